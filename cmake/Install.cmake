@@ -1,0 +1,1 @@
+# Filled by runtime/, lib/ and tools/: headers, exported targets, pkg-config.

@@ -1,0 +1,317 @@
+//===- vit.h - The vit runtime's C API ------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Loads a `.vitm` module and runs its entries. Four kinds of object:
+//
+//   vit_module      what a .vitm file holds. Immutable, may be used from any
+//                   number of threads at once.
+//   vit_parameters  the weights of a module. Shared by the sessions made over
+//                   it; a write is seen by each session's next call.
+//   vit_session     a workspace and worker threads; calls any entry. One
+//                   thread at a time.
+//   vit_error       the message of a failed call, in memory of the caller.
+//
+// Every call that can fail returns a vit_status and, where `error` is not NULL,
+// writes one sentence there that says what is wrong and what to do. Nothing
+// here aborts, exits or throws, and there is no global state. Objects are
+// reference counted: `create` and `load` give one reference, `release` gives
+// it back and accepts NULL.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_VIT_H
+#define VIT_VIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define VIT_API __attribute__((visibility("default")))
+#else
+#define VIT_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VIT_VERSION_MAJOR 0
+#define VIT_VERSION_MINOR 1
+#define VIT_VERSION_PATCH 0
+
+/// The version of the library as "0.1.0". Static storage.
+VIT_API const char *vit_version(void);
+
+//===----------------------------------------------------------------------===//
+// Errors
+//===----------------------------------------------------------------------===//
+
+typedef enum vit_status {
+  VIT_OK = 0,
+  VIT_INVALID_ARGUMENT = 1, ///< The caller passed something that cannot be.
+  VIT_NOT_FOUND = 2,        ///< No such file, entry, output or parameter.
+  VIT_IO_ERROR = 3,         ///< The system refused to read or write.
+  VIT_CORRUPT = 4,          ///< A file is damaged or lies about itself.
+  VIT_UNSUPPORTED = 5,      ///< Well formed, but not on this machine or version.
+  VIT_OUT_OF_MEMORY = 6,    ///< An allocation failed.
+  VIT_OVER_BUDGET = 7,      ///< Would need more memory than was allowed.
+  VIT_CANCELLED = 8,        ///< The progress callback asked to stop.
+  VIT_INTERNAL = 9          ///< A defect of vit itself.
+} vit_status;
+
+/// The message of a failed call. Owned by the caller, usually on the stack.
+/// Untouched where the call succeeds.
+typedef struct vit_error {
+  char message[1024]; ///< NUL terminated, one line, no trailing full stop.
+} vit_error;
+
+/// The name of a status, as "VIT_CORRUPT". Static storage.
+VIT_API const char *vit_status_name(vit_status status);
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+typedef enum vit_dtype {
+  VIT_F32 = 0,
+  VIT_BF16 = 1,
+  VIT_F16 = 2,
+  VIT_I32 = 3,
+  VIT_I64 = 4,
+  VIT_U8 = 5,
+  VIT_F64 = 6
+} vit_dtype;
+
+#define VIT_MAX_RANK 8
+
+/// The bytes of one element, 0 for a value that is no dtype.
+VIT_API size_t vit_dtype_size(vit_dtype dtype);
+
+/// A view of row-major memory that the caller owns.
+typedef struct vit_tensor {
+  const char *name; ///< Name of the input or output; NULL: the default one.
+  void *data;       ///< Row-major elements, no padding, aligned to the element.
+  size_t size;      ///< Bytes at `data`: at least the product of dims x element.
+  vit_dtype dtype;
+  int32_t rank;
+  int64_t dims[VIT_MAX_RANK]; ///< dims[0] is the batch.
+} vit_tensor;
+
+//===----------------------------------------------------------------------===//
+// Callbacks
+//===----------------------------------------------------------------------===//
+
+/// Where memory comes from. `allocate` returns NULL where it has none; vit then
+/// fails the call with VIT_OUT_OF_MEMORY. Both may be called from the thread
+/// that calls vit only. File mappings and thread stacks do not go through it.
+typedef struct vit_allocator {
+  void *context;
+  void *(*allocate)(void *context, size_t size, size_t alignment);
+  void (*deallocate)(void *context, void *memory);
+} vit_allocator;
+
+/// Runs `work(argument, i)` for each i in [0, count), on any threads, and
+/// returns when all have run: the host's own pool in place of vit's.
+typedef void (*vit_parallel_for)(void *context, size_t count,
+                                 void (*work)(void *argument, size_t index),
+                                 void *argument);
+
+/// One finished command of a run, for profilers and traces. `name` is what the
+/// user knows the work by ("vit.encoder.layer.3.intermediate.dense"), valid
+/// during the call. Times are nanoseconds of CLOCK_MONOTONIC.
+typedef struct vit_event {
+  const char *name;
+  const char *kernel;
+  uint64_t begin_ns;
+  uint64_t end_ns;
+  double flop; ///< Multiply and add count two; 0 where it is not a product.
+} vit_event;
+typedef void (*vit_event_callback)(void *context, const vit_event *event);
+
+/// Asked between commands; returning non-zero ends the run: VIT_CANCELLED.
+typedef int (*vit_cancel_callback)(void *context);
+
+//===----------------------------------------------------------------------===//
+// Modules
+//===----------------------------------------------------------------------===//
+
+typedef struct vit_module vit_module;
+
+typedef struct vit_module_options {
+  size_t struct_size;             ///< sizeof(vit_module_options)
+  const vit_allocator *allocator; ///< NULL: malloc and free. Copied.
+  int verify_weights;             ///< Non-zero: hash the weight segments too.
+  const char *level; ///< CPU level to use at most ("avx2", "avx512"); NULL: the
+                     ///< best that the processor and VIT_CPU_LEVEL allow.
+  uint64_t seed;     ///< For parameters that come from their initialisers.
+} vit_module_options;
+
+/// Opens, checks and maps a `.vitm` file. Weights stay on disk until they are
+/// touched. `options` may be NULL.
+VIT_API vit_status vit_module_load(const char *path,
+                                   const vit_module_options *options,
+                                   vit_module **out_module, vit_error *error);
+
+/// The same from memory, which must outlive the module and be aligned to 64
+/// bytes. `directory` is where referenced weight files are looked for; may be
+/// NULL where there are none.
+VIT_API vit_status vit_module_load_memory(const void *data, size_t size,
+                                          const char *directory,
+                                          const vit_module_options *options,
+                                          vit_module **out_module,
+                                          vit_error *error);
+
+VIT_API void vit_module_retain(vit_module *module);
+VIT_API void vit_module_release(vit_module *module);
+
+/// An input or output of an entry. Pointers live as long as the module.
+typedef struct vit_binding_info {
+  const char *name;
+  const char *alias; ///< A second name, or NULL.
+  vit_dtype dtype;
+  int32_t rank;
+  int64_t dims[VIT_MAX_RANK]; ///< -1 where the batch stands.
+} vit_binding_info;
+
+typedef struct vit_entry_info {
+  const char *name; ///< "forward"
+  int32_t input_count;
+  int32_t output_count; ///< The first output is the default one.
+} vit_entry_info;
+
+VIT_API int32_t vit_module_entry_count(const vit_module *module);
+VIT_API vit_status vit_module_entry(const vit_module *module, int32_t index,
+                                    vit_entry_info *out_info, vit_error *error);
+/// `entry` NULL: the first.
+VIT_API vit_status vit_module_input(const vit_module *module, const char *entry,
+                                    int32_t index, vit_binding_info *out_info,
+                                    vit_error *error);
+VIT_API vit_status vit_module_output(const vit_module *module,
+                                     const char *entry, int32_t index,
+                                     vit_binding_info *out_info,
+                                     vit_error *error);
+
+/// The label of a class, NULL where the module has none for it.
+VIT_API const char *vit_module_label(const vit_module *module, int32_t index);
+VIT_API int32_t vit_module_label_count(const vit_module *module);
+
+/// How pictures become the input tensor, as the checkpoint's own library does.
+/// See vit-data.h for what each field means there.
+typedef struct vit_preprocessing {
+  size_t struct_size; ///< sizeof(vit_preprocessing), set by the caller.
+  int32_t channels;   ///< 1: grey, 3: RGB
+  int32_t height, width; ///< of the input tensor
+  int32_t resize_height, resize_width; ///< 0: no resize. Where resize_width is
+                                       ///< -1: the shorter edge becomes
+                                       ///< resize_height, aspect ratio kept.
+  int32_t center_crop;   ///< Non-zero: crop the middle to height x width.
+  int32_t interpolation; ///< 0 nearest, 2 bilinear, 3 bicubic (Pillow's codes)
+  int32_t apply_exif_orientation;
+  float scale;   ///< Multiplies the pixel (0..255), usually 1/255.
+  float mean[4]; ///< Then (x - mean) / std per channel.
+  float std[4];
+} vit_preprocessing;
+VIT_API vit_status vit_module_preprocessing(const vit_module *module,
+                                            vit_preprocessing *out,
+                                            vit_error *error);
+
+/// The whole description of the module (entries, kernels, tiles, plan,
+/// parameters, derived forms) as JSON, in memory of the module's allocator;
+/// give it back with vit_module_free_text.
+VIT_API vit_status vit_module_describe(vit_module *module, char **out_json,
+                                       vit_error *error);
+VIT_API void vit_module_free_text(vit_module *module, char *text);
+
+/// Bytes that one call of `entry` with this batch needs beside the weights:
+/// known from the plan, before anything runs.
+VIT_API vit_status vit_module_workspace_size(const vit_module *module,
+                                             const char *entry, int64_t batch,
+                                             uint64_t *out_bytes,
+                                             vit_error *error);
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+typedef struct vit_parameters vit_parameters;
+
+/// The module's weights: mapped where the file holds them in the form that the
+/// kernels read, read and converted where it refers to other files or to
+/// initialisers. Retains the module.
+VIT_API vit_status vit_parameters_create(vit_module *module,
+                                         vit_parameters **out_parameters,
+                                         vit_error *error);
+VIT_API void vit_parameters_retain(vit_parameters *parameters);
+VIT_API void vit_parameters_release(vit_parameters *parameters);
+
+VIT_API int32_t vit_parameters_count(const vit_parameters *parameters);
+/// Name and logical shape (f32) of one parameter.
+VIT_API vit_status vit_parameters_info(const vit_parameters *parameters,
+                                       int32_t index,
+                                       vit_binding_info *out_info,
+                                       vit_error *error);
+/// Copies a parameter out of or into its logical row-major f32 form; `size` is
+/// in bytes and must be exact. A write updates everything derived from it; no
+/// session over these parameters may be running meanwhile.
+VIT_API vit_status vit_parameters_read(const vit_parameters *parameters,
+                                       const char *name, float *out_data,
+                                       size_t size, vit_error *error);
+VIT_API vit_status vit_parameters_write(vit_parameters *parameters,
+                                        const char *name, const float *data,
+                                        size_t size, vit_error *error);
+/// The name of the first parameter that holds a NaN or an infinity, or NULL.
+VIT_API const char *
+vit_parameters_find_not_finite(const vit_parameters *parameters);
+
+//===----------------------------------------------------------------------===//
+// Sessions
+//===----------------------------------------------------------------------===//
+
+typedef struct vit_session vit_session;
+
+typedef struct vit_session_options {
+  size_t struct_size;             ///< sizeof(vit_session_options)
+  vit_parameters *parameters;     ///< Retained. NULL: the session makes its own.
+  int32_t threads;                ///< 0: one per core that the process may use.
+  uint64_t memory_budget;         ///< Bytes of workspace allowed; 0: no limit.
+  vit_parallel_for parallel_for;  ///< NULL: a pool of the session's own.
+  void *parallel_context;
+  vit_event_callback on_event;    ///< NULL: no timing is taken.
+  void *event_context;
+  vit_cancel_callback is_cancelled; ///< May be NULL.
+  void *cancel_context;
+} vit_session_options;
+
+/// `options` may be NULL. Retains the module.
+VIT_API vit_status vit_session_create(vit_module *module,
+                                      const vit_session_options *options,
+                                      vit_session **out_session,
+                                      vit_error *error);
+VIT_API void vit_session_release(vit_session *session);
+
+/// Calls `entry` (NULL: the first). The batch is dims[0] of the first input.
+/// Outputs that are not named are not written. The workspace grows to the
+/// largest batch seen. Same input, same bits: for any number of threads, in
+/// any batch, in every run on one CPU level.
+VIT_API vit_status vit_session_run(vit_session *session, const char *entry,
+                                   const vit_tensor *inputs,
+                                   int32_t input_count, vit_tensor *outputs,
+                                   int32_t output_count, vit_error *error);
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+/// What this machine offers, one line of JSON per device in one array; free it
+/// with free().
+VIT_API vit_status vit_devices_describe(char **out_json, vit_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // VIT_VIT_H
