@@ -1,0 +1,317 @@
+//===- vit-data.h - Pictures, weights and data sets, in C -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// libvit-data: what stands between files and tensors. Pictures decoded,
+// resized and normalised as Pillow and the checkpoint's own library do it, the
+// npy and safetensors formats, and data sets.
+//
+// It takes types from vit.h and needs no function of libvit-runtime. Nothing
+// read from a file is trusted: every size is checked before memory is asked
+// for. Files are written beside their final name and renamed, so that a failed
+// call leaves no partial file. No call aborts, exits or throws, and there is no
+// global state. Paths are bytes, as open(2) takes them. Where a call fails,
+// its outputs are untouched.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_VIT_DATA_H
+#define VIT_VIT_DATA_H
+
+#include "vit/vit.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+//===----------------------------------------------------------------------===//
+// Pictures
+//===----------------------------------------------------------------------===//
+
+/// A picture of 8-bit samples: height x width x channels, row-major, without
+/// padding. `pixels` of a picture that a call here returned is given back with
+/// vit_image_release; an app may also fill one in over memory of its own.
+typedef struct vit_image {
+  int32_t width, height;
+  int32_t channels; ///< 1: grey, 3: RGB
+  uint8_t *pixels;
+} vit_image;
+
+/// Pictures of more pixels are refused before anything is allocated, unless
+/// the options say otherwise: twice Pillow's MAX_IMAGE_PIXELS, where Pillow
+/// raises DecompressionBombError.
+#define VIT_IMAGE_MAX_PIXELS ((uint64_t)178956970)
+
+typedef struct vit_image_options {
+  size_t struct_size;             ///< sizeof(vit_image_options)
+  int32_t channels;               ///< 1: grey, 3 or 0: RGB
+  int32_t apply_exif_orientation; ///< Non-zero: turn it as its EXIF tag says.
+  uint64_t max_pixels;            ///< 0: VIT_IMAGE_MAX_PIXELS
+} vit_image_options;
+
+/// Decodes a picture to what Pillow's Image.open(path).convert("RGB" or "L")
+/// gives: PNG (every colour type and depth, the first frame of an animation),
+/// JPEG (grey, RGB, CMYK, progressive), BMP (uncompressed) and binary PGM/PPM.
+/// PNG, BMP and PPM are exact. Alpha is dropped, not blended.
+/// `options` may be NULL: RGB, orientation ignored.
+/// Errors: VIT_NOT_FOUND, VIT_IO_ERROR, VIT_CORRUPT (truncated or damaged),
+/// VIT_UNSUPPORTED (another format, or more pixels than allowed),
+/// VIT_OUT_OF_MEMORY.
+VIT_API vit_status vit_image_load(const char *path,
+                                  const vit_image_options *options,
+                                  vit_image *out_image, vit_error *error);
+/// The same from memory; `name` is what errors call it, may be NULL.
+VIT_API vit_status vit_image_load_memory(const void *data, size_t size,
+                                         const char *name,
+                                         const vit_image_options *options,
+                                         vit_image *out_image,
+                                         vit_error *error);
+/// Frees `pixels` and zeroes the struct. NULL and a zeroed struct are accepted.
+VIT_API void vit_image_release(vit_image *image);
+
+/// Resizes as Pillow's Image.resize does, bit for bit, with antialiasing where
+/// the picture shrinks. `interpolation`: Pillow's codes, 0 nearest, 1 lanczos,
+/// 2 bilinear, 3 bicubic, 4 box, 5 hamming.
+VIT_API vit_status vit_image_resize(const vit_image *image, int32_t height,
+                                    int32_t width, int32_t interpolation,
+                                    vit_image *out_image, vit_error *error);
+
+/// Writes an 8-bit grey or RGB PNG; an existing file is replaced whole.
+VIT_API vit_status vit_image_save_png(const vit_image *image, const char *path,
+                                      vit_error *error);
+
+/// Blends `map` (map_height x map_width, row-major, such as one row of
+/// attention probabilities over the patches) over an RGB picture in place: the
+/// map is stretched to [0, 1] from its least to its largest value, enlarged
+/// bilinearly (edges held, as align_corners=False), coloured from dark blue
+/// over green to yellow and mixed in with `opacity` (0..1; 0.6 is usual).
+/// Errors: VIT_INVALID_ARGUMENT, also where the map holds a NaN or infinity.
+VIT_API vit_status vit_image_blend_heatmap(vit_image *image, const float *map,
+                                           int32_t map_height,
+                                           int32_t map_width, float opacity,
+                                           vit_error *error);
+
+//===----------------------------------------------------------------------===//
+// Preprocessing: from picture to input tensor
+//===----------------------------------------------------------------------===//
+//
+// The fields of vit_preprocessing, in the order in which they apply:
+//   apply_exif_orientation  when decoding: 1 as transformers' load_image, 0 as
+//                           torchvision's ImageFolder and timm
+//   channels                convert("L") or convert("RGB")
+//   resize_height, resize_width
+//       0, any    no resize
+//       H, W      to H x W, aspect ratio given up
+//       H, -1     the shorter edge becomes H, the longer int(H * long / short):
+//                 torchvision's Resize(H), transformers' "shortest_edge"
+//       H, -W     (W > 1) as small as covers H x W, aspect ratio kept: timm's
+//                 ResizeKeepRatio, which it takes where input is not square
+//   interpolation           0 nearest, 2 bilinear, 3 bicubic; 1, 4, 5 as above
+//   center_crop             0 none; 1 the middle height x width as torchvision
+//                           (offset rounded half to even); 2 as transformers
+//                           (offset rounded down). What a smaller picture
+//                           lacks is filled with zeros, as both do.
+//   scale, mean, std        (pixel * scale - mean) / std, stored channel first
+
+/// Turns a picture into `channels x height x width` floats at `out`.
+/// Errors: VIT_INVALID_ARGUMENT where the fields contradict each other, or the
+/// picture has not the size of the tensor and nothing says how to get there.
+VIT_API vit_status vit_image_preprocess(const vit_image *image,
+                                        const vit_preprocessing *preprocessing,
+                                        float *out, vit_error *error);
+
+/// Reads what a model folder says: transformers' preprocessor_config.json
+/// (ViTImageProcessor, DeiT, CLIP and alike), else `pretrained_cfg` of timm's
+/// config.json, else, for config.json of transformers or vit-pytorch alone:
+/// bilinear to its image_size, mean and std 0.5. The caller sets
+/// out->struct_size.
+/// Errors: VIT_NOT_FOUND, VIT_CORRUPT (not JSON, or a wrong type or value,
+/// named), VIT_UNSUPPORTED (a step that has no counterpart here, named).
+VIT_API vit_status vit_preprocessing_from_folder(const char *path,
+                                                 vit_preprocessing *out,
+                                                 vit_error *error);
+/// The same from the text of the two files; either may be NULL, not both.
+VIT_API vit_status vit_preprocessing_from_json(const char *preprocessor_config,
+                                               const char *config,
+                                               vit_preprocessing *out,
+                                               vit_error *error);
+
+/// Loads and preprocesses one picture into a new tensor f32 [1, channels,
+/// height, width], ready to be an input of vit_session_run. Give it back with
+/// vit_tensor_release.
+VIT_API vit_status vit_data_load_picture(const char *path,
+                                         const vit_preprocessing *preprocessing,
+                                         vit_tensor *out_tensor,
+                                         vit_error *error);
+/// Several pictures into one batch [count, channels, height, width].
+VIT_API vit_status
+vit_data_load_pictures(const char *const *paths, int64_t count,
+                       const vit_preprocessing *preprocessing,
+                       vit_tensor *out_tensor, vit_error *error);
+
+/// Frees the memory of a tensor that a call here allocated and zeroes the
+/// struct. NULL and a zeroed struct are accepted.
+VIT_API void vit_tensor_release(vit_tensor *tensor);
+
+/// The k largest of `count` logits, largest first (ties: lower index first),
+/// with their softmax probability over all of them. Either output may be NULL.
+/// Errors: VIT_INVALID_ARGUMENT where k is not in [1, count] or a logit is NaN
+/// or infinite.
+VIT_API vit_status vit_data_top_k(const float *logits, int64_t count, int32_t k,
+                                  int32_t *out_indices,
+                                  float *out_probabilities, vit_error *error);
+
+//===----------------------------------------------------------------------===//
+// npy
+//===----------------------------------------------------------------------===//
+
+/// Reads an array that numpy.save wrote (format 1, 2, 3; little endian f2, f4,
+/// f8, i4, i8, u1; C order; at most VIT_MAX_RANK dimensions) into a new tensor,
+/// name NULL. Give it back with vit_tensor_release. Memory is asked for only
+/// when the file is as long as its header says.
+VIT_API vit_status vit_npy_read(const char *path, vit_tensor *out_tensor,
+                                vit_error *error);
+/// The same from memory; `name` is what errors call it, may be NULL.
+VIT_API vit_status vit_npy_read_memory(const void *data, size_t size,
+                                       const char *name, vit_tensor *out_tensor,
+                                       vit_error *error);
+/// Writes format 1. bf16, which npy does not have, is written as f4, exactly.
+VIT_API vit_status vit_npy_write(const char *path, const vit_tensor *tensor,
+                                 vit_error *error);
+
+/// Converts `count` elements to f32 or f64: exact from f16, bf16, f32 and u8,
+/// rounded to nearest from what is wider than the result. `data` needs no
+/// alignment.
+VIT_API vit_status vit_data_to_f32(vit_dtype dtype, const void *data,
+                                   int64_t count, float *out, vit_error *error);
+VIT_API vit_status vit_data_to_f64(vit_dtype dtype, const void *data,
+                                   int64_t count, double *out,
+                                   vit_error *error);
+
+//===----------------------------------------------------------------------===//
+// Weights: safetensors
+//===----------------------------------------------------------------------===//
+
+/// The tensors of one .safetensors file or of a sharded set, mapped and
+/// immutable; may be used from any number of threads at once.
+typedef struct vit_weights vit_weights;
+
+/// A tensor in a file. Pointers live as long as the vit_weights.
+typedef struct vit_weight_info {
+  const char *name;
+  const char *dtype_name; ///< As in the file: "F32", "BF16", "BOOL", ...
+  int32_t dtype; ///< The vit_dtype, or -1 where vit has none for dtype_name.
+  int32_t rank;
+  int64_t dims[VIT_MAX_RANK]; ///< A dimension may be 0: the tensor is empty.
+  const void *data;           ///< Mapped, not always aligned to the element.
+  uint64_t size;              ///< Bytes
+  const char *file;           ///< The path of the file that holds it
+  uint64_t file_offset;       ///< of `data` in that file
+} vit_weight_info;
+
+/// Opens a .safetensors file, a model.safetensors.index.json, or a folder that
+/// holds model.safetensors or such an index. Checks all of the headers:
+/// lengths, shapes, that the tensors fill the file without gap or overlap,
+/// that names are unique and every one of an index is where it says.
+/// Errors: VIT_NOT_FOUND, VIT_IO_ERROR, VIT_CORRUPT, VIT_UNSUPPORTED (more than
+/// VIT_MAX_RANK dimensions).
+VIT_API vit_status vit_weights_open(const char *path, vit_weights **out_weights,
+                                    vit_error *error);
+VIT_API void vit_weights_release(vit_weights *weights);
+
+VIT_API int64_t vit_weights_count(const vit_weights *weights);
+/// Tensors are in order of file and offset.
+VIT_API vit_status vit_weights_info(const vit_weights *weights, int64_t index,
+                                    vit_weight_info *out_info,
+                                    vit_error *error);
+/// The index of a name, -1 where there is none.
+VIT_API int64_t vit_weights_find(const vit_weights *weights, const char *name);
+/// A value of `__metadata__` ("format"), NULL where there is none.
+VIT_API const char *vit_weights_metadata(const vit_weights *weights,
+                                         const char *key);
+/// Copies `count` elements from element `first` on (row-major), widened.
+/// Errors: VIT_INVALID_ARGUMENT (out of range), VIT_UNSUPPORTED (dtype).
+VIT_API vit_status vit_weights_read_f32(const vit_weights *weights,
+                                        int64_t index, int64_t first,
+                                        int64_t count, float *out,
+                                        vit_error *error);
+VIT_API vit_status vit_weights_read_f64(const vit_weights *weights,
+                                        int64_t index, int64_t first,
+                                        int64_t count, double *out,
+                                        vit_error *error);
+
+/// Writes `count` named tensors, in the order given, to one .safetensors file.
+/// `metadata`: `metadata_count` pairs of key and value, may be NULL.
+VIT_API vit_status vit_weights_write(const char *path,
+                                     const vit_tensor *tensors, int64_t count,
+                                     const char *const *metadata,
+                                     int32_t metadata_count, vit_error *error);
+
+//===----------------------------------------------------------------------===//
+// Data sets
+//===----------------------------------------------------------------------===//
+
+/// Labelled pictures, immutable; may be used from any number of threads at
+/// once.
+typedef struct vit_dataset vit_dataset;
+
+typedef struct vit_dataset_options {
+  size_t struct_size; ///< sizeof(vit_dataset_options)
+  const char *split;  ///< "train" or "test" ("val" and "validation" mean the
+                      ///< same as "test"); NULL: the test part where there is
+                      ///< one, else what there is.
+  int64_t first;      ///< Picture to begin with, counted from 0.
+  int64_t last;       ///< The last one, itself included; 0 or less: to the end.
+  int32_t apply_exif_orientation; ///< For image folders.
+} vit_dataset_options;
+
+/// Opens a folder that holds one of:
+///   CIFAR-10 binary    data_batch_1.bin ... / test_batch.bin, batches.meta.txt
+///   CIFAR-10 python    data_batch_1 ... / test_batch, batches.meta
+///   MNIST idx          train-images-idx3-ubyte / t10k-images-idx3-ubyte and
+///                      the labels beside them, gzip or not
+///   image folder       [train|val|test/] CLASS / PICTURE, classes and pictures
+///                      in byte order of their names, as ImageFolder has them
+/// The pictures of an image folder are decoded when asked for; the others are
+/// read, and their labels checked, here. `options` may be NULL.
+/// Errors: VIT_NOT_FOUND (no such data, or not that split), VIT_CORRUPT
+/// (truncated, a label out of range), VIT_UNSUPPORTED; the file is named.
+VIT_API vit_status vit_dataset_open(const char *path,
+                                    const vit_dataset_options *options,
+                                    vit_dataset **out_dataset,
+                                    vit_error *error);
+VIT_API void vit_dataset_release(vit_dataset *dataset);
+
+/// "cifar10-binary", "cifar10-python", "mnist" or "folder". Static storage.
+VIT_API const char *vit_dataset_format(const vit_dataset *dataset);
+VIT_API int64_t vit_dataset_count(const vit_dataset *dataset);
+VIT_API int32_t vit_dataset_class_count(const vit_dataset *dataset);
+/// NULL where index is out of range. Lives as long as the data set.
+VIT_API const char *vit_dataset_class_name(const vit_dataset *dataset,
+                                           int32_t index);
+/// Picture `index` (counted from `first`) in RGB or, for MNIST, grey, and its
+/// class. Give the picture back with vit_image_release. `out_label` may be
+/// NULL.
+VIT_API vit_status vit_dataset_get(const vit_dataset *dataset, int64_t index,
+                                   vit_image *out_image, int32_t *out_label,
+                                   vit_error *error);
+/// The file of picture `index`, followed by "#record" where one file holds
+/// many. Lives as long as the data set; NULL where index is out of range.
+VIT_API const char *vit_dataset_item_name(const vit_dataset *dataset,
+                                          int64_t index);
+/// Loads and preprocesses pictures first .. first + count - 1 into
+/// out[count][channels][height][width] and their classes into
+/// out_labels[count], which may be NULL.
+VIT_API vit_status
+vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
+                       const vit_preprocessing *preprocessing, float *out,
+                       int32_t *out_labels, vit_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // VIT_VIT_DATA_H
