@@ -264,7 +264,7 @@ typedef struct vit_dataset_options {
                       ///< same as "test"); NULL: the test part where there is
                       ///< one, else what there is.
   int64_t first;      ///< Picture to begin with, counted from 0.
-  int64_t last;       ///< The last one, itself included; 0 or less: to the end.
+  int64_t count;      ///< How many pictures; 0: all that follow.
   int32_t apply_exif_orientation; ///< For image folders.
 } vit_dataset_options;
 
@@ -298,10 +298,11 @@ VIT_API const char *vit_dataset_class_name(const vit_dataset *dataset,
 VIT_API vit_status vit_dataset_get(const vit_dataset *dataset, int64_t index,
                                    vit_image *out_image, int32_t *out_label,
                                    vit_error *error);
-/// The file of picture `index`, followed by "#record" where one file holds
-/// many. Lives as long as the data set; NULL where index is out of range.
-VIT_API const char *vit_dataset_item_name(const vit_dataset *dataset,
-                                          int64_t index);
+/// Writes the file of picture `index`, followed by "#record" where one file
+/// holds many, into `buffer` as snprintf does; returns its full length, 0 where
+/// index is out of range.
+VIT_API size_t vit_dataset_item_name(const vit_dataset *dataset, int64_t index,
+                                     char *buffer, size_t size);
 /// Loads and preprocesses pictures first .. first + count - 1 into
 /// out[count][channels][height][width] and their classes into
 /// out_labels[count], which may be NULL.
