@@ -1,0 +1,325 @@
+//===- KernelOps.td - The kernel dialect -------------------*- tablegen -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One op is one launch: a family (gemm, attention, rows, map, tokens, layout)
+// with a region of scalar code for what is fused into it. `tile` writes sizes
+// on the ops, `layout` writes memory layouts on the tensors' types, `plan`
+// writes where each result lives, and `emit` replaces each op by a dispatch of
+// generated code.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KERNEL_OPS_TD
+#define KERNEL_OPS_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "KernelBase.td"
+include "VitBase.td"
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Kernel_Dialect, mnemonic, traits>;
+
+def Kernel_Tensor : RankedTensorOf<[F32, BF16, F16]>;
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class Kernel_Attr<string name, string mnem> : AttrDef<Kernel_Dialect, name> {
+  let mnemonic = mnem;
+}
+
+def Kernel_BlockedAttr : Kernel_Attr<"Blocked", "blocked"> {
+  let summary = "the CPU's tile-blocked activations, `#kernel.blocked<rows = 6>`";
+  let description = [{
+    Channels in vectors of 16, rows in blocks of `rows`:
+    [row blocks][channels/16][rows][16]. In [batch, tokens, width] the rows of
+    each image are padded to whole blocks; in [batch, width] only the end of
+    the batch is. Where `group` is not 0 the width is groups of that many
+    channels (attention heads), each padded to a multiple of 16 alone.
+    Padding, of rows and of channels, always holds zero.
+  }];
+  let parameters = (ins "int64_t":$rows, DefaultValuedParameter<"int64_t", "0">:$group);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kernel_PanelsAttr : Kernel_Attr<"Panels", "panels"> {
+  let summary = "packed weights of a product, `#kernel.panels<cols = 64>`";
+  let description = [{
+    A weight [out, in] as panels of `cols` outputs:
+    [out/cols][in][cols], padded with zero; the last panel is narrower where
+    the padded outputs are no multiple of `cols` (a multiple of 16 always).
+    Panel p starts at element p * cols * paddedIn. `out_group` and `in_group`,
+    where not 0, say that outputs or inputs are groups padded to 16 each, as in
+    `#kernel.blocked`.
+  }];
+  let parameters = (ins "int64_t":$cols, DefaultValuedParameter<"int64_t", "0">:$out_group,
+                        DefaultValuedParameter<"int64_t", "0">:$in_group);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kernel_ChannelsAttr : Kernel_Attr<"Channels", "channels"> {
+  let summary = "row-major with padded channels, `#kernel.channels<group = 0>`";
+  let description = [{
+    [width] or [tokens, width], the width padded with zero to a multiple of 16
+    (each group of `group` channels alone, where it is not 0): biases, scales,
+    position tables.
+  }];
+  let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$group);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kernel_TileAttr : Kernel_Attr<"Tile", "tile"> {
+  let summary = "sizes that `tile` chose, `#kernel.tile<rows = 6, cols = 64, chunk = 33>`";
+  let description = [{
+    `rows` x `cols` is what a kernel holds in registers; `chunk` is how many row
+    blocks (gemm: kept in cache while the weight panels pass; attention: query
+    blocks of one work unit; others: row blocks of one unit) belong together.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$cols, "int64_t":$chunk);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
+  let summary = "a closed form in the batch: `times * ceil(batch * of / per)`";
+  let parameters = (ins "int64_t":$times, DefaultValuedParameter<"int64_t", "1">:$of,
+                        DefaultValuedParameter<"int64_t", "1">:$per);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    int64_t evaluate(int64_t batch) const {
+      return getTimes() * ((batch * getOf() + getPer() - 1) / getPer());
+    }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Families
+//===----------------------------------------------------------------------===//
+
+def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator]> {
+  let summary = "end of a kernel's scalar code";
+  let arguments = (ins F32:$value);
+  let assemblyFormat = "attr-dict $value `:` type($value)";
+}
+
+/// A family with scalar code fused behind it. `slot` is written by `plan`.
+class Kernel_EpilogueOp<string mnemonic> : Kernel_Op<mnemonic,
+    [Pure, SingleBlock, IsolatedFromAbove]> {
+  let regions = (region SizedRegion<1>:$epilogue);
+  let results = (outs Kernel_Tensor:$result);
+  let hasVerifier = 1;
+}
+
+def Kernel_GemmOp : Kernel_EpilogueOp<"gemm"> {
+  let summary = "epilogue(x W^T, extras...)";
+  let description = [{
+    ```mlir
+    %y = kernel.gemm %x, %w extras(%bias, %residual : tensor<192xf32>, tensor<?x65x192xf32>) {
+    ^bb0(%acc: f32, %b: f32, %r: f32):
+      %0 = arith.addf %acc, %b : f32
+      %1 = arith.addf %0, %r : f32
+      kernel.yield %1 : f32
+    } : (tensor<?x65x768xf32>, tensor<192x768xf32>) -> tensor<?x65x192xf32>
+    ```
+    Constraints:
+    - C1: the region takes one f32 for the accumulator and one per extra.
+    - C2: the weight is [out, in] with the input's width and the result's.
+    - C3: each extra is broadcast in one of the dialect's three ways.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight,
+                       Variadic<Kernel_Tensor>:$extras, OptionalAttr<Kernel_TileAttr>:$tile,
+                       OptionalAttr<I64Attr>:$slot);
+  let assemblyFormat = [{
+    $input `,` $weight (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
+    attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($weight) `)` `->` type($result)
+  }];
+}
+
+def Kernel_RowsOp : Kernel_EpilogueOp<"rows"> {
+  let summary = "normalise each row (layer norm, softmax), then scalar code";
+  let description = [{
+    `groups` equal parts of a row are treated alone. The region sees the
+    normalised element, so a layer norm's scale and bias are extras.
+
+    Constraints:
+    - C1: the region takes one f32 for the element and one per extra.
+    - C2: the result has the input's shape; `groups` divides its width.
+    - C3: each extra is broadcast in one of the dialect's three ways.
+  }];
+  let arguments = (ins Kernel_RowsKindAttr:$kind, Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras,
+                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
+                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let assemblyFormat = [{
+    $kind $input (`extras` `(` $extras^ `:` type($extras) `)`)? `epsilon` $epsilon (`groups` $groups^)?
+    (`tile` `` $tile^)? (`slot` $slot^)? attr-dict-with-keyword $epilogue `:` type($input) `->` type($result)
+  }];
+}
+
+def Kernel_MapOp : Kernel_EpilogueOp<"map"> {
+  let summary = "element by element: scalar code of the input and the extras";
+  let description = [{
+    Constraints:
+    - C1: the region takes one f32 for the element and one per extra.
+    - C2: the result has the input's shape.
+    - C3: each extra is broadcast in one of the dialect's three ways.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras,
+                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let assemblyFormat = [{
+    $input (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
+    attr-dict-with-keyword $epilogue `:` type($input) `->` type($result)
+  }];
+}
+
+def Kernel_PrependOp : Kernel_EpilogueOp<"prepend"> {
+  let summary = "tokens in front of each image's, then scalar code";
+  let description = [{
+    result[b, t] = epilogue(t < k ? tokens[t] : input[b, t - k], extras...)
+
+    Constraints:
+    - C1: the region takes one f32 for the element and one per extra.
+    - C2: `tokens` is [k, width], the input [batch, n, width], the result
+      [batch, k + n, width].
+    - C3: each extra is broadcast in one of the dialect's three ways.
+  }];
+  let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$tokens, Variadic<Kernel_Tensor>:$extras,
+                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let assemblyFormat = [{
+    $input `,` $tokens (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
+    attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($tokens) `)` `->` type($result)
+  }];
+}
+
+def Kernel_AttentionOp : Kernel_Op<"attention", [Pure]> {
+  let summary = "all heads of an image's attention, fused";
+  let description = [{
+    softmax(scale q k^T) v. q, k and v are `heads * head_dim` channels of their
+    operand from `offsets[0..2]` on, so that one product can make all three:
+    ```mlir
+    %o = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384]
+        scale 1.25e-01 : (tensor<?x65x576xf32>, ...) -> tensor<?x65x192xf32>
+    ```
+    The optional second result is the probabilities, row-major
+    [batch, heads, q's tokens, k's tokens].
+
+    Constraints:
+    - C1: operands have rank 3 and hold the channels that the offsets name.
+    - C2: the result is [batch, q's tokens, heads * head_dim].
+  }];
+  let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
+                       I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale,
+                       OptionalAttr<Kernel_TileAttr>:$tile,
+                       OptionalAttr<I64Attr>:$slot, OptionalAttr<I64Attr>:$probabilities_slot);
+  let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$probabilities);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale
+    (`tile` `` $tile^)? (`slot` $slot^)? (`probabilities_slot` $probabilities_slot^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+class Kernel_PlainOp<string mnemonic, dag args> : Kernel_Op<mnemonic, [Pure]> {
+  let arguments = !con(args, (ins OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot));
+  let results = (outs Kernel_Tensor:$result);
+  let hasVerifier = 1;
+}
+
+def Kernel_PatchifyOp : Kernel_PlainOp<"patchify",
+    (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order)> {
+  let summary = "row-major pictures to patches";
+  let description = [{
+    Constraints:
+    - C1: [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw].
+  }];
+  let assemblyFormat = [{
+    $input `patch` $patch `order` `` $order (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Kernel_TakeOp : Kernel_PlainOp<"take", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+  let summary = "some tokens of each image";
+  let description = [{
+    [batch, tokens, width] to [batch, count, width], or the one at `start` to
+    [batch, width]; the result's type says which.
+
+    Constraints:
+    - C1: the tokens taken exist and the widths agree.
+  }];
+  let assemblyFormat = "$input `from` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Kernel_MeanOp : Kernel_PlainOp<"mean", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+  let summary = "mean of each image's tokens from `start` on";
+  let description = [{
+    Constraints:
+    - C1: [batch, tokens, width] to [batch, width], start < tokens.
+  }];
+  let assemblyFormat = "$input `from` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Kernel_RelayoutOp : Kernel_PlainOp<"relayout", (ins Kernel_Tensor:$input)> {
+  let summary = "the same values in another memory layout";
+  let description = [{
+    Constraints:
+    - C1: shape and element type stay, the encoding changes.
+  }];
+  let assemblyFormat = "$input (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
+  let summary = "the form of parameters that a kernel wants, made at load";
+  let description = [{
+    The sources, row-major parameters, one above the other along the first
+    dimension, in the layout of the result's type. Runs when the module is
+    loaded and after an update, never in an entry.
+    ```mlir
+    %w = kernel.derive %q, %k, %v : (tensor<192x192xf32>, ...) -> tensor<576x192xf32, #kernel.panels<cols = 64>>
+    ```
+    A rank-1 source with one element may stand for a whole vector of it.
+
+    Constraints:
+    - C1: the sources' shapes agree but for the first dimension, whose sum is
+      the result's.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$sources);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$sources attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Generated code
+//===----------------------------------------------------------------------===//
+
+def Kernel_DispatchOp : Kernel_Op<"dispatch"> {
+  let summary = "run a generated kernel over its work units";
+  let description = [{
+    `units` work units, split evenly and in order between threads. `slots` is
+    where each result lives; `scratch` bytes belong to each thread.
+    ```mlir
+    %y = kernel.dispatch @kernels::@gemm_0(%x, %w) units <times = 99> slots [2] scratch 0
+        family "gemm" flop <times = 58140672> : (...) -> ...
+    ```
+    The kernel's arguments are the operands, then the results.
+  }];
+  let arguments = (ins SymbolRefAttr:$kernel, Variadic<AnyRankedTensor>:$operands,
+                       Kernel_ExtentAttr:$units, DenseI64ArrayAttr:$slots, I64Attr:$scratch,
+                       StrAttr:$family, Kernel_ExtentAttr:$flop);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kernel `(` $operands `)` `units` `` $units `slots` $slots `scratch` $scratch `family` $family `flop` `` $flop
+    attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+#endif // KERNEL_OPS_TD

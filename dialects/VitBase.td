@@ -1,0 +1,64 @@
+//===- VitBase.td - The vit dialect and its enumerations -*- tablegen -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_BASE_TD
+#define VIT_BASE_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/EnumAttr.td"
+
+def Vit_Dialect : Dialect {
+  let name = "vit";
+  let cppNamespace = "::mlir::vit";
+  let summary = "Vision Transformers as graphs of the field's operations";
+  let description = [{
+    Tensors are row-major; the batch is the leading dimension and `?` in every
+    activation, all else is static. Tokens come second, channels last:
+    `tensor<?x197x768xf32>` is [batch, tokens, width]. Parameters are symbols;
+    layers are written once, in `vit.layers`.
+
+    Module attributes: `vit.labels` (array of strings, one per class) and
+    `vit.preprocessing` (dictionary: `channels`, `height`, `width`,
+    `resize_height`, `resize_width`, `center_crop`, `interpolation` (Pillow's
+    code), `apply_exif_orientation`, `scale`, `mean`, `std`; see
+    `vit_preprocessing` in vit.h) travel to the compiled module.
+    A result of an entry carries its name in the argument attribute
+    `vit.name`; the first result is the default output. An op's location
+    (`loc("blocks.3.mlp.fc1")`) is the name that profiles and errors use.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
+class Vit_I32Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::mlir::vit";
+  let genSpecializedAttr = 0;
+}
+
+def Vit_Distribution : Vit_I32Enum<"Distribution", "how a parameter starts", [
+  I32EnumAttrCase<"constant", 0>,       // value
+  I32EnumAttrCase<"normal", 1>,         // value = standard deviation
+  I32EnumAttrCase<"trunc_normal", 2>,   // the same, cut at +-2 (torch's and timm's trunc_normal_: in absolute units)
+  I32EnumAttrCase<"uniform", 3>,        // [-value, value)
+  I32EnumAttrCase<"xavier_uniform", 4>  // bound sqrt(6 / (fan_in + fan_out))
+]>;
+
+def Vit_GeluKind : Vit_I32Enum<"GeluKind", "which GELU", [
+  I32EnumAttrCase<"erf", 0>,   // x/2 (1 + erf(x/sqrt 2)): torch's default, HF "gelu"
+  I32EnumAttrCase<"tanh", 1>,  // HF "gelu_new", "gelu_pytorch_tanh"
+  I32EnumAttrCase<"quick", 2>  // x sigmoid(1.702 x): HF "quick_gelu"
+]>;
+def Vit_GeluKindAttr : EnumAttr<Vit_Dialect, Vit_GeluKind, "gelu_kind">;
+
+def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "order of a patch's values", [
+  I32EnumAttrCase<"chw", 0>, // channel, row, column: a convolution's weight
+  I32EnumAttrCase<"hwc", 1>  // row, column, channel: vit-pytorch's rearrange
+]>;
+def Vit_PixelOrderAttr : EnumAttr<Vit_Dialect, Vit_PixelOrder, "pixel_order">;
+
+#endif // VIT_BASE_TD

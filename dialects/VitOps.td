@@ -1,0 +1,425 @@
+//===- VitOps.td - The vit dialect -------------------------*- tablegen -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A Vision Transformer as a graph of the field's own operations on tensors.
+// Each op's constraints are numbered (C1, C2, ...); verifier messages and test
+// names use the same numbers.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_OPS_TD
+#define VIT_OPS_TD
+
+include "VitBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Vit_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Vit_Dialect, mnemonic, traits>;
+
+/// A pure function of tensors whose result types follow from its operands.
+class Vit_PureOp<string mnemonic, list<Trait> traits = []>
+    : Vit_Op<mnemonic, traits # [Pure,
+          DeclareOpInterfaceMethods<InferTypeOpInterface>]>;
+
+def Vit_Float : AnyTypeOf<[F32, BF16, F16]>;
+def Vit_Tensor : RankedTensorOf<[F32, BF16, F16]>;
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class Vit_Attr<string name, string mnem> : AttrDef<Vit_Dialect, name> {
+  let mnemonic = mnem;
+}
+
+def Vit_InitAttr : Vit_Attr<"Init", "init"> {
+  let summary = "initialiser of a parameter, `<trunc_normal, 2.0e-02>`";
+  let description = [{
+    The value is drawn by Philox-4x32-10 keyed by the seed, the parameter's
+    name (and layer) and the element's index, so it is the same on every
+    target. `value` is the constant, the standard deviation or the bound.
+  }];
+  let parameters = (ins EnumParameter<Vit_Distribution>:$distribution, APFloatParameter<"the constant, deviation or bound">:$value);
+  let assemblyFormat = "`<` $distribution `,` $value `>`";
+}
+
+def Vit_StoredAttr : Vit_Attr<"Stored", "stored"> {
+  let summary = "the checkpoint tensor that a parameter is stored in";
+  let description = [{
+    `name` is the tensor's name in the checkpoint, with `{}` where the layer's
+    number stands; `shape` its shape there. The parameter is rows
+    [`begin`, `end`) of that tensor along its first dimension, row-major,
+    reshaped: q, k and v of a fused `qkv.weight` are three parameters in one
+    stored tensor. A convolution's [out, in, h, w] is [out, in*h*w] here.
+  }];
+  let parameters = (ins StringRefParameter<>:$name, ArrayRefParameter<"int64_t">:$shape,
+                        "int64_t":$begin, "int64_t":$end);
+  let assemblyFormat = "`<` $name `,` `[` $shape `]` `,` $begin `to` $end `>`";
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters, layers, outputs
+//===----------------------------------------------------------------------===//
+
+def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
+  let summary = "declare a parameter, one or one per layer";
+  let description = [{
+    ```mlir
+    vit.parameter @head.weight : tensor<10x192xf32> init<trunc_normal, 2.0e-02>
+    vit.parameter @fc1.weight : 6 x tensor<768x192xf32> init<trunc_normal, 2.0e-02>
+        stored<"blocks.{}.mlp.fc1.weight", [768, 192], 0 to 768>
+    ```
+    Without `stored` the checkpoint's name is the symbol, `symbol.{}` where
+    there is one per layer, and its shape is the parameter's.
+
+    Constraints:
+    - C1: the type is a ranked tensor of f32 with static shape, rank 1 to 4.
+    - C2: `layers`, where given, is at least 1, and then a stored name has `{}`
+      exactly once; without `layers` it has none.
+    - C3: rows begin to end lie inside the stored shape, and their element
+      count is the parameter's.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
+                       OptionalAttr<I64Attr>:$layers, OptionalAttr<Vit_InitAttr>:$init,
+                       OptionalAttr<Vit_StoredAttr>:$stored);
+  let assemblyFormat = [{
+    $sym_name `:` ($layers^ `x`)? $type (`init` `` $init^)? (`stored` `` $stored^)? attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The name of layer `layer`'s tensor in a checkpoint ("blocks.3.mlp.fc1.weight").
+    std::string getStoredName(int64_t layer);
+    /// The stored tensor's shape: that of `stored`, or the parameter's own.
+    ArrayRef<int64_t> getStoredShape();
+    int64_t getStoredBegin();
+    int64_t getStoredEnd();
+    RankedTensorType getTensorType() { return cast<RankedTensorType>(getType()); }
+  }];
+}
+
+def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the value of a parameter";
+  let description = [{
+    ```mlir
+    %w = vit.read @head.weight : tensor<10x192xf32>
+    %a = vit.read @fc1.weight[%i] : tensor<768x192xf32>   // inside vit.layers
+    %b = vit.read @fc1.weight[3] : tensor<768x192xf32>    // after unrolling
+    ```
+    Constraints:
+    - C1: the symbol names a `vit.parameter` of the same type.
+    - C2: there is an index exactly where the parameter has layers; a constant
+      one lies in [0, layers).
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$parameter, Optional<Index>:$index,
+                       OptionalAttr<I64Attr>:$layer);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $parameter (`[` $index^ `]`)? (`[` $layer^ `]`)? attr-dict `:` type($result)
+  }];
+  let hasFolder = 0;
+  let hasCanonicalizer = 1;
+}
+
+def Vit_LayersOp : Vit_Op<"layers", [SingleBlock, RecursiveMemoryEffects,
+    OpAsmOpInterface]> {
+  let summary = "repeat a block, layer by layer";
+  let description = [{
+    Runs its body `count` times; the body gets the layer's number and what the
+    last one yielded.
+    ```mlir
+    %y = vit.layers 6 (%i, %x = %embedded) : tensor<?x65x192xf32> {
+      ...
+      vit.yield %next : tensor<?x65x192xf32>
+    }
+    ```
+    Constraints:
+    - C1: `count` is at least 1.
+    - C2: the body's arguments are an index and one value per operand, of the
+      operand's type; it yields values of these types; so are the results.
+  }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntMinValue<1>]>:$count,
+                       Variadic<AnyRankedTensor>:$inits);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Vit_YieldOp : Vit_Op<"yield", [Pure, Terminator, HasParent<"LayersOp">]> {
+  let summary = "end of a layer's body";
+  let arguments = (ins Variadic<AnyRankedTensor>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+def Vit_OutputOp : Vit_Op<"output"> {
+  let summary = "name a value that an entry can return";
+  let description = [{
+    ```mlir
+    vit.output "hidden_{}"[%i] = %x : tensor<?x65x192xf32>
+    vit.output "final" = %y : tensor<?x65x192xf32>
+    ```
+    An entry's results are what it returns by default; `vit.output` names
+    further values, of which `--vit-select-outputs` keeps those asked for.
+
+    Constraints:
+    - C1: the name has `{}` exactly once where there is an index, else none.
+    - C2: the name is no other output's name in the same function.
+  }];
+  let arguments = (ins StrAttr:$name, Optional<Index>:$index, AnyRankedTensor:$value);
+  let assemblyFormat = "$name (`[` $index^ `]`)? `=` $value attr-dict `:` type($value)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Patches, tokens, positions
+//===----------------------------------------------------------------------===//
+
+def Vit_PatchifyOp : Vit_PureOp<"patchify"> {
+  let summary = "cut pictures into patches";
+  let description = [{
+    [batch, channels, height, width] to [batch, (height/ph)(width/pw),
+    channels*ph*pw], patches in reading order. With order `chw` a linear layer
+    after it is ViT's convolution; `hwc` is vit-pytorch's
+    `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`.
+
+    Constraints:
+    - C1: the input has rank 4 and static channels, height, width.
+    - C2: the patch is two positive numbers that divide height and width.
+  }];
+  let arguments = (ins Vit_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `patch` $patch `order` `` $order attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens"> {
+  let summary = "put learned tokens (class, distillation, registers) in front";
+  let description = [{
+    [k, width] and [batch, tokens, width] to [batch, k + tokens, width]; the
+    same tokens for every image.
+
+    Constraints:
+    - C1: `tokens` has rank 2, `input` rank 3, with equal widths.
+  }];
+  let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$tokens);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `,` $tokens attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_TakeTokensOp : Vit_PureOp<"take_tokens"> {
+  let summary = "tokens [start, start + count)";
+  let description = [{
+    [batch, tokens, width] to [batch, count, width], or to [batch, width] where
+    there is no count: the one token at `start`.
+
+    Constraints:
+    - C1: the input has rank 3.
+    - C2: 0 <= start, 1 <= count, start + count <= tokens.
+  }];
+  let arguments = (ins Vit_Tensor:$input, I64Attr:$start, OptionalAttr<I64Attr>:$count);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `from` $start (`count` $count^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_MeanTokensOp : Vit_PureOp<"mean_tokens"> {
+  let summary = "mean over the tokens from `start` on";
+  let description = [{
+    [batch, tokens, width] to [batch, width].
+
+    Constraints:
+    - C1: the input has rank 3.
+    - C2: 0 <= start < tokens.
+  }];
+  let arguments = (ins Vit_Tensor:$input, I64Attr:$start);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `from` $start attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_SincosPositionsOp : Vit_PureOp<"sincos_positions"> {
+  let summary = "the fixed 2-D sine-cosine position table";
+  let description = [{
+    [h*w, width] of (sin x, cos x, sin y, cos y), a quarter of the width each,
+    frequencies temperature^(-i / (width/4 - 1)): vit-pytorch's
+    posemb_sincos_2d (after big_vision). A constant.
+
+    Constraints:
+    - C1: the grid is two positive numbers; width is a multiple of 4, at least 8.
+  }];
+  let arguments = (ins DenseI64ArrayAttr:$grid, I64Attr:$width, F64Attr:$temperature);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "`grid` $grid `width` $width `temperature` $temperature attr-dict `:` type($result)";
+}
+
+def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions"> {
+  let summary = "resample a learned position table to another grid";
+  let description = [{
+    [prefix + h*w, width] to [prefix + h'*w', width]: the prefix (class token)
+    is kept, the rest is interpolated bicubically (a = -0.75, align_corners
+    false): torch's interpolate(mode="bicubic"), with antialiasing (a = -0.5)
+    where `antialias` is set, as timm does.
+
+    Constraints:
+    - C1: the table has rank 2 with prefix + from[0]*from[1] rows.
+    - C2: both grids are two positive numbers; prefix is not negative.
+  }];
+  let arguments = (ins Vit_Tensor:$input, DenseI64ArrayAttr:$from, DenseI64ArrayAttr:$to,
+                       I64Attr:$prefix, UnitAttr:$antialias);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = [{
+    $input `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+def Vit_LinearOp : Vit_PureOp<"linear"> {
+  let summary = "x W^T + b";
+  let description = [{
+    [batch, ..., in] with weights [out, in] and bias [out]: torch.nn.Linear.
+
+    Constraints:
+    - C1: the weight has rank 2 and the input's last dimension is its second.
+    - C2: the bias, where given, has the weight's first dimension.
+    - C3: the input has rank 2 or 3.
+  }];
+  let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$weight, Optional<Vit_Tensor>:$bias);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `,` $weight (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments]> {
+  let summary = "normalise each row to mean 0 and variance 1, then scale and shift";
+  let description = [{
+    Over the last dimension, biased variance: torch.nn.LayerNorm. With `groups`
+    = g the last dimension is g equal parts, each normalised alone with the
+    same scale and bias of width/g: timm's qk_norm over heads.
+
+    Constraints:
+    - C1: `groups` divides the last dimension.
+    - C2: scale and bias, where given, have the width of a group.
+    - C3: epsilon is positive.
+  }];
+  let arguments = (ins Vit_Tensor:$input, Optional<Vit_Tensor>:$scale, Optional<Vit_Tensor>:$bias,
+                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = [{
+    $input (`scale` $scale^)? (`bias` $bias^)? `epsilon` $epsilon (`groups` $groups^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Vit_AttentionOp : Vit_Op<"attention", [Pure]> {
+  let summary = "multi-head scaled dot-product attention";
+  let description = [{
+    softmax(scale q k^T) v per head, over all tokens of an image. q, k, v and
+    the result are [batch, tokens, width], heads side by side in the width. The
+    optional second result is the probabilities, [batch, heads, tokens,
+    tokens]; where nobody uses them they are never stored.
+
+    Constraints:
+    - C1: q, k and v have rank 3; q and k have the same width, k and v the same
+      tokens.
+    - C2: `heads` is positive and divides the widths.
+    - C3: the result has q's tokens and v's width; the probabilities are
+      [batch, heads, q's tokens, k's tokens].
+  }];
+  let arguments = (ins Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
+                       I64Attr:$heads, F64Attr:$scale);
+  let results = (outs Vit_Tensor:$result, Optional<Vit_Tensor>:$probabilities);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+class Vit_UnaryOp<string mnemonic, list<Trait> traits = []>
+    : Vit_Op<mnemonic, traits # [Pure, SameOperandsAndResultType]> {
+  let arguments = (ins Vit_Tensor:$input);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+}
+
+def Vit_GeluOp : Vit_Op<"gelu", [Pure, SameOperandsAndResultType]> {
+  let summary = "Gaussian error linear unit (Hendrycks and Gimpel 2016)";
+  let arguments = (ins Vit_Tensor:$input, Vit_GeluKindAttr:$kind);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($result)";
+}
+def Vit_ReluOp : Vit_UnaryOp<"relu"> { let summary = "max(x, 0)"; }
+def Vit_SiluOp : Vit_UnaryOp<"silu"> { let summary = "x sigmoid(x)"; }
+def Vit_TanhOp : Vit_UnaryOp<"tanh"> { let summary = "hyperbolic tangent"; }
+
+def Vit_SoftmaxOp : Vit_UnaryOp<"softmax"> {
+  let summary = "softmax over the last dimension";
+}
+
+class Vit_BinaryOp<string mnemonic> : Vit_PureOp<mnemonic, [Commutative]> {
+  let arguments = (ins Vit_Tensor:$lhs, Vit_Tensor:$rhs);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 0;
+}
+def Vit_AddOp : Vit_BinaryOp<"add"> {
+  let summary = "sum, with numpy's broadcasting";
+  let description = [{
+    Constraints:
+    - C1: aligned from the last dimension, sizes are equal, or 1, or missing.
+  }];
+}
+def Vit_MulOp : Vit_BinaryOp<"mul"> {
+  let summary = "product, with numpy's broadcasting";
+  let description = [{
+    Constraints:
+    - C1: aligned from the last dimension, sizes are equal, or 1, or missing.
+  }];
+}
+
+def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType]> {
+  let summary = "product with a number";
+  let arguments = (ins Vit_Tensor:$input, F64Attr:$factor);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `by` $factor attr-dict `:` type($result)";
+}
+
+def Vit_LayerScaleOp : Vit_PureOp<"layer_scale"> {
+  let summary = "product with a learned vector (CaiT; timm's LayerScale)";
+  let description = [{
+    Constraints:
+    - C1: gamma has rank 1 and the width of the input.
+  }];
+  let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$gamma);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `,` $gamma attr-dict `:` functional-type(operands, results)";
+}
+
+class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, SameOperandsAndResultType]> {
+  let arguments = (ins Vit_Tensor:$input, F64Attr:$probability);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `probability` $probability attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+def Vit_DropoutOp : Vit_DropOp<"dropout"> {
+  let summary = "dropout; the identity in inference";
+  let description = [{
+    Constraints:
+    - C1: the probability lies in [0, 1).
+  }];
+}
+def Vit_DropPathOp : Vit_DropOp<"drop_path"> {
+  let summary = "stochastic depth per image (Huang et al. 2016); the identity in inference";
+  let description = [{
+    Constraints:
+    - C1: the probability lies in [0, 1).
+  }];
+}
+
+#endif // VIT_OPS_TD

@@ -1,0 +1,28 @@
+//===- Vit.h - The vit dialect ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_DIALECT_VIT_H
+#define VIT_DIALECT_VIT_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "VitDialect.h.inc"
+#include "VitEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "VitAttributes.h.inc"
+#define GET_OP_CLASSES
+#include "VitOps.h.inc"
+
+#endif // VIT_DIALECT_VIT_H

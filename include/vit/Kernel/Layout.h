@@ -1,0 +1,57 @@
+//===- Layout.h - Where a tensor's elements lie in memory ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_KERNEL_LAYOUT_H
+#define VIT_KERNEL_LAYOUT_H
+
+#include "vit/Dialect/Kernel.h"
+
+namespace mlir::vit::kernel {
+
+/// Lanes of the widest vector; channels are padded to whole vectors.
+inline constexpr int64_t kLanes = 16;
+
+inline int64_t padTo(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// `channels` padded to whole vectors, each group of `group` alone where that
+/// is not 0.
+inline int64_t paddedChannels(int64_t channels, int64_t group) {
+  return group == 0 ? padTo(channels, kLanes)
+                    : channels / group * padTo(group, kLanes);
+}
+
+/// Where logical channel `channel` lies among the padded ones.
+inline int64_t paddedChannel(int64_t channel, int64_t group) {
+  return group == 0 ? channel
+                    : channel / group * padTo(group, kLanes) + channel % group;
+}
+
+/// The geometry of an activation in the blocked layout.
+struct BlockedShape {
+  int64_t rows;          ///< rows of a block (MR)
+  int64_t tokens;        ///< tokens per image; 0: rank 2, rows are images
+  int64_t channelBlocks; ///< vectors of 16 per row
+  /// Row blocks per image; 0 for rank 2 (there ceil(batch / rows) in all).
+  int64_t blocksPerImage;
+
+  /// `type` must have a #kernel.blocked encoding and rank 2 or 3.
+  static BlockedShape get(RankedTensorType type);
+  int64_t blockElements() const { return channelBlocks * rows * kLanes; }
+};
+
+/// Bytes of a value of `type` as a closed form in the batch: `times` alone
+/// where the type has no batch (a parameter).
+ExtentAttr getBytes(RankedTensorType type);
+
+/// Number of row blocks of a blocked activation as a closed form in the batch.
+ExtentAttr getRowBlocks(RankedTensorType type);
+
+} // namespace mlir::vit::kernel
+
+#endif // VIT_KERNEL_LAYOUT_H
