@@ -14,6 +14,16 @@
 using namespace mlir;
 using namespace mlir::vit;
 
+/// An attribute's floating-point parameter, a double in the text.
+template <> struct mlir::FieldParser<llvm::APFloat> {
+  static FailureOr<llvm::APFloat> parse(AsmParser &parser) {
+    double value = 0.0;
+    if (parser.parseFloat(value))
+      return failure();
+    return llvm::APFloat(value);
+  }
+};
+
 #include "VitDialect.cpp.inc"
 #include "VitEnums.cpp.inc"
 #define GET_ATTRDEF_CLASSES

@@ -1,0 +1,157 @@
+//===- Support.h - Errors, files and memory ---------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Inside the library a failure is an exception; at the C boundary `guarded`
+// turns it into a status and a message.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_DATA_SUPPORT_H
+#define VIT_DATA_SUPPORT_H
+
+#include "vit/vit-data.h"
+
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vit::data {
+
+/// What a call of the C API ends with when it cannot do its work.
+struct Failure : std::exception {
+  Failure(vit_status status, std::string message)
+      : status(status), message(std::move(message)) {}
+  const char *what() const noexcept override { return message.c_str(); }
+
+  vit_status status;
+  std::string message;
+};
+
+[[noreturn]] void fail(vit_status status, std::string message);
+[[noreturn]] inline void invalid(std::string message) {
+  fail(VIT_INVALID_ARGUMENT, std::move(message));
+}
+[[noreturn]] inline void corrupt(std::string message) {
+  fail(VIT_CORRUPT, std::move(message));
+}
+[[noreturn]] inline void unsupported(std::string message) {
+  fail(VIT_UNSUPPORTED, std::move(message));
+}
+
+/// Writes one line: control characters, which a damaged file may hold, become
+/// question marks.
+void setMessage(vit_error *error, std::string_view message) noexcept;
+
+/// Runs the body of a C function. Nothing is thrown out of it.
+template <typename Body>
+vit_status guarded(vit_error *error, Body &&body) noexcept {
+  try {
+    body();
+    return VIT_OK;
+  } catch (const Failure &failure) {
+    setMessage(error, failure.message);
+    return failure.status;
+  } catch (const std::bad_alloc &) {
+    setMessage(error, "out of memory");
+    return VIT_OUT_OF_MEMORY;
+  } catch (const std::exception &other) {
+    setMessage(error, other.what());
+    return VIT_INTERNAL;
+  } catch (...) {
+    setMessage(error, "unexpected exception");
+    return VIT_INTERNAL;
+  }
+}
+
+/// Memory from malloc, as the C API hands it out.
+struct Free {
+  void operator()(void *memory) const noexcept { std::free(memory); }
+};
+template <typename T> using Buffer = std::unique_ptr<T[], Free>;
+
+/// Uninitialised and aligned to 64 bytes; never null.
+Buffer<uint8_t> allocate(size_t bytes);
+
+/// a * b, or a VIT_UNSUPPORTED failure that names `what`.
+size_t multiply(size_t a, size_t b, const char *what);
+
+/// A view of bytes in someone else's memory.
+struct Bytes {
+  const uint8_t *data = nullptr;
+  size_t size = 0;
+};
+
+inline uint16_t readLittle16(const uint8_t *p) {
+  return uint16_t(p[0] | p[1] << 8);
+}
+inline uint32_t readLittle32(const uint8_t *p) {
+  return p[0] | p[1] << 8 | p[2] << 16 | uint32_t(p[3]) << 24;
+}
+inline uint64_t readLittle64(const uint8_t *p) {
+  return readLittle32(p) | uint64_t(readLittle32(p + 4)) << 32;
+}
+inline uint32_t readBig32(const uint8_t *p) {
+  return p[3] | p[2] << 8 | p[1] << 16 | uint32_t(p[0]) << 24;
+}
+
+//===----------------------------------------------------------------------===//
+// Files
+//===----------------------------------------------------------------------===//
+
+/// The whole of a file. Pipes are read to their end.
+std::vector<uint8_t> readFile(const std::string &path);
+std::string readTextFile(const std::string &path);
+
+bool isFile(const std::string &path);
+bool isFolder(const std::string &path);
+std::string joinPath(const std::string &folder, const std::string &name);
+
+/// A file in memory, read only.
+class MappedFile {
+public:
+  explicit MappedFile(const std::string &path);
+  MappedFile(MappedFile &&other) noexcept;
+  MappedFile(const MappedFile &) = delete;
+  MappedFile &operator=(const MappedFile &) = delete;
+  ~MappedFile();
+
+  Bytes bytes() const { return {memory, length}; }
+  const std::string &path() const { return name; }
+
+private:
+  std::string name;
+  const uint8_t *memory = nullptr;
+  size_t length = 0;
+};
+
+/// A file that appears under its name only when all of it is on disk. What is
+/// no regular file (/dev/stdout) is written straight.
+class AtomicFile {
+public:
+  explicit AtomicFile(const std::string &path);
+  AtomicFile(const AtomicFile &) = delete;
+  AtomicFile &operator=(const AtomicFile &) = delete;
+  ~AtomicFile(); ///< Removes what was not committed.
+
+  void write(const void *data, size_t size);
+  void commit();
+
+private:
+  [[noreturn]] void failWith(int code);
+
+  std::string target;
+  std::string temporary; ///< Empty where the target is written straight.
+  int descriptor = -1;
+};
+
+} // namespace vit::data
+
+#endif // VIT_DATA_SUPPORT_H
