@@ -1,0 +1,62 @@
+//===- CPU.h - Code for x86-64 ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From `module @kernels` (vector, scf, memref, arith), as vit-emit-cpu leaves
+// it, to a flat image: position-independent machine code and its read-only
+// constants, without symbols or relocations, to be mapped read+execute.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_CPU_H
+#define VIT_TARGET_CPU_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mlir::vit {
+
+/// The code of one CPU level. An entry is called as
+///   void kernel(void *const *arguments, int64_t batch, int64_t begin,
+///               int64_t end, void *scratch);
+/// and does work units [begin, end); see docs/architecture.md.
+struct CodeImage {
+  SmallVector<char> bytes; ///< To be mapped at an address aligned to 64 bytes.
+  /// Kernel name and the offset of its first instruction in `bytes`.
+  std::vector<std::pair<std::string, uint64_t>> entries;
+};
+
+struct CodegenOptions {
+  /// Where each kernel's LLVM IR and object go (`NAME.ll`, `NAME.o`); empty:
+  /// nowhere. The directory must exist.
+  std::string dumpDirectory;
+  /// Threads that compile; 0: one per core.
+  unsigned threads = 0;
+  /// Verify the IR of each step. Off, a defect of the emitters may crash.
+  bool verify = false;
+};
+
+/// Whether `level` ("avx2", "avx512") is one that this target knows.
+bool isCpuLevel(StringRef level);
+
+/// Compiles each function of `kernels` for `level`, several at once, each in a
+/// context of its own. The image's order is that of the functions. Emits one
+/// error and fails where a kernel would need a symbol, writable data or a
+/// relocation that a flat image cannot have.
+FailureOr<CodeImage> compileKernels(ModuleOp kernels, StringRef level,
+                                    const CodegenOptions &options = {});
+
+/// What `compileKernels` needs from a registry beside the emitted dialects.
+void registerCpuCodegen(DialectRegistry &registry);
+
+} // namespace mlir::vit
+
+#endif // VIT_TARGET_CPU_H
