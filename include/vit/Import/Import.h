@@ -1,0 +1,49 @@
+//===- Import.h - Checkpoint folders and text to graphs ---------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_IMPORT_IMPORT_H
+#define VIT_IMPORT_IMPORT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <string>
+
+namespace mlir::vit {
+
+/// The graph of the model that `folder`/config.json describes: transformers
+/// (`model_type` vit or deit), timm (`architecture`, `model_args`) or
+/// vit-pytorch (`library`, `class`, `args`). The module holds
+///   - a `vit.parameter` per tensor, one per kind of tensor in the layers, with
+///     the names of the checkpoint and the library's own initialisers,
+///   - `func.func @forward`: `%image` [batch, channels, height, width] to its
+///     results, named by `vit.name`: `logits`, or `features` where the model
+///     has no head, or `last_hidden_state` and `pooler_output` of a headless
+///     transformers model; further outputs as `vit.output`,
+///   - `vit.labels` and `vit.preprocessing` where the folder tells them.
+/// Of the weights only the names and shapes are looked at (a position table of
+/// another grid is resampled as the model's own library does); a folder
+/// without weights imports too. See Weights.h for the values.
+///
+/// config.json is not trusted. On failure the result is null and `error` one
+/// line that says what is wrong and what would be right.
+OwningOpRef<ModuleOp> importModel(StringRef folder, MLIRContext *context,
+                                  std::string &error);
+
+/// Parses and verifies a model text (.mlir). Errors as above, with line and
+/// column.
+OwningOpRef<ModuleOp> loadText(StringRef path, MLIRContext *context,
+                               std::string &error);
+
+/// Whichever of the two fits: a folder is imported, a file parsed.
+OwningOpRef<ModuleOp> loadModel(StringRef path, MLIRContext *context,
+                                std::string &error);
+
+} // namespace mlir::vit
+
+#endif // VIT_IMPORT_IMPORT_H
