@@ -45,8 +45,12 @@ struct BlockedShape {
   int64_t blockElements() const { return channelBlocks * rows * kLanes; }
 };
 
-/// Bytes of a value of `type` as a closed form in the batch: `times` alone
-/// where the type has no batch (a parameter).
+/// Divisor of an extent that is the same for every batch: no batch reaches it,
+/// so `ceil(batch / kNoBatch)` is 1.
+inline constexpr int64_t kNoBatch = int64_t(1) << 31;
+
+/// Bytes of a value of `type` as a closed form in the batch; where the type
+/// has no batch (a parameter), `times` with the divisor kNoBatch.
 ExtentAttr getBytes(RankedTensorType type);
 
 /// Number of row blocks of a blocked activation as a closed form in the batch.

@@ -1,0 +1,64 @@
+//===- Layout.cpp - Where a tensor's elements lie in memory ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Kernel/Layout.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+using namespace mlir;
+using namespace mlir::vit::kernel;
+
+BlockedShape BlockedShape::get(RankedTensorType type) {
+  auto blocked = cast<BlockedAttr>(type.getEncoding());
+  BlockedShape shape;
+  shape.rows = blocked.getRows();
+  shape.tokens = type.getRank() == 3 ? type.getDimSize(1) : 0;
+  shape.channelBlocks =
+      paddedChannels(type.getShape().back(), blocked.getGroup()) / kLanes;
+  shape.blocksPerImage = (shape.tokens + shape.rows - 1) / shape.rows;
+  return shape;
+}
+
+/// Elements of a parameter's value, padding included.
+static int64_t getStaticElements(RankedTensorType type) {
+  int64_t leading = 1;
+  for (int64_t size : type.getShape().drop_back())
+    leading *= size;
+  int64_t last = type.getShape().back();
+  if (auto panels = dyn_cast_or_null<PanelsAttr>(type.getEncoding()))
+    return paddedChannels(leading, panels.getOutGroup()) *
+           paddedChannels(last, panels.getInGroup());
+  if (auto channels = dyn_cast_or_null<ChannelsAttr>(type.getEncoding()))
+    return leading * paddedChannels(last, channels.getGroup());
+  return leading * last;
+}
+
+ExtentAttr vit::kernel::getBytes(RankedTensorType type) {
+  MLIRContext *context = type.getContext();
+  int64_t elementBytes = type.getElementTypeBitWidth() / 8;
+  if (isa_and_nonnull<BlockedAttr>(type.getEncoding())) {
+    BlockedShape shape = BlockedShape::get(type);
+    int64_t blockBytes = shape.blockElements() * elementBytes;
+    if (shape.tokens == 0)
+      return ExtentAttr::get(context, blockBytes, 1, shape.rows);
+    return ExtentAttr::get(context, blockBytes * shape.blocksPerImage, 1, 1);
+  }
+  if (type.hasStaticShape())
+    return ExtentAttr::get(context, getStaticElements(type) * elementBytes, 1,
+                           kNoBatch);
+  int64_t perImage = elementBytes;
+  for (int64_t size : type.getShape().drop_front())
+    perImage *= size;
+  return ExtentAttr::get(context, perImage, 1, 1);
+}
+
+ExtentAttr vit::kernel::getRowBlocks(RankedTensorType type) {
+  BlockedShape shape = BlockedShape::get(type);
+  if (shape.tokens == 0)
+    return ExtentAttr::get(type.getContext(), 1, 1, shape.rows);
+  return ExtentAttr::get(type.getContext(), shape.blocksPerImage, 1, 1);
+}

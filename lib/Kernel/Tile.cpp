@@ -1,0 +1,23 @@
+//===- Tile.cpp - Tile sizes for a CPU level ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Passes.h"
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_TILE
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+using namespace mlir;
+using namespace mlir::vit;
+
+namespace {
+struct TilePass : vit::impl::TileBase<TilePass> {
+  using Base::Base;
+  void runOnOperation() override {}
+};
+} // namespace
