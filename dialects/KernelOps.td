@@ -285,16 +285,40 @@ def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
     ```mlir
     %w = kernel.derive %q, %k, %v : (tensor<192x192xf32>, ...) -> tensor<576x192xf32, #kernel.panels<cols = 64>>
     ```
-    A rank-1 source with one element may stand for a whole vector of it.
+    One source alone may have another shape with as many elements ([1, tokens,
+    width] becomes [tokens, width]), or one element, which then stands for a
+    whole vector of it. A source may be the result of another `derive` or
+    `resample`.
 
     Constraints:
     - C1: the sources' shapes agree but for the first dimension, whose sum is
-      the result's.
+      the result's; or there is one source with the result's element count or
+      with one element.
   }];
   let arguments = (ins Variadic<Kernel_Tensor>:$sources);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$sources attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+}
+
+def Kernel_ResampleOp : Kernel_Op<"resample", [Pure]> {
+  let summary = "a position table resampled to another grid, made at load";
+  let description = [{
+    `vit.resample_positions` of a parameter; row-major. Like `derive` it runs
+    when the module is loaded and after an update, never in an entry.
+    ```mlir
+    %t = kernel.resample %p from [14, 14] to [24, 24] prefix 1
+        : (tensor<197x768xf32>) -> tensor<577x768xf32>
+    ```
+    Constraints:
+    - C1: [prefix + from[0]*from[1], width] to [prefix + to[0]*to[1], width].
+  }];
+  let arguments = (ins Kernel_Tensor:$source, DenseI64ArrayAttr:$from, DenseI64ArrayAttr:$to,
+                       I64Attr:$prefix, UnitAttr:$antialias);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = [{
+    $source `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
+  }];
 }
 
 //===----------------------------------------------------------------------===//
