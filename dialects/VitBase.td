@@ -31,6 +31,8 @@ def Vit_Dialect : Dialect {
     (`loc("blocks.3.mlp.fc1")`) is the name that profiles and errors use.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 

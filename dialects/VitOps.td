@@ -26,8 +26,7 @@ class Vit_Op<string mnemonic, list<Trait> traits = []>
 
 /// A pure function of tensors whose result types follow from its operands.
 class Vit_PureOp<string mnemonic, list<Trait> traits = []>
-    : Vit_Op<mnemonic, traits # [Pure,
-          DeclareOpInterfaceMethods<InferTypeOpInterface>]>;
+    : Vit_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor]>;
 
 def Vit_Float : AnyTypeOf<[F32, BF16, F16]>;
 def Vit_Tensor : RankedTensorOf<[F32, BF16, F16]>;
@@ -122,14 +121,14 @@ def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
                        OptionalAttr<I64Attr>:$layer);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $parameter (`[` $index^ `]`)? (`[` $layer^ `]`)? attr-dict `:` type($result)
+    $parameter custom<LayerIndex>($index, $layer) attr-dict `:` type($result)
   }];
-  let hasFolder = 0;
+  let hasVerifier = 1;
   let hasCanonicalizer = 1;
 }
 
 def Vit_LayersOp : Vit_Op<"layers", [SingleBlock, RecursiveMemoryEffects,
-    OpAsmOpInterface]> {
+    DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "repeat a block, layer by layer";
   let description = [{
     Runs its body `count` times; the body gets the layer's number and what the
@@ -334,6 +333,12 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure]> {
   let arguments = (ins Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
                        I64Attr:$heads, F64Attr:$scale);
   let results = (outs Vit_Tensor:$result, Optional<Vit_Tensor>:$probabilities);
+  let builders = [
+    /// The result's type follows from query and value; the probabilities are
+    /// a second result where they are asked for.
+    OpBuilder<(ins "Value":$query, "Value":$key, "Value":$value, "int64_t":$heads,
+                   "double":$scale, "bool":$withProbabilities)>
+  ];
   let assemblyFormat = [{
     $query `,` $key `,` $value `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
   }];
@@ -366,7 +371,6 @@ class Vit_BinaryOp<string mnemonic> : Vit_PureOp<mnemonic, [Commutative]> {
   let arguments = (ins Vit_Tensor:$lhs, Vit_Tensor:$rhs);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
-  let hasFolder = 0;
 }
 def Vit_AddOp : Vit_BinaryOp<"add"> {
   let summary = "sum, with numpy's broadcasting";
@@ -388,6 +392,8 @@ def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins Vit_Tensor:$input, F64Attr:$factor);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "$input `by` $factor attr-dict `:` type($result)";
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 
 def Vit_LayerScaleOp : Vit_PureOp<"layer_scale"> {

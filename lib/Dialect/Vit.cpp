@@ -1,4 +1,4 @@
-//===- Vit.cpp - The vit dialect ---===//
+//===- Vit.cpp - The vit dialect ------------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -9,6 +9,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -23,6 +24,36 @@ template <> struct mlir::FieldParser<llvm::APFloat> {
     return llvm::APFloat(value);
   }
 };
+
+/// `[%i]` or `[3]` of vit.read, or nothing.
+static ParseResult
+parseLayerIndex(OpAsmParser &parser,
+                std::optional<OpAsmParser::UnresolvedOperand> &index,
+                IntegerAttr &layer) {
+  if (failed(parser.parseOptionalLSquare()))
+    return success();
+  OpAsmParser::UnresolvedOperand operand;
+  OptionalParseResult found = parser.parseOptionalOperand(operand);
+  if (found.has_value()) {
+    if (failed(*found))
+      return failure();
+    index = operand;
+    return parser.parseRSquare();
+  }
+  int64_t number = 0;
+  if (parser.parseInteger(number) || parser.parseRSquare())
+    return failure();
+  layer = parser.getBuilder().getI64IntegerAttr(number);
+  return success();
+}
+
+static void printLayerIndex(OpAsmPrinter &printer, Operation *, Value index,
+                            IntegerAttr layer) {
+  if (index)
+    printer << "[" << index << "]";
+  if (layer)
+    printer << "[" << layer.getInt() << "]";
+}
 
 #include "VitDialect.cpp.inc"
 #include "VitEnums.cpp.inc"
@@ -40,4 +71,40 @@ void VitDialect::initialize() {
 #define GET_OP_LIST
 #include "VitOps.cpp.inc"
       >();
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes of modules and functions
+//===----------------------------------------------------------------------===//
+
+LogicalResult VitDialect::verifyOperationAttribute(Operation *op,
+                                                   NamedAttribute attribute) {
+  StringRef name = attribute.getName().getValue();
+  if (name == "vit.labels") {
+    auto labels = dyn_cast<ArrayAttr>(attribute.getValue());
+    if (!labels || !llvm::all_of(labels, llvm::IsaPred<StringAttr>))
+      return op->emitOpError(
+          "vit.labels must be an array of strings, one per class");
+  } else if (name == "vit.preprocessing") {
+    if (!isa<DictionaryAttr>(attribute.getValue()))
+      return op->emitOpError("vit.preprocessing must be a dictionary");
+  }
+  return success();
+}
+
+LogicalResult
+VitDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned index,
+                                        NamedAttribute attribute) {
+  if (attribute.getName() != "vit.name")
+    return success();
+  auto name = dyn_cast<StringAttr>(attribute.getValue());
+  if (!name || name.empty())
+    return op->emitOpError("vit.name of result ")
+           << index << " must be a string, such as \"logits\"";
+  auto function = cast<FunctionOpInterface>(op);
+  for (unsigned other = 0; other < index; ++other)
+    if (function.getResultAttr(other, "vit.name") == name)
+      return op->emitOpError("results ")
+             << other << " and " << index << " are both named " << name;
+  return success();
 }

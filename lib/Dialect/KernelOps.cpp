@@ -1,0 +1,225 @@
+//===- KernelOps.cpp - Verifiers of the kernel ops ------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Kernel.h"
+
+using namespace mlir;
+using namespace mlir::vit::kernel;
+
+static RankedTensorType tensorOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+/// C1 of every op with scalar code.
+static LogicalResult verifyEpilogue(Operation *op, Region &region,
+                                    size_t extras) {
+  Block &block = region.front();
+  if (block.getNumArguments() != extras + 1 ||
+      !llvm::all_of(block.getArgumentTypes(),
+                    [](Type type) { return type.isF32(); }))
+    return op->emitOpError("C1: the region must take ")
+           << extras + 1 << " f32, the element and one per extra, but takes "
+           << block.getNumArguments();
+  if (block.empty() || !isa<YieldOp>(block.back()))
+    return op->emitOpError("C1: the region must end in kernel.yield");
+  for (Operation &inner : block.without_terminator())
+    if (!isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
+            inner.getDialect()))
+      return inner.emitOpError(
+          "is not allowed in a kernel's region (C1); it holds arith and math "
+          "ops");
+  return success();
+}
+
+/// C3 of every op with extras: an extra is the result, or its last dimensions.
+static LogicalResult verifyExtras(Operation *op, ValueRange extras,
+                                  RankedTensorType result) {
+  for (auto [index, extra] : llvm::enumerate(extras)) {
+    RankedTensorType type = tensorOf(extra);
+    if (type.getRank() < 1 || type.getRank() > result.getRank() ||
+        type.getShape() != result.getShape().take_back(type.getRank()))
+      return op->emitOpError("C3: extra ")
+             << index << ", " << type << ", must have the shape of the result "
+             << result << " or its last dimensions";
+  }
+  return success();
+}
+
+template <typename Op> static LogicalResult verifyFused(Op op) {
+  if (failed(verifyEpilogue(op, op.getEpilogue(), op.getExtras().size())))
+    return failure();
+  return verifyExtras(op, op.getExtras(), tensorOf(op.getResult()));
+}
+
+LogicalResult GemmOp::verify() {
+  if (failed(verifyFused(*this)))
+    return failure();
+  RankedTensorType input = tensorOf(getInput()), weight = tensorOf(getWeight()),
+                   result = tensorOf(getResult());
+  if (input.getRank() < 1 || weight.getRank() != 2 ||
+      result.getRank() != input.getRank() ||
+      weight.getDimSize(1) != input.getShape().back() ||
+      weight.getDimSize(0) != result.getShape().back() ||
+      input.getShape().drop_back() != result.getShape().drop_back())
+    return emitOpError("C2: the weight must be [out, in] = [result's width, "
+                       "input's width], but ")
+           << input << " times " << weight << " is given as " << result;
+  return success();
+}
+
+LogicalResult RowsOp::verify() {
+  if (failed(verifyFused(*this)))
+    return failure();
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  if (input.getRank() < 1 || input.getShape() != result.getShape())
+    return emitOpError("C2: the result must have the shape of the input ")
+           << input << ", not " << result;
+  int64_t groups = getGroups(), width = input.getShape().back();
+  if (groups < 1 || width % groups != 0)
+    return emitOpError("C2: ")
+           << groups << " groups do not divide width " << width;
+  return success();
+}
+
+LogicalResult MapOp::verify() {
+  if (failed(verifyFused(*this)))
+    return failure();
+  if (tensorOf(getInput()).getShape() != tensorOf(getResult()).getShape())
+    return emitOpError("C2: the result must have the shape of the input ")
+           << getInput().getType() << ", not " << getResult().getType();
+  return success();
+}
+
+LogicalResult PrependOp::verify() {
+  if (failed(verifyFused(*this)))
+    return failure();
+  RankedTensorType input = tensorOf(getInput()), tokens = tensorOf(getTokens()),
+                   result = tensorOf(getResult());
+  if (input.getRank() != 3 || tokens.getRank() != 2 || result.getRank() != 3 ||
+      tokens.getDimSize(1) != input.getDimSize(2) ||
+      result.getDimSize(2) != input.getDimSize(2) ||
+      result.getDimSize(0) != input.getDimSize(0) ||
+      result.getDimSize(1) != tokens.getDimSize(0) + input.getDimSize(1))
+    return emitOpError("C2: tokens ")
+           << tokens << " before " << input << " do not make " << result;
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  int64_t heads = getHeads(), size = getHeadDim();
+  if (heads < 1 || size < 1 || getOffsets().size() != 3)
+    return emitOpError(
+        "C1: heads and head_dim must be positive and offsets three numbers");
+  Value operands[] = {getQuery(), getKey(), getValue()};
+  for (auto [operand, offset] : llvm::zip(operands, getOffsets())) {
+    RankedTensorType type = tensorOf(operand);
+    if (type.getRank() != 3 || offset < 0 ||
+        offset + heads * size > type.getDimSize(2))
+      return emitOpError("C1: ")
+             << heads << " heads of " << size << " channels from " << offset
+             << " on do not lie in " << type;
+  }
+  RankedTensorType query = tensorOf(getQuery()), key = tensorOf(getKey()),
+                   result = tensorOf(getResult());
+  if (key.getDimSize(1) != tensorOf(getValue()).getDimSize(1))
+    return emitOpError("C1: key and value must have the same tokens");
+  int64_t batch = query.getDimSize(0), tokens = query.getDimSize(1);
+  if (result.getShape() != ArrayRef<int64_t>({batch, tokens, heads * size}))
+    return emitOpError("C2: the result must be [batch, ")
+           << tokens << " tokens, " << heads * size << "], not " << result;
+  if (!getProbabilities())
+    return success();
+  RankedTensorType probabilities = tensorOf(getProbabilities());
+  if (probabilities.getShape() !=
+      ArrayRef<int64_t>({batch, heads, tokens, key.getDimSize(1)}))
+    return emitOpError("C2: the probabilities must be [batch, ")
+           << heads << " heads, " << tokens << ", " << key.getDimSize(1)
+           << " tokens], not " << probabilities;
+  return success();
+}
+
+LogicalResult PatchifyOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  ArrayRef<int64_t> patch = getPatch();
+  if (patch.size() != 2 || patch[0] < 1 || patch[1] < 1)
+    return emitOpError("C1: the patch must be two positive numbers");
+  if (input.getRank() != 4 || input.getDimSize(2) % patch[0] != 0 ||
+      input.getDimSize(3) % patch[1] != 0)
+    return emitOpError("C1: patches of ")
+           << patch[0] << "x" << patch[1] << " do not divide " << input;
+  int64_t count =
+      (input.getDimSize(2) / patch[0]) * (input.getDimSize(3) / patch[1]);
+  int64_t width = input.getDimSize(1) * patch[0] * patch[1];
+  if (result.getShape() !=
+      ArrayRef<int64_t>({input.getDimSize(0), count, width}))
+    return emitOpError("C1: the result must be [batch, ")
+           << count << ", " << width << "], not " << result;
+  return success();
+}
+
+LogicalResult TakeOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  if (input.getRank() != 3 ||
+      (result.getRank() != 2 && result.getRank() != 3) ||
+      result.getDimSize(0) != input.getDimSize(0) ||
+      result.getShape().back() != input.getDimSize(2))
+    return emitOpError("C1: ") << result << " cannot be tokens of " << input;
+  int64_t start = getStart(),
+          count = result.getRank() == 3 ? result.getDimSize(1) : 1;
+  if (start < 0 || start + count > input.getDimSize(1))
+    return emitOpError("C1: ")
+           << count << " tokens from " << start << " are beyond the input's "
+           << input.getDimSize(1);
+  return success();
+}
+
+LogicalResult MeanOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  if (input.getRank() != 3 || result.getRank() != 2 ||
+      result.getDimSize(0) != input.getDimSize(0) ||
+      result.getDimSize(1) != input.getDimSize(2))
+    return emitOpError("C1: ")
+           << result << " cannot be the mean over the tokens of " << input;
+  int64_t start = getStart();
+  if (start < 0 || start >= input.getDimSize(1))
+    return emitOpError("C1: the mean from token ")
+           << start << " on has no tokens; the input has "
+           << input.getDimSize(1);
+  return success();
+}
+
+LogicalResult RelayoutOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  if (input.getShape() != result.getShape() ||
+      input.getElementType() != result.getElementType())
+    return emitOpError("C1: ")
+           << result << " is not the shape and element type of " << input;
+  if (input.getEncoding() == result.getEncoding())
+    return emitOpError("C1: the layout does not change; use the input itself");
+  return success();
+}
+
+LogicalResult DeriveOp::verify() {
+  RankedTensorType result = tensorOf(getResult());
+  if (getSources().empty() || result.getRank() < 1)
+    return emitOpError(
+        "C1: at least one source and a result of rank 1 or more");
+  int64_t rows = 0;
+  for (Value source : getSources()) {
+    RankedTensorType type = tensorOf(source);
+    if (type.getRank() != result.getRank() ||
+        type.getShape().drop_front() != result.getShape().drop_front())
+      return emitOpError("C1: source ") << type << " must agree with " << result
+                                        << " in all but the first dimension";
+    rows += type.getDimSize(0);
+  }
+  bool fills = result.getRank() == 1 && getSources().size() == 1 && rows == 1;
+  if (rows != result.getDimSize(0) && !fills)
+    return emitOpError("C1: the sources have ")
+           << rows << " rows, the result " << result.getDimSize(0);
+  return success();
+}

@@ -1,0 +1,299 @@
+//===- Shapes.cpp - Result types of the vit ops ---------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What an op's operands say about its result. The constraints (C1, C2, ...) are
+// numbered as in VitOps.td; a message gives the numbers and the way out.
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Vit.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+using Types = SmallVectorImpl<Type>;
+using Where = std::optional<Location>;
+
+static RankedTensorType tensorOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+static std::string text(Type type) {
+  std::string result;
+  llvm::raw_string_ostream stream(result);
+  stream << type;
+  return result;
+}
+
+/// A shape of the input's element type.
+static Type like(RankedTensorType input, ArrayRef<int64_t> shape) {
+  return RankedTensorType::get(shape, input.getElementType());
+}
+
+/// Whether two sizes can be one: an unknown one can be any.
+static bool agree(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
+
+static LogicalResult expectRank(Where where, StringRef op,
+                                RankedTensorType type, int64_t rank,
+                                StringRef what) {
+  if (type.getRank() == rank)
+    return success();
+  return emitOptionalError(where, "'", op, "' op C1: the input must be ", what,
+                           ", not ", type);
+}
+
+LogicalResult PatchifyOp::inferReturnTypes(MLIRContext *, Where where,
+                                           Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  StringRef op = getOperationName();
+  if (failed(
+          expectRank(where, op, input, 4, "[batch, channels, height, width]")))
+    return failure();
+  for (int64_t size : input.getShape().drop_front())
+    if (ShapedType::isDynamic(size))
+      return emitOptionalError(
+          where, "'", op,
+          "' op C1: channels, height and width must be known, only the batch "
+          "may be ?, but the input is ",
+          input);
+  ArrayRef<int64_t> patch = adaptor.getPatch();
+  if (patch.size() != 2 || patch[0] < 1 || patch[1] < 1)
+    return emitOptionalError(
+        where, "'", op,
+        "' op C2: the patch must be two positive numbers, [height, width]");
+  int64_t channels = input.getDimSize(1), height = input.getDimSize(2),
+          width = input.getDimSize(3);
+  if (height % patch[0] != 0 || width % patch[1] != 0)
+    return emitOptionalError(
+        where, "'", op, "' op C2: patches of ", patch[0], "x", patch[1],
+        " do not divide a picture of ", height, "x", width, "; resize it to ",
+        std::max<int64_t>(1, height / patch[0]) * patch[0], "x",
+        std::max<int64_t>(1, width / patch[1]) * patch[1],
+        " or choose another patch");
+  results.push_back(like(input, {input.getDimSize(0),
+                                 (height / patch[0]) * (width / patch[1]),
+                                 channels * patch[0] * patch[1]}));
+  return success();
+}
+
+LogicalResult PrependTokensOp::inferReturnTypes(MLIRContext *, Where where,
+                                                Adaptor adaptor,
+                                                Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput()),
+                   tokens = tensorOf(adaptor.getTokens());
+  if (failed(expectRank(where, getOperationName(), input, 3,
+                        "[batch, tokens, width]")))
+    return failure();
+  if (tokens.getRank() != 2 || tokens.getDimSize(1) != input.getDimSize(2))
+    return emitOptionalError(where, "'", getOperationName(),
+                             "' op C1: the tokens must be [number, width ",
+                             input.getDimSize(2), "], not ", tokens);
+  int64_t count = ShapedType::kDynamic;
+  if (!input.isDynamicDim(1) && !tokens.isDynamicDim(0))
+    count = input.getDimSize(1) + tokens.getDimSize(0);
+  results.push_back(
+      like(input, {input.getDimSize(0), count, input.getDimSize(2)}));
+  return success();
+}
+
+LogicalResult TakeTokensOp::inferReturnTypes(MLIRContext *, Where where,
+                                             Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  StringRef op = getOperationName();
+  if (failed(expectRank(where, op, input, 3, "[batch, tokens, width]")))
+    return failure();
+  int64_t start = adaptor.getStart(), count = adaptor.getCount().value_or(1);
+  if (start < 0 || count < 1)
+    return emitOptionalError(
+        where, "'", op, "' op C2: ", count, " tokens from ", start,
+        " cannot be taken; start at 0 or later and take at least one");
+  if (!input.isDynamicDim(1) && count > input.getDimSize(1) - start)
+    return emitOptionalError(where, "'", op, "' op C2: ", count,
+                             " tokens from ", start, " are beyond the input's ",
+                             input.getDimSize(1), " tokens");
+  if (adaptor.getCount())
+    results.push_back(
+        like(input, {input.getDimSize(0), count, input.getDimSize(2)}));
+  else
+    results.push_back(like(input, {input.getDimSize(0), input.getDimSize(2)}));
+  return success();
+}
+
+LogicalResult MeanTokensOp::inferReturnTypes(MLIRContext *, Where where,
+                                             Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  if (failed(expectRank(where, getOperationName(), input, 3,
+                        "[batch, tokens, width]")))
+    return failure();
+  int64_t start = adaptor.getStart();
+  if (start < 0 || (!input.isDynamicDim(1) && start >= input.getDimSize(1)))
+    return emitOptionalError(
+        where, "'", getOperationName(), "' op C2: the mean from token ", start,
+        " on has no tokens; the input has ", input.getDimSize(1));
+  results.push_back(like(input, {input.getDimSize(0), input.getDimSize(2)}));
+  return success();
+}
+
+/// Two positive numbers.
+static bool isGrid(ArrayRef<int64_t> grid) {
+  return grid.size() == 2 && grid[0] > 0 && grid[1] > 0;
+}
+
+LogicalResult SincosPositionsOp::inferReturnTypes(MLIRContext *context,
+                                                  Where where, Adaptor adaptor,
+                                                  Types &results) {
+  ArrayRef<int64_t> grid = adaptor.getGrid();
+  int64_t width = adaptor.getWidth();
+  if (!isGrid(grid))
+    return emitOptionalError(
+        where, "'", getOperationName(),
+        "' op C1: the grid must be two positive numbers, [rows, columns]");
+  if (width < 8 || width % 4 != 0)
+    return emitOptionalError(where, "'", getOperationName(), "' op C1: width ",
+                             width,
+                             " must be a multiple of 4 and at least 8; use ",
+                             std::max<int64_t>(8, (width + 3) / 4 * 4));
+  results.push_back(RankedTensorType::get({grid[0] * grid[1], width},
+                                          Float32Type::get(context)));
+  return success();
+}
+
+LogicalResult ResamplePositionsOp::inferReturnTypes(MLIRContext *, Where where,
+                                                    Adaptor adaptor,
+                                                    Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  StringRef op = getOperationName();
+  ArrayRef<int64_t> from = adaptor.getFrom(), to = adaptor.getTo();
+  int64_t prefix = adaptor.getPrefix();
+  if (!isGrid(from) || !isGrid(to))
+    return emitOptionalError(
+        where, "'", op,
+        "' op C2: both grids must be two positive numbers, [rows, columns]");
+  if (prefix < 0)
+    return emitOptionalError(where, "'", op, "' op C2: the prefix ", prefix,
+                             " must not be negative");
+  if (input.getRank() != 2 ||
+      !agree(input.getDimSize(0), prefix + from[0] * from[1]))
+    return emitOptionalError(where, "'", op, "' op C1: the table must be [",
+                             prefix, " + ", from[0], "*", from[1],
+                             ", width], not ", input);
+  results.push_back(like(input, {prefix + to[0] * to[1], input.getDimSize(1)}));
+  return success();
+}
+
+LogicalResult LinearOp::inferReturnTypes(MLIRContext *, Where where,
+                                         Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput()),
+                   weight = tensorOf(adaptor.getWeight());
+  StringRef op = getOperationName();
+  if (weight.getRank() != 2)
+    return emitOptionalError(
+        where, "'", op, "' op C1: the weight must be [out, in], not ", weight);
+  if (input.getRank() != 2 && input.getRank() != 3)
+    return emitOptionalError(where, "'", op,
+                             "' op C3: the input must be [batch, width] or "
+                             "[batch, tokens, width], not ",
+                             input);
+  int64_t width = input.getShape().back();
+  if (!agree(width, weight.getDimSize(1)))
+    return emitOptionalError(where, "'", op, "' op C1: the input's width ",
+                             width, " is not the weight's ",
+                             weight.getDimSize(1),
+                             " inputs; the weight must be [out, in] = [",
+                             weight.getDimSize(0), ", ", width, "]");
+  if (Value bias = adaptor.getBias()) {
+    RankedTensorType type = tensorOf(bias);
+    if (type.getRank() != 1 || !agree(type.getDimSize(0), weight.getDimSize(0)))
+      return emitOptionalError(where, "'", op, "' op C2: the bias must be [",
+                               weight.getDimSize(0),
+                               "], one number per output, not ", type);
+  }
+  SmallVector<int64_t> shape(input.getShape());
+  shape.back() = weight.getDimSize(0);
+  results.push_back(like(input, shape));
+  return success();
+}
+
+LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, Where where,
+                                            Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  StringRef op = getOperationName();
+  int64_t groups = adaptor.getGroups();
+  if (input.getRank() == 0 || input.isDynamicDim(input.getRank() - 1))
+    return emitOptionalError(
+        where, "'", op, "' op C1: the input's width must be known, but it is ",
+        input);
+  int64_t width = input.getShape().back();
+  if (groups < 1 || width % groups != 0)
+    return emitOptionalError(where, "'", op, "' op C1: ", groups,
+                             " groups do not divide width ", width);
+  for (auto [what, value] :
+       {std::pair<StringRef, Value>{"scale", adaptor.getScale()},
+        std::pair<StringRef, Value>{"bias", adaptor.getBias()}}) {
+    if (!value)
+      continue;
+    RankedTensorType type = tensorOf(value);
+    if (type.getRank() != 1 || !agree(type.getDimSize(0), width / groups))
+      return emitOptionalError(where, "'", op, "' op C2: the ", what,
+                               " must be [", width / groups, "], not ", type);
+  }
+  if (!(adaptor.getEpsilon().convertToDouble() > 0.0))
+    return emitOptionalError(
+        where, "'", op, "' op C3: epsilon must be positive, such as 1.0e-06");
+  results.push_back(input);
+  return success();
+}
+
+/// numpy's broadcasting.
+static LogicalResult inferBroadcast(Where where, StringRef op,
+                                    RankedTensorType lhs, RankedTensorType rhs,
+                                    Types &results) {
+  int64_t rank = std::max(lhs.getRank(), rhs.getRank());
+  SmallVector<int64_t> shape(rank);
+  for (int64_t i = 1; i <= rank; ++i) {
+    int64_t a = i <= lhs.getRank() ? lhs.getDimSize(lhs.getRank() - i) : 1;
+    int64_t b = i <= rhs.getRank() ? rhs.getDimSize(rhs.getRank() - i) : 1;
+    if (a != 1 && b != 1 && a != b)
+      return emitOptionalError(
+          where, "'", op, "' op C1: ", text(lhs), " and ", text(rhs),
+          " cannot be broadcast: from the last dimension on, sizes must be "
+          "equal, or 1, or missing");
+    shape[rank - i] = a == 1 ? b : a;
+  }
+  results.push_back(like(lhs, shape));
+  return success();
+}
+
+LogicalResult AddOp::inferReturnTypes(MLIRContext *, Where where,
+                                      Adaptor adaptor, Types &results) {
+  return inferBroadcast(where, getOperationName(), tensorOf(adaptor.getLhs()),
+                        tensorOf(adaptor.getRhs()), results);
+}
+
+LogicalResult MulOp::inferReturnTypes(MLIRContext *, Where where,
+                                      Adaptor adaptor, Types &results) {
+  return inferBroadcast(where, getOperationName(), tensorOf(adaptor.getLhs()),
+                        tensorOf(adaptor.getRhs()), results);
+}
+
+LogicalResult LayerScaleOp::inferReturnTypes(MLIRContext *, Where where,
+                                             Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput()),
+                   gamma = tensorOf(adaptor.getGamma());
+  if (input.getRank() == 0 || gamma.getRank() != 1 ||
+      !agree(gamma.getDimSize(0), input.getShape().back()))
+    return emitOptionalError(
+        where, "'", getOperationName(),
+        "' op C1: gamma must be one number per channel of ", text(input),
+        ", not ", gamma);
+  results.push_back(input);
+  return success();
+}

@@ -1,0 +1,323 @@
+//===- VitOps.cpp - Verifiers and syntax of the vit ops -------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Vit.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+/// How often `{}` stands in a name.
+static size_t placeholders(StringRef name) { return name.count("{}"); }
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+static std::string withNumber(StringRef pattern, int64_t number) {
+  size_t at = pattern.find("{}");
+  if (at == StringRef::npos)
+    return pattern.str();
+  return (pattern.take_front(at) + Twine(number) + pattern.drop_front(at + 2))
+      .str();
+}
+
+std::string ParameterOp::getStoredName(int64_t layer) {
+  if (auto stored = getStoredAttr())
+    return getLayers() ? withNumber(stored.getName(), layer)
+                       : stored.getName().str();
+  return getLayers() ? (getSymName() + "." + Twine(layer)).str()
+                     : getSymName().str();
+}
+
+ArrayRef<int64_t> ParameterOp::getStoredShape() {
+  if (auto stored = getStoredAttr())
+    return stored.getShape();
+  return getTensorType().getShape();
+}
+
+int64_t ParameterOp::getStoredBegin() {
+  auto stored = getStoredAttr();
+  return stored ? stored.getBegin() : 0;
+}
+
+int64_t ParameterOp::getStoredEnd() {
+  auto stored = getStoredAttr();
+  return stored ? stored.getEnd() : getTensorType().getDimSize(0);
+}
+
+LogicalResult ParameterOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getType());
+  if (!type || !type.getElementType().isF32() || !type.hasStaticShape() ||
+      type.getRank() < 1 || type.getRank() > 4 ||
+      llvm::any_of(type.getShape(), [](int64_t size) { return size < 1; }))
+    return emitOpError("C1: the type must be a tensor of f32 with 1 to 4 "
+                       "known, positive sizes, "
+                       "not ")
+           << getType();
+  if (getLayers() && *getLayers() < 1)
+    return emitOpError("C2: ")
+           << *getLayers() << " layers; there must be at least one";
+  auto stored = getStoredAttr();
+  if (!stored)
+    return success();
+  size_t wanted = getLayers() ? 1 : 0;
+  if (placeholders(stored.getName()) != wanted)
+    return emitOpError("C2: the stored name \"")
+           << stored.getName()
+           << (wanted ? "\" must have {} once, where the layer's number stands"
+                      : "\" must not have {}: the parameter has no layers");
+  ArrayRef<int64_t> shape = stored.getShape();
+  int64_t rows = shape.empty() ? 0 : shape.front();
+  if (llvm::any_of(shape, [](int64_t size) { return size < 1; }) ||
+      stored.getBegin() < 0 || stored.getEnd() <= stored.getBegin() ||
+      stored.getEnd() > rows)
+    return emitOpError("C3: rows ")
+           << stored.getBegin() << " to " << stored.getEnd()
+           << " do not lie in a stored tensor of " << rows << " rows";
+  int64_t elements = stored.getEnd() - stored.getBegin();
+  for (int64_t size : shape.drop_front())
+    elements *= size;
+  if (elements != type.getNumElements())
+    return emitOpError("C3: rows ")
+           << stored.getBegin() << " to " << stored.getEnd() << " hold "
+           << elements << " numbers, the parameter " << type << " has "
+           << type.getNumElements();
+  return success();
+}
+
+LogicalResult ReadOp::verify() {
+  if (getIndex() && getLayer())
+    return emitOpError("C2: has both an index and a constant layer; give one");
+  return success();
+}
+
+LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto parameter =
+      symbols.lookupNearestSymbolFrom<ParameterOp>(*this, getParameterAttr());
+  if (!parameter)
+    return emitOpError("C1: there is no vit.parameter @")
+           << getParameter() << "; declare it";
+  if (parameter.getType() != getResult().getType())
+    return emitOpError("C1: @")
+           << getParameter() << " is " << parameter.getType() << ", not "
+           << getResult().getType();
+  bool indexed = getIndex() || getLayer();
+  std::optional<uint64_t> layers = parameter.getLayers();
+  if (layers && !indexed)
+    return emitOpError("C2: @")
+           << getParameter() << " has " << *layers
+           << " layers; say which, as in @" << getParameter() << "[%i]";
+  if (!layers && indexed)
+    return emitOpError("C2: @")
+           << getParameter() << " is one tensor, not one per layer; "
+           << "read it without an index";
+  if (getLayer() && *getLayer() >= *layers)
+    return emitOpError("C2: layer ")
+           << static_cast<int64_t>(*getLayer()) << " of @" << getParameter()
+           << " does not exist; it has " << *layers << " layers, from 0 on";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+void LayersOp::getAsmBlockArgumentNames(Region &region,
+                                        OpAsmSetValueNameFn setName) {
+  if (region.empty() || region.getNumArguments() == 0)
+    return;
+  setName(region.getArgument(0), "i");
+  for (BlockArgument argument : region.getArguments().drop_front())
+    setName(argument, "x");
+}
+
+/// `vit.layers 6 (%i, %x = %init, ...) : types {attr-dict} { body }`
+ParseResult LayersOp::parse(OpAsmParser &parser, OperationState &state) {
+  int64_t count = 0;
+  SMLoc place = parser.getCurrentLocation();
+  SmallVector<OpAsmParser::Argument> arguments(1);
+  SmallVector<OpAsmParser::UnresolvedOperand> inits;
+  if (parser.parseInteger(count) || parser.parseLParen() ||
+      parser.parseArgument(arguments[0]))
+    return failure();
+  state.addAttribute(getCountAttrName(state.name),
+                     parser.getBuilder().getI64IntegerAttr(count));
+  while (succeeded(parser.parseOptionalComma()))
+    if (parser.parseArgument(arguments.emplace_back()) || parser.parseEqual() ||
+        parser.parseOperand(inits.emplace_back()))
+      return failure();
+  SmallVector<Type> types;
+  if (parser.parseRParen() || parser.parseOptionalColonTypeList(types) ||
+      parser.parseOptionalAttrDictWithKeyword(state.attributes))
+    return failure();
+  if (types.size() != inits.size())
+    return parser.emitError(place)
+           << inits.size() << " values but " << types.size()
+           << " types; give one type per value after the colon";
+  arguments[0].type = parser.getBuilder().getIndexType();
+  for (auto [argument, type] :
+       llvm::zip(MutableArrayRef(arguments).drop_front(), types))
+    argument.type = type;
+  state.addTypes(types);
+  return failure(parser.resolveOperands(inits, types, place, state.operands) ||
+                 parser.parseRegion(*state.addRegion(), arguments));
+}
+
+void LayersOp::print(OpAsmPrinter &printer) {
+  Block &body = getBody().front();
+  printer << " " << getCount() << " (" << body.getArgument(0);
+  for (auto [argument, init] :
+       llvm::zip(body.getArguments().drop_front(), getInits()))
+    printer << ", " << argument << " = " << init;
+  printer << ")";
+  if (!getInits().empty()) {
+    printer << " : ";
+    llvm::interleaveComma(getInits().getTypes(), printer);
+  }
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
+                                           {getCountAttrName()});
+  printer << " ";
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult LayersOp::verify() {
+  TypeRange types = getInits().getTypes();
+  Block &body = getBody().front();
+  if (body.getNumArguments() == 0 || !body.getArgument(0).getType().isIndex() ||
+      TypeRange(body.getArgumentTypes()).drop_front() != types)
+    return emitOpError("C2: the body's arguments must be an index and one "
+                       "value per operand, of "
+                       "the operands' types");
+  auto yield = dyn_cast<YieldOp>(body.back());
+  if (!yield)
+    return emitOpError("C2: the body must end in vit.yield");
+  if (TypeRange(yield.getValues().getTypes()) != types)
+    return yield.emitOpError(
+               "C2: a layer must yield values of the types it takes, (")
+           << types << "), not (" << yield.getValues().getTypes() << ")";
+  if (getResultTypes() != types)
+    return emitOpError("C2: the results must have the operands' types, ")
+           << types;
+  return success();
+}
+
+LogicalResult OutputOp::verify() {
+  StringRef name = getName();
+  size_t wanted = getIndex() ? 1 : 0;
+  if (placeholders(name) != wanted || name.empty())
+    return emitOpError("C1: the name \"")
+           << name
+           << (wanted ? "\" must have {} once, where the layer's number stands"
+                      : "\" must be a name without {}, or be given an index");
+  auto function = (*this)->getParentOfType<FunctionOpInterface>();
+  if (!function)
+    return success();
+  // Only the later of two complains.
+  bool taken = false;
+  function->walk<WalkOrder::PreOrder>([&](OutputOp other) {
+    if (other == *this)
+      return WalkResult::interrupt();
+    taken = other.getName() == name;
+    return taken ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  if (taken)
+    return emitOpError("C2: the function already has an output \"")
+           << name << "\"; give each its own name";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Attention, dropout
+//===----------------------------------------------------------------------===//
+
+void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
+                        Value key, Value value, int64_t heads, double scale,
+                        bool withProbabilities) {
+  auto q = cast<RankedTensorType>(query.getType()),
+       k = cast<RankedTensorType>(key.getType()),
+       v = cast<RankedTensorType>(value.getType());
+  Type element = q.getElementType();
+  Type result = RankedTensorType::get(
+      {q.getDimSize(0), q.getDimSize(1), v.getDimSize(2)}, element);
+  Type probabilities;
+  if (withProbabilities)
+    probabilities = RankedTensorType::get(
+        {q.getDimSize(0), heads, q.getDimSize(1), k.getDimSize(1)}, element);
+  build(builder, state, result, probabilities, query, key, value,
+        builder.getI64IntegerAttr(heads), builder.getF64FloatAttr(scale));
+}
+
+/// The way out where heads do not divide a width.
+static std::string suggestHeads(int64_t heads, int64_t width) {
+  int64_t below = heads, above = heads;
+  while (below > 1 && width % below != 0)
+    --below;
+  while (above < width && width % above != 0)
+    ++above;
+  int64_t best = heads - below < above - heads && below > 1 ? below : above;
+  return ("use " + Twine(best) + " heads or a width that is a multiple of " +
+          Twine(heads))
+      .str();
+}
+
+LogicalResult AttentionOp::verify() {
+  auto q = cast<RankedTensorType>(getQuery().getType()),
+       k = cast<RankedTensorType>(getKey().getType()),
+       v = cast<RankedTensorType>(getValue().getType());
+  for (RankedTensorType type : {q, k, v})
+    if (type.getRank() != 3)
+      return emitOpError("C1: query, key and value must be [batch, tokens, "
+                         "width], not ")
+             << type;
+  if (q.getDimSize(2) != k.getDimSize(2))
+    return emitOpError("C1: the query's width ")
+           << q.getDimSize(2) << " is not the key's " << k.getDimSize(2);
+  if (k.getDimSize(1) != v.getDimSize(1))
+    return emitOpError("C1: the key has ")
+           << k.getDimSize(1) << " tokens, the value " << v.getDimSize(1);
+  int64_t heads = getHeads();
+  if (heads < 1)
+    return emitOpError("C2: ") << heads << " heads; there must be at least one";
+  for (RankedTensorType type : {q, v})
+    if (type.getDimSize(2) % heads != 0)
+      return emitOpError("C2: ")
+             << heads << " heads do not divide width " << type.getDimSize(2)
+             << "; " << suggestHeads(heads, type.getDimSize(2));
+  int64_t batch = q.getDimSize(0), tokens = q.getDimSize(1);
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getShape() != ArrayRef<int64_t>({batch, tokens, v.getDimSize(2)}))
+    return emitOpError("C3: the result must have the query's tokens and the "
+                       "value's width, not ")
+           << result;
+  if (!getProbabilities())
+    return success();
+  auto probabilities = cast<RankedTensorType>(getProbabilities().getType());
+  if (probabilities.getShape() !=
+      ArrayRef<int64_t>({batch, heads, tokens, k.getDimSize(1)}))
+    return emitOpError("C3: the probabilities must be [batch, ")
+           << heads << " heads, " << tokens << ", " << k.getDimSize(1)
+           << " tokens], not " << probabilities;
+  return success();
+}
+
+static LogicalResult verifyProbability(Operation *op, double probability) {
+  if (probability >= 0.0 && probability < 1.0)
+    return success();
+  return op->emitOpError("C1: the probability ")
+         << probability << " must be at least 0 and below 1";
+}
+
+LogicalResult DropoutOp::verify() {
+  return verifyProbability(*this, getProbability().convertToDouble());
+}
+
+LogicalResult DropPathOp::verify() {
+  return verifyProbability(*this, getProbability().convertToDouble());
+}

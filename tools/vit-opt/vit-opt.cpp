@@ -1,0 +1,23 @@
+//===- vit-opt.cpp - Run passes on model text -----------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Registration.h"
+
+#include "vit/Passes.h"
+
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "mlir/Transforms/Passes.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  mlir::vit::registerVitDialects(registry);
+  mlir::registerTransformsPasses();
+  mlir::vit::registerVitPasses();
+  mlir::vit::registerPipelines();
+  return mlir::asMainReturnCode(mlir::MlirOptMain(
+      argc, argv, "Vision Transformer compiler driver\n", registry));
+}
