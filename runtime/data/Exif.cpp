@@ -54,8 +54,7 @@ Picture vit::data::applyOrientation(Picture picture) {
     return picture;
   bool transposes = orientation >= 5;
   Picture result(transposes ? picture.height : picture.width,
-                 transposes ? picture.width : picture.height,
-                 picture.channels);
+                 transposes ? picture.width : picture.height, picture.channels);
   int32_t lastX = picture.width - 1, lastY = picture.height - 1;
   uint8_t *out = result.pixels.get();
   for (int32_t y = 0; y < result.height; ++y) {

@@ -1,0 +1,96 @@
+//===- Dataset.h - Data sets inside the library -----------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_DATA_DATASET_H
+#define VIT_DATA_DATASET_H
+
+#include "Image.h"
+
+namespace vit::data {
+
+/// Test and Validation mean the same where a format has only one such part.
+enum class Split { Any, Train, Test, Validation };
+
+/// What one format makes of a folder.
+class Dataset {
+public:
+  virtual ~Dataset() = default;
+
+  virtual const char *format() const = 0;
+  virtual int64_t count() const = 0;
+  virtual int32_t label(int64_t index) const = 0;
+  virtual Picture load(int64_t index) const = 0;
+  virtual std::string nameOf(int64_t index) const = 0;
+
+  std::vector<std::string> classNames;
+};
+
+/// Pictures of one size, whole in memory: CIFAR-10 and MNIST.
+class RecordDataset : public Dataset {
+public:
+  /// The records of one file.
+  struct Part {
+    std::string path;
+    int64_t count = 0;
+    const uint8_t *pixels = nullptr; ///< Of the first record.
+    size_t stride = 0;               ///< Bytes from record to record.
+    std::vector<uint8_t> labels;
+  };
+
+  RecordDataset(const char *format, int32_t width, int32_t height,
+                int32_t channels)
+      : name(format), width(width), height(height), channels(channels) {}
+
+  /// Checks the labels against classNames.
+  void addPart(Part part);
+
+  const char *format() const override { return name; }
+  int64_t count() const override { return total; }
+  int32_t label(int64_t index) const override;
+  Picture load(int64_t index) const override;
+  std::string nameOf(int64_t index) const override;
+
+  // What the parts point into.
+  std::vector<std::unique_ptr<MappedFile>> files;
+  std::vector<std::unique_ptr<std::vector<uint8_t>>> buffers;
+
+private:
+  const Part &find(int64_t &index) const;
+
+  const char *name;
+  int32_t width, height, channels; ///< Channels lie one after the other.
+  int64_t total = 0;
+  std::vector<Part> parts;
+};
+
+// Each returns NULL where the folder holds nothing of its format, and fails
+// where it does but not the split that is asked for.
+std::unique_ptr<Dataset> openCifarBinary(const std::string &folder,
+                                         Split split);
+std::unique_ptr<Dataset> openCifarPython(const std::string &folder,
+                                         Split split);
+std::unique_ptr<Dataset> openMnist(const std::string &folder, Split split);
+std::unique_ptr<Dataset> openImageFolder(const std::string &folder,
+                                         Split split);
+
+/// Resolves to Split::Train or Split::Test and fails where the part asked for
+/// is not there.
+Split chooseSplit(Split asked, bool hasTrain, bool hasTest,
+                  const std::string &folder);
+
+/// An idx file: its dimensions and the bytes of its elements.
+struct IdxFile {
+  std::vector<uint8_t> storage;
+  std::vector<int64_t> dims;
+  size_t begin = 0;
+};
+/// From the bytes of a file, gzip or not; messages do not name it.
+IdxFile parseIdx(Bytes file);
+
+} // namespace vit::data
+
+#endif // VIT_DATA_DATASET_H

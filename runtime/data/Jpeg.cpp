@@ -1,0 +1,192 @@
+//===- Jpeg.cpp - JPEG in -------------------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// libjpeg-turbo as Pillow drives it: accurate integer inverse DCT, smooth
+// chroma upsampling, CMYK always taken as Adobe's inverted one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Image.h"
+
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+using namespace vit::data;
+
+//===----------------------------------------------------------------------===//
+// libjpeg reports errors by a callback that must not return; we longjmp out of
+// it, so the functions that call setjmp hold nothing that has a destructor.
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Reader {
+  Reader() {
+    std::memset(&state, 0, sizeof(state));
+    state.err = jpeg_std_error(&manager);
+  }
+  ~Reader() { jpeg_destroy_decompress(&state); }
+
+  jpeg_decompress_struct state;
+  jpeg_error_mgr manager;
+  jpeg_progress_mgr progress = {};
+  std::jmp_buf escape;
+  char message[JMSG_LENGTH_MAX] = "";
+  bool outOfMemory = false;
+};
+
+/// A file with more scans than this exists only to waste time: each of them
+/// visits the whole picture.
+constexpr int maxScans = 500;
+
+Reader *readerOf(j_common_ptr state) {
+  return static_cast<Reader *>(state->client_data);
+}
+
+extern "C" void onError(j_common_ptr state) {
+  Reader *reader = readerOf(state);
+  reader->outOfMemory = state->err->msg_code == JERR_OUT_OF_MEMORY;
+  state->err->format_message(state, reader->message);
+  std::longjmp(reader->escape, 1);
+}
+
+/// Damage to the compressed data is a mere warning to libjpeg, which goes on
+/// with grey or repeated blocks. A classifier must not be fed those.
+extern "C" void onMessage(j_common_ptr state, int level) {
+  if (level >= 0)
+    return;
+  Reader *reader = readerOf(state);
+  switch (state->err->msg_code) {
+  case JWRN_JPEG_EOF:
+    std::snprintf(reader->message, sizeof(reader->message),
+                  "the file is truncated");
+    std::longjmp(reader->escape, 1);
+  case JWRN_HIT_MARKER:
+  case JWRN_HUFF_BAD_CODE:
+  case JWRN_ARITH_BAD_CODE:
+  case JWRN_MUST_RESYNC:
+  case JWRN_BOGUS_PROGRESSION:
+    onError(state);
+  default: // Such as stray bytes between segments: nothing is lost.
+    break;
+  }
+}
+
+extern "C" void onOutput(j_common_ptr) {}
+
+extern "C" void onProgress(j_common_ptr state) {
+  Reader *reader = readerOf(state);
+  if (reader->state.input_scan_number <= maxScans)
+    return;
+  std::snprintf(reader->message, sizeof(reader->message),
+                "it has more than %d scans", maxScans);
+  std::longjmp(reader->escape, 1);
+}
+} // namespace
+
+static bool readHeader(Reader &reader, Bytes file) {
+  reader.manager.error_exit = onError;
+  reader.manager.emit_message = onMessage;
+  reader.manager.output_message = onOutput;
+  reader.state.client_data = &reader;
+  if (setjmp(reader.escape))
+    return false;
+  jpeg_create_decompress(&reader.state);
+  reader.progress.progress_monitor = onProgress;
+  reader.state.progress = &reader.progress;
+  jpeg_save_markers(&reader.state, JPEG_APP0 + 1, 0xffff);
+  jpeg_mem_src(&reader.state, file.data, static_cast<unsigned long>(file.size));
+  jpeg_read_header(&reader.state, TRUE);
+  return true;
+}
+
+static bool readPixels(Reader &reader, uint8_t *pixels, size_t rowBytes) {
+  if (setjmp(reader.escape))
+    return false;
+  jpeg_decompress_struct &state = reader.state;
+  state.dct_method = JDCT_ISLOW;
+  state.do_fancy_upsampling = TRUE;
+  state.out_color_space = state.num_components == 1   ? JCS_GRAYSCALE
+                          : state.num_components == 3 ? JCS_RGB
+                                                      : JCS_CMYK;
+  jpeg_start_decompress(&state);
+  while (state.output_scanline < state.output_height) {
+    JSAMPROW row = pixels + size_t(state.output_scanline) * rowBytes;
+    jpeg_read_scanlines(&state, &row, 1);
+  }
+  jpeg_finish_decompress(&state);
+  return true;
+}
+
+static int readOrientation(const Reader &reader) {
+  for (jpeg_saved_marker_ptr marker = reader.state.marker_list; marker;
+       marker = marker->next)
+    if (marker->data_length > 6 &&
+        std::memcmp(marker->data, "Exif\0\0", 6) == 0)
+      return readExifOrientation(
+          {marker->data + 6, size_t(marker->data_length) - 6});
+  return 1;
+}
+
+/// Pillow's CMYK to RGB: (255 - k) - c * (255 - k) / 255 ... with the samples
+/// inverted first, as Adobe stores them.
+static Picture convertCmyk(const uint8_t *in, int32_t width, int32_t height) {
+  Picture result(width, height, 3);
+  uint8_t *out = result.pixels.get();
+  size_t count = size_t(width) * size_t(height);
+  for (size_t i = 0; i < count; ++i, in += 4, out += 3) {
+    int white = in[3];
+    for (int c = 0; c < 3; ++c) {
+      // ink * white / 255, rounded.
+      int product = (255 - in[c]) * white + 128;
+      int value = white - (((product >> 8) + product) >> 8);
+      out[c] = uint8_t(value < 0 ? 0 : value);
+    }
+  }
+  return result;
+}
+
+[[noreturn]] static void failRead(const Reader &reader) {
+  if (reader.outOfMemory)
+    throw std::bad_alloc();
+  corrupt(reader.message);
+}
+
+Picture vit::data::decodeJpeg(Bytes file, uint64_t maxPixels) {
+  Reader reader;
+  if (!readHeader(reader, file))
+    failRead(reader);
+  const jpeg_decompress_struct &state = reader.state;
+  checkDimensions(state.image_width, state.image_height, maxPixels);
+  int components = state.num_components;
+  if (components != 1 && components != 3 && components != 4)
+    unsupported("a JPEG with " + std::to_string(components) +
+                " components is unsupported");
+  int32_t width = int32_t(state.image_width);
+  int32_t height = int32_t(state.image_height);
+  // A Huffman code takes at least one bit for each block of 8 x 8 samples.
+  size_t pixelCount = size_t(width) * size_t(height);
+  if (!state.arith_code && pixelCount / 1024 > file.size)
+    corrupt("the file is truncated");
+
+  Picture picture;
+  if (components == 4) {
+    Buffer<uint8_t> cmyk = allocate(multiply(pixelCount, 4, "the picture"));
+    if (!readPixels(reader, cmyk.get(), size_t(width) * 4))
+      failRead(reader);
+    picture = convertCmyk(cmyk.get(), width, height);
+  } else {
+    picture = Picture(width, height, components);
+    if (!readPixels(reader, picture.pixels.get(), picture.rowBytes()))
+      failRead(reader);
+  }
+  picture.orientation = readOrientation(reader);
+  return picture;
+}

@@ -1,0 +1,230 @@
+//===- Png.cpp - PNG in and out -------------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Image.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <png.h>
+
+using namespace vit::data;
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+//
+// libpng reports errors by longjmp, so the functions that call setjmp hold
+// nothing that has a destructor.
+
+namespace {
+struct Reader {
+  explicit Reader(Bytes file) : file(file) {}
+  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+
+  Bytes file;
+  size_t position = 0;
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  char message[128] = "";
+};
+
+extern "C" void onReadError(png_structp png, png_const_charp text) {
+  auto *reader = static_cast<Reader *>(png_get_error_ptr(png));
+  std::snprintf(reader->message, sizeof(reader->message), "%s", text);
+  png_longjmp(png, 1);
+}
+
+extern "C" void onWarning(png_structp, png_const_charp) {}
+
+extern "C" void readBytes(png_structp png, png_bytep out, size_t size) {
+  auto *reader = static_cast<Reader *>(png_get_io_ptr(png));
+  if (size > reader->file.size - reader->position)
+    png_error(png, "the file is truncated");
+  std::memcpy(out, reader->file.data + reader->position, size);
+  reader->position += size;
+}
+} // namespace
+
+static bool readHeader(Reader &reader) {
+  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader,
+                                      onReadError, onWarning);
+  if (!reader.png)
+    return false;
+  if (setjmp(png_jmpbuf(reader.png)))
+    return false;
+  reader.info = png_create_info_struct(reader.png);
+  if (!reader.info)
+    return false;
+  png_set_read_fn(reader.png, &reader, readBytes);
+  // Our own limit comes right after; this one is only libpng's default.
+  png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_read_info(reader.png, reader.info);
+  return true;
+}
+
+/// Asks for what Pillow makes of each colour type, alpha dropped. 16-bit colour
+/// keeps its high byte; 16-bit grey is delivered whole, for `clampGrey`.
+static bool chooseOutput(Reader &reader) {
+  if (setjmp(png_jmpbuf(reader.png)))
+    return false;
+  int type = png_get_color_type(reader.png, reader.info);
+  int depth = png_get_bit_depth(reader.png, reader.info);
+  if (type == PNG_COLOR_TYPE_PALETTE)
+    png_set_palette_to_rgb(reader.png);
+  else if (type == PNG_COLOR_TYPE_GRAY && depth < 8)
+    png_set_expand_gray_1_2_4_to_8(reader.png);
+  if (depth == 16 && type != PNG_COLOR_TYPE_GRAY)
+    png_set_strip_16(reader.png);
+  png_set_strip_alpha(reader.png);
+  png_set_interlace_handling(reader.png);
+  png_read_update_info(reader.png, reader.info);
+  return true;
+}
+
+static bool readPixels(Reader &reader, uint8_t **rows) {
+  if (setjmp(png_jmpbuf(reader.png)))
+    return false;
+  png_read_image(reader.png, rows);
+  png_read_end(reader.png, reader.info);
+  return true;
+}
+
+static int readOrientation(Reader &reader) {
+  png_uint_32 size = 0;
+  png_bytep exif = nullptr;
+  if (setjmp(png_jmpbuf(reader.png)))
+    return 1;
+  if (!png_get_eXIf_1(reader.png, reader.info, &size, &exif))
+    return 1;
+  return readExifOrientation({exif, size});
+}
+
+/// Pillow opens 16-bit grey as "I;16" and clamps when it converts that.
+static Picture clampGrey(const Picture &wide, int32_t width) {
+  Picture result(width, wide.height, 1);
+  size_t count = size_t(width) * size_t(wide.height);
+  for (size_t i = 0; i < count; ++i) {
+    uint8_t high = wide.pixels[2 * i], low = wide.pixels[2 * i + 1];
+    result.pixels[i] = high ? 255 : low;
+  }
+  return result;
+}
+
+Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
+  Reader reader(file);
+  if (!readHeader(reader)) {
+    if (!reader.png || !reader.info)
+      throw std::bad_alloc();
+    corrupt(reader.message);
+  }
+  int64_t width = png_get_image_width(reader.png, reader.info);
+  int64_t height = png_get_image_height(reader.png, reader.info);
+  checkDimensions(width, height, maxPixels);
+  // Deflate shrinks at most 1032-fold: a header that promises more lies.
+  size_t stored = multiply(png_get_rowbytes(reader.png, reader.info),
+                           size_t(height), "the picture");
+  if (stored / 1032 > file.size)
+    corrupt("the file is truncated");
+  if (!chooseOutput(reader))
+    corrupt(reader.message);
+
+  int channels = png_get_channels(reader.png, reader.info);
+  bool wide = png_get_bit_depth(reader.png, reader.info) == 16;
+  if ((channels != 1 && channels != 3) || (wide && channels != 1))
+    unsupported("a PNG of this colour type is unsupported");
+  // Wide grey samples are held as two bytes; checkDimensions has bounded this.
+  int64_t storedWidth = wide ? width * 2 : width;
+  if (storedWidth > INT32_MAX)
+    unsupported("the picture is too wide");
+  Picture picture(int32_t(storedWidth), int32_t(height), channels);
+  std::vector<uint8_t *> rows(static_cast<size_t>(height));
+  for (int32_t y = 0; y < picture.height; ++y)
+    rows[size_t(y)] = picture.row(y);
+  if (!readPixels(reader, rows.data()))
+    corrupt(reader.message);
+  if (wide)
+    picture = clampGrey(picture, int32_t(width));
+  picture.orientation = readOrientation(reader);
+  return picture;
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Writer {
+  ~Writer() { png_destroy_write_struct(&png, &info); }
+
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  std::vector<uint8_t> bytes;
+  char message[128] = "out of memory";
+};
+
+extern "C" void onWriteError(png_structp png, png_const_charp text) {
+  auto *writer = static_cast<Writer *>(png_get_error_ptr(png));
+  std::snprintf(writer->message, sizeof(writer->message), "%s", text);
+  png_longjmp(png, 1);
+}
+
+extern "C" void writeBytes(png_structp png, png_bytep data, size_t size) {
+  auto *writer = static_cast<Writer *>(png_get_io_ptr(png));
+  bool stored = true;
+  try {
+    writer->bytes.insert(writer->bytes.end(), data, data + size);
+  } catch (...) {
+    stored = false;
+  }
+  if (!stored)
+    png_error(png, "out of memory");
+}
+
+extern "C" void flushBytes(png_structp) {}
+} // namespace
+
+static bool encode(Writer &writer, const vit_image &image) {
+  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer,
+                                       onWriteError, onWarning);
+  if (!writer.png)
+    return false;
+  if (setjmp(png_jmpbuf(writer.png)))
+    return false;
+  writer.info = png_create_info_struct(writer.png);
+  if (!writer.info)
+    return false;
+  png_set_write_fn(writer.png, &writer, writeBytes, flushBytes);
+  png_set_user_limits(writer.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_set_IHDR(writer.png, writer.info, png_uint_32(image.width),
+               png_uint_32(image.height), 8,
+               image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(writer.png, writer.info);
+  size_t rowBytes = size_t(image.width) * size_t(image.channels);
+  for (int32_t y = 0; y < image.height; ++y)
+    png_write_row(writer.png, image.pixels + size_t(y) * rowBytes);
+  png_write_end(writer.png, writer.info);
+  return true;
+}
+
+extern "C" vit_status vit_image_save_png(const vit_image *image,
+                                         const char *path, vit_error *error) {
+  return guarded(error, [&] {
+    if (!path)
+      invalid("vit_image_save_png needs a path");
+    checkImage(image);
+    AtomicFile file(path);
+    Writer writer;
+    if (!encode(writer, *image))
+      fail(VIT_OUT_OF_MEMORY,
+           std::string("cannot encode ") + path + ": " + writer.message);
+    file.write(writer.bytes.data(), writer.bytes.size());
+    file.commit();
+  });
+}

@@ -1,0 +1,246 @@
+//===- Preprocess.cpp - From picture to input tensor ----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Image.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+using namespace vit::data;
+
+void vit::data::checkPreprocessing(const vit_preprocessing *preprocessing) {
+  if (!preprocessing)
+    invalid("the preprocessing is NULL");
+  const vit_preprocessing &p = *preprocessing;
+  if (p.struct_size < sizeof(vit_preprocessing))
+    invalid("set struct_size to sizeof(vit_preprocessing)");
+  if (p.channels != 1 && p.channels != 3)
+    invalid("preprocessing to " + std::to_string(p.channels) +
+            " channels is not possible: use 1 (grey) or 3 (RGB)");
+  if (p.height <= 0 || p.width <= 0 ||
+      uint64_t(p.height) * uint64_t(p.width) > VIT_IMAGE_MAX_PIXELS)
+    invalid("preprocessing to " + std::to_string(p.height) + " x " +
+            std::to_string(p.width) + " pixels is not possible");
+  if (p.resize_height < 0 || (p.resize_height > 0 && p.resize_width == 0))
+    invalid("preprocessing has resize_height " +
+            std::to_string(p.resize_height) + " and resize_width " +
+            std::to_string(p.resize_width));
+  if (p.center_crop < 0 || p.center_crop > 2)
+    invalid("preprocessing has center_crop " + std::to_string(p.center_crop) +
+            ": use 0, 1 or 2");
+  for (int32_t c = 0; c < p.channels; ++c)
+    if (!std::isfinite(p.scale) || !std::isfinite(p.mean[c]) ||
+        !std::isfinite(p.std[c]) || p.std[c] == 0)
+      invalid("preprocessing has a scale, mean or std that is no number, or a "
+              "std of zero");
+}
+
+//===----------------------------------------------------------------------===//
+// Geometry
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Size {
+  int32_t width, height;
+};
+
+/// Where the output begins on one axis of the resized picture; negative where
+/// the picture is the smaller.
+int32_t cropOffset(int32_t size, int32_t crop, int32_t mode) {
+  int32_t difference = size - crop;
+  constexpr int32_t torchvision = 1;
+  if (difference >= 0)
+    return mode == torchvision ? int32_t(std::nearbyint(difference / 2.0))
+                               : difference / 2;
+  int32_t missing = -difference;
+  return mode == torchvision ? -(missing / 2) : -((missing + 1) / 2);
+}
+} // namespace
+
+static Size resizedSize(const vit_image &image, const vit_preprocessing &p) {
+  auto checked = [](double value) {
+    if (!(value < INT32_MAX))
+      unsupported("the picture is too elongated to be resized");
+    return std::max(1, int32_t(value));
+  };
+  if (p.resize_height == 0)
+    return {image.width, image.height};
+  if (p.resize_width > 0)
+    return {p.resize_width, p.resize_height};
+  double width = image.width, height = image.height;
+  if (p.resize_width == -1) {
+    double shorter = std::min(width, height), longer = std::max(width, height);
+    int32_t other = checked(p.resize_height * longer / shorter);
+    return width <= height ? Size{p.resize_height, other}
+                           : Size{other, p.resize_height};
+  }
+  double ratio = std::min(height / p.resize_height, width / -p.resize_width);
+  return {checked(std::nearbyint(width / ratio)),
+          checked(std::nearbyint(height / ratio))};
+}
+
+//===----------------------------------------------------------------------===//
+// The whole way
+//===----------------------------------------------------------------------===//
+
+/// What each 8-bit sample becomes.
+static void fillTable(float *table, const vit_preprocessing &p, int32_t c) {
+  for (int v = 0; v < 256; ++v) {
+    // Both 1/255 as a factor in double and a division by 255 in float, which
+    // is what the two libraries do, round to this.
+    float scaled =
+        p.scale == 1.0f / 255 ? float(v) / 255 : float(double(v) * p.scale);
+    table[v] = (scaled - p.mean[c]) / p.std[c];
+  }
+}
+
+void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
+                           float *out) {
+  vit_image current = image;
+  Picture converted, resized;
+  auto view = [](const Picture &picture) {
+    return vit_image{picture.width, picture.height, picture.channels,
+                     picture.pixels.get()};
+  };
+  if (current.channels != p.channels) {
+    converted = convertChannels(current, p.channels);
+    current = view(converted);
+  }
+  Size size = resizedSize(current, p);
+  if (size.width != current.width || size.height != current.height) {
+    resized = resize(current, size.width, size.height, p.interpolation);
+    current = view(resized);
+  }
+  int32_t top = 0, left = 0;
+  if (p.center_crop) {
+    top = cropOffset(current.height, p.height, p.center_crop);
+    left = cropOffset(current.width, p.width, p.center_crop);
+  } else if (current.height != p.height || current.width != p.width) {
+    invalid("the picture is " + std::to_string(current.height) + " x " +
+            std::to_string(current.width) + " pixels, the model takes " +
+            std::to_string(p.height) + " x " + std::to_string(p.width) +
+            ", and its preprocessing neither resizes nor crops to that");
+  }
+  size_t channels = size_t(p.channels);
+  for (int32_t c = 0; c < p.channels; ++c) {
+    float table[256];
+    fillTable(table, p, c);
+    for (int32_t y = 0; y < p.height; ++y) {
+      int32_t fromY = y + top;
+      const uint8_t *row = fromY >= 0 && fromY < current.height
+                               ? current.pixels + size_t(fromY) *
+                                                      size_t(current.width) *
+                                                      channels
+                               : nullptr;
+      for (int32_t x = 0; x < p.width; ++x) {
+        int32_t fromX = x + left;
+        bool inside = row && fromX >= 0 && fromX < current.width;
+        *out++ = table[inside ? row[size_t(fromX) * channels + size_t(c)] : 0];
+      }
+    }
+  }
+}
+
+extern "C" vit_status
+vit_image_preprocess(const vit_image *image,
+                     const vit_preprocessing *preprocessing, float *out,
+                     vit_error *error) {
+  return guarded(error, [&] {
+    checkImage(image);
+    checkPreprocessing(preprocessing);
+    if (!out)
+      invalid("vit_image_preprocess needs somewhere to put the tensor");
+    preprocess(*image, *preprocessing, out);
+  });
+}
+
+extern "C" vit_status
+vit_data_load_pictures(const char *const *paths, int64_t count,
+                       const vit_preprocessing *preprocessing,
+                       vit_tensor *out_tensor, vit_error *error) {
+  return guarded(error, [&] {
+    checkPreprocessing(preprocessing);
+    if (!paths || count < 1 || !out_tensor)
+      invalid("vit_data_load_pictures needs at least one path and somewhere to "
+              "put the tensor");
+    const vit_preprocessing &p = *preprocessing;
+    size_t elements = size_t(p.channels) * size_t(p.height) * size_t(p.width);
+    size_t bytes = multiply(multiply(elements, sizeof(float), "the batch"),
+                            size_t(count), "the batch");
+    Buffer<uint8_t> memory = allocate(bytes);
+    float *out = reinterpret_cast<float *>(memory.get());
+    for (int64_t i = 0; i < count; ++i) {
+      if (!paths[i])
+        invalid("a path is NULL");
+      std::vector<uint8_t> file = readFile(paths[i]);
+      Picture picture = decodePicture({file.data(), file.size()}, paths[i],
+                                      VIT_IMAGE_MAX_PIXELS);
+      if (p.apply_exif_orientation)
+        picture = applyOrientation(std::move(picture));
+      vit_image view{picture.width, picture.height, picture.channels,
+                     picture.pixels.get()};
+      try {
+        preprocess(view, p, out + size_t(i) * elements);
+      } catch (const Failure &failure) {
+        fail(failure.status, std::string(paths[i]) + ": " + failure.message);
+      }
+    }
+    *out_tensor = vit_tensor{nullptr, memory.release(), bytes, VIT_F32, 4, {}};
+    out_tensor->dims[0] = count;
+    out_tensor->dims[1] = p.channels;
+    out_tensor->dims[2] = p.height;
+    out_tensor->dims[3] = p.width;
+  });
+}
+
+extern "C" vit_status
+vit_data_load_picture(const char *path, const vit_preprocessing *preprocessing,
+                      vit_tensor *out_tensor, vit_error *error) {
+  return vit_data_load_pictures(&path, 1, preprocessing, out_tensor, error);
+}
+
+extern "C" void vit_tensor_release(vit_tensor *tensor) {
+  if (!tensor)
+    return;
+  std::free(tensor->data);
+  *tensor = vit_tensor{};
+}
+
+extern "C" vit_status vit_data_top_k(const float *logits, int64_t count,
+                                     int32_t k, int32_t *out_indices,
+                                     float *out_probabilities,
+                                     vit_error *error) {
+  return guarded(error, [&] {
+    if (!logits || count < 1 || count > INT32_MAX)
+      invalid("vit_data_top_k needs at least one logit");
+    if (k < 1 || k > count)
+      invalid("cannot take the top " + std::to_string(k) + " of " +
+              std::to_string(count) + " classes");
+    for (int64_t i = 0; i < count; ++i)
+      if (!std::isfinite(logits[i]))
+        invalid("logit " + std::to_string(i) +
+                " is not a finite number: check the weights and the input");
+    std::vector<int32_t> order(static_cast<size_t>(count));
+    std::iota(order.begin(), order.end(), 0);
+    std::partial_sort(order.begin(), order.begin() + k, order.end(),
+                      [&](int32_t a, int32_t b) {
+                        return logits[a] != logits[b] ? logits[a] > logits[b]
+                                                      : a < b;
+                      });
+    double largest = logits[order[0]], sum = 0;
+    for (int64_t i = 0; i < count; ++i)
+      sum += std::exp(logits[i] - largest);
+    for (int32_t i = 0; i < k; ++i) {
+      if (out_indices)
+        out_indices[i] = order[size_t(i)];
+      if (out_probabilities)
+        out_probabilities[i] =
+            float(std::exp(logits[order[size_t(i)]] - largest) / sum);
+    }
+  });
+}

@@ -1,0 +1,387 @@
+//===- PreprocessingConfig.cpp - What a model folder says -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Image.h"
+#include "Json.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace vit::data;
+
+namespace {
+enum { Nearest, Lanczos, Bilinear, Bicubic, Box, Hamming };
+enum { CropNone, CropTorchvision, CropTransformers };
+
+struct Size {
+  int32_t height, width;
+};
+} // namespace
+
+static vit_preprocessing makeDefaults() {
+  vit_preprocessing p = {};
+  p.struct_size = sizeof(p);
+  p.channels = 3;
+  p.interpolation = Bilinear;
+  p.scale = 1.0f / 255;
+  for (int c = 0; c < 4; ++c)
+    p.mean[c] = p.std[c] = 0.5f;
+  return p;
+}
+
+//===----------------------------------------------------------------------===//
+// Members that several libraries share
+//===----------------------------------------------------------------------===//
+
+static int32_t toChannels(double value, const std::string &name) {
+  if (value != 1 && value != 3)
+    unsupported(name + " is " +
+                std::to_string(int64_t(std::clamp(value, -1e9, 1e9))) +
+                ": pictures have 1 (grey) or 3 (RGB) channels");
+  return int32_t(value);
+}
+
+/// A number for both edges, or [height, width].
+static bool readSize(const JsonObject &object, const char *key, Size &size) {
+  std::vector<double> numbers = object.readNumbers(key);
+  if (numbers.empty() && !object.has(key))
+    return false;
+  if (numbers.size() != 1 && numbers.size() != 2)
+    object.refuse(key, "a number or [height, width]");
+  size = {toPixels(numbers.front(), object.nameOf(key)),
+          toPixels(numbers.back(), object.nameOf(key))};
+  return true;
+}
+
+/// One number for all channels, or one for each.
+static void readPerChannel(const JsonObject &object, const char *key,
+                           int32_t channels, float *values) {
+  std::vector<double> numbers = object.readNumbers(key);
+  if (!object.has(key))
+    return;
+  bool same = !numbers.empty();
+  for (double number : numbers) {
+    same &= number == numbers.front();
+    if (!(std::fabs(number) < 1e30))
+      object.refuse(key, "a list of finite numbers");
+  }
+  if (!same && numbers.size() != size_t(channels))
+    corrupt(object.nameOf(key) + " has " + std::to_string(numbers.size()) +
+            " numbers for " + std::to_string(channels) + " channels");
+  for (int32_t c = 0; c < channels; ++c)
+    values[c] = float(same ? numbers.front() : numbers[size_t(c)]);
+}
+
+static int32_t readInterpolation(const JsonObject &object, const char *key,
+                                 int32_t otherwise) {
+  const Json *value = object.find(key);
+  if (!value)
+    return otherwise;
+  if (value->is_number()) {
+    double number = value->get<double>();
+    if (number < 0 || number > 5 || number != std::floor(number))
+      object.refuse(key, "one of Pillow's filters, 0 to 5");
+    return int32_t(number);
+  }
+  static const char *const names[] = {"nearest", "lanczos", "bilinear",
+                                      "bicubic", "box",     "hamming"};
+  std::string name = object.readString(key, "");
+  for (int32_t i = 0; i < 6; ++i)
+    if (name == names[i])
+      return i;
+  unsupported(object.nameOf(key) + " is \"" + name +
+              "\": known are nearest, lanczos, bilinear, bicubic, box, "
+              "hamming");
+}
+
+static void resizeTo(vit_preprocessing &p, Size size) {
+  p.height = p.resize_height = size.height;
+  p.width = p.resize_width = size.width;
+}
+
+//===----------------------------------------------------------------------===//
+// timm
+//===----------------------------------------------------------------------===//
+
+/// The transform that timm.data.create_transform(is_training=False) builds.
+static vit_preprocessing readTimm(const JsonObject &config,
+                                  const JsonObject &pretrained) {
+  vit_preprocessing p = makeDefaults();
+  std::vector<double> input = {3, 224, 224};
+  if (pretrained.has("input_size")) {
+    input = pretrained.readNumbers("input_size");
+    if (input.size() != 3)
+      pretrained.refuse("input_size", "[channels, height, width]");
+  }
+  p.channels = toChannels(input[0], pretrained.nameOf("input_size"));
+  Size size = {toPixels(input[1], pretrained.nameOf("input_size")),
+               toPixels(input[2], pretrained.nameOf("input_size"))};
+  // What the model was made with prevails: it takes nothing else.
+  if (const Json *value = config.find("model_args")) {
+    JsonObject arguments(*value, "model_args");
+    readSize(arguments, "img_size", size);
+    if (arguments.has("in_chans"))
+      p.channels = toChannels(arguments.readNumber("in_chans", 3),
+                              "model_args.in_chans");
+  }
+  p.height = size.height;
+  p.width = size.width;
+  p.interpolation = readInterpolation(pretrained, "interpolation", Bicubic);
+
+  double cropShare = pretrained.readNumber("crop_pct", 0.875);
+  if (!(cropShare > 0.01 && cropShare <= 1))
+    pretrained.refuse("crop_pct", "a number above 0.01 and up to 1");
+  p.resize_height = int32_t(std::floor(p.height / cropShare));
+  p.resize_width = int32_t(std::floor(p.width / cropShare));
+  p.center_crop = CropTorchvision;
+  std::string mode = pretrained.readString("crop_mode", "center");
+  if (mode == "center")
+    p.resize_width = p.resize_width == p.resize_height || p.resize_width == 1
+                         ? -1
+                         : -p.resize_width;
+  else if (mode != "squash")
+    unsupported(pretrained.nameOf("crop_mode") + " is \"" + mode +
+                "\": known are center and squash");
+
+  static const float imagenetMean[] = {0.485f, 0.456f, 0.406f};
+  static const float imagenetStd[] = {0.229f, 0.224f, 0.225f};
+  for (int c = 0; c < 3; ++c) {
+    p.mean[c] = imagenetMean[c];
+    p.std[c] = imagenetStd[c];
+  }
+  readPerChannel(pretrained, "mean", p.channels, p.mean);
+  readPerChannel(pretrained, "std", p.channels, p.std);
+  return p;
+}
+
+//===----------------------------------------------------------------------===//
+// transformers
+//===----------------------------------------------------------------------===//
+
+/// An edge length, {"height", "width"}, {"shortest_edge"} or [height, width].
+/// Returns whether only the shorter edge is given, as both members of `size`.
+static bool readProcessorSize(const JsonObject &object, const char *key,
+                              bool numberIsShortestEdge, Size &size) {
+  const Json *value = object.find(key);
+  if (!value || !value->is_object()) {
+    return readSize(object, key, size) && value->is_number() &&
+           numberIsShortestEdge;
+  }
+  JsonObject edges(*value, object.nameOf(key));
+  if (edges.has("longest_edge") || edges.has("max_height"))
+    unsupported(edges.nameOf("longest_edge") + " is unsupported: give height "
+                                               "and width");
+  if (readSize(edges, "shortest_edge", size))
+    return true;
+  if (!edges.has("height") || !edges.has("width"))
+    corrupt(object.nameOf(key) + " needs height and width, or shortest_edge");
+  size = {toPixels(edges.readNumber("height", 0), edges.nameOf("height")),
+          toPixels(edges.readNumber("width", 0), edges.nameOf("width"))};
+  return false;
+}
+
+static vit_preprocessing readTransformers(const JsonObject &processor,
+                                          const JsonObject *config) {
+  vit_preprocessing p = makeDefaults();
+  p.apply_exif_orientation = 1;
+
+  // Each class has its own defaults for what the file leaves out.
+  std::string type = processor.readString(
+      "image_processor_type",
+      processor.readString("feature_extractor_type", "ViT").c_str());
+  auto isKind = [&](const char *prefix) { return type.rfind(prefix, 0) == 0; };
+  bool isClip = isKind("CLIP") || isKind("Bit");
+  bool isDeit = isKind("DeiT") || isKind("Beit");
+  if (!isClip && !isDeit && !isKind("ViTImage") && !isKind("ViTFeature") &&
+      !isKind("Siglip") && type != "ViT")
+    unsupported("image_processor_type " + type +
+                " is unsupported: known are ViT, DeiT, Beit, CLIP, Bit and "
+                "Siglip");
+  for (const char *step : {"do_pad", "do_thumbnail", "do_flip_channel_order",
+                           "do_align_long_axis", "do_image_splitting"})
+    if (processor.readBool(step, false))
+      unsupported(std::string(step) + " is unsupported");
+  if (processor.has("crop_pct"))
+    unsupported("crop_pct is unsupported in preprocessor_config.json");
+
+  std::vector<double> mean = processor.readNumbers("image_mean");
+  double channels = mean.size() == 1 ? 1 : 3;
+  if (config)
+    channels = config->readNumber("num_channels", channels);
+  p.channels = toChannels(channels, "num_channels");
+
+  Size size = isDeit ? Size{256, 256} : Size{224, 224};
+  bool shortestEdge = readProcessorSize(processor, "size", isClip, size) ||
+                      (isClip && !processor.has("size"));
+  p.interpolation = readInterpolation(
+      processor, "resample",
+      isDeit || isClip || isKind("Siglip") ? Bicubic : Bilinear);
+  if (processor.readBool("do_resize", true)) {
+    p.resize_height = size.height;
+    p.resize_width = shortestEdge ? -1 : size.width;
+  }
+  if (processor.readBool("do_center_crop", isClip || isDeit)) {
+    Size crop = {224, 224};
+    if (readProcessorSize(processor, "crop_size", false, crop))
+      unsupported("crop_size.shortest_edge is unsupported: give height and "
+                  "width");
+    p.center_crop = CropTransformers;
+    p.height = crop.height;
+    p.width = crop.width;
+  } else if (p.resize_width > 0) {
+    p.height = size.height;
+    p.width = size.width;
+  } else {
+    // The picture keeps its shape, so the model says what it must be.
+    Size image = size;
+    if (config)
+      readSize(*config, "image_size", image);
+    p.height = image.height;
+    p.width = image.width;
+  }
+
+  p.scale = processor.readBool("do_rescale", true)
+                ? float(processor.readNumber("rescale_factor", 1.0 / 255))
+                : 1;
+  if (isClip) {
+    static const float clipMean[] = {0.48145466f, 0.4578275f, 0.40821073f};
+    static const float clipStd[] = {0.26862954f, 0.26130258f, 0.27577711f};
+    for (int c = 0; c < 3; ++c) {
+      p.mean[c] = clipMean[c];
+      p.std[c] = clipStd[c];
+    }
+  }
+  readPerChannel(processor, "image_mean", p.channels, p.mean);
+  readPerChannel(processor, "image_std", p.channels, p.std);
+  if (!processor.readBool("do_normalize", true))
+    for (int c = 0; c < 4; ++c) {
+      p.mean[c] = 0;
+      p.std[c] = 1;
+    }
+  return p;
+}
+
+//===----------------------------------------------------------------------===//
+// config.json alone
+//===----------------------------------------------------------------------===//
+
+static vit_preprocessing readModelConfig(const JsonObject &config) {
+  if (const Json *pretrained = config.find("pretrained_cfg"))
+    return readTimm(config, JsonObject(*pretrained, "pretrained_cfg"));
+  if (config.has("architecture"))
+    return readTimm(config, config); // As timm wrote it before 2023.
+
+  vit_preprocessing p = makeDefaults();
+  Size size = {224, 224};
+  if (config.readString("library", "") == "vit-pytorch") {
+    const Json *value = config.find("args");
+    if (!value)
+      corrupt("args is missing");
+    JsonObject arguments(*value, "args");
+    if (!readSize(arguments, "image_size", size))
+      corrupt("args.image_size is missing");
+    p.channels =
+        toChannels(arguments.readNumber("channels", 3), "args.channels");
+  } else {
+    p.apply_exif_orientation = 1;
+    readSize(config, "image_size", size);
+    p.channels =
+        toChannels(config.readNumber("num_channels", 3), "num_channels");
+  }
+  resizeTo(p, size);
+  return p;
+}
+
+static vit_preprocessing readTexts(const std::string *processorText,
+                                   const std::string *configText,
+                                   const std::string &processorName,
+                                   const std::string &configName) {
+  const std::string *current = &configName;
+  try {
+    Json configJson, processorJson;
+    std::unique_ptr<JsonObject> config;
+    if (configText) {
+      configJson = parseObject(*configText);
+      config = std::make_unique<JsonObject>(configJson);
+    }
+    vit_preprocessing p;
+    if (processorText) {
+      current = &processorName;
+      processorJson = parseObject(*processorText);
+      JsonObject processor(processorJson);
+      p = processor.has("pretrained_cfg")
+              ? readModelConfig(processor)
+              : readTransformers(processor, config.get());
+    } else {
+      p = readModelConfig(*config);
+    }
+    try {
+      checkPreprocessing(&p);
+    } catch (const Failure &failure) {
+      corrupt(failure.message);
+    }
+    return p;
+  } catch (const Failure &failure) {
+    fail(failure.status, *current + ": " + failure.message);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// C API
+//===----------------------------------------------------------------------===//
+
+static void checkOutput(const vit_preprocessing *out) {
+  if (!out)
+    invalid("reading the preprocessing needs somewhere to put it");
+  if (out->struct_size < sizeof(vit_preprocessing))
+    invalid("set struct_size to sizeof(vit_preprocessing)");
+}
+
+extern "C" vit_status vit_preprocessing_from_folder(const char *path,
+                                                    vit_preprocessing *out,
+                                                    vit_error *error) {
+  return guarded(error, [&] {
+    checkOutput(out);
+    if (!path)
+      invalid("the path of the model folder is NULL");
+    if (!isFolder(path))
+      fail(VIT_NOT_FOUND, std::string("no folder ") + path);
+    std::string processorPath = joinPath(path, "preprocessor_config.json");
+    std::string configPath = joinPath(path, "config.json");
+    std::string processorText, configText;
+    bool hasProcessor = isFile(processorPath), hasConfig = isFile(configPath);
+    if (!hasProcessor && !hasConfig)
+      fail(VIT_NOT_FOUND, std::string("the folder ") + path +
+                              " holds neither preprocessor_config.json nor "
+                              "config.json");
+    if (hasProcessor)
+      processorText = readTextFile(processorPath);
+    if (hasConfig)
+      configText = readTextFile(configPath);
+    *out =
+        readTexts(hasProcessor ? &processorText : nullptr,
+                  hasConfig ? &configText : nullptr, processorPath, configPath);
+  });
+}
+
+extern "C" vit_status
+vit_preprocessing_from_json(const char *preprocessor_config, const char *config,
+                            vit_preprocessing *out, vit_error *error) {
+  return guarded(error, [&] {
+    checkOutput(out);
+    if (!preprocessor_config && !config)
+      invalid("vit_preprocessing_from_json needs at least one text");
+    std::string processorText, configText;
+    if (preprocessor_config)
+      processorText = preprocessor_config;
+    if (config)
+      configText = config;
+    *out = readTexts(preprocessor_config ? &processorText : nullptr,
+                     config ? &configText : nullptr, "preprocessor_config.json",
+                     "config.json");
+  });
+}

@@ -1,0 +1,247 @@
+//===- Resize.cpp - Resampling as Pillow does it --------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Image.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace vit::data;
+
+//===----------------------------------------------------------------------===//
+// Filters
+//===----------------------------------------------------------------------===//
+
+static constexpr double pi = 3.14159265358979323846;
+
+static double sinc(double x) {
+  return x == 0 ? 1 : std::sin(x * pi) / (x * pi);
+}
+
+static double box(double x) { return x > -0.5 && x <= 0.5 ? 1 : 0; }
+
+static double triangle(double x) { return std::max(0.0, 1 - std::fabs(x)); }
+
+static double hamming(double x) {
+  x = std::fabs(x);
+  if (x == 0)
+    return 1;
+  if (x >= 1)
+    return 0;
+  // Pillow's window constants are single precision.
+  return sinc(x) * (double(0.54f) + double(0.46f) * std::cos(x * pi));
+}
+
+/// Keys' cubic convolution with a = -1/2.
+static double cubic(double x) {
+  constexpr double a = -0.5;
+  x = std::fabs(x);
+  if (x < 1)
+    return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2)
+    return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+static double lanczos(double x) {
+  return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
+}
+
+namespace {
+struct Filter {
+  double (*weight)(double);
+  double support; ///< Half of its width, in output pixels when shrinking.
+};
+
+enum Interpolation { Nearest, Lanczos, Bilinear, Bicubic, Box, Hamming };
+
+constexpr Filter filters[] = {{nullptr, 0}, {lanczos, 3}, {triangle, 1},
+                              {cubic, 2},   {box, 0.5},   {hamming, 1}};
+
+//===----------------------------------------------------------------------===//
+// Weights of one axis
+//===----------------------------------------------------------------------===//
+
+/// Which input samples make up each output sample, in fixed point.
+struct Axis {
+  Axis(int32_t inSize, int32_t outSize, const Filter &filter);
+
+  struct Window {
+    int32_t first, count;
+  };
+  const int32_t *weights(int32_t out) const {
+    return table.data() + size_t(out) * stride;
+  }
+
+  /// 8 bits for the sample and two for over- and undershoot of the cubics.
+  static constexpr int fractionBits = 32 - 8 - 2;
+
+  std::vector<Window> windows;
+  std::vector<int32_t> table;
+  size_t stride;
+};
+} // namespace
+
+Axis::Axis(int32_t inSize, int32_t outSize, const Filter &filter) {
+  double scale = double(inSize) / outSize;
+  // Shrinking widens the filter over all that falls into one output sample.
+  double stretch = std::max(scale, 1.0);
+  double support = filter.support * stretch;
+  stride = size_t(std::ceil(support)) * 2 + 1;
+  windows.resize(size_t(outSize));
+  table.assign(multiply(size_t(outSize), stride, "the resized picture"), 0);
+  std::vector<double> exact(stride);
+  for (int32_t out = 0; out < outSize; ++out) {
+    double center = (out + 0.5) * scale;
+    int32_t first = std::max(0, int32_t(center - support + 0.5));
+    int32_t last = int32_t(std::min<double>(inSize, center + support + 0.5));
+    int32_t count = last - first;
+    double sum = 0;
+    for (int32_t i = 0; i < count; ++i) {
+      exact[size_t(i)] =
+          filter.weight((i + first - center + 0.5) * (1 / stretch));
+      sum += exact[size_t(i)];
+    }
+    for (int32_t i = 0; i < count; ++i) {
+      double weight = sum != 0 ? exact[size_t(i)] / sum : exact[size_t(i)];
+      double fixed = weight * (1 << fractionBits);
+      table[size_t(out) * stride + size_t(i)] =
+          int32_t(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
+    }
+    windows[size_t(out)] = {first, count};
+  }
+}
+
+static uint8_t toSample(int32_t sum) {
+  return uint8_t(std::clamp(sum >> Axis::fractionBits, 0, 255));
+}
+
+//===----------------------------------------------------------------------===//
+// The two passes
+//===----------------------------------------------------------------------===//
+
+template <int Channels>
+static void resampleRow(const Axis &axis, const uint8_t *in, uint8_t *out) {
+  for (size_t x = 0; x < axis.windows.size(); ++x, out += Channels) {
+    const int32_t *weights = axis.weights(int32_t(x));
+    const uint8_t *from = in + size_t(axis.windows[x].first) * Channels;
+    int32_t sums[Channels];
+    std::fill_n(sums, Channels, 1 << (Axis::fractionBits - 1));
+    for (int32_t i = 0; i < axis.windows[x].count; ++i, from += Channels)
+      for (int c = 0; c < Channels; ++c)
+        sums[c] += from[c] * weights[i];
+    for (int c = 0; c < Channels; ++c)
+      out[c] = toSample(sums[c]);
+  }
+}
+
+static Picture resampleRows(const vit_image &image, int32_t width,
+                            const Filter &filter) {
+  Axis axis(image.width, width, filter);
+  Picture result(width, image.height, image.channels);
+  size_t rowBytes = size_t(image.width) * size_t(image.channels);
+  for (int32_t y = 0; y < image.height; ++y) {
+    const uint8_t *in = image.pixels + size_t(y) * rowBytes;
+    if (image.channels == 1)
+      resampleRow<1>(axis, in, result.row(y));
+    else
+      resampleRow<3>(axis, in, result.row(y));
+  }
+  return result;
+}
+
+static Picture resampleColumns(const vit_image &image, int32_t height,
+                               const Filter &filter) {
+  Axis axis(image.height, height, filter);
+  Picture result(image.width, height, image.channels);
+  size_t rowBytes = result.rowBytes();
+  std::vector<int32_t> sums(rowBytes);
+  for (int32_t y = 0; y < height; ++y) {
+    std::fill(sums.begin(), sums.end(), 1 << (Axis::fractionBits - 1));
+    Axis::Window window = axis.windows[size_t(y)];
+    const int32_t *weights = axis.weights(y);
+    for (int32_t i = 0; i < window.count; ++i) {
+      const uint8_t *in = image.pixels + size_t(window.first + i) * rowBytes;
+      for (size_t x = 0; x < rowBytes; ++x)
+        sums[x] += in[x] * weights[i];
+    }
+    uint8_t *out = result.row(y);
+    for (size_t x = 0; x < rowBytes; ++x)
+      out[x] = toSample(sums[x]);
+  }
+  return result;
+}
+
+static std::vector<int32_t> nearestIndices(int32_t inSize, int32_t outSize) {
+  std::vector<int32_t> indices(static_cast<size_t>(outSize));
+  // Added up rather than multiplied, for the same rounding as Pillow.
+  double scale = double(inSize) / outSize, position = scale * 0.5;
+  for (int32_t &index : indices) {
+    index = std::min(int32_t(position), inSize - 1);
+    position += scale;
+  }
+  return indices;
+}
+
+static Picture resizeNearest(const vit_image &image, int32_t width,
+                             int32_t height) {
+  std::vector<int32_t> columns = nearestIndices(image.width, width);
+  std::vector<int32_t> rows = nearestIndices(image.height, height);
+  Picture result(width, height, image.channels);
+  size_t channels = size_t(image.channels);
+  for (int32_t y = 0; y < height; ++y) {
+    const uint8_t *in =
+        image.pixels + size_t(rows[size_t(y)]) * size_t(image.width) * channels;
+    uint8_t *out = result.row(y);
+    for (int32_t column : columns)
+      for (size_t c = 0; c < channels; ++c)
+        *out++ = in[size_t(column) * channels + c];
+  }
+  return result;
+}
+
+Picture vit::data::resize(const vit_image &image, int32_t width, int32_t height,
+                          int32_t interpolation) {
+  if (interpolation < Nearest || interpolation > Hamming)
+    invalid("interpolation " + std::to_string(interpolation) +
+            " is none of Pillow's: 0 nearest, 1 lanczos, 2 bilinear, "
+            "3 bicubic, 4 box, 5 hamming");
+  if (width <= 0 || height <= 0)
+    invalid("cannot resize to " + std::to_string(width) + " x " +
+            std::to_string(height) + " pixels");
+  if (uint64_t(width) * uint64_t(height) > VIT_IMAGE_MAX_PIXELS)
+    unsupported("resizing to " + std::to_string(width) + " x " +
+                std::to_string(height) + " pixels is more than the limit of " +
+                std::to_string(VIT_IMAGE_MAX_PIXELS) + " in all");
+  if (width == image.width && height == image.height)
+    return convertChannels(image, image.channels);
+  if (interpolation == Nearest)
+    return resizeNearest(image, width, height);
+
+  // Rows first, then columns, each rounded to 8 bits: the order is part of the
+  // result.
+  const Filter &filter = filters[interpolation];
+  if (width == image.width)
+    return resampleColumns(image, height, filter);
+  Picture narrow = resampleRows(image, width, filter);
+  if (height == image.height)
+    return narrow;
+  vit_image view{narrow.width, narrow.height, narrow.channels,
+                 narrow.pixels.get()};
+  return resampleColumns(view, height, filter);
+}
+
+extern "C" vit_status vit_image_resize(const vit_image *image, int32_t height,
+                                       int32_t width, int32_t interpolation,
+                                       vit_image *out_image, vit_error *error) {
+  return guarded(error, [&] {
+    checkImage(image);
+    if (!out_image)
+      invalid("vit_image_resize needs somewhere to put the picture");
+    *out_image = resize(*image, width, height, interpolation).release();
+  });
+}

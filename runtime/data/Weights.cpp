@@ -1,0 +1,323 @@
+//===- Weights.cpp - Opening, reading and writing weights -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Weights.h"
+#include "Json.h"
+#include "Tensor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+using namespace vit::data;
+
+struct vit_weights {
+  struct Entry {
+    const MappedFile *file;
+    StoredTensor tensor;
+  };
+  std::vector<std::unique_ptr<MappedFile>> files;
+  std::vector<Entry> entries;
+  std::unordered_map<std::string, int64_t> indices;
+  std::map<std::string, std::string> metadata;
+};
+
+//===----------------------------------------------------------------------===//
+// Opening
+//===----------------------------------------------------------------------===//
+
+static void addFile(vit_weights &weights, const std::string &path) {
+  auto file = std::make_unique<MappedFile>(path);
+  SafetensorsHeader header;
+  try {
+    header = parseSafetensors(file->bytes());
+  } catch (const Failure &failure) {
+    fail(failure.status, "cannot read " + path + ": " + failure.message);
+  }
+  for (StoredTensor &tensor : header.tensors) {
+    int64_t index = int64_t(weights.entries.size());
+    if (!weights.indices.emplace(tensor.name, index).second)
+      corrupt("cannot read " + path + ": tensor " + tensor.name +
+              " is in another file of the set too");
+    weights.entries.push_back({file.get(), std::move(tensor)});
+  }
+  weights.metadata.merge(header.metadata);
+  weights.files.push_back(std::move(file));
+}
+
+/// A shard lies in the folder of its index, nowhere else.
+static bool isPlainName(const std::string &name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
+static void addIndex(vit_weights &weights, const std::string &path) {
+  Json index;
+  std::map<std::string, std::string> fileOf;
+  std::set<std::string> files;
+  try {
+    index = parseObject(readTextFile(path));
+    const Json *map = JsonObject(index).find("weight_map");
+    if (!map || !map->is_object())
+      corrupt("weight_map is missing");
+    for (const auto &[name, file] : map->items()) {
+      if (!file.is_string() || !isPlainName(file.get<std::string>()))
+        corrupt("weight_map." + name +
+                " must be the name of a file in the same folder");
+      fileOf[name] = file.get<std::string>();
+      files.insert(fileOf[name]);
+    }
+  } catch (const Failure &failure) {
+    fail(failure.status, "cannot read " + path + ": " + failure.message);
+  }
+  size_t slash = path.rfind('/');
+  std::string folder =
+      slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  for (const std::string &file : files)
+    addFile(weights, folder + file);
+
+  std::string missing;
+  for (const auto &[name, file] : fileOf) {
+    auto found = weights.indices.find(name);
+    if (found == weights.indices.end() ||
+        weights.entries[size_t(found->second)].file->path() != folder + file)
+      missing += (missing.empty() ? "" : ", ") + name;
+  }
+  if (!missing.empty())
+    corrupt("cannot read " + path +
+            ": not in the files that weight_map says: " + missing);
+}
+
+static std::string findInFolder(const std::string &folder) {
+  for (const char *name :
+       {"model.safetensors", "model.safetensors.index.json"}) {
+    std::string path = joinPath(folder, name);
+    if (isFile(path))
+      return path;
+  }
+  std::string message = "the folder " + folder +
+                        " holds neither model.safetensors nor "
+                        "model.safetensors.index.json";
+  for (const char *name : {"pytorch_model.bin", "model.pt", "model.pth"})
+    if (isFile(joinPath(folder, name)))
+      message += std::string(", and ") + name +
+                 " is not read: save the weights as safetensors";
+  fail(VIT_NOT_FOUND, message);
+}
+
+extern "C" vit_status vit_weights_open(const char *path,
+                                       vit_weights **out_weights,
+                                       vit_error *error) {
+  return guarded(error, [&] {
+    if (!path || !out_weights)
+      invalid("vit_weights_open needs a path and somewhere to put the weights");
+    std::string file = isFolder(path) ? findInFolder(path) : path;
+    auto weights = std::make_unique<vit_weights>();
+    constexpr std::string_view suffix = ".json";
+    if (file.size() > suffix.size() &&
+        file.compare(file.size() - suffix.size(), suffix.size(), suffix) == 0)
+      addIndex(*weights, file);
+    else
+      addFile(*weights, file);
+    *out_weights = weights.release();
+  });
+}
+
+extern "C" void vit_weights_release(vit_weights *weights) { delete weights; }
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+extern "C" int64_t vit_weights_count(const vit_weights *weights) {
+  return weights ? int64_t(weights->entries.size()) : 0;
+}
+
+static const vit_weights::Entry &getEntry(const vit_weights *weights,
+                                          int64_t index) {
+  if (!weights)
+    invalid("the weights are NULL");
+  if (index < 0 || index >= int64_t(weights->entries.size()))
+    invalid("there is no tensor " + std::to_string(index) + ": there are " +
+            std::to_string(weights->entries.size()));
+  return weights->entries[size_t(index)];
+}
+
+extern "C" vit_status vit_weights_info(const vit_weights *weights,
+                                       int64_t index, vit_weight_info *out_info,
+                                       vit_error *error) {
+  return guarded(error, [&] {
+    const vit_weights::Entry &entry = getEntry(weights, index);
+    if (!out_info)
+      invalid("vit_weights_info needs somewhere to put the description");
+    const StoredTensor &tensor = entry.tensor;
+    vit_weight_info info = {};
+    info.name = tensor.name.c_str();
+    info.dtype_name = tensor.dtypeName;
+    info.dtype = tensor.dtype;
+    info.rank = int32_t(tensor.shape.size());
+    std::copy(tensor.shape.begin(), tensor.shape.end(), info.dims);
+    info.data = entry.file->bytes().data + tensor.begin;
+    info.size = tensor.end - tensor.begin;
+    info.file = entry.file->path().c_str();
+    info.file_offset = tensor.begin;
+    *out_info = info;
+  });
+}
+
+extern "C" int64_t vit_weights_find(const vit_weights *weights,
+                                    const char *name) {
+  if (!weights || !name)
+    return -1;
+  try {
+    auto found = weights->indices.find(name);
+    return found == weights->indices.end() ? -1 : found->second;
+  } catch (...) {
+    return -1;
+  }
+}
+
+extern "C" const char *vit_weights_metadata(const vit_weights *weights,
+                                            const char *key) {
+  if (!weights || !key)
+    return nullptr;
+  try {
+    auto found = weights->metadata.find(key);
+    return found == weights->metadata.end() ? nullptr : found->second.c_str();
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+template <typename Result>
+static vit_status readElements(const vit_weights *weights, int64_t index,
+                               int64_t first, int64_t count, Result *out,
+                               vit_error *error) {
+  return guarded(error, [&] {
+    const vit_weights::Entry &entry = getEntry(weights, index);
+    const StoredTensor &tensor = entry.tensor;
+    size_t size = dtypeSize(tensor.dtype);
+    if (size == 0)
+      unsupported("tensor " + tensor.name + " is of type " + tensor.dtypeName +
+                  ", which vit does not read");
+    int64_t total = int64_t((tensor.end - tensor.begin) / size);
+    if (first < 0 || count < 0 || first > total || count > total - first)
+      invalid("tensor " + tensor.name + " has " + std::to_string(total) +
+              " elements; asked for " + std::to_string(count) + " from " +
+              std::to_string(first) + " on");
+    if (count == 0)
+      return;
+    if (!out)
+      invalid("reading tensor " + tensor.name +
+              " needs somewhere to put the elements");
+    widen(tensor.dtype,
+          entry.file->bytes().data + tensor.begin + size_t(first) * size, count,
+          out);
+  });
+}
+
+extern "C" vit_status vit_weights_read_f32(const vit_weights *weights,
+                                           int64_t index, int64_t first,
+                                           int64_t count, float *out,
+                                           vit_error *error) {
+  return readElements(weights, index, first, count, out, error);
+}
+
+extern "C" vit_status vit_weights_read_f64(const vit_weights *weights,
+                                           int64_t index, int64_t first,
+                                           int64_t count, double *out,
+                                           vit_error *error) {
+  return readElements(weights, index, first, count, out, error);
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+static const char *nameOf(vit_dtype dtype) {
+  switch (dtype) {
+  case VIT_F32:
+    return "F32";
+  case VIT_BF16:
+    return "BF16";
+  case VIT_F16:
+    return "F16";
+  case VIT_I32:
+    return "I32";
+  case VIT_I64:
+    return "I64";
+  case VIT_U8:
+    return "U8";
+  case VIT_F64:
+    return "F64";
+  }
+  return nullptr;
+}
+
+/// A string as JSON. Bytes that are no UTF-8 cannot be written.
+static std::string quote(const char *text) {
+  try {
+    return Json(text).dump();
+  } catch (const Json::exception &) {
+    invalid("a name or a metadata string is not UTF-8");
+  }
+}
+
+extern "C" vit_status
+vit_weights_write(const char *path, const vit_tensor *tensors, int64_t count,
+                  const char *const *metadata, int32_t metadata_count,
+                  vit_error *error) {
+  return guarded(error, [&] {
+    if (!path || count < 0 || (count > 0 && !tensors) || metadata_count < 0 ||
+        (metadata_count > 0 && !metadata))
+      invalid("vit_weights_write needs a path and tensors");
+    std::string header = "{";
+    if (metadata_count > 0) {
+      header += "\"__metadata__\":{";
+      for (int32_t i = 0; i < metadata_count; ++i) {
+        if (!metadata[2 * i] || !metadata[2 * i + 1])
+          invalid("a metadata string is NULL");
+        header += (i ? "," : "") + quote(metadata[2 * i]) + ":" +
+                  quote(metadata[2 * i + 1]);
+      }
+      header += "}";
+    }
+    std::set<std::string> names;
+    uint64_t offset = 0;
+    for (int64_t t = 0; t < count; ++t) {
+      const vit_tensor &tensor = tensors[t];
+      size_t bytes = checkTensor(tensor);
+      if (!tensor.name || !names.insert(tensor.name).second ||
+          names.count("__metadata__"))
+        invalid("each tensor needs a name of its own, and tensor " +
+                std::to_string(t) + " has none");
+      header += header.size() > 1 ? "," : "";
+      header += quote(tensor.name) + ":{\"dtype\":\"" + nameOf(tensor.dtype) +
+                "\",\"shape\":[";
+      for (int32_t i = 0; i < tensor.rank; ++i)
+        header += (i ? "," : "") + std::to_string(tensor.dims[i]);
+      header += "],\"data_offsets\":[" + std::to_string(offset) + "," +
+                std::to_string(offset + bytes) + "]}";
+      offset += bytes;
+    }
+    header += "}";
+    // The tensors begin at a multiple of 64, so that they may be mapped.
+    while ((8 + header.size()) % 64 != 0)
+      header += ' ';
+    uint8_t length[8];
+    for (int i = 0; i < 8; ++i)
+      length[i] = uint8_t(uint64_t(header.size()) >> (8 * i));
+
+    AtomicFile file(path);
+    file.write(length, sizeof(length));
+    file.write(header.data(), header.size());
+    for (int64_t t = 0; t < count; ++t)
+      file.write(tensors[t].data, checkTensor(tensors[t]));
+    file.commit();
+  });
+}
