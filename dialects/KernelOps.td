@@ -156,7 +156,7 @@ def Kernel_RowsOp : Kernel_EpilogueOp<"rows"> {
                        F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
                        OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
   let assemblyFormat = [{
-    $kind $input (`extras` `(` $extras^ `:` type($extras) `)`)? `epsilon` $epsilon (`groups` $groups^)?
+    `` $kind $input (`extras` `(` $extras^ `:` type($extras) `)`)? `epsilon` $epsilon (`groups` $groups^)?
     (`tile` `` $tile^)? (`slot` $slot^)? attr-dict-with-keyword $epilogue `:` type($input) `->` type($result)
   }];
 }
@@ -319,6 +319,7 @@ def Kernel_ResampleOp : Kernel_Op<"resample", [Pure]> {
   let assemblyFormat = [{
     $source `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//

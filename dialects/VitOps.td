@@ -90,7 +90,7 @@ def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
                        OptionalAttr<I64Attr>:$layers, OptionalAttr<Vit_InitAttr>:$init,
                        OptionalAttr<Vit_StoredAttr>:$stored);
   let assemblyFormat = [{
-    $sym_name `:` ($layers^ `x`)? $type (`init` `` $init^)? (`stored` `` $stored^)? attr-dict
+    $sym_name `:` custom<LayeredType>($layers, $type) (`init` `` $init^)? (`stored` `` $stored^)? attr-dict
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -121,7 +121,7 @@ def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
                        OptionalAttr<I64Attr>:$layer);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $parameter custom<LayerIndex>($index, $layer) attr-dict `:` type($result)
+    $parameter `` custom<LayerIndex>($index, $layer) attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
@@ -357,7 +357,7 @@ def Vit_GeluOp : Vit_Op<"gelu", [Pure, SameOperandsAndResultType]> {
   let summary = "Gaussian error linear unit (Hendrycks and Gimpel 2016)";
   let arguments = (ins Vit_Tensor:$input, Vit_GeluKindAttr:$kind);
   let results = (outs Vit_Tensor:$result);
-  let assemblyFormat = "$kind $input attr-dict `:` type($result)";
+  let assemblyFormat = "`` $kind $input attr-dict `:` type($result)";
 }
 def Vit_ReluOp : Vit_UnaryOp<"relu"> { let summary = "max(x, 0)"; }
 def Vit_SiluOp : Vit_UnaryOp<"silu"> { let summary = "x sigmoid(x)"; }

@@ -205,21 +205,53 @@ LogicalResult RelayoutOp::verify() {
 
 LogicalResult DeriveOp::verify() {
   RankedTensorType result = tensorOf(getResult());
-  if (getSources().empty() || result.getRank() < 1)
+  if (getSources().empty() || result.getRank() < 1 || !result.hasStaticShape())
     return emitOpError(
-        "C1: at least one source and a result of rank 1 or more");
-  int64_t rows = 0;
-  for (Value source : getSources()) {
-    RankedTensorType type = tensorOf(source);
-    if (type.getRank() != result.getRank() ||
-        type.getShape().drop_front() != result.getShape().drop_front())
-      return emitOpError("C1: source ") << type << " must agree with " << result
-                                        << " in all but the first dimension";
-    rows += type.getDimSize(0);
+        "C1: there must be at least one source and a result of known size");
+  if (getSources().size() == 1) {
+    RankedTensorType source = tensorOf(getSources().front());
+    if (source.hasStaticShape() &&
+        (source.getNumElements() == result.getNumElements() ||
+         source.getNumElements() == 1))
+      return success();
+    return emitOpError("C1: the source ")
+           << source << " must have the result's " << result.getNumElements()
+           << " elements, or one";
   }
-  bool fills = result.getRank() == 1 && getSources().size() == 1 && rows == 1;
-  if (rows != result.getDimSize(0) && !fills)
+  int64_t rows = 0;
+  for (Value value : getSources()) {
+    RankedTensorType source = tensorOf(value);
+    if (!source.hasStaticShape() || source.getRank() != result.getRank() ||
+        source.getShape().drop_front() != result.getShape().drop_front())
+      return emitOpError("C1: source ")
+             << source << " must agree with " << result
+             << " in all but the first dimension";
+    rows += source.getDimSize(0);
+  }
+  if (rows != result.getDimSize(0))
     return emitOpError("C1: the sources have ")
            << rows << " rows, the result " << result.getDimSize(0);
+  return success();
+}
+
+LogicalResult ResampleOp::verify() {
+  RankedTensorType source = tensorOf(getSource()),
+                   result = tensorOf(getResult());
+  ArrayRef<int64_t> from = getFrom(), to = getTo();
+  auto isGrid = [](ArrayRef<int64_t> grid) {
+    return grid.size() == 2 && grid[0] > 0 && grid[1] > 0;
+  };
+  int64_t prefix = getPrefix();
+  if (!isGrid(from) || !isGrid(to) || prefix < 0)
+    return emitOpError(
+        "C1: the grids must be two positive numbers, the prefix not negative");
+  if (source.getRank() != 2 || result.getRank() != 2 ||
+      source.getDimSize(0) != prefix + from[0] * from[1] ||
+      result.getDimSize(0) != prefix + to[0] * to[1] ||
+      source.getDimSize(1) != result.getDimSize(1))
+    return emitOpError("C1: ")
+           << source << " to " << result << " is not [" << prefix << " + "
+           << from[0] << "*" << from[1] << ", width] to [" << prefix << " + "
+           << to[0] << "*" << to[1] << ", width]";
   return success();
 }

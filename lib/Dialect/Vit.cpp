@@ -25,6 +25,30 @@ template <> struct mlir::FieldParser<llvm::APFloat> {
   }
 };
 
+/// `6 x tensor<768x192xf32>` or `tensor<768x192xf32>`.
+static ParseResult parseLayeredType(OpAsmParser &parser, IntegerAttr &layers,
+                                    TypeAttr &type) {
+  int64_t count = 0;
+  OptionalParseResult found = parser.parseOptionalInteger(count);
+  if (found.has_value()) {
+    if (failed(*found) || parser.parseKeyword("x"))
+      return failure();
+    layers = parser.getBuilder().getI64IntegerAttr(count);
+  }
+  Type parsed;
+  if (parser.parseType(parsed))
+    return failure();
+  type = TypeAttr::get(parsed);
+  return success();
+}
+
+static void printLayeredType(OpAsmPrinter &printer, Operation *,
+                             IntegerAttr layers, TypeAttr type) {
+  if (layers)
+    printer << layers.getInt() << " x ";
+  printer << type.getValue();
+}
+
 /// `[%i]` or `[3]` of vit.read, or nothing.
 static ParseResult
 parseLayerIndex(OpAsmParser &parser,
