@@ -40,6 +40,8 @@ public:
   /// or empty: initialisers. Returns null and sets `error` on failure.
   static std::unique_ptr<Weights> open(StringRef path, uint64_t seed,
                                        std::string &error);
+  /// Whether `folder` holds model.safetensors or its sharded index.
+  static bool existIn(StringRef folder);
   ~Weights();
   Weights(const Weights &) = delete;
   Weights &operator=(const Weights &) = delete;
@@ -58,12 +60,17 @@ public:
   LogicalResult check(ModuleOp module, bool allowUnused,
                       std::string &error) const;
 
+  /// The shape of the tensor called `name`, or by another name that its library
+  /// stores it under; nothing where there is none.
+  std::optional<SmallVector<int64_t>> getShape(StringRef name) const;
+
   /// Where the values of `parameter` lie; nothing where they come from an
   /// initialiser, or where `check` would have failed. `layer` is 0 for a
   /// parameter without layers.
   std::optional<StoredRange> locate(ParameterOp parameter, int64_t layer) const;
 
-  /// Reads or draws all elements of `parameter`, row-major, widened exactly;
+  /// Reads all elements of `parameter`, row-major, widened exactly, or draws
+  /// them (runtime/src/initializer.h, by the name "symbol" or "symbol.layer").
   /// `out` has exactly as many elements as its type.
   LogicalResult read(ParameterOp parameter, int64_t layer,
                      MutableArrayRef<float> out, std::string &error) const;

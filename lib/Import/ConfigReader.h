@@ -1,0 +1,102 @@
+//===- ConfigReader.h - Checked reading of config.json ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_LIB_IMPORT_CONFIGREADER_H
+#define VIT_LIB_IMPORT_CONFIGREADER_H
+
+#include "VitConfig.h"
+#include "vit/Import/Weights.h"
+
+#include "llvm/Support/JSON.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace mlir::vit {
+
+/// Reads the keys of one JSON object. A key that is missing or null gives the
+/// default. The first thing wrong is kept as the error, naming the key, its
+/// value and what would be right; what is read after it has no meaning.
+class ConfigReader {
+public:
+  /// `where` begins each message: the file, and the object in it.
+  ConfigReader(const llvm::json::Object &object, std::string where,
+               std::string &error)
+      : object(object), where(std::move(where)), error(error) {}
+
+  bool failed() const { return !error.empty(); }
+  /// Sets the error unless there is one.
+  void fail(const Twine &message);
+  /// The same about one key and its value.
+  void failKey(StringRef key, const Twine &expected);
+
+  bool has(StringRef key) const { return get(key) != nullptr; }
+  const llvm::json::Value *get(StringRef key) const;
+
+  int64_t getInteger(StringRef key, std::optional<int64_t> fallback,
+                     int64_t min, int64_t max);
+  double getNumber(StringRef key, std::optional<double> fallback, double min,
+                   double max);
+  bool getBoolean(StringRef key, bool fallback);
+  std::string getString(StringRef key, StringRef fallback);
+  /// One number for both, or [height, width].
+  std::pair<int64_t, int64_t> getPair(StringRef key,
+                                      std::optional<int64_t> fallback,
+                                      int64_t min, int64_t max);
+  /// An activation by the name that both transformers and timm give it.
+  Activation getActivation(StringRef key, StringRef fallback);
+
+  /// Fails at a key that is not in `known`.
+  void checkKeys(ArrayRef<StringRef> known);
+  /// Fails where `key` has another value than `only` (true, a number, a text).
+  void checkOnly(StringRef key, const llvm::json::Value &only);
+
+private:
+  const llvm::json::Object &object;
+  std::string where;
+  std::string &error;
+};
+
+/// Limits that no sensible model meets: they keep the products of sizes far
+/// from overflow.
+constexpr int64_t maxImageSize = 1 << 15, maxChannels = 1024,
+                  maxWidth = 1 << 17, maxDepth = 4096, maxHeads = 4096,
+                  maxTokens = 1 << 20, maxClasses = 1 << 24,
+                  maxRegisters = 4096;
+
+/// Checks what must hold between the values of `config`: heads divide the
+/// width, patches the picture, ... Messages use the library's own key names.
+struct KeyNames {
+  StringRef image, patch, width, heads;
+};
+void checkVitConfig(const VitConfig &config, const KeyNames &keys,
+                    ConfigReader &reader);
+
+/// Looks at the shape of the stored position table (`weights` may be null) and
+/// sets the grid that it is resampled from where it is not the picture's.
+void findStoredGrid(VitConfig &config, const Weights *weights,
+                    ConfigReader &reader);
+
+/// Labels, sorted by class: {"0": "cat", ...} or ["cat", ...]. Where `classes`
+/// is not given it is the number of entries.
+std::vector<std::string>
+readLabels(ConfigReader &reader, StringRef key,
+           std::optional<int64_t> classes = std::nullopt);
+
+/// The readers, one per library. `weights` is null where the folder has none.
+VitConfig readTransformersConfig(ConfigReader &reader, const Weights *weights);
+VitConfig readTimmConfig(const llvm::json::Object &object, ConfigReader &reader,
+                         const std::string &where, std::string &error,
+                         const Weights *weights);
+VitConfig readVitPytorchConfig(const llvm::json::Object &object,
+                               ConfigReader &reader, const std::string &where,
+                               std::string &error, const Weights *weights);
+
+} // namespace mlir::vit
+
+#endif // VIT_LIB_IMPORT_CONFIGREADER_H

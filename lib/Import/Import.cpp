@@ -1,0 +1,208 @@
+//===- Import.cpp - Checkpoint folders and text to graphs -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Import/Import.h"
+#include "ConfigReader.h"
+#include "vit/Dialect/Registration.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+/// More than any label list needs.
+static constexpr uint64_t maxConfigBytes = 64 << 20;
+/// llvm::json parses recursively.
+static constexpr int maxNesting = 64;
+
+/// Whether brackets, outside of texts, nest deeper than maxNesting.
+static bool nestsTooDeep(StringRef json) {
+  int depth = 0;
+  bool inText = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    char c = json[i];
+    if (inText && c == '\\')
+      ++i;
+    else if (c == '"')
+      inText = !inText;
+    else if (!inText && (c == '{' || c == '['))
+      depth += 1;
+    else if (!inText && (c == '}' || c == ']'))
+      depth -= 1;
+    if (depth > maxNesting)
+      return true;
+  }
+  return false;
+}
+
+static std::optional<llvm::json::Value> readJson(StringRef path,
+                                                 std::string &error) {
+  uint64_t size = 0;
+  if (std::error_code code = llvm::sys::fs::file_size(path, size)) {
+    error = (path + ": " + code.message() +
+             "; a model folder needs the config.json of transformers, timm or "
+             "vit-pytorch")
+                .str();
+    return std::nullopt;
+  }
+  if (size > maxConfigBytes) {
+    error = (path + ": too long for a configuration: " + Twine(size) + " bytes")
+                .str();
+    return std::nullopt;
+  }
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  if (!buffer) {
+    error = (path + ": " + buffer.getError().message()).str();
+    return std::nullopt;
+  }
+  StringRef text = (*buffer)->getBuffer();
+  if (nestsTooDeep(text)) {
+    error = (path + ": nested too deep for a configuration").str();
+    return std::nullopt;
+  }
+  llvm::Expected<llvm::json::Value> value = llvm::json::parse(text);
+  if (!value) {
+    error =
+        (path + ": not valid JSON: " + llvm::toString(value.takeError())).str();
+    return std::nullopt;
+  }
+  return std::move(*value);
+}
+
+/// Sets `vit.preprocessing` where the folder says how pictures are prepared.
+static void addPreprocessing(ModuleOp module, StringRef folder,
+                             std::string &error) {
+  vit_preprocessing p = {};
+  p.struct_size = sizeof p;
+  vit_error message = {};
+  vit_status status =
+      vit_preprocessing_from_folder(folder.str().c_str(), &p, &message);
+  if (status == VIT_NOT_FOUND)
+    return;
+  if (status != VIT_OK) {
+    error = message.message;
+    return;
+  }
+  Builder b(module.getContext());
+  SmallVector<NamedAttribute> fields;
+  auto add = [&](StringRef name, Attribute value) {
+    fields.push_back(b.getNamedAttr(name, value));
+  };
+  auto integer = [&](int64_t value) { return b.getI64IntegerAttr(value); };
+  size_t channels = p.channels;
+  add("channels", integer(p.channels));
+  add("height", integer(p.height));
+  add("width", integer(p.width));
+  add("resize_height", integer(p.resize_height));
+  add("resize_width", integer(p.resize_width));
+  add("center_crop", integer(p.center_crop));
+  add("interpolation", integer(p.interpolation));
+  add("apply_exif_orientation", integer(p.apply_exif_orientation));
+  add("scale", b.getF32FloatAttr(p.scale));
+  add("mean", b.getDenseF32ArrayAttr(ArrayRef(p.mean, channels)));
+  add("std", b.getDenseF32ArrayAttr(ArrayRef(p.std, channels)));
+  module->setAttr("vit.preprocessing", b.getDictionaryAttr(fields));
+}
+
+OwningOpRef<ModuleOp> vit::importModel(StringRef folder, MLIRContext *context,
+                                       std::string &error) {
+  error.clear();
+  context->loadDialect<VitDialect, func::FuncDialect>();
+  SmallString<128> path(folder);
+  llvm::sys::path::append(path, "config.json");
+  std::string where = path.str().str();
+  std::optional<llvm::json::Value> json = readJson(where, error);
+  if (!json)
+    return nullptr;
+  const llvm::json::Object *object = json->getAsObject();
+  if (!object) {
+    error = where + ": not a JSON object";
+    return nullptr;
+  }
+
+  std::unique_ptr<Weights> weights;
+  if (Weights::existIn(folder)) {
+    weights = Weights::open(folder, /*seed=*/0, error);
+    if (!weights)
+      return nullptr;
+  }
+
+  ConfigReader reader(*object, where, error);
+  VitConfig config;
+  if (reader.has("model_type"))
+    config = readTransformersConfig(reader, weights.get());
+  else if (reader.has("architecture"))
+    config = readTimmConfig(*object, reader, where, error, weights.get());
+  else if (reader.has("library"))
+    config = readVitPytorchConfig(*object, reader, where, error, weights.get());
+  else
+    reader.fail("no \"model_type\" (transformers), \"architecture\" (timm) or "
+                "\"library\" (vit-pytorch): nothing says which library's model "
+                "this is");
+  if (reader.failed())
+    return nullptr;
+
+  OwningOpRef<ModuleOp> module = buildVit(config, context);
+  addPreprocessing(*module, folder, error);
+  if (!error.empty())
+    return nullptr;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (error.empty())
+      error = where + ": " + diagnostic.str();
+    return success();
+  });
+  if (failed(verify(*module)))
+    return nullptr;
+  return module;
+}
+
+OwningOpRef<ModuleOp> vit::loadText(StringRef path, MLIRContext *context,
+                                    std::string &error) {
+  error.clear();
+  DialectRegistry registry;
+  registerModelDialects(registry);
+  context->appendDialectRegistry(registry);
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path);
+  if (!buffer) {
+    error = (path + ": " + buffer.getError().message()).str();
+    return nullptr;
+  }
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure();
+    if (!error.empty())
+      return success();
+    llvm::raw_string_ostream stream(error);
+    if (auto loc = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>())
+      stream << loc.getFilename().getValue() << ":" << loc.getLine() << ":"
+             << loc.getColumn() << ": ";
+    else
+      stream << path << ": ";
+    stream << diagnostic.str();
+    return success();
+  });
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(sources, ParserConfig(context));
+  if (!module && error.empty())
+    error = (path + ": not a model text").str();
+  return module;
+}
+
+OwningOpRef<ModuleOp> vit::loadModel(StringRef path, MLIRContext *context,
+                                     std::string &error) {
+  return llvm::sys::fs::is_directory(path) ? importModel(path, context, error)
+                                           : loadText(path, context, error);
+}

@@ -1,0 +1,343 @@
+//===- Timm.cpp - config.json of timm -------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// timm's VisionTransformer and VisionTransformerDistilled. What a model is made
+// of follows, in this order, from `model_args`, from what the architecture's
+// name stands for, and from `pretrained_cfg` (size, channels, classes), as in
+// timm's build_model_with_cfg.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ConfigReader.h"
+
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using llvm::json::Object;
+
+static VitNames makeNames() {
+  VitNames n;
+  n.embeddings = "patch_embed";
+  n.patch = "patch_embed.proj";
+  n.classToken = "cls_token";
+  n.distillationToken = "dist_token";
+  n.registers = "reg_token";
+  n.positions = "pos_embed";
+  n.preNorm = "norm_pre";
+  n.layers = "blocks";
+  n.block = "blocks.{}";
+  n.norm1 = n.block + ".norm1";
+  n.attention = n.block + ".attn";
+  n.qkv = n.attention + ".qkv";
+  n.queryNorm = n.attention + ".q_norm";
+  n.keyNorm = n.attention + ".k_norm";
+  n.out = n.attention + ".proj";
+  n.scale1 = n.block + ".ls1";
+  n.norm2 = n.block + ".norm2";
+  n.fc1 = n.block + ".mlp.fc1";
+  n.fc2 = n.block + ".mlp.fc2";
+  n.scale2 = n.block + ".ls2";
+  n.norm = "norm";
+  n.poolNorm = "fc_norm";
+  n.head = "head";
+  n.distillationHead = "head_dist";
+  return n;
+}
+
+namespace {
+/// What an architecture's name stands for.
+struct Architecture {
+  bool distilled = false;
+  double epsilon = 1e-6;
+  Object args; ///< As arguments of VisionTransformer.
+};
+} // namespace
+
+static bool setSize(Object &args, StringRef size) {
+  auto set = [&](int64_t width, int64_t depth, int64_t heads,
+                 double mlpRatio = 4) {
+    args["embed_dim"] = width;
+    args["depth"] = depth;
+    args["num_heads"] = heads;
+    args["mlp_ratio"] = mlpRatio;
+    return true;
+  };
+  if (size == "tiny")
+    return set(192, 12, 3);
+  if (size == "wee")
+    return set(256, 14, 4, 5);
+  if (size == "xsmall")
+    return set(256, 10, 4);
+  if (size == "little")
+    return set(320, 14, 5, 5.6);
+  if (size == "small")
+    return set(384, 12, 6);
+  if (size == "medium")
+    return set(512, 12, 8);
+  if (size == "mediumd")
+    return set(512, 20, 8);
+  if (size == "betwixt")
+    return set(640, 12, 10);
+  if (size == "base")
+    return set(768, 12, 12);
+  if (size == "large")
+    return set(1024, 24, 16);
+  if (size == "huge")
+    return set(1280, 32, 16);
+  if (size == "giant")
+    return set(1408, 40, 16, 48.0 / 11);
+  if (size == "gigantic")
+    return set(1664, 48, 16, 64.0 / 13);
+  return false;
+}
+
+/// Reads names such as deit_tiny_distilled_patch16_224 or
+/// vit_medium_patch16_reg4_gap_256: family, size, marks, patch, marks,
+/// resolution. Nothing where a part is unknown: another kind of model.
+static std::optional<Architecture> parseArchitecture(StringRef name) {
+  Architecture a;
+  Object &args = a.args;
+  SmallVector<StringRef> parts;
+  // A tag (".augreg_in21k_ft_in1k") says how it was trained.
+  name.split('.').first.split(parts, '_');
+  if (parts.size() < 2)
+    return std::nullopt;
+  StringRef family = parts[0], size = parts[1];
+  bool flexi = family == "flexivit";
+  if (!setSize(args, size) ||
+      !llvm::is_contained({"vit", "deit", "deit3", "eva", "flexivit"}, family))
+    return std::nullopt;
+  if (family == "deit3" || flexi)
+    args["no_embed_class"] = true;
+  if (family == "deit3")
+    args["init_values"] = 1e-6;
+  if (family == "eva")
+    args["global_pool"] = "avg";
+  if (flexi) {
+    args["patch_size"] = 16;
+    args["img_size"] = 240;
+  }
+
+  bool gap = false, registers = false, patch = flexi, resolution = flexi;
+  for (StringRef part : ArrayRef(parts).drop_front(2)) {
+    int64_t number = 0;
+    StringRef rest = part;
+    if (rest.consume_front("patch") && !rest.getAsInteger(10, number)) {
+      args["patch_size"] = number;
+      patch = true;
+    } else if (rest = part;
+               rest.consume_front("reg") && !rest.getAsInteger(10, number)) {
+      args["reg_tokens"] = number;
+      args["no_embed_class"] = true;
+      registers = true;
+    } else if (!part.getAsInteger(10, number) && patch) {
+      args["img_size"] = number;
+      resolution = true;
+    } else if (part == "distilled" && family == "deit") {
+      a.distilled = true;
+    } else if (part == "gap") {
+      gap = true;
+      args["class_token"] = false;
+      args["global_pool"] = "avg";
+    } else if (part == "clip") {
+      args["pre_norm"] = true;
+      a.epsilon = 1e-5;
+    } else if (part == "quickgelu") {
+      args["act_layer"] = "quick_gelu";
+    } else if (part == "dinov2" && size != "giant") {
+      args["init_values"] = 1e-5;
+      args["img_size"] = 518;
+      resolution = true;
+    } else if (part == "miil") {
+      args["qkv_bias"] = false;
+    } else if (part == "plus" && size == "base") {
+      args["embed_dim"] = 896;
+      args["num_heads"] = 14;
+      args["init_values"] = 1e-5;
+    } else if (part == "36x1" && size == "small") {
+      args["depth"] = 36;
+      args["init_values"] = 1e-5;
+    } else {
+      return std::nullopt;
+    }
+  }
+  // In the CLIP variant "plus" goes without layer scale.
+  if (a.epsilon == 1e-5)
+    args.erase("init_values");
+  if (gap && registers && size != "base")
+    args["init_values"] = 1e-5;
+  if (gap && !registers) {
+    args["fc_norm"] = false;
+    if (size == "base")
+      args["num_heads"] = 16;
+    if (size == "medium" || size == "betwixt") {
+      args["qkv_bias"] = false;
+      args["init_values"] = 1e-6;
+    }
+  }
+  if (!patch || !resolution)
+    return std::nullopt;
+  return a;
+}
+
+/// Fills in what `pretrained_cfg` says and `args` does not.
+static void addPretrained(Object &args, ConfigReader &pretrained,
+                          bool sizeFromName) {
+  if (const llvm::json::Value *value = pretrained.get("input_size")) {
+    const llvm::json::Array *size = value->getAsArray();
+    if (!size || size->size() != 3) {
+      pretrained.failKey("input_size",
+                         "it should be [channels, height, width]");
+      return;
+    }
+    args.insert({"in_chans", (*size)[0]});
+    // Without `fixed_input_size` timm leaves the class's default of 224.
+    if (pretrained.getBoolean("fixed_input_size", false))
+      args["img_size"] = llvm::json::Array{(*size)[1], (*size)[2]};
+    else if (sizeFromName)
+      args.erase("img_size");
+  }
+  for (StringRef key : {"num_classes", "global_pool"})
+    if (const llvm::json::Value *value = pretrained.get(key))
+      args.insert({key, *value});
+}
+
+static void readArguments(VitConfig &config, ConfigReader &args) {
+  std::tie(config.imageHeight, config.imageWidth) =
+      args.getPair("img_size", 224, 1, maxImageSize);
+  std::tie(config.patchHeight, config.patchWidth) =
+      args.getPair("patch_size", 16, 1, maxImageSize);
+  config.channels = args.getInteger("in_chans", 3, 1, maxChannels);
+  config.classes = args.getInteger("num_classes", 1000, 0, maxClasses);
+  config.width = args.getInteger("embed_dim", 768, 1, maxWidth);
+  config.depth = args.getInteger("depth", 12, 1, maxDepth);
+  config.heads = args.getInteger("num_heads", 12, 1, maxHeads);
+  config.headWidth = std::max<int64_t>(1, config.width / config.heads);
+  double ratio = args.getNumber("mlp_ratio", 4, 1e-3, 1024);
+  config.mlpWidth = int64_t(double(config.width) * ratio);
+  if (config.mlpWidth < 1 || config.mlpWidth > maxWidth)
+    args.failKey("mlp_ratio", "that makes an MLP of width " +
+                                  Twine(config.mlpWidth) + ", not 1 to " +
+                                  Twine(maxWidth));
+  config.qkvBias = args.getBoolean("qkv_bias", true);
+  config.queryKeyNorm = args.getBoolean("qk_norm", false);
+  config.outBias = config.mlpBias = args.getBoolean("proj_bias", true);
+  config.layerScaleInit = args.getNumber("init_values", 0, 0, 1e6);
+  config.layerScale = config.layerScaleInit != 0;
+  config.classToken = args.getBoolean("class_token", true);
+  config.registers = args.getInteger("reg_tokens", 0, 0, maxRegisters);
+  config.positionsOfPrefix = !args.getBoolean("no_embed_class", false);
+  std::string positions = args.getString("pos_embed", "learn");
+  if (positions.empty() || positions == "none")
+    config.positions = PositionKind::None;
+  else if (positions != "learn")
+    args.failKey("pos_embed", "supported are \"learn\" and \"none\"");
+  config.preNorm = args.getBoolean("pre_norm", false);
+  config.patchBias = !config.preNorm;
+  config.activation = args.getActivation("act_layer", "gelu");
+
+  std::string pool = args.getString("global_pool", "token");
+  if (pool == "token")
+    config.pooling = Pooling::Token;
+  else if (pool == "avg")
+    config.pooling = Pooling::Mean;
+  else if (pool.empty())
+    config.pooling = Pooling::All;
+  else
+    args.failKey("global_pool", "supported are \"token\", \"avg\" and \"\"");
+  if (pool == "token" && !config.classToken)
+    args.failKey("global_pool",
+                 "\"token\" needs the class token; set \"class_token\" to "
+                 "true or \"global_pool\" to \"avg\"");
+  config.meanOfPrefix = args.getBoolean("pool_include_prefix", false);
+  bool last = args.getBoolean("final_norm", true);
+  config.poolNorm = last && args.getBoolean("fc_norm", pool == "avg");
+  config.finalNorm = last && !config.poolNorm;
+
+  for (StringRef key : {"scale_attn_norm", "scale_mlp_norm", "dynamic_img_pad"})
+    args.checkOnly(key, false);
+  args.checkOnly("norm_layer", "layernorm");
+}
+
+VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
+                              const std::string &where, std::string &error,
+                              const Weights *weights) {
+  VitConfig config;
+  config.names = makeNames();
+  std::string name = reader.getString("architecture", "");
+  std::optional<Architecture> architecture = parseArchitecture(name);
+  if (!architecture) {
+    reader.failKey(
+        "architecture",
+        "supported are timm's plain vision transformers, such as "
+        "vit_tiny_patch16_224, vit_base_patch32_384, "
+        "vit_medium_patch16_reg4_gap_256, vit_base_patch16_clip_224, "
+        "vit_small_patch14_dinov2, deit_tiny_distilled_patch16_224, "
+        "deit3_base_patch16_224");
+    return config;
+  }
+
+  // The old form of the file is a pretrained_cfg itself.
+  for (StringRef key : {"pretrained_cfg", "model_args"})
+    if (reader.has(key) && !object.getObject(key))
+      reader.failKey(key, "it should be an object");
+  const Object *inner = object.getObject("pretrained_cfg");
+  ConfigReader pretrained(inner ? *inner : object,
+                          inner ? where + ": pretrained_cfg" : where, error);
+  Object args = std::move(architecture->args);
+  const Object *given = object.getObject("model_args");
+  if (given)
+    for (const auto &entry : *given)
+      if (entry.second.kind() != llvm::json::Value::Null)
+        args[entry.first] = entry.second;
+  bool sizeGiven = given && given->get("img_size");
+  // The class count at the top wins over the one in pretrained_cfg.
+  if (const llvm::json::Value *classes = reader.get("num_classes"))
+    args.insert({"num_classes", *classes});
+  llvm::json::Value size = sizeGiven ? *args.get("img_size") : nullptr;
+  addPretrained(args, pretrained, !sizeGiven);
+  if (sizeGiven)
+    args["img_size"] = std::move(size);
+
+  ConfigReader arguments(args, where + ": model_args", error);
+  arguments.checkKeys(
+      {"img_size", "patch_size", "in_chans", "num_classes", "global_pool",
+       "embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm",
+       "scale_attn_norm", "scale_mlp_norm", "proj_bias", "init_values",
+       "class_token", "pos_embed", "no_embed_class", "reg_tokens", "pre_norm",
+       "final_norm", "fc_norm", "pool_include_prefix", "dynamic_img_size",
+       "dynamic_img_pad", "norm_layer", "act_layer",
+       // Of training only.
+       "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
+       "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init"});
+  config.epsilon = arguments.has("norm_layer") ? 1e-6 : architecture->epsilon;
+  config.antialias = true;
+  readArguments(config, arguments);
+  if (architecture->distilled) {
+    config.distillationToken = true;
+    config.pooling = Pooling::Distilled;
+    arguments.checkOnly("global_pool", "token");
+    arguments.checkOnly("class_token", true);
+    arguments.checkOnly("fc_norm", false);
+    arguments.checkOnly("no_embed_class", false);
+    arguments.checkOnly("reg_tokens", 0);
+  }
+  checkVitConfig(config, {"img_size", "patch_size", "embed_dim", "num_heads"},
+                 arguments);
+  findStoredGrid(config, weights, arguments);
+
+  StringRef labels = "label_names";
+  ConfigReader &holder = reader.has(labels) ? reader : pretrained;
+  if (config.classes && holder.has(labels))
+    config.labels = readLabels(holder, labels, config.classes);
+  if (const Object *texts = object.getObject("label_descriptions"))
+    for (std::string &label : config.labels)
+      if (std::optional<StringRef> text = texts->getString(label))
+        label = text->str();
+  return config;
+}

@@ -1,0 +1,132 @@
+//===- VitConfig.h - What a Vision Transformer is made of -------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One description that the readers of each library's config.json fill in and
+// one builder turns into a graph.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_LIB_IMPORT_VITCONFIG_H
+#define VIT_LIB_IMPORT_VITCONFIG_H
+
+#include "vit/Dialect/Vit.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mlir::vit {
+
+enum class Activation { GeluErf, GeluTanh, GeluQuick, Relu, Silu, Tanh };
+
+enum class PositionKind { None, Learned, Sincos };
+
+/// Which tokens the head sees: the first one, the mean, all of them, or the
+/// class and the distillation token, each with a head of its own.
+enum class Pooling { Token, Mean, All, Distilled };
+
+/// What the parameters start from where there is no checkpoint.
+enum class InitStyle {
+  Timm,         ///< trunc_normal(0.02), class token almost zero
+  Transformers, ///< trunc_normal(initializer_range)
+  Torch         ///< torch.nn.Linear's own; tokens and positions normal(1)
+};
+
+/// Paths of the modules and names of the tensors in a checkpoint. `{}` stands
+/// for the layer's number.
+struct VitNames {
+  std::string patchNorm, patch, embeddingNorm;
+  std::string classToken, distillationToken, registers, positions;
+  std::string embeddings; ///< The module that adds the positions.
+  std::string preNorm;
+  std::string layers;            ///< The module that holds the layers.
+  std::string block;             ///< One layer, with `{}`
+  std::string norm1, norm2;      ///< These and the next with `{}`
+  std::string attention;         ///< The module that computes the attention
+  std::string qkv;               ///< q, k, v in one tensor; or, where empty,
+  std::string query, key, value; ///< in three.
+  std::string queryNorm, keyNorm;
+  std::string out, scale1, fc1, fc2, scale2;
+  std::string norm, poolNorm;
+  std::string head, distillationHead, pooler;
+};
+
+struct VitConfig {
+  // The picture and its patches.
+  int64_t imageHeight = 224, imageWidth = 224, channels = 3;
+  int64_t patchHeight = 16, patchWidth = 16;
+  PixelOrder pixelOrder = PixelOrder::chw;
+  bool patchConvolution = true; ///< Stored as [out, channels, h, w].
+  bool patchNorms = false;      ///< LayerNorm before and after the projection
+  bool patchBias = true;
+
+  // Tokens and positions.
+  bool classToken = true;
+  bool distillationToken = false;
+  int64_t registers = 0;
+  int64_t tokenRank = 3; ///< Stored tokens and tables: [1, rows, width] or
+                         ///< [rows, width].
+  PositionKind positions = PositionKind::Learned;
+  bool positionsOfPrefix = true; ///< The table has rows for class token etc.
+  /// Patches per column and row of the stored table; 0: those of the picture.
+  int64_t storedGridHeight = 0, storedGridWidth = 0;
+  bool antialias = false; ///< When the table is resampled.
+  bool preNorm = false;   ///< A LayerNorm before the first layer (CLIP).
+
+  // Layers.
+  int64_t width = 768, depth = 12, heads = 12, headWidth = 64, mlpWidth = 3072;
+  Activation activation = Activation::GeluErf;
+  double epsilon = 1e-6;
+  bool qkvBias = true;
+  bool queryKeyNorm = false;
+  bool outProjection = true;
+  bool outBias = true;
+  bool mlpBias = true;
+  bool layerScale = false;
+
+  // From the last layer to the results.
+  bool finalNorm = true; ///< Of all tokens.
+  bool poolNorm = false; ///< Of the pooled token instead.
+  Pooling pooling = Pooling::Token;
+  bool meanOfPrefix = false; ///< The mean includes class token etc.
+  int64_t classes = 1000;    ///< 0: no head.
+  bool headless = false; ///< Results are last_hidden_state and pooler_output.
+  bool pooler = false;
+  int64_t poolerWidth = 0;
+  Activation poolerActivation = Activation::Tanh;
+
+  // Training.
+  InitStyle initStyle = InitStyle::Timm;
+  double initRange = 0.02;
+  double layerScaleInit = 1e-5;
+  double dropout = 0.0; ///< After the projections and in the MLP
+  double embeddingDropout = 0.0;
+  bool dropoutInMlp = false; ///< Also after the activation.
+
+  VitNames names;
+  std::vector<std::string> labels;
+  std::vector<std::string> unused; ///< Patterns for `vit.unused`.
+
+  int64_t gridHeight() const { return imageHeight / patchHeight; }
+  int64_t gridWidth() const { return imageWidth / patchWidth; }
+  int64_t patches() const { return gridHeight() * gridWidth(); }
+  int64_t prefix() const {
+    return int64_t(classToken) + int64_t(distillationToken) + registers;
+  }
+  int64_t tokens() const { return prefix() + patches(); }
+  int64_t attentionWidth() const { return heads * headWidth; }
+};
+
+/// Builds the graph. `config` must have passed checkVitConfig.
+OwningOpRef<ModuleOp> buildVit(const VitConfig &config, MLIRContext *context);
+
+} // namespace mlir::vit
+
+#endif // VIT_LIB_IMPORT_VITCONFIG_H

@@ -1,0 +1,329 @@
+//===- Weights.cpp - The values of a graph's parameters -------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Import/Weights.h"
+
+#include "initializer.h"
+
+#include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/GlobPattern.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+//===----------------------------------------------------------------------===//
+// Opening
+//===----------------------------------------------------------------------===//
+
+bool Weights::existIn(StringRef folder) {
+  for (StringRef name : {"model.safetensors", "model.safetensors.index.json"}) {
+    SmallString<128> path(folder);
+    llvm::sys::path::append(path, name);
+    if (llvm::sys::fs::exists(path))
+      return true;
+  }
+  return false;
+}
+
+/// What to do about a folder without safetensors: other formats of torch run
+/// code when they are read, so they have to be converted.
+static std::string explainMissing(StringRef folder) {
+  for (StringRef name : {"pytorch_model.bin", "model.pth", "model.pt"}) {
+    SmallString<128> path(folder);
+    llvm::sys::path::append(path, name);
+    if (llvm::sys::fs::exists(path))
+      return (folder + ": holds " + name +
+              " but no model.safetensors; convert it with "
+              "safetensors.torch.save_file")
+          .str();
+  }
+  return (folder + ": no model.safetensors and no model.safetensors.index.json")
+      .str();
+}
+
+std::unique_ptr<Weights> Weights::open(StringRef path, uint64_t seed,
+                                       std::string &error) {
+  std::unique_ptr<Weights> result(new Weights());
+  result->seed = seed;
+  if (path.empty())
+    return result;
+  if (llvm::sys::fs::is_directory(path) && !existIn(path)) {
+    error = explainMissing(path);
+    return nullptr;
+  }
+  vit_error message = {};
+  if (vit_weights_open(path.str().c_str(), &result->weights, &message) !=
+      VIT_OK) {
+    error = message.message;
+    return nullptr;
+  }
+  return result;
+}
+
+Weights::~Weights() { vit_weights_release(weights); }
+
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
+
+/// The name that transformers 5 gives inside to what it stores as `name`:
+/// vit.encoder.layer.0.attention.attention.query.weight is
+/// vit.layers.0.attention.q_proj.weight there.
+static std::string makeInternalName(std::string name) {
+  static constexpr std::pair<StringLiteral, StringLiteral> renamed[] = {
+      {"encoder.layer.", "layers."},
+      {"attention.attention.query", "attention.q_proj"},
+      {"attention.attention.key", "attention.k_proj"},
+      {"attention.attention.value", "attention.v_proj"},
+      {"attention.output.dense", "attention.o_proj"},
+      {"intermediate.dense", "mlp.fc1"},
+      {"output.dense", "mlp.fc2"}};
+  for (auto [stored, internal] : renamed) {
+    size_t at = name.find(stored);
+    if (at != std::string::npos)
+      name.replace(at, stored.size(), internal);
+  }
+  return name;
+}
+
+int64_t Weights::find(StringRef name) const {
+  SmallVector<std::string> bases{name.str()};
+  // A model with a head keeps the headless one under a prefix.
+  StringRef rest = name;
+  if (rest.consume_front("vit.") || rest.consume_front("deit."))
+    bases.push_back(rest.str());
+  else if (name.starts_with("embeddings.") || name.starts_with("encoder.") ||
+           name.starts_with("layernorm.") || name.starts_with("pooler."))
+    bases.insert(bases.end(), {("vit." + name).str(), ("deit." + name).str()});
+  for (const std::string &base : bases)
+    for (const std::string &candidate : {base, makeInternalName(base)})
+      if (int64_t index = vit_weights_find(weights, candidate.c_str());
+          index >= 0)
+        return index;
+  return -1;
+}
+
+/// [1, 48] and [48] are the same elements.
+static ArrayRef<int64_t> dropUnits(ArrayRef<int64_t> shape) {
+  while (!shape.empty() && shape.front() == 1)
+    shape = shape.drop_front();
+  return shape;
+}
+
+static std::string print(ArrayRef<int64_t> shape) {
+  std::string text = "[";
+  for (auto [i, size] : llvm::enumerate(shape))
+    text += (i ? ", " : "") + std::to_string(size);
+  return text + "]";
+}
+
+std::optional<SmallVector<int64_t>> Weights::getShape(StringRef name) const {
+  vit_weight_info info;
+  int64_t index = weights ? find(name) : -1;
+  if (index < 0 || vit_weights_info(weights, index, &info, nullptr) != VIT_OK)
+    return std::nullopt;
+  return SmallVector<int64_t>(info.dims, info.dims + info.rank);
+}
+
+//===----------------------------------------------------------------------===//
+// Checking
+//===----------------------------------------------------------------------===//
+
+static int64_t getLayerCount(ParameterOp parameter) {
+  return parameter.getLayers().value_or(1);
+}
+
+/// The tensors that the module's `vit.unused` allows to be there for nothing.
+static bool isAllowedUnused(ModuleOp module, StringRef name) {
+  auto patterns = module->getAttrOfType<ArrayAttr>("vit.unused");
+  if (!patterns)
+    return false;
+  return llvm::any_of(patterns, [&](Attribute attribute) {
+    auto text = dyn_cast<StringAttr>(attribute);
+    if (!text)
+      return false;
+    llvm::Expected<llvm::GlobPattern> pattern =
+        llvm::GlobPattern::create(text.getValue());
+    if (!pattern) {
+      llvm::consumeError(pattern.takeError());
+      return false;
+    }
+    return pattern->match(name);
+  });
+}
+
+LogicalResult Weights::check(ModuleOp module, bool allowUnused,
+                             std::string &error) const {
+  SmallVector<std::string> missing, misshapen, untyped, unused;
+  std::string file;
+  llvm::BitVector used(weights ? vit_weights_count(weights) : 0);
+  for (ParameterOp parameter : module.getOps<ParameterOp>()) {
+    if (!weights) {
+      if (!parameter.getInit())
+        missing.push_back(parameter.getSymName().str());
+      continue;
+    }
+    for (int64_t layer = 0; layer < getLayerCount(parameter); ++layer) {
+      std::string name = parameter.getStoredName(layer);
+      int64_t index = find(name);
+      vit_weight_info info;
+      if (index < 0 ||
+          vit_weights_info(weights, index, &info, nullptr) != VIT_OK) {
+        missing.push_back(name);
+        continue;
+      }
+      used.set(index);
+      ArrayRef<int64_t> shape(info.dims, info.rank);
+      if (dropUnits(shape) != dropUnits(parameter.getStoredShape()))
+        misshapen.push_back(info.name + (" is " + print(shape)) +
+                            " and should be " +
+                            print(parameter.getStoredShape()));
+      else if (info.dtype != VIT_F32 && info.dtype != VIT_F16 &&
+               info.dtype != VIT_BF16 && info.dtype != VIT_F64)
+        untyped.push_back(info.name + (std::string(" is ") + info.dtype_name));
+    }
+  }
+  for (unsigned i = 0; i < used.size(); ++i) {
+    vit_weight_info info;
+    if (vit_weights_info(weights, i, &info, nullptr) != VIT_OK)
+      continue;
+    if (file.empty())
+      file = info.file;
+    if (!used[i] && !allowUnused && info.size &&
+        !isAllowedUnused(module, info.name))
+      unused.push_back(info.name);
+  }
+
+  // q, k and v are three parameters of one tensor: name it once.
+  std::string text;
+  auto add = [&](StringRef what, SmallVectorImpl<std::string> &names,
+                 StringRef hint = "") {
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    SmallVector<StringRef> sorted;
+    llvm::StringSet<> seen;
+    for (const std::string &name : names)
+      if (seen.insert(name).second)
+        sorted.push_back(name);
+    if (!sorted.empty())
+      text += (text.empty() ? "" : "; ") + what.str() + " " +
+              llvm::join(sorted, ", ") + hint.str();
+  };
+  if (!weights) {
+    add("parameters with neither a checkpoint nor an initialiser:", missing,
+        "; give --weights FILE.safetensors or add init<...>");
+  } else {
+    add("missing tensors:", missing);
+    add("tensors of another shape:", misshapen);
+    add("tensors of an unsupported type (f32, f16, bf16 and f64 are "
+        "supported):",
+        untyped);
+    add("tensors that nothing uses:", unused, " (--allow-unused lets them be)");
+  }
+  if (text.empty())
+    return success();
+  error = file.empty() ? text : file + ": " + text;
+  return failure();
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+std::optional<StoredRange> Weights::locate(ParameterOp parameter,
+                                           int64_t layer) const {
+  vit_weight_info info;
+  int64_t index = weights ? find(parameter.getStoredName(layer)) : -1;
+  if (index < 0 || vit_weights_info(weights, index, &info, nullptr) != VIT_OK)
+    return std::nullopt;
+  ArrayRef<int64_t> shape = parameter.getStoredShape();
+  if (info.dtype < 0 ||
+      dropUnits(ArrayRef<int64_t>(info.dims, info.rank)) != dropUnits(shape))
+    return std::nullopt;
+  auto dtype = static_cast<vit_dtype>(info.dtype);
+  uint64_t rowSize = vit_dtype_size(dtype);
+  for (int64_t size : shape.drop_front())
+    rowSize *= size;
+  uint64_t begin = parameter.getStoredBegin() * rowSize;
+  StoredRange range;
+  range.file = info.file;
+  range.tensor = info.name;
+  range.dtype = dtype;
+  range.offset = info.file_offset + begin;
+  range.size =
+      (parameter.getStoredEnd() - parameter.getStoredBegin()) * rowSize;
+  range.data = static_cast<const char *>(info.data) + begin;
+  return range;
+}
+
+/// Draws the values that `parameter` starts from: in float, whatever T is, so
+/// that the interpreter sees what the runtime sees.
+template <typename T>
+static LogicalResult draw(ParameterOp parameter, int64_t layer, uint64_t seed,
+                          MutableArrayRef<T> out, std::string &error) {
+  std::string name = parameter.getSymName().str();
+  std::optional<InitAttr> init = parameter.getInit();
+  if (!init) {
+    error = name + ": neither a checkpoint nor an initialiser";
+    return failure();
+  }
+  if (parameter.getLayers())
+    name += "." + std::to_string(layer);
+  ArrayRef<int64_t> shape = parameter.getTensorType().getShape();
+  std::vector<float> values(out.size());
+  ::vit::runtime::initialize(
+      values.data(), 0, values.size(),
+      static_cast<::vit::runtime::Initializer>(init->getDistribution()),
+      init->getValue().convertToDouble(), shape.data(), shape.size(), seed,
+      name.c_str());
+  llvm::copy(values, out.begin());
+  return success();
+}
+
+static vit_status convert(const StoredRange &range, int64_t count, float *out,
+                          vit_error *error) {
+  return vit_data_to_f32(range.dtype, range.data, count, out, error);
+}
+static vit_status convert(const StoredRange &range, int64_t count, double *out,
+                          vit_error *error) {
+  return vit_data_to_f64(range.dtype, range.data, count, out, error);
+}
+
+template <typename T>
+LogicalResult Weights::readAs(ParameterOp parameter, int64_t layer,
+                              MutableArrayRef<T> out,
+                              std::string &error) const {
+  assert(int64_t(out.size()) == parameter.getTensorType().getNumElements());
+  if (!weights)
+    return draw(parameter, layer, seed, out, error);
+  std::optional<StoredRange> range = locate(parameter, layer);
+  if (!range) {
+    error = parameter.getStoredName(layer) +
+            ": missing, or of another shape or type";
+    return failure();
+  }
+  vit_error message = {};
+  if (convert(*range, out.size(), out.data(), &message) != VIT_OK) {
+    error = parameter.getStoredName(layer) + ": " + message.message;
+    return failure();
+  }
+  return success();
+}
+
+LogicalResult Weights::read(ParameterOp parameter, int64_t layer,
+                            MutableArrayRef<float> out,
+                            std::string &error) const {
+  return readAs(parameter, layer, out, error);
+}
+LogicalResult Weights::read(ParameterOp parameter, int64_t layer,
+                            MutableArrayRef<double> out,
+                            std::string &error) const {
+  return readAs(parameter, layer, out, error);
+}
