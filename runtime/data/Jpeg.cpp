@@ -135,8 +135,8 @@ static int readOrientation(const Reader &reader) {
   return 1;
 }
 
-/// Pillow's CMYK to RGB: (255 - k) - c * (255 - k) / 255 ... with the samples
-/// inverted first, as Adobe stores them.
+/// Pillow's CMYK to RGB, white * (255 - ink) / 255 rounded its way, over
+/// samples that are inverted as Adobe stores them.
 static Picture convertCmyk(const uint8_t *in, int32_t width, int32_t height) {
   Picture result(width, height, 3);
   uint8_t *out = result.pixels.get();
@@ -144,7 +144,6 @@ static Picture convertCmyk(const uint8_t *in, int32_t width, int32_t height) {
   for (size_t i = 0; i < count; ++i, in += 4, out += 3) {
     int white = in[3];
     for (int c = 0; c < 3; ++c) {
-      // ink * white / 255, rounded.
       int product = (255 - in[c]) * white + 128;
       int value = white - (((product >> 8) + product) >> 8);
       out[c] = uint8_t(value < 0 ? 0 : value);
@@ -176,6 +175,8 @@ Picture vit::data::decodeJpeg(Bytes file, uint64_t maxPixels) {
   if (!state.arith_code && pixelCount / 1024 > file.size)
     corrupt("the file is truncated");
 
+  // Before reading the pixels, which ends with the markers being freed.
+  int orientation = readOrientation(reader);
   Picture picture;
   if (components == 4) {
     Buffer<uint8_t> cmyk = allocate(multiply(pixelCount, 4, "the picture"));
@@ -187,6 +188,6 @@ Picture vit::data::decodeJpeg(Bytes file, uint64_t maxPixels) {
     if (!readPixels(reader, picture.pixels.get(), picture.rowBytes()))
       failRead(reader);
   }
-  picture.orientation = readOrientation(reader);
+  picture.orientation = orientation;
   return picture;
 }

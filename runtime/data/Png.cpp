@@ -31,6 +31,7 @@ struct Reader {
   png_structp png = nullptr;
   png_infop info = nullptr;
   char message[128] = "";
+  bool truncated = false;
 };
 
 extern "C" void onReadError(png_structp png, png_const_charp text) {
@@ -43,8 +44,10 @@ extern "C" void onWarning(png_structp, png_const_charp) {}
 
 extern "C" void readBytes(png_structp png, png_bytep out, size_t size) {
   auto *reader = static_cast<Reader *>(png_get_io_ptr(png));
-  if (size > reader->file.size - reader->position)
-    png_error(png, "the file is truncated");
+  if (size > reader->file.size - reader->position) {
+    reader->truncated = true;
+    png_error(png, "truncated");
+  }
   std::memcpy(out, reader->file.data + reader->position, size);
   reader->position += size;
 }
@@ -115,12 +118,18 @@ static Picture clampGrey(const Picture &wide, int32_t width) {
   return result;
 }
 
+[[noreturn]] static void failRead(const Reader &reader) {
+  corrupt(reader.truncated
+              ? "the file is truncated"
+              : std::string("the PNG is damaged (") + reader.message + ")");
+}
+
 Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
   Reader reader(file);
   if (!readHeader(reader)) {
     if (!reader.png || !reader.info)
       throw std::bad_alloc();
-    corrupt(reader.message);
+    failRead(reader);
   }
   int64_t width = png_get_image_width(reader.png, reader.info);
   int64_t height = png_get_image_height(reader.png, reader.info);
@@ -131,7 +140,7 @@ Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
   if (stored / 1032 > file.size)
     corrupt("the file is truncated");
   if (!chooseOutput(reader))
-    corrupt(reader.message);
+    failRead(reader);
 
   int channels = png_get_channels(reader.png, reader.info);
   bool wide = png_get_bit_depth(reader.png, reader.info) == 16;
@@ -146,7 +155,7 @@ Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
   for (int32_t y = 0; y < picture.height; ++y)
     rows[size_t(y)] = picture.row(y);
   if (!readPixels(reader, rows.data()))
-    corrupt(reader.message);
+    failRead(reader);
   if (wide)
     picture = clampGrey(picture, int32_t(width));
   picture.orientation = readOrientation(reader);

@@ -319,6 +319,10 @@ static vit_preprocessing readTexts(const std::string *processorText,
     } else {
       p = readModelConfig(*config);
     }
+    for (int32_t c = p.channels; c < 4; ++c) { // Unused: always the same.
+      p.mean[c] = 0;
+      p.std[c] = 1;
+    }
     try {
       checkPreprocessing(&p);
     } catch (const Failure &failure) {
