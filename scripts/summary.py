@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# ===- summary.py - What the tests said -------------------------------------===#
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===------------------------------------------------------------------------===#
+"""Counts passed, failed and skipped tests in JUnit files, names the failed and
+says why the others were skipped. Status 1 where one failed or a file holds none."""
+import collections
+import os
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+
+def reason(case, skipped):
+    """Why: GTEST_SKIP() << "..." prints it under a line that says Skipped; lit has it in the tag."""
+    out = case.findtext("system-out") or ""
+    told = re.search(r"Skipped\n+(.+)", out) or re.search(r"skipped[:,]? *(.+)", out)
+    return (told.group(1) if told else skipped.get("message") or "no reason given").strip()
+
+
+def main():
+    bad = False
+    for path in sys.argv[1:]:
+        counts, failed, skipped = collections.Counter(), [], collections.Counter()
+        try:
+            cases = list(ET.parse(path).iter("testcase"))
+        except ET.ParseError as e:
+            print(f"{path}: not readable as JUnit: {e}")
+            bad = True
+            continue
+        for case in cases:
+            name = case.get("name")
+            if case.get("classname") not in (None, name):
+                name = f"{case.get('classname')}/{name}"
+            skip = case.find("skipped")
+            if case.find("failure") is not None or case.get("status") == "fail":
+                counts["failed"] += 1
+                failed.append(name)
+            elif skip is not None or case.get("status") in ("notrun", "disabled"):
+                counts["skipped"] += 1
+                skipped[reason(case, skip if skip is not None else case)] += 1
+            else:
+                counts["passed"] += 1
+        suite = os.path.splitext(os.path.basename(path))[0]
+        print(f"{suite}: " + ", ".join(f"{counts[k]} {k}" for k in ("passed", "failed", "skipped")))
+        for name in failed:
+            print(f"  failed: {name}")
+        for why, n in skipped.items():
+            print(f"  skipped {n}: {why}")
+        bad |= bool(failed) or not cases
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
