@@ -16,20 +16,111 @@ include "mlir/Pass/PassBase.td"
 
 def UnrollLayers : Pass<"vit-unroll-layers", "::mlir::func::FuncOp"> {
   let summary = "Write out each layer of vit.layers";
+  let description = [{
+    The body once per layer, one after the other. The layer's number takes the
+    place of the index and of `{}` in names and locations.
+
+    ```mlir
+    %y = vit.layers 2 (%i, %x = %e) : tensor<?x65x192xf32> {
+      vit.output "hidden_{}"[%i] = %x : tensor<?x65x192xf32>
+      %g = vit.read @gamma[%i] : tensor<192xf32>
+      %z = vit.layer_scale %x, %g : ... loc("blocks.{}.ls")
+      vit.yield %z : tensor<?x65x192xf32>
+    }
+    ```
+    becomes
+    ```mlir
+    vit.output "hidden_0" = %e : tensor<?x65x192xf32>
+    %g0 = vit.read @gamma[0] : tensor<192xf32>
+    %z0 = vit.layer_scale %e, %g0 : ... loc("blocks.0.ls")
+    vit.output "hidden_1" = %z0 : tensor<?x65x192xf32>
+    %g1 = vit.read @gamma[1] : tensor<192xf32>
+    %y = vit.layer_scale %z0, %g1 : ... loc("blocks.1.ls")
+    ```
+  }];
   let dependentDialects = ["::mlir::vit::VitDialect"];
-  let statistics = [Statistic<"layers", "layers-unrolled", "Number of layers written out">];
+  let statistics = [Statistic<"layersUnrolled", "layers-unrolled", "Number of layers written out">];
 }
 
 def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
   let summary = "Make an entry return the outputs that are asked for, and only these";
+  let description = [{
+    Outputs are the entry's results and the values of its `vit.output`s. Those
+    asked for become the results, named by `vit.name`; the rest goes, with the
+    work that only it needed. `classification_head_logits` is another name of
+    `logits`. With `outputs=logits,hidden_1`
+
+    ```mlir
+    func.func @forward(%x: ...) -> (tensor<?x10xf32> {vit.name = "logits"}) {
+      ...
+      vit.output "hidden_1" = %h : tensor<?x65x192xf32>
+      vit.output "final" = %f : tensor<?x65x192xf32>
+      return %y : tensor<?x10xf32>
+    ```
+    becomes
+    ```mlir
+    func.func @forward(%x: ...) -> (tensor<?x10xf32> {vit.name = "logits"},
+                                    tensor<?x65x192xf32> {vit.name = "hidden_1"}) {
+      ...
+      return %y, %h : tensor<?x10xf32>, tensor<?x65x192xf32>
+    ```
+  }];
   let options = [ListOption<"outputs", "outputs", "std::string",
       "Names to return, the first being the default; empty: the entry's own results">];
   let dependentDialects = ["::mlir::vit::VitDialect"];
+  let statistics = [
+    Statistic<"outputsOffered", "outputs-offered", "Number of outputs that could be asked for">,
+    Statistic<"outputsReturned", "outputs-returned", "Number of outputs returned">,
+    Statistic<"opsErased", "ops-erased", "Number of ops that no output needed">];
 }
 
 def Simplify : Pass<"vit-simplify", "::mlir::func::FuncOp"> {
   let summary = "Remove what inference does not need and fold what is constant";
+  let description = [{
+    Dropout and drop path are the identity; so are a scale by one, taking all
+    tokens, and resampling to the same grid. Scales of scales become one.
+    Probabilities that nobody uses are dropped from attention. Equal ops become
+    one and ops without users none. Optional: kernels of the rest give the same
+    results.
+
+    ```mlir
+    %0 = vit.dropout %x probability 1.0e-01 : tensor<?x65x192xf32>
+    %1, %p = vit.attention %0, %0, %0 heads 3 scale 1.25e-01
+        : (...) -> (tensor<?x65x192xf32>, tensor<?x3x65x65xf32>)
+    ```
+    becomes
+    ```mlir
+    %1 = vit.attention %x, %x, %x heads 3 scale 1.25e-01
+        : (...) -> tensor<?x65x192xf32>
+    ```
+  }];
   let dependentDialects = ["::mlir::vit::VitDialect"];
+  let statistics = [
+    Statistic<"opsBefore", "ops-before", "Number of ops that came in">,
+    Statistic<"opsAfter", "ops-after", "Number of ops that are left">];
+}
+
+def NarrowTokens : Pass<"vit-narrow-tokens", "::mlir::func::FuncOp"> {
+  let summary = "Compute only those tokens that are taken";
+  let description = [{
+    Where `take_tokens` is the only user of an op that works token by token
+    (linear, layer_norm, activations, sums, attention as seen from its query),
+    the tokens are taken from the op's operands instead. A classifier that
+    reads the class token then runs the last block's projection, MLP and final
+    norm on one token per image. Optional.
+
+    ```mlir
+    %f = vit.layer_norm %x epsilon 1.0e-06 : (tensor<?x65x192xf32>) -> tensor<?x65x192xf32>
+    %c = vit.take_tokens %f from 0 : (tensor<?x65x192xf32>) -> tensor<?x192xf32>
+    ```
+    becomes
+    ```mlir
+    %t = vit.take_tokens %x from 0 : (tensor<?x65x192xf32>) -> tensor<?x192xf32>
+    %c = vit.layer_norm %t epsilon 1.0e-06 : (tensor<?x192xf32>) -> tensor<?x192xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::vit::VitDialect"];
+  let statistics = [Statistic<"opsNarrowed", "ops-narrowed", "Number of ops that work on fewer tokens">];
 }
 
 //===----------------------------------------------------------------------===//
@@ -38,34 +129,165 @@ def Simplify : Pass<"vit-simplify", "::mlir::func::FuncOp"> {
 
 def ConvertToKernels : Pass<"vit-convert-to-kernels", "::mlir::func::FuncOp"> {
   let summary = "Turn each op of the graph into one kernel";
-  let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let description = [{
+    One op, one launch; `fuse` makes them fewer. Activations and sums become
+    `kernel.map` with their formula as scalar code. A linear layer's bias is a
+    map of its own. Sums and products of parameters alone move into the scalar
+    code of their user; resampled position tables are made at load.
+
+    ```mlir
+    %1 = vit.linear %x, %w, %b : (tensor<?x65x192xf32>, ...) -> tensor<?x65x768xf32>
+    %2 = vit.relu %1 : tensor<?x65x768xf32>
+    ```
+    becomes
+    ```mlir
+    %0 = kernel.gemm %x, %w {
+    ^bb0(%acc: f32):
+      kernel.yield %acc : f32
+    } : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>
+    %1 = kernel.map %0 extras(%b : tensor<768xf32>) {
+    ^bb0(%e: f32, %bias: f32):
+      %s = arith.addf %e, %bias : f32
+      kernel.yield %s : f32
+    } : tensor<?x65x768xf32> -> tensor<?x65x768xf32>
+    %2 = kernel.map %1 {
+    ^bb0(%e: f32):
+      %zero = arith.constant 0.0 : f32
+      %m = arith.maximumf %e, %zero : f32
+      kernel.yield %m : f32
+    } : tensor<?x65x768xf32> -> tensor<?x65x768xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::vit::kernel::KernelDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect"];
+  let statistics = [Statistic<"kernelsMade", "kernels-made", "Number of kernels made">];
 }
 
 def Fuse : Pass<"vit-fuse", "::mlir::func::FuncOp"> {
   let summary = "Fuse kernels: scalar code into its producer, q, k and v into one product";
+  let description = [{
+    A `kernel.map` whose input, or element-by-element extra, nobody else uses
+    moves into the region of the kernel that makes it: bias, activation, layer
+    scale, residual sum. Products of one input that are the query, key and
+    value of one attention become one product of their weights one above the
+    other. Optional.
+
+    ```mlir
+    %0 = kernel.gemm %x, %w { ... yield %acc } : ...
+    %1 = kernel.map %0 extras(%b : tensor<768xf32>) { ... yield %e + %bias } : ...
+    %2 = kernel.map %1 { ... yield max(%e, 0) } : ...
+    ```
+    becomes
+    ```mlir
+    %2 = kernel.gemm %x, %w extras(%b : tensor<768xf32>) { ... yield max(%acc + %bias, 0) } : ...
+    ```
+    and
+    ```mlir
+    %o = kernel.attention %q, %k, %v heads 3 head_dim 64 offsets [0, 0, 0] scale 1.25e-01 : ...
+    ```
+    of three products becomes
+    ```mlir
+    %w = kernel.derive %wq, %wk, %wv : ... -> tensor<576x192xf32>
+    %qkv = kernel.gemm %x, %w { ... } : ... -> tensor<?x65x576xf32>
+    %o = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384] scale 1.25e-01 : ...
+    ```
+  }];
   let options = [
     Option<"epilogues", "epilogues", "bool", "true", "Fuse element-wise kernels into the kernel before them">,
     Option<"qkv", "qkv", "bool", "true", "Fuse products of the same input that feed one attention">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"epiloguesFused", "epilogues-fused", "Number of maps fused into the kernel before them">,
+    Statistic<"attentionsFused", "attentions-fused", "Number of attentions whose products became one">];
 }
 
 def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
   let summary = "Choose tile sizes for a CPU level";
+  let description = [{
+    One row-block height for the whole entry: the one with the least work, rows
+    of padding included, at the rate that its register tile reaches. `cols` is
+    64, the panels' width, on every level. A product's `chunk` of row blocks
+    fits the second-level cache; an attention's makes work units that two
+    threads share evenly.
+
+    ```mlir
+    %y = kernel.gemm %x, %w { ... } : (tensor<?x197x768xf32>, ...) -> ...
+    ```
+    becomes
+    ```mlir
+    %y = kernel.gemm %x, %w tile<rows = 6, cols = 64, chunk = 17> { ... } : ...
+    ```
+  }];
   let options = [
     Option<"level", "level", "std::string", "\"avx512\"", "CPU level: avx2 or avx512">,
     Option<"batch", "batch", "int64_t", "1", "The batch to choose for; any batch stays right">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"rowsOfBlocks", "rows", "Rows of a block">,
+    Statistic<"paddedRows", "padded-rows", "Rows of padding per image, over all products">];
 }
 
 def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
   let summary = "Give each tensor its memory layout and convert where an entry begins and ends";
+  let description = [{
+    Activations become `#kernel.blocked` with the rows that `tile` chose,
+    weights `#kernel.panels`, other parameters `#kernel.channels`, both made by
+    `kernel.derive`. Images, results of the entry and attention probabilities
+    stay row-major. Where the size of a head is no multiple of 16 the layout's
+    `group` pads each head alone.
+
+    ```mlir
+    %w = vit.read @w : tensor<10x192xf32>
+    %y = kernel.gemm %x, %w tile<rows = 6, cols = 64, chunk = 1> { ... }
+        : (tensor<?x192xf32>, tensor<10x192xf32>) -> tensor<?x10xf32>
+    return %y : tensor<?x10xf32>
+    ```
+    becomes
+    ```mlir
+    %w = vit.read @w : tensor<10x192xf32>
+    %p = kernel.derive %w : (tensor<10x192xf32>) -> tensor<10x192xf32, #kernel.panels<cols = 64>>
+    %y = kernel.gemm %x, %p tile<rows = 6, cols = 64, chunk = 1> { ... }
+        : (tensor<?x192xf32, #kernel.blocked<rows = 6>>, ...) -> tensor<?x10xf32, #kernel.blocked<rows = 6>>
+    %r = kernel.relayout %y ... : (...) -> tensor<?x10xf32>
+    return %r : tensor<?x10xf32>
+    ```
+  }];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"parametersDerived", "parameters-derived", "Number of derived forms of parameters">,
+    Statistic<"relayouts", "relayouts", "Number of conversions between layouts">];
 }
 
 def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
   let summary = "Assign each intermediate to a slot of the workspace by lifetime";
+  let description = [{
+    Kernels run in the order of the text. A value lives from the kernel that
+    writes it to the last that reads it; values that never live at once share a
+    slot, chosen to waste the fewest bytes at batch 1. A result of the entry is
+    written where the caller says and has no slot.
+
+    ```mlir
+    %1 = kernel.map %0 tile<...> { ... } : ...
+    %2 = kernel.map %1 tile<...> { ... } : ...
+    %3 = kernel.map %2 tile<...> { ... } : ...
+    %4 = kernel.relayout %3 tile<...> : ...
+    return %4
+    ```
+    becomes
+    ```mlir
+    %1 = kernel.map %0 tile<...> slot 0 { ... } : ...
+    %2 = kernel.map %1 tile<...> slot 1 { ... } : ...
+    %3 = kernel.map %2 tile<...> slot 0 { ... } : ...
+    %4 = kernel.relayout %3 tile<...> : ...
+    return %4
+    ```
+  }];
   let options = [Option<"share", "share", "bool", "true", "Let values with disjoint lifetimes share a slot">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"slotCount", "slots", "Number of slots">,
+    Statistic<"slotBytes", "slot-bytes", "Bytes of all slots at batch 1">,
+    Statistic<"valueBytes", "value-bytes", "Bytes of all intermediates at batch 1, without sharing">];
 }
 
 //===----------------------------------------------------------------------===//

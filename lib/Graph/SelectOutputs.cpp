@@ -1,4 +1,4 @@
-//===- SelectOutputs.cpp - Return the outputs asked for ---===//
+//===- SelectOutputs.cpp - Return the outputs that are asked for ----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,6 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "vit/Passes.h"
+
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_SELECTOUTPUTS
@@ -18,6 +22,108 @@ using namespace mlir::vit;
 namespace {
 struct SelectOutputsPass : vit::impl::SelectOutputsBase<SelectOutputsPass> {
   using Base::Base;
-  void runOnOperation() override {}
+  void runOnOperation() override;
+
+private:
+  LogicalResult select(func::FuncOp entry);
 };
+
+/// Values that an entry can return, by name, in the order they are offered.
+using OutputMap = llvm::MapVector<StringRef, Value>;
 } // namespace
+
+static constexpr StringLiteral kNameAttribute = "vit.name";
+
+/// The name of result `index`; a model text may leave it out.
+static StringAttr getResultName(func::FuncOp entry, unsigned index) {
+  if (auto name = entry.getResultAttrOfType<StringAttr>(index, kNameAttribute))
+    return name;
+  std::string name = index == 0 ? "output" : "output_" + std::to_string(index);
+  return StringAttr::get(entry.getContext(), name);
+}
+
+static FailureOr<Value> findOutput(func::FuncOp entry, const OutputMap &outputs,
+                                   StringRef name) {
+  if (auto found = outputs.find(name); found != outputs.end())
+    return found->second;
+  if (name == "classification_head_logits")
+    if (auto found = outputs.find("logits"); found != outputs.end())
+      return found->second;
+  SmallVector<StringRef> names;
+  for (const auto &output : outputs)
+    names.push_back(output.first);
+  return entry.emitError() << "'" << entry.getSymName() << "' has no output '"
+                           << name << "'; it has " << llvm::join(names, ", ");
+}
+
+/// Erases ops without effect whose results nobody uses, last first.
+static int64_t eraseDeadOps(Block &block) {
+  int64_t erased = 0;
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op)) {
+      op.erase();
+      ++erased;
+    }
+  return erased;
+}
+
+LogicalResult SelectOutputsPass::select(func::FuncOp entry) {
+  Block &block = entry.getBody().front();
+  auto *terminator = block.getTerminator();
+  for (LayersOp layers : block.getOps<LayersOp>()) {
+    WalkResult found =
+        layers.walk([](OutputOp) { return WalkResult::interrupt(); });
+    if (found.wasInterrupted())
+      return layers.emitOpError("still holds vit.output; run "
+                                "vit-unroll-layers first");
+  }
+
+  OutputMap available;
+  SmallVector<StringRef> own;
+  for (auto [index, value] : llvm::enumerate(terminator->getOperands())) {
+    own.push_back(getResultName(entry, index).getValue());
+    if (!available.insert({own.back(), value}).second)
+      return entry.emitError() << "'" << entry.getSymName()
+                               << "' has two outputs '" << own.back() << "'";
+  }
+  SmallVector<OutputOp> outputOps(block.getOps<OutputOp>());
+  for (OutputOp output : outputOps)
+    if (!available.insert({output.getName(), output.getValue()}).second)
+      return output.emitOpError()
+             << "names a second output '" << output.getName() << "'";
+
+  SmallVector<StringRef> wanted(own);
+  if (!outputs.empty())
+    wanted.assign(outputs.begin(), outputs.end());
+  SmallVector<Value> values;
+  SmallVector<DictionaryAttr> attributes;
+  llvm::StringSet<> seen;
+  Builder builder(entry.getContext());
+  for (StringRef name : wanted) {
+    if (!seen.insert(name).second)
+      return entry.emitError() << "output '" << name << "' is asked for twice";
+    FailureOr<Value> value = findOutput(entry, available, name);
+    if (failed(value))
+      return failure();
+    values.push_back(*value);
+    attributes.push_back(builder.getDictionaryAttr(
+        builder.getNamedAttr(kNameAttribute, builder.getStringAttr(name))));
+  }
+
+  terminator->setOperands(values);
+  entry.setFunctionType(builder.getFunctionType(entry.getArgumentTypes(),
+                                                ValueRange(values).getTypes()));
+  entry.setAllResultAttrs(attributes);
+  outputsOffered += available.size();
+  outputsReturned += values.size();
+  for (OutputOp output : outputOps)
+    output.erase();
+  opsErased += eraseDeadOps(block);
+  return success();
+}
+
+void SelectOutputsPass::runOnOperation() {
+  func::FuncOp entry = getOperation();
+  if (!entry.isExternal() && failed(select(entry)))
+    signalPassFailure();
+}

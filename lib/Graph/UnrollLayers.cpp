@@ -1,11 +1,14 @@
-//===- UnrollLayers.cpp - Write out each layer ---===//
+//===- UnrollLayers.cpp - Write out each layer ----------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "vit/Dialect/Names.h"
 #include "vit/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_UNROLLLAYERS
@@ -18,6 +21,68 @@ using namespace mlir::vit;
 namespace {
 struct UnrollLayersPass : vit::impl::UnrollLayersBase<UnrollLayersPass> {
   using Base::Base;
-  void runOnOperation() override {}
+  void runOnOperation() override;
+
+private:
+  LogicalResult unroll(LayersOp layers);
 };
 } // namespace
+
+static std::string withNumber(StringRef name, int64_t number) {
+  auto [before, after] = name.split("{}");
+  return (before + Twine(number) + after).str();
+}
+
+/// Replaces the layer's index, which is an operand nowhere else.
+static void setLayer(Operation *op, Value index, int64_t layer) {
+  Builder builder(op->getContext());
+  if (auto read = dyn_cast<ReadOp>(op); read && read.getIndex() == index) {
+    read.getIndexMutable().clear();
+    read.setLayer(layer);
+  } else if (auto output = dyn_cast<OutputOp>(op);
+             output && output.getIndex() == index) {
+    output.getIndexMutable().clear();
+    output.setName(withNumber(output.getName(), layer));
+  }
+}
+
+LogicalResult UnrollLayersPass::unroll(LayersOp layers) {
+  Block &body = layers.getBody().front();
+  Value index = body.getArgument(0);
+  for (Operation *user : index.getUsers())
+    if (!isa<ReadOp, OutputOp>(user))
+      return user->emitOpError("uses the layer's number, which only vit.read "
+                               "and vit.output can");
+
+  OpBuilder builder(layers);
+  SmallVector<Value> carried(layers.getInits());
+  for (int64_t layer = 0, count = layers.getCount(); layer < count; ++layer) {
+    IRMapping mapping;
+    mapping.map(body.getArguments().drop_front(), carried);
+    for (Operation &op : body.without_terminator()) {
+      // The clone still uses the index of the original; setLayer ends that.
+      Operation *clone = builder.clone(op, mapping);
+      clone->walk([&](Operation *inner) {
+        inner->setLoc(withLayer(inner->getLoc(), layer));
+        setLayer(inner, index, layer);
+      });
+    }
+    for (auto [next, yielded] :
+         llvm::zip(carried, body.getTerminator()->getOperands()))
+      next = mapping.lookupOrDefault(yielded);
+    ++layersUnrolled;
+  }
+  layers.replaceAllUsesWith(carried);
+  layers.erase();
+  return success();
+}
+
+void UnrollLayersPass::runOnOperation() {
+  // Inner layers first, so that each `{}` gets the number of its own.
+  WalkResult result = getOperation().walk([&](LayersOp layers) {
+    return failed(unroll(layers)) ? WalkResult::interrupt()
+                                  : WalkResult::advance();
+  });
+  if (result.wasInterrupted())
+    signalPassFailure();
+}

@@ -1,11 +1,24 @@
-//===- ConvertToKernels.cpp - One op, one kernel ---===//
+//===- ConvertToKernels.cpp - One op, one kernel --------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Values without a batch are made of parameters alone. Element-wise ops on
+// these have no kernel: their formula moves into the scalar code of the kernel
+// that uses them, with the parameters as extras.
+//
+//===----------------------------------------------------------------------===//
 
+#include "KernelUtils.h"
+#include "ScalarCode.h"
 #include "vit/Passes.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_CONVERTTOKERNELS
@@ -14,10 +27,432 @@ namespace mlir::vit {
 
 using namespace mlir;
 using namespace mlir::vit;
+using namespace mlir::vit::kernel;
 
 namespace {
-struct ConvertToKernelsPass : vit::impl::ConvertToKernelsBase<ConvertToKernelsPass> {
+struct ConvertToKernelsPass
+    : vit::impl::ConvertToKernelsBase<ConvertToKernelsPass> {
   using Base::Base;
-  void runOnOperation() override {}
+  void runOnOperation() override;
+};
+
+/// The extras of one kernel: the values at the leaves of its scalar code.
+class Leaves {
+public:
+  Leaves(Operation *user, RankedTensorType result)
+      : user(user), result(result) {}
+
+  /// Takes in what `value` is computed from.
+  LogicalResult add(Value value);
+  /// The kernel's own first argument stands for `value`.
+  void setElement(Value value) { element = value; }
+  SmallVector<Value> getExtras() const;
+  /// The element of `value` in the kernel's scalar code.
+  Value emit(OpBuilder &builder, Block &block, Value value) const;
+
+private:
+  FailureOr<Value> broadcast(Value leaf);
+
+  Operation *user;
+  RankedTensorType result;
+  Value element;
+  llvm::MapVector<Value, Value> extras; // leaf to operand
+};
+
+class Converter {
+public:
+  explicit Converter(func::FuncOp entry) : entry(entry), builder(entry) {}
+  LogicalResult run();
+  int64_t kernels = 0;
+
+private:
+  LogicalResult convert(Operation *op);
+  LogicalResult convertParameters(Operation *op);
+  LogicalResult convertElementwise(Operation *op);
+  LogicalResult convertLinear(LinearOp op);
+  LogicalResult convertLayerNorm(LayerNormOp op);
+  LogicalResult convertSoftmax(SoftmaxOp op);
+  LogicalResult convertAttention(vit::AttentionOp op);
+  LogicalResult convertPrepend(PrependTokensOp op);
+  LogicalResult convertResample(ResamplePositionsOp op);
+  void convertSincos(SincosPositionsOp op);
+  LogicalResult eraseParameterOps();
+  void replace(Operation *op, Operation *kernel);
+
+  func::FuncOp entry;
+  OpBuilder builder;
 };
 } // namespace
+
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+/// Whether `value` is a parameter, or made of parameters when they are loaded.
+static bool isLoaded(Value value) {
+  return isa_and_nonnull<ReadOp, DeriveOp, ResampleOp>(value.getDefiningOp());
+}
+
+//===----------------------------------------------------------------------===//
+// Leaves
+//===----------------------------------------------------------------------===//
+
+/// A parameter in one of the shapes in which extras are broadcast.
+FailureOr<Value> Leaves::broadcast(Value leaf) {
+  RankedTensorType type = typeOf(leaf);
+  ArrayRef<int64_t> shape = type.getShape();
+  if (type == result)
+    return leaf;
+  if (isActivation(leaf))
+    return user->emitOpError("has no kernel that broadcasts ")
+           << type << " to " << result;
+  ArrayRef<int64_t> kept =
+      shape.drop_while([](int64_t size) { return size == 1; });
+  ArrayRef<int64_t> suffix =
+      result.getShape().drop_front().take_back(kept.size());
+  SmallVector<int64_t> target(kept);
+  if (kept.empty())
+    target = {result.getShape().back()}; // one number for all
+  else if (kept != suffix)
+    return user->emitOpError("has no kernel that broadcasts the parameter ")
+           << type << " to " << result << "; use [width] or [tokens, width]";
+  auto wanted = RankedTensorType::get(target, type.getElementType());
+  if (wanted == type)
+    return leaf;
+  if (!isLoaded(leaf))
+    return user->emitOpError("has no kernel that broadcasts a constant ")
+           << type << " to " << result;
+  OpBuilder builder(user);
+  return DeriveOp::create(builder, leaf.getLoc(), wanted, leaf).getResult();
+}
+
+LogicalResult Leaves::add(Value value) {
+  if (value == element || extras.contains(value))
+    return success();
+  if (!isActivation(value) && isElementwise(value.getDefiningOp())) {
+    for (Value operand : value.getDefiningOp()->getOperands())
+      if (failed(add(operand)))
+        return failure();
+    return success();
+  }
+  FailureOr<Value> operand = broadcast(value);
+  if (failed(operand))
+    return failure();
+  extras.insert({value, *operand});
+  return success();
+}
+
+SmallVector<Value> Leaves::getExtras() const {
+  return llvm::map_to_vector(extras,
+                             [](const auto &pair) { return pair.second; });
+}
+
+Value Leaves::emit(OpBuilder &builder, Block &block, Value value) const {
+  if (value == element)
+    return block.getArgument(0);
+  if (auto found = extras.find(value); found != extras.end())
+    return block.getArgument(1 + std::distance(extras.begin(), found));
+  Operation *op = value.getDefiningOp();
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(emit(builder, block, operand));
+  return emitElement(builder, op, operands);
+}
+
+//===----------------------------------------------------------------------===//
+// Parameters alone
+//===----------------------------------------------------------------------===//
+
+/// [h * w, width]: (sin x, cos x, sin y, cos y), each over the frequencies
+/// temperature^(-i / (width/4 - 1)); vit-pytorch's posemb_sincos_2d.
+void Converter::convertSincos(SincosPositionsOp op) {
+  int64_t height = op.getGrid()[0], width = op.getGrid()[1];
+  int64_t quarter = static_cast<int64_t>(op.getWidth()) / 4;
+  double temperature = op.getTemperature().convertToDouble();
+  SmallVector<float> values(height * width * quarter * 4);
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x) {
+      float *row = &values[(y * width + x) * quarter * 4];
+      for (int64_t i = 0; i < quarter; ++i) {
+        double frequency =
+            std::pow(temperature, -static_cast<double>(i) / (quarter - 1));
+        row[i] = static_cast<float>(std::sin(x * frequency));
+        row[quarter + i] = static_cast<float>(std::cos(x * frequency));
+        row[2 * quarter + i] = static_cast<float>(std::sin(y * frequency));
+        row[3 * quarter + i] = static_cast<float>(std::cos(y * frequency));
+      }
+    }
+  auto constant = arith::ConstantOp::create(
+      builder, op.getLoc(),
+      DenseElementsAttr::get(cast<ShapedType>(op.getType()),
+                             ArrayRef<float>(values)));
+  op.replaceAllUsesWith(constant.getResult());
+  op.erase();
+}
+
+LogicalResult Converter::convertResample(ResamplePositionsOp op) {
+  if (!isLoaded(op.getInput()))
+    return op.emitOpError("can only resample a parameter");
+  auto resample = ResampleOp::create(
+      builder, op.getLoc(), op.getType(), op.getInput(), op.getFromAttr(),
+      op.getToAttr(), op.getPrefixAttr(), op.getAntialiasAttr());
+  op.replaceAllUsesWith(resample.getResult());
+  op.erase();
+  return success();
+}
+
+LogicalResult Converter::convertParameters(Operation *op) {
+  if (auto sincos = dyn_cast<SincosPositionsOp>(op)) {
+    if (!typeOf(sincos).getElementType().isF32())
+      return op->emitOpError("must be f32");
+    convertSincos(sincos);
+    return success();
+  }
+  if (auto resample = dyn_cast<ResamplePositionsOp>(op))
+    return convertResample(resample);
+  if (isa<ReadOp>(op) || isElementwise(op))
+    return success();
+  return op->emitOpError("has no kernel on parameters alone; give it a value "
+                         "that has a batch");
+}
+
+//===----------------------------------------------------------------------===//
+// Activations
+//===----------------------------------------------------------------------===//
+
+void Converter::replace(Operation *op, Operation *kernel) {
+  op->replaceAllUsesWith(kernel->getResults());
+  op->erase();
+  ++kernels;
+}
+
+LogicalResult Converter::convertElementwise(Operation *op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  auto input = llvm::find_if(op->getOperands(), [&](Value operand) {
+    return operand.getType() == type;
+  });
+  if (input == op->operand_end())
+    return op->emitOpError("has no kernel that broadcasts both operands to ")
+           << type;
+  if (isa<DropoutOp, DropPathOp>(op)) {
+    op->replaceAllUsesWith(op->getOperands());
+    op->erase();
+    return success();
+  }
+
+  Leaves leaves(op, type);
+  leaves.setElement(*input);
+  for (Value operand : op->getOperands())
+    if (failed(leaves.add(operand)))
+      return failure();
+  auto map = MapOp::create(builder, op->getLoc(), type, *input,
+                           leaves.getExtras(), TileAttr(), IntegerAttr());
+  OpBuilder code = addEpilogue(map);
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(leaves.emit(code, getEpilogue(map), operand));
+  kernel::YieldOp::create(code, op->getLoc(), emitElement(code, op, operands));
+  replace(op, map);
+  return success();
+}
+
+/// Scalar code that changes nothing.
+static void addIdentity(Operation *kernel) {
+  OpBuilder code = addEpilogue(kernel);
+  kernel::YieldOp::create(code, kernel->getLoc(),
+                          getEpilogue(kernel).getArgument(0));
+}
+
+LogicalResult Converter::convertLinear(LinearOp op) {
+  if (!isLoaded(op.getWeight()))
+    return op.emitOpError("has no kernel where the weight is not a parameter");
+  auto gemm =
+      GemmOp::create(builder, op.getLoc(), op.getType(), op.getInput(),
+                     op.getWeight(), ValueRange(), TileAttr(), IntegerAttr());
+  addIdentity(gemm);
+  if (!op.getBias()) {
+    replace(op, gemm);
+    return success();
+  }
+  ++kernels;
+  Leaves leaves(op, typeOf(op));
+  if (failed(leaves.add(op.getBias())))
+    return failure();
+  auto map = MapOp::create(builder, op.getLoc(), op.getType(), gemm.getResult(),
+                           leaves.getExtras(), TileAttr(), IntegerAttr());
+  OpBuilder code = addEpilogue(map);
+  Value bias = leaves.emit(code, getEpilogue(map), op.getBias());
+  kernel::YieldOp::create(code, op.getLoc(),
+                          arith::AddFOp::create(code, op.getLoc(),
+                                                getEpilogue(map).getArgument(0),
+                                                bias));
+  replace(op, map);
+  return success();
+}
+
+LogicalResult Converter::convertLayerNorm(LayerNormOp op) {
+  int64_t groups = op.getGroups();
+  Leaves leaves(op, typeOf(op));
+  // Scale and bias of one group stand for those of all.
+  auto forAllGroups = [&](Value value) -> Value {
+    if (groups == 1 || !isLoaded(value))
+      return value;
+    SmallVector<Value> copies(groups, value);
+    auto type = RankedTensorType::get({typeOf(op).getShape().back()},
+                                      typeOf(value).getElementType());
+    return DeriveOp::create(builder, value.getLoc(), type, copies);
+  };
+  Value scale = op.getScale(), bias = op.getBias();
+  for (Value *value : {&scale, &bias}) {
+    if (!*value)
+      continue;
+    *value = forAllGroups(*value);
+    if (failed(leaves.add(*value)))
+      return failure();
+  }
+  auto rows = RowsOp::create(
+      builder, op.getLoc(), op.getType(), RowsKind::normalize, op.getInput(),
+      leaves.getExtras(), op.getEpsilon(), groups, TileAttr(), IntegerAttr());
+  OpBuilder code = addEpilogue(rows);
+  Block &block = getEpilogue(rows);
+  Value result = block.getArgument(0);
+  if (scale)
+    result = arith::MulFOp::create(code, op.getLoc(), result,
+                                   leaves.emit(code, block, scale));
+  if (bias)
+    result = arith::AddFOp::create(code, op.getLoc(), result,
+                                   leaves.emit(code, block, bias));
+  kernel::YieldOp::create(code, op.getLoc(), result);
+  replace(op, rows);
+  return success();
+}
+
+LogicalResult Converter::convertSoftmax(SoftmaxOp op) {
+  auto rows =
+      RowsOp::create(builder, op.getLoc(), op.getType(), RowsKind::softmax,
+                     op.getInput(), ValueRange(), llvm::APFloat(0.0),
+                     /*groups=*/1, TileAttr(), IntegerAttr());
+  addIdentity(rows);
+  replace(op, rows);
+  return success();
+}
+
+LogicalResult Converter::convertAttention(vit::AttentionOp op) {
+  int64_t heads = op.getHeads();
+  int64_t keyWidth = typeOf(op.getKey()).getDimSize(2);
+  int64_t valueWidth = typeOf(op.getValue()).getDimSize(2);
+  if (keyWidth != valueWidth)
+    return op.emitOpError("has no kernel for keys of width ")
+           << keyWidth << " and values of width " << valueWidth
+           << "; make them equal";
+  bool asked = op.getProbabilities() && !op.getProbabilities().use_empty();
+  auto attention = kernel::AttentionOp::create(
+      builder, op.getLoc(), op.getResult().getType(),
+      asked ? op.getProbabilities().getType() : Type(), op.getQuery(),
+      op.getKey(), op.getValue(), op.getHeadsAttr(),
+      builder.getI64IntegerAttr(valueWidth / heads),
+      builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr(), TileAttr(),
+      IntegerAttr(), IntegerAttr());
+  op.getResult().replaceAllUsesWith(attention.getResult());
+  if (asked)
+    op.getProbabilities().replaceAllUsesWith(attention.getProbabilities());
+  op.erase();
+  ++kernels;
+  return success();
+}
+
+LogicalResult Converter::convertPrepend(PrependTokensOp op) {
+  if (!isLoaded(op.getTokens()))
+    return op.emitOpError("has no kernel where the tokens are not a parameter");
+  auto prepend = PrependOp::create(builder, op.getLoc(), op.getType(),
+                                   op.getInput(), op.getTokens(), ValueRange(),
+                                   TileAttr(), IntegerAttr());
+  addIdentity(prepend);
+  replace(op, prepend);
+  return success();
+}
+
+LogicalResult Converter::convert(Operation *op) {
+  if (isa<LayersOp>(op))
+    return op->emitOpError("has no kernel; run vit-unroll-layers first");
+  if (isa<OutputOp>(op))
+    return op->emitOpError("has no kernel; run vit-select-outputs first");
+  if (!isa_and_nonnull<VitDialect>(op->getDialect()))
+    return success();
+  builder.setInsertionPoint(op);
+  if (llvm::none_of(op->getResults(), isActivation))
+    return convertParameters(op);
+  int64_t rank = typeOf(op->getResult(0)).getRank();
+  if (rank != 2 && rank != 3)
+    return op->emitOpError("has no kernel for rank ")
+           << rank << "; use [batch, tokens, width] or [batch, width]";
+  if (isElementwise(op))
+    return convertElementwise(op);
+
+  auto plain = [&](Operation *kernel) {
+    replace(op, kernel);
+    return success();
+  };
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](LinearOp linear) { return convertLinear(linear); })
+      .Case([&](LayerNormOp norm) { return convertLayerNorm(norm); })
+      .Case([&](SoftmaxOp softmax) { return convertSoftmax(softmax); })
+      .Case([&](vit::AttentionOp attention) {
+        return convertAttention(attention);
+      })
+      .Case([&](PrependTokensOp prepend) { return convertPrepend(prepend); })
+      .Case([&](vit::PatchifyOp patchify) {
+        return plain(kernel::PatchifyOp::create(
+            builder, op->getLoc(), patchify.getType(), patchify.getInput(),
+            patchify.getPatchAttr(), patchify.getOrderAttr(), TileAttr(),
+            IntegerAttr()));
+      })
+      .Case([&](TakeTokensOp take) {
+        return plain(TakeOp::create(builder, op->getLoc(), take.getType(),
+                                    take.getInput(), take.getStartAttr(),
+                                    TileAttr(), IntegerAttr()));
+      })
+      .Case([&](MeanTokensOp mean) {
+        return plain(MeanOp::create(builder, op->getLoc(), mean.getType(),
+                                    mean.getInput(), mean.getStartAttr(),
+                                    TileAttr(), IntegerAttr()));
+      })
+      .Default(
+          [](Operation *other) { return other->emitOpError("has no kernel"); });
+}
+
+/// Formulas of parameters have moved into their users; one that is still used
+/// has a user that cannot take it in.
+LogicalResult Converter::eraseParameterOps() {
+  Block &block = entry.getBody().front();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    if (isOpTriviallyDead(&op))
+      op.erase();
+    else if (isElementwise(&op))
+      return op.emitOpError("of parameters alone has no kernel; ")
+             << (*op.user_begin())->getName() << " needs it as a value";
+  }
+  for (auto [index, value] :
+       llvm::enumerate(block.getTerminator()->getOperands()))
+    if (isa<RankedTensorType>(value.getType()) && !isActivation(value))
+      return entry.emitOpError("result ")
+             << index << " is a parameter; return a value that has a batch";
+  return success();
+}
+
+LogicalResult Converter::run() {
+  for (Operation &op :
+       llvm::make_early_inc_range(entry.getBody().front().without_terminator()))
+    if (failed(convert(&op)))
+      return failure();
+  return eraseParameterOps();
+}
+
+void ConvertToKernelsPass::runOnOperation() {
+  if (getOperation().isExternal())
+    return;
+  Converter converter(getOperation());
+  if (failed(converter.run()))
+    return signalPassFailure();
+  kernelsMade += converter.kernels;
+}

@@ -25,6 +25,8 @@ void vit::buildCpuPipeline(OpPassManager &manager,
   entries.addPass(createSelectOutputs(outputs));
   if (wanted("simplify"))
     entries.addPass(createSimplify());
+  if (wanted("narrow-tokens"))
+    entries.addPass(createNarrowTokens());
   entries.addPass(createConvertToKernels());
   if (wanted("fuse"))
     entries.addPass(createFuse());
@@ -53,7 +55,8 @@ struct VitToCpuOptions : PassPipelineOptions<VitToCpuOptions> {
       llvm::cl::desc("Names to return; empty: the entry's own results")};
   ListOption<std::string> skip{
       *this, "skip",
-      llvm::cl::desc("Optional passes to leave out: simplify, fuse")};
+      llvm::cl::desc("Optional passes to leave out: simplify, "
+                     "narrow-tokens, fuse")};
 };
 } // namespace
 

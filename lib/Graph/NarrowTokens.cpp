@@ -1,0 +1,161 @@
+//===- NarrowTokens.cpp - Compute only those tokens that are taken --------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every op is looked at once, users before producers, so that a take moves up
+// through as many ops as it can.
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+
+#include <limits>
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_NARROWTOKENS
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+using namespace mlir;
+using namespace mlir::vit;
+
+namespace {
+struct NarrowTokensPass : vit::impl::NarrowTokensBase<NarrowTokensPass> {
+  using Base::Base;
+  void runOnOperation() override;
+};
+
+/// Tokens [begin, end) that the users of a value take.
+struct Span {
+  int64_t begin = std::numeric_limits<int64_t>::max();
+  int64_t end = 0;
+  /// All of them want one token as [batch, width].
+  bool single = true;
+};
+} // namespace
+
+/// The tokens that are taken of `value`, where nothing else is done with it.
+static std::optional<Span> getTakenSpan(Value value) {
+  Span span;
+  for (Operation *user : value.getUsers()) {
+    auto take = dyn_cast<TakeTokensOp>(user);
+    if (!take)
+      return std::nullopt;
+    int64_t start = take.getStart(), count = take.getCount().value_or(1);
+    span.begin = std::min(span.begin, start);
+    span.end = std::max(span.end, start + count);
+    span.single &= !take.getCount();
+  }
+  if (span.end == 0)
+    return std::nullopt;
+  span.single &= span.end - span.begin == 1;
+  return span;
+}
+
+/// The operands whose tokens are the result's, where `op` works token by
+/// token; empty where it does not, or where an operand cannot be narrowed.
+static SmallVector<OpOperand *> getTokenOperands(Operation *op) {
+  if (isa<LinearOp, LayerNormOp, GeluOp, ReluOp, SiluOp, TanhOp, SoftmaxOp,
+          ScaleOp, LayerScaleOp, DropoutOp, DropPathOp>(op))
+    return {&op->getOpOperand(0)};
+  if (auto attention = dyn_cast<AttentionOp>(op)) {
+    bool alone = !attention.getProbabilities() ||
+                 attention.getProbabilities().use_empty();
+    return alone ? SmallVector<OpOperand *>{&attention.getQueryMutable()}
+                 : SmallVector<OpOperand *>{};
+  }
+  SmallVector<OpOperand *> operands;
+  if (!isa<AddOp, MulOp>(op))
+    return operands;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (operand.get().getType() == op->getResult(0).getType())
+      operands.push_back(&operand);
+    else if (cast<RankedTensorType>(operand.get().getType()).getRank() != 1)
+      return {}; // a table of positions, or a token per image
+  }
+  return operands;
+}
+
+/// Makes `op` work on the tokens of `span` alone.
+static void narrow(Operation *op, ArrayRef<OpOperand *> operands, Span span) {
+  OpBuilder builder(op);
+  // Attention wants its query's tokens as a dimension.
+  bool single = span.single && !isa<AttentionOp>(op);
+  auto taken = [&](Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> shape = {type.getDimSize(0)};
+    if (!single)
+      shape.push_back(span.end - span.begin);
+    shape.push_back(type.getDimSize(2));
+    return RankedTensorType::get(shape, type.getElementType());
+  };
+
+  IRMapping mapping;
+  for (OpOperand *operand : operands) {
+    Value value = operand->get();
+    if (mapping.contains(value))
+      continue;
+    mapping.map(value,
+                TakeTokensOp::create(
+                    builder, op->getLoc(), taken(value), value,
+                    builder.getI64IntegerAttr(span.begin),
+                    single ? IntegerAttr()
+                           : builder.getI64IntegerAttr(span.end - span.begin)));
+  }
+
+  Value narrowed;
+  if (auto attention = dyn_cast<AttentionOp>(op)) {
+    // Query, key and value may be one value; only the query is narrowed.
+    Value query = mapping.lookup(attention.getQuery());
+    narrowed = AttentionOp::create(
+                   builder, op->getLoc(), taken(attention.getResult()), Type(),
+                   query, attention.getKey(), attention.getValue(),
+                   attention.getHeadsAttr(), attention.getScaleAttr())
+                   .getResult();
+  } else {
+    Operation *clone = builder.clone(*op, mapping);
+    clone->getResult(0).setType(taken(op->getResult(0)));
+    narrowed = clone->getResult(0);
+  }
+
+  for (Operation *user :
+       llvm::make_early_inc_range(op->getResult(0).getUsers())) {
+    auto take = cast<TakeTokensOp>(user);
+    if (take.getType() == narrowed.getType()) {
+      take.replaceAllUsesWith(narrowed);
+      take.erase();
+    } else {
+      take.getInputMutable().assign(narrowed);
+      take.setStart(take.getStart() - span.begin);
+    }
+  }
+  op->erase();
+}
+
+void NarrowTokensPass::runOnOperation() {
+  func::FuncOp entry = getOperation();
+  if (entry.isExternal())
+    return;
+  // New ops stand between `op` and `next`, so `next` is a producer still to
+  // see.
+  Block &block = entry.getBody().front();
+  for (Operation *op = &block.back(); op;) {
+    Operation *next = op->getPrevNode();
+    SmallVector<OpOperand *> operands = getTokenOperands(op);
+    if (!operands.empty()) {
+      auto type = cast<RankedTensorType>(op->getResult(0).getType());
+      std::optional<Span> span = getTakenSpan(op->getResult(0));
+      if (span && type.getRank() == 3 &&
+          (span->end - span->begin) * 2 <= type.getDimSize(1)) {
+        narrow(op, operands, *span);
+        ++opsNarrowed;
+      }
+    }
+    op = next;
+  }
+}
