@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# ===- compare.py - Ours beside OpenVINO ------------------------------------===#
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===------------------------------------------------------------------------===#
+"""Measures inference, f32, ours and OpenVINO in turn, and prints a table.
+
+The peers' harness (run.py) exports the models once and measures OpenVINO; this
+script gives `vit-compile` the same weights, checks that the outputs agree, and
+then runs the two one after the other, several rounds, each in a process of its
+own. The ratio is theirs / ours of the least time seen (what is left of a
+disturbed machine) and of the median of the rounds' medians.
+
+  prepare (torch, timm, onnx and openvino in the environment of PYTHON):
+    compare.py prepare --cache DIR --harness run.py --python PYTHON
+  measure (openvino and numpy there):
+    compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5]
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# What the harness builds, as timm's config.json would say it.
+CONFIGS = {
+    "cifar": dict(
+        architecture="vit_tiny_patch16_224",
+        num_classes=10,
+        model_args=dict(img_size=32, patch_size=4, embed_dim=192, depth=6, num_heads=3),
+        pretrained_cfg=dict(input_size=[3, 32, 32]),
+    ),
+    "ti": dict(architecture="vit_tiny_patch16_224", num_classes=1000),
+    "s": dict(architecture="vit_small_patch16_224", num_classes=1000),
+    "b": dict(architecture="vit_base_patch16_224", num_classes=1000),
+}
+CELLS = [(m, b) for m in ("cifar", "ti", "s", "b") for b in (1, 8)]
+GOALS = {("b", 1): 1.0, ("s", 1): 1.1, ("ti", 1): 1.2, ("cifar", 1): 1.5}  # else 1.1
+
+
+def call(command, **kw):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, **kw)
+    if done.returncode:
+        raise SystemExit(f"error: {' '.join(map(str, command))}\n{(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
+
+
+def last_json(text):
+    return json.loads(next(line for line in reversed(text.splitlines()) if line.startswith("{")))
+
+
+def prepare(a):
+    os.makedirs(a.cache, exist_ok=True)
+    # The harness also makes files for peers that are not measured here, unless they are there.
+    for model, batch in [(m, b) for m in CONFIGS for b in (1, 8, 32)]:
+        for suffix in (".int8.onnx", ".iree.vmfb"):
+            open(os.path.join(a.cache, f"{model}_b{batch}{suffix}"), "a").close()
+    call([a.python, a.harness, "export", "--cache", a.cache])
+
+
+def compile_ours(a, model):
+    folder = os.path.join(a.cache, "timm-" + model)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(CONFIGS[model], f)
+    weights = os.path.join(folder, "model.safetensors")
+    if not os.path.exists(weights):
+        os.link(os.path.join(a.cache, model + ".safetensors"), weights)
+    module = os.path.join(a.cache, model + ".vitm")
+    call([os.path.join(a.bin, "vit-compile"), folder, "-o", module])
+    return module
+
+
+def check(a, module, model, batch):
+    """The largest difference from torch's logits, as a share of the largest logit."""
+    script = (
+        "import sys, numpy as np; y, r = (np.load(f) for f in sys.argv[1:]);"
+        "print(float(np.abs(y - r).max() / np.abs(r).max()))"
+    )
+    stem = os.path.join(a.cache, f"{model}_b{batch}")
+    with tempfile.TemporaryDirectory() as folder:
+        ours = os.path.join(folder, "y.npy")
+        call([os.path.join(a.bin, "vit-run"), "infer", module, "--input", stem + ".in.npy", "--output", ours])
+        return float(call([a.python, "-c", script, ours, stem + ".out.npy"]))
+
+
+def openvino(a, model, batch):
+    r = last_json(
+        call(
+            [a.python, a.harness, "infer", "--peer", "openvino", "--model", model, "--batch", batch, "--threads", a.threads]
+            + ["--cache", a.cache, "--seconds", a.seconds]
+        )
+    )
+    return r["min_ms"], r["median_ms"]
+
+
+def ours(a, module, batch):
+    r = last_json(
+        call([os.path.join(a.bin, "vit-run"), "bench", module, "--batch", batch, "--threads", a.threads, "--json"])
+    )
+    return r["min_ms"], r["median_ms"]
+
+
+def cpu_name():
+    with open("/proc/cpuinfo") as f:
+        info = dict(line.split(":", 1) for line in f.read().split("\n\n")[0].splitlines() if ":" in line)
+    info = {k.strip(): v.strip() for k, v in info.items()}
+    return f"{info['model name']}, family {info['cpu family']} model {info['model']}, {os.cpu_count()} CPUs"
+
+
+def measure(a):
+    only = a.only.split(",") if a.only else []
+    cells = [(m, b) for m, b in CELLS if not only or m in only or f"{m}:{b}" in only]
+    print(f"{cpu_name()}; {a.threads} threads, f32, {a.rounds} rounds; load average before: {os.getloadavg()[0]:.1f}\n")
+    print("| model | batch | OpenVINO min (median) ms | ours min (median) ms | ratio of min | of median | goal | error |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    modules = {m: compile_ours(a, m) for m in dict(cells)}
+    for model, batch in cells:
+        error = check(a, modules[model], model, batch)
+        theirs, us = [], []
+        for _ in range(a.rounds):
+            theirs.append(openvino(a, model, batch))
+            us.append(ours(a, modules[model], batch))
+        (tmin, tmed), (umin, umed) = (
+            (min(r[0] for r in rows), statistics.median(r[1] for r in rows)) for rows in (theirs, us)
+        )
+        goal = GOALS.get((model, batch), 1.1)
+        print(
+            f"| {model} | {batch} | {tmin:.2f} ({tmed:.2f}) | {umin:.2f} ({umed:.2f}) | {tmin / umin:.2f} "
+            f"| {tmed / umed:.2f} | {goal} | {error:.1e} |",
+            flush=True,
+        )
+    print(f"\nload average after: {os.getloadavg()[0]:.1f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verb", choices=["prepare", "run"])
+    parser.add_argument("--cache", required=True, help="folder of exported models")
+    parser.add_argument("--harness", default=os.path.join(ROOT, "../shared/peers/run.py"), help="the peers' run.py")
+    parser.add_argument("--python", default=sys.executable, help="interpreter with the peers' packages")
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="folder of vit-run and vit-compile")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of OpenVINO in each round")
+    parser.add_argument("--only", help="models, or model:batch, separated by commas")
+    a = parser.parse_args()
+    prepare(a) if a.verb == "prepare" else measure(a)
+
+
+if __name__ == "__main__":
+    main()
