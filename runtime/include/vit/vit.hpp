@@ -1,0 +1,261 @@
+//===- vit.hpp - The vit runtime for C++ ------------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A thin, header-only C++17 wrapper over vit.h. Objects own their C
+// counterpart and are moved, not copied; every failed call throws vit::Error,
+// on the caller's side of the C API.
+//
+//   vit::Module module("vit-b16.vitm");
+//   vit::Session session(module);
+//   std::vector<float> logits = session.run(image.data(), {1, 3, 224, 224});
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_VIT_HPP
+#define VIT_VIT_HPP
+
+#include "vit/vit.h"
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vit {
+
+/// A failed call: its status and its message.
+class Error : public std::runtime_error {
+public:
+  Error(vit_status status, const vit_error &error)
+      : std::runtime_error(error.message), code(status) {}
+  vit_status status() const { return code; }
+
+private:
+  vit_status code;
+};
+
+namespace detail {
+
+/// Calls call(&error) and throws where that fails.
+template <typename Call> void check(Call call) {
+  vit_error error = {};
+  if (vit_status status = call(&error))
+    throw Error(status, error);
+}
+
+/// One reference to a C object.
+template <typename T, void (*Release)(T *)> class Handle {
+public:
+  Handle() = default;
+  explicit Handle(T *object) : object(object) {}
+  Handle(Handle &&other) noexcept
+      : object(std::exchange(other.object, nullptr)) {}
+  Handle &operator=(Handle &&other) noexcept {
+    std::swap(object, other.object);
+    return *this;
+  }
+  ~Handle() { Release(object); }
+
+  T *get() const { return object; }
+  T **out() { return &object; }
+
+private:
+  T *object = nullptr;
+};
+
+} // namespace detail
+
+/// A tensor over memory of the caller, for Session::run. `dims` may be left
+/// empty for an output: the call fills them in.
+inline vit_tensor tensor(const char *name, void *data, size_t bytes,
+                         const std::vector<int64_t> &dims = {},
+                         vit_dtype dtype = VIT_F32) {
+  if (dims.size() > VIT_MAX_RANK)
+    throw std::invalid_argument("a tensor has more than 8 dimensions");
+  vit_tensor result = {};
+  result.name = name;
+  result.data = data;
+  result.size = bytes;
+  result.dtype = dtype;
+  result.rank = int32_t(dims.size());
+  for (size_t i = 0; i < dims.size(); ++i)
+    result.dims[i] = dims[i];
+  return result;
+}
+
+/// What a .vitm file holds. Immutable; may be shared between threads.
+class Module {
+public:
+  explicit Module(const std::string &path,
+                  const vit_module_options *options = nullptr) {
+    detail::check([&](vit_error *error) {
+      return vit_module_load(path.c_str(), options, handle.out(), error);
+    });
+  }
+
+  vit_module *get() const { return handle.get(); }
+
+  vit_binding_info input(int32_t index = 0, const char *entry = nullptr) const {
+    vit_binding_info info = {};
+    detail::check([&](vit_error *error) {
+      return vit_module_input(get(), entry, index, &info, error);
+    });
+    return info;
+  }
+  vit_binding_info output(int32_t index = 0,
+                          const char *entry = nullptr) const {
+    vit_binding_info info = {};
+    detail::check([&](vit_error *error) {
+      return vit_module_output(get(), entry, index, &info, error);
+    });
+    return info;
+  }
+
+  /// The label of a class, or its number where the module has none for it.
+  std::string label(int32_t index) const {
+    const char *text = vit_module_label(get(), index);
+    return text ? text : std::to_string(index);
+  }
+
+  vit_preprocessing preprocessing() const {
+    vit_preprocessing result = {};
+    result.struct_size = sizeof result;
+    detail::check([&](vit_error *error) {
+      return vit_module_preprocessing(get(), &result, error);
+    });
+    return result;
+  }
+
+  /// The whole description as JSON.
+  std::string describe() const {
+    char *text = nullptr;
+    detail::check([&](vit_error *error) {
+      return vit_module_describe(get(), &text, error);
+    });
+    struct Free {
+      vit_module *module;
+      char *text;
+      ~Free() { vit_module_free_text(module, text); }
+    } free = {get(), text};
+    return text;
+  }
+
+  uint64_t workspaceSize(int64_t batch, const char *entry = nullptr) const {
+    uint64_t bytes = 0;
+    detail::check([&](vit_error *error) {
+      return vit_module_workspace_size(get(), entry, batch, &bytes, error);
+    });
+    return bytes;
+  }
+
+private:
+  detail::Handle<vit_module, vit_module_release> handle;
+};
+
+/// The weights of a module, shared by the sessions made over them.
+class Parameters {
+public:
+  explicit Parameters(const Module &module) {
+    detail::check([&](vit_error *error) {
+      return vit_parameters_create(module.get(), handle.out(), error);
+    });
+  }
+
+  vit_parameters *get() const { return handle.get(); }
+
+  int32_t count() const { return vit_parameters_count(get()); }
+  vit_binding_info info(int32_t index) const {
+    vit_binding_info info = {};
+    detail::check([&](vit_error *error) {
+      return vit_parameters_info(get(), index, &info, error);
+    });
+    return info;
+  }
+
+  /// `data` must have exactly the parameter's number of elements.
+  void read(const std::string &name, std::vector<float> &data) const {
+    detail::check([&](vit_error *error) {
+      return vit_parameters_read(get(), name.c_str(), data.data(),
+                                 data.size() * sizeof(float), error);
+    });
+  }
+  void write(const std::string &name, const std::vector<float> &data) {
+    detail::check([&](vit_error *error) {
+      return vit_parameters_write(get(), name.c_str(), data.data(),
+                                  data.size() * sizeof(float), error);
+    });
+  }
+
+  /// The first parameter with a NaN or an infinity; empty where there is none.
+  std::string findNotFinite() const {
+    const char *name = vit_parameters_find_not_finite(get());
+    return name ? name : "";
+  }
+
+private:
+  detail::Handle<vit_parameters, vit_parameters_release> handle;
+};
+
+/// A workspace and threads; calls any entry of its module, one call at a time.
+class Session {
+public:
+  explicit Session(const Module &module,
+                   const vit_session_options *options = nullptr)
+      : module(module.get()) {
+    detail::check([&](vit_error *error) {
+      return vit_session_create(module.get(), options, handle.out(), error);
+    });
+  }
+
+  vit_session *get() const { return handle.get(); }
+
+  /// The general call; see vit_session_run.
+  void run(const char *entry, const std::vector<vit_tensor> &inputs,
+           std::vector<vit_tensor> &outputs) {
+    detail::check([&](vit_error *error) {
+      return vit_session_run(get(), entry, inputs.data(),
+                             int32_t(inputs.size()), outputs.data(),
+                             int32_t(outputs.size()), error);
+    });
+  }
+
+  /// Calls the first entry with one f32 input of shape `dims` (its batch
+  /// first) and returns its default output, row-major f32.
+  std::vector<float> run(const float *input, const std::vector<int64_t> &dims) {
+    vit_binding_info info = {};
+    detail::check([&](vit_error *error) {
+      return vit_module_output(module, nullptr, 0, &info, error);
+    });
+    int64_t inputElements = 1, outputElements = 1;
+    for (int64_t dim : dims)
+      inputElements *= dim;
+    for (int32_t i = 0; i < info.rank; ++i)
+      outputElements *= info.dims[i] >= 0 ? info.dims[i]
+                        : dims.empty()    ? 1
+                                          : dims[0];
+    if (inputElements < 1 || outputElements < 1)
+      throw std::invalid_argument("a dimension of the input is below 1");
+    std::vector<float> result(static_cast<size_t>(outputElements));
+    // Inputs are only read; the C struct serves both directions.
+    vit_tensor in = tensor(nullptr, const_cast<float *>(input),
+                           size_t(inputElements) * sizeof(float), dims);
+    vit_tensor out =
+        tensor(nullptr, result.data(), result.size() * sizeof(float));
+    detail::check([&](vit_error *error) {
+      return vit_session_run(get(), nullptr, &in, 1, &out, 1, error);
+    });
+    return result;
+  }
+
+private:
+  vit_module *module; ///< Retained by the session.
+  detail::Handle<vit_session, vit_session_release> handle;
+};
+
+} // namespace vit
+
+#endif // VIT_VIT_HPP

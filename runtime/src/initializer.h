@@ -1,0 +1,46 @@
+//===- initializer.h - How parameters start ---------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Random numbers that are the same on every machine, for any number of threads
+// and any memory layout: element i of a parameter depends on the seed, the
+// parameter's name and i alone. Plain functions; the compiler's reference
+// interpreter is built with this file too.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_INITIALIZER_H
+#define VIT_RUNTIME_INITIALIZER_H
+
+#include <cstdint>
+
+namespace vit::runtime {
+
+/// In the order of `Distribution` of the schema and of the dialect.
+enum class Initializer : uint8_t {
+  Constant,     ///< value everywhere
+  Normal,       ///< mean 0, deviation value (torch.nn.init.normal_)
+  TruncNormal,  ///< the same, cut at -2 and 2 (torch.nn.init.trunc_normal_)
+  Uniform,      ///< [-value, value)
+  XavierUniform ///< [-b, b), b = sqrt(6 / (fan in + fan out)), whatever value:
+                ///< torch.nn.init.xavier_uniform_ on [out, in * ...]
+};
+
+/// Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+/// 3", SC 2011): four random words from a key and a counter.
+void philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
+
+/// Writes elements [begin, begin + count) of the parameter `name` (with its
+/// layer's number, "fc1.weight.3") of shape `dims` to out[0..count). The key is
+/// the seed, the counter (i / 4, 0, XXH64(name) low, high); element i has word
+/// i % 4, and normals come in pairs by Box and Muller in double.
+void initialize(float *out, int64_t begin, int64_t count,
+                Initializer distribution, double value, const int64_t *dims,
+                int rank, uint64_t seed, const char *name);
+
+} // namespace vit::runtime
+
+#endif // VIT_RUNTIME_INITIALIZER_H

@@ -1,0 +1,76 @@
+//===- module.h - A loaded module -------------------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_MODULE_H
+#define VIT_RUNTIME_MODULE_H
+
+#include "code.h"
+#include "cpu.h"
+#include "mapped_file.h"
+#include "verify.h"
+
+#include <atomic>
+
+/// Immutable once loaded, so any thread may read it.
+struct vit_module {
+  explicit vit_module(const vit::runtime::Allocator &allocator)
+      : allocator(allocator) {}
+
+  std::atomic<int32_t> references{1};
+  vit::runtime::Allocator allocator;
+  vit::runtime::Array<char> name;      ///< the path, for messages
+  vit::runtime::Array<char> directory; ///< where weight files are, or empty
+  vit::runtime::MappedFile file;       ///< not open where it is from memory
+  const unsigned char *segments = nullptr;
+  uint64_t segmentsOffset = 0;
+  uint64_t segmentsSize = 0;
+  /// Copied, so that who changes the file changes nothing that was checked.
+  vit::runtime::Array<uint64_t> metadata;
+  const vit::schema::Module *root = nullptr;
+  vit::runtime::CpuLevel level = vit::runtime::CpuLevel::None;
+  bool levelIsKnown = true; ///< false: VIT_CPU_LEVEL is set to no level
+  uint64_t seed = 0;
+  /// Per entry the schedule that this machine runs, NULL where there is none.
+  vit::runtime::Array<const vit::schema::Schedule *> schedules;
+  vit::runtime::Code code;
+
+  const vit::schema::Entry &entry(uint32_t index) const {
+    return *root->entries()->Get(index);
+  }
+};
+
+namespace vit::runtime {
+
+/// The index of the entry called `name` (NULL: the first).
+vit_status findEntry(const vit_module &module, const char *name,
+                     uint32_t &index, vit_error *error);
+
+/// Fails, with what module and machine have, where the machine cannot run this
+/// entry.
+vit_status requireSchedule(const vit_module &module, uint32_t entry,
+                           vit_error *error);
+
+/// Copies the caller's options of whatever version over defaults.
+template <typename Options>
+vit_status readOptions(const Options *given, Options &options,
+                       vit_error *error) {
+  options = Options();
+  if (!given)
+    return VIT_OK;
+  if (given->struct_size < sizeof(size_t) || given->struct_size > 4096)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "struct_size of the options is %zu: set it to their sizeof",
+                given->struct_size);
+  std::memcpy(&options, given,
+              given->struct_size < sizeof options ? given->struct_size
+                                                  : sizeof options);
+  return VIT_OK;
+}
+
+} // namespace vit::runtime
+
+#endif // VIT_RUNTIME_MODULE_H

@@ -1,0 +1,40 @@
+//===- plan.h - Memory of one call ------------------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Slots, and what commands read and write, are closed forms in the batch; here
+// they become numbers.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_PLAN_H
+#define VIT_RUNTIME_PLAN_H
+
+#include "module_generated.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vit::runtime {
+
+/// Computes for each slot its bytes at `batch`, the largest of its values, and
+/// its offset in a workspace of `total` bytes, multiples of 64. `sizes` and
+/// `offsets` have room for each slot or are NULL. False where a number exceeds
+/// what 56 bits hold.
+bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
+               uint64_t *offsets, uint64_t &total);
+
+/// Checks that at this batch no command goes beyond the memory that its
+/// arguments have. Indices must have been checked. False, with a reason for
+/// people, where one does.
+bool checkCommand(const schema::Module &module, const schema::Entry &entry,
+                  const schema::Schedule &schedule,
+                  const schema::Command &command, int64_t batch,
+                  const uint64_t *slotSizes, char *reason, size_t reasonSize);
+
+} // namespace vit::runtime
+
+#endif // VIT_RUNTIME_PLAN_H

@@ -1,0 +1,115 @@
+//===- text.h - Writing JSON without allocating -----------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A writer that runs twice: without a buffer it only counts, so that its owner
+// can allocate what is needed, then it writes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_TEXT_H
+#define VIT_RUNTIME_TEXT_H
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+
+namespace vit::runtime {
+
+/// Keys are NULL for members of arrays. Text must be UTF-8.
+class Text {
+public:
+  Text() = default;
+  /// `memory` has room for all that will be written and a NUL.
+  Text(char *memory, size_t capacity) : memory(memory), capacity(capacity) {}
+
+  size_t size() const { return used; }
+
+  void beginObject(const char *key) { open(key, '{'); }
+  void endObject() { close('}'); }
+  void beginArray(const char *key) { open(key, '['); }
+  void endArray() { close(']'); }
+
+  template <typename T> void field(const char *key, T value) {
+    separate(key);
+    write(value);
+  }
+  template <typename T> void item(T value) { field(nullptr, value); }
+
+private:
+  void put(char c) {
+    if (memory && used + 1 < capacity) {
+      memory[used] = c;
+      memory[used + 1] = 0;
+    }
+    ++used;
+  }
+  void put(const char *text) {
+    while (*text)
+      put(*text++);
+  }
+
+  void separate(const char *key) {
+    if (!first)
+      put(',');
+    first = false;
+    if (!key)
+      return;
+    write(key);
+    put(':');
+  }
+  void open(const char *key, char bracket) {
+    separate(key);
+    put(bracket);
+    first = true;
+  }
+  void close(char bracket) {
+    put(bracket);
+    first = false;
+  }
+
+  void write(const char *text) {
+    put('"');
+    for (; *text; ++text) {
+      auto c = static_cast<unsigned char>(*text);
+      if (c == '"' || c == '\\')
+        put('\\');
+      if (c >= 0x20) {
+        put(*text);
+        continue;
+      }
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", c);
+      put(escape);
+    }
+    put('"');
+  }
+  void write(int64_t value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%lld", static_cast<long long>(value));
+    put(text);
+  }
+  void write(bool value) { put(value ? "true" : "false"); }
+  void write(double value) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%.9g", value);
+    // Whatever the locale writes between whole and part.
+    for (char *c = text; *c; ++c)
+      if (*c == ',')
+        *c = '.';
+    put(text);
+  }
+
+  char *memory = nullptr;
+  size_t capacity = 0;
+  size_t used = 0;
+  bool first = true;
+};
+
+} // namespace vit::runtime
+
+#endif // VIT_RUNTIME_TEXT_H

@@ -1,0 +1,85 @@
+//===- verify.h - Checks of a module before it is used ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Nothing that a file says is believed before it was checked here: the header,
+// then (after the hash and FlatBuffers' own verifier, in module.cpp) every
+// index, offset, size and shape of the metadata against the file and against
+// each other.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_VERIFY_H
+#define VIT_RUNTIME_VERIFY_H
+
+#include "derive.h"
+#include "error.h"
+#include "format.h"
+#include "memory.h"
+#include "module_generated.h"
+
+namespace vit::runtime {
+
+/// No dimension, and no number of elements, is larger than this.
+inline constexpr int64_t kMaxElements = int64_t(1) << 44;
+/// No kernel takes more arguments.
+inline constexpr uint32_t kMaxArguments = 64;
+/// No kernel's scratch memory, per thread, is larger.
+inline constexpr uint64_t kMaxScratch = uint64_t(1) << 30;
+
+/// Checks the first bytes of a file of `size` bytes and copies them to
+/// `header`. `name` is the file's, for messages.
+vit_status verifyHeader(const unsigned char *file, uint64_t size,
+                        const char *name, FileHeader &header, vit_error *error);
+
+/// Checks metadata that has passed FlatBuffers' verifier against the file's
+/// segments. `hashWeights` asks for the hashes of weights too; those of code
+/// are checked always.
+vit_status verifyMetadata(const schema::Module &module,
+                          const unsigned char *segments, uint64_t segmentsSize,
+                          bool hashWeights, const char *name,
+                          const Allocator &allocator, vit_error *error);
+
+//===----------------------------------------------------------------------===//
+// What verified metadata says
+//===----------------------------------------------------------------------===//
+
+using Dims = flatbuffers::Vector<int64_t>;
+
+inline uint32_t count(const flatbuffers::Vector<uint32_t> *vector) {
+  return vector ? vector->size() : 0;
+}
+template <typename T>
+uint32_t count(const flatbuffers::Vector<flatbuffers::Offset<T>> *vector) {
+  return vector ? vector->size() : 0;
+}
+template <typename T> uint32_t count(const flatbuffers::Vector<T> *vector) {
+  return vector ? vector->size() : 0;
+}
+
+/// The product of verified dimensions, the batch's -1 counting `batch`.
+int64_t elements(const Dims &dims, int64_t batch = 1);
+
+/// Bytes of a binding at this batch; false where they exceed 64 bits.
+bool bindingBytes(const schema::Binding &binding, int64_t batch,
+                  uint64_t &bytes);
+
+/// Bytes at which `derived` is stored in the file, 0 where it is made at load.
+inline uint64_t storedBytes(const schema::Derived &derived) {
+  return derived.data() ? derived.data()->size() : 0;
+}
+
+/// The layout of a derived form, any but Resample.
+Form formOf(const schema::Derived &derived);
+
+/// True where the sources can be read back out of the form.
+inline bool isInvertible(const schema::Derived &derived) {
+  return derived.kind() != schema::DerivedKind::Resample;
+}
+
+} // namespace vit::runtime
+
+#endif // VIT_RUNTIME_VERIFY_H
