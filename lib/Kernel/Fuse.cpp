@@ -1,11 +1,15 @@
-//===- Fuse.cpp - Fewer, larger kernels ---===//
+//===- Fuse.cpp - Fewer, larger kernels -----------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelUtils.h"
 #include "vit/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_FUSE
@@ -14,10 +18,199 @@ namespace mlir::vit {
 
 using namespace mlir;
 using namespace mlir::vit;
+using namespace mlir::vit::kernel;
 
 namespace {
 struct FusePass : vit::impl::FuseBase<FusePass> {
   using Base::Base;
-  void runOnOperation() override {}
+  void runOnOperation() override;
+};
+
+/// A product that may become part of one for query, key and value.
+struct Product {
+  unsigned operand; ///< of the attention: 0 query, 1 key, 2 value
+  GemmOp gemm;
+  Value bias; ///< null: none
 };
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// Epilogues
+//===----------------------------------------------------------------------===//
+
+/// The kernel that `map` can move into: it makes one of map's operands, of the
+/// result's type, for map alone. Of several the last, which needs what it
+/// reads soonest anyway.
+static Operation *findProducer(MapOp map) {
+  Operation *found = nullptr;
+  for (Value operand : map->getOperands()) {
+    Operation *producer = operand.getDefiningOp();
+    bool fits = hasEpilogue(producer) && operand.getType() == map.getType() &&
+                llvm::all_of(operand.getUsers(),
+                             [&](Operation *user) { return user == map; });
+    if (fits && (!found || found->isBeforeInBlock(producer)))
+      found = producer;
+  }
+  return found;
+}
+
+/// Replaces `producer` and `map`, which alone uses it, by one op at map's
+/// place.
+static void fuseInto(Operation *producer, MapOp map) {
+  OpBuilder builder(map);
+  Value intermediate = producer->getResult(0);
+
+  SmallVector<Value> operands(producer->getOperands());
+  unsigned extrasBegin = getExtrasBegin(producer);
+  auto findExtra = [&](Value value) -> unsigned {
+    auto *found = llvm::find(llvm::drop_begin(operands, extrasBegin), value);
+    return std::distance(operands.begin() + extrasBegin, found);
+  };
+  for (Value operand : map->getOperands())
+    if (operand != intermediate &&
+        findExtra(operand) == operands.size() - extrasBegin)
+      operands.push_back(operand);
+
+  OperationState state(builder.getFusedLoc({producer->getLoc(), map.getLoc()}),
+                       producer->getName(), operands, map->getResultTypes());
+  state.propertiesAttr = producer->getPropertiesAsAttribute();
+  state.addRegion()->takeBody(producer->getRegion(0));
+  Operation *fused = builder.create(state);
+
+  Block &code = getEpilogue(fused);
+  while (code.getNumArguments() < 1 + operands.size() - extrasBegin)
+    code.addArgument(builder.getF32Type(), map.getLoc());
+  auto yield = cast<kernel::YieldOp>(code.getTerminator());
+  IRMapping mapping;
+  for (auto [operand, argument] :
+       llvm::zip(map->getOperands(), getEpilogue(map).getArguments()))
+    mapping.map(argument, operand == intermediate
+                              ? Value(yield.getValue())
+                              : code.getArgument(1 + findExtra(operand)));
+  builder.setInsertionPoint(yield);
+  for (Operation &op : getEpilogue(map).without_terminator())
+    builder.clone(op, mapping);
+  Value result =
+      cast<kernel::YieldOp>(getEpilogue(map).getTerminator()).getValue();
+  yield.getValueMutable().assign(mapping.lookupOrDefault(result));
+
+  map.replaceAllUsesWith(fused->getResult(0));
+  map.erase();
+  producer->erase();
+}
+
+//===----------------------------------------------------------------------===//
+// Query, key and value
+//===----------------------------------------------------------------------===//
+
+/// The product behind operand `index`, where only this attention uses it and
+/// nothing but a bias is fused into it.
+static std::optional<Product> getProduct(kernel::AttentionOp attention,
+                                         unsigned index) {
+  Value operand = attention->getOperand(index);
+  auto gemm = operand.getDefiningOp<GemmOp>();
+  if (!gemm || !operand.hasOneUse() || attention.getOffsets()[index] != 0)
+    return std::nullopt;
+  Block &code = getEpilogue(gemm);
+  Value result = cast<kernel::YieldOp>(code.getTerminator()).getValue();
+  if (gemm.getExtras().empty() && result == code.getArgument(0))
+    return Product{index, gemm, Value()};
+  auto sum = result.getDefiningOp<arith::AddFOp>();
+  bool isBias =
+      sum && gemm.getExtras().size() == 1 &&
+      sum.getLhs() == code.getArgument(0) &&
+      sum.getRhs() == code.getArgument(1) &&
+      cast<RankedTensorType>(gemm.getExtras().front().getType()).getRank() == 1;
+  if (!isBias)
+    return std::nullopt;
+  return Product{index, gemm, gemm.getExtras().front()};
+}
+
+/// The sources one above the other along their first dimension.
+static Value stack(OpBuilder &builder, Location location,
+                   ArrayRef<Value> sources) {
+  auto type = cast<RankedTensorType>(sources.front().getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape[0] = 0;
+  for (Value source : sources)
+    shape[0] += cast<RankedTensorType>(source.getType()).getDimSize(0);
+  return DeriveOp::create(builder, location,
+                          RankedTensorType::get(shape, type.getElementType()),
+                          sources);
+}
+
+/// Makes one product of `products`, which have one input and all a bias or
+/// all none.
+static void fuseProducts(kernel::AttentionOp attention,
+                         ArrayRef<Product> products) {
+  SmallVector<Value> weights, biases;
+  SmallVector<Location> locations;
+  SmallVector<int64_t> offsets(attention.getOffsets());
+  int64_t width = 0;
+  GemmOp last = products.front().gemm;
+  for (const Product &product : products) {
+    GemmOp gemm = product.gemm;
+    weights.push_back(gemm.getWeight());
+    if (product.bias)
+      biases.push_back(product.bias);
+    locations.push_back(gemm.getLoc());
+    offsets[product.operand] = width;
+    width += gemm.getWeight().getType().getDimSize(0);
+    if (last->isBeforeInBlock(gemm))
+      last = gemm;
+  }
+
+  OpBuilder builder(last);
+  Location location = builder.getFusedLoc(locations);
+  SmallVector<Value> extras;
+  if (!biases.empty())
+    extras.push_back(stack(builder, location, biases));
+  auto type = last.getResult().getType();
+  auto fusedType = RankedTensorType::get(
+      {type.getDimSize(0), type.getDimSize(1), width}, type.getElementType());
+  auto fused = GemmOp::create(builder, location, fusedType, last.getInput(),
+                              stack(builder, location, weights), extras,
+                              TileAttr(), IntegerAttr());
+  // All have the same code; take one's.
+  fused.getEpilogue().takeBody(last.getEpilogue());
+  for (const Product &product : products) {
+    attention->setOperand(product.operand, fused.getResult());
+    product.gemm->erase();
+  }
+  attention.setOffsets(offsets);
+}
+
+static bool fuseAttention(kernel::AttentionOp attention) {
+  // By input and whether there is a bias; a mixture stays apart.
+  llvm::MapVector<std::pair<Value, unsigned>, SmallVector<Product>> groups;
+  for (unsigned index = 0; index < 3; ++index)
+    if (std::optional<Product> product = getProduct(attention, index))
+      groups[{product->gemm.getInput(), product->bias ? 1u : 0u}].push_back(
+          *product);
+  bool changed = false;
+  for (auto &[key, products] : groups) {
+    if (products.size() < 2)
+      continue;
+    fuseProducts(attention, products);
+    changed = true;
+  }
+  return changed;
+}
+
+void FusePass::runOnOperation() {
+  if (getOperation().isExternal())
+    return;
+  Block &block = getOperation().getBody().front();
+  if (epilogues)
+    for (Operation &op : llvm::make_early_inc_range(block))
+      if (auto map = dyn_cast<MapOp>(op))
+        if (Operation *producer = findProducer(map)) {
+          fuseInto(producer, map);
+          ++epiloguesFused;
+        }
+  if (qkv)
+    for (auto attention :
+         llvm::make_early_inc_range(block.getOps<kernel::AttentionOp>()))
+      if (fuseAttention(attention))
+        ++attentionsFused;
+}
