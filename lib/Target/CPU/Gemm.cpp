@@ -1,0 +1,233 @@
+//===- Gemm.cpp - Products with their epilogue ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// A work unit is one tile: a row block by a panel of weights. Units are
+// numbered chunk by chunk of row blocks; in a chunk panel by panel, so that a
+// panel stays in the cache while the chunk's rows, which do too, pass by. Each
+// element is one sum over the depth in order, whatever the split.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
+                                            function_ref<void(Value)> onStep) {
+  SmallVector<Value> zeros(tile.rows * tile.vectors, b.splat(0));
+  auto step = [&](Value i, ValueRange carried) {
+    SmallVector<Value> sums(carried);
+    if (onStep)
+      onStep(i);
+    Value left = b.add(tile.leftBase, b.mul(i, tile.leftStep));
+    Value right = b.add(tile.rightBase, b.mul(i, tile.rightStep));
+    for (int64_t depth = 0; depth < tile.unroll; ++depth) {
+      SmallVector<Value> columns;
+      for (int64_t v = 0; v < tile.vectors; ++v)
+        columns.push_back(b.load(
+            tile.right,
+            b.add(right, depth * tile.rightDepth + v * tile.rightVector)));
+      for (int64_t row = 0; row < tile.rows; ++row) {
+        Value x = b.broadcast(
+            b.loadScalar(tile.left, b.add(left, row * tile.leftRow + depth)));
+        for (int64_t v = 0; v < tile.vectors; ++v) {
+          Value &sum = sums[row * tile.vectors + v];
+          sum = b.fma(x, columns[v], sum);
+        }
+      }
+    }
+    return sums;
+  };
+  return b.loop(b.index(0), b.index(tile.steps), 1, zeros, step);
+}
+
+namespace {
+/// What the emitter knows of one product.
+struct Gemm {
+  kernel::GemmOp op;
+  KernelBuilder &b;
+  Blocked input, result;
+  Epilogue epilogue;
+  int64_t depth;     ///< padded inputs
+  int64_t panel;     ///< columns of a panel, but the last
+  int64_t panels;    ///< with the last
+  int64_t lastPanel; ///< columns of the last
+  int64_t chunk;     ///< row blocks
+  int64_t strip;     ///< vectors that the tile chose
+
+  void emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
+                 int64_t columns);
+  void emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
+                 int64_t columns, Value firstVector, int64_t vectors);
+  void emit();
+};
+} // namespace
+
+void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
+                     int64_t columns, Value firstVector, int64_t vectors) {
+  Tile tile;
+  tile.rows = result.rows;
+  tile.vectors = vectors;
+  tile.unroll = kLanes;
+  tile.steps = depth / kLanes;
+  tile.left = b.argument(0);
+  tile.leftBase = b.mul(block.block, input.blockElements());
+  tile.leftRow = kLanes;
+  tile.leftStep = input.vectorElements();
+  tile.right = b.argument(1);
+  Value panelBase = b.mul(panelIndex, panel * depth);
+  tile.rightBase = b.add(panelBase, b.mul(firstVector, kLanes));
+  tile.rightDepth = columns;
+  tile.rightStep = columns * kLanes;
+  tile.rightVector = kLanes;
+
+  // Bring the next panel into the L2 cache while this one is at work: its lines
+  // spread evenly over the steps of the chunk's row blocks.
+  int64_t strips = columns / kLanes / vectors;
+  int64_t lines = std::min<int64_t>(8, llvm::divideCeil(panel, strips * chunk));
+  Value position = b.add(b.mul(b.sub(block.block, chunkBegin), strips),
+                         b.div(firstVector, vectors));
+  Value next = b.add(b.add(panelBase, panel * depth),
+                     b.mul(position, tile.steps * lines * kLanes));
+  auto prefetch = [&](Value step) {
+    Value line = b.add(next, b.mul(step, lines * kLanes));
+    for (int64_t i = 0; i < lines; ++i)
+      memref::PrefetchOp::create(b, tile.right,
+                                 ValueRange{b.add(line, i * kLanes)},
+                                 /*isWrite=*/false, /*localityHint=*/2,
+                                 /*isDataCache=*/true);
+  };
+  SmallVector<Value> sums =
+      panels > 1 ? emitTile(b, tile, prefetch) : emitTile(b, tile);
+
+  Value firstChannel = b.add(b.mul(panelIndex, panel / kLanes), firstVector);
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value channel = b.add(firstChannel, v);
+    Value offset = b.add(block.base, b.mul(channel, result.vectorElements()));
+    SmallVector<Value> channels = epilogue.loadChannels(channel);
+    for (int64_t row = 0; row < result.rows; ++row) {
+      Value at = b.add(offset, row * kLanes);
+      Value value = epilogue.apply(sums[row * vectors + v], channels, block,
+                                   row, channel, at);
+      b.store(zeroPaddedRow(b, result, block, row, value),
+              b.argument(op->getNumOperands()), at);
+    }
+  }
+}
+
+void Gemm::emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
+                     int64_t columns) {
+  int64_t vectors = columns / kLanes;
+  int64_t width = std::gcd(strip, vectors);
+  b.loop(from, to, [&](Value i) {
+    RowBlock block = getRowBlock(b, result, i);
+    if (width == vectors) {
+      emitStrip(block, chunkBegin, panelIndex, columns, b.index(0), vectors);
+      return;
+    }
+    b.loop(0, vectors / width, [&](Value s) {
+      emitStrip(block, chunkBegin, panelIndex, columns, b.mul(s, width), width);
+    });
+  });
+}
+
+void Gemm::emit() {
+  Value rowBlocks = getRowBlocks(b, result);
+  auto loop = scf::WhileOp::create(
+      b, TypeRange{b.getIndexType()}, ValueRange{b.begin()},
+      [&](OpBuilder &, Location, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToEnd(carried[0].getParentBlock());
+        scf::ConditionOp::create(b, b.isLess(carried[0], b.end()), carried);
+      },
+      [&](OpBuilder &, Location, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToEnd(carried[0].getParentBlock());
+        Value unit = carried[0];
+        // All chunks before this one are whole; this one may be the last.
+        Value chunkIndex = b.div(unit, chunk * panels);
+        Value chunkBegin = b.mul(chunkIndex, chunk);
+        Value blocks = b.min(b.index(chunk), b.sub(rowBlocks, chunkBegin));
+        Value inChunk = b.sub(unit, b.mul(chunkIndex, chunk * panels));
+        Value panelIndex = b.div(inChunk, blocks);
+        Value first = b.rem(inChunk, blocks);
+        Value count = b.min(b.sub(blocks, first), b.sub(b.end(), unit));
+        Value from = b.add(chunkBegin, first), to = b.add(from, count);
+        if (lastPanel == panel) {
+          emitPanel(from, to, chunkBegin, panelIndex, panel);
+        } else if (panels == 1) {
+          emitPanel(from, to, chunkBegin, b.index(0), lastPanel);
+        } else {
+          b.ifThen(
+              b.isLess(panelIndex, b.index(panels - 1)),
+              [&] { emitPanel(from, to, chunkBegin, panelIndex, panel); },
+              [&] {
+                emitPanel(from, to, chunkBegin, b.index(panels - 1), lastPanel);
+              });
+        }
+        scf::YieldOp::create(b, ValueRange{b.add(unit, count)});
+      });
+  b.setInsertionPointAfter(loop);
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
+                                               KernelBuilder &b) {
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  FailureOr<Blocked> result = Blocked::get(op, op.getResult().getType());
+  if (failed(input) || failed(result))
+    return failure();
+  auto weight = op.getWeight().getType();
+  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(weight.getEncoding());
+  if (!panels)
+    return op.emitOpError("needs #kernel.panels where its weight has ")
+           << weight << "; run vit-tile and vit-layout first";
+  if (!op.getTile())
+    return op.emitOpError("has no tile; run vit-tile first");
+  if (input->rows != result->rows || panels.getInGroup() != input->group ||
+      panels.getOutGroup() != result->group || panels.getCols() <= 0 ||
+      panels.getCols() % kLanes != 0)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", weight " << weight << ", result "
+           << op.getResult().getType();
+  FailureOr<Epilogue> epilogue =
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, *result);
+  if (failed(epilogue))
+    return failure();
+
+  int64_t columns = result->channelBlocks * kLanes;
+  int64_t panel = std::min(panels.getCols(), columns);
+  int64_t count = llvm::divideCeil(columns, panel);
+  int64_t wanted = op.getTile()->getCols() / kLanes;
+  int64_t strip = b.level.stripVectors(
+      result->rows,
+      wanted > 0 ? std::min(wanted, panel / kLanes) : panel / kLanes);
+  Gemm gemm{op,
+            b,
+            *input,
+            *result,
+            *epilogue,
+            input->channelBlocks * kLanes,
+            panel,
+            count,
+            columns - (count - 1) * panel,
+            std::max<int64_t>(1, op.getTile()->getChunk()),
+            strip};
+  gemm.emit();
+
+  MLIRContext *context = op.getContext();
+  kernel::ExtentAttr blocks = kernel::getRowBlocks(op.getResult().getType());
+  KernelInfo info;
+  info.units = kernel::ExtentAttr::get(context, blocks.getTimes() * count,
+                                       blocks.getOf(), blocks.getPer());
+  int64_t rows = result->isPerImage() ? result->tokens : 1;
+  info.flop = kernel::ExtentAttr::get(
+      context, 2 * rows * input->width * result->width, 1, 1);
+  return info;
+}

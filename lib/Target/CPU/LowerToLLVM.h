@@ -1,0 +1,36 @@
+//===- LowerToLLVM.h - From vector code to LLVM IR ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_CPU_LOWERTOLLVM_H
+#define VIT_TARGET_CPU_LOWERTOLLVM_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
+
+#include <memory>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
+namespace mlir::vit::cpu {
+
+/// The dialects and translations that `lowerToLLVM` needs.
+void registerLowering(DialectRegistry &registry);
+
+/// Lowers `module`, which holds the one function `name`, to LLVM IR whose one
+/// external function `name` has the kernels' C signature
+///   void (ptr arguments, i64 batch, i64 begin, i64 end, ptr scratch).
+/// Null, with a diagnostic, on failure. Changes `module`.
+std::unique_ptr<llvm::Module> lowerToLLVM(ModuleOp module, StringRef name,
+                                          bool verify,
+                                          llvm::LLVMContext &context);
+
+} // namespace mlir::vit::cpu
+
+#endif // VIT_TARGET_CPU_LOWERTOLLVM_H

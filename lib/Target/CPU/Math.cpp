@@ -1,0 +1,126 @@
+//===- Math.cpp - Functions as multiplications and additions ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// Coefficients are our own weighted least-squares (Lawson) fits, which come
+// close to the minimax polynomial or quotient; errors are of f32 evaluation
+// against double. A NaN stays a NaN in all of them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace mlir::vit::cpu;
+
+static Value multiply(KernelBuilder &b, Value x, Value y) {
+  return arith::MulFOp::create(b, x, y);
+}
+
+static Value evaluate(KernelBuilder &b, Value x,
+                      ArrayRef<double> coefficients) {
+  Value sum = b.splat(coefficients.back());
+  for (double c : llvm::reverse(coefficients.drop_back()))
+    sum = b.fma(sum, x, b.splat(c));
+  return sum;
+}
+
+/// 2^x on [-1/2, 1/2], relative error 2e-9 before rounding.
+static Value emitExp2Fraction(KernelBuilder &b, Value x) {
+  return evaluate(b, x,
+                  {1.0, 0.6931471824645996, 0.24022646248340607,
+                   0.05550328642129898, 0.009618489071726799,
+                   0.0013399930903688073, 0.00015345809515565634});
+}
+
+static Value toInteger(KernelBuilder &b, Value x) {
+  return arith::FPToSIOp::create(b, VectorType::get({kLanes}, b.getI32Type()),
+                                 x);
+}
+
+/// 2^n as a float, for integers n in [-126, 127].
+static Value powerOfTwo(KernelBuilder &b, Value n) {
+  Value biased = arith::AddIOp::create(b, n, b.splatBits(127));
+  Value bits = arith::ShLIOp::create(b, biased, b.splatBits(23));
+  return vector::BitCastOp::create(b, b.vectorType, bits);
+}
+
+/// `x`, or `bound` where x is below it or a NaN: safe to convert to an integer.
+static Value numberAtLeast(KernelBuilder &b, Value x, Value bound) {
+  Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, bound);
+  return b.select(above, x, bound);
+}
+
+Value mlir::vit::cpu::emitExp2OfNegative(KernelBuilder &b, Value x) {
+  Value bound = b.splat(-126);
+  Value whole = math::RoundEvenOp::create(b, numberAtLeast(b, x, bound));
+  Value fraction = arith::SubFOp::create(b, b.atLeast(x, bound), whole);
+  return multiply(b, emitExp2Fraction(b, fraction),
+                  powerOfTwo(b, toInteger(b, whole)));
+}
+
+/// 2^(whole + fraction), whole in [-152, 130]: in two factors, so that the
+/// result overflows to infinity and underflows to zero by itself.
+static Value scaleByPower(KernelBuilder &b, Value whole, Value fraction) {
+  Value n = toInteger(b, whole);
+  Value half = arith::ShRSIOp::create(b, n, b.splatBits(1));
+  Value rest = arith::SubIOp::create(b, n, half);
+  Value value = multiply(b, emitExp2Fraction(b, fraction), powerOfTwo(b, half));
+  return multiply(b, value, powerOfTwo(b, rest));
+}
+
+Value mlir::vit::cpu::emitExp2(KernelBuilder &b, Value x) {
+  Value low = b.splat(-152), high = b.splat(130);
+  Value whole =
+      math::RoundEvenOp::create(b, b.atMost(numberAtLeast(b, x, low), high));
+  Value bounded = b.atMost(b.atLeast(x, low), high);
+  return scaleByPower(b, whole, arith::SubFOp::create(b, bounded, whole));
+}
+
+Value mlir::vit::cpu::emitExp(KernelBuilder &b, Value x) {
+  Value low = b.splat(-105), high = b.splat(90);
+  Value log2e = b.splat(1.44269504088896341);
+  Value number = b.atMost(numberAtLeast(b, x, low), high);
+  Value bounded = b.atMost(b.atLeast(x, low), high);
+  Value whole = math::RoundEvenOp::create(b, multiply(b, number, log2e));
+  // The product's rounding error would be multiplied by the exponent: carry
+  // what f32 leaves of log2(e) too.
+  double remainder = 1.44269504088896341 - double(1.44269504088896341f);
+  Value fraction = b.fma(bounded, log2e, arith::NegFOp::create(b, whole));
+  fraction = b.fma(bounded, b.splat(remainder), fraction);
+  return scaleByPower(b, whole, fraction);
+}
+
+/// x P(x^2) / Q(x^2) for an odd function that is +-1 beyond +-bound.
+static Value emitOdd(KernelBuilder &b, Value x, double bound,
+                     ArrayRef<double> numerator, ArrayRef<double> denominator) {
+  x = b.atMost(b.atLeast(x, b.splat(-bound)), b.splat(bound));
+  Value square = multiply(b, x, x);
+  Value above = multiply(b, evaluate(b, square, numerator), x);
+  return arith::DivFOp::create(b, above, evaluate(b, square, denominator));
+}
+
+/// Absolute error 3.4e-7 (GELU: 1.1e-6 at x = 8, relative 2e-7).
+Value mlir::vit::cpu::emitErf(KernelBuilder &b, Value x) {
+  return emitOdd(
+      b, x, 3.92,
+      {1.1283791065216064, 0.19040049612522125, 0.05274781957268715,
+       0.0037653311155736446, 0.0002848715230356902, 2.050070634140866e-06},
+      {1.0, 0.5020707845687866, 0.11410654336214066, 0.014968645758926868,
+       0.0011624573962762952, 3.80909550585784e-05});
+}
+
+/// Absolute error 2.6e-7.
+Value mlir::vit::cpu::emitTanh(KernelBuilder &b, Value x) {
+  return emitOdd(b, x, 7.9,
+                 {1.0, 0.1345064342021942, 0.0035790198016911745,
+                  2.2023699784767814e-05, 1.5428600619316057e-08},
+                 {1.0, 0.46783971786499023, 0.02619234286248684,
+                  0.0003423695743549615, 8.599037073508953e-07});
+}

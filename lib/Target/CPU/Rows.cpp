@@ -1,0 +1,216 @@
+//===- Rows.cpp - Layer norm and softmax, row by row ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// A work unit is one row block. Its rows go side by side, a vector of sums
+// each, over the row's channels: once for the mean, once for the variance
+// (about the mean, not by squares: those cancel), once for the result.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+using Reduction = KernelBuilder::Reduction;
+
+namespace {
+/// A row's channels as runs of vectors, the last of which may be part padding;
+/// each statistic is over `runs` runs.
+struct Rows {
+  kernel::RowsOp op;
+  KernelBuilder &b;
+  Blocked shape;
+  Epilogue epilogue;
+  int64_t groups;   ///< statistics per row
+  int64_t runs;     ///< per statistic
+  int64_t vectors;  ///< per run
+  int64_t tail;     ///< lanes of a run's last vector; 16: no padding
+  int64_t channels; ///< per statistic
+
+  using PerRow = SmallVector<Value>;
+  using Visit =
+      function_ref<PerRow(Value channelVector, int64_t lanes, PerRow carried)>;
+  /// Calls `visit` on each channel vector of statistic `group`, in order.
+  PerRow visit(Value group, PerRow carried, Visit body);
+  PerRow load(const RowBlock &block, Value channelVector);
+  /// One reduction over statistic `group`; `body` maps an element vector.
+  PerRow reduce(const RowBlock &block, Value group, Reduction kind,
+                double start, function_ref<Value(Value, int64_t row)> body);
+  void finish(const RowBlock &block, Value group,
+              function_ref<Value(Value, int64_t row)> body);
+  void normalize(const RowBlock &block, Value group);
+  void softmax(const RowBlock &block, Value group);
+};
+} // namespace
+
+Rows::PerRow Rows::visit(Value group, PerRow carried, Visit body) {
+  auto run = [&](Value index, PerRow carried) {
+    Value first = b.mul(b.add(b.mul(group, runs), index), vectors);
+    int64_t whole = tail == kLanes ? vectors : vectors - 1;
+    if (whole > 0)
+      carried = b.loop(b.index(0), b.index(whole), 1, carried,
+                       [&](Value i, ValueRange values) {
+                         return body(b.add(first, i), kLanes, PerRow(values));
+                       });
+    if (tail != kLanes)
+      carried = body(b.add(first, whole), tail, carried);
+    return carried;
+  };
+  if (runs == 1)
+    return run(b.index(0), carried);
+  return b.loop(
+      b.index(0), b.index(runs), 1, carried,
+      [&](Value i, ValueRange values) { return run(i, PerRow(values)); });
+}
+
+Rows::PerRow Rows::load(const RowBlock &block, Value channelVector) {
+  Value offset =
+      b.add(block.base, b.mul(channelVector, shape.vectorElements()));
+  PerRow values;
+  for (int64_t row = 0; row < shape.rows; ++row)
+    values.push_back(b.load(b.argument(0), b.add(offset, row * kLanes)));
+  return values;
+}
+
+Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
+                          double start,
+                          function_ref<Value(Value, int64_t)> body) {
+  PerRow sums =
+      visit(group, PerRow(shape.rows, b.splat(start)),
+            [&](Value channelVector, int64_t lanes, PerRow carried) {
+              PerRow values = load(block, channelVector);
+              for (int64_t row = 0; row < shape.rows; ++row) {
+                Value value = body(values[row], row);
+                if (lanes != kLanes)
+                  value = b.select(b.laneMask(lanes), value, b.splat(start));
+                // The element first: a maximum keeps the first operand's NaN.
+                carried[row] = b.combine(kind, value, carried[row]);
+              }
+              return carried;
+            });
+  for (Value &sum : sums)
+    sum = b.reduce(kind, sum);
+  return sums;
+}
+
+void Rows::finish(const RowBlock &block, Value group,
+                  function_ref<Value(Value, int64_t)> body) {
+  Value result = b.argument(op->getNumOperands());
+  visit(group, {}, [&](Value channelVector, int64_t lanes, PerRow) {
+    Value offset =
+        b.add(block.base, b.mul(channelVector, shape.vectorElements()));
+    PerRow values = load(block, channelVector);
+    SmallVector<Value> channels = epilogue.loadChannels(channelVector);
+    for (int64_t row = 0; row < shape.rows; ++row) {
+      Value at = b.add(offset, row * kLanes);
+      Value value = body(values[row], row);
+      value = epilogue.apply(value, channels, block, row, channelVector, at);
+      // What was normalised of padding is not zero, whatever the region does.
+      if (lanes != kLanes)
+        value = b.select(b.laneMask(lanes), value, b.splat(0));
+      b.store(zeroPaddedRow(b, shape, block, row, value), result, at);
+    }
+    return PerRow();
+  });
+}
+
+void Rows::normalize(const RowBlock &block, Value group) {
+  Value scale =
+      arith::ConstantOp::create(b, b.getF32FloatAttr(1.0 / double(channels)));
+  Value epsilon = arith::ConstantOp::create(
+      b, b.getF32FloatAttr(op.getEpsilon().convertToDouble()));
+  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
+  PerRow means = reduce(block, group, Reduction::Add, 0,
+                        [](Value x, int64_t) { return x; });
+  for (Value &mean : means)
+    mean = b.broadcast(arith::MulFOp::create(b, mean, scale));
+  PerRow factors =
+      reduce(block, group, Reduction::Add, 0, [&](Value x, int64_t row) {
+        Value centred = arith::SubFOp::create(b, x, means[row]);
+        return arith::MulFOp::create(b, centred, centred).getResult();
+      });
+  for (Value &factor : factors) {
+    Value variance = arith::MulFOp::create(b, factor, scale);
+    Value root =
+        math::SqrtOp::create(b, arith::AddFOp::create(b, variance, epsilon));
+    factor = b.broadcast(arith::DivFOp::create(b, one, root));
+  }
+  finish(block, group, [&](Value x, int64_t row) {
+    Value centred = arith::SubFOp::create(b, x, means[row]);
+    return arith::MulFOp::create(b, centred, factors[row]).getResult();
+  });
+}
+
+void Rows::softmax(const RowBlock &block, Value group) {
+  Value log2e = b.splat(1.44269504088896341);
+  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
+  PerRow maxima = reduce(block, group, Reduction::Max,
+                         -std::numeric_limits<double>::infinity(),
+                         [](Value x, int64_t) { return x; });
+  for (Value &maximum : maxima)
+    maximum = b.broadcast(maximum);
+  auto power = [&](Value x, int64_t row) {
+    Value distance = arith::SubFOp::create(b, x, maxima[row]);
+    return emitExp2OfNegative(b, arith::MulFOp::create(b, distance, log2e));
+  };
+  PerRow factors = reduce(block, group, Reduction::Add, 0, power);
+  for (Value &factor : factors)
+    factor = b.broadcast(arith::DivFOp::create(b, one, factor));
+  finish(block, group, [&](Value x, int64_t row) {
+    return arith::MulFOp::create(b, power(x, row), factors[row]).getResult();
+  });
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitRows(kernel::RowsOp op,
+                                               KernelBuilder &b) {
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(input) || failed(shape))
+    return failure();
+  if (input->rows != shape->rows || input->group != shape->group)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", result "
+           << op.getResult().getType();
+  FailureOr<Epilogue> epilogue =
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, *shape);
+  if (failed(epilogue))
+    return failure();
+
+  Rows rows{op, b, *shape, *epilogue};
+  rows.groups = op.getGroups();
+  rows.channels = shape->width / rows.groups;
+  int64_t run = shape->group;
+  if (run == 0)
+    run = rows.groups == 1 || rows.channels % kLanes == 0 ? rows.channels : 0;
+  if (run == 0 || rows.channels % run != 0)
+    return op.emitOpError("has groups of ")
+           << rows.channels << " channels that do not begin at a vector in "
+           << op.getInput().getType()
+           << "; give the layout groups of that many channels";
+  rows.runs = rows.channels / run;
+  rows.vectors = llvm::divideCeil(run, kLanes);
+  rows.tail = run % kLanes == 0 ? kLanes : run % kLanes;
+
+  b.loop(b.begin(), b.end(), [&](Value i) {
+    RowBlock block = getRowBlock(b, *shape, i);
+    b.loop(0, rows.groups, [&](Value group) {
+      if (op.getKind() == kernel::RowsKind::normalize)
+        rows.normalize(block, group);
+      else
+        rows.softmax(block, group);
+    });
+  });
+  KernelInfo info;
+  info.units = kernel::getRowBlocks(op.getResult().getType());
+  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
+  return info;
+}

@@ -1,0 +1,205 @@
+//===- Tokens.cpp - Tokens in front, some tokens, their mean ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+static kernel::ExtentAttr noFlop(Operation *op) {
+  return kernel::ExtentAttr::get(op->getContext(), 0, 1, 1);
+}
+
+/// Offset of row `row` of an image (token, or the image itself for rank 2) in
+/// a blocked activation, at channel vector 0.
+static Value getRowOffset(KernelBuilder &b, const Blocked &shape, Value image,
+                          Value row) {
+  Value block = b.div(row, shape.rows);
+  if (shape.isPerImage())
+    block = b.add(b.mul(image, shape.blocksPerImage), block);
+  return b.add(b.mul(block, shape.blockElements()),
+               b.mul(b.rem(row, shape.rows), kLanes));
+}
+
+/// Calls `body` for each row of each block in [begin, end): the row's image,
+/// its token (0 for rank 2) and its offset in the result. Padded rows are
+/// written as zero here.
+static void
+forEachRow(KernelBuilder &b, const Blocked &shape, Value result,
+           function_ref<void(Value image, Value token, Value offset)> body) {
+  b.loop(b.begin(), b.end(), [&](Value i) {
+    RowBlock block = getRowBlock(b, shape, i);
+    b.loop(0, shape.rows, [&](Value r) {
+      Value row = b.add(b.mul(block.local, shape.rows), r);
+      Value offset = b.add(block.base, b.mul(r, kLanes));
+      bool perImage = shape.isPerImage();
+      Value rows = perImage ? b.index(shape.tokens) : b.batch();
+      b.ifThen(
+          b.isLess(row, rows),
+          [&] {
+            Value image = perImage ? b.div(i, shape.blocksPerImage) : row;
+            body(image, perImage ? row : b.index(0), offset);
+          },
+          [&] {
+            b.loop(0, shape.channelBlocks, [&](Value v) {
+              b.store(b.splat(0), result,
+                      b.add(offset, b.mul(v, shape.vectorElements())));
+            });
+          });
+    });
+  });
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitPrepend(kernel::PrependOp op,
+                                                  KernelBuilder &b) {
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(input) || failed(shape))
+    return failure();
+  auto tokensType = op.getTokens().getType();
+  auto tokens =
+      dyn_cast_if_present<kernel::ChannelsAttr>(tokensType.getEncoding());
+  if (!tokens)
+    return op.emitOpError("needs #kernel.channels where its tokens have ")
+           << tokensType << "; run vit-layout first";
+  if (input->group != shape->group || tokens.getGroup() != shape->group)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", tokens " << tokensType
+           << ", result " << op.getResult().getType();
+  FailureOr<Epilogue> epilogue =
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, *shape);
+  if (failed(epilogue))
+    return failure();
+  int64_t count = tokensType.getShape().front();
+  Value result = b.argument(op->getNumOperands());
+
+  auto copy = [&](Value buffer, Value from, int64_t stride, Value token,
+                  Value offset) {
+    b.loop(0, shape->channelBlocks, [&](Value v) {
+      Value at = b.add(offset, b.mul(v, shape->vectorElements()));
+      Value element = b.load(buffer, b.add(from, b.mul(v, stride)));
+      b.store(epilogue->apply(element, epilogue->loadChannels(v), token, v, at),
+              result, at);
+    });
+  };
+  forEachRow(b, *shape, result, [&](Value image, Value token, Value offset) {
+    b.ifThen(
+        b.isLess(token, b.index(count)),
+        [&] {
+          copy(b.argument(1), b.mul(token, shape->channelBlocks * kLanes),
+               kLanes, token, offset);
+        },
+        [&] {
+          Value from =
+              getRowOffset(b, *input, image, b.sub(token, b.index(count)));
+          copy(b.argument(0), from, input->vectorElements(), token, offset);
+        });
+  });
+  KernelInfo info;
+  info.units = kernel::getRowBlocks(op.getResult().getType());
+  info.flop = noFlop(op);
+  return info;
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitTake(kernel::TakeOp op,
+                                               KernelBuilder &b) {
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(input) || failed(shape))
+    return failure();
+  if (input->group != shape->group)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", result "
+           << op.getResult().getType();
+  Value result = b.argument(1);
+  forEachRow(b, *shape, result, [&](Value image, Value token, Value offset) {
+    Value from =
+        getRowOffset(b, *input, image, b.add(token, int64_t(op.getStart())));
+    b.loop(0, shape->channelBlocks, [&](Value v) {
+      Value element =
+          b.load(b.argument(0), b.add(from, b.mul(v, input->vectorElements())));
+      b.store(element, result,
+              b.add(offset, b.mul(v, shape->vectorElements())));
+    });
+  });
+  KernelInfo info;
+  info.units = kernel::getRowBlocks(op.getResult().getType());
+  info.flop = noFlop(op);
+  return info;
+}
+
+// A work unit is one channel vector of one row block of images. The sum goes in
+// `rows` parts, one per row of a block, so that it is both fast and accurate.
+FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
+                                               KernelBuilder &b) {
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(input) || failed(shape))
+    return failure();
+  if (input->group != shape->group)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", result "
+           << op.getResult().getType();
+  int64_t start = op.getStart();
+  Value scale = b.splat(1.0 / double(input->tokens - start));
+  Value result = b.argument(1);
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Value block = b.div(unit, shape->channelBlocks);
+    Value channel = b.rem(unit, shape->channelBlocks);
+    b.loop(0, shape->rows, [&](Value row) {
+      Value image = b.add(b.mul(block, shape->rows), row);
+      Value at = b.add(
+          b.mul(block, shape->blockElements()),
+          b.add(b.mul(channel, shape->vectorElements()), b.mul(row, kLanes)));
+      auto mean = [&] {
+        Value base =
+            b.add(b.mul(image, input->blocksPerImage * input->blockElements()),
+                  b.mul(channel, input->vectorElements()));
+        // Padded rows hold zero; tokens before `start` lie in the first blocks.
+        int64_t firstBlock = start / input->rows;
+        SmallVector<Value> sums;
+        for (int64_t r = 0; r < input->rows; ++r)
+          sums.push_back(
+              r < start % input->rows
+                  ? b.splat(0)
+                  : b.load(b.argument(0),
+                           b.add(base, firstBlock * input->blockElements() +
+                                           r * kLanes)));
+        sums =
+            b.loop(b.index(firstBlock + 1), b.index(input->blocksPerImage), 1,
+                   sums, [&](Value i, ValueRange carried) {
+                     SmallVector<Value> next;
+                     Value from = b.add(base, b.mul(i, input->blockElements()));
+                     for (int64_t r = 0; r < input->rows; ++r) {
+                       Value x = b.load(b.argument(0), b.add(from, r * kLanes));
+                       next.push_back(arith::AddFOp::create(b, carried[r], x));
+                     }
+                     return next;
+                   });
+        while (sums.size() > 1) {
+          SmallVector<Value> pairs;
+          for (size_t j = 0; j + 1 < sums.size(); j += 2)
+            pairs.push_back(arith::AddFOp::create(b, sums[j], sums[j + 1]));
+          if (sums.size() % 2)
+            pairs.push_back(sums.back());
+          sums = pairs;
+        }
+        b.store(arith::MulFOp::create(b, sums.front(), scale), result, at);
+      };
+      b.ifThen(b.isLess(image, b.batch()), mean,
+               [&] { b.store(b.splat(0), result, at); });
+    });
+  });
+  kernel::ExtentAttr blocks = kernel::getRowBlocks(op.getResult().getType());
+  KernelInfo info;
+  info.units = kernel::ExtentAttr::get(op.getContext(),
+                                       blocks.getTimes() * shape->channelBlocks,
+                                       blocks.getOf(), blocks.getPer());
+  info.flop = noFlop(op);
+  return info;
+}

@@ -1,0 +1,108 @@
+//===- Harness.h - Compile one kernel from text and run it ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TEST_CPU_HARNESS_H
+#define VIT_TEST_CPU_HARNESS_H
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace test {
+
+using Floats = std::vector<float>;
+
+/// Memory between two inaccessible pages whose last byte is the page's last:
+/// one element too far, on either side of reading or writing, is a crash.
+class Guarded {
+public:
+  explicit Guarded(size_t count, float fill = 0);
+  explicit Guarded(const Floats &values);
+  Guarded(Guarded &&other) noexcept;
+  ~Guarded();
+  float *data() const { return start; }
+  size_t size() const { return count; }
+  Floats values() const { return Floats(start, start + count); }
+  /// Whether the bytes before the first element are as they were.
+  bool isIntact() const;
+
+private:
+  char *mapping = nullptr;
+  size_t mapped = 0, count = 0;
+  float *start = nullptr;
+};
+
+/// A layout of the kernel dialect, written down again here, so that the tests
+/// do not lean on what they test.
+struct Layout {
+  int64_t rows;      ///< of a row block
+  int64_t group = 0; ///< of channels
+};
+
+int64_t padded(int64_t channels, int64_t group);
+int64_t paddedChannel(int64_t channel, int64_t group);
+/// [batch, tokens, width], or with tokens 0 [batch, width], to blocked form and
+/// back. `unblock` also fails the test where padding is not zero.
+Floats block(const Floats &values, int64_t batch, int64_t tokens, int64_t width,
+             Layout layout);
+Floats unblock(const Floats &blocked, int64_t batch, int64_t tokens,
+               int64_t width, Layout layout);
+size_t blockedSize(int64_t batch, int64_t tokens, int64_t width, Layout layout);
+/// [out, in] to panels of `cols`.
+Floats panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
+              int64_t outGroup = 0, int64_t inGroup = 0);
+/// [rows, width] with padded channels.
+Floats channels(const Floats &values, int64_t rows, int64_t width,
+                int64_t group = 0);
+
+Floats randomFloats(size_t count, unsigned seed, float scale = 1);
+
+/// The type of a tensor in text: tensor<?x65x192xf32, #kernel.blocked<...>>.
+std::string blockedType(int64_t tokens, int64_t width, Layout layout);
+std::string channelsType(int64_t rows, int64_t width, int64_t group = 0);
+std::string plainType(const std::vector<int64_t> &shape); ///< -1: the batch
+
+/// One kernel, compiled for a level and mapped read+execute.
+class Kernel {
+public:
+  /// `text` is a module with one function that holds one kernel op. Throws
+  /// what the compiler said where it fails.
+  Kernel(const std::string &text, const std::string &level);
+  ~Kernel();
+  Kernel(const Kernel &) = delete;
+
+  int64_t units(int64_t batch) const;
+  int64_t flop() const { return flopTimes; }
+  /// Does all units in `parts` equal parts, last part first.
+  void run(const std::vector<float *> &arguments, int64_t batch,
+           int64_t parts = 1) const;
+  size_t codeSize() const { return codeBytes; }
+
+private:
+  using Entry = void (*)(void *const *, int64_t, int64_t, int64_t, void *);
+  Entry entry = nullptr;
+  void *mapping = nullptr;
+  size_t mapped = 0, codeBytes = 0;
+  int64_t times = 0, of = 1, per = 1, flopTimes = 0;
+  mutable std::unique_ptr<Guarded> scratch;
+};
+
+/// The levels that this processor can run.
+std::vector<std::string> levels();
+
+/// Fails the test where |actual - expected| > tolerance * max(1, largest / 10).
+void expectClose(const Floats &actual, const std::vector<double> &expected,
+                 double tolerance, const std::string &what);
+/// Fails the test where the bits differ.
+void expectSameBits(const Floats &a, const Floats &b, const std::string &what);
+
+} // namespace test
+
+#endif // VIT_TEST_CPU_HARNESS_H
