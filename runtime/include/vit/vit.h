@@ -91,7 +91,9 @@ typedef enum vit_dtype {
 /// The bytes of one element, 0 for a value that is no dtype.
 VIT_API size_t vit_dtype_size(vit_dtype dtype);
 
-/// A view of row-major memory that the caller owns.
+/// A view of row-major memory that the caller owns. Where `rank` is 0, an
+/// output takes the shape that the entry gives it: the call writes dtype, rank
+/// and dims.
 typedef struct vit_tensor {
   const char *name; ///< Name of the input or output; NULL: the default one.
   void *data;       ///< Row-major elements, no padding, aligned to the element.
@@ -105,8 +107,9 @@ typedef struct vit_tensor {
 // Callbacks
 //===----------------------------------------------------------------------===//
 
-/// Where memory comes from. `allocate` returns NULL where it has none; vit then
-/// fails the call with VIT_OUT_OF_MEMORY. Both may be called from the thread
+/// Where memory comes from. `allocate` returns memory aligned to `alignment`, a
+/// power of two from 64 to 2 MiB, or NULL where it has none; vit then fails the
+/// call with VIT_OUT_OF_MEMORY. Both may be called from the thread
 /// that calls vit only. File mappings and thread stacks do not go through it.
 typedef struct vit_allocator {
   void *context;
@@ -151,7 +154,12 @@ typedef struct vit_module_options {
 } vit_module_options;
 
 /// Opens, checks and maps a `.vitm` file. Weights stay on disk until they are
-/// touched. `options` may be NULL.
+/// touched. `options` may be NULL. A module without code for this machine
+/// loads, so that it can be described; vit_session_create then fails.
+///
+/// A module holds native code, which runs with all rights of the process. The
+/// checks find damage, not malice: load only modules that you trust as you
+/// would trust a program.
 VIT_API vit_status vit_module_load(const char *path,
                                    const vit_module_options *options,
                                    vit_module **out_module, vit_error *error);
@@ -227,7 +235,9 @@ VIT_API vit_status vit_module_describe(vit_module *module, char **out_json,
 VIT_API void vit_module_free_text(vit_module *module, char *text);
 
 /// Bytes that one call of `entry` with this batch needs beside the weights:
-/// known from the plan, before anything runs.
+/// known from the plan, before anything runs. A session adds the kernels'
+/// scratch memory per thread, some kilobytes, and room for outputs that the
+/// caller leaves out.
 VIT_API vit_status vit_module_workspace_size(const vit_module *module,
                                              const char *entry, int64_t batch,
                                              uint64_t *out_bytes,
@@ -286,7 +296,8 @@ typedef struct vit_session_options {
   void *cancel_context;
 } vit_session_options;
 
-/// `options` may be NULL. Retains the module.
+/// `options` may be NULL. Retains the module. VIT_UNSUPPORTED where the module
+/// has no code that this machine (below VIT_CPU_LEVEL, if that is set) runs.
 VIT_API vit_status vit_session_create(vit_module *module,
                                       const vit_session_options *options,
                                       vit_session **out_session,

@@ -1,0 +1,97 @@
+//===- module_builder.h - Modules for tests ---------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Makes .vitm files without the compiler. `Builder` holds the metadata as the
+// FlatBuffers object API's structs, so that a test changes whatever it likes
+// before the bytes are written.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TEST_MODULE_BUILDER_H
+#define VIT_TEST_MODULE_BUILDER_H
+
+#include "format.h"
+#include "module_generated.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vit::test {
+
+/// Bytes aligned to 64, as vit_module_load_memory wants them.
+class Bytes {
+public:
+  explicit Bytes(size_t size);
+  Bytes(const Bytes &other);
+  Bytes &operator=(const Bytes &) = delete;
+  ~Bytes() { std::free(memory); }
+
+  unsigned char *data() { return memory; }
+  const unsigned char *data() const { return memory; }
+  size_t size() const { return length; }
+  unsigned char &operator[](size_t i) { return memory[i]; }
+
+private:
+  unsigned char *memory;
+  size_t length;
+};
+
+/// A module of one entry, forward: image [batch, 2, 4] to logits [batch, 3] and
+/// hidden [batch, 2, 4] with
+///   hidden = image * scale, logits = hidden W^T + [0.5, -0.5, 2],
+/// where W is the rows of q [1, 8] and kv [2, 8], one above the other. All are
+/// stored inline unless changed before `write`.
+class Builder {
+public:
+  Builder();
+
+  /// The file: hashes are computed here, all else is as `module` says.
+  Bytes write();
+
+  /// Adds bytes at a multiple of `alignment` and says where they are.
+  schema::Segment addSegment(const void *data, size_t size,
+                             uint64_t alignment = runtime::kSegmentAlignment);
+  template <typename T>
+  schema::Segment addSegment(const std::vector<T> &values) {
+    return addSegment(values.data(), values.size() * sizeof(T));
+  }
+
+  /// Stores the weight panels (derived form 1) in the module in place of q and
+  /// kv, and the scale (form 0) likewise.
+  void storeForms();
+  /// Takes parameters from their initialisers.
+  void useInitializers();
+
+  schema::EntryT &entry() { return *module.entries[0]; }
+  schema::ScheduleT &schedule() { return *entry().schedules[0]; }
+
+  schema::ModuleT module;
+  std::vector<unsigned char> segments;
+
+  static const std::vector<float> scale; ///< [4]
+  static const std::vector<float> q;     ///< [1, 8]
+  static const std::vector<float> kv;    ///< [2, 8]
+  static const std::vector<float> table; ///< [3]
+};
+
+/// What the module computes, in the same order of sums.
+void evaluateReference(const std::vector<float> &image, int64_t batch,
+                       const std::vector<float> &scale,
+                       const std::vector<float> &q,
+                       const std::vector<float> &kv, std::vector<float> &hidden,
+                       std::vector<float> &logits);
+
+/// Frames metadata and segments with a header whose numbers are right.
+Bytes frame(const void *metadata, size_t metadataSize, const void *segments,
+            size_t segmentsSize);
+
+} // namespace vit::test
+
+#endif // VIT_TEST_MODULE_BUILDER_H

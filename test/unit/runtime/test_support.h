@@ -1,0 +1,147 @@
+//===- test_support.h - What the runtime's tests share ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TEST_TEST_SUPPORT_H
+#define VIT_TEST_TEST_SUPPORT_H
+
+#include "module_builder.h"
+
+#include "vit/vit.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace vit::test {
+
+struct Release {
+  void operator()(vit_module *object) const { vit_module_release(object); }
+  void operator()(vit_parameters *object) const {
+    vit_parameters_release(object);
+  }
+  void operator()(vit_session *object) const { vit_session_release(object); }
+};
+using ModuleHandle = std::unique_ptr<vit_module, Release>;
+using ParametersHandle = std::unique_ptr<vit_parameters, Release>;
+using SessionHandle = std::unique_ptr<vit_session, Release>;
+
+/// These fail the test, with the library's message, where the library does.
+inline ModuleHandle load(const Bytes &bytes,
+                         const vit_module_options *options = nullptr) {
+  vit_module *module = nullptr;
+  vit_error error = {};
+  EXPECT_EQ(vit_module_load_memory(bytes.data(), bytes.size(), nullptr, options,
+                                   &module, &error),
+            VIT_OK)
+      << error.message;
+  return ModuleHandle(module);
+}
+
+inline ModuleHandle load(const std::string &path,
+                         const vit_module_options *options = nullptr) {
+  vit_module *module = nullptr;
+  vit_error error = {};
+  EXPECT_EQ(vit_module_load(path.c_str(), options, &module, &error), VIT_OK)
+      << error.message;
+  return ModuleHandle(module);
+}
+
+inline ParametersHandle makeParameters(const ModuleHandle &module) {
+  vit_parameters *parameters = nullptr;
+  vit_error error = {};
+  EXPECT_EQ(vit_parameters_create(module.get(), &parameters, &error), VIT_OK)
+      << error.message;
+  return ParametersHandle(parameters);
+}
+
+inline SessionHandle makeSession(const ModuleHandle &module,
+                                 const vit_session_options *options = nullptr) {
+  vit_session *session = nullptr;
+  vit_error error = {};
+  EXPECT_EQ(vit_session_create(module.get(), options, &session, &error), VIT_OK)
+      << error.message;
+  return SessionHandle(session);
+}
+
+/// One call of the builder's module with an input that is the same for each
+/// image whatever the batch.
+struct Call {
+  explicit Call(int64_t batch)
+      : batch(batch), image(size_t(batch) * 8), logits(size_t(batch) * 3, -77),
+        hidden(size_t(batch) * 8, -77) {
+    for (size_t i = 0; i < image.size(); ++i)
+      image[i] = float(int(i * 7919 % 1000) - 500) / 128;
+    inputs = {tensor("image", image, {batch, 2, 4})};
+    outputs = {tensor("logits", logits, {batch, 3}),
+               tensor("hidden", hidden, {batch, 2, 4})};
+  }
+  Call(const Call &) = delete;
+
+  static vit_tensor tensor(const char *name, std::vector<float> &data,
+                           std::vector<int64_t> dims) {
+    vit_tensor result = {};
+    result.name = name;
+    result.data = data.data();
+    result.size = data.size() * sizeof(float);
+    result.rank = int32_t(dims.size());
+    std::copy(dims.begin(), dims.end(), result.dims);
+    return result;
+  }
+
+  vit_status run(const SessionHandle &session) {
+    return vit_session_run(session.get(), entry, inputs.data(),
+                           int32_t(inputs.size()), outputs.data(),
+                           int32_t(outputs.size()), &error);
+  }
+
+  void expectReference(const std::vector<float> &scale = Builder::scale,
+                       const std::vector<float> &q = Builder::q,
+                       const std::vector<float> &kv = Builder::kv) const {
+    std::vector<float> expectedHidden, expectedLogits;
+    evaluateReference(image, batch, scale, q, kv, expectedHidden,
+                      expectedLogits);
+    EXPECT_EQ(hidden, expectedHidden);
+    EXPECT_EQ(logits, expectedLogits);
+  }
+
+  int64_t batch;
+  std::vector<float> image, logits, hidden;
+  std::vector<vit_tensor> inputs, outputs;
+  const char *entry = nullptr;
+  vit_error error = {};
+};
+
+/// A file that goes away with the test.
+class TemporaryFile {
+public:
+  TemporaryFile(const void *data, size_t size) {
+    const char *folder = std::getenv("TMPDIR");
+    name = std::string(folder ? folder : "/tmp") + "/vit-test-XXXXXX";
+    int descriptor = mkstemp(name.data());
+    EXPECT_GE(descriptor, 0);
+    EXPECT_EQ(::write(descriptor, data, size), ssize_t(size));
+    close(descriptor);
+  }
+  explicit TemporaryFile(const Bytes &bytes)
+      : TemporaryFile(bytes.data(), bytes.size()) {}
+  TemporaryFile(const TemporaryFile &) = delete;
+  ~TemporaryFile() { std::remove(name.c_str()); }
+
+  const std::string &path() const { return name; }
+
+private:
+  std::string name;
+};
+
+} // namespace vit::test
+
+#endif // VIT_TEST_TEST_SUPPORT_H
