@@ -1,10 +1,20 @@
-//===- LayoutPass.cpp - Memory layouts ---===//
+//===- LayoutPass.cpp - Memory layouts ------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// Activations between which nothing but element-wise work lies have one
+// grouping of channels (HeadGroups.h); with the row-block height of `tile`
+// that makes each type. What a kernel then reads in another form than it is in
+// is converted: parameters when they are loaded, activations by a relayout.
+//
+//===----------------------------------------------------------------------===//
 
+#include "HeadGroups.h"
+#include "KernelUtils.h"
+#include "vit/Kernel/Layout.h"
 #include "vit/Passes.h"
 
 namespace mlir::vit {
@@ -14,10 +24,218 @@ namespace mlir::vit {
 
 using namespace mlir;
 using namespace mlir::vit;
+using namespace mlir::vit::kernel;
 
 namespace {
 struct LayoutPass : vit::impl::LayoutBase<LayoutPass> {
   using Base::Base;
-  void runOnOperation() override {}
+  void runOnOperation() override;
+};
+
+class LayoutAssigner {
+public:
+  LayoutAssigner(func::FuncOp entry, TileAttr tile)
+      : entry(entry), builder(entry), groups(entry),
+        relayoutTile(TileAttr::get(entry.getContext(), tile.getRows(), kLanes,
+                                   /*chunk=*/1)) {}
+  LogicalResult run();
+  int64_t derived = 0, relayouts = 0;
+
+private:
+  void assign(Operation *op);
+  LogicalResult assignResults();
+  RankedTensorType blocked(RankedTensorType type, int64_t group);
+  Value convert(Value value, RankedTensorType type);
+  Value asActivation(Value value, int64_t group);
+  Value derive(Value parameter, Attribute encoding);
+  Value asOperand(Value value, int64_t group);
+
+  func::FuncOp entry;
+  OpBuilder builder;
+  HeadGroups groups;
+  TileAttr relayoutTile;
+  /// Converted forms by value and type, so that none is made twice.
+  DenseMap<std::pair<Value, Type>, Value> converted;
 };
 } // namespace
+
+/// Panels' columns on all CPU levels.
+static constexpr int64_t kColumns = 64;
+
+static RankedTensorType withEncoding(RankedTensorType type,
+                                     Attribute encoding) {
+  return RankedTensorType::get(type.getShape(), type.getElementType(),
+                               encoding);
+}
+
+RankedTensorType LayoutAssigner::blocked(RankedTensorType type, int64_t group) {
+  return withEncoding(
+      type, BlockedAttr::get(type.getContext(), relayoutTile.getRows(), group));
+}
+
+/// `value`, an activation, in the layout of `type`. From one blocked layout to
+/// another the way leads over row-major.
+Value LayoutAssigner::convert(Value value, RankedTensorType type) {
+  auto from = cast<RankedTensorType>(value.getType());
+  if (from == type)
+    return value;
+  Value &found = converted[{value, type}];
+  if (found)
+    return found;
+  Value source = value;
+  if (from.getEncoding() && type.getEncoding())
+    source = convert(value, withEncoding(type, {}));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfterValue(source);
+  Value result = RelayoutOp::create(builder, value.getLoc(), type, source,
+                                    relayoutTile, IntegerAttr());
+  ++relayouts;
+  // The recursion may have moved what `found` refers to.
+  converted[{value, type}] = result;
+  return result;
+}
+
+Value LayoutAssigner::asActivation(Value value, int64_t group) {
+  return convert(value,
+                 blocked(cast<RankedTensorType>(value.getType()), group));
+}
+
+/// The form of a parameter that a kernel reads.
+Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
+  auto type =
+      withEncoding(cast<RankedTensorType>(parameter.getType()), encoding);
+  Value &found = converted[{parameter, type}];
+  if (found)
+    return found;
+  Operation *source = parameter.getDefiningOp();
+  if (auto constant = dyn_cast<arith::ConstantOp>(source)) {
+    auto values = cast<DenseElementsAttr>(constant.getValue());
+    found = arith::ConstantOp::create(builder, constant.getLoc(),
+                                      values.reshape(type));
+    return found;
+  }
+  // A derived form of one source or a stack of sources needs no step between.
+  SmallVector<Value> sources = {parameter};
+  if (auto inner = dyn_cast<DeriveOp>(source))
+    sources.assign(inner.getSources().begin(), inner.getSources().end());
+  found = DeriveOp::create(builder, parameter.getLoc(), type, sources);
+  ++derived;
+  return found;
+}
+
+/// An operand that is broadcast or read element by element.
+Value LayoutAssigner::asOperand(Value value, int64_t group) {
+  if (isActivation(value))
+    return asActivation(value, group);
+  return derive(value, ChannelsAttr::get(entry.getContext(), group));
+}
+
+/// The group in which an activation is padded already.
+static int64_t getGroupOf(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  auto blocked = dyn_cast_or_null<BlockedAttr>(type.getEncoding());
+  return blocked ? blocked.getGroup() : 0;
+}
+
+/// Gives the op's operands the layouts that it reads and its result the one
+/// that it writes.
+void LayoutAssigner::assign(Operation *op) {
+  MLIRContext *context = entry.getContext();
+  builder.setInsertionPoint(op);
+  int64_t group = groups.getGroup(op);
+
+  unsigned index = 0;
+  if (auto gemm = dyn_cast<GemmOp>(op)) {
+    int64_t inputGroup = getGroupOf(gemm.getInput());
+    op->setOperand(0, asActivation(gemm.getInput(), inputGroup));
+    op->setOperand(
+        1, derive(gemm.getWeight(),
+                  PanelsAttr::get(context, kColumns, group, inputGroup)));
+    index = 2;
+  } else if (isa<kernel::PatchifyOp>(op)) {
+    index = 1; // pictures are read as they are
+  }
+  for (; index < op->getNumOperands(); ++index)
+    op->setOperand(index, asOperand(op->getOperand(index), group));
+
+  Value result = op->getResult(0);
+  result.setType(blocked(cast<RankedTensorType>(result.getType()), group));
+}
+
+/// Results of the entry are row-major, each in a buffer of its own.
+LogicalResult LayoutAssigner::assignResults() {
+  Operation *terminator = entry.getBody().front().getTerminator();
+  llvm::SmallDenseSet<Value> returned;
+  builder.setInsertionPoint(terminator);
+  for (OpOperand &operand : terminator->getOpOperands()) {
+    Value value = operand.get();
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.getEncoding()) {
+      operand.set(RelayoutOp::create(builder, value.getLoc(),
+                                     withEncoding(type, {}), value,
+                                     relayoutTile, IntegerAttr()));
+      ++relayouts;
+    } else if (isa<BlockArgument>(value) || !returned.insert(value).second) {
+      return entry.emitError()
+             << "result " << operand.getOperandNumber() << " of '"
+             << entry.getSymName() << "' is "
+             << (isa<BlockArgument>(value) ? "an argument"
+                                           : "an earlier result")
+             << "; return computed values, each once";
+    }
+  }
+  return success();
+}
+
+LogicalResult LayoutAssigner::run() {
+  Block &block = entry.getBody().front();
+  SmallVector<Operation *> kernels;
+  for (Operation &op : block)
+    if (isKernel(&op))
+      kernels.push_back(&op);
+  for (Operation *op : kernels)
+    assign(op);
+  if (failed(assignResults()))
+    return failure();
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+  return success();
+}
+
+/// The tiles of all kernels, which have one height.
+static FailureOr<TileAttr> getTile(func::FuncOp entry) {
+  TileAttr tile;
+  for (Operation &op : entry.getBody().front()) {
+    if (!isKernel(&op))
+      continue;
+    auto own = op.getAttrOfType<TileAttr>("tile");
+    if (!own)
+      return op.emitOpError("has no tile; run vit-tile first");
+    if (tile && tile.getRows() != own.getRows())
+      return op.emitOpError("has row blocks of ")
+             << own.getRows() << ", the entry's first kernel of "
+             << tile.getRows() << "; all must have one height";
+    if (!tile)
+      tile = own;
+  }
+  if (!tile)
+    return entry.emitError() << "'" << entry.getSymName()
+                             << "' computes nothing; return a value that its "
+                                "kernels make";
+  return tile;
+}
+
+void LayoutPass::runOnOperation() {
+  func::FuncOp entry = getOperation();
+  if (entry.isExternal())
+    return;
+  FailureOr<TileAttr> tile = getTile(entry);
+  if (failed(tile))
+    return signalPassFailure();
+  LayoutAssigner assigner(entry, *tile);
+  if (failed(assigner.run()))
+    return signalPassFailure();
+  parametersDerived += assigner.derived;
+  this->relayouts += assigner.relayouts;
+}
