@@ -1,0 +1,74 @@
+//===- Evaluator.h - Evaluates a function, op by op -------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_LIB_REFERENCE_EVALUATOR_H
+#define VIT_LIB_REFERENCE_EVALUATOR_H
+
+#include "vit/Dialect/Kernel.h"
+#include "vit/Reference/Interpreter.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <memory>
+#include <optional>
+
+namespace mlir::vit::reference {
+
+/// One evaluation of one entry: the values so far, and what was asked for.
+class Evaluator {
+public:
+  Evaluator(const ParameterReader &readParameter, ArrayRef<std::string> outputs,
+            std::string &error)
+      : readParameter(readParameter), outputs(outputs), error(error) {}
+
+  LogicalResult run(func::FuncOp entry, ArrayRef<Tensor> inputs,
+                    std::vector<NamedTensor> &results);
+
+private:
+  LogicalResult checkInputs(func::FuncOp entry, ArrayRef<Tensor> inputs);
+  LogicalResult evaluateBlock(Block &block);
+  /// Ops that need the evaluator's state: parameters, layers, outputs.
+  LogicalResult evaluate(Operation *op);
+  LogicalResult evaluateRead(ReadOp op);
+  LogicalResult evaluateLayers(LayersOp op);
+  LogicalResult evaluateOutput(OutputOp op);
+  LogicalResult evaluateConstant(arith::ConstantOp op);
+  LogicalResult evaluateAttention(AttentionOp op);
+  LogicalResult evaluateKernelAttention(kernel::AttentionOp op);
+  /// Ops of one result that are functions of their operands; nothing where the
+  /// op is no such (GraphOps.cpp, KernelOps.cpp).
+  std::optional<Tensor> evaluateGraphOp(Operation *op);
+  FailureOr<std::optional<Tensor>> evaluateKernelOp(Operation *op);
+  FailureOr<Tensor> applyEpilogue(Region &region, Tensor input,
+                                  ValueRange extras);
+
+  const Tensor &get(Value value) { return *tensors.at(value); }
+  const Tensor *getOptional(Value value) {
+    return value ? tensors.at(value).get() : nullptr;
+  }
+  void set(Value value, Tensor tensor) {
+    tensors[value] = std::make_shared<const Tensor>(std::move(tensor));
+  }
+  /// Whether `value` has a use other than an output that nobody asks for.
+  bool isNeeded(Value value);
+  /// The name of `op` in this layer: "hidden_3".
+  std::string getName(OutputOp op);
+  bool isWanted(StringRef name) const;
+  LogicalResult fail(Operation *op, const Twine &message);
+
+  const ParameterReader &readParameter;
+  ArrayRef<std::string> outputs;
+  std::string &error;
+  llvm::DenseMap<Value, std::shared_ptr<const Tensor>> tensors;
+  llvm::DenseMap<Value, int64_t> indices;
+  std::vector<NamedTensor> collected; ///< wanted vit.outputs, in text order
+  std::vector<std::string> offered;   ///< every name seen
+};
+
+} // namespace mlir::vit::reference
+
+#endif // VIT_LIB_REFERENCE_EVALUATOR_H

@@ -1,0 +1,112 @@
+//===- GraphOps.cpp - The ops of the vit dialect --------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Evaluator.h"
+#include "Ops.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::reference;
+
+static double number(const APFloat &value) { return value.convertToDouble(); }
+
+std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
+  using Result = std::optional<Tensor>;
+  auto product = [](double a, double b) { return a * b; };
+  auto sum = [](double a, double b) { return a + b; };
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case([&](PatchifyOp op) -> Result {
+        return patchify(get(op.getInput()), op.getPatch()[0], op.getPatch()[1],
+                        op.getOrder());
+      })
+      .Case([&](PrependTokensOp op) -> Result {
+        return prependTokens(get(op.getInput()), get(op.getTokens()));
+      })
+      .Case([&](TakeTokensOp op) -> Result {
+        const Tensor &input = get(op.getInput());
+        Tensor taken =
+            takeTokens(input, op.getStart(), op.getCount().value_or(1));
+        if (!op.getCount())
+          taken.shape = {input.shape[0], input.shape[2]};
+        return taken;
+      })
+      .Case([&](MeanTokensOp op) -> Result {
+        return meanTokens(get(op.getInput()), op.getStart());
+      })
+      .Case([&](SincosPositionsOp op) -> Result {
+        return sincosPositions(op.getGrid()[0], op.getGrid()[1], op.getWidth(),
+                               number(op.getTemperature()));
+      })
+      .Case([&](ResamplePositionsOp op) -> Result {
+        return resamplePositions(get(op.getInput()), op.getFrom(), op.getTo(),
+                                 op.getPrefix(), op.getAntialias());
+      })
+      .Case([&](LinearOp op) -> Result {
+        return linear(get(op.getInput()), get(op.getWeight()),
+                      getOptional(op.getBias()));
+      })
+      .Case([&](LayerNormOp op) -> Result {
+        return layerNorm(get(op.getInput()), getOptional(op.getScale()),
+                         getOptional(op.getBias()), number(op.getEpsilon()),
+                         op.getGroups());
+      })
+      .Case([&](SoftmaxOp op) -> Result {
+        return softmax(get(op.getInput()), /*groups=*/1);
+      })
+      .Case([&](GeluOp op) -> Result {
+        return map(get(op.getInput()),
+                   [kind = op.getKind()](double x) { return gelu(x, kind); });
+      })
+      .Case([&](ReluOp op) -> Result {
+        // Not std::max: a NaN must not become 0.
+        return map(get(op.getInput()),
+                   [](double x) { return x < 0.0 ? 0.0 : x; });
+      })
+      .Case([&](SiluOp op) -> Result { return map(get(op.getInput()), silu); })
+      .Case([&](TanhOp op) -> Result {
+        return map(get(op.getInput()), [](double x) { return std::tanh(x); });
+      })
+      .Case([&](AddOp op) -> Result {
+        return broadcast(get(op.getLhs()), get(op.getRhs()), sum);
+      })
+      .Case([&](MulOp op) -> Result {
+        return broadcast(get(op.getLhs()), get(op.getRhs()), product);
+      })
+      .Case([&](ScaleOp op) -> Result {
+        return map(get(op.getInput()), [factor = number(op.getFactor())](
+                                           double x) { return x * factor; });
+      })
+      .Case([&](LayerScaleOp op) -> Result {
+        return broadcast(get(op.getInput()), get(op.getGamma()), product);
+      })
+      // In inference nothing is dropped.
+      .Case<DropoutOp, DropPathOp>(
+          [&](auto op) -> Result { return get(op.getInput()); })
+      .Default([](Operation *) -> Result { return std::nullopt; });
+}
+
+LogicalResult Evaluator::evaluateAttention(AttentionOp op) {
+  int64_t heads = op.getHeads();
+  auto split = [&](Value value) {
+    const Tensor &tensor = get(value);
+    return Heads{&tensor, 0, tensor.width() / heads};
+  };
+  Value wanted = op.getProbabilities();
+  Tensor probabilities;
+  bool needed = wanted && isNeeded(wanted);
+  set(op.getResult(),
+      attention(split(op.getQuery()), split(op.getKey()), split(op.getValue()),
+                heads, number(op.getScale()),
+                needed ? &probabilities : nullptr));
+  if (needed)
+    set(wanted, std::move(probabilities));
+  return success();
+}

@@ -1,0 +1,133 @@
+//===- KernelOps.cpp - The ops of the kernel dialect ----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Values are logical: a relayout changes nothing here, and a derived parameter
+// is its sources one above the other.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Evaluator.h"
+#include "Ops.h"
+#include "ScalarCode.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::reference;
+
+/// The region's value of each element and of its extras, each of which repeats
+/// along the dimensions it lacks in front.
+FailureOr<Tensor> Evaluator::applyEpilogue(Region &region, Tensor input,
+                                           ValueRange extras) {
+  FailureOr<ScalarCode> code = ScalarCode::compile(region.front(), error);
+  if (failed(code))
+    return failure();
+  SmallVector<const Tensor *> others;
+  for (Value extra : extras)
+    others.push_back(&get(extra));
+  for (int64_t i = 0; i < input.size(); ++i) {
+    double *arguments = code->arguments();
+    *arguments++ = input.data[i];
+    for (const Tensor *other : others)
+      *arguments++ = other->data[i % other->size()];
+    input.data[i] = code->run();
+  }
+  return input;
+}
+
+static Tensor derive(ArrayRef<const Tensor *> sources,
+                     ArrayRef<int64_t> shape) {
+  Tensor result(shape.vec());
+  if (sources.size() == 1 && sources[0]->size() == 1) {
+    std::fill(result.data.begin(), result.data.end(), sources[0]->data[0]);
+    return result;
+  }
+  auto out = result.data.begin();
+  for (const Tensor *source : sources)
+    out = std::copy(source->data.begin(), source->data.end(), out);
+  return result;
+}
+
+FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
+  using Result = FailureOr<std::optional<Tensor>>;
+  auto epilogue = [&](auto op, Tensor input) -> Result {
+    FailureOr<Tensor> result =
+        applyEpilogue(op.getEpilogue(), std::move(input), op.getExtras());
+    if (failed(result))
+      return failure();
+    return std::optional<Tensor>(std::move(*result));
+  };
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case([&](kernel::GemmOp op) {
+        return epilogue(
+            op, linear(get(op.getInput()), get(op.getWeight()), nullptr));
+      })
+      .Case([&](kernel::RowsOp op) {
+        const Tensor &input = get(op.getInput());
+        int64_t groups = op.getGroups();
+        return epilogue(
+            op,
+            op.getKind() == kernel::RowsKind::softmax
+                ? softmax(input, groups)
+                : normalize(input, op.getEpsilon().convertToDouble(), groups));
+      })
+      .Case([&](kernel::MapOp op) { return epilogue(op, get(op.getInput())); })
+      .Case([&](kernel::PrependOp op) {
+        return epilogue(op,
+                        prependTokens(get(op.getInput()), get(op.getTokens())));
+      })
+      .Case([&](kernel::PatchifyOp op) -> Result {
+        return std::optional(patchify(get(op.getInput()), op.getPatch()[0],
+                                      op.getPatch()[1], op.getOrder()));
+      })
+      .Case([&](kernel::TakeOp op) -> Result {
+        const Tensor &input = get(op.getInput());
+        auto type = cast<RankedTensorType>(op.getResult().getType());
+        bool one = type.getRank() == 2;
+        Tensor taken =
+            takeTokens(input, op.getStart(), one ? 1 : type.getDimSize(1));
+        if (one)
+          taken.shape = {input.shape[0], input.shape[2]};
+        return std::optional(std::move(taken));
+      })
+      .Case([&](kernel::MeanOp op) -> Result {
+        return std::optional(meanTokens(get(op.getInput()), op.getStart()));
+      })
+      .Case([&](kernel::RelayoutOp op) -> Result {
+        return std::optional(get(op.getInput()));
+      })
+      .Case([&](kernel::DeriveOp op) -> Result {
+        SmallVector<const Tensor *> sources;
+        for (Value source : op.getSources())
+          sources.push_back(&get(source));
+        auto type = cast<RankedTensorType>(op.getResult().getType());
+        return std::optional(derive(sources, type.getShape()));
+      })
+      .Case([&](kernel::ResampleOp op) -> Result {
+        return std::optional(
+            resamplePositions(get(op.getSource()), op.getFrom(), op.getTo(),
+                              op.getPrefix(), op.getAntialias()));
+      })
+      .Default([](Operation *) -> Result { return std::optional<Tensor>(); });
+}
+
+LogicalResult Evaluator::evaluateKernelAttention(kernel::AttentionOp op) {
+  ArrayRef<int64_t> offsets = op.getOffsets();
+  int64_t size = op.getHeadDim();
+  Value wanted = op.getProbabilities();
+  Tensor probabilities;
+  bool needed = wanted && isNeeded(wanted);
+  set(op.getResult(), attention({&get(op.getQuery()), offsets[0], size},
+                                {&get(op.getKey()), offsets[1], size},
+                                {&get(op.getValue()), offsets[2], size},
+                                op.getHeads(), op.getScale().convertToDouble(),
+                                needed ? &probabilities : nullptr));
+  if (needed)
+    set(wanted, std::move(probabilities));
+  return success();
+}

@@ -1,0 +1,140 @@
+//===- Layers.cpp - Products, normalisation, attention --------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Ops.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::reference;
+
+/// torch.nn.functional.linear.
+Tensor reference::linear(const Tensor &input, const Tensor &weight,
+                         const Tensor *bias) {
+  int64_t in = input.width(), out = weight.shape[0], rows = input.rows();
+  std::vector<int64_t> shape = input.shape;
+  shape.back() = out;
+  Tensor result(shape);
+  // Several outputs at once: their sums are independent, so the processor need
+  // not wait for one addition after the other.
+  constexpr int64_t block = 8;
+  for (int64_t begin = 0; begin < out; begin += block) {
+    int64_t count = std::min(block, out - begin);
+    for (int64_t r = 0; r < rows; ++r) {
+      const double *x = input.row(r);
+      double sums[block] = {};
+      if (count == block)
+        for (int64_t k = 0; k < in; ++k)
+          for (int64_t o = 0; o < block; ++o)
+            sums[o] += x[k] * weight.data[(begin + o) * in + k];
+      else
+        for (int64_t k = 0; k < in; ++k)
+          for (int64_t o = 0; o < count; ++o)
+            sums[o] += x[k] * weight.data[(begin + o) * in + k];
+      for (int64_t o = 0; o < count; ++o)
+        result.row(r)[begin + o] =
+            sums[o] + (bias ? bias->data[begin + o] : 0.0);
+    }
+  }
+  return result;
+}
+
+/// Ba, Kiros, Hinton, "Layer Normalization", 2016; biased variance.
+Tensor reference::normalize(const Tensor &input, double epsilon,
+                            int64_t groups) {
+  Tensor result(input.shape);
+  int64_t width = input.width() / groups;
+  for (int64_t r = 0; r < input.rows() * groups; ++r) {
+    const double *x = input.data.data() + r * width;
+    double *y = result.data.data() + r * width;
+    double mean = 0.0, variance = 0.0;
+    for (int64_t i = 0; i < width; ++i)
+      mean += x[i];
+    mean /= static_cast<double>(width);
+    for (int64_t i = 0; i < width; ++i)
+      variance += (x[i] - mean) * (x[i] - mean);
+    variance /= static_cast<double>(width);
+    for (int64_t i = 0; i < width; ++i)
+      y[i] = (x[i] - mean) / std::sqrt(variance + epsilon);
+  }
+  return result;
+}
+
+/// torch.nn.functional.layer_norm; with groups, of each group alone.
+Tensor reference::layerNorm(const Tensor &input, const Tensor *scale,
+                            const Tensor *bias, double epsilon,
+                            int64_t groups) {
+  Tensor result = normalize(input, epsilon, groups);
+  int64_t width = input.width() / groups;
+  for (int64_t i = 0; i < result.size(); ++i) {
+    if (scale)
+      result.data[i] *= scale->data[i % width];
+    if (bias)
+      result.data[i] += bias->data[i % width];
+  }
+  return result;
+}
+
+/// torch.nn.functional.softmax over the last dimension.
+static void softmaxRow(const double *x, double *y, int64_t width) {
+  double largest = *std::max_element(x, x + width), sum = 0.0;
+  for (int64_t i = 0; i < width; ++i)
+    sum += y[i] = std::exp(x[i] - largest);
+  for (int64_t i = 0; i < width; ++i)
+    y[i] /= sum;
+}
+
+Tensor reference::softmax(const Tensor &input, int64_t groups) {
+  Tensor result(input.shape);
+  int64_t width = input.width() / groups;
+  for (int64_t r = 0; r < input.rows() * groups; ++r)
+    softmaxRow(input.data.data() + r * width, result.data.data() + r * width,
+               width);
+  return result;
+}
+
+/// Vaswani et al., "Attention Is All You Need", 2017, section 3.2;
+/// torch.nn.functional.scaled_dot_product_attention per head.
+Tensor reference::attention(Heads query, Heads key, Heads value, int64_t heads,
+                            double scale, Tensor *probabilities) {
+  int64_t batch = query.tensor->shape[0], tokens = query.tensor->shape[1],
+          others = key.tensor->shape[1];
+  Tensor result({batch, tokens, heads * value.size});
+  if (probabilities)
+    *probabilities = Tensor({batch, heads, tokens, others});
+  auto channels = [&](const Heads &which, int64_t image, int64_t token,
+                      int64_t head) {
+    return which.tensor->row(image * which.tensor->shape[1] + token) +
+           which.offset + head * which.size;
+  };
+  std::vector<double> scores(others);
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t t = 0; t < tokens; ++t) {
+        const double *q = channels(query, b, t, h);
+        for (int64_t s = 0; s < others; ++s) {
+          const double *k = channels(key, b, s, h);
+          double dot = 0.0;
+          for (int64_t i = 0; i < query.size; ++i)
+            dot += q[i] * k[i];
+          scores[s] = scale * dot;
+        }
+        softmaxRow(scores.data(), scores.data(), others);
+        double *out = result.row(b * tokens + t) + h * value.size;
+        for (int64_t s = 0; s < others; ++s) {
+          const double *v = channels(value, b, s, h);
+          for (int64_t i = 0; i < value.size; ++i)
+            out[i] += scores[s] * v[i];
+        }
+        if (probabilities)
+          std::copy(scores.begin(), scores.end(),
+                    probabilities->row((b * heads + h) * tokens + t));
+      }
+  return result;
+}

@@ -1,0 +1,78 @@
+//===- Ops.h - One plain function per op ------------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Shapes have been checked by the ops' verifiers and by the interpreter.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_LIB_REFERENCE_OPS_H
+#define VIT_LIB_REFERENCE_OPS_H
+
+#include "vit/Reference/Interpreter.h"
+
+namespace mlir::vit::reference {
+
+//===----------------------------------------------------------------------===//
+// Tokens.cpp: patches, tokens, positions
+//===----------------------------------------------------------------------===//
+
+/// [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw].
+Tensor patchify(const Tensor &pictures, int64_t patchHeight, int64_t patchWidth,
+                PixelOrder order);
+/// [k, width] in front of each image of [batch, tokens, width].
+Tensor prependTokens(const Tensor &input, const Tensor &tokens);
+/// [batch, tokens, width] to [batch, count, width].
+Tensor takeTokens(const Tensor &input, int64_t start, int64_t count);
+/// [batch, tokens, width] to [batch, width].
+Tensor meanTokens(const Tensor &input, int64_t start);
+/// [rows * columns, width].
+Tensor sincosPositions(int64_t rows, int64_t columns, int64_t width,
+                       double temperature);
+/// [prefix + from, width] to [prefix + to, width].
+Tensor resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
+                         ArrayRef<int64_t> to, int64_t prefix, bool antialias);
+
+//===----------------------------------------------------------------------===//
+// Layers.cpp: products and rows
+//===----------------------------------------------------------------------===//
+
+/// x W^T + b; `bias` may be null.
+Tensor linear(const Tensor &input, const Tensor &weight, const Tensor *bias);
+/// (x - mean) / sqrt(variance + epsilon) over each of `groups` equal parts.
+Tensor normalize(const Tensor &input, double epsilon, int64_t groups);
+/// The same, times `scale`, plus `bias`; each may be null.
+Tensor layerNorm(const Tensor &input, const Tensor *scale, const Tensor *bias,
+                 double epsilon, int64_t groups);
+/// exp(x - max) / sum over each of `groups` equal parts.
+Tensor softmax(const Tensor &input, int64_t groups);
+
+/// Some of a tensor's channels: heads side by side.
+struct Heads {
+  const Tensor *tensor; ///< [batch, tokens, width]
+  int64_t offset;       ///< the first head's first channel
+  int64_t size;         ///< channels of one head
+};
+/// softmax(scale q k^T) v per head, [batch, tokens, heads * value size].
+/// `probabilities`, where not null, becomes [batch, heads, q's, k's tokens].
+Tensor attention(Heads query, Heads key, Heads value, int64_t heads,
+                 double scale, Tensor *probabilities);
+
+//===----------------------------------------------------------------------===//
+// Elementwise.cpp
+//===----------------------------------------------------------------------===//
+
+double gelu(double x, GeluKind kind);
+double silu(double x);
+/// `function` of each element.
+Tensor map(const Tensor &input, llvm::function_ref<double(double)> function);
+/// `function` of each pair, with numpy's broadcasting.
+Tensor broadcast(const Tensor &lhs, const Tensor &rhs,
+                 llvm::function_ref<double(double, double)> function);
+
+} // namespace mlir::vit::reference
+
+#endif // VIT_LIB_REFERENCE_OPS_H

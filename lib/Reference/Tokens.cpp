@@ -1,0 +1,173 @@
+//===- Tokens.cpp - Patches, tokens and positions -------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Ops.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::reference;
+
+/// chw: torch.nn.functional.unfold with stride = patch, transposed; hwc:
+/// vit-pytorch's einops pattern b c (h p1) (w p2) -> b (h w) (p1 p2 c).
+Tensor reference::patchify(const Tensor &pictures, int64_t patchHeight,
+                           int64_t patchWidth, PixelOrder order) {
+  int64_t batch = pictures.shape[0], channels = pictures.shape[1],
+          height = pictures.shape[2], width = pictures.shape[3];
+  int64_t rows = height / patchHeight, columns = width / patchWidth;
+  Tensor result({batch, rows * columns, channels * patchHeight * patchWidth});
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t y = 0; y < height; ++y)
+        for (int64_t x = 0; x < width; ++x) {
+          int64_t patch = (y / patchHeight) * columns + x / patchWidth;
+          int64_t py = y % patchHeight, px = x % patchWidth;
+          int64_t element = order == PixelOrder::chw
+                                ? (c * patchHeight + py) * patchWidth + px
+                                : (py * patchWidth + px) * channels + c;
+          result.row(b * rows * columns + patch)[element] =
+              pictures.data[((b * channels + c) * height + y) * width + x];
+        }
+  return result;
+}
+
+/// torch.cat((tokens.expand(batch, -1, -1), input), dim=1).
+Tensor reference::prependTokens(const Tensor &input, const Tensor &tokens) {
+  int64_t batch = input.shape[0], count = input.shape[1],
+          width = input.shape[2];
+  int64_t prefix = tokens.shape[0];
+  Tensor result({batch, prefix + count, width});
+  for (int64_t b = 0; b < batch; ++b) {
+    double *out = result.row(b * (prefix + count));
+    out = std::copy(tokens.data.begin(), tokens.data.end(), out);
+    std::copy_n(input.row(b * count), count * width, out);
+  }
+  return result;
+}
+
+/// input[:, start:start + count].
+Tensor reference::takeTokens(const Tensor &input, int64_t start,
+                             int64_t count) {
+  int64_t batch = input.shape[0], tokens = input.shape[1],
+          width = input.shape[2];
+  Tensor result({batch, count, width});
+  for (int64_t b = 0; b < batch; ++b)
+    std::copy_n(input.row(b * tokens + start), count * width,
+                result.row(b * count));
+  return result;
+}
+
+/// input[:, start:].mean(dim=1).
+Tensor reference::meanTokens(const Tensor &input, int64_t start) {
+  int64_t batch = input.shape[0], tokens = input.shape[1],
+          width = input.shape[2];
+  Tensor result({batch, width});
+  for (int64_t b = 0; b < batch; ++b) {
+    double *sum = result.row(b);
+    for (int64_t t = start; t < tokens; ++t)
+      for (int64_t i = 0; i < width; ++i)
+        sum[i] += input.row(b * tokens + t)[i];
+    for (int64_t i = 0; i < width; ++i)
+      sum[i] /= static_cast<double>(tokens - start);
+  }
+  return result;
+}
+
+/// vit_pytorch.simple_vit.posemb_sincos_2d.
+Tensor reference::sincosPositions(int64_t rows, int64_t columns, int64_t width,
+                                  double temperature) {
+  int64_t quarter = width / 4;
+  Tensor result({rows * columns, width});
+  for (int64_t y = 0; y < rows; ++y)
+    for (int64_t x = 0; x < columns; ++x) {
+      double *out = result.row(y * columns + x);
+      for (int64_t i = 0; i < quarter; ++i) {
+        double omega =
+            std::pow(temperature, -static_cast<double>(i) /
+                                      static_cast<double>(quarter - 1));
+        out[i] = std::sin(static_cast<double>(x) * omega);
+        out[quarter + i] = std::cos(static_cast<double>(x) * omega);
+        out[2 * quarter + i] = std::sin(static_cast<double>(y) * omega);
+        out[3 * quarter + i] = std::cos(static_cast<double>(y) * omega);
+      }
+    }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Resampling
+//===----------------------------------------------------------------------===//
+
+/// Keys' cubic convolution kernel (IEEE Trans. ASSP 29(6), 1981).
+static double cubic(double x, double a) {
+  x = std::fabs(x);
+  if (x < 1.0)
+    return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+  if (x < 2.0)
+    return (((x - 5.0) * x + 8.0) * x - 4.0) * a;
+  return 0.0;
+}
+
+/// The matrix [to, from] that resamples one axis, as
+/// torch.nn.functional.interpolate(mode="bicubic", align_corners=False) does,
+/// with `antialias` or without. Without, samples beyond the border are the
+/// border; with it they are left out and the weights normalised.
+static Tensor resamplingMatrix(int64_t from, int64_t to, bool antialias) {
+  Tensor matrix({to, from});
+  double scale = static_cast<double>(from) / static_cast<double>(to);
+  for (int64_t i = 0; i < to; ++i) {
+    double *weights = matrix.row(i);
+    double center = scale * (static_cast<double>(i) + 0.5);
+    if (!antialias) {
+      double position = center - 0.5;
+      double base = std::floor(position);
+      for (int64_t tap = -1; tap <= 2; ++tap) {
+        int64_t source =
+            std::clamp<int64_t>(static_cast<int64_t>(base) + tap, 0, from - 1);
+        weights[source] +=
+            cubic(position - base - static_cast<double>(tap), -0.75);
+      }
+      continue;
+    }
+    double stretch = std::max(scale, 1.0), support = 2.0 * stretch;
+    int64_t begin =
+        std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
+    int64_t end =
+        std::min<int64_t>(static_cast<int64_t>(center + support + 0.5), from);
+    double sum = 0.0;
+    for (int64_t j = begin; j < end; ++j)
+      sum += weights[j] =
+          cubic((static_cast<double>(j) - center + 0.5) / stretch, -0.5);
+    for (int64_t j = begin; j < end; ++j)
+      weights[j] /= sum;
+  }
+  return matrix;
+}
+
+Tensor reference::resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
+                                    ArrayRef<int64_t> to, int64_t prefix,
+                                    bool antialias) {
+  int64_t width = table.shape[1];
+  Tensor rows = resamplingMatrix(from[0], to[0], antialias);
+  Tensor columns = resamplingMatrix(from[1], to[1], antialias);
+  Tensor result({prefix + to[0] * to[1], width});
+  std::copy_n(table.data.begin(), prefix * width, result.data.begin());
+  for (int64_t y = 0; y < to[0]; ++y)
+    for (int64_t x = 0; x < to[1]; ++x) {
+      double *out = result.row(prefix + y * to[1] + x);
+      for (int64_t v = 0; v < from[0]; ++v)
+        for (int64_t u = 0; u < from[1]; ++u) {
+          double weight = rows.row(y)[v] * columns.row(x)[u];
+          const double *in = table.row(prefix + v * from[1] + u);
+          for (int64_t i = 0; weight != 0.0 && i < width; ++i)
+            out[i] += weight * in[i];
+        }
+    }
+  return result;
+}
