@@ -99,7 +99,7 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
 // Python: {"data": array (n, 3072) of u1, "labels": list of n}
 //===----------------------------------------------------------------------===//
 
-static RecordDataset::Part readPythonBatch(const MappedFile &file) {
+static void addPythonBatch(RecordDataset &dataset, const MappedFile &file) {
   Pickle pickle(file.bytes());
   const PickleValue *data = pickle.root().find("data");
   const PickleValue *labels = pickle.root().find("labels");
@@ -114,8 +114,11 @@ static RecordDataset::Part readPythonBatch(const MappedFile &file) {
   RecordDataset::Part part;
   part.path = file.path();
   part.count = array.shape[0];
-  part.pixels = reinterpret_cast<const uint8_t *>(array.bytes.data());
   part.stride = pictureBytes;
+  // Copied: Python 3 stores the bytes as text, which the pickle has unpacked.
+  dataset.buffers.push_back(std::make_unique<std::vector<uint8_t>>(
+      array.bytes.begin(), array.bytes.end()));
+  part.pixels = dataset.buffers.back()->data();
   for (const PickleValue *label : labels->items) {
     if (label->kind != PickleValue::Int || label->integer < 0 ||
         label->integer > 255)
@@ -123,7 +126,7 @@ static RecordDataset::Part readPythonBatch(const MappedFile &file) {
               " has an impossible label");
     part.labels.push_back(uint8_t(label->integer));
   }
-  return part;
+  dataset.addPart(std::move(part));
 }
 
 static std::vector<std::string> readPythonNames(const MappedFile &file) {
@@ -152,9 +155,7 @@ std::unique_ptr<Dataset> vit::data::openCifarPython(const std::string &folder,
       setClassNames(*dataset, readPythonNames(MappedFile(current)), current);
     for (const std::string &path : batches) {
       current = path;
-      auto file = std::make_unique<MappedFile>(path);
-      dataset->addPart(readPythonBatch(*file));
-      dataset->files.push_back(std::move(file));
+      addPythonBatch(*dataset, MappedFile(path));
     }
   } catch (const Failure &failure) {
     if (failure.message.find(current) != std::string::npos)

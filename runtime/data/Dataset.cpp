@@ -126,9 +126,10 @@ struct vit_dataset {
               std::to_string(count));
     return first + i;
   }
-  Picture load(int64_t i) const {
+  Picture load(int64_t i, bool orientAnyway = false) const {
     Picture picture = data->load(at(i));
-    return orient ? applyOrientation(std::move(picture)) : std::move(picture);
+    return orient || orientAnyway ? applyOrientation(std::move(picture))
+                                  : std::move(picture);
   }
 };
 
@@ -226,7 +227,7 @@ vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
     size_t elements = size_t(p.channels) * size_t(p.height) * size_t(p.width);
     for (int64_t i = 0; i < count; ++i) {
       int64_t index = dataset->at(first + i);
-      Picture picture = dataset->load(first + i);
+      Picture picture = dataset->load(first + i, p.apply_exif_orientation != 0);
       vit_image view{picture.width, picture.height, picture.channels,
                      picture.pixels.get()};
       try {

@@ -7,6 +7,7 @@
 
 #include "Support.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -81,11 +82,16 @@ std::vector<uint8_t> vit::data::readFile(const std::string &path) {
   Descriptor file(path);
   std::vector<uint8_t> contents;
   size_t length = 0;
-  if (S_ISREG(file.info.st_mode))
+  bool isRegular = S_ISREG(file.info.st_mode);
+  if (isRegular)
     contents.resize(size_t(file.info.st_size) + 1);
+  constexpr size_t longestPipe = size_t(1) << 30; // It may have no end.
   for (;;) {
-    if (length == contents.size())
+    if (length == contents.size()) {
+      if (!isRegular && length >= longestPipe)
+        unsupported("cannot read " + path + ": more than 1 GiB comes from it");
       contents.resize(std::max<size_t>(65536, length * 2));
+    }
     ssize_t got =
         read(file.value, contents.data() + length, contents.size() - length);
     if (got < 0 && errno == EINTR)

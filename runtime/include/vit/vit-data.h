@@ -305,7 +305,8 @@ VIT_API size_t vit_dataset_item_name(const vit_dataset *dataset, int64_t index,
                                      char *buffer, size_t size);
 /// Loads and preprocesses pictures first .. first + count - 1 into
 /// out[count][channels][height][width] and their classes into
-/// out_labels[count], which may be NULL.
+/// out_labels[count], which may be NULL. EXIF orientation is applied where the
+/// preprocessing or the options of the data set say so.
 VIT_API vit_status
 vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
                        const vit_preprocessing *preprocessing, float *out,
