@@ -105,6 +105,21 @@ static std::optional<Architecture> parseArchitecture(StringRef name) {
   SmallVector<StringRef> parts;
   // A tag (".augreg_in21k_ft_in1k") says how it was trained.
   name.split('.').first.split(parts, '_');
+  // timm's own small test models.
+  if (name.split('.').first == "test_vit" ||
+      name.split('.').first == "test_vit2") {
+    bool second = name.starts_with("test_vit2");
+    a.args =
+        Object{{"patch_size", 16},        {"img_size", 160}, {"embed_dim", 64},
+               {"depth", second ? 8 : 6}, {"num_heads", 2},  {"mlp_ratio", 3}};
+    if (second) {
+      args["class_token"] = false;
+      args["reg_tokens"] = 1;
+      args["global_pool"] = "avg";
+      args["init_values"] = 1e-5;
+    }
+    return a;
+  }
   if (parts.size() < 2)
     return std::nullopt;
   StringRef family = parts[0], size = parts[1];
@@ -299,6 +314,11 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
   // The class count at the top wins over the one in pretrained_cfg.
   if (const llvm::json::Value *classes = reader.get("num_classes"))
     args.insert({"num_classes", *classes});
+  // A file that gives none leaves it to the checkpoint.
+  if (std::optional<SmallVector<int64_t>> shape =
+          weights ? weights->getShape("head.weight") : std::nullopt;
+      weights && !pretrained.has("num_classes"))
+    args.insert({"num_classes", shape && shape->size() == 2 ? (*shape)[0] : 0});
   llvm::json::Value size = sizeGiven ? *args.get("img_size") : nullptr;
   addPretrained(args, pretrained, !sizeGiven);
   if (sizeGiven)
