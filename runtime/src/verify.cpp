@@ -90,17 +90,15 @@ bool bindingBytes(const schema::Binding &binding, int64_t batch,
 Form formOf(const schema::Derived &derived) {
   Form form;
   const Dims &dims = *derived.dims();
+  form.outGroup = derived.out_group();
   form.inGroup = derived.in_group();
   switch (derived.kind()) {
   case schema::DerivedKind::Panels:
     form.kind = FormKind::Panels;
     form.cols = derived.cols();
-    form.outGroup = derived.out_group();
     break;
   case schema::DerivedKind::Channels:
-    // A vector's channels are outputs of a product: out_group is their group.
     form.kind = FormKind::Channels;
-    form.inGroup = derived.out_group();
     form.splat = derived.splat();
     break;
   default:
