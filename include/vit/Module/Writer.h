@@ -1,0 +1,54 @@
+//===- Writer.h - From compiled levels to a .vitm file ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The last step of the compiler. docs/module-format.md describes the file.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_MODULE_WRITER_H
+#define VIT_MODULE_WRITER_H
+
+#include "vit/Import/Weights.h"
+#include "vit/Target/CPU.h"
+
+#include <string>
+
+namespace mlir::vit {
+
+/// One CPU level of a model: the graph after buildCpuPipeline and its code.
+struct CompiledLevel {
+  std::string level;
+  ModuleOp lowered;
+  CodeImage code;
+};
+
+/// Where a module's weights go.
+enum class ParameterStorage {
+  /// Into the module: what kernels read, as they read it, and of the rest the
+  /// logical tensors. Each weight is stored once, whatever the levels.
+  Inline,
+  /// They stay in the checkpoint's files, or are drawn from their initialisers
+  /// when the module is loaded.
+  Reference
+};
+
+struct WriterOptions {
+  ParameterStorage parameters = ParameterStorage::Inline;
+};
+
+/// Writes one module with a schedule per level to `path`: beside it first, then
+/// renamed, so that `path` is whole or untouched. The levels must come from the
+/// same graph. Weights are read, laid out and written one by one. The same
+/// arguments give the same bytes.
+/// On failure `error` is one line that says what is wrong.
+LogicalResult writeModule(ArrayRef<CompiledLevel> levels,
+                          const Weights &weights, const WriterOptions &options,
+                          StringRef path, std::string &error);
+
+} // namespace mlir::vit
+
+#endif // VIT_MODULE_WRITER_H

@@ -1,0 +1,441 @@
+//===- Compiler.cpp - The compiler's one function in C --------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Compiler.h"
+
+#include "DumpIr.h"
+#include "vit/Dialect/Registration.h"
+#include "vit/Import/Import.h"
+#include "vit/Import/Weights.h"
+#include "vit/Module/Writer.h"
+#include "vit/Passes.h"
+#include "vit/Reference/Interpreter.h"
+#include "vit/Target/CPU.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <chrono>
+#include <csetjmp>
+#include <cstring>
+#include <mutex>
+
+using namespace mlir;
+using namespace mlir::vit;
+
+namespace {
+
+/// What a failed step leaves.
+struct Outcome {
+  vit_status status = VIT_OK;
+  std::string message;
+
+  LogicalResult fail(vit_status newStatus, const Twine &text) {
+    status = newStatus;
+    message = text.str();
+    return failure();
+  }
+};
+
+/// The first error that MLIR reports, with where it is.
+class FirstError {
+public:
+  explicit FirstError(MLIRContext *context)
+      : handler(context, [this](Diagnostic &diagnostic) {
+          std::lock_guard<std::mutex> lock(mutex);
+          if (diagnostic.getSeverity() == DiagnosticSeverity::Error &&
+              text.empty())
+            text = describe(diagnostic);
+          return success();
+        }) {}
+
+  /// The error's text, or `otherwise` where none was reported.
+  std::string take(const Twine &otherwise) {
+    std::lock_guard<std::mutex> lock(mutex);
+    return text.empty() ? otherwise.str() : std::exchange(text, "");
+  }
+
+private:
+  static std::string describe(Diagnostic &diagnostic) {
+    std::string where;
+    llvm::raw_string_ostream stream(where);
+    diagnostic.getLocation()->walk([&](Location location) {
+      if (auto file = dyn_cast<FileLineColLoc>(location)) {
+        stream << file.getFilename().getValue() << ':' << file.getLine() << ':'
+               << file.getColumn() << ": ";
+        return WalkResult::interrupt();
+      }
+      if (auto name = dyn_cast<NameLoc>(location);
+          name && isa<UnknownLoc>(name.getChildLoc())) {
+        stream << name.getName().getValue() << ": ";
+        return WalkResult::interrupt();
+      }
+      return WalkResult::advance();
+    });
+    return where + diagnostic.str();
+  }
+
+  std::mutex mutex;
+  std::string text;
+  ScopedDiagnosticHandler handler;
+};
+
+/// Where LLVM's fatal errors go on this thread, while a request is served.
+struct FatalErrorTarget {
+  std::jmp_buf jump;
+  char message[512] = "";
+};
+thread_local FatalErrorTarget *fatalErrorTarget = nullptr;
+
+/// LLVM exits after a fatal error, unless the handler does not return. What was
+/// allocated since is lost, which a process that goes on can bear.
+void onFatalError(void *, const char *reason, bool) {
+  FatalErrorTarget *target = fatalErrorTarget;
+  if (!target)
+    return;
+  std::snprintf(target->message, sizeof(target->message), "%s", reason);
+  std::longjmp(target->jump, 1);
+}
+
+SmallVector<std::string> splitList(const char *text) {
+  SmallVector<std::string> parts;
+  SmallVector<StringRef> pieces;
+  StringRef(text ? text : "").split(pieces, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef piece : pieces)
+    parts.push_back(piece.trim().str());
+  return parts;
+}
+
+/// One request, step by step.
+class Request {
+public:
+  Request(const vit_compiler_request &request, Outcome &outcome)
+      : request(request), outcome(outcome) {
+    DialectRegistry registry;
+    registerVitDialects(registry);
+    registerCpuCodegen(registry);
+    context.appendDialectRegistry(registry);
+    // Passes work on one function; code generation has threads of its own.
+    context.disableMultithreading();
+    started = std::chrono::steady_clock::now();
+  }
+
+  LogicalResult run() {
+    FirstError errors(&context);
+    firstError = &errors;
+    outputs = splitList(request.outputs);
+    for (std::string &name : outputs)
+      if (name == "classification_head_logits")
+        name = "logits";
+    skip = splitList(request.skip_passes);
+    for (StringRef pass : skip)
+      if (pass != "simplify" && pass != "narrow-tokens" && pass != "fuse")
+        return outcome.fail(VIT_INVALID_ARGUMENT,
+                            "there is no optional pass '" + pass +
+                                "'; choose simplify, narrow-tokens or fuse");
+    if (failed(load()) || failed(expandOutputs()))
+      return failure();
+    return request.action == VIT_COMPILER_EVALUATE ? evaluate() : compile();
+  }
+
+private:
+  LogicalResult load();
+  LogicalResult expandOutputs();
+  LogicalResult compile();
+  LogicalResult compileLevel(StringRef level, OwningOpRef<ModuleOp> &lowered,
+                             CodeImage &code);
+  LogicalResult evaluate();
+
+  /// Reports the time since the last phase ended.
+  void endPhase(const Twine &name) {
+    auto now = std::chrono::steady_clock::now();
+    if (request.on_phase)
+      request.on_phase(request.context, name.str().c_str(),
+                       std::chrono::duration<double>(now - started).count());
+    started = now;
+  }
+
+  const vit_compiler_request &request;
+  Outcome &outcome;
+  MLIRContext context;
+  FirstError *firstError = nullptr;
+  SmallVector<std::string> outputs, skip;
+  OwningOpRef<ModuleOp> graph;
+  std::unique_ptr<Weights> weights;
+  std::unique_ptr<IrDumper> dumper;
+  std::chrono::steady_clock::time_point started;
+};
+
+LogicalResult Request::load() {
+  if (!request.model || !llvm::sys::fs::exists(request.model))
+    return outcome.fail(VIT_NOT_FOUND,
+                        Twine("there is no model at ") +
+                            (request.model ? request.model : "(no path)"));
+  if (request.dump_directory) {
+    if (std::error_code code =
+            llvm::sys::fs::create_directories(request.dump_directory))
+      return outcome.fail(VIT_IO_ERROR, Twine("cannot make the folder ") +
+                                            request.dump_directory + ": " +
+                                            code.message());
+    dumper = std::make_unique<IrDumper>(request.dump_directory);
+  }
+  std::string message;
+  graph = loadModel(request.model, &context, message);
+  if (!graph)
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        message.empty()
+                            ? firstError->take("the model cannot be read")
+                            : message);
+  bool isFolder = llvm::sys::fs::is_directory(request.model);
+  if (isFolder && request.weights)
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "--weights goes with a .mlir text; a folder has its "
+                        "own model.safetensors");
+  StringRef path = request.weights ? request.weights
+                   : isFolder      ? request.model
+                                   : "";
+  weights = Weights::open(path, request.seed, message);
+  if (!weights ||
+      failed(weights->check(*graph, request.allow_unused != 0, message)))
+    return outcome.fail(VIT_INVALID_ARGUMENT, message);
+  endPhase("import");
+  return success();
+}
+
+/// Replaces `attention_*` by the outputs of all layers, and `attention_-1` by
+/// that of the last.
+LogicalResult Request::expandOutputs() {
+  SmallVector<std::string> expanded;
+  for (const std::string &name : outputs) {
+    StringRef prefix = name;
+    int64_t fromEnd = 0;
+    bool isAll = prefix.consume_back("_*");
+    if (!isAll) {
+      auto [before, after] = prefix.rsplit('_');
+      if (!after.starts_with("-") || after.getAsInteger(10, fromEnd)) {
+        expanded.push_back(name);
+        continue;
+      }
+      prefix = before;
+    }
+    // One past the highest number that an output of this name has.
+    int64_t count = 0;
+    graph->walk([&](OutputOp output) {
+      StringRef number = output.getName();
+      int64_t value = 0;
+      if (!number.consume_front((prefix + "_").str()))
+        return;
+      if (number == "{}") {
+        auto layers = output->getParentOfType<LayersOp>();
+        count = std::max<int64_t>(count, layers ? layers.getCount() : 0);
+      } else if (!number.getAsInteger(10, value)) {
+        count = std::max(count, value + 1);
+      }
+    });
+    if (count == 0 || -fromEnd > count)
+      return outcome.fail(VIT_NOT_FOUND,
+                          "no output of the model is called '" + name + "'");
+    if (isAll)
+      for (int64_t layer = 0; layer < count; ++layer)
+        expanded.push_back((prefix + "_" + Twine(layer)).str());
+    else
+      expanded.push_back((prefix + "_" + Twine(count + fromEnd)).str());
+  }
+  outputs = std::move(expanded);
+  return success();
+}
+
+LogicalResult Request::compileLevel(StringRef level,
+                                    OwningOpRef<ModuleOp> &lowered,
+                                    CodeImage &code) {
+  lowered = graph->clone();
+  PassManager manager(&context);
+  CpuPipelineOptions options;
+  options.level = level.str();
+  options.batch = request.batch > 0 ? request.batch : 1;
+  options.outputs.assign(outputs.begin(), outputs.end());
+  options.skip.assign(skip.begin(), skip.end());
+  buildCpuPipeline(manager, options);
+#ifdef NDEBUG
+  manager.enableVerifier(dumper != nullptr);
+#endif
+  if (dumper)
+    manager.addInstrumentation(dumper->forLevel(level));
+  if (failed(manager.run(*lowered)))
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        firstError->take("the passes for " + level +
+                                         " failed without a message"));
+  endPhase("passes " + level);
+
+  ModuleOp kernels;
+  for (auto nested : lowered->getOps<ModuleOp>())
+    if (nested.getName() == "kernels")
+      kernels = nested;
+  if (!kernels)
+    return outcome.fail(VIT_INTERNAL, "the pipeline left no module @kernels");
+  CodegenOptions codegen;
+  codegen.threads = request.threads > 0 ? request.threads : 0;
+  if (dumper) {
+    codegen.verify = true;
+    codegen.dumpDirectory = dumper->codeFolder(level);
+  }
+  FailureOr<CodeImage> image = compileKernels(kernels, level, codegen);
+  if (failed(image))
+    return outcome.fail(VIT_INTERNAL,
+                        firstError->take("code generation for " + level +
+                                         " failed without a message"));
+  code = std::move(*image);
+  endPhase("code " + level);
+  return success();
+}
+
+LogicalResult Request::compile() {
+  if (request.precision && StringRef(request.precision) != "f32")
+    return outcome.fail(VIT_UNSUPPORTED,
+                        Twine("precision ") + request.precision +
+                            " is not in this build yet; use f32");
+  if (!request.output_path || !*request.output_path)
+    return outcome.fail(VIT_INVALID_ARGUMENT, "no output file was given");
+  SmallVector<std::string> levels =
+      splitList(request.levels ? request.levels : "avx2,avx512");
+  for (StringRef level : levels)
+    if (!isCpuLevel(level))
+      return outcome.fail(VIT_INVALID_ARGUMENT, "there is no CPU level '" +
+                                                    level +
+                                                    "'; choose avx2 or avx512");
+  // The best level first: its derived forms are the ones that are stored.
+  llvm::sort(levels, std::greater<>());
+  levels.erase(llvm::unique(levels), levels.end());
+  if (levels.empty())
+    return outcome.fail(VIT_INVALID_ARGUMENT, "no CPU level was given");
+
+  std::vector<OwningOpRef<ModuleOp>> lowered(levels.size());
+  std::vector<CompiledLevel> compiled(levels.size());
+  for (auto [index, level] : llvm::enumerate(levels)) {
+    compiled[index].level = level;
+    if (failed(compileLevel(level, lowered[index], compiled[index].code)))
+      return failure();
+    compiled[index].lowered = *lowered[index];
+  }
+  WriterOptions options;
+  bool isInline =
+      request.parameters == VIT_COMPILER_INLINE ||
+      (request.parameters == VIT_COMPILER_DEFAULT && weights->isStored());
+  options.parameters =
+      isInline ? ParameterStorage::Inline : ParameterStorage::Reference;
+  std::string message;
+  if (failed(writeModule(compiled, *weights, options, request.output_path,
+                         message)))
+    return outcome.fail(VIT_IO_ERROR, message);
+  endPhase("write");
+  return success();
+}
+
+/// The elements of a tensor of f32 or f64.
+static FailureOr<reference::Tensor> readTensor(const vit_tensor &tensor) {
+  reference::Tensor result(
+      std::vector<int64_t>(tensor.dims, tensor.dims + tensor.rank));
+  if (tensor.size < result.data.size() * vit_dtype_size(tensor.dtype))
+    return failure();
+  if (tensor.dtype == VIT_F32)
+    llvm::copy(
+        ArrayRef(static_cast<const float *>(tensor.data), result.data.size()),
+        result.data.begin());
+  else if (tensor.dtype == VIT_F64)
+    llvm::copy(
+        ArrayRef(static_cast<const double *>(tensor.data), result.data.size()),
+        result.data.begin());
+  else
+    return failure();
+  return result;
+}
+
+LogicalResult Request::evaluate() {
+  func::FuncOp entry;
+  for (auto function : graph->getOps<func::FuncOp>())
+    entry = entry ? entry : function;
+  if (!entry)
+    return outcome.fail(VIT_INVALID_ARGUMENT, "the model has no func.func");
+  std::vector<reference::Tensor> inputs;
+  for (int32_t i = 0; i < request.input_count; ++i) {
+    FailureOr<reference::Tensor> input = readTensor(request.inputs[i]);
+    if (failed(input))
+      return outcome.fail(VIT_INVALID_ARGUMENT,
+                          "an input is neither f32 nor f64, or too short");
+    inputs.push_back(std::move(*input));
+  }
+  auto read = [&](ParameterOp parameter, int64_t layer,
+                  MutableArrayRef<double> out, std::string &message) {
+    return weights->read(parameter, layer, out, message);
+  };
+  std::vector<reference::NamedTensor> results;
+  std::string message;
+  if (failed(
+          reference::evaluate(entry, inputs, read, outputs, results, message)))
+    return outcome.fail(VIT_INVALID_ARGUMENT, message);
+  endPhase("evaluate");
+  for (reference::NamedTensor &result : results) {
+    vit_tensor view = {};
+    view.name = result.name.c_str();
+    view.data = result.value.data.data();
+    view.size = result.value.data.size() * sizeof(double);
+    view.dtype = VIT_F64;
+    view.rank = static_cast<int32_t>(result.value.rank());
+    if (view.rank > VIT_MAX_RANK)
+      return outcome.fail(VIT_UNSUPPORTED, "output '" + result.name +
+                                               "' has too many dimensions");
+    llvm::copy(result.value.shape, view.dims);
+    if (request.on_output)
+      request.on_output(request.context, &view);
+  }
+  return success();
+}
+
+} // namespace
+
+static vit_status finish(const vit_compiler_request *request,
+                         const Outcome &outcome, vit_error *error) {
+  if (outcome.status == VIT_OK)
+    return VIT_OK;
+  if (request && request->on_error)
+    request->on_error(request->context, outcome.message.c_str());
+  if (error)
+    std::snprintf(error->message, sizeof(error->message), "%s",
+                  outcome.message.c_str());
+  return outcome.status;
+}
+
+vit_status vit_compiler_run(const vit_compiler_request *request,
+                            vit_error *error) {
+  Outcome outcome;
+  if (!request || request->struct_size != sizeof(vit_compiler_request)) {
+    (void)outcome.fail(VIT_INVALID_ARGUMENT,
+                       "the request's struct_size is not that of this "
+                       "compiler; build against its own vit/Compiler.h");
+    return finish(nullptr, outcome, error);
+  }
+  static std::once_flag installed;
+  std::call_once(installed,
+                 [] { llvm::install_fatal_error_handler(onFatalError); });
+  FatalErrorTarget target;
+  FatalErrorTarget *outer = fatalErrorTarget;
+  llvm::scope_exit restore([&] { fatalErrorTarget = outer; });
+  if (setjmp(target.jump) != 0) {
+    Outcome fatal;
+    (void)fatal.fail(VIT_INTERNAL,
+                     Twine("the code generator gave up: ") + target.message);
+    return finish(request, fatal, error);
+  }
+  fatalErrorTarget = &target;
+  Request work(*request, outcome);
+  if (failed(work.run()) && outcome.status == VIT_OK)
+    (void)outcome.fail(VIT_INTERNAL, "compilation failed without a message");
+  return finish(request, outcome, error);
+}

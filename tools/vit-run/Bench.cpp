@@ -1,0 +1,230 @@
+//===- Bench.cpp - vit-run bench ------------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+#include "Peak.h"
+#include "Runner.h"
+#include "Support.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <random>
+
+namespace vit::tools {
+
+namespace {
+
+struct BenchOptions : CommonOptions {
+  int64_t batch = 1;
+  std::string input;
+  std::string output;
+  double minimumSeconds = 1.0;
+  int64_t runs = 10;
+  bool json = false;
+  bool ops = false;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t middle = values.size() / 2;
+  return values.size() % 2 ? values[middle]
+                           : (values[middle - 1] + values[middle]) / 2;
+}
+
+/// One command's share of a run, over several runs.
+struct Op {
+  std::string name, kernel;
+  std::vector<double> seconds;
+  double flop = 0;
+};
+
+/// Runs with timing on, once the plain runs are over.
+std::vector<Op> measureOps(Model &model, const Tensor &input,
+                           const std::vector<std::string> &outputs,
+                           int64_t runs, std::vector<Event> &trace) {
+  std::vector<Event> events;
+  std::unique_ptr<Runner> runner = Runner::create(model, &events);
+  std::vector<Op> ops;
+  runner->run(input, outputs);
+  for (int64_t run = 0; run < runs; ++run) {
+    events.clear();
+    runner->run(input, outputs);
+    ops.resize(events.size());
+    for (size_t i = 0; i < events.size(); ++i) {
+      ops[i].name = events[i].name;
+      ops[i].kernel = events[i].kernel;
+      ops[i].flop = events[i].flop;
+      ops[i].seconds.push_back((events[i].end - events[i].begin) * 1e-9);
+    }
+    if (run == 0)
+      trace = events;
+  }
+  return ops;
+}
+
+void bench(const BenchOptions &options) {
+  checkCommonOptions(options);
+  Model model(options, options.output.empty()
+                           ? std::vector<std::string>()
+                           : std::vector<std::string>{options.output});
+  Tensor input;
+  if (!options.input.empty()) {
+    input = readNpy(options.input);
+  } else {
+    vit_binding_info info = model.inputInfo();
+    std::vector<int64_t> dims(info.dims, info.dims + info.rank);
+    dims[0] = options.batch;
+    input.allocate(VIT_F32, dims);
+    std::mt19937 engine(static_cast<uint32_t>(options.seed));
+    std::normal_distribution<float> normal;
+    for (int64_t i = 0; i < input.count(); ++i)
+      input.floats()[i] = normal(engine);
+  }
+  int64_t batch = input.dims.empty() ? 0 : input.dims[0];
+  std::vector<std::string> outputs;
+  if (!options.output.empty())
+    outputs.push_back(options.output);
+
+  std::vector<double> times;
+  {
+    std::unique_ptr<Runner> runner = Runner::create(model);
+    // Pages, caches and clocks settle.
+    double begin = now();
+    for (int i = 0; i < 3 || (i < 50 && now() - begin < 0.2); ++i)
+      runner->run(input, outputs);
+    begin = now();
+    while (static_cast<int64_t>(times.size()) < options.runs ||
+           now() - begin < options.minimumSeconds) {
+      double start = now();
+      runner->run(input, outputs);
+      times.push_back(now() - start);
+    }
+  }
+  double least = *std::min_element(times.begin(), times.end());
+  double middle = median(times);
+
+  std::vector<Op> ops;
+  std::vector<Event> trace;
+  double flop = 0, peak = 0;
+  int threads = options.threads > 0 ? options.threads : usableCores();
+  std::string level = "reference";
+  uint64_t workspace = 0;
+  if (!options.isReference()) {
+    ops = measureOps(model, input, outputs, std::max<int64_t>(3, options.runs),
+                     trace);
+    for (const Op &op : ops)
+      flop += op.flop;
+    level = cpuLevel(options.level);
+    peak = measurePeakFlops(level, threads);
+    vit_error error;
+    check(vit_module_workspace_size(model.module(), nullptr, batch, &workspace,
+                                    &error),
+          error);
+  }
+  if (!options.trace.empty())
+    writeTrace(options.trace, trace);
+
+  double achieved = flop / middle;
+  if (options.json) {
+    nlohmann::ordered_json report = {
+        {"model", options.model},
+        {"batch", batch},
+        {"threads", threads},
+        {"level", level},
+        {"runs", times.size()},
+        {"min_ms", least * 1e3},
+        {"median_ms", middle * 1e3},
+        {"images_per_s", batch / middle},
+        {"gflop", flop * 1e-9},
+        {"gflop_per_s", achieved * 1e-9},
+        {"peak_gflop_per_s", peak * 1e-9},
+        {"share_of_peak", peak > 0 ? achieved / peak : 0},
+        {"workspace_bytes", workspace},
+        {"peak_rss_bytes", peakResidentBytes()}};
+    if (options.ops) {
+      nlohmann::ordered_json list = nlohmann::ordered_json::array();
+      for (const Op &op : ops) {
+        double seconds = median(op.seconds);
+        list.push_back({{"name", op.name},
+                        {"kernel", op.kernel},
+                        {"median_ms", seconds * 1e3},
+                        {"gflop_per_s", op.flop / seconds * 1e-9}});
+      }
+      report["ops"] = list;
+    }
+    std::printf("%s\n", report.dump().c_str());
+    return;
+  }
+  std::printf("batch %lld, %d thread%s, %s: median %.3f ms, least %.3f ms "
+              "(%zu runs), %.1f images/s\n",
+              static_cast<long long>(batch), threads, threads == 1 ? "" : "s",
+              level.c_str(), middle * 1e3, least * 1e3, times.size(),
+              batch / middle);
+  if (peak > 0)
+    std::printf("%.2f GFLOP, %.1f GFLOP/s, %.0f %% of %.1f GFLOP/s (measured "
+                "FMA peak)\n",
+                flop * 1e-9, achieved * 1e-9, 100 * achieved / peak,
+                peak * 1e-9);
+  if (!options.isReference())
+    std::printf("workspace %s, peak resident memory %s\n",
+                bytesText(workspace).c_str(),
+                bytesText(peakResidentBytes()).c_str());
+  if (!options.ops)
+    return;
+  double total = 0;
+  for (const Op &op : ops)
+    total += median(op.seconds);
+  std::printf("\n%9s %7s %9s %6s  %-14s %s\n", "ms", "share", "GFLOP/s", "peak",
+              "kernel", "what");
+  for (const Op &op : ops) {
+    double seconds = median(op.seconds);
+    std::printf("%9.3f %6.1f%% ", seconds * 1e3, 100 * seconds / total);
+    if (op.flop > 0 && peak > 0)
+      std::printf("%9.1f %5.0f%%", op.flop / seconds * 1e-9,
+                  100 * op.flop / seconds / peak);
+    else
+      std::printf("%9s %6s", "", "");
+    std::printf("  %-14s %s\n", op.kernel.c_str(), op.name.c_str());
+  }
+}
+
+} // namespace
+
+void addBench(CLI::App &app) {
+  CLI::App *command = app.add_subcommand(
+      "bench", "Measure time, throughput and share of the processor's peak");
+  auto options = std::make_shared<BenchOptions>();
+  addCommonOptions(*command, *options);
+  auto *batch = command->add_option("--batch", options->batch, "Images per run")
+                    ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+                    ->capture_default_str()
+                    ->type_name("N");
+  command
+      ->add_option("--input", options->input,
+                   "Array to run on (default: normal random numbers)")
+      ->excludes(batch)
+      ->type_name("X.npy");
+  command
+      ->add_option("--output", options->output,
+                   "Output to compute (default: the model's own)")
+      ->type_name("NAME");
+  command
+      ->add_option("--min-time", options->minimumSeconds,
+                   "Seconds to measure at least")
+      ->capture_default_str();
+  command->add_option("--runs", options->runs, "Runs to measure at least")
+      ->check(CLI::Range(int64_t(1), int64_t(1000000)))
+      ->capture_default_str();
+  command->add_flag("--ops", options->ops, "Also the time of each command");
+  command->add_flag("--json", options->json, "Print one line of JSON");
+  command->callback([options] { bench(*options); });
+}
+
+} // namespace vit::tools

@@ -1,0 +1,128 @@
+//===- Cache.cpp - Where compiled models are kept -------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Cache.h"
+
+#include "CompilerLibrary.h"
+#include "Support.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace vit::tools {
+
+namespace {
+
+/// FNV-1a with two different offsets and a mixing step between them: 128 bits
+/// against accidents, which is all that a cache of one's own needs.
+class Hash {
+public:
+  /// Adds a string and its length, so that parts cannot run together.
+  void add(const std::string &text) {
+    addBytes(std::to_string(text.size()) + ":");
+    addBytes(text);
+  }
+
+  std::string hex() const {
+    char text[33];
+    std::snprintf(text, sizeof(text), "%016llx%016llx",
+                  static_cast<unsigned long long>(low),
+                  static_cast<unsigned long long>(high));
+    return text;
+  }
+
+private:
+  void addBytes(const std::string &text) {
+    for (unsigned char c : text) {
+      low = (low ^ c) * 0x100000001b3ull;
+      high = (high ^ c ^ (low >> 47)) * 0x9e3779b97f4a7c15ull;
+    }
+  }
+
+  uint64_t low = 0xcbf29ce484222325ull;
+  uint64_t high = 0x6a09e667f3bcc908ull;
+};
+
+} // namespace
+
+/// Path, size and time of last change: what tells one version of a big file
+/// from the next without reading it.
+static void addStamp(Hash &hash, const fs::path &path) {
+  std::error_code ignored;
+  hash.add(fs::weakly_canonical(path, ignored).string());
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) {
+    hash.add("none");
+    return;
+  }
+  hash.add(std::to_string(status.st_size) + "," +
+           std::to_string(status.st_mtim.tv_sec) + "," +
+           std::to_string(status.st_mtim.tv_nsec) + "," +
+           std::to_string(status.st_ino));
+}
+
+static void addModel(Hash &hash, const fs::path &model) {
+  addStamp(hash, model);
+  if (!fs::is_directory(model)) {
+    hash.add(readFile(model.string()));
+    return;
+  }
+  std::vector<fs::path> files;
+  for (const fs::directory_entry &entry : fs::directory_iterator(model))
+    if (entry.is_regular_file() && (entry.path().extension() == ".json" ||
+                                    entry.path().extension() == ".safetensors"))
+      files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  for (const fs::path &file : files) {
+    addStamp(hash, file);
+    // The text counts too: a file system's clock may be coarser than an edit.
+    if (file.extension() == ".json" && fs::file_size(file) < (16u << 20))
+      hash.add(readFile(file.string()));
+  }
+}
+
+static fs::path cacheFolder() {
+  const char *cache = std::getenv("XDG_CACHE_HOME");
+  if (cache && cache[0] == '/')
+    return fs::path(cache) / "vit";
+  const char *home = std::getenv("HOME");
+  if (home && home[0] == '/')
+    return fs::path(home) / ".cache" / "vit";
+  return {};
+}
+
+std::string cachePath(const CommonOptions &options, const std::string &level,
+                      const std::string &outputs) {
+  fs::path folder = cacheFolder();
+  if (folder.empty())
+    return {};
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error || access(folder.c_str(), W_OK | X_OK) != 0)
+    return {};
+  Hash hash;
+  hash.add(vit_version());
+  addStamp(hash, fs::canonical(findCompilerLibrary()));
+  addModel(hash, options.model);
+  if (!options.weights.empty())
+    addStamp(hash, options.weights);
+  hash.add(options.weights);
+  hash.add(options.allowUnused ? "allow-unused" : "");
+  hash.add(options.precision);
+  hash.add(level);
+  hash.add(outputs);
+  hash.add(join(options.skipPasses, ","));
+  return (folder / (hash.hex() + ".vitm")).string();
+}
+
+} // namespace vit::tools

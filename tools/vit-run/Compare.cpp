@@ -1,0 +1,211 @@
+//===- Compare.cpp - vit-run compare --------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+#include "Runner.h"
+#include "Support.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace vit::tools {
+
+namespace {
+
+struct CompareOptions : CommonOptions {
+  std::string golden;
+  std::string input;
+  double tolerance = 1e-5;
+  bool json = false;
+};
+
+struct Difference {
+  std::string name;
+  double absolute = 0; ///< largest |ours - golden|
+  double relative = 0; ///< the same over the largest |golden|
+  double cosine = 1;
+  double allowed = 0;
+  std::string problem; ///< such as another shape; empty: none
+
+  bool isGood() const { return problem.empty() && absolute <= allowed; }
+};
+
+/// Where an output stands in the model: what comes first is computed first.
+double orderOf(const std::string &name) {
+  auto number = [&](size_t prefix) {
+    return std::strtod(name.c_str() + prefix, nullptr);
+  };
+  if (name.rfind("hidden_", 0) == 0)
+    return 2 * number(7);
+  if (name.rfind("attention_", 0) == 0)
+    return 2 * number(10) + 1;
+  return name == "logits" || name == "pooler_output" ? 1e9 : 1e8;
+}
+
+/// The model's name for a tensor of the file: transformers' "attn_3" is
+/// "attention_3".
+std::string outputName(const std::string &stored) {
+  if (stored.rfind("attn_", 0) == 0)
+    return "attention_" + stored.substr(5);
+  return stored == "classification_head_logits" ? "logits" : stored;
+}
+
+Difference difference(const Tensor &ours, const vit_weights *weights,
+                      int64_t index, double tolerance) {
+  vit_error error;
+  vit_weight_info info = {};
+  check(vit_weights_info(weights, index, &info, &error), error);
+  Difference result;
+  result.name = ours.name;
+  std::vector<int64_t> dims(info.dims, info.dims + info.rank);
+  if (dims != ours.dims) {
+    result.problem = "shape " + shapeText(ours.dims) + ", but the file has " +
+                     shapeText(dims);
+    return result;
+  }
+  int64_t count = ours.count();
+  std::vector<double> golden(count);
+  check(vit_weights_read_f64(weights, index, 0, count, golden.data(), &error),
+        error);
+  double largest = 0, dot = 0, ourNorm = 0, goldenNorm = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    double value = ours.at(i), expected = golden[i];
+    if (!std::isfinite(expected)) {
+      result.problem = "the file holds a NaN or an infinity";
+      return result;
+    }
+    result.absolute = std::max(result.absolute, std::fabs(value - expected));
+    largest = std::max(largest, std::fabs(expected));
+    dot += value * expected;
+    ourNorm += value * value;
+    goldenNorm += expected * expected;
+  }
+  result.relative = largest > 0 ? result.absolute / largest : result.absolute;
+  if (ourNorm > 0 && goldenNorm > 0)
+    result.cosine = dot / std::sqrt(ourNorm * goldenNorm);
+  result.allowed = tolerance * std::max(1.0, largest / 10);
+  return result;
+}
+
+/// Throws where an output differs, after the table is printed.
+void compare(const CompareOptions &options) {
+  checkCommonOptions(options);
+  vit_error error;
+  vit_weights *opened = nullptr;
+  check(vit_weights_open(options.golden.c_str(), &opened, &error), error);
+  WeightsHandle golden(opened);
+  Tensor input;
+  std::vector<std::pair<std::string, int64_t>> wanted;
+  for (int64_t i = 0; i < vit_weights_count(opened); ++i) {
+    vit_weight_info info = {};
+    check(vit_weights_info(opened, i, &info, &error), error);
+    std::string name = info.name;
+    if (name == "input" || name == "image" || name == "pixel_values") {
+      input.allocate(VIT_F32,
+                     std::vector<int64_t>(info.dims, info.dims + info.rank));
+      check(vit_weights_read_f32(opened, i, 0, input.count(), input.floats(),
+                                 &error),
+            error);
+    } else {
+      wanted.push_back({outputName(name), i});
+    }
+  }
+  if (!options.input.empty())
+    input = readNpy(options.input);
+  if (input.dims.empty())
+    throw Error(options.golden + " holds no tensor 'input'; give the input "
+                                 "that its outputs belong to with --input");
+  if (wanted.empty())
+    throw Error(options.golden + " holds no output to compare with");
+  std::sort(wanted.begin(), wanted.end(), [](const auto &a, const auto &b) {
+    double first = orderOf(a.first), second = orderOf(b.first);
+    return first != second ? first < second : a.second < b.second;
+  });
+  std::vector<std::string> names;
+  for (const auto &[name, index] : wanted)
+    names.push_back(name);
+  Model model(options, names);
+  std::vector<Event> events;
+  std::unique_ptr<Runner> runner =
+      Runner::create(model, options.trace.empty() ? nullptr : &events);
+  std::vector<Tensor> outputs = runner->run(input, names);
+  if (!options.trace.empty())
+    writeTrace(options.trace, events);
+
+  std::vector<Difference> differences;
+  for (const auto &[name, index] : wanted)
+    for (const Tensor &output : outputs)
+      if (output.name == name)
+        differences.push_back(
+            difference(output, opened, index, options.tolerance));
+  const Difference *first = nullptr;
+  for (const Difference &one : differences)
+    if (!first && !one.isGood())
+      first = &one;
+  if (options.json) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const Difference &one : differences) {
+      nlohmann::ordered_json entry = {
+          {"name", one.name},        {"max_abs", one.absolute},
+          {"max_rel", one.relative}, {"cosine", one.cosine},
+          {"allowed", one.allowed},  {"ok", one.isGood()}};
+      if (!one.problem.empty())
+        entry["problem"] = one.problem;
+      list.push_back(entry);
+    }
+    nlohmann::ordered_json report = {{"ok", first == nullptr},
+                                     {"outputs", list}};
+    report["first_divergence"] =
+        first ? nlohmann::ordered_json(first->name) : nlohmann::ordered_json();
+    std::printf("%s\n", report.dump().c_str());
+  } else {
+    std::printf("%-18s %11s %11s %13s %11s\n", "output", "max abs", "max rel",
+                "1 - cosine", "allowed");
+    for (const Difference &one : differences) {
+      if (!one.problem.empty()) {
+        std::printf("%-18s %s\n", one.name.c_str(), one.problem.c_str());
+        continue;
+      }
+      std::printf("%-18s %11.3g %11.3g %13.3g %11.3g%s\n", one.name.c_str(),
+                  one.absolute, one.relative, 1 - one.cosine, one.allowed,
+                  one.isGood() ? "" : "  differs");
+    }
+  }
+  if (first)
+    throw Error("'" + first->name + "' is the first output that differs" +
+                (first->problem.empty() ? "" : ": " + first->problem));
+}
+
+} // namespace
+
+void addCompare(CLI::App &app) {
+  CLI::App *command = app.add_subcommand(
+      "compare", "Compare outputs with those in a file; say which differs "
+                 "first");
+  auto options = std::make_shared<CompareOptions>();
+  addCommonOptions(*command, *options);
+  command
+      ->add_option("--golden", options->golden,
+                   "Expected outputs by name, and the input as 'input'")
+      ->required()
+      ->type_name("FILE.safetensors");
+  command
+      ->add_option("--input", options->input,
+                   "The input, where the file does not hold it")
+      ->type_name("X.npy");
+  command
+      ->add_option("--tolerance", options->tolerance,
+                   "Allowed difference, times max(1, largest value / 10)")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([options] { compare(*options); });
+}
+
+} // namespace vit::tools

@@ -1,0 +1,70 @@
+//===- CompilerLibrary.cpp - libvit-compiler.so, when needed --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CompilerLibrary.h"
+
+#include "Support.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+namespace vit::tools {
+
+static constexpr const char *kLibrary = "libvit-compiler.so.0";
+
+std::string findCompilerLibrary() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void *>(&vit_version), &info) == 0 ||
+      !info.dli_fname)
+    throw Error("cannot find the folder of libvit-runtime.so");
+  std::string path = info.dli_fname;
+  size_t slash = path.rfind('/');
+  path = (slash == std::string::npos ? "./" : path.substr(0, slash + 1)) +
+         kLibrary;
+  if (access(path.c_str(), R_OK) != 0)
+    throw Error("this needs the compiler, but there is no " + path +
+                "; install it, or compile the model elsewhere with "
+                "vit-compile and pass the .vitm file");
+  return path;
+}
+
+static vit_compiler_run_function openCompiler() {
+  std::string path = findCompilerLibrary();
+  // Never closed: LLVM registers destructors that must outlive its users.
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    throw Error(std::string("cannot open the compiler: ") + dlerror());
+  void *symbol = dlsym(library, "vit_compiler_run");
+  if (!symbol)
+    throw Error(path + " has no vit_compiler_run; reinstall vit");
+  return reinterpret_cast<vit_compiler_run_function>(symbol);
+}
+
+void runCompiler(const vit_compiler_request &request) {
+  static const vit_compiler_run_function run = openCompiler();
+  // Asked through a copy, so that the request's own context stays its own.
+  struct Forward {
+    const vit_compiler_request &request;
+    std::string message;
+  } forward = {request, ""};
+  vit_compiler_request asked = request;
+  asked.context = &forward;
+  if (request.on_output)
+    asked.on_output = [](void *context, const vit_tensor *output) {
+      const auto &inner = static_cast<Forward *>(context)->request;
+      inner.on_output(inner.context, output);
+    };
+  asked.on_phase = nullptr;
+  asked.on_error = [](void *context, const char *text) {
+    static_cast<Forward *>(context)->message = text;
+  };
+  vit_error error = {};
+  if (run(&asked, &error) != VIT_OK)
+    throw Error(forward.message.empty() ? error.message : forward.message);
+}
+
+} // namespace vit::tools

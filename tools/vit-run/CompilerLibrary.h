@@ -1,0 +1,28 @@
+//===- CompilerLibrary.h - libvit-compiler.so, when needed ------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_COMPILERLIBRARY_H
+#define VIT_TOOLS_COMPILERLIBRARY_H
+
+#include "vit/Compiler.h"
+
+#include <string>
+
+namespace vit::tools {
+
+/// The file that `runCompiler` opens: libvit-compiler.so beside the runtime
+/// library. Throws Error where it is not installed.
+std::string findCompilerLibrary();
+
+/// Opens the compiler (once) and runs `request`, whose `on_phase` and
+/// `on_error` are not called: where it fails its whole message becomes the
+/// Error thrown.
+void runCompiler(const vit_compiler_request &request);
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_COMPILERLIBRARY_H

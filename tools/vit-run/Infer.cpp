@@ -1,0 +1,97 @@
+//===- Infer.cpp - vit-run infer ------------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+#include "Runner.h"
+#include "Support.h"
+
+#include <algorithm>
+
+namespace vit::tools {
+
+namespace {
+
+struct NamedFile {
+  std::string name; ///< Empty: the default input or output.
+  std::string file;
+};
+
+/// "[NAME=]FILE"
+NamedFile parseNamedFile(const std::string &text) {
+  size_t equals = text.find('=');
+  if (equals == std::string::npos)
+    return {"", text};
+  if (equals == 0 || equals + 1 == text.size())
+    throw Error("'" + text + "' is not of the form NAME=FILE");
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+struct InferOptions : CommonOptions {
+  std::string input;
+  std::vector<std::string> outputs;
+};
+
+void infer(const InferOptions &options) {
+  checkCommonOptions(options);
+  std::vector<NamedFile> files;
+  std::vector<std::string> names;
+  for (const std::string &text : options.outputs) {
+    files.push_back(parseNamedFile(text));
+    names.push_back(files.back().name);
+  }
+  bool hasDefault = std::count(names.begin(), names.end(), "") > 0;
+  if (hasDefault && names.size() > 1)
+    throw Error("with several outputs each needs its name: "
+                "--output NAME=FILE");
+  NamedFile inputFile = parseNamedFile(options.input);
+  Tensor input = readNpy(inputFile.file);
+  input.name = inputFile.name;
+
+  Model model(options, hasDefault ? std::vector<std::string>() : names);
+  std::vector<Event> events;
+  std::unique_ptr<Runner> runner =
+      Runner::create(model, options.trace.empty() ? nullptr : &events);
+  std::vector<Tensor> outputs = runner->run(input, names);
+  for (const NamedFile &file : files) {
+    const Tensor *output = &outputs.front();
+    for (const Tensor &candidate : outputs)
+      if (candidate.name == file.name ||
+          (file.name == "classification_head_logits" &&
+           candidate.name == "logits"))
+        output = &candidate;
+    vit_tensor view = output->view();
+    vit_error error;
+    check(vit_npy_write(file.file.c_str(), &view, &error), error);
+  }
+  if (!options.trace.empty())
+    writeTrace(options.trace, events);
+}
+
+} // namespace
+
+void addInfer(CLI::App &app) {
+  CLI::App *command = app.add_subcommand(
+      "infer", "Run a model on an .npy array and write its outputs");
+  auto options = std::make_shared<InferOptions>();
+  addCommonOptions(*command, *options);
+  command
+      ->add_option("--input", options->input,
+                   "Array [batch, channels, height, width]")
+      ->required()
+      ->type_name("[NAME=]X.npy");
+  command
+      ->add_option("--output", options->outputs,
+                   "Where an output goes; several times for several. Names: "
+                   "logits, hidden_0.., final, attention_0.., and what else "
+                   "the model has")
+      ->required()
+      ->expected(1)
+      ->type_name("[NAME=]Y.npy");
+  command->callback([options] { infer(*options); });
+}
+
+} // namespace vit::tools

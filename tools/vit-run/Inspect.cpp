@@ -1,0 +1,226 @@
+//===- Inspect.cpp - vit-run inspect --------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+#include "Support.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+
+namespace vit::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InspectOptions {
+  std::string module;
+  bool json = false;
+  bool verify = false;
+};
+
+std::string text(const Json &object, const char *key) {
+  auto value = object.find(key);
+  if (value == object.end() || value->is_null())
+    return "";
+  return value->is_string() ? value->get<std::string>() : value->dump();
+}
+
+std::string shapeOf(const Json &object) {
+  std::vector<int64_t> dims = object.at("dims");
+  return shapeText(dims);
+}
+
+/// "3 * ceil(B * 2 / 7)", in the simplest words.
+std::string extentText(const Json &extent) {
+  int64_t times = extent.at("times"), of = extent.at("of"),
+          per = extent.at("per");
+  if (of == 0)
+    return std::to_string(times);
+  std::string batch = of == 1 ? "B" : std::to_string(of) + " B";
+  if (per != 1)
+    batch = "ceil(" + batch + " / " + std::to_string(per) + ")";
+  return times == 1 ? batch : std::to_string(times) + " " + batch;
+}
+
+void printBindings(const char *what, const Json &list) {
+  for (const Json &binding : list) {
+    std::printf("  %-7s %-22s %s %s", what, text(binding, "name").c_str(),
+                shapeOf(binding).c_str(), text(binding, "dtype").c_str());
+    if (std::string alias = text(binding, "alias"); !alias.empty())
+      std::printf("  (also %s)", alias.c_str());
+    std::printf("\n");
+  }
+}
+
+void printSchedule(const Json &schedule) {
+  std::printf("\n  schedule %s %s %s%s\n", text(schedule, "target").c_str(),
+              text(schedule, "level").c_str(),
+              text(schedule, "precision").c_str(),
+              schedule.value("chosen", false) ? "  (runs here)" : "");
+  std::map<std::string, const Json *> kernels;
+  std::map<std::string, int> uses;
+  for (const Json &kernel : schedule.at("kernels"))
+    kernels[text(kernel, "name")] = &kernel;
+  std::printf("    %-5s %-18s %-14s %-10s %s\n", "step", "kernel", "units",
+              "result", "what");
+  int step = 0;
+  for (const Json &command : schedule.at("commands")) {
+    std::string kind = text(command, "kind");
+    if (kind == "Barrier")
+      continue;
+    std::string kernel = text(command, "kernel");
+    ++uses[kernel];
+    std::string result;
+    if (const Json &arguments = command.at("arguments"); !arguments.empty())
+      result = text(arguments.back(), "kind") + " " +
+               text(arguments.back(), "index");
+    std::printf("    %-5d %-18s %-14s %-10s %s\n", step++,
+                kernel.empty() ? kind.c_str() : kernel.c_str(),
+                command.contains("units")
+                    ? extentText(command.at("units")).c_str()
+                    : "",
+                result.c_str(), text(command, "name").c_str());
+  }
+  std::printf("    %-18s %-11s %5s  %s\n", "kernel", "family", "uses", "tile");
+  for (const Json &kernel : schedule.at("kernels"))
+    std::printf("    %-18s %-11s %5d  %s\n", text(kernel, "name").c_str(),
+                text(kernel, "family").c_str(), uses[text(kernel, "name")],
+                text(kernel, "tile").c_str());
+  uint64_t bytes = 0;
+  int index = 0;
+  for (const Json &slot : schedule.at("slots")) {
+    uint64_t one = slot.at("bytes_at_batch_1");
+    bytes += one;
+    std::vector<std::string> values;
+    for (const Json &value : slot.at("values"))
+      values.push_back(extentText(value));
+    std::printf("    slot %-2d %12s at batch 1: the largest of %s\n", index++,
+                bytesText(one).c_str(), join(values, ", ").c_str());
+  }
+  std::printf("    workspace %s at batch 1\n", bytesText(bytes).c_str());
+}
+
+void printModule(const Json &module) {
+  std::printf("%s  made by %s, runs here at level %s\n",
+              text(module, "name").c_str(), text(module, "producer").c_str(),
+              text(module, "level").c_str());
+  for (const Json &entry : module.at("entries")) {
+    std::printf("\nentry %s\n", text(entry, "name").c_str());
+    printBindings("input", entry.at("inputs"));
+    printBindings("output", entry.at("outputs"));
+    for (const Json &schedule : entry.at("schedules"))
+      printSchedule(schedule);
+  }
+  uint64_t elements = 0;
+  std::printf("\nparameters\n");
+  for (const Json &parameter : module.at("parameters")) {
+    uint64_t count = 1;
+    for (int64_t dim : parameter.at("dims"))
+      count *= dim;
+    elements += count;
+    std::printf("  %-32s %-14s %-8s %s\n", text(parameter, "name").c_str(),
+                shapeOf(parameter).c_str(), text(parameter, "source").c_str(),
+                text(parameter, "stored_name").c_str());
+  }
+  std::printf("  %zu parameters, %llu elements\n",
+              module.at("parameters").size(),
+              static_cast<unsigned long long>(elements));
+  std::printf("\nwhat kernels read of them\n");
+  for (const Json &derived : module.at("derived")) {
+    std::vector<std::string> sources;
+    for (const Json &source : derived.at("sources"))
+      sources.push_back(source.is_string() ? source.get<std::string>()
+                                           : "form " + source.dump());
+    std::printf("  %-9s %-12s %10s  %-9s %s\n", text(derived, "kind").c_str(),
+                shapeOf(derived).c_str(),
+                bytesText(derived.at("bytes").get<uint64_t>()).c_str(),
+                derived.value("stored", false) ? "stored" : "at load",
+                join(sources, " + ").c_str());
+  }
+  for (const Json &file : module.at("files"))
+    std::printf("\nweights in %s (%s)\n", text(file, "path").c_str(),
+                bytesText(file.at("size").get<uint64_t>()).c_str());
+  if (auto preprocessing = module.find("preprocessing");
+      preprocessing != module.end())
+    std::printf("\npreprocessing %s\n", preprocessing->dump().c_str());
+  std::printf("%zu labels\n", module.at("labels").size());
+}
+
+/// Throws where a weight is damaged or not finite; names all that are not.
+void verifyParameters(vit_module *module) {
+  vit_error error;
+  vit_parameters *created = nullptr;
+  check(vit_parameters_create(module, &created, &error), error);
+  ParametersHandle parameters(created);
+  std::vector<std::string> bad;
+  int32_t count = vit_parameters_count(created);
+  std::vector<float> values;
+  for (int32_t i = 0; i < count; ++i) {
+    vit_binding_info info = {};
+    check(vit_parameters_info(created, i, &info, &error), error);
+    int64_t elements = 1;
+    for (int32_t d = 0; d < info.rank; ++d)
+      elements *= info.dims[d];
+    values.resize(elements);
+    check(vit_parameters_read(created, info.name, values.data(),
+                              values.size() * sizeof(float), &error),
+          error);
+    if (!std::all_of(values.begin(), values.end(),
+                     [](float value) { return std::isfinite(value); }))
+      bad.push_back(info.name);
+  }
+  if (!bad.empty())
+    throw Error("not finite: " + join(bad, ", "));
+  std::printf(
+      "verified: every hash is right and all %d parameters are finite\n",
+      count);
+}
+
+void inspect(const InspectOptions &options) {
+  vit_module_options moduleOptions = {};
+  moduleOptions.struct_size = sizeof(moduleOptions);
+  moduleOptions.verify_weights = options.verify;
+  vit_module *loaded = nullptr;
+  vit_error error;
+  check(
+      vit_module_load(options.module.c_str(), &moduleOptions, &loaded, &error),
+      error);
+  ModuleHandle module(loaded);
+  char *description = nullptr;
+  check(vit_module_describe(loaded, &description, &error), error);
+  std::string json = description;
+  vit_module_free_text(loaded, description);
+  if (options.json)
+    std::printf("%s\n", json.c_str());
+  else if (!options.verify)
+    printModule(Json::parse(json));
+  if (options.verify)
+    verifyParameters(loaded);
+}
+
+} // namespace
+
+void addInspect(CLI::App &app) {
+  CLI::App *command = app.add_subcommand(
+      "inspect", "Show what a .vitm module holds: entries, kernels, tiles, "
+                 "plan, parameters");
+  auto options = std::make_shared<InspectOptions>();
+  command->add_option("module", options->module, "A .vitm module")
+      ->required()
+      ->type_name("MODULE");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->add_flag("--verify", options->verify,
+                    "Check the hashes of all weights and that they are finite");
+  command->callback([options] { inspect(*options); });
+}
+
+} // namespace vit::tools

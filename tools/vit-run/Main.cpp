@@ -1,0 +1,63 @@
+//===- Main.cpp - vit-run: run a Vision Transformer -----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+#include "Support.h"
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+using namespace vit::tools;
+
+namespace {
+
+/// One line: messages may quote what a file holds.
+int fail(std::string message) {
+  for (char &c : message)
+    if (c == '\n' || c == '\r')
+      c = ' ';
+  while (!message.empty() && (message.back() == ' ' || message.back() == '.'))
+    message.pop_back();
+  std::fflush(stdout);
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return 1;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  // Output into a closed pipe is an error of write, not a silent death.
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app("Runs Vision Transformers: compiled modules, texts and "
+               "checkpoint folders",
+               "vit-run");
+  app.set_version_flag("--version", std::string("vit-run ") + vit_version());
+  app.require_subcommand(1);
+  addInfer(app);
+  addClassify(app);
+  addEval(app);
+  addBench(app);
+  addCompare(app);
+  addInspect(app);
+  addDevices(app);
+  try {
+    app.parse(argc, argv);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+      return fail("cannot write to standard output");
+  } catch (const CLI::Success &done) {
+    return app.exit(done);
+  } catch (const CLI::ParseError &error) {
+    return fail(std::string(error.what()) +
+                " (vit-run --help lists commands and options)");
+  } catch (const std::bad_alloc &) {
+    return fail("not enough memory");
+  } catch (const std::exception &error) {
+    return fail(error.what());
+  }
+  return 0;
+}

@@ -1,0 +1,210 @@
+//===- Model.cpp - A model, ready to be asked and run ---------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Model.h"
+
+#include "Cache.h"
+#include "CompilerLibrary.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace vit::tools {
+
+static bool endsWith(const std::string &text, const std::string &end) {
+  return text.size() >= end.size() &&
+         text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+std::string cpuLevel(const std::string &limit) {
+  char *text = nullptr;
+  vit_error error;
+  check(vit_devices_describe(&text, &error), error);
+  nlohmann::json devices =
+      nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  std::free(text);
+  std::string level = "none";
+  if (devices.is_array())
+    for (const nlohmann::json &device : devices)
+      if (device.is_object() && device.value("device", "") == "cpu")
+        level = device.value("level", "none");
+  return level == "avx512" && limit == "avx2" ? limit : level;
+}
+
+Model::Model(const CommonOptions &options, std::vector<std::string> outputs)
+    : options(options), outputs(std::move(outputs)) {
+  const std::string &path = options.model;
+  std::error_code error;
+  bool isFolder = fs::is_directory(path, error);
+  if (!isFolder && !fs::exists(path, error))
+    throw Error("there is no " + path +
+                "; MODEL is a .vitm file, a .mlir text or a checkpoint's "
+                "folder");
+  compiled = !isFolder && !endsWith(path, ".mlir");
+  if (!compiled) {
+    for (std::string &name : this->outputs)
+      if (name == "classification_head_logits")
+        name = "logits";
+    return;
+  }
+  if (options.isReference())
+    throw Error("--device reference evaluates texts and folders; a compiled "
+                "module holds no graph");
+  if (!options.weights.empty())
+    throw Error("--weights goes with a .mlir text; " + path +
+                " is compiled already (vit-compile TEXT --weights FILE)");
+  if (!options.skipPasses.empty() || !options.dumpIr.empty())
+    throw Error("--skip-pass and --dump-ir go with what is compiled here; " +
+                path + " is compiled already");
+}
+
+vit_status Model::load(const std::string &path, vit_error &error) {
+  vit_module_options moduleOptions = {};
+  moduleOptions.struct_size = sizeof(moduleOptions);
+  moduleOptions.level = options.level.empty() ? nullptr : options.level.c_str();
+  moduleOptions.seed = options.seed;
+  vit_module *module = nullptr;
+  vit_status status =
+      vit_module_load(path.c_str(), &moduleOptions, &module, &error);
+  handle.reset(module);
+  return status;
+}
+
+void Model::compileTo(const std::string &path, const std::string &level) {
+  std::string names = join(outputs, ","), skip = join(options.skipPasses, ",");
+  vit_compiler_request request = {};
+  request.struct_size = sizeof(request);
+  request.action = VIT_COMPILER_COMPILE;
+  request.model = options.model.c_str();
+  request.weights = options.weights.empty() ? nullptr : options.weights.c_str();
+  request.allow_unused = options.allowUnused;
+  request.seed = options.seed;
+  request.outputs = names.empty() ? nullptr : names.c_str();
+  request.skip_passes = skip.empty() ? nullptr : skip.c_str();
+  request.dump_directory =
+      options.dumpIr.empty() ? nullptr : options.dumpIr.c_str();
+  request.output_path = path.c_str();
+  request.levels = level.c_str();
+  request.precision = options.precision.c_str();
+  // The cache need not hold the weights a second time.
+  request.parameters = VIT_COMPILER_REFERENCE;
+  double begin = now();
+  runCompiler(request);
+  if (options.verbose)
+    std::fprintf(stderr, "compiled %s for %s in %.2f s\n",
+                 options.model.c_str(), level.c_str(), now() - begin);
+}
+
+void Model::compileAndLoad() {
+  std::string level = cpuLevel(options.level);
+  if (level == "none" && !options.isReference())
+    throw Error("this processor (or VIT_CPU_LEVEL) offers no level that vit "
+                "has code for; avx2 with fma is the least (--device reference "
+                "runs anywhere, slowly)");
+  if (level == "none")
+    level = "avx2";
+  vit_error error;
+  std::string cached =
+      options.noCache ? "" : cachePath(options, level, join(outputs, ","));
+  if (!cached.empty()) {
+    // What is there may be damaged: whatever fails to load is made anew.
+    if (options.dumpIr.empty() && access(cached.c_str(), R_OK) == 0 &&
+        load(cached, error) == VIT_OK) {
+      if (options.verbose)
+        std::fprintf(stderr, "found in the cache: %s\n", cached.c_str());
+      return;
+    }
+    compileTo(cached, level);
+    check(load(cached, error), error);
+    return;
+  }
+  const char *temporary = std::getenv("TMPDIR");
+  std::string path = std::string(temporary && *temporary ? temporary : "/tmp") +
+                     "/vit-run-XXXXXX.vitm";
+  int file = mkstemps(path.data(), 5);
+  if (file < 0)
+    throw Error("cannot write " + path +
+                "; set TMPDIR to a folder that can "
+                "be written");
+  close(file);
+  try {
+    compileTo(path, level);
+  } catch (...) {
+    unlink(path.c_str());
+    throw;
+  }
+  vit_status status = load(path, error);
+  unlink(path.c_str());
+  check(status, error);
+}
+
+vit_module *Model::module() {
+  if (handle)
+    return handle.get();
+  if (compiled) {
+    vit_error error;
+    check(load(options.model, error), error);
+  } else {
+    compileAndLoad();
+  }
+  return handle.get();
+}
+
+vit_parameters *Model::parameters() {
+  if (!weights) {
+    vit_error error;
+    vit_parameters *created = nullptr;
+    check(vit_parameters_create(module(), &created, &error), error);
+    weights.reset(created);
+  }
+  return weights.get();
+}
+
+vit_binding_info Model::inputInfo() {
+  vit_error error;
+  vit_binding_info info = {};
+  check(vit_module_input(module(), nullptr, 0, &info, &error), error);
+  return info;
+}
+
+std::vector<vit_binding_info> Model::outputInfos() {
+  vit_error error;
+  vit_entry_info entry = {};
+  check(vit_module_entry(module(), 0, &entry, &error), error);
+  std::vector<vit_binding_info> infos(entry.output_count);
+  for (int32_t i = 0; i < entry.output_count; ++i)
+    check(vit_module_output(module(), nullptr, i, &infos[i], &error), error);
+  return infos;
+}
+
+bool Model::hasOutput(const std::string &name) {
+  for (const vit_binding_info &info : outputInfos())
+    if (name == info.name || (info.alias && name == info.alias))
+      return true;
+  return false;
+}
+
+vit_preprocessing Model::preprocessing() {
+  vit_error error;
+  vit_preprocessing result = {};
+  result.struct_size = sizeof(result);
+  check(vit_module_preprocessing(module(), &result, &error), error);
+  return result;
+}
+
+std::string Model::label(int32_t index) {
+  const char *text = vit_module_label(module(), index);
+  return text ? text : std::to_string(index);
+}
+
+} // namespace vit::tools

@@ -1,0 +1,62 @@
+//===- Model.h - A model, ready to be asked and run -------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_MODEL_H
+#define VIT_TOOLS_MODEL_H
+
+#include "Options.h"
+#include "Support.h"
+
+#include <string>
+#include <vector>
+
+namespace vit::tools {
+
+/// What MODEL stands for. A text or a folder is compiled, or found in the
+/// cache, when the module is first asked for.
+class Model {
+public:
+  /// `outputs` empty: the model's own.
+  Model(const CommonOptions &options, std::vector<std::string> outputs);
+
+  const CommonOptions &getOptions() const { return options; }
+  /// "logits" for "classification_head_logits", where the model was compiled
+  /// here; a module knows its own aliases.
+  const std::vector<std::string> &getOutputs() const { return outputs; }
+
+  vit_module *module();
+  vit_parameters *parameters();
+
+  /// Whether MODEL is a module already.
+  bool isCompiled() const { return compiled; }
+  bool hasOutput(const std::string &name);
+  vit_binding_info inputInfo();
+  /// The module's outputs, the default one first.
+  std::vector<vit_binding_info> outputInfos();
+  vit_preprocessing preprocessing();
+  /// The label of a class, or its number.
+  std::string label(int32_t index);
+
+private:
+  vit_status load(const std::string &path, vit_error &error);
+  void compileAndLoad();
+  void compileTo(const std::string &path, const std::string &level);
+
+  CommonOptions options;
+  std::vector<std::string> outputs;
+  bool compiled;
+  ModuleHandle handle;
+  ParametersHandle weights;
+};
+
+/// The CPU level that a module would be run at here: "avx512", "avx2", or
+/// "none". `limit` empty: no limit beside VIT_CPU_LEVEL.
+std::string cpuLevel(const std::string &limit);
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_MODEL_H

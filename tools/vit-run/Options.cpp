@@ -1,0 +1,93 @@
+//===- Options.cpp - What the commands have in common ---------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Options.h"
+
+#include "Support.h"
+
+namespace vit::tools {
+
+void addCommonOptions(CLI::App &command, CommonOptions &options) {
+  command
+      .add_option("model", options.model,
+                  "A .vitm module, a .mlir text, or a Hugging Face, timm or "
+                  "vit-pytorch folder")
+      ->required()
+      ->type_name("MODEL");
+  command
+      .add_option("--device", options.device,
+                  "cpu, or reference: plain loops in double")
+      ->capture_default_str();
+  command.add_option("--precision", options.precision, "f32")
+      ->capture_default_str();
+  command
+      .add_option("--level", options.level,
+                  "CPU level to use at most: avx2 or avx512")
+      ->type_name("LEVEL");
+  command
+      .add_option("--threads", options.threads,
+                  "Worker threads; 0: one per core")
+      ->check(CLI::Range(0, 1024))
+      ->type_name("N");
+  command
+      .add_option("--seed", options.seed,
+                  "For parameters drawn from their initialisers")
+      ->type_name("N");
+  command
+      .add_option("--weights", options.weights,
+                  "Weights for a .mlir text, as safetensors")
+      ->type_name("FILE");
+  command.add_flag("--allow-unused", options.allowUnused,
+                   "Weights that the model does not use are no error");
+  command
+      .add_option("--memory", options.memory,
+                  "Workspace allowed at most, such as 512M or 2G")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE");
+  command
+      .add_option("--trace", options.trace,
+                  "Write a trace of every command for ui.perfetto.dev")
+      ->type_name("FILE");
+  command
+      .add_option("--dump-ir", options.dumpIr,
+                  "Write the compiler's text after each pass (compiles anew)")
+      ->type_name("DIR");
+  command
+      .add_option("--skip-pass", options.skipPasses,
+                  "Leave out an optional pass: simplify, narrow-tokens or fuse")
+      ->type_name("PASS")
+      ->expected(1);
+  command.add_flag("--no-cache", options.noCache,
+                   "Neither read nor write compiled models in the cache");
+  command.add_flag("--verbose", options.verbose,
+                   "Say on standard error what is compiled, loaded and needed");
+}
+
+void checkCommonOptions(const CommonOptions &options) {
+  std::string family = options.device.substr(0, options.device.find(':'));
+  if (family == "vulkan" || family == "cuda")
+    throw Error("--device " + options.device +
+                ": this build runs on cpu and reference only");
+  if (options.device != "cpu" && options.device != "reference")
+    throw Error("--device " + options.device +
+                " is unknown; choose cpu or reference");
+  if (options.precision == "bf16")
+    throw Error("--precision bf16 is not in this build yet; use f32");
+  if (options.precision != "f32")
+    throw Error("--precision " + options.precision + " is unknown; use f32");
+  if (!options.level.empty() && options.level != "avx2" &&
+      options.level != "avx512")
+    throw Error("--level " + options.level +
+                " is unknown; choose avx2 or avx512");
+  for (const std::string &pass : options.skipPasses)
+    if (pass != "simplify" && pass != "narrow-tokens" && pass != "fuse")
+      throw Error(
+          "--skip-pass " + pass +
+          " is no optional pass; choose simplify, narrow-tokens or fuse");
+}
+
+} // namespace vit::tools

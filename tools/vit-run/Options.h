@@ -1,0 +1,55 @@
+//===- Options.h - What the commands have in common -------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_OPTIONS_H
+#define VIT_TOOLS_OPTIONS_H
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vit::tools {
+
+/// Options of every command that runs a model.
+struct CommonOptions {
+  std::string model;
+  std::string device = "cpu";
+  std::string precision = "f32";
+  std::string weights;
+  std::string level;  ///< At most this CPU level; empty: the best.
+  std::string trace;  ///< File for a Chrome/Perfetto trace; empty: none.
+  std::string dumpIr; ///< Folder for the compiler's steps; empty: none.
+  std::vector<std::string> skipPasses;
+  int threads = 0;
+  uint64_t seed = 0;
+  uint64_t memory = 0; ///< Bytes of workspace allowed; 0: no limit.
+  bool allowUnused = false;
+  bool noCache = false;
+  bool verbose = false;
+
+  bool isReference() const { return device == "reference"; }
+};
+
+void addCommonOptions(CLI::App &command, CommonOptions &options);
+/// Refuses what this build has not, with what to do instead.
+void checkCommonOptions(const CommonOptions &options);
+
+// One per command; each registers itself and its callback, which runs the
+// command and throws Error where it cannot.
+void addInfer(CLI::App &app);
+void addClassify(CLI::App &app);
+void addEval(CLI::App &app);
+void addBench(CLI::App &app);
+void addCompare(CLI::App &app);
+void addInspect(CLI::App &app);
+void addDevices(CLI::App &app);
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_OPTIONS_H

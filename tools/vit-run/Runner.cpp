@@ -1,0 +1,217 @@
+//===- Runner.cpp - Run a model on a device -------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Runner.h"
+
+#include "CompilerLibrary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace vit::tools {
+
+void checkInput(const Tensor &input, const vit_binding_info &info) {
+  bool fits =
+      static_cast<size_t>(info.rank) == input.dims.size() && input.dims[0] > 0;
+  for (int32_t i = 1; fits && i < info.rank; ++i)
+    fits = info.dims[i] == input.dims[i];
+  if (!fits)
+    throw Error("the input has shape " + shapeText(input.dims) + ", but '" +
+                info.name + "' is " + shapeText(info.dims, info.rank) +
+                " (? is the batch, 1 or more)");
+  if (!input.name.empty() && input.name != info.name)
+    throw Error("the model has no input '" + input.name + "'; its input is '" +
+                info.name + "'");
+}
+
+namespace {
+
+class CpuRunner : public Runner {
+public:
+  CpuRunner(Model &model, std::vector<Event> *events) : Runner(model) {
+    const CommonOptions &options = model.getOptions();
+    vit_session_options sessionOptions = {};
+    sessionOptions.struct_size = sizeof(sessionOptions);
+    sessionOptions.parameters = model.parameters();
+    sessionOptions.threads = options.threads;
+    sessionOptions.memory_budget = options.memory;
+    if (events) {
+      sessionOptions.on_event = appendEvent;
+      sessionOptions.event_context = events;
+    }
+    vit_session *created = nullptr;
+    vit_error error;
+    check(vit_session_create(model.module(), &sessionOptions, &created, &error),
+          error);
+    session.reset(created);
+    input = model.inputInfo();
+    outputs = model.outputInfos();
+  }
+
+protected:
+  std::vector<Tensor> compute(const Tensor &tensor,
+                              const std::vector<std::string> &names) override {
+    checkInput(tensor, input);
+    std::vector<Tensor> results;
+    for (const vit_binding_info &info : outputs) {
+      bool isFirst = &info == &outputs.front();
+      for (const std::string &name :
+           names.empty() ? std::vector<std::string>{""} : names) {
+        if (name != "*" && name != info.name &&
+            !(info.alias && name == info.alias) && !(name.empty() && isFirst))
+          continue;
+        Tensor result;
+        result.name = info.name;
+        std::vector<int64_t> dims(info.dims, info.dims + info.rank);
+        dims[0] = tensor.dims[0];
+        result.allocate(VIT_F32, dims);
+        results.push_back(std::move(result));
+        break;
+      }
+    }
+    for (const std::string &name : names)
+      if (name != "*" && !name.empty())
+        checkName(name);
+    if (model.getOptions().verbose && tensor.dims[0] != saidBatch)
+      sayWorkspace(tensor.dims[0]);
+    vit_tensor in = tensor.view();
+    in.name = input.name;
+    std::vector<vit_tensor> views;
+    for (Tensor &result : results)
+      views.push_back(result.view());
+    vit_error error;
+    check(vit_session_run(session.get(), nullptr, &in, 1, views.data(),
+                          static_cast<int32_t>(views.size()), &error),
+          error);
+    return results;
+  }
+
+private:
+  void checkName(const std::string &name) {
+    std::string known;
+    for (const vit_binding_info &info : outputs) {
+      if (name == info.name || (info.alias && name == info.alias))
+        return;
+      known += (known.empty() ? "" : ", ") + std::string(info.name);
+    }
+    throw Error("the module has no output '" + name + "', only " + known +
+                "; compile it with --outputs " + name);
+  }
+
+  void sayWorkspace(int64_t batch) {
+    vit_error error;
+    uint64_t bytes = 0;
+    check(vit_module_workspace_size(model.module(), nullptr, batch, &bytes,
+                                    &error),
+          error);
+    std::fprintf(stderr, "batch %lld needs %s of workspace\n",
+                 static_cast<long long>(batch), bytesText(bytes).c_str());
+    saidBatch = batch;
+  }
+
+  SessionHandle session;
+  vit_binding_info input = {};
+  std::vector<vit_binding_info> outputs;
+  int64_t saidBatch = 0;
+};
+
+class ReferenceRunner : public Runner {
+public:
+  explicit ReferenceRunner(Model &model) : Runner(model) {}
+
+protected:
+  std::vector<Tensor> compute(const Tensor &tensor,
+                              const std::vector<std::string> &names) override {
+    const CommonOptions &options = model.getOptions();
+    std::vector<std::string> wanted = names;
+    for (std::string &name : wanted)
+      if (name == "classification_head_logits")
+        name = "logits";
+    if (wanted.empty() || wanted.front().empty() || wanted.front() == "*")
+      wanted = model.getOutputs();
+    std::string list = join(wanted, ","), skip = join(options.skipPasses, ",");
+    vit_tensor in = tensor.view();
+    std::vector<Tensor> results;
+    vit_compiler_request request = {};
+    request.struct_size = sizeof(request);
+    request.action = VIT_COMPILER_EVALUATE;
+    request.model = options.model.c_str();
+    request.weights =
+        options.weights.empty() ? nullptr : options.weights.c_str();
+    request.allow_unused = options.allowUnused;
+    request.seed = options.seed;
+    request.outputs = list.empty() ? nullptr : list.c_str();
+    request.skip_passes = skip.empty() ? nullptr : skip.c_str();
+    request.dump_directory =
+        options.dumpIr.empty() ? nullptr : options.dumpIr.c_str();
+    request.inputs = &in;
+    request.input_count = 1;
+    request.context = &results;
+    request.on_output = [](void *context, const vit_tensor *output) {
+      Tensor result;
+      result.name = output->name ? output->name : "";
+      result.allocate(VIT_F64, std::vector<int64_t>(
+                                   output->dims, output->dims + output->rank));
+      std::copy_n(static_cast<const char *>(output->data), result.data.size(),
+                  result.data.begin());
+      static_cast<std::vector<Tensor> *>(context)->push_back(std::move(result));
+    };
+    runCompiler(request);
+    if (names.empty() || names.front().empty())
+      results.resize(1);
+    return results;
+  }
+};
+
+/// The index of the first NaN or infinity, or -1.
+int64_t findNotFinite(const Tensor &tensor) {
+  for (int64_t i = 0, count = tensor.count(); i < count; ++i)
+    if (!std::isfinite(tensor.at(i)))
+      return i;
+  return -1;
+}
+
+} // namespace
+
+std::unique_ptr<Runner> Runner::create(Model &model,
+                                       std::vector<Event> *events) {
+  if (model.getOptions().isReference())
+    return std::make_unique<ReferenceRunner>(model);
+  return std::make_unique<CpuRunner>(model, events);
+}
+
+std::vector<Tensor> Runner::run(const Tensor &input,
+                                const std::vector<std::string> &names) {
+  std::vector<Tensor> outputs = compute(input, names);
+  checkFinite(input, outputs);
+  return outputs;
+}
+
+void Runner::checkFinite(const Tensor &input,
+                         const std::vector<Tensor> &outputs) {
+  for (const Tensor &output : outputs) {
+    int64_t index = findNotFinite(output);
+    if (index < 0)
+      continue;
+    int64_t perImage = output.count() / output.dims[0];
+    std::string message = "output '" + output.name + "' holds a " +
+                          (std::isnan(output.at(index)) ? "NaN" : "infinity") +
+                          " (image " + std::to_string(index / perImage) + "); ";
+    if (int64_t bad = findNotFinite(input); bad >= 0)
+      throw Error(message + "the input holds one too, at element " +
+                  std::to_string(bad));
+    const char *parameter = vit_parameters_find_not_finite(model.parameters());
+    throw Error(message +
+                (parameter ? "the first parameter that is not finite is '" +
+                                 std::string(parameter) + "'"
+                           : std::string("input and parameters are finite, so "
+                                         "the computation overflowed")));
+  }
+}
+
+} // namespace vit::tools

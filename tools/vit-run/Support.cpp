@@ -1,0 +1,150 @@
+//===- Support.cpp - Errors, tensors, small helpers -----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Support.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <sstream>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace vit::tools {
+
+int64_t Tensor::count() const {
+  int64_t result = 1;
+  for (int64_t dim : dims)
+    result *= dim;
+  return result;
+}
+
+void Tensor::allocate(vit_dtype type, std::vector<int64_t> shape) {
+  dtype = type;
+  dims = std::move(shape);
+  data.assign(static_cast<size_t>(count()) * vit_dtype_size(type), 0);
+}
+
+double Tensor::at(int64_t index) const {
+  return dtype == VIT_F64 ? reinterpret_cast<const double *>(data.data())[index]
+                          : static_cast<double>(floats()[index]);
+}
+
+vit_tensor Tensor::view() const {
+  vit_tensor result = {};
+  result.name = name.empty() ? nullptr : name.c_str();
+  result.data = const_cast<char *>(data.data());
+  result.size = data.size();
+  result.dtype = dtype;
+  result.rank = static_cast<int32_t>(dims.size());
+  for (size_t i = 0; i < dims.size(); ++i)
+    result.dims[i] = dims[i];
+  return result;
+}
+
+Tensor readNpy(const std::string &path) {
+  vit_error error;
+  vit_tensor array = {};
+  check(vit_npy_read(path.c_str(), &array, &error), error);
+  Tensor result;
+  vit_status status = VIT_OK;
+  if (array.dtype == VIT_I32 || array.dtype == VIT_I64 ||
+      array.dtype == VIT_U8) {
+    vit_tensor_release(&array);
+    throw Error(path + " holds integers; a model's input is f32, f64 or f16 "
+                       "(convert it with numpy's astype(\"float32\"))");
+  }
+  result.allocate(VIT_F32,
+                  std::vector<int64_t>(array.dims, array.dims + array.rank));
+  if (result.count() > 0)
+    status = vit_data_to_f32(array.dtype, array.data, result.count(),
+                             result.floats(), &error);
+  vit_tensor_release(&array);
+  check(status, error);
+  return result;
+}
+
+std::string shapeText(const int64_t *dims, size_t rank) {
+  std::string result;
+  for (size_t i = 0; i < rank; ++i)
+    result += (i ? "x" : "") + (dims[i] < 0 ? "?" : std::to_string(dims[i]));
+  return result;
+}
+
+std::string bytesText(uint64_t bytes) {
+  char text[32];
+  if (bytes < 1024)
+    std::snprintf(text, sizeof(text), "%d bytes", static_cast<int>(bytes));
+  else if (bytes < (1u << 20))
+    std::snprintf(text, sizeof(text), "%.1f KiB", bytes / 1024.0);
+  else
+    std::snprintf(text, sizeof(text), "%.1f MiB", bytes / 1048576.0);
+  return text;
+}
+
+std::vector<std::string> split(const std::string &text, char separator) {
+  std::vector<std::string> parts;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);)
+    if (!part.empty())
+      parts.push_back(part);
+  return parts;
+}
+
+std::string join(const std::vector<std::string> &parts,
+                 const std::string &separator) {
+  std::string result;
+  for (size_t i = 0; i < parts.size(); ++i)
+    result += (i ? separator : "") + parts[i];
+  return result;
+}
+
+std::string readFile(const std::string &path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream text;
+  if (!stream || !(text << stream.rdbuf()))
+    throw Error("cannot read " + path + ": " + std::strerror(errno));
+  return text.str();
+}
+
+void writeFile(const std::string &path, const std::string &text) {
+  std::string temporary = path + ".tmp" + std::to_string(getpid());
+  int file =
+      open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+  if (file < 0)
+    throw Error("cannot write " + path + ": " + std::strerror(errno));
+  bool good = true;
+  for (size_t done = 0; good && done < text.size();) {
+    ssize_t count = write(file, text.data() + done, text.size() - done);
+    good = count > 0 || (count < 0 && errno == EINTR);
+    done += count > 0 ? static_cast<size_t>(count) : 0;
+  }
+  good = good && fsync(file) == 0;
+  good = close(file) == 0 && good;
+  if (!good || rename(temporary.c_str(), path.c_str()) != 0) {
+    int reason = errno;
+    unlink(temporary.c_str());
+    throw Error("cannot write " + path + ": " + std::strerror(reason));
+  }
+}
+
+double now() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+uint64_t peakResidentBytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+} // namespace vit::tools
