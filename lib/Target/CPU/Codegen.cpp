@@ -158,6 +158,7 @@ public:
     registerCpuCodegen(registry);
     registerLowering(registry);
     context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
   }
   void compile(Kernel &kernel);
 

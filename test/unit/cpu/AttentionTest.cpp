@@ -121,7 +121,7 @@ TEST_P(AttentionTest, AgreesWithLoops) {
       Floats y = unblock(output.values(), batch, T, W, s.layout());
       if (parts == 1) {
         first = y;
-        expectClose(y, expected, 5e-6, "result");
+        expectClose(y, expected, 1e-5, "result");
       }
       expectSameBits(y, first, "split in " + std::to_string(parts));
       if (s.probabilities)

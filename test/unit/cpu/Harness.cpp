@@ -198,6 +198,7 @@ Kernel::Kernel(const std::string &text, const std::string &level) {
   registry.insert<vit::VitDialect, vit::kernel::KernelDialect>();
   vit::registerCpuCodegen(registry);
   context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
   std::string messages;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     messages += diagnostic.str() + "\n";
