@@ -223,7 +223,7 @@ TEST(Convert, UnalignedAndInteger) {
   data::call(vit_data_to_f64, VIT_I64, bytes + 1, 2, out);
   EXPECT_EQ(out[0], -5);
   EXPECT_EQ(out[1], 1099511627776.0);
-  expectFailure(VIT_INVALID_ARGUMENT, "dtype 77", [&](vit_error *error) {
-    return vit_data_to_f64(vit_dtype(77), bytes, 1, out, error);
+  expectFailure(VIT_INVALID_ARGUMENT, "dtype 7", [&](vit_error *error) {
+    return vit_data_to_f64(vit_dtype(7), bytes, 1, out, error);
   });
 }
