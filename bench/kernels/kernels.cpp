@@ -1,0 +1,253 @@
+//===- kernels.cpp - Each family at the models' shapes ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Times single kernels on one thread, weights in cache, beside the FMA peak of
+// the same moment:
+//
+//   vit-bench-kernels [--level avx512] [--only SUBSTRING] [--seconds 0.3]
+//
+// A product's share of the peak is its own; others show their time alone.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Harness.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <immintrin.h>
+
+using namespace test;
+
+/// Seconds that this thread has run: others on its core do not count.
+static double now() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec + 1e-9 * time.tv_nsec;
+}
+
+__attribute__((target("avx512f"))) static double peakOfAvx512() {
+  __m512 sums[24];
+  for (int i = 0; i < 24; ++i)
+    sums[i] = _mm512_set1_ps(i);
+  __m512 x = _mm512_set1_ps(1.0000001f), y = _mm512_set1_ps(0.999f);
+  constexpr int kRounds = 100000;
+  double start = now();
+  for (int round = 0; round < kRounds; ++round) {
+    for (__m512 &sum : sums)
+      sum = _mm512_fmadd_ps(sum, x, y);
+    asm volatile("");
+  }
+  double seconds = now() - start;
+  float total = 0;
+  for (__m512 &sum : sums)
+    total += _mm512_reduce_add_ps(sum);
+  asm volatile("" ::"x"(total));
+  return kRounds * 24.0 * 32 / seconds * 1e-9;
+}
+
+__attribute__((target("avx2,fma"))) static double peakOfAvx2() {
+  __m256 sums[12];
+  for (int i = 0; i < 12; ++i)
+    sums[i] = _mm256_set1_ps(i);
+  __m256 x = _mm256_set1_ps(1.0000001f), y = _mm256_set1_ps(0.999f);
+  constexpr int kRounds = 200000;
+  double start = now();
+  for (int round = 0; round < kRounds; ++round) {
+    for (__m256 &sum : sums)
+      sum = _mm256_fmadd_ps(sum, x, y);
+    asm volatile("");
+  }
+  double seconds = now() - start;
+  for (__m256 &sum : sums)
+    asm volatile("" ::"x"(sum));
+  return kRounds * 12.0 * 16 / seconds * 1e-9;
+}
+
+namespace {
+struct Bench {
+  std::string level = "avx512", only;
+  double seconds = 0.3;
+  double peak() const {
+    return level == "avx512" ? peakOfAvx512() : peakOfAvx2();
+  }
+  void run(const std::string &name, const std::string &text,
+           std::vector<Guarded> &arguments, int64_t batch);
+  void gemm(const std::string &name, int64_t tokens, int64_t in, int64_t out,
+            int64_t rows, int64_t batch, const std::string &epilogue);
+  void attention(const std::string &name, int64_t tokens, int64_t heads,
+                 int64_t headDim, int64_t rows, int64_t chunk);
+  void layerNorm(const std::string &name, int64_t tokens, int64_t width,
+                 int64_t rows);
+};
+} // namespace
+
+void Bench::run(const std::string &name, const std::string &text,
+                std::vector<Guarded> &arguments, int64_t batch) {
+  if (name.find(only) == std::string::npos)
+    return;
+  Kernel kernel(text, level);
+  std::vector<float *> pointers;
+  for (Guarded &argument : arguments)
+    pointers.push_back(argument.data());
+  double best = INFINITY, highest = 0, until = now() + seconds;
+  int count = 0;
+  while (now() < until) {
+    highest = std::max(highest, peak());
+    for (int i = 0; i < 5; ++i) {
+      double start = now();
+      kernel.run(pointers, batch);
+      best = std::min(best, now() - start);
+      ++count;
+    }
+  }
+  double rate = kernel.flop() * batch / best * 1e-9;
+  printf("%-28s %9.1f us", name.c_str(), best * 1e6);
+  if (kernel.flop())
+    printf("  %6.1f GFLOP/s  %5.1f %% of %.0f", rate, 100 * rate / highest,
+           highest);
+  printf("  (%zu bytes, %d runs)\n", kernel.codeSize(), count);
+  fflush(stdout);
+}
+
+void Bench::gemm(const std::string &name, int64_t tokens, int64_t in,
+                 int64_t out, int64_t rows, int64_t batch,
+                 const std::string &epilogue) {
+  Layout layout{rows};
+  std::string x = blockedType(tokens, in, layout),
+              y = blockedType(tokens, out, layout), bias = channelsType(0, out),
+              w = "tensor<" + std::to_string(out) + "x" + std::to_string(in) +
+                  "xf32, #kernel.panels<cols = 64>>";
+  int64_t blocks = (tokens ? batch * ((tokens + rows - 1) / rows)
+                           : (batch + rows - 1) / rows);
+  int64_t chunk = blocks;
+  int64_t fit = std::max<int64_t>(32, (640 << 10) / (rows * in * 4));
+  if (blocks > fit)
+    chunk =
+        (blocks + (blocks + fit / 2) / fit - 1) / ((blocks + fit / 2) / fit);
+  std::string region = "{\n^bb0(%a: f32, %c: f32";
+  std::string extras = "%b : " + bias;
+  if (epilogue == "residual") {
+    extras = "%b, %r : " + bias + ", " + y;
+    region += ", %d: f32):\n%0 = arith.addf %a, %c : f32\n"
+              "%1 = arith.addf %0, %d : f32\nkernel.yield %1 : f32 }";
+  } else if (epilogue == "gelu") {
+    region += "):\n%h = arith.constant 0.5 : f32\n"
+              "%s = arith.constant 0.70710678118 : f32\n"
+              "%o = arith.constant 1.0 : f32\n"
+              "%0 = arith.addf %a, %c : f32\n%1 = arith.mulf %0, %s : f32\n"
+              "%2 = math.erf %1 : f32\n%3 = arith.addf %2, %o : f32\n"
+              "%4 = arith.mulf %0, %h : f32\n%5 = arith.mulf %4, %3 : f32\n"
+              "kernel.yield %5 : f32 }";
+  } else {
+    region += "):\n%0 = arith.addf %a, %c : f32\nkernel.yield %0 : f32 }";
+  }
+  std::string text = "func.func @f(%x: " + x + ", %w: " + w + ", %b: " + bias +
+                     (epilogue == "residual" ? ", %r: " + y : "") + ") -> " +
+                     y + " {\n%y = kernel.gemm %x, %w extras(" + extras +
+                     ") tile<rows = " + std::to_string(rows) +
+                     ", cols = 64, chunk = " + std::to_string(chunk) +
+                     "> slot 0 " + region + " : (" + x + ", " + w + ") -> " +
+                     y + "\nreturn %y : " + y + "\n}";
+  std::vector<Guarded> arguments;
+  size_t rowsIn = batch * std::max<int64_t>(tokens, 1);
+  arguments.emplace_back(
+      block(randomFloats(rowsIn * in, 1), batch, tokens, in, layout));
+  arguments.emplace_back(panels(randomFloats(in * out, 2), out, in, 64));
+  arguments.emplace_back(channels(randomFloats(out, 3), 1, out));
+  size_t size = blockedSize(batch, tokens, out, layout);
+  if (epilogue == "residual")
+    arguments.emplace_back(size);
+  arguments.emplace_back(size);
+  run(name, text, arguments, batch);
+}
+
+void Bench::attention(const std::string &name, int64_t tokens, int64_t heads,
+                      int64_t headDim, int64_t rows, int64_t chunk) {
+  Layout layout{rows};
+  int64_t width = heads * headDim;
+  std::string in = blockedType(tokens, 3 * width, layout),
+              out = blockedType(tokens, width, layout);
+  std::string text =
+      "func.func @f(%x: " + in + ") -> " + out +
+      " {\n%y = kernel.attention %x, %x, %x heads " + std::to_string(heads) +
+      " head_dim " + std::to_string(headDim) + " offsets [0, " +
+      std::to_string(width) + ", " + std::to_string(2 * width) +
+      "] scale 0.125 tile<rows = " + std::to_string(rows) +
+      ", cols = 64, chunk = " + std::to_string(chunk) + "> slot 0 : (" + in +
+      ", " + in + ", " + in + ") -> " + out + "\nreturn %y : " + out + "\n}";
+  Floats x =
+      block(randomFloats(tokens * 3 * width, 1), 1, tokens, 3 * width, layout);
+  std::vector<Guarded> arguments;
+  for (int i = 0; i < 3; ++i)
+    arguments.emplace_back(x);
+  arguments.emplace_back(blockedSize(1, tokens, width, layout));
+  run(name, text, arguments, 1);
+}
+
+void Bench::layerNorm(const std::string &name, int64_t tokens, int64_t width,
+                      int64_t rows) {
+  Layout layout{rows};
+  std::string x = blockedType(tokens, width, layout),
+              c = channelsType(0, width);
+  std::string text =
+      "func.func @f(%x: " + x + ", %s: " + c + ", %b: " + c + ") -> " + x +
+      " {\n%y = kernel.rows normalize %x extras(%s, %b : " + c + ", " + c +
+      ") epsilon 1.0e-6 slot 0 {\n^bb0(%a: f32, %p: f32, %q: f32):\n"
+      "%0 = arith.mulf %a, %p : f32\n%1 = arith.addf %0, %q : f32\n"
+      "kernel.yield %1 : f32 } : " +
+      x + " -> " + x + "\nreturn %y : " + x + "\n}";
+  std::vector<Guarded> arguments;
+  arguments.emplace_back(
+      block(randomFloats(tokens * width, 1), 1, tokens, width, layout));
+  arguments.emplace_back(channels(randomFloats(width, 2), 1, width));
+  arguments.emplace_back(channels(randomFloats(width, 3), 1, width));
+  arguments.emplace_back(blockedSize(1, tokens, width, layout));
+  run(name, text, arguments, 1);
+}
+
+int main(int argc, char **argv) {
+  Bench bench;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    std::string option = argv[i];
+    if (option == "--level")
+      bench.level = argv[i + 1];
+    else if (option == "--only")
+      bench.only = argv[i + 1];
+    else if (option == "--seconds")
+      bench.seconds = atof(argv[i + 1]);
+    else
+      return fprintf(stderr, "error: unknown option %s\n", argv[i]), 1;
+  }
+  struct Model {
+    const char *name;
+    int64_t tokens, width, heads, rows, attentionChunk;
+  };
+  for (Model m :
+       {Model{"vit-b", 197, 768, 12, 6, 33}, Model{"vit-s", 197, 384, 6, 6, 33},
+        Model{"vit-ti", 197, 192, 3, 6, 17},
+        Model{"cifar", 65, 192, 3, 5, 7}}) {
+    std::string name = m.name;
+    for (int64_t batch : {1, 8}) {
+      std::string suffix = batch == 1 ? "" : " b8";
+      bench.gemm(name + " qkv" + suffix, m.tokens, m.width, 3 * m.width, m.rows,
+                 batch, "bias");
+      bench.gemm(name + " proj" + suffix, m.tokens, m.width, m.width, m.rows,
+                 batch, "residual");
+      bench.gemm(name + " fc1 gelu" + suffix, m.tokens, m.width, 4 * m.width,
+                 m.rows, batch, "gelu");
+      bench.gemm(name + " fc2" + suffix, m.tokens, 4 * m.width, m.width, m.rows,
+                 batch, "residual");
+    }
+    bench.gemm(name + " head", 0, m.width, 1000, m.rows, 1, "bias");
+    bench.attention(name + " attention", m.tokens, m.heads, m.width / m.heads,
+                    m.rows, m.attentionChunk);
+    bench.layerNorm(name + " layer norm", m.tokens, m.width, m.rows);
+  }
+  return 0;
+}
