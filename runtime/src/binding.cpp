@@ -42,10 +42,11 @@ vit_status findBinding(const Bindings &bindings, const char *name,
               what, name, list);
 }
 
-static const char *dtypeName(vit_dtype dtype) {
+static const char *dtypeName(const vit_dtype &dtype) {
   static constexpr const char *names[] = {"f32", "bf16", "f16", "i32",
                                           "i64", "u8",   "f64"};
-  return vit_dtype_size(dtype) ? names[dtype] : "of no known type";
+  int number = numberOf(dtype);
+  return number >= 0 && number < 7 ? names[number] : "of no known type";
 }
 
 /// "[8, 3, 224, 224]"
@@ -96,7 +97,7 @@ vit_status checkTensor(const schema::Binding &binding, const vit_tensor &tensor,
                        const char *what, int64_t batch, vit_error *error) {
   const char *name = binding.name()->c_str();
   auto dtype = vit_dtype(binding.dtype());
-  if (tensor.dtype != dtype)
+  if (numberOf(tensor.dtype) != int(dtype))
     return fail(error, VIT_INVALID_ARGUMENT, "%s '%s' is %s, expected %s", what,
                 name, dtypeName(tensor.dtype), dtypeName(dtype));
   auto rank = int32_t(binding.dims()->size());

@@ -35,7 +35,7 @@ extern "C" const char *vit_version(void) {
 }
 
 extern "C" const char *vit_status_name(vit_status status) {
-  switch (status) {
+  switch (vit::runtime::numberOf(status)) {
   case VIT_OK:
     return "VIT_OK";
   case VIT_INVALID_ARGUMENT:
@@ -61,7 +61,7 @@ extern "C" const char *vit_status_name(vit_status status) {
 }
 
 extern "C" size_t vit_dtype_size(vit_dtype dtype) {
-  switch (dtype) {
+  switch (vit::runtime::numberOf(dtype)) {
   case VIT_U8:
     return 1;
   case VIT_BF16:

@@ -10,6 +10,8 @@
 
 #include "vit/vit.h"
 
+#include <cstring>
+
 namespace vit::runtime {
 
 /// Writes one line to `error` (may be NULL) and returns `status`. Control
@@ -22,6 +24,15 @@ inline vit_status outOfMemory(vit_error *error, unsigned long long bytes,
                               const char *what) {
   return fail(error, VIT_OUT_OF_MEMORY, "out of memory: no %llu bytes for %s",
               bytes, what);
+}
+
+/// The number in an enumeration of the C API, which a caller in C can have set
+/// to anything: it must not be loaded as an enumerator before it was checked.
+template <typename Enum> int numberOf(const Enum &value) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int number;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
 }
 
 } // namespace vit::runtime

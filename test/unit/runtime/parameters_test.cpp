@@ -1,5 +1,5 @@
 //===- parameters_test.cpp - Weights: where they come from, reading, writing,
-//sharing -===//
+// sharing -===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

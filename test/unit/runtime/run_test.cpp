@@ -104,9 +104,12 @@ TEST(Run, RefusesWrongTensors) {
       "input 'image' has shape [2, 2, 4, 0, 0, 0, 0, 0], expected [1, 2, 4]");
   expect([](Call &c) { c.inputs[0].dtype = VIT_F16; }, VIT_INVALID_ARGUMENT,
          "input 'image' is f16, expected f32");
-  expect([](Call &c) { c.inputs[0].dtype = vit_dtype(77); },
-         VIT_INVALID_ARGUMENT,
-         "input 'image' is of no known type, expected f32");
+  expect(
+      [](Call &c) {
+        int number = 77;
+        std::memcpy(&c.inputs[0].dtype, &number, sizeof number);
+      },
+      VIT_INVALID_ARGUMENT, "input 'image' is of no known type, expected f32");
   expect([](Call &c) { c.inputs[0].size = 63; }, VIT_INVALID_ARGUMENT,
          "input 'image' has 63 bytes, expected 64");
   expect([](Call &c) { c.inputs[0].data = nullptr; }, VIT_INVALID_ARGUMENT,
