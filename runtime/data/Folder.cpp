@@ -149,7 +149,8 @@ std::unique_ptr<Dataset> vit::data::openImageFolder(const std::string &folder,
   for (const std::string &name : classes) {
     auto found = std::lower_bound(known.begin(), known.end(), name);
     if (found == known.end() || *found != name)
-      corrupt("the class " + name + " in " + chosen + " is not in " + train);
+      corrupt("a class of the test part is not in " + train + ": " +
+              joinPath(chosen, name));
     dataset->addClass(joinPath(chosen, name), int32_t(found - known.begin()));
   }
   dataset->classNames = std::move(known);

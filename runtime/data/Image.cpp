@@ -56,6 +56,8 @@ static bool startsWith(Bytes file, std::string_view magic) {
 
 static Picture decode(Bytes file, uint64_t maxPixels) {
   using namespace std::literals;
+  if (!file.data || file.size == 0)
+    corrupt("the file is empty");
   if (startsWith(file, "\x89PNG\r\n\x1a\n"sv))
     return decodePng(file, maxPixels);
   if (startsWith(file, "\xff\xd8\xff"sv))
@@ -79,8 +81,6 @@ static Picture decode(Bytes file, uint64_t maxPixels) {
   if (format)
     unsupported("it is " + std::string(format) +
                 ", which is unsupported: convert it to PNG or JPEG");
-  if (file.size == 0)
-    corrupt("the file is empty");
   unsupported("it is not a PNG, JPEG, BMP or PPM picture");
 }
 

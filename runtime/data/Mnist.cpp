@@ -116,13 +116,15 @@ static IdxFile readIdx(const std::string &path, size_t rank) {
 /// The path of a file under one of the names that are in use, or "".
 static std::string findIdx(const std::string &folder, const std::string &stem,
                            const std::string &kind) {
-  for (const char *separator : {"-", "."})
-    for (const char *suffix : {"", ".gz"}) {
-      std::string path =
-          joinPath(folder, stem + separator + kind + "-ubyte" + suffix);
-      if (isFile(path))
-        return path;
-    }
+  for (const char *separator : {"-", "."}) {
+    std::string path = joinPath(folder, stem);
+    path.append(separator).append(kind).append("-ubyte");
+    if (isFile(path))
+      return path;
+    path.append(".gz");
+    if (isFile(path))
+      return path;
+  }
   return "";
 }
 

@@ -126,6 +126,7 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
             std::to_string(p.height) + " x " + std::to_string(p.width) +
             ", and its preprocessing neither resizes nor crops to that");
   }
+  checkImage(&current);
   size_t channels = size_t(p.channels);
   for (int32_t c = 0; c < p.channels; ++c) {
     float table[256];

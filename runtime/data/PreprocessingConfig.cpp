@@ -167,7 +167,9 @@ static vit_preprocessing readTimm(const JsonObject &config,
 static bool readProcessorSize(const JsonObject &object, const char *key,
                               bool numberIsShortestEdge, Size &size) {
   const Json *value = object.find(key);
-  if (!value || !value->is_object()) {
+  if (!value)
+    return false;
+  if (!value->is_object()) {
     return readSize(object, key, size) && value->is_number() &&
            numberIsShortestEdge;
   }

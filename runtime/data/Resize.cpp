@@ -97,6 +97,8 @@ Axis::Axis(int32_t inSize, int32_t outSize, const Filter &filter) {
   std::vector<double> exact(stride);
   for (int32_t out = 0; out < outSize; ++out) {
     double center = (out + 0.5) * scale;
+    // Rounded towards zero after adding a half, as Pillow does.
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings)
     int32_t first = std::max(0, int32_t(center - support + 0.5));
     int32_t last = int32_t(std::min<double>(inSize, center + support + 0.5));
     int32_t count = last - first;

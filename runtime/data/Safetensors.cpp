@@ -40,6 +40,7 @@ constexpr TypeName typeNames[] = {
 /// and a name that comes twice is seen.
 class HeaderHandler {
 public:
+  // NOLINTBEGIN(readability-identifier-naming): nlohmann::json's names.
   using number_integer_t = nlohmann::json::number_integer_t;
   using number_unsigned_t = nlohmann::json::number_unsigned_t;
   using number_float_t = nlohmann::json::number_float_t;
@@ -145,6 +146,8 @@ public:
     corrupt("its header is not JSON (at byte " + std::to_string(position + 8) +
             ")");
   }
+
+  // NOLINTEND(readability-identifier-naming)
 
 private:
   enum State {

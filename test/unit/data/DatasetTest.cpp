@@ -432,5 +432,5 @@ TEST(ImageFolder, Refusals) {
   });
   folder.write("train/a/1.png", png);
   folder.write("test/new/1.png", png);
-  expectRefused(VIT_CORRUPT, "class new", folder);
+  expectRefused(VIT_CORRUPT, "/test/new", folder);
 }
