@@ -126,18 +126,18 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
             std::to_string(p.height) + " x " + std::to_string(p.width) +
             ", and its preprocessing neither resizes nor crops to that");
   }
-  checkImage(&current);
   size_t channels = size_t(p.channels);
+  size_t rowBytes = size_t(current.width) * channels;
   for (int32_t c = 0; c < p.channels; ++c) {
     float table[256];
     fillTable(table, p, c);
     for (int32_t y = 0; y < p.height; ++y) {
       int32_t fromY = y + top;
-      const uint8_t *row = fromY >= 0 && fromY < current.height
-                               ? current.pixels + size_t(fromY) *
-                                                      size_t(current.width) *
-                                                      channels
-                               : nullptr;
+      const uint8_t *row = nullptr;
+      if (fromY >= 0 && fromY < current.height)
+        // checkImage and allocate() see to it that there are pixels.
+        // NOLINTNEXTLINE(clang-analyzer-core.NullPointerArithm)
+        row = current.pixels + size_t(fromY) * rowBytes;
       for (int32_t x = 0; x < p.width; ++x) {
         int32_t fromX = x + left;
         bool inside = row && fromX >= 0 && fromX < current.width;
