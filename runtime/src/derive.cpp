@@ -145,8 +145,30 @@ static void forEachRun(const Form &form, int64_t begin, int64_t count,
 // Laying out and reading back
 //===----------------------------------------------------------------------===//
 
+using Vec4 = float __attribute__((vector_size(16)));
+
+/// Writes the transpose of four rows of four, `stride` apart, to four columns.
+static void transpose4(float *to, int64_t toStride, const float *from,
+                       int64_t stride) {
+  Vec4 a, b, c, d;
+  std::memcpy(&a, from, sizeof a);
+  std::memcpy(&b, from + stride, sizeof b);
+  std::memcpy(&c, from + 2 * stride, sizeof c);
+  std::memcpy(&d, from + 3 * stride, sizeof d);
+  Vec4 lowAb = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  Vec4 lowCd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  Vec4 highAb = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  Vec4 highCd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  Vec4 columns[4] = {__builtin_shufflevector(lowAb, lowCd, 0, 1, 4, 5),
+                     __builtin_shufflevector(lowAb, lowCd, 2, 3, 6, 7),
+                     __builtin_shufflevector(highAb, highCd, 0, 1, 4, 5),
+                     __builtin_shufflevector(highAb, highCd, 2, 3, 6, 7)};
+  for (int i = 0; i < 4; ++i)
+    std::memcpy(to + i * toStride, &columns[i], sizeof(Vec4));
+}
+
 /// Sixteen whole rows that are one vector of a panel: reads sixteen streams,
-/// writes whole cache lines. The strided general way takes four times as long.
+/// writes whole cache lines, which is several times faster than row by row.
 static void derivePanelVector(const Form &form, float *target,
                               const unsigned char *source, StoredType type,
                               int64_t row) {
@@ -159,13 +181,18 @@ static void derivePanelVector(const Form &form, float *target,
     if (count > chunk)
       count = chunk;
     for (int64_t lane = 0; lane < kLanes; ++lane)
-      widen(values[lane], source + (lane * form.width + k) * storedSize(type),
-            type, count);
+      widen(values[lane],
+            source + (lane * form.width + k) * storedSize(type), type, count);
     float *to =
         target + place.base + paddedIndex(k, form.inGroup) * place.stride;
-    for (int64_t i = 0; i < count; ++i, to += place.stride)
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+      for (int64_t lane = 0; lane < kLanes; lane += 4)
+        transpose4(to + i * place.stride + lane, place.stride,
+                   &values[lane][i], chunk);
+    for (; i < count; ++i)
       for (int64_t lane = 0; lane < kLanes; ++lane)
-        to[lane] = values[lane][i];
+        to[i * place.stride + lane] = values[lane][i];
     k += count;
   }
 }

@@ -137,6 +137,8 @@ private:
   vit_status text(const flatbuffers::String *text, const char *what,
                   bool mayBeEmpty = false);
   vit_status dims(const Dims &dims, const char *what, bool batched);
+  template <typename T>
+  vit_status aligned(const flatbuffers::Vector<T> *vector, const char *what);
   vit_status segment(const schema::Segment *segment, uint64_t size,
                      uint64_t alignment, const char *what);
   vit_status hash(const schema::Segment &segment, uint64_t expected,
@@ -228,7 +230,18 @@ vit_status Checker::text(const flatbuffers::String *text, const char *what,
   return VIT_OK;
 }
 
+/// FlatBuffers' verifier looks at the alignment of fields, not of vectors'
+/// elements.
+template <typename T>
+vit_status Checker::aligned(const flatbuffers::Vector<T> *vector,
+                            const char *what) {
+  if (vector && reinterpret_cast<uintptr_t>(vector->Data()) % 8 != 0)
+    return corrupt("numbers of %s are not aligned", what);
+  return VIT_OK;
+}
+
 vit_status Checker::dims(const Dims &dims, const char *what, bool batched) {
+  VIT_TRY(aligned(&dims, what));
   if (dims.size() < 1 || dims.size() > VIT_MAX_RANK)
     return corrupt("%s has rank %u, expected 1 to %d", what, dims.size(),
                    VIT_MAX_RANK);
@@ -600,6 +613,8 @@ vit_status Checker::schedule(const schema::Entry &entry,
   Array<uint64_t> sizes;
   if (!sizes.allocate(allocator, count(s.slots())))
     return outOfMemory(error, count(s.slots()) * 8ull, "checks");
+  for (uint32_t i = 0; i < count(s.slots()); ++i)
+    VIT_TRY(aligned(s.slots()->Get(i)->values(), "a slot"));
   uint64_t total;
   if (!planSlots(s, 1, sizes.data(), nullptr, total))
     return corrupt("entry '%s' has a slot of impossible size",
@@ -638,6 +653,7 @@ vit_status Checker::command(const schema::Entry &entry,
   default:
     return corrupt("%s is of an unknown kind", what);
   }
+  VIT_TRY(aligned(c.arguments(), what));
   uint32_t given = c.arguments() ? c.arguments()->size() : 0;
   if (given != expected)
     return corrupt("%s has %u arguments, expected %u", what, given, expected);
