@@ -89,7 +89,7 @@ void addInfer(CLI::App &app) {
                    "logits, hidden_0.., final, attention_0.., and what else "
                    "the model has")
       ->required()
-      ->expected(1)
+      ->allow_extra_args(false)
       ->type_name("[NAME=]Y.npy");
   command->callback([options] { infer(*options); });
 }

@@ -60,7 +60,7 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       .add_option("--skip-pass", options.skipPasses,
                   "Leave out an optional pass: simplify, narrow-tokens or fuse")
       ->type_name("PASS")
-      ->expected(1);
+      ->allow_extra_args(false);
   command.add_flag("--no-cache", options.noCache,
                    "Neither read nor write compiled models in the cache");
   command.add_flag("--verbose", options.verbose,
