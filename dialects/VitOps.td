@@ -26,7 +26,19 @@ class Vit_Op<string mnemonic, list<Trait> traits = []>
 
 /// A pure function of tensors whose result types follow from its operands.
 class Vit_PureOp<string mnemonic, list<Trait> traits = []>
-    : Vit_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor]>;
+    : Vit_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor]> {
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Accepts any types: verify() compares them with the inferred ones, and
+    /// unlike the interface says what is wrong in one message.
+    static ::llvm::LogicalResult refineReturnTypes(
+        ::mlir::MLIRContext *, ::std::optional<::mlir::Location>, ::mlir::ValueRange,
+        ::mlir::DictionaryAttr, ::mlir::OpaqueProperties, ::mlir::RegionRange,
+        ::llvm::SmallVectorImpl<::mlir::Type> &) {
+      return ::llvm::success();
+    }
+  }];
+}
 
 def Vit_Float : AnyTypeOf<[F32, BF16, F16]>;
 def Vit_Tensor : RankedTensorOf<[F32, BF16, F16]>;

@@ -297,3 +297,31 @@ LogicalResult LayerScaleOp::inferReturnTypes(MLIRContext *, Where where,
   results.push_back(input);
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+/// Whether the op's operands fit each other and its result is what they make.
+template <typename Op> static LogicalResult verifyInferred(Op op) {
+  SmallVector<Type, 1> inferred;
+  if (failed(Op::inferReturnTypes(op.getContext(), op.getLoc(),
+                                  typename Op::Adaptor(op), inferred)))
+    return failure();
+  if (op.getResult().getType() == inferred.front())
+    return success();
+  return op.emitOpError("the result must be ")
+         << inferred.front() << ", not " << op.getResult().getType();
+}
+
+LogicalResult PatchifyOp::verify() { return verifyInferred(*this); }
+LogicalResult PrependTokensOp::verify() { return verifyInferred(*this); }
+LogicalResult TakeTokensOp::verify() { return verifyInferred(*this); }
+LogicalResult MeanTokensOp::verify() { return verifyInferred(*this); }
+LogicalResult SincosPositionsOp::verify() { return verifyInferred(*this); }
+LogicalResult ResamplePositionsOp::verify() { return verifyInferred(*this); }
+LogicalResult LinearOp::verify() { return verifyInferred(*this); }
+LogicalResult LayerNormOp::verify() { return verifyInferred(*this); }
+LogicalResult AddOp::verify() { return verifyInferred(*this); }
+LogicalResult MulOp::verify() { return verifyInferred(*this); }
+LogicalResult LayerScaleOp::verify() { return verifyInferred(*this); }

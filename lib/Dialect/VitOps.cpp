@@ -219,12 +219,14 @@ LogicalResult OutputOp::verify() {
   auto function = (*this)->getParentOfType<FunctionOpInterface>();
   if (!function)
     return success();
-  // Only the later of two complains.
   bool taken = false;
+  for (unsigned index = 0; index < function.getNumResults(); ++index)
+    taken |= function.getResultAttr(index, "vit.name") == getNameAttr();
+  // Of two outputs only the later one complains.
   function->walk<WalkOrder::PreOrder>([&](OutputOp other) {
     if (other == *this)
       return WalkResult::interrupt();
-    taken = other.getName() == name;
+    taken |= other.getName() == name;
     return taken ? WalkResult::interrupt() : WalkResult::advance();
   });
   if (taken)

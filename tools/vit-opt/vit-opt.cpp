@@ -9,13 +9,35 @@
 
 #include "vit/Passes.h"
 
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
+
+/// The upstream passes between emitted kernels and the LLVM dialect, so that
+/// one can look at each step.
+static void registerLoweringPasses() {
+  mlir::registerArithToLLVMConversionPass();
+  mlir::registerConvertControlFlowToLLVMPass();
+  mlir::registerConvertFuncToLLVMPass();
+  mlir::registerConvertIndexToLLVMPass();
+  mlir::registerConvertMathToLLVMPass();
+  mlir::registerConvertToLLVMPass();
+  mlir::registerConvertVectorToLLVMPass();
+  mlir::registerConvertVectorToSCFPass();
+  mlir::registerFinalizeMemRefToLLVMConversionPass();
+  mlir::registerLowerAffinePass();
+  mlir::registerReconcileUnrealizedCastsPass();
+  mlir::registerSCFToControlFlowPass();
+  mlir::registerUBToLLVMConversionPass();
+  mlir::memref::registerExpandStridedMetadataPass();
+}
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::vit::registerVitDialects(registry);
   mlir::registerTransformsPasses();
+  registerLoweringPasses();
   mlir::vit::registerVitPasses();
   mlir::vit::registerPipelines();
   return mlir::asMainReturnCode(mlir::MlirOptMain(

@@ -1,0 +1,131 @@
+// RUN: vit-opt %s > %t.1 && vit-opt %t.1 > %t.2 && diff %t.1 %t.2
+// RUN: vit-opt %s | FileCheck %s
+// RUN: vit-opt %s --mlir-print-op-generic | vit-opt | diff - %t.1
+
+// CHECK: module attributes {vit.labels = ["cat", "dog"], vit.preprocessing = {height = 8 : i64, width = 8 : i64}}
+module attributes {vit.labels = ["cat", "dog"], vit.preprocessing = {height = 8 : i64, width = 8 : i64}} {
+
+// CHECK: vit.parameter @weight : tensor<6x4xf32> init<trunc_normal, 2.000000e-02>
+vit.parameter @weight : tensor<6x4xf32> init<trunc_normal, 0.02>
+// CHECK: vit.parameter @bias : tensor<6xf32> init<constant, 0.000000e+00>
+vit.parameter @bias : tensor<6xf32> init<constant, 0.0>
+// CHECK: vit.parameter @plain : tensor<4xf32>{{$}}
+vit.parameter @plain : tensor<4xf32>
+// CHECK: vit.parameter @gamma : 3 x tensor<4xf32> init<normal, 1.000000e+00> stored<"blocks.{}.ls.gamma", [8], 4 to 8>
+vit.parameter @gamma : 3 x tensor<4xf32> init<normal, 1.0> stored<"blocks.{}.ls.gamma", [8], 4 to 8>
+// CHECK: vit.parameter @uniform : tensor<2x2xf32> init<uniform, 1.000000e-01>
+vit.parameter @uniform : tensor<2x2xf32> init<uniform, 0.1>
+// CHECK: vit.parameter @conv : tensor<2x12xf32> init<xavier_uniform, 1.000000e+00> stored<"proj.weight", [2, 3, 2, 2], 0 to 2>
+vit.parameter @conv : tensor<2x12xf32> init<xavier_uniform, 1.0> stored<"proj.weight", [2, 3, 2, 2], 0 to 2>
+
+// CHECK-LABEL: func.func @parameters
+func.func @parameters() {
+  // CHECK: vit.read @weight : tensor<6x4xf32>
+  %w = vit.read @weight : tensor<6x4xf32>
+  // CHECK: vit.read @gamma[2] : tensor<4xf32>
+  %g = vit.read @gamma[2] : tensor<4xf32>
+  // CHECK: vit.layers 3 (%{{.*}}) {
+  vit.layers 3 (%i) {
+    // CHECK: vit.read @gamma[%{{.*}}] : tensor<4xf32>
+    %x = vit.read @gamma[%i] : tensor<4xf32>
+    // CHECK: vit.output "gamma_{}"[%{{.*}}] = %{{.*}} : tensor<4xf32>
+    vit.output "gamma_{}"[%i] = %x : tensor<4xf32>
+    vit.yield
+  }
+  return
+}
+
+// CHECK-LABEL: func.func @layers
+// CHECK-SAME: (tensor<?x5x4xf32> {vit.name = "features"})
+func.func @layers(%a: tensor<?x5x4xf32>, %b: tensor<?x4xf32>) -> (tensor<?x5x4xf32> {vit.name = "features"}) {
+  // CHECK: %[[R:.*]]:2 = vit.layers 2 (%[[I:.*]], %[[X:.*]] = %arg0, %[[Y:.*]] = %arg1) : tensor<?x5x4xf32>, tensor<?x4xf32> attributes {tag = "encoder"} {
+  // CHECK-NEXT: vit.output "hidden_{}"[%[[I]]] = %[[X]] : tensor<?x5x4xf32>
+  // CHECK-NEXT: vit.yield %[[X]], %[[Y]] : tensor<?x5x4xf32>, tensor<?x4xf32>
+  %x, %y = vit.layers 2 (%i, %u = %a, %v = %b) : tensor<?x5x4xf32>, tensor<?x4xf32> attributes {tag = "encoder"} {
+    vit.output "hidden_{}"[%i] = %u : tensor<?x5x4xf32>
+    vit.yield %u, %v : tensor<?x5x4xf32>, tensor<?x4xf32>
+  }
+  // CHECK: vit.output "final" = %[[R]]#0 : tensor<?x5x4xf32>
+  vit.output "final" = %x : tensor<?x5x4xf32>
+  return %x : tensor<?x5x4xf32>
+}
+
+// CHECK-LABEL: func.func @tokens
+func.func @tokens(%image: tensor<?x3x8x4xf32>, %x: tensor<?x6x8xf32>, %t: tensor<2x8xf32>, %p: tensor<5x8xf32>) {
+  // CHECK: vit.patchify %arg0 patch [2, 4] order chw : (tensor<?x3x8x4xf32>) -> tensor<?x4x24xf32>
+  %0 = vit.patchify %image patch [2, 4] order chw : (tensor<?x3x8x4xf32>) -> tensor<?x4x24xf32>
+  // CHECK: vit.patchify %arg0 patch [4, 4] order hwc : (tensor<?x3x8x4xf32>) -> tensor<?x2x48xf32>
+  %1 = vit.patchify %image patch [4, 4] order hwc : (tensor<?x3x8x4xf32>) -> tensor<?x2x48xf32>
+  // CHECK: vit.prepend_tokens %arg1, %arg2 : (tensor<?x6x8xf32>, tensor<2x8xf32>) -> tensor<?x8x8xf32>
+  %2 = vit.prepend_tokens %x, %t : (tensor<?x6x8xf32>, tensor<2x8xf32>) -> tensor<?x8x8xf32>
+  // CHECK: vit.take_tokens %arg1 from 1 : (tensor<?x6x8xf32>) -> tensor<?x8xf32>
+  %3 = vit.take_tokens %x from 1 : (tensor<?x6x8xf32>) -> tensor<?x8xf32>
+  // CHECK: vit.take_tokens %arg1 from 1 count 5 : (tensor<?x6x8xf32>) -> tensor<?x5x8xf32>
+  %4 = vit.take_tokens %x from 1 count 5 : (tensor<?x6x8xf32>) -> tensor<?x5x8xf32>
+  // CHECK: vit.mean_tokens %arg1 from 1 : (tensor<?x6x8xf32>) -> tensor<?x8xf32>
+  %5 = vit.mean_tokens %x from 1 : (tensor<?x6x8xf32>) -> tensor<?x8xf32>
+  // CHECK: vit.sincos_positions grid [2, 3] width 8 temperature 1.000000e+04 : tensor<6x8xf32>
+  %6 = vit.sincos_positions grid [2, 3] width 8 temperature 10000.0 : tensor<6x8xf32>
+  // CHECK: vit.resample_positions %arg3 from [2, 2] to [3, 3] prefix 1 : (tensor<5x8xf32>) -> tensor<10x8xf32>
+  %7 = vit.resample_positions %p from [2, 2] to [3, 3] prefix 1 : (tensor<5x8xf32>) -> tensor<10x8xf32>
+  // CHECK: vit.resample_positions %arg3 from [2, 2] to [3, 3] prefix 1 antialias : (tensor<5x8xf32>) -> tensor<10x8xf32>
+  %8 = vit.resample_positions %p from [2, 2] to [3, 3] prefix 1 antialias : (tensor<5x8xf32>) -> tensor<10x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @linear_and_norm
+func.func @linear_and_norm(%x: tensor<?x5x4xf32>, %r: tensor<?x4xf32>, %w: tensor<6x4xf32>, %b: tensor<6xf32>, %s: tensor<4xf32>, %h: tensor<2xf32>) {
+  // CHECK: vit.linear %arg0, %arg2 : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  %0 = vit.linear %x, %w : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  // CHECK: vit.linear %arg1, %arg2, %arg3 : (tensor<?x4xf32>, tensor<6x4xf32>, tensor<6xf32>) -> tensor<?x6xf32>
+  %1 = vit.linear %r, %w, %b : (tensor<?x4xf32>, tensor<6x4xf32>, tensor<6xf32>) -> tensor<?x6xf32>
+  // CHECK: vit.layer_norm %arg0 scale %arg4 bias %arg4 epsilon 9.9999999999999998E-13 : (tensor<?x5x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
+  %2 = vit.layer_norm %x scale %s bias %s epsilon 1.0e-12 : (tensor<?x5x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
+  // CHECK: vit.layer_norm %arg0 bias %arg5 epsilon 1.000000e-05 groups 2 : (tensor<?x5x4xf32>, tensor<2xf32>) -> tensor<?x5x4xf32>
+  %3 = vit.layer_norm %x bias %h epsilon 1.0e-5 groups 2 : (tensor<?x5x4xf32>, tensor<2xf32>) -> tensor<?x5x4xf32>
+  // CHECK: vit.layer_norm %arg0 epsilon 1.000000e-05 : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  %4 = vit.layer_norm %x epsilon 1.0e-5 : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  // CHECK: vit.layer_scale %arg0, %arg4 : (tensor<?x5x4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
+  %5 = vit.layer_scale %x, %s : (tensor<?x5x4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @attention
+func.func @attention(%q: tensor<?x5x6xf32>, %k: tensor<?x7x6xf32>, %v: tensor<?x7x9xf32>) {
+  // CHECK: vit.attention %arg0, %arg1, %arg2 heads 3 scale 5.000000e-01 : (tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x9xf32>) -> tensor<?x5x9xf32>
+  %0 = vit.attention %q, %k, %v heads 3 scale 0.5 : (tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x9xf32>) -> tensor<?x5x9xf32>
+  // CHECK: %{{.*}}, %{{.*}} = vit.attention {{.*}} -> (tensor<?x5x9xf32>, tensor<?x3x5x7xf32>)
+  %1, %p = vit.attention %q, %k, %v heads 3 scale 1.0 : (tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x9xf32>) -> (tensor<?x5x9xf32>, tensor<?x3x5x7xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @elementwise
+func.func @elementwise(%x: tensor<?x5x4xf32>, %p: tensor<5x4xf32>, %one: tensor<1x4xf32>, %h: tensor<?x4xbf16>) {
+  // CHECK: vit.gelu erf %arg0 : tensor<?x5x4xf32>
+  %0 = vit.gelu erf %x : tensor<?x5x4xf32>
+  // CHECK: vit.gelu tanh %arg0 : tensor<?x5x4xf32>
+  %1 = vit.gelu tanh %x : tensor<?x5x4xf32>
+  // CHECK: vit.gelu quick %arg3 : tensor<?x4xbf16>
+  %2 = vit.gelu quick %h : tensor<?x4xbf16>
+  // CHECK: vit.relu %arg0 : tensor<?x5x4xf32>
+  %3 = vit.relu %x : tensor<?x5x4xf32>
+  // CHECK: vit.silu %arg0 : tensor<?x5x4xf32>
+  %4 = vit.silu %x : tensor<?x5x4xf32>
+  // CHECK: vit.tanh %arg0 : tensor<?x5x4xf32>
+  %5 = vit.tanh %x : tensor<?x5x4xf32>
+  // CHECK: vit.softmax %arg0 : tensor<?x5x4xf32>
+  %6 = vit.softmax %x : tensor<?x5x4xf32>
+  // CHECK: vit.add %arg0, %arg1 : (tensor<?x5x4xf32>, tensor<5x4xf32>) -> tensor<?x5x4xf32>
+  %7 = vit.add %x, %p : (tensor<?x5x4xf32>, tensor<5x4xf32>) -> tensor<?x5x4xf32>
+  // CHECK: vit.mul %arg2, %arg0 : (tensor<1x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  %8 = vit.mul %one, %x : (tensor<1x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  // CHECK: vit.scale %arg0 by 5.000000e-01 : tensor<?x5x4xf32>
+  %9 = vit.scale %x by 0.5 : tensor<?x5x4xf32>
+  // CHECK: vit.dropout %arg0 probability 1.000000e-01 : tensor<?x5x4xf32>
+  %10 = vit.dropout %x probability 0.1 : tensor<?x5x4xf32>
+  // CHECK: vit.drop_path %arg0 probability 0.000000e+00 : tensor<?x5x4xf32>
+  %11 = vit.drop_path %x probability 0.0 : tensor<?x5x4xf32>
+  return
+}
+
+}

@@ -1,0 +1,519 @@
+// RUN: vit-opt %s -split-input-file -verify-diagnostics
+// Functions are named after the constraint that they break.
+
+// expected-error @+1 {{'vit.parameter' op C1: the type must be a tensor of f32 with 1 to 4 known, positive sizes, not 'tensor<?x4xf32>'}}
+vit.parameter @parameter_c1_dynamic : tensor<?x4xf32>
+
+// -----
+
+// expected-error @+1 {{C1: the type must be a tensor of f32}}
+vit.parameter @parameter_c1_half : tensor<4xbf16>
+
+// -----
+
+// expected-error @+1 {{C1: the type must be a tensor of f32}}
+vit.parameter @parameter_c1_scalar : tensor<f32>
+
+// -----
+
+// expected-error @+1 {{C2: 0 layers; there must be at least one}}
+vit.parameter @parameter_c2_none : 0 x tensor<4xf32>
+
+// -----
+
+// expected-error @+1 {{C2: the stored name "w" must have {} once, where the layer's number stands}}
+vit.parameter @parameter_c2_pattern : 2 x tensor<4xf32> stored<"w", [4], 0 to 4>
+
+// -----
+
+// expected-error @+1 {{C2: the stored name "w.{}" must not have {}: the parameter has no layers}}
+vit.parameter @parameter_c2_no_layers : tensor<4xf32> stored<"w.{}", [4], 0 to 4>
+
+// -----
+
+// expected-error @+1 {{C3: rows 4 to 12 do not lie in a stored tensor of 8 rows}}
+vit.parameter @parameter_c3_range : tensor<8xf32> stored<"w", [8], 4 to 12>
+
+// -----
+
+// expected-error @+1 {{C3: rows 0 to 4 hold 12 numbers, the parameter 'tensor<4x4xf32>' has 16}}
+vit.parameter @parameter_c3_count : tensor<4x4xf32> stored<"w", [4, 3], 0 to 4>
+
+// -----
+
+func.func @read_c1_unknown() {
+  // expected-error @+1 {{C1: there is no vit.parameter @nothing; declare it}}
+  %0 = vit.read @nothing : tensor<4xf32>
+  return
+}
+
+// -----
+
+vit.parameter @w : tensor<4xf32>
+func.func @read_c1_type() {
+  // expected-error @+1 {{C1: @w is 'tensor<4xf32>', not 'tensor<5xf32>'}}
+  %0 = vit.read @w : tensor<5xf32>
+  return
+}
+
+// -----
+
+vit.parameter @w : 2 x tensor<4xf32>
+func.func @read_c2_missing() {
+  // expected-error @+1 {{C2: @w has 2 layers; say which, as in @w[%i]}}
+  %0 = vit.read @w : tensor<4xf32>
+  return
+}
+
+// -----
+
+vit.parameter @w : tensor<4xf32>
+func.func @read_c2_needless() {
+  // expected-error @+1 {{C2: @w is one tensor, not one per layer; read it without an index}}
+  %0 = vit.read @w[0] : tensor<4xf32>
+  return
+}
+
+// -----
+
+vit.parameter @w : 2 x tensor<4xf32>
+func.func @read_c2_range() {
+  // expected-error @+1 {{C2: layer 2 of @w does not exist; it has 2 layers, from 0 on}}
+  %0 = vit.read @w[2] : tensor<4xf32>
+  return
+}
+
+// -----
+
+vit.parameter @w : 2 x tensor<4xf32>
+func.func @read_c2_negative() {
+  // expected-error @+1 {{C2: layer -1 of @w does not exist}}
+  %0 = vit.read @w[-1] : tensor<4xf32>
+  return
+}
+
+// -----
+
+vit.parameter @w : 2 x tensor<4xf32>
+func.func @read_c2_both(%i: index) {
+  // expected-error @+1 {{C2: has both an index and a constant layer; give one}}
+  %0 = "vit.read"(%i) {parameter = @w, layer = 1} : (index) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @layers_c1(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{attribute 'count' failed to satisfy constraint: 64-bit signless integer attribute whose minimum value is 1}}
+  %0 = vit.layers 0 (%i, %y = %x) : tensor<?x4xf32> {
+    vit.yield %y : tensor<?x4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @layers_c2_arguments(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: the body's arguments must be an index and one value per operand}}
+  %0 = "vit.layers"(%x) <{count = 2}> ({
+  ^bb0(%i: index, %y: tensor<?x5xf32>):
+    "vit.yield"(%y) : (tensor<?x5xf32>) -> ()
+  }) : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @layers_c2_yield(%x: tensor<?x4xf32>, %z: tensor<?x5xf32>) {
+  %0 = vit.layers 2 (%i, %y = %x) : tensor<?x4xf32> {
+    // expected-error @+1 {{C2: a layer must yield values of the types it takes, ('tensor<?x4xf32>'), not ('tensor<?x5xf32>')}}
+    vit.yield %z : tensor<?x5xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @layers_c2_results(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: the results must have the operands' types}}
+  %0 = "vit.layers"(%x) <{count = 2}> ({
+  ^bb0(%i: index, %y: tensor<?x4xf32>):
+    "vit.yield"(%y) : (tensor<?x4xf32>) -> ()
+  }) : (tensor<?x4xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @layers_types(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{1 values but 2 types; give one type per value after the colon}}
+  %0:2 = vit.layers 2 (%i, %y = %x) : tensor<?x4xf32>, tensor<?x4xf32> {
+    vit.yield %y : tensor<?x4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @output_c1_no_pattern(%x: tensor<?x4xf32>) {
+  vit.layers 2 (%i) {
+    // expected-error @+1 {{C1: the name "hidden" must have {} once, where the layer's number stands}}
+    vit.output "hidden"[%i] = %x : tensor<?x4xf32>
+    vit.yield
+  }
+  return
+}
+
+// -----
+
+func.func @output_c1_no_index(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: the name "hidden_{}" must be a name without {}, or be given an index}}
+  vit.output "hidden_{}" = %x : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @output_c2_twice(%x: tensor<?x4xf32>) {
+  vit.output "final" = %x : tensor<?x4xf32>
+  // expected-error @+1 {{C2: the function already has an output "final"; give each its own name}}
+  vit.output "final" = %x : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @output_c2_result(%x: tensor<?x4xf32>) -> (tensor<?x4xf32> {vit.name = "final"}) {
+  // expected-error @+1 {{C2: the function already has an output "final"; give each its own name}}
+  vit.output "final" = %x : tensor<?x4xf32>
+  return %x : tensor<?x4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{results 0 and 1 are both named "logits"}}
+func.func @result_names(%x: tensor<?x4xf32>) -> (tensor<?x4xf32> {vit.name = "logits"}, tensor<?x4xf32> {vit.name = "logits"}) {
+  return %x, %x : tensor<?x4xf32>, tensor<?x4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{vit.name of result 0 must be a string, such as "logits"}}
+func.func @result_name_type(%x: tensor<?x4xf32>) -> (tensor<?x4xf32> {vit.name = 1}) {
+  return %x : tensor<?x4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{vit.labels must be an array of strings, one per class}}
+module attributes {vit.labels = [1, 2]} {}
+
+// -----
+
+// expected-error @+1 {{vit.preprocessing must be a dictionary}}
+module attributes {vit.preprocessing = "resize"} {}
+
+// -----
+
+func.func @patchify_c1_rank(%x: tensor<?x8x8xf32>) {
+  // expected-error @+1 {{'vit.patchify' op C1: the input must be [batch, channels, height, width], not 'tensor<?x8x8xf32>'}}
+  %0 = vit.patchify %x patch [4, 4] order chw : (tensor<?x8x8xf32>) -> tensor<?x4x16xf32>
+  return
+}
+
+// -----
+
+func.func @patchify_c1_dynamic(%x: tensor<?x3x?x8xf32>) {
+  // expected-error @+1 {{C1: channels, height and width must be known, only the batch may be ?}}
+  %0 = vit.patchify %x patch [4, 4] order chw : (tensor<?x3x?x8xf32>) -> tensor<?x4x48xf32>
+  return
+}
+
+// -----
+
+func.func @patchify_c2_patch(%x: tensor<?x3x8x8xf32>) {
+  // expected-error @+1 {{C2: the patch must be two positive numbers, [height, width]}}
+  %0 = vit.patchify %x patch [4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
+  return
+}
+
+// -----
+
+func.func @patchify_c2_divides(%x: tensor<?x3x225x224xf32>) {
+  // expected-error @+1 {{C2: patches of 16x16 do not divide a picture of 225x224; resize it to 224x224 or choose another patch}}
+  %0 = vit.patchify %x patch [16, 16] order chw : (tensor<?x3x225x224xf32>) -> tensor<?x196x768xf32>
+  return
+}
+
+// -----
+
+func.func @patchify_result(%x: tensor<?x3x8x8xf32>) {
+  // expected-error @+1 {{'vit.patchify' op the result must be 'tensor<?x4x48xf32>', not 'tensor<?x16x12xf32>'}}
+  %0 = vit.patchify %x patch [4, 4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x16x12xf32>
+  return
+}
+
+// -----
+
+func.func @prepend_tokens_c1_input(%x: tensor<?x8xf32>, %t: tensor<1x8xf32>) {
+  // expected-error @+1 {{C1: the input must be [batch, tokens, width], not 'tensor<?x8xf32>'}}
+  %0 = vit.prepend_tokens %x, %t : (tensor<?x8xf32>, tensor<1x8xf32>) -> tensor<?x9x8xf32>
+  return
+}
+
+// -----
+
+func.func @prepend_tokens_c1_width(%x: tensor<?x4x8xf32>, %t: tensor<1x6xf32>) {
+  // expected-error @+1 {{C1: the tokens must be [number, width 8], not 'tensor<1x6xf32>'}}
+  %0 = vit.prepend_tokens %x, %t : (tensor<?x4x8xf32>, tensor<1x6xf32>) -> tensor<?x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @take_tokens_c1(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{C1: the input must be [batch, tokens, width]}}
+  %0 = vit.take_tokens %x from 0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @take_tokens_c2_beyond(%x: tensor<?x4x8xf32>) {
+  // expected-error @+1 {{C2: 4 tokens from 1 are beyond the input's 4 tokens}}
+  %0 = vit.take_tokens %x from 1 count 4 : (tensor<?x4x8xf32>) -> tensor<?x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @take_tokens_c2_negative(%x: tensor<?x4x8xf32>) {
+  // expected-error @+1 {{C2: 1 tokens from -1 cannot be taken; start at 0 or later and take at least one}}
+  %0 = vit.take_tokens %x from -1 : (tensor<?x4x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @mean_tokens_c1(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{C1: the input must be [batch, tokens, width]}}
+  %0 = vit.mean_tokens %x from 0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @mean_tokens_c2(%x: tensor<?x4x8xf32>) {
+  // expected-error @+1 {{C2: the mean from token 4 on has no tokens; the input has 4}}
+  %0 = vit.mean_tokens %x from 4 : (tensor<?x4x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @sincos_positions_c1_grid() {
+  // expected-error @+1 {{C1: the grid must be two positive numbers, [rows, columns]}}
+  %0 = vit.sincos_positions grid [2, 0] width 8 temperature 10000.0 : tensor<0x8xf32>
+  return
+}
+
+// -----
+
+func.func @sincos_positions_c1_width() {
+  // expected-error @+1 {{C1: width 30 must be a multiple of 4 and at least 8; use 32}}
+  %0 = vit.sincos_positions grid [2, 2] width 30 temperature 10000.0 : tensor<4x30xf32>
+  return
+}
+
+// -----
+
+func.func @resample_positions_c1(%x: tensor<4x8xf32>) {
+  // expected-error @+1 {{C1: the table must be [1 + 2*2, width], not 'tensor<4x8xf32>'}}
+  %0 = vit.resample_positions %x from [2, 2] to [3, 3] prefix 1 : (tensor<4x8xf32>) -> tensor<10x8xf32>
+  return
+}
+
+// -----
+
+func.func @resample_positions_c2_grid(%x: tensor<5x8xf32>) {
+  // expected-error @+1 {{C2: both grids must be two positive numbers, [rows, columns]}}
+  %0 = vit.resample_positions %x from [2, 2] to [0, 3] prefix 1 : (tensor<5x8xf32>) -> tensor<1x8xf32>
+  return
+}
+
+// -----
+
+func.func @resample_positions_c2_prefix(%x: tensor<5x8xf32>) {
+  // expected-error @+1 {{C2: the prefix -1 must not be negative}}
+  %0 = vit.resample_positions %x from [2, 3] to [2, 3] prefix -1 : (tensor<5x8xf32>) -> tensor<5x8xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c1_width(%x: tensor<?x5x4xf32>, %w: tensor<4x6xf32>) {
+  // expected-error @+1 {{C1: the input's width 4 is not the weight's 6 inputs; the weight must be [out, in] = [4, 4]}}
+  %0 = vit.linear %x, %w : (tensor<?x5x4xf32>, tensor<4x6xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c1_rank(%x: tensor<?x5x4xf32>, %w: tensor<6x4x1xf32>) {
+  // expected-error @+1 {{C1: the weight must be [out, in], not 'tensor<6x4x1xf32>'}}
+  %0 = vit.linear %x, %w : (tensor<?x5x4xf32>, tensor<6x4x1xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c2(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{C2: the bias must be [6], one number per output, not 'tensor<4xf32>'}}
+  %0 = vit.linear %x, %w, %b : (tensor<?x5x4xf32>, tensor<6x4xf32>, tensor<4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c3(%x: tensor<?x2x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{C3: the input must be [batch, width] or [batch, tokens, width], not 'tensor<?x2x5x4xf32>'}}
+  %0 = vit.linear %x, %w : (tensor<?x2x5x4xf32>, tensor<6x4xf32>) -> tensor<?x2x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c1_groups(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: 3 groups do not divide width 4}}
+  %0 = vit.layer_norm %x epsilon 1.0e-6 groups 3 : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c1_width(%x: tensor<?x?xf32>) {
+  // expected-error @+1 {{C1: the input's width must be known, but it is 'tensor<?x?xf32>'}}
+  %0 = vit.layer_norm %x epsilon 1.0e-6 : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c2_scale(%x: tensor<?x5x4xf32>, %s: tensor<4xf32>) {
+  // expected-error @+1 {{C2: the scale must be [2], not 'tensor<4xf32>'}}
+  %0 = vit.layer_norm %x scale %s epsilon 1.0e-6 groups 2 : (tensor<?x5x4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c2_bias(%x: tensor<?x5x4xf32>, %s: tensor<5xf32>) {
+  // expected-error @+1 {{C2: the bias must be [4], not 'tensor<5xf32>'}}
+  %0 = vit.layer_norm %x bias %s epsilon 1.0e-6 : (tensor<?x5x4xf32>, tensor<5xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c3(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C3: epsilon must be positive, such as 1.0e-06}}
+  %0 = vit.layer_norm %x epsilon 0.0 : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_rank(%q: tensor<?x6xf32>) {
+  // expected-error @+1 {{C1: query, key and value must be [batch, tokens, width], not 'tensor<?x6xf32>'}}
+  %0 = vit.attention %q, %q, %q heads 2 scale 1.0 : (tensor<?x6xf32>, tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_width(%q: tensor<?x5x6xf32>, %k: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: the query's width 6 is not the key's 4}}
+  %0 = vit.attention %q, %k, %k heads 2 scale 1.0 : (tensor<?x5x6xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_tokens(%k: tensor<?x5x4xf32>, %v: tensor<?x6x4xf32>) {
+  // expected-error @+1 {{C1: the key has 5 tokens, the value 6}}
+  %0 = vit.attention %k, %k, %v heads 2 scale 1.0 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x6x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+// The CIFAR-10 tutorial's numbers.
+func.func @attention_c2_divides(%q: tensor<?x65x100xf32>) {
+  // expected-error @+1 {{C2: 3 heads do not divide width 100; use 4 heads or a width that is a multiple of 3}}
+  %0 = vit.attention %q, %q, %q heads 3 scale 1.0 : (tensor<?x65x100xf32>, tensor<?x65x100xf32>, tensor<?x65x100xf32>) -> tensor<?x65x100xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_positive(%q: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C2: 0 heads; there must be at least one}}
+  %0 = vit.attention %q, %q, %q heads 0 scale 1.0 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_result(%q: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C3: the result must have the query's tokens and the value's width, not 'tensor<?x5x6xf32>'}}
+  %0 = vit.attention %q, %q, %q heads 2 scale 1.0 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_probabilities(%q: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C3: the probabilities must be [batch, 2 heads, 5, 5 tokens], not 'tensor<?x5x5xf32>'}}
+  %0, %1 = vit.attention %q, %q, %q heads 2 scale 1.0 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<?x5x5xf32>)
+  return
+}
+
+// -----
+
+func.func @add_c1(%x: tensor<?x5x4xf32>, %y: tensor<6x4xf32>) {
+  // expected-error @+1 {{C1: tensor<?x5x4xf32> and tensor<6x4xf32> cannot be broadcast: from the last dimension on, sizes must be equal, or 1, or missing}}
+  %0 = vit.add %x, %y : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @mul_c1(%x: tensor<?x5x4xf32>, %y: tensor<2xf32>) {
+  // expected-error @+1 {{C1: tensor<?x5x4xf32> and tensor<2xf32> cannot be broadcast}}
+  %0 = vit.mul %x, %y : (tensor<?x5x4xf32>, tensor<2xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @layer_scale_c1(%x: tensor<?x5x4xf32>, %g: tensor<5xf32>) {
+  // expected-error @+1 {{C1: gamma must be one number per channel of tensor<?x5x4xf32>, not 'tensor<5xf32>'}}
+  %0 = vit.layer_scale %x, %g : (tensor<?x5x4xf32>, tensor<5xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @dropout_c1(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: the probability 1.000000e+00 must be at least 0 and below 1}}
+  %0 = vit.dropout %x probability 1.0 : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @drop_path_c1(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: the probability -1.000000e-01 must be at least 0 and below 1}}
+  %0 = vit.drop_path %x probability -0.1 : tensor<?x4xf32>
+  return
+}

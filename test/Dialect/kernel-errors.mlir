@@ -1,0 +1,308 @@
+// RUN: vit-opt %s -split-input-file -verify-diagnostics
+// Functions are named after the constraint that they break.
+
+func.func @gemm_c1_arguments(%x: tensor<?x4xf32>, %w: tensor<6x4xf32>, %b: tensor<6xf32>) {
+  // expected-error @+1 {{C1: the region must take 2 f32, the element and one per extra, but takes 1}}
+  %0 = kernel.gemm %x, %w extras(%b : tensor<6xf32>) {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x4xf32>, tensor<6x4xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @gemm_c1_terminator(%x: tensor<?x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{C1: the region must end in kernel.yield}}
+  %0 = kernel.gemm %x, %w {
+  ^bb0(%a: f32):
+    %1 = arith.addf %a, %a : f32
+  } : (tensor<?x4xf32>, tensor<6x4xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @map_c1_ops(%x: tensor<?x4xf32>) {
+  %0 = kernel.map %x {
+  ^bb0(%a: f32):
+    // expected-error @+1 {{'func.call' op is not allowed in a kernel's region (C1); it holds arith and math ops}}
+    %1 = func.call @f(%a) : (f32) -> f32
+    kernel.yield %1 : f32
+  } : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+func.func private @f(f32) -> f32
+
+// -----
+
+func.func @gemm_c2(%x: tensor<?x4xf32>, %w: tensor<4x6xf32>) {
+  // expected-error @+1 {{C2: the weight must be [out, in] = [result's width, input's width], but 'tensor<?x4xf32>' times 'tensor<4x6xf32>' is given as 'tensor<?x6xf32>'}}
+  %0 = kernel.gemm %x, %w {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x4xf32>, tensor<4x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @gemm_c3(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>, %b: tensor<5xf32>) {
+  // expected-error @+1 {{C3: extra 0, 'tensor<5xf32>', must have the shape of the result 'tensor<?x5x6xf32>' or its last dimensions}}
+  %0 = kernel.gemm %x, %w extras(%b : tensor<5xf32>) {
+  ^bb0(%a: f32, %e: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @rows_c1(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: the region must take 1 f32, the element and one per extra, but takes 2}}
+  %0 = kernel.rows normalize %x epsilon 1.0e-6 {
+  ^bb0(%a: f32, %b: f32):
+    kernel.yield %a : f32
+  } : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @rows_c2_shape(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: the result must have the shape of the input 'tensor<?x4xf32>', not 'tensor<?x5xf32>'}}
+  %0 = kernel.rows normalize %x epsilon 1.0e-6 {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : tensor<?x4xf32> -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @rows_c2_groups(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: 3 groups do not divide width 4}}
+  %0 = kernel.rows softmax %x epsilon 0.0 groups 3 {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @rows_c3(%x: tensor<?x4xf32>, %b: tensor<2xf32>) {
+  // expected-error @+1 {{C3: extra 0, 'tensor<2xf32>', must have the shape of the result}}
+  %0 = kernel.rows softmax %x extras(%b : tensor<2xf32>) epsilon 0.0 {
+  ^bb0(%a: f32, %e: f32):
+    kernel.yield %a : f32
+  } : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @map_c2(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: the result must have the shape of the input}}
+  %0 = kernel.map %x {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : tensor<?x4xf32> -> tensor<?x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @map_c3(%x: tensor<?x4xf32>, %b: tensor<?x3x4xf32>) {
+  // expected-error @+1 {{C3: extra 0, 'tensor<?x3x4xf32>', must have the shape of the result}}
+  %0 = kernel.map %x extras(%b : tensor<?x3x4xf32>) {
+  ^bb0(%a: f32, %e: f32):
+    kernel.yield %a : f32
+  } : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @prepend_c2(%x: tensor<?x5x4xf32>, %t: tensor<2x4xf32>) {
+  // expected-error @+1 {{C2: tokens 'tensor<2x4xf32>' before 'tensor<?x5x4xf32>' do not make 'tensor<?x6x4xf32>'}}
+  %0 = kernel.prepend %x, %t {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x5x4xf32>, tensor<2x4xf32>) -> tensor<?x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @prepend_c1(%x: tensor<?x5x4xf32>, %t: tensor<1x4xf32>) {
+  // expected-error @+1 {{C1: the region must take 1 f32}}
+  %0 = kernel.prepend %x, %t {
+  ^bb0(%a: f32, %b: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x5x4xf32>, tensor<1x4xf32>) -> tensor<?x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @prepend_c3(%x: tensor<?x5x4xf32>, %t: tensor<1x4xf32>, %p: tensor<5x4xf32>) {
+  // expected-error @+1 {{C3: extra 0, 'tensor<5x4xf32>', must have the shape of the result}}
+  %0 = kernel.prepend %x, %t extras(%p : tensor<5x4xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x5x4xf32>, tensor<1x4xf32>) -> tensor<?x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_offsets(%q: tensor<?x5x12xf32>) {
+  // expected-error @+1 {{C1: heads and head_dim must be positive and offsets three numbers}}
+  %0 = kernel.attention %q, %q, %q heads 2 head_dim 2 offsets [0, 4] scale 1.0 : (tensor<?x5x12xf32>, tensor<?x5x12xf32>, tensor<?x5x12xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_channels(%q: tensor<?x5x12xf32>) {
+  // expected-error @+1 {{C1: 2 heads of 2 channels from 9 on do not lie in 'tensor<?x5x12xf32>'}}
+  %0 = kernel.attention %q, %q, %q heads 2 head_dim 2 offsets [0, 4, 9] scale 1.0 : (tensor<?x5x12xf32>, tensor<?x5x12xf32>, tensor<?x5x12xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_tokens(%k: tensor<?x5x4xf32>, %v: tensor<?x6x4xf32>) {
+  // expected-error @+1 {{C1: key and value must have the same tokens}}
+  %0 = kernel.attention %k, %k, %v heads 2 head_dim 2 offsets [0, 0, 0] scale 1.0 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x6x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_result(%q: tensor<?x5x12xf32>) {
+  // expected-error @+1 {{C2: the result must be [batch, 5 tokens, 4], not 'tensor<?x5x12xf32>'}}
+  %0 = kernel.attention %q, %q, %q heads 2 head_dim 2 offsets [0, 4, 8] scale 1.0 : (tensor<?x5x12xf32>, tensor<?x5x12xf32>, tensor<?x5x12xf32>) -> tensor<?x5x12xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_probabilities(%q: tensor<?x5x12xf32>) {
+  // expected-error @+1 {{C2: the probabilities must be [batch, 2 heads, 5, 5 tokens], not 'tensor<?x2x5x4xf32>'}}
+  %0, %1 = kernel.attention %q, %q, %q heads 2 head_dim 2 offsets [0, 4, 8] scale 1.0 : (tensor<?x5x12xf32>, tensor<?x5x12xf32>, tensor<?x5x12xf32>) -> (tensor<?x5x4xf32>, tensor<?x2x5x4xf32>)
+  return
+}
+
+// -----
+
+func.func @patchify_c1_patch(%x: tensor<?x3x8x8xf32>) {
+  // expected-error @+1 {{C1: the patch must be two positive numbers}}
+  %0 = kernel.patchify %x patch [4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
+  return
+}
+
+// -----
+
+func.func @patchify_c1_divides(%x: tensor<?x3x8x8xf32>) {
+  // expected-error @+1 {{C1: patches of 3x4 do not divide 'tensor<?x3x8x8xf32>'}}
+  %0 = kernel.patchify %x patch [3, 4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
+  return
+}
+
+// -----
+
+func.func @patchify_c1_result(%x: tensor<?x3x8x8xf32>) {
+  // expected-error @+1 {{C1: the result must be [batch, 4, 48], not 'tensor<?x48x4xf32>'}}
+  %0 = kernel.patchify %x patch [4, 4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x48x4xf32>
+  return
+}
+
+// -----
+
+func.func @take_c1_width(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: 'tensor<?x5xf32>' cannot be tokens of 'tensor<?x5x4xf32>'}}
+  %0 = kernel.take %x from 0 : (tensor<?x5x4xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @take_c1_beyond(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: 2 tokens from 4 are beyond the input's 5}}
+  %0 = kernel.take %x from 4 : (tensor<?x5x4xf32>) -> tensor<?x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @mean_c1_shape(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: 'tensor<?x5xf32>' cannot be the mean over the tokens of 'tensor<?x5x4xf32>'}}
+  %0 = kernel.mean %x from 0 : (tensor<?x5x4xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+func.func @mean_c1_start(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: the mean from token 5 on has no tokens; the input has 5}}
+  %0 = kernel.mean %x from 5 : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @relayout_c1_shape(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: 'tensor<?x4x5xf32>' is not the shape and element type of 'tensor<?x5x4xf32>'}}
+  %0 = kernel.relayout %x : (tensor<?x5x4xf32>) -> tensor<?x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @relayout_c1_same(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: the layout does not change; use the input itself}}
+  %0 = kernel.relayout %x : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @derive_c1_rows(%x: tensor<5x4xf32>) {
+  // expected-error @+1 {{C1: the sources have 10 rows, the result 9}}
+  %0 = kernel.derive %x, %x : (tensor<5x4xf32>, tensor<5x4xf32>) -> tensor<9x4xf32>
+  return
+}
+
+// -----
+
+func.func @derive_c1_width(%x: tensor<5x4xf32>, %y: tensor<5x3xf32>) {
+  // expected-error @+1 {{C1: source 'tensor<5x3xf32>' must agree with 'tensor<10x4xf32>' in all but the first dimension}}
+  %0 = kernel.derive %x, %y : (tensor<5x4xf32>, tensor<5x3xf32>) -> tensor<10x4xf32>
+  return
+}
+
+// -----
+
+func.func @derive_c1_count(%x: tensor<5x4xf32>) {
+  // expected-error @+1 {{C1: the source 'tensor<5x4xf32>' must have the result's 24 elements, or one}}
+  %0 = kernel.derive %x : (tensor<5x4xf32>) -> tensor<6x4xf32>
+  return
+}
+
+// -----
+
+func.func @resample_c1_grid(%x: tensor<5x4xf32>) {
+  // expected-error @+1 {{C1: the grids must be two positive numbers, the prefix not negative}}
+  %0 = kernel.resample %x from [2, 2] to [3] prefix 1 : (tensor<5x4xf32>) -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @resample_c1_shape(%x: tensor<5x4xf32>) {
+  // expected-error @+1 {{C1: 'tensor<5x4xf32>' to 'tensor<9x4xf32>' is not [1 + 2*2, width] to [1 + 3*3, width]}}
+  %0 = kernel.resample %x from [2, 2] to [3, 3] prefix 1 : (tensor<5x4xf32>) -> tensor<9x4xf32>
+  return
+}
