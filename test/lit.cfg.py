@@ -8,7 +8,7 @@
 # A test is a file with RUN lines. It finds vit-opt, vit-interpret,
 # vit-compile, vit-run, FileCheck, not and split-file on its PATH.
 # Substitutions: %shared (reference data beside the repository, with feature
-# `shared`), %source (the repository), %python.
+# `shared`), %source (the repository), %build, %python.
 
 import os
 
@@ -29,6 +29,7 @@ for name in ["VIT_CPU_LEVEL", "ASAN_OPTIONS", "UBSAN_OPTIONS"]:
 
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%source", config.source))
+config.substitutions.append(("%build", os.path.dirname(config.vit_bin)))
 
 shared = os.environ.get("VIT_SHARED", os.path.join(config.source, "..", "shared"))
 shared_data = os.path.realpath(os.path.join(shared, "data"))
