@@ -14,6 +14,11 @@
 
 namespace vit::runtime {
 
+static bool isCalled(const flatbuffers::String *text, const char *name) {
+  return text && text->size() == std::strlen(name) &&
+         std::memcmp(text->Data(), name, text->size()) == 0;
+}
+
 vit_status findBinding(const Bindings &bindings, const char *name,
                        const char *what, uint32_t &index, vit_error *error) {
   index = 0;
@@ -21,8 +26,7 @@ vit_status findBinding(const Bindings &bindings, const char *name,
     return VIT_OK;
   for (uint32_t i = 0; i < bindings.size(); ++i) {
     const schema::Binding &binding = *bindings.Get(i);
-    if (std::strcmp(binding.name()->c_str(), name) == 0 ||
-        (binding.alias() && std::strcmp(binding.alias()->c_str(), name) == 0)) {
+    if (isCalled(binding.name(), name) || isCalled(binding.alias(), name)) {
       index = i;
       return VIT_OK;
     }

@@ -426,7 +426,7 @@ static vit_status findParameter(const vit_parameters *parameters,
 extern "C" vit_status vit_parameters_read(const vit_parameters *parameters,
                                           const char *name, float *out_data,
                                           size_t size, vit_error *error) {
-  uint32_t index;
+  uint32_t index = 0;
   VIT_TRY(findParameter(parameters, name, out_data, size, index, error));
   return parameters->read(index, out_data, error);
 }
@@ -434,7 +434,7 @@ extern "C" vit_status vit_parameters_read(const vit_parameters *parameters,
 extern "C" vit_status vit_parameters_write(vit_parameters *parameters,
                                            const char *name, const float *data,
                                            size_t size, vit_error *error) {
-  uint32_t index;
+  uint32_t index = 0;
   VIT_TRY(findParameter(parameters, name, data, size, index, error));
   return parameters->write(index, data, error);
 }

@@ -235,7 +235,8 @@ vit_status Checker::text(const flatbuffers::String *text, const char *what,
 template <typename T>
 vit_status Checker::aligned(const flatbuffers::Vector<T> *vector,
                             const char *what) {
-  if (vector && reinterpret_cast<uintptr_t>(vector->Data()) % 8 != 0)
+  if (vector && vector->size() != 0 &&
+      reinterpret_cast<uintptr_t>(vector->Data()) % 8 != 0)
     return corrupt("numbers of %s are not aligned", what);
   return VIT_OK;
 }
