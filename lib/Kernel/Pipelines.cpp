@@ -9,9 +9,15 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace mlir::vit;
+
+ArrayRef<StringRef> vit::getOptionalPasses() {
+  static const StringRef passes[] = {"simplify", "narrow-tokens", "fuse"};
+  return passes;
+}
 
 void vit::buildCpuPipeline(OpPassManager &manager,
                            const CpuPipelineOptions &options) {
@@ -60,15 +66,30 @@ struct VitToCpuOptions : PassPipelineOptions<VitToCpuOptions> {
 };
 } // namespace
 
+static LogicalResult
+parseCpuPipeline(OpPassManager &manager, StringRef text,
+                 function_ref<LogicalResult(const Twine &)> reportError) {
+  VitToCpuOptions given;
+  if (failed(given.parseFromString(text)))
+    return failure();
+  CpuPipelineOptions options;
+  options.level = given.level;
+  options.batch = given.batch;
+  options.outputs.assign(given.outputs.begin(), given.outputs.end());
+  options.skip.assign(given.skip.begin(), given.skip.end());
+  for (StringRef pass : options.skip)
+    if (!llvm::is_contained(getOptionalPasses(), pass))
+      return reportError("cannot leave out '" + pass + "'; optional are " +
+                         llvm::join(getOptionalPasses(), ", "));
+  buildCpuPipeline(manager, options);
+  return success();
+}
+
 void vit::registerPipelines() {
-  PassPipelineRegistration<VitToCpuOptions>(
+  registerPassPipeline(
       "vit-to-cpu", "From a graph to dispatches of generated CPU code",
-      [](OpPassManager &manager, const VitToCpuOptions &given) {
-        CpuPipelineOptions options;
-        options.level = given.level;
-        options.batch = given.batch;
-        options.outputs.assign(given.outputs.begin(), given.outputs.end());
-        options.skip.assign(given.skip.begin(), given.skip.end());
-        buildCpuPipeline(manager, options);
+      parseCpuPipeline,
+      [](function_ref<void(const ::mlir::detail::PassOptions &)> handler) {
+        handler(VitToCpuOptions());
       });
 }
