@@ -20,12 +20,12 @@ model=$1 bin=${2:-$root/build/release/bin}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# best N COMMAND...: least wall time in seconds and least peak memory in MiB of N runs.
+# best N COMMAND...: least wall and processor time in seconds and least peak memory in MiB of N runs.
 best() {
   python3 - "$@" <<'PY'
 import os, subprocess, sys, time
 count, command = int(sys.argv[1]), sys.argv[2:]
-times, peaks = [], []
+times, used, peaks = [], [], []
 for _ in range(count):
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -33,8 +33,9 @@ for _ in range(count):
     times.append(time.perf_counter() - start)
     if status:
         sys.exit(f"error: {' '.join(command)} failed")
+    used.append(usage.ru_utime + usage.ru_stime)
     peaks.append(usage.ru_maxrss / 1024)
-print(f"{min(times):.3f} s (median {sorted(times)[count // 2]:.3f}), peak {min(peaks):.0f} MiB")
+print(f"{min(times):.3f} s (median {sorted(times)[count // 2]:.3f}), processor {min(used):.3f} s, peak {min(peaks):.0f} MiB")
 PY
 }
 
