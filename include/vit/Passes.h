@@ -32,9 +32,13 @@ struct CpuPipelineOptions {
   std::vector<std::string> skip;    ///< optional passes to leave out
 };
 
-/// Adds the passes from a graph to dispatches of CPU code. Optional passes
-/// (simplify, fuse) named in `skip` are left out.
-void buildCpuPipeline(OpPassManager &manager, const CpuPipelineOptions &options);
+/// The passes that `skip` may name: results stay the same without them.
+ArrayRef<StringRef> getOptionalPasses();
+
+/// Adds the passes from a graph to dispatches of CPU code, but for the optional
+/// ones that `skip` names.
+void buildCpuPipeline(OpPassManager &manager,
+                      const CpuPipelineOptions &options);
 
 /// Registers `--vit-to-cpu`.
 void registerPipelines();

@@ -141,7 +141,8 @@ void TilePass::runOnOperation() {
   if (failed(found))
     return signalPassFailure();
   if (batch < 1) {
-    entry.emitError() << "batch " << batch << " to tile for; it must be at "
+    entry.emitError() << "batch " << batch.getValue()
+                      << " to tile for; it must be at "
                       << "least 1";
     return signalPassFailure();
   }
