@@ -151,21 +151,25 @@ void ConfigReader::checkOnly(StringRef key, const llvm::json::Value &only) {
 
 void vit::checkVitConfig(const VitConfig &config, const KeyNames &keys,
                          ConfigReader &reader) {
+  if (reader.failed())
+    return;
   if (config.imageHeight % config.patchHeight ||
       config.imageWidth % config.patchWidth) {
-    reader.failKey(keys.image,
-                   formatv("{0} x {1} (height x width) is not a whole number "
-                           "of patches of {2} x {3}; choose a {4} that is a "
-                           "multiple of {5}",
-                           config.imageHeight, config.imageWidth,
-                           config.patchHeight, config.patchWidth, keys.image,
-                           keys.patch));
+    reader.fail(formatv("\"{0}\" is {1} x {2} (height x width), not a whole "
+                        "number of patches of {3} x {4}; make it a multiple of "
+                        "\"{5}\"",
+                        keys.image, config.imageHeight, config.imageWidth,
+                        config.patchHeight, config.patchWidth, keys.patch));
     return;
   }
   if (!keys.heads.empty() && config.width % config.heads) {
-    reader.failKey(keys.heads,
-                   formatv("it does not divide {0} = {1}; choose a divisor",
-                           keys.width, config.width));
+    int64_t divisor = config.heads;
+    while (config.width % divisor)
+      divisor -= 1;
+    reader.fail(formatv("\"{0}\" is {1}, which does not divide \"{2}\" = {3}; "
+                        "use {4} heads or a width that is a multiple of {1}",
+                        keys.heads, config.heads, keys.width, config.width,
+                        divisor));
     return;
   }
   if (config.tokens() > maxTokens)

@@ -189,6 +189,9 @@ OwningOpRef<ModuleOp> vit::loadText(StringRef path, MLIRContext *context,
              << loc.getColumn() << ": ";
     else
       stream << path << ": ";
+    // An op with a name of its own has lost its line.
+    if (auto name = diagnostic.getLocation()->findInstanceOf<NameLoc>())
+      stream << name.getName().getValue() << ": ";
     stream << diagnostic.str();
     return success();
   });

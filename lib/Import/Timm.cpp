@@ -266,9 +266,9 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
   else
     args.failKey("global_pool", "supported are \"token\", \"avg\" and \"\"");
   if (pool == "token" && !config.classToken)
-    args.failKey("global_pool",
-                 "\"token\" needs the class token; set \"class_token\" to "
-                 "true or \"global_pool\" to \"avg\"");
+    args.fail(
+        "\"class_token\" is false, so \"global_pool\" cannot be \"token\" "
+        "(the default); set it to \"avg\"");
   config.meanOfPrefix = args.getBoolean("pool_include_prefix", false);
   bool last = args.getBoolean("final_norm", true);
   config.poolNorm = last && args.getBoolean("fc_norm", pool == "avg");

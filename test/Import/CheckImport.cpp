@@ -11,11 +11,15 @@
 //                                        from; --values: and what they are
 //   vit-check-import verify FOLDER...    the reference interpreter's results
 //                                        against the numbers in the folders
+//                                        --text MODEL: of that model instead
+//   vit-check-import export MODEL -o F   weights that make each parameter
+//                                        matter, by --seed
 //   vit-check-import mutate MODEL        damages a folder's config.json in many
 //                                        ways: each is an error or a model
 //
 //===----------------------------------------------------------------------===//
 
+#include "ExportWeights.h"
 #include "VerifyFolder.h"
 
 #include "vit/Import/Import.h"
@@ -36,12 +40,15 @@ using llvm::formatv;
 using llvm::outs;
 namespace cl = llvm::cl;
 
-static cl::opt<std::string> action(cl::Positional, cl::Required,
-                                   cl::desc("print|weights|verify|mutate"));
+static cl::opt<std::string>
+    action(cl::Positional, cl::Required,
+           cl::desc("print|weights|verify|export|mutate"));
 static cl::list<std::string> models(cl::Positional, cl::OneOrMore,
                                     cl::desc("MODEL..."));
 static cl::opt<std::string> weightsPath("weights",
                                         cl::desc("Checkpoint for a text"));
+static cl::opt<std::string> text("text", cl::desc("The model to verify"));
+static cl::opt<std::string> output("o", cl::desc("The file to export to"));
 static cl::opt<bool> allowUnused("allow-unused");
 static cl::opt<bool> showValues("values",
                                 cl::desc("Mean and deviation of each"));
@@ -141,7 +148,8 @@ static int verifyAll(MLIRContext *context) {
   int status = 0;
   for (const std::string &model : models) {
     std::string error;
-    OwningOpRef<ModuleOp> module = loadModel(model, context, error);
+    OwningOpRef<ModuleOp> module =
+        loadModel(text.empty() ? model : text, context, error);
     std::unique_ptr<Weights> weights;
     if (module)
       weights = openWeights(model, *module, error);
@@ -199,9 +207,13 @@ int main(int argc, char **argv) {
     return fail(error);
   if (action == "weights")
     return printWeights(model, *module);
+  if (action == "export") {
+    if (failed(exportWeights(*module, seed, output, error)))
+      return fail(error);
+    return 0;
+  }
   if (action != "print")
-    return fail("the action is print, weights, verify or mutate, not " +
-                action);
+    return fail("no such action: " + action);
   OpPrintingFlags flags;
   if (showLocations)
     flags.enableDebugInfo(true, /*prettyForm=*/false);

@@ -12,8 +12,8 @@
 
 namespace mlir::vit {
 
-/// Evaluates `module` with the reference interpreter on `folder`/input.npy and
-/// compares with what else is there:
+/// Evaluates `module` with the reference interpreter on `folder`/input.npy (or,
+/// where there is none, on sin(0.37 i)) and compares with what else is there:
 ///   logits_f64.npy                    within 1e-9 (1e-7 with computed
 ///                                     positions)
 ///   logits.npy (where no f64 one is), features.npy, last_hidden_state.npy,
