@@ -181,15 +181,15 @@ static void derivePanelVector(const Form &form, float *target,
     if (count > chunk)
       count = chunk;
     for (int64_t lane = 0; lane < kLanes; ++lane)
-      widen(values[lane],
-            source + (lane * form.width + k) * storedSize(type), type, count);
+      widen(values[lane], source + (lane * form.width + k) * storedSize(type),
+            type, count);
     float *to =
         target + place.base + paddedIndex(k, form.inGroup) * place.stride;
     int64_t i = 0;
     for (; i + 4 <= count; i += 4)
       for (int64_t lane = 0; lane < kLanes; lane += 4)
-        transpose4(to + i * place.stride + lane, place.stride,
-                   &values[lane][i], chunk);
+        transpose4(to + i * place.stride + lane, place.stride, &values[lane][i],
+                   chunk);
     for (; i < count; ++i)
       for (int64_t lane = 0; lane < kLanes; ++lane)
         to[i * place.stride + lane] = values[lane][i];

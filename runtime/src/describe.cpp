@@ -154,7 +154,7 @@ static void writeParameters(Text &json, const schema::Module &root) {
     json.field("in_group", int64_t(d.in_group()));
     // Names of parameters; a number stands for an earlier derived form.
     json.beginArray("sources");
-    for (uint32_t source : *d.sources())
+    for (uint32_t source : sourcesOf(d))
       if (source < count(root.parameters()))
         json.item(root.parameters()->Get(source)->name()->c_str());
       else

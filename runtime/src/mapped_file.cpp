@@ -63,14 +63,13 @@ unsigned char *MappedFile::mapPrivate(uint64_t offset, uint64_t size) const {
 }
 
 void forgetPages(const void *data, uint64_t size) {
-  uint64_t page = uint64_t(sysconf(_SC_PAGESIZE));
-  uint64_t begin = reinterpret_cast<uintptr_t>(data);
-  uint64_t end = begin + size;
+  auto page = uint64_t(sysconf(_SC_PAGESIZE));
   // Only whole pages: those at the ends hold a neighbour's bytes too.
-  begin = (begin + page - 1) / page * page;
-  end = end / page * page;
-  if (begin < end)
-    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+  uint64_t skip = (page - reinterpret_cast<uintptr_t>(data) % page) % page;
+  if (size < skip + page)
+    return;
+  madvise(static_cast<char *>(const_cast<void *>(data)) + skip,
+          (size - skip) / page * page, MADV_DONTNEED);
 }
 
 } // namespace vit::runtime

@@ -127,7 +127,7 @@ public:
   }
 
   void clear() {
-    allocator.deallocate(items);
+    allocator.deallocate(static_cast<void *>(items));
     items = nullptr;
     count = 0;
   }

@@ -88,48 +88,51 @@ static vit_status loadFrom(vit_module &module, const unsigned char *data,
   return chooseSchedules(module, error);
 }
 
-/// What both ways to load have in common before and after the bytes are there.
-static vit_status createModule(const vit_module_options *given,
-                               const char *name, const char *directory,
-                               size_t directoryLength, vit_module **out,
-                               vit_module_options &options, vit_error *error) {
-  if (!out)
-    return fail(error, VIT_INVALID_ARGUMENT, "out_module is NULL");
-  *out = nullptr;
-  VIT_TRY(readOptions(given, options, error));
+/// What both ways to load have in common before the bytes are there. NULL, with
+/// `status` saying why, where that fails.
+static vit_module *createModule(const vit_module_options *given,
+                                const char *name, const char *directory,
+                                size_t directoryLength,
+                                vit_module_options &options, vit_status &status,
+                                vit_error *error) {
+  status = readOptions(given, options, error);
+  if (status != VIT_OK)
+    return nullptr;
   if (options.allocator &&
-      (!options.allocator->allocate || !options.allocator->deallocate))
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "the allocator needs both allocate and deallocate");
+      (!options.allocator->allocate || !options.allocator->deallocate)) {
+    status = fail(error, VIT_INVALID_ARGUMENT,
+                  "the allocator needs both allocate and deallocate");
+    return nullptr;
+  }
+  CpuLevel most = CpuLevel::Avx512;
+  if (options.level && !parseLevel(options.level, most)) {
+    status =
+        fail(error, VIT_INVALID_ARGUMENT,
+             "'%s' is no CPU level: avx2, avx512 and none are", options.level);
+    return nullptr;
+  }
   Allocator allocator(options.allocator);
   auto *module = create<vit_module>(allocator, allocator);
   if (!module || !copyText(module->name, allocator, name, std::strlen(name)) ||
       !copyText(module->directory, allocator, directory, directoryLength)) {
     destroy(allocator, module);
-    return outOfMemory(error, sizeof(vit_module), "the module");
+    status = outOfMemory(error, sizeof(vit_module), "the module");
+    return nullptr;
   }
   module->seed = options.seed;
   module->levelIsKnown = allowedLevel(module->level);
-  if (options.level) {
-    CpuLevel most;
-    if (!parseLevel(options.level, most)) {
-      destroy(allocator, module);
-      return fail(error, VIT_INVALID_ARGUMENT,
-                  "'%s' is no CPU level: avx2, avx512 and none are",
-                  options.level);
-    }
-    if (most < module->level)
-      module->level = most;
-  }
-  *out = module;
-  return VIT_OK;
+  if (most < module->level)
+    module->level = most;
+  return module;
 }
 
-static vit_status finishModule(vit_status status, vit_module **module) {
+/// What they have in common after that.
+static vit_status finishModule(vit_status status, vit_module *module,
+                               vit_module **out) {
   if (status == VIT_OK)
-    return VIT_OK;
-  vit_module_release(*module);
-  *module = nullptr;
+    *out = module;
+  else
+    vit_module_release(module);
   return status;
 }
 
@@ -137,18 +140,22 @@ extern "C" vit_status vit_module_load(const char *path,
                                       const vit_module_options *given,
                                       vit_module **out_module,
                                       vit_error *error) {
-  if (!path)
-    return fail(error, VIT_INVALID_ARGUMENT, "path is NULL");
+  if (!path || !out_module)
+    return fail(error, VIT_INVALID_ARGUMENT, "path or out_module is NULL");
+  *out_module = nullptr;
   const char *slash = std::strrchr(path, '/');
   size_t length = slash ? size_t(slash - path) + 1 : 0;
   vit_module_options options;
-  VIT_TRY(createModule(given, path, path, length, out_module, options, error));
-  vit_module &module = **out_module;
-  vit_status status = module.file.open(path, "module", error);
+  vit_status status;
+  vit_module *module =
+      createModule(given, path, path, length, options, status, error);
+  if (!module)
+    return status;
+  status = module->file.open(path, "module", error);
   if (status == VIT_OK)
-    status = loadFrom(module, module.file.data(), module.file.size(),
+    status = loadFrom(*module, module->file.data(), module->file.size(),
                       options.verify_weights != 0, error);
-  return finishModule(status, out_module);
+  return finishModule(status, module, out_module);
 }
 
 extern "C" vit_status vit_module_load_memory(const void *data, size_t size,
@@ -156,6 +163,9 @@ extern "C" vit_status vit_module_load_memory(const void *data, size_t size,
                                              const vit_module_options *given,
                                              vit_module **out_module,
                                              vit_error *error) {
+  if (!out_module)
+    return fail(error, VIT_INVALID_ARGUMENT, "out_module is NULL");
+  *out_module = nullptr;
   if (!data || reinterpret_cast<uintptr_t>(data) % kAlignment != 0)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the module's memory is NULL or not aligned to 64 bytes");
@@ -164,16 +174,18 @@ extern "C" vit_status vit_module_load_memory(const void *data, size_t size,
   int length = directory && *directory
                    ? std::snprintf(prefix, sizeof prefix, "%s/", directory)
                    : 0;
-  if (length >= int(sizeof prefix))
+  if (length < 0 || length >= int(sizeof prefix))
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the directory's name is too long");
   vit_module_options options;
-  VIT_TRY(createModule(given, "module in memory", prefix, size_t(length),
-                       out_module, options, error));
-  vit_status status =
-      loadFrom(**out_module, static_cast<const unsigned char *>(data), size,
-               options.verify_weights != 0, error);
-  return finishModule(status, out_module);
+  vit_status status;
+  vit_module *module = createModule(given, "module in memory", prefix,
+                                    size_t(length), options, status, error);
+  if (!module)
+    return status;
+  status = loadFrom(*module, static_cast<const unsigned char *>(data), size,
+                    options.verify_weights != 0, error);
+  return finishModule(status, module, out_module);
 }
 
 extern "C" void vit_module_retain(vit_module *module) {
@@ -258,13 +270,13 @@ static vit_status bindingInfo(const vit_module *module, const char *entry,
     return fail(error, VIT_INVALID_ARGUMENT, "module or out_info is NULL");
   uint32_t at;
   VIT_TRY(findEntry(*module, entry, at, error));
-  const auto &list =
-      output ? *module->entry(at).outputs() : *module->entry(at).inputs();
-  if (index < 0 || uint32_t(index) >= list.size())
+  const auto *list =
+      output ? module->entry(at).outputs() : module->entry(at).inputs();
+  if (index < 0 || uint32_t(index) >= count(list))
     return fail(error, VIT_NOT_FOUND, "entry '%s' has no %s %d of %u",
                 module->entry(at).name()->c_str(), output ? "output" : "input",
-                index, list.size());
-  const schema::Binding &binding = *list.Get(uint32_t(index));
+                index, count(list));
+  const schema::Binding &binding = *list->Get(uint32_t(index));
   *out_info = {};
   out_info->name = binding.name()->c_str();
   out_info->alias = binding.alias() ? binding.alias()->c_str() : nullptr;

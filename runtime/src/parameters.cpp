@@ -36,7 +36,7 @@ void vit_parameters::findPlaces(bool stored) {
     if (!isInvertible(derived(d)) || (storedBytes(derived(d)) != 0) != stored)
       continue;
     int64_t offset = 0;
-    for (uint32_t source : *derived(d).sources()) {
+    for (uint32_t source : sourcesOf(derived(d))) {
       bool isParameter = source < parameterCount();
       if (isParameter && places[source].form < 0)
         places[source] = {int64_t(d), offset, nullptr};
@@ -120,7 +120,7 @@ vit_status vit_parameters::derive(uint32_t index, const Sources &sources,
   Array<float> table;
   float *target = forms[index].data;
   if (resampled) {
-    uint32_t source = d.sources()->Get(0);
+    uint32_t source = sourcesOf(d).Get(0);
     form.rows = 1;
     form.width = elements(source < parameterCount()
                               ? *parameter(source).dims()
@@ -132,7 +132,7 @@ vit_status vit_parameters::derive(uint32_t index, const Sources &sources,
     std::memset(target, 0, d.bytes()); // padding
   }
   int64_t offset = 0;
-  for (uint32_t source : *d.sources()) {
+  for (uint32_t source : sourcesOf(d)) {
     if (source >= parameterCount()) {
       uint32_t from = source - parameterCount();
       int64_t total = elements(*derived(from).dims());
@@ -213,11 +213,10 @@ vit_status vit_parameters::makeWritable(uint32_t index, vit_error *error) {
     form.borrowed = false;
     form.owned = true;
   } else if (form.mapped) {
-    uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
-    uintptr_t begin = reinterpret_cast<uintptr_t>(form.data);
-    uintptr_t end = (begin + bytes + page - 1) / page * page;
-    begin = begin / page * page;
-    if (mprotect(reinterpret_cast<void *>(begin), end - begin,
+    auto page = uint64_t(sysconf(_SC_PAGESIZE));
+    uint64_t before = reinterpret_cast<uintptr_t>(form.data) % page;
+    char *begin = reinterpret_cast<char *>(form.data) - before;
+    if (mprotect(begin, (before + bytes + page - 1) / page * page,
                  PROT_READ | PROT_WRITE) != 0)
       return outOfMemory(error, bytes, "a written weight");
     form.mapped = false;
@@ -234,7 +233,7 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
   if (!affected.allocate(module->allocator, derivedCount()))
     return outOfMemory(error, derivedCount(), "a written weight");
   for (uint32_t d = 0; d < derivedCount(); ++d) {
-    for (uint32_t source : *derived(d).sources())
+    for (uint32_t source : sourcesOf(derived(d)))
       if (source == index ||
           (source >= parameterCount() && affected[source - parameterCount()]))
         affected[d] = 1;
@@ -255,7 +254,7 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
       continue;
     const schema::Derived &d = derived(f);
     int64_t offset = 0;
-    for (uint32_t source : *d.sources()) {
+    for (uint32_t source : sourcesOf(d)) {
       bool isParameter = source < parameterCount();
       uint32_t from = isParameter ? 0 : source - parameterCount();
       int64_t size = elements(isParameter ? *parameter(source).dims()

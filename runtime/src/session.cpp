@@ -315,6 +315,13 @@ static uint64_t now() {
   return uint64_t(time.tv_sec) * 1'000'000'000 + uint64_t(time.tv_nsec);
 }
 
+static const char *kernelName(const schema::Schedule &schedule,
+                              const schema::Command &command) {
+  if (command.kind() == schema::CommandKind::Dispatch)
+    return schedule.kernels()->Get(command.kernel())->name()->c_str();
+  return command.kind() == schema::CommandKind::Copy ? "copy" : "fill";
+}
+
 vit_status vit_session::execute(vit_error *error) {
   for (uint32_t i = 0; i < count(schedule->commands()); ++i) {
     const schema::Command &command = *schedule->commands()->Get(i);
@@ -324,10 +331,8 @@ vit_status vit_session::execute(vit_error *error) {
                   "commands",
                   i, count(schedule->commands()));
     uint64_t begin = options.on_event ? now() : 0;
-    const char *kernel = "";
     switch (command.kind()) {
     case schema::CommandKind::Dispatch:
-      kernel = schedule->kernels()->Get(command.kernel())->name()->c_str();
       dispatch(command);
       break;
     case schema::CommandKind::Barrier:
@@ -339,9 +344,7 @@ vit_status vit_session::execute(vit_error *error) {
       const schema::Argument &last = *arguments.Get(arguments.size() - 1);
       uint64_t bytes = 0;
       evaluate(last.bytes(), batch, bytes);
-      bool copies = command.kind() == schema::CommandKind::Copy;
-      kernel = copies ? "copy" : "fill";
-      if (copies)
+      if (command.kind() == schema::CommandKind::Copy)
         std::memmove(resolve(last), resolve(*arguments.Get(0)), bytes);
       else
         std::memset(resolve(last), 0, bytes);
@@ -353,8 +356,9 @@ vit_status vit_session::execute(vit_error *error) {
     uint64_t flop = 0;
     if (command.flop())
       evaluate(*command.flop(), batch, flop);
-    vit_event event = {command.name() ? command.name()->c_str() : "", kernel,
-                       begin, now(), double(flop)};
+    vit_event event = {command.name() ? command.name()->c_str() : "",
+                       kernelName(*schedule, command), begin, now(),
+                       double(flop)};
     options.on_event(options.event_context, &event);
   }
   return VIT_OK;

@@ -421,7 +421,7 @@ vit_status Checker::parameterHasForm(uint32_t index) {
     const schema::Derived &derived = *module.derived()->Get(d);
     if (!isInvertible(derived) || storedBytes(derived) == 0)
       continue;
-    for (uint32_t source : *derived.sources())
+    for (uint32_t source : sourcesOf(derived))
       if (source == index)
         return VIT_OK;
   }
@@ -445,7 +445,7 @@ vit_status Checker::derived(uint32_t index) {
   if (count(d.sources()) == 0)
     return corrupt("%s has no sources", what);
   uint64_t sourceElements = 0;
-  for (uint32_t source : *d.sources()) {
+  for (uint32_t source : sourcesOf(d)) {
     // Forms may be sources of later ones.
     if (source >= uint64_t(parameterCount) + index)
       return corrupt("%s has a source %u that is not before it", what, source);

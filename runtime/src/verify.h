@@ -72,6 +72,15 @@ inline uint64_t storedBytes(const schema::Derived &derived) {
   return derived.data() ? derived.data()->size() : 0;
 }
 
+/// The sources of a verified form, of which there is at least one.
+inline const flatbuffers::Vector<uint32_t> &
+sourcesOf(const schema::Derived &derived) {
+  const flatbuffers::Vector<uint32_t> *sources = derived.sources();
+  if (!sources)
+    __builtin_unreachable();
+  return *sources;
+}
+
 /// The layout of a derived form, any but Resample.
 Form formOf(const schema::Derived &derived);
 
