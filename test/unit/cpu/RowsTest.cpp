@@ -161,7 +161,7 @@ TEST(Math, ErrorsAreSmallOverTheWholeRange) {
        1.5e-7},
       {"math.exp2", [](double x) { return std::exp2(x); }, -160, 135, 1e-44,
        1.5e-7},
-      {"math.erf", [](double x) { return std::erf(x); }, -6, 6, 4e-7, 0},
+      {"math.erf", [](double x) { return std::erf(x); }, -6, 6, 2e-7, 0},
       {"math.tanh", [](double x) { return std::tanh(x); }, -12, 12, 3e-7, 0},
       {"math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 1e-3, 100, 0,
        2e-7},
