@@ -111,14 +111,16 @@ LogicalResult PrependOp::verify() {
 
 LogicalResult AttentionOp::verify() {
   int64_t heads = getHeads(), size = getHeadDim();
-  if (heads < 1 || size < 1 || getOffsets().size() != 3)
+  constexpr int64_t limit = 1 << 20;
+  if (heads < 1 || size < 1 || heads > limit || size > limit ||
+      getOffsets().size() != 3)
     return emitOpError(
         "C1: heads and head_dim must be positive and offsets three numbers");
   Value operands[] = {getQuery(), getKey(), getValue()};
   for (auto [operand, offset] : llvm::zip(operands, getOffsets())) {
     RankedTensorType type = tensorOf(operand);
     if (type.getRank() != 3 || offset < 0 ||
-        offset + heads * size > type.getDimSize(2))
+        heads * size > type.getDimSize(2) - offset)
       return emitOpError("C1: ")
              << heads << " heads of " << size << " channels from " << offset
              << " on do not lie in " << type;
@@ -170,7 +172,7 @@ LogicalResult TakeOp::verify() {
     return emitOpError("C1: ") << result << " cannot be tokens of " << input;
   int64_t start = getStart(),
           count = result.getRank() == 3 ? result.getDimSize(1) : 1;
-  if (start < 0 || start + count > input.getDimSize(1))
+  if (start < 0 || count > input.getDimSize(1) - start)
     return emitOpError("C1: ")
            << count << " tokens from " << start << " are beyond the input's "
            << input.getDimSize(1);
@@ -239,7 +241,9 @@ LogicalResult ResampleOp::verify() {
                    result = tensorOf(getResult());
   ArrayRef<int64_t> from = getFrom(), to = getTo();
   auto isGrid = [](ArrayRef<int64_t> grid) {
-    return grid.size() == 2 && grid[0] > 0 && grid[1] > 0;
+    constexpr int64_t limit = 1 << 20;
+    return grid.size() == 2 && grid[0] > 0 && grid[1] > 0 && grid[0] <= limit &&
+           grid[1] <= limit;
   };
   int64_t prefix = getPrefix();
   if (!isGrid(from) || !isGrid(to) || prefix < 0)

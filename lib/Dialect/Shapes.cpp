@@ -13,6 +13,7 @@
 #include "vit/Dialect/Vit.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/Support/CheckedArithmetic.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -71,6 +72,10 @@ LogicalResult PatchifyOp::inferReturnTypes(MLIRContext *, Where where,
         "' op C2: the patch must be two positive numbers, [height, width]");
   int64_t channels = input.getDimSize(1), height = input.getDimSize(2),
           width = input.getDimSize(3);
+  std::optional<int64_t> pixels = llvm::checkedMul(height, width);
+  if (!pixels || !llvm::checkedMul(*pixels, channels))
+    return emitOptionalError(where, "'", op, "' op C1: a picture of ", height,
+                             "x", width, " is too large");
   if (height % patch[0] != 0 || width % patch[1] != 0)
     return emitOptionalError(
         where, "'", op, "' op C2: patches of ", patch[0], "x", patch[1],
@@ -142,9 +147,11 @@ LogicalResult MeanTokensOp::inferReturnTypes(MLIRContext *, Where where,
   return success();
 }
 
-/// Two positive numbers.
+/// Two positive numbers whose product is one, too.
 static bool isGrid(ArrayRef<int64_t> grid) {
-  return grid.size() == 2 && grid[0] > 0 && grid[1] > 0;
+  constexpr int64_t limit = 1 << 20;
+  return grid.size() == 2 && grid[0] > 0 && grid[1] > 0 && grid[0] <= limit &&
+         grid[1] <= limit;
 }
 
 LogicalResult SincosPositionsOp::inferReturnTypes(MLIRContext *context,
@@ -161,6 +168,10 @@ LogicalResult SincosPositionsOp::inferReturnTypes(MLIRContext *context,
                              width,
                              " must be a multiple of 4 and at least 8; use ",
                              std::max<int64_t>(8, (width + 3) / 4 * 4));
+  if (!(adaptor.getTemperature().convertToDouble() > 0.0))
+    return emitOptionalError(where, "'", getOperationName(),
+                             "' op C2: the temperature must be positive, such "
+                             "as 1.0e+04");
   results.push_back(RankedTensorType::get({grid[0] * grid[1], width},
                                           Float32Type::get(context)));
   return success();
@@ -177,9 +188,9 @@ LogicalResult ResamplePositionsOp::inferReturnTypes(MLIRContext *, Where where,
     return emitOptionalError(
         where, "'", op,
         "' op C2: both grids must be two positive numbers, [rows, columns]");
-  if (prefix < 0)
+  if (prefix < 0 || prefix > 1 << 20)
     return emitOptionalError(where, "'", op, "' op C2: the prefix ", prefix,
-                             " must not be negative");
+                             " must be a number of tokens, 0 or more");
   if (input.getRank() != 2 ||
       !agree(input.getDimSize(0), prefix + from[0] * from[1]))
     return emitOptionalError(where, "'", op, "' op C1: the table must be [",

@@ -9,6 +9,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/Support/CheckedArithmetic.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -52,18 +53,28 @@ int64_t ParameterOp::getStoredEnd() {
   return stored ? stored.getEnd() : getTensorType().getDimSize(0);
 }
 
+/// The product of sizes that are all positive; nothing where one is not, or
+/// where it is beyond what any machine holds.
+static std::optional<int64_t> countElements(ArrayRef<int64_t> shape) {
+  std::optional<int64_t> count = 1;
+  for (int64_t size : shape) {
+    count = llvm::checkedMul(*count, size);
+    if (size < 1 || !count || *count > int64_t(1) << 40)
+      return std::nullopt;
+  }
+  return count;
+}
+
 LogicalResult ParameterOp::verify() {
   auto type = dyn_cast<RankedTensorType>(getType());
-  if (!type || !type.getElementType().isF32() || !type.hasStaticShape() ||
-      type.getRank() < 1 || type.getRank() > 4 ||
-      llvm::any_of(type.getShape(), [](int64_t size) { return size < 1; }))
+  if (!type || !type.getElementType().isF32() || type.getRank() < 1 ||
+      type.getRank() > 4 || !countElements(type.getShape()))
     return emitOpError("C1: the type must be a tensor of f32 with 1 to 4 "
-                       "known, positive sizes, "
-                       "not ")
+                       "known, positive sizes, not ")
            << getType();
-  if (getLayers() && *getLayers() < 1)
-    return emitOpError("C2: ")
-           << *getLayers() << " layers; there must be at least one";
+  if (getLayers() && static_cast<int64_t>(*getLayers()) < 1)
+    return emitOpError("C2: ") << static_cast<int64_t>(*getLayers())
+                               << " layers; there must be at least one";
   auto stored = getStoredAttr();
   if (!stored)
     return success();
@@ -74,21 +85,18 @@ LogicalResult ParameterOp::verify() {
            << (wanted ? "\" must have {} once, where the layer's number stands"
                       : "\" must not have {}: the parameter has no layers");
   ArrayRef<int64_t> shape = stored.getShape();
-  int64_t rows = shape.empty() ? 0 : shape.front();
-  if (llvm::any_of(shape, [](int64_t size) { return size < 1; }) ||
-      stored.getBegin() < 0 || stored.getEnd() <= stored.getBegin() ||
-      stored.getEnd() > rows)
+  if (shape.empty() || !countElements(shape))
+    return emitOpError("C3: the stored shape must be known, positive sizes");
+  int64_t begin = stored.getBegin(), end = stored.getEnd();
+  if (begin < 0 || end <= begin || end > shape.front())
     return emitOpError("C3: rows ")
-           << stored.getBegin() << " to " << stored.getEnd()
-           << " do not lie in a stored tensor of " << rows << " rows";
-  int64_t elements = stored.getEnd() - stored.getBegin();
-  for (int64_t size : shape.drop_front())
-    elements *= size;
+           << begin << " to " << end << " do not lie in a stored tensor of "
+           << shape.front() << " rows";
+  int64_t elements = (end - begin) * *countElements(shape.drop_front());
   if (elements != type.getNumElements())
-    return emitOpError("C3: rows ")
-           << stored.getBegin() << " to " << stored.getEnd() << " hold "
-           << elements << " numbers, the parameter " << type << " has "
-           << type.getNumElements();
+    return emitOpError("C3: rows ") << begin << " to " << end << " hold "
+                                    << elements << " numbers, the parameter "
+                                    << type << " has " << type.getNumElements();
   return success();
 }
 
@@ -278,6 +286,9 @@ LogicalResult AttentionOp::verify() {
       return emitOpError("C1: query, key and value must be [batch, tokens, "
                          "width], not ")
              << type;
+  for (RankedTensorType type : {q, k, v})
+    if (type.isDynamicDim(2))
+      return emitOpError("C1: the widths must be known, but there is ") << type;
   if (q.getDimSize(2) != k.getDimSize(2))
     return emitOpError("C1: the query's width ")
            << q.getDimSize(2) << " is not the key's " << k.getDimSize(2);

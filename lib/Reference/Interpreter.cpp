@@ -15,7 +15,9 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <new>
 #include <numeric>
+#include <stdexcept>
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -292,5 +294,14 @@ LogicalResult reference::evaluate(func::FuncOp entry, ArrayRef<Tensor> inputs,
                                   ArrayRef<std::string> outputs,
                                   std::vector<NamedTensor> &results,
                                   std::string &error) {
-  return Evaluator(readParameter, outputs, error).run(entry, inputs, results);
+  // Sizes come from a text and a batch, both of which may be absurd.
+  try {
+    return Evaluator(readParameter, outputs, error).run(entry, inputs, results);
+  } catch (const std::bad_alloc &) {
+    error = "there is not enough memory to evaluate @" + entry.getName().str() +
+            "; use a smaller batch";
+  } catch (const std::length_error &) {
+    error = "@" + entry.getName().str() + " has tensors beyond any memory";
+  }
+  return failure();
 }

@@ -16,6 +16,16 @@ vit.parameter @parameter_c1_scalar : tensor<f32>
 
 // -----
 
+// expected-error @+1 {{C1: the type must be a tensor of f32}}
+vit.parameter @parameter_c1_size : tensor<4294967296x4294967296xf32>
+
+// -----
+
+// expected-error @+1 {{C2: -2 layers; there must be at least one}}
+vit.parameter @parameter_c2_negative : -2 x tensor<4xf32>
+
+// -----
+
 // expected-error @+1 {{C2: 0 layers; there must be at least one}}
 vit.parameter @parameter_c2_none : 0 x tensor<4xf32>
 
@@ -28,6 +38,11 @@ vit.parameter @parameter_c2_pattern : 2 x tensor<4xf32> stored<"w", [4], 0 to 4>
 
 // expected-error @+1 {{C2: the stored name "w.{}" must not have {}: the parameter has no layers}}
 vit.parameter @parameter_c2_no_layers : tensor<4xf32> stored<"w.{}", [4], 0 to 4>
+
+// -----
+
+// expected-error @+1 {{C3: the stored shape must be known, positive sizes}}
+vit.parameter @parameter_c3_shape : tensor<8xf32> stored<"w", [8, -1], 0 to 8>
 
 // -----
 
@@ -231,6 +246,14 @@ func.func @patchify_c1_dynamic(%x: tensor<?x3x?x8xf32>) {
 
 // -----
 
+func.func @patchify_c1_size(%x: tensor<?x4294967296x4294967296x4294967296xf32>) {
+  // expected-error @+1 {{C1: a picture of 4294967296x4294967296 is too large}}
+  %0 = vit.patchify %x patch [4, 4] order chw : (tensor<?x4294967296x4294967296x4294967296xf32>) -> tensor<?x4x48xf32>
+  return
+}
+
+// -----
+
 func.func @patchify_c2_patch(%x: tensor<?x3x8x8xf32>) {
   // expected-error @+1 {{C2: the patch must be two positive numbers, [height, width]}}
   %0 = vit.patchify %x patch [4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
@@ -327,6 +350,22 @@ func.func @sincos_positions_c1_width() {
 
 // -----
 
+func.func @sincos_positions_c1_size() {
+  // expected-error @+1 {{C1: the grid must be two positive numbers, [rows, columns]}}
+  %0 = vit.sincos_positions grid [4294967296, 4294967296] width 8 temperature 10000.0 : tensor<0x8xf32>
+  return
+}
+
+// -----
+
+func.func @sincos_positions_c2() {
+  // expected-error @+1 {{C2: the temperature must be positive, such as 1.0e+04}}
+  %0 = vit.sincos_positions grid [2, 2] width 8 temperature 0.0 : tensor<4x8xf32>
+  return
+}
+
+// -----
+
 func.func @resample_positions_c1(%x: tensor<4x8xf32>) {
   // expected-error @+1 {{C1: the table must be [1 + 2*2, width], not 'tensor<4x8xf32>'}}
   %0 = vit.resample_positions %x from [2, 2] to [3, 3] prefix 1 : (tensor<4x8xf32>) -> tensor<10x8xf32>
@@ -344,7 +383,7 @@ func.func @resample_positions_c2_grid(%x: tensor<5x8xf32>) {
 // -----
 
 func.func @resample_positions_c2_prefix(%x: tensor<5x8xf32>) {
-  // expected-error @+1 {{C2: the prefix -1 must not be negative}}
+  // expected-error @+1 {{C2: the prefix -1 must be a number of tokens, 0 or more}}
   %0 = vit.resample_positions %x from [2, 3] to [2, 3] prefix -1 : (tensor<5x8xf32>) -> tensor<5x8xf32>
   return
 }
@@ -434,6 +473,14 @@ func.func @attention_c1_rank(%q: tensor<?x6xf32>) {
 func.func @attention_c1_width(%q: tensor<?x5x6xf32>, %k: tensor<?x5x4xf32>) {
   // expected-error @+1 {{C1: the query's width 6 is not the key's 4}}
   %0 = vit.attention %q, %k, %k heads 2 scale 1.0 : (tensor<?x5x6xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_known(%q: tensor<?x5x?xf32>) {
+  // expected-error @+1 {{C1: the widths must be known, but there is 'tensor<?x5x?xf32>'}}
+  %0 = vit.attention %q, %q, %q heads 2 scale 1.0 : (tensor<?x5x?xf32>, tensor<?x5x?xf32>, tensor<?x5x?xf32>) -> tensor<?x5x?xf32>
   return
 }
 

@@ -237,6 +237,14 @@ func.func @take_c1_beyond(%x: tensor<?x5x4xf32>) {
 
 // -----
 
+func.func @take_c1_far(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: 2 tokens from 9223372036854775807 are beyond the input's 5}}
+  %0 = kernel.take %x from 9223372036854775807 : (tensor<?x5x4xf32>) -> tensor<?x2x4xf32>
+  return
+}
+
+// -----
+
 func.func @mean_c1_shape(%x: tensor<?x5x4xf32>) {
   // expected-error @+1 {{C1: 'tensor<?x5xf32>' cannot be the mean over the tokens of 'tensor<?x5x4xf32>'}}
   %0 = kernel.mean %x from 0 : (tensor<?x5x4xf32>) -> tensor<?x5xf32>

@@ -5,6 +5,7 @@
 // RUN: not vit-interpret %s --entry same_names 2>&1 | FileCheck %s --check-prefix=NAMES
 // RUN: not vit-interpret %s --entry index_argument 2>&1 | FileCheck %s --check-prefix=ARGUMENT
 // RUN: not vit-interpret %s --entry input --batch 0 2>&1 | FileCheck %s --check-prefix=BATCH
+// RUN: not vit-interpret %s --entry large 2>&1 | FileCheck %s --check-prefix=LARGE
 // RUN: not vit-interpret %s.none 2>&1 | FileCheck %s --check-prefix=FILE
 
 // ENTRY: error: {{.*}}errors.mlir has no function @missing
@@ -48,4 +49,12 @@ func.func @index_argument(%i: index) {
 // BATCH: error: input 0 of @input is [0, 4] but must be [?, 4], with ? at least 1
 func.func @input(%x: tensor<?x4xf32>) {
   return
+}
+
+// LARGE: error: there is not enough memory to evaluate @large; use a smaller batch
+func.func @large(%x: tensor<2xf32>) -> tensor<1048576x1048576x1xf32> {
+  %0 = arith.constant dense<0.0> : tensor<1048576x1x1xf32>
+  %1 = arith.constant dense<0.0> : tensor<1x1048576x1xf32>
+  %2 = vit.add %0, %1 : (tensor<1048576x1x1xf32>, tensor<1x1048576x1xf32>) -> tensor<1048576x1048576x1xf32>
+  return %2 : tensor<1048576x1048576x1xf32>
 }
