@@ -342,7 +342,9 @@ LogicalResult Request::compile() {
 static FailureOr<reference::Tensor> readTensor(const vit_tensor &tensor) {
   reference::Tensor result(
       std::vector<int64_t>(tensor.dims, tensor.dims + tensor.rank));
-  if (tensor.size < result.data.size() * vit_dtype_size(tensor.dtype))
+  // Not vit_dtype_size: this library does not link the runtime.
+  size_t element = tensor.dtype == VIT_F32 ? sizeof(float) : sizeof(double);
+  if (tensor.size < result.data.size() * element)
     return failure();
   if (tensor.dtype == VIT_F32)
     llvm::copy(
