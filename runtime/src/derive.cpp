@@ -316,10 +316,10 @@ static Taps makeTaps(int64_t position, int64_t from, int64_t to,
   double support = scale >= 1 ? 2 * scale : 2;
   taps.shrink = scale >= 1 ? 1 / scale : 1;
   // Taps beyond the border are left out and the others scaled to a sum of 1.
-  taps.first = int64_t(taps.center - support + 0.5);
-  if (taps.center - support + 0.5 < 0)
-    taps.first = 0;
-  int64_t last = int64_t(taps.center + support + 0.5);
+  double begin = taps.center - support + 0.5;
+  double end = taps.center + support + 0.5;
+  taps.first = begin < 0 ? 0 : int64_t(begin);
+  auto last = int64_t(end);
   taps.count = (last < from ? last : from) - taps.first;
   double total = 0;
   for (int64_t i = 0; i < taps.count; ++i)

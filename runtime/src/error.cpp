@@ -56,8 +56,9 @@ extern "C" const char *vit_status_name(vit_status status) {
     return "VIT_CANCELLED";
   case VIT_INTERNAL:
     return "VIT_INTERNAL";
+  default:
+    return "unknown status";
   }
-  return "unknown status";
 }
 
 extern "C" size_t vit_dtype_size(vit_dtype dtype) {
@@ -73,6 +74,7 @@ extern "C" size_t vit_dtype_size(vit_dtype dtype) {
   case VIT_I64:
   case VIT_F64:
     return 8;
+  default:
+    return 0;
   }
-  return 0;
 }

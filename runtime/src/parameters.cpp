@@ -40,9 +40,7 @@ void vit_parameters::findPlaces(bool stored) {
       bool isParameter = source < parameterCount();
       if (isParameter && places[source].form < 0)
         places[source] = {int64_t(d), offset, nullptr};
-      offset +=
-          elements(isParameter ? *parameter(source).dims()
-                               : *derived(source - parameterCount()).dims());
+      offset += sourceElements(*module->root, source);
     }
   }
 }
@@ -122,9 +120,7 @@ vit_status vit_parameters::derive(uint32_t index, const Sources &sources,
   if (resampled) {
     uint32_t source = sourcesOf(d).Get(0);
     form.rows = 1;
-    form.width = elements(source < parameterCount()
-                              ? *parameter(source).dims()
-                              : *derived(source - parameterCount()).dims());
+    form.width = sourceElements(*module->root, source);
     if (!table.allocateRaw(module->allocator, size_t(form.width)))
       return outOfMemory(error, uint64_t(form.width) * 4, "a position table");
     target = table.data();
@@ -257,8 +253,7 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
     for (uint32_t source : sourcesOf(d)) {
       bool isParameter = source < parameterCount();
       uint32_t from = isParameter ? 0 : source - parameterCount();
-      int64_t size = elements(isParameter ? *parameter(source).dims()
-                                          : *derived(from).dims());
+      int64_t size = sourceElements(*module->root, source);
       const float *values = source == index                  ? data
                             : !isParameter && affected[from] ? forms[from].data
                                                              : nullptr;

@@ -39,7 +39,6 @@ bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
 }
 
 bool checkCommand(const schema::Module &module, const schema::Entry &entry,
-                  const schema::Schedule &schedule,
                   const schema::Command &command, int64_t batch,
                   const uint64_t *slotSizes, char *reason, size_t reasonSize) {
   uint64_t ignored;

@@ -31,7 +31,6 @@ bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
 /// arguments have. Indices must have been checked. False, with a reason for
 /// people, where one does.
 bool checkCommand(const schema::Module &module, const schema::Entry &entry,
-                  const schema::Schedule &schedule,
                   const schema::Command &command, int64_t batch,
                   const uint64_t *slotSizes, char *reason, size_t reasonSize);
 

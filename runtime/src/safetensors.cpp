@@ -38,7 +38,10 @@ public:
     for (; at != end && *at != '"'; ++at) {
       if (static_cast<unsigned char>(*at) < 0x20)
         return false;
-      if (*at == '\\' && ++at == end)
+      if (*at != '\\')
+        continue;
+      ++at; // What is escaped is no end.
+      if (at == end)
         return false;
     }
     if (at == end || at - text > 4096)

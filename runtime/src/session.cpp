@@ -171,7 +171,7 @@ vit_status vit_session::plan(uint32_t entry, int64_t newBatch,
                 static_cast<long long>(newBatch));
   for (uint32_t i = 0; i < count(schedule->commands()); ++i) {
     char reason[256];
-    if (!checkCommand(*module->root, module->entry(entry), *schedule,
+    if (!checkCommand(*module->root, module->entry(entry),
                       *schedule->commands()->Get(i), newBatch, slotSizes.data(),
                       reason, sizeof reason))
       return fail(error, VIT_CORRUPT, "'%s' is damaged: command %u %s",

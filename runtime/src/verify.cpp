@@ -74,6 +74,16 @@ int64_t elements(const Dims &dims, int64_t batch) {
   return product;
 }
 
+int64_t sourceElements(const schema::Module &module, uint32_t source) {
+  uint32_t parameters = count(module.parameters());
+  const Dims *dims = source < parameters
+                         ? module.parameters()->Get(source)->dims()
+                         : module.derived()->Get(source - parameters)->dims();
+  if (!dims)
+    __builtin_unreachable(); // The schema requires them.
+  return elements(*dims);
+}
+
 static size_t elementSize(schema::DType dtype) {
   return vit_dtype_size(vit_dtype(dtype));
 }
@@ -444,7 +454,7 @@ vit_status Checker::derived(uint32_t index) {
   VIT_TRY(dims(*d.dims(), what, false));
   if (count(d.sources()) == 0)
     return corrupt("%s has no sources", what);
-  uint64_t sourceElements = 0;
+  uint64_t total = 0;
   for (uint32_t source : sourcesOf(d)) {
     // Forms may be sources of later ones.
     if (source >= uint64_t(parameterCount) + index)
@@ -456,14 +466,12 @@ vit_status Checker::derived(uint32_t index) {
         module.derived()->Get(source - parameterCount)->kind() !=
             schema::DerivedKind::RowMajor)
       return corrupt("%s is made from a form that is not row-major", what);
-    sourceElements += uint64_t(elements(
-        isParameter ? *module.parameters()->Get(source)->dims()
-                    : *module.derived()->Get(source - parameterCount)->dims()));
-    if (sourceElements > uint64_t(kMaxElements))
+    total += uint64_t(sourceElements(module, source));
+    if (total > uint64_t(kMaxElements))
       return corrupt("%s is too large", what);
   }
   if (d.kind() == schema::DerivedKind::Resample) {
-    VIT_TRY(resample(d, int64_t(sourceElements), what));
+    VIT_TRY(resample(d, int64_t(total), what));
   } else {
     if (d.kind() == schema::DerivedKind::Panels && d.dims()->size() != 2)
       return corrupt("%s has panels of rank %u, expected 2", what,
@@ -471,10 +479,10 @@ vit_status Checker::derived(uint32_t index) {
     Form form = formOf(d);
     if (const char *reason = checkForm(form))
       return corrupt("%s %s", what, reason);
-    if (uint64_t(form.sourceElements()) != sourceElements)
+    if (uint64_t(form.sourceElements()) != total)
       return corrupt("%s has %lld elements and its sources %llu", what,
                      static_cast<long long>(form.sourceElements()),
-                     static_cast<unsigned long long>(sourceElements));
+                     static_cast<unsigned long long>(total));
     if (d.bytes() != uint64_t(formElements(form)) * sizeof(float))
       return corrupt("%s has %llu bytes, expected %llu", what,
                      static_cast<unsigned long long>(d.bytes()),
@@ -686,7 +694,7 @@ vit_status Checker::command(const schema::Entry &entry,
   }
   // The same checks run again for each batch that a session sees.
   char reason[256];
-  if (!checkCommand(module, entry, s, c, 1, slotSizes, reason, sizeof reason))
+  if (!checkCommand(module, entry, c, 1, slotSizes, reason, sizeof reason))
     return corrupt("%s %s", what, reason);
   return VIT_OK;
 }

@@ -81,6 +81,9 @@ sourcesOf(const schema::Derived &derived) {
   return *sources;
 }
 
+/// The elements of a source: a parameter or, counted on, a derived form.
+int64_t sourceElements(const schema::Module &module, uint32_t source);
+
 /// The layout of a derived form, any but Resample.
 Form formOf(const schema::Derived &derived);
 

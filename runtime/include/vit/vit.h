@@ -214,10 +214,9 @@ typedef struct vit_preprocessing {
   int32_t channels;   ///< 1: grey, 3: RGB
   int32_t height, width; ///< of the input tensor
   int32_t resize_height, resize_width; ///< 0: no resize. Where resize_width is
-                                       ///< -1: the shorter edge becomes
-                                       ///< resize_height, aspect ratio kept.
+                                       ///< negative the aspect ratio is kept.
   int32_t center_crop;   ///< Non-zero: crop the middle to height x width.
-  int32_t interpolation; ///< 0 nearest, 2 bilinear, 3 bicubic (Pillow's codes)
+  int32_t interpolation; ///< 0 nearest, 2 bilinear, 3 bicubic, ... (Pillow's)
   int32_t apply_exif_orientation;
   float scale;   ///< Multiplies the pixel (0..255), usually 1/255.
   float mean[4]; ///< Then (x - mean) / std per channel.
