@@ -46,8 +46,8 @@ static LogicalResult convert(ModuleOp module) {
   ConversionTarget unstructured(*context);
   unstructured.addIllegalDialect<scf::SCFDialect>();
   unstructured.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-  if (failed(applyPartialConversion(module, unstructured,
-                                    std::move(structured))))
+  if (failed(
+          applyPartialConversion(module, unstructured, std::move(structured))))
     return failure();
 
   RewritePatternSet patterns(context);
