@@ -450,6 +450,18 @@ TEST(Module, RefusesNonsense) {
   EXPECT_STREQ(vit_status_name(VIT_CORRUPT), "VIT_CORRUPT");
 }
 
+/// The builder's module as the first version of the format wrote it: every
+/// version's file stays here, and loads for ever.
+TEST(Module, FirstFormatVersionStaysLoadable) {
+  ModuleHandle module =
+      load(std::string(VIT_TEST_DATA "/golden/format-1.vitm"));
+  ASSERT_TRUE(module);
+  SessionHandle session = makeSession(module);
+  Call call(3);
+  EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+  call.expectReference();
+}
+
 TEST(Wrapper, ClassifiesInThreeLines) {
   TemporaryFile file(Builder().write());
   vit::Module module(file.path());
