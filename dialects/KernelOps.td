@@ -17,7 +17,7 @@
 #define KERNEL_OPS_TD
 
 include "mlir/IR/AttrTypeBase.td"
-include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/TensorEncoding.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "KernelBase.td"
 include "VitBase.td"
@@ -31,11 +31,17 @@ def Kernel_Tensor : RankedTensorOf<[F32, BF16, F16]>;
 // Attributes
 //===----------------------------------------------------------------------===//
 
-class Kernel_Attr<string name, string mnem> : AttrDef<Kernel_Dialect, name> {
+class Kernel_Attr<string name, string mnem, list<Trait> traits = []>
+    : AttrDef<Kernel_Dialect, name, traits> {
   let mnemonic = mnem;
+  let genVerifyDecl = 1;
 }
 
-def Kernel_BlockedAttr : Kernel_Attr<"Blocked", "blocked"> {
+/// A memory layout: the encoding of a tensor's type, checked against its shape.
+class Kernel_LayoutAttr<string name, string mnem> : Kernel_Attr<name, mnem,
+    [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]>;
+
+def Kernel_BlockedAttr : Kernel_LayoutAttr<"Blocked", "blocked"> {
   let summary = "the CPU's tile-blocked activations, `#kernel.blocked<rows = 6>`";
   let description = [{
     Channels in vectors of 16, rows in blocks of `rows`:
@@ -44,12 +50,16 @@ def Kernel_BlockedAttr : Kernel_Attr<"Blocked", "blocked"> {
     the batch is. Where `group` is not 0 the width is groups of that many
     channels (attention heads), each padded to a multiple of 16 alone.
     Padding, of rows and of channels, always holds zero.
+
+    Constraints:
+    - C1: `rows` is 1 to 64; `group` is not negative.
+    - C2: the tensor has rank 2 or 3; `group`, where not 0, divides its width.
   }];
   let parameters = (ins "int64_t":$rows, DefaultValuedParameter<"int64_t", "0">:$group);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
-def Kernel_PanelsAttr : Kernel_Attr<"Panels", "panels"> {
+def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
   let summary = "packed weights of a product, `#kernel.panels<cols = 64>`";
   let description = [{
     A weight [out, in] as panels of `cols` outputs:
@@ -58,18 +68,26 @@ def Kernel_PanelsAttr : Kernel_Attr<"Panels", "panels"> {
     Panel p starts at element p * cols * paddedIn. `out_group` and `in_group`,
     where not 0, say that outputs or inputs are groups padded to 16 each, as in
     `#kernel.blocked`.
+
+    Constraints:
+    - C1: `cols` is a multiple of 16; the groups are not negative.
+    - C2: the tensor has rank 2; groups that are not 0 divide its dimensions.
   }];
   let parameters = (ins "int64_t":$cols, DefaultValuedParameter<"int64_t", "0">:$out_group,
                         DefaultValuedParameter<"int64_t", "0">:$in_group);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
-def Kernel_ChannelsAttr : Kernel_Attr<"Channels", "channels"> {
+def Kernel_ChannelsAttr : Kernel_LayoutAttr<"Channels", "channels"> {
   let summary = "row-major with padded channels, `#kernel.channels<group = 0>`";
   let description = [{
     [width] or [tokens, width], the width padded with zero to a multiple of 16
     (each group of `group` channels alone, where it is not 0): biases, scales,
     position tables.
+
+    Constraints:
+    - C1: `group` is not negative.
+    - C2: the tensor has rank 1 or 2; `group`, where not 0, divides its width.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$group);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -81,6 +99,9 @@ def Kernel_TileAttr : Kernel_Attr<"Tile", "tile"> {
     `rows` x `cols` is what a kernel holds in registers; `chunk` is how many row
     blocks (gemm: kept in cache while the weight panels pass; attention: query
     blocks of one work unit; others: row blocks of one unit) belong together.
+
+    Constraints:
+    - C1: all three are positive.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$cols, "int64_t":$chunk);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -88,6 +109,10 @@ def Kernel_TileAttr : Kernel_Attr<"Tile", "tile"> {
 
 def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
   let summary = "a closed form in the batch: `times * ceil(batch * of / per)`";
+  let description = [{
+    Constraints:
+    - C1: `times` and `of` are not negative, `per` is positive.
+  }];
   let parameters = (ins "int64_t":$times, DefaultValuedParameter<"int64_t", "1">:$of,
                         DefaultValuedParameter<"int64_t", "1">:$per);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -147,6 +172,15 @@ def Kernel_RowsOp : Kernel_EpilogueOp<"rows"> {
     `groups` equal parts of a row are treated alone. The region sees the
     normalised element, so a layer norm's scale and bias are extras.
 
+    ```mlir
+    %y = kernel.rows normalize %x extras(%s, %b : tensor<192xf32>, tensor<192xf32>) epsilon 1.0e-06 {
+    ^bb0(%n: f32, %scale: f32, %bias: f32):
+      %0 = arith.mulf %n, %scale : f32
+      %1 = arith.addf %0, %bias : f32
+      kernel.yield %1 : f32
+    } : tensor<?x65x192xf32> -> tensor<?x65x192xf32>
+    ```
+
     Constraints:
     - C1: the region takes one f32 for the element and one per extra.
     - C2: the result has the input's shape; `groups` divides its width.
@@ -164,6 +198,14 @@ def Kernel_RowsOp : Kernel_EpilogueOp<"rows"> {
 def Kernel_MapOp : Kernel_EpilogueOp<"map"> {
   let summary = "element by element: scalar code of the input and the extras";
   let description = [{
+    ```mlir
+    %y = kernel.map %x extras(%p : tensor<65x192xf32>) {
+    ^bb0(%e: f32, %position: f32):
+      %0 = arith.addf %e, %position : f32
+      kernel.yield %0 : f32
+    } : tensor<?x65x192xf32> -> tensor<?x65x192xf32>
+    ```
+
     Constraints:
     - C1: the region takes one f32 for the element and one per extra.
     - C2: the result has the input's shape.
@@ -234,6 +276,10 @@ def Kernel_PatchifyOp : Kernel_PlainOp<"patchify",
     (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order)> {
   let summary = "row-major pictures to patches";
   let description = [{
+    ```mlir
+    %p = kernel.patchify %image patch [4, 4] order chw : (tensor<?x3x32x32xf32>) -> tensor<?x64x48xf32>
+    ```
+
     Constraints:
     - C1: [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw].
   }];
@@ -248,6 +294,10 @@ def Kernel_TakeOp : Kernel_PlainOp<"take", (ins Kernel_Tensor:$input, I64Attr:$s
     [batch, tokens, width] to [batch, count, width], or the one at `start` to
     [batch, width]; the result's type says which.
 
+    ```mlir
+    %class = kernel.take %x from 0 : (tensor<?x65x192xf32>) -> tensor<?x192xf32>
+    ```
+
     Constraints:
     - C1: the tokens taken exist and the widths agree.
   }];
@@ -257,6 +307,10 @@ def Kernel_TakeOp : Kernel_PlainOp<"take", (ins Kernel_Tensor:$input, I64Attr:$s
 def Kernel_MeanOp : Kernel_PlainOp<"mean", (ins Kernel_Tensor:$input, I64Attr:$start)> {
   let summary = "mean of each image's tokens from `start` on";
   let description = [{
+    ```mlir
+    %pooled = kernel.mean %x from 1 : (tensor<?x65x192xf32>) -> tensor<?x192xf32>
+    ```
+
     Constraints:
     - C1: [batch, tokens, width] to [batch, width], start < tokens.
   }];
@@ -266,6 +320,10 @@ def Kernel_MeanOp : Kernel_PlainOp<"mean", (ins Kernel_Tensor:$input, I64Attr:$s
 def Kernel_RelayoutOp : Kernel_PlainOp<"relayout", (ins Kernel_Tensor:$input)> {
   let summary = "the same values in another memory layout";
   let description = [{
+    ```mlir
+    %b = kernel.relayout %x : (tensor<?x64x48xf32>) -> tensor<?x64x48xf32, #kernel.blocked<rows = 6>>
+    ```
+
     Constraints:
     - C1: shape and element type stay, the encoding changes.
   }];

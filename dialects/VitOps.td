@@ -57,7 +57,11 @@ def Vit_InitAttr : Vit_Attr<"Init", "init"> {
     The value is drawn by Philox-4x32-10 keyed by the seed, the parameter's
     name (and layer) and the element's index, so it is the same on every
     target. `value` is the constant, the standard deviation or the bound.
+
+    Constraints:
+    - C1: the value is a number; a deviation or bound is not negative.
   }];
+  let genVerifyDecl = 1;
   let parameters = (ins EnumParameter<Vit_Distribution>:$distribution, APFloatParameter<"the constant, deviation or bound">:$value);
   let assemblyFormat = "`<` $distribution `,` $value `>`";
 }
@@ -128,6 +132,8 @@ def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
     - C1: the symbol names a `vit.parameter` of the same type.
     - C2: there is an index exactly where the parameter has layers; a constant
       one lies in [0, layers).
+
+    Canonicalisation: an index that is a constant moves into the brackets.
   }];
   let arguments = (ins FlatSymbolRefAttr:$parameter, Optional<Index>:$index,
                        OptionalAttr<I64Attr>:$layer);
@@ -182,7 +188,8 @@ def Vit_OutputOp : Vit_Op<"output"> {
 
     Constraints:
     - C1: the name has `{}` exactly once where there is an index, else none.
-    - C2: the name is no other output's name in the same function.
+    - C2: the name is no other output's and no result's name in the same
+      function.
   }];
   let arguments = (ins StrAttr:$name, Optional<Index>:$index, AnyRankedTensor:$value);
   let assemblyFormat = "$name (`[` $index^ `]`)? `=` $value attr-dict `:` type($value)";
@@ -201,6 +208,11 @@ def Vit_PatchifyOp : Vit_PureOp<"patchify"> {
     after it is ViT's convolution; `hwc` is vit-pytorch's
     `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`.
 
+    ```mlir
+    %patches = vit.patchify %image patch [16, 16] order chw
+        : (tensor<?x3x224x224xf32>) -> tensor<?x196x768xf32>
+    ```
+
     Constraints:
     - C1: the input has rank 4 and static channels, height, width.
     - C2: the patch is two positive numbers that divide height and width.
@@ -216,6 +228,11 @@ def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens"> {
     [k, width] and [batch, tokens, width] to [batch, k + tokens, width]; the
     same tokens for every image.
 
+    ```mlir
+    %tokens = vit.prepend_tokens %patches, %cls
+        : (tensor<?x196x768xf32>, tensor<1x768xf32>) -> tensor<?x197x768xf32>
+    ```
+
     Constraints:
     - C1: `tokens` has rank 2, `input` rank 3, with equal widths.
   }];
@@ -230,6 +247,11 @@ def Vit_TakeTokensOp : Vit_PureOp<"take_tokens"> {
     [batch, tokens, width] to [batch, count, width], or to [batch, width] where
     there is no count: the one token at `start`.
 
+    ```mlir
+    %class = vit.take_tokens %x from 0 : (tensor<?x197x768xf32>) -> tensor<?x768xf32>
+    %patches = vit.take_tokens %x from 1 count 196 : (tensor<?x197x768xf32>) -> tensor<?x196x768xf32>
+    ```
+
     Constraints:
     - C1: the input has rank 3.
     - C2: 0 <= start, 1 <= count, start + count <= tokens.
@@ -243,6 +265,10 @@ def Vit_MeanTokensOp : Vit_PureOp<"mean_tokens"> {
   let summary = "mean over the tokens from `start` on";
   let description = [{
     [batch, tokens, width] to [batch, width].
+
+    ```mlir
+    %pooled = vit.mean_tokens %x from 1 : (tensor<?x197x768xf32>) -> tensor<?x768xf32>
+    ```
 
     Constraints:
     - C1: the input has rank 3.
@@ -260,8 +286,13 @@ def Vit_SincosPositionsOp : Vit_PureOp<"sincos_positions"> {
     frequencies temperature^(-i / (width/4 - 1)): vit-pytorch's
     posemb_sincos_2d (after big_vision). A constant.
 
+    ```mlir
+    %table = vit.sincos_positions grid [14, 14] width 768 temperature 1.0e+04 : tensor<196x768xf32>
+    ```
+
     Constraints:
     - C1: the grid is two positive numbers; width is a multiple of 4, at least 8.
+    - C2: the temperature is positive.
   }];
   let arguments = (ins DenseI64ArrayAttr:$grid, I64Attr:$width, F64Attr:$temperature);
   let results = (outs Vit_Tensor:$result);
@@ -275,6 +306,11 @@ def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions"> {
     is kept, the rest is interpolated bicubically (a = -0.75, align_corners
     false): torch's interpolate(mode="bicubic"), with antialiasing (a = -0.5)
     where `antialias` is set, as timm does.
+
+    ```mlir
+    %table = vit.resample_positions %learned from [14, 14] to [24, 24] prefix 1
+        : (tensor<197x768xf32>) -> tensor<577x768xf32>
+    ```
 
     Constraints:
     - C1: the table has rank 2 with prefix + from[0]*from[1] rows.
@@ -297,6 +333,11 @@ def Vit_LinearOp : Vit_PureOp<"linear"> {
   let description = [{
     [batch, ..., in] with weights [out, in] and bias [out]: torch.nn.Linear.
 
+    ```mlir
+    %h = vit.linear %x, %w, %b : (tensor<?x197x768xf32>, tensor<3072x768xf32>, tensor<3072xf32>)
+        -> tensor<?x197x3072xf32>
+    ```
+
     Constraints:
     - C1: the weight has rank 2 and the input's last dimension is its second.
     - C2: the bias, where given, has the weight's first dimension.
@@ -313,6 +354,11 @@ def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments]> {
     Over the last dimension, biased variance: torch.nn.LayerNorm. With `groups`
     = g the last dimension is g equal parts, each normalised alone with the
     same scale and bias of width/g: timm's qk_norm over heads.
+
+    ```mlir
+    %n = vit.layer_norm %x scale %s bias %b epsilon 1.0e-06
+        : (tensor<?x197x768xf32>, tensor<768xf32>, tensor<768xf32>) -> tensor<?x197x768xf32>
+    ```
 
     Constraints:
     - C1: `groups` divides the last dimension.
@@ -335,12 +381,21 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure]> {
     optional second result is the probabilities, [batch, heads, tokens,
     tokens]; where nobody uses them they are never stored.
 
+    ```mlir
+    %o = vit.attention %q, %k, %v heads 12 scale 1.25e-01
+        : (tensor<?x197x768xf32>, tensor<?x197x768xf32>, tensor<?x197x768xf32>) -> tensor<?x197x768xf32>
+    %o, %p = vit.attention %q, %k, %v heads 12 scale 1.25e-01
+        : (...) -> (tensor<?x197x768xf32>, tensor<?x12x197x197xf32>)
+    ```
+
     Constraints:
-    - C1: q, k and v have rank 3; q and k have the same width, k and v the same
-      tokens.
+    - C1: q, k and v have rank 3 and known widths; q and k have the same width,
+      k and v the same tokens.
     - C2: `heads` is positive and divides the widths.
     - C3: the result has q's tokens and v's width; the probabilities are
       [batch, heads, q's tokens, k's tokens].
+
+    Canonicalisation: probabilities that nobody uses are dropped.
   }];
   let arguments = (ins Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
                        I64Attr:$heads, F64Attr:$scale);
@@ -367,16 +422,55 @@ class Vit_UnaryOp<string mnemonic, list<Trait> traits = []>
 
 def Vit_GeluOp : Vit_Op<"gelu", [Pure, SameOperandsAndResultType]> {
   let summary = "Gaussian error linear unit (Hendrycks and Gimpel 2016)";
+  let description = [{
+    `erf` is x/2 (1 + erf(x / sqrt 2)): torch's default and transformers' "gelu".
+    `tanh` is its approximation: "gelu_new", "gelu_pytorch_tanh". `quick` is
+    x sigmoid(1.702 x): "quick_gelu".
+    ```mlir
+    %y = vit.gelu erf %x : tensor<?x197x3072xf32>
+    ```
+  }];
   let arguments = (ins Vit_Tensor:$input, Vit_GeluKindAttr:$kind);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "`` $kind $input attr-dict `:` type($result)";
 }
-def Vit_ReluOp : Vit_UnaryOp<"relu"> { let summary = "max(x, 0)"; }
-def Vit_SiluOp : Vit_UnaryOp<"silu"> { let summary = "x sigmoid(x)"; }
-def Vit_TanhOp : Vit_UnaryOp<"tanh"> { let summary = "hyperbolic tangent"; }
+def Vit_ReluOp : Vit_UnaryOp<"relu"> {
+  let summary = "max(x, 0)";
+  let description = [{
+    max(x, 0); a NaN stays one.
+    ```mlir
+    %y = vit.relu %x : tensor<?x197x3072xf32>
+    ```
+  }];
+}
+def Vit_SiluOp : Vit_UnaryOp<"silu"> {
+  let summary = "x sigmoid(x)";
+  let description = [{
+    torch.nn.SiLU, also called swish.
+    ```mlir
+    %y = vit.silu %x : tensor<?x197x3072xf32>
+    ```
+  }];
+}
+def Vit_TanhOp : Vit_UnaryOp<"tanh"> {
+  let summary = "hyperbolic tangent";
+  let description = [{
+    HF's pooler ends in it.
+    ```mlir
+    %y = vit.tanh %x : tensor<?x197x3072xf32>
+    ```
+  }];
+}
 
 def Vit_SoftmaxOp : Vit_UnaryOp<"softmax"> {
   let summary = "softmax over the last dimension";
+  let description = [{
+    exp(x - max) / sum. Classification losses expect logits, so a softmax at
+    the end of a model is for reading its answers, not for training it.
+    ```mlir
+    %y = vit.softmax %logits : tensor<?x10xf32>
+    ```
+  }];
 }
 
 class Vit_BinaryOp<string mnemonic> : Vit_PureOp<mnemonic, [Commutative]> {
@@ -387,6 +481,10 @@ class Vit_BinaryOp<string mnemonic> : Vit_PureOp<mnemonic, [Commutative]> {
 def Vit_AddOp : Vit_BinaryOp<"add"> {
   let summary = "sum, with numpy's broadcasting";
   let description = [{
+    ```mlir
+    %y = vit.add %x, %positions : (tensor<?x197x768xf32>, tensor<197x768xf32>) -> tensor<?x197x768xf32>
+    ```
+
     Constraints:
     - C1: aligned from the last dimension, sizes are equal, or 1, or missing.
   }];
@@ -394,6 +492,10 @@ def Vit_AddOp : Vit_BinaryOp<"add"> {
 def Vit_MulOp : Vit_BinaryOp<"mul"> {
   let summary = "product, with numpy's broadcasting";
   let description = [{
+    ```mlir
+    %y = vit.mul %x, %gate : (tensor<?x197x768xf32>, tensor<?x197x1xf32>) -> tensor<?x197x768xf32>
+    ```
+
     Constraints:
     - C1: aligned from the last dimension, sizes are equal, or 1, or missing.
   }];
@@ -401,6 +503,12 @@ def Vit_MulOp : Vit_BinaryOp<"mul"> {
 
 def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType]> {
   let summary = "product with a number";
+  let description = [{
+    ```mlir
+    %y = vit.scale %x by 0.5 : tensor<?x197x768xf32>
+    ```
+    Canonicalisation: a factor of 1 is dropped; two factors in a row are one.
+  }];
   let arguments = (ins Vit_Tensor:$input, F64Attr:$factor);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "$input `by` $factor attr-dict `:` type($result)";
@@ -411,6 +519,10 @@ def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType]> {
 def Vit_LayerScaleOp : Vit_PureOp<"layer_scale"> {
   let summary = "product with a learned vector (CaiT; timm's LayerScale)";
   let description = [{
+    ```mlir
+    %y = vit.layer_scale %x, %gamma : (tensor<?x197x768xf32>, tensor<768xf32>) -> tensor<?x197x768xf32>
+    ```
+
     Constraints:
     - C1: gamma has rank 1 and the width of the input.
   }];
@@ -428,6 +540,12 @@ class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, SameOperandsAndResul
 def Vit_DropoutOp : Vit_DropOp<"dropout"> {
   let summary = "dropout; the identity in inference";
   let description = [{
+    Each element is zero with this probability, else divided by what is left
+    of 1 (Srivastava et al. 2014; torch.nn.Dropout).
+    ```mlir
+    %y = vit.dropout %x probability 0.1 : tensor<?x197x768xf32>
+    ```
+
     Constraints:
     - C1: the probability lies in [0, 1).
   }];
@@ -435,6 +553,12 @@ def Vit_DropoutOp : Vit_DropOp<"dropout"> {
 def Vit_DropPathOp : Vit_DropOp<"drop_path"> {
   let summary = "stochastic depth per image (Huang et al. 2016); the identity in inference";
   let description = [{
+    All of an image is zero with this probability, else divided by what is
+    left of 1: timm's DropPath, on a residual branch.
+    ```mlir
+    %y = vit.drop_path %x probability 0.1 : tensor<?x197x768xf32>
+    ```
+
     Constraints:
     - C1: the probability lies in [0, 1).
   }];

@@ -132,3 +132,12 @@ VitDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned index,
              << other << " and " << index << " are both named " << name;
   return success();
 }
+
+LogicalResult InitAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                               Distribution distribution, APFloat value) {
+  bool positive = distribution != Distribution::constant;
+  if (!value.isFinite() || (positive && value.isNegative()))
+    return emitError() << "C1: the initialiser's value must be "
+                       << (positive ? "a number, 0 or more" : "a number");
+  return success();
+}

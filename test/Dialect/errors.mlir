@@ -564,3 +564,13 @@ func.func @drop_path_c1(%x: tensor<?x4xf32>) {
   %0 = vit.drop_path %x probability -0.1 : tensor<?x4xf32>
   return
 }
+
+// -----
+
+// expected-error @+1 {{C1: the initialiser's value must be a number, 0 or more}}
+vit.parameter @init_c1_deviation : tensor<4xf32> init<normal, -1.0>
+
+// -----
+
+// expected-error @+1 {{C1: the initialiser's value must be a number}}
+vit.parameter @init_c1_number : tensor<4xf32> init<constant, 0x7FF0000000000000>

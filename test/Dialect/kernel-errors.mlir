@@ -314,3 +314,64 @@ func.func @resample_c1_shape(%x: tensor<5x4xf32>) {
   %0 = kernel.resample %x from [2, 2] to [3, 3] prefix 1 : (tensor<5x4xf32>) -> tensor<9x4xf32>
   return
 }
+
+// -----
+
+// expected-error @+1 {{C1: rows must be 1 to 64 and group 0 or more, not 0 and 0}}
+func.func private @blocked_c1(tensor<?x5x4xf32, #kernel.blocked<rows = 0>>)
+
+// -----
+
+// expected-error @+1 {{C2: a blocked tensor must be [batch, width] or [batch, tokens, width]}}
+func.func private @blocked_c2_rank(tensor<4xf32, #kernel.blocked<rows = 6>>)
+
+// -----
+
+// expected-error @+1 {{C2: groups of 3 channels do not divide 4}}
+func.func private @blocked_c2_group(tensor<?x5x4xf32, #kernel.blocked<rows = 6, group = 3>>)
+
+// -----
+
+// expected-error @+1 {{C1: cols must be a multiple of 16 and groups 0 or more, not 24, 0 and 0}}
+func.func private @panels_c1(tensor<4x4xf32, #kernel.panels<cols = 24>>)
+
+// -----
+
+// expected-error @+1 {{C2: a tensor in panels must be [out, in]}}
+func.func private @panels_c2_rank(tensor<4xf32, #kernel.panels<cols = 64>>)
+
+// -----
+
+// expected-error @+1 {{C2: groups of 4 channels do not divide 6}}
+func.func private @panels_c2_group(tensor<4x6xf32, #kernel.panels<cols = 64, out_group = 2, in_group = 4>>)
+
+// -----
+
+// expected-error @+1 {{C1: group must be 0 or more, not -1}}
+func.func private @channels_c1(tensor<4xf32, #kernel.channels<group = -1>>)
+
+// -----
+
+// expected-error @+1 {{C2: a tensor in channels must be [width] or [tokens, width]}}
+func.func private @channels_c2_rank(tensor<?x5x4xf32, #kernel.channels<>>)
+
+// -----
+
+// expected-error @+1 {{C2: groups of 3 channels do not divide 4}}
+func.func private @channels_c2_group(tensor<4xf32, #kernel.channels<group = 3>>)
+
+// -----
+
+func.func @tile_c1(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: rows, cols and chunk must be positive, not 6, 16 and 0}}
+  %0 = kernel.take %x from 0 tile<rows = 6, cols = 16, chunk = 0> : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @extent_c1(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: times and of must be 0 or more and per positive, not 1, 1 and 0}}
+  kernel.dispatch @kernels::@f() units<times = 1, per = 0> slots [] scratch 0 family "map" flop<times = 0> : () -> ()
+  return
+}

@@ -24,7 +24,7 @@ func.func @forward(%x: tensor<?x8xf32>) -> (tensor<?x8xf32> {vit.name = "logits"
 // -----
 
 func.func @same_name(%x: tensor<?x8xf32>) -> (tensor<?x8xf32> {vit.name = "logits"}) {
-  // expected-error @+1 {{names a second output 'logits'}}
+  // expected-error @+1 {{C2: the function already has an output "logits"; give each its own name}}
   vit.output "logits" = %x : tensor<?x8xf32>
   %y = vit.relu %x : tensor<?x8xf32>
   return %y : tensor<?x8xf32>

@@ -12,6 +12,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TensorEncoding.h"
 
 #include "KernelDialect.h.inc"
 #include "KernelEnums.h.inc"

@@ -1,0 +1,92 @@
+//===- KernelAttributes.cpp - Verifiers of layouts and sizes --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Passes write these attributes, but people write them too, in tests and
+// experiments: whatever parses must have a sound geometry.
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Kernel.h"
+
+using namespace mlir;
+using namespace mlir::vit::kernel;
+
+using EmitError = function_ref<InFlightDiagnostic()>;
+
+/// C2 of a layout: a group, where there is one, divides a dimension.
+static LogicalResult verifyGroup(EmitError emitError, int64_t group,
+                                 int64_t size) {
+  if (group == 0 || (!ShapedType::isDynamic(size) && size % group == 0))
+    return success();
+  return emitError() << "C2: groups of " << group << " channels do not divide "
+                     << size;
+}
+
+LogicalResult BlockedAttr::verify(EmitError emitError, int64_t rows,
+                                  int64_t group) {
+  if (rows >= 1 && rows <= 64 && group >= 0)
+    return success();
+  return emitError() << "C1: rows must be 1 to 64 and group 0 or more, not "
+                     << rows << " and " << group;
+}
+
+LogicalResult BlockedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                                          EmitError emitError) const {
+  if (shape.size() != 2 && shape.size() != 3)
+    return emitError() << "C2: a blocked tensor must be [batch, width] or "
+                          "[batch, tokens, width]";
+  return verifyGroup(emitError, getGroup(), shape.back());
+}
+
+LogicalResult PanelsAttr::verify(EmitError emitError, int64_t cols,
+                                 int64_t outGroup, int64_t inGroup) {
+  if (cols >= 16 && cols % 16 == 0 && outGroup >= 0 && inGroup >= 0)
+    return success();
+  return emitError() << "C1: cols must be a multiple of 16 and groups 0 or "
+                        "more, not "
+                     << cols << ", " << outGroup << " and " << inGroup;
+}
+
+LogicalResult PanelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                                         EmitError emitError) const {
+  if (shape.size() != 2)
+    return emitError() << "C2: a tensor in panels must be [out, in]";
+  if (failed(verifyGroup(emitError, getOutGroup(), shape[0])))
+    return failure();
+  return verifyGroup(emitError, getInGroup(), shape[1]);
+}
+
+LogicalResult ChannelsAttr::verify(EmitError emitError, int64_t group) {
+  if (group >= 0)
+    return success();
+  return emitError() << "C1: group must be 0 or more, not " << group;
+}
+
+LogicalResult ChannelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
+                                           EmitError emitError) const {
+  if (shape.size() != 1 && shape.size() != 2)
+    return emitError() << "C2: a tensor in channels must be [width] or "
+                          "[tokens, width]";
+  return verifyGroup(emitError, getGroup(), shape.back());
+}
+
+LogicalResult TileAttr::verify(EmitError emitError, int64_t rows, int64_t cols,
+                               int64_t chunk) {
+  if (rows >= 1 && cols >= 1 && chunk >= 1)
+    return success();
+  return emitError() << "C1: rows, cols and chunk must be positive, not "
+                     << rows << ", " << cols << " and " << chunk;
+}
+
+LogicalResult ExtentAttr::verify(EmitError emitError, int64_t times, int64_t of,
+                                 int64_t per) {
+  if (times >= 0 && of >= 0 && per >= 1)
+    return success();
+  return emitError() << "C1: times and of must be 0 or more and per positive, "
+                        "not "
+                     << times << ", " << of << " and " << per;
+}
