@@ -12,10 +12,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelUtils.h"
+#include "Leaves.h"
 #include "ScalarCode.h"
 #include "vit/Passes.h"
 
-#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
@@ -34,29 +34,6 @@ struct ConvertToKernelsPass
     : vit::impl::ConvertToKernelsBase<ConvertToKernelsPass> {
   using Base::Base;
   void runOnOperation() override;
-};
-
-/// The extras of one kernel: the values at the leaves of its scalar code.
-class Leaves {
-public:
-  Leaves(Operation *user, RankedTensorType result)
-      : user(user), result(result) {}
-
-  /// Takes in what `value` is computed from.
-  LogicalResult add(Value value);
-  /// The kernel's own first argument stands for `value`.
-  void setElement(Value value) { element = value; }
-  SmallVector<Value> getExtras() const;
-  /// The element of `value` in the kernel's scalar code.
-  Value emit(OpBuilder &builder, Block &block, Value value) const;
-
-private:
-  FailureOr<Value> broadcast(Value leaf);
-
-  Operation *user;
-  RankedTensorType result;
-  Value element;
-  llvm::MapVector<Value, Value> extras; // leaf to operand
 };
 
 class Converter {
@@ -86,77 +63,6 @@ private:
 
 static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
-}
-
-/// Whether `value` is a parameter, or made of parameters when they are loaded.
-static bool isLoaded(Value value) {
-  return isa_and_nonnull<ReadOp, DeriveOp, ResampleOp>(value.getDefiningOp());
-}
-
-//===----------------------------------------------------------------------===//
-// Leaves
-//===----------------------------------------------------------------------===//
-
-/// A parameter in one of the shapes in which extras are broadcast.
-FailureOr<Value> Leaves::broadcast(Value leaf) {
-  RankedTensorType type = typeOf(leaf);
-  ArrayRef<int64_t> shape = type.getShape();
-  if (type == result)
-    return leaf;
-  if (isActivation(leaf))
-    return user->emitOpError("has no kernel that broadcasts ")
-           << type << " to " << result;
-  ArrayRef<int64_t> kept =
-      shape.drop_while([](int64_t size) { return size == 1; });
-  ArrayRef<int64_t> suffix =
-      result.getShape().drop_front().take_back(kept.size());
-  SmallVector<int64_t> target(kept);
-  if (kept.empty())
-    target = {result.getShape().back()}; // one number for all
-  else if (kept != suffix)
-    return user->emitOpError("has no kernel that broadcasts the parameter ")
-           << type << " to " << result << "; use [width] or [tokens, width]";
-  auto wanted = RankedTensorType::get(target, type.getElementType());
-  if (wanted == type)
-    return leaf;
-  if (!isLoaded(leaf))
-    return user->emitOpError("has no kernel that broadcasts a constant ")
-           << type << " to " << result;
-  OpBuilder builder(user);
-  return DeriveOp::create(builder, leaf.getLoc(), wanted, leaf).getResult();
-}
-
-LogicalResult Leaves::add(Value value) {
-  if (value == element || extras.contains(value))
-    return success();
-  if (!isActivation(value) && isElementwise(value.getDefiningOp())) {
-    for (Value operand : value.getDefiningOp()->getOperands())
-      if (failed(add(operand)))
-        return failure();
-    return success();
-  }
-  FailureOr<Value> operand = broadcast(value);
-  if (failed(operand))
-    return failure();
-  extras.insert({value, *operand});
-  return success();
-}
-
-SmallVector<Value> Leaves::getExtras() const {
-  return llvm::map_to_vector(extras,
-                             [](const auto &pair) { return pair.second; });
-}
-
-Value Leaves::emit(OpBuilder &builder, Block &block, Value value) const {
-  if (value == element)
-    return block.getArgument(0);
-  if (auto found = extras.find(value); found != extras.end())
-    return block.getArgument(1 + std::distance(extras.begin(), found));
-  Operation *op = value.getDefiningOp();
-  SmallVector<Value> operands;
-  for (Value operand : op->getOperands())
-    operands.push_back(emit(builder, block, operand));
-  return emitElement(builder, op, operands);
 }
 
 //===----------------------------------------------------------------------===//
@@ -382,6 +288,9 @@ LogicalResult Converter::convert(Operation *op) {
   builder.setInsertionPoint(op);
   if (llvm::none_of(op->getResults(), isActivation))
     return convertParameters(op);
+  if (!typeOf(op->getResult(0)).getElementType().isF32())
+    return op->emitOpError("has no kernel for ")
+           << typeOf(op->getResult(0)).getElementType() << "; use f32";
   int64_t rank = typeOf(op->getResult(0)).getRank();
   if (rank != 2 && rank != 3)
     return op->emitOpError("has no kernel for rank ")
@@ -441,6 +350,15 @@ LogicalResult Converter::eraseParameterOps() {
 }
 
 LogicalResult Converter::run() {
+  for (BlockArgument argument : entry.getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type || !isActivation(argument))
+      return entry.emitError("argument ")
+             << argument.getArgNumber() << " of '" << entry.getSymName()
+             << "' is " << argument.getType()
+             << "; an entry's arguments are tensors whose first dimension, "
+                "`?`, is the batch";
+  }
   for (Operation &op :
        llvm::make_early_inc_range(entry.getBody().front().without_terminator()))
     if (failed(convert(&op)))

@@ -216,6 +216,10 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
       return op.emitOpError("has row blocks of ")
              << own.getRows() << ", the entry's first kernel of "
              << tile.getRows() << "; all must have one height";
+    for (Value operand : op.getOperands())
+      if (!isActivation(operand) && !operand.getDefiningOp())
+        return op.emitOpError("reads an argument without a batch, ")
+               << operand.getType() << "; make it a vit.parameter";
     if (!tile)
       tile = own;
   }

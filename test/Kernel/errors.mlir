@@ -19,7 +19,10 @@ func.func @output(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
-func.func @weight(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
+vit.parameter @w : tensor<8x8xf32>
+func.func @weight(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %v = vit.read @w : tensor<8x8xf32>
+  %w = vit.scale %v by 2.0 : tensor<8x8xf32>
   // expected-error @+1 {{has no kernel where the weight is not a parameter}}
   %y = vit.linear %x, %w : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
@@ -27,10 +30,10 @@ func.func @weight(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
-func.func @tokens(%x: tensor<?x4x8xf32>, %t: tensor<1x8xf32>) -> tensor<?x5x8xf32> {
-  // expected-error @+1 {{has no kernel where the tokens are not a parameter}}
-  %y = vit.prepend_tokens %x, %t : (tensor<?x4x8xf32>, tensor<1x8xf32>) -> tensor<?x5x8xf32>
-  return %y : tensor<?x5x8xf32>
+// expected-error @+1 {{argument 1 of 'argument' is 'tensor<8x8xf32>'; an entry's arguments are tensors whose first dimension, `?`, is the batch}}
+func.func @argument(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
+  %y = vit.linear %x, %w : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
 }
 
 // -----
@@ -132,4 +135,12 @@ func.func @nothing(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 func.func @return_argument(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
   %y = vit.relu %x : tensor<?x8xf32>
   return %y, %x : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// -----
+
+func.func @precision(%x: tensor<?x8xbf16>) -> tensor<?x8xbf16> {
+  // expected-error @+1 {{has no kernel for 'bf16'; use f32}}
+  %y = vit.relu %x : tensor<?x8xbf16>
+  return %y : tensor<?x8xbf16>
 }

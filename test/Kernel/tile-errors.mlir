@@ -1,10 +1,8 @@
 // RUN: not vit-opt %s -p 'builtin.module(func.func(vit-tile{level=sse2}))' 2>&1 | FileCheck %s --check-prefix=LEVEL
 // RUN: not vit-opt %s -p 'builtin.module(func.func(vit-tile{batch=0}))' 2>&1 | FileCheck %s --check-prefix=BATCH
-// RUN: not vit-opt %s --vit-layout 2>&1 | FileCheck %s --check-prefix=NOTILE
 
 // LEVEL: error: unknown CPU level 'sse2'; use avx2 or avx512
 // BATCH: error: batch 0 to tile for; it must be at least 1
-// NOTILE: error: 'kernel.map' op has no tile; run vit-tile first
 func.func @forward(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   %y = kernel.map %x {
   ^bb0(%e: f32):
