@@ -17,3 +17,6 @@ function(vit_compiler_sources)
   list(TRANSFORM ARGV PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
   target_sources(vit-compiler PRIVATE ${ARGV})
 endfunction()
+
+# What is installed finds LLVM's libraries where this build found them.
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)

@@ -134,7 +134,7 @@ void bench(const BenchOptions &options) {
   double achieved = flop / middle;
   if (options.json) {
     nlohmann::ordered_json report = {
-        {"model", options.model},
+        {"file", options.model},
         {"batch", batch},
         {"threads", threads},
         {"level", level},
