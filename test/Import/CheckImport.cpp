@@ -14,6 +14,7 @@
 //                                        --text MODEL: of that model instead
 //   vit-check-import export MODEL -o F   weights that make each parameter
 //                                        matter, by --seed
+//   vit-check-import input MODEL -o X.npy  an input, --batch pictures
 //   vit-check-import mutate MODEL        damages a folder's config.json in many
 //                                        ways: each is an error or a model
 //
@@ -42,7 +43,7 @@ namespace cl = llvm::cl;
 
 static cl::opt<std::string>
     action(cl::Positional, cl::Required,
-           cl::desc("print|weights|verify|export|mutate"));
+           cl::desc("print|weights|verify|export|input|mutate"));
 static cl::list<std::string> models(cl::Positional, cl::OneOrMore,
                                     cl::desc("MODEL..."));
 static cl::opt<std::string> weightsPath("weights",
@@ -55,6 +56,7 @@ static cl::opt<bool> showValues("values",
 static cl::opt<bool> showLocations("locations", cl::init(true),
                                    cl::desc("Print locations too"));
 static cl::opt<uint64_t> seed("seed", cl::init(0));
+static cl::opt<int64_t> batch("batch", cl::init(1));
 static cl::opt<int> rounds("rounds", cl::init(300));
 
 static int fail(const std::string &message) {
@@ -107,6 +109,21 @@ static int printWeights(StringRef model, ModuleOp module) {
       outs() << "\n";
     }
   }
+  return 0;
+}
+
+static int writeInput(func::FuncOp entry) {
+  reference::Tensor input = makeInput(entry, batch);
+  std::vector<float> data(input.data.begin(), input.data.end());
+  vit_tensor tensor = {};
+  tensor.data = data.data();
+  tensor.size = data.size() * sizeof(float);
+  tensor.dtype = VIT_F32;
+  tensor.rank = input.rank();
+  llvm::copy(input.shape, tensor.dims);
+  vit_error message = {};
+  if (vit_npy_write(output.c_str(), &tensor, &message) != VIT_OK)
+    return fail(message.message);
   return 0;
 }
 
@@ -212,6 +229,8 @@ int main(int argc, char **argv) {
       return fail(error);
     return 0;
   }
+  if (action == "input")
+    return writeInput(module->lookupSymbol<func::FuncOp>("forward"));
   if (action != "print")
     return fail("no such action: " + action);
   OpPrintingFlags flags;

@@ -33,6 +33,17 @@ static std::string join(StringRef folder, StringRef name) {
   return path.str().str();
 }
 
+Tensor vit::makeInput(func::FuncOp entry, int64_t batch) {
+  ArrayRef<int64_t> type =
+      cast<RankedTensorType>(entry.getArgumentTypes()[0]).getShape();
+  std::vector<int64_t> shape(type.begin(), type.end());
+  shape[0] = batch;
+  Tensor input(shape);
+  for (auto [i, x] : llvm::enumerate(input.data))
+    x = float(std::sin(0.37 * double(i)));
+  return input;
+}
+
 static LogicalResult readNpy(const std::string &path, Tensor &out,
                              std::string &error) {
   vit_tensor tensor = {};
@@ -51,7 +62,7 @@ static LogicalResult readNpy(const std::string &path, Tensor &out,
   return failure();
 }
 
-static LogicalResult readAll(const std::string &path,
+static LogicalResult readAll(const std::string &path, double tolerance,
                              std::vector<Expected> &expected,
                              std::string &error) {
   vit_weights *weights = nullptr;
@@ -71,7 +82,7 @@ static LogicalResult readAll(const std::string &path,
       break;
     expected.push_back(
         {name.consume_front("attn_") ? "attention_" + name.str() : name.str(),
-         std::move(value), 1e-5});
+         std::move(value), tolerance});
   }
   vit_weights_release(weights);
   error = message.message;
@@ -103,25 +114,17 @@ static LogicalResult readExpected(StringRef folder,
     if (failed(add(exact ? f64 : f32, name, exact ? 1e-9 : 1e-5)))
       return failure();
   }
-  for (StringRef file : {"hidden.safetensors", "attn.safetensors"})
-    if (exists(file) && failed(readAll(join(folder, file), expected, error)))
+  for (auto [file, tolerance] :
+       {std::pair<StringRef, double>{"hidden.safetensors", 1e-5},
+        {"attn.safetensors", 1e-5},
+        {"golden.safetensors", 1e-9}})
+    if (exists(file) &&
+        failed(readAll(join(folder, file), tolerance, expected, error)))
       return failure();
   if (!expected.empty())
     return success();
   error = (folder + ": nothing to compare with").str();
   return failure();
-}
-
-/// The input where there is no file: element i is sin(0.37 i), as a float.
-static Tensor makeInput(func::FuncOp entry, int64_t batch) {
-  ArrayRef<int64_t> type =
-      cast<RankedTensorType>(entry.getArgumentTypes()[0]).getShape();
-  std::vector<int64_t> shape(type.begin(), type.end());
-  shape[0] = batch;
-  Tensor input(shape);
-  for (auto [i, x] : llvm::enumerate(input.data))
-    x = float(std::sin(0.37 * double(i)));
-  return input;
 }
 
 LogicalResult vit::verifyFolder(StringRef folder, ModuleOp module,

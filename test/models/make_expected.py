@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------=== #
-"""Writes Inputs/NAME/logits_f64.npy for each model text: the model as its own
+"""Writes Inputs/NAME/golden.safetensors for each model text: the model as its own
 library (torch, timm, vit-pytorch) has it, in double, with the weights that
 `vit-check-import export models/NAME.mlir` draws and the input sin(0.37 i).
 
@@ -21,7 +21,7 @@ import tempfile
 import numpy as np
 import timm
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from vit_pytorch import SimpleViT, ViT
 from vit_pytorch.simple_vit import posemb_sincos_2d
@@ -167,11 +167,11 @@ def main():
         batch = 1 if size == 224 else 2
         count = batch * 3 * size * size
         x = np.sin(0.37 * np.arange(count)).astype(np.float32).astype(np.float64)
-        logits = model(torch.from_numpy(x).reshape(batch, 3, size, size)).numpy()
+        logits = model(torch.from_numpy(x).reshape(batch, 3, size, size))
         folder = os.path.join(here, "Inputs", name)
         os.makedirs(folder, exist_ok=True)
-        np.save(os.path.join(folder, "logits_f64.npy"), logits)
-        print(f"{name}: {logits.shape}, largest {np.abs(logits).max():.3f}")
+        save_file({"logits": logits}, os.path.join(folder, "golden.safetensors"))
+        print(f"{name}: {list(logits.shape)}, largest {logits.abs().max():.3f}")
 
 
 def weights_are_big(weights):
