@@ -29,11 +29,16 @@ bool OutputFile::open() {
     errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
     return fail("write");
   }
+  // A file that a killed process left may have the same name: take another.
   static std::atomic<unsigned> counter{0};
-  temporary = path + ".tmp" + std::to_string(getpid()) + "-" +
-              std::to_string(counter++);
-  file =
-      ::open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+  for (int attempt = 0; file < 0 && attempt < 1000; ++attempt) {
+    temporary = path + ".tmp" + std::to_string(getpid()) + "-" +
+                std::to_string(counter++);
+    file = ::open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC,
+                  0666);
+    if (file < 0 && errno != EEXIST)
+      break;
+  }
   if (file < 0) {
     temporary.clear();
     return fail("write");

@@ -72,11 +72,12 @@ static void addStamp(Hash &hash, const fs::path &path) {
 }
 
 static void addModel(Hash &hash, const fs::path &model) {
-  addStamp(hash, model);
   if (!fs::is_directory(model)) {
+    addStamp(hash, model);
     hash.add(readFile(model.string()));
     return;
   }
+  hash.add(fs::canonical(model).string());
   std::vector<fs::path> files;
   for (const fs::directory_entry &entry : fs::directory_iterator(model))
     if (entry.is_regular_file() && (entry.path().extension() == ".json" ||

@@ -115,9 +115,17 @@ std::string readFile(const std::string &path) {
 }
 
 void writeFile(const std::string &path, const std::string &text) {
-  std::string temporary = path + ".tmp" + std::to_string(getpid());
-  int file =
-      open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+  // A file that a killed process left may have the same name: take another.
+  std::string temporary;
+  int file = -1;
+  for (int attempt = 0; file < 0 && attempt < 1000; ++attempt) {
+    temporary = path + ".tmp" + std::to_string(getpid()) + "-" +
+                std::to_string(attempt);
+    file =
+        open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (file < 0 && errno != EEXIST)
+      break;
+  }
   if (file < 0)
     throw Error("cannot write " + path + ": " + std::strerror(errno));
   bool good = true;
