@@ -56,11 +56,11 @@ typedef enum vit_status {
   VIT_NOT_FOUND = 2,        ///< No such file, entry, output or parameter.
   VIT_IO_ERROR = 3,         ///< The system refused to read or write.
   VIT_CORRUPT = 4,          ///< A file is damaged or lies about itself.
-  VIT_UNSUPPORTED = 5,      ///< Well formed, but not on this machine or version.
-  VIT_OUT_OF_MEMORY = 6,    ///< An allocation failed.
-  VIT_OVER_BUDGET = 7,      ///< Would need more memory than was allowed.
-  VIT_CANCELLED = 8,        ///< The progress callback asked to stop.
-  VIT_INTERNAL = 9          ///< A defect of vit itself.
+  VIT_UNSUPPORTED = 5,   ///< Well formed, but not on this machine or version.
+  VIT_OUT_OF_MEMORY = 6, ///< An allocation failed.
+  VIT_OVER_BUDGET = 7,   ///< Would need more memory than was allowed.
+  VIT_CANCELLED = 8,     ///< The progress callback asked to stop.
+  VIT_INTERNAL = 9       ///< A defect of vit itself.
 } vit_status;
 
 /// The message of a failed call. Owned by the caller, usually on the stack.
@@ -97,7 +97,7 @@ VIT_API size_t vit_dtype_size(vit_dtype dtype);
 typedef struct vit_tensor {
   const char *name; ///< Name of the input or output; NULL: the default one.
   void *data;       ///< Row-major elements, no padding, aligned to the element.
-  size_t size;      ///< Bytes at `data`: at least the product of dims x element.
+  size_t size; ///< Bytes at `data`: at least the product of dims x element.
   vit_dtype dtype;
   int32_t rank;
   int64_t dims[VIT_MAX_RANK]; ///< dims[0] is the batch.
@@ -210,8 +210,8 @@ VIT_API int32_t vit_module_label_count(const vit_module *module);
 /// How pictures become the input tensor, as the checkpoint's own library does.
 /// See vit-data.h for what each field means there.
 typedef struct vit_preprocessing {
-  size_t struct_size; ///< sizeof(vit_preprocessing), set by the caller.
-  int32_t channels;   ///< 1: grey, 3: RGB
+  size_t struct_size;    ///< sizeof(vit_preprocessing), set by the caller.
+  int32_t channels;      ///< 1: grey, 3: RGB
   int32_t height, width; ///< of the input tensor
   int32_t resize_height, resize_width; ///< 0: no resize. Where resize_width is
                                        ///< negative the aspect ratio is kept.
@@ -283,13 +283,13 @@ vit_parameters_find_not_finite(const vit_parameters *parameters);
 typedef struct vit_session vit_session;
 
 typedef struct vit_session_options {
-  size_t struct_size;             ///< sizeof(vit_session_options)
-  vit_parameters *parameters;     ///< Retained. NULL: the session makes its own.
-  int32_t threads;                ///< 0: one per core that the process may use.
-  uint64_t memory_budget;         ///< Bytes of workspace allowed; 0: no limit.
-  vit_parallel_for parallel_for;  ///< NULL: a pool of the session's own.
+  size_t struct_size;            ///< sizeof(vit_session_options)
+  vit_parameters *parameters;    ///< Retained. NULL: the session makes its own.
+  int32_t threads;               ///< 0: one per core that the process may use.
+  uint64_t memory_budget;        ///< Bytes of workspace allowed; 0: no limit.
+  vit_parallel_for parallel_for; ///< NULL: a pool of the session's own.
   void *parallel_context;
-  vit_event_callback on_event;    ///< NULL: no timing is taken.
+  vit_event_callback on_event; ///< NULL: no timing is taken.
   void *event_context;
   vit_cancel_callback is_cancelled; ///< May be NULL.
   void *cancel_context;
