@@ -296,7 +296,30 @@ def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
 
 def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
   let summary = "Replace kernels by dispatches of generated vector code";
+  let description = [{
+    Each kernel op, tiled, laid out and planned, becomes a dispatch of a
+    function in `module @kernels`; ops that differ in nothing but operands,
+    slots and names share one. The functions follow the calling convention of
+    docs/architecture.md; their bodies hold vectors of 16 f32 in the order in
+    which they are to run.
+
+    ```mlir
+    %y = kernel.gemm %x, %w extras(%b : ...) tile<rows = 6, cols = 64, chunk = 33> slot 2 { ... } : ...
+    ```
+    becomes
+    ```mlir
+    %y = kernel.dispatch @kernels::@gemm_0(%x, %w, %b) units<times = 396> slots [2] scratch 0
+        family "gemm" flop<times = 232390656> : ...
+    module @kernels {
+      func.func @gemm_0(%x: memref<?xf32>, %w: memref<?xf32>, %b: memref<?xf32>, %y: memref<?xf32>,
+                        %batch: index, %begin: index, %end: index, %scratch: memref<?xi8>) { ... }
+    }
+    ```
+  }];
   let options = [Option<"level", "level", "std::string", "\"avx512\"", "CPU level: avx2 or avx512">];
+  let statistics = [
+    Statistic<"dispatches", "dispatches", "Kernel ops replaced">,
+    Statistic<"functions", "functions", "Functions emitted for them">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect", "::mlir::scf::SCFDialect",
       "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
 }

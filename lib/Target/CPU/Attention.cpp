@@ -266,9 +266,7 @@ void Attention::sumValues(const RowBlock &block, Value image, Value head,
   int64_t rows = result.rows;
   Value base = b.add(b.mul(image, value.blocksPerImage * value.blockElements()),
                      b.mul(getChannel(2, value, head), value.vectorElements()));
-  int64_t width = b.level.stripVectors(rows, std::min<int64_t>(4, headVectors));
-  while (headVectors % width != 0)
-    --width;
+  int64_t width = b.level.stripVectors(rows, headVectors);
   b.loop(0, headVectors / width, [&](Value strip) {
     Value firstVector = b.mul(strip, width);
     Tile tile;

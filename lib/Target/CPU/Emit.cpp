@@ -176,6 +176,7 @@ LogicalResult EmitCpu::replace(Operation *op) {
     if (failed(kernel))
       return failure();
     known = emitted.emplace(std::move(signature), *kernel).first;
+    ++functions;
   }
   const EmittedKernel &kernel = known->second;
   OpBuilder builder(op);
@@ -184,6 +185,7 @@ LogicalResult EmitCpu::replace(Operation *op) {
       op->getOperands(), kernel.info.units, builder.getDenseI64ArrayAttr(slots),
       builder.getI64IntegerAttr(kernel.info.scratch),
       builder.getStringAttr(kernel.family), kernel.info.flop);
+  ++dispatches;
   op->replaceAllUsesWith(dispatch->getResults());
   op->erase();
   return success();

@@ -60,7 +60,7 @@ struct Gemm {
   int64_t panels;    ///< with the last
   int64_t lastPanel; ///< columns of the last
   int64_t chunk;     ///< row blocks
-  int64_t strip;     ///< vectors that the tile chose
+  int64_t strip;     ///< vectors beside each other that the tile allows
 
   void emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                  int64_t columns);
@@ -125,7 +125,7 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
 void Gemm::emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                      int64_t columns) {
   int64_t vectors = columns / kLanes;
-  int64_t width = std::gcd(strip, vectors);
+  int64_t width = b.level.stripVectors(result.rows, vectors, strip);
   b.loop(from, to, [&](Value i) {
     RowBlock block = getRowBlock(b, result, i);
     if (width == vectors) {
@@ -205,9 +205,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
   int64_t panel = std::min(panels.getCols(), columns);
   int64_t count = llvm::divideCeil(columns, panel);
   int64_t wanted = op.getTile()->getCols() / kLanes;
-  int64_t strip = b.level.stripVectors(
-      result->rows,
-      wanted > 0 ? std::min(wanted, panel / kLanes) : panel / kLanes);
+  int64_t strip = wanted > 0 ? wanted : panel / kLanes;
   Gemm gemm{op,
             b,
             *input,

@@ -12,12 +12,13 @@
 using namespace mlir;
 using namespace mlir::vit::cpu;
 
-int64_t Level::stripVectors(int64_t rows, int64_t vectors) const {
-  // Accumulators, one row of the right operand, one broadcast element.
+int64_t Level::stripVectors(int64_t rows, int64_t vectors,
+                            int64_t limit) const {
+  // Sums, one row of the right operand, one broadcast element.
   auto fits = [&](int64_t n) {
     return (rows * n + n + 1) * parts <= registers + (parts - 1);
   };
-  for (int64_t n = std::min<int64_t>(vectors, 8 / (parts * parts)); n > 1; --n)
+  for (int64_t n = std::min(vectors, limit); n > 1; --n)
     if (vectors % n == 0 && fits(n))
       return n;
   return 1;

@@ -35,9 +35,9 @@ struct Level {
   int64_t registers; ///< vector registers
   int64_t parts;     ///< registers that one vector of 16 f32 takes
   bool isAvx512() const { return parts == 1; }
-  /// The most vectors of 16 beside each other, dividing `vectors`, whose
-  /// accumulators for `rows` rows stay in registers.
-  int64_t stripVectors(int64_t rows, int64_t vectors) const;
+  /// How many of `vectors` vectors of 16 a register tile of `rows` rows takes
+  /// at once: a divisor, at most `limit`, whose sums stay in registers.
+  int64_t stripVectors(int64_t rows, int64_t vectors, int64_t limit = 4) const;
 };
 FailureOr<Level> getLevel(StringRef name);
 

@@ -181,6 +181,42 @@ TEST(Attention, NotANumberReachesTheTokensThatSeeIt) {
   }
 }
 
+TEST(Attention, FewerQueriesThanKeys) {
+  // One query, as where only the class token goes on.
+  for (const std::string &level : levels()) {
+    Layout layout{6};
+    std::string q = blockedType(1, 32, layout), k = blockedType(17, 32, layout);
+    Kernel kernel(
+        "func.func @f(%q: " + q + ", %k: " + k + ", %v: " + k + ") -> " + q +
+            " {\n%y = kernel.attention %q, %k, %v heads 2 head_dim 16 "
+            "offsets [0, 0, 0] scale 0.25 slot 0 : (" +
+            q + ", " + k + ", " + k + ") -> " + q + "\nreturn %y : " + q +
+            "\n}",
+        level);
+    for (int64_t batch : {1, 3}) {
+      Shape s{17, 2, 16, 6, 1, false, false, 0.25};
+      Floats all = randomFloats(batch * 17 * 32, 1),
+             keys = randomFloats(batch * 17 * 32, 2),
+             values = randomFloats(batch * 17 * 32, 3), queries;
+      std::vector<double> full, probabilities, expected;
+      attend(all, keys, values, s, batch, full, probabilities);
+      for (int64_t b = 0; b < batch; ++b) {
+        auto at = b * 17 * 32;
+        queries.insert(queries.end(), all.begin() + at, all.begin() + at + 32);
+        expected.insert(expected.end(), full.begin() + at,
+                        full.begin() + at + 32);
+      }
+      Guarded x(block(queries, batch, 1, 32, layout)),
+          y(block(keys, batch, 17, 32, layout)),
+          z(block(values, batch, 17, 32, layout));
+      Guarded output(blockedSize(batch, 1, 32, layout), NAN);
+      kernel.run({x.data(), y.data(), z.data(), output.data()}, batch, 2);
+      expectClose(unblock(output.values(), batch, 1, 32, layout), expected,
+                  1e-6, level);
+    }
+  }
+}
+
 TEST(Attention, LargeScoresNeitherOverflowNorVanish) {
   for (const std::string &level : levels()) {
     Shape s{17, 1, 16, 6, 3, false, true, 1};

@@ -1,0 +1,72 @@
+// RUN: vit-opt %s --vit-emit-cpu --split-input-file --verify-diagnostics
+// RUN: not vit-opt %s --vit-emit-cpu=level=sse2 --split-input-file 2>&1 | FileCheck %s --check-prefix=LEVEL
+// LEVEL: no CPU level "sse2"; the levels are avx2 and avx512
+
+func.func @no_layout(%x: tensor<?x17x32xf32>, %w: tensor<32x32xf32>) -> tensor<?x17x32xf32> {
+  // expected-error @+1 {{needs #kernel.blocked where it has 'tensor<?x17x32xf32>'; run vit-tile and vit-layout first}}
+  %y = kernel.gemm %x, %w {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x17x32xf32>, tensor<32x32xf32>) -> tensor<?x17x32xf32>
+  return %y : tensor<?x17x32xf32>
+}
+
+// -----
+
+!x = tensor<?x17x32xf32, #kernel.blocked<rows = 6>>
+!w = tensor<32x32xf32, #kernel.panels<cols = 64>>
+func.func @no_tile(%x: !x, %w: !w) -> !x {
+  // expected-error @+1 {{has no tile; run vit-tile first}}
+  %y = kernel.gemm %x, %w {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (!x, !w) -> !x
+  return %y : !x
+}
+
+// -----
+
+!x = tensor<?x17x32xf32, #kernel.blocked<rows = 6>>
+func.func @no_vector_form(%x: !x) -> !x {
+  // expected-error @+1 {{has scalar code that the CPU target cannot vectorise: math.log; use f32 arith and math ops}}
+  %y = kernel.map %x {
+  ^bb0(%a: f32):
+    %0 = math.log %a : f32
+    kernel.yield %0 : f32
+  } : !x -> !x
+  return %y : !x
+}
+
+// -----
+
+!x = tensor<?x17x50xf32, #kernel.blocked<rows = 6>>
+func.func @heads_within_vectors(%x: !x) -> !x {
+  // expected-error @+1 {{has heads of 25 channels that do not begin at a vector}}
+  %y = kernel.attention %x, %x, %x heads 2 head_dim 25 offsets [0, 0, 0] scale 2.0e-01 : (!x, !x, !x) -> !x
+  return %y : !x
+}
+
+// -----
+
+!x = tensor<?x17x50xf32, #kernel.blocked<rows = 6>>
+func.func @groups_within_vectors(%x: !x) -> !x {
+  // expected-error @+1 {{has groups of 25 channels that do not begin at a vector}}
+  %y = kernel.rows normalize %x epsilon 1.0e-6 groups 2 {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : !x -> !x
+  return %y : !x
+}
+
+// -----
+
+!x = tensor<?x17x32xf32, #kernel.blocked<rows = 6>>
+!y = tensor<?x17x32xf32, #kernel.blocked<rows = 4>>
+func.func @unequal_row_blocks(%x: !x) -> !y {
+  // expected-error @+1 {{has layouts that do not fit}}
+  %y = kernel.map %x {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : !x -> !y
+  return %y : !y
+}
