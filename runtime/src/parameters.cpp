@@ -388,6 +388,8 @@ extern "C" vit_status vit_parameters_info(const vit_parameters *parameters,
   const schema::Parameter &p = parameters->parameter(uint32_t(index));
   *out_info = {};
   out_info->name = p.name()->c_str();
+  if (p.stored_name()->str() != p.name()->str())
+    out_info->alias = p.stored_name()->c_str();
   out_info->dtype = VIT_F32;
   out_info->rank = int32_t(p.dims()->size());
   for (uint32_t i = 0; i < p.dims()->size(); ++i)

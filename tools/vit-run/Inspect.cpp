@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Model.h"
 #include "Options.h"
 #include "Support.h"
 
@@ -176,7 +177,7 @@ void verifyParameters(vit_module *module) {
           error);
     if (!std::all_of(values.begin(), values.end(),
                      [](float value) { return std::isfinite(value); }))
-      bad.push_back(info.name);
+      bad.push_back(parameterName(info));
   }
   if (!bad.empty())
     throw Error("not finite: " + join(bad, ", "));

@@ -207,4 +207,19 @@ std::string Model::label(int32_t index) {
   return text ? text : std::to_string(index);
 }
 
+std::string parameterName(const vit_binding_info &info) {
+  if (!info.alias)
+    return info.name;
+  return std::string(info.alias) + " (" + info.name + ")";
+}
+
+std::string Model::parameterName(const std::string &name) {
+  vit_binding_info info = {};
+  for (int32_t i = 0; i < vit_parameters_count(parameters()); ++i)
+    if (vit_parameters_info(parameters(), i, &info, nullptr) == VIT_OK &&
+        name == info.name)
+      return tools::parameterName(info);
+  return name;
+}
+
 } // namespace vit::tools

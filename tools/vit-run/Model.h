@@ -40,6 +40,8 @@ public:
   vit_preprocessing preprocessing();
   /// The label of a class, or its number.
   std::string label(int32_t index);
+  /// What users call the parameter `name`.
+  std::string parameterName(const std::string &name);
 
 private:
   vit_status load(const std::string &path, vit_error &error);
@@ -52,6 +54,10 @@ private:
   ModuleHandle handle;
   ParametersHandle weights;
 };
+
+/// What users call a parameter: its checkpoint's name, and the model's own in
+/// brackets where that differs.
+std::string parameterName(const vit_binding_info &info);
 
 /// The CPU level that a module would be run at here: "avx512", "avx2", or
 /// "none". `limit` empty: no limit beside VIT_CPU_LEVEL.

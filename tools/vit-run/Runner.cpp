@@ -207,8 +207,8 @@ void Runner::checkFinite(const Tensor &input,
                   std::to_string(bad));
     const char *parameter = vit_parameters_find_not_finite(model.parameters());
     throw Error(message +
-                (parameter ? "the first parameter that is not finite is '" +
-                                 std::string(parameter) + "'"
+                (parameter ? "the first parameter that is not finite is " +
+                                 model.parameterName(parameter)
                            : std::string("input and parameters are finite, so "
                                          "the computation overflowed")));
   }

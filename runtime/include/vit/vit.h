@@ -258,7 +258,9 @@ VIT_API void vit_parameters_retain(vit_parameters *parameters);
 VIT_API void vit_parameters_release(vit_parameters *parameters);
 
 VIT_API int32_t vit_parameters_count(const vit_parameters *parameters);
-/// Name and logical shape (f32) of one parameter.
+/// Name and logical shape (f32) of one parameter; `alias` is its tensor's name
+/// in the checkpoint, where that is another one (several parameters may be rows
+/// of one tensor).
 VIT_API vit_status vit_parameters_info(const vit_parameters *parameters,
                                        int32_t index,
                                        vit_binding_info *out_info,

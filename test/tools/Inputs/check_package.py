@@ -44,9 +44,9 @@ os.makedirs(work)
 run("cmake", "--install", build, "--prefix", work + "/first")
 prefix = work + "/moved"
 os.rename(work + "/first", prefix)
-compiler = os.environ.get("CC", "cc")
+compiler = os.environ.get("CC") or shutil.which("cc") or "clang-22"
 
-run("cmake", "-S", source + "/examples", "-B", work + "/cmake",
+run("cmake", "-G", "Ninja", "-S", source + "/examples", "-B", work + "/cmake",
     "-DCMAKE_PREFIX_PATH=" + prefix, "-DCMAKE_C_COMPILER=" + compiler)
 run("cmake", "--build", work + "/cmake")
 check(work + "/cmake/classify")
