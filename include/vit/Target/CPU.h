@@ -14,8 +14,7 @@
 #ifndef VIT_TARGET_CPU_H
 #define VIT_TARGET_CPU_H
 
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/DialectRegistry.h"
+#include "vit/Target/Codegen.h"
 
 #include <cstdint>
 #include <string>
@@ -32,16 +31,6 @@ struct CodeImage {
   SmallVector<char> bytes; ///< To be mapped at an address aligned to 64 bytes.
   /// Kernel name and the offset of its first instruction in `bytes`.
   std::vector<std::pair<std::string, uint64_t>> entries;
-};
-
-struct CodegenOptions {
-  /// Where each kernel's LLVM IR and object go (`NAME.ll`, `NAME.o`); empty:
-  /// nowhere. The directory must exist.
-  std::string dumpDirectory;
-  /// Threads that compile; 0: one per core.
-  unsigned threads = 0;
-  /// Verify the IR of each step. Off, a defect of the emitters may crash.
-  bool verify = false;
 };
 
 /// Whether `level` ("avx2", "avx512") is one that this target knows.

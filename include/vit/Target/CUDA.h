@@ -1,0 +1,55 @@
+//===- CUDA.h - Code for NVIDIA GPUs ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From `gpu.module @kernels`, as vit-emit-simt leaves it, to PTX and, where
+// NVIDIA's assembler is found, cubins. A kernel's parameters are one 64-bit
+// device address per argument of the dispatch (aligned to 16 bytes), then two
+// 32-bit integers: the batch and the launch's first unit.
+// Unit = first + block index.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_CUDA_H
+#define VIT_TARGET_CUDA_H
+
+#include "vit/Target/Codegen.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+namespace mlir::vit {
+
+/// The machine code of all kernels for one GPU architecture.
+struct CudaImage {
+  std::string arch; ///< "sm_80", "sm_90a", "sm_100"
+  SmallVector<char> bytes;
+};
+
+/// The code of one CUDA level, in the order of the module's functions.
+struct CudaCode {
+  std::vector<SimtKernel> kernels; ///< without `binary`
+  std::string ptx;                 ///< all kernels, without a closing zero
+  /// Cubins of `ptx`, by architecture; empty without ptxas.
+  std::vector<CudaImage> cubins;
+};
+
+/// Whether `level` ("sm_80") is one that this target knows.
+bool isCudaLevel(StringRef level);
+
+/// Where ptxas is: $VIT_PTXAS, else on PATH; empty when there is none. An
+/// empty VIT_PTXAS means none.
+std::string findPtxas();
+
+/// Compiles the kernels of `kernels`, which stays as it is. The same input
+/// gives the same PTX. Emits an error that names the kernel and fails where one
+/// exceeds the level's limits, or where ptxas refuses it or spills registers.
+FailureOr<CudaCode> compileCudaKernels(gpu::GPUModuleOp kernels,
+                                       StringRef level,
+                                       const CodegenOptions &options = {});
+
+} // namespace mlir::vit
+
+#endif // VIT_TARGET_CUDA_H

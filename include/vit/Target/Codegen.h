@@ -1,0 +1,67 @@
+//===- Codegen.h - What code generation of all targets shares ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_CODEGEN_H
+#define VIT_TARGET_CODEGEN_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Support/LLVM.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mlir::vit {
+
+struct CodegenOptions {
+  /// Where each kernel's intermediate code goes; empty: nowhere. The directory
+  /// must exist. CPU: `NAME.ll`, `NAME.o`; Vulkan: `NAME.spirv.mlir` (the spirv
+  /// dialect), `NAME.spv`; CUDA: `NAME.nvvm.mlir`, `NAME.ll`, `NAME.ptx`, and
+  /// `kernels.ptx` and `kernels.ARCH.cubin` of all together.
+  std::string dumpDirectory;
+  /// Threads that compile; 0: one per core.
+  unsigned threads = 0;
+  /// Verify the IR of each step. Off, a defect of the emitters may crash.
+  bool verify = false;
+};
+
+/// A kernel of a GPU: a work unit is a workgroup.
+struct SimtKernel {
+  std::string name;
+  int64_t threads = 0;     ///< invocations of a workgroup, one-dimensional
+  int64_t sharedBytes = 0; ///< workgroup memory
+  /// What a device must offer beyond the target's minimum
+  /// ("subgroup_arithmetic"), sorted.
+  std::vector<std::string> features;
+  /// Vulkan: the SPIR-V of this kernel, little-endian words; its entry point is
+  /// named like the kernel. CUDA: empty, one image holds all kernels.
+  SmallVector<char> binary;
+};
+
+/// What a level lets a kernel use.
+struct SimtLimits {
+  int64_t threads;     ///< invocations of a workgroup
+  int64_t sharedBytes; ///< workgroup memory
+  int64_t bindings;    ///< Vulkan: storage buffers of a kernel
+  int64_t pushBytes;   ///< Vulkan: push constants
+  int64_t arguments;   ///< Vulkan: operands and results of a dispatch
+  bool subgroups;      ///< subgroup (warp) arithmetic
+};
+
+/// The limits of a GPU level: "direct", "tiled", "tiled_256" (Vulkan) or
+/// "sm_80" (CUDA). Nothing for any other.
+std::optional<SimtLimits> getSimtLimits(StringRef level);
+
+/// What `compileVulkanKernels` and `compileCudaKernels` need from a registry
+/// beside the dialects of the emitted kernels.
+void registerSimtCodegen(DialectRegistry &registry);
+
+} // namespace mlir::vit
+
+#endif // VIT_TARGET_CODEGEN_H

@@ -1,0 +1,47 @@
+//===- Vulkan.h - Code for Vulkan ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From `gpu.module @kernels`, as vit-emit-simt leaves it, to SPIR-V 1.3 for
+// Vulkan 1.1. A kernel reads and writes
+//   set 0, binding 0: the workspace arena;
+//   set 0, binding 1: derived forms and constants, read only;
+//   push constants, 32 x u32: [0] the batch, [1] the launch's first unit,
+//     [2 + i] where argument i of the dispatch begins, in 16-byte vectors from
+//     the start of its binding.
+// Unit = first + workgroup id.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_VULKAN_H
+#define VIT_TARGET_VULKAN_H
+
+#include "vit/Target/Codegen.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+namespace mlir::vit {
+
+/// The code of one Vulkan level, in the order of the module's functions.
+struct VulkanCode {
+  std::vector<SimtKernel> kernels;
+};
+
+/// Whether `level` ("direct", "tiled", "tiled_256") is one that this target
+/// knows.
+bool isVulkanLevel(StringRef level);
+
+/// Compiles each kernel of `kernels`, which stays as it is, several at once.
+/// The same input gives the same bytes. Emits an error that names the kernel
+/// and fails where one exceeds the level's limits or uses a type that Vulkan's
+/// minimum lacks.
+FailureOr<VulkanCode> compileVulkanKernels(gpu::GPUModuleOp kernels,
+                                           StringRef level,
+                                           const CodegenOptions &options = {});
+
+} // namespace mlir::vit
+
+#endif // VIT_TARGET_VULKAN_H
