@@ -14,11 +14,28 @@ import sys
 import xml.etree.ElementTree as ET
 
 
+# Why lit lacks a feature.
+FEATURES = {
+    "shared": "no reference data in ../shared",
+    "vulkan-lavapipe": "no lavapipe driver (mesa-vulkan-drivers)",
+    "vulkan-swiftshader": "no SwiftShader in build/chromium (scripts/setup)",
+    "vulkan-validation": "no validation layer in build/chromium (scripts/setup)",
+    "spirv-val": "no spirv-val (spirv-tools)",
+    "ptxas": "no ptxas (CUDA toolkit)",
+}
+
+
 def reason(case, skipped):
     """Why: GTEST_SKIP() << "..." prints it under a line that says Skipped; lit has it in the tag."""
     out = case.findtext("system-out") or ""
     told = re.search(r"Skipped\n+(.+)", out) or re.search(r"skipped[:,]? *(.+)", out)
-    return (told.group(1) if told else skipped.get("message") or "no reason given").strip()
+    if told:
+        return told.group(1).strip()
+    message = (skipped.get("message") or "no reason given").strip()
+    missing = re.match(r"Missing required feature\(s\): (.*)", message)
+    if missing:
+        return "; ".join(FEATURES.get(f, "no " + f) for f in missing.group(1).split(", "))
+    return message
 
 
 def main():

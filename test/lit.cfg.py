@@ -8,9 +8,15 @@
 # A test is a file with RUN lines. It finds vit-opt, vit-interpret,
 # vit-compile, vit-run, FileCheck, not and split-file on its PATH.
 # Substitutions: %shared (reference data beside the repository, with feature
-# `shared`), %source (the repository), %build, %python.
+# `shared`), %source (the repository), %build, %python; %on_lavapipe and
+# %on_swiftshader, before a command: run it where this is the only Vulkan device,
+# under the validation layer where that is there (tools/Inputs/on_vulkan.py), with
+# features vulkan-lavapipe, vulkan-swiftshader, vulkan-validation. Other features:
+# spirv-val, ptxas, and the tools.
 
 import os
+import shutil
+import sys
 
 import lit.formats
 
@@ -23,7 +29,7 @@ config.environment["PATH"] = os.pathsep.join(
     [config.vit_bin, config.llvm_bin, os.environ["PATH"]])
 # Tests leave the user's cache of compiled models alone.
 config.environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "cache")
-for name in ["VIT_CPU_LEVEL", "ASAN_OPTIONS", "UBSAN_OPTIONS"]:
+for name in ["VIT_CPU_LEVEL", "VIT_PTXAS", "ASAN_OPTIONS", "UBSAN_OPTIONS"]:
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
@@ -38,6 +44,30 @@ if os.path.isdir(shared_data):
     config.substitutions.append(("%shared", shared_data))
 else:
     lit_config.note("tests of the reference cases are skipped: no " + shared_data)
+
+inputs = os.path.join(config.source, "test", "tools", "Inputs")
+sys.path.insert(0, inputs)
+import on_vulkan
+
+for device in on_vulkan.DRIVERS:
+    command = "%s %s %s" % (config.python, os.path.join(inputs, "on_vulkan.py"), device)
+    config.substitutions.append(("%on_" + device, command))
+    if on_vulkan.has_driver(device):
+        config.available_features.add("vulkan-" + device)
+    else:
+        lit_config.note("tests on %s are skipped: no %s" % (device, on_vulkan.DRIVERS[device]))
+if on_vulkan.has_layer():
+    config.available_features.add("vulkan-validation")
+else:
+    lit_config.note("tests on Vulkan run without validation: no " + on_vulkan.LAYER)
+if shutil.which("spirv-val"):
+    config.available_features.add("spirv-val")
+else:
+    lit_config.note("tests with spirv-val are skipped: it is not installed")
+if shutil.which(os.environ.get("VIT_PTXAS", "ptxas")):
+    config.available_features.add("ptxas")
+else:
+    lit_config.note("tests with ptxas are skipped: no CUDA toolkit here (none is needed to build)")
 
 for tool in ["vit-opt", "vit-interpret", "vit-compile", "vit-run"]:
     if os.path.exists(os.path.join(config.vit_bin, tool)):
