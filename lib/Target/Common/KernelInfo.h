@@ -1,0 +1,24 @@
+//===- KernelInfo.h - What a dispatch says of its kernel ------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_COMMON_KERNELINFO_H
+#define VIT_TARGET_COMMON_KERNELINFO_H
+
+#include "vit/Dialect/Kernel.h"
+
+namespace mlir::vit {
+
+/// What a dispatch says of a kernel beside its name.
+struct KernelInfo {
+  kernel::ExtentAttr units; ///< work units; on a GPU one workgroup each
+  kernel::ExtentAttr flop;
+  int64_t scratch = 0; ///< CPU: bytes per thread
+};
+
+} // namespace mlir::vit
+
+#endif // VIT_TARGET_COMMON_KERNELINFO_H

@@ -1,0 +1,101 @@
+//===- Emitters.h - One emitter per family of GPU kernels -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_SIMT_EMITTERS_H
+#define VIT_TARGET_SIMT_EMITTERS_H
+
+#include "../Common/KernelInfo.h"
+#include "SimtBuilder.h"
+
+namespace mlir::vit::simt {
+
+// Each emitter fills the kernel's body and returns what its dispatch says, or
+// emits an error on the op and fails. The arguments are the op's operands, then
+// its results.
+FailureOr<KernelInfo> emitGemm(kernel::GemmOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitAttention(kernel::AttentionOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitRows(kernel::RowsOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitMap(kernel::MapOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitPrepend(kernel::PrependOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitTake(kernel::TakeOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitMean(kernel::MeanOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitPatchify(kernel::PatchifyOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitRelayout(kernel::RelayoutOp op, SimtBuilder &b);
+
+//===----------------------------------------------------------------------===//
+// Activations
+//===----------------------------------------------------------------------===//
+
+/// An activation's geometry: rows of `vectors` vectors of 4 channels, one after
+/// the other; row = image * tokens + token. Padded channels (a multiple of 16
+/// is made full, each group alone) hold zero.
+struct Activation {
+  int64_t tokens; ///< rows per image; 1 for [batch, width]
+  int64_t width;  ///< logical channels
+  int64_t group;  ///< of `#kernel.channels`; 0: none
+  int64_t vectors;
+
+  /// Fails, with an error on `op`, where `type` is not f32 of rank 2 or 3 with
+  /// `#kernel.channels`, or without encoding and a multiple of 16 wide.
+  static FailureOr<Activation> get(Operation *op, RankedTensorType type);
+
+  bool hasPaddedChannels() const { return vectors * kWidth != width; }
+  /// Rows of all images: batch * tokens.
+  Value rows(SimtBuilder &b) const { return b.mul(b.batch(), tokens); }
+  /// ceil(rows * itemsPerRow / itemsPerUnit), times `times`.
+  kernel::ExtentAttr units(MLIRContext *context, int64_t itemsPerRow,
+                           int64_t itemsPerUnit, int64_t times = 1) const;
+};
+
+/// `value`, vector number `vector` of a row of `shape`, with `other` (f32) in
+/// the lanes that are padding.
+Value maskChannels(SimtBuilder &b, const Activation &shape, Value vector,
+                   Value value, double other = 0);
+
+//===----------------------------------------------------------------------===//
+// Scalar code
+//===----------------------------------------------------------------------===//
+
+/// The region of a fused kernel, applied to vectors of 4 channels.
+class Epilogue {
+public:
+  /// `firstExtra` is the argument that holds the op's first extra operand;
+  /// `result` the op's result. Emits an error where an extra's layout does not
+  /// fit or the region holds an op that has no code.
+  static FailureOr<Epilogue> get(Operation *op, SimtBuilder &b,
+                                 OperandRange extras, unsigned firstExtra,
+                                 const Activation &result);
+
+  /// The extras of channel vector `vector` that are the same in each row; one
+  /// value per extra, null for the others.
+  SmallVector<Value> loadChannels(Value vector) const;
+
+  /// The region's value of `element`, channel vector `vector` of row `row` of
+  /// the result, where that is vector number `offset` (row * vectors +
+  /// vector). Padded channels come out as zero.
+  Value apply(Value element, ArrayRef<Value> channels, Value row, Value vector,
+              Value offset) const;
+
+private:
+  enum class Broadcast { Channel, Token, Element };
+  struct Extra {
+    unsigned argument;
+    Broadcast broadcast;
+  };
+  Epilogue(Operation *op, SimtBuilder &b, const Activation &shape)
+      : op(op), b(&b), shape(shape) {}
+
+  Operation *op;
+  SimtBuilder *b;
+  Activation shape;
+  SmallVector<Extra> extras;
+  bool keepsZero = false;
+};
+
+} // namespace mlir::vit::simt
+
+#endif // VIT_TARGET_SIMT_EMITTERS_H

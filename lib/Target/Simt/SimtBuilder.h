@@ -1,0 +1,148 @@
+//===- SimtBuilder.h - Short hands for building a GPU kernel --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One source for Vulkan and CUDA: the builder hides how a kernel gets at its
+// arguments, the batch and its unit.
+//
+//   Vulkan: gpu.func @name(%workspace, %parameters, %push), two buffers of
+//     vector<4xf32> (the workspace of f32 where asked for) and 32 push words:
+//     batch, first unit, then where each argument begins in its buffer, in
+//     16-byte vectors. Activations lie in the workspace, the rest in the
+//     parameters.
+//   CUDA: gpu.func @name(%argument0, ..., %batch: i32, %first: i32), one
+//     memref<?xf32> per argument, aligned to 16 bytes.
+//
+// Arguments are the op's operands, then its results. An address counts either
+// vectors of 4 f32 or single f32 from the argument's beginning. A work unit is
+// a workgroup. Index arithmetic is 32 bit: no value has 2^31 elements.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_SIMT_SIMTBUILDER_H
+#define VIT_TARGET_SIMT_SIMTBUILDER_H
+
+#include "../Common/CodeBuilder.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+namespace mlir::vit::simt {
+
+/// Lanes of the widest vector in GPU code, vector<4xf32>.
+inline constexpr int64_t kWidth = 4;
+
+/// A target and level, and what it offers a kernel.
+struct Level {
+  enum class Api { Vulkan, Cuda };
+  Api api;
+  /// Barriers and workgroup memory are dear (Vulkan on a CPU): keep to
+  /// registers, a thread alone.
+  bool isDirect;
+  int64_t threads;     ///< invocations of a workgroup unless a tile says else
+  int64_t maxThreads;  ///< at most so many
+  int64_t sharedBytes; ///< workgroup memory
+};
+/// The level `level` of `target` ("vulkan" or "cuda"); nothing for any other.
+std::optional<Level> getLevel(StringRef target, StringRef level);
+
+class SimtBuilder : public CodeBuilder {
+public:
+  /// Adds an empty kernel `name` for `op` to `kernels` and builds in it. The
+  /// workgroup's size is what the op's tile says, else the level's.
+  SimtBuilder(Operation *op, StringRef name, gpu::GPUModuleOp kernels,
+              const Level &level);
+
+  const Level &level;
+  const VectorType vectorType; ///< vector<4xf32>
+  gpu::GPUFuncOp function() const { return kernel; }
+
+  /// Invocations of a workgroup; may be set before `threads` is first used.
+  int64_t threads() const { return threadCount; }
+  void setThreads(int64_t threads);
+
+  // Who runs; index values, loaded once at the kernel's beginning.
+  Value unit();   ///< first unit of the launch + number of this workgroup
+  Value thread(); ///< within the workgroup
+  Value batch();
+
+  //===--------------------------------------------------------------------===//
+  // Arguments
+  //===--------------------------------------------------------------------===//
+
+  /// Lets the kernel read and write single elements of activations. On Vulkan
+  /// the workspace then is a buffer of f32 and a vector four accesses, so only
+  /// kernels that need it ask. To be called before any access.
+  void useScalars();
+
+  /// vector<4xf32> number `vector` of an argument (elements 4 * vector on).
+  Value load4(unsigned argument, Value vector);
+  /// Stores to activations only.
+  void store4(Value value, unsigned argument, Value vector);
+  /// Element `element`. Without `useScalars`, Vulkan loads the vector and
+  /// extracts.
+  Value load(unsigned argument, Value element);
+  /// Needs `useScalars`.
+  void store(Value scalar, unsigned argument, Value element);
+
+  //===--------------------------------------------------------------------===//
+  // Workgroup memory
+  //===--------------------------------------------------------------------===//
+
+  /// An array in workgroup memory, of vector<4xf32> or of f32: it is read and
+  /// written as what it was made as.
+  Value allocateShared4(int64_t vectors);
+  Value allocateShared(int64_t elements);
+  /// A value of the array's element type.
+  Value loadShared(Value array, Value index);
+  void storeShared(Value value, Value array, Value index);
+  /// Waits for all threads of the workgroup and makes their writes to
+  /// workgroup memory seen. Only where all threads come by. Memory of
+  /// arguments is not covered.
+  void barrier();
+  /// Combines the scalars of each aligned run of `segment` threads (a power of
+  /// two; 0: the whole workgroup) as a tree, in the same order always; all
+  /// threads of the run get the result. Where `threads` is not a multiple of
+  /// `segment` it is an error of the emitter. All threads must come by. Uses
+  /// one f32 of workgroup memory per thread, once per kernel.
+  Value reduceWorkgroup(Reduction kind, Value scalar, int64_t segment = 0);
+
+  //===--------------------------------------------------------------------===//
+  // Vectors of 4 f32
+  //===--------------------------------------------------------------------===//
+
+  using CodeBuilder::splat;
+  Value splat(double value) { return splat(vectorType, value); }
+  Value broadcast(Value scalar);
+  Value extract(Value vector, int64_t lane);
+  Value extract(Value vector, Value lane);
+  Value fromElements(ValueRange scalars); ///< 4 scalars to a vector
+  /// As CodeBuilder's; one condition for a vector is broadcast, as SPIR-V
+  /// before 1.4 wants.
+  Value select(Value condition, Value whenTrue, Value whenFalse);
+  Value addf(Value a, Value b); ///< scalars or vectors
+  Value subf(Value a, Value b);
+  Value mulf(Value a, Value b);
+  Value divf(Value a, Value b);
+  /// The four lanes to a scalar: (0 + 2) + (1 + 3).
+  Value reduce(Reduction kind, Value vector);
+
+private:
+  Value access(unsigned argument, Value position);
+  Value pushWord(unsigned word);
+  Value fromInteger(Value i32);
+
+  Operation *op;
+  gpu::GPUFuncOp kernel;
+  int64_t threadCount;
+  bool scalars = false;
+  Value unitValue, threadValue, batchValue, reductionArray;
+  SmallVector<Value> bases; ///< Vulkan: where each argument begins
+};
+
+} // namespace mlir::vit::simt
+
+#endif // VIT_TARGET_SIMT_SIMTBUILDER_H
