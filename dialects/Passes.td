@@ -123,6 +123,69 @@ def NarrowTokens : Pass<"vit-narrow-tokens", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"opsNarrowed", "ops-narrowed", "Number of ops that work on fewer tokens">];
 }
 
+def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
+  let summary = "Write a training step beside an entry";
+  let description = [{
+    Adds `@train_step`: the entry, a loss of its output, the gradients of all
+    parameters that are not frozen, and their updates in place; docs/training-graph.md
+    explains it. Layers have to be unrolled. With `optimizer=sgd momentum=0`
+
+    ```mlir
+    vit.parameter @w : tensor<3x8xf32>
+    func.func @forward(%x: tensor<?x8xf32>) -> (tensor<?x3xf32> {vit.name = "logits"}) {
+      %w = vit.read @w : tensor<3x8xf32>
+      %y = vit.linear %x, %w : (tensor<?x8xf32>, tensor<3x8xf32>) -> tensor<?x3xf32>
+      return %y : tensor<?x3xf32>
+    }
+    ```
+    becomes, beside `@forward`,
+    ```mlir
+    func.func @train_step(%x: tensor<?x8xf32>, %labels: tensor<?xi32>, %learning_rate: tensor<f32>, %step: tensor<i32>)
+        -> (tensor<f32> {vit.name = "loss"}, tensor<i32> {vit.name = "correct"}) {
+      %w = vit.read @w : tensor<3x8xf32>
+      %y = vit.linear %x, %w : (tensor<?x8xf32>, tensor<3x8xf32>) -> tensor<?x3xf32>
+      %loss = vit.cross_entropy %y, %labels : (tensor<?x3xf32>, tensor<?xi32>) -> tensor<f32>
+      %correct = vit.accuracy %y, %labels : (tensor<?x3xf32>, tensor<?xi32>) -> tensor<i32>
+      %one = arith.constant dense<1.0> : tensor<f32>
+      %dy = vit.cross_entropy_backward %one, %y, %labels : ...
+      %dw = vit.linear_weight_gradient %dy, %x : (tensor<?x3xf32>, tensor<?x8xf32>) -> tensor<3x8xf32>
+      vit.sgd @w, %dw learning_rate %learning_rate : tensor<3x8xf32>
+      return %loss, %correct : tensor<f32>, tensor<i32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"entry", "entry", "std::string", "\"forward\"", "The function to train">,
+    Option<"name", "name", "std::string", "\"train_step\"", "What the training step is called">,
+    Option<"resultName", "output", "std::string", "", "The result that the loss is of; empty: the first">,
+    Option<"loss", "loss", "std::string", "\"cross_entropy\"", "cross_entropy or mse">,
+    Option<"softTargets", "soft-targets", "bool", "false",
+        "cross_entropy: labels are [batch, classes], not a class per image">,
+    Option<"labelSmoothing", "label-smoothing", "double", "0.0", "cross_entropy: at least 0 and below 1">,
+    Option<"optimizer", "optimizer", "std::string", "\"adamw\"",
+        "sgd, adam, adamw, or none: the gradients become results">,
+    Option<"momentum", "momentum", "double", "0.9", "sgd: 0 keeps no buffer">,
+    Option<"nesterov", "nesterov", "bool", "false", "sgd: look ahead">,
+    Option<"beta1", "beta1", "double", "0.9", "adam, adamw: decay of the first moment">,
+    Option<"beta2", "beta2", "double", "0.999", "adam, adamw: decay of the second moment">,
+    Option<"epsilon", "epsilon", "double", "1.0e-8", "adam, adamw: added to the denominator">,
+    Option<"weightDecay", "weight-decay", "double", "-1.0",
+        "Decay of the weights of vit.linear; negative: 0.01 with adamw, else 0">,
+    Option<"decayAll", "decay-all", "bool", "false",
+        "Decay on norms, biases, tokens and positions too">,
+    ListOption<"frozen", "frozen", "std::string",
+        "Patterns (*, ?) of parameters that stay as they are: a symbol, with or without its layer's number "
+        "(fc1.weight, fc1.weight.3), or a name in the checkpoint">,
+    ListOption<"trained", "trained", "std::string", "Patterns of the only parameters to train; none: all">,
+    Option<"clipNorm", "clip-norm", "double", "0.0", "Bound of the norm of all gradients; 0: none">,
+    Option<"accumulate", "accumulate", "int64_t", "1",
+        "Micro-batches that make an update; more than 1: also writes @accumulate_step for all but the last">];
+  let dependentDialects = ["::mlir::vit::VitDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"parametersTrained", "parameters-trained", "Number of parameters (of layers) with a gradient">,
+    Statistic<"parametersFrozen", "parameters-frozen", "Number of parameters (of layers) without one">];
+}
+
 //===----------------------------------------------------------------------===//
 // Kernel
 //===----------------------------------------------------------------------===//

@@ -15,6 +15,7 @@
 #define VIT_OPS_TD
 
 include "VitBase.td"
+include "VitInterfaces.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/IR/OpAsmInterface.td"
@@ -42,6 +43,12 @@ class Vit_PureOp<string mnemonic, list<Trait> traits = []>
 
 def Vit_Float : AnyTypeOf<[F32, BF16, F16]>;
 def Vit_Tensor : RankedTensorOf<[F32, BF16, F16]>;
+
+/// Types that the text need not spell out.
+def Vit_Scalar : 0DTensorOf<[F32]>, BuildableType<"::mlir::RankedTensorType::get({}, $_builder.getF32Type())">;
+def Vit_Count : 0DTensorOf<[I32]>, BuildableType<"::mlir::RankedTensorType::get({}, $_builder.getI32Type())">;
+def Vit_Seed : Type<CPred<"$_self == ::mlir::RankedTensorType::get({2}, ::mlir::IntegerType::get($_self.getContext(), 32))">,
+    "tensor<2xi32>", "::mlir::RankedTensorType">, BuildableType<"::mlir::RankedTensorType::get({2}, $_builder.getI32Type())">;
 
 //===----------------------------------------------------------------------===//
 // Attributes
@@ -121,17 +128,19 @@ def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
 }
 
 def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "the value of a parameter";
+  let summary = "the value of a parameter or a state";
   let description = [{
+    What it is when the entry begins (see `vit.write`).
+
     ```mlir
     %w = vit.read @head.weight : tensor<10x192xf32>
     %a = vit.read @fc1.weight[%i] : tensor<768x192xf32>   // inside vit.layers
     %b = vit.read @fc1.weight[3] : tensor<768x192xf32>    // after unrolling
     ```
     Constraints:
-    - C1: the symbol names a `vit.parameter` of the same type.
-    - C2: there is an index exactly where the parameter has layers; a constant
-      one lies in [0, layers).
+    - C1: the symbol names a `vit.parameter` or `vit.state` of the same type.
+    - C2: there is an index exactly where it has layers; a constant one lies in
+      [0, layers).
 
     Canonicalisation: an index that is a constant moves into the brackets.
   }];
@@ -200,7 +209,7 @@ def Vit_OutputOp : Vit_Op<"output"> {
 // Patches, tokens, positions
 //===----------------------------------------------------------------------===//
 
-def Vit_PatchifyOp : Vit_PureOp<"patchify"> {
+def Vit_PatchifyOp : Vit_PureOp<"patchify", [Vit_Differentiable]> {
   let summary = "cut pictures into patches";
   let description = [{
     [batch, channels, height, width] to [batch, (height/ph)(width/pw),
@@ -222,7 +231,7 @@ def Vit_PatchifyOp : Vit_PureOp<"patchify"> {
   let assemblyFormat = "$input `patch` $patch `order` `` $order attr-dict `:` functional-type(operands, results)";
 }
 
-def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens"> {
+def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens", [Vit_Differentiable]> {
   let summary = "put learned tokens (class, distillation, registers) in front";
   let description = [{
     [k, width] and [batch, tokens, width] to [batch, k + tokens, width]; the
@@ -241,7 +250,7 @@ def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens"> {
   let assemblyFormat = "$input `,` $tokens attr-dict `:` functional-type(operands, results)";
 }
 
-def Vit_TakeTokensOp : Vit_PureOp<"take_tokens"> {
+def Vit_TakeTokensOp : Vit_PureOp<"take_tokens", [Vit_Differentiable]> {
   let summary = "tokens [start, start + count)";
   let description = [{
     [batch, tokens, width] to [batch, count, width], or to [batch, width] where
@@ -261,7 +270,7 @@ def Vit_TakeTokensOp : Vit_PureOp<"take_tokens"> {
   let assemblyFormat = "$input `from` $start (`count` $count^)? attr-dict `:` functional-type(operands, results)";
 }
 
-def Vit_MeanTokensOp : Vit_PureOp<"mean_tokens"> {
+def Vit_MeanTokensOp : Vit_PureOp<"mean_tokens", [Vit_Differentiable]> {
   let summary = "mean over the tokens from `start` on";
   let description = [{
     [batch, tokens, width] to [batch, width].
@@ -299,7 +308,7 @@ def Vit_SincosPositionsOp : Vit_PureOp<"sincos_positions"> {
   let assemblyFormat = "`grid` $grid `width` $width `temperature` $temperature attr-dict `:` type($result)";
 }
 
-def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions"> {
+def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions", [Vit_Differentiable]> {
   let summary = "resample a learned position table to another grid";
   let description = [{
     [prefix + h*w, width] to [prefix + h'*w', width]: the prefix (class token)
@@ -328,7 +337,7 @@ def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions"> {
 // Layers
 //===----------------------------------------------------------------------===//
 
-def Vit_LinearOp : Vit_PureOp<"linear"> {
+def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
   let summary = "x W^T + b";
   let description = [{
     [batch, ..., in] with weights [out, in] and bias [out]: torch.nn.Linear.
@@ -348,7 +357,7 @@ def Vit_LinearOp : Vit_PureOp<"linear"> {
   let assemblyFormat = "$input `,` $weight (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
 }
 
-def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments]> {
+def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments, Vit_Differentiable]> {
   let summary = "normalise each row to mean 0 and variance 1, then scale and shift";
   let description = [{
     Over the last dimension, biased variance: torch.nn.LayerNorm. With `groups`
@@ -373,7 +382,7 @@ def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments]> {
   }];
 }
 
-def Vit_AttentionOp : Vit_Op<"attention", [Pure]> {
+def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
   let summary = "multi-head scaled dot-product attention";
   let description = [{
     softmax(scale q k^T) v per head, over all tokens of an image. q, k, v and
@@ -414,13 +423,13 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure]> {
 }
 
 class Vit_UnaryOp<string mnemonic, list<Trait> traits = []>
-    : Vit_Op<mnemonic, traits # [Pure, SameOperandsAndResultType]> {
+    : Vit_Op<mnemonic, traits # [Pure, SameOperandsAndResultType, Vit_Differentiable]> {
   let arguments = (ins Vit_Tensor:$input);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
 }
 
-def Vit_GeluOp : Vit_Op<"gelu", [Pure, SameOperandsAndResultType]> {
+def Vit_GeluOp : Vit_Op<"gelu", [Pure, SameOperandsAndResultType, Vit_Differentiable]> {
   let summary = "Gaussian error linear unit (Hendrycks and Gimpel 2016)";
   let description = [{
     `erf` is x/2 (1 + erf(x / sqrt 2)): torch's default and transformers' "gelu".
@@ -473,7 +482,7 @@ def Vit_SoftmaxOp : Vit_UnaryOp<"softmax"> {
   }];
 }
 
-class Vit_BinaryOp<string mnemonic> : Vit_PureOp<mnemonic, [Commutative]> {
+class Vit_BinaryOp<string mnemonic> : Vit_PureOp<mnemonic, [Commutative, Vit_Differentiable]> {
   let arguments = (ins Vit_Tensor:$lhs, Vit_Tensor:$rhs);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
@@ -501,7 +510,7 @@ def Vit_MulOp : Vit_BinaryOp<"mul"> {
   }];
 }
 
-def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType]> {
+def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType, Vit_Differentiable]> {
   let summary = "product with a number";
   let description = [{
     ```mlir
@@ -516,7 +525,7 @@ def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType]> {
   let hasCanonicalizer = 1;
 }
 
-def Vit_LayerScaleOp : Vit_PureOp<"layer_scale"> {
+def Vit_LayerScaleOp : Vit_PureOp<"layer_scale", [Vit_Differentiable]> {
   let summary = "product with a learned vector (CaiT; timm's LayerScale)";
   let description = [{
     ```mlir
@@ -531,37 +540,59 @@ def Vit_LayerScaleOp : Vit_PureOp<"layer_scale"> {
   let assemblyFormat = "$input `,` $gamma attr-dict `:` functional-type(operands, results)";
 }
 
-class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, SameOperandsAndResultType]> {
-  let arguments = (ins Vit_Tensor:$input, F64Attr:$probability);
+class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, AttrSizedOperandSegments,
+    AllTypesMatch<["input", "result"]>, Vit_Differentiable]> {
+  let arguments = (ins Vit_Tensor:$input, F64Attr:$probability, OptionalAttr<StrAttr>:$random,
+                       Optional<Vit_Seed>:$seed, Optional<Vit_Count>:$step);
   let results = (outs Vit_Tensor:$result);
-  let assemblyFormat = "$input `probability` $probability attr-dict `:` type($result)";
+  let builders = [
+    /// The identity: what a model's text says.
+    OpBuilder<(ins "Value":$input, "APFloat":$probability)>
+  ];
+  let assemblyFormat = [{
+    $input `probability` $probability (`random` $random^ `,` $seed `,` $step)? attr-dict `:` type($result)
+  }];
   let hasVerifier = 1;
 }
 def Vit_DropoutOp : Vit_DropOp<"dropout"> {
   let summary = "dropout; the identity in inference";
   let description = [{
     Each element is zero with this probability, else divided by what is left
-    of 1 (Srivastava et al. 2014; torch.nn.Dropout).
+    of 1 (Srivastava et al. 2014; torch.nn.Dropout). Without `random` it is the
+    identity. With it, element i is decided by Philox-4x32-10 with the two words
+    of the seed as key and (i / 4, step + 1, XXH64 of the name low, high) as
+    counter: kept where word i % 4, shifted right by 8, is at least
+    ceil(probability 2^24).
+
     ```mlir
     %y = vit.dropout %x probability 0.1 : tensor<?x197x768xf32>
+    %y = vit.dropout %x probability 0.1 random "pos_drop", %seed, %step : tensor<?x197x768xf32>
     ```
 
     Constraints:
     - C1: the probability lies in [0, 1).
+    - C2: name, seed and step are given together, and the name is not empty.
   }];
 }
 def Vit_DropPathOp : Vit_DropOp<"drop_path"> {
   let summary = "stochastic depth per image (Huang et al. 2016); the identity in inference";
   let description = [{
     All of an image is zero with this probability, else divided by what is
-    left of 1: timm's DropPath, on a residual branch.
+    left of 1: timm's DropPath, on a residual branch. `random` is as in
+    `vit.dropout`, i being the image's number in the batch.
+
     ```mlir
     %y = vit.drop_path %x probability 0.1 : tensor<?x197x768xf32>
+    %y = vit.drop_path %x probability 0.1 random "blocks.3.drop_path", %seed, %step : tensor<?x197x768xf32>
     ```
 
     Constraints:
     - C1: the probability lies in [0, 1).
+    - C2: name, seed and step are given together, and the name is not empty.
   }];
 }
+
+include "VitBackwardOps.td"
+include "VitTrainingOps.td"
 
 #endif // VIT_OPS_TD

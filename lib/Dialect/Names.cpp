@@ -86,3 +86,18 @@ Location mlir::vit::withLayer(Location location, int64_t layer) {
   }
   return location;
 }
+
+Location mlir::vit::withSuffix(Location location, StringRef suffix) {
+  MLIRContext *context = location.getContext();
+  if (auto name = dyn_cast<NameLoc>(location))
+    return NameLoc::get(
+        StringAttr::get(context, name.getName().getValue() + suffix),
+        name.getChildLoc());
+  if (auto fused = dyn_cast<FusedLoc>(location)) {
+    SmallVector<Location> parts;
+    for (Location part : fused.getLocations())
+      parts.push_back(withSuffix(part, suffix));
+    return FusedLoc::get(context, parts, fused.getMetadata());
+  }
+  return location;
+}

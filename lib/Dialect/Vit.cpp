@@ -79,8 +79,25 @@ static void printLayerIndex(OpAsmPrinter &printer, Operation *, Value index,
     printer << "[" << layer.getInt() << "]";
 }
 
+/// `[3]` of an update, or nothing.
+static ParseResult parseLayer(OpAsmParser &parser, IntegerAttr &layer) {
+  int64_t number = 0;
+  if (failed(parser.parseOptionalLSquare()))
+    return success();
+  if (parser.parseInteger(number) || parser.parseRSquare())
+    return failure();
+  layer = parser.getBuilder().getI64IntegerAttr(number);
+  return success();
+}
+
+static void printLayer(OpAsmPrinter &printer, Operation *, IntegerAttr layer) {
+  if (layer)
+    printer << "[" << layer.getInt() << "]";
+}
+
 #include "VitDialect.cpp.inc"
 #include "VitEnums.cpp.inc"
+#include "VitInterfaces.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "VitAttributes.cpp.inc"
 #define GET_OP_CLASSES

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "vit/Dialect/Vit.h"
+#include "Symbols.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -53,9 +53,7 @@ int64_t ParameterOp::getStoredEnd() {
   return stored ? stored.getEnd() : getTensorType().getDimSize(0);
 }
 
-/// The product of sizes that are all positive; nothing where one is not, or
-/// where it is beyond what any machine holds.
-static std::optional<int64_t> countElements(ArrayRef<int64_t> shape) {
+std::optional<int64_t> vit::countElements(ArrayRef<int64_t> shape) {
   std::optional<int64_t> count = 1;
   for (int64_t size : shape) {
     count = llvm::checkedMul(*count, size);
@@ -106,31 +104,48 @@ LogicalResult ReadOp::verify() {
   return success();
 }
 
-LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto parameter =
-      symbols.lookupNearestSymbolFrom<ParameterOp>(*this, getParameterAttr());
-  if (!parameter)
-    return emitOpError("C1: there is no vit.parameter @")
-           << getParameter() << "; declare it";
-  if (parameter.getType() != getResult().getType())
-    return emitOpError("C1: @")
-           << getParameter() << " is " << parameter.getType() << ", not "
-           << getResult().getType();
-  bool indexed = getIndex() || getLayer();
-  std::optional<uint64_t> layers = parameter.getLayers();
+LogicalResult vit::verifyNamedTensor(Operation *user,
+                                     SymbolTableCollection &symbols,
+                                     FlatSymbolRefAttr symbol, Type type,
+                                     bool indexed, std::optional<int64_t> layer,
+                                     Only only) {
+  Operation *found = symbols.lookupNearestSymbolFrom(user, symbol);
+  auto parameter = dyn_cast_or_null<ParameterOp>(found);
+  auto state = dyn_cast_or_null<StateOp>(found);
+  bool fits = only == Only::Parameter ? bool(parameter)
+              : only == Only::State   ? bool(state)
+                                      : parameter || state;
+  if (!fits)
+    return user->emitOpError("C1: there is no ")
+           << (only == Only::Parameter ? "vit.parameter"
+               : only == Only::State   ? "vit.state"
+                                       : "vit.parameter or vit.state")
+           << " " << symbol << "; declare it";
+  Type declared = parameter ? parameter.getType() : state.getType();
+  if (declared != type)
+    return user->emitOpError("C1: ")
+           << symbol << " is " << declared << ", not " << type;
+  std::optional<uint64_t> layers =
+      parameter ? parameter.getLayers() : state.getLayers();
   if (layers && !indexed)
-    return emitOpError("C2: @")
-           << getParameter() << " has " << *layers
-           << " layers; say which, as in @" << getParameter() << "[%i]";
+    return user->emitOpError("C2: ")
+           << symbol << " has " << *layers << " layers; say which, as in "
+           << symbol << "[" << (isa<ReadOp>(user) ? "%i" : "0") << "]";
   if (!layers && indexed)
-    return emitOpError("C2: @")
-           << getParameter() << " is one tensor, not one per layer; "
-           << "read it without an index";
-  if (getLayer() && *getLayer() >= *layers)
-    return emitOpError("C2: layer ")
-           << static_cast<int64_t>(*getLayer()) << " of @" << getParameter()
-           << " does not exist; it has " << *layers << " layers, from 0 on";
+    return user->emitOpError("C2: ")
+           << symbol << " is one tensor, not one per layer; use it without an "
+           << "index";
+  if (layer && (*layer < 0 || *layer >= static_cast<int64_t>(*layers)))
+    return user->emitOpError("C2: layer ")
+           << *layer << " of " << symbol << " does not exist; it has "
+           << *layers << " layers, from 0 on";
   return success();
+}
+
+LogicalResult ReadOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifyNamedTensor(*this, symbols, getParameterAttr(),
+                           getResult().getType(), getIndex() || getLayer(),
+                           getLayer());
 }
 
 //===----------------------------------------------------------------------===//
@@ -320,17 +335,32 @@ LogicalResult AttentionOp::verify() {
   return success();
 }
 
-static LogicalResult verifyProbability(Operation *op, double probability) {
-  if (probability >= 0.0 && probability < 1.0)
-    return success();
-  return op->emitOpError("C1: the probability ")
-         << probability << " must be at least 0 and below 1";
+void DropoutOp::build(OpBuilder &builder, OperationState &state, Value input,
+                      APFloat probability) {
+  build(builder, state, input.getType(), input,
+        builder.getF64FloatAttr(probability.convertToDouble()), StringAttr(),
+        Value(), Value());
 }
 
-LogicalResult DropoutOp::verify() {
-  return verifyProbability(*this, getProbability().convertToDouble());
+void DropPathOp::build(OpBuilder &builder, OperationState &state, Value input,
+                       APFloat probability) {
+  build(builder, state, input.getType(), input,
+        builder.getF64FloatAttr(probability.convertToDouble()), StringAttr(),
+        Value(), Value());
 }
 
-LogicalResult DropPathOp::verify() {
-  return verifyProbability(*this, getProbability().convertToDouble());
+template <typename Op> static LogicalResult verifyDrop(Op op) {
+  double probability = op.getProbability().convertToDouble();
+  if (!(probability >= 0.0 && probability < 1.0))
+    return op.emitOpError("C1: the probability ")
+           << probability << " must be at least 0 and below 1";
+  bool random = op.getRandom().has_value();
+  if (random != bool(op.getSeed()) || random != bool(op.getStep()) ||
+      (random && op.getRandom()->empty()))
+    return op.emitOpError("C2: give a name, a seed and a step, as in "
+                          "random \"drop\", %seed, %step, or none of them");
+  return success();
 }
+
+LogicalResult DropoutOp::verify() { return verifyDrop(*this); }
+LogicalResult DropPathOp::verify() { return verifyDrop(*this); }

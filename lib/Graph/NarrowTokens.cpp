@@ -61,8 +61,13 @@ static std::optional<Span> getTakenSpan(Value value) {
 /// token; empty where it does not, or where an operand cannot be narrowed.
 static SmallVector<OpOperand *> getTokenOperands(Operation *op) {
   if (isa<LinearOp, LayerNormOp, GeluOp, ReluOp, SiluOp, TanhOp, SoftmaxOp,
-          ScaleOp, LayerScaleOp, DropoutOp, DropPathOp>(op))
+          ScaleOp, LayerScaleOp>(op))
     return {&op->getOpOperand(0)};
+  // A random mask counts the elements of the whole.
+  if (isa<DropoutOp, DropPathOp>(op))
+    return op->getNumOperands() == 1
+               ? SmallVector<OpOperand *>{&op->getOpOperand(0)}
+               : SmallVector<OpOperand *>{};
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     bool alone = !attention.getProbabilities() ||
                  attention.getProbabilities().use_empty();

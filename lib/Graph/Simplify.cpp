@@ -25,10 +25,12 @@ struct SimplifyPass : vit::impl::SimplifyBase<SimplifyPass> {
   void runOnOperation() override;
 };
 
-/// Dropout and drop path leave everything as it is once training is over.
+/// Dropout and drop path leave everything as it is where nothing is random.
 template <typename Op> struct DropDropout : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const final {
+    if (op.getRandom())
+      return failure();
     rewriter.replaceOp(op, op.getInput());
     return success();
   }

@@ -59,8 +59,10 @@ Value Formula::gelu(Value x, GeluKind kind) {
 }
 
 bool vit::kernel::isElementwise(Operation *op) {
+  if (isa_and_nonnull<DropoutOp, DropPathOp>(op))
+    return op->getNumOperands() == 1; // else a random mask, not a formula
   return isa_and_nonnull<GeluOp, ReluOp, SiluOp, TanhOp, AddOp, MulOp, ScaleOp,
-                         LayerScaleOp, DropoutOp, DropPathOp>(op);
+                         LayerScaleOp>(op);
 }
 
 Value vit::kernel::emitElement(OpBuilder &builder, Operation *op,

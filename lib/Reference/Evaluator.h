@@ -22,8 +22,9 @@ namespace mlir::vit::reference {
 class Evaluator {
 public:
   Evaluator(const ParameterReader &readParameter, ArrayRef<std::string> outputs,
-            std::string &error)
-      : readParameter(readParameter), outputs(outputs), error(error) {}
+            std::string &error, Store *store)
+      : readParameter(readParameter), outputs(outputs), error(error),
+        store(store) {}
 
   LogicalResult run(func::FuncOp entry, ArrayRef<Tensor> inputs,
                     std::vector<NamedTensor> &results);
@@ -33,12 +34,27 @@ private:
   LogicalResult evaluateBlock(Block &block);
   /// Ops that need the evaluator's state: parameters, layers, outputs.
   LogicalResult evaluate(Operation *op);
+  /// The parameter or state `symbol` of layer `layer`, as it is now; its name
+  /// in the store becomes `name`.
+  FailureOr<Tensor> load(Operation *op, FlatSymbolRefAttr symbol, int64_t layer,
+                         std::string &name);
   LogicalResult evaluateRead(ReadOp op);
   LogicalResult evaluateLayers(LayersOp op);
   LogicalResult evaluateOutput(OutputOp op);
   LogicalResult evaluateConstant(arith::ConstantOp op);
   LogicalResult evaluateAttention(AttentionOp op);
   LogicalResult evaluateKernelAttention(kernel::AttentionOp op);
+  /// Ops with several results or with an effect (TrainingOps.cpp); nothing
+  /// where the op is no such.
+  std::optional<LogicalResult> evaluateTrainingOp(Operation *op);
+  LogicalResult change(Operation *op,
+                       ArrayRef<std::pair<FlatSymbolRefAttr, Tensor *>> changed,
+                       std::optional<uint64_t> layer,
+                       llvm::function_ref<void()> update);
+  LogicalResult checkLabels(Operation *op, Value logits, Value targets);
+  LogicalResult evaluateSgd(SgdOp op);
+  template <typename Op> LogicalResult evaluateAdam(Op op);
+  Tensor getUpdateGradient(Value gradient, Value factor);
   /// Ops of one result that are functions of their operands; nothing where the
   /// op is no such (GraphOps.cpp, KernelOps.cpp).
   std::optional<Tensor> evaluateGraphOp(Operation *op);
@@ -63,6 +79,7 @@ private:
   const ParameterReader &readParameter;
   ArrayRef<std::string> outputs;
   std::string &error;
+  Store *store;
   llvm::DenseMap<Value, std::shared_ptr<const Tensor>> tensors;
   llvm::DenseMap<Value, int64_t> indices;
   std::vector<NamedTensor> collected; ///< wanted vit.outputs, in text order

@@ -22,6 +22,14 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
   using Result = std::optional<Tensor>;
   auto product = [](double a, double b) { return a * b; };
   auto sum = [](double a, double b) { return a + b; };
+  // The batch of a result is that of its input.
+  auto shapeOf = [&](Value result, Value input) {
+    auto type = cast<RankedTensorType>(result.getType());
+    std::vector<int64_t> shape = type.getShape().vec();
+    if (!shape.empty() && type.isDynamicDim(0))
+      shape[0] = get(input).shape[0];
+    return shape;
+  };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](PatchifyOp op) -> Result {
         return patchify(get(op.getInput()), op.getPatch()[0], op.getPatch()[1],
@@ -87,9 +95,63 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
       .Case([&](LayerScaleOp op) -> Result {
         return broadcast(get(op.getInput()), get(op.getGamma()), product);
       })
-      // In inference nothing is dropped.
-      .Case<DropoutOp, DropPathOp>(
-          [&](auto op) -> Result { return get(op.getInput()); })
+      .Case<DropoutOp, DropPathOp>([&](auto op) -> Result {
+        if (!op.getRandom())
+          return get(op.getInput()); // in inference nothing is dropped
+        return drop(get(op.getInput()), number(op.getProbability()),
+                    *op.getRandom(), get(op.getSeed()),
+                    get(op.getStep()).data[0], isa<DropPathOp>(op));
+      })
+      .Case([&](LinearInputGradientOp op) -> Result {
+        return linearInputGradient(get(op.getGradient()), get(op.getWeight()));
+      })
+      .Case([&](LinearWeightGradientOp op) -> Result {
+        return linearWeightGradient(get(op.getGradient()), get(op.getInput()));
+      })
+      .Case([&](SumToOp op) -> Result {
+        return sumTo(get(op.getInput()),
+                     shapeOf(op.getResult(), op.getInput()));
+      })
+      .Case([&](SoftmaxBackwardOp op) -> Result {
+        return softmaxBackward(get(op.getGradient()), get(op.getOutput()));
+      })
+      .Case([&](DerivativeOp op) -> Result {
+        return map(get(op.getInput()),
+                   [of = op.getOf()](double x) { return derivative(x, of); });
+      })
+      .Case([&](PlaceTokensOp op) -> Result {
+        return placeTokens(get(op.getInput()), op.getStart(),
+                           op.getType().getDimSize(1));
+      })
+      .Case([&](SpreadTokensOp op) -> Result {
+        return spreadTokens(get(op.getInput()), op.getStart(),
+                            op.getType().getDimSize(1));
+      })
+      .Case([&](UnpatchifyOp op) -> Result {
+        return unpatchify(get(op.getInput()),
+                          shapeOf(op.getResult(), op.getInput()),
+                          op.getPatch()[0], op.getPatch()[1], op.getOrder());
+      })
+      .Case([&](ResamplePositionsBackwardOp op) -> Result {
+        return resamplePositionsBackward(get(op.getGradient()), op.getFrom(),
+                                         op.getTo(), op.getPrefix(),
+                                         op.getAntialias());
+      })
+      .Case([&](MseOp op) -> Result {
+        return mse(get(op.getInput()), get(op.getTargets()));
+      })
+      .Case([&](MseBackwardOp op) -> Result {
+        return mseBackward(get(op.getGradient()).data[0], get(op.getInput()),
+                           get(op.getTargets()));
+      })
+      .Case([&](ClipByGlobalNormOp op) -> Result {
+        SmallVector<const Tensor *> gradients;
+        for (Value gradient : op.getGradients())
+          gradients.push_back(&get(gradient));
+        Tensor factor(std::vector<int64_t>{});
+        factor.data[0] = clipFactor(gradients, number(op.getMaxNorm()));
+        return factor;
+      })
       .Default([](Operation *) -> Result { return std::nullopt; });
 }
 

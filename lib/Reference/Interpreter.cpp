@@ -67,11 +67,35 @@ bool Evaluator::isNeeded(Value value) {
 // Parameters, layers, outputs
 //===----------------------------------------------------------------------===//
 
+FailureOr<Tensor> Evaluator::load(Operation *op, FlatSymbolRefAttr symbol,
+                                  int64_t layer, std::string &name) {
+  Operation *found = SymbolTable::lookupNearestSymbolFrom(op, symbol);
+  auto parameter = dyn_cast_or_null<ParameterOp>(found);
+  auto state = dyn_cast_or_null<StateOp>(found);
+  if (!parameter && !state)
+    return fail(op, "there is no parameter @" + symbol.getValue());
+  std::optional<uint64_t> layers =
+      parameter ? parameter.getLayers() : state.getLayers();
+  int64_t count = layers.value_or(1);
+  if (layer < 0 || layer >= count)
+    return fail(op, "there is no layer " + Twine(layer) + " of @" +
+                        symbol.getValue() + "; it has " + Twine(count));
+  name = symbol.getValue().str();
+  if (layers)
+    name += "." + std::to_string(layer);
+  if (store)
+    if (auto changed = store->find(name); changed != store->end())
+      return changed->second;
+  RankedTensorType type =
+      parameter ? parameter.getTensorType() : state.getTensorType();
+  Tensor value(type.getShape().vec());
+  std::string problem;
+  if (parameter && failed(readParameter(parameter, layer, value.data, problem)))
+    return fail(op, problem);
+  return value;
+}
+
 LogicalResult Evaluator::evaluateRead(ReadOp op) {
-  auto parameter = SymbolTable::lookupNearestSymbolFrom<ParameterOp>(
-      op, op.getParameterAttr());
-  if (!parameter)
-    return fail(op, "there is no parameter @" + op.getParameter());
   int64_t layer = op.getLayer().value_or(0);
   if (op.getIndex()) {
     auto found = indices.find(op.getIndex());
@@ -79,15 +103,11 @@ LogicalResult Evaluator::evaluateRead(ReadOp op) {
       return fail(op, "the layer of @" + op.getParameter() + " is not known");
     layer = found->second;
   }
-  int64_t layers = parameter.getLayers().value_or(1);
-  if (layer < 0 || layer >= layers)
-    return fail(op, "there is no layer " + Twine(layer) + " of @" +
-                        op.getParameter() + "; it has " + Twine(layers));
-  Tensor value(parameter.getTensorType().getShape().vec());
-  std::string problem;
-  if (failed(readParameter(parameter, layer, value.data, problem)))
-    return fail(op, problem);
-  set(op.getResult(), std::move(value));
+  std::string name;
+  FailureOr<Tensor> value = load(op, op.getParameterAttr(), layer, name);
+  if (failed(value))
+    return failure();
+  set(op.getResult(), std::move(*value));
   return success();
 }
 
@@ -157,6 +177,8 @@ LogicalResult Evaluator::evaluate(Operation *op) {
       .Case([&](AttentionOp op) { return evaluateAttention(op); })
       .Case([&](kernel::AttentionOp op) { return evaluateKernelAttention(op); })
       .Default([&](Operation *op) -> LogicalResult {
+        if (std::optional<LogicalResult> done = evaluateTrainingOp(op))
+          return *done;
         std::optional<Tensor> result = evaluateGraphOp(op);
         if (!result) {
           FailureOr<std::optional<Tensor>> kernelResult = evaluateKernelOp(op);
@@ -293,10 +315,11 @@ LogicalResult reference::evaluate(func::FuncOp entry, ArrayRef<Tensor> inputs,
                                   const ParameterReader &readParameter,
                                   ArrayRef<std::string> outputs,
                                   std::vector<NamedTensor> &results,
-                                  std::string &error) {
+                                  std::string &error, Store *store) {
   // Sizes come from a text and a batch, both of which may be absurd.
   try {
-    return Evaluator(readParameter, outputs, error).run(entry, inputs, results);
+    return Evaluator(readParameter, outputs, error, store)
+        .run(entry, inputs, results);
   } catch (const std::bad_alloc &) {
     error = "there is not enough memory to evaluate @" + entry.getName().str() +
             "; use a smaller batch";

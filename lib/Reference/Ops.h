@@ -14,6 +14,8 @@
 
 #include "vit/Reference/Interpreter.h"
 
+#include <optional>
+
 namespace mlir::vit::reference {
 
 //===----------------------------------------------------------------------===//
@@ -35,6 +37,14 @@ Tensor sincosPositions(int64_t rows, int64_t columns, int64_t width,
 /// [prefix + from, width] to [prefix + to, width].
 Tensor resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
                          ArrayRef<int64_t> to, int64_t prefix, bool antialias);
+
+/// Adjoint and inverse of patchify; `pictures` is the result's shape.
+Tensor unpatchify(const Tensor &patches, std::vector<int64_t> pictures,
+                  int64_t patchHeight, int64_t patchWidth, PixelOrder order);
+/// [prefix + to, width] to [prefix + from, width].
+Tensor resamplePositionsBackward(const Tensor &gradient, ArrayRef<int64_t> from,
+                                 ArrayRef<int64_t> to, int64_t prefix,
+                                 bool antialias);
 
 //===----------------------------------------------------------------------===//
 // Layers.cpp: products and rows
@@ -72,6 +82,71 @@ Tensor map(const Tensor &input, llvm::function_ref<double(double)> function);
 /// `function` of each pair, with numpy's broadcasting.
 Tensor broadcast(const Tensor &lhs, const Tensor &rhs,
                  llvm::function_ref<double(double, double)> function);
+
+//===----------------------------------------------------------------------===//
+// Backward.cpp: `gradient` is that of the result
+//===----------------------------------------------------------------------===//
+
+/// gradient W.
+Tensor linearInputGradient(const Tensor &gradient, const Tensor &weight);
+/// gradient^T x, [out, in].
+Tensor linearWeightGradient(const Tensor &gradient, const Tensor &input);
+/// The sum over what `shape` lacks or has with size 1.
+Tensor sumTo(const Tensor &input, std::vector<int64_t> shape);
+struct LayerNormGradients {
+  Tensor input, scale, bias;
+};
+/// `scale` may be null.
+LayerNormGradients layerNormBackward(const Tensor &gradient,
+                                     const Tensor &input, const Tensor *scale,
+                                     double epsilon, int64_t groups);
+/// `output` is the softmax.
+Tensor softmaxBackward(const Tensor &gradient, const Tensor &output);
+struct AttentionGradients {
+  Tensor query, key, value;
+};
+AttentionGradients attentionBackward(const Tensor &gradient,
+                                     const Tensor &query, const Tensor &key,
+                                     const Tensor &value, int64_t heads,
+                                     double scale);
+/// The derivative of an activation at x.
+double derivative(double x, Activation activation);
+/// [batch, count, width] or [batch, width] to [batch, tokens, width].
+Tensor placeTokens(const Tensor &input, int64_t start, int64_t tokens);
+/// [batch, width] to [batch, tokens, width].
+Tensor spreadTokens(const Tensor &input, int64_t start, int64_t tokens);
+
+//===----------------------------------------------------------------------===//
+// Training.cpp: losses, random masks, updates
+//===----------------------------------------------------------------------===//
+
+/// The first image whose label is not in [0, classes).
+std::optional<int64_t> findBadLabel(const Tensor &targets, int64_t classes);
+/// `targets`: labels [batch] in [0, classes), or [batch, classes].
+Tensor crossEntropy(const Tensor &logits, const Tensor &targets,
+                    double smoothing);
+Tensor crossEntropyBackward(double gradient, const Tensor &logits,
+                            const Tensor &targets, double smoothing);
+Tensor mse(const Tensor &input, const Tensor &targets);
+Tensor mseBackward(double gradient, const Tensor &input, const Tensor &targets);
+/// How many images are classified right.
+Tensor accuracy(const Tensor &logits, const Tensor &targets);
+/// Dropout or drop path (`wholeImages`); see VitOps.td for the random numbers.
+Tensor drop(const Tensor &input, double probability, StringRef name,
+            const Tensor &seed, double step, bool wholeImages);
+/// min(1, maxNorm / (norm + 1e-6)).
+double clipFactor(ArrayRef<const Tensor *> gradients, double maxNorm);
+/// torch.optim.SGD in place; `buffer` is null where there is no momentum.
+void sgd(Tensor &parameter, const Tensor &gradient, Tensor *buffer, double rate,
+         double momentum, bool nesterov, double decay);
+struct AdamOptions {
+  bool decoupled; ///< AdamW
+  double rate, beta1, beta2, epsilon, decay;
+  int64_t update; ///< 1 for the first
+};
+/// torch.optim.Adam and AdamW in place.
+void adam(Tensor &parameter, const Tensor &gradient, Tensor &first,
+          Tensor &second, const AdamOptions &options);
 
 } // namespace mlir::vit::reference
 

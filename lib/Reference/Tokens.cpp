@@ -14,14 +14,15 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::reference;
 
-/// chw: torch.nn.functional.unfold with stride = patch, transposed; hwc:
-/// vit-pytorch's einops pattern b c (h p1) (w p2) -> b (h w) (p1 p2 c).
-Tensor reference::patchify(const Tensor &pictures, int64_t patchHeight,
-                           int64_t patchWidth, PixelOrder order) {
-  int64_t batch = pictures.shape[0], channels = pictures.shape[1],
-          height = pictures.shape[2], width = pictures.shape[3];
+/// Calls `pair` for each pixel of the pictures: its index, and that of its
+/// element in the patches.
+static void forEachPixel(ArrayRef<int64_t> pictures, int64_t patchHeight,
+                         int64_t patchWidth, PixelOrder order,
+                         llvm::function_ref<void(int64_t, int64_t)> pair) {
+  int64_t batch = pictures[0], channels = pictures[1], height = pictures[2],
+          width = pictures[3];
   int64_t rows = height / patchHeight, columns = width / patchWidth;
-  Tensor result({batch, rows * columns, channels * patchHeight * patchWidth});
+  int64_t size = channels * patchHeight * patchWidth, pixel = 0;
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t c = 0; c < channels; ++c)
       for (int64_t y = 0; y < height; ++y)
@@ -31,9 +32,33 @@ Tensor reference::patchify(const Tensor &pictures, int64_t patchHeight,
           int64_t element = order == PixelOrder::chw
                                 ? (c * patchHeight + py) * patchWidth + px
                                 : (py * patchWidth + px) * channels + c;
-          result.row(b * rows * columns + patch)[element] =
-              pictures.data[((b * channels + c) * height + y) * width + x];
+          pair(pixel++, (b * rows * columns + patch) * size + element);
         }
+}
+
+/// chw: torch.nn.functional.unfold with stride = patch, transposed; hwc:
+/// vit-pytorch's einops pattern b c (h p1) (w p2) -> b (h w) (p1 p2 c).
+Tensor reference::patchify(const Tensor &pictures, int64_t patchHeight,
+                           int64_t patchWidth, PixelOrder order) {
+  int64_t patches =
+      (pictures.shape[2] / patchHeight) * (pictures.shape[3] / patchWidth);
+  Tensor result({pictures.shape[0], patches,
+                 pictures.shape[1] * patchHeight * patchWidth});
+  forEachPixel(pictures.shape, patchHeight, patchWidth, order,
+               [&](int64_t pixel, int64_t element) {
+                 result.data[element] = pictures.data[pixel];
+               });
+  return result;
+}
+
+Tensor reference::unpatchify(const Tensor &patches,
+                             std::vector<int64_t> pictures, int64_t patchHeight,
+                             int64_t patchWidth, PixelOrder order) {
+  Tensor result(std::move(pictures));
+  forEachPixel(result.shape, patchHeight, patchWidth, order,
+               [&](int64_t pixel, int64_t element) {
+                 result.data[pixel] = patches.data[element];
+               });
   return result;
 }
 
@@ -150,24 +175,45 @@ static Tensor resamplingMatrix(int64_t from, int64_t to, bool antialias) {
   return matrix;
 }
 
+/// Calls `pair` with the row of the resampled table, that of the learned one
+/// and the weight of the second in the first, where it is not 0.
+static void
+forEachSample(ArrayRef<int64_t> from, ArrayRef<int64_t> to, int64_t prefix,
+              bool antialias,
+              llvm::function_ref<void(int64_t, int64_t, double)> pair) {
+  Tensor rows = resamplingMatrix(from[0], to[0], antialias);
+  Tensor columns = resamplingMatrix(from[1], to[1], antialias);
+  for (int64_t i = 0; i < prefix; ++i)
+    pair(i, i, 1.0);
+  for (int64_t y = 0; y < to[0]; ++y)
+    for (int64_t x = 0; x < to[1]; ++x)
+      for (int64_t v = 0; v < from[0]; ++v)
+        for (int64_t u = 0; u < from[1]; ++u)
+          if (double weight = rows.row(y)[v] * columns.row(x)[u]; weight != 0.0)
+            pair(prefix + y * to[1] + x, prefix + v * from[1] + u, weight);
+}
+
 Tensor reference::resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
                                     ArrayRef<int64_t> to, int64_t prefix,
                                     bool antialias) {
-  int64_t width = table.shape[1];
-  Tensor rows = resamplingMatrix(from[0], to[0], antialias);
-  Tensor columns = resamplingMatrix(from[1], to[1], antialias);
-  Tensor result({prefix + to[0] * to[1], width});
-  std::copy_n(table.data.begin(), prefix * width, result.data.begin());
-  for (int64_t y = 0; y < to[0]; ++y)
-    for (int64_t x = 0; x < to[1]; ++x) {
-      double *out = result.row(prefix + y * to[1] + x);
-      for (int64_t v = 0; v < from[0]; ++v)
-        for (int64_t u = 0; u < from[1]; ++u) {
-          double weight = rows.row(y)[v] * columns.row(x)[u];
-          const double *in = table.row(prefix + v * from[1] + u);
-          for (int64_t i = 0; weight != 0.0 && i < width; ++i)
-            out[i] += weight * in[i];
-        }
-    }
+  Tensor result({prefix + to[0] * to[1], table.width()});
+  forEachSample(from, to, prefix, antialias,
+                [&](int64_t target, int64_t source, double weight) {
+                  for (int64_t i = 0; i < table.width(); ++i)
+                    result.row(target)[i] += weight * table.row(source)[i];
+                });
+  return result;
+}
+
+Tensor reference::resamplePositionsBackward(const Tensor &gradient,
+                                            ArrayRef<int64_t> from,
+                                            ArrayRef<int64_t> to,
+                                            int64_t prefix, bool antialias) {
+  Tensor result({prefix + from[0] * from[1], gradient.width()});
+  forEachSample(from, to, prefix, antialias,
+                [&](int64_t target, int64_t source, double weight) {
+                  for (int64_t i = 0; i < gradient.width(); ++i)
+                    result.row(source)[i] += weight * gradient.row(target)[i];
+                });
   return result;
 }

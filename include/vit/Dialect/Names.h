@@ -21,6 +21,9 @@ std::string getWorkName(Location location);
 /// `location` with `{}` in its names replaced by the layer's number.
 Location withLayer(Location location, int64_t layer);
 
+/// `location` with `suffix` (".backward") at the end of each of its names.
+Location withSuffix(Location location, StringRef suffix);
+
 } // namespace mlir::vit
 
 #endif // VIT_DIALECT_NAMES_H

@@ -8,6 +8,8 @@
 #ifndef VIT_DIALECT_VIT_H
 #define VIT_DIALECT_VIT_H
 
+#include "vit/Dialect/Gradients.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -22,6 +24,7 @@
 #include "VitEnums.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "VitAttributes.h.inc"
+#include "VitInterfaces.h.inc"
 #define GET_OP_CLASSES
 #include "VitOps.h.inc"
 

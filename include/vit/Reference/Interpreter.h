@@ -17,6 +17,7 @@
 #include "vit/Dialect/Vit.h"
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,10 @@ using ParameterReader = std::function<LogicalResult(
     ParameterOp parameter, int64_t layer, MutableArrayRef<double> out,
     std::string &error)>;
 
+/// What lives from step to step: the parameters and states that have been
+/// changed, by "symbol" or, where there are layers, "symbol.layer".
+using Store = std::map<std::string, Tensor>;
+
 /// Evaluates `entry` on `inputs`, one per argument, whose shapes must fit the
 /// arguments' types; any batch from 1 on.
 ///
@@ -64,13 +69,18 @@ using ParameterReader = std::function<LogicalResult(
 /// Attention probabilities are computed where such an output, or another op,
 /// needs them. The function may hold ops of both dialects, with layers rolled
 /// or unrolled and with any layouts on its types (values are logical), but no
-/// generated code.
+/// generated code. Integers (labels, steps) are doubles, too.
+///
+/// A parameter or state is what `store` has of it, else what `readParameter`
+/// gives, or zero for a state. What the entry changes goes to `store`; without
+/// one, a change is an error. On failure the store is partly changed.
 ///
 /// On failure `error` is one line that says what is wrong.
 LogicalResult evaluate(func::FuncOp entry, ArrayRef<Tensor> inputs,
                        const ParameterReader &readParameter,
                        ArrayRef<std::string> outputs,
-                       std::vector<NamedTensor> &results, std::string &error);
+                       std::vector<NamedTensor> &results, std::string &error,
+                       Store *store = nullptr);
 
 } // namespace mlir::vit::reference
 

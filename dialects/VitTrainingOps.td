@@ -1,0 +1,295 @@
+//===- VitTrainingOps.td - Losses, state and updates --------*- tablegen -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Included by VitOps.td. What a training step has beyond forward and backward:
+// losses, a state that lives from step to step, and updates in place.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TRAINING_OPS_TD
+#define VIT_TRAINING_OPS_TD
+
+//===----------------------------------------------------------------------===//
+// Losses
+//===----------------------------------------------------------------------===//
+
+/// Labels: one class per image, i32, or soft targets [batch, classes].
+def Vit_Targets : RankedTensorOf<[F32, BF16, F16, I32]>;
+
+class Vit_LossOp<string mnemonic, dag args> : Vit_Op<mnemonic, [Pure, Vit_Differentiable]> {
+  let arguments = args;
+  let results = (outs Vit_Scalar:$result);
+  let hasVerifier = 1;
+}
+class Vit_LossBackwardOp<string mnemonic, dag args> : Vit_Op<mnemonic, [Pure]> {
+  let arguments = args;
+  let results = (outs Vit_Tensor:$result);
+  let hasVerifier = 1;
+}
+
+def Vit_CrossEntropyOp : Vit_LossOp<"cross_entropy",
+    (ins Vit_Tensor:$logits, Vit_Targets:$targets, DefaultValuedAttr<F64Attr, "0.0">:$smoothing)> {
+  let summary = "mean cross-entropy of logits";
+  let description = [{
+    The mean over the batch of -sum(t log softmax(logits)):
+    torch.nn.functional.cross_entropy with label_smoothing. t is 1 at the label,
+    or the soft targets; smoothing s makes it (1 - s) t + s / classes. A label
+    lies in [0, classes).
+
+    ```mlir
+    %loss = vit.cross_entropy %logits, %labels smoothing 0.1 : (tensor<?x10xf32>, tensor<?xi32>) -> tensor<f32>
+    %loss = vit.cross_entropy %logits, %mixed : (tensor<?x10xf32>, tensor<?x10xf32>) -> tensor<f32>
+    ```
+
+    Constraints:
+    - C1: the logits are [batch, classes] with known classes.
+    - C2: the targets are i32 labels [batch], or of the logits' type.
+    - C3: the smoothing lies in [0, 1).
+  }];
+  let assemblyFormat = "$logits `,` $targets (`smoothing` $smoothing^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_CrossEntropyBackwardOp : Vit_LossBackwardOp<"cross_entropy_backward",
+    (ins Vit_Scalar:$gradient, Vit_Tensor:$logits, Vit_Targets:$targets, DefaultValuedAttr<F64Attr, "0.0">:$smoothing)> {
+  let summary = "the gradient of the logits";
+  let description = [{
+    gradient (sum(t) softmax(logits) - t) / batch, t as in `vit.cross_entropy`.
+
+    ```mlir
+    %d = vit.cross_entropy_backward %one, %logits, %labels : (tensor<f32>, tensor<?x10xf32>, tensor<?xi32>) -> tensor<?x10xf32>
+    ```
+
+    Constraints:
+    - C1: the logits are [batch, classes] with known classes; the result has
+      their type.
+    - C2: the targets are i32 labels [batch], or of the logits' type.
+    - C3: the smoothing lies in [0, 1).
+  }];
+  let assemblyFormat = "$gradient `,` $logits `,` $targets (`smoothing` $smoothing^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_MseOp : Vit_LossOp<"mse", (ins Vit_Tensor:$input, Vit_Tensor:$targets)> {
+  let summary = "mean squared error";
+  let description = [{
+    The mean over all elements of (input - targets)^2: torch.nn.MSELoss.
+
+    ```mlir
+    %loss = vit.mse %y, %wanted : (tensor<?x10xf32>, tensor<?x10xf32>) -> tensor<f32>
+    ```
+
+    Constraints:
+    - C1: both have one type, of rank 1 at least.
+  }];
+  let assemblyFormat = "$input `,` $targets attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_MseBackwardOp : Vit_LossBackwardOp<"mse_backward",
+    (ins Vit_Scalar:$gradient, Vit_Tensor:$input, Vit_Tensor:$targets)> {
+  let summary = "the gradient of the input: 2 gradient (input - targets) / elements";
+  let description = [{
+    ```mlir
+    %d = vit.mse_backward %one, %y, %wanted : (tensor<f32>, tensor<?x10xf32>, tensor<?x10xf32>) -> tensor<?x10xf32>
+    ```
+
+    Constraints:
+    - C1: input, targets and result have one type, of rank 1 at least.
+  }];
+  let assemblyFormat = "$gradient `,` $input `,` $targets attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_AccuracyOp : Vit_Op<"accuracy", [Pure]> {
+  let summary = "how many images are classified right";
+  let description = [{
+    The number of rows whose largest logit (the first of equal ones) is at the
+    label, or at the largest soft target. A NaN is never right.
+
+    ```mlir
+    %correct = vit.accuracy %logits, %labels : (tensor<?x10xf32>, tensor<?xi32>) -> tensor<i32>
+    ```
+
+    Constraints:
+    - C1: the logits are [batch, classes] with known classes.
+    - C2: the targets are i32 labels [batch], or of the logits' type.
+  }];
+  let arguments = (ins Vit_Tensor:$logits, Vit_Targets:$targets);
+  let results = (outs Vit_Count:$result);
+  let assemblyFormat = "$logits `,` $targets attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+def Vit_StateOp : Vit_Op<"state", [Symbol]> {
+  let summary = "declare a tensor that lives from step to step, one or one per layer";
+  let description = [{
+    Moments of an optimizer, accumulated gradients, the seed: zero in the
+    beginning, read by `vit.read`, changed by updates and `vit.write`, and saved
+    beside a checkpoint, not in it.
+
+    ```mlir
+    vit.state @exp_avg.fc1.weight : 6 x tensor<768x192xf32>
+    vit.state @random_seed : tensor<2xi32>
+    ```
+
+    Constraints:
+    - C1: the type is a tensor of f32 or i32 with 1 to 4 known, positive sizes.
+    - C2: `layers`, where given, is at least 1.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type, OptionalAttr<I64Attr>:$layers);
+  let assemblyFormat = "$sym_name `:` custom<LayeredType>($layers, $type) attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    RankedTensorType getTensorType() { return cast<RankedTensorType>(getType()); }
+  }];
+}
+
+/// Changes what symbols name, in place.
+class Vit_ChangeOp<string mnemonic> : Vit_Op<mnemonic,
+    [MemoryEffects<[MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]>;
+
+def Vit_WriteOp : Vit_ChangeOp<"write"> {
+  let summary = "replace a parameter or a state";
+  let description = [{
+    ```mlir
+    vit.write @gradient.fc1.weight[3], %sum : tensor<768x192xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names a `vit.parameter` or `vit.state` of the value's type.
+    - C2: there is a layer exactly where it has layers, within [0, layers).
+    - C3: nothing after it in its block uses a value read from what it changes,
+      or changes it again.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$symbol, OptionalAttr<I64Attr>:$layer, AnyRankedTensor:$value);
+  let assemblyFormat = "$symbol `` custom<Layer>($layer) `,` $value attr-dict `:` type($value)";
+}
+
+//===----------------------------------------------------------------------===//
+// Updates
+//===----------------------------------------------------------------------===//
+
+def Vit_ClipByGlobalNormOp : Vit_Op<"clip_by_global_norm", [Pure]> {
+  let summary = "the factor that brings the norm of all gradients below a bound";
+  let description = [{
+    min(1, max_norm / (norm + 1e-6)), norm being that of all gradients in one
+    vector: torch.nn.utils.clip_grad_norm_. Updates multiply by it, so gradients
+    are not written again.
+
+    ```mlir
+    %clip = vit.clip_by_global_norm %g0, %g1 max_norm 1.0 : (tensor<10x192xf32>, tensor<10xf32>) -> tensor<f32>
+    ```
+
+    Constraints:
+    - C1: there is at least one gradient.
+    - C2: max_norm is positive.
+  }];
+  let arguments = (ins Variadic<Vit_Tensor>:$gradients, F64Attr:$max_norm);
+  let results = (outs Vit_Scalar:$result);
+  let assemblyFormat = "$gradients `max_norm` $max_norm attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Vit_SgdOp : Vit_ChangeOp<"sgd"> {
+  let summary = "stochastic gradient descent with momentum";
+  let description = [{
+    With w the parameter, g = factor gradient + decay w, and, where there is
+    momentum, its buffer b = momentum b + g and g = b (nesterov: g + momentum b):
+    w = w - learning_rate g. torch.optim.SGD with dampening 0.
+
+    ```mlir
+    vit.sgd @fc1.weight[3], %g learning_rate %lr : tensor<768x192xf32>
+    vit.sgd @fc1.weight[3], %g times %clip state @momentum_buffer.fc1.weight learning_rate %lr
+        momentum 0.9 nesterov decay 1.0e-04 : tensor<768x192xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names a `vit.parameter` of the gradient's type, the state
+      a `vit.state` like it.
+    - C2: there is a layer exactly where it has layers, within [0, layers).
+    - C3: nothing after it in its block uses a value read from what it changes,
+      or changes it again.
+    - C4: momentum lies in [0, 1) and decay is not negative; there is a state
+      exactly where there is momentum, and nesterov only with it.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$parameter, OptionalAttr<I64Attr>:$layer,
+                       Vit_Tensor:$gradient, Optional<Vit_Scalar>:$factor,
+                       OptionalAttr<FlatSymbolRefAttr>:$buffer, Vit_Scalar:$learning_rate,
+                       DefaultValuedAttr<F64Attr, "0.0">:$momentum, UnitAttr:$nesterov,
+                       DefaultValuedAttr<F64Attr, "0.0">:$decay);
+  let assemblyFormat = [{
+    $parameter `` custom<Layer>($layer) `,` $gradient (`times` $factor^)? (`state` $buffer^)?
+    `learning_rate` $learning_rate (`momentum` $momentum^)? (`nesterov` $nesterov^)? (`decay` $decay^)?
+    attr-dict `:` type($gradient)
+  }];
+  let hasVerifier = 1;
+}
+
+class Vit_AdamBase<string mnemonic> : Vit_ChangeOp<mnemonic> {
+  let arguments = (ins FlatSymbolRefAttr:$parameter, OptionalAttr<I64Attr>:$layer,
+                       Vit_Tensor:$gradient, Optional<Vit_Scalar>:$factor,
+                       FlatSymbolRefAttr:$first, FlatSymbolRefAttr:$second,
+                       Vit_Scalar:$learning_rate, Vit_Count:$step, DenseF64ArrayAttr:$betas,
+                       F64Attr:$epsilon, DefaultValuedAttr<F64Attr, "0.0">:$decay,
+                       DefaultValuedAttr<I64Attr, "1">:$every);
+  let assemblyFormat = [{
+    $parameter `` custom<Layer>($layer) `,` $gradient (`times` $factor^)? `state` $first `,` $second
+    `learning_rate` $learning_rate `step` $step `betas` $betas `epsilon` $epsilon (`decay` $decay^)?
+    (`every` $every^)? attr-dict `:` type($gradient)
+  }];
+  let hasVerifier = 1;
+}
+
+def Vit_AdamOp : Vit_AdamBase<"adam"> {
+  let summary = "Adam (Kingma and Ba 2015)";
+  let description = [{
+    With w the parameter, g = factor gradient + decay w, t = step / every + 1
+    (`step` counts micro-batches from 0, `every` of them make an update):
+    m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
+    w = w - learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
+    torch.optim.Adam.
+
+    ```mlir
+    vit.adam @fc1.weight[3], %g state @exp_avg.fc1.weight, @exp_avg_sq.fc1.weight learning_rate %lr step %step
+        betas [0.9, 0.999] epsilon 1.0e-08 : tensor<768x192xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names a `vit.parameter` of the gradient's type, the states
+      two different `vit.state`s like it.
+    - C2: there is a layer exactly where it has layers, within [0, layers).
+    - C3: nothing after it in its block uses a value read from what it changes,
+      or changes it again.
+    - C4: betas are two numbers in [0, 1), epsilon and decay are not negative,
+      every is positive.
+  }];
+}
+
+def Vit_AdamwOp : Vit_AdamBase<"adamw"> {
+  let summary = "Adam with decoupled decay (Loshchilov and Hutter 2019)";
+  let description = [{
+    `vit.adam` but for the decay, which is no part of the gradient:
+    w = w (1 - learning_rate decay) comes first. torch.optim.AdamW.
+
+    ```mlir
+    vit.adamw @fc1.weight[3], %g times %clip state @exp_avg.fc1.weight, @exp_avg_sq.fc1.weight learning_rate %lr
+        step %step betas [0.9, 0.999] epsilon 1.0e-08 decay 5.0e-02 : tensor<768x192xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names a `vit.parameter` of the gradient's type, the states
+      two different `vit.state`s like it.
+    - C2: there is a layer exactly where it has layers, within [0, layers).
+    - C3: nothing after it in its block uses a value read from what it changes,
+      or changes it again.
+    - C4: betas are two numbers in [0, 1), epsilon and decay are not negative,
+      every is positive.
+  }];
+}
+
+#endif // VIT_TRAINING_OPS_TD

@@ -1,0 +1,311 @@
+//===- Adjoints.cpp - The adjoint of each op ------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Vit.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+void Gradients::add(OpBuilder &builder, Location location, Value value,
+                    Value gradient) {
+  assert(value.getType() == gradient.getType() &&
+         "a gradient is like its value");
+  Value &sum = gradients[value];
+  sum = sum ? AddOp::create(builder, location, sum, gradient) : gradient;
+}
+
+/// The gradient of an operand of type `type` that was broadcast.
+static Value sumTo(OpBuilder &builder, Location location, Value gradient,
+                   Type type) {
+  if (gradient.getType() == type)
+    return gradient;
+  return SumToOp::create(builder, location, type, gradient);
+}
+
+//===----------------------------------------------------------------------===//
+// Patches, tokens, positions
+//===----------------------------------------------------------------------===//
+
+LogicalResult PatchifyOp::buildAdjoint(OpBuilder &builder, Location location,
+                                       Gradients &gradients) {
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  UnpatchifyOp::create(builder, location, getInput().getType(),
+                                       gradients.get(getResult()),
+                                       getPatchAttr(), getOrderAttr()));
+  return success();
+}
+
+LogicalResult PrependTokensOp::buildAdjoint(OpBuilder &builder,
+                                            Location location,
+                                            Gradients &gradients) {
+  Value gradient = gradients.get(getResult());
+  auto take = [&](int64_t start, int64_t count) -> Value {
+    return TakeTokensOp::create(builder, location, gradient,
+                                builder.getI64IntegerAttr(start),
+                                builder.getI64IntegerAttr(count));
+  };
+  auto input = cast<RankedTensorType>(getInput().getType());
+  auto tokens = cast<RankedTensorType>(getTokens().getType());
+  int64_t prefix = tokens.getDimSize(0);
+  if (ShapedType::isDynamic(prefix) || input.isDynamicDim(1))
+    return emitOpError("has no adjoint where the number of tokens is unknown");
+  if (gradients.isWanted(getTokens()))
+    gradients.add(builder, location, getTokens(),
+                  sumTo(builder, location, take(0, prefix), tokens));
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  take(prefix, input.getDimSize(1)));
+  return success();
+}
+
+LogicalResult TakeTokensOp::buildAdjoint(OpBuilder &builder, Location location,
+                                         Gradients &gradients) {
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  PlaceTokensOp::create(builder, location, getInput().getType(),
+                                        gradients.get(getResult()),
+                                        getStartAttr()));
+  return success();
+}
+
+LogicalResult MeanTokensOp::buildAdjoint(OpBuilder &builder, Location location,
+                                         Gradients &gradients) {
+  if (gradients.isWanted(getInput()))
+    gradients.add(
+        builder, location, getInput(),
+        SpreadTokensOp::create(builder, location, getInput().getType(),
+                               gradients.get(getResult()), getStartAttr()));
+  return success();
+}
+
+LogicalResult ResamplePositionsOp::buildAdjoint(OpBuilder &builder,
+                                                Location location,
+                                                Gradients &gradients) {
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  ResamplePositionsBackwardOp::create(
+                      builder, location, gradients.get(getResult()),
+                      getFromAttr(), getToAttr(), getPrefixAttr(),
+                      getAntialiasAttr()));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, Location location,
+                                     Gradients &gradients) {
+  Value gradient = gradients.get(getResult());
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  LinearInputGradientOp::create(builder, location, gradient,
+                                                getWeight()));
+  if (gradients.isWanted(getWeight()))
+    gradients.add(builder, location, getWeight(),
+                  LinearWeightGradientOp::create(builder, location, gradient,
+                                                 getInput()));
+  if (getBias() && gradients.isWanted(getBias()))
+    gradients.add(builder, location, getBias(),
+                  sumTo(builder, location, gradient, getBias().getType()));
+  return success();
+}
+
+LogicalResult LayerNormOp::buildAdjoint(OpBuilder &builder, Location location,
+                                        Gradients &gradients) {
+  auto input = cast<RankedTensorType>(getInput().getType());
+  auto vector = RankedTensorType::get(
+      {input.getShape().back() / static_cast<int64_t>(getGroups())},
+      input.getElementType());
+  auto backward = LayerNormBackwardOp::create(
+      builder, location, TypeRange{input, vector, vector},
+      gradients.get(getResult()), getInput(), getScale(), getEpsilonAttr(),
+      getGroupsAttr());
+  for (auto [operand, gradient] :
+       {std::pair<Value, Value>{getInput(), backward.getInputGradient()},
+        {getScale(), backward.getScaleGradient()},
+        {getBias(), backward.getBiasGradient()}})
+    if (operand && gradients.isWanted(operand))
+      gradients.add(builder, location, operand, gradient);
+  return success();
+}
+
+LogicalResult AttentionOp::buildAdjoint(OpBuilder &builder, Location location,
+                                        Gradients &gradients) {
+  if (getProbabilities() && gradients.get(getProbabilities()))
+    return emitOpError("has no adjoint where the loss depends on its "
+                       "probabilities; use its first result alone");
+  auto backward = AttentionBackwardOp::create(
+      builder, location,
+      TypeRange{getQuery().getType(), getKey().getType(), getValue().getType()},
+      gradients.get(getResult()), getQuery(), getKey(), getValue(),
+      getHeadsAttr(), getScaleAttr());
+  for (auto [operand, gradient] :
+       llvm::zip(getOperands(), backward.getResults()))
+    if (gradients.isWanted(operand))
+      gradients.add(builder, location, operand, gradient);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Activations
+//===----------------------------------------------------------------------===//
+
+/// gradient * activation'(input)
+static LogicalResult buildActivation(Operation *op, Activation activation,
+                                     OpBuilder &builder, Location location,
+                                     Gradients &gradients) {
+  Value input = op->getOperand(0);
+  if (!gradients.isWanted(input))
+    return success();
+  Value derivative = DerivativeOp::create(builder, location, input.getType(),
+                                          input, activation);
+  gradients.add(builder, location, input,
+                MulOp::create(builder, location,
+                              gradients.get(op->getResult(0)), derivative));
+  return success();
+}
+
+LogicalResult GeluOp::buildAdjoint(OpBuilder &builder, Location location,
+                                   Gradients &gradients) {
+  Activation activation = getKind() == GeluKind::erf ? Activation::gelu_erf
+                          : getKind() == GeluKind::tanh
+                              ? Activation::gelu_tanh
+                              : Activation::gelu_quick;
+  return buildActivation(*this, activation, builder, location, gradients);
+}
+
+LogicalResult ReluOp::buildAdjoint(OpBuilder &builder, Location location,
+                                   Gradients &gradients) {
+  return buildActivation(*this, Activation::relu, builder, location, gradients);
+}
+
+LogicalResult SiluOp::buildAdjoint(OpBuilder &builder, Location location,
+                                   Gradients &gradients) {
+  return buildActivation(*this, Activation::silu, builder, location, gradients);
+}
+
+LogicalResult TanhOp::buildAdjoint(OpBuilder &builder, Location location,
+                                   Gradients &gradients) {
+  return buildActivation(*this, Activation::tanh, builder, location, gradients);
+}
+
+LogicalResult SoftmaxOp::buildAdjoint(OpBuilder &builder, Location location,
+                                      Gradients &gradients) {
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  SoftmaxBackwardOp::create(builder, location,
+                                            gradients.get(getResult()),
+                                            getResult()));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Sums, products, dropout
+//===----------------------------------------------------------------------===//
+
+LogicalResult AddOp::buildAdjoint(OpBuilder &builder, Location location,
+                                  Gradients &gradients) {
+  for (Value operand : getOperands())
+    if (gradients.isWanted(operand))
+      gradients.add(builder, location, operand,
+                    sumTo(builder, location, gradients.get(getResult()),
+                          operand.getType()));
+  return success();
+}
+
+LogicalResult MulOp::buildAdjoint(OpBuilder &builder, Location location,
+                                  Gradients &gradients) {
+  for (auto [operand, other] :
+       {std::pair<Value, Value>{getLhs(), getRhs()}, {getRhs(), getLhs()}}) {
+    if (!gradients.isWanted(operand))
+      continue;
+    Value product =
+        MulOp::create(builder, location, gradients.get(getResult()), other);
+    gradients.add(builder, location, operand,
+                  sumTo(builder, location, product, operand.getType()));
+  }
+  return success();
+}
+
+LogicalResult LayerScaleOp::buildAdjoint(OpBuilder &builder, Location location,
+                                         Gradients &gradients) {
+  Value gradient = gradients.get(getResult());
+  if (gradients.isWanted(getInput()))
+    gradients.add(
+        builder, location, getInput(),
+        LayerScaleOp::create(builder, location, gradient, getGamma()));
+  if (gradients.isWanted(getGamma())) {
+    Value product = MulOp::create(builder, location, gradient, getInput());
+    gradients.add(builder, location, getGamma(),
+                  sumTo(builder, location, product, getGamma().getType()));
+  }
+  return success();
+}
+
+LogicalResult ScaleOp::buildAdjoint(OpBuilder &builder, Location location,
+                                    Gradients &gradients) {
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  ScaleOp::create(builder, location, getType(),
+                                  gradients.get(getResult()), getFactorAttr()));
+  return success();
+}
+
+/// What dropped the value drops its gradient: the same name, the same mask.
+template <typename Op>
+static LogicalResult buildDrop(Op op, OpBuilder &builder, Location location,
+                               Gradients &gradients) {
+  if (gradients.isWanted(op.getInput()))
+    gradients.add(builder, location, op.getInput(),
+                  Op::create(builder, location, op.getType(),
+                             gradients.get(op.getResult()),
+                             op.getProbabilityAttr(), op.getRandomAttr(),
+                             op.getSeed(), op.getStep()));
+  return success();
+}
+
+LogicalResult DropoutOp::buildAdjoint(OpBuilder &builder, Location location,
+                                      Gradients &gradients) {
+  return buildDrop(*this, builder, location, gradients);
+}
+
+LogicalResult DropPathOp::buildAdjoint(OpBuilder &builder, Location location,
+                                       Gradients &gradients) {
+  return buildDrop(*this, builder, location, gradients);
+}
+
+//===----------------------------------------------------------------------===//
+// Losses: targets have no gradient
+//===----------------------------------------------------------------------===//
+
+LogicalResult CrossEntropyOp::buildAdjoint(OpBuilder &builder,
+                                           Location location,
+                                           Gradients &gradients) {
+  if (gradients.isWanted(getTargets()))
+    return emitOpError("has no gradient for its targets");
+  if (gradients.isWanted(getLogits()))
+    gradients.add(
+        builder, location, getLogits(),
+        CrossEntropyBackwardOp::create(builder, location, getLogits().getType(),
+                                       gradients.get(getResult()), getLogits(),
+                                       getTargets(), getSmoothingAttr()));
+  return success();
+}
+
+LogicalResult MseOp::buildAdjoint(OpBuilder &builder, Location location,
+                                  Gradients &gradients) {
+  if (gradients.isWanted(getTargets()))
+    return emitOpError("has no gradient for its targets");
+  if (gradients.isWanted(getInput()))
+    gradients.add(builder, location, getInput(),
+                  MseBackwardOp::create(builder, location, getInput().getType(),
+                                        gradients.get(getResult()), getInput(),
+                                        getTargets()));
+  return success();
+}

@@ -1,0 +1,254 @@
+//===- BackwardOps.cpp - Types and verifiers of the backward ops ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Vit.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+using Types = SmallVectorImpl<Type>;
+using Where = std::optional<Location>;
+
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+static bool agree(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+static bool isRows(RankedTensorType type) {
+  return type.getRank() == 2 || type.getRank() == 3;
+}
+
+LogicalResult LinearInputGradientOp::inferReturnTypes(MLIRContext *,
+                                                      Where where,
+                                                      Adaptor adaptor,
+                                                      Types &results) {
+  RankedTensorType gradient = typeOf(adaptor.getGradient()),
+                   weight = typeOf(adaptor.getWeight());
+  StringRef op = getOperationName();
+  if (!isRows(gradient))
+    return emitOptionalError(where, "'", op,
+                             "' op C2: the gradient must be [batch, out] or "
+                             "[batch, tokens, out], not ",
+                             gradient);
+  if (weight.getRank() != 2 ||
+      !agree(weight.getDimSize(0), gradient.getShape().back()))
+    return emitOptionalError(where, "'", op, "' op C1: the weight must be [",
+                             gradient.getShape().back(), ", in], not ", weight);
+  SmallVector<int64_t> shape(gradient.getShape());
+  shape.back() = weight.getDimSize(1);
+  results.push_back(RankedTensorType::get(shape, gradient.getElementType()));
+  return success();
+}
+
+LogicalResult LinearWeightGradientOp::inferReturnTypes(MLIRContext *,
+                                                       Where where,
+                                                       Adaptor adaptor,
+                                                       Types &results) {
+  RankedTensorType gradient = typeOf(adaptor.getGradient()),
+                   input = typeOf(adaptor.getInput());
+  bool fits = isRows(gradient) && isRows(input) &&
+              gradient.getShape().drop_back() == input.getShape().drop_back() &&
+              !ShapedType::isDynamic(gradient.getShape().back()) &&
+              !ShapedType::isDynamic(input.getShape().back());
+  if (!fits)
+    return emitOptionalError(where, "'", getOperationName(),
+                             "' op C1: gradient and input must have the same "
+                             "rows and known widths, not ",
+                             gradient, " and ", input);
+  results.push_back(RankedTensorType::get(
+      {gradient.getShape().back(), input.getShape().back()},
+      gradient.getElementType()));
+  return success();
+}
+
+LogicalResult SumToOp::verify() {
+  RankedTensorType input = typeOf(getInput()), result = typeOf(getResult());
+  bool fits = input.getElementType() == result.getElementType() &&
+              result.getRank() <= input.getRank();
+  if (fits)
+    for (auto [from, to] : llvm::zip(
+             input.getShape().take_back(result.getRank()), result.getShape()))
+      fits &= to == 1 || to == from;
+  if (!fits)
+    return emitOpError("C1: ")
+           << input << " cannot be summed to " << result
+           << ": from the last dimension on, sizes must be equal, or 1, or "
+              "missing";
+  return success();
+}
+
+OpFoldResult SumToOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getType())
+    return getInput();
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Rows and attention
+//===----------------------------------------------------------------------===//
+
+LogicalResult LayerNormBackwardOp::verify() {
+  RankedTensorType type = typeOf(getInput());
+  if (typeOf(getGradient()) != type || typeOf(getInputGradient()) != type)
+    return emitOpError("C1: gradient, input and the input's gradient must have "
+                       "one type, not ")
+           << typeOf(getGradient()) << ", " << type << " and "
+           << typeOf(getInputGradient());
+  int64_t groups = getGroups();
+  if (type.getRank() == 0 || ShapedType::isDynamic(type.getShape().back()) ||
+      groups < 1 || type.getShape().back() % groups != 0)
+    return emitOpError("C1: ")
+           << groups << " groups do not divide the width of " << type;
+  auto vector = RankedTensorType::get({type.getShape().back() / groups},
+                                      type.getElementType());
+  for (auto [what, value] : {std::pair<StringRef, Value>{"scale", getScale()},
+                             {"scale's gradient", getScaleGradient()},
+                             {"bias' gradient", getBiasGradient()}})
+    if (value && value.getType() != vector)
+      return emitOpError("C2: the ")
+             << what << " must be " << vector << ", not " << value.getType();
+  if (!(getEpsilon().convertToDouble() > 0.0))
+    return emitOpError("C3: epsilon must be positive, such as 1.0e-06");
+  return success();
+}
+
+LogicalResult AttentionBackwardOp::verify() {
+  RankedTensorType q = typeOf(getQuery()), k = typeOf(getKey()),
+                   v = typeOf(getValue());
+  int64_t heads = getHeads();
+  bool fits = llvm::all_of(ArrayRef{q, k, v}, [&](RankedTensorType type) {
+    return type.getRank() == 3 && !type.isDynamicDim(2) && heads >= 1 &&
+           type.getDimSize(2) % heads == 0;
+  });
+  if (!fits || q.getDimSize(2) != k.getDimSize(2) ||
+      k.getDimSize(1) != v.getDimSize(1))
+    return emitOpError("C1: query, key and value must be [batch, tokens, "
+                       "width] with widths that ")
+           << heads << " heads divide, not " << q << ", " << k << " and " << v;
+  RankedTensorType wanted = RankedTensorType::get(
+      {q.getDimSize(0), q.getDimSize(1), v.getDimSize(2)}, q.getElementType());
+  if (typeOf(getGradient()) != wanted)
+    return emitOpError("C2: the gradient must be ")
+           << wanted << ", not " << typeOf(getGradient());
+  if (getResultTypes() != TypeRange(getOperands().drop_front()))
+    return emitOpError("C3: the results must have the types of query, key and "
+                       "value");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Tokens, patches, positions
+//===----------------------------------------------------------------------===//
+
+LogicalResult PlaceTokensOp::verify() {
+  RankedTensorType input = typeOf(getInput()), result = typeOf(getResult());
+  bool fits = (input.getRank() == 2 || input.getRank() == 3) &&
+              result.getRank() == 3 && !result.isDynamicDim(1) &&
+              input.getDimSize(0) == result.getDimSize(0) &&
+              input.getShape().back() == result.getDimSize(2) &&
+              (input.getRank() == 2 || !input.isDynamicDim(1));
+  if (!fits)
+    return emitOpError("C1: [batch, count, width] or [batch, width] becomes "
+                       "[batch, tokens, width], not ")
+           << input << " " << result;
+  int64_t start = getStart(), tokens = result.getDimSize(1);
+  int64_t count = input.getRank() == 2 ? 1 : input.getDimSize(1);
+  if (start < 0 || start > tokens || count > tokens - start)
+    return emitOpError("C2: ")
+           << count << " tokens at " << start << " do not fit into " << tokens;
+  return success();
+}
+
+LogicalResult SpreadTokensOp::verify() {
+  RankedTensorType input = typeOf(getInput()), result = typeOf(getResult());
+  if (input.getRank() != 2 || result.getRank() != 3 || result.isDynamicDim(1) ||
+      input.getDimSize(0) != result.getDimSize(0) ||
+      input.getDimSize(1) != result.getDimSize(2))
+    return emitOpError(
+               "C1: [batch, width] becomes [batch, tokens, width], not ")
+           << input << " " << result;
+  int64_t start = getStart(), tokens = result.getDimSize(1);
+  if (start < 0 || start >= tokens)
+    return emitOpError("C2: there is no token from ")
+           << start << " on among " << tokens;
+  return success();
+}
+
+LogicalResult UnpatchifyOp::verify() {
+  // What patchify makes of the result; its messages would speak of patchify.
+  Builder builder(getContext());
+  SmallVector<Type, 1> inferred;
+  PatchifyOp::Properties properties;
+  properties.setPatch(getPatchAttr());
+  properties.setOrder(getOrderAttr());
+  LogicalResult good = PatchifyOp::inferReturnTypes(
+      getContext(), std::nullopt,
+      PatchifyOp::Adaptor(ValueRange(getResult()), DictionaryAttr(),
+                          properties),
+      inferred);
+  if (failed(good) || inferred.front() != getInput().getType())
+    return emitOpError("C1: patches of [")
+           << getPatch() << "] of " << getResult().getType() << " are not "
+           << getInput().getType();
+  return success();
+}
+
+LogicalResult ResamplePositionsBackwardOp::inferReturnTypes(MLIRContext *,
+                                                            Where where,
+                                                            Adaptor adaptor,
+                                                            Types &results) {
+  RankedTensorType gradient = typeOf(adaptor.getGradient());
+  StringRef op = getOperationName();
+  ArrayRef<int64_t> from = adaptor.getFrom(), to = adaptor.getTo();
+  int64_t prefix = adaptor.getPrefix();
+  constexpr int64_t limit = 1 << 20;
+  auto isGrid = [](ArrayRef<int64_t> grid) {
+    return grid.size() == 2 && llvm::all_of(grid, [](int64_t size) {
+             return size > 0 && size <= limit;
+           });
+  };
+  if (!isGrid(from) || !isGrid(to) || prefix < 0 || prefix > limit)
+    return emitOptionalError(where, "'", op,
+                             "' op C2: both grids must be two positive "
+                             "numbers, the prefix 0 or more");
+  if (gradient.getRank() != 2 ||
+      !agree(gradient.getDimSize(0), prefix + to[0] * to[1]))
+    return emitOptionalError(where, "'", op, "' op C1: the gradient must be [",
+                             prefix, " + ", to[0], "*", to[1], ", width], not ",
+                             gradient);
+  results.push_back(RankedTensorType::get(
+      {prefix + from[0] * from[1], gradient.getDimSize(1)},
+      gradient.getElementType()));
+  return success();
+}
+
+/// Whether the result is what the operands make.
+template <typename Op> static LogicalResult verifyInferred(Op op) {
+  SmallVector<Type, 1> inferred;
+  if (failed(Op::inferReturnTypes(op.getContext(), op.getLoc(),
+                                  typename Op::Adaptor(op), inferred)))
+    return failure();
+  if (op.getResult().getType() == inferred.front())
+    return success();
+  return op.emitOpError("the result must be ")
+         << inferred.front() << ", not " << op.getResult().getType();
+}
+
+LogicalResult LinearInputGradientOp::verify() { return verifyInferred(*this); }
+LogicalResult LinearWeightGradientOp::verify() { return verifyInferred(*this); }
+LogicalResult ResamplePositionsBackwardOp::verify() {
+  return verifyInferred(*this);
+}

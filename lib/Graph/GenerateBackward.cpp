@@ -1,0 +1,481 @@
+//===- GenerateBackward.cpp - Write a training step ---------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Forward is a copy of the entry; backward is built by the ops' own adjoints
+// (Differentiate.cpp); updates follow. docs/training-graph.md shows the result.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TrainedParameters.h"
+
+#include "vit/Dialect/Names.h"
+#include "vit/Graph/Differentiate.h"
+#include "vit/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_GENERATEBACKWARD
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+using namespace mlir;
+using namespace mlir::vit;
+
+namespace {
+/// What a generated entry does with its gradients.
+enum class End { Update, Accumulate, Return };
+
+struct GenerateBackwardPass
+    : vit::impl::GenerateBackwardBase<GenerateBackwardPass> {
+  using Base::Base;
+  void runOnOperation() override;
+
+private:
+  LogicalResult checkOptions();
+  FailureOr<unsigned> findResult(func::FuncOp entry);
+  LogicalResult generate(func::FuncOp entry, StringRef name, End end);
+
+  // Parts of an entry, in order; each appends to it.
+  func::FuncOp copyForward(func::FuncOp entry, unsigned result, StringRef name,
+                           End end);
+  LogicalResult randomize(Block &block);
+  Value buildLoss();
+  FailureOr<SmallVector<TrainedParameter>> chooseParameters(Block &block);
+  LogicalResult buildSums(ArrayRef<TrainedParameter> parameters,
+                          MutableArrayRef<Value> gradients, End end);
+  LogicalResult buildUpdates(ArrayRef<TrainedParameter> parameters,
+                             ArrayRef<Value> gradients);
+  LogicalResult buildUpdate(TrainedParameter trained, Value gradient,
+                            Value factor);
+
+  FailureOr<FlatSymbolRefAttr>
+  getState(const Twine &name, RankedTensorType type, IntegerAttr layers = {});
+  FailureOr<FlatSymbolRefAttr> getState(StringRef prefix,
+                                        ParameterOp parameter) {
+    return getState(prefix + "." + parameter.getSymName(),
+                    parameter.getTensorType(), parameter.getLayersAttr());
+  }
+  Location named(const Twine &name) {
+    return NameLoc::get(StringAttr::get(&getContext(), name));
+  }
+
+  // Of the entry that is being generated.
+  OpBuilder builder{static_cast<MLIRContext *>(nullptr)};
+  Value output, labels, rate, step;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Options
+//===----------------------------------------------------------------------===//
+
+LogicalResult GenerateBackwardPass::checkOptions() {
+  auto fail = [&](const Twine &message) {
+    return getOperation().emitError("vit-generate-backward: ") << message;
+  };
+  if (loss != "cross_entropy" && loss != "mse")
+    return fail("loss '" + loss + "' is not cross_entropy or mse");
+  if (optimizer != "sgd" && optimizer != "adam" && optimizer != "adamw" &&
+      optimizer != "none")
+    return fail("optimizer '" + optimizer +
+                "' is not sgd, adam, adamw or none");
+  if (loss == "mse" && (softTargets || labelSmoothing != 0.0))
+    return fail("soft-targets and label-smoothing belong to cross_entropy");
+  if (accumulate < 1 || (accumulate > 1 && optimizer == "none"))
+    return fail("accumulate must be at least 1, and needs an optimizer");
+  if (!(clipNorm >= 0.0) || (clipNorm > 0.0 && optimizer == "none"))
+    return fail("clip-norm must not be negative, and needs an optimizer");
+  return success();
+}
+
+/// The result that the loss is of, of an entry that can be trained.
+FailureOr<unsigned> GenerateBackwardPass::findResult(func::FuncOp entry) {
+  if (entry.isExternal() || !entry.getBody().hasOneBlock())
+    return entry.emitError("cannot be trained: it must be one block");
+  for (LayersOp layers : entry.getOps<LayersOp>())
+    return layers.emitOpError("has no adjoint; run vit-unroll-layers first");
+  for (unsigned i = 0; i < entry.getNumResults(); ++i) {
+    auto name = entry.getResultAttrOfType<StringAttr>(i, "vit.name");
+    if (!resultName.empty() && (!name || name.getValue() != resultName))
+      continue;
+    auto type = dyn_cast<RankedTensorType>(entry.getResultTypes()[i]);
+    if (!type || type.getRank() != 2 || type.isDynamicDim(1) ||
+        !type.getElementType().isF32())
+      return entry.emitError("result ")
+             << i << " is " << entry.getResultTypes()[i]
+             << "; a loss needs [batch, classes] of f32";
+    return i;
+  }
+  return entry.emitError("has no result '")
+         << resultName << "' for the loss; see its vit.name";
+}
+
+//===----------------------------------------------------------------------===//
+// Forward
+//===----------------------------------------------------------------------===//
+
+/// Probabilities are of no use to a loss.
+static void dropProbabilities(Block &block) {
+  for (AttentionOp op :
+       llvm::make_early_inc_range(block.getOps<AttentionOp>())) {
+    if (!op.getProbabilities() || !op.getProbabilities().use_empty())
+      continue;
+    OpBuilder builder(op);
+    auto without = AttentionOp::create(
+        builder, op.getLoc(), op.getResult().getType(), Type(), op.getQuery(),
+        op.getKey(), op.getValue(), op.getHeadsAttr(), op.getScaleAttr());
+    op.getResult().replaceAllUsesWith(without.getResult());
+    op.erase();
+  }
+}
+
+/// A function with what of `entry` its result number `result` needs. Sets
+/// `output`, `labels`, `rate` and `step`; its results follow at the end.
+func::FuncOp GenerateBackwardPass::copyForward(func::FuncOp entry,
+                                               unsigned result, StringRef name,
+                                               End end) {
+  Type resultType = entry.getResultTypes()[result];
+  SmallVector<Type> types(entry.getArgumentTypes());
+  SmallVector<DictionaryAttr> attributes;
+  entry.getAllArgAttrs(attributes);
+  attributes.resize(types.size());
+  Builder types_(&getContext());
+  auto add = [&](StringRef argument, Type type) {
+    types.push_back(type);
+    attributes.push_back(types_.getDictionaryAttr(
+        types_.getNamedAttr("vit.name", types_.getStringAttr(argument))));
+  };
+  int64_t batch = cast<RankedTensorType>(resultType).getDimSize(0);
+  bool hard = loss == "cross_entropy" && !softTargets;
+  add("labels",
+      hard ? RankedTensorType::get({batch}, types_.getI32Type()) : resultType);
+  if (end == End::Update)
+    add("learning_rate", RankedTensorType::get({}, types_.getF32Type()));
+  add("step", RankedTensorType::get({}, types_.getI32Type()));
+
+  auto function = func::FuncOp::create(entry.getLoc(), name,
+                                       types_.getFunctionType(types, {}));
+  function.setAllArgAttrs(attributes);
+  getOperation().insert(std::next(entry->getIterator()), function);
+  Block &block = *function.addEntryBlock();
+  unsigned given = entry.getNumArguments();
+  labels = block.getArgument(given);
+  rate = end == End::Update ? block.getArgument(given + 1) : Value();
+  step = block.getArguments().back();
+
+  builder = OpBuilder::atBlockEnd(&block);
+  Block &body = entry.getBody().front();
+  IRMapping mapping;
+  mapping.map(body.getArguments(), block.getArguments().take_front(given));
+  for (auto [from, to] : llvm::zip(body.getArguments(), block.getArguments()))
+    to.setLoc(from.getLoc());
+  for (Operation &op : body.without_terminator())
+    if (!isa<OutputOp>(op))
+      builder.clone(op, mapping);
+  output = mapping.lookup(body.getTerminator()->getOperand(result));
+  return function;
+}
+
+static std::string getStableName(Operation *op) {
+  bool hasName = false;
+  op->getLoc()->walk([&](Location location) {
+    hasName |= isa<NameLoc>(location);
+    return WalkResult::advance();
+  });
+  return hasName ? getWorkName(op->getLoc()) : "dropout";
+}
+
+/// Gives dropout and drop path their random numbers.
+LogicalResult GenerateBackwardPass::randomize(Block &block) {
+  llvm::StringMap<int64_t> names;
+  Value seed;
+  auto handle = [&](auto op) -> LogicalResult {
+    if (op.getRandom())
+      return success();
+    if (op.getProbability().isZero()) {
+      op.replaceAllUsesWith(op.getInput());
+      op.erase();
+      return success();
+    }
+    if (!seed) {
+      OpBuilder begin = OpBuilder::atBlockBegin(&block);
+      auto type = RankedTensorType::get({2}, builder.getI32Type());
+      FailureOr<FlatSymbolRefAttr> state = getState("random_seed", type);
+      if (failed(state))
+        return failure();
+      seed = ReadOp::create(begin, named("random_seed"), type, *state, Value(),
+                            IntegerAttr());
+    }
+    std::string name = getStableName(op);
+    if (int64_t number = names[name]++)
+      name += "." + std::to_string(number);
+    op.setRandom(name);
+    op.getSeedMutable().assign(seed);
+    op.getStepMutable().assign(step);
+    return success();
+  };
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    if (auto drop = dyn_cast<DropoutOp>(op); drop && failed(handle(drop)))
+      return failure();
+    if (auto drop = dyn_cast<DropPathOp>(op); drop && failed(handle(drop)))
+      return failure();
+  }
+  return success();
+}
+
+Value GenerateBackwardPass::buildLoss() {
+  auto scalar = RankedTensorType::get({}, builder.getF32Type());
+  if (loss == "mse")
+    return MseOp::create(builder, named("loss"), scalar, output, labels);
+  return CrossEntropyOp::create(builder, named("loss"), scalar, output, labels,
+                                builder.getF64FloatAttr(labelSmoothing));
+}
+
+/// The parameters that `block` reads and that are not frozen.
+FailureOr<SmallVector<TrainedParameter>>
+GenerateBackwardPass::chooseParameters(Block &block) {
+  ModuleOp module = getOperation();
+  FailureOr<NamePatterns> leave = NamePatterns::parse(frozen, module),
+                          only = NamePatterns::parse(trained, module);
+  if (failed(leave) || failed(only))
+    return failure();
+  SmallVector<TrainedParameter> all = collectParameters(block), chosen;
+  for (TrainedParameter &parameter : all) {
+    bool stays = leave->match(parameter);
+    if ((only->match(parameter) || only->empty()) && !stays)
+      chosen.push_back(parameter);
+  }
+  if (failed(leave->checkAllMatched(module)) ||
+      failed(only->checkAllMatched(module)))
+    return failure();
+  parametersFrozen = all.size() - chosen.size();
+  return chosen;
+}
+
+//===----------------------------------------------------------------------===//
+// Updates
+//===----------------------------------------------------------------------===//
+
+/// The state `name`, declared where it is not yet.
+FailureOr<FlatSymbolRefAttr>
+GenerateBackwardPass::getState(const Twine &name, RankedTensorType type,
+                               IntegerAttr layers) {
+  ModuleOp module = getOperation();
+  auto attribute = StringAttr::get(&getContext(), name);
+  Operation *found = SymbolTable::lookupSymbolIn(module, attribute);
+  if (auto state = dyn_cast_or_null<StateOp>(found);
+      state && state.getType() == type && state.getLayersAttr() == layers)
+    return FlatSymbolRefAttr::get(attribute);
+  if (found)
+    return found->emitOpError("has a name that training needs: rename '")
+           << attribute.getValue() << "'";
+  // Behind the parameters and the states so far.
+  Operation *last = nullptr;
+  for (Operation &op : module.getBody()->getOperations())
+    if (isa<ParameterOp, StateOp>(op))
+      last = &op;
+  OpBuilder declare = last
+                          ? OpBuilder(last->getBlock(), ++Block::iterator(last))
+                          : OpBuilder::atBlockBegin(module.getBody());
+  StateOp::create(declare, named(name), attribute, TypeAttr::get(type), layers);
+  return FlatSymbolRefAttr::get(attribute);
+}
+
+/// Adds what earlier micro-batches have left, or leaves the sum to later ones.
+LogicalResult
+GenerateBackwardPass::buildSums(ArrayRef<TrainedParameter> parameters,
+                                MutableArrayRef<Value> gradients, End end) {
+  for (auto [trained, gradient] : llvm::zip(parameters, gradients)) {
+    TrainedParameter parameter = trained;
+    FailureOr<FlatSymbolRefAttr> state =
+        getState("gradient", parameter.parameter);
+    if (failed(state))
+      return failure();
+    Location location = named(parameter.getName() + ".sum");
+    IntegerAttr layer = parameter.read.getLayerAttr();
+    Value earlier = ReadOp::create(builder, location, gradient.getType(),
+                                   *state, Value(), layer);
+    gradient = AddOp::create(builder, location, earlier, gradient);
+    if (end == End::Accumulate)
+      WriteOp::create(builder, location, *state, layer, gradient);
+  }
+  return success();
+}
+
+LogicalResult GenerateBackwardPass::buildUpdate(TrainedParameter trained,
+                                                Value gradient, Value factor) {
+  Location location = named(trained.getName() + ".update");
+  auto symbol = FlatSymbolRefAttr::get(trained.parameter.getSymNameAttr());
+  IntegerAttr layer = trained.read.getLayerAttr();
+  double value = weightDecay >= 0.0     ? weightDecay
+                 : optimizer == "adamw" ? 0.01
+                                        : 0.0;
+  FloatAttr decay =
+      builder.getF64FloatAttr(trained.isWeight || decayAll ? value : 0.0);
+  if (optimizer == "sgd") {
+    FlatSymbolRefAttr buffer;
+    if (momentum != 0.0) {
+      FailureOr<FlatSymbolRefAttr> state =
+          getState("momentum_buffer", trained.parameter);
+      if (failed(state))
+        return failure();
+      buffer = *state;
+    }
+    SgdOp::create(builder, location, symbol, layer, gradient, factor, buffer,
+                  rate, builder.getF64FloatAttr(momentum),
+                  nesterov ? builder.getUnitAttr() : UnitAttr(), decay);
+    return success();
+  }
+  FailureOr<FlatSymbolRefAttr> first = getState("exp_avg", trained.parameter);
+  FailureOr<FlatSymbolRefAttr> second =
+      getState("exp_avg_sq", trained.parameter);
+  if (failed(first) || failed(second))
+    return failure();
+  auto betas = builder.getDenseF64ArrayAttr({beta1, beta2});
+  auto every = builder.getI64IntegerAttr(accumulate);
+  FloatAttr small = builder.getF64FloatAttr(epsilon);
+  if (optimizer == "adam")
+    AdamOp::create(builder, location, symbol, layer, gradient, factor, *first,
+                   *second, rate, step, betas, small, decay, every);
+  else
+    AdamwOp::create(builder, location, symbol, layer, gradient, factor, *first,
+                    *second, rate, step, betas, small, decay, every);
+  return success();
+}
+
+LogicalResult
+GenerateBackwardPass::buildUpdates(ArrayRef<TrainedParameter> parameters,
+                                   ArrayRef<Value> gradients) {
+  Value factor;
+  if (clipNorm > 0.0)
+    factor = ClipByGlobalNormOp::create(
+        builder, named("clip"), RankedTensorType::get({}, builder.getF32Type()),
+        gradients, builder.getF64FloatAttr(clipNorm));
+  for (auto [trained, gradient] : llvm::zip(parameters, gradients))
+    if (failed(buildUpdate(trained, gradient, factor)))
+      return failure();
+  if (accumulate == 1)
+    return success();
+  for (auto [trained, gradient] : llvm::zip(parameters, gradients)) {
+    TrainedParameter parameter = trained;
+    auto type = cast<RankedTensorType>(gradient.getType());
+    Location location = named(parameter.getName() + ".sum");
+    Value zero = arith::ConstantOp::create(
+        builder, location,
+        DenseElementsAttr::get(type, builder.getF32FloatAttr(0.0)));
+    WriteOp::create(builder, location,
+                    *getState("gradient", parameter.parameter),
+                    parameter.read.getLayerAttr(), zero);
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// All of it
+//===----------------------------------------------------------------------===//
+
+/// Erases ops without effect whose results nobody uses, last first.
+static void eraseDeadOps(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
+LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
+                                             End end) {
+  FailureOr<unsigned> result = findResult(entry);
+  if (failed(result))
+    return failure();
+  if (Operation *taken = SymbolTable::lookupSymbolIn(getOperation(), name))
+    return taken->emitOpError("is already called '") << name << "'";
+  func::FuncOp function = copyForward(entry, *result, name, end);
+  Block &block = function.getBody().front();
+
+  // The loss and what is said about it.
+  SmallVector<Value> results = {buildLoss()};
+  SmallVector<std::string> names = {"loss"};
+  if (loss == "cross_entropy") {
+    auto count = RankedTensorType::get({}, builder.getI32Type());
+    results.push_back(
+        AccuracyOp::create(builder, named("correct"), count, output, labels));
+    names.push_back("correct");
+  }
+  func::ReturnOp::create(builder, entry.getLoc(), results);
+  builder.setInsertionPoint(block.getTerminator());
+  eraseDeadOps(block);
+  dropProbabilities(block);
+  if (failed(randomize(block)))
+    return failure();
+  FailureOr<SmallVector<TrainedParameter>> chosen = chooseParameters(block);
+  if (failed(chosen))
+    return failure();
+
+  // Backward.
+  Value loss = results.front();
+  auto scalar = cast<RankedTensorType>(loss.getType());
+  Value share = arith::ConstantOp::create(
+      builder, named("loss.backward"),
+      DenseElementsAttr::get(
+          scalar,
+          builder.getF32FloatAttr(1.0f / static_cast<float>(accumulate))));
+  SmallVector<Value> wanted;
+  for (TrainedParameter &trained : *chosen)
+    wanted.push_back(trained.read);
+  FailureOr<SmallVector<Value>> found =
+      buildGradients(builder, block, {{loss, share}}, wanted);
+  if (failed(found))
+    return failure();
+  SmallVector<TrainedParameter> parameters;
+  SmallVector<Value> gradients;
+  for (auto [trained, gradient] : llvm::zip(*chosen, *found))
+    if (gradient) {
+      parameters.push_back(trained);
+      gradients.push_back(gradient);
+    }
+  if (gradients.empty())
+    return entry.emitError("has nothing to train: the loss depends on no "
+                           "parameter that is not frozen");
+  parametersTrained = gradients.size();
+
+  // Updates.
+  if (accumulate > 1 && failed(buildSums(parameters, gradients, end)))
+    return failure();
+  if (end == End::Update && failed(buildUpdates(parameters, gradients)))
+    return failure();
+  if (end == End::Return)
+    for (auto [trained, gradient] : llvm::zip(parameters, gradients)) {
+      TrainedParameter parameter = trained;
+      results.push_back(gradient);
+      names.push_back("gradient." + parameter.getName());
+    }
+
+  block.getTerminator()->setOperands(results);
+  function.setFunctionType(builder.getFunctionType(
+      function.getArgumentTypes(), ValueRange(results).getTypes()));
+  for (auto [i, resultName] : llvm::enumerate(names))
+    function.setResultAttr(i, "vit.name", builder.getStringAttr(resultName));
+  return success();
+}
+
+void GenerateBackwardPass::runOnOperation() {
+  ModuleOp module = getOperation();
+  if (failed(checkOptions()))
+    return signalPassFailure();
+  auto entryFunction = module.lookupSymbol<func::FuncOp>(entry);
+  if (!entryFunction) {
+    module.emitError("vit-generate-backward: there is no function @") << entry;
+    return signalPassFailure();
+  }
+  End end = optimizer == "none" ? End::Return : End::Update;
+  if (failed(generate(entryFunction, name, end)) ||
+      (accumulate > 1 &&
+       failed(generate(entryFunction, "accumulate_step", End::Accumulate))))
+    signalPassFailure();
+}
