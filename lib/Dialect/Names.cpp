@@ -67,6 +67,15 @@ std::string mlir::vit::getWorkName(Location location) {
       .str();
 }
 
+bool mlir::vit::hasName(Location location) {
+  return location
+      ->walk([](Location part) {
+        return isa<NameLoc>(part) ? WalkResult::interrupt()
+                                  : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 Location mlir::vit::withLayer(Location location, int64_t layer) {
   MLIRContext *context = location.getContext();
   if (auto name = dyn_cast<NameLoc>(location)) {

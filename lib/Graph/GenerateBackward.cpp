@@ -1,4 +1,4 @@
-//===- GenerateBackward.cpp - Write a training step ---------------------===//
+//===- GenerateBackward.cpp - Write a training step -----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -176,6 +176,10 @@ func::FuncOp GenerateBackwardPass::copyForward(func::FuncOp entry,
   mapping.map(body.getArguments(), block.getArguments().take_front(given));
   for (auto [from, to] : llvm::zip(body.getArguments(), block.getArguments()))
     to.setLoc(from.getLoc());
+  labels.setLoc(named("labels"));
+  step.setLoc(named("step"));
+  if (rate)
+    rate.setLoc(named("learning_rate"));
   for (Operation &op : body.without_terminator())
     if (!isa<OutputOp>(op))
       builder.clone(op, mapping);
@@ -183,13 +187,9 @@ func::FuncOp GenerateBackwardPass::copyForward(func::FuncOp entry,
   return function;
 }
 
+/// A name that does not depend on where the text is.
 static std::string getStableName(Operation *op) {
-  bool hasName = false;
-  op->getLoc()->walk([&](Location location) {
-    hasName |= isa<NameLoc>(location);
-    return WalkResult::advance();
-  });
-  return hasName ? getWorkName(op->getLoc()) : "dropout";
+  return hasName(op->getLoc()) ? getWorkName(op->getLoc()) : "dropout";
 }
 
 /// Gives dropout and drop path their random numbers.
@@ -248,6 +248,8 @@ GenerateBackwardPass::chooseParameters(Block &block) {
     return failure();
   SmallVector<TrainedParameter> all = collectParameters(block), chosen;
   for (TrainedParameter &parameter : all) {
+    if (!hasName(parameter.read.getLoc()))
+      parameter.read->setLoc(named(parameter.getName()));
     bool stays = leave->match(parameter);
     if ((only->match(parameter) || only->empty()) && !stays)
       chosen.push_back(parameter);

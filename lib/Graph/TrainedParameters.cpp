@@ -1,4 +1,4 @@
-//===- TrainedParameters.cpp - What a training step trains --------------===//
+//===- TrainedParameters.cpp - What a training step trains ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- TrainedParameters.h - What a training step trains ------------- -*- C++
+//===- TrainedParameters.h - What a training step trains --------*- C++ -*-===//
 //-*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.

@@ -57,7 +57,7 @@ vit.parameter @parameter_c3_count : tensor<4x4xf32> stored<"w", [4, 3], 0 to 4>
 // -----
 
 func.func @read_c1_unknown() {
-  // expected-error @+1 {{C1: there is no vit.parameter @nothing; declare it}}
+  // expected-error @+1 {{C1: there is no vit.parameter or vit.state @nothing; declare it}}
   %0 = vit.read @nothing : tensor<4xf32>
   return
 }
@@ -84,7 +84,7 @@ func.func @read_c2_missing() {
 
 vit.parameter @w : tensor<4xf32>
 func.func @read_c2_needless() {
-  // expected-error @+1 {{C2: @w is one tensor, not one per layer; read it without an index}}
+  // expected-error @+1 {{C2: @w is one tensor, not one per layer; use it without an index}}
   %0 = vit.read @w[0] : tensor<4xf32>
   return
 }

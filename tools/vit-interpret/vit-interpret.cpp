@@ -6,19 +6,20 @@
 //===----------------------------------------------------------------------===//
 //
 // For tests: fills inputs and parameters with pseudo-random numbers that depend
-// on the seed and on names alone, evaluates an entry, and prints its results or
-// compares them with those of another text.
+// on the seed and on names alone, evaluates an entry, and prints its results,
+// compares them with those of another text, or compares the gradients that the
+// ops' adjoints make with finite differences.
 //
 //===----------------------------------------------------------------------===//
 
+#include "Inputs.h"
+
 #include "vit/Dialect/Registration.h"
-#include "vit/Reference/Interpreter.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
-#include "llvm/Support/xxhash.h"
 
 #include <cmath>
 #include <optional>
@@ -45,38 +46,53 @@ static cl::opt<int64_t>
 static cl::opt<std::string>
     against("against", cl::desc("Compare with this text's results instead of "
                                 "printing; exit status 1 where they differ"));
+static cl::opt<int64_t> classes("classes", cl::init(3),
+                                cl::desc("Integers lie in [0, N)"));
+static cl::list<std::string>
+    constants("set", cl::desc("INPUT=NUMBER: all of an input is this number"));
+static cl::opt<int64_t>
+    steps("steps", cl::init(1),
+          cl::desc("Evaluate so often, keeping what changes; a single integer "
+                   "input counts up"));
+static cl::opt<bool>
+    showChanged("show-changed",
+                cl::desc("Parameters and states that changed are results too"));
+static cl::opt<bool>
+    check("check-gradients",
+          cl::desc("Compare the adjoints of all functions, or of --entry, with "
+                   "finite differences; exit status 1 where they differ"));
+static cl::opt<int64_t>
+    samples("samples", cl::init(0),
+            cl::desc("About how many gradients of each tensor to check; 0: "
+                     "all"));
 static cl::opt<double>
     tolerance("tolerance", cl::init(1e-6),
               cl::desc("Largest difference, times max(1, largest value / 10)"));
 
-/// A number in [-1, 1) from SplitMix64 (Steele, Lea, Flood 2014).
-static double draw(uint64_t state) {
-  state += 0x9e3779b97f4a7c15;
-  state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9;
-  state = (state ^ (state >> 27)) * 0x94d049bb133111eb;
-  state ^= state >> 31;
-  return std::ldexp(static_cast<double>(state >> 11), -52) - 1.0;
+static std::nullopt_t fail(const Twine &message) {
+  llvm::errs() << "error: " << message << "\n";
+  return std::nullopt;
 }
 
-static void fill(MutableArrayRef<double> values, const std::string &name,
-                 double scale) {
-  uint64_t state = llvm::xxh3_64bits(name) + seed * 0x9e3779b97f4a7c15;
-  for (double &value : values)
-    value = scale * draw(state++);
-}
+static InputOptions getInputOptions() { return {seed, batch, classes}; }
 
-/// Weights are scaled by their inputs so that activations stay near 1.
-static LogicalResult readParameter(ParameterOp parameter, int64_t layer,
-                                   MutableArrayRef<double> out, std::string &) {
-  RankedTensorType type = parameter.getTensorType();
-  double scale =
-      type.getRank() < 2
-          ? 1.0
-          : std::sqrt(3.0 / static_cast<double>(type.getShape().back()));
-  std::string name = parameter.getSymName().str();
-  if (parameter.getLayers())
-    name += "." + std::to_string(layer);
-  fill(out, name, scale);
+/// Inputs of `entry` with what --set says.
+static LogicalResult makeAllInputs(func::FuncOp entry,
+                                   std::vector<Tensor> &inputs,
+                                   std::string &error) {
+  if (failed(makeInputs(entry, getInputOptions(), inputs, error)))
+    return failure();
+  for (StringRef text : constants) {
+    auto [index, number] = text.split('=');
+    size_t which;
+    double value;
+    if (index.getAsInteger(10, which) || which >= inputs.size() ||
+        number.getAsDouble(value)) {
+      error = "--set takes INPUT=NUMBER, not " + text.str();
+      return failure();
+    }
+    llvm::fill(inputs[which].data, value);
+  }
   return success();
 }
 
@@ -86,31 +102,53 @@ static std::optional<std::vector<NamedTensor>> interpret(MLIRContext &context,
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
   if (!module)
     return std::nullopt;
-  auto fail = [](const Twine &message) {
-    llvm::errs() << "error: " << message << "\n";
-    return std::nullopt;
-  };
   auto entry = module->lookupSymbol<func::FuncOp>(entryName);
   if (!entry)
     return fail(file + " has no function @" + entryName);
   std::vector<Tensor> inputs;
-  for (auto [index, type] : llvm::enumerate(entry.getArgumentTypes())) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    if (!tensor)
-      return fail("argument " + Twine(index) + " is no tensor");
-    std::vector<int64_t> shape = tensor.getShape().vec();
-    for (int64_t &size : shape)
-      if (ShapedType::isDynamic(size))
-        size = batch;
-    inputs.emplace_back(shape);
-    fill(inputs.back().data, "input " + std::to_string(index), 1.0);
-  }
+  std::string error;
+  if (failed(makeAllInputs(entry, inputs, error)))
+    return fail(error);
   std::vector<NamedTensor> results;
   std::vector<std::string> names(outputs.begin(), outputs.end());
-  std::string error;
-  if (failed(evaluate(entry, inputs, readParameter, names, results, error)))
-    return fail(error);
+  Store store;
+  for (int64_t step = 0; step < steps; ++step) {
+    // A single integer is the number of the step.
+    for (auto [input, type] : llvm::zip(inputs, entry.getArgumentTypes()))
+      if (input.rank() == 0 &&
+          cast<RankedTensorType>(type).getElementType().isInteger())
+        input.data[0] += step > 0;
+    if (failed(evaluate(entry, inputs, makeParameterReader(seed), names,
+                        results, error, &store)))
+      return fail(error);
+  }
+  if (showChanged)
+    for (const auto &[name, value] : store)
+      results.push_back({name, value});
   return results;
+}
+
+/// Checks the gradients of all functions of `file`, or of the one asked for.
+static bool checkAll(MLIRContext &context, StringRef file) {
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
+  if (!module)
+    return false;
+  bool good = true, any = false;
+  SmallVector<func::FuncOp> entries(module->getOps<func::FuncOp>());
+  for (func::FuncOp entry : entries) {
+    if (entryName.getNumOccurrences() > 0 && entry.getName() != entryName)
+      continue;
+    any = true;
+    std::vector<Tensor> inputs;
+    std::string error;
+    if (failed(makeAllInputs(entry, inputs, error)))
+      return fail(error), false;
+    good &=
+        checkGradients(entry, inputs, getInputOptions(), samples, tolerance);
+  }
+  if (!any)
+    fail(file + " has no such function");
+  return good && any;
 }
 
 static void print(const NamedTensor &result) {
@@ -164,6 +202,8 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registerVitDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  if (check)
+    return checkAll(context, inputFile) ? 0 : 1;
   std::optional<std::vector<NamedTensor>> results =
       interpret(context, inputFile);
   if (!results)

@@ -18,6 +18,9 @@ namespace mlir::vit {
 /// "blocks.3.attn.q" and "blocks.3.attn.k"); else "file:line"; else "".
 std::string getWorkName(Location location);
 
+/// Whether there is a NameLoc in `location`.
+bool hasName(Location location);
+
 /// `location` with `{}` in its names replaced by the layer's number.
 Location withLayer(Location location, int64_t layer);
 

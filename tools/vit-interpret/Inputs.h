@@ -1,0 +1,45 @@
+//===- Inputs.h - Pseudo-random inputs and parameters ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_INTERPRET_INPUTS_H
+#define VIT_TOOLS_INTERPRET_INPUTS_H
+
+#include "vit/Reference/Interpreter.h"
+
+namespace mlir::vit {
+
+/// What inputs and parameters are drawn from.
+struct InputOptions {
+  uint64_t seed = 0;
+  int64_t batch = 2;   ///< for sizes given as ?
+  int64_t classes = 3; ///< integers lie in [0, classes)
+};
+
+/// Numbers in [-scale, scale) that depend on the seed and the name.
+void fill(MutableArrayRef<double> values, const std::string &name, double scale,
+          uint64_t seed);
+
+/// One tensor per argument: floats in [-1, 1), integers in [0, classes), a
+/// single integer (a step) 0. Sets `error` on failure.
+LogicalResult makeInputs(func::FuncOp entry, const InputOptions &options,
+                         std::vector<reference::Tensor> &inputs,
+                         std::string &error);
+
+/// Weights are scaled by their inputs so that activations stay near 1.
+reference::ParameterReader makeParameterReader(uint64_t seed);
+
+/// Compares the gradients that the ops' adjoints make of `entry` with finite
+/// differences, and prints a line for each argument and parameter: at most
+/// `samples` elements of each, 0: all. Whether all agree within `tolerance`,
+/// times max(1, largest gradient).
+bool checkGradients(func::FuncOp entry, ArrayRef<reference::Tensor> inputs,
+                    const InputOptions &options, int64_t samples,
+                    double tolerance);
+
+} // namespace mlir::vit
+
+#endif // VIT_TOOLS_INTERPRET_INPUTS_H
