@@ -156,7 +156,7 @@ def Vit_DerivativeOp : Vit_Op<"derivative", [Pure, SameOperandsAndResultType]> {
     %dh = vit.mul %dy, %g : (tensor<?x197x3072xf32>, tensor<?x197x3072xf32>) -> tensor<?x197x3072xf32>
     ```
   }];
-  let arguments = (ins Vit_Tensor:$input, Vit_ActivationAttr:$of);
+  let arguments = (ins Vit_Tensor:$input, Vit_ActivationKindAttr:$of);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "`` $of $input attr-dict `:` type($result)";
 }

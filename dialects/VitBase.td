@@ -57,7 +57,7 @@ def Vit_GeluKind : Vit_I32Enum<"GeluKind", "which GELU", [
 ]>;
 def Vit_GeluKindAttr : EnumAttr<Vit_Dialect, Vit_GeluKind, "gelu_kind">;
 
-def Vit_Activation : Vit_I32Enum<"Activation", "whose derivative", [
+def Vit_ActivationKind : Vit_I32Enum<"ActivationKind", "whose derivative", [
   I32EnumAttrCase<"gelu_erf", 0>,
   I32EnumAttrCase<"gelu_tanh", 1>,
   I32EnumAttrCase<"gelu_quick", 2>,
@@ -65,7 +65,7 @@ def Vit_Activation : Vit_I32Enum<"Activation", "whose derivative", [
   I32EnumAttrCase<"silu", 4>,
   I32EnumAttrCase<"tanh", 5>
 ]>;
-def Vit_ActivationAttr : EnumAttr<Vit_Dialect, Vit_Activation, "activation">;
+def Vit_ActivationKindAttr : EnumAttr<Vit_Dialect, Vit_ActivationKind, "activation_kind">;
 
 def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "order of a patch's values", [
   I32EnumAttrCase<"chw", 0>, // channel, row, column: a convolution's weight

@@ -157,7 +157,7 @@ LogicalResult AttentionOp::buildAdjoint(OpBuilder &builder, Location location,
 //===----------------------------------------------------------------------===//
 
 /// gradient * activation'(input)
-static LogicalResult buildActivation(Operation *op, Activation activation,
+static LogicalResult buildActivation(Operation *op, ActivationKind activation,
                                      OpBuilder &builder, Location location,
                                      Gradients &gradients) {
   Value input = op->getOperand(0);
@@ -173,26 +173,29 @@ static LogicalResult buildActivation(Operation *op, Activation activation,
 
 LogicalResult GeluOp::buildAdjoint(OpBuilder &builder, Location location,
                                    Gradients &gradients) {
-  Activation activation = getKind() == GeluKind::erf ? Activation::gelu_erf
-                          : getKind() == GeluKind::tanh
-                              ? Activation::gelu_tanh
-                              : Activation::gelu_quick;
+  ActivationKind activation =
+      getKind() == GeluKind::erf    ? ActivationKind::gelu_erf
+      : getKind() == GeluKind::tanh ? ActivationKind::gelu_tanh
+                                    : ActivationKind::gelu_quick;
   return buildActivation(*this, activation, builder, location, gradients);
 }
 
 LogicalResult ReluOp::buildAdjoint(OpBuilder &builder, Location location,
                                    Gradients &gradients) {
-  return buildActivation(*this, Activation::relu, builder, location, gradients);
+  return buildActivation(*this, ActivationKind::relu, builder, location,
+                         gradients);
 }
 
 LogicalResult SiluOp::buildAdjoint(OpBuilder &builder, Location location,
                                    Gradients &gradients) {
-  return buildActivation(*this, Activation::silu, builder, location, gradients);
+  return buildActivation(*this, ActivationKind::silu, builder, location,
+                         gradients);
 }
 
 LogicalResult TanhOp::buildAdjoint(OpBuilder &builder, Location location,
                                    Gradients &gradients) {
-  return buildActivation(*this, Activation::tanh, builder, location, gradients);
+  return buildActivation(*this, ActivationKind::tanh, builder, location,
+                         gradients);
 }
 
 LogicalResult SoftmaxOp::buildAdjoint(OpBuilder &builder, Location location,

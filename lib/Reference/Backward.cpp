@@ -174,28 +174,28 @@ static double swishDerivative(double x, double a) {
   return sigmoid + a * x * sigmoid * (1.0 - sigmoid);
 }
 
-double reference::derivative(double x, Activation activation) {
+double reference::derivative(double x, ActivationKind activation) {
   constexpr double sqrtHalf = 0.70710678118654752440;
   constexpr double sqrtTwoOverPi = 0.79788456080286535588;
   switch (activation) {
-  case Activation::gelu_erf: {
+  case ActivationKind::gelu_erf: {
     double density = 0.5 * sqrtTwoOverPi * std::exp(-0.5 * x * x);
     // Not for the density's sake alone: 0 * infinity is no number.
     return 0.5 * (1.0 + std::erf(x * sqrtHalf)) +
            (density == 0.0 ? 0.0 : x * density);
   }
-  case Activation::gelu_tanh: {
+  case ActivationKind::gelu_tanh: {
     double t = std::tanh(sqrtTwoOverPi * (x + 0.044715 * x * x * x));
     double inner = sqrtTwoOverPi * (1.0 + 3.0 * 0.044715 * x * x);
     return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner;
   }
-  case Activation::gelu_quick:
+  case ActivationKind::gelu_quick:
     return swishDerivative(x, 1.702);
-  case Activation::relu:
+  case ActivationKind::relu:
     return x > 0.0 ? 1.0 : std::isnan(x) ? x : 0.0;
-  case Activation::silu:
+  case ActivationKind::silu:
     return swishDerivative(x, 1.0);
-  case Activation::tanh:
+  case ActivationKind::tanh:
     return 1.0 - std::tanh(x) * std::tanh(x);
   }
   llvm_unreachable("every activation is above");

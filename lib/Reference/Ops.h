@@ -110,7 +110,7 @@ AttentionGradients attentionBackward(const Tensor &gradient,
                                      const Tensor &value, int64_t heads,
                                      double scale);
 /// The derivative of an activation at x.
-double derivative(double x, Activation activation);
+double derivative(double x, ActivationKind activation);
 /// [batch, count, width] or [batch, width] to [batch, tokens, width].
 Tensor placeTokens(const Tensor &input, int64_t start, int64_t tokens);
 /// [batch, width] to [batch, tokens, width].

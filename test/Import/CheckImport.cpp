@@ -12,6 +12,9 @@
 //   vit-check-import verify FOLDER...    the reference interpreter's results
 //                                        against the numbers in the folders
 //                                        --text MODEL: of that model instead
+//   vit-check-import train FOLDER...     gradients and trained weights by the
+//                                        reference interpreter against those in
+//                                        the folders' train/
 //   vit-check-import export MODEL -o F   weights that make each parameter
 //                                        matter, by --seed
 //   vit-check-import input MODEL -o X.npy  an input, --batch pictures
@@ -21,6 +24,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ExportWeights.h"
+#include "TrainFolder.h"
 #include "VerifyFolder.h"
 
 #include "vit/Import/Import.h"
@@ -43,7 +47,7 @@ namespace cl = llvm::cl;
 
 static cl::opt<std::string>
     action(cl::Positional, cl::Required,
-           cl::desc("print|weights|verify|export|input|mutate"));
+           cl::desc("print|weights|verify|train|export|input|mutate"));
 static cl::list<std::string> models(cl::Positional, cl::OneOrMore,
                                     cl::desc("MODEL..."));
 static cl::opt<std::string> weightsPath("weights",
@@ -170,7 +174,9 @@ static int verifyAll(MLIRContext *context) {
     std::unique_ptr<Weights> weights;
     if (module)
       weights = openWeights(model, *module, error);
-    if (!weights || failed(verifyFolder(model, *module, *weights, error)))
+    if (!weights || failed(action == "train"
+                               ? trainFolder(model, *module, *weights, error)
+                               : verifyFolder(model, *module, *weights, error)))
       status = fail(error);
   }
   return status;
@@ -211,7 +217,7 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv,
                               "prints and checks imported models\n");
   MLIRContext context(MLIRContext::Threading::DISABLED);
-  if (action == "verify")
+  if (action == "verify" || action == "train")
     return verifyAll(&context);
   const std::string &model = models.front();
   if (models.size() != 1)

@@ -54,12 +54,25 @@ private:
   ParameterReader readParameter;
   std::vector<Tensor> weights; ///< one per result of floats
   std::vector<unsigned> weighed;
+  /// Results that are gradients already ("gradient.fc1.weight.3"), one per
+  /// variable: what vit-generate-backward makes of a loss.
+  std::vector<unsigned> given;
 };
 } // namespace
 
 static bool isFloat(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   return type && isa<FloatType>(type.getElementType());
+}
+
+/// The name of the parameter whose gradient result `index` is.
+static std::optional<std::string> getGradientName(func::FuncOp entry,
+                                                  unsigned index) {
+  auto name = entry.getResultAttrOfType<StringAttr>(index, "vit.name");
+  StringRef text = name ? name.getValue() : "";
+  if (!text.consume_front("gradient."))
+    return std::nullopt;
+  return text.str();
 }
 
 LogicalResult Function::prepare() {
@@ -70,10 +83,15 @@ LogicalResult Function::prepare() {
     return failure();
   Block &block = entry.getBody().front();
   for (auto [i, value] : llvm::enumerate(block.getTerminator()->getOperands()))
-    if (isFloat(value)) {
+    if (isFloat(value) && !getGradientName(entry, i)) {
       weighed.push_back(i);
       Tensor &weight = weights.emplace_back(results[i].value.shape);
-      fill(weight.data, "weight " + std::to_string(i), 1.0, options.seed);
+      // A loss is what its gradients are of; anything else gets any weights.
+      if (value.getType() ==
+          RankedTensorType::get({}, Float32Type::get(value.getContext())))
+        weight.data[0] = 1.0;
+      else
+        fill(weight.data, "weight " + std::to_string(i), 1.0, options.seed);
     }
   for (auto [i, argument] : llvm::enumerate(block.getArguments()))
     if (isFloat(argument))
@@ -93,10 +111,32 @@ LogicalResult Function::prepare() {
       return failure();
     variables.push_back({read, name, -1, std::move(at)});
   }
+  std::vector<Variable> wanted;
+  for (unsigned i = 0; i < entry.getNumResults(); ++i)
+    if (std::optional<std::string> name = getGradientName(entry, i)) {
+      auto variable = llvm::find_if(
+          variables, [&](const Variable &v) { return v.name == *name; });
+      if (variable == variables.end()) {
+        error = "there is no parameter " + *name;
+        return failure();
+      }
+      given.push_back(i);
+      wanted.push_back(*variable);
+    }
+  if (!given.empty())
+    variables = std::move(wanted);
   return success();
 }
 
 LogicalResult Function::differentiate(std::vector<Tensor> &gradients) {
+  if (!given.empty()) {
+    std::vector<NamedTensor> results;
+    if (failed(evaluate(entry, inputs, readParameter, {}, results, error)))
+      return failure();
+    for (unsigned index : given)
+      gradients.push_back(results[index].value);
+    return success();
+  }
   // A copy of the entry that takes the weights, too, and returns gradients.
   IRMapping mapping;
   OwningOpRef<func::FuncOp> copy = cast<func::FuncOp>(entry->clone(mapping));

@@ -32,10 +32,11 @@ LogicalResult makeInputs(func::FuncOp entry, const InputOptions &options,
 /// Weights are scaled by their inputs so that activations stay near 1.
 reference::ParameterReader makeParameterReader(uint64_t seed);
 
-/// Compares the gradients that the ops' adjoints make of `entry` with finite
-/// differences, and prints a line for each argument and parameter: at most
-/// `samples` elements of each, 0: all. Whether all agree within `tolerance`,
-/// times max(1, largest gradient).
+/// Compares the gradients that the ops' adjoints make of `entry`, or, where it
+/// has such results, those that it returns ("gradient.fc1.weight.3"), with
+/// finite differences, and prints a line for each argument and parameter: at
+/// most `samples` elements of each, 0: all. Whether all agree within
+/// `tolerance`, times max(1, largest gradient).
 bool checkGradients(func::FuncOp entry, ArrayRef<reference::Tensor> inputs,
                     const InputOptions &options, int64_t samples,
                     double tolerance);

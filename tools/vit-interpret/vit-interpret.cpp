@@ -18,6 +18,7 @@
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 
@@ -50,6 +51,9 @@ static cl::opt<int64_t> classes("classes", cl::init(3),
                                 cl::desc("Integers lie in [0, N)"));
 static cl::list<std::string>
     constants("set", cl::desc("INPUT=NUMBER: all of an input is this number"));
+static cl::list<std::string>
+    starts("start", cl::desc("NAME=NUMBER,NUMBER,...: a vector parameter, or a "
+                             "layer of one (w.3), starts so"));
 static cl::opt<int64_t>
     steps("steps", cl::init(1),
           cl::desc("Evaluate so often, keeping what changes; a single integer "
@@ -96,6 +100,21 @@ static LogicalResult makeAllInputs(func::FuncOp entry,
   return success();
 }
 
+/// What --start says.
+static LogicalResult makeStore(Store &store, std::string &error) {
+  for (StringRef text : starts) {
+    auto [name, numbers] = text.split('=');
+    Tensor &value = store[name.str()];
+    for (StringRef number : llvm::split(numbers, ','))
+      if (number.getAsDouble(value.data.emplace_back())) {
+        error = "--start takes NAME=NUMBER,NUMBER,..., not " + text.str();
+        return failure();
+      }
+    value.shape = {value.size()};
+  }
+  return success();
+}
+
 /// The results of `file`'s entry; nothing, after an error message, on failure.
 static std::optional<std::vector<NamedTensor>> interpret(MLIRContext &context,
                                                          StringRef file) {
@@ -107,11 +126,12 @@ static std::optional<std::vector<NamedTensor>> interpret(MLIRContext &context,
     return fail(file + " has no function @" + entryName);
   std::vector<Tensor> inputs;
   std::string error;
-  if (failed(makeAllInputs(entry, inputs, error)))
+  Store store;
+  if (failed(makeAllInputs(entry, inputs, error)) ||
+      failed(makeStore(store, error)))
     return fail(error);
   std::vector<NamedTensor> results;
   std::vector<std::string> names(outputs.begin(), outputs.end());
-  Store store;
   for (int64_t step = 0; step < steps; ++step) {
     // A single integer is the number of the step.
     for (auto [input, type] : llvm::zip(inputs, entry.getArgumentTypes()))
