@@ -48,9 +48,9 @@ private:
   LogicalResult randomize(Block &block);
   Value buildLoss();
   FailureOr<SmallVector<TrainedParameter>> chooseParameters(Block &block);
-  LogicalResult buildSums(ArrayRef<TrainedParameter> parameters,
+  LogicalResult buildSums(MutableArrayRef<TrainedParameter> parameters,
                           MutableArrayRef<Value> gradients, End end);
-  LogicalResult buildUpdates(ArrayRef<TrainedParameter> parameters,
+  LogicalResult buildUpdates(MutableArrayRef<TrainedParameter> parameters,
                              ArrayRef<Value> gradients);
   LogicalResult buildUpdate(TrainedParameter trained, Value gradient,
                             Value factor);
@@ -146,22 +146,22 @@ func::FuncOp GenerateBackwardPass::copyForward(func::FuncOp entry,
   SmallVector<DictionaryAttr> attributes;
   entry.getAllArgAttrs(attributes);
   attributes.resize(types.size());
-  Builder types_(&getContext());
+  Builder make(&getContext());
   auto add = [&](StringRef argument, Type type) {
     types.push_back(type);
-    attributes.push_back(types_.getDictionaryAttr(
-        types_.getNamedAttr("vit.name", types_.getStringAttr(argument))));
+    attributes.push_back(make.getDictionaryAttr(
+        make.getNamedAttr("vit.name", make.getStringAttr(argument))));
   };
   int64_t batch = cast<RankedTensorType>(resultType).getDimSize(0);
   bool hard = loss == "cross_entropy" && !softTargets;
   add("labels",
-      hard ? RankedTensorType::get({batch}, types_.getI32Type()) : resultType);
+      hard ? RankedTensorType::get({batch}, make.getI32Type()) : resultType);
   if (end == End::Update)
-    add("learning_rate", RankedTensorType::get({}, types_.getF32Type()));
-  add("step", RankedTensorType::get({}, types_.getI32Type()));
+    add("learning_rate", RankedTensorType::get({}, make.getF32Type()));
+  add("step", RankedTensorType::get({}, make.getI32Type()));
 
   auto function = func::FuncOp::create(entry.getLoc(), name,
-                                       types_.getFunctionType(types, {}));
+                                       make.getFunctionType(types, {}));
   function.setAllArgAttrs(attributes);
   getOperation().insert(std::next(entry->getIterator()), function);
   Block &block = *function.addEntryBlock();
@@ -292,16 +292,15 @@ GenerateBackwardPass::getState(const Twine &name, RankedTensorType type,
 
 /// Adds what earlier micro-batches have left, or leaves the sum to later ones.
 LogicalResult
-GenerateBackwardPass::buildSums(ArrayRef<TrainedParameter> parameters,
+GenerateBackwardPass::buildSums(MutableArrayRef<TrainedParameter> parameters,
                                 MutableArrayRef<Value> gradients, End end) {
   for (auto [trained, gradient] : llvm::zip(parameters, gradients)) {
-    TrainedParameter parameter = trained;
     FailureOr<FlatSymbolRefAttr> state =
-        getState("gradient", parameter.parameter);
+        getState("gradient", trained.parameter);
     if (failed(state))
       return failure();
-    Location location = named(parameter.getName() + ".sum");
-    IntegerAttr layer = parameter.read.getLayerAttr();
+    Location location = named(trained.getName() + ".sum");
+    IntegerAttr layer = trained.read.getLayerAttr();
     Value earlier = ReadOp::create(builder, location, gradient.getType(),
                                    *state, Value(), layer);
     gradient = AddOp::create(builder, location, earlier, gradient);
@@ -353,7 +352,7 @@ LogicalResult GenerateBackwardPass::buildUpdate(TrainedParameter trained,
 }
 
 LogicalResult
-GenerateBackwardPass::buildUpdates(ArrayRef<TrainedParameter> parameters,
+GenerateBackwardPass::buildUpdates(MutableArrayRef<TrainedParameter> parameters,
                                    ArrayRef<Value> gradients) {
   Value factor;
   if (clipNorm > 0.0)
@@ -366,15 +365,13 @@ GenerateBackwardPass::buildUpdates(ArrayRef<TrainedParameter> parameters,
   if (accumulate == 1)
     return success();
   for (auto [trained, gradient] : llvm::zip(parameters, gradients)) {
-    TrainedParameter parameter = trained;
     auto type = cast<RankedTensorType>(gradient.getType());
-    Location location = named(parameter.getName() + ".sum");
+    Location location = named(trained.getName() + ".sum");
     Value zero = arith::ConstantOp::create(
         builder, location,
         DenseElementsAttr::get(type, builder.getF32FloatAttr(0.0)));
-    WriteOp::create(builder, location,
-                    *getState("gradient", parameter.parameter),
-                    parameter.read.getLayerAttr(), zero);
+    WriteOp::create(builder, location, *getState("gradient", trained.parameter),
+                    trained.read.getLayerAttr(), zero);
   }
   return success();
 }
@@ -420,8 +417,7 @@ LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
     return failure();
 
   // Backward.
-  Value loss = results.front();
-  auto scalar = cast<RankedTensorType>(loss.getType());
+  auto scalar = cast<RankedTensorType>(results.front().getType());
   Value share = arith::ConstantOp::create(
       builder, named("loss.backward"),
       DenseElementsAttr::get(
@@ -431,7 +427,7 @@ LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
   for (TrainedParameter &trained : *chosen)
     wanted.push_back(trained.read);
   FailureOr<SmallVector<Value>> found =
-      buildGradients(builder, block, {{loss, share}}, wanted);
+      buildGradients(builder, block, {{results.front(), share}}, wanted);
   if (failed(found))
     return failure();
   SmallVector<TrainedParameter> parameters;
@@ -453,9 +449,8 @@ LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
     return failure();
   if (end == End::Return)
     for (auto [trained, gradient] : llvm::zip(parameters, gradients)) {
-      TrainedParameter parameter = trained;
       results.push_back(gradient);
-      names.push_back("gradient." + parameter.getName());
+      names.push_back("gradient." + trained.getName());
     }
 
   block.getTerminator()->setOperands(results);

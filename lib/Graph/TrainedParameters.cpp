@@ -15,11 +15,9 @@ using namespace mlir::vit;
 FailureOr<NamePatterns> NamePatterns::parse(ArrayRef<std::string> texts,
                                             ModuleOp module) {
   NamePatterns result;
-  for (const std::string &text : texts) {
-    Pattern pattern{text, {}};
-    // The glob refers to its text.
-    result.patterns.push_back(std::move(pattern));
-  }
+  for (const std::string &text : texts)
+    result.patterns.push_back({text, {}});
+  // A glob refers to its text, which from here on stays where it is.
   for (Pattern &pattern : result.patterns) {
     llvm::Expected<llvm::GlobPattern> glob =
         llvm::GlobPattern::create(pattern.text);

@@ -149,9 +149,18 @@ LogicalResult Evaluator::evaluateConstant(arith::ConstantOp op) {
     indices[op] = index.getInt();
     return success();
   }
+  if (auto integers = dyn_cast<DenseIntElementsAttr>(op.getValue())) {
+    Tensor value(cast<RankedTensorType>(integers.getType()).getShape().vec());
+    llvm::transform(integers.getValues<APInt>(), value.data.begin(),
+                    [](const APInt &number) {
+                      return static_cast<double>(number.getSExtValue());
+                    });
+    set(op, std::move(value));
+    return success();
+  }
   auto elements = dyn_cast<DenseFPElementsAttr>(op.getValue());
   if (!elements)
-    return fail(op, "a constant must be floating-point numbers in dense<>");
+    return fail(op, "a constant must be numbers in dense<>");
   Tensor value(cast<RankedTensorType>(elements.getType()).getShape().vec());
   llvm::transform(elements.getValues<APFloat>(), value.data.begin(),
                   [](APFloat number) {

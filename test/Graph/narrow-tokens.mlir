@@ -75,3 +75,17 @@ func.func @positions(%x: tensor<?x9x8xf32>) -> tensor<?x8xf32> {
   %a = vit.take_tokens %s from 0 : (tensor<?x9x8xf32>) -> tensor<?x8xf32>
   return %a : tensor<?x8xf32>
 }
+
+// -----
+
+// A random mask counts all elements: it stays where it is.
+// CHECK-LABEL: func.func @random
+func.func @random(%x: tensor<?x5x8xf32>, %seed: tensor<2xi32>, %step: tensor<i32>) -> tensor<?x8xf32> {
+  // CHECK-NEXT: %[[D:.+]] = vit.dropout %{{.+}} probability 1.000000e-01 random "drop"{{.*}} : tensor<?x5x8xf32>
+  // CHECK-NEXT: %[[T:.+]] = vit.take_tokens %[[D]] from 0
+  // CHECK-NEXT: vit.relu %[[T]] : tensor<?x8xf32>
+  %0 = vit.dropout %x probability 1.0e-01 random "drop", %seed, %step : tensor<?x5x8xf32>
+  %1 = vit.relu %0 : tensor<?x5x8xf32>
+  %2 = vit.take_tokens %1 from 0 : (tensor<?x5x8xf32>) -> tensor<?x8xf32>
+  return %2 : tensor<?x8xf32>
+}

@@ -70,3 +70,15 @@ func.func @equal(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
   %2 = vit.mul %0, %1 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>) -> tensor<?x5x8xf32>
   return %2 : tensor<?x5x8xf32>
 }
+
+// -----
+
+// In a training step something is dropped.
+// CHECK-LABEL: func.func @training
+func.func @training(%x: tensor<?x4x8xf32>, %seed: tensor<2xi32>, %step: tensor<i32>) -> tensor<?x4x8xf32> {
+  // CHECK-NEXT: vit.dropout %{{.+}} probability 1.000000e-01 random "drop", %{{.+}}, %{{.+}} : tensor<?x4x8xf32>
+  // CHECK-NEXT: vit.drop_path %{{.+}} probability 2.000000e-01 random "path"
+  %0 = vit.dropout %x probability 1.0e-01 random "drop", %seed, %step : tensor<?x4x8xf32>
+  %1 = vit.drop_path %0 probability 2.0e-01 random "path", %seed, %step : tensor<?x4x8xf32>
+  return %1 : tensor<?x4x8xf32>
+}
