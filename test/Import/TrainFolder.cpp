@@ -138,7 +138,7 @@ compare(ModuleOp module, const Tensors &expected, Distance &distance,
         llvm::function_ref<const Tensor *(const std::string &)> get,
         std::string &error) {
   for (ParameterOp parameter : module.getOps<ParameterOp>())
-    for (int64_t i = 0; i < parameter.getLayers().value_or(1); ++i) {
+    for (uint64_t i = 0; i < parameter.getLayers().value_or(1); ++i) {
       std::string name = parameter.getSymName().str();
       if (parameter.getLayers())
         name += "." + std::to_string(i);
