@@ -9,6 +9,7 @@
 #define VIT_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+include "CodegenPasses.td"
 
 //===----------------------------------------------------------------------===//
 // Graph
