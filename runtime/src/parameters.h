@@ -19,9 +19,9 @@ namespace vit::runtime {
 struct HeldForm {
   float *data;
   uint64_t version; ///< counts its writes, from 1
-  bool mapped;   ///< in the private mapping of the module's file
-  bool borrowed; ///< in the caller's memory, which is never written
-  bool owned;    ///< a copy of a borrowed form, made when it was written
+  bool mapped;      ///< in the private mapping of the module's file
+  bool borrowed;    ///< in the caller's memory, which is never written
+  bool owned;       ///< a copy of a borrowed form, made when it was written
 };
 
 /// Where the present value of a parameter is: in a form that it can be read

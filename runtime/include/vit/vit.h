@@ -239,10 +239,11 @@ VIT_API vit_status vit_module_describe(vit_module *module, char **out_json,
                                        vit_error *error);
 VIT_API void vit_module_free_text(vit_module *module, char *text);
 
-/// Bytes that one call of `entry` with this batch needs beside the weights:
-/// known from the plan, before anything runs. A session adds the kernels'
-/// scratch memory per thread, some kilobytes, and room for outputs that the
-/// caller leaves out.
+/// Bytes that one call of `entry` with this batch needs beside the weights on
+/// the CPU: known from the plan, before anything runs. A session adds the
+/// kernels' scratch memory per thread, some kilobytes, and room for outputs
+/// that the caller leaves out; vit_session_workspace_size knows it exactly, and
+/// for GPUs.
 VIT_API vit_status vit_module_workspace_size(const vit_module *module,
                                              const char *entry, int64_t batch,
                                              uint64_t *out_bytes,

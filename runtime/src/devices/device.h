@@ -61,15 +61,15 @@ public:
     return schedules[entry];
   }
   /// VIT_UNSUPPORTED, saying what code the module has and what the device
-  /// takes, where there is none.
+  /// takes, where there is none (see noSchedule).
   virtual vit_status requireSchedule(uint32_t entry,
                                      vit_error *error) const = 0;
 
   /// Bytes of memory that a call takes beside the weights, as the session
   /// compares them with its budget: the slots (`slotBytes`: of planSlots at
-  /// this batch) and what the device needs for `outputs` that are NULL (as in
-  /// Call), on a GPU for all inputs and outputs. False where they exceed
-  /// kMaxExtent.
+  /// this batch) and what the device needs for those `outputs` that are NULL
+  /// (as in Call; NULL itself: none is), on a GPU for all inputs and outputs.
+  /// False where they exceed kMaxExtent.
   virtual bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                               void *const *outputs, uint64_t &bytes) const = 0;
 
@@ -93,14 +93,9 @@ protected:
   /// 0: not at all.
   virtual int rank(const schema::Schedule &schedule) const = 0;
 
-  /// Fills `schedules` by `rank`. For a derived class's start.
+  /// Fills `schedules` by `rank`, and fails as `requireSchedule` does where
+  /// none of the entries has one. To be called by who makes the executor.
   vit_status chooseSchedules(vit_error *error);
-
-  /// Fails with VIT_UNSUPPORTED: what code the entry has, what the device
-  /// offers ("this machine offers Cpu avx2") and what to do about it
-  /// ("compile it again with --level").
-  vit_status noSchedule(uint32_t entry, const char *offers, const char *advice,
-                        vit_error *error) const;
 
   const SessionContext context;
   Array<const schema::Schedule *> schedules; ///< per entry
@@ -125,7 +120,13 @@ vit_status createCudaExecutor(const SessionContext &context,
                               const char *selector, Executor *&executor,
                               vit_error *error);
 
-/// Makes what `device` (NULL: "cpu") of vit_session_options names.
+/// What can be told before weights are read and drivers opened: fails where
+/// `device` (NULL: "cpu") of vit_session_options names no kind of device, or
+/// one that the module has no code for.
+vit_status checkDevice(const vit_module &module, const char *device,
+                       vit_error *error);
+
+/// Makes what `device` names.
 vit_status createExecutor(const SessionContext &context, const char *device,
                           Executor *&executor, vit_error *error);
 

@@ -416,9 +416,86 @@ TEST(Module, DescribesDevices) {
   ASSERT_EQ(vit_devices_describe(&text, nullptr), VIT_OK);
   nlohmann::json json = nlohmann::json::parse(text);
   std::free(text);
-  ASSERT_EQ(json.size(), 1u);
+  // At least one object for each kind of device, even where it only says why
+  // there is none.
+  ASSERT_GE(json.size(), 3u);
   EXPECT_EQ(json[0]["device"], "cpu");
   EXPECT_GE(json[0]["cores"], 1);
+  EXPECT_EQ(std::string(json[1]["device"]).rfind("vulkan", 0), 0u);
+  EXPECT_EQ(std::string(json.back()["device"]).rfind("cuda", 0), 0u);
+  for (const nlohmann::json &device : json)
+    EXPECT_NE(device.contains("unavailable"), device.contains("level"))
+        << device;
+}
+
+TEST(Session, RefusesUnknownDevices) {
+  Bytes bytes = Builder().write();
+  ModuleHandle module = load(bytes);
+  ASSERT_TRUE(module);
+  vit_error error;
+  for (const char *name : {"", "gpu", "cpu:0", "vulkan:", "cudas", "Vulkan"}) {
+    vit_session_options options = {};
+    options.struct_size = sizeof options;
+    options.device = name;
+    vit_session *session = nullptr;
+    EXPECT_EQ(vit_session_create(module.get(), &options, &session, &error),
+              VIT_INVALID_ARGUMENT)
+        << name;
+    EXPECT_EQ(std::string(error.message),
+              "'" + std::string(name) +
+                  "' is no device: cpu, vulkan, vulkan:N, vulkan:PART OF NAME, "
+                  "cuda and cuda:N are");
+  }
+}
+
+TEST(Session, NeedsCodeForItsDevice) {
+  Builder builder;
+  Bytes cpu = builder.write();
+  vit_error error;
+  vit_session_options options = {};
+  options.struct_size = sizeof options;
+  vit_session *session = nullptr;
+  ModuleHandle module = load(cpu);
+  ASSERT_TRUE(module);
+  options.device = "vulkan";
+  EXPECT_EQ(vit_session_create(module.get(), &options, &session, &error),
+            VIT_UNSUPPORTED);
+  EXPECT_STREQ(error.message,
+               "'module in memory' cannot run here: it has code for Cpu avx2, "
+               "and the session is to run on Vulkan; compile it again with "
+               "--target vulkan");
+  options.device = "cuda:1";
+  EXPECT_EQ(vit_session_create(module.get(), &options, &session, &error),
+            VIT_UNSUPPORTED);
+  EXPECT_STREQ(error.message,
+               "'module in memory' cannot run here: it has code for Cpu avx2, "
+               "and the session is to run on Cuda; compile it again with "
+               "--target cuda");
+}
+
+TEST(Session, KnowsItsWorkspace) {
+  Bytes bytes = Builder().write();
+  ModuleHandle module = load(bytes);
+  ASSERT_TRUE(module);
+  SessionHandle session = makeSession(module);
+  ASSERT_TRUE(session);
+  vit_error error;
+  uint64_t slots = 0, one = 0, many = 0;
+  ASSERT_EQ(
+      vit_module_workspace_size(module.get(), nullptr, 64, &slots, &error),
+      VIT_OK);
+  ASSERT_EQ(
+      vit_session_workspace_size(session.get(), nullptr, 64, &many, &error),
+      VIT_OK);
+  ASSERT_EQ(
+      vit_session_workspace_size(session.get(), "forward", 1, &one, &error),
+      VIT_OK);
+  EXPECT_GE(many, slots);
+  EXPECT_LT(one, many);
+  EXPECT_EQ(vit_session_workspace_size(session.get(), nullptr, 0, &one, &error),
+            VIT_INVALID_ARGUMENT);
+  EXPECT_EQ(vit_session_workspace_size(session.get(), "train", 1, &one, &error),
+            VIT_NOT_FOUND);
 }
 
 TEST(Module, RefusesNonsense) {

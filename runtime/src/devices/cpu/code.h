@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_CODE_H
-#define VIT_RUNTIME_CODE_H
+#ifndef VIT_RUNTIME_DEVICES_CPU_CODE_H
+#define VIT_RUNTIME_DEVICES_CPU_CODE_H
 
 #include "error.h"
 #include "memory.h"
@@ -45,4 +45,4 @@ private:
 
 } // namespace vit::runtime
 
-#endif // VIT_RUNTIME_CODE_H
+#endif // VIT_RUNTIME_DEVICES_CPU_CODE_H

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "pool.h"
+#include "devices/cpu/pool.h"
 
 #include <climits>
 #include <csignal>

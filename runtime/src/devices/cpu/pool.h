@@ -11,8 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_POOL_H
-#define VIT_RUNTIME_POOL_H
+#ifndef VIT_RUNTIME_DEVICES_CPU_POOL_H
+#define VIT_RUNTIME_DEVICES_CPU_POOL_H
 
 #include "error.h"
 #include "memory.h"
@@ -68,4 +68,4 @@ private:
 
 } // namespace vit::runtime
 
-#endif // VIT_RUNTIME_POOL_H
+#endif // VIT_RUNTIME_DEVICES_CPU_POOL_H

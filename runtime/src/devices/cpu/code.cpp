@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "code.h"
+#include "devices/cpu/code.h"
 
 #include "format.h"
 #include "verify.h"

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "cpu.h"
+#include "devices/cpu/cpu.h"
 
 #include <cstdint>
 #include <cstdio>

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_CPU_H
-#define VIT_RUNTIME_CPU_H
+#ifndef VIT_RUNTIME_DEVICES_CPU_CPU_H
+#define VIT_RUNTIME_DEVICES_CPU_CPU_H
 
 #include <cstddef>
 
@@ -37,4 +37,4 @@ void processorName(char *out, size_t size);
 
 } // namespace vit::runtime
 
-#endif // VIT_RUNTIME_CPU_H
+#endif // VIT_RUNTIME_DEVICES_CPU_CPU_H
