@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SimtCodegen.h"
+
 #include "vit/Passes.h"
 #include "vit/Target/CUDA.h"
 #include "vit/Target/Vulkan.h"
@@ -51,17 +53,22 @@ struct VerifyLimitsPass : mlir::vit::impl::VerifyLimitsBase<VerifyLimitsPass> {
   using VerifyLimitsBase::VerifyLimitsBase;
 
   void runOnOperation() override {
-    if (!getSimtLimits(level)) {
-      getOperation().emitError("no GPU level \"")
-          << level << "\"; the levels are direct, tiled, tiled_256 and sm_80";
-      return signalPassFailure();
-    }
-    for (auto kernel : getOperation().getOps<gpu::GPUFuncOp>())
-      if (failed(KernelVerifier(kernel, level).verify()))
-        return signalPassFailure();
+    if (failed(simt::verifyLimits(getOperation(), level)))
+      signalPassFailure();
   }
 };
 } // namespace
+
+LogicalResult mlir::vit::simt::verifyLimits(gpu::GPUModuleOp kernels,
+                                            StringRef level) {
+  if (!getSimtLimits(level))
+    return kernels.emitError("no GPU level \"")
+           << level << "\"; the levels are direct, tiled, tiled_256 and sm_80";
+  for (auto kernel : kernels.getOps<gpu::GPUFuncOp>())
+    if (failed(KernelVerifier(kernel, level).verify()))
+      return failure();
+  return success();
+}
 
 static bool isIn(MemRefType type, spirv::StorageClass storage) {
   Attribute space = type.getMemorySpace();
@@ -140,27 +147,49 @@ LogicalResult KernelVerifier::verifyArguments() {
   return success();
 }
 
+/// Calls `use` with each piece of workgroup memory and the op that has it.
+static LogicalResult
+forEachSharedMemory(gpu::GPUFuncOp kernel,
+                    function_ref<LogicalResult(Operation *, MemRefType)> use) {
+  auto isShared = [](MemRefType type) {
+    return isIn(type, spirv::StorageClass::Workgroup);
+  };
+  for (BlockArgument memory : kernel.getWorkgroupAttributions())
+    if (failed(use(kernel, cast<MemRefType>(memory.getType()))))
+      return failure();
+  WalkResult result = kernel.walk([&](memref::AllocOp op) {
+    return isShared(op.getType()) && failed(use(op, op.getType()))
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+static int64_t addShared(int64_t bytes, MemRefType type) {
+  return llvm::alignTo(bytes, 16) + getBytes(type);
+}
+
+int64_t mlir::vit::simt::getSharedBytes(gpu::GPUFuncOp kernel) {
+  int64_t bytes = 0;
+  (void)forEachSharedMemory(kernel, [&](Operation *, MemRefType type) {
+    bytes = addShared(bytes, type);
+    return success();
+  });
+  return bytes;
+}
+
 LogicalResult KernelVerifier::verifySharedMemory() {
   int64_t bytes = 0;
   auto add = [&](Operation *op, MemRefType type) -> LogicalResult {
-    if (!isIn(type, spirv::StorageClass::Workgroup))
-      return success();
     if (!type.hasStaticShape())
       return error(op) << "has workgroup memory of a size that is not known";
-    bytes = llvm::alignTo(bytes, 16) + getBytes(type);
+    bytes = addShared(bytes, type);
     if (bytes > limits.sharedBytes)
       return error(op) << "uses " << bytes << " bytes of workgroup memory; "
                        << "level " << level << " allows " << limits.sharedBytes;
     return success();
   };
-  for (BlockArgument memory : kernel.getWorkgroupAttributions())
-    if (failed(add(kernel, cast<MemRefType>(memory.getType()))))
-      return failure();
-  WalkResult result = kernel.walk([&](memref::AllocOp op) {
-    return succeeded(add(op, op.getType())) ? WalkResult::advance()
-                                            : WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
+  return forEachSharedMemory(kernel, add);
 }
 
 LogicalResult KernelVerifier::verifyType(Operation *op, Type type) {
