@@ -27,9 +27,11 @@ Context::~Context() {
 void Context::finish() {
   // A device that does not answer keeps this waiting until its driver gives it
   // up: what it may still write to must not be freed.
-  if (device && submitted != completed)
-    vk.DeviceWaitIdle(device);
-  completed = submitted;
+  if (!device || submitted == completed)
+    return;
+  vk.DeviceWaitIdle(device);
+  for (; completed != submitted; ++completed)
+    vk.ResetFences(device, 1, &fences[completed % kInFlight]);
 }
 
 vit_status Context::open(const char *selector, vit_error *error) {
@@ -164,7 +166,11 @@ vit_status Context::endOnce(VkCommandBuffer buffer, vit_error *error) {
   if (result != VK_SUCCESS)
     return failed(error, result, "record commands");
   VIT_TRY(submit(&buffer, 1, error));
-  return wait(error);
+  vit_status status = wait(error);
+  // The caller goes on to free what the commands use.
+  if (status != VIT_OK)
+    finish();
+  return status;
 }
 
 } // namespace vit::runtime::vulkan

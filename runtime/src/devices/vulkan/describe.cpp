@@ -47,7 +47,7 @@ static void writeAdapter(Text &json, const Instance &instance, size_t index) {
   const VkPhysicalDeviceLimits &limits = properties.limits;
   json.field("memory", int64_t(memoryOf(adapter)));
   json.field("max_allocation", int64_t(adapter.maxAllocation));
-  json.field("max_binding", int64_t(adapter.maxRange()));
+  json.field("max_binding", int64_t(adapter.maxRange));
   json.field("workgroup_threads",
              int64_t(limits.maxComputeWorkGroupInvocations));
   json.field("workgroup_memory", int64_t(limits.maxComputeSharedMemorySize));

@@ -32,7 +32,25 @@ const char *optionName(Option option) {
   return "";
 }
 
+/// A number of bytes below a device's limit, so that what runs on a small
+/// device can be tried on a large one.
+static vit_status readLimit(const char *name, uint64_t &limit,
+                            vit_error *error) {
+  const char *given = std::getenv(name);
+  if (!given || !*given)
+    return VIT_OK;
+  char *rest;
+  limit = std::strtoull(given, &rest, 10);
+  if (*rest || limit < 4096 || limit > uint64_t(1) << 62)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "%s is '%s': a number of bytes from 4096 is needed", name,
+                given);
+  return VIT_OK;
+}
+
 vit_status Instance::readOptions(vit_error *error) {
+  VIT_TRY(readLimit("VIT_VULKAN_MAX_BINDING", mostBinding, error));
+  VIT_TRY(readLimit("VIT_VULKAN_MAX_ALLOCATION", mostAllocation, error));
   const char *list = std::getenv("VIT_VULKAN_DISABLE");
   while (list && *list) {
     size_t length = std::strcspn(list, ",");
@@ -193,7 +211,6 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   adapter.handle = device;
   vk.GetPhysicalDeviceProperties(device, &adapter.properties);
   vk.GetPhysicalDeviceMemoryProperties(device, &adapter.memory);
-  adapter.maxAllocation = adapter.maxBuffer = uint64_t(1) << 30;
   uint32_t version = adapter.properties.apiVersion;
   if (version < VK_API_VERSION_1_1) {
     adapter.unusable = "its driver is of Vulkan 1.0 and vit needs 1.1";
@@ -218,10 +235,16 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
   all.pNext = &allocations;
   vk.GetPhysicalDeviceProperties2(device, &all);
-  adapter.maxAllocation = allocations.maxMemoryAllocationSize;
-  adapter.maxBuffer =
-      buffers.maxBufferSize ? buffers.maxBufferSize : adapter.maxAllocation;
-  adapter.driverId = driver.driverID;
+  adapter.maxAllocation =
+      std::min<uint64_t>(allocations.maxMemoryAllocationSize, mostAllocation);
+  if (buffers.maxBufferSize)
+    adapter.maxAllocation =
+        std::min<uint64_t>(adapter.maxAllocation, buffers.maxBufferSize);
+  // In whole lines of the workspace; kernels count in 16-byte vectors.
+  adapter.maxRange =
+      std::min<uint64_t>({adapter.properties.limits.maxStorageBufferRange,
+                          adapter.maxAllocation, mostBinding}) &
+      ~uint64_t(kAlignment - 1);
   std::snprintf(adapter.driver, sizeof adapter.driver, "%s%s%s",
                 driver.driverName, *driver.driverInfo ? " " : "",
                 driver.driverInfo);
@@ -240,13 +263,6 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
     return;
   }
   adapter.timestampBits = families[adapter.queueFamily].timestampValidBits;
-}
-
-uint64_t Adapter::maxRange() const {
-  // Kernels count in 16-byte vectors.
-  return std::min<uint64_t>({properties.limits.maxStorageBufferRange,
-                             maxAllocation, maxBuffer}) &
-         ~uint64_t(63);
 }
 
 const char *typeName(const Adapter &adapter) {

@@ -33,10 +33,9 @@ struct Adapter {
   VkPhysicalDevice handle;
   VkPhysicalDeviceProperties properties;
   VkPhysicalDeviceMemoryProperties memory;
-  VkDriverId driverId;
   char driver[VK_MAX_DRIVER_NAME_SIZE + VK_MAX_DRIVER_INFO_SIZE];
-  uint64_t maxAllocation; ///< bytes of one allocation
-  uint64_t maxBuffer;     ///< bytes of one buffer
+  uint64_t maxAllocation; ///< bytes of one allocation and one buffer
+  uint64_t maxRange;      ///< bytes of one binding, and of one buffer too
   uint32_t queueFamily;   ///< the one that compute goes to
   uint32_t timestampBits; ///< of that queue's clock, 0: it has none
   uint32_t subgroupSize;
@@ -46,8 +45,6 @@ struct Adapter {
   bool isCpu() const {
     return properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
   }
-  /// Bytes that one binding may cover and one buffer may have.
-  uint64_t maxRange() const;
 };
 
 /// "discrete GPU", "CPU", ...
@@ -87,6 +84,7 @@ private:
   void *library = nullptr;
   PFN_vkGetInstanceProcAddr getProcAddr = nullptr;
   bool disabled[kOptions] = {};
+  uint64_t mostBinding = UINT64_MAX, mostAllocation = UINT64_MAX;
 };
 
 } // namespace vit::runtime::vulkan

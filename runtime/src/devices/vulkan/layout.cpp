@@ -98,7 +98,7 @@ bool Layout::plan(const schema::Entry &entry, const schema::Schedule &schedule,
 
 Window Layout::window(const schema::Command &command,
                       const Adapter &adapter) const {
-  if (total <= adapter.maxRange())
+  if (total <= adapter.maxRange)
     return {0, total};
   uint64_t begin = total, end = 0;
   for (uint32_t a = 0; a < count(command.arguments()); ++a) {
@@ -120,11 +120,11 @@ Window Layout::window(const schema::Command &command,
 const char *Layout::exceeds(const Adapter &adapter, uint64_t &needed,
                             uint64_t &allowed) const {
   needed = total;
-  allowed = std::min(adapter.maxAllocation, adapter.maxBuffer);
+  allowed = adapter.maxAllocation;
   if (needed > allowed)
     return "bytes in one piece";
   needed = widest;
-  allowed = adapter.maxRange();
+  allowed = adapter.maxRange;
   if (needed > allowed)
     return "bytes in one binding";
   needed = mostUnits;

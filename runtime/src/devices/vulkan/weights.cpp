@@ -84,7 +84,7 @@ vit_status Weights::place(const Context &context, const schema::Module &module,
   for (uint32_t &first : firstPlace)
     first = kNone;
 
-  uint64_t limit = context.adapter->maxRange();
+  uint64_t limit = context.adapter->maxRange;
   // Never none: a kernel without weights is bound to some chunk too.
   chunks = 1;
   uint32_t at = 0;
