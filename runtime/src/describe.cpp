@@ -76,6 +76,14 @@ static void writeSchedule(Text &json, const schema::Schedule &schedule,
   json.field("level", schedule.level()->c_str());
   json.field("precision", schema::EnumNameDType(schedule.precision()));
   json.field("chosen", chosen);
+  json.beginArray("features");
+  for (uint32_t i = 0; i < count(schedule.features()); ++i)
+    json.item(schedule.features()->Get(i)->c_str());
+  json.endArray();
+  json.beginArray("cubins");
+  for (uint32_t i = 0; i < count(schedule.cubins()); ++i)
+    json.item(int64_t(schedule.cubins()->Get(i)));
+  json.endArray();
   json.beginArray("kernels");
   for (uint32_t i = 0; i < count(schedule.kernels()); ++i) {
     const schema::Kernel &kernel = *schedule.kernels()->Get(i);
@@ -87,6 +95,10 @@ static void writeSchedule(Text &json, const schema::Schedule &schedule,
     json.field("entry", int64_t(kernel.entry()));
     json.field("arguments", int64_t(kernel.argument_count()));
     json.field("scratch", int64_t(kernel.scratch()));
+    if (schedule.target() != schema::Target::Cpu) {
+      json.field("threads", int64_t(kernel.threads()));
+      json.field("shared", int64_t(kernel.shared()));
+    }
     json.endObject();
   }
   json.endArray();
@@ -217,7 +229,11 @@ static void writeModule(Text &json, const vit_module &module) {
   json.beginArray("images");
   for (uint32_t i = 0; i < count(root.images()); ++i) {
     json.beginObject(nullptr);
-    json.field("bytes", int64_t(root.images()->Get(i)->data()->size()));
+    const schema::Image &image = *root.images()->Get(i);
+    json.field("format", schema::EnumNameImageFormat(image.format()));
+    if (image.arch())
+      json.field("arch", image.arch()->c_str());
+    json.field("bytes", int64_t(image.data()->size()));
     json.endObject();
   }
   json.endArray();

@@ -473,6 +473,55 @@ TEST(Session, NeedsCodeForItsDevice) {
                "--target cuda");
 }
 
+TEST(Session, CodeForGpusAloneIsNoCodeForTheCpu) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Vulkan);
+  builder.addGpu(vit::schema::Target::Cuda);
+  Builder both;
+  both.addGpu(vit::schema::Target::Vulkan);
+  Bytes bytesOfBoth = both.write();
+  ModuleHandle module = load(bytesOfBoth);
+  SessionHandle session = makeSession(module);
+  Call call(2);
+  EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+  call.expectReference();
+
+  auto &schedules = builder.entry().schedules;
+  schedules.erase(schedules.begin());
+  Bytes bytes = builder.write();
+  module = load(bytes);
+  ASSERT_TRUE(module);
+  char *text = nullptr;
+  ASSERT_EQ(vit_module_describe(module.get(), &text, nullptr), VIT_OK);
+  nlohmann::json json = nlohmann::json::parse(text);
+  vit_module_free_text(module.get(), text);
+  const nlohmann::json &vulkan = json["entries"][0]["schedules"][0];
+  EXPECT_EQ(vulkan["target"], "Vulkan");
+  EXPECT_EQ(vulkan["chosen"], false);
+  EXPECT_EQ(vulkan["kernels"][1]["threads"], 64);
+  EXPECT_EQ(vulkan["kernels"][1]["shared"], 1024);
+  EXPECT_EQ(json["entries"][0]["schedules"][1]["cubins"], nlohmann::json({5}));
+  EXPECT_EQ(json["images"][1]["format"], "SpirV");
+  EXPECT_EQ(json["images"][4]["format"], "Ptx");
+  EXPECT_EQ(json["images"][5]["format"], "Cubin");
+  EXPECT_EQ(json["images"][5]["arch"], "sm_90a");
+
+  vit_session *none = nullptr;
+  vit_error error;
+  EXPECT_EQ(vit_session_create(module.get(), nullptr, &none, &error),
+            VIT_UNSUPPORTED);
+  EXPECT_EQ(std::string(error.message)
+                .rfind("'module in memory' cannot run here: it has code for "
+                       "Vulkan tiled, Cuda sm_80, and this machine offers Cpu ",
+                       0),
+            0u)
+      << error.message;
+  EXPECT_NE(
+      std::string(error.message).find("; compile it again with --target cpu"),
+      std::string::npos)
+      << error.message;
+}
+
 TEST(Session, KnowsItsWorkspace) {
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);
