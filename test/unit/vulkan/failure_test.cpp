@@ -114,9 +114,9 @@ TEST_F(VulkanFaults, EachCallInTurn) {
       int failed = 0;
       for (int number = 0;; ++number) {
         ASSERT_LT(number, 500);
-        SCOPED_TRACE(testing::Message() << "call " << number << " returns "
-                                        << kind.result << ", without '"
-                                        << disable << "'");
+        SCOPED_TRACE(testing::Message()
+                     << "call " << number << " returns " << kind.result
+                     << ", without '" << disable << "'");
         fault(number, kind.result);
         vit_session_options options = vulkanOptions();
         vit_session *session = nullptr;

@@ -182,6 +182,7 @@ TEST_F(VulkanLimits, ABatchThatFitsIsNamed) {
   } const limits[] = {{"VIT_VULKAN_MAX_BINDING", "bytes in one binding"},
                       {"VIT_VULKAN_MAX_ALLOCATION", "bytes in one piece"}};
   for (const auto &limit : limits) {
+    SCOPED_TRACE(limit.name);
     Environment small(limit.name, "8192");
     SessionHandle session = makeVulkanSession(module);
     ASSERT_TRUE(session);

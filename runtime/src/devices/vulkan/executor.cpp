@@ -109,14 +109,13 @@ bool VulkanExecutor::workspaceBytes(uint32_t entry, int64_t batch,
 vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
                                     Layout &layout, vit_error *error) const {
   const Adapter &adapter = *device.adapter;
-  uint64_t needed, allowed, ignored;
-  const char *what = layout.exceeds(adapter, needed, allowed);
+  Layout::Excess excess = layout.findExcess(adapter);
   int64_t fits = 0, tooMuch = batch;
   while (tooMuch - fits > 1) {
     int64_t middle = fits + (tooMuch - fits) / 2;
     bool within = layout.plan(context.module.entry(entry), *schedules[entry],
                               adapter, middle) &&
-                  !layout.exceeds(adapter, ignored, ignored);
+                  !layout.findExcess(adapter).what;
     (within ? fits : tooMuch) = middle;
   }
   char hint[64] = "even a batch of 1 needs more";
@@ -127,9 +126,9 @@ vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
               "a batch of %lld needs %llu %s and the Vulkan device '%s' allows "
               "%llu: %s",
               static_cast<long long>(batch),
-              static_cast<unsigned long long>(needed), what,
+              static_cast<unsigned long long>(excess.needed), excess.what,
               adapter.properties.deviceName,
-              static_cast<unsigned long long>(allowed), hint);
+              static_cast<unsigned long long>(excess.allowed), hint);
 }
 
 /// Grows the buffers where this call needs more. What was recorded with the old
@@ -183,8 +182,7 @@ vit_status VulkanExecutor::prepare(uint32_t entry, int64_t batch,
     return fail(error, VIT_INVALID_ARGUMENT,
                 "a batch of %lld needs more memory than there are addresses",
                 static_cast<long long>(batch));
-  uint64_t ignored;
-  if (found->layout.exceeds(*device.adapter, ignored, ignored))
+  if (found->layout.findExcess(*device.adapter).what)
     return tooLarge(entry, batch, found->layout, error);
   VIT_TRY(pipelines.prepare(context.module, entry, schedule, error));
   VIT_TRY(makeRoom(found->layout, inputs, outputs, error));

@@ -117,21 +117,14 @@ Window Layout::window(const schema::Command &command,
   return {begin, end - begin};
 }
 
-const char *Layout::exceeds(const Adapter &adapter, uint64_t &needed,
-                            uint64_t &allowed) const {
-  needed = total;
-  allowed = adapter.maxAllocation;
-  if (needed > allowed)
-    return "bytes in one piece";
-  needed = widest;
-  allowed = adapter.maxRange;
-  if (needed > allowed)
-    return "bytes in one binding";
-  needed = mostUnits;
-  allowed = UINT32_MAX;
-  if (needed > allowed)
-    return "workgroups";
-  return nullptr;
+Layout::Excess Layout::findExcess(const Adapter &adapter) const {
+  if (total > adapter.maxAllocation)
+    return {"bytes in one piece", total, adapter.maxAllocation};
+  if (widest > adapter.maxRange)
+    return {"bytes in one binding", widest, adapter.maxRange};
+  if (mostUnits > UINT32_MAX)
+    return {"workgroups", mostUnits, UINT32_MAX};
+  return {nullptr, 0, 0};
 }
 
 } // namespace vit::runtime::vulkan

@@ -33,10 +33,13 @@ public:
   bool plan(const schema::Entry &entry, const schema::Schedule &schedule,
             const Adapter &adapter, int64_t batch);
 
-  /// NULL where the planned call fits the device's limits, else which it does
-  /// not: "bytes in one piece", ... with what it needs and what there is.
-  const char *exceeds(const Adapter &adapter, uint64_t &needed,
-                      uint64_t &allowed) const;
+  /// What of the device's limits the planned call exceeds, as "bytes in one
+  /// piece", and by how much; `what` is NULL where it fits.
+  struct Excess {
+    const char *what;
+    uint64_t needed, allowed;
+  };
+  Excess findExcess(const Adapter &adapter) const;
 
   /// The region of an argument of the kinds Input, Output and Slot.
   const Window &region(const schema::Argument &argument) const;
