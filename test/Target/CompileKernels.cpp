@@ -81,6 +81,7 @@ int main(int argc, char **argv) {
   registerVitDialects(registry);
   registerSimtCodegen(registry);
   MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> input = openInputFile(file, &error);
   if (!input) {

@@ -203,7 +203,7 @@ static FailureOr<std::vector<CudaImage>> assembleAll(gpu::GPUModuleOp kernels,
     if (!bytes) {
       std::string message = llvm::toString(bytes.takeError());
       if (!hasFailed)
-        kernels.emitError(message);
+        emitError(kernels.getLoc(), message);
       hasFailed = true;
     } else if (!bytes->empty()) {
       images.push_back({kArchitectures[i].str(), std::move(*bytes)});
@@ -218,7 +218,8 @@ FailureOr<CudaCode>
 mlir::vit::compileCudaKernels(gpu::GPUModuleOp kernels, StringRef level,
                               const CodegenOptions &options) {
   if (!isCudaLevel(level)) {
-    kernels.emitError("no CUDA level \"") << level << "\"; the level is sm_80";
+    emitError(kernels.getLoc(), "no CUDA level \"")
+        << level << "\"; the level is sm_80";
     return failure();
   }
   if (failed(simt::verifyLimits(kernels, level)))
@@ -238,7 +239,7 @@ mlir::vit::compileCudaKernels(gpu::GPUModuleOp kernels, StringRef level,
 
   auto dump = [&](StringRef file, StringRef contents) -> LogicalResult {
     if (llvm::Error error = simt::dump(options, file, contents))
-      return kernels.emitError(llvm::toString(std::move(error)));
+      return emitError(kernels.getLoc(), llvm::toString(std::move(error)));
     return success();
   };
   if (failed(dump("kernels.ptx", code.ptx)))

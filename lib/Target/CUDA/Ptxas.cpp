@@ -144,6 +144,9 @@ vit::cuda::assemble(StringRef ptxas, StringRef ptx, StringRef arch) {
   if (status != 0) {
     if (StringRef(text).contains("is not defined for option 'gpu-name'"))
       return SmallVector<char>();
+    if (status == -1 && !error.empty())
+      return llvm::createStringError("cannot run " + ptxas.str() + ": " +
+                                     error);
     return llvm::createStringError(
         "ptxas cannot assemble for " + arch.str() + ": " +
         (status < 0 && !error.empty() ? error : describeFailure(ptx, text)));

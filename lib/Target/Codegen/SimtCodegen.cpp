@@ -60,13 +60,14 @@ llvm::Error mlir::vit::simt::dump(const CodegenOptions &options, StringRef file,
 namespace {
 struct Task {
   CompiledKernel result;
+  Location location;
   std::string bytecode;
   std::string error;
 };
 } // namespace
 
 static FailureOr<Task> createTask(gpu::GPUFuncOp function) {
-  Task task;
+  Task task{{}, function.getLoc(), {}, {}};
   SimtKernel &kernel = task.result.kernel;
   kernel.name = function.getName().str();
   kernel.threads = (*function.getKnownBlockSize())[0];
@@ -144,7 +145,7 @@ FailureOr<std::vector<CompiledKernel>> mlir::vit::simt::compileKernels(
   std::vector<CompiledKernel> results;
   for (Task &task : tasks) {
     if (!task.error.empty()) {
-      kernels.emitError("kernel ")
+      emitError(task.location, "kernel ")
           << task.result.kernel.name << " " << task.error;
       return failure();
     }

@@ -65,7 +65,7 @@ FailureOr<VulkanCode>
 mlir::vit::compileVulkanKernels(gpu::GPUModuleOp kernels, StringRef level,
                                 const CodegenOptions &options) {
   if (!isVulkanLevel(level)) {
-    kernels.emitError("no Vulkan level \"")
+    emitError(kernels.getLoc(), "no Vulkan level \"")
         << level << "\"; the levels are direct, tiled and tiled_256";
     return failure();
   }
