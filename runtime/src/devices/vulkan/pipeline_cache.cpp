@@ -165,8 +165,14 @@ void PipelineCache::open(Context &owner) {
     result =
         owner.vk.CreatePipelineCache(owner.device, &info, nullptr, &handle);
   }
-  if (result != VK_SUCCESS)
+  if (result != VK_SUCCESS) {
     handle = VK_NULL_HANDLE;
+    return;
+  }
+  // Some drivers hand out more than they were given before anything is added.
+  if (owner.vk.GetPipelineCacheData(owner.device, handle, &opened, nullptr) !=
+      VK_SUCCESS)
+    opened = 0;
 }
 
 void PipelineCache::store() {
@@ -174,7 +180,7 @@ void PipelineCache::store() {
   if (!handle || !path[0] || context->lost ||
       context->vk.GetPipelineCacheData(context->device, handle, &size,
                                        nullptr) != VK_SUCCESS ||
-      size == stored || size > kMaxSize)
+      (stored != 0 && size <= opened) || size > kMaxSize)
     return;
   Array<unsigned char> data;
   if (!data.allocateRaw(context->allocator, size) ||
@@ -193,7 +199,7 @@ void PipelineCache::store() {
   bool written = writeAll(file, &header, sizeof header) &&
                  writeAll(file, data.data(), size);
   if (close(file) == 0 && written && rename(temporary, path) == 0)
-    stored = size;
+    stored = opened = size;
   else
     unlink(temporary);
 }

@@ -39,7 +39,8 @@ private:
 
   Context *context = nullptr;
   char path[1024] = ""; ///< empty: nothing is kept
-  size_t stored = 0;    ///< bytes of data in the file
+  size_t stored = 0;    ///< bytes of data in the file; 0: it is to be written
+  size_t opened = 0;    ///< what the driver had to keep then
 };
 
 } // namespace vit::runtime::vulkan
