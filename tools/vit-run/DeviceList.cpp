@@ -9,6 +9,7 @@
 
 #include "Support.h"
 
+#include <cctype>
 #include <cstdlib>
 
 namespace vit::tools {
@@ -29,23 +30,25 @@ Json listDevices() {
   return result;
 }
 
+static std::string lower(std::string text) {
+  for (char &c : text)
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
 Json findDevice(const std::string &device) {
   std::string kind = device.substr(0, device.find(':'));
   std::string part = device == kind ? "" : device.substr(kind.size() + 1);
-  Json found = Json::object();
   for (const Json &one : listDevices()) {
     std::string name = one.value("device", "");
     if (name == device)
       return one;
     if (name.substr(0, name.find(':')) != kind || one.contains("unavailable"))
       continue;
-    bool fits =
-        part.empty() || one.value("name", "").find(part) != std::string::npos;
-    if (fits &&
-        (found.empty() || (part.empty() && one.value("default", false))))
-      found = one;
+    if (lower(one.value("name", "")).find(lower(part)) != std::string::npos)
+      return one;
   }
-  return found;
+  return Json::object();
 }
 
 std::string cpuLevel(const std::string &limit) {

@@ -18,8 +18,8 @@ namespace vit::tools {
 nlohmann::ordered_json listDevices();
 
 /// The object of that list that `device` ("cpu", "vulkan:1", "vulkan:llvmpipe",
-/// "cuda") stands for, or an empty object. Where only a kind is named, the one
-/// that the list calls its default, else the first.
+/// "cuda") stands for, or an empty object. As in the runtime, the first one
+/// that fits: the list has the best first.
 nlohmann::ordered_json findDevice(const std::string &device);
 
 /// The CPU level that a module would be run at here: "avx512", "avx2", or

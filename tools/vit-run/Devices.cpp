@@ -25,7 +25,13 @@ static std::string valueText(const nlohmann::ordered_json &value) {
   return join(items, ", ");
 }
 
-/// "max_shared_bytes" as people write it.
+/// Whether the runtime means bytes.
+static bool isBytes(const std::string &key) {
+  return key == "memory" || key == "workgroup_memory" ||
+         key.rfind("max_", 0) == 0;
+}
+
+/// "workgroup_memory" as people write it.
 static std::string words(std::string key) {
   std::replace(key.begin(), key.end(), '_', ' ');
   return key;
@@ -57,7 +63,9 @@ void addDevices(CLI::App &app) {
       for (const auto &[key, value] : device.items())
         if (key != "device" && key != "name" && key != "unavailable")
           std::printf("  %s %s\n", words(key).c_str(),
-                      valueText(value).c_str());
+                      isBytes(key) && value.is_number_unsigned()
+                          ? bytesText(value).c_str()
+                          : valueText(value).c_str());
     }
     std::printf("reference  plain loops in double, for comparison\n");
   });
