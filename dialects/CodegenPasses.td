@@ -75,7 +75,7 @@ def LowerToNvvm : Pass<"vit-lower-to-nvvm", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
-      "::mlir::cf::ControlFlowDialect"];
+      "::mlir::cf::ControlFlowDialect", "::mlir::math::MathDialect"];
 }
 
 #endif // VIT_CODEGEN_PASSES_TD
