@@ -126,6 +126,9 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
         builder.getDenseI64ArrayAttr(slots),
         builder.getI64IntegerAttr(kernel.info.scratch),
         builder.getStringAttr(kernel.family), kernel.info.flop);
+    // For who reads the text, or inspects the module.
+    if (Attribute tile = op->getAttr("tile"))
+      dispatch->setAttr("tile", tile);
     ++done.dispatches;
     op->replaceAllUsesWith(dispatch->getResults());
     op->erase();
