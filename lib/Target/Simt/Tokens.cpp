@@ -155,8 +155,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitMean(kernel::MeanOp op,
     Value sums = b.allocateShared4(across * parts);
     Value part = b.div(b.thread(), across);
     Value item = b.add(b.mul(b.unit(), across), b.rem(b.thread(), across));
-    // Threads beyond the last vector work for it again and store nothing;
-    // those beyond the last part have no tokens left.
+    // Threads beyond the last vector work for it again and store nothing, those
+    // beyond the last part keep their sums.
     Value known = b.min(item, b.sub(total, b.index(1)));
     Value sum = sumTokens(b, input, getBase(known), b.add(part, start), parts);
     Value takesPart = b.isLess(part, b.index(parts));

@@ -26,7 +26,9 @@
 #include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
 #include "mlir/Dialect/SPIRV/Transforms/Passes.h"
 #include "mlir/Dialect/SPIRV/Transforms/SPIRVConversion.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/AttrTypeSubElements.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -85,6 +87,32 @@ static void mapAddressSpaces(Operation *op) {
   replacer.recursivelyReplaceElementsIn(op, /*replaceAttrs=*/true,
                                         /*replaceLocs=*/false,
                                         /*replaceTypes=*/true);
+}
+
+/// Upstream's loop leaves its results undefined where it runs not once: there
+/// they are the initial values.
+static void keepInitialValues(gpu::GPUModuleOp module) {
+  module.walk([](scf::ForOp loop) {
+    std::optional<int64_t> from = getConstantIntValue(loop.getLowerBound());
+    std::optional<int64_t> to = getConstantIntValue(loop.getUpperBound());
+    if (loop.getNumResults() == 0 || (from && to && *from < *to))
+      return;
+    ImplicitLocOpBuilder b(loop.getLoc(), loop.getContext());
+    b.setInsertionPointAfter(loop);
+    Value runs =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt,
+                              loop.getLowerBound(), loop.getUpperBound());
+    for (auto [result, initial] :
+         llvm::zip_equal(loop.getResults(), loop.getInitArgs())) {
+      Value condition = runs;
+      // SPIR-V 1.3 selects vectors by vectors.
+      if (auto vector = dyn_cast<VectorType>(result.getType()))
+        condition =
+            vector::BroadcastOp::create(b, vector.clone(b.getI1Type()), runs);
+      auto select = arith::SelectOp::create(b, condition, result, initial);
+      result.replaceAllUsesExcept(select, select);
+    }
+  });
 }
 
 static LogicalResult convert(gpu::GPUModuleOp module) {
@@ -151,6 +179,7 @@ LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
   before.addPass(createCSEPass());
   if (failed(runPipeline(before, single)))
     return failure();
+  keepInitialValues(single);
   Operation *next = single->getNextNode();
   if (failed(convert(single)))
     return failure();
