@@ -92,35 +92,25 @@ TEST_F(Driver, DeviceWithoutCode) {
   expectFailure(VIT_UNSUPPORTED,
                 "it has code for Cpu avx2, Cuda sm_80, and 'Test GPU' takes "
                 "Cuda sm_75 (vit needs sm_80 or newer)");
-  Builder builder;
-  builder.addGpu(vit::schema::Target::Cuda);
-  builder.gpu().level = "sm_100";
-  Bytes newer = builder.write();
-  ModuleHandle other = load(newer);
-  driver->capability = 90;
-  EXPECT_EQ(tryCreate(other), VIT_UNSUPPORTED);
+  auto statusOn = [&](int capability, const char *level) {
+    Builder builder;
+    builder.addGpu(vit::schema::Target::Cuda);
+    builder.gpu().level = level;
+    Bytes other = builder.write();
+    driver->capability = capability;
+    return tryCreate(load(other));
+  };
+  EXPECT_EQ(statusOn(90, "sm_100"), VIT_UNSUPPORTED);
   EXPECT_STREQ(error.message,
                "'module in memory' cannot run here: it has code for Cpu avx2, "
                "Cuda sm_100, and 'Test GPU' takes Cuda sm_90; compile it again "
                "with --level");
-  for (const char *level : {"sm_90a", "sm_90"}) {
-    builder.gpu().level = level;
-    Bytes exact = builder.write();
-    other = load(exact);
-    EXPECT_EQ(tryCreate(other), VIT_OK) << error.message;
-  }
-  driver->capability = 100;
-  EXPECT_EQ(tryCreate(other), VIT_OK) << "sm_90 runs on later devices";
-  builder.gpu().level = "sm_90a";
-  Bytes exact = builder.write();
-  other = load(exact);
-  EXPECT_EQ(tryCreate(other), VIT_UNSUPPORTED) << "sm_90a runs nowhere else";
-  for (const char *level : {"sm_", "sm_90b", "sm_90aa", "tiled", "sm_9999"}) {
-    builder.gpu().level = level;
-    Bytes unknown = builder.write();
-    other = load(unknown);
-    EXPECT_EQ(tryCreate(other), VIT_UNSUPPORTED) << level;
-  }
+  EXPECT_EQ(statusOn(90, "sm_90"), VIT_OK) << error.message;
+  EXPECT_EQ(statusOn(90, "sm_90a"), VIT_OK) << error.message;
+  EXPECT_EQ(statusOn(100, "sm_90"), VIT_OK) << error.message;
+  EXPECT_EQ(statusOn(100, "sm_90a"), VIT_UNSUPPORTED);
+  for (const char *level : {"sm_", "sm_80b", "sm_90aa", "tiled", "sm_9999"})
+    EXPECT_EQ(statusOn(90, level), VIT_UNSUPPORTED) << level;
 }
 
 TEST_F(Driver, NeedsNoFeatureThatIsUnknown) {

@@ -349,7 +349,7 @@ Result cuStreamEndCapture(Stream stream, Graph *graph) {
   return kSuccess;
 }
 Result cuGraphInstantiateWithFlags(GraphExec *executable, Graph graph,
-                                   unsigned long long flags) {
+                                   uint64_t flags) {
   ENTER();
   require(flags == 0, "a graph with flags");
   make(executable);

@@ -21,6 +21,19 @@ using namespace vit::test;
 
 namespace {
 
+/// Sets an environment variable for a test.
+class Environment {
+public:
+  Environment(const char *name, const char *value) : name(name) {
+    setenv(name, value, 1);
+  }
+  Environment(const Environment &) = delete;
+  ~Environment() { unsetenv(name); }
+
+private:
+  const char *name;
+};
+
 TEST(Run, ComputesBothOutputs) {
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);
@@ -295,14 +308,8 @@ TEST(Run, ServesThreadsAtOnce) {
 // Levels
 //===----------------------------------------------------------------------===//
 
-/// Sets an environment variable for a test.
-struct Environment {
-  explicit Environment(const char *value) { setenv("VIT_CPU_LEVEL", value, 1); }
-  ~Environment() { unsetenv("VIT_CPU_LEVEL"); }
-};
-
 TEST(Level, NoneCannotRun) {
-  Environment none("none");
+  Environment none("VIT_CPU_LEVEL", "none");
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);
   ASSERT_TRUE(module);
@@ -322,7 +329,7 @@ TEST(Level, NoneCannotRun) {
 }
 
 TEST(Level, UnknownIsAnError) {
-  Environment unknown("sse9");
+  Environment unknown("VIT_CPU_LEVEL", "sse9");
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);
   vit_session *session = nullptr;
@@ -412,20 +419,21 @@ TEST(Module, DescribesItself) {
 }
 
 TEST(Module, DescribesDevices) {
+  // What drivers there are is not for this test to say.
+  Environment vulkan("VIT_VULKAN_LIBRARY", "libno-such-vulkan.so");
+  Environment cuda("VIT_CUDA_LIBRARY", "libno-such-cuda.so");
   char *text = nullptr;
   ASSERT_EQ(vit_devices_describe(&text, nullptr), VIT_OK);
   nlohmann::json json = nlohmann::json::parse(text);
   std::free(text);
-  // At least one object for each kind of device, even where it only says why
-  // there is none.
-  ASSERT_GE(json.size(), 3u);
+  ASSERT_EQ(json.size(), 3u);
   EXPECT_EQ(json[0]["device"], "cpu");
   EXPECT_GE(json[0]["cores"], 1);
-  EXPECT_EQ(std::string(json[1]["device"]).rfind("vulkan", 0), 0u);
-  EXPECT_EQ(std::string(json.back()["device"]).rfind("cuda", 0), 0u);
-  for (const nlohmann::json &device : json)
-    EXPECT_NE(device.contains("unavailable"), device.contains("level"))
-        << device;
+  EXPECT_TRUE(json[0].contains("level"));
+  EXPECT_EQ(json[1]["device"], "vulkan");
+  EXPECT_EQ(json[2]["device"], "cuda");
+  for (int i : {1, 2})
+    EXPECT_NE(std::string(json[i]["unavailable"]), "");
 }
 
 TEST(Session, RefusesUnknownDevices) {

@@ -127,7 +127,7 @@ inline constexpr int kCaptureModeRelaxed = 2;
   X(cuStreamBeginCapture_v2, (Stream stream, int mode))                        \
   X(cuStreamEndCapture, (Stream stream, Graph * graph))                        \
   X(cuGraphInstantiateWithFlags,                                               \
-    (GraphExec * executable, Graph graph, unsigned long long flags))           \
+    (GraphExec * executable, Graph graph, uint64_t flags))                     \
   X(cuGraphLaunch, (GraphExec executable, Stream stream))                      \
   X(cuGraphExecDestroy, (GraphExec executable))                                \
   X(cuGraphDestroy, (Graph graph))                                             \
