@@ -15,22 +15,24 @@ using namespace mlir::vit::kernel;
 
 // Vulkan's guaranteed minimum is 128 threads and 16 KiB of workgroup memory;
 // `direct` is for devices that are CPUs, where that memory is like any other
-// and each thread keeps its tile in registers.
-static constexpr GemmTile kDirect[] = {{32, 64, 8, 4, 1, 1.0}};
+// and each thread keeps its tile to itself: eight of them, a vector register's
+// lanes, make a workgroup.
+static constexpr GemmTile kDirect[] = {
+    {16, 64, 8, 16, 1, 1.0}, {8, 64, 8, 8, 1, 0.85}, {1, 64, 1, 8, 1, 0.2}};
 static constexpr GemmTile kTiled[] = {
     {64, 64, 8, 4, 16, 1.0}, {32, 64, 4, 4, 16, 0.8}, {16, 64, 2, 4, 16, 0.5}};
 static constexpr GemmTile kTiled256[] = {{128, 128, 8, 8, 16, 1.0},
-                                         {64, 128, 8, 4, 16, 0.9},
-                                         {64, 64, 4, 4, 16, 0.75},
-                                         {32, 64, 2, 4, 16, 0.5}};
+                                         {64, 64, 8, 4, 16, 0.85},
+                                         {32, 64, 4, 4, 16, 0.65},
+                                         {16, 64, 2, 4, 16, 0.4}};
 
 SmallVector<GpuLevel> vit::kernel::getGpuLevels(StringRef target) {
   if (target == "vulkan")
-    return {{target, "tiled", 128, 32, true, kTiled},
-            {target, "tiled_256", 256, 64, true, kTiled256},
-            {target, "direct", 64, 2, false, kDirect}};
+    return {{target, "tiled", 128, 32, 16 << 10, kTiled},
+            {target, "tiled_256", 256, 64, 32 << 10, kTiled256},
+            {target, "direct", 64, 2, 0, kDirect}};
   if (target == "cuda")
-    return {{target, "sm_80", 256, 132, true, kTiled256}};
+    return {{target, "sm_80", 256, 132, 48 << 10, kTiled256}};
   return {};
 }
 
@@ -63,6 +65,49 @@ static GemmTile chooseGemmTile(GemmOp gemm, const GpuLevel &level,
   return best;
 }
 
+/// Bytes of workgroup memory that an attention takes: queries, a block of keys
+/// or values, scores, their exponentials and sums.
+static int64_t getSharedBytes(int64_t rows, int64_t keys, int64_t width) {
+  return 4 * (rows * width + keys * (width + 4) + rows * (keys + 1) +
+              rows * keys + 4 * rows);
+}
+
+static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
+  MLIRContext *context = attention.getContext();
+  int64_t width = padTo(attention.getHeadDim(), kLanes);
+  constexpr std::pair<int64_t, int64_t> sizes[] = {
+      {32, 32}, {16, 32}, {32, 16}, {16, 16}};
+  for (auto [rows, keys] : sizes)
+    if (4 * rows <= level.threads &&
+        getSharedBytes(rows, keys, width) <= level.sharedBytes)
+      return TileAttr::get(context, rows, width, keys, 4 * rows, 1, width / 4);
+  // Without that memory each thread has a few queries, as many as waste the
+  // fewest rows, and at most 128 channels.
+  constexpr int64_t threads = 8;
+  int64_t queries =
+      cast<RankedTensorType>(attention.getQuery().getType()).getDimSize(1);
+  int64_t best = 1;
+  double bestTime = -1.0;
+  for (int64_t rows = 1; rows <= (level.sharedBytes == 0 ? 6 : 1); ++rows) {
+    // Each key and value costs as much to load as two products.
+    double time = static_cast<double>(ceilDiv(queries, threads * rows)) *
+                  static_cast<double>(rows + 2);
+    if (bestTime < 0.0 || time < bestTime) {
+      best = rows;
+      bestTime = time;
+    }
+  }
+  int64_t part = std::min<int64_t>(width, 128);
+  while (width % part != 0)
+    part -= kLanes;
+  return TileAttr::get(context, threads * best, part, 1, threads, best, part);
+}
+
+TileAttr vit::kernel::getElementwiseTile(MLIRContext *context,
+                                         int64_t threads) {
+  return TileAttr::get(context, 1, 16 * threads, 1, threads, 1, 16);
+}
+
 TileAttr vit::kernel::getGpuTile(Operation *op, const GpuLevel &level,
                                  int64_t batch) {
   MLIRContext *context = op->getContext();
@@ -71,24 +116,16 @@ TileAttr vit::kernel::getGpuTile(Operation *op, const GpuLevel &level,
     return TileAttr::get(context, tile.rows, tile.cols, tile.depth,
                          tile.threads(), tile.threadRows, tile.threadCols);
   }
-  if (auto attention = dyn_cast<AttentionOp>(op)) {
-    int64_t width = padTo(attention.getHeadDim(), kLanes);
-    if (!level.staged)
-      return TileAttr::get(context, level.threads, width, 1, level.threads, 1,
-                           width);
-    // Four threads share a query.
-    return TileAttr::get(context, level.threads / 4, width, 16, level.threads,
-                         1, ceilDiv(width, 4));
-  }
+  if (auto attention = dyn_cast<AttentionOp>(op))
+    return getAttentionTile(attention, level);
   // Rows are whole: by one thread each, or by a workgroup each.
   if (isa<RowsOp>(op)) {
     int64_t width = getWidth(op->getResult(0), 0);
-    if (!level.staged)
+    if (level.sharedBytes == 0)
       return TileAttr::get(context, level.threads, width, 1, level.threads, 1,
                            width);
     return TileAttr::get(context, 1, width, 1, level.threads, 1,
                          padTo(ceilDiv(width, level.threads), 4));
   }
-  // Work element by element: four channels per thread, whatever the row.
-  return TileAttr::get(context, 1, 4 * level.threads, 1, level.threads, 1, 4);
+  return getElementwiseTile(context, level.threads);
 }

@@ -23,14 +23,18 @@ struct GemmTile {
 /// A GPU level's choices.
 struct GpuLevel {
   StringRef target, name;
-  int64_t threads;    ///< of a workgroup that does other work than products
-  int64_t processors; ///< workgroups that a typical device runs at once
-  bool staged;        ///< through workgroup memory
+  int64_t threads;     ///< of a workgroup that does other work than products
+  int64_t processors;  ///< workgroups that a typical device runs at once
+  int64_t sharedBytes; ///< workgroup memory; 0: not to be used
   ArrayRef<GemmTile> gemm;
 };
 
 /// Levels of `target`, the default one first; none for other targets.
 SmallVector<GpuLevel> getGpuLevels(StringRef target);
+
+/// The tile of work element by element: four vectors of channels per thread,
+/// whatever their row.
+TileAttr getElementwiseTile(MLIRContext *context, int64_t threads);
 
 /// The tile of kernel `op` for calls with `batch` images (others stay right).
 TileAttr getGpuTile(Operation *op, const GpuLevel &level, int64_t batch);

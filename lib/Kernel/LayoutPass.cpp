@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "GpuTiles.h"
 #include "HeadGroups.h"
 #include "KernelUtils.h"
 #include "vit/Kernel/Layout.h"
@@ -258,8 +259,7 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
                                 "kernels make";
   if (!tile.isGpu())
     return TileAttr::get(context, tile.getRows(), kLanes, /*chunk=*/1, 0, 0, 0);
-  int64_t threads = tile.getThreads();
-  return TileAttr::get(context, 1, 4 * threads, 1, threads, 1, 4);
+  return getElementwiseTile(context, tile.getThreads());
 }
 
 void LayoutPass::runOnOperation() {

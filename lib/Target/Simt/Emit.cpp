@@ -24,6 +24,7 @@ namespace mlir::vit {
 static FailureOr<KernelInfo> emitBody(Operation *op, SimtBuilder &b) {
   return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
       .Case([&](kernel::GemmOp op) { return emitGemm(op, b); })
+      .Case([&](kernel::AttentionOp op) { return emitAttention(op, b); })
       .Case([&](kernel::RowsOp op) { return emitRows(op, b); })
       .Case([&](kernel::MapOp op) { return emitMap(op, b); })
       .Case([&](kernel::PrependOp op) { return emitPrepend(op, b); })
