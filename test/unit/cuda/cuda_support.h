@@ -21,6 +21,8 @@ class CudaTest : public testing::Test {
 protected:
   CudaTest() {
     setenv("VIT_CUDA_LIBRARY", VIT_TEST_DRIVER, 1);
+    // So that describing devices opens no other driver of the machine.
+    setenv("VIT_VULKAN_LIBRARY", "libno-such-vulkan.so", 1);
     void *library = dlopen(VIT_TEST_DRIVER, RTLD_NOW | RTLD_NODELETE);
     EXPECT_NE(library, nullptr) << dlerror();
     if (!library)
@@ -36,7 +38,10 @@ protected:
     options.device = "cuda";
   }
 
-  ~CudaTest() override { unsetenv("VIT_CUDA_LIBRARY"); }
+  ~CudaTest() override {
+    unsetenv("VIT_CUDA_LIBRARY");
+    unsetenv("VIT_VULKAN_LIBRARY");
+  }
 
   void TearDown() override {
     EXPECT_EQ(driver->liveObjects, 0);
