@@ -21,22 +21,17 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../tools/Inputs"))
 import files
 
-BATCH, CHANNELS, HEIGHT, WIDTH = 3, 2, 20, 24
-# Patch, pixel order, groups of the norm. The width is 2 * height * width.
+BATCH, CHANNELS, HEIGHT, WIDTH = 3, 3, 20, 24
+# Patch, pixel order, groups of the norm. The width is 3 * height * width.
 CASES = [
     ((1, 1), "chw", 1),
-    ((1, 2), "hwc", 1),
+    ((2, 1), "hwc", 1),
     ((1, 3), "chw", 3),
     ((2, 2), "hwc", 2),
-    ((5, 1), "chw", 1),
-    ((2, 4), "chw", 1),
-    ((5, 3), "hwc", 5),
+    ((5, 1), "chw", 5),
     ((4, 4), "chw", 2),
-    ((10, 3), "chw", 3),
-    ((5, 8), "chw", 5),
-    ((4, 12), "hwc", 4),
-    ((20, 12), "chw", 2),
-    ((20, 24), "chw", 1),
+    ((5, 8), "hwc", 5),
+    ((20, 12), "chw", 1),
 ]
 
 PICTURE = "tensor<?x%dx%dx%dxf32>" % (CHANNELS, HEIGHT, WIDTH)
