@@ -10,6 +10,7 @@
 #include "../Runtime/Simulator.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <random>
 
 using namespace vit::sim;
@@ -17,7 +18,8 @@ using namespace vit::sim;
 bool vit::sim::launchForTest(const std::string &path, const std::string &name,
                              unsigned blocks,
                              const std::vector<std::string> &arguments,
-                             const std::string &schedules, std::string &text) {
+                             const std::string &schedules,
+                             const std::string &folder, std::string &text) {
   std::unique_ptr<Library> library = Library::open(path, text);
   if (!library)
     return false;
@@ -38,7 +40,7 @@ bool vit::sim::launchForTest(const std::string &path, const std::string &name,
   Simulator simulator;
   if (!parseSchedules(schedules, simulator.schedules, text))
     return false;
-  std::vector<uint64_t> values(arguments.size());
+  std::vector<uint64_t> values(arguments.size()), counts(arguments.size());
   std::vector<void *> addresses;
   std::mt19937 random(1);
   std::uniform_real_distribution<float> distribution(-1, 1);
@@ -61,6 +63,7 @@ bool vit::sim::launchForTest(const std::string &path, const std::string &name,
         for (uint64_t j = 0; j < number; ++j)
           memory[j] = distribution(random);
       values[i] = reinterpret_cast<uint64_t>(memory);
+      counts[i] = number;
     } else if (!pointer && kind == "i32") {
       values[i] = number;
     } else {
@@ -79,6 +82,18 @@ bool vit::sim::launchForTest(const std::string &path, const std::string &name,
   launch.arguments = addresses.data();
   if (!simulator.run(launch, text))
     return false;
+  for (size_t i = 0; !folder.empty() && i < counts.size(); ++i) {
+    if (!counts[i])
+      continue;
+    std::ofstream file(folder + "/" + std::to_string(i) + ".f32",
+                       std::ios::binary);
+    file.write(reinterpret_cast<const char *>(values[i]),
+               static_cast<std::streamsize>(counts[i] * 4));
+    if (!file) {
+      text = "cannot write into " + folder;
+      return false;
+    }
+  }
   text = "kernel " + name + ": " + std::to_string(blocks) + " blocks of " +
          std::to_string(kernel->threads) + " threads, " +
          std::to_string(simulator.schedules.size()) +

@@ -16,10 +16,12 @@ namespace vit::sim {
 /// Runs `blocks` blocks of a kernel of the shared object `path`, with as many
 /// threads as it declares. `arguments`: random:COUNT (floats in [-1, 1)),
 /// fresh:COUNT (floats that nothing has written), i32:VALUE. `text` becomes
-/// what is to be printed: what was run, or what was found (false).
+/// what is to be printed: what was run, or what was found (false). Where
+/// `folder` is not empty, argument I is written to `folder`/I.f32 afterwards.
 bool launchForTest(const std::string &path, const std::string &kernel,
                    unsigned blocks, const std::vector<std::string> &arguments,
-                   const std::string &schedules, std::string &text);
+                   const std::string &schedules, const std::string &folder,
+                   std::string &text);
 
 } // namespace vit::sim
 

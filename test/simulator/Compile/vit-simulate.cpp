@@ -48,6 +48,9 @@ static cl::list<std::string>
               cl::desc("its arguments: random:COUNT, fresh:COUNT, i32:VALUE"),
               cl::value_desc("KIND:NUMBER"), cl::cat(category));
 static cl::opt<std::string>
+    save("save", cl::desc("Write argument I to FOLDER/I.f32 after the launch"),
+         cl::value_desc("FOLDER"), cl::cat(category));
+static cl::opt<std::string>
     schedules("schedules", cl::init(vit::sim::defaultSchedules),
               cl::desc("in-order, reversed, shuffled:SEED; comma-separated"),
               cl::cat(category));
@@ -94,7 +97,7 @@ static int run(MLIRContext &context) {
     return 0;
   std::string text;
   if (!vit::sim::launchForTest(path.str().str(), launch, blocks, arguments,
-                               schedules, text))
+                               schedules, save, text))
     return fail(text);
   llvm::outs() << text << "\n";
   return 0;

@@ -16,6 +16,12 @@ module {
       %c10 = arith.constant 10 : index
       %c32 = arith.constant 32 : index
       %c128 = arith.constant 128 : index
+      %width = arith.constant 32 : i32
+      %o16 = arith.constant 16 : i32
+      %o8 = arith.constant 8 : i32
+      %o4 = arith.constant 4 : i32
+      %o2 = arith.constant 2 : i32
+      %o1 = arith.constant 1 : i32
       %t = gpu.thread_id x
       %warp = arith.divui %t, %c32 : index
       %lane = arith.remui %t, %c32 : index
@@ -38,7 +44,21 @@ module {
         %next = math.fma %x, %y, %sum : f32
         scf.yield %next : f32
       }
-      %max = gpu.subgroup_reduce maxnumf %score : (f32) -> f32
+      %m16, %v16 = gpu.shuffle xor %score, %o16, %width : f32
+      %g16 = arith.cmpf ogt, %score, %m16 : f32
+      %max16 = arith.select %g16, %score, %m16 : f32
+      %m8, %v8 = gpu.shuffle xor %max16, %o8, %width : f32
+      %g8 = arith.cmpf ogt, %max16, %m8 : f32
+      %max8 = arith.select %g8, %max16, %m8 : f32
+      %m4, %v4 = gpu.shuffle xor %max8, %o4, %width : f32
+      %g4 = arith.cmpf ogt, %max8, %m4 : f32
+      %max4 = arith.select %g4, %max8, %m4 : f32
+      %m2, %v2 = gpu.shuffle xor %max4, %o2, %width : f32
+      %g2 = arith.cmpf ogt, %max4, %m2 : f32
+      %max2 = arith.select %g2, %max4, %m2 : f32
+      %m1, %v1 = gpu.shuffle xor %max2, %o1, %width : f32
+      %g1 = arith.cmpf ogt, %max2, %m1 : f32
+      %max = arith.select %g1, %max2, %m1 : f32
       %less = arith.subf %score, %max : f32
       %base = math.fma %less, %tenth, %one : f32
       %weight = scf.for %i = %c0 to %c10 step %c1 iter_args(%p = %base) -> (f32) {

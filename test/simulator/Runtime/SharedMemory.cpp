@@ -62,9 +62,9 @@ void *SharedMemory::getAddress(uint32_t variable) const {
 }
 
 std::string SharedMemory::describe(uint32_t offset) const {
-  const Placed *nearest = nullptr;
+  const Placed *nearest = placed.empty() ? nullptr : &placed.front();
   for (const Placed &place : placed)
-    if (offset + 64 >= place.offset)
+    if (offset >= place.offset)
       nearest = &place;
   if (!nearest)
     return "shared memory";
