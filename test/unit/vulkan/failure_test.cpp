@@ -204,8 +204,7 @@ TEST_F(VulkanFaults, ShaderIsRefused) {
   Call call(2);
   EXPECT_EQ(call.run(session), VIT_INTERNAL);
   std::string message = call.error.message;
-  EXPECT_NE(message.find("compile the kernel 'gemm_0'"), std::string::npos)
-      << message;
+  EXPECT_NE(message.find("compile the kernel '"), std::string::npos) << message;
   fault(-1);
   Call again(2);
   EXPECT_EQ(again.run(session), VIT_OK) << again.error.message;

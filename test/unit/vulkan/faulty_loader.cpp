@@ -35,7 +35,8 @@ const char *faultIn = nullptr;
 static bool failsNow(const char *name) {
   if (faultIn && std::strcmp(faultIn, name) != 0)
     return false;
-  return faultCalls++ == faultAt;
+  // Kernels are compiled by several threads.
+  return __atomic_fetch_add(&faultCalls, 1, __ATOMIC_RELAXED) == faultAt;
 }
 
 static PFN_vkGetInstanceProcAddr realInstance() {

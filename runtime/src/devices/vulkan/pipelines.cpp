@@ -7,11 +7,14 @@
 
 #include "devices/vulkan/pipelines.h"
 
+#include "devices/cpu/cpu.h"
+
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
+#include <pthread.h>
 
 namespace vit::runtime::vulkan {
-
-static constexpr uint32_t kSpirvMagic = 0x07230203;
 
 vit_status createLayout(Context &context, VkDescriptorSetLayout &setLayout,
                         VkPipelineLayout &layout, vit_error *error) {
@@ -49,10 +52,9 @@ vit_status createLayout(Context &context, VkDescriptorSetLayout &setLayout,
   return VIT_OK;
 }
 
-vit_status createPipeline(Context &context, const uint32_t *words, size_t bytes,
-                          const char *name, VkPipelineLayout layout,
-                          VkPipelineCache cache, VkPipeline &pipeline,
-                          vit_error *error) {
+VkResult createPipeline(const Context &context, const uint32_t *words,
+                        size_t bytes, const char *name, VkPipelineLayout layout,
+                        VkPipelineCache cache, VkPipeline &pipeline) {
   const DeviceFunctions &vk = context.vk;
   VkShaderModuleCreateInfo shaderInfo = {};
   shaderInfo.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
@@ -73,15 +75,83 @@ vit_status createPipeline(Context &context, const uint32_t *words, size_t bytes,
                                        &pipeline);
     vk.DestroyShaderModule(context.device, shader, nullptr);
   }
-  if (result == VK_SUCCESS)
-    return VIT_OK;
-  pipeline = VK_NULL_HANDLE;
-  context.lost = context.lost || result == VK_ERROR_DEVICE_LOST;
-  char what[256];
-  std::snprintf(what, sizeof what, "compile the kernel '%s' for '%s'", name,
-                context.adapter->properties.deviceName);
-  return failed(error, result, what);
+  if (result != VK_SUCCESS)
+    pipeline = VK_NULL_HANDLE;
+  return result;
 }
+
+namespace {
+
+/// Kernels that a few threads compile together: drivers take some
+/// milliseconds and more for each.
+class Compilation {
+public:
+  Compilation(const Context &context, const vit_module &module,
+              const schema::Schedule &schedule, VkPipelineLayout layout,
+              VkPipelineCache cache, VkPipeline *pipelines)
+      : context(context), module(module), schedule(schedule), layout(layout),
+        cache(cache), pipelines(pipelines) {}
+
+  void run() {
+    constexpr uint32_t most = 8;
+    pthread_t threads[most];
+    uint32_t started = 0;
+    uint32_t helpers =
+        std::min({uint32_t(availableCores()), count(schedule.kernels()), most});
+    while (started + 1 < helpers &&
+           pthread_create(&threads[started], nullptr, enter, this) == 0)
+      ++started;
+    work();
+    while (started > 0)
+      pthread_join(threads[--started], nullptr);
+  }
+
+  /// The first kernel that failed, and how.
+  uint32_t failed = UINT32_MAX;
+  VkResult result = VK_SUCCESS;
+
+private:
+  static void *enter(void *self) {
+    static_cast<Compilation *>(self)->work();
+    return nullptr;
+  }
+
+  void work() {
+    for (uint32_t i; (i = next.fetch_add(1)) < count(schedule.kernels());) {
+      if (pipelines[i])
+        continue; // From an earlier call, which failed later on.
+      const schema::Kernel &kernel = *schedule.kernels()->Get(i);
+      const schema::Segment &data =
+          *module.root->images()->Get(kernel.image())->data();
+      // Verified to be SPIR-V, at a multiple of 64 bytes.
+      const auto *words =
+          reinterpret_cast<const uint32_t *>(module.segments + data.offset());
+      VkResult made =
+          createPipeline(context, words, data.size(), kernel.name()->c_str(),
+                         layout, cache, pipelines[i]);
+      if (made == VK_SUCCESS)
+        continue;
+      pthread_mutex_lock(&mutex);
+      if (i < failed) {
+        failed = i;
+        result = made;
+      }
+      pthread_mutex_unlock(&mutex);
+      return;
+    }
+  }
+
+  const Context &context;
+  const vit_module &module;
+  const schema::Schedule &schedule;
+  VkPipelineLayout layout;
+  VkPipelineCache cache;
+  VkPipeline *pipelines;
+  std::atomic<uint32_t> next{0};
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+};
+
+} // namespace
 
 Pipelines::~Pipelines() {
   if (!context)
@@ -106,29 +176,6 @@ vit_status Pipelines::create(Context &owner, uint32_t entryCount,
   return VIT_OK;
 }
 
-vit_status Pipelines::compile(const vit_module &module,
-                              const schema::Kernel &kernel,
-                              VkPipeline &pipeline, vit_error *error) {
-  const schema::Segment &data =
-      *module.root->images()->Get(kernel.image())->data();
-  // In memory of its own: the module's may be aligned to bytes only.
-  Array<uint32_t> words;
-  if (data.size() < 20 || data.size() % 4 != 0)
-    return fail(error, VIT_CORRUPT,
-                "'%s' is damaged: the kernel '%s' is not SPIR-V",
-                module.name.data(), kernel.name()->c_str());
-  if (!words.allocateRaw(context->allocator, data.size() / 4))
-    return outOfMemory(error, data.size(), "a kernel");
-  std::memcpy(words.data(), module.segments + data.offset(), data.size());
-  if (words[0] != kSpirvMagic)
-    return fail(error, VIT_CORRUPT,
-                "'%s' is damaged: the kernel '%s' is not SPIR-V",
-                module.name.data(), kernel.name()->c_str());
-  return createPipeline(*context, words.data(), data.size(),
-                        kernel.name()->c_str(), layout, cache.handle, pipeline,
-                        error);
-}
-
 vit_status Pipelines::prepare(const vit_module &module, uint32_t index,
                               const schema::Schedule &schedule,
                               vit_error *error) {
@@ -144,10 +191,18 @@ vit_status Pipelines::prepare(const vit_module &module, uint32_t index,
     for (; entry.count < kernels; ++entry.count)
       entry.pipelines[entry.count] = VK_NULL_HANDLE;
   }
-  for (uint32_t i = 0; i < kernels; ++i)
-    if (!entry.pipelines[i])
-      VIT_TRY(compile(module, *schedule.kernels()->Get(i), entry.pipelines[i],
-                      error));
+  Compilation compilation(*context, module, schedule, layout, cache.handle,
+                          entry.pipelines);
+  compilation.run();
+  if (compilation.failed != UINT32_MAX) {
+    VkResult result = compilation.result;
+    context->lost = context->lost || result == VK_ERROR_DEVICE_LOST;
+    char what[256];
+    std::snprintf(what, sizeof what, "compile the kernel '%s' for '%s'",
+                  schedule.kernels()->Get(compilation.failed)->name()->c_str(),
+                  context->adapter->properties.deviceName);
+    return failed(error, result, what);
+  }
   entry.ready = true;
   cache.store();
   return VIT_OK;

@@ -48,20 +48,17 @@ private:
     uint32_t count;
     bool ready;
   };
-  vit_status compile(const vit_module &module, const schema::Kernel &kernel,
-                     VkPipeline &pipeline, vit_error *error);
 
   Context *context = nullptr;
   PipelineCache cache;
   Array<Entry> entries;
 };
 
-/// A pipeline of the one entry point `name` of SPIR-V `words`. `kernel` names
-/// it in messages.
-vit_status createPipeline(Context &context, const uint32_t *words, size_t bytes,
-                          const char *name, VkPipelineLayout layout,
-                          VkPipelineCache cache, VkPipeline &pipeline,
-                          vit_error *error);
+/// A pipeline of the one entry point `name` of SPIR-V `words`. May be called
+/// from several threads at once.
+VkResult createPipeline(const Context &context, const uint32_t *words,
+                        size_t bytes, const char *name, VkPipelineLayout layout,
+                        VkPipelineCache cache, VkPipeline &pipeline);
 
 /// The layout of two storage buffers and kPushWords.
 vit_status createLayout(Context &context, VkDescriptorSetLayout &setLayout,

@@ -51,8 +51,9 @@ static vit_status runKernel(Context &context, Buffer &data) {
   const DeviceFunctions &vk = context.vk;
   Objects made(context);
   VIT_TRY(createLayout(context, made.setLayout, made.layout, nullptr));
-  VIT_TRY(createPipeline(context, kKernel, sizeof kKernel, "subgroup_test",
-                         made.layout, VK_NULL_HANDLE, made.pipeline, nullptr));
+  if (createPipeline(context, kKernel, sizeof kKernel, "subgroup_test",
+                     made.layout, VK_NULL_HANDLE, made.pipeline) != VK_SUCCESS)
+    return VIT_INTERNAL;
   VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 2};
   VkDescriptorPoolCreateInfo poolInfo = {};
   poolInfo.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
