@@ -8,8 +8,9 @@
 
 Writes a text whose entry cuts a picture into patches of many widths and sends
 each through layer norm, softmax, tokens in front, a mean and element-wise code,
-runs it by the interpreter and by COMMAND (vit-run infer ...) at each level, and
-compares all outputs: within TOLERANCE x max(1, largest/10).
+runs it by the interpreter and by COMMAND (such as vit-run infer; the text and
+options of infer are added to it) at each level, and compares all outputs: within
+TOLERANCE x max(1, largest/10).
 """
 
 import os
@@ -84,12 +85,12 @@ def make_case(number, patch, order, groups):
     return head, body, results
 
 
-def run(command, model, folder, names, source):
+def run(command, model, folder, names, options):
     outputs = []
     for name in names:
         outputs += ["--output", "%s=%s/%s.npy" % (name, folder, name)]
     os.makedirs(folder, exist_ok=True)
-    if subprocess.run(command + [model, "--input", source] + outputs).returncode != 0:
+    if subprocess.run(command + [model] + options + outputs).returncode != 0:
         sys.exit("the run failed")
 
 
@@ -115,11 +116,11 @@ files.write_npy(source, [BATCH, CHANNELS, HEIGHT, WIDTH],
 
 names = [name for name, _ in results]
 expected = os.path.join(folder, "expected")
-run(["vit-run", "infer", "--device", "reference"], model, expected, names, source)
+run(["vit-run", "infer"], model, expected, names, ["--input", source, "--device", "reference"])
 wrong = []
 for level in levels:
     here = os.path.join(folder, level)
-    run(command + ["--level", level], model, here, names, source)
+    run(command, model, here, names, ["--input", source, "--level", level])
     for name in names:
         shape, want = files.read_npy(os.path.join(expected, name + ".npy"))
         got_shape, got = files.read_npy(os.path.join(here, name + ".npy"))
