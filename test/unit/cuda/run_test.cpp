@@ -210,7 +210,7 @@ TEST_F(Cuda, LostDevice) {
 /// Whatever fails in a call that is not fatal, the next one works.
 TEST_F(Cuda, AnyFailureOfACall) {
   for (bool isTimed : {false, true}) {
-    options.on_event = isTimed ? [](void *, const vit_event *) {} : nullptr;
+    options.on_event = isTimed ? +[](void *, const vit_event *) {} : nullptr;
     for (const char *function :
          {"cuMemAlloc_v2", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2",
           "cuMemcpyDtoDAsync_v2", "cuMemsetD8Async", "cuLaunchKernel",

@@ -70,7 +70,7 @@ static void require(bool condition, const char *what) {
 }
 
 /// The failure that a test wants of this function now.
-static Result enter(const char *name, bool inContext = true) {
+static Result enter(const char *name, bool inContext) {
   require(!inContext || (pushed > 0 && retained > 0), name);
   if (std::strcmp(name, driver.failingFunction) != 0)
     return kSuccess;
@@ -79,9 +79,11 @@ static Result enter(const char *name, bool inContext = true) {
                                               : kSuccess;
 }
 
-#define ENTER(...)                                                             \
-  if (Result result = enter(__func__, ##__VA_ARGS__))                          \
+#define ENTER_WHERE(inContext)                                                 \
+  if (Result result = enter(__func__, inContext))                              \
   return result
+#define ENTER() ENTER_WHERE(true)
+#define ENTER_ANYWHERE() ENTER_WHERE(false)
 
 template <typename T> static Result make(T **object) {
   *object = new T();
@@ -120,12 +122,12 @@ static void *host(DevicePointer pointer) {
 extern "C" {
 
 Result cuInit(unsigned flags) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   require(flags == 0, "cuInit with flags");
   return driver.deviceCount == 0 ? kNoDevice : kSuccess;
 }
 Result cuDriverGetVersion(int *version) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   *version = driver.version;
   return kSuccess;
 }
@@ -142,27 +144,27 @@ Result cuGetErrorString(Result error, const char **text) {
   return *text ? kSuccess : Result(1);
 }
 Result cuDeviceGetCount(int *count) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   *count = driver.deviceCount;
   return kSuccess;
 }
 Result cuDeviceGet(Device *device, int ordinal) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   *device = 100 + ordinal;
   return ordinal < driver.deviceCount ? kSuccess : Result(101);
 }
 Result cuDeviceGetName(char *name, int size, Device device) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   std::strncpy(name, device == 100 ? "Test GPU" : "Other GPU", size_t(size));
   return kSuccess;
 }
 Result cuDeviceTotalMem_v2(size_t *bytes, Device) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   *bytes = size_t(1) << 33;
   return kSuccess;
 }
 Result cuDeviceGetAttribute(int *value, DeviceAttribute attribute, Device) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   switch (attribute) {
   case kMaxThreadsPerBlock:
     *value = 1024;
@@ -183,7 +185,7 @@ Result cuDeviceGetAttribute(int *value, DeviceAttribute attribute, Device) {
   return kSuccess;
 }
 Result cuDevicePrimaryCtxRetain(Context *context, Device) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   ++retained;
   ++driver.liveObjects;
   *context = &primary;
@@ -196,7 +198,7 @@ Result cuDevicePrimaryCtxRelease_v2(Device) {
   return kSuccess;
 }
 Result cuCtxPushCurrent_v2(Context context) {
-  ENTER(false);
+  ENTER_ANYWHERE();
   require(context == &primary, "pushes no context");
   ++pushed;
   return kSuccess;
@@ -213,7 +215,7 @@ Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count,
                              "\x7f"
                              "ELF",
                              4) == 0;
-  if (Result result = enter(__func__)) {
+  if (Result result = enter(__func__, true)) {
     for (unsigned i = 0; i < count; ++i)
       if (options[i] == kJitErrorLogBuffer)
         std::strcpy(static_cast<char *>(values[i]), driver.log);

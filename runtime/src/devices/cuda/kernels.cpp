@@ -50,6 +50,7 @@ vit_status Kernels::loadImage(const vit_module &module,
   }
   char log[512] = "";
   JitOption options[] = {kJitErrorLogBuffer, kJitErrorLogBufferSizeBytes};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the driver wants it so.
   void *values[] = {log, reinterpret_cast<void *>(sizeof log)};
   Result result = driver.cuModuleLoadDataEx(&loaded, bytesOf(module, ptx), 2,
                                             options, values);

@@ -11,6 +11,8 @@
 #include "devices/cuda/driver.h"
 #include "devices/device.h"
 
+#include <cmath>
+
 namespace vit::runtime::cuda {
 
 /// Marks in a stream whose times are read when it has come to its end. The
@@ -58,7 +60,7 @@ public:
     VIT_TRY(driver.check(
         driver.cuEventElapsedTime(&milliseconds, events[0], events[index]),
         "tell times", error));
-    nanoseconds = origin + uint64_t(double(milliseconds) * 1e6 + 0.5);
+    nanoseconds = origin + uint64_t(std::llround(double(milliseconds) * 1e6));
     return VIT_OK;
   }
 
