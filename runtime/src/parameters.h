@@ -50,6 +50,12 @@ struct vit_parameters {
   /// Changes with each write that touches the form, so that copies of it on a
   /// device know that they are old. At least 1.
   uint64_t version(uint32_t index) const { return forms[index].version; }
+  /// Says that the form was copied elsewhere: where it is mapped and was never
+  /// written, its pages need not stay in memory.
+  void forget(uint32_t index) const {
+    if (forms[index].mapped)
+      vit::runtime::forgetPages(forms[index].data, derived(index).bytes());
+  }
   /// Changes with each write at all.
   uint64_t version() const { return writes; }
   const vit::schema::Parameter &parameter(uint32_t index) const {

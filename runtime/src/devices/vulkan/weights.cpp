@@ -193,6 +193,8 @@ vit_status Weights::update(Context &context, const vit_parameters &parameters,
       }
     }
     place.version = version;
+    if (!constant)
+      parameters.forget(place.index);
   }
   return VIT_OK;
 }
