@@ -20,6 +20,7 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/InstCombine/InstCombine.h"
@@ -51,6 +52,11 @@ static std::unique_ptr<llvm::TargetMachine> createMachine() {
     LLVMInitializeNVPTXTarget();
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
+    // Addresses in workgroup memory take one register instead of two.
+    auto &options = llvm::cl::getRegisteredOptions();
+    auto option = options.find("nvptx-short-ptr");
+    if (option != options.end())
+      static_cast<llvm::cl::opt<bool> *>(option->second)->setValue(true);
   });
   llvm::Triple triple("nvptx64-nvidia-cuda");
   std::string error;
@@ -238,7 +244,7 @@ mlir::vit::compileCudaKernels(gpu::GPUModuleOp kernels, StringRef level,
   code.cubins = std::move(*cubins);
 
   auto dump = [&](StringRef file, StringRef contents) -> LogicalResult {
-    if (llvm::Error error = simt::dump(options, file, contents))
+    if (llvm::Error error = dumpCode(options, file, contents))
       return emitError(kernels.getLoc(), llvm::toString(std::move(error)));
     return success();
   };

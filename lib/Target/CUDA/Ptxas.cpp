@@ -111,8 +111,16 @@ static std::string read(StringRef path) {
   return file ? (*file)->getBuffer().str() : std::string();
 }
 
-llvm::Expected<SmallVector<char>>
-vit::cuda::assemble(StringRef ptxas, StringRef ptx, StringRef arch) {
+namespace {
+/// What a run of ptxas left.
+struct Result {
+  int status; ///< -1: it could not be run, -2: it was killed
+  std::string error, messages, cubin;
+};
+} // namespace
+
+static llvm::Expected<Result> run(StringRef ptxas, StringRef ptx,
+                                  StringRef arch, ArrayRef<StringRef> extra) {
   TemporaryFile input("ptx"), output("cubin"), messages("txt");
   for (const TemporaryFile *file : {&input, &output, &messages})
     if (file->code)
@@ -131,31 +139,54 @@ vit::cuda::assemble(StringRef ptxas, StringRef ptx, StringRef arch) {
                                                input.path.str().str() + ": " +
                                                code.message());
   }
-
   std::string target = ("-arch=" + arch).str();
-  StringRef arguments[] = {ptxas, "-v", target, "-o", output.path, input.path};
+  SmallVector<StringRef> arguments = {ptxas, "-v",        target,
+                                      "-o",  output.path, input.path};
+  arguments.append(extra.begin(), extra.end());
   std::optional<StringRef> redirects[] = {StringRef(), messages.path.str(),
                                           messages.path.str()};
-  std::string error;
-  int status = llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt,
-                                         redirects, /*SecondsToWait=*/0,
-                                         /*MemoryLimit=*/0, &error);
-  std::string text = read(messages.path);
-  if (status != 0) {
-    if (StringRef(text).contains("is not defined for option 'gpu-name'"))
+  Result result;
+  result.status = llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt,
+                                            redirects, /*SecondsToWait=*/0,
+                                            /*MemoryLimit=*/0, &result.error);
+  result.messages = read(messages.path);
+  result.cubin = read(output.path);
+  return result;
+}
+
+llvm::Expected<SmallVector<char>>
+vit::cuda::assemble(StringRef ptxas, StringRef ptx, StringRef arch) {
+  llvm::Expected<Result> result = run(ptxas, ptx, arch, {});
+  if (!result)
+    return result.takeError();
+  if (result->status == -1)
+    return llvm::createStringError("cannot run " + ptxas.str() + ": " +
+                                   result->error);
+  if (result->status != 0) {
+    if (StringRef(result->messages)
+            .contains("is not defined for option 'gpu-name'"))
       return SmallVector<char>();
-    if (status == -1 && !error.empty())
-      return llvm::createStringError("cannot run " + ptxas.str() + ": " +
-                                     error);
     return llvm::createStringError(
         "ptxas cannot assemble for " + arch.str() + ": " +
-        (status < 0 && !error.empty() ? error : describeFailure(ptx, text)));
+        (result->status < 0 ? result->error
+                            : describeFailure(ptx, result->messages)));
   }
-  std::string spills = findSpills(text);
-  if (!spills.empty())
-    return llvm::createStringError("on " + arch.str() + " " + spills);
-  std::string cubin = read(output.path);
-  if (cubin.empty())
+  // ptxas limits itself to the registers that let more workgroups run at once,
+  // and then spills a value or two that there is room for: other limits may do.
+  std::string spills = findSpills(result->messages);
+  for (StringRef usage :
+       {"--register-usage-level=10", "--register-usage-level=0"}) {
+    if (result->status == 0 && findSpills(result->messages).empty())
+      break;
+    result = run(ptxas, ptx, arch, usage);
+    if (!result)
+      return result.takeError();
+  }
+  if (result->status != 0 || !findSpills(result->messages).empty())
+    return llvm::createStringError(
+        "on " + arch.str() + " " + spills +
+        " (with VIT_PTXAS empty, PTX alone is made)");
+  if (result->cubin.empty())
     return llvm::createStringError("ptxas wrote nothing for " + arch.str());
-  return SmallVector<char>(cubin.begin(), cubin.end());
+  return SmallVector<char>(result->cubin.begin(), result->cubin.end());
 }

@@ -17,13 +17,8 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
 
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBufferRef.h"
 #include "llvm/Support/raw_ostream.h"
-
-#include <atomic>
-#include <numeric>
-#include <thread>
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -38,24 +33,6 @@ Worker::Worker(const CodegenOptions &options)
 }
 
 Worker::~Worker() = default;
-
-llvm::Error mlir::vit::simt::dump(const CodegenOptions &options, StringRef file,
-                                  StringRef contents) {
-  if (options.dumpDirectory.empty())
-    return llvm::Error::success();
-  std::string path = options.dumpDirectory + "/" + file.str();
-  std::error_code code;
-  llvm::raw_fd_ostream stream(path, code);
-  stream << contents;
-  stream.close();
-  if (!code)
-    code = stream.error();
-  stream.clear_error();
-  if (code)
-    return llvm::createStringError(code, "cannot write " + path + ": " +
-                                             code.message());
-  return llvm::Error::success();
-}
 
 namespace {
 struct Task {
@@ -116,31 +93,16 @@ FailureOr<std::vector<CompiledKernel>> mlir::vit::simt::compileKernels(
     tasks.push_back(std::move(*task));
   }
 
-  // The largest first, so that no thread is left with it at the end.
-  std::vector<size_t> order(tasks.size());
-  std::iota(order.begin(), order.end(), 0);
-  llvm::sort(order, [&](size_t i, size_t j) {
-    return std::make_pair(tasks[j].bytecode.size(), i) <
-           std::make_pair(tasks[i].bytecode.size(), j);
+  std::vector<size_t> sizes;
+  for (const Task &task : tasks)
+    sizes.push_back(task.bytecode.size());
+  runLargestFirst(sizes, options.threads, [&] {
+    std::shared_ptr<Worker> worker = createWorker();
+    return [&, worker](size_t i) {
+      if (llvm::Error error = run(*worker, tasks[i], options.verify))
+        tasks[i].error = llvm::toString(std::move(error));
+    };
   });
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    std::unique_ptr<Worker> worker = createWorker();
-    for (size_t i = next++; i < order.size(); i = next++) {
-      Task &task = tasks[order[i]];
-      if (llvm::Error error = run(*worker, task, options.verify))
-        task.error = llvm::toString(std::move(error));
-    }
-  };
-  size_t count =
-      options.threads ? options.threads : std::thread::hardware_concurrency();
-  count = std::max<size_t>(1, std::min(count, tasks.size()));
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < count; ++i)
-    threads.emplace_back(work);
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
 
   std::vector<CompiledKernel> results;
   for (Task &task : tasks) {

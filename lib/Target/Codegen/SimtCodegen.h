@@ -8,11 +8,9 @@
 #ifndef VIT_TARGET_CODEGEN_SIMTCODEGEN_H
 #define VIT_TARGET_CODEGEN_SIMTCODEGEN_H
 
-#include "vit/Target/Codegen.h"
+#include "Parallel.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-
-#include "llvm/Support/Error.h"
 
 #include <functional>
 #include <memory>
@@ -26,10 +24,6 @@ LogicalResult verifyLimits(gpu::GPUModuleOp kernels, StringRef level);
 /// Bytes of workgroup memory that the kernel takes; each piece begins at a
 /// multiple of 16.
 int64_t getSharedBytes(gpu::GPUFuncOp kernel);
-
-/// Writes a file of intermediate code where the options ask for it.
-llvm::Error dump(const CodegenOptions &options, StringRef file,
-                 StringRef contents);
 
 /// Compiles single kernels, one after the other, with nothing shared with other
 /// threads.
@@ -49,7 +43,7 @@ public:
 
 protected:
   llvm::Error dump(StringRef file, StringRef contents) {
-    return simt::dump(options, file, contents);
+    return dumpCode(options, file, contents);
   }
 
   const CodegenOptions &options;

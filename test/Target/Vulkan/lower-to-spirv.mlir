@@ -81,4 +81,49 @@ gpu.module @kernels {
     memref.store %y, %work[%thread] : !scalars
     gpu.return
   }
+
+  // A loop that may run not once keeps its initial values: the converted loop
+  // would leave its results unset. One that runs for certain needs no choice.
+  // CHECK-LABEL: spirv.module @empty
+  // CHECK: spirv.mlir.loop
+  // CHECK: spirv.mlir.merge
+  // CHECK: %[[RUNS:.+]] = spirv.SGreaterThan %{{.+}}, %cst0_i32
+  // CHECK: %[[EACH:.+]] = spirv.CompositeConstruct %[[RUNS]], %[[RUNS]], %[[RUNS]], %[[RUNS]]
+  // CHECK: spirv.Select %[[EACH]]
+  // CHECK: spirv.Store "StorageBuffer"
+  // CHECK-LABEL: spirv.module @full
+  // CHECK: spirv.mlir.loop
+  // CHECK-NOT: spirv.Select
+  // CHECK: spirv.Return
+  gpu.func @empty(%work: !buffer, %parameters: !buffer, %push: !push) kernel
+      attributes {known_block_size = array<i32: 64, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %thread = gpu.thread_id x
+    %word = memref.load %push[%c0] : !push
+    %batch = arith.index_cast %word : i32 to index
+    %start = memref.load %work[%thread] : !buffer
+    %sum = scf.for %i = %c0 to %batch step %c1 iter_args(%a = %start) -> (vector<4xf32>) {
+      %x = memref.load %parameters[%i] : !buffer
+      %next = arith.addf %a, %x : vector<4xf32>
+      scf.yield %next : vector<4xf32>
+    }
+    memref.store %sum, %work[%thread] : !buffer
+    gpu.return
+  }
+  gpu.func @full(%work: !buffer, %parameters: !buffer, %push: !push) kernel
+      attributes {known_block_size = array<i32: 64, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c9 = arith.constant 9 : index
+    %thread = gpu.thread_id x
+    %start = memref.load %work[%thread] : !buffer
+    %sum = scf.for %i = %c0 to %c9 step %c1 iter_args(%a = %start) -> (vector<4xf32>) {
+      %x = memref.load %parameters[%i] : !buffer
+      %next = arith.addf %a, %x : vector<4xf32>
+      scf.yield %next : vector<4xf32>
+    }
+    memref.store %sum, %work[%thread] : !buffer
+    gpu.return
+  }
 }
