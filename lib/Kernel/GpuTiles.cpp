@@ -17,8 +17,8 @@ using namespace mlir::vit::kernel;
 // `direct` is for devices that are CPUs, where that memory is like any other
 // and each thread keeps its tile to itself: eight of them, a vector register's
 // lanes, make a workgroup.
-static constexpr GemmTile kDirect[] = {
-    {16, 64, 8, 16, 1, 1.0}, {8, 64, 8, 8, 1, 0.85}, {1, 64, 1, 8, 1, 0.2}};
+static constexpr GemmTile kDirect[] = {{8, 64, 8, 8, 1, 1.0},
+                                       {1, 64, 1, 8, 1, 0.25}};
 static constexpr GemmTile kTiled[] = {
     {64, 64, 8, 4, 16, 1.0}, {32, 64, 4, 4, 16, 0.8}, {16, 64, 2, 4, 16, 0.5}};
 static constexpr GemmTile kTiled256[] = {{128, 128, 8, 8, 16, 1.0},
@@ -81,23 +81,24 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
     if (4 * rows <= level.threads &&
         getSharedBytes(rows, keys, width) <= level.sharedBytes)
       return TileAttr::get(context, rows, width, keys, 4 * rows, 1, width / 4);
-  // Without that memory each thread has a few queries, as many as waste the
-  // fewest rows, and at most 128 channels.
+  // Without that memory each thread has a few queries, as many as take the
+  // least time, padding included, and a part of the channels that fits its
+  // registers.
   constexpr int64_t threads = 8;
   int64_t queries =
       cast<RankedTensorType>(attention.getQuery().getType()).getDimSize(1);
   int64_t best = 1;
   double bestTime = -1.0;
-  for (int64_t rows = 1; rows <= (level.sharedBytes == 0 ? 6 : 1); ++rows) {
-    // Each key and value costs as much to load as two products.
+  for (int64_t rows = 1; rows <= (level.sharedBytes == 0 ? 5 : 1); ++rows) {
+    // To load a key and a value takes as long as to use them for 7 queries.
     double time = static_cast<double>(ceilDiv(queries, threads * rows)) *
-                  static_cast<double>(rows + 2);
+                  static_cast<double>(rows + 7);
     if (bestTime < 0.0 || time < bestTime) {
       best = rows;
       bestTime = time;
     }
   }
-  int64_t part = std::min<int64_t>(width, 128);
+  int64_t part = std::min<int64_t>(width, level.sharedBytes == 0 ? 128 : 64);
   while (width % part != 0)
     part -= kLanes;
   return TileAttr::get(context, threads * best, part, 1, threads, best, part);

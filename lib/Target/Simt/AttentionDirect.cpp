@@ -21,8 +21,8 @@ using namespace mlir::vit::simt;
 
 using Reduction = SimtBuilder::Reduction;
 
-/// Keys that a thread takes at a time.
-static constexpr int64_t kKeys = 8;
+/// Keys that a thread takes at a time: two vectors of powers.
+static constexpr int64_t kKeys = 2 * kWidth;
 
 namespace {
 struct Direct {
@@ -36,7 +36,7 @@ struct Direct {
   /// Scores of all queries with keys `key`, [row * kKeys + key].
   SmallVector<Value> getScores(ArrayRef<Value> key);
   void addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
-                 ArrayRef<Value> key);
+                 Value firstKey);
   /// Runs `body` in one of the parts, that which stores probabilities.
   void inFirstPart(function_ref<void()> body);
   SmallVector<Value> step(Value block, ValueRange carried);
@@ -86,21 +86,35 @@ SmallVector<Value> Direct::getScores(ArrayRef<Value> key) {
   return scores;
 }
 
+/// Key by key in a loop: drivers of CPU devices take long to compile loads.
 void Direct::addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
-                       ArrayRef<Value> key) {
-  SmallVector<Value> base;
-  for (Value token : key)
-    base.push_back(a.at(Attention::Val, token, part));
-  for (int64_t v = 0; v < sums; ++v) {
-    SmallVector<Value> values;
-    for (Value start : base)
-      values.push_back(b.load4(Attention::Val, b.add(start, v)));
+                       Value firstKey) {
+  SmallVector<Value> packed[2];
+  for (int64_t group : {0, 1})
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < kKeys; ++j) {
-        Value &result = results[i * sums + v];
-        result = b.fma(b.broadcast(powers[i * kKeys + j]), values[j], result);
-      }
-  }
+      packed[group].push_back(
+          b.fromElements(powers.slice(i * kKeys + group * kWidth, kWidth)));
+  SmallVector<Value> next = b.loop(
+      b.index(0), b.index(kKeys), 1, SmallVector<Value>(results),
+      [&](Value j, ValueRange carried) {
+        SmallVector<Value> sums(carried);
+        SmallVector<Value> factors;
+        Value lane = b.rem(j, kWidth), isFirst = b.isLess(j, b.index(kWidth));
+        for (int64_t i = 0; i < rows; ++i)
+          factors.push_back(b.broadcast(
+              b.extract(b.select(isFirst, packed[0][i], packed[1][i]), lane)));
+        Value token = a.clampKey(b.add(firstKey, j));
+        Value base = a.at(Attention::Val, token, part);
+        for (int64_t v = 0; v < this->sums; ++v) {
+          Value x = b.load4(Attention::Val, b.add(base, v));
+          for (int64_t i = 0; i < rows; ++i) {
+            Value &sum = sums[i * this->sums + v];
+            sum = b.fma(factors[i], x, sum);
+          }
+        }
+        return sums;
+      });
+  llvm::copy(next, results.begin());
 }
 
 void Direct::inFirstPart(function_ref<void()> body) {
@@ -150,8 +164,7 @@ SmallVector<Value> Direct::step(Value block, ValueRange carried) {
       result = b.mulf(result, b.broadcast(shrink));
     }
   }
-  addValues(MutableArrayRef<Value>(next).drop_front(2 * rows), powers,
-            clampedKey);
+  addValues(MutableArrayRef<Value>(next).drop_front(2 * rows), powers, key[0]);
   return next;
 }
 
