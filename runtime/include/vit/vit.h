@@ -62,7 +62,7 @@ typedef enum vit_status {
   VIT_CANCELLED = 8,     ///< The progress callback asked to stop.
   VIT_INTERNAL = 9,      ///< A defect of vit itself.
   VIT_DEVICE_LOST = 10   ///< The GPU is gone: this session cannot go on, a new
-                         ///< one may. Nothing of the call was written.
+                         ///< one may. The call's outputs are of no use.
 } vit_status;
 
 /// The message of a failed call. Owned by the caller, usually on the stack.
@@ -309,15 +309,15 @@ typedef struct vit_session_options {
 ///
 ///   "cpu"                   the level that vit_module_load chose
 ///   "vulkan", "vulkan:N"    the best device, or number N of the list of
-///   "vulkan:PART OF NAME"   vit_devices_describe, or the first of that name
+///   "vulkan:PART OF NAME"   vit_devices_describe, or the one of that name
 ///   "cuda", "cuda:N"        device 0 or N
 ///
 /// VIT_UNSUPPORTED where the module has no code that the device (for the CPU:
 /// below VIT_CPU_LEVEL, if that is set) runs, or where there is no driver;
 /// VIT_NOT_FOUND where there is no such device. `threads`, `parallel_for` and
 /// its context serve the CPU alone. On a GPU the workspace and a copy of the
-/// weights are in its memory; VIT_VULKAN_LEVEL lowers the choice of code as
-/// VIT_CPU_LEVEL does.
+/// weights are in its memory; VIT_VULKAN_LEVEL names the code to be taken
+/// instead of what suits the device best.
 VIT_API vit_status vit_session_create(vit_module *module,
                                       const vit_session_options *options,
                                       vit_session **out_session,

@@ -58,9 +58,14 @@ vit_status Weights::update(const vit_module &module,
     return VIT_OK;
   };
   const schema::Module &root = *module.root;
-  for (uint32_t i = 0; i < forms.size(); ++i)
+  for (uint32_t i = 0; i < forms.size(); ++i) {
+    bool isNew = forms[i].isUsed && forms[i].version != parameters.version(i);
     VIT_TRY(copy(forms[i], parameters.version(i), parameters.form(i),
                  root.derived()->Get(i)->bytes()));
+    // The driver has copied pageable memory when it returns.
+    if (isNew)
+      parameters.forget(i);
+  }
   for (uint32_t i = 0; i < constants.size(); ++i) {
     const schema::Segment &data = *root.constants()->Get(i)->data();
     VIT_TRY(
