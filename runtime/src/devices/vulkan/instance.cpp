@@ -88,6 +88,8 @@ vit_status Instance::open(const Allocator &allocator, vit_error *error) {
   VIT_TRY(readOptions(error));
   const char *given = std::getenv("VIT_VULKAN_LIBRARY");
   const char *name = given && *given ? given : "libvulkan.so.1";
+  // Whoever sets the environment may name what runs.
+  // NOLINTNEXTLINE(clang-analyzer-optin.taint.GenericTaint)
   library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library)
     return fail(error, VIT_UNSUPPORTED,
@@ -219,6 +221,7 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   // 1.1 guarantees the first two, and later versions these.
   VkPhysicalDeviceMaintenance4Properties buffers = {};
   buffers.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES;
+  // NOLINTNEXTLINE(bugprone-invalid-enum-default-initialization): asked for
   VkPhysicalDeviceDriverProperties driver = {};
   driver.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES;
   VkPhysicalDeviceSubgroupProperties subgroup = {};

@@ -64,6 +64,7 @@ VkResult createPipeline(const Context &context, const uint32_t *words,
   VkResult result =
       vk.CreateShaderModule(context.device, &shaderInfo, nullptr, &shader);
   if (result == VK_SUCCESS) {
+    // NOLINTNEXTLINE(bugprone-invalid-enum-default-initialization): set below
     VkComputePipelineCreateInfo info = {};
     info.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO;
     info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
@@ -160,7 +161,7 @@ Pipelines::~Pipelines() {
   for (Entry &entry : entries) {
     for (uint32_t i = 0; i < entry.count; ++i)
       vk.DestroyPipeline(context->device, entry.pipelines[i], nullptr);
-    context->allocator.deallocate(entry.pipelines);
+    context->allocator.deallocate(static_cast<void *>(entry.pipelines));
   }
   vk.DestroyPipelineLayout(context->device, layout, nullptr);
   vk.DestroyDescriptorSetLayout(context->device, setLayout, nullptr);
