@@ -234,6 +234,57 @@ TEST_F(Cuda, AnyFailureOfACall) {
   }
 }
 
+/// A host that has memory for so many allocations more.
+struct Host {
+  int left = 1 << 30;
+  int live = 0;
+  vit_allocator allocator = {this, allocate, deallocate};
+
+  static void *allocate(void *context, size_t size, size_t alignment) {
+    auto &host = *static_cast<Host *>(context);
+    if (host.left-- <= 0)
+      return nullptr;
+    ++host.live;
+    return std::aligned_alloc(alignment, size);
+  }
+  static void deallocate(void *context, void *memory) {
+    --static_cast<Host *>(context)->live;
+    std::free(memory);
+  }
+};
+
+TEST_F(Cuda, HostWithoutMemory) {
+  Host host;
+  {
+    vit_module_options moduleOptions = {};
+    moduleOptions.struct_size = sizeof moduleOptions;
+    moduleOptions.allocator = &host.allocator;
+    ModuleHandle own = load(bytes, &moduleOptions);
+    ASSERT_TRUE(own);
+    options.on_event = [](void *, const vit_event *) {};
+    int before = host.live, least = 0;
+    for (;; ++least) {
+      host.left = least;
+      vit_session *made = nullptr;
+      vit_status status =
+          vit_session_create(own.get(), &options, &made, &error);
+      SessionHandle session(made);
+      Call call(2);
+      if (status == VIT_OK)
+        status = call.run(session);
+      if (status == VIT_OK) {
+        call.expectReference();
+        break;
+      }
+      ASSERT_EQ(status, VIT_OUT_OF_MEMORY) << error.message;
+      EXPECT_EQ(made, nullptr) << "a call allocates nothing of the host's";
+      EXPECT_EQ(host.live, before);
+    }
+    EXPECT_GT(least, 10);
+  }
+  EXPECT_EQ(host.live, 0);
+}
+
 struct Seen {
   std::vector<std::string> names, kernels;
   std::vector<uint64_t> begins, ends;

@@ -600,6 +600,7 @@ TEST(Wrapper, ClassifiesInThreeLines) {
   TemporaryFile file(Builder().write());
   vit::Module module(file.path());
   vit::Session session(module);
+  EXPECT_GE(session.workspaceSize(nullptr, 64), 64u * 44);
   Call call(2);
   std::vector<float> logits = session.run(call.image.data(), {2, 2, 4});
   call.logits = logits;
