@@ -237,7 +237,15 @@ void Describer::addCommand(std::unique_ptr<schema::CommandT> command,
   }
   // On a GPU commands between two barriers run at once and in any order.
   unsigned reads = command->arguments.size() - results;
-  auto key = [](const schema::Argument &argument) {
+  bool isVulkan = schedule.target == schema::Target::Vulkan;
+  auto key = [isVulkan](const schema::Argument &argument) {
+    // Validation layers take a kernel to touch the whole of a binding, and all
+    // of the workspace is one. Nearly every command follows from the one before
+    // it anyway, so what is independent waits too.
+    bool isWorkspace = argument.kind() != schema::ArgumentKind::Derived &&
+                       argument.kind() != schema::ArgumentKind::Constant;
+    if (isVulkan && isWorkspace)
+      return std::pair(static_cast<int>(schema::ArgumentKind::Slot), 0u);
     return std::pair(static_cast<int>(argument.kind()), argument.index());
   };
   bool mustWait = false;

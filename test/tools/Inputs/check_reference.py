@@ -4,12 +4,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------=== #
-"""python3 check_reference.py SHARED_DATA WORK_FOLDER [SHARE COMMAND...]
+"""python3 check_reference.py SHARED_DATA WORK_FOLDER [all|logits SHARE COMMAND...]
 
 Runs COMMAND (default: vit-run infer) with each case of SHARED_DATA/reference and
 both checkpoints and compares logits with logits_f64.npy, and hidden_i, final and
-attention_i with hidden.safetensors and attn.safetensors: within SHARE (default:
-1e-5) x max(1, largest/10). Exits with 1 where one does not agree.
+attention_i with hidden.safetensors and attn.safetensors (or `logits` alone): within
+SHARE (default: 1e-5) x max(1, largest/10). Exits with 1 where one does not agree.
 """
 
 import os
@@ -19,8 +19,9 @@ import sys
 import files
 
 shared, work = sys.argv[1:3]
-allowed = float((sys.argv[3:] or ["1e-5"])[0])
-tool = sys.argv[4:] or ["vit-run", "infer"]
+which, share_allowed = (sys.argv[3:5] or ["all", "1e-5"])
+allowed = float(share_allowed)
+tool = sys.argv[5:] or ["vit-run", "infer"]
 os.makedirs(work, exist_ok=True)
 failures = 0
 for kind in ["reference", "checkpoints"]:
@@ -35,7 +36,7 @@ for kind in ["reference", "checkpoints"]:
                     expected[tensor.replace("attn_", "attention_")] = value
         files_of = {o: ["--output", "%s=%s/%s.npy" % (o, work, o)] for o in expected}
         # The default entry, and one that computes everything.
-        for outputs in [["logits"], list(expected)]:
+        for outputs in [["logits"], list(expected)][: 2 if which == "all" else 1]:
             attempt = tool + [case, "--input", case + "/input.npy"]
             attempt += sum([files_of[output] for output in outputs], [])
             result = subprocess.run(attempt, capture_output=True, text=True)
