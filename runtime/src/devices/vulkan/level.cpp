@@ -14,21 +14,13 @@
 
 namespace vit::runtime::vulkan {
 
-const char *levelName(Level level) {
-  switch (level) {
-  case Level::Direct:
-    return "direct";
-  case Level::Tiled:
-    return "tiled";
-  case Level::Tiled256:
-    return "tiled_256";
-  }
-  return "";
-}
+static constexpr const char *kNames[kLevels] = {"direct", "tiled", "tiled_256"};
+
+const char *levelName(Level level) { return kNames[int(level)]; }
 
 bool parseLevel(const char *name, Level &level) {
   for (int i = 0; i < kLevels; ++i)
-    if (std::strcmp(name, levelName(Level(i))) == 0) {
+    if (std::strcmp(name, kNames[i]) == 0) {
       level = Level(i);
       return true;
     }
