@@ -395,6 +395,10 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
       manifestKernels += " value\n";
     }
   }
+  if (auto units = options.units.find(name); units != options.units.end())
+    manifestKernels += "units " + std::to_string(units->second.times) + " " +
+                       std::to_string(units->second.of) + " " +
+                       std::to_string(units->second.per) + "\n";
   for (uint32_t variable : used)
     manifestKernels += "uses " + std::to_string(variable) + "\n";
 

@@ -26,6 +26,8 @@ struct ArgumentBytes {
 struct HostOptions {
   /// By kernel, one per pointer argument in order; none: not known.
   std::map<std::string, std::vector<ArgumentBytes>> bytes;
+  /// By kernel, its units in the same form; none: not known.
+  std::map<std::string, ArgumentBytes> units;
   uint64_t ptxHash = 0;
 };
 

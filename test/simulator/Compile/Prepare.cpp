@@ -49,7 +49,10 @@ static void noteBytes(ModuleOp module, HostOptions &options) {
       add(operand, false);
     for (Value result : dispatch.getResults())
       add(result, true);
-    options.bytes[dispatch.getKernel().getLeafReference().str()] = arguments;
+    std::string name = dispatch.getKernel().getLeafReference().str();
+    options.bytes[name] = arguments;
+    auto units = dispatch.getUnits();
+    options.units[name] = {units.getTimes(), units.getOf(), units.getPer()};
   });
 }
 

@@ -1,13 +1,14 @@
-# ===- simulated.py - vit-run infer --device cuda, simulated --------------=== #
+# ===- simulated.py - vit-run --device cuda, simulated --------------------=== #
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------=== #
-"""simulated.py DRIVER FOLDER MODEL OPTIONS...
+"""simulated.py DRIVER FOLDER COMMAND MODEL OPTIONS...
 
-As `vit-run infer MODEL OPTIONS...`, on a CUDA device that DRIVER
-(libvit-fake-cuda.so) simulates. What is compiled on the way lies in FOLDER.
+As `vit-run COMMAND MODEL OPTIONS...` (infer, compare), on a CUDA device that
+DRIVER (libvit-fake-cuda.so) simulates. What is compiled on the way lies in
+FOLDER.
 """
 
 import glob
@@ -16,8 +17,8 @@ import shutil
 import subprocess
 import sys
 
-driver, folder, model = sys.argv[1:4]
-options = sys.argv[4:]
+driver, folder, what, model = sys.argv[1:5]
+options = sys.argv[5:]
 
 
 def run(*command, **environment):
@@ -38,9 +39,10 @@ for option in ["--weights", "--seed"]:
 shutil.rmtree(folder, ignore_errors=True)
 os.makedirs(folder)
 module, kernels = folder + "/model.vitm", folder + "/kernels.so"
+# Machine code is never simulated: no time for ptxas.
 run("vit-compile", model, "-o", module, "--target", "cuda", "--dump-ir", folder + "/ir", *weights,
-    *(["--outputs", ",".join(outputs)] if outputs else []))
+    *(["--outputs", ",".join(outputs)] if outputs else []), VIT_PTXAS="")
 text, = glob.glob(folder + "/ir/sm_80/*-vit-emit-simt.mlir")
 run("vit-simulate", text, "-o", kernels)
-run("vit-run", "infer", module, "--device", "cuda", *options,
+run("vit-run", what, module, "--device", "cuda", *options,
     VIT_CUDA_LIBRARY=driver, VIT_SIM_KERNELS=kernels)

@@ -190,7 +190,7 @@ void Block::access(void *address, uint32_t bytes, uint32_t alignment,
                    uint32_t site, bool write, bool isShared) {
   isShared = isShared || shared.contains(address);
   if (isShared && schedule.kind == Schedule::Shuffled &&
-      schedule.getRandom() % 8 == 0)
+      schedule.getRandom() % 32 == 0)
     yield();
   bool right;
   if (isShared)

@@ -11,8 +11,9 @@
 //   site TEXT
 //   kernel THREADS NAME
 //   argument BYTES {value | pointer TIMES OF PER {read | write}}
+//   units TIMES OF PER
 //   uses VARIABLE
-// where `argument` and `uses` belong to the kernel before them.
+// where the last three belong to the kernel before them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -69,6 +70,11 @@ bool Library::parse(const char *manifest, std::string &error) {
         argument.written = text == "write";
       }
       kernels.back().arguments.push_back(argument);
+    } else if (what == "units" && !kernels.empty()) {
+      ClosedForm &units = kernels.back().units;
+      in >> units.times >> units.of >> units.per;
+      if (!units.per)
+        in.setstate(std::ios::failbit);
     } else if (what == "uses" && !kernels.empty()) {
       uint32_t variable = 0;
       in >> variable;

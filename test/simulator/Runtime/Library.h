@@ -23,8 +23,9 @@ struct SharedVariable {
   uint32_t bytes, alignment;
 };
 
-/// How much memory an address stands for: times * ceil(batch * of / per) bytes.
-struct Bytes {
+/// A number that depends on the batch: times * ceil(batch * of / per). How many
+/// bytes an address stands for, how many units a kernel has.
+struct ClosedForm {
   uint64_t times = 0, of = 1, per = 1; ///< times = 0: not known
   uint64_t evaluate(uint64_t batch) const {
     return times * ((batch * of + per - 1) / per);
@@ -34,13 +35,14 @@ struct Bytes {
 struct Argument {
   uint32_t bytes = 0; ///< of the argument itself: 8 for an address
   bool pointer = false;
-  Bytes memory;
+  ClosedForm memory;
   bool written = false; ///< a result of the dispatch
 };
 
 struct Kernel {
   std::string name;
   uint32_t threads = 0; ///< of a block, as declared; 0: not declared
+  ClosedForm units;
   std::vector<Argument> arguments;
   std::vector<uint32_t> shared; ///< variables, indices into Library::shared
   void (*entry)(void **arguments) = nullptr;
