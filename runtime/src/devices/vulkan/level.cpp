@@ -20,7 +20,7 @@ const char *levelName(Level level) { return kNames[int(level)]; }
 
 bool parseLevel(const char *name, Level &level) {
   for (int i = 0; i < kLevels; ++i)
-    if (std::strcmp(name, kNames[i]) == 0) {
+    if (std::strncmp(name, kNames[i], 16) == 0) {
       level = Level(i);
       return true;
     }
