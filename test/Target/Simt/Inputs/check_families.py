@@ -14,13 +14,9 @@ TOLERANCE x max(1, largest/10).
 """
 
 import os
-import random
 import string
-import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../tools/Inputs"))
-import files
+import levels
 
 BATCH, CHANNELS, HEIGHT, WIDTH = 3, 3, 20, 24
 # Patch, pixel order, groups of the norm. The width is 3 * height * width.
@@ -85,49 +81,12 @@ def make_case(number, patch, order, groups):
     return head, body, results
 
 
-def run(command, model, folder, names, options):
-    outputs = []
-    for name in names:
-        outputs += ["--output", "%s=%s/%s.npy" % (name, folder, name)]
-    os.makedirs(folder, exist_ok=True)
-    if subprocess.run(command + [model] + options + outputs).returncode != 0:
-        sys.exit("the run failed")
-
-
-folder, tolerance = sys.argv[1], float(sys.argv[2])
-separator = sys.argv.index("--")
-levels, command = sys.argv[3:separator], sys.argv[separator + 1 :]
-os.makedirs(folder, exist_ok=True)
+folder, tolerance, names, command = levels.arguments()
 cases = [make_case(number, *case) for number, case in enumerate(CASES)]
 results = [result for case in cases for result in case[2]]
 model = os.path.join(folder, "families.mlir")
-with open(model, "w") as file:
-    file.write("".join(case[0] for case in cases))
-    file.write("func.func @forward(%%image: %s) -> (\n" % PICTURE)
-    file.write(",\n".join('    %s {vit.name = "%s"}' % (type, name) for name, type in results))
-    file.write(") {\n" + "".join(case[1] for case in cases))
-    file.write("  return %s\n" % ", ".join("%" + name for name, _ in results))
-    file.write("    : %s\n}\n" % ", ".join(type for _, type in results))
+levels.write_entry(model, "%image: " + PICTURE, "".join(case[0] for case in cases),
+                    "".join(case[1] for case in cases), results)
 source = os.path.join(folder, "x.npy")
-random.seed(7)
-size = BATCH * CHANNELS * HEIGHT * WIDTH
-files.write_npy(source, [BATCH, CHANNELS, HEIGHT, WIDTH],
-                [random.gauss(0, 1) for _ in range(size)])
-
-names = [name for name, _ in results]
-expected = os.path.join(folder, "expected")
-run(["vit-run", "infer"], model, expected, names, ["--input", source, "--device", "reference"])
-wrong = []
-for level in levels:
-    here = os.path.join(folder, level)
-    run(command, model, here, names, ["--input", source, "--level", level])
-    for name in names:
-        shape, want = files.read_npy(os.path.join(expected, name + ".npy"))
-        got_shape, got = files.read_npy(os.path.join(here, name + ".npy"))
-        worst = max(abs(a - b) for a, b in zip(want, got)) if shape == got_shape else None
-        if shape != got_shape:
-            wrong.append("%s of %s: shape %s, not %s" % (name, level, got_shape, shape))
-        elif not worst <= tolerance * max(1, max(map(abs, want)) / 10):
-            wrong.append("%s of %s differs by %g" % (name, level, worst))
-if wrong:
-    sys.exit("\n".join(wrong))
+levels.write_normal(source, [BATCH, CHANNELS, HEIGHT, WIDTH])
+levels.compare(model, source, [name for name, _ in results], folder, tolerance, names, command)
