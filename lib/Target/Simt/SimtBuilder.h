@@ -126,7 +126,7 @@ public:
   Value fromElements(ValueRange scalars); ///< 4 scalars to a vector
   /// As CodeBuilder's; one condition for a vector is broadcast, as SPIR-V
   /// before 1.4 wants.
-  Value select(Value condition, Value whenTrue, Value whenFalse);
+  Value select(Value condition, Value whenTrue, Value whenFalse) override;
   Value both(Value a, Value b); ///< a && b
   Value addf(Value a, Value b); ///< scalars or vectors
   Value subf(Value a, Value b);
