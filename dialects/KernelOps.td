@@ -81,13 +81,14 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
 def Kernel_ChannelsAttr : Kernel_LayoutAttr<"Channels", "channels"> {
   let summary = "row-major with padded channels, `#kernel.channels<group = 0>`";
   let description = [{
-    [width] or [tokens, width], the width padded with zero to a multiple of 16
-    (each group of `group` channels alone, where it is not 0): biases, scales,
-    position tables.
+    [width], [rows, width] or [batch, tokens, width], the width padded with
+    zero to a multiple of 16 (each group of `group` channels alone, where it is
+    not 0): biases, scales, position tables, and on GPUs those activations whose
+    width needs padding.
 
     Constraints:
     - C1: `group` is not negative.
-    - C2: the tensor has rank 1 or 2; `group`, where not 0, divides its width.
+    - C2: the tensor has rank 1 to 3; `group`, where not 0, divides its width.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$group);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -100,10 +101,23 @@ def Kernel_TileAttr : Kernel_Attr<"Tile", "tile"> {
     blocks (gemm: kept in cache while the weight panels pass; attention: query
     blocks of one work unit; others: row blocks of one unit) belong together.
 
+    On a GPU, `#kernel.tile<rows = 64, cols = 64, chunk = 16, threads = 128,
+    thread_rows = 8, thread_cols = 4>`, a workgroup of `threads` makes `rows` x
+    `cols` of the result and each thread `thread_rows` x `thread_cols` of them;
+    `chunk` is the depth (gemm) or the keys (attention) that it takes at a time,
+    in workgroup memory unless it is 1.
+
     Constraints:
-    - C1: all three are positive.
+    - C1: `rows`, `cols` and `chunk` are positive.
+    - C2: `threads`, `thread_rows` and `thread_cols` are positive, or all 0 (CPU).
   }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$cols, "int64_t":$chunk);
+  let parameters = (ins "int64_t":$rows, "int64_t":$cols, "int64_t":$chunk,
+                        DefaultValuedParameter<"int64_t", "0">:$threads,
+                        DefaultValuedParameter<"int64_t", "0">:$thread_rows,
+                        DefaultValuedParameter<"int64_t", "0">:$thread_cols);
+  let extraClassDeclaration = [{
+    bool isGpu() const { return getThreads() != 0; }
+  }];
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

@@ -9,6 +9,7 @@
 #define VIT_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+include "CodegenPasses.td"
 
 //===----------------------------------------------------------------------===//
 // Graph
@@ -265,12 +266,12 @@ def Fuse : Pass<"vit-fuse", "::mlir::func::FuncOp"> {
 }
 
 def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
-  let summary = "Choose tile sizes for a CPU level";
+  let summary = "Choose tile sizes for a level of a target";
   let description = [{
-    One row-block height for the whole entry: the one with the least work, rows
-    of padding included, at the rate that its register tile reaches. `cols` is
-    64, the panels' width, on every level. A product's `chunk` of row blocks
-    fits the second-level cache; an attention's makes work units that two
+    On the CPU, one row-block height for the whole entry: the one with the least
+    work, rows of padding included, at the rate that its register tile reaches.
+    `cols` is 64, the panels' width, on every level. A product's `chunk` of row
+    blocks fits the second-level cache; an attention's makes work units that two
     threads share evenly.
 
     ```mlir
@@ -280,14 +281,24 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
     ```mlir
     %y = kernel.gemm %x, %w tile<rows = 6, cols = 64, chunk = 17> { ... } : ...
     ```
+
+    On a GPU, the part of the result that a workgroup and each of its threads
+    make. A product's is large where that still keeps a typical device busy.
+
+    ```mlir
+    %y = kernel.gemm %x, %w tile<rows = 64, cols = 64, chunk = 16, threads = 128,
+        thread_rows = 8, thread_cols = 4> { ... } : ...
+    ```
   }];
   let options = [
-    Option<"level", "level", "std::string", "\"avx512\"", "CPU level: avx2 or avx512">,
+    Option<"target", "target", "std::string", "\"cpu\"", "cpu, vulkan or cuda">,
+    Option<"level", "level", "std::string", "\"\"",
+        "cpu: avx512 (default), avx2; vulkan: tiled (default), tiled_256, direct; cuda: sm_80">,
     Option<"batch", "batch", "int64_t", "1", "The batch to choose for; any batch stays right">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
-    Statistic<"rowsOfBlocks", "rows", "Rows of a block">,
-    Statistic<"paddedRows", "padded-rows", "Rows of padding per image, over all products">];
+    Statistic<"rowsOfBlocks", "rows", "Rows of a block (cpu)">,
+    Statistic<"paddedRows", "padded-rows", "Rows of padding per image, over all products (cpu)">];
 }
 
 def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
@@ -297,7 +308,8 @@ def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
     weights `#kernel.panels`, other parameters `#kernel.channels`, both made by
     `kernel.derive`. Images, results of the entry and attention probabilities
     stay row-major. Where the size of a head is no multiple of 16 the layout's
-    `group` pads each head alone.
+    `group` pads each head alone. On GPUs, whose tiles have threads, activations
+    are row-major, those with a width that needs padding `#kernel.channels`.
 
     ```mlir
     %w = vit.read @w : tensor<10x192xf32>
@@ -385,6 +397,45 @@ def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
     Statistic<"functions", "functions", "Functions emitted for them">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect", "::mlir::scf::SCFDialect",
       "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// Targets: Vulkan and CUDA
+//===----------------------------------------------------------------------===//
+
+def EmitSimt : Pass<"vit-emit-simt", "::mlir::ModuleOp"> {
+  let summary = "Replace kernels by dispatches of generated GPU code";
+  let description = [{
+    Each kernel op, tiled for a GPU, laid out and planned, becomes a dispatch of
+    a function in `gpu.module @kernels`; ops that differ in nothing but operands,
+    slots and names share one. A work unit is a workgroup. The functions follow
+    the target's calling convention (docs/architecture.md); this is Vulkan's:
+
+    ```mlir
+    %y = kernel.map %x extras(%b : ...) tile<...> slot 2 { ... } : ...
+    ```
+    becomes
+    ```mlir
+    %y = kernel.dispatch @kernels::@map_0(%x, %b) units<times = 1, of = 12480, per = 512> slots [2]
+        scratch 0 family "map" flop<times = 0> : ...
+    gpu.module @kernels {
+      gpu.func @map_0(%workspace: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>,
+                      %parameters: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>,
+                      %push: memref<32xi32, #spirv.storage_class<PushConstant>>)
+          kernel attributes {known_block_size = array<i32: 128, 1, 1>} { ... }
+    }
+    ```
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"vulkan\"", "vulkan or cuda">,
+    Option<"level", "level", "std::string", "\"\"",
+        "vulkan: tiled (default), tiled_256, direct; cuda: sm_80">];
+  let statistics = [
+    Statistic<"dispatches", "dispatches", "Kernel ops replaced">,
+    Statistic<"functions", "functions", "Functions emitted for them">];
+  let dependentDialects = ["::mlir::vit::kernel::KernelDialect", "::mlir::scf::SCFDialect",
+      "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect", "::mlir::gpu::GPUDialect",
+      "::mlir::spirv::SPIRVDialect"];
 }
 
 #endif // VIT_PASSES_TD

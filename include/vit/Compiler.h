@@ -55,7 +55,9 @@ typedef struct vit_compiler_request {
 
   // VIT_COMPILER_COMPILE
   const char *output_path; ///< Written whole or not at all.
-  const char *levels;      ///< CPU levels; NULL: "avx2,avx512".
+  const char *targets;     ///< Of cpu, vulkan and cuda; NULL: "cpu".
+  const char *levels;      ///< Of any of these targets; a target of which it
+                           ///< names none gets all of its levels. NULL: all.
   const char *precision;   ///< "f32"; NULL: the same.
   vit_compiler_parameters parameters;
   int64_t batch;   ///< Hint for tile sizes; 0: 1. Any batch stays right.

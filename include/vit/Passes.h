@@ -10,8 +10,10 @@
 
 #include "vit/Dialect/Kernel.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
@@ -24,9 +26,11 @@ namespace mlir::vit {
 #define GEN_PASS_REGISTRATION
 #include "Passes.h.inc"
 
-/// What `--vit-to-cpu` does, from a graph to dispatches of generated code.
-struct CpuPipelineOptions {
-  std::string level = "avx512";
+/// What `--vit-to-cpu`, `--vit-to-vulkan` and `--vit-to-cuda` do, from a graph
+/// to dispatches of generated code.
+struct TargetPipelineOptions {
+  std::string target = "cpu"; ///< cpu, vulkan or cuda
+  std::string level;          ///< of the target; empty: see vit-tile
   int64_t batch = 1;
   std::vector<std::string> outputs; ///< empty: the entry's own results
   std::vector<std::string> skip;    ///< optional passes to leave out
@@ -35,12 +39,12 @@ struct CpuPipelineOptions {
 /// The passes that `skip` may name: results stay the same without them.
 ArrayRef<StringRef> getOptionalPasses();
 
-/// Adds the passes from a graph to dispatches of CPU code, but for the optional
-/// ones that `skip` names.
-void buildCpuPipeline(OpPassManager &manager,
-                      const CpuPipelineOptions &options);
+/// Adds the passes from a graph to dispatches of code for a target, but for the
+/// optional ones that `skip` names.
+void buildTargetPipeline(OpPassManager &manager,
+                         const TargetPipelineOptions &options);
 
-/// Registers `--vit-to-cpu`.
+/// Registers `--vit-to-cpu`, `--vit-to-vulkan` and `--vit-to-cuda`.
 void registerPipelines();
 
 } // namespace mlir::vit

@@ -68,18 +68,25 @@ LogicalResult ChannelsAttr::verify(EmitError emitError, int64_t group) {
 
 LogicalResult ChannelsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
                                            EmitError emitError) const {
-  if (shape.size() != 1 && shape.size() != 2)
-    return emitError() << "C2: a tensor in channels must be [width] or "
-                          "[tokens, width]";
+  if (shape.empty() || shape.size() > 3)
+    return emitError() << "C2: a tensor in channels must be [width], "
+                          "[rows, width] or [batch, tokens, width]";
   return verifyGroup(emitError, getGroup(), shape.back());
 }
 
 LogicalResult TileAttr::verify(EmitError emitError, int64_t rows, int64_t cols,
-                               int64_t chunk) {
-  if (rows >= 1 && cols >= 1 && chunk >= 1)
+                               int64_t chunk, int64_t threads,
+                               int64_t threadRows, int64_t threadCols) {
+  if (rows < 1 || cols < 1 || chunk < 1)
+    return emitError() << "C1: rows, cols and chunk must be positive, not "
+                       << rows << ", " << cols << " and " << chunk;
+  bool isCpu = threads == 0 && threadRows == 0 && threadCols == 0;
+  bool isGpu = threads >= 1 && threadRows >= 1 && threadCols >= 1;
+  if (isCpu || isGpu)
     return success();
-  return emitError() << "C1: rows, cols and chunk must be positive, not "
-                     << rows << ", " << cols << " and " << chunk;
+  return emitError() << "C2: threads, thread_rows and thread_cols must be "
+                        "positive or all 0, not "
+                     << threads << ", " << threadRows << " and " << threadCols;
 }
 
 LogicalResult ExtentAttr::verify(EmitError emitError, int64_t times, int64_t of,

@@ -23,18 +23,19 @@ BlockedShape BlockedShape::get(RankedTensorType type) {
   return shape;
 }
 
-/// Elements of a parameter's value, padding included.
-static int64_t getStaticElements(RankedTensorType type) {
+/// Elements, padding included, of a value that is not blocked.
+static int64_t getElements(ArrayRef<int64_t> shape, Attribute encoding) {
+  if (shape.empty())
+    return 1;
   int64_t leading = 1;
-  for (int64_t size : type.getShape().drop_back())
+  for (int64_t size : shape.drop_back())
     leading *= size;
-  int64_t last = type.getShape().back();
-  if (auto panels = dyn_cast_or_null<PanelsAttr>(type.getEncoding()))
+  if (auto panels = dyn_cast_or_null<PanelsAttr>(encoding))
     return paddedChannels(leading, panels.getOutGroup()) *
-           paddedChannels(last, panels.getInGroup());
-  if (auto channels = dyn_cast_or_null<ChannelsAttr>(type.getEncoding()))
-    return leading * paddedChannels(last, channels.getGroup());
-  return leading * last;
+           paddedChannels(shape.back(), panels.getInGroup());
+  if (auto channels = dyn_cast_or_null<ChannelsAttr>(encoding))
+    return leading * paddedChannels(shape.back(), channels.getGroup());
+  return leading * shape.back();
 }
 
 ExtentAttr vit::kernel::getBytes(RankedTensorType type) {
@@ -47,13 +48,12 @@ ExtentAttr vit::kernel::getBytes(RankedTensorType type) {
       return ExtentAttr::get(context, blockBytes, 1, shape.rows);
     return ExtentAttr::get(context, blockBytes * shape.blocksPerImage, 1, 1);
   }
-  if (type.hasStaticShape())
-    return ExtentAttr::get(context, getStaticElements(type) * elementBytes, 1,
-                           kNoBatch);
-  int64_t perImage = elementBytes;
-  for (int64_t size : type.getShape().drop_front())
-    perImage *= size;
-  return ExtentAttr::get(context, perImage, 1, 1);
+  ArrayRef<int64_t> shape = type.getShape();
+  bool hasBatch = !type.hasStaticShape();
+  int64_t elements =
+      getElements(hasBatch ? shape.drop_front() : shape, type.getEncoding());
+  return ExtentAttr::get(context, elements * elementBytes, 1,
+                         hasBatch ? 1 : kNoBatch);
 }
 
 ExtentAttr vit::kernel::getRowBlocks(RankedTensorType type) {

@@ -7,11 +7,13 @@
 //
 // Activations between which nothing but element-wise work lies have one
 // grouping of channels (HeadGroups.h); with the row-block height of `tile`
-// that makes each type. What a kernel then reads in another form than it is in
+// that makes each type (on GPUs, where rows lie one after the other, the
+// grouping alone does). What a kernel then reads in another form than it is in
 // is converted: parameters when they are loaded, activations by a relayout.
 //
 //===----------------------------------------------------------------------===//
 
+#include "GpuTiles.h"
 #include "HeadGroups.h"
 #include "KernelUtils.h"
 #include "vit/Kernel/Layout.h"
@@ -35,20 +37,19 @@ struct LayoutPass : vit::impl::LayoutBase<LayoutPass> {
 class LayoutAssigner {
 public:
   LayoutAssigner(func::FuncOp entry, TileAttr tile)
-      : entry(entry), builder(entry), groups(entry),
-        relayoutTile(TileAttr::get(entry.getContext(), tile.getRows(), kLanes,
-                                   /*chunk=*/1)) {}
+      : entry(entry), builder(entry), groups(entry), relayoutTile(tile) {}
   LogicalResult run();
   int64_t derived = 0, relayouts = 0;
 
 private:
   void assign(Operation *op);
   LogicalResult assignResults();
-  RankedTensorType blocked(RankedTensorType type, int64_t group);
+  RankedTensorType activation(RankedTensorType type, int64_t group);
   Value convert(Value value, RankedTensorType type);
   Value asActivation(Value value, int64_t group);
   Value derive(Value parameter, Attribute encoding);
   Value asOperand(Value value, int64_t group);
+  Value copy(Value value);
 
   func::FuncOp entry;
   OpBuilder builder;
@@ -59,7 +60,7 @@ private:
 };
 } // namespace
 
-/// Panels' columns on all CPU levels.
+/// Panels' columns on all levels of all targets.
 static constexpr int64_t kColumns = 64;
 
 static RankedTensorType withEncoding(RankedTensorType type,
@@ -68,12 +69,20 @@ static RankedTensorType withEncoding(RankedTensorType type,
                                encoding);
 }
 
-RankedTensorType LayoutAssigner::blocked(RankedTensorType type, int64_t group) {
-  return withEncoding(
-      type, BlockedAttr::get(type.getContext(), relayoutTile.getRows(), group));
+/// `type` as kernels pass it on. A GPU's has no encoding where it needs none.
+RankedTensorType LayoutAssigner::activation(RankedTensorType type,
+                                            int64_t group) {
+  MLIRContext *context = type.getContext();
+  if (!relayoutTile.isGpu())
+    return withEncoding(
+        type, BlockedAttr::get(context, relayoutTile.getRows(), group));
+  int64_t width = type.getShape().back();
+  if (paddedChannels(width, group) == width)
+    return withEncoding(type, {});
+  return withEncoding(type, ChannelsAttr::get(context, group));
 }
 
-/// `value`, an activation, in the layout of `type`. From one blocked layout to
+/// `value`, an activation, in the layout of `type`. From one padded layout to
 /// another the way leads over row-major.
 Value LayoutAssigner::convert(Value value, RankedTensorType type) {
   auto from = cast<RankedTensorType>(value.getType());
@@ -97,7 +106,7 @@ Value LayoutAssigner::convert(Value value, RankedTensorType type) {
 
 Value LayoutAssigner::asActivation(Value value, int64_t group) {
   return convert(value,
-                 blocked(cast<RankedTensorType>(value.getType()), group));
+                 activation(cast<RankedTensorType>(value.getType()), group));
 }
 
 /// The form of a parameter that a kernel reads.
@@ -132,9 +141,11 @@ Value LayoutAssigner::asOperand(Value value, int64_t group) {
 
 /// The group in which an activation is padded already.
 static int64_t getGroupOf(Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  auto blocked = dyn_cast_or_null<BlockedAttr>(type.getEncoding());
-  return blocked ? blocked.getGroup() : 0;
+  Attribute encoding = cast<RankedTensorType>(value.getType()).getEncoding();
+  if (auto blocked = dyn_cast_or_null<BlockedAttr>(encoding))
+    return blocked.getGroup();
+  auto channels = dyn_cast_or_null<ChannelsAttr>(encoding);
+  return channels ? channels.getGroup() : 0;
 }
 
 /// Gives the op's operands the layouts that it reads and its result the one
@@ -159,7 +170,17 @@ void LayoutAssigner::assign(Operation *op) {
     op->setOperand(index, asOperand(op->getOperand(index), group));
 
   Value result = op->getResult(0);
-  result.setType(blocked(cast<RankedTensorType>(result.getType()), group));
+  result.setType(activation(cast<RankedTensorType>(result.getType()), group));
+}
+
+/// A copy of a row-major value.
+Value LayoutAssigner::copy(Value value) {
+  auto map = MapOp::create(builder, value.getLoc(), value.getType(), value,
+                           ValueRange(), relayoutTile, IntegerAttr());
+  OpBuilder body = addEpilogue(map);
+  kernel::YieldOp::create(body, value.getLoc(),
+                          getEpilogue(map).getArgument(0));
+  return map.getResult();
 }
 
 /// Results of the entry are row-major, each in a buffer of its own.
@@ -175,7 +196,11 @@ LogicalResult LayoutAssigner::assignResults() {
                                      withEncoding(type, {}), value,
                                      relayoutTile, IntegerAttr()));
       ++relayouts;
-    } else if (isa<BlockArgument>(value) || !returned.insert(value).second) {
+    } else if (returned.insert(value).second && !isa<BlockArgument>(value)) {
+      continue;
+    } else if (relayoutTile.isGpu() && !isa<BlockArgument>(value)) {
+      operand.set(copy(value));
+    } else {
       return entry.emitError()
              << "result " << operand.getOperandNumber() << " of '"
              << entry.getSymName() << "' is "
@@ -203,8 +228,10 @@ LogicalResult LayoutAssigner::run() {
   return success();
 }
 
-/// The tiles of all kernels, which have one height.
+/// The tile of the kernels that the pass adds: on the CPU all kernels have one
+/// height, on a GPU those that go element by element have one tile.
 static FailureOr<TileAttr> getTile(func::FuncOp entry) {
+  MLIRContext *context = entry.getContext();
   TileAttr tile;
   for (Operation &op : entry.getBody().front()) {
     if (!isKernel(&op))
@@ -212,7 +239,10 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
     auto own = op.getAttrOfType<TileAttr>("tile");
     if (!own)
       return op.emitOpError("has no tile; run vit-tile first");
-    if (tile && tile.getRows() != own.getRows())
+    if (tile && tile.isGpu() != own.isGpu())
+      return op.emitOpError("has a tile for another kind of target than the "
+                            "entry's first kernel");
+    if (tile && !own.isGpu() && tile.getRows() != own.getRows())
       return op.emitOpError("has row blocks of ")
              << own.getRows() << ", the entry's first kernel of "
              << tile.getRows() << "; all must have one height";
@@ -220,14 +250,16 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
       if (!isActivation(operand) && !operand.getDefiningOp())
         return op.emitOpError("reads an argument without a batch, ")
                << operand.getType() << "; make it a vit.parameter";
-    if (!tile)
+    if (!tile || (own.isGpu() && own.getThreads() > tile.getThreads()))
       tile = own;
   }
   if (!tile)
     return entry.emitError() << "'" << entry.getSymName()
                              << "' computes nothing; return a value that its "
                                 "kernels make";
-  return tile;
+  if (!tile.isGpu())
+    return TileAttr::get(context, tile.getRows(), kLanes, /*chunk=*/1, 0, 0, 0);
+  return getElementwiseTile(context, tile.getThreads());
 }
 
 void LayoutPass::runOnOperation() {

@@ -19,8 +19,8 @@ ArrayRef<StringRef> vit::getOptionalPasses() {
   return passes;
 }
 
-void vit::buildCpuPipeline(OpPassManager &manager,
-                           const CpuPipelineOptions &options) {
+void vit::buildTargetPipeline(OpPassManager &manager,
+                              const TargetPipelineOptions &options) {
   auto wanted = [&](StringRef pass) {
     return !llvm::is_contained(options.skip, pass);
   };
@@ -37,21 +37,30 @@ void vit::buildCpuPipeline(OpPassManager &manager,
   if (wanted("fuse"))
     entries.addPass(createFuse());
   TileOptions tile;
+  tile.target = options.target;
   tile.level = options.level;
   tile.batch = options.batch;
   entries.addPass(createTile(tile));
   entries.addPass(createLayout());
   entries.addPass(createPlan());
-  EmitCpuOptions emit;
-  emit.level = options.level;
-  manager.addPass(createEmitCpu(emit));
+  if (options.target == "cpu") {
+    EmitCpuOptions emit;
+    if (!options.level.empty())
+      emit.level = options.level;
+    manager.addPass(createEmitCpu(emit));
+  } else {
+    EmitSimtOptions emit;
+    emit.target = options.target;
+    emit.level = options.level;
+    manager.addPass(createEmitSimt(emit));
+  }
 }
 
 namespace {
-struct VitToCpuOptions : PassPipelineOptions<VitToCpuOptions> {
+struct VitToTargetOptions : PassPipelineOptions<VitToTargetOptions> {
   Option<std::string> level{*this, "level",
-                            llvm::cl::desc("CPU level: avx2 or avx512"),
-                            llvm::cl::init("avx512")};
+                            llvm::cl::desc("Level of the target, see vit-tile"),
+                            llvm::cl::init("")};
   Option<int64_t> batch{
       *this, "batch",
       llvm::cl::desc("The batch to choose for; any batch stays right"),
@@ -67,12 +76,13 @@ struct VitToCpuOptions : PassPipelineOptions<VitToCpuOptions> {
 } // namespace
 
 static LogicalResult
-parseCpuPipeline(OpPassManager &manager, StringRef text,
-                 function_ref<LogicalResult(const Twine &)> reportError) {
-  VitToCpuOptions given;
+parsePipeline(StringRef target, OpPassManager &manager, StringRef text,
+              function_ref<LogicalResult(const Twine &)> reportError) {
+  VitToTargetOptions given;
   if (failed(given.parseFromString(text)))
     return failure();
-  CpuPipelineOptions options;
+  TargetPipelineOptions options;
+  options.target = target.str();
   options.level = given.level;
   options.batch = given.batch;
   options.outputs.assign(given.outputs.begin(), given.outputs.end());
@@ -81,15 +91,25 @@ parseCpuPipeline(OpPassManager &manager, StringRef text,
     if (!llvm::is_contained(getOptionalPasses(), pass))
       return reportError("cannot leave out '" + pass + "'; optional are " +
                          llvm::join(getOptionalPasses(), ", "));
-  buildCpuPipeline(manager, options);
+  buildTargetPipeline(manager, options);
   return success();
 }
 
 void vit::registerPipelines() {
-  registerPassPipeline(
-      "vit-to-cpu", "From a graph to dispatches of generated CPU code",
-      parseCpuPipeline,
-      [](function_ref<void(const ::mlir::detail::PassOptions &)> handler) {
-        handler(VitToCpuOptions());
-      });
+  constexpr std::pair<StringLiteral, StringLiteral> targets[] = {
+      {"cpu", "generated CPU code"},
+      {"vulkan", "kernels for Vulkan devices"},
+      {"cuda", "kernels for NVIDIA GPUs"}};
+  for (auto [target, code] : targets)
+    registerPassPipeline(
+        ("vit-to-" + target).str(),
+        ("From a graph to dispatches of " + code).str(),
+        [target =
+             target](OpPassManager &manager, StringRef text,
+                     function_ref<LogicalResult(const Twine &)> reportError) {
+          return parsePipeline(target, manager, text, reportError);
+        },
+        [](function_ref<void(const ::mlir::detail::PassOptions &)> handler) {
+          handler(VitToTargetOptions());
+        });
 }

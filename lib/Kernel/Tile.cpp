@@ -1,14 +1,17 @@
-//===- Tile.cpp - Tile sizes for a CPU level ------------------------------===//
+//===- Tile.cpp - Tile sizes for a level ----------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "GpuTiles.h"
 #include "KernelUtils.h"
 #include "vit/Passes.h"
 
 #include "vit/Kernel/Layout.h"
+
+#include "llvm/ADT/StringExtras.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_TILE
@@ -23,6 +26,10 @@ namespace {
 struct TilePass : vit::impl::TileBase<TilePass> {
   using Base::Base;
   void runOnOperation() override;
+
+private:
+  LogicalResult tileForCpu(func::FuncOp entry);
+  LogicalResult tileForGpu(func::FuncOp entry, ArrayRef<GpuLevel> levels);
 };
 
 /// What a register tile of `rows` x 64 (avx2: x 16, four times) reaches, as a
@@ -49,7 +56,7 @@ static constexpr RegisterTile kAvx2[] = {{6, 1.0}, {5, 0.93}, {4, 0.85}};
 static constexpr int64_t kColumns = 64;
 
 static FailureOr<LevelTiles> getLevel(func::FuncOp entry, StringRef name) {
-  if (name == "avx512")
+  if (name.empty() || name == "avx512")
     return LevelTiles{kAvx512, 640 << 10};
   if (name == "avx2")
     return LevelTiles{kAvx2, 320 << 10};
@@ -133,20 +140,10 @@ static int64_t getAttentionChunk(kernel::AttentionOp attention, int64_t rows,
   return 1;
 }
 
-void TilePass::runOnOperation() {
-  func::FuncOp entry = getOperation();
-  if (entry.isExternal())
-    return;
+LogicalResult TilePass::tileForCpu(func::FuncOp entry) {
   FailureOr<LevelTiles> found = getLevel(entry, level);
   if (failed(found))
-    return signalPassFailure();
-  if (batch < 1) {
-    entry.emitError() << "batch " << batch.getValue()
-                      << " to tile for; it must be at "
-                      << "least 1";
-    return signalPassFailure();
-  }
-
+    return failure();
   Block &block = entry.getBody().front();
   int64_t rows = chooseRows(block, found->tiles, batch);
   rowsOfBlocks = rows;
@@ -163,6 +160,45 @@ void TilePass::runOnOperation() {
       columns = kColumns;
       chunk = getAttentionChunk(attention, rows, batch);
     }
-    op.setAttr("tile", TileAttr::get(&getContext(), rows, columns, chunk));
+    op.setAttr("tile", TileAttr::get(&getContext(), rows, columns, chunk,
+                                     /*threads=*/0, 0, 0));
   }
+  return success();
+}
+
+LogicalResult TilePass::tileForGpu(func::FuncOp entry,
+                                   ArrayRef<GpuLevel> levels) {
+  const GpuLevel *found = llvm::find_if(levels, [&](const GpuLevel &candidate) {
+    return level.empty() || candidate.name == level;
+  });
+  if (found == levels.end()) {
+    auto names = llvm::map_range(
+        levels, [](const GpuLevel &candidate) { return candidate.name; });
+    return entry.emitError() << "unknown " << target << " level '" << level
+                             << "'; use " << llvm::join(names, ", ");
+  }
+  for (Operation &op : entry.getBody().front())
+    if (isKernel(&op))
+      op.setAttr("tile", getGpuTile(&op, *found, batch));
+  return success();
+}
+
+void TilePass::runOnOperation() {
+  func::FuncOp entry = getOperation();
+  if (entry.isExternal())
+    return;
+  if (batch < 1) {
+    entry.emitError() << "batch " << batch.getValue()
+                      << " to tile for; it must be at "
+                      << "least 1";
+    return signalPassFailure();
+  }
+  SmallVector<GpuLevel> levels = getGpuLevels(target);
+  if (levels.empty() && target != "cpu") {
+    entry.emitError() << "unknown target '" << target
+                      << "'; use cpu, vulkan or cuda";
+    return signalPassFailure();
+  }
+  if (failed(levels.empty() ? tileForCpu(entry) : tileForGpu(entry, levels)))
+    signalPassFailure();
 }

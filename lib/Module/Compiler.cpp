@@ -8,13 +8,13 @@
 #include "vit/Compiler.h"
 
 #include "DumpIr.h"
+#include "Levels.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Import/Import.h"
 #include "vit/Import/Weights.h"
 #include "vit/Module/Writer.h"
 #include "vit/Passes.h"
 #include "vit/Reference/Interpreter.h"
-#include "vit/Target/CPU.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
@@ -121,6 +121,7 @@ public:
     DialectRegistry registry;
     registerVitDialects(registry);
     registerCpuCodegen(registry);
+    registerSimtCodegen(registry);
     context.appendDialectRegistry(registry);
     // Passes work on one function; code generation has threads of its own.
     context.disableMultithreading();
@@ -149,8 +150,8 @@ private:
   LogicalResult load();
   LogicalResult expandOutputs();
   LogicalResult compile();
-  LogicalResult compileLevel(StringRef level, OwningOpRef<ModuleOp> &lowered,
-                             CodeImage &code);
+  LogicalResult lower(TargetLevel level, ModuleOp lowered);
+  LogicalResult generate(TargetLevel level, CompiledLevel &compiled);
   LogicalResult evaluate();
 
   /// Reports the time since the last phase ended.
@@ -252,48 +253,65 @@ LogicalResult Request::expandOutputs() {
   return success();
 }
 
-LogicalResult Request::compileLevel(StringRef level,
-                                    OwningOpRef<ModuleOp> &lowered,
-                                    CodeImage &code) {
-  lowered = graph->clone();
+/// Runs the passes of a level's target.
+LogicalResult Request::lower(TargetLevel level, ModuleOp lowered) {
   PassManager manager(&context);
-  CpuPipelineOptions options;
-  options.level = level.str();
+  TargetPipelineOptions options;
+  options.target = level.target.str();
+  options.level = level.level.str();
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
   options.skip.assign(skip.begin(), skip.end());
-  buildCpuPipeline(manager, options);
+  buildTargetPipeline(manager, options);
 #ifdef NDEBUG
   manager.enableVerifier(dumper != nullptr);
 #endif
   if (dumper)
-    manager.addInstrumentation(dumper->forLevel(level));
-  if (failed(manager.run(*lowered)))
+    manager.addInstrumentation(dumper->forLevel(level.level));
+  if (failed(manager.run(lowered)))
     return outcome.fail(VIT_INVALID_ARGUMENT,
-                        firstError->take("the passes for " + level +
+                        firstError->take("the passes for " + level.level +
                                          " failed without a message"));
-  endPhase("passes " + level);
-
-  ModuleOp kernels;
-  for (auto nested : lowered->getOps<ModuleOp>())
-    if (nested.getName() == "kernels")
-      kernels = nested;
-  if (!kernels)
-    return outcome.fail(VIT_INTERNAL, "the pipeline left no module @kernels");
-  CodegenOptions codegen;
-  codegen.threads = request.threads > 0 ? request.threads : 0;
-  if (dumper) {
-    codegen.verify = true;
-    codegen.dumpDirectory = dumper->codeFolder(level);
-  }
-  FailureOr<CodeImage> image = compileKernels(kernels, level, codegen);
-  if (failed(image))
-    return outcome.fail(VIT_INTERNAL,
-                        firstError->take("code generation for " + level +
-                                         " failed without a message"));
-  code = std::move(*image);
-  endPhase("code " + level);
+  endPhase("passes " + level.level);
   return success();
+}
+
+/// The op of type `OpT` called @kernels, or null.
+template <typename OpT> static OpT findKernels(ModuleOp module) {
+  for (auto nested : module.getOps<OpT>())
+    if (nested.getName() == "kernels")
+      return nested;
+  return nullptr;
+}
+
+/// Turns the kernels of a lowered graph into code.
+LogicalResult Request::generate(TargetLevel level, CompiledLevel &compiled) {
+  CodegenOptions options;
+  options.threads = request.threads > 0 ? request.threads : 0;
+  if (dumper) {
+    options.verify = true;
+    options.dumpDirectory = dumper->codeFolder(level.level);
+  }
+  auto take = [&](auto code) -> LogicalResult {
+    if (failed(code))
+      return outcome.fail(
+          VIT_INTERNAL, firstError->take("code generation for " + level.level +
+                                         " failed without a message"));
+    compiled.code = std::move(*code);
+    endPhase("code " + level.level);
+    return success();
+  };
+  if (level.target == "cpu") {
+    if (auto kernels = findKernels<ModuleOp>(compiled.lowered))
+      return take(compileKernels(kernels, level.level, options));
+  } else if (auto kernels = findKernels<gpu::GPUModuleOp>(compiled.lowered)) {
+    if (level.target == "vulkan")
+      return take(compileVulkanKernels(kernels, level.level, options));
+    return take(compileCudaKernels(kernels, level.level, options));
+  }
+  return outcome.fail(VIT_INTERNAL, "the pipeline left no kernels to compile "
+                                    "for " +
+                                        level.level);
 }
 
 LogicalResult Request::compile() {
@@ -303,26 +321,21 @@ LogicalResult Request::compile() {
                             " is not in this build yet; use f32");
   if (!request.output_path || !*request.output_path)
     return outcome.fail(VIT_INVALID_ARGUMENT, "no output file was given");
-  SmallVector<std::string> levels =
-      splitList(request.levels ? request.levels : "avx2,avx512");
-  for (StringRef level : levels)
-    if (!isCpuLevel(level))
-      return outcome.fail(VIT_INVALID_ARGUMENT, "there is no CPU level '" +
-                                                    level +
-                                                    "'; choose avx2 or avx512");
-  // The best level first: its derived forms are the ones that are stored.
-  llvm::sort(levels, std::greater<>());
-  levels.erase(llvm::unique(levels), levels.end());
-  if (levels.empty())
-    return outcome.fail(VIT_INVALID_ARGUMENT, "no CPU level was given");
+  std::string message;
+  FailureOr<SmallVector<TargetLevel>> levels = chooseLevels(
+      splitList(request.targets), splitList(request.levels), message);
+  if (failed(levels))
+    return outcome.fail(VIT_INVALID_ARGUMENT, message);
 
-  std::vector<OwningOpRef<ModuleOp>> lowered(levels.size());
-  std::vector<CompiledLevel> compiled(levels.size());
-  for (auto [index, level] : llvm::enumerate(levels)) {
-    compiled[index].level = level;
-    if (failed(compileLevel(level, lowered[index], compiled[index].code)))
-      return failure();
+  std::vector<OwningOpRef<ModuleOp>> lowered(levels->size());
+  std::vector<CompiledLevel> compiled(levels->size());
+  for (auto [index, level] : llvm::enumerate(*levels)) {
+    lowered[index] = graph->clone();
+    compiled[index].level = level.level.str();
     compiled[index].lowered = *lowered[index];
+    if (failed(lower(level, *lowered[index])) ||
+        failed(generate(level, compiled[index])))
+      return failure();
   }
   WriterOptions options;
   bool isInline =
@@ -330,7 +343,6 @@ LogicalResult Request::compile() {
       (request.parameters == VIT_COMPILER_DEFAULT && weights->isStored());
   options.parameters =
       isInline ? ParameterStorage::Inline : ParameterStorage::Reference;
-  std::string message;
   if (failed(writeModule(compiled, *weights, options, request.output_path,
                          message)))
     return outcome.fail(VIT_IO_ERROR, message);

@@ -15,6 +15,7 @@
 #include "llvm/ADT/StringMap.h"
 
 #include <functional>
+#include <map>
 
 namespace mlir::vit {
 
@@ -62,24 +63,51 @@ private:
     uint32_t index = 0;
   };
 
+  /// Where the code of a kernel is, and what it takes of a GPU.
+  struct KernelCode {
+    uint32_t image = 0;
+    uint64_t entry = 0;
+    int64_t threads = 0;
+    int64_t sharedBytes = 0;
+  };
+  using KernelCodes = llvm::StringMap<KernelCode>;
+
+  // Describe.cpp
   LogicalResult describeEntry(func::FuncOp entry);
+  LogicalResult fail(Operation *op, const Twine &message);
+
+  // DescribeSchedule.cpp
   LogicalResult describeLevel(const CompiledLevel &level, bool isFirst);
+  /// Parameters that the entry reads, in the order of their declaration, which
+  /// is the model's own.
+  void listParameters(ModuleOp module, func::FuncOp entry);
+  uint32_t addImage(ArrayRef<char> bytes, schema::ImageFormat format,
+                    StringRef arch);
+  KernelCodes addCode(const CompiledLevel &level, schema::ScheduleT &schedule);
+  void addCommand(std::unique_ptr<schema::CommandT> command, unsigned results,
+                  schema::ScheduleT &schedule);
+  LogicalResult addCopy(Value value, uint32_t output,
+                        schema::ScheduleT &schedule);
   LogicalResult addDispatch(kernel::DispatchOp dispatch,
-                            const CompiledLevel &level, uint32_t image,
+                            const KernelCodes &codes,
                             schema::ScheduleT &schedule,
                             llvm::StringMap<uint32_t> &kernels);
+
+  // DescribeDerived.cpp: values that are there before a run.
   FailureOr<Place> placeOf(Value value);
   FailureOr<uint32_t> addParameter(ReadOp read);
   FailureOr<uint32_t> addDerived(Value value);
   FailureOr<uint32_t> addConstant(Value value);
-  void storeParameters();
-  void describeExtras(ModuleOp module);
-  LogicalResult fail(Operation *op, const Twine &message);
-
   LogicalResult readSource(uint32_t source, MutableArrayRef<float> out,
-                           std::string &error);
+                           std::string &message);
   LogicalResult makeDerived(uint32_t index, MutableArrayRef<char> out,
-                            std::string &error);
+                            std::string &message);
+
+  // DescribeParameters.cpp
+  void storeParameters();
+
+  // DescribeExtras.cpp
+  void describeExtras(ModuleOp module);
 
   const Weights &weights;
   ParameterStorage storage;
@@ -87,9 +115,16 @@ private:
   std::string &error;
   ModuleDescription result;
   std::vector<Parameter> parameters;
-  llvm::StringMap<uint32_t> parameterIndex, derivedIndex, fileIndex;
+  llvm::StringMap<uint32_t> parameterIndex, derivedIndex, fileIndex, imageIndex;
+  /// Of the level that is being described.
   DenseMap<Value, Place> places;
+  /// What the commands since the last barrier use (kind and index), and whether
+  /// one of them writes it.
+  std::map<std::pair<int, uint32_t>, bool> unordered;
 };
+
+/// A shape, -1 where the batch stands.
+std::vector<int64_t> dimsOf(RankedTensorType type);
 
 } // namespace mlir::vit
 

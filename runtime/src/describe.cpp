@@ -5,9 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "devices/device.h"
 #include "extent.h"
-#include "module.h"
-#include "text.h"
 
 using namespace vit::runtime;
 namespace schema = vit::schema;
@@ -77,6 +76,14 @@ static void writeSchedule(Text &json, const schema::Schedule &schedule,
   json.field("level", schedule.level()->c_str());
   json.field("precision", schema::EnumNameDType(schedule.precision()));
   json.field("chosen", chosen);
+  json.beginArray("features");
+  for (uint32_t i = 0; i < count(schedule.features()); ++i)
+    json.item(schedule.features()->Get(i)->c_str());
+  json.endArray();
+  json.beginArray("cubins");
+  for (uint32_t i = 0; i < count(schedule.cubins()); ++i)
+    json.item(int64_t(schedule.cubins()->Get(i)));
+  json.endArray();
   json.beginArray("kernels");
   for (uint32_t i = 0; i < count(schedule.kernels()); ++i) {
     const schema::Kernel &kernel = *schedule.kernels()->Get(i);
@@ -88,6 +95,10 @@ static void writeSchedule(Text &json, const schema::Schedule &schedule,
     json.field("entry", int64_t(kernel.entry()));
     json.field("arguments", int64_t(kernel.argument_count()));
     json.field("scratch", int64_t(kernel.scratch()));
+    if (schedule.target() != schema::Target::Cpu) {
+      json.field("threads", int64_t(kernel.threads()));
+      json.field("shared", int64_t(kernel.shared()));
+    }
     json.endObject();
   }
   json.endArray();
@@ -218,7 +229,11 @@ static void writeModule(Text &json, const vit_module &module) {
   json.beginArray("images");
   for (uint32_t i = 0; i < count(root.images()); ++i) {
     json.beginObject(nullptr);
-    json.field("bytes", int64_t(root.images()->Get(i)->data()->size()));
+    const schema::Image &image = *root.images()->Get(i);
+    json.field("format", schema::EnumNameImageFormat(image.format()));
+    if (image.arch())
+      json.field("arch", image.arch()->c_str());
+    json.field("bytes", int64_t(image.data()->size()));
     json.endObject();
   }
   json.endArray();
@@ -263,36 +278,30 @@ extern "C" void vit_module_free_text(vit_module *module, char *text) {
 }
 
 static void writeDevices(Text &json) {
-  char name[64];
-  processorName(name, sizeof name);
-  CpuLevel level = CpuLevel::None;
-  bool known = allowedLevel(level);
   json.beginArray(nullptr);
-  json.beginObject(nullptr);
-  json.field("device", "cpu");
-  json.field("name", name);
-  json.field("cores", int64_t(availableCores()));
-  json.beginArray("levels");
-  for (CpuLevel l : {CpuLevel::Avx2, CpuLevel::Avx512})
-    if (l <= detectLevel())
-      json.item(levelName(l));
-  json.endArray();
-  // What VIT_CPU_LEVEL leaves of it.
-  json.field("level", known ? levelName(level) : "none");
-  json.endObject();
+  describeCpuDevices(json);
+  describeVulkanDevices(json);
+  describeCudaDevices(json);
   json.endArray();
 }
 
 extern "C" vit_status vit_devices_describe(char **out_json, vit_error *error) {
   if (!out_json)
     return fail(error, VIT_INVALID_ARGUMENT, "out_json is NULL");
-  Text counted;
-  writeDevices(counted);
-  size_t size = counted.size() + 1;
-  *out_json = static_cast<char *>(std::malloc(size));
-  if (!*out_json)
-    return outOfMemory(error, size, "the description of devices");
-  Text json(*out_json, size);
-  writeDevices(json);
-  return VIT_OK;
+  *out_json = nullptr;
+  // Asking drivers takes a while, and they may answer otherwise the next time:
+  // written at once into what is nearly always enough.
+  for (size_t size = size_t(64) << 10;;) {
+    auto *memory = static_cast<char *>(std::malloc(size));
+    if (!memory)
+      return outOfMemory(error, size, "the description of devices");
+    Text json(memory, size);
+    writeDevices(json);
+    if (json.size() < size) {
+      *out_json = memory;
+      return VIT_OK;
+    }
+    size = 2 * json.size();
+    std::free(memory);
+  }
 }

@@ -56,6 +56,8 @@ extern "C" const char *vit_status_name(vit_status status) {
     return "VIT_CANCELLED";
   case VIT_INTERNAL:
     return "VIT_INTERNAL";
+  case VIT_DEVICE_LOST:
+    return "VIT_DEVICE_LOST";
   default:
     return "unknown status";
   }

@@ -219,30 +219,46 @@ vit_status vit::runtime::findEntry(const vit_module &module, const char *name,
               module.name.data(), name, module.entry(0).name()->c_str());
 }
 
-vit_status vit::runtime::requireSchedule(const vit_module &module,
-                                         uint32_t entry, vit_error *error) {
+vit_status vit::runtime::requireCpuSchedule(const vit_module &module,
+                                            uint32_t entry, vit_error *error) {
   if (!module.levelIsKnown)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "VIT_CPU_LEVEL is set to no level: avx2, avx512 and none are");
   if (module.schedules[entry])
     return VIT_OK;
+  bool isTooOld = module.level == CpuLevel::None;
+  char offers[128];
+  std::snprintf(offers, sizeof offers, "this machine offers Cpu %s%s",
+                levelName(module.level),
+                isTooOld ? " (vit needs a processor with AVX2 and FMA)" : "");
+  return noSchedule(module, entry, schema::Target::Cpu, offers, !isTooOld,
+                    error);
+}
+
+vit_status vit::runtime::noSchedule(const vit_module &module, uint32_t entry,
+                                    schema::Target target, const char *offers,
+                                    bool compiles, vit_error *error) {
+  bool hasTarget = false;
   char have[256] = "";
   size_t used = 0;
   for (const schema::Schedule *s : *module.entry(entry).schedules()) {
+    hasTarget = hasTarget || s->target() == target;
+    if (used >= sizeof have)
+      continue;
     int added = std::snprintf(
         have + used, sizeof have - used, "%s%s %s", used ? ", " : "",
         schema::EnumNameTarget(s->target()), s->level()->c_str());
     used += size_t(added);
-    if (used >= sizeof have)
-      break;
   }
+  const char *option = hasTarget                          ? "--level"
+                       : target == schema::Target::Vulkan ? "--target vulkan"
+                       : target == schema::Target::Cuda   ? "--target cuda"
+                                                          : "--target cpu";
   return fail(error, VIT_UNSUPPORTED,
-              "'%s' cannot run here: it has code for %s, and this machine "
-              "offers Cpu %s%s",
-              module.name.data(), have, levelName(module.level),
-              module.level == CpuLevel::None
-                  ? " (vit needs a processor with AVX2 and FMA)"
-                  : "; compile it again with --level");
+              "'%s' cannot run here: it has code for %s, and %s%s%s",
+              module.name.data(), have, offers,
+              compiles ? "; compile it again with " : "",
+              compiles ? option : "");
 }
 
 extern "C" int32_t vit_module_entry_count(const vit_module *module) {
@@ -310,17 +326,11 @@ extern "C" vit_status vit_module_workspace_size(const vit_module *module,
     return fail(error, VIT_INVALID_ARGUMENT, "module or out_bytes is NULL");
   uint32_t index;
   VIT_TRY(findEntry(*module, entry, index, error));
-  VIT_TRY(requireSchedule(*module, index, error));
-  if (batch < 1 || batch > kMaxBatch)
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "a batch of %lld is not possible: 1 to %lld are",
-                static_cast<long long>(batch),
-                static_cast<long long>(kMaxBatch));
+  VIT_TRY(requireCpuSchedule(*module, index, error));
+  VIT_TRY(checkBatch(batch, error));
   if (!planSlots(*module->schedules[index], batch, nullptr, nullptr,
                  *out_bytes))
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "a batch of %lld needs more memory than there are addresses",
-                static_cast<long long>(batch));
+    return batchTooLarge(batch, error);
   return VIT_OK;
 }
 

@@ -8,8 +8,8 @@
 #ifndef VIT_RUNTIME_MODULE_H
 #define VIT_RUNTIME_MODULE_H
 
-#include "code.h"
-#include "cpu.h"
+#include "devices/cpu/code.h"
+#include "devices/cpu/cpu.h"
 #include "mapped_file.h"
 #include "verify.h"
 
@@ -34,7 +34,8 @@ struct vit_module {
   vit::runtime::CpuLevel level = vit::runtime::CpuLevel::None;
   bool levelIsKnown = true; ///< false: VIT_CPU_LEVEL is set to no level
   uint64_t seed = 0;
-  /// Per entry the schedule that this machine runs, NULL where there is none.
+  /// Per entry the schedule that this machine's processor runs, NULL where
+  /// there is none. Code for GPUs is chosen by their executors.
   vit::runtime::Array<const vit::schema::Schedule *> schedules;
   vit::runtime::Code code;
 
@@ -49,10 +50,17 @@ namespace vit::runtime {
 vit_status findEntry(const vit_module &module, const char *name,
                      uint32_t &index, vit_error *error);
 
-/// Fails, with what module and machine have, where the machine cannot run this
-/// entry.
-vit_status requireSchedule(const vit_module &module, uint32_t entry,
-                           vit_error *error);
+/// Fails, with what module and processor have, where the processor cannot run
+/// this entry.
+vit_status requireCpuSchedule(const vit_module &module, uint32_t entry,
+                              vit_error *error);
+
+/// Fails with VIT_UNSUPPORTED: what code the entry has, what the machine or
+/// device offers ("this machine offers Cpu avx2") and, where `compiles`, how to
+/// compile for that.
+vit_status noSchedule(const vit_module &module, uint32_t entry,
+                      schema::Target target, const char *offers, bool compiles,
+                      vit_error *error);
 
 /// Copies the caller's options of whatever version over defaults.
 template <typename Options>

@@ -67,6 +67,7 @@ vit_status vit_parameters::place(vit_error *error) {
   bytes = 0;
   for (uint32_t d = 0; d < derivedCount(); ++d) {
     HeldForm &form = forms[d];
+    form.version = 1;
     if (storedBytes(derived(d)) == 0) {
       form.data = reinterpret_cast<float *>(arena.data() + bytes);
       bytes += alignUp(derived(d).bytes(), 64);
@@ -245,10 +246,12 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
   }
   if (place.written)
     std::memcpy(place.written, data, size_t(total) * sizeof(float));
+  ++writes;
   for (uint32_t f = 0; f < derivedCount(); ++f) {
     if (!affected[f])
       continue;
     const schema::Derived &d = derived(f);
+    ++forms[f].version;
     int64_t offset = 0;
     for (uint32_t source : sourcesOf(d)) {
       bool isParameter = source < parameterCount();

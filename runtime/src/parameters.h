@@ -18,9 +18,10 @@ namespace vit::runtime {
 /// A derived form in memory.
 struct HeldForm {
   float *data;
-  bool mapped;   ///< in the private mapping of the module's file
-  bool borrowed; ///< in the caller's memory, which is never written
-  bool owned;    ///< a copy of a borrowed form, made when it was written
+  uint64_t version; ///< counts its writes, from 1
+  bool mapped;      ///< in the private mapping of the module's file
+  bool borrowed;    ///< in the caller's memory, which is never written
+  bool owned;       ///< a copy of a borrowed form, made when it was written
 };
 
 /// Where the present value of a parameter is: in a form that it can be read
@@ -46,6 +47,17 @@ struct vit_parameters {
   const char *findNotFinite() const;
 
   const float *form(uint32_t index) const { return forms[index].data; }
+  /// Changes with each write that touches the form, so that copies of it on a
+  /// device know that they are old. At least 1.
+  uint64_t version(uint32_t index) const { return forms[index].version; }
+  /// Says that the form was copied elsewhere: where it is mapped and was never
+  /// written, its pages need not stay in memory.
+  void forget(uint32_t index) const {
+    if (forms[index].mapped)
+      vit::runtime::forgetPages(forms[index].data, derived(index).bytes());
+  }
+  /// Changes with each write at all.
+  uint64_t version() const { return writes; }
   const vit::schema::Parameter &parameter(uint32_t index) const {
     return *module->root->parameters()->Get(index);
   }
@@ -74,6 +86,7 @@ private:
   vit::runtime::Array<vit::runtime::Place> places;
   vit::runtime::Array<unsigned char> arena; ///< forms that are made at load
   unsigned char *mapping = nullptr;
+  uint64_t writes = 1;
 };
 
 #endif // VIT_RUNTIME_PARAMETERS_H

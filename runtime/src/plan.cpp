@@ -108,4 +108,61 @@ bool checkCommand(const schema::Module &module, const schema::Entry &entry,
   return true;
 }
 
+vit_status fitsGpu(const schema::Schedule &schedule, int64_t batch,
+                   vit_error *error) {
+  constexpr uint64_t most = INT32_MAX;
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    if (command.kind() != schema::CommandKind::Dispatch)
+      continue;
+    uint64_t largest = 0;
+    evaluate(*command.units(), batch, largest);
+    for (uint32_t a = 0; command.arguments() && a < command.arguments()->size();
+         ++a) {
+      uint64_t bytes = 0;
+      evaluate(command.arguments()->Get(a)->bytes(), batch, bytes);
+      largest =
+          bytes / sizeof(float) > largest ? bytes / sizeof(float) : largest;
+    }
+    if (largest > most)
+      return fail(error, VIT_INVALID_ARGUMENT,
+                  "a batch of %lld is too large for a GPU: '%s' would count to "
+                  "%llu and %llu is the end; call it with smaller batches",
+                  static_cast<long long>(batch),
+                  command.name() ? command.name()->c_str() : "",
+                  static_cast<unsigned long long>(largest),
+                  static_cast<unsigned long long>(most));
+  }
+  return VIT_OK;
+}
+
+bool allBindingBytes(const schema::Entry &entry, int64_t batch,
+                     uint64_t alignment, uint64_t &bytes) {
+  bytes = 0;
+  for (const auto *list : {entry.inputs(), entry.outputs()})
+    for (const schema::Binding *binding : *list) {
+      uint64_t one;
+      if (!bindingBytes(*binding, batch, one))
+        return false;
+      bytes += alignUp(one, alignment);
+      if (bytes > kMaxExtent)
+        return false;
+    }
+  return true;
+}
+
+vit_status checkBatch(int64_t batch, vit_error *error) {
+  if (batch >= 1 && batch <= kMaxBatch)
+    return VIT_OK;
+  return fail(error, VIT_INVALID_ARGUMENT,
+              "a batch of %lld is not possible: 1 to %lld are",
+              static_cast<long long>(batch), static_cast<long long>(kMaxBatch));
+}
+
+vit_status batchTooLarge(int64_t batch, vit_error *error) {
+  return fail(error, VIT_INVALID_ARGUMENT,
+              "a batch of %lld needs more memory than there are addresses",
+              static_cast<long long>(batch));
+}
+
 } // namespace vit::runtime

@@ -13,6 +13,7 @@
 #ifndef VIT_RUNTIME_PLAN_H
 #define VIT_RUNTIME_PLAN_H
 
+#include "error.h"
 #include "module_generated.h"
 
 #include <cstddef>
@@ -33,6 +34,22 @@ bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
 bool checkCommand(const schema::Module &module, const schema::Entry &entry,
                   const schema::Command &command, int64_t batch,
                   const uint64_t *slotSizes, char *reason, size_t reasonSize);
+
+/// Checks that GPU kernels, which count elements and work units in 31 bits, can
+/// run the schedule at this batch. Fails with VIT_INVALID_ARGUMENT, naming the
+/// command, where they cannot.
+vit_status fitsGpu(const schema::Schedule &schedule, int64_t batch,
+                   vit_error *error);
+
+/// Bytes of all inputs and outputs of an entry, each up to a multiple of
+/// `alignment`; false where they exceed kMaxExtent.
+bool allBindingBytes(const schema::Entry &entry, int64_t batch,
+                     uint64_t alignment, uint64_t &bytes);
+
+/// VIT_INVALID_ARGUMENT where no call can have such a batch.
+vit_status checkBatch(int64_t batch, vit_error *error);
+/// The failure of a call whose numbers exceed 56 bits.
+vit_status batchTooLarge(int64_t batch, vit_error *error);
 
 } // namespace vit::runtime
 

@@ -8,11 +8,10 @@
 #ifndef VIT_RUNTIME_SESSION_H
 #define VIT_RUNTIME_SESSION_H
 
-#include "module.h"
-#include "parameters.h"
-#include "pool.h"
+#include "devices/device.h"
 
-/// A workspace and threads. For one thread at a time.
+/// Binds tensors, checks what is to be run, and has its executor run it. For
+/// one thread at a time.
 struct vit_session {
   explicit vit_session(vit_module *module) : module(module) {
     vit_module_retain(module);
@@ -23,29 +22,27 @@ struct vit_session {
   vit_status run(const char *entry, const vit_tensor *inputs,
                  int32_t inputCount, vit_tensor *outputs, int32_t outputCount,
                  vit_error *error);
+  vit_status workspaceSize(const char *entry, int64_t batch, uint64_t &bytes,
+                           vit_error *error) const;
 
   vit_module *module;
 
 private:
-  vit_status bind(const vit_tensor *inputs, int32_t inputCount,
-                  vit_tensor *outputs, int32_t outputCount, vit_error *error);
+  vit_status bind(const vit::schema::Entry &entry, const vit_tensor *inputs,
+                  int32_t inputCount, vit_tensor *outputs, int32_t outputCount,
+                  vit_error *error);
   vit_status plan(uint32_t entry, int64_t batch, vit_error *error);
-  vit_status makeRoom(vit_error *error);
-  bool workspaceBytes(int64_t batch, uint64_t &slots, uint64_t &total) const;
-  vit_status execute(vit_error *error);
-  void dispatch(const vit::schema::Command &command);
-  void *resolve(const vit::schema::Argument &argument) const;
+  bool workspaceBytes(uint32_t entry, int64_t batch, void *const *outputs,
+                      uint64_t &bytes) const;
+  vit_status checkBudget(uint32_t entry, vit_error *error) const;
 
   vit_parameters *parameters = nullptr;
   vit_session_options options = {};
-  int threads = 1;
-  vit::runtime::Pool pool;
+  vit::runtime::Executor *executor = nullptr;
 
   // The present call.
-  uint32_t entryIndex = 0;
-  const vit::schema::Schedule *schedule = nullptr;
   int64_t batch = 0;
-  vit::runtime::Array<void *> inputPointers;
+  vit::runtime::Array<const void *> inputPointers;
   vit::runtime::Array<void *> outputPointers; ///< NULL: left out
 
   // What the last plan was made for, and the plan.
@@ -53,11 +50,7 @@ private:
   int64_t plannedBatch = 0;
   vit::runtime::Array<uint64_t> slotSizes;
   vit::runtime::Array<uint64_t> slotOffsets;
-
-  /// Slots, then outputs that were left out, then each thread's scratch.
-  vit::runtime::Array<unsigned char> workspace;
-  unsigned char *scratch = nullptr;
-  uint64_t scratchStride = 0;
+  uint64_t slotBytes = 0;
 };
 
 #endif // VIT_RUNTIME_SESSION_H

@@ -540,8 +540,15 @@ vit_status Checker::images() {
     uint64_t size = image.data() ? image.data()->size() : 0;
     if (size == 0)
       return corrupt("%s is empty", what);
-    VIT_TRY(segment(image.data(), size, kPageSize, what));
+    if (image.format() > schema::ImageFormat::MAX)
+      return corrupt("%s is of an unknown format", what);
+    bool isCubin = image.format() == schema::ImageFormat::Cubin;
+    VIT_TRY(text(image.arch(), "the architecture of a cubin", !isCubin));
+    VIT_TRY(segment(image.data(), size, imageAlignment(image.format()), what));
     VIT_TRY(hash(*image.data(), image.hash(), what));
+    if (const char *reason =
+            checkImage(image.format(), segments + image.data()->offset(), size))
+      return corrupt("%s %s", what, reason);
   }
   return VIT_OK;
 }
@@ -606,19 +613,12 @@ vit_status Checker::schedule(const schema::Entry &entry,
     VIT_TRY(text(kernel.name(), "a kernel's name"));
     VIT_TRY(text(kernel.family(), "a kernel's family"));
     VIT_TRY(text(kernel.tile(), "a kernel's tile", true));
-    const char *label = kernel.name()->c_str();
-    if (kernel.image() >= count(module.images()))
-      return corrupt("kernel '%s' is in code image %u of %u", label,
-                     kernel.image(), count(module.images()));
-    if (kernel.entry() >= module.images()->Get(kernel.image())->data()->size())
-      return corrupt("kernel '%s' starts beyond its code image", label);
-    if (kernel.argument_count() > kMaxArguments)
-      return corrupt("kernel '%s' has %u arguments, at most %u are possible",
-                     label, kernel.argument_count(), kMaxArguments);
-    if (kernel.scratch() > kMaxScratch)
-      return corrupt("kernel '%s' wants %llu bytes of scratch memory", label,
-                     static_cast<unsigned long long>(kernel.scratch()));
   }
+  for (uint32_t i = 0; i < count(s.features()); ++i)
+    VIT_TRY(text(s.features()->Get(i), "a feature that code needs"));
+  char reason[256];
+  if (!checkCode(module, s, reason, sizeof reason))
+    return corrupt("%s", reason);
   Array<uint64_t> sizes;
   if (!sizes.allocate(allocator, count(s.slots())))
     return outOfMemory(error, count(s.slots()) * 8ull, "checks");

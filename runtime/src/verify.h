@@ -20,15 +20,12 @@
 #include "format.h"
 #include "memory.h"
 #include "module_generated.h"
+#include "verify_code.h"
 
 namespace vit::runtime {
 
 /// No dimension, and no number of elements, is larger than this.
 inline constexpr int64_t kMaxElements = int64_t(1) << 44;
-/// No kernel takes more arguments.
-inline constexpr uint32_t kMaxArguments = 64;
-/// No kernel's scratch memory, per thread, is larger.
-inline constexpr uint64_t kMaxScratch = uint64_t(1) << 30;
 
 /// Checks the first bytes of a file of `size` bytes and copies them to
 /// `header`. `name` is the file's, for messages.

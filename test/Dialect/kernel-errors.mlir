@@ -352,8 +352,8 @@ func.func private @channels_c1(tensor<4xf32, #kernel.channels<group = -1>>)
 
 // -----
 
-// expected-error @+1 {{C2: a tensor in channels must be [width] or [tokens, width]}}
-func.func private @channels_c2_rank(tensor<?x5x4xf32, #kernel.channels<>>)
+// expected-error @+1 {{C2: a tensor in channels must be [width], [rows, width] or [batch, tokens, width]}}
+func.func private @channels_c2_rank(tensor<?x3x5x4xf32, #kernel.channels<>>)
 
 // -----
 
@@ -365,6 +365,14 @@ func.func private @channels_c2_group(tensor<4xf32, #kernel.channels<group = 3>>)
 func.func @tile_c1(%x: tensor<?x5x4xf32>) {
   // expected-error @+1 {{C1: rows, cols and chunk must be positive, not 6, 16 and 0}}
   %0 = kernel.take %x from 0 tile<rows = 6, cols = 16, chunk = 0> : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @tile_c2(%x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C2: threads, thread_rows and thread_cols must be positive or all 0, not 64, 8 and 0}}
+  %0 = kernel.take %x from 0 tile<rows = 6, cols = 16, chunk = 1, threads = 64, thread_rows = 8> : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
   return
 }
 

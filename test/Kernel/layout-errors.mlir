@@ -34,3 +34,18 @@ func.func @argument(%x: tensor<?x8xf32>, %b: tensor<8xf32>) -> tensor<?x8xf32> {
   } : tensor<?x8xf32> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+func.func @kinds(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %y = kernel.map %x tile<rows = 6, cols = 16, chunk = 1> {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : tensor<?x8xf32> -> tensor<?x8xf32>
+  // expected-error @+1 {{has a tile for another kind of target than the entry's first kernel}}
+  %z = kernel.map %y tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : tensor<?x8xf32> -> tensor<?x8xf32>
+  return %z : tensor<?x8xf32>
+}

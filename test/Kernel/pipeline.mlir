@@ -1,5 +1,7 @@
 // RUN: vit-opt %s --vit-to-cpu | FileCheck %s --check-prefixes=CHECK,ALL
 // RUN: vit-opt %s --vit-to-cpu='level=avx2 batch=4 outputs=hidden,logits skip=fuse' | FileCheck %s --check-prefixes=CHECK,SOME
+// RUN: vit-opt %s --vit-to-vulkan='level=direct outputs=hidden,logits skip=fuse' | FileCheck %s --check-prefixes=CHECK,SOME
+// RUN: vit-opt %s --vit-to-cuda | FileCheck %s --check-prefixes=CHECK,ALL
 // RUN: not vit-opt %s --vit-to-cpu='skip=tile' 2>&1 | FileCheck %s --check-prefix=SKIP
 
 // SKIP: error: cannot leave out 'tile'; optional are simplify, narrow-tokens, fuse

@@ -28,7 +28,7 @@ func.func @no_tile(%x: !x, %w: !w) -> !x {
 
 !x = tensor<?x17x32xf32, #kernel.blocked<rows = 6>>
 func.func @no_vector_form(%x: !x) -> !x {
-  // expected-error @+1 {{has scalar code that the CPU target cannot vectorise: math.log; use f32 arith and math ops}}
+  // expected-error @+1 {{has scalar code that the targets cannot vectorise: math.log; use f32 arith and math ops}}
   %y = kernel.map %x {
   ^bb0(%a: f32):
     %0 = math.log %a : f32

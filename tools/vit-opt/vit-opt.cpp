@@ -8,6 +8,7 @@
 #include "vit/Dialect/Registration.h"
 
 #include "vit/Passes.h"
+#include "vit/Target/Codegen.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
@@ -36,6 +37,7 @@ static void registerLoweringPasses() {
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::vit::registerVitDialects(registry);
+  mlir::vit::registerSimtCodegen(registry);
   mlir::registerTransformsPasses();
   registerLoweringPasses();
   mlir::vit::registerVitPasses();

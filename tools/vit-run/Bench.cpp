@@ -5,12 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DeviceList.h"
 #include "Options.h"
 #include "Peak.h"
 #include "Runner.h"
 #include "Support.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -48,32 +47,58 @@ struct Op {
 /// Runs with timing on, once the plain runs are over.
 std::vector<Op> measureOps(Model &model, const Tensor &input,
                            const std::vector<std::string> &outputs,
-                           int64_t runs, std::vector<Event> &trace) {
-  std::vector<Event> events;
-  std::unique_ptr<Runner> runner = Runner::create(model, &events);
+                           int64_t runs, EventLog &log) {
+  std::unique_ptr<Runner> runner = Runner::create(model, &log);
   std::vector<Op> ops;
   runner->run(input, outputs);
+  EventLog first;
   for (int64_t run = 0; run < runs; ++run) {
-    events.clear();
+    log.commands.clear();
+    log.calls.clear();
     runner->run(input, outputs);
-    ops.resize(events.size());
-    for (size_t i = 0; i < events.size(); ++i) {
-      ops[i].name = events[i].name;
-      ops[i].kernel = events[i].kernel;
-      ops[i].flop = events[i].flop;
-      ops[i].seconds.push_back((events[i].end - events[i].begin) * 1e-9);
+    ops.resize(log.commands.size());
+    for (size_t i = 0; i < ops.size(); ++i) {
+      const Event &event = log.commands[i];
+      ops[i].name = event.name;
+      ops[i].kernel = event.kernel;
+      ops[i].flop = event.flop;
+      ops[i].seconds.push_back((event.end - event.begin) * 1e-9);
     }
     if (run == 0)
-      trace = events;
+      first = log;
   }
+  log = first;
   return ops;
 }
 
+/// What passes until the first result is there, in seconds.
+struct Start {
+  double module = 0;   ///< compile, or find and map the module
+  double weights = 0;  ///< open or draw them
+  double session = 0;  ///< open the device, build its kernels, upload
+  double firstRun = 0; ///< the first call, in which drivers may compile
+
+  double total() const { return module + weights + session + firstRun; }
+};
+
 void bench(const BenchOptions &options) {
   checkCommonOptions(options);
+  Start start;
+  double last = now();
+  auto takeTime = [&last] {
+    double before = last;
+    last = now();
+    return last - before;
+  };
   Model model(options, options.output.empty()
                            ? std::vector<std::string>()
                            : std::vector<std::string>{options.output});
+  if (!options.isReference()) {
+    model.module();
+    start.module = takeTime();
+    model.parameters();
+    start.weights = takeTime();
+  }
   Tensor input;
   if (!options.input.empty()) {
     input = readNpy(options.input);
@@ -93,8 +118,14 @@ void bench(const BenchOptions &options) {
     outputs.push_back(options.output);
 
   std::vector<double> times;
+  uint64_t workspace = 0;
   {
+    takeTime();
     std::unique_ptr<Runner> runner = Runner::create(model);
+    start.session = takeTime();
+    runner->run(input, outputs);
+    start.firstRun = takeTime();
+    workspace = runner->workspaceBytes(batch);
     // Pages, caches and clocks settle.
     double begin = now();
     for (int i = 0; i < 3 || (i < 50 && now() - begin < 0.2); ++i)
@@ -111,31 +142,31 @@ void bench(const BenchOptions &options) {
   double middle = median(times);
 
   std::vector<Op> ops;
-  std::vector<Event> trace;
+  EventLog log;
   double flop = 0, peak = 0;
   int threads = options.threads > 0 ? options.threads : usableCores();
-  std::string level = "reference";
-  uint64_t workspace = 0;
+  nlohmann::ordered_json device = findDevice(options.device);
+  std::string level = options.isReference() ? "reference"
+                      : options.isGpu()     ? device.value("level", "")
+                                            : cpuLevel(options.level);
   if (!options.isReference()) {
     ops = measureOps(model, input, outputs, std::max<int64_t>(3, options.runs),
-                     trace);
+                     log);
     for (const Op &op : ops)
       flop += op.flop;
-    level = cpuLevel(options.level);
-    peak = measurePeakFlops(level, threads);
-    vit_error error;
-    check(vit_module_workspace_size(model.module(), nullptr, batch, &workspace,
-                                    &error),
-          error);
+    // What a GPU could do at most is not measured.
+    peak = options.isGpu() ? 0 : measurePeakFlops(level, threads);
   }
   if (!options.trace.empty())
-    writeTrace(options.trace, trace);
+    writeTrace(options.trace, log);
 
   double achieved = flop / middle;
   if (options.json) {
     nlohmann::ordered_json report = {
         {"file", options.model},
         {"batch", batch},
+        {"device", device.value("device", options.device)},
+        {"device_name", device.value("name", "")},
         {"threads", threads},
         {"level", level},
         {"runs", times.size()},
@@ -147,7 +178,13 @@ void bench(const BenchOptions &options) {
         {"peak_gflop_per_s", peak * 1e-9},
         {"share_of_peak", peak > 0 ? achieved / peak : 0},
         {"workspace_bytes", workspace},
-        {"peak_rss_bytes", peakResidentBytes()}};
+        {"peak_rss_bytes", peakResidentBytes()},
+        {"first_result",
+         {{"ms", start.total() * 1e3},
+          {"module_ms", start.module * 1e3},
+          {"weights_ms", start.weights * 1e3},
+          {"session_ms", start.session * 1e3},
+          {"first_run_ms", start.firstRun * 1e3}}}};
     if (options.ops) {
       nlohmann::ordered_json list = nlohmann::ordered_json::array();
       for (const Op &op : ops) {
@@ -162,20 +199,31 @@ void bench(const BenchOptions &options) {
     std::printf("%s\n", report.dump().c_str());
     return;
   }
-  std::printf("batch %lld, %d thread%s, %s: median %.3f ms, least %.3f ms "
+  std::string where =
+      options.isGpu()
+          ? device.value("device", options.device) + " " +
+                device.value("name", "")
+          : std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+  std::printf("batch %lld, %s, %s: median %.3f ms, least %.3f ms "
               "(%zu runs), %.1f images/s\n",
-              static_cast<long long>(batch), threads, threads == 1 ? "" : "s",
-              level.c_str(), middle * 1e3, least * 1e3, times.size(),
-              batch / middle);
+              static_cast<long long>(batch), where.c_str(), level.c_str(),
+              middle * 1e3, least * 1e3, times.size(), batch / middle);
   if (peak > 0)
     std::printf("%.2f GFLOP, %.1f GFLOP/s, %.0f %% of %.1f GFLOP/s (measured "
                 "FMA peak)\n",
                 flop * 1e-9, achieved * 1e-9, 100 * achieved / peak,
                 peak * 1e-9);
-  if (!options.isReference())
+  else if (flop > 0)
+    std::printf("%.2f GFLOP, %.1f GFLOP/s\n", flop * 1e-9, achieved * 1e-9);
+  if (!options.isReference()) {
     std::printf("workspace %s, peak resident memory %s\n",
                 bytesText(workspace).c_str(),
                 bytesText(peakResidentBytes()).c_str());
+    std::printf("first result after %.1f ms: module %.1f, weights %.1f, "
+                "session %.1f, first run %.1f\n",
+                start.total() * 1e3, start.module * 1e3, start.weights * 1e3,
+                start.session * 1e3, start.firstRun * 1e3);
+  }
   if (!options.ops)
     return;
   double total = 0;

@@ -102,7 +102,7 @@ static fs::path cacheFolder() {
   return {};
 }
 
-std::string cachePath(const CommonOptions &options, const std::string &level,
+std::string cachePath(const CommonOptions &options, const std::string &target,
                       const std::string &outputs) {
   fs::path folder = cacheFolder();
   if (folder.empty())
@@ -120,7 +120,7 @@ std::string cachePath(const CommonOptions &options, const std::string &level,
   hash.add(options.weights);
   hash.add(options.allowUnused ? "allow-unused" : "");
   hash.add(options.precision);
-  hash.add(level);
+  hash.add(target);
   hash.add(outputs);
   hash.add(join(options.skipPasses, ","));
   return (folder / (hash.hex() + ".vitm")).string();

@@ -159,9 +159,9 @@ void classify(const ClassifyOptions &options) {
       attention = {"*"};
     names.insert(names.end(), attention.begin(), attention.end());
   }
-  std::vector<Event> events;
+  EventLog log;
   std::unique_ptr<Runner> runner =
-      Runner::create(model, options.trace.empty() ? nullptr : &events);
+      Runner::create(model, options.trace.empty() ? nullptr : &log);
 
   nlohmann::ordered_json report = nlohmann::ordered_json::array();
   constexpr size_t kBatch = 16;
@@ -231,7 +231,7 @@ void classify(const ClassifyOptions &options) {
   else if (wantsAttention)
     std::printf("attention map written to %s\n", options.attention.c_str());
   if (!options.trace.empty())
-    writeTrace(options.trace, events);
+    writeTrace(options.trace, log);
 }
 
 } // namespace

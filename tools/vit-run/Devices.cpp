@@ -5,18 +5,43 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DeviceList.h"
 #include "Options.h"
 #include "Support.h"
 
-#include <nlohmann/json.hpp>
-
+#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 
 namespace vit::tools {
 
 static std::string valueText(const nlohmann::ordered_json &value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  if (value.is_string())
+    return value.get<std::string>();
+  if (!value.is_array())
+    return value.dump();
+  std::vector<std::string> items;
+  for (const nlohmann::ordered_json &item : value)
+    items.push_back(valueText(item));
+  return join(items, ", ");
+}
+
+/// Whether the runtime means bytes.
+static bool isBytes(const std::string &key) {
+  return key == "memory" || key == "workgroup_memory" ||
+         key.rfind("max_", 0) == 0;
+}
+
+/// "workgroup_memory" as people write it.
+static std::string words(std::string key) {
+  std::replace(key.begin(), key.end(), '_', ' ');
+  return key;
+}
+
+static std::string headline(const nlohmann::ordered_json &device) {
+  std::string line = device.value("device", "");
+  if (std::string why = device.value("unavailable", ""); !why.empty())
+    return line + "  not available: " + why;
+  return line + "  " + device.value("name", "");
 }
 
 void addDevices(CLI::App &app) {
@@ -25,22 +50,22 @@ void addDevices(CLI::App &app) {
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print JSON");
   command->callback([json] {
-    char *text = nullptr;
-    vit_error error;
-    check(vit_devices_describe(&text, &error), error);
-    std::string description = text;
-    std::free(text);
+    nlohmann::ordered_json devices = listDevices();
     if (*json) {
-      std::printf("%s\n", description.c_str());
+      std::printf(
+          "%s\n",
+          devices.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+              .c_str());
       return;
     }
-    for (const nlohmann::ordered_json &device :
-         nlohmann::ordered_json::parse(description)) {
-      std::string line;
+    for (const nlohmann::ordered_json &device : devices) {
+      std::printf("%s\n", headline(device).c_str());
       for (const auto &[key, value] : device.items())
-        line += line.empty() ? valueText(value)
-                             : "  " + key + " " + valueText(value);
-      std::printf("%s\n", line.c_str());
+        if (key != "device" && key != "name" && key != "unavailable")
+          std::printf("  %s %s\n", words(key).c_str(),
+                      isBytes(key) && value.is_number_unsigned()
+                          ? bytesText(value).c_str()
+                          : valueText(value).c_str());
     }
     std::printf("reference  plain loops in double, for comparison\n");
   });

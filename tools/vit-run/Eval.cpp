@@ -62,9 +62,9 @@ void eval(const EvalOptions &options) {
   if (total == 0)
     throw Error(options.data + " holds no pictures");
 
-  std::vector<Event> events;
+  EventLog log;
   std::unique_ptr<Runner> runner =
-      Runner::create(model, options.trace.empty() ? nullptr : &events);
+      Runner::create(model, options.trace.empty() ? nullptr : &log);
   Progress progress(total);
   int64_t top1 = 0, top5 = 0, classes = 0;
   double loss = 0;
@@ -121,7 +121,7 @@ void eval(const EvalOptions &options) {
     std::printf("loss   %.4f\n%.1f images/s\n", loss / total, total / seconds);
   }
   if (!options.trace.empty())
-    writeTrace(options.trace, events);
+    writeTrace(options.trace, log);
 }
 
 } // namespace

@@ -52,9 +52,9 @@ void infer(const InferOptions &options) {
   input.name = inputFile.name;
 
   Model model(options, hasDefault ? std::vector<std::string>() : names);
-  std::vector<Event> events;
+  EventLog log;
   std::unique_ptr<Runner> runner =
-      Runner::create(model, options.trace.empty() ? nullptr : &events);
+      Runner::create(model, options.trace.empty() ? nullptr : &log);
   std::vector<Tensor> outputs = runner->run(input, names);
   for (const NamedFile &file : files) {
     const Tensor *output = &outputs.front();
@@ -68,7 +68,7 @@ void infer(const InferOptions &options) {
     check(vit_npy_write(file.file.c_str(), &view, &error), error);
   }
   if (!options.trace.empty())
-    writeTrace(options.trace, events);
+    writeTrace(options.trace, log);
 }
 
 } // namespace

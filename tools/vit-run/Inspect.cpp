@@ -91,11 +91,20 @@ void printSchedule(const Json &schedule) {
                     : "",
                 result.c_str(), text(command, "name").c_str());
   }
-  std::printf("    %-18s %-11s %5s  %s\n", "kernel", "family", "uses", "tile");
-  for (const Json &kernel : schedule.at("kernels"))
-    std::printf("    %-18s %-11s %5d  %s\n", text(kernel, "name").c_str(),
-                text(kernel, "family").c_str(), uses[text(kernel, "name")],
-                text(kernel, "tile").c_str());
+  bool isGpu = text(schedule, "target") != "Cpu";
+  std::printf("    %-18s %-11s %5s  %s%s\n", "kernel", "family", "uses",
+              isGpu ? "threads     shared  " : "", "tile");
+  for (const Json &kernel : schedule.at("kernels")) {
+    std::printf("    %-18s %-11s %5d  ", text(kernel, "name").c_str(),
+                text(kernel, "family").c_str(), uses[text(kernel, "name")]);
+    if (isGpu)
+      std::printf("%7d %10s  ", kernel.value("threads", 0),
+                  bytesText(kernel.value("shared", uint64_t(0))).c_str());
+    std::printf("%s\n", text(kernel, "tile").c_str());
+  }
+  if (auto features = schedule.find("features");
+      features != schedule.end() && !features->empty())
+    std::printf("    needs %s\n", features->dump().c_str());
   uint64_t bytes = 0;
   int index = 0;
   for (const Json &slot : schedule.at("slots")) {

@@ -9,8 +9,7 @@
 
 #include "Cache.h"
 #include "CompilerLibrary.h"
-
-#include <nlohmann/json.hpp>
+#include "DeviceList.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -24,21 +23,6 @@ namespace vit::tools {
 static bool endsWith(const std::string &text, const std::string &end) {
   return text.size() >= end.size() &&
          text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
-std::string cpuLevel(const std::string &limit) {
-  char *text = nullptr;
-  vit_error error;
-  check(vit_devices_describe(&text, &error), error);
-  nlohmann::json devices =
-      nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  std::free(text);
-  std::string level = "none";
-  if (devices.is_array())
-    for (const nlohmann::json &device : devices)
-      if (device.is_object() && device.value("device", "") == "cpu")
-        level = device.value("level", "none");
-  return level == "avx512" && limit == "avx2" ? limit : level;
 }
 
 Model::Model(const CommonOptions &options, std::vector<std::string> outputs)
@@ -71,7 +55,8 @@ Model::Model(const CommonOptions &options, std::vector<std::string> outputs)
 vit_status Model::load(const std::string &path, vit_error &error) {
   vit_module_options moduleOptions = {};
   moduleOptions.struct_size = sizeof(moduleOptions);
-  moduleOptions.level = options.level.empty() ? nullptr : options.level.c_str();
+  bool limitsCpu = !options.isGpu() && !options.level.empty();
+  moduleOptions.level = limitsCpu ? options.level.c_str() : nullptr;
   moduleOptions.seed = options.seed;
   vit_module *module = nullptr;
   vit_status status =
@@ -80,7 +65,8 @@ vit_status Model::load(const std::string &path, vit_error &error) {
   return status;
 }
 
-void Model::compileTo(const std::string &path, const std::string &level) {
+void Model::compileTo(const std::string &path, const std::string &target,
+                      const std::string &level) {
   std::string names = join(outputs, ","), skip = join(options.skipPasses, ",");
   vit_compiler_request request = {};
   request.struct_size = sizeof(request);
@@ -94,7 +80,8 @@ void Model::compileTo(const std::string &path, const std::string &level) {
   request.dump_directory =
       options.dumpIr.empty() ? nullptr : options.dumpIr.c_str();
   request.output_path = path.c_str();
-  request.levels = level.c_str();
+  request.targets = target.c_str();
+  request.levels = level.empty() ? nullptr : level.c_str();
   request.precision = options.precision.c_str();
   // The cache need not hold the weights a second time.
   request.parameters = VIT_COMPILER_REFERENCE;
@@ -102,20 +89,29 @@ void Model::compileTo(const std::string &path, const std::string &level) {
   runCompiler(request);
   if (options.verbose)
     std::fprintf(stderr, "compiled %s for %s in %.2f s\n",
-                 options.model.c_str(), level.c_str(), now() - begin);
+                 options.model.c_str(),
+                 level.empty() ? target.c_str() : level.c_str(), now() - begin);
 }
 
 void Model::compileAndLoad() {
-  std::string level = cpuLevel(options.level);
-  if (level == "none" && !options.isReference())
-    throw Error("this processor (or VIT_CPU_LEVEL) offers no level that vit "
-                "has code for; avx2 with fma is the least (--device reference "
-                "runs anywhere, slowly)");
-  if (level == "none")
-    level = "avx2";
+  // Of a GPU's levels all but where one is asked for: which of them the device
+  // takes is the runtime's business.
+  std::string target = options.isGpu() ? options.family() : "cpu";
+  std::string level = options.level;
+  if (!options.isGpu()) {
+    level = cpuLevel(options.level);
+    if (level == "none" && !options.isReference())
+      throw Error("this processor (or VIT_CPU_LEVEL) offers no level that vit "
+                  "has code for; avx2 with fma is the least (--device "
+                  "reference runs anywhere, slowly)");
+    if (level == "none")
+      level = "avx2";
+  }
   vit_error error;
   std::string cached =
-      options.noCache ? "" : cachePath(options, level, join(outputs, ","));
+      options.noCache
+          ? ""
+          : cachePath(options, target + ":" + level, join(outputs, ","));
   if (!cached.empty()) {
     // What is there may be damaged: whatever fails to load is made anew.
     if (options.dumpIr.empty() && access(cached.c_str(), R_OK) == 0 &&
@@ -124,7 +120,7 @@ void Model::compileAndLoad() {
         std::fprintf(stderr, "found in the cache: %s\n", cached.c_str());
       return;
     }
-    compileTo(cached, level);
+    compileTo(cached, target, level);
     check(load(cached, error), error);
     return;
   }
@@ -138,7 +134,7 @@ void Model::compileAndLoad() {
                 "be written");
   close(file);
   try {
-    compileTo(path, level);
+    compileTo(path, target, level);
   } catch (...) {
     unlink(path.c_str());
     throw;

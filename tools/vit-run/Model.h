@@ -46,7 +46,8 @@ public:
 private:
   vit_status load(const std::string &path, vit_error &error);
   void compileAndLoad();
-  void compileTo(const std::string &path, const std::string &level);
+  void compileTo(const std::string &path, const std::string &target,
+                 const std::string &level);
 
   CommonOptions options;
   std::vector<std::string> outputs;
@@ -58,10 +59,6 @@ private:
 /// What users call a parameter: its checkpoint's name, and the model's own in
 /// brackets where that differs.
 std::string parameterName(const vit_binding_info &info);
-
-/// The CPU level that a module would be run at here: "avx512", "avx2", or
-/// "none". `limit` empty: no limit beside VIT_CPU_LEVEL.
-std::string cpuLevel(const std::string &limit);
 
 } // namespace vit::tools
 

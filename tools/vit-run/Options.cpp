@@ -9,6 +9,10 @@
 
 #include "Support.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
 namespace vit::tools {
 
 void addCommonOptions(CLI::App &command, CommonOptions &options) {
@@ -20,13 +24,15 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       ->type_name("MODEL");
   command
       .add_option("--device", options.device,
-                  "cpu, or reference: plain loops in double")
+                  "cpu; vulkan, vulkan:N or vulkan:PART OF NAME; cuda or "
+                  "cuda:N; or reference: plain loops in double")
       ->capture_default_str();
   command.add_option("--precision", options.precision, "f32")
       ->capture_default_str();
   command
       .add_option("--level", options.level,
-                  "CPU level to use at most: avx2 or avx512")
+                  "Level to use at most: avx2 or avx512 on the cpu; direct, "
+                  "tiled or tiled_256 on vulkan; sm_80 on cuda")
       ->type_name("LEVEL");
   command
       .add_option("--threads", options.threads,
@@ -67,22 +73,33 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
                    "Say on standard error what is compiled, loaded and needed");
 }
 
+/// The levels of each device.
+static const std::map<std::string, std::vector<std::string>> kLevels = {
+    {"cpu", {"avx2", "avx512"}},
+    {"reference", {"avx2", "avx512"}},
+    {"vulkan", {"direct", "tiled", "tiled_256"}},
+    {"cuda", {"sm_80"}}};
+
 void checkCommonOptions(const CommonOptions &options) {
-  std::string family = options.device.substr(0, options.device.find(':'));
-  if (family == "vulkan" || family == "cuda")
+  std::string family = options.family();
+  auto levels = kLevels.find(family);
+  bool hasPart = options.device.find(':') != std::string::npos;
+  if (levels == kLevels.end() || (hasPart && !options.isGpu()))
     throw Error("--device " + options.device +
-                ": this build runs on cpu and reference only");
-  if (options.device != "cpu" && options.device != "reference")
-    throw Error("--device " + options.device +
-                " is unknown; choose cpu or reference");
+                " is unknown; choose cpu, vulkan[:N or name], cuda[:N] or "
+                "reference");
   if (options.precision == "bf16")
     throw Error("--precision bf16 is not in this build yet; use f32");
   if (options.precision != "f32")
     throw Error("--precision " + options.precision + " is unknown; use f32");
-  if (!options.level.empty() && options.level != "avx2" &&
-      options.level != "avx512")
-    throw Error("--level " + options.level +
-                " is unknown; choose avx2 or avx512");
+  const std::vector<std::string> &known = levels->second;
+  if (!options.level.empty() &&
+      std::find(known.begin(), known.end(), options.level) == known.end())
+    throw Error("--level " + options.level + " is unknown on " + family +
+                "; choose " + join(known, " or "));
+  // A module may hold several levels; the runtime asks the environment.
+  if (!options.level.empty() && family == "vulkan")
+    setenv("VIT_VULKAN_LEVEL", options.level.c_str(), /*overwrite=*/1);
   for (const std::string &pass : options.skipPasses)
     if (pass != "simplify" && pass != "narrow-tokens" && pass != "fuse")
       throw Error(

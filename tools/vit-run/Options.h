@@ -22,7 +22,7 @@ struct CommonOptions {
   std::string device = "cpu";
   std::string precision = "f32";
   std::string weights;
-  std::string level;  ///< At most this CPU level; empty: the best.
+  std::string level;  ///< At most this level of the device; empty: the best.
   std::string trace;  ///< File for a Chrome/Perfetto trace; empty: none.
   std::string dumpIr; ///< Folder for the compiler's steps; empty: none.
   std::vector<std::string> skipPasses;
@@ -33,7 +33,10 @@ struct CommonOptions {
   bool noCache = false;
   bool verbose = false;
 
+  /// What `device` is one of: "cpu", "vulkan", "cuda" or "reference".
+  std::string family() const { return device.substr(0, device.find(':')); }
   bool isReference() const { return device == "reference"; }
+  bool isGpu() const { return family() == "vulkan" || family() == "cuda"; }
 };
 
 void addCommonOptions(CLI::App &command, CommonOptions &options);

@@ -31,18 +31,21 @@ void checkInput(const Tensor &input, const vit_binding_info &info) {
 
 namespace {
 
-class CpuRunner : public Runner {
+/// A session of the runtime.
+class SessionRunner : public Runner {
 public:
-  CpuRunner(Model &model, std::vector<Event> *events) : Runner(model) {
+  SessionRunner(Model &model, EventLog *log) : Runner(model), log(log) {
     const CommonOptions &options = model.getOptions();
     vit_session_options sessionOptions = {};
     sessionOptions.struct_size = sizeof(sessionOptions);
     sessionOptions.parameters = model.parameters();
     sessionOptions.threads = options.threads;
     sessionOptions.memory_budget = options.memory;
-    if (events) {
-      sessionOptions.on_event = appendEvent;
-      sessionOptions.event_context = events;
+    sessionOptions.device = options.device.c_str();
+    if (log) {
+      log->device = options.device;
+      sessionOptions.on_event = appendCommand;
+      sessionOptions.event_context = log;
     }
     vit_session *created = nullptr;
     vit_error error;
@@ -51,6 +54,15 @@ public:
     session.reset(created);
     input = model.inputInfo();
     outputs = model.outputInfos();
+  }
+
+  uint64_t workspaceBytes(int64_t batch) override {
+    vit_error error;
+    uint64_t bytes = 0;
+    check(vit_session_workspace_size(session.get(), nullptr, batch, &bytes,
+                                     &error),
+          error);
+    return bytes;
   }
 
 protected:
@@ -85,9 +97,13 @@ protected:
     for (Tensor &result : results)
       views.push_back(result.view());
     vit_error error;
+    uint64_t begin = nanoseconds();
     check(vit_session_run(session.get(), nullptr, &in, 1, views.data(),
                           static_cast<int32_t>(views.size()), &error),
           error);
+    if (log)
+      log->calls.push_back({"batch " + std::to_string(tensor.dims[0]), "",
+                            begin, nanoseconds()});
     return results;
   }
 
@@ -104,16 +120,13 @@ private:
   }
 
   void sayWorkspace(int64_t batch) {
-    vit_error error;
-    uint64_t bytes = 0;
-    check(vit_module_workspace_size(model.module(), nullptr, batch, &bytes,
-                                    &error),
-          error);
     std::fprintf(stderr, "batch %lld needs %s of workspace\n",
-                 static_cast<long long>(batch), bytesText(bytes).c_str());
+                 static_cast<long long>(batch),
+                 bytesText(workspaceBytes(batch)).c_str());
     saidBatch = batch;
   }
 
+  EventLog *log;
   SessionHandle session;
   vit_binding_info input = {};
   std::vector<vit_binding_info> outputs;
@@ -178,11 +191,10 @@ int64_t findNotFinite(const Tensor &tensor) {
 
 } // namespace
 
-std::unique_ptr<Runner> Runner::create(Model &model,
-                                       std::vector<Event> *events) {
+std::unique_ptr<Runner> Runner::create(Model &model, EventLog *log) {
   if (model.getOptions().isReference())
     return std::make_unique<ReferenceRunner>(model);
-  return std::make_unique<CpuRunner>(model, events);
+  return std::make_unique<SessionRunner>(model, log);
 }
 
 std::vector<Tensor> Runner::run(const Tensor &input,

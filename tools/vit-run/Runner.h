@@ -19,10 +19,9 @@ namespace vit::tools {
 /// Runs a model on one device.
 class Runner {
 public:
-  /// `events` may be null; else every command that runs is appended to it (cpu
-  /// only). It must outlive the runner.
-  static std::unique_ptr<Runner> create(Model &model,
-                                        std::vector<Event> *events = nullptr);
+  /// `log` may be null; else every call, and every command that runs for it, is
+  /// appended to it (not by the reference). It must outlive the runner.
+  static std::unique_ptr<Runner> create(Model &model, EventLog *log = nullptr);
   virtual ~Runner() = default;
 
   /// The outputs called `names` (empty: the default one) for `input`, whose
@@ -31,6 +30,10 @@ public:
   /// infinity, and says where it comes from.
   std::vector<Tensor> run(const Tensor &input,
                           const std::vector<std::string> &names);
+
+  /// Bytes that a call with this batch needs beside the weights; 0 where that
+  /// is not known.
+  virtual uint64_t workspaceBytes(int64_t) { return 0; }
 
 protected:
   explicit Runner(Model &model) : model(model) {}

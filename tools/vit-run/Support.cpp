@@ -15,6 +15,7 @@
 #include <fstream>
 #include <sstream>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace vit::tools {
@@ -147,6 +148,12 @@ double now() {
   return std::chrono::duration<double>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+uint64_t nanoseconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000u + time.tv_nsec;
 }
 
 uint64_t peakResidentBytes() {

@@ -87,6 +87,8 @@ void writeFile(const std::string &path, const std::string &text);
 
 /// Seconds of a clock that only goes forward.
 double now();
+/// CLOCK_MONOTONIC, on which events are.
+uint64_t nanoseconds();
 
 /// Most memory this process has held, in bytes.
 uint64_t peakResidentBytes();

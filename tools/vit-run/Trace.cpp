@@ -11,45 +11,86 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <unistd.h>
 
 namespace vit::tools {
 
-void appendEvent(void *events, const vit_event *event) {
-  static_cast<std::vector<Event> *>(events)->push_back(
+void appendCommand(void *log, const vit_event *event) {
+  static_cast<EventLog *>(log)->commands.push_back(
       {event->name ? event->name : "", event->kernel ? event->kernel : "",
        event->begin_ns, event->end_ns, event->flop});
 }
 
-void writeTrace(const std::string &path, const std::vector<Event> &events) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  int process = static_cast<int>(getpid());
-  list.push_back({{"name", "process_name"},
-                  {"ph", "M"},
-                  {"pid", process},
-                  {"tid", 0},
-                  {"args", {{"name", "vit-run"}}}});
-  uint64_t origin = events.empty() ? 0 : events.front().begin;
-  for (const Event &event : events) {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// One process with a track per thread, times counted from `origin`.
+class TraceWriter {
+public:
+  explicit TraceWriter(uint64_t origin) : origin(origin) {
+    name("process_name", /*track=*/0, "vit-run");
+  }
+
+  void nameTrack(int track, const std::string &text) {
+    name("thread_name", track, text);
+  }
+
+  void add(int track, const Event &event) {
     double seconds = (event.end - event.begin) * 1e-9;
-    nlohmann::ordered_json arguments = {{"kernel", event.kernel}};
+    Json arguments = Json::object();
+    if (!event.kernel.empty())
+      arguments["kernel"] = event.kernel;
     if (event.flop > 0 && seconds > 0)
       arguments["gflop_per_s"] = event.flop / seconds * 1e-9;
     // Microseconds, as the format wants them.
     list.push_back({{"name", event.name.empty() ? event.kernel : event.name},
-                    {"cat", event.kernel},
+                    {"cat", event.kernel.empty() ? "call" : event.kernel},
                     {"ph", "X"},
                     {"ts", (event.begin - origin) * 1e-3},
                     {"dur", (event.end - event.begin) * 1e-3},
                     {"pid", process},
-                    {"tid", 0},
+                    {"tid", track},
                     {"args", arguments}});
   }
-  nlohmann::ordered_json trace = {{"displayTimeUnit", "ms"},
-                                  {"traceEvents", std::move(list)}};
-  writeFile(path, trace.dump(1, ' ', false,
-                             nlohmann::json::error_handler_t::replace) +
-                      "\n");
+
+  std::string take() {
+    Json trace = {{"displayTimeUnit", "ms"}, {"traceEvents", std::move(list)}};
+    return trace.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
+           "\n";
+  }
+
+private:
+  void name(const char *what, int track, const std::string &text) {
+    list.push_back({{"name", what},
+                    {"ph", "M"},
+                    {"pid", process},
+                    {"tid", track},
+                    {"args", {{"name", text}}}});
+  }
+
+  int process = static_cast<int>(getpid());
+  uint64_t origin;
+  Json list = Json::array();
+};
+
+} // namespace
+
+void writeTrace(const std::string &path, const EventLog &log) {
+  uint64_t origin = ~uint64_t(0);
+  for (const std::vector<Event> *events : {&log.commands, &log.calls})
+    for (const Event &event : *events)
+      origin = std::min(origin, event.begin);
+  constexpr int kHost = 0, kDevice = 1;
+  TraceWriter writer(origin);
+  writer.nameTrack(kHost, "host");
+  writer.nameTrack(kDevice, log.device);
+  for (const Event &event : log.calls)
+    writer.add(kHost, event);
+  for (const Event &event : log.commands)
+    writer.add(kDevice, event);
+  writeFile(path, writer.take());
 }
 
 } // namespace vit::tools

@@ -24,12 +24,19 @@ struct Event {
   double flop = 0;
 };
 
-/// A vit_event_callback whose context is a std::vector<Event>.
-void appendEvent(void *events, const vit_event *event);
+/// What ran: the session's commands, and the calls of the host around them.
+struct EventLog {
+  std::string device; ///< where the commands ran: "cpu", "vulkan:0"
+  std::vector<Event> commands;
+  std::vector<Event> calls;
+};
 
-/// Writes `events` in the Trace Event Format, which ui.perfetto.dev and
-/// chrome://tracing open.
-void writeTrace(const std::string &path, const std::vector<Event> &events);
+/// A vit_event_callback whose context is an EventLog: appends a command.
+void appendCommand(void *log, const vit_event *event);
+
+/// Writes `log` in the Trace Event Format, which ui.perfetto.dev and
+/// chrome://tracing open: a track for the host and one for the device.
+void writeTrace(const std::string &path, const EventLog &log);
 
 } // namespace vit::tools
 

@@ -14,16 +14,19 @@
 
 #include "vit/Import/Weights.h"
 #include "vit/Target/CPU.h"
+#include "vit/Target/CUDA.h"
+#include "vit/Target/Vulkan.h"
 
 #include <string>
+#include <variant>
 
 namespace mlir::vit {
 
-/// One CPU level of a model: the graph after buildCpuPipeline and its code.
+/// One level of a target: the graph after buildTargetPipeline and its code.
 struct CompiledLevel {
   std::string level;
   ModuleOp lowered;
-  CodeImage code;
+  std::variant<CodeImage, VulkanCode, CudaCode> code;
 };
 
 /// Where a module's weights go.
@@ -40,11 +43,11 @@ struct WriterOptions {
   ParameterStorage parameters = ParameterStorage::Inline;
 };
 
-/// Writes one module with a schedule per level to `path`: beside it first, then
-/// renamed, so that `path` is whole or untouched. The levels must come from the
-/// same graph. Weights are read, laid out and written one by one. The same
-/// arguments give the same bytes.
-/// On failure `error` is one line that says what is wrong.
+/// Writes one module with a schedule per level, in their order, to `path`:
+/// beside it first, then renamed, so that `path` is whole or untouched. The
+/// levels must come from the same graph. Weights are read, laid out and written
+/// one by one. The same arguments give the same bytes. On failure `error` is
+/// one line that says what is wrong.
 LogicalResult writeModule(ArrayRef<CompiledLevel> levels,
                           const Weights &weights, const WriterOptions &options,
                           StringRef path, std::string &error);

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Codegen/Parallel.h"
 #include "Flatten.h"
 #include "KernelBuilder.h"
 #include "LowerToLLVM.h"
@@ -28,7 +29,6 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/AlwaysInliner.h"
@@ -39,9 +39,7 @@
 #include "llvm/Transforms/Scalar/LoopRotation.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 
-#include <atomic>
 #include <mutex>
-#include <thread>
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -174,16 +172,7 @@ private:
 
 llvm::Error Worker::dump(const Kernel &kernel, StringRef suffix,
                          StringRef contents) {
-  if (options.dumpDirectory.empty())
-    return llvm::Error::success();
-  std::string path = options.dumpDirectory + "/" + kernel.name + suffix.str();
-  std::error_code code;
-  llvm::raw_fd_ostream file(path, code);
-  if (code)
-    return llvm::createStringError(code, "cannot write " + path + ": " +
-                                             code.message());
-  file << contents;
-  return llvm::Error::success();
+  return dumpCode(options, kernel.name + suffix.str(), contents);
 }
 
 llvm::Error Worker::run(Kernel &kernel) {
@@ -272,28 +261,13 @@ FailureOr<CodeImage> mlir::vit::compileKernels(ModuleOp kernels,
     work.push_back(std::move(kernel));
   }
 
-  // The largest first, so that no thread is left with it at the end.
-  std::vector<size_t> order(work.size());
-  std::iota(order.begin(), order.end(), 0);
-  llvm::sort(order, [&](size_t i, size_t j) {
-    return std::make_pair(work[j].bytecode.size(), i) <
-           std::make_pair(work[i].bytecode.size(), j);
+  std::vector<size_t> sizes;
+  for (const Kernel &kernel : work)
+    sizes.push_back(kernel.bytecode.size());
+  runLargestFirst(sizes, options.threads, [&] {
+    auto worker = std::make_shared<Worker>(level, options);
+    return [&, worker](size_t i) { worker->compile(work[i]); };
   });
-  std::atomic<size_t> next{0};
-  auto compile = [&] {
-    Worker worker(level, options);
-    for (size_t i = next++; i < order.size(); i = next++)
-      worker.compile(work[order[i]]);
-  };
-  size_t count =
-      options.threads ? options.threads : std::thread::hardware_concurrency();
-  count = std::max<size_t>(1, std::min(count, work.size()));
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < count; ++i)
-    threads.emplace_back(compile);
-  compile();
-  for (std::thread &thread : threads)
-    thread.join();
 
   CodeImage image;
   for (Kernel &kernel : work) {

@@ -8,16 +8,12 @@
 #ifndef VIT_TARGET_CPU_EMITTERS_H
 #define VIT_TARGET_CPU_EMITTERS_H
 
+#include "../Common/KernelInfo.h"
+#include "../Common/Math.h"
+#include "../Common/ScalarCode.h"
 #include "KernelBuilder.h"
 
 namespace mlir::vit::cpu {
-
-/// What a dispatch says of a kernel beside its name.
-struct KernelInfo {
-  kernel::ExtentAttr units;
-  kernel::ExtentAttr flop;
-  int64_t scratch = 0; ///< bytes per thread
-};
 
 // Each emitter fills the function's body and returns what its dispatch says, or
 // emits an error on the op and fails. The function's arguments are the op's
@@ -112,23 +108,6 @@ private:
   SmallVector<Extra> extras;
   bool keepsZero = false;
 };
-
-/// The op's scalar region on vectors; null, with an error, where it holds an op
-/// that has no vector form.
-Value inlineRegion(KernelBuilder &b, Region &region, ArrayRef<Value> arguments);
-/// Whether `inlineRegion` knows each op of the region; else emits an error.
-LogicalResult verifyRegion(Operation *op, Region &region);
-
-//===----------------------------------------------------------------------===//
-// Math: expansions that need no library
-//===----------------------------------------------------------------------===//
-
-/// 2^x for x <= 0 (below -126: 2^-126), a NaN stays. What softmax needs.
-Value emitExp2OfNegative(KernelBuilder &b, Value x);
-Value emitExp(KernelBuilder &b, Value x);
-Value emitExp2(KernelBuilder &b, Value x);
-Value emitErf(KernelBuilder &b, Value x);
-Value emitTanh(KernelBuilder &b, Value x);
 
 //===----------------------------------------------------------------------===//
 // The register tile

@@ -7,8 +7,6 @@
 
 #include "KernelBuilder.h"
 
-#include "mlir/IR/Matchers.h"
-
 using namespace mlir;
 using namespace mlir::vit::cpu;
 
@@ -33,12 +31,8 @@ FailureOr<Level> mlir::vit::cpu::getLevel(StringRef name) {
 }
 
 KernelBuilder::KernelBuilder(func::FuncOp function, const Level &level)
-    : ImplicitLocOpBuilder(function.getLoc(), function.getContext()),
-      level(level),
-      vectorType(VectorType::get({kLanes}, Float32Type::get(getContext()))),
-      function(function) {
-  setInsertionPointToStart(&function.getBody().front());
-}
+    : CodeBuilder(function.getLoc(), function.getBody().front()), level(level),
+      vectorType(VectorType::get({kLanes}, getF32Type())), function(function) {}
 
 //===----------------------------------------------------------------------===//
 // The calling convention
@@ -61,110 +55,8 @@ Value KernelBuilder::scratch(int64_t byteOffset) {
 }
 
 //===----------------------------------------------------------------------===//
-// Index arithmetic
-//===----------------------------------------------------------------------===//
-
-Value KernelBuilder::constant(TypedAttr attribute) {
-  Value &value = constants[attribute];
-  if (value)
-    return value;
-  OpBuilder::InsertionGuard guard(*this);
-  if (lastConstant)
-    setInsertionPointAfter(lastConstant);
-  else
-    setInsertionPointToStart(&function.getBody().front());
-  auto op = arith::ConstantOp::create(*this, attribute);
-  lastConstant = op;
-  return value = op;
-}
-
-static std::optional<int64_t> getConstant(Value value) {
-  APInt constant;
-  if (matchPattern(value, m_ConstantInt(&constant)))
-    return constant.getSExtValue();
-  return std::nullopt;
-}
-
-Value KernelBuilder::index(int64_t value) {
-  return constant(getIndexAttr(value));
-}
-
-Value KernelBuilder::add(Value a, Value b) {
-  std::optional<int64_t> x = getConstant(a), y = getConstant(b);
-  if (x && y)
-    return index(*x + *y);
-  if (x && *x == 0)
-    return b;
-  if (y && *y == 0)
-    return a;
-  return arith::AddIOp::create(*this, a, b);
-}
-
-Value KernelBuilder::sub(Value a, Value b) {
-  std::optional<int64_t> x = getConstant(a), y = getConstant(b);
-  if (x && y)
-    return index(*x - *y);
-  if (y && *y == 0)
-    return a;
-  return arith::SubIOp::create(*this, a, b);
-}
-
-Value KernelBuilder::mul(Value a, Value b) {
-  std::optional<int64_t> x = getConstant(a), y = getConstant(b);
-  if (x && y)
-    return index(*x * *y);
-  if ((x && *x == 0) || (y && *y == 1))
-    return a;
-  if ((y && *y == 0) || (x && *x == 1))
-    return b;
-  return arith::MulIOp::create(*this, a, b);
-}
-Value KernelBuilder::mul(Value a, int64_t b) { return mul(a, index(b)); }
-
-Value KernelBuilder::div(Value a, Value b) {
-  std::optional<int64_t> x = getConstant(a), y = getConstant(b);
-  if (x && y)
-    return index(*x / *y);
-  if (y && *y == 1)
-    return a;
-  return arith::DivUIOp::create(*this, a, b);
-}
-Value KernelBuilder::div(Value a, int64_t b) { return div(a, index(b)); }
-
-Value KernelBuilder::rem(Value a, Value b) {
-  std::optional<int64_t> x = getConstant(a), y = getConstant(b);
-  if (x && y)
-    return index(*x % *y);
-  if (y && *y == 1)
-    return index(0);
-  return arith::RemUIOp::create(*this, a, b);
-}
-Value KernelBuilder::rem(Value a, int64_t b) { return rem(a, index(b)); }
-
-Value KernelBuilder::min(Value a, Value b) {
-  return arith::MinSIOp::create(*this, a, b);
-}
-Value KernelBuilder::isLess(Value a, Value b) {
-  return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, a, b);
-}
-Value KernelBuilder::isEqual(Value a, Value b) {
-  return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b);
-}
-Value KernelBuilder::isAtLeast(Value a, Value b) {
-  return arith::CmpIOp::create(*this, arith::CmpIPredicate::sge, a, b);
-}
-
-//===----------------------------------------------------------------------===//
 // Vectors
 //===----------------------------------------------------------------------===//
-
-Value KernelBuilder::splat(double value) {
-  return constant(DenseElementsAttr::get(vectorType, float(value)));
-}
-Value KernelBuilder::splatBits(int32_t value) {
-  auto type = VectorType::get({kLanes}, getI32Type());
-  return constant(DenseElementsAttr::get(type, value));
-}
 
 Value KernelBuilder::load(Value buffer, Value offset) {
   return vector::LoadOp::create(*this, vectorType, buffer, ValueRange{offset});
@@ -203,39 +95,8 @@ void KernelBuilder::storeScalar(Value scalar, Value buffer, Value offset) {
 Value KernelBuilder::broadcast(Value scalar) {
   return vector::BroadcastOp::create(*this, vectorType, scalar);
 }
-Value KernelBuilder::fma(Value a, Value b, Value c) {
-  return vector::FMAOp::create(*this, a, b, c);
-}
 Value KernelBuilder::shuffle(Value a, Value b, ArrayRef<int64_t> lanes) {
   return vector::ShuffleOp::create(*this, a, b, lanes);
-}
-
-Value KernelBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
-  return arith::SelectOp::create(*this, condition, whenTrue, whenFalse);
-}
-// These two become one vmaxps or vminps each, which return their second
-// operand, x, where either is a NaN.
-Value KernelBuilder::atLeast(Value x, Value bound) {
-  Value below =
-      arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, x, bound);
-  return select(below, bound, x);
-}
-Value KernelBuilder::atMost(Value x, Value bound) {
-  Value above =
-      arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, x, bound);
-  return select(above, bound, x);
-}
-
-Value KernelBuilder::combine(Reduction kind, Value a, Value b) {
-  switch (kind) {
-  case Reduction::Add:
-    return arith::AddFOp::create(*this, a, b);
-  case Reduction::Max:
-    return atLeast(a, b);
-  case Reduction::Min:
-    return atMost(a, b);
-  }
-  llvm_unreachable("a reduction");
 }
 
 Value KernelBuilder::reduce(Reduction kind, Value vector) {
@@ -249,40 +110,4 @@ Value KernelBuilder::reduce(Reduction kind, Value vector) {
                      shuffle(vector, vector, high));
   }
   return vector::ExtractOp::create(*this, vector, ArrayRef<int64_t>{0});
-}
-
-//===----------------------------------------------------------------------===//
-// Control
-//===----------------------------------------------------------------------===//
-
-SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step,
-                                       ValueRange init, Body body) {
-  auto op = scf::ForOp::create(
-      *this, from, to, index(step), init,
-      [&](OpBuilder &, Location, Value i, ValueRange carried) {
-        OpBuilder::InsertionGuard guard(*this);
-        setInsertionPointToEnd(i.getParentBlock());
-        SmallVector<Value> yielded = body(i, carried);
-        scf::YieldOp::create(*this, yielded);
-      });
-  return SmallVector<Value>(op.getResults());
-}
-
-void KernelBuilder::loop(Value from, Value to, function_ref<void(Value)> body) {
-  loop(from, to, 1, {}, [&](Value i, ValueRange) {
-    body(i);
-    return SmallVector<Value>();
-  });
-}
-
-void KernelBuilder::ifThen(Value condition, function_ref<void()> then,
-                           function_ref<void()> otherwise) {
-  auto op = scf::IfOp::create(*this, condition, bool(otherwise));
-  OpBuilder::InsertionGuard guard(*this);
-  setInsertionPointToStart(op.thenBlock());
-  then();
-  if (otherwise) {
-    setInsertionPointToStart(op.elseBlock());
-    otherwise();
-  }
 }

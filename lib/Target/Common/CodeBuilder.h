@@ -53,7 +53,7 @@ public:
   /// a * b + c, rounded once.
   Value fma(Value a, Value b, Value c);
   /// `condition` is one i1, or one per lane.
-  Value select(Value condition, Value whenTrue, Value whenFalse);
+  virtual Value select(Value condition, Value whenTrue, Value whenFalse);
   /// x < bound ? bound : x, a NaN of x stays (and so for atMost).
   Value atLeast(Value x, Value bound);
   Value atMost(Value x, Value bound);

@@ -51,6 +51,18 @@ struct Activation {
                            int64_t itemsPerUnit, int64_t times = 1) const;
 };
 
+/// Calls `body` on this unit's share of items [0, total), `perUnit` to a unit:
+/// next to each other's threads, next items. Nothing carried, no barriers.
+void forEachItem(SimtBuilder &b, Value total, int64_t perUnit,
+                 function_ref<void(Value item)> body);
+
+/// Items that a thread does one after the other where all are alike: enough
+/// for a workgroup to be worth its start.
+inline constexpr int64_t kItemsPerThread = 4;
+
+/// No arithmetic that counts.
+kernel::ExtentAttr noFlop(MLIRContext *context);
+
 /// `value`, vector number `vector` of a row of `shape`, with `other` (f32) in
 /// the lanes that are padding.
 Value maskChannels(SimtBuilder &b, const Activation &shape, Value vector,

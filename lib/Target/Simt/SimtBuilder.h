@@ -42,9 +42,10 @@ struct Level {
   /// Barriers and workgroup memory are dear (Vulkan on a CPU): keep to
   /// registers, a thread alone.
   bool isDirect;
-  int64_t threads;     ///< invocations of a workgroup unless a tile says else
-  int64_t maxThreads;  ///< at most so many
-  int64_t sharedBytes; ///< workgroup memory
+  int64_t threads;      ///< invocations of a workgroup unless a tile says else
+  int64_t maxThreads;   ///< at most so many
+  int64_t sharedBytes;  ///< workgroup memory
+  int64_t maxArguments; ///< operands and results of a kernel
 };
 /// The level `level` of `target` ("vulkan" or "cuda"); nothing for any other.
 std::optional<Level> getLevel(StringRef target, StringRef level);
@@ -59,15 +60,18 @@ public:
   const Level &level;
   const VectorType vectorType; ///< vector<4xf32>
   gpu::GPUFuncOp function() const { return kernel; }
+  /// Ends the kernel.
+  void finish();
 
   /// Invocations of a workgroup; may be set before `threads` is first used.
   int64_t threads() const { return threadCount; }
   void setThreads(int64_t threads);
 
-  // Who runs; index values, loaded once at the kernel's beginning.
-  Value unit();   ///< first unit of the launch + number of this workgroup
-  Value thread(); ///< within the workgroup
-  Value batch();
+  // Who runs: index values, made at the kernel's beginning.
+  /// The launch's first unit + this workgroup's number.
+  Value unit() const { return unitValue; }
+  Value thread() const { return threadValue; } ///< within the workgroup
+  Value batch() const { return batchValue; }
 
   //===--------------------------------------------------------------------===//
   // Arguments
@@ -122,7 +126,8 @@ public:
   Value fromElements(ValueRange scalars); ///< 4 scalars to a vector
   /// As CodeBuilder's; one condition for a vector is broadcast, as SPIR-V
   /// before 1.4 wants.
-  Value select(Value condition, Value whenTrue, Value whenFalse);
+  Value select(Value condition, Value whenTrue, Value whenFalse) override;
+  Value both(Value a, Value b); ///< a && b
   Value addf(Value a, Value b); ///< scalars or vectors
   Value subf(Value a, Value b);
   Value mulf(Value a, Value b);
@@ -131,9 +136,13 @@ public:
   Value reduce(Reduction kind, Value vector);
 
 private:
-  Value access(unsigned argument, Value position);
+  SimtBuilder(Operation *op, gpu::GPUFuncOp kernel, const Level &level);
   Value pushWord(unsigned word);
-  Value fromInteger(Value i32);
+  Value toIndex(Value i32);
+  bool isActivation(unsigned argument) const;
+  Value buffer(unsigned argument);
+  Value scalarAt(unsigned argument, Value element);
+  Value allocate(int64_t size, Type element);
 
   Operation *op;
   gpu::GPUFuncOp kernel;

@@ -60,7 +60,9 @@ typedef enum vit_status {
   VIT_OUT_OF_MEMORY = 6, ///< An allocation failed.
   VIT_OVER_BUDGET = 7,   ///< Would need more memory than was allowed.
   VIT_CANCELLED = 8,     ///< The progress callback asked to stop.
-  VIT_INTERNAL = 9       ///< A defect of vit itself.
+  VIT_INTERNAL = 9,      ///< A defect of vit itself.
+  VIT_DEVICE_LOST = 10   ///< The GPU is gone: this session cannot go on, a new
+                         ///< one may. The call's outputs are of no use.
 } vit_status;
 
 /// The message of a failed call. Owned by the caller, usually on the stack.
@@ -125,7 +127,10 @@ typedef void (*vit_parallel_for)(void *context, size_t count,
 
 /// One finished command of a run, for profilers and traces. `name` is what the
 /// user knows the work by ("vit.encoder.layer.3.intermediate.dense"), valid
-/// during the call. Times are nanoseconds of CLOCK_MONOTONIC.
+/// during the call. Times are nanoseconds of CLOCK_MONOTONIC; a GPU's own
+/// timestamps, which come after the whole call, are mapped onto that clock.
+/// Copies of inputs to a GPU and of outputs back are events called "upload" and
+/// "download" with the kernel "copy".
 typedef struct vit_event {
   const char *name;
   const char *kernel;
@@ -135,7 +140,8 @@ typedef struct vit_event {
 } vit_event;
 typedef void (*vit_event_callback)(void *context, const vit_event *event);
 
-/// Asked between commands; returning non-zero ends the run: VIT_CANCELLED.
+/// Asked between commands (on a GPU: between submissions, of which a call may
+/// be a single one); returning non-zero ends the run: VIT_CANCELLED.
 typedef int (*vit_cancel_callback)(void *context);
 
 //===----------------------------------------------------------------------===//
@@ -233,10 +239,11 @@ VIT_API vit_status vit_module_describe(vit_module *module, char **out_json,
                                        vit_error *error);
 VIT_API void vit_module_free_text(vit_module *module, char *text);
 
-/// Bytes that one call of `entry` with this batch needs beside the weights:
-/// known from the plan, before anything runs. A session adds the kernels'
-/// scratch memory per thread, some kilobytes, and room for outputs that the
-/// caller leaves out.
+/// Bytes that one call of `entry` with this batch needs beside the weights on
+/// the CPU: known from the plan, before anything runs. A session adds the
+/// kernels' scratch memory per thread, some kilobytes, and room for outputs
+/// that the caller leaves out; vit_session_workspace_size knows it exactly, and
+/// for GPUs.
 VIT_API vit_status vit_module_workspace_size(const vit_module *module,
                                              const char *entry, int64_t batch,
                                              uint64_t *out_bytes,
@@ -295,10 +302,22 @@ typedef struct vit_session_options {
   void *event_context;
   vit_cancel_callback is_cancelled; ///< May be NULL.
   void *cancel_context;
+  const char *device; ///< NULL: "cpu". See below. Copied.
 } vit_session_options;
 
-/// `options` may be NULL. Retains the module. VIT_UNSUPPORTED where the module
-/// has no code that this machine (below VIT_CPU_LEVEL, if that is set) runs.
+/// `options` may be NULL. Retains the module. `device` is one of
+///
+///   "cpu"                   the level that vit_module_load chose
+///   "vulkan", "vulkan:N"    the best device, or number N of the list of
+///   "vulkan:PART OF NAME"   vit_devices_describe, or the one of that name
+///   "cuda", "cuda:N"        device 0 or N
+///
+/// VIT_UNSUPPORTED where the module has no code that the device (for the CPU:
+/// below VIT_CPU_LEVEL, if that is set) runs, or where there is no driver;
+/// VIT_NOT_FOUND where there is no such device. `threads`, `parallel_for` and
+/// its context serve the CPU alone. On a GPU the workspace and a copy of the
+/// weights are in its memory; VIT_VULKAN_LEVEL names the code to be taken
+/// instead of what suits the device best.
 VIT_API vit_status vit_session_create(vit_module *module,
                                       const vit_session_options *options,
                                       vit_session **out_session,
@@ -308,18 +327,30 @@ VIT_API void vit_session_release(vit_session *session);
 /// Calls `entry` (NULL: the first). The batch is dims[0] of the first input.
 /// Outputs that are not named are not written. The workspace grows to the
 /// largest batch seen. Same input, same bits: for any number of threads, in
-/// any batch, in every run on one CPU level.
+/// any batch, in every run on one CPU level or one GPU. VIT_DEVICE_LOST where
+/// the GPU fails, which each later call of the session then returns too.
 VIT_API vit_status vit_session_run(vit_session *session, const char *entry,
                                    const vit_tensor *inputs,
                                    int32_t input_count, vit_tensor *outputs,
                                    int32_t output_count, vit_error *error);
 
+/// Bytes of workspace that the session needs for one call of `entry` (NULL: the
+/// first) with this batch where the caller gives all outputs: what
+/// `memory_budget` is compared with. On a GPU inputs and outputs count too.
+VIT_API vit_status vit_session_workspace_size(const vit_session *session,
+                                              const char *entry, int64_t batch,
+                                              uint64_t *out_bytes,
+                                              vit_error *error);
+
 //===----------------------------------------------------------------------===//
 // Devices
 //===----------------------------------------------------------------------===//
 
-/// What this machine offers, one line of JSON per device in one array; free it
-/// with free().
+/// What this machine offers: a JSON array with an object per device; free it
+/// with free(). Each has "device" (what vit_session_options takes: "cpu",
+/// "vulkan:0", "cuda:0"), "name", and "level", the best code that it runs.
+/// Where there is no driver or none that vit can use, an object with "device"
+/// ("vulkan", "cuda") and "unavailable" says why.
 VIT_API vit_status vit_devices_describe(char **out_json, vit_error *error);
 
 #ifdef __cplusplus

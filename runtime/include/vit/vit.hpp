@@ -213,6 +213,15 @@ public:
 
   vit_session *get() const { return handle.get(); }
 
+  /// Bytes of workspace of a call; see vit_session_workspace_size.
+  uint64_t workspaceSize(const char *entry, int64_t batch) const {
+    uint64_t bytes = 0;
+    detail::check([&](vit_error *error) {
+      return vit_session_workspace_size(get(), entry, batch, &bytes, error);
+    });
+    return bytes;
+  }
+
   /// The general call; see vit_session_run.
   void run(const char *entry, const std::vector<vit_tensor> &inputs,
            std::vector<vit_tensor> &outputs) {

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "derive.h"
+#include "devices/cpu/pool.h"
 #include "hash.h"
 #include "initializer.h"
-#include "pool.h"
 #include "text.h"
 
 #include <gtest/gtest.h>

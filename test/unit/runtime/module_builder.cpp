@@ -11,6 +11,7 @@
 #include "hash.h"
 #include "kernels.h"
 
+#include <algorithm>
 #include <cstring>
 
 extern "C" const unsigned char __start_vit_kernels[];
@@ -223,6 +224,49 @@ void Builder::useInitializers() {
     parameter->distribution = schema::Distribution::TruncNormal;
     parameter->value = 0.02;
   }
+}
+
+void Builder::addGpu(schema::Target target) {
+  // Copied by way of a buffer.
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(schema::Schedule::Pack(builder, &schedule()));
+  std::unique_ptr<schema::ScheduleT> copy(
+      flatbuffers::GetRoot<schema::Schedule>(builder.GetBufferPointer())
+          ->UnPack());
+  bool isCuda = target == schema::Target::Cuda;
+  auto addImage = [&](schema::ImageFormat format, const void *data,
+                      size_t size) {
+    auto image = std::make_unique<schema::ImageT>();
+    image->data = std::make_unique<schema::Segment>(addSegment(data, size));
+    image->format = format;
+    module.images.push_back(std::move(image));
+    return uint32_t(module.images.size() - 1);
+  };
+  constexpr uint32_t spirv[] = {0x07230203, 0x00010300, 0, 1, 0};
+  static const char ptx[] = ".version 7.0\n.target sm_80\n.address_size 64\n";
+  uint32_t image = 0;
+  if (isCuda)
+    image = addImage(schema::ImageFormat::Ptx, ptx, sizeof ptx);
+  copy->target = target;
+  copy->level = isCuda ? "sm_80" : "tiled";
+  for (auto &kernel : copy->kernels) {
+    if (!isCuda)
+      image = addImage(schema::ImageFormat::SpirV, spirv, sizeof spirv);
+    kernel->image = image;
+    kernel->entry = 0;
+    kernel->scratch = 0;
+    kernel->threads = 64;
+    kernel->shared = 1024;
+  }
+  if (isCuda) {
+    std::vector<unsigned char> cubin(64);
+    const unsigned char magic[] = {0x7f, 'E', 'L', 'F', 2};
+    std::copy(std::begin(magic), std::end(magic), cubin.begin());
+    copy->cubins.push_back(
+        addImage(schema::ImageFormat::Cubin, cubin.data(), cubin.size()));
+    module.images.back()->arch = "sm_90a";
+  }
+  entry().schedules.push_back(std::move(copy));
 }
 
 Bytes Builder::write() {

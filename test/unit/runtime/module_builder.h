@@ -69,6 +69,12 @@ public:
   /// Takes parameters from their initialisers.
   void useInitializers();
 
+  /// Adds the schedule for a GPU as well: the same commands and kernels of the
+  /// same names, in images that look as they should and hold no code.
+  void addGpu(schema::Target target);
+  /// What addGpu added last.
+  schema::ScheduleT &gpu() { return *entry().schedules.back(); }
+
   schema::EntryT &entry() { return *module.entries[0]; }
   schema::ScheduleT &schedule() { return *entry().schedules[0]; }
 

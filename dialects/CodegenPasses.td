@@ -1,0 +1,81 @@
+//===- CodegenPasses.td - From GPU kernels to code ----------*- tablegen -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_CODEGEN_PASSES_TD
+#define VIT_CODEGEN_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def VerifyLimits : Pass<"vit-verify-limits", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "Check GPU kernels against the limits of a level";
+  let description = [{
+    Each function of the module may use the level's threads, workgroup memory,
+    storage buffers, push constants and arguments, and only what every device
+    of the level has: f32 and 32-bit integers in memory (Vulkan guarantees no
+    smaller or larger ones, and bf16 would come out as f32 silently), vectors
+    of 2 and 4, subgroup operations only where the level has them, no function
+    that would need a library. An error names the kernel, the number and the
+    limit, at the location of the op that exceeds it.
+  }];
+  let options = [Option<"level", "level", "std::string", "\"tiled\"",
+      "direct, tiled or tiled_256 (Vulkan), sm_80 (CUDA)">];
+}
+
+def LowerToSpirv : Pass<"vit-lower-to-spirv", "::mlir::ModuleOp"> {
+  let summary = "Turn GPU kernels into SPIR-V modules, one for each";
+  let description = [{
+    The gpu.module becomes one spirv.module per kernel, for Vulkan 1.1: SPIR-V
+    1.3 with the capability Shader, and GroupNonUniformArithmetic where a kernel
+    uses it. Of a kernel's arguments the first is the buffer at binding 0, the
+    second the one at binding 1, which is only read, the third the push
+    constants.
+
+    ```mlir
+    gpu.module @kernels {
+      gpu.func @gemm_0(%a: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>,
+                       %b: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>,
+                       %p: memref<32xi32, #spirv.storage_class<PushConstant>>)
+          kernel attributes {known_block_size = array<i32: 128, 1, 1>} { ... }
+    ```
+    becomes
+    ```mlir
+    spirv.module @gemm_0 Logical GLSL450 requires #spirv.vce<v1.3, [Shader], ...> {
+      spirv.GlobalVariable @gemm_0_arg_0 bind(0, 0) : ...
+      spirv.GlobalVariable @gemm_0_arg_1 bind(0, 1) {non_writable} : ...
+      spirv.GlobalVariable @gemm_0_arg_2 : !spirv.ptr<..., PushConstant>
+      spirv.func @gemm_0() "None" { ... }
+      spirv.EntryPoint "GLCompute" @gemm_0, ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::spirv::SPIRVDialect"];
+}
+
+def LowerToNvvm : Pass<"vit-lower-to-nvvm", "::mlir::ModuleOp"> {
+  let summary = "Turn GPU kernels into the NVVM and LLVM dialects";
+  let description = [{
+    The gpu.module becomes a module of the same name with an llvm.func per
+    kernel: buffers are bare pointers, indices 32-bit integers, workgroup memory
+    a global in address space 3 that is aligned to 16 bytes. Nothing is called:
+    no libdevice.
+
+    ```mlir
+    gpu.module @kernels {
+      gpu.func @map_0(%x: memref<?xf32>, %y: memref<?xf32>, %batch: i32, %first: i32)
+          kernel attributes {known_block_size = array<i32: 256, 1, 1>} { ... }
+    ```
+    becomes
+    ```mlir
+    module @kernels {
+      llvm.func @map_0(%x: !llvm.ptr, %y: !llvm.ptr, %batch: i32, %first: i32)
+          attributes {gpu.kernel, nvvm.kernel, nvvm.maxntid = array<i32: 256, 1, 1>} { ... }
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+      "::mlir::cf::ControlFlowDialect", "::mlir::math::MathDialect"];
+}
+
+#endif // VIT_CODEGEN_PASSES_TD

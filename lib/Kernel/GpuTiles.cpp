@@ -1,0 +1,132 @@
+//===- GpuTiles.cpp - Tile sizes for a GPU level --------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "GpuTiles.h"
+
+#include "KernelUtils.h"
+#include "vit/Kernel/Layout.h"
+
+using namespace mlir;
+using namespace mlir::vit::kernel;
+
+// Vulkan's guaranteed minimum is 128 threads and 16 KiB of workgroup memory;
+// `direct` is for devices that are CPUs, where that memory is like any other
+// and each thread keeps its tile to itself: eight of them, a vector register's
+// lanes, make a workgroup.
+static constexpr GemmTile kDirect[] = {{8, 64, 8, 8, 1, 1.0},
+                                       {1, 64, 1, 8, 1, 0.25}};
+static constexpr GemmTile kTiled[] = {
+    {64, 64, 8, 4, 16, 1.0}, {32, 64, 4, 4, 16, 0.8}, {16, 64, 2, 4, 16, 0.5}};
+static constexpr GemmTile kTiled256[] = {{128, 128, 8, 8, 16, 1.0},
+                                         {64, 64, 8, 4, 16, 0.85},
+                                         {32, 64, 4, 4, 16, 0.65},
+                                         {16, 64, 2, 4, 16, 0.4}};
+
+SmallVector<GpuLevel> vit::kernel::getGpuLevels(StringRef target) {
+  if (target == "vulkan")
+    return {{target, "tiled", 128, 32, 16 << 10, kTiled},
+            {target, "tiled_256", 256, 64, 32 << 10, kTiled256},
+            {target, "direct", 64, 2, 0, kDirect}};
+  if (target == "cuda")
+    return {{target, "sm_80", 256, 132, 48 << 10, kTiled256}};
+  return {};
+}
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static int64_t getWidth(Value value, int64_t group) {
+  return paddedChannels(
+      cast<RankedTensorType>(value.getType()).getShape().back(), group);
+}
+
+/// The tile with the least time: workgroups, one per processor at once, by what
+/// each takes.
+static GemmTile chooseGemmTile(GemmOp gemm, const GpuLevel &level,
+                               int64_t batch) {
+  auto type = cast<RankedTensorType>(gemm.getResult().getType());
+  int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
+  int64_t columns = padTo(type.getShape().back(), kLanes);
+  GemmTile best = level.gemm.front();
+  double bestTime = -1.0;
+  for (const GemmTile &tile : level.gemm) {
+    int64_t units = ceilDiv(rows, tile.rows) * ceilDiv(columns, tile.cols);
+    double time = static_cast<double>(ceilDiv(units, level.processors) *
+                                      tile.rows * tile.cols) /
+                  tile.rate;
+    if (bestTime < 0.0 || time < bestTime) {
+      best = tile;
+      bestTime = time;
+    }
+  }
+  return best;
+}
+
+/// Bytes of workgroup memory that an attention takes: queries, a block of keys
+/// or values, scores, their exponentials and sums.
+static int64_t getSharedBytes(int64_t rows, int64_t keys, int64_t width) {
+  return 4 * (rows * width + keys * (width + 4) + rows * (keys + 1) +
+              rows * keys + 4 * rows);
+}
+
+static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
+  MLIRContext *context = attention.getContext();
+  int64_t width = padTo(attention.getHeadDim(), kLanes);
+  constexpr std::pair<int64_t, int64_t> sizes[] = {
+      {32, 32}, {16, 32}, {32, 16}, {16, 16}};
+  for (auto [rows, keys] : sizes)
+    if (4 * rows <= level.threads &&
+        getSharedBytes(rows, keys, width) <= level.sharedBytes)
+      return TileAttr::get(context, rows, width, keys, 4 * rows, 1, width / 4);
+  // Without that memory each thread has a few queries, as many as take the
+  // least time, padding included, and a part of the channels that fits its
+  // registers.
+  constexpr int64_t threads = 8;
+  int64_t queries =
+      cast<RankedTensorType>(attention.getQuery().getType()).getDimSize(1);
+  int64_t best = 1;
+  double bestTime = -1.0;
+  for (int64_t rows = 1; rows <= (level.sharedBytes == 0 ? 5 : 1); ++rows) {
+    // To load a key and a value takes as long as to use them for 7 queries.
+    double time = static_cast<double>(ceilDiv(queries, threads * rows)) *
+                  static_cast<double>(rows + 7);
+    if (bestTime < 0.0 || time < bestTime) {
+      best = rows;
+      bestTime = time;
+    }
+  }
+  int64_t part = std::min<int64_t>(width, level.sharedBytes == 0 ? 128 : 64);
+  while (width % part != 0)
+    part -= kLanes;
+  return TileAttr::get(context, threads * best, part, 1, threads, best, part);
+}
+
+TileAttr vit::kernel::getElementwiseTile(MLIRContext *context,
+                                         int64_t threads) {
+  return TileAttr::get(context, 1, 16 * threads, 1, threads, 1, 16);
+}
+
+TileAttr vit::kernel::getGpuTile(Operation *op, const GpuLevel &level,
+                                 int64_t batch) {
+  MLIRContext *context = op->getContext();
+  if (auto gemm = dyn_cast<GemmOp>(op)) {
+    GemmTile tile = chooseGemmTile(gemm, level, batch);
+    return TileAttr::get(context, tile.rows, tile.cols, tile.depth,
+                         tile.threads(), tile.threadRows, tile.threadCols);
+  }
+  if (auto attention = dyn_cast<AttentionOp>(op))
+    return getAttentionTile(attention, level);
+  // Rows are whole: by one thread each, or by a workgroup each.
+  if (isa<RowsOp>(op)) {
+    int64_t width = getWidth(op->getResult(0), 0);
+    if (level.sharedBytes == 0)
+      return TileAttr::get(context, level.threads, width, 1, level.threads, 1,
+                           width);
+    return TileAttr::get(context, 1, width, 1, level.threads, 1,
+                         padTo(ceilDiv(width, level.threads), 4));
+  }
+  return getElementwiseTile(context, level.threads);
+}

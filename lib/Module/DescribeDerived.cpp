@@ -1,0 +1,273 @@
+//===- DescribeDerived.cpp - Derived forms and constants ------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Describe.h"
+
+#include "derive.h"
+#include "vit/Kernel/Layout.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <cstring>
+
+using namespace mlir;
+using namespace mlir::vit;
+namespace runtime = ::vit::runtime;
+
+static uint64_t elementsOf(ArrayRef<int64_t> dims) {
+  uint64_t count = 1;
+  for (int64_t size : dims)
+    count *= size;
+  return count;
+}
+
+/// A derived form of the schema in the terms of derive.h.
+static runtime::Form formOf(const schema::DerivedT &derived) {
+  runtime::Form form;
+  form.kind = derived.kind == schema::DerivedKind::Panels
+                  ? runtime::FormKind::Panels
+              : derived.kind == schema::DerivedKind::Channels
+                  ? runtime::FormKind::Channels
+                  : runtime::FormKind::RowMajor;
+  form.width = derived.dims.back();
+  form.rows = static_cast<int64_t>(elementsOf(derived.dims)) / form.width;
+  form.cols = derived.cols;
+  form.outGroup = derived.out_group;
+  form.inGroup = derived.in_group;
+  form.splat = derived.splat;
+  return form;
+}
+
+/// Fills in what the encoding of a derived tensor's type says.
+static LogicalResult setForm(RankedTensorType type, schema::DerivedT &derived) {
+  derived.dims = dimsOf(type);
+  Attribute encoding = type.getEncoding();
+  if (!encoding) {
+    derived.kind = schema::DerivedKind::RowMajor;
+  } else if (auto panels = dyn_cast<kernel::PanelsAttr>(encoding)) {
+    derived.kind = schema::DerivedKind::Panels;
+    derived.cols = panels.getCols();
+    derived.out_group = panels.getOutGroup();
+    derived.in_group = panels.getInGroup();
+  } else if (auto channels = dyn_cast<kernel::ChannelsAttr>(encoding)) {
+    derived.kind = schema::DerivedKind::Channels;
+    derived.in_group = channels.getGroup();
+  } else {
+    return failure();
+  }
+  return success();
+}
+
+/// Equal for equal recipes, so that levels share what they derive.
+static std::string keyOf(const schema::DerivedT &derived) {
+  std::string key;
+  llvm::raw_string_ostream stream(key);
+  auto list = [&](const auto &values) {
+    stream << '[';
+    for (auto value : values)
+      stream << value << ' ';
+    stream << ']';
+  };
+  stream << static_cast<int>(derived.kind) << ' ' << derived.cols << ' '
+         << derived.out_group << ' ' << derived.in_group << ' '
+         << derived.prefix << ' ' << derived.antialias << derived.splat;
+  list(derived.sources);
+  list(derived.dims);
+  list(derived.from);
+  list(derived.to);
+  return key;
+}
+
+FailureOr<Describer::Place> Describer::placeOf(Value value) {
+  if (auto known = places.find(value); known != places.end())
+    return known->second;
+  Operation *op = value.getDefiningOp();
+  // A constant, or a constant in another layout.
+  bool isConstant = false;
+  if (op)
+    isConstant = isa<arith::ConstantOp>(op) ||
+                 (isa<kernel::DeriveOp>(op) && op->getNumOperands() == 1 &&
+                  op->getOperand(0).getDefiningOp<arith::ConstantOp>());
+  FailureOr<uint32_t> index =
+      isConstant ? addConstant(value) : addDerived(value);
+  if (failed(index))
+    return failure();
+  Place place = {isConstant ? schema::ArgumentKind::Constant
+                            : schema::ArgumentKind::Derived,
+                 *index};
+  places[value] = place;
+  return place;
+}
+
+FailureOr<uint32_t> Describer::addParameter(ReadOp read) {
+  std::string name = read.getParameter().str();
+  if (read.getLayer())
+    name += "." + std::to_string(*read.getLayer());
+  auto known = parameterIndex.find(name);
+  if (known == parameterIndex.end())
+    return fail(read, "parameter " + Twine(name) + " is not declared");
+  return known->second;
+}
+
+FailureOr<uint32_t> Describer::addDerived(Value value) {
+  Operation *op = value.getDefiningOp();
+  auto type = cast<RankedTensorType>(value.getType());
+  auto derived = std::make_unique<schema::DerivedT>();
+  auto addSource = [&](Value source) -> LogicalResult {
+    // A reshape changes no element: take what is reshaped.
+    for (auto derive = source.getDefiningOp<kernel::DeriveOp>();
+         derive && derive.getSources().size() == 1 &&
+         !cast<RankedTensorType>(source.getType()).getEncoding() &&
+         cast<RankedTensorType>(derive.getSources()[0].getType())
+                 .getNumElements() ==
+             cast<RankedTensorType>(source.getType()).getNumElements();
+         derive = source.getDefiningOp<kernel::DeriveOp>())
+      source = derive.getSources()[0];
+    FailureOr<uint32_t> index;
+    if (auto read = source.getDefiningOp<ReadOp>()) {
+      index = addParameter(read);
+    } else {
+      index = addDerived(source);
+      if (succeeded(index))
+        index = *index + static_cast<uint32_t>(parameters.size());
+    }
+    if (failed(index))
+      return failure();
+    derived->sources.push_back(*index);
+    return success();
+  };
+  if (auto read = dyn_cast_or_null<ReadOp>(op)) {
+    if (failed(setForm(type, *derived)) || failed(addSource(value)))
+      return failure();
+  } else if (auto derive = dyn_cast_or_null<kernel::DeriveOp>(op)) {
+    uint64_t elements = 0;
+    for (Value source : derive.getSources()) {
+      if (failed(addSource(source)))
+        return failure();
+      elements += cast<RankedTensorType>(source.getType()).getNumElements();
+    }
+    if (failed(setForm(type, *derived)))
+      return fail(op, "a parameter cannot have the layout of an activation");
+    derived->splat = elements == 1 && type.getNumElements() > 1;
+  } else if (auto resample = dyn_cast_or_null<kernel::ResampleOp>(op)) {
+    if (failed(addSource(resample.getSource())))
+      return failure();
+    derived->kind = schema::DerivedKind::Resample;
+    derived->dims = dimsOf(type);
+    derived->from.assign(resample.getFrom().begin(), resample.getFrom().end());
+    derived->to.assign(resample.getTo().begin(), resample.getTo().end());
+    derived->prefix = resample.getPrefix();
+    derived->antialias = resample.getAntialias();
+  } else {
+    return fail(op, op ? "'" + op->getName().getStringRef() +
+                             "' is neither a parameter nor computed by a kernel"
+                       : Twine("a value has no place"));
+  }
+  derived->bytes = kernel::getBytes(type).getTimes();
+  auto [known, isNew] =
+      derivedIndex.try_emplace(keyOf(*derived), result.metadata.derived.size());
+  if (isNew)
+    result.metadata.derived.push_back(std::move(derived));
+  return known->second;
+}
+
+/// The elements of a constant, row-major.
+static std::vector<float> constantElements(arith::ConstantOp constant) {
+  std::vector<float> values;
+  auto elements = cast<DenseElementsAttr>(constant.getValue());
+  values.reserve(elements.getNumElements());
+  for (APFloat value : elements.getValues<APFloat>())
+    values.push_back(value.convertToFloat());
+  return values;
+}
+
+FailureOr<uint32_t> Describer::addConstant(Value value) {
+  Operation *op = value.getDefiningOp();
+  auto type = cast<RankedTensorType>(value.getType());
+  auto derive = dyn_cast<kernel::DeriveOp>(op);
+  auto constant =
+      derive ? derive.getSources()[0].getDefiningOp<arith::ConstantOp>()
+             : cast<arith::ConstantOp>(op);
+  if (!isa<DenseElementsAttr>(constant.getValue()) ||
+      !type.getElementType().isF32())
+    return fail(op, "only constants of f32 can be stored");
+  std::vector<float> values = constantElements(constant);
+  if (derive) {
+    schema::DerivedT shape;
+    if (failed(setForm(type, shape)))
+      return fail(op, "a constant cannot have the layout of an activation");
+    shape.splat = values.size() == 1 && type.getNumElements() > 1;
+    runtime::Form form = formOf(shape);
+    std::vector<float> laidOut(runtime::formElements(form), 0.0f);
+    runtime::deriveElements(form, laidOut.data(), values.data(),
+                            runtime::StoredType::F32, 0, form.sourceElements());
+    values = std::move(laidOut);
+  }
+  // Levels share equal constants.
+  std::string key = "constant ";
+  key.append(reinterpret_cast<const char *>(values.data()),
+             values.size() * sizeof(float));
+  auto [known, isNew] =
+      derivedIndex.try_emplace(key, result.metadata.constants.size());
+  if (!isNew)
+    return known->second;
+  auto described = std::make_unique<schema::ConstantT>();
+  // The bytes as kernels read them: one dimension where they are laid out.
+  described->dims =
+      derive ? std::vector<int64_t>{static_cast<int64_t>(values.size())}
+             : dimsOf(type);
+  described->data = std::make_unique<schema::Segment>();
+  PendingSegment segment;
+  segment.size = values.size() * sizeof(float);
+  segment.place = described->data.get();
+  segment.hash = &described->hash;
+  segment.produce = [values = std::move(values)](MutableArrayRef<char> out,
+                                                 std::string &) {
+    std::memcpy(out.data(), values.data(), out.size());
+    return success();
+  };
+  result.segments.push_back(std::move(segment));
+  result.metadata.constants.push_back(std::move(described));
+  return known->second;
+}
+
+LogicalResult Describer::readSource(uint32_t source, MutableArrayRef<float> out,
+                                    std::string &message) {
+  if (source < parameters.size())
+    return weights.read(parameters[source].op, parameters[source].layer, out,
+                        message);
+  MutableArrayRef<char> bytes(reinterpret_cast<char *>(out.data()),
+                              out.size() * sizeof(float));
+  return makeDerived(source - parameters.size(), bytes, message);
+}
+
+LogicalResult Describer::makeDerived(uint32_t index, MutableArrayRef<char> out,
+                                     std::string &message) {
+  const schema::DerivedT &derived = *result.metadata.derived[index];
+  std::vector<float> source;
+  auto *target = reinterpret_cast<float *>(out.data());
+  int64_t begin = 0;
+  for (uint32_t id : derived.sources) {
+    source.resize(id < parameters.size()
+                      ? parameters[id].elements
+                      : result.metadata.derived[id - parameters.size()]->bytes /
+                            sizeof(float));
+    if (failed(readSource(id, source, message)))
+      return failure();
+    if (derived.kind == schema::DerivedKind::Resample) {
+      int64_t from[2] = {derived.from[0], derived.from[1]};
+      int64_t to[2] = {derived.to[0], derived.to[1]};
+      runtime::resamplePositions(target, source.data(), derived.dims.back(),
+                                 derived.prefix, from, to, derived.antialias);
+      return success();
+    }
+    runtime::deriveElements(formOf(derived), target, source.data(),
+                            runtime::StoredType::F32, begin, source.size());
+    begin += source.size();
+  }
+  return success();
+}

@@ -1,0 +1,125 @@
+//===- DescribeParameters.cpp - Where the weights of a module are ---------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Describe.h"
+
+#include "llvm/Support/FileSystem.h"
+
+#include <cstring>
+#include <filesystem>
+
+using namespace mlir;
+using namespace mlir::vit;
+
+/// A path to `file` from `folder`, both taken as they really lie.
+static std::string relativePath(StringRef file, StringRef folder) {
+  std::error_code code;
+  std::filesystem::path target = std::filesystem::canonical(file.str(), code);
+  if (code)
+    return file.str();
+  std::filesystem::path base =
+      std::filesystem::canonical(folder.empty() ? "." : folder.str(), code);
+  if (code)
+    return target.string();
+  return target.lexically_relative(base).string();
+}
+
+void Describer::storeParameters() {
+  bool isInline = storage == ParameterStorage::Inline;
+  // The first form that holds a parameter whole is where it is stored.
+  std::vector<bool> isStored(parameters.size(), false);
+  for (auto [index, derived] : llvm::enumerate(result.metadata.derived)) {
+    derived->data = std::make_unique<schema::Segment>();
+    bool canStore = isInline && !derived->splat &&
+                    derived->kind != schema::DerivedKind::Resample;
+    llvm::SmallDenseSet<uint32_t> seen;
+    for (uint32_t source : derived->sources)
+      canStore = canStore && source < parameters.size() && !isStored[source] &&
+                 seen.insert(source).second;
+    if (!canStore)
+      continue;
+    for (uint32_t source : derived->sources)
+      isStored[source] = true;
+    PendingSegment segment;
+    segment.size = derived->bytes;
+    segment.place = derived->data.get();
+    segment.hash = &derived->hash;
+    segment.produce = [this, index = static_cast<uint32_t>(index)](
+                          MutableArrayRef<char> out, std::string &message) {
+      return makeDerived(index, out, message);
+    };
+    result.segments.push_back(std::move(segment));
+  }
+
+  for (size_t index = 0; index < parameters.size(); ++index) {
+    Parameter parameter = parameters[index];
+    ParameterOp op = parameter.op;
+    auto described = std::make_unique<schema::ParameterT>();
+    described->name = op.getSymName().str();
+    if (op.getLayers())
+      described->name += "." + std::to_string(parameter.layer);
+    described->dims = dimsOf(op.getTensorType());
+    described->stored_name = op.getStoredName(parameter.layer);
+    described->stored_dims.assign(op.getStoredShape().begin(),
+                                  op.getStoredShape().end());
+    described->stored_begin = op.getStoredBegin();
+    described->stored_end = op.getStoredEnd();
+    described->data = std::make_unique<schema::Segment>();
+    described->dtype = schema::DType::F32;
+    std::optional<StoredRange> range = weights.locate(op, parameter.layer);
+    if (range)
+      described->stored_name = range->tensor.str();
+    if (isStored[index]) {
+      described->source = schema::Source::Derived;
+    } else if (isInline) {
+      described->source = schema::Source::Inline;
+      PendingSegment segment;
+      segment.place = described->data.get();
+      segment.hash = &described->hash;
+      if (range) {
+        described->dtype = static_cast<schema::DType>(range->dtype);
+        segment.size = range->size;
+        segment.produce = [range = *range](MutableArrayRef<char> out,
+                                           std::string &) {
+          std::memcpy(out.data(), range.data, out.size());
+          return success();
+        };
+      } else {
+        segment.size = parameter.elements * sizeof(float);
+        segment.produce = [this, parameter](MutableArrayRef<char> out,
+                                            std::string &message) {
+          return weights.read(
+              parameter.op, parameter.layer,
+              MutableArrayRef<float>(reinterpret_cast<float *>(out.data()),
+                                     parameter.elements),
+              message);
+        };
+      }
+      result.segments.push_back(std::move(segment));
+    } else if (range) {
+      described->source = schema::Source::File;
+      described->dtype = static_cast<schema::DType>(range->dtype);
+      auto [file, isNew] =
+          fileIndex.try_emplace(range->file, result.metadata.files.size());
+      if (isNew) {
+        auto reference = std::make_unique<schema::FileT>();
+        reference->path = relativePath(range->file, moduleFolder);
+        llvm::sys::fs::file_size(range->file, reference->size);
+        result.metadata.files.push_back(std::move(reference));
+      }
+      described->file = file->second;
+    } else {
+      described->source = schema::Source::Init;
+      if (InitAttr init = op.getInitAttr()) {
+        described->distribution =
+            static_cast<schema::Distribution>(init.getDistribution());
+        described->value = init.getValue().convertToDouble();
+      }
+    }
+    result.metadata.parameters.push_back(std::move(described));
+  }
+}

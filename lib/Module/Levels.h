@@ -1,0 +1,34 @@
+//===- Levels.h - Which levels of which targets to compile ------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_MODULE_LEVELS_H
+#define VIT_MODULE_LEVELS_H
+
+#include "mlir/Support/LLVM.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+
+namespace mlir::vit {
+
+struct TargetLevel {
+  StringRef target; ///< "cpu", "vulkan", "cuda"
+  StringRef level;  ///< its name is that of no other target's level
+};
+
+/// The levels to compile: of each target in `targets` (empty: cpu) those that
+/// `levels` names, or all where it names none of them. In the order of a
+/// module's schedules: by target, the best level first. On failure `error` says
+/// what there is to choose from.
+FailureOr<SmallVector<TargetLevel>> chooseLevels(ArrayRef<std::string> targets,
+                                                 ArrayRef<std::string> levels,
+                                                 std::string &error);
+
+} // namespace mlir::vit
+
+#endif // VIT_MODULE_LEVELS_H

@@ -1,0 +1,258 @@
+//===- Codegen.cpp - From GPU kernels to PTX and cubins -------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Codegen/SimtCodegen.h"
+#include "LowerToNvvm.h"
+#include "Ptxas.h"
+
+#include "vit/Target/CUDA.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Target/LLVMIR/Export.h"
+
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/LICM.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/LoopRotation.h"
+#include "llvm/Transforms/Scalar/SROA.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
+
+#include <mutex>
+#include <thread>
+
+using namespace mlir;
+using namespace mlir::vit;
+
+/// What cubins are made for: the least that PTX runs on, and what the two
+/// generations after it need to be assembled for.
+static constexpr StringLiteral kArchitectures[] = {"sm_80", "sm_90a", "sm_100"};
+
+//===----------------------------------------------------------------------===//
+// LLVM IR to PTX
+//===----------------------------------------------------------------------===//
+
+static std::unique_ptr<llvm::TargetMachine> createMachine() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    // Addresses in workgroup memory take one register instead of two.
+    auto &options = llvm::cl::getRegisteredOptions();
+    auto option = options.find("nvptx-short-ptr");
+    if (option != options.end())
+      static_cast<llvm::cl::opt<bool> *>(option->second)->setValue(true);
+  });
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  std::string error;
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return nullptr;
+  llvm::TargetOptions options;
+  // Only what the emitters fuse is fused: products and sums are rounded each.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      triple, "sm_80", "+ptx70", options, std::nullopt, std::nullopt,
+      llvm::CodeGenOptLevel::Aggressive));
+}
+
+/// The few passes that matter to code that is already laid out.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
+  passes.addPass(llvm::EarlyCSEPass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LoopRotatePass()));
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(
+      llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
+  passes.addPass(llvm::EarlyCSEPass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  llvm::ModulePassManager manager;
+  manager.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
+  manager.run(module, modules);
+}
+
+namespace {
+class CudaWorker : public simt::Worker {
+public:
+  explicit CudaWorker(const CodegenOptions &options)
+      : Worker(options), machine(createMachine()) {}
+  llvm::Error compile(ModuleOp module, SimtKernel &kernel,
+                      std::string &ptx) override;
+
+private:
+  llvm::Error dumpText(const SimtKernel &kernel, StringRef suffix,
+                       llvm::function_ref<void(llvm::raw_ostream &)> print);
+
+  std::unique_ptr<llvm::TargetMachine> machine;
+};
+} // namespace
+
+llvm::Error
+CudaWorker::dumpText(const SimtKernel &kernel, StringRef suffix,
+                     llvm::function_ref<void(llvm::raw_ostream &)> print) {
+  if (options.dumpDirectory.empty())
+    return llvm::Error::success();
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  print(stream);
+  return dump(kernel.name + suffix.str(), text);
+}
+
+llvm::Error CudaWorker::compile(ModuleOp module, SimtKernel &kernel,
+                                std::string &ptx) {
+  if (!machine)
+    return llvm::createStringError("this LLVM was built without NVPTX");
+  FailureOr<ModuleOp> lowered =
+      cuda::lowerToNvvm(cast<gpu::GPUModuleOp>(module.getBody()->front()));
+  if (failed(lowered) || (options.verify && failed(mlir::verify(*lowered))))
+    return llvm::createStringError("does not lower to NVVM");
+  if (llvm::Error error =
+          dumpText(kernel, ".nvvm.mlir",
+                   [&](llvm::raw_ostream &stream) { stream << *lowered; }))
+    return error;
+
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(
+      *lowered, llvmContext, "kernel", /*disableVerification=*/true);
+  if (!code)
+    return llvm::createStringError("does not translate to LLVM IR");
+  code->setTargetTriple(machine->getTargetTriple());
+  code->setDataLayout(machine->createDataLayout());
+  for (const llvm::Function &function : *code)
+    if (function.isDeclaration() && !function.isIntrinsic())
+      return llvm::createStringError("calls " + function.getName().str() +
+                                     ", which no device has");
+  if (options.verify && llvm::verifyModule(*code))
+    return llvm::createStringError("is not valid LLVM IR");
+  optimize(*code, *machine);
+  if (llvm::Error error = dumpText(
+          kernel, ".ll", [&](llvm::raw_ostream &stream) { stream << *code; }))
+    return error;
+
+  SmallVector<char, 0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager codegen;
+  if (machine->addPassesToEmitFile(codegen, stream, nullptr,
+                                   llvm::CodeGenFileType::AssemblyFile,
+                                   /*DisableVerify=*/!options.verify))
+    return llvm::createStringError("cannot be emitted");
+  codegen.run(*code);
+  ptx.assign(text.begin(), text.end());
+  return dump(kernel.name + ".ptx", ptx);
+}
+
+//===----------------------------------------------------------------------===//
+// All kernels
+//===----------------------------------------------------------------------===//
+
+/// One PTX text of those of single kernels, which begin alike.
+static std::string merge(ArrayRef<simt::CompiledKernel> kernels) {
+  constexpr StringLiteral lastDirective = ".address_size 64\n";
+  std::string ptx;
+  for (const simt::CompiledKernel &kernel : kernels) {
+    StringRef text = kernel.text;
+    if (!ptx.empty())
+      text = text.split(lastDirective).second;
+    ptx += text;
+  }
+  return ptx;
+}
+
+static FailureOr<std::vector<CudaImage>> assembleAll(gpu::GPUModuleOp kernels,
+                                                     StringRef ptx) {
+  std::vector<CudaImage> images;
+  std::string ptxas = findPtxas();
+  if (ptxas.empty())
+    return images;
+  SmallVector<std::optional<llvm::Expected<SmallVector<char>>>> results(
+      std::size(kArchitectures));
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < results.size(); ++i)
+    threads.emplace_back([&, i] {
+      results[i].emplace(cuda::assemble(ptxas, ptx, kArchitectures[i]));
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+
+  bool hasFailed = false;
+  for (size_t i = 0; i < results.size(); ++i) {
+    llvm::Expected<SmallVector<char>> &bytes = *results[i];
+    if (!bytes) {
+      std::string message = llvm::toString(bytes.takeError());
+      if (!hasFailed)
+        emitError(kernels.getLoc(), message);
+      hasFailed = true;
+    } else if (!bytes->empty()) {
+      images.push_back({kArchitectures[i].str(), std::move(*bytes)});
+    }
+  }
+  if (hasFailed)
+    return failure();
+  return images;
+}
+
+FailureOr<CudaCode>
+mlir::vit::compileCudaKernels(gpu::GPUModuleOp kernels, StringRef level,
+                              const CodegenOptions &options) {
+  if (!isCudaLevel(level)) {
+    emitError(kernels.getLoc(), "no CUDA level \"")
+        << level << "\"; the level is sm_80";
+    return failure();
+  }
+  if (failed(simt::verifyLimits(kernels, level)))
+    return failure();
+  auto compiled = simt::compileKernels(
+      kernels, options, [&] { return std::make_unique<CudaWorker>(options); });
+  if (failed(compiled))
+    return failure();
+  CudaCode code;
+  code.ptx = merge(*compiled);
+  for (simt::CompiledKernel &kernel : *compiled)
+    code.kernels.push_back(std::move(kernel.kernel));
+  FailureOr<std::vector<CudaImage>> cubins = assembleAll(kernels, code.ptx);
+  if (failed(cubins))
+    return failure();
+  code.cubins = std::move(*cubins);
+
+  auto dump = [&](StringRef file, StringRef contents) -> LogicalResult {
+    if (llvm::Error error = dumpCode(options, file, contents))
+      return emitError(kernels.getLoc(), llvm::toString(std::move(error)));
+    return success();
+  };
+  if (failed(dump("kernels.ptx", code.ptx)))
+    return failure();
+  for (const CudaImage &image : code.cubins)
+    if (failed(dump("kernels." + image.arch + ".cubin",
+                    StringRef(image.bytes.data(), image.bytes.size()))))
+      return failure();
+  return code;
+}

@@ -1,0 +1,225 @@
+//===- LowerToNvvm.cpp - From GPU kernels to LLVM IR ----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowerToNvvm.h"
+
+#include "vit/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/GPU/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/CSE.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace mlir::vit::cuda;
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_LOWERTONVVM
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+void mlir::vit::cuda::registerLowering(DialectRegistry &registry) {
+  registry
+      .insert<LLVM::LLVMDialect, NVVM::NVVMDialect, cf::ControlFlowDialect,
+              gpu::GPUDialect, arith::ArithDialect, math::MathDialect,
+              memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerGPUDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+}
+
+//===----------------------------------------------------------------------===//
+// Before the conversion
+//===----------------------------------------------------------------------===//
+
+/// Lanes of a warp.
+static constexpr unsigned kWarp = 32;
+/// What a load or store of four floats needs to be one instruction.
+static constexpr uint64_t kAlignment = 16;
+
+/// A memref of dynamic size is no bare pointer; any static size is as good,
+/// for nothing looks at it.
+static void makeArgumentsStatic(gpu::GPUFuncOp function) {
+  SmallVector<Type> inputs;
+  for (BlockArgument argument :
+       function.getBody().front().getArguments().take_front(
+           function.getNumArguments())) {
+    auto type = dyn_cast<MemRefType>(argument.getType());
+    if (type && type.getRank() == 1 && type.isDynamicDim(0))
+      argument.setType(MemRefType::get({INT32_MAX}, type.getElementType(),
+                                       type.getLayout(),
+                                       type.getMemorySpace()));
+    inputs.push_back(argument.getType());
+  }
+  function.setFunctionType(
+      FunctionType::get(function.getContext(), inputs, {}));
+}
+
+static bool isWorkgroupMemory(MemRefType type) {
+  auto space = dyn_cast_or_null<gpu::AddressSpaceAttr>(type.getMemorySpace());
+  return space && space.getValue() == gpu::AddressSpace::Workgroup;
+}
+
+/// Workgroup memory belongs to the function, not to a place in it.
+static void attributeWorkgroupMemory(gpu::GPUFuncOp function) {
+  OpBuilder b(function.getContext());
+  function.walk([&](memref::AllocOp op) {
+    if (!isWorkgroupMemory(op.getType()))
+      return;
+    unsigned index = function.getNumWorkgroupAttributions();
+    Value memory = function.addWorkgroupAttribution(op.getType(), op.getLoc());
+    function.setWorkgroupAttributionAttr(
+        index, b.getStringAttr(LLVM::LLVMDialect::getAlignAttrName()),
+        b.getI64IntegerAttr(kAlignment));
+    op.replaceAllUsesWith(memory);
+    op.erase();
+  });
+}
+
+template <typename OpTy> static void align(OpTy op, Type vector) {
+  auto type = dyn_cast<VectorType>(vector);
+  if (type && !op.getAlignment() &&
+      type.getNumElements() * type.getElementTypeBitWidth() == 8 * kAlignment)
+    op.setAlignment(kAlignment);
+}
+
+/// vector.fma would become the intrinsic that leaves fusing to the backend.
+static void fuseAlways(vector::FMAOp op) {
+  OpBuilder b(op);
+  Value result = math::FmaOp::create(b, op.getLoc(), op.getLhs(), op.getRhs(),
+                                     op.getAcc());
+  op.replaceAllUsesWith(result);
+  op.erase();
+}
+
+/// Offsets stay below 2^31, so that they may be split into a register and a
+/// constant that the instruction holds.
+template <typename OpTy> static void markNoWrap(Operation *op) {
+  if (auto sum = dyn_cast<OpTy>(op); sum && sum.getType().isIndex())
+    sum.setOverflowFlags(sum.getOverflowFlags() |
+                         arith::IntegerOverflowFlags::nsw);
+}
+
+static LogicalResult prepare(gpu::GPUModuleOp kernels) {
+  for (auto function : kernels.getOps<gpu::GPUFuncOp>()) {
+    makeArgumentsStatic(function);
+    attributeWorkgroupMemory(function);
+  }
+  kernels.walk([](Operation *op) {
+    if (auto load = dyn_cast<vector::LoadOp>(op))
+      align(load, load.getType());
+    if (auto store = dyn_cast<vector::StoreOp>(op))
+      align(store, store.getValueToStore().getType());
+    markNoWrap<arith::AddIOp>(op);
+    markNoWrap<arith::MulIOp>(op);
+    markNoWrap<arith::SubIOp>(op);
+    if (auto fma = dyn_cast<vector::FMAOp>(op))
+      fuseAlways(fma);
+  });
+  RewritePatternSet patterns(kernels.getContext());
+  populateGpuLowerSubgroupReduceToShufflePatterns(patterns, kWarp);
+  return applyPatternsGreedily(kernels, std::move(patterns));
+}
+
+//===----------------------------------------------------------------------===//
+// Conversion
+//===----------------------------------------------------------------------===//
+
+static LogicalResult convert(gpu::GPUModuleOp kernels) {
+  MLIRContext *context = kernels.getContext();
+  RewritePatternSet structured(context);
+  populateSCFToControlFlowConversionPatterns(structured);
+  ConversionTarget unstructured(*context);
+  unstructured.addIllegalDialect<scf::SCFDialect>();
+  unstructured.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+  if (failed(
+          applyPartialConversion(kernels, unstructured, std::move(structured))))
+    return failure();
+
+  LowerToLLVMOptions options(context);
+  options.overrideIndexBitwidth(32);
+  options.useBarePtrCallConv = true;
+  LLVMTypeConverter types(context, options);
+  configureGpuToNVVMTypeConverter(types);
+  RewritePatternSet patterns(context);
+  cf::populateControlFlowToLLVMConversionPatterns(types, patterns);
+  arith::populateArithToLLVMConversionPatterns(types, patterns);
+  populateVectorToLLVMConversionPatterns(types, patterns);
+  populateFinalizeMemRefToLLVMConversionPatterns(types, patterns);
+  populateGpuToNVVMConversionPatterns(types, patterns);
+  // Before what calls libdevice.
+  populateMathToLLVMConversionPatterns(types, patterns,
+                                       /*approximateLog1p=*/false,
+                                       /*benefit=*/2);
+  LLVMConversionTarget target(*context);
+  target.addIllegalDialect<gpu::GPUDialect>();
+  target.addLegalDialect<NVVM::NVVMDialect>();
+  target.addLegalOp<gpu::GPUModuleOp>();
+  return applyFullConversion(kernels, target, std::move(patterns));
+}
+
+/// Descriptors that nothing needs, and what is said twice.
+static void simplify(ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  RewritePatternSet patterns(context);
+  for (RegisteredOperationName name : context->getRegisteredOperations())
+    if (isa<LLVM::LLVMDialect>(name.getDialect()))
+      name.getCanonicalizationPatterns(patterns, context);
+  (void)applyPatternsGreedily(module, std::move(patterns));
+  IRRewriter rewriter(context);
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
+    DominanceInfo dominance(function);
+    eliminateCommonSubExpressions(rewriter, dominance, function);
+  }
+}
+
+FailureOr<ModuleOp> mlir::vit::cuda::lowerToNvvm(gpu::GPUModuleOp kernels) {
+  if (failed(prepare(kernels)) || failed(convert(kernels)))
+    return failure();
+  OpBuilder b(kernels);
+  auto module =
+      ModuleOp::create(b, kernels.getLoc(), StringRef(kernels.getName()));
+  module.getBody()->getOperations().splice(
+      module.getBody()->end(), kernels.getBodyRegion().front().getOperations());
+  kernels.erase();
+  simplify(module);
+  return module;
+}
+
+namespace {
+struct LowerToNvvmPass : mlir::vit::impl::LowerToNvvmBase<LowerToNvvmPass> {
+  using LowerToNvvmBase::LowerToNvvmBase;
+
+  void runOnOperation() override {
+    for (auto kernels :
+         llvm::make_early_inc_range(getOperation().getOps<gpu::GPUModuleOp>()))
+      if (failed(lowerToNvvm(kernels)))
+        return signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,143 @@
+//===- Math.cpp - Functions as multiplications and additions -------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// Coefficients are our own weighted least-squares (Lawson) fits, which come
+// close to the minimax polynomial or quotient; errors are of f32 evaluation
+// against double. A NaN stays a NaN in all of them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Math.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+static Value multiply(CodeBuilder &b, Value x, Value y) {
+  return arith::MulFOp::create(b, x, y);
+}
+
+/// `value` as a constant of the type of `x`.
+static Value like(CodeBuilder &b, Value x, double value) {
+  return b.splat(x.getType(), value);
+}
+
+/// The polynomial of `coefficients`, the constant one first.
+static Value evaluate(CodeBuilder &b, Value x, ArrayRef<double> coefficients) {
+  Value sum = like(b, x, coefficients.back());
+  for (double c : llvm::reverse(coefficients.drop_back()))
+    sum = b.fma(sum, x, like(b, x, c));
+  return sum;
+}
+
+/// 2^x on [-1/2, 1/2], relative error 2e-9 before rounding.
+static Value emitExp2Fraction(CodeBuilder &b, Value x) {
+  return evaluate(b, x,
+                  {1.0, 0.6931471824645996, 0.24022646248340607,
+                   0.05550328642129898, 0.009618489071726799,
+                   0.0013399930903688073, 0.00015345809515565634});
+}
+
+static Value toInteger(CodeBuilder &b, Value x) {
+  Type type = b.getI32Type();
+  if (auto vector = dyn_cast<VectorType>(x.getType()))
+    type = VectorType::get(vector.getShape(), type);
+  return arith::FPToSIOp::create(b, type, x);
+}
+
+/// 2^n as a float of type `type`, for integers n in [-126, 127].
+static Value powerOfTwo(CodeBuilder &b, Type type, Value n) {
+  Value biased = arith::AddIOp::create(b, n, b.splatBits(type, 127));
+  Value bits = arith::ShLIOp::create(b, biased, b.splatBits(type, 23));
+  return arith::BitcastOp::create(b, type, bits);
+}
+
+/// `x`, or `bound` where x is below it or a NaN: safe to convert to an integer.
+static Value numberAtLeast(CodeBuilder &b, Value x, Value bound) {
+  Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, bound);
+  return b.select(above, x, bound);
+}
+
+Value mlir::vit::emitExp2OfNegative(CodeBuilder &b, Value x) {
+  Value bound = like(b, x, -126);
+  Value whole = math::RoundEvenOp::create(b, numberAtLeast(b, x, bound));
+  Value fraction = arith::SubFOp::create(b, b.atLeast(x, bound), whole);
+  return multiply(b, emitExp2Fraction(b, fraction),
+                  powerOfTwo(b, x.getType(), toInteger(b, whole)));
+}
+
+/// 2^(whole + fraction), whole in [-152, 130]: in two factors, so that the
+/// result overflows to infinity and underflows to zero by itself.
+static Value scaleByPower(CodeBuilder &b, Value whole, Value fraction) {
+  Value n = toInteger(b, whole);
+  Value half = arith::ShRSIOp::create(b, n, b.splatBits(whole.getType(), 1));
+  Value rest = arith::SubIOp::create(b, n, half);
+  Value value = multiply(b, emitExp2Fraction(b, fraction),
+                         powerOfTwo(b, whole.getType(), half));
+  return multiply(b, value, powerOfTwo(b, whole.getType(), rest));
+}
+
+Value mlir::vit::emitExp2(CodeBuilder &b, Value x) {
+  Value low = like(b, x, -152), high = like(b, x, 130);
+  Value whole =
+      math::RoundEvenOp::create(b, b.atMost(numberAtLeast(b, x, low), high));
+  Value bounded = b.atMost(b.atLeast(x, low), high);
+  return scaleByPower(b, whole, arith::SubFOp::create(b, bounded, whole));
+}
+
+Value mlir::vit::emitExp(CodeBuilder &b, Value x) {
+  Value low = like(b, x, -105), high = like(b, x, 90);
+  Value log2e = like(b, x, 1.44269504088896341);
+  Value number = b.atMost(numberAtLeast(b, x, low), high);
+  Value bounded = b.atMost(b.atLeast(x, low), high);
+  Value whole = math::RoundEvenOp::create(b, multiply(b, number, log2e));
+  // The product's rounding error would be multiplied by the exponent: carry
+  // what f32 leaves of log2(e) too.
+  double remainder = 1.44269504088896341 - double(1.44269504088896341f);
+  Value fraction = b.fma(bounded, log2e, arith::NegFOp::create(b, whole));
+  fraction = b.fma(bounded, like(b, x, remainder), fraction);
+  return scaleByPower(b, whole, fraction);
+}
+
+/// x P(x^2) / Q(x^2) for an odd function that is +-1 beyond +-bound.
+static Value emitOdd(CodeBuilder &b, Value x, double bound,
+                     ArrayRef<double> numerator, ArrayRef<double> denominator) {
+  x = b.atMost(b.atLeast(x, like(b, x, -bound)), like(b, x, bound));
+  Value square = multiply(b, x, x);
+  Value above = multiply(b, evaluate(b, square, numerator), x);
+  return arith::DivFOp::create(b, above, evaluate(b, square, denominator));
+}
+
+/// Absolute error 1.8e-7 (GELU: relative to max(1, |x|) 1.4e-7). x P(x^2) on
+/// [-3.75, 3.75], beyond which f32 has no more than +-1, with the polynomial in
+/// s = 2 (x / 3.75)^2 - 1: about the middle its terms do not cancel, and it
+/// needs no division.
+Value mlir::vit::emitErf(CodeBuilder &b, Value x) {
+  double bound = 3.75;
+  x = b.atMost(b.atLeast(x, like(b, x, -bound)), like(b, x, bound));
+  Value s =
+      b.fma(multiply(b, x, like(b, x, 2 / (bound * bound))), x, like(b, x, -1));
+  Value quotient = evaluate(
+      b, s,
+      {0.37705692648887634, -0.18803009390830994, 0.13926899433135986,
+       -0.11193820089101791, 0.09073632210493088, -0.07162351906299591,
+       0.05364144220948219, -0.03727582469582558, 0.02490226924419403,
+       -0.016800841316580772, 0.009168927557766438, -0.00294799474067986,
+       0.001864659134298563, -0.0022397562861442566, 0.0008833336178213358});
+  return multiply(b, quotient, x);
+}
+
+/// Absolute error 2.6e-7.
+Value mlir::vit::emitTanh(CodeBuilder &b, Value x) {
+  return emitOdd(b, x, 7.9,
+                 {1.0, 0.1345064342021942, 0.0035790198016911745,
+                  2.2023699784767814e-05, 1.5428600619316057e-08},
+                 {1.0, 0.46783971786499023, 0.02619234286248684,
+                  0.0003423695743549615, 8.599037073508953e-07});
+}

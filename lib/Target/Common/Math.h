@@ -1,0 +1,30 @@
+//===- Math.h - Functions as multiplications and additions ---------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// Expansions that need no library, the same on all targets; of f32 or vectors
+// of it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_COMMON_MATH_H
+#define VIT_TARGET_COMMON_MATH_H
+
+#include "CodeBuilder.h"
+
+namespace mlir::vit {
+
+/// 2^x for x <= 0 (below -126: 2^-126), a NaN stays. What softmax needs.
+Value emitExp2OfNegative(CodeBuilder &b, Value x);
+Value emitExp(CodeBuilder &b, Value x);
+Value emitExp2(CodeBuilder &b, Value x);
+Value emitErf(CodeBuilder &b, Value x);
+Value emitTanh(CodeBuilder &b, Value x);
+
+} // namespace mlir::vit
+
+#endif // VIT_TARGET_COMMON_MATH_H

@@ -1,0 +1,129 @@
+//===- ScalarCode.cpp - The scalar code of fused kernels -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ScalarCode.h"
+
+#include "Math.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::vit;
+
+/// The expansion of an op of the math dialect, or null.
+static Value expand(CodeBuilder &b, Operation *op, ValueRange operands) {
+  return TypeSwitch<Operation *, Value>(op)
+      .Case([&](math::ExpOp) { return emitExp(b, operands[0]); })
+      .Case([&](math::Exp2Op) { return emitExp2(b, operands[0]); })
+      .Case([&](math::ErfOp) { return emitErf(b, operands[0]); })
+      .Case([&](math::TanhOp) { return emitTanh(b, operands[0]); })
+      .Case([&](math::FmaOp) {
+        return b.fma(operands[0], operands[1], operands[2]);
+      })
+      .Case([&](math::RsqrtOp) -> Value {
+        Value root = math::SqrtOp::create(b, operands[0]);
+        return arith::DivFOp::create(b, b.splat(root.getType(), 1), root);
+      })
+      .Default([](Operation *) { return Value(); });
+}
+
+/// Ops whose vector form the processor has.
+static bool isElementwise(Operation *op) {
+  return isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
+             arith::NegFOp, arith::MaximumFOp, arith::MinimumFOp,
+             arith::MaxNumFOp, arith::MinNumFOp, arith::CmpFOp, arith::SelectOp,
+             math::SqrtOp, math::AbsFOp, math::FloorOp, math::CeilOp,
+             math::RoundEvenOp, math::CopySignOp>(op);
+}
+
+LogicalResult mlir::vit::verifyRegion(Operation *op, Region &region) {
+  for (Operation &inner : region.front().without_terminator()) {
+    bool known = isElementwise(&inner) ||
+                 isa<arith::ConstantOp, math::ExpOp, math::Exp2Op, math::ErfOp,
+                     math::TanhOp, math::FmaOp, math::RsqrtOp>(inner);
+    auto isScalar = [](Type type) { return type.isF32() || type.isInteger(1); };
+    if (!known || !llvm::all_of(inner.getResultTypes(), isScalar))
+      return op->emitOpError("has scalar code that the targets cannot "
+                             "vectorise: ")
+             << inner.getName() << "; use f32 arith and math ops";
+  }
+  return success();
+}
+
+Value mlir::vit::inlineRegion(CodeBuilder &b, Region &region,
+                              ArrayRef<Value> arguments) {
+  IRMapping mapping;
+  // The form of all values: that of the arguments.
+  Type type = arguments.front().getType();
+  Block &block = region.front();
+  for (auto [formal, actual] : llvm::zip_equal(block.getArguments(), arguments))
+    mapping.map(formal, actual);
+  for (Operation &op : block.without_terminator()) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+      auto value = cast<FloatAttr>(constant.getValue());
+      mapping.map(constant.getResult(),
+                  b.splat(type, value.getValueAsDouble()));
+      continue;
+    }
+    SmallVector<Value> operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(mapping.lookup(operand));
+    Value result = expand(b, &op, operands);
+    if (!result) {
+      OperationState state(b.getLoc(), op.getName());
+      state.addOperands(operands);
+      state.addAttributes(op.getAttrs());
+      Type element = op.getResult(0).getType();
+      auto vector = dyn_cast<VectorType>(type);
+      state.addTypes(vector ? VectorType::get(vector.getShape(), element)
+                            : element);
+      result = b.create(state)->getResult(0);
+    }
+    mapping.map(op.getResult(0), result);
+  }
+  return mapping.lookup(block.getTerminator()->getOperand(0));
+}
+
+bool mlir::vit::makesZeroOfZeros(Region &region) {
+  llvm::DenseMap<Value, double> values;
+  Block &block = region.front();
+  for (BlockArgument argument : block.getArguments())
+    values[argument] = 0;
+  for (Operation &op : block.without_terminator()) {
+    SmallVector<double> x;
+    for (Value operand : op.getOperands())
+      x.push_back(values.lookup(operand));
+    std::optional<double> result =
+        TypeSwitch<Operation *, std::optional<double>>(&op)
+            .Case([&](arith::ConstantOp constant) {
+              return cast<FloatAttr>(constant.getValue()).getValueAsDouble();
+            })
+            .Case([&](arith::AddFOp) { return x[0] + x[1]; })
+            .Case([&](arith::SubFOp) { return x[0] - x[1]; })
+            .Case([&](arith::MulFOp) { return x[0] * x[1]; })
+            .Case([&](arith::DivFOp) { return x[0] / x[1]; })
+            .Case([&](arith::NegFOp) { return -x[0]; })
+            .Case<arith::MaximumFOp, arith::MaxNumFOp>(
+                [&](auto) { return std::max(x[0], x[1]); })
+            .Case<arith::MinimumFOp, arith::MinNumFOp>(
+                [&](auto) { return std::min(x[0], x[1]); })
+            .Case([&](math::FmaOp) { return x[0] * x[1] + x[2]; })
+            .Case([&](math::ExpOp) { return std::exp(x[0]); })
+            .Case([&](math::ErfOp) { return std::erf(x[0]); })
+            .Case([&](math::TanhOp) { return std::tanh(x[0]); })
+            .Case([&](math::SqrtOp) { return std::sqrt(x[0]); })
+            .Case([&](math::AbsFOp) { return std::fabs(x[0]); })
+            .Default([](Operation *) { return std::nullopt; });
+    if (!result)
+      return false;
+    values[op.getResult(0)] = *result;
+  }
+  return values.lookup(block.getTerminator()->getOperand(0)) == 0;
+}

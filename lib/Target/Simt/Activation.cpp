@@ -1,0 +1,78 @@
+//===- Activation.cpp - Activations on a GPU ----------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+using kernel::kLanes;
+
+FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
+  if (!type.getElementType().isF32()) {
+    op->emitOpError("has no GPU code for elements of ")
+        << type.getElementType() << "; use f32";
+    return failure();
+  }
+  auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
+  bool isWhole = !type.getEncoding() && type.getRank() > 0 &&
+                 type.getShape().back() % kLanes == 0;
+  if ((type.getRank() != 2 && type.getRank() != 3) || !(channels || isWhole)) {
+    op->emitOpError("needs #kernel.channels where it has ")
+        << type << "; run vit-tile and vit-layout for a GPU first";
+    return failure();
+  }
+  Activation shape;
+  shape.tokens = type.getRank() == 3 ? type.getDimSize(1) : 1;
+  shape.width = type.getShape().back();
+  shape.group = channels ? channels.getGroup() : 0;
+  shape.vectors = kernel::paddedChannels(shape.width, shape.group) / kWidth;
+  return shape;
+}
+
+kernel::ExtentAttr Activation::units(MLIRContext *context, int64_t itemsPerRow,
+                                     int64_t itemsPerUnit,
+                                     int64_t times) const {
+  return kernel::ExtentAttr::get(context, times, tokens * itemsPerRow,
+                                 itemsPerUnit);
+}
+
+kernel::ExtentAttr mlir::vit::simt::noFlop(MLIRContext *context) {
+  return kernel::ExtentAttr::get(context, 0, 1, 1);
+}
+
+void mlir::vit::simt::forEachItem(SimtBuilder &b, Value total, int64_t perUnit,
+                                  function_ref<void(Value item)> body) {
+  Value begin = b.mul(b.unit(), perUnit);
+  Value end = b.min(b.add(begin, perUnit), total);
+  b.loop(b.add(begin, b.thread()), end, b.threads(), {},
+         [&](Value item, ValueRange) {
+           body(item);
+           return SmallVector<Value>();
+         });
+}
+
+Value mlir::vit::simt::maskChannels(SimtBuilder &b, const Activation &shape,
+                                    Value vector, Value value, double other) {
+  if (!shape.hasPaddedChannels())
+    return value;
+  int64_t run = shape.group == 0 ? shape.width : shape.group;
+  if (shape.group != 0)
+    vector = b.rem(vector, kernel::padTo(run, kLanes) / kWidth);
+  int64_t whole = run / kWidth, rest = run % kWidth;
+  Value padding = b.splat(other), last = padding;
+  if (rest != 0) {
+    SmallVector<bool> lanes;
+    for (int64_t lane = 0; lane < kWidth; ++lane)
+      lanes.push_back(lane < rest);
+    Value mask = b.constant(DenseElementsAttr::get(
+        VectorType::get({kWidth}, b.getI1Type()), ArrayRef<bool>(lanes)));
+    last = b.select(b.isEqual(vector, b.index(whole)),
+                    b.select(mask, value, padding), padding);
+  }
+  return b.select(b.isLess(vector, b.index(whole)), value, last);
+}

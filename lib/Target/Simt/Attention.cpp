@@ -1,0 +1,139 @@
+//===- Attention.cpp - Softmax attention on a GPU -------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Attention.h"
+
+#include "../Common/Math.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+Attention::Attention(kernel::AttentionOp op, SimtBuilder &b,
+                     const Activation &query, const Activation &key,
+                     const Activation &value, const Activation &result)
+    : op(op), b(b), tile(*op.getTile()), shapes{query, key, value, result},
+      heads(op.getHeads()), queries(query.tokens), keys(key.tokens),
+      vectors(kernel::padTo(op.getHeadDim(), kernel::kLanes) / kWidth),
+      factor(op.getScale().convertToDouble() * 1.44269504088896341) {}
+
+Value Attention::at(Argument argument, Value token, Value vector) {
+  const Activation &shape = shapes[argument];
+  int64_t offset = argument == Result ? 0 : op.getOffsets()[argument];
+  int64_t first = kernel::paddedChannel(offset, shape.group) / kWidth;
+  Value row = b.add(b.mul(image, shape.tokens), token);
+  Value channel = b.add(b.add(b.mul(head, vectors), first), vector);
+  return b.add(b.mul(row, shape.vectors), channel);
+}
+
+void Attention::ifQuery(Value token, function_ref<void()> body) {
+  if (queries % tile.getRows() == 0)
+    body();
+  else
+    b.ifThen(b.isLess(token, b.index(queries)), body);
+}
+
+Value Attention::probabilityAt(Value query, Value key) {
+  Value matrix = b.add(b.mul(image, heads), head);
+  Value row = b.add(b.mul(matrix, queries), query);
+  return b.add(b.mul(row, keys), key);
+}
+
+void Attention::storeScore(Value score, Value query, Value key) {
+  ifQuery(query, [&] {
+    b.ifThen(b.isLess(key, b.index(keys)),
+             [&] { b.store(score, Probabilities, probabilityAt(query, key)); });
+  });
+}
+
+void Attention::normalizeScore(Value query, Value key, Value largest,
+                               Value inverse) {
+  Value position = probabilityAt(query, key);
+  Value score = b.load(Probabilities, position);
+  Value power = emitExp2OfNegative(b, b.subf(score, largest));
+  b.store(b.mulf(power, inverse), Probabilities, position);
+}
+
+/// Whether each head begins at a vector of each operand.
+static LogicalResult verifyHeads(kernel::AttentionOp op,
+                                 ArrayRef<Activation> shapes) {
+  int64_t headDim = op.getHeadDim();
+  for (auto [i, shape] : llvm::enumerate(shapes)) {
+    int64_t offset = i < 3 ? op.getOffsets()[i] : 0;
+    bool aligned =
+        shape.group == 0
+            ? headDim % kernel::kLanes == 0 && offset % kernel::kLanes == 0
+            : shape.group == headDim && offset % headDim == 0;
+    if (!aligned)
+      return op.emitOpError("has heads of ")
+             << headDim << " channels that do not begin at a vector; run "
+             << "vit-layout first";
+  }
+  if (auto probabilities = op.getProbabilities())
+    if (cast<RankedTensorType>(probabilities.getType()).getEncoding())
+      return op.emitOpError("writes probabilities row-major only");
+  return success();
+}
+
+/// Whether the tile is one that its form can make.
+static LogicalResult verifyTile(const Attention &a) {
+  kernel::TileAttr tile = a.tile;
+  int64_t width = a.vectors * kWidth;
+  bool fits =
+      tile.getChunk() == 1
+          ? tile.getRows() == tile.getThreads() * tile.getThreadRows() &&
+                tile.getCols() == tile.getThreadCols() &&
+                tile.getCols() % kWidth == 0 && width % tile.getCols() == 0
+          : tile.getThreads() == 4 * tile.getRows() &&
+                tile.getRows() % 2 == 0 && tile.getCols() == width &&
+                tile.getChunk() % 16 == 0;
+  if (fits)
+    return success();
+  kernel::AttentionOp op = a.op;
+  return op.emitOpError("has a tile that its threads do not cover: ") << tile;
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emitAttention(kernel::AttentionOp op,
+                                                     SimtBuilder &b) {
+  SmallVector<Activation> shapes;
+  for (Value value :
+       {op.getQuery(), op.getKey(), op.getValue(), op.getResult()}) {
+    FailureOr<Activation> shape =
+        Activation::get(op, cast<RankedTensorType>(value.getType()));
+    if (failed(shape))
+      return failure();
+    shapes.push_back(*shape);
+  }
+  if (failed(verifyHeads(op, shapes)))
+    return failure();
+  Attention a(op, b, shapes[0], shapes[1], shapes[2], shapes[3]);
+  if (failed(verifyTile(a)))
+    return failure();
+  if (op.getProbabilities())
+    b.useScalars();
+
+  // Units: the query blocks of a head, then its parts, heads and images.
+  int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
+  int64_t parts = a.vectors * kWidth / a.tile.getCols();
+  int64_t perHead = blocks * parts;
+  Value pair = b.div(b.unit(), perHead);
+  a.image = b.div(pair, a.heads);
+  a.head = b.rem(pair, a.heads);
+  a.firstQuery = b.mul(b.rem(b.unit(), blocks), a.tile.getRows());
+  if (a.tile.getChunk() == 1)
+    emitAttentionDirect(a);
+  else
+    emitAttentionStaged(a);
+
+  KernelInfo info;
+  info.units =
+      kernel::ExtentAttr::get(op.getContext(), a.heads * perHead, 1, 1);
+  info.flop = kernel::ExtentAttr::get(
+      op.getContext(), 4 * a.heads * a.queries * a.keys * op.getHeadDim(), 1,
+      1);
+  return info;
+}

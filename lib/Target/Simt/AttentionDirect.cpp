@@ -1,0 +1,198 @@
+//===- AttentionDirect.cpp - Attention, each thread by itself -------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// For devices without fast workgroup memory, and for heads too large for it.
+// A thread holds the scores of its queries with a block of keys, then adds the
+// values; a head wider than `thread_cols` is done in parts, each of which
+// makes the scores again.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Common/Math.h"
+#include "Attention.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+using Reduction = SimtBuilder::Reduction;
+
+/// Keys that a thread takes at a time: two vectors of powers.
+static constexpr int64_t kKeys = 2 * kWidth;
+
+namespace {
+struct Direct {
+  Attention &a;
+  SimtBuilder &b;
+  int64_t rows, sums; ///< queries, and vectors of the result for each
+  Value part;         ///< first vector of the head that this unit makes
+  SmallVector<Value> query, clamped;
+
+  explicit Direct(Attention &a);
+  /// Scores of all queries with keys `key`, [row * kKeys + key].
+  SmallVector<Value> getScores(ArrayRef<Value> key);
+  void addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
+                 Value firstKey);
+  /// Runs `body` in one of the parts, that which stores probabilities.
+  void inFirstPart(function_ref<void()> body);
+  SmallVector<Value> step(Value block, ValueRange carried);
+  void emit();
+};
+} // namespace
+
+Direct::Direct(Attention &a)
+    : a(a), b(a.b), rows(a.tile.getThreadRows()),
+      sums(a.tile.getThreadCols() / kWidth) {
+  int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
+  int64_t parts = a.vectors / sums;
+  part = b.mul(b.rem(b.div(b.unit(), blocks), parts), sums);
+  for (int64_t i = 0; i < rows; ++i) {
+    query.push_back(
+        b.add(b.add(a.firstQuery, b.thread()), i * a.tile.getThreads()));
+    clamped.push_back(a.clampQuery(query.back()));
+  }
+}
+
+SmallVector<Value> Direct::getScores(ArrayRef<Value> key) {
+  SmallVector<Value> left, right;
+  Value zero = b.index(0);
+  for (Value token : clamped)
+    left.push_back(a.at(Attention::Query, token, zero));
+  for (Value token : key)
+    right.push_back(a.at(Attention::Key, token, zero));
+  SmallVector<Value> start(rows * kKeys, b.scalar(0));
+  SmallVector<Value> scores = b.loop(
+      zero, b.index(a.vectors), 1, start, [&](Value v, ValueRange carried) {
+        SmallVector<Value> scores(carried);
+        SmallVector<Value> k;
+        for (Value base : right)
+          k.push_back(b.load4(Attention::Key, b.add(base, v)));
+        for (int64_t i = 0; i < rows; ++i) {
+          Value q = b.load4(Attention::Query, b.add(left[i], v));
+          for (int64_t lane = 0; lane < kWidth; ++lane)
+            for (int64_t j = 0; j < kKeys; ++j) {
+              Value &score = scores[i * kKeys + j];
+              score = b.fma(b.extract(q, lane), b.extract(k[j], lane), score);
+            }
+        }
+        return scores;
+      });
+  for (Value &score : scores)
+    score = b.mulf(score, b.scalar(a.factor));
+  return scores;
+}
+
+/// Key by key in a loop: drivers of CPU devices take long to compile loads.
+void Direct::addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
+                       Value firstKey) {
+  SmallVector<Value> packed[2];
+  for (int64_t group : {0, 1})
+    for (int64_t i = 0; i < rows; ++i)
+      packed[group].push_back(
+          b.fromElements(powers.slice(i * kKeys + group * kWidth, kWidth)));
+  SmallVector<Value> next = b.loop(
+      b.index(0), b.index(kKeys), 1, SmallVector<Value>(results),
+      [&](Value j, ValueRange carried) {
+        SmallVector<Value> sums(carried);
+        SmallVector<Value> factors;
+        Value lane = b.rem(j, kWidth), isFirst = b.isLess(j, b.index(kWidth));
+        for (int64_t i = 0; i < rows; ++i)
+          factors.push_back(b.broadcast(
+              b.extract(b.select(isFirst, packed[0][i], packed[1][i]), lane)));
+        Value token = a.clampKey(b.add(firstKey, j));
+        Value base = a.at(Attention::Val, token, part);
+        for (int64_t v = 0; v < this->sums; ++v) {
+          Value x = b.load4(Attention::Val, b.add(base, v));
+          for (int64_t i = 0; i < rows; ++i) {
+            Value &sum = sums[i * this->sums + v];
+            sum = b.fma(factors[i], x, sum);
+          }
+        }
+        return sums;
+      });
+  llvm::copy(next, results.begin());
+}
+
+void Direct::inFirstPart(function_ref<void()> body) {
+  if (!a.op.getProbabilities())
+    return;
+  if (sums == a.vectors)
+    body();
+  else
+    b.ifThen(b.isEqual(part, b.index(0)), body);
+}
+
+/// One block of keys. Carried are, for each query, the largest score and the
+/// sum of powers, then the sums of values.
+SmallVector<Value> Direct::step(Value block, ValueRange carried) {
+  SmallVector<Value> next(carried);
+  SmallVector<Value> key, clampedKey;
+  bool mayMiss = a.keys % kKeys != 0;
+  for (int64_t j = 0; j < kKeys; ++j) {
+    key.push_back(b.add(b.mul(block, kKeys), j));
+    clampedKey.push_back(mayMiss ? a.clampKey(key.back()) : key.back());
+  }
+  SmallVector<Value> powers = getScores(clampedKey);
+  for (int64_t i = 0; i < rows; ++i) {
+    MutableArrayRef<Value> row =
+        MutableArrayRef<Value>(powers).slice(i * kKeys, kKeys);
+    inFirstPart([&] {
+      for (int64_t j = 0; j < kKeys; ++j)
+        a.storeScore(row[j], query[i], key[j]);
+    });
+    // A key beyond the last repeats it: it does not change the maximum.
+    Value largest = next[2 * i];
+    for (Value score : row)
+      largest = b.combine(Reduction::Max, score, largest);
+    Value shrink = emitExp2OfNegative(b, b.subf(next[2 * i], largest));
+    Value sum = b.mulf(next[2 * i + 1], shrink);
+    for (int64_t j = 0; j < kKeys; ++j) {
+      row[j] = emitExp2OfNegative(b, b.subf(row[j], largest));
+      if (mayMiss)
+        row[j] =
+            b.select(b.isLess(key[j], b.index(a.keys)), row[j], b.scalar(0));
+      sum = b.addf(sum, row[j]);
+    }
+    next[2 * i] = largest;
+    next[2 * i + 1] = sum;
+    for (int64_t v = 0; v < sums; ++v) {
+      Value &result = next[2 * rows + i * sums + v];
+      result = b.mulf(result, b.broadcast(shrink));
+    }
+  }
+  addValues(MutableArrayRef<Value>(next).drop_front(2 * rows), powers, key[0]);
+  return next;
+}
+
+void Direct::emit() {
+  SmallVector<Value> carried;
+  for (int64_t i = 0; i < rows; ++i) {
+    carried.push_back(b.scalar(-std::numeric_limits<double>::infinity()));
+    carried.push_back(b.scalar(0));
+  }
+  carried.append(rows * sums, b.splat(0));
+  int64_t blocks = llvm::divideCeil(a.keys, kKeys);
+  carried = b.loop(
+      b.index(0), b.index(blocks), 1, carried,
+      [&](Value block, ValueRange values) { return step(block, values); });
+  for (int64_t i = 0; i < rows; ++i) {
+    Value inverse = b.divf(b.scalar(1), carried[2 * i + 1]);
+    a.ifQuery(query[i], [&] {
+      for (int64_t v = 0; v < sums; ++v)
+        b.store4(b.mulf(carried[2 * rows + i * sums + v], b.broadcast(inverse)),
+                 Attention::Result,
+                 a.at(Attention::Result, query[i], b.add(part, v)));
+      inFirstPart([&] {
+        b.loop(0, a.keys, [&](Value key) {
+          a.normalizeScore(query[i], key, carried[2 * i], inverse);
+        });
+      });
+    });
+  }
+}
+
+void mlir::vit::simt::emitAttentionDirect(Attention &a) { Direct(a).emit(); }

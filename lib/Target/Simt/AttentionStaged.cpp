@@ -1,0 +1,212 @@
+//===- AttentionStaged.cpp - Attention through workgroup memory -----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// In workgroup memory are the queries, a block of keys and then of values (in
+// the same place), the block's scores and their exponentials. For the scores a
+// thread takes two queries with every eighth key; for the rest, four threads
+// share a query: each takes a quarter of the block's keys for the exponentials
+// and a quarter of the head's vectors for the sums.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Common/Math.h"
+#include "Attention.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+using Reduction = SimtBuilder::Reduction;
+
+namespace {
+struct Staged {
+  Attention &a;
+  SimtBuilder &b;
+  int64_t rows, chunk, threads;
+  int64_t stride;  ///< vectors from a key or value to the next: no two of
+                   ///< eight keys in the same banks
+  int64_t ownKeys; ///< of a block, whose exponentials a thread makes
+  int64_t ownSums; ///< vectors of its query's result
+  Value queries, block, scores, powers; ///< workgroup memory
+  Value row, quarter;                   ///< of the thread
+  Value token;                          ///< its query
+
+  explicit Staged(Attention &a);
+  void copyQueries();
+  void copyBlock(Attention::Argument argument, Value first);
+  void makeScores();
+  SmallVector<Value> makePowers(Value first, ArrayRef<Value> carried);
+  void addValues(MutableArrayRef<Value> sums);
+  void emit();
+};
+} // namespace
+
+Staged::Staged(Attention &a)
+    : a(a), b(a.b), rows(a.tile.getRows()), chunk(a.tile.getChunk()),
+      threads(a.tile.getThreads()), stride(a.vectors + 1), ownKeys(chunk / 4),
+      ownSums(a.vectors / 4) {
+  queries = b.allocateShared4(rows * a.vectors);
+  block = b.allocateShared4(chunk * stride);
+  scores = b.allocateShared(rows * (chunk + 1));
+  powers = b.allocateShared4(rows * chunk / kWidth);
+  row = b.div(b.thread(), 4);
+  quarter = b.rem(b.thread(), 4);
+  token = b.add(a.firstQuery, row);
+}
+
+void Staged::copyQueries() {
+  Value factor = b.splat(a.factor);
+  b.loop(b.thread(), b.index(rows * a.vectors), threads, {},
+         [&](Value item, ValueRange) {
+           Value token = b.add(a.firstQuery, b.div(item, a.vectors));
+           Value q = a.load(Attention::Query, a.clampQuery(token),
+                            b.rem(item, a.vectors));
+           b.storeShared(b.mulf(q, factor), queries, item);
+           return SmallVector<Value>();
+         });
+}
+
+void Staged::copyBlock(Attention::Argument argument, Value first) {
+  b.loop(b.thread(), b.index(chunk * a.vectors), threads, {},
+         [&](Value item, ValueRange) {
+           Value key = b.div(item, a.vectors), v = b.rem(item, a.vectors);
+           Value x = a.load(argument, a.clampKey(b.add(first, key)), v);
+           b.storeShared(x, block, b.add(b.mul(key, stride), v));
+           return SmallVector<Value>();
+         });
+}
+
+void Staged::makeScores() {
+  int64_t count = chunk / 8, half = rows / 2;
+  Value firstRow = b.div(b.thread(), 8), firstKey = b.rem(b.thread(), 8);
+  Value left = b.mul(firstRow, a.vectors), right = b.mul(firstKey, stride);
+  SmallVector<Value> sums(2 * count, b.scalar(0));
+  sums = b.loop(
+      b.index(0), b.index(a.vectors), 1, sums,
+      [&](Value v, ValueRange carried) {
+        SmallVector<Value> next(carried);
+        SmallVector<Value> k;
+        for (int64_t j = 0; j < count; ++j)
+          k.push_back(
+              b.loadShared(block, b.add(b.add(right, v), j * 8 * stride)));
+        for (int64_t i = 0; i < 2; ++i) {
+          Value q = b.loadShared(queries,
+                                 b.add(b.add(left, v), i * half * a.vectors));
+          for (int64_t lane = 0; lane < kWidth; ++lane)
+            for (int64_t j = 0; j < count; ++j) {
+              Value &sum = next[i * count + j];
+              sum = b.fma(b.extract(q, lane), b.extract(k[j], lane), sum);
+            }
+        }
+        return next;
+      });
+  Value target = b.add(b.mul(firstRow, chunk + 1), firstKey);
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < count; ++j)
+      b.storeShared(sums[i * count + j], scores,
+                    b.add(target, i * half * (chunk + 1) + j * 8));
+}
+
+/// Carried are the largest score, this thread's share of the sum of powers,
+/// and its sums of values.
+SmallVector<Value> Staged::makePowers(Value first, ArrayRef<Value> carried) {
+  SmallVector<Value> next(carried);
+  Value base = b.mul(row, chunk + 1);
+  // A key beyond the last repeats it: it does not change the maximum.
+  Value largest = carried[0];
+  for (int64_t j = 0; j < chunk; ++j)
+    largest = b.combine(Reduction::Max, b.loadShared(scores, b.add(base, j)),
+                        largest);
+  Value shrink = emitExp2OfNegative(b, b.subf(carried[0], largest));
+  Value sum = b.mulf(carried[1], shrink);
+  Value own = b.mul(quarter, ownKeys);
+  Value target = b.add(b.mul(row, chunk), own);
+  for (int64_t j = 0; j < ownKeys; j += kWidth) {
+    SmallVector<Value> four;
+    for (int64_t lane = 0; lane < kWidth; ++lane) {
+      Value inBlock = b.add(own, j + lane);
+      Value key = b.add(first, inBlock);
+      Value score = b.loadShared(scores, b.add(base, inBlock));
+      if (a.op.getProbabilities())
+        a.storeScore(score, token, key);
+      Value power = emitExp2OfNegative(b, b.subf(score, largest));
+      if (a.keys % chunk != 0)
+        power = b.select(b.isLess(key, b.index(a.keys)), power, b.scalar(0));
+      sum = b.addf(sum, power);
+      four.push_back(power);
+    }
+    b.storeShared(b.fromElements(four), powers,
+                  b.div(b.add(target, j), kWidth));
+  }
+  next[0] = largest;
+  next[1] = sum;
+  for (Value &value : MutableArrayRef<Value>(next).drop_front(2))
+    value = b.mulf(value, b.broadcast(shrink));
+  return next;
+}
+
+void Staged::addValues(MutableArrayRef<Value> sums) {
+  Value base = b.mul(row, chunk / kWidth);
+  SmallVector<Value> next =
+      b.loop(b.index(0), b.index(chunk / kWidth), 1, SmallVector<Value>(sums),
+             [&](Value j, ValueRange carried) {
+               SmallVector<Value> sums(carried);
+               Value four = b.loadShared(powers, b.add(base, j));
+               Value from = b.add(b.mul(j, kWidth * stride), quarter);
+               for (int64_t lane = 0; lane < kWidth; ++lane) {
+                 Value power = b.broadcast(b.extract(four, lane));
+                 for (int64_t v = 0; v < ownSums; ++v) {
+                   Value x =
+                       b.loadShared(block, b.add(from, lane * stride + 4 * v));
+                   sums[v] = b.fma(power, x, sums[v]);
+                 }
+               }
+               return sums;
+             });
+  llvm::copy(next, sums.begin());
+}
+
+void Staged::emit() {
+  copyQueries();
+  SmallVector<Value> carried = {
+      b.scalar(-std::numeric_limits<double>::infinity()), b.scalar(0)};
+  carried.append(ownSums, b.splat(0));
+  int64_t blocks = llvm::divideCeil(a.keys, chunk);
+  carried = b.loop(b.index(0), b.index(blocks), 1, carried,
+                   [&](Value number, ValueRange values) {
+                     Value first = b.mul(number, chunk);
+                     b.barrier();
+                     copyBlock(Attention::Key, first);
+                     b.barrier();
+                     makeScores();
+                     b.barrier();
+                     copyBlock(Attention::Val, first);
+                     SmallVector<Value> next =
+                         makePowers(first, SmallVector<Value>(values));
+                     b.barrier();
+                     addValues(MutableArrayRef<Value>(next).drop_front(2));
+                     return next;
+                   });
+  Value sum = b.reduceWorkgroup(Reduction::Add, carried[1], /*segment=*/4);
+  Value inverse = b.divf(b.scalar(1), sum);
+  a.ifQuery(token, [&] {
+    for (int64_t v = 0; v < ownSums; ++v)
+      b.store4(b.mulf(carried[2 + v], b.broadcast(inverse)), Attention::Result,
+               a.at(Attention::Result, token, b.add(quarter, 4 * v)));
+    if (!a.op.getProbabilities())
+      return;
+    b.loop(0, blocks, [&](Value number) {
+      Value first = b.add(b.mul(number, chunk), b.mul(quarter, ownKeys));
+      Value end = b.min(b.add(first, ownKeys), b.index(a.keys));
+      b.loop(first, end, [&](Value key) {
+        a.normalizeScore(token, key, carried[0], inverse);
+      });
+    });
+  });
+}
+
+void mlir::vit::simt::emitAttentionStaged(Attention &a) { Staged(a).emit(); }

@@ -1,0 +1,99 @@
+//===- Emit.cpp - From kernel ops to dispatches of GPU code -------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Common/ReplaceKernels.h"
+#include "Emitters.h"
+
+#include "vit/Passes.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_EMITSIMT
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+static FailureOr<KernelInfo> emitBody(Operation *op, SimtBuilder &b) {
+  return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
+      .Case([&](kernel::GemmOp op) { return emitGemm(op, b); })
+      .Case([&](kernel::AttentionOp op) { return emitAttention(op, b); })
+      .Case([&](kernel::RowsOp op) { return emitRows(op, b); })
+      .Case([&](kernel::MapOp op) { return emitMap(op, b); })
+      .Case([&](kernel::PrependOp op) { return emitPrepend(op, b); })
+      .Case([&](kernel::TakeOp op) { return emitTake(op, b); })
+      .Case([&](kernel::MeanOp op) { return emitMean(op, b); })
+      .Case([&](kernel::PatchifyOp op) { return emitPatchify(op, b); })
+      .Case([&](kernel::RelayoutOp op) { return emitRelayout(op, b); })
+      .Default([](Operation *op) {
+        op->emitOpError("has no GPU code");
+        return failure();
+      });
+}
+
+/// Adds the kernel `name` for `op`.
+static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
+                                  gpu::GPUModuleOp kernels,
+                                  const Level &level) {
+  auto tile = op->getAttrOfType<kernel::TileAttr>("tile");
+  if (!tile || !tile.isGpu())
+    return op->emitOpError("has no tile for a GPU; run vit-tile with this "
+                           "target first");
+  if (tile.getThreads() > level.maxThreads)
+    return op->emitOpError("has a tile of ")
+           << tile.getThreads() << " threads; the level has at most "
+           << level.maxThreads;
+  int64_t arguments = op->getNumOperands() + op->getNumResults();
+  if (arguments > level.maxArguments)
+    return op->emitOpError("has ")
+           << arguments << " operands and results; a GPU kernel can have "
+           << level.maxArguments << "; fuse less into it";
+  SimtBuilder b(op, name, kernels, level);
+  FailureOr<KernelInfo> info = emitBody(op, b);
+  b.finish();
+  return info;
+}
+
+namespace {
+struct EmitSimt : mlir::vit::impl::EmitSimtBase<EmitSimt> {
+  using EmitSimtBase::EmitSimtBase;
+  void runOnOperation() override;
+};
+} // namespace
+
+void EmitSimt::runOnOperation() {
+  std::string name = level;
+  if (name.empty())
+    name = target == "cuda" ? "sm_80" : "tiled";
+  std::optional<Level> found = getLevel(target, name);
+  if (!found) {
+    getOperation().emitError("no GPU level \"")
+        << name << "\" of target \"" << target
+        << "\"; vulkan has direct, tiled and tiled_256, cuda has sm_80";
+    return signalPassFailure();
+  }
+  SmallVector<Operation *> ops = getKernelOps(getOperation());
+  if (ops.empty())
+    return;
+  auto kernels = getOperation().lookupSymbol<gpu::GPUModuleOp>("kernels");
+  if (!kernels) {
+    OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
+    kernels =
+        gpu::GPUModuleOp::create(builder, getOperation().getLoc(), "kernels");
+  }
+  FailureOr<ReplacedKernels> done =
+      replaceKernels(ops, kernels, [&](Operation *op, StringRef name) {
+        return emit(op, name, kernels, *found);
+      });
+  if (failed(done))
+    return signalPassFailure();
+  dispatches += done->dispatches;
+  functions += done->functions;
+}

@@ -1,0 +1,325 @@
+//===- Gemm.cpp - Products with their epilogue on a GPU -------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A work unit is one tile, rows x cols of the result, `chunk` of the depth at a
+// time; units go down the rows first, so that those that run together share a
+// panel of weights. A thread keeps thread_rows x thread_cols sums: its rows lie
+// `down` apart and its column vectors `across` apart, so that neighbours' reads
+// are next to each other. With a chunk of 1 each thread reads what it needs
+// itself; else the workgroup copies both operands' part to workgroup memory,
+// the next part being under way while this one is used. Each element is one sum
+// over the depth in order, whatever the tile.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+namespace {
+class Gemm {
+public:
+  Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
+       const Activation &result, const Epilogue &epilogue);
+  void emit();
+  int64_t columnTiles() const {
+    return llvm::divideCeil(result.vectors * kWidth, tile.getCols());
+  }
+
+private:
+  /// Where a vector of the result's columns begins in the weights, and how far
+  /// the same vector of the next depth is.
+  struct Column {
+    Value base, stride;
+  };
+  Column getColumn(Value vector);
+  Value clampRow(Value row) { return b.min(row, b.sub(rows, b.index(1))); }
+  Value clampVector(Value vector) {
+    return isRagged ? b.min(vector, b.index(result.vectors - 1)) : vector;
+  }
+
+  /// Adds the products of four depths: `left(i)` is row i's vector of them,
+  /// `right(d, j)` column vector j at depth d.
+  void multiply(SmallVectorImpl<Value> &sums, function_ref<Value(int64_t)> left,
+                function_ref<Value(int64_t, int64_t)> right);
+  SmallVector<Value> sumDirect();
+  SmallVector<Value> sumStaged();
+  void store(ArrayRef<Value> sums);
+
+  kernel::GemmOp op;
+  SimtBuilder &b;
+  Activation input, result;
+  const Epilogue &epilogue;
+  kernel::TileAttr tile;
+  int64_t panel; ///< vectors of a panel of weights, but the last
+  int64_t threadRows, threadVectors;
+  int64_t across, down; ///< threads beside and below each other
+  bool isRagged;        ///< the last column tile reaches beyond the result
+  Value rows;           ///< of all images
+  Value firstRow, firstVector; ///< of the tile
+  SmallVector<Value> threadRow, threadVector;
+};
+} // namespace
+
+Gemm::Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
+           const Activation &result, const Epilogue &epilogue)
+    : op(op), b(b), input(input), result(result), epilogue(epilogue),
+      tile(*op.getTile()) {
+  auto panels =
+      cast<kernel::PanelsAttr>(op.getWeight().getType().getEncoding());
+  panel = std::min(panels.getCols() / kWidth, result.vectors);
+  threadRows = tile.getThreadRows();
+  threadVectors = tile.getThreadCols() / kWidth;
+  across = tile.getCols() / tile.getThreadCols();
+  down = tile.getRows() / threadRows;
+  isRagged = result.vectors * kWidth % tile.getCols() != 0;
+
+  rows = result.rows(b);
+  Value rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
+  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows());
+  firstVector = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kWidth);
+  Value row = b.add(firstRow, b.div(b.thread(), across));
+  Value vector = b.add(firstVector, b.rem(b.thread(), across));
+  for (int64_t i = 0; i < threadRows; ++i)
+    threadRow.push_back(b.add(row, i * down));
+  for (int64_t j = 0; j < threadVectors; ++j)
+    threadVector.push_back(b.add(vector, j * across));
+}
+
+Gemm::Column Gemm::getColumn(Value vector) {
+  int64_t depth = input.vectors * kWidth;
+  Value index = b.div(vector, panel), inPanel = b.rem(vector, panel);
+  Column column;
+  column.base = b.add(b.mul(index, panel * depth), inPanel);
+  column.stride = b.index(panel);
+  if (int64_t last = result.vectors % panel)
+    column.stride = b.select(b.isLess(index, b.index(result.vectors / panel)),
+                             column.stride, b.index(last));
+  return column;
+}
+
+void Gemm::multiply(SmallVectorImpl<Value> &sums,
+                    function_ref<Value(int64_t)> left,
+                    function_ref<Value(int64_t, int64_t)> right) {
+  SmallVector<SmallVector<Value>> columns(kWidth);
+  for (int64_t d = 0; d < kWidth; ++d)
+    for (int64_t j = 0; j < threadVectors; ++j)
+      columns[d].push_back(right(d, j));
+  for (int64_t i = 0; i < threadRows; ++i) {
+    Value x = left(i);
+    for (int64_t d = 0; d < kWidth; ++d) {
+      Value factor = b.broadcast(b.extract(x, d));
+      for (int64_t j = 0; j < threadVectors; ++j) {
+        Value &sum = sums[i * threadVectors + j];
+        sum = b.fma(factor, columns[d][j], sum);
+      }
+    }
+  }
+}
+
+SmallVector<Value> Gemm::sumDirect() {
+  SmallVector<Value> rowBase;
+  for (Value row : threadRow)
+    rowBase.push_back(b.mul(clampRow(row), input.vectors));
+  SmallVector<Column> columns;
+  for (Value vector : threadVector)
+    columns.push_back(getColumn(clampVector(vector)));
+  SmallVector<Value> zeros(threadRows * threadVectors, b.splat(0));
+  return b.loop(
+      b.index(0), b.index(input.vectors), 1, zeros,
+      [&](Value step, ValueRange carried) {
+        SmallVector<Value> sums(carried);
+        Value depth = b.mul(step, kWidth);
+        multiply(
+            sums,
+            [&](int64_t i) { return b.load4(0, b.add(rowBase[i], step)); },
+            [&](int64_t d, int64_t j) {
+              Value offset = b.mul(b.add(depth, d), columns[j].stride);
+              return b.load4(1, b.add(columns[j].base, offset));
+            });
+        return sums;
+      });
+}
+
+namespace {
+/// A thread's part of copying a tile of one operand: vectors `thread`, `thread
+/// + threads`, ... of it.
+struct Copy {
+  SmallVector<Value> source; ///< of depth 0
+  SmallVector<Value> stride; ///< of a step
+  SmallVector<Value> target;
+  int64_t total; ///< vectors of the tile
+};
+} // namespace
+
+SmallVector<Value> Gemm::sumStaged() {
+  int64_t depth = tile.getChunk(), depthVectors = depth / kWidth;
+  int64_t steps = input.vectors / depthVectors;
+  int64_t columnVectors = tile.getCols() / kWidth, threads = tile.getThreads();
+  Copy copies[2]; // the input's tile [rows][depth], the weights' [depth][cols]
+  copies[0].total = tile.getRows() * depthVectors;
+  copies[1].total = depth * columnVectors;
+  for (unsigned operand : {0, 1}) {
+    Copy &copy = copies[operand];
+    for (int64_t first = 0; first < copy.total; first += threads) {
+      Value target = b.add(b.thread(), first);
+      Value item = first + threads > copy.total
+                       ? b.min(target, b.index(copy.total - 1))
+                       : target;
+      copy.target.push_back(target);
+      if (operand == 0) {
+        Value row = b.add(firstRow, b.div(item, depthVectors));
+        copy.source.push_back(b.add(b.mul(clampRow(row), input.vectors),
+                                    b.rem(item, depthVectors)));
+        copy.stride.push_back(b.index(depthVectors));
+      } else {
+        Column column = getColumn(
+            clampVector(b.add(firstVector, b.rem(item, columnVectors))));
+        copy.source.push_back(b.add(
+            column.base, b.mul(b.div(item, columnVectors), column.stride)));
+        copy.stride.push_back(b.mul(column.stride, depth));
+      }
+    }
+  }
+  // Two buffers, so that one barrier per step is enough.
+  Value shared[] = {b.allocateShared4(2 * copies[0].total),
+                    b.allocateShared4(2 * copies[1].total)};
+  auto fetch = [&](Value step) {
+    SmallVector<Value> values;
+    for (unsigned operand : {0, 1})
+      for (auto [source, stride] :
+           llvm::zip(copies[operand].source, copies[operand].stride))
+        values.push_back(b.load4(operand, b.add(source, b.mul(step, stride))));
+    return values;
+  };
+
+  int64_t count = threadRows * threadVectors;
+  SmallVector<Value> carried(count, b.splat(0));
+  carried.append(fetch(b.index(0)));
+  Value leftBase = b.mul(b.div(b.thread(), across), depthVectors);
+  Value rightBase = b.rem(b.thread(), across);
+  SmallVector<Value> results = b.loop(
+      b.index(0), b.index(steps), 1, carried,
+      [&](Value step, ValueRange values) {
+        Value buffer = b.rem(step, 2);
+        Value base[] = {b.mul(buffer, copies[0].total),
+                        b.mul(buffer, copies[1].total)};
+        ArrayRef<Value> fetched;
+        SmallVector<Value> all(values);
+        fetched = ArrayRef<Value>(all).drop_front(count);
+        for (unsigned operand : {0, 1})
+          for (Value target : copies[operand].target) {
+            Value value = fetched.front();
+            fetched = fetched.drop_front();
+            auto put = [&] {
+              b.storeShared(value, shared[operand],
+                            b.add(base[operand], target));
+            };
+            bool isWhole = copies[operand].total % threads == 0 ||
+                           target != copies[operand].target.back();
+            if (isWhole)
+              put();
+            else
+              b.ifThen(b.isLess(target, b.index(copies[operand].total)), put);
+          }
+        b.barrier();
+        SmallVector<Value> next =
+            fetch(b.min(b.add(step, 1), b.index(steps - 1)));
+        SmallVector<Value> sums(values.take_front(count));
+        Value left = b.add(base[0], leftBase);
+        Value right = b.add(base[1], rightBase);
+        for (int64_t k = 0; k < depthVectors; ++k)
+          multiply(
+              sums,
+              [&](int64_t i) {
+                return b.loadShared(shared[0],
+                                    b.add(left, i * down * depthVectors + k));
+              },
+              [&](int64_t d, int64_t j) {
+                return b.loadShared(
+                    shared[1], b.add(right, (k * kWidth + d) * columnVectors +
+                                                j * across));
+              });
+        sums.append(next);
+        return sums;
+      });
+  results.resize(count);
+  return results;
+}
+
+void Gemm::store(ArrayRef<Value> sums) {
+  unsigned target = op->getNumOperands();
+  auto storeColumn = [&](int64_t j) {
+    Value vector = threadVector[j];
+    SmallVector<Value> channels = epilogue.loadChannels(vector);
+    for (int64_t i = 0; i < threadRows; ++i)
+      b.ifThen(b.isLess(threadRow[i], rows), [&] {
+        Value offset = b.add(b.mul(threadRow[i], result.vectors), vector);
+        b.store4(epilogue.apply(sums[i * threadVectors + j], channels,
+                                threadRow[i], vector, offset),
+                 target, offset);
+      });
+  };
+  for (int64_t j = 0; j < threadVectors; ++j) {
+    if (isRagged)
+      b.ifThen(b.isLess(threadVector[j], b.index(result.vectors)),
+               [&] { storeColumn(j); });
+    else
+      storeColumn(j);
+  }
+}
+
+void Gemm::emit() { store(tile.getChunk() == 1 ? sumDirect() : sumStaged()); }
+
+/// Whether the tile is one that the emitter can make of the product.
+static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
+                                int64_t depth) {
+  int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
+  if (tile.getThreadCols() % kWidth == 0 &&
+      tile.getRows() % tile.getThreadRows() == 0 &&
+      tile.getCols() % tile.getThreadCols() == 0 &&
+      tile.getThreads() * perThread == tile.getRows() * tile.getCols() &&
+      (tile.getChunk() == 1 ||
+       (tile.getChunk() % kWidth == 0 && depth % tile.getChunk() == 0)))
+    return success();
+  return op.emitOpError("has a tile that its threads do not cover, or a chunk "
+                        "that does not divide the depth: ")
+         << tile;
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emitGemm(kernel::GemmOp op,
+                                                SimtBuilder &b) {
+  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
+  FailureOr<Activation> result = Activation::get(op, op.getResult().getType());
+  if (failed(input) || failed(result))
+    return failure();
+  auto weight = op.getWeight().getType();
+  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(weight.getEncoding());
+  if (!panels || panels.getInGroup() != input->group ||
+      panels.getOutGroup() != result->group)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", weight " << weight << ", result "
+           << op.getResult().getType() << "; run vit-tile and vit-layout first";
+  kernel::TileAttr tile = *op.getTile();
+  if (failed(verifyTile(op, tile, input->vectors * kWidth)))
+    return failure();
+  FailureOr<Epilogue> epilogue =
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, *result);
+  if (failed(epilogue))
+    return failure();
+
+  Gemm gemm(op, b, *input, *result, *epilogue);
+  gemm.emit();
+  KernelInfo info;
+  info.units = result->units(op.getContext(), /*itemsPerRow=*/1, tile.getRows(),
+                             gemm.columnTiles());
+  info.flop = kernel::ExtentAttr::get(
+      op.getContext(), 2 * result->tokens * input->width * result->width, 1, 1);
+  return info;
+}

@@ -1,0 +1,157 @@
+//===- Layouts.cpp - Pictures to patches, row-major to padded and back --===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+using kernel::kLanes;
+
+namespace {
+/// How the channels of a row lie: all of them, or with padding.
+struct Channels {
+  int64_t width;  ///< logical
+  int64_t group;  ///< where padded; 0: none
+  int64_t padded; ///< elements of a row; `width` where there is no padding
+
+  static Channels get(RankedTensorType type) {
+    int64_t width = type.getShape().back();
+    auto encoding =
+        dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
+    if (!encoding)
+      return {width, 0, width};
+    return {width, encoding.getGroup(),
+            kernel::paddedChannels(width, encoding.getGroup())};
+  }
+  int64_t run() const { return group == 0 ? width : group; }
+  int64_t paddedRun() const {
+    return padded == width ? run() : kernel::padTo(run(), kLanes);
+  }
+  /// From a logical channel to its place in the row.
+  Value place(SimtBuilder &b, Value channel) const {
+    if (padded == width || group == 0)
+      return channel;
+    return b.add(b.mul(b.div(channel, group), paddedRun()),
+                 b.rem(channel, group));
+  }
+};
+} // namespace
+
+// A thread takes one element of the result at a time.
+FailureOr<KernelInfo> mlir::vit::simt::emitRelayout(kernel::RelayoutOp op,
+                                                    SimtBuilder &b) {
+  RankedTensorType from = op.getInput().getType();
+  RankedTensorType to = op.getResult().getType();
+  for (RankedTensorType type : {from, to})
+    if (type.getEncoding() && !isa<kernel::ChannelsAttr>(type.getEncoding()))
+      return op.emitOpError("has no GPU code from ") << from << " to " << to;
+  if (!to.getElementType().isF32())
+    return op.emitOpError("has no GPU code for elements of ")
+           << to.getElementType() << "; use f32";
+  int64_t rowsPerImage = 1;
+  for (int64_t size : to.getShape().drop_front().drop_back())
+    rowsPerImage *= size;
+  Channels source = Channels::get(from), target = Channels::get(to);
+  b.useScalars();
+  Value total = b.mul(b.batch(), rowsPerImage * target.padded);
+  int64_t perUnit = b.threads() * kItemsPerThread;
+  forEachItem(b, total, perUnit, [&](Value item) {
+    Value row = b.div(item, target.padded);
+    Value place = b.rem(item, target.padded);
+    auto copy = [&](Value channel) {
+      Value at = b.add(b.mul(row, source.padded), source.place(b, channel));
+      b.store(b.load(0, at), 1, item);
+    };
+    if (target.padded == target.width)
+      return copy(place);
+    Value inRun = b.rem(place, target.paddedRun());
+    b.ifThen(
+        b.isLess(inRun, b.index(target.run())),
+        [&] {
+          copy(b.add(b.mul(b.div(place, target.paddedRun()), target.run()),
+                     inRun));
+        },
+        [&] { b.store(b.scalar(0), 1, item); });
+  });
+  return KernelInfo{kernel::ExtentAttr::get(op.getContext(), 1,
+                                            rowsPerImage * target.padded,
+                                            perUnit),
+                    noFlop(op.getContext())};
+}
+
+// A thread takes one vector of the patches at a time. Four neighbours of a
+// patch are neighbours in the picture where a patch's lines are whole vectors;
+// else they are gathered one by one.
+FailureOr<KernelInfo> mlir::vit::simt::emitPatchify(kernel::PatchifyOp op,
+                                                    SimtBuilder &b) {
+  FailureOr<Activation> found = Activation::get(op, op.getResult().getType());
+  if (failed(found))
+    return failure();
+  Activation shape = *found;
+  RankedTensorType picture = op.getInput().getType();
+  if (picture.getEncoding() || shape.group != 0)
+    return op.emitOpError("needs a row-major picture and a result without "
+                          "groups where it has ")
+           << picture << " and " << op.getResult().getType();
+  int64_t channels = picture.getDimSize(1), height = picture.getDimSize(2),
+          width = picture.getDimSize(3);
+  int64_t patchHeight = op.getPatch()[0], patchWidth = op.getPatch()[1];
+  int64_t across = width / patchWidth;
+  bool channelsFirst = op.getOrder() == PixelOrder::chw;
+  bool isWhole = channelsFirst && patchWidth % kWidth == 0;
+  if (!isWhole)
+    b.useScalars();
+
+  /// Where element `element` of a patch lies in the picture, of which `corner`
+  /// is the patch's first pixel in channel 0.
+  auto getPixel = [&](Value corner, Value element) {
+    Value x, y, channel;
+    if (channelsFirst) {
+      x = b.rem(element, patchWidth);
+      y = b.rem(b.div(element, patchWidth), patchHeight);
+      channel = b.div(element, patchWidth * patchHeight);
+    } else {
+      channel = b.rem(element, channels);
+      x = b.rem(b.div(element, channels), patchWidth);
+      y = b.div(element, channels * patchWidth);
+    }
+    return b.add(corner, b.add(b.mul(channel, height * width),
+                               b.add(b.mul(y, width), x)));
+  };
+  int64_t perUnit = b.threads() * kItemsPerThread;
+  Value total = b.mul(shape.rows(b), shape.vectors);
+  forEachItem(b, total, perUnit, [&](Value item) {
+    Value row = b.div(item, shape.vectors);
+    Value vector = b.rem(item, shape.vectors);
+    Value image = b.div(row, shape.tokens), token = b.rem(row, shape.tokens);
+    Value top = b.mul(b.div(token, across), patchHeight);
+    Value left = b.mul(b.rem(token, across), patchWidth);
+    Value corner = b.add(b.mul(image, channels * height * width),
+                         b.add(b.mul(top, width), left));
+    // Padding reads the patch's last element in place of one that is not there.
+    auto bound = [&](Value element, int64_t last) {
+      return shape.hasPaddedChannels() ? b.min(element, b.index(last))
+                                       : element;
+    };
+    Value element = b.mul(vector, kWidth), value;
+    if (isWhole) {
+      element = bound(element, shape.width - kWidth);
+      value = b.load4(0, b.div(getPixel(corner, element), kWidth));
+    } else {
+      SmallVector<Value> lanes;
+      for (int64_t lane = 0; lane < kWidth; ++lane) {
+        Value bounded = bound(b.add(element, lane), shape.width - 1);
+        lanes.push_back(b.load(0, getPixel(corner, bounded)));
+      }
+      value = b.fromElements(lanes);
+    }
+    b.store4(maskChannels(b, shape, vector, value), 1, item);
+  });
+  return KernelInfo{shape.units(op.getContext(), shape.vectors, perUnit),
+                    noFlop(op.getContext())};
+}

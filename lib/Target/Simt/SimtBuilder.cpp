@@ -1,0 +1,306 @@
+//===- SimtBuilder.cpp - Short hands for building a GPU kernel ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "SimtBuilder.h"
+
+#include "vit/Target/Codegen.h"
+
+#include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+/// Words of push constants: batch, first unit, argument bases.
+static constexpr int64_t kPushWords = 32;
+
+std::optional<Level> mlir::vit::simt::getLevel(StringRef target,
+                                               StringRef name) {
+  bool isCuda = name == "sm_80";
+  std::optional<SimtLimits> limits = getSimtLimits(name);
+  if (!limits || target != (isCuda ? "cuda" : "vulkan"))
+    return std::nullopt;
+  Level level;
+  level.api = isCuda ? Level::Api::Cuda : Level::Api::Vulkan;
+  level.isDirect = name == "direct";
+  level.maxThreads = limits->threads;
+  level.threads = level.isDirect ? 64 : std::min<int64_t>(256, limits->threads);
+  level.sharedBytes = limits->sharedBytes;
+  level.maxArguments = limits->arguments;
+  return level;
+}
+
+//===----------------------------------------------------------------------===//
+// The kernel
+//===----------------------------------------------------------------------===//
+
+static MemRefType getVulkanBuffer(MLIRContext *context, Type element,
+                                  int64_t size, spirv::StorageClass storage) {
+  return MemRefType::get({size}, element, MemRefLayoutAttrInterface(),
+                         spirv::StorageClassAttr::get(context, storage));
+}
+
+static gpu::GPUFuncOp createKernel(Operation *op, StringRef name,
+                                   gpu::GPUModuleOp kernels,
+                                   const Level &level) {
+  MLIRContext *context = op->getContext();
+  OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
+  SmallVector<Type> types;
+  if (level.api == Level::Api::Vulkan) {
+    auto vector = VectorType::get({kWidth}, b.getF32Type());
+    types.assign(2, getVulkanBuffer(context, vector, ShapedType::kDynamic,
+                                    spirv::StorageClass::StorageBuffer));
+    types.push_back(getVulkanBuffer(context, b.getI32Type(), kPushWords,
+                                    spirv::StorageClass::PushConstant));
+  } else {
+    types.assign(op->getNumOperands() + op->getNumResults(),
+                 MemRefType::get({ShapedType::kDynamic}, b.getF32Type()));
+    types.append(2, b.getI32Type());
+  }
+  auto kernel = gpu::GPUFuncOp::create(b, op->getLoc(), name,
+                                       b.getFunctionType(types, {}));
+  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  return kernel;
+}
+
+SimtBuilder::SimtBuilder(Operation *op, StringRef name,
+                         gpu::GPUModuleOp kernels, const Level &level)
+    : SimtBuilder(op, createKernel(op, name, kernels, level), level) {}
+
+SimtBuilder::SimtBuilder(Operation *op, gpu::GPUFuncOp kernel,
+                         const Level &level)
+    : CodeBuilder(op->getLoc(), kernel.getBody().front()), level(level),
+      vectorType(VectorType::get({kWidth}, getF32Type())), op(op),
+      kernel(kernel) {
+  auto tile = op->getAttrOfType<kernel::TileAttr>("tile");
+  setThreads(tile && tile.isGpu() ? tile.getThreads() : level.threads);
+
+  // What is not used is erased by `finish`.
+  Value first;
+  if (level.api == Level::Api::Vulkan) {
+    batchValue = pushWord(0);
+    first = pushWord(1);
+    for (unsigned i = 0; i < op->getNumOperands() + op->getNumResults(); ++i)
+      bases.push_back(pushWord(2 + i));
+  } else {
+    unsigned count = kernel.getNumArguments();
+    batchValue = toIndex(kernel.getArgument(count - 2));
+    first = toIndex(kernel.getArgument(count - 1));
+  }
+  threadValue = gpu::ThreadIdOp::create(*this, gpu::Dimension::x);
+  unitValue = arith::AddIOp::create(
+      *this, first, gpu::BlockIdOp::create(*this, gpu::Dimension::x));
+}
+
+Value SimtBuilder::pushWord(unsigned word) {
+  return toIndex(memref::LoadOp::create(*this, kernel.getArgument(2),
+                                        ValueRange{index(word)}));
+}
+
+Value SimtBuilder::toIndex(Value i32) {
+  return arith::IndexCastOp::create(*this, getIndexType(), i32);
+}
+
+void SimtBuilder::setThreads(int64_t threads) {
+  threadCount = threads;
+  kernel.setKnownBlockSize(SmallVector<int32_t>{int32_t(threads), 1, 1});
+}
+
+void SimtBuilder::finish() {
+  Block &block = kernel.getBody().front();
+  setInsertionPointToEnd(&block);
+  gpu::ReturnOp::create(*this);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+void SimtBuilder::useScalars() {
+  scalars = true;
+  if (level.api != Level::Api::Vulkan)
+    return;
+  SmallVector<Type> types(kernel.getArgumentTypes());
+  types[0] = getVulkanBuffer(getContext(), getF32Type(), ShapedType::kDynamic,
+                             spirv::StorageClass::StorageBuffer);
+  kernel.getArgument(0).setType(types[0]);
+  kernel.setFunctionType(getFunctionType(types, {}));
+}
+
+bool SimtBuilder::isActivation(unsigned argument) const {
+  if (argument >= op->getNumOperands())
+    return true;
+  auto type = cast<RankedTensorType>(op->getOperand(argument).getType());
+  return type.getRank() > 0 && type.isDynamicDim(0);
+}
+
+Value SimtBuilder::buffer(unsigned argument) {
+  if (level.api == Level::Api::Cuda)
+    return kernel.getArgument(argument);
+  return kernel.getArgument(isActivation(argument) ? 0 : 1);
+}
+
+Value SimtBuilder::load4(unsigned argument, Value vector) {
+  Value from = buffer(argument);
+  if (level.api == Level::Api::Cuda)
+    return vector::LoadOp::create(*this, vectorType, from,
+                                  ValueRange{mul(vector, kWidth)});
+  Value at = add(bases[argument], vector);
+  if (!scalars || !isActivation(argument))
+    return memref::LoadOp::create(*this, from, ValueRange{at});
+  SmallVector<Value> lanes;
+  at = mul(at, kWidth);
+  for (int64_t lane = 0; lane < kWidth; ++lane)
+    lanes.push_back(
+        memref::LoadOp::create(*this, from, ValueRange{add(at, lane)}));
+  return fromElements(lanes);
+}
+
+void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
+  assert(isActivation(argument) && "parameters are read only");
+  Value to = buffer(argument);
+  if (level.api == Level::Api::Cuda) {
+    vector::StoreOp::create(*this, value, to, ValueRange{mul(vector, kWidth)});
+    return;
+  }
+  Value at = add(bases[argument], vector);
+  if (!scalars) {
+    memref::StoreOp::create(*this, value, to, ValueRange{at});
+    return;
+  }
+  at = mul(at, kWidth);
+  for (int64_t lane = 0; lane < kWidth; ++lane)
+    memref::StoreOp::create(*this, extract(value, lane), to,
+                            ValueRange{add(at, lane)});
+}
+
+Value SimtBuilder::load(unsigned argument, Value element) {
+  if (level.api == Level::Api::Vulkan && !(scalars && isActivation(argument)))
+    return extract(load4(argument, div(element, kWidth)), rem(element, kWidth));
+  return memref::LoadOp::create(*this, buffer(argument),
+                                ValueRange{scalarAt(argument, element)});
+}
+
+void SimtBuilder::store(Value scalar, unsigned argument, Value element) {
+  assert(scalars && isActivation(argument) && "call useScalars first");
+  memref::StoreOp::create(*this, scalar, buffer(argument),
+                          ValueRange{scalarAt(argument, element)});
+}
+
+Value SimtBuilder::scalarAt(unsigned argument, Value element) {
+  if (level.api == Level::Api::Cuda)
+    return element;
+  return add(mul(bases[argument], kWidth), element);
+}
+
+//===----------------------------------------------------------------------===//
+// Workgroup memory
+//===----------------------------------------------------------------------===//
+
+Value SimtBuilder::allocate(int64_t size, Type element) {
+  auto space =
+      gpu::AddressSpaceAttr::get(getContext(), gpu::AddressSpace::Workgroup);
+  auto type =
+      MemRefType::get({size}, element, MemRefLayoutAttrInterface(), space);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(&kernel.getBody().front());
+  return memref::AllocOp::create(*this, type);
+}
+
+Value SimtBuilder::allocateShared4(int64_t vectors) {
+  return allocate(vectors, vectorType);
+}
+Value SimtBuilder::allocateShared(int64_t elements) {
+  return allocate(elements, getF32Type());
+}
+Value SimtBuilder::loadShared(Value array, Value index) {
+  return memref::LoadOp::create(*this, array, ValueRange{index});
+}
+void SimtBuilder::storeShared(Value value, Value array, Value index) {
+  memref::StoreOp::create(*this, value, array, ValueRange{index});
+}
+void SimtBuilder::barrier() { gpu::BarrierOp::create(*this); }
+
+Value SimtBuilder::reduceWorkgroup(Reduction kind, Value scalar,
+                                   int64_t segment) {
+  if (segment == 0)
+    segment = threads();
+  assert(llvm::isPowerOf2_64(segment) && threads() % segment == 0 &&
+         "segments of a power of two that make up the workgroup");
+  if (segment == 1)
+    return scalar;
+  if (!reductionArray)
+    reductionArray = allocateShared(threads());
+  Value lane = segment == threads() ? thread() : rem(thread(), segment);
+  storeShared(scalar, reductionArray, thread());
+  barrier();
+  for (int64_t half = segment / 2; half >= 1; half /= 2) {
+    ifThen(isLess(lane, index(half)), [&] {
+      Value mine = loadShared(reductionArray, thread());
+      Value other = loadShared(reductionArray, add(thread(), half));
+      storeShared(combine(kind, mine, other), reductionArray, thread());
+    });
+    barrier();
+  }
+  Value result = loadShared(reductionArray, sub(thread(), lane));
+  // The next reduction writes the array anew.
+  barrier();
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Vectors
+//===----------------------------------------------------------------------===//
+
+Value SimtBuilder::broadcast(Value scalar) {
+  return vector::BroadcastOp::create(*this, vectorType, scalar);
+}
+Value SimtBuilder::extract(Value vector, int64_t lane) {
+  return vector::ExtractOp::create(*this, vector, ArrayRef<int64_t>{lane});
+}
+Value SimtBuilder::extract(Value vector, Value lane) {
+  APInt number;
+  if (matchPattern(lane, m_ConstantInt(&number)))
+    return extract(vector, number.getSExtValue());
+  return vector::ExtractOp::create(*this, vector, OpFoldResult(lane));
+}
+Value SimtBuilder::fromElements(ValueRange scalars) {
+  return vector::FromElementsOp::create(*this, vectorType, scalars);
+}
+
+Value SimtBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
+  if (isa<VectorType>(whenTrue.getType()) && condition.getType().isInteger(1))
+    condition = vector::BroadcastOp::create(
+        *this, VectorType::get({kWidth}, getI1Type()), condition);
+  return CodeBuilder::select(condition, whenTrue, whenFalse);
+}
+
+Value SimtBuilder::both(Value a, Value b) {
+  return arith::AndIOp::create(*this, a, b);
+}
+Value SimtBuilder::addf(Value a, Value b) {
+  return arith::AddFOp::create(*this, a, b);
+}
+Value SimtBuilder::subf(Value a, Value b) {
+  return arith::SubFOp::create(*this, a, b);
+}
+Value SimtBuilder::mulf(Value a, Value b) {
+  return arith::MulFOp::create(*this, a, b);
+}
+Value SimtBuilder::divf(Value a, Value b) {
+  return arith::DivFOp::create(*this, a, b);
+}
+
+Value SimtBuilder::reduce(Reduction kind, Value vector) {
+  Value even = combine(kind, extract(vector, 0), extract(vector, 2));
+  Value odd = combine(kind, extract(vector, 1), extract(vector, 3));
+  return combine(kind, even, odd);
+}

@@ -1,0 +1,83 @@
+//===- Codegen.cpp - From GPU kernels to SPIR-V words ---------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Codegen/SimtCodegen.h"
+
+#include "vit/Passes.h"
+#include "vit/Target/Vulkan.h"
+
+#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/SPIRV/Serialization.h"
+
+#include "llvm/Support/Endian.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+namespace {
+class VulkanWorker : public simt::Worker {
+public:
+  explicit VulkanWorker(const CodegenOptions &options)
+      : Worker(options), passes(&context) {
+    passes.addPass(createLowerToSpirv());
+    passes.enableVerifier(options.verify);
+  }
+  llvm::Error compile(ModuleOp module, SimtKernel &kernel,
+                      std::string &text) override;
+
+private:
+  PassManager passes;
+};
+} // namespace
+
+llvm::Error VulkanWorker::compile(ModuleOp module, SimtKernel &kernel,
+                                  std::string &text) {
+  if (failed(passes.run(module)))
+    return llvm::createStringError("does not lower to SPIR-V");
+  auto code = cast<spirv::ModuleOp>(module.getBody()->front());
+  if (!options.dumpDirectory.empty()) {
+    llvm::raw_string_ostream(text) << code << "\n";
+    if (llvm::Error error = dump(kernel.name + ".spirv.mlir", text))
+      return error;
+    text.clear();
+  }
+  if (llvm::is_contained(code.getVceTriple()->getCapabilities(),
+                         spirv::Capability::GroupNonUniformArithmetic))
+    kernel.features.push_back("subgroup_arithmetic");
+
+  SmallVector<uint32_t, 0> words;
+  if (failed(spirv::serialize(code, words)))
+    return llvm::createStringError("does not serialise to SPIR-V");
+  kernel.binary.resize(words.size() * sizeof(uint32_t));
+  for (size_t i = 0; i < words.size(); ++i)
+    llvm::support::endian::write32le(&kernel.binary[i * sizeof(uint32_t)],
+                                     words[i]);
+  return dump(kernel.name + ".spv",
+              StringRef(kernel.binary.data(), kernel.binary.size()));
+}
+
+FailureOr<VulkanCode>
+mlir::vit::compileVulkanKernels(gpu::GPUModuleOp kernels, StringRef level,
+                                const CodegenOptions &options) {
+  if (!isVulkanLevel(level)) {
+    emitError(kernels.getLoc(), "no Vulkan level \"")
+        << level << "\"; the levels are direct, tiled and tiled_256";
+    return failure();
+  }
+  if (failed(simt::verifyLimits(kernels, level)))
+    return failure();
+  auto compiled = simt::compileKernels(kernels, options, [&] {
+    return std::make_unique<VulkanWorker>(options);
+  });
+  if (failed(compiled))
+    return failure();
+  VulkanCode code;
+  for (simt::CompiledKernel &kernel : *compiled)
+    code.kernels.push_back(std::move(kernel.kernel));
+  return code;
+}

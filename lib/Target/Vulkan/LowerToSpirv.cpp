@@ -1,0 +1,215 @@
+//===- LowerToSpirv.cpp - From GPU kernels to SPIR-V modules --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Upstream's conversions, with what they leave open: the interface of a kernel
+// (bindings, push constants, what is read only), the version, and address
+// spaces that the emitters share with CUDA.
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Passes.h"
+
+#include "mlir/Conversion/ArithToSPIRV/ArithToSPIRV.h"
+#include "mlir/Conversion/FuncToSPIRV/FuncToSPIRV.h"
+#include "mlir/Conversion/GPUToSPIRV/GPUToSPIRV.h"
+#include "mlir/Conversion/MathToSPIRV/MathToSPIRV.h"
+#include "mlir/Conversion/MemRefToSPIRV/MemRefToSPIRV.h"
+#include "mlir/Conversion/SCFToSPIRV/SCFToSPIRV.h"
+#include "mlir/Conversion/VectorToSPIRV/VectorToSPIRV.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
+#include "mlir/Dialect/SPIRV/IR/TargetAndABI.h"
+#include "mlir/Dialect/SPIRV/Transforms/Passes.h"
+#include "mlir/Dialect/SPIRV/Transforms/SPIRVConversion.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/AttrTypeSubElements.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_LOWERTOSPIRV
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+using namespace mlir;
+
+namespace {
+struct LowerToSpirvPass : mlir::vit::impl::LowerToSpirvBase<LowerToSpirvPass> {
+  using LowerToSpirvBase::LowerToSpirvBase;
+  void runOnOperation() override;
+
+private:
+  LogicalResult lower(gpu::GPUFuncOp kernel, OpBuilder &b);
+};
+} // namespace
+
+/// What a kernel may use, if it does: the limits were verified before.
+static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context) {
+  spirv::Capability capabilities[] = {
+      spirv::Capability::Shader, spirv::Capability::GroupNonUniform,
+      spirv::Capability::GroupNonUniformArithmetic};
+  auto triple =
+      spirv::VerCapExtAttr::get(spirv::Version::V_1_3, capabilities,
+                                ArrayRef<spirv::Extension>(), context);
+  return spirv::TargetEnvAttr::get(triple,
+                                   spirv::getDefaultResourceLimits(context),
+                                   spirv::ClientAPI::Vulkan);
+}
+
+/// Says where the kernel's arguments come from and how many threads run it.
+static void describeInterface(gpu::GPUFuncOp kernel) {
+  MLIRContext *context = kernel.getContext();
+  for (unsigned i = 0, e = kernel.getNumArguments(); i < e; ++i)
+    kernel.setArgAttr(i, spirv::getInterfaceVarABIAttrName(),
+                      spirv::getInterfaceVarABIAttr(0, i, {}, context));
+  kernel->setAttr(
+      spirv::getEntryPointABIAttrName(),
+      spirv::getEntryPointABIAttr(context, *kernel.getKnownBlockSize()));
+  kernel.removeKnownBlockSizeAttr();
+}
+
+static void mapAddressSpaces(Operation *op) {
+  AttrTypeReplacer replacer;
+  replacer.addReplacement([](gpu::AddressSpaceAttr space) -> Attribute {
+    auto storage = spirv::StorageClass::StorageBuffer;
+    if (space.getValue() == gpu::AddressSpace::Workgroup)
+      storage = spirv::StorageClass::Workgroup;
+    else if (space.getValue() == gpu::AddressSpace::Private)
+      storage = spirv::StorageClass::Function;
+    return spirv::StorageClassAttr::get(space.getContext(), storage);
+  });
+  replacer.recursivelyReplaceElementsIn(op, /*replaceAttrs=*/true,
+                                        /*replaceLocs=*/false,
+                                        /*replaceTypes=*/true);
+}
+
+/// Upstream's loop leaves its results undefined where it runs not once: there
+/// they are the initial values.
+static void keepInitialValues(gpu::GPUModuleOp module) {
+  module.walk([](scf::ForOp loop) {
+    std::optional<int64_t> from = getConstantIntValue(loop.getLowerBound());
+    std::optional<int64_t> to = getConstantIntValue(loop.getUpperBound());
+    if (loop.getNumResults() == 0 || (from && to && *from < *to))
+      return;
+    ImplicitLocOpBuilder b(loop.getLoc(), loop.getContext());
+    b.setInsertionPointAfter(loop);
+    Value runs =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt,
+                              loop.getLowerBound(), loop.getUpperBound());
+    for (auto [result, initial] :
+         llvm::zip_equal(loop.getResults(), loop.getInitArgs())) {
+      Value condition = runs;
+      // SPIR-V 1.3 selects vectors by vectors.
+      if (auto vector = dyn_cast<VectorType>(result.getType()))
+        condition =
+            vector::BroadcastOp::create(b, vector.clone(b.getI1Type()), runs);
+      auto select = arith::SelectOp::create(b, condition, result, initial);
+      result.replaceAllUsesExcept(select, select);
+    }
+  });
+}
+
+static LogicalResult convert(gpu::GPUModuleOp module) {
+  MLIRContext *context = module.getContext();
+  spirv::TargetEnvAttr env = spirv::lookupTargetEnvOrDefault(module);
+  SPIRVTypeConverter types(env);
+  RewritePatternSet patterns(context);
+  populateGPUToSPIRVPatterns(types, patterns);
+  ScfToSPIRVContext structured;
+  populateSCFToSPIRVPatterns(types, structured, patterns);
+  arith::populateArithToSPIRVPatterns(types, patterns);
+  populateMathToSPIRVPatterns(types, patterns);
+  populateMemRefToSPIRVPatterns(types, patterns);
+  populateFuncToSPIRVPatterns(types, patterns);
+  populateVectorToSPIRVPatterns(types, patterns);
+  std::unique_ptr<ConversionTarget> target = SPIRVConversionTarget::get(env);
+  return applyFullConversion(module, *target, std::move(patterns));
+}
+
+/// What upstream's passes do not know: parameters are only read, and push
+/// constants have no binding.
+static void decorateVariables(spirv::ModuleOp module) {
+  for (auto variable : module.getOps<spirv::GlobalVariableOp>()) {
+    if (variable.storageClass() == spirv::StorageClass::PushConstant) {
+      variable.removeBindingAttr();
+      variable.removeDescriptorSetAttr();
+    } else if (variable.getBinding() == 1) {
+      variable->setAttr("non_writable", UnitAttr::get(module.getContext()));
+    }
+  }
+}
+
+/// The version is the target's, not the least that would do: interfaces mean
+/// different things in different versions.
+static void setVersion(spirv::ModuleOp module) {
+  spirv::VerCapExtAttr found = *module.getVceTriple();
+  SmallVector<spirv::Capability> capabilities;
+  for (spirv::Capability capability : found.getCapabilities())
+    if (capability != spirv::Capability::Matrix) // implied by Shader
+      capabilities.push_back(capability);
+  SmallVector<spirv::Extension> extensions;
+  for (spirv::Extension extension : found.getExtensions())
+    if (extension != spirv::Extension::SPV_KHR_storage_buffer_storage_class)
+      extensions.push_back(extension); // the former is part of 1.3
+  module.setVceTripleAttr(spirv::VerCapExtAttr::get(
+      spirv::Version::V_1_3, capabilities, extensions, module.getContext()));
+}
+
+LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
+  MLIRContext *context = &getContext();
+  std::string name = kernel.getName().str();
+  auto single = gpu::GPUModuleOp::create(b, kernel.getLoc(), name);
+  single->setAttr(spirv::getTargetEnvAttrName(), getTargetEnv(context));
+  kernel->moveBefore(&single.getBodyRegion().front(),
+                     single.getBodyRegion().front().end());
+  if (!kernel.getKnownBlockSize())
+    return kernel.emitError("kernel ")
+           << name << " does not say how many threads run it";
+  describeInterface(kernel);
+  mapAddressSpaces(single);
+
+  OpPassManager before(gpu::GPUModuleOp::getOperationName());
+  before.addPass(createCanonicalizerPass());
+  before.addPass(createCSEPass());
+  if (failed(runPipeline(before, single)))
+    return failure();
+  keepInitialValues(single);
+  Operation *next = single->getNextNode();
+  if (failed(convert(single)))
+    return failure();
+  auto module = cast<spirv::ModuleOp>(next->getPrevNode());
+
+  OpPassManager after(spirv::ModuleOp::getOperationName());
+  after.addPass(spirv::createSPIRVLowerABIAttributesPass());
+  after.addPass(createCanonicalizerPass());
+  after.addPass(createCSEPass());
+  after.addPass(spirv::createSPIRVUpdateVCEPass());
+  if (failed(runPipeline(after, module)))
+    return failure();
+  decorateVariables(module);
+  setVersion(module);
+  module.setName(name);
+  for (auto function : module.getOps<spirv::FuncOp>())
+    function->removeAttr("workgroup_attributions");
+  module->removeAttr(spirv::getTargetEnvAttrName());
+  return success();
+}
+
+void LowerToSpirvPass::runOnOperation() {
+  SmallVector<gpu::GPUModuleOp> modules(
+      getOperation().getOps<gpu::GPUModuleOp>());
+  for (gpu::GPUModuleOp kernels : modules) {
+    OpBuilder b(kernels);
+    for (auto kernel :
+         llvm::make_early_inc_range(kernels.getOps<gpu::GPUFuncOp>()))
+      if (failed(lower(kernel, b)))
+        return signalPassFailure();
+    kernels.erase();
+  }
+}

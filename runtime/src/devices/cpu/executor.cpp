@@ -1,0 +1,291 @@
+//===- executor.cpp - Calls on the CPU ------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "devices/cpu/pool.h"
+#include "devices/device.h"
+#include "extent.h"
+
+#include <algorithm>
+
+namespace vit::runtime {
+
+namespace {
+
+class CpuExecutor : public Executor {
+public:
+  explicit CpuExecutor(const SessionContext &context) : Executor(context) {}
+
+  vit_status build(vit_error *error);
+
+  vit_status requireSchedule(uint32_t entry, vit_error *error) const override {
+    return requireCpuSchedule(context.module, entry, error);
+  }
+  bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
+                      void *const *outputs, uint64_t &bytes) const override;
+  vit_status run(const Call &call, vit_error *error) override;
+
+private:
+  int rank(const schema::Schedule &schedule) const override;
+  vit_status makeRoom(const Call &call, vit_error *error);
+  void dispatch(const schema::Command &command);
+  void move(const schema::Command &command) const;
+  void *resolve(const schema::Argument &argument) const;
+
+  Pool pool;
+  Array<uint64_t> scratchStrides; ///< per entry, of one thread
+
+  // The present call.
+  const Call *call = nullptr;
+  Array<void *> outputPlaces; ///< the caller's or, left out, the workspace's
+
+  /// Slots, then outputs that were left out, then each thread's scratch.
+  Array<unsigned char> workspace;
+  unsigned char *scratch = nullptr;
+};
+
+} // namespace
+
+/// The module chose when it was loaded, since it holds the code.
+int CpuExecutor::rank(const schema::Schedule &schedule) const {
+  const auto &chosen = context.module.schedules;
+  return std::find(chosen.begin(), chosen.end(), &schedule) != chosen.end();
+}
+
+vit_status CpuExecutor::build(vit_error *error) {
+  if (!context.module.levelIsKnown)
+    VIT_TRY(requireSchedule(0, error));
+  VIT_TRY(chooseSchedules(error));
+  const Allocator &allocator = context.module.allocator;
+  auto entries = uint32_t(schedules.size());
+  uint32_t outputs = 0;
+  for (uint32_t i = 0; i < entries; ++i)
+    outputs = std::max(outputs, context.module.entry(i).outputs()->size());
+  if (!scratchStrides.allocate(allocator, entries) ||
+      !outputPlaces.allocate(allocator, outputs))
+    return outOfMemory(error, outputs * 8ull, "the session");
+  for (uint32_t i = 0; i < entries; ++i)
+    for (uint32_t k = 0; schedules[i] && k < count(schedules[i]->kernels());
+         ++k)
+      scratchStrides[i] = std::max<uint64_t>(
+          scratchStrides[i],
+          alignUp(schedules[i]->kernels()->Get(k)->scratch(), kAlignment));
+  return context.options.parallel_for
+             ? VIT_OK
+             : pool.start(context.threads, allocator, error);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+bool CpuExecutor::workspaceBytes(uint32_t entry, int64_t batch,
+                                 uint64_t slotBytes, void *const *outputs,
+                                 uint64_t &bytes) const {
+  bytes = slotBytes;
+  const auto &bindings = *context.module.entry(entry).outputs();
+  for (uint32_t i = 0; outputs && i < bindings.size(); ++i) {
+    uint64_t one;
+    if (!bindingBytes(*bindings.Get(i), batch, one))
+      return false;
+    if (!outputs[i])
+      bytes += alignUp(one, kAlignment);
+    if (bytes > kMaxExtent)
+      return false;
+  }
+  bytes += scratchStrides[entry] * uint64_t(context.threads);
+  return bytes <= kMaxExtent;
+}
+
+/// Grows the workspace where this call needs more and places the outputs that
+/// were left out.
+vit_status CpuExecutor::makeRoom(const Call &call, vit_error *error) {
+  uint64_t total = 0;
+  workspaceBytes(call.entry, call.batch, call.slotBytes, call.outputs, total);
+  if (total > workspace.size()) {
+    // Given back first, so that old and new never count together.
+    workspace.clear();
+    if (!workspace.allocateRaw(context.module.allocator, total))
+      return outOfMemory(error, total, "the workspace");
+  }
+  unsigned char *next = workspace.data() + call.slotBytes;
+  const auto &bindings = *context.module.entry(call.entry).outputs();
+  for (uint32_t i = 0; i < bindings.size(); ++i) {
+    outputPlaces[i] = call.outputs[i];
+    if (outputPlaces[i])
+      continue;
+    uint64_t bytes = 0;
+    bindingBytes(*bindings.Get(i), call.batch, bytes);
+    outputPlaces[i] = next;
+    next += alignUp(bytes, kAlignment);
+  }
+  scratch = next;
+  return VIT_OK;
+}
+
+void *CpuExecutor::resolve(const schema::Argument &argument) const {
+  uint32_t index = argument.index();
+  switch (argument.kind()) {
+  case schema::ArgumentKind::Input:
+    return const_cast<void *>(call->inputs[index]);
+  case schema::ArgumentKind::Output:
+    return outputPlaces[index];
+  case schema::ArgumentKind::Slot:
+    return const_cast<unsigned char *>(workspace.data()) +
+           call->slotOffsets[index];
+  case schema::ArgumentKind::Derived:
+    return const_cast<float *>(context.parameters.form(index));
+  case schema::ArgumentKind::Constant:
+    return const_cast<unsigned char *>(
+        context.module.segments +
+        context.module.root->constants()->Get(index)->data()->offset());
+  }
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// One dispatch, as every thread sees it.
+struct Launch {
+  KernelFunction function;
+  void *arguments[kMaxArguments];
+  int64_t batch;
+  uint64_t units;
+  uint64_t parts;
+  unsigned char *scratch;
+  uint64_t scratchStride;
+
+  /// Part `index` of the units: an even split, in order.
+  static void run(void *self, size_t index) {
+    auto &launch = *static_cast<Launch *>(self);
+    uint64_t share = launch.units / launch.parts;
+    uint64_t longer = launch.units % launch.parts;
+    uint64_t begin = share * index + std::min<uint64_t>(index, longer);
+    uint64_t end = begin + share + (index < longer);
+    if (begin < end)
+      launch.function(launch.arguments, launch.batch, int64_t(begin),
+                      int64_t(end),
+                      launch.scratch + launch.scratchStride * index);
+  }
+};
+
+} // namespace
+
+void CpuExecutor::dispatch(const schema::Command &command) {
+  const schema::Kernel &kernel =
+      *schedules[call->entry]->kernels()->Get(command.kernel());
+  const vit_session_options &options = context.options;
+  Launch launch;
+  launch.function = context.module.code.function(kernel);
+  for (uint32_t i = 0; i < kernel.argument_count(); ++i)
+    launch.arguments[i] = resolve(*command.arguments()->Get(i));
+  launch.batch = call->batch;
+  launch.units = 0;
+  evaluate(*command.units(), call->batch, launch.units);
+  launch.parts = uint64_t(context.threads);
+  launch.scratch = scratch;
+  launch.scratchStride = scratchStrides[call->entry];
+  if (launch.units < 2 || context.threads == 1) {
+    launch.parts = 1;
+    Launch::run(&launch, 0);
+  } else if (options.parallel_for) {
+    options.parallel_for(options.parallel_context, size_t(context.threads),
+                         Launch::run, &launch);
+  } else {
+    pool.run(Launch::run, &launch);
+  }
+}
+
+/// Copy and Fill.
+void CpuExecutor::move(const schema::Command &command) const {
+  const auto &arguments = *command.arguments();
+  const schema::Argument &last = *arguments.Get(arguments.size() - 1);
+  uint64_t bytes = 0;
+  evaluate(last.bytes(), call->batch, bytes);
+  if (command.kind() == schema::CommandKind::Copy)
+    std::memmove(resolve(last), resolve(*arguments.Get(0)), bytes);
+  else
+    std::memset(resolve(last), 0, bytes);
+}
+
+vit_status CpuExecutor::run(const Call &newCall, vit_error *error) {
+  VIT_TRY(makeRoom(newCall, error));
+  call = &newCall;
+  const schema::Schedule &schedule = *schedules[newCall.entry];
+  const vit_session_options &options = context.options;
+  uint32_t total = count(schedule.commands());
+  for (uint32_t i = 0; i < total; ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    if (options.is_cancelled && options.is_cancelled(options.cancel_context))
+      return fail(error, VIT_CANCELLED,
+                  "the call was cancelled after %u of %u "
+                  "commands",
+                  i, total);
+    uint64_t begin = options.on_event ? monotonicTime() : 0;
+    switch (command.kind()) {
+    case schema::CommandKind::Dispatch:
+      dispatch(command);
+      break;
+    case schema::CommandKind::Barrier:
+      // Threads meet after each command anyway.
+      continue;
+    case schema::CommandKind::Copy:
+    case schema::CommandKind::Fill:
+      move(command);
+      break;
+    }
+    if (!options.on_event)
+      continue;
+    vit_event event = {commandName(command), kernelName(schedule, command),
+                       begin, monotonicTime(),
+                       commandFlop(command, newCall.batch)};
+    options.on_event(options.event_context, &event);
+  }
+  return VIT_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Making and describing
+//===----------------------------------------------------------------------===//
+
+vit_status createCpuExecutor(const SessionContext &context, Executor *&executor,
+                             vit_error *error) {
+  const Allocator &allocator = context.module.allocator;
+  auto *made = create<CpuExecutor>(allocator, context);
+  if (!made)
+    return outOfMemory(error, sizeof(CpuExecutor), "the session");
+  if (vit_status status = made->build(error)) {
+    destroy(allocator, made);
+    return status;
+  }
+  executor = made;
+  return VIT_OK;
+}
+
+void describeCpuDevices(Text &json) {
+  char name[64];
+  processorName(name, sizeof name);
+  CpuLevel level = CpuLevel::None;
+  bool known = allowedLevel(level);
+  json.beginObject(nullptr);
+  json.field("device", "cpu");
+  json.field("name", name);
+  json.field("cores", int64_t(availableCores()));
+  json.beginArray("levels");
+  for (CpuLevel l : {CpuLevel::Avx2, CpuLevel::Avx512})
+    if (l <= detectLevel())
+      json.item(levelName(l));
+  json.endArray();
+  // What VIT_CPU_LEVEL leaves of it.
+  json.field("level", known ? levelName(level) : "none");
+  json.endObject();
+}
+
+} // namespace vit::runtime

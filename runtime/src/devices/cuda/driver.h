@@ -1,0 +1,83 @@
+//===- driver.h - The CUDA driver, opened ------------------------*- C++
+//-*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_CUDA_DRIVER_H
+#define VIT_RUNTIME_DEVICES_CUDA_DRIVER_H
+
+#include "devices/cuda/functions.h"
+#include "error.h"
+
+namespace vit::runtime::cuda {
+
+/// The driver's functions. The library stays in the process: it keeps threads.
+struct Driver : Functions {
+  /// Opens libcuda.so.1 (or what VIT_CUDA_LIBRARY names) and starts it.
+  /// VIT_UNSUPPORTED, with the reason, where there is none to be used or no
+  /// device.
+  vit_status open(vit_error *error);
+
+  /// Fails, where `result` is no success, with the status that it stands for
+  /// and a message about what could not be done: "allocate the workspace".
+  vit_status check(Result result, const char *what, vit_error *error) const;
+
+  /// "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure"
+  void explain(Result result, char *text, size_t size) const;
+
+  int version = 0; ///< 1000 * major + 10 * minor
+};
+
+/// A device and what matters of its properties.
+struct Adapter {
+  int ordinal = 0;
+  Device device = 0;
+  char name[128] = "";
+  int capability = 0; ///< compute capability 9.0: 90
+  int multiprocessors = 0;
+  int maxThreads = 0; ///< of a block
+  int maxShared = 0;  ///< bytes that a kernel may declare
+  uint64_t memory = 0;
+};
+
+vit_status countAdapters(const Driver &driver, int &count, vit_error *error);
+vit_status readAdapter(const Driver &driver, int ordinal, Adapter &adapter,
+                       vit_error *error);
+/// The device that "" or ":N" selects.
+vit_status selectAdapter(const Driver &driver, const char *selector,
+                         Adapter &adapter, vit_error *error);
+
+/// The number in "sm_80" and whether a letter follows it, as in "sm_90a": then
+/// code is for just this capability. False where `name` is neither.
+bool parseArchitecture(const char *name, int &capability, bool &isExact);
+
+/// Makes a context the calling thread's for as long as this lives; the host
+/// application's own is the thread's again after.
+class ContextScope {
+public:
+  ContextScope(const Driver &driver, Context context) : driver(driver) {
+    result = context ? driver.cuCtxPushCurrent_v2(context) : kInvalidContext;
+  }
+  ContextScope(const ContextScope &) = delete;
+  ContextScope &operator=(const ContextScope &) = delete;
+  ~ContextScope() {
+    Context popped;
+    if (result == kSuccess)
+      driver.cuCtxPopCurrent_v2(&popped);
+  }
+
+  vit_status check(vit_error *error) const {
+    return driver.check(result, "use the device", error);
+  }
+
+private:
+  const Driver &driver;
+  Result result;
+};
+
+} // namespace vit::runtime::cuda
+
+#endif // VIT_RUNTIME_DEVICES_CUDA_DRIVER_H

@@ -1,0 +1,80 @@
+//===- executor.h - Calls on a CUDA device ----------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One stream, one arena for slots, inputs and outputs, one for weights. A call
+// is: copy inputs, launch the graph of its commands, copy outputs. The stream
+// runs everything in order, so barriers of the schedule need nothing.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
+#define VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
+
+#include "devices/cuda/graphs.h"
+#include "devices/cuda/timer.h"
+#include "devices/cuda/weights.h"
+
+namespace vit::runtime::cuda {
+
+class CudaExecutor : public Executor {
+public:
+  explicit CudaExecutor(const SessionContext &context) : Executor(context) {}
+  ~CudaExecutor() override;
+
+  vit_status build(const char *selector, vit_error *error);
+
+  vit_status requireSchedule(uint32_t entry, vit_error *error) const override;
+  bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
+                      void *const *outputs, uint64_t &bytes) const override;
+  vit_status run(const Call &call, vit_error *error) override;
+
+private:
+  /// What lives in the context, and goes before it.
+  struct Resources {
+    explicit Resources(const Driver &driver)
+        : kernels(driver), weights(driver), arena(driver), staging(driver),
+          graphs(driver), timer(driver) {}
+
+    Stream stream = nullptr;
+    Kernels kernels;
+    Weights weights;
+    DeviceMemory arena;
+    PinnedMemory staging;
+    Graphs graphs;
+    Timer timer;
+  };
+
+  int rank(const schema::Schedule &schedule) const override;
+  vit_status runInContext(const Call &call, vit_error *error);
+  vit_status makeRoom(const Call &call, vit_error *error);
+  vit_status upload(const Call &call, vit_error *error);
+  vit_status download(const Call &call, vit_error *error);
+  vit_status submit(const Call &call, vit_error *error);
+  vit_status submitTimed(const Call &call, vit_error *error);
+  vit_status submitCommand(const Call &call, const schema::Command &command,
+                           vit_error *error);
+  vit_status reportTimes(const Call &call, vit_error *error);
+  void handOver(const Call &call);
+  DevicePointer resolve(const Call &call,
+                        const schema::Argument &argument) const;
+
+  Driver driver;
+  Adapter adapter;
+  Context cudaContext = nullptr;
+  Resources *resources = nullptr;
+  bool isLost = false;
+
+  // The present call: where inputs and outputs are in the arena, and, where
+  // they are small, in the pinned memory.
+  Array<uint64_t> inputPlaces;
+  Array<uint64_t> outputPlaces;
+  bool isStaged = false;
+};
+
+} // namespace vit::runtime::cuda
+
+#endif // VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H

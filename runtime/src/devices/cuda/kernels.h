@@ -1,0 +1,50 @@
+//===- kernels.h - A module's kernels on a CUDA device ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_CUDA_KERNELS_H
+#define VIT_RUNTIME_DEVICES_CUDA_KERNELS_H
+
+#include "devices/cuda/driver.h"
+#include "module.h"
+
+namespace vit::runtime::cuda {
+
+using Schedules = Array<const schema::Schedule *>;
+
+/// The functions of all kernels of some schedules. Their context is current
+/// whenever this is used.
+class Kernels {
+public:
+  explicit Kernels(const Driver &driver) : driver(driver) {}
+  Kernels(const Kernels &) = delete;
+  Kernels &operator=(const Kernels &) = delete;
+  ~Kernels();
+
+  /// Loads the code that the schedules (one per entry, NULL where it is not to
+  /// run) need: a cubin that is for just this device, else the PTX.
+  vit_status load(const vit_module &module, const Schedules &schedules,
+                  const Adapter &adapter, vit_error *error);
+
+  Function function(uint32_t entry, uint32_t kernel) const {
+    return functions[firstFunction[entry] + kernel];
+  }
+
+private:
+  vit_status loadImage(const vit_module &module,
+                       const schema::Schedule &schedule, uint32_t ptx,
+                       const Adapter &adapter, Module &loaded,
+                       vit_error *error) const;
+
+  const Driver &driver;
+  Array<Module> modules; ///< per image of PTX
+  Array<uint32_t> firstFunction;
+  Array<Function> functions;
+};
+
+} // namespace vit::runtime::cuda
+
+#endif // VIT_RUNTIME_DEVICES_CUDA_KERNELS_H

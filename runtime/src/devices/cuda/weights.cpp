@@ -1,0 +1,78 @@
+//===- weights.cpp - Parameters on a CUDA device --------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "devices/cuda/weights.h"
+
+namespace vit::runtime::cuda {
+
+vit_status Weights::allocate(const vit_module &module,
+                             const Schedules &schedules, const Adapter &adapter,
+                             vit_error *error) {
+  const schema::Module &root = *module.root;
+  if (!forms.allocate(module.allocator, count(root.derived())) ||
+      !constants.allocate(module.allocator, count(root.constants())))
+    return outOfMemory(error, count(root.derived()) * sizeof(Place), "weights");
+  for (const schema::Schedule *schedule : schedules)
+    for (uint32_t i = 0; schedule && i < count(schedule->commands()); ++i) {
+      const auto *arguments = schedule->commands()->Get(i)->arguments();
+      for (uint32_t a = 0; arguments && a < arguments->size(); ++a) {
+        const schema::Argument &argument = *arguments->Get(a);
+        if (argument.kind() == schema::ArgumentKind::Derived)
+          forms[argument.index()].isUsed = true;
+        else if (argument.kind() == schema::ArgumentKind::Constant)
+          constants[argument.index()].isUsed = true;
+      }
+    }
+  uint64_t total = 0;
+  auto place = [&](Place &place, uint64_t bytes) {
+    place.offset = total;
+    // Sizes are those of verified dimensions, so their sum fits.
+    if (place.isUsed)
+      total += alignUp(bytes, kDeviceAlignment);
+  };
+  for (uint32_t i = 0; i < forms.size(); ++i)
+    place(forms[i], root.derived()->Get(i)->bytes());
+  for (uint32_t i = 0; i < constants.size(); ++i)
+    place(constants[i], root.constants()->Get(i)->data()->size());
+  return total == 0 ? VIT_OK
+                    : memory.allocate(adapter, total, "weights", error);
+}
+
+vit_status Weights::update(const vit_module &module,
+                           const vit_parameters &parameters, Stream stream,
+                           vit_error *error) {
+  if (version == parameters.version())
+    return VIT_OK;
+  auto copy = [&](Place &place, uint64_t newVersion, const void *source,
+                  uint64_t bytes) {
+    if (!place.isUsed || place.version == newVersion)
+      return VIT_OK;
+    VIT_TRY(driver.check(driver.cuMemcpyHtoDAsync_v2(memory.at(place.offset),
+                                                     source, bytes, stream),
+                         "copy weights to the device", error));
+    place.version = newVersion;
+    return VIT_OK;
+  };
+  const schema::Module &root = *module.root;
+  for (uint32_t i = 0; i < forms.size(); ++i) {
+    bool isNew = forms[i].isUsed && forms[i].version != parameters.version(i);
+    VIT_TRY(copy(forms[i], parameters.version(i), parameters.form(i),
+                 root.derived()->Get(i)->bytes()));
+    // The driver has copied pageable memory when it returns.
+    if (isNew)
+      parameters.forget(i);
+  }
+  for (uint32_t i = 0; i < constants.size(); ++i) {
+    const schema::Segment &data = *root.constants()->Get(i)->data();
+    VIT_TRY(
+        copy(constants[i], 1, module.segments + data.offset(), data.size()));
+  }
+  version = parameters.version();
+  return VIT_OK;
+}
+
+} // namespace vit::runtime::cuda

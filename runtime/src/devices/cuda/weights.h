@@ -1,0 +1,56 @@
+//===- weights.h - Parameters on a CUDA device ------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_CUDA_WEIGHTS_H
+#define VIT_RUNTIME_DEVICES_CUDA_WEIGHTS_H
+
+#include "devices/cuda/kernels.h"
+#include "devices/cuda/memory.h"
+#include "parameters.h"
+
+namespace vit::runtime::cuda {
+
+/// Derived forms and constants that schedules read, in one arena.
+class Weights {
+public:
+  explicit Weights(const Driver &driver) : driver(driver), memory(driver) {}
+
+  vit_status allocate(const vit_module &module, const Schedules &schedules,
+                      const Adapter &adapter, vit_error *error);
+
+  /// Copies to the device what is not there yet or was written since, in the
+  /// order of the stream.
+  vit_status update(const vit_module &module, const vit_parameters &parameters,
+                    Stream stream, vit_error *error);
+
+  /// Where a form or constant is that a schedule reads.
+  DevicePointer find(schema::ArgumentKind kind, uint32_t index) const {
+    return memory.at(placeOf(kind, index).offset);
+  }
+
+private:
+  struct Place {
+    bool isUsed;
+    uint64_t offset;
+    uint64_t version; ///< of what was copied there, 0: nothing yet
+  };
+
+  const Place &placeOf(schema::ArgumentKind kind, uint32_t index) const {
+    return kind == schema::ArgumentKind::Derived ? forms[index]
+                                                 : constants[index];
+  }
+
+  const Driver &driver;
+  DeviceMemory memory;
+  Array<Place> forms;
+  Array<Place> constants;
+  uint64_t version = 0; ///< of all parameters, when all was copied last
+};
+
+} // namespace vit::runtime::cuda
+
+#endif // VIT_RUNTIME_DEVICES_CUDA_WEIGHTS_H

@@ -1,0 +1,80 @@
+//===- describe.cpp - What Vulkan devices offer ---------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "devices/device.h"
+#include "devices/vulkan/level.h"
+
+#include <algorithm>
+#include <cstdio>
+
+using namespace vit::runtime;
+using namespace vit::runtime::vulkan;
+
+/// Bytes of the largest memory that the device calls its own.
+static uint64_t memoryOf(const Adapter &adapter) {
+  uint64_t most = 0;
+  for (uint32_t i = 0; i < adapter.memory.memoryHeapCount; ++i)
+    if (adapter.memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)
+      most = std::max<uint64_t>(most, adapter.memory.memoryHeaps[i].size);
+  return most;
+}
+
+static void writeAdapter(Text &json, const Instance &instance, size_t index) {
+  const Adapter &adapter = instance.adapters[index];
+  const VkPhysicalDeviceProperties &properties = adapter.properties;
+  char text[32];
+  json.beginObject(nullptr);
+  std::snprintf(text, sizeof text, "vulkan:%zu", index);
+  json.field("device", text);
+  json.field("name", properties.deviceName);
+  json.field("type", typeName(adapter));
+  std::snprintf(text, sizeof text, "%u.%u.%u",
+                VK_API_VERSION_MAJOR(properties.apiVersion),
+                VK_API_VERSION_MINOR(properties.apiVersion),
+                VK_API_VERSION_PATCH(properties.apiVersion));
+  json.field("api", text);
+  if (adapter.unusable) {
+    json.field("unavailable", adapter.unusable);
+    json.endObject();
+    return;
+  }
+  if (*adapter.driver)
+    json.field("driver", static_cast<const char *>(adapter.driver));
+  const VkPhysicalDeviceLimits &limits = properties.limits;
+  json.field("memory", int64_t(memoryOf(adapter)));
+  json.field("max_allocation", int64_t(adapter.maxAllocation));
+  json.field("max_binding", int64_t(adapter.maxRange));
+  json.field("workgroup_threads",
+             int64_t(limits.maxComputeWorkGroupInvocations));
+  json.field("workgroup_memory", int64_t(limits.maxComputeSharedMemorySize));
+  json.field("subgroup_size", int64_t(adapter.subgroupSize));
+  json.beginArray("uses");
+  if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup) &&
+      bestLevel(instance, adapter) == Level::Tiled256)
+    json.item("subgroup_arithmetic");
+  if (adapter.timestampBits && !instance.isDisabled(Option::Timestamps))
+    json.item("timestamps");
+  if (!instance.isDisabled(Option::PipelineCache))
+    json.item("pipeline_cache");
+  json.endArray();
+  Level level = bestLevel(instance, adapter);
+  bool isForced = false;
+  bool known = readForcedLevel(level, isForced, nullptr) == VIT_OK;
+  json.field("level", known ? levelName(level) : "none");
+  json.endObject();
+}
+
+void vit::runtime::describeVulkanDevices(Text &json) {
+  Instance instance;
+  vit_error error = {};
+  if (instance.open(Allocator(), &error) != VIT_OK) {
+    describeUnavailable(json, "vulkan", error.message);
+    return;
+  }
+  for (size_t i = 0; i < instance.adapters.size(); ++i)
+    writeAdapter(json, instance, i);
+}

@@ -1,0 +1,64 @@
+//===- layout.h - A call's memory on a Vulkan device ------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_VULKAN_LAYOUT_H
+#define VIT_RUNTIME_DEVICES_VULKAN_LAYOUT_H
+
+#include "devices/vulkan/context.h"
+#include "module.h"
+
+namespace vit::runtime::vulkan {
+
+/// Bytes of the workspace that one binding covers.
+struct Window {
+  uint64_t offset;
+  uint64_t size;
+};
+
+/// Where a call's inputs, outputs and slots lie in the workspace, one buffer,
+/// each at a multiple of 64 bytes. A kernel's binding covers the whole
+/// workspace where a binding may be that large, else only what the kernel
+/// touches; so what is used together is placed together, in order of first use.
+class Layout {
+public:
+  vit_status create(const Allocator &allocator, const schema::Entry &entry,
+                    const schema::Schedule &schedule, vit_error *error);
+
+  /// Computes offsets and sizes for a batch. False where numbers exceed what is
+  /// possible at all.
+  bool plan(const schema::Entry &entry, const schema::Schedule &schedule,
+            const Adapter &adapter, int64_t batch);
+
+  /// What of the device's limits the planned call exceeds, as "bytes in one
+  /// piece", and by how much; `what` is NULL where it fits.
+  struct Excess {
+    const char *what;
+    uint64_t needed, allowed;
+  };
+  Excess findExcess(const Adapter &adapter) const;
+
+  /// The region of an argument of the kinds Input, Output and Slot.
+  const Window &region(const schema::Argument &argument) const;
+  const Window &input(uint32_t index) const { return regions[index]; }
+  const Window &output(uint32_t index) const { return regions[inputs + index]; }
+  /// What the binding of this dispatch covers.
+  Window window(const schema::Command &command, const Adapter &adapter) const;
+
+  uint64_t total = 0; ///< bytes of the workspace
+
+private:
+  uint32_t inputs = 0, outputs = 0;
+  uint64_t widest = 0;    ///< bytes of the largest window
+  uint64_t mostUnits = 0; ///< of any dispatch
+  Array<Window> regions;  ///< inputs, outputs, slots
+  Array<uint8_t> placed;
+  Array<uint64_t> sizes; ///< of slots
+};
+
+} // namespace vit::runtime::vulkan
+
+#endif // VIT_RUNTIME_DEVICES_VULKAN_LAYOUT_H

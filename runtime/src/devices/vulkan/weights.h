@@ -1,0 +1,81 @@
+//===- weights.h - Parameters on a Vulkan device ----------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_VULKAN_WEIGHTS_H
+#define VIT_RUNTIME_DEVICES_VULKAN_WEIGHTS_H
+
+#include "devices/vulkan/buffer.h"
+#include "parameters.h"
+
+namespace vit::runtime::vulkan {
+
+using Schedules = Array<const schema::Schedule *>;
+
+/// Derived forms and constants in a few buffers, the chunks: each no larger
+/// than what one binding covers, so that a kernel is given a whole chunk. What
+/// a command reads lies in one chunk, so that few things lie in several.
+class Weights {
+public:
+  Weights() = default;
+  Weights(const Weights &) = delete;
+  Weights &operator=(const Weights &) = delete;
+  ~Weights();
+
+  /// Says where everything goes that the schedules (one per entry, NULL where
+  /// it is not to run) read, and allocates it.
+  vit_status create(Context &context, const schema::Module &module,
+                    const Schedules &schedules, vit_error *error);
+
+  /// Copies to the device what is not there yet or was written since. The
+  /// device must not be running.
+  vit_status update(Context &context, const vit_parameters &parameters,
+                    vit_error *error);
+
+  /// The chunk that has all which this command reads.
+  uint32_t chunkOf(uint32_t entry, uint32_t command) const {
+    return chunkOfCommand[firstCommand[entry] + command];
+  }
+  const Buffer &chunk(uint32_t index) const { return buffers[index]; }
+  uint32_t chunkCount() const { return chunks; }
+  /// Where in `chunk` a form or constant begins, which must be there.
+  uint64_t offsetOf(const schema::Argument &argument, uint32_t chunk) const;
+  /// Bytes on the device.
+  uint64_t size() const;
+
+private:
+  /// A form or constant in a chunk.
+  struct Place {
+    schema::ArgumentKind kind;
+    uint32_t index;
+    uint32_t chunk;
+    uint32_t next; ///< another place of the same, or kNone
+    uint64_t offset;
+    uint64_t bytes;
+    uint64_t version; ///< of what was copied there, 0: nothing yet
+  };
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  vit_status place(const Context &context, const schema::Module &module,
+                   const Schedules &schedules, vit_error *error);
+  const Place *find(schema::ArgumentKind kind, uint32_t index,
+                    uint32_t chunk) const;
+
+  Allocator allocator;
+  Array<Place> places;
+  Array<uint32_t> firstPlace; ///< per form, then per constant
+  uint32_t placeCount = 0;
+  uint32_t derivedCount = 0;
+  Array<uint32_t> firstCommand;   ///< per entry, into chunkOfCommand
+  Array<uint32_t> chunkOfCommand; ///< of all schedules
+  Array<uint64_t> chunkSizes;
+  uint32_t chunks = 0;
+  Buffer *buffers = nullptr;
+};
+
+} // namespace vit::runtime::vulkan
+
+#endif // VIT_RUNTIME_DEVICES_VULKAN_WEIGHTS_H

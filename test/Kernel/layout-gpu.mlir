@@ -1,0 +1,63 @@
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan},vit-layout))' --split-input-file | FileCheck %s
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda},vit-layout))' --split-input-file | FileCheck %s
+
+vit.parameter @w : tensor<32x8xf32>
+vit.parameter @b : tensor<32xf32>
+// Rows lie one after the other: only a width that is no multiple of 16 is
+// converted. Parameters have the forms that the CPU uses.
+// CHECK-LABEL: func.func @product
+// CHECK-SAME:    (%[[X:.+]]: tensor<?x8xf32>) -> tensor<?x32xf32>
+func.func @product(%x: tensor<?x8xf32>) -> tensor<?x32xf32> {
+  // CHECK:      %[[XP:.+]] = kernel.relayout %[[X]] tile<rows = 1, {{.*}}> : (tensor<?x8xf32>) -> tensor<?x8xf32, #kernel.channels<>>
+  // CHECK:      kernel.derive %{{.+}} : (tensor<32x8xf32>) -> tensor<32x8xf32, #kernel.panels<cols = 64>>
+  // CHECK:      kernel.derive %{{.+}} : (tensor<32xf32>) -> tensor<32xf32, #kernel.channels<>>
+  // CHECK:      %[[Y:.+]] = kernel.gemm %[[XP]],
+  // CHECK:      : (tensor<?x8xf32, #kernel.channels<>>, tensor<32x8xf32, #kernel.panels<cols = 64>>) -> tensor<?x32xf32>
+  // CHECK-NEXT: return %[[Y]]
+  %w = vit.read @w : tensor<32x8xf32>
+  %b = vit.read @b : tensor<32xf32>
+  %y = kernel.gemm %x, %w extras(%b : tensor<32xf32>) {
+  ^bb0(%acc: f32, %e: f32):
+    %s = arith.addf %acc, %e : f32
+    kernel.yield %s : f32
+  } : (tensor<?x8xf32>, tensor<32x8xf32>) -> tensor<?x32xf32>
+  return %y : tensor<?x32xf32>
+}
+
+// -----
+
+vit.parameter @w : tensor<72x48xf32>
+// Heads of 12 are padded one by one. The probabilities are row-major.
+// CHECK-LABEL: func.func @odd_heads
+func.func @odd_heads(%x: tensor<?x5x48xf32>) -> (tensor<?x5x24xf32>, tensor<?x2x5x5xf32>) {
+  // CHECK-NOT: kernel.relayout
+  // CHECK: kernel.gemm
+  // CHECK: : (tensor<?x5x48xf32>, tensor<72x48xf32, #kernel.panels<cols = 64, out_group = 12>>) -> tensor<?x5x72xf32, #kernel.channels<group = 12>>
+  // CHECK: %[[R:.+]], %[[P:.+]] = kernel.attention {{.*}} -> (tensor<?x5x24xf32, #kernel.channels<group = 12>>, tensor<?x2x5x5xf32>)
+  // CHECK: %[[O:.+]] = kernel.relayout %[[R]] {{.*}} -> tensor<?x5x24xf32>
+  // CHECK: return %[[O]], %[[P]]
+  %w = vit.read @w : tensor<72x48xf32>
+  %qkv = kernel.gemm %x, %w {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x5x48xf32>, tensor<72x48xf32>) -> tensor<?x5x72xf32>
+  %a, %p = kernel.attention %qkv, %qkv, %qkv heads 2 head_dim 12 offsets [0, 24, 48] scale 0.25
+      : (tensor<?x5x72xf32>, tensor<?x5x72xf32>, tensor<?x5x72xf32>) -> (tensor<?x5x24xf32>, tensor<?x2x5x5xf32>)
+  return %a, %p : tensor<?x5x24xf32>, tensor<?x2x5x5xf32>
+}
+
+// -----
+
+// A result that is returned twice is copied; each has a buffer of its own.
+// CHECK-LABEL: func.func @twice
+func.func @twice(%x: tensor<?x16xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+  // CHECK: %[[Y:.+]] = kernel.map
+  // CHECK: %[[C:.+]] = kernel.map %[[Y]]
+  // CHECK: return %[[Y]], %[[C]]
+  %y = kernel.map %x {
+  ^bb0(%e: f32):
+    %s = arith.addf %e, %e : f32
+    kernel.yield %s : f32
+  } : tensor<?x16xf32> -> tensor<?x16xf32>
+  return %y, %y : tensor<?x16xf32>, tensor<?x16xf32>
+}

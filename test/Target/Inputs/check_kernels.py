@@ -1,0 +1,121 @@
+# ===- check_kernels.py - Checks the GPU code of whole models -------------=== #
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------=== #
+#
+# check_kernels.py LEVEL DIRECTORY MODEL[:OUTPUTS]... compiles each model for
+# LEVEL with the tools on PATH, writes the code into DIRECTORY, checks each
+# kernel and prints what it found; exits with 1 at the first fault.
+
+import glob
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+
+# SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
+CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}}
+THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256, "sm_80": 1024}
+
+
+def fail(message):
+    print("error: " + message)
+    sys.exit(1)
+
+
+def run(command, **options):
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            universal_newlines=True, **options)
+    if result.returncode != 0:
+        fail("%s: %s" % (" ".join(command), result.stderr or result.stdout))
+    return result.stdout
+
+
+def instructions(words):
+    """Yields opcode and operands of a SPIR-V module."""
+    at = 5
+    while at < len(words):
+        count, opcode = words[at] >> 16, words[at] & 0xFFFF
+        if count == 0:
+            fail("an instruction of no words")
+        yield opcode, words[at + 1:at + count]
+        at += count
+
+
+def check_spirv(path, level):
+    with open(path, "rb") as file:
+        data = file.read()
+    words = struct.unpack("<%dI" % (len(data) // 4), data)
+    if words[:2] != (0x07230203, 0x00010300):
+        fail("%s is not SPIR-V 1.3" % path)
+    threads = 0
+    for opcode, operands in instructions(words):
+        if opcode == 17 and operands[0] not in CAPABILITIES[level]:
+            fail("%s needs capability %d" % (path, operands[0]))
+        if opcode == 10:
+            fail("%s needs an extension" % path)
+        if opcode == 21 and operands[1] != 32 or opcode == 22 and operands[1] != 32:
+            fail("%s has a number of %d bits" % (path, operands[1]))
+        if opcode == 16 and operands[1] == 17:  # OpExecutionMode LocalSize
+            threads = operands[2] * operands[3] * operands[4]
+    if not 0 < threads <= THREADS[level]:
+        fail("%s has %d threads" % (path, threads))
+    run(["spirv-val", "--target-env", "vulkan1.1", path])
+
+
+def check_ptx(path):
+    with open(path) as file:
+        text = file.read()
+    if "call" in text:
+        fail("%s calls a function" % path)
+    if re.search(r"\b(mul|add|sub|div)\.f32", text):
+        fail("%s has arithmetic that ptxas may fuse or round otherwise" % path)
+    if ".local" in text:
+        fail("%s has arrays in local memory" % path)
+    for size in re.findall(r"\.shared \.align (\d+)", text):
+        if int(size) < 16:
+            fail("%s has workgroup memory aligned to %s" % (path, size))
+    if os.path.basename(path).startswith("gemm_"):
+        if text.count("fma.rn.f32") < 64 or text.count("ld.shared.v4") < 8:
+            fail("%s is no product of vectors in registers" % path)
+        if "ld.global.v4" not in text:
+            fail("%s loads single floats" % path)
+
+
+def main():
+    level, directory = sys.argv[1:3]
+    target = "cuda" if level == "sm_80" else "vulkan"
+    total = 0
+    for argument in sys.argv[3:]:
+        model, _, outputs = argument.partition(":")
+        name = os.path.basename(model).replace(".mlir", "") + ("-" + outputs if outputs else "")
+        folder = os.path.join(directory, name)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        options = "level=" + level + (" outputs=" + outputs if outputs else "")
+        text = os.path.join(folder, "model.mlir")
+        run(["vit-opt", model, "--vit-to-%s=%s" % (target, options), "-o", text])
+        lines = run(["vit-compile-kernels", text, "--level", level, "-o", folder]).splitlines()
+        kernels = [line.split(":")[0] for line in lines if " threads, " in line]
+        for kernel in kernels:
+            if target == "cuda":
+                check_ptx(os.path.join(folder, kernel + ".ptx"))
+            else:
+                check_spirv(os.path.join(folder, kernel + ".spv"), level)
+        found = {os.path.basename(path) for path in glob.glob(os.path.join(folder, "*.spv"))}
+        if target == "vulkan" and found != {kernel + ".spv" for kernel in kernels}:
+            fail("%s has other code than its kernels" % folder)
+        families = {kernel.rsplit("_", 1)[0] for kernel in kernels}
+        if not {"gemm", "attention", "rows"} <= families:
+            fail("%s has %s only" % (name, ", ".join(sorted(families))))
+        cubins = sum(line.startswith("cubin ") for line in lines)
+        print("%s: %d kernels, %d cubins" % (name, len(kernels), cubins))
+        total += len(kernels)
+    print("%s: %d kernels are right" % (level, total))
+
+
+main()

@@ -1,0 +1,92 @@
+# ===- check_families.py - Kernels of all widths against the interpreter --=== #
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------=== #
+"""python3 check_families.py FOLDER TOLERANCE LEVEL... -- COMMAND...
+
+Writes a text whose entry cuts a picture into patches of many widths and sends
+each through layer norm, softmax, tokens in front, a mean and element-wise code,
+runs it by the interpreter and by COMMAND (such as vit-run infer; the text and
+options of infer are added to it) at each level, and compares all outputs: within
+TOLERANCE x max(1, largest/10).
+"""
+
+import os
+import string
+
+import levels
+
+BATCH, CHANNELS, HEIGHT, WIDTH = 3, 3, 20, 24
+# Patch, pixel order, groups of the norm. The width is 3 * height * width.
+CASES = [
+    ((1, 1), "chw", 1),
+    ((2, 1), "hwc", 1),
+    ((1, 3), "chw", 3),
+    ((2, 2), "hwc", 2),
+    ((5, 1), "chw", 5),
+    ((4, 4), "chw", 2),
+    ((5, 8), "hwc", 5),
+    ((20, 12), "chw", 1),
+]
+
+PICTURE = "tensor<?x%dx%dx%dxf32>" % (CHANNELS, HEIGHT, WIDTH)
+
+CODE = string.Template("""
+  %$n.patches = vit.patchify %image patch [$patch_height, $patch_width] order $order : ($picture) -> $cut
+  %$n.all = vit.prepend_tokens %$n.patches, %$n.class : ($cut, $tokens) -> $all
+  %$n.placed = vit.add %$n.all, %$n.table : ($all, $table) -> $all
+  %$n.norm = vit.layer_norm %$n.placed scale %$n.scale bias %$n.bias epsilon 1.0e-05 : ($all, $vector, $vector) -> $all
+  %$n.parts = vit.layer_norm %$n.all epsilon 1.0e-06 groups $groups : ($all) -> $all
+  %$n.gelu = vit.gelu erf %$n.parts : $all
+  %$n.sum = vit.add %$n.gelu, %$n.norm : ($all, $all) -> $all
+  %$n.soft = vit.softmax %$n.norm : $all
+  %$n.one = vit.take_tokens %$n.sum from 1 : ($all) -> $image
+  %$n.some = vit.take_tokens %$n.norm from 2 count $count : ($all) -> $cut
+  %$n.mean = vit.mean_tokens %$n.sum from 1 : ($all) -> $image
+  %$n.images = vit.softmax %$n.mean : $image
+""")
+
+
+def make_case(number, patch, order, groups):
+    """Parameters, code and named results of one case."""
+    width = CHANNELS * patch[0] * patch[1]
+    tokens = (HEIGHT // patch[0]) * (WIDTH // patch[1])
+
+    def t(*sizes):
+        return "tensor<%sxf32>" % "x".join(map(str, sizes))
+
+    n = "c%d" % number
+    read = "  %%%s.%s = vit.read @%s.%s : %s\n"
+    parameters = {
+        "class": t(2, width),
+        "table": t(tokens + 2, width),
+        "scale": t(width),
+        "bias": t(width),
+    }
+    head = "".join(
+        "vit.parameter @%s.%s : %s init<normal, 5.0e-01>\n" % (n, name, type)
+        for name, type in parameters.items()
+    )
+    body = "".join(read % (n, name, n, name, type) for name, type in parameters.items())
+    cut, all_tokens, image = t("?", tokens, width), t("?", tokens + 2, width), t("?", width)
+    body += CODE.substitute(n=n, patch_height=patch[0], patch_width=patch[1], order=order,
+                            groups=groups, count=tokens, picture=PICTURE, cut=cut, all=all_tokens,
+                            image=image, tokens=parameters["class"], table=parameters["table"],
+                            vector=parameters["scale"])
+    results = [(n + "." + name, type) for name, type in
+               [("sum", all_tokens), ("soft", all_tokens), ("one", image), ("some", cut),
+                ("mean", image), ("images", image), ("parts", all_tokens)]]
+    return head, body, results
+
+
+folder, tolerance, names, command = levels.arguments()
+cases = [make_case(number, *case) for number, case in enumerate(CASES)]
+results = [result for case in cases for result in case[2]]
+model = os.path.join(folder, "families.mlir")
+levels.write_entry(model, "%image: " + PICTURE, "".join(case[0] for case in cases),
+                    "".join(case[1] for case in cases), results)
+source = os.path.join(folder, "x.npy")
+levels.write_normal(source, [BATCH, CHANNELS, HEIGHT, WIDTH])
+levels.compare(model, source, [name for name, _ in results], folder, tolerance, names, command)

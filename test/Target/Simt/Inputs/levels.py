@@ -1,0 +1,73 @@
+# ===- levels.py - A model's outputs at levels of a device ----------------=== #
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------=== #
+"""Runs a text by the interpreter and on a device, and compares all outputs."""
+
+import os
+import random
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../tools/Inputs"))
+import files
+
+
+def arguments():
+    """FOLDER TOLERANCE LEVEL... -- COMMAND... of the command line."""
+    separator = sys.argv.index("--")
+    folder, tolerance = sys.argv[1], float(sys.argv[2])
+    os.makedirs(folder, exist_ok=True)
+    return folder, tolerance, sys.argv[3:separator], sys.argv[separator + 1 :]
+
+
+def write_entry(path, argument, head, body, results):
+    """Writes a text whose @forward takes `argument` ("%x: type") and returns
+    `results`, pairs of name and type, which `body` computes."""
+    with open(path, "w") as file:
+        file.write(head + "func.func @forward(%s) -> (\n" % argument)
+        file.write(",\n".join('    %s {vit.name = "%s"}' % (type, name) for name, type in results))
+        file.write(") {\n" + body)
+        file.write("  return %s\n" % ", ".join("%" + name for name, _ in results))
+        file.write("    : %s\n}\n" % ", ".join(type for _, type in results))
+
+
+def write_normal(path, shape):
+    """Writes normal random numbers, always the same."""
+    random.seed(7)
+    size = 1
+    for extent in shape:
+        size *= extent
+    files.write_npy(path, list(shape), [random.gauss(0, 1) for _ in range(size)])
+
+
+def run(command, model, folder, names, options):
+    outputs = []
+    for name in names:
+        outputs += ["--output", "%s=%s/%s.npy" % (name, folder, name)]
+    os.makedirs(folder, exist_ok=True)
+    if subprocess.run(command + [model] + options + outputs).returncode != 0:
+        sys.exit("the run failed")
+
+
+def compare(model, source, names, folder, tolerance, levels, command):
+    """Exits with a list of what differs by more than TOLERANCE x max(1,
+    largest/10)."""
+    expected = os.path.join(folder, "expected")
+    run(["vit-run", "infer"], model, expected, names, ["--input", source, "--device", "reference"])
+    wrong = []
+    for level in levels:
+        here = os.path.join(folder, level)
+        run(command, model, here, names, ["--input", source, "--level", level])
+        for name in names:
+            shape, want = files.read_npy(os.path.join(expected, name + ".npy"))
+            got_shape, got = files.read_npy(os.path.join(here, name + ".npy"))
+            worst = max(abs(a - b) for a, b in zip(want, got)) if shape == got_shape else None
+            if shape != got_shape:
+                wrong.append("%s of %s: shape %s, not %s" % (name, level, got_shape, shape))
+            elif not worst <= tolerance * max(1, max(map(abs, want)) / 10):
+                wrong.append("%s of %s differs by %g" % (name, level, worst))
+    if wrong:
+        sys.exit("\n".join(wrong))

@@ -1,0 +1,90 @@
+//===- Prepare.cpp - From a model or its kernels to the NVVM dialect ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Prepare.h"
+
+#include "../Runtime/Library.h"
+
+#include "vit/Dialect/Kernel.h"
+#include "vit/Dialect/Registration.h"
+#include "vit/Kernel/Layout.h"
+#include "vit/Passes.h"
+#include "vit/Target/CUDA.h"
+
+#include "mlir/Dialect/DLTI/DLTI.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <cstdlib>
+
+// Not at the top: mlir::vit and vit would be one name too many.
+namespace vit::sim {
+using namespace mlir;
+using mlir::vit::kernel::DispatchOp;
+
+static constexpr StringLiteral level = "sm_80";
+
+void registerPreparation(DialectRegistry &registry) {
+  mlir::vit::registerVitDialects(registry);
+  mlir::vit::registerSimtCodegen(registry);
+  registry.insert<LLVM::LLVMDialect, NVVM::NVVMDialect, DLTIDialect>();
+}
+
+/// Notes the sizes of what the dispatches give to each kernel.
+static void noteBytes(ModuleOp module, HostOptions &options) {
+  module.walk([&](DispatchOp dispatch) {
+    std::vector<ArgumentBytes> arguments;
+    auto add = [&](Value value, bool written) {
+      auto bytes =
+          mlir::vit::kernel::getBytes(cast<RankedTensorType>(value.getType()));
+      arguments.push_back(
+          {bytes.getTimes(), bytes.getOf(), bytes.getPer(), written});
+    };
+    for (Value operand : dispatch.getOperands())
+      add(operand, false);
+    for (Value result : dispatch.getResults())
+      add(result, true);
+    std::string name = dispatch.getKernel().getLeafReference().str();
+    options.bytes[name] = arguments;
+    auto units = dispatch.getUnits();
+    options.units[name] = {units.getTimes(), units.getOf(), units.getPer()};
+  });
+}
+
+LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
+  auto find = [&] {
+    gpu::GPUModuleOp found;
+    module.walk([&](gpu::GPUModuleOp kernels) { found = kernels; });
+    return found;
+  };
+  gpu::GPUModuleOp kernels = find();
+  if (!kernels && !module.getOps<func::FuncOp>().empty()) {
+    PassManager manager(module.getContext());
+    mlir::vit::TargetPipelineOptions target;
+    target.target = "cuda";
+    target.level = level.str();
+    mlir::vit::buildTargetPipeline(manager, target);
+    if (failed(manager.run(module)))
+      return failure();
+    kernels = find();
+  }
+  if (!kernels)
+    return success(); // the NVVM dialect already, or an error later
+  noteBytes(module, options);
+  // The text names the kernels; machine code is of no use here.
+  setenv("VIT_PTXAS", "", 1);
+  auto code = mlir::vit::compileCudaKernels(kernels, level);
+  if (failed(code))
+    return failure();
+  options.ptxHash = hashText(code->ptx.data(), code->ptx.size());
+  PassManager manager(module.getContext());
+  manager.addPass(mlir::vit::createLowerToNvvm());
+  return manager.run(module);
+}
+
+} // namespace vit::sim

@@ -1,0 +1,146 @@
+//===- TestLaunch.cpp - One launch, from a command line ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TestLaunch.h"
+
+#include "../Runtime/Simulator.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <random>
+
+using namespace vit::sim;
+
+namespace {
+/// An argument's value and, of an address, the memory behind it.
+struct Given {
+  uint64_t value = 0;
+  uint64_t words = 0;
+};
+} // namespace
+
+/// What a dispatch would give.
+static bool getDispatched(const Kernel &kernel, unsigned batch,
+                          std::vector<std::string> &arguments) {
+  arguments.clear();
+  for (const Argument &argument : kernel.arguments) {
+    if (argument.pointer && !argument.memory.times)
+      return false;
+    if (argument.pointer)
+      arguments.push_back((argument.written ? "fresh:" : "random:") +
+                          std::to_string(argument.memory.evaluate(batch) / 4));
+    else // the batch, then the first unit
+      arguments.push_back(&argument == &kernel.arguments.back()
+                              ? "i32:0"
+                              : "i32:" + std::to_string(batch));
+  }
+  return true;
+}
+
+static bool give(GlobalMemory &memory, const Argument &argument,
+                 const std::string &text, std::mt19937 &random, Given &given) {
+  size_t colon = text.find(':');
+  std::string kind = text.substr(0, colon);
+  uint64_t number = colon == std::string::npos
+                        ? 0
+                        : strtoull(text.c_str() + colon + 1, nullptr, 10);
+  if (!argument.pointer) {
+    given.value = number;
+    return kind == "i32";
+  }
+  if (!number || (kind != "random" && kind != "fresh"))
+    return false;
+  auto *floats = static_cast<float *>(memory.allocate(number * 4));
+  if (!floats)
+    return false;
+  std::uniform_real_distribution<float> distribution(-1, 1);
+  for (uint64_t i = 0; kind == "random" && i < number; ++i)
+    floats[i] = distribution(random);
+  given.value = reinterpret_cast<uint64_t>(floats);
+  given.words = number;
+  return true;
+}
+
+static bool save(const std::vector<Given> &given, const std::string &folder) {
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (!given[i].words)
+      continue;
+    std::ofstream file(folder + "/" + std::to_string(i) + ".f32",
+                       std::ios::binary);
+    file.write(reinterpret_cast<const char *>(given[i].value),
+               static_cast<std::streamsize>(given[i].words * 4));
+    if (!file)
+      return false;
+  }
+  return true;
+}
+
+bool vit::sim::run(const TestLaunch &test, const std::string &path,
+                   std::string &text, std::vector<uint32_t> &memory) {
+  std::unique_ptr<Library> library = Library::open(path, text);
+  if (!library)
+    return false;
+  const Kernel *kernel = library->find(test.kernel);
+  if (!kernel) {
+    text = "no kernel " + test.kernel + "; there are";
+    for (const Kernel &other : library->kernels)
+      text += " " + other.name;
+    return false;
+  }
+  std::vector<std::string> arguments = test.arguments;
+  if (arguments.empty() && !getDispatched(*kernel, test.batch, arguments)) {
+    text = "kernel " + test.kernel + " has no dispatch: say its arguments";
+    return false;
+  }
+  if (arguments.size() != kernel->arguments.size() || !kernel->threads) {
+    text = "kernel " + test.kernel + " takes " +
+           std::to_string(kernel->arguments.size()) + " arguments and " +
+           std::to_string(kernel->threads) + " threads";
+    return false;
+  }
+
+  Simulator simulator;
+  if (!parseSchedules(test.schedules, simulator.schedules, text))
+    return false;
+  std::vector<Given> given(arguments.size());
+  std::vector<void *> addresses;
+  std::mt19937 random(1);
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (!give(simulator.getMemory(), kernel->arguments[i], arguments[i], random,
+              given[i])) {
+      text = "argument " + std::to_string(i) + " cannot be \"" + arguments[i] +
+             "\"";
+      return false;
+    }
+    addresses.push_back(&given[i].value);
+  }
+
+  Launch launch;
+  launch.library = library.get();
+  launch.kernel = kernel;
+  uint64_t units = kernel->units.times ? kernel->units.evaluate(test.batch) : 1;
+  launch.grid.x = test.blocks ? test.blocks : static_cast<uint32_t>(units);
+  launch.block.x = kernel->threads;
+  launch.arguments = addresses.data();
+  if (!simulator.run(launch, text))
+    return false;
+  if (!test.folder.empty() && !save(given, test.folder)) {
+    text = "cannot write into " + test.folder;
+    return false;
+  }
+  memory.clear();
+  for (const Given &argument : given) {
+    auto *words = reinterpret_cast<const uint32_t *>(argument.value);
+    if (argument.words)
+      memory.insert(memory.end(), words, words + argument.words);
+  }
+  text = "kernel " + test.kernel + ": " + std::to_string(launch.grid.x) +
+         " blocks of " + std::to_string(kernel->threads) + " threads, " +
+         std::to_string(simulator.schedules.size()) +
+         " schedules, nothing found";
+  return true;
+}

@@ -1,0 +1,187 @@
+//===- vit-simulate.cpp - Runs CUDA kernels on the host ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reads kernels, writes the shared object that the simulator runs, and can
+// launch one of them at once; see test/simulator/README.md.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Mutate.h"
+#include "NvvmToHost.h"
+#include "Prepare.h"
+#include "SharedObject.h"
+#include "TestLaunch.h"
+
+#include "../Runtime/Schedule.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
+
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("vit-simulate options");
+static cl::opt<std::string> input(cl::Positional, cl::init("-"),
+                                  cl::desc("KERNELS.mlir"), cl::cat(category));
+static cl::opt<std::string> output("o", cl::desc("The shared object"),
+                                   cl::value_desc("FILE.so"),
+                                   cl::cat(category));
+static cl::opt<bool> printHost("print-host",
+                               cl::desc("Print the host's LLVM dialect"),
+                               cl::cat(category));
+static cl::opt<std::string> launch("launch", cl::desc("Run this kernel"),
+                                   cl::value_desc("KERNEL"), cl::cat(category));
+static cl::opt<unsigned> blocks("blocks", cl::init(0),
+                                cl::desc("in how many; default: its units"),
+                                cl::cat(category));
+static cl::list<std::string>
+    arguments("argument",
+              cl::desc("its arguments: random:COUNT, fresh:COUNT, i32:VALUE; "
+                       "default: what its dispatch says"),
+              cl::value_desc("KIND:NUMBER"), cl::cat(category));
+static cl::opt<std::string>
+    save("save", cl::desc("Write argument I to FOLDER/I.f32 after the launch"),
+         cl::value_desc("FOLDER"), cl::cat(category));
+static cl::opt<std::string>
+    schedules("schedules", cl::init(vit::sim::defaultSchedules),
+              cl::desc("in-order, reversed, shuffled:SEED; comma-separated"),
+              cl::cat(category));
+
+static cl::opt<unsigned> batch("batch", cl::init(1),
+                               cl::desc("Images, where nothing else is said"),
+                               cl::cat(category));
+static cl::list<std::string>
+    mutations("mutate",
+              cl::desc("Launch also with things broken one by one: barrier, "
+                       "shared-read, shared-write, global-write"),
+              cl::value_desc("KIND"), cl::CommaSeparated, cl::cat(category));
+static cl::opt<unsigned>
+    most("most", cl::init(6),
+         cl::desc("of each kind break at most this many, evenly spaced"),
+         cl::cat(category));
+
+static int fail(const llvm::Twine &message) {
+  llvm::errs() << "error: " << message << "\n";
+  return 1;
+}
+
+/// Compiles the NVVM dialect in `module` into `path`.
+static LogicalResult
+compile(ModuleOp module, const vit::sim::HostOptions &options, StringRef path) {
+  OwningOpRef<ModuleOp> host = vit::sim::convertNvvmToHost(module, options);
+  if (!host)
+    return failure();
+  if (printHost)
+    host->print(llvm::outs());
+  return path.empty() ? success() : vit::sim::writeSharedObject(*host, path);
+}
+
+namespace {
+/// A shared object that is gone at the end.
+struct Temporary {
+  llvm::SmallString<128> path;
+  Temporary() {
+    if (llvm::sys::fs::createTemporaryFile("vit-simulate", "so", path))
+      path.clear();
+  }
+  ~Temporary() {
+    if (!path.empty())
+      llvm::sys::fs::remove(path);
+  }
+};
+} // namespace
+
+/// Breaks the kernel in each way that was asked for. Each must be found, or at
+/// least give other numbers than `expected`.
+static int mutateAll(ModuleOp module, const vit::sim::HostOptions &options,
+                     const vit::sim::TestLaunch &test,
+                     const std::vector<uint32_t> &expected) {
+  unsigned missed = 0;
+  for (StringRef kind : mutations) {
+    OwningOpRef<ModuleOp> single = module.clone();
+    vit::sim::keepOnly(*single, launch);
+    unsigned places = vit::sim::countPlaces(*single, kind);
+    unsigned count = std::min<unsigned>(places, most);
+    for (unsigned i = 0; i < count; ++i) {
+      OwningOpRef<ModuleOp> broken = single->clone();
+      std::string what =
+          vit::sim::mutate(*broken, kind, i * uint64_t(places) / count);
+      Temporary object;
+      if (failed(compile(*broken, options, object.path)))
+        return 1;
+      std::string text;
+      std::vector<uint32_t> memory;
+      bool isRight = vit::sim::run(test, object.path.str().str(), text, memory);
+      bool isMissed = isRight && memory == expected;
+      missed += isMissed;
+      llvm::outs() << kind << ", " << what << ": "
+                   << (!isRight   ? "found: " + text
+                       : isMissed ? std::string("NOT FOUND")
+                                  : std::string("other numbers"))
+                   << "\n";
+    }
+  }
+  if (missed)
+    return fail(llvm::Twine(missed) + " broken kernels seem right");
+  return 0;
+}
+
+static int run(MLIRContext &context) {
+  std::string message;
+  std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &message);
+  if (!file)
+    return fail(message);
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  auto module = parseSourceFile<ModuleOp>(sources, &context);
+  if (!module)
+    return 1;
+  vit::sim::HostOptions options;
+  if (failed(vit::sim::prepareKernels(*module, options)))
+    return 1;
+  Temporary object;
+  std::string path = output;
+  if (path.empty() && !launch.empty())
+    path = object.path.str().str();
+  if (failed(compile(*module, options, path)))
+    return 1;
+  if (launch.empty())
+    return 0;
+
+  vit::sim::TestLaunch test;
+  test.kernel = launch;
+  test.blocks = blocks;
+  test.arguments = arguments;
+  test.batch = batch;
+  test.schedules = schedules;
+  test.folder = save;
+  std::vector<uint32_t> memory;
+  if (!vit::sim::run(test, path, message, memory))
+    return fail(message);
+  llvm::outs() << message << "\n";
+  test.folder.clear();
+  return mutateAll(*module, options, test, memory);
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv,
+                              "Compiles CUDA kernels for the simulator\n");
+  DialectRegistry registry;
+  vit::sim::registerPreparation(registry);
+  vit::sim::registerHostTranslation(registry);
+  MLIRContext context(registry);
+  return run(context);
+}

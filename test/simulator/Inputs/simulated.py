@@ -1,0 +1,48 @@
+# ===- simulated.py - vit-run --device cuda, simulated --------------------=== #
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------=== #
+"""simulated.py DRIVER FOLDER COMMAND MODEL OPTIONS...
+
+As `vit-run COMMAND MODEL OPTIONS...` (infer, compare), on a CUDA device that
+DRIVER (libvit-fake-cuda.so) simulates. What is compiled on the way lies in
+FOLDER.
+"""
+
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+driver, folder, what, model = sys.argv[1:5]
+options = sys.argv[5:]
+
+
+def run(*command, **environment):
+    result = subprocess.run(command, env={**os.environ, **environment})
+    if result.returncode != 0:
+        sys.exit(result.returncode)
+
+
+outputs = [options[i + 1].partition("=")[0] for i, option in enumerate(options)
+           if option == "--output" and "=" in options[i + 1]]
+weights = []
+for option in ["--weights", "--seed"]:
+    if option in options:
+        at = options.index(option)
+        weights += options[at:at + 2]
+        del options[at:at + 2]
+
+shutil.rmtree(folder, ignore_errors=True)
+os.makedirs(folder)
+module, kernels = folder + "/model.vitm", folder + "/kernels.so"
+# Machine code is never simulated: no time for ptxas.
+run("vit-compile", model, "-o", module, "--target", "cuda", "--dump-ir", folder + "/ir", *weights,
+    *(["--outputs", ",".join(outputs)] if outputs else []), VIT_PTXAS="")
+text, = glob.glob(folder + "/ir/sm_80/*-vit-emit-simt.mlir")
+run("vit-simulate", text, "-o", kernels)
+run("vit-run", what, module, "--device", "cuda", *options,
+    VIT_CUDA_LIBRARY=driver, VIT_SIM_KERNELS=kernels)

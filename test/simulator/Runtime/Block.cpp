@@ -1,0 +1,393 @@
+//===- Block.cpp - One block: a fiber per thread ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Block.h"
+
+#include <new>
+
+using namespace vit::sim;
+
+thread_local Block *vit::sim::running = nullptr;
+
+//===----------------------------------------------------------------------===//
+// The scheduler's side
+//===----------------------------------------------------------------------===//
+
+bool Block::beginRun(const Library &from, const Kernel &what, void **with,
+                     Extent gridSize, Extent blockSize,
+                     const Schedule &inOrder) {
+  library = &from;
+  kernel = &what;
+  arguments = with;
+  grid = gridSize;
+  size = blockSize;
+  schedule = inOrder;
+  schedule.restart();
+  finding.clear();
+  failed = false;
+  count = static_cast<uint32_t>(size.getCount());
+  if (!stacks.reserve(count)) {
+    finding = "out of memory for the threads' stacks";
+    return false;
+  }
+  threads.resize(count);
+  // Epochs are 32 bit to keep the shadows small. Half of them are more than
+  // any launch takes; then everything starts anew.
+  if (epoch > 0x80000000u) {
+    epoch = 0;
+    global.reset();
+    shared.reset();
+  }
+  if (!shared.layOut(from, what)) {
+    finding = "the kernel's shared variables exceed " +
+              std::to_string(SharedMemory::capacity) + " bytes";
+    return false;
+  }
+  global.setLibrary(library);
+  global.beginRun(epoch + 1);
+  return true;
+}
+
+bool Block::run(uint32_t index) {
+  block = index;
+  ++epoch;
+  atBarrier = done = 0;
+  shared.beginBlock(epoch);
+  meetings.assign((count + 31) / 32, {});
+  warpEpochs.assign((count + 31) / 32, 0);
+  for (uint32_t i = 0; i < count; ++i) {
+    threads[i].stack = stacks.prepare(i, startThread);
+    threads[i].state = State::Ready;
+  }
+  running = this;
+  while (done < count && !failed) {
+    schedule.order(order, count);
+    bool progress = false;
+    for (uint32_t thread : order) {
+      if (threads[thread].state != State::Ready)
+        continue;
+      progress = true;
+      current = thread;
+      sim_switch(&scheduler, threads[thread].stack);
+      if (failed)
+        break;
+    }
+    if (!progress) {
+      failed = true;
+      finding = describeDeadlock();
+    }
+  }
+  running = nullptr;
+  return !failed;
+}
+
+std::string Block::describeDeadlock() const {
+  std::string text = "deadlock:";
+  // One thread for each place.
+  std::vector<std::pair<State, uint32_t>> seen;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Thread &thread = threads[i];
+    auto place = std::make_pair(thread.state, thread.site);
+    bool known = false;
+    for (auto &other : seen)
+      known |= other == place;
+    if (known || thread.state == State::Done)
+      continue;
+    seen.push_back(place);
+    text += (seen.size() > 1 ? "; thread " : " thread ") + std::to_string(i) +
+            (thread.state == State::AtBarrier ? " waits at the barrier at "
+                                              : " waits for its warp at ") +
+            library->getSite(thread.site);
+  }
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// A thread's side
+//===----------------------------------------------------------------------===//
+
+void Block::startThread() {
+  running->kernel->entry(running->arguments);
+  running->finish();
+}
+
+void Block::yield() { sim_switch(&threads[current].stack, scheduler); }
+
+void Block::finish() {
+  Thread &thread = threads[current];
+  if (atBarrier)
+    for (uint32_t i = 0; i < count; ++i)
+      if (threads[i].state == State::AtBarrier)
+        fail("divergence: it has returned while thread " + std::to_string(i) +
+             " waits at the barrier at " + library->getSite(threads[i].site));
+  thread.state = State::Done;
+  ++done;
+  yield();
+  __builtin_unreachable(); // a thread that is done is not switched to
+}
+
+void Block::fail(const std::string &what) {
+  finding = what;
+  fail();
+}
+
+void Block::fail() {
+  finding = "block " + std::to_string(block) + ", thread " +
+            std::to_string(current) + ": " + finding;
+  failed = true;
+  yield();
+  __builtin_unreachable();
+}
+
+Access Block::getAccess(uint32_t site) const {
+  Access access;
+  access.epoch = epoch;
+  access.warpEpoch = warpEpochs[current / 32];
+  access.site = site;
+  access.thread = static_cast<uint16_t>(current);
+  return access;
+}
+
+uint32_t Block::getRegister(Register which) const {
+  switch (which) {
+  case Register::ThreadX:
+    return current % size.x;
+  case Register::ThreadY:
+    return current / size.x % size.y;
+  case Register::ThreadZ:
+    return current / size.x / size.y;
+  case Register::BlockX:
+    return block % grid.x;
+  case Register::BlockY:
+    return block / grid.x % grid.y;
+  case Register::BlockZ:
+    return block / grid.x / grid.y;
+  case Register::BlockSizeX:
+    return size.x;
+  case Register::BlockSizeY:
+    return size.y;
+  case Register::BlockSizeZ:
+    return size.z;
+  case Register::GridX:
+    return grid.x;
+  case Register::GridY:
+    return grid.y;
+  case Register::GridZ:
+    return grid.z;
+  case Register::Lane:
+    return current % 32;
+  case Register::WarpSize:
+    return 32;
+  }
+  return 0;
+}
+
+void Block::access(void *address, uint32_t bytes, uint32_t alignment,
+                   uint32_t site, bool write, bool isShared) {
+  isShared = isShared || shared.contains(address);
+  if (isShared && schedule.kind == Schedule::Shuffled &&
+      schedule.getRandom() % 32 == 0)
+    yield();
+  bool right;
+  if (isShared)
+    right =
+        write
+            ? shared.write(address, bytes, alignment, getAccess(site), finding)
+            : shared.read(address, bytes, alignment, getAccess(site), finding);
+  else if (stacks.contains(current, reinterpret_cast<uintptr_t>(address)))
+    return; // the thread's own arrays
+  else
+    right = write ? global.write(address, bytes, alignment, getAccess(site),
+                                 block, finding)
+                  : global.read(address, bytes, alignment, getAccess(site),
+                                block, finding);
+  if (right)
+    return;
+  finding = "at " + library->getSite(site) + ": " + finding;
+  fail();
+}
+
+void Block::barrier(uint32_t site) {
+  if (done)
+    for (uint32_t i = 0; i < count; ++i)
+      if (threads[i].state == State::Done)
+        fail("divergence: it waits at the barrier at " +
+             library->getSite(site) + ", but thread " + std::to_string(i) +
+             " has returned");
+  if (atBarrier)
+    for (uint32_t i = 0; i < count; ++i)
+      if (threads[i].state == State::AtBarrier) {
+        if (threads[i].site != site)
+          fail("divergence: it waits at the barrier at " +
+               library->getSite(site) + ", but thread " + std::to_string(i) +
+               " at the one at " + library->getSite(threads[i].site));
+        break;
+      }
+  threads[current].site = site;
+  threads[current].state = State::AtBarrier;
+  if (++atBarrier == count) {
+    atBarrier = 0;
+    ++epoch;
+    for (Thread &thread : threads)
+      thread.state = State::Ready;
+  }
+  yield();
+}
+
+template <typename Function>
+void Block::meet(uint32_t mask, uint32_t site, Function complete) {
+  uint32_t warp = current / 32, lane = current % 32;
+  uint32_t lanes = std::min(32u, count - warp * 32);
+  uint32_t existing = lanes == 32 ? ~0u : (1u << lanes) - 1;
+  // A full mask is what code for a full warp says, whatever lanes there are.
+  uint32_t named = mask == ~0u ? existing : mask;
+  Meeting &meeting = meetings[warp];
+  if (!(named >> lane & 1) || (named & ~existing))
+    fail("divergence: at " + library->getSite(site) +
+         ": the mask does not name this lane, or one that does not exist");
+  if (meeting.arrived && (meeting.mask != named || meeting.site != site))
+    fail("divergence: it is at " + library->getSite(site) +
+         ", but other lanes of its warp are at " +
+         library->getSite(meeting.site));
+  for (uint32_t i = 0; i < lanes; ++i)
+    if ((named >> i & 1) && threads[warp * 32 + i].state == State::Done)
+      fail("divergence: it waits at " + library->getSite(site) + ", but lane " +
+           std::to_string(i) + " of its warp has returned");
+  meeting.mask = named;
+  meeting.site = site;
+  meeting.arrived |= 1u << lane;
+  threads[current].site = site;
+  threads[current].state = State::InWarp;
+  if (meeting.arrived == named) {
+    complete(&threads[warp * 32], named);
+    meeting = {};
+    for (uint32_t i = 0; i < lanes; ++i)
+      if (named >> i & 1)
+        threads[warp * 32 + i].state = State::Ready;
+  }
+  yield();
+}
+
+void Block::warpBarrier(uint32_t mask, uint32_t site) {
+  meet(mask, site, [&](Thread *, uint32_t named) {
+    // A barrier of some lanes orders these alone, which one number per warp
+    // cannot say: then accesses count as unordered.
+    uint32_t lanes = std::min(32u, count - current / 32 * 32);
+    if (named == (lanes == 32 ? ~0u : (1u << lanes) - 1))
+      ++warpEpochs[current / 32];
+  });
+}
+
+uint64_t Block::shuffle(uint32_t mask, uint32_t value, uint32_t offset,
+                        uint32_t clamp, Shuffle kind, uint32_t site) {
+  Thread &self = threads[current];
+  self.value = value;
+  self.offset = offset & 31;
+  self.clamp = clamp;
+  meet(mask, site, [&](Thread *warp, uint32_t named) {
+    for (int lane = 0; lane < 32; ++lane) {
+      if (!(named >> lane & 1))
+        continue;
+      // As the PTX manual puts it (shfl.sync).
+      Thread &thread = warp[lane];
+      int segment = thread.clamp >> 8 & 31, limit = thread.clamp & 31;
+      int by = static_cast<int>(thread.offset);
+      int last = (lane & segment) | (limit & ~segment & 31);
+      int first = lane & segment, source = lane;
+      bool valid = true;
+      switch (kind) {
+      case Shuffle::Butterfly:
+        source = lane ^ by;
+        valid = source <= last;
+        break;
+      case Shuffle::Up:
+        source = lane - by;
+        valid = source >= last;
+        break;
+      case Shuffle::Down:
+        source = lane + by;
+        valid = source <= last;
+        break;
+      case Shuffle::Index:
+        source = first | (by & ~segment & 31);
+        valid = source <= last;
+        break;
+      }
+      if (!valid)
+        source = lane;
+      if (!(named >> source & 1))
+        fail("shuffle: at " + library->getSite(site) + ": lane " +
+             std::to_string(lane) + " reads lane " + std::to_string(source) +
+             ", which does not take part");
+      thread.result = warp[source].value | uint64_t(valid) << 32;
+    }
+  });
+  return threads[current].result;
+}
+
+uint32_t Block::vote(uint32_t mask, bool predicate, Vote kind, uint32_t site) {
+  threads[current].value = predicate;
+  meet(mask, site, [&](Thread *warp, uint32_t named) {
+    uint32_t ballot = 0;
+    for (uint32_t lane = 0; lane < 32; ++lane)
+      if ((named >> lane & 1) && warp[lane].value)
+        ballot |= 1u << lane;
+    uint32_t result = ballot;
+    if (kind == Vote::Any)
+      result = ballot != 0;
+    else if (kind == Vote::All)
+      result = ballot == named;
+    else if (kind == Vote::Uniform)
+      result = ballot == named || ballot == 0;
+    for (uint32_t lane = 0; lane < 32; ++lane)
+      if (named >> lane & 1)
+        warp[lane].result = result;
+  });
+  return static_cast<uint32_t>(threads[current].result);
+}
+
+//===----------------------------------------------------------------------===//
+// What kernels call
+//===----------------------------------------------------------------------===//
+
+void sim_read_shared(const void *address, uint32_t bytes, uint32_t alignment,
+                     uint32_t site) {
+  running->access(const_cast<void *>(address), bytes, alignment, site, false,
+                  true);
+}
+void sim_write_shared(void *address, uint32_t bytes, uint32_t alignment,
+                      uint32_t site) {
+  running->access(address, bytes, alignment, site, true, true);
+}
+void sim_read(const void *address, uint32_t bytes, uint32_t alignment,
+              uint32_t site) {
+  running->access(const_cast<void *>(address), bytes, alignment, site, false,
+                  false);
+}
+void sim_write(void *address, uint32_t bytes, uint32_t alignment,
+               uint32_t site) {
+  running->access(address, bytes, alignment, site, true, false);
+}
+void *sim_shared(uint32_t variable) {
+  return running->shared.getAddress(variable);
+}
+uint32_t sim_register(uint32_t which) {
+  return running->getRegister(static_cast<Register>(which));
+}
+void sim_barrier(uint32_t site) { running->barrier(site); }
+void sim_warp_barrier(uint32_t mask, uint32_t site) {
+  running->warpBarrier(mask, site);
+}
+uint64_t sim_shuffle(uint32_t mask, uint32_t value, uint32_t offset,
+                     uint32_t clamp, uint32_t kind, uint32_t site) {
+  return running->shuffle(mask, value, offset, clamp,
+                          static_cast<Shuffle>(kind), site);
+}
+uint32_t sim_vote(uint32_t mask, uint32_t predicate, uint32_t kind,
+                  uint32_t site) {
+  return running->vote(mask, predicate != 0, static_cast<Vote>(kind), site);
+}

@@ -1,0 +1,99 @@
+//===- Block.h - One block: a fiber per thread ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_SIMULATOR_BLOCK_H
+#define VIT_SIMULATOR_BLOCK_H
+
+#include "Fiber.h"
+#include "GlobalMemory.h"
+#include "Interface.h"
+#include "Schedule.h"
+#include "SharedMemory.h"
+
+namespace vit::sim {
+
+struct Extent {
+  uint32_t x = 1, y = 1, z = 1;
+  uint64_t getCount() const { return uint64_t(x) * y * z; }
+};
+
+/// Runs blocks, one at a time, and answers what their threads ask.
+class Block {
+public:
+  static constexpr uint32_t maxThreads = 1024;
+
+  GlobalMemory global;
+  SharedMemory shared;
+
+  /// Before the blocks of a run. False: `finding` says why it cannot be.
+  bool beginRun(const Library &library, const Kernel &kernel, void **arguments,
+                Extent grid, Extent size, const Schedule &schedule);
+  /// Runs one block to its end. False: `finding`.
+  bool run(uint32_t index);
+  std::string finding;
+
+  /// Of the thread that runs:
+  uint32_t getRegister(Register which) const;
+  void access(void *address, uint32_t bytes, uint32_t alignment, uint32_t site,
+              bool write, bool isShared);
+  void barrier(uint32_t site);
+  void warpBarrier(uint32_t mask, uint32_t site);
+  uint64_t shuffle(uint32_t mask, uint32_t value, uint32_t offset,
+                   uint32_t clamp, Shuffle kind, uint32_t site);
+  uint32_t vote(uint32_t mask, bool predicate, Vote kind, uint32_t site);
+
+private:
+  enum class State : uint8_t { Ready, AtBarrier, InWarp, Done };
+  struct Thread {
+    void *stack = nullptr;
+    State state = State::Done;
+    uint32_t site = 0; ///< where it waits
+    // What it brings to an operation of its warp, and what it takes away.
+    uint32_t value = 0, offset = 0, clamp = 0;
+    uint64_t result = 0;
+  };
+  /// The operation for which the lanes of a warp meet.
+  struct Meeting {
+    uint32_t mask = 0, arrived = 0, site = 0;
+  };
+
+  static void startThread();
+  [[noreturn]] void finish();
+  [[noreturn]] void fail();
+  [[noreturn]] void fail(const std::string &what);
+  void yield();
+  /// Waits for the lanes of `mask`. The last to come calls `complete` for all.
+  template <typename Function>
+  void meet(uint32_t mask, uint32_t site, Function complete);
+  Access getAccess(uint32_t site) const;
+  std::string describeDeadlock() const;
+
+  const Library *library = nullptr;
+  const Kernel *kernel = nullptr;
+  void **arguments = nullptr;
+  Extent grid, size;
+  Schedule schedule;
+  Stacks stacks;
+  void *scheduler = nullptr;
+  std::vector<Thread> threads;
+  std::vector<uint32_t> order;
+  std::vector<Meeting> meetings; ///< by warp
+  std::vector<uint32_t> warpEpochs;
+  uint32_t count = 0;   ///< threads of a block
+  uint32_t current = 0; ///< the thread that runs
+  uint32_t block = 0;
+  uint32_t epoch = 0;
+  uint32_t atBarrier = 0, done = 0;
+  bool failed = false;
+};
+
+/// The one that sim_* calls speak of: this thread's, while it runs a block.
+extern thread_local Block *running;
+
+} // namespace vit::sim
+
+#endif // VIT_SIMULATOR_BLOCK_H

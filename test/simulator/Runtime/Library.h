@@ -1,0 +1,76 @@
+//===- Library.h - A shared object of kernels ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_SIMULATOR_LIBRARY_H
+#define VIT_SIMULATOR_LIBRARY_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vit::sim {
+
+/// What fresh memory holds: a signalling NaN that no computation gives.
+constexpr uint32_t unwritten = 0x7fb1f00d;
+
+struct SharedVariable {
+  std::string name;
+  uint32_t bytes, alignment;
+};
+
+/// A number that depends on the batch: times * ceil(batch * of / per). How many
+/// bytes an address stands for, how many units a kernel has.
+struct ClosedForm {
+  uint64_t times = 0, of = 1, per = 1; ///< times = 0: not known
+  uint64_t evaluate(uint64_t batch) const {
+    return times * ((batch * of + per - 1) / per);
+  }
+};
+
+struct Argument {
+  uint32_t bytes = 0; ///< of the argument itself: 8 for an address
+  bool pointer = false;
+  ClosedForm memory;
+  bool written = false; ///< a result of the dispatch
+};
+
+struct Kernel {
+  std::string name;
+  uint32_t threads = 0; ///< of a block, as declared; 0: not declared
+  ClosedForm units;
+  std::vector<Argument> arguments;
+  std::vector<uint32_t> shared; ///< variables, indices into Library::shared
+  void (*entry)(void **arguments) = nullptr;
+};
+
+/// Kernels that vit-simulate compiled. Stays open as long as the process.
+class Library {
+public:
+  /// Opens the file; else nothing, and `error` says why.
+  static std::unique_ptr<Library> open(const std::string &path,
+                                       std::string &error);
+
+  const Kernel *find(const std::string &name) const;
+  const std::string &getSite(uint32_t site) const;
+
+  std::vector<Kernel> kernels;
+  std::vector<SharedVariable> shared;
+  std::vector<std::string> sites;
+  /// Hash of the PTX that was compiled from the same kernels; 0: not known.
+  uint64_t ptxHash = 0;
+
+private:
+  bool parse(const char *manifest, std::string &error);
+};
+
+/// FNV-1a: names a PTX text.
+uint64_t hashText(const char *text, size_t bytes);
+
+} // namespace vit::sim
+
+#endif // VIT_SIMULATOR_LIBRARY_H

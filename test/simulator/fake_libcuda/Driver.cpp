@@ -1,0 +1,141 @@
+//===- Driver.cpp - What the fake driver's functions share ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Driver.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+
+using namespace vit::sim;
+
+thread_local int Driver::pushed = 0;
+
+Driver &Driver::get() {
+  // Never destroyed: threads may still call when the process ends.
+  static Driver *driver = new Driver;
+  return *driver;
+}
+
+Driver::Driver() {
+  std::string error;
+  const char *schedules = getenv("VIT_SIM_SCHEDULES");
+  if (!parseSchedules(schedules ? schedules : defaultSchedules,
+                      simulator.schedules, error)) {
+    fprintf(stderr, "simulator: VIT_SIM_SCHEDULES: %s\n", error.c_str());
+    exit(1);
+  }
+  if (const char *text = getenv("VIT_SIM_DEVICES"))
+    devices = atoi(text);
+  if (const char *text = getenv("VIT_SIM_CAPABILITY"))
+    sscanf(text, "%d.%d", &capability[0], &capability[1]);
+  if (const char *text = getenv("VIT_SIM_MEMORY"))
+    totalMemory = strtoull(text, nullptr, 10);
+
+  // NAME:CALL[=CODE],...
+  std::istringstream in(getenv("VIT_SIM_FAIL") ? getenv("VIT_SIM_FAIL") : "");
+  for (std::string item; std::getline(in, item, ',');) {
+    Failure failure{item.substr(0, item.find(':')), 1, Unknown};
+    int code = failure.function.rfind("cuMem", 0) == 0 ? OutOfMemory : Unknown;
+    if (item.find(':') == std::string::npos ||
+        sscanf(item.c_str() + item.find(':'), ":%u=%d", &failure.call, &code) <
+            1) {
+      fprintf(stderr,
+              "simulator: VIT_SIM_FAIL is a list of FUNCTION:CALL[=CODE], not "
+              "\"%s\"\n",
+              item.c_str());
+      exit(1);
+    }
+    failure.result = static_cast<Result>(code);
+    failures.push_back(failure);
+  }
+
+  std::istringstream paths(getenv("VIT_SIM_KERNELS") ? getenv("VIT_SIM_KERNELS")
+                                                     : "");
+  for (std::string path; std::getline(paths, path, ':');) {
+    if (path == "none") {
+      withoutKernels = true;
+      continue;
+    }
+    if (auto library = Library::open(path, error))
+      libraries.push_back(std::move(library));
+    else
+      loadError = error;
+  }
+}
+
+bool vit::sim::isFatal(Result result) {
+  return result == IllegalAddress || result == LaunchFailed ||
+         (result >= 714 && result <= 718) || result == 702;
+}
+
+Result Driver::begin(const char *function, bool needsContext) {
+  unsigned call = ++calls[function];
+  for (const Failure &failure : failures)
+    if (failure.function == function && failure.call == call) {
+      if (isFatal(failure.result))
+        dead = failure.result;
+      return failure.result;
+    }
+  if (!needsContext)
+    return Success;
+  if (!initialized)
+    return NotInitialized;
+  if (!contexts || !pushed)
+    return InvalidContext;
+  return dead;
+}
+
+Result Driver::finish(Stream &stream) {
+  std::vector<Work> works;
+  works.swap(stream.works);
+  for (Work &work : works) {
+    if (dead)
+      return dead;
+    if (Result result = work()) {
+      if (isFatal(result))
+        dead = result;
+      return result;
+    }
+  }
+  return Success;
+}
+
+Result Driver::enqueue(Stream *stream, Work work) {
+  if (!streams.count(stream))
+    return InvalidHandle;
+  (stream->capture ? stream->capture->works : stream->works)
+      .push_back(std::move(work));
+  return Success;
+}
+
+bool Driver::isPinned(const void *address) const {
+  auto after = hostMemory.upper_bound(const_cast<void *>(address));
+  if (after == hostMemory.begin())
+    return false;
+  --after;
+  return static_cast<const char *>(address) <
+         static_cast<const char *>(after->first) + after->second;
+}
+
+const Library *Driver::findLibrary(const char *ptx, std::string &error) {
+  uint64_t hash = hashText(ptx, strlen(ptx));
+  const Library *unnamed = nullptr;
+  for (auto &library : libraries) {
+    if (library->ptxHash == hash)
+      return library.get();
+    if (!library->ptxHash)
+      unnamed = library.get();
+  }
+  if (!unnamed)
+    error = !loadError.empty() ? loadError
+            : libraries.empty()
+                ? "VIT_SIM_KERNELS names no shared object from vit-simulate"
+                : "VIT_SIM_KERNELS was made from other kernels than this PTX: "
+                  "run vit-simulate again";
+  return unnamed;
+}

@@ -1,0 +1,129 @@
+//===- Memory.cpp - libcuda: memory ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Driver.h"
+
+#include <cstdlib>
+#include <cstring>
+
+using namespace vit::sim;
+
+static void *toPointer(uint64_t address) {
+  return reinterpret_cast<void *>(address);
+}
+
+/// A copy between the host and the device. Pinned memory is touched when the
+/// stream gets there; other memory, as the driver does it, at once.
+static Result copy(Driver &driver, Stream *stream, void *to, const void *from,
+                   size_t bytes, const void *host, const void *device) {
+  if (!driver.streams.count(stream))
+    return InvalidHandle;
+  if (!driver.simulator.getMemory().contains(device, bytes))
+    return InvalidValue;
+  Work work = [=] {
+    memcpy(to, from, bytes);
+    return Success;
+  };
+  if (driver.isPinned(host))
+    return driver.enqueue(stream, work);
+  if (stream->capture)
+    return CaptureUnsupported;
+  if (Result result = driver.finish(*stream))
+    return result;
+  return work();
+}
+
+extern "C" {
+
+int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
+  VIT_DRIVER("cuMemAlloc")
+  if (!bytes)
+    return InvalidValue;
+  if (bytes > driver.totalMemory - driver.usedMemory)
+    return OutOfMemory;
+  void *memory = driver.simulator.getMemory().allocate(bytes);
+  if (!memory)
+    return OutOfMemory;
+  driver.usedMemory += bytes;
+  driver.deviceMemory[memory] = bytes;
+  *address = reinterpret_cast<uint64_t>(memory);
+  return Success;
+}
+
+int cuMemFree_v2(uint64_t address) {
+  VIT_DRIVER("cuMemFree")
+  auto found = driver.deviceMemory.find(toPointer(address));
+  if (found == driver.deviceMemory.end())
+    return InvalidValue;
+  // The driver waits for what still uses the memory.
+  for (Stream *stream : driver.streams)
+    if (Result result = driver.finish(*stream))
+      return result;
+  driver.usedMemory -= found->second;
+  driver.simulator.getMemory().release(found->first);
+  driver.deviceMemory.erase(found);
+  return Success;
+}
+
+int cuMemHostAlloc(void **address, size_t bytes, unsigned) {
+  VIT_DRIVER("cuMemHostAlloc")
+  void *memory = bytes ? malloc(bytes) : nullptr;
+  if (!memory)
+    return bytes ? OutOfMemory : InvalidValue;
+  driver.hostMemory[memory] = bytes;
+  *address = memory;
+  return Success;
+}
+
+int cuMemFreeHost(void *address) {
+  VIT_DRIVER("cuMemFreeHost")
+  if (!driver.hostMemory.count(address))
+    return InvalidValue;
+  for (Stream *stream : driver.streams)
+    if (Result result = driver.finish(*stream))
+      return result;
+  driver.hostMemory.erase(address);
+  free(address);
+  return Success;
+}
+
+int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes,
+                         Stream *stream) {
+  VIT_DRIVER("cuMemcpyHtoDAsync")
+  return copy(driver, stream, toPointer(to), from, bytes, from, toPointer(to));
+}
+
+int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes,
+                         Stream *stream) {
+  VIT_DRIVER("cuMemcpyDtoHAsync")
+  return copy(driver, stream, to, toPointer(from), bytes, to, toPointer(from));
+}
+
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes,
+                         Stream *stream) {
+  VIT_DRIVER("cuMemcpyDtoDAsync")
+  GlobalMemory &memory = driver.simulator.getMemory();
+  if (!memory.contains(toPointer(to), bytes) ||
+      !memory.contains(toPointer(from), bytes))
+    return InvalidValue;
+  return driver.enqueue(stream, [=] {
+    memmove(toPointer(to), toPointer(from), bytes);
+    return Success;
+  });
+}
+
+int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes,
+                    Stream *stream) {
+  VIT_DRIVER("cuMemsetD8Async")
+  if (!driver.simulator.getMemory().contains(toPointer(to), bytes))
+    return InvalidValue;
+  return driver.enqueue(stream, [=] {
+    memset(toPointer(to), value, bytes);
+    return Success;
+  });
+}
+}

@@ -1,0 +1,113 @@
+//===- Module.cpp - libcuda: modules and launches ---===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Driver.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace vit::sim;
+
+/// The options of cuda.h that say where messages go.
+enum { ErrorLogBuffer = 5, ErrorLogBufferBytes = 6 };
+
+static void writeLog(const std::string &message, unsigned count,
+                     const int *options, void *const *values) {
+  char *buffer = nullptr;
+  size_t bytes = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    if (options[i] == ErrorLogBuffer)
+      buffer = static_cast<char *>(values[i]);
+    if (options[i] == ErrorLogBufferBytes)
+      bytes = static_cast<unsigned>(reinterpret_cast<uintptr_t>(values[i]));
+  }
+  if (buffer && bytes)
+    snprintf(buffer, bytes, "%s", message.c_str());
+}
+
+extern "C" {
+
+int cuModuleLoadDataEx(Module **module, const void *image, unsigned count,
+                       int *options, void **values) {
+  VIT_DRIVER("cuModuleLoadDataEx")
+  // Machine code cannot be simulated: as if it were for another device.
+  if (!memcmp(image, "\177ELF", 4))
+    return NoBinaryForGpu;
+  auto loaded = std::make_unique<Module>();
+  if (!driver.withoutKernels) {
+    std::string error;
+    loaded->library =
+        driver.findLibrary(static_cast<const char *>(image), error);
+    if (!loaded->library) {
+      writeLog("simulator: " + error, count, options, values);
+      return InvalidPtx;
+    }
+  }
+  *module = loaded.release();
+  driver.modules.insert(*module);
+  return Success;
+}
+
+int cuModuleUnload(Module *module) {
+  VIT_DRIVER("cuModuleUnload")
+  if (!driver.modules.erase(module))
+    return InvalidHandle;
+  delete module;
+  return Success;
+}
+
+int cuModuleGetFunction(Function **function, Module *module, const char *name) {
+  VIT_DRIVER("cuModuleGetFunction")
+  if (!driver.modules.count(module))
+    return InvalidHandle;
+  auto found = std::make_unique<Function>();
+  if (module->library) {
+    found->library = module->library;
+    found->kernel = module->library->find(name);
+    if (!found->kernel)
+      return NotFound;
+  }
+  *function = found.get();
+  driver.functions.push_back(std::move(found));
+  return Success;
+}
+
+int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
+                   unsigned gridZ, unsigned blockX, unsigned blockY,
+                   unsigned blockZ, unsigned sharedBytes, Stream *stream,
+                   void **parameters, void **extra) {
+  VIT_DRIVER("cuLaunchKernel")
+  if (extra || (function->kernel && !parameters))
+    return InvalidValue;
+  if (!function->kernel)
+    return driver.enqueue(stream, [] { return Success; });
+  // The values are taken now, whatever becomes of the caller's memory.
+  std::vector<uint64_t> values;
+  for (size_t i = 0; i < function->kernel->arguments.size(); ++i) {
+    uint64_t value = 0;
+    memcpy(&value, parameters[i], function->kernel->arguments[i].bytes);
+    values.push_back(value);
+  }
+  return driver.enqueue(stream, [=, &driver]() mutable {
+    std::vector<void *> addresses;
+    for (uint64_t &value : values)
+      addresses.push_back(&value);
+    Launch launch;
+    launch.library = function->library;
+    launch.kernel = function->kernel;
+    launch.grid = {gridX, gridY, gridZ};
+    launch.block = {blockX, blockY, blockZ};
+    launch.dynamicShared = sharedBytes;
+    launch.arguments = addresses.data();
+    std::string finding;
+    if (driver.simulator.run(launch, finding))
+      return Success;
+    fprintf(stderr, "simulator: %s\n", finding.c_str());
+    return LaunchFailed;
+  });
+}
+}

@@ -1,0 +1,61 @@
+//===- driver_leaks.cpp - What drivers leak is not our leak ---------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// For builds with LeakSanitizer. Drivers leak a little at each instance, and
+// the loader unloads them, so that nobody could say whose it was. Here they are
+// kept loaded, and what they lost is left out of the report.
+//
+//===----------------------------------------------------------------------===//
+
+#define VK_NO_PROTOTYPES
+#include <vulkan/vulkan_core.h>
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <link.h>
+
+extern "C" const char *__lsan_default_suppressions();
+extern "C" const char *__lsan_default_suppressions() {
+  return "leak:libvulkan_\nleak:libvk_swiftshader\nleak:libLLVM\n"
+         "leak:libVkLayer\nleak:libvulkan.so\n";
+}
+
+namespace {
+
+class KeepDrivers : public testing::Environment {
+  static int keep(dl_phdr_info *info, size_t, void *) {
+    if (info->dlpi_name && *info->dlpi_name)
+      dlopen(info->dlpi_name, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    return 0;
+  }
+
+  void SetUp() override {
+    const char *given = std::getenv("VIT_VULKAN_LIBRARY");
+    void *library = dlopen(given ? given : "libvulkan.so.1", RTLD_NOW);
+    if (!library)
+      return;
+    auto get = reinterpret_cast<PFN_vkGetInstanceProcAddr>(
+        dlsym(library, "vkGetInstanceProcAddr"));
+    auto create = reinterpret_cast<PFN_vkCreateInstance>(
+        get(nullptr, "vkCreateInstance"));
+    VkInstanceCreateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
+    VkInstance instance;
+    if (create(&info, nullptr, &instance) != VK_SUCCESS)
+      return;
+    dl_iterate_phdr(keep, nullptr);
+    reinterpret_cast<PFN_vkDestroyInstance>(get(instance, "vkDestroyInstance"))(
+        instance, nullptr);
+  }
+};
+
+[[maybe_unused]] const testing::Environment *const environment =
+    testing::AddGlobalTestEnvironment(new KeepDrivers);
+
+} // namespace

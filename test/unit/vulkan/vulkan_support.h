@@ -1,0 +1,106 @@
+//===- vulkan_support.h - What the Vulkan device's tests share --*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TEST_VULKAN_SUPPORT_H
+#define VIT_TEST_VULKAN_SUPPORT_H
+
+#include "test_support.h"
+#include "vulkan_module.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace vit::test {
+
+/// Sets an environment variable (NULL: unsets it) until the end of its scope.
+class Environment {
+public:
+  Environment(const char *name, const char *value) : name(name) {
+    const char *old = std::getenv(name);
+    had = old;
+    before = old ? old : "";
+    value ? setenv(name, value, 1) : unsetenv(name);
+  }
+  Environment(const Environment &) = delete;
+  ~Environment() { had ? setenv(name, before.c_str(), 1) : unsetenv(name); }
+
+private:
+  const char *name;
+  bool had;
+  std::string before;
+};
+
+/// What vit_devices_describe says of Vulkan devices.
+inline nlohmann::json vulkanDevices() {
+  char *text = nullptr;
+  vit_error error = {};
+  EXPECT_EQ(vit_devices_describe(&text, &error), VIT_OK) << error.message;
+  nlohmann::json all = nlohmann::json::parse(text), result;
+  std::free(text);
+  for (const auto &device : all)
+    if (device["device"].get<std::string>().rfind("vulkan", 0) == 0)
+      result.push_back(device);
+  return result;
+}
+
+/// Skips where there is no Vulkan. What is cached on disk goes to a folder of
+/// the test's own.
+class Vulkan : public testing::Test {
+protected:
+  void SetUp() override {
+    char folder[] = "/tmp/vit-vulkan-XXXXXX";
+    ASSERT_TRUE(mkdtemp(folder));
+    cache = folder;
+    setenv("XDG_CACHE_HOME", folder, 1);
+    nlohmann::json devices = vulkanDevices();
+    if (devices.empty() || devices[0].contains("unavailable"))
+      GTEST_SKIP() << "no Vulkan device: " << devices.dump();
+  }
+  void TearDown() override {
+    unsetenv("XDG_CACHE_HOME");
+    std::error_code ignored;
+    std::filesystem::remove_all(cache, ignored);
+  }
+
+  static Bytes makeModule(const char *level = "direct") {
+    Builder builder;
+    addVulkanSchedule(builder, level);
+    return builder.write();
+  }
+  static vit_session_options vulkanOptions(const char *device = "vulkan") {
+    vit_session_options options = {};
+    options.struct_size = sizeof options;
+    options.device = device;
+    return options;
+  }
+  static SessionHandle makeVulkanSession(const ModuleHandle &module) {
+    vit_session_options options = vulkanOptions();
+    return makeSession(module, &options);
+  }
+
+  std::filesystem::path cache;
+};
+
+/// Makes no session: returns why.
+inline vit_status failToMake(const ModuleHandle &module,
+                             const vit_session_options &options,
+                             std::string &message) {
+  vit_session *session = nullptr;
+  vit_error error = {};
+  vit_status status =
+      vit_session_create(module.get(), &options, &session, &error);
+  EXPECT_EQ(session, nullptr);
+  message = error.message;
+  vit_session_release(session);
+  return status;
+}
+
+} // namespace vit::test
+
+#endif // VIT_TEST_VULKAN_SUPPORT_H
