@@ -18,7 +18,7 @@ func.func @wide(%x: tensor<?x197x768xf32>, %w: tensor<3072x768xf32>) -> tensor<?
   } : tensor<?x197x768xf32> -> tensor<?x197x768xf32>
   // TILED:  kernel.gemm {{.*}} tile<rows = 64, cols = 64, chunk = 16, threads = 128, thread_rows = 8, thread_cols = 4>
   // RICH:   kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 16, threads = 256, thread_rows = 8, thread_cols = 8>
-  // DIRECT: kernel.gemm {{.*}} tile<rows = 8, cols = 64, chunk = 1, threads = 8, thread_rows = 8, thread_cols = 8>
+  // DIRECT: kernel.gemm {{.*}} tile<rows = 16, cols = 64, chunk = 1, threads = 8, thread_rows = 16, thread_cols = 8>
   // CUDA:   kernel.gemm {{.*}} tile<rows = 32, cols = 64, chunk = 16, threads = 128, thread_rows = 4, thread_cols = 4>
   %1 = kernel.gemm %0, %w {
   ^bb0(%acc: f32):
@@ -46,9 +46,9 @@ func.func @heads(%x: tensor<?x197x768xf32>, %y: tensor<?x197x512xf32>) -> (tenso
   // TILED:  kernel.attention {{.*}} head_dim 64 {{.*}} tile<rows = 16, cols = 64, chunk = 16, threads = 64, thread_rows = 1, thread_cols = 16>
   // RICH:   kernel.attention {{.*}} head_dim 64 {{.*}} tile<rows = 32, cols = 64, chunk = 32, threads = 128, thread_rows = 1, thread_cols = 16>
   // CUDA:   kernel.attention {{.*}} head_dim 64 {{.*}} tile<rows = 32, cols = 64, chunk = 32, threads = 128, thread_rows = 1, thread_cols = 16>
-  // DIRECT: kernel.attention {{.*}} head_dim 64 {{.*}} tile<rows = 40, cols = 64, chunk = 1, threads = 8, thread_rows = 5, thread_cols = 64>
+  // DIRECT: kernel.attention {{.*}} head_dim 64 {{.*}} tile<rows = 40, cols = 32, chunk = 1, threads = 8, thread_rows = 5, thread_cols = 32>
   // TILED:  kernel.attention {{.*}} head_dim 512 {{.*}} tile<rows = 8, cols = 64, chunk = 1, threads = 8, thread_rows = 1, thread_cols = 64>
-  // DIRECT: kernel.attention {{.*}} head_dim 512 {{.*}} tile<rows = 40, cols = 128, chunk = 1, threads = 8, thread_rows = 5, thread_cols = 128>
+  // DIRECT: kernel.attention {{.*}} head_dim 512 {{.*}} tile<rows = 40, cols = 64, chunk = 1, threads = 8, thread_rows = 5, thread_cols = 64>
   %0 = kernel.attention %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (tensor<?x197x768xf32>, tensor<?x197x768xf32>, tensor<?x197x768xf32>) -> tensor<?x197x768xf32>
   %1 = kernel.attention %y, %y, %y heads 1 head_dim 512 offsets [0, 0, 0] scale 0.125 : (tensor<?x197x512xf32>, tensor<?x197x512xf32>, tensor<?x197x512xf32>) -> tensor<?x197x512xf32>
   return %0, %1 : tensor<?x197x768xf32>, tensor<?x197x512xf32>

@@ -40,6 +40,8 @@ struct Direct {
   /// Runs `body` in one of the parts, that which stores probabilities.
   void inFirstPart(function_ref<void()> body);
   SmallVector<Value> step(Value block, ValueRange carried);
+  void storeResult(Value token, Value largest, Value sum,
+                   ArrayRef<Value> values);
   void emit();
 };
 } // namespace
@@ -168,6 +170,24 @@ SmallVector<Value> Direct::step(Value block, ValueRange carried) {
   return next;
 }
 
+void Direct::storeResult(Value token, Value largest, Value sum,
+                         ArrayRef<Value> values) {
+  Value inverse = b.divf(b.scalar(1), sum);
+  Value target = a.at(Attention::Result, token, part);
+  b.loop(b.index(0), b.index(sums), 1, values,
+         [&](Value v, ValueRange carried) {
+           b.store4(b.mulf(carried[0], b.broadcast(inverse)), Attention::Result,
+                    b.add(target, v));
+           SmallVector<Value> next(carried);
+           std::rotate(next.begin(), next.begin() + 1, next.end());
+           return next;
+         });
+  inFirstPart([&] {
+    b.loop(0, a.keys,
+           [&](Value key) { a.normalizeScore(token, key, largest, inverse); });
+  });
+}
+
 void Direct::emit() {
   SmallVector<Value> carried;
   for (int64_t i = 0; i < rows; ++i) {
@@ -179,20 +199,23 @@ void Direct::emit() {
   carried = b.loop(
       b.index(0), b.index(blocks), 1, carried,
       [&](Value block, ValueRange values) { return step(block, values); });
-  for (int64_t i = 0; i < rows; ++i) {
-    Value inverse = b.divf(b.scalar(1), carried[2 * i + 1]);
-    a.ifQuery(query[i], [&] {
-      for (int64_t v = 0; v < sums; ++v)
-        b.store4(b.mulf(carried[2 * rows + i * sums + v], b.broadcast(inverse)),
-                 Attention::Result,
-                 a.at(Attention::Result, query[i], b.add(part, v)));
-      inFirstPart([&] {
-        b.loop(0, a.keys, [&](Value key) {
-          a.normalizeScore(query[i], key, carried[2 * i], inverse);
-        });
-      });
-    });
-  }
+  // One query after the other, one vector after the other: the first is stored,
+  // then all move up. Drivers of CPU devices take long to compile stores.
+  b.loop(b.index(0), b.index(rows), 1, carried,
+         [&](Value i, ValueRange values) {
+           SmallVector<Value> next(values);
+           auto statistics = MutableArrayRef<Value>(next).take_front(2 * rows);
+           auto results = MutableArrayRef<Value>(next).drop_front(2 * rows);
+           Value token = b.add(query[0], b.mul(i, a.tile.getThreads()));
+           a.ifQuery(token, [&] {
+             storeResult(token, statistics[0], statistics[1],
+                         results.take_front(sums));
+           });
+           std::rotate(statistics.begin(), statistics.begin() + 2,
+                       statistics.end());
+           std::rotate(results.begin(), results.begin() + sums, results.end());
+           return next;
+         });
 }
 
 void mlir::vit::simt::emitAttentionDirect(Attention &a) { Direct(a).emit(); }

@@ -254,25 +254,39 @@ SmallVector<Value> Gemm::sumStaged() {
 }
 
 void Gemm::store(ArrayRef<Value> sums) {
-  unsigned target = op->getNumOperands();
-  auto storeColumn = [&](int64_t j) {
-    Value vector = threadVector[j];
-    SmallVector<Value> channels = epilogue.loadChannels(vector);
-    for (int64_t i = 0; i < threadRows; ++i)
-      b.ifThen(b.isLess(threadRow[i], rows), [&] {
-        Value offset = b.add(b.mul(threadRow[i], result.vectors), vector);
-        b.store4(epilogue.apply(sums[i * threadVectors + j], channels,
-                                threadRow[i], vector, offset),
-                 target, offset);
-      });
+  SmallVector<SmallVector<Value>> channels;
+  for (Value vector : threadVector)
+    channels.push_back(epilogue.loadChannels(clampVector(vector)));
+  auto storeRow = [&](Value row, ValueRange values) {
+    auto storeVector = [&](int64_t j) {
+      Value vector = threadVector[j];
+      Value offset = b.add(b.mul(row, result.vectors), vector);
+      b.store4(epilogue.apply(values[j], channels[j], row, vector, offset),
+               op->getNumOperands(), offset);
+    };
+    b.ifThen(b.isLess(row, rows), [&] {
+      for (int64_t j = 0; j < threadVectors; ++j)
+        if (isRagged)
+          b.ifThen(b.isLess(threadVector[j], b.index(result.vectors)),
+                   [&] { storeVector(j); });
+        else
+          storeVector(j);
+    });
   };
-  for (int64_t j = 0; j < threadVectors; ++j) {
-    if (isRagged)
-      b.ifThen(b.isLess(threadVector[j], b.index(result.vectors)),
-               [&] { storeColumn(j); });
-    else
-      storeColumn(j);
+  if (!b.level.isDirect) {
+    for (int64_t i = 0; i < threadRows; ++i)
+      storeRow(threadRow[i], sums.slice(i * threadVectors, threadVectors));
+    return;
   }
+  // The first row's sums, then those of all rows move up: drivers of CPU
+  // devices take long to compile stores, but little to run such moves.
+  b.loop(b.index(0), b.index(threadRows), 1, sums,
+         [&](Value i, ValueRange values) {
+           storeRow(b.add(threadRow[0], b.mul(i, down)), values);
+           SmallVector<Value> next(values);
+           std::rotate(next.begin(), next.begin() + threadVectors, next.end());
+           return next;
+         });
 }
 
 void Gemm::emit() { store(tile.getChunk() == 1 ? sumDirect() : sumStaged()); }

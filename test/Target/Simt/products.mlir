@@ -8,7 +8,7 @@ vit.parameter @b : tensor<100xf32>
 // operands where they are; others take them through workgroup memory, in two
 // buffers for each operand.
 // CHECK-LABEL: func.func @product
-// DIRECT: kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 2, of = 65, per = 8> slots [0] scratch 0 family "gemm" flop<times = 2496000>
+// DIRECT: kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 2, of = 65, per = 16> slots [0] scratch 0 family "gemm" flop<times = 2496000>
 // TILED:  kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 2, of = 65, per = 16> slots [0]
 // CUDA:   kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 2, of = 65, per = 16> slots [0]
 // CHECK:  gpu.func @gemm_0(
@@ -20,7 +20,7 @@ vit.parameter @b : tensor<100xf32>
 // TILED-DAG:   memref.alloc() : memref<128xvector<4xf32>, #gpu.address_space<workgroup>>
 // TILED-DAG:   memref.alloc() : memref<512xvector<4xf32>, #gpu.address_space<workgroup>>
 // DIRECT: scf.for %{{.+}} = %c0 to %c48 step %c1
-// DIRECT-COUNT-64: vector.fma
+// DIRECT-COUNT-128: vector.fma
 // TILED:  scf.for %{{.+}} = %c0 to %c12 step %c1
 // TILED:    gpu.barrier
 // TILED-COUNT-32: vector.fma
@@ -28,7 +28,9 @@ vit.parameter @b : tensor<100xf32>
 // CHECK-NOT: vector.fma
 // DIRECT-NOT: gpu.barrier
 // TILED-NOT:  gpu.barrier
-// Rows beyond the last and columns beyond the second panel are not stored.
+// Rows beyond the last and columns beyond the second panel are not stored. Rows
+// are stored in a loop.
+// DIRECT: scf.for %{{.+}} = %c0 to %c16 step %c1
 // DIRECT: scf.if
 // DIRECT:   scf.if
 // DIRECT:     memref.store
@@ -48,7 +50,7 @@ func.func @product(%x: tensor<?x65x192xf32>) -> tensor<?x65x100xf32> {
 
 // Without probabilities nothing is written but the result.
 // CHECK-LABEL: func.func @attention
-// DIRECT: units<times = 6> slots [-1] scratch 0 family "attention" flop<times = 3244800>
+// DIRECT: units<times = 12> slots [-1] scratch 0 family "attention" flop<times = 3244800>
 // TILED:  units<times = 15>
 // CUDA:   units<times = 9>
 // CHECK:  gpu.func @attention_0(

@@ -12,6 +12,10 @@
 
 using namespace vit::sim;
 
+/// Addresses before and behind an allocation that belong to none, so that an
+/// access beyond its end does not run into the next.
+static constexpr size_t gap = 1 << 20;
+
 static void *mapPages(size_t bytes) {
   void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -25,15 +29,16 @@ GlobalMemory::~GlobalMemory() {
 
 void *GlobalMemory::allocate(size_t bytes) {
   size_t rounded = (bytes + 255) / 256 * 256;
-  if (!bytes || rounded < bytes)
+  if (!bytes || rounded + 2 * gap < bytes)
     return nullptr;
-  auto *memory = static_cast<uint32_t *>(mapPages(rounded));
-  if (!memory)
+  auto *pages = static_cast<char *>(mapPages(rounded + 2 * gap));
+  if (!pages)
     return nullptr;
+  auto *memory = reinterpret_cast<uint32_t *>(pages + gap);
   // Untouched pages of the shadow cost nothing: weights never get one.
   auto *words = static_cast<Word *>(mapPages(rounded / 4 * sizeof(Word)));
   if (!words) {
-    munmap(memory, rounded);
+    munmap(pages, rounded + 2 * gap);
     return nullptr;
   }
   for (size_t i = 0; i < rounded / 4; ++i)
@@ -50,7 +55,7 @@ bool GlobalMemory::release(void *address) {
   size_t bytes = found->second.end - found->second.begin;
   size_t rounded = (bytes + 255) / 256 * 256;
   munmap(found->second.words, rounded / 4 * sizeof(Word));
-  munmap(address, rounded);
+  munmap(static_cast<char *>(address) - gap, rounded + 2 * gap);
   regions.erase(found);
   return true;
 }
