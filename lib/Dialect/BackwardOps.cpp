@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "vit/Dialect/Vit.h"
+#include "Shapes.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -17,10 +17,6 @@ using Where = std::optional<Location>;
 
 static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
-}
-
-static bool agree(int64_t a, int64_t b) {
-  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
 }
 
 //===----------------------------------------------------------------------===//
@@ -233,18 +229,6 @@ LogicalResult ResamplePositionsBackwardOp::inferReturnTypes(MLIRContext *,
       {prefix + from[0] * from[1], gradient.getDimSize(1)},
       gradient.getElementType()));
   return success();
-}
-
-/// Whether the result is what the operands make.
-template <typename Op> static LogicalResult verifyInferred(Op op) {
-  SmallVector<Type, 1> inferred;
-  if (failed(Op::inferReturnTypes(op.getContext(), op.getLoc(),
-                                  typename Op::Adaptor(op), inferred)))
-    return failure();
-  if (op.getResult().getType() == inferred.front())
-    return success();
-  return op.emitOpError("the result must be ")
-         << inferred.front() << ", not " << op.getResult().getType();
 }
 
 LogicalResult LinearInputGradientOp::verify() { return verifyInferred(*this); }

@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "vit/Dialect/Vit.h"
+#include "Shapes.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/CheckedArithmetic.h"
@@ -35,11 +35,6 @@ static std::string text(Type type) {
 /// A shape of the input's element type.
 static Type like(RankedTensorType input, ArrayRef<int64_t> shape) {
   return RankedTensorType::get(shape, input.getElementType());
-}
-
-/// Whether two sizes can be one: an unknown one can be any.
-static bool agree(int64_t a, int64_t b) {
-  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
 }
 
 static LogicalResult expectRank(Where where, StringRef op,
@@ -312,18 +307,6 @@ LogicalResult LayerScaleOp::inferReturnTypes(MLIRContext *, Where where,
 //===----------------------------------------------------------------------===//
 // Verifiers
 //===----------------------------------------------------------------------===//
-
-/// Whether the op's operands fit each other and its result is what they make.
-template <typename Op> static LogicalResult verifyInferred(Op op) {
-  SmallVector<Type, 1> inferred;
-  if (failed(Op::inferReturnTypes(op.getContext(), op.getLoc(),
-                                  typename Op::Adaptor(op), inferred)))
-    return failure();
-  if (op.getResult().getType() == inferred.front())
-    return success();
-  return op.emitOpError("the result must be ")
-         << inferred.front() << ", not " << op.getResult().getType();
-}
 
 LogicalResult PatchifyOp::verify() { return verifyInferred(*this); }
 LogicalResult PrependTokensOp::verify() { return verifyInferred(*this); }
