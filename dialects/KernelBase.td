@@ -40,4 +40,40 @@ def Kernel_RowsKind : I32EnumAttr<"RowsKind", "what a row becomes", [
 }
 def Kernel_RowsKindAttr : EnumAttr<Kernel_Dialect, Kernel_RowsKind, "rows_kind">;
 
+
+class Kernel_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::mlir::vit::kernel";
+  let genSpecializedAttr = 0;
+}
+
+def Kernel_SumKind : Kernel_Enum<"SumKind", "what is summed over", [
+  I32EnumAttrCase<"tokens", 0>, // [batch, tokens, width] to [batch, width]
+  I32EnumAttrCase<"batch", 1>,  // [batch, ...] to [...]
+  I32EnumAttrCase<"all", 2>,    // any to one element
+  I32EnumAttrCase<"groups", 3>  // [groups * width] to [width]
+]>;
+def Kernel_SumKindAttr : EnumAttr<Kernel_Dialect, Kernel_SumKind, "sum_kind">;
+
+def Kernel_LossKind : Kernel_Enum<"LossKind", "what is measured", [
+  I32EnumAttrCase<"cross_entropy", 0>,
+  I32EnumAttrCase<"mse", 1>,
+  I32EnumAttrCase<"accuracy", 2>
+]>;
+def Kernel_LossKindAttr : EnumAttr<Kernel_Dialect, Kernel_LossKind, "loss_kind">;
+
+def Kernel_RandomUnit : Kernel_Enum<"RandomUnit", "what is dropped as one", [
+  I32EnumAttrCase<"element", 0>, // vit.dropout
+  I32EnumAttrCase<"image", 1>    // vit.drop_path
+]>;
+def Kernel_RandomUnitAttr : EnumAttr<Kernel_Dialect, Kernel_RandomUnit, "random_unit">;
+
+def Kernel_UpdateKind : Kernel_Enum<"UpdateKind", "how variables change", [
+  I32EnumAttrCase<"sgd", 0>,
+  I32EnumAttrCase<"adam", 1>,
+  I32EnumAttrCase<"adamw", 2>,
+  I32EnumAttrCase<"assign", 3>, // to the gradient's value
+  I32EnumAttrCase<"zero", 4>
+]>;
+def Kernel_UpdateKindAttr : EnumAttr<Kernel_Dialect, Kernel_UpdateKind, "update_kind">;
+
 #endif // KERNEL_BASE_TD

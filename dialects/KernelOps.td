@@ -69,12 +69,16 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
     where not 0, say that outputs or inputs are groups padded to 16 each, as in
     `#kernel.blocked`.
 
+    Where `transposed`, panels go over the inputs: [in/cols][out][cols], for
+    products with the weight's transpose (the gradient of a layer's input).
+
     Constraints:
     - C1: `cols` is a multiple of 16; the groups are not negative.
     - C2: the tensor has rank 2; groups that are not 0 divide its dimensions.
   }];
   let parameters = (ins "int64_t":$cols, DefaultValuedParameter<"int64_t", "0">:$out_group,
-                        DefaultValuedParameter<"int64_t", "0">:$in_group);
+                        DefaultValuedParameter<"int64_t", "0">:$in_group,
+                        DefaultValuedParameter<"bool", "false">:$transposed);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -168,14 +172,15 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm"> {
     ```
     Constraints:
     - C1: the region takes one f32 for the accumulator and one per extra.
-    - C2: the weight is [out, in] with the input's width and the result's.
+    - C2: the weight is [out, in] with the result's width and the input's;
+      where `transposed`, which makes it x W, with the input's and the result's.
     - C3: each extra is broadcast in one of the dialect's three ways.
   }];
   let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight,
                        Variadic<Kernel_Tensor>:$extras, OptionalAttr<Kernel_TileAttr>:$tile,
-                       OptionalAttr<I64Attr>:$slot);
+                       OptionalAttr<I64Attr>:$slot, UnitAttr:$transposed);
   let assemblyFormat = [{
-    $input `,` $weight (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
+    $input `,` $weight (`transposed` $transposed^)? (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
     attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($weight) `)` `->` type($result)
   }];
 }
@@ -402,7 +407,8 @@ def Kernel_DispatchOp : Kernel_Op<"dispatch"> {
   let summary = "run a generated kernel over its work units";
   let description = [{
     `units` work units, split evenly and in order between threads. `slots` is
-    where each result lives; `scratch` bytes belong to each thread.
+    where each result lives, `offsets` bytes into it (left out: at its
+    beginning); `scratch` bytes belong to each thread.
     ```mlir
     %y = kernel.dispatch @kernels::@gemm_0(%x, %w) units <times = 99> slots [2] scratch 0
         family "gemm" flop <times = 58140672> : (...) -> ...
@@ -411,12 +417,14 @@ def Kernel_DispatchOp : Kernel_Op<"dispatch"> {
   }];
   let arguments = (ins SymbolRefAttr:$kernel, Variadic<AnyRankedTensor>:$operands,
                        Kernel_ExtentAttr:$units, DenseI64ArrayAttr:$slots, I64Attr:$scratch,
-                       StrAttr:$family, Kernel_ExtentAttr:$flop);
+                       StrAttr:$family, Kernel_ExtentAttr:$flop, OptionalAttr<DenseI64ArrayAttr>:$offsets);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
-    $kernel `(` $operands `)` `units` `` $units `slots` $slots `scratch` $scratch `family` $family `flop` `` $flop
+    $kernel `(` $operands `)` `units` `` $units `slots` $slots (`offsets` $offsets^)? `scratch` $scratch `family` $family `flop` `` $flop
     attr-dict `:` functional-type(operands, results)
   }];
 }
+
+include "KernelTrainingOps.td"
 
 #endif // KERNEL_OPS_TD

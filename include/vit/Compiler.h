@@ -63,6 +63,13 @@ typedef struct vit_compiler_request {
   int64_t batch;   ///< Hint for tile sizes; 0: 1. Any batch stays right.
   int32_t threads; ///< That generate code; 0: one per core.
 
+  const char *training; ///< Options of vit-generate-backward ("optimizer=sgd
+                        ///< momentum=0.9"), "" for its defaults: the module
+                        ///< also gets "train_step". NULL: no training.
+  uint64_t training_memory; ///< Bytes that a training step's activations may
+                            ///< take at `batch`; what is cheap is computed
+                            ///< twice to stay below. 0: as many as it likes.
+
   // VIT_COMPILER_EVALUATE
   const vit_tensor *inputs; ///< f32 or f64, by name; name NULL: by position.
   int32_t input_count;

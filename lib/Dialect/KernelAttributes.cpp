@@ -43,7 +43,7 @@ LogicalResult BlockedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
 }
 
 LogicalResult PanelsAttr::verify(EmitError emitError, int64_t cols,
-                                 int64_t outGroup, int64_t inGroup) {
+                                 int64_t outGroup, int64_t inGroup, bool) {
   if (cols >= 16 && cols % 16 == 0 && outGroup >= 0 && inGroup >= 0)
     return success();
   return emitError() << "C1: cols must be a multiple of 16 and groups 0 or "

@@ -60,14 +60,17 @@ LogicalResult GemmOp::verify() {
     return failure();
   RankedTensorType input = tensorOf(getInput()), weight = tensorOf(getWeight()),
                    result = tensorOf(getResult());
+  bool transposed = getTransposed();
   if (input.getRank() < 1 || weight.getRank() != 2 ||
       result.getRank() != input.getRank() ||
-      weight.getDimSize(1) != input.getShape().back() ||
-      weight.getDimSize(0) != result.getShape().back() ||
+      weight.getDimSize(transposed ? 0 : 1) != input.getShape().back() ||
+      weight.getDimSize(transposed ? 1 : 0) != result.getShape().back() ||
       input.getShape().drop_back() != result.getShape().drop_back())
-    return emitOpError("C2: the weight must be [out, in] = [result's width, "
-                       "input's width], but ")
-           << input << " times " << weight << " is given as " << result;
+    return emitOpError("C2: the weight must be [out, in] = ")
+           << (transposed ? "[input's width, result's width]"
+                          : "[result's width, input's width]")
+           << ", but " << input << " times " << weight << " is given as "
+           << result;
   return success();
 }
 

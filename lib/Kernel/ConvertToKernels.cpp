@@ -140,7 +140,7 @@ LogicalResult Converter::convertElementwise(Operation *op) {
   if (input == op->operand_end())
     return op->emitOpError("has no kernel that broadcasts both operands to ")
            << type;
-  if (isa<DropoutOp, DropPathOp>(op)) {
+  if (isa<vit::DropoutOp, DropPathOp>(op)) {
     op->replaceAllUsesWith(op->getOperands());
     op->erase();
     return success();

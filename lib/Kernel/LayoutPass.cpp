@@ -159,9 +159,10 @@ void LayoutAssigner::assign(Operation *op) {
   if (auto gemm = dyn_cast<GemmOp>(op)) {
     int64_t inputGroup = getGroupOf(gemm.getInput());
     op->setOperand(0, asActivation(gemm.getInput(), inputGroup));
-    op->setOperand(
-        1, derive(gemm.getWeight(),
-                  PanelsAttr::get(context, kColumns, group, inputGroup)));
+    op->setOperand(1,
+                   derive(gemm.getWeight(),
+                          PanelsAttr::get(context, kColumns, group, inputGroup,
+                                          /*transposed=*/false)));
     index = 2;
   } else if (isa<kernel::PatchifyOp>(op)) {
     index = 1; // pictures are read as they are

@@ -274,8 +274,9 @@ LogicalResult Describer::addCopy(Value value, uint32_t output,
   copy->name =
       result.metadata.entries.front()->outputs[output]->name + " (copy)";
   copy->arguments = {
-      schema::Argument(source->kind, source->index, bytesOf(value)),
-      schema::Argument(schema::ArgumentKind::Output, output, bytesOf(value))};
+      schema::Argument(source->kind, source->index, bytesOf(value), 0),
+      schema::Argument(schema::ArgumentKind::Output, output, bytesOf(value),
+                       0)};
   addCommand(std::move(copy), /*results=*/1, schedule);
   return success();
 }
@@ -317,7 +318,7 @@ LogicalResult Describer::addDispatch(kernel::DispatchOp dispatch,
     if (failed(place))
       return failure();
     command->arguments.push_back(
-        schema::Argument(place->kind, place->index, bytesOf(operand)));
+        schema::Argument(place->kind, place->index, bytesOf(operand), 0));
   }
   ArrayRef<int64_t> slots = dispatch.getSlots();
   for (auto [index, value] : llvm::enumerate(dispatch.getResults())) {
@@ -338,7 +339,7 @@ LogicalResult Describer::addDispatch(kernel::DispatchOp dispatch,
     }
     Place place = places[value];
     command->arguments.push_back(
-        schema::Argument(place.kind, place.index, bytes));
+        schema::Argument(place.kind, place.index, bytes, 0));
   }
   addCommand(std::move(command), dispatch->getNumResults(), schedule);
   return success();

@@ -28,7 +28,7 @@ namespace vit::runtime {
 /// The first bytes of every module.
 inline constexpr char kMagic[8] = {'V', 'I', 'T', 'M', 'O', 'D', 'U', 'L'};
 /// Counts up when older runtimes could not read a newer file any more.
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 /// Segments start at a multiple of this, so that they can be mapped.
 inline constexpr uint64_t kPageSize = 4096;

@@ -285,6 +285,37 @@ VIT_API vit_status vit_parameters_write(vit_parameters *parameters,
 VIT_API const char *
 vit_parameters_find_not_finite(const vit_parameters *parameters);
 
+/// Whether an entry of the module (a training step) changes this parameter:
+/// 1 or 0.
+VIT_API int32_t vit_parameters_is_trained(const vit_parameters *parameters,
+                                          int32_t index);
+
+/// What training keeps beside the parameters: the optimizer's moments,
+/// accumulated gradients, the seed of dropout. All zero until a step changes
+/// them. Called like torch's: "exp_avg.fc1.weight.3", f32, or "random_seed", two
+/// i32 words.
+VIT_API int32_t vit_parameters_state_count(const vit_parameters *parameters);
+VIT_API vit_status vit_parameters_state_info(const vit_parameters *parameters,
+                                             int32_t index,
+                                             vit_binding_info *out_info,
+                                             vit_error *error);
+/// Copies a state out or in; `size` is in bytes and must be exact.
+VIT_API vit_status vit_parameters_state_read(const vit_parameters *parameters,
+                                             const char *name, void *out_data,
+                                             size_t size, vit_error *error);
+VIT_API vit_status vit_parameters_state_write(vit_parameters *parameters,
+                                              const char *name,
+                                              const void *data, size_t size,
+                                              vit_error *error);
+/// Calls of vit_session_step that these parameters have seen, which is the
+/// number of the next one; to be set when training goes on from a checkpoint.
+VIT_API uint64_t vit_parameters_steps(const vit_parameters *parameters);
+VIT_API void vit_parameters_set_steps(vit_parameters *parameters,
+                                      uint64_t steps);
+/// Sets the seed of dropout and stochastic depth; nothing where the module has
+/// neither.
+VIT_API void vit_parameters_seed(vit_parameters *parameters, uint64_t seed);
+
 //===----------------------------------------------------------------------===//
 // Sessions
 //===----------------------------------------------------------------------===//
@@ -333,6 +364,37 @@ VIT_API vit_status vit_session_run(vit_session *session, const char *entry,
                                    const vit_tensor *inputs,
                                    int32_t input_count, vit_tensor *outputs,
                                    int32_t output_count, vit_error *error);
+
+/// One step of training.
+typedef struct vit_step {
+  size_t struct_size;        ///< sizeof(vit_step)
+  const vit_tensor *images;  ///< The first input: [batch, ...].
+  const vit_tensor *targets; ///< Labels, i32 [batch], or f32 [batch, classes],
+                             ///< as the module's "train_step" has them.
+  float learning_rate;
+  int32_t update; ///< Non-zero: update the parameters ("train_step"). 0: only
+                  ///< add up gradients ("accumulate_step").
+  float loss;      ///< Out: the mean over the batch.
+  int32_t correct; ///< Out: how many were classified right; -1: not known.
+} vit_step;
+
+/// Runs "train_step" or "accumulate_step" with the next step's number: forward,
+/// backward, and the parameters and states of the session's vit_parameters
+/// updated in place. Other sessions over them see that at their next call; none
+/// may be running meanwhile. All or nothing: a step that fails, is cancelled,
+/// or whose loss is not finite (which is VIT_OK: look at `loss`) changes
+/// nothing and is not counted. VIT_UNSUPPORTED where the module has no such
+/// entry. Same bits for any number of threads and in every run.
+VIT_API vit_status vit_session_step(vit_session *session, vit_step *step,
+                                    vit_error *error);
+
+/// Where a NaN or infinity first appears: runs `entry` without changing any
+/// parameter or state and writes the name of the first command whose result
+/// holds one, "" where none does. Inputs as for vit_session_run. For sessions
+/// on the CPU; VIT_UNSUPPORTED elsewhere.
+VIT_API vit_status vit_session_find_not_finite(
+    vit_session *session, const char *entry, const vit_tensor *inputs,
+    int32_t input_count, char *out_name, size_t size, vit_error *error);
 
 /// Bytes of workspace that the session needs for one call of `entry` (NULL: the
 /// first) with this batch where the caller gives all outputs: what

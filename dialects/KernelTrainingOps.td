@@ -1,0 +1,393 @@
+//===- KernelTrainingOps.td - Kernels of training steps ----*- tablegen -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A training entry also computes values without a batch: gradients of
+// parameters. They are row-major, take a multiple of 16 elements, zeros behind
+// the last, and end in updates of variables: parameters and states, which lie
+// in arenas.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KERNEL_TRAINING_OPS_TD
+#define KERNEL_TRAINING_OPS_TD
+
+def Kernel_Slots : OptionalAttr<DenseI64ArrayAttr>;
+
+//===----------------------------------------------------------------------===//
+// Variables
+//===----------------------------------------------------------------------===//
+
+def Kernel_VariableAttr : Kernel_Attr<"Variable", "variable"> {
+  let summary = "a parameter or state (of one layer), `#kernel.variable<@fc1.weight, layer = 3>`";
+  let description = [{
+    Constraints:
+    - C1: `layer` is -1 (there are no layers) or more.
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$symbol, DefaultValuedParameter<"int64_t", "-1">:$layer);
+  let assemblyFormat = "`<` $symbol (`,` `layer` `=` $layer^)? `>`";
+}
+
+def Kernel_PlacedAttr : Kernel_Attr<"Placed", "placed"> {
+  let summary = "where a variable lies in its arena, `#kernel.placed<@fc1.weight, layer = 3, offset = 1024>`";
+  let description = [{
+    Constraints:
+    - C1: `layer` is -1 (there are no layers) or more; `offset`, in bytes, is a
+      multiple of 64.
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$symbol, DefaultValuedParameter<"int64_t", "-1">:$layer,
+                        "int64_t":$offset);
+  let assemblyFormat = "`<` $symbol (`,` `layer` `=` $layer^)? `,` `offset` `=` $offset `>`";
+}
+
+def Kernel_ArenaAttr : Kernel_Attr<"Arena", "arena"> {
+  let summary = "one flat buffer of variables";
+  let description = [{
+    The module's attribute `kernel.arenas` is a list of these; `bytes` covers
+    its variables, each of which takes a multiple of 64 bytes.
+
+    Constraints:
+    - C1: `bytes` is not negative.
+  }];
+  let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$bytes,
+                        OptionalArrayRefParameter<"PlacedAttr">:$variables);
+  let assemblyFormat = "`<` $name `,` `bytes` `=` $bytes `,` `[` (`]`) : ($variables^ `]`)? `>`";
+}
+
+def Kernel_ArenaOp : Kernel_Op<"arena", [Pure]> {
+  let summary = "a range of an arena, as the operand of a dispatch that changes it";
+  let description = [{
+    No launch. `at` counts elements of 4 bytes.
+
+    ```mlir
+    %m = kernel.arena "exp_avg" at 1024 : tensor<147456xf32>
+    ```
+
+    Constraints:
+    - C1: `at` is not negative and a multiple of 16; the type has rank 1 and a
+      known size.
+  }];
+  let arguments = (ins StrAttr:$name, I64Attr:$at);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$name `at` $at attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Kernel_PackOp : Kernel_Op<"pack", [Pure]> {
+  let summary = "`kernel.derive` of variables, made anew in each step";
+  let description = [{
+    ```mlir
+    %w = kernel.pack %fc1 : (tensor<768x192xf32>) -> tensor<768x192xf32, #kernel.panels<cols = 64>>
+    ```
+
+    Constraints:
+    - C1: as of `kernel.derive`.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$sources, OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$sources (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Kernel_ConcatOp : Kernel_Op<"concat", [Pure]> {
+  let summary = "gradients one behind the other: no launch, they are made in its memory";
+  let description = [{
+    Each operand takes a multiple of 16 elements, zeros behind its last.
+
+    ```mlir
+    %g = kernel.concat %g0, %g1 : (tensor<10x192xf32>, tensor<10xf32>) -> tensor<1936xf32>
+    ```
+
+    Constraints:
+    - C1: operands have known sizes; the result has rank 1 and the sum of their
+      sizes, each rounded up to a multiple of 16.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, OptionalAttr<I64Attr>:$slot);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$gradients (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Kernel_NormOp : Kernel_Op<"norm", [Pure]> {
+  let summary = "min(1, max_norm / (norm + 1e-6)), the norm being that of all operands together";
+  let description = [{
+    Squares are added in a fixed order, chunk by chunk into `partial`, then
+    those. torch.nn.utils.clip_grad_norm_'s factor. Behind a value's last
+    element are zeros, so all of its memory may be read.
+
+    ```mlir
+    %factor, %partial = kernel.norm %g max_norm 1.0 : (tensor<1936xf32>) -> (tensor<f32>, tensor<16xf32>)
+    ```
+
+    Constraints:
+    - C1: operands have known sizes; the first result has rank 0, the second
+      rank 1 and a known size.
+    - C2: max_norm is positive.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, F64Attr:$max_norm,
+                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
+  let results = (outs Kernel_Tensor:$result, Kernel_Tensor:$partial);
+  let assemblyFormat = [{
+    $gradients `max_norm` $max_norm (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_UpdateOp : Kernel_Op<"update", [AttrSizedOperandSegments, MemoryEffects<[MemWrite]>]> {
+  let summary = "change variables in place";
+  let description = [{
+    The formulas are those of `vit.sgd`, `vit.adam` and `vit.adamw`, element by
+    element; `assign` and `zero` give `parameters`, which may be states then,
+    the gradient's value or 0. Where `guard` is given and not finite, nothing
+    changes. `vit-group-updates` makes one of all that agree, whose gradient is
+    a `kernel.concat` in the order of `parameters`.
+
+    ```mlir
+    kernel.update adamw [#kernel.variable<@fc1.weight, layer = 3>]
+        states [[#kernel.variable<@exp_avg.fc1.weight, layer = 3>], [#kernel.variable<@exp_avg_sq.fc1.weight, layer = 3>]]
+        gradient(%g : tensor<768x192xf32>) guard(%loss : tensor<f32>) times(%clip : tensor<f32>)
+        learning_rate(%lr : tensor<f32>) step(%step : tensor<i32>)
+        beta1 0.9 beta2 0.999 epsilon 1.0e-08 decay 5.0e-02
+    ```
+
+    Constraints:
+    - C1: there is a parameter; `states` holds, for each state of the kind (sgd
+      with momentum: 1, adam and adamw: 2, else none), as many as parameters.
+    - C2: there is a gradient but for `zero`; a learning rate for sgd, adam and
+      adamw; a step for adam and adamw.
+    - C3: guard, factor, learning rate and step have rank 0.
+  }];
+  let arguments = (ins Kernel_UpdateKindAttr:$kind, ArrayAttr:$parameters, OptionalAttr<ArrayAttr>:$states,
+                       Optional<Kernel_Tensor>:$gradient, Optional<Kernel_Tensor>:$guard, Optional<Kernel_Tensor>:$factor,
+                       Optional<Kernel_Tensor>:$learning_rate, Optional<AnyRankedTensor>:$step,
+                       DefaultValuedAttr<F64Attr, "0.0">:$beta1, DefaultValuedAttr<F64Attr, "0.0">:$beta2,
+                       DefaultValuedAttr<F64Attr, "0.0">:$epsilon, DefaultValuedAttr<F64Attr, "0.0">:$decay,
+                       DefaultValuedAttr<F64Attr, "0.0">:$momentum, UnitAttr:$nesterov,
+                       DefaultValuedAttr<I64Attr, "1">:$every, OptionalAttr<Kernel_TileAttr>:$tile);
+  let assemblyFormat = [{
+    $kind $parameters (`states` $states^)? (`gradient` `(` $gradient^ `:` type($gradient) `)`)?
+    (`guard` `(` $guard^ `:` type($guard) `)`)? (`times` `(` $factor^ `:` type($factor) `)`)?
+    (`learning_rate` `(` $learning_rate^ `:` type($learning_rate) `)`)? (`step` `(` $step^ `:` type($step) `)`)?
+    (`beta1` $beta1^)? (`beta2` $beta2^)? (`epsilon` $epsilon^)? (`decay` $decay^)? (`momentum` $momentum^)?
+    (`nesterov` $nesterov^)? (`every` $every^)? (`tile` `` $tile^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Products and sums
+//===----------------------------------------------------------------------===//
+
+def Kernel_WeightGradientOp : Kernel_Op<"weight_gradient", [Pure]> {
+  let summary = "dy^T x, summed over all rows, and the sum of dy's rows";
+  let description = [{
+    The gradients of a linear layer's weight [out, in] and, as the optional
+    second result, of its bias [out].
+
+    ```mlir
+    %dw, %db = kernel.weight_gradient %dy, %x : (tensor<?x65x768xf32>, tensor<?x65x192xf32>)
+        -> (tensor<768x192xf32>, tensor<768xf32>)
+    ```
+
+    Constraints:
+    - C1: both operands have the same rank, 2 or 3, and sizes but for the last.
+    - C2: the results are [dy's width, x's width] and [dy's width].
+  }];
+  let arguments = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input,
+                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
+  let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$bias);
+  let assemblyFormat = [{
+    $gradient `,` $input (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_SumOp : Kernel_PlainOp<"sum", (ins Kernel_SumKindAttr:$kind, Kernel_Tensor:$input)> {
+  let summary = "a sum in a fixed order: over tokens, the batch, all elements or groups of channels";
+  let description = [{
+    ```mlir
+    %a = kernel.sum tokens %x : (tensor<?x65x192xf32>) -> tensor<?x192xf32>
+    %b = kernel.sum batch %x : (tensor<?x65x192xf32>) -> tensor<65x192xf32>
+    ```
+
+    Constraints:
+    - C1: tokens: [batch, tokens, width] to [batch, width]; batch: [batch, ...]
+      to [...]; all: to one element; groups: [n width] to [width].
+  }];
+  let assemblyFormat = "$kind $input (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+}
+
+//===----------------------------------------------------------------------===//
+// Adjoints
+//===----------------------------------------------------------------------===//
+
+def Kernel_NormalizeBackwardOp : Kernel_Op<"normalize_backward", [Pure]> {
+  let summary = "a layer norm's gradients";
+  let description = [{
+    As `vit.layer_norm_backward`, but the gradients of scale and bias come as
+    sums over the tokens of each image, [batch, width]; a `kernel.sum` over the
+    batch (and the groups) ends them. Either both are results or none.
+
+    ```mlir
+    %dx, %ds, %db = kernel.normalize_backward %dy, %x scale(%s : tensor<192xf32>) epsilon 1.0e-06
+        : (tensor<?x65x192xf32>, tensor<?x65x192xf32>) -> (tensor<?x65x192xf32>, tensor<?x192xf32>, tensor<?x192xf32>)
+    ```
+
+    Constraints:
+    - C1: gradient, input and first result have one shape of rank 2 or 3, whose
+      width `groups` divides; the scale, where given, has that width.
+    - C2: there are one or three results; the others are [batch, width].
+  }];
+  let arguments = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input, Optional<Kernel_Tensor>:$scale,
+                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
+                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
+  let results = (outs Kernel_Tensor:$result, Variadic<Kernel_Tensor>:$sums);
+  let assemblyFormat = [{
+    $gradient `,` $input (`scale` `(` $scale^ `:` type($scale) `)`)? `epsilon` $epsilon (`groups` $groups^)?
+    (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` `(` type($gradient) `,` type($input) `)` `->`
+    `(` type($result) (`,` type($sums)^)? `)`
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_SoftmaxBackwardOp : Kernel_PlainOp<"softmax_backward", (ins Kernel_Tensor:$gradient, Kernel_Tensor:$output)> {
+  let summary = "y (dy - sum(dy y)) per row, y = the softmax";
+  let description = [{
+    Constraints:
+    - C1: all have one shape of rank 2 or 3.
+  }];
+  let assemblyFormat = "$gradient `,` $output (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Kernel_AttentionBackwardOp : Kernel_Op<"attention_backward", [Pure]> {
+  let summary = "the gradients of attention's query, key and value";
+  let description = [{
+    As `vit.attention_backward`; q, k and v are channels of their operand as in
+    `kernel.attention`. Probabilities are made again.
+
+    ```mlir
+    %dq, %dk, %dv = kernel.attention_backward %dy, %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384]
+        scale 1.25e-01 : (tensor<?x65x192xf32>, tensor<?x65x576xf32>, ...)
+        -> (tensor<?x65x192xf32>, tensor<?x65x192xf32>, tensor<?x65x192xf32>)
+    ```
+
+    Constraints:
+    - C1: operands have rank 3 and hold the channels that the offsets name; key
+      and value have the same tokens.
+    - C2: the gradient is [batch, q's tokens, heads * head_dim], the results
+      are [batch, q's (k's, k's) tokens, heads * head_dim].
+  }];
+  let arguments = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
+                       I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale,
+                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
+  let results = (outs Kernel_Tensor:$query_gradient, Kernel_Tensor:$key_gradient, Kernel_Tensor:$value_gradient);
+  let assemblyFormat = [{
+    $gradient `,` $query `,` $key `,` $value `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale
+    (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_PlaceOp : Kernel_PlainOp<"place", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+  let summary = "tokens among zeros: the adjoint of `kernel.take`";
+  let description = [{
+    Constraints:
+    - C1: the input is [batch, count, width] or [batch, width], the result
+      [batch, tokens, width], and start + count <= tokens.
+  }];
+  let assemblyFormat = "$input `at` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Kernel_SpreadOp : Kernel_PlainOp<"spread", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+  let summary = "an equal share for each token from `start` on: the adjoint of `kernel.mean`";
+  let description = [{
+    Constraints:
+    - C1: [batch, width] to [batch, tokens, width], start < tokens.
+  }];
+  let assemblyFormat = "$input `from` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Kernel_DropoutOp : Kernel_PlainOp<"dropout", (ins Kernel_Tensor:$input, AnyRankedTensor:$seed, AnyRankedTensor:$step,
+    F64Attr:$probability, I64Attr:$stream, Kernel_RandomUnitAttr:$unit)> {
+  let summary = "elements or images dropped at random, the others scaled up";
+  let description = [{
+    `vit.dropout` and `vit.drop_path` with random numbers: Philox-4x32-10 with
+    key `seed` and counter (i / 4, step + 1, stream's low word, its high word).
+    Element i has word i % 4 and is kept where
+    word >> 8 >= ceil(probability 2^24), then divided by 1 - probability; i is
+    its row-major index for `element`, the image's number for `image`.
+
+    ```mlir
+    %y = kernel.dropout %x, %seed, %step probability 0.1 stream 42 unit element
+        : (tensor<?x65x192xf32>, tensor<2xi32>, tensor<i32>) -> tensor<?x65x192xf32>
+    ```
+
+    Constraints:
+    - C1: the result has the input's shape; seed is two i32, step one of rank 0.
+    - C2: the probability lies in [0, 1).
+  }];
+  let assemblyFormat = [{
+    $input `,` $seed `,` $step `probability` $probability `stream` $stream `unit` $unit
+    (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Losses
+//===----------------------------------------------------------------------===//
+
+def Kernel_LossOp : Kernel_Op<"loss", [Pure]> {
+  let summary = "one number for a batch: `vit.cross_entropy`, `vit.mse`, `vit.accuracy`";
+  let description = [{
+    A label outside of [0, classes) makes the cross-entropy NaN, and is never
+    right.
+
+    ```mlir
+    %l = kernel.loss cross_entropy %logits, %labels smoothing 0.1 : (tensor<?x10xf32>, tensor<?xi32>) -> tensor<f32>
+    %n = kernel.loss accuracy %logits, %labels : (tensor<?x10xf32>, tensor<?xi32>) -> tensor<i32>
+    ```
+
+    Constraints:
+    - C1: the input is [batch, classes]; targets are i32 [batch], or f32 with
+      the input's shape (always, for mse).
+    - C2: the result has rank 0: i32 for accuracy, else f32.
+  }];
+  let arguments = (ins Kernel_LossKindAttr:$kind, Kernel_Tensor:$input, AnyRankedTensor:$targets,
+                       DefaultValuedAttr<F64Attr, "0.0">:$smoothing,
+                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $kind $input `,` $targets (`smoothing` $smoothing^)? (`tile` `` $tile^)? (`slot` $slot^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_LossBackwardOp : Kernel_Op<"loss_backward", [Pure]> {
+  let summary = "the gradient of a loss's input";
+  let description = [{
+    ```mlir
+    %d = kernel.loss_backward cross_entropy %one, %logits, %labels
+        : (tensor<f32>, tensor<?x10xf32>, tensor<?xi32>) -> tensor<?x10xf32>
+    ```
+
+    Constraints:
+    - C1: the gradient has rank 0; the input is [batch, classes]; targets are
+      i32 [batch], or f32 with the input's shape (always, for mse).
+    - C2: the result has the input's shape; the kind is not accuracy.
+  }];
+  let arguments = (ins Kernel_LossKindAttr:$kind, Kernel_Tensor:$gradient, Kernel_Tensor:$input, AnyRankedTensor:$targets,
+                       DefaultValuedAttr<F64Attr, "0.0">:$smoothing,
+                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = [{
+    $kind $gradient `,` $input `,` $targets (`smoothing` $smoothing^)? (`tile` `` $tile^)? (`slot` $slot^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // KERNEL_TRAINING_OPS_TD

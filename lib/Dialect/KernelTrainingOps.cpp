@@ -1,0 +1,364 @@
+//===- KernelTrainingOps.cpp - Verifiers of the training kernels ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Kernel.h"
+
+using namespace mlir;
+using namespace mlir::vit::kernel;
+
+static RankedTensorType tensorOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+static bool isScalar(Type type) {
+  return cast<RankedTensorType>(type).getRank() == 0;
+}
+
+/// Elements, each value's rounded up to what it occupies in a concat.
+static int64_t occupied(RankedTensorType type) {
+  constexpr int64_t unit = 16;
+  return (type.getNumElements() + unit - 1) / unit * unit;
+}
+
+//===----------------------------------------------------------------------===//
+// Variables
+//===----------------------------------------------------------------------===//
+
+LogicalResult VariableAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   FlatSymbolRefAttr, int64_t layer) {
+  if (layer < -1)
+    return emitError() << "C1: layer " << layer << " cannot be";
+  return success();
+}
+
+LogicalResult PlacedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 FlatSymbolRefAttr, int64_t layer,
+                                 int64_t offset) {
+  constexpr int64_t alignment = 64;
+  if (layer < -1 || offset < 0 || offset % alignment != 0)
+    return emitError() << "C1: layer " << layer << " at byte " << offset
+                       << " cannot be; offsets are multiples of 64";
+  return success();
+}
+
+LogicalResult ArenaAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                StringAttr, int64_t bytes,
+                                ArrayRef<PlacedAttr>) {
+  if (bytes < 0)
+    return emitError() << "C1: bytes are not negative, but " << bytes;
+  return success();
+}
+
+LogicalResult ArenaOp::verify() {
+  constexpr int64_t unit = 16;
+  RankedTensorType type = tensorOf(getResult());
+  int64_t at = getAt();
+  if (at < 0 || at % unit != 0 || type.getRank() != 1 || !type.hasStaticShape())
+    return emitOpError("C1: ")
+           << type << " at element " << at << " is no range of an arena";
+  return success();
+}
+
+LogicalResult PackOp::verify() {
+  RankedTensorType result = tensorOf(getResult());
+  if (getSources().empty() || result.getRank() < 1 || !result.hasStaticShape())
+    return emitOpError("C1: there must be at least one source and a result of "
+                       "known size");
+  int64_t rows = 0;
+  for (Value value : getSources()) {
+    RankedTensorType source = tensorOf(value);
+    if (!source.hasStaticShape())
+      return emitOpError("C1: source ") << source << " has no known size";
+    if (getSources().size() == 1) {
+      if (source.getNumElements() == result.getNumElements() ||
+          source.getNumElements() == 1)
+        return success();
+      return emitOpError("C1: the source ")
+             << source << " must have the result's " << result.getNumElements()
+             << " elements, or one";
+    }
+    if (source.getRank() != result.getRank() ||
+        source.getShape().drop_front() != result.getShape().drop_front())
+      return emitOpError("C1: source ")
+             << source << " must agree with " << result
+             << " in all but the first dimension";
+    rows += source.getDimSize(0);
+  }
+  if (rows != result.getDimSize(0))
+    return emitOpError("C1: the sources have ")
+           << rows << " rows, the result " << result.getDimSize(0);
+  return success();
+}
+
+LogicalResult ConcatOp::verify() {
+  int64_t elements = 0;
+  for (Value value : getGradients()) {
+    if (!tensorOf(value).hasStaticShape())
+      return emitOpError("C1: operand ")
+             << value.getType() << " has no known size";
+    elements += occupied(tensorOf(value));
+  }
+  RankedTensorType result = tensorOf(getResult());
+  if (result.getShape() != ArrayRef<int64_t>({elements}))
+    return emitOpError("C1: the operands take ")
+           << elements << " elements, the result is " << result;
+  return success();
+}
+
+LogicalResult NormOp::verify() {
+  for (Value value : getGradients())
+    if (!tensorOf(value).hasStaticShape())
+      return emitOpError("C1: operand ")
+             << value.getType() << " has no known size";
+  RankedTensorType partial = tensorOf(getPartial());
+  if (getGradients().empty() || !isScalar(getResult().getType()) ||
+      partial.getRank() != 1 || !partial.hasStaticShape())
+    return emitOpError("C1: operands of known size make a number and partial "
+                       "sums, but the results are ")
+           << getResult().getType() << " and " << partial;
+  if (!(getMaxNorm().convertToDouble() > 0.0))
+    return emitOpError("C2: max_norm must be positive");
+  return success();
+}
+
+LogicalResult UpdateOp::verify() {
+  UpdateKind kind = getKind();
+  size_t wanted = 0;
+  if (kind == UpdateKind::adam || kind == UpdateKind::adamw)
+    wanted = 2;
+  else if (kind == UpdateKind::sgd && !getMomentum().isZero())
+    wanted = 1;
+  auto areVariables = [&](Attribute list, size_t count) {
+    auto array = dyn_cast<ArrayAttr>(list);
+    return array && array.size() == count &&
+           llvm::all_of(array, llvm::IsaPred<VariableAttr>);
+  };
+  ArrayAttr states = getStatesAttr();
+  size_t count = getParameters().size();
+  if (count == 0 || !areVariables(getParameters(), count) ||
+      (states ? states.size() : 0) != wanted ||
+      (states && !llvm::all_of(states, [&](Attribute list) {
+         return areVariables(list, count);
+       })))
+    return emitOpError("C1: ")
+           << stringifyUpdateKind(kind) << " of " << count << " parameters has "
+           << wanted << " lists of as many states";
+  bool isZero = kind == UpdateKind::zero;
+  bool isAssign = isZero || kind == UpdateKind::assign;
+  bool isAdam = kind == UpdateKind::adam || kind == UpdateKind::adamw;
+  if (isZero == !!getGradient() || isAssign == !!getLearningRate() ||
+      isAdam != !!getStep())
+    return emitOpError("C2: all but zero have a gradient, sgd, adam and adamw "
+                       "a learning rate, adam and adamw a step");
+  for (Value value : {getGuard(), getFactor(), getLearningRate(), getStep()})
+    if (value && !isScalar(value.getType()))
+      return emitOpError("C3: ") << value.getType() << " must have rank 0";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Products and sums
+//===----------------------------------------------------------------------===//
+
+LogicalResult WeightGradientOp::verify() {
+  RankedTensorType gradient = tensorOf(getGradient()),
+                   input = tensorOf(getInput()), result = tensorOf(getResult());
+  if (gradient.getRank() < 2 || gradient.getRank() > 3 ||
+      gradient.getRank() != input.getRank() ||
+      gradient.getShape().drop_back() != input.getShape().drop_back())
+    return emitOpError("C1: ")
+           << gradient << " and " << input << " are not of the same rows";
+  int64_t out = gradient.getShape().back(), in = input.getShape().back();
+  if (result.getShape() != ArrayRef<int64_t>({out, in}) ||
+      (getBias() && tensorOf(getBias()).getShape() != ArrayRef<int64_t>({out})))
+    return emitOpError("C2: the results must be [")
+           << out << ", " << in << "] and [" << out << "], not " << result;
+  return success();
+}
+
+LogicalResult SumOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  ArrayRef<int64_t> from = input.getShape(), to = result.getShape();
+  bool good = false;
+  switch (getKind()) {
+  case SumKind::tokens:
+    good = from.size() == 3 && to == ArrayRef<int64_t>({from[0], from[2]});
+    break;
+  case SumKind::batch:
+    good = from.size() >= 2 && to == from.drop_front();
+    break;
+  case SumKind::all:
+    good = result.hasStaticShape() && result.getNumElements() == 1;
+    break;
+  case SumKind::groups:
+    good =
+        from.size() == 1 && to.size() == 1 && to[0] > 0 && from[0] % to[0] == 0;
+    break;
+  }
+  if (!good)
+    return emitOpError("C1: ")
+           << stringifySumKind(getKind()) << " does not make " << result
+           << " of " << input;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Adjoints
+//===----------------------------------------------------------------------===//
+
+LogicalResult NormalizeBackwardOp::verify() {
+  RankedTensorType input = tensorOf(getInput());
+  ArrayRef<int64_t> shape = input.getShape();
+  int64_t groups = getGroups();
+  if (shape.size() < 2 || shape.size() > 3 ||
+      tensorOf(getGradient()).getShape() != shape ||
+      tensorOf(getResult()).getShape() != shape || groups < 1 ||
+      shape.back() % groups != 0 ||
+      (getScale() && tensorOf(getScale()).getShape() != shape.take_back()))
+    return emitOpError("C1: gradient, input and first result must have one "
+                       "shape whose width the groups divide and the scale "
+                       "has, but the input is ")
+           << input;
+  bool good = getSums().empty() || getSums().size() == 2;
+  for (Value sum : getSums())
+    good &= tensorOf(sum).getShape() ==
+            ArrayRef<int64_t>({shape.front(), shape.back()});
+  if (!good)
+    return emitOpError("C2: one result or three, the others [batch, ")
+           << shape.back() << "]";
+  return success();
+}
+
+LogicalResult SoftmaxBackwardOp::verify() {
+  RankedTensorType result = tensorOf(getResult());
+  if (result.getRank() < 2 || result.getRank() > 3 ||
+      tensorOf(getGradient()).getShape() != result.getShape() ||
+      tensorOf(getOutput()).getShape() != result.getShape())
+    return emitOpError("C1: gradient, output and result must have one shape of "
+                       "rank 2 or 3, but the result is ")
+           << result;
+  return success();
+}
+
+LogicalResult AttentionBackwardOp::verify() {
+  int64_t heads = getHeads(), size = getHeadDim();
+  constexpr int64_t limit = 1 << 20;
+  if (heads < 1 || size < 1 || heads > limit || size > limit ||
+      getOffsets().size() != 3)
+    return emitOpError(
+        "C1: heads and head_dim must be positive and offsets three numbers");
+  Value operands[] = {getQuery(), getKey(), getValue()};
+  for (auto [operand, offset] : llvm::zip(operands, getOffsets())) {
+    RankedTensorType type = tensorOf(operand);
+    if (type.getRank() != 3 || offset < 0 ||
+        heads * size > type.getDimSize(2) - offset)
+      return emitOpError("C1: ")
+             << heads << " heads of " << size << " channels from " << offset
+             << " on do not lie in " << type;
+  }
+  RankedTensorType query = tensorOf(getQuery()), key = tensorOf(getKey());
+  if (key.getDimSize(1) != tensorOf(getValue()).getDimSize(1))
+    return emitOpError("C1: key and value must have the same tokens");
+  SmallVector<int64_t> like = {query.getDimSize(0), query.getDimSize(1),
+                               heads * size};
+  SmallVector<int64_t> likeKey = {query.getDimSize(0), key.getDimSize(1),
+                                  heads * size};
+  if (tensorOf(getGradient()).getShape() != ArrayRef(like) ||
+      tensorOf(getQueryGradient()).getShape() != ArrayRef(like) ||
+      tensorOf(getKeyGradient()).getShape() != ArrayRef(likeKey) ||
+      tensorOf(getValueGradient()).getShape() != ArrayRef(likeKey))
+    return emitOpError("C2: gradient and results must be [batch, tokens, ")
+           << heads * size << "], but the gradient is "
+           << getGradient().getType();
+  return success();
+}
+
+LogicalResult PlaceOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  int64_t start = getStart();
+  int64_t count = input.getRank() == 3 ? input.getDimSize(1) : 1;
+  if (result.getRank() != 3 || input.getRank() < 2 || input.getRank() > 3 ||
+      input.getDimSize(0) != result.getDimSize(0) ||
+      input.getShape().back() != result.getDimSize(2) || start < 0 ||
+      count > result.getDimSize(1) - start)
+    return emitOpError("C1: ")
+           << input << " at token " << start << " does not lie in " << result;
+  return success();
+}
+
+LogicalResult SpreadOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  int64_t start = getStart();
+  if (input.getRank() != 2 || result.getRank() != 3 ||
+      input.getDimSize(0) != result.getDimSize(0) ||
+      input.getDimSize(1) != result.getDimSize(2) || start < 0 ||
+      start >= result.getDimSize(1))
+    return emitOpError("C1: ") << input << " is not spread to " << result
+                               << " from token " << start;
+  return success();
+}
+
+LogicalResult DropoutOp::verify() {
+  RankedTensorType seed = tensorOf(getSeed()), step = tensorOf(getStep());
+  if (tensorOf(getInput()).getShape() != tensorOf(getResult()).getShape() ||
+      seed.getShape() != ArrayRef<int64_t>({2}) || step.getRank() != 0 ||
+      !seed.getElementType().isInteger(32) ||
+      !step.getElementType().isInteger(32))
+    return emitOpError("C1: the result has the input's shape, the seed is two "
+                       "i32 and the step one, but they are ")
+           << seed << " and " << step;
+  double probability = getProbability().convertToDouble();
+  if (!(probability >= 0.0 && probability < 1.0))
+    return emitOpError("C2: the probability must lie in [0, 1)");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Losses
+//===----------------------------------------------------------------------===//
+
+/// C1 of both.
+static LogicalResult verifyTargets(Operation *op, LossKind kind, Value input,
+                                   Value targets) {
+  RankedTensorType from = tensorOf(input), type = tensorOf(targets);
+  bool isSoft = type.getShape() == from.getShape() &&
+                type.getElementType() == from.getElementType();
+  bool isHard = kind != LossKind::mse &&
+                type.getShape() == from.getShape().take_front() &&
+                type.getElementType().isInteger(32);
+  if (from.getRank() != 2 || from.isDynamicDim(1) || (!isSoft && !isHard))
+    return op->emitOpError("C1: the input must be [batch, classes] and the "
+                           "targets i32 [batch] or like it, but they are ")
+           << from << " and " << type;
+  return success();
+}
+
+LogicalResult LossOp::verify() {
+  if (failed(verifyTargets(*this, getKind(), getInput(), getTargets())))
+    return failure();
+  RankedTensorType result = tensorOf(getResult());
+  bool isCount = getKind() == LossKind::accuracy;
+  if (result.getRank() != 0 || (isCount ? !result.getElementType().isInteger(32)
+                                        : !result.getElementType().isF32()))
+    return emitOpError("C2: the result must be one ")
+           << (isCount ? "i32" : "f32") << ", not " << result;
+  return success();
+}
+
+LogicalResult LossBackwardOp::verify() {
+  if (!isScalar(getGradient().getType()))
+    return emitOpError("C1: the gradient must have rank 0, not be ")
+           << getGradient().getType();
+  if (failed(verifyTargets(*this, getKind(), getInput(), getTargets())))
+    return failure();
+  if (tensorOf(getResult()).getShape() != tensorOf(getInput()).getShape() ||
+      getKind() == LossKind::accuracy)
+    return emitOpError("C2: the result must have the input's shape, and the "
+                       "loss a gradient, but it is ")
+           << getResult().getType();
+  return success();
+}
