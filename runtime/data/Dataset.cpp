@@ -7,6 +7,8 @@
 
 #include "Dataset.h"
 
+#include "Augment.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -114,25 +116,6 @@ static Split parseSplit(const char *name) {
 // C API
 //===----------------------------------------------------------------------===//
 
-struct vit_dataset {
-  std::unique_ptr<Dataset> data;
-  int64_t first, count;
-  bool orient;
-
-  /// The index in the data of index `i` of the chosen range.
-  int64_t at(int64_t i) const {
-    if (i < 0 || i >= count)
-      invalid("there is no picture " + std::to_string(i) + ": there are " +
-              std::to_string(count));
-    return first + i;
-  }
-  Picture load(int64_t i, bool orientAnyway = false) const {
-    Picture picture = data->load(at(i));
-    return orient || orientAnyway ? applyOrientation(std::move(picture))
-                                  : std::move(picture);
-  }
-};
-
 extern "C" vit_status vit_dataset_open(const char *path,
                                        const vit_dataset_options *options,
                                        vit_dataset **out_dataset,
@@ -214,6 +197,19 @@ extern "C" size_t vit_dataset_item_name(const vit_dataset *dataset,
   }
 }
 
+void vit_dataset::finish(const Picture &picture, int64_t i,
+                         const vit_preprocessing &preprocessing,
+                         const vit_augmentation *augmentation, int64_t epoch,
+                         float *out) const {
+  vit_image view{picture.width, picture.height, picture.channels,
+                 picture.pixels.get()};
+  try {
+    augment(view, preprocessing, augmentation, epoch, i, out);
+  } catch (const Failure &failure) {
+    fail(failure.status, data->nameOf(at(i)) + ": " + failure.message);
+  }
+}
+
 extern "C" vit_status
 vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
                        const vit_preprocessing *preprocessing, float *out,
@@ -228,14 +224,8 @@ vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
     for (int64_t i = 0; i < count; ++i) {
       int64_t index = dataset->at(first + i);
       Picture picture = dataset->load(first + i, p.apply_exif_orientation != 0);
-      vit_image view{picture.width, picture.height, picture.channels,
-                     picture.pixels.get()};
-      try {
-        preprocess(view, p, out + size_t(i) * elements);
-      } catch (const Failure &failure) {
-        fail(failure.status,
-             dataset->data->nameOf(index) + ": " + failure.message);
-      }
+      dataset->finish(picture, first + i, p, nullptr, 0,
+                      out + size_t(i) * elements);
       if (out_labels)
         out_labels[i] = dataset->data->label(index);
     }

@@ -93,4 +93,30 @@ IdxFile parseIdx(Bytes file);
 
 } // namespace vit::data
 
+/// An open data set: a range of what its format makes of the folder.
+struct vit_dataset {
+  std::unique_ptr<vit::data::Dataset> data;
+  int64_t first, count;
+  bool orient;
+
+  /// The index in the data of index `i` of the chosen range.
+  int64_t at(int64_t i) const {
+    if (i < 0 || i >= count)
+      vit::data::invalid("there is no picture " + std::to_string(i) +
+                         ": there are " + std::to_string(count));
+    return first + i;
+  }
+  vit::data::Picture load(int64_t i, bool orientAnyway = false) const {
+    vit::data::Picture picture = data->load(at(i));
+    return orient || orientAnyway
+               ? vit::data::applyOrientation(std::move(picture))
+               : std::move(picture);
+  }
+  /// Makes the tensor of picture `i`; what is wrong with it names its file.
+  void finish(const vit::data::Picture &picture, int64_t i,
+              const vit_preprocessing &preprocessing,
+              const vit_augmentation *augmentation, int64_t epoch,
+              float *out) const;
+};
+
 #endif // VIT_DATA_DATASET_H

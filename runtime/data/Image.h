@@ -60,9 +60,17 @@ Picture resize(const vit_image &image, int32_t width, int32_t height,
 /// Fails where a caller's vit_image cannot be.
 void checkImage(const vit_image *image);
 
+/// Where on the finished picture (resized, its middle cut out) the tensor is
+/// taken from: moved `down` and to the `right`, what lies beyond its edges being
+/// zeros as torchvision's Pad has them, and then turned left for right.
+struct Placement {
+  int32_t down = 0, right = 0;
+  bool mirrored = false;
+};
+
 /// vit_image_preprocess with failures thrown.
 void preprocess(const vit_image &image, const vit_preprocessing &preprocessing,
-                float *out);
+                float *out, const Placement &placement = {});
 /// Fails where the fields cannot be.
 void checkPreprocessing(const vit_preprocessing *preprocessing);
 

@@ -100,7 +100,7 @@ static void fillTable(float *table, const vit_preprocessing &p, int32_t c) {
 }
 
 void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
-                           float *out) {
+                           float *out, const Placement &placement) {
   vit_image current = image;
   Picture converted, resized;
   auto view = [](const Picture &picture) {
@@ -132,15 +132,19 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
     float table[256];
     fillTable(table, p, c);
     for (int32_t y = 0; y < p.height; ++y) {
-      int32_t fromY = y + top;
+      int32_t placedY = y + placement.down, fromY = placedY + top;
       const uint8_t *row = nullptr;
-      if (fromY >= 0 && fromY < current.height)
+      if (placedY >= 0 && placedY < p.height && fromY >= 0 &&
+          fromY < current.height)
         // checkImage and allocate() see to it that there are pixels.
         // NOLINTNEXTLINE(clang-analyzer-core.NullPointerArithm)
         row = current.pixels + size_t(fromY) * rowBytes;
       for (int32_t x = 0; x < p.width; ++x) {
-        int32_t fromX = x + left;
-        bool inside = row && fromX >= 0 && fromX < current.width;
+        int32_t placedX =
+            (placement.mirrored ? p.width - 1 - x : x) + placement.right;
+        int32_t fromX = placedX + left;
+        bool inside = row && placedX >= 0 && placedX < p.width && fromX >= 0 &&
+                      fromX < current.width;
         *out++ = table[inside ? row[size_t(fromX) * channels + size_t(c)] : 0];
       }
     }

@@ -312,6 +312,95 @@ vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
                        const vit_preprocessing *preprocessing, float *out,
                        int32_t *out_labels, vit_error *error);
 
+//===----------------------------------------------------------------------===//
+// Training batches
+//===----------------------------------------------------------------------===//
+
+/// Random changes to training pictures, in this order:
+///   crop_padding      torchvision.transforms.RandomCrop(size, padding): the
+///                     preprocessed picture gets so many black pixels on each
+///                     side, and height x width are cut out anywhere
+///   flip              RandomHorizontalFlip(0.5): one picture in two mirrored
+///   (scale, mean, std, as preprocessing says)
+///   erase             RandomErasing(p = erase, scale = (0.02, 0.33), ratio =
+///                     (0.3, 3.3), value = 0): a rectangle of random area and
+///                     shape becomes zero, i.e. the mean
+/// Every decision depends on the seed, the epoch and the picture's index alone.
+typedef struct vit_augmentation {
+  size_t struct_size;   ///< sizeof(vit_augmentation)
+  int32_t crop_padding; ///< Pixels; 0: no crop
+  int32_t flip;         ///< Non-zero: flip
+  float erase;          ///< Probability, 0 to 1
+  uint64_t seed;
+} vit_augmentation;
+
+/// As vit_dataset_read_batch, for `count` pictures at any `indices`, changed as
+/// `augmentation` says (NULL: not) for epoch `epoch`.
+VIT_API vit_status
+vit_dataset_read_examples(const vit_dataset *dataset, const int64_t *indices,
+                          int64_t count, const vit_preprocessing *preprocessing,
+                          const vit_augmentation *augmentation, int64_t epoch,
+                          float *out, int32_t *out_labels, vit_error *error);
+
+/// The numbers 0 .. count - 1 in the order of epoch `epoch`: a permutation that
+/// depends on seed and epoch alone (Fisher and Yates, Knuth's algorithm P).
+/// Errors: VIT_INVALID_ARGUMENT where count is not in [1, 2^31).
+VIT_API vit_status vit_data_shuffle(uint64_t seed, int64_t epoch, int64_t count,
+                                    int64_t *out, vit_error *error);
+
+/// Reads batches ahead of their use, in threads of its own. What it gives does
+/// not depend on how many there are. One caller at a time.
+typedef struct vit_loader vit_loader;
+
+/// Zero after struct_size, preprocessing and batch: every zero is a default.
+typedef struct vit_loader_options {
+  size_t struct_size;                     ///< sizeof(vit_loader_options)
+  const vit_preprocessing *preprocessing; ///< Copied.
+  int64_t batch; ///< Pictures in each; the last of an epoch may have fewer.
+  const vit_augmentation *augmentation; ///< NULL: none. Copied.
+  uint64_t seed;                        ///< Of the order (vit_data_shuffle).
+  /// Pictures in order: order_epochs x order_count indices. NULL: the order of
+  /// each epoch is drawn from `seed`. Copied.
+  const int32_t *order;
+  int64_t order_epochs, order_count;
+  int64_t limit; ///< Without an order of its own: only so many pictures, evenly
+                 ///< spread over the data set; 0: all.
+  int64_t first_batch; ///< To begin with, counted from 0 over all epochs: how a
+                       ///< stopped run goes on.
+  int32_t skip_unreadable; ///< Non-zero: a picture that cannot be read is left
+                           ///< out of its batch; else it is an error.
+  int32_t threads;         ///< That read; 0: 1.
+} vit_loader_options;
+
+/// The data set must outlive the loader.
+/// Errors: VIT_INVALID_ARGUMENT (an index out of range, ...),
+/// VIT_OUT_OF_MEMORY.
+VIT_API vit_status vit_loader_create(const vit_dataset *dataset,
+                                     const vit_loader_options *options,
+                                     vit_loader **out_loader, vit_error *error);
+VIT_API void vit_loader_release(vit_loader *loader);
+
+/// One batch. Its memory is the loader's, until the next call.
+typedef struct vit_batch {
+  vit_tensor images; ///< f32 [count, channels, height, width]
+  vit_tensor labels; ///< i32 [count]
+  int64_t epoch;     ///< From 0.
+  int64_t index;     ///< Of the batch in its epoch, from 0.
+  int64_t
+      skipped; ///< Pictures left out of it; count may be 0 where it was all.
+} vit_batch;
+
+VIT_API int64_t vit_loader_batches_per_epoch(const vit_loader *loader);
+/// Waits for the next batch. A failed loader fails again.
+/// Errors: those of vit_dataset_read_batch, with the picture named;
+/// VIT_NOT_FOUND behind the last epoch of an order that was given.
+VIT_API vit_status vit_loader_next(vit_loader *loader, vit_batch *out_batch,
+                                   vit_error *error);
+/// Why picture `i` of those that the batch left out could not be read, its
+/// file's name included; NULL where there is none. Until the next call of
+/// vit_loader_next.
+VIT_API const char *vit_loader_skipped(const vit_loader *loader, int64_t i);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,29 @@
+//===- Augment.h - Random changes to training pictures ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_DATA_AUGMENT_H
+#define VIT_DATA_AUGMENT_H
+
+#include "Image.h"
+
+namespace vit::data {
+
+/// Fails where the fields cannot be.
+void checkAugmentation(const vit_augmentation *augmentation);
+
+/// Preprocesses one picture and changes it at random: crop and mirror image on
+/// its pixels, erasure on the tensor. `augmentation` may be NULL.
+void augment(const vit_image &image, const vit_preprocessing &preprocessing,
+             const vit_augmentation *augmentation, int64_t epoch, int64_t index,
+             float *out);
+
+/// vit_data_shuffle with valid arguments.
+void shuffle(uint64_t seed, int64_t epoch, int64_t count, int64_t *out);
+
+} // namespace vit::data
+
+#endif // VIT_DATA_AUGMENT_H
