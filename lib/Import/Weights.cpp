@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "vit/Import/Weights.h"
+#include "vit/Import/StoredNames.h"
 
 #include "initializer.h"
 
@@ -74,40 +75,11 @@ Weights::~Weights() { vit_weights_release(weights); }
 // Names
 //===----------------------------------------------------------------------===//
 
-/// The name that transformers 5 gives inside to what it stores as `name`:
-/// vit.encoder.layer.0.attention.attention.query.weight is
-/// vit.layers.0.attention.q_proj.weight there.
-static std::string makeInternalName(std::string name) {
-  static constexpr std::pair<StringLiteral, StringLiteral> renamed[] = {
-      {"encoder.layer.", "layers."},
-      {"attention.attention.query", "attention.q_proj"},
-      {"attention.attention.key", "attention.k_proj"},
-      {"attention.attention.value", "attention.v_proj"},
-      {"attention.output.dense", "attention.o_proj"},
-      {"intermediate.dense", "mlp.fc1"},
-      {"output.dense", "mlp.fc2"}};
-  for (auto [stored, internal] : renamed) {
-    size_t at = name.find(stored);
-    if (at != std::string::npos)
-      name.replace(at, stored.size(), internal);
-  }
-  return name;
-}
-
 int64_t Weights::find(StringRef name) const {
-  SmallVector<std::string> bases{name.str()};
-  // A model with a head keeps the headless one under a prefix.
-  StringRef rest = name;
-  if (rest.consume_front("vit.") || rest.consume_front("deit."))
-    bases.push_back(rest.str());
-  else if (name.starts_with("embeddings.") || name.starts_with("encoder.") ||
-           name.starts_with("layernorm.") || name.starts_with("pooler."))
-    bases.insert(bases.end(), {("vit." + name).str(), ("deit." + name).str()});
-  for (const std::string &base : bases)
-    for (const std::string &candidate : {base, makeInternalName(base)})
-      if (int64_t index = vit_weights_find(weights, candidate.c_str());
-          index >= 0)
-        return index;
+  for (const std::string &candidate : listStoredNames(name.str()))
+    if (int64_t index = vit_weights_find(weights, candidate.c_str());
+        index >= 0)
+      return index;
   return -1;
 }
 

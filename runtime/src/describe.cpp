@@ -135,14 +135,17 @@ static void writeParameters(Text &json, const schema::Module &root) {
     writeDims(json, *p.dims());
     json.field("source", schema::EnumNameSource(p.source()));
     json.field("stored_name", p.stored_name()->c_str());
+    json.beginArray("stored_dims");
+    for (int64_t dim : *p.stored_dims())
+      json.item(dim);
+    json.endArray();
+    json.field("stored_begin", int64_t(p.stored_begin()));
+    json.field("stored_end", int64_t(p.stored_end()));
     if (p.source() == schema::Source::Inline ||
         p.source() == schema::Source::File)
       json.field("dtype", schema::EnumNameDType(p.dtype()));
-    if (p.source() == schema::Source::File) {
+    if (p.source() == schema::Source::File)
       json.field("file", root.files()->Get(p.file())->path()->c_str());
-      json.field("stored_begin", int64_t(p.stored_begin()));
-      json.field("stored_end", int64_t(p.stored_end()));
-    }
     if (p.source() == schema::Source::Init) {
       json.field("distribution",
                  schema::EnumNameDistribution(p.distribution()));

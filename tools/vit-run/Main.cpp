@@ -31,8 +31,10 @@ int fail(std::string message) {
 } // namespace
 
 int main(int argc, char **argv) {
-  // Output into a closed pipe is an error of write, not a silent death.
+  // Output into a closed pipe, or beyond a limit on the size of files, is an
+  // error of write, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app("Runs Vision Transformers: compiled modules, texts and "
                "checkpoint folders",
                "vit-run");

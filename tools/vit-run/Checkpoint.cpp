@@ -1,0 +1,411 @@
+//===- Checkpoint.cpp - A training run, saved and taken up again ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Checkpoint.h"
+
+#include "CheckpointFolder.h"
+#include "StoredTensors.h"
+
+#include <cstring>
+#include <filesystem>
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+namespace vit::tools {
+
+/// The key of state.safetensors' metadata that holds a TrainingState.
+static constexpr const char *kStateKey = "vit.training";
+
+//===----------------------------------------------------------------------===//
+// The state as text
+//===----------------------------------------------------------------------===//
+
+// JSON keeps a double bit by bit: it is written with as many digits as that
+// takes.
+static Json toJson(const TrainingState &state) {
+  return {{"steps", state.steps},
+          {"batches", state.batches},
+          {"best_accuracy", state.bestAccuracy},
+          {"best_epoch", state.bestEpoch},
+          {"epoch_loss", state.epochLoss},
+          {"epoch_images", state.epochImages},
+          {"epoch_correct", state.epochCorrect},
+          {"seconds", state.seconds},
+          {"options", state.options}};
+}
+
+static TrainingState fromJson(const Json &json) {
+  TrainingState state;
+  state.steps = json.at("steps");
+  state.batches = json.at("batches");
+  state.bestAccuracy = json.at("best_accuracy");
+  state.bestEpoch = json.at("best_epoch");
+  state.epochLoss = json.at("epoch_loss");
+  state.epochImages = json.at("epoch_images");
+  state.epochCorrect = json.at("epoch_correct");
+  state.seconds = json.at("seconds");
+  state.options = json.at("options");
+  return state;
+}
+
+std::string describeDifference(const Json &was, const Json &is) {
+  std::vector<std::string> differences;
+  auto text = [](const Json &object, const std::string &key) {
+    if (!object.contains(key))
+      return std::string("not given");
+    const Json &value = object[key];
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  auto compare = [&](const std::string &key) {
+    std::string before = text(was, key), now = text(is, key);
+    if (before != now)
+      differences.push_back(key + " was " + before + " and is " + now);
+  };
+  for (const auto &[key, value] : was.items())
+    compare(key);
+  for (const auto &[key, value] : is.items())
+    if (!was.contains(key))
+      compare(key);
+  return join(differences, "; ");
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The states of `parameters`, with memory for their values.
+struct States {
+  explicit States(const vit_parameters *parameters) {
+    vit_error error;
+    infos.resize(vit_parameters_state_count(parameters));
+    for (size_t i = 0; i < infos.size(); ++i) {
+      check(vit_parameters_state_info(parameters, static_cast<int32_t>(i),
+                                      &infos[i], &error),
+            error);
+      Tensor tensor;
+      tensor.name = infos[i].name;
+      tensor.allocate(infos[i].dtype,
+                      {infos[i].dims, infos[i].dims + infos[i].rank});
+      tensors.push_back(std::move(tensor));
+    }
+  }
+
+  std::vector<vit_binding_info> infos;
+  std::vector<Tensor> tensors;
+};
+
+/// What keeps the tensors of a file from being those that are asked for.
+struct Differences {
+  std::vector<std::string> missing, misshapen, unknown;
+
+  std::string text() const {
+    std::vector<std::string> parts;
+    if (!misshapen.empty())
+      parts.push_back(listText(misshapen));
+    if (!missing.empty())
+      parts.push_back("it lacks " + listText(missing));
+    if (!unknown.empty())
+      parts.push_back("this model has no " + listText(unknown));
+    return join(parts, "; ");
+  }
+};
+
+} // namespace
+
+static void writeTensors(const std::string &path,
+                         const std::vector<vit_tensor> &tensors,
+                         const std::vector<const char *> &metadata) {
+  vit_error error;
+  check(vit_weights_write(path.c_str(), tensors.data(),
+                          static_cast<int64_t>(tensors.size()), metadata.data(),
+                          static_cast<int32_t>(metadata.size() / 2), &error),
+        error);
+}
+
+static void writeWeights(const std::string &path, Model &model,
+                         const std::string &steps) {
+  std::vector<Tensor> values;
+  for (const StoredTensor &stored : storedTensors(model.module())) {
+    Tensor tensor;
+    tensor.name = stored.name;
+    tensor.allocate(VIT_F32, stored.shape);
+    readStored(stored, model.parameters(), tensor.floats());
+    values.push_back(std::move(tensor));
+  }
+  std::vector<vit_tensor> tensors;
+  for (const Tensor &tensor : values)
+    tensors.push_back(tensor.view());
+  // transformers reads no file that does not say "format".
+  writeTensors(path, tensors, {"format", "pt", "vit.steps", steps.c_str()});
+}
+
+static void writeState(const std::string &path, Model &model,
+                       const TrainingState &state) {
+  States states(model.parameters());
+  std::vector<vit_tensor> tensors;
+  vit_error error;
+  for (Tensor &tensor : states.tensors) {
+    check(vit_parameters_state_read(model.parameters(), tensor.name.c_str(),
+                                    tensor.data.data(), tensor.data.size(),
+                                    &error),
+          error);
+    tensors.push_back(tensor.view());
+  }
+  std::string text =
+      toJson(state).dump(-1, ' ', false, Json::error_handler_t::replace);
+  writeTensors(path, tensors, {kStateKey, text.c_str()});
+}
+
+//===----------------------------------------------------------------------===//
+// The model's description
+//===----------------------------------------------------------------------===//
+
+/// The field of preprocessor_config.json of transformers' ViTImageProcessor.
+static Json describePreprocessing(const vit_preprocessing &p) {
+  auto perChannel = [&](const float *values) {
+    Json list = Json::array();
+    for (int32_t c = 0; c < p.channels; ++c) {
+      // The shortest decimal number that reads back as the same float.
+      char text[32];
+      for (int digits = 6; digits <= 9; ++digits) {
+        std::snprintf(text, sizeof(text), "%.*g", digits, double(values[c]));
+        if (std::strtof(text, nullptr) == values[c])
+          break;
+      }
+      list.push_back(std::strtod(text, nullptr));
+    }
+    return list;
+  };
+  auto size = [](int32_t height, int32_t width) -> Json {
+    return {{"height", height}, {"width", width}};
+  };
+  Json config = {{"image_processor_type", "ViTImageProcessor"},
+                 {"do_resize", p.resize_height > 0}};
+  if (p.resize_height > 0 && p.resize_width < 0)
+    config["size"] = {{"shortest_edge", p.resize_height}};
+  else if (p.resize_height > 0)
+    config["size"] = size(p.resize_height, p.resize_width);
+  else
+    config["size"] = size(p.height, p.width);
+  config["resample"] = p.interpolation;
+  config["do_center_crop"] = p.center_crop != 0;
+  if (p.center_crop)
+    config["crop_size"] = size(p.height, p.width);
+  config["do_rescale"] = true;
+  config["rescale_factor"] =
+      p.scale == 1.0f / 255 ? 1.0 / 255 : static_cast<double>(p.scale);
+  config["do_normalize"] = true;
+  config["image_mean"] = perChannel(p.mean);
+  config["image_std"] = perChannel(p.std);
+  return config;
+}
+
+/// Whether pictures become the same numbers. How a picture file is turned has
+/// no field in preprocessor_config.json.
+static bool samePreprocessing(const vit_preprocessing &a,
+                              const vit_preprocessing &b) {
+  bool same = a.channels == b.channels && a.height == b.height &&
+              a.width == b.width && a.resize_height == b.resize_height &&
+              a.resize_width == b.resize_width &&
+              a.center_crop == b.center_crop &&
+              a.interpolation == b.interpolation && a.scale == b.scale;
+  for (int32_t c = 0; c < a.channels && same; ++c)
+    same = a.mean[c] == b.mean[c] && a.std[c] == b.std[c];
+  return same;
+}
+
+/// Whether `folder` says `wanted` already.
+static bool saysPreprocessing(const std::string &folder,
+                              const vit_preprocessing &wanted) {
+  vit_preprocessing said = {};
+  said.struct_size = sizeof(said);
+  return vit_preprocessing_from_folder(folder.c_str(), &said, nullptr) ==
+             VIT_OK &&
+         samePreprocessing(said, wanted);
+}
+
+static void copyIfThere(const std::string &from, const std::string &to,
+                        const char *name) {
+  if (fs::exists(from + "/" + name))
+    writeFile(to + "/" + name, readFile(from + "/" + name));
+}
+
+/// Everything but the tensors: what makes `folder` a MODEL.
+static void writeDescription(const std::string &folder, Model &model,
+                             const vit_preprocessing &preprocessing) {
+  std::string source = model.getOptions().model;
+  if (fs::is_directory(source)) {
+    for (const char *name :
+         {"config.json", "model.mlir", "preprocessor_config.json"})
+      copyIfThere(source, folder, name);
+  } else if (!model.isCompiled()) {
+    writeFile(folder + "/model.mlir", readFile(source));
+  }
+  if (!saysPreprocessing(folder, preprocessing))
+    writeFile(folder + "/preprocessor_config.json",
+              describePreprocessing(preprocessing).dump(2) + "\n");
+}
+
+//===----------------------------------------------------------------------===//
+// Saving
+//===----------------------------------------------------------------------===//
+
+void saveCheckpoint(const std::string &folder, Model &model,
+                    const vit_preprocessing &preprocessing,
+                    const TrainingState &state) {
+  try {
+    FolderReplacement replacement(folder);
+    const std::string &fresh = replacement.folder();
+    TrainingState saved = state;
+    saved.steps = vit_parameters_steps(model.parameters());
+    writeWeights(fresh + "/model.safetensors", model,
+                 std::to_string(saved.steps));
+    writeState(fresh + "/state.safetensors", model, saved);
+    writeDescription(fresh, model, preprocessing);
+    replacement.commit();
+  } catch (const Error &error) {
+    throw Error("no checkpoint was written: " + std::string(error.what()) +
+                (fs::is_directory(folder)
+                     ? "; the one before, " + folder + ", is as it was"
+                     : ""));
+  } catch (const fs::filesystem_error &error) {
+    throw Error("no checkpoint was written: " + std::string(error.what()));
+  }
+}
+
+bool hasCheckpoint(const std::string &folder) { return recoverFolder(folder); }
+
+//===----------------------------------------------------------------------===//
+// Loading
+//===----------------------------------------------------------------------===//
+
+static WeightsHandle openWeights(const std::string &path) {
+  vit_error error;
+  vit_weights *opened = nullptr;
+  check(vit_weights_open(path.c_str(), &opened, &error), error);
+  return WeightsHandle(opened);
+}
+
+/// Finds each of `names` in `file`: their indices, or -1 for what differs.
+template <typename Shape>
+static std::vector<int64_t> match(const vit_weights *file,
+                                  const std::vector<std::string> &names,
+                                  Shape shapeOf, Differences &differences) {
+  std::vector<int64_t> indices;
+  std::vector<bool> used(vit_weights_count(file), false);
+  for (size_t i = 0; i < names.size(); ++i) {
+    int64_t index = vit_weights_find(file, names[i].c_str());
+    indices.push_back(index);
+    if (index < 0) {
+      differences.missing.push_back(names[i]);
+      continue;
+    }
+    used[index] = true;
+    std::vector<int64_t> there = shapeIn(file, index), here = shapeOf(i);
+    if (there != here)
+      differences.misshapen.push_back(names[i] + " is " +
+                                      storedShapeText(there) + " there and " +
+                                      storedShapeText(here) + " here");
+  }
+  for (size_t i = 0; i < used.size(); ++i) {
+    vit_weight_info info = {};
+    if (!used[i] && vit_weights_info(file, static_cast<int64_t>(i), &info,
+                                     nullptr) == VIT_OK)
+      differences.unknown.push_back(info.name);
+  }
+  return indices;
+}
+
+static TrainingState readState(const vit_weights *file,
+                               const std::string &path) {
+  const char *text = vit_weights_metadata(file, kStateKey);
+  if (!text)
+    throw Error(path +
+                " is not the state of a training run: its metadata has "
+                "no " +
+                kStateKey);
+  try {
+    return fromJson(Json::parse(text));
+  } catch (const Json::exception &error) {
+    throw Error(path + ": its metadata " + kStateKey +
+                " is damaged: " + error.what());
+  }
+}
+
+TrainingState loadCheckpoint(const std::string &folder, Model &model) {
+  vit_parameters *parameters = model.parameters();
+  std::string weightsPath = folder + "/model.safetensors",
+              statePath = folder + "/state.safetensors";
+  WeightsHandle weightsFile = openWeights(weightsPath),
+                stateFile = openWeights(statePath);
+  TrainingState state = readState(stateFile.get(), statePath);
+  const char *steps = vit_weights_metadata(weightsFile.get(), "vit.steps");
+  if (!steps || std::to_string(state.steps) != steps)
+    throw Error(weightsPath + " is of step " + (steps ? steps : "(not said)") +
+                " and " + statePath + " of step " +
+                std::to_string(state.steps) +
+                ": they do not belong together; " + folder +
+                ".previous holds the checkpoint before, if it is there");
+
+  // First everything is looked at, then everything is written.
+  std::vector<StoredTensor> tensors = storedTensors(model.module());
+  std::vector<std::string> names;
+  for (const StoredTensor &tensor : tensors)
+    names.push_back(tensor.name);
+  Differences differences;
+  std::vector<int64_t> indices = match(
+      weightsFile.get(), names, [&](size_t i) { return tensors[i].shape; },
+      differences);
+  if (std::string text = differences.text(); !text.empty())
+    throw Error(folder + " is a checkpoint of another model than " +
+                model.getOptions().model + ": " + text);
+
+  States states(parameters);
+  names.clear();
+  for (const Tensor &tensor : states.tensors)
+    names.push_back(tensor.name);
+  std::vector<int64_t> stateIndices = match(
+      stateFile.get(), names, [&](size_t i) { return states.tensors[i].dims; },
+      differences);
+  if (std::string text = differences.text(); !text.empty())
+    throw Error(folder +
+                " was trained in another way (optimizer, frozen "
+                "parameters, accumulation): " +
+                text);
+
+  vit_error error;
+  std::vector<float> values;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    values.resize(tensors[i].elements());
+    check(vit_weights_read_f32(weightsFile.get(), indices[i], 0,
+                               tensors[i].elements(), values.data(), &error),
+          error);
+    writeStored(tensors[i], values.data(), parameters);
+  }
+  for (size_t i = 0; i < states.tensors.size(); ++i) {
+    Tensor &tensor = states.tensors[i];
+    vit_weight_info info = {};
+    check(vit_weights_info(stateFile.get(), stateIndices[i], &info, &error),
+          error);
+    if (info.dtype != tensor.dtype || info.size != tensor.data.size())
+      throw Error(statePath + ": " + tensor.name + " is of type " +
+                  info.dtype_name + ", which it cannot be");
+    // The file's own bytes need not be aligned.
+    std::memcpy(tensor.data.data(), info.data, info.size);
+    check(vit_parameters_state_write(parameters, tensor.name.c_str(),
+                                     tensor.data.data(), tensor.data.size(),
+                                     &error),
+          error);
+  }
+  vit_parameters_set_steps(parameters, state.steps);
+  return state;
+}
+
+} // namespace vit::tools

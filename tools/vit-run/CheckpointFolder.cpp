@@ -1,0 +1,107 @@
+//===- CheckpointFolder.cpp - A folder replaced as a whole ----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CheckpointFolder.h"
+
+#include "Support.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <linux/fs.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace vit::tools {
+
+static void failAbout(const std::string &what, const std::string &path) {
+  throw Error("cannot " + what + " " + path + ": " + std::strerror(errno));
+}
+
+static void removeFolder(const std::string &path) {
+  std::error_code code;
+  fs::remove_all(path, code);
+  if (code)
+    throw Error("cannot remove " + path + ": " + code.message());
+}
+
+static void move(const std::string &from, const std::string &to) {
+  if (rename(from.c_str(), to.c_str()) != 0)
+    failAbout("rename " + from + " to", to);
+}
+
+/// Brings the names in a folder to the disk.
+static void syncFolder(const std::string &path) {
+  int handle = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle < 0)
+    failAbout("open", path);
+  // Not every file system can; that is no failure.
+  bool good = fsync(handle) == 0 || errno == EINVAL || errno == EROFS;
+  int reason = errno;
+  close(handle);
+  errno = reason;
+  if (!good)
+    failAbout("sync", path);
+}
+
+static std::string parentOf(const std::string &path) {
+  std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+FolderReplacement::FolderReplacement(const std::string &path)
+    : path(path), fresh(path + ".new"), previous(path + ".previous") {
+  recoverFolder(path);
+  removeFolder(fresh);
+  removeFolder(previous);
+  if (mkdir(fresh.c_str(), 0777) != 0)
+    failAbout("make the folder", fresh);
+}
+
+FolderReplacement::~FolderReplacement() {
+  std::error_code ignored;
+  if (!committed)
+    fs::remove_all(fresh, ignored);
+}
+
+void FolderReplacement::commit(bool exchange) {
+  syncFolder(fresh);
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) {
+    move(fresh, path);
+  } else if (exchange && renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD,
+                                   path.c_str(), RENAME_EXCHANGE) == 0) {
+    committed = true;
+    move(fresh, previous);
+  } else if (!exchange || errno == EINVAL || errno == ENOSYS) {
+    // From here on the new one counts: its data must be there first.
+    syncFolder(parentOf(path));
+    move(path, previous);
+    committed = true;
+    move(fresh, path);
+  } else {
+    failAbout("exchange " + fresh + " and", path);
+  }
+  committed = true;
+  syncFolder(parentOf(path));
+}
+
+bool recoverFolder(const std::string &path) {
+  std::string fresh = path + ".new", previous = path + ".previous";
+  if (!fs::is_directory(path) && fs::is_directory(previous))
+    move(fs::is_directory(fresh) ? fresh : previous, path);
+  if (!fs::is_directory(path))
+    return false;
+  removeFolder(fresh);
+  return true;
+}
+
+} // namespace vit::tools

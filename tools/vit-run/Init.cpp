@@ -1,0 +1,247 @@
+//===- Init.cpp - Training that starts from a checkpoint ------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Init.h"
+
+#include "StoredTensors.h"
+#include "vit/Import/StoredNames.h"
+
+#include "derive.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+namespace vit::tools {
+
+namespace {
+
+/// The square grids that a table of positions is resampled between.
+struct Resampling {
+  int64_t prefix; ///< Rows for the class token and the like: kept.
+  int64_t from[2], to[2];
+  bool antialias;
+};
+
+/// What is done about one tensor of the model.
+struct Source {
+  int64_t index = -1; ///< In the checkpoint; -1: the initialiser stays.
+  bool isResampled = false;
+  Resampling resampling = {};
+};
+
+/// The part of a name after the last dot, without ".weight" or ".bias".
+std::string lastComponent(std::string name) {
+  for (const char *end : {".weight", ".bias"}) {
+    size_t at = name.rfind(end);
+    if (at != std::string::npos && at + std::string(end).size() == name.size())
+      name.resize(at);
+  }
+  size_t dot = name.rfind('.');
+  return dot == std::string::npos ? name : name.substr(dot + 1);
+}
+
+/// Whether `tensor` makes the logits: by what its libraries, or the model, call
+/// it.
+bool isHead(const StoredTensor &tensor) {
+  static const std::set<std::string> names = {
+      "head",       "head_dist",      "distillation_head",
+      "classifier", "cls_classifier", "distillation_classifier",
+      "mlp_head",   "linear_head"};
+  return names.count(lastComponent(tensor.name)) ||
+         (tensor.parts.size() == 1 &&
+          names.count(lastComponent(tensor.parts.front().parameter)));
+}
+
+bool isPositions(const StoredTensor &tensor) {
+  static const std::set<std::string> names = {
+      "pos_embed", "pos_embedding", "position_embeddings", "positions"};
+  return tensor.parts.size() == 1 && tensor.parts.front().dims.size() == 2 &&
+         (names.count(lastComponent(tensor.name)) ||
+          names.count(lastComponent(tensor.parts.front().parameter)));
+}
+
+int64_t squareRoot(int64_t value) {
+  int64_t root = value < 1 ? 0 : std::llround(std::sqrt(double(value)));
+  return root * root == value ? root : 0;
+}
+
+/// Takes the values of one checkpoint.
+class Initialiser {
+public:
+  Initialiser(Model &model, const std::string &path)
+      : model(model), path(path), tensors(storedTensors(model.module())) {
+    vit_error error;
+    vit_weights *opened = nullptr;
+    check(vit_weights_open(path.c_str(), &opened, &error), error);
+    file.reset(opened);
+  }
+
+  void run() {
+    for (const StoredTensor &tensor : tensors)
+      sources.push_back(findSource(tensor));
+    if (!misfits.empty())
+      throw Error(path + " does not fit the model: " + listText(misfits));
+    for (size_t i = 0; i < tensors.size(); ++i)
+      if (sources[i].index >= 0)
+        take(tensors[i], sources[i]);
+    report();
+  }
+
+private:
+  Source findSource(const StoredTensor &tensor);
+  bool findGrids(const StoredTensor &tensor, const std::vector<int64_t> &there,
+                 Resampling &resampling);
+  void take(const StoredTensor &tensor, const Source &source);
+  void report();
+
+  Model &model;
+  std::string path;
+  std::vector<StoredTensor> tensors;
+  WeightsHandle file;
+  std::vector<Source> sources;
+  std::vector<std::string> misfits, kept, resampled;
+};
+
+Source Initialiser::findSource(const StoredTensor &tensor) {
+  Source source;
+  for (const std::string &name : mlir::vit::listStoredNames(tensor.name))
+    if (source.index < 0)
+      source.index = vit_weights_find(file.get(), name.c_str());
+  std::string here = tensor.name + " " + storedShapeText(tensor.shape);
+  if (source.index < 0) {
+    if (isHead(tensor))
+      kept.push_back(here + ", which is not there");
+    else
+      misfits.push_back(here + " is missing");
+    return source;
+  }
+  vit_error error;
+  vit_weight_info info = {};
+  check(vit_weights_info(file.get(), source.index, &info, &error), error);
+  std::vector<int64_t> there(info.dims, info.dims + info.rank);
+  if (info.dtype != VIT_F32 && info.dtype != VIT_F16 &&
+      info.dtype != VIT_BF16 && info.dtype != VIT_F64) {
+    misfits.push_back(tensor.name + " is of type " + info.dtype_name);
+    return source;
+  }
+  if (sameStoredShape(there, tensor.shape))
+    return source;
+  std::vector<int64_t> rowsThere = there, rowsHere = tensor.shape;
+  if (!rowsThere.empty())
+    rowsThere.front() = rowsHere.front();
+  if (isHead(tensor) && rowsThere == rowsHere) {
+    kept.push_back(here + ", which is " + storedShapeText(there) + " there");
+    source.index = -1;
+  } else if (isPositions(tensor) &&
+             findGrids(tensor, there, source.resampling)) {
+    source.isResampled = true;
+    const Resampling &r = source.resampling;
+    resampled.push_back(tensor.name + " from " + std::to_string(r.from[0]) +
+                        " x " + std::to_string(r.from[1]) + " to " +
+                        std::to_string(r.to[0]) + " x " +
+                        std::to_string(r.to[1]) + " patches");
+  } else {
+    misfits.push_back(tensor.name + " is " + storedShapeText(there) +
+                      " there and " + storedShapeText(tensor.shape) + " here");
+  }
+  return source;
+}
+
+/// The grid of the model follows from its input and its patches where these are
+/// stored as a convolution, else it is taken for square, as that of the
+/// checkpoint always is.
+bool Initialiser::findGrids(const StoredTensor &tensor,
+                            const std::vector<int64_t> &there,
+                            Resampling &resampling) {
+  const StoredPart &table = tensor.parts.front();
+  if (there.size() < 2 || there.back() != table.dims[1])
+    return false;
+  int64_t rowsHere = table.dims[0], rowsThere = there[there.size() - 2];
+  for (size_t i = 0; i + 2 < there.size(); ++i)
+    if (there[i] != 1)
+      return false;
+  resampling.antialias = lastComponent(tensor.name) == "pos_embed";
+  vit_binding_info image = model.inputInfo();
+  for (const StoredTensor &patch : tensors) {
+    if (patch.shape.size() != 4 || image.rank != 4 ||
+        patch.shape[1] != image.dims[1])
+      continue;
+    int64_t height = image.dims[2] / patch.shape[2],
+            width = image.dims[3] / patch.shape[3],
+            prefix = rowsHere - height * width;
+    int64_t side = squareRoot(rowsThere - prefix);
+    if (prefix < 0 || height < 1 || width < 1)
+      break;
+    resampling = {prefix, {side, side}, {height, width}, resampling.antialias};
+    return side > 0;
+  }
+  for (int64_t prefix = 0; prefix < rowsHere && prefix < rowsThere; ++prefix) {
+    int64_t to = squareRoot(rowsHere - prefix),
+            from = squareRoot(rowsThere - prefix);
+    if (to < 1 || from < 1)
+      continue;
+    resampling = {prefix, {from, from}, {to, to}, resampling.antialias};
+    return true;
+  }
+  return false;
+}
+
+void Initialiser::take(const StoredTensor &tensor, const Source &source) {
+  std::vector<int64_t> shape = shapeIn(file.get(), source.index);
+  int64_t count = 1;
+  for (int64_t dim : shape)
+    count *= dim;
+  std::vector<float> values(count);
+  vit_error error;
+  check(vit_weights_read_f32(file.get(), source.index, 0, count, values.data(),
+                             &error),
+        error);
+  if (source.isResampled) {
+    const Resampling &r = source.resampling;
+    std::vector<float> table(tensor.elements());
+    runtime::resamplePositions(table.data(), values.data(), shape.back(),
+                               r.prefix, r.from, r.to, r.antialias);
+    values = std::move(table);
+  }
+  writeStored(tensor, values.data(), model.parameters());
+}
+
+void Initialiser::report() {
+  std::vector<bool> isUsed(vit_weights_count(file.get()), false);
+  size_t taken = 0;
+  for (const Source &source : sources) {
+    taken += source.index >= 0;
+    if (source.index >= 0)
+      isUsed[source.index] = true;
+  }
+  std::vector<std::string> unused;
+  for (size_t i = 0; i < isUsed.size(); ++i) {
+    vit_weight_info info = {};
+    if (!isUsed[i] && vit_weights_info(file.get(), static_cast<int64_t>(i),
+                                       &info, nullptr) == VIT_OK)
+      unused.push_back(info.name);
+  }
+  std::fprintf(stderr, "from %s: %zu of the model's %zu tensors\n",
+               path.c_str(), taken, sources.size());
+  auto say = [](const char *what, const std::vector<std::string> &names) {
+    if (!names.empty())
+      std::fprintf(stderr, "  %s: %s\n", what, listText(names).c_str());
+  };
+  say("resampled", resampled);
+  say("left at their initialisers", kept);
+  say("there, but not used", unused);
+}
+
+} // namespace
+
+void initialise(Model &model, const std::string &checkpoint) {
+  Initialiser(model, checkpoint).run();
+}
+
+} // namespace vit::tools

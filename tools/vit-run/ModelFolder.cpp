@@ -1,0 +1,180 @@
+//===- ModelFolder.cpp - The folder of a model to be trained --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Init.h"
+
+#include "StoredTensors.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+namespace vit::tools {
+
+bool hasWeights(const std::string &folder) {
+  return fs::exists(folder + "/model.safetensors") ||
+         fs::exists(folder + "/model.safetensors.index.json");
+}
+
+/// No configuration nests deeper, and printing recurses.
+static constexpr int kMostNesting = 64;
+
+static Json readConfig(const std::string &path) {
+  Json config;
+  try {
+    auto checkDepth = [](int depth, Json::parse_event_t, Json &) {
+      if (depth > kMostNesting)
+        throw Error("nested too deep for a configuration");
+      return true;
+    };
+    config = Json::parse(readFile(path), checkDepth);
+  } catch (const Json::exception &error) {
+    throw Error(path + ": not valid JSON: " + error.what());
+  } catch (const Error &error) {
+    throw Error(path + ": " + error.what());
+  }
+  if (!config.is_object())
+    throw Error(path + ": not a JSON object");
+  return config;
+}
+
+/// The member `key` as a number of classes.
+static std::optional<int64_t> countIn(const Json &object, const char *key) {
+  auto found = object.find(key);
+  if (found == object.end() || !found->is_number_integer())
+    return std::nullopt;
+  return found->get<int64_t>();
+}
+
+static Json *objectIn(Json &object, const char *key) {
+  auto found = object.find(key);
+  return found != object.end() && found->is_object() ? &*found : nullptr;
+}
+
+/// How many classes the stored head has, if there is one.
+static std::optional<int64_t> countInWeights(const std::string &folder,
+                                             const char *name) {
+  vit_weights *opened = nullptr;
+  if (!hasWeights(folder) ||
+      vit_weights_open(folder.c_str(), &opened, nullptr) != VIT_OK)
+    return std::nullopt;
+  WeightsHandle weights(opened);
+  int64_t index = vit_weights_find(opened, name);
+  if (index < 0)
+    return std::nullopt;
+  std::vector<int64_t> shape = shapeIn(opened, index);
+  return shape.size() == 2 ? std::optional(shape.front()) : std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// One function per library; false: nothing was to be changed
+//===----------------------------------------------------------------------===//
+
+static bool setTransformersClasses(Json &config, const std::string &,
+                                   const std::vector<std::string> &labels) {
+  bool headless = false;
+  Json *architectures =
+      config.contains("architectures") ? &config["architectures"] : nullptr;
+  if (architectures && architectures->is_array())
+    for (Json &name : *architectures)
+      for (const char *type : {"ViT", "DeiT"})
+        if (name == std::string(type) + "Model") {
+          name = std::string(type) + "ForImageClassification";
+          headless = true;
+        }
+  int64_t classes = 2; // transformers' own default
+  if (Json *names = objectIn(config, "id2label"))
+    classes = static_cast<int64_t>(names->size());
+  classes = countIn(config, "num_labels").value_or(classes);
+  if (!headless && classes == static_cast<int64_t>(labels.size()))
+    return false;
+  Json names = Json::object(), numbers = Json::object();
+  for (size_t i = 0; i < labels.size(); ++i) {
+    names[std::to_string(i)] = labels[i];
+    numbers[labels[i]] = i;
+  }
+  config.erase("num_labels"); // It follows from the labels.
+  config["id2label"] = names;
+  config["label2id"] = numbers;
+  return true;
+}
+
+static bool setTimmClasses(Json &config, const std::string &folder,
+                           const std::vector<std::string> &labels) {
+  Json *arguments = objectIn(config, "model_args");
+  Json *pretrained = objectIn(config, "pretrained_cfg");
+  std::optional<int64_t> classes;
+  for (Json *object : {arguments, &config})
+    if (object && !classes)
+      classes = countIn(*object, "num_classes");
+  if (!classes)
+    classes = countInWeights(folder, "head.weight");
+  if (!classes && pretrained)
+    classes = countIn(*pretrained, "num_classes");
+  bool isSame = classes && *classes == static_cast<int64_t>(labels.size());
+  if (isSame && config.contains("num_classes"))
+    return false;
+  // Said at the top, it holds without weights too.
+  config["num_classes"] = labels.size();
+  for (Json *object : {arguments, pretrained})
+    if (object && object->contains("num_classes"))
+      (*object)["num_classes"] = labels.size();
+  if (isSame)
+    return true;
+  for (Json *object : {&config, pretrained})
+    if (object)
+      for (const char *key : {"label_names", "label_descriptions"})
+        object->erase(key);
+  config["label_names"] = labels;
+  return true;
+}
+
+static bool setVitPytorchClasses(Json &config, const std::string &,
+                                 const std::vector<std::string> &labels) {
+  Json *arguments = objectIn(config, "args");
+  if (!arguments ||
+      countIn(*arguments, "num_classes") == static_cast<int64_t>(labels.size()))
+    return false;
+  (*arguments)["num_classes"] = labels.size();
+  config["labels"] = labels;
+  return true;
+}
+
+static void writeWhereDifferent(const std::string &path,
+                                const std::string &text) {
+  if (!fs::exists(path) || readFile(path) != text)
+    writeFile(path, text);
+}
+
+void makeModelFolder(const std::string &checkpoint,
+                     const std::vector<std::string> &labels,
+                     const std::string &target) {
+  std::string path = checkpoint + "/config.json";
+  std::string text = readFile(path);
+  Json config = readConfig(path);
+  auto set = config.contains("model_type")     ? setTransformersClasses
+             : config.contains("architecture") ? setTimmClasses
+                                               : setVitPytorchClasses;
+  if (set(config, checkpoint, labels))
+    text = config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::error_code code;
+  fs::create_directories(target, code);
+  if (code)
+    throw Error("cannot make the folder " + target + ": " + code.message());
+  writeWhereDifferent(target + "/config.json", text);
+  std::string preprocessor = "/preprocessor_config.json";
+  if (fs::exists(checkpoint + preprocessor))
+    writeWhereDifferent(target + preprocessor,
+                        readFile(checkpoint + preprocessor));
+}
+
+} // namespace vit::tools

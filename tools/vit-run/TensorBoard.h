@@ -1,0 +1,53 @@
+//===- TensorBoard.h - TensorBoard's event files ----------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_TENSORBOARD_H
+#define VIT_TOOLS_TENSORBOARD_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vit::tools {
+
+/// A named number of one step.
+struct Scalar {
+  const char *tag; ///< "train/loss": what is before the slash makes a group.
+  double value;    ///< NaN: left out.
+};
+
+/// Appends scalars to FOLDER/events.out.tfevents.TIME.HOST, which TensorBoard
+/// reads.
+///
+/// The file is a sequence of TFRecords, each one `Event` of
+/// tensorflow/core/util/event.proto with a `Summary` of
+/// tensorflow/core/framework/summary.proto. The framing is that of
+/// tensorflow/core/lib/io/record_writer.h: length (8 bytes, little endian),
+/// masked CRC-32C of the length (4 bytes), data, masked CRC-32C of the data.
+class EventFile {
+public:
+  /// Continues the newest such file, if there is one. Events of steps after
+  /// `resumedStep`, and torn ones, are cut off from all that are there.
+  EventFile(const std::string &folder, uint64_t resumedStep);
+  ~EventFile();
+  EventFile(const EventFile &) = delete;
+  EventFile &operator=(const EventFile &) = delete;
+
+  void add(uint64_t step, const std::vector<Scalar> &scalars);
+  /// Brings what was written to the disk.
+  void flush();
+
+private:
+  void write(const std::string &event);
+
+  std::string path;
+  int file = -1;
+};
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_TENSORBOARD_H
