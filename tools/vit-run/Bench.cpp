@@ -8,8 +8,8 @@
 #include "DeviceList.h"
 #include "Options.h"
 #include "Peak.h"
-#include "Runner.h"
 #include "Support.h"
+#include "Workload.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -28,6 +28,8 @@ struct BenchOptions : CommonOptions {
   int64_t runs = 10;
   bool json = false;
   bool ops = false;
+  bool train = false;
+  std::string training; ///< options of vit-generate-backward
 };
 
 double median(std::vector<double> values) {
@@ -45,17 +47,14 @@ struct Op {
 };
 
 /// Runs with timing on, once the plain runs are over.
-std::vector<Op> measureOps(Model &model, const Tensor &input,
-                           const std::vector<std::string> &outputs,
-                           int64_t runs, EventLog &log) {
-  std::unique_ptr<Runner> runner = Runner::create(model, &log);
+std::vector<Op> measureOps(Workload &workload, int64_t runs, EventLog &log) {
   std::vector<Op> ops;
-  runner->run(input, outputs);
+  workload.run();
   EventLog first;
   for (int64_t run = 0; run < runs; ++run) {
     log.commands.clear();
     log.calls.clear();
-    runner->run(input, outputs);
+    workload.run();
     ops.resize(log.commands.size());
     for (size_t i = 0; i < ops.size(); ++i) {
       const Event &event = log.commands[i];
@@ -90,9 +89,15 @@ void bench(const BenchOptions &options) {
     last = now();
     return last - before;
   };
-  Model model(options, options.output.empty()
-                           ? std::vector<std::string>()
-                           : std::vector<std::string>{options.output});
+  if (options.train && options.isReference())
+    throw Error("bench --train measures a device; --device reference is none");
+  std::optional<TrainingRequest> training;
+  if (options.train)
+    training = {options.training, options.memory, options.batch};
+  Model model(options,
+              options.output.empty() ? std::vector<std::string>()
+                                     : std::vector<std::string>{options.output},
+              training);
   if (!options.isReference()) {
     model.module();
     start.module = takeTime();
@@ -117,24 +122,28 @@ void bench(const BenchOptions &options) {
   if (!options.output.empty())
     outputs.push_back(options.output);
 
+  auto createWorkload = [&](EventLog *log) {
+    return options.train ? createTraining(model, input, log)
+                         : createInference(model, input, outputs, log);
+  };
   std::vector<double> times;
   uint64_t workspace = 0;
   {
     takeTime();
-    std::unique_ptr<Runner> runner = Runner::create(model);
+    std::unique_ptr<Workload> workload = createWorkload(nullptr);
     start.session = takeTime();
-    runner->run(input, outputs);
+    workload->run();
     start.firstRun = takeTime();
-    workspace = runner->workspaceBytes(batch);
+    workspace = workload->workspaceBytes();
     // Pages, caches and clocks settle.
     double begin = now();
     for (int i = 0; i < 3 || (i < 50 && now() - begin < 0.2); ++i)
-      runner->run(input, outputs);
+      workload->run();
     begin = now();
     while (static_cast<int64_t>(times.size()) < options.runs ||
            now() - begin < options.minimumSeconds) {
       double start = now();
-      runner->run(input, outputs);
+      workload->run();
       times.push_back(now() - start);
     }
   }
@@ -150,7 +159,7 @@ void bench(const BenchOptions &options) {
                       : options.isGpu()     ? device.value("level", "")
                                             : cpuLevel(options.level);
   if (!options.isReference()) {
-    ops = measureOps(model, input, outputs, std::max<int64_t>(3, options.runs),
+    ops = measureOps(*createWorkload(&log), std::max<int64_t>(3, options.runs),
                      log);
     for (const Op &op : ops)
       flop += op.flop;
@@ -164,6 +173,7 @@ void bench(const BenchOptions &options) {
   if (options.json) {
     nlohmann::ordered_json report = {
         {"file", options.model},
+        {"work", options.train ? "train" : "infer"},
         {"batch", batch},
         {"device", device.value("device", options.device)},
         {"device_name", device.value("name", "")},
@@ -270,9 +280,19 @@ void addBench(CLI::App &app) {
   command->add_option("--runs", options->runs, "Runs to measure at least")
       ->check(CLI::Range(int64_t(1), int64_t(1000000)))
       ->capture_default_str();
+  command
+      ->add_option("--train", options->training,
+                   "Measure training steps, compiled with these options of "
+                   "vit-generate-backward")
+      ->expected(0, 1)
+      ->excludes("--output")
+      ->type_name("OPTIONS");
   command->add_flag("--ops", options->ops, "Also the time of each command");
   command->add_flag("--json", options->json, "Print one line of JSON");
-  command->callback([options] { bench(*options); });
+  command->callback([command, options] {
+    options->train = command->count("--train") > 0;
+    bench(*options);
+  });
 }
 
 } // namespace vit::tools
