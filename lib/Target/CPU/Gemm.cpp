@@ -35,8 +35,9 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
             tile.right,
             b.add(right, depth * tile.rightDepth + v * tile.rightVector)));
       for (int64_t row = 0; row < tile.rows; ++row) {
-        Value x = b.broadcast(
-            b.loadScalar(tile.left, b.add(left, row * tile.leftRow + depth)));
+        Value x = b.broadcast(b.loadScalar(
+            tile.left,
+            b.add(left, row * tile.leftRow + depth * tile.leftDepth)));
         for (int64_t v = 0; v < tile.vectors; ++v) {
           Value &sum = sums[row * tile.vectors + v];
           sum = b.fma(x, columns[v], sum);
@@ -190,9 +191,16 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
            << weight << "; run vit-tile and vit-layout first";
   if (!op.getTile())
     return op.emitOpError("has no tile; run vit-tile first");
-  if (input->rows != result->rows || panels.getInGroup() != input->group ||
-      panels.getOutGroup() != result->group || panels.getCols() <= 0 ||
-      panels.getCols() % kLanes != 0)
+  // x W reads the panels of W's transpose, so that outputs and inputs change
+  // places.
+  int64_t depthGroup =
+      op.getTransposed() ? panels.getOutGroup() : panels.getInGroup();
+  int64_t columnGroup =
+      op.getTransposed() ? panels.getInGroup() : panels.getOutGroup();
+  if (input->rows != result->rows || depthGroup != input->group ||
+      columnGroup != result->group || panels.getCols() <= 0 ||
+      panels.getCols() % kLanes != 0 ||
+      panels.getTransposed() != op.getTransposed())
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType();

@@ -18,6 +18,7 @@ struct Shape {
   int64_t tokens, in, out; ///< tokens 0: rank 2
   int64_t rows, cols, tileCols, chunk;
   int64_t inGroup = 0, outGroup = 0;
+  bool transposed = false; ///< the weight is [in, out]
 };
 
 struct Case {
@@ -30,11 +31,14 @@ std::string gemmText(const Shape &s, const std::string &extras,
   Layout in{s.rows, s.inGroup}, out{s.rows, s.outGroup};
   std::string x = blockedType(s.tokens, s.in, in);
   std::string y = blockedType(s.tokens, s.out, out);
-  std::string w = "tensor<" + std::to_string(s.out) + "x" +
-                  std::to_string(s.in) +
-                  "xf32, #kernel.panels<cols = " + std::to_string(s.cols) +
-                  ", out_group = " + std::to_string(s.outGroup) +
-                  ", in_group = " + std::to_string(s.inGroup) + ">>";
+  // x W has the panels of x W^T's weight; what they are of is named otherwise.
+  std::string w =
+      "tensor<" + std::to_string(s.transposed ? s.in : s.out) + "x" +
+      std::to_string(s.transposed ? s.out : s.in) +
+      "xf32, #kernel.panels<cols = " + std::to_string(s.cols) +
+      ", out_group = " + std::to_string(s.transposed ? s.inGroup : s.outGroup) +
+      ", in_group = " + std::to_string(s.transposed ? s.outGroup : s.inGroup) +
+      (s.transposed ? ", transposed = true>>" : ">>");
   std::string bias = channelsType(0, s.out, s.outGroup);
   std::string table = channelsType(s.tokens, s.out, s.outGroup);
   std::string arguments, types, uses;
@@ -48,8 +52,8 @@ std::string gemmText(const Shape &s, const std::string &extras,
   std::string clause =
       extras.empty() ? "" : " extras(" + uses + " : " + types + ")";
   return "func.func @f(%x: " + x + ", %w: " + w + arguments + ") -> " + y +
-         " {\n %y = kernel.gemm %x, %w" + clause +
-         " tile<rows = " + std::to_string(s.rows) +
+         " {\n %y = kernel.gemm %x, %w" + (s.transposed ? " transposed" : "") +
+         clause + " tile<rows = " + std::to_string(s.rows) +
          ", cols = " + std::to_string(s.tileCols) +
          ", chunk = " + std::to_string(s.chunk) + "> slot 0 " + region +
          " : (" + x + ", " + w + ") -> " + y + "\n return %y : " + y + "\n}\n";
@@ -146,6 +150,10 @@ std::vector<Case> gemmCases() {
              {17, 50, 75, 6, 64, cols, 3, 25, 25},
              {17, 48, 96, 8, 32, wide ? 32 : 16, 3, 0, 8},
              {5, 16, 16, 1, 16, 16, 1},
+             {65, 96, 192, 5, 64, cols, 4, 0, 0, true},
+             {17, 50, 75, 6, 64, cols, 3, 25, 25, true},
+             {5, 36, 40, 4, 64, cols, 1, 12, 0, true},
+             {0, 10, 49, 6, 64, cols, 1, 0, 0, true},
          })
       cases.push_back({s, level});
   }
@@ -156,7 +164,7 @@ std::string caseName(const testing::TestParamInfo<Case> &info) {
   return info.param.level + "_" + std::to_string(s.tokens) + "x" +
          std::to_string(s.in) + "x" + std::to_string(s.out) + "_rows" +
          std::to_string(s.rows) + "_groups" + std::to_string(s.inGroup) + "_" +
-         std::to_string(s.outGroup);
+         std::to_string(s.outGroup) + (s.transposed ? "_transposed" : "");
 }
 INSTANTIATE_TEST_SUITE_P(Shapes, GemmTest, testing::ValuesIn(gemmCases()),
                          caseName);

@@ -1,0 +1,227 @@
+//===- Sum.cpp - Sums over tokens, the batch, everything or groups --------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Whole vectors are added, padding too, which holds zero. A work unit is what
+// one row of a few vectors of the result needs, from first to last, so the
+// order is the same however units are split.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+namespace {
+struct Sum {
+  kernel::SumOp op;
+  KernelBuilder &b;
+
+  FailureOr<KernelInfo> overTokens();
+  FailureOr<KernelInfo> overBatch();
+  FailureOr<KernelInfo> overAll();
+  FailureOr<KernelInfo> overGroups();
+
+  /// `count` neighbouring vectors, summed over `steps` places from `base` on,
+  /// `stride` apart.
+  SmallVector<Value> add(Value base, int64_t count, Value steps,
+                         int64_t stride);
+  KernelInfo getInfo(kernel::ExtentAttr units);
+  /// `units` whatever the batch.
+  KernelInfo getInfo(int64_t units) {
+    return getInfo(
+        kernel::ExtentAttr::get(op.getContext(), units, 1, kernel::kNoBatch));
+  }
+};
+} // namespace
+
+KernelInfo Sum::getInfo(kernel::ExtentAttr units) {
+  KernelInfo info;
+  info.units = units;
+  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
+  return info;
+}
+
+SmallVector<Value> Sum::add(Value base, int64_t count, Value steps,
+                            int64_t stride) {
+  SmallVector<Value> zeros(count, b.splat(0));
+  return b.loop(
+      b.index(0), steps, 1, zeros, [&](Value step, ValueRange carried) {
+        SmallVector<Value> sums;
+        Value at = b.add(base, b.mul(step, stride));
+        for (int64_t i = 0; i < count; ++i)
+          sums.push_back(arith::AddFOp::create(
+              b, carried[i], b.load(b.argument(0), b.add(at, i * kLanes))));
+        return sums;
+      });
+}
+
+// A work unit is one channel vector of a row block of images.
+FailureOr<KernelInfo> Sum::overTokens() {
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(input) || failed(shape))
+    return failure();
+  if (input->group != shape->group)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", result "
+           << op.getResult().getType();
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Value block = b.div(unit, shape->channelBlocks);
+    Value channel = b.rem(unit, shape->channelBlocks);
+    b.loop(0, shape->rows, [&](Value row) {
+      Value image = b.add(b.mul(block, shape->rows), row);
+      Value at = b.add(
+          b.mul(block, shape->blockElements()),
+          b.add(b.mul(channel, shape->vectorElements()), b.mul(row, kLanes)));
+      auto sum = [&] {
+        Value base =
+            b.add(b.mul(image, input->blocksPerImage * input->blockElements()),
+                  b.mul(channel, input->vectorElements()));
+        SmallVector<Value> sums =
+            add(base, input->rows, b.index(input->blocksPerImage),
+                input->blockElements());
+        b.store(addPairwise(b, sums), b.argument(1), at);
+      };
+      b.ifThen(b.isLess(image, b.batch()), sum,
+               [&] { b.store(b.splat(0), b.argument(1), at); });
+    });
+  });
+  kernel::ExtentAttr blocks = kernel::getRowBlocks(op.getResult().getType());
+  return getInfo(kernel::ExtentAttr::get(
+      op.getContext(), blocks.getTimes() * shape->channelBlocks, blocks.getOf(),
+      blocks.getPer()));
+}
+
+// A work unit is one channel vector of a row block of an image, or of the
+// batch.
+FailureOr<KernelInfo> Sum::overBatch() {
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  if (failed(input) || failed(verifyFlat(op, op.getResult().getType())))
+    return failure();
+  Value result = b.argument(1);
+  auto store = [&](Value sum, Value channelVector, Value offset) {
+    forChannels(b, *input, channelVector, [&](Value channel, int64_t lanes) {
+      b.storeLanes(sum, result, b.add(offset, channel), lanes);
+    });
+  };
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Value block = b.div(unit, input->channelBlocks);
+    Value channel = b.rem(unit, input->channelBlocks);
+    Value base = b.mul(channel, input->vectorElements());
+    if (!input->isPerImage()) {
+      SmallVector<Value> sums = add(base, input->rows, getRowBlocks(b, *input),
+                                    input->blockElements());
+      return store(addPairwise(b, sums), channel, b.index(0));
+    }
+    SmallVector<Value> sums =
+        add(b.add(base, b.mul(block, input->blockElements())), input->rows,
+            b.batch(), input->blocksPerImage * input->blockElements());
+    for (auto [row, sum] : llvm::enumerate(sums)) {
+      Value token = b.add(b.mul(block, input->rows), int64_t(row));
+      auto storeRow = [&, sum = sum] {
+        store(sum, channel, b.mul(token, input->width));
+      };
+      if (input->mayBePadding(row))
+        b.ifThen(b.isLess(token, b.index(input->tokens)), storeRow);
+      else
+        storeRow();
+    }
+  });
+  zeroTail(b, op.getResult(), result);
+  return getInfo(std::max<int64_t>(1, input->blocksPerImage) *
+                 input->channelBlocks);
+}
+
+/// Stores the sum of all of `vectors`' lanes in the first element.
+static void storeTotal(KernelBuilder &b, kernel::SumOp op,
+                       ArrayRef<Value> vectors) {
+  Value total = b.reduce(KernelBuilder::Reduction::Add,
+                         addPairwise(b, SmallVector<Value>(vectors)));
+  b.storeScalar(total, b.argument(1), b.index(0));
+}
+
+// One work unit.
+FailureOr<KernelInfo> Sum::overAll() {
+  constexpr int64_t atOnce = 4;
+  if (failed(verifyFlat(op, op.getResult().getType())))
+    return failure();
+  RankedTensorType type = op.getInput().getType();
+  Value vectors;
+  if (isa_and_present<kernel::BlockedAttr>(type.getEncoding())) {
+    FailureOr<Blocked> input = Blocked::get(op, type);
+    if (failed(input))
+      return failure();
+    vectors = b.mul(getRowBlocks(b, *input), input->blockElements() / kLanes);
+  } else {
+    if (failed(verifyFlat(op, type)))
+      return failure();
+    vectors = b.index(type.getNumElements() / kLanes);
+  }
+  b.loop(b.begin(), b.end(), [&](Value) {
+    Value whole = b.div(vectors, atOnce);
+    SmallVector<Value> sums = add(b.index(0), atOnce, whole, atOnce * kLanes);
+    Value done = b.mul(whole, atOnce);
+    Value rest = add(b.mul(done, kLanes), 1, b.sub(vectors, done), kLanes)[0];
+    sums.push_back(rest);
+    // A row-major input may be the caller's, which ends with its last element.
+    if (type.hasStaticShape() && type.getNumElements() % kLanes != 0)
+      sums.push_back(b.loadLanes(b.argument(0), b.mul(vectors, kLanes),
+                                 type.getNumElements() % kLanes));
+    storeTotal(b, op, sums);
+  });
+  zeroTail(b, op.getResult(), b.argument(1));
+  return getInfo(1);
+}
+
+// A work unit is one vector of the result.
+FailureOr<KernelInfo> Sum::overGroups() {
+  RankedTensorType type = op.getInput().getType();
+  if (failed(verifyFlat(op, type)) ||
+      failed(verifyFlat(op, op.getResult().getType())))
+    return failure();
+  int64_t width = op.getResult().getType().getNumElements();
+  int64_t groups = type.getNumElements() / width;
+  int64_t units = llvm::divideCeil(width, kLanes), tail = width % kLanes;
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    auto sum = [&](int64_t lanes) {
+      Value first = b.mul(unit, kLanes);
+      Value total = b.loop(b.index(0), b.index(groups), 1, {b.splat(0)},
+                           [&](Value group, ValueRange carried) {
+                             Value at = b.add(first, b.mul(group, width));
+                             Value x = b.loadLanes(b.argument(0), at, lanes);
+                             return SmallVector<Value>{
+                                 arith::AddFOp::create(b, carried[0], x)};
+                           })[0];
+      b.storeLanes(total, b.argument(1), first, lanes);
+    };
+    if (tail == 0)
+      return sum(kLanes);
+    b.ifThen(
+        b.isEqual(unit, b.index(units - 1)), [&] { sum(tail); },
+        [&] { sum(kLanes); });
+  });
+  zeroTail(b, op.getResult(), b.argument(1));
+  return getInfo(units);
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitSum(kernel::SumOp op,
+                                              KernelBuilder &b) {
+  Sum sum{op, b};
+  switch (op.getKind()) {
+  case kernel::SumKind::tokens:
+    return sum.overTokens();
+  case kernel::SumKind::batch:
+    return sum.overBatch();
+  case kernel::SumKind::all:
+    return sum.overAll();
+  case kernel::SumKind::groups:
+    return sum.overGroups();
+  }
+  llvm_unreachable("a kind of sum without code");
+}

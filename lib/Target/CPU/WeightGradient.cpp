@@ -1,0 +1,192 @@
+//===- WeightGradient.cpp - dY^T X, summed over all rows ------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A work unit is one tile of the result: some outputs, broadcast from dY, by a
+// panel of a few vectors of inputs. Both operands are read as they are. Units
+// are numbered panel by panel: a panel of X stays in the first-level cache
+// while dY's channels pass by.
+//
+// Rows go in chunks, outside of the units, so that both operands' chunk stays
+// in the second-level cache. Each chunk starts from zero and is added to the
+// tile at its end, which is also more exact than one long sum. The sum's order
+// depends on the chunk alone, not on how units are split.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+namespace {
+struct WeightGradient {
+  KernelBuilder &b;
+  Blocked gradient, input;
+  int64_t chunk;   ///< row blocks
+  int64_t height;  ///< outputs of a tile
+  int64_t vectors; ///< of a wide panel
+  int64_t wide;    ///< panels of that many; the others have one less
+  int64_t panels;
+  bool hasBias;
+
+  /// Tiles of one panel.
+  int64_t tiles() const { return gradient.channelBlocks * kLanes / height; }
+  /// The first chunk replaces what is in memory, others add to it.
+  void accumulate(const Blocked &shape, Value sum, Value buffer,
+                  Value rowOffset, Value channelVector, Value isFirst);
+  void emitTile(Value from, Value to, Value isFirst, Value firstVector,
+                int64_t width, Value tile);
+  void emitBias(Value from, Value to, Value isFirst, Value channelVector);
+  void emit();
+};
+} // namespace
+
+void WeightGradient::accumulate(const Blocked &shape, Value sum, Value buffer,
+                                Value rowOffset, Value channelVector,
+                                Value isFirst) {
+  forChannels(b, shape, channelVector, [&](Value channel, int64_t lanes) {
+    Value at = b.add(rowOffset, channel);
+    Value old = b.select(isFirst, b.splat(0), b.loadLanes(buffer, at, lanes));
+    b.storeLanes(arith::AddFOp::create(b, sum, old), buffer, at, lanes);
+  });
+}
+
+void WeightGradient::emitTile(Value from, Value to, Value isFirst,
+                              Value firstVector, int64_t width, Value tile) {
+  Value output = b.mul(tile, height); // among padded ones
+  Value dy = b.argument(0), x = b.argument(1);
+  Value dyBase = b.add(b.mul(b.div(output, kLanes), gradient.vectorElements()),
+                       b.rem(output, kLanes));
+  Value xBase = b.mul(firstVector, input.vectorElements());
+  SmallVector<Value> zeros(height * width, b.splat(0));
+  SmallVector<Value> sums =
+      b.loop(from, to, 1, zeros, [&](Value block, ValueRange carried) {
+        SmallVector<Value> sums(carried);
+        Value left = b.add(dyBase, b.mul(block, gradient.blockElements()));
+        Value right = b.add(xBase, b.mul(block, input.blockElements()));
+        for (int64_t row = 0; row < input.rows; ++row) {
+          SmallVector<Value> columns;
+          for (int64_t v = 0; v < width; ++v)
+            columns.push_back(b.load(
+                x, b.add(right, v * input.vectorElements() + row * kLanes)));
+          for (int64_t i = 0; i < height; ++i) {
+            Value scale =
+                b.broadcast(b.loadScalar(dy, b.add(left, row * kLanes + i)));
+            for (int64_t v = 0; v < width; ++v) {
+              Value &sum = sums[i * width + v];
+              sum = b.fma(scale, columns[v], sum);
+            }
+          }
+        }
+        return sums;
+      });
+
+  Value result = b.argument(2);
+  for (int64_t i = 0; i < height; ++i)
+    ifChannel(b, gradient, b.add(output, i), [&](Value channel) {
+      Value offset = b.mul(channel, input.width);
+      for (int64_t v = 0; v < width; ++v)
+        accumulate(input, sums[i * width + v], result, offset,
+                   b.add(firstVector, v), isFirst);
+    });
+}
+
+void WeightGradient::emitBias(Value from, Value to, Value isFirst,
+                              Value channelVector) {
+  Value base = b.mul(channelVector, gradient.vectorElements());
+  SmallVector<Value> zeros(gradient.rows, b.splat(0));
+  SmallVector<Value> sums =
+      b.loop(from, to, 1, zeros, [&](Value block, ValueRange carried) {
+        SmallVector<Value> sums(carried);
+        Value at = b.add(base, b.mul(block, gradient.blockElements()));
+        for (auto [row, sum] : llvm::enumerate(sums))
+          sum = arith::AddFOp::create(
+              b, sum, b.load(b.argument(0), b.add(at, row * kLanes)));
+        return sums;
+      });
+  accumulate(gradient, addPairwise(b, sums), b.argument(3), b.index(0),
+             channelVector, isFirst);
+}
+
+void WeightGradient::emit() {
+  Value blocks = getRowBlocks(b, gradient);
+  b.loop(b.index(0), blocks, chunk, {}, [&](Value from, ValueRange) {
+    Value to = b.min(b.add(from, chunk), blocks);
+    Value isFirst = b.isEqual(from, b.index(0));
+    b.loop(b.begin(), b.end(), [&](Value unit) {
+      Value panel = b.div(unit, tiles()), tile = b.rem(unit, tiles());
+      auto emitWide = [&] {
+        emitTile(from, to, isFirst, b.mul(panel, vectors), vectors, tile);
+      };
+      auto emitNarrow = [&] {
+        Value first = b.add(b.mul(panel, vectors - 1), wide);
+        emitTile(from, to, isFirst, first, vectors - 1, tile);
+      };
+      if (wide == panels)
+        emitWide();
+      else if (wide == 0)
+        emitNarrow();
+      else
+        b.ifThen(b.isLess(panel, b.index(wide)), emitWide, emitNarrow);
+      if (!hasBias)
+        return;
+      int64_t perVector = kLanes / height;
+      Value isWhole = b.isEqual(b.rem(unit, perVector), b.index(0));
+      b.ifThen(b.isLess(unit, b.index(tiles())), [&] {
+        b.ifThen(isWhole,
+                 [&] { emitBias(from, to, isFirst, b.div(tile, perVector)); });
+      });
+    });
+    return SmallVector<Value>();
+  });
+}
+
+FailureOr<KernelInfo>
+mlir::vit::cpu::emitWeightGradient(kernel::WeightGradientOp op,
+                                   KernelBuilder &b) {
+  FailureOr<Blocked> gradient = Blocked::get(op, op.getGradient().getType());
+  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
+  if (failed(gradient) || failed(input))
+    return failure();
+  if (gradient->rows != input->rows)
+    return op.emitOpError("has layouts that do not fit: gradient ")
+           << op.getGradient().getType() << ", input "
+           << op.getInput().getType();
+  for (Type type : op->getResultTypes())
+    if (failed(verifyFlat(op, type)))
+      return failure();
+  if (!op.getTile())
+    return op.emitOpError("has no tile; run vit-tile first");
+
+  // As many sums as registers hold beside a row of the panel and one element.
+  int64_t height = b.level.isAvx512() ? 8 : 4;
+  int64_t vectors =
+      std::min<int64_t>(input->channelBlocks, b.level.isAvx512() ? 3 : 1);
+  int64_t panels = llvm::divideCeil(input->channelBlocks, vectors);
+  WeightGradient kernel{b,
+                        *gradient,
+                        *input,
+                        std::max<int64_t>(1, op.getTile()->getChunk()),
+                        height,
+                        vectors,
+                        /*wide=*/input->channelBlocks - panels * (vectors - 1),
+                        panels,
+                        op.getBias() != nullptr};
+  kernel.emit();
+  for (OpResult result : op->getResults())
+    zeroTail(b, result, b.argument(2 + result.getResultNumber()));
+
+  MLIRContext *context = op.getContext();
+  KernelInfo info;
+  info.units = kernel::ExtentAttr::get(context, panels * kernel.tiles(), 1,
+                                       kernel::kNoBatch);
+  int64_t rows = input->isPerImage() ? input->tokens : 1;
+  info.flop = kernel::ExtentAttr::get(
+      context, 2 * rows * input->width * gradient->width, 1, 1);
+  return info;
+}
