@@ -103,7 +103,7 @@ static fs::path cacheFolder() {
 }
 
 std::string cachePath(const CommonOptions &options, const std::string &target,
-                      const std::string &outputs) {
+                      const std::string &outputs, const std::string &training) {
   fs::path folder = cacheFolder();
   if (folder.empty())
     return {};
@@ -122,6 +122,7 @@ std::string cachePath(const CommonOptions &options, const std::string &target,
   hash.add(options.precision);
   hash.add(target);
   hash.add(outputs);
+  hash.add(training);
   hash.add(join(options.skipPasses, ","));
   return (folder / (hash.hex() + ".vitm")).string();
 }

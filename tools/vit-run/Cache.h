@@ -21,7 +21,7 @@ namespace vit::tools {
 /// weights, the options, and the compiler. Makes the folder. Empty where there
 /// is no place to write.
 std::string cachePath(const CommonOptions &options, const std::string &target,
-                      const std::string &outputs);
+                      const std::string &outputs, const std::string &training);
 
 } // namespace vit::tools
 

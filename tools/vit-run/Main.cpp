@@ -43,6 +43,7 @@ int main(int argc, char **argv) {
   addInfer(app);
   addClassify(app);
   addEval(app);
+  addTrain(app);
   addBench(app);
   addCompare(app);
   addInspect(app);
@@ -56,6 +57,8 @@ int main(int argc, char **argv) {
   } catch (const CLI::ParseError &error) {
     return fail(std::string(error.what()) +
                 " (vit-run --help lists commands and options)");
+  } catch (const ExitStatus &done) {
+    return done.status;
   } catch (const std::bad_alloc &) {
     return fail("not enough memory");
   } catch (const std::exception &error) {

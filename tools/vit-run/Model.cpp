@@ -25,11 +25,23 @@ static bool endsWith(const std::string &text, const std::string &end) {
          text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-Model::Model(const CommonOptions &options, std::vector<std::string> outputs)
-    : options(options), outputs(std::move(outputs)) {
+Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
+             std::optional<TrainingRequest> training)
+    : options(given), outputs(std::move(outputs)),
+      training(std::move(training)) {
   const std::string &path = options.model;
   std::error_code error;
   bool isFolder = fs::is_directory(path, error);
+  // The checkpoint of a text that was trained: the text and its weights.
+  if (fs::path folder = path; isFolder &&
+                              !fs::exists(folder / "config.json", error) &&
+                              fs::exists(folder / "model.mlir", error)) {
+    textFolder = path;
+    options.model = (folder / "model.mlir").string();
+    if (options.weights.empty())
+      options.weights = (folder / "model.safetensors").string();
+    isFolder = false;
+  }
   if (!isFolder && !fs::exists(path, error))
     throw Error("there is no " + path +
                 "; MODEL is a .vitm file, a .mlir text or a checkpoint's "
@@ -83,6 +95,11 @@ void Model::compileTo(const std::string &path, const std::string &target,
   request.targets = target.c_str();
   request.levels = level.empty() ? nullptr : level.c_str();
   request.precision = options.precision.c_str();
+  if (training) {
+    request.training = training->options.c_str();
+    request.training_memory = training->memory;
+    request.batch = training->batch;
+  }
   // The cache need not hold the weights a second time.
   request.parameters = VIT_COMPILER_REFERENCE;
   double begin = now();
@@ -111,7 +128,11 @@ void Model::compileAndLoad() {
   std::string cached =
       options.noCache
           ? ""
-          : cachePath(options, target + ":" + level, join(outputs, ","));
+          : cachePath(options, target + ":" + level, join(outputs, ","),
+                      training ? training->options + ";" +
+                                     std::to_string(training->memory) + ";" +
+                                     std::to_string(training->batch)
+                               : "");
   if (!cached.empty()) {
     // What is there may be damaged: whatever fails to load is made anew.
     if (options.dumpIr.empty() && access(cached.c_str(), R_OK) == 0 &&
@@ -183,6 +204,15 @@ std::vector<vit_binding_info> Model::outputInfos() {
   return infos;
 }
 
+bool Model::hasEntry(const std::string &name) {
+  vit_entry_info entry = {};
+  for (int32_t i = 0; i < vit_module_entry_count(module()); ++i)
+    if (vit_module_entry(module(), i, &entry, nullptr) == VIT_OK &&
+        name == entry.name)
+      return true;
+  return false;
+}
+
 bool Model::hasOutput(const std::string &name) {
   for (const vit_binding_info &info : outputInfos())
     if (name == info.name || (info.alias && name == info.alias))
@@ -190,12 +220,30 @@ bool Model::hasOutput(const std::string &name) {
   return false;
 }
 
-vit_preprocessing Model::preprocessing() {
+std::optional<vit_preprocessing> Model::findPreprocessing() {
   vit_error error;
   vit_preprocessing result = {};
   result.struct_size = sizeof(result);
-  check(vit_module_preprocessing(module(), &result, &error), error);
+  std::error_code ignored;
+  // What it was trained with goes before what the text says.
+  if (!textFolder.empty() &&
+      fs::exists(fs::path(textFolder) / "preprocessor_config.json", ignored)) {
+    check(vit_preprocessing_from_folder(textFolder.c_str(), &result, &error),
+          error);
+    return result;
+  }
+  vit_status status = vit_module_preprocessing(module(), &result, &error);
+  if (status == VIT_NOT_FOUND)
+    return std::nullopt;
+  check(status, error);
   return result;
+}
+
+vit_preprocessing Model::preprocessing() {
+  std::optional<vit_preprocessing> found = findPreprocessing();
+  if (!found)
+    throw Error(options.model + " does not say how pictures are prepared");
+  return *found;
 }
 
 std::string Model::label(int32_t index) {

@@ -11,17 +11,27 @@
 #include "Options.h"
 #include "Support.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace vit::tools {
 
+/// What a model is compiled with so that it can be trained.
+struct TrainingRequest {
+  std::string options; ///< of vit-generate-backward
+  uint64_t memory = 0; ///< Bytes for a step's activations; 0: no limit.
+  int64_t batch = 0;   ///< of a step
+};
+
 /// What MODEL stands for. A text or a folder is compiled, or found in the
 /// cache, when the module is first asked for.
 class Model {
 public:
-  /// `outputs` empty: the model's own.
-  Model(const CommonOptions &options, std::vector<std::string> outputs);
+  /// `outputs` empty: the model's own. With `training` the module has a
+  /// training step.
+  Model(const CommonOptions &options, std::vector<std::string> outputs,
+        std::optional<TrainingRequest> training = std::nullopt);
 
   const CommonOptions &getOptions() const { return options; }
   /// "logits" for "classification_head_logits", where the model was compiled
@@ -33,11 +43,14 @@ public:
 
   /// Whether MODEL is a module already.
   bool isCompiled() const { return compiled; }
+  bool hasEntry(const std::string &name);
   bool hasOutput(const std::string &name);
   vit_binding_info inputInfo();
   /// The module's outputs, the default one first.
   std::vector<vit_binding_info> outputInfos();
+  /// Throws where nothing says how pictures are prepared.
   vit_preprocessing preprocessing();
+  std::optional<vit_preprocessing> findPreprocessing();
   /// The label of a class, or its number.
   std::string label(int32_t index);
   /// What users call the parameter `name`.
@@ -51,6 +64,8 @@ private:
 
   CommonOptions options;
   std::vector<std::string> outputs;
+  std::optional<TrainingRequest> training;
+  std::string textFolder; ///< of a checkpoint whose model is a text
   bool compiled;
   ModuleHandle handle;
   ParametersHandle weights;

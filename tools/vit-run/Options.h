@@ -48,6 +48,7 @@ void checkCommonOptions(const CommonOptions &options);
 void addInfer(CLI::App &app);
 void addClassify(CLI::App &app);
 void addEval(CLI::App &app);
+void addTrain(CLI::App &app);
 void addBench(CLI::App &app);
 void addCompare(CLI::App &app);
 void addInspect(CLI::App &app);

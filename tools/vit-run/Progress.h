@@ -9,6 +9,7 @@
 #define VIT_TOOLS_PROGRESS_H
 
 #include <cstdint>
+#include <string>
 
 namespace vit::tools {
 
@@ -16,15 +17,19 @@ namespace vit::tools {
 /// seconds elsewhere, each with images/s and the time left.
 class Progress {
 public:
-  explicit Progress(int64_t total);
-  /// `done` images of the total are finished.
-  void update(int64_t done);
+  /// `label` comes first ("epoch 3/10"); `before` images were done by someone
+  /// else and do not count for images/s.
+  explicit Progress(int64_t total, std::string label = "", int64_t before = 0);
+  /// `done` images of the total are finished; `details` ("loss 0.31").
+  void update(int64_t done, const std::string &details = "");
   /// Clears the bar.
   void finish();
   double seconds() const;
+  double imagesPerSecond() const;
 
 private:
-  int64_t total;
+  int64_t total, before, done;
+  std::string label;
   bool isTerminal;
   double begin, lastReport;
 };

@@ -24,6 +24,11 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Ends a command that has said all there is to say; `main` returns `status`.
+struct ExitStatus {
+  int status;
+};
+
 /// Throws the message of a failed call of vit.h or vit-data.h.
 inline void check(vit_status status, const vit_error &error) {
   if (status != VIT_OK)

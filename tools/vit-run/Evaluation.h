@@ -1,0 +1,37 @@
+//===- Evaluation.h - How often a model is right ----------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_EVALUATION_H
+#define VIT_TOOLS_EVALUATION_H
+
+#include "Support.h"
+
+namespace vit::tools {
+
+/// Accuracy and loss over labelled pictures. What it adds up depends on the
+/// pictures and their order alone, not on how they come in batches.
+class Score {
+public:
+  /// Logits [batch, classes], f32 or f64, and the class of each picture.
+  void add(const Tensor &logits, const int32_t *labels);
+
+  int64_t images = 0;
+  int64_t top1 = 0, top5 = 0;
+  int64_t classes = 0;
+
+  double accuracy() const { return double(top1) / double(images); }
+  double accuracyTop5() const { return double(top5) / double(images); }
+  /// Cross-entropy, mean over the pictures.
+  double loss() const { return sum / double(images); }
+
+private:
+  double sum = 0;
+};
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_EVALUATION_H

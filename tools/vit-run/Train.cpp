@@ -1,0 +1,106 @@
+//===- Train.cpp - vit-run train ------------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Checkpoint.h"
+#include "Init.h"
+#include "Trainer.h"
+
+#include <cstdio>
+#include <filesystem>
+
+namespace fs = std::filesystem;
+
+namespace vit::tools {
+
+/// A module was compiled with its optimizer; what is asked for must be that.
+static void checkModule(Model &model, const TrainOptions &options) {
+  if (!model.hasEntry("train_step"))
+    throw Error(options.model + " has no training step; compile it with "
+                                "vit-compile --train, or train the text or the "
+                                "checkpoint's folder");
+  if (!options.fixedInModule.empty())
+    throw Error(options.fixedInModule + " goes with what is compiled here; " +
+                options.model +
+                " was compiled with its optimizer (vit-compile --train)");
+  if (model.hasEntry("accumulate_step") != (options.accumulate > 1))
+    throw Error(
+        options.model +
+        (options.accumulate > 1
+             ? " was compiled without accumulation; leave out "
+               "--accumulate"
+             : " was compiled to accumulate gradients; say --accumulate "
+               "as its compiler was told"));
+}
+
+static void train(TrainOptions options) {
+  checkCommonOptions(options);
+  checkTrainOptions(options);
+  std::string last = options.out + "/last";
+  bool found = hasCheckpoint(last);
+  if (found && !options.resume)
+    throw Error(options.out + " holds a training run already; go on with it by "
+                              "--resume, or choose another --out");
+  if (options.resume && !found)
+    std::fprintf(stderr, "no checkpoint in %s yet: from the beginning\n",
+                 options.out.c_str());
+
+  TrainingData data(options);
+  std::error_code error;
+  fs::create_directories(options.out, error);
+  if (error)
+    throw Error("cannot make the folder " + options.out + ": " +
+                error.message());
+
+  // A checkpoint's folder becomes a folder for the classes of this data.
+  std::string init = options.init;
+  std::string asked = options.model;
+  if (fs::exists(fs::path(options.model) / "config.json", error)) {
+    if (init.empty() && hasWeights(options.model))
+      init = options.model;
+    makeModelFolder(options.model, data.getLabels(), options.out + "/model");
+    options.model = options.out + "/model";
+  }
+  Model model(
+      options, {},
+      TrainingRequest{trainingText(options), options.memory, options.batch});
+  if (model.isCompiled())
+    checkModule(model, options);
+  data.prepareFor(model);
+
+  TrainingState state;
+  state.options = describeRun(options);
+  state.options["model"] = fs::weakly_canonical(asked, error).string();
+  if (found) {
+    TrainingState saved = loadCheckpoint(last, model);
+    std::string difference = describeDifference(saved.options, state.options);
+    if (!difference.empty())
+      throw Error(
+          "--resume goes on with what the run began with: " + difference +
+          "; to go another way from here start a new run "
+          "with --init " +
+          last);
+    state = saved;
+  } else {
+    if (!init.empty())
+      initialise(model, init);
+    vit_parameters_seed(model.parameters(), options.seed);
+  }
+  Trainer(options, model, data, std::move(state)).run();
+}
+
+void addTrain(CLI::App &app) {
+  CLI::App *command =
+      app.add_subcommand("train", "Train a model on a labelled data set");
+  auto options = std::make_shared<TrainOptions>();
+  addTrainOptions(*command, *options);
+  command->callback([options, command] {
+    finishTrainOptions(*command, *options);
+    train(*options);
+  });
+}
+
+} // namespace vit::tools

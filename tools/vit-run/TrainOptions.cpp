@@ -1,0 +1,324 @@
+//===- TrainOptions.cpp - What vit-run train is asked for -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TrainOptions.h"
+
+#include "Schedule.h"
+#include "Support.h"
+
+#include <cmath>
+#include <filesystem>
+
+namespace vit::tools {
+
+/// CLI::NonNegativeNumber, whose message is several hundred digits.
+static CLI::Validator notNegative() {
+  return CLI::Validator(
+      [](const std::string &text) -> std::string {
+        double value = 0;
+        bool good = CLI::detail::lexical_cast(text, value) &&
+                    std::isfinite(value) && value >= 0;
+        return good ? "" : text + " is no number of 0 or more";
+      },
+      "");
+}
+
+static void addDataOptions(CLI::App &command, TrainOptions &options) {
+  command
+      .add_option("--data", options.data,
+                  "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
+      ->required()
+      ->type_name("DIR");
+  command
+      .add_option("--split", options.split,
+                  "Part of it to train on (default: train)")
+      ->type_name("SPLIT");
+  command
+      .add_option("--range", options.range,
+                  "Only these pictures of it, counted from 0, both included")
+      ->type_name("FIRST..LAST");
+  command
+      .add_option("--limit", options.limit,
+                  "Only so many of them, evenly spread")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command
+      .add_option("--test", options.test,
+                  "Folder to evaluate on (default: the test part of --data, "
+                  "where it has one)")
+      ->type_name("DIR");
+  command
+      .add_option("--test-range", options.testRange,
+                  "Only these pictures to evaluate on")
+      ->type_name("FIRST..LAST");
+  command
+      .add_option("--order", options.order,
+                  "Pictures of each epoch in order: i32 [epochs, pictures] "
+                  "(default: shuffled, from --seed)")
+      ->type_name("FILE.npy");
+  command.add_flag("--skip-unreadable", options.skipUnreadable,
+                   "Leave out pictures that cannot be read");
+  command
+      .add_option("--crop", options.crop,
+                  "Random crop of the picture with so many black pixels "
+                  "around it")
+      ->check(CLI::Range(0, 1 << 20))
+      ->type_name("PADDING");
+  command.add_flag("--flip", options.flip,
+                   "Every other picture mirrored, at random");
+  command
+      .add_option("--erase", options.erase,
+                  "Probability of erasing a random rectangle")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("P");
+  command
+      .add_option("--mean", options.mean,
+                  "Mean of each channel, pixels being 0..1 (default: what the "
+                  "model says, else 0.5)")
+      ->delimiter(',')
+      ->type_name("A,B,C");
+  command
+      .add_option("--std", options.std, "Deviation of each channel, likewise")
+      ->delimiter(',')
+      ->type_name("A,B,C");
+}
+
+static void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
+  command.add_option("--optimizer", options.optimizer, "adamw, adam or sgd")
+      ->check(CLI::IsMember({"adamw", "adam", "sgd"}))
+      ->capture_default_str()
+      ->type_name("NAME");
+  command.add_option("--momentum", options.momentum, "Of sgd; 0: none")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_flag("--nesterov", options.nesterov,
+                   "Momentum of sgd: Nesterov's");
+  command.add_option("--beta1", options.beta1, "Of adam and adamw")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--beta2", options.beta2, "Of adam and adamw")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--epsilon", options.epsilon, "Of adam and adamw")
+      ->check(notNegative())
+      ->capture_default_str();
+  command
+      .add_option("--weight-decay", options.weightDecay,
+                  "Default: 0.01 with adamw, else 0")
+      ->check(notNegative())
+      ->type_name("X");
+  command.add_flag("--decay-all", options.decayAll,
+                   "Decay on norms, biases, tokens and positions too");
+  command
+      .add_option("--label-smoothing", options.labelSmoothing,
+                  "Share of the target that all classes get")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("X");
+  command
+      .add_option("--clip-norm", options.clipNorm,
+                  "Bound of the norm of all gradients; 0: none")
+      ->check(notNegative())
+      ->type_name("X");
+  command
+      .add_option("--accumulate", options.accumulate,
+                  "Batches that make one update")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+      ->capture_default_str()
+      ->type_name("K");
+  command
+      .add_option("--frozen", options.frozen,
+                  "Parameters that stay as they are: a name of the model or of "
+                  "its checkpoint, with * and ?")
+      ->allow_extra_args(false)
+      ->type_name("GLOB");
+  command
+      .add_option("--trained", options.trained, "The only parameters to train")
+      ->allow_extra_args(false)
+      ->type_name("GLOB");
+  command.add_option("--lr", options.learningRate, "Learning rate")
+      ->check(notNegative())
+      ->capture_default_str();
+  command
+      .add_option("--schedule", options.schedule,
+                  "Of the learning rate: constant, cosine or step")
+      ->check(CLI::IsMember({"constant", "cosine", "step"}))
+      ->capture_default_str();
+  command
+      .add_option("--warmup", options.warmup,
+                  "Updates (or epochs: 2e) over which it rises to --lr")
+      ->type_name("N[e]");
+  command
+      .add_option("--min-lr", options.minimumRate,
+                  "Where cosine ends; a lower bound of step")
+      ->check(notNegative())
+      ->type_name("X");
+  command
+      .add_option("--step-epochs", options.stepEpochs,
+                  "step: epochs until the next reduction")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      .add_option("--step-factor", options.stepFactor,
+                  "step: what the rate is multiplied by")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
+void addTrainOptions(CLI::App &command, TrainOptions &options) {
+  addCommonOptions(command, options);
+  addDataOptions(command, options);
+  command
+      .add_option("--init", options.init,
+                  "Start from these weights: a checkpoint's folder or a "
+                  ".safetensors file; a new head where classes differ")
+      ->type_name("CHECKPOINT");
+  command.add_option("--epochs", options.epochs, "Times through the data")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
+      ->capture_default_str();
+  command.add_option("--batch", options.batch, "Pictures per step")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+      ->capture_default_str();
+  command
+      .add_option("--eval-batch", options.evalBatch,
+                  "Pictures per run of an evaluation (default: --batch)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+      ->type_name("N");
+  command
+      .add_option("--eval-every", options.evalEvery,
+                  "Epochs between evaluations; 0: none")
+      ->check(notNegative())
+      ->capture_default_str();
+  command.add_option("--steps", options.steps, "Stop after step N of the run")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  addOptimizerOptions(command, options);
+  command
+      .add_option("--out", options.out,
+                  "Folder for checkpoints (best, last), log and curves")
+      ->required()
+      ->type_name("DIR");
+  command
+      .add_option("--checkpoint-every", options.checkpointEvery,
+                  "Steps between checkpoints within an epoch; 0: none")
+      ->check(notNegative())
+      ->type_name("STEPS");
+  command.add_flag("--resume", options.resume,
+                   "Go on from the last checkpoint in --out");
+}
+
+void finishTrainOptions(const CLI::App &command, TrainOptions &options) {
+  for (const char *name :
+       {"--optimizer", "--momentum", "--nesterov", "--beta1", "--beta2",
+        "--epsilon", "--weight-decay", "--decay-all", "--label-smoothing",
+        "--clip-norm", "--frozen", "--trained"})
+    if (command.count(name) > 0)
+      options.fixedInModule = name;
+}
+
+void checkTrainOptions(const TrainOptions &options) {
+  if (options.isReference())
+    throw Error(
+        "--device reference does not train; choose cpu, vulkan or cuda");
+  if (!options.order.empty() && options.limit > 0)
+    throw Error("--order says which pictures there are; leave out --limit");
+  if (options.mean.empty() != options.std.empty())
+    throw Error("--mean and --std go together");
+  for (float value : options.mean)
+    if (!std::isfinite(value))
+      throw Error("--mean holds a value that is no number");
+  for (float value : options.std)
+    if (!std::isfinite(value) || value <= 0)
+      throw Error("--std holds a value that is not above 0");
+  if (options.nesterov && options.momentum == 0)
+    throw Error("--nesterov needs a --momentum");
+  if (options.labelSmoothing >= 1)
+    throw Error("--label-smoothing must be below 1");
+  if (options.minimumRate > options.learningRate)
+    throw Error("--min-lr is above --lr");
+  parseWarmup(options.warmup, 1);
+}
+
+/// The shortest text that reads back as `value`.
+static std::string numberText(double value) {
+  return nlohmann::json(value).dump();
+}
+
+std::string trainingText(const TrainOptions &options) {
+  std::string text = "optimizer=" + options.optimizer;
+  auto add = [&text](const std::string &name, double value) {
+    text += " " + name + "=" + numberText(value);
+  };
+  if (options.optimizer == "sgd") {
+    add("momentum", options.momentum);
+    if (options.nesterov)
+      text += " nesterov=true";
+  } else {
+    add("beta1", options.beta1);
+    add("beta2", options.beta2);
+    add("epsilon", options.epsilon);
+  }
+  if (options.weightDecay)
+    add("weight-decay", *options.weightDecay);
+  if (options.decayAll)
+    text += " decay-all=true";
+  if (options.labelSmoothing > 0)
+    add("label-smoothing", options.labelSmoothing);
+  if (options.clipNorm > 0)
+    add("clip-norm", options.clipNorm);
+  if (!options.frozen.empty())
+    text += " frozen=" + join(options.frozen, ",");
+  if (!options.trained.empty())
+    text += " trained=" + join(options.trained, ",");
+  if (options.accumulate > 1)
+    text += " accumulate=" + std::to_string(options.accumulate);
+  return text;
+}
+
+nlohmann::ordered_json describeRun(const TrainOptions &options) {
+  std::error_code ignored;
+  auto path = [&ignored](const std::string &text) {
+    return text.empty()
+               ? text
+               : std::filesystem::weakly_canonical(text, ignored).string();
+  };
+  nlohmann::ordered_json result = {{"data", path(options.data)},
+                                   {"split", options.split},
+                                   {"range", options.range},
+                                   {"limit", options.limit},
+                                   {"order", path(options.order)},
+                                   {"skip-unreadable", options.skipUnreadable},
+                                   {"crop", options.crop},
+                                   {"flip", options.flip},
+                                   {"erase", options.erase},
+                                   {"mean", options.mean},
+                                   {"std", options.std},
+                                   {"batch", options.batch},
+                                   {"seed", options.seed},
+                                   {"training", trainingText(options)},
+                                   {"lr", options.learningRate},
+                                   {"schedule", options.schedule},
+                                   {"warmup", options.warmup},
+                                   {"min-lr", options.minimumRate},
+                                   {"step-epochs", options.stepEpochs},
+                                   {"step-factor", options.stepFactor}};
+  // Its end is where the last epoch ends.
+  if (options.schedule == "cosine")
+    result["epochs"] = options.epochs;
+  return result;
+}
+
+nlohmann::ordered_json describeOptions(const TrainOptions &options) {
+  nlohmann::ordered_json result = {
+      {"model", options.model},    {"init", options.init},
+      {"test", options.test},      {"test-range", options.testRange},
+      {"epochs", options.epochs},  {"device", options.device},
+      {"threads", options.threads}};
+  result.update(describeRun(options));
+  return result;
+}
+
+} // namespace vit::tools

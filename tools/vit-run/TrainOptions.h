@@ -1,0 +1,76 @@
+//===- TrainOptions.h - What vit-run train is asked for ---------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_TRAINOPTIONS_H
+#define VIT_TOOLS_TRAINOPTIONS_H
+
+#include "Options.h"
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+
+namespace vit::tools {
+
+/// Options of `vit-run train`; names and defaults of torch where it has them.
+struct TrainOptions : CommonOptions {
+  // What is learned from, and what it is judged by.
+  std::string data, split, range;
+  std::string test, testRange;
+  std::string order; ///< .npy, i32 [epochs, pictures]; empty: drawn from seed.
+  int64_t limit = 0; ///< Pictures of the training data; 0: all.
+  bool skipUnreadable = false;
+  int32_t crop = 0;
+  bool flip = false;
+  double erase = 0;
+  std::vector<float> mean, std;
+
+  // How.
+  std::string init;
+  int64_t epochs = 10, batch = 64, evalBatch = 0, evalEvery = 1, steps = 0;
+  int64_t accumulate = 1;
+  std::string optimizer = "adamw";
+  double momentum = 0.9, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  bool nesterov = false, decayAll = false;
+  std::optional<double> weightDecay;
+  double labelSmoothing = 0, clipNorm = 0;
+  std::vector<std::string> frozen, trained;
+  double learningRate = 1e-3, minimumRate = 0;
+  std::string schedule = "constant", warmup;
+  int64_t stepEpochs = 30;
+  double stepFactor = 0.1;
+
+  // What is kept.
+  std::string out;
+  int64_t checkpointEvery = 0;
+  bool resume = false;
+
+  /// An option that a module cannot obey, as its compiler had to know it;
+  /// empty: none was given.
+  std::string fixedInModule;
+};
+
+/// Registers all of them; `fixedInModule` is right once `command` is parsed and
+/// finishTrainOptions was called.
+void addTrainOptions(CLI::App &command, TrainOptions &options);
+void finishTrainOptions(const CLI::App &command, TrainOptions &options);
+
+/// Refuses what contradicts itself.
+void checkTrainOptions(const TrainOptions &options);
+
+/// The options of vit-generate-backward that they stand for.
+std::string trainingText(const TrainOptions &options);
+
+/// Those that a run must keep when it goes on after a stop, by option name.
+nlohmann::ordered_json describeRun(const TrainOptions &options);
+
+/// All that make the run what it is: the log's header.
+nlohmann::ordered_json describeOptions(const TrainOptions &options);
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_TRAINOPTIONS_H

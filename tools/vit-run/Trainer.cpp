@@ -1,0 +1,414 @@
+//===- Trainer.cpp - The training loop ------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Trainer.h"
+
+#include "Interrupt.h"
+
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+namespace vit::tools {
+
+/// A trace of more would be too large to look at.
+static constexpr uint64_t kTracedSteps = 10;
+
+Trainer::Trainer(const TrainOptions &options, Model &model, TrainingData &data,
+                 TrainingState state)
+    : options(options), model(model), data(data), state(std::move(state)),
+      begin(now()) {}
+
+//===----------------------------------------------------------------------===//
+// Before the first step
+//===----------------------------------------------------------------------===//
+
+void Trainer::createSession() {
+  vit_session_options sessionOptions = {};
+  sessionOptions.struct_size = sizeof(sessionOptions);
+  sessionOptions.parameters = model.parameters();
+  sessionOptions.threads = options.threads;
+  sessionOptions.memory_budget = options.memory;
+  sessionOptions.device = options.device.c_str();
+  if (!options.trace.empty()) {
+    trace.events.device = options.device;
+    sessionOptions.event_context = &trace;
+    sessionOptions.on_event = [](void *context, const vit_event *event) {
+      Trace &trace = *static_cast<Trace *>(context);
+      if (trace.isOpen)
+        appendCommand(&trace.events, event);
+    };
+  }
+  vit_session *created = nullptr;
+  vit_error error;
+  check(vit_session_create(model.module(), &sessionOptions, &created, &error),
+        error);
+  session.reset(created);
+}
+
+/// Says what a step needs, and refuses what is over --memory.
+void Trainer::planMemory() {
+  auto needed = [this](int64_t batch) {
+    vit_error error;
+    uint64_t bytes = 0, most = 0;
+    for (const char *entry : {"train_step", "accumulate_step"}) {
+      if (!model.hasEntry(entry))
+        continue;
+      check(vit_session_workspace_size(session.get(), entry, batch, &bytes,
+                                       &error),
+            error);
+      most = std::max(most, bytes);
+    }
+    return most;
+  };
+  int64_t batch = std::min(options.batch, data.images());
+  uint64_t bytes = needed(batch);
+  if (options.memory > 0 && bytes > options.memory) {
+    int64_t fits = batch;
+    while (fits > 0 && needed(fits) > options.memory)
+      fits /= 2;
+    throw Error("a step with batch " + std::to_string(batch) + " needs " +
+                bytesText(bytes) + " of workspace, --memory allows " +
+                bytesText(options.memory) + "; " +
+                (fits > 0 ? "--batch " + std::to_string(fits) + " fits"
+                          : "not even one picture fits"));
+  }
+  uint64_t trained = 0, parameters = 0, states = 0;
+  auto count = [](const vit_binding_info &info) {
+    uint64_t result = 1;
+    for (int32_t i = 0; i < info.rank; ++i)
+      result *= static_cast<uint64_t>(info.dims[i]);
+    return result;
+  };
+  vit_error error;
+  vit_binding_info info = {};
+  for (int32_t i = 0; i < vit_parameters_count(model.parameters()); ++i) {
+    check(vit_parameters_info(model.parameters(), i, &info, &error), error);
+    parameters += count(info);
+    if (vit_parameters_is_trained(model.parameters(), i))
+      trained += count(info);
+  }
+  for (int32_t i = 0; i < vit_parameters_state_count(model.parameters()); ++i) {
+    check(vit_parameters_state_info(model.parameters(), i, &info, &error),
+          error);
+    states += count(info) * vit_dtype_size(info.dtype);
+  }
+  std::fprintf(stderr,
+               "%.2f million parameters, %.2f million trained; batch %lld: "
+               "%s of workspace, %s of parameters, %s of optimizer states\n",
+               parameters * 1e-6, trained * 1e-6, static_cast<long long>(batch),
+               bytesText(bytes).c_str(),
+               bytesText(parameters * sizeof(float)).c_str(),
+               bytesText(states).c_str());
+}
+
+nlohmann::ordered_json Trainer::header() {
+  nlohmann::ordered_json result = describeOptions(options);
+  result["version"] = vit_version();
+  result["images"] = data.images();
+  result["test_images"] = data.hasTest() ? data.testImages() : 0;
+  result["steps_per_epoch"] = perEpoch;
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// The loop
+//===----------------------------------------------------------------------===//
+
+bool Trainer::isToStop() {
+  return interrupted() != 0 ||
+         (options.steps > 0 && steps() >= static_cast<uint64_t>(options.steps));
+}
+
+void Trainer::run() {
+  createSession();
+  planMemory();
+  Batches batches = data.batches(state.batches);
+  perEpoch = batches.perEpoch();
+  int64_t total = options.epochs * perEpoch;
+  double updatesPerEpoch = double(perEpoch) / double(options.accumulate);
+  schedule.kind = parseScheduleKind(options.schedule);
+  schedule.base = options.learningRate;
+  schedule.least = options.minimumRate;
+  schedule.warmup = parseWarmup(options.warmup, updatesPerEpoch);
+  schedule.updates = total / options.accumulate;
+  schedule.stepEpochs = options.stepEpochs;
+  schedule.stepFactor = options.stepFactor;
+  if (state.batches > 0)
+    std::fprintf(stderr, "going on after step %llu (epoch %lld)\n",
+                 static_cast<unsigned long long>(steps()),
+                 static_cast<long long>(epoch() + 1));
+  log.emplace(options.out, header(), steps());
+  catchInterrupts();
+
+  while (true) {
+    // Sums are left where a run was stopped in the middle of an evaluation.
+    bool isPending = state.batches > 0 && state.batches % perEpoch == 0 &&
+                     state.epochImages > 0;
+    if (isPending ? !finishEpoch() : state.batches >= total || isToStop())
+      break;
+    if (!isPending && !runEpoch(batches))
+      break;
+  }
+  log->writeCurves();
+  if (!options.trace.empty())
+    writeTrace(options.trace, trace.events);
+  if (state.batches >= total && state.epochImages == 0)
+    return;
+  // Stopped within an epoch, or before the first step.
+  int signal = interrupted();
+  if (signal)
+    log->addNote(steps(), "interrupted",
+                 "stopped by signal " + std::to_string(signal));
+  if (state.epochImages > 0 || steps() == 0)
+    save("last");
+  std::fprintf(stderr, "stopped after step %llu; --resume goes on\n",
+               static_cast<unsigned long long>(steps()));
+  if (signal)
+    throw ExitStatus{128 + signal};
+}
+
+std::string Trainer::runningText() const {
+  if (state.epochImages == 0)
+    return "";
+  char text[64];
+  std::snprintf(text, sizeof(text), "loss %.4f",
+                state.epochLoss / double(state.epochImages));
+  std::string result = text;
+  if (state.epochCorrect >= 0) {
+    std::snprintf(text, sizeof(text), "  accuracy %.2f %%",
+                  100.0 * double(state.epochCorrect) /
+                      double(state.epochImages));
+    result += text;
+  }
+  return result;
+}
+
+bool Trainer::runEpoch(Batches &batches) {
+  int64_t current = epoch();
+  int64_t done = state.batches % perEpoch * options.batch;
+  Progress progress(data.images(),
+                    "epoch " + std::to_string(current + 1) + "/" +
+                        std::to_string(options.epochs),
+                    done);
+  epochSeconds = 0;
+  epochDone = 0;
+  while (epoch() == current) {
+    if (isToStop()) {
+      progress.finish();
+      return false;
+    }
+    const vit_batch &batch = batches.next();
+    if (batch.skipped > 0)
+      reportSkipped(batches.skipped());
+    if (batch.images.dims[0] > 0)
+      step(batch);
+    ++state.batches;
+    done += batch.images.dims[0] + batch.skipped;
+    progress.update(done, runningText());
+    bool isLast = epoch() != current;
+    if (options.checkpointEvery > 0 && !isLast && batch.images.dims[0] > 0 &&
+        steps() % static_cast<uint64_t>(options.checkpointEvery) == 0)
+      save("last");
+  }
+  progress.finish();
+  if (state.epochImages == 0)
+    throw Error("none of the pictures to train on can be read");
+  return true;
+}
+
+void Trainer::step(const vit_batch &batch) {
+  double start = now();
+  int64_t images = batch.images.dims[0];
+  uint64_t before = steps();
+  auto accumulate = static_cast<uint64_t>(options.accumulate);
+  vit_step step = {};
+  step.struct_size = sizeof(step);
+  step.images = &batch.images;
+  step.targets = &batch.labels;
+  step.update = (before + 1) % accumulate == 0;
+  step.learning_rate = static_cast<float>(
+      schedule.rate(static_cast<int64_t>(before / accumulate), epoch()));
+  trace.isOpen =
+      !options.trace.empty() &&
+      static_cast<uint64_t>(trace.events.calls.size()) < kTracedSteps;
+  uint64_t startTime = nanoseconds();
+  vit_error error;
+  check(vit_session_step(session.get(), &step, &error), error);
+  if (trace.isOpen)
+    trace.events.calls.push_back(
+        {"step " + std::to_string(before + 1), "", startTime, nanoseconds()});
+  trace.isOpen = false;
+  if (!std::isfinite(step.loss))
+    reportNotFinite(batch, step.loss);
+  rate = step.learning_rate;
+  state.epochLoss += double(step.loss) * double(images);
+  state.epochImages += images;
+  state.epochCorrect =
+      step.correct < 0 ? -1 : state.epochCorrect + int64_t(step.correct);
+  double passed = now() - start;
+  epochSeconds += passed;
+  epochDone += images;
+  log->addStep({before + 1, (before + 1) / accumulate, epoch() + 1, step.loss,
+                images, step.correct, rate, double(images) / passed,
+                seconds()});
+}
+
+void Trainer::save(const std::string &name) {
+  log->flush();
+  TrainingState saved = state;
+  saved.steps = steps();
+  saved.seconds = seconds();
+  saveCheckpoint(options.out + "/" + name, model, data.getPreprocessing(),
+                 saved);
+}
+
+//===----------------------------------------------------------------------===//
+// The end of an epoch
+//===----------------------------------------------------------------------===//
+
+std::optional<Score> Trainer::evaluate() {
+  Batches batches = data.testBatches(options.evalBatch > 0 ? options.evalBatch
+                                                           : options.batch);
+  vit_binding_info output = model.outputInfos().front();
+  Progress progress(data.testImages(), "evaluation");
+  Score score;
+  Tensor logits;
+  for (int64_t done = 0; done < data.testImages();) {
+    if (interrupted()) {
+      progress.finish();
+      return std::nullopt;
+    }
+    const vit_batch &batch = batches.next();
+    if (batch.skipped > 0)
+      reportSkipped(batches.skipped());
+    done += batch.images.dims[0] + batch.skipped;
+    if (batch.images.dims[0] == 0)
+      continue;
+    logits.allocate(VIT_F32, {batch.images.dims[0], output.dims[1]});
+    vit_tensor out = logits.view();
+    vit_error error;
+    check(vit_session_run(session.get(), nullptr, &batch.images, 1, &out, 1,
+                          &error),
+          error);
+    score.add(logits, static_cast<const int32_t *>(batch.labels.data));
+    progress.update(done);
+  }
+  progress.finish();
+  if (score.images == 0)
+    throw Error("none of the pictures to test on can be read");
+  return score;
+}
+
+bool Trainer::finishEpoch() {
+  int64_t number = state.batches / perEpoch; // the first is 1
+  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+  EpochRecord record = {};
+  record.step = steps();
+  record.epoch = number;
+  record.trainLoss = state.epochLoss / double(state.epochImages);
+  record.trainAccuracy = state.epochCorrect < 0 ? unknown
+                                                : double(state.epochCorrect) /
+                                                      double(state.epochImages);
+  record.learningRate = rate;
+  record.imagesPerSecond = epochSeconds > 0 ? epochDone / epochSeconds : 0;
+  std::string text = "epoch " + std::to_string(number) + "/" +
+                     std::to_string(options.epochs) + "  " + runningText();
+  bool isBest = false;
+  if (data.hasTest() &&
+      (number % options.evalEvery == 0 || number == options.epochs)) {
+    std::optional<Score> score = evaluate();
+    if (!score)
+      return false;
+    record.evaluated = true;
+    record.testLoss = score->loss();
+    record.testAccuracy = score->accuracy();
+    record.testTop5 = score->accuracyTop5();
+    record.testImages = score->images;
+    isBest = record.testAccuracy > state.bestAccuracy;
+    char shown[96];
+    std::snprintf(shown, sizeof(shown), "  test loss %.4f  accuracy %.2f %%",
+                  record.testLoss, 100 * record.testAccuracy);
+    text += shown;
+  }
+  record.seconds = seconds();
+  log->addEpoch(record);
+  log->writeCurves();
+  char shown[64];
+  std::snprintf(shown, sizeof(shown), "  %.1f images/s",
+                record.imagesPerSecond);
+  std::printf("%s%s%s\n", text.c_str(), shown, isBest ? "  (best)" : "");
+  std::fflush(stdout);
+  if (isBest) {
+    state.bestAccuracy = record.testAccuracy;
+    state.bestEpoch = number;
+  }
+  state.epochLoss = 0;
+  state.epochImages = state.epochCorrect = 0;
+  if (isBest)
+    save("best");
+  save("last");
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// What goes wrong
+//===----------------------------------------------------------------------===//
+
+void Trainer::reportSkipped(const std::vector<std::string> &messages) {
+  for (const std::string &message : messages) {
+    if (!skipped.insert(message).second)
+      continue;
+    log->addNote(steps(), "unreadable", message);
+    std::fprintf(stderr, "left out (%zu so far): %s\n", skipped.size(),
+                 message.c_str());
+  }
+}
+
+void Trainer::reportNotFinite(const vit_batch &batch, float loss) {
+  // The step changed nothing: parameters and checkpoints are as before it.
+  std::string message = "step " + std::to_string(steps() + 1) +
+                        ": the loss is " +
+                        (std::isnan(loss) ? "not a number" : "infinite");
+  auto index = static_cast<int32_t>(steps());
+  float learningRate = 0;
+  std::vector<vit_tensor> inputs = {batch.images, batch.labels};
+  inputs.push_back(
+      {nullptr, &learningRate, sizeof(learningRate), VIT_F32, 0, {}});
+  inputs.push_back({nullptr, &index, sizeof(index), VIT_I32, 0, {}});
+  vit_error error;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    vit_binding_info info = {};
+    check(vit_module_input(model.module(), "train_step",
+                           static_cast<int32_t>(i), &info, &error),
+          error);
+    inputs[i].name = info.name;
+  }
+  char name[512] = "";
+  const char *parameter = vit_parameters_find_not_finite(model.parameters());
+  vit_status status = vit_session_find_not_finite(
+      session.get(), "train_step", inputs.data(),
+      static_cast<int32_t>(inputs.size()), name, sizeof(name), &error);
+  if (status == VIT_OK && *name)
+    message += std::string("; the first NaN or infinity is in ") + name;
+  else if (status != VIT_OK && status != VIT_UNSUPPORTED)
+    message += std::string("; where it began is not known: ") + error.message;
+  if (parameter)
+    message += "; the first parameter that is not finite is " +
+               model.parameterName(parameter);
+  std::string last = options.out + "/last";
+  message += hasCheckpoint(last)
+                 ? "; the checkpoint " + last + " is from before"
+                 : std::string("; no checkpoint was written before");
+  message += " (a lower --lr, --warmup or --clip-norm may help)";
+  log->addNote(steps() + 1, "not_finite", message);
+  log->flush();
+  log->writeCurves();
+  throw Error(message);
+}
+
+} // namespace vit::tools

@@ -1,0 +1,85 @@
+//===- Trainer.h - The training loop ----------------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_TRAINER_H
+#define VIT_TOOLS_TRAINER_H
+
+#include "Checkpoint.h"
+#include "Evaluation.h"
+#include "Progress.h"
+#include "Schedule.h"
+#include "Trace.h"
+#include "TrainingData.h"
+#include "TrainingLog.h"
+
+#include <optional>
+#include <set>
+
+namespace vit::tools {
+
+/// Trains a model from one state of a run to the end of its epochs, to
+/// --steps, or to a signal, and keeps log, curves and checkpoints on the way.
+/// What it computes depends on options and data alone: a run that was stopped
+/// anywhere and goes on has the same bits as one that was not.
+class Trainer {
+public:
+  /// All must outlive the trainer; `model` has its weights, and `state` is
+  /// where they are.
+  Trainer(const TrainOptions &options, Model &model, TrainingData &data,
+          TrainingState state);
+
+  /// Throws ExitStatus{128 + signal} where a signal ended it, and Error where a
+  /// loss was not finite.
+  void run();
+
+private:
+  void createSession();
+  void planMemory();
+  nlohmann::ordered_json header();
+
+  /// The steps of an epoch that are left; false: to be stopped within it.
+  bool runEpoch(Batches &batches);
+  void step(const vit_batch &batch);
+  /// Evaluates, logs and saves; false: to be stopped before that was done.
+  bool finishEpoch();
+  /// Nothing where a signal came meanwhile.
+  std::optional<Score> evaluate();
+  void save(const std::string &name);
+
+  void reportSkipped(const std::vector<std::string> &messages);
+  [[noreturn]] void reportNotFinite(const vit_batch &batch, float loss);
+
+  uint64_t steps() { return vit_parameters_steps(model.parameters()); }
+  double seconds() const { return state.seconds + now() - begin; }
+  int64_t epoch() const { return state.batches / perEpoch; }
+  bool isToStop();
+  std::string runningText() const;
+
+  const TrainOptions &options;
+  Model &model;
+  TrainingData &data;
+  TrainingState state; ///< but for `steps` and `seconds`, as of now
+  SessionHandle session;
+  Schedule schedule;
+  std::optional<TrainingLog> log;
+  int64_t perEpoch = 0; ///< batches
+  double begin;         ///< when this command began
+  double rate = 0;      ///< learning rate of the last update
+  double epochSeconds = 0;
+  int64_t epochDone = 0; ///< pictures in epochSeconds
+  std::set<std::string> skipped;
+
+  /// The commands of the first steps, for --trace.
+  struct Trace {
+    EventLog events;
+    bool isOpen = false;
+  } trace;
+};
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_TRAINER_H

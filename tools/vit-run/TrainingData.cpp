@@ -1,0 +1,274 @@
+//===- TrainingData.cpp - What a run learns from --------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TrainingData.h"
+
+#include "Data.h"
+#include "Peak.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+namespace vit::tools {
+
+//===----------------------------------------------------------------------===//
+// Batches
+//===----------------------------------------------------------------------===//
+
+/// Adds to what the data library says of a picture what this command offers.
+static void checkPicture(vit_status status, const vit_error &error) {
+  if (status == VIT_OK)
+    return;
+  std::string message = error.message;
+  if (status == VIT_INVALID_ARGUMENT)
+    message += "; take pictures of that size, or a model whose preprocessing "
+               "resizes (vit.preprocessing of a text, preprocessor_config.json "
+               "of a folder)";
+  else if (status != VIT_OUT_OF_MEMORY && status != VIT_INTERNAL)
+    message += "; --skip-unreadable leaves out pictures that cannot be read";
+  throw Error(message);
+}
+
+Batches::Batches(const vit_dataset *dataset,
+                 const vit_loader_options &options) {
+  vit_error error;
+  vit_loader *created = nullptr;
+  check(vit_loader_create(dataset, &options, &created, &error), error);
+  loader.reset(created);
+}
+
+const vit_batch &Batches::next() {
+  vit_error error;
+  checkPicture(vit_loader_next(loader.get(), &batch, &error), error);
+  return batch;
+}
+
+std::vector<std::string> Batches::skipped() const {
+  std::vector<std::string> result;
+  for (int64_t i = 0; i < batch.skipped; ++i)
+    result.push_back(vit_loader_skipped(loader.get(), i));
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Data sets
+//===----------------------------------------------------------------------===//
+
+TrainingData::TrainingData(const TrainOptions &options) : options(options) {
+  train =
+      openTrainingData({options.data, options.split, options.range, "--range"});
+  labels = classNames(train.get());
+  if (options.limit > vit_dataset_count(train.get()))
+    throw Error("--limit " + std::to_string(options.limit) + ": there are " +
+                std::to_string(vit_dataset_count(train.get())) + " pictures");
+  readOrder();
+  if (options.evalEvery > 0)
+    openTest();
+}
+
+/// Whether both are the same folder.
+static bool isSame(const std::string &a, const std::string &b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error) && !error;
+}
+
+static std::string itemName(const vit_dataset *dataset, int64_t index) {
+  char name[4096];
+  vit_dataset_item_name(dataset, index, name, sizeof(name));
+  return name;
+}
+
+static bool contains(const vit_dataset *dataset, const std::string &name) {
+  for (int64_t i = 0; i < vit_dataset_count(dataset); ++i)
+    if (itemName(dataset, i) == name)
+      return true;
+  return false;
+}
+
+void TrainingData::openTest() {
+  if (options.test.empty() && options.testRange.empty()) {
+    // A part that is trained on says nothing.
+    if (options.split.empty() || options.split == "train")
+      test = findTestPart({options.data, "", "", ""});
+  } else {
+    test = openData({options.test.empty() ? options.data : options.test, "",
+                     options.testRange, "--test-range"});
+  }
+  if (!test)
+    return;
+  std::vector<std::string> testLabels = classNames(test.get());
+  if (testLabels != labels)
+    throw Error("the classes to train on (" + join(labels, ", ") +
+                ") are not those to test on (" + join(testLabels, ", ") + ")");
+  // Both are ranges of something: if they overlap, one begins in the other.
+  if (isSame(options.data,
+             options.test.empty() ? options.data : options.test) &&
+      (contains(train.get(), itemName(test.get(), 0)) ||
+       contains(test.get(), itemName(train.get(), 0))))
+    std::fprintf(stderr, "warning: some pictures are both trained and tested "
+                         "on, so the accuracy says little; --range and "
+                         "--test-range keep them apart\n");
+}
+
+void TrainingData::readOrder() {
+  if (options.order.empty())
+    return;
+  vit_error error;
+  vit_tensor array = {};
+  check(vit_npy_read(options.order.c_str(), &array, &error), error);
+  struct Release {
+    vit_tensor &array;
+    ~Release() { vit_tensor_release(&array); }
+  } release = {array};
+  if (array.rank != 2 || (array.dtype != VIT_I32 && array.dtype != VIT_I64) ||
+      array.dims[0] < 1 || array.dims[1] < 1)
+    throw Error(options.order +
+                " is no order: whole numbers (int32) [epochs, pictures]");
+  orderEpochs = array.dims[0];
+  int64_t count = array.dims[0] * array.dims[1];
+  order.resize(count);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t index = array.dtype == VIT_I32
+                        ? static_cast<const int32_t *>(array.data)[i]
+                        : static_cast<const int64_t *>(array.data)[i];
+    if (index < 0 || index >= vit_dataset_count(train.get()))
+      throw Error(options.order + " asks for picture " + std::to_string(index) +
+                  "; there are " +
+                  std::to_string(vit_dataset_count(train.get())));
+    order[i] = static_cast<int32_t>(index);
+  }
+  if (orderEpochs < options.epochs)
+    throw Error(options.order + " has the order of " +
+                std::to_string(orderEpochs) + " epochs; --epochs asks for " +
+                std::to_string(options.epochs));
+}
+
+int64_t TrainingData::images() const {
+  if (!order.empty())
+    return static_cast<int64_t>(order.size()) / orderEpochs;
+  return options.limit > 0 ? options.limit : vit_dataset_count(train.get());
+}
+
+//===----------------------------------------------------------------------===//
+// From pictures to batches
+//===----------------------------------------------------------------------===//
+
+/// For a model that does not say: pixels to -1..1, and the pictures of a
+/// folder, which have all sizes, resized.
+static vit_preprocessing defaultPreprocessing(const vit_binding_info &input,
+                                              bool isFolder) {
+  vit_preprocessing result = {};
+  result.struct_size = sizeof(result);
+  result.channels = static_cast<int32_t>(input.dims[1]);
+  result.height = static_cast<int32_t>(input.dims[2]);
+  result.width = static_cast<int32_t>(input.dims[3]);
+  if (isFolder) {
+    result.resize_height = result.height;
+    result.resize_width = result.width;
+  }
+  constexpr int32_t bilinear = 2;
+  result.interpolation = bilinear;
+  result.scale = 1.0f / 255;
+  for (int c = 0; c < 4; ++c)
+    result.mean[c] = result.std[c] = 0.5f;
+  return result;
+}
+
+void TrainingData::prepareFor(Model &model) {
+  vit_binding_info input = model.inputInfo();
+  if (input.rank != 4 || (input.dims[1] != 1 && input.dims[1] != 3))
+    throw Error("the model's input is " + shapeText(input.dims, input.rank) +
+                "; to be trained on pictures it must be [batch, 1 or 3, "
+                "height, width]");
+  vit_binding_info output = model.outputInfos().front();
+  if (output.rank != 2)
+    throw Error("the model's first output, '" + std::string(output.name) +
+                "', is " + shapeText(output.dims, output.rank) +
+                "; to be trained it must be logits [batch, classes]");
+  if (static_cast<int64_t>(labels.size()) > output.dims[1])
+    throw Error("the data has " + std::to_string(labels.size()) +
+                " classes, the model only " + std::to_string(output.dims[1]) +
+                "; give its head as many outputs");
+  bool isFolder = std::string(vit_dataset_format(train.get())) == "folder";
+  preprocessing =
+      model.findPreprocessing().value_or(defaultPreprocessing(input, isFolder));
+  if (preprocessing.channels != input.dims[1] ||
+      preprocessing.height != input.dims[2] ||
+      preprocessing.width != input.dims[3])
+    throw Error("the model's preprocessing makes " +
+                std::to_string(preprocessing.channels) + "x" +
+                std::to_string(preprocessing.height) + "x" +
+                std::to_string(preprocessing.width) + ", its input is " +
+                shapeText(input.dims, input.rank));
+  for (const std::vector<float> *values : {&options.mean, &options.std})
+    if (!values->empty() &&
+        static_cast<int64_t>(values->size()) != input.dims[1])
+      throw Error(std::string(values == &options.mean ? "--mean" : "--std") +
+                  " needs a value for each of the model's " +
+                  std::to_string(input.dims[1]) + " channels");
+  std::copy(options.mean.begin(), options.mean.end(), preprocessing.mean);
+  std::copy(options.std.begin(), options.std.end(), preprocessing.std);
+  if (isFolder)
+    return;
+  // All pictures have one size: the first says whether it fits.
+  int64_t elements = input.dims[1] * input.dims[2] * input.dims[3], index = 0;
+  std::vector<float> values(elements);
+  vit_error error;
+  for (const DatasetHandle *data : {&train, &test})
+    if (*data)
+      checkPicture(vit_dataset_read_examples(data->get(), &index, 1,
+                                             &preprocessing, nullptr, 0,
+                                             values.data(), nullptr, &error),
+                   error);
+}
+
+/// Pictures are read by one thread for each four cores: the others compute.
+static int32_t readers() { return std::clamp(usableCores() / 4, 1, 8); }
+
+Batches TrainingData::batches(int64_t first) const {
+  vit_augmentation augmentation = {};
+  augmentation.struct_size = sizeof(augmentation);
+  augmentation.crop_padding = options.crop;
+  augmentation.flip = options.flip;
+  augmentation.erase = static_cast<float>(options.erase);
+  augmentation.seed = options.seed;
+  vit_loader_options loader = {};
+  loader.struct_size = sizeof(loader);
+  loader.preprocessing = &preprocessing;
+  loader.batch = options.batch;
+  loader.augmentation = &augmentation;
+  loader.seed = options.seed;
+  if (!order.empty()) {
+    loader.order = order.data();
+    loader.order_epochs = orderEpochs;
+    loader.order_count = images();
+  }
+  loader.limit = options.limit;
+  loader.first_batch = first;
+  loader.skip_unreadable = options.skipUnreadable;
+  loader.threads = readers();
+  return Batches(train.get(), loader);
+}
+
+Batches TrainingData::testBatches(int64_t batch) const {
+  std::vector<int32_t> all(testImages());
+  std::iota(all.begin(), all.end(), 0);
+  vit_loader_options loader = {};
+  loader.struct_size = sizeof(loader);
+  loader.preprocessing = &preprocessing;
+  loader.batch = batch;
+  loader.order = all.data();
+  loader.order_epochs = 1;
+  loader.order_count = testImages();
+  loader.skip_unreadable = options.skipUnreadable;
+  loader.threads = readers();
+  return Batches(test.get(), loader);
+}
+
+} // namespace vit::tools

@@ -1,0 +1,73 @@
+//===- TrainingData.h - What a run learns from ------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_TRAININGDATA_H
+#define VIT_TOOLS_TRAININGDATA_H
+
+#include "Model.h"
+#include "TrainOptions.h"
+
+namespace vit::tools {
+
+using LoaderHandle =
+    std::unique_ptr<vit_loader, Releaser<vit_loader, vit_loader_release>>;
+
+/// Batches of one loader; a picture that cannot be used is an Error that says
+/// what to do.
+class Batches {
+public:
+  Batches(const vit_dataset *dataset, const vit_loader_options &options);
+
+  /// Valid until the next call.
+  const vit_batch &next();
+  /// Why pictures were left out of the batch, one line each.
+  std::vector<std::string> skipped() const;
+  int64_t perEpoch() const {
+    return vit_loader_batches_per_epoch(loader.get());
+  }
+
+private:
+  LoaderHandle loader;
+  vit_batch batch = {};
+};
+
+/// The data sets that the options name, and how their pictures become batches.
+class TrainingData {
+public:
+  /// Opens both. Nothing of the model is needed yet.
+  explicit TrainingData(const TrainOptions &options);
+  /// How `model` wants its pictures, unless the options say otherwise. Throws
+  /// where the data does not go with the model.
+  void prepareFor(Model &model);
+
+  const vit_preprocessing &getPreprocessing() const { return preprocessing; }
+  const std::vector<std::string> &getLabels() const { return labels; }
+  bool hasTest() const { return test != nullptr; }
+  int64_t testImages() const { return vit_dataset_count(test.get()); }
+  /// Pictures of an epoch.
+  int64_t images() const;
+
+  /// Training batches from number `first` on, counted over all epochs.
+  Batches batches(int64_t first) const;
+  /// The test pictures, once and in order.
+  Batches testBatches(int64_t batch) const;
+
+private:
+  void openTest();
+  void readOrder();
+
+  const TrainOptions &options;
+  DatasetHandle train, test;
+  std::vector<std::string> labels;
+  std::vector<int32_t> order;
+  int64_t orderEpochs = 0;
+  vit_preprocessing preprocessing = {};
+};
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_TRAININGDATA_H
