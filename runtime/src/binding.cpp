@@ -75,7 +75,7 @@ vit_status readBatch(const schema::Binding &binding, const vit_tensor &tensor,
                      int64_t &batch, vit_error *error) {
   batch = 1;
   // Of another rank: checkTensor says so.
-  if (binding.dims()->Get(0) != -1 ||
+  if (binding.dims()->size() == 0 || binding.dims()->Get(0) != -1 ||
       tensor.rank != int32_t(binding.dims()->size()))
     return VIT_OK;
   batch = tensor.dims[0];

@@ -7,6 +7,7 @@
 
 #include "devices/device.h"
 #include "extent.h"
+#include "plan.h"
 
 using namespace vit::runtime;
 namespace schema = vit::schema;
@@ -63,6 +64,8 @@ static void writeCommand(Text &json, const schema::Schedule &schedule,
     json.beginObject(nullptr);
     json.field("kind", schema::EnumNameArgumentKind(argument.kind()));
     json.field("index", int64_t(argument.index()));
+    if (argument.offset() != 0)
+      json.field("offset", int64_t(argument.offset()));
     json.endObject();
   }
   json.endArray();
@@ -179,6 +182,38 @@ static void writeParameters(Text &json, const schema::Module &root) {
   json.endArray();
 }
 
+static void writeVariables(Text &json, const schema::Module &root) {
+  json.beginArray("arenas");
+  for (uint32_t i = 0; i < count(root.arenas()); ++i) {
+    json.beginObject(nullptr);
+    json.field("name", root.arenas()->Get(i)->name()->c_str());
+    json.field("bytes", int64_t(root.arenas()->Get(i)->bytes()));
+    json.endObject();
+  }
+  json.endArray();
+  json.beginArray("variables");
+  for (uint32_t i = 0; i < count(root.variables()); ++i) {
+    const schema::Variable &v = *root.variables()->Get(i);
+    json.beginObject(nullptr);
+    json.field("name", v.name()->c_str());
+    json.field("dtype", schema::EnumNameDType(v.dtype()));
+    writeDims(json, *v.dims());
+    json.field("arena", root.arenas()->Get(v.arena())->name()->c_str());
+    json.field("offset", int64_t(v.offset()));
+    json.field("state", v.parameter() == 0);
+    json.endObject();
+  }
+  json.endArray();
+}
+
+/// Whether some code of the entry changes variables.
+static bool trains(const schema::Entry &entry) {
+  for (const schema::Schedule *schedule : *entry.schedules())
+    if (firstChange(*schedule) < count(schedule->commands()))
+      return true;
+  return false;
+}
+
 static void writePreprocessing(Text &json, const schema::Preprocessing &p) {
   json.beginObject("preprocessing");
   json.field("channels", int64_t(p.channels()));
@@ -212,6 +247,7 @@ static void writeModule(Text &json, const vit_module &module) {
     const schema::Entry &entry = module.entry(i);
     json.beginObject(nullptr);
     json.field("name", entry.name()->c_str());
+    json.field("training", trains(entry));
     writeBindings(json, "inputs", *entry.inputs());
     writeBindings(json, "outputs", *entry.outputs());
     json.beginArray("schedules");
@@ -222,6 +258,7 @@ static void writeModule(Text &json, const vit_module &module) {
   }
   json.endArray();
   writeParameters(json, root);
+  writeVariables(json, root);
   json.beginArray("constants");
   for (uint32_t i = 0; i < count(root.constants()); ++i) {
     json.beginObject(nullptr);

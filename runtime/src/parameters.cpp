@@ -7,6 +7,8 @@
 
 #include "parameters.h"
 
+#include "finite.h"
+
 #include <cerrno>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -55,7 +57,7 @@ vit_status vit_parameters::place(vit_error *error) {
     else if (__builtin_add_overflow(bytes, alignUp(derived(d).bytes(), 64),
                                     &bytes))
       return outOfMemory(error, bytes, "weights");
-  if (bytes != 0 && !arena.allocateRaw(module->allocator, bytes))
+  if (bytes != 0 && !made.allocateRaw(module->allocator, bytes))
     return outOfMemory(error, bytes, "weights");
   if (anyStored && module->file.isOpen()) {
     mapping =
@@ -69,7 +71,7 @@ vit_status vit_parameters::place(vit_error *error) {
     HeldForm &form = forms[d];
     form.version = 1;
     if (storedBytes(derived(d)) == 0) {
-      form.data = reinterpret_cast<float *>(arena.data() + bytes);
+      form.data = reinterpret_cast<float *>(made.data() + bytes);
       bytes += alignUp(derived(d).bytes(), 64);
     } else if (mapping) {
       form.data =
@@ -86,10 +88,20 @@ vit_status vit_parameters::place(vit_error *error) {
 
 vit_status vit_parameters::build(vit_error *error) {
   if (!forms.allocate(module->allocator, derivedCount()) ||
-      !places.allocate(module->allocator, parameterCount()))
+      !affected.allocate(module->allocator, derivedCount()) ||
+      !places.allocate(module->allocator, parameterCount()) ||
+      !variableOf.allocate(module->allocator, parameterCount()))
     return outOfMemory(error, parameterCount() * sizeof(Place), "weights");
   for (Place &place : places)
     place.form = -1;
+  for (uint32_t v = 0; v < count(module->root->variables()); ++v)
+    if (uint32_t number = module->root->variables()->Get(v)->parameter())
+      variableOf[number - 1] = v + 1;
+  for (uint32_t d = 0; d < derivedCount(); ++d)
+    for (uint32_t source : sourcesOf(derived(d)))
+      if (source < parameterCount() ? variableOf[source] != 0
+                                    : forms[source - parameterCount()].trained)
+        forms[d].trained = true;
   findPlaces(true);
   findPlaces(false);
   Sources sources(*module);
@@ -179,21 +191,35 @@ vit_status vit_parameters::derive(uint32_t index, const Sources &sources,
 // Reading and writing
 //===----------------------------------------------------------------------===//
 
+/// Where its value is not in an arena. The parameter's file is open where it
+/// has to be read from there.
+void vit_parameters::readRange(uint32_t index, const Sources &sources,
+                               float *target, int64_t begin,
+                               int64_t size) const {
+  const Place &place = places[index];
+  if (place.form >= 0)
+    restoreElements(formOf(derived(uint32_t(place.form))),
+                    forms[place.form].data, target, place.offset + begin, size);
+  else if (place.written)
+    std::memcpy(target, place.written + begin, size_t(size) * sizeof(float));
+  else
+    sources.read(parameter(index), target, begin, size);
+}
+
 vit_status vit_parameters::read(uint32_t index, float *target,
                                 vit_error *error) const {
   const schema::Parameter &p = parameter(index);
-  const Place &place = places[index];
-  int64_t total = elements(*p.dims());
-  if (place.form >= 0) {
-    restoreElements(formOf(derived(uint32_t(place.form))),
-                    forms[place.form].data, target, place.offset, total);
-  } else if (place.written) {
-    std::memcpy(target, place.written, size_t(total) * sizeof(float));
-  } else {
-    Sources sources(*module);
-    VIT_TRY(sources.openFor(p, error));
-    sources.read(p, target, 0, total);
+  if (isInArena(index)) {
+    const schema::Variable &v = *variable(index);
+    Lock lock(mutex);
+    VIT_TRY(arenas.fetch(error));
+    std::memcpy(target, arenas.data(v), variableBytes(v));
+    return VIT_OK;
   }
+  Sources sources(*module);
+  if (isAtSource(index))
+    VIT_TRY(sources.openFor(p, error));
+  readRange(index, sources, target, 0, elements(*p.dims()));
   return VIT_OK;
 }
 
@@ -221,22 +247,56 @@ vit_status vit_parameters::makeWritable(uint32_t index, vit_error *error) {
   return VIT_OK;
 }
 
+/// Lays out anew what of a form `valuesOf(source)` gives; the rest, for which
+/// that is NULL, stays.
+template <typename ValuesOf>
+void vit_parameters::remake(uint32_t index, ValuesOf valuesOf) {
+  const schema::Derived &d = derived(index);
+  ++forms[index].version;
+  int64_t offset = 0;
+  for (uint32_t source : sourcesOf(d)) {
+    int64_t size = sourceElements(*module->root, source);
+    const float *values = valuesOf(source);
+    if (values && d.kind() == schema::DerivedKind::Resample) {
+      int64_t from[2] = {d.from()->Get(0), d.from()->Get(1)};
+      int64_t to[2] = {d.to()->Get(0), d.to()->Get(1)};
+      resamplePositions(forms[index].data, values, d.dims()->Get(1), d.prefix(),
+                        from, to, d.antialias());
+    } else if (values) {
+      deriveElements(formOf(d), forms[index].data, values, StoredType::F32,
+                     offset, size);
+    }
+    offset += size;
+  }
+}
+
 vit_status vit_parameters::write(uint32_t index, const float *data,
                                  vit_error *error) {
-  const schema::Parameter &p = parameter(index);
-  int64_t total = elements(*p.dims());
   // Everything that can fail comes first, so that a failure changes nothing.
-  Array<uint8_t> affected;
-  if (!affected.allocate(module->allocator, derivedCount()))
-    return outOfMemory(error, derivedCount(), "a written weight");
+  bool inArena = isInArena(index);
+  if (inArena)
+    VIT_TRY(arenas.fetch(error));
   for (uint32_t d = 0; d < derivedCount(); ++d) {
+    affected[d] = 0;
     for (uint32_t source : sourcesOf(derived(d)))
       if (source == index ||
           (source >= parameterCount() && affected[source - parameterCount()]))
         affected[d] = 1;
-    if (affected[d])
+    if (affected[d] && !inArena)
       VIT_TRY(makeWritable(d, error));
   }
+  if (inArena) {
+    const schema::Variable &v = *variable(index);
+    std::memcpy(arenas.data(v), data, variableBytes(v));
+    arenas.changed(v.arena());
+    for (uint32_t d = 0; d < derivedCount(); ++d)
+      if (affected[d]) {
+        forms[d].stale = true;
+        anyStale = true;
+      }
+    return VIT_OK;
+  }
+  int64_t total = elements(*parameter(index).dims());
   Place &place = places[index];
   if (place.form < 0 && !place.written) {
     place.written = static_cast<float *>(
@@ -247,31 +307,62 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
   if (place.written)
     std::memcpy(place.written, data, size_t(total) * sizeof(float));
   ++writes;
-  for (uint32_t f = 0; f < derivedCount(); ++f) {
-    if (!affected[f])
-      continue;
-    const schema::Derived &d = derived(f);
-    ++forms[f].version;
-    int64_t offset = 0;
-    for (uint32_t source : sourcesOf(d)) {
-      bool isParameter = source < parameterCount();
-      uint32_t from = isParameter ? 0 : source - parameterCount();
-      int64_t size = sourceElements(*module->root, source);
-      const float *values = source == index                  ? data
-                            : !isParameter && affected[from] ? forms[from].data
-                                                             : nullptr;
-      if (values && d.kind() == schema::DerivedKind::Resample) {
-        int64_t grid[2] = {d.from()->Get(0), d.from()->Get(1)};
-        int64_t to[2] = {d.to()->Get(0), d.to()->Get(1)};
-        resamplePositions(forms[f].data, values, d.dims()->Get(1), d.prefix(),
-                          grid, to, d.antialias());
-      } else if (values) {
-        deriveElements(formOf(d), forms[f].data, values, StoredType::F32,
-                       offset, size);
+  for (uint32_t f = 0; f < derivedCount(); ++f)
+    if (affected[f])
+      remake(f, [&](uint32_t source) -> const float * {
+        if (source < parameterCount())
+          return source == index ? data : nullptr;
+        uint32_t from = source - parameterCount();
+        return affected[from] ? forms[from].data : nullptr;
+      });
+  return VIT_OK;
+}
+
+/// Remakes the stale forms that a schedule reads, after those that they are
+/// made of.
+vit_status vit_parameters::refresh(const schema::Schedule &schedule,
+                                   vit_error *error) {
+  for (uint8_t &flag : affected)
+    flag = 0;
+  bool any = false;
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    const auto *arguments = schedule.commands()->Get(i)->arguments();
+    for (uint32_t a = 0; a < count(arguments); ++a) {
+      const schema::Argument &argument = *arguments->Get(a);
+      if (argument.kind() == schema::ArgumentKind::Derived &&
+          forms[argument.index()].stale) {
+        affected[argument.index()] = 1;
+        any = true;
       }
-      offset += size;
     }
   }
+  if (!any)
+    return VIT_OK;
+  VIT_TRY(arenas.fetch(error));
+  for (uint32_t d = derivedCount(); d-- > 0;)
+    for (uint32_t source : sourcesOf(derived(d)))
+      if (affected[d] && source >= parameterCount() &&
+          forms[source - parameterCount()].stale)
+        affected[source - parameterCount()] = 1;
+  for (uint32_t d = 0; d < derivedCount(); ++d)
+    if (affected[d])
+      VIT_TRY(makeWritable(d, error));
+  ++writes;
+  for (uint32_t d = 0; d < derivedCount(); ++d) {
+    if (!affected[d])
+      continue;
+    remake(d, [&](uint32_t source) -> const float * {
+      if (source >= parameterCount())
+        return forms[source - parameterCount()].data;
+      const schema::Variable *v = variable(source);
+      return v ? reinterpret_cast<const float *>(arenas.data(*v)) : nullptr;
+    });
+    forms[d].stale = false;
+  }
+  bool stale = false;
+  for (const HeldForm &form : forms)
+    stale = stale || form.stale;
+  anyStale = stale;
   return VIT_OK;
 }
 
@@ -279,33 +370,14 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
 // NaN and infinity
 //===----------------------------------------------------------------------===//
 
-static bool allFinite(const float *values, uint64_t count) {
-  uint32_t bad = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, values + i, 4);
-    bad |= uint32_t((bits & 0x7f800000) == 0x7f800000);
-  }
-  return bad == 0;
-}
-
 bool vit_parameters::isFinite(uint32_t index, const Sources &sources) const {
   constexpr int64_t most = 1024;
   float piece[most];
-  const schema::Parameter &p = parameter(index);
-  const Place &place = places[index];
-  int64_t total = elements(*p.dims());
+  int64_t total = elements(*parameter(index).dims());
   for (int64_t begin = 0; begin < total; begin += most) {
     int64_t part = total - begin < most ? total - begin : most;
-    if (place.form >= 0)
-      restoreElements(formOf(derived(uint32_t(place.form))),
-                      forms[place.form].data, piece, place.offset + begin,
-                      part);
-    else if (place.written)
-      std::memcpy(piece, place.written + begin, size_t(part) * sizeof(float));
-    else
-      sources.read(p, piece, begin, part);
-    if (!allFinite(piece, uint64_t(part)))
+    readRange(index, sources, piece, begin, part);
+    if (!areFinite(piece, uint64_t(part)))
       return false;
   }
   return true;
@@ -318,11 +390,21 @@ const char *vit_parameters::findNotFinite() const {
   Array<uint8_t> known;
   bool remember = known.allocate(module->allocator, derivedCount());
   Sources sources(*module);
+  Lock lock(mutex);
+  // Of what was lost with a device there is nothing to say.
+  bool fetched = arenas.fetch(nullptr) == VIT_OK;
   for (uint32_t i = 0; i < parameterCount(); ++i) {
+    if (isInArena(i)) {
+      const schema::Variable &v = *variable(i);
+      if (fetched &&
+          !areFinite(arenas.data(v), variableBytes(v) / sizeof(float)))
+        return parameter(i).name()->c_str();
+      continue;
+    }
     int64_t form = places[i].form;
     if (form >= 0 && remember) {
       if (known[form] == Unknown)
-        known[form] = allFinite(forms[form].data,
+        known[form] = areFinite(forms[form].data,
                                 derived(uint32_t(form)).bytes() / sizeof(float))
                           ? Finite
                           : Suspect;
@@ -330,115 +412,10 @@ const char *vit_parameters::findNotFinite() const {
         continue;
     }
     // Of a file that has gone since there is nothing to say.
-    if (form < 0 && !places[i].written &&
-        sources.openFor(parameter(i), nullptr) != VIT_OK)
+    if (isAtSource(i) && sources.openFor(parameter(i), nullptr) != VIT_OK)
       continue;
     if (!isFinite(i, sources))
       return parameter(i).name()->c_str();
   }
   return nullptr;
-}
-
-//===----------------------------------------------------------------------===//
-// The C API
-//===----------------------------------------------------------------------===//
-
-extern "C" vit_status vit_parameters_create(vit_module *module,
-                                            vit_parameters **out_parameters,
-                                            vit_error *error) {
-  if (!module || !out_parameters)
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "module or out_parameters is NULL");
-  *out_parameters = nullptr;
-  auto *parameters = create<vit_parameters>(module->allocator, module);
-  if (!parameters)
-    return outOfMemory(error, sizeof(vit_parameters), "weights");
-  if (vit_status status = parameters->build(error)) {
-    vit_parameters_release(parameters);
-    return status;
-  }
-  *out_parameters = parameters;
-  return VIT_OK;
-}
-
-extern "C" void vit_parameters_retain(vit_parameters *parameters) {
-  if (parameters)
-    parameters->references.fetch_add(1, std::memory_order_relaxed);
-}
-
-extern "C" void vit_parameters_release(vit_parameters *parameters) {
-  if (!parameters ||
-      parameters->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
-    return;
-  // The module, and with it the allocator's copy, may go with the parameters.
-  Allocator allocator = parameters->module->allocator;
-  destroy(allocator, parameters);
-}
-
-extern "C" int32_t vit_parameters_count(const vit_parameters *parameters) {
-  return parameters ? int32_t(parameters->parameterCount()) : 0;
-}
-
-extern "C" vit_status vit_parameters_info(const vit_parameters *parameters,
-                                          int32_t index,
-                                          vit_binding_info *out_info,
-                                          vit_error *error) {
-  if (!parameters || !out_info)
-    return fail(error, VIT_INVALID_ARGUMENT, "parameters or out_info is NULL");
-  if (index < 0 || uint32_t(index) >= parameters->parameterCount())
-    return fail(error, VIT_NOT_FOUND, "there is no parameter %d of %u", index,
-                parameters->parameterCount());
-  const schema::Parameter &p = parameters->parameter(uint32_t(index));
-  *out_info = {};
-  out_info->name = p.name()->c_str();
-  if (p.stored_name()->str() != p.name()->str())
-    out_info->alias = p.stored_name()->c_str();
-  out_info->dtype = VIT_F32;
-  out_info->rank = int32_t(p.dims()->size());
-  for (uint32_t i = 0; i < p.dims()->size(); ++i)
-    out_info->dims[i] = p.dims()->Get(i);
-  return VIT_OK;
-}
-
-/// Finds a parameter by name and checks the caller's size for it.
-static vit_status findParameter(const vit_parameters *parameters,
-                                const char *name, const void *data, size_t size,
-                                uint32_t &index, vit_error *error) {
-  if (!parameters || !name || !data)
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "parameters, name or data is NULL");
-  for (index = 0; index < parameters->parameterCount(); ++index) {
-    const schema::Parameter &p = parameters->parameter(index);
-    if (std::strcmp(p.name()->c_str(), name) != 0)
-      continue;
-    uint64_t bytes = uint64_t(elements(*p.dims())) * sizeof(float);
-    if (size == bytes)
-      return VIT_OK;
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "parameter '%s' has %llu bytes, given are %zu", name,
-                static_cast<unsigned long long>(bytes), size);
-  }
-  return fail(error, VIT_NOT_FOUND, "'%s' has no parameter '%s'",
-              parameters->module->name.data(), name);
-}
-
-extern "C" vit_status vit_parameters_read(const vit_parameters *parameters,
-                                          const char *name, float *out_data,
-                                          size_t size, vit_error *error) {
-  uint32_t index = 0;
-  VIT_TRY(findParameter(parameters, name, out_data, size, index, error));
-  return parameters->read(index, out_data, error);
-}
-
-extern "C" vit_status vit_parameters_write(vit_parameters *parameters,
-                                           const char *name, const float *data,
-                                           size_t size, vit_error *error) {
-  uint32_t index = 0;
-  VIT_TRY(findParameter(parameters, name, data, size, index, error));
-  return parameters->write(index, data, error);
-}
-
-extern "C" const char *
-vit_parameters_find_not_finite(const vit_parameters *parameters) {
-  return parameters ? parameters->findNotFinite() : nullptr;
 }

@@ -11,6 +11,7 @@
 #include "format.h"
 #include "verify.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace vit::runtime {
@@ -38,6 +39,44 @@ bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
   return true;
 }
 
+bool argumentBytes(const schema::Argument &argument, int64_t batch,
+                   uint64_t &bytes) {
+  switch (argument.kind()) {
+  case schema::ArgumentKind::Derived:
+  case schema::ArgumentKind::Constant:
+  case schema::ArgumentKind::Arena:
+    bytes = argument.bytes().times();
+    return bytes <= kMaxExtent;
+  default:
+    return evaluate(argument.bytes(), batch, bytes);
+  }
+}
+
+bool changesArenas(const schema::Command &command) {
+  uint32_t arguments = count(command.arguments());
+  return command.kind() == schema::CommandKind::Dispatch && arguments != 0 &&
+         command.arguments()->Get(arguments - 1)->kind() ==
+             schema::ArgumentKind::Arena;
+}
+
+uint32_t firstChange(const schema::Schedule &schedule) {
+  uint32_t i = 0;
+  while (i < count(schedule.commands()) &&
+         !changesArenas(*schedule.commands()->Get(i)))
+    ++i;
+  return i;
+}
+
+bool usesArenas(const schema::Schedule &schedule) {
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    const auto *arguments = schedule.commands()->Get(i)->arguments();
+    for (uint32_t a = 0; a < count(arguments); ++a)
+      if (arguments->Get(a)->kind() == schema::ArgumentKind::Arena)
+        return true;
+  }
+  return false;
+}
+
 bool checkCommand(const schema::Module &module, const schema::Entry &entry,
                   const schema::Command &command, int64_t batch,
                   const uint64_t *slotSizes, char *reason, size_t reasonSize) {
@@ -52,14 +91,16 @@ bool checkCommand(const schema::Module &module, const schema::Entry &entry,
   uint64_t first = 0;
   for (uint32_t i = 0; i < total; ++i) {
     const schema::Argument &argument = *command.arguments()->Get(i);
-    bool constant = argument.kind() == schema::ArgumentKind::Derived ||
-                    argument.kind() == schema::ArgumentKind::Constant;
+    bool isPart = argument.kind() == schema::ArgumentKind::Slot ||
+                  argument.kind() == schema::ArgumentKind::Arena;
     uint64_t bytes = 0, room = 0;
-    bool fits = true;
-    if (constant)
-      bytes = argument.bytes().times();
-    else
-      fits = evaluate(argument.bytes(), batch, bytes);
+    bool fits = argumentBytes(argument, batch, bytes);
+    if (argument.offset() % kAlignment != 0 ||
+        (argument.offset() != 0 && !isPart)) {
+      std::snprintf(reason, reasonSize,
+                    "begins argument %u at an impossible offset", i);
+      return false;
+    }
     switch (argument.kind()) {
     case schema::ArgumentKind::Input:
       fits = fits &&
@@ -78,7 +119,11 @@ bool checkCommand(const schema::Module &module, const schema::Entry &entry,
     case schema::ArgumentKind::Constant:
       room = module.constants()->Get(argument.index())->data()->size();
       break;
+    case schema::ArgumentKind::Arena:
+      room = module.arenas()->Get(argument.index())->bytes();
+      break;
     }
+    room -= std::min(room, argument.offset());
     if (!fits || bytes > room) {
       std::snprintf(reason, reasonSize,
                     "goes beyond its argument %u at batch %lld: %llu of %llu "
@@ -120,7 +165,7 @@ vit_status fitsGpu(const schema::Schedule &schedule, int64_t batch,
     for (uint32_t a = 0; command.arguments() && a < command.arguments()->size();
          ++a) {
       uint64_t bytes = 0;
-      evaluate(command.arguments()->Get(a)->bytes(), batch, bytes);
+      argumentBytes(*command.arguments()->Get(a), batch, bytes);
       largest =
           bytes / sizeof(float) > largest ? bytes / sizeof(float) : largest;
     }

@@ -28,6 +28,19 @@ namespace vit::runtime {
 bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
                uint64_t *offsets, uint64_t &total);
 
+/// The bytes of an argument. False where they exceed kMaxExtent.
+bool argumentBytes(const schema::Argument &argument, int64_t batch,
+                   uint64_t &bytes);
+
+/// Whether a command changes variables: a dispatch has operands, then results;
+/// one whose last argument is in an arena has no results and changes what its
+/// Arena arguments say. All others only read arenas.
+bool changesArenas(const schema::Command &command);
+/// The first command that changes variables; their number where none does.
+uint32_t firstChange(const schema::Schedule &schedule);
+/// Whether any command reads or changes a variable.
+bool usesArenas(const schema::Schedule &schedule);
+
 /// Checks that at this batch no command goes beyond the memory that its
 /// arguments have. Indices must have been checked. False, with a reason for
 /// people, where one does.

@@ -23,6 +23,8 @@ static constexpr int32_t kMaxThreads = 1024;
 //===----------------------------------------------------------------------===//
 
 vit_session::~vit_session() {
+  if (executor)
+    parameters->letGo(executor);
   destroy(module->allocator, executor);
   vit_parameters_release(parameters);
   vit_module_release(module);
@@ -58,8 +60,13 @@ vit_status vit_session::build(const vit_session_options &given,
   for (uint32_t i = 0; i < count(module->root->entries()); ++i) {
     inputs = std::max(inputs, module->entry(i).inputs()->size());
     outputs = std::max(outputs, module->entry(i).outputs()->size());
-    if (const schema::Schedule *schedule = executor->schedule(i))
-      slots = std::max(slots, count(schedule->slots()));
+    const schema::Schedule *schedule = executor->schedule(i);
+    if (!schedule)
+      continue;
+    slots = std::max(slots, count(schedule->slots()));
+    // A session that can train, or cannot for want of memory, shows now.
+    if (::usesArenas(*schedule))
+      VIT_TRY(parameters->makeArenas(error));
   }
   if (!inputPointers.allocate(allocator, inputs) ||
       !outputPointers.allocate(allocator, outputs) ||
@@ -152,6 +159,8 @@ vit_status vit_session::plan(uint32_t entry, int64_t newBatch,
   }
   if (schedule.target() != schema::Target::Cpu)
     VIT_TRY(fitsGpu(schedule, newBatch, error));
+  firstChange = ::firstChange(schedule);
+  usesArenas = ::usesArenas(schedule);
   plannedEntry = entry;
   plannedBatch = newBatch;
   return VIT_OK;
@@ -194,9 +203,11 @@ vit_status vit_session::checkBudget(uint32_t entry, vit_error *error) const {
               static_cast<unsigned long long>(options.memory_budget), hint);
 }
 
-vit_status vit_session::run(const char *name, const vit_tensor *inputs,
-                            int32_t inputCount, vit_tensor *outputs,
-                            int32_t outputCount, vit_error *error) {
+/// All that comes before a call, after which only the executor can fail.
+vit_status vit_session::prepare(const char *name, const vit_tensor *inputs,
+                                int32_t inputCount, vit_tensor *outputs,
+                                int32_t outputCount, Call &call,
+                                vit_error *error) {
   uint32_t entry;
   VIT_TRY(findEntry(*module, name, entry, error));
   if (!executor->schedule(entry))
@@ -205,10 +216,37 @@ vit_status vit_session::run(const char *name, const vit_tensor *inputs,
                error));
   VIT_TRY(plan(entry, batch, error));
   VIT_TRY(checkBudget(entry, error));
-  return executor->run({entry, batch, inputPointers.data(),
-                        outputPointers.data(), slotSizes.data(),
-                        slotOffsets.data(), slotBytes},
-                       error);
+  VIT_TRY(parameters->prepare(*executor->schedule(entry), usesArenas, executor,
+                              error));
+  call = {entry,
+          batch,
+          inputPointers.data(),
+          outputPointers.data(),
+          slotSizes.data(),
+          slotOffsets.data(),
+          slotBytes,
+          firstChange};
+  return VIT_OK;
+}
+
+vit_status vit_session::run(const char *name, const vit_tensor *inputs,
+                            int32_t inputCount, vit_tensor *outputs,
+                            int32_t outputCount, vit_error *error) {
+  Call call;
+  VIT_TRY(prepare(name, inputs, inputCount, outputs, outputCount, call, error));
+  return executor->run(call, error);
+}
+
+vit_status vit_session::findNotFinite(const char *entry,
+                                      const vit_tensor *inputs,
+                                      int32_t inputCount, char *name,
+                                      size_t size, vit_error *error) {
+  Call call;
+  VIT_TRY(prepare(entry, inputs, inputCount, nullptr, 0, call, error));
+  const char *found = nullptr;
+  VIT_TRY(executor->findNotFinite(call, found, error));
+  std::snprintf(name, size, "%s", found ? found : "");
+  return VIT_OK;
 }
 
 vit_status vit_session::workspaceSize(const char *name, int64_t atBatch,
@@ -261,6 +299,24 @@ extern "C" vit_status vit_session_run(vit_session *session, const char *entry,
   if (!session)
     return fail(error, VIT_INVALID_ARGUMENT, "session is NULL");
   return session->run(entry, inputs, input_count, outputs, output_count, error);
+}
+
+extern "C" vit_status vit_session_step(vit_session *session, vit_step *step,
+                                       vit_error *error) {
+  if (!session || !step)
+    return fail(error, VIT_INVALID_ARGUMENT, "session or step is NULL");
+  return session->step(*step, error);
+}
+
+extern "C" vit_status
+vit_session_find_not_finite(vit_session *session, const char *entry,
+                            const vit_tensor *inputs, int32_t input_count,
+                            char *out_name, size_t size, vit_error *error) {
+  if (!session || !out_name || size == 0)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "session or out_name is NULL or has no room");
+  return session->findNotFinite(entry, inputs, input_count, out_name, size,
+                                error);
 }
 
 extern "C" vit_status vit_session_workspace_size(const vit_session *session,

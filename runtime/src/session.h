@@ -22,12 +22,20 @@ struct vit_session {
   vit_status run(const char *entry, const vit_tensor *inputs,
                  int32_t inputCount, vit_tensor *outputs, int32_t outputCount,
                  vit_error *error);
+  vit_status step(vit_step &step, vit_error *error);
+  vit_status findNotFinite(const char *entry, const vit_tensor *inputs,
+                           int32_t inputCount, char *name, size_t size,
+                           vit_error *error);
   vit_status workspaceSize(const char *entry, int64_t batch, uint64_t &bytes,
                            vit_error *error) const;
 
   vit_module *module;
 
 private:
+  vit_status prepare(const char *entry, const vit_tensor *inputs,
+                     int32_t inputCount, vit_tensor *outputs,
+                     int32_t outputCount, vit::runtime::Call &call,
+                     vit_error *error);
   vit_status bind(const vit::schema::Entry &entry, const vit_tensor *inputs,
                   int32_t inputCount, vit_tensor *outputs, int32_t outputCount,
                   vit_error *error);
@@ -51,6 +59,8 @@ private:
   vit::runtime::Array<uint64_t> slotSizes;
   vit::runtime::Array<uint64_t> slotOffsets;
   uint64_t slotBytes = 0;
+  uint32_t firstChange = 0;
+  bool usesArenas = false;
 };
 
 #endif // VIT_RUNTIME_SESSION_H

@@ -57,12 +57,21 @@ template <typename T> uint32_t count(const flatbuffers::Vector<T> *vector) {
   return vector ? vector->size() : 0;
 }
 
+inline size_t elementSize(schema::DType dtype) {
+  return vit_dtype_size(vit_dtype(dtype));
+}
+
 /// The product of verified dimensions, the batch's -1 counting `batch`.
 int64_t elements(const Dims &dims, int64_t batch = 1);
 
 /// Bytes of a binding at this batch; false where they exceed 64 bits.
 bool bindingBytes(const schema::Binding &binding, int64_t batch,
                   uint64_t &bytes);
+
+/// Bytes of a variable without what is behind it.
+inline uint64_t variableBytes(const schema::Variable &variable) {
+  return uint64_t(elements(*variable.dims())) * elementSize(variable.dtype());
+}
 
 /// Bytes at which `derived` is stored in the file, 0 where it is made at load.
 inline uint64_t storedBytes(const schema::Derived &derived) {

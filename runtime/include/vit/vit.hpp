@@ -196,6 +196,39 @@ public:
     return name ? name : "";
   }
 
+  /// Whether a training step of the module changes this parameter.
+  bool isTrained(int32_t index) const {
+    return vit_parameters_is_trained(get(), index) != 0;
+  }
+
+  /// What training keeps beside the parameters; see
+  /// vit_parameters_state_count.
+  int32_t stateCount() const { return vit_parameters_state_count(get()); }
+  vit_binding_info stateInfo(int32_t index) const {
+    vit_binding_info info = {};
+    detail::check([&](vit_error *error) {
+      return vit_parameters_state_info(get(), index, &info, error);
+    });
+    return info;
+  }
+  /// `size` bytes at `data`, which must be the state's.
+  void readState(const std::string &name, void *data, size_t size) const {
+    detail::check([&](vit_error *error) {
+      return vit_parameters_state_read(get(), name.c_str(), data, size, error);
+    });
+  }
+  void writeState(const std::string &name, const void *data, size_t size) {
+    detail::check([&](vit_error *error) {
+      return vit_parameters_state_write(get(), name.c_str(), data, size, error);
+    });
+  }
+
+  /// Training steps done; to be set when training goes on from a checkpoint.
+  uint64_t steps() const { return vit_parameters_steps(get()); }
+  void setSteps(uint64_t steps) { vit_parameters_set_steps(get(), steps); }
+  /// The seed of dropout.
+  void seed(uint64_t seed) { vit_parameters_seed(get(), seed); }
+
 private:
   detail::Handle<vit_parameters, vit_parameters_release> handle;
 };
@@ -230,6 +263,37 @@ public:
                              int32_t(inputs.size()), outputs.data(),
                              int32_t(outputs.size()), error);
     });
+  }
+
+  /// One training step: "train_step" or, without `update`, "accumulate_step".
+  /// Returns the whole of vit_step, with loss and correct; see
+  /// vit_session_step.
+  vit_step step(const vit_tensor &images, const vit_tensor &targets,
+                float learningRate, bool update = true) {
+    vit_step step = {};
+    step.struct_size = sizeof step;
+    step.images = &images;
+    step.targets = &targets;
+    step.learning_rate = learningRate;
+    step.update = update;
+    detail::check([&](vit_error *error) {
+      return vit_session_step(get(), &step, error);
+    });
+    step.images = step.targets = nullptr; // The caller's may go.
+    return step;
+  }
+
+  /// Where a NaN or infinity first appears, empty where there is none; see
+  /// vit_session_find_not_finite.
+  std::string findNotFinite(const char *entry,
+                            const std::vector<vit_tensor> &inputs) {
+    char name[1024] = "";
+    detail::check([&](vit_error *error) {
+      return vit_session_find_not_finite(get(), entry, inputs.data(),
+                                         int32_t(inputs.size()), name,
+                                         sizeof name, error);
+    });
+    return name;
   }
 
   /// Calls the first entry with one f32 input of shape `dims` (its batch

@@ -15,6 +15,17 @@ namespace vit::runtime {
 
 Executor::~Executor() = default;
 
+vit_status Executor::findNotFinite(const Call &, const char *&,
+                                   vit_error *error) {
+  return fail(error, VIT_UNSUPPORTED,
+              "a session on a GPU cannot look for numbers that are not finite: "
+              "make one on the CPU over the same parameters");
+}
+
+vit_status Executor::fetchArenas(unsigned char *const *, vit_error *error) {
+  return fail(error, VIT_INTERNAL, "this device holds no variables");
+}
+
 vit_status Executor::chooseSchedules(vit_error *error) {
   const schema::Module &root = *context.module.root;
   uint32_t entries = count(root.entries());

@@ -24,8 +24,9 @@ namespace vit::runtime {
 /// What an executor is made for. Module, parameters and options outlive it.
 struct SessionContext {
   const vit_module &module;
-  /// The values of derived forms; `version(form)` says whether they changed.
-  const vit_parameters &parameters;
+  /// The values of derived forms and arenas; their `version` says whether they
+  /// changed.
+  vit_parameters &parameters;
   /// Callbacks and threads. `device`, `parameters` and `memory_budget` are the
   /// session's business.
   const vit_session_options &options;
@@ -48,9 +49,13 @@ struct Call {
   const uint64_t *slotSizes;
   const uint64_t *slotOffsets;
   uint64_t slotBytes;
+  /// The first command that changes variables (firstChange of plan.h).
+  uint32_t firstChange;
 };
 
-class Executor {
+/// The arenas that a schedule uses are there when it is run, and hold the
+/// newest values where the executor does not hold them itself.
+class Executor : public ArenaHolder {
 public:
   Executor(const Executor &) = delete;
   Executor &operator=(const Executor &) = delete;
@@ -82,9 +87,20 @@ public:
   ///    in nanoseconds of CLOCK_MONOTONIC onto which a device's timestamps are
   ///    mapped; a GPU may do so at the end of the call. NULL: takes no times.
   ///  - asks `options.is_cancelled` before each command or submission, at least
-  ///    once, and returns VIT_CANCELLED with no work under way.
+  ///    once, and returns VIT_CANCELLED with no work under way. Not any more
+  ///    when `call.firstChange` has begun: variables change in whole calls.
   ///  - reads parameters as they are when it is called.
+  ///  - calls `parameters.trained` after a call that changes variables.
   virtual vit_status run(const Call &call, vit_error *error) = 0;
+
+  /// Runs all commands but those that change variables and sets `name` to what
+  /// the first is called whose results hold a NaN or infinity, NULL where none
+  /// do. Writes no outputs and takes no times.
+  virtual vit_status findNotFinite(const Call &call, const char *&name,
+                                   vit_error *error);
+
+  vit_status fetchArenas(unsigned char *const *targets,
+                         vit_error *error) override;
 
 protected:
   explicit Executor(const SessionContext &context) : context(context) {}

@@ -47,11 +47,12 @@ int main(int argc, char **argv) {
     return 1;
   }
   std::string folder = std::string(argv[1]) + "/";
-  Builder logical, stored, drawn, whole, resampled, vulkan, cuda;
+  Builder logical, stored, drawn, whole, resampled, vulkan, cuda, training;
   stored.storeForms();
   drawn.useInitializers();
   vulkan.addGpu(vit::schema::Target::Vulkan);
   cuda.addGpu(vit::schema::Target::Cuda);
+  training.addTraining();
   auto resample = std::make_unique<vit::schema::DerivedT>();
   resample->kind = vit::schema::DerivedKind::Resample;
   resample->sources = {2};
@@ -66,7 +67,9 @@ int main(int argc, char **argv) {
       !write(folder + "drawn", drawn, 0) ||
       !write(folder + "resampled", resampled, 0) ||
       !write(folder + "vulkan", vulkan, 0) ||
-      !write(folder + "cuda", cuda, 0) || !write(folder + "whole", whole, 7)) {
+      !write(folder + "cuda", cuda, 0) ||
+      !write(folder + "training", training, 0) ||
+      !write(folder + "whole", whole, 7)) {
     std::fprintf(stderr, "error: cannot write to '%s'\n", argv[1]);
     return 1;
   }

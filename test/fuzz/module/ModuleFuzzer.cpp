@@ -70,6 +70,21 @@ static void use(vit_module *module) {
     check(vit_parameters_read(parameters, info.name, again.data(), elements * 4,
                               &error) == VIT_OK);
   }
+  vit_parameters_seed(parameters, 1);
+  for (int32_t i = 0; i < vit_parameters_state_count(parameters); ++i) {
+    vit_binding_info info;
+    check(vit_parameters_state_info(parameters, i, &info, &error) == VIT_OK);
+    size_t stateSize = vit_dtype_size(info.dtype);
+    for (int32_t d = 0; d < info.rank && stateSize <= 4 << 20; ++d)
+      stateSize *= size_t(info.dims[d]);
+    if (stateSize > 4 << 20)
+      continue;
+    std::vector<char> data(stateSize, 1);
+    if (vit_parameters_state_read(parameters, info.name, data.data(),
+                                  data.size(), &error) == VIT_OK)
+      vit_parameters_state_write(parameters, info.name, data.data(),
+                                 data.size(), &error);
+  }
   vit_session_options options = {};
   options.struct_size = sizeof options;
   options.parameters = parameters;

@@ -48,3 +48,76 @@ KERNEL kernelAdd(void *const *arguments, int64_t batch, int64_t begin,
     for (int64_t o = 0; o < 3; ++o)
       out[b * 3 + o] = in[b * 3 + o] + table[o];
 }
+
+// channels: gradient[c] = sum((image * scale - label) * image), zeros up to 16
+KERNEL kernelGradient(void *const *arguments, int64_t batch, int64_t begin,
+                      int64_t end, void *scratch) {
+  const float *in = arguments[0], *scale = arguments[2];
+  const int32_t *labels = arguments[1];
+  float *out = arguments[3];
+  for (int64_t c = begin; c < end; ++c) {
+    out[c] = 0;
+    for (int64_t r = 0; c < 4 && r < batch * 2; ++r) {
+      float x = in[r * 4 + c];
+      out[c] += (x * scale[c] - (float)labels[r / 2]) * x;
+    }
+  }
+}
+
+// elements: the batch
+KERNEL kernelBatch(void *const *arguments, int64_t batch, int64_t begin,
+                  int64_t end, void *scratch) {
+  float *out = arguments[0];
+  for (int64_t i = begin; i < end; ++i)
+    out[i] = (float)(int32_t)batch;
+}
+
+// one unit: sum((image * scale - label)^2) / batch
+KERNEL kernelLoss(void *const *arguments, int64_t batch, int64_t begin,
+                  int64_t end, void *scratch) {
+  const float *in = arguments[0], *scale = arguments[2];
+  const int32_t *labels = arguments[1];
+  float *out = arguments[3];
+  float sum = 0;
+  for (int64_t i = 0; i < batch * 8; ++i) {
+    float difference = in[i] * scale[i & 3] - (float)labels[i / 8];
+    sum += difference * difference;
+  }
+  out[0] = sum / (float)(int32_t)batch;
+}
+
+// one unit: step + seed
+KERNEL kernelCorrect(void *const *arguments, int64_t batch, int64_t begin,
+                     int64_t end, void *scratch) {
+  const int32_t *step = arguments[0], *seed = arguments[1];
+  int32_t *out = arguments[2];
+  out[0] = step[0] + seed[0];
+}
+
+static inline __attribute__((always_inline)) int isFinite(const float *value) {
+  return (*(const uint32_t *)value & 0x7f800000) != 0x7f800000;
+}
+
+// chunks of 16: gradient, guard, learning rate, parameters, momentum
+KERNEL kernelUpdate(void *const *arguments, int64_t batch, int64_t begin,
+                    int64_t end, void *scratch) {
+  const float *gradient = arguments[0], *rate = arguments[2];
+  float *parameters = arguments[3], *momentum = arguments[4];
+  if (!isFinite(arguments[1]))
+    return;
+  for (int64_t i = begin * 16; i < end * 16; ++i) {
+    momentum[i] += gradient[i];
+    parameters[i] -= rate[0] * momentum[i];
+  }
+}
+
+// chunks of 16: gradient, guard, momentum
+KERNEL kernelAccumulate(void *const *arguments, int64_t batch, int64_t begin,
+                        int64_t end, void *scratch) {
+  const float *gradient = arguments[0];
+  float *momentum = arguments[2];
+  if (!isFinite(arguments[1]))
+    return;
+  for (int64_t i = begin * 16; i < end * 16; ++i)
+    momentum[i] += gradient[i];
+}

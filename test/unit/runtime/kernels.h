@@ -20,6 +20,18 @@ void kernelLinear(void *const *arguments, int64_t batch, int64_t begin,
                   int64_t end, void *scratch);
 void kernelAdd(void *const *arguments, int64_t batch, int64_t begin,
                int64_t end, void *scratch);
+void kernelGradient(void *const *arguments, int64_t batch, int64_t begin,
+                    int64_t end, void *scratch);
+void kernelBatch(void *const *arguments, int64_t batch, int64_t begin,
+                 int64_t end, void *scratch);
+void kernelLoss(void *const *arguments, int64_t batch, int64_t begin,
+                int64_t end, void *scratch);
+void kernelCorrect(void *const *arguments, int64_t batch, int64_t begin,
+                   int64_t end, void *scratch);
+void kernelUpdate(void *const *arguments, int64_t batch, int64_t begin,
+                  int64_t end, void *scratch);
+void kernelAccumulate(void *const *arguments, int64_t batch, int64_t begin,
+                      int64_t end, void *scratch);
 
 #ifdef __cplusplus
 }

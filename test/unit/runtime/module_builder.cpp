@@ -48,16 +48,19 @@ schema::Segment Builder::addSegment(const void *data, size_t size,
   return segment;
 }
 
-static std::unique_ptr<schema::BindingT>
-makeBinding(const char *name, const char *alias, std::vector<int64_t> dims) {
+std::unique_ptr<schema::BindingT> makeBinding(const char *name,
+                                              const char *alias,
+                                              std::vector<int64_t> dims,
+                                              schema::DType dtype) {
   auto binding = std::make_unique<schema::BindingT>();
   binding->name = name;
   binding->alias = alias;
   binding->dims = std::move(dims);
+  binding->dtype = dtype;
   return binding;
 }
 
-static std::unique_ptr<schema::KernelT>
+std::unique_ptr<schema::KernelT>
 makeKernel(const char *name, const char *family, const void *function,
            uint32_t arguments, uint64_t scratch) {
   auto kernel = std::make_unique<schema::KernelT>();
@@ -71,10 +74,10 @@ makeKernel(const char *name, const char *family, const void *function,
   return kernel;
 }
 
-static std::unique_ptr<schema::CommandT>
+std::unique_ptr<schema::CommandT>
 makeCommand(schema::CommandKind kind, const char *name, uint32_t kernel,
-            std::vector<schema::Argument> arguments, schema::Extent units = {},
-            schema::Extent flop = {}) {
+            std::vector<schema::Argument> arguments, schema::Extent units,
+            schema::Extent flop) {
   auto command = std::make_unique<schema::CommandT>();
   command->kind = kind;
   command->name = name;
@@ -159,30 +162,28 @@ Builder::Builder() {
   }
   schema::Extent images(32, 1, 1), rows(12, 1, 1), one(1, 1, 1);
   auto &commands = schedule->commands;
-  commands.push_back(
-      makeCommand(schema::CommandKind::Dispatch, "encoder.scale", 0,
-                  {schema::Argument(Kind::Input, 0, images),
-                   schema::Argument(Kind::Derived, 0, {16, 0, 1}),
-                   schema::Argument(Kind::Output, 1, images)},
-                  {2, 1, 1}));
+  commands.push_back(makeCommand(schema::CommandKind::Dispatch, "encoder.scale",
+                                 0,
+                                 {makeArgument(Kind::Input, 0, images),
+                                  makeArgument(Kind::Derived, 0, {16, 0, 1}),
+                                  makeArgument(Kind::Output, 1, images)},
+                                 {2, 1, 1}));
   commands.push_back(makeCommand(schema::CommandKind::Fill, "clear", 0,
-                                 {schema::Argument(Kind::Slot, 1, rows)}));
+                                 {makeArgument(Kind::Slot, 1, rows)}));
   commands.push_back(makeCommand(schema::CommandKind::Copy, "copy", 0,
-                                 {schema::Argument(Kind::Output, 1, images),
-                                  schema::Argument(Kind::Slot, 0, images)}));
+                                 {makeArgument(Kind::Output, 1, images),
+                                  makeArgument(Kind::Slot, 0, images)}));
   commands.push_back(makeCommand(schema::CommandKind::Barrier, "", 0, {}));
-  commands.push_back(
-      makeCommand(schema::CommandKind::Dispatch, "head", 1,
-                  {schema::Argument(Kind::Slot, 0, images),
-                   schema::Argument(Kind::Derived, 1, {1024, 0, 1}),
-                   schema::Argument(Kind::Slot, 1, rows)},
-                  one, {48, 1, 1}));
-  commands.push_back(
-      makeCommand(schema::CommandKind::Dispatch, "head.bias", 2,
-                  {schema::Argument(Kind::Slot, 1, rows),
-                   schema::Argument(Kind::Constant, 0, {12, 0, 1}),
-                   schema::Argument(Kind::Output, 0, rows)},
-                  one));
+  commands.push_back(makeCommand(schema::CommandKind::Dispatch, "head", 1,
+                                 {makeArgument(Kind::Slot, 0, images),
+                                  makeArgument(Kind::Derived, 1, {1024, 0, 1}),
+                                  makeArgument(Kind::Slot, 1, rows)},
+                                 one, {48, 1, 1}));
+  commands.push_back(makeCommand(schema::CommandKind::Dispatch, "head.bias", 2,
+                                 {makeArgument(Kind::Slot, 1, rows),
+                                  makeArgument(Kind::Constant, 0, {12, 0, 1}),
+                                  makeArgument(Kind::Output, 0, rows)},
+                                 one));
 
   auto entry = std::make_unique<schema::EntryT>();
   entry->name = "forward";

@@ -69,6 +69,16 @@ public:
   /// Takes parameters from their initialisers.
   void useInitializers();
 
+  /// Adds training: all parameters become variables of the arena "parameters",
+  /// with states in "momentum" of the same places, and random_seed in "other".
+  /// Entry train_step: image, labels i32 [batch], learning_rate, step to
+  /// loss, correct with
+  ///   loss = sum((image * scale - label)^2) / batch, correct = step + seed,
+  ///   momentum += gradient, parameters -= learning_rate * momentum
+  /// where the loss is finite; the gradients of q and kv are the batch. Entry
+  /// accumulate_step: image, labels to loss, with momentum += gradient alone.
+  void addTraining();
+
   /// Adds the schedule for a GPU as well: the same commands and kernels of the
   /// same names, in images that look as they should and hold no code.
   void addGpu(schema::Target target);
@@ -86,6 +96,25 @@ public:
   static const std::vector<float> kv;    ///< [2, 8]
   static const std::vector<float> table; ///< [3]
 };
+
+/// Parts of modules.
+std::unique_ptr<schema::BindingT>
+makeBinding(const char *name, const char *alias, std::vector<int64_t> dims,
+            schema::DType dtype = schema::DType::F32);
+std::unique_ptr<schema::KernelT>
+makeKernel(const char *name, const char *family, const void *function,
+           uint32_t arguments, uint64_t scratch);
+std::unique_ptr<schema::CommandT>
+makeCommand(schema::CommandKind kind, const char *name, uint32_t kernel,
+            std::vector<schema::Argument> arguments, schema::Extent units = {},
+            schema::Extent flop = {});
+
+/// An argument; `offset` is for slots and arenas.
+inline schema::Argument makeArgument(schema::ArgumentKind kind, uint32_t index,
+                                     schema::Extent bytes,
+                                     uint64_t offset = 0) {
+  return schema::Argument(kind, index, bytes, offset);
+}
 
 /// What the module computes, in the same order of sums.
 void evaluateReference(const std::vector<float> &image, int64_t batch,

@@ -417,7 +417,7 @@ struct Resampled {
     padded->bytes = 10 * 64;
     builder.module.derived.push_back(std::move(padded));
     builder.schedule().commands[0]->arguments[1] = {
-        schema::ArgumentKind::Derived, 3, {16, 0, 1}};
+        schema::ArgumentKind::Derived, 3, {16, 0, 1}, 0};
   }
 
   std::vector<float> first() const {

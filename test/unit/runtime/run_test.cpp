@@ -584,16 +584,29 @@ TEST(Module, RefusesNonsense) {
   EXPECT_STREQ(vit_status_name(VIT_CORRUPT), "VIT_CORRUPT");
 }
 
-/// The builder's module as the first version of the format wrote it: every
-/// version's file stays here, and loads for ever.
-TEST(Module, FirstFormatVersionStaysLoadable) {
+/// The builder's module as the present version of the format writes it: it
+/// loads as long as the version is this one.
+TEST(Module, FormatStaysLoadable) {
   ModuleHandle module =
-      load(std::string(VIT_TEST_DATA "/golden/format-1.vitm"));
+      load(std::string(VIT_TEST_DATA "/golden/format-2.vitm"));
   ASSERT_TRUE(module);
   SessionHandle session = makeSession(module);
   Call call(3);
   EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
   call.expectReference();
+}
+
+TEST(Module, OtherFormatsAreRefused) {
+  vit_module *module = nullptr;
+  vit_error error = {};
+  EXPECT_EQ(vit_module_load(VIT_TEST_DATA "/golden/format-1.vitm", nullptr,
+                            &module, &error),
+            VIT_UNSUPPORTED);
+  EXPECT_NE(std::string(error.message)
+                .find("has module format version 1, this vit reads version 2: "
+                      "compile it again"),
+            std::string::npos)
+      << error.message;
 }
 
 TEST(Wrapper, ClassifiesInThreeLines) {

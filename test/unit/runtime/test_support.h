@@ -120,6 +120,106 @@ struct Call {
   vit_error error = {};
 };
 
+/// Training of the builder's module: what it does, in the same order of sums.
+struct Trainer {
+  explicit Trainer(int64_t batch)
+      : batch(batch), image(size_t(batch) * 8), labels(size_t(batch)) {
+    for (size_t i = 0; i < image.size(); ++i)
+      image[i] = float(int(i * 7919 % 1000) - 500) / 512;
+    for (size_t i = 0; i < labels.size(); ++i)
+      labels[i] = int32_t(i % 3);
+    images = Call::tensor("any", image, {batch, 2, 4});
+    targets.data = labels.data();
+    targets.size = labels.size() * sizeof(int32_t);
+    targets.dtype = VIT_I32;
+    targets.rank = 1;
+    targets.dims[0] = batch;
+    step.struct_size = sizeof step;
+    step.images = &images;
+    step.targets = &targets;
+    step.learning_rate = 0.125f / float(batch);
+    step.update = 1;
+  }
+  Trainer(const Trainer &) = delete;
+
+  vit_status run(const SessionHandle &session) {
+    return vit_session_step(session.get(), &step, &error);
+  }
+
+  /// What a step must do to scale [4], q and kv [24], and their momentum.
+  void expect(std::vector<float> &parameters, std::vector<float> &momentum,
+              float &loss, bool update = true) const {
+    std::vector<float> gradient(28, float(batch));
+    for (size_t c = 0; c < 4; ++c) {
+      gradient[c] = 0;
+      for (size_t r = 0; r < size_t(batch) * 2; ++r) {
+        float x = image[r * 4 + c];
+        gradient[c] += (x * parameters[c] - float(labels[r / 2])) * x;
+      }
+    }
+    float sum = 0;
+    for (size_t i = 0; i < image.size(); ++i) {
+      float difference = image[i] * parameters[i % 4] - float(labels[i / 8]);
+      sum += difference * difference;
+    }
+    loss = sum / float(batch);
+    for (size_t i = 0; i < 28; ++i) {
+      momentum[i] += gradient[i];
+      if (update)
+        parameters[i] -= step.learning_rate * momentum[i];
+    }
+  }
+
+  int64_t batch;
+  std::vector<float> image;
+  std::vector<int32_t> labels;
+  vit_tensor images = {}, targets = {};
+  vit_step step = {};
+  vit_error error = {};
+};
+
+/// scale, q and kv one behind the other.
+inline std::vector<float> readParameters(const ParametersHandle &parameters) {
+  std::vector<float> values(28);
+  vit_error error = {};
+  EXPECT_EQ(
+      vit_parameters_read(parameters.get(), "scale", values.data(), 16, &error),
+      VIT_OK)
+      << error.message;
+  EXPECT_EQ(
+      vit_parameters_read(parameters.get(), "q", values.data() + 4, 32, &error),
+      VIT_OK);
+  EXPECT_EQ(vit_parameters_read(parameters.get(), "kv", values.data() + 12, 64,
+                                &error),
+            VIT_OK);
+  return values;
+}
+
+/// Their momentum.
+inline std::vector<float> readMomentum(const ParametersHandle &parameters) {
+  std::vector<float> values(28);
+  vit_error error = {};
+  EXPECT_EQ(vit_parameters_state_read(parameters.get(), "momentum.scale",
+                                      values.data(), 16, &error),
+            VIT_OK)
+      << error.message;
+  EXPECT_EQ(vit_parameters_state_read(parameters.get(), "momentum.q",
+                                      values.data() + 4, 32, &error),
+            VIT_OK);
+  EXPECT_EQ(vit_parameters_state_read(parameters.get(), "momentum.kv",
+                                      values.data() + 12, 64, &error),
+            VIT_OK);
+  return values;
+}
+
+/// What Builder starts with.
+inline std::vector<float> initialParameters() {
+  std::vector<float> values = Builder::scale;
+  values.insert(values.end(), Builder::q.begin(), Builder::q.end());
+  values.insert(values.end(), Builder::kv.begin(), Builder::kv.end());
+  return values;
+}
+
 /// A file that goes away with the test.
 class TemporaryFile {
 public:

@@ -245,10 +245,10 @@ TEST_F(VulkanLimits, WeightsInSeveralChunks) {
     schedule.commands.push_back(std::move(barrier));
     auto again = std::make_unique<vit::schema::CommandT>(*schedule.commands[0]);
     again->arguments = {
-        vit::schema::Argument(Kind::Output, 1, images),
-        k == 0 ? vit::schema::Argument(Kind::Constant, 1, {4000, 0, 1})
-               : vit::schema::Argument(Kind::Derived, 0, {16, 0, 1}),
-        vit::schema::Argument(Kind::Output, 1, images)};
+        vit::schema::Argument(Kind::Output, 1, images, 0),
+        k == 0 ? vit::schema::Argument(Kind::Constant, 1, {4000, 0, 1}, 0)
+               : vit::schema::Argument(Kind::Derived, 0, {16, 0, 1}, 0),
+        vit::schema::Argument(Kind::Output, 1, images, 0)};
     schedule.commands.push_back(std::move(again));
   }
   Bytes bytes = builder.write();
@@ -274,7 +274,7 @@ TEST_F(VulkanLimits, WeightsBeyondABinding) {
       builder.addSegment(std::vector<float>(2000)));
   builder.module.constants.push_back(std::move(large));
   schedule.commands[0]->arguments[1] = vit::schema::Argument(
-      vit::schema::ArgumentKind::Constant, 1, {8000, 0, 1});
+      vit::schema::ArgumentKind::Constant, 1, {8000, 0, 1}, 0);
   Bytes bytes = builder.write();
   ModuleHandle module = load(bytes);
   Environment small("VIT_VULKAN_MAX_BINDING", "4096");

@@ -8,6 +8,8 @@
 #include "devices/cpu/pool.h"
 #include "devices/device.h"
 #include "extent.h"
+#include "finite.h"
+#include "plan.h"
 
 #include <algorithm>
 
@@ -27,11 +29,15 @@ public:
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                       void *const *outputs, uint64_t &bytes) const override;
   vit_status run(const Call &call, vit_error *error) override;
+  vit_status findNotFinite(const Call &call, const char *&name,
+                           vit_error *error) override;
 
 private:
   int rank(const schema::Schedule &schedule) const override;
   vit_status makeRoom(const Call &call, vit_error *error);
+  void execute(const schema::Command &command);
   void dispatch(const schema::Command &command);
+  bool allFinite(const schema::Command &command) const;
   void move(const schema::Command &command) const;
   void *resolve(const schema::Argument &argument) const;
 
@@ -135,13 +141,15 @@ void *CpuExecutor::resolve(const schema::Argument &argument) const {
     return outputPlaces[index];
   case schema::ArgumentKind::Slot:
     return const_cast<unsigned char *>(workspace.data()) +
-           call->slotOffsets[index];
+           call->slotOffsets[index] + argument.offset();
   case schema::ArgumentKind::Derived:
     return const_cast<float *>(context.parameters.form(index));
   case schema::ArgumentKind::Constant:
     return const_cast<unsigned char *>(
         context.module.segments +
         context.module.root->constants()->Get(index)->data()->offset());
+  case schema::ArgumentKind::Arena:
+    return context.parameters.arenas.data(index) + argument.offset();
   }
   return nullptr;
 }
@@ -215,6 +223,21 @@ void CpuExecutor::move(const schema::Command &command) const {
     std::memset(resolve(last), 0, bytes);
 }
 
+void CpuExecutor::execute(const schema::Command &command) {
+  switch (command.kind()) {
+  case schema::CommandKind::Dispatch:
+    dispatch(command);
+    break;
+  case schema::CommandKind::Barrier:
+    // Threads meet after each command anyway.
+    break;
+  case schema::CommandKind::Copy:
+  case schema::CommandKind::Fill:
+    move(command);
+    break;
+  }
+}
+
 vit_status CpuExecutor::run(const Call &newCall, vit_error *error) {
   VIT_TRY(makeRoom(newCall, error));
   call = &newCall;
@@ -223,30 +246,63 @@ vit_status CpuExecutor::run(const Call &newCall, vit_error *error) {
   uint32_t total = count(schedule.commands());
   for (uint32_t i = 0; i < total; ++i) {
     const schema::Command &command = *schedule.commands()->Get(i);
-    if (options.is_cancelled && options.is_cancelled(options.cancel_context))
+    if (i <= newCall.firstChange && options.is_cancelled &&
+        options.is_cancelled(options.cancel_context))
       return fail(error, VIT_CANCELLED,
                   "the call was cancelled after %u of %u "
                   "commands",
                   i, total);
     uint64_t begin = options.on_event ? monotonicTime() : 0;
-    switch (command.kind()) {
-    case schema::CommandKind::Dispatch:
-      dispatch(command);
-      break;
-    case schema::CommandKind::Barrier:
-      // Threads meet after each command anyway.
-      continue;
-    case schema::CommandKind::Copy:
-    case schema::CommandKind::Fill:
-      move(command);
-      break;
-    }
-    if (!options.on_event)
+    execute(command);
+    if (!options.on_event || command.kind() == schema::CommandKind::Barrier)
       continue;
     vit_event event = {commandName(command), kernelName(schedule, command),
                        begin, monotonicTime(),
                        commandFlop(command, newCall.batch)};
     options.on_event(options.event_context, &event);
+  }
+  if (newCall.firstChange < total)
+    context.parameters.trained(nullptr);
+  return VIT_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// NaN and infinity
+//===----------------------------------------------------------------------===//
+
+/// Looks at all that a command touches: what it only reads was looked at when
+/// it was written.
+bool CpuExecutor::allFinite(const schema::Command &command) const {
+  for (uint32_t i = 0; i < count(command.arguments()); ++i) {
+    const schema::Argument &argument = *command.arguments()->Get(i);
+    if (argument.kind() != schema::ArgumentKind::Slot &&
+        argument.kind() != schema::ArgumentKind::Output)
+      continue;
+    uint64_t bytes = 0;
+    argumentBytes(argument, call->batch, bytes);
+    if (!areFinite(resolve(argument), bytes / sizeof(float)))
+      return false;
+  }
+  return true;
+}
+
+vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
+                                      vit_error *error) {
+  name = nullptr;
+  VIT_TRY(makeRoom(newCall, error));
+  call = &newCall;
+  // What is left of other calls, and was never written, is no finding.
+  std::memset(workspace.data(), 0, workspace.size());
+  const schema::Schedule &schedule = *schedules[newCall.entry];
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    if (changesArenas(command))
+      continue;
+    execute(command);
+    if (allFinite(command))
+      continue;
+    name = commandName(command);
+    break;
   }
   return VIT_OK;
 }

@@ -153,10 +153,11 @@ DevicePointer CudaExecutor::resolve(const Call &call,
   case schema::ArgumentKind::Output:
     return resources->arena.at(outputPlaces[index]);
   case schema::ArgumentKind::Slot:
-    return resources->arena.at(call.slotOffsets[index]);
+    return resources->arena.at(call.slotOffsets[index] + argument.offset());
   case schema::ArgumentKind::Derived:
   case schema::ArgumentKind::Constant:
-    return resources->weights.find(argument.kind(), index);
+  case schema::ArgumentKind::Arena:
+    return resources->weights.find(argument.kind(), index) + argument.offset();
   }
   return 0;
 }
@@ -282,6 +283,7 @@ vit_status CudaExecutor::submit(const Call &call, vit_error *error) {
     VIT_TRY(resources->graphs.capture(call.entry, call.batch, resources->stream,
                                       record, graph, error));
   }
+  isSubmitted = true;
   return driver.check(driver.cuGraphLaunch(graph, resources->stream),
                       "launch a call", error);
 }
@@ -289,6 +291,7 @@ vit_status CudaExecutor::submit(const Call &call, vit_error *error) {
 /// One command after the other, with a mark after each.
 vit_status CudaExecutor::submitTimed(const Call &call, vit_error *error) {
   const schema::Schedule &schedule = *schedules[call.entry];
+  isSubmitted = true;
   for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
     const schema::Command &command = *schedule.commands()->Get(i);
     if (command.kind() == schema::CommandKind::Barrier)
@@ -321,10 +324,15 @@ vit_status CudaExecutor::reportTimes(const Call &call, vit_error *error) {
   return report("download", "copy", 0);
 }
 
+bool CudaExecutor::changesVariables(const Call &call) const {
+  return call.firstChange < count(schedules[call.entry]->commands());
+}
+
 vit_status CudaExecutor::runInContext(const Call &call, vit_error *error) {
   Timer &timer = resources->timer;
   Stream stream = resources->stream;
   bool isTimed = context.options.on_event != nullptr;
+  isSubmitted = false;
   VIT_TRY(makeRoom(call, error));
   VIT_TRY(resources->weights.update(context.module, context.parameters, stream,
                                     error));
@@ -343,14 +351,22 @@ vit_status CudaExecutor::runInContext(const Call &call, vit_error *error) {
   VIT_TRY(
       driver.check(driver.cuStreamSynchronize(stream), "run a call", error));
   handOver(call);
+  if (changesVariables(call)) {
+    context.parameters.trained(this);
+    resources->weights.keepArenas(context.parameters);
+  }
   return isTimed ? reportTimes(call, error) : VIT_OK;
+}
+
+vit_status CudaExecutor::lostBefore(vit_error *error) const {
+  return fail(error, VIT_DEVICE_LOST,
+              "the CUDA device was lost in an earlier call of this session: "
+              "start the program again");
 }
 
 vit_status CudaExecutor::run(const Call &call, vit_error *error) {
   if (isLost)
-    return fail(error, VIT_DEVICE_LOST,
-                "the CUDA device was lost in an earlier call of this session: "
-                "start the program again");
+    return lostBefore(error);
   const vit_session_options &options = context.options;
   if (options.is_cancelled && options.is_cancelled(options.cancel_context))
     return fail(error, VIT_CANCELLED,
@@ -362,7 +378,26 @@ vit_status CudaExecutor::run(const Call &call, vit_error *error) {
     // Nothing may still read or write the caller's memory.
     if (status != VIT_OK)
       driver.cuStreamSynchronize(resources->stream);
+    // Nobody knows what of a call that changes variables was done.
+    if (status != VIT_OK && isSubmitted && changesVariables(call))
+      context.parameters.arenas.lose();
   }
+  isLost = status == VIT_DEVICE_LOST;
+  return status;
+}
+
+vit_status CudaExecutor::fetchArenas(unsigned char *const *targets,
+                                     vit_error *error) {
+  if (isLost)
+    return lostBefore(error);
+  ContextScope scope(driver, cudaContext);
+  VIT_TRY(scope.check(error));
+  Stream stream = resources->stream;
+  vit_status status =
+      resources->weights.fetchArenas(context.module, targets, stream, error);
+  Result result = driver.cuStreamSynchronize(stream);
+  if (status == VIT_OK)
+    status = driver.check(result, "copy variables from the device", error);
   isLost = status == VIT_DEVICE_LOST;
   return status;
 }

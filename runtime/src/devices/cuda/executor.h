@@ -31,6 +31,8 @@ public:
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                       void *const *outputs, uint64_t &bytes) const override;
   vit_status run(const Call &call, vit_error *error) override;
+  vit_status fetchArenas(unsigned char *const *targets,
+                         vit_error *error) override;
 
 private:
   /// What lives in the context, and goes before it.
@@ -61,6 +63,8 @@ private:
   void handOver(const Call &call);
   DevicePointer resolve(const Call &call,
                         const schema::Argument &argument) const;
+  bool changesVariables(const Call &call) const;
+  vit_status lostBefore(vit_error *error) const;
 
   Driver driver;
   Adapter adapter;
@@ -73,6 +77,7 @@ private:
   Array<uint64_t> inputPlaces;
   Array<uint64_t> outputPlaces;
   bool isStaged = false;
+  bool isSubmitted = false; ///< and may have changed something
 };
 
 } // namespace vit::runtime::cuda

@@ -14,8 +14,10 @@ vit_status Weights::allocate(const vit_module &module,
                              vit_error *error) {
   const schema::Module &root = *module.root;
   if (!forms.allocate(module.allocator, count(root.derived())) ||
-      !constants.allocate(module.allocator, count(root.constants())))
+      !constants.allocate(module.allocator, count(root.constants())) ||
+      !arenas.allocate(module.allocator, count(root.arenas())))
     return outOfMemory(error, count(root.derived()) * sizeof(Place), "weights");
+  bool anyArena = false;
   for (const schema::Schedule *schedule : schedules)
     for (uint32_t i = 0; schedule && i < count(schedule->commands()); ++i) {
       const auto *arguments = schedule->commands()->Get(i)->arguments();
@@ -25,6 +27,8 @@ vit_status Weights::allocate(const vit_module &module,
           forms[argument.index()].isUsed = true;
         else if (argument.kind() == schema::ArgumentKind::Constant)
           constants[argument.index()].isUsed = true;
+        else if (argument.kind() == schema::ArgumentKind::Arena)
+          anyArena = true;
       }
     }
   uint64_t total = 0;
@@ -38,6 +42,11 @@ vit_status Weights::allocate(const vit_module &module,
     place(forms[i], root.derived()->Get(i)->bytes());
   for (uint32_t i = 0; i < constants.size(); ++i)
     place(constants[i], root.constants()->Get(i)->data()->size());
+  // All or none: who holds one holds all.
+  for (uint32_t i = 0; i < arenas.size(); ++i) {
+    arenas[i].isUsed = anyArena;
+    place(arenas[i], root.arenas()->Get(i)->bytes());
+  }
   return total == 0 ? VIT_OK
                     : memory.allocate(adapter, total, "weights", error);
 }
@@ -45,8 +54,6 @@ vit_status Weights::allocate(const vit_module &module,
 vit_status Weights::update(const vit_module &module,
                            const vit_parameters &parameters, Stream stream,
                            vit_error *error) {
-  if (version == parameters.version())
-    return VIT_OK;
   auto copy = [&](Place &place, uint64_t newVersion, const void *source,
                   uint64_t bytes) {
     if (!place.isUsed || place.version == newVersion)
@@ -58,6 +65,11 @@ vit_status Weights::update(const vit_module &module,
     return VIT_OK;
   };
   const schema::Module &root = *module.root;
+  for (uint32_t i = 0; parameters.arenas.exist() && i < arenas.size(); ++i)
+    VIT_TRY(copy(arenas[i], parameters.arenas.version(i),
+                 parameters.arenas.data(i), root.arenas()->Get(i)->bytes()));
+  if (version == parameters.version())
+    return VIT_OK;
   for (uint32_t i = 0; i < forms.size(); ++i) {
     bool isNew = forms[i].isUsed && forms[i].version != parameters.version(i);
     VIT_TRY(copy(forms[i], parameters.version(i), parameters.form(i),
@@ -72,6 +84,22 @@ vit_status Weights::update(const vit_module &module,
         copy(constants[i], 1, module.segments + data.offset(), data.size()));
   }
   version = parameters.version();
+  return VIT_OK;
+}
+
+void Weights::keepArenas(const vit_parameters &parameters) {
+  for (uint32_t i = 0; i < arenas.size(); ++i)
+    arenas[i].version = parameters.arenas.version(i);
+}
+
+vit_status Weights::fetchArenas(const vit_module &module,
+                                unsigned char *const *targets, Stream stream,
+                                vit_error *error) {
+  for (uint32_t i = 0; i < arenas.size(); ++i)
+    VIT_TRY(driver.check(driver.cuMemcpyDtoHAsync_v2(
+                             targets[i], memory.at(arenas[i].offset),
+                             module.root->arenas()->Get(i)->bytes(), stream),
+                         "copy variables from the device", error));
   return VIT_OK;
 }
 

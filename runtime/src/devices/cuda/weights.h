@@ -14,7 +14,8 @@
 
 namespace vit::runtime::cuda {
 
-/// Derived forms and constants that schedules read, in one arena.
+/// Derived forms and constants that schedules read, and the arenas of
+/// variables, in one piece of memory.
 class Weights {
 public:
   explicit Weights(const Driver &driver) : driver(driver), memory(driver) {}
@@ -27,7 +28,14 @@ public:
   vit_status update(const vit_module &module, const vit_parameters &parameters,
                     Stream stream, vit_error *error);
 
-  /// Where a form or constant is that a schedule reads.
+  /// Says that the device has the newest values of all variables.
+  void keepArenas(const vit_parameters &parameters);
+  /// Copies the arenas to the host, in the order of the stream.
+  vit_status fetchArenas(const vit_module &module,
+                         unsigned char *const *targets, Stream stream,
+                         vit_error *error);
+
+  /// Where a form, constant or arena is that a schedule uses.
   DevicePointer find(schema::ArgumentKind kind, uint32_t index) const {
     return memory.at(placeOf(kind, index).offset);
   }
@@ -41,6 +49,7 @@ private:
 
   const Place &placeOf(schema::ArgumentKind kind, uint32_t index) const {
     return kind == schema::ArgumentKind::Derived ? forms[index]
+           : kind == schema::ArgumentKind::Arena ? arenas[index]
                                                  : constants[index];
   }
 
@@ -48,7 +57,8 @@ private:
   DeviceMemory memory;
   Array<Place> forms;
   Array<Place> constants;
-  uint64_t version = 0; ///< of all parameters, when all was copied last
+  Array<Place> arenas;
+  uint64_t version = 0; ///< of all forms, when all were copied last
 };
 
 } // namespace vit::runtime::cuda

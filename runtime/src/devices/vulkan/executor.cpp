@@ -160,8 +160,10 @@ vit_status VulkanExecutor::makeRoom(const Layout &layout, uint32_t inputs,
   return VIT_OK;
 }
 
-vit_status VulkanExecutor::prepare(uint32_t entry, int64_t batch,
-                                   Prepared *&found, vit_error *error) {
+vit_status VulkanExecutor::prepare(const Call &call, Prepared *&found,
+                                   vit_error *error) {
+  uint32_t entry = call.entry;
+  int64_t batch = call.batch;
   found = &prepared[0];
   for (Prepared &p : prepared) {
     if (p.batch == batch && p.entry == entry) {
@@ -189,7 +191,7 @@ vit_status VulkanExecutor::prepare(uint32_t entry, int64_t batch,
   Resources resources = {&weights, &pipelines, &workspace, &staged, &fetched};
   vit_status status = found->recording.record(
       device, resources, schedule, found->layout, inputs, outputs, entry, batch,
-      limits, timed, error);
+      call.firstChange, limits, timed, error);
   if (status != VIT_OK) {
     found->recording.clear();
     return status;
@@ -241,7 +243,8 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
                           !submissionEnd.allocate(device.allocator, total)))
     return outOfMemory(error, total * 16ull, "a call's events");
   for (uint32_t i = 0; i < total; ++i) {
-    if (options.is_cancelled && options.is_cancelled(options.cancel_context)) {
+    if (i <= p.recording.firstChange() && options.is_cancelled &&
+        options.is_cancelled(options.cancel_context)) {
       VIT_TRY(device.wait(error));
       return fail(error, VIT_CANCELLED,
                   "the call was cancelled after %u of %u submissions", i,
@@ -249,6 +252,7 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
     }
     if (limits.separate)
       submissionBegin[i] = monotonicTime();
+    isChanging = i >= p.recording.firstChange();
     VIT_TRY(device.submit(p.recording.submission(i), 1, error));
     if (limits.separate) {
       VIT_TRY(device.wait(error));
@@ -265,25 +269,43 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
   return device.wait(error);
 }
 
+vit_status VulkanExecutor::lostBefore(vit_error *error) const {
+  return fail(error, VIT_DEVICE_LOST,
+              "the Vulkan device '%s' was lost in an earlier call: make a "
+              "new session",
+              device.adapter->properties.deviceName);
+}
+
+vit_status VulkanExecutor::fetchArenas(unsigned char *const *targets,
+                                       vit_error *error) {
+  return device.lost ? lostBefore(error)
+                     : weights.fetchArenas(device, targets, error);
+}
+
 vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
   if (device.lost)
-    return fail(error, VIT_DEVICE_LOST,
-                "the Vulkan device '%s' was lost in an earlier call: make a "
-                "new session",
-                device.adapter->properties.deviceName);
+    return lostBefore(error);
   Prepared *p = nullptr;
-  VIT_TRY(prepare(call.entry, call.batch, p, error));
+  VIT_TRY(prepare(call, p, error));
   p->used = ++calls;
   VIT_TRY(weights.update(device, context.parameters, error));
   bool tell = context.options.on_event;
   vit_event copied = {"upload", "copy", tell ? monotonicTime() : 0, 0, 0};
   upload(call, *p);
   copied.end_ns = tell ? monotonicTime() : 0;
+  isChanging = false;
   vit_status status = submit(call, *p, error);
   if (status != VIT_OK) {
     // Nothing may be under way any more when the caller goes on.
     device.finish();
+    // Nobody knows what of a call that changes variables was done.
+    if (isChanging)
+      context.parameters.arenas.lose();
     return status;
+  }
+  if (changesVariables(call)) {
+    context.parameters.trained(this);
+    weights.keepArenas(context.parameters);
   }
   if (!tell) {
     download(call, *p);

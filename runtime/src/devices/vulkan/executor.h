@@ -25,6 +25,8 @@ public:
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                       void *const *outputs, uint64_t &bytes) const override;
   vit_status run(const Call &call, vit_error *error) override;
+  vit_status fetchArenas(unsigned char *const *targets,
+                         vit_error *error) override;
 
 protected:
   int rank(const schema::Schedule &schedule) const override;
@@ -41,14 +43,17 @@ private:
   static constexpr size_t kPrepared = 8;
 
   vit_status readSettings(vit_error *error);
-  vit_status prepare(uint32_t entry, int64_t batch, Prepared *&prepared,
-                     vit_error *error);
+  vit_status prepare(const Call &call, Prepared *&prepared, vit_error *error);
+  vit_status lostBefore(vit_error *error) const;
   vit_status makeRoom(const Layout &layout, uint32_t inputs, uint32_t outputs,
                       vit_error *error);
   vit_status tooLarge(uint32_t entry, int64_t batch, Layout &layout,
                       vit_error *error) const;
   vit_status submit(const Call &call, const Prepared &prepared,
                     vit_error *error);
+  bool changesVariables(const Call &call) const {
+    return call.firstChange < count(schedules[call.entry]->commands());
+  }
   void upload(const Call &call, const Prepared &prepared);
   void download(const Call &call, const Prepared &prepared);
   bool findTimes(const Prepared &prepared, uint64_t finished);
@@ -67,6 +72,7 @@ private:
   bool force = false; ///< VIT_VULKAN_LEVEL is set
   Level forced = Level::Direct;
   uint64_t calls = 0;
+  bool isChanging = false; ///< the present call may have changed variables
 
   // Of the present call: nanoseconds of CLOCK_MONOTONIC.
   Array<uint64_t> begin, end;                     ///< per command

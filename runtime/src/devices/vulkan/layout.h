@@ -43,6 +43,10 @@ public:
 
   /// The region of an argument of the kinds Input, Output and Slot.
   const Window &region(const schema::Argument &argument) const;
+  /// Where it begins in the workspace.
+  uint64_t offsetOf(const schema::Argument &argument) const {
+    return region(argument).offset + argument.offset();
+  }
   const Window &input(uint32_t index) const { return regions[index]; }
   const Window &output(uint32_t index) const { return regions[inputs + index]; }
   /// What the binding of this dispatch covers.

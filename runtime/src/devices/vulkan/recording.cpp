@@ -20,7 +20,7 @@ void Recording::clear() {
   pool = VK_NULL_HANDLE;
   descriptors = VK_NULL_HANDLE;
   queries = VK_NULL_HANDLE;
-  submissionCount = pieceCount = setCount = 0;
+  submissionCount = changingSubmission = pieceCount = setCount = 0;
   context = nullptr;
 }
 
@@ -158,10 +158,9 @@ void Recording::recordDispatch(const Resources &resources,
   uint32_t words[kPushWords] = {uint32_t(batch), uint32_t(piece.firstUnit)};
   for (uint32_t i = 0; i < count(command.arguments()); ++i) {
     const schema::Argument &argument = *command.arguments()->Get(i);
-    uint64_t at = argument.kind() == schema::ArgumentKind::Derived ||
-                          argument.kind() == schema::ArgumentKind::Constant
+    uint64_t at = isWeight(argument)
                       ? resources.weights->offsetOf(argument, chunk)
-                      : layout.region(argument).offset - window.offset;
+                      : layout.offsetOf(argument) - window.offset;
     words[kPushArguments + i] = uint32_t(at / 16);
   }
   vk.CmdBindPipeline(buffer, VK_PIPELINE_BIND_POINT_COMPUTE,
@@ -196,22 +195,21 @@ void Recording::recordPiece(const Resources &resources,
     evaluate(target.bytes(), batch, bytes);
     // In words; a region ends at a multiple of 64.
     vk.CmdFillBuffer(buffer, resources.workspace->handle,
-                     layout.region(target).offset, alignUp(bytes, 4), 0);
+                     layout.offsetOf(target), alignUp(bytes, 4), 0);
     return;
   }
   case schema::CommandKind::Copy: {
     const schema::Argument &source = *command.arguments()->Get(0);
     const schema::Argument &target = *command.arguments()->Get(1);
-    VkBufferCopy region = {0, layout.region(target).offset, 0};
+    VkBufferCopy region = {0, layout.offsetOf(target), 0};
     evaluate(target.bytes(), batch, region.size);
     VkBuffer from = resources.workspace->handle;
-    if (source.kind() == schema::ArgumentKind::Derived ||
-        source.kind() == schema::ArgumentKind::Constant) {
+    if (isWeight(source)) {
       uint32_t chunk = resources.weights->chunkOf(entry, piece.command);
       from = resources.weights->chunk(chunk).handle;
       region.srcOffset = resources.weights->offsetOf(source, chunk);
     } else {
-      region.srcOffset = layout.region(source).offset;
+      region.srcOffset = layout.offsetOf(source);
     }
     if (from != resources.workspace->handle ||
         region.srcOffset != region.dstOffset)
@@ -225,8 +223,8 @@ vit_status Recording::record(Context &owner, const Resources &resources,
                              const schema::Schedule &schedule,
                              const Layout &layout, uint32_t inputs,
                              uint32_t outputs, uint32_t entry, int64_t newBatch,
-                             const SplitLimits &limits, bool timed,
-                             vit_error *error) {
+                             uint32_t firstChange, const SplitLimits &limits,
+                             bool timed, vit_error *error) {
   clear();
   context = &owner;
   batch = newBatch;
@@ -234,6 +232,10 @@ vit_status Recording::record(Context &owner, const Resources &resources,
   forEachPiece(schedule, batch, limits, [&](const Piece &piece) {
     submissionCount = piece.submission + 1;
     ++pieceCount;
+    if (piece.command < firstChange)
+      changingSubmission = submissionCount;
+    else
+      changingSubmission = std::min(changingSubmission, piece.submission);
   });
   bool staged = !resources.workspace->mapped;
   VIT_TRY(createPools(staged ? outputs : 0, timed, error));

@@ -40,14 +40,17 @@ public:
 
   void clear();
 
-  /// `layout` was planned for this batch. `timed` adds timestamps.
+  /// `layout` was planned for this batch. `timed` adds timestamps. The command
+  /// `firstChange` is the first that changes variables.
   vit_status record(Context &context, const Resources &resources,
                     const schema::Schedule &schedule, const Layout &layout,
                     uint32_t inputs, uint32_t outputs, uint32_t entry,
-                    int64_t batch, const SplitLimits &limits, bool timed,
-                    vit_error *error);
+                    int64_t batch, uint32_t firstChange,
+                    const SplitLimits &limits, bool timed, vit_error *error);
 
   uint32_t submissions() const { return submissionCount; }
+  /// The first submission that changes variables; their number where none does.
+  uint32_t firstChange() const { return changingSubmission; }
   const VkCommandBuffer *submission(uint32_t index) const {
     return &commands[index];
   }
@@ -87,6 +90,7 @@ private:
   VkCommandPool pool = VK_NULL_HANDLE;
   VkQueryPool queries = VK_NULL_HANDLE;
   uint32_t submissionCount = 0;
+  uint32_t changingSubmission = 0;
   uint32_t pieceCount = 0;
   uint32_t setCount = 0;
   Array<VkCommandBuffer> commands; ///< submissions, then downloads

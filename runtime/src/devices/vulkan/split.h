@@ -16,6 +16,7 @@
 #define VIT_RUNTIME_DEVICES_VULKAN_SPLIT_H
 
 #include "extent.h"
+#include "plan.h"
 #include "verify.h"
 
 #include <algorithm>
@@ -45,7 +46,7 @@ inline double workOf(const schema::Command &command, int64_t batch) {
   for (uint32_t i = 0; i < count(command.arguments()); ++i) {
     const schema::Argument &argument = *command.arguments()->Get(i);
     uint64_t some = 0;
-    evaluate(argument.bytes(), batch, some);
+    argumentBytes(argument, batch, some);
     bytes += some;
   }
   return double(flop) + 2.0 * double(bytes);

@@ -13,11 +13,20 @@
 
 namespace vit::runtime::vulkan {
 
+/// True for an argument in a chunk, false for one in the workspace.
+inline bool isWeight(const schema::Argument &argument) {
+  return argument.kind() == schema::ArgumentKind::Derived ||
+         argument.kind() == schema::ArgumentKind::Constant ||
+         argument.kind() == schema::ArgumentKind::Arena;
+}
+
 using Schedules = Array<const schema::Schedule *>;
 
-/// Derived forms and constants in a few buffers, the chunks: each no larger
-/// than what one binding covers, so that a kernel is given a whole chunk. What
-/// a command reads lies in one chunk, so that few things lie in several.
+/// Derived forms, constants and arenas in a few buffers, the chunks: each no
+/// larger than what one binding covers, so that a kernel is given a whole
+/// chunk. What a command reads lies in one chunk, so that few things lie in
+/// several. Arenas, which kernels write to, are all in the first, and only
+/// there.
 class Weights {
 public:
   Weights() = default;
@@ -35,19 +44,25 @@ public:
   vit_status update(Context &context, const vit_parameters &parameters,
                     vit_error *error);
 
-  /// The chunk that has all which this command reads.
+  /// Says that the device has the newest values of all variables.
+  void keepArenas(const vit_parameters &parameters);
+  /// Copies the arenas to the host's memory. The device must not be running.
+  vit_status fetchArenas(Context &context, unsigned char *const *targets,
+                         vit_error *error) const;
+
+  /// The chunk that has all which this command uses.
   uint32_t chunkOf(uint32_t entry, uint32_t command) const {
     return chunkOfCommand[firstCommand[entry] + command];
   }
   const Buffer &chunk(uint32_t index) const { return buffers[index]; }
   uint32_t chunkCount() const { return chunks; }
-  /// Where in `chunk` a form or constant begins, which must be there.
+  /// Where in `chunk` an argument, which must be there, begins.
   uint64_t offsetOf(const schema::Argument &argument, uint32_t chunk) const;
   /// Bytes on the device.
   uint64_t size() const;
 
 private:
-  /// A form or constant in a chunk.
+  /// A form, constant or arena in a chunk.
   struct Place {
     schema::ArgumentKind kind;
     uint32_t index;
@@ -59,6 +74,15 @@ private:
   };
   static constexpr uint32_t kNone = UINT32_MAX;
 
+  uint32_t &firstOf(schema::ArgumentKind kind, uint32_t index);
+  uint32_t firstOf(schema::ArgumentKind kind, uint32_t index) const {
+    return const_cast<Weights *>(this)->firstOf(kind, index);
+  }
+  void add(const schema::Argument &argument, uint64_t bytes, uint32_t chunk);
+  vit_status tooLarge(const Context &context, const char *what, uint64_t bytes,
+                      vit_error *error) const;
+  vit_status placeArenas(const Context &context, const schema::Module &module,
+                         const Schedules &schedules, vit_error *error);
   vit_status place(const Context &context, const schema::Module &module,
                    const Schedules &schedules, vit_error *error);
   const Place *find(schema::ArgumentKind kind, uint32_t index,
@@ -66,9 +90,10 @@ private:
 
   Allocator allocator;
   Array<Place> places;
-  Array<uint32_t> firstPlace; ///< per form, then per constant
+  Array<uint32_t> firstPlace; ///< per form, then per constant, then per arena
   uint32_t placeCount = 0;
   uint32_t derivedCount = 0;
+  uint32_t constantCount = 0;
   Array<uint32_t> firstCommand;   ///< per entry, into chunkOfCommand
   Array<uint32_t> chunkOfCommand; ///< of all schedules
   Array<uint64_t> chunkSizes;

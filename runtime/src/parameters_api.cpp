@@ -1,0 +1,215 @@
+//===- parameters_api.cpp - Parameters in the C API -----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "parameters.h"
+
+using namespace vit::runtime;
+namespace schema = vit::schema;
+
+extern "C" vit_status vit_parameters_create(vit_module *module,
+                                            vit_parameters **out_parameters,
+                                            vit_error *error) {
+  if (!module || !out_parameters)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "module or out_parameters is NULL");
+  *out_parameters = nullptr;
+  auto *parameters = create<vit_parameters>(module->allocator, module);
+  if (!parameters)
+    return outOfMemory(error, sizeof(vit_parameters), "weights");
+  if (vit_status status = parameters->build(error)) {
+    vit_parameters_release(parameters);
+    return status;
+  }
+  *out_parameters = parameters;
+  return VIT_OK;
+}
+
+extern "C" void vit_parameters_retain(vit_parameters *parameters) {
+  if (parameters)
+    parameters->references.fetch_add(1, std::memory_order_relaxed);
+}
+
+extern "C" void vit_parameters_release(vit_parameters *parameters) {
+  if (!parameters ||
+      parameters->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
+    return;
+  // The module, and with it the allocator's copy, may go with the parameters.
+  Allocator allocator = parameters->module->allocator;
+  destroy(allocator, parameters);
+}
+
+extern "C" int32_t vit_parameters_count(const vit_parameters *parameters) {
+  return parameters ? int32_t(parameters->parameterCount()) : 0;
+}
+
+extern "C" vit_status vit_parameters_info(const vit_parameters *parameters,
+                                          int32_t index,
+                                          vit_binding_info *out_info,
+                                          vit_error *error) {
+  if (!parameters || !out_info)
+    return fail(error, VIT_INVALID_ARGUMENT, "parameters or out_info is NULL");
+  if (index < 0 || uint32_t(index) >= parameters->parameterCount())
+    return fail(error, VIT_NOT_FOUND, "there is no parameter %d of %u", index,
+                parameters->parameterCount());
+  const schema::Parameter &p = parameters->parameter(uint32_t(index));
+  *out_info = {};
+  out_info->name = p.name()->c_str();
+  if (p.stored_name()->str() != p.name()->str())
+    out_info->alias = p.stored_name()->c_str();
+  out_info->dtype = VIT_F32;
+  out_info->rank = int32_t(p.dims()->size());
+  for (uint32_t i = 0; i < p.dims()->size(); ++i)
+    out_info->dims[i] = p.dims()->Get(i);
+  return VIT_OK;
+}
+
+/// Finds a parameter by name and checks the caller's size for it.
+static vit_status findParameter(const vit_parameters *parameters,
+                                const char *name, const void *data, size_t size,
+                                uint32_t &index, vit_error *error) {
+  if (!parameters || !name || !data)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "parameters, name or data is NULL");
+  for (index = 0; index < parameters->parameterCount(); ++index) {
+    const schema::Parameter &p = parameters->parameter(index);
+    if (std::strcmp(p.name()->c_str(), name) != 0)
+      continue;
+    uint64_t bytes = uint64_t(elements(*p.dims())) * sizeof(float);
+    if (size == bytes)
+      return VIT_OK;
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "parameter '%s' has %llu bytes, given are %zu", name,
+                static_cast<unsigned long long>(bytes), size);
+  }
+  return fail(error, VIT_NOT_FOUND, "'%s' has no parameter '%s'",
+              parameters->module->name.data(), name);
+}
+
+extern "C" vit_status vit_parameters_read(const vit_parameters *parameters,
+                                          const char *name, float *out_data,
+                                          size_t size, vit_error *error) {
+  uint32_t index = 0;
+  VIT_TRY(findParameter(parameters, name, out_data, size, index, error));
+  return parameters->read(index, out_data, error);
+}
+
+extern "C" vit_status vit_parameters_write(vit_parameters *parameters,
+                                           const char *name, const float *data,
+                                           size_t size, vit_error *error) {
+  uint32_t index = 0;
+  VIT_TRY(findParameter(parameters, name, data, size, index, error));
+  return parameters->write(index, data, error);
+}
+
+extern "C" const char *
+vit_parameters_find_not_finite(const vit_parameters *parameters) {
+  return parameters ? parameters->findNotFinite() : nullptr;
+}
+
+extern "C" int32_t vit_parameters_is_trained(const vit_parameters *parameters,
+                                             int32_t index) {
+  return parameters && index >= 0 &&
+         uint32_t(index) < parameters->parameterCount() &&
+         parameters->variable(uint32_t(index));
+}
+
+//===----------------------------------------------------------------------===//
+// States
+//===----------------------------------------------------------------------===//
+
+/// Calls `visit(state)` for each state until it returns true; that state.
+template <typename Visit>
+static const schema::Variable *findState(const vit_parameters &parameters,
+                                         Visit visit) {
+  const auto *variables = parameters.module->root->variables();
+  for (uint32_t i = 0; i < count(variables); ++i)
+    if (variables->Get(i)->parameter() == 0 && visit(*variables->Get(i)))
+      return variables->Get(i);
+  return nullptr;
+}
+
+extern "C" int32_t
+vit_parameters_state_count(const vit_parameters *parameters) {
+  int32_t total = 0;
+  if (parameters)
+    findState(*parameters, [&](const schema::Variable &) {
+      ++total;
+      return false;
+    });
+  return total;
+}
+
+extern "C" vit_status
+vit_parameters_state_info(const vit_parameters *parameters, int32_t index,
+                          vit_binding_info *out_info, vit_error *error) {
+  if (!parameters || !out_info)
+    return fail(error, VIT_INVALID_ARGUMENT, "parameters or out_info is NULL");
+  int32_t at = 0;
+  const schema::Variable *state = findState(
+      *parameters, [&](const schema::Variable &) { return at++ == index; });
+  if (!state)
+    return fail(error, VIT_NOT_FOUND, "there is no state %d of %d", index, at);
+  *out_info = {};
+  out_info->name = state->name()->c_str();
+  out_info->dtype = vit_dtype(state->dtype());
+  out_info->rank = int32_t(state->dims()->size());
+  for (uint32_t i = 0; i < state->dims()->size(); ++i)
+    out_info->dims[i] = state->dims()->Get(i);
+  return VIT_OK;
+}
+
+/// Finds a state by name and checks the caller's size for it.
+static vit_status findState(const vit_parameters *parameters, const char *name,
+                            const void *data, size_t size,
+                            const schema::Variable *&state, vit_error *error) {
+  if (!parameters || !name || !data)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "parameters, name or data is NULL");
+  state = findState(*parameters, [&](const schema::Variable &v) {
+    return std::strcmp(v.name()->c_str(), name) == 0;
+  });
+  if (!state)
+    return fail(error, VIT_NOT_FOUND, "'%s' has no state '%.200s'",
+                parameters->module->name.data(), name);
+  if (size == variableBytes(*state))
+    return VIT_OK;
+  return fail(error, VIT_INVALID_ARGUMENT,
+              "state '%s' has %llu bytes, given are %zu", name,
+              static_cast<unsigned long long>(variableBytes(*state)), size);
+}
+
+extern "C" vit_status
+vit_parameters_state_read(const vit_parameters *parameters, const char *name,
+                          void *out_data, size_t size, vit_error *error) {
+  const schema::Variable *state;
+  VIT_TRY(findState(parameters, name, out_data, size, state, error));
+  return parameters->readState(*state, out_data, error);
+}
+
+extern "C" vit_status vit_parameters_state_write(vit_parameters *parameters,
+                                                 const char *name,
+                                                 const void *data, size_t size,
+                                                 vit_error *error) {
+  const schema::Variable *state;
+  VIT_TRY(findState(parameters, name, data, size, state, error));
+  return parameters->writeState(*state, data, error);
+}
+
+extern "C" uint64_t vit_parameters_steps(const vit_parameters *parameters) {
+  return parameters ? parameters->steps : 0;
+}
+
+extern "C" void vit_parameters_set_steps(vit_parameters *parameters,
+                                         uint64_t steps) {
+  if (parameters)
+    parameters->steps = steps;
+}
+
+extern "C" void vit_parameters_seed(vit_parameters *parameters, uint64_t seed) {
+  if (parameters)
+    parameters->setSeed(seed);
+}
