@@ -199,8 +199,11 @@ LogicalResult Request::load() {
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         "--weights goes with a .mlir text; a folder has its "
                         "own model.safetensors");
+  // A folder without weights may be trained, from its initialisers.
+  bool isStored =
+      isFolder && (!request.training || Weights::existIn(request.model));
   StringRef path = request.weights ? request.weights
-                   : isFolder      ? request.model
+                   : isStored      ? request.model
                                    : "";
   weights = Weights::open(path, request.seed, message);
   if (!weights ||
