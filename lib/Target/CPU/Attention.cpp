@@ -23,49 +23,19 @@ using namespace mlir::vit::cpu;
 
 using Reduction = KernelBuilder::Reduction;
 
-/// Transposes 16 vectors of 16 with two-operand shuffles only.
-static SmallVector<Value> transpose(KernelBuilder &b, SmallVector<Value> rows) {
-  // Exchange, for each bit of the lane's number, that bit with the row's.
-  for (int64_t bit = 1; bit < kLanes; bit *= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      int64_t other = lane & bit ? kLanes : 0; // the second operand
-      low.push_back(other + (lane & ~bit));
-      high.push_back(other + (lane | bit));
-    }
-    SmallVector<Value> next(kLanes);
-    for (int64_t row = 0; row < kLanes; ++row) {
-      if (row & bit)
-        continue;
-      next[row] = b.shuffle(rows[row], rows[row | bit], low);
-      next[row | bit] = b.shuffle(rows[row], rows[row | bit], high);
-    }
-    rows = next;
-  }
-  return rows;
-}
-
 namespace {
 struct Attention {
   kernel::AttentionOp op;
   KernelBuilder &b;
   Blocked query, key, value, result;
+  Scores products;
   int64_t heads, headDim, headVectors;
-  int64_t vectors;  ///< of keys, padded
-  Value transposed; ///< scratch: panels [depth][vectors of the panel][16]
-  Value scores;     ///< scratch: [rows][vectors][16]
+  Value transposed; ///< scratch: the head's keys
+  Value scores;     ///< scratch: of a row block of queries
 
-  struct Unit {
-    Value image, head, chunk;
-  };
-  /// Vectors per panel of keys and how many such panels, widest first.
-  SmallVector<std::pair<int64_t, int64_t>> getPanels() const;
-  int64_t depth() const { return headVectors * kLanes; }
-  int64_t scoreRow() const { return vectors * kLanes; }
-  /// First channel vector of `head` in operand `operand`.
-  Value getChannel(unsigned operand, const Blocked &shape, Value head);
-  void transposeKeys(Value image, Value head);
-  void computeScores(const RowBlock &block, Value head);
+  int64_t scoreRow() const { return products.rowElements(); }
+  /// Where `head` begins in operand `operand`, in the row block at `base`.
+  Value getHead(unsigned operand, const Blocked &shape, Value base, Value head);
   SmallVector<Value> computeExponentials();
   void storeProbabilities(const RowBlock &block, Value image, Value head,
                           ArrayRef<Value> factors);
@@ -75,98 +45,10 @@ struct Attention {
 };
 } // namespace
 
-SmallVector<std::pair<int64_t, int64_t>> Attention::getPanels() const {
-  // As even as can be: a panel left narrow has too few accumulators to hide the
-  // latency of the FMA.
-  int64_t wide = 1;
-  while (wide < vectors && wide < 4 &&
-         b.level.stripVectors(result.rows, wide + 1) == wide + 1)
-    ++wide;
-  int64_t count = llvm::divideCeil(vectors, wide);
-  int64_t narrow = vectors / count, wider = vectors % count;
-  SmallVector<std::pair<int64_t, int64_t>> panels;
-  if (wider > 0)
-    panels.push_back({narrow + 1, wider});
-  panels.push_back({narrow, count - wider});
-  return panels;
-}
-
-Value Attention::getChannel(unsigned operand, const Blocked &shape,
-                            Value head) {
-  int64_t offset =
-      kernel::paddedChannel(op.getOffsets()[operand], shape.group) / kLanes;
-  return b.add(b.mul(head, headVectors), offset);
-}
-
-void Attention::transposeKeys(Value image, Value head) {
-  Value source = b.argument(1);
-  Value base = b.add(b.mul(image, key.blocksPerImage * key.blockElements()),
-                     b.mul(getChannel(1, key, head), key.vectorElements()));
-  Value lastRow = b.index(key.blocksPerImage * key.rows - 1);
-  auto transposeVector = [&](Value vector, Value target, int64_t stride) {
-    // Rows beyond the last repeat it: their scores are not used.
-    SmallVector<Value> offsets;
-    for (int64_t i = 0; i < kLanes; ++i) {
-      Value row = b.min(b.add(b.mul(vector, kLanes), i), lastRow);
-      offsets.push_back(
-          b.add(base, b.add(b.mul(b.div(row, key.rows), key.blockElements()),
-                            b.mul(b.rem(row, key.rows), kLanes))));
-    }
-    b.loop(0, headVectors, [&](Value v) {
-      SmallVector<Value> rows;
-      Value from = b.mul(v, key.vectorElements());
-      for (Value offset : offsets)
-        rows.push_back(b.load(source, b.add(offset, from)));
-      Value to = b.add(target, b.mul(v, kLanes * stride));
-      for (auto [i, row] : llvm::enumerate(transpose(b, rows)))
-        b.store(row, transposed, b.add(to, i * stride));
-    });
-  };
-  int64_t first = 0;
-  for (auto [width, count] : getPanels()) {
-    int64_t begin = first, panelWidth = width;
-    b.loop(0, count * width, [&](Value i) {
-      Value panel = b.div(i, panelWidth), v = b.rem(i, panelWidth);
-      Value target =
-          b.add(b.mul(panel, panelWidth * kLanes * depth()), b.mul(v, kLanes));
-      transposeVector(b.add(i, begin), b.add(target, begin * kLanes * depth()),
-                      panelWidth * kLanes);
-    });
-    first += count * width;
-  }
-}
-
-void Attention::computeScores(const RowBlock &block, Value head) {
-  int64_t first = 0;
-  for (auto [width, count] : getPanels()) {
-    int64_t begin = first, panelWidth = width;
-    b.loop(0, count, [&](Value panel) {
-      Tile tile;
-      tile.rows = query.rows;
-      tile.vectors = panelWidth;
-      tile.steps = headVectors;
-      tile.unroll = kLanes;
-      tile.left = b.argument(0);
-      tile.leftBase =
-          b.add(b.mul(block.block, query.blockElements()),
-                b.mul(getChannel(0, query, head), query.vectorElements()));
-      tile.leftRow = kLanes;
-      tile.leftStep = query.vectorElements();
-      tile.right = transposed;
-      tile.rightBase = b.add(b.mul(panel, panelWidth * kLanes * depth()),
-                             begin * kLanes * depth());
-      tile.rightDepth = panelWidth * kLanes;
-      tile.rightStep = tile.rightDepth * kLanes;
-      tile.rightVector = kLanes;
-      SmallVector<Value> sums = emitTile(b, tile);
-      Value target = b.add(b.mul(panel, panelWidth * kLanes), begin * kLanes);
-      for (int64_t row = 0; row < tile.rows; ++row)
-        for (int64_t v = 0; v < panelWidth; ++v)
-          b.store(sums[row * panelWidth + v], scores,
-                  b.add(target, row * scoreRow() + v * kLanes));
-    });
-    first += count * width;
-  }
+Value Attention::getHead(unsigned operand, const Blocked &shape, Value base,
+                         Value head) {
+  return getHeadOffset(b, shape, base, head, headVectors,
+                       op.getOffsets()[operand]);
 }
 
 SmallVector<Value> Attention::computeExponentials() {
@@ -224,7 +106,8 @@ SmallVector<Value> Attention::computeExponentials() {
     return b.combine(Reduction::Add, carried, power);
   });
   // Keys beyond the last vector with a token: padding of the last row block.
-  for (int64_t v = llvm::divideCeil(key.tokens, kLanes); v < vectors; ++v)
+  for (int64_t v = llvm::divideCeil(key.tokens, kLanes);
+       v < scoreRow() / kLanes; ++v)
     for (int64_t row = 0; row < rows; ++row)
       b.store(b.splat(0), scores, at(b.index(v), row));
   Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
@@ -264,8 +147,9 @@ void Attention::storeProbabilities(const RowBlock &block, Value image,
 void Attention::sumValues(const RowBlock &block, Value image, Value head,
                           ArrayRef<Value> factors) {
   int64_t rows = result.rows;
-  Value base = b.add(b.mul(image, value.blocksPerImage * value.blockElements()),
-                     b.mul(getChannel(2, value, head), value.vectorElements()));
+  Value base =
+      getHead(2, value,
+              b.mul(image, value.blocksPerImage * value.blockElements()), head);
   int64_t width = b.level.stripVectors(rows, headVectors);
   b.loop(0, headVectors / width, [&](Value strip) {
     Value firstVector = b.mul(strip, width);
@@ -306,7 +190,12 @@ void Attention::emit(int64_t chunk) {
            Value image = b.div(pair, heads), head = b.rem(pair, heads);
            Value isNew = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
                                                pair, carried[0]);
-           b.ifThen(isNew, [&] { transposeKeys(image, head); });
+           b.ifThen(isNew, [&] {
+             Value first =
+                 b.mul(image, key.blocksPerImage * key.blockElements());
+             products.transpose(b.argument(1), getHead(1, key, first, head),
+                                transposed);
+           });
            Value first = b.mul(b.rem(unit, chunks), chunk);
            Value last =
                b.min(b.add(first, chunk), b.index(result.blocksPerImage));
@@ -314,7 +203,9 @@ void Attention::emit(int64_t chunk) {
            b.loop(first, last, [&](Value local) {
              RowBlock block = getRowBlock(b, result, b.add(imageBlock, local));
              block.local = local;
-             computeScores(block, head);
+             Value from = b.mul(block.block, query.blockElements());
+             products.multiply(b.argument(0), getHead(0, query, from, head),
+                               transposed, scores, b.index(0));
              SmallVector<Value> factors = computeExponentials();
              if (op.getProbabilities())
                storeProbabilities(block, image, head, factors);
@@ -334,28 +225,20 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitAttention(kernel::AttentionOp op,
     return failure();
   int64_t headDim = op.getHeadDim();
   const Blocked *shapes[] = {&*query, &*key, &*value, &*result};
-  for (auto [i, shapeOf] : llvm::enumerate(shapes)) {
-    const Blocked &shape = *shapeOf;
-    // Each head must begin at a vector.
-    int64_t offset = i < 3 ? op.getOffsets()[i] : 0;
-    bool aligned = shape.group == 0
-                       ? headDim % kLanes == 0 && offset % kLanes == 0
-                       : shape.group == headDim && offset % headDim == 0;
-    if (!aligned || shape.rows != result->rows || !shape.isPerImage())
-      return op.emitOpError("has heads of ")
-             << headDim << " channels that do not begin at a vector, or "
-             << "unequal row blocks; run vit-layout first";
-  }
+  for (auto [i, shape] : llvm::enumerate(shapes))
+    if (failed(verifyHeads(op, *shape, headDim, i < 3 ? op.getOffsets()[i] : 0,
+                           result->rows)))
+      return failure();
   if (auto probabilities = op.getProbabilities())
     if (cast<RankedTensorType>(probabilities.getType()).getEncoding())
       return op.emitOpError("writes probabilities row-major only");
 
-  Attention attention{op, b, *query, *key, *value, *result};
-  attention.heads = op.getHeads();
-  attention.headDim = headDim;
-  attention.headVectors = llvm::divideCeil(headDim, kLanes);
-  attention.vectors = llvm::divideCeil(key->blocksPerImage * key->rows, kLanes);
-  int64_t transposedElements = attention.vectors * kLanes * attention.depth();
+  int64_t headVectors = llvm::divideCeil(headDim, kLanes);
+  Scores products(b, *query, *key, headVectors);
+  Attention attention{op,      b,          *query,   *key,
+                      *value,  *result,    products, int64_t(op.getHeads()),
+                      headDim, headVectors};
+  int64_t transposedElements = products.transposedElements();
   attention.transposed = b.scratch();
   attention.scores = b.scratch(transposedElements * sizeof(float));
   int64_t chunk = op.getTile() ? op.getTile()->getChunk() : 0;

@@ -30,14 +30,14 @@ FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type) {
   return shape;
 }
 
-int64_t Blocked::lanes(int64_t vector) const {
+int64_t Channels::lanes(int64_t vector) const {
   if (group == 0)
     return std::min(kLanes, width - vector * kLanes);
   int64_t vectors = kernel::padTo(group, kLanes) / kLanes;
   return std::min(kLanes, group - vector % vectors * kLanes);
 }
 
-bool Blocked::hasPaddedChannels() const {
+bool Channels::hasPaddedChannels() const {
   return (group == 0 ? width : group) % kLanes != 0;
 }
 
@@ -77,4 +77,68 @@ Value mlir::vit::cpu::zeroPaddedRow(KernelBuilder &b, const Blocked &shape,
     return b.select(block.isShort, b.splat(0), vector);
   Value image = b.add(b.mul(block.block, shape.rows), row);
   return b.select(b.isLess(image, b.batch()), vector, b.splat(0));
+}
+
+Value mlir::vit::cpu::getRowOffset(KernelBuilder &b, const Blocked &shape,
+                                   Value image, Value row) {
+  Value block = b.div(row, shape.rows);
+  if (shape.isPerImage())
+    block = b.add(b.mul(image, shape.blocksPerImage), block);
+  return b.add(b.mul(block, shape.blockElements()),
+               b.mul(b.rem(row, shape.rows), kLanes));
+}
+
+void mlir::vit::cpu::forEachResultRow(
+    KernelBuilder &b, const Blocked &shape, Value result,
+    function_ref<void(Value image, Value token, Value offset)> body) {
+  b.loop(b.begin(), b.end(), [&](Value i) {
+    RowBlock block = getRowBlock(b, shape, i);
+    b.loop(0, shape.rows, [&](Value r) {
+      Value row = b.add(b.mul(block.local, shape.rows), r);
+      Value offset = b.add(block.base, b.mul(r, kLanes));
+      bool perImage = shape.isPerImage();
+      Value rows = perImage ? b.index(shape.tokens) : b.batch();
+      b.ifThen(
+          b.isLess(row, rows),
+          [&] {
+            Value image = perImage ? b.div(i, shape.blocksPerImage) : row;
+            body(image, perImage ? row : b.index(0), offset);
+          },
+          [&] {
+            b.loop(0, shape.channelBlocks, [&](Value v) {
+              b.store(b.splat(0), result,
+                      b.add(offset, b.mul(v, shape.vectorElements())));
+            });
+          });
+    });
+  });
+}
+
+KernelInfo mlir::vit::cpu::getRowBlockInfo(RankedTensorType type) {
+  KernelInfo info;
+  info.units = kernel::getRowBlocks(type);
+  info.flop = kernel::ExtentAttr::get(type.getContext(), 0, 1, 1);
+  return info;
+}
+
+SmallVector<Value> mlir::vit::cpu::transposeVectors(KernelBuilder &b,
+                                                    SmallVector<Value> rows) {
+  // Exchange, for each bit of the lane's number, that bit with the row's.
+  for (int64_t bit = 1; bit < kLanes; bit *= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      int64_t other = lane & bit ? kLanes : 0; // the second operand
+      low.push_back(other + (lane & ~bit));
+      high.push_back(other + (lane | bit));
+    }
+    SmallVector<Value> next(kLanes);
+    for (int64_t row = 0; row < kLanes; ++row) {
+      if (row & bit)
+        continue;
+      next[row] = b.shuffle(rows[row], rows[row | bit], low);
+      next[row | bit] = b.shuffle(rows[row], rows[row | bit], high);
+    }
+    rows = next;
+  }
+  return rows;
 }

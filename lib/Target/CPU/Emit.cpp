@@ -33,6 +33,27 @@ static FailureOr<KernelInfo> emitBody(Operation *op, KernelBuilder &b) {
       .Case([&](kernel::MeanOp op) { return emitMean(op, b); })
       .Case([&](kernel::PatchifyOp op) { return emitPatchify(op, b); })
       .Case([&](kernel::RelayoutOp op) { return emitRelayout(op, b); })
+      .Case([&](kernel::NormalizeBackwardOp op) {
+        return emitNormalizeBackward(op, b);
+      })
+      .Case([&](kernel::SoftmaxBackwardOp op) {
+        return emitSoftmaxBackward(op, b);
+      })
+      .Case([&](kernel::AttentionBackwardOp op) {
+        return emitAttentionBackward(op, b);
+      })
+      .Case([&](kernel::LossOp op) { return emitLoss(op, b); })
+      .Case([&](kernel::LossBackwardOp op) { return emitLossBackward(op, b); })
+      .Case([&](kernel::PlaceOp op) { return emitPlace(op, b); })
+      .Case([&](kernel::SpreadOp op) { return emitSpread(op, b); })
+      .Case([&](kernel::DropoutOp op) { return emitDropout(op, b); })
+      .Case([&](kernel::NormOp op) { return emitNorm(op, b); })
+      .Case([&](kernel::UpdateOp op) { return emitUpdate(op, b); })
+      .Case([&](kernel::WeightGradientOp op) {
+        return emitWeightGradient(op, b);
+      })
+      .Case([&](kernel::PackOp op) { return emitPack(op, b); })
+      .Case([&](kernel::SumOp op) { return emitSum(op, b); })
       .Default([](Operation *) { return failure(); });
 }
 
@@ -47,11 +68,20 @@ struct EmitCpu : mlir::vit::impl::EmitCpuBase<EmitCpu> {
 static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
                                   ModuleOp kernels, const Level &level) {
   OpBuilder builder = OpBuilder::atBlockEnd(kernels.getBody());
-  auto buffer = MemRefType::get({ShapedType::kDynamic}, builder.getF32Type());
-  auto bytes = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
-  SmallVector<Type> types(op->getNumOperands() + op->getNumResults(), buffer);
+  auto getBuffer = [](Type element) {
+    return MemRefType::get({ShapedType::kDynamic}, element);
+  };
+  SmallVector<Type> types;
+  for (TypeRange values :
+       {TypeRange(op->getOperandTypes()), TypeRange(op->getResultTypes())})
+    for (Type type : values)
+      types.push_back(getBuffer(cast<RankedTensorType>(type).getElementType()));
+  // What an update changes follows its operands: parameters, then states.
+  if (auto update = dyn_cast<kernel::UpdateOp>(op))
+    types.append(1 + (update.getStates() ? update.getStates()->size() : 0),
+                 getBuffer(builder.getF32Type()));
   types.append(3, builder.getIndexType());
-  types.push_back(bytes);
+  types.push_back(getBuffer(builder.getI8Type()));
   auto function = func::FuncOp::create(builder, op->getLoc(), name,
                                        builder.getFunctionType(types, {}));
   function.addEntryBlock();
@@ -60,6 +90,18 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
   b.setInsertionPointToEnd(&function.getBody().front());
   func::ReturnOp::create(b);
   return info;
+}
+
+/// Notes on `op` which of its results without a batch the entry returns: no
+/// zeros go behind those (ownsTail), so that kernel is another one.
+static void markReturned(Operation *op) {
+  SmallVector<int64_t> returned;
+  for (OpResult result : op->getResults())
+    if (cast<RankedTensorType>(result.getType()).hasStaticShape() &&
+        llvm::any_of(result.getUsers(), llvm::IsaPred<func::ReturnOp>))
+      returned.push_back(result.getResultNumber());
+  if (!returned.empty())
+    op->setAttr("returned", DenseI64ArrayAttr::get(op->getContext(), returned));
 }
 
 void EmitCpu::runOnOperation() {
@@ -77,6 +119,8 @@ void EmitCpu::runOnOperation() {
     OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
     kernels = ModuleOp::create(builder, getOperation().getLoc(), "kernels");
   }
+  for (Operation *op : ops)
+    markReturned(op);
   FailureOr<ReplacedKernels> done =
       replaceKernels(ops, kernels, [&](Operation *op, StringRef name) {
         return emit(op, name, kernels, *found);

@@ -27,24 +27,54 @@ FailureOr<KernelInfo> emitTake(kernel::TakeOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emitMean(kernel::MeanOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emitPatchify(kernel::PatchifyOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emitRelayout(kernel::RelayoutOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emitNormalizeBackward(kernel::NormalizeBackwardOp op,
+                                            KernelBuilder &b);
+FailureOr<KernelInfo> emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
+                                          KernelBuilder &b);
+FailureOr<KernelInfo> emitAttentionBackward(kernel::AttentionBackwardOp op,
+                                            KernelBuilder &b);
+FailureOr<KernelInfo> emitLoss(kernel::LossOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emitLossBackward(kernel::LossBackwardOp op,
+                                       KernelBuilder &b);
+FailureOr<KernelInfo> emitPlace(kernel::PlaceOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emitSpread(kernel::SpreadOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emitDropout(kernel::DropoutOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emitNorm(kernel::NormOp op, KernelBuilder &b);
+/// The function's arguments are the operands, then the range of each arena:
+/// of the parameters, then of each state.
+FailureOr<KernelInfo> emitUpdate(kernel::UpdateOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emitWeightGradient(kernel::WeightGradientOp op,
+                                         KernelBuilder &b);
+FailureOr<KernelInfo> emitPack(kernel::PackOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emitSum(kernel::SumOp op, KernelBuilder &b);
 
 //===----------------------------------------------------------------------===//
 // Blocked activations
 //===----------------------------------------------------------------------===//
 
-/// A blocked activation's geometry and the group of its channels.
-struct Blocked : kernel::BlockedShape {
+/// Channels that are padded to whole vectors, each group of them alone where
+/// there are groups.
+struct Channels {
   int64_t width; ///< logical channels
   int64_t group; ///< 0: none
+
+  /// Vectors of 16, padding included.
+  int64_t vectors() const {
+    return kernel::paddedChannels(width, group) / kLanes;
+  }
+  /// Logical lanes of channel vector `vector`.
+  int64_t lanes(int64_t vector) const;
+  bool hasPaddedChannels() const;
+};
+
+/// A blocked activation's geometry.
+struct Blocked : kernel::BlockedShape, Channels {
 
   /// Fails, with an error on `op`, where `type` is not blocked.
   static FailureOr<Blocked> get(Operation *op, RankedTensorType type);
 
   bool isPerImage() const { return blocksPerImage != 0; }
   int64_t vectorElements() const { return rows * kLanes; }
-  /// Logical lanes of channel vector `vector`.
-  int64_t lanes(int64_t vector) const;
-  bool hasPaddedChannels() const;
   /// Whether row `row` of a block may be padding.
   bool mayBePadding(int64_t row) const;
 };
@@ -65,6 +95,36 @@ Value getRowBlocks(KernelBuilder &b, const Blocked &shape);
 /// `vector`, or zero where row `row` of the block is padding.
 Value zeroPaddedRow(KernelBuilder &b, const Blocked &shape,
                     const RowBlock &block, int64_t row, Value vector);
+
+/// Calls `body` with the first logical channel of `channelVector` and how many
+/// of its lanes are channels.
+void forChannels(KernelBuilder &b, const Channels &channels,
+                 Value channelVector,
+                 function_ref<void(Value channel, int64_t lanes)> body);
+
+/// Calls `body` with the logical channel that lies at `padded` among the padded
+/// ones, where there is one.
+void ifChannel(KernelBuilder &b, const Channels &channels, Value padded,
+               function_ref<void(Value channel)> body);
+
+/// The sum of one to many vectors, as a tree: the same order always.
+Value addPairwise(KernelBuilder &b, SmallVector<Value> summands);
+
+//===----------------------------------------------------------------------===//
+// Values without a batch
+//===----------------------------------------------------------------------===//
+
+/// Fails, with an error on `op`, where `type` is not row-major f32 of known
+/// size.
+LogicalResult verifyFlat(Operation *op, Type type);
+
+/// Whether the kernel writes zeros behind the last element of `result`, up to a
+/// multiple of 16: not where the entry returns it, for then the memory is the
+/// caller's.
+bool ownsTail(Value result);
+
+/// Writes them, in the call that has unit 0.
+void zeroTail(KernelBuilder &b, Value result, Value buffer);
 
 //===----------------------------------------------------------------------===//
 // Scalar code
@@ -110,6 +170,49 @@ private:
 };
 
 //===----------------------------------------------------------------------===//
+// Rows of blocked activations
+//===----------------------------------------------------------------------===//
+
+/// Offset of row `row` of an image (its token, or the image itself for rank 2)
+/// at channel vector 0.
+Value getRowOffset(KernelBuilder &b, const Blocked &shape, Value image,
+                   Value row);
+
+/// Calls `body` for each row of the row blocks [begin, end): the row's image,
+/// its token (0 for rank 2) and its offset in the result. Padded rows are
+/// written as zero here.
+void forEachResultRow(
+    KernelBuilder &b, const Blocked &shape, Value result,
+    function_ref<void(Value image, Value token, Value offset)> body);
+
+/// Units of one row block each, without counted operations.
+KernelInfo getRowBlockInfo(RankedTensorType type);
+
+/// The channels of a row that one statistic is over: `runs` runs of `vectors`
+/// vectors, the last of which may be part padding.
+struct RowParts {
+  int64_t parts;    ///< statistics per row
+  int64_t runs;     ///< per statistic
+  int64_t vectors;  ///< per run
+  int64_t tail;     ///< lanes of a run's last vector; 16: no padding
+  int64_t channels; ///< per statistic
+
+  /// Fails, with an error on `op`, where a part does not begin at a vector.
+  static FailureOr<RowParts> get(Operation *op, const Blocked &shape,
+                                 int64_t parts);
+
+  using Carried = SmallVector<Value>;
+  using Visit = function_ref<Carried(Value channelVector, int64_t lanes,
+                                     Carried carried)>;
+  /// Calls `body` on each channel vector of statistic `part`, in order.
+  Carried visit(KernelBuilder &b, Value part, Carried carried,
+                Visit body) const;
+};
+
+/// Transposes 16 vectors of 16 with two-operand shuffles only.
+SmallVector<Value> transposeVectors(KernelBuilder &b, SmallVector<Value> rows);
+
+//===----------------------------------------------------------------------===//
 // The register tile
 //===----------------------------------------------------------------------===//
 
@@ -118,23 +221,67 @@ private:
 struct Tile {
   int64_t rows;
   int64_t vectors;
-  int64_t steps;    ///< loop iterations
-  int64_t unroll;   ///< depth of one iteration
-  Value left;       ///< buffer of the left operand, read element by element
-  Value leftBase;   ///< offset of (row 0, depth 0)
-  int64_t leftRow;  ///< stride of a row
-  int64_t leftStep; ///< stride of an iteration; within one, depth is contiguous
-  Value right;      ///< buffer of the right operand, read by vectors
-  Value rightBase;  ///< offset of (depth 0, vector 0)
+  int64_t steps;       ///< loop iterations
+  int64_t unroll;      ///< depth of one iteration
+  Value left;          ///< buffer of the left operand, read element by element
+  Value leftBase;      ///< offset of (row 0, depth 0)
+  int64_t leftRow;     ///< stride of a row
+  int64_t leftStep;    ///< stride of an iteration
+  Value right;         ///< buffer of the right operand, read by vectors
+  Value rightBase;     ///< offset of (depth 0, vector 0)
   int64_t rightDepth;  ///< stride of a depth within an iteration
   int64_t rightStep;   ///< stride of an iteration
   int64_t rightVector; ///< stride of a vector
+  int64_t leftDepth = 1; ///< stride of a depth of the left operand
 };
 
 /// The accumulators, [row * vectors + vector]. `onStep` is called at the start
 /// of each iteration with its number (for prefetches).
 SmallVector<Value> emitTile(KernelBuilder &b, const Tile &tile,
                             function_ref<void(Value)> onStep = nullptr);
+
+//===----------------------------------------------------------------------===//
+// Heads of attention
+//===----------------------------------------------------------------------===//
+
+/// Products of the rows of two operands' heads, score[row][other] = the sum of
+/// row[c] other[c] over the head's channels c: q k^T. The others are transposed
+/// into scratch first, [depth][vectors of the panel][16] panel by panel.
+class Scores {
+public:
+  Scores(KernelBuilder &b, const Blocked &rows, const Blocked &others,
+         int64_t headVectors);
+
+  /// Elements of a row of scores: the others, padded to vectors.
+  int64_t rowElements() const { return vectors * kLanes; }
+  int64_t transposedElements() const { return rowElements() * depth(); }
+  /// Transposes the rows whose head begins at `base` of `source`.
+  void transpose(Value source, Value base, Value transposed) const;
+  /// A row block's scores, [row][rowElements()] from `targetBase` on.
+  void multiply(Value source, Value base, Value transposed, Value target,
+                Value targetBase) const;
+
+private:
+  /// Vectors per panel and how many such panels, widest first.
+  SmallVector<std::pair<int64_t, int64_t>> getPanels() const;
+  int64_t depth() const { return headVectors * kLanes; }
+
+  KernelBuilder &b;
+  Blocked rows, others;
+  int64_t headVectors;
+  int64_t vectors; ///< of others
+};
+
+/// Fails, with an error on `op`, where a head of `headDim` channels, the first
+/// at `offset`, does not begin at a vector of each image's row blocks of
+/// `rows`.
+LogicalResult verifyHeads(Operation *op, const Blocked &shape, int64_t headDim,
+                          int64_t offset, int64_t rows);
+
+/// Offset of `head`, the first at channel `offset`, in a row block that begins
+/// at `base`.
+Value getHeadOffset(KernelBuilder &b, const Blocked &shape, Value base,
+                    Value head, int64_t headVectors, int64_t offset);
 
 } // namespace mlir::vit::cpu
 

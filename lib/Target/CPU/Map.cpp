@@ -11,9 +11,65 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-// A work unit is one row block.
+/// Elements of a work unit.
+static constexpr int64_t kRun = 4096;
+
+/// A map of row-major values without a batch: a work unit is a run of elements.
+/// Operands have the result's shape or one element.
+static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
+  RankedTensorType type = op.getResult().getType();
+  for (Type operand :
+       llvm::concat<const Type>(op->getOperandTypes(), op->getResultTypes()))
+    if (failed(verifyFlat(op, operand)))
+      return failure();
+  if (failed(verifyRegion(op, op.getEpilogue())))
+    return failure();
+  int64_t elements = type.getNumElements();
+  auto hasOneElement = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getNumElements() == 1;
+  };
+  for (Value operand : op->getOperands())
+    if (!hasOneElement(operand) &&
+        cast<RankedTensorType>(operand.getType()).getNumElements() != elements)
+      return op.emitOpError("has an operand ")
+             << operand.getType() << " that does not fit " << type;
+  Value result = b.argument(op->getNumOperands());
+
+  auto visit = [&](Value at, int64_t lanes) {
+    SmallVector<Value> values;
+    for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+      Value buffer = b.argument(i);
+      values.push_back(hasOneElement(operand)
+                           ? b.broadcast(b.loadScalar(buffer, b.index(0)))
+                           : b.loadLanes(buffer, at, lanes));
+    }
+    b.storeLanes(inlineRegion(b, op.getEpilogue(), values), result, at, lanes);
+  };
+  int64_t whole = elements / kLanes * kLanes;
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Value first = b.mul(unit, kRun), next = b.add(first, kRun);
+    b.loop(first, b.min(next, b.index(whole)), kLanes, {},
+           [&](Value at, ValueRange) {
+             visit(at, kLanes);
+             return SmallVector<Value>();
+           });
+    if (whole != elements)
+      b.ifThen(b.isLess(b.index(whole), next),
+               [&] { visit(b.index(whole), elements - whole); });
+  });
+  zeroTail(b, op.getResult(), result);
+  KernelInfo info;
+  info.units = kernel::ExtentAttr::get(
+      op.getContext(), llvm::divideCeil(elements, kRun), 1, kernel::kNoBatch);
+  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
+  return info;
+}
+
+// With a batch, a work unit is one row block.
 FailureOr<KernelInfo> mlir::vit::cpu::emitMap(kernel::MapOp op,
                                               KernelBuilder &b) {
+  if (op.getResult().getType().hasStaticShape())
+    return emitFlatMap(op, b);
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))
@@ -41,8 +97,5 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitMap(kernel::MapOp op,
       }
     });
   });
-  KernelInfo info;
-  info.units = kernel::getRowBlocks(op.getResult().getType());
-  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
-  return info;
+  return getRowBlockInfo(op.getResult().getType());
 }

@@ -23,24 +23,14 @@ using namespace mlir::vit::cpu;
 using Reduction = KernelBuilder::Reduction;
 
 namespace {
-/// A row's channels as runs of vectors, the last of which may be part padding;
-/// each statistic is over `runs` runs.
 struct Rows {
   kernel::RowsOp op;
   KernelBuilder &b;
   Blocked shape;
+  RowParts parts;
   Epilogue epilogue;
-  int64_t groups;   ///< statistics per row
-  int64_t runs;     ///< per statistic
-  int64_t vectors;  ///< per run
-  int64_t tail;     ///< lanes of a run's last vector; 16: no padding
-  int64_t channels; ///< per statistic
 
-  using PerRow = SmallVector<Value>;
-  using Visit =
-      function_ref<PerRow(Value channelVector, int64_t lanes, PerRow carried)>;
-  /// Calls `visit` on each channel vector of statistic `group`, in order.
-  PerRow visit(Value group, PerRow carried, Visit body);
+  using PerRow = RowParts::Carried;
   PerRow load(const RowBlock &block, Value channelVector);
   /// One reduction over statistic `group`; `body` maps an element vector.
   PerRow reduce(const RowBlock &block, Value group, Reduction kind,
@@ -52,14 +42,34 @@ struct Rows {
 };
 } // namespace
 
-Rows::PerRow Rows::visit(Value group, PerRow carried, Visit body) {
-  auto run = [&](Value index, PerRow carried) {
-    Value first = b.mul(b.add(b.mul(group, runs), index), vectors);
+FailureOr<RowParts> RowParts::get(Operation *op, const Blocked &shape,
+                                  int64_t parts) {
+  RowParts result;
+  result.parts = parts;
+  result.channels = shape.width / parts;
+  int64_t run = shape.group;
+  if (run == 0)
+    run = parts == 1 || result.channels % kLanes == 0 ? result.channels : 0;
+  if (run == 0 || result.channels % run != 0)
+    return op->emitOpError("has groups of ")
+           << result.channels << " channels that do not begin at a vector in "
+           << op->getResult(0).getType()
+           << "; give the layout groups of that many channels";
+  result.runs = result.channels / run;
+  result.vectors = llvm::divideCeil(run, kLanes);
+  result.tail = run % kLanes == 0 ? kLanes : run % kLanes;
+  return result;
+}
+
+RowParts::Carried RowParts::visit(KernelBuilder &b, Value part, Carried carried,
+                                  Visit body) const {
+  auto run = [&](Value index, Carried carried) {
+    Value first = b.mul(b.add(b.mul(part, runs), index), vectors);
     int64_t whole = tail == kLanes ? vectors : vectors - 1;
     if (whole > 0)
       carried = b.loop(b.index(0), b.index(whole), 1, carried,
                        [&](Value i, ValueRange values) {
-                         return body(b.add(first, i), kLanes, PerRow(values));
+                         return body(b.add(first, i), kLanes, Carried(values));
                        });
     if (tail != kLanes)
       carried = body(b.add(first, whole), tail, carried);
@@ -69,7 +79,7 @@ Rows::PerRow Rows::visit(Value group, PerRow carried, Visit body) {
     return run(b.index(0), carried);
   return b.loop(
       b.index(0), b.index(runs), 1, carried,
-      [&](Value i, ValueRange values) { return run(i, PerRow(values)); });
+      [&](Value i, ValueRange values) { return run(i, Carried(values)); });
 }
 
 Rows::PerRow Rows::load(const RowBlock &block, Value channelVector) {
@@ -85,18 +95,20 @@ Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
                           double start,
                           function_ref<Value(Value, int64_t)> body) {
   PerRow sums =
-      visit(group, PerRow(shape.rows, b.splat(start)),
-            [&](Value channelVector, int64_t lanes, PerRow carried) {
-              PerRow values = load(block, channelVector);
-              for (int64_t row = 0; row < shape.rows; ++row) {
-                Value value = body(values[row], row);
-                if (lanes != kLanes)
-                  value = b.select(b.laneMask(lanes), value, b.splat(start));
-                // The element first: a maximum keeps the first operand's NaN.
-                carried[row] = b.combine(kind, value, carried[row]);
-              }
-              return carried;
-            });
+      parts.visit(b, group, PerRow(shape.rows, b.splat(start)),
+                  [&](Value channelVector, int64_t lanes, PerRow carried) {
+                    PerRow values = load(block, channelVector);
+                    for (int64_t row = 0; row < shape.rows; ++row) {
+                      Value value = body(values[row], row);
+                      if (lanes != kLanes)
+                        value =
+                            b.select(b.laneMask(lanes), value, b.splat(start));
+                      // The element first: a maximum keeps the first operand's
+                      // NaN.
+                      carried[row] = b.combine(kind, value, carried[row]);
+                    }
+                    return carried;
+                  });
   for (Value &sum : sums)
     sum = b.reduce(kind, sum);
   return sums;
@@ -105,7 +117,7 @@ Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
 void Rows::finish(const RowBlock &block, Value group,
                   function_ref<Value(Value, int64_t)> body) {
   Value result = b.argument(op->getNumOperands());
-  visit(group, {}, [&](Value channelVector, int64_t lanes, PerRow) {
+  parts.visit(b, group, {}, [&](Value channelVector, int64_t lanes, PerRow) {
     Value offset =
         b.add(block.base, b.mul(channelVector, shape.vectorElements()));
     PerRow values = load(block, channelVector);
@@ -124,8 +136,8 @@ void Rows::finish(const RowBlock &block, Value group,
 }
 
 void Rows::normalize(const RowBlock &block, Value group) {
-  Value scale =
-      arith::ConstantOp::create(b, b.getF32FloatAttr(1.0 / double(channels)));
+  Value scale = arith::ConstantOp::create(
+      b, b.getF32FloatAttr(1.0 / double(parts.channels)));
   Value epsilon = arith::ConstantOp::create(
       b, b.getF32FloatAttr(op.getEpsilon().convertToDouble()));
   Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
@@ -185,32 +197,18 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitRows(kernel::RowsOp op,
   if (failed(epilogue))
     return failure();
 
-  Rows rows{op, b, *shape, *epilogue};
-  rows.groups = op.getGroups();
-  rows.channels = shape->width / rows.groups;
-  int64_t run = shape->group;
-  if (run == 0)
-    run = rows.groups == 1 || rows.channels % kLanes == 0 ? rows.channels : 0;
-  if (run == 0 || rows.channels % run != 0)
-    return op.emitOpError("has groups of ")
-           << rows.channels << " channels that do not begin at a vector in "
-           << op.getInput().getType()
-           << "; give the layout groups of that many channels";
-  rows.runs = rows.channels / run;
-  rows.vectors = llvm::divideCeil(run, kLanes);
-  rows.tail = run % kLanes == 0 ? kLanes : run % kLanes;
-
+  FailureOr<RowParts> parts = RowParts::get(op, *shape, op.getGroups());
+  if (failed(parts))
+    return failure();
+  Rows rows{op, b, *shape, *parts, *epilogue};
   b.loop(b.begin(), b.end(), [&](Value i) {
     RowBlock block = getRowBlock(b, *shape, i);
-    b.loop(0, rows.groups, [&](Value group) {
+    b.loop(0, parts->parts, [&](Value group) {
       if (op.getKind() == kernel::RowsKind::normalize)
         rows.normalize(block, group);
       else
         rows.softmax(block, group);
     });
   });
-  KernelInfo info;
-  info.units = kernel::getRowBlocks(op.getResult().getType());
-  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
-  return info;
+  return getRowBlockInfo(op.getResult().getType());
 }

@@ -11,50 +11,6 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-static kernel::ExtentAttr noFlop(Operation *op) {
-  return kernel::ExtentAttr::get(op->getContext(), 0, 1, 1);
-}
-
-/// Offset of row `row` of an image (token, or the image itself for rank 2) in
-/// a blocked activation, at channel vector 0.
-static Value getRowOffset(KernelBuilder &b, const Blocked &shape, Value image,
-                          Value row) {
-  Value block = b.div(row, shape.rows);
-  if (shape.isPerImage())
-    block = b.add(b.mul(image, shape.blocksPerImage), block);
-  return b.add(b.mul(block, shape.blockElements()),
-               b.mul(b.rem(row, shape.rows), kLanes));
-}
-
-/// Calls `body` for each row of each block in [begin, end): the row's image,
-/// its token (0 for rank 2) and its offset in the result. Padded rows are
-/// written as zero here.
-static void
-forEachRow(KernelBuilder &b, const Blocked &shape, Value result,
-           function_ref<void(Value image, Value token, Value offset)> body) {
-  b.loop(b.begin(), b.end(), [&](Value i) {
-    RowBlock block = getRowBlock(b, shape, i);
-    b.loop(0, shape.rows, [&](Value r) {
-      Value row = b.add(b.mul(block.local, shape.rows), r);
-      Value offset = b.add(block.base, b.mul(r, kLanes));
-      bool perImage = shape.isPerImage();
-      Value rows = perImage ? b.index(shape.tokens) : b.batch();
-      b.ifThen(
-          b.isLess(row, rows),
-          [&] {
-            Value image = perImage ? b.div(i, shape.blocksPerImage) : row;
-            body(image, perImage ? row : b.index(0), offset);
-          },
-          [&] {
-            b.loop(0, shape.channelBlocks, [&](Value v) {
-              b.store(b.splat(0), result,
-                      b.add(offset, b.mul(v, shape.vectorElements())));
-            });
-          });
-    });
-  });
-}
-
 FailureOr<KernelInfo> mlir::vit::cpu::emitPrepend(kernel::PrependOp op,
                                                   KernelBuilder &b) {
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
@@ -87,23 +43,21 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitPrepend(kernel::PrependOp op,
               result, at);
     });
   };
-  forEachRow(b, *shape, result, [&](Value image, Value token, Value offset) {
-    b.ifThen(
-        b.isLess(token, b.index(count)),
-        [&] {
-          copy(b.argument(1), b.mul(token, shape->channelBlocks * kLanes),
-               kLanes, token, offset);
-        },
-        [&] {
-          Value from =
-              getRowOffset(b, *input, image, b.sub(token, b.index(count)));
-          copy(b.argument(0), from, input->vectorElements(), token, offset);
-        });
-  });
-  KernelInfo info;
-  info.units = kernel::getRowBlocks(op.getResult().getType());
-  info.flop = noFlop(op);
-  return info;
+  forEachResultRow(
+      b, *shape, result, [&](Value image, Value token, Value offset) {
+        b.ifThen(
+            b.isLess(token, b.index(count)),
+            [&] {
+              copy(b.argument(1), b.mul(token, shape->channelBlocks * kLanes),
+                   kLanes, token, offset);
+            },
+            [&] {
+              Value from =
+                  getRowOffset(b, *input, image, b.sub(token, b.index(count)));
+              copy(b.argument(0), from, input->vectorElements(), token, offset);
+            });
+      });
+  return getRowBlockInfo(op.getResult().getType());
 }
 
 FailureOr<KernelInfo> mlir::vit::cpu::emitTake(kernel::TakeOp op,
@@ -117,20 +71,18 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitTake(kernel::TakeOp op,
            << op.getInput().getType() << ", result "
            << op.getResult().getType();
   Value result = b.argument(1);
-  forEachRow(b, *shape, result, [&](Value image, Value token, Value offset) {
-    Value from =
-        getRowOffset(b, *input, image, b.add(token, int64_t(op.getStart())));
-    b.loop(0, shape->channelBlocks, [&](Value v) {
-      Value element =
-          b.load(b.argument(0), b.add(from, b.mul(v, input->vectorElements())));
-      b.store(element, result,
-              b.add(offset, b.mul(v, shape->vectorElements())));
-    });
-  });
-  KernelInfo info;
-  info.units = kernel::getRowBlocks(op.getResult().getType());
-  info.flop = noFlop(op);
-  return info;
+  forEachResultRow(
+      b, *shape, result, [&](Value image, Value token, Value offset) {
+        Value from = getRowOffset(b, *input, image,
+                                  b.add(token, int64_t(op.getStart())));
+        b.loop(0, shape->channelBlocks, [&](Value v) {
+          Value element = b.load(
+              b.argument(0), b.add(from, b.mul(v, input->vectorElements())));
+          b.store(element, result,
+                  b.add(offset, b.mul(v, shape->vectorElements())));
+        });
+      });
+  return getRowBlockInfo(op.getResult().getType());
 }
 
 // A work unit is one channel vector of one row block of images. The sum goes in
@@ -200,6 +152,6 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
   info.units = kernel::ExtentAttr::get(op.getContext(),
                                        blocks.getTimes() * shape->channelBlocks,
                                        blocks.getOf(), blocks.getPer());
-  info.flop = noFlop(op);
+  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
   return info;
 }

@@ -1,0 +1,308 @@
+//===- AttentionBackward.cpp - Gradients of query, key and value ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// A work unit is one head of one image. Keys and values are transposed into
+// scratch; a chunk of the queries' row blocks then makes, block by block, its
+// scores q k^T and dp = dy v^T, which become the probabilities p and
+// ds = scale p (dp - sum(dp p)) where they lie, and from ds the queries'
+// gradient ds k. After that, p^T dy and ds^T q go over the chunk for each row
+// block of keys. All queries are one chunk where p and ds stay in the cache;
+// else the chunks' parts of the keys' and values' gradients are added up.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+using Reduction = KernelBuilder::Reduction;
+
+/// Bytes of p and ds together that stay in the second-level cache beside the
+/// head's operands.
+static constexpr int64_t kChunkBytes = 400 << 10;
+
+namespace {
+struct AttentionBackward {
+  kernel::AttentionBackwardOp op;
+  KernelBuilder &b;
+  /// The four operands: gradient, query, key, value.
+  Blocked gradient, query, key, value;
+  /// The results, those of key and value alike.
+  Blocked queryResult, keyResult;
+  Scores keyProducts, valueProducts;
+  int64_t headVectors;
+  int64_t chunk;      ///< row blocks of queries
+  Value keys, values; ///< scratch: transposed
+  Value p, ds;        ///< scratch: [chunk's rows][scoreRow()]
+
+  int64_t scoreRow() const { return keyProducts.rowElements(); }
+  int64_t chunks() const {
+    return llvm::divideCeil(query.blocksPerImage, chunk);
+  }
+  /// Where `head` begins in operand `operand` at row block `block`.
+  Value getHead(unsigned operand, Value block, Value head);
+  const Blocked &shape(unsigned operand) const {
+    const Blocked *shapes[] = {&gradient, &query, &key, &value};
+    return *shapes[operand];
+  }
+  /// Scores and dp of a row block, at `first` of p and ds, to p and ds.
+  void applySoftmax(Value first);
+  /// A row block of a result: coefficients, element (row r, depth d) at
+  /// left + r row + d depth, times operand `operand`'s rows, `steps` blocks
+  /// from `block` on.
+  struct Product {
+    Value coefficients, left;
+    int64_t row, depth;
+    unsigned operand;
+    Value block;
+    int64_t steps;
+    unsigned result;
+    bool adds; ///< to what is there
+  };
+  void multiply(const Product &product, const Blocked &to,
+                const RowBlock &target, Value head);
+  void emitChunk(Value image, Value head, Value first, int64_t blocks,
+                 bool adds);
+  void emit();
+};
+} // namespace
+
+Value AttentionBackward::getHead(unsigned operand, Value block, Value head) {
+  const Blocked &of = shape(operand);
+  return getHeadOffset(b, of, b.mul(block, of.blockElements()), head,
+                       headVectors,
+                       operand == 0 ? 0 : op.getOffsets()[operand - 1]);
+}
+
+void AttentionBackward::applySoftmax(Value first) {
+  int64_t rows = query.rows;
+  int64_t whole = key.tokens / kLanes, tail = key.tokens % kLanes;
+  double scale = op.getScale().convertToDouble();
+  // As in the forward kernel: exp(scale (s - m)) = 2^(factor s - factor m).
+  double factor = scale * 1.44269504088896341;
+  Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
+  double worst = factor < 0 ? std::numeric_limits<double>::infinity()
+                            : -std::numeric_limits<double>::infinity();
+  using Carried = SmallVector<Value>;
+  auto visit = [&](Carried carried,
+                   function_ref<void(Value at, int64_t row, int64_t lanes,
+                                     MutableArrayRef<Value> carried)>
+                       body) {
+    int64_t perRow = carried.size() / rows;
+    auto visitVector = [&](Value vector, int64_t lanes, Carried &carried) {
+      Value offset = b.add(first, b.mul(vector, kLanes));
+      for (int64_t row = 0; row < rows; ++row)
+        body(b.add(offset, row * scoreRow()), row, lanes,
+             MutableArrayRef<Value>(carried).slice(row * perRow, perRow));
+    };
+    if (whole > 0)
+      carried = b.loop(b.index(0), b.index(whole), 1, carried,
+                       [&](Value i, ValueRange values) {
+                         Carried next(values);
+                         visitVector(i, kLanes, next);
+                         return next;
+                       });
+    if (tail > 0)
+      visitVector(b.index(whole), tail, carried);
+    return carried;
+  };
+
+  Carried best =
+      visit(Carried(rows, b.splat(worst)), [&](Value at, int64_t, int64_t lanes,
+                                               MutableArrayRef<Value> carried) {
+        Value s = b.load(p, at);
+        if (lanes != kLanes)
+          s = b.select(b.laneMask(lanes), s, b.splat(worst));
+        carried[0] = b.combine(kind, s, carried[0]);
+      });
+  for (Value &value : best) {
+    Value largest = b.broadcast(b.reduce(kind, value));
+    value = arith::NegFOp::create(b, b.mulf(largest, b.splat(factor)));
+  }
+  // The exponentials' sum, and that of their products with dp.
+  Carried sums = visit(
+      Carried(2 * rows, b.splat(0)), [&](Value at, int64_t row, int64_t lanes,
+                                         MutableArrayRef<Value> carried) {
+        Value s = b.load(p, at);
+        Value power =
+            emitExp2OfNegative(b, b.fma(s, b.splat(factor), best[row]));
+        if (lanes != kLanes)
+          power = b.select(b.laneMask(lanes), power, b.splat(0));
+        b.store(power, p, at);
+        carried[0] = b.addf(carried[0], power);
+        carried[1] = b.fma(power, b.load(ds, at), carried[1]);
+      });
+  Carried shares, means;
+  for (int64_t row = 0; row < rows; ++row) {
+    Value sum = b.reduce(Reduction::Add, sums[2 * row]);
+    Value product = b.reduce(Reduction::Add, sums[2 * row + 1]);
+    shares.push_back(b.broadcast(b.divf(b.scalar(1), sum)));
+    means.push_back(b.broadcast(b.divf(product, sum)));
+  }
+  visit({}, [&](Value at, int64_t row, int64_t lanes, MutableArrayRef<Value>) {
+    Value probability = b.mulf(b.load(p, at), shares[row]);
+    Value difference = b.subf(b.load(ds, at), means[row]);
+    Value d = b.mulf(b.mulf(probability, b.splat(scale)), difference);
+    if (lanes != kLanes)
+      d = b.select(b.laneMask(lanes), d, b.splat(0));
+    b.store(probability, p, at);
+    b.store(d, ds, at);
+  });
+  // Beyond the last vector with a key: padding of the last row block.
+  for (int64_t v = llvm::divideCeil(key.tokens, kLanes);
+       v < scoreRow() / kLanes; ++v)
+    for (int64_t row = 0; row < rows; ++row) {
+      Value at = b.add(first, v * kLanes + row * scoreRow());
+      b.store(b.splat(0), p, at);
+      b.store(b.splat(0), ds, at);
+    }
+}
+
+void AttentionBackward::multiply(const Product &product, const Blocked &to,
+                                 const RowBlock &target, Value head) {
+  const Blocked &of = shape(product.operand);
+  Value base = getHead(product.operand, product.block, head);
+  Value start = getHeadOffset(b, to, target.base, head, headVectors, 0);
+  Value result = b.argument(4 + product.result);
+  int64_t width = b.level.stripVectors(to.rows, headVectors);
+  b.loop(0, headVectors / width, [&](Value strip) {
+    Value firstVector = b.mul(strip, width);
+    Tile tile;
+    tile.rows = to.rows;
+    tile.vectors = width;
+    tile.steps = product.steps;
+    tile.unroll = of.rows;
+    tile.left = product.coefficients;
+    tile.leftBase = product.left;
+    tile.leftRow = product.row;
+    tile.leftDepth = product.depth;
+    tile.leftStep = product.depth * of.rows;
+    tile.right = b.argument(product.operand);
+    tile.rightBase = b.add(base, b.mul(firstVector, of.vectorElements()));
+    tile.rightDepth = kLanes;
+    tile.rightStep = of.blockElements();
+    tile.rightVector = of.vectorElements();
+    SmallVector<Value> sums = emitTile(b, tile);
+    Value first = b.add(start, b.mul(firstVector, to.vectorElements()));
+    for (int64_t v = 0; v < width; ++v)
+      for (int64_t row = 0; row < to.rows; ++row) {
+        Value at = b.add(first, v * to.vectorElements() + row * kLanes);
+        Value sum = zeroPaddedRow(b, to, target, row, sums[row * width + v]);
+        if (product.adds)
+          sum = b.addf(b.load(result, at), sum);
+        b.store(sum, result, at);
+      }
+  });
+}
+
+void AttentionBackward::emitChunk(Value image, Value head, Value first,
+                                  int64_t blocks, bool adds) {
+  Value imageQueries = b.mul(image, query.blocksPerImage);
+  Value imageKeys = b.mul(image, key.blocksPerImage);
+  Value firstQueries = b.add(imageQueries, first);
+  b.loop(0, blocks, [&](Value i) {
+    Value block = b.add(firstQueries, i);
+    Value rows = b.mul(i, query.rows * scoreRow());
+    keyProducts.multiply(b.argument(1), getHead(1, block, head), keys, p, rows);
+    valueProducts.multiply(b.argument(0), getHead(0, block, head), values, ds,
+                           rows);
+    applySoftmax(rows);
+    multiply({ds, rows, scoreRow(), 1, /*operand=*/2, imageKeys,
+              key.blocksPerImage, /*result=*/0, /*adds=*/false},
+             queryResult, getRowBlock(b, queryResult, block), head);
+  });
+  b.loop(0, key.blocksPerImage, [&](Value i) {
+    RowBlock block = getRowBlock(b, keyResult, b.add(imageKeys, i));
+    Value column = b.mul(i, key.rows);
+    multiply({p, column, 1, scoreRow(), /*operand=*/0, firstQueries, blocks,
+              /*result=*/2, adds},
+             keyResult, block, head);
+    multiply({ds, column, 1, scoreRow(), /*operand=*/1, firstQueries, blocks,
+              /*result=*/1, adds},
+             keyResult, block, head);
+  });
+}
+
+void AttentionBackward::emit() {
+  int64_t heads = op.getHeads();
+  // The chunks that are alike after the first, and what is left.
+  int64_t last = query.blocksPerImage - (chunks() - 1) * chunk;
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Value image = b.div(unit, heads), head = b.rem(unit, heads);
+    Value block = b.mul(image, key.blocksPerImage);
+    keyProducts.transpose(b.argument(2), getHead(2, block, head), keys);
+    valueProducts.transpose(b.argument(3), getHead(3, block, head), values);
+    if (chunks() == 1)
+      return emitChunk(image, head, b.index(0), last, /*adds=*/false);
+    emitChunk(image, head, b.index(0), chunk, /*adds=*/false);
+    if (chunks() > 2)
+      b.loop(1, chunks() - 1, [&](Value i) {
+        emitChunk(image, head, b.mul(i, chunk), chunk, /*adds=*/true);
+      });
+    emitChunk(image, head, b.index((chunks() - 1) * chunk), last,
+              /*adds=*/true);
+  });
+}
+
+FailureOr<KernelInfo>
+mlir::vit::cpu::emitAttentionBackward(kernel::AttentionBackwardOp op,
+                                      KernelBuilder &b) {
+  SmallVector<Blocked> shapes;
+  int64_t headDim = op.getHeadDim();
+  for (auto [i, type] : llvm::enumerate(llvm::concat<const Type>(
+           op->getOperandTypes(), op->getResultTypes()))) {
+    FailureOr<Blocked> shape = Blocked::get(op, cast<RankedTensorType>(type));
+    if (failed(shape))
+      return failure();
+    shapes.push_back(*shape);
+    int64_t offset = i > 0 && i < 4 ? op.getOffsets()[i - 1] : 0;
+    if (failed(verifyHeads(op, *shape, headDim, offset, shapes[0].rows)))
+      return failure();
+  }
+  int64_t headVectors = llvm::divideCeil(headDim, kLanes);
+  AttentionBackward kernel{op,
+                           b,
+                           shapes[0],
+                           shapes[1],
+                           shapes[2],
+                           shapes[3],
+                           shapes[4],
+                           shapes[5],
+                           Scores(b, shapes[1], shapes[2], headVectors),
+                           Scores(b, shapes[0], shapes[3], headVectors),
+                           headVectors};
+  const Blocked &query = kernel.query;
+  int64_t blockElements = query.rows * kernel.scoreRow();
+  int64_t limit = kChunkBytes / (2 * blockElements * int64_t(sizeof(float)));
+  int64_t chunks =
+      llvm::divideCeil(query.blocksPerImage, std::max<int64_t>(1, limit));
+  kernel.chunk = llvm::divideCeil(query.blocksPerImage, chunks);
+
+  int64_t elements = 0;
+  auto allocate = [&](int64_t count) {
+    Value buffer = b.scratch(elements * int64_t(sizeof(float)));
+    elements += count;
+    return buffer;
+  };
+  kernel.keys = allocate(kernel.keyProducts.transposedElements());
+  kernel.values = allocate(kernel.valueProducts.transposedElements());
+  kernel.p = allocate(kernel.chunk * blockElements);
+  kernel.ds = allocate(kernel.chunk * blockElements);
+  kernel.emit();
+
+  KernelInfo info;
+  MLIRContext *context = op.getContext();
+  int64_t heads = op.getHeads();
+  info.units = kernel::ExtentAttr::get(context, heads, 1, 1);
+  info.flop = kernel::ExtentAttr::get(
+      context, 10 * heads * query.tokens * kernel.key.tokens * headDim, 1, 1);
+  info.scratch = elements * int64_t(sizeof(float));
+  return info;
+}

@@ -1,0 +1,204 @@
+//===- Dropout.cpp - Elements or images dropped at random -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// Philox-4x32-10 in 16 lanes: 16 counters give 64 words. Where elements come in
+// fours, four vectors of channels share them; else each lane makes the words of
+// its own counter and takes one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+namespace {
+using Words = std::array<Value, 4>; ///< vectors of 16 i32
+
+struct Dropout {
+  kernel::DropoutOp op;
+  KernelBuilder &b;
+  Blocked shape;
+  Value key[2]; ///< i32
+  Value step;   ///< i32, of the counter
+
+  Value splat(uint32_t value) {
+    return b.splatBits(b.vectorType, int32_t(value));
+  }
+  Value broadcast(Value scalar) {
+    return vector::BroadcastOp::create(
+        b, VectorType::get({kLanes}, b.getI32Type()), scalar);
+  }
+  Value lanes(function_ref<int32_t(int32_t)> value) {
+    SmallVector<int32_t> numbers;
+    for (int32_t lane = 0; lane < kLanes; ++lane)
+      numbers.push_back(value(lane));
+    auto type = VectorType::get({kLanes}, b.getI32Type());
+    return b.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
+  }
+  Value addi(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
+  Value exclusiveOr(Value x, Value y) { return arith::XOrIOp::create(b, x, y); }
+  Value toInteger(Value index) {
+    return arith::IndexCastOp::create(b, b.getI32Type(), index);
+  }
+
+  Words philox(Value counter);
+  /// 1 / (1 - probability) where a word keeps its element, else 0.
+  Value getFactor(Value words);
+  /// Factors of elements [first, first + 64), 16 to a vector; `first` is a
+  /// multiple of 4.
+  std::array<Value, 4> getAlignedFactors(Value first);
+  /// Factors of elements [first, first + 16).
+  Value getFactors(Value first);
+  void emitElements(Value row, Value offset);
+  void emit();
+};
+} // namespace
+
+/// Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+Words Dropout::philox(Value counter) {
+  uint64_t stream = uint64_t(op.getStream());
+  Words c = {counter, broadcast(step), splat(uint32_t(stream)),
+             splat(uint32_t(stream >> 32))};
+  Value k[2] = {key[0], key[1]};
+  const uint32_t growth[2] = {0x9E3779B9, 0xBB67AE85};
+  for (int round = 0; round < 10; ++round) {
+    auto first = arith::MulUIExtendedOp::create(b, splat(0xD2511F53), c[0]);
+    auto second = arith::MulUIExtendedOp::create(b, splat(0xCD9E8D57), c[2]);
+    c = {exclusiveOr(exclusiveOr(second.getHigh(), c[1]), broadcast(k[0])),
+         second.getLow(),
+         exclusiveOr(exclusiveOr(first.getHigh(), c[3]), broadcast(k[1])),
+         first.getLow()};
+    for (int i = 0; i < 2; ++i)
+      k[i] = addi(k[i], b.constant(b.getI32IntegerAttr(int32_t(growth[i]))));
+  }
+  return c;
+}
+
+Value Dropout::getFactor(Value words) {
+  double probability = op.getProbability().convertToDouble();
+  auto threshold = uint32_t(std::ceil(probability * 0x1p24));
+  Value isKept = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::uge, arith::ShRUIOp::create(b, words, splat(8)),
+      splat(threshold));
+  return b.select(isKept, b.splat(1 / (1 - probability)), b.splat(0));
+}
+
+std::array<Value, 4> Dropout::getAlignedFactors(Value first) {
+  Value counters = addi(broadcast(toInteger(b.div(first, 4))),
+                        lanes([](int32_t lane) { return lane; }));
+  Words words = philox(counters);
+  for (Value &vector : words)
+    vector = getFactor(vector);
+  // Lane 4 i + w of the 64 is word w of counter i: a transpose in two steps,
+  // of pairs, then of pairs of pairs.
+  auto interleave = [&](Value x, Value y, int64_t run, int64_t half) {
+    SmallVector<int64_t> lanes;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      int64_t pair = lane / (2 * run), part = lane % (2 * run);
+      lanes.push_back(half * kLanes / 2 + pair * run + part % run +
+                      (part < run ? 0 : kLanes));
+    }
+    return b.shuffle(x, y, lanes);
+  };
+  std::array<Value, 4> result;
+  for (int64_t half = 0; half < 2; ++half) {
+    Value low = interleave(words[0], words[1], 1, half);
+    Value high = interleave(words[2], words[3], 1, half);
+    for (int64_t quarter = 0; quarter < 2; ++quarter)
+      result[2 * half + quarter] = interleave(low, high, 2, quarter);
+  }
+  return result;
+}
+
+Value Dropout::getFactors(Value first) {
+  Value place = addi(broadcast(toInteger(b.rem(first, 4))),
+                     lanes([](int32_t lane) { return lane; }));
+  Value counters = addi(broadcast(toInteger(b.div(first, 4))),
+                        arith::ShRUIOp::create(b, place, splat(2)));
+  Words words = philox(counters);
+  Value number = arith::AndIOp::create(b, place, splat(3));
+  Value word = words[0];
+  for (uint32_t i = 1; i < 4; ++i)
+    word = b.select(
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, number, splat(i)),
+        words[i], word);
+  return getFactor(word);
+}
+
+void Dropout::emitElements(Value row, Value offset) {
+  Value result = b.argument(3);
+  Value base = b.mul(row, shape.width);
+  auto scale = [&](Value vector, Value factor) {
+    Value at = b.add(offset, b.mul(vector, shape.vectorElements()));
+    b.store(b.mulf(b.load(b.argument(0), at), factor), result, at);
+  };
+  if (shape.width % 4 == 0 && shape.group == 0) {
+    auto emitVectors = [&](Value vector, int64_t count) {
+      auto factors = getAlignedFactors(b.add(base, b.mul(vector, kLanes)));
+      for (int64_t i = 0; i < count; ++i)
+        scale(b.add(vector, i), factors[i]);
+    };
+    int64_t whole = shape.channelBlocks / 4, rest = shape.channelBlocks % 4;
+    b.loop(0, whole, [&](Value i) { emitVectors(b.mul(i, 4), 4); });
+    if (rest > 0)
+      emitVectors(b.index(4 * whole), rest);
+    return;
+  }
+  b.loop(0, shape.channelBlocks, [&](Value v) {
+    Value channel = b.mul(v, kLanes);
+    if (shape.group != 0) {
+      int64_t vectors = kernel::padTo(shape.group, kLanes) / kLanes;
+      channel = b.add(b.mul(b.div(v, vectors), shape.group),
+                      b.mul(b.rem(v, vectors), kLanes));
+    }
+    scale(v, getFactors(b.add(base, channel)));
+  });
+}
+
+void Dropout::emit() {
+  Value zero = b.index(0);
+  key[0] = b.loadScalar(b.argument(1), zero);
+  key[1] = b.loadScalar(b.argument(1), b.index(1));
+  step = addi(b.loadScalar(b.argument(2), zero),
+              b.constant(b.getI32IntegerAttr(1)));
+  Value result = b.argument(3);
+  bool wholeImages = op.getUnit() == kernel::RandomUnit::image;
+  forEachResultRow(
+      b, shape, result, [&](Value image, Value token, Value offset) {
+        if (!wholeImages) {
+          Value row = shape.isPerImage()
+                          ? b.add(b.mul(image, shape.tokens), token)
+                          : image;
+          emitElements(row, offset);
+          return;
+        }
+        Value factor = b.broadcast(vector::ExtractOp::create(
+            b, getFactors(image), ArrayRef<int64_t>{0}));
+        b.loop(0, shape.channelBlocks, [&](Value v) {
+          Value at = b.add(offset, b.mul(v, shape.vectorElements()));
+          b.store(b.mulf(b.load(b.argument(0), at), factor), result, at);
+        });
+      });
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitDropout(kernel::DropoutOp op,
+                                                  KernelBuilder &b) {
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(shape))
+    return failure();
+  if (op.getInput().getType() != op.getResult().getType())
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", result "
+           << op.getResult().getType();
+  Dropout{op, b, *shape}.emit();
+  return getRowBlockInfo(op.getResult().getType());
+}

@@ -1,0 +1,456 @@
+//===- Loss.cpp - Losses, their gradients, correct answers ----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// A loss is one work unit: images one after the other, their terms added in
+// double. Its gradient's work units are row blocks.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+using Reduction = KernelBuilder::Reduction;
+
+namespace {
+/// [batch, classes], blocked or row-major, by vectors of one image's row.
+struct Table {
+  Value buffer;
+  std::optional<Blocked> blocked;
+  int64_t width;
+
+  static FailureOr<Table> get(Operation *op, Value buffer,
+                              RankedTensorType type) {
+    Table table{buffer, std::nullopt, type.getShape().back()};
+    if (!type.getEncoding())
+      return table;
+    FailureOr<Blocked> blocked = Blocked::get(op, type);
+    if (failed(blocked))
+      return failure();
+    if (blocked->group != 0 || blocked->isPerImage())
+      return op->emitOpError("needs [batch, classes] without groups where it "
+                             "has ")
+             << type;
+    table.blocked = *blocked;
+    return table;
+  }
+  int64_t stride() const {
+    return blocked ? blocked->vectorElements() : kLanes;
+  }
+  Value getRow(KernelBuilder &b, Value image) const {
+    return blocked ? getRowOffset(b, *blocked, image, image)
+                   : b.mul(image, width);
+  }
+  Value load(KernelBuilder &b, Value row, Value vector, int64_t lanes) const {
+    return b.loadLanes(buffer, b.add(row, b.mul(vector, stride())), lanes);
+  }
+};
+
+/// What all kernels of this file work on: logits (or another input) and
+/// targets, as labels or as a table.
+struct Loss {
+  KernelBuilder &b;
+  Table input;
+  Value labels;                 ///< i32 [batch], or null
+  std::optional<Table> targets; ///< where there are no labels
+  double smoothing;
+
+  static FailureOr<Loss> get(Operation *op, KernelBuilder &b,
+                             unsigned firstArgument, Value input, Value targets,
+                             double smoothing);
+  int64_t classes() const { return input.width; }
+
+  using Carried = SmallVector<Value>;
+  /// Calls `body` for each vector of a row of classes.
+  Carried
+  visit(Carried carried,
+        function_ref<Carried(Value vector, int64_t lanes, Carried)> body) const;
+  Value loadInput(Value row, Value vector, int64_t lanes, double padding) const;
+  /// The row's largest element, in all lanes.
+  Value findMaximum(Value row) const;
+  /// The image's label, as i32.
+  Value loadLabel(Value image) const;
+  /// Smoothed targets of a vector of classes; zero in its padding.
+  Value getTargets(Value image, Value label, Value vector, int64_t lanes) const;
+  /// i32: the first largest element's number, -1 where one is no number.
+  Value findLargest(const Table &table, Value image) const;
+
+  Value emitCrossEntropy();
+  Value emitMse();
+  Value emitAccuracy();
+};
+} // namespace
+
+FailureOr<Loss> Loss::get(Operation *op, KernelBuilder &b,
+                          unsigned firstArgument, Value input, Value targets,
+                          double smoothing) {
+  FailureOr<Table> in = Table::get(op, b.argument(firstArgument),
+                                   cast<RankedTensorType>(input.getType()));
+  if (failed(in))
+    return failure();
+  Loss loss{b, *in, nullptr, std::nullopt, smoothing};
+  auto type = cast<RankedTensorType>(targets.getType());
+  if (type.getRank() == 1) {
+    loss.labels = b.argument(firstArgument + 1);
+    return loss;
+  }
+  FailureOr<Table> table = Table::get(op, b.argument(firstArgument + 1), type);
+  if (failed(table))
+    return failure();
+  loss.targets = *table;
+  return loss;
+}
+
+Loss::Carried
+Loss::visit(Carried carried,
+            function_ref<Carried(Value, int64_t, Carried)> body) const {
+  int64_t whole = classes() / kLanes, tail = classes() % kLanes;
+  if (whole > 0)
+    carried = b.loop(b.index(0), b.index(whole), 1, carried,
+                     [&](Value i, ValueRange values) {
+                       return body(i, kLanes, Carried(values));
+                     });
+  if (tail > 0)
+    carried = body(b.index(whole), tail, carried);
+  return carried;
+}
+
+Value Loss::loadInput(Value row, Value vector, int64_t lanes,
+                      double padding) const {
+  Value x = input.load(b, row, vector, lanes);
+  return lanes == kLanes ? x : b.select(b.laneMask(lanes), x, b.splat(padding));
+}
+
+Value Loss::findMaximum(Value row) const {
+  double lowest = -std::numeric_limits<double>::infinity();
+  Carried best =
+      visit({b.splat(lowest)}, [&](Value v, int64_t lanes, Carried c) {
+        Value x = loadInput(row, v, lanes, lowest);
+        return Carried{b.combine(Reduction::Max, x, c[0])};
+      });
+  return b.broadcast(b.reduce(Reduction::Max, best[0]));
+}
+
+Value Loss::loadLabel(Value image) const {
+  return labels ? b.loadScalar(labels, image) : Value();
+}
+
+/// The numbers of a vector's elements.
+static Value getNumbers(KernelBuilder &b, Value vector) {
+  SmallVector<int32_t> lanes(kLanes);
+  std::iota(lanes.begin(), lanes.end(), 0);
+  auto type = VectorType::get({kLanes}, b.getI32Type());
+  Value first =
+      arith::IndexCastOp::create(b, b.getI32Type(), b.mul(vector, kLanes));
+  return arith::AddIOp::create(
+      b, b.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(lanes))),
+      vector::BroadcastOp::create(b, type, first));
+}
+
+static Value broadcastInteger(KernelBuilder &b, Value scalar) {
+  auto type = VectorType::get({kLanes}, b.getI32Type());
+  return vector::BroadcastOp::create(b, type, scalar);
+}
+
+static Value compare(KernelBuilder &b, arith::CmpIPredicate predicate, Value x,
+                     Value y) {
+  return arith::CmpIOp::create(b, predicate, x, y);
+}
+
+Value Loss::getTargets(Value image, Value label, Value vector,
+                       int64_t lanes) const {
+  double share = smoothing / double(classes());
+  Value t;
+  if (targets) {
+    t = targets->load(b, targets->getRow(b, image), vector, lanes);
+    if (smoothing != 0)
+      t = b.fma(t, b.splat(1 - smoothing), b.splat(share));
+  } else {
+    Value isLabel = compare(b, arith::CmpIPredicate::eq, getNumbers(b, vector),
+                            broadcastInteger(b, label));
+    t = b.select(isLabel, b.splat(1 - smoothing + share), b.splat(share));
+  }
+  return lanes == kLanes ? t : b.select(b.laneMask(lanes), t, b.splat(0));
+}
+
+//===----------------------------------------------------------------------===//
+// Sums over the batch
+//===----------------------------------------------------------------------===//
+
+static Value toDouble(KernelBuilder &b, Value x) {
+  return arith::ExtFOp::create(b, b.getF64Type(), x);
+}
+
+static Value constantDouble(KernelBuilder &b, double value) {
+  return b.constant(b.getF64FloatAttr(value));
+}
+
+/// ln(x) of an f64 >= 1: with x = m 2^e, m in [sqrt(1/2), sqrt(2)), and
+/// s = (m - 1) / (m + 1), ln(m) = 2 (s + s^3/3 + ...). A NaN or infinity comes
+/// out as NaN.
+static Value emitLog(KernelBuilder &b, Value x) {
+  Type integer = b.getI64Type(), number = b.getF64Type();
+  auto bits = [&](uint64_t value) {
+    return b.constant(b.getIntegerAttr(integer, int64_t(value)));
+  };
+  Value pattern = arith::BitcastOp::create(b, integer, x);
+  // So that the exponent changes at sqrt(2).
+  Value shifted = arith::AddIOp::create(
+      b, pattern, bits(0x3ff0000000000000 - 0x3fe6a09e667f3bcd));
+  Value exponent = arith::SubIOp::create(
+      b, arith::ShRUIOp::create(b, shifted, bits(52)), bits(1023));
+  Value m = arith::BitcastOp::create(
+      b, number,
+      arith::SubIOp::create(b, pattern,
+                            arith::ShLIOp::create(b, exponent, bits(52))));
+  Value one = constantDouble(b, 1);
+  Value s = b.divf(b.subf(m, one), b.addf(m, one));
+  Value square = b.mulf(s, s);
+  Value sum = constantDouble(b, 1.0 / 19);
+  for (int odd = 17; odd >= 1; odd -= 2)
+    sum = b.addf(b.mulf(sum, square), constantDouble(b, 1.0 / odd));
+  Value log = b.mulf(b.mulf(sum, s), constantDouble(b, 2));
+  Value whole = b.mulf(arith::SIToFPOp::create(b, number, exponent),
+                       constantDouble(b, 0.69314718055994530942));
+  Value result = b.addf(log, whole);
+  Value isFinite = arith::CmpFOp::create(
+      b, arith::CmpFPredicate::OLT, x,
+      constantDouble(b, std::numeric_limits<double>::infinity()));
+  return b.select(isFinite, result,
+                  constantDouble(b, std::numeric_limits<double>::quiet_NaN()));
+}
+
+static Value sumOverBatch(KernelBuilder &b, Value zero,
+                          function_ref<Value(Value image)> body,
+                          function_ref<Value(Value, Value)> add) {
+  return b.loop(b.index(0), b.batch(), 1, ValueRange{zero},
+                [&](Value image, ValueRange carried) {
+                  return SmallVector<Value>{add(carried[0], body(image))};
+                })[0];
+}
+
+static Value divideByBatch(KernelBuilder &b, Value sum, int64_t times) {
+  Value count = arith::IndexCastOp::create(b, b.getI64Type(), b.batch());
+  Value number = arith::SIToFPOp::create(b, b.getF64Type(), count);
+  Value mean = b.divf(sum, b.mulf(number, constantDouble(b, double(times))));
+  return arith::TruncFOp::create(b, b.getF32Type(), mean);
+}
+
+/// -sum(t log softmax(x)) = sum(t) log(sum(exp(x - m))) - sum(t (x - m)).
+Value Loss::emitCrossEntropy() {
+  Value log2e = b.splat(1.44269504088896341);
+  auto visitImage = [&](Value image) -> Value {
+    Value row = input.getRow(b, image), maximum = findMaximum(row);
+    Value label = loadLabel(image);
+    Carried sums = visit(Carried(3, b.splat(0)), [&](Value v, int64_t lanes,
+                                                     Carried c) {
+      Value x = loadInput(row, v, lanes, 0);
+      Value distance = b.subf(x, maximum);
+      Value power = emitExp2OfNegative(b, b.mulf(distance, log2e));
+      if (lanes != kLanes)
+        power = b.select(b.laneMask(lanes), power, b.splat(0));
+      Value t = getTargets(image, label, v, lanes);
+      // Zero times minus infinity is nothing here.
+      Value term = b.select(
+          arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, t, b.splat(0)),
+          b.splat(0), b.mulf(t, distance));
+      return Carried{b.addf(c[0], power), b.addf(c[1], t), b.addf(c[2], term)};
+    });
+    for (Value &sum : sums)
+      sum = toDouble(b, b.reduce(Reduction::Add, sum));
+    Value weight = labels ? constantDouble(b, 1) : sums[1];
+    Value term = b.subf(b.mulf(weight, emitLog(b, sums[0])), sums[2]);
+    if (!labels)
+      return term;
+    Value isClass =
+        compare(b, arith::CmpIPredicate::ult, label,
+                b.constant(b.getI32IntegerAttr(int32_t(classes()))));
+    return b.select(
+        isClass, term,
+        constantDouble(b, std::numeric_limits<double>::quiet_NaN()));
+  };
+  Value sum = sumOverBatch(b, constantDouble(b, 0), visitImage,
+                           [&](Value x, Value y) { return b.addf(x, y); });
+  return divideByBatch(b, sum, 1);
+}
+
+Value Loss::emitMse() {
+  auto visitImage = [&](Value image) -> Value {
+    Value row = input.getRow(b, image);
+    Carried sums = visit({b.splat(0)}, [&](Value v, int64_t lanes, Carried c) {
+      Value t = targets->load(b, targets->getRow(b, image), v, lanes);
+      Value d = b.subf(input.load(b, row, v, lanes), t);
+      return Carried{b.fma(d, d, c[0])};
+    });
+    return toDouble(b, b.reduce(Reduction::Add, sums[0]));
+  };
+  Value sum = sumOverBatch(b, constantDouble(b, 0), visitImage,
+                           [&](Value x, Value y) { return b.addf(x, y); });
+  return divideByBatch(b, sum, classes());
+}
+
+Value Loss::findLargest(const Table &table, Value image) const {
+  double lowest = -std::numeric_limits<double>::infinity();
+  Value row = table.getRow(b, image);
+  auto load = [&](Value v, int64_t lanes) {
+    Value x = table.load(b, row, v, lanes);
+    return lanes == kLanes ? x
+                           : b.select(b.laneMask(lanes), x, b.splat(lowest));
+  };
+  // In each lane the largest, its number, and whether one is no number.
+  auto type = VectorType::get({kLanes}, b.getI32Type());
+  auto splat = [&](int32_t value) {
+    return b.constant(DenseElementsAttr::get(type, value));
+  };
+  Carried best =
+      visit({b.splat(lowest), getNumbers(b, b.index(0)), splat(0)},
+            [&](Value v, int64_t lanes, Carried c) {
+              Value x = load(v, lanes);
+              Value isLarger =
+                  arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, c[0]);
+              Value isNaN =
+                  arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
+              return Carried{b.select(isLarger, x, c[0]),
+                             b.select(isLarger, getNumbers(b, v), c[1]),
+                             b.select(isNaN, splat(1), c[2])};
+            });
+  Value largest = b.broadcast(b.reduce(Reduction::Max, best[0]));
+  Value isLargest =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, best[0], largest);
+  Value number = vector::ReductionOp::create(
+      b, vector::CombiningKind::MINSI,
+      b.select(isLargest, best[1], splat(std::numeric_limits<int32_t>::max())));
+  Value bad =
+      vector::ReductionOp::create(b, vector::CombiningKind::MAXSI, best[2]);
+  Value none = b.constant(b.getI32IntegerAttr(-1));
+  Value zero = b.constant(b.getI32IntegerAttr(0));
+  return b.select(compare(b, arith::CmpIPredicate::eq, bad, zero), number,
+                  none);
+}
+
+Value Loss::emitAccuracy() {
+  Value zero = b.constant(b.getI32IntegerAttr(0));
+  auto visitImage = [&](Value image) -> Value {
+    Value answer = findLargest(input, image);
+    Value wanted = labels ? loadLabel(image) : findLargest(*targets, image);
+    Value isRight = arith::AndIOp::create(
+        b, compare(b, arith::CmpIPredicate::sge, answer, zero),
+        compare(b, arith::CmpIPredicate::eq, answer, wanted));
+    return arith::ExtUIOp::create(b, b.getI32Type(), isRight);
+  };
+  return sumOverBatch(b, zero, visitImage, [&](Value x, Value y) -> Value {
+    return arith::AddIOp::create(b, x, y);
+  });
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitLoss(kernel::LossOp op,
+                                               KernelBuilder &b) {
+  FailureOr<Loss> loss = Loss::get(op, b, 0, op.getInput(), op.getTargets(),
+                                   op.getSmoothing().convertToDouble());
+  if (failed(loss))
+    return failure();
+  // One unit: nothing to do where a call has none.
+  b.loop(b.begin(), b.end(), [&](Value) {
+    Value result;
+    switch (op.getKind()) {
+    case kernel::LossKind::cross_entropy:
+      result = loss->emitCrossEntropy();
+      break;
+    case kernel::LossKind::mse:
+      result = loss->emitMse();
+      break;
+    case kernel::LossKind::accuracy:
+      result = loss->emitAccuracy();
+      break;
+    }
+    b.storeScalar(result, b.argument(2), b.index(0));
+  });
+  KernelInfo info;
+  info.units = kernel::ExtentAttr::get(op.getContext(), 1, 1, kernel::kNoBatch);
+  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
+  return info;
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+/// gradient (sum(t) softmax(x) - t) / batch of one row.
+static void emitCrossEntropyRow(const Loss &loss, Value factor, Value image,
+                                function_ref<void(Value v, Value dx)> store) {
+  KernelBuilder &b = loss.b;
+  Value log2e = b.splat(1.44269504088896341);
+  Value row = loss.input.getRow(b, image), maximum = loss.findMaximum(row);
+  Value label = loss.loadLabel(image);
+  auto getPower = [&](Value v, int64_t lanes) {
+    Value distance = b.subf(loss.loadInput(row, v, lanes, 0), maximum);
+    Value power = emitExp2OfNegative(b, b.mulf(distance, log2e));
+    return lanes == kLanes ? power
+                           : b.select(b.laneMask(lanes), power, b.splat(0));
+  };
+  Loss::Carried sums =
+      loss.visit(Loss::Carried(loss.labels ? 1 : 2, b.splat(0)),
+                 [&](Value v, int64_t lanes, Loss::Carried c) {
+                   c[0] = b.addf(c[0], getPower(v, lanes));
+                   if (!loss.labels)
+                     c[1] =
+                         b.addf(c[1], loss.getTargets(image, label, v, lanes));
+                   return c;
+                 });
+  for (Value &sum : sums)
+    sum = b.reduce(Reduction::Add, sum);
+  Value weight = loss.labels ? b.scalar(1) : sums[1];
+  Value share = b.broadcast(b.divf(weight, sums[0]));
+  loss.visit({}, [&](Value v, int64_t lanes, Loss::Carried c) {
+    Value p = b.mulf(getPower(v, lanes), share);
+    Value t = loss.getTargets(image, label, v, lanes);
+    store(v, b.mulf(b.subf(p, t), factor));
+    return c;
+  });
+}
+
+/// 2 gradient (x - t) / elements of one row.
+static void emitMseRow(const Loss &loss, Value factor, Value image,
+                       function_ref<void(Value v, Value dx)> store) {
+  KernelBuilder &b = loss.b;
+  Value row = loss.input.getRow(b, image);
+  Value twice = b.mulf(factor, b.splat(2.0 / double(loss.classes())));
+  loss.visit({}, [&](Value v, int64_t lanes, Loss::Carried c) {
+    Value t = loss.targets->load(b, loss.targets->getRow(b, image), v, lanes);
+    store(v, b.mulf(b.subf(loss.input.load(b, row, v, lanes), t), twice));
+    return c;
+  });
+}
+
+FailureOr<KernelInfo>
+mlir::vit::cpu::emitLossBackward(kernel::LossBackwardOp op, KernelBuilder &b) {
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  FailureOr<Loss> loss = Loss::get(op, b, 1, op.getInput(), op.getTargets(),
+                                   op.getSmoothing().convertToDouble());
+  if (failed(shape) || failed(loss))
+    return failure();
+  if (shape->group != 0 || shape->isPerImage())
+    return op.emitOpError("needs [batch, classes] without groups where it has ")
+           << op.getResult().getType();
+  Value result = b.argument(3);
+  Value gradient = b.loadScalar(b.argument(0), b.index(0));
+  Value factor =
+      b.broadcast(divideByBatch(b, toDouble(b, gradient), /*times=*/1));
+  forEachResultRow(b, *shape, result, [&](Value image, Value, Value offset) {
+    auto store = [&](Value v, Value dx) {
+      b.store(dx, result, b.add(offset, b.mul(v, shape->vectorElements())));
+    };
+    if (op.getKind() == kernel::LossKind::mse)
+      emitMseRow(*loss, factor, image, store);
+    else
+      emitCrossEntropyRow(*loss, factor, image, store);
+  });
+  return getRowBlockInfo(op.getResult().getType());
+}

@@ -1,0 +1,84 @@
+//===- Norm.cpp - The factor that clips gradients -------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// Squares are added in 64 sums of f32 over runs of elements, those in double.
+// One work unit: a fixed order.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+static constexpr int64_t kVectors = 4; ///< sums side by side
+static constexpr int64_t kRun = 4096;  ///< elements added in f32
+
+/// The sum of squares of [from, to) in f32, then in all of it; both are
+/// multiples of `vectors` vectors.
+static Value addSquares(KernelBuilder &b, Value buffer, Value from, Value to,
+                        int64_t vectors) {
+  SmallVector<Value> sums(vectors, b.splat(0));
+  sums = b.loop(from, to, vectors * kLanes, sums,
+                [&](Value at, ValueRange carried) {
+                  SmallVector<Value> next;
+                  for (int64_t v = 0; v < vectors; ++v) {
+                    Value g = b.load(buffer, b.add(at, v * kLanes));
+                    next.push_back(b.fma(g, g, carried[v]));
+                  }
+                  return next;
+                });
+  Value sum = b.reduce(KernelBuilder::Reduction::Add, addPairwise(b, sums));
+  return arith::ExtFOp::create(b, b.getF64Type(), sum);
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emitNorm(kernel::NormOp op,
+                                               KernelBuilder &b) {
+  auto number = [&](double value) {
+    return b.constant(b.getF64FloatAttr(value));
+  };
+  for (Value gradient : op.getGradients())
+    if (failed(verifyFlat(op, gradient.getType())))
+      return failure();
+  b.loop(b.begin(), b.end(), [&](Value) {
+    Value total = number(0);
+    for (auto [i, gradient] : llvm::enumerate(op.getGradients())) {
+      Value buffer = b.argument(i);
+      int64_t elements = kernel::padTo(
+          cast<RankedTensorType>(gradient.getType()).getNumElements(), kLanes);
+      int64_t runs = elements / kRun * kRun;
+      int64_t groups = elements / (kVectors * kLanes) * (kVectors * kLanes);
+      total = b.loop(b.index(0), b.index(runs), kRun, ValueRange{total},
+                     [&](Value at, ValueRange carried) {
+                       Value sum =
+                           addSquares(b, buffer, at, b.add(at, kRun), kVectors);
+                       return SmallVector<Value>{b.addf(carried[0], sum)};
+                     })[0];
+      total = b.addf(total, addSquares(b, buffer, b.index(runs),
+                                       b.index(groups), kVectors));
+      total = b.addf(
+          total, addSquares(b, buffer, b.index(groups), b.index(elements), 1));
+    }
+    Value norm = math::SqrtOp::create(b, total);
+    Value factor = b.divf(number(op.getMaxNorm().convertToDouble()),
+                          b.addf(norm, number(1e-6)));
+    // A NaN stays.
+    factor = b.select(
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, factor, number(1)),
+        number(1), factor);
+    b.storeScalar(arith::TruncFOp::create(b, b.getF32Type(), factor),
+                  b.argument(op->getNumOperands()), b.index(0));
+  });
+  KernelInfo info;
+  info.units = kernel::ExtentAttr::get(op.getContext(), 1, 1, kernel::kNoBatch);
+  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
+  return info;
+}

@@ -1,0 +1,286 @@
+//===- RowsBackward.cpp - Adjoints of layer norm and softmax --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+//
+// As in Rows.cpp the rows of a block go side by side. A layer norm's backward
+// passes over them three times: sums of x and g = dy scale, which give the
+// mean; sums of (x - mean)^2 and g (x - mean); the result. Sums over an image's
+// tokens gather in the result itself, so then a work unit is an image.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+using Reduction = KernelBuilder::Reduction;
+using Carried = RowParts::Carried;
+
+namespace {
+struct NormalizeBackward {
+  kernel::NormalizeBackwardOp op;
+  KernelBuilder &b;
+  Blocked shape;
+  RowParts parts;
+  std::optional<Blocked> sums; ///< where there are sums
+
+  bool hasSums() const { return sums.has_value(); }
+  Value result(unsigned number) {
+    return b.argument(op->getNumOperands() + number);
+  }
+  /// One channel vector of a block's rows.
+  struct Rows {
+    Value offset;
+    Carried x, dy, g; ///< g = dy scale
+  };
+  Rows load(const RowBlock &block, Value channelVector);
+  /// Adds a block's part of the sums over tokens, or stores those of a row.
+  void addSums(const RowBlock &block, Value image, Value channelVector,
+               ArrayRef<Value> dy, ArrayRef<Value> normal);
+  void emitBlock(const RowBlock &block, Value image, Value part);
+  void startSums(Value image);
+  void emit();
+};
+} // namespace
+
+NormalizeBackward::Rows NormalizeBackward::load(const RowBlock &block,
+                                                Value channelVector) {
+  Rows rows;
+  rows.offset = b.add(block.base, b.mul(channelVector, shape.vectorElements()));
+  Value scale;
+  if (op.getScale())
+    scale = b.load(b.argument(2), b.mul(channelVector, kLanes));
+  for (int64_t row = 0; row < shape.rows; ++row) {
+    Value at = b.add(rows.offset, row * kLanes);
+    rows.dy.push_back(b.load(b.argument(0), at));
+    rows.x.push_back(b.load(b.argument(1), at));
+    rows.g.push_back(scale ? b.mulf(rows.dy.back(), scale) : rows.dy.back());
+  }
+  return rows;
+}
+
+void NormalizeBackward::addSums(const RowBlock &block, Value image,
+                                Value channelVector, ArrayRef<Value> dy,
+                                ArrayRef<Value> normal) {
+  Value vector = b.mul(channelVector, sums->vectorElements());
+  SmallVector<Value> products;
+  for (int64_t row = 0; row < shape.rows; ++row)
+    products.push_back(b.mulf(dy[row], normal[row]));
+  if (!shape.isPerImage()) {
+    for (int64_t row = 0; row < shape.rows; ++row) {
+      Value at = b.add(block.base, b.add(vector, row * kLanes));
+      b.store(products[row], result(1), at);
+      b.store(dy[row], result(2), at);
+    }
+    return;
+  }
+  Value at = b.add(getRowOffset(b, *sums, image, image), vector);
+  b.store(b.addf(b.load(result(1), at), addPairwise(b, products)), result(1),
+          at);
+  b.store(b.addf(b.load(result(2), at),
+                 addPairwise(b, SmallVector<Value>(dy.begin(), dy.end()))),
+          result(2), at);
+}
+
+void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
+                                  Value part) {
+  int64_t rows = shape.rows;
+  Value share = b.scalar(1.0 / double(parts.channels));
+  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
+  Value one = b.scalar(1);
+  // Two sums per row over the part's channels, as scalars.
+  auto reduce = [&](function_ref<std::pair<Value, Value>(
+                        const Rows &values, int64_t row, int64_t lanes)>
+                        body) {
+    Carried totals =
+        parts.visit(b, part, Carried(2 * rows, b.splat(0)),
+                    [&](Value channelVector, int64_t lanes, Carried carried) {
+                      Rows values = load(block, channelVector);
+                      for (int64_t row = 0; row < rows; ++row) {
+                        auto [first, second] = body(values, row, lanes);
+                        carried[2 * row] = b.addf(carried[2 * row], first);
+                        carried[2 * row + 1] =
+                            b.addf(carried[2 * row + 1], second);
+                      }
+                      return carried;
+                    });
+    for (Value &total : totals)
+      total = b.reduce(Reduction::Add, total);
+    return totals;
+  };
+
+  Carried first = reduce([&](const Rows &values, int64_t row, int64_t) {
+    return std::make_pair(values.x[row], values.g[row]);
+  });
+  Carried means, meanGs;
+  for (int64_t row = 0; row < rows; ++row) {
+    means.push_back(b.broadcast(b.mulf(first[2 * row], share)));
+    meanGs.push_back(b.broadcast(b.mulf(first[2 * row + 1], share)));
+  }
+  Carried second = reduce([&](const Rows &values, int64_t row, int64_t lanes) {
+    Value centred = b.subf(values.x[row], means[row]);
+    if (lanes != kLanes)
+      centred = b.select(b.laneMask(lanes), centred, b.splat(0));
+    return std::make_pair(b.mulf(centred, centred),
+                          b.mulf(values.g[row], centred));
+  });
+  Carried factors, slopes;
+  for (int64_t row = 0; row < rows; ++row) {
+    Value variance = b.mulf(second[2 * row], share);
+    Value root = math::SqrtOp::create(b, b.addf(variance, epsilon));
+    Value factor = b.divf(one, root);
+    factors.push_back(b.broadcast(factor));
+    // The mean of g n, n = (x - mean) factor.
+    slopes.push_back(
+        b.broadcast(b.mulf(b.mulf(second[2 * row + 1], share), factor)));
+  }
+  parts.visit(b, part, {}, [&](Value channelVector, int64_t lanes, Carried) {
+    Rows values = load(block, channelVector);
+    Carried normal;
+    for (int64_t row = 0; row < rows; ++row) {
+      normal.push_back(b.mulf(b.subf(values.x[row], means[row]), factors[row]));
+      Value centred = b.subf(values.g[row], meanGs[row]);
+      Value dx = b.mulf(b.subf(centred, b.mulf(normal[row], slopes[row])),
+                        factors[row]);
+      if (lanes != kLanes)
+        dx = b.select(b.laneMask(lanes), dx, b.splat(0));
+      b.store(zeroPaddedRow(b, shape, block, row, dx), result(0),
+              b.add(values.offset, row * kLanes));
+    }
+    if (hasSums())
+      addSums(block, image, channelVector, values.dy, normal);
+    return Carried();
+  });
+}
+
+/// Zeros for an image's sums, and behind the last image's those that the
+/// layout wants.
+void NormalizeBackward::startSums(Value image) {
+  auto zero = [&](Value row) {
+    Value offset = getRowOffset(b, *sums, row, row);
+    b.loop(0, sums->channelBlocks, [&](Value v) {
+      Value at = b.add(offset, b.mul(v, sums->vectorElements()));
+      b.store(b.splat(0), result(1), at);
+      b.store(b.splat(0), result(2), at);
+    });
+  };
+  zero(image);
+  if (sums->rows == 1)
+    return;
+  Value next = b.add(image, b.index(1));
+  b.ifThen(b.isEqual(next, b.batch()), [&] {
+    b.loop(next, b.mul(getRowBlocks(b, *sums), sums->rows), zero);
+  });
+}
+
+void NormalizeBackward::emit() {
+  auto emitParts = [&](const RowBlock &block, Value image) {
+    b.loop(0, parts.parts, [&](Value part) { emitBlock(block, image, part); });
+  };
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    if (!hasSums() || !shape.isPerImage()) {
+      emitParts(getRowBlock(b, shape, unit), Value());
+      return;
+    }
+    startSums(unit);
+    Value first = b.mul(unit, shape.blocksPerImage);
+    b.loop(0, shape.blocksPerImage, [&](Value local) {
+      RowBlock block = getRowBlock(b, shape, b.add(first, local));
+      emitParts(block, unit);
+    });
+  });
+}
+
+FailureOr<KernelInfo>
+mlir::vit::cpu::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
+                                      KernelBuilder &b) {
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(shape))
+    return failure();
+  for (Type type : {op.getGradient().getType(), op.getInput().getType()})
+    if (type != op.getResult().getType())
+      return op.emitOpError("has layouts that do not fit: ")
+             << type << " and result " << op.getResult().getType();
+  if (op.getScale()) {
+    auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(
+        op.getScale().getType().getEncoding());
+    if (!channels || channels.getGroup() != shape->group)
+      return op.emitOpError("needs #kernel.channels with the groups of its "
+                            "result where its scale has ")
+             << op.getScale().getType();
+  }
+  FailureOr<RowParts> parts = RowParts::get(op, *shape, op.getGroups());
+  if (failed(parts))
+    return failure();
+  std::optional<Blocked> sums;
+  for (Value value : op.getSums()) {
+    FailureOr<Blocked> of =
+        Blocked::get(op, cast<RankedTensorType>(value.getType()));
+    if (failed(of))
+      return failure();
+    if (of->group != shape->group || of->rows != shape->rows)
+      return op.emitOpError("has layouts that do not fit: sums ")
+             << value.getType() << ", result " << op.getResult().getType();
+    sums = *of;
+  }
+  NormalizeBackward{op, b, *shape, *parts, sums}.emit();
+  KernelInfo info = getRowBlockInfo(op.getResult().getType());
+  if (sums && shape->isPerImage())
+    info.units = kernel::ExtentAttr::get(op.getContext(), 1, 1, 1);
+  return info;
+}
+
+FailureOr<KernelInfo>
+mlir::vit::cpu::emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
+                                    KernelBuilder &b) {
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(shape))
+    return failure();
+  for (Value operand : op->getOperands())
+    if (operand.getType() != op.getResult().getType())
+      return op.emitOpError("has layouts that do not fit: ")
+             << operand.getType() << " and result " << op.getResult().getType();
+  FailureOr<RowParts> parts = RowParts::get(op, *shape, 1);
+  if (failed(parts))
+    return failure();
+  int64_t rows = shape->rows;
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    RowBlock block = getRowBlock(b, *shape, unit);
+    auto forEachRow =
+        [&](Carried carried,
+            function_ref<void(Value dy, Value y, Value at, Value &)> body) {
+          return parts->visit(
+              b, b.index(0), carried,
+              [&](Value channelVector, int64_t, Carried carried) {
+                Value offset = b.add(
+                    block.base, b.mul(channelVector, shape->vectorElements()));
+                for (int64_t row = 0; row < rows; ++row) {
+                  Value at = b.add(offset, row * kLanes), none;
+                  body(b.load(b.argument(0), at), b.load(b.argument(1), at), at,
+                       carried.empty() ? none : carried[row]);
+                }
+                return carried;
+              });
+        };
+    // Padding is zero in both operands, and so in the result.
+    Carried sums = forEachRow(
+        Carried(rows, b.splat(0)),
+        [&](Value dy, Value y, Value, Value &sum) { sum = b.fma(dy, y, sum); });
+    for (Value &sum : sums)
+      sum = b.broadcast(b.reduce(Reduction::Add, sum));
+    int64_t row = 0;
+    forEachRow({}, [&](Value dy, Value y, Value at, Value &) {
+      Value dx = b.mulf(y, b.subf(dy, sums[row++ % rows]));
+      b.store(dx, b.argument(2), at);
+    });
+  });
+  return getRowBlockInfo(op.getResult().getType());
+}

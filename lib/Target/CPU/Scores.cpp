@@ -1,0 +1,122 @@
+//===- Scores.cpp - Products of two operands' heads -----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+Scores::Scores(KernelBuilder &b, const Blocked &rows, const Blocked &others,
+               int64_t headVectors)
+    : b(b), rows(rows), others(others), headVectors(headVectors),
+      vectors(llvm::divideCeil(others.blocksPerImage * others.rows, kLanes)) {}
+
+SmallVector<std::pair<int64_t, int64_t>> Scores::getPanels() const {
+  // As even as can be: a panel left narrow has too few accumulators to hide the
+  // latency of the FMA.
+  int64_t wide = 1;
+  while (wide < vectors && wide < 4 &&
+         b.level.stripVectors(rows.rows, wide + 1) == wide + 1)
+    ++wide;
+  int64_t count = llvm::divideCeil(vectors, wide);
+  int64_t narrow = vectors / count, wider = vectors % count;
+  SmallVector<std::pair<int64_t, int64_t>> panels;
+  if (wider > 0)
+    panels.push_back({narrow + 1, wider});
+  panels.push_back({narrow, count - wider});
+  return panels;
+}
+
+void Scores::transpose(Value source, Value base, Value transposed) const {
+  Value lastRow = b.index(others.blocksPerImage * others.rows - 1);
+  auto transposeVector = [&](Value vector, Value target, int64_t stride) {
+    // Rows beyond the last repeat it: their scores are not used.
+    SmallVector<Value> offsets;
+    for (int64_t i = 0; i < kLanes; ++i) {
+      Value row = b.min(b.add(b.mul(vector, kLanes), i), lastRow);
+      offsets.push_back(b.add(
+          base, b.add(b.mul(b.div(row, others.rows), others.blockElements()),
+                      b.mul(b.rem(row, others.rows), kLanes))));
+    }
+    b.loop(0, headVectors, [&](Value v) {
+      SmallVector<Value> loaded;
+      Value from = b.mul(v, others.vectorElements());
+      for (Value offset : offsets)
+        loaded.push_back(b.load(source, b.add(offset, from)));
+      Value to = b.add(target, b.mul(v, kLanes * stride));
+      for (auto [i, row] : llvm::enumerate(transposeVectors(b, loaded)))
+        b.store(row, transposed, b.add(to, i * stride));
+    });
+  };
+  int64_t first = 0;
+  for (auto [width, count] : getPanels()) {
+    int64_t begin = first, panelWidth = width;
+    b.loop(0, count * width, [&](Value i) {
+      Value panel = b.div(i, panelWidth), v = b.rem(i, panelWidth);
+      Value target =
+          b.add(b.mul(panel, panelWidth * kLanes * depth()), b.mul(v, kLanes));
+      transposeVector(b.add(i, begin), b.add(target, begin * kLanes * depth()),
+                      panelWidth * kLanes);
+    });
+    first += count * width;
+  }
+}
+
+void Scores::multiply(Value source, Value base, Value transposed, Value target,
+                      Value targetBase) const {
+  int64_t first = 0;
+  for (auto [width, count] : getPanels()) {
+    int64_t begin = first, panelWidth = width;
+    b.loop(0, count, [&](Value panel) {
+      Tile tile;
+      tile.rows = rows.rows;
+      tile.vectors = panelWidth;
+      tile.steps = headVectors;
+      tile.unroll = kLanes;
+      tile.left = source;
+      tile.leftBase = base;
+      tile.leftRow = kLanes;
+      tile.leftStep = rows.vectorElements();
+      tile.right = transposed;
+      tile.rightBase = b.add(b.mul(panel, panelWidth * kLanes * depth()),
+                             begin * kLanes * depth());
+      tile.rightDepth = panelWidth * kLanes;
+      tile.rightStep = tile.rightDepth * kLanes;
+      tile.rightVector = kLanes;
+      SmallVector<Value> sums = emitTile(b, tile);
+      Value to = b.add(
+          targetBase, b.add(b.mul(panel, panelWidth * kLanes), begin * kLanes));
+      for (int64_t row = 0; row < tile.rows; ++row)
+        for (int64_t v = 0; v < panelWidth; ++v)
+          b.store(sums[row * panelWidth + v], target,
+                  b.add(to, row * rowElements() + v * kLanes));
+    });
+    first += count * width;
+  }
+}
+
+LogicalResult mlir::vit::cpu::verifyHeads(Operation *op, const Blocked &shape,
+                                          int64_t headDim, int64_t offset,
+                                          int64_t rows) {
+  bool aligned = shape.group == 0
+                     ? headDim % kLanes == 0 && offset % kLanes == 0
+                     : shape.group == headDim && offset % headDim == 0;
+  if (aligned && shape.rows == rows && shape.isPerImage())
+    return success();
+  return op->emitOpError("has heads of ")
+         << headDim << " channels that do not begin at a vector, or "
+         << "unequal row blocks; run vit-layout first";
+}
+
+Value mlir::vit::cpu::getHeadOffset(KernelBuilder &b, const Blocked &shape,
+                                    Value base, Value head, int64_t headVectors,
+                                    int64_t offset) {
+  int64_t first = kernel::paddedChannel(offset, shape.group) / kLanes;
+  Value vector = b.add(b.mul(head, headVectors), first);
+  return b.add(base, b.mul(vector, shape.vectorElements()));
+}
