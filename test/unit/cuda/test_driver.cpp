@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <functional>
 #include <map>
 #include <string>
@@ -51,7 +52,9 @@ static thread_local int pushed = 0;
 static std::map<DevicePointer, size_t> allocations;
 static std::map<std::string, int> calls;
 static FunctionObject functions[] = {
-    {kernelScale, 3}, {kernelLinear, 3}, {kernelAdd, 3}};
+    {kernelScale, 3},    {kernelLinear, 3}, {kernelAdd, 3},
+    {kernelGradient, 4}, {kernelBatch, 1},  {kernelLoss, 4},
+    {kernelCorrect, 3},  {kernelUpdate, 5}, {kernelAccumulate, 3}};
 
 extern "C" vit::test::TestDriver *vitTestDriver() { return &driver; }
 /// Forgets what tests set and counted; objects that live still count.
@@ -227,8 +230,10 @@ Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count,
 Result cuModuleUnload(Module module) { return drop(module); }
 Result cuModuleGetFunction(Function *function, Module, const char *name) {
   ENTER();
-  const char *names[] = {"rows_0", "gemm_0", "map_0"};
-  for (int i = 0; i < 3; ++i)
+  const char *names[] = {"rows_0",     "gemm_0",   "map_0",
+                         "gradient_0", "batch_0",  "loss_0",
+                         "correct_0",  "update_0", "accumulate_0"};
+  for (size_t i = 0; i < std::size(names); ++i)
     if (std::strcmp(name, names[i]) == 0) {
       *function = &functions[i];
       return kSuccess;

@@ -228,9 +228,14 @@ void Builder::useInitializers() {
 }
 
 void Builder::addGpu(schema::Target target) {
+  for (auto &each : module.entries)
+    addGpu(target, *each);
+}
+
+void Builder::addGpu(schema::Target target, schema::EntryT &to) {
   // Copied by way of a buffer.
   flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(schema::Schedule::Pack(builder, &schedule()));
+  builder.Finish(schema::Schedule::Pack(builder, to.schedules[0].get()));
   std::unique_ptr<schema::ScheduleT> copy(
       flatbuffers::GetRoot<schema::Schedule>(builder.GetBufferPointer())
           ->UnPack());
@@ -267,7 +272,7 @@ void Builder::addGpu(schema::Target target) {
         addImage(schema::ImageFormat::Cubin, cubin.data(), cubin.size()));
     module.images.back()->arch = "sm_90a";
   }
-  entry().schedules.push_back(std::move(copy));
+  to.schedules.push_back(std::move(copy));
 }
 
 Bytes Builder::write() {

@@ -79,10 +79,11 @@ public:
   /// accumulate_step: image, labels to loss, with momentum += gradient alone.
   void addTraining();
 
-  /// Adds the schedule for a GPU as well: the same commands and kernels of the
+  /// Adds schedules for a GPU as well: the same commands and kernels of the
   /// same names, in images that look as they should and hold no code.
   void addGpu(schema::Target target);
-  /// What addGpu added last.
+  void addGpu(schema::Target target, schema::EntryT &to);
+  /// What addGpu added last to `entry`.
   schema::ScheduleT &gpu() { return *entry().schedules.back(); }
 
   schema::EntryT &entry() { return *module.entries[0]; }

@@ -40,10 +40,10 @@ static std::unique_ptr<schema::ScheduleT> makeGradient() {
   auto schedule = std::make_unique<schema::ScheduleT>();
   schedule->level = "avx2";
   schedule->kernels.push_back(
-      makeKernel("weight_gradient_0", "weight_gradient",
+      makeKernel("gradient_0", "weight_gradient",
                  reinterpret_cast<void *>(kernelGradient), 4, 0));
-  schedule->kernels.push_back(
-      makeKernel("map_0", "map", reinterpret_cast<void *>(kernelBatch), 1, 0));
+  schedule->kernels.push_back(makeKernel(
+      "batch_0", "map", reinterpret_cast<void *>(kernelBatch), 1, 0));
   schedule->kernels.push_back(
       makeKernel("loss_0", "loss", reinterpret_cast<void *>(kernelLoss), 4, 0));
   auto slot = std::make_unique<schema::SlotT>();
@@ -99,7 +99,7 @@ void Builder::addTraining() {
   schema::Argument loss = makeArgument(Kind::Output, 0, scalar);
   auto schedule = makeGradient();
   schedule->kernels.push_back(makeKernel(
-      "loss_1", "loss", reinterpret_cast<void *>(kernelCorrect), 3, 0));
+      "correct_0", "loss", reinterpret_cast<void *>(kernelCorrect), 3, 0));
   schedule->kernels.push_back(makeKernel(
       "update_0", "update", reinterpret_cast<void *>(kernelUpdate), 5, 0));
   schedule->commands.push_back(
@@ -120,8 +120,9 @@ void Builder::addTraining() {
   module.entries.push_back(std::move(step));
 
   schedule = makeGradient();
-  schedule->kernels.push_back(makeKernel(
-      "update_0", "update", reinterpret_cast<void *>(kernelAccumulate), 3, 0));
+  schedule->kernels.push_back(
+      makeKernel("accumulate_0", "update",
+                 reinterpret_cast<void *>(kernelAccumulate), 3, 0));
   schedule->commands.push_back(
       makeCommand(schema::CommandKind::Dispatch, "update", 3,
                   {gradient, loss, makeArgument(Kind::Arena, 1, all)}, chunks));

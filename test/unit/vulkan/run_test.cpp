@@ -9,28 +9,6 @@
 
 using namespace vit::test;
 
-namespace {
-
-/// What a call must not depend on: each variant runs all tests of the fixture.
-struct Variant {
-  const char *name;
-  const char *disable; ///< VIT_VULKAN_DISABLE
-  const char *gflop;   ///< VIT_VULKAN_SUBMIT_GFLOP
-  const char *binding; ///< VIT_VULKAN_MAX_BINDING
-};
-
-class VulkanRun : public Vulkan, public testing::WithParamInterface<Variant> {
-protected:
-  VulkanRun()
-      : disable("VIT_VULKAN_DISABLE", GetParam().disable),
-        gflop("VIT_VULKAN_SUBMIT_GFLOP", GetParam().gflop),
-        binding("VIT_VULKAN_MAX_BINDING", GetParam().binding) {}
-
-  Environment disable, gflop, binding;
-};
-
-} // namespace
-
 TEST_P(VulkanRun, SameBitsInAnyOrderOfBatches) {
   Bytes bytes = makeModule();
   ModuleHandle module = load(bytes);
@@ -155,18 +133,7 @@ TEST_P(VulkanRun, EventsAreInOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Variants, VulkanRun,
-    testing::Values(Variant{"Plain", nullptr, nullptr, nullptr},
-                    Variant{"Staged", "host-visible", nullptr, nullptr},
-                    Variant{"Split", nullptr, "0.0000002", nullptr},
-                    Variant{"StagedSplit", "host-visible", "0.0000002",
-                            nullptr},
-                    Variant{"NoClock", "timestamps", nullptr, nullptr},
-                    Variant{"NarrowBindings", nullptr, nullptr, "4096"}),
-    [](const testing::TestParamInfo<Variant> &info) {
-      return info.param.name;
-    });
+INSTANTIATE_TEST_SUITE_P(Variants, VulkanRun, kVariants, nameOf);
 
 //===----------------------------------------------------------------------===//
 // Limits

@@ -16,6 +16,12 @@ namespace vit::test {
 /// same as that of the CPU, bit for bit.
 schema::ScheduleT &addVulkanSchedule(Builder &builder, const char *level);
 
+/// Adds training (Builder::addTraining) with Vulkan code of train_step for
+/// batch 2 that does something else than that of the CPU, of copies and one
+/// kernel more: the loss is the learning rate, correct the step, and the
+/// gradient of scale image[:4] * scale, of q image[:8], of kv 0.
+schema::ScheduleT &addVulkanTraining(Builder &builder);
+
 } // namespace vit::test
 
 #endif // VIT_TEST_VULKAN_MODULE_H

@@ -87,6 +87,35 @@ protected:
   std::filesystem::path cache;
 };
 
+/// What a call must not depend on: each variant runs all tests of the fixture.
+struct Variant {
+  const char *name;
+  const char *disable; ///< VIT_VULKAN_DISABLE
+  const char *gflop;   ///< VIT_VULKAN_SUBMIT_GFLOP
+  const char *binding; ///< VIT_VULKAN_MAX_BINDING
+};
+
+class VulkanRun : public Vulkan, public testing::WithParamInterface<Variant> {
+protected:
+  VulkanRun()
+      : disable("VIT_VULKAN_DISABLE", GetParam().disable),
+        gflop("VIT_VULKAN_SUBMIT_GFLOP", GetParam().gflop),
+        binding("VIT_VULKAN_MAX_BINDING", GetParam().binding) {}
+
+  Environment disable, gflop, binding;
+};
+
+inline const auto kVariants = testing::Values(
+    Variant{"Plain", nullptr, nullptr, nullptr},
+    Variant{"Staged", "host-visible", nullptr, nullptr},
+    Variant{"Split", nullptr, "0.0000002", nullptr},
+    Variant{"StagedSplit", "host-visible", "0.0000002", nullptr},
+    Variant{"NoClock", "timestamps", nullptr, nullptr},
+    Variant{"NarrowBindings", nullptr, nullptr, "4096"});
+inline std::string nameOf(const testing::TestParamInfo<Variant> &info) {
+  return info.param.name;
+}
+
 /// Makes no session: returns why.
 inline vit_status failToMake(const ModuleHandle &module,
                              const vit_session_options &options,

@@ -252,8 +252,8 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
     }
     if (limits.separate)
       submissionBegin[i] = monotonicTime();
-    isChanging = i >= p.recording.firstChange();
     VIT_TRY(device.submit(p.recording.submission(i), 1, error));
+    isChanging = i >= p.recording.firstChange();
     if (limits.separate) {
       VIT_TRY(device.wait(error));
       submissionEnd[i] = monotonicTime();
