@@ -39,8 +39,8 @@ struct WeightGradient {
   /// The first chunk replaces what is in memory, others add to it.
   void accumulate(const Blocked &shape, Value sum, Value buffer,
                   Value rowOffset, Value channelVector, Value isFirst);
-  void emitTile(Value from, Value to, Value isFirst, Value firstVector,
-                int64_t width, Value tile);
+  void emitTile(Value from, Value to, Value isFirst, Value panel,
+                Value firstVector, int64_t width, Value tile);
   void emitBias(Value from, Value to, Value isFirst, Value channelVector);
   void emit();
 };
@@ -56,19 +56,52 @@ void WeightGradient::accumulate(const Blocked &shape, Value sum, Value buffer,
   });
 }
 
-void WeightGradient::emitTile(Value from, Value to, Value isFirst,
+/// What is needed soon is fetched a few lines per step: bursts would wait for
+/// each other.
+static void prefetch(KernelBuilder &b, Value buffer, Value offset,
+                     int64_t lines) {
+  for (int64_t i = 0; i < lines; ++i)
+    memref::PrefetchOp::create(b, buffer, ValueRange{b.add(offset, i * kLanes)},
+                               /*isWrite=*/false,
+                               /*localityHint=*/3, /*isDataCache=*/true);
+}
+
+void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
                               Value firstVector, int64_t width, Value tile) {
   Value output = b.mul(tile, height); // among padded ones
-  Value dy = b.argument(0), x = b.argument(1);
+  Value dy = b.argument(0), x = b.argument(1), result = b.argument(2);
   Value dyBase = b.add(b.mul(b.div(output, kLanes), gradient.vectorElements()),
                        b.rem(output, kLanes));
   Value xBase = b.mul(firstVector, input.vectorElements());
+
+  // The next panel of these rows or, at this call's last one, its first of the
+  // next rows; each tile of this panel fetches a share.
+  Value isLast = b.isAtLeast(b.mul(b.add(panel, 1), tiles()), b.end());
+  Value first = b.min(b.mul(b.div(b.begin(), tiles()), vectors), firstVector);
+  Value nextPanel = b.select(isLast,
+                             b.add(b.mul(first, input.vectorElements()),
+                                   chunk * input.blockElements()),
+                             b.add(xBase, width * input.vectorElements()));
+  int64_t lines = width * input.rows;
+  int64_t share = llvm::divideCeil(lines, tiles());
+  nextPanel =
+      b.add(nextPanel,
+            b.mul(b.min(b.mul(tile, share), b.index(lines - share)), kLanes));
+
   SmallVector<Value> zeros(height * width, b.splat(0));
   SmallVector<Value> sums =
       b.loop(from, to, 1, zeros, [&](Value block, ValueRange carried) {
         SmallVector<Value> sums(carried);
         Value left = b.add(dyBase, b.mul(block, gradient.blockElements()));
         Value right = b.add(xBase, b.mul(block, input.blockElements()));
+        prefetch(b, x, b.add(nextPanel, b.mul(block, input.blockElements())),
+                 share);
+        // The tile itself, in memory, which the end adds to.
+        Value line = b.min(b.sub(block, from), b.index(height - 1));
+        prefetch(b, result,
+                 b.add(b.mul(b.add(output, line), input.width),
+                       b.mul(firstVector, kLanes)),
+                 width);
         for (int64_t row = 0; row < input.rows; ++row) {
           SmallVector<Value> columns;
           for (int64_t v = 0; v < width; ++v)
@@ -86,7 +119,6 @@ void WeightGradient::emitTile(Value from, Value to, Value isFirst,
         return sums;
       });
 
-  Value result = b.argument(2);
   for (int64_t i = 0; i < height; ++i)
     ifChannel(b, gradient, b.add(output, i), [&](Value channel) {
       Value offset = b.mul(channel, input.width);
@@ -121,11 +153,12 @@ void WeightGradient::emit() {
     b.loop(b.begin(), b.end(), [&](Value unit) {
       Value panel = b.div(unit, tiles()), tile = b.rem(unit, tiles());
       auto emitWide = [&] {
-        emitTile(from, to, isFirst, b.mul(panel, vectors), vectors, tile);
+        emitTile(from, to, isFirst, panel, b.mul(panel, vectors), vectors,
+                 tile);
       };
       auto emitNarrow = [&] {
         Value first = b.add(b.mul(panel, vectors - 1), wide);
-        emitTile(from, to, isFirst, first, vectors - 1, tile);
+        emitTile(from, to, isFirst, panel, first, vectors - 1, tile);
       };
       if (wide == panels)
         emitWide();
