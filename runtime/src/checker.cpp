@@ -67,9 +67,10 @@ vit_status Checker::text(const flatbuffers::String *text, const char *what,
   return VIT_OK;
 }
 
-vit_status Checker::dims(const Dims &dims, const char *what, bool binding) {
+vit_status Checker::dims(const Dims &dims, const char *what, bool binding,
+                         bool mayBeScalar) {
   VIT_TRY(aligned(&dims, what));
-  uint32_t least = binding ? 0 : 1;
+  uint32_t least = binding || mayBeScalar ? 0 : 1;
   if (dims.size() < least || dims.size() > VIT_MAX_RANK)
     return corrupt("%s has rank %u, expected %u to %d", what, dims.size(),
                    least, VIT_MAX_RANK);

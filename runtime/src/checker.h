@@ -38,7 +38,8 @@ private:
   vit_status text(const flatbuffers::String *text, const char *what,
                   bool mayBeEmpty = false);
   /// A binding may be batched (its first dimension is -1 then) and of rank 0.
-  vit_status dims(const Dims &dims, const char *what, bool binding);
+  vit_status dims(const Dims &dims, const char *what, bool binding,
+                  bool mayBeScalar = false);
   /// FlatBuffers' verifier looks at the alignment of fields, not of vectors'
   /// elements.
   template <typename T>

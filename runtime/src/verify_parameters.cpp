@@ -170,7 +170,7 @@ vit_status Checker::constants() {
     const schema::Constant &c = *module.constants()->Get(i);
     char what[64];
     std::snprintf(what, sizeof what, "constant %u", i);
-    VIT_TRY(dims(*c.dims(), what, false));
+    VIT_TRY(dims(*c.dims(), what, false, /*mayBeScalar=*/true));
     VIT_TRY(segment(c.data(), uint64_t(elements(*c.dims())) * sizeof(float),
                     kSegmentAlignment, what));
     VIT_TRY(hash(*c.data(), c.hash(), what));
