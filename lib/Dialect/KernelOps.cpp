@@ -35,11 +35,16 @@ static LogicalResult verifyEpilogue(Operation *op, Region &region,
   return success();
 }
 
-/// C3 of every op with extras: an extra is the result, or its last dimensions.
+/// C3 of every op with extras: an extra is the result, or its last dimensions,
+/// or, where there is no batch, one element.
 static LogicalResult verifyExtras(Operation *op, ValueRange extras,
                                   RankedTensorType result) {
   for (auto [index, extra] : llvm::enumerate(extras)) {
     RankedTensorType type = tensorOf(extra);
+    if (result.hasStaticShape() &&
+        (type.getShape() == result.getShape() ||
+         (type.hasStaticShape() && type.getNumElements() == 1)))
+      continue;
     if (type.getRank() < 1 || type.getRank() > result.getRank() ||
         type.getShape() != result.getShape().take_back(type.getRank()))
       return op->emitOpError("C3: extra ")

@@ -27,8 +27,10 @@ bool mlir::vit::cpu::ownsTail(Value result) {
 }
 
 void mlir::vit::cpu::zeroTail(KernelBuilder &b, Value result, Value buffer) {
-  int64_t elements = cast<RankedTensorType>(result.getType()).getNumElements();
-  if (elements % kLanes == 0 || !ownsTail(result))
+  auto type = cast<RankedTensorType>(result.getType());
+  int64_t elements = type.getNumElements();
+  // A scalar is one element and nothing behind it.
+  if (type.getRank() == 0 || elements % kLanes == 0 || !ownsTail(result))
     return;
   b.ifThen(b.isEqual(b.begin(), b.index(0)), [&] {
     b.loop(elements, kernel::padTo(elements, kLanes),
