@@ -265,6 +265,43 @@ def Fuse : Pass<"vit-fuse", "::mlir::func::FuncOp"> {
     Statistic<"attentionsFused", "attentions-fused", "Number of attentions whose products became one">];
 }
 
+def Rematerialize : Pass<"vit-rematerialize", "::mlir::func::FuncOp"> {
+  let summary = "Compute cheap values twice where a training step would keep too many bytes";
+  let description = [{
+    While the bytes that live at once exceed the budget, a value that the
+    backward part reads long after it was made is computed again right before
+    it is used: first what goes element by element, then normalised rows, then
+    attention, products last; of equal kinds the largest. Results stay the same
+    to the bit. Where everything recomputed is still too much, as little as
+    possible is left. Entries that change no variable stay as they are.
+
+    ```mlir
+    %h = kernel.gemm %x, %w { ... } : ...
+    %a = kernel.map %h { ... gelu ... } : ...
+    %y = kernel.gemm %a, %v { ... } : ...
+    ...
+    %g = kernel.weight_gradient %dy, %a : ...
+    ```
+    becomes
+    ```mlir
+    %h = kernel.gemm %x, %w { ... } : ...
+    %a = kernel.map %h { ... gelu ... } : ...
+    %y = kernel.gemm %a, %v { ... } : ...
+    ...
+    %again = kernel.map %h { ... gelu ... } : ...
+    %g = kernel.weight_gradient %dy, %again : ...
+    ```
+  }];
+  let options = [
+    Option<"budget", "budget", "uint64_t", "0", "Bytes that may live at once; 0: any number, nothing is recomputed">,
+    Option<"batch", "batch", "int64_t", "1", "The batch to count them at">];
+  let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"recomputed", "recomputed", "Number of kernels that run again">,
+    Statistic<"bytesBefore", "bytes-before", "Most bytes that lived at once">,
+    Statistic<"bytesAfter", "bytes-after", "Most bytes that live at once now">];
+}
+
 def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
   let summary = "Choose tile sizes for a level of a target";
   let description = [{
@@ -333,13 +370,65 @@ def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
     Statistic<"relayouts", "relayouts", "Number of conversions between layouts">];
 }
 
+def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
+  let summary = "Lay variables out in arenas and update those that agree in one launch";
+  let description = [{
+    Everything that some entry changes, and every state that one reads, is a
+    variable: a range of an arena, a flat buffer. The module's `kernel.arenas`
+    says where each lies. A state has the place of its parameter, in its role's
+    own arena (`exp_avg`), so that updates of equal kind and numbers change one
+    range of each arena. They become one, at the entry's end, and their
+    gradients one `kernel.concat`.
+
+    ```mlir
+    kernel.update sgd [#kernel.variable<@w>] gradient(%dw : tensor<3x8xf32>) learning_rate(%lr : tensor<f32>)
+    kernel.update sgd [#kernel.variable<@b>] gradient(%db : tensor<3xf32>) learning_rate(%lr : tensor<f32>)
+    ```
+    becomes
+    ```mlir
+    module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192,
+        [<@w, offset = 0>, <@b, offset = 128>]>]} ...
+    %g = kernel.concat %dw, %db : (tensor<3x8xf32>, tensor<3xf32>) -> tensor<48xf32>
+    kernel.update sgd [#kernel.variable<@w>, #kernel.variable<@b>] gradient(%g : tensor<48xf32>) learning_rate(%lr : tensor<f32>)
+    ```
+  }];
+  let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"updatesBefore", "updates-before", "Number of updates that came in">,
+    Statistic<"updatesAfter", "updates-after", "Number of updates that are left">,
+    Statistic<"arenaBytes", "arena-bytes", "Bytes of all arenas">];
+}
+
+def PackParameters : Pass<"vit-pack-parameters", "::mlir::func::FuncOp"> {
+  let summary = "In an entry that changes variables, make derived forms of them at run time";
+  let description = [{
+    A `kernel.derive` runs when the module is loaded, too early for what each
+    step changes: of a variable it becomes a `kernel.pack`. It stays where the
+    form has the variable's own bytes, and is its memory then. Forms of
+    parameters that no entry changes stay, as do those of other entries.
+
+    ```mlir
+    %w = kernel.derive %fc1 : (tensor<768x192xf32>) -> tensor<768x192xf32, #kernel.panels<cols = 64>>
+    ```
+    becomes
+    ```mlir
+    %w = kernel.pack %fc1 tile<...> : (tensor<768x192xf32>) -> tensor<768x192xf32, #kernel.panels<cols = 64>>
+    ```
+  }];
+  let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"packs", "packs", "Number of forms made in each step">,
+    Statistic<"views", "views", "Number of forms that are a variable's own memory">];
+}
+
 def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
   let summary = "Assign each intermediate to a slot of the workspace by lifetime";
   let description = [{
     Kernels run in the order of the text. A value lives from the kernel that
     writes it to the last that reads it; values that never live at once share a
-    slot, chosen to waste the fewest bytes at batch 1. A result of the entry is
-    written where the caller says and has no slot.
+    slot, chosen to waste few bytes at the batch given. A result of the entry is
+    written where the caller says and has no slot. A `kernel.concat` lives from
+    the first of its operands on, which lie inside its slot at `offset`.
 
     ```mlir
     %1 = kernel.map %0 tile<...> { ... } : ...
@@ -357,12 +446,15 @@ def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
     return %4
     ```
   }];
-  let options = [Option<"share", "share", "bool", "true", "Let values with disjoint lifetimes share a slot">];
+  let options = [
+    Option<"share", "share", "bool", "true", "Let values with disjoint lifetimes share a slot">,
+    Option<"batch", "batch", "int64_t", "1", "The batch to choose for; any batch stays right">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
     Statistic<"slotCount", "slots", "Number of slots">,
-    Statistic<"slotBytes", "slot-bytes", "Bytes of all slots at batch 1">,
-    Statistic<"valueBytes", "value-bytes", "Bytes of all intermediates at batch 1, without sharing">];
+    Statistic<"slotBytes", "slot-bytes", "Bytes of all slots at that batch">,
+    Statistic<"liveBytes", "live-bytes", "Most bytes of intermediates that live at once">,
+    Statistic<"valueBytes", "value-bytes", "Bytes of all intermediates, without sharing">];
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,6 +18,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
+#include <optional>
+
 namespace mlir::vit {
 
 #define GEN_PASS_DECL
@@ -34,15 +36,20 @@ struct TargetPipelineOptions {
   int64_t batch = 1;
   std::vector<std::string> outputs; ///< empty: the entry's own results
   std::vector<std::string> skip;    ///< optional passes to leave out
+  /// Options of vit-generate-backward, where a training step is wanted.
+  std::optional<std::string> training;
+  uint64_t trainingMemory = 0; ///< budget of vit-rematerialize
 };
 
 /// The passes that `skip` may name: results stay the same without them.
 ArrayRef<StringRef> getOptionalPasses();
 
 /// Adds the passes from a graph to dispatches of code for a target, but for the
-/// optional ones that `skip` names.
-void buildTargetPipeline(OpPassManager &manager,
-                         const TargetPipelineOptions &options);
+/// optional ones that `skip` names. Fails where `training` is no option text.
+LogicalResult
+buildTargetPipeline(OpPassManager &manager,
+                    const TargetPipelineOptions &options,
+                    function_ref<LogicalResult(const Twine &)> reportError);
 
 /// Registers `--vit-to-cpu`, `--vit-to-vulkan` and `--vit-to-cuda`.
 void registerPipelines();

@@ -52,6 +52,9 @@ ExtentAttr vit::kernel::getBytes(RankedTensorType type) {
   bool hasBatch = !type.hasStaticShape();
   int64_t elements =
       getElements(hasBatch ? shape.drop_front() : shape, type.getEncoding());
+  // Kernels write zeros up to the end of the last vector.
+  if (!hasBatch && !type.getEncoding() && type.getRank() > 0)
+    elements = padTo(elements, kLanes);
   return ExtentAttr::get(context, elements * elementBytes, 1,
                          hasBatch ? 1 : kNoBatch);
 }

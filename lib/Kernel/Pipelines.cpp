@@ -19,8 +19,9 @@ ArrayRef<StringRef> vit::getOptionalPasses() {
   return passes;
 }
 
-void vit::buildTargetPipeline(OpPassManager &manager,
-                              const TargetPipelineOptions &options) {
+LogicalResult vit::buildTargetPipeline(
+    OpPassManager &manager, const TargetPipelineOptions &options,
+    function_ref<LogicalResult(const Twine &)> reportError) {
   auto wanted = [&](StringRef pass) {
     return !llvm::is_contained(options.skip, pass);
   };
@@ -29,20 +30,42 @@ void vit::buildTargetPipeline(OpPassManager &manager,
   SelectOutputsOptions outputs;
   outputs.outputs.assign(options.outputs.begin(), options.outputs.end());
   entries.addPass(createSelectOutputs(outputs));
+  if (options.training) {
+    // Simplify takes dropout out, which training wants in: it comes after.
+    if (wanted("narrow-tokens"))
+      entries.addPass(createNarrowTokens());
+    std::unique_ptr<Pass> backward = createGenerateBackward();
+    if (failed(backward->initializeOptions(*options.training, reportError)))
+      return failure();
+    manager.addPass(std::move(backward));
+  }
+  OpPassManager &kernels =
+      options.training ? manager.nest<func::FuncOp>() : entries;
   if (wanted("simplify"))
-    entries.addPass(createSimplify());
-  if (wanted("narrow-tokens"))
-    entries.addPass(createNarrowTokens());
-  entries.addPass(createConvertToKernels());
+    kernels.addPass(createSimplify());
+  if (wanted("narrow-tokens") && !options.training)
+    kernels.addPass(createNarrowTokens());
+  kernels.addPass(createConvertToKernels());
   if (wanted("fuse"))
-    entries.addPass(createFuse());
+    kernels.addPass(createFuse());
+  if (options.trainingMemory != 0) {
+    RematerializeOptions rematerialize;
+    rematerialize.budget = options.trainingMemory;
+    rematerialize.batch = options.batch;
+    kernels.addPass(createRematerialize(rematerialize));
+  }
   TileOptions tile;
   tile.target = options.target;
   tile.level = options.level;
   tile.batch = options.batch;
-  entries.addPass(createTile(tile));
-  entries.addPass(createLayout());
-  entries.addPass(createPlan());
+  kernels.addPass(createTile(tile));
+  kernels.addPass(createLayout());
+  manager.addPass(createGroupUpdates());
+  OpPassManager &placed = manager.nest<func::FuncOp>();
+  placed.addPass(createPackParameters());
+  PlanOptions plan;
+  plan.batch = options.batch;
+  placed.addPass(createPlan(plan));
   if (options.target == "cpu") {
     EmitCpuOptions emit;
     if (!options.level.empty())
@@ -54,6 +77,7 @@ void vit::buildTargetPipeline(OpPassManager &manager,
     emit.level = options.level;
     manager.addPass(createEmitSimt(emit));
   }
+  return success();
 }
 
 namespace {
@@ -72,6 +96,15 @@ struct VitToTargetOptions : PassPipelineOptions<VitToTargetOptions> {
       *this, "skip",
       llvm::cl::desc("Optional passes to leave out: simplify, "
                      "narrow-tokens, fuse")};
+  Option<std::string> training{
+      *this, "training",
+      llvm::cl::desc("Add a training step: {options of "
+                     "vit-generate-backward}, {} for their defaults")};
+  Option<uint64_t> trainingMemory{
+      *this, "training-memory",
+      llvm::cl::desc("Bytes that a training step's activations may take at "
+                     "the batch; 0: any number"),
+      llvm::cl::init(0)};
 };
 } // namespace
 
@@ -91,8 +124,10 @@ parsePipeline(StringRef target, OpPassManager &manager, StringRef text,
     if (!llvm::is_contained(getOptionalPasses(), pass))
       return reportError("cannot leave out '" + pass + "'; optional are " +
                          llvm::join(getOptionalPasses(), ", "));
-  buildTargetPipeline(manager, options);
-  return success();
+  if (given.training.hasValue())
+    options.training = given.training;
+  options.trainingMemory = given.trainingMemory;
+  return buildTargetPipeline(manager, options, reportError);
 }
 
 void vit::registerPipelines() {

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernels run in program order, so a value's life is an interval of it. Each
-// value takes, when it is made, the free slot that fits it best. A slot is as
-// large as the largest of its values, whatever the batch; sizes at batch 1
+// Kernels run in program order, so a value's life is an interval of it. Two
+// ways to share slots are tried: each value, when it is made, takes the free
+// slot that fits it best; or the largest values choose first. A slot is as
+// large as the largest of its values, whatever the batch; sizes at one batch
 // only steer the choice.
 //
 //===----------------------------------------------------------------------===//
@@ -15,6 +16,9 @@
 #include "KernelUtils.h"
 #include "vit/Kernel/Layout.h"
 #include "vit/Passes.h"
+
+#include <limits>
+#include <map>
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_PLAN
@@ -26,102 +30,229 @@ using namespace mlir::vit;
 using namespace mlir::vit::kernel;
 
 namespace {
+/// A value, or a concat with all that is made inside it.
+struct Life {
+  int64_t bytes = 0;
+  /// The first and the last kernel that need it, in program order.
+  int64_t begin = std::numeric_limits<int64_t>::max(), end = -1;
+
+  bool overlaps(const Life &other) const {
+    return begin <= other.end && other.begin <= end;
+  }
+};
+
+/// One way to share slots.
+struct SlotPlan {
+  SmallVector<int64_t> slotOfLife;
+  SmallVector<int64_t> sizes;
+  SmallVector<SmallVector<const Life *>> lives;
+
+  int64_t getBytes() const {
+    int64_t bytes = 0;
+    for (int64_t size : sizes)
+      bytes += size;
+    return bytes;
+  }
+  bool isFree(int64_t slot, const Life &life) const {
+    return llvm::none_of(
+        lives[slot], [&](const Life *other) { return other->overlaps(life); });
+  }
+  int64_t choose(const Life &life, bool share) const;
+};
+
+/// Where a result lies: in the memory of life number `life`.
+struct Home {
+  unsigned life;
+  int64_t offset = 0; ///< bytes
+};
+
 struct PlanPass : vit::impl::PlanBase<PlanPass> {
   using Base::Base;
   void runOnOperation() override;
 
 private:
-  int64_t chooseSlot(int64_t bytes);
-  void assign(OpResult value);
-  void release(Operation *op);
+  LogicalResult collect(Block &block);
+  SlotPlan assign(ArrayRef<unsigned> order) const;
+  int64_t getLiveBytes() const;
+  void write(Operation *op, const SlotPlan &plan) const;
 
-  /// Bytes of each slot at batch 1, and which are free.
-  SmallVector<int64_t> slotSizes;
-  SmallVector<bool> isFree;
-  DenseMap<Value, int64_t> slots;
+  SmallVector<Life> lives;
+  DenseMap<Value, Home> homes;
 };
 } // namespace
 
-/// A value that the entry returns is written to the caller's buffer.
-static bool isReturned(Value value) {
-  return llvm::any_of(value.getUsers(), [](Operation *user) {
+/// Whether `op` is a launch, or a concat of what launches make.
+static bool hasSlots(Operation &op) {
+  return isa<KernelDialect>(op.getDialect()) &&
+         !isa<DeriveOp, ResampleOp, ArenaOp>(op);
+}
+
+/// A value that the entry returns is written to the caller's buffer, unless a
+/// kernel would write zeros behind its end.
+static bool isWrittenToCaller(Value value) {
+  bool isReturned = llvm::any_of(value.getUsers(), [](Operation *user) {
     return isa<func::ReturnOp>(user);
   });
+  auto type = cast<RankedTensorType>(value.getType());
+  bool isPadded = type.hasStaticShape() && type.getRank() > 0 &&
+                  type.getNumElements() % kLanes != 0;
+  return isReturned && !isPadded;
+}
+
+/// The lives of all values of `block` that need a slot.
+LogicalResult PlanPass::collect(Block &block) {
+  constexpr int64_t kAlignment = 64;
+  DenseMap<Operation *, int64_t> times;
+  for (Operation &op : block)
+    times[&op] = times.size();
+  auto bytesOf = [&](Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return padTo(getBytes(type).evaluate(batch), kAlignment);
+  };
+  auto extend = [&](Life &life, Value value) {
+    Operation *maker = value.getDefiningOp();
+    if (!isa<ConcatOp>(maker))
+      life.begin = std::min(life.begin, times[maker]);
+    life.end = std::max(life.end, times[maker]);
+    for (Operation *user : value.getUsers())
+      life.end = std::max(life.end, times[user]);
+  };
+  for (ConcatOp concat : block.getOps<ConcatOp>()) {
+    unsigned index = lives.size();
+    Life life;
+    life.bytes = bytesOf(concat.getResult());
+    homes[concat.getResult()] = {index};
+    extend(life, concat.getResult());
+    int64_t offset = 0;
+    for (Value operand : concat.getGradients()) {
+      Operation *maker = operand.getDefiningOp();
+      if (!maker || !hasSlots(*maker) || isa<ConcatOp>(maker) ||
+          isWrittenToCaller(operand) ||
+          !homes.try_emplace(operand, Home{index, offset}).second)
+        return concat.emitOpError("has an operand that no kernel makes for it "
+                                  "alone; run vit-group-updates");
+      extend(life, operand);
+      offset += bytesOf(operand);
+    }
+    lives.push_back(life);
+  }
+  for (Operation &op : block) {
+    if (!hasSlots(op))
+      continue;
+    for (Value result : op.getResults()) {
+      if (isWrittenToCaller(result) || homes.contains(result))
+        continue;
+      homes[result] = {static_cast<unsigned>(lives.size())};
+      Life life;
+      life.bytes = bytesOf(result);
+      extend(life, result);
+      lives.push_back(life);
+    }
+  }
+  return success();
 }
 
 /// The smallest free slot that is large enough, else the largest free one,
-/// which then grows, else a new one.
-int64_t PlanPass::chooseSlot(int64_t bytes) {
+/// which then grows, else -1.
+int64_t SlotPlan::choose(const Life &life, bool share) const {
   int64_t best = -1;
-  for (int64_t slot = 0, count = slotSizes.size(); slot < count; ++slot) {
-    if (!isFree[slot])
+  for (int64_t slot = 0, count = share ? sizes.size() : 0; slot < count;
+       ++slot) {
+    if (!isFree(slot, life))
       continue;
     if (best < 0) {
       best = slot;
       continue;
     }
-    bool fits = slotSizes[slot] >= bytes, bestFits = slotSizes[best] >= bytes;
-    bool smaller = slotSizes[slot] < slotSizes[best];
-    if (fits != bestFits
-            ? fits
-            : (slotSizes[slot] != slotSizes[best] && smaller == fits))
+    bool fits = sizes[slot] >= life.bytes, bestFits = sizes[best] >= life.bytes;
+    bool smaller = sizes[slot] < sizes[best];
+    if (fits != bestFits ? fits
+                         : (sizes[slot] != sizes[best] && smaller == fits))
       best = slot;
   }
-  if (best < 0 || !share) {
-    best = slotSizes.size();
-    slotSizes.push_back(0);
-    isFree.push_back(false);
-  }
-  slotSizes[best] = std::max(slotSizes[best], bytes);
-  isFree[best] = false;
   return best;
 }
 
-void PlanPass::assign(OpResult value) {
-  if (isReturned(value))
-    return;
-  Operation *op = value.getOwner();
-  int64_t bytes =
-      getBytes(cast<RankedTensorType>(value.getType())).evaluate(/*batch=*/1);
-  int64_t slot = chooseSlot(bytes);
-  slots[value] = slot;
-  valueBytes += bytes;
-  StringRef name = value.getResultNumber() == 0 ? "slot" : "probabilities_slot";
-  op->setAttr(name, Builder(op->getContext()).getI64IntegerAttr(slot));
+SlotPlan PlanPass::assign(ArrayRef<unsigned> order) const {
+  SlotPlan plan;
+  plan.slotOfLife.resize(lives.size());
+  for (unsigned index : order) {
+    const Life &life = lives[index];
+    int64_t slot = plan.choose(life, share);
+    if (slot < 0) {
+      slot = plan.sizes.size();
+      plan.sizes.push_back(0);
+      plan.lives.emplace_back();
+    }
+    plan.sizes[slot] = std::max(plan.sizes[slot], life.bytes);
+    plan.lives[slot].push_back(&life);
+    plan.slotOfLife[index] = slot;
+  }
+  return plan;
 }
 
-/// Frees the slots of what nobody reads after `op`.
-void PlanPass::release(Operation *op) {
-  auto isLastUse = [&](Value value) {
-    return llvm::none_of(value.getUsers(), [&](Operation *user) {
-      return op->isBeforeInBlock(user);
-    });
-  };
-  auto releaseValue = [&](Value value) {
-    auto found = slots.find(value);
-    if (found != slots.end() && isLastUse(value))
-      isFree[found->second] = true;
-  };
-  llvm::for_each(op->getOperands(), releaseValue);
-  llvm::for_each(op->getResults(), releaseValue);
+int64_t PlanPass::getLiveBytes() const {
+  std::map<int64_t, int64_t> changes;
+  for (const Life &life : lives) {
+    changes[life.begin] += life.bytes;
+    changes[life.end + 1] -= life.bytes;
+  }
+  int64_t now = 0, most = 0;
+  for (auto [time, change] : changes)
+    most = std::max(most, now += change);
+  return most;
+}
+
+/// Notes on `op` where its results live.
+void PlanPass::write(Operation *op, const SlotPlan &plan) const {
+  Builder builder(op->getContext());
+  SmallVector<int64_t> slots, offsets;
+  for (Value result : op->getResults()) {
+    auto home = homes.find(result);
+    bool hasSlot = home != homes.end();
+    slots.push_back(hasSlot ? plan.slotOfLife[home->second.life] : -1);
+    offsets.push_back(hasSlot ? home->second.offset : 0);
+  }
+  if (llvm::any_of(offsets, [](int64_t offset) { return offset != 0; }))
+    op->setAttr(kSlotOffsetsName, builder.getDenseI64ArrayAttr(offsets));
+  if (isa<WeightGradientOp, NormalizeBackwardOp, kernel::AttentionBackwardOp,
+          NormOp>(op)) {
+    op->setAttr("slots", builder.getDenseI64ArrayAttr(slots));
+    return;
+  }
+  constexpr StringLiteral names[] = {"slot", "probabilities_slot"};
+  for (auto [name, slot] : llvm::zip(names, slots))
+    if (slot >= 0)
+      op->setAttr(name, builder.getI64IntegerAttr(slot));
 }
 
 void PlanPass::runOnOperation() {
   func::FuncOp entry = getOperation();
   if (entry.isExternal())
     return;
-  slotSizes.clear();
-  isFree.clear();
-  slots.clear();
-  for (Operation &op : entry.getBody().front()) {
-    if (!isKernel(&op))
-      continue;
-    // Results first: a kernel never writes what it reads.
-    for (OpResult result : op.getResults())
-      assign(result);
-    release(&op);
-  }
-  slotCount = slotSizes.size();
-  for (int64_t size : slotSizes)
-    slotBytes += size;
+  lives.clear();
+  homes.clear();
+  Block &block = entry.getBody().front();
+  if (failed(collect(block)))
+    return signalPassFailure();
+
+  auto order = llvm::to_vector(llvm::seq<unsigned>(0, lives.size()));
+  llvm::stable_sort(order, [&](unsigned first, unsigned second) {
+    return lives[first].begin < lives[second].begin;
+  });
+  SlotPlan plan = assign(order);
+  llvm::stable_sort(order, [&](unsigned first, unsigned second) {
+    return lives[first].bytes > lives[second].bytes;
+  });
+  if (SlotPlan other = assign(order); other.getBytes() < plan.getBytes())
+    plan = std::move(other);
+  for (Operation &op : block)
+    if (hasSlots(op))
+      write(&op, plan);
+
+  slotCount += plan.sizes.size();
+  slotBytes += plan.getBytes();
+  liveBytes += getLiveBytes();
+  for (const Life &life : lives)
+    valueBytes += life.bytes;
 }

@@ -265,7 +265,20 @@ LogicalResult Request::lower(TargetLevel level, ModuleOp lowered) {
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
   options.skip.assign(skip.begin(), skip.end());
-  buildTargetPipeline(manager, options);
+  if (request.training)
+    options.training = request.training;
+  options.trainingMemory = request.training_memory;
+  if (failed(buildTargetPipeline(
+          manager, options, [&](const Twine &message) -> LogicalResult {
+            return outcome.fail(VIT_INVALID_ARGUMENT,
+                                "training options: " + message);
+          }))) {
+    if (outcome.status == VIT_OK)
+      return outcome.fail(VIT_INVALID_ARGUMENT,
+                          Twine("'") + request.training +
+                              "' are no options of vit-generate-backward");
+    return failure();
+  }
 #ifdef NDEBUG
   manager.enableVerifier(dumper != nullptr);
 #endif

@@ -9,13 +9,14 @@
 #define VIT_MODULE_DESCRIBE_H
 
 #include "vit/Dialect/Kernel.h"
+#include "vit/Kernel/Variables.h"
 #include "vit/Module/Writer.h"
 
 #include "module_generated.h"
 #include "llvm/ADT/StringMap.h"
 
 #include <functional>
-#include <map>
+#include <optional>
 
 namespace mlir::vit {
 
@@ -61,6 +62,7 @@ private:
   struct Place {
     schema::ArgumentKind kind = schema::ArgumentKind::Slot;
     uint32_t index = 0;
+    uint64_t offset = 0; ///< bytes, of a slot or an arena
   };
 
   /// Where the code of a kernel is, and what it takes of a GPU.
@@ -73,21 +75,29 @@ private:
   using KernelCodes = llvm::StringMap<KernelCode>;
 
   // Describe.cpp
-  LogicalResult describeEntry(func::FuncOp entry);
+  std::unique_ptr<schema::EntryT> describeEntry(func::FuncOp entry);
   LogicalResult fail(Operation *op, const Twine &message);
 
   // DescribeSchedule.cpp
   LogicalResult describeLevel(const CompiledLevel &level, bool isFirst);
-  /// Parameters that the entry reads, in the order of their declaration, which
-  /// is the model's own.
-  void listParameters(ModuleOp module, func::FuncOp entry);
+  LogicalResult describeSchedule(func::FuncOp function, schema::EntryT &entry,
+                                 const KernelCodes &codes,
+                                 schema::ScheduleT &schedule);
+  /// Parameters that the entries read or change, in the order of their
+  /// declaration, which is the model's own.
+  void listParameters(ModuleOp module, ArrayRef<func::FuncOp> entries);
   uint32_t addImage(ArrayRef<char> bytes, schema::ImageFormat format,
                     StringRef arch);
   KernelCodes addCode(const CompiledLevel &level, schema::ScheduleT &schedule);
-  void addCommand(std::unique_ptr<schema::CommandT> command, unsigned results,
-                  schema::ScheduleT &schedule);
+  /// `isWritten` says so of each argument.
+  void addCommand(std::unique_ptr<schema::CommandT> command,
+                  ArrayRef<bool> isWritten, schema::ScheduleT &schedule);
   LogicalResult addCopy(Value value, uint32_t output,
+                        const schema::EntryT &entry,
                         schema::ScheduleT &schedule);
+  void placeInSlot(Value value, int64_t slot, int64_t offset,
+                   schema::ScheduleT &schedule);
+  schema::Argument argumentAt(const Place &place, Value value) const;
   LogicalResult addDispatch(kernel::DispatchOp dispatch,
                             const KernelCodes &codes,
                             schema::ScheduleT &schedule,
@@ -106,6 +116,9 @@ private:
   // DescribeParameters.cpp
   void storeParameters();
 
+  // DescribeVariables.cpp
+  LogicalResult describeVariables(ModuleOp module, bool isFirst);
+
   // DescribeExtras.cpp
   void describeExtras(ModuleOp module);
 
@@ -118,9 +131,15 @@ private:
   llvm::StringMap<uint32_t> parameterIndex, derivedIndex, fileIndex, imageIndex;
   /// Of the level that is being described.
   DenseMap<Value, Place> places;
-  /// What the commands since the last barrier use (kind and index), and whether
-  /// one of them writes it.
-  std::map<std::pair<int, uint32_t>, bool> unordered;
+  std::optional<kernel::Variables> variables;
+  /// Of the entry that is being described: whether it changes variables, and
+  /// what the commands since the last barrier use.
+  bool isTraining = false;
+  struct Use {
+    schema::Argument argument;
+    bool isWritten;
+  };
+  std::vector<Use> unordered;
 };
 
 /// A shape, -1 where the batch stands.

@@ -48,7 +48,8 @@ static LogicalResult setForm(RankedTensorType type, schema::DerivedT &derived) {
   Attribute encoding = type.getEncoding();
   if (!encoding) {
     derived.kind = schema::DerivedKind::RowMajor;
-  } else if (auto panels = dyn_cast<kernel::PanelsAttr>(encoding)) {
+  } else if (auto panels = dyn_cast<kernel::PanelsAttr>(encoding);
+             panels && !panels.getTransposed()) {
     derived.kind = schema::DerivedKind::Panels;
     derived.cols = panels.getCols();
     derived.out_group = panels.getOutGroup();
@@ -82,10 +83,33 @@ static std::string keyOf(const schema::DerivedT &derived) {
   return key;
 }
 
+/// "fc1.weight.3"
+static std::string nameOf(ReadOp read) {
+  std::optional<uint64_t> layer = read.getLayer();
+  return kernel::getVariableName(read.getParameter(),
+                                 layer ? static_cast<int64_t>(*layer) : -1);
+}
+
 FailureOr<Describer::Place> Describer::placeOf(Value value) {
   if (auto known = places.find(value); known != places.end())
     return known->second;
   Operation *op = value.getDefiningOp();
+  if (auto range = dyn_cast_or_null<kernel::ArenaOp>(op)) {
+    for (auto [index, arena] : llvm::enumerate(variables->getArenas()))
+      if (arena.getName() == range.getNameAttr())
+        return places[value] = Place{schema::ArgumentKind::Arena,
+                                     static_cast<uint32_t>(index),
+                                     range.getAt() * sizeof(float)};
+    return fail(op, "there is no arena " + range.getName());
+  }
+  // What a step changes is read where it lies; so is every state.
+  if (auto read = kernel::getViewed(value).getDefiningOp<ReadOp>()) {
+    std::optional<kernel::Variables::Place> place = variables->find(read);
+    if (place && (isTraining || !parameterIndex.contains(nameOf(read)))) {
+      return places[value] = Place{schema::ArgumentKind::Arena, place->arena,
+                                   static_cast<uint64_t>(place->offset)};
+    }
+  }
   // A constant, or a constant in another layout.
   bool isConstant = false;
   if (op)
@@ -96,17 +120,13 @@ FailureOr<Describer::Place> Describer::placeOf(Value value) {
       isConstant ? addConstant(value) : addDerived(value);
   if (failed(index))
     return failure();
-  Place place = {isConstant ? schema::ArgumentKind::Constant
-                            : schema::ArgumentKind::Derived,
-                 *index};
-  places[value] = place;
-  return place;
+  return places[value] = Place{isConstant ? schema::ArgumentKind::Constant
+                                          : schema::ArgumentKind::Derived,
+                               *index};
 }
 
 FailureOr<uint32_t> Describer::addParameter(ReadOp read) {
-  std::string name = read.getParameter().str();
-  if (read.getLayer())
-    name += "." + std::to_string(*read.getLayer());
+  std::string name = nameOf(read);
   auto known = parameterIndex.find(name);
   if (known == parameterIndex.end())
     return fail(read, "parameter " + Twine(name) + " is not declared");
@@ -167,7 +187,9 @@ FailureOr<uint32_t> Describer::addDerived(Value value) {
                              "' is neither a parameter nor computed by a kernel"
                        : Twine("a value has no place"));
   }
-  derived->bytes = kernel::getBytes(type).getTimes();
+  // Row-major forms end with their last element.
+  derived->bytes = type.getEncoding() ? kernel::getBytes(type).getTimes()
+                                      : type.getNumElements() * sizeof(float);
   auto [known, isNew] =
       derivedIndex.try_emplace(keyOf(*derived), result.metadata.derived.size());
   if (isNew)

@@ -27,35 +27,61 @@ static schema::Extent toExtent(kernel::ExtentAttr extent) {
                         static_cast<uint32_t>(extent.getPer()));
 }
 
+/// What a value takes in a slot or an arena, its padding included.
 static schema::Extent bytesOf(Value value) {
   return toExtent(kernel::getBytes(cast<RankedTensorType>(value.getType())));
 }
 
-/// The function that a module is compiled for, or null, with what is wrong.
-static func::FuncOp findEntry(ModuleOp module, std::string &problem) {
-  func::FuncOp entry;
+/// What a value takes where nothing stands behind it.
+static schema::Extent exactBytesOf(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getEncoding() || !type.hasStaticShape())
+    return bytesOf(value);
+  uint64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  return schema::Extent(bytes, /*of=*/0, /*per=*/1);
+}
+
+static bool isSame(const schema::Extent &first, const schema::Extent &second) {
+  return std::memcmp(&first, &second, sizeof(first)) == 0;
+}
+
+schema::Argument Describer::argumentAt(const Place &place, Value value) const {
+  bool hasPadding = place.kind == schema::ArgumentKind::Slot ||
+                    place.kind == schema::ArgumentKind::Arena;
+  return schema::Argument(place.kind, place.index,
+                          hasPadding ? bytesOf(value) : exactBytesOf(value),
+                          place.offset);
+}
+
+/// The functions that a module is compiled for; none, with what is wrong.
+static SmallVector<func::FuncOp> findEntries(ModuleOp module,
+                                             std::string &problem) {
+  SmallVector<func::FuncOp> entries;
   for (auto function : module.getOps<func::FuncOp>()) {
     if (function.isExternal())
       continue;
-    if (entry) {
-      problem = ("a module with more than one entry is not supported; keep @" +
-                 entry.getName())
-                    .str();
-      return nullptr;
+    if (!llvm::hasSingleElement(function.getBody())) {
+      problem = ("@" + function.getName() + " is not one block").str();
+      return {};
     }
-    entry = function;
+    entries.push_back(function);
   }
-  if (entry && llvm::hasSingleElement(entry.getBody()))
-    return entry;
-  problem = "the model has no func.func @forward";
-  return nullptr;
+  if (entries.empty())
+    problem = "the model has no func.func @forward";
+  return entries;
 }
 
-void Describer::listParameters(ModuleOp module, func::FuncOp entry) {
+void Describer::listParameters(ModuleOp module,
+                               ArrayRef<func::FuncOp> entries) {
   std::set<std::pair<StringRef, int64_t>> used;
-  entry.walk([&](ReadOp read) {
-    used.insert({read.getParameter(), read.getLayer().value_or(0)});
-  });
+  for (func::FuncOp entry : entries)
+    entry.walk([&](ReadOp read) {
+      used.insert({read.getParameter(), read.getLayer().value_or(0)});
+    });
+  for (kernel::ArenaAttr arena : variables->getArenas())
+    for (kernel::PlacedAttr placed : arena.getVariables())
+      used.insert({placed.getSymbol().getValue(),
+                   std::max<int64_t>(placed.getLayer(), 0)});
   for (auto parameter : module.getOps<ParameterOp>()) {
     for (int64_t layer = 0, n = parameter.getLayers().value_or(1); layer < n;
          ++layer)
@@ -72,57 +98,95 @@ void Describer::listParameters(ModuleOp module, func::FuncOp entry) {
 
 LogicalResult Describer::describeLevel(const CompiledLevel &level,
                                        bool isFirst) {
+  std::string problem;
+  SmallVector<func::FuncOp> entries = findEntries(level.lowered, problem);
+  if (entries.empty())
+    return fail(nullptr, problem);
+  variables.emplace(level.lowered);
+  if (isFirst) {
+    listParameters(level.lowered, entries);
+    for (func::FuncOp entry : entries) {
+      result.metadata.entries.push_back(describeEntry(entry));
+      if (!result.metadata.entries.back())
+        return failure();
+    }
+  }
+  if (failed(describeVariables(level.lowered, isFirst)))
+    return failure();
+  for (auto [index, function] : llvm::enumerate(entries)) {
+    schema::ScheduleT schedule;
+    schedule.level = level.level;
+    schedule.precision = schema::DType::F32;
+    KernelCodes codes = addCode(level, schedule);
+    schema::EntryT &entry = *result.metadata.entries[index];
+    if (failed(describeSchedule(function, entry, codes, schedule)))
+      return failure();
+    entry.schedules.push_back(
+        std::make_unique<schema::ScheduleT>(std::move(schedule)));
+  }
+  return success();
+}
+
+LogicalResult Describer::describeSchedule(func::FuncOp function,
+                                          schema::EntryT &entry,
+                                          const KernelCodes &codes,
+                                          schema::ScheduleT &schedule) {
   places.clear();
   unordered.clear();
-  std::string problem;
-  func::FuncOp entry = findEntry(level.lowered, problem);
-  if (!entry)
-    return fail(nullptr, problem);
-  if (isFirst) {
-    if (failed(describeEntry(entry)))
-      return failure();
-    listParameters(level.lowered, entry);
-  }
-
-  schema::ScheduleT schedule;
-  schedule.level = level.level;
-  schedule.precision = schema::DType::F32;
-  KernelCodes codes = addCode(level, schedule);
-
-  Block &body = entry.getBody().front();
+  isTraining = kernel::isTrainingEntry(function);
+  Block &body = function.getBody().front();
   for (BlockArgument argument : body.getArguments())
     places[argument] = {schema::ArgumentKind::Input, argument.getArgNumber()};
-  // What is returned is written where the caller wants it; what is returned
-  // twice, or no kernel computes, is copied there at the end.
+  // What is returned is written where the caller wants it; what has a slot all
+  // the same, is returned twice, or no kernel computes, is copied there at the
+  // end.
   Operation *terminator = body.getTerminator();
   SmallVector<uint32_t> copies;
   for (auto [index, value] : llvm::enumerate(terminator->getOperands())) {
-    bool isNew = isa_and_nonnull<kernel::DispatchOp>(value.getDefiningOp()) &&
-                 !places.contains(value);
+    auto dispatch = value.getDefiningOp<kernel::DispatchOp>();
+    bool isNew = dispatch && !places.contains(value);
+    if (isNew) {
+      unsigned number = cast<OpResult>(value).getResultNumber();
+      ArrayRef<int64_t> slots = dispatch.getSlots();
+      isNew = number >= slots.size() || slots[number] < 0;
+    }
     if (isNew)
       places[value] = {schema::ArgumentKind::Output,
                        static_cast<uint32_t>(index)};
     else
       copies.push_back(index);
   }
+  // Made inside the memory of a concat are its operands.
+  for (auto concat : body.getOps<kernel::ConcatOp>()) {
+    std::optional<uint64_t> slot = concat.getSlot();
+    if (!slot)
+      return fail(concat, "gradients have no slot; run vit-plan");
+    placeInSlot(concat.getResult(), *slot, /*offset=*/0, schedule);
+  }
   llvm::StringMap<uint32_t> kernels;
+  bool hasUpdated = false;
   for (Operation &op : body) {
     if (auto dispatch = dyn_cast<kernel::DispatchOp>(op)) {
+      bool isUpdate = llvm::any_of(dispatch.getOperands(), [](Value operand) {
+        return operand.getDefiningOp<kernel::ArenaOp>();
+      });
+      if (hasUpdated && !isUpdate)
+        return fail(&op, "a step must end with its updates, but this follows "
+                         "one");
+      hasUpdated |= isUpdate;
       if (failed(addDispatch(dispatch, codes, schedule, kernels)))
         return failure();
       continue;
     }
-    if (!isa<ReadOp, kernel::DeriveOp, kernel::ResampleOp, arith::ConstantOp>(
-            op) &&
+    if (!isa<ReadOp, kernel::DeriveOp, kernel::ResampleOp, kernel::ArenaOp,
+             kernel::ConcatOp, arith::ConstantOp>(op) &&
         &op != terminator)
       return fail(&op, "'" + op.getName().getStringRef() +
-                           "' has no code at level " + level.level);
+                           "' has no code at level " + schedule.level);
   }
   for (uint32_t index : copies)
-    if (failed(addCopy(terminator->getOperand(index), index, schedule)))
+    if (failed(addCopy(terminator->getOperand(index), index, entry, schedule)))
       return failure();
-  result.metadata.entries.front()->schedules.push_back(
-      std::make_unique<schema::ScheduleT>(std::move(schedule)));
   return success();
 }
 
@@ -219,10 +283,34 @@ static std::string tileText(kernel::DispatchOp dispatch) {
 // Commands
 //===----------------------------------------------------------------------===//
 
-/// Adds `command`, whose last `results` arguments are written and the others
-/// read, and the barrier that it needs.
+/// Whether two arguments may share bytes.
+static bool mayOverlap(const schema::Argument &first,
+                       const schema::Argument &second) {
+  if (first.kind() != second.kind() || first.index() != second.index())
+    return false;
+  if (first.bytes().of() != 0 || second.bytes().of() != 0)
+    return true;
+  return first.offset() < second.offset() + second.bytes().times() &&
+         second.offset() < first.offset() + first.bytes().times();
+}
+
+/// The buffers of a Vulkan device: validation layers take a kernel to touch the
+/// whole of one. Nearly every command follows from the one before it anyway, so
+/// what is independent waits too.
+static bool isInSameBuffer(const schema::Argument &first,
+                           const schema::Argument &second) {
+  auto isWorkspace = [](const schema::Argument &argument) {
+    return argument.kind() == schema::ArgumentKind::Input ||
+           argument.kind() == schema::ArgumentKind::Output ||
+           argument.kind() == schema::ArgumentKind::Slot;
+  };
+  return isWorkspace(first) == isWorkspace(second);
+}
+
+/// Adds `command` and the barrier that it needs.
 void Describer::addCommand(std::unique_ptr<schema::CommandT> command,
-                           unsigned results, schema::ScheduleT &schedule) {
+                           ArrayRef<bool> isWritten,
+                           schema::ScheduleT &schedule) {
   auto addBarrier = [&] {
     auto barrier = std::make_unique<schema::CommandT>();
     barrier->kind = schema::CommandKind::Barrier;
@@ -236,49 +324,57 @@ void Describer::addCommand(std::unique_ptr<schema::CommandT> command,
     return;
   }
   // On a GPU commands between two barriers run at once and in any order.
-  unsigned reads = command->arguments.size() - results;
   bool isVulkan = schedule.target == schema::Target::Vulkan;
-  auto key = [isVulkan](const schema::Argument &argument) {
-    // Validation layers take a kernel to touch the whole of a binding, and all
-    // of the workspace is one. Nearly every command follows from the one before
-    // it anyway, so what is independent waits too.
-    bool isWorkspace = argument.kind() != schema::ArgumentKind::Derived &&
-                       argument.kind() != schema::ArgumentKind::Constant;
-    if (isVulkan && isWorkspace)
-      return std::pair(static_cast<int>(schema::ArgumentKind::Slot), 0u);
-    return std::pair(static_cast<int>(argument.kind()), argument.index());
-  };
-  bool mustWait = false;
-  for (auto [index, argument] : llvm::enumerate(command->arguments)) {
-    auto other = unordered.find(key(argument));
-    // The value says whether it is written there, or only read.
-    if (other != unordered.end() && (other->second || index >= reads))
-      mustWait = true;
-  }
+  bool mustWait =
+      llvm::any_of(llvm::zip(command->arguments, isWritten), [&](auto pair) {
+        const auto &[argument, writes] = pair;
+        return llvm::any_of(unordered, [&](const Use &use) {
+          return (use.isWritten || writes) &&
+                 (isVulkan ? isInSameBuffer(use.argument, argument)
+                           : mayOverlap(use.argument, argument));
+        });
+      });
   if (mustWait) {
     addBarrier();
     unordered.clear();
   }
-  for (auto [index, argument] : llvm::enumerate(command->arguments))
-    unordered[key(argument)] |= index >= reads;
+  for (auto [argument, writes] : llvm::zip(command->arguments, isWritten))
+    unordered.push_back({argument, writes});
   schedule.commands.push_back(std::move(command));
 }
 
 LogicalResult Describer::addCopy(Value value, uint32_t output,
+                                 const schema::EntryT &entry,
                                  schema::ScheduleT &schedule) {
   FailureOr<Place> source = placeOf(value);
   if (failed(source))
     return failure();
+  schema::Extent bytes = exactBytesOf(value);
   auto copy = std::make_unique<schema::CommandT>();
   copy->kind = schema::CommandKind::Copy;
-  copy->name =
-      result.metadata.entries.front()->outputs[output]->name + " (copy)";
+  copy->name = entry.outputs[output]->name + " (copy)";
   copy->arguments = {
-      schema::Argument(source->kind, source->index, bytesOf(value), 0),
-      schema::Argument(schema::ArgumentKind::Output, output, bytesOf(value),
-                       0)};
-  addCommand(std::move(copy), /*results=*/1, schedule);
+      schema::Argument(source->kind, source->index, bytes, source->offset),
+      schema::Argument(schema::ArgumentKind::Output, output, bytes, 0)};
+  addCommand(std::move(copy), {false, true}, schedule);
   return success();
+}
+
+/// Notes that `value` lies in a slot, which is large enough for it.
+void Describer::placeInSlot(Value value, int64_t slot, int64_t offset,
+                            schema::ScheduleT &schedule) {
+  while (static_cast<int64_t>(schedule.slots.size()) <= slot)
+    schedule.slots.push_back(std::make_unique<schema::SlotT>());
+  schema::Extent bytes = bytesOf(value);
+  std::vector<schema::Extent> &values = schedule.slots[slot]->values;
+  // Inside of a concat, which takes more.
+  bool isKnown = offset != 0 || llvm::any_of(values, [&](const auto &other) {
+                   return isSame(other, bytes);
+                 });
+  if (!isKnown)
+    values.push_back(bytes);
+  places[value] = {schema::ArgumentKind::Slot, static_cast<uint32_t>(slot),
+                   static_cast<uint64_t>(offset)};
 }
 
 LogicalResult Describer::addDispatch(kernel::DispatchOp dispatch,
@@ -313,34 +409,30 @@ LogicalResult Describer::addDispatch(kernel::DispatchOp dispatch,
       std::make_unique<schema::Extent>(toExtent(dispatch.getUnits()));
   command->flop =
       std::make_unique<schema::Extent>(toExtent(dispatch.getFlop()));
+  SmallVector<bool> isWritten;
   for (Value operand : dispatch.getOperands()) {
     FailureOr<Place> place = placeOf(operand);
     if (failed(place))
       return failure();
-    command->arguments.push_back(
-        schema::Argument(place->kind, place->index, bytesOf(operand), 0));
+    command->arguments.push_back(argumentAt(*place, operand));
+    // An update's ranges.
+    isWritten.push_back(operand.getDefiningOp<kernel::ArenaOp>() != nullptr);
   }
   ArrayRef<int64_t> slots = dispatch.getSlots();
+  ArrayRef<int64_t> offsets =
+      dispatch.getOffsets().value_or(ArrayRef<int64_t>());
   for (auto [index, value] : llvm::enumerate(dispatch.getResults())) {
-    schema::Extent bytes = bytesOf(value);
     if (!places.contains(value)) {
       int64_t slot = index < slots.size() ? slots[index] : -1;
       if (slot < 0 || slot > 1 << 20)
         return fail(dispatch,
                     "result " + Twine(index) + " has no slot; run vit-plan");
-      while (static_cast<int64_t>(schedule.slots.size()) <= slot)
-        schedule.slots.push_back(std::make_unique<schema::SlotT>());
-      std::vector<schema::Extent> &values = schedule.slots[slot]->values;
-      if (llvm::none_of(values, [&](const schema::Extent &other) {
-            return std::memcmp(&other, &bytes, sizeof(bytes)) == 0;
-          }))
-        values.push_back(bytes);
-      places[value] = {schema::ArgumentKind::Slot, static_cast<uint32_t>(slot)};
+      placeInSlot(value, slot, index < offsets.size() ? offsets[index] : 0,
+                  schedule);
     }
-    Place place = places[value];
-    command->arguments.push_back(
-        schema::Argument(place.kind, place.index, bytes, 0));
+    command->arguments.push_back(argumentAt(places[value], value));
+    isWritten.push_back(true);
   }
-  addCommand(std::move(command), dispatch->getNumResults(), schedule);
+  addCommand(std::move(command), isWritten, schedule);
   return success();
 }

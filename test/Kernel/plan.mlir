@@ -87,3 +87,44 @@ func.func @probabilities(%x: tensor<?x5x16xf32>) -> (tensor<?x1x5x5xf32>, tensor
   %3 = kernel.relayout %2 : (!act) -> tensor<?x5x16xf32>
   return %p, %3 : tensor<?x1x5x5xf32>, tensor<?x5x16xf32>
 }
+
+// -----
+
+// Gradients are made inside their concat, which lives from the first of them
+// to the last use; %s, which lives within, cannot have its slot. Ops with more
+// results say all their slots.
+// CHECK-LABEL: func.func @gradients
+func.func @gradients(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %lr: tensor<f32>) -> tensor<f32> {
+  // CHECK: kernel.weight_gradient {{.*}} slots [[[C:[0-9]+]], [[C]]] {slot_offsets = array<i64: 0, 128>}
+  %dw, %db = kernel.weight_gradient %d, %x : (tensor<?x3xf32>, tensor<?x8xf32>) -> (tensor<3x8xf32>, tensor<3xf32>)
+  // CHECK-NOT: slot [[C]] :
+  // CHECK: kernel.sum batch
+  %s = kernel.sum batch %x : (tensor<?x8xf32>) -> tensor<8xf32>
+  // CHECK: kernel.map {{.*}} slot [[C]] {{.*}}{slot_offsets = array<i64: 192>}
+  %t = kernel.map %s {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : tensor<8xf32> -> tensor<8xf32>
+  // CHECK: kernel.concat {{.*}} slot [[C]] :
+  %g = kernel.concat %dw, %db, %t : (tensor<3x8xf32>, tensor<3xf32>, tensor<8xf32>) -> tensor<64xf32>
+  // The factor and its partial sums, then the entry's own result.
+  // CHECK: kernel.norm {{.*}} slots [
+  %clip, %partial = kernel.norm %g max_norm 1.0 : (tensor<64xf32>) -> (tensor<f32>, tensor<16xf32>)
+  // CHECK: kernel.sum all %{{[a-z0-9]+}} :
+  %loss = kernel.sum all %x : (tensor<?x8xf32>) -> tensor<f32>
+  kernel.update sgd [#kernel.variable<@w>, #kernel.variable<@b>, #kernel.variable<@c>] gradient(%g : tensor<64xf32>) times(%clip : tensor<f32>) learning_rate(%lr : tensor<f32>)
+  return %loss : tensor<f32>
+}
+
+// -----
+
+// Kernels write zeros behind a value without a batch, so one that is returned
+// has a slot, from which it is copied, unless it ends with a vector.
+// CHECK-LABEL: func.func @returned
+func.func @returned(%x: tensor<?x8xf32>, %y: tensor<?x16xf32>) -> (tensor<8xf32>, tensor<16xf32>) {
+  // CHECK: kernel.sum batch {{.*}} slot 0 :
+  // CHECK: kernel.sum batch %{{[a-z0-9]+}} :
+  %0 = kernel.sum batch %x : (tensor<?x8xf32>) -> tensor<8xf32>
+  %1 = kernel.sum batch %y : (tensor<?x16xf32>) -> tensor<16xf32>
+  return %0, %1 : tensor<8xf32>, tensor<16xf32>
+}

@@ -43,7 +43,8 @@ int main(int argc, char **argv) {
                            "." + std::to_string(VIT_VERSION_MINOR) + "." +
                            std::to_string(VIT_VERSION_PATCH));
   std::string model, output, weights, dumpIr, precision = "f32";
-  std::string parameters;
+  std::string parameters, training;
+  uint64_t trainingMemory = 0;
   std::vector<std::string> targets, levels, outputs, entries, skipPasses;
   uint64_t seed = 0;
   int64_t batch = 1;
@@ -69,6 +70,15 @@ int main(int argc, char **argv) {
                  "Batch to choose tile sizes for; any batch stays right")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   app.add_option("--entry", entries, "forward")->delimiter(',');
+  CLI::Option *trainOption = app.add_flag(
+      "--train", training,
+      "Add a training step. --train='OPTIONS' gives options of "
+      "vit-generate-backward (optimizer=sgd momentum=0.9 clip-norm=1 ...)");
+  app.add_option("--train-memory", trainingMemory,
+                 "Bytes (10M, 2G ...) that a training step's activations may "
+                 "take at --batch; what is cheap is computed twice to stay "
+                 "below")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
   app.add_option("--outputs", outputs,
                  "Outputs to compute, the first being the default: logits, "
                  "hidden_0.., final, attention_0.., and what else the model "
@@ -108,7 +118,7 @@ int main(int argc, char **argv) {
 
   for (const std::string &entry : entries)
     if (entry == "train")
-      return fail("--entry train is not in this build yet; use forward");
+      return fail("--entry train: use --train, which adds a training step");
     else if (entry != "forward")
       return fail("--entry " + entry + " is unknown; use forward");
   vit_compiler_request request = {};
@@ -122,6 +132,8 @@ int main(int argc, char **argv) {
   else
     return fail("--parameters " + parameters +
                 " is unknown; use inline or reference");
+  if (trainingMemory != 0 && trainOption->count() == 0)
+    return fail("--train-memory goes with --train");
   if (seedOption->count() > 0 && request.parameters == VIT_COMPILER_REFERENCE)
     return fail("--seed draws parameters now, --parameters reference when the "
                 "module is loaded; leave one out");
@@ -143,6 +155,10 @@ int main(int argc, char **argv) {
   request.precision = precision.c_str();
   request.batch = batch;
   request.threads = threads;
+  // A flag without a value reads "true".
+  if (trainOption->count() > 0)
+    request.training = training == "true" ? "" : training.c_str();
+  request.training_memory = trainingMemory;
   request.context = &report;
   request.on_phase = [](void *context, const char *phase, double seconds) {
     auto *report = static_cast<Report *>(context);

@@ -49,8 +49,13 @@ struct BlockedShape {
 /// so `ceil(batch / kNoBatch)` is 1.
 inline constexpr int64_t kNoBatch = int64_t(1) << 31;
 
+/// Attribute of an op with bytes, one number per result: where in its slot each
+/// begins. Left out where all are 0.
+inline constexpr StringLiteral kSlotOffsetsName = "slot_offsets";
+
 /// Bytes of a value of `type` as a closed form in the batch; where the type
-/// has no batch (a parameter), `times` with the divisor kNoBatch.
+/// has no batch (a parameter, a gradient), `times` with the divisor kNoBatch,
+/// and where it is row-major too, whole vectors of kLanes. A number has 4.
 ExtentAttr getBytes(RankedTensorType type);
 
 /// Number of row blocks of a blocked activation as a closed form in the batch.

@@ -7,6 +7,11 @@
 
 #include "ReplaceKernels.h"
 
+#include "vit/Dialect/Vit.h"
+#include "vit/Kernel/Layout.h"
+#include "vit/Kernel/Variables.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <map>
@@ -17,19 +22,25 @@ using namespace mlir::vit;
 SmallVector<Operation *> mlir::vit::getKernelOps(ModuleOp module) {
   SmallVector<Operation *> ops;
   for (auto entry : module.getOps<func::FuncOp>())
-    entry.walk([&](Operation *op) {
-      if (isa<kernel::GemmOp, kernel::AttentionOp, kernel::RowsOp,
-              kernel::MapOp, kernel::PrependOp, kernel::TakeOp, kernel::MeanOp,
-              kernel::PatchifyOp, kernel::RelayoutOp>(op))
-        ops.push_back(op);
-    });
+    for (Block &block : entry.getBody())
+      for (Operation &op : block)
+        if (isa<kernel::KernelDialect>(op.getDialect()) &&
+            !isa<kernel::DeriveOp, kernel::ResampleOp, kernel::ArenaOp,
+                 kernel::ConcatOp, kernel::DispatchOp>(op))
+          ops.push_back(&op);
   return ops;
+}
+
+bool mlir::vit::isInWorkspace(Value value) {
+  return !isa_and_nonnull<ReadOp, kernel::DeriveOp, kernel::ResampleOp,
+                          kernel::ArenaOp, arith::ConstantOp>(
+      value.getDefiningOp());
 }
 
 namespace {
 /// What tells kernels apart: names, attributes, types and the shape of the
-/// region, all of them unique in the context, so that addresses do. Operands
-/// and locations do not matter.
+/// region, all of them unique in the context, so that addresses do. Of operands
+/// only their kind of buffer matters, locations do not.
 class Signature {
 public:
   explicit Signature(Operation *op) { add(op); }
@@ -41,10 +52,15 @@ private:
   }
   void add(Operation *op) {
     add(op->getName().getAsOpaquePointer());
-    add(op->getAttrDictionary().getAsOpaquePointer());
+    if (auto update = dyn_cast<kernel::UpdateOp>(op))
+      add(update);
+    else
+      add(op->getAttrDictionary().getAsOpaquePointer());
     parts.push_back(op->getNumOperands());
-    for (Type type : op->getOperandTypes())
-      add(type.getAsOpaquePointer());
+    for (Value operand : op->getOperands()) {
+      add(operand.getType().getAsOpaquePointer());
+      parts.push_back(isInWorkspace(operand));
+    }
     for (Type type : op->getResultTypes())
       add(type.getAsOpaquePointer());
     llvm::DenseMap<Value, uintptr_t> numbers;
@@ -65,6 +81,23 @@ private:
         }
       }
   }
+  /// Which variables change does not matter, but how many elements, and
+  /// which operands there are.
+  void add(kernel::UpdateOp update) {
+    for (NamedAttribute attribute : update->getAttrs()) {
+      StringAttr name = attribute.getName();
+      if (name == update.getParametersAttrName() ||
+          name == update.getStatesAttrName())
+        continue;
+      add(name.getAsOpaquePointer());
+      add(attribute.getValue().getAsOpaquePointer());
+    }
+    for (int32_t size : update.getProperties().operandSegmentSizes)
+      parts.push_back(size);
+    ArrayAttr states = update.getStatesAttr();
+    parts.push_back(states ? states.size() : 0);
+    parts.push_back(kernel::getUpdatedElements(update));
+  }
   std::vector<uintptr_t> parts;
 };
 
@@ -78,15 +111,51 @@ struct EmittedKernel {
 /// Takes the slots off `op`, one per result; -1: none.
 static SmallVector<int64_t> takeSlots(Operation *op) {
   SmallVector<int64_t> slots;
-  for (StringRef name : {"slot", "probabilities_slot"}) {
-    if (slots.size() == op->getNumResults())
-      break;
-    auto slot = op->getAttrOfType<IntegerAttr>(name);
-    slots.push_back(slot ? slot.getInt() : -1);
-  }
-  op->removeAttr("slot");
-  op->removeAttr("probabilities_slot");
+  if (auto list = op->getAttrOfType<DenseI64ArrayAttr>("slots"))
+    llvm::append_range(slots, list.asArrayRef());
+  else
+    for (StringRef name : {"slot", "probabilities_slot"})
+      if (slots.size() < op->getNumResults()) {
+        auto slot = op->getAttrOfType<IntegerAttr>(name);
+        slots.push_back(slot ? slot.getInt() : -1);
+      }
+  for (StringRef name : {"slot", "probabilities_slot", "slots"})
+    op->removeAttr(name);
   return slots;
+}
+
+/// The ranges that `update` changes: of its parameters, then of its states.
+static FailureOr<SmallVector<Value>>
+createRanges(kernel::UpdateOp update, const kernel::Variables &variables) {
+  OpBuilder builder(update);
+  SmallVector<Value> ranges;
+  auto type = RankedTensorType::get({kernel::getUpdatedElements(update)},
+                                    builder.getF32Type());
+  auto addRange = [&](ArrayAttr list) -> LogicalResult {
+    auto first = cast<kernel::VariableAttr>(list[0]);
+    std::optional<kernel::Variables::Place> begin = variables.find(first);
+    int64_t next = begin ? begin->offset : 0;
+    for (auto variable : list.getAsRange<kernel::VariableAttr>()) {
+      std::optional<kernel::Variables::Place> place = variables.find(variable);
+      if (!place || place->arena != begin->arena || place->offset != next)
+        return update.emitOpError("changes ")
+               << variable.getSymbol()
+               << ", which does not follow the variable before it; run "
+                  "vit-group-updates";
+      next += place->elements * sizeof(float);
+    }
+    ranges.push_back(kernel::ArenaOp::create(
+        builder, update.getLoc(), type, begin->name,
+        builder.getI64IntegerAttr(begin->offset / sizeof(float))));
+    return success();
+  };
+  if (failed(addRange(update.getParameters())))
+    return failure();
+  if (ArrayAttr states = update.getStatesAttr())
+    for (Attribute list : states)
+      if (failed(addRange(cast<ArrayAttr>(list))))
+        return failure();
+  return ranges;
 }
 
 FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
@@ -96,9 +165,13 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
   std::map<Signature, EmittedKernel> emitted;
   llvm::StringMap<int> counts;
   StringAttr module = SymbolTable::getSymbolName(kernels);
+  kernel::Variables variables(kernels->getParentOfType<ModuleOp>());
   for (Operation *op : ops) {
     // Where a result lives is the dispatch's matter, not the kernel's.
     SmallVector<int64_t> slots = takeSlots(op);
+    auto offsets =
+        op->getAttrOfType<DenseI64ArrayAttr>(kernel::kSlotOffsetsName);
+    op->removeAttr(kernel::kSlotOffsetsName);
     Signature signature(op);
     auto known = emitted.find(signature);
     if (known == emitted.end()) {
@@ -119,13 +192,19 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
       ++done.functions;
     }
     const EmittedKernel &kernel = known->second;
+    SmallVector<Value> operands(op->getOperands());
+    if (auto update = dyn_cast<kernel::UpdateOp>(op)) {
+      FailureOr<SmallVector<Value>> ranges = createRanges(update, variables);
+      if (failed(ranges))
+        return failure();
+      llvm::append_range(operands, *ranges);
+    }
     OpBuilder builder(op);
     auto dispatch = kernel::DispatchOp::create(
-        builder, op->getLoc(), op->getResultTypes(), kernel.symbol,
-        op->getOperands(), kernel.info.units,
-        builder.getDenseI64ArrayAttr(slots),
+        builder, op->getLoc(), op->getResultTypes(), kernel.symbol, operands,
+        kernel.info.units, builder.getDenseI64ArrayAttr(slots),
         builder.getI64IntegerAttr(kernel.info.scratch),
-        builder.getStringAttr(kernel.family), kernel.info.flop);
+        builder.getStringAttr(kernel.family), kernel.info.flop, offsets);
     // For who reads the text, or inspects the module.
     if (Attribute tile = op->getAttr("tile"))
       dispatch->setAttr("tile", tile);

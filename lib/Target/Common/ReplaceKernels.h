@@ -17,6 +17,11 @@ namespace mlir::vit {
 /// The kernel ops of all entries of `module`, in order.
 SmallVector<Operation *> getKernelOps(ModuleOp module);
 
+/// Whether `value`, an operand of a kernel, is what an entry is given or
+/// computes; else it is a parameter, a form of one, a constant or a range of an
+/// arena. The two lie in different buffers of a Vulkan device.
+bool isInWorkspace(Value value);
+
 /// How many dispatches were made, of how many functions.
 struct ReplacedKernels {
   int64_t dispatches = 0;

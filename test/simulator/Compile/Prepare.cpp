@@ -68,8 +68,11 @@ LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
     mlir::vit::TargetPipelineOptions target;
     target.target = "cuda";
     target.level = level.str();
-    mlir::vit::buildTargetPipeline(manager, target);
-    if (failed(manager.run(module)))
+    auto report = [&](const Twine &text) {
+      return module.emitError() << text;
+    };
+    if (failed(mlir::vit::buildTargetPipeline(manager, target, report)) ||
+        failed(manager.run(module)))
       return failure();
     kernels = find();
   }

@@ -1,0 +1,84 @@
+//===- Variables.h - Parameters and states in arenas ------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What `vit-group-updates` has written in a module's `kernel.arenas`.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_KERNEL_VARIABLES_H
+#define VIT_KERNEL_VARIABLES_H
+
+#include "vit/Dialect/Kernel.h"
+#include "vit/Dialect/Vit.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <optional>
+
+namespace mlir::vit::kernel {
+
+/// The module's attribute with its arenas.
+inline constexpr StringLiteral kArenasName = "kernel.arenas";
+
+/// Elements that `count` elements of 4 bytes take in an arena or a concat: a
+/// multiple of 16.
+inline int64_t occupiedElements(int64_t count) {
+  return (count + 15) / 16 * 16;
+}
+
+/// The variables of a module by name.
+class Variables {
+public:
+  struct Place {
+    uint32_t arena;   ///< index in getArenas()
+    StringAttr name;  ///< of the arena
+    int64_t offset;   ///< bytes
+    int64_t elements; ///< that it takes, those behind its last included
+  };
+
+  explicit Variables(ModuleOp module);
+
+  ArrayRef<ArenaAttr> getArenas() const { return arenas; }
+  bool empty() const { return arenas.empty(); }
+  /// Where a parameter or state (of layer `layer`, -1: there are none) lies;
+  /// nothing where no entry changes it.
+  std::optional<Place> find(StringAttr symbol, int64_t layer) const;
+  std::optional<Place> find(VariableAttr variable) const {
+    return find(variable.getSymbol().getAttr(), variable.getLayer());
+  }
+  std::optional<Place> find(ReadOp read) const;
+
+private:
+  SmallVector<ArenaAttr> arenas;
+  DenseMap<std::pair<StringAttr, int64_t>, Place> places;
+};
+
+/// The type of what `symbol` names in `module`; null where it names neither a
+/// parameter nor a state.
+RankedTensorType getVariableType(ModuleOp module, StringAttr symbol);
+
+/// "fc1.weight", or "fc1.weight.3" for layer 3.
+std::string getVariableName(StringRef symbol, int64_t layer);
+
+/// Elements of the range that `update`, grouped, changes in each arena: those
+/// behind the variables' last ones included.
+int64_t getUpdatedElements(UpdateOp update);
+
+/// Whether running `entry` changes variables.
+bool isTrainingEntry(func::FuncOp entry);
+
+/// Whether the form has the bytes of its one source, a parameter or a view of
+/// one, and so may be that memory itself.
+bool isView(DeriveOp derive);
+
+/// What `value` is a view of, or `value`.
+Value getViewed(Value value);
+
+} // namespace mlir::vit::kernel
+
+#endif // VIT_KERNEL_VARIABLES_H

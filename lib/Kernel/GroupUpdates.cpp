@@ -1,0 +1,495 @@
+//===- GroupUpdates.cpp - Arenas, and one update for all that agree -------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Updates that agree in all but their variables form a group. Groups, in the
+// order of the text, fix where parameters lie; a state has its parameter's
+// place in an arena of its own. What is then a range without gaps in every
+// arena is updated by one launch.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelUtils.h"
+#include "vit/Kernel/Variables.h"
+#include "vit/Passes.h"
+
+#include "llvm/ADT/MapVector.h"
+
+#include <map>
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_GROUPUPDATES
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::kernel;
+
+namespace {
+using Name = std::pair<StringAttr, int64_t>;
+
+struct GroupUpdatesPass : vit::impl::GroupUpdatesBase<GroupUpdatesPass> {
+  using Base::Base;
+  void runOnOperation() override;
+};
+
+/// One variable of each list of an update (its parameters, then its states),
+/// with the gradient.
+struct Member {
+  UpdateOp update;
+  SmallVector<VariableAttr> variables;
+  Value gradient; ///< null: the update zeroes
+};
+
+/// Decides where variables lie.
+class ArenaPlanner {
+public:
+  explicit ArenaPlanner(ModuleOp module) : module(module) {}
+  /// Places what `update` changes, in the order of its list.
+  LogicalResult place(Operation *user, VariableAttr variable,
+                      bool onlyParameters);
+  LogicalResult placeState(ReadOp read);
+  /// The module's attribute; null where there are no variables.
+  ArrayAttr build();
+  int64_t getBytes() const;
+
+private:
+  struct Arena {
+    int64_t end = 0;
+    SmallVector<PlacedAttr> variables;
+  };
+  void add(StringRef arena, int64_t offset, Name name, int64_t elements);
+  LogicalResult place(Operation *user, FlatSymbolRefAttr symbol, int64_t layer);
+
+  ModuleOp module;
+  llvm::MapVector<StringRef, Arena> arenas;
+  DenseMap<Name, int64_t> offsets;
+};
+
+/// Rewrites the updates of one entry.
+class UpdateGrouper {
+public:
+  UpdateGrouper(func::FuncOp entry, const Variables &variables)
+      : entry(entry), builder(entry), variables(variables) {}
+  void run();
+  int64_t before = 0, after = 0;
+
+private:
+  void addGroup(MutableArrayRef<Member> members);
+  bool follows(const Member &first, const Member &second) const;
+  void addRun(ArrayRef<Member> members);
+  Value getConcatOperand(Value gradient);
+  Value concat(ArrayRef<Member> members);
+  void widenNorms();
+
+  func::FuncOp entry;
+  OpBuilder builder;
+  const Variables &variables;
+  TileAttr tile; ///< of copies
+  /// Values that are operands of a concat already.
+  llvm::SmallDenseSet<Value> placed;
+  /// Each concat with the gradients that it holds.
+  struct Concat {
+    Value value;
+    SmallVector<Value> gradients;
+  };
+  SmallVector<Concat> concats;
+};
+} // namespace
+
+static constexpr int64_t kElementBytes = sizeof(float);
+static constexpr StringLiteral kParameters = "parameters", kOther = "other";
+
+//===----------------------------------------------------------------------===//
+// Where variables lie
+//===----------------------------------------------------------------------===//
+
+void ArenaPlanner::add(StringRef arenaName, int64_t offset, Name name,
+                       int64_t elements) {
+  Arena &arena = arenas[arenaName];
+  offsets[name] = offset;
+  arena.end =
+      std::max(arena.end, offset + occupiedElements(elements) * kElementBytes);
+  arena.variables.push_back(PlacedAttr::get(module.getContext(),
+                                            FlatSymbolRefAttr::get(name.first),
+                                            name.second, offset));
+}
+
+LogicalResult ArenaPlanner::place(Operation *user, FlatSymbolRefAttr symbol,
+                                  int64_t layer) {
+  Name name(symbol.getAttr(), layer);
+  if (offsets.contains(name))
+    return success();
+  Operation *op = SymbolTable::lookupSymbolIn(module, symbol.getAttr());
+  RankedTensorType type = getVariableType(module, symbol.getAttr());
+  if (!type)
+    return user->emitOpError("changes ")
+           << symbol << ", which is neither a vit.parameter nor a vit.state";
+  auto layers = op->getAttrOfType<IntegerAttr>("layers");
+  if (layers ? layer < 0 || layer >= layers.getInt() : layer != -1)
+    return user->emitOpError("changes ")
+           << symbol << " of layer " << layer << ", but it has "
+           << (layers ? layers.getInt() : 0) << " layers";
+  int64_t elements = type.getNumElements();
+  if (isa<ParameterOp>(op)) {
+    add(kParameters, arenas[kParameters].end, name, elements);
+    return success();
+  }
+  // "exp_avg.fc1.weight" is a state of @fc1.weight in the role exp_avg.
+  auto [role, rest] = symbol.getValue().split('.');
+  auto owner =
+      rest.empty() ? StringAttr() : StringAttr::get(module.getContext(), rest);
+  if (!owner || role == kParameters || role == kOther ||
+      getVariableType(module, owner) != type ||
+      !type.getElementType().isF32()) {
+    add(kOther, arenas[kOther].end, name, elements);
+    return success();
+  }
+  auto found = offsets.find({owner, layer});
+  // A state whose parameter no entry changes lies behind those of the others.
+  add(role,
+      found != offsets.end()
+          ? found->second
+          : std::max(arenas[role].end, arenas[kParameters].end),
+      name, elements);
+  return success();
+}
+
+LogicalResult ArenaPlanner::place(Operation *user, VariableAttr variable,
+                                  bool onlyParameters) {
+  StringAttr symbol = variable.getSymbol().getAttr();
+  if (onlyParameters &&
+      isa_and_nonnull<StateOp>(SymbolTable::lookupSymbolIn(module, symbol)))
+    return success();
+  return place(user, variable.getSymbol(), variable.getLayer());
+}
+
+LogicalResult ArenaPlanner::placeState(ReadOp read) {
+  FlatSymbolRefAttr symbol = read.getParameterAttr();
+  if (!isa_and_nonnull<StateOp>(
+          SymbolTable::lookupSymbolIn(module, symbol.getAttr())))
+    return success();
+  std::optional<uint64_t> layer = read.getLayer();
+  return place(read, symbol, layer ? static_cast<int64_t>(*layer) : -1);
+}
+
+int64_t ArenaPlanner::getBytes() const {
+  int64_t bytes = 0;
+  for (const auto &[name, arena] : arenas)
+    bytes += arena.end;
+  return bytes;
+}
+
+ArrayAttr ArenaPlanner::build() {
+  MLIRContext *context = module.getContext();
+  SmallVector<Attribute> list;
+  for (const auto &[name, arena] : arenas) {
+    if (arena.variables.empty())
+      continue;
+    SmallVector<PlacedAttr> sorted(arena.variables);
+    llvm::sort(sorted, [](PlacedAttr first, PlacedAttr second) {
+      return first.getOffset() < second.getOffset();
+    });
+    list.push_back(ArenaAttr::get(context, StringAttr::get(context, name),
+                                  arena.end, sorted));
+  }
+  return list.empty() ? ArrayAttr() : ArrayAttr::get(context, list);
+}
+
+//===----------------------------------------------------------------------===//
+// Grouping
+//===----------------------------------------------------------------------===//
+
+/// Each variable that `update` changes, its states beside it. A gradient of
+/// several is a concat of theirs.
+static SmallVector<Member> getMembers(UpdateOp update) {
+  SmallVector<Member> members;
+  Value gradient = update.getGradient();
+  auto concat = gradient ? gradient.getDefiningOp<ConcatOp>() : ConcatOp();
+  for (auto [index, parameter] : llvm::enumerate(update.getParameters())) {
+    Member member{update, {cast<VariableAttr>(parameter)}, gradient};
+    if (ArrayAttr states = update.getStatesAttr())
+      for (Attribute list : states)
+        member.variables.push_back(
+            cast<VariableAttr>(cast<ArrayAttr>(list)[index]));
+    if (concat && index < concat.getGradients().size())
+      member.gradient = concat.getGradients()[index];
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
+/// Equal for updates that differ in nothing but variables and gradients.
+static std::vector<const void *> getGroupKey(UpdateOp update) {
+  std::vector<const void *> key;
+  for (NamedAttribute attribute : update->getAttrDictionary()) {
+    StringRef name = attribute.getName();
+    if (name == update.getParametersAttrName() ||
+        name == update.getStatesAttrName() || name == update.getTileAttrName())
+      continue;
+    key.push_back(attribute.getName().getAsOpaquePointer());
+    key.push_back(attribute.getValue().getAsOpaquePointer());
+  }
+  for (Value value : {update.getGuard(), update.getFactor(),
+                      update.getLearningRate(), update.getStep()})
+    key.push_back(value.getAsOpaquePointer());
+  return key;
+}
+
+/// An update's gradient and states are of its variables' types.
+static LogicalResult verifyTypes(UpdateOp update, ModuleOp module) {
+  auto typeOf = [&](VariableAttr variable) {
+    return getVariableType(module, variable.getSymbol().getAttr());
+  };
+  for (const Member &member : getMembers(update)) {
+    VariableAttr parameter = member.variables.front();
+    RankedTensorType type = typeOf(parameter);
+    for (VariableAttr variable : member.variables) {
+      if (!typeOf(variable))
+        return update.emitOpError("changes ")
+               << variable.getSymbol()
+               << ", which is neither a vit.parameter nor a vit.state";
+      if (typeOf(variable) != type || !type.getElementType().isF32())
+        return update.emitOpError("changes ")
+               << variable.getSymbol() << ", a " << typeOf(variable)
+               << ", with " << parameter.getSymbol() << ", a " << type
+               << "; both must be of one type of f32";
+    }
+    if (!member.gradient)
+      continue;
+    auto gradient = cast<RankedTensorType>(member.gradient.getType());
+    if (!gradient.hasStaticShape() || gradient.getEncoding() ||
+        gradient.getNumElements() != type.getNumElements())
+      return update.emitOpError("has the gradient ")
+             << gradient << " for " << parameter.getSymbol() << ", a " << type;
+  }
+  return success();
+}
+
+/// An update is the last that its entry does with a variable.
+static LogicalResult verifyOrder(func::FuncOp entry) {
+  llvm::DenseSet<Name> changed;
+  for (Operation &op : entry.getBody().front()) {
+    if (auto read = dyn_cast<ReadOp>(op)) {
+      std::optional<uint64_t> layer = read.getLayer();
+      if (changed.contains({read.getParameterAttr().getAttr(),
+                            layer ? static_cast<int64_t>(*layer) : -1}))
+        return read.emitOpError("reads ")
+               << read.getParameterAttr()
+               << " after its update, which takes effect at the entry's end";
+    }
+    auto update = dyn_cast<UpdateOp>(op);
+    if (!update)
+      continue;
+    for (const Member &member : getMembers(update))
+      for (VariableAttr variable : member.variables)
+        if (!changed
+                 .insert({variable.getSymbol().getAttr(), variable.getLayer()})
+                 .second)
+          return update.emitOpError("changes ")
+                 << variable.getSymbol() << ", which has been changed before";
+  }
+  return success();
+}
+
+/// Whether in every arena `second` begins where `first` ends.
+bool UpdateGrouper::follows(const Member &first, const Member &second) const {
+  return llvm::all_of(
+      llvm::zip(first.variables, second.variables), [&](auto pair) {
+        Variables::Place one = *variables.find(std::get<0>(pair)),
+                         two = *variables.find(std::get<1>(pair));
+        return one.arena == two.arena &&
+               one.offset + one.elements * kElementBytes == two.offset;
+      });
+}
+
+/// Splits a group into ranges of the arenas.
+void UpdateGrouper::addGroup(MutableArrayRef<Member> members) {
+  llvm::stable_sort(members, [&](const Member &first, const Member &second) {
+    Variables::Place one = *variables.find(first.variables[0]),
+                     two = *variables.find(second.variables[0]);
+    return std::pair(one.arena, one.offset) < std::pair(two.arena, two.offset);
+  });
+  size_t begin = 0;
+  for (size_t end = 1; end <= members.size(); ++end)
+    if (end == members.size() || !follows(members[end - 1], members[end])) {
+      addRun(members.slice(begin, end - begin));
+      begin = end;
+    }
+}
+
+/// `gradient`, or a copy where a kernel cannot make it in a concat's memory:
+/// no kernel does, or its memory is another's.
+Value UpdateGrouper::getConcatOperand(Value gradient) {
+  Operation *maker = gradient.getDefiningOp();
+  bool isOwn = maker && isa<KernelDialect>(maker->getDialect()) &&
+               !isa<DeriveOp, ResampleOp, ArenaOp, ConcatOp>(maker);
+  bool isReturned = llvm::any_of(gradient.getUsers(), [](Operation *user) {
+    return user->hasTrait<OpTrait::IsTerminator>();
+  });
+  if (isOwn && !isReturned && placed.insert(gradient).second)
+    return gradient;
+  builder.setInsertionPointAfterValue(gradient);
+  auto copy = MapOp::create(builder, gradient.getLoc(), gradient.getType(),
+                            gradient, ValueRange(), tile, IntegerAttr());
+  OpBuilder body = addEpilogue(copy);
+  kernel::YieldOp::create(body, gradient.getLoc(),
+                          getEpilogue(copy).getArgument(0));
+  placed.insert(copy.getResult());
+  return copy.getResult();
+}
+
+Value UpdateGrouper::concat(ArrayRef<Member> members) {
+  SmallVector<Value> gradients, operands;
+  int64_t elements = 0;
+  Operation *last = nullptr;
+  for (const Member &member : members) {
+    Value operand = getConcatOperand(member.gradient);
+    Operation *maker = operand.getDefiningOp();
+    if (!last || last->isBeforeInBlock(maker))
+      last = maker;
+    gradients.push_back(member.gradient);
+    operands.push_back(operand);
+    elements += occupiedElements(
+        cast<RankedTensorType>(operand.getType()).getNumElements());
+  }
+  builder.setInsertionPointAfter(last);
+  Value all =
+      ConcatOp::create(builder, last->getLoc(),
+                       RankedTensorType::get({elements}, builder.getF32Type()),
+                       operands, IntegerAttr());
+  concats.push_back({all, std::move(gradients)});
+  return all;
+}
+
+/// One update of `members`, right before the entry's end.
+void UpdateGrouper::addRun(ArrayRef<Member> members) {
+  UpdateOp first = members.front().update;
+  Value gradient = members.front().gradient ? concat(members) : Value();
+  SmallVector<SmallVector<Attribute>> lists(members[0].variables.size());
+  for (const Member &member : members)
+    for (auto [list, variable] : llvm::zip(lists, member.variables))
+      list.push_back(variable);
+  SmallVector<Attribute> states;
+  for (ArrayRef<Attribute> list : ArrayRef(lists).drop_front())
+    states.push_back(builder.getArrayAttr(list));
+  builder.setInsertionPoint(entry.getBody().front().getTerminator());
+  auto update = cast<UpdateOp>(builder.clone(*first));
+  update.setParametersAttr(builder.getArrayAttr(lists.front()));
+  if (!states.empty())
+    update.setStatesAttr(builder.getArrayAttr(states));
+  if (gradient)
+    update.getGradientMutable().assign(gradient);
+  std::string name =
+      (stringifyUpdateKind(update.getKind()) + "." + Twine(after++)).str();
+  update->setLoc(NameLoc::get(builder.getStringAttr(name)));
+}
+
+/// A norm of gradients reads them where they lie side by side.
+void UpdateGrouper::widenNorms() {
+  for (NormOp norm : entry.getOps<NormOp>()) {
+    SmallVector<Value> operands(norm.getGradients());
+    for (const Concat &concat : concats) {
+      Value all = concat.value;
+      ArrayRef<Value> gradients = concat.gradients;
+      if (!all.getDefiningOp()->isBeforeInBlock(norm) ||
+          !llvm::all_of(gradients, [&](Value gradient) {
+            return llvm::count(operands, gradient) == 1;
+          }))
+        continue;
+      *llvm::find(operands, gradients.front()) = all;
+      llvm::erase_if(operands, [&](Value operand) {
+        return llvm::is_contained(gradients, operand);
+      });
+    }
+    norm.getGradientsMutable().assign(operands);
+  }
+}
+
+void UpdateGrouper::run() {
+  llvm::MapVector<std::vector<const void *>, SmallVector<Member>,
+                  std::map<std::vector<const void *>, unsigned>>
+      groups;
+  SmallVector<UpdateOp> updates(entry.getOps<UpdateOp>());
+  for (UpdateOp update : updates)
+    llvm::append_range(groups[getGroupKey(update)], getMembers(update));
+  tile = updates.front().getTileAttr();
+  for (auto &[key, members] : groups)
+    addGroup(members);
+  widenNorms();
+  for (UpdateOp update : updates) {
+    Value gradient = update.getGradient();
+    update.erase();
+    Operation *maker = gradient ? gradient.getDefiningOp() : nullptr;
+    if (isa_and_nonnull<ConcatOp>(maker) && maker->use_empty())
+      maker->erase();
+  }
+  before = updates.size();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+void GroupUpdatesPass::runOnOperation() {
+  ModuleOp module = getOperation();
+  ArenaPlanner planner(module);
+  SmallVector<func::FuncOp> entries;
+  for (auto entry : module.getOps<func::FuncOp>()) {
+    if (entry.isExternal())
+      continue;
+    if (!entry.getBody().hasOneBlock()) {
+      entry.emitError("cannot be laid out: it must be one block");
+      return signalPassFailure();
+    }
+    for (UpdateOp update : entry.getOps<UpdateOp>())
+      if (failed(verifyTypes(update, module)))
+        return signalPassFailure();
+    if (failed(verifyOrder(entry)))
+      return signalPassFailure();
+    entries.push_back(entry);
+  }
+
+  // Parameters first: states go where these are.
+  for (bool onlyParameters : {true, false})
+    for (func::FuncOp entry : entries) {
+      std::map<std::vector<const void *>, unsigned> numbers;
+      SmallVector<SmallVector<UpdateOp>> groups;
+      for (UpdateOp update : entry.getOps<UpdateOp>()) {
+        auto [group, isNew] =
+            numbers.try_emplace(getGroupKey(update), groups.size());
+        if (isNew)
+          groups.emplace_back();
+        groups[group->second].push_back(update);
+      }
+      for (ArrayRef<UpdateOp> group : groups)
+        for (UpdateOp update : group)
+          for (const Member &member : getMembers(update))
+            for (VariableAttr variable : member.variables)
+              if (failed(planner.place(update, variable, onlyParameters)))
+                return signalPassFailure();
+    }
+  for (func::FuncOp entry : entries)
+    for (ReadOp read : entry.getOps<ReadOp>())
+      if (failed(planner.placeState(read)))
+        return signalPassFailure();
+  ArrayAttr arenas = planner.build();
+  if (!arenas)
+    return;
+  module->setAttr(kArenasName, arenas);
+  arenaBytes = planner.getBytes();
+
+  Variables variables(module);
+  for (func::FuncOp entry : entries) {
+    if (entry.getOps<UpdateOp>().empty())
+      continue;
+    UpdateGrouper grouper(entry, variables);
+    grouper.run();
+    updatesBefore += grouper.before;
+    updatesAfter += grouper.after;
+  }
+}

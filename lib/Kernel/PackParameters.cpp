@@ -1,0 +1,104 @@
+//===- PackParameters.cpp - Derived forms of what a step changes ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "GpuTiles.h"
+#include "KernelUtils.h"
+#include "vit/Kernel/Layout.h"
+#include "vit/Kernel/Variables.h"
+#include "vit/Passes.h"
+
+namespace mlir::vit {
+#define GEN_PASS_DEF_PACKPARAMETERS
+#include "Passes.h.inc"
+} // namespace mlir::vit
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::kernel;
+
+namespace {
+struct PackParametersPass : vit::impl::PackParametersBase<PackParametersPass> {
+  using Base::Base;
+  void runOnOperation() override;
+};
+} // namespace
+
+/// The tile of the kernels that the pass adds: the CPU's blocks have the
+/// entry's rows, a GPU's kernels go element by element.
+static TileAttr getTile(func::FuncOp entry) {
+  TileAttr tile;
+  for (Operation &op : entry.getBody().front())
+    if (auto own = op.getAttrOfType<TileAttr>("tile");
+        own && (!tile || own.getThreads() > tile.getThreads()))
+      tile = own;
+  if (!tile)
+    return {};
+  if (tile.isGpu())
+    return getElementwiseTile(entry.getContext(), tile.getThreads());
+  return TileAttr::get(entry.getContext(), tile.getRows(), kLanes, /*chunk=*/1,
+                       0, 0, 0);
+}
+
+/// Modules hold no transposed panels.
+static bool isTransposed(Value value) {
+  auto panels = dyn_cast_or_null<PanelsAttr>(
+      cast<RankedTensorType>(value.getType()).getEncoding());
+  return panels && panels.getTransposed();
+}
+
+void PackParametersPass::runOnOperation() {
+  func::FuncOp entry = getOperation();
+  if (entry.isExternal())
+    return;
+  bool isTraining = isTrainingEntry(entry);
+  Variables variables(entry->getParentOfType<ModuleOp>());
+  if (isTraining && variables.empty()) {
+    entry.emitError() << "'" << entry.getSymName()
+                      << "' changes variables that have no place; run "
+                         "vit-group-updates first";
+    return signalPassFailure();
+  }
+  TileAttr tile = getTile(entry);
+  /// Values that are a variable, or made of one.
+  llvm::SmallDenseSet<Value> changing;
+  Block &body = entry.getBody().front();
+  for (Operation &op : llvm::make_early_inc_range(body)) {
+    if (auto read = dyn_cast<ReadOp>(op)) {
+      if (isTraining && variables.find(read))
+        changing.insert(read.getResult());
+      continue;
+    }
+    if (!isa<DeriveOp, ResampleOp>(op))
+      continue;
+    bool changes = llvm::any_of(op.getOperands(), [&](Value value) {
+      return changing.contains(value);
+    });
+    if (!changes && !isTransposed(op.getResult(0)))
+      continue;
+    auto derive = dyn_cast<DeriveOp>(op);
+    if (!derive) {
+      op.emitOpError("runs when the module is loaded, but the step changes "
+                     "its table; freeze it, or train on the grid it is for");
+      return signalPassFailure();
+    }
+    if (isView(derive) &&
+        getViewed(derive.getResult()).getDefiningOp<ReadOp>()) {
+      changing.insert(derive.getResult());
+      ++views;
+      continue;
+    }
+    OpBuilder builder(derive);
+    auto pack =
+        PackOp::create(builder, derive.getLoc(), derive.getResult().getType(),
+                       derive.getSources(), tile, IntegerAttr());
+    derive.replaceAllUsesWith(pack.getResult());
+    if (changes)
+      changing.insert(pack.getResult());
+    derive.erase();
+    ++packs;
+  }
+}

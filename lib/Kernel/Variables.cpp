@@ -1,0 +1,105 @@
+//===- Variables.cpp - Parameters and states in arenas --------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Kernel/Variables.h"
+
+#include "vit/Kernel/Layout.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::kernel;
+
+Variables::Variables(ModuleOp module) {
+  auto list = module->getAttrOfType<ArrayAttr>(kArenasName);
+  if (!list)
+    return;
+  for (ArenaAttr arena : list.getAsRange<ArenaAttr>()) {
+    uint32_t index = arenas.size();
+    for (PlacedAttr placed : arena.getVariables()) {
+      StringAttr symbol = placed.getSymbol().getAttr();
+      RankedTensorType type = getVariableType(module, symbol);
+      places[{symbol, placed.getLayer()}] = {
+          index, arena.getName(), placed.getOffset(),
+          type ? occupiedElements(type.getNumElements()) : 0};
+    }
+    arenas.push_back(arena);
+  }
+}
+
+std::optional<Variables::Place> Variables::find(StringAttr symbol,
+                                                int64_t layer) const {
+  auto found = places.find({symbol, layer});
+  if (found == places.end())
+    return std::nullopt;
+  return found->second;
+}
+
+std::optional<Variables::Place> Variables::find(ReadOp read) const {
+  std::optional<uint64_t> layer = read.getLayer();
+  return find(read.getParameterAttr().getAttr(),
+              layer ? static_cast<int64_t>(*layer) : -1);
+}
+
+RankedTensorType kernel::getVariableType(ModuleOp module, StringAttr symbol) {
+  Operation *op = SymbolTable::lookupSymbolIn(module, symbol);
+  if (auto parameter = dyn_cast_or_null<ParameterOp>(op))
+    return parameter.getTensorType();
+  if (auto state = dyn_cast_or_null<StateOp>(op))
+    return state.getTensorType();
+  return {};
+}
+
+std::string kernel::getVariableName(StringRef symbol, int64_t layer) {
+  return layer < 0 ? symbol.str() : (symbol + "." + Twine(layer)).str();
+}
+
+int64_t kernel::getUpdatedElements(UpdateOp update) {
+  auto module = update->getParentOfType<ModuleOp>();
+  int64_t elements = 0;
+  for (VariableAttr variable :
+       update.getParameters().getAsRange<VariableAttr>())
+    if (RankedTensorType type =
+            getVariableType(module, variable.getSymbol().getAttr()))
+      elements += occupiedElements(type.getNumElements());
+  return elements;
+}
+
+bool kernel::isTrainingEntry(func::FuncOp entry) {
+  // An update is a dispatch that has ranges of arenas in the end.
+  return entry
+      .walk([](Operation *op) {
+        return isa<UpdateOp, ArenaOp>(op) ? WalkResult::interrupt()
+                                          : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+bool kernel::isView(DeriveOp derive) {
+  if (derive.getSources().size() != 1)
+    return false;
+  auto source = cast<RankedTensorType>(derive.getSources()[0].getType());
+  auto result = cast<RankedTensorType>(derive.getResult().getType());
+  if (source.getEncoding() ||
+      source.getNumElements() != result.getNumElements())
+    return false;
+  if (!result.getEncoding())
+    return true;
+  auto channels = dyn_cast<ChannelsAttr>(result.getEncoding());
+  int64_t width = result.getShape().back();
+  return channels && paddedChannels(width, channels.getGroup()) == width;
+}
+
+Value kernel::getViewed(Value value) {
+  while (auto derive = value.getDefiningOp<DeriveOp>()) {
+    if (!isView(derive))
+      break;
+    value = derive.getSources()[0];
+  }
+  return value;
+}

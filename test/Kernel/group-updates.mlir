@@ -1,0 +1,138 @@
+// RUN: vit-opt %s --vit-group-updates --split-input-file | FileCheck %s
+// What is printed can be read, and grouping twice changes nothing.
+// RUN: vit-opt %s --vit-group-updates --split-input-file > %t.once
+// RUN: vit-opt %t.once --vit-group-updates --split-input-file | diff - %t.once
+
+// Two groups: the weights decay, the bias does not. A state has its parameter's
+// place. Groups become ranges, in the order of the text.
+// CHECK: #kernel.arena<"parameters", bytes = 448, [<@w, offset = 0, layer = 0>, <@w, offset = 128, layer = 1>, <@b, offset = 256, layer = 0>, <@b, offset = 320, layer = 1>, <@scale, offset = 384>]>
+// CHECK-SAME: #kernel.arena<"momentum_buffer", bytes = 448, [<@momentum_buffer.w, offset = 0, layer = 0>, <@momentum_buffer.w, offset = 128, layer = 1>, <@momentum_buffer.b, offset = 256, layer = 0>, <@momentum_buffer.b, offset = 320, layer = 1>, <@momentum_buffer.scale, offset = 384>]>
+vit.parameter @w : 2 x tensor<3x8xf32>
+vit.parameter @b : 2 x tensor<3xf32>
+vit.parameter @scale : tensor<16xf32>
+vit.parameter @fixed : tensor<8xf32>
+vit.state @momentum_buffer.w : 2 x tensor<3x8xf32>
+vit.state @momentum_buffer.b : 2 x tensor<3xf32>
+vit.state @momentum_buffer.scale : tensor<16xf32>
+vit.state @momentum_buffer.fixed : tensor<8xf32>
+// CHECK-LABEL: func.func @train_step
+func.func @train_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %y: tensor<?x16xf32>, %lr: tensor<f32>) -> tensor<f32> {
+  // CHECK: %[[W0:.+]], %[[B0:.+]] = kernel.weight_gradient
+  // CHECK: %[[W1:.+]], %[[B1:.+]] = kernel.weight_gradient
+  // CHECK: %[[W:.+]] = kernel.concat %[[W0]], %[[W1]] : {{.*}} -> tensor<64xf32>
+  // CHECK: %[[S:.+]] = kernel.sum batch
+  // CHECK: %[[B:.+]] = kernel.concat %[[B0]], %[[B1]], %[[S]] : {{.*}} -> tensor<48xf32>
+  // CHECK: %[[CLIP:.+]], %{{.+}} = kernel.norm %[[W]], %[[B]] max_norm
+  // CHECK: %[[LOSS:.+]] = kernel.sum all
+  // CHECK-NOT: kernel.concat
+  // CHECK: kernel.update sgd [#kernel.variable<@w, layer = 0>, #kernel.variable<@w, layer = 1>]
+  // CHECK-SAME: states {{\[\[}}#kernel.variable<@momentum_buffer.w, layer = 0>, #kernel.variable<@momentum_buffer.w, layer = 1>]]
+  // CHECK-SAME: gradient(%[[W]] : tensor<64xf32>) times(%[[CLIP]] : tensor<f32>)
+  // CHECK-SAME: decay 1.000000e-01 momentum
+  // CHECK: kernel.update sgd [#kernel.variable<@b, layer = 0>, #kernel.variable<@b, layer = 1>, #kernel.variable<@scale>]
+  // CHECK-SAME: gradient(%[[B]] : tensor<48xf32>)
+  // CHECK-NOT: kernel.update
+  // CHECK: return %[[LOSS]]
+  %w0, %b0 = kernel.weight_gradient %d, %x : (tensor<?x3xf32>, tensor<?x8xf32>) -> (tensor<3x8xf32>, tensor<3xf32>)
+  %w1, %b1 = kernel.weight_gradient %d, %x : (tensor<?x3xf32>, tensor<?x8xf32>) -> (tensor<3x8xf32>, tensor<3xf32>)
+  %s = kernel.sum batch %y : (tensor<?x16xf32>) -> tensor<16xf32>
+  %clip, %partial = kernel.norm %w0, %b0, %w1, %b1, %s max_norm 1.0 : (tensor<3x8xf32>, tensor<3xf32>, tensor<3x8xf32>, tensor<3xf32>, tensor<16xf32>) -> (tensor<f32>, tensor<16xf32>)
+  kernel.update sgd [#kernel.variable<@w, layer = 0>] states [[#kernel.variable<@momentum_buffer.w, layer = 0>]] gradient(%w0 : tensor<3x8xf32>) times(%clip : tensor<f32>) learning_rate(%lr : tensor<f32>) decay 0.1 momentum 0.9
+  kernel.update sgd [#kernel.variable<@b, layer = 0>] states [[#kernel.variable<@momentum_buffer.b, layer = 0>]] gradient(%b0 : tensor<3xf32>) times(%clip : tensor<f32>) learning_rate(%lr : tensor<f32>) momentum 0.9
+  kernel.update sgd [#kernel.variable<@w, layer = 1>] states [[#kernel.variable<@momentum_buffer.w, layer = 1>]] gradient(%w1 : tensor<3x8xf32>) times(%clip : tensor<f32>) learning_rate(%lr : tensor<f32>) decay 0.1 momentum 0.9
+  kernel.update sgd [#kernel.variable<@b, layer = 1>] states [[#kernel.variable<@momentum_buffer.b, layer = 1>]] gradient(%b1 : tensor<3xf32>) times(%clip : tensor<f32>) learning_rate(%lr : tensor<f32>) momentum 0.9
+  kernel.update sgd [#kernel.variable<@scale>] states [[#kernel.variable<@momentum_buffer.scale>]] gradient(%s : tensor<16xf32>) times(%clip : tensor<f32>) learning_rate(%lr : tensor<f32>) momentum 0.9
+  %loss = kernel.sum all %x : (tensor<?x8xf32>) -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
+// Two entries agree: what one accumulates the other reads and sets to zero. A
+// range that the order of updates does not give is sorted.
+// CHECK: #kernel.arena<"parameters", bytes = 256, [<@w, offset = 0>, <@b, offset = 128>, <@c, offset = 192>]>
+// CHECK-SAME: #kernel.arena<"gradient", bytes = 256, [<@gradient.w, offset = 0>, <@gradient.b, offset = 128>, <@gradient.c, offset = 192>]>
+// CHECK-SAME: #kernel.arena<"other", bytes = 64, [<@random_seed, offset = 0>]>
+vit.parameter @w : tensor<3x8xf32>
+vit.parameter @b : tensor<3xf32>
+vit.parameter @c : tensor<3xf32>
+vit.state @random_seed : tensor<2xi32>
+vit.state @gradient.w : tensor<3x8xf32>
+vit.state @gradient.b : tensor<3xf32>
+vit.state @gradient.c : tensor<3xf32>
+// CHECK-LABEL: func.func @accumulate_step
+func.func @accumulate_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>) -> tensor<f32> {
+  // CHECK: %[[W:.+]], %[[B:.+]] = kernel.weight_gradient
+  // A gradient is made in one place; the second is a copy.
+  // CHECK: %[[C:.+]] = kernel.map %[[B]]
+  // CHECK: kernel.yield %{{.+}} : f32
+  // CHECK: %[[ALL:.+]] = kernel.concat %[[W]], %[[B]], %[[C]]
+  // CHECK: kernel.update assign [#kernel.variable<@gradient.w>, #kernel.variable<@gradient.b>, #kernel.variable<@gradient.c>] gradient(%[[ALL]] : tensor<64xf32>)
+  // CHECK-NOT: kernel.update
+  %dw, %db = kernel.weight_gradient %d, %x : (tensor<?x3xf32>, tensor<?x8xf32>) -> (tensor<3x8xf32>, tensor<3xf32>)
+  kernel.update assign [#kernel.variable<@gradient.c>] gradient(%db : tensor<3xf32>)
+  kernel.update assign [#kernel.variable<@gradient.b>] gradient(%db : tensor<3xf32>)
+  kernel.update assign [#kernel.variable<@gradient.w>] gradient(%dw : tensor<3x8xf32>)
+  %seed = vit.read @random_seed : tensor<2xi32>
+  %loss = kernel.sum all %x : (tensor<?x8xf32>) -> tensor<f32>
+  return %loss : tensor<f32>
+}
+// CHECK-LABEL: func.func @train_step
+func.func @train_step(%x: tensor<?x8xf32>, %lr: tensor<f32>) -> tensor<f32> {
+  // What is read from a variable, no kernel has made: it is copied.
+  // CHECK: %[[GW:.+]] = vit.read @gradient.w
+  // CHECK: %[[W:.+]] = kernel.map %[[GW]]
+  // CHECK: kernel.concat %[[W]], %{{.+}}, %{{.+}} :
+  // CHECK: kernel.update sgd [#kernel.variable<@w>, #kernel.variable<@b>, #kernel.variable<@c>]
+  // CHECK: kernel.update zero [#kernel.variable<@gradient.w>, #kernel.variable<@gradient.b>, #kernel.variable<@gradient.c>]
+  // CHECK-NEXT: return
+  %gw = vit.read @gradient.w : tensor<3x8xf32>
+  %gb = vit.read @gradient.b : tensor<3xf32>
+  %gc = vit.read @gradient.c : tensor<3xf32>
+  kernel.update sgd [#kernel.variable<@w>] gradient(%gw : tensor<3x8xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update sgd [#kernel.variable<@b>] gradient(%gb : tensor<3xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update sgd [#kernel.variable<@c>] gradient(%gc : tensor<3xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update zero [#kernel.variable<@gradient.b>]
+  kernel.update zero [#kernel.variable<@gradient.w>]
+  kernel.update zero [#kernel.variable<@gradient.c>]
+  %loss = kernel.sum all %x : (tensor<?x8xf32>) -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// -----
+
+// Ranges with a gap between them stay two updates.
+// CHECK: #kernel.arena<"parameters", bytes = 192, [<@a, offset = 0>, <@b, offset = 64>, <@c, offset = 128>]>
+vit.parameter @a : tensor<8xf32>
+vit.parameter @b : tensor<8xf32>
+vit.parameter @c : tensor<8xf32>
+func.func @all(%x: tensor<?x8xf32>, %lr: tensor<f32>) {
+  // CHECK: kernel.update sgd [#kernel.variable<@a>, #kernel.variable<@b>, #kernel.variable<@c>]
+  %0 = kernel.sum batch %x : (tensor<?x8xf32>) -> tensor<8xf32>
+  %1 = kernel.sum batch %x : (tensor<?x8xf32>) -> tensor<8xf32>
+  %2 = kernel.sum batch %x : (tensor<?x8xf32>) -> tensor<8xf32>
+  kernel.update sgd [#kernel.variable<@a>] gradient(%0 : tensor<8xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update sgd [#kernel.variable<@b>] gradient(%1 : tensor<8xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update sgd [#kernel.variable<@c>] gradient(%2 : tensor<8xf32>) learning_rate(%lr : tensor<f32>)
+  return
+}
+// CHECK-LABEL: func.func @some
+func.func @some(%x: tensor<?x8xf32>, %lr: tensor<f32>) {
+  // CHECK: kernel.update sgd [#kernel.variable<@a>] gradient(%{{.+}} : tensor<16xf32>)
+  // CHECK: kernel.update sgd [#kernel.variable<@c>] gradient(%{{.+}} : tensor<16xf32>)
+  %0 = kernel.sum batch %x : (tensor<?x8xf32>) -> tensor<8xf32>
+  %2 = kernel.sum batch %x : (tensor<?x8xf32>) -> tensor<8xf32>
+  kernel.update sgd [#kernel.variable<@c>] gradient(%2 : tensor<8xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update sgd [#kernel.variable<@a>] gradient(%0 : tensor<8xf32>) learning_rate(%lr : tensor<f32>)
+  return
+}
+
+// -----
+
+// Nothing changes: nothing is laid out.
+// CHECK-NOT: kernel.arenas
+vit.parameter @w : tensor<8xf32>
+func.func @forward(%x: tensor<?x8xf32>) -> tensor<8xf32> {
+  %0 = vit.read @w : tensor<8xf32>
+  return %0 : tensor<8xf32>
+}

@@ -1,0 +1,75 @@
+// RUN: vit-opt %s -p 'builtin.module(vit-group-updates,func.func(vit-pack-parameters))' --split-input-file | FileCheck %s
+
+!act = tensor<?x16xf32, #kernel.blocked<rows = 6>>
+!panels = tensor<16x16xf32, #kernel.panels<cols = 64>>
+!turned = tensor<16x16xf32, #kernel.panels<cols = 64, transposed = true>>
+
+vit.parameter @w : tensor<16x16xf32>
+vit.parameter @b : tensor<16xf32>
+vit.parameter @narrow : tensor<3xf32>
+vit.parameter @frozen : tensor<16xf32>
+
+// CHECK-LABEL: func.func @train_step
+func.func @train_step(%x: !act, %d: !act, %y: tensor<?x3xf32>, %lr: tensor<f32>) -> !act {
+  // CHECK-DAG: %[[W:.+]] = vit.read @w
+  // CHECK-DAG: %[[B:.+]] = vit.read @b
+  // CHECK-DAG: %[[N:.+]] = vit.read @narrow
+  // CHECK-DAG: %[[F:.+]] = vit.read @frozen
+  %w = vit.read @w : tensor<16x16xf32>
+  %b = vit.read @b : tensor<16xf32>
+  %n = vit.read @narrow : tensor<3xf32>
+  %f = vit.read @frozen : tensor<16xf32>
+  // CHECK: kernel.pack %[[W]] tile<rows = 6, cols = 16, chunk = 1> : {{.*}} -> tensor<16x16xf32, #kernel.panels<cols = 64>>
+  %p = kernel.derive %w : (tensor<16x16xf32>) -> !panels
+  // A form with the variable's bytes is the variable.
+  // CHECK: kernel.derive %[[B]]
+  %c = kernel.derive %b : (tensor<16xf32>) -> tensor<16xf32, #kernel.channels<>>
+  // One that has to be padded is not.
+  // CHECK: kernel.pack %[[N]]
+  %q = kernel.derive %n : (tensor<3xf32>) -> tensor<3xf32, #kernel.channels<>>
+  // What no entry changes is made at load.
+  // CHECK: kernel.derive %[[F]]
+  %g = kernel.derive %f : (tensor<16xf32>) -> tensor<16xf32, #kernel.channels<>>
+  %0 = kernel.gemm %x, %p extras(%c, %g : tensor<16xf32, #kernel.channels<>>, tensor<16xf32, #kernel.channels<>>) tile<rows = 6, cols = 64, chunk = 1> {
+  ^bb0(%e: f32, %h: f32, %i: f32):
+    %s = arith.addf %h, %i : f32
+    kernel.yield %s : f32
+  } : (!act, !panels) -> !act
+  // CHECK: kernel.pack %[[W]] {{.*}} transposed = true
+  %t = kernel.derive %w : (tensor<16x16xf32>) -> !turned
+  %1 = kernel.gemm %0, %t transposed tile<rows = 6, cols = 64, chunk = 1> {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : (!act, !turned) -> !act
+  %2 = kernel.map %y extras(%q : tensor<3xf32, #kernel.channels<>>) tile<rows = 6, cols = 16, chunk = 1> {
+  ^bb0(%e: f32, %h: f32):
+    kernel.yield %h : f32
+  } : tensor<?x3xf32> -> tensor<?x3xf32>
+  %dw, %db = kernel.weight_gradient %d, %x : (!act, !act) -> (tensor<16x16xf32>, tensor<16xf32>)
+  %dn = kernel.sum batch %2 : (tensor<?x3xf32>) -> tensor<3xf32>
+  kernel.update sgd [#kernel.variable<@w>] gradient(%dw : tensor<16x16xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update sgd [#kernel.variable<@b>] gradient(%db : tensor<16xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update sgd [#kernel.variable<@narrow>] gradient(%dn : tensor<3xf32>) learning_rate(%lr : tensor<f32>)
+  return %1 : !act
+}
+
+// An inference entry has its forms from the time of loading, but for those that
+// modules do not hold.
+// CHECK-LABEL: func.func @forward
+func.func @forward(%x: !act) -> !act {
+  // CHECK: kernel.derive
+  // CHECK-NOT: kernel.derive
+  // CHECK: kernel.pack
+  %w = vit.read @w : tensor<16x16xf32>
+  %p = kernel.derive %w : (tensor<16x16xf32>) -> !panels
+  %0 = kernel.gemm %x, %p tile<rows = 6, cols = 64, chunk = 1> {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : (!act, !panels) -> !act
+  %t = kernel.derive %w : (tensor<16x16xf32>) -> !turned
+  %1 = kernel.gemm %0, %t transposed tile<rows = 6, cols = 64, chunk = 1> {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : (!act, !turned) -> !act
+  return %1 : !act
+}
