@@ -105,6 +105,7 @@ private:
   std::vector<StoredTensor> tensors;
   WeightsHandle file;
   std::vector<Source> sources;
+  std::set<int64_t> looked; ///< Tensors there that something here is called.
   std::vector<std::string> misfits, kept, resampled;
 };
 
@@ -137,6 +138,7 @@ Source Initialiser::findSource(const StoredTensor &tensor) {
     rowsThere.front() = rowsHere.front();
   if (isHead(tensor) && rowsThere == rowsHere) {
     kept.push_back(here + ", which is " + storedShapeText(there) + " there");
+    looked.insert(source.index);
     source.index = -1;
   } else if (isPositions(tensor) &&
              findGrids(tensor, there, source.resampling)) {
@@ -213,18 +215,16 @@ void Initialiser::take(const StoredTensor &tensor, const Source &source) {
 }
 
 void Initialiser::report() {
-  std::vector<bool> isUsed(vit_weights_count(file.get()), false);
   size_t taken = 0;
   for (const Source &source : sources) {
     taken += source.index >= 0;
-    if (source.index >= 0)
-      isUsed[source.index] = true;
+    looked.insert(source.index);
   }
   std::vector<std::string> unused;
-  for (size_t i = 0; i < isUsed.size(); ++i) {
+  for (int64_t i = 0; i < vit_weights_count(file.get()); ++i) {
     vit_weight_info info = {};
-    if (!isUsed[i] && vit_weights_info(file.get(), static_cast<int64_t>(i),
-                                       &info, nullptr) == VIT_OK)
+    if (!looked.count(i) &&
+        vit_weights_info(file.get(), i, &info, nullptr) == VIT_OK)
       unused.push_back(info.name);
   }
   std::fprintf(stderr, "from %s: %zu of the model's %zu tensors\n",

@@ -22,8 +22,9 @@ bool hasWeights(const std::string &folder);
 /// become: its config.json, with as many classes as there are `labels` and,
 /// where that is another number than before, with these labels; its
 /// preprocessor_config.json; no weights, so that it compiles with initialisers.
-/// A headless transformers model gets a head. Files that are there already and
-/// would be the same are left alone.
+/// A headless transformers model gets a head. Labels that differ where the
+/// number does not are reported on standard error. Files that are there already
+/// and would be the same are left alone.
 void makeModelFolder(const std::string &checkpoint,
                      const std::vector<std::string> &labels,
                      const std::string &target);

@@ -149,6 +149,30 @@ static bool setVitPytorchClasses(Json &config, const std::string &,
   return true;
 }
 
+/// Says so where a model calls its classes, of which it has as many, by other
+/// names than the data does: both stay as they are.
+static void compareLabels(const Json &config,
+                          const std::vector<std::string> &labels) {
+  for (size_t i = 0; i < labels.size(); ++i)
+    for (const char *key : {"id2label", "label_names", "labels"}) {
+      auto names = config.find(key);
+      const Json *name = nullptr;
+      if (names != config.end() && names->is_object() &&
+          names->contains(std::to_string(i)))
+        name = &(*names)[std::to_string(i)];
+      else if (names != config.end() && names->is_array() && i < names->size())
+        name = &(*names)[i];
+      if (!name || !name->is_string() || *name == labels[i])
+        continue;
+      std::fprintf(stderr,
+                   "note: class %zu is \"%s\" in the model and \"%s\" in the "
+                   "data; the number of classes is the same, so the model's "
+                   "head and labels stay\n",
+                   i, name->get<std::string>().c_str(), labels[i].c_str());
+      return;
+    }
+}
+
 static void writeWhereDifferent(const std::string &path,
                                 const std::string &text) {
   if (!fs::exists(path) || readFile(path) != text)
@@ -166,6 +190,7 @@ void makeModelFolder(const std::string &checkpoint,
                                                : setVitPytorchClasses;
   if (set(config, checkpoint, labels))
     text = config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  compareLabels(config, labels);
   std::error_code code;
   fs::create_directories(target, code);
   if (code)
