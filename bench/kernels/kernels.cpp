@@ -9,6 +9,7 @@
 // the same moment:
 //
 //   vit-bench-kernels [--level avx512] [--only SUBSTRING] [--seconds 0.3]
+//       [--chunk ROW-BLOCKS]
 //
 // A product's share of the peak is its own; others show their time alone.
 //
@@ -73,6 +74,7 @@ namespace {
 struct Bench {
   std::string level = "avx512", only;
   double seconds = 0.3;
+  int64_t chunk = 0; ///< row blocks; 0: about what vit-tile chooses
   double peak() const {
     return level == "avx512" ? peakOfAvx512() : peakOfAvx2();
   }
@@ -84,6 +86,11 @@ struct Bench {
                  int64_t headDim, int64_t rows, int64_t chunk);
   void layerNorm(const std::string &name, int64_t tokens, int64_t width,
                  int64_t rows);
+  void weightGradient(const std::string &name, int64_t tokens, int64_t in,
+                      int64_t out, int64_t rows, int64_t batch);
+  void pack(const std::string &name, int64_t out, int64_t in, bool transposed);
+  void sum(const std::string &name, const std::string &kind, int64_t tokens,
+           int64_t width, int64_t rows, int64_t batch);
 };
 } // namespace
 
@@ -130,9 +137,14 @@ void Bench::gemm(const std::string &name, int64_t tokens, int64_t in,
   if (blocks > fit)
     chunk =
         (blocks + (blocks + fit / 2) / fit - 1) / ((blocks + fit / 2) / fit);
+  if (this->chunk)
+    chunk = this->chunk;
   std::string region = "{\n^bb0(%a: f32, %c: f32";
   std::string extras = "%b : " + bias;
-  if (epilogue == "residual") {
+  if (epilogue == "none") {
+    region = "{\n^bb0(%a: f32):\nkernel.yield %a : f32 }";
+    extras = "";
+  } else if (epilogue == "residual") {
     extras = "%b, %r : " + bias + ", " + y;
     region += ", %d: f32):\n%0 = arith.addf %a, %c : f32\n"
               "%1 = arith.addf %0, %d : f32\nkernel.yield %1 : f32 }";
@@ -147,10 +159,12 @@ void Bench::gemm(const std::string &name, int64_t tokens, int64_t in,
   } else {
     region += "):\n%0 = arith.addf %a, %c : f32\nkernel.yield %0 : f32 }";
   }
-  std::string text = "func.func @f(%x: " + x + ", %w: " + w + ", %b: " + bias +
+  std::string text = "func.func @f(%x: " + x + ", %w: " + w +
+                     (extras.empty() ? "" : ", %b: " + bias) +
                      (epilogue == "residual" ? ", %r: " + y : "") + ") -> " +
-                     y + " {\n%y = kernel.gemm %x, %w extras(" + extras +
-                     ") tile<rows = " + std::to_string(rows) +
+                     y + " {\n%y = kernel.gemm %x, %w" +
+                     (extras.empty() ? "" : " extras(" + extras + ")") +
+                     " tile<rows = " + std::to_string(rows) +
                      ", cols = 64, chunk = " + std::to_string(chunk) +
                      "> slot 0 " + region + " : (" + x + ", " + w + ") -> " +
                      y + "\nreturn %y : " + y + "\n}";
@@ -159,7 +173,8 @@ void Bench::gemm(const std::string &name, int64_t tokens, int64_t in,
   arguments.emplace_back(
       block(randomFloats(rowsIn * in, 1), batch, tokens, in, layout));
   arguments.emplace_back(panels(randomFloats(in * out, 2), out, in, 64));
-  arguments.emplace_back(channels(randomFloats(out, 3), 1, out));
+  if (!extras.empty())
+    arguments.emplace_back(channels(randomFloats(out, 3), 1, out));
   size_t size = blockedSize(batch, tokens, out, layout);
   if (epilogue == "residual")
     arguments.emplace_back(size);
@@ -211,6 +226,60 @@ void Bench::layerNorm(const std::string &name, int64_t tokens, int64_t width,
   run(name, text, arguments, 1);
 }
 
+void Bench::weightGradient(const std::string &name, int64_t tokens, int64_t in,
+                           int64_t out, int64_t rows, int64_t batch) {
+  Layout layout{rows};
+  std::string dy = blockedType(tokens, out, layout),
+              x = blockedType(tokens, in, layout),
+              results = plainType({out, in}) + ", " + plainType({out});
+  std::string text =
+      "func.func @f(%dy: " + dy + ", %x: " + x + ") -> (" + results +
+      ") {\n%w, %b = kernel.weight_gradient %dy, %x tile<rows = " +
+      std::to_string(rows) +
+      ", cols = 48, chunk = " + std::to_string(chunk ? chunk : 32) + "> : (" +
+      dy + ", " + x + ") -> (" + results + ")\nreturn %w, %b : " + results +
+      "\n}";
+  std::vector<Guarded> arguments;
+  for (int64_t width : {out, in})
+    arguments.emplace_back(block(randomFloats(batch * tokens * width, 1), batch,
+                                 tokens, width, layout));
+  arguments.emplace_back(out * in);
+  arguments.emplace_back(out);
+  run(name, text, arguments, batch);
+}
+
+void Bench::pack(const std::string &name, int64_t out, int64_t in,
+                 bool transposed) {
+  std::string w = plainType({out, in}),
+              panels = w.substr(0, w.size() - 1) +
+                       ", #kernel.panels<cols = 64, transposed = " +
+                       (transposed ? "true" : "false") + ">>";
+  std::string text = "func.func @f(%w: " + w + ") -> " + panels +
+                     " {\n%p = kernel.pack %w : (" + w + ") -> " + panels +
+                     "\nreturn %p : " + panels + "\n}";
+  std::vector<Guarded> arguments;
+  arguments.emplace_back(randomFloats(out * in, 1));
+  arguments.emplace_back(out * in);
+  run(name, text, arguments, 1);
+}
+
+void Bench::sum(const std::string &name, const std::string &kind,
+                int64_t tokens, int64_t width, int64_t rows, int64_t batch) {
+  Layout layout{rows};
+  std::string x = blockedType(tokens, width, layout),
+              y = kind == "batch" ? plainType({tokens, width})
+                                  : blockedType(0, width, layout);
+  std::string text = "func.func @f(%x: " + x + ") -> " + y +
+                     " {\n%y = kernel.sum " + kind + " %x : (" + x + ") -> " +
+                     y + "\nreturn %y : " + y + "\n}";
+  std::vector<Guarded> arguments;
+  arguments.emplace_back(block(randomFloats(batch * tokens * width, 1), batch,
+                               tokens, width, layout));
+  arguments.emplace_back(
+      kind == "batch" ? tokens * width : blockedSize(batch, 0, width, layout));
+  run(name, text, arguments, batch);
+}
+
 int main(int argc, char **argv) {
   Bench bench;
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -221,6 +290,8 @@ int main(int argc, char **argv) {
       bench.only = argv[i + 1];
     else if (option == "--seconds")
       bench.seconds = atof(argv[i + 1]);
+    else if (option == "--chunk")
+      bench.chunk = atoll(argv[i + 1]);
     else
       return fprintf(stderr, "error: unknown option %s\n", argv[i]), 1;
   }
@@ -248,6 +319,35 @@ int main(int argc, char **argv) {
     bench.attention(name + " attention", m.tokens, m.heads, m.width / m.heads,
                     m.rows, m.attentionChunk);
     bench.layerNorm(name + " layer norm", m.tokens, m.width, m.rows);
+  }
+  struct Training {
+    const char *name;
+    int64_t tokens, width, rows, batch;
+  };
+  for (Training t : {Training{"cifar b64", 65, 192, 5, 64},
+                     Training{"vit-s train b8", 197, 384, 6, 8}}) {
+    std::string name = t.name;
+    struct Product {
+      const char *name;
+      int64_t in, out;
+    };
+    for (Product p : {Product{" qkv", t.width, 3 * t.width},
+                      Product{" proj", t.width, t.width},
+                      Product{" fc1", t.width, 4 * t.width},
+                      Product{" fc2", 4 * t.width, t.width}}) {
+      std::string product = name + p.name;
+      bench.gemm(product + " y", t.tokens, p.in, p.out, t.rows, t.batch,
+                 "bias");
+      bench.gemm(product + " dx", t.tokens, p.out, p.in, t.rows, t.batch,
+                 "none");
+      bench.weightGradient(product + " dw", t.tokens, p.in, p.out, t.rows,
+                           t.batch);
+      bench.pack(product + " pack", p.out, p.in, false);
+      bench.pack(product + " pack^T", p.out, p.in, true);
+    }
+    bench.sum(name + " sum tokens", "tokens", t.tokens, t.width, t.rows,
+              t.batch);
+    bench.sum(name + " sum batch", "batch", t.tokens, t.width, t.rows, t.batch);
   }
   return 0;
 }

@@ -92,16 +92,16 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
   return info;
 }
 
-/// Notes on `op` which of its results without a batch the entry returns: no
-/// zeros go behind those (ownsTail), so that kernel is another one.
-static void markReturned(Operation *op) {
-  SmallVector<int64_t> returned;
+/// Notes on `op` which of its results without a batch end with their last
+/// element (see ownsTail), so that kernel is another one.
+static void markEnds(Operation *op) {
+  SmallVector<int64_t> ends;
   for (OpResult result : op->getResults())
     if (cast<RankedTensorType>(result.getType()).hasStaticShape() &&
-        llvm::any_of(result.getUsers(), llvm::IsaPred<func::ReturnOp>))
-      returned.push_back(result.getResultNumber());
-  if (!returned.empty())
-    op->setAttr("returned", DenseI64ArrayAttr::get(op->getContext(), returned));
+        !ownsTail(result))
+      ends.push_back(result.getResultNumber());
+  if (!ends.empty())
+    op->setAttr("ends", DenseI64ArrayAttr::get(op->getContext(), ends));
 }
 
 void EmitCpu::runOnOperation() {
@@ -120,7 +120,7 @@ void EmitCpu::runOnOperation() {
     kernels = ModuleOp::create(builder, getOperation().getLoc(), "kernels");
   }
   for (Operation *op : ops)
-    markReturned(op);
+    markEnds(op);
   FailureOr<ReplacedKernels> done =
       replaceKernels(ops, kernels, [&](Operation *op, StringRef name) {
         return emit(op, name, kernels, *found);

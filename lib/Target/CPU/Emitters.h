@@ -120,7 +120,7 @@ LogicalResult verifyFlat(Operation *op, Type type);
 
 /// Whether the kernel writes zeros behind the last element of `result`, up to a
 /// multiple of 16: not where the entry returns it, for then the memory is the
-/// caller's.
+/// caller's, and for rank 0 only in a concat, for else it has 4 bytes.
 bool ownsTail(Value result);
 
 /// Writes them, in the call that has unit 0.

@@ -21,16 +21,17 @@ LogicalResult mlir::vit::cpu::verifyFlat(Operation *op, Type type) {
 }
 
 bool mlir::vit::cpu::ownsTail(Value result) {
-  return llvm::none_of(result.getUsers(), [](Operation *user) {
-    return isa<func::ReturnOp>(user);
-  });
+  auto isUsedBy = [&](auto isUser) {
+    return llvm::any_of(result.getUsers(), isUser);
+  };
+  if (cast<RankedTensorType>(result.getType()).getRank() == 0)
+    return isUsedBy(llvm::IsaPred<kernel::ConcatOp>);
+  return !isUsedBy(llvm::IsaPred<func::ReturnOp>);
 }
 
 void mlir::vit::cpu::zeroTail(KernelBuilder &b, Value result, Value buffer) {
-  auto type = cast<RankedTensorType>(result.getType());
-  int64_t elements = type.getNumElements();
-  // A scalar is one element and nothing behind it.
-  if (type.getRank() == 0 || elements % kLanes == 0 || !ownsTail(result))
+  int64_t elements = cast<RankedTensorType>(result.getType()).getNumElements();
+  if (elements % kLanes == 0 || !ownsTail(result))
     return;
   b.ifThen(b.isEqual(b.begin(), b.index(0)), [&] {
     b.loop(elements, kernel::padTo(elements, kLanes),
