@@ -34,11 +34,57 @@ FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
   return shape;
 }
 
+FailureOr<Activation> Activation::getFlat(Operation *op, Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  if (!tensor.hasStaticShape() || tensor.getEncoding() ||
+      !tensor.getElementType().isF32()) {
+    op->emitOpError("needs row-major f32 without a batch where it has ")
+        << type;
+    return failure();
+  }
+  Activation shape;
+  shape.tokens = 1;
+  shape.width = tensor.getNumElements();
+  shape.group = 0;
+  shape.vectors = kernel::padTo(shape.width, kLanes) / kWidth;
+  return shape;
+}
+
+Channel Activation::getChannel(SimtBuilder &b, Value padded) const {
+  Value exists = b.isLess(padded, b.index(vectors * kWidth));
+  if (!hasPaddedChannels())
+    return {padded, exists};
+  int64_t run = group == 0 ? width : group;
+  int64_t paddedRun = kernel::padTo(run, kLanes);
+  Value inRun = b.rem(padded, paddedRun);
+  return {b.add(b.mul(b.div(padded, paddedRun), run), inRun),
+          b.both(exists, b.isLess(inRun, b.index(run)))};
+}
+
 kernel::ExtentAttr Activation::units(MLIRContext *context, int64_t itemsPerRow,
                                      int64_t itemsPerUnit,
                                      int64_t times) const {
   return kernel::ExtentAttr::get(context, times, tokens * itemsPerRow,
                                  itemsPerUnit);
+}
+
+kernel::ExtentAttr mlir::vit::simt::withoutBatch(MLIRContext *context,
+                                                 int64_t times) {
+  return kernel::ExtentAttr::get(context, times, 1, kernel::kNoBatch);
+}
+
+void mlir::vit::simt::storeZeroTail(SimtBuilder &b, unsigned argument,
+                                    int64_t count) {
+  int64_t end = kernel::padTo(count, kLanes);
+  if (count == end)
+    return;
+  b.ifThen(b.isEqual(b.unit(), b.index(0)), [&] {
+    b.loop(b.add(b.thread(), count), b.index(end), b.threads(), {},
+           [&](Value item, ValueRange) {
+             b.store(b.scalar(0), argument, item);
+             return SmallVector<Value>();
+           });
+  });
 }
 
 kernel::ExtentAttr mlir::vit::simt::noFlop(MLIRContext *context) {

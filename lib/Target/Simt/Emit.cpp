@@ -8,6 +8,7 @@
 #include "../Common/ReplaceKernels.h"
 #include "Emitters.h"
 
+#include "vit/Kernel/Variables.h"
 #include "vit/Passes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -32,10 +33,48 @@ static FailureOr<KernelInfo> emitBody(Operation *op, SimtBuilder &b) {
       .Case([&](kernel::MeanOp op) { return emitMean(op, b); })
       .Case([&](kernel::PatchifyOp op) { return emitPatchify(op, b); })
       .Case([&](kernel::RelayoutOp op) { return emitRelayout(op, b); })
+      .Case([&](kernel::WeightGradientOp op) {
+        return emitWeightGradient(op, b);
+      })
+      .Case([&](kernel::SumOp op) { return emitSum(op, b); })
+      .Case([&](kernel::NormalizeBackwardOp op) {
+        return emitNormalizeBackward(op, b);
+      })
+      .Case([&](kernel::SoftmaxBackwardOp op) {
+        return emitSoftmaxBackward(op, b);
+      })
+      .Case([&](kernel::AttentionBackwardOp op) {
+        return emitAttentionBackward(op, b);
+      })
+      .Case([&](kernel::LossOp op) { return emitLoss(op, b); })
+      .Case([&](kernel::LossBackwardOp op) { return emitLossBackward(op, b); })
+      .Case([&](kernel::PlaceOp op) { return emitPlace(op, b); })
+      .Case([&](kernel::SpreadOp op) { return emitSpread(op, b); })
+      .Case([&](kernel::DropoutOp op) { return emitDropout(op, b); })
+      .Case([&](kernel::PackOp op) { return emitPack(op, b); })
+      .Case([&](kernel::NormOp op) { return emitNorm(op, b); })
+      .Case([&](kernel::UpdateOp op) { return emitUpdate(op, b); })
       .Default([](Operation *op) {
         op->emitOpError("has no GPU code");
         return failure();
       });
+}
+
+/// The dispatch's operands, then its results.
+static SmallVector<KernelArgument> getArguments(Operation *op) {
+  SmallVector<KernelArgument> arguments;
+  for (Value operand : op->getOperands())
+    arguments.push_back(
+        {cast<RankedTensorType>(operand.getType()), isInWorkspace(operand)});
+  for (Type type : op->getResultTypes())
+    arguments.push_back({cast<RankedTensorType>(type), true});
+  if (auto update = dyn_cast<kernel::UpdateOp>(op)) {
+    auto range = RankedTensorType::get({kernel::getUpdatedElements(update)},
+                                       Float32Type::get(op->getContext()));
+    size_t states = update.getStates() ? update.getStates()->size() : 0;
+    arguments.append(1 + states, {range, false});
+  }
+  return arguments;
 }
 
 /// Adds the kernel `name` for `op`.
@@ -50,12 +89,13 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
     return op->emitOpError("has a tile of ")
            << tile.getThreads() << " threads; the level has at most "
            << level.maxThreads;
-  int64_t arguments = op->getNumOperands() + op->getNumResults();
-  if (arguments > level.maxArguments)
+  SmallVector<KernelArgument> arguments = getArguments(op);
+  if (int64_t(arguments.size()) > level.maxArguments)
     return op->emitOpError("has ")
-           << arguments << " operands and results; a GPU kernel can have "
+           << arguments.size()
+           << " operands and results; a GPU kernel can have "
            << level.maxArguments << "; fuse less into it";
-  SimtBuilder b(op, name, kernels, level);
+  SimtBuilder b(op, arguments, name, kernels, level);
   FailureOr<KernelInfo> info = emitBody(op, b);
   b.finish();
   return info;

@@ -26,9 +26,36 @@ FailureOr<KernelInfo> emitMean(kernel::MeanOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emitPatchify(kernel::PatchifyOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emitRelayout(kernel::RelayoutOp op, SimtBuilder &b);
 
+// Of training steps. The arguments of an update are its operands, then ranges
+// of the arenas of its parameters and states.
+FailureOr<KernelInfo> emitWeightGradient(kernel::WeightGradientOp op,
+                                         SimtBuilder &b);
+FailureOr<KernelInfo> emitSum(kernel::SumOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitNormalizeBackward(kernel::NormalizeBackwardOp op,
+                                            SimtBuilder &b);
+FailureOr<KernelInfo> emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
+                                          SimtBuilder &b);
+FailureOr<KernelInfo> emitAttentionBackward(kernel::AttentionBackwardOp op,
+                                            SimtBuilder &b);
+FailureOr<KernelInfo> emitLoss(kernel::LossOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitLossBackward(kernel::LossBackwardOp op,
+                                       SimtBuilder &b);
+FailureOr<KernelInfo> emitPlace(kernel::PlaceOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitSpread(kernel::SpreadOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitDropout(kernel::DropoutOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitPack(kernel::PackOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitNorm(kernel::NormOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emitUpdate(kernel::UpdateOp op, SimtBuilder &b);
+
 //===----------------------------------------------------------------------===//
 // Activations
 //===----------------------------------------------------------------------===//
+
+/// A padded channel as a logical one.
+struct Channel {
+  Value number;
+  Value exists; ///< i1; else it is padding
+};
 
 /// An activation's geometry: rows of `vectors` vectors of 4 channels, one after
 /// the other; row = image * tokens + token. Padded channels (a multiple of 16
@@ -43,7 +70,13 @@ struct Activation {
   /// `#kernel.channels`, or without encoding and a multiple of 16 wide.
   static FailureOr<Activation> get(Operation *op, RankedTensorType type);
 
+  /// A value without a batch, as one row: row-major f32, zeros from its last
+  /// element up to a multiple of 16. Fails as `get` does.
+  static FailureOr<Activation> getFlat(Operation *op, Type type);
+
   bool hasPaddedChannels() const { return vectors * kWidth != width; }
+  /// From a place in a row, which may be beyond it.
+  Channel getChannel(SimtBuilder &b, Value padded) const;
   /// Rows of all images: batch * tokens.
   Value rows(SimtBuilder &b) const { return b.mul(b.batch(), tokens); }
   /// ceil(rows * itemsPerRow / itemsPerUnit), times `times`.
@@ -60,6 +93,13 @@ void forEachItem(SimtBuilder &b, Value total, int64_t perUnit,
 /// for a workgroup to be worth its start.
 inline constexpr int64_t kItemsPerThread = 4;
 
+/// `times`, whatever the batch.
+kernel::ExtentAttr withoutBatch(MLIRContext *context, int64_t times);
+
+/// The first unit stores zeros from element `count` of a result without batch
+/// up to a multiple of 16. Needs `useScalars`.
+void storeZeroTail(SimtBuilder &b, unsigned argument, int64_t count);
+
 /// No arithmetic that counts.
 kernel::ExtentAttr noFlop(MLIRContext *context);
 
@@ -67,6 +107,11 @@ kernel::ExtentAttr noFlop(MLIRContext *context);
 /// the lanes that are padding.
 Value maskChannels(SimtBuilder &b, const Activation &shape, Value vector,
                    Value value, double other = 0);
+
+/// `factor` times the sum of each image's tokens from `start` on, argument 0 to
+/// argument 1.
+KernelInfo emitTokenSums(SimtBuilder &b, const Activation &input, int64_t start,
+                         double factor);
 
 //===----------------------------------------------------------------------===//
 // Scalar code

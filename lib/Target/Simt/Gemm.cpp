@@ -315,8 +315,15 @@ FailureOr<KernelInfo> mlir::vit::simt::emitGemm(kernel::GemmOp op,
     return failure();
   auto weight = op.getWeight().getType();
   auto panels = dyn_cast_if_present<kernel::PanelsAttr>(weight.getEncoding());
-  if (!panels || panels.getInGroup() != input->group ||
-      panels.getOutGroup() != result->group)
+  bool transposed = op.getTransposed();
+  // Of a weight [out, in] either is the input's.
+  auto fits = [&] {
+    int64_t in = panels.getInGroup(), out = panels.getOutGroup();
+    return panels.getTransposed() == transposed &&
+           (transposed ? out : in) == input->group &&
+           (transposed ? in : out) == result->group;
+  };
+  if (!panels || !fits())
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType() << "; run vit-tile and vit-layout first";

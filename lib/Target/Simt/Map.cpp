@@ -5,15 +5,63 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/ScalarCode.h"
 #include "Emitters.h"
 
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
+// Of values without a batch. A thread takes one vector at a time.
+static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
+  FailureOr<Activation> shape =
+      Activation::getFlat(op, op.getResult().getType());
+  if (failed(shape) || failed(verifyRegion(op, op->getRegion(0))))
+    return failure();
+  for (Value operand : op->getOperands()) {
+    FailureOr<Activation> other = Activation::getFlat(op, operand.getType());
+    if (failed(other))
+      return failure();
+    if (other->width != shape->width && other->width != 1)
+      return op.emitOpError("has an operand of ")
+             << operand.getType() << " where its result is "
+             << op.getResult().getType();
+  }
+  unsigned result = op->getNumOperands();
+  if (op.getResult().getType().getRank() == 0) {
+    // One number alone.
+    b.useScalars();
+    b.ifThen(b.isEqual(b.thread(), b.index(0)), [&] {
+      SmallVector<Value> arguments;
+      for (unsigned i = 0; i < result; ++i)
+        arguments.push_back(b.load(i, b.index(0)));
+      b.store(inlineRegion(b, op->getRegion(0), arguments), result, b.index(0));
+    });
+    return KernelInfo{withoutBatch(op.getContext(), 1),
+                      noFlop(op.getContext())};
+  }
+  int64_t perUnit = b.threads() * kItemsPerThread;
+  forEachItem(b, b.index(shape->vectors), perUnit, [&](Value item) {
+    SmallVector<Value> arguments;
+    for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+      auto type = cast<RankedTensorType>(operand.getType());
+      arguments.push_back(type.getNumElements() == shape->width
+                              ? b.load4(i, item)
+                              : b.broadcast(b.load(i, b.index(0))));
+    }
+    Value value = inlineRegion(b, op->getRegion(0), arguments);
+    b.store4(maskChannels(b, *shape, item, value), result, item);
+  });
+  return KernelInfo{
+      withoutBatch(op.getContext(), llvm::divideCeil(shape->vectors, perUnit)),
+      noFlop(op.getContext())};
+}
+
 // A thread takes one vector at a time.
 FailureOr<KernelInfo> mlir::vit::simt::emitMap(kernel::MapOp op,
                                                SimtBuilder &b) {
+  if (op.getResult().getType().hasStaticShape())
+    return emitFlatMap(op, b);
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
   FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))

@@ -45,8 +45,9 @@ static MemRefType getVulkanBuffer(MLIRContext *context, Type element,
                          spirv::StorageClassAttr::get(context, storage));
 }
 
-static gpu::GPUFuncOp createKernel(Operation *op, StringRef name,
-                                   gpu::GPUModuleOp kernels,
+static gpu::GPUFuncOp createKernel(Operation *op,
+                                   ArrayRef<KernelArgument> arguments,
+                                   StringRef name, gpu::GPUModuleOp kernels,
                                    const Level &level) {
   MLIRContext *context = op->getContext();
   OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
@@ -58,8 +59,9 @@ static gpu::GPUFuncOp createKernel(Operation *op, StringRef name,
     types.push_back(getVulkanBuffer(context, b.getI32Type(), kPushWords,
                                     spirv::StorageClass::PushConstant));
   } else {
-    types.assign(op->getNumOperands() + op->getNumResults(),
-                 MemRefType::get({ShapedType::kDynamic}, b.getF32Type()));
+    for (const KernelArgument &argument : arguments)
+      types.push_back(MemRefType::get({ShapedType::kDynamic},
+                                      argument.type.getElementType()));
     types.append(2, b.getI32Type());
   }
   auto kernel = gpu::GPUFuncOp::create(b, op->getLoc(), name,
@@ -68,24 +70,26 @@ static gpu::GPUFuncOp createKernel(Operation *op, StringRef name,
   return kernel;
 }
 
-SimtBuilder::SimtBuilder(Operation *op, StringRef name,
-                         gpu::GPUModuleOp kernels, const Level &level)
-    : SimtBuilder(op, createKernel(op, name, kernels, level), level) {}
-
-SimtBuilder::SimtBuilder(Operation *op, gpu::GPUFuncOp kernel,
+SimtBuilder::SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
+                         StringRef name, gpu::GPUModuleOp kernels,
                          const Level &level)
+    : SimtBuilder(op, arguments,
+                  createKernel(op, arguments, name, kernels, level), level) {}
+
+SimtBuilder::SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
+                         gpu::GPUFuncOp kernel, const Level &level)
     : CodeBuilder(op->getLoc(), kernel.getBody().front()), level(level),
-      vectorType(VectorType::get({kWidth}, getF32Type())), op(op),
+      vectorType(VectorType::get({kWidth}, getF32Type())), arguments(arguments),
       kernel(kernel) {
   auto tile = op->getAttrOfType<kernel::TileAttr>("tile");
   setThreads(tile && tile.isGpu() ? tile.getThreads() : level.threads);
 
   // What is not used is erased by `finish`.
   Value first;
-  if (level.api == Level::Api::Vulkan) {
+  if (isVulkan()) {
     batchValue = pushWord(0);
     first = pushWord(1);
-    for (unsigned i = 0; i < op->getNumOperands() + op->getNumResults(); ++i)
+    for (unsigned i = 0; i < arguments.size(); ++i)
       bases.push_back(pushWord(2 + i));
   } else {
     unsigned count = kernel.getNumArguments();
@@ -104,6 +108,10 @@ Value SimtBuilder::pushWord(unsigned word) {
 
 Value SimtBuilder::toIndex(Value i32) {
   return arith::IndexCastOp::create(*this, getIndexType(), i32);
+}
+
+Value SimtBuilder::toInteger(Value index) {
+  return arith::IndexCastOp::create(*this, getI32Type(), index);
 }
 
 void SimtBuilder::setThreads(int64_t threads) {
@@ -126,53 +134,75 @@ void SimtBuilder::finish() {
 
 void SimtBuilder::useScalars() {
   scalars = true;
-  if (level.api != Level::Api::Vulkan)
+  setBuffers();
+}
+
+void SimtBuilder::useIntegers() {
+  integers = true;
+  setBuffers();
+}
+
+void SimtBuilder::setBuffers() {
+  if (!isVulkan())
     return;
+  Type lane = integers ? Type(getI32Type()) : getF32Type();
   SmallVector<Type> types(kernel.getArgumentTypes());
-  types[0] = getVulkanBuffer(getContext(), getF32Type(), ShapedType::kDynamic,
-                             spirv::StorageClass::StorageBuffer);
-  kernel.getArgument(0).setType(types[0]);
+  for (unsigned i : {0, 1}) {
+    Type element = scalars && i == 0 ? lane : VectorType::get({kWidth}, lane);
+    types[i] = getVulkanBuffer(getContext(), element, ShapedType::kDynamic,
+                               spirv::StorageClass::StorageBuffer);
+    kernel.getArgument(i).setType(types[i]);
+  }
   kernel.setFunctionType(getFunctionType(types, {}));
 }
 
-bool SimtBuilder::isActivation(unsigned argument) const {
-  if (argument >= op->getNumOperands())
-    return true;
-  auto type = cast<RankedTensorType>(op->getOperand(argument).getType());
-  return type.getRank() > 0 && type.isDynamicDim(0);
+Value SimtBuilder::buffer(unsigned argument) {
+  if (!isVulkan())
+    return kernel.getArgument(argument);
+  return kernel.getArgument(isInWorkspace(argument) ? 0 : 1);
 }
 
-Value SimtBuilder::buffer(unsigned argument) {
-  if (level.api == Level::Api::Cuda)
-    return kernel.getArgument(argument);
-  return kernel.getArgument(isActivation(argument) ? 0 : 1);
+static Value castTo(SimtBuilder &b, Type element, Value value) {
+  if (getElementTypeOrSelf(value) == element)
+    return value;
+  Type type = element;
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    type = vector.clone(element);
+  return arith::BitcastOp::create(b, type, value);
+}
+Value SimtBuilder::asFloat(Value value) {
+  return castTo(*this, getF32Type(), value);
+}
+Value SimtBuilder::asInteger(Value value) {
+  return castTo(*this, getI32Type(), value);
 }
 
 Value SimtBuilder::load4(unsigned argument, Value vector) {
   Value from = buffer(argument);
-  if (level.api == Level::Api::Cuda)
+  if (!isVulkan())
     return vector::LoadOp::create(*this, vectorType, from,
                                   ValueRange{mul(vector, kWidth)});
   Value at = add(bases[argument], vector);
-  if (!scalars || !isActivation(argument))
-    return memref::LoadOp::create(*this, from, ValueRange{at});
+  if (!scalars || !isInWorkspace(argument))
+    return asFloat(memref::LoadOp::create(*this, from, ValueRange{at}));
   SmallVector<Value> lanes;
   at = mul(at, kWidth);
   for (int64_t lane = 0; lane < kWidth; ++lane)
-    lanes.push_back(
-        memref::LoadOp::create(*this, from, ValueRange{add(at, lane)}));
+    lanes.push_back(asFloat(
+        memref::LoadOp::create(*this, from, ValueRange{add(at, lane)})));
   return fromElements(lanes);
 }
 
 void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
-  assert(isActivation(argument) && "parameters are read only");
   Value to = buffer(argument);
-  if (level.api == Level::Api::Cuda) {
+  if (!isVulkan()) {
     vector::StoreOp::create(*this, value, to, ValueRange{mul(vector, kWidth)});
     return;
   }
+  if (integers)
+    value = asInteger(value);
   Value at = add(bases[argument], vector);
-  if (!scalars) {
+  if (!scalars || !isInWorkspace(argument)) {
     memref::StoreOp::create(*this, value, to, ValueRange{at});
     return;
   }
@@ -182,21 +212,45 @@ void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
                             ValueRange{add(at, lane)});
 }
 
-Value SimtBuilder::load(unsigned argument, Value element) {
-  if (level.api == Level::Api::Vulkan && !(scalars && isActivation(argument)))
-    return extract(load4(argument, div(element, kWidth)), rem(element, kWidth));
-  return memref::LoadOp::create(*this, buffer(argument),
+Value SimtBuilder::loadElement(unsigned argument, Value element) {
+  Value from = buffer(argument);
+  if (isVulkan() && !(scalars && isInWorkspace(argument))) {
+    Value at = add(bases[argument], div(element, kWidth));
+    return extract(memref::LoadOp::create(*this, from, ValueRange{at}),
+                   rem(element, kWidth));
+  }
+  return memref::LoadOp::create(*this, from,
                                 ValueRange{scalarAt(argument, element)});
 }
 
-void SimtBuilder::store(Value scalar, unsigned argument, Value element) {
-  assert(scalars && isActivation(argument) && "call useScalars first");
+void SimtBuilder::storeElement(Value scalar, unsigned argument, Value element) {
+  assert(scalars && isInWorkspace(argument) && "call useScalars first");
   memref::StoreOp::create(*this, scalar, buffer(argument),
                           ValueRange{scalarAt(argument, element)});
 }
 
+Value SimtBuilder::load(unsigned argument, Value element) {
+  return asFloat(loadElement(argument, element));
+}
+
+void SimtBuilder::store(Value scalar, unsigned argument, Value element) {
+  bool isInteger = isVulkan() && integers;
+  storeElement(isInteger ? asInteger(scalar) : scalar, argument, element);
+}
+
+Value SimtBuilder::loadInteger(unsigned argument, Value element) {
+  assert(integers && "call useIntegers first");
+  return asInteger(loadElement(argument, element));
+}
+
+void SimtBuilder::storeInteger(Value integer, unsigned argument,
+                               Value element) {
+  assert(integers && "call useIntegers first");
+  storeElement(integer, argument, element);
+}
+
 Value SimtBuilder::scalarAt(unsigned argument, Value element) {
-  if (level.api == Level::Api::Cuda)
+  if (!isVulkan())
     return element;
   return add(mul(bases[argument], kWidth), element);
 }

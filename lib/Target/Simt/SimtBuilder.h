@@ -9,16 +9,19 @@
 // arguments, the batch and its unit.
 //
 //   Vulkan: gpu.func @name(%workspace, %parameters, %push), two buffers of
-//     vector<4xf32> (the workspace of f32 where asked for) and 32 push words:
-//     batch, first unit, then where each argument begins in its buffer, in
-//     16-byte vectors. Activations lie in the workspace, the rest in the
-//     parameters.
+//     vector<4xf32> (the workspace of f32, or either of i32, where asked for)
+//     and 32 push words: batch, first unit, then where each argument begins in
+//     its buffer, in 16-byte vectors. What an entry is given, returns or
+//     computes lies in the workspace; derived forms, constants and arenas lie
+//     in the parameters.
 //   CUDA: gpu.func @name(%argument0, ..., %batch: i32, %first: i32), one
-//     memref<?xf32> per argument, aligned to 16 bytes.
+//     memref<?xf32> (of labels and such memref<?xi32>) per argument, aligned to
+//     16 bytes.
 //
-// Arguments are the op's operands, then its results. An address counts either
-// vectors of 4 f32 or single f32 from the argument's beginning. A work unit is
-// a workgroup. Index arithmetic is 32 bit: no value has 2^31 elements.
+// Arguments are the dispatch's operands, then its results. An address counts
+// either vectors of 4 elements or single ones from the argument's beginning. A
+// work unit is a workgroup. Index arithmetic is 32 bit: no value has 2^31
+// elements.
 //
 //===----------------------------------------------------------------------===//
 
@@ -50,16 +53,25 @@ struct Level {
 /// The level `level` of `target` ("vulkan" or "cuda"); nothing for any other.
 std::optional<Level> getLevel(StringRef target, StringRef level);
 
+/// An operand or result of a dispatch.
+struct KernelArgument {
+  RankedTensorType type;
+  bool isInWorkspace; ///< else among the parameters
+};
+
 class SimtBuilder : public CodeBuilder {
 public:
   /// Adds an empty kernel `name` for `op` to `kernels` and builds in it. The
   /// workgroup's size is what the op's tile says, else the level's.
-  SimtBuilder(Operation *op, StringRef name, gpu::GPUModuleOp kernels,
-              const Level &level);
+  SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments, StringRef name,
+              gpu::GPUModuleOp kernels, const Level &level);
 
   const Level &level;
   const VectorType vectorType; ///< vector<4xf32>
   gpu::GPUFuncOp function() const { return kernel; }
+  RankedTensorType argumentType(unsigned argument) const {
+    return arguments[argument].type;
+  }
   /// Ends the kernel.
   void finish();
 
@@ -77,20 +89,26 @@ public:
   // Arguments
   //===--------------------------------------------------------------------===//
 
-  /// Lets the kernel read and write single elements of activations. On Vulkan
-  /// the workspace then is a buffer of f32 and a vector four accesses, so only
-  /// kernels that need it ask. To be called before any access.
+  /// Lets the kernel write single elements of the workspace. On Vulkan that
+  /// then is a buffer of scalars and a vector four accesses, so only kernels
+  /// that need it ask. To be called before any access.
   void useScalars();
+  /// Lets the kernel read and write elements of i32. On Vulkan the buffers then
+  /// are of i32: as f32 a small integer is a denormal number, which a device
+  /// may take for zero. To be called before any access.
+  void useIntegers();
 
   /// vector<4xf32> number `vector` of an argument (elements 4 * vector on).
   Value load4(unsigned argument, Value vector);
-  /// Stores to activations only.
   void store4(Value value, unsigned argument, Value vector);
-  /// Element `element`. Without `useScalars`, Vulkan loads the vector and
+  /// Element `element`, f32. Without `useScalars`, Vulkan loads the vector and
   /// extracts.
   Value load(unsigned argument, Value element);
-  /// Needs `useScalars`.
+  /// Needs `useScalars`, and an argument in the workspace.
   void store(Value scalar, unsigned argument, Value element);
+  /// The same for i32; need `useIntegers`.
+  Value loadInteger(unsigned argument, Value element);
+  void storeInteger(Value integer, unsigned argument, Value element);
 
   //===--------------------------------------------------------------------===//
   // Workgroup memory
@@ -135,19 +153,33 @@ public:
   /// The four lanes to a scalar: (0 + 2) + (1 + 3).
   Value reduce(Reduction kind, Value vector);
 
-private:
-  SimtBuilder(Operation *op, gpu::GPUFuncOp kernel, const Level &level);
-  Value pushWord(unsigned word);
+  // Integers.
   Value toIndex(Value i32);
-  bool isActivation(unsigned argument) const;
+  Value toInteger(Value index); ///< i32
+
+private:
+  SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
+              gpu::GPUFuncOp kernel, const Level &level);
+  Value pushWord(unsigned word);
+  bool isInWorkspace(unsigned argument) const {
+    return arguments[argument].isInWorkspace;
+  }
+  bool isVulkan() const { return level.api == Level::Api::Vulkan; }
+  void setBuffers();
   Value buffer(unsigned argument);
   Value scalarAt(unsigned argument, Value element);
+  /// `value` as the other of f32 and i32, where it is not that already.
+  Value asFloat(Value value);
+  Value asInteger(Value value);
+  /// As it is in the buffer.
+  Value loadElement(unsigned argument, Value element);
+  void storeElement(Value scalar, unsigned argument, Value element);
   Value allocate(int64_t size, Type element);
 
-  Operation *op;
+  SmallVector<KernelArgument> arguments;
   gpu::GPUFuncOp kernel;
   int64_t threadCount;
-  bool scalars = false;
+  bool scalars = false, integers = false;
   Value unitValue, threadValue, batchValue, reductionArray;
   SmallVector<Value> bases; ///< Vulkan: where each argument begins
 };

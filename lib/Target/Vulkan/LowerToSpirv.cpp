@@ -132,14 +132,29 @@ static LogicalResult convert(gpu::GPUModuleOp module) {
   return applyFullConversion(module, *target, std::move(patterns));
 }
 
-/// What upstream's passes do not know: parameters are only read, and push
-/// constants have no binding.
+/// Whether some code stores to `variable`.
+static bool isWritten(spirv::ModuleOp module,
+                      spirv::GlobalVariableOp variable) {
+  auto result = module.walk([&](spirv::StoreOp store) {
+    auto access = store.getPtr().getDefiningOp<spirv::AccessChainOp>();
+    auto address = access
+                       ? access.getBasePtr().getDefiningOp<spirv::AddressOfOp>()
+                       : nullptr;
+    return address && address.getVariable() == variable.getSymName()
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
+/// What upstream's passes do not know: parameters are only read, but by
+/// updates, and push constants have no binding.
 static void decorateVariables(spirv::ModuleOp module) {
   for (auto variable : module.getOps<spirv::GlobalVariableOp>()) {
     if (variable.storageClass() == spirv::StorageClass::PushConstant) {
       variable.removeBindingAttr();
       variable.removeDescriptorSetAttr();
-    } else if (variable.getBinding() == 1) {
+    } else if (variable.getBinding() == 1 && !isWritten(module, variable)) {
       variable->setAttr("non_writable", UnitAttr::get(module.getContext()));
     }
   }

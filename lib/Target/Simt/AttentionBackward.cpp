@@ -1,0 +1,373 @@
+//===- AttentionBackward.cpp - Attention's adjoint on a GPU ---------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Per head, with p = softmax(scale q k^T) and dp = dy v^T:
+//   ds = p (dp - delta), delta = the sum of p dp over a row,
+//   dq = scale ds k, dk = scale ds^T q, dv = p^T dy.
+// Three numbers of each query give p and ds back from a score (Dao et al.,
+// "FlashAttention", arXiv:2205.14135): the largest score, the inverse sum of
+// the exponentials about it, and delta. A thread with a query of its own finds
+// them in one pass over the keys; a second one adds up dq. A thread with a key
+// of its own then goes over the queries for dk and dv. The numbers are handed
+// over in workgroup memory, a workgroup taking one head of one image. On CPU
+// devices a thread takes a head alone and adds to all three in memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Common/Math.h"
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+using Reduction = SimtBuilder::Reduction;
+
+/// Tokens of the other side that a thread takes at a time.
+static constexpr int64_t kBlock = 4;
+
+namespace {
+/// What gives a query's probabilities back.
+struct Statistics {
+  Value largest, inverse, delta;
+};
+
+class AttentionBackward {
+public:
+  AttentionBackward(kernel::AttentionBackwardOp op, SimtBuilder &b,
+                    ArrayRef<Activation> shapes);
+  LogicalResult verify() const;
+  /// Bytes of workgroup memory of `emitShared`.
+  int64_t sharedBytes() const { return 3 * 4 * queries; }
+  void emitDirect();
+  void emitShared();
+
+private:
+  enum Argument : unsigned {
+    Gradient,
+    Query,
+    Key,
+    Val,
+    QueryGradient,
+    KeyGradient,
+    ValueGradient
+  };
+  using Values = SmallVector<Value>;
+
+  /// Number of the first vector of the head in a token.
+  Value at(Argument argument, Value token);
+  Value load(Argument argument, Value base, Value vector) {
+    return b.load4(argument, b.add(base, vector));
+  }
+  /// Adds to a vector that is this thread's alone.
+  void addTo(Argument argument, Value base, Value vector, Value term) {
+    Value to = b.add(base, vector);
+    b.store4(b.addf(b.load4(argument, to), term), argument, to);
+  }
+  /// Four tokens from 4 * `block` on, none beyond the last.
+  Values getTokens(Value block, int64_t count);
+  /// i1: whether token `lane` of the block exists; null: all do.
+  Value exists(Value block, int64_t lane, int64_t count);
+  Values at(Argument argument, ArrayRef<Value> tokens);
+  /// Of one token with four: scores times log2(e), then products dp.
+  std::pair<Values, Values> getProducts(ArrayRef<Value> query,
+                                        ArrayRef<Value> gradient,
+                                        ArrayRef<Value> key,
+                                        ArrayRef<Value> value);
+  Statistics getStatistics(Value token);
+  /// p and scale ds of a score and a product.
+  std::pair<Value, Value> getFactors(const Statistics &statistics, Value score,
+                                     Value product, Value exists);
+  void clear(ArrayRef<Argument> arguments, Value token);
+  /// A query's dq and, where `all`, its terms of dk and dv.
+  void takeQuery(Value token, const Statistics &statistics, bool all);
+  void takeKey(Value token, Value statistics);
+
+  kernel::AttentionBackwardOp op;
+  SimtBuilder &b;
+  SmallVector<Activation> shapes; ///< of operands and results
+  int64_t queries, keys;
+  int64_t vectors; ///< of 4 channels in a padded head
+  double scale;
+  Value image, head; ///< of the unit or thread, once set
+};
+} // namespace
+
+AttentionBackward::AttentionBackward(kernel::AttentionBackwardOp op,
+                                     SimtBuilder &b,
+                                     ArrayRef<Activation> shapes)
+    : op(op), b(b), shapes(shapes), queries(shapes[Query].tokens),
+      keys(shapes[Key].tokens),
+      vectors(kernel::padTo(op.getHeadDim(), kernel::kLanes) / kWidth),
+      scale(op.getScale().convertToDouble()) {}
+
+/// Whether each head begins at a vector everywhere.
+LogicalResult AttentionBackward::verify() const {
+  kernel::AttentionBackwardOp op = this->op;
+  int64_t headDim = op.getHeadDim();
+  for (auto [i, shape] : llvm::enumerate(shapes)) {
+    int64_t offset = i >= Query && i <= Val ? op.getOffsets()[i - Query] : 0;
+    bool aligned =
+        shape.group == 0
+            ? headDim % kernel::kLanes == 0 && offset % kernel::kLanes == 0
+            : shape.group == headDim && offset % headDim == 0;
+    if (!aligned)
+      return op.emitOpError("has heads of ")
+             << headDim << " channels that do not begin at a vector; run "
+             << "vit-layout first";
+  }
+  return success();
+}
+
+Value AttentionBackward::at(Argument argument, Value token) {
+  const Activation &shape = shapes[argument];
+  int64_t offset = argument >= Query && argument <= Val
+                       ? op.getOffsets()[argument - Query]
+                       : 0;
+  int64_t first = kernel::paddedChannel(offset, shape.group) / kWidth;
+  Value row = b.add(b.mul(image, shape.tokens), token);
+  return b.add(b.mul(row, shape.vectors), b.add(b.mul(head, vectors), first));
+}
+
+AttentionBackward::Values AttentionBackward::at(Argument argument,
+                                                ArrayRef<Value> tokens) {
+  return llvm::map_to_vector(tokens,
+                             [&](Value token) { return at(argument, token); });
+}
+
+AttentionBackward::Values AttentionBackward::getTokens(Value block,
+                                                       int64_t count) {
+  Values tokens;
+  for (int64_t i = 0; i < kBlock; ++i) {
+    Value token = b.add(b.mul(block, kBlock), i);
+    tokens.push_back(count % kBlock == 0 ? token
+                                         : b.min(token, b.index(count - 1)));
+  }
+  return tokens;
+}
+
+Value AttentionBackward::exists(Value block, int64_t lane, int64_t count) {
+  if (count % kBlock == 0)
+    return Value();
+  return b.isLess(b.add(b.mul(block, kBlock), lane), b.index(count));
+}
+
+std::pair<AttentionBackward::Values, AttentionBackward::Values>
+AttentionBackward::getProducts(ArrayRef<Value> query, ArrayRef<Value> gradient,
+                               ArrayRef<Value> key, ArrayRef<Value> value) {
+  Values sums(2 * kBlock, b.splat(0));
+  sums = b.loop(
+      b.index(0), b.index(vectors), 1, sums, [&](Value v, ValueRange carried) {
+        auto loadAll = [&](Argument argument, ArrayRef<Value> bases) {
+          return llvm::map_to_vector(
+              bases, [&](Value base) { return load(argument, base, v); });
+        };
+        Values q = loadAll(Query, query), dy = loadAll(Gradient, gradient);
+        Values k = loadAll(Key, key), x = loadAll(Val, value);
+        Values next;
+        for (int64_t i = 0; i < kBlock; ++i)
+          next.push_back(b.fma(q[i % q.size()], k[i % k.size()], carried[i]));
+        for (int64_t i = 0; i < kBlock; ++i)
+          next.push_back(
+              b.fma(dy[i % q.size()], x[i % k.size()], carried[kBlock + i]));
+        return next;
+      });
+  Values scores, products;
+  Value factor = b.scalar(scale * 1.44269504088896341);
+  for (int64_t i = 0; i < kBlock; ++i) {
+    scores.push_back(b.mulf(b.reduce(Reduction::Add, sums[i]), factor));
+    products.push_back(b.reduce(Reduction::Add, sums[kBlock + i]));
+  }
+  return {scores, products};
+}
+
+/// In one pass, as attention does it: a larger score scales the sums down.
+Statistics AttentionBackward::getStatistics(Value token) {
+  Value query = at(Query, token), gradient = at(Gradient, token);
+  Values carried{b.scalar(-std::numeric_limits<double>::infinity()),
+                 b.scalar(0), b.scalar(0)};
+  int64_t blocks = llvm::divideCeil(keys, kBlock);
+  carried = b.loop(
+      b.index(0), b.index(blocks), 1, carried,
+      [&](Value block, ValueRange values) {
+        Values tokens = getTokens(block, keys);
+        auto [scores, products] =
+            getProducts(query, gradient, at(Key, tokens), at(Val, tokens));
+        // A key beyond the last repeats it: the maximum stays.
+        Value largest = values[0];
+        for (Value score : scores)
+          largest = b.combine(Reduction::Max, score, largest);
+        Value shrink = emitExp2OfNegative(b, b.subf(values[0], largest));
+        Value sum = b.mulf(values[1], shrink), dot = b.mulf(values[2], shrink);
+        for (int64_t i = 0; i < kBlock; ++i) {
+          Value power = emitExp2OfNegative(b, b.subf(scores[i], largest));
+          if (Value condition = exists(block, i, keys))
+            power = b.select(condition, power, b.scalar(0));
+          sum = b.addf(sum, power);
+          dot = b.fma(power, products[i], dot);
+        }
+        return Values{largest, sum, dot};
+      });
+  Value inverse = b.divf(b.scalar(1), carried[1]);
+  return {carried[0], inverse, b.mulf(carried[2], inverse)};
+}
+
+std::pair<Value, Value>
+AttentionBackward::getFactors(const Statistics &statistics, Value score,
+                              Value product, Value exists) {
+  Value power = emitExp2OfNegative(b, b.subf(score, statistics.largest));
+  Value p = b.mulf(power, statistics.inverse);
+  if (exists)
+    p = b.select(exists, p, b.scalar(0));
+  Value ds =
+      b.mulf(b.mulf(p, b.subf(product, statistics.delta)), b.scalar(scale));
+  return {b.broadcast(p), b.broadcast(ds)};
+}
+
+void AttentionBackward::clear(ArrayRef<Argument> arguments, Value token) {
+  for (Argument argument : arguments) {
+    Value base = at(argument, token);
+    b.loop(0, vectors,
+           [&](Value v) { b.store4(b.splat(0), argument, b.add(base, v)); });
+  }
+}
+
+void AttentionBackward::takeQuery(Value token, const Statistics &statistics,
+                                  bool all) {
+  clear({QueryGradient}, token);
+  Value query = at(Query, token), gradient = at(Gradient, token);
+  Value target = at(QueryGradient, token);
+  b.loop(0, llvm::divideCeil(keys, kBlock), [&](Value block) {
+    Values tokens = getTokens(block, keys), key = at(Key, tokens);
+    auto [scores, products] =
+        getProducts(query, gradient, key, at(Val, tokens));
+    Values p(kBlock), ds(kBlock);
+    for (int64_t i = 0; i < kBlock; ++i)
+      std::tie(p[i], ds[i]) = getFactors(statistics, scores[i], products[i],
+                                         exists(block, i, keys));
+    Values dk, dv;
+    if (all) {
+      dk = at(KeyGradient, tokens);
+      dv = at(ValueGradient, tokens);
+    }
+    b.loop(0, vectors, [&](Value v) {
+      Value sum = b.mulf(ds[0], load(Key, key[0], v));
+      for (int64_t i = 1; i < kBlock; ++i)
+        sum = b.fma(ds[i], load(Key, key[i], v), sum);
+      addTo(QueryGradient, target, v, sum);
+      if (!all)
+        return;
+      // One after the other: those beyond the last key are the last key.
+      Value q = load(Query, query, v), dy = load(Gradient, gradient, v);
+      for (int64_t i = 0; i < kBlock; ++i) {
+        addTo(KeyGradient, dk[i], v, b.mulf(ds[i], q));
+        addTo(ValueGradient, dv[i], v, b.mulf(p[i], dy));
+      }
+    });
+  });
+}
+
+void AttentionBackward::takeKey(Value token, Value statistics) {
+  clear({KeyGradient, ValueGradient}, token);
+  Value key = at(Key, token), value = at(Val, token);
+  Value dk = at(KeyGradient, token), dv = at(ValueGradient, token);
+  b.loop(0, llvm::divideCeil(queries, kBlock), [&](Value block) {
+    Values tokens = getTokens(block, queries);
+    Values query = at(Query, tokens), gradient = at(Gradient, tokens);
+    auto [scores, products] = getProducts(query, gradient, key, value);
+    Values p(kBlock), ds(kBlock);
+    for (int64_t i = 0; i < kBlock; ++i) {
+      Value entry = b.mul(tokens[i], 3);
+      Statistics found{b.loadShared(statistics, entry),
+                       b.loadShared(statistics, b.add(entry, 1)),
+                       b.loadShared(statistics, b.add(entry, 2))};
+      std::tie(p[i], ds[i]) =
+          getFactors(found, scores[i], products[i], exists(block, i, queries));
+    }
+    b.loop(0, vectors, [&](Value v) {
+      Value forKey = b.mulf(ds[0], load(Query, query[0], v));
+      Value forValue = b.mulf(p[0], load(Gradient, gradient[0], v));
+      for (int64_t i = 1; i < kBlock; ++i) {
+        forKey = b.fma(ds[i], load(Query, query[i], v), forKey);
+        forValue = b.fma(p[i], load(Gradient, gradient[i], v), forValue);
+      }
+      addTo(KeyGradient, dk, v, forKey);
+      addTo(ValueGradient, dv, v, forValue);
+    });
+  });
+}
+
+void AttentionBackward::emitDirect() {
+  int64_t heads = op.getHeads();
+  forEachItem(b, b.mul(b.batch(), heads), b.threads(), [&](Value item) {
+    image = b.div(item, heads);
+    head = b.rem(item, heads);
+    b.loop(0, keys,
+           [&](Value token) { clear({KeyGradient, ValueGradient}, token); });
+    b.loop(0, queries, [&](Value token) {
+      takeQuery(token, getStatistics(token), /*all=*/true);
+    });
+  });
+}
+
+void AttentionBackward::emitShared() {
+  int64_t heads = op.getHeads();
+  image = b.div(b.unit(), heads);
+  head = b.rem(b.unit(), heads);
+  Value statistics = b.allocateShared(3 * queries);
+  auto forEachToken = [&](int64_t count, function_ref<void(Value)> body) {
+    b.loop(b.thread(), b.index(count), b.threads(), {},
+           [&](Value token, ValueRange) {
+             body(token);
+             return Values();
+           });
+  };
+  forEachToken(queries, [&](Value token) {
+    Statistics found = getStatistics(token);
+    Value entry = b.mul(token, 3);
+    b.storeShared(found.largest, statistics, entry);
+    b.storeShared(found.inverse, statistics, b.add(entry, 1));
+    b.storeShared(found.delta, statistics, b.add(entry, 2));
+    takeQuery(token, found, /*all=*/false);
+  });
+  b.barrier();
+  forEachToken(keys, [&](Value token) { takeKey(token, statistics); });
+}
+
+FailureOr<KernelInfo>
+mlir::vit::simt::emitAttentionBackward(kernel::AttentionBackwardOp op,
+                                       SimtBuilder &b) {
+  SmallVector<Value> values(op->getOperands());
+  values.append(op->result_begin(), op->result_end());
+  SmallVector<Activation> shapes;
+  for (Value value : values) {
+    FailureOr<Activation> shape =
+        Activation::get(op, cast<RankedTensorType>(value.getType()));
+    if (failed(shape))
+      return failure();
+    shapes.push_back(*shape);
+  }
+  AttentionBackward kernel(op, b, shapes);
+  if (failed(kernel.verify()))
+    return failure();
+  MLIRContext *context = op.getContext();
+  int64_t heads = op.getHeads();
+  KernelInfo info;
+  // More queries than workgroup memory has room for are taken by threads alone.
+  if (b.level.isDirect || kernel.sharedBytes() > b.level.sharedBytes) {
+    kernel.emitDirect();
+    info.units = kernel::ExtentAttr::get(context, 1, heads, b.threads());
+  } else {
+    kernel.emitShared();
+    info.units = kernel::ExtentAttr::get(context, heads, 1, 1);
+  }
+  // Five products, two of which are made again.
+  info.flop = kernel::ExtentAttr::get(
+      context,
+      14 * heads * shapes[1].tokens * shapes[2].tokens * op.getHeadDim(), 1, 1);
+  return info;
+}

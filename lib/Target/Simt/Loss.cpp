@@ -1,0 +1,332 @@
+//===- Loss.cpp - Losses and their adjoints on a GPU ----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A thread takes an image at a time. A loss is one number, so one workgroup (on
+// CPU devices one thread) takes all images, and its threads' sums are added as
+// a tree.
+//
+//===----------------------------------------------------------------------===//
+
+#include "../Common/Math.h"
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+using Reduction = SimtBuilder::Reduction;
+
+/// ln(x) of a positive normal number, relative error 2e-7: with x = 2^n m, m
+/// in [sqrt(1/2), sqrt(2)), and s = (m - 1) / (m + 1) that is n ln(2) +
+/// 2 artanh(s). A NaN stays.
+static Value emitLog(SimtBuilder &b, Value x) {
+  Type integer = b.getI32Type();
+  auto constant = [&](int32_t value) {
+    return b.constant(b.getI32IntegerAttr(value));
+  };
+  Value bits = arith::BitcastOp::create(b, integer, x);
+  // From sqrt(1/2) on, the exponent's part counts whole powers of two.
+  Value above = arith::SubIOp::create(b, bits, constant(0x3f3504f3));
+  Value power = arith::ShRSIOp::create(b, above, constant(23));
+  Value scaled = arith::SubIOp::create(
+      b, bits, arith::ShLIOp::create(b, power, constant(23)));
+  Value m = arith::BitcastOp::create(b, b.getF32Type(), scaled);
+  Value n = arith::SIToFPOp::create(b, b.getF32Type(), power);
+  Value s = b.divf(b.subf(m, b.scalar(1)), b.addf(m, b.scalar(1)));
+  Value square = b.mulf(s, s), sum = b.scalar(2.0 / 11);
+  for (double odd : {9.0, 7.0, 5.0, 3.0})
+    sum = b.fma(sum, square, b.scalar(2 / odd));
+  Value log = b.fma(b.mulf(sum, square), s, b.mulf(s, b.scalar(2)));
+  log = b.fma(n, b.scalar(0.693147180559945309), log);
+  Value isNumber = arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, x, x);
+  return b.select(isNumber, log, x);
+}
+
+namespace {
+/// Images of scores and what they should have been.
+struct Targets {
+  SimtBuilder &b;
+  Activation shape;
+  unsigned input, targets; ///< arguments
+  bool isLabel;
+  bool isPadded; ///< soft targets, as the input is; else they are row-major
+  double smoothing;
+
+  Value at(Value image, Value vector) {
+    return b.add(b.mul(image, shape.vectors), vector);
+  }
+  Value load(Value image, Value vector) {
+    return b.load4(input, at(image, vector));
+  }
+  /// Of soft targets; padding holds anything.
+  Value loadTarget(Value image, Value vector) {
+    if (isPadded)
+      return b.load4(targets, at(image, vector));
+    Value row = b.mul(image, shape.width), first = b.mul(vector, kWidth);
+    SmallVector<Value> lanes;
+    for (int64_t lane = 0; lane < kWidth; ++lane) {
+      Value known = b.min(b.add(first, lane), b.index(shape.width - 1));
+      lanes.push_back(b.load(targets, b.add(row, known)));
+    }
+    return b.fromElements(lanes);
+  }
+  /// i32
+  Value loadLabel(Value image) { return b.loadInteger(targets, image); }
+  /// i32, of lane `lane`.
+  Value getClass(Value vector, int64_t lane) {
+    return b.toInteger(b.add(b.mul(vector, kWidth), lane));
+  }
+  /// Smoothed probabilities; padding holds anything. `label` is null where
+  /// there are soft targets.
+  Value getWanted(Value image, Value vector, Value label) {
+    double share = smoothing / double(shape.width);
+    if (!isLabel)
+      return b.fma(loadTarget(image, vector), b.splat(1 - smoothing),
+                   b.splat(share));
+    SmallVector<Value> lanes;
+    for (int64_t lane = 0; lane < kWidth; ++lane) {
+      Value isIt = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, label,
+                                         getClass(vector, lane));
+      lanes.push_back(
+          b.select(isIt, b.scalar(1 - smoothing + share), b.scalar(share)));
+    }
+    return b.fromElements(lanes);
+  }
+  /// Over the image's vectors; `map` maps a vector's number. Vectors.
+  Value reduce(Reduction kind, double start, function_ref<Value(Value)> map) {
+    Value result =
+        b.loop(b.index(0), b.index(shape.vectors), 1, b.splat(start),
+               [&](Value vector, ValueRange carried) {
+                 Value value =
+                     maskChannels(b, shape, vector, map(vector), start);
+                 return SmallVector<Value>{b.combine(kind, value, carried[0])};
+               })[0];
+    return b.broadcast(b.reduce(kind, result));
+  }
+  /// The largest score, and the sum of exponentials about it.
+  std::pair<Value, Value> getSoftmax(Value image) {
+    Value largest =
+        reduce(Reduction::Max, -std::numeric_limits<double>::infinity(),
+               [&](Value vector) { return load(image, vector); });
+    Value sum = reduce(Reduction::Add, 0, [&](Value vector) {
+      return power(load(image, vector), largest);
+    });
+    return {largest, sum};
+  }
+  Value power(Value x, Value largest) {
+    return emitExp2OfNegative(
+        b, b.mulf(b.subf(x, largest), b.splat(1.44269504088896341)));
+  }
+
+  Value getCrossEntropy(Value image);
+  Value getSquares(Value image);
+  Value isRight(Value image);
+  Value findLargest(Value image, bool inTargets);
+};
+} // namespace
+
+/// Of one image, a scalar; a NaN where the label is no class.
+Value Targets::getCrossEntropy(Value image) {
+  Value label = isLabel ? loadLabel(image) : Value();
+  Value largest, sum;
+  std::tie(largest, sum) = getSoftmax(image);
+  Value log = b.broadcast(emitLog(b, b.extract(sum, 0)));
+  Value loss = reduce(Reduction::Add, 0, [&](Value vector) {
+    Value distance = b.addf(b.subf(largest, load(image, vector)), log);
+    return b.mulf(getWanted(image, vector, label), distance);
+  });
+  loss = b.extract(loss, 0);
+  if (!isLabel)
+    return loss;
+  // Unsigned, a negative label is too large.
+  Value isClass = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::ult, label,
+      b.constant(b.getI32IntegerAttr(int32_t(shape.width))));
+  return b.select(isClass, loss,
+                  b.scalar(std::numeric_limits<double>::quiet_NaN()));
+}
+
+Value Targets::getSquares(Value image) {
+  Value sum = reduce(Reduction::Add, 0, [&](Value vector) {
+    Value error = b.subf(load(image, vector), loadTarget(image, vector));
+    return b.mulf(error, error);
+  });
+  return b.extract(sum, 0);
+}
+
+/// The first largest channel's number, i32; -1 where one is not a number.
+Value Targets::findLargest(Value image, bool inTargets) {
+  auto integer = [&](int32_t value) {
+    return b.constant(b.getI32IntegerAttr(value));
+  };
+  SmallVector<Value> found{b.scalar(-std::numeric_limits<double>::infinity()),
+                           integer(0), integer(0)};
+  found = b.loop(
+      b.index(0), b.index(shape.vectors), 1, found,
+      [&](Value vector, ValueRange carried) {
+        // Below all others, but not where these are infinitely small.
+        Value four = maskChannels(b, shape, vector,
+                                  inTargets ? loadTarget(image, vector)
+                                            : load(image, vector),
+                                  -std::numeric_limits<double>::infinity());
+        SmallVector<Value> next(carried);
+        for (int64_t lane = 0; lane < kWidth; ++lane) {
+          Value x = b.extract(four, lane);
+          Value isLarger =
+              arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, next[0]);
+          Value isNone =
+              arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
+          next[0] = b.select(isLarger, x, next[0]);
+          next[1] = b.select(isLarger, getClass(vector, lane), next[1]);
+          next[2] = b.select(isNone, integer(1), next[2]);
+        }
+        return next;
+      });
+  Value isNumber =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, found[2], integer(0));
+  return b.select(isNumber, found[1], integer(-1));
+}
+
+/// 1 or 0, f32.
+Value Targets::isRight(Value image) {
+  Value answer = findLargest(image, /*inTargets=*/false);
+  Value wanted =
+      isLabel ? loadLabel(image) : findLargest(image, /*inTargets=*/true);
+  Value isSame =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, answer, wanted);
+  Value isNumber = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, answer,
+                                         b.constant(b.getI32IntegerAttr(0)));
+  return b.select(b.both(isSame, isNumber), b.scalar(1), b.scalar(0));
+}
+
+static FailureOr<Targets> getTargets(Operation *op, SimtBuilder &b,
+                                     unsigned input, double smoothing) {
+  auto type = cast<RankedTensorType>(op->getOperand(input).getType());
+  auto wanted = cast<RankedTensorType>(op->getOperand(input + 1).getType());
+  FailureOr<Activation> shape = Activation::get(op, type);
+  if (failed(shape))
+    return failure();
+  bool isLabel = wanted.getRank() == 1;
+  bool isPadded = bool(wanted.getEncoding());
+  if (isPadded) {
+    FailureOr<Activation> other = Activation::get(op, wanted);
+    if (failed(other))
+      return failure();
+    if (other->group != shape->group) {
+      op->emitOpError("has layouts that do not fit: ")
+          << type << " and " << wanted;
+      return failure();
+    }
+  }
+  if (shape->group != 0 || shape->tokens != 1) {
+    op->emitOpError("needs [batch, classes] without groups where it has ")
+        << type;
+    return failure();
+  }
+  return Targets{b, *shape, input, input + 1, isLabel, isPadded, smoothing};
+}
+
+/// The batch times `factor`, f32.
+static Value getCount(SimtBuilder &b, int64_t factor) {
+  Value batch =
+      arith::SIToFPOp::create(b, b.getF32Type(), b.toInteger(b.batch()));
+  return b.mulf(batch, b.scalar(double(factor)));
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emitLoss(kernel::LossOp op,
+                                                SimtBuilder &b) {
+  FailureOr<Targets> targets =
+      getTargets(op, b, /*input=*/0, op.getSmoothing().convertToDouble());
+  if (failed(targets))
+    return failure();
+  bool isCount = op.getKind() == kernel::LossKind::accuracy;
+  if (b.level.isDirect)
+    b.setThreads(1);
+  b.useScalars();
+  if (targets->isLabel || isCount)
+    b.useIntegers();
+  auto measure = [&](Value image) {
+    switch (op.getKind()) {
+    case kernel::LossKind::cross_entropy:
+      return targets->getCrossEntropy(image);
+    case kernel::LossKind::mse:
+      return targets->getSquares(image);
+    case kernel::LossKind::accuracy:
+      return targets->isRight(image);
+    }
+    llvm_unreachable("every kind is above");
+  };
+  Value sum =
+      b.loop(b.thread(), b.batch(), b.threads(), b.scalar(0),
+             [&](Value image, ValueRange carried) {
+               return SmallVector<Value>{b.addf(carried[0], measure(image))};
+             })[0];
+  sum = b.reduceWorkgroup(Reduction::Add, sum);
+  b.ifThen(b.isEqual(b.thread(), b.index(0)), [&] {
+    if (isCount) {
+      Value count = arith::FPToSIOp::create(b, b.getI32Type(), sum);
+      return b.storeInteger(count, 2, b.index(0));
+    }
+    bool isMse = op.getKind() == kernel::LossKind::mse;
+    Value count = getCount(b, isMse ? targets->shape.width : 1);
+    b.store(b.divf(sum, count), 2, b.index(0));
+  });
+  return KernelInfo{withoutBatch(op.getContext(), 1), noFlop(op.getContext())};
+}
+
+FailureOr<KernelInfo>
+mlir::vit::simt::emitLossBackward(kernel::LossBackwardOp op, SimtBuilder &b) {
+  FailureOr<Targets> targets =
+      getTargets(op, b, /*input=*/1, op.getSmoothing().convertToDouble());
+  FailureOr<Activation> result = Activation::get(op, op.getResult().getType());
+  if (failed(targets) || failed(result))
+    return failure();
+  const Activation &shape = targets->shape;
+  if (result->group != shape.group)
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", result "
+           << op.getResult().getType();
+  if (targets->isLabel)
+    b.useIntegers();
+  bool isMse = op.getKind() == kernel::LossKind::mse;
+  Value gradient =
+      b.divf(b.load(0, b.index(0)), getCount(b, isMse ? shape.width : 1));
+  if (isMse)
+    gradient = b.mulf(gradient, b.scalar(2));
+  gradient = b.broadcast(gradient);
+  auto store = [&](Value image, function_ref<Value(Value)> map) {
+    b.loop(0, shape.vectors, [&](Value vector) {
+      Value value = b.mulf(map(vector), gradient);
+      b.store4(maskChannels(b, shape, vector, value), 3,
+               targets->at(image, vector));
+    });
+  };
+  forEachItem(b, b.batch(), b.threads(), [&](Value image) {
+    if (isMse)
+      return store(image, [&](Value vector) {
+        return b.subf(targets->load(image, vector),
+                      targets->loadTarget(image, vector));
+      });
+    Value label = targets->isLabel ? targets->loadLabel(image) : Value();
+    auto getWanted = [&](Value vector) {
+      return targets->getWanted(image, vector, label);
+    };
+    Value largest, sum;
+    std::tie(largest, sum) = targets->getSoftmax(image);
+    // Of a label's probabilities the sum is 1.
+    Value total = b.splat(1);
+    if (!targets->isLabel)
+      total = targets->reduce(Reduction::Add, 0, getWanted);
+    Value factor = b.divf(total, sum);
+    store(image, [&](Value vector) {
+      Value power = targets->power(targets->load(image, vector), largest);
+      return b.subf(b.mulf(power, factor), getWanted(vector));
+    });
+  });
+  return KernelInfo{kernel::ExtentAttr::get(op.getContext(), 1, 1, b.threads()),
+                    noFlop(op.getContext())};
+}

@@ -1,0 +1,105 @@
+//===- Pack.cpp - Forms of variables, made in each step -------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What runtime/src/derive.cpp makes at load. A thread takes one element of the
+// result at a time: finds which element of the stacked sources it is, if any.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+/// A dimension of `width` channels as it is padded.
+static Activation getDimension(int64_t width, int64_t group) {
+  return Activation{1, width, group,
+                    kernel::paddedChannels(width, group) / kWidth};
+}
+
+/// The element of the row-major [out, in] that lies at place `item` of panels.
+static Channel getInPanels(SimtBuilder &b, RankedTensorType type,
+                           kernel::PanelsAttr panels, Value item) {
+  Activation out = getDimension(type.getDimSize(0), panels.getOutGroup());
+  Activation in = getDimension(type.getDimSize(1), panels.getInGroup());
+  bool transposed = panels.getTransposed();
+  const Activation &across = transposed ? in : out;
+  int64_t depth = (transposed ? out : in).vectors * kWidth;
+  int64_t total = across.vectors * kWidth;
+  int64_t columns = std::min<int64_t>(panels.getCols(), total);
+
+  Value panel = b.div(item, columns * depth);
+  Value inPanel = b.rem(item, columns * depth);
+  Value width = b.index(columns); // of this panel: the last may be narrower
+  if (int64_t last = total % columns)
+    width = b.select(b.isLess(panel, b.index(total / columns)), width,
+                     b.index(last));
+  Value column = b.add(b.mul(panel, columns), b.rem(inPanel, width));
+  Value row = b.div(inPanel, width);
+  Channel o = out.getChannel(b, transposed ? row : column);
+  Channel i = in.getChannel(b, transposed ? column : row);
+  return {b.add(b.mul(o.number, in.width), i.number),
+          b.both(o.exists, i.exists)};
+}
+
+/// The same for rows of padded channels.
+static Channel getInRows(SimtBuilder &b, const Activation &row, Value item) {
+  Value number = b.div(item, row.vectors * kWidth);
+  Channel channel = row.getChannel(b, b.rem(item, row.vectors * kWidth));
+  return {b.add(b.mul(number, row.width), channel.number), channel.exists};
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emitPack(kernel::PackOp op,
+                                                SimtBuilder &b) {
+  RankedTensorType type = op.getResult().getType();
+  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(type.getEncoding());
+  auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
+  if ((!panels && !channels) || !type.getElementType().isF32())
+    return op.emitOpError("has no GPU code to make ") << type;
+  for (Value source : op.getSources())
+    if (failed(Activation::getFlat(op, source.getType())))
+      return failure();
+  int64_t total = kernel::getBytes(type).getTimes() / 4;
+  Activation row{};
+  if (channels)
+    row = getDimension(type.getShape().back(), channels.getGroup());
+  unsigned result = op->getNumOperands();
+
+  b.useScalars();
+  int64_t perUnit = b.threads() * kItemsPerThread;
+  forEachItem(b, b.index(total), perUnit, [&](Value item) {
+    Channel element =
+        panels ? getInPanels(b, type, panels, item) : getInRows(b, row, item);
+    auto copy = [&] {
+      int64_t start = 0;
+      for (auto [i, source] : llvm::enumerate(op.getSources())) {
+        int64_t count =
+            cast<RankedTensorType>(source.getType()).getNumElements();
+        auto copyFrom = [&, i = i] {
+          // One element stands for a whole vector of it.
+          Value at =
+              count == 1 ? b.index(0) : b.sub(element.number, b.index(start));
+          b.store(b.load(i, at), result, item);
+        };
+        if (op.getSources().size() == 1) {
+          copyFrom();
+        } else {
+          Value isHere =
+              b.both(b.isAtLeast(element.number, b.index(start)),
+                     b.isLess(element.number, b.index(start + count)));
+          b.ifThen(isHere, copyFrom);
+        }
+        start += count;
+      }
+    };
+    b.ifThen(element.exists, copy, [&] { b.store(b.scalar(0), result, item); });
+  });
+  return KernelInfo{
+      withoutBatch(op.getContext(), llvm::divideCeil(total, perUnit)),
+      noFlop(op.getContext())};
+}

@@ -1,0 +1,407 @@
+//===- RowsBackward.cpp - Adjoints of layer norm and softmax --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// As in Rows.cpp an item is one statistic of one row, which `sharing` threads
+// take together, one where barriers are dear. Where a norm's sums over the
+// tokens of an image are wanted, a workgroup takes an image: first its rows
+// (their means and deviations stay in workgroup memory), then its columns. On
+// CPU devices a thread takes an image, and adds each row to the sums, which are
+// its own, in memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+using kernel::kLanes;
+
+using Reduction = CodeBuilder::Reduction;
+
+namespace {
+/// Rows of one shape, in parts of `vectors` vectors each.
+struct RowParts {
+  SimtBuilder &b;
+  Activation shape;
+  int64_t groups;   ///< parts of a row
+  int64_t vectors;  ///< of a part
+  int64_t channels; ///< of a part
+  int64_t sharing;  ///< threads of a part
+  Value lane = {};  ///< this thread among those that share the part
+  // Of the part at hand.
+  Value first = {}; ///< its first vector in the row
+  Value base = {};  ///< and in memory
+
+  void select(Value row, Value part) {
+    first = b.mul(part, vectors);
+    base = b.add(b.mul(row, shape.vectors), first);
+  }
+  /// Calls `body` on this thread's vectors: number in the row and offset.
+  SmallVector<Value>
+  visit(ValueRange init,
+        function_ref<SmallVector<Value>(Value vector, Value at, ValueRange)>
+            body) {
+    return b.loop(lane, b.index(vectors), sharing, init,
+                  [&](Value i, ValueRange carried) {
+                    return body(b.add(first, i), b.add(base, i), carried);
+                  });
+  }
+  /// Sums of what `map` makes of each vector, over the part; scalars.
+  SmallVector<Value>
+  sum(int64_t count,
+      function_ref<SmallVector<Value>(Value vector, Value at)> map) {
+    SmallVector<Value> sums(count, b.splat(0));
+    sums = visit(sums, [&](Value vector, Value at, ValueRange carried) {
+      SmallVector<Value> next = map(vector, at);
+      for (auto [value, sum] : llvm::zip_equal(next, carried))
+        value = b.addf(sum, maskChannels(b, shape, vector, value));
+      return next;
+    });
+    for (Value &value : sums)
+      value = b.reduceWorkgroup(Reduction::Add, b.reduce(Reduction::Add, value),
+                                sharing);
+    return sums;
+  }
+};
+} // namespace
+
+/// Threads that share an item: a power of two that divides the workgroup, with
+/// about four vectors for each.
+static int64_t chooseSharing(const SimtBuilder &b, int64_t vectors) {
+  if (b.level.isDirect)
+    return 1;
+  int64_t sharing = 1;
+  while (sharing * 4 < vectors && b.threads() % (sharing * 2) == 0)
+    sharing *= 2;
+  return sharing;
+}
+
+/// Calls `body` on the items [0, total) of this unit, of perUnit = threads /
+/// sharing ones. All threads come by; where `stores` is not null, it says
+/// whether the item exists.
+static void forEachPart(SimtBuilder &b, RowParts &parts, Value total,
+                        function_ref<void(Value item, Value stores)> body) {
+  int64_t perUnit = b.threads() / parts.sharing;
+  if (parts.sharing == 1) {
+    parts.lane = b.index(0);
+    return forEachItem(b, total, perUnit,
+                       [&](Value item) { body(item, Value()); });
+  }
+  parts.lane = b.rem(b.thread(), parts.sharing);
+  Value item =
+      b.add(b.mul(b.unit(), perUnit), b.div(b.thread(), parts.sharing));
+  if (perUnit == 1)
+    return body(item, Value());
+  body(b.min(item, b.sub(total, b.index(1))), b.isLess(item, total));
+}
+
+static void ifStores(SimtBuilder &b, Value stores, function_ref<void()> body) {
+  if (stores)
+    b.ifThen(stores, body);
+  else
+    body();
+}
+
+//===----------------------------------------------------------------------===//
+// Layer norm
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct NormalizeBackward {
+  enum Argument : unsigned { Gradient, Input, Scale };
+
+  kernel::NormalizeBackwardOp op;
+  SimtBuilder &b;
+  RowParts parts;
+  unsigned result; ///< argument; the sums are the two behind it
+
+  /// Mean and 1 / deviation of the part at hand; vectors.
+  std::pair<Value, Value> getStatistics();
+  /// The input's gradient of the part at hand.
+  void storePart(Value mean, Value inverse, Value stores);
+  bool hasSums() { return !op.getSums().empty(); }
+  /// Vectors of images' sums: of argument result + 1 + `number`.
+  Value sumAt(Value image, Value vector) {
+    return b.add(b.mul(image, parts.shape.vectors), vector);
+  }
+  void emitRows();
+  void emitImageDirect();
+  void emitImageStaged();
+  void sumColumns(Value statistics, Value firstToken, Value count,
+                  bool isFirst);
+};
+} // namespace
+
+std::pair<Value, Value> NormalizeBackward::getStatistics() {
+  Value scale = b.scalar(1.0 / double(parts.channels));
+  Value mean = b.broadcast(b.mulf(parts.sum(1,
+                                            [&](Value, Value at) {
+                                              return SmallVector<Value>{
+                                                  b.load4(Input, at)};
+                                            })[0],
+                                  scale));
+  Value variance = parts.sum(1, [&](Value, Value at) {
+    Value centred = b.subf(b.load4(Input, at), mean);
+    return SmallVector<Value>{b.mulf(centred, centred)};
+  })[0];
+  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
+  Value root =
+      math::SqrtOp::create(b, b.addf(b.mulf(variance, scale), epsilon));
+  return {mean, b.broadcast(b.divf(b.scalar(1), root))};
+}
+
+void NormalizeBackward::storePart(Value mean, Value inverse, Value stores) {
+  bool hasScale = bool(op.getScale());
+  auto load = [&](Value vector, Value at) {
+    Value g = b.load4(Gradient, at);
+    if (hasScale)
+      g = b.mulf(g, b.load4(Scale, vector));
+    Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
+    return std::make_pair(g, n);
+  };
+  SmallVector<Value> means = parts.sum(2, [&](Value vector, Value at) {
+    auto [g, n] = load(vector, at);
+    return SmallVector<Value>{g, b.mulf(g, n)};
+  });
+  for (Value &value : means)
+    value = b.broadcast(b.mulf(value, b.scalar(1.0 / double(parts.channels))));
+  ifStores(b, stores, [&] {
+    parts.visit({}, [&](Value vector, Value at, ValueRange) {
+      auto [g, n] = load(vector, at);
+      Value inner = b.subf(b.subf(g, means[0]), b.mulf(n, means[1]));
+      b.store4(maskChannels(b, parts.shape, vector, b.mulf(inner, inverse)),
+               result, at);
+      return SmallVector<Value>();
+    });
+  });
+}
+
+void NormalizeBackward::emitRows() {
+  Value total = b.mul(parts.shape.rows(b), parts.groups);
+  forEachPart(b, parts, total, [&](Value item, Value stores) {
+    Value row = b.div(item, parts.groups);
+    parts.select(row, b.rem(item, parts.groups));
+    Value mean, inverse;
+    std::tie(mean, inverse) = getStatistics();
+    storePart(mean, inverse, stores);
+    if (!hasSums())
+      return;
+    // A row is an image: there is nothing to sum.
+    ifStores(b, stores, [&] {
+      parts.visit({}, [&](Value vector, Value at, ValueRange) {
+        Value dy = b.load4(Gradient, at);
+        Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
+        b.store4(maskChannels(b, parts.shape, vector, b.mulf(dy, n)),
+                 result + 1, at);
+        b.store4(dy, result + 2, at);
+        return SmallVector<Value>();
+      });
+    });
+  });
+}
+
+// A thread takes an image.
+void NormalizeBackward::emitImageDirect() {
+  parts.lane = b.index(0);
+  int64_t vectors = parts.shape.vectors, tokens = parts.shape.tokens;
+  forEachItem(b, b.batch(), b.threads(), [&](Value image) {
+    b.loop(0, vectors, [&](Value vector) {
+      for (unsigned sum : {1, 2})
+        b.store4(b.splat(0), result + sum, sumAt(image, vector));
+    });
+    b.loop(0, tokens, [&](Value token) {
+      Value row = b.add(b.mul(image, tokens), token);
+      b.loop(0, parts.groups, [&](Value part) {
+        parts.select(row, part);
+        Value mean, inverse;
+        std::tie(mean, inverse) = getStatistics();
+        storePart(mean, inverse, Value());
+        parts.visit({}, [&](Value vector, Value at, ValueRange) {
+          Value dy = b.load4(Gradient, at), to = sumAt(image, vector);
+          Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
+          n = maskChannels(b, parts.shape, vector, n);
+          b.store4(b.fma(dy, n, b.load4(result + 1, to)), result + 1, to);
+          b.store4(b.addf(dy, b.load4(result + 2, to)), result + 2, to);
+          return SmallVector<Value>();
+        });
+      });
+    });
+  });
+}
+
+/// Adds `count` tokens from `firstToken` on, whose means and inverse deviations
+/// are in workgroup memory, to this thread's columns of the sums.
+void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
+                                   Value count, bool isFirst) {
+  int64_t vectors = parts.shape.vectors, tokens = parts.shape.tokens;
+  Value image = b.unit();
+  b.loop(b.thread(), b.index(vectors), b.threads(), {},
+         [&](Value vector, ValueRange) {
+           Value part = b.div(vector, parts.vectors);
+           Value to = sumAt(image, vector);
+           SmallVector<Value> sums(2, b.splat(0));
+           if (!isFirst)
+             sums = {b.load4(result + 1, to), b.load4(result + 2, to)};
+           sums = b.loop(
+               b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
+                 Value row = b.add(b.mul(image, tokens), b.add(firstToken, i));
+                 Value at = b.add(b.mul(row, vectors), vector);
+                 Value entry = b.mul(b.add(b.mul(i, parts.groups), part), 2);
+                 Value mean = b.broadcast(b.loadShared(statistics, entry));
+                 Value inverse =
+                     b.broadcast(b.loadShared(statistics, b.add(entry, 1)));
+                 Value dy = b.load4(Gradient, at);
+                 Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
+                 n = maskChannels(b, parts.shape, vector, n);
+                 return SmallVector<Value>{b.fma(dy, n, carried[0]),
+                                           b.addf(dy, carried[1])};
+               });
+           b.store4(sums[0], result + 1, to);
+           b.store4(sums[1], result + 2, to);
+           return SmallVector<Value>();
+         });
+}
+
+// A workgroup takes an image, as many tokens at a time as have their statistics
+// in 4 KiB of workgroup memory.
+void NormalizeBackward::emitImageStaged() {
+  int64_t tokens = parts.shape.tokens, groups = parts.groups;
+  int64_t chunk = std::max<int64_t>(1, std::min<int64_t>(tokens, 512 / groups));
+  Value statistics = b.allocateShared(2 * chunk * groups);
+  int64_t perRound = b.threads() / parts.sharing;
+  parts.lane = b.rem(b.thread(), parts.sharing);
+  Value slot = b.div(b.thread(), parts.sharing);
+  auto takeChunk = [&](Value firstToken, bool isFirst) {
+    Value count = b.min(b.index(chunk), b.sub(b.index(tokens), firstToken));
+    Value items = b.mul(count, groups);
+    Value rounds = b.div(b.add(items, perRound - 1), perRound);
+    b.loop(b.index(0), rounds, [&](Value round) {
+      // All threads come by each barrier.
+      Value item = b.add(b.mul(round, perRound), slot);
+      Value known = b.min(item, b.sub(items, b.index(1)));
+      Value exists = b.isLess(item, items);
+      Value token = b.add(firstToken, b.div(known, groups));
+      parts.select(b.add(b.mul(b.unit(), tokens), token), b.rem(known, groups));
+      Value mean, inverse;
+      std::tie(mean, inverse) = getStatistics();
+      Value writes = b.both(exists, b.isEqual(parts.lane, b.index(0)));
+      b.ifThen(writes, [&] {
+        Value entry = b.mul(known, 2);
+        b.storeShared(b.extract(mean, 0), statistics, entry);
+        b.storeShared(b.extract(inverse, 0), statistics, b.add(entry, 1));
+      });
+      storePart(mean, inverse, exists);
+    });
+    b.barrier();
+    sumColumns(statistics, firstToken, count, isFirst);
+    b.barrier();
+  };
+  takeChunk(b.index(0), /*isFirst=*/true);
+  if (tokens > chunk)
+    b.loop(b.index(chunk), b.index(tokens), chunk, {},
+           [&](Value firstToken, ValueRange) {
+             takeChunk(firstToken, /*isFirst=*/false);
+             return SmallVector<Value>();
+           });
+}
+
+FailureOr<KernelInfo>
+mlir::vit::simt::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
+                                       SimtBuilder &b) {
+  SmallVector<Value> values{op.getGradient(), op.getInput()};
+  values.append(op->result_begin(), op->result_end());
+  std::optional<Activation> shape;
+  for (Value value : values) {
+    FailureOr<Activation> found =
+        Activation::get(op, cast<RankedTensorType>(value.getType()));
+    if (failed(found))
+      return failure();
+    if (shape && shape->group != found->group)
+      return op.emitOpError("has layouts that do not fit: ")
+             << values[0].getType() << " and " << value.getType();
+    if (!shape)
+      shape = *found;
+  }
+  if (op.getScale()) {
+    auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(
+        op.getScale().getType().getEncoding());
+    if (!channels || channels.getGroup() != shape->group)
+      return op.emitOpError("has layouts that do not fit: scale ")
+             << op.getScale().getType() << ", result "
+             << op.getResult().getType();
+  }
+  int64_t groups = op.getGroups(), channels = shape->width / groups;
+  bool fits = groups == 1 || (shape->group == 0 ? channels % kLanes == 0
+                                                : channels % shape->group == 0);
+  if (!fits)
+    return op.emitOpError("has groups of ")
+           << channels << " channels that do not begin at a vector in "
+           << op.getInput().getType()
+           << "; give the layout groups of that many channels";
+  int64_t vectors = shape->vectors / groups;
+  NormalizeBackward kernel{
+      op, b,
+      RowParts{b, *shape, groups, vectors, channels, chooseSharing(b, vectors)},
+      op->getNumOperands()};
+  MLIRContext *context = op.getContext();
+  if (!kernel.hasSums() || shape->tokens == 1) {
+    kernel.emitRows();
+    return KernelInfo{
+        shape->units(context, groups, b.threads() / kernel.parts.sharing),
+        noFlop(context)};
+  }
+  if (b.level.isDirect) {
+    kernel.emitImageDirect();
+    return KernelInfo{kernel::ExtentAttr::get(context, 1, 1, b.threads()),
+                      noFlop(context)};
+  }
+  kernel.emitImageStaged();
+  return KernelInfo{kernel::ExtentAttr::get(context, 1, 1, 1), noFlop(context)};
+}
+
+//===----------------------------------------------------------------------===//
+// Softmax
+//===----------------------------------------------------------------------===//
+
+FailureOr<KernelInfo>
+mlir::vit::simt::emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
+                                     SimtBuilder &b) {
+  FailureOr<Activation> dy = Activation::get(op, op.getGradient().getType());
+  FailureOr<Activation> y = Activation::get(op, op.getOutput().getType());
+  FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
+  if (failed(dy) || failed(y) || failed(shape))
+    return failure();
+  if (dy->group != shape->group || y->group != shape->group)
+    return op.emitOpError("has layouts that do not fit: ")
+           << op.getGradient().getType() << ", " << op.getOutput().getType()
+           << " and " << op.getResult().getType();
+  RowParts parts{b,
+                 *shape,
+                 1,
+                 shape->vectors,
+                 shape->width,
+                 chooseSharing(b, shape->vectors)};
+  forEachPart(b, parts, shape->rows(b), [&](Value row, Value stores) {
+    parts.select(row, b.index(0));
+    Value sum = b.broadcast(parts.sum(1, [&](Value, Value at) {
+      return SmallVector<Value>{b.mulf(b.load4(0, at), b.load4(1, at))};
+    })[0]);
+    ifStores(b, stores, [&] {
+      // Padding of y is zero, and so is what becomes of it.
+      parts.visit({}, [&](Value, Value at, ValueRange) {
+        b.store4(b.mulf(b.load4(1, at), b.subf(b.load4(0, at), sum)), 2, at);
+        return SmallVector<Value>();
+      });
+    });
+  });
+  return KernelInfo{
+      shape->units(op.getContext(), 1, b.threads() / parts.sharing),
+      noFlop(op.getContext())};
+}

@@ -1,0 +1,275 @@
+//===- WeightGradient.cpp - dy^T x on a GPU -------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// As Gemm.cpp, but the sums are over the rows of both operands, all images'
+// rows in order: a work unit is one tile, rows x cols of [out, in], `chunk`
+// rows of the operands at a time. A thread's rows come as vectors of four. The
+// units at the left edge also add up dy's rows where the bias is wanted.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+
+namespace {
+class WeightGradient {
+public:
+  WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
+                 const Activation &gradient, const Activation &input);
+  void emit();
+  int64_t tiles() const { return rowTiles * columnTiles; }
+
+private:
+  enum Argument : unsigned { Gradient, Input, Result, Bias };
+
+  Value clamp(Value vector, const Activation &shape) {
+    return b.min(vector, b.index(shape.vectors - 1));
+  }
+  /// Adds the products of one row, and the row itself.
+  SmallVector<Value> addRow(ValueRange carried, ArrayRef<Value> gradient,
+                            ArrayRef<Value> input);
+  SmallVector<Value> sumDirect(ArrayRef<Value> start);
+  SmallVector<Value> sumStaged(ArrayRef<Value> start);
+  void storeRow(Value row, ValueRange sums);
+  void store(ArrayRef<Value> sums);
+  void storeBias(ArrayRef<Value> sums);
+
+  kernel::WeightGradientOp op;
+  SimtBuilder &b;
+  Activation gradient, input;
+  kernel::TileAttr tile;
+  int64_t rowTiles, columnTiles;
+  int64_t rowVectors, columnVectors; ///< of a thread
+  int64_t across, down;              ///< threads beside and below each other
+  Value rows;                        ///< of all images
+  Value firstRow, firstColumn;       ///< vectors; of the tile
+  SmallVector<Value> threadRow, threadColumn; ///< vectors
+};
+} // namespace
+
+WeightGradient::WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
+                               const Activation &gradient,
+                               const Activation &input)
+    : op(op), b(b), gradient(gradient), input(input), tile(*op.getTile()) {
+  rowTiles = llvm::divideCeil(gradient.vectors * kWidth, tile.getRows());
+  columnTiles = llvm::divideCeil(input.vectors * kWidth, tile.getCols());
+  rowVectors = tile.getThreadRows() / kWidth;
+  columnVectors = tile.getThreadCols() / kWidth;
+  across = tile.getCols() / tile.getThreadCols();
+  down = tile.getRows() / tile.getThreadRows();
+
+  rows = gradient.rows(b);
+  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows() / kWidth);
+  firstColumn = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kWidth);
+  Value row = b.add(firstRow, b.div(b.thread(), across));
+  Value column = b.add(firstColumn, b.rem(b.thread(), across));
+  for (int64_t i = 0; i < rowVectors; ++i)
+    threadRow.push_back(b.add(row, i * down));
+  for (int64_t j = 0; j < columnVectors; ++j)
+    threadColumn.push_back(b.add(column, j * across));
+}
+
+SmallVector<Value> WeightGradient::addRow(ValueRange carried,
+                                          ArrayRef<Value> gradient,
+                                          ArrayRef<Value> input) {
+  SmallVector<Value> sums(carried);
+  for (auto [i, four] : llvm::enumerate(gradient))
+    for (int64_t lane = 0; lane < kWidth; ++lane) {
+      Value factor = b.broadcast(b.extract(four, lane));
+      for (auto [j, x] : llvm::enumerate(input)) {
+        Value &sum = sums[(i * kWidth + lane) * columnVectors + j];
+        sum = b.fma(factor, x, sum);
+      }
+    }
+  int64_t products = rowVectors * kWidth * columnVectors;
+  for (size_t i = products; i < sums.size(); ++i)
+    sums[i] = b.addf(sums[i], gradient[i - products]);
+  return sums;
+}
+
+SmallVector<Value> WeightGradient::sumDirect(ArrayRef<Value> start) {
+  SmallVector<Value> left, right;
+  for (Value vector : threadRow)
+    left.push_back(clamp(vector, gradient));
+  for (Value vector : threadColumn)
+    right.push_back(clamp(vector, input));
+  return b.loop(b.index(0), rows, 1, start, [&](Value row, ValueRange carried) {
+    SmallVector<Value> dy, x;
+    Value from = b.mul(row, gradient.vectors);
+    for (Value vector : left)
+      dy.push_back(b.load4(Gradient, b.add(from, vector)));
+    from = b.mul(row, input.vectors);
+    for (Value vector : right)
+      x.push_back(b.load4(Input, b.add(from, vector)));
+    return addRow(carried, dy, x);
+  });
+}
+
+SmallVector<Value> WeightGradient::sumStaged(ArrayRef<Value> start) {
+  int64_t chunk = tile.getChunk(), threads = tile.getThreads();
+  const Activation shapes[] = {gradient, input};
+  int64_t widths[] = {tile.getRows() / kWidth, tile.getCols() / kWidth};
+  Value first[] = {firstRow, firstColumn};
+  Value shared[] = {b.allocateShared4(chunk * widths[0]),
+                    b.allocateShared4(chunk * widths[1])};
+  Value steps = b.div(b.add(rows, chunk - 1), chunk);
+  Value lastRow = b.sub(rows, b.index(1));
+  Value left = b.div(b.thread(), across), right = b.rem(b.thread(), across);
+  return b.loop(
+      b.index(0), steps, 1, start, [&](Value step, ValueRange carried) {
+        b.barrier();
+        Value begin = b.mul(step, chunk);
+        for (unsigned operand : {Gradient, Input}) {
+          const Activation &shape = shapes[operand];
+          int64_t width = widths[operand];
+          b.loop(b.thread(), b.index(chunk * width), threads, {},
+                 [&](Value item, ValueRange) {
+                   Value row = b.add(begin, b.div(item, width));
+                   Value vector =
+                       clamp(b.add(first[operand], b.rem(item, width)), shape);
+                   Value at =
+                       b.add(b.mul(b.min(row, lastRow), shape.vectors), vector);
+                   Value value = b.load4(operand, at);
+                   // Rows beyond the last count for nothing.
+                   value = b.select(b.isLess(row, rows), value, b.splat(0));
+                   b.storeShared(value, shared[operand], item);
+                   return SmallVector<Value>();
+                 });
+        }
+        b.barrier();
+        return b.loop(
+            b.index(0), b.index(chunk), 1, carried,
+            [&](Value row, ValueRange sums) {
+              SmallVector<Value> dy, x;
+              Value from = b.add(b.mul(row, widths[0]), left);
+              for (int64_t i = 0; i < rowVectors; ++i)
+                dy.push_back(b.loadShared(shared[0], b.add(from, i * down)));
+              from = b.add(b.mul(row, widths[1]), right);
+              for (int64_t j = 0; j < columnVectors; ++j)
+                x.push_back(b.loadShared(shared[1], b.add(from, j * across)));
+              return addRow(sums, dy, x);
+            });
+      });
+}
+
+/// `row` counts padded channels of dy.
+void WeightGradient::storeRow(Value row, ValueRange sums) {
+  Channel out = gradient.getChannel(b, row);
+  b.ifThen(out.exists, [&] {
+    for (int64_t j = 0; j < columnVectors; ++j) {
+      Value vector = threadColumn[j], sum = sums[j];
+      if (!input.hasPaddedChannels()) {
+        Value at = b.add(b.mul(out.number, input.vectors), vector);
+        b.ifThen(b.isLess(vector, b.index(input.vectors)),
+                 [&] { b.store4(sum, Result, at); });
+        continue;
+      }
+      for (int64_t lane = 0; lane < kWidth; ++lane) {
+        Channel in = input.getChannel(b, b.add(b.mul(vector, kWidth), lane));
+        b.ifThen(in.exists, [&] {
+          b.store(b.extract(sum, lane), Result,
+                  b.add(b.mul(out.number, input.width), in.number));
+        });
+      }
+    }
+  });
+}
+
+void WeightGradient::store(ArrayRef<Value> sums) {
+  int64_t rowsOfThread = rowVectors * kWidth;
+  auto getRow = [&](Value i) {
+    Value vector = b.add(threadRow[0], b.mul(b.div(i, kWidth), down));
+    return b.add(b.mul(vector, kWidth), b.rem(i, kWidth));
+  };
+  // The first row's sums, then those of all rows move up: less code, see
+  // Gemm.cpp.
+  if (b.level.isDirect || input.hasPaddedChannels()) {
+    b.loop(b.index(0), b.index(rowsOfThread), 1, sums,
+           [&](Value i, ValueRange values) {
+             storeRow(getRow(i), values.take_front(columnVectors));
+             SmallVector<Value> next(values);
+             std::rotate(next.begin(), next.begin() + columnVectors,
+                         next.end());
+             return next;
+           });
+    return;
+  }
+  for (int64_t i = 0; i < rowsOfThread; ++i)
+    storeRow(getRow(b.index(i)), sums.slice(i * columnVectors, columnVectors));
+}
+
+void WeightGradient::storeBias(ArrayRef<Value> sums) {
+  Value isFirst = b.both(b.isEqual(firstColumn, b.index(0)),
+                         b.isEqual(b.rem(b.thread(), across), b.index(0)));
+  b.ifThen(isFirst, [&] {
+    for (int64_t i = 0; i < rowVectors; ++i) {
+      Value vector = threadRow[i], sum = sums[i];
+      // Padding of the last vectors is the zeros behind the bias.
+      if (gradient.group == 0) {
+        b.ifThen(b.isLess(vector, b.index(gradient.vectors)),
+                 [&] { b.store4(sum, Bias, vector); });
+        continue;
+      }
+      for (int64_t lane = 0; lane < kWidth; ++lane) {
+        Channel out =
+            gradient.getChannel(b, b.add(b.mul(vector, kWidth), lane));
+        b.ifThen(out.exists,
+                 [&] { b.store(b.extract(sum, lane), Bias, out.number); });
+      }
+    }
+  });
+}
+
+void WeightGradient::emit() {
+  int64_t products = rowVectors * kWidth * columnVectors;
+  bool hasBias = bool(op.getBias());
+  if (input.hasPaddedChannels() || (hasBias && gradient.group != 0))
+    b.useScalars();
+  SmallVector<Value> sums(products + (hasBias ? rowVectors : 0), b.splat(0));
+  sums = tile.getChunk() == 1 ? sumDirect(sums) : sumStaged(sums);
+  store(ArrayRef<Value>(sums).take_front(products));
+  if (input.hasPaddedChannels())
+    storeZeroTail(b, Result, gradient.width * input.width);
+  if (!hasBias)
+    return;
+  storeBias(ArrayRef<Value>(sums).drop_front(products));
+  if (gradient.group != 0)
+    storeZeroTail(b, Bias, gradient.width);
+}
+
+FailureOr<KernelInfo>
+mlir::vit::simt::emitWeightGradient(kernel::WeightGradientOp op,
+                                    SimtBuilder &b) {
+  FailureOr<Activation> gradient =
+      Activation::get(op, op.getGradient().getType());
+  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
+  if (failed(gradient) || failed(input))
+    return failure();
+  for (Value result : op->getResults())
+    if (failed(Activation::getFlat(op, result.getType())))
+      return failure();
+  kernel::TileAttr tile = *op.getTile();
+  int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
+  if (tile.getThreadRows() % kWidth != 0 ||
+      tile.getThreadCols() % kWidth != 0 ||
+      tile.getRows() % tile.getThreadRows() != 0 ||
+      tile.getCols() % tile.getThreadCols() != 0 ||
+      tile.getThreads() * perThread != tile.getRows() * tile.getCols())
+    return op.emitOpError("has a tile that its threads do not cover in "
+                          "vectors of 4: ")
+           << tile;
+  WeightGradient kernel(op, b, *gradient, *input);
+  kernel.emit();
+  return KernelInfo{withoutBatch(op.getContext(), kernel.tiles()),
+                    kernel::ExtentAttr::get(op.getContext(),
+                                            2 * gradient->tokens *
+                                                gradient->width * input->width,
+                                            1, 1)};
+}
