@@ -14,7 +14,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <linux/fs.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -23,18 +23,27 @@ using Json = nlohmann::ordered_json;
 
 namespace vit::tools {
 
-/// The shortest number that gives the same float: "2.3025851", not the sixteen
-/// digits of its double. NaN and infinity, which JSON has not, become null.
+/// Losses and rates are floats: the shortest number that reads back as the same
+/// one, "0.001" and not the digits of its double. NaN and infinity, which JSON
+/// has not, become null.
 static Json number(double value) {
   if (!std::isfinite(value))
     return nullptr;
   char text[32];
-  std::snprintf(text, sizeof(text), "%.9g", value);
+  for (int digits = 6; digits <= 9; ++digits) {
+    std::snprintf(text, sizeof(text), "%.*g", digits, value);
+    if (std::strtof(text, nullptr) == static_cast<float>(value))
+      break;
+  }
   return std::strtod(text, nullptr);
 }
 
-static Json rounded(double value, double unit) {
-  return number(std::round(value / unit) * unit);
+static Json rounded(double value, int decimals) {
+  if (!std::isfinite(value))
+    return nullptr;
+  char text[64];
+  std::snprintf(text, sizeof(text), "%.*f", decimals, value);
+  return std::strtod(text, nullptr);
 }
 
 /// A field of a line as a number, NaN where it is null or missing.
@@ -137,8 +146,8 @@ void TrainingLog::addStep(const StepRecord &record) {
     line["accuracy"] = number(accuracy);
   line["learning_rate"] = number(record.learningRate);
   line["images"] = record.images;
-  line["images_per_second"] = rounded(record.imagesPerSecond, 0.1);
-  line["seconds"] = rounded(record.seconds, 0.001);
+  line["images_per_second"] = rounded(record.imagesPerSecond, 1);
+  line["seconds"] = rounded(record.seconds, 3);
   write(line);
   events->add(record.step,
               {{"train/loss", record.loss},
@@ -162,8 +171,8 @@ void TrainingLog::addEpoch(const EpochRecord &record) {
     line["test_images"] = record.testImages;
   }
   line["learning_rate"] = number(record.learningRate);
-  line["images_per_second"] = rounded(record.imagesPerSecond, 0.1);
-  line["seconds"] = rounded(record.seconds, 0.001);
+  line["images_per_second"] = rounded(record.imagesPerSecond, 1);
+  line["seconds"] = rounded(record.seconds, 3);
   write(line);
   double test = record.evaluated ? 1 : NAN;
   events->add(record.step, {{"epoch/train_loss", record.trainLoss},
