@@ -201,6 +201,38 @@ private:
   std::unique_ptr<vit_dataset, Release> dataset;
 };
 
+/// Training batches, read ahead.
+class Loader {
+public:
+  /// `dataset` must outlive the loader; `options.struct_size` is set here.
+  Loader(const Dataset &dataset, vit_loader_options options) {
+    options.struct_size = sizeof(options);
+    vit_loader *created = nullptr;
+    call(vit_loader_create, dataset.handle(), &options, &created);
+    loader.reset(created);
+  }
+
+  int64_t batchesPerEpoch() const {
+    return vit_loader_batches_per_epoch(loader.get());
+  }
+  /// Its memory is the loader's, until the next call.
+  vit_batch next() {
+    vit_batch batch = {};
+    call(vit_loader_next, loader.get(), &batch);
+    return batch;
+  }
+  /// Why picture `i` of those left out of the batch could not be read.
+  const char *skipped(int64_t i) const {
+    return vit_loader_skipped(loader.get(), i);
+  }
+
+private:
+  struct Release {
+    void operator()(vit_loader *object) const { vit_loader_release(object); }
+  };
+  std::unique_ptr<vit_loader, Release> loader;
+};
+
 } // namespace vit::data
 
 #endif // VIT_VIT_DATA_HPP

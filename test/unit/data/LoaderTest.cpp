@@ -39,16 +39,13 @@ struct Batch {
   }
 };
 
-class Loader {
+class Loader : public data::Loader {
 public:
-  Loader(const data::Dataset &dataset, const vit_loader_options &options) {
-    data::call(vit_loader_create, dataset.handle(), &options, &loader);
-  }
-  ~Loader() { vit_loader_release(loader); }
+  using data::Loader::Loader;
 
+  /// The next batch, copied.
   Batch next() {
-    vit_batch batch = {};
-    data::call(vit_loader_next, loader, &batch);
+    vit_batch batch = data::Loader::next();
     auto *images = static_cast<float *>(batch.images.data);
     auto *labels = static_cast<int32_t *>(batch.labels.data);
     int64_t count = batch.labels.dims[0];
@@ -60,12 +57,21 @@ public:
                  batch.index,
                  {}};
     for (int64_t i = 0; i < batch.skipped; ++i)
-      result.skipped.push_back(vit_loader_skipped(loader, i));
-    EXPECT_EQ(vit_loader_skipped(loader, batch.skipped), nullptr);
+      result.skipped.push_back(skipped(i));
+    EXPECT_EQ(skipped(batch.skipped), nullptr);
     return result;
   }
 
-  vit_loader *loader = nullptr;
+  void expectFailure(vit_status status, const std::string &text) {
+    try {
+      data::Loader::next();
+      ADD_FAILURE() << "no failure";
+    } catch (const data::Error &error) {
+      EXPECT_EQ(error.status(), status);
+      EXPECT_NE(std::string(error.what()).find(text), std::string::npos)
+          << error.what();
+    }
+  }
 };
 
 /// Ten CIFAR pictures; picture i has label i and i as its first pixel.
@@ -96,7 +102,7 @@ protected:
 
 TEST_F(LoaderTest, EachEpochHasEachPictureOnce) {
   Loader loader(*dataset, options);
-  EXPECT_EQ(vit_loader_batches_per_epoch(loader.loader), 3);
+  EXPECT_EQ(loader.batchesPerEpoch(), 3);
   std::vector<int64_t> order(10);
   for (int64_t epoch = 0; epoch < 3; ++epoch) {
     data::call(vit_data_shuffle, uint64_t(3), epoch, int64_t(10), order.data());
@@ -147,16 +153,13 @@ TEST_F(LoaderTest, GivenOrder) {
   EXPECT_EQ(loader.next().labels, (std::vector<int32_t>{3, 4, 5, 6}));
   EXPECT_EQ(loader.next().labels, (std::vector<int32_t>{7}));
   for (int i = 0; i < 2; ++i)
-    expectFailure(VIT_NOT_FOUND, "2 epochs", [&](vit_error *error) {
-      vit_batch batch;
-      return vit_loader_next(loader.loader, &batch, error);
-    });
+    loader.expectFailure(VIT_NOT_FOUND, "2 epochs");
 }
 
 TEST_F(LoaderTest, Limit) {
   options.limit = 3;
   Loader loader(*dataset, options);
-  EXPECT_EQ(vit_loader_batches_per_epoch(loader.loader), 1);
+  EXPECT_EQ(loader.batchesPerEpoch(), 1);
   for (int epoch = 0; epoch < 5; ++epoch) {
     std::vector<int32_t> labels = loader.next().labels;
     EXPECT_EQ(std::set<int32_t>(labels.begin(), labels.end()),
@@ -185,6 +188,7 @@ TEST_F(LoaderTest, ImpossibleOptions) {
   refuse("asks for picture 10; there are 10");
   options.order_count = 0;
   refuse("one row");
+  options.order = nullptr;
   options.struct_size = 4;
   refuse("struct_size");
 }
@@ -204,11 +208,7 @@ TEST_F(LoaderTest, AnotherSize) {
   options.preprocessing = &larger;
   Loader loader(*dataset, options);
   for (int i = 0; i < 2; ++i)
-    expectFailure(VIT_INVALID_ARGUMENT, "data_batch_1.bin#",
-                  [&](vit_error *error) {
-                    vit_batch batch;
-                    return vit_loader_next(loader.loader, &batch, error);
-                  });
+    loader.expectFailure(VIT_INVALID_ARGUMENT, "data_batch_1.bin#");
 }
 
 // A damaged file is named, and left out only where that is asked for.
@@ -232,10 +232,7 @@ TEST(LoaderFolder, UnreadablePictures) {
   {
     Loader strict(dataset, options);
     EXPECT_EQ(strict.next().labels.size(), 2u);
-    expectFailure(VIT_CORRUPT, "cat/2.ppm", [&](vit_error *error) {
-      vit_batch batch;
-      return vit_loader_next(strict.loader, &batch, error);
-    });
+    strict.expectFailure(VIT_CORRUPT, "cat/2.ppm");
   }
   options.skip_unreadable = 1;
   Loader loader(dataset, options);
