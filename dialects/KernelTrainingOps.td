@@ -32,7 +32,7 @@ def Kernel_VariableAttr : Kernel_Attr<"Variable", "variable"> {
 }
 
 def Kernel_PlacedAttr : Kernel_Attr<"Placed", "placed"> {
-  let summary = "where a variable lies in its arena, `#kernel.placed<@fc1.weight, layer = 3, offset = 1024>`";
+  let summary = "where a variable lies in its arena, `#kernel.placed<@fc1.weight, offset = 1024, layer = 3>`";
   let description = [{
     Constraints:
     - C1: `layer` is -1 (there are no layers) or more; `offset`, in bytes, is a
@@ -40,7 +40,7 @@ def Kernel_PlacedAttr : Kernel_Attr<"Placed", "placed"> {
   }];
   let parameters = (ins "::mlir::FlatSymbolRefAttr":$symbol, DefaultValuedParameter<"int64_t", "-1">:$layer,
                         "int64_t":$offset);
-  let assemblyFormat = "`<` $symbol (`,` `layer` `=` $layer^)? `,` `offset` `=` $offset `>`";
+  let assemblyFormat = "`<` $symbol `,` `offset` `=` $offset (`,` `layer` `=` $layer^)? `>`";
 }
 
 def Kernel_ArenaAttr : Kernel_Attr<"Arena", "arena"> {
@@ -215,7 +215,8 @@ def Kernel_SumOp : Kernel_PlainOp<"sum", (ins Kernel_SumKindAttr:$kind, Kernel_T
 
     Constraints:
     - C1: tokens: [batch, tokens, width] to [batch, width]; batch: [batch, ...]
-      to [...]; all: to one element; groups: [n width] to [width].
+      to [...], sizes of 1 in front of which may come and go; all: to one
+      element; groups: [n width] to [width].
   }];
   let assemblyFormat = "$kind $input (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
 }

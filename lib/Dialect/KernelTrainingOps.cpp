@@ -180,6 +180,10 @@ LogicalResult WeightGradientOp::verify() {
   return success();
 }
 
+static ArrayRef<int64_t> withoutLeadingOnes(ArrayRef<int64_t> shape) {
+  return shape.drop_while([](int64_t size) { return size == 1; });
+}
+
 LogicalResult SumOp::verify() {
   RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
   ArrayRef<int64_t> from = input.getShape(), to = result.getShape();
@@ -189,7 +193,8 @@ LogicalResult SumOp::verify() {
     good = from.size() == 3 && to == ArrayRef<int64_t>({from[0], from[2]});
     break;
   case SumKind::batch:
-    good = from.size() >= 2 && to == from.drop_front();
+    good = from.size() >= 2 &&
+           withoutLeadingOnes(to) == withoutLeadingOnes(from.drop_front());
     break;
   case SumKind::all:
     good = result.hasStaticShape() && result.getNumElements() == 1;

@@ -5,12 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Values without a batch are made of parameters alone. Element-wise ops on
-// these have no kernel: their formula moves into the scalar code of the kernel
-// that uses them, with the parameters as extras.
+// Values without a batch are made of parameters alone, but for gradients
+// (ConvertTraining.cpp). Element-wise ops on parameters have no kernel: their
+// formula moves into the scalar code of the kernel that uses them, with the
+// parameters as extras.
 //
 //===----------------------------------------------------------------------===//
 
+#include "Converter.h"
 #include "KernelUtils.h"
 #include "Leaves.h"
 #include "ScalarCode.h"
@@ -36,29 +38,6 @@ struct ConvertToKernelsPass
   void runOnOperation() override;
 };
 
-class Converter {
-public:
-  explicit Converter(func::FuncOp entry) : entry(entry), builder(entry) {}
-  LogicalResult run();
-  int64_t kernels = 0;
-
-private:
-  LogicalResult convert(Operation *op);
-  LogicalResult convertParameters(Operation *op);
-  LogicalResult convertElementwise(Operation *op);
-  LogicalResult convertLinear(LinearOp op);
-  LogicalResult convertLayerNorm(LayerNormOp op);
-  LogicalResult convertSoftmax(SoftmaxOp op);
-  LogicalResult convertAttention(vit::AttentionOp op);
-  LogicalResult convertPrepend(PrependTokensOp op);
-  LogicalResult convertResample(ResamplePositionsOp op);
-  void convertSincos(SincosPositionsOp op);
-  LogicalResult eraseParameterOps();
-  void replace(Operation *op, Operation *kernel);
-
-  func::FuncOp entry;
-  OpBuilder builder;
-};
 } // namespace
 
 static RankedTensorType typeOf(Value value) {
@@ -135,7 +114,7 @@ void Converter::replace(Operation *op, Operation *kernel) {
 LogicalResult Converter::convertElementwise(Operation *op) {
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   auto input = llvm::find_if(op->getOperands(), [&](Value operand) {
-    return operand.getType() == type;
+    return operand.getType() == type && isComputed(operand);
   });
   if (input == op->operand_end())
     return op->emitOpError("has no kernel that broadcasts both operands to ")
@@ -196,23 +175,26 @@ LogicalResult Converter::convertLinear(LinearOp op) {
   return success();
 }
 
+/// A norm's scale or bias of one group stands for those of all.
+Value Converter::forAllGroups(Value vector, int64_t groups) {
+  if (groups == 1 || !isLoaded(vector))
+    return vector;
+  RankedTensorType type = typeOf(vector);
+  SmallVector<Value> copies(groups, vector);
+  return DeriveOp::create(builder, vector.getLoc(),
+                          RankedTensorType::get(type.getNumElements() * groups,
+                                                type.getElementType()),
+                          copies);
+}
+
 LogicalResult Converter::convertLayerNorm(LayerNormOp op) {
   int64_t groups = op.getGroups();
   Leaves leaves(op, typeOf(op));
-  // Scale and bias of one group stand for those of all.
-  auto forAllGroups = [&](Value value) -> Value {
-    if (groups == 1 || !isLoaded(value))
-      return value;
-    SmallVector<Value> copies(groups, value);
-    auto type = RankedTensorType::get({typeOf(op).getShape().back()},
-                                      typeOf(value).getElementType());
-    return DeriveOp::create(builder, value.getLoc(), type, copies);
-  };
   Value scale = op.getScale(), bias = op.getBias();
   for (Value *value : {&scale, &bias}) {
     if (!*value)
       continue;
-    *value = forAllGroups(*value);
+    *value = forAllGroups(*value, groups);
     if (failed(leaves.add(*value)))
       return failure();
   }
@@ -286,8 +268,12 @@ LogicalResult Converter::convert(Operation *op) {
   if (!isa_and_nonnull<VitDialect>(op->getDialect()))
     return success();
   builder.setInsertionPoint(op);
+  if (std::optional<LogicalResult> done = convertTraining(op))
+    return *done;
   if (llvm::none_of(op->getResults(), isActivation))
-    return convertParameters(op);
+    return isElementwise(op) && llvm::any_of(op->getOperands(), isComputed)
+               ? convertElementwise(op)
+               : convertParameters(op);
   if (!typeOf(op->getResult(0)).getElementType().isF32())
     return op->emitOpError("has no kernel for ")
            << typeOf(op->getResult(0)).getElementType() << "; use f32";
@@ -343,22 +329,29 @@ LogicalResult Converter::eraseParameterOps() {
   }
   for (auto [index, value] :
        llvm::enumerate(block.getTerminator()->getOperands()))
-    if (isa<RankedTensorType>(value.getType()) && !isActivation(value))
+    if (isa<RankedTensorType>(value.getType()) && !isComputed(value))
       return entry.emitOpError("result ")
              << index << " is a parameter; return a value that has a batch";
   return success();
 }
 
-LogicalResult Converter::run() {
+/// Arguments have the batch, or are single numbers.
+LogicalResult Converter::checkArguments() {
   for (BlockArgument argument : entry.getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!type || !isActivation(argument))
+    if (!type || (type.getRank() != 0 && !isActivation(argument)))
       return entry.emitError("argument ")
              << argument.getArgNumber() << " of '" << entry.getSymName()
              << "' is " << argument.getType()
              << "; an entry's arguments are tensors whose first dimension, "
-                "`?`, is the batch";
+                "`?`, is the batch, and single numbers";
   }
+  return success();
+}
+
+LogicalResult Converter::run() {
+  if (failed(checkArguments()))
+    return failure();
   for (Operation &op :
        llvm::make_early_inc_range(entry.getBody().front().without_terminator()))
     if (failed(convert(&op)))

@@ -56,7 +56,7 @@ static Operation *findProducer(MapOp map) {
 
 /// Replaces `producer` and `map`, which alone uses it, by one op at map's
 /// place.
-static void fuseInto(Operation *producer, MapOp map) {
+static Operation *fuseInto(Operation *producer, MapOp map) {
   OpBuilder builder(map);
   Value intermediate = producer->getResult(0);
 
@@ -97,19 +97,58 @@ static void fuseInto(Operation *producer, MapOp map) {
   map.replaceAllUsesWith(fused->getResult(0));
   map.erase();
   producer->erase();
+  return fused;
 }
 
 //===----------------------------------------------------------------------===//
 // Query, key and value
 //===----------------------------------------------------------------------===//
 
+namespace {
+/// An attention and, in a training step, its backward, which read the same
+/// query, key and value.
+struct AttentionUses {
+  SmallVector<Operation *> ops;
+
+  explicit AttentionUses(kernel::AttentionOp attention) : ops{attention} {
+    for (Operation *user : attention.getQuery().getUsers())
+      if (auto backward = dyn_cast<kernel::AttentionBackwardOp>(user);
+          backward &&
+          backward->getOperands().drop_front() == attention->getOperands() &&
+          backward.getOffsets() == attention.getOffsets())
+        ops.push_back(backward);
+  }
+  /// Where query, key and value begin among an op's operands.
+  static unsigned getFirst(Operation *op) {
+    return isa<kernel::AttentionBackwardOp>(op) ? 1 : 0;
+  }
+  /// Whether all uses of `value` are as operand `index` of these.
+  bool own(Value value, unsigned index) const {
+    return llvm::all_of(value.getUses(), [&](OpOperand &use) {
+      return llvm::is_contained(ops, use.getOwner()) &&
+             use.getOperandNumber() == getFirst(use.getOwner()) + index;
+    });
+  }
+  void set(unsigned index, Value value) {
+    for (Operation *op : ops)
+      op->setOperand(getFirst(op) + index, value);
+  }
+  void setOffsets(ArrayRef<int64_t> offsets) {
+    for (Operation *op : ops)
+      op->setAttr("offsets", DenseI64ArrayAttr::get(op->getContext(), offsets));
+  }
+};
+} // namespace
+
 /// The product behind operand `index`, where only this attention uses it and
 /// nothing but a bias is fused into it.
 static std::optional<Product> getProduct(kernel::AttentionOp attention,
+                                         const AttentionUses &uses,
                                          unsigned index) {
   Value operand = attention->getOperand(index);
   auto gemm = operand.getDefiningOp<GemmOp>();
-  if (!gemm || !operand.hasOneUse() || attention.getOffsets()[index] != 0)
+  if (!gemm || gemm.getTransposed() || !uses.own(operand, index) ||
+      attention.getOffsets()[index] != 0)
     return std::nullopt;
   Block &code = getEpilogue(gemm);
   Value result = cast<kernel::YieldOp>(code.getTerminator()).getValue();
@@ -141,7 +180,7 @@ static Value stack(OpBuilder &builder, Location location,
 
 /// Makes one product of `products`, which have one input and all a bias or
 /// all none.
-static void fuseProducts(kernel::AttentionOp attention,
+static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
                          ArrayRef<Product> products) {
   SmallVector<Value> weights, biases;
   SmallVector<Location> locations;
@@ -174,24 +213,25 @@ static void fuseProducts(kernel::AttentionOp attention,
   // All have the same code; take one's.
   fused.getEpilogue().takeBody(last.getEpilogue());
   for (const Product &product : products) {
-    attention->setOperand(product.operand, fused.getResult());
+    uses.set(product.operand, fused.getResult());
     product.gemm->erase();
   }
-  attention.setOffsets(offsets);
+  uses.setOffsets(offsets);
 }
 
 static bool fuseAttention(kernel::AttentionOp attention) {
   // By input and whether there is a bias; a mixture stays apart.
   llvm::MapVector<std::pair<Value, unsigned>, SmallVector<Product>> groups;
+  AttentionUses uses(attention);
   for (unsigned index = 0; index < 3; ++index)
-    if (std::optional<Product> product = getProduct(attention, index))
+    if (std::optional<Product> product = getProduct(attention, uses, index))
       groups[{product->gemm.getInput(), product->bias ? 1u : 0u}].push_back(
           *product);
   bool changed = false;
   for (auto &[key, products] : groups) {
     if (products.size() < 2)
       continue;
-    fuseProducts(attention, products);
+    fuseProducts(attention, uses, products);
     changed = true;
   }
   return changed;
@@ -203,11 +243,15 @@ void FusePass::runOnOperation() {
   Block &block = getOperation().getBody().front();
   if (epilogues)
     for (Operation &op : llvm::make_early_inc_range(block))
-      if (auto map = dyn_cast<MapOp>(op))
-        if (Operation *producer = findProducer(map)) {
-          fuseInto(producer, map);
-          ++epiloguesFused;
-        }
+      // A map that took in another may move on, into what makes that one's
+      // other operands.
+      for (auto map = dyn_cast<MapOp>(op); map;) {
+        Operation *producer = findProducer(map);
+        if (!producer)
+          break;
+        map = dyn_cast<MapOp>(fuseInto(producer, map));
+        ++epiloguesFused;
+      }
   if (qkv)
     for (auto attention :
          llvm::make_early_inc_range(block.getOps<kernel::AttentionOp>()))

@@ -36,6 +36,9 @@ SmallVector<GpuLevel> vit::kernel::getGpuLevels(StringRef target) {
   return {};
 }
 
+/// Threads of a workgroup whose memory is like any other.
+static constexpr int64_t kDirectThreads = 8;
+
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static int64_t getWidth(Value value, int64_t group) {
@@ -43,16 +46,16 @@ static int64_t getWidth(Value value, int64_t group) {
       cast<RankedTensorType>(value.getType()).getShape().back(), group);
 }
 
-/// The tile with the least time: workgroups, one per processor at once, by what
-/// each takes.
-static GemmTile chooseGemmTile(GemmOp gemm, const GpuLevel &level,
-                               int64_t batch) {
-  auto type = cast<RankedTensorType>(gemm.getResult().getType());
-  int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
-  int64_t columns = padTo(type.getShape().back(), kLanes);
+/// The tile with the least time for a product of rows x columns: workgroups,
+/// one per processor at once, by what each takes. A thread has a multiple of
+/// `threadRows` rows.
+static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
+                               const GpuLevel &level, int64_t threadRows) {
   GemmTile best = level.gemm.front();
   double bestTime = -1.0;
   for (const GemmTile &tile : level.gemm) {
+    if (tile.threadRows % threadRows != 0)
+      continue;
     int64_t units = ceilDiv(rows, tile.rows) * ceilDiv(columns, tile.cols);
     double time = static_cast<double>(ceilDiv(units, level.processors) *
                                       tile.rows * tile.cols) /
@@ -63,6 +66,31 @@ static GemmTile chooseGemmTile(GemmOp gemm, const GpuLevel &level,
     }
   }
   return best;
+}
+
+static TileAttr getTile(MLIRContext *context, const GemmTile &tile,
+                        int64_t depth) {
+  return TileAttr::get(context, tile.rows, tile.cols, depth, tile.threads(),
+                       tile.threadRows, tile.threadCols);
+}
+
+static TileAttr getGemmTile(GemmOp gemm, const GpuLevel &level, int64_t batch) {
+  auto type = cast<RankedTensorType>(gemm.getResult().getType());
+  int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
+  GemmTile tile = chooseGemmTile(rows, padTo(type.getShape().back(), kLanes),
+                                 level, /*threadRows=*/1);
+  return getTile(gemm.getContext(), tile, tile.depth);
+}
+
+/// A product over all rows of the batch, `chunk` of them at a time; both its
+/// operands are read in vectors of 4 channels.
+static TileAttr getWeightGradientTile(WeightGradientOp op,
+                                      const GpuLevel &level) {
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  GemmTile tile =
+      chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kLanes),
+                     level, /*threadRows=*/4);
+  return getTile(op.getContext(), tile, level.sharedBytes == 0 ? 1 : 16);
 }
 
 /// Bytes of workgroup memory that an attention takes: queries, a block of keys
@@ -84,7 +112,7 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
   // Without that memory each thread has a few queries, as many as take the
   // least time, padding included, and a part of the channels that fits its
   // registers.
-  constexpr int64_t threads = 8;
+  constexpr int64_t threads = kDirectThreads;
   int64_t queries =
       cast<RankedTensorType>(attention.getQuery().getType()).getDimSize(1);
   int64_t best = 1;
@@ -107,6 +135,16 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
   return TileAttr::get(context, threads * best, part, 1, threads, best, part);
 }
 
+/// Without workgroup memory a thread has a head of an image to itself, else a
+/// workgroup has.
+static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
+                                         const GpuLevel &level) {
+  int64_t width = padTo(op.getHeadDim(), kLanes);
+  int64_t threads = level.sharedBytes == 0 ? kDirectThreads : level.threads;
+  return TileAttr::get(op.getContext(), threads, width, /*chunk=*/1, threads,
+                       /*thread_rows=*/1, width);
+}
+
 TileAttr vit::kernel::getElementwiseTile(MLIRContext *context,
                                          int64_t threads) {
   return TileAttr::get(context, 1, 16 * threads, 1, threads, 1, 16);
@@ -115,17 +153,28 @@ TileAttr vit::kernel::getElementwiseTile(MLIRContext *context,
 TileAttr vit::kernel::getGpuTile(Operation *op, const GpuLevel &level,
                                  int64_t batch) {
   MLIRContext *context = op->getContext();
-  if (auto gemm = dyn_cast<GemmOp>(op)) {
-    GemmTile tile = chooseGemmTile(gemm, level, batch);
-    return TileAttr::get(context, tile.rows, tile.cols, tile.depth,
-                         tile.threads(), tile.threadRows, tile.threadCols);
-  }
+  bool isDirect = level.sharedBytes == 0;
+  if (auto gemm = dyn_cast<GemmOp>(op))
+    return getGemmTile(gemm, level, batch);
+  if (auto gradient = dyn_cast<WeightGradientOp>(op))
+    return getWeightGradientTile(gradient, level);
   if (auto attention = dyn_cast<AttentionOp>(op))
     return getAttentionTile(attention, level);
-  // Rows are whole: by one thread each, or by a workgroup each.
-  if (isa<RowsOp>(op)) {
+  if (auto attention = dyn_cast<AttentionBackwardOp>(op))
+    return getAttentionBackwardTile(attention, level);
+  // An image is one thread's, or a workgroup's.
+  if (isa<NormalizeBackwardOp>(op)) {
     int64_t width = getWidth(op->getResult(0), 0);
-    if (level.sharedBytes == 0)
+    int64_t threads = isDirect ? kDirectThreads : level.threads;
+    return TileAttr::get(context, 1, width, 1, threads, 1, width);
+  }
+  // So is the whole batch.
+  if (isa<LossOp>(op))
+    return getElementwiseTile(context, isDirect ? 1 : level.threads);
+  // Rows are whole: by one thread each, or by a workgroup each.
+  if (isa<RowsOp, SoftmaxBackwardOp, LossBackwardOp>(op)) {
+    int64_t width = getWidth(op->getResult(0), 0);
+    if (isDirect)
       return TileAttr::get(context, level.threads, width, 1, level.threads, 1,
                            width);
     return TileAttr::get(context, 1, width, 1, level.threads, 1,

@@ -12,7 +12,8 @@
 
 namespace mlir::vit::kernel {
 
-/// Whether a value has a batch; if not it is made of parameters alone.
+/// Whether a value has a batch. One that has none is made of parameters alone,
+/// or a kernel computes it (isComputed).
 inline bool isActivation(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getRank() > 0 && type.isDynamicDim(0);
@@ -23,11 +24,22 @@ inline bool hasEpilogue(Operation *op) {
   return isa_and_nonnull<GemmOp, RowsOp, MapOp, PrependOp>(op);
 }
 
-/// An op that computes an activation: one launch.
+/// An op that is one launch: it computes activations, gradients or numbers, or
+/// changes variables.
 inline bool isKernel(Operation *op) {
   return hasEpilogue(op) ||
-         isa_and_nonnull<AttentionOp, PatchifyOp, TakeOp, MeanOp, RelayoutOp>(
-             op);
+         isa_and_nonnull<AttentionOp, PatchifyOp, TakeOp, MeanOp, RelayoutOp,
+                         WeightGradientOp, SumOp, NormalizeBackwardOp,
+                         SoftmaxBackwardOp, AttentionBackwardOp, PlaceOp,
+                         SpreadOp, DropoutOp, LossOp, LossBackwardOp, PackOp,
+                         NormOp, UpdateOp>(op);
+}
+
+/// Whether a value is known only when an entry runs: an argument, or made by a
+/// kernel. All others are made of parameters and constants alone.
+inline bool isComputed(Value value) {
+  Operation *op = value.getDefiningOp();
+  return !op || isKernel(op) || isa<ConcatOp>(op);
 }
 
 /// The block of an op's scalar code.

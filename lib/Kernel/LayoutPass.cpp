@@ -10,6 +10,7 @@
 // that makes each type (on GPUs, where rows lie one after the other, the
 // grouping alone does). What a kernel then reads in another form than it is in
 // is converted: parameters when they are loaded, activations by a relayout.
+// Gradients of parameters and numbers, which have no batch, stay row-major.
 //
 //===----------------------------------------------------------------------===//
 
@@ -48,7 +49,7 @@ private:
   Value convert(Value value, RankedTensorType type);
   Value asActivation(Value value, int64_t group);
   Value derive(Value parameter, Attribute encoding);
-  Value asOperand(Value value, int64_t group);
+  Value asOperand(Operation *op, unsigned index, int64_t group);
   Value copy(Value value);
 
   func::FuncOp entry;
@@ -132,13 +133,6 @@ Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
   return found;
 }
 
-/// An operand that is broadcast or read element by element.
-Value LayoutAssigner::asOperand(Value value, int64_t group) {
-  if (isActivation(value))
-    return asActivation(value, group);
-  return derive(value, ChannelsAttr::get(entry.getContext(), group));
-}
-
 /// The group in which an activation is padded already.
 static int64_t getGroupOf(Value value) {
   Attribute encoding = cast<RankedTensorType>(value.getType()).getEncoding();
@@ -148,7 +142,32 @@ static int64_t getGroupOf(Value value) {
   return channels ? channels.getGroup() : 0;
 }
 
-/// Gives the op's operands the layouts that it reads and its result the one
+/// Whether an operand is read as it is, row-major: pictures, targets, numbers,
+/// and all that goes into or comes from values without a batch.
+static bool isReadAsIs(Operation *op, unsigned index) {
+  auto type = cast<RankedTensorType>(op->getOperand(index).getType());
+  if (type.getRank() == 0 || type.getElementType().isInteger(32))
+    return true;
+  if (isa<LossOp, LossBackwardOp>(op) && index + 1 == op->getNumOperands())
+    return true; // soft targets
+  return isa<kernel::PatchifyOp, UpdateOp, NormOp>(op) ||
+         (!isActivation(op->getOperand(index)) &&
+          !isActivation(op->getResult(0)));
+}
+
+/// An operand of `op` as it reads it, its own activations being of `group`.
+Value LayoutAssigner::asOperand(Operation *op, unsigned index, int64_t group) {
+  Value value = op->getOperand(index);
+  if (isReadAsIs(op, index))
+    return value;
+  if (!isActivation(value))
+    return derive(value, ChannelsAttr::get(entry.getContext(), group));
+  // What sums over all rows takes activations of any group.
+  return asActivation(
+      value, isActivation(op->getResult(0)) ? group : getGroupOf(value));
+}
+
+/// Gives the op's operands the layouts that it reads and its results the ones
 /// that it writes.
 void LayoutAssigner::assign(Operation *op) {
   MLIRContext *context = entry.getContext();
@@ -158,20 +177,24 @@ void LayoutAssigner::assign(Operation *op) {
   unsigned index = 0;
   if (auto gemm = dyn_cast<GemmOp>(op)) {
     int64_t inputGroup = getGroupOf(gemm.getInput());
+    bool transposed = gemm.getTransposed();
     op->setOperand(0, asActivation(gemm.getInput(), inputGroup));
-    op->setOperand(1,
-                   derive(gemm.getWeight(),
-                          PanelsAttr::get(context, kColumns, group, inputGroup,
-                                          /*transposed=*/false)));
+    op->setOperand(1, derive(gemm.getWeight(),
+                             PanelsAttr::get(context, kColumns,
+                                             transposed ? inputGroup : group,
+                                             transposed ? group : inputGroup,
+                                             transposed)));
     index = 2;
-  } else if (isa<kernel::PatchifyOp>(op)) {
-    index = 1; // pictures are read as they are
   }
   for (; index < op->getNumOperands(); ++index)
-    op->setOperand(index, asOperand(op->getOperand(index), group));
+    op->setOperand(index, asOperand(op, index, group));
 
-  Value result = op->getResult(0);
-  result.setType(activation(cast<RankedTensorType>(result.getType()), group));
+  // An attention's probabilities, its second result, stay row-major.
+  unsigned count = isa<kernel::AttentionOp>(op) ? 1 : op->getNumResults();
+  for (Value result : op->getResults().take_front(count))
+    if (isActivation(result))
+      result.setType(
+          activation(cast<RankedTensorType>(result.getType()), group));
 }
 
 /// A copy of a row-major value.
@@ -199,7 +222,8 @@ LogicalResult LayoutAssigner::assignResults() {
       ++relayouts;
     } else if (returned.insert(value).second && !isa<BlockArgument>(value)) {
       continue;
-    } else if (relayoutTile.isGpu() && !isa<BlockArgument>(value)) {
+    } else if ((relayoutTile.isGpu() || !isActivation(value)) &&
+               !isa<BlockArgument>(value)) {
       operand.set(copy(value));
     } else {
       return entry.emitError()
@@ -248,7 +272,8 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
              << own.getRows() << ", the entry's first kernel of "
              << tile.getRows() << "; all must have one height";
     for (Value operand : op.getOperands())
-      if (!isActivation(operand) && !operand.getDefiningOp())
+      if (!isActivation(operand) && !operand.getDefiningOp() &&
+          cast<RankedTensorType>(operand.getType()).getRank() != 0)
         return op.emitOpError("reads an argument without a batch, ")
                << operand.getType() << "; make it a vit.parameter";
     if (!tile || (own.isGpu() && own.getThreads() > tile.getThreads()))

@@ -19,15 +19,28 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+/// A parameter in the shape of a result without a batch.
+FailureOr<Value> Leaves::reshape(Value leaf) {
+  RankedTensorType type = typeOf(leaf);
+  if (!isLoaded(leaf) || (type.getNumElements() != 1 &&
+                          type.getNumElements() != result.getNumElements()))
+    return user->emitOpError("has no kernel that broadcasts the parameter ")
+           << type << " to " << result;
+  OpBuilder builder(user);
+  return DeriveOp::create(builder, leaf.getLoc(), result, leaf).getResult();
+}
+
 /// A parameter in one of the shapes in which extras are broadcast.
 FailureOr<Value> Leaves::broadcast(Value leaf) {
   RankedTensorType type = typeOf(leaf);
   ArrayRef<int64_t> shape = type.getShape();
   if (type == result)
     return leaf;
-  if (isActivation(leaf))
+  if (isComputed(leaf))
     return user->emitOpError("has no kernel that broadcasts ")
            << type << " to " << result;
+  if (result.hasStaticShape())
+    return reshape(leaf);
   ArrayRef<int64_t> kept =
       shape.drop_while([](int64_t size) { return size == 1; });
   ArrayRef<int64_t> suffix =

@@ -36,6 +36,7 @@ public:
 
 private:
   FailureOr<Value> broadcast(Value leaf);
+  FailureOr<Value> reshape(Value leaf);
 
   Operation *user;
   RankedTensorType result;

@@ -36,6 +36,8 @@ struct Formula {
     return arith::DivFOp::create(builder, location, x, add(constant(1.0), exp));
   }
   Value gelu(Value x, GeluKind kind);
+  Value swishDerivative(Value x, double scale);
+  Value derivative(Value x, ActivationKind activation);
 };
 } // namespace
 
@@ -58,11 +60,65 @@ Value Formula::gelu(Value x, GeluKind kind) {
   llvm_unreachable("no such GELU");
 }
 
+/// d/dx x s with s = 1 / (1 + exp(-scale x)): s (1 + scale x (1 - s)).
+Value Formula::swishDerivative(Value x, double scale) {
+  Value one = constant(1.0);
+  Value exp = math::ExpOp::create(builder, location, mul(x, constant(-scale)));
+  Value sigmoid = arith::DivFOp::create(builder, location, one, add(one, exp));
+  Value rest = arith::SubFOp::create(builder, location, one, sigmoid);
+  return mul(sigmoid, add(mul(mul(x, constant(scale)), rest), one));
+}
+
+Value Formula::derivative(Value x, ActivationKind activation) {
+  switch (activation) {
+  case ActivationKind::gelu_erf: {
+    // (1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi)
+    Value erf = math::ErfOp::create(builder, location,
+                                    mul(x, constant(0.70710678118654752)));
+    Value exp =
+        math::ExpOp::create(builder, location, mul(mul(x, x), constant(-0.5)));
+    Value density = mul(exp, constant(0.39894228040143268));
+    return add(mul(add(erf, constant(1.0)), constant(0.5)), mul(x, density));
+  }
+  case ActivationKind::gelu_tanh: {
+    // With t the tanh of GELU and u its argument:
+    // (1 + t) / 2 + x (1 - t^2) u' / 2
+    Value square = mul(x, x);
+    Value inner = add(mul(square, constant(0.79788456080286536 * 0.044715)),
+                      constant(0.79788456080286536));
+    Value t = tanh(mul(x, inner));
+    Value slope =
+        add(mul(square, constant(0.79788456080286536 * 3.0 * 0.044715)),
+            constant(0.79788456080286536));
+    Value rest =
+        arith::SubFOp::create(builder, location, constant(1.0), mul(t, t));
+    Value sum = add(t, mul(mul(x, rest), slope));
+    return mul(add(sum, constant(1.0)), constant(0.5));
+  }
+  case ActivationKind::gelu_quick:
+    return swishDerivative(x, 1.702);
+  case ActivationKind::relu: {
+    Value zero = constant(0.0);
+    Value isPositive = arith::CmpFOp::create(
+        builder, location, arith::CmpFPredicate::OGT, x, zero);
+    return arith::SelectOp::create(builder, location, isPositive, constant(1.0),
+                                   zero);
+  }
+  case ActivationKind::silu:
+    return swishDerivative(x, 1.0);
+  case ActivationKind::tanh: {
+    Value t = tanh(x);
+    return arith::SubFOp::create(builder, location, constant(1.0), mul(t, t));
+  }
+  }
+  llvm_unreachable("no such activation");
+}
+
 bool vit::kernel::isElementwise(Operation *op) {
-  if (isa_and_nonnull<DropoutOp, DropPathOp>(op))
+  if (isa_and_nonnull<vit::DropoutOp, DropPathOp>(op))
     return op->getNumOperands() == 1; // else a random mask, not a formula
   return isa_and_nonnull<GeluOp, ReluOp, SiluOp, TanhOp, AddOp, MulOp, ScaleOp,
-                         LayerScaleOp>(op);
+                         LayerScaleOp, DerivativeOp>(op);
 }
 
 Value vit::kernel::emitElement(OpBuilder &builder, Operation *op,
@@ -83,5 +139,8 @@ Value vit::kernel::emitElement(OpBuilder &builder, Operation *op,
       .Case([&](ScaleOp scale) {
         return f.mul(x, f.constant(scale.getFactor().convertToDouble()));
       })
-      .Case<DropoutOp, DropPathOp>([&](auto) { return x; });
+      .Case([&](DerivativeOp derivative) {
+        return f.derivative(x, derivative.getOf());
+      })
+      .Case<vit::DropoutOp, DropPathOp>([&](auto) { return x; });
 }

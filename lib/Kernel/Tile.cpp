@@ -40,11 +40,13 @@ struct RegisterTile {
   double rate;
 };
 
-/// A CPU level's choices and the bytes of its second-level cache that a
-/// product's input may fill.
+/// A CPU level's choices, the bytes of its second-level cache that a product's
+/// input may fill, and the rows of a weight's gradient whose panel of X stays
+/// in the first-level cache while dY comes from the second.
 struct LevelTiles {
   ArrayRef<RegisterTile> tiles;
   int64_t cacheBytes;
+  int64_t gradientRows;
 };
 } // namespace
 
@@ -54,12 +56,14 @@ static constexpr RegisterTile kAvx2[] = {{6, 1.0}, {5, 0.93}, {4, 0.85}};
 /// Columns of a panel; the same on all levels, so that one form of the weights
 /// serves them all.
 static constexpr int64_t kColumns = 64;
+/// Columns of a panel of X in a weight's gradient.
+static constexpr int64_t kGradientColumns = 48;
 
 static FailureOr<LevelTiles> getLevel(func::FuncOp entry, StringRef name) {
   if (name.empty() || name == "avx512")
-    return LevelTiles{kAvx512, 640 << 10};
+    return LevelTiles{kAvx512, 640 << 10, 96};
   if (name == "avx2")
-    return LevelTiles{kAvx2, 320 << 10};
+    return LevelTiles{kAvx2, 320 << 10, 64};
   return entry.emitError() << "unknown CPU level '" << name
                            << "'; use avx2 or avx512";
 }
@@ -140,6 +144,16 @@ static int64_t getAttentionChunk(kernel::AttentionOp attention, int64_t rows,
   return 1;
 }
 
+/// Row blocks that are summed before a weight's gradient is added to, in equal
+/// chunks.
+static int64_t getWeightGradientChunk(WeightGradientOp op, int64_t rows,
+                                      int64_t batch, int64_t fittingRows) {
+  auto [tokens, pieces] = getRows(op.getInput(), batch);
+  int64_t blocks = ceilDiv(tokens, rows) * pieces;
+  int64_t fitting = std::max<int64_t>(1, fittingRows / rows);
+  return ceilDiv(blocks, ceilDiv(blocks, fitting));
+}
+
 LogicalResult TilePass::tileForCpu(func::FuncOp entry) {
   FailureOr<LevelTiles> found = getLevel(entry, level);
   if (failed(found))
@@ -159,6 +173,10 @@ LogicalResult TilePass::tileForCpu(func::FuncOp entry) {
     } else if (auto attention = dyn_cast<kernel::AttentionOp>(op)) {
       columns = kColumns;
       chunk = getAttentionChunk(attention, rows, batch);
+    } else if (auto gradient = dyn_cast<WeightGradientOp>(op)) {
+      columns = kGradientColumns;
+      chunk =
+          getWeightGradientChunk(gradient, rows, batch, found->gradientRows);
     }
     op.setAttr("tile", TileAttr::get(&getContext(), rows, columns, chunk,
                                      /*threads=*/0, 0, 0));

@@ -51,6 +51,16 @@ private:
                        ArrayRef<std::pair<FlatSymbolRefAttr, Tensor *>> changed,
                        std::optional<uint64_t> layer,
                        llvm::function_ref<void()> update);
+  /// Kernel ops with several results or with an effect
+  /// (KernelTrainingOps.cpp); nothing where the op is no such.
+  std::optional<LogicalResult> evaluateTrainingKernel(Operation *op);
+  LogicalResult evaluateWeightGradient(kernel::WeightGradientOp op);
+  LogicalResult evaluateNormBackward(kernel::NormalizeBackwardOp op);
+  LogicalResult evaluateAttentionBackward(kernel::AttentionBackwardOp op);
+  LogicalResult evaluateLoss(kernel::LossOp op);
+  LogicalResult evaluateUpdate(kernel::UpdateOp op);
+  LogicalResult updateVariables(kernel::UpdateOp op, size_t index,
+                                const Tensor *gradient);
   LogicalResult checkLabels(Operation *op, Value logits, Value targets);
   LogicalResult evaluateSgd(SgdOp op);
   template <typename Op> LogicalResult evaluateAdam(Op op);

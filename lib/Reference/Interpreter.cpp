@@ -188,6 +188,8 @@ LogicalResult Evaluator::evaluate(Operation *op) {
       .Default([&](Operation *op) -> LogicalResult {
         if (std::optional<LogicalResult> done = evaluateTrainingOp(op))
           return *done;
+        if (std::optional<LogicalResult> done = evaluateTrainingKernel(op))
+          return *done;
         std::optional<Tensor> result = evaluateGraphOp(op);
         if (!result) {
           FailureOr<std::optional<Tensor>> kernelResult = evaluateKernelOp(op);

@@ -53,6 +53,26 @@ static Tensor derive(ArrayRef<const Tensor *> sources,
   return result;
 }
 
+static ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+/// `shape` is that of the result, whose sizes but the batch are known.
+static Tensor sum(kernel::SumKind kind, const Tensor &input,
+                  ArrayRef<int64_t> shape) {
+  if (kind == kernel::SumKind::tokens) {
+    Tensor total = meanTokens(input, /*start=*/0);
+    for (double &x : total.data)
+      x *= static_cast<double>(input.shape[1]);
+    return total;
+  }
+  // The result repeats along what is summed over.
+  Tensor total(shape.vec());
+  for (int64_t i = 0; i < input.size(); ++i)
+    total.data[i % total.size()] += input.data[i];
+  return total;
+}
+
 FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
   using Result = FailureOr<std::optional<Tensor>>;
   auto epilogue = [&](auto op, Tensor input) -> Result {
@@ -64,8 +84,10 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
   };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](kernel::GemmOp op) {
-        return epilogue(
-            op, linear(get(op.getInput()), get(op.getWeight()), nullptr));
+        const Tensor &input = get(op.getInput()), &weight = get(op.getWeight());
+        return epilogue(op, op.getTransposed()
+                                ? linearInputGradient(input, weight)
+                                : linear(input, weight, nullptr));
       })
       .Case([&](kernel::RowsOp op) {
         const Tensor &input = get(op.getInput());
@@ -98,15 +120,36 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
       .Case([&](kernel::MeanOp op) -> Result {
         return std::optional(meanTokens(get(op.getInput()), op.getStart()));
       })
+      .Case([&](kernel::PlaceOp op) -> Result {
+        return std::optional(placeTokens(get(op.getInput()), op.getStart(),
+                                         shapeOf(op.getResult())[1]));
+      })
+      .Case([&](kernel::SpreadOp op) -> Result {
+        return std::optional(spreadTokens(get(op.getInput()), op.getStart(),
+                                          shapeOf(op.getResult())[1]));
+      })
+      .Case([&](kernel::SoftmaxBackwardOp op) -> Result {
+        return std::optional(
+            softmaxBackward(get(op.getGradient()), get(op.getOutput())));
+      })
+      .Case([&](kernel::DropoutOp op) -> Result {
+        return std::optional(
+            drop(get(op.getInput()), op.getProbability().convertToDouble(),
+                 op.getStream(), get(op.getSeed()), get(op.getStep()).data[0],
+                 op.getUnit() == kernel::RandomUnit::image));
+      })
+      .Case([&](kernel::SumOp op) -> Result {
+        return std::optional(
+            sum(op.getKind(), get(op.getInput()), shapeOf(op.getResult())));
+      })
       .Case([&](kernel::RelayoutOp op) -> Result {
         return std::optional(get(op.getInput()));
       })
-      .Case([&](kernel::DeriveOp op) -> Result {
+      .Case<kernel::DeriveOp, kernel::PackOp>([&](auto op) -> Result {
         SmallVector<const Tensor *> sources;
         for (Value source : op.getSources())
           sources.push_back(&get(source));
-        auto type = cast<RankedTensorType>(op.getResult().getType());
-        return std::optional(derive(sources, type.getShape()));
+        return std::optional(derive(sources, shapeOf(op.getResult())));
       })
       .Case([&](kernel::ResampleOp op) -> Result {
         return std::optional(

@@ -134,6 +134,9 @@ Tensor accuracy(const Tensor &logits, const Tensor &targets);
 /// Dropout or drop path (`wholeImages`); see VitOps.td for the random numbers.
 Tensor drop(const Tensor &input, double probability, StringRef name,
             const Tensor &seed, double step, bool wholeImages);
+/// The same with XXH64(name).
+Tensor drop(const Tensor &input, double probability, uint64_t stream,
+            const Tensor &seed, double step, bool wholeImages);
 /// min(1, maxNorm / (norm + 1e-6)).
 double clipFactor(ArrayRef<const Tensor *> gradients, double maxNorm);
 /// torch.optim.SGD in place; `buffer` is null where there is no momentum.

@@ -116,7 +116,13 @@ Tensor reference::accuracy(const Tensor &logits, const Tensor &targets) {
 
 Tensor reference::drop(const Tensor &input, double probability, StringRef name,
                        const Tensor &seed, double step, bool wholeImages) {
-  uint64_t hash = ::vit::runtime::hash64(name.data(), name.size());
+  return drop(input, probability,
+              ::vit::runtime::hash64(name.data(), name.size()), seed, step,
+              wholeImages);
+}
+
+Tensor reference::drop(const Tensor &input, double probability, uint64_t hash,
+                       const Tensor &seed, double step, bool wholeImages) {
   auto word = [](double value) {
     return static_cast<uint32_t>(static_cast<int64_t>(value));
   };

@@ -1,0 +1,426 @@
+//===- ConvertTraining.cpp - Backward, losses and updates to kernels ------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Gradients of parameters have no batch. Kernels compute them, row-major, and
+// updates take them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Converter.h"
+#include "KernelUtils.h"
+#include "Leaves.h"
+
+#include "hash.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::kernel;
+
+static RankedTensorType typeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+//===----------------------------------------------------------------------===//
+// Products and sums
+//===----------------------------------------------------------------------===//
+
+LogicalResult Converter::convertInputGradient(LinearInputGradientOp op) {
+  if (!isLoaded(op.getWeight()))
+    return op.emitOpError("has no kernel where the weight is not a parameter");
+  auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
+                             op.getGradient(), op.getWeight(), ValueRange(),
+                             TileAttr(), IntegerAttr(), /*transposed=*/true);
+  OpBuilder code = addEpilogue(gemm);
+  kernel::YieldOp::create(code, op.getLoc(), getEpilogue(gemm).getArgument(0));
+  replace(op, gemm);
+  return success();
+}
+
+/// The gradient of the bias comes with the weight's, where both are wanted.
+LogicalResult Converter::convertWeightGradient(LinearWeightGradientOp op) {
+  SumToOp bias;
+  auto vector = RankedTensorType::get({op.getType().getDimSize(0)},
+                                      op.getType().getElementType());
+  for (Operation *user : op.getGradient().getUsers())
+    if (auto sum = dyn_cast<SumToOp>(user);
+        sum && sum.getType() == vector && op->isBeforeInBlock(sum))
+      bias = sum;
+  SmallVector<Location> locations = {op.getLoc()};
+  if (bias)
+    locations.push_back(bias.getLoc());
+  auto kernel = WeightGradientOp::create(
+      builder, builder.getFusedLoc(locations), op.getType(),
+      bias ? Type(vector) : Type(), op.getGradient(), op.getInput(), TileAttr(),
+      DenseI64ArrayAttr());
+  if (bias)
+    bias.replaceAllUsesWith(kernel.getBias());
+  op.replaceAllUsesWith(kernel.getResult());
+  op.erase();
+  ++kernels;
+  return success();
+}
+
+Value Converter::sum(Location location, SumKind kind, Value value,
+                     ArrayRef<int64_t> shape) {
+  ++kernels;
+  auto type = RankedTensorType::get(shape, typeOf(value).getElementType());
+  return SumOp::create(builder, location, type, kind, value, TileAttr(),
+                       IntegerAttr());
+}
+
+LogicalResult Converter::convertSumTo(SumToOp op) {
+  if (op.use_empty()) { // comes with a weight's gradient
+    op.erase();
+    return success();
+  }
+  Value input = op.getInput();
+  // What has been summed over the batch is summed further from the start.
+  if (auto sum = input.getDefiningOp<SumOp>();
+      sum && sum.getKind() == SumKind::batch)
+    input = sum.getInput();
+  ArrayRef<int64_t> from = typeOf(input).getShape(),
+                    to = op.getType().getShape();
+  auto withoutOnes = [](ArrayRef<int64_t> shape) {
+    return shape.drop_while([](int64_t size) { return size == 1; });
+  };
+  ArrayRef<int64_t> kept = withoutOnes(to);
+  Value result;
+  if (kept.empty() && op.getType().hasStaticShape())
+    result = sum(op.getLoc(), SumKind::all, input, to);
+  else if (isActivation(input) && kept == withoutOnes(from.drop_front()))
+    result = sum(op.getLoc(), SumKind::batch, input, to);
+  else if (isActivation(input) && from.size() == 3 &&
+           kept == from.take_back()) {
+    Value images = sum(op.getLoc(), SumKind::tokens, input, {from[0], from[2]});
+    result = sum(op.getLoc(), SumKind::batch, images, to);
+  } else {
+    return op.emitOpError("has no kernel that sums ")
+           << typeOf(input) << " to " << op.getType()
+           << "; what is broadcast must be [width], [tokens, width] or one "
+              "number";
+  }
+  op.replaceAllUsesWith(result);
+  op.erase();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Rows and attention
+//===----------------------------------------------------------------------===//
+
+LogicalResult Converter::convertNormBackward(LayerNormBackwardOp op) {
+  RankedTensorType type = typeOf(op.getInput());
+  if (type.getRank() != 2 && type.getRank() != 3)
+    return op.emitOpError("has no kernel for ")
+           << type << "; use [batch, tokens, width] or [batch, width]";
+  int64_t groups = op.getGroups(), width = type.getShape().back();
+  Value scale = op.getScale();
+  if (scale && !isLoaded(scale))
+    return op.emitOpError("has no kernel where the scale is not a parameter");
+  if (scale)
+    scale = forAllGroups(scale, groups);
+  std::pair<Value, unsigned> vectors[] = {{op.getScaleGradient(), 0},
+                                          {op.getBiasGradient(), 1}};
+  bool areWanted =
+      llvm::any_of(vectors, [](auto &pair) { return !pair.first.use_empty(); });
+  SmallVector<Type> types = {type};
+  if (areWanted)
+    types.append(2, RankedTensorType::get({type.getDimSize(0), width},
+                                          type.getElementType()));
+  auto kernel = NormalizeBackwardOp::create(
+      builder, op.getLoc(), types, op.getGradient(), op.getInput(), scale,
+      op.getEpsilonAttr(), op.getGroupsAttr(), TileAttr(), DenseI64ArrayAttr());
+  ++kernels;
+  op.getInputGradient().replaceAllUsesWith(kernel.getResult());
+  for (auto [gradient, index] : vectors) {
+    if (gradient.use_empty())
+      continue;
+    Value value =
+        sum(op.getLoc(), SumKind::batch, kernel.getSums()[index], {width});
+    if (groups != 1)
+      value = sum(op.getLoc(), SumKind::groups, value, {width / groups});
+    gradient.replaceAllUsesWith(value);
+  }
+  op.erase();
+  return success();
+}
+
+LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
+  int64_t heads = op.getHeads();
+  int64_t width = typeOf(op.getKey()).getDimSize(2);
+  if (width != typeOf(op.getValue()).getDimSize(2))
+    return op.emitOpError("has no kernel for keys of width ")
+           << width << " and values of width "
+           << typeOf(op.getValue()).getDimSize(2) << "; make them equal";
+  replace(op, kernel::AttentionBackwardOp::create(
+                  builder, op.getLoc(), op.getResultTypes(), op.getGradient(),
+                  op.getQuery(), op.getKey(), op.getValue(), op.getHeadsAttr(),
+                  builder.getI64IntegerAttr(width / heads),
+                  builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr(),
+                  TileAttr(), DenseI64ArrayAttr()));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Random masks and losses
+//===----------------------------------------------------------------------===//
+
+/// Forward and adjoint have one name, hence one stream and one mask.
+template <typename Op>
+LogicalResult Converter::convertDrop(Op op, RandomUnit unit) {
+  RankedTensorType type = typeOf(op.getResult());
+  if (!isActivation(op.getResult()) ||
+      (type.getRank() != 2 && type.getRank() != 3))
+    return op.emitOpError("has no kernel for ")
+           << type << "; use [batch, tokens, width] or [batch, width]";
+  StringRef name = *op.getRandom();
+  uint64_t stream = ::vit::runtime::hash64(name.data(), name.size());
+  replace(op, kernel::DropoutOp::create(
+                  builder, op.getLoc(), type, op.getInput(), op.getSeed(),
+                  op.getStep(), op.getProbability(), stream, unit, TileAttr(),
+                  IntegerAttr()));
+  return success();
+}
+
+/// The loss where there is no gradient, else the loss' gradient.
+LogicalResult Converter::convertLoss(Operation *op, LossKind kind, Value input,
+                                     Value targets, Value gradient,
+                                     double smoothing) {
+  if (typeOf(input).getRank() != 2 || typeOf(input).isDynamicDim(1))
+    return op->emitOpError("has no kernel for ")
+           << typeOf(input) << "; use [batch, classes]";
+  Type type = op->getResult(0).getType();
+  llvm::APFloat smooth(smoothing);
+  if (gradient)
+    replace(op, LossBackwardOp::create(builder, op->getLoc(), type, kind,
+                                       gradient, input, targets, smooth,
+                                       TileAttr(), IntegerAttr()));
+  else
+    replace(op, LossOp::create(builder, op->getLoc(), type, kind, input,
+                               targets, smooth, TileAttr(), IntegerAttr()));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Updates
+//===----------------------------------------------------------------------===//
+
+/// The loss, which must be a finite number for variables to change; null where
+/// the entry has none.
+Value Converter::getGuard() {
+  for (auto loss : entry.getBody().front().getOps<LossOp>())
+    if (loss.getKind() != LossKind::accuracy)
+      return loss.getResult();
+  return {};
+}
+
+static VariableAttr getVariable(FlatSymbolRefAttr symbol,
+                                std::optional<uint64_t> layer) {
+  return VariableAttr::get(symbol.getContext(), symbol,
+                           layer ? static_cast<int64_t>(*layer) : -1);
+}
+
+/// A change of one variable and its states.
+struct Converter::Change {
+  UpdateKind kind;
+  FlatSymbolRefAttr variable;
+  std::optional<uint64_t> layer;
+  SmallVector<FlatSymbolRefAttr> states;
+  Value gradient, factor, learningRate, step;
+  double beta1 = 0.0, beta2 = 0.0, epsilon = 0.0, decay = 0.0, momentum = 0.0;
+  bool nesterov = false;
+  uint64_t every = 1;
+};
+
+LogicalResult Converter::replaceByUpdate(Operation *op, const Change &change) {
+  auto list = [&](FlatSymbolRefAttr symbol) -> Attribute {
+    return builder.getArrayAttr(getVariable(symbol, change.layer));
+  };
+  ArrayAttr states;
+  if (!change.states.empty())
+    states = builder.getArrayAttr(llvm::map_to_vector(change.states, list));
+  auto number = [](double value) { return llvm::APFloat(value); };
+  UpdateOp::create(builder, op->getLoc(), change.kind,
+                   cast<ArrayAttr>(list(change.variable)), states,
+                   change.gradient, getGuard(), change.factor,
+                   change.learningRate, change.step, number(change.beta1),
+                   number(change.beta2), number(change.epsilon),
+                   number(change.decay), number(change.momentum),
+                   change.nesterov, change.every, TileAttr());
+  op->erase();
+  ++kernels;
+  return success();
+}
+
+static bool isZero(Value value) {
+  auto constant = value.getDefiningOp<arith::ConstantOp>();
+  auto numbers = constant ? dyn_cast<DenseFPElementsAttr>(constant.getValue())
+                          : DenseFPElementsAttr();
+  return numbers && numbers.isSplat() &&
+         numbers.getSplatValue<llvm::APFloat>().isPosZero();
+}
+
+LogicalResult Converter::convertWrite(WriteOp op) {
+  if (!typeOf(op.getValue()).getElementType().isF32())
+    return op.emitOpError("has no kernel for ")
+           << typeOf(op.getValue()).getElementType() << "; use f32";
+  Change change{UpdateKind::assign, op.getSymbolAttr(), op.getLayer()};
+  if (isZero(op.getValue()))
+    change.kind = UpdateKind::zero;
+  else
+    change.gradient = op.getValue();
+  return replaceByUpdate(op, change);
+}
+
+LogicalResult Converter::convertSgd(SgdOp op) {
+  Change change{UpdateKind::sgd, op.getParameterAttr(), op.getLayer()};
+  if (op.getBufferAttr())
+    change.states.push_back(op.getBufferAttr());
+  change.gradient = op.getGradient();
+  change.factor = op.getFactor();
+  change.learningRate = op.getLearningRate();
+  change.momentum = op.getMomentum().convertToDouble();
+  change.nesterov = op.getNesterov();
+  change.decay = op.getDecay().convertToDouble();
+  return replaceByUpdate(op, change);
+}
+
+/// Adam and AdamW.
+template <typename Op>
+LogicalResult Converter::convertAdam(Op op, UpdateKind kind) {
+  Change change{kind, op.getParameterAttr(), op.getLayer()};
+  change.states = {op.getFirstAttr(), op.getSecondAttr()};
+  change.gradient = op.getGradient();
+  change.factor = op.getFactor();
+  change.learningRate = op.getLearningRate();
+  change.step = op.getStep();
+  change.beta1 = op.getBetas()[0];
+  change.beta2 = op.getBetas()[1];
+  change.epsilon = op.getEpsilon().convertToDouble();
+  change.decay = op.getDecay().convertToDouble();
+  change.every = op.getEvery();
+  return replaceByUpdate(op, change);
+}
+
+LogicalResult Converter::convertClip(ClipByGlobalNormOp op) {
+  /// Partial sums: enough for every processor of a GPU.
+  constexpr int64_t partialSums = 256;
+  auto partial = RankedTensorType::get({partialSums}, builder.getF32Type());
+  auto norm = NormOp::create(builder, op.getLoc(), op.getType(), partial,
+                             op.getGradients(), op.getMaxNormAttr(), TileAttr(),
+                             DenseI64ArrayAttr());
+  op.replaceAllUsesWith(norm.getResult());
+  op.erase();
+  ++kernels;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// All of it
+//===----------------------------------------------------------------------===//
+
+/// The first type among an op's operands and results that kernels do not
+/// compute with; null where there is none.
+static Type findOtherType(Operation *op) {
+  auto isOther = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && !tensor.getElementType().isF32() &&
+           !tensor.getElementType().isInteger(32);
+  };
+  for (Type type : op->getOperandTypes())
+    if (isOther(type))
+      return cast<RankedTensorType>(type).getElementType();
+  for (Type type : op->getResultTypes())
+    if (isOther(type))
+      return cast<RankedTensorType>(type).getElementType();
+  return {};
+}
+
+std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
+  using Done = std::optional<LogicalResult>;
+  if (isa<UnpatchifyOp>(op))
+    return op->emitOpError("has no kernel: freeze what lies before the patches "
+                           "(frozen=...), or train without a gradient of the "
+                           "pictures");
+  if (isa<ResamplePositionsBackwardOp>(op))
+    return op->emitOpError("has no kernel: declare the position table with the "
+                           "model's own grid and let vit-run train --init "
+                           "resample it once, or freeze it");
+  bool isTraining =
+      isa<LinearInputGradientOp, LinearWeightGradientOp, SumToOp,
+          LayerNormBackwardOp, vit::SoftmaxBackwardOp, vit::AttentionBackwardOp,
+          PlaceTokensOp, SpreadTokensOp, CrossEntropyOp, CrossEntropyBackwardOp,
+          MseOp, MseBackwardOp, AccuracyOp, WriteOp, SgdOp, AdamOp, AdamwOp,
+          ClipByGlobalNormOp>(op);
+  if (isa<vit::DropoutOp, DropPathOp>(op))
+    isTraining = op->getNumOperands() != 1;
+  if (!isTraining)
+    return std::nullopt;
+  if (Type type = findOtherType(op))
+    return op->emitOpError("has no kernel for ") << type << "; use f32";
+  return llvm::TypeSwitch<Operation *, Done>(op)
+      .Case([&](LinearInputGradientOp op) { return convertInputGradient(op); })
+      .Case(
+          [&](LinearWeightGradientOp op) { return convertWeightGradient(op); })
+      .Case([&](SumToOp op) { return convertSumTo(op); })
+      .Case([&](LayerNormBackwardOp op) { return convertNormBackward(op); })
+      .Case([&](vit::AttentionBackwardOp op) {
+        return convertAttentionBackward(op);
+      })
+      .Case([&](vit::SoftmaxBackwardOp op) {
+        replace(op, kernel::SoftmaxBackwardOp::create(
+                        builder, op.getLoc(), op.getType(), op.getGradient(),
+                        op.getOutput(), TileAttr(), IntegerAttr()));
+        return success();
+      })
+      .Case([&](PlaceTokensOp op) {
+        replace(op, PlaceOp::create(builder, op.getLoc(), op.getType(),
+                                    op.getInput(), op.getStartAttr(),
+                                    TileAttr(), IntegerAttr()));
+        return success();
+      })
+      .Case([&](SpreadTokensOp op) {
+        replace(op, SpreadOp::create(builder, op.getLoc(), op.getType(),
+                                     op.getInput(), op.getStartAttr(),
+                                     TileAttr(), IntegerAttr()));
+        return success();
+      })
+      .Case([&](vit::DropoutOp op) {
+        return convertDrop(op, RandomUnit::element);
+      })
+      .Case([&](DropPathOp op) { return convertDrop(op, RandomUnit::image); })
+      .Case([&](CrossEntropyOp op) {
+        return convertLoss(op, LossKind::cross_entropy, op.getLogits(),
+                           op.getTargets(), Value(),
+                           op.getSmoothing().convertToDouble());
+      })
+      .Case([&](CrossEntropyBackwardOp op) {
+        return convertLoss(op, LossKind::cross_entropy, op.getLogits(),
+                           op.getTargets(), op.getGradient(),
+                           op.getSmoothing().convertToDouble());
+      })
+      .Case([&](MseOp op) {
+        return convertLoss(op, LossKind::mse, op.getInput(), op.getTargets(),
+                           Value(), 0.0);
+      })
+      .Case([&](MseBackwardOp op) {
+        return convertLoss(op, LossKind::mse, op.getInput(), op.getTargets(),
+                           op.getGradient(), 0.0);
+      })
+      .Case([&](AccuracyOp op) {
+        return convertLoss(op, LossKind::accuracy, op.getLogits(),
+                           op.getTargets(), Value(), 0.0);
+      })
+      .Case([&](WriteOp op) { return convertWrite(op); })
+      .Case([&](SgdOp op) { return convertSgd(op); })
+      .Case([&](AdamOp op) { return convertAdam(op, UpdateKind::adam); })
+      .Case([&](AdamwOp op) { return convertAdam(op, UpdateKind::adamw); })
+      .Case([&](ClipByGlobalNormOp op) { return convertClip(op); })
+      .Default([](Operation *) -> Done { return std::nullopt; });
+}

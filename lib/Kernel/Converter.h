@@ -1,0 +1,67 @@
+//===- Converter.h - From the graph to kernels ------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_LIB_KERNEL_CONVERTER_H
+#define VIT_LIB_KERNEL_CONVERTER_H
+
+#include "vit/Dialect/Kernel.h"
+#include "vit/Dialect/Vit.h"
+
+namespace mlir::vit::kernel {
+
+/// Turns each op of one entry into a kernel.
+class Converter {
+public:
+  explicit Converter(func::FuncOp entry) : entry(entry), builder(entry) {}
+  LogicalResult run();
+  int64_t kernels = 0;
+
+private:
+  // ConvertToKernels.cpp: forward.
+  LogicalResult checkArguments();
+  LogicalResult convert(Operation *op);
+  LogicalResult convertParameters(Operation *op);
+  LogicalResult convertElementwise(Operation *op);
+  LogicalResult convertLinear(LinearOp op);
+  LogicalResult convertLayerNorm(LayerNormOp op);
+  LogicalResult convertSoftmax(SoftmaxOp op);
+  LogicalResult convertAttention(vit::AttentionOp op);
+  LogicalResult convertPrepend(PrependTokensOp op);
+  LogicalResult convertResample(ResamplePositionsOp op);
+  void convertSincos(SincosPositionsOp op);
+  LogicalResult eraseParameterOps();
+  void replace(Operation *op, Operation *kernel);
+  Value forAllGroups(Value vector, int64_t groups);
+
+  // ConvertTraining.cpp: backward, losses, updates. Nothing where the op is no
+  // such.
+  std::optional<LogicalResult> convertTraining(Operation *op);
+  LogicalResult convertInputGradient(LinearInputGradientOp op);
+  LogicalResult convertWeightGradient(LinearWeightGradientOp op);
+  LogicalResult convertSumTo(SumToOp op);
+  LogicalResult convertNormBackward(LayerNormBackwardOp op);
+  LogicalResult convertAttentionBackward(vit::AttentionBackwardOp op);
+  LogicalResult convertWrite(WriteOp op);
+  LogicalResult convertSgd(SgdOp op);
+  template <typename Op> LogicalResult convertAdam(Op op, UpdateKind kind);
+  LogicalResult convertClip(ClipByGlobalNormOp op);
+  struct Change;
+  LogicalResult replaceByUpdate(Operation *op, const Change &change);
+  template <typename Op> LogicalResult convertDrop(Op op, RandomUnit unit);
+  LogicalResult convertLoss(Operation *op, LossKind kind, Value input,
+                            Value targets, Value gradient, double smoothing);
+  Value sum(Location location, SumKind kind, Value value,
+            ArrayRef<int64_t> shape);
+  Value getGuard();
+
+  func::FuncOp entry;
+  OpBuilder builder;
+};
+
+} // namespace mlir::vit::kernel
+
+#endif // VIT_LIB_KERNEL_CONVERTER_H

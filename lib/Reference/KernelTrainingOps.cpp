@@ -1,0 +1,249 @@
+//===- KernelTrainingOps.cpp - The kernels of training steps --------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Kernels with several results or an effect. Values are logical: a concat
+// holds its operands, each up to a multiple of 16 elements.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Evaluator.h"
+#include "Ops.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::reference;
+
+static double number(const APFloat &value) { return value.convertToDouble(); }
+
+/// Elements that a value takes in a concat.
+static int64_t occupied(int64_t elements) { return (elements + 15) / 16 * 16; }
+
+//===----------------------------------------------------------------------===//
+// Backward
+//===----------------------------------------------------------------------===//
+
+LogicalResult Evaluator::evaluateWeightGradient(kernel::WeightGradientOp op) {
+  const Tensor &gradient = get(op.getGradient());
+  set(op.getResult(), linearWeightGradient(gradient, get(op.getInput())));
+  if (op.getBias())
+    set(op.getBias(), sumTo(gradient, {gradient.width()}));
+  return success();
+}
+
+/// The rows of each image added: [batch, tokens, width] to [batch, width].
+static Tensor sumImages(const Tensor &input) {
+  int64_t batch = input.shape[0], width = input.width();
+  Tensor result({batch, width});
+  for (int64_t r = 0; r < input.rows(); ++r)
+    for (int64_t i = 0; i < width; ++i)
+      result.row(r / (input.rows() / batch))[i] += input.row(r)[i];
+  return result;
+}
+
+LogicalResult Evaluator::evaluateNormBackward(kernel::NormalizeBackwardOp op) {
+  const Tensor &gradient = get(op.getGradient()), &input = get(op.getInput());
+  double epsilon = number(op.getEpsilon());
+  int64_t groups = op.getGroups();
+  // The scale covers all groups, which leaves its place to the gradient.
+  Tensor scaled = gradient;
+  if (op.getScale())
+    scaled = broadcast(gradient, get(op.getScale()), std::multiplies<>());
+  set(op.getResult(),
+      layerNormBackward(scaled, input, nullptr, epsilon, groups).input);
+  if (op.getSums().empty())
+    return success();
+  Tensor normal = normalize(input, epsilon, groups);
+  set(op.getSums()[0],
+      sumImages(broadcast(gradient, normal, std::multiplies<>())));
+  set(op.getSums()[1], sumImages(gradient));
+  return success();
+}
+
+/// `width` channels from `offset` on.
+static Tensor getChannels(const Tensor &input, int64_t offset, int64_t width) {
+  std::vector<int64_t> shape = input.shape;
+  shape.back() = width;
+  Tensor result(shape);
+  for (int64_t r = 0; r < input.rows(); ++r)
+    std::copy_n(input.row(r) + offset, width, result.row(r));
+  return result;
+}
+
+LogicalResult
+Evaluator::evaluateAttentionBackward(kernel::AttentionBackwardOp op) {
+  ArrayRef<int64_t> offsets = op.getOffsets();
+  int64_t width = op.getHeads() * op.getHeadDim();
+  AttentionGradients gradients = attentionBackward(
+      get(op.getGradient()), getChannels(get(op.getQuery()), offsets[0], width),
+      getChannels(get(op.getKey()), offsets[1], width),
+      getChannels(get(op.getValue()), offsets[2], width), op.getHeads(),
+      number(op.getScale()));
+  set(op.getQueryGradient(), std::move(gradients.query));
+  set(op.getKeyGradient(), std::move(gradients.key));
+  set(op.getValueGradient(), std::move(gradients.value));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Losses
+//===----------------------------------------------------------------------===//
+
+LogicalResult Evaluator::evaluateLoss(kernel::LossOp op) {
+  const Tensor &input = get(op.getInput()), &targets = get(op.getTargets());
+  if (op.getKind() == kernel::LossKind::mse) {
+    set(op.getResult(), mse(input, targets));
+    return success();
+  }
+  if (failed(checkLabels(op, op.getInput(), op.getTargets())))
+    return failure();
+  set(op.getResult(),
+      op.getKind() == kernel::LossKind::accuracy
+          ? accuracy(input, targets)
+          : crossEntropy(input, targets, number(op.getSmoothing())));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Updates
+//===----------------------------------------------------------------------===//
+
+/// Changes variable `index` of the lists and its states.
+LogicalResult Evaluator::updateVariables(kernel::UpdateOp op, size_t index,
+                                         const Tensor *gradient) {
+  using kernel::UpdateKind;
+  auto variable = cast<kernel::VariableAttr>(op.getParameters()[index]);
+  SmallVector<Tensor> values(3);
+  SmallVector<std::pair<FlatSymbolRefAttr, Tensor *>> changed = {
+      {variable.getSymbol(), &values[0]}};
+  if (ArrayAttr states = op.getStatesAttr())
+    for (auto [list, value] : llvm::zip(states, llvm::drop_begin(values)))
+      changed.push_back(
+          {cast<kernel::VariableAttr>(cast<ArrayAttr>(list)[index]).getSymbol(),
+           &value});
+  auto rate = [&] { return get(op.getLearningRate()).data[0]; };
+  return change(op, changed, std::max<int64_t>(variable.getLayer(), 0), [&] {
+    Tensor scaled;
+    if (gradient) {
+      double times = op.getFactor() ? get(op.getFactor()).data[0] : 1.0;
+      scaled = map(*gradient, [times](double g) { return g * times; });
+      scaled.data.resize(values[0].size());
+      scaled.shape = values[0].shape;
+    }
+    switch (op.getKind()) {
+    case UpdateKind::zero:
+      std::fill(values[0].data.begin(), values[0].data.end(), 0.0);
+      break;
+    case UpdateKind::assign:
+      values[0].data = scaled.data;
+      break;
+    case UpdateKind::sgd:
+      sgd(values[0], scaled, op.getStatesAttr() ? &values[1] : nullptr, rate(),
+          number(op.getMomentum()), op.getNesterov(), number(op.getDecay()));
+      break;
+    case UpdateKind::adam:
+    case UpdateKind::adamw: {
+      auto step = static_cast<int64_t>(get(op.getStep()).data[0]);
+      adam(values[0], scaled, values[1], values[2],
+           {op.getKind() == UpdateKind::adamw, rate(), number(op.getBeta1()),
+            number(op.getBeta2()), number(op.getEpsilon()),
+            number(op.getDecay()),
+            step / static_cast<int64_t>(op.getEvery()) + 1});
+      break;
+    }
+    }
+  });
+}
+
+LogicalResult Evaluator::evaluateUpdate(kernel::UpdateOp op) {
+  if (op.getGuard() && !std::isfinite(get(op.getGuard()).data[0]))
+    return success();
+  const Tensor *gradient = getOptional(op.getGradient());
+  size_t count = op.getParameters().size();
+  if (count == 1)
+    return updateVariables(op, 0, gradient);
+  int64_t begin = 0;
+  for (size_t index = 0; index < count; ++index) {
+    if (!gradient) {
+      if (failed(updateVariables(op, index, nullptr)))
+        return failure();
+      continue;
+    }
+    // The gradient is a concat in the order of the parameters.
+    auto variable = cast<kernel::VariableAttr>(op.getParameters()[index]);
+    std::string name;
+    FailureOr<Tensor> value =
+        load(op, variable.getSymbol(),
+             std::max<int64_t>(variable.getLayer(), 0), name);
+    if (failed(value))
+      return failure();
+    if (begin + value->size() > gradient->size())
+      return fail(op, "the gradient is smaller than its variables");
+    Tensor part(value->shape);
+    std::copy_n(gradient->data.begin() + begin, part.size(), part.data.begin());
+    if (failed(updateVariables(op, index, &part)))
+      return failure();
+    begin += occupied(part.size());
+  }
+  return success();
+}
+
+std::optional<LogicalResult> Evaluator::evaluateTrainingKernel(Operation *op) {
+  using Done = std::optional<LogicalResult>;
+  return llvm::TypeSwitch<Operation *, Done>(op)
+      .Case([&](kernel::WeightGradientOp op) -> Done {
+        return evaluateWeightGradient(op);
+      })
+      .Case([&](kernel::NormalizeBackwardOp op) -> Done {
+        return evaluateNormBackward(op);
+      })
+      .Case([&](kernel::AttentionBackwardOp op) -> Done {
+        return evaluateAttentionBackward(op);
+      })
+      .Case([&](kernel::LossOp op) -> Done { return evaluateLoss(op); })
+      .Case([&](kernel::LossBackwardOp op) -> Done {
+        double gradient = get(op.getGradient()).data[0];
+        const Tensor &input = get(op.getInput());
+        const Tensor &targets = get(op.getTargets());
+        if (op.getKind() == kernel::LossKind::mse) {
+          set(op.getResult(), mseBackward(gradient, input, targets));
+          return success();
+        }
+        if (failed(checkLabels(op, op.getInput(), op.getTargets())))
+          return failure();
+        set(op.getResult(), crossEntropyBackward(gradient, input, targets,
+                                                 number(op.getSmoothing())));
+        return success();
+      })
+      .Case([&](kernel::ConcatOp op) -> Done {
+        Tensor result(
+            std::vector<int64_t>{op.getResult().getType().getNumElements()});
+        int64_t begin = 0;
+        for (Value value : op.getGradients()) {
+          const Tensor &part = get(value);
+          llvm::copy(part.data, result.data.begin() + begin);
+          begin += occupied(part.size());
+        }
+        set(op.getResult(), std::move(result));
+        return success();
+      })
+      .Case([&](kernel::NormOp op) -> Done {
+        SmallVector<const Tensor *> gradients;
+        for (Value value : op.getGradients())
+          gradients.push_back(&get(value));
+        Tensor factor(std::vector<int64_t>{});
+        factor.data[0] = clipFactor(gradients, number(op.getMaxNorm()));
+        set(op.getResult(), std::move(factor));
+        return success();
+      })
+      .Case([&](kernel::UpdateOp op) -> Done { return evaluateUpdate(op); })
+      .Default([](Operation *) -> Done { return std::nullopt; });
+}
