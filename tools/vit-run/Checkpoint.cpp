@@ -8,6 +8,7 @@
 #include "Checkpoint.h"
 
 #include "CheckpointFolder.h"
+#include "JsonText.h"
 #include "StoredTensors.h"
 
 #include <cstring>
@@ -331,11 +332,11 @@ static TrainingState readState(const vit_weights *file,
                 " is not the state of a training run: its metadata has "
                 "no " +
                 kStateKey);
+  std::string where = path + ": its metadata " + kStateKey;
   try {
-    return fromJson(Json::parse(text));
+    return fromJson(parseJsonObject(text, where));
   } catch (const Json::exception &error) {
-    throw Error(path + ": its metadata " + kStateKey +
-                " is damaged: " + error.what());
+    throw Error(where + " is not a training run's: " + error.what());
   }
 }
 

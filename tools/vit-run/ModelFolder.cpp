@@ -7,9 +7,8 @@
 
 #include "Init.h"
 
+#include "JsonText.h"
 #include "StoredTensors.h"
-
-#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <filesystem>
@@ -23,28 +22,6 @@ namespace vit::tools {
 bool hasWeights(const std::string &folder) {
   return fs::exists(folder + "/model.safetensors") ||
          fs::exists(folder + "/model.safetensors.index.json");
-}
-
-/// No configuration nests deeper, and printing recurses.
-static constexpr int kMostNesting = 64;
-
-static Json readConfig(const std::string &path) {
-  Json config;
-  try {
-    auto checkDepth = [](int depth, Json::parse_event_t, Json &) {
-      if (depth > kMostNesting)
-        throw Error("nested too deep for a configuration");
-      return true;
-    };
-    config = Json::parse(readFile(path), checkDepth);
-  } catch (const Json::exception &error) {
-    throw Error(path + ": not valid JSON: " + error.what());
-  } catch (const Error &error) {
-    throw Error(path + ": " + error.what());
-  }
-  if (!config.is_object())
-    throw Error(path + ": not a JSON object");
-  return config;
 }
 
 /// The member `key` as a number of classes.
@@ -123,17 +100,20 @@ static bool setTimmClasses(Json &config, const std::string &folder,
   bool isSame = classes && *classes == static_cast<int64_t>(labels.size());
   if (isSame && config.contains("num_classes"))
     return false;
-  // Said at the top, it holds without weights too.
-  config["num_classes"] = labels.size();
+  // The members first: an ordered object moves them when its own change.
   for (Json *object : {arguments, pretrained})
     if (object && object->contains("num_classes"))
       (*object)["num_classes"] = labels.size();
+  const char *const names[] = {"label_names", "label_descriptions"};
+  for (const char *key : names)
+    if (pretrained && !isSame)
+      pretrained->erase(key);
+  // Said at the top, it holds without weights too.
+  config["num_classes"] = labels.size();
   if (isSame)
     return true;
-  for (Json *object : {&config, pretrained})
-    if (object)
-      for (const char *key : {"label_names", "label_descriptions"})
-        object->erase(key);
+  for (const char *key : names)
+    config.erase(key);
   config["label_names"] = labels;
   return true;
 }
@@ -184,7 +164,7 @@ void makeModelFolder(const std::string &checkpoint,
                      const std::string &target) {
   std::string path = checkpoint + "/config.json";
   std::string text = readFile(path);
-  Json config = readConfig(path);
+  Json config = parseJsonObject(text, path);
   auto set = config.contains("model_type")     ? setTransformersClasses
              : config.contains("architecture") ? setTimmClasses
                                                : setVitPytorchClasses;

@@ -1,0 +1,25 @@
+//===- JsonText.h - JSON that is not trusted --------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_JSONTEXT_H
+#define VIT_TOOLS_JSONTEXT_H
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace vit::tools {
+
+/// Parses a JSON object, its members in order. Throws Error, beginning with
+/// `where`, unless it is one and nests no deeper than a configuration does:
+/// printing recurses.
+nlohmann::ordered_json parseJsonObject(const std::string &text,
+                                       const std::string &where);
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_JSONTEXT_H
