@@ -121,15 +121,22 @@ extern "C" int32_t vit_parameters_is_trained(const vit_parameters *parameters,
 // States
 //===----------------------------------------------------------------------===//
 
-/// Calls `visit(state)` for each state until it returns true; that state.
-template <typename Visit>
-static const schema::Variable *findState(const vit_parameters &parameters,
-                                         Visit visit) {
-  const auto *variables = parameters.module->root->variables();
-  for (uint32_t i = 0; i < count(variables); ++i)
-    if (variables->Get(i)->parameter() == 0 && visit(*variables->Get(i)))
-      return variables->Get(i);
-  return nullptr;
+static const schema::Variable &variable(const vit_parameters &parameters,
+                                        uint32_t index) {
+  return *parameters.module->root->variables()->Get(index);
+}
+
+/// The number among variables of the first state for which `wanted(state)`,
+/// that of variables where there is none.
+template <typename Wanted>
+static uint32_t findState(const vit_parameters &parameters, Wanted wanted) {
+  uint32_t total = count(parameters.module->root->variables());
+  for (uint32_t i = 0; i < total; ++i) {
+    const schema::Variable &v = variable(parameters, i);
+    if (v.parameter() == 0 && wanted(v))
+      return i;
+  }
+  return total;
 }
 
 extern "C" int32_t
@@ -149,54 +156,56 @@ vit_parameters_state_info(const vit_parameters *parameters, int32_t index,
   if (!parameters || !out_info)
     return fail(error, VIT_INVALID_ARGUMENT, "parameters or out_info is NULL");
   int32_t at = 0;
-  const schema::Variable *state = findState(
+  uint32_t found = findState(
       *parameters, [&](const schema::Variable &) { return at++ == index; });
-  if (!state)
+  if (found == count(parameters->module->root->variables()))
     return fail(error, VIT_NOT_FOUND, "there is no state %d of %d", index, at);
+  const schema::Variable &state = variable(*parameters, found);
   *out_info = {};
-  out_info->name = state->name()->c_str();
-  out_info->dtype = vit_dtype(state->dtype());
-  out_info->rank = int32_t(state->dims()->size());
-  for (uint32_t i = 0; i < state->dims()->size(); ++i)
-    out_info->dims[i] = state->dims()->Get(i);
+  out_info->name = state.name()->c_str();
+  out_info->dtype = vit_dtype(state.dtype());
+  out_info->rank = int32_t(state.dims()->size());
+  for (uint32_t i = 0; i < state.dims()->size(); ++i)
+    out_info->dims[i] = state.dims()->Get(i);
   return VIT_OK;
 }
 
 /// Finds a state by name and checks the caller's size for it.
 static vit_status findState(const vit_parameters *parameters, const char *name,
-                            const void *data, size_t size,
-                            const schema::Variable *&state, vit_error *error) {
+                            const void *data, size_t size, uint32_t &index,
+                            vit_error *error) {
   if (!parameters || !name || !data)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "parameters, name or data is NULL");
-  state = findState(*parameters, [&](const schema::Variable &v) {
+  index = findState(*parameters, [&](const schema::Variable &v) {
     return std::strcmp(v.name()->c_str(), name) == 0;
   });
-  if (!state)
+  if (index == count(parameters->module->root->variables()))
     return fail(error, VIT_NOT_FOUND, "'%s' has no state '%.200s'",
                 parameters->module->name.data(), name);
-  if (size == variableBytes(*state))
+  uint64_t bytes = variableBytes(variable(*parameters, index));
+  if (size == bytes)
     return VIT_OK;
   return fail(error, VIT_INVALID_ARGUMENT,
               "state '%s' has %llu bytes, given are %zu", name,
-              static_cast<unsigned long long>(variableBytes(*state)), size);
+              static_cast<unsigned long long>(bytes), size);
 }
 
 extern "C" vit_status
 vit_parameters_state_read(const vit_parameters *parameters, const char *name,
                           void *out_data, size_t size, vit_error *error) {
-  const schema::Variable *state;
-  VIT_TRY(findState(parameters, name, out_data, size, state, error));
-  return parameters->readState(*state, out_data, error);
+  uint32_t index = 0;
+  VIT_TRY(findState(parameters, name, out_data, size, index, error));
+  return parameters->readState(variable(*parameters, index), out_data, error);
 }
 
 extern "C" vit_status vit_parameters_state_write(vit_parameters *parameters,
                                                  const char *name,
                                                  const void *data, size_t size,
                                                  vit_error *error) {
-  const schema::Variable *state;
-  VIT_TRY(findState(parameters, name, data, size, state, error));
-  return parameters->writeState(*state, data, error);
+  uint32_t index = 0;
+  VIT_TRY(findState(parameters, name, data, size, index, error));
+  return parameters->writeState(variable(*parameters, index), data, error);
 }
 
 extern "C" uint64_t vit_parameters_steps(const vit_parameters *parameters) {

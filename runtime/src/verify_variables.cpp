@@ -91,7 +91,8 @@ vit_status Checker::variable(uint32_t index) {
     return corrupt("%s is parameter %u of %u", what, v.parameter() - 1,
                    count(module.parameters()));
   const schema::Parameter &p = *module.parameters()->Get(v.parameter() - 1);
-  if (std::strcmp(v.name()->c_str(), p.name()->c_str()) != 0 ||
+  if (!std::equal(v.name()->begin(), v.name()->end(), p.name()->begin(),
+                  p.name()->end()) ||
       v.dtype() != schema::DType::F32 ||
       !std::equal(v.dims()->begin(), v.dims()->end(), p.dims()->begin(),
                   p.dims()->end()))

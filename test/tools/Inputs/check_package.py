@@ -4,12 +4,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------=== #
-"""python3 check_package.py SOURCE BUILD WORK MODULE PICTURE BEST
+"""python3 check_package.py SOURCE BUILD WORK MODULE PICTURE BEST TRAIN DATA
 
 Installs BUILD into WORK/prefix, moves it (a package must not know where it was
 made), builds SOURCE/examples against it through find_package and through
 pkg-config, and runs both on PICTURE: they must print what BEST, the JSON of
-vit-run classify, names first.
+vit-run classify, names first. The example of training must learn DATA by heart
+with the module TRAIN, and write what it learnt.
 """
 
 import glob
@@ -19,7 +20,7 @@ import shutil
 import subprocess
 import sys
 
-source, build, work, module, picture, best = sys.argv[1:7]
+source, build, work, module, picture, best, train, data = sys.argv[1:9]
 with open(best) as file:
     prediction = json.load(file)[0]["predictions"][0]
 label = "class %d (%s)" % (prediction["index"], prediction["label"])
@@ -39,6 +40,26 @@ def check(program):
     print(output.strip())
 
 
+def check_training(program):
+    """Each picture's class is the folder it lies in."""
+    for category in sorted(os.listdir(data)):
+        example = glob.glob(os.path.join(data, category, "*"))[0]
+        weights = work + "/" + category + ".safetensors"
+        lines = run(program, train, data, "40", weights, example).splitlines()
+        losses = [float(line.split("loss ")[1].split(",")[0])
+                  for line in lines[:-1]]
+        if len(losses) != 40 or losses[-1] > losses[0] / 4:
+            sys.exit("losses of %s: %s" % (program, losses))
+        if lines[-1] != category:
+            sys.exit("%s took a %s for a %s" % (program, category, lines[-1]))
+        with open(weights, "rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+        if len(header) < 20:
+            sys.exit("%s wrote only %s" % (program, sorted(header)))
+        print("%s: loss %s to %s" % (category, losses[0], losses[-1]))
+
+
 shutil.rmtree(work, ignore_errors=True)
 os.makedirs(work)
 run("cmake", "--install", build, "--prefix", work + "/first")
@@ -50,6 +71,7 @@ run("cmake", "-G", "Ninja", "-S", source + "/examples", "-B", work + "/cmake",
     "-DCMAKE_PREFIX_PATH=" + prefix, "-DCMAKE_C_COMPILER=" + compiler)
 run("cmake", "--build", work + "/cmake")
 check(work + "/cmake/classify")
+check_training(work + "/cmake/finetune")
 
 configs = glob.glob(prefix + "/lib*/**/pkgconfig", recursive=True)
 environment = dict(os.environ, PKG_CONFIG_PATH=":".join(configs))
