@@ -271,7 +271,8 @@ LogicalResult Request::lower(TargetLevel level, ModuleOp lowered) {
   if (failed(buildTargetPipeline(
           manager, options, [&](const Twine &message) -> LogicalResult {
             return outcome.fail(VIT_INVALID_ARGUMENT,
-                                "training options: " + message);
+                                "training options: " +
+                                    StringRef(message.str()).trim());
           }))) {
     if (outcome.status == VIT_OK)
       return outcome.fail(VIT_INVALID_ARGUMENT,
