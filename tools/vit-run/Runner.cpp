@@ -80,8 +80,10 @@ protected:
         Tensor result;
         result.name = info.name;
         std::vector<int64_t> dims(info.dims, info.dims + info.rank);
-        dims[0] = tensor.dims[0];
-        result.allocate(VIT_F32, dims);
+        // What has no batch is as it is.
+        if (!dims.empty() && dims[0] < 0)
+          dims[0] = tensor.dims[0];
+        result.allocate(info.dtype, dims);
         results.push_back(std::move(result));
         break;
       }
