@@ -141,6 +141,7 @@ static void writeWeights(const std::string &path, Model &model,
     values.push_back(std::move(tensor));
   }
   std::vector<vit_tensor> tensors;
+  tensors.reserve(values.size());
   for (const Tensor &tensor : values)
     tensors.push_back(tensor.view());
   // transformers reads no file that does not say "format".
@@ -358,6 +359,7 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
   // First everything is looked at, then everything is written.
   std::vector<StoredTensor> tensors = storedTensors(model.module());
   std::vector<std::string> names;
+  names.reserve(tensors.size());
   for (const StoredTensor &tensor : tensors)
     names.push_back(tensor.name);
   Differences differences;

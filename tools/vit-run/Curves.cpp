@@ -28,6 +28,14 @@ constexpr size_t kMostMeans = 120, kMostValues = 800;
 
 struct Range {
   double low, high, step;
+
+  std::vector<double> ticks() const {
+    int count = static_cast<int>(std::floor((high - low) / step + 1e-6)) + 1;
+    std::vector<double> result(count);
+    for (int i = 0; i < count; ++i)
+      result[i] = low + i * step;
+    return result;
+  }
 };
 
 } // namespace
@@ -113,8 +121,7 @@ public:
                "<path d=\"M%.1f %.1fV%.1f\" stroke=\"#ddd\" "
                "stroke-dasharray=\"2 3\"/>\n",
                x(epoch), top, top + kPanel);
-    for (double v = values.low; v <= values.high + values.step / 2;
-         v += values.step) {
+    for (double v : values.ticks()) {
       append(out, "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#e6e6e6\"/>\n", kLeft,
              y(v), kWidth - kRight);
       append(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", kLeft - 8,
@@ -130,8 +137,7 @@ public:
            kLeft, top, kWidth - kLeft - kRight, kPanel);
     if (!isLast)
       return;
-    for (double v = steps.low; v <= steps.high + steps.step / 2;
-         v += steps.step)
+    for (double v : steps.ticks())
       append(out,
              "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.0f</text>\n",
              x(v), top + kPanel + 18, v);
