@@ -42,7 +42,9 @@ struct RegisterTile {
 
 /// A CPU level's choices, the bytes of its second-level cache that a product's
 /// input may fill, and the rows of a weight's gradient whose panel of X stays
-/// in the first-level cache while dY comes from the second.
+/// in the first-level cache while dY comes from the second; about the root of
+/// the usual number of rows, so that the sums of rows and the sums of these
+/// sums round off the least.
 struct LevelTiles {
   ArrayRef<RegisterTile> tiles;
   int64_t cacheBytes;
@@ -61,9 +63,9 @@ static constexpr int64_t kGradientColumns = 48;
 
 static FailureOr<LevelTiles> getLevel(func::FuncOp entry, StringRef name) {
   if (name.empty() || name == "avx512")
-    return LevelTiles{kAvx512, 640 << 10, 96};
+    return LevelTiles{kAvx512, 640 << 10, 48};
   if (name == "avx2")
-    return LevelTiles{kAvx2, 320 << 10, 64};
+    return LevelTiles{kAvx2, 320 << 10, 48};
   return entry.emitError() << "unknown CPU level '" << name
                            << "'; use avx2 or avx512";
 }
