@@ -245,7 +245,6 @@ static Value divideByBatch(KernelBuilder &b, Value sum, int64_t times) {
 
 /// -sum(t log softmax(x)) = sum(t) log(sum(exp(x - m))) - sum(t (x - m)).
 Value Loss::emitCrossEntropy() {
-  Value log2e = b.splat(1.44269504088896341);
   auto visitImage = [&](Value image) -> Value {
     Value row = input.getRow(b, image), maximum = findMaximum(row);
     Value label = loadLabel(image);
@@ -253,7 +252,7 @@ Value Loss::emitCrossEntropy() {
                                                      Carried c) {
       Value x = loadInput(row, v, lanes, 0);
       Value distance = b.subf(x, maximum);
-      Value power = emitExp2OfNegative(b, b.mulf(distance, log2e));
+      Value power = emitExp(b, distance);
       if (lanes != kLanes)
         power = b.select(b.laneMask(lanes), power, b.splat(0));
       Value t = getTargets(image, label, v, lanes);
@@ -386,12 +385,11 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitLoss(kernel::LossOp op,
 static void emitCrossEntropyRow(const Loss &loss, Value factor, Value image,
                                 function_ref<void(Value v, Value dx)> store) {
   KernelBuilder &b = loss.b;
-  Value log2e = b.splat(1.44269504088896341);
   Value row = loss.input.getRow(b, image), maximum = loss.findMaximum(row);
   Value label = loss.loadLabel(image);
   auto getPower = [&](Value v, int64_t lanes) {
     Value distance = b.subf(loss.loadInput(row, v, lanes, 0), maximum);
-    Value power = emitExp2OfNegative(b, b.mulf(distance, log2e));
+    Value power = emitExp(b, distance);
     return lanes == kLanes ? power
                            : b.select(b.laneMask(lanes), power, b.splat(0));
   };
