@@ -152,6 +152,8 @@ public:
               Value channelVector, Value offset) const;
 
   bool usesTokens() const;
+  /// The extras' buffers that have the result's shape.
+  SmallVector<Value> elementExtras() const;
 
 private:
   enum class Broadcast { Channel, Token, Element };

@@ -62,6 +62,14 @@ bool Epilogue::usesTokens() const {
       extras, [](const Extra &e) { return e.broadcast == Broadcast::Token; });
 }
 
+SmallVector<Value> Epilogue::elementExtras() const {
+  SmallVector<Value> buffers;
+  for (const Extra &extra : extras)
+    if (extra.broadcast == Broadcast::Element)
+      buffers.push_back(extra.buffer);
+  return buffers;
+}
+
 SmallVector<Value> Epilogue::loadChannels(Value channelVector) const {
   SmallVector<Value> values;
   for (const Extra &extra : extras)

@@ -97,18 +97,31 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
                          b.div(firstVector, vectors));
   Value next = b.add(b.add(panelBase, panel * depth),
                      b.mul(position, tile.steps * lines * kLanes));
-  auto prefetch = [&](Value step) {
-    Value line = b.add(next, b.mul(step, lines * kLanes));
-    for (int64_t i = 0; i < lines; ++i)
-      memref::PrefetchOp::create(b, tile.right,
-                                 ValueRange{b.add(line, i * kLanes)},
-                                 /*isWrite=*/false, /*localityHint=*/2,
+  auto fetch = [&](Value buffer, Value offset, int64_t count, int64_t hint) {
+    for (int64_t i = 0; i < count; ++i)
+      memref::PrefetchOp::create(b, buffer,
+                                 ValueRange{b.add(offset, i * kLanes)},
+                                 /*isWrite=*/false, hint,
                                  /*isDataCache=*/true);
   };
-  SmallVector<Value> sums =
-      panels > 1 ? emitTile(b, tile, prefetch) : emitTile(b, tile);
-
+  // Into the first-level cache: what the epilogue of this panel's next row
+  // block reads beside the sums, and what it writes.
   Value firstChannel = b.add(b.mul(panelIndex, panel / kLanes), firstVector);
+  SmallVector<Value> buffers = epilogue.elementExtras();
+  buffers.push_back(b.argument(op->getNumOperands()));
+  int64_t tileLines = vectors * result.rows;
+  int64_t share = llvm::divideCeil(tileLines, tile.steps);
+  Value nextTile = b.add(b.add(block.base, result.blockElements()),
+                         b.mul(firstChannel, result.vectorElements()));
+  auto prefetch = [&](Value step) {
+    if (panels > 1)
+      fetch(tile.right, b.add(next, b.mul(step, lines * kLanes)), lines, 2);
+    Value line = b.min(b.mul(step, share), b.index(tileLines - share));
+    for (Value buffer : buffers)
+      fetch(buffer, b.add(nextTile, b.mul(line, kLanes)), share, 3);
+  };
+  SmallVector<Value> sums = emitTile(b, tile, prefetch);
+
   for (int64_t v = 0; v < vectors; ++v) {
     Value channel = b.add(firstChannel, v);
     Value offset = b.add(block.base, b.mul(channel, result.vectorElements()));
