@@ -5,28 +5,33 @@
 #
 # ===----------------------------------------------------------------------=== #
 """Trains models/vit-mnist.mlir as train_torch.py of the reference data did, from
-the same weights and in the same order. PyTorch's own f32 drifts by 7e-3 from
-double within the first 50 steps, so only 30 are compared closely.
+the same weights and in the same order.
 
-  python3 check_mnist.py MODEL SHARED FOLDER [OPTION]...
+Seed 0 is unstable at step 41: what is 1e-4 there is 1e-2 two steps later. In
+double, with noise of 3e-7 of their size on the gradients (the rounding of f32,
+PyTorch's and ours), its losses of steps 31 to 50 are 2e-3 to 6e-2 apart from
+one run to the next. So there they are compared loosely, but 50 steps of seed 1
+as closely as the first 30.
+
+  python3 check_mnist.py SEED MODEL SHARED FOLDER [OPTION]...
 """
 
 import json
 import subprocess
 import sys
 
-model, shared, folder = sys.argv[1:4]
-options = sys.argv[4:]
+seed, model, shared, folder = sys.argv[1:5]
+options = sys.argv[5:]
 reference = shared + "/train-mnist-vit"
 steps = int(options[options.index("--steps") + 1]) if "--steps" in options else None
 subprocess.run(
-    ["vit-run", "train", model, "--init", reference + "/init_seed0.safetensors",
+    ["vit-run", "train", model, "--init", reference + "/init_seed%s.safetensors" % seed,
      "--data", shared + "/mnist", "--split", "test", "--range", "0..7999",
-     "--test-range", "8000..9999", "--order", reference + "/order_seed0.npy",
+     "--test-range", "8000..9999", "--order", reference + "/order_seed%s.npy" % seed,
      "--epochs", "5", "--batch", "64", "--lr", "1e-3", "--weight-decay", "0.01",
      "--decay-all", "--out", folder] + options, check=True)
 with open(reference + "/curve.json") as file:
-    expected = json.load(file)["runs"][0]["loss"]
+    expected = json.load(file)["runs"][int(seed)]["loss"]
 with open(folder + "/log.jsonl") as file:
     log = [json.loads(line) for line in file]
 losses = [line["loss"] for line in log if line["kind"] == "step"]
@@ -35,7 +40,7 @@ errors = [abs(a - b) for a, b in zip(losses, expected)]
 print("largest error of the loss: %.2e in steps 1 to 30, %.2e in 31 to 50" %
       (max(errors[:30]), max(errors[30:50] or [0])))
 assert max(errors[:30]) < 1e-4
-assert max(errors[30:50] or [0]) < 2e-2
+assert max(errors[30:50] or [0]) < (1e-1 if seed == "0" else 1e-4)
 if steps is None:
     accuracy = [line["test_accuracy"] for line in log if line["kind"] == "epoch"][-1]
     print("accuracy %.2f %%" % (100 * accuracy))
