@@ -61,8 +61,8 @@ Picture resize(const vit_image &image, int32_t width, int32_t height,
 void checkImage(const vit_image *image);
 
 /// Where on the finished picture (resized, its middle cut out) the tensor is
-/// taken from: moved `down` and to the `right`, what lies beyond its edges being
-/// zeros as torchvision's Pad has them, and then turned left for right.
+/// taken from: moved `down` and to the `right`, what lies beyond its edges
+/// being zeros as torchvision's Pad has them, and then turned left for right.
 struct Placement {
   int32_t down = 0, right = 0;
   bool mirrored = false;
