@@ -24,8 +24,10 @@ vit_status Checker::arenas() {
     const schema::Arena &arena = *module.arenas()->Get(i);
     VIT_TRY(text(arena.name(), "an arena's name"));
     names[i] = arena.name()->c_str();
-    if (arena.bytes() == 0 || arena.bytes() % kAlignment != 0 ||
-        arena.bytes() > kMaxExtent || (bytes += arena.bytes()) > kMaxExtent)
+    bool possible = arena.bytes() != 0 && arena.bytes() % kAlignment == 0 &&
+                    arena.bytes() <= kMaxExtent;
+    bytes += possible ? arena.bytes() : 0;
+    if (!possible || bytes > kMaxExtent)
       return corrupt("arena '%.200s' has an impossible size", names[i]);
   }
   return unique(names.data(), total, "arenas");
