@@ -225,12 +225,13 @@ def Kernel_SumOp : Kernel_PlainOp<"sum", (ins Kernel_SumKindAttr:$kind, Kernel_T
 // Adjoints
 //===----------------------------------------------------------------------===//
 
-def Kernel_NormalizeBackwardOp : Kernel_Op<"normalize_backward", [Pure]> {
+def Kernel_NormalizeBackwardOp : Kernel_Op<"normalize_backward", [Pure, AttrSizedOperandSegments]> {
   let summary = "a layer norm's gradients";
   let description = [{
     As `vit.layer_norm_backward`, but the gradients of scale and bias come as
     sums over the tokens of each image, [batch, width]; a `kernel.sum` over the
-    batch (and the groups) ends them. Either both are results or none.
+    batch (and the groups) ends them. Either both are results or none. `plus` is
+    added to the input's gradient: that of a residual connection around the norm.
 
     ```mlir
     %dx, %ds, %db = kernel.normalize_backward %dy, %x scale(%s : tensor<192xf32>) epsilon 1.0e-06
@@ -238,16 +239,17 @@ def Kernel_NormalizeBackwardOp : Kernel_Op<"normalize_backward", [Pure]> {
     ```
 
     Constraints:
-    - C1: gradient, input and first result have one shape of rank 2 or 3, whose
-      width `groups` divides; the scale, where given, has that width.
+    - C1: gradient, input, first result and `plus`, where given, have one shape
+      of rank 2 or 3, whose width `groups` divides; the scale has that width.
     - C2: there are one or three results; the others are [batch, width].
   }];
   let arguments = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input, Optional<Kernel_Tensor>:$scale,
-                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
+                       Optional<Kernel_Tensor>:$residual, F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
                        OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
   let results = (outs Kernel_Tensor:$result, Variadic<Kernel_Tensor>:$sums);
   let assemblyFormat = [{
-    $gradient `,` $input (`scale` `(` $scale^ `:` type($scale) `)`)? `epsilon` $epsilon (`groups` $groups^)?
+    $gradient `,` $input (`scale` `(` $scale^ `:` type($scale) `)`)? (`plus` `(` $residual^ `:` type($residual) `)`)?
+    `epsilon` $epsilon (`groups` $groups^)?
     (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` `(` type($gradient) `,` type($input) `)` `->`
     `(` type($result) (`,` type($sums)^)? `)`
   }];

@@ -223,6 +223,7 @@ LogicalResult NormalizeBackwardOp::verify() {
       tensorOf(getGradient()).getShape() != shape ||
       tensorOf(getResult()).getShape() != shape || groups < 1 ||
       shape.back() % groups != 0 ||
+      (getResidual() && tensorOf(getResidual()).getShape() != shape) ||
       (getScale() && tensorOf(getScale()).getShape() != shape.take_back()))
     return emitOpError("C1: gradient, input and first result must have one "
                        "shape whose width the groups divide and the scale "

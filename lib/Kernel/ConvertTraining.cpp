@@ -135,7 +135,8 @@ LogicalResult Converter::convertNormBackward(LayerNormBackwardOp op) {
                                           type.getElementType()));
   auto kernel = NormalizeBackwardOp::create(
       builder, op.getLoc(), types, op.getGradient(), op.getInput(), scale,
-      op.getEpsilonAttr(), op.getGroupsAttr(), TileAttr(), DenseI64ArrayAttr());
+      /*residual=*/Value(), op.getEpsilonAttr(), op.getGroupsAttr(), TileAttr(),
+      DenseI64ArrayAttr());
   ++kernels;
   op.getInputGradient().replaceAllUsesWith(kernel.getResult());
   for (auto [gradient, index] : vectors) {

@@ -101,6 +101,47 @@ static Operation *fuseInto(Operation *producer, MapOp map) {
 }
 
 //===----------------------------------------------------------------------===//
+// Residual gradients
+//===----------------------------------------------------------------------===//
+
+/// Whether `map` is the sum of its input and one extra.
+static bool isSum(MapOp map) {
+  Block &code = getEpilogue(map);
+  auto sum = cast<kernel::YieldOp>(code.getTerminator())
+                 .getValue()
+                 .getDefiningOp<arith::AddFOp>();
+  return sum && map.getExtras().size() == 1 &&
+         map.getExtras().front().getType() == map.getType() &&
+         llvm::equal(sum->getOperands(), code.getArguments());
+}
+
+/// Around a norm goes a residual connection: the norm's backward adds the
+/// gradient that came that way.
+static bool fuseResidual(MapOp map) {
+  if (!isSum(map))
+    return false;
+  for (unsigned index : {1, 0}) {
+    Value gradient = map->getOperand(index), other = map->getOperand(1 - index);
+    auto norm = gradient.getDefiningOp<NormalizeBackwardOp>();
+    if (!norm || norm.getResidual() || gradient != norm.getResult() ||
+        !gradient.hasOneUse())
+      continue;
+    // Where the sum was, the other summand is known; the norm's own sums over
+    // tokens may be wanted sooner.
+    Operation *maker = other.getDefiningOp();
+    if (maker && !maker->isBeforeInBlock(norm))
+      continue;
+    OpBuilder builder(norm);
+    norm->setLoc(builder.getFusedLoc({norm.getLoc(), map.getLoc()}));
+    norm.getResidualMutable().assign(other);
+    map.replaceAllUsesWith(gradient);
+    map.erase();
+    return true;
+  }
+  return false;
+}
+
+//===----------------------------------------------------------------------===//
 // Query, key and value
 //===----------------------------------------------------------------------===//
 
@@ -246,6 +287,10 @@ void FusePass::runOnOperation() {
       // A map that took in another may move on, into what makes that one's
       // other operands.
       for (auto map = dyn_cast<MapOp>(op); map;) {
+        if (fuseResidual(map)) {
+          ++epiloguesFused;
+          break;
+        }
         Operation *producer = findProducer(map);
         if (!producer)
           break;

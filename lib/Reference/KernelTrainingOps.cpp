@@ -57,8 +57,11 @@ LogicalResult Evaluator::evaluateNormBackward(kernel::NormalizeBackwardOp op) {
   Tensor scaled = gradient;
   if (op.getScale())
     scaled = broadcast(gradient, get(op.getScale()), std::multiplies<>());
-  set(op.getResult(),
-      layerNormBackward(scaled, input, nullptr, epsilon, groups).input);
+  Tensor result =
+      layerNormBackward(scaled, input, nullptr, epsilon, groups).input;
+  if (op.getResidual())
+    result = broadcast(result, get(op.getResidual()), std::plus<>());
+  set(op.getResult(), std::move(result));
   if (op.getSums().empty())
     return success();
   Tensor normal = normalize(input, epsilon, groups);

@@ -60,6 +60,8 @@ func.func @adjoints(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x6xf32>, %s: tensor<6x
   %n:3 = kernel.normalize_backward %dy, %x scale(%s : tensor<6xf32>) epsilon 1.0e-5 groups 2 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>, tensor<?x6xf32>, tensor<?x6xf32>)
   // CHECK: kernel.normalize_backward %arg0, %arg1 epsilon 1.000000e-05 slots [1] : (tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>)
   %n1 = kernel.normalize_backward %dy, %x epsilon 1.0e-5 slots [1] : (tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>)
+  // CHECK: kernel.normalize_backward %arg0, %arg1 scale(%arg2 : tensor<6xf32>) plus(%arg1 : tensor<?x5x6xf32>) epsilon 1.000000e-05 :
+  %n2 = kernel.normalize_backward %dy, %x scale(%s : tensor<6xf32>) plus(%x : tensor<?x5x6xf32>) epsilon 1.0e-5 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>)
   // CHECK: kernel.softmax_backward %arg0, %arg1 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> tensor<?x5x6xf32>
   %sm = kernel.softmax_backward %dy, %x : (tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> tensor<?x5x6xf32>
   // CHECK: kernel.attention_backward %arg0, %arg3, %arg3, %arg3 heads 2 head_dim 3 offsets [0, 6, 12] scale 5.000000e-01 slots [0, 1, 2] :

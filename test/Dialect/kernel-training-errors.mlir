@@ -237,6 +237,14 @@ func.func @normalize_backward_c1_scale(%dy: tensor<?x4xf32>, %x: tensor<?x4xf32>
 
 // -----
 
+func.func @normalize_backward_c1_plus(%dy: tensor<?x5x4xf32>, %x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: gradient, input and first result}}
+  %0 = kernel.normalize_backward %dy, %dy plus(%x : tensor<?x4xf32>) epsilon 1.0e-6 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>)
+  return
+}
+
+// -----
+
 func.func @normalize_backward_c2(%dy: tensor<?x5x4xf32>, %x: tensor<?x5x4xf32>) {
   // expected-error @+1 {{C2: one result or three, the others [batch, 4]}}
   %0:2 = kernel.normalize_backward %dy, %x epsilon 1.0e-6 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<?x4xf32>)

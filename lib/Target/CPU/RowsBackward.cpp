@@ -152,8 +152,11 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
                         factors[row]);
       if (lanes != kLanes)
         dx = b.select(b.laneMask(lanes), dx, b.splat(0));
-      b.store(zeroPaddedRow(b, shape, block, row, dx), result(0),
-              b.add(values.offset, row * kLanes));
+      dx = zeroPaddedRow(b, shape, block, row, dx);
+      Value at = b.add(values.offset, row * kLanes);
+      if (op.getResidual())
+        dx = b.addf(dx, b.load(b.argument(op.getScale() ? 3 : 2), at));
+      b.store(dx, result(0), at);
     }
     if (hasSums())
       addSums(block, image, channelVector, values.dy, normal);
@@ -205,10 +208,10 @@ mlir::vit::cpu::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(shape))
     return failure();
-  for (Type type : {op.getGradient().getType(), op.getInput().getType()})
-    if (type != op.getResult().getType())
+  for (Value value : {op.getGradient(), op.getInput(), op.getResidual()})
+    if (value && value.getType() != op.getResult().getType())
       return op.emitOpError("has layouts that do not fit: ")
-             << type << " and result " << op.getResult().getType();
+             << value.getType() << " and result " << op.getResult().getType();
   if (op.getScale()) {
     auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(
         op.getScale().getType().getEncoding());

@@ -122,10 +122,16 @@ struct NormalizeBackward {
   RowParts parts;
   unsigned result; ///< argument; the sums are the two behind it
 
-  /// Mean and 1 / deviation of the part at hand; vectors.
-  std::pair<Value, Value> getStatistics();
+  /// Of the part at hand, in all lanes: mean and 1 / deviation of the input,
+  /// means of the scaled gradient and of its product with what is normalised.
+  struct Statistics {
+    Value mean, inverse, gradient, product;
+  };
+  /// The gradient times the scale.
+  Value loadScaled(Value vector, Value at);
+  Statistics getStatistics();
   /// The input's gradient of the part at hand.
-  void storePart(Value mean, Value inverse, Value stores);
+  void storePart(const Statistics &row, Value stores);
   bool hasSums() { return !op.getSums().empty(); }
   /// Vectors of images' sums: of argument result + 1 + `number`.
   Value sumAt(Value image, Value vector) {
@@ -139,45 +145,42 @@ struct NormalizeBackward {
 };
 } // namespace
 
-std::pair<Value, Value> NormalizeBackward::getStatistics() {
-  Value scale = b.scalar(1.0 / double(parts.channels));
-  Value mean = b.broadcast(b.mulf(parts.sum(1,
-                                            [&](Value, Value at) {
-                                              return SmallVector<Value>{
-                                                  b.load4(Input, at)};
-                                            })[0],
-                                  scale));
-  Value variance = parts.sum(1, [&](Value, Value at) {
-    Value centred = b.subf(b.load4(Input, at), mean);
-    return SmallVector<Value>{b.mulf(centred, centred)};
-  })[0];
-  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
-  Value root =
-      math::SqrtOp::create(b, b.addf(b.mulf(variance, scale), epsilon));
-  return {mean, b.broadcast(b.divf(b.scalar(1), root))};
+Value NormalizeBackward::loadScaled(Value vector, Value at) {
+  Value dy = b.load4(Gradient, at);
+  return op.getScale() ? b.mulf(dy, b.load4(Scale, vector)) : dy;
 }
 
-void NormalizeBackward::storePart(Value mean, Value inverse, Value stores) {
-  bool hasScale = bool(op.getScale());
-  auto load = [&](Value vector, Value at) {
-    Value g = b.load4(Gradient, at);
-    if (hasScale)
-      g = b.mulf(g, b.load4(Scale, vector));
-    Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
-    return std::make_pair(g, n);
-  };
-  SmallVector<Value> means = parts.sum(2, [&](Value vector, Value at) {
-    auto [g, n] = load(vector, at);
-    return SmallVector<Value>{g, b.mulf(g, n)};
+NormalizeBackward::Statistics NormalizeBackward::getStatistics() {
+  Value share = b.scalar(1.0 / double(parts.channels));
+  Value mean = parts.sum(1, [&](Value, Value at) {
+    return SmallVector<Value>{b.load4(Input, at)};
+  })[0];
+  mean = b.broadcast(b.mulf(mean, share));
+  SmallVector<Value> means = parts.sum(3, [&](Value vector, Value at) {
+    Value centred = b.subf(b.load4(Input, at), mean);
+    Value g = loadScaled(vector, at);
+    return SmallVector<Value>{b.mulf(centred, centred), g, b.mulf(g, centred)};
   });
   for (Value &value : means)
-    value = b.broadcast(b.mulf(value, b.scalar(1.0 / double(parts.channels))));
+    value = b.mulf(value, share);
+  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
+  Value root = math::SqrtOp::create(b, b.addf(means[0], epsilon));
+  Value inverse = b.divf(b.scalar(1), root);
+  return {mean, b.broadcast(inverse), b.broadcast(means[1]),
+          b.broadcast(b.mulf(means[2], inverse))};
+}
+
+void NormalizeBackward::storePart(const Statistics &row, Value stores) {
   ifStores(b, stores, [&] {
     parts.visit({}, [&](Value vector, Value at, ValueRange) {
-      auto [g, n] = load(vector, at);
-      Value inner = b.subf(b.subf(g, means[0]), b.mulf(n, means[1]));
-      b.store4(maskChannels(b, parts.shape, vector, b.mulf(inner, inverse)),
-               result, at);
+      Value n = b.mulf(b.subf(b.load4(Input, at), row.mean), row.inverse);
+      Value inner = b.subf(b.subf(loadScaled(vector, at), row.gradient),
+                           b.mulf(n, row.product));
+      Value value =
+          maskChannels(b, parts.shape, vector, b.mulf(inner, row.inverse));
+      if (op.getResidual()) // the operand before the first result
+        value = b.addf(value, b.load4(result - 1, at));
+      b.store4(value, result, at);
       return SmallVector<Value>();
     });
   });
@@ -188,9 +191,9 @@ void NormalizeBackward::emitRows() {
   forEachPart(b, parts, total, [&](Value item, Value stores) {
     Value row = b.div(item, parts.groups);
     parts.select(row, b.rem(item, parts.groups));
-    Value mean, inverse;
-    std::tie(mean, inverse) = getStatistics();
-    storePart(mean, inverse, stores);
+    Statistics found = getStatistics();
+    Value mean = found.mean, inverse = found.inverse;
+    storePart(found, stores);
     if (!hasSums())
       return;
     // A row is an image: there is nothing to sum.
@@ -220,9 +223,9 @@ void NormalizeBackward::emitImageDirect() {
       Value row = b.add(b.mul(image, tokens), token);
       b.loop(0, parts.groups, [&](Value part) {
         parts.select(row, part);
-        Value mean, inverse;
-        std::tie(mean, inverse) = getStatistics();
-        storePart(mean, inverse, Value());
+        Statistics found = getStatistics();
+        Value mean = found.mean, inverse = found.inverse;
+        storePart(found, Value());
         parts.visit({}, [&](Value vector, Value at, ValueRange) {
           Value dy = b.load4(Gradient, at), to = sumAt(image, vector);
           Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
@@ -289,15 +292,15 @@ void NormalizeBackward::emitImageStaged() {
       Value exists = b.isLess(item, items);
       Value token = b.add(firstToken, b.div(known, groups));
       parts.select(b.add(b.mul(b.unit(), tokens), token), b.rem(known, groups));
-      Value mean, inverse;
-      std::tie(mean, inverse) = getStatistics();
+      Statistics found = getStatistics();
+      Value mean = found.mean, inverse = found.inverse;
       Value writes = b.both(exists, b.isEqual(parts.lane, b.index(0)));
       b.ifThen(writes, [&] {
         Value entry = b.mul(known, 2);
         b.storeShared(b.extract(mean, 0), statistics, entry);
         b.storeShared(b.extract(inverse, 0), statistics, b.add(entry, 1));
       });
-      storePart(mean, inverse, exists);
+      storePart(found, exists);
     });
     b.barrier();
     sumColumns(statistics, firstToken, count, isFirst);
@@ -316,6 +319,8 @@ FailureOr<KernelInfo>
 mlir::vit::simt::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
                                        SimtBuilder &b) {
   SmallVector<Value> values{op.getGradient(), op.getInput()};
+  if (op.getResidual())
+    values.push_back(op.getResidual());
   values.append(op->result_begin(), op->result_end());
   std::optional<Activation> shape;
   for (Value value : values) {
