@@ -28,18 +28,22 @@ const Shape kShapes[] = {
     {0, 60, {5, 20}, 3},
 };
 
-std::string normalizeText(const Shape &s, bool hasScale, bool hasSums) {
+std::string normalizeText(const Shape &s, bool hasScale, bool hasSums,
+                          bool hasResidual = false) {
   std::string x = blockedType(s.tokens, s.width, s.layout);
   std::string w = blockedType(0, s.width, s.layout);
   std::string c = channelsType(0, s.width, s.layout.group);
   std::string results = x + (hasSums ? ", " + w + ", " + w : "");
   return "func.func @f(%dy: " + x + ", %x: " + x +
-         (hasScale ? ", %s: " + c : "") + ") -> (" + results + ") {\n %r" +
-         (hasSums ? ":3" : "") + " = kernel.normalize_backward %dy, %x " +
-         (hasScale ? "scale(%s : " + c + ") " : "") + "epsilon 1.0e-6 groups " +
-         std::to_string(s.groups) + " slots [" + (hasSums ? "0, 1, 2" : "0") +
-         "] : (" + x + ", " + x + ") -> (" + results + ")\n return " +
-         (hasSums ? "%r#0, %r#1, %r#2" : "%r") + " : " + results + "\n}\n";
+         (hasScale ? ", %s: " + c : "") + (hasResidual ? ", %p: " + x : "") +
+         ") -> (" + results + ") {\n %r" + (hasSums ? ":3" : "") +
+         " = kernel.normalize_backward %dy, %x " +
+         (hasScale ? "scale(%s : " + c + ") " : "") +
+         (hasResidual ? "plus(%p : " + x + ") " : "") +
+         "epsilon 1.0e-6 groups " + std::to_string(s.groups) + " slots [" +
+         (hasSums ? "0, 1, 2" : "0") + "] : (" + x + ", " + x + ") -> (" +
+         results + ")\n return " + (hasSums ? "%r#0, %r#1, %r#2" : "%r") +
+         " : " + results + "\n}\n";
 }
 
 TEST(RowsBackward, LayerNorm) {
@@ -111,6 +115,37 @@ TEST(RowsBackward, LayerNorm) {
           alone.run(arguments, batch, 2);
           expectSameBits(result.values(), bits, what + " without sums");
         }
+      }
+}
+
+TEST(RowsBackward, LayerNormPlusAResidual) {
+  for (const std::string &level : levels())
+    for (const Shape &s : kShapes)
+      for (bool hasScale : {true, false}) {
+        Kernel plain(normalizeText(s, hasScale, false), level);
+        Kernel kernel(normalizeText(s, hasScale, false, true), level);
+        size_t size = blockedSize(3, s.tokens, s.width, s.layout);
+        size_t count = 3 * std::max<int64_t>(s.tokens, 1) * s.width;
+        auto blocked = [&](unsigned seed) {
+          return block(randomFloats(count, seed), 3, s.tokens, s.width,
+                       s.layout);
+        };
+        Guarded dy(blocked(1)), x(blocked(2)), residual(blocked(3));
+        Guarded scale(
+            channels(randomFloats(s.width, 4), 1, s.width, s.layout.group));
+        Guarded without(size, NAN), with(size, NAN);
+        std::vector<float *> arguments{dy.data(), x.data()};
+        if (hasScale)
+          arguments.push_back(scale.data());
+        std::vector<float *> more = arguments;
+        arguments.push_back(without.data());
+        more.insert(more.end(), {residual.data(), with.data()});
+        plain.run(arguments, 3);
+        kernel.run(more, 3, 2);
+        Floats expected = without.values(), added = residual.values();
+        for (size_t i = 0; i < size; ++i)
+          expected[i] += added[i];
+        expectSameBits(with.values(), expected, level);
       }
 }
 
