@@ -1,0 +1,138 @@
+# ===- check_backward.py - Backward kernels against the interpreter ------- == #
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------=== #
+"""python3 check_backward.py FOLDER TOLERANCE BATCH LEVEL... -- COMMAND...
+
+The kernels of a backward pass, of many widths, head sizes and token counts, in
+an entry of its own, by the interpreter and by COMMAND at each level (levels.py).
+What would be gradients are other linear layers of the input.
+"""
+
+import os
+import sys
+
+import levels
+
+TOKENS, WIDTH = 19, 50
+# Widths, and groups of the norm.
+WIDTHS = [(3, 1), (32, 2), (100, 5), (208, 1)]
+# Heads, their size, queries (0: all tokens).
+ATTENTIONS = [(2, 25, 0), (3, 32, 5), (2, 10, 1), (1, 80, 0)]
+
+
+def t(*sizes):
+    return "tensor<%sxf32>" % "x".join(map(str, sizes)) if sizes else "tensor<f32>"
+
+
+class Text:
+    def __init__(self):
+        self.head, self.body, self.results, self.values = "", "", [], 0
+
+    def parameter(self, *sizes):
+        name, self.values = "p%d" % self.values, self.values + 1
+        self.head += "vit.parameter @%s : %s init<normal, 2.0e-01>\n" % (name, t(*sizes))
+        self.body += "  %%%s = vit.read @%s : %s\n" % (name, name, t(*sizes))
+        return "%" + name
+
+    def linear(self, source, leading, inputs, outputs):
+        """A value of [batch, leading, outputs]."""
+        weight, bias = self.parameter(outputs, inputs), self.parameter(outputs)
+        name, self.values = "%%v%d" % self.values, self.values + 1
+        self.body += "  %s = vit.linear %s, %s, %s : (%s, %s, %s) -> %s\n" % (
+            name, source, weight, bias, t("?", *leading, inputs), t(outputs, inputs), t(outputs),
+            t("?", *leading, outputs))
+        return name
+
+    def add(self, names, op, types, *results):
+        """`op` with results `names`, of types `results`, all wanted."""
+        self.body += "  %s = %s : (%s) -> (%s)\n" % (
+            ", ".join("%" + name for name in names), op, ", ".join(types), ", ".join(results))
+        self.results += list(zip(names, results))
+
+
+def add_rows(text, width, groups, leading, source):
+    """Everything but attention, on [batch, leading, width]."""
+    n = "w%d%s" % (width, "t" if leading else "i")
+    x = text.linear(source, leading, WIDTH, width)
+    dy = text.linear(source, leading, WIDTH, width)
+    type = t("?", *leading, width)
+    narrow = t("?", *leading, WIDTH)
+    text.add([n + ".dw"], "vit.linear_weight_gradient %s, %s" % (dy, source), [type, narrow],
+             t(width, WIDTH))
+    text.add([n + ".dw2"], "vit.linear_weight_gradient %s, %s" % (source, x), [narrow, type],
+             t(WIDTH, width))
+    text.add([n + ".db"], "vit.sum_to %s" % dy, [type], t(width))
+    text.add([n + ".dp"], "vit.sum_to %s" % x, [type], t(*leading, width)) if leading else None
+    weight = text.parameter(width, WIDTH)
+    text.add([n + ".dx"], "vit.linear_input_gradient %s, %s" % (dy, weight),
+             [type, t(width, WIDTH)], narrow)
+    group = width // groups
+    scale = text.parameter(group)
+    text.add([n + ".norm", n + ".ds", n + ".dn"],
+             "vit.layer_norm_backward %s, %s scale %s epsilon 1.0e-05 groups %d" %
+             (dy, x, scale, groups), [type, type, t(group)], type, t(group), t(group))
+    text.body += "  %%%s.unused:3 = vit.layer_norm_backward %s, %s epsilon 1.0e-05 : (%s, %s) -> (%s, %s, %s)\n" % (
+        n, x, dy, type, type, type, t(width), t(width))
+    text.body += "  %%%s.plain = vit.add %%%s.unused#0, %s : (%s, %s) -> %s\n" % (
+        n, n, x, type, type, type)
+    text.results.append((n + ".plain", type))
+    text.body += "  %%%s.y = vit.softmax %s : %s\n" % (n, x, type)
+    text.body += "  %%%s.dsoft = vit.softmax_backward %s, %%%s.y : %s\n" % (n, dy, n, type)
+    text.body += "  %%%s.slope = vit.derivative gelu_erf %s : %s\n" % (n, x, type)
+    text.results += [(n + ".dsoft", type), (n + ".slope", type)]
+    if not leading:
+        all_tokens = t("?", TOKENS, width)
+        text.add([n + ".placed"], "vit.place_tokens %s at 1" % dy, [type], all_tokens)
+        text.add([n + ".spread"], "vit.spread_tokens %s from 2" % dy, [type], all_tokens)
+
+
+def add_losses(text, classes):
+    n = "c%d" % classes
+    x, wanted = text.linear("%one", [], WIDTH, classes), text.linear("%one", [], WIDTH, classes)
+    type = t("?", classes)
+    text.body += "  %%%s.t = vit.softmax %s : %s\n" % (n, wanted, type)
+    text.body += "  %%%s.g = arith.constant dense<0.75> : tensor<f32>\n" % n
+    operands = "%s, %%%s.t" % (x, n)
+    text.add([n + ".ce"], "vit.cross_entropy %s smoothing 0.1" % operands, [type, type], t())
+    text.add([n + ".mse"], "vit.mse %s" % operands, [type, type], t())
+    text.add([n + ".dce"], "vit.cross_entropy_backward %%%s.g, %s smoothing 0.1" % (n, operands),
+             [t(), type, type], type)
+    text.add([n + ".dmse"], "vit.mse_backward %%%s.g, %s" % (n, operands), [t(), type, type], type)
+
+
+def add_attention(text, heads, size, count):
+    n, width = "a%d" % size, heads * size
+    queries, source = TOKENS, "%x"
+    if count:
+        queries, source = count, "%%%s.some" % n
+        text.body += "  %s = vit.take_tokens %%x from 2 count %d : (%s) -> %s\n" % (
+            source, count, t("?", TOKENS, WIDTH), t("?", count, WIDTH))
+    q, dy = (text.linear(source, [queries], WIDTH, width) for _ in range(2))
+    k, v = (text.linear("%x", [TOKENS], WIDTH, width) for _ in range(2))
+    asked, known = t("?", queries, width), t("?", TOKENS, width)
+    text.add([n + ".dq", n + ".dk", n + ".dv"],
+             "vit.attention_backward %s, %s, %s, %s heads %d scale %g" % (
+                 dy, q, k, v, heads, size**-0.5), [asked, asked, known, known],
+             asked, known, known)
+
+
+sys.argv, batch = sys.argv[:3] + sys.argv[4:], int(sys.argv[3])
+folder, tolerance, names, command = levels.arguments()
+text = Text()
+text.body += "  %%one = vit.take_tokens %%x from 3 : (%s) -> %s\n" % (
+    t("?", TOKENS, WIDTH), t("?", WIDTH))
+for width, groups in WIDTHS:
+    add_rows(text, width, groups, [TOKENS], "%x")
+    add_rows(text, width, groups, [], "%one")
+for classes in [10, 101]:
+    add_losses(text, classes)
+for attention in ATTENTIONS:
+    add_attention(text, *attention)
+model = os.path.join(folder, "backward.mlir")
+levels.write_entry(model, "%x: " + t("?", TOKENS, WIDTH), text.head, text.body, text.results)
+source = os.path.join(folder, "x.npy")
+levels.write_normal(source, [batch, TOKENS, WIDTH])
+levels.compare(model, source, [name for name, _ in text.results], folder, tolerance, names, command)
