@@ -12,6 +12,8 @@
 #include "vit/Dialect/Registration.h"
 #include "vit/Import/Import.h"
 #include "vit/Import/Weights.h"
+#include "vit/Kernel/Layout.h"
+#include "vit/Kernel/Variables.h"
 #include "vit/Module/Writer.h"
 #include "vit/Passes.h"
 #include "vit/Reference/Interpreter.h"
@@ -25,6 +27,8 @@
 #include <chrono>
 #include <csetjmp>
 #include <cstring>
+#include <limits>
+#include <map>
 #include <mutex>
 
 using namespace mlir;
@@ -150,7 +154,9 @@ private:
   LogicalResult load();
   LogicalResult expandOutputs();
   LogicalResult compile();
-  LogicalResult lower(TargetLevel level, ModuleOp lowered);
+  LogicalResult lower(TargetLevel level, OwningOpRef<ModuleOp> &lowered);
+  LogicalResult runPasses(TargetLevel level, ModuleOp lowered,
+                          uint64_t trainingMemory);
   LogicalResult generate(TargetLevel level, CompiledLevel &compiled);
   LogicalResult evaluate();
 
@@ -256,8 +262,70 @@ LogicalResult Request::expandOutputs() {
   return success();
 }
 
-/// Runs the passes of a level's target.
-LogicalResult Request::lower(TargetLevel level, ModuleOp lowered) {
+/// Bytes of the slots of the largest training entry at `batch`.
+static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
+  constexpr uint64_t kAlignment = 64;
+  uint64_t most = 0;
+  for (auto entry : module.getOps<func::FuncOp>()) {
+    if (entry.isExternal() || !kernel::isTrainingEntry(entry))
+      continue;
+    std::map<int64_t, uint64_t> slots;
+    auto add = [&](int64_t slot, Value value) {
+      auto type = cast<RankedTensorType>(value.getType());
+      uint64_t bytes = kernel::getBytes(type).evaluate(batch);
+      if (slot >= 0)
+        slots[slot] = std::max(slots[slot], llvm::alignTo(bytes, kAlignment));
+    };
+    for (Operation &op : entry.getBody().front()) {
+      if (auto dispatch = dyn_cast<kernel::DispatchOp>(op))
+        for (auto [slot, value] :
+             llvm::zip(dispatch.getSlots(), dispatch.getResults()))
+          add(slot, value);
+      else if (auto concat = dyn_cast<kernel::ConcatOp>(op))
+        add(concat.getSlot().value_or(0), concat.getResult());
+    }
+    uint64_t bytes = 0;
+    for (auto [slot, size] : slots)
+      bytes += size;
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
+/// Runs the passes of a level's target. Those that choose what to compute twice
+/// know neither padding nor how well slots can be shared: where too much came
+/// out they are given a smaller budget.
+LogicalResult Request::lower(TargetLevel level,
+                             OwningOpRef<ModuleOp> &lowered) {
+  constexpr int kAttempts = 4;
+  uint64_t wanted = request.training ? request.training_memory : 0;
+  uint64_t budget = wanted, best = std::numeric_limits<uint64_t>::max();
+  OwningOpRef<ModuleOp> smallest;
+  for (int attempt = 0; attempt < (wanted ? kAttempts : 1); ++attempt) {
+    lowered = graph->clone();
+    if (failed(runPasses(level, *lowered, budget)))
+      return failure();
+    if (!wanted)
+      break;
+    uint64_t bytes =
+        getTrainingBytes(*lowered, std::max<int64_t>(request.batch, 1));
+    if (bytes >= best)
+      break;
+    best = bytes;
+    smallest = std::move(lowered);
+    if (bytes <= wanted)
+      break;
+    double scale = static_cast<double>(wanted) / static_cast<double>(bytes);
+    budget = std::max<uint64_t>(1, static_cast<uint64_t>(budget * scale));
+  }
+  if (wanted)
+    lowered = std::move(smallest);
+  endPhase("passes " + level.level);
+  return success();
+}
+
+LogicalResult Request::runPasses(TargetLevel level, ModuleOp lowered,
+                                 uint64_t trainingMemory) {
   PassManager manager(&context);
   TargetPipelineOptions options;
   options.target = level.target.str();
@@ -267,7 +335,7 @@ LogicalResult Request::lower(TargetLevel level, ModuleOp lowered) {
   options.skip.assign(skip.begin(), skip.end());
   if (request.training)
     options.training = request.training;
-  options.trainingMemory = request.training_memory;
+  options.trainingMemory = trainingMemory;
   if (failed(buildTargetPipeline(
           manager, options, [&](const Twine &message) -> LogicalResult {
             return outcome.fail(VIT_INVALID_ARGUMENT,
@@ -289,7 +357,6 @@ LogicalResult Request::lower(TargetLevel level, ModuleOp lowered) {
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         firstError->take("the passes for " + level.level +
                                          " failed without a message"));
-  endPhase("passes " + level.level);
   return success();
 }
 
@@ -347,11 +414,11 @@ LogicalResult Request::compile() {
   std::vector<OwningOpRef<ModuleOp>> lowered(levels->size());
   std::vector<CompiledLevel> compiled(levels->size());
   for (auto [index, level] : llvm::enumerate(*levels)) {
-    lowered[index] = graph->clone();
+    if (failed(lower(level, lowered[index])))
+      return failure();
     compiled[index].level = level.level.str();
     compiled[index].lowered = *lowered[index];
-    if (failed(lower(level, *lowered[index])) ||
-        failed(generate(level, compiled[index])))
+    if (failed(generate(level, compiled[index])))
       return failure();
   }
   WriterOptions options;
