@@ -298,7 +298,10 @@ static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
 LogicalResult Request::lower(TargetLevel level,
                              OwningOpRef<ModuleOp> &lowered) {
   constexpr int kAttempts = 4;
-  uint64_t wanted = request.training ? request.training_memory : 0;
+  // A 64th is for the threads' scratch.
+  uint64_t wanted = request.training
+                        ? request.training_memory - request.training_memory / 64
+                        : 0;
   uint64_t budget = wanted, best = std::numeric_limits<uint64_t>::max();
   OwningOpRef<ModuleOp> smallest;
   for (int attempt = 0; attempt < (wanted ? kAttempts : 1); ++attempt) {
