@@ -35,7 +35,9 @@
 // CUDA:   vector.load %[[T]]
 // CUDA:   vector.load %[[Z]]
 // CUDA:   vector.store %{{.+}}, %[[Y]]
-func.func @map(%x: !x, %v: !v, %t: !t) -> !x {
+func.func @map(%x: !x) -> !x {
+  %v = arith.constant dense<1.0> : !v
+  %t = arith.constant dense<1.0> : !t
   %y = kernel.map %x extras(%v, %t, %x : !v, !t, !x) tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 1 {
   ^bb0(%e: f32, %a: f32, %b: f32, %c: f32):
     %one = arith.constant 1.0 : f32
@@ -135,7 +137,8 @@ func.func @softmax(%x: !x) -> !x {
 // TILED-COUNT-4: gpu.barrier
 // DIRECT-NOT: gpu.barrier
 // CHECK: gpu.func @relayout_0(%{{.+}}: memref<?xf32, #spirv.storage_class<StorageBuffer>>
-func.func @tokens(%x: tensor<?x3x6x6xf32>, %c: !c) -> (tensor<?x27xf32>, !v) {
+func.func @tokens(%x: tensor<?x3x6x6xf32>) -> (tensor<?x27xf32>, !v) {
+  %c = arith.constant dense<1.0> : !c
   %0 = kernel.patchify %x patch [3, 3] order chw tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 0 : (tensor<?x3x6x6xf32>) -> !p
   %1 = kernel.prepend %0, %c tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 1 {
   ^bb0(%a: f32):
