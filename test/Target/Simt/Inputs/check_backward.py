@@ -78,7 +78,11 @@ def add_rows(text, width, groups, leading, source):
         n, x, dy, type, type, type, t(width), t(width))
     text.body += "  %%%s.plain = vit.add %%%s.unused#0, %s : (%s, %s) -> %s\n" % (
         n, n, x, type, type, type)
-    text.results.append((n + ".plain", type))
+    text.body += "  %%%s.scaled:3 = vit.layer_norm_backward %s, %s scale %s epsilon 1.0e-05 groups %d : (%s, %s, %s) -> (%s, %s, %s)\n" % (
+        n, x, dy, scale, groups, type, type, t(group), type, t(group), t(group))
+    text.body += "  %%%s.around = vit.add %s, %%%s.scaled#0 : (%s, %s) -> %s\n" % (
+        n, dy, n, type, type, type)
+    text.results += [(n + ".plain", type), (n + ".around", type)]
     text.body += "  %%%s.y = vit.softmax %s : %s\n" % (n, x, type)
     text.body += "  %%%s.dsoft = vit.softmax_backward %s, %%%s.y : %s\n" % (n, dy, n, type)
     text.body += "  %%%s.slope = vit.derivative gelu_erf %s : %s\n" % (n, x, type)
