@@ -129,15 +129,21 @@ expect_same("fresh")
 # A signal ends it after the step.
 for number in [signal.SIGINT, signal.SIGTERM]:
     name = "signal%d" % number
+    # What runs in the background of a shell ignores SIGINT, and so do its children.
     process = subprocess.Popen(command(name, "--epochs", "100000", "--schedule", "constant"),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     path = os.path.join(folder, name, "log.jsonl")
     deadline = time.time() + 120
     while not os.path.exists(path) or len(steps_so_far(path)) < 20:
         assert process.poll() is None and time.time() < deadline, name
         time.sleep(0.02)
     process.send_signal(number)
-    said = process.communicate()[1]
+    try:
+        said = process.communicate(timeout=120)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     assert process.returncode == 128 + number, (process.returncode, said)
     done = len(steps(name))
     assert "stopped after step %d; --resume goes on" % done in said, said
