@@ -13,8 +13,9 @@
 // the exponentials about it, and delta. A thread with a query of its own finds
 // them in one pass over the keys; a second one adds up dq. A thread with a key
 // of its own then goes over the queries for dk and dv. The numbers are handed
-// over in workgroup memory, a workgroup taking one head of one image. On CPU
-// devices a thread takes a head alone and adds to all three in memory.
+// over in workgroup memory, a workgroup taking one head of one image; where
+// that has no room for them, a thread takes a head alone and adds to all three
+// in memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,7 +44,9 @@ public:
   LogicalResult verify() const;
   /// Bytes of workgroup memory of `emitShared`.
   int64_t sharedBytes() const { return 3 * 4 * queries; }
-  void emitDirect();
+  /// Of all loops of a thread of `emitShared`, about.
+  int64_t iterations() const;
+  void emitAlone();
   void emitShared();
 
 private:
@@ -82,6 +85,7 @@ private:
   /// p and scale ds of a score and a product.
   std::pair<Value, Value> getFactors(const Statistics &statistics, Value score,
                                      Value product, Value exists);
+  void forEachVector(function_ref<void(Value)> body);
   void clear(ArrayRef<Argument> arguments, Value token);
   /// A query's dq and, where `all`, its terms of dk and dv.
   void takeQuery(Value token, const Statistics &statistics, bool all);
@@ -92,6 +96,7 @@ private:
   SmallVector<Activation> shapes; ///< of operands and results
   int64_t queries, keys;
   int64_t vectors; ///< of 4 channels in a padded head
+  int64_t atOnce;  ///< vectors of an iteration
   double scale;
   Value image, head; ///< of the unit or thread, once set
 };
@@ -103,7 +108,25 @@ AttentionBackward::AttentionBackward(kernel::AttentionBackwardOp op,
     : op(op), b(b), shapes(shapes), queries(shapes[Query].tokens),
       keys(shapes[Key].tokens),
       vectors(kernel::padTo(op.getHeadDim(), kernel::kLanes) / kWidth),
+      atOnce(b.level.isDirect && std::max(queries, keys) > 128 ? 4 : 1),
       scale(op.getScale().convertToDouble()) {}
+
+int64_t AttentionBackward::iterations() const {
+  int64_t threads = b.threads(), steps = vectors / atOnce;
+  int64_t keyBlocks = llvm::divideCeil(keys, kBlock);
+  int64_t queryBlocks = llvm::divideCeil(queries, kBlock);
+  return llvm::divideCeil(queries, threads) *
+             (keyBlocks * (2 + 3 * steps) + steps) +
+         llvm::divideCeil(keys, threads) *
+             (queryBlocks * (1 + 2 * steps) + 2 * steps);
+}
+
+void AttentionBackward::forEachVector(function_ref<void(Value)> body) {
+  b.loop(0, vectors / atOnce, [&](Value step) {
+    for (int64_t i = 0; i < atOnce; ++i)
+      body(b.add(b.mul(step, atOnce), i));
+  });
+}
 
 /// Whether each head begins at a vector everywhere.
 LogicalResult AttentionBackward::verify() const {
@@ -161,19 +184,23 @@ AttentionBackward::getProducts(ArrayRef<Value> query, ArrayRef<Value> gradient,
                                ArrayRef<Value> key, ArrayRef<Value> value) {
   Values sums(2 * kBlock, b.splat(0));
   sums = b.loop(
-      b.index(0), b.index(vectors), 1, sums, [&](Value v, ValueRange carried) {
-        auto loadAll = [&](Argument argument, ArrayRef<Value> bases) {
-          return llvm::map_to_vector(
-              bases, [&](Value base) { return load(argument, base, v); });
-        };
-        Values q = loadAll(Query, query), dy = loadAll(Gradient, gradient);
-        Values k = loadAll(Key, key), x = loadAll(Val, value);
-        Values next;
-        for (int64_t i = 0; i < kBlock; ++i)
-          next.push_back(b.fma(q[i % q.size()], k[i % k.size()], carried[i]));
-        for (int64_t i = 0; i < kBlock; ++i)
-          next.push_back(
-              b.fma(dy[i % q.size()], x[i % k.size()], carried[kBlock + i]));
+      b.index(0), b.index(vectors), atOnce, sums,
+      [&](Value first, ValueRange carried) {
+        Values next(carried);
+        for (int64_t step = 0; step < atOnce; ++step) {
+          Value v = b.add(first, step);
+          auto loadAll = [&](Argument argument, ArrayRef<Value> bases) {
+            return llvm::map_to_vector(
+                bases, [&](Value base) { return load(argument, base, v); });
+          };
+          Values q = loadAll(Query, query), dy = loadAll(Gradient, gradient);
+          Values k = loadAll(Key, key), x = loadAll(Val, value);
+          for (int64_t i = 0; i < kBlock; ++i) {
+            Value &score = next[i], &product = next[kBlock + i];
+            score = b.fma(q[i % q.size()], k[i % k.size()], score);
+            product = b.fma(dy[i % q.size()], x[i % k.size()], product);
+          }
+        }
         return next;
       });
   Values scores, products;
@@ -231,8 +258,8 @@ AttentionBackward::getFactors(const Statistics &statistics, Value score,
 void AttentionBackward::clear(ArrayRef<Argument> arguments, Value token) {
   for (Argument argument : arguments) {
     Value base = at(argument, token);
-    b.loop(0, vectors,
-           [&](Value v) { b.store4(b.splat(0), argument, b.add(base, v)); });
+    forEachVector(
+        [&](Value v) { b.store4(b.splat(0), argument, b.add(base, v)); });
   }
 }
 
@@ -254,7 +281,7 @@ void AttentionBackward::takeQuery(Value token, const Statistics &statistics,
       dk = at(KeyGradient, tokens);
       dv = at(ValueGradient, tokens);
     }
-    b.loop(0, vectors, [&](Value v) {
+    forEachVector([&](Value v) {
       Value sum = b.mulf(ds[0], load(Key, key[0], v));
       for (int64_t i = 1; i < kBlock; ++i)
         sum = b.fma(ds[i], load(Key, key[i], v), sum);
@@ -288,7 +315,7 @@ void AttentionBackward::takeKey(Value token, Value statistics) {
       std::tie(p[i], ds[i]) =
           getFactors(found, scores[i], products[i], exists(block, i, queries));
     }
-    b.loop(0, vectors, [&](Value v) {
+    forEachVector([&](Value v) {
       Value forKey = b.mulf(ds[0], load(Query, query[0], v));
       Value forValue = b.mulf(p[0], load(Gradient, gradient[0], v));
       for (int64_t i = 1; i < kBlock; ++i) {
@@ -301,7 +328,7 @@ void AttentionBackward::takeKey(Value token, Value statistics) {
   });
 }
 
-void AttentionBackward::emitDirect() {
+void AttentionBackward::emitAlone() {
   int64_t heads = op.getHeads();
   forEachItem(b, b.mul(b.batch(), heads), b.threads(), [&](Value item) {
     image = b.div(item, heads);
@@ -351,15 +378,21 @@ mlir::vit::simt::emitAttentionBackward(kernel::AttentionBackwardOp op,
       return failure();
     shapes.push_back(*shape);
   }
+  if (b.level.isDirect)
+    b.setThreads(b.level.maxThreads);
   AttentionBackward kernel(op, b, shapes);
   if (failed(kernel.verify()))
     return failure();
+  // lavapipe silently ends what runs more: no numbers rather than wrong ones.
+  bool fits = kernel.sharedBytes() <= b.level.sharedBytes;
+  if (b.level.isDirect && (!fits || kernel.iterations() > 65000))
+    return op.emitOpError("has too many tokens for level direct: ")
+           << shapes[1].tokens << " queries, " << shapes[2].tokens << " keys";
   MLIRContext *context = op.getContext();
   int64_t heads = op.getHeads();
   KernelInfo info;
-  // More queries than workgroup memory has room for are taken by threads alone.
-  if (b.level.isDirect || kernel.sharedBytes() > b.level.sharedBytes) {
-    kernel.emitDirect();
+  if (!fits) {
+    kernel.emitAlone();
     info.units = kernel::ExtentAttr::get(context, 1, heads, b.threads());
   } else {
     kernel.emitShared();

@@ -113,6 +113,12 @@ Value maskChannels(SimtBuilder &b, const Activation &shape, Value vector,
 KernelInfo emitTokenSums(SimtBuilder &b, const Activation &input, int64_t start,
                          double factor);
 
+/// This thread's share of the sum of what `map` makes of the `total` (not 0)
+/// vectors of an argument, if one workgroup takes all: several at a time, as
+/// lavapipe ends what runs loops for more than 65,535 iterations together.
+Value sumVectors(SimtBuilder &b, unsigned argument, Value total,
+                 function_ref<Value(Value)> map);
+
 //===----------------------------------------------------------------------===//
 // Scalar code
 //===----------------------------------------------------------------------===//

@@ -5,9 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A thread takes an image at a time. A loss is one number, so one workgroup (on
-// CPU devices one thread) takes all images, and its threads' sums are added as
-// a tree.
+// A thread takes an image at a time. A loss is one number, so one workgroup
+// takes all images, and its threads' sums are added as a tree.
 //
 //===----------------------------------------------------------------------===//
 
@@ -244,8 +243,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitLoss(kernel::LossOp op,
   if (failed(targets))
     return failure();
   bool isCount = op.getKind() == kernel::LossKind::accuracy;
-  if (b.level.isDirect)
-    b.setThreads(1);
+  b.setThreads(b.level.threads);
   b.useScalars();
   if (targets->isLabel || isCount)
     b.useIntegers();

@@ -8,9 +8,7 @@
 // As in Rows.cpp an item is one statistic of one row, which `sharing` threads
 // take together, one where barriers are dear. Where a norm's sums over the
 // tokens of an image are wanted, a workgroup takes an image: first its rows
-// (their means and deviations stay in workgroup memory), then its columns. On
-// CPU devices a thread takes an image, and adds each row to the sums, which are
-// its own, in memory.
+// (their means and deviations stay in workgroup memory), then its columns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -138,8 +136,7 @@ struct NormalizeBackward {
     return b.add(b.mul(image, parts.shape.vectors), vector);
   }
   void emitRows();
-  void emitImageDirect();
-  void emitImageStaged();
+  void emitImage();
   void sumColumns(Value statistics, Value firstToken, Value count,
                   bool isFirst);
 };
@@ -210,35 +207,6 @@ void NormalizeBackward::emitRows() {
   });
 }
 
-// A thread takes an image.
-void NormalizeBackward::emitImageDirect() {
-  parts.lane = b.index(0);
-  int64_t vectors = parts.shape.vectors, tokens = parts.shape.tokens;
-  forEachItem(b, b.batch(), b.threads(), [&](Value image) {
-    b.loop(0, vectors, [&](Value vector) {
-      for (unsigned sum : {1, 2})
-        b.store4(b.splat(0), result + sum, sumAt(image, vector));
-    });
-    b.loop(0, tokens, [&](Value token) {
-      Value row = b.add(b.mul(image, tokens), token);
-      b.loop(0, parts.groups, [&](Value part) {
-        parts.select(row, part);
-        Statistics found = getStatistics();
-        Value mean = found.mean, inverse = found.inverse;
-        storePart(found, Value());
-        parts.visit({}, [&](Value vector, Value at, ValueRange) {
-          Value dy = b.load4(Gradient, at), to = sumAt(image, vector);
-          Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
-          n = maskChannels(b, parts.shape, vector, n);
-          b.store4(b.fma(dy, n, b.load4(result + 1, to)), result + 1, to);
-          b.store4(b.addf(dy, b.load4(result + 2, to)), result + 2, to);
-          return SmallVector<Value>();
-        });
-      });
-    });
-  });
-}
-
 /// Adds `count` tokens from `firstToken` on, whose means and inverse deviations
 /// are in workgroup memory, to this thread's columns of the sums.
 void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
@@ -274,7 +242,7 @@ void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
 
 // A workgroup takes an image, as many tokens at a time as have their statistics
 // in 4 KiB of workgroup memory.
-void NormalizeBackward::emitImageStaged() {
+void NormalizeBackward::emitImage() {
   int64_t tokens = parts.shape.tokens, groups = parts.groups;
   int64_t chunk = std::max<int64_t>(1, std::min<int64_t>(tokens, 512 / groups));
   Value statistics = b.allocateShared(2 * chunk * groups);
@@ -362,12 +330,8 @@ mlir::vit::simt::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
         shape->units(context, groups, b.threads() / kernel.parts.sharing),
         noFlop(context)};
   }
-  if (b.level.isDirect) {
-    kernel.emitImageDirect();
-    return KernelInfo{kernel::ExtentAttr::get(context, 1, 1, b.threads()),
-                      noFlop(context)};
-  }
-  kernel.emitImageStaged();
+  b.setThreads(b.level.threads);
+  kernel.emitImage();
   return KernelInfo{kernel::ExtentAttr::get(context, 1, 1, 1), noFlop(context)};
 }
 

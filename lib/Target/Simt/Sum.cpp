@@ -187,7 +187,27 @@ static FailureOr<KernelInfo> sumGroups(kernel::SumOp op, SimtBuilder &b) {
       noFlop(op.getContext())};
 }
 
-// One workgroup, on CPU devices one thread, takes everything; padding is zero.
+Value mlir::vit::simt::sumVectors(SimtBuilder &b, unsigned argument,
+                                  Value total, function_ref<Value(Value)> map) {
+  constexpr int64_t atOnce = 8;
+  return b.loop(b.thread(), total, atOnce * b.threads(), b.splat(0),
+                [&](Value first, ValueRange carried) {
+                  SmallVector<Value> values;
+                  for (int64_t i = 0; i < atOnce; ++i) {
+                    Value item = b.add(first, i * b.threads());
+                    Value known = b.min(item, b.sub(total, b.index(1)));
+                    Value value = map(b.load4(argument, known));
+                    values.push_back(
+                        b.select(b.isLess(item, total), value, b.splat(0)));
+                  }
+                  for (int64_t half = atOnce / 2; half >= 1; half /= 2)
+                    for (int64_t i = 0; i < half; ++i)
+                      values[i] = b.addf(values[i], values[i + half]);
+                  return SmallVector<Value>{b.addf(carried[0], values[0])};
+                })[0];
+}
+
+// One workgroup takes everything; padding is zero.
 static FailureOr<KernelInfo> sumAll(kernel::SumOp op, SimtBuilder &b) {
   RankedTensorType type = op.getInput().getType();
   bool isFlat = type.hasStaticShape();
@@ -197,16 +217,10 @@ static FailureOr<KernelInfo> sumAll(kernel::SumOp op, SimtBuilder &b) {
       Activation::getFlat(op, op.getResult().getType());
   if (failed(input) || failed(shape))
     return failure();
-  if (b.level.isDirect)
-    b.setThreads(1);
   b.useScalars();
   Value total =
       isFlat ? b.index(input->vectors) : b.mul(input->rows(b), input->vectors);
-  Value sum =
-      b.loop(b.thread(), total, b.threads(), b.splat(0),
-             [&](Value item, ValueRange carried) {
-               return SmallVector<Value>{b.addf(carried[0], b.load4(0, item))};
-             })[0];
+  Value sum = sumVectors(b, 0, total, [](Value x) { return x; });
   sum = b.reduceWorkgroup(Reduction::Add, b.reduce(Reduction::Add, sum));
   b.ifThen(b.isEqual(b.thread(), b.index(0)),
            [&] { b.store(sum, 1, b.index(0)); });

@@ -6,8 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // One range of each arena, vector by vector; and the factor that clips
-// gradients, which one workgroup (on CPU devices one thread) makes of the sum
-// of all squares.
+// gradients, which one workgroup makes of the sum of all squares.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,36 +27,17 @@ using Reduction = SimtBuilder::Reduction;
 // Norm
 //===----------------------------------------------------------------------===//
 
-/// The sum of squares of vectors `thread`, `thread` + threads, ...; runs of
-/// them by themselves, so that what is added is never much smaller than the
-/// sum.
-static Value addSquares(SimtBuilder &b, unsigned argument, int64_t vectors) {
-  constexpr int64_t run = 128;
-  int64_t stride = run * b.threads();
-  return b.loop(b.index(0), b.index(vectors), stride, b.splat(0),
-                [&](Value start, ValueRange total) {
-                  Value end = b.min(b.add(start, stride), b.index(vectors));
-                  Value sum = b.loop(
-                      b.add(start, b.thread()), end, b.threads(), b.splat(0),
-                      [&](Value item, ValueRange carried) {
-                        Value g = b.load4(argument, item);
-                        return SmallVector<Value>{b.fma(g, g, carried[0])};
-                      })[0];
-                  return SmallVector<Value>{b.addf(total[0], sum)};
-                })[0];
-}
-
 FailureOr<KernelInfo> mlir::vit::simt::emitNorm(kernel::NormOp op,
                                                 SimtBuilder &b) {
-  if (b.level.isDirect)
-    b.setThreads(1);
   b.useScalars();
   Value total = b.splat(0);
   for (auto [i, gradient] : llvm::enumerate(op.getGradients())) {
     FailureOr<Activation> shape = Activation::getFlat(op, gradient.getType());
     if (failed(shape))
       return failure();
-    total = b.addf(total, addSquares(b, i, shape->vectors));
+    Value squares = sumVectors(b, i, b.index(shape->vectors),
+                               [&](Value g) { return b.mulf(g, g); });
+    total = b.addf(total, squares);
   }
   Value sum =
       b.reduceWorkgroup(Reduction::Add, b.reduce(Reduction::Add, total));

@@ -85,7 +85,7 @@ func.func @update(%g: tensor<48xf32>, %loss: tensor<f32>, %lr: tensor<f32>, %ste
 // TILED: gpu.func @weight_gradient_0({{.+}}: memref<?xf32, #spirv.storage_class<StorageBuffer>>
 // DIRECT: gpu.func @weight_gradient_0({{.+}}: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>
 // CHECK: gpu.func @loss_0(%{{.+}}: memref<?xi32, {{.+}}, %{{.+}}: memref<?xvector<4xi32>
-// DIRECT-SAME: known_block_size = array<i32: 1, 1, 1>
+// DIRECT-SAME: known_block_size = array<i32: 64, 1, 1>
 // CHECK: gpu.func @update_0(%{{.+}}: memref<?xvector<4xi32>, {{.+}}, %[[W:.+]]: memref<?xvector<4xi32>
 // CHECK: memref.store %{{.+}}, %[[W]]
 // CUDA: gpu.func @loss_0(%{{.+}}: memref<?xf32>, %{{.+}}: memref<?xi32>, %{{.+}}: memref<?xf32>
