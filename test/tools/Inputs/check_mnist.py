@@ -5,13 +5,9 @@
 #
 # ===----------------------------------------------------------------------=== #
 """Trains models/vit-mnist.mlir as train_torch.py of the reference data did, from
-the same weights and in the same order.
-
-Seed 0 is unstable at step 41: what is 1e-4 there is 1e-2 two steps later. In
-double, with noise of 3e-7 of their size on the gradients (the rounding of f32,
-PyTorch's and ours), its losses of steps 31 to 50 are 2e-3 to 6e-2 apart from
-one run to the next. So there they are compared loosely, but 50 steps of seed 1
-as closely as the first 30.
+the same weights and in the same order. From step 40 on seed 0 makes 3e4 of any
+difference (PyTorch's own f32 drifts by 7e-3 from double within 50 steps), so
+there the bound is 2e-2; seed 1 is stable.
 
   python3 check_mnist.py SEED MODEL SHARED FOLDER [OPTION]...
 """
@@ -40,7 +36,7 @@ errors = [abs(a - b) for a, b in zip(losses, expected)]
 print("largest error of the loss: %.2e in steps 1 to 30, %.2e in 31 to 50" %
       (max(errors[:30]), max(errors[30:50] or [0])))
 assert max(errors[:30]) < 1e-4
-assert max(errors[30:50] or [0]) < (1e-1 if seed == "0" else 1e-4)
+assert max(errors[30:50] or [0]) < (2e-2 if seed == "0" else 1e-4)
 if steps is None:
     accuracy = [line["test_accuracy"] for line in log if line["kind"] == "epoch"][-1]
     print("accuracy %.2f %%" % (100 * accuracy))
