@@ -123,6 +123,19 @@ def add_attention(text, heads, size, count):
              asked, known, known)
 
 
+def add_long(text, tokens, width):
+    """Many tokens: loops longer than a careless driver lets them be."""
+    source, result = t("?", width), t("?", tokens, width)
+    for name in ["x", "dy"]:
+        one = text.linear("%one", [], WIDTH, width)
+        text.body += "  %%long.%s = vit.spread_tokens %s from 0 : (%s) -> %s\n" % (
+            name, one, source, result)
+    text.add(["long.dq", "long.dk", "long.dv"], "vit.attention_backward %%long.dy, %%long.x, "
+             "%%long.dy, %%long.x heads 1 scale %g" % width**-0.5, [result] * 4, *[result] * 3)
+    text.add(["long.dx", "long.ds", "long.db"], "vit.layer_norm_backward %long.dy, %long.x "
+             "epsilon 1.0e-05", [result, result], result, t(width), t(width))
+
+
 sys.argv, batch = sys.argv[:3] + sys.argv[4:], int(sys.argv[3])
 folder, tolerance, names, command = levels.arguments()
 text = Text()
@@ -133,6 +146,7 @@ for width, groups in WIDTHS:
     add_rows(text, width, groups, [], "%one")
 for classes in [10, 101]:
     add_losses(text, classes)
+add_long(text, 600, 16)
 for attention in ATTENTIONS:
     add_attention(text, *attention)
 model = os.path.join(folder, "backward.mlir")
