@@ -46,8 +46,10 @@ struct RowParts {
   visit(ValueRange init,
         function_ref<SmallVector<Value>(Value vector, Value at, ValueRange)>
             body) {
-    return b.loop(lane, b.index(vectors), sharing, init,
-                  [&](Value i, ValueRange carried) {
+    // As often for all threads, so that none diverges.
+    return b.loop(b.index(0), b.index(vectors / sharing), 1, init,
+                  [&](Value round, ValueRange carried) {
+                    Value i = b.add(b.mul(round, sharing), lane);
                     return body(b.add(first, i), b.add(base, i), carried);
                   });
   }
@@ -70,13 +72,14 @@ struct RowParts {
 };
 } // namespace
 
-/// Threads that share an item: a power of two that divides the workgroup, with
-/// about four vectors for each.
+/// Threads that share an item: a power of two that divides the workgroup and
+/// the vectors, with about four vectors for each.
 static int64_t chooseSharing(const SimtBuilder &b, int64_t vectors) {
   if (b.level.isDirect)
     return 1;
   int64_t sharing = 1;
-  while (sharing * 4 < vectors && b.threads() % (sharing * 2) == 0)
+  while (sharing * 4 < vectors && vectors % (sharing * 2) == 0 &&
+         b.threads() % (sharing * 2) == 0)
     sharing *= 2;
   return sharing;
 }
@@ -138,7 +141,7 @@ struct NormalizeBackward {
   void emitRows();
   void emitImage();
   void sumColumns(Value statistics, Value firstToken, Value count,
-                  bool isFirst);
+                  Value isFirst);
 };
 } // namespace
 
@@ -208,9 +211,10 @@ void NormalizeBackward::emitRows() {
 }
 
 /// Adds `count` tokens from `firstToken` on, whose means and inverse deviations
-/// are in workgroup memory, to this thread's columns of the sums.
+/// are in workgroup memory, to this thread's columns of the sums; `isFirst`
+/// (i1) says whether there are none before, null: there are none.
 void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
-                                   Value count, bool isFirst) {
+                                   Value count, Value isFirst) {
   int64_t vectors = parts.shape.vectors, tokens = parts.shape.tokens;
   Value image = b.unit();
   b.loop(b.thread(), b.index(vectors), b.threads(), {},
@@ -218,8 +222,10 @@ void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
            Value part = b.div(vector, parts.vectors);
            Value to = sumAt(image, vector);
            SmallVector<Value> sums(2, b.splat(0));
-           if (!isFirst)
-             sums = {b.load4(result + 1, to), b.load4(result + 2, to)};
+           if (isFirst) // what is there before is anything
+             for (unsigned i : {0, 1})
+               sums[i] =
+                   b.select(isFirst, sums[i], b.load4(result + 1 + i, to));
            sums = b.loop(
                b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
                  Value row = b.add(b.mul(image, tokens), b.add(firstToken, i));
@@ -249,7 +255,7 @@ void NormalizeBackward::emitImage() {
   int64_t perRound = b.threads() / parts.sharing;
   parts.lane = b.rem(b.thread(), parts.sharing);
   Value slot = b.div(b.thread(), parts.sharing);
-  auto takeChunk = [&](Value firstToken, bool isFirst) {
+  auto takeChunk = [&](Value firstToken, Value isFirst) {
     Value count = b.min(b.index(chunk), b.sub(b.index(tokens), firstToken));
     Value items = b.mul(count, groups);
     Value rounds = b.div(b.add(items, perRound - 1), perRound);
@@ -274,13 +280,13 @@ void NormalizeBackward::emitImage() {
     sumColumns(statistics, firstToken, count, isFirst);
     b.barrier();
   };
-  takeChunk(b.index(0), /*isFirst=*/true);
-  if (tokens > chunk)
-    b.loop(b.index(chunk), b.index(tokens), chunk, {},
-           [&](Value firstToken, ValueRange) {
-             takeChunk(firstToken, /*isFirst=*/false);
-             return SmallVector<Value>();
-           });
+  if (tokens <= chunk)
+    return takeChunk(b.index(0), Value());
+  b.loop(b.index(0), b.index(tokens), chunk, {},
+         [&](Value firstToken, ValueRange) {
+           takeChunk(firstToken, b.isEqual(firstToken, b.index(0)));
+           return SmallVector<Value>();
+         });
 }
 
 FailureOr<KernelInfo>
