@@ -292,8 +292,8 @@ VIT_API int32_t vit_parameters_is_trained(const vit_parameters *parameters,
 
 /// What training keeps beside the parameters: the optimizer's moments,
 /// accumulated gradients, the seed of dropout. All zero until a step changes
-/// them. Called like torch's: "exp_avg.fc1.weight.3", f32, or "random_seed", two
-/// i32 words.
+/// them. Called like torch's: "exp_avg.fc1.weight.3", f32, or "random_seed",
+/// two i32 words.
 VIT_API int32_t vit_parameters_state_count(const vit_parameters *parameters);
 VIT_API vit_status vit_parameters_state_info(const vit_parameters *parameters,
                                              int32_t index,
@@ -372,8 +372,8 @@ typedef struct vit_step {
   const vit_tensor *targets; ///< Labels, i32 [batch], or f32 [batch, classes],
                              ///< as the module's "train_step" has them.
   float learning_rate;
-  int32_t update; ///< Non-zero: update the parameters ("train_step"). 0: only
-                  ///< add up gradients ("accumulate_step").
+  int32_t update;  ///< Non-zero: update the parameters ("train_step"). 0: only
+                   ///< add up gradients ("accumulate_step").
   float loss;      ///< Out: the mean over the batch.
   int32_t correct; ///< Out: how many were classified right; -1: not known.
 } vit_step;

@@ -68,9 +68,7 @@ LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
     mlir::vit::TargetPipelineOptions target;
     target.target = "cuda";
     target.level = level.str();
-    auto report = [&](const Twine &text) {
-      return module.emitError() << text;
-    };
+    auto report = [&](const Twine &text) { return module.emitError() << text; };
     if (failed(mlir::vit::buildTargetPipeline(manager, target, report)) ||
         failed(manager.run(module)))
       return failure();

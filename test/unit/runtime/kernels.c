@@ -66,7 +66,7 @@ KERNEL kernelGradient(void *const *arguments, int64_t batch, int64_t begin,
 
 // elements: the batch
 KERNEL kernelBatch(void *const *arguments, int64_t batch, int64_t begin,
-                  int64_t end, void *scratch) {
+                   int64_t end, void *scratch) {
   float *out = arguments[0];
   for (int64_t i = begin; i < end; ++i)
     out[i] = (float)(int32_t)batch;
