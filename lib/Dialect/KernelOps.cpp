@@ -5,14 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "vit/Dialect/Kernel.h"
+#include "KernelChecks.h"
 
 using namespace mlir;
 using namespace mlir::vit::kernel;
-
-static RankedTensorType tensorOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// C1 of every op with scalar code.
 static LogicalResult verifyEpilogue(Operation *op, Region &region,
@@ -117,38 +113,47 @@ LogicalResult PrependOp::verify() {
   return success();
 }
 
-LogicalResult AttentionOp::verify() {
-  int64_t heads = getHeads(), size = getHeadDim();
+LogicalResult mlir::vit::kernel::verifyAttentionOperands(
+    Operation *op, int64_t heads, int64_t headDim, ArrayRef<int64_t> offsets,
+    Value query, Value key, Value value) {
   constexpr int64_t limit = 1 << 20;
-  if (heads < 1 || size < 1 || heads > limit || size > limit ||
-      getOffsets().size() != 3)
-    return emitOpError(
+  if (heads < 1 || headDim < 1 || heads > limit || headDim > limit ||
+      offsets.size() != 3)
+    return op->emitOpError(
         "C1: heads and head_dim must be positive and offsets three numbers");
-  Value operands[] = {getQuery(), getKey(), getValue()};
-  for (auto [operand, offset] : llvm::zip(operands, getOffsets())) {
+  Value operands[] = {query, key, value};
+  for (auto [operand, offset] : llvm::zip(operands, offsets)) {
     RankedTensorType type = tensorOf(operand);
     if (type.getRank() != 3 || offset < 0 ||
-        heads * size > type.getDimSize(2) - offset)
-      return emitOpError("C1: ")
-             << heads << " heads of " << size << " channels from " << offset
+        heads * headDim > type.getDimSize(2) - offset)
+      return op->emitOpError("C1: ")
+             << heads << " heads of " << headDim << " channels from " << offset
              << " on do not lie in " << type;
   }
-  RankedTensorType query = tensorOf(getQuery()), key = tensorOf(getKey()),
-                   result = tensorOf(getResult());
-  if (key.getDimSize(1) != tensorOf(getValue()).getDimSize(1))
-    return emitOpError("C1: key and value must have the same tokens");
-  int64_t batch = query.getDimSize(0), tokens = query.getDimSize(1);
-  if (result.getShape() != ArrayRef<int64_t>({batch, tokens, heads * size}))
+  if (tensorOf(key).getDimSize(1) != tensorOf(value).getDimSize(1))
+    return op->emitOpError("C1: key and value must have the same tokens");
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  int64_t heads = getHeads();
+  if (failed(verifyAttentionOperands(*this, heads, getHeadDim(), getOffsets(),
+                                     getQuery(), getKey(), getValue())))
+    return failure();
+  RankedTensorType query = tensorOf(getQuery()), result = tensorOf(getResult());
+  int64_t batch = query.getDimSize(0), tokens = query.getDimSize(1),
+          width = heads * getHeadDim(), keys = tensorOf(getKey()).getDimSize(1);
+  if (result.getShape() != ArrayRef<int64_t>({batch, tokens, width}))
     return emitOpError("C2: the result must be [batch, ")
-           << tokens << " tokens, " << heads * size << "], not " << result;
+           << tokens << " tokens, " << width << "], not " << result;
   if (!getProbabilities())
     return success();
   RankedTensorType probabilities = tensorOf(getProbabilities());
   if (probabilities.getShape() !=
-      ArrayRef<int64_t>({batch, heads, tokens, key.getDimSize(1)}))
+      ArrayRef<int64_t>({batch, heads, tokens, keys}))
     return emitOpError("C2: the probabilities must be [batch, ")
-           << heads << " heads, " << tokens << ", " << key.getDimSize(1)
-           << " tokens], not " << probabilities;
+           << heads << " heads, " << tokens << ", " << keys << " tokens], not "
+           << probabilities;
   return success();
 }
 
@@ -213,35 +218,40 @@ LogicalResult RelayoutOp::verify() {
   return success();
 }
 
-LogicalResult DeriveOp::verify() {
-  RankedTensorType result = tensorOf(getResult());
-  if (getSources().empty() || result.getRank() < 1 || !result.hasStaticShape())
-    return emitOpError(
+LogicalResult mlir::vit::kernel::verifySources(Operation *op,
+                                               ValueRange sources,
+                                               RankedTensorType result) {
+  if (sources.empty() || result.getRank() < 1 || !result.hasStaticShape())
+    return op->emitOpError(
         "C1: there must be at least one source and a result of known size");
-  if (getSources().size() == 1) {
-    RankedTensorType source = tensorOf(getSources().front());
-    if (source.hasStaticShape() &&
-        (source.getNumElements() == result.getNumElements() ||
-         source.getNumElements() == 1))
-      return success();
-    return emitOpError("C1: the source ")
-           << source << " must have the result's " << result.getNumElements()
-           << " elements, or one";
-  }
   int64_t rows = 0;
-  for (Value value : getSources()) {
+  for (Value value : sources) {
     RankedTensorType source = tensorOf(value);
-    if (!source.hasStaticShape() || source.getRank() != result.getRank() ||
+    if (!source.hasStaticShape())
+      return op->emitOpError("C1: source ") << source << " has no known size";
+    if (sources.size() == 1) {
+      if (source.getNumElements() == result.getNumElements() ||
+          source.getNumElements() == 1)
+        return success();
+      return op->emitOpError("C1: the source ")
+             << source << " must have the result's " << result.getNumElements()
+             << " elements, or one";
+    }
+    if (source.getRank() != result.getRank() ||
         source.getShape().drop_front() != result.getShape().drop_front())
-      return emitOpError("C1: source ")
+      return op->emitOpError("C1: source ")
              << source << " must agree with " << result
              << " in all but the first dimension";
     rows += source.getDimSize(0);
   }
   if (rows != result.getDimSize(0))
-    return emitOpError("C1: the sources have ")
+    return op->emitOpError("C1: the sources have ")
            << rows << " rows, the result " << result.getDimSize(0);
   return success();
+}
+
+LogicalResult DeriveOp::verify() {
+  return verifySources(*this, getSources(), tensorOf(getResult()));
 }
 
 LogicalResult ResampleOp::verify() {

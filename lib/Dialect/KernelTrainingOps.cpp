@@ -5,14 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "vit/Dialect/Kernel.h"
+#include "KernelChecks.h"
 
 using namespace mlir;
 using namespace mlir::vit::kernel;
-
-static RankedTensorType tensorOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 static bool isScalar(Type type) {
   return cast<RankedTensorType>(type).getRank() == 0;
@@ -64,34 +60,7 @@ LogicalResult ArenaOp::verify() {
 }
 
 LogicalResult PackOp::verify() {
-  RankedTensorType result = tensorOf(getResult());
-  if (getSources().empty() || result.getRank() < 1 || !result.hasStaticShape())
-    return emitOpError("C1: there must be at least one source and a result of "
-                       "known size");
-  int64_t rows = 0;
-  for (Value value : getSources()) {
-    RankedTensorType source = tensorOf(value);
-    if (!source.hasStaticShape())
-      return emitOpError("C1: source ") << source << " has no known size";
-    if (getSources().size() == 1) {
-      if (source.getNumElements() == result.getNumElements() ||
-          source.getNumElements() == 1)
-        return success();
-      return emitOpError("C1: the source ")
-             << source << " must have the result's " << result.getNumElements()
-             << " elements, or one";
-    }
-    if (source.getRank() != result.getRank() ||
-        source.getShape().drop_front() != result.getShape().drop_front())
-      return emitOpError("C1: source ")
-             << source << " must agree with " << result
-             << " in all but the first dimension";
-    rows += source.getDimSize(0);
-  }
-  if (rows != result.getDimSize(0))
-    return emitOpError("C1: the sources have ")
-           << rows << " rows, the result " << result.getDimSize(0);
-  return success();
+  return verifySources(*this, getSources(), tensorOf(getResult()));
 }
 
 LogicalResult ConcatOp::verify() {
@@ -251,35 +220,21 @@ LogicalResult SoftmaxBackwardOp::verify() {
 }
 
 LogicalResult AttentionBackwardOp::verify() {
-  int64_t heads = getHeads(), size = getHeadDim();
-  constexpr int64_t limit = 1 << 20;
-  if (heads < 1 || size < 1 || heads > limit || size > limit ||
-      getOffsets().size() != 3)
-    return emitOpError(
-        "C1: heads and head_dim must be positive and offsets three numbers");
-  Value operands[] = {getQuery(), getKey(), getValue()};
-  for (auto [operand, offset] : llvm::zip(operands, getOffsets())) {
-    RankedTensorType type = tensorOf(operand);
-    if (type.getRank() != 3 || offset < 0 ||
-        heads * size > type.getDimSize(2) - offset)
-      return emitOpError("C1: ")
-             << heads << " heads of " << size << " channels from " << offset
-             << " on do not lie in " << type;
-  }
+  if (failed(verifyAttentionOperands(*this, getHeads(), getHeadDim(),
+                                     getOffsets(), getQuery(), getKey(),
+                                     getValue())))
+    return failure();
+  int64_t width = getHeads() * getHeadDim();
   RankedTensorType query = tensorOf(getQuery()), key = tensorOf(getKey());
-  if (key.getDimSize(1) != tensorOf(getValue()).getDimSize(1))
-    return emitOpError("C1: key and value must have the same tokens");
-  SmallVector<int64_t> like = {query.getDimSize(0), query.getDimSize(1),
-                               heads * size};
+  SmallVector<int64_t> like = {query.getDimSize(0), query.getDimSize(1), width};
   SmallVector<int64_t> likeKey = {query.getDimSize(0), key.getDimSize(1),
-                                  heads * size};
+                                  width};
   if (tensorOf(getGradient()).getShape() != ArrayRef(like) ||
       tensorOf(getQueryGradient()).getShape() != ArrayRef(like) ||
       tensorOf(getKeyGradient()).getShape() != ArrayRef(likeKey) ||
       tensorOf(getValueGradient()).getShape() != ArrayRef(likeKey))
     return emitOpError("C2: gradient and results must be [batch, tokens, ")
-           << heads * size << "], but the gradient is "
-           << getGradient().getType();
+           << width << "], but the gradient is " << getGradient().getType();
   return success();
 }
 
