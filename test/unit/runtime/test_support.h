@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -219,6 +220,24 @@ inline std::vector<float> initialParameters() {
   values.insert(values.end(), Builder::kv.begin(), Builder::kv.end());
   return values;
 }
+
+/// Sets an environment variable (NULL: unsets it) until the end of its scope.
+class Environment {
+public:
+  Environment(const char *name, const char *value) : name(name) {
+    const char *old = std::getenv(name);
+    had = old;
+    before = old ? old : "";
+    value ? setenv(name, value, 1) : unsetenv(name);
+  }
+  Environment(const Environment &) = delete;
+  ~Environment() { had ? setenv(name, before.c_str(), 1) : unsetenv(name); }
+
+private:
+  const char *name;
+  bool had;
+  std::string before;
+};
 
 /// A file that goes away with the test.
 class TemporaryFile {

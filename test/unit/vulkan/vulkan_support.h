@@ -18,24 +18,6 @@
 
 namespace vit::test {
 
-/// Sets an environment variable (NULL: unsets it) until the end of its scope.
-class Environment {
-public:
-  Environment(const char *name, const char *value) : name(name) {
-    const char *old = std::getenv(name);
-    had = old;
-    before = old ? old : "";
-    value ? setenv(name, value, 1) : unsetenv(name);
-  }
-  Environment(const Environment &) = delete;
-  ~Environment() { had ? setenv(name, before.c_str(), 1) : unsetenv(name); }
-
-private:
-  const char *name;
-  bool had;
-  std::string before;
-};
-
 /// What vit_devices_describe says of Vulkan devices.
 inline nlohmann::json vulkanDevices() {
   char *text = nullptr;
