@@ -71,6 +71,8 @@ private:
     uint64_t entry = 0;
     int64_t threads = 0;
     int64_t sharedBytes = 0;
+    uint64_t iterations = 0;
+    schema::Extent batchIterations;
   };
   using KernelCodes = llvm::StringMap<KernelCode>;
 

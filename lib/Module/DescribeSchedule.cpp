@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -231,6 +232,17 @@ static std::vector<std::string> featuresOf(ArrayRef<SimtKernel> kernels) {
   return {features.begin(), features.end()};
 }
 
+/// What a kernel's iterations grow by with the batch, rounded up.
+static schema::Extent batchIterations(const SimtKernel &kernel) {
+  constexpr uint32_t per = 1 << 10;
+  double of = std::ceil(kernel.iterationsPerImage * per);
+  if (of == 0)
+    return schema::Extent();
+  // Beyond what is possible anyway.
+  of = std::min<double>(of, UINT32_MAX);
+  return schema::Extent(/*times=*/1, static_cast<uint32_t>(of), per);
+}
+
 Describer::KernelCodes Describer::addCode(const CompiledLevel &level,
                                           schema::ScheduleT &schedule) {
   KernelCodes codes;
@@ -245,8 +257,12 @@ Describer::KernelCodes Describer::addCode(const CompiledLevel &level,
     schedule.features = featuresOf(code->kernels);
     for (const SimtKernel &kernel : code->kernels)
       codes[kernel.name] = {
-          addImage(kernel.binary, schema::ImageFormat::SpirV, ""), 0,
-          kernel.threads, kernel.sharedBytes};
+          addImage(kernel.binary, schema::ImageFormat::SpirV, ""),
+          0,
+          kernel.threads,
+          kernel.sharedBytes,
+          kernel.iterations,
+          batchIterations(kernel)};
   } else {
     const CudaCode &cuda = std::get<CudaCode>(level.code);
     schedule.target = schema::Target::Cuda;
@@ -394,6 +410,10 @@ LogicalResult Describer::addDispatch(kernel::DispatchOp dispatch,
     kernel->entry = code->second.entry;
     kernel->threads = code->second.threads;
     kernel->shared = code->second.sharedBytes;
+    kernel->iterations = code->second.iterations;
+    if (code->second.batchIterations.times() != 0)
+      kernel->batch_iterations =
+          std::make_unique<schema::Extent>(code->second.batchIterations);
     kernel->argument_count =
         dispatch->getNumOperands() + dispatch->getNumResults();
     kernel->scratch = dispatch.getScratch();

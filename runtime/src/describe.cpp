@@ -102,6 +102,10 @@ static void writeSchedule(Text &json, const schema::Schedule &schedule,
       json.field("threads", int64_t(kernel.threads()));
       json.field("shared", int64_t(kernel.shared()));
     }
+    if (schedule.target() == schema::Target::Vulkan) {
+      json.field("iterations", int64_t(kernel.iterations()));
+      writeExtent(json, "batch_iterations", kernel.batch_iterations());
+    }
     json.endObject();
   }
   json.endArray();

@@ -135,6 +135,12 @@ static bool checkKernel(const schema::Module &module,
                   kernel.shared());
     return false;
   }
+  bool isCounted = target == schema::Target::Vulkan ||
+                   (kernel.iterations() == 0 && !kernel.batch_iterations());
+  if (!isCounted) {
+    std::snprintf(reason, size, "counts iterations, which is for vulkan");
+    return false;
+  }
   return true;
 }
 

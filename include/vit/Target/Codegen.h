@@ -31,11 +31,19 @@ struct CodegenOptions {
   bool verify = false;
 };
 
+/// Of a kernel with a loop that no bound is found for.
+inline constexpr uint64_t kUnknownIterations = UINT64_MAX;
+
 /// A kernel of a GPU: a work unit is a workgroup.
 struct SimtKernel {
   std::string name;
   int64_t threads = 0;     ///< invocations of a workgroup, one-dimensional
   int64_t sharedBytes = 0; ///< workgroup memory
+  /// Vulkan: loop iterations of a thread, at most, all its loops together:
+  /// `iterations + batch * iterationsPerImage`. kUnknownIterations: nobody
+  /// knows. CUDA: 0.
+  uint64_t iterations = 0;
+  double iterationsPerImage = 0;
   /// What a device must offer beyond the target's minimum
   /// ("subgroup_arithmetic"), sorted.
   std::vector<std::string> features;

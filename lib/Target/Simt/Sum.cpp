@@ -54,8 +54,10 @@ static Value sumStrided(SimtBuilder &b, const Columns &columns, Value base,
   Value rounds = b.div(b.add(b.sub(last, b.min(from, last)), parts * step - 1),
                        parts * step);
   Value rest = b.add(from, b.mul(rounds, parts * step));
+  // That this is what ends it tells how often the loop runs.
+  Value end = b.min(count, b.add(rest, reach));
   sums[0] =
-      b.loop(rest, count, step, sums[0], [&](Value number, ValueRange carried) {
+      b.loop(rest, end, step, sums[0], [&](Value number, ValueRange carried) {
         return SmallVector<Value>{b.addf(carried[0], load(number))};
       })[0];
   return b.addf(b.addf(sums[0], sums[1]), b.addf(sums[2], sums[3]));

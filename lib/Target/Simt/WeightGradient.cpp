@@ -100,16 +100,29 @@ SmallVector<Value> WeightGradient::sumDirect(ArrayRef<Value> start) {
     left.push_back(clamp(vector, gradient));
   for (Value vector : threadColumn)
     right.push_back(clamp(vector, input));
-  return b.loop(b.index(0), rows, 1, start, [&](Value row, ValueRange carried) {
-    SmallVector<Value> dy, x;
-    Value from = b.mul(row, gradient.vectors);
-    for (Value vector : left)
-      dy.push_back(b.load4(Gradient, b.add(from, vector)));
-    from = b.mul(row, input.vectors);
-    for (Value vector : right)
-      x.push_back(b.load4(Input, b.add(from, vector)));
-    return addRow(carried, dy, x);
-  });
+  // Several rows at a time, as lavapipe ends what runs loops for more than
+  // 65,535 iterations together.
+  constexpr int64_t atOnce = 4;
+  Value lastRow = b.sub(rows, b.index(1));
+  return b.loop(
+      b.index(0), rows, atOnce, start, [&](Value first, ValueRange carried) {
+        SmallVector<Value> sums(carried);
+        for (int64_t i = 0; i < atOnce; ++i) {
+          Value row = b.add(first, i), known = b.min(row, lastRow);
+          SmallVector<Value> dy, x;
+          Value from = b.mul(known, gradient.vectors);
+          // Rows beyond the last count for nothing.
+          for (Value vector : left) {
+            Value value = b.load4(Gradient, b.add(from, vector));
+            dy.push_back(b.select(b.isLess(row, rows), value, b.splat(0)));
+          }
+          from = b.mul(known, input.vectors);
+          for (Value vector : right)
+            x.push_back(b.load4(Input, b.add(from, vector)));
+          sums = addRow(sums, dy, x);
+        }
+        return sums;
+      });
 }
 
 SmallVector<Value> WeightGradient::sumStaged(ArrayRef<Value> start) {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Codegen/Iterations.h"
 #include "../Codegen/SimtCodegen.h"
 
 #include "vit/Passes.h"
@@ -77,7 +78,13 @@ mlir::vit::compileVulkanKernels(gpu::GPUModuleOp kernels, StringRef level,
   if (failed(compiled))
     return failure();
   VulkanCode code;
-  for (simt::CompiledKernel &kernel : *compiled)
-    code.kernels.push_back(std::move(kernel.kernel));
+  for (auto [compiledKernel, function] :
+       llvm::zip_equal(*compiled, kernels.getOps<gpu::GPUFuncOp>())) {
+    SimtKernel &kernel = compiledKernel.kernel;
+    std::optional<simt::Iterations> most = simt::boundIterations(function);
+    kernel.iterations = most ? most->fixed : kUnknownIterations;
+    kernel.iterationsPerImage = most ? most->perImage : 0;
+    code.kernels.push_back(std::move(kernel));
+  }
   return code;
 }

@@ -122,13 +122,18 @@ vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
   if (fits > 0)
     std::snprintf(hint, sizeof hint, "a batch of %lld fits",
                   static_cast<long long>(fits));
-  return fail(error, VIT_OUT_OF_MEMORY,
+  char what[256];
+  std::snprintf(what, sizeof what, "%s%s%.100s", excess.what,
+                excess.kernel ? " in kernel " : "",
+                excess.kernel ? excess.kernel : "");
+  return fail(error, excess.kernel ? VIT_UNSUPPORTED : VIT_OUT_OF_MEMORY,
               "a batch of %lld needs %llu %s and the Vulkan device '%s' allows "
-              "%llu: %s",
+              "%llu: %s%s",
               static_cast<long long>(batch),
-              static_cast<unsigned long long>(excess.needed), excess.what,
+              static_cast<unsigned long long>(excess.needed), what,
               adapter.properties.deviceName,
-              static_cast<unsigned long long>(excess.allowed), hint);
+              static_cast<unsigned long long>(excess.allowed), hint,
+              excess.kernel ? "; GPUs and the CPU have no such limit" : "");
 }
 
 /// Grows the buffers where this call needs more. What was recorded with the old

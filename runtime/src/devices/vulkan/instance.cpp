@@ -211,6 +211,7 @@ static bool findQueueFamily(const VkQueueFamilyProperties *families,
 void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   adapter = {};
   adapter.handle = device;
+  adapter.maxIterations = UINT64_MAX;
   vk.GetPhysicalDeviceProperties(device, &adapter.properties);
   vk.GetPhysicalDeviceMemoryProperties(device, &adapter.memory);
   uint32_t version = adapter.properties.apiVersion;
@@ -251,6 +252,9 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   std::snprintf(adapter.driver, sizeof adapter.driver, "%s%s%s",
                 driver.driverName, *driver.driverInfo ? " " : "",
                 driver.driverInfo);
+  // Mesa, src/gallium/auxiliary/gallivm: LP_MAX_TGSI_LOOP_ITERATIONS.
+  if (driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE)
+    adapter.maxIterations = 65535;
   adapter.subgroupSize = subgroup.subgroupSize;
   constexpr VkSubgroupFeatureFlags needed =
       VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;

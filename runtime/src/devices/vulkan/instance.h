@@ -36,6 +36,9 @@ struct Adapter {
   char driver[VK_MAX_DRIVER_NAME_SIZE + VK_MAX_DRIVER_INFO_SIZE];
   uint64_t maxAllocation; ///< bytes of one allocation and one buffer
   uint64_t maxRange;      ///< bytes of one binding, and of one buffer too
+  /// Loop iterations after which a thread is ended without an error;
+  /// UINT64_MAX: never.
+  uint64_t maxIterations;
   uint32_t queueFamily;   ///< the one that compute goes to
   uint32_t timestampBits; ///< of that queue's clock, 0: it has none
   uint32_t subgroupSize;

@@ -41,6 +41,16 @@ const Window &Layout::region(const schema::Argument &argument) const {
   return regions[first + argument.index()];
 }
 
+/// Saturated.
+static uint64_t iterationsOf(const schema::Kernel &kernel, int64_t batch) {
+  uint64_t all = 0;
+  const schema::Extent *more = kernel.batch_iterations();
+  if ((more && !evaluate(*more, batch, all)) ||
+      __builtin_add_overflow(all, kernel.iterations(), &all))
+    return UINT64_MAX;
+  return all;
+}
+
 bool Layout::plan(const schema::Entry &entry, const schema::Schedule &schedule,
                   const Adapter &adapter, int64_t batch) {
   uint64_t ignored;
@@ -69,7 +79,7 @@ bool Layout::plan(const schema::Entry &entry, const schema::Schedule &schedule,
     total += regions[region].size;
     return total <= kMaxExtent;
   };
-  mostUnits = 0;
+  mostUnits = mostIterations = 0;
   for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
     const schema::Command &command = *schedule.commands()->Get(i);
     uint64_t units = 0;
@@ -77,6 +87,14 @@ bool Layout::plan(const schema::Entry &entry, const schema::Schedule &schedule,
         !evaluate(*command.units(), batch, units))
       return false;
     mostUnits = std::max(mostUnits, units);
+    if (command.kind() == schema::CommandKind::Dispatch) {
+      const schema::Kernel &kernel = *schedule.kernels()->Get(command.kernel());
+      uint64_t iterations = iterationsOf(kernel, batch);
+      if (iterations > mostIterations) {
+        mostIterations = iterations;
+        mostIterated = kernel.name()->c_str();
+      }
+    }
     for (uint32_t a = 0; a < count(command.arguments()); ++a) {
       const schema::Argument &argument = *command.arguments()->Get(a);
       if (isActivation(argument) &&
@@ -119,12 +137,15 @@ Window Layout::window(const schema::Command &command,
 
 Layout::Excess Layout::findExcess(const Adapter &adapter) const {
   if (total > adapter.maxAllocation)
-    return {"bytes in one piece", total, adapter.maxAllocation};
+    return {"bytes in one piece", total, adapter.maxAllocation, nullptr};
   if (widest > adapter.maxRange)
-    return {"bytes in one binding", widest, adapter.maxRange};
+    return {"bytes in one binding", widest, adapter.maxRange, nullptr};
   if (mostUnits > UINT32_MAX)
-    return {"workgroups", mostUnits, UINT32_MAX};
-  return {nullptr, 0, 0};
+    return {"workgroups", mostUnits, UINT32_MAX, nullptr};
+  if (mostIterations > adapter.maxIterations)
+    return {"loop iterations of one thread", mostIterations,
+            adapter.maxIterations, mostIterated};
+  return {nullptr, 0, 0, nullptr};
 }
 
 } // namespace vit::runtime::vulkan

@@ -34,10 +34,12 @@ public:
             const Adapter &adapter, int64_t batch);
 
   /// What of the device's limits the planned call exceeds, as "bytes in one
-  /// piece", and by how much; `what` is NULL where it fits.
+  /// piece", and by how much; `what` is NULL where it fits. `kernel` is the one
+  /// with too many iterations, else NULL.
   struct Excess {
     const char *what;
     uint64_t needed, allowed;
+    const char *kernel;
   };
   Excess findExcess(const Adapter &adapter) const;
 
@@ -56,9 +58,11 @@ public:
 
 private:
   uint32_t inputs = 0, outputs = 0;
-  uint64_t widest = 0;    ///< bytes of the largest window
-  uint64_t mostUnits = 0; ///< of any dispatch
-  Array<Window> regions;  ///< inputs, outputs, slots
+  uint64_t widest = 0;                ///< bytes of the largest window
+  uint64_t mostUnits = 0;             ///< of any dispatch
+  uint64_t mostIterations = 0;        ///< of a thread of any dispatch
+  const char *mostIterated = nullptr; ///< that dispatch's kernel
+  Array<Window> regions;              ///< inputs, outputs, slots
   Array<uint8_t> placed;
   Array<uint64_t> sizes; ///< of slots
 };
