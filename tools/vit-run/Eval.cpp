@@ -21,10 +21,7 @@ namespace vit::tools {
 
 namespace {
 
-struct EvalOptions : CommonOptions {
-  std::string data;
-  std::string split;
-  std::string range;
+struct EvalOptions : CommonOptions, DataOptions {
   int64_t batch = 32;
   bool json = false;
 };
@@ -88,19 +85,8 @@ void addEval(CLI::App &app) {
       app.add_subcommand("eval", "Measure accuracy on a labelled data set");
   auto options = std::make_shared<EvalOptions>();
   addCommonOptions(*command, *options);
-  command
-      ->add_option("--data", options->data,
-                   "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
-      ->required()
-      ->type_name("DIR");
-  command
-      ->add_option("--split", options->split,
-                   "train or test (default: test where there is one)")
-      ->type_name("SPLIT");
-  command
-      ->add_option("--range", options->range,
-                   "Only these pictures, counted from 0, both included")
-      ->type_name("FIRST..LAST");
+  addDataOptions(*command, *options,
+                 "train or test (default: test where there is one)");
   command->add_option("--batch", options->batch, "Pictures per run")
       ->check(CLI::Range(int64_t(1), int64_t(65536)))
       ->capture_default_str()

@@ -73,6 +73,20 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
                    "Say on standard error what is compiled, loaded and needed");
 }
 
+void addDataOptions(CLI::App &command, DataOptions &options,
+                    const std::string &split) {
+  command
+      .add_option("--data", options.data,
+                  "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
+      ->required()
+      ->type_name("DIR");
+  command.add_option("--split", options.split, split)->type_name("SPLIT");
+  command
+      .add_option("--range", options.range,
+                  "Only these pictures of it, counted from 0, both included")
+      ->type_name("FIRST..LAST");
+}
+
 /// The levels of each device.
 static const std::map<std::string, std::vector<std::string>> kLevels = {
     {"cpu", {"avx2", "avx512"}},

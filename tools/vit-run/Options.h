@@ -39,7 +39,15 @@ struct CommonOptions {
   bool isGpu() const { return family() == "vulkan" || family() == "cuda"; }
 };
 
+/// Options of every command that reads a data set.
+struct DataOptions {
+  std::string data, split, range;
+};
+
 void addCommonOptions(CLI::App &command, CommonOptions &options);
+/// `split` says what --split is for and what holds without it.
+void addDataOptions(CLI::App &command, DataOptions &options,
+                    const std::string &split);
 /// Refuses what this build has not, with what to do instead.
 void checkCommonOptions(const CommonOptions &options);
 

@@ -8,6 +8,7 @@
 #include "Runner.h"
 
 #include "CompilerLibrary.h"
+#include "Session.h"
 
 #include <algorithm>
 #include <cmath>
@@ -34,35 +35,12 @@ namespace {
 /// A session of the runtime.
 class SessionRunner : public Runner {
 public:
-  SessionRunner(Model &model, EventLog *log) : Runner(model), log(log) {
-    const CommonOptions &options = model.getOptions();
-    vit_session_options sessionOptions = {};
-    sessionOptions.struct_size = sizeof(sessionOptions);
-    sessionOptions.parameters = model.parameters();
-    sessionOptions.threads = options.threads;
-    sessionOptions.memory_budget = options.memory;
-    sessionOptions.device = options.device.c_str();
-    if (log) {
-      log->device = options.device;
-      sessionOptions.on_event = appendCommand;
-      sessionOptions.event_context = log;
-    }
-    vit_session *created = nullptr;
-    vit_error error;
-    check(vit_session_create(model.module(), &sessionOptions, &created, &error),
-          error);
-    session.reset(created);
-    input = model.inputInfo();
-    outputs = model.outputInfos();
-  }
+  SessionRunner(Model &model, EventLog *log)
+      : Runner(model), log(log), session(createSession(model, log)),
+        input(model.inputInfo()), outputs(model.outputInfos()) {}
 
   uint64_t workspaceBytes(int64_t batch) override {
-    vit_error error;
-    uint64_t bytes = 0;
-    check(vit_session_workspace_size(session.get(), nullptr, batch, &bytes,
-                                     &error),
-          error);
-    return bytes;
+    return tools::workspaceBytes(session, /*entry=*/nullptr, batch);
   }
 
 protected:
@@ -130,7 +108,7 @@ private:
 
   EventLog *log;
   SessionHandle session;
-  vit_binding_info input = {};
+  vit_binding_info input;
   std::vector<vit_binding_info> outputs;
   int64_t saidBatch = 0;
 };

@@ -16,10 +16,13 @@
 
 namespace vit::tools {
 
-void appendCommand(void *log, const vit_event *event) {
-  static_cast<EventLog *>(log)->commands.push_back(
-      {event->name ? event->name : "", event->kernel ? event->kernel : "",
-       event->begin_ns, event->end_ns, event->flop});
+void appendCommand(void *context, const vit_event *event) {
+  auto *log = static_cast<EventLog *>(context);
+  if (!log->isOpen)
+    return;
+  log->commands.push_back({event->name ? event->name : "",
+                           event->kernel ? event->kernel : "", event->begin_ns,
+                           event->end_ns, event->flop});
 }
 
 namespace {

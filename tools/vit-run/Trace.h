@@ -29,10 +29,12 @@ struct EventLog {
   std::string device; ///< where the commands ran: "cpu", "vulkan:0"
   std::vector<Event> commands;
   std::vector<Event> calls;
+  bool isOpen = true; ///< Whether commands are appended.
 };
 
-/// A vit_event_callback whose context is an EventLog: appends a command.
-void appendCommand(void *log, const vit_event *event);
+/// A vit_event_callback whose context is an EventLog: appends a command to it
+/// while it is open.
+void appendCommand(void *context, const vit_event *event);
 
 /// Writes `log` in the Trace Event Format, which ui.perfetto.dev and
 /// chrome://tracing open: a track for the host and one for the device.

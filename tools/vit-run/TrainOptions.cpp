@@ -27,20 +27,8 @@ static CLI::Validator notNegative() {
       "");
 }
 
-static void addDataOptions(CLI::App &command, TrainOptions &options) {
-  command
-      .add_option("--data", options.data,
-                  "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
-      ->required()
-      ->type_name("DIR");
-  command
-      .add_option("--split", options.split,
-                  "Part of it to train on (default: train)")
-      ->type_name("SPLIT");
-  command
-      .add_option("--range", options.range,
-                  "Only these pictures of it, counted from 0, both included")
-      ->type_name("FIRST..LAST");
+static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
+  addDataOptions(command, options, "Part of it to train on (default: train)");
   command
       .add_option("--limit", options.limit,
                   "Only so many of them, evenly spread")
@@ -170,7 +158,7 @@ static void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
 
 void addTrainOptions(CLI::App &command, TrainOptions &options) {
   addCommonOptions(command, options);
-  addDataOptions(command, options);
+  addTrainingDataOptions(command, options);
   command
       .add_option("--init", options.init,
                   "Start from these weights: a checkpoint's folder or a "

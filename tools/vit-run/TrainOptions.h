@@ -17,9 +17,8 @@
 namespace vit::tools {
 
 /// Options of `vit-run train`; names and defaults of torch where it has them.
-struct TrainOptions : CommonOptions {
+struct TrainOptions : CommonOptions, DataOptions {
   // What is learned from, and what it is judged by.
-  std::string data, split, range;
   std::string test, testRange;
   std::string order; ///< .npy, i32 [epochs, pictures]; empty: drawn from seed.
   int64_t limit = 0; ///< Pictures of the training data; 0: all.

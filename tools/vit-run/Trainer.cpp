@@ -8,6 +8,7 @@
 #include "Trainer.h"
 
 #include "Interrupt.h"
+#include "Session.h"
 
 #include <cmath>
 #include <cstdio>
@@ -27,42 +28,13 @@ Trainer::Trainer(const TrainOptions &options, Model &model, TrainingData &data,
 // Before the first step
 //===----------------------------------------------------------------------===//
 
-void Trainer::createSession() {
-  vit_session_options sessionOptions = {};
-  sessionOptions.struct_size = sizeof(sessionOptions);
-  sessionOptions.parameters = model.parameters();
-  sessionOptions.threads = options.threads;
-  sessionOptions.memory_budget = options.memory;
-  sessionOptions.device = options.device.c_str();
-  if (!options.trace.empty()) {
-    trace.events.device = options.device;
-    sessionOptions.event_context = &trace;
-    sessionOptions.on_event = [](void *context, const vit_event *event) {
-      Trace &trace = *static_cast<Trace *>(context);
-      if (trace.isOpen)
-        appendCommand(&trace.events, event);
-    };
-  }
-  vit_session *created = nullptr;
-  vit_error error;
-  check(vit_session_create(model.module(), &sessionOptions, &created, &error),
-        error);
-  session.reset(created);
-}
-
 /// Says what a step needs, and refuses what is over --memory.
 void Trainer::planMemory() {
   auto needed = [this](int64_t batch) {
-    vit_error error;
-    uint64_t bytes = 0, most = 0;
-    for (const char *entry : {"train_step", "accumulate_step"}) {
-      if (!model.hasEntry(entry))
-        continue;
-      check(vit_session_workspace_size(session.get(), entry, batch, &bytes,
-                                       &error),
-            error);
-      most = std::max(most, bytes);
-    }
+    uint64_t most = 0;
+    for (const char *entry : {"train_step", "accumulate_step"})
+      if (model.hasEntry(entry))
+        most = std::max(most, workspaceBytes(session, entry, batch));
     return most;
   };
   int64_t batch = std::min(options.batch, data.images());
@@ -125,7 +97,8 @@ bool Trainer::isToStop() {
 }
 
 void Trainer::run() {
-  createSession();
+  trace.isOpen = false;
+  session = createSession(model, options.trace.empty() ? nullptr : &trace);
   planMemory();
   Batches batches = data.batches(state.batches);
   perEpoch = batches.perEpoch();
@@ -156,7 +129,7 @@ void Trainer::run() {
   }
   log->writeCurves();
   if (!options.trace.empty())
-    writeTrace(options.trace, trace.events);
+    writeTrace(options.trace, trace);
   if (state.batches >= total && state.epochImages == 0)
     return;
   // Stopped within an epoch, or before the first step.
@@ -233,14 +206,13 @@ void Trainer::step(const vit_batch &batch) {
   step.update = (before + 1) % accumulate == 0;
   step.learning_rate = static_cast<float>(
       schedule.rate(static_cast<int64_t>(before / accumulate), epoch()));
-  trace.isOpen =
-      !options.trace.empty() &&
-      static_cast<uint64_t>(trace.events.calls.size()) < kTracedSteps;
+  trace.isOpen = !options.trace.empty() &&
+                 static_cast<uint64_t>(trace.calls.size()) < kTracedSteps;
   uint64_t startTime = nanoseconds();
   vit_error error;
   check(vit_session_step(session.get(), &step, &error), error);
   if (trace.isOpen)
-    trace.events.calls.push_back(
+    trace.calls.push_back(
         {"step " + std::to_string(before + 1), "", startTime, nanoseconds()});
   trace.isOpen = false;
   if (!std::isfinite(step.loss))

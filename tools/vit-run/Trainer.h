@@ -37,7 +37,6 @@ public:
   void run();
 
 private:
-  void createSession();
   void planMemory();
   nlohmann::ordered_json header();
 
@@ -74,10 +73,7 @@ private:
   std::set<std::string> skipped;
 
   /// The commands of the first steps, for --trace.
-  struct Trace {
-    EventLog events;
-    bool isOpen = false;
-  } trace;
+  EventLog trace;
 };
 
 } // namespace vit::tools

@@ -7,6 +7,8 @@
 
 #include "Workload.h"
 
+#include "Session.h"
+
 #include <cmath>
 #include <random>
 
@@ -34,24 +36,8 @@ private:
 class Training : public Workload {
 public:
   Training(Model &model, const Tensor &images, EventLog *log)
-      : images(images), imagesView(images.view()), log(log) {
-    const CommonOptions &options = model.getOptions();
-    vit_session_options sessionOptions = {};
-    sessionOptions.struct_size = sizeof(sessionOptions);
-    sessionOptions.parameters = model.parameters();
-    sessionOptions.threads = options.threads;
-    sessionOptions.memory_budget = options.memory;
-    sessionOptions.device = options.device.c_str();
-    if (log) {
-      log->device = options.device;
-      sessionOptions.on_event = appendCommand;
-      sessionOptions.event_context = log;
-    }
-    vit_session *created = nullptr;
-    vit_error error;
-    check(vit_session_create(model.module(), &sessionOptions, &created, &error),
-          error);
-    session.reset(created);
+      : images(images), imagesView(images.view()), log(log),
+        session(createSession(model, log)) {
     makeLabels(model);
     step.struct_size = sizeof(step);
     step.images = &imagesView;
@@ -74,12 +60,7 @@ public:
   }
 
   uint64_t workspaceBytes() override {
-    vit_error error;
-    uint64_t bytes = 0;
-    check(vit_session_workspace_size(session.get(), "train_step",
-                                     images.dims[0], &bytes, &error),
-          error);
-    return bytes;
+    return tools::workspaceBytes(session, "train_step", images.dims[0]);
   }
 
 private:
