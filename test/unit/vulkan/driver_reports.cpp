@@ -1,4 +1,4 @@
-//===- driver_leaks.cpp - What drivers leak is not our leak ---------------===//
+//===- driver_reports.cpp - What drivers do wrong is not ours -------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,7 +7,9 @@
 //
 // For builds with LeakSanitizer. Drivers leak a little at each instance, and
 // the loader unloads them, so that nobody could say whose it was. Here they are
-// kept loaded, and what they lost is left out of the report.
+// kept loaded, and what they lost is left out of the report. ThreadSanitizer
+// does not see the atomic operations of drivers, so that it takes the fences
+// that they share between their threads for races.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,6 +26,11 @@ extern "C" const char *__lsan_default_suppressions();
 extern "C" const char *__lsan_default_suppressions() {
   return "leak:libvulkan_\nleak:libvk_swiftshader\nleak:libLLVM\n"
          "leak:libVkLayer\nleak:libvulkan.so\n";
+}
+
+extern "C" const char *__tsan_default_suppressions();
+extern "C" const char *__tsan_default_suppressions() {
+  return "race:libvulkan_lvp\nrace:libvk_swiftshader\n";
 }
 
 namespace {
