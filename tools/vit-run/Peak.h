@@ -13,7 +13,7 @@
 namespace vit::tools {
 
 /// f32 multiply-adds in flop/s that `threads` threads reach at once on CPU
-/// level `level` with sixteen independent chains of vfmadd231ps and no memory
+/// level `level` with twelve independent chains of vfmadd231ps and no memory
 /// access; the best of a few short runs. 0 where the level is unknown.
 double measurePeakFlops(const std::string &level, int threads);
 
