@@ -218,7 +218,8 @@ FailureOr<uint32_t> Describer::addConstant(Value value) {
       !type.getElementType().isF32())
     return fail(op, "only constants of f32 can be stored");
   std::vector<float> values = constantElements(constant);
-  if (derive) {
+  bool isLaidOut = derive || type.getEncoding();
+  if (isLaidOut) {
     schema::DerivedT shape;
     if (failed(setForm(type, shape)))
       return fail(op, "a constant cannot have the layout of an activation");
@@ -240,8 +241,8 @@ FailureOr<uint32_t> Describer::addConstant(Value value) {
   auto described = std::make_unique<schema::ConstantT>();
   // The bytes as kernels read them: one dimension where they are laid out.
   described->dims =
-      derive ? std::vector<int64_t>{static_cast<int64_t>(values.size())}
-             : dimsOf(type);
+      isLaidOut ? std::vector<int64_t>{static_cast<int64_t>(values.size())}
+                : dimsOf(type);
   described->data = std::make_unique<schema::Segment>();
   PendingSegment segment;
   segment.size = values.size() * sizeof(float);
