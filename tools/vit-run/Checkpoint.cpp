@@ -8,9 +8,11 @@
 #include "Checkpoint.h"
 
 #include "CheckpointFolder.h"
+#include "Init.h"
 #include "JsonText.h"
 #include "StoredTensors.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -139,6 +141,13 @@ static void writeWeights(const std::string &path, Model &model,
     tensor.allocate(VIT_F32, stored.shape);
     readStored(stored, model.parameters(), tensor.floats());
     values.push_back(std::move(tensor));
+  }
+  if (auto shape = emptyClassToken(model.getOptions().model);
+      shape && std::none_of(values.begin(), values.end(), [](const Tensor &t) {
+        return t.name == "cls_token";
+      })) {
+    values.emplace_back().name = "cls_token";
+    values.back().allocate(VIT_F32, *shape);
   }
   std::vector<vit_tensor> tensors;
   tensors.reserve(values.size());
@@ -318,8 +327,10 @@ static std::vector<int64_t> match(const vit_weights *file,
   }
   for (size_t i = 0; i < used.size(); ++i) {
     vit_weight_info info = {};
-    if (!used[i] && vit_weights_info(file, static_cast<int64_t>(i), &info,
-                                     nullptr) == VIT_OK)
+    if (!used[i] &&
+        vit_weights_info(file, static_cast<int64_t>(i), &info, nullptr) ==
+            VIT_OK &&
+        info.size > 0)
       differences.unknown.push_back(info.name);
   }
   return indices;
@@ -334,11 +345,19 @@ static TrainingState readState(const vit_weights *file,
                 "no " +
                 kStateKey);
   std::string where = path + ": its metadata " + kStateKey;
+  TrainingState state;
   try {
-    return fromJson(parseJsonObject(text, where));
+    state = fromJson(parseJsonObject(text, where));
   } catch (const Json::exception &error) {
     throw Error(where + " is not a training run's: " + error.what());
   }
+  if (state.batches < 0 || state.epochImages < 0 ||
+      state.steps > static_cast<uint64_t>(state.batches))
+    throw Error(where + " is damaged: no run comes to " +
+                std::to_string(state.steps) + " steps, " +
+                std::to_string(state.batches) + " batches and " +
+                std::to_string(state.epochImages) + " pictures of an epoch");
+  return state;
 }
 
 TrainingState loadCheckpoint(const std::string &folder, Model &model) {

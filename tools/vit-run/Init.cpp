@@ -224,7 +224,8 @@ void Initialiser::report() {
   for (int64_t i = 0; i < vit_weights_count(file.get()); ++i) {
     vit_weight_info info = {};
     if (!looked.count(i) &&
-        vit_weights_info(file.get(), i, &info, nullptr) == VIT_OK)
+        vit_weights_info(file.get(), i, &info, nullptr) == VIT_OK &&
+        info.size > 0)
       unused.push_back(info.name);
   }
   std::fprintf(stderr, "from %s: %zu of the model's %zu tensors\n",

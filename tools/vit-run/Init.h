@@ -10,6 +10,7 @@
 
 #include "Model.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ bool hasWeights(const std::string &folder);
 void makeModelFolder(const std::string &checkpoint,
                      const std::vector<std::string> &labels,
                      const std::string &target);
+
+/// The shape of the empty `cls_token` that vit-pytorch's ViT has where it pools
+/// the mean, and that its load_state_dict asks for; nothing for other models.
+std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder);
 
 /// Writes the values of a checkpoint (a folder or a .safetensors) into
 /// model.parameters(). Tensors are found under their stored names, or under the

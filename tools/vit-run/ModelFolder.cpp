@@ -129,6 +129,20 @@ static bool setVitPytorchClasses(Json &config, const std::string &,
   return true;
 }
 
+std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder) {
+  std::string path = folder + "/config.json";
+  if (!fs::exists(path))
+    return std::nullopt;
+  Json config = parseJsonObject(readFile(path), path);
+  Json *arguments = objectIn(config, "args");
+  if (!arguments || config.value("library", Json()) != "vit-pytorch" ||
+      config.value("class", Json()) != "ViT" ||
+      arguments->value("pool", Json()) != "mean")
+    return std::nullopt;
+  std::optional<int64_t> width = countIn(*arguments, "dim");
+  return width ? std::optional(std::vector<int64_t>{0, *width}) : std::nullopt;
+}
+
 /// Says so where a model calls its classes, of which it has as many, by other
 /// names than the data does: both stay as they are.
 static void compareLabels(const Json &config,

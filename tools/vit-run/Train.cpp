@@ -44,12 +44,15 @@ static void train(TrainOptions options) {
   if (found && !options.resume)
     throw Error(options.out + " holds a training run already; go on with it by "
                               "--resume, or choose another --out");
+  std::error_code error;
+  if (!found && fs::exists(last, error))
+    throw Error(last + " is in the way: it is no folder of a checkpoint; "
+                       "choose another --out");
   if (options.resume && !found)
     std::fprintf(stderr, "no checkpoint in %s yet: from the beginning\n",
                  options.out.c_str());
 
   TrainingData data(options);
-  std::error_code error;
   fs::create_directories(options.out, error);
   if (error)
     throw Error("cannot make the folder " + options.out + ": " +

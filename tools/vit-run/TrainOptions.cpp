@@ -12,19 +12,44 @@
 
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 namespace vit::tools {
 
-/// CLI::NonNegativeNumber, whose message is several hundred digits.
-static CLI::Validator notNegative() {
+/// A validator of numbers that satisfy `isGood`, which are `what`. CLI11's own
+/// let NaN pass, and their messages are several hundred digits.
+template <typename Predicate>
+static CLI::Validator number(Predicate isGood, const std::string &what) {
   return CLI::Validator(
-      [](const std::string &text) -> std::string {
+      [=](const std::string &text) -> std::string {
         double value = 0;
-        bool good = CLI::detail::lexical_cast(text, value) &&
-                    std::isfinite(value) && value >= 0;
-        return good ? "" : text + " is no number of 0 or more";
+        bool good = CLI::detail::lexical_cast(text, value) && isGood(value);
+        return good ? "" : text + " is no number " + what;
       },
       "");
+}
+
+/// What training computes with is a float.
+static CLI::Validator notNegative() {
+  return number(
+      [](double value) {
+        return value >= 0 && value <= std::numeric_limits<float>::max();
+      },
+      "of 0 or more");
+}
+
+static CLI::Validator positive() {
+  return number([](double value) { return value >= 1; }, "of 1 or more");
+}
+
+static CLI::Validator upToOne() {
+  return number([](double value) { return value >= 0 && value <= 1; },
+                "from 0 to 1");
+}
+
+static CLI::Validator belowOne() {
+  return number([](double value) { return value >= 0 && value < 1; },
+                "of at least 0 and below 1");
 }
 
 static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
@@ -32,7 +57,7 @@ static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
   command
       .add_option("--limit", options.limit,
                   "Only so many of them, evenly spread")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->type_name("N");
   command
       .add_option("--test", options.test,
@@ -61,7 +86,7 @@ static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
   command
       .add_option("--erase", options.erase,
                   "Probability of erasing a random rectangle")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(upToOne())
       ->type_name("P");
   command
       .add_option("--mean", options.mean,
@@ -81,15 +106,15 @@ static void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
       ->capture_default_str()
       ->type_name("NAME");
   command.add_option("--momentum", options.momentum, "Of sgd; 0: none")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(upToOne())
       ->capture_default_str();
   command.add_flag("--nesterov", options.nesterov,
                    "Momentum of sgd: Nesterov's");
   command.add_option("--beta1", options.beta1, "Of adam and adamw")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(belowOne())
       ->capture_default_str();
   command.add_option("--beta2", options.beta2, "Of adam and adamw")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(belowOne())
       ->capture_default_str();
   command.add_option("--epsilon", options.epsilon, "Of adam and adamw")
       ->check(notNegative())
@@ -104,7 +129,7 @@ static void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
   command
       .add_option("--label-smoothing", options.labelSmoothing,
                   "Share of the target that all classes get")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(belowOne())
       ->type_name("X");
   command
       .add_option("--clip-norm", options.clipNorm,
@@ -147,12 +172,12 @@ static void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
   command
       .add_option("--step-epochs", options.stepEpochs,
                   "step: epochs until the next reduction")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->capture_default_str();
   command
       .add_option("--step-factor", options.stepFactor,
                   "step: what the rate is multiplied by")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(upToOne())
       ->capture_default_str();
 }
 
@@ -181,7 +206,7 @@ void addTrainOptions(CLI::App &command, TrainOptions &options) {
       ->check(notNegative())
       ->capture_default_str();
   command.add_option("--steps", options.steps, "Stop after step N of the run")
-      ->check(CLI::PositiveNumber)
+      ->check(positive())
       ->type_name("N");
   addOptimizerOptions(command, options);
   command
@@ -205,6 +230,13 @@ void finishTrainOptions(const CLI::App &command, TrainOptions &options) {
         "--clip-norm", "--frozen", "--trained"})
     if (command.count(name) > 0)
       options.fixedInModule = name;
+  bool isSgd = options.optimizer == "sgd";
+  for (const char *name : {"--momentum", "--nesterov"})
+    if (command.count(name) > 0 && !isSgd)
+      throw Error(std::string(name) + " belongs to --optimizer sgd");
+  for (const char *name : {"--beta1", "--beta2", "--epsilon"})
+    if (command.count(name) > 0 && isSgd)
+      throw Error(std::string(name) + " belongs to --optimizer adam and adamw");
 }
 
 void checkTrainOptions(const TrainOptions &options) {
@@ -223,8 +255,6 @@ void checkTrainOptions(const TrainOptions &options) {
       throw Error("--std holds a value that is not above 0");
   if (options.nesterov && options.momentum == 0)
     throw Error("--nesterov needs a --momentum");
-  if (options.labelSmoothing >= 1)
-    throw Error("--label-smoothing must be below 1");
   if (options.minimumRate > options.learningRate)
     throw Error("--min-lr is above --lr");
   parseWarmup(options.warmup, 1);

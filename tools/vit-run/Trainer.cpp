@@ -103,6 +103,10 @@ void Trainer::run() {
   Batches batches = data.batches(state.batches);
   perEpoch = batches.perEpoch();
   int64_t total = options.epochs * perEpoch;
+  if (total < options.accumulate)
+    throw Error("--accumulate " + std::to_string(options.accumulate) +
+                " batches make one update, but the whole run has only " +
+                std::to_string(total));
   double updatesPerEpoch = double(perEpoch) / double(options.accumulate);
   schedule.kind = parseScheduleKind(options.schedule);
   schedule.base = options.learningRate;
@@ -231,6 +235,7 @@ void Trainer::step(const vit_batch &batch) {
 }
 
 void Trainer::save(const std::string &name) {
+  checkFinite();
   log->flush();
   TrainingState saved = state;
   saved.steps = steps();
@@ -267,7 +272,12 @@ std::optional<Score> Trainer::evaluate() {
     check(vit_session_run(session.get(), nullptr, &batch.images, 1, &out, 1,
                           &error),
           error);
-    score.add(logits, static_cast<const int32_t *>(batch.labels.data));
+    try {
+      score.add(logits, static_cast<const int32_t *>(batch.labels.data));
+    } catch (const Error &failure) {
+      failNotFinite(steps(), "after step " + std::to_string(steps()) + " " +
+                                 failure.what());
+    }
     progress.update(done);
   }
   progress.finish();
@@ -277,6 +287,7 @@ std::optional<Score> Trainer::evaluate() {
 }
 
 bool Trainer::finishEpoch() {
+  checkFinite();
   int64_t number = state.batches / perEpoch; // the first is 1
   constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
   EpochRecord record = {};
@@ -341,6 +352,29 @@ void Trainer::reportSkipped(const std::vector<std::string> &messages) {
   }
 }
 
+/// A last update can make parameters infinite before any loss tells. The
+/// checkpoint must not become useless by that.
+void Trainer::checkFinite() {
+  const char *parameter = vit_parameters_find_not_finite(model.parameters());
+  if (parameter)
+    failNotFinite(steps(), "step " + std::to_string(steps()) +
+                               " has made parameters infinite or NaN; the "
+                               "first is " +
+                               model.parameterName(parameter));
+}
+
+void Trainer::failNotFinite(uint64_t step, std::string message) {
+  std::string last = options.out + "/last";
+  message += hasCheckpoint(last)
+                 ? "; the checkpoint " + last + " is from before"
+                 : std::string("; no checkpoint was written before");
+  message += " (a lower --lr, --warmup or --clip-norm may help)";
+  log->addNote(step, "not_finite", message);
+  log->flush();
+  log->writeCurves();
+  throw Error(message);
+}
+
 void Trainer::reportNotFinite(const vit_batch &batch, float loss) {
   // The step changed nothing: parameters and checkpoints are as before it.
   std::string message = "step " + std::to_string(steps() + 1) +
@@ -372,15 +406,7 @@ void Trainer::reportNotFinite(const vit_batch &batch, float loss) {
   if (parameter)
     message += "; the first parameter that is not finite is " +
                model.parameterName(parameter);
-  std::string last = options.out + "/last";
-  message += hasCheckpoint(last)
-                 ? "; the checkpoint " + last + " is from before"
-                 : std::string("; no checkpoint was written before");
-  message += " (a lower --lr, --warmup or --clip-norm may help)";
-  log->addNote(steps() + 1, "not_finite", message);
-  log->flush();
-  log->writeCurves();
-  throw Error(message);
+  failNotFinite(steps() + 1, message);
 }
 
 } // namespace vit::tools

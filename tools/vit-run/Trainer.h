@@ -50,7 +50,9 @@ private:
   void save(const std::string &name);
 
   void reportSkipped(const std::vector<std::string> &messages);
+  void checkFinite();
   [[noreturn]] void reportNotFinite(const vit_batch &batch, float loss);
+  [[noreturn]] void failNotFinite(uint64_t step, std::string message);
 
   uint64_t steps() { return vit_parameters_steps(model.parameters()); }
   double seconds() const { return state.seconds + now() - begin; }

@@ -214,9 +214,10 @@ void TrainingData::prepareFor(Model &model) {
                   std::to_string(input.dims[1]) + " channels");
   std::copy(options.mean.begin(), options.mean.end(), preprocessing.mean);
   std::copy(options.std.begin(), options.std.end(), preprocessing.std);
-  if (isFolder)
+  // The first picture says whether the size fits: of a folder too, unless it
+  // may be one to leave out.
+  if (isFolder && options.skipUnreadable)
     return;
-  // All pictures have one size: the first says whether it fits.
   int64_t elements = input.dims[1] * input.dims[2] * input.dims[3], index = 0;
   std::vector<float> values(elements);
   vit_error error;

@@ -38,6 +38,12 @@ static Json number(double value) {
   return std::strtod(text, nullptr);
 }
 
+/// What was measured on test data, digit by digit: `vit-run eval` of the
+/// checkpoint says the same.
+static Json exact(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
 static Json rounded(double value, int decimals) {
   if (!std::isfinite(value))
     return nullptr;
@@ -164,10 +170,10 @@ void TrainingLog::addEpoch(const EpochRecord &record) {
   if (!std::isnan(record.trainAccuracy))
     line["train_accuracy"] = number(record.trainAccuracy);
   if (record.evaluated) {
-    line["test_loss"] = number(record.testLoss);
-    line["test_accuracy"] = number(record.testAccuracy);
+    line["test_loss"] = exact(record.testLoss);
+    line["test_accuracy"] = exact(record.testAccuracy);
     if (!std::isnan(record.testTop5))
-      line["test_top5"] = number(record.testTop5);
+      line["test_top5"] = exact(record.testTop5);
     line["test_images"] = record.testImages;
   }
   line["learning_rate"] = number(record.learningRate);
