@@ -63,6 +63,11 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
   if (!step.images || !step.targets)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the step has no images or no targets");
+  if (step.update && !std::isfinite(step.learning_rate))
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "the learning rate of the step is %g: the update would ruin "
+                "all parameters",
+                static_cast<double>(step.learning_rate));
   if (parameters->steps >= INT32_MAX)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "%llu steps are as many as can be counted",

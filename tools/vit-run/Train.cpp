@@ -26,6 +26,16 @@ static void checkModule(Model &model, const TrainOptions &options) {
     throw Error(options.fixedInModule + " goes with what is compiled here; " +
                 options.model +
                 " was compiled with its optimizer (vit-compile --train)");
+  vit_binding_info targets = {};
+  vit_error error;
+  check(vit_module_input(model.module(), "train_step", 1, &targets, &error),
+        error);
+  if (targets.dtype != VIT_I32)
+    throw Error(options.model + " learns from numbers for each class (" +
+                targets.name +
+                ", f32), not from the classes of pictures; compile it without "
+                "soft-targets and loss=mse, or train it through "
+                "vit_session_step");
   if (model.hasEntry("accumulate_step") != (options.accumulate > 1))
     throw Error(
         options.model +

@@ -351,6 +351,10 @@ TEST_F(Training, RefusesWhatCannotBe) {
   trainer.targets.dims[0] = 3;
   refuses(VIT_INVALID_ARGUMENT, "input 'labels' has shape [3], expected [2]");
   trainer.targets.dims[0] = 2;
+  float rate = trainer.step.learning_rate;
+  trainer.step.learning_rate = std::numeric_limits<float>::infinity();
+  refuses(VIT_INVALID_ARGUMENT, "the learning rate of the step is inf");
+  trainer.step.learning_rate = rate;
   vit_parameters_set_steps(parameters.get(), INT32_MAX);
   refuses(VIT_INVALID_ARGUMENT, "as many as can be counted");
   EXPECT_EQ(readParameters(parameters), initialParameters());
