@@ -25,6 +25,7 @@
 // Not at the top: mlir::vit and vit would be one name too many.
 namespace vit::sim {
 using namespace mlir;
+using mlir::vit::kernel::ArenaOp;
 using mlir::vit::kernel::DispatchOp;
 
 static constexpr StringLiteral level = "sm_80";
@@ -45,8 +46,9 @@ static void noteBytes(ModuleOp module, HostOptions &options) {
       arguments.push_back(
           {bytes.getTimes(), bytes.getOf(), bytes.getPer(), written});
     };
+    // An update changes its ranges of arenas in place.
     for (Value operand : dispatch.getOperands())
-      add(operand, false);
+      add(operand, operand.getDefiningOp<ArenaOp>() != nullptr);
     for (Value result : dispatch.getResults())
       add(result, true);
     std::string name = dispatch.getKernel().getLeafReference().str();

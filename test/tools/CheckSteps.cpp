@@ -1,0 +1,208 @@
+//===- CheckSteps.cpp - Training steps of a device against the CPU's ------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// vit-check-steps MODULE DEVICE EVERY
+//
+// Four calls on DEVICE and on the CPU from the same parameters and random
+// pictures, each EVERYth of them an update. Losses agree within 1e-5, and so do
+// all parameters and optimizer states after the last step, which have to have
+// moved by a hundred times that; correct answers are the same number. A module
+// whose gradients are next to nothing somewhere wants an optimizer that does
+// not divide by them (sgd, or a large epsilon).
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/vit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr double kTolerance = 1e-5;
+constexpr int kCalls = 4;
+
+void check(vit_status status, const vit_error &error) {
+  if (status == VIT_OK)
+    return;
+  std::fprintf(stderr, "error: %s\n", error.message);
+  std::exit(1);
+}
+
+int64_t elements(const vit_binding_info &info) {
+  int64_t count = 1;
+  for (int32_t d = 0; d < info.rank; ++d)
+    count *= info.dims[d];
+  return count;
+}
+
+/// Losses, answers, and every variable by its name.
+struct Outcome {
+  std::vector<double> losses;
+  std::vector<int32_t> correct;
+  std::map<std::string, std::vector<float>> first, last;
+};
+
+class Training {
+public:
+  Training(vit_module *module, const char *device) : module(module) {
+    vit_error error;
+    check(vit_parameters_create(module, &parameters, &error), error);
+    vit_session_options options = {};
+    options.struct_size = sizeof(options);
+    options.parameters = parameters;
+    options.device = device;
+    check(vit_session_create(module, &options, &session, &error), error);
+    vit_parameters_seed(parameters, 11);
+  }
+  Training(const Training &) = delete;
+  ~Training() {
+    vit_session_release(session);
+    vit_parameters_release(parameters);
+  }
+
+  Outcome run(int every) {
+    Outcome outcome;
+    outcome.first = read();
+    std::mt19937 random(5);
+    vit_binding_info info = {};
+    vit_error error;
+    check(vit_module_input(module, "train_step", 0, &info, &error), error);
+    check(vit_module_output(module, "forward", 0, &logits, &error), error);
+    for (int i = 0; i < kCalls; ++i)
+      step(info, /*batch=*/i % 2 ? 3 : 5, i % every == every - 1, random,
+           outcome);
+    outcome.last = read();
+    return outcome;
+  }
+
+private:
+  void step(vit_binding_info info, int64_t batch, bool update,
+            std::mt19937 &random, Outcome &outcome) {
+    info.dims[0] = batch;
+    std::vector<float> pixels(elements(info));
+    for (float &pixel : pixels)
+      pixel = static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
+    std::vector<int32_t> classes(batch);
+    for (int32_t &label : classes)
+      label = static_cast<int32_t>(random() % logits.dims[1]);
+    vit_tensor images = {}, labels = {};
+    images.data = pixels.data();
+    images.size = pixels.size() * sizeof(float);
+    images.rank = info.rank;
+    std::copy(info.dims, info.dims + info.rank, images.dims);
+    labels.data = classes.data();
+    labels.size = classes.size() * sizeof(int32_t);
+    labels.dtype = VIT_I32;
+    labels.rank = 1;
+    labels.dims[0] = batch;
+    vit_step step = {};
+    step.struct_size = sizeof(step);
+    step.images = &images;
+    step.targets = &labels;
+    step.learning_rate = 0.05F;
+    step.update = update;
+    vit_error error;
+    check(vit_session_step(session, &step, &error), error);
+    outcome.losses.push_back(step.loss);
+    outcome.correct.push_back(step.correct);
+  }
+
+  std::map<std::string, std::vector<float>> read() const {
+    std::map<std::string, std::vector<float>> values;
+    vit_error error;
+    for (int32_t i = 0; i < vit_parameters_count(parameters); ++i) {
+      vit_binding_info info = {};
+      check(vit_parameters_info(parameters, i, &info, &error), error);
+      std::vector<float> &value = values[info.name];
+      value.resize(elements(info));
+      check(vit_parameters_read(parameters, info.name, value.data(),
+                                value.size() * sizeof(float), &error),
+            error);
+    }
+    for (int32_t i = 0; i < vit_parameters_state_count(parameters); ++i) {
+      vit_binding_info info = {};
+      check(vit_parameters_state_info(parameters, i, &info, &error), error);
+      if (info.dtype != VIT_F32)
+        continue;
+      std::vector<float> &value = values[info.name];
+      value.resize(elements(info));
+      check(vit_parameters_state_read(parameters, info.name, value.data(),
+                                      value.size() * sizeof(float), &error),
+            error);
+    }
+    return values;
+  }
+
+  vit_module *module;
+  vit_binding_info logits = {};
+  vit_parameters *parameters = nullptr;
+  vit_session *session = nullptr;
+};
+
+/// The largest difference; infinite where one is no number.
+double getDistance(const std::vector<float> &a, const std::vector<float> &b) {
+  double largest = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    double difference = std::fabs(double(a[i]) - double(b[i]));
+    if (!(difference <= largest))
+      largest = std::isnan(difference) ? INFINITY : difference;
+  }
+  return largest;
+}
+
+int compare(const Outcome &wanted, const Outcome &got) {
+  int wrong = 0;
+  for (int i = 0; i < kCalls; ++i)
+    if (!(std::fabs(wanted.losses[i] - got.losses[i]) <= kTolerance) ||
+        wanted.correct[i] != got.correct[i]) {
+      std::fprintf(stderr, "call %d: loss %.7g, not %.7g; %d correct, not %d\n",
+                   i, got.losses[i], wanted.losses[i], got.correct[i],
+                   wanted.correct[i]);
+      ++wrong;
+    }
+  double largest = 0.0;
+  for (const auto &[name, value] : wanted.last) {
+    double distance = getDistance(value, got.last.at(name));
+    double moved = getDistance(value, wanted.first.at(name));
+    largest = std::max(largest, distance);
+    // Key biases have no gradient, accumulated gradients are used up.
+    bool stays = name.find("key.bias") != std::string::npos ||
+                 name.compare(0, 9, "gradient.") == 0 ||
+                 name.compare(0, 10, "exp_avg_sq") == 0;
+    if (distance <= kTolerance && (stays || moved >= 100 * kTolerance))
+      continue;
+    std::fprintf(stderr, "%s is %g away and moved by %g\n", name.c_str(),
+                 distance, moved);
+    ++wrong;
+  }
+  std::printf("%zu variables within %.1e\n", wanted.last.size(), largest);
+  return wrong;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  int every = argc == 4 ? std::atoi(argv[3]) : 0;
+  if (every < 1) {
+    std::fprintf(stderr, "usage: vit-check-steps MODULE DEVICE EVERY\n");
+    return 1;
+  }
+  vit_error error;
+  vit_module *module = nullptr;
+  check(vit_module_load(argv[1], nullptr, &module, &error), error);
+  Outcome wanted = Training(module, "cpu").run(every);
+  int wrong = compare(wanted, Training(module, argv[2]).run(every));
+  vit_module_release(module);
+  return wrong == 0 ? 0 : 1;
+}

@@ -1,0 +1,52 @@
+# ===- check_steps.py - Whole training steps at levels of a device ---------- == #
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===----------------------------------------------------------------------=== #
+"""python3 check_steps.py FOLDER DEVICE LEVEL... [-- COMMAND...]
+
+Trains the models of make_step.py at each level and on the CPU, and compares
+losses, parameters and states: see vit-check-steps. COMMAND goes before what
+runs on the device, which is vulkan, or a CUDA device that DEVICE, a
+libvit-fake-cuda.so, simulates.
+"""
+
+import glob
+import os
+import subprocess
+import sys
+
+arguments = sys.argv[1:]
+end = arguments.index("--") if "--" in arguments else len(arguments)
+folder, device, levels, before = arguments[0], arguments[1], arguments[2:end], arguments[end + 1 :]
+target = "vulkan" if device == "vulkan" else "cuda"
+# Name, make_step's numbers, training options, calls per update. The head and
+# group sizes of the first are whole vectors, those of the second need padding.
+CASES = [
+    ("whole", [32, 2, 64, 0.2], "optimizer=sgd momentum=0.9 nesterov weight-decay=0.01 clip-norm=0.5", 1),
+    ("padded", [20, 2, 36, 0.2], "optimizer=adamw epsilon=0.01 label-smoothing=0.1 accumulate=2", 2),
+]
+
+
+def run(*command, **environment):
+    if subprocess.run(command, env={**os.environ, **environment}).returncode != 0:
+        sys.exit("failed: " + " ".join(command))
+
+
+for name, numbers, options, every in CASES:
+    here = os.path.join(folder, name)
+    os.makedirs(here, exist_ok=True)
+    text, module = here + "/step.mlir", here + "/step.vitm"
+    run(sys.executable, os.path.join(os.path.dirname(__file__), "make_step.py"), *map(str, numbers), text)
+    run("vit-compile", text, "--target", "cpu," + target, "--level", "avx2", *levels,
+        "--train=" + options, "-o", module, "--dump-ir", here + "/ir", VIT_PTXAS="")
+    for level in levels:
+        print(name, level, flush=True)
+        if target == "vulkan":
+            run(*before, "vit-check-steps", module, "vulkan", str(every), VIT_VULKAN_LEVEL=level)
+            continue
+        kernels, (code,) = here + "/kernels.so", glob.glob(here + "/ir/sm_80/*-vit-emit-simt.mlir")
+        run("vit-simulate", code, "-o", kernels)
+        run(*before, "vit-check-steps", module, "cuda", str(every),
+            VIT_CUDA_LIBRARY=device, VIT_SIM_KERNELS=kernels)
