@@ -217,33 +217,33 @@ void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
                                    Value count, Value isFirst) {
   int64_t vectors = parts.shape.vectors, tokens = parts.shape.tokens;
   Value image = b.unit();
-  b.loop(b.thread(), b.index(vectors), b.threads(), {},
-         [&](Value vector, ValueRange) {
-           Value part = b.div(vector, parts.vectors);
-           Value to = sumAt(image, vector);
-           SmallVector<Value> sums(2, b.splat(0));
-           if (isFirst) // what is there before is anything
-             for (unsigned i : {0, 1})
-               sums[i] =
-                   b.select(isFirst, sums[i], b.load4(result + 1 + i, to));
-           sums = b.loop(
-               b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
-                 Value row = b.add(b.mul(image, tokens), b.add(firstToken, i));
-                 Value at = b.add(b.mul(row, vectors), vector);
-                 Value entry = b.mul(b.add(b.mul(i, parts.groups), part), 2);
-                 Value mean = b.broadcast(b.loadShared(statistics, entry));
-                 Value inverse =
-                     b.broadcast(b.loadShared(statistics, b.add(entry, 1)));
-                 Value dy = b.load4(Gradient, at);
-                 Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
-                 n = maskChannels(b, parts.shape, vector, n);
-                 return SmallVector<Value>{b.fma(dy, n, carried[0]),
-                                           b.addf(dy, carried[1])};
-               });
-           b.store4(sums[0], result + 1, to);
-           b.store4(sums[1], result + 2, to);
-           return SmallVector<Value>();
-         });
+  auto sumColumn = [&](Value vector) {
+    Value part = b.div(vector, parts.vectors);
+    Value to = sumAt(image, vector);
+    SmallVector<Value> sums(2, b.splat(0));
+    if (isFirst) // what is there before is anything
+      for (unsigned i : {0, 1})
+        sums[i] = b.select(isFirst, sums[i], b.load4(result + 1 + i, to));
+    sums = b.loop(b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
+      Value row = b.add(b.mul(image, tokens), b.add(firstToken, i));
+      Value at = b.add(b.mul(row, vectors), vector);
+      Value entry = b.mul(b.add(b.mul(i, parts.groups), part), 2);
+      Value mean = b.broadcast(b.loadShared(statistics, entry));
+      Value inverse = b.broadcast(b.loadShared(statistics, b.add(entry, 1)));
+      Value dy = b.load4(Gradient, at);
+      Value n = b.mulf(b.subf(b.load4(Input, at), mean), inverse);
+      n = maskChannels(b, parts.shape, vector, n);
+      return SmallVector<Value>{b.fma(dy, n, carried[0]),
+                                b.addf(dy, carried[1])};
+    });
+    b.store4(sums[0], result + 1, to);
+    b.store4(sums[1], result + 2, to);
+  };
+  // As often for all threads, so that none diverges but by the condition.
+  b.loop(0, llvm::divideCeil(vectors, b.threads()), [&](Value round) {
+    Value vector = b.add(b.mul(round, b.threads()), b.thread());
+    b.ifThen(b.isLess(vector, b.index(vectors)), [&] { sumColumn(vector); });
+  });
 }
 
 // A workgroup takes an image, as many tokens at a time as have their statistics
