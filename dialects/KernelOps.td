@@ -151,6 +151,21 @@ def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator]> {
   let assemblyFormat = "attr-dict $value `:` type($value)";
 }
 
+def Kernel_GeluSlopeOp : Kernel_Op<"gelu_slope", [Pure]> {
+  let summary = "derivative of GELU, in scalar code";
+  let description = [{
+    (1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi), the slope of `x (1 + erf(x / sqrt(2))) / 2`
+    (`torch.nn.GELU()`). An op of its own because targets make it from one polynomial, at half the price of an
+    error function and an exponential.
+    ```mlir
+    %slope = kernel.gelu_slope %x : f32
+    ```
+  }];
+  let arguments = (ins F32:$input);
+  let results = (outs F32:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
 /// A family with scalar code fused behind it. `slot` is written by `plan`.
 class Kernel_EpilogueOp<string mnemonic> : Kernel_Op<mnemonic,
     [Pure, SingleBlock, IsolatedFromAbove]> {

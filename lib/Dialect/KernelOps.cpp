@@ -23,11 +23,12 @@ static LogicalResult verifyEpilogue(Operation *op, Region &region,
   if (block.empty() || !isa<YieldOp>(block.back()))
     return op->emitOpError("C1: the region must end in kernel.yield");
   for (Operation &inner : block.without_terminator())
-    if (!isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
+    if (!isa<GeluSlopeOp>(inner) &&
+        !isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
             inner.getDialect()))
       return inner.emitOpError(
           "is not allowed in a kernel's region (C1); it holds arith and math "
-          "ops");
+          "ops and kernel.gelu_slope");
   return success();
 }
 

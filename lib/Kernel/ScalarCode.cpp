@@ -71,15 +71,8 @@ Value Formula::swishDerivative(Value x, double scale) {
 
 Value Formula::derivative(Value x, ActivationKind activation) {
   switch (activation) {
-  case ActivationKind::gelu_erf: {
-    // (1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi)
-    Value erf = math::ErfOp::create(builder, location,
-                                    mul(x, constant(0.70710678118654752)));
-    Value exp =
-        math::ExpOp::create(builder, location, mul(mul(x, x), constant(-0.5)));
-    Value density = mul(exp, constant(0.39894228040143268));
-    return add(mul(add(erf, constant(1.0)), constant(0.5)), mul(x, density));
-  }
+  case ActivationKind::gelu_erf:
+    return kernel::GeluSlopeOp::create(builder, location, x.getType(), x);
   case ActivationKind::gelu_tanh: {
     // With t the tanh of GELU and u its argument:
     // (1 + t) / 2 + x (1 - t^2) u' / 2

@@ -64,6 +64,11 @@ static double compare(const double *x, int64_t predicate) {
   llvm_unreachable("every predicate is above");
 }
 
+static double geluSlope(const double *x, int64_t) {
+  double density = std::exp(-0.5 * x[0] * x[0]) * 0.39894228040143268;
+  return 0.5 * (1.0 + std::erf(x[0] * 0.70710678118654752)) + x[0] * density;
+}
+
 using Function = double (*)(const double *operands, int64_t detail);
 
 /// What an op computes; null where it is not known.
@@ -81,6 +86,7 @@ static Function lookUp(StringRef op) {
       {"arith.minnumf", [](X x, int64_t) { return std::fmin(x[0], x[1]); }},
       {"arith.cmpf", compare},
       {"arith.select", [](X x, int64_t) { return x[0] != 0.0 ? x[1] : x[2]; }},
+      {"kernel.gelu_slope", geluSlope},
       {"math.absf", [](X x, int64_t) { return std::fabs(x[0]); }},
       {"math.cos", [](X x, int64_t) { return std::cos(x[0]); }},
       {"math.erf", [](X x, int64_t) { return std::erf(x[0]); }},

@@ -36,10 +36,12 @@ func.func @rows(%x: tensor<?x5x4xf32>, %s: tensor<4xf32>) {
 // CHECK-LABEL: func.func @map_and_tokens
 func.func @map_and_tokens(%x: tensor<?x5x4xf32>, %p: tensor<5x4xf32>, %t: tensor<1x4xf32>, %i: tensor<?x3x8x8xf32>) {
   // CHECK: kernel.map %arg0 extras(%arg1 : tensor<5x4xf32>) attributes {tag} {
+  // CHECK: kernel.gelu_slope %{{.*}} : f32
   %0 = kernel.map %x extras(%p : tensor<5x4xf32>) attributes {tag} {
   ^bb0(%e: f32, %position: f32):
     %sum = arith.addf %e, %position : f32
-    kernel.yield %sum : f32
+    %slope = kernel.gelu_slope %sum : f32
+    kernel.yield %slope : f32
   } : tensor<?x5x4xf32> -> tensor<?x5x4xf32>
   // CHECK: kernel.prepend %arg0, %arg2 slot 1 {
   // CHECK: } : (tensor<?x5x4xf32>, tensor<1x4xf32>) -> tensor<?x6x4xf32>

@@ -141,3 +141,21 @@ Value mlir::vit::emitTanh(CodeBuilder &b, Value x) {
                  {1.0, 0.46783971786499023, 0.02619234286248684,
                   0.0003423695743549615, 8.599037073508953e-07});
 }
+
+/// Absolute error 2.4e-7. 1/2 + x P(s) on [-5.8, 5.8], beyond which f32 has no
+/// more than 0 and 1; s as in emitErf.
+Value mlir::vit::emitGeluSlope(CodeBuilder &b, Value x) {
+  double bound = 5.8;
+  x = b.atMost(b.atLeast(x, like(b, x, -bound)), like(b, x, bound));
+  Value s =
+      b.fma(multiply(b, x, like(b, x, 2 / (bound * bound))), x, like(b, x, -1));
+  Value quotient = evaluate(
+      b, s,
+      {0.12199877491080749, -0.0616574710734832, 0.04863595463675788,
+       -0.046197036926537594, 0.050160495580124254, -0.05771541754097004,
+       0.0650875980625259, -0.0696792380025768, 0.06976230455082648,
+       -0.06029718858650321, 0.043732527584199085, -0.036571354309114235,
+       0.03496823009561053, -0.017852397437414753, 0.00036495397877353,
+       -0.0029430386889747386, 0.007334801079102569, -0.0029255871684796676});
+  return b.fma(quotient, x, like(b, x, 0.5));
+}

@@ -24,6 +24,8 @@ Value emitExp(CodeBuilder &b, Value x);
 Value emitExp2(CodeBuilder &b, Value x);
 Value emitErf(CodeBuilder &b, Value x);
 Value emitTanh(CodeBuilder &b, Value x);
+/// Of kernel.gelu_slope.
+Value emitGeluSlope(CodeBuilder &b, Value x);
 
 } // namespace mlir::vit
 

@@ -8,6 +8,7 @@
 #include "ScalarCode.h"
 
 #include "Math.h"
+#include "vit/Dialect/Kernel.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -17,13 +18,14 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// The expansion of an op of the math dialect, or null.
+/// The expansion of a function, or null.
 static Value expand(CodeBuilder &b, Operation *op, ValueRange operands) {
   return TypeSwitch<Operation *, Value>(op)
       .Case([&](math::ExpOp) { return emitExp(b, operands[0]); })
       .Case([&](math::Exp2Op) { return emitExp2(b, operands[0]); })
       .Case([&](math::ErfOp) { return emitErf(b, operands[0]); })
       .Case([&](math::TanhOp) { return emitTanh(b, operands[0]); })
+      .Case([&](kernel::GeluSlopeOp) { return emitGeluSlope(b, operands[0]); })
       .Case([&](math::FmaOp) {
         return b.fma(operands[0], operands[1], operands[2]);
       })
@@ -45,9 +47,11 @@ static bool isElementwise(Operation *op) {
 
 LogicalResult mlir::vit::verifyRegion(Operation *op, Region &region) {
   for (Operation &inner : region.front().without_terminator()) {
-    bool known = isElementwise(&inner) ||
-                 isa<arith::ConstantOp, math::ExpOp, math::Exp2Op, math::ErfOp,
-                     math::TanhOp, math::FmaOp, math::RsqrtOp>(inner);
+    bool known =
+        isElementwise(&inner) ||
+        isa<arith::ConstantOp, math::ExpOp, math::Exp2Op, math::ErfOp,
+            math::TanhOp, math::FmaOp, math::RsqrtOp, kernel::GeluSlopeOp>(
+            inner);
     auto isScalar = [](Type type) { return type.isF32() || type.isInteger(1); };
     if (!known || !llvm::all_of(inner.getResultTypes(), isScalar))
       return op->emitOpError("has scalar code that the targets cannot "

@@ -163,6 +163,12 @@ TEST(Math, ErrorsAreSmallOverTheWholeRange) {
        1.5e-7},
       {"math.erf", [](double x) { return std::erf(x); }, -6, 6, 2e-7, 0},
       {"math.tanh", [](double x) { return std::tanh(x); }, -12, 12, 3e-7, 0},
+      {"kernel.gelu_slope",
+       [](double x) {
+         return 0.5 * (1 + std::erf(x * std::sqrt(0.5))) +
+                x * std::exp(-0.5 * x * x) * 0.39894228040143268;
+       },
+       -9, 9, 3e-7, 0},
       {"math.rsqrt", [](double x) { return 1 / std::sqrt(x); }, 1e-3, 100, 0,
        2e-7},
   };
@@ -200,7 +206,8 @@ TEST(Math, LimitsAndNotANumber) {
     EXPECT_EQ(e[0], INFINITY);
     EXPECT_EQ(e[1], 0);
     EXPECT_EQ(e[5], 1);
-    for (std::string op : {"math.exp", "math.exp2", "math.erf", "math.tanh"}) {
+    for (std::string op : {"math.exp", "math.exp2", "math.erf", "math.tanh",
+                           "kernel.gelu_slope"}) {
       Floats y = evaluate(op, x, level);
       for (int i : {2, 3, 4})
         EXPECT_TRUE(std::isnan(y[i])) << op << " " << i << " " << y[i];
