@@ -68,7 +68,8 @@ typedef struct vit_compiler_request {
                         ///< also gets "train_step". NULL: no training.
   uint64_t training_memory; ///< Bytes that a training step's activations may
                             ///< take at `batch`; what is cheap is computed
-                            ///< twice to stay below. 0: as many as it likes.
+                            ///< twice to stay below. 0: no budget; values made
+                            ///< element by element are computed twice.
 
   // VIT_COMPILER_EVALUATE
   const vit_tensor *inputs; ///< f32 or f64, by name; name NULL: by position.

@@ -48,7 +48,7 @@ LogicalResult vit::buildTargetPipeline(
   kernels.addPass(createConvertToKernels());
   if (wanted("fuse"))
     kernels.addPass(createFuse());
-  if (options.trainingMemory != 0) {
+  if (options.training) {
     RematerializeOptions rematerialize;
     rematerialize.budget = options.trainingMemory;
     rematerialize.batch = options.batch;
@@ -103,7 +103,7 @@ struct VitToTargetOptions : PassPipelineOptions<VitToTargetOptions> {
   Option<uint64_t> trainingMemory{
       *this, "training-memory",
       llvm::cl::desc("Bytes that a training step's activations may take at "
-                     "the batch; 0: any number"),
+                     "the batch; 0: no budget, see vit-rematerialize"),
       llvm::cl::init(0)};
 };
 } // namespace

@@ -124,34 +124,41 @@ Liveness::Liveness(Block &block, int64_t batch) {
   }
 }
 
+/// The least cost, of what a step does not notice.
+static constexpr int kElementwise = 0;
+
 /// How dear it is to run `op` again; none where that cannot be.
 static std::optional<int> getCost(Operation *op) {
   if (op->getNumResults() != 1)
     return std::nullopt;
-  if (isa<MapOp, PrependOp, TakeOp, kernel::PatchifyOp, MeanOp,
-          kernel::DropoutOp, PlaceOp, SpreadOp>(op))
-    return 0;
-  if (isa<RowsOp>(op))
+  if (isa<MapOp>(op))
+    return kElementwise;
+  if (isa<PrependOp, TakeOp, kernel::PatchifyOp, MeanOp, kernel::DropoutOp,
+          PlaceOp, SpreadOp>(op))
     return 1;
-  if (isa<kernel::AttentionOp>(op))
+  if (isa<RowsOp>(op))
     return 2;
-  if (isa<GemmOp>(op))
+  if (isa<kernel::AttentionOp>(op))
     return 3;
+  if (isa<GemmOp>(op))
+    return 4;
   return std::nullopt;
 }
 
 using Tried = llvm::SmallDenseSet<std::pair<Value, Operation *>>;
 
-/// The best value to compute again after the peak; without a user if there is
-/// none but those that have been tried in vain.
-static Choice choose(const Liveness &liveness, const Tried &tried) {
+/// The best value to compute again after the peak, at no more than `highest`;
+/// without a user if there is none but those that have been tried in vain.
+static Choice choose(const Liveness &liveness, const Tried &tried,
+                     int highest) {
   Choice best;
   int64_t peak = liveness.getPeakTime();
   for (Value value : liveness.getValues()) {
     Operation *op = value.getDefiningOp();
     std::optional<int> cost = getCost(op);
-    if (!cost || *cost > best.cost || liveness.isKept(value) ||
-        !liveness.isLiveAtPeak(value) || liveness.getTime(op) == peak)
+    if (!cost || *cost > std::min(highest, best.cost) ||
+        liveness.isKept(value) || !liveness.isLiveAtPeak(value) ||
+        liveness.getTime(op) == peak)
       continue;
     // The next use after the peak; one at the peak needs the value there.
     Operation *next = nullptr;
@@ -198,9 +205,10 @@ void RematerializePass::runOnOperation() {
   Tried tried;
   // Far more than there are values to keep.
   size_t limit = 4 * liveness.getValues().size();
-  while (budget != 0 && tried.size() < limit &&
+  int highest = budget == 0 ? kElementwise : std::numeric_limits<int>::max();
+  while (tried.size() < limit &&
          liveness.getPeakBytes() > static_cast<int64_t>(budget)) {
-    Choice choice = choose(liveness, tried);
+    Choice choice = choose(liveness, tried, highest);
     if (!choice.user)
       break;
     // What one peak saves another may pay for, where operands live longer. A
