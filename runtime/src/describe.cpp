@@ -321,18 +321,43 @@ extern "C" void vit_module_free_text(vit_module *module, char *text) {
     module->allocator.deallocate(text);
 }
 
-static void writeDevices(Text &json) {
+namespace {
+
+struct DeviceFamily {
+  const char *name;
+  void (*describe)(Text &json);
+};
+
+constexpr DeviceFamily kDeviceFamilies[] = {{"cpu", describeCpuDevices},
+                                            {"vulkan", describeVulkanDevices},
+                                            {"cuda", describeCudaDevices}};
+
+bool isWanted(const DeviceFamily &family, const char *wanted) {
+  return !wanted || std::strcmp(wanted, family.name) == 0;
+}
+
+} // namespace
+
+static void writeDevices(Text &json, const char *wanted) {
   json.beginArray(nullptr);
-  describeCpuDevices(json);
-  describeVulkanDevices(json);
-  describeCudaDevices(json);
+  for (const DeviceFamily &family : kDeviceFamilies)
+    if (isWanted(family, wanted))
+      family.describe(json);
   json.endArray();
 }
 
-extern "C" vit_status vit_devices_describe(char **out_json, vit_error *error) {
+extern "C" vit_status vit_devices_describe(const char *family, char **out_json,
+                                           vit_error *error) {
   if (!out_json)
     return fail(error, VIT_INVALID_ARGUMENT, "out_json is NULL");
   *out_json = nullptr;
+  bool isKnown = false;
+  for (const DeviceFamily &known : kDeviceFamilies)
+    isKnown = isKnown || isWanted(known, family);
+  if (!isKnown)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "'%.200s' is no kind of device: cpu, vulkan and cuda are",
+                family);
   // Asking drivers takes a while, and they may answer otherwise the next time:
   // written at once into what is nearly always enough.
   for (size_t size = size_t(64) << 10;;) {
@@ -340,7 +365,7 @@ extern "C" vit_status vit_devices_describe(char **out_json, vit_error *error) {
     if (!memory)
       return outOfMemory(error, size, "the description of devices");
     Text json(memory, size);
-    writeDevices(json);
+    writeDevices(json, family);
     if (json.size() < size) {
       *out_json = memory;
       return VIT_OK;

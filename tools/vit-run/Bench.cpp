@@ -154,7 +154,9 @@ void bench(const BenchOptions &options) {
   EventLog log;
   double flop = 0, peak = 0;
   int threads = options.threads > 0 ? options.threads : usableCores();
-  nlohmann::ordered_json device = findDevice(options.device);
+  nlohmann::ordered_json device = options.isReference()
+                                      ? nlohmann::ordered_json::object()
+                                      : findDevice(options.device);
   std::string level = options.isReference() ? "reference"
                       : options.isGpu()     ? device.value("level", "")
                                             : cpuLevel(options.level);

@@ -16,10 +16,10 @@ namespace vit::tools {
 
 using Json = nlohmann::ordered_json;
 
-Json listDevices() {
+Json listDevices(const char *family) {
   char *text = nullptr;
   vit_error error;
-  check(vit_devices_describe(&text, &error), error);
+  check(vit_devices_describe(family, &text, &error), error);
   Json devices = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   std::free(text);
   Json result = Json::array();
@@ -39,7 +39,7 @@ static std::string lower(std::string text) {
 Json findDevice(const std::string &device) {
   std::string kind = device.substr(0, device.find(':'));
   std::string part = device == kind ? "" : device.substr(kind.size() + 1);
-  for (const Json &one : listDevices()) {
+  for (const Json &one : listDevices(kind.c_str())) {
     std::string name = one.value("device", "");
     if (name == device)
       return one;

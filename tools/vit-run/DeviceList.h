@@ -14,8 +14,8 @@
 
 namespace vit::tools {
 
-/// What vit_devices_describe says: an array of objects.
-nlohmann::ordered_json listDevices();
+/// What vit_devices_describe says: an array of objects. `family` as there.
+nlohmann::ordered_json listDevices(const char *family = nullptr);
 
 /// The object of that list that `device` ("cpu", "vulkan:1", "vulkan:llvmpipe",
 /// "cuda") stands for, or an empty object. As in the runtime, the first one

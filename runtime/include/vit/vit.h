@@ -412,8 +412,11 @@ VIT_API vit_status vit_session_workspace_size(const vit_session *session,
 /// with free(). Each has "device" (what vit_session_options takes: "cpu",
 /// "vulkan:0", "cuda:0"), "name", and "level", the best code that it runs.
 /// Where there is no driver or none that vit can use, an object with "device"
-/// ("vulkan", "cuda") and "unavailable" says why.
-VIT_API vit_status vit_devices_describe(char **out_json, vit_error *error);
+/// ("vulkan", "cuda") and "unavailable" says why. `family` ("cpu", "vulkan" or
+/// "cuda"; NULL: all) limits it to devices of one kind; only their drivers are
+/// opened, which takes time and memory.
+VIT_API vit_status vit_devices_describe(const char *family, char **out_json,
+                                        vit_error *error);
 
 #ifdef __cplusplus
 }

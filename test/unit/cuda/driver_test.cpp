@@ -26,7 +26,7 @@ protected:
 
   static nlohmann::json lastDevice() {
     char *text = nullptr;
-    EXPECT_EQ(vit_devices_describe(&text, nullptr), VIT_OK);
+    EXPECT_EQ(vit_devices_describe("cuda", &text, nullptr), VIT_OK);
     nlohmann::json json = nlohmann::json::parse(text);
     std::free(text);
     return json.back();

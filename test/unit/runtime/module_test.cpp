@@ -72,7 +72,7 @@ TEST(Module, DescribesDevices) {
   Environment vulkan("VIT_VULKAN_LIBRARY", "libno-such-vulkan.so");
   Environment cuda("VIT_CUDA_LIBRARY", "libno-such-cuda.so");
   char *text = nullptr;
-  ASSERT_EQ(vit_devices_describe(&text, nullptr), VIT_OK);
+  ASSERT_EQ(vit_devices_describe(nullptr, &text, nullptr), VIT_OK);
   nlohmann::json json = nlohmann::json::parse(text);
   std::free(text);
   ASSERT_EQ(json.size(), 3u);
@@ -83,6 +83,18 @@ TEST(Module, DescribesDevices) {
   EXPECT_EQ(json[2]["device"], "cuda");
   for (int i : {1, 2})
     EXPECT_NE(std::string(json[i]["unavailable"]), "");
+
+  ASSERT_EQ(vit_devices_describe("cpu", &text, nullptr), VIT_OK);
+  json = nlohmann::json::parse(text);
+  std::free(text);
+  ASSERT_EQ(json.size(), 1u);
+  EXPECT_EQ(json[0]["device"], "cpu");
+
+  vit_error error;
+  EXPECT_EQ(vit_devices_describe("tpu", &text, &error), VIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(error.message,
+               "'tpu' is no kind of device: cpu, vulkan and cuda are");
+  EXPECT_EQ(text, nullptr);
 }
 
 TEST(Module, RefusesNonsense) {
