@@ -22,7 +22,8 @@ namespace vit::test {
 inline nlohmann::json vulkanDevices() {
   char *text = nullptr;
   vit_error error = {};
-  EXPECT_EQ(vit_devices_describe("vulkan", &text, &error), VIT_OK) << error.message;
+  EXPECT_EQ(vit_devices_describe("vulkan", &text, &error), VIT_OK)
+      << error.message;
   nlohmann::json all = nlohmann::json::parse(text), result;
   std::free(text);
   for (const auto &device : all)
