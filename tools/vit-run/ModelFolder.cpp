@@ -167,6 +167,26 @@ static void compareLabels(const Json &config,
     }
 }
 
+/// Says which rates of dropout a model asks for that training here has not: a
+/// run without them learns, but not as its own library's would.
+static void reportDropout(Json &config) {
+  std::vector<std::string> ignored;
+  auto look = [&](const Json *object, const char *key, const char *what) {
+    auto found = object ? object->find(key) : Json::const_iterator();
+    if (object && found != object->end() && found->is_number() &&
+        found->get<double>() > 0)
+      ignored.push_back(std::string(key) + what);
+  };
+  look(&config, "attention_probs_dropout_prob", "");
+  look(objectIn(config, "args"), "dropout", " (in attention only)");
+  for (const char *key : {"drop_rate", "pos_drop_rate", "patch_drop_rate",
+                          "proj_drop_rate", "attn_drop_rate", "drop_path_rate"})
+    look(objectIn(config, "model_args"), key, "");
+  if (!ignored.empty())
+    std::fprintf(stderr, "note: no effect here has config.json's %s\n",
+                 join(ignored, ", ").c_str());
+}
+
 static void writeWhereDifferent(const std::string &path,
                                 const std::string &text) {
   if (!fs::exists(path) || readFile(path) != text)
@@ -185,6 +205,7 @@ void makeModelFolder(const std::string &checkpoint,
   if (set(config, checkpoint, labels))
     text = config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   compareLabels(config, labels);
+  reportDropout(config);
   std::error_code code;
   fs::create_directories(target, code);
   if (code)
