@@ -117,6 +117,11 @@ INSTANTIATE_TEST_SUITE_P(
                [](Builder &b) { gemm(b).shared = 232449; }},
         GpuLie{kVulkan, "kernel 'gemm_0' wants 16 bytes of workgroup memory",
                [](Builder &b) { b.schedule().kernels[1]->shared = 16; }},
+        GpuLie{kCuda, "kernel 'gemm_0' counts iterations, which is for vulkan",
+               [](Builder &b) { gemm(b).iterations = 16; }},
+        GpuLie{kVulkan,
+               "kernel 'gemm_0' counts iterations, which is for vulkan",
+               [](Builder &b) { b.schedule().kernels[1]->iterations = 16; }},
         // Schedules
         GpuLie{kCuda, "code for Cuda sm_80 lists image 3 of 3 as a cubin",
                [](Builder &b) { b.gpu().cubins[0] = 3; }},
