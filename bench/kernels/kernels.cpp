@@ -9,7 +9,7 @@
 // the same moment:
 //
 //   vit-bench-kernels [--level avx512] [--only SUBSTRING] [--seconds 0.3]
-//       [--chunk ROW-BLOCKS]
+//       [--family SUBSTRING] [--chunk ROW-BLOCKS]
 //
 // A product's share of the peak is its own; others show their time alone.
 //
@@ -72,7 +72,7 @@ __attribute__((target("avx2,fma"))) static double peakOfAvx2() {
 
 namespace {
 struct Bench {
-  std::string level = "avx512", only;
+  std::string level = "avx512", only, family;
   double seconds = 0.3;
   int64_t chunk = 0; ///< row blocks; 0: about what vit-tile chooses
   double peak() const {
@@ -88,6 +88,10 @@ struct Bench {
                  int64_t rows);
   void weightGradient(const std::string &name, int64_t tokens, int64_t in,
                       int64_t out, int64_t rows, int64_t batch);
+  void attentionBackward(const std::string &name, int64_t tokens, int64_t heads,
+                         int64_t headDim, int64_t rows, int64_t batch);
+  void normalizeBackward(const std::string &name, int64_t tokens, int64_t width,
+                         int64_t rows, int64_t batch);
   void pack(const std::string &name, int64_t out, int64_t in, bool transposed);
   void sum(const std::string &name, const std::string &kind, int64_t tokens,
            int64_t width, int64_t rows, int64_t batch);
@@ -96,7 +100,8 @@ struct Bench {
 
 void Bench::run(const std::string &name, const std::string &text,
                 std::vector<Guarded> &arguments, int64_t batch) {
-  if (name.find(only) == std::string::npos)
+  if (name.find(only) == std::string::npos ||
+      name.find(family) == std::string::npos)
     return;
   Kernel kernel(text, level);
   std::vector<float *> pointers;
@@ -236,15 +241,68 @@ void Bench::weightGradient(const std::string &name, int64_t tokens, int64_t in,
       "func.func @f(%dy: " + dy + ", %x: " + x + ") -> (" + results +
       ") {\n%w, %b = kernel.weight_gradient %dy, %x tile<rows = " +
       std::to_string(rows) +
-      ", cols = 48, chunk = " + std::to_string(chunk ? chunk : 32) + "> : (" +
-      dy + ", " + x + ") -> (" + results + ")\nreturn %w, %b : " + results +
-      "\n}";
+      ", cols = 48, chunk = " + std::to_string(chunk ? chunk : 48 / rows) +
+      "> : (" + dy + ", " + x + ") -> (" + results +
+      ")\nreturn %w, %b : " + results + "\n}";
   std::vector<Guarded> arguments;
   for (int64_t width : {out, in})
     arguments.emplace_back(block(randomFloats(batch * tokens * width, 1), batch,
                                  tokens, width, layout));
   arguments.emplace_back(out * in);
   arguments.emplace_back(out);
+  run(name, text, arguments, batch);
+}
+
+void Bench::attentionBackward(const std::string &name, int64_t tokens,
+                              int64_t heads, int64_t headDim, int64_t rows,
+                              int64_t batch) {
+  Layout layout{rows};
+  int64_t width = heads * headDim;
+  std::string x = blockedType(tokens, width, layout),
+              results = "(" + x + ", " + x + ", " + x + ")";
+  std::string text =
+      "func.func @f(%dy: " + x + ", %q: " + x + ", %k: " + x + ", %v: " + x +
+      ") -> " + results + " {\n%r:3 = kernel.attention_backward %dy, %q, %k, " +
+      "%v heads " + std::to_string(heads) + " head_dim " +
+      std::to_string(headDim) + " offsets [0, 0, 0] scale 0.125 " +
+      "slots [0, 1, 2] : (" + x + ", " + x + ", " + x + ", " + x + ") -> " +
+      results + "\nreturn %r#0, %r#1, %r#2 : " + x + ", " + x + ", " + x +
+      "\n}";
+  std::vector<Guarded> arguments;
+  for (unsigned i = 0; i < 4; ++i)
+    arguments.emplace_back(block(randomFloats(batch * tokens * width, i), batch,
+                                 tokens, width, layout));
+  for (int i = 0; i < 3; ++i)
+    arguments.emplace_back(blockedSize(batch, tokens, width, layout));
+  run(name, text, arguments, batch);
+}
+
+void Bench::normalizeBackward(const std::string &name, int64_t tokens,
+                              int64_t width, int64_t rows, int64_t batch) {
+  Layout layout{rows};
+  std::string x = blockedType(tokens, width, layout),
+              scale = channelsType(0, width),
+              sums = blockedType(0, width, layout),
+              results = x + ", " + sums + ", " + sums;
+  std::string text = "func.func @f(%dy: " + x + ", %x: " + x +
+                     ", %s: " + scale + ", %r: " + x + ") -> (" + results +
+                     ") {\n%d:3 = kernel.normalize_backward %dy, " +
+                     "%x scale(%s : " + scale + ") plus(%r : " + x +
+                     ") epsilon 1.0e-6 groups 1 slots [0, 1, 2] : (" + x +
+                     ", " + x + ") -> (" + results +
+                     ")\nreturn %d#0, %d#1, %d#2 : " + results + "\n}";
+  std::vector<Guarded> arguments;
+  auto add = [&](unsigned seed) {
+    arguments.emplace_back(block(randomFloats(batch * tokens * width, seed),
+                                 batch, tokens, width, layout));
+  };
+  add(1);
+  add(2);
+  arguments.emplace_back(channels(randomFloats(width, 3), 1, width));
+  add(4);
+  arguments.emplace_back(blockedSize(batch, tokens, width, layout));
+  for (int i = 0; i < 2; ++i)
+    arguments.emplace_back(blockedSize(batch, 0, width, layout));
   run(name, text, arguments, batch);
 }
 
@@ -288,6 +346,8 @@ int main(int argc, char **argv) {
       bench.level = argv[i + 1];
     else if (option == "--only")
       bench.only = argv[i + 1];
+    else if (option == "--family")
+      bench.family = argv[i + 1];
     else if (option == "--seconds")
       bench.seconds = atof(argv[i + 1]);
     else if (option == "--chunk")
@@ -324,7 +384,8 @@ int main(int argc, char **argv) {
     const char *name;
     int64_t tokens, width, rows, batch;
   };
-  for (Training t : {Training{"cifar b64", 65, 192, 5, 64},
+  for (Training t : {Training{"cifar b64", 65, 192, 6, 64},
+                     Training{"vit-ti train b8", 197, 192, 6, 8},
                      Training{"vit-s train b8", 197, 384, 6, 8}}) {
     std::string name = t.name;
     struct Product {
@@ -345,6 +406,10 @@ int main(int argc, char **argv) {
       bench.pack(product + " pack", p.out, p.in, false);
       bench.pack(product + " pack^T", p.out, p.in, true);
     }
+    bench.attentionBackward(name + " attention'", t.tokens, t.width / 64, 64,
+                            t.rows, t.batch);
+    bench.normalizeBackward(name + " layer norm'", t.tokens, t.width, t.rows,
+                            t.batch);
     bench.sum(name + " sum tokens", "tokens", t.tokens, t.width, t.rows,
               t.batch);
     bench.sum(name + " sum batch", "batch", t.tokens, t.width, t.rows, t.batch);

@@ -7,8 +7,8 @@
 
 //
 // A work unit is one head of one image. Keys and values are transposed into
-// scratch; a chunk of the queries' row blocks then makes, block by block, its
-// scores q k^T and dp = dy v^T, which become the probabilities p and
+// scratch; a chunk of the queries' row blocks then makes its scores q k^T and
+// its dp = dy v^T, which become the probabilities p and
 // ds = scale p (dp - sum(dp p)) where they lie, and from ds the queries'
 // gradient ds k. After that, p^T dy and ds^T q go over the chunk for each row
 // block of keys. All queries are one chunk where p and ds stay in the cache;
@@ -64,12 +64,16 @@ struct AttentionBackward {
     Value block;
     int64_t steps;
     unsigned result;
-    bool adds; ///< to what is there
+    bool adds;           ///< to what is there
+    Value next = {};     ///< the next unit's head in a row block, to fetch
+    unsigned nextOf = 0; ///< operand
   };
   void multiply(const Product &product, const Blocked &to,
                 const RowBlock &target, Value head);
+  /// `nextBlock` and `nextHead` are where the next unit's keys begin, in the
+  /// last chunk.
   void emitChunk(Value image, Value head, Value first, int64_t blocks,
-                 bool adds);
+                 bool adds, Value nextBlock = {}, Value nextHead = {});
   void emit();
 };
 } // namespace
@@ -189,7 +193,18 @@ void AttentionBackward::multiply(const Product &product, const Blocked &to,
     tile.rightDepth = kLanes;
     tile.rightStep = of.blockElements();
     tile.rightVector = of.vectorElements();
-    SmallVector<Value> sums = emitTile(b, tile);
+    // Nothing else brings the next unit's keys and values: into the
+    // second-level cache, spread over the steps.
+    int64_t lines = headVectors * to.rows;
+    int64_t share = llvm::divideCeil(lines, tile.steps);
+    auto fetch = [&](Value step) {
+      if (!product.next)
+        return;
+      Value line = b.min(b.mul(step, share), b.index(lines - share));
+      prefetch(b, b.argument(product.nextOf),
+               b.add(product.next, b.mul(line, kLanes)), share, /*hint=*/2);
+    };
+    SmallVector<Value> sums = emitTile(b, tile, fetch);
     Value first = b.add(start, b.mul(firstVector, to.vectorElements()));
     for (int64_t v = 0; v < width; ++v)
       for (int64_t row = 0; row < to.rows; ++row) {
@@ -203,31 +218,44 @@ void AttentionBackward::multiply(const Product &product, const Blocked &to,
 }
 
 void AttentionBackward::emitChunk(Value image, Value head, Value first,
-                                  int64_t blocks, bool adds) {
+                                  int64_t blocks, bool adds, Value nextBlock,
+                                  Value nextHead) {
   Value imageQueries = b.mul(image, query.blocksPerImage);
   Value imageKeys = b.mul(image, key.blocksPerImage);
   Value firstQueries = b.add(imageQueries, first);
-  b.loop(0, blocks, [&](Value i) {
-    Value block = b.add(firstQueries, i);
-    Value rows = b.mul(i, query.rows * scoreRow());
+  auto forEachBlock = [&](function_ref<void(Value block, Value rows)> body) {
+    b.loop(0, blocks, [&](Value i) {
+      body(b.add(firstQueries, i), b.mul(i, query.rows * scoreRow()));
+    });
+  };
+  // Step by step over the chunk, so that each step's other operand stays in the
+  // first-level cache.
+  forEachBlock([&](Value block, Value rows) {
     keyProducts.multiply(b.argument(1), getHead(1, block, head), keys, p, rows);
+  });
+  forEachBlock([&](Value block, Value rows) {
     valueProducts.multiply(b.argument(0), getHead(0, block, head), values, ds,
                            rows);
-    applySoftmax(rows);
+  });
+  forEachBlock([&](Value, Value rows) { applySoftmax(rows); });
+  forEachBlock([&](Value block, Value rows) {
     multiply({ds, rows, scoreRow(), 1, /*operand=*/2, imageKeys,
               key.blocksPerImage, /*result=*/0, /*adds=*/false},
              queryResult, getRowBlock(b, queryResult, block), head);
   });
-  b.loop(0, key.blocksPerImage, [&](Value i) {
-    RowBlock block = getRowBlock(b, keyResult, b.add(imageKeys, i));
-    Value column = b.mul(i, key.rows);
-    multiply({p, column, 1, scoreRow(), /*operand=*/0, firstQueries, blocks,
-              /*result=*/2, adds},
-             keyResult, block, head);
-    multiply({ds, column, 1, scoreRow(), /*operand=*/1, firstQueries, blocks,
-              /*result=*/1, adds},
-             keyResult, block, head);
-  });
+  auto forEachKeyBlock = [&](Value coefficients, unsigned operand,
+                             unsigned result, unsigned nextOf) {
+    b.loop(0, key.blocksPerImage, [&](Value i) {
+      Value next;
+      if (nextBlock)
+        next = getHead(nextOf, b.add(nextBlock, i), nextHead);
+      multiply({coefficients, b.mul(i, key.rows), 1, scoreRow(), operand,
+                firstQueries, blocks, result, adds, next, nextOf},
+               keyResult, getRowBlock(b, keyResult, b.add(imageKeys, i)), head);
+    });
+  };
+  forEachKeyBlock(p, /*operand=*/0, /*result=*/2, /*nextOf=*/2);
+  forEachKeyBlock(ds, /*operand=*/1, /*result=*/1, /*nextOf=*/3);
 }
 
 void AttentionBackward::emit() {
@@ -239,15 +267,19 @@ void AttentionBackward::emit() {
     Value block = b.mul(image, key.blocksPerImage);
     keyProducts.transpose(b.argument(2), getHead(2, block, head), keys);
     valueProducts.transpose(b.argument(3), getHead(3, block, head), values);
+    Value next = b.min(b.add(unit, 1), b.sub(b.end(), b.index(1)));
+    Value nextBlock = b.mul(b.div(next, heads), key.blocksPerImage);
+    Value nextHead = b.rem(next, heads);
     if (chunks() == 1)
-      return emitChunk(image, head, b.index(0), last, /*adds=*/false);
+      return emitChunk(image, head, b.index(0), last, /*adds=*/false, nextBlock,
+                       nextHead);
     emitChunk(image, head, b.index(0), chunk, /*adds=*/false);
     if (chunks() > 2)
       b.loop(1, chunks() - 1, [&](Value i) {
         emitChunk(image, head, b.mul(i, chunk), chunk, /*adds=*/true);
       });
     emitChunk(image, head, b.index((chunks() - 1) * chunk), last,
-              /*adds=*/true);
+              /*adds=*/true, nextBlock, nextHead);
   });
 }
 

@@ -242,6 +242,11 @@ struct Tile {
 SmallVector<Value> emitTile(KernelBuilder &b, const Tile &tile,
                             function_ref<void(Value)> onStep = nullptr);
 
+/// Fetches `lines` cache lines from `offset` on; `hint` 3: into the first-level
+/// cache, 2: into the second.
+void prefetch(KernelBuilder &b, Value buffer, Value offset, int64_t lines,
+              int64_t hint);
+
 //===----------------------------------------------------------------------===//
 // Heads of attention
 //===----------------------------------------------------------------------===//

@@ -49,6 +49,13 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
   return b.loop(b.index(0), b.index(tile.steps), 1, zeros, step);
 }
 
+void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
+                              int64_t lines, int64_t hint) {
+  for (int64_t i = 0; i < lines; ++i)
+    memref::PrefetchOp::create(b, buffer, ValueRange{b.add(offset, i * kLanes)},
+                               /*isWrite=*/false, hint, /*isDataCache=*/true);
+}
+
 namespace {
 /// What the emitter knows of one product.
 struct Gemm {
@@ -97,13 +104,6 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
                          b.div(firstVector, vectors));
   Value next = b.add(b.add(panelBase, panel * depth),
                      b.mul(position, tile.steps * lines * kLanes));
-  auto fetch = [&](Value buffer, Value offset, int64_t count, int64_t hint) {
-    for (int64_t i = 0; i < count; ++i)
-      memref::PrefetchOp::create(b, buffer,
-                                 ValueRange{b.add(offset, i * kLanes)},
-                                 /*isWrite=*/false, hint,
-                                 /*isDataCache=*/true);
-  };
   // Into the first-level cache: what the epilogue of this panel's next row
   // block reads beside the sums, and what it writes.
   Value firstChannel = b.add(b.mul(panelIndex, panel / kLanes), firstVector);
@@ -113,14 +113,16 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   int64_t share = llvm::divideCeil(tileLines, tile.steps);
   Value nextTile = b.add(b.add(block.base, result.blockElements()),
                          b.mul(firstChannel, result.vectorElements()));
-  auto prefetch = [&](Value step) {
+  auto fetch = [&](Value step) {
     if (panels > 1)
-      fetch(tile.right, b.add(next, b.mul(step, lines * kLanes)), lines, 2);
+      prefetch(b, tile.right, b.add(next, b.mul(step, lines * kLanes)), lines,
+               /*hint=*/2);
     Value line = b.min(b.mul(step, share), b.index(tileLines - share));
     for (Value buffer : buffers)
-      fetch(buffer, b.add(nextTile, b.mul(line, kLanes)), share, 3);
+      prefetch(b, buffer, b.add(nextTile, b.mul(line, kLanes)), share,
+               /*hint=*/3);
   };
-  SmallVector<Value> sums = emitTile(b, tile, prefetch);
+  SmallVector<Value> sums = emitTile(b, tile, fetch);
 
   for (int64_t v = 0; v < vectors; ++v) {
     Value channel = b.add(firstChannel, v);

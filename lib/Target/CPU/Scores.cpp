@@ -88,7 +88,16 @@ void Scores::multiply(Value source, Value base, Value transposed, Value target,
       tile.rightDepth = panelWidth * kLanes;
       tile.rightStep = tile.rightDepth * kLanes;
       tile.rightVector = kLanes;
-      SmallVector<Value> sums = emitTile(b, tile);
+      // The next row block comes from afar: its lines, while the first panel
+      // is at work on this one's.
+      auto fetch = [&](Value step) {
+        if (begin > 0)
+          return;
+        Value next = b.add(base, b.mul(step, rows.vectorElements()));
+        prefetch(b, source, b.add(next, rows.blockElements()), rows.rows,
+                 /*hint=*/3);
+      };
+      SmallVector<Value> sums = emitTile(b, tile, fetch);
       Value to = b.add(
           targetBase, b.add(b.mul(panel, panelWidth * kLanes), begin * kLanes));
       for (int64_t row = 0; row < tile.rows; ++row)

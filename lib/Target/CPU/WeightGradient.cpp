@@ -56,16 +56,6 @@ void WeightGradient::accumulate(const Blocked &shape, Value sum, Value buffer,
   });
 }
 
-/// What is needed soon is fetched a few lines per step: bursts would wait for
-/// each other.
-static void prefetch(KernelBuilder &b, Value buffer, Value offset,
-                     int64_t lines) {
-  for (int64_t i = 0; i < lines; ++i)
-    memref::PrefetchOp::create(b, buffer, ValueRange{b.add(offset, i * kLanes)},
-                               /*isWrite=*/false,
-                               /*localityHint=*/3, /*isDataCache=*/true);
-}
-
 void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
                               Value firstVector, int64_t width, Value tile) {
   Value output = b.mul(tile, height); // among padded ones
@@ -94,14 +84,16 @@ void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
         SmallVector<Value> sums(carried);
         Value left = b.add(dyBase, b.mul(block, gradient.blockElements()));
         Value right = b.add(xBase, b.mul(block, input.blockElements()));
+        // What is needed soon is fetched a few lines per step: bursts would
+        // wait for each other.
         prefetch(b, x, b.add(nextPanel, b.mul(block, input.blockElements())),
-                 share);
+                 share, /*hint=*/3);
         // The tile itself, in memory, which the end adds to.
         Value line = b.min(b.sub(block, from), b.index(height - 1));
         prefetch(b, result,
                  b.add(b.mul(b.add(output, line), input.width),
                        b.mul(firstVector, kLanes)),
-                 width);
+                 width, /*hint=*/3);
         for (int64_t row = 0; row < input.rows; ++row) {
           SmallVector<Value> columns;
           for (int64_t v = 0; v < width; ++v)
