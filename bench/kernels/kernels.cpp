@@ -1,4 +1,4 @@
-//===- kernels.cpp - Each family at the models' shapes ---===//
+//===- kernels.cpp - Each family of kernels at the models' shapes ---------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,20 +8,26 @@
 // Times single kernels on one thread, weights in cache, beside the FMA peak of
 // the same moment:
 //
-//   vit-bench-kernels [--level avx512] [--only SUBSTRING] [--seconds 0.3]
-//       [--family SUBSTRING] [--chunk ROW-BLOCKS]
+//   vit-bench-kernels [--level avx512] [--chunk ROW-BLOCKS]
+//       [--benchmark_filter=REGEX] [--benchmark_min_time=0.3] ...
 //
-// A product's share of the peak is its own; others show their time alone.
+// and all else that Google Benchmark offers. best_s is the shortest run's
+// time; FLOP/s and the share of the peak are that run's. Kernels without
+// counted operations show their time alone.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Harness.h"
 
+#include <benchmark/benchmark.h>
+
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <immintrin.h>
+#include <memory>
 
 using namespace test;
 
@@ -70,66 +76,67 @@ __attribute__((target("avx2,fma"))) static double peakOfAvx2() {
   return kRounds * 12.0 * 16 / seconds * 1e-9;
 }
 
-namespace {
-struct Bench {
-  std::string level = "avx512", only, family;
-  double seconds = 0.3;
-  int64_t chunk = 0; ///< row blocks; 0: about what vit-tile chooses
-  double peak() const {
-    return level == "avx512" ? peakOfAvx512() : peakOfAvx2();
-  }
-  void run(const std::string &name, const std::string &text,
-           std::vector<Guarded> &arguments, int64_t batch);
-  void gemm(const std::string &name, int64_t tokens, int64_t in, int64_t out,
-            int64_t rows, int64_t batch, const std::string &epilogue);
-  void attention(const std::string &name, int64_t tokens, int64_t heads,
-                 int64_t headDim, int64_t rows, int64_t chunk);
-  void layerNorm(const std::string &name, int64_t tokens, int64_t width,
-                 int64_t rows);
-  void weightGradient(const std::string &name, int64_t tokens, int64_t in,
-                      int64_t out, int64_t rows, int64_t batch);
-  void attentionBackward(const std::string &name, int64_t tokens, int64_t heads,
-                         int64_t headDim, int64_t rows, int64_t batch);
-  void normalizeBackward(const std::string &name, int64_t tokens, int64_t width,
-                         int64_t rows, int64_t batch);
-  void pack(const std::string &name, int64_t out, int64_t in, bool transposed);
-  void sum(const std::string &name, const std::string &kind, int64_t tokens,
-           int64_t width, int64_t rows, int64_t batch);
+/// One kernel and what it is called with.
+struct Case {
+  std::string text;
+  std::vector<Guarded> arguments;
+  int64_t batch;
 };
-} // namespace
 
-void Bench::run(const std::string &name, const std::string &text,
-                std::vector<Guarded> &arguments, int64_t batch) {
-  if (name.find(only) == std::string::npos ||
-      name.find(family) == std::string::npos)
-    return;
-  Kernel kernel(text, level);
+static std::string level = levels().back();
+static int64_t givenChunk = 0; ///< Row blocks; 0: about what vit-tile chooses.
+
+static void measure(benchmark::State &state, const Case &c,
+                    const Kernel &kernel) {
   std::vector<float *> pointers;
-  for (Guarded &argument : arguments)
+  for (const Guarded &argument : c.arguments)
     pointers.push_back(argument.data());
-  double best = INFINITY, highest = 0, until = now() + seconds;
-  int count = 0;
-  while (now() < until) {
-    highest = std::max(highest, peak());
-    for (int i = 0; i < 5; ++i) {
-      double start = now();
-      kernel.run(pointers, batch);
-      best = std::min(best, now() - start);
-      ++count;
+  double best = INFINITY, peak = 0;
+  constexpr double kSecondsPerPeak = 5e-3;
+  double sincePeak = INFINITY;
+  for (auto _ : state) {
+    if (sincePeak > kSecondsPerPeak) {
+      peak = std::max(peak, level == "avx512" ? peakOfAvx512() : peakOfAvx2());
+      sincePeak = 0;
     }
+    double start = now();
+    kernel.run(pointers, c.batch);
+    double seconds = now() - start;
+    sincePeak += seconds;
+    state.SetIterationTime(seconds);
+    best = std::min(best, seconds);
   }
-  double rate = kernel.flop() * batch / best * 1e-9;
-  printf("%-28s %9.1f us", name.c_str(), best * 1e6);
-  if (kernel.flop())
-    printf("  %6.1f GFLOP/s  %5.1f %% of %.0f", rate, 100 * rate / highest,
-           highest);
-  printf("  (%zu bytes, %d runs)\n", kernel.codeSize(), count);
-  fflush(stdout);
+  state.counters["best_s"] = best;
+  state.counters["code_bytes"] = double(kernel.codeSize());
+  if (kernel.flop() == 0)
+    return;
+  double rate = double(kernel.flop()) * double(c.batch) / best;
+  state.counters["FLOP/s"] = rate;
+  state.counters["peak_%"] = 100 * rate / (peak * 1e9);
 }
 
-void Bench::gemm(const std::string &name, int64_t tokens, int64_t in,
-                 int64_t out, int64_t rows, int64_t batch,
-                 const std::string &epilogue) {
+/// `make` is called when the benchmark runs for the first time. What the one
+/// before was measured with is let go then.
+static void add(const std::string &name, const std::function<Case()> &make) {
+  auto run = [name, make](benchmark::State &state) {
+    static std::string made;
+    static std::unique_ptr<Case> last;
+    static std::unique_ptr<Kernel> kernel;
+    if (made != name) {
+      last.reset();
+      last = std::make_unique<Case>(make());
+      kernel = std::make_unique<Kernel>(last->text, level);
+      made = name;
+    }
+    measure(state, *last, *kernel);
+  };
+  benchmark::RegisterBenchmark(name.c_str(), run)
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond);
+}
+
+static Case gemm(int64_t tokens, int64_t in, int64_t out, int64_t rows,
+                 int64_t batch, const std::string &epilogue) {
   Layout layout{rows};
   std::string x = blockedType(tokens, in, layout),
               y = blockedType(tokens, out, layout), bias = channelsType(0, out),
@@ -142,8 +149,8 @@ void Bench::gemm(const std::string &name, int64_t tokens, int64_t in,
   if (blocks > fit)
     chunk =
         (blocks + (blocks + fit / 2) / fit - 1) / ((blocks + fit / 2) / fit);
-  if (this->chunk)
-    chunk = this->chunk;
+  if (givenChunk)
+    chunk = givenChunk;
   std::string region = "{\n^bb0(%a: f32, %c: f32";
   std::string extras = "%b : " + bias;
   if (epilogue == "none") {
@@ -184,11 +191,11 @@ void Bench::gemm(const std::string &name, int64_t tokens, int64_t in,
   if (epilogue == "residual")
     arguments.emplace_back(size);
   arguments.emplace_back(size);
-  run(name, text, arguments, batch);
+  return {text, std::move(arguments), batch};
 }
 
-void Bench::attention(const std::string &name, int64_t tokens, int64_t heads,
-                      int64_t headDim, int64_t rows, int64_t chunk) {
+static Case attention(int64_t tokens, int64_t heads, int64_t headDim,
+                      int64_t rows, int64_t chunk) {
   Layout layout{rows};
   int64_t width = heads * headDim;
   std::string in = blockedType(tokens, 3 * width, layout),
@@ -207,11 +214,10 @@ void Bench::attention(const std::string &name, int64_t tokens, int64_t heads,
   for (int i = 0; i < 3; ++i)
     arguments.emplace_back(x);
   arguments.emplace_back(blockedSize(1, tokens, width, layout));
-  run(name, text, arguments, 1);
+  return {text, std::move(arguments), 1};
 }
 
-void Bench::layerNorm(const std::string &name, int64_t tokens, int64_t width,
-                      int64_t rows) {
+static Case layerNorm(int64_t tokens, int64_t width, int64_t rows) {
   Layout layout{rows};
   std::string x = blockedType(tokens, width, layout),
               c = channelsType(0, width);
@@ -228,11 +234,11 @@ void Bench::layerNorm(const std::string &name, int64_t tokens, int64_t width,
   arguments.emplace_back(channels(randomFloats(width, 2), 1, width));
   arguments.emplace_back(channels(randomFloats(width, 3), 1, width));
   arguments.emplace_back(blockedSize(1, tokens, width, layout));
-  run(name, text, arguments, 1);
+  return {text, std::move(arguments), 1};
 }
 
-void Bench::weightGradient(const std::string &name, int64_t tokens, int64_t in,
-                           int64_t out, int64_t rows, int64_t batch) {
+static Case weightGradient(int64_t tokens, int64_t in, int64_t out,
+                           int64_t rows, int64_t batch) {
   Layout layout{rows};
   std::string dy = blockedType(tokens, out, layout),
               x = blockedType(tokens, in, layout),
@@ -240,22 +246,20 @@ void Bench::weightGradient(const std::string &name, int64_t tokens, int64_t in,
   std::string text =
       "func.func @f(%dy: " + dy + ", %x: " + x + ") -> (" + results +
       ") {\n%w, %b = kernel.weight_gradient %dy, %x tile<rows = " +
-      std::to_string(rows) +
-      ", cols = 48, chunk = " + std::to_string(chunk ? chunk : 48 / rows) +
-      "> : (" + dy + ", " + x + ") -> (" + results +
-      ")\nreturn %w, %b : " + results + "\n}";
+      std::to_string(rows) + ", cols = 48, chunk = " +
+      std::to_string(givenChunk ? givenChunk : 48 / rows) + "> : (" + dy +
+      ", " + x + ") -> (" + results + ")\nreturn %w, %b : " + results + "\n}";
   std::vector<Guarded> arguments;
   for (int64_t width : {out, in})
     arguments.emplace_back(block(randomFloats(batch * tokens * width, 1), batch,
                                  tokens, width, layout));
   arguments.emplace_back(out * in);
   arguments.emplace_back(out);
-  run(name, text, arguments, batch);
+  return {text, std::move(arguments), batch};
 }
 
-void Bench::attentionBackward(const std::string &name, int64_t tokens,
-                              int64_t heads, int64_t headDim, int64_t rows,
-                              int64_t batch) {
+static Case attentionBackward(int64_t tokens, int64_t heads, int64_t headDim,
+                              int64_t rows, int64_t batch) {
   Layout layout{rows};
   int64_t width = heads * headDim;
   std::string x = blockedType(tokens, width, layout),
@@ -274,11 +278,11 @@ void Bench::attentionBackward(const std::string &name, int64_t tokens,
                                  tokens, width, layout));
   for (int i = 0; i < 3; ++i)
     arguments.emplace_back(blockedSize(batch, tokens, width, layout));
-  run(name, text, arguments, batch);
+  return {text, std::move(arguments), batch};
 }
 
-void Bench::normalizeBackward(const std::string &name, int64_t tokens,
-                              int64_t width, int64_t rows, int64_t batch) {
+static Case normalizeBackward(int64_t tokens, int64_t width, int64_t rows,
+                              int64_t batch) {
   Layout layout{rows};
   std::string x = blockedType(tokens, width, layout),
               scale = channelsType(0, width),
@@ -303,11 +307,10 @@ void Bench::normalizeBackward(const std::string &name, int64_t tokens,
   arguments.emplace_back(blockedSize(batch, tokens, width, layout));
   for (int i = 0; i < 2; ++i)
     arguments.emplace_back(blockedSize(batch, 0, width, layout));
-  run(name, text, arguments, batch);
+  return {text, std::move(arguments), batch};
 }
 
-void Bench::pack(const std::string &name, int64_t out, int64_t in,
-                 bool transposed) {
+static Case pack(int64_t out, int64_t in, bool transposed) {
   std::string w = plainType({out, in}),
               panels = w.substr(0, w.size() - 1) +
                        ", #kernel.panels<cols = 64, transposed = " +
@@ -318,11 +321,11 @@ void Bench::pack(const std::string &name, int64_t out, int64_t in,
   std::vector<Guarded> arguments;
   arguments.emplace_back(randomFloats(out * in, 1));
   arguments.emplace_back(out * in);
-  run(name, text, arguments, 1);
+  return {text, std::move(arguments), 1};
 }
 
-void Bench::sum(const std::string &name, const std::string &kind,
-                int64_t tokens, int64_t width, int64_t rows, int64_t batch) {
+static Case sum(const std::string &kind, int64_t tokens, int64_t width,
+                int64_t rows, int64_t batch) {
   Layout layout{rows};
   std::string x = blockedType(tokens, width, layout),
               y = kind == "batch" ? plainType({tokens, width})
@@ -335,25 +338,21 @@ void Bench::sum(const std::string &name, const std::string &kind,
                                tokens, width, layout));
   arguments.emplace_back(
       kind == "batch" ? tokens * width : blockedSize(batch, 0, width, layout));
-  run(name, text, arguments, batch);
+  return {text, std::move(arguments), batch};
 }
 
 int main(int argc, char **argv) {
-  Bench bench;
-  for (int i = 1; i + 1 < argc; i += 2) {
+  benchmark::Initialize(&argc, argv);
+  for (int i = 1; i < argc; i += 2) {
     std::string option = argv[i];
-    if (option == "--level")
-      bench.level = argv[i + 1];
-    else if (option == "--only")
-      bench.only = argv[i + 1];
-    else if (option == "--family")
-      bench.family = argv[i + 1];
-    else if (option == "--seconds")
-      bench.seconds = atof(argv[i + 1]);
-    else if (option == "--chunk")
-      bench.chunk = atoll(argv[i + 1]);
+    if (option == "--level" && i + 1 < argc)
+      level = argv[i + 1];
+    else if (option == "--chunk" && i + 1 < argc)
+      givenChunk = atoll(argv[i + 1]);
     else
-      return fprintf(stderr, "error: unknown option %s\n", argv[i]), 1;
+      return fprintf(stderr, "error: %s is no option, or has no value\n",
+                     argv[i]),
+             1;
   }
   struct Model {
     const char *name;
@@ -366,19 +365,27 @@ int main(int argc, char **argv) {
     std::string name = m.name;
     for (int64_t batch : {1, 8}) {
       std::string suffix = batch == 1 ? "" : " b8";
-      bench.gemm(name + " qkv" + suffix, m.tokens, m.width, 3 * m.width, m.rows,
-                 batch, "bias");
-      bench.gemm(name + " proj" + suffix, m.tokens, m.width, m.width, m.rows,
-                 batch, "residual");
-      bench.gemm(name + " fc1 gelu" + suffix, m.tokens, m.width, 4 * m.width,
-                 m.rows, batch, "gelu");
-      bench.gemm(name + " fc2" + suffix, m.tokens, 4 * m.width, m.width, m.rows,
-                 batch, "residual");
+      add(name + " qkv" + suffix, [=] {
+        return gemm(m.tokens, m.width, 3 * m.width, m.rows, batch, "bias");
+      });
+      add(name + " proj" + suffix, [=] {
+        return gemm(m.tokens, m.width, m.width, m.rows, batch, "residual");
+      });
+      add(name + " fc1 gelu" + suffix, [=] {
+        return gemm(m.tokens, m.width, 4 * m.width, m.rows, batch, "gelu");
+      });
+      add(name + " fc2" + suffix, [=] {
+        return gemm(m.tokens, 4 * m.width, m.width, m.rows, batch, "residual");
+      });
     }
-    bench.gemm(name + " head", 0, m.width, 1000, m.rows, 1, "bias");
-    bench.attention(name + " attention", m.tokens, m.heads, m.width / m.heads,
-                    m.rows, m.attentionChunk);
-    bench.layerNorm(name + " layer norm", m.tokens, m.width, m.rows);
+    add(name + " head",
+        [=] { return gemm(0, m.width, 1000, m.rows, 1, "bias"); });
+    add(name + " attention", [=] {
+      return attention(m.tokens, m.heads, m.width / m.heads, m.rows,
+                       m.attentionChunk);
+    });
+    add(name + " layer norm",
+        [=] { return layerNorm(m.tokens, m.width, m.rows); });
   }
   struct Training {
     const char *name;
@@ -397,22 +404,27 @@ int main(int argc, char **argv) {
                       Product{" fc1", t.width, 4 * t.width},
                       Product{" fc2", 4 * t.width, t.width}}) {
       std::string product = name + p.name;
-      bench.gemm(product + " y", t.tokens, p.in, p.out, t.rows, t.batch,
-                 "bias");
-      bench.gemm(product + " dx", t.tokens, p.out, p.in, t.rows, t.batch,
-                 "none");
-      bench.weightGradient(product + " dw", t.tokens, p.in, p.out, t.rows,
-                           t.batch);
-      bench.pack(product + " pack", p.out, p.in, false);
-      bench.pack(product + " pack^T", p.out, p.in, true);
+      add(product + " y",
+          [=] { return gemm(t.tokens, p.in, p.out, t.rows, t.batch, "bias"); });
+      add(product + " dx",
+          [=] { return gemm(t.tokens, p.out, p.in, t.rows, t.batch, "none"); });
+      add(product + " dw", [=] {
+        return weightGradient(t.tokens, p.in, p.out, t.rows, t.batch);
+      });
+      add(product + " pack", [=] { return pack(p.out, p.in, false); });
+      add(product + " pack^T", [=] { return pack(p.out, p.in, true); });
     }
-    bench.attentionBackward(name + " attention'", t.tokens, t.width / 64, 64,
-                            t.rows, t.batch);
-    bench.normalizeBackward(name + " layer norm'", t.tokens, t.width, t.rows,
-                            t.batch);
-    bench.sum(name + " sum tokens", "tokens", t.tokens, t.width, t.rows,
-              t.batch);
-    bench.sum(name + " sum batch", "batch", t.tokens, t.width, t.rows, t.batch);
+    add(name + " attention'", [=] {
+      return attentionBackward(t.tokens, t.width / 64, 64, t.rows, t.batch);
+    });
+    add(name + " layer norm'",
+        [=] { return normalizeBackward(t.tokens, t.width, t.rows, t.batch); });
+    add(name + " sum tokens",
+        [=] { return sum("tokens", t.tokens, t.width, t.rows, t.batch); });
+    add(name + " sum batch",
+        [=] { return sum("batch", t.tokens, t.width, t.rows, t.batch); });
   }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
   return 0;
 }
