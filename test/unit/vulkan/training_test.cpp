@@ -60,7 +60,7 @@ TEST_P(VulkanTraining, OneAfterTheOther) {
   for (int i = 0; i < 6; ++i) {
     expectStep(trainer, values, momentum);
     ASSERT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
-    EXPECT_EQ(trainer.step.loss, trainer.step.learning_rate);
+    EXPECT_EQ(trainer.step.loss, trainer.image[0]);
     EXPECT_EQ(trainer.step.correct, i);
     // Not after each, so that some follow without anyone asking.
     if (i % 3 == 1) {
@@ -130,7 +130,7 @@ TEST_P(VulkanTraining, LossThatIsNotFiniteChangesNothing) {
   SessionHandle steps = makeSession(module, &options);
   ASSERT_TRUE(steps);
   Trainer trainer(2);
-  trainer.step.learning_rate = std::numeric_limits<float>::infinity();
+  trainer.image[0] = std::numeric_limits<float>::infinity();
   ASSERT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
   EXPECT_TRUE(std::isinf(trainer.step.loss));
   EXPECT_EQ(vit_parameters_steps(parameters.get()), 0u);

@@ -92,7 +92,8 @@ schema::ScheduleT &addVulkanTraining(Builder &builder) {
   schema::Argument image = makeArgument(Kind::Input, 0, rows);
   schema::Argument loss = makeArgument(Kind::Output, 0, one);
   schema::Argument rate = makeArgument(Kind::Input, 2, one);
-  add(schema::CommandKind::Copy, "loss", 0, {rate, loss});
+  add(schema::CommandKind::Copy, "loss", 0,
+      {makeArgument(Kind::Input, 0, one), loss});
   add(schema::CommandKind::Copy, "correct", 0,
       {makeArgument(Kind::Input, 3, one), makeArgument(Kind::Output, 1, one)});
   add(schema::CommandKind::Fill, "clear", 0,

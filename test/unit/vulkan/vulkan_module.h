@@ -18,7 +18,7 @@ schema::ScheduleT &addVulkanSchedule(Builder &builder, const char *level);
 
 /// Adds training (Builder::addTraining) with Vulkan code of train_step for
 /// batch 2 that does something else than that of the CPU, of copies and one
-/// kernel more: the loss is the learning rate, correct the step, and the
+/// kernel more: the loss is image[0], correct the step, and the
 /// gradient of scale image[:4] * scale, of q image[:8], of kv 0.
 schema::ScheduleT &addVulkanTraining(Builder &builder);
 
