@@ -42,6 +42,15 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
   command
       .add_option("--seed", options.seed,
                   "For parameters drawn from their initialisers")
+      ->check(CLI::Validator(
+          // CLI11 takes -1 for the largest number.
+          [](const std::string &text) {
+            bool isWhole = text.size() < 20 &&
+                           text.find_first_not_of("0123456789") == text.npos;
+            return isWhole ? std::string()
+                           : text + " is no whole number of 1 to 19 digits";
+          },
+          ""))
       ->type_name("N");
   command
       .add_option("--weights", options.weights,
