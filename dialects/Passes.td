@@ -275,7 +275,7 @@ def Rematerialize : Pass<"vit-rematerialize", "::mlir::func::FuncOp"> {
     the largest. Results stay the same to the bit. Where everything recomputed
     is still too much, as little as possible is left. Without a budget only what
     goes element by element is computed again, which takes about a hundredth of
-    a step's time and a quarter of its memory. Entries that change no variable
+    a step's time for a fifth of its memory. Entries that change no variable
     stay as they are.
 
     ```mlir

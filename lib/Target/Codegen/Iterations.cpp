@@ -26,7 +26,7 @@
 using namespace mlir;
 using namespace mlir::vit::simt;
 
-/// What bounds are made of minima are looked at this deep.
+/// Bounds made of minima are followed this deep.
 static constexpr int kMaxDepth = 8;
 
 namespace {
