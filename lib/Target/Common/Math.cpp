@@ -114,23 +114,29 @@ static Value emitOdd(CodeBuilder &b, Value x, double bound,
   return arith::DivFOp::create(b, above, evaluate(b, square, denominator));
 }
 
-/// Absolute error 1.8e-7 (GELU: relative to max(1, |x|) 1.4e-7). x P(x^2) on
-/// [-3.75, 3.75], beyond which f32 has no more than +-1, with the polynomial in
-/// s = 2 (x / 3.75)^2 - 1: about the middle its terms do not cancel, and it
-/// needs no division.
-Value mlir::vit::emitErf(CodeBuilder &b, Value x) {
-  double bound = 3.75;
+/// x within +-bound, and the polynomial P(s) of s = 2 (x / bound)^2 - 1 that
+/// makes x P(s) an odd function: about the middle its terms do not cancel, and
+/// it needs no division.
+static std::pair<Value, Value> emitQuotient(CodeBuilder &b, Value x,
+                                            double bound,
+                                            ArrayRef<double> coefficients) {
   x = b.atMost(b.atLeast(x, like(b, x, -bound)), like(b, x, bound));
   Value s =
       b.fma(multiply(b, x, like(b, x, 2 / (bound * bound))), x, like(b, x, -1));
-  Value quotient = evaluate(
-      b, s,
+  return {x, evaluate(b, s, coefficients)};
+}
+
+/// Absolute error 1.8e-7 (GELU: relative to max(1, |x|) 1.4e-7). Beyond +-3.75
+/// f32 has no more than +-1.
+Value mlir::vit::emitErf(CodeBuilder &b, Value x) {
+  auto [bounded, quotient] = emitQuotient(
+      b, x, 3.75,
       {0.37705692648887634, -0.18803009390830994, 0.13926899433135986,
        -0.11193820089101791, 0.09073632210493088, -0.07162351906299591,
        0.05364144220948219, -0.03727582469582558, 0.02490226924419403,
        -0.016800841316580772, 0.009168927557766438, -0.00294799474067986,
        0.001864659134298563, -0.0022397562861442566, 0.0008833336178213358});
-  return multiply(b, quotient, x);
+  return multiply(b, quotient, bounded);
 }
 
 /// Absolute error 2.6e-7.
@@ -142,20 +148,16 @@ Value mlir::vit::emitTanh(CodeBuilder &b, Value x) {
                   0.0003423695743549615, 8.599037073508953e-07});
 }
 
-/// Absolute error 2.4e-7. 1/2 + x P(s) on [-5.8, 5.8], beyond which f32 has no
-/// more than 0 and 1; s as in emitErf.
+/// Absolute error 2.4e-7. 1/2 and an odd function; beyond +-5.8 f32 has no more
+/// than 0 and 1.
 Value mlir::vit::emitGeluSlope(CodeBuilder &b, Value x) {
-  double bound = 5.8;
-  x = b.atMost(b.atLeast(x, like(b, x, -bound)), like(b, x, bound));
-  Value s =
-      b.fma(multiply(b, x, like(b, x, 2 / (bound * bound))), x, like(b, x, -1));
-  Value quotient = evaluate(
-      b, s,
+  auto [bounded, quotient] = emitQuotient(
+      b, x, 5.8,
       {0.12199877491080749, -0.0616574710734832, 0.04863595463675788,
        -0.046197036926537594, 0.050160495580124254, -0.05771541754097004,
        0.0650875980625259, -0.0696792380025768, 0.06976230455082648,
        -0.06029718858650321, 0.043732527584199085, -0.036571354309114235,
        0.03496823009561053, -0.017852397437414753, 0.00036495397877353,
        -0.0029430386889747386, 0.007334801079102569, -0.0029255871684796676});
-  return b.fma(quotient, x, like(b, x, 0.5));
+  return b.fma(quotient, bounded, like(b, x, 0.5));
 }
