@@ -16,6 +16,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CheckSupport.h"
+
 #include "vit/vit.h"
 
 #include <algorithm>
@@ -31,20 +33,6 @@ namespace {
 
 constexpr double kTolerance = 1e-5;
 constexpr int kCalls = 4;
-
-void check(vit_status status, const vit_error &error) {
-  if (status == VIT_OK)
-    return;
-  std::fprintf(stderr, "error: %s\n", error.message);
-  std::exit(1);
-}
-
-int64_t elements(const vit_binding_info &info) {
-  int64_t count = 1;
-  for (int32_t d = 0; d < info.rank; ++d)
-    count *= info.dims[d];
-  return count;
-}
 
 /// Losses, answers, and every variable by its name.
 struct Outcome {

@@ -18,6 +18,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CheckSupport.h"
+
 #include "vit/vit-data.h"
 #include "vit/vit.h"
 
@@ -33,13 +35,6 @@
 #include <vector>
 
 namespace {
-
-void check(vit_status status, const vit_error &error) {
-  if (status == VIT_OK)
-    return;
-  std::fprintf(stderr, "error: %s\n", error.message);
-  std::exit(1);
-}
 
 struct Tensor {
   std::vector<int64_t> dims;
@@ -67,13 +62,6 @@ Tensors readTensors(const std::string &path) {
   }
   vit_weights_release(weights);
   return tensors;
-}
-
-int64_t elements(const vit_binding_info &info) {
-  int64_t count = 1;
-  for (int32_t d = 0; d < info.rank; ++d)
-    count *= info.dims[d];
-  return count;
 }
 
 /// How far what was computed is from what it should be.
