@@ -55,6 +55,39 @@ static vit_status findTrainingEntry(const vit_module &module, const char *name,
               update ? "--train" : "--train accumulate=K");
 }
 
+/// How many classes the logits of `module` tell apart; 0: it has no logits.
+static int64_t countClasses(const vit_module &module) {
+  for (const schema::Entry *entry : *module.root->entries())
+    for (const schema::Binding *output : *entry->outputs())
+      if (std::strcmp(output->name()->c_str(), "logits") == 0 &&
+          output->dims()->size() == 2)
+        return output->dims()->Get(1);
+  return 0;
+}
+
+/// Of a label without a class no kernel can make more than a NaN.
+static vit_status checkLabels(const vit_module &module,
+                              const schema::Binding &binding,
+                              const vit_tensor &targets, int64_t batch,
+                              vit_error *error) {
+  VIT_TRY(checkTensor(binding, targets, "input", batch, error));
+  const auto &dims = *binding.dims();
+  bool areLabels = binding.dtype() == schema::DType::I32 && dims.size() == 1 &&
+                   dims.Get(0) == -1;
+  int64_t classes = countClasses(module);
+  if (!areLabels || classes == 0)
+    return VIT_OK;
+  const auto *labels = static_cast<const int32_t *>(targets.data);
+  for (int64_t i = 0; i < batch; ++i)
+    if (labels[i] < 0 || labels[i] >= classes)
+      return fail(error, VIT_INVALID_ARGUMENT,
+                  "label %d of picture %lld is out of range: the model has "
+                  "the classes 0 to %lld",
+                  int(labels[i]), static_cast<long long>(i),
+                  static_cast<long long>(classes - 1));
+  return VIT_OK;
+}
+
 vit_status vit_session::step(vit_step &step, vit_error *error) {
   if (step.struct_size < sizeof step || step.struct_size > 4096)
     return fail(error, VIT_INVALID_ARGUMENT,
@@ -83,6 +116,8 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
   if (inputCount > kMaxInputs)
     return notATrainingEntry(*module, name, "it has other inputs", error);
   inputs[0] = renamed(*step.images, *entry.inputs()->Get(0));
+  int64_t batch;
+  VIT_TRY(readBatch(*entry.inputs()->Get(0), inputs[0], batch, error));
   bool hasTargets = false;
   for (uint32_t i = 1; i < inputCount; ++i) {
     const schema::Binding &binding = *entry.inputs()->Get(i);
@@ -95,6 +130,7 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
       inputs[i] = scalar(binding, &number);
     } else if (!hasTargets) {
       inputs[i] = renamed(*step.targets, binding);
+      VIT_TRY(checkLabels(*module, binding, inputs[i], batch, error));
       hasTargets = true;
     } else {
       return notATrainingEntry(*module, name, "it has other inputs", error);

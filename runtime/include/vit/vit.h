@@ -384,7 +384,8 @@ typedef struct vit_step {
 /// may be running meanwhile. All or nothing: a step that fails, is cancelled,
 /// or whose loss is not finite (which is VIT_OK: look at `loss`) changes
 /// nothing and is not counted. VIT_UNSUPPORTED where the module has no such
-/// entry. Same bits for any number of threads and in every run.
+/// entry, VIT_INVALID_ARGUMENT where a label is no class of the model. Same
+/// bits for any number of threads and in every run.
 VIT_API vit_status vit_session_step(vit_session *session, vit_step *step,
                                     vit_error *error);
 

@@ -351,6 +351,14 @@ TEST_F(Training, RefusesWhatCannotBe) {
   trainer.targets.dims[0] = 3;
   refuses(VIT_INVALID_ARGUMENT, "input 'labels' has shape [3], expected [2]");
   trainer.targets.dims[0] = 2;
+  for (int32_t label : {-1, 3, INT32_MAX}) {
+    trainer.labels[1] = label;
+    refuses(VIT_INVALID_ARGUMENT,
+            ("label " + std::to_string(label) +
+             " of picture 1 is out of range: the model has the classes 0 to 2")
+                .c_str());
+  }
+  trainer.labels[1] = 1;
   float rate = trainer.step.learning_rate;
   trainer.step.learning_rate = std::numeric_limits<float>::infinity();
   refuses(VIT_INVALID_ARGUMENT, "the learning rate of the step is inf");
