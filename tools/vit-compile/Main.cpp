@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Validators.h"
+
 #include "vit/Compiler.h"
 
 #include <CLI/CLI.hpp>
@@ -69,7 +71,10 @@ int main(int argc, char **argv) {
   app.add_option("--batch", batch,
                  "Batch to choose tile sizes for; any batch stays right")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
-  app.add_option("--entry", entries, "forward")->delimiter(',');
+  app.add_option("--entry", entries,
+                 "Any of forward and train; train is --train without options "
+                 "(default: forward)")
+      ->delimiter(',');
   CLI::Option *trainOption = app.add_flag(
       "--train", training,
       "Add a training step. --train='OPTIONS' gives options of "
@@ -95,7 +100,8 @@ int main(int argc, char **argv) {
   CLI::Option *seedOption =
       app.add_option("--seed", seed,
                      "Draw the parameters of a text without weights now, from "
-                     "this seed (implies --parameters inline)");
+                     "this seed (implies --parameters inline)")
+          ->check(vit::tools::wholeNumber());
   app.add_flag("--allow-unused", allowUnused,
                "Weights that the model does not use are no error");
   app.add_option("--skip-pass", skipPasses,
@@ -116,11 +122,12 @@ int main(int argc, char **argv) {
                 " (vit-compile --help lists the options)");
   }
 
+  bool trains = trainOption->count() > 0;
   for (const std::string &entry : entries)
     if (entry == "train")
-      return fail("--entry train: use --train, which adds a training step");
+      trains = true;
     else if (entry != "forward")
-      return fail("--entry " + entry + " is unknown; use forward");
+      return fail("--entry " + entry + " is unknown; use forward or train");
   vit_compiler_request request = {};
   if (parameters.empty())
     request.parameters =
@@ -132,7 +139,7 @@ int main(int argc, char **argv) {
   else
     return fail("--parameters " + parameters +
                 " is unknown; use inline or reference");
-  if (trainingMemory != 0 && trainOption->count() == 0)
+  if (trainingMemory != 0 && !trains)
     return fail("--train-memory goes with --train");
   if (seedOption->count() > 0 && request.parameters == VIT_COMPILER_REFERENCE)
     return fail("--seed draws parameters now, --parameters reference when the "
@@ -156,7 +163,7 @@ int main(int argc, char **argv) {
   request.batch = batch;
   request.threads = threads;
   // A flag without a value reads "true".
-  if (trainOption->count() > 0)
+  if (trains)
     request.training = training == "true" ? "" : training.c_str();
   request.training_memory = trainingMemory;
   request.context = &report;

@@ -8,6 +8,7 @@
 #include "Options.h"
 
 #include "Support.h"
+#include "Validators.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -42,15 +43,7 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
   command
       .add_option("--seed", options.seed,
                   "For parameters drawn from their initialisers")
-      ->check(CLI::Validator(
-          // CLI11 takes -1 for the largest number.
-          [](const std::string &text) {
-            bool isWhole = text.size() < 20 &&
-                           text.find_first_not_of("0123456789") == text.npos;
-            return isWhole ? std::string()
-                           : text + " is no whole number of 1 to 19 digits";
-          },
-          ""))
+      ->check(wholeNumber())
       ->type_name("N");
   command
       .add_option("--weights", options.weights,
@@ -123,6 +116,8 @@ void checkCommonOptions(const CommonOptions &options) {
   // A module may hold several levels; the runtime asks the environment.
   if (!options.level.empty() && family == "vulkan")
     setenv("VIT_VULKAN_LEVEL", options.level.c_str(), /*overwrite=*/1);
+  if (!options.trace.empty())
+    requireWritable(options.trace);
   for (const std::string &pass : options.skipPasses)
     if (pass != "simplify" && pass != "narrow-tokens" && pass != "fuse")
       throw Error(

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <sys/resource.h>
@@ -142,6 +143,16 @@ void writeFile(const std::string &path, const std::string &text) {
     unlink(temporary.c_str());
     throw Error("cannot write " + path + ": " + std::strerror(reason));
   }
+}
+
+void requireWritable(const std::string &path) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored))
+    throw Error("cannot write " + path + ": it is a folder");
+  std::string parent = fs::path(path).parent_path().string();
+  if (access(parent.empty() ? "." : parent.c_str(), W_OK | X_OK) != 0)
+    throw Error("cannot write " + path + ": " + std::strerror(errno));
 }
 
 double now() {

@@ -90,6 +90,10 @@ std::string readFile(const std::string &path);
 /// Writes beside `path` and renames: whole or not at all.
 void writeFile(const std::string &path, const std::string &text);
 
+/// Throws where writeFile would not get as far as writing: for what is written
+/// after long work.
+void requireWritable(const std::string &path);
+
 /// Seconds of a clock that only goes forward.
 double now();
 /// CLOCK_MONOTONIC, on which events are.

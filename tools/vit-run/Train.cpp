@@ -46,6 +46,26 @@ static void checkModule(Model &model, const TrainOptions &options) {
                "as its compiler was told"));
 }
 
+/// A new run overwrites nothing but what a run left that was stopped before its
+/// first checkpoint.
+static void checkOutFolder(const std::string &out) {
+  std::error_code ignored;
+  auto inTheWay = [](const std::string &path, const char *what) {
+    throw Error(path + " is in the way: " + what + "; choose another --out");
+  };
+  if (fs::exists(out + "/last", ignored))
+    inTheWay(out + "/last", "it is no folder of a checkpoint");
+  std::string log = out + "/log.jsonl";
+  bool isOurs = fs::exists(log, ignored);
+  if (isOurs && !isTrainingLog(log))
+    inTheWay(log, "no training run wrote it");
+  for (const char *name : {"/best", "/curves.svg"})
+    if (!isOurs && fs::exists(out + name, ignored))
+      inTheWay(out + name, "no training run is beside it");
+  if (hasWeights(out + "/model"))
+    inTheWay(out + "/model", "it holds weights");
+}
+
 static void train(TrainOptions options) {
   checkCommonOptions(options);
   checkTrainOptions(options);
@@ -54,15 +74,14 @@ static void train(TrainOptions options) {
   if (found && !options.resume)
     throw Error(options.out + " holds a training run already; go on with it by "
                               "--resume, or choose another --out");
-  std::error_code error;
-  if (!found && fs::exists(last, error))
-    throw Error(last + " is in the way: it is no folder of a checkpoint; "
-                       "choose another --out");
+  if (!found)
+    checkOutFolder(options.out);
   if (options.resume && !found)
     std::fprintf(stderr, "no checkpoint in %s yet: from the beginning\n",
                  options.out.c_str());
 
   TrainingData data(options);
+  std::error_code error;
   fs::create_directories(options.out, error);
   if (error)
     throw Error("cannot make the folder " + options.out + ": " +

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <sstream>
 #include <unistd.h>
 
@@ -56,6 +57,18 @@ static Json rounded(double value, int decimals) {
 static double field(const Json &line, const char *name) {
   auto found = line.find(name);
   return found != line.end() && found->is_number() ? found->get<double>() : NAN;
+}
+
+bool isTrainingLog(const std::string &path) {
+  const std::string begin = "{\"kind\":\"start\"";
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return false;
+  std::string there(begin.size(), '\0');
+  file.read(there.data(), static_cast<std::streamsize>(there.size()));
+  // Of a run that was killed at once there may be less.
+  there.resize(static_cast<size_t>(file.gcount()));
+  return !file.bad() && begin.compare(0, there.size(), there) == 0;
 }
 
 TrainingLog::TrainingLog(const std::string &folder, const Json &header,

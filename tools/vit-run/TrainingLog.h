@@ -42,6 +42,9 @@ struct EpochRecord {
   double learningRate, imagesPerSecond, seconds;
 };
 
+/// Whether the file begins as the log of a training run does.
+bool isTrainingLog(const std::string &path);
+
 /// Writes FOLDER/log.jsonl (one JSON object per line; docs/training.md lists
 /// the fields), a TensorBoard event file beside it, and FOLDER/curves.svg.
 /// Every record is with the system when its call returns, so a killed run loses
