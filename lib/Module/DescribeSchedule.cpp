@@ -343,7 +343,8 @@ void Describer::addCommand(std::unique_ptr<schema::CommandT> command,
   bool isVulkan = schedule.target == schema::Target::Vulkan;
   bool mustWait =
       llvm::any_of(llvm::zip(command->arguments, isWritten), [&](auto pair) {
-        const auto &[argument, writes] = pair;
+        const auto &argument = std::get<0>(pair);
+        bool writes = std::get<1>(pair);
         return llvm::any_of(unordered, [&](const Use &use) {
           return (use.isWritten || writes) &&
                  (isVulkan ? isInSameBuffer(use.argument, argument)
