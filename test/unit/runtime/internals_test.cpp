@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "derive.h"
-#include "devices/cpu/pool.h"
 #include "hash.h"
 #include "initializer.h"
 #include "text.h"
@@ -363,47 +362,6 @@ TEST(Resample, LinesStayLines) {
   std::vector<float> out = resample(line, 1, 40, 1, 20, true);
   for (size_t i = 4; i < 16; ++i)
     EXPECT_NEAR(out[i], 2 * double(i) + 1.5, 1e-5);
-}
-
-//===----------------------------------------------------------------------===//
-// Threads
-//===----------------------------------------------------------------------===//
-
-TEST(Pool, RunsEachIndexOnce) {
-  for (int threads : {1, 2, 4, 9}) {
-    Pool pool;
-    vit_error error;
-    ASSERT_EQ(pool.start(threads, Allocator(), &error), VIT_OK);
-    std::vector<int> counts(size_t(threads), 0);
-    for (int run = 0; run < 200; ++run) {
-      pool.run(
-          [](void *argument, size_t index) {
-            ++(*static_cast<std::vector<int> *>(argument))[index];
-          },
-          &counts);
-      // Long enough now and then for workers to fall asleep.
-      if (run % 50 == 0)
-        usleep(2000);
-    }
-    for (int count : counts)
-      EXPECT_EQ(count, 200);
-  }
-}
-
-TEST(Pool, WaitsForSlowWorkers) {
-  Pool pool;
-  vit_error error;
-  ASSERT_EQ(pool.start(3, Allocator(), &error), VIT_OK);
-  for (int run = 0; run < 5; ++run) {
-    std::atomic<int> done{0};
-    pool.run(
-        [](void *argument, size_t index) {
-          usleep(useconds_t(index) * 1000);
-          ++*static_cast<std::atomic<int> *>(argument);
-        },
-        &done);
-    EXPECT_EQ(done, 3);
-  }
 }
 
 //===----------------------------------------------------------------------===//

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "devices/cpu/launch.h"
 #include "devices/cpu/pool.h"
 #include "devices/device.h"
 #include "extent.h"
@@ -42,6 +43,7 @@ private:
   void *resolve(const schema::Argument &argument) const;
 
   Pool pool;
+  Array<Share> shares;            ///< one per thread
   Array<uint64_t> scratchStrides; ///< per entry, of one thread
 
   // The present call.
@@ -70,7 +72,8 @@ vit_status CpuExecutor::build(vit_error *error) {
   uint32_t outputs = 0;
   for (uint32_t i = 0; i < entries; ++i)
     outputs = std::max(outputs, context.module.entry(i).outputs()->size());
-  if (!scratchStrides.allocate(allocator, entries) ||
+  if (!shares.allocate(allocator, size_t(context.threads)) ||
+      !scratchStrides.allocate(allocator, entries) ||
       !outputPlaces.allocate(allocator, outputs))
     return outOfMemory(error, outputs * 8ull, "the session");
   for (uint32_t i = 0; i < entries; ++i)
@@ -158,33 +161,30 @@ void *CpuExecutor::resolve(const schema::Argument &argument) const {
 // Running
 //===----------------------------------------------------------------------===//
 
-namespace {
+/// A piece should take a tenth of a millisecond at least: so many bytes to
+/// move, or this many times as many operations.
+static constexpr double kPieceBytes = 1 << 20;
+static constexpr double kOperationsPerByte = 16;
+/// More would be calls without use.
+static constexpr uint32_t kPiecesPerThread = 8;
 
-/// One dispatch, as every thread sees it.
-struct Launch {
-  KernelFunction function;
-  void *arguments[kMaxArguments];
-  int64_t batch;
-  uint64_t units;
-  uint64_t parts;
-  unsigned char *scratch;
-  uint64_t scratchStride;
-
-  /// Part `index` of the units: an even split, in order.
-  static void run(void *self, size_t index) {
-    auto &launch = *static_cast<Launch *>(self);
-    uint64_t share = launch.units / launch.parts;
-    uint64_t longer = launch.units % launch.parts;
-    uint64_t begin = share * index + std::min<uint64_t>(index, longer);
-    uint64_t end = begin + share + (index < longer);
-    if (begin < end)
-      launch.function(launch.arguments, launch.batch, int64_t(begin),
-                      int64_t(end),
-                      launch.scratch + launch.scratchStride * index);
+/// Into how many pieces a dispatch for several threads is divided: as many for
+/// each, so that all end together where nothing disturbs them.
+static uint32_t countPieces(const schema::Command &command, int64_t batch,
+                            uint64_t units, uint32_t threads) {
+  if (units <= threads)
+    return uint32_t(units);
+  double work = commandFlop(command, batch) / kOperationsPerByte;
+  for (uint32_t i = 0; i < count(command.arguments()); ++i) {
+    uint64_t bytes = 0;
+    argumentBytes(*command.arguments()->Get(i), batch, bytes);
+    work += double(bytes);
   }
-};
-
-} // namespace
+  double wanted =
+      std::min(work / kPieceBytes / threads,
+               double(std::min<uint64_t>(kPiecesPerThread, units / threads)));
+  return threads * std::max(uint32_t(wanted), uint32_t(1));
+}
 
 void CpuExecutor::dispatch(const schema::Command &command) {
   const schema::Kernel &kernel =
@@ -197,18 +197,20 @@ void CpuExecutor::dispatch(const schema::Command &command) {
   launch.batch = call->batch;
   launch.units = 0;
   evaluate(*command.units(), call->batch, launch.units);
-  launch.parts = uint64_t(context.threads);
   launch.scratch = scratch;
   launch.scratchStride = scratchStrides[call->entry];
-  if (launch.units < 2 || context.threads == 1) {
-    launch.parts = 1;
-    Launch::run(&launch, 0);
-  } else if (options.parallel_for) {
-    options.parallel_for(options.parallel_context, size_t(context.threads),
-                         Launch::run, &launch);
-  } else {
-    pool.run(Launch::run, &launch);
+  auto threads = uint32_t(context.threads);
+  if (launch.units < 2 || threads == 1) {
+    launch.runAlone();
+    return;
   }
+  launch.divide(countPieces(command, call->batch, launch.units, threads),
+                shares.data(), threads);
+  if (options.parallel_for)
+    options.parallel_for(options.parallel_context, threads, Launch::run,
+                         &launch);
+  else
+    pool.run(Launch::run, &launch);
 }
 
 /// Copy and Fill.

@@ -96,7 +96,7 @@ vit_status Pool::start(int threads, const Allocator &allocator,
 void Pool::stop() {
   if (started == 0)
     return;
-  stopping = true;
+  stopping.store(true, std::memory_order_relaxed);
   generation.fetch_add(1);
   wake(generation);
   for (size_t i = 0; i < started; ++i)
@@ -111,19 +111,22 @@ void Pool::run(Work newWork, void *newArgument) {
   }
   work = newWork;
   argument = newArgument;
-  pending.store(uint32_t(started), std::memory_order_relaxed);
+  inside.store(0, std::memory_order_release);
   // Sequentially consistent, as is a worker's count of sleepers: either this
   // sees the worker asleep, or the worker sees the new generation.
   generation.fetch_add(1);
   if (sleepers.load() != 0)
     wake(generation);
   newWork(newArgument, 0);
-  auto done = [this] { return pending.load(std::memory_order_acquire) == 0; };
+  inside.fetch_or(kClosed, std::memory_order_relaxed);
+  auto done = [this] {
+    return inside.load(std::memory_order_acquire) == kClosed;
+  };
   if (spin(done))
     return;
   callerSleeps.store(1);
-  for (uint32_t left; (left = pending.load()) != 0;)
-    wait(pending, left);
+  for (uint32_t now; (now = inside.load()) != kClosed;)
+    wait(inside, now);
   callerSleeps.store(0);
 }
 
@@ -134,7 +137,7 @@ void *Pool::enter(void *worker) {
 }
 
 void Pool::serve(size_t index) {
-  for (uint32_t seen = 0;; ++seen) {
+  for (uint32_t seen = 0;;) {
     auto changed = [&] {
       return generation.load(std::memory_order_acquire) != seen;
     };
@@ -144,12 +147,32 @@ void Pool::serve(size_t index) {
         wait(generation, seen);
       sleepers.fetch_sub(1);
     }
-    if (stopping)
+    seen = generation.load(std::memory_order_acquire);
+    if (stopping.load(std::memory_order_relaxed))
       return;
+    if (!join())
+      continue;
     work(argument, index);
-    if (pending.fetch_sub(1) == 1 && callerSleeps.load() != 0)
-      wake(pending);
+    leave();
   }
+}
+
+/// False where the run that this worker heard of is over. It may be in a later
+/// one then, which is as good.
+bool Pool::join() {
+  uint32_t now = inside.load(std::memory_order_relaxed);
+  while ((now & kClosed) == 0)
+    if (inside.compare_exchange_weak(now, now + 1, std::memory_order_acquire,
+                                     std::memory_order_relaxed))
+      return true;
+  return false;
+}
+
+void Pool::leave() {
+  // Sequentially consistent, as is the caller's callerSleeps: either this sees
+  // it, or the caller sees that nobody is inside.
+  if (inside.fetch_sub(1) == (kClosed | 1) && callerSleeps.load() != 0)
+    wake(inside);
 }
 
 } // namespace vit::runtime

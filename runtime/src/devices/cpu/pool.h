@@ -7,7 +7,8 @@
 //
 // A fixed number of threads that run one function together, over and over. A
 // call of a model is a few hundred such runs of some ten microseconds, so
-// workers spin for a little while before they sleep.
+// workers spin for a little while before they sleep. A worker that is late
+// (the system gave its core to somebody else) is not waited for.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,8 +38,10 @@ public:
   /// Starts threads - 1 workers: who calls `run` is the first thread.
   vit_status start(int threads, const Allocator &allocator, vit_error *error);
 
-  /// Runs work(argument, i) for each thread i and returns when all are done.
-  /// For one caller at a time.
+  /// Runs work(argument, 0) here and work(argument, i) on each worker that
+  /// comes before this is done, and returns when all that began have ended. So
+  /// work(argument, 0) must do, or see begun, all that there is to do. For one
+  /// caller at a time.
   void run(Work work, void *argument);
 
 private:
@@ -48,21 +51,25 @@ private:
     pthread_t thread;
   };
 
+  static constexpr uint32_t kClosed = uint32_t(1) << 31;
+
   static void *enter(void *worker);
   void serve(size_t index);
+  bool join();
+  void leave();
   void stop();
 
   Array<Worker> workers;
   size_t started = 0;
   Work work = nullptr;
   void *argument = nullptr;
-  bool stopping = false;
+  std::atomic<bool> stopping{false};
   /// Counts runs; a change is what workers wait for.
   alignas(64) std::atomic<uint32_t> generation{0};
   std::atomic<uint32_t> sleepers{0};
-  /// Workers that have not finished this run; zero is what the caller waits
-  /// for.
-  alignas(64) std::atomic<uint32_t> pending{0};
+  /// How many workers are in the present run, and kClosed where none may join
+  /// it any more. The caller waits for kClosed alone.
+  alignas(64) std::atomic<uint32_t> inside{kClosed};
   std::atomic<uint32_t> callerSleeps{0};
 };
 
