@@ -542,7 +542,8 @@ def Vit_LayerScaleOp : Vit_PureOp<"layer_scale", [Vit_Differentiable]> {
 
 class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, AttrSizedOperandSegments,
     AllTypesMatch<["input", "result"]>, Vit_Differentiable]> {
-  let arguments = (ins Vit_Tensor:$input, F64Attr:$probability, OptionalAttr<StrAttr>:$random,
+  let arguments = (ins Vit_Tensor:$input, F64Attr:$probability, OptionalAttr<F64Attr>:$last,
+                       Optional<Index>:$layer, OptionalAttr<StrAttr>:$random,
                        Optional<Vit_Seed>:$seed, Optional<Vit_Count>:$step);
   let results = (outs Vit_Tensor:$result);
   let builders = [
@@ -550,7 +551,7 @@ class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, AttrSizedOperandSegm
     OpBuilder<(ins "Value":$input, "APFloat":$probability)>
   ];
   let assemblyFormat = [{
-    $input `probability` $probability (`random` $random^ `,` $seed `,` $step)? attr-dict `:` type($result)
+    $input `probability` $probability (`to` $last^ `over` $layer)? (`random` $random^ `,` $seed `,` $step)? attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -564,31 +565,39 @@ def Vit_DropoutOp : Vit_DropOp<"dropout"> {
     counter: kept where word i % 4, shifted right by 8, is at least
     ceil(probability 2^24).
 
+    In `vit.layers` the probability may grow from layer to layer: `to` is that
+    of the last one, and those between lie on a line (timm's drop_path_rate).
+
     ```mlir
     %y = vit.dropout %x probability 0.1 : tensor<?x197x768xf32>
+    %y = vit.dropout %x probability 0.0 to 0.1 over %layer : tensor<?x197x768xf32>
     %y = vit.dropout %x probability 0.1 random "pos_drop", %seed, %step : tensor<?x197x768xf32>
     ```
 
     Constraints:
     - C1: the probability lies in [0, 1).
     - C2: name, seed and step are given together, and the name is not empty.
+    - C3: the last layer's probability, which lies in [0, 1), and the number of
+      the layer are given together.
   }];
 }
 def Vit_DropPathOp : Vit_DropOp<"drop_path"> {
   let summary = "stochastic depth per image (Huang et al. 2016); the identity in inference";
   let description = [{
     All of an image is zero with this probability, else divided by what is
-    left of 1: timm's DropPath, on a residual branch. `random` is as in
-    `vit.dropout`, i being the image's number in the batch.
+    left of 1: timm's DropPath, on a residual branch. `random` and `to` are as
+    in `vit.dropout`, i being the image's number in the batch.
 
     ```mlir
-    %y = vit.drop_path %x probability 0.1 : tensor<?x197x768xf32>
+    %y = vit.drop_path %x probability 0.0 to 0.1 over %layer : tensor<?x197x768xf32>
     %y = vit.drop_path %x probability 0.1 random "blocks.3.drop_path", %seed, %step : tensor<?x197x768xf32>
     ```
 
     Constraints:
     - C1: the probability lies in [0, 1).
     - C2: name, seed and step are given together, and the name is not empty.
+    - C3: the last layer's probability, which lies in [0, 1), and the number of
+      the layer are given together.
   }];
 }
 

@@ -268,8 +268,9 @@ static LogicalResult buildDrop(Op op, OpBuilder &builder, Location location,
     gradients.add(builder, location, op.getInput(),
                   Op::create(builder, location, op.getType(),
                              gradients.get(op.getResult()),
-                             op.getProbabilityAttr(), op.getRandomAttr(),
-                             op.getSeed(), op.getStep()));
+                             op.getProbabilityAttr(), op.getLastAttr(),
+                             op.getLayer(), op.getRandomAttr(), op.getSeed(),
+                             op.getStep()));
   return success();
 }
 

@@ -338,15 +338,15 @@ LogicalResult AttentionOp::verify() {
 void DropoutOp::build(OpBuilder &builder, OperationState &state, Value input,
                       APFloat probability) {
   build(builder, state, input.getType(), input,
-        builder.getF64FloatAttr(probability.convertToDouble()), StringAttr(),
-        Value(), Value());
+        builder.getF64FloatAttr(probability.convertToDouble()), FloatAttr(),
+        Value(), StringAttr(), Value(), Value());
 }
 
 void DropPathOp::build(OpBuilder &builder, OperationState &state, Value input,
                        APFloat probability) {
   build(builder, state, input.getType(), input,
-        builder.getF64FloatAttr(probability.convertToDouble()), StringAttr(),
-        Value(), Value());
+        builder.getF64FloatAttr(probability.convertToDouble()), FloatAttr(),
+        Value(), StringAttr(), Value(), Value());
 }
 
 template <typename Op> static LogicalResult verifyDrop(Op op) {
@@ -359,6 +359,13 @@ template <typename Op> static LogicalResult verifyDrop(Op op) {
       (random && op.getRandom()->empty()))
     return op.emitOpError("C2: give a name, a seed and a step, as in "
                           "random \"drop\", %seed, %step, or none of them");
+  std::optional<APFloat> last = op.getLast();
+  if (last.has_value() != bool(op.getLayer()) ||
+      (last &&
+       !(last->convertToDouble() >= 0.0 && last->convertToDouble() < 1.0)))
+    return op.emitOpError("C3: give the last layer's probability, at least 0 "
+                          "and below 1, and the layer's number, as in to 0.1 "
+                          "over %layer, or neither");
   return success();
 }
 

@@ -33,8 +33,21 @@ static std::string withNumber(StringRef name, int64_t number) {
   return (before + Twine(number) + after).str();
 }
 
+/// The layer's own probability, on the line from the first's to the last's.
+template <typename Op>
+static void setProbability(Op op, Value index, int64_t layer, int64_t count) {
+  if (op.getLayer() != index)
+    return;
+  double first = op.getProbability().convertToDouble();
+  double last = op.getLast()->convertToDouble();
+  double share = count > 1 ? double(layer) / double(count - 1) : 0.0;
+  op.setProbability(llvm::APFloat(first + (last - first) * share));
+  op.removeLastAttr();
+  op.getLayerMutable().clear();
+}
+
 /// Replaces the layer's index, which is an operand nowhere else.
-static void setLayer(Operation *op, Value index, int64_t layer) {
+static void setLayer(Operation *op, Value index, int64_t layer, int64_t count) {
   Builder builder(op->getContext());
   if (auto read = dyn_cast<ReadOp>(op); read && read.getIndex() == index) {
     read.getIndexMutable().clear();
@@ -43,6 +56,10 @@ static void setLayer(Operation *op, Value index, int64_t layer) {
              output && output.getIndex() == index) {
     output.getIndexMutable().clear();
     output.setName(withNumber(output.getName(), layer));
+  } else if (auto drop = dyn_cast<DropoutOp>(op)) {
+    setProbability(drop, index, layer, count);
+  } else if (auto drop = dyn_cast<DropPathOp>(op)) {
+    setProbability(drop, index, layer, count);
   }
 }
 
@@ -50,9 +67,9 @@ LogicalResult UnrollLayersPass::unroll(LayersOp layers) {
   Block &body = layers.getBody().front();
   Value index = body.getArgument(0);
   for (Operation *user : index.getUsers())
-    if (!isa<ReadOp, OutputOp>(user))
-      return user->emitOpError("uses the layer's number, which only vit.read "
-                               "and vit.output can");
+    if (!isa<ReadOp, OutputOp, DropoutOp, DropPathOp>(user))
+      return user->emitOpError("uses the layer's number, which only vit.read, "
+                               "vit.output, vit.dropout and vit.drop_path can");
 
   OpBuilder builder(layers);
   SmallVector<Value> carried(layers.getInits());
@@ -64,7 +81,7 @@ LogicalResult UnrollLayersPass::unroll(LayersOp layers) {
       Operation *clone = builder.clone(op, mapping);
       clone->walk([&](Operation *inner) {
         inner->setLoc(withLayer(inner->getLoc(), layer));
-        setLayer(inner, index, layer);
+        setLayer(inner, index, layer, count);
       });
     }
     for (auto [next, yielded] :

@@ -69,6 +69,7 @@ private:
   Value norm(Value x, StringRef symbol, StringRef path, int64_t groups = 1);
   Value activate(Value x, Activation activation, Location loc);
   Value drop(Value x, double probability, Location loc);
+  Value dropPath(Value x, StringRef name);
   Value scale(Value x, StringRef symbol, StringRef path);
   Value patchEmbedding(Value image);
   Value positionTable();
@@ -258,6 +259,15 @@ Value VitBuilder::drop(Value x, double probability, Location loc) {
   return DropoutOp::create(b, loc, x, llvm::APFloat(probability));
 }
 
+Value VitBuilder::dropPath(Value x, StringRef name) {
+  if (config.dropPath == 0)
+    return x;
+  Location loc = at((names.block + "." + name).str());
+  return DropPathOp::create(b, loc, x.getType(), x, b.getF64FloatAttr(0),
+                            b.getF64FloatAttr(config.dropPath), layer,
+                            StringAttr(), Value(), Value());
+}
+
 Value VitBuilder::scale(Value x, StringRef symbol, StringRef path) {
   if (!config.layerScale)
     return x;
@@ -379,6 +389,7 @@ Value VitBuilder::block(Value x) {
   Value y = norm(x, "norm1", names.norm1);
   y = attention(y);
   y = scale(y, "scale1", names.scale1);
+  y = dropPath(y, "drop_path1");
   x = AddOp::create(b, at(config.outProjection ? names.out : names.attention),
                     y, x);
   y = norm(x, "norm2", names.norm2);
@@ -389,6 +400,7 @@ Value VitBuilder::block(Value x) {
   y = linear(y, "fc2", names.fc2, config.width, config.mlpBias);
   y = drop(y, config.dropout, at(names.fc2));
   y = scale(y, "scale2", names.scale2);
+  y = dropPath(y, "drop_path2");
   return AddOp::create(b, at(names.fc2), y, x);
 }
 
@@ -466,9 +478,11 @@ void VitBuilder::results(Value x) {
   if (!config.classes)
     return result("features", features);
   output("features", features);
-  if (!distilled)
+  if (!distilled) {
+    features = drop(features, config.headDropout, at("head_drop"));
     return result("logits",
                   linear(features, "head", names.head, config.classes, true));
+  }
 
   Value first = linear(classToken, "head", names.head, config.classes, true);
   Value second = linear(distilled, "distillation_head", names.distillationHead,

@@ -253,6 +253,11 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
   else if (positions != "learn")
     args.failKey("pos_embed", "supported are \"learn\" and \"none\"");
   config.preNorm = args.getBoolean("pre_norm", false);
+  config.embeddingDropout = args.getNumber("pos_drop_rate", 0, 0, 0.999);
+  config.dropout = args.getNumber("proj_drop_rate", 0, 0, 0.999);
+  config.dropoutInMlp = true;
+  config.headDropout = args.getNumber("drop_rate", 0, 0, 0.999);
+  config.dropPath = args.getNumber("drop_path_rate", 0, 0, 0.999);
   config.patchBias = !config.preNorm;
   config.activation = args.getActivation("act_layer", "gelu");
 

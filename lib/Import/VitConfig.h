@@ -108,6 +108,8 @@ struct VitConfig {
   double layerScaleInit = 1e-5;
   double dropout = 0.0; ///< After the projections and in the MLP
   double embeddingDropout = 0.0;
+  double headDropout = 0.0;  ///< Before the head.
+  double dropPath = 0.0;     ///< Of the last layer; 0 in the first.
   bool dropoutInMlp = false; ///< Also after the activation.
 
   VitNames names;

@@ -125,6 +125,14 @@ func.func @elementwise(%x: tensor<?x5x4xf32>, %p: tensor<5x4xf32>, %one: tensor<
   %10 = vit.dropout %x probability 0.1 : tensor<?x5x4xf32>
   // CHECK: vit.drop_path %arg0 probability 0.000000e+00 : tensor<?x5x4xf32>
   %11 = vit.drop_path %x probability 0.0 : tensor<?x5x4xf32>
+  // CHECK: vit.layers 2 (%[[I:.+]], %[[X:.+]] = %arg0)
+  // CHECK-NEXT: vit.dropout %[[X]] probability 1.000000e-01 to 0.000000e+00 over %[[I]] : tensor<?x5x4xf32>
+  // CHECK-NEXT: vit.drop_path %{{.+}} probability 0.000000e+00 to 2.000000e-01 over %[[I]] : tensor<?x5x4xf32>
+  %12 = vit.layers 2 (%i, %y = %x) : tensor<?x5x4xf32> {
+    %13 = vit.dropout %y probability 0.1 to 0.0 over %i : tensor<?x5x4xf32>
+    %14 = vit.drop_path %13 probability 0.0 to 0.2 over %i : tensor<?x5x4xf32>
+    vit.yield %14 : tensor<?x5x4xf32>
+  }
   return
 }
 

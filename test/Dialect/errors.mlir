@@ -559,6 +559,22 @@ func.func @dropout_c1(%x: tensor<?x4xf32>) {
 
 // -----
 
+func.func @dropout_c3(%x: tensor<?x4xf32>, %i: index) {
+  // expected-error @+1 {{C3: give the last layer's probability, at least 0 and below 1, and the layer's number, as in to 0.1 over %layer, or neither}}
+  %0 = vit.dropout %x probability 0.0 to 1.0 over %i : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @drop_path_c3(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C3: give the last layer's probability}}
+  %0 = "vit.drop_path"(%x) <{probability = 0.1 : f64, last = 0.2 : f64, operandSegmentSizes = array<i32: 1, 0, 0, 0>}> : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
 func.func @drop_path_c1(%x: tensor<?x4xf32>) {
   // expected-error @+1 {{C1: the probability -1.000000e-01 must be at least 0 and below 1}}
   %0 = vit.drop_path %x probability -0.1 : tensor<?x4xf32>

@@ -251,7 +251,7 @@ func.func @dropout_c2(%x: tensor<?x4xf32>, %s: tensor<2xi32>, %t: tensor<i32>) {
 
 func.func @drop_path_c2(%x: tensor<?x4xf32>) {
   // expected-error @+1 {{C2: give a name, a seed and a step}}
-  %0 = "vit.drop_path"(%x) <{probability = 0.1 : f64, random = "path", operandSegmentSizes = array<i32: 1, 0, 0>}> : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %0 = "vit.drop_path"(%x) <{probability = 0.1 : f64, random = "path", operandSegmentSizes = array<i32: 1, 0, 0, 0>}> : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return
 }
 

@@ -2,7 +2,7 @@
 
 func.func @index(%x: tensor<?x8xf32>) -> (tensor<?x8xf32> {vit.name = "logits"}) {
   %y = vit.layers 2 (%i, %a = %x) : tensor<?x8xf32> {
-    // expected-error @+1 {{uses the layer's number, which only vit.read and vit.output can}}
+    // expected-error @+1 {{uses the layer's number, which only vit.read, vit.output, vit.dropout and vit.drop_path can}}
     %n = arith.addi %i, %i : index
     vit.yield %a : tensor<?x8xf32>
   }

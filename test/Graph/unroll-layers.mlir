@@ -27,6 +27,29 @@ func.func @layers(%in: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
   return %out : tensor<?x4x8xf32>
 }
 
+// A probability that grows from layer to layer; one layer has the first's.
+// CHECK-LABEL: func.func @grows
+func.func @grows(%in: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
+  // CHECK:      %[[Y0:.+]] = vit.drop_path %{{.+}} probability 1.000000e-01 : tensor<?x4x8xf32> loc("blocks.0.drop_path1")
+  // CHECK-NEXT: %[[Z0:.+]] = vit.dropout %[[Y0]] probability 5.000000e-01 : tensor<?x4x8xf32>
+  // CHECK-NEXT: %[[Y1:.+]] = vit.drop_path %[[Z0]] probability 2.000000e-01 : tensor<?x4x8xf32> loc("blocks.1.drop_path1")
+  // CHECK-NEXT: %[[Z1:.+]] = vit.dropout %[[Y1]] probability 2.500000e-01 : tensor<?x4x8xf32>
+  // CHECK-NEXT: %[[Y2:.+]] = vit.drop_path %[[Z1]] probability 3.000000e-01 : tensor<?x4x8xf32> loc("blocks.2.drop_path1")
+  // CHECK-NEXT: %[[Z2:.+]] = vit.dropout %[[Y2]] probability 0.000000e+00 : tensor<?x4x8xf32>
+  %out = vit.layers 3 (%i, %x = %in) : tensor<?x4x8xf32> {
+    %y = vit.drop_path %x probability 0.1 to 0.3 over %i : tensor<?x4x8xf32> loc("blocks.{}.drop_path1")
+    %z = vit.dropout %y probability 0.5 to 0.0 over %i : tensor<?x4x8xf32>
+    vit.yield %z : tensor<?x4x8xf32>
+  }
+  // CHECK-NEXT: %[[ONE:.+]] = vit.drop_path %[[Z2]] probability 1.000000e-01
+  %one = vit.layers 1 (%i, %x = %out) : tensor<?x4x8xf32> {
+    %y = vit.drop_path %x probability 0.1 to 0.3 over %i : tensor<?x4x8xf32>
+    vit.yield %y : tensor<?x4x8xf32>
+  }
+  // CHECK-NEXT: return %[[ONE]]
+  return %one : tensor<?x4x8xf32>
+}
+
 // Two carried values that change places.
 // CHECK-LABEL: func.func @swap
 // CHECK-SAME:    (%[[A:.+]]: tensor<?x8xf32>{{.*}}, %[[B:.+]]: tensor<?x8xf32>

@@ -179,8 +179,7 @@ static void reportDropout(Json &config) {
   };
   look(&config, "attention_probs_dropout_prob", "");
   look(objectIn(config, "args"), "dropout", " (in attention only)");
-  for (const char *key : {"drop_rate", "pos_drop_rate", "patch_drop_rate",
-                          "proj_drop_rate", "attn_drop_rate", "drop_path_rate"})
+  for (const char *key : {"patch_drop_rate", "attn_drop_rate"})
     look(objectIn(config, "model_args"), key, "");
   if (!ignored.empty())
     std::fprintf(stderr, "note: no effect here has config.json's %s\n",

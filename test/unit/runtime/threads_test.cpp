@@ -117,12 +117,11 @@ struct Counting {
       ++self.counts[size_t(i)];
     self.done += size_t(end - begin);
     // A thread that is slow: it ends when others have done all but its piece.
-    bool isSlow = static_cast<unsigned char *>(scratch) ==
-                  self.scratch + self.slowThread;
+    bool isSlow =
+        static_cast<unsigned char *>(scratch) == self.scratch + self.slowThread;
     if (isSlow && begin < end)
-      self.helped = self.helped && comes([&] {
-                      return self.done == self.counts.size();
-                    });
+      self.helped =
+          self.helped && comes([&] { return self.done == self.counts.size(); });
   }
 
   void expectEachOnce() const {
