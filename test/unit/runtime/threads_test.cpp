@@ -118,7 +118,7 @@ struct Counting {
     self.done += size_t(end - begin);
     // A thread that is slow: it ends when others have done all but its piece.
     bool isSlow =
-        static_cast<unsigned char *>(scratch) == self.scratch + self.slowThread;
+        static_cast<unsigned char *>(scratch) - self.scratch == self.slowThread;
     if (isSlow && begin < end)
       self.helped =
           self.helped && comes([&] { return self.done == self.counts.size(); });
