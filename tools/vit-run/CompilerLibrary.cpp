@@ -9,7 +9,14 @@
 
 #include "Support.h"
 
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace vit::tools {
@@ -65,6 +72,62 @@ void runCompiler(const vit_compiler_request &request) {
   vit_error error = {};
   if (run(&asked, &error) != VIT_OK)
     throw Error(forward.message.empty() ? error.message : forward.message);
+}
+
+/// What a process of its own does: the message of an error goes to `pipe`.
+[[noreturn]] static void compileAndExit(const vit_compiler_request &request,
+                                        int pipe) {
+  // Nobody waits for the result any more when vit-run is killed.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  int status = 0;
+  try {
+    runCompiler(request);
+  } catch (const std::exception &error) {
+    status = 1;
+    const char *text = error.what();
+    for (size_t left = std::strlen(text); left > 0;) {
+      ssize_t count = write(pipe, text, left);
+      if (count <= 0)
+        break;
+      text += count;
+      left -= static_cast<size_t>(count);
+    }
+  }
+  std::fflush(nullptr);
+  _exit(status);
+}
+
+void runCompilerApart(const vit_compiler_request &request) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    throw Error(std::string("cannot make a pipe: ") + std::strerror(errno));
+  std::fflush(nullptr);
+  pid_t child = fork();
+  if (child == 0)
+    compileAndExit(request, ends[1]);
+  int reason = errno;
+  close(ends[1]);
+  std::string message;
+  char part[4096];
+  ssize_t count = 0;
+  while (child > 0 && ((count = read(ends[0], part, sizeof(part))) > 0 ||
+                       (count < 0 && errno == EINTR)))
+    message.append(part, static_cast<size_t>(count > 0 ? count : 0));
+  close(ends[0]);
+  if (child < 0)
+    throw Error(std::string("cannot start a process for the compiler: ") +
+                std::strerror(reason));
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status))
+    throw Error(std::string("the compiler was ended by signal ") +
+                std::to_string(WTERMSIG(status)) + " (" +
+                strsignal(WTERMSIG(status)) + ") on " + request.model);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    throw Error(message.empty() ? std::string("the compiler failed on ") +
+                                      request.model + " without a message"
+                                : message);
 }
 
 } // namespace vit::tools

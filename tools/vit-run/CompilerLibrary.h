@@ -23,6 +23,10 @@ std::string findCompilerLibrary();
 /// Error thrown.
 void runCompiler(const vit_compiler_request &request);
 
+/// The same for a request that only writes files, in a process of its own: none
+/// of the compiler's memory stays beside the model that runs afterwards.
+void runCompilerApart(const vit_compiler_request &request);
+
 } // namespace vit::tools
 
 #endif // VIT_TOOLS_COMPILERLIBRARY_H

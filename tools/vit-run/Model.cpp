@@ -103,7 +103,7 @@ void Model::compileTo(const std::string &path, const std::string &target,
   // The cache need not hold the weights a second time.
   request.parameters = VIT_COMPILER_REFERENCE;
   double begin = now();
-  runCompiler(request);
+  runCompilerApart(request);
   if (options.verbose)
     std::fprintf(stderr, "compiled %s for %s in %.2f s\n",
                  options.model.c_str(),
