@@ -124,10 +124,12 @@ void runCompilerApart(const vit_compiler_request &request) {
     throw Error(std::string("the compiler was ended by signal ") +
                 std::to_string(WTERMSIG(status)) + " (" +
                 strsignal(WTERMSIG(status)) + ") on " + request.model);
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    throw Error(message.empty() ? std::string("the compiler failed on ") +
-                                      request.model + " without a message"
-                                : message);
+  // Where SIGCHLD is ignored there is no status: the message tells.
+  if (!message.empty())
+    throw Error(message);
+  if (WEXITSTATUS(status) != 0)
+    throw Error(std::string("the compiler failed on ") + request.model +
+                " without a message");
 }
 
 } // namespace vit::tools
