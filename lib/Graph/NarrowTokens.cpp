@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
 
 #include "mlir/IR/IRMapping.h"

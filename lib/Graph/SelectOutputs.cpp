@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"

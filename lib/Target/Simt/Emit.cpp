@@ -11,6 +11,7 @@
 #include "vit/Kernel/Variables.h"
 #include "vit/Passes.h"
 
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
