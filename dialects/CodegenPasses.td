@@ -21,8 +21,8 @@ def VerifyLimits : Pass<"vit-verify-limits", "::mlir::gpu::GPUModuleOp"> {
     that would need a library. An error names the kernel, the number and the
     limit, at the location of the op that exceeds it.
   }];
-  let options = [Option<"level", "level", "std::string", "\"tiled\"",
-      "direct, tiled or tiled_256 (Vulkan), sm_80 (CUDA)">];
+  let options = [Option<"level", "level", "std::string", "\"\"",
+      "A GPU level; empty: the default of Vulkan">];
 }
 
 def LowerToSpirv : Pass<"vit-lower-to-spirv", "::mlir::ModuleOp"> {

@@ -333,7 +333,7 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "cpu, vulkan or cuda">,
     Option<"level", "level", "std::string", "\"\"",
-        "cpu: avx512 (default), avx2; vulkan: tiled (default), tiled_256, direct; cuda: sm_80">,
+        "A level of the target, see runtime/format/level.cpp; empty: its default">,
     Option<"batch", "batch", "int64_t", "1", "The batch to choose for; any batch stays right">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
@@ -486,7 +486,8 @@ def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
     }
     ```
   }];
-  let options = [Option<"level", "level", "std::string", "\"avx512\"", "CPU level: avx2 or avx512">];
+  let options = [Option<"level", "level", "std::string", "\"\"",
+      "A CPU level; empty: the default, see vit-tile">];
   let statistics = [
     Statistic<"dispatches", "dispatches", "Kernel ops replaced">,
     Statistic<"functions", "functions", "Functions emitted for them">];
@@ -524,7 +525,7 @@ def EmitSimt : Pass<"vit-emit-simt", "::mlir::ModuleOp"> {
   let options = [
     Option<"target", "target", "std::string", "\"vulkan\"", "vulkan or cuda">,
     Option<"level", "level", "std::string", "\"\"",
-        "vulkan: tiled (default), tiled_256, direct; cuda: sm_80">];
+        "A level of the target; empty: its default, see vit-tile">];
   let statistics = [
     Statistic<"dispatches", "dispatches", "Kernel ops replaced">,
     Statistic<"functions", "functions", "Functions emitted for them">];

@@ -26,14 +26,17 @@ static constexpr GemmTile kTiled256[] = {{128, 128, 8, 8, 16, 1.0},
                                          {32, 64, 4, 4, 16, 0.65},
                                          {16, 64, 2, 4, 16, 0.4}};
 
-SmallVector<GpuLevel> vit::kernel::getGpuLevels(StringRef target) {
-  if (target == "vulkan")
-    return {{target, "tiled", 128, 32, 16 << 10, kTiled},
-            {target, "tiled_256", 256, 64, 32 << 10, kTiled256},
-            {target, "direct", 64, 2, 0, kDirect}};
-  if (target == "cuda")
-    return {{target, "sm_80", 256, 132, 48 << 10, kTiled256}};
-  return {};
+std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
+  StringRef name = level.name;
+  if (name == "tiled")
+    return GpuTiles{&level, 32, kTiled};
+  if (name == "tiled_256")
+    return GpuTiles{&level, 64, kTiled256};
+  if (name == "direct")
+    return GpuTiles{&level, 2, kDirect};
+  if (name == "sm_80")
+    return GpuTiles{&level, 132, kTiled256};
+  return std::nullopt;
 }
 
 /// Threads of a workgroup whose memory is like any other.
@@ -50,14 +53,14 @@ static int64_t getWidth(Value value, int64_t group) {
 /// one per processor at once, by what each takes. A thread has a multiple of
 /// `threadRows` rows.
 static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
-                               const GpuLevel &level, int64_t threadRows) {
-  GemmTile best = level.gemm.front();
+                               const GpuTiles &tiles, int64_t threadRows) {
+  GemmTile best = tiles.gemm.front();
   double bestTime = -1.0;
-  for (const GemmTile &tile : level.gemm) {
+  for (const GemmTile &tile : tiles.gemm) {
     if (tile.threadRows % threadRows != 0)
       continue;
     int64_t units = ceilDiv(rows, tile.rows) * ceilDiv(columns, tile.cols);
-    double time = static_cast<double>(ceilDiv(units, level.processors) *
+    double time = static_cast<double>(ceilDiv(units, tiles.processors) *
                                       tile.rows * tile.cols) /
                   tile.rate;
     if (bestTime < 0.0 || time < bestTime) {
@@ -74,23 +77,23 @@ static TileAttr getTile(MLIRContext *context, const GemmTile &tile,
                        tile.threadRows, tile.threadCols);
 }
 
-static TileAttr getGemmTile(GemmOp gemm, const GpuLevel &level, int64_t batch) {
+static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
   auto type = cast<RankedTensorType>(gemm.getResult().getType());
   int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
   GemmTile tile = chooseGemmTile(rows, padTo(type.getShape().back(), kLanes),
-                                 level, /*threadRows=*/1);
+                                 tiles, /*threadRows=*/1);
   return getTile(gemm.getContext(), tile, tile.depth);
 }
 
 /// A product over all rows of the batch, `chunk` of them at a time; both its
 /// operands are read in vectors of 4 channels.
 static TileAttr getWeightGradientTile(WeightGradientOp op,
-                                      const GpuLevel &level) {
+                                      const GpuTiles &tiles) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
   GemmTile tile =
       chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kLanes),
-                     level, /*threadRows=*/4);
-  return getTile(op.getContext(), tile, level.sharedBytes == 0 ? 1 : 16);
+                     tiles, /*threadRows=*/4);
+  return getTile(op.getContext(), tile, tiles.level->isDirect ? 1 : 16);
 }
 
 /// Bytes of workgroup memory that an attention takes: queries, a block of keys
@@ -100,14 +103,14 @@ static int64_t getSharedBytes(int64_t rows, int64_t keys, int64_t width) {
               rows * keys + 4 * rows);
 }
 
-static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
+static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   MLIRContext *context = attention.getContext();
   int64_t width = padTo(attention.getHeadDim(), kLanes);
   constexpr std::pair<int64_t, int64_t> sizes[] = {
       {32, 32}, {16, 32}, {32, 16}, {16, 16}};
   for (auto [rows, keys] : sizes)
-    if (4 * rows <= level.threads &&
-        getSharedBytes(rows, keys, width) <= level.sharedBytes)
+    if (4 * rows <= tiles.level->threads &&
+        getSharedBytes(rows, keys, width) <= tiles.sharedBytes())
       return TileAttr::get(context, rows, width, keys, 4 * rows, 1, width / 4);
   // Without that memory each thread has a few queries, as many as take the
   // least time, padding included, and a part of the channels that fits its
@@ -117,7 +120,7 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
       cast<RankedTensorType>(attention.getQuery().getType()).getDimSize(1);
   int64_t best = 1;
   double bestTime = -1.0;
-  for (int64_t rows = 1; rows <= (level.sharedBytes == 0 ? 5 : 1); ++rows) {
+  for (int64_t rows = 1; rows <= (tiles.level->isDirect ? 5 : 1); ++rows) {
     // To load a key and a value takes as long as to use them for 7 queries.
     double time = static_cast<double>(ceilDiv(queries, threads * rows)) *
                   static_cast<double>(rows + 7);
@@ -138,47 +141,48 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuLevel &level) {
 /// Without workgroup memory a thread has a head of an image to itself, else a
 /// workgroup has.
 static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
-                                         const GpuLevel &level) {
+                                         const GpuTiles &tiles) {
   int64_t width = padTo(op.getHeadDim(), kLanes);
-  int64_t threads = level.sharedBytes == 0 ? kDirectThreads : level.threads;
+  int64_t threads =
+      tiles.level->isDirect ? kDirectThreads : tiles.level->threads;
   return TileAttr::get(op.getContext(), threads, width, /*chunk=*/1, threads,
                        /*thread_rows=*/1, width);
 }
 
-TileAttr vit::kernel::getElementwiseTile(MLIRContext *context,
-                                         int64_t threads) {
+TileAttr mlir::vit::kernel::getElementwiseTile(MLIRContext *context,
+                                               int64_t threads) {
   return TileAttr::get(context, 1, 16 * threads, 1, threads, 1, 16);
 }
 
-TileAttr vit::kernel::getGpuTile(Operation *op, const GpuLevel &level,
-                                 int64_t batch) {
+TileAttr mlir::vit::kernel::getGpuTile(Operation *op, const GpuTiles &tiles,
+                                       int64_t batch) {
   MLIRContext *context = op->getContext();
-  bool isDirect = level.sharedBytes == 0;
+  bool isDirect = tiles.level->isDirect;
   if (auto gemm = dyn_cast<GemmOp>(op))
-    return getGemmTile(gemm, level, batch);
+    return getGemmTile(gemm, tiles, batch);
   if (auto gradient = dyn_cast<WeightGradientOp>(op))
-    return getWeightGradientTile(gradient, level);
+    return getWeightGradientTile(gradient, tiles);
   if (auto attention = dyn_cast<AttentionOp>(op))
-    return getAttentionTile(attention, level);
+    return getAttentionTile(attention, tiles);
   if (auto attention = dyn_cast<AttentionBackwardOp>(op))
-    return getAttentionBackwardTile(attention, level);
+    return getAttentionBackwardTile(attention, tiles);
   // An image is one thread's, or a workgroup's.
   if (isa<NormalizeBackwardOp>(op)) {
     int64_t width = getWidth(op->getResult(0), 0);
-    int64_t threads = isDirect ? kDirectThreads : level.threads;
+    int64_t threads = isDirect ? kDirectThreads : tiles.level->threads;
     return TileAttr::get(context, 1, width, 1, threads, 1, width);
   }
   // So is the whole batch.
   if (isa<LossOp>(op))
-    return getElementwiseTile(context, isDirect ? 1 : level.threads);
+    return getElementwiseTile(context, isDirect ? 1 : tiles.level->threads);
   // Rows are whole: by one thread each, or by a workgroup each.
   if (isa<RowsOp, SoftmaxBackwardOp, LossBackwardOp>(op)) {
     int64_t width = getWidth(op->getResult(0), 0);
     if (isDirect)
-      return TileAttr::get(context, level.threads, width, 1, level.threads, 1,
-                           width);
-    return TileAttr::get(context, 1, width, 1, level.threads, 1,
-                         padTo(ceilDiv(width, level.threads), 4));
+      return TileAttr::get(context, tiles.level->threads, width, 1,
+                           tiles.level->threads, 1, width);
+    return TileAttr::get(context, 1, width, 1, tiles.level->threads, 1,
+                         padTo(ceilDiv(width, tiles.level->threads), 4));
   }
-  return getElementwiseTile(context, level.threads);
+  return getElementwiseTile(context, tiles.level->threads);
 }

@@ -9,6 +9,7 @@
 #define VIT_LIB_KERNEL_GPUTILES_H
 
 #include "vit/Dialect/Kernel.h"
+#include "vit/Target/Level.h"
 
 namespace mlir::vit::kernel {
 
@@ -20,24 +21,28 @@ struct GemmTile {
   int64_t threads() const { return rows * cols / (threadRows * threadCols); }
 };
 
-/// A GPU level's choices.
-struct GpuLevel {
-  StringRef target, name;
-  int64_t threads;     ///< of a workgroup that does other work than products
-  int64_t processors;  ///< workgroups that a typical device runs at once
-  int64_t sharedBytes; ///< workgroup memory; 0: not to be used
+/// A GPU level and the tile sizes to choose from. These were measured: what is
+/// a fact of the level is in its row of runtime/format/level.cpp.
+struct GpuTiles {
+  const Level *level;
+  int64_t processors; ///< workgroups that a typical device runs at once
   ArrayRef<GemmTile> gemm;
+
+  /// Workgroup memory that a kernel may use; 0: none.
+  int64_t sharedBytes() const {
+    return level->isDirect ? 0 : level->limits.sharedBytes;
+  }
 };
 
-/// Levels of `target`, the default one first; none for other targets.
-SmallVector<GpuLevel> getGpuLevels(StringRef target);
+/// Nothing if the level has no tiles here.
+std::optional<GpuTiles> getGpuTiles(const Level &level);
 
 /// The tile of work element by element: four vectors of channels per thread,
 /// whatever their row.
 TileAttr getElementwiseTile(MLIRContext *context, int64_t threads);
 
 /// The tile of kernel `op` for calls with `batch` images (others stay right).
-TileAttr getGpuTile(Operation *op, const GpuLevel &level, int64_t batch);
+TileAttr getGpuTile(Operation *op, const GpuTiles &tiles, int64_t batch);
 
 } // namespace mlir::vit::kernel
 

@@ -30,7 +30,7 @@ using namespace mlir::vit;
 using namespace mlir::vit::kernel;
 
 namespace {
-struct LayoutPass : vit::impl::LayoutBase<LayoutPass> {
+struct LayoutPass : mlir::vit::impl::LayoutBase<LayoutPass> {
   using Base::Base;
   void runOnOperation() override;
 };

@@ -21,7 +21,8 @@ using namespace mlir::vit;
 using namespace mlir::vit::kernel;
 
 namespace {
-struct PackParametersPass : vit::impl::PackParametersBase<PackParametersPass> {
+struct PackParametersPass
+    : mlir::vit::impl::PackParametersBase<PackParametersPass> {
   using Base::Base;
   void runOnOperation() override;
 };

@@ -68,8 +68,7 @@ LogicalResult vit::buildTargetPipeline(
   placed.addPass(createPlan(plan));
   if (options.target == "cpu") {
     EmitCpuOptions emit;
-    if (!options.level.empty())
-      emit.level = options.level;
+    emit.level = options.level;
     manager.addPass(createEmitCpu(emit));
   } else {
     EmitSimtOptions emit;

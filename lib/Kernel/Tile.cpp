@@ -11,7 +11,7 @@
 
 #include "vit/Kernel/Layout.h"
 
-#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/STLExtras.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_TILE
@@ -23,13 +23,13 @@ using namespace mlir::vit;
 using namespace mlir::vit::kernel;
 
 namespace {
-struct TilePass : vit::impl::TileBase<TilePass> {
+struct TilePass : mlir::vit::impl::TileBase<TilePass> {
   using Base::Base;
   void runOnOperation() override;
 
 private:
-  LogicalResult tileForCpu(func::FuncOp entry);
-  LogicalResult tileForGpu(func::FuncOp entry, ArrayRef<GpuLevel> levels);
+  LogicalResult tileForCpu(func::FuncOp entry, const Level &level);
+  LogicalResult tileForGpu(func::FuncOp entry, const Level &level);
 };
 
 /// What a register tile of `rows` x 64 (avx2: x 16, four times) reaches, as a
@@ -44,8 +44,10 @@ struct RegisterTile {
 /// input may fill, and the rows of a weight's gradient whose panel of X stays
 /// in the first-level cache while dY comes from the second; about the root of
 /// the usual number of rows, so that the sums of rows and the sums of these
-/// sums round off the least.
-struct LevelTiles {
+/// sums round off the least. These were measured: what is a fact of the level
+/// is in its row of runtime/format/level.cpp.
+struct CpuTiles {
+  StringLiteral level;
   ArrayRef<RegisterTile> tiles;
   int64_t cacheBytes;
   int64_t gradientRows;
@@ -61,14 +63,8 @@ static constexpr int64_t kColumns = 64;
 /// Columns of a panel of X in a weight's gradient.
 static constexpr int64_t kGradientColumns = 48;
 
-static FailureOr<LevelTiles> getLevel(func::FuncOp entry, StringRef name) {
-  if (name.empty() || name == "avx512")
-    return LevelTiles{kAvx512, 640 << 10, 48};
-  if (name == "avx2")
-    return LevelTiles{kAvx2, 320 << 10, 48};
-  return entry.emitError() << "unknown CPU level '" << name
-                           << "'; use avx2 or avx512";
-}
+static const CpuTiles kCpuTiles[] = {{"avx512", kAvx512, 640 << 10, 48},
+                                     {"avx2", kAvx2, 320 << 10, 48}};
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -156,10 +152,12 @@ static int64_t getWeightGradientChunk(WeightGradientOp op, int64_t rows,
   return ceilDiv(blocks, ceilDiv(blocks, fitting));
 }
 
-LogicalResult TilePass::tileForCpu(func::FuncOp entry) {
-  FailureOr<LevelTiles> found = getLevel(entry, level);
-  if (failed(found))
-    return failure();
+LogicalResult TilePass::tileForCpu(func::FuncOp entry, const Level &level) {
+  const CpuTiles *found = llvm::find_if(kCpuTiles, [&](const CpuTiles &tiles) {
+    return tiles.level == level.name;
+  });
+  if (found == std::end(kCpuTiles))
+    return entry.emitError() << "level '" << level.name << "' has no tiles";
   Block &block = entry.getBody().front();
   int64_t rows = chooseRows(block, found->tiles, batch);
   rowsOfBlocks = rows;
@@ -186,20 +184,13 @@ LogicalResult TilePass::tileForCpu(func::FuncOp entry) {
   return success();
 }
 
-LogicalResult TilePass::tileForGpu(func::FuncOp entry,
-                                   ArrayRef<GpuLevel> levels) {
-  const GpuLevel *found = llvm::find_if(levels, [&](const GpuLevel &candidate) {
-    return level.empty() || candidate.name == level;
-  });
-  if (found == levels.end()) {
-    auto names = llvm::map_range(
-        levels, [](const GpuLevel &candidate) { return candidate.name; });
-    return entry.emitError() << "unknown " << target << " level '" << level
-                             << "'; use " << llvm::join(names, ", ");
-  }
+LogicalResult TilePass::tileForGpu(func::FuncOp entry, const Level &level) {
+  std::optional<GpuTiles> tiles = getGpuTiles(level);
+  if (!tiles)
+    return entry.emitError() << "level '" << level.name << "' has no tiles";
   for (Operation &op : entry.getBody().front())
     if (isKernel(&op))
-      op.setAttr("tile", getGpuTile(&op, *found, batch));
+      op.setAttr("tile", getGpuTile(&op, *tiles, batch));
   return success();
 }
 
@@ -213,12 +204,9 @@ void TilePass::runOnOperation() {
                       << "least 1";
     return signalPassFailure();
   }
-  SmallVector<GpuLevel> levels = getGpuLevels(target);
-  if (levels.empty() && target != "cpu") {
-    entry.emitError() << "unknown target '" << target
-                      << "'; use cpu, vulkan or cuda";
-    return signalPassFailure();
-  }
-  if (failed(levels.empty() ? tileForCpu(entry) : tileForGpu(entry, levels)))
+  const Level *found = getLevel(entry.getLoc(), target, level);
+  if (!found || failed(found->target == ::vit::format::Target::Cpu
+                           ? tileForCpu(entry, *found)
+                           : tileForGpu(entry, *found)))
     signalPassFailure();
 }

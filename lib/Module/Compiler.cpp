@@ -154,10 +154,10 @@ private:
   LogicalResult load();
   LogicalResult expandOutputs();
   LogicalResult compile();
-  LogicalResult lower(TargetLevel level, OwningOpRef<ModuleOp> &lowered);
-  LogicalResult runPasses(TargetLevel level, ModuleOp lowered,
+  LogicalResult lower(const Level &level, OwningOpRef<ModuleOp> &lowered);
+  LogicalResult runPasses(const Level &level, ModuleOp lowered,
                           uint64_t trainingMemory);
-  LogicalResult generate(TargetLevel level, CompiledLevel &compiled);
+  LogicalResult generate(const Level &level, CompiledLevel &compiled);
   LogicalResult evaluate();
 
   /// Reports the time since the last phase ended.
@@ -295,7 +295,7 @@ static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
 /// Runs the passes of a level's target. Those that choose what to compute twice
 /// know neither padding nor how well slots can be shared: where too much came
 /// out they are given a smaller budget.
-LogicalResult Request::lower(TargetLevel level,
+LogicalResult Request::lower(const Level &level,
                              OwningOpRef<ModuleOp> &lowered) {
   constexpr int kAttempts = 4;
   // A 64th is for the threads' scratch.
@@ -323,16 +323,16 @@ LogicalResult Request::lower(TargetLevel level,
   }
   if (wanted)
     lowered = std::move(smallest);
-  endPhase("passes " + level.level);
+  endPhase(Twine("passes ") + level.name);
   return success();
 }
 
-LogicalResult Request::runPasses(TargetLevel level, ModuleOp lowered,
+LogicalResult Request::runPasses(const Level &level, ModuleOp lowered,
                                  uint64_t trainingMemory) {
   PassManager manager(&context);
   TargetPipelineOptions options;
-  options.target = level.target.str();
-  options.level = level.level.str();
+  options.target = ::vit::format::targetName(level.target);
+  options.level = level.name;
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
   options.skip.assign(skip.begin(), skip.end());
@@ -355,10 +355,10 @@ LogicalResult Request::runPasses(TargetLevel level, ModuleOp lowered,
   manager.enableVerifier(dumper != nullptr);
 #endif
   if (dumper)
-    manager.addInstrumentation(dumper->forLevel(level.level));
+    manager.addInstrumentation(dumper->forLevel(level.name));
   if (failed(manager.run(lowered)))
     return outcome.fail(VIT_INVALID_ARGUMENT,
-                        firstError->take("the passes for " + level.level +
+                        firstError->take(Twine("the passes for ") + level.name +
                                          " failed without a message"));
   return success();
 }
@@ -372,33 +372,34 @@ template <typename OpT> static OpT findKernels(ModuleOp module) {
 }
 
 /// Turns the kernels of a lowered graph into code.
-LogicalResult Request::generate(TargetLevel level, CompiledLevel &compiled) {
+LogicalResult Request::generate(const Level &level, CompiledLevel &compiled) {
   CodegenOptions options;
   options.threads = request.threads > 0 ? request.threads : 0;
   if (dumper) {
     options.verify = true;
-    options.dumpDirectory = dumper->codeFolder(level.level);
+    options.dumpDirectory = dumper->codeFolder(level.name);
   }
   auto take = [&](auto code) -> LogicalResult {
     if (failed(code))
-      return outcome.fail(
-          VIT_INTERNAL, firstError->take("code generation for " + level.level +
-                                         " failed without a message"));
+      return outcome.fail(VIT_INTERNAL,
+                          firstError->take(Twine("code generation for ") +
+                                           level.name +
+                                           " failed without a message"));
     compiled.code = std::move(*code);
-    endPhase("code " + level.level);
+    endPhase(Twine("code ") + level.name);
     return success();
   };
-  if (level.target == "cpu") {
+  if (level.target == ::vit::format::Target::Cpu) {
     if (auto kernels = findKernels<ModuleOp>(compiled.lowered))
-      return take(compileKernels(kernels, level.level, options));
+      return take(compileKernels(kernels, level.name, options));
   } else if (auto kernels = findKernels<gpu::GPUModuleOp>(compiled.lowered)) {
-    if (level.target == "vulkan")
-      return take(compileVulkanKernels(kernels, level.level, options));
-    return take(compileCudaKernels(kernels, level.level, options));
+    if (level.target == ::vit::format::Target::Vulkan)
+      return take(compileVulkanKernels(kernels, level.name, options));
+    return take(compileCudaKernels(kernels, level.name, options));
   }
-  return outcome.fail(VIT_INTERNAL, "the pipeline left no kernels to compile "
-                                    "for " +
-                                        level.level);
+  return outcome.fail(VIT_INTERNAL,
+                      Twine("the pipeline left no kernels to compile for ") +
+                          level.name);
 }
 
 LogicalResult Request::compile() {
@@ -409,7 +410,7 @@ LogicalResult Request::compile() {
   if (!request.output_path || !*request.output_path)
     return outcome.fail(VIT_INVALID_ARGUMENT, "no output file was given");
   std::string message;
-  FailureOr<SmallVector<TargetLevel>> levels = chooseLevels(
+  FailureOr<SmallVector<const Level *>> levels = chooseLevels(
       splitList(request.targets), splitList(request.levels), message);
   if (failed(levels))
     return outcome.fail(VIT_INVALID_ARGUMENT, message);
@@ -417,11 +418,11 @@ LogicalResult Request::compile() {
   std::vector<OwningOpRef<ModuleOp>> lowered(levels->size());
   std::vector<CompiledLevel> compiled(levels->size());
   for (auto [index, level] : llvm::enumerate(*levels)) {
-    if (failed(lower(level, lowered[index])))
+    if (failed(lower(*level, lowered[index])))
       return failure();
-    compiled[index].level = level.level.str();
+    compiled[index].level = level->name;
     compiled[index].lowered = *lowered[index];
-    if (failed(generate(level, compiled[index])))
+    if (failed(generate(*level, compiled[index])))
       return failure();
   }
   WriterOptions options;

@@ -8,61 +8,51 @@
 #include "Levels.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace mlir::vit;
+using namespace ::vit::format;
 
-/// In the order of a module's schedules. The forms of weights that the first
-/// one reads are those that are stored.
-static const TargetLevel kLevels[] = {
-    {"cpu", "avx512"},   {"cpu", "avx2"},      {"vulkan", "tiled_256"},
-    {"vulkan", "tiled"}, {"vulkan", "direct"}, {"cuda", "sm_80"},
-};
-
-static std::string levelsOf(StringRef target) {
-  SmallVector<StringRef> names;
-  for (const TargetLevel &known : kLevels)
-    if (target.empty() || known.target == target)
-      names.push_back(known.level);
-  return llvm::join(names, ", ");
+static bool namesLevelOf(ArrayRef<std::string> levels, Target target) {
+  return llvm::any_of(levelsOf(target), [&](const Level &level) {
+    return llvm::is_contained(levels, level.name);
+  });
 }
 
-FailureOr<SmallVector<TargetLevel>>
+FailureOr<SmallVector<const Level *>>
 mlir::vit::chooseLevels(ArrayRef<std::string> targets,
                         ArrayRef<std::string> levels, std::string &error) {
   auto fail = [&](const Twine &message) {
     error = message.str();
     return failure();
   };
-  SmallVector<std::string> wanted(targets.begin(), targets.end());
-  if (wanted.empty())
-    wanted.push_back("cpu");
-  for (const std::string &target : wanted)
-    if (levelsOf(target).empty() || target.empty())
-      return fail("there is no target '" + target +
+  SmallVector<Target> wanted;
+  for (const std::string &name : targets) {
+    Target target;
+    if (!parseTarget(name, target))
+      return fail("there is no target '" + name +
                   "'; choose cpu, vulkan or cuda");
-  for (const std::string &level : levels) {
-    auto known = llvm::find_if(
-        kLevels, [&](const TargetLevel &one) { return one.level == level; });
-    if (known == std::end(kLevels))
+    wanted.push_back(target);
+  }
+  if (wanted.empty())
+    wanted.push_back(Target::Cpu);
+  for (const std::string &name : levels) {
+    const Level *level = findLevel(name);
+    if (!level)
       return fail(
-          "there is no level '" + level + "'; choose " +
-          (targets.size() == 1 ? levelsOf(wanted.front()) : levelsOf("")));
-    if (!llvm::is_contained(wanted, known->target))
-      return fail("level '" + level + "' is one of target " + known->target +
+          "there is no level '" + name + "'; choose one of " +
+          (targets.size() == 1 ? levelNames(wanted.front()) : levelNames())
+              .text);
+    if (!llvm::is_contained(wanted, level->target))
+      return fail("level '" + name + "' is one of target " +
+                  targetName(level->target) +
                   ", which was not asked for; add it to --target");
   }
-  SmallVector<TargetLevel> chosen;
-  for (const TargetLevel &known : kLevels) {
-    if (!llvm::is_contained(wanted, known.target))
-      continue;
-    bool namesOne = llvm::any_of(kLevels, [&](const TargetLevel &other) {
-      return other.target == known.target &&
-             llvm::is_contained(levels, other.level);
-    });
-    if (!namesOne || llvm::is_contained(levels, known.level))
-      chosen.push_back(known);
-  }
+  SmallVector<const Level *> chosen;
+  for (const Level &level : allLevels())
+    if (llvm::is_contained(wanted, level.target) &&
+        (llvm::is_contained(levels, level.name) ||
+         !namesLevelOf(levels, level.target)))
+      chosen.push_back(&level);
   return chosen;
 }

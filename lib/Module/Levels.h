@@ -8,6 +8,8 @@
 #ifndef VIT_MODULE_LEVELS_H
 #define VIT_MODULE_LEVELS_H
 
+#include "format/level.h"
+
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -16,18 +18,13 @@
 
 namespace mlir::vit {
 
-struct TargetLevel {
-  StringRef target; ///< "cpu", "vulkan", "cuda"
-  StringRef level;  ///< its name is that of no other target's level
-};
-
 /// The levels to compile: of each target in `targets` (empty: cpu) those that
-/// `levels` names, or all where it names none of them. In the order of a
-/// module's schedules: by target, the best level first. On failure `error` says
-/// what there is to choose from.
-FailureOr<SmallVector<TargetLevel>> chooseLevels(ArrayRef<std::string> targets,
-                                                 ArrayRef<std::string> levels,
-                                                 std::string &error);
+/// `levels` names, or all if it names none of them. In the order of a module's
+/// schedules: by target, the best level first. On failure `error` says what
+/// there is to choose from.
+FailureOr<SmallVector<const ::vit::format::Level *>>
+chooseLevels(ArrayRef<std::string> targets, ArrayRef<std::string> levels,
+             std::string &error);
 
 } // namespace mlir::vit
 

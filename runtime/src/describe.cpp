@@ -10,6 +10,7 @@
 #include "plan.h"
 
 using namespace vit::runtime;
+namespace format = vit::format;
 namespace schema = vit::schema;
 
 static void writeDims(Text &json, const Dims &dims) {
@@ -245,7 +246,8 @@ static void writeModule(Text &json, const vit_module &module) {
   json.beginObject(nullptr);
   json.field("producer", root.producer()->c_str());
   json.field("name", root.name() ? root.name()->c_str() : "");
-  json.field("level", levelName(module.level));
+  const format::Level *level = module.cpu.best();
+  json.field("level", level ? level->name : "none");
   json.beginArray("entries");
   for (uint32_t i = 0; i < count(root.entries()); ++i) {
     const schema::Entry &entry = module.entry(i);

@@ -14,6 +14,7 @@
 #include <cstdio>
 
 using namespace vit::runtime;
+namespace format = vit::format;
 namespace schema = vit::schema;
 
 //===----------------------------------------------------------------------===//
@@ -28,32 +29,49 @@ static bool copyText(Array<char> &target, const Allocator &allocator,
   return true;
 }
 
+const format::Level *vit::runtime::levelOf(const schema::Schedule &schedule) {
+  // Later versions may know targets and levels that this one does not.
+  const format::Level *level = format::findLevel(
+      format::Target(schedule.target()), schedule.level()->c_str());
+  constexpr auto allowed = format::ElementType::F32;
+  return level && schedule.precision() == schema::DType(allowed) &&
+                 format::findProduct(*level, allowed)
+             ? level
+             : nullptr;
+}
+
+vit_status
+vit::runtime::loadCode(const vit_module &module,
+                       const Array<const schema::Schedule *> &schedules,
+                       Code &code, vit_error *error) {
+  Array<uint8_t> wanted;
+  uint32_t images = count(module.root->images());
+  if (!wanted.allocate(module.allocator, images))
+    return outOfMemory(error, images, "the module");
+  for (const schema::Schedule *s : schedules)
+    for (uint32_t k = 0; s && k < count(s->kernels()); ++k)
+      wanted[s->kernels()->Get(k)->image()] = 1;
+  return code.load(*module.root, module.segments, wanted, module.allocator,
+                   error);
+}
+
 /// Picks for each entry the best code that the machine runs.
 static vit_status chooseSchedules(vit_module &module, vit_error *error) {
   const schema::Module &root = *module.root;
-  Array<uint8_t> wanted;
-  if (!module.schedules.allocate(module.allocator, count(root.entries())) ||
-      !wanted.allocate(module.allocator, count(root.images())))
+  if (!module.schedules.allocate(module.allocator, count(root.entries())))
     return outOfMemory(error, count(root.entries()) * 8ull, "the module");
   for (uint32_t i = 0; i < count(root.entries()); ++i) {
-    CpuLevel best = CpuLevel::None;
+    int best = 0;
     for (const schema::Schedule *s : *module.entry(i).schedules()) {
-      CpuLevel level;
-      // Later versions may know targets and levels that this one does not.
-      if (s->target() != schema::Target::Cpu ||
-          s->precision() != schema::DType::F32 ||
-          !parseLevel(s->level()->c_str(), level) || level > module.level ||
-          level <= best)
+      const format::Level *level = levelOf(*s);
+      if (!level || level->target != format::Target::Cpu ||
+          !module.cpu.allows(*level) || level->rank <= best)
         continue;
-      best = level;
+      best = level->rank;
       module.schedules[i] = s;
     }
-    if (const schema::Schedule *s = module.schedules[i])
-      for (uint32_t k = 0; k < count(s->kernels()); ++k)
-        wanted[s->kernels()->Get(k)->image()] = 1;
   }
-  return module.code.load(root, module.segments, wanted, module.allocator,
-                          error);
+  return loadCode(module, module.schedules, module.code, error);
 }
 
 static vit_status loadFrom(vit_module &module, const unsigned char *data,
@@ -104,11 +122,10 @@ static vit_module *createModule(const vit_module_options *given,
                   "the allocator needs both allocate and deallocate");
     return nullptr;
   }
-  CpuLevel most = CpuLevel::Avx512;
-  if (options.level && !parseLevel(options.level, most)) {
-    status =
-        fail(error, VIT_INVALID_ARGUMENT,
-             "'%s' is no CPU level: avx2, avx512 and none are", options.level);
+  CpuChoice cpu;
+  bool levelIsKnown = readCpuChoice(cpu);
+  if (options.level && !lowerRank(options.level, cpu.maxRank)) {
+    status = unknownLevel("the option level", format::Target::Cpu, error);
     return nullptr;
   }
   Allocator allocator(options.allocator);
@@ -120,9 +137,8 @@ static vit_module *createModule(const vit_module_options *given,
     return nullptr;
   }
   module->seed = options.seed;
-  module->levelIsKnown = allowedLevel(module->level);
-  if (most < module->level)
-    module->level = most;
+  module->levelIsKnown = levelIsKnown;
+  module->cpu = cpu;
   return module;
 }
 
@@ -219,20 +235,35 @@ vit_status vit::runtime::findEntry(const vit_module &module, const char *name,
               module.name.data(), name, module.entry(0).name()->c_str());
 }
 
+vit_status vit::runtime::unknownLevel(const char *source, format::Target target,
+                                      vit_error *error) {
+  return fail(error, VIT_INVALID_ARGUMENT,
+              "%s is set to no level of the target; choose one of %s%s", source,
+              format::levelNames(target).text,
+              target == format::Target::Cpu ? ", none" : "");
+}
+
+vit_status vit::runtime::noCpuSchedule(const vit_module &module, uint32_t entry,
+                                       const CpuChoice &choice,
+                                       vit_error *error) {
+  const format::Level *best = choice.best();
+  char offers[384] = "this machine offers Cpu ";
+  size_t used = std::strlen(offers);
+  if (best)
+    std::snprintf(offers + used, sizeof offers - used, "%s", best->name);
+  else
+    explainNoLevel(choice, offers + used, sizeof offers - used);
+  return noSchedule(module, entry, schema::Target::Cpu, offers, best != nullptr,
+                    error);
+}
+
 vit_status vit::runtime::requireCpuSchedule(const vit_module &module,
                                             uint32_t entry, vit_error *error) {
   if (!module.levelIsKnown)
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "VIT_CPU_LEVEL is set to no level: avx2, avx512 and none are");
-  if (module.schedules[entry])
-    return VIT_OK;
-  bool isTooOld = module.level == CpuLevel::None;
-  char offers[128];
-  std::snprintf(offers, sizeof offers, "this machine offers Cpu %s%s",
-                levelName(module.level),
-                isTooOld ? " (vit needs a processor with AVX2 and FMA)" : "");
-  return noSchedule(module, entry, schema::Target::Cpu, offers, !isTooOld,
-                    error);
+    return unknownLevel("VIT_CPU_LEVEL", format::Target::Cpu, error);
+  return module.schedules[entry]
+             ? VIT_OK
+             : noCpuSchedule(module, entry, module.cpu, error);
 }
 
 vit_status vit::runtime::noSchedule(const vit_module &module, uint32_t entry,

@@ -31,8 +31,8 @@ struct vit_module {
   /// Copied, so that who changes the file changes nothing that was checked.
   vit::runtime::Array<uint64_t> metadata;
   const vit::schema::Module *root = nullptr;
-  vit::runtime::CpuLevel level = vit::runtime::CpuLevel::None;
-  bool levelIsKnown = true; ///< false: VIT_CPU_LEVEL is set to no level
+  vit::runtime::CpuChoice cpu; ///< lowered by VIT_CPU_LEVEL and the options
+  bool levelIsKnown = true;    ///< false: VIT_CPU_LEVEL is set to no level
   uint64_t seed = 0;
   /// Per entry the schedule that this machine's processor runs, NULL where
   /// there is none. Code for GPUs is chosen by their executors.
@@ -50,8 +50,27 @@ namespace vit::runtime {
 vit_status findEntry(const vit_module &module, const char *name,
                      uint32_t &index, vit_error *error);
 
-/// Fails, with what module and processor have, where the processor cannot run
-/// this entry.
+/// The level of a schedule's code. NULL if this version of vit does not know it
+/// or does not compute in its precision.
+const format::Level *levelOf(const schema::Schedule &schedule);
+
+/// Copies the code of those of `schedules`, one per entry, that are not NULL.
+vit_status loadCode(const vit_module &module,
+                    const Array<const schema::Schedule *> &schedules,
+                    Code &code, vit_error *error);
+
+/// Fails with VIT_INVALID_ARGUMENT: `source`, such as VIT_CPU_LEVEL, names no
+/// level of `target`.
+vit_status unknownLevel(const char *source, format::Target target,
+                        vit_error *error);
+
+/// Fails with VIT_UNSUPPORTED: what code the entry has, and what of it `choice`
+/// allows on this processor.
+vit_status noCpuSchedule(const vit_module &module, uint32_t entry,
+                         const CpuChoice &choice, vit_error *error);
+
+/// Fails if the module was loaded without code that this processor runs for
+/// the entry.
 vit_status requireCpuSchedule(const vit_module &module, uint32_t entry,
                               vit_error *error);
 

@@ -54,7 +54,9 @@ vit_status vit_session::build(const vit_session_options &given,
                     : std::min(availableCores(), int(kMaxThreads));
   VIT_TRY(createExecutor({*module, *parameters, options, threads},
                          options.device, executor, error));
-  options.device = nullptr; // The caller's text may go.
+  // The caller's texts may go.
+  options.device = nullptr;
+  options.level = nullptr;
 
   uint32_t inputs = 0, outputs = 0, slots = 0;
   for (uint32_t i = 0; i < count(module->root->entries()); ++i) {

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "format/level.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Target/CUDA.h"
 #include "vit/Target/Vulkan.h"
@@ -57,7 +58,9 @@ static LogicalResult compile(gpu::GPUModuleOp kernels) {
   options.dumpDirectory = directory;
   options.threads = jobs;
   options.verify = true;
-  if (!isCudaLevel(level)) {
+  const ::vit::format::Level *known =
+      ::vit::format::findLevel(level.getValue());
+  if (!known || known->target != ::vit::format::Target::Cuda) {
     FailureOr<VulkanCode> code = compileVulkanKernels(kernels, level, options);
     if (failed(code))
       return failure();

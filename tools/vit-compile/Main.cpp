@@ -7,6 +7,7 @@
 
 #include "Validators.h"
 
+#include "format/level.h"
 #include "vit/Compiler.h"
 
 #include <CLI/CLI.hpp>
@@ -64,9 +65,9 @@ int main(int argc, char **argv) {
                  "What to compile for: any of cpu, vulkan, cuda (default: cpu)")
       ->delimiter(',');
   app.add_option("--level", levels,
-                 "Levels to include: avx2, avx512 of cpu; direct, tiled, "
-                 "tiled_256 of vulkan; sm_80 of cuda (default: all of each "
-                 "target)")
+                 std::string("Levels to include (default: all of each "
+                             "target); ") +
+                     vit::format::levelNames().text)
       ->delimiter(',');
   app.add_option("--batch", batch,
                  "Batch to choose tile sizes for; any batch stays right")

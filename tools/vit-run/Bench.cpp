@@ -157,9 +157,10 @@ void bench(const BenchOptions &options) {
   nlohmann::ordered_json device = options.isReference()
                                       ? nlohmann::ordered_json::object()
                                       : findDevice(options.device);
-  std::string level = options.isReference() ? "reference"
-                      : options.isGpu()     ? device.value("level", "")
-                                            : cpuLevel(options.level);
+  std::string level = options.isReference()    ? "reference"
+                      : !options.isGpu()       ? cpuLevel(options.level)
+                      : !options.level.empty() ? options.level
+                                               : device.value("level", "");
   if (!options.isReference()) {
     ops = measureOps(*createWorkload(&log), std::max<int64_t>(3, options.runs),
                      log);

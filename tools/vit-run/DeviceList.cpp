@@ -8,6 +8,7 @@
 #include "DeviceList.h"
 
 #include "Support.h"
+#include "format/level.h"
 
 #include <cctype>
 #include <cstdlib>
@@ -52,8 +53,10 @@ Json findDevice(const std::string &device) {
 }
 
 std::string cpuLevel(const std::string &limit) {
-  std::string level = findDevice("cpu").value("level", "none");
-  return level == "avx512" && limit == "avx2" ? limit : level;
+  std::string name = findDevice("cpu").value("level", "none");
+  const format::Level *level = format::findLevel(format::Target::Cpu, name);
+  const format::Level *most = format::findLevel(format::Target::Cpu, limit);
+  return level && most && most->rank < level->rank ? limit : name;
 }
 
 } // namespace vit::tools

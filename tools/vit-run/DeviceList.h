@@ -22,8 +22,8 @@ nlohmann::ordered_json listDevices(const char *family = nullptr);
 /// that fits: the list has the best first.
 nlohmann::ordered_json findDevice(const std::string &device);
 
-/// The CPU level that a module would be run at here: "avx512", "avx2", or
-/// "none". `limit` empty: no limit beside VIT_CPU_LEVEL.
+/// The CPU level that a module would be run at here, or "none". `limit` empty:
+/// no limit beside VIT_CPU_LEVEL.
 std::string cpuLevel(const std::string &limit);
 
 } // namespace vit::tools

@@ -10,6 +10,7 @@
 #include "Cache.h"
 #include "CompilerLibrary.h"
 #include "DeviceList.h"
+#include "format/level.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -117,12 +118,15 @@ void Model::compileAndLoad() {
   std::string level = options.level;
   if (!options.isGpu()) {
     level = cpuLevel(options.level);
+    const char *least = format::levelsOf(format::Target::Cpu).back().name;
     if (level == "none" && !options.isReference())
       throw Error("this processor (or VIT_CPU_LEVEL) offers no level that vit "
-                  "has code for; avx2 with fma is the least (--device "
-                  "reference runs anywhere, slowly)");
+                  "has code for; " +
+                  std::string(least) +
+                  " is the least "
+                  "(--device reference runs anywhere, slowly)");
     if (level == "none")
-      level = "avx2";
+      level = least;
   }
   vit_error error;
   std::string cached =

@@ -9,10 +9,7 @@
 
 #include "Support.h"
 #include "Validators.h"
-
-#include <algorithm>
-#include <cstdlib>
-#include <map>
+#include "format/level.h"
 
 namespace vit::tools {
 
@@ -32,8 +29,8 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       ->capture_default_str();
   command
       .add_option("--level", options.level,
-                  "Level to use at most: avx2 or avx512 on the cpu; direct, "
-                  "tiled or tiled_256 on vulkan; sm_80 on cuda")
+                  std::string("Level to use, on the cpu at most; ") +
+                      format::levelNames().text)
       ->type_name("LEVEL");
   command
       .add_option("--threads", options.threads,
@@ -89,18 +86,13 @@ void addDataOptions(CLI::App &command, DataOptions &options,
       ->type_name("FIRST..LAST");
 }
 
-/// The levels of each device.
-static const std::map<std::string, std::vector<std::string>> kLevels = {
-    {"cpu", {"avx2", "avx512"}},
-    {"reference", {"avx2", "avx512"}},
-    {"vulkan", {"direct", "tiled", "tiled_256"}},
-    {"cuda", {"sm_80"}}};
-
 void checkCommonOptions(const CommonOptions &options) {
   std::string family = options.family();
-  auto levels = kLevels.find(family);
+  // Texts are compiled for the CPU also where they are only evaluated.
+  format::Target target = format::Target::Cpu;
+  bool isKnown = options.isReference() || format::parseTarget(family, target);
   bool hasPart = options.device.find(':') != std::string::npos;
-  if (levels == kLevels.end() || (hasPart && !options.isGpu()))
+  if (!isKnown || (hasPart && !options.isGpu()))
     throw Error("--device " + options.device +
                 " is unknown; choose cpu, vulkan[:N or name], cuda[:N] or "
                 "reference");
@@ -108,14 +100,9 @@ void checkCommonOptions(const CommonOptions &options) {
     throw Error("--precision bf16 is not in this build yet; use f32");
   if (options.precision != "f32")
     throw Error("--precision " + options.precision + " is unknown; use f32");
-  const std::vector<std::string> &known = levels->second;
-  if (!options.level.empty() &&
-      std::find(known.begin(), known.end(), options.level) == known.end())
+  if (!options.level.empty() && !format::findLevel(target, options.level))
     throw Error("--level " + options.level + " is unknown on " + family +
-                "; choose " + join(known, " or "));
-  // A module may hold several levels; the runtime asks the environment.
-  if (!options.level.empty() && family == "vulkan")
-    setenv("VIT_VULKAN_LEVEL", options.level.c_str(), /*overwrite=*/1);
+                "; choose one of " + format::levelNames(target).text);
   if (!options.trace.empty())
     requireWritable(options.trace);
   for (const std::string &pass : options.skipPasses)

@@ -8,6 +8,7 @@
 #include "Peak.h"
 
 #include "Support.h"
+#include "format/level.h"
 
 #include <algorithm>
 #include <atomic>
@@ -79,9 +80,10 @@ double timeChains(void (*chain)(long), long iterations, int threads) {
 } // namespace
 
 double measurePeakFlops(const std::string &level, int threads) {
-  bool is512 = level.rfind("avx512", 0) == 0;
-  if (!is512 && level != "avx2")
+  const format::Level *known = format::findLevel(format::Target::Cpu, level);
+  if (!known)
     return 0;
+  bool is512 = known->vectorBytes == 64;
   void (*chain)(long) = is512 ? chainAvx512 : chainAvx2;
   double flopPerIteration = 2.0 * kChains * (is512 ? 16 : 8);
   constexpr long kIterations = 2000000;

@@ -17,6 +17,8 @@ SessionHandle createSession(Model &model, EventLog *log) {
   sessionOptions.threads = options.threads;
   sessionOptions.memory_budget = options.memory;
   sessionOptions.device = options.device.c_str();
+  sessionOptions.level =
+      options.level.empty() ? nullptr : options.level.c_str();
   if (log) {
     log->device = options.device;
     sessionOptions.on_event = appendCommand;

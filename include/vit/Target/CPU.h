@@ -15,6 +15,7 @@
 #define VIT_TARGET_CPU_H
 
 #include "vit/Target/Codegen.h"
+#include "vit/Target/Level.h"
 
 #include <cstdint>
 #include <string>
@@ -33,13 +34,14 @@ struct CodeImage {
   std::vector<std::pair<std::string, uint64_t>> entries;
 };
 
-/// Whether `level` ("avx2", "avx512") is one that this target knows.
-bool isCpuLevel(StringRef level);
+/// What LLVM is told of the features of a CPU level: "+avx,+avx2,...".
+std::string getTargetFeatures(const Level &level);
 
-/// Compiles each function of `kernels` for `level`, several at once, each in a
-/// context of its own. The image's order is that of the functions. Emits one
-/// error and fails where a kernel would need a symbol, writable data or a
-/// relocation that a flat image cannot have.
+/// Compiles each function of `kernels` for the CPU level called `level`,
+/// several at once, each in a context of its own. The image's order is that of
+/// the functions. Emits one error and fails if there is no such level or if a
+/// kernel would need a symbol, writable data or a relocation that a flat image
+/// cannot have.
 FailureOr<CodeImage> compileKernels(ModuleOp kernels, StringRef level,
                                     const CodegenOptions &options = {});
 

@@ -24,7 +24,7 @@ namespace mlir::vit {
 
 /// The machine code of all kernels for one GPU architecture.
 struct CudaImage {
-  std::string arch; ///< "sm_80", "sm_90a", "sm_100"
+  std::string arch; ///< such as sm_90a
   SmallVector<char> bytes;
 };
 
@@ -35,9 +35,6 @@ struct CudaCode {
   /// Cubins of `ptx`, by architecture; empty without ptxas.
   std::vector<CudaImage> cubins;
 };
-
-/// Whether `level` ("sm_80") is one that this target knows.
-bool isCudaLevel(StringRef level);
 
 /// Where ptxas is: $VIT_PTXAS, else on PATH; empty when there is none. An
 /// empty VIT_PTXAS means none.

@@ -13,7 +13,6 @@
 #include "mlir/Support/LLVM.h"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,20 +50,6 @@ struct SimtKernel {
   /// named like the kernel. CUDA: empty, one image holds all kernels.
   SmallVector<char> binary;
 };
-
-/// What a level lets a kernel use.
-struct SimtLimits {
-  int64_t threads;     ///< invocations of a workgroup
-  int64_t sharedBytes; ///< workgroup memory
-  int64_t bindings;    ///< Vulkan: storage buffers of a kernel
-  int64_t pushBytes;   ///< Vulkan: push constants
-  int64_t arguments;   ///< Vulkan: operands and results of a dispatch
-  bool subgroups;      ///< subgroup (warp) arithmetic
-};
-
-/// The limits of a GPU level: "direct", "tiled", "tiled_256" (Vulkan) or
-/// "sm_80" (CUDA). Nothing for any other.
-std::optional<SimtLimits> getSimtLimits(StringRef level);
 
 /// What `compileVulkanKernels` and `compileCudaKernels` need from a registry
 /// beside the dialects of the emitted kernels.

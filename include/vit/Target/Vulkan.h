@@ -30,10 +30,6 @@ struct VulkanCode {
   std::vector<SimtKernel> kernels;
 };
 
-/// Whether `level` ("direct", "tiled", "tiled_256") is one that this target
-/// knows.
-bool isVulkanLevel(StringRef level);
-
 /// Compiles each kernel of `kernels`, which stays as it is, several at once.
 /// The same input gives the same bytes. Emits an error that names the kernel
 /// and fails where one exceeds the level's limits or uses a type that Vulkan's

@@ -150,7 +150,7 @@ void Attention::sumValues(const RowBlock &block, Value image, Value head,
   Value base =
       getHead(2, value,
               b.mul(image, value.blocksPerImage * value.blockElements()), head);
-  int64_t width = b.level.stripVectors(rows, headVectors);
+  int64_t width = b.stripVectors(rows, headVectors);
   b.loop(0, headVectors / width, [&](Value strip) {
     Value firstVector = b.mul(strip, width);
     Tile tile;

@@ -175,7 +175,7 @@ void AttentionBackward::multiply(const Product &product, const Blocked &to,
   Value base = getHead(product.operand, product.block, head);
   Value start = getHeadOffset(b, to, target.base, head, headVectors, 0);
   Value result = b.argument(4 + product.result);
-  int64_t width = b.level.stripVectors(to.rows, headVectors);
+  int64_t width = b.stripVectors(to.rows, headVectors);
   b.loop(0, headVectors / width, [&](Value strip) {
     Value firstVector = b.mul(strip, width);
     Tile tile;

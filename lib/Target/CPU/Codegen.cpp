@@ -28,7 +28,6 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/AlwaysInliner.h"
@@ -45,10 +44,6 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-bool mlir::vit::isCpuLevel(StringRef level) {
-  return succeeded(getLevel(level));
-}
-
 void mlir::vit::registerCpuCodegen(DialectRegistry &registry) {
   registry
       .insert<arith::ArithDialect, func::FuncDialect, math::MathDialect,
@@ -59,18 +54,15 @@ void mlir::vit::registerCpuCodegen(DialectRegistry &registry) {
 // LLVM IR to an object
 //===----------------------------------------------------------------------===//
 
-namespace {
-struct Features {
-  const char *cpu;
-  const char *features;
-};
-} // namespace
-
-// x86-64-v4 alone would split 512-bit vectors where LLVM thinks it cheaper.
-static Features getFeatures(StringRef level) {
-  if (level == "avx512")
-    return {"x86-64-v4", "-prefer-256-bit"};
-  return {"x86-64-v3", ""};
+std::string mlir::vit::getTargetFeatures(const Level &level) {
+  std::string features = level.llvm.flags;
+  for (int i = 0; i < ::vit::format::kFeatures; ++i) {
+    auto feature = static_cast<::vit::format::Feature>(i);
+    if (level.features.has(feature))
+      features += std::string(features.empty() ? "+" : ",+") +
+                  ::vit::format::featureName(feature);
+  }
+  return features;
 }
 
 static void initializeTarget() {
@@ -80,16 +72,10 @@ static void initializeTarget() {
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    // The order that the emitters give is the schedule: the scheduler before
-    // register allocation would hoist an unrolled block's loads and spill.
-    auto &options = llvm::cl::getRegisteredOptions();
-    auto option = options.find("enable-misched");
-    if (option != options.end())
-      static_cast<llvm::cl::opt<bool> *>(option->second)->setValue(false);
   });
 }
 
-static std::unique_ptr<llvm::TargetMachine> createMachine(StringRef level) {
+static std::unique_ptr<llvm::TargetMachine> createMachine(const Level &level) {
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string error;
   const llvm::Target *target =
@@ -99,10 +85,10 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(StringRef level) {
   llvm::TargetOptions options;
   // Only vector.fma fuses: never a multiplication and an addition by chance.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  Features features = getFeatures(level);
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, features.cpu, features.features, options, llvm::Reloc::PIC_,
-      llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive));
+      triple, level.llvm.cpu, getTargetFeatures(level), options,
+      llvm::Reloc::PIC_, llvm::CodeModel::Small,
+      llvm::CodeGenOptLevel::Aggressive));
 }
 
 /// The few passes that matter to code that is already laid out.
@@ -149,8 +135,8 @@ struct Kernel {
 /// What one thread compiles with.
 class Worker {
 public:
-  Worker(StringRef level, const CodegenOptions &options)
-      : options(options), machine(createMachine(level)),
+  Worker(const Level &level, const CodegenOptions &options)
+      : options(options), level(level), machine(createMachine(level)),
         context(MLIRContext::Threading::DISABLED) {
     DialectRegistry registry;
     registerCpuCodegen(registry);
@@ -165,6 +151,7 @@ private:
   llvm::Error dump(const Kernel &kernel, StringRef suffix, StringRef contents);
 
   const CodegenOptions &options;
+  const Level &level;
   std::unique_ptr<llvm::TargetMachine> machine;
   MLIRContext context;
 };
@@ -201,6 +188,8 @@ llvm::Error Worker::run(Kernel &kernel) {
     return fail("does not lower to LLVM");
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
+  for (llvm::Function &function : *code)
+    function.addFnAttr("tune-cpu", level.llvm.tuneCpu);
   if (options.verify && llvm::verifyModule(*code))
     return fail("is not valid LLVM IR");
   optimize(*code, *machine);
@@ -242,11 +231,10 @@ void Worker::compile(Kernel &kernel) {
 FailureOr<CodeImage> mlir::vit::compileKernels(ModuleOp kernels,
                                                StringRef level,
                                                const CodegenOptions &options) {
-  if (!isCpuLevel(level)) {
-    kernels.emitError("no CPU level \"")
-        << level << "\"; the levels are avx2 and avx512";
+  const Level *found =
+      getLevel(kernels.getLoc(), ::vit::format::Target::Cpu, level);
+  if (!found)
     return failure();
-  }
   initializeTarget();
   std::vector<Kernel> work;
   for (auto function : kernels.getOps<func::FuncOp>()) {
@@ -265,7 +253,7 @@ FailureOr<CodeImage> mlir::vit::compileKernels(ModuleOp kernels,
   for (const Kernel &kernel : work)
     sizes.push_back(kernel.bytecode.size());
   runLargestFirst(sizes, options.threads, [&] {
-    auto worker = std::make_shared<Worker>(level, options);
+    auto worker = std::make_shared<Worker>(*found, options);
     return [&, worker](size_t i) { worker->compile(work[i]); };
   });
 

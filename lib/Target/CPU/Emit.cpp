@@ -105,12 +105,10 @@ static void markEnds(Operation *op) {
 }
 
 void EmitCpu::runOnOperation() {
-  FailureOr<Level> found = getLevel(level);
-  if (failed(found)) {
-    getOperation().emitError("no CPU level \"")
-        << level << "\"; the levels are avx2 and avx512";
+  const Level *found =
+      getLevel(getOperation().getLoc(), ::vit::format::Target::Cpu, level);
+  if (!found)
     return signalPassFailure();
-  }
   SmallVector<Operation *> ops = getKernelOps(getOperation());
   if (ops.empty())
     return;

@@ -141,7 +141,7 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
 void Gemm::emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                      int64_t columns) {
   int64_t vectors = columns / kLanes;
-  int64_t width = b.level.stripVectors(result.rows, vectors, strip);
+  int64_t width = b.stripVectors(result.rows, vectors, strip);
   b.loop(from, to, [&](Value i) {
     RowBlock block = getRowBlock(b, result, i);
     if (width == vectors) {

@@ -10,24 +10,18 @@
 using namespace mlir;
 using namespace mlir::vit::cpu;
 
-int64_t Level::stripVectors(int64_t rows, int64_t vectors,
-                            int64_t limit) const {
+int64_t KernelBuilder::stripVectors(int64_t rows, int64_t vectors,
+                                    int64_t limit) const {
+  // Registers that one vector of 16 f32 takes.
+  int64_t parts = kLanes * sizeof(float) / level.vectorBytes;
   // Sums, one row of the right operand, one broadcast element.
   auto fits = [&](int64_t n) {
-    return (rows * n + n + 1) * parts <= registers + (parts - 1);
+    return (rows * n + n + 1) * parts <= level.registers + (parts - 1);
   };
   for (int64_t n = std::min(vectors, limit); n > 1; --n)
     if (vectors % n == 0 && fits(n))
       return n;
   return 1;
-}
-
-FailureOr<Level> mlir::vit::cpu::getLevel(StringRef name) {
-  if (name == "avx2")
-    return Level{16, 2};
-  if (name == "avx512")
-    return Level{32, 1};
-  return failure();
 }
 
 KernelBuilder::KernelBuilder(func::FuncOp function, const Level &level)

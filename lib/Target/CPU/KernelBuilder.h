@@ -17,23 +17,14 @@
 
 #include "../Common/CodeBuilder.h"
 
+#include "vit/Target/Level.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 namespace mlir::vit::cpu {
 
 using kernel::kLanes;
-
-/// What a level offers.
-struct Level {
-  int64_t registers; ///< vector registers
-  int64_t parts;     ///< registers that one vector of 16 f32 takes
-  bool isAvx512() const { return parts == 1; }
-  /// How many of `vectors` vectors of 16 a register tile of `rows` rows takes
-  /// at once: a divisor, at most `limit`, whose sums stay in registers.
-  int64_t stripVectors(int64_t rows, int64_t vectors, int64_t limit = 4) const;
-};
-FailureOr<Level> getLevel(StringRef name);
 
 class KernelBuilder : public CodeBuilder {
 public:
@@ -43,6 +34,10 @@ public:
 
   const Level &level;
   const VectorType vectorType; ///< vector<16xf32>
+
+  /// How many of `vectors` vectors of 16 f32 a register tile of `rows` rows
+  /// takes at once: a divisor, at most `limit`, whose sums stay in registers.
+  int64_t stripVectors(int64_t rows, int64_t vectors, int64_t limit = 4) const;
 
   // The calling convention.
   Value batch();

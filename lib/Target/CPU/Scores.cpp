@@ -21,7 +21,7 @@ SmallVector<std::pair<int64_t, int64_t>> Scores::getPanels() const {
   // latency of the FMA.
   int64_t wide = 1;
   while (wide < vectors && wide < 4 &&
-         b.level.stripVectors(rows.rows, wide + 1) == wide + 1)
+         b.stripVectors(rows.rows, wide + 1) == wide + 1)
     ++wide;
   int64_t count = llvm::divideCeil(vectors, wide);
   int64_t narrow = vectors / count, wider = vectors % count;

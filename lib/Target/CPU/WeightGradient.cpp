@@ -189,9 +189,10 @@ mlir::vit::cpu::emitWeightGradient(kernel::WeightGradientOp op,
     return op.emitOpError("has no tile; run vit-tile first");
 
   // As many sums as registers hold beside a row of the panel and one element.
-  int64_t height = b.level.isAvx512() ? 8 : 4;
+  bool hasManyRegisters = b.level.registers >= 32;
+  int64_t height = hasManyRegisters ? 8 : 4;
   int64_t vectors =
-      std::min<int64_t>(input->channelBlocks, b.level.isAvx512() ? 3 : 1);
+      std::min<int64_t>(input->channelBlocks, hasManyRegisters ? 3 : 1);
   int64_t panels = llvm::divideCeil(input->channelBlocks, vectors);
   WeightGradient kernel{b,
                         *gradient,

@@ -37,39 +37,71 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// What cubins are made for: the least that PTX runs on, and what the two
-/// generations after it need to be assembled for.
-static constexpr StringLiteral kArchitectures[] = {"sm_80", "sm_90a", "sm_100"};
-
 //===----------------------------------------------------------------------===//
 // LLVM IR to PTX
 //===----------------------------------------------------------------------===//
 
-static std::unique_ptr<llvm::TargetMachine> createMachine() {
+namespace {
+/// While this lives, LLVM creates machines whose addresses in workgroup memory
+/// take one register instead of two. That is an option of the whole process,
+/// which LLVM reads when it creates a machine, and there is no other way to set
+/// it; so it is set for as short as possible, by one thread at a time.
+class ShortPointers {
+public:
+  ShortPointers() : lock(mutex) {
+    auto &options = llvm::cl::getRegisteredOptions();
+    auto found = options.find("nvptx-short-ptr");
+    if (found == options.end())
+      return;
+    option = static_cast<llvm::cl::opt<bool> *>(found->second);
+    saved = *option;
+    option->setValue(true);
+  }
+  ShortPointers(const ShortPointers &) = delete;
+  ShortPointers &operator=(const ShortPointers &) = delete;
+  ~ShortPointers() {
+    if (option)
+      option->setValue(saved);
+  }
+
+private:
+  static inline std::mutex mutex;
+  std::lock_guard<std::mutex> lock;
+  llvm::cl::opt<bool> *option = nullptr;
+  bool saved = false;
+};
+} // namespace
+
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createMachine(const Level &level) {
   static std::once_flag once;
   std::call_once(once, [] {
     LLVMInitializeNVPTXTargetInfo();
     LLVMInitializeNVPTXTarget();
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
-    // Addresses in workgroup memory take one register instead of two.
-    auto &options = llvm::cl::getRegisteredOptions();
-    auto option = options.find("nvptx-short-ptr");
-    if (option != options.end())
-      static_cast<llvm::cl::opt<bool> *>(option->second)->setValue(true);
   });
   llvm::Triple triple("nvptx64-nvidia-cuda");
   std::string error;
   const llvm::Target *target =
       llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
-    return nullptr;
+    return llvm::createStringError("this LLVM was built without NVPTX");
   llvm::TargetOptions options;
   // Only what the emitters fuse is fused: products and sums are rounded each.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, "sm_80", "+ptx70", options, std::nullopt, std::nullopt,
-      llvm::CodeGenOptLevel::Aggressive));
+  std::unique_ptr<llvm::TargetMachine> machine;
+  {
+    ShortPointers shortPointers;
+    machine.reset(target->createTargetMachine(
+        triple, level.llvm.cpu, level.llvm.flags, options, std::nullopt,
+        std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  }
+  constexpr unsigned shared = 3;
+  if (machine->createDataLayout().getPointerSize(shared) != 4)
+    return llvm::createStringError(
+        "this LLVM does not follow its option nvptx-short-ptr");
+  return machine;
 }
 
 /// The few passes that matter to code that is already laid out.
@@ -103,8 +135,8 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
 namespace {
 class CudaWorker : public simt::Worker {
 public:
-  explicit CudaWorker(const CodegenOptions &options)
-      : Worker(options), machine(createMachine()) {}
+  CudaWorker(const Level &level, const CodegenOptions &options)
+      : Worker(options), level(level) {}
   llvm::Error compile(ModuleOp module, SimtKernel &kernel,
                       std::string &ptx) override;
 
@@ -112,6 +144,7 @@ private:
   llvm::Error dumpText(const SimtKernel &kernel, StringRef suffix,
                        llvm::function_ref<void(llvm::raw_ostream &)> print);
 
+  const Level &level;
   std::unique_ptr<llvm::TargetMachine> machine;
 };
 } // namespace
@@ -129,8 +162,12 @@ CudaWorker::dumpText(const SimtKernel &kernel, StringRef suffix,
 
 llvm::Error CudaWorker::compile(ModuleOp module, SimtKernel &kernel,
                                 std::string &ptx) {
-  if (!machine)
-    return llvm::createStringError("this LLVM was built without NVPTX");
+  if (!machine) {
+    auto created = createMachine(level);
+    if (!created)
+      return created.takeError();
+    machine = std::move(*created);
+  }
   FailureOr<ModuleOp> lowered =
       cuda::lowerToNvvm(cast<gpu::GPUModuleOp>(module.getBody()->front()));
   if (failed(lowered) || (options.verify && failed(mlir::verify(*lowered))))
@@ -187,18 +224,19 @@ static std::string merge(ArrayRef<simt::CompiledKernel> kernels) {
   return ptx;
 }
 
-static FailureOr<std::vector<CudaImage>> assembleAll(gpu::GPUModuleOp kernels,
-                                                     StringRef ptx) {
+static FailureOr<std::vector<CudaImage>>
+assembleAll(gpu::GPUModuleOp kernels, const Level &level, StringRef ptx) {
   std::vector<CudaImage> images;
   std::string ptxas = findPtxas();
   if (ptxas.empty())
     return images;
+  auto architectures = level.llvm.architectures;
   SmallVector<std::optional<llvm::Expected<SmallVector<char>>>> results(
-      std::size(kArchitectures));
+      architectures.size());
   std::vector<std::thread> threads;
   for (size_t i = 0; i < results.size(); ++i)
     threads.emplace_back([&, i] {
-      results[i].emplace(cuda::assemble(ptxas, ptx, kArchitectures[i]));
+      results[i].emplace(cuda::assemble(ptxas, ptx, architectures[i]));
     });
   for (std::thread &thread : threads)
     thread.join();
@@ -212,7 +250,7 @@ static FailureOr<std::vector<CudaImage>> assembleAll(gpu::GPUModuleOp kernels,
         emitError(kernels.getLoc(), message);
       hasFailed = true;
     } else if (!bytes->empty()) {
-      images.push_back({kArchitectures[i].str(), std::move(*bytes)});
+      images.push_back({architectures[i], std::move(*bytes)});
     }
   }
   if (hasFailed)
@@ -223,22 +261,21 @@ static FailureOr<std::vector<CudaImage>> assembleAll(gpu::GPUModuleOp kernels,
 FailureOr<CudaCode>
 mlir::vit::compileCudaKernels(gpu::GPUModuleOp kernels, StringRef level,
                               const CodegenOptions &options) {
-  if (!isCudaLevel(level)) {
-    emitError(kernels.getLoc(), "no CUDA level \"")
-        << level << "\"; the level is sm_80";
+  const Level *found =
+      getLevel(kernels.getLoc(), ::vit::format::Target::Cuda, level);
+  if (!found || failed(simt::verifyLimits(kernels, *found)))
     return failure();
-  }
-  if (failed(simt::verifyLimits(kernels, level)))
-    return failure();
-  auto compiled = simt::compileKernels(
-      kernels, options, [&] { return std::make_unique<CudaWorker>(options); });
+  auto compiled = simt::compileKernels(kernels, options, [&] {
+    return std::make_unique<CudaWorker>(*found, options);
+  });
   if (failed(compiled))
     return failure();
   CudaCode code;
   code.ptx = merge(*compiled);
   for (simt::CompiledKernel &kernel : *compiled)
     code.kernels.push_back(std::move(kernel.kernel));
-  FailureOr<std::vector<CudaImage>> cubins = assembleAll(kernels, code.ptx);
+  FailureOr<std::vector<CudaImage>> cubins =
+      assembleAll(kernels, *found, code.ptx);
   if (failed(cubins))
     return failure();
   code.cubins = std::move(*cubins);

@@ -10,6 +10,8 @@
 
 #include "Parallel.h"
 
+#include "vit/Target/Level.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 #include <functional>
@@ -19,7 +21,7 @@ namespace mlir::vit::simt {
 
 /// Emits an error and fails where a kernel exceeds what `level` has, see
 /// vit-verify-limits.
-LogicalResult verifyLimits(gpu::GPUModuleOp kernels, StringRef level);
+LogicalResult verifyLimits(gpu::GPUModuleOp kernels, const Level &level);
 
 /// Bytes of workgroup memory that the kernel takes; each piece begins at a
 /// multiple of 16.

@@ -8,8 +8,6 @@
 #include "SimtCodegen.h"
 
 #include "vit/Passes.h"
-#include "vit/Target/CUDA.h"
-#include "vit/Target/Vulkan.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
@@ -21,14 +19,16 @@ namespace mlir::vit {
 
 using namespace mlir;
 using namespace mlir::vit;
+using namespace ::vit::format;
 
 namespace {
 /// Checks one kernel; each check has emitted its error where it fails.
 class KernelVerifier {
 public:
-  KernelVerifier(gpu::GPUFuncOp kernel, StringRef level)
-      : kernel(kernel), level(level), limits(*getSimtLimits(level)),
-        isVulkan(isVulkanLevel(level)) {}
+  KernelVerifier(gpu::GPUFuncOp kernel, const Level &level)
+      : kernel(kernel), level(level.name), limits(level.limits),
+        hasSubgroups(level.features.has(Feature::SubgroupArithmetic)),
+        isVulkan(level.target == Target::Vulkan) {}
 
   LogicalResult verify();
 
@@ -45,7 +45,8 @@ private:
 
   gpu::GPUFuncOp kernel;
   StringRef level;
-  SimtLimits limits;
+  const ::vit::format::KernelLimits &limits;
+  bool hasSubgroups;
   bool isVulkan;
 };
 
@@ -53,17 +54,22 @@ struct VerifyLimitsPass : mlir::vit::impl::VerifyLimitsBase<VerifyLimitsPass> {
   using VerifyLimitsBase::VerifyLimitsBase;
 
   void runOnOperation() override {
-    if (failed(simt::verifyLimits(getOperation(), level)))
+    const Level *found = level.empty() ? &defaultLevel(Target::Vulkan)
+                                       : findLevel(level.getValue());
+    if (!found || found->target == Target::Cpu) {
+      getOperation().emitError("there is no GPU level '")
+          << level << "'; choose one of " << levelNames(Target::Vulkan).text
+          << ", " << levelNames(Target::Cuda).text;
+      return signalPassFailure();
+    }
+    if (failed(simt::verifyLimits(getOperation(), *found)))
       signalPassFailure();
   }
 };
 } // namespace
 
 LogicalResult mlir::vit::simt::verifyLimits(gpu::GPUModuleOp kernels,
-                                            StringRef level) {
-  if (!getSimtLimits(level))
-    return kernels.emitError("no GPU level \"")
-           << level << "\"; the levels are direct, tiled, tiled_256 and sm_80";
+                                            const Level &level) {
   for (auto kernel : kernels.getOps<gpu::GPUFuncOp>())
     if (failed(KernelVerifier(kernel, level).verify()))
       return failure();
@@ -226,7 +232,7 @@ LogicalResult KernelVerifier::verifyOp(Operation *op) {
   if (isa<math::MathDialect>(op->getDialect()) && !isKnownFunction(op))
     return error(op) << "uses " << op->getName()
                      << ", which needs a library: expand it";
-  if (!limits.subgroups &&
+  if (!hasSubgroups &&
       isa<gpu::SubgroupReduceOp, gpu::ShuffleOp, gpu::LaneIdOp,
           gpu::SubgroupIdOp, gpu::SubgroupSizeOp, gpu::NumSubgroupsOp>(op))
     return error(op) << "uses " << op->getName() << "; level " << level

@@ -367,14 +367,14 @@ mlir::vit::simt::emitAttentionBackward(kernel::AttentionBackwardOp op,
     shapes.push_back(*shape);
   }
   if (b.level.isDirect)
-    b.setThreads(b.level.maxThreads);
+    b.setThreads(b.level.limits.threads);
   AttentionBackward kernel(op, b, shapes);
   if (failed(kernel.verify()))
     return failure();
   MLIRContext *context = op.getContext();
   int64_t heads = op.getHeads();
   KernelInfo info;
-  if (kernel.sharedBytes() > b.level.sharedBytes) {
+  if (kernel.sharedBytes() > b.level.limits.sharedBytes) {
     kernel.emitAlone();
     info.units = kernel::ExtentAttr::get(context, 1, heads, b.threads());
   } else {

@@ -86,16 +86,16 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
   if (!tile || !tile.isGpu())
     return op->emitOpError("has no tile for a GPU; run vit-tile with this "
                            "target first");
-  if (tile.getThreads() > level.maxThreads)
+  if (tile.getThreads() > level.limits.threads)
     return op->emitOpError("has a tile of ")
            << tile.getThreads() << " threads; the level has at most "
-           << level.maxThreads;
+           << level.limits.threads;
   SmallVector<KernelArgument> arguments = getArguments(op);
-  if (int64_t(arguments.size()) > level.maxArguments)
+  if (int64_t(arguments.size()) > level.limits.arguments)
     return op->emitOpError("has ")
            << arguments.size()
            << " operands and results; a GPU kernel can have "
-           << level.maxArguments << "; fuse less into it";
+           << level.limits.arguments << "; fuse less into it";
   SimtBuilder b(op, arguments, name, kernels, level);
   FailureOr<KernelInfo> info = emitBody(op, b);
   b.finish();
@@ -110,14 +110,11 @@ struct EmitSimt : mlir::vit::impl::EmitSimtBase<EmitSimt> {
 } // namespace
 
 void EmitSimt::runOnOperation() {
-  std::string name = level;
-  if (name.empty())
-    name = target == "cuda" ? "sm_80" : "tiled";
-  std::optional<Level> found = getLevel(target, name);
-  if (!found) {
-    getOperation().emitError("no GPU level \"")
-        << name << "\" of target \"" << target
-        << "\"; vulkan has direct, tiled and tiled_256, cuda has sm_80";
+  const Level *found = getLevel(getOperation().getLoc(), target, level);
+  if (!found)
+    return signalPassFailure();
+  if (found->target == ::vit::format::Target::Cpu) {
+    getOperation().emitError("target cpu is no GPU; use vit-emit-cpu");
     return signalPassFailure();
   }
   SmallVector<Operation *> ops = getKernelOps(getOperation());

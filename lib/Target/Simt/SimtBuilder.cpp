@@ -7,33 +7,12 @@
 
 #include "SimtBuilder.h"
 
-#include "vit/Target/Codegen.h"
-
 #include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
-
-/// Words of push constants: batch, first unit, argument bases.
-static constexpr int64_t kPushWords = 32;
-
-std::optional<Level> mlir::vit::simt::getLevel(StringRef target,
-                                               StringRef name) {
-  bool isCuda = name == "sm_80";
-  std::optional<SimtLimits> limits = getSimtLimits(name);
-  if (!limits || target != (isCuda ? "cuda" : "vulkan"))
-    return std::nullopt;
-  Level level;
-  level.api = isCuda ? Level::Api::Cuda : Level::Api::Vulkan;
-  level.isDirect = name == "direct";
-  level.maxThreads = limits->threads;
-  level.threads = level.isDirect ? 64 : std::min<int64_t>(256, limits->threads);
-  level.sharedBytes = limits->sharedBytes;
-  level.maxArguments = limits->arguments;
-  return level;
-}
 
 //===----------------------------------------------------------------------===//
 // The kernel
@@ -52,11 +31,13 @@ static gpu::GPUFuncOp createKernel(Operation *op,
   MLIRContext *context = op->getContext();
   OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
   SmallVector<Type> types;
-  if (level.api == Level::Api::Vulkan) {
+  if (level.target == ::vit::format::Target::Vulkan) {
     auto vector = VectorType::get({kWidth}, b.getF32Type());
     types.assign(2, getVulkanBuffer(context, vector, ShapedType::kDynamic,
                                     spirv::StorageClass::StorageBuffer));
-    types.push_back(getVulkanBuffer(context, b.getI32Type(), kPushWords,
+    // Batch, first unit, argument bases.
+    types.push_back(getVulkanBuffer(context, b.getI32Type(),
+                                    level.limits.pushBytes / sizeof(int32_t),
                                     spirv::StorageClass::PushConstant));
   } else {
     for (const KernelArgument &argument : arguments)

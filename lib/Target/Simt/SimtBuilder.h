@@ -30,6 +30,8 @@
 
 #include "../Common/CodeBuilder.h"
 
+#include "vit/Target/Level.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
@@ -37,21 +39,6 @@ namespace mlir::vit::simt {
 
 /// Lanes of the widest vector in GPU code, vector<4xf32>.
 inline constexpr int64_t kWidth = 4;
-
-/// A target and level, and what it offers a kernel.
-struct Level {
-  enum class Api { Vulkan, Cuda };
-  Api api;
-  /// Barriers and workgroup memory are dear (Vulkan on a CPU): keep to
-  /// registers, a thread alone.
-  bool isDirect;
-  int64_t threads;      ///< invocations of a workgroup unless a tile says else
-  int64_t maxThreads;   ///< at most so many
-  int64_t sharedBytes;  ///< workgroup memory
-  int64_t maxArguments; ///< operands and results of a kernel
-};
-/// The level `level` of `target` ("vulkan" or "cuda"); nothing for any other.
-std::optional<Level> getLevel(StringRef target, StringRef level);
 
 /// An operand or result of a dispatch.
 struct KernelArgument {
@@ -164,7 +151,9 @@ private:
   bool isInWorkspace(unsigned argument) const {
     return arguments[argument].isInWorkspace;
   }
-  bool isVulkan() const { return level.api == Level::Api::Vulkan; }
+  bool isVulkan() const {
+    return level.target == ::vit::format::Target::Vulkan;
+  }
   void setBuffers();
   Value buffer(unsigned argument);
   Value scalarAt(unsigned argument, Value element);

@@ -49,7 +49,8 @@ llvm::Error VulkanWorker::compile(ModuleOp module, SimtKernel &kernel,
   }
   if (llvm::is_contained(code.getVceTriple()->getCapabilities(),
                          spirv::Capability::GroupNonUniformArithmetic))
-    kernel.features.push_back("subgroup_arithmetic");
+    kernel.features.push_back(
+        ::vit::format::featureName(::vit::format::Feature::SubgroupArithmetic));
 
   SmallVector<uint32_t, 0> words;
   if (failed(spirv::serialize(code, words)))
@@ -65,12 +66,9 @@ llvm::Error VulkanWorker::compile(ModuleOp module, SimtKernel &kernel,
 FailureOr<VulkanCode>
 mlir::vit::compileVulkanKernels(gpu::GPUModuleOp kernels, StringRef level,
                                 const CodegenOptions &options) {
-  if (!isVulkanLevel(level)) {
-    emitError(kernels.getLoc(), "no Vulkan level \"")
-        << level << "\"; the levels are direct, tiled and tiled_256";
-    return failure();
-  }
-  if (failed(simt::verifyLimits(kernels, level)))
+  const Level *found =
+      getLevel(kernels.getLoc(), ::vit::format::Target::Vulkan, level);
+  if (!found || failed(simt::verifyLimits(kernels, *found)))
     return failure();
   auto compiled = simt::compileKernels(kernels, options, [&] {
     return std::make_unique<VulkanWorker>(options);

@@ -154,8 +154,8 @@ typedef struct vit_module_options {
   size_t struct_size;             ///< sizeof(vit_module_options)
   const vit_allocator *allocator; ///< NULL: malloc and free. Copied.
   int verify_weights;             ///< Non-zero: hash the weight segments too.
-  const char *level; ///< CPU level to use at most ("avx2", "avx512"); NULL: the
-                     ///< best that the processor and VIT_CPU_LEVEL allow.
+  const char *level; ///< CPU level to use at most; NULL: the best that the
+                     ///< processor and VIT_CPU_LEVEL allow.
   uint64_t seed;     ///< For parameters that come from their initialisers.
 } vit_module_options;
 
@@ -334,6 +334,7 @@ typedef struct vit_session_options {
   vit_cancel_callback is_cancelled; ///< May be NULL.
   void *cancel_context;
   const char *device; ///< NULL: "cpu". See below. Copied.
+  const char *level;  ///< NULL: the best. See below. Copied.
 } vit_session_options;
 
 /// `options` may be NULL. Retains the module. `device` is one of
@@ -343,12 +344,16 @@ typedef struct vit_session_options {
 ///   "vulkan:PART OF NAME"   vit_devices_describe, or the one of that name
 ///   "cuda", "cuda:N"        device 0 or N
 ///
+/// `level` is, on the CPU, the level to use at most, where what vit_module_load
+/// chose is higher; on a GPU the level whose code to use, instead of what suits
+/// the device best or, on Vulkan, what VIT_VULKAN_LEVEL names.
+/// VIT_INVALID_ARGUMENT if the device's kind has no such level.
+///
 /// VIT_UNSUPPORTED where the module has no code that the device (for the CPU:
 /// below VIT_CPU_LEVEL, if that is set) runs, or where there is no driver;
 /// VIT_NOT_FOUND where there is no such device. `threads`, `parallel_for` and
 /// its context serve the CPU alone. On a GPU the workspace and a copy of the
-/// weights are in its memory; VIT_VULKAN_LEVEL names the code to be taken
-/// instead of what suits the device best.
+/// weights are in its memory.
 VIT_API vit_status vit_session_create(vit_module *module,
                                       const vit_session_options *options,
                                       vit_session **out_session,

@@ -1,9 +1,11 @@
 // RUN: vit-opt %s --vit-emit-simt=level=tiled --split-input-file --verify-diagnostics
 // RUN: not vit-opt %s --vit-emit-simt=level=avx2 --split-input-file 2>&1 | FileCheck %s --check-prefix=LEVEL
 // RUN: not vit-opt %s --vit-emit-simt="target=cuda level=tiled" --split-input-file 2>&1 | FileCheck %s --check-prefix=TARGET
+// RUN: not vit-opt %s --vit-emit-simt="target=cpu" --split-input-file 2>&1 | FileCheck %s --check-prefix=CPU
 
-// LEVEL: no GPU level "avx2" of target "vulkan"; vulkan has direct, tiled and tiled_256, cuda has sm_80
-// TARGET: no GPU level "tiled" of target "cuda"
+// LEVEL: target vulkan has no level 'avx2'; choose one of tiled_256, tiled, direct
+// TARGET: target cuda has no level 'tiled'; choose one of sm_80
+// CPU: target cpu is no GPU; use vit-emit-cpu
 
 !x = tensor<?x9x32xf32>
 func.func @untiled(%x: !x) -> !x {

@@ -7,6 +7,8 @@
 
 #include "Harness.h"
 
+#include "vit/Dialect/Kernel.h"
+#include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
 #include "vit/Target/CPU.h"
 
@@ -195,8 +197,8 @@ Kernel::Kernel(const std::string &text, const std::string &level) {
   using namespace mlir;
   MLIRContext context(MLIRContext::Threading::DISABLED);
   DialectRegistry registry;
-  registry.insert<vit::VitDialect, vit::kernel::KernelDialect>();
-  vit::registerCpuCodegen(registry);
+  registry.insert<mlir::vit::VitDialect, mlir::vit::kernel::KernelDialect>();
+  mlir::vit::registerCpuCodegen(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
   std::string messages;
@@ -208,21 +210,21 @@ Kernel::Kernel(const std::string &text, const std::string &level) {
   if (!module)
     throw std::runtime_error(messages + text);
   PassManager passes(&context);
-  vit::EmitCpuOptions options;
+  mlir::vit::EmitCpuOptions options;
   options.level = level;
-  passes.addPass(vit::createEmitCpu(options));
+  passes.addPass(mlir::vit::createEmitCpu(options));
   if (failed(passes.run(*module)))
     throw std::runtime_error(messages);
   auto kernels = module->lookupSymbol<ModuleOp>("kernels");
-  vit::CodegenOptions codegen;
+  mlir::vit::CodegenOptions codegen;
   codegen.verify = true;
   codegen.threads = 1;
   if (const char *directory = getenv("VIT_TEST_DUMP"))
     codegen.dumpDirectory = directory;
-  auto image = vit::compileKernels(kernels, level, codegen);
+  auto image = mlir::vit::compileKernels(kernels, level, codegen);
   if (failed(image))
     throw std::runtime_error(messages);
-  module->walk([&](vit::kernel::DispatchOp dispatch) {
+  module->walk([&](mlir::vit::kernel::DispatchOp dispatch) {
     auto units = dispatch.getUnits();
     times = units.getTimes();
     of = units.getOf();

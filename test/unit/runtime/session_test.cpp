@@ -25,8 +25,8 @@ TEST(Level, NoneCannotRun) {
   EXPECT_EQ(session, nullptr);
   EXPECT_STREQ(error.message,
                "'module in memory' cannot run here: it has code for Cpu avx2, "
-               "and this machine offers Cpu none (vit needs a processor with "
-               "AVX2 and FMA)");
+               "and this machine offers Cpu none (VIT_CPU_LEVEL or the options "
+               "forbid all)");
   // It can be looked at all the same.
   char *json = nullptr;
   EXPECT_EQ(vit_module_describe(module.get(), &json, &error), VIT_OK);
@@ -41,8 +41,8 @@ TEST(Level, UnknownIsAnError) {
   vit_error error;
   EXPECT_EQ(vit_session_create(module.get(), nullptr, &session, &error),
             VIT_INVALID_ARGUMENT);
-  EXPECT_STREQ(error.message, "VIT_CPU_LEVEL is set to no level: avx2, avx512 "
-                              "and none are");
+  EXPECT_STREQ(error.message, "VIT_CPU_LEVEL is set to no level of the target; "
+                              "choose one of avx512, avx2, none");
 }
 
 TEST(Level, OptionsLowerTheChoice) {
@@ -63,6 +63,37 @@ TEST(Level, OptionsLowerTheChoice) {
                                    &options, &refused, &error),
             VIT_INVALID_ARGUMENT);
   EXPECT_EQ(refused, nullptr);
+}
+
+TEST(Level, OfASession) {
+  Bytes bytes = Builder().write();
+  ModuleHandle module = load(bytes);
+  ASSERT_TRUE(module);
+  vit_session_options options = {};
+  options.struct_size = sizeof options;
+  // It copies the text, and runs code of its own.
+  std::string level = "avx2";
+  options.level = level.c_str();
+  SessionHandle session = makeSession(module, &options);
+  ASSERT_TRUE(session);
+  level = "none";
+  Call call(2);
+  EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+  call.expectReference();
+  vit_session *refused = nullptr;
+  vit_error error;
+  options.level = "none";
+  EXPECT_EQ(vit_session_create(module.get(), &options, &refused, &error),
+            VIT_UNSUPPORTED);
+  options.level = "tiled";
+  EXPECT_EQ(vit_session_create(module.get(), &options, &refused, &error),
+            VIT_INVALID_ARGUMENT);
+  EXPECT_STREQ(error.message, "the option level is set to no level of the "
+                              "target; choose one of avx512, avx2, none");
+  EXPECT_EQ(refused, nullptr);
+  // Options from before they had a level.
+  options.struct_size = offsetof(vit_session_options, level);
+  EXPECT_TRUE(makeSession(module, &options));
 }
 
 TEST(Session, RefusesUnknownDevices) {

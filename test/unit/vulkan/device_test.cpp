@@ -78,9 +78,10 @@ TEST_F(Vulkan, UnknownDevicesAreListed) {
 namespace {
 
 /// Which of the module's schedules runs: all but one have kernels whose work
-/// units are left out, so that only that one computes anything.
+/// units are left out, so that only that one computes anything. `wanted` is the
+/// level of the session's options.
 std::string levelThatRuns(const std::vector<std::string> &levels,
-                          std::string &message) {
+                          std::string &message, const char *wanted = nullptr) {
   for (const std::string &only : levels) {
     Builder builder;
     for (const std::string &level : levels) {
@@ -97,6 +98,7 @@ std::string levelThatRuns(const std::vector<std::string> &levels,
     vit_session_options options = {};
     options.struct_size = sizeof options;
     options.device = "vulkan";
+    options.level = wanted;
     vit_session *session = nullptr;
     vit_error error = {};
     if (vit_session_create(module.get(), &options, &session, &error) !=
@@ -130,9 +132,14 @@ TEST_F(Vulkan, LevelByDeviceAndByForce) {
   EXPECT_EQ(levelThatRuns(all, message), device["level"]) << message;
   EXPECT_EQ(levelThatRuns({"tiled"}, message), "tiled") << message;
   for (const char *level : {"direct", "tiled"}) {
+    EXPECT_EQ(levelThatRuns(all, message, level), level) << message;
     Environment force("VIT_VULKAN_LEVEL", level);
     EXPECT_EQ(levelThatRuns(all, message), level) << message;
+    // The options go before.
+    EXPECT_EQ(levelThatRuns(all, message, "direct"), "direct") << message;
   }
+  EXPECT_EQ(levelThatRuns(all, message, "avx2"), "none");
+  EXPECT_NE(message.find("the option level"), std::string::npos) << message;
   // Software devices have it and could use it; of GPUs those that say so.
   const auto &uses = device["uses"];
   if (device["type"] == "CPU" ||

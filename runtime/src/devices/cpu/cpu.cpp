@@ -7,6 +7,7 @@
 
 #include "devices/cpu/cpu.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,47 +21,70 @@
 
 namespace vit::runtime {
 
-static constexpr const char *kLevelNames[] = {"none", "avx2", "avx512"};
+using namespace format;
 
-const char *levelName(CpuLevel level) { return kLevelNames[int(level)]; }
+/// Where CPUID reports a feature, and which registers (bits of XCR0) it needs.
+struct FeatureBit {
+  Feature feature;
+  uint32_t CpuReport::*word;
+  int bit;
+  uint64_t state;
+};
 
-bool parseLevel(const char *name, CpuLevel &level) {
-  for (int i = 0; i < 3; ++i)
-    if (std::strcmp(name, kLevelNames[i]) == 0) {
-      level = CpuLevel(i);
-      return true;
-    }
-  return false;
+static constexpr uint64_t kYmm = 0x6, kZmm = 0xe6;
+
+static constexpr FeatureBit kFeatureBits[] = {
+    {Feature::Sse3, &CpuReport::leaf1Ecx, 0, 0},
+    {Feature::Ssse3, &CpuReport::leaf1Ecx, 9, 0},
+    {Feature::Fma, &CpuReport::leaf1Ecx, 12, kYmm},
+    {Feature::Sse41, &CpuReport::leaf1Ecx, 19, 0},
+    {Feature::Sse42, &CpuReport::leaf1Ecx, 20, 0},
+    {Feature::Movbe, &CpuReport::leaf1Ecx, 22, 0},
+    {Feature::Popcnt, &CpuReport::leaf1Ecx, 23, 0},
+    {Feature::Avx, &CpuReport::leaf1Ecx, 28, kYmm},
+    {Feature::F16c, &CpuReport::leaf1Ecx, 29, kYmm},
+    {Feature::Bmi, &CpuReport::leaf7Ebx, 3, 0},
+    {Feature::Avx2, &CpuReport::leaf7Ebx, 5, kYmm},
+    {Feature::Bmi2, &CpuReport::leaf7Ebx, 8, 0},
+    {Feature::Avx512f, &CpuReport::leaf7Ebx, 16, kZmm},
+    {Feature::Avx512dq, &CpuReport::leaf7Ebx, 17, kZmm},
+    {Feature::Avx512cd, &CpuReport::leaf7Ebx, 28, kZmm},
+    {Feature::Avx512bw, &CpuReport::leaf7Ebx, 30, kZmm},
+    {Feature::Avx512vl, &CpuReport::leaf7Ebx, 31, kZmm},
+    {Feature::Lzcnt, &CpuReport::extended1Ecx, 5, 0},
+};
+
+FeatureSet featuresOf(const CpuReport &report) {
+  FeatureSet features;
+  for (const FeatureBit &row : kFeatureBits)
+    if ((report.*row.word >> row.bit & 1) &&
+        (report.savedState & row.state) == row.state)
+      features.add(row.feature);
+  return features;
 }
 
 #if defined(__x86_64__)
 
-/// Which register files the operating system saves (XCR0).
-static uint64_t savedState() {
+/// XCR0.
+static uint64_t readSavedState() {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return uint64_t(high) << 32 | low;
 }
 
-CpuLevel detectLevel() {
+FeatureSet detectFeatures() {
+  constexpr unsigned osxsave = 1u << 27;
+  CpuReport report;
   unsigned a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d))
-    return CpuLevel::None;
-  constexpr unsigned fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
-  if ((c & (fma | osxsave | avx)) != (fma | osxsave | avx))
-    return CpuLevel::None;
-  uint64_t state = savedState();
-  constexpr uint64_t ymm = 0x6, zmm = 0xe6;
-  unsigned leaf7;
-  if ((state & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &leaf7, &c, &d))
-    return CpuLevel::None;
-  constexpr unsigned avx2 = 1u << 5;
-  if ((leaf7 & avx2) == 0)
-    return CpuLevel::None;
-  constexpr unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
-  constexpr unsigned avx512 = f | dq | bw | vl;
-  return (leaf7 & avx512) == avx512 && (state & zmm) == zmm ? CpuLevel::Avx512
-                                                            : CpuLevel::Avx2;
+  if (__get_cpuid(1, &a, &b, &c, &d)) {
+    report.leaf1Ecx = c;
+    report.savedState = c & osxsave ? readSavedState() : 0;
+  }
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+    report.leaf7Ebx = b;
+  if (__get_cpuid(0x80000001, &a, &b, &c, &d))
+    report.extended1Ecx = c;
+  return featuresOf(report);
 }
 
 void processorName(char *out, size_t size) {
@@ -86,7 +110,7 @@ void processorName(char *out, size_t size) {
 
 #else
 
-CpuLevel detectLevel() { return CpuLevel::None; }
+FeatureSet detectFeatures() { return {}; }
 
 void processorName(char *out, size_t size) {
   std::snprintf(out, size, "unknown processor");
@@ -94,17 +118,27 @@ void processorName(char *out, size_t size) {
 
 #endif
 
-bool allowedLevel(CpuLevel &level) {
-  level = detectLevel();
-  const char *wanted = std::getenv("VIT_CPU_LEVEL");
-  CpuLevel limit;
-  if (!wanted || !*wanted)
-    return true;
-  if (!parseLevel(wanted, limit))
+bool lowerRank(const char *name, int &maxRank) {
+  const Level *level = findLevel(Target::Cpu, name);
+  if (!level && std::strcmp(name, "none") != 0)
     return false;
-  if (limit < level)
-    level = limit;
+  maxRank = std::min(maxRank, level ? level->rank : 0);
   return true;
+}
+
+bool readCpuChoice(CpuChoice &choice) {
+  choice = {detectFeatures()};
+  const char *limit = std::getenv("VIT_CPU_LEVEL");
+  return !limit || !*limit || lowerRank(limit, choice.maxRank);
+}
+
+void explainNoLevel(const CpuChoice &choice, char *out, size_t size) {
+  const Level &least = levelsOf(Target::Cpu).back();
+  if (choice.maxRank < least.rank)
+    std::snprintf(out, size, "none (VIT_CPU_LEVEL or the options forbid all)");
+  else
+    std::snprintf(out, size, "none (%s needs %s, which it lacks)", least.name,
+                  featureNames(least.features - choice.features).text);
 }
 
 int availableCores() {

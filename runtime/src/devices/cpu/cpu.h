@@ -8,26 +8,49 @@
 #ifndef VIT_RUNTIME_DEVICES_CPU_CPU_H
 #define VIT_RUNTIME_DEVICES_CPU_CPU_H
 
-#include <cstddef>
+#include "format/level.h"
 
 namespace vit::runtime {
 
-/// Instruction sets that code is compiled for; each contains the ones before.
-enum class CpuLevel { None, Avx2, Avx512 };
+/// What CPUID and XGETBV say about the features that levels need.
+struct CpuReport {
+  uint32_t leaf1Ecx = 0;     ///< CPUID leaf 1
+  uint32_t leaf7Ebx = 0;     ///< leaf 7, subleaf 0
+  uint32_t extended1Ecx = 0; ///< leaf 0x80000001
+  uint64_t savedState = 0;   ///< XCR0; 0 if the system does not use XSAVE
+};
 
-/// "none", "avx2", "avx512".
-const char *levelName(CpuLevel level);
+/// The features of a processor that reports this, without those whose registers
+/// the operating system does not save.
+format::FeatureSet featuresOf(const CpuReport &report);
 
-/// False where `name` is no level.
-bool parseLevel(const char *name, CpuLevel &level);
+/// The features of this machine.
+format::FeatureSet detectFeatures();
 
-/// What processor and operating system allow: avx2 needs AVX2 and FMA; avx512
-/// needs F, BW, DQ and VL. The operating system must save the registers.
-CpuLevel detectLevel();
+/// Which CPU code may run.
+struct CpuChoice {
+  format::FeatureSet features;
+  int maxRank = INT_MAX; ///< 0: none
 
-/// detectLevel lowered by the environment's VIT_CPU_LEVEL. False where that is
-/// set to something that is no level.
-bool allowedLevel(CpuLevel &level);
+  bool allows(const format::Level &level) const {
+    return level.rank <= maxRank && features.contains(level.features);
+  }
+  /// The best level; NULL if there is none.
+  const format::Level *best() const {
+    return format::bestLevel(format::Target::Cpu, features, maxRank);
+  }
+};
+
+/// Lowers `maxRank` to the rank of the level called `name` ("none": to 0).
+/// False if there is no such level.
+bool lowerRank(const char *name, int &maxRank);
+
+/// What this machine and VIT_CPU_LEVEL allow; false if that is set to no level.
+bool readCpuChoice(CpuChoice &choice);
+
+/// Writes "none" and why, for a choice without a level: "none (avx2 needs bmi2,
+/// which it lacks)".
+void explainNoLevel(const CpuChoice &choice, char *out, size_t size);
 
 /// The processors that this process may run on, at least 1.
 int availableCores();

@@ -25,7 +25,9 @@ public:
   vit_status build(vit_error *error);
 
   vit_status requireSchedule(uint32_t entry, vit_error *error) const override {
-    return requireCpuSchedule(context.module, entry, error);
+    return schedules[entry]
+               ? VIT_OK
+               : noCpuSchedule(context.module, entry, choice, error);
   }
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                       void *const *outputs, uint64_t &bytes) const override;
@@ -42,6 +44,10 @@ private:
   void move(const schema::Command &command) const;
   void *resolve(const schema::Argument &argument) const;
 
+  CpuChoice choice;
+  /// The module's, or `ownCode` in a session whose level is lower.
+  const Code *code = nullptr;
+  Code ownCode;
   Pool pool;
   Array<Share> shares;            ///< one per thread
   Array<uint64_t> scratchStrides; ///< per entry, of one thread
@@ -57,16 +63,24 @@ private:
 
 } // namespace
 
-/// The module chose when it was loaded, since it holds the code.
 int CpuExecutor::rank(const schema::Schedule &schedule) const {
-  const auto &chosen = context.module.schedules;
-  return std::find(chosen.begin(), chosen.end(), &schedule) != chosen.end();
+  const format::Level *level = levelOf(schedule);
+  return level && level->target == format::Target::Cpu && choice.allows(*level)
+             ? level->rank
+             : 0;
 }
 
 vit_status CpuExecutor::build(vit_error *error) {
-  if (!context.module.levelIsKnown)
-    VIT_TRY(requireSchedule(0, error));
+  choice = context.module.cpu;
+  const char *limit = context.options.level;
+  if (limit && !lowerRank(limit, choice.maxRank))
+    return unknownLevel("the option level", format::Target::Cpu, error);
   VIT_TRY(chooseSchedules(error));
+  code = &context.module.code;
+  if (choice.maxRank < context.module.cpu.maxRank) {
+    VIT_TRY(loadCode(context.module, schedules, ownCode, error));
+    code = &ownCode;
+  }
   const Allocator &allocator = context.module.allocator;
   auto entries = uint32_t(schedules.size());
   uint32_t outputs = 0;
@@ -191,7 +205,7 @@ void CpuExecutor::dispatch(const schema::Command &command) {
       *schedules[call->entry]->kernels()->Get(command.kernel());
   const vit_session_options &options = context.options;
   Launch launch;
-  launch.function = context.module.code.function(kernel);
+  launch.function = code->function(kernel);
   for (uint32_t i = 0; i < kernel.argument_count(); ++i)
     launch.arguments[i] = resolve(*command.arguments()->Get(i));
   launch.batch = call->batch;
@@ -330,19 +344,20 @@ vit_status createCpuExecutor(const SessionContext &context, Executor *&executor,
 void describeCpuDevices(Text &json) {
   char name[64];
   processorName(name, sizeof name);
-  CpuLevel level = CpuLevel::None;
-  bool known = allowedLevel(level);
+  CpuChoice choice;
+  bool isKnown = readCpuChoice(choice);
   json.beginObject(nullptr);
   json.field("device", "cpu");
   json.field("name", name);
   json.field("cores", int64_t(availableCores()));
   json.beginArray("levels");
-  for (CpuLevel l : {CpuLevel::Avx2, CpuLevel::Avx512})
-    if (l <= detectLevel())
-      json.item(levelName(l));
+  for (const format::Level &level : format::levelsOf(format::Target::Cpu))
+    if (choice.features.contains(level.features))
+      json.item(level.name);
   json.endArray();
-  // What VIT_CPU_LEVEL leaves of it.
-  json.field("level", known ? levelName(level) : "none");
+  // The best of them that VIT_CPU_LEVEL allows.
+  const format::Level *level = isKnown ? choice.best() : nullptr;
+  json.field("level", level ? level->name : "none");
   json.endObject();
 }
 

@@ -31,8 +31,8 @@ static void describeAdapter(Text &json, const Driver &driver,
   json.field("multiprocessors", int64_t(adapter.multiprocessors));
   json.field("workgroup_threads", int64_t(adapter.maxThreads));
   json.field("workgroup_memory", int64_t(adapter.maxShared));
-  constexpr int oldest = 80;
-  json.field("level", adapter.capability >= oldest ? "sm_80" : "none");
+  const format::Level *level = bestLevel(adapter);
+  json.field("level", level ? level->name : "none");
   json.endObject();
 }
 

@@ -191,16 +191,11 @@ vit_status selectAdapter(const Driver &driver, const char *selector,
   return readAdapter(driver, int(ordinal), adapter, error);
 }
 
-bool parseArchitecture(const char *name, int &capability, bool &isExact) {
-  constexpr size_t prefix = 3;
-  if (std::strncmp(name, "sm_", prefix) != 0)
-    return false;
-  const char *digit = name + prefix;
-  capability = 0;
-  for (; *digit >= '0' && *digit <= '9' && capability < 1000; ++digit)
-    capability = 10 * capability + (*digit - '0');
-  isExact = *digit == 'a';
-  return capability >= 10 && capability < 1000 && digit[isExact] == 0;
+const format::Level *bestLevel(const Adapter &adapter) {
+  for (const format::Level &level : format::levelsOf(format::Target::Cuda))
+    if (format::runsOnCapability(level, adapter.capability))
+      return &level;
+  return nullptr;
 }
 
 } // namespace vit::runtime::cuda

@@ -1,5 +1,4 @@
-//===- driver.h - The CUDA driver, opened ------------------------*- C++
-//-*-===//
+//===- driver.h - The CUDA driver, opened -----------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,6 +10,7 @@
 
 #include "devices/cuda/functions.h"
 #include "error.h"
+#include "format/level.h"
 
 namespace vit::runtime::cuda {
 
@@ -50,9 +50,8 @@ vit_status readAdapter(const Driver &driver, int ordinal, Adapter &adapter,
 vit_status selectAdapter(const Driver &driver, const char *selector,
                          Adapter &adapter, vit_error *error);
 
-/// The number in "sm_80" and whether a letter follows it, as in "sm_90a": then
-/// code is for just this capability. False where `name` is neither.
-bool parseArchitecture(const char *name, int &capability, bool &isExact);
+/// The best level that the device runs; NULL if there is none.
+const format::Level *bestLevel(const Adapter &adapter);
 
 /// Makes a context the calling thread's for as long as this lives; the host
 /// application's own is the thread's again after.

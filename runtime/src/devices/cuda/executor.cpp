@@ -23,37 +23,36 @@ static constexpr uint64_t kMaxStaging = uint64_t(32) << 20;
 // Making
 //===----------------------------------------------------------------------===//
 
-/// A cubin or PTX for sm_80 runs on everything from there on; the best of what
-/// the device can run is the highest.
 int CudaExecutor::rank(const schema::Schedule &schedule) const {
-  int capability;
-  bool isExact;
-  bool runs =
-      schedule.target() == schema::Target::Cuda &&
-      schedule.precision() == schema::DType::F32 &&
-      count(schedule.features()) == 0 &&
-      parseArchitecture(schedule.level()->c_str(), capability, isExact) &&
-      (isExact ? adapter.capability == capability
-               : adapter.capability >= capability);
-  return runs ? 2 * capability + int(isExact) : 0;
+  const format::Level *level = levelOf(schedule);
+  bool runs = level && level->target == format::Target::Cuda &&
+              (!forced || level == forced) && count(schedule.features()) == 0 &&
+              format::runsOnCapability(*level, adapter.capability);
+  return runs ? level->rank : 0;
 }
 
 vit_status CudaExecutor::requireSchedule(uint32_t entry,
                                          vit_error *error) const {
   if (schedules[entry])
     return VIT_OK;
-  constexpr int oldest = 80;
-  char offers[256];
-  std::snprintf(offers, sizeof offers, "'%s' takes Cuda sm_%d%s", adapter.name,
-                adapter.capability,
-                adapter.capability < oldest ? " (vit needs sm_80 or newer)"
-                                            : "");
+  bool isTooOld = !bestLevel(adapter);
+  char offers[512];
+  std::snprintf(
+      offers, sizeof offers, "'%s' takes Cuda sm_%d%s%s%s", adapter.name,
+      adapter.capability, isTooOld ? " (vit needs " : "",
+      isTooOld ? format::levelsOf(format::Target::Cuda).back().name : "",
+      isTooOld ? " or newer)" : "");
   return noSchedule(context.module, entry, schema::Target::Cuda, offers,
-                    adapter.capability >= oldest, error);
+                    !isTooOld, error);
 }
 
 vit_status CudaExecutor::build(const char *selector, vit_error *error) {
   const vit_module &module = context.module;
+  if (const char *name = context.options.level) {
+    forced = format::findLevel(format::Target::Cuda, name);
+    if (!forced)
+      return unknownLevel("the option level", format::Target::Cuda, error);
+  }
   VIT_TRY(driver.open(error));
   VIT_TRY(selectAdapter(driver, selector, adapter, error));
   VIT_TRY(chooseSchedules(error));

@@ -68,6 +68,7 @@ private:
 
   Driver driver;
   Adapter adapter;
+  const format::Level *forced = nullptr; ///< that the options name
   Context cudaContext = nullptr;
   Resources *resources = nullptr;
   bool isLost = false;

@@ -27,8 +27,9 @@ static int64_t findCubin(const vit_module &module,
     uint32_t image = schedule.cubins()->Get(i);
     int capability;
     bool isExact;
-    if (parseArchitecture(module.root->images()->Get(image)->arch()->c_str(),
-                          capability, isExact) &&
+    if (format::parseArchitecture(
+            module.root->images()->Get(image)->arch()->c_str(), capability,
+            isExact) &&
         capability == adapter.capability)
       return image;
   }

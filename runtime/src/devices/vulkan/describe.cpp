@@ -13,6 +13,7 @@
 
 using namespace vit::runtime;
 using namespace vit::runtime::vulkan;
+namespace format = vit::format;
 
 /// Bytes of the largest memory that the device calls its own.
 static uint64_t memoryOf(const Adapter &adapter) {
@@ -52,19 +53,21 @@ static void writeAdapter(Text &json, const Instance &instance, size_t index) {
              int64_t(limits.maxComputeWorkGroupInvocations));
   json.field("workgroup_memory", int64_t(limits.maxComputeSharedMemorySize));
   json.field("subgroup_size", int64_t(adapter.subgroupSize));
+  constexpr auto subgroup = format::Feature::SubgroupArithmetic;
   json.beginArray("uses");
   if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup) &&
-      bestLevel(instance, adapter) == Level::Tiled256)
-    json.item("subgroup_arithmetic");
+      bestLevel(instance, adapter).features.has(subgroup))
+    json.item(format::featureName(subgroup));
   if (adapter.timestampBits && !instance.isDisabled(Option::Timestamps))
     json.item("timestamps");
   if (!instance.isDisabled(Option::PipelineCache))
     json.item("pipeline_cache");
   json.endArray();
-  Level level = bestLevel(instance, adapter);
-  bool isForced = false;
-  bool known = readForcedLevel(level, isForced, nullptr) == VIT_OK;
-  json.field("level", known ? levelName(level) : "none");
+  const format::Level *forced;
+  bool isKnown = readForcedLevel(nullptr, forced, nullptr) == VIT_OK;
+  json.field("level", !isKnown ? "none"
+                      : forced ? forced->name
+                               : bestLevel(instance, adapter).name);
   json.endObject();
 }
 

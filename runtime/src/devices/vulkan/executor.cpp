@@ -27,7 +27,7 @@ static constexpr double kSubmitFlop = 20e9;
 VulkanExecutor::~VulkanExecutor() { device.finish(); }
 
 vit_status VulkanExecutor::readSettings(vit_error *error) {
-  VIT_TRY(readForcedLevel(forced, force, error));
+  VIT_TRY(readForcedLevel(context.options.level, forced, error));
   limits.units = device.limits().maxComputeWorkGroupCount[0];
   limits.work = device.adapter->isCpu() ? 0 : kSubmitFlop;
   if (const char *given = std::getenv("VIT_VULKAN_SUBMIT_GFLOP");
@@ -59,9 +59,7 @@ vit_status VulkanExecutor::open(const char *selector, vit_error *error) {
 }
 
 int VulkanExecutor::rank(const schema::Schedule &schedule) const {
-  Level level;
-  if (force &&
-      (!parseLevel(schedule.level()->c_str(), level) || level != forced))
+  if (forced && levelOf(schedule) != forced)
     return 0;
   char reason[256];
   return rankSchedule(device, schedule, reason, sizeof reason);
@@ -78,8 +76,10 @@ vit_status VulkanExecutor::requireSchedule(uint32_t entry,
   char offers[1024];
   std::snprintf(offers, sizeof offers, "'%s' runs %s%s%s%s",
                 device.adapter->properties.deviceName,
-                force ? "no other than Vulkan " : "Vulkan direct and tiled",
-                force ? levelName(forced) : "", *reason ? "; " : "", reason);
+                forced ? "no other than Vulkan " : "Vulkan ",
+                forced ? forced->name
+                       : format::levelNames(format::Target::Vulkan).text,
+                *reason ? "; " : "", reason);
   return noSchedule(context.module, entry, schema::Target::Vulkan, offers, true,
                     error);
 }

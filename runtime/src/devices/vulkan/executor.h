@@ -69,8 +69,8 @@ private:
 
   SplitLimits limits = {};
   bool timed = false; ///< events are wanted, and the device has a clock
-  bool force = false; ///< VIT_VULKAN_LEVEL is set
-  Level forced = Level::Direct;
+  /// The level that the options or VIT_VULKAN_LEVEL name; NULL: the best.
+  const format::Level *forced = nullptr;
   uint64_t calls = 0;
   bool isChanging = false; ///< the present call may have changed variables
 

@@ -14,29 +14,31 @@
 
 namespace vit::runtime::vulkan {
 
-static constexpr const char *kNames[kLevels] = {"direct", "tiled", "tiled_256"};
+using format::Feature;
+using format::Level;
 
-const char *levelName(Level level) { return kNames[int(level)]; }
-
-bool parseLevel(const char *name, Level &level) {
-  for (int i = 0; i < kLevels; ++i)
-    if (std::strncmp(name, kNames[i], 16) == 0) {
-      level = Level(i);
-      return true;
-    }
-  return false;
+/// How well the device runs code of a level, from 1. On a CPU workgroup memory
+/// gains nothing and barriers cost much, so that less of them is better.
+static int rankLevel(const Adapter &adapter, const Level &level) {
+  int most = format::levelsOf(format::Target::Vulkan)[0].rank;
+  return adapter.isCpu() ? most + 1 - level.rank : level.rank;
 }
 
-Level bestLevel(const Instance &instance, const Adapter &adapter) {
-  if (adapter.isCpu())
-    return Level::Direct;
+const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
   const VkPhysicalDeviceLimits &limits = adapter.properties.limits;
-  bool rich = limits.maxComputeWorkGroupInvocations >= 256 &&
-              limits.maxComputeWorkGroupSize[0] >= 256 &&
-              limits.maxComputeSharedMemorySize >= 32768 &&
-              adapter.subgroupArithmetic &&
-              !instance.isDisabled(Option::Subgroup);
-  return rich ? Level::Tiled256 : Level::Tiled;
+  format::FeatureSet features;
+  if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup))
+    features.add(Feature::SubgroupArithmetic);
+  // All devices run the last one.
+  const Level *best = &format::levelsOf(format::Target::Vulkan).back();
+  for (const Level &level : format::levelsOf(format::Target::Vulkan))
+    if (limits.maxComputeWorkGroupInvocations >= level.limits.threads &&
+        limits.maxComputeWorkGroupSize[0] >= level.limits.threads &&
+        limits.maxComputeSharedMemorySize >= level.limits.sharedBytes &&
+        features.contains(level.features) &&
+        rankLevel(adapter, level) > rankLevel(adapter, *best))
+      best = &level;
+  return *best;
 }
 
 /// Whether the device runs a schedule; if not, writes why.
@@ -61,7 +63,7 @@ static bool canRun(Context &context, const schema::Schedule &schedule,
   }
   for (uint32_t i = 0; i < count(schedule.features()); ++i) {
     const char *name = schedule.features()->Get(i)->c_str();
-    if (std::strcmp(name, "subgroup_arithmetic") != 0)
+    if (std::strcmp(name, featureName(Feature::SubgroupArithmetic)) != 0)
       std::snprintf(reason, size,
                     "it takes '%s', which this version of vit "
                     "does not know",
@@ -81,25 +83,25 @@ static bool canRun(Context &context, const schema::Schedule &schedule,
   return true;
 }
 
-vit_status readForcedLevel(Level &level, bool &isForced, vit_error *error) {
-  const char *name = std::getenv("VIT_VULKAN_LEVEL");
-  isForced = name && *name;
-  if (isForced && !parseLevel(name, level))
-    return fail(error, VIT_INVALID_ARGUMENT,
-                "VIT_VULKAN_LEVEL is set to no level: direct, tiled and "
-                "tiled_256 are");
-  return VIT_OK;
+vit_status readForcedLevel(const char *option, const Level *&level,
+                           vit_error *error) {
+  const char *name = option ? option : std::getenv("VIT_VULKAN_LEVEL");
+  level = nullptr;
+  if (!name || (!option && !*name))
+    return VIT_OK;
+  level = format::findLevel(format::Target::Vulkan, name);
+  return level ? VIT_OK
+               : unknownLevel(option ? "the option level" : "VIT_VULKAN_LEVEL",
+                              format::Target::Vulkan, error);
 }
 
 int rankSchedule(Context &context, const schema::Schedule &schedule,
                  char *reason, size_t size) {
-  Level level;
-  if (schedule.target() != schema::Target::Vulkan ||
-      schedule.precision() != schema::DType::F32 ||
-      !parseLevel(schedule.level()->c_str(), level) ||
-      !canRun(context, schedule, reason, size))
-    return 0;
-  return context.adapter->isCpu() ? kLevels - int(level) : 1 + int(level);
+  const Level *level = levelOf(schedule);
+  return level && level->target == format::Target::Vulkan &&
+                 canRun(context, schedule, reason, size)
+             ? rankLevel(*context.adapter, *level)
+             : 0;
 }
 
 } // namespace vit::runtime::vulkan

@@ -9,30 +9,23 @@
 #define VIT_RUNTIME_DEVICES_VULKAN_LEVEL_H
 
 #include "devices/vulkan/self_test.h"
-#include "module_generated.h"
+#include "module.h"
 
 namespace vit::runtime::vulkan {
 
-/// Levels that code is compiled for. Which is best depends on the device: a
-/// CPU's workgroup memory gains nothing and its barriers cost much.
-enum class Level { Direct, Tiled, Tiled256 };
-inline constexpr int kLevels = 3;
-const char *levelName(Level level);
+/// The level that the device runs if a module has all of them.
+const format::Level &bestLevel(const Instance &instance,
+                               const Adapter &adapter);
 
-/// The level that the device runs where a module has all of them.
-Level bestLevel(const Instance &instance, const Adapter &adapter);
+/// The level that must be used: `option`, else VIT_VULKAN_LEVEL; NULL if
+/// neither is set. VIT_INVALID_ARGUMENT if it is no level.
+vit_status readForcedLevel(const char *option, const format::Level *&level,
+                           vit_error *error);
 
-/// The level that VIT_VULKAN_LEVEL forces; false where it is not set.
-/// VIT_INVALID_ARGUMENT where it is set to no level.
-vit_status readForcedLevel(Level &level, bool &isForced, vit_error *error);
-
-/// How well the device runs a schedule, from 1; 0: not at all, and `reason`,
-/// where it is of a level of Vulkan, says why.
+/// How well the device runs a schedule, from 1; 0: not at all, and `reason`, if
+/// it is of a level of Vulkan, says why.
 int rankSchedule(Context &context, const schema::Schedule &schedule,
                  char *reason, size_t size);
-
-/// Parses the name of a level; false where it is none.
-bool parseLevel(const char *name, Level &level);
 
 } // namespace vit::runtime::vulkan
 
