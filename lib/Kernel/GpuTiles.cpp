@@ -13,10 +13,8 @@
 using namespace mlir;
 using namespace mlir::vit::kernel;
 
-// Vulkan's guaranteed minimum is 128 threads and 16 KiB of workgroup memory;
-// `direct` is for devices that are CPUs, where that memory is like any other
-// and each thread keeps its tile to itself: eight of them, a vector register's
-// lanes, make a workgroup.
+// On `direct` levels each thread computes a tile of its own in registers, and a
+// workgroup has eight threads, the lanes of a vector register.
 static constexpr GemmTile kDirect[] = {
     {16, 64, 16, 8, 1, 1.0}, {8, 64, 8, 8, 1, 0.8}, {1, 64, 1, 8, 1, 0.2}};
 static constexpr GemmTile kTiled[] = {
@@ -39,7 +37,7 @@ std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   return std::nullopt;
 }
 
-/// Threads of a workgroup whose memory is like any other.
+/// Threads of a workgroup on `direct` levels.
 static constexpr int64_t kDirectThreads = 8;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -49,9 +47,9 @@ static int64_t getWidth(Value value, int64_t group) {
       cast<RankedTensorType>(value.getType()).getShape().back(), group);
 }
 
-/// The tile with the least time for a product of rows x columns: workgroups,
-/// one per processor at once, by what each takes. A thread has a multiple of
-/// `threadRows` rows.
+/// The tile with the least estimated time for a product of rows x columns, if
+/// each processor runs one workgroup at a time. The rows of a thread are a
+/// multiple of `threadRows`.
 static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
                                const GpuTiles &tiles, int64_t threadRows) {
   GemmTile best = tiles.gemm.front();
@@ -85,8 +83,8 @@ static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
   return getTile(gemm.getContext(), tile, tile.depth);
 }
 
-/// A product over all rows of the batch, `chunk` of them at a time; both its
-/// operands are read in vectors of 4 channels.
+/// The tile of a product over all rows of the batch, `chunk` of them at a time.
+/// Both operands are read in vectors of 4 channels.
 static TileAttr getWeightGradientTile(WeightGradientOp op,
                                       const GpuTiles &tiles) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
@@ -96,8 +94,8 @@ static TileAttr getWeightGradientTile(WeightGradientOp op,
   return getTile(op.getContext(), tile, tiles.level->isDirect ? 1 : 16);
 }
 
-/// Bytes of workgroup memory that an attention takes: queries, a block of keys
-/// or values, scores, their exponentials and sums.
+/// Bytes of workgroup memory that attention uses: queries, a block of keys or
+/// values, scores, their exponentials and sums.
 static int64_t getSharedBytes(int64_t rows, int64_t keys, int64_t width) {
   return 4 * (rows * width + keys * (width + 4) + rows * (keys + 1) +
               rows * keys + 4 * rows);
@@ -112,8 +110,8 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
     if (4 * rows <= tiles.level->threads &&
         getSharedBytes(rows, keys, width) <= tiles.sharedBytes())
       return TileAttr::get(context, rows, width, keys, 4 * rows, 1, width / 4);
-  // Without that memory each thread has a few queries, as many as take the
-  // least time, padding included, and a part of the channels that fits its
+  // Without workgroup memory each thread has a few queries, the number with the
+  // least estimated time including padding, and as many channels as fit in its
   // registers.
   constexpr int64_t threads = kDirectThreads;
   int64_t queries =
@@ -121,7 +119,7 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   int64_t best = 1;
   double bestTime = -1.0;
   for (int64_t rows = 1; rows <= (tiles.level->isDirect ? 5 : 1); ++rows) {
-    // To load a key and a value takes as long as to use them for 7 queries.
+    // Loading a key and a value takes as long as using them for 7 queries.
     double time = static_cast<double>(ceilDiv(queries, threads * rows)) *
                   static_cast<double>(rows + 7);
     if (bestTime < 0.0 || time < bestTime) {
@@ -129,8 +127,8 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
       bestTime = time;
     }
   }
-  // Half a head takes half the registers and far less of the driver's compile
-  // time, for scores that are made twice.
+  // Half a head needs half the registers and much less compile time in the
+  // driver, but computes the scores twice.
   int64_t part = width;
   while (part % (2 * kLanes) == 0 &&
          (part > 64 || (part == width && part > 48)))
@@ -138,8 +136,7 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   return TileAttr::get(context, threads * best, part, 1, threads, best, part);
 }
 
-/// Without workgroup memory a thread has a head of an image to itself, else a
-/// workgroup has.
+/// One head of one image per workgroup, or per thread without workgroup memory.
 static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
                                          const GpuTiles &tiles) {
   int64_t width = padTo(op.getHeadDim(), kLanes);
@@ -166,16 +163,16 @@ TileAttr mlir::vit::kernel::getGpuTile(Operation *op, const GpuTiles &tiles,
     return getAttentionTile(attention, tiles);
   if (auto attention = dyn_cast<AttentionBackwardOp>(op))
     return getAttentionBackwardTile(attention, tiles);
-  // An image is one thread's, or a workgroup's.
+  // One image per workgroup, or per thread.
   if (isa<NormalizeBackwardOp>(op)) {
     int64_t width = getWidth(op->getResult(0), 0);
     int64_t threads = isDirect ? kDirectThreads : tiles.level->threads;
     return TileAttr::get(context, 1, width, 1, threads, 1, width);
   }
-  // So is the whole batch.
+  // One workgroup, or thread, for the whole batch.
   if (isa<LossOp>(op))
     return getElementwiseTile(context, isDirect ? 1 : tiles.level->threads);
-  // Rows are whole: by one thread each, or by a workgroup each.
+  // One row per thread, or per workgroup.
   if (isa<RowsOp, SoftmaxBackwardOp, LossBackwardOp>(op)) {
     int64_t width = getWidth(op->getResult(0), 0);
     if (isDirect)

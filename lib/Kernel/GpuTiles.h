@@ -13,16 +13,16 @@
 
 namespace mlir::vit::kernel {
 
-/// A product's tile: a workgroup makes rows x cols, a thread threadRows x
-/// threadCols, `depth` at a time.
+/// The tile of a product: a workgroup computes rows x cols and a thread
+/// threadRows x threadCols elements, in steps of `depth`.
 struct GemmTile {
   int64_t rows, cols, threadRows, threadCols, depth;
   double rate; ///< speed when all processors are busy, against the best
   int64_t threads() const { return rows * cols / (threadRows * threadCols); }
 };
 
-/// A GPU level and the tile sizes to choose from. These were measured: what is
-/// a fact of the level is in its row of runtime/format/level.cpp.
+/// Tile sizes to choose from for a GPU level. They are measured and only this
+/// pass uses them; the facts of the level are in runtime/format/level.cpp.
 struct GpuTiles {
   const Level *level;
   int64_t processors; ///< workgroups that a typical device runs at once
@@ -34,14 +34,15 @@ struct GpuTiles {
   }
 };
 
-/// Nothing if the level has no tiles here.
+/// The tiles of a level; nothing if there are none yet.
 std::optional<GpuTiles> getGpuTiles(const Level &level);
 
-/// The tile of work element by element: four vectors of channels per thread,
-/// whatever their row.
+/// The tile of elementwise work: four vectors of channels per thread,
+/// regardless of rows.
 TileAttr getElementwiseTile(MLIRContext *context, int64_t threads);
 
-/// The tile of kernel `op` for calls with `batch` images (others stay right).
+/// The tile of kernel `op`, chosen for calls with `batch` images; any batch
+/// works.
 TileAttr getGpuTile(Operation *op, const GpuTiles &tiles, int64_t batch);
 
 } // namespace mlir::vit::kernel

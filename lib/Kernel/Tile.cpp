@@ -32,24 +32,26 @@ private:
   LogicalResult tileForGpu(func::FuncOp entry, const Level &level);
 };
 
-/// What a register tile of `rows` x 64 (avx2: x 16, four times) reaches, as a
-/// share of the best one. Fewer rows load more weights per product and, below
-/// ten accumulators, wait for them; avx512's 7 rows leave no register free.
+/// The measured speed of a register tile of `rows` x 64 (avx2: four times x 16)
+/// relative to the best one. Fewer rows load more weights per product and, with
+/// fewer than ten accumulators, wait for the latency of the FMA. On avx512, 7
+/// rows leave no register free.
 struct RegisterTile {
   int64_t rows;
   double rate;
 };
 
-/// A CPU level's choices, the bytes of its second-level cache that a product's
-/// input may fill, and the rows of a weight's gradient whose panel of X stays
-/// in the first-level cache while dY comes from the second; about the root of
-/// the usual number of rows, so that the sums of rows and the sums of these
-/// sums round off the least. These were measured: what is a fact of the level
-/// is in its row of runtime/format/level.cpp.
+/// Tile sizes to choose from for a CPU level. They are measured and only this
+/// pass uses them; the facts of the level are in runtime/format/level.cpp.
 struct CpuTiles {
   StringLiteral level;
   ArrayRef<RegisterTile> tiles;
+  /// How much of the second-level cache the input of a product may fill.
   int64_t cacheBytes;
+  /// Rows that are summed before a weight's gradient is added to: their panel
+  /// of X stays in the first-level cache while dY comes from the second. About
+  /// the square root of the usual number of rows, which keeps rounding errors
+  /// small.
   int64_t gradientRows;
 };
 } // namespace
@@ -57,8 +59,8 @@ struct CpuTiles {
 static constexpr RegisterTile kAvx512[] = {
     {6, 1.0}, {5, 0.97}, {7, 0.96}, {4, 0.93}};
 static constexpr RegisterTile kAvx2[] = {{6, 1.0}, {5, 0.93}, {4, 0.85}};
-/// Columns of a panel; the same on all levels, so that one form of the weights
-/// serves them all.
+/// Columns of a panel; the same on all levels, so that all use the same form of
+/// the weights.
 static constexpr int64_t kColumns = 64;
 /// Columns of a panel of X in a weight's gradient.
 static constexpr int64_t kGradientColumns = 48;
@@ -68,8 +70,8 @@ static const CpuTiles kCpuTiles[] = {{"avx512", kAvx512, 640 << 10, 48},
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// Rows of an activation that are padded to whole blocks together, and how
-/// many such pieces there are.
+/// The number of rows of an activation that are padded to whole blocks
+/// together, and the number of such groups.
 static std::pair<int64_t, int64_t> getRows(Value value, int64_t batch) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getRank() == 3)
@@ -82,8 +84,8 @@ static int64_t getWorkPerRow(GemmOp gemm) {
   return gemm.getWeight().getType().getNumElements();
 }
 
-/// The height with the least time over all products: rows with their padding,
-/// times work, by rate.
+/// The height with the least estimated time over all products: padded rows
+/// times work per row, divided by the rate.
 static int64_t chooseRows(Block &block, ArrayRef<RegisterTile> tiles,
                           int64_t batch) {
   int64_t best = tiles.front().rows;
@@ -103,9 +105,9 @@ static int64_t chooseRows(Block &block, ArrayRef<RegisterTile> tiles,
   return best;
 }
 
-/// Row blocks of a product's input that pass under one panel of weights, in
-/// equal chunks: as many as the cache holds, but no fewer than make up for
-/// fetching the panel anew.
+/// The number of row blocks of a product's input that are multiplied by one
+/// panel of weights before the next panel, in equal chunks: as many as the
+/// cache holds, but enough to be worth loading the panel again.
 static int64_t getGemmChunk(GemmOp gemm, int64_t rows, int64_t batch,
                             int64_t cacheBytes) {
   constexpr int64_t fewest = 32;
@@ -114,13 +116,14 @@ static int64_t getGemmChunk(GemmOp gemm, int64_t rows, int64_t batch,
   auto type = cast<RankedTensorType>(gemm.getInput().getType());
   int64_t blockBytes = rows * padTo(type.getShape().back(), kLanes) * 4;
   int64_t fitting = std::max(fewest, cacheBytes / blockBytes);
-  // One chunk may be a little larger rather than leave a small one behind.
+  // Rounds to the nearest number of chunks, to avoid a small one at the end.
   int64_t chunks = std::max<int64_t>(1, (blocks + fitting / 2) / fitting);
   return ceilDiv(blocks, chunks);
 }
 
-/// Query blocks of one work unit. Larger ones share the preparation of keys
-/// and values; there must be enough that threads finish together.
+/// The number of query blocks of one work unit. Larger units share the
+/// preparation of keys and values, but there must be enough units to keep
+/// threads balanced.
 static int64_t getAttentionChunk(kernel::AttentionOp attention, int64_t rows,
                                  int64_t batch) {
   constexpr int64_t threads[] = {2, 4};
@@ -132,7 +135,7 @@ static int64_t getAttentionChunk(kernel::AttentionOp attention, int64_t rows,
     int64_t chunk = ceilDiv(blocks, parts);
     int64_t units = heads * ceilDiv(blocks, chunk);
     bool balanced = llvm::all_of(threads, [&](int64_t count) {
-      // The slowest thread's blocks against an equal share of them.
+      // Compares the blocks of the slowest thread with an equal share.
       double slowest = static_cast<double>(ceilDiv(units, count) * chunk);
       return slowest * count <= tolerated * static_cast<double>(heads * blocks);
     });
@@ -142,8 +145,8 @@ static int64_t getAttentionChunk(kernel::AttentionOp attention, int64_t rows,
   return 1;
 }
 
-/// Row blocks that are summed before a weight's gradient is added to, in equal
-/// chunks.
+/// The number of row blocks that are summed before a weight's gradient is added
+/// to, in equal chunks.
 static int64_t getWeightGradientChunk(WeightGradientOp op, int64_t rows,
                                       int64_t batch, int64_t fittingRows) {
   auto [tokens, pieces] = getRows(op.getInput(), batch);

@@ -1,4 +1,4 @@
-//===- CPU.h - Code for x86-64 ---===//
+//===- CPU.h - Code for x86-64 ----------------------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -45,7 +45,7 @@ std::string getTargetFeatures(const Level &level);
 FailureOr<CodeImage> compileKernels(ModuleOp kernels, StringRef level,
                                     const CodegenOptions &options = {});
 
-/// What `compileKernels` needs from a registry beside the emitted dialects.
+/// Registers what `compileKernels` needs in addition to the emitted dialects.
 void registerCpuCodegen(DialectRegistry &registry);
 
 } // namespace mlir::vit

@@ -1,4 +1,4 @@
-//===- CUDA.h - Code for NVIDIA GPUs ---===//
+//===- CUDA.h - Code for NVIDIA GPUs ----------------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -36,13 +36,13 @@ struct CudaCode {
   std::vector<CudaImage> cubins;
 };
 
-/// Where ptxas is: $VIT_PTXAS, else on PATH; empty when there is none. An
-/// empty VIT_PTXAS means none.
+/// The path of ptxas: $VIT_PTXAS, else from PATH; empty if there is none. If
+/// VIT_PTXAS is set to the empty string, there is none.
 std::string findPtxas();
 
-/// Compiles the kernels of `kernels`, which stays as it is. The same input
-/// gives the same PTX. Emits an error that names the kernel and fails where one
-/// exceeds the level's limits, or where ptxas refuses it or spills registers.
+/// Compiles the kernels of `kernels`, which is not changed. The same input
+/// gives the same PTX. Emits an error that names the kernel and fails if one
+/// exceeds the level's limits, or if ptxas rejects it or spills registers.
 FailureOr<CudaCode> compileCudaKernels(gpu::GPUModuleOp kernels,
                                        StringRef level,
                                        const CodegenOptions &options = {});

@@ -1,4 +1,4 @@
-//===- Codegen.h - What code generation of all targets shares ---===//
+//===- Codegen.h - What code generation of all targets shares ---*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,18 +19,18 @@
 namespace mlir::vit {
 
 struct CodegenOptions {
-  /// Where each kernel's intermediate code goes; empty: nowhere. The directory
-  /// must exist. CPU: `NAME.ll`, `NAME.o`; Vulkan: `NAME.spirv.mlir` (the spirv
+  /// An existing directory for each kernel's intermediate code; empty: none.
+  /// CPU: `NAME.ll`, `NAME.o`; Vulkan: `NAME.spirv.mlir` (the spirv
   /// dialect), `NAME.spv`; CUDA: `NAME.nvvm.mlir`, `NAME.ll`, `NAME.ptx`, and
   /// `kernels.ptx` and `kernels.ARCH.cubin` of all together.
   std::string dumpDirectory;
   /// Threads that compile; 0: one per core.
   unsigned threads = 0;
-  /// Verify the IR of each step. Off, a defect of the emitters may crash.
+  /// Verify the IR of each step. Without it, invalid IR may crash LLVM.
   bool verify = false;
 };
 
-/// Of a kernel with a loop that no bound is found for.
+/// The iterations of a kernel with a loop without a known bound.
 inline constexpr uint64_t kUnknownIterations = UINT64_MAX;
 
 /// A kernel of a GPU: a work unit is a workgroup.
@@ -38,21 +38,20 @@ struct SimtKernel {
   std::string name;
   int64_t threads = 0;     ///< invocations of a workgroup, one-dimensional
   int64_t sharedBytes = 0; ///< workgroup memory
-  /// Vulkan: loop iterations of a thread, at most, all its loops together:
-  /// `iterations + batch * iterationsPerImage`. kUnknownIterations: nobody
-  /// knows. CUDA: 0.
+  /// Vulkan: an upper bound of the loop iterations of a thread, over all its
+  /// loops, is `iterations + batch * iterationsPerImage`, or
+  /// kUnknownIterations. CUDA: 0.
   uint64_t iterations = 0;
   double iterationsPerImage = 0;
-  /// What a device must offer beyond the target's minimum
-  /// ("subgroup_arithmetic"), sorted.
+  /// The features that a device must offer beyond the target's minimum, sorted.
   std::vector<std::string> features;
   /// Vulkan: the SPIR-V of this kernel, little-endian words; its entry point is
   /// named like the kernel. CUDA: empty, one image holds all kernels.
   SmallVector<char> binary;
 };
 
-/// What `compileVulkanKernels` and `compileCudaKernels` need from a registry
-/// beside the dialects of the emitted kernels.
+/// Registers what `compileVulkanKernels` and `compileCudaKernels` need in
+/// addition to the dialects of the emitted kernels.
 void registerSimtCodegen(DialectRegistry &registry);
 
 } // namespace mlir::vit

@@ -1,4 +1,4 @@
-//===- Level.h - The level that a pass is told -----------------*- C++ -*-===//
+//===- Level.h - The level that a pass is told ------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

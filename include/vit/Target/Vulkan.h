@@ -1,4 +1,4 @@
-//===- Vulkan.h - Code for Vulkan ---===//
+//===- Vulkan.h - Code for Vulkan -------------------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,8 +10,8 @@
 //   set 0, binding 0: the workspace arena;
 //   set 0, binding 1: derived forms and constants, read only;
 //   push constants, 32 x u32: [0] the batch, [1] the launch's first unit,
-//     [2 + i] where argument i of the dispatch begins, in 16-byte vectors from
-//     the start of its binding.
+//     [2 + i] the offset of argument i of the dispatch in its binding, in
+//     16-byte vectors.
 // Unit = first + workgroup id.
 //
 //===----------------------------------------------------------------------===//
@@ -30,10 +30,10 @@ struct VulkanCode {
   std::vector<SimtKernel> kernels;
 };
 
-/// Compiles each kernel of `kernels`, which stays as it is, several at once.
-/// The same input gives the same bytes. Emits an error that names the kernel
-/// and fails where one exceeds the level's limits or uses a type that Vulkan's
-/// minimum lacks.
+/// Compiles the kernels of `kernels`, which is not changed, in parallel. The
+/// same input gives the same bytes. Emits an error that names the kernel and
+/// fails if one exceeds the level's limits or uses a type that Vulkan does not
+/// guarantee.
 FailureOr<VulkanCode> compileVulkanKernels(gpu::GPUModuleOp kernels,
                                            StringRef level,
                                            const CodegenOptions &options = {});

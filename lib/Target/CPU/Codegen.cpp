@@ -1,11 +1,11 @@
-//===- Codegen.cpp - From vector code to a flat image ---===//
+//===- Codegen.cpp - From vector code to a flat image ---------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Each kernel goes its own way to an object: through an MLIR context and an
+// Each kernel is compiled to an object of its own, in an MLIR context and an
 // LLVM context of the thread that compiles it, so that threads share nothing.
 //
 //===----------------------------------------------------------------------===//
@@ -83,7 +83,7 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const Level &level) {
   if (!target)
     return nullptr;
   llvm::TargetOptions options;
-  // Only vector.fma fuses: never a multiplication and an addition by chance.
+  // Only vector.fma is fused, never a separate multiplication and addition.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
       triple, level.llvm.cpu, getTargetFeatures(level), options,
@@ -91,7 +91,7 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const Level &level) {
       llvm::CodeGenOptLevel::Aggressive));
 }
 
-/// The few passes that matter to code that is already laid out.
+/// Only a few passes: the emitters already decide the structure of the code.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -132,7 +132,7 @@ struct Kernel {
   std::string error;
 };
 
-/// What one thread compiles with.
+/// Compiles kernels on one thread.
 class Worker {
 public:
   Worker(const Level &level, const CodegenOptions &options)

@@ -1,4 +1,4 @@
-//===- Emit.cpp - From kernel ops to dispatches of generated code ---===//
+//===- Emit.cpp - From kernel ops to dispatches of generated code ---------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

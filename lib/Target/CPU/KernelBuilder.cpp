@@ -1,4 +1,4 @@
-//===- KernelBuilder.cpp - Short hands for building a kernel's body ---===//
+//===- KernelBuilder.cpp - Shorthands for building a kernel's body --------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -43,7 +43,7 @@ Value KernelBuilder::end() { return argument(function.getNumArguments() - 2); }
 Value KernelBuilder::scratch(int64_t byteOffset) {
   Value bytes = argument(function.getNumArguments() - 1);
   auto type = MemRefType::get({ShapedType::kDynamic}, getF32Type());
-  // The length is never looked at.
+  // The length is never used.
   return memref::ViewOp::create(*this, type, bytes, index(byteOffset),
                                 ValueRange{index(1)});
 }

@@ -1,14 +1,16 @@
-//===- KernelBuilder.h - Short hands for building a kernel's body ---===//
+//===- KernelBuilder.h - Shorthands for building a kernel's body -*- C++
+//-*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Emission order is the schedule (LLVM's machine scheduler is off for kernels),
-// so the emitters say exactly which load, broadcast and FMA comes when. Every
-// buffer is a flat memref<?xf32>: one addition per address, which LLVM folds
-// into the addressing mode.
+// The order of emission is the intended schedule: the emitters decide which
+// load, broadcast and FMA comes when. LLVM's machine scheduler runs and may
+// still move instructions within a block. Every buffer is a flat memref<?xf32>,
+// so that an address is one addition, which LLVM folds into the addressing
+// mode.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,8 +30,8 @@ using kernel::kLanes;
 
 class KernelBuilder : public CodeBuilder {
 public:
-  /// Starts `function`, whose block and arguments exist; constants gather at
-  /// its beginning.
+  /// Builds in `function`, which has its block and arguments. Constants are
+  /// placed at its beginning.
   KernelBuilder(func::FuncOp function, const Level &level);
 
   const Level &level;
@@ -58,7 +60,7 @@ public:
   Value splat(double value) { return splat(vectorType, value); }
   Value load(Value buffer, Value offset);
   void store(Value vector, Value buffer, Value offset);
-  /// Loads or stores the first `lanes` lanes alone; other lanes load as zero.
+  /// Loads or stores only the first `lanes` lanes; the others load as zero.
   Value loadLanes(Value buffer, Value offset, int64_t lanes);
   void storeLanes(Value vector, Value buffer, Value offset, int64_t lanes);
   Value loadScalar(Value buffer, Value offset);
@@ -67,7 +69,7 @@ public:
   Value shuffle(Value a, Value b, ArrayRef<int64_t> lanes);
   /// vector<16xi1> with the first `lanes` true.
   Value laneMask(int64_t lanes);
-  /// All lanes to one scalar, as a tree: the same order always.
+  /// Reduces all lanes to one scalar as a tree, always in the same order.
   Value reduce(Reduction kind, Value vector);
 
 private:

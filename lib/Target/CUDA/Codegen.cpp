@@ -88,7 +88,7 @@ createMachine(const Level &level) {
   if (!target)
     return llvm::createStringError("this LLVM was built without NVPTX");
   llvm::TargetOptions options;
-  // Only what the emitters fuse is fused: products and sums are rounded each.
+  // Only math.fma is fused: other products and sums are rounded separately.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   std::unique_ptr<llvm::TargetMachine> machine;
   {
@@ -104,7 +104,7 @@ createMachine(const Level &level) {
   return machine;
 }
 
-/// The few passes that matter to code that is already laid out.
+/// Only a few passes: the emitters already decide the structure of the code.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -211,7 +211,7 @@ llvm::Error CudaWorker::compile(ModuleOp module, SimtKernel &kernel,
 // All kernels
 //===----------------------------------------------------------------------===//
 
-/// One PTX text of those of single kernels, which begin alike.
+/// Joins the PTX of single kernels, all of which have the same header.
 static std::string merge(ArrayRef<simt::CompiledKernel> kernels) {
   constexpr StringLiteral lastDirective = ".address_size 64\n";
   std::string ptx;

@@ -59,11 +59,11 @@ void mlir::vit::cuda::registerLowering(DialectRegistry &registry) {
 
 /// Lanes of a warp.
 static constexpr unsigned kWarp = 32;
-/// What a load or store of four floats needs to be one instruction.
+/// The alignment that lets four floats be one load or store.
 static constexpr uint64_t kAlignment = 16;
 
-/// A memref of dynamic size is no bare pointer; any static size is as good,
-/// for nothing looks at it.
+/// Bare pointers require memrefs of static shape. The size is arbitrary:
+/// nothing reads it.
 static void makeArgumentsStatic(gpu::GPUFuncOp function) {
   SmallVector<Type> inputs;
   for (BlockArgument argument :
@@ -85,7 +85,7 @@ static bool isWorkgroupMemory(MemRefType type) {
   return space && space.getValue() == gpu::AddressSpace::Workgroup;
 }
 
-/// Workgroup memory belongs to the function, not to a place in it.
+/// Turns allocations of workgroup memory into attributions of the function.
 static void attributeWorkgroupMemory(gpu::GPUFuncOp function) {
   OpBuilder b(function.getContext());
   function.walk([&](memref::AllocOp op) {
@@ -108,7 +108,8 @@ template <typename OpTy> static void align(OpTy op, Type vector) {
     op.setAlignment(kAlignment);
 }
 
-/// vector.fma would become the intrinsic that leaves fusing to the backend.
+/// The upstream lowering of vector.fma leaves it to the backend whether to
+/// fuse.
 static void fuseAlways(vector::FMAOp op) {
   OpBuilder b(op);
   Value result = math::FmaOp::create(b, op.getLoc(), op.getLhs(), op.getRhs(),
@@ -117,8 +118,8 @@ static void fuseAlways(vector::FMAOp op) {
   op.erase();
 }
 
-/// Offsets stay below 2^31, so that they may be split into a register and a
-/// constant that the instruction holds.
+/// Offsets stay below 2^31 (nsw), so that LLVM may split them into a register
+/// and an immediate operand.
 template <typename OpTy> static void markNoWrap(Operation *op) {
   if (auto sum = dyn_cast<OpTy>(op); sum && sum.getType().isIndex())
     sum.setOverflowFlags(sum.getOverflowFlags() |
@@ -172,7 +173,7 @@ static LogicalResult convert(gpu::GPUModuleOp kernels) {
   populateVectorToLLVMConversionPatterns(types, patterns);
   populateFinalizeMemRefToLLVMConversionPatterns(types, patterns);
   populateGpuToNVVMConversionPatterns(types, patterns);
-  // Before what calls libdevice.
+  // Take precedence over the patterns that call libdevice.
   populateMathToLLVMConversionPatterns(types, patterns,
                                        /*approximateLog1p=*/false,
                                        /*benefit=*/2);
@@ -183,7 +184,7 @@ static LogicalResult convert(gpu::GPUModuleOp kernels) {
   return applyFullConversion(kernels, target, std::move(patterns));
 }
 
-/// Descriptors that nothing needs, and what is said twice.
+/// Removes unused memref descriptors and common subexpressions.
 static void simplify(ModuleOp module) {
   MLIRContext *context = module.getContext();
   RewritePatternSet patterns(context);

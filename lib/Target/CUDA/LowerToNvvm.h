@@ -17,8 +17,8 @@ namespace mlir::vit::cuda {
 /// The dialects and translations that lowering and its result need.
 void registerLowering(DialectRegistry &registry);
 
-/// Replaces `kernels` by a module of the LLVM and NVVM dialects, see
-/// vit-lower-to-nvvm. A failure has a diagnostic.
+/// Replaces `kernels` by a module of the LLVM and NVVM dialects; see
+/// vit-lower-to-nvvm. Emits an error on failure.
 FailureOr<ModuleOp> lowerToNvvm(gpu::GPUModuleOp kernels);
 
 } // namespace mlir::vit::cuda

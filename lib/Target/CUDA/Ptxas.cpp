@@ -28,7 +28,7 @@ std::string mlir::vit::findPtxas() {
 }
 
 namespace {
-/// A temporary file that goes with its owner.
+/// A temporary file that is deleted with this object.
 struct TemporaryFile {
   explicit TemporaryFile(StringRef suffix) {
     code = llvm::sys::fs::createTemporaryFile("vit", suffix, path);
@@ -42,7 +42,7 @@ struct TemporaryFile {
 };
 } // namespace
 
-/// What stands after `before` in `text`, up to `after`; empty if not there.
+/// The part of `text` between `before` and `after`; empty if there is none.
 static StringRef between(StringRef text, StringRef before, StringRef after) {
   size_t begin = text.find(before);
   if (begin == StringRef::npos)
@@ -86,8 +86,8 @@ static StringRef getKernelAt(StringRef ptx, unsigned number) {
   return kernel;
 }
 
-/// The first complaint in ptxas's output, with the kernel's name where it can
-/// be told.
+/// The first error in ptxas's output, with the kernel's name if its line can be
+/// attributed to one.
 static std::string describeFailure(StringRef ptx, StringRef output) {
   // ptxas FILE, line 12; error   : Unknown symbol 'x'
   for (StringRef line : llvm::split(output, '\n')) {
@@ -112,7 +112,7 @@ static std::string read(StringRef path) {
 }
 
 namespace {
-/// What a run of ptxas left.
+/// The result of one run of ptxas.
 struct Result {
   int status; ///< -1: it could not be run, -2: it was killed
   std::string error, messages, cubin;
@@ -171,8 +171,8 @@ vit::cuda::assemble(StringRef ptxas, StringRef ptx, StringRef arch) {
         (result->status < 0 ? result->error
                             : describeFailure(ptx, result->messages)));
   }
-  // ptxas limits itself to the registers that let more workgroups run at once,
-  // and then spills a value or two that there is room for: other limits may do.
+  // By default ptxas limits registers so that more workgroups run at once, and
+  // may spill a value or two for that. Retry with other limits.
   std::string spills = findSpills(result->messages);
   for (StringRef usage :
        {"--register-usage-level=10", "--register-usage-level=0"}) {

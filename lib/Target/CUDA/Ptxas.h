@@ -18,14 +18,14 @@
 
 namespace mlir::vit::cuda {
 
-/// Assembles `ptx` for the architecture `arch` ("sm_90a"). An error names the
-/// kernel where one is refused or spills registers. Empty where this ptxas does
-/// not know the architecture.
+/// Assembles `ptx` for the architecture `arch` ("sm_90a"). Returns an error
+/// that names the kernel if ptxas rejects one or spills registers, and an empty
+/// vector if this ptxas does not know the architecture.
 llvm::Expected<SmallVector<char>> assemble(StringRef ptxas, StringRef ptx,
                                            StringRef arch);
 
-/// What ptxas -v says of spills: the first kernel that has any, and how much.
-/// Empty where there is none.
+/// The first kernel that spills according to the output of ptxas -v, and how
+/// many bytes. Empty if no kernel does.
 std::string findSpills(StringRef output);
 
 } // namespace mlir::vit::cuda

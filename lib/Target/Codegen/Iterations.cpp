@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A loop's bounds are sums of values that are not negative, times constants.
-// What both bounds have in common, a workgroup's first item for example,
-// cancels; what is left has an upper bound by what it is made of.
+// A loop's bounds are sums of nonnegative values times constants. Terms that
+// both bounds have, such as a workgroup's first item, cancel; each remaining
+// term has an upper bound that follows from how it is computed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +26,7 @@
 using namespace mlir;
 using namespace mlir::vit::simt;
 
-/// Bounds made of minima are followed this deep.
+/// Depth to which nested minima are followed.
 static constexpr int kMaxDepth = 8;
 
 namespace {
@@ -43,7 +43,7 @@ struct Bound {
 };
 using MaybeBound = std::optional<Bound>;
 
-/// constant + the sum of values, none negative, times their factors.
+/// constant + the sum of nonnegative values times their factors.
 struct Linear {
   double constant = 0;
   llvm::SmallMapVector<Value, double, 8> terms;
@@ -54,16 +54,16 @@ struct Linear {
 class Counter {
 public:
   explicit Counter(gpu::GPUFuncOp kernel) : kernel(kernel) {}
-  /// Of all loops in a region.
+  /// The iterations of all loops in a region.
   MaybeBound count(Region &region);
 
 private:
   MaybeBound countLoop(scf::ForOp loop);
   MaybeBound getUpper(Value value, int depth);
   MaybeBound getUpper(const Linear &linear, int depth);
-  /// The lower of what is known.
+  /// The smaller of the known bounds.
   MaybeBound getLower(MaybeBound a, MaybeBound b);
-  /// Of `to` - `from`, 0 where that is negative.
+  /// An upper bound of `to` - `from`; 0 if that is negative.
   MaybeBound getDifference(Value to, Value from, int depth);
 
   gpu::GPUFuncOp kernel;
@@ -81,7 +81,7 @@ static MaybeBound add(MaybeBound a, MaybeBound b) {
   return a && b ? MaybeBound(*a + *b) : std::nullopt;
 }
 
-/// Linear in the batch, or nothing.
+/// Nothing if the result is not linear in the batch.
 static MaybeBound multiply(MaybeBound a, MaybeBound b) {
   if (!a || !b || (a->perImage != 0 && b->perImage != 0))
     return std::nullopt;
@@ -117,7 +117,7 @@ MaybeBound Counter::getLower(MaybeBound a, MaybeBound b) {
 MaybeBound Counter::getUpper(const Linear &linear, int depth) {
   if (depth > kMaxDepth)
     return std::nullopt;
-  // A minimum's other values may cancel where one of them is in its place.
+  // A minimum is at most each of its operands; another one may cancel more.
   for (auto [value, factor] : linear.terms) {
     Operation *op = value.getDefiningOp();
     if (factor <= 0 || !isa_and_nonnull<arith::MinSIOp, arith::MinUIOp>(op))
@@ -143,7 +143,7 @@ MaybeBound Counter::getUpper(const Linear &linear, int depth) {
   return sum;
 }
 
-/// Of a value that is no sum of others.
+/// An upper bound of a value that is not a sum.
 MaybeBound Counter::getUpper(Value value, int depth) {
   if (depth > kMaxDepth)
     return std::nullopt;
@@ -163,7 +163,7 @@ MaybeBound Counter::getUpper(Value value, int depth) {
         return Bound{double((*kernel.getKnownBlockSize())[0]) - 1, 0};
       })
       .Case([&](arith::IndexCastOp op) { return getSum(op.getIn()); })
-      // The first push constant is the batch, the second could be anything.
+      // The first push constant is the batch; the second has no bound.
       .Case([&](memref::LoadOp op) -> MaybeBound {
         bool isPushed =
             op.getMemref() == kernel.getArgument(kernel.getNumArguments() - 1);
@@ -212,13 +212,13 @@ MaybeBound Counter::countLoop(scf::ForOp loop) {
   if (!step || *step < 1 || !length)
     return std::nullopt;
   Bound rounds = *length * (1 / *step);
-  // Rounded up; where the batch has a part in it, by as much as it may be.
+  // Rounded up: if the batch contributes, by the largest possible remainder.
   bool isWhole = *step == 1 && rounds.perImage == std::floor(rounds.perImage);
   rounds.fixed = std::ceil(rounds.fixed);
   if (rounds.perImage != 0 && !isWhole)
     rounds.fixed += 1;
   MaybeBound inner = count(loop.getRegion());
-  // The round that ends the loop goes through those inside it once.
+  // The test that ends the loop counts as one iteration of the loops inside.
   Bound last = {1, 0};
   loop.getRegion().walk([&](scf::ForOp) { last.fixed += 1; });
   return add(multiply(rounds, add(inner, Bound{1, 0})), last);

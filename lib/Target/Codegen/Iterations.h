@@ -18,10 +18,10 @@ struct Iterations {
   double perImage;
 };
 
-/// How many loop iterations one thread of a Vulkan kernel does at most, all its
-/// loops together, each with the test that ends it. Loops whose conditions do
-/// not hold count too, as a device that masks threads goes through them once.
-/// Nothing where the kernel has a loop that no such number is found for.
+/// An upper bound of the loop iterations of one thread of a Vulkan kernel, over
+/// all its loops, including the test that ends each loop. A loop that is not
+/// entered counts as one iteration, because a device that masks threads
+/// executes it once. Nothing if there is a loop without a known bound.
 std::optional<Iterations> boundIterations(gpu::GPUFuncOp kernel);
 
 } // namespace mlir::vit::simt

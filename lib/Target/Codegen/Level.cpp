@@ -1,4 +1,4 @@
-//===- Level.cpp - The level that a pass is told -------------------------===//
+//===- Level.cpp - The level that a pass is told --------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

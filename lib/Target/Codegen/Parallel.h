@@ -16,14 +16,14 @@
 
 namespace mlir::vit {
 
-/// Does task i of `sizes`, for all i, in `threads` threads (0: one per core).
-/// Each calls `createWorker` once and then what it returned for one task after
-/// the other. The largest tasks come first, so that no thread is left with one
-/// at the end.
+/// Runs one task per element of `sizes` on `threads` threads (0: one per core).
+/// Each thread calls `createWorker` once, and what that returns with the index
+/// of each of its tasks. The largest tasks run first, so that none of them
+/// starts when the other threads are about to finish.
 void runLargestFirst(ArrayRef<size_t> sizes, unsigned threads,
                      function_ref<std::function<void(size_t)>()> createWorker);
 
-/// Writes a file of intermediate code where the options ask for it.
+/// Writes a file of intermediate code if the options ask for it.
 llvm::Error dumpCode(const CodegenOptions &options, StringRef file,
                      StringRef contents);
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each kernel goes its own way, as bytecode, into the context of the thread
-// that compiles it, so that threads share nothing.
+// Each kernel is passed as bytecode to the context of the thread that compiles
+// it, so that threads share nothing.
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,4 +1,5 @@
-//===- SimtCodegen.h - What Vulkan's and CUDA's code generation share -----===//
+//===- SimtCodegen.h - Code generation that GPUs share ----------*- C++ -*-===//
+//-*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,25 +20,25 @@
 
 namespace mlir::vit::simt {
 
-/// Emits an error and fails where a kernel exceeds what `level` has, see
+/// Emits an error and fails if a kernel exceeds the limits of `level`; see
 /// vit-verify-limits.
 LogicalResult verifyLimits(gpu::GPUModuleOp kernels, const Level &level);
 
-/// Bytes of workgroup memory that the kernel takes; each piece begins at a
+/// Bytes of workgroup memory that the kernel uses. Each allocation begins at a
 /// multiple of 16.
 int64_t getSharedBytes(gpu::GPUFuncOp kernel);
 
-/// Compiles single kernels, one after the other, with nothing shared with other
-/// threads.
+/// Compiles single kernels. Each thread has a worker of its own, and workers
+/// share nothing.
 class Worker {
 public:
-  /// A worker parses into a context of its own, with `registerSimtCodegen` and
-  /// without threads.
+  /// Creates a single-threaded context with the dialects of
+  /// `registerSimtCodegen`.
   explicit Worker(const CodegenOptions &options);
   virtual ~Worker();
 
-  /// Takes a module with one gpu.module with one kernel, and says in an error
-  /// what is wrong with it; its kernel is named by the caller.
+  /// Compiles a module that has one gpu.module with one kernel. The caller adds
+  /// the kernel's name to the error.
   virtual llvm::Error compile(ModuleOp module, SimtKernel &kernel,
                               std::string &text) = 0;
 
@@ -52,14 +53,14 @@ protected:
   MLIRContext context;
 };
 
-/// A compiled kernel, and the text that its worker made of it.
+/// A compiled kernel and its text, if the worker produces one.
 struct CompiledKernel {
   SimtKernel kernel;
   std::string text;
 };
 
-/// Compiles each kernel of `kernels`, several at once, and returns them in the
-/// module's order. Emits an error where one fails.
+/// Compiles the kernels of `kernels` in parallel and returns them in the order
+/// of the module. Emits an error if one fails.
 FailureOr<std::vector<CompiledKernel>>
 compileKernels(gpu::GPUModuleOp kernels, const CodegenOptions &options,
                std::function<std::unique_ptr<Worker>()> createWorker);

@@ -22,7 +22,7 @@ using namespace mlir::vit;
 using namespace ::vit::format;
 
 namespace {
-/// Checks one kernel; each check has emitted its error where it fails.
+/// Checks one kernel. A check that fails emits an error.
 class KernelVerifier {
 public:
   KernelVerifier(gpu::GPUFuncOp kernel, const Level &level)
@@ -85,7 +85,7 @@ static bool isIn(MemRefType type, spirv::StorageClass storage) {
   return attribute && attribute.getValue() == storage;
 }
 
-/// Bytes of a memref of static shape whose elements are scalars or vectors.
+/// Bytes of a memref of static shape with scalar or vector elements.
 static int64_t getBytes(MemRefType type) {
   Type element = type.getElementType();
   int64_t count = type.getNumElements();
@@ -153,7 +153,7 @@ LogicalResult KernelVerifier::verifyArguments() {
   return success();
 }
 
-/// Calls `use` with each piece of workgroup memory and the op that has it.
+/// Calls `use` with each workgroup memory type and the op that declares it.
 static LogicalResult
 forEachSharedMemory(gpu::GPUFuncOp kernel,
                     function_ref<LogicalResult(Operation *, MemRefType)> use) {
@@ -221,7 +221,7 @@ LogicalResult KernelVerifier::verifyType(Operation *op, Type type) {
   return success();
 }
 
-/// Functions that all targets compute alike, without a library.
+/// Math ops that every target has as instructions, with the same results.
 static bool isKnownFunction(Operation *op) {
   return isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp,
              math::FloorOp, math::FmaOp, math::RoundEvenOp, math::RsqrtOp,

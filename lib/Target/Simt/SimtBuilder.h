@@ -1,4 +1,4 @@
-//===- SimtBuilder.h - Short hands for building a GPU kernel --------------===//
+//===- SimtBuilder.h - Shorthands for building a GPU kernel -----*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Upstream's conversions, with what they leave open: the interface of a kernel
-// (bindings, push constants, what is read only), the version, and address
-// spaces that the emitters share with CUDA.
+// Runs the upstream conversions and adds what they do not do: the interface of
+// a kernel (bindings, push constants, read-only buffers), the version, and the
+// address spaces that the emitters share with CUDA.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,7 +49,7 @@ private:
 };
 } // namespace
 
-/// What a kernel may use, if it does: the limits were verified before.
+/// All capabilities that a kernel may use; vit-verify-limits has checked it.
 static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context) {
   spirv::Capability capabilities[] = {
       spirv::Capability::Shader, spirv::Capability::GroupNonUniform,
@@ -62,7 +62,7 @@ static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context) {
                                    spirv::ClientAPI::Vulkan);
 }
 
-/// Says where the kernel's arguments come from and how many threads run it.
+/// Sets the bindings of the kernel's arguments and the workgroup size.
 static void describeInterface(gpu::GPUFuncOp kernel) {
   MLIRContext *context = kernel.getContext();
   for (unsigned i = 0, e = kernel.getNumArguments(); i < e; ++i)
@@ -89,8 +89,8 @@ static void mapAddressSpaces(Operation *op) {
                                         /*replaceTypes=*/true);
 }
 
-/// Upstream's loop leaves its results undefined where it runs not once: there
-/// they are the initial values.
+/// The results of upstream's lowered loop are undefined if the loop does not
+/// run. Selects the initial values in that case.
 static void keepInitialValues(gpu::GPUModuleOp module) {
   module.walk([](scf::ForOp loop) {
     std::optional<int64_t> from = getConstantIntValue(loop.getLowerBound());
@@ -105,7 +105,7 @@ static void keepInitialValues(gpu::GPUModuleOp module) {
     for (auto [result, initial] :
          llvm::zip_equal(loop.getResults(), loop.getInitArgs())) {
       Value condition = runs;
-      // SPIR-V 1.3 selects vectors by vectors.
+      // SPIR-V 1.3 needs a vector condition to select vectors.
       if (auto vector = dyn_cast<VectorType>(result.getType()))
         condition =
             vector::BroadcastOp::create(b, vector.clone(b.getI1Type()), runs);
@@ -132,7 +132,7 @@ static LogicalResult convert(gpu::GPUModuleOp module) {
   return applyFullConversion(module, *target, std::move(patterns));
 }
 
-/// Whether some code stores to `variable`.
+/// Whether any op stores to `variable`.
 static bool isWritten(spirv::ModuleOp module,
                       spirv::GlobalVariableOp variable) {
   auto result = module.walk([&](spirv::StoreOp store) {
@@ -147,8 +147,8 @@ static bool isWritten(spirv::ModuleOp module,
   return result.wasInterrupted();
 }
 
-/// What upstream's passes do not know: parameters are only read, but by
-/// updates, and push constants have no binding.
+/// Marks parameters read only, unless the kernel is an update, and removes the
+/// binding of push constants; upstream's passes do neither.
 static void decorateVariables(spirv::ModuleOp module) {
   for (auto variable : module.getOps<spirv::GlobalVariableOp>()) {
     if (variable.storageClass() == spirv::StorageClass::PushConstant) {
@@ -160,8 +160,8 @@ static void decorateVariables(spirv::ModuleOp module) {
   }
 }
 
-/// The version is the target's, not the least that would do: interfaces mean
-/// different things in different versions.
+/// Sets the version of the target instead of the lowest one that is sufficient,
+/// because the rules for interfaces depend on the version.
 static void setVersion(spirv::ModuleOp module) {
   spirv::VerCapExtAttr found = *module.getVceTriple();
   SmallVector<spirv::Capability> capabilities;

@@ -31,7 +31,7 @@ vit_status Code::load(const schema::Module &module,
   for (uint32_t i = 0; i < images; ++i)
     if (wanted[i]) {
       offsets[i] = total;
-      // Images keep the alignment to cache lines that they were made with.
+      // Images were compiled for an alignment to cache lines.
       total += alignUp(module.images()->Get(i)->data()->size(), 64);
     }
   if (total == 0)

@@ -21,7 +21,8 @@ namespace vit::runtime {
 using KernelFunction = void (*)(void *const *arguments, int64_t batch,
                                 int64_t begin, int64_t end, void *scratch);
 
-/// Copies of code images, readable and executable, never writable meanwhile.
+/// Copies of code images in memory that is never writable and executable at
+/// once.
 class Code {
 public:
   Code() = default;
@@ -29,12 +30,12 @@ public:
   Code &operator=(const Code &) = delete;
   ~Code();
 
-  /// Copies those images of a verified module whose `wanted` is not 0.
+  /// Copies the images of a verified module for which `wanted` is not 0.
   vit_status load(const schema::Module &module, const unsigned char *segments,
                   const Array<uint8_t> &wanted, const Allocator &allocator,
                   vit_error *error);
 
-  /// The function of a kernel whose image was wanted.
+  /// The function of a kernel, whose image must have been loaded.
   KernelFunction function(const schema::Kernel &kernel) const;
 
 private:

@@ -52,11 +52,11 @@ private:
   Array<Share> shares;            ///< one per thread
   Array<uint64_t> scratchStrides; ///< per entry, of one thread
 
-  // The present call.
+  // The current call.
   const Call *call = nullptr;
   Array<void *> outputPlaces; ///< the caller's or, left out, the workspace's
 
-  /// Slots, then outputs that were left out, then each thread's scratch.
+  /// Slots, then outputs that the caller left out, then each thread's scratch.
   Array<unsigned char> workspace;
   unsigned char *scratch = nullptr;
 };
@@ -123,13 +123,13 @@ bool CpuExecutor::workspaceBytes(uint32_t entry, int64_t batch,
   return bytes <= kMaxExtent;
 }
 
-/// Grows the workspace where this call needs more and places the outputs that
-/// were left out.
+/// Grows the workspace if this call needs more and places the outputs that the
+/// caller left out.
 vit_status CpuExecutor::makeRoom(const Call &call, vit_error *error) {
   uint64_t total = 0;
   workspaceBytes(call.entry, call.batch, call.slotBytes, call.outputs, total);
   if (total > workspace.size()) {
-    // Given back first, so that old and new never count together.
+    // Freed first, so that the old and the new one never exist together.
     workspace.clear();
     if (!workspace.allocateRaw(context.module.allocator, total))
       return outOfMemory(error, total, "the workspace");
@@ -175,15 +175,15 @@ void *CpuExecutor::resolve(const schema::Argument &argument) const {
 // Running
 //===----------------------------------------------------------------------===//
 
-/// A piece should take a tenth of a millisecond at least: so many bytes to
-/// move, or this many times as many operations.
+/// A piece should take at least a tenth of a millisecond: this many bytes to
+/// move, or as many operations times the factor below.
 static constexpr double kPieceBytes = 1 << 20;
 static constexpr double kOperationsPerByte = 16;
-/// More would be calls without use.
+/// More pieces would only add calls.
 static constexpr uint32_t kPiecesPerThread = 8;
 
-/// Into how many pieces a dispatch for several threads is divided: as many for
-/// each, so that all end together where nothing disturbs them.
+/// The number of pieces that a dispatch is divided into: the same number for
+/// each thread, so that all finish together if nothing disturbs them.
 static uint32_t countPieces(const schema::Command &command, int64_t batch,
                             uint64_t units, uint32_t threads) {
   if (units <= threads)
@@ -227,7 +227,7 @@ void CpuExecutor::dispatch(const schema::Command &command) {
     pool.run(Launch::run, &launch);
 }
 
-/// Copy and Fill.
+/// Runs a Copy or Fill command.
 void CpuExecutor::move(const schema::Command &command) const {
   const auto &arguments = *command.arguments();
   const schema::Argument &last = *arguments.Get(arguments.size() - 1);
@@ -245,7 +245,7 @@ void CpuExecutor::execute(const schema::Command &command) {
     dispatch(command);
     break;
   case schema::CommandKind::Barrier:
-    // Threads meet after each command anyway.
+    // Threads wait for each other after each command anyway.
     break;
   case schema::CommandKind::Copy:
   case schema::CommandKind::Fill:
@@ -286,8 +286,8 @@ vit_status CpuExecutor::run(const Call &newCall, vit_error *error) {
 // NaN and infinity
 //===----------------------------------------------------------------------===//
 
-/// Looks at all that a command touches: what it only reads was looked at when
-/// it was written.
+/// Checks the results of a command; its inputs were checked when they were
+/// written.
 bool CpuExecutor::allFinite(const schema::Command &command) const {
   for (uint32_t i = 0; i < count(command.arguments()); ++i) {
     const schema::Argument &argument = *command.arguments()->Get(i);
@@ -307,7 +307,7 @@ vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
   name = nullptr;
   VIT_TRY(makeRoom(newCall, error));
   call = &newCall;
-  // What is left of other calls, and was never written, is no finding.
+  // Values that are left from other calls must not be reported.
   std::memset(workspace.data(), 0, workspace.size());
   const schema::Schedule &schedule = *schedules[newCall.entry];
   for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
@@ -324,7 +324,7 @@ vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
 }
 
 //===----------------------------------------------------------------------===//
-// Making and describing
+// Creating and describing
 //===----------------------------------------------------------------------===//
 
 vit_status createCpuExecutor(const SessionContext &context, Executor *&executor,

@@ -21,8 +21,9 @@ void Share::set(uint32_t begin, uint32_t end) {
   left.store(pack(begin, end), std::memory_order_relaxed);
 }
 
-/// Exchanges [from, to) for what `split` leaves of it. Relaxed: what a launch
-/// reads and writes is ordered by how it begins and ends.
+/// Replaces [from, to) by what `split` leaves of it. Relaxed order is
+/// sufficient: the beginning and the end of a launch order its reads and
+/// writes.
 template <typename Split> bool Share::take(Split split) {
   uint64_t now = left.load(std::memory_order_relaxed), then;
   do {
@@ -64,7 +65,8 @@ void Launch::divide(uint32_t newPieces, Share *newShares, uint32_t newThreads) {
 }
 
 void Launch::runPieces(size_t thread, uint32_t begin, uint32_t end) {
-  // The units before a piece: units * piece / pieces, which may overflow.
+  // Computes units * piece / pieces, the units before a piece, without
+  // overflow.
   auto unitsBefore = [this](uint64_t piece) {
     return int64_t(units / pieces * piece + units % pieces * piece / pieces);
   };
@@ -77,7 +79,8 @@ void Launch::run(void *self, size_t index) {
   uint32_t begin, end;
   while (launch.shares[index].takeFirst(begin, end))
     launch.runPieces(index, begin, end);
-  // Of small launches only the first thread, which must, asks the others.
+  // The first thread must not return before all pieces have begun. In small
+  // launches it alone takes pieces of other threads.
   if (index != 0 && launch.pieces <= launch.threads)
     return;
   for (uint32_t i = 1; i < launch.threads; ++i) {

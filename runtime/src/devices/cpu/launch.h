@@ -6,9 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // The units of a dispatch are divided into pieces, and the pieces evenly among
-// the threads: a thread meets the same pictures from one command to the next.
-// Who has none left takes from the others, so that nobody waits long for a
-// thread whose core has become slow or busy. Results do not depend on it.
+// the threads, so that a thread works on the same images from one command to
+// the next. A thread without pieces takes some of another thread's, so that no
+// thread waits long for one whose core is slow or busy. Results do not depend
+// on this.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,15 +24,16 @@
 
 namespace vit::runtime {
 
-/// The pieces that a thread has and nobody has taken yet. Halves are taken: few
-/// calls, and small ones at the end, when others may wait.
+/// The pieces of one thread that have not been taken yet. Half of them are
+/// taken at a time, so that there are few calls, and small ones at the end,
+/// when other threads may be waiting.
 class alignas(64) Share {
 public:
-  /// Before the threads begin.
+  /// To be called before the threads start.
   void set(uint32_t begin, uint32_t end);
-  /// From the front, for the thread itself; false where nothing is left.
+  /// Takes from the front, for the thread itself; false if nothing is left.
   bool takeFirst(uint32_t &begin, uint32_t &end);
-  /// From the back, for other threads.
+  /// Takes from the back, for other threads.
   bool takeLast(uint32_t &begin, uint32_t &end);
 
 private:
@@ -40,7 +42,7 @@ private:
   std::atomic<uint64_t> left{0}; ///< The first in the upper half, the end.
 };
 
-/// One dispatch, as every thread sees it.
+/// One dispatch, shared by all threads.
 struct Launch {
   KernelFunction function;
   void *arguments[kMaxArguments];
@@ -49,15 +51,15 @@ struct Launch {
   unsigned char *scratch; ///< of all threads, `scratchStride` bytes each
   uint64_t scratchStride;
 
-  /// For `run`: `shares` has a place for each of `threads`; `pieces` is 1 to
-  /// `units`.
+  /// Prepares `run`. `shares` has an element for each of `threads`; `pieces` is
+  /// 1 to `units`.
   void divide(uint32_t pieces, Share *shares, uint32_t threads);
 
-  /// What thread `index` does of the Launch `self`: its share, then what others
-  /// have not begun. When it returns all has been begun by somebody.
+  /// Runs thread `index` of the Launch `self`: its own share, then pieces that
+  /// other threads have not begun. When it returns, every piece has been begun.
   static void run(void *self, size_t index);
 
-  /// All of it, here.
+  /// Runs all units on the calling thread.
   void runAlone();
 
 private:

@@ -17,8 +17,8 @@
 
 namespace vit::runtime {
 
-/// How long a thread spins before it sleeps: longer than what lies between two
-/// commands of a call, shorter than what anyone would notice.
+/// How long a thread spins before it sleeps: longer than the time between two
+/// commands of a call, too short to be noticed otherwise.
 static constexpr uint64_t kSpinNanoseconds = 30'000;
 
 static uint64_t now() {
@@ -33,7 +33,8 @@ static void pause() {
 #endif
 }
 
-/// Spins until `done()` or the time is over; true where it was done.
+/// Spins until `done()` returns true or the time is over; true in the first
+/// case.
 template <typename Done> static bool spin(Done done) {
   if (done())
     return true;
@@ -69,7 +70,7 @@ vit_status Pool::start(int threads, const Allocator &allocator,
     return fail(error, VIT_OUT_OF_MEMORY, "out of memory: no worker threads");
   // Generated code keeps its large intermediates in scratch memory.
   pthread_attr_setstacksize(&attributes, size_t(1) << 20);
-  // Signals are the application's: workers take none.
+  // Workers block all signals, which are for the application's threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -157,8 +158,8 @@ void Pool::serve(size_t index) {
   }
 }
 
-/// False where the run that this worker heard of is over. It may be in a later
-/// one then, which is as good.
+/// Joins the current run; false if it is closed. The run may be a later one
+/// than the one that woke this worker.
 bool Pool::join() {
   uint32_t now = inside.load(std::memory_order_relaxed);
   while ((now & kClosed) == 0)

@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A fixed number of threads that run one function together, over and over. A
-// call of a model is a few hundred such runs of some ten microseconds, so
-// workers spin for a little while before they sleep. A worker that is late
-// (the system gave its core to somebody else) is not waited for.
+// A fixed number of threads that repeatedly run one function together. A call
+// of a model consists of a few hundred such runs of some ten microseconds, so
+// workers spin for a short time before they sleep. The caller does not wait for
+// a worker that starts late because the system has given its core to another
+// process.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +25,7 @@
 
 namespace vit::runtime {
 
-// What threads write to is apart from what others wait for, hence the padding.
+// Padding keeps what threads write apart from what other threads wait for.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 class Pool {
 public:
@@ -35,13 +36,13 @@ public:
   Pool &operator=(const Pool &) = delete;
   ~Pool() { stop(); }
 
-  /// Starts threads - 1 workers: who calls `run` is the first thread.
+  /// Starts threads - 1 workers; the caller of `run` is the first thread.
   vit_status start(int threads, const Allocator &allocator, vit_error *error);
 
-  /// Runs work(argument, 0) here and work(argument, i) on each worker that
-  /// comes before this is done, and returns when all that began have ended. So
-  /// work(argument, 0) must do, or see begun, all that there is to do. For one
-  /// caller at a time.
+  /// Runs work(argument, 0) on the calling thread and work(argument, i) on each
+  /// worker that starts before that ends; returns when all that have started
+  /// have ended. A worker may not start at all, so when work(argument, 0)
+  /// returns, all work must have been done or begun. One caller at a time.
   void run(Work work, void *argument);
 
 private:
@@ -64,11 +65,11 @@ private:
   Work work = nullptr;
   void *argument = nullptr;
   std::atomic<bool> stopping{false};
-  /// Counts runs; a change is what workers wait for.
+  /// Counts runs; workers wait for a change.
   alignas(64) std::atomic<uint32_t> generation{0};
   std::atomic<uint32_t> sleepers{0};
-  /// How many workers are in the present run, and kClosed where none may join
-  /// it any more. The caller waits for kClosed alone.
+  /// The number of workers in the current run, and the bit kClosed if no worker
+  /// may join it any more. The caller waits for the value kClosed.
   alignas(64) std::atomic<uint32_t> inside{kClosed};
   std::atomic<uint32_t> callerSleeps{0};
 };

@@ -21,7 +21,7 @@ vit_status Driver::open(vit_error *error) {
   const char *path = std::getenv("VIT_CUDA_LIBRARY");
   if (!path || !*path)
     path = "libcuda.so.1";
-  // Who sets the environment of a process says what it loads.
+  // Whoever sets the environment may choose what is loaded.
   // NOLINTNEXTLINE(clang-analyzer-optin.taint.GenericTaint)
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library)
@@ -37,7 +37,7 @@ vit_status Driver::open(vit_error *error) {
     missing = #name;
   VIT_CUDA_FUNCTIONS(VIT_CUDA_LOAD)
 #undef VIT_CUDA_LOAD
-  // The library stays, so that pointers into it stay good.
+  // The library is never closed, so that pointers into it stay valid.
   dlclose(library);
   if (missing)
     return fail(error, VIT_UNSUPPORTED,
@@ -76,7 +76,7 @@ void Driver::explain(Result result, char *text, size_t size) const {
   std::snprintf(text, size, "%s, number %d: %s", name, int(result), meaning);
 }
 
-/// True where nothing will work in this context any more.
+/// Whether no call in this context can succeed any more.
 static bool isFatal(Result result) {
   switch (result) {
   case kDeinitialized:

@@ -14,15 +14,15 @@
 
 namespace vit::runtime::cuda {
 
-/// The driver's functions. The library stays in the process: it keeps threads.
+/// The driver's functions. The library is never unloaded: it has threads.
 struct Driver : Functions {
-  /// Opens libcuda.so.1 (or what VIT_CUDA_LIBRARY names) and starts it.
-  /// VIT_UNSUPPORTED, with the reason, where there is none to be used or no
-  /// device.
+  /// Opens and initializes libcuda.so.1 or the library that VIT_CUDA_LIBRARY
+  /// names. VIT_UNSUPPORTED, with the reason, if it is missing, cannot be used
+  /// or has no device.
   vit_status open(vit_error *error);
 
-  /// Fails, where `result` is no success, with the status that it stands for
-  /// and a message about what could not be done: "allocate the workspace".
+  /// Fails if `result` is not success, with the corresponding status and a
+  /// message. `what` is what was tried, such as "allocate the workspace".
   vit_status check(Result result, const char *what, vit_error *error) const;
 
   /// "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure"
@@ -31,7 +31,7 @@ struct Driver : Functions {
   int version = 0; ///< 1000 * major + 10 * minor
 };
 
-/// A device and what matters of its properties.
+/// A device and those of its properties that are used.
 struct Adapter {
   int ordinal = 0;
   Device device = 0;
@@ -53,8 +53,8 @@ vit_status selectAdapter(const Driver &driver, const char *selector,
 /// The best level that the device runs; NULL if there is none.
 const format::Level *bestLevel(const Adapter &adapter);
 
-/// Makes a context the calling thread's for as long as this lives; the host
-/// application's own is the thread's again after.
+/// Makes a context current on the calling thread during the lifetime of this
+/// object, and restores the application's context afterwards.
 class ContextScope {
 public:
   ContextScope(const Driver &driver, Context context) : driver(driver) {

@@ -15,12 +15,12 @@
 
 namespace vit::runtime::cuda {
 
-/// Calls whose inputs and outputs are larger copy them from and to the caller's
-/// memory: the driver does that in pieces of its own pinned memory.
+/// Larger inputs and outputs are copied directly from and to the caller's
+/// memory; the driver does that through pinned memory of its own.
 static constexpr uint64_t kMaxStaging = uint64_t(32) << 20;
 
 //===----------------------------------------------------------------------===//
-// Making
+// Creating
 //===----------------------------------------------------------------------===//
 
 int CudaExecutor::rank(const schema::Schedule &schedule) const {
@@ -80,7 +80,7 @@ vit_status CudaExecutor::build(const char *selector, vit_error *error) {
       "make a stream", error));
   VIT_TRY(resources->kernels.load(module, schedules, adapter, error));
   VIT_TRY(resources->weights.allocate(module, schedules, adapter, error));
-  // A mark before, after the upload, after each command and the download.
+  // One mark at the start and one after the upload, each command, the download.
   if (context.options.on_event)
     VIT_TRY(resources->timer.reserve(module.allocator, size_t(commands) + 3,
                                      error));
@@ -116,9 +116,9 @@ bool CudaExecutor::workspaceBytes(uint32_t entry, int64_t batch,
   return bytes <= kMaxExtent;
 }
 
-/// Grows the arena where this call needs more and places slots, inputs and
-/// outputs in it, in this order. The same call always finds them where its
-/// graph has them.
+/// Grows the arena if this call needs more and places slots, inputs and outputs
+/// in it, in this order. The offsets depend on the call alone, so that a
+/// recorded graph stays valid.
 vit_status CudaExecutor::makeRoom(const Call &call, vit_error *error) {
   uint64_t total = 0;
   workspaceBytes(call.entry, call.batch, call.slotBytes, call.outputs, total);
@@ -161,7 +161,7 @@ DevicePointer CudaExecutor::resolve(const Call &call,
   return 0;
 }
 
-/// The pinned memory of what is at this place of the arena.
+/// The pinned memory that corresponds to this offset of the arena.
 static unsigned char *staged(PinnedMemory &staging, const Call &call,
                              uint64_t place) {
   return staging.data() + (place - alignUp(call.slotBytes, kDeviceAlignment));
@@ -203,7 +203,7 @@ vit_status CudaExecutor::download(const Call &call, vit_error *error) {
   return VIT_OK;
 }
 
-/// Gives the caller what arrived in the pinned memory.
+/// Copies the outputs from the pinned memory to the caller.
 void CudaExecutor::handOver(const Call &call) {
   const auto &bindings = *context.module.entry(call.entry).outputs();
   for (uint32_t i = 0; isStaged && i < bindings.size(); ++i) {
@@ -240,7 +240,7 @@ vit_status CudaExecutor::submitCommand(const Call &call,
     parameters[arguments] = &batch;
     parameters[arguments + 1] = &first;
     evaluate(*command.units(), call.batch, size);
-    if (size == 0) // Which a grid cannot be.
+    if (size == 0) // An empty grid is an error.
       return VIT_OK;
     return driver.check(
         driver.cuLaunchKernel(
@@ -287,7 +287,7 @@ vit_status CudaExecutor::submit(const Call &call, vit_error *error) {
                       "launch a call", error);
 }
 
-/// One command after the other, with a mark after each.
+/// Submits the commands one by one, with a mark after each.
 vit_status CudaExecutor::submitTimed(const Call &call, vit_error *error) {
   const schema::Schedule &schedule = *schedules[call.entry];
   isSubmitted = true;
@@ -374,10 +374,10 @@ vit_status CudaExecutor::run(const Call &call, vit_error *error) {
   vit_status status = scope.check(error);
   if (status == VIT_OK) {
     status = runInContext(call, error);
-    // Nothing may still read or write the caller's memory.
+    // No copy may still read or write the caller's memory.
     if (status != VIT_OK)
       driver.cuStreamSynchronize(resources->stream);
-    // Nobody knows what of a call that changes variables was done.
+    // The call may have changed some of the variables.
     if (status != VIT_OK && isSubmitted && changesVariables(call))
       context.parameters.arenas.lose();
   }

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One stream, one arena for slots, inputs and outputs, one for weights. A call
-// is: copy inputs, launch the graph of its commands, copy outputs. The stream
-// runs everything in order, so barriers of the schedule need nothing.
+// There is one stream, one arena for slots, inputs and outputs, and one for
+// weights. A call copies the inputs, launches the graph of its commands and
+// copies the outputs. The stream runs everything in order, so that the barriers
+// of a schedule need no code.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,7 +36,7 @@ public:
                          vit_error *error) override;
 
 private:
-  /// What lives in the context, and goes before it.
+  /// What belongs to the context and is destroyed before it.
   struct Resources {
     explicit Resources(const Driver &driver)
         : kernels(driver), weights(driver), arena(driver), staging(driver),
@@ -73,7 +74,7 @@ private:
   Resources *resources = nullptr;
   bool isLost = false;
 
-  // The present call: where inputs and outputs are in the arena, and, where
+  // The current call: the offsets of inputs and outputs in the arena and, if
   // they are small, in the pinned memory.
   Array<uint64_t> inputPlaces;
   Array<uint64_t> outputPlaces;

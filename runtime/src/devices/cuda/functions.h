@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The driver's interface is stable and this is the little of it that is needed,
-// so that no CUDA toolkit is. Names and numbers are those of the driver API's
-// reference manual; functions are called by the symbols (with their versions)
-// that a driver of at least `kOldestDriver` exports.
+// The driver's interface is stable. This header declares the small part that is
+// used, so that no CUDA toolkit is needed. Names and numbers are those of the
+// driver API's reference manual; the symbols, with their versions, are exported
+// by every driver from `kOldestDriver` on.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,7 +33,7 @@ using Event = struct EventObject *;
 using Graph = struct GraphObject *;
 using GraphExec = struct GraphExecObject *;
 
-/// CUresult, as far as one is told from another here.
+/// The values of CUresult that are distinguished here.
 enum Result : int {
   kSuccess = 0,
   kOutOfMemory = 2,
@@ -78,10 +78,9 @@ enum JitOption : int {
   kJitErrorLogBufferSizeBytes = 6,
 };
 
-/// CU_STREAM_NON_BLOCKING: no order with work of the host application's default
-/// stream.
+/// CU_STREAM_NON_BLOCKING: not ordered with the application's default stream.
 inline constexpr unsigned kStreamNonBlocking = 1;
-/// CU_STREAM_CAPTURE_MODE_RELAXED: what other threads do is their business.
+/// CU_STREAM_CAPTURE_MODE_RELAXED: no restriction on what other threads call.
 inline constexpr int kCaptureModeRelaxed = 2;
 
 /// X(name, parameters)
@@ -137,7 +136,7 @@ inline constexpr int kCaptureModeRelaxed = 2;
   X(cuEventSynchronize, (Event event))                                         \
   X(cuEventElapsedTime, (float *milliseconds, Event begin, Event end))
 
-/// A table of the driver's functions, NULL before it is opened.
+/// The driver's functions; NULL before it is opened.
 struct Functions {
 #define VIT_CUDA_POINTER(name, parameters) Result(*name) parameters = nullptr;
   VIT_CUDA_FUNCTIONS(VIT_CUDA_POINTER)

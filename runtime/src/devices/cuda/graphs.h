@@ -12,8 +12,8 @@
 
 namespace vit::runtime::cuda {
 
-/// The CUDA graphs of the last few (entry, batch). Their context is current
-/// whenever this is used.
+/// The CUDA graphs of the last few pairs of entry and batch. The caller makes
+/// their context current.
 class Graphs {
 public:
   explicit Graphs(const Driver &driver) : driver(driver) {}
@@ -21,7 +21,7 @@ public:
   Graphs &operator=(const Graphs &) = delete;
   ~Graphs() { clear(); }
 
-  /// The graph of such a call, NULL where there is none.
+  /// The graph of a call; NULL if there is none.
   GraphExec find(uint32_t entry, int64_t batch) {
     for (Slot &slot : slots)
       if (slot.graph && slot.entry == entry && slot.batch == batch) {
@@ -31,8 +31,8 @@ public:
     return nullptr;
   }
 
-  /// Makes the graph of what `record()` submits to the stream, which does not
-  /// run. The one that was not used for longest makes room.
+  /// Creates the graph of what `record()` submits to the stream, without
+  /// running it. Replaces the least recently used graph if there is no room.
   template <typename Record>
   vit_status capture(uint32_t entry, int64_t batch, Stream stream,
                      Record record, GraphExec &executable, vit_error *error) {
@@ -41,7 +41,7 @@ public:
         driver.cuStreamBeginCapture_v2(stream, kCaptureModeRelaxed), what,
         error));
     vit_status status = record();
-    // Ends the capture of a failed recording too.
+    // Also ends the capture if recording failed.
     Graph graph = nullptr;
     Result result = driver.cuStreamEndCapture(stream, &graph);
     executable = nullptr;

@@ -19,7 +19,7 @@ static const unsigned char *bytesOf(const vit_module &module, uint32_t image) {
   return module.segments + module.root->images()->Get(image)->data()->offset();
 }
 
-/// The cubin that is for just this device, or -1.
+/// The cubin for exactly the architecture of this device, or -1.
 static int64_t findCubin(const vit_module &module,
                          const schema::Schedule &schedule,
                          const Adapter &adapter) {
@@ -44,14 +44,14 @@ vit_status Kernels::loadImage(const vit_module &module,
   if (cubin >= 0) {
     Result result = driver.cuModuleLoadDataEx(
         &loaded, bytesOf(module, uint32_t(cubin)), 0, nullptr, nullptr);
-    // A driver that does not know the cubin's version compiles the PTX.
+    // If the driver does not know the cubin's version, it compiles the PTX.
     if (result != kInvalidImage && result != kNoBinaryForGpu)
       return driver.check(result, "load the module's code", error);
     loaded = nullptr;
   }
   char log[512] = "";
   JitOption options[] = {kJitErrorLogBuffer, kJitErrorLogBufferSizeBytes};
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): the driver wants it so.
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the driver's interface.
   void *values[] = {log, reinterpret_cast<void *>(sizeof log)};
   Result result = driver.cuModuleLoadDataEx(&loaded, bytesOf(module, ptx), 2,
                                             options, values);

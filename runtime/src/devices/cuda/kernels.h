@@ -15,8 +15,8 @@ namespace vit::runtime::cuda {
 
 using Schedules = Array<const schema::Schedule *>;
 
-/// The functions of all kernels of some schedules. Their context is current
-/// whenever this is used.
+/// The functions of all kernels of some schedules. The caller makes their
+/// context current.
 class Kernels {
 public:
   explicit Kernels(const Driver &driver) : driver(driver) {}
@@ -24,8 +24,9 @@ public:
   Kernels &operator=(const Kernels &) = delete;
   ~Kernels();
 
-  /// Loads the code that the schedules (one per entry, NULL where it is not to
-  /// run) need: a cubin that is for just this device, else the PTX.
+  /// Loads the code of the schedules (one per entry, NULL for an entry that
+  /// does not run): a cubin for exactly this architecture if there is one, else
+  /// the PTX.
   vit_status load(const vit_module &module, const Schedules &schedules,
                   const Adapter &adapter, vit_error *error);
 

@@ -12,10 +12,10 @@
 
 namespace vit::runtime::cuda {
 
-/// What everything in an arena on the device is aligned to, as are arenas.
+/// The alignment of arenas on the device and of everything in them.
 inline constexpr uint64_t kDeviceAlignment = 256;
 
-/// An arena on the device. Its context is current whenever this is used.
+/// An arena on the device. The caller makes its context current.
 class DeviceMemory {
 public:
   explicit DeviceMemory(const Driver &driver) : driver(driver) {}
@@ -23,7 +23,7 @@ public:
   DeviceMemory &operator=(const DeviceMemory &) = delete;
   ~DeviceMemory() { clear(); }
 
-  /// Gives back what was there first. `what` it is for goes into messages.
+  /// Frees the previous memory first. `what` names the purpose, for messages.
   vit_status allocate(const Adapter &adapter, uint64_t bytes, const char *what,
                       vit_error *error) {
     clear();
@@ -55,7 +55,7 @@ private:
   uint64_t count = 0;
 };
 
-/// Memory of the host's that the device copies from and to by itself.
+/// Pinned host memory, which the device can copy from and to.
 class PinnedMemory {
 public:
   explicit PinnedMemory(const Driver &driver) : driver(driver) {}
@@ -63,7 +63,7 @@ public:
   PinnedMemory &operator=(const PinnedMemory &) = delete;
   ~PinnedMemory() { clear(); }
 
-  /// Makes it at least this large; false where the system gives no such memory.
+  /// Grows it to at least this size; false if the system has no such memory.
   bool reserve(uint64_t bytes) {
     if (bytes <= count)
       return true;

@@ -15,8 +15,8 @@
 
 namespace vit::runtime::cuda {
 
-/// Marks in a stream whose times are read when it has come to its end. The
-/// context is current whenever this is used.
+/// Marks in a stream, whose times are read after the stream has finished. The
+/// caller makes the context current.
 class Timer {
 public:
   explicit Timer(const Driver &driver) : driver(driver) {}
@@ -39,7 +39,8 @@ public:
     return VIT_OK;
   }
 
-  /// Sets the first mark and waits for it, so that its time is known.
+  /// Sets the first mark and waits for it, to know its time on the host's
+  /// clock.
   vit_status start(Stream stream, vit_error *error) {
     marks = 0;
     VIT_TRY(mark(stream, error));

@@ -34,7 +34,7 @@ vit_status Weights::allocate(const vit_module &module,
   uint64_t total = 0;
   auto place = [&](Place &place, uint64_t bytes) {
     place.offset = total;
-    // Sizes are those of verified dimensions, so their sum fits.
+    // The sum does not overflow: the dimensions were verified.
     if (place.isUsed)
       total += alignUp(bytes, kDeviceAlignment);
   };
@@ -42,7 +42,7 @@ vit_status Weights::allocate(const vit_module &module,
     place(forms[i], root.derived()->Get(i)->bytes());
   for (uint32_t i = 0; i < constants.size(); ++i)
     place(constants[i], root.constants()->Get(i)->data()->size());
-  // All or none: who holds one holds all.
+  // An executor holds all arenas or none.
   for (uint32_t i = 0; i < arenas.size(); ++i) {
     arenas[i].isUsed = anyArena;
     place(arenas[i], root.arenas()->Get(i)->bytes());
@@ -74,7 +74,7 @@ vit_status Weights::update(const vit_module &module,
     bool isNew = forms[i].isUsed && forms[i].version != parameters.version(i);
     VIT_TRY(copy(forms[i], parameters.version(i), parameters.form(i),
                  root.derived()->Get(i)->bytes()));
-    // The driver has copied pageable memory when it returns.
+    // For pageable memory the copy is done when the driver returns.
     if (isNew)
       parameters.forget(i);
   }

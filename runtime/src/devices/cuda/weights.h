@@ -14,8 +14,8 @@
 
 namespace vit::runtime::cuda {
 
-/// Derived forms and constants that schedules read, and the arenas of
-/// variables, in one piece of memory.
+/// The derived forms and constants that schedules read and the arenas of
+/// variables, in one allocation.
 class Weights {
 public:
   explicit Weights(const Driver &driver) : driver(driver), memory(driver) {}
@@ -23,19 +23,19 @@ public:
   vit_status allocate(const vit_module &module, const Schedules &schedules,
                       const Adapter &adapter, vit_error *error);
 
-  /// Copies to the device what is not there yet or was written since, in the
-  /// order of the stream.
+  /// Copies to the device, in stream order, what it does not have yet or what
+  /// has changed.
   vit_status update(const vit_module &module, const vit_parameters &parameters,
                     Stream stream, vit_error *error);
 
-  /// Says that the device has the newest values of all variables.
+  /// Notes that the device has the newest values of all variables.
   void keepArenas(const vit_parameters &parameters);
-  /// Copies the arenas to the host, in the order of the stream.
+  /// Copies the arenas to the host, in stream order.
   vit_status fetchArenas(const vit_module &module,
                          unsigned char *const *targets, Stream stream,
                          vit_error *error);
 
-  /// Where a form, constant or arena is that a schedule uses.
+  /// The address of a form, constant or arena that a schedule uses.
   DevicePointer find(schema::ArgumentKind kind, uint32_t index) const {
     return memory.at(placeOf(kind, index).offset);
   }

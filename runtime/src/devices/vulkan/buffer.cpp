@@ -17,16 +17,16 @@ static constexpr VkMemoryPropertyFlags kHost =
     VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 static constexpr VkMemoryPropertyFlags kCached =
     VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-/// Types with any other property are for other purposes.
+/// Memory types with any other property have other purposes.
 static constexpr VkMemoryPropertyFlags kKnown = kDevice | kHost | kCached;
 
-/// Whether a buffer of this use is mapped where its memory has these flags.
+/// Whether a buffer for this use is mapped if its memory has these flags.
 static bool isMapped(Use use, VkMemoryPropertyFlags flags, bool hostVisible) {
   switch (use) {
   case Use::Weights:
     return hostVisible && (flags & kHost) == kHost;
   case Use::Workspace:
-    // To read uncached memory would cost more than to copy it.
+    // Reading uncached memory is slower than a copy.
     return hostVisible && (flags & (kHost | kCached)) == (kHost | kCached);
   case Use::Upload:
   case Use::Download:
@@ -35,7 +35,7 @@ static bool isMapped(Use use, VkMemoryPropertyFlags flags, bool hostVisible) {
   return false;
 }
 
-/// How well a type suits a use; 0: not at all.
+/// How suitable a memory type is for a use; 0: not suitable.
 static uint64_t suits(const Adapter &adapter, Use use, uint32_t type,
                       bool hostVisible) {
   const VkPhysicalDeviceMemoryProperties &memory = adapter.memory;
@@ -46,15 +46,15 @@ static uint64_t suits(const Adapter &adapter, Use use, uint32_t type,
   if (use == Use::Upload || use == Use::Download) {
     if ((flags & kHost) != kHost)
       return 0;
-    // The part of a GPU's memory that the host sees may be small.
+    // The part of a GPU's memory that the host can map may be small.
     bool cached = flags & kCached;
     return 1 + (use == Use::Download) * 4u * cached + 2u * !local;
   }
-  // A GPU with memory of its own is not used from the host's: too slow.
+  // On a GPU with memory of its own, host memory is too slow.
   if (!local &&
       adapter.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU)
     return 0;
-  // The largest heap first: the one that the host sees may be a small window.
+  // Prefer the largest heap: the one that the host can map may be small.
   uint64_t heap =
       memory.memoryHeaps[memory.memoryTypes[type].heapIndex].size >> 20;
   uint64_t mapped = isMapped(use, flags, hostVisible);
@@ -123,7 +123,7 @@ vit_status Buffer::allocate(Use use, const char *what, vit_error *error) {
   bool hostVisible = context->uses(Option::HostVisible);
   VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
   int type = -1;
-  // Where one heap is full another may do.
+  // If one heap is full, another may have room.
   for (uint32_t bits = needed.memoryTypeBits;; bits &= ~(1u << type)) {
     type = chooseMemoryType(*context->adapter, use, needed.size, bits,
                             hostVisible);

@@ -12,7 +12,7 @@
 
 namespace vit::runtime::vulkan {
 
-/// What a buffer is for, which decides where it lies.
+/// What a buffer is used for; decides its memory type.
 enum class Use {
   Weights,   ///< On the device; mapped where the host can write there.
   Workspace, ///< On the device; mapped where the host reads there quickly too.
@@ -20,7 +20,7 @@ enum class Use {
   Download   ///< Of the host, written by the device. Mapped.
 };
 
-/// One buffer in one allocation of its own.
+/// One buffer with an allocation of its own.
 class Buffer {
 public:
   Buffer() = default;
@@ -28,14 +28,14 @@ public:
   Buffer &operator=(const Buffer &) = delete;
   ~Buffer() { clear(); }
 
-  /// `what` it is for goes into messages, as "the workspace". Gives back what
-  /// was there first.
+  /// Frees the previous memory first. `what` names the purpose in messages,
+  /// such as "the workspace".
   vit_status create(Context &context, uint64_t size, Use use, const char *what,
                     vit_error *error);
   void clear();
 
   VkBuffer handle = VK_NULL_HANDLE;
-  /// Coherent memory of the host's, or NULL where it cannot reach this buffer.
+  /// The buffer's host-coherent mapping; NULL if the host cannot access it.
   unsigned char *mapped = nullptr;
   uint64_t size = 0;
 
@@ -46,8 +46,8 @@ private:
   VkDeviceMemory memory = VK_NULL_HANDLE;
 };
 
-/// The type of memory for `use` that is best among `bits` (as in
-/// VkMemoryRequirements) and has `size` bytes, -1 where there is none.
+/// The memory type among `bits` (as in VkMemoryRequirements) that suits `use`
+/// best and whose heap has `size` bytes; -1 if there is none.
 int chooseMemoryType(const Adapter &adapter, Use use, uint64_t size,
                      uint32_t bits, bool hostVisible);
 

@@ -9,9 +9,8 @@
 
 namespace vit::runtime::vulkan {
 
-/// A submission is work for a fraction of a second on a slow GPU: one that has
-/// not answered by then does not answer at all. Software devices may be as slow
-/// as they like.
+/// A submission takes a fraction of a second on a slow GPU: one that has not
+/// finished by then never will. There is no limit for software devices.
 static constexpr uint64_t kTimeout = 60'000'000'000; // ns
 
 Context::~Context() {
@@ -25,8 +24,8 @@ Context::~Context() {
 }
 
 void Context::finish() {
-  // A device that does not answer keeps this waiting until its driver gives it
-  // up: what it may still write to must not be freed.
+  // Waits for a hanging device until its driver gives up, because memory that
+  // the device may still write to must not be freed.
   if (!device || submitted == completed)
     return;
   vk.DeviceWaitIdle(device);
@@ -167,7 +166,7 @@ vit_status Context::endOnce(VkCommandBuffer buffer, vit_error *error) {
     return failed(error, result, "record commands");
   VIT_TRY(submit(&buffer, 1, error));
   vit_status status = wait(error);
-  // The caller goes on to free what the commands use.
+  // The caller frees what the commands use.
   if (status != VIT_OK)
     finish();
   return status;

@@ -12,8 +12,7 @@
 
 namespace vit::runtime::vulkan {
 
-/// What a barrier waits for or holds back: stages of the pipeline and how they
-/// touch memory.
+/// One side of a barrier: pipeline stages and their memory accesses.
 struct Scope {
   VkPipelineStageFlags stages;
   VkAccessFlags writes;
@@ -31,7 +30,7 @@ inline constexpr Scope kAnyWork = {kCompute.stages | kTransfer.stages,
 inline constexpr Scope kHostReads = {VK_PIPELINE_STAGE_HOST_BIT, 0,
                                      VK_ACCESS_HOST_READ_BIT};
 
-/// A logical device with one queue. For one thread at a time.
+/// A logical device with one queue. One thread at a time may use it.
 class Context {
 public:
   explicit Context(const Allocator &allocator) : allocator(allocator) {}
@@ -39,20 +38,21 @@ public:
   Context &operator=(const Context &) = delete;
   ~Context();
 
-  /// Opens the loader and the device behind "vulkan" (see Instance::select).
+  /// Opens the loader and the device that the selector names (see
+  /// Instance::select).
   vit_status open(const char *selector, vit_error *error);
 
-  /// Submits the command buffers to the queue, in order, behind what was
-  /// submitted before. At most two submissions are under way: a third waits for
+  /// Submits the command buffers to the queue, in order, after what was
+  /// submitted before. At most two submissions are pending: a third waits for
   /// the first.
   vit_status submit(const VkCommandBuffer *buffers, uint32_t count,
                     vit_error *error);
-  /// Waits for everything that was submitted.
+  /// Waits for all submissions.
   vit_status wait(vit_error *error);
-  /// The same in a destructor, of whoever owns what the device may be using.
+  /// The same, for destructors of objects that the device may be using.
   void finish();
 
-  /// Records commands by `record(VkCommandBuffer)`, runs them and waits.
+  /// Records commands with `record(VkCommandBuffer)`, runs them and waits.
   template <typename Record>
   vit_status runOnce(Record record, vit_error *error) {
     VkCommandBuffer buffer = VK_NULL_HANDLE;
@@ -61,7 +61,8 @@ public:
     return endOnce(buffer, error);
   }
 
-  /// Records that `after` sees what `before` wrote and writes after it read.
+  /// Records a barrier: `after` sees the writes of `before` and does not
+  /// overwrite what that still reads.
   void barrier(VkCommandBuffer commands, const Scope &before,
                const Scope &after) const;
 
@@ -76,9 +77,9 @@ public:
   VkDevice device = VK_NULL_HANDLE;
   VkQueue queue = VK_NULL_HANDLE;
   DeviceFunctions vk;
-  /// A call failed in a way that leaves the device unusable, or in use.
+  /// A call failed and the device is unusable or may still be running.
   bool lost = false;
-  /// What subgroupsWork found.
+  /// The result of subgroupsWork.
   enum class Tested { NotYet, Works, Fails } subgroups = Tested::NotYet;
 
 private:

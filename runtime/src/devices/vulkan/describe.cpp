@@ -15,7 +15,7 @@ using namespace vit::runtime;
 using namespace vit::runtime::vulkan;
 namespace format = vit::format;
 
-/// Bytes of the largest memory that the device calls its own.
+/// Bytes of the largest device-local heap.
 static uint64_t memoryOf(const Adapter &adapter) {
   uint64_t most = 0;
   for (uint32_t i = 0; i < adapter.memory.memoryHeapCount; ++i)

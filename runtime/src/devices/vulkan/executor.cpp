@@ -15,13 +15,13 @@
 
 namespace vit::runtime::vulkan {
 
-/// Work of one submission to a GPU where VIT_VULKAN_SUBMIT_GFLOP does not say:
-/// two fifths of a second at 50 GFLOP/s, when drivers wait for two seconds and
-/// more. Fast GPUs take a few milliseconds for it, so it costs them nothing.
+/// Work of one submission to a GPU unless VIT_VULKAN_SUBMIT_GFLOP is set: 0.4
+/// seconds at 50 GFLOP/s; the timeouts of drivers are two seconds and more. On
+/// a fast GPU it takes a few milliseconds, so that splitting costs nothing.
 static constexpr double kSubmitFlop = 20e9;
 
 //===----------------------------------------------------------------------===//
-// Making
+// Creating
 //===----------------------------------------------------------------------===//
 
 VulkanExecutor::~VulkanExecutor() { device.finish(); }
@@ -69,7 +69,7 @@ vit_status VulkanExecutor::requireSchedule(uint32_t entry,
                                            vit_error *error) const {
   if (schedules[entry])
     return VIT_OK;
-  // A schedule that the device cannot run says more than that there is none.
+  // Why the device cannot run a schedule says more than that there is none.
   char reason[256] = "";
   for (const schema::Schedule *s : *context.module.entry(entry).schedules())
     rankSchedule(device, *s, reason, sizeof reason);
@@ -105,7 +105,8 @@ bool VulkanExecutor::workspaceBytes(uint32_t entry, int64_t batch,
   return true;
 }
 
-/// Says what a planned call exceeds and which batch would not.
+/// Reports the limit that a planned call exceeds and the largest batch that
+/// does not.
 vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
                                     Layout &layout, vit_error *error) const {
   const Adapter &adapter = *device.adapter;
@@ -136,8 +137,8 @@ vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
               excess.kernel ? "; GPUs and the CPU have no such limit" : "");
 }
 
-/// Grows the buffers where this call needs more. What was recorded with the old
-/// ones is forgotten.
+/// Grows the buffers if this call needs more, and then discards the recordings
+/// that use the old ones.
 vit_status VulkanExecutor::makeRoom(const Layout &layout, uint32_t inputs,
                                     uint32_t outputs, vit_error *error) {
   uint64_t up = 0, down = 0;
@@ -175,7 +176,7 @@ vit_status VulkanExecutor::prepare(const Call &call, Prepared *&found,
       found = &p;
       return VIT_OK;
     }
-    // Else in place of what was not used for the longest time.
+    // Otherwise replace the least recently used one.
     if (p.used < found->used)
       found = &p;
   }
@@ -239,7 +240,7 @@ void VulkanExecutor::download(const Call &call, const Prepared &p) {
   }
 }
 
-/// Submits everything and waits for it, if nobody cancels it meanwhile.
+/// Submits everything and waits for it, unless the call is cancelled.
 vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
                                   vit_error *error) {
   const vit_session_options &options = context.options;
@@ -301,9 +302,9 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
   isChanging = false;
   vit_status status = submit(call, *p, error);
   if (status != VIT_OK) {
-    // Nothing may be under way any more when the caller goes on.
+    // No work may be pending when this returns.
     device.finish();
-    // Nobody knows what of a call that changes variables was done.
+    // The call may have changed some of the variables.
     if (isChanging)
       context.parameters.arenas.lose();
     return status;
@@ -331,13 +332,13 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
 // Events
 //===----------------------------------------------------------------------===//
 
-/// Fills `begin` and `end`. False where the device keeps its times to itself.
+/// Fills `begin` and `end`. False if the device returns no timestamps.
 bool VulkanExecutor::findTimes(const Prepared &p, uint64_t finished) {
   const schema::Schedule &schedule = *schedules[p.entry];
   if (timed) {
     if (!p.recording.readTimes(schedule, limits, begin, end))
       return false;
-    // The last command ended when the host was woken, or a little earlier.
+    // The last command ended when the host woke up, or slightly before.
     uint64_t last = 0;
     for (uint64_t tick : end)
       last = std::max(last, tick);

@@ -32,7 +32,7 @@ protected:
   int rank(const schema::Schedule &schedule) const override;
 
 private:
-  /// A recorded call; those of the last few batches are kept.
+  /// A recorded call; the last few are kept.
   struct Prepared {
     Recording recording;
     Layout layout;
@@ -59,8 +59,8 @@ private:
   bool findTimes(const Prepared &prepared, uint64_t finished);
   void tellEvents(const Call &call);
 
-  // In the order in which they are needed: the last are destroyed first. The
-  // device is mutable, for to rank code may mean to try the device out.
+  // Each member uses those before it; they are destroyed in reverse order. The
+  // device is mutable because `rank` may run a test on it.
   mutable Context device;
   Pipelines pipelines;
   Weights weights;
@@ -74,7 +74,7 @@ private:
   uint64_t calls = 0;
   bool isChanging = false; ///< the present call may have changed variables
 
-  // Of the present call: nanoseconds of CLOCK_MONOTONIC.
+  // Times of the current call in nanoseconds of CLOCK_MONOTONIC.
   Array<uint64_t> begin, end;                     ///< per command
   Array<uint64_t> submissionBegin, submissionEnd; ///< where not `timed`
 };

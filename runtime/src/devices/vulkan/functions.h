@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The runtime links no Vulkan: the loader's library is opened at run time and
-// what is needed of it is looked up by name.
+// The runtime does not link Vulkan: it opens the loader's library at run time
+// and looks up the functions by name.
 //
 //===----------------------------------------------------------------------===//
 
@@ -80,13 +80,13 @@ namespace vit::runtime::vulkan {
   X(UpdateDescriptorSets)                                                      \
   X(WaitForFences)
 
-/// Functions of an instance, by their names without "vk".
+/// Functions of an instance, named without "vk".
 struct InstanceFunctions {
 #define VIT_VULKAN_MEMBER(name) PFN_vk##name name = nullptr;
   VIT_VULKAN_INSTANCE_FUNCTIONS(VIT_VULKAN_MEMBER)
 };
 
-/// Functions of a device, straight from its driver.
+/// Functions of a device, without the loader's indirection.
 struct DeviceFunctions {
   VIT_VULKAN_DEVICE_FUNCTIONS(VIT_VULKAN_MEMBER)
 #undef VIT_VULKAN_MEMBER

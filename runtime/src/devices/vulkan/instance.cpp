@@ -32,8 +32,8 @@ const char *optionName(Option option) {
   return "";
 }
 
-/// A number of bytes below a device's limit, so that what runs on a small
-/// device can be tried on a large one.
+/// Reads a number of bytes that lowers a device's limit, so that the behaviour
+/// on a small device can be tested on a large one.
 static vit_status readLimit(const char *name, uint64_t &limit,
                             vit_error *error) {
   const char *given = std::getenv(name);
@@ -81,14 +81,15 @@ vit_status Instance::readOptions(vit_error *error) {
 Instance::~Instance() {
   if (handle)
     vk.DestroyInstance(handle, nullptr);
-  // The library stays: drivers register what runs when a thread ends.
+  // The library is never closed: drivers register functions that run when a
+  // thread ends.
 }
 
 vit_status Instance::open(const Allocator &allocator, vit_error *error) {
   VIT_TRY(readOptions(error));
   const char *given = std::getenv("VIT_VULKAN_LIBRARY");
   const char *name = given && *given ? given : "libvulkan.so.1";
-  // Whoever sets the environment may name what runs.
+  // Whoever sets the environment may choose what is loaded.
   // NOLINTNEXTLINE(clang-analyzer-optin.taint.GenericTaint)
   library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library)
@@ -107,7 +108,7 @@ vit_status Instance::open(const Allocator &allocator, vit_error *error) {
   if (!vk.name)                                                                \
     return fail(error, VIT_UNSUPPORTED,                                        \
                 "the Vulkan loader lacks vk" #name ": update it");
-  // First, so that a failure can give the instance back.
+  // Loaded first, so that the instance can be destroyed after a failure.
   VIT_VULKAN_LOAD(DestroyInstance)
   VIT_VULKAN_INSTANCE_FUNCTIONS(VIT_VULKAN_LOAD)
 #undef VIT_VULKAN_LOAD
@@ -126,7 +127,7 @@ vit_status Instance::create(vit_error *error) {
   VkApplicationInfo application = {};
   application.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO;
   application.pEngineName = "vit";
-  // What is used needs 1.1; later versions tell more of their limits.
+  // Version 1.1 is required; later versions report more limits.
   application.apiVersion = VK_API_VERSION_1_3;
   VkInstanceCreateInfo info = {};
   info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
@@ -143,7 +144,7 @@ vit_status Instance::create(vit_error *error) {
   return VIT_OK;
 }
 
-/// The order in which devices are preferred.
+/// Rank of a kind of device; a lower one is preferred.
 static int rank(const Adapter &adapter) {
   switch (adapter.properties.deviceType) {
   case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
@@ -169,7 +170,7 @@ vit_status Instance::enumerate(const Allocator &allocator, vit_error *error) {
     result = vk.EnumeratePhysicalDevices(handle, &found, devices.data());
   }
   if (result == VK_ERROR_INITIALIZATION_FAILED)
-    found = 0; // What loaders say where no driver has a device.
+    found = 0; // Loaders return this if no driver has a device.
   else if (result != VK_SUCCESS && result != VK_INCOMPLETE)
     return failed(error, result, "list its devices");
   if (found == 0)
@@ -180,7 +181,7 @@ vit_status Instance::enumerate(const Allocator &allocator, vit_error *error) {
     return outOfMemory(error, found * sizeof(Adapter), "Vulkan devices");
   for (uint32_t i = 0; i < found; ++i)
     describe(devices[i], adapters[i]);
-  // Few, and to stay in order where they are alike: by insertion.
+  // A stable insertion sort: there are few.
   for (uint32_t i = 1; i < found; ++i)
     for (uint32_t j = i; j > 0 && rank(adapters[j]) < rank(adapters[j - 1]);
          --j)
@@ -188,8 +189,8 @@ vit_status Instance::enumerate(const Allocator &allocator, vit_error *error) {
   return VIT_OK;
 }
 
-/// The family that compute goes to: rather one without graphics, whose work
-/// does not compete with a desktop's. False where there is none.
+/// Finds a queue family with compute, preferably one without graphics, which
+/// does not compete with the desktop. False if there is none.
 static bool findQueueFamily(const VkQueueFamilyProperties *families,
                             uint32_t count, uint32_t &family) {
   bool found = false;
@@ -219,10 +220,10 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
     adapter.unusable = "its driver is of Vulkan 1.0 and vit needs 1.1";
     return;
   }
-  // 1.1 guarantees the first two, and later versions these.
+  // Version 1.1 has the first two structures, later versions also these.
   VkPhysicalDeviceMaintenance4Properties buffers = {};
   buffers.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES;
-  // NOLINTNEXTLINE(bugprone-invalid-enum-default-initialization): asked for
+  // NOLINTNEXTLINE(bugprone-invalid-enum-default-initialization): filled below
   VkPhysicalDeviceDriverProperties driver = {};
   driver.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES;
   VkPhysicalDeviceSubgroupProperties subgroup = {};
@@ -244,7 +245,8 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   if (buffers.maxBufferSize)
     adapter.maxAllocation =
         std::min<uint64_t>(adapter.maxAllocation, buffers.maxBufferSize);
-  // In whole lines of the workspace; kernels count in 16-byte vectors.
+  // A multiple of the alignment of the workspace; kernels count 16-byte
+  // vectors.
   adapter.maxRange =
       std::min<uint64_t>({adapter.properties.limits.maxStorageBufferRange,
                           adapter.maxAllocation, mostBinding}) &
@@ -261,7 +263,7 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   adapter.subgroupArithmetic =
       (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
       (subgroup.supportedOperations & needed) == needed;
-  // More families than that no driver has.
+  // No driver has more families.
   VkQueueFamilyProperties families[32];
   uint32_t count = 32;
   vk.GetPhysicalDeviceQueueFamilyProperties(device, &count, families);

@@ -14,11 +14,11 @@
 
 namespace vit::runtime::vulkan {
 
-/// Says what went wrong in one line. `what` is what was tried, as "create a
-/// buffer". Lack of memory is VIT_OUT_OF_MEMORY, a lost device VIT_DEVICE_LOST.
+/// Fails with a message; `what` is what was tried, such as "create a buffer".
+/// VIT_OUT_OF_MEMORY for lack of memory, VIT_DEVICE_LOST for a lost device.
 vit_status failed(vit_error *error, VkResult result, const char *what);
 
-/// What can be switched off by VIT_VULKAN_DISABLE, a list with commas.
+/// What VIT_VULKAN_DISABLE, a comma-separated list, can switch off.
 enum class Option {
   Subgroup,      ///< "subgroup": kernels with subgroup arithmetic
   PipelineCache, ///< "pipeline-cache": compiled shaders kept on disk
@@ -28,7 +28,7 @@ enum class Option {
 inline constexpr int kOptions = 4;
 const char *optionName(Option option);
 
-/// One physical device and what matters of it.
+/// One physical device and those of its properties that are used.
 struct Adapter {
   VkPhysicalDevice handle;
   VkPhysicalDeviceProperties properties;
@@ -36,7 +36,7 @@ struct Adapter {
   char driver[VK_MAX_DRIVER_NAME_SIZE + VK_MAX_DRIVER_INFO_SIZE];
   uint64_t maxAllocation; ///< bytes of one allocation and one buffer
   uint64_t maxRange;      ///< bytes of one binding, and of one buffer too
-  /// Loop iterations after which a thread is ended without an error;
+  /// Loop iterations after which the driver ends a thread without an error;
   /// UINT64_MAX: never.
   uint64_t maxIterations;
   uint32_t queueFamily;   ///< the one that compute goes to
@@ -53,7 +53,7 @@ struct Adapter {
 /// "discrete GPU", "CPU", ...
 const char *typeName(const Adapter &adapter);
 
-/// The loader's library, opened, and an instance of it.
+/// The opened loader and an instance.
 class Instance {
 public:
   Instance() = default;
@@ -61,14 +61,14 @@ public:
   Instance &operator=(const Instance &) = delete;
   ~Instance();
 
-  /// Opens libvulkan.so.1, or what VIT_VULKAN_LIBRARY names, and lists the
-  /// devices: discrete, integrated, virtual ones, then CPUs. VIT_UNSUPPORTED
-  /// where there is no Vulkan.
+  /// Opens libvulkan.so.1, or the library that VIT_VULKAN_LIBRARY names, and
+  /// lists the devices: discrete, integrated and virtual ones, then CPUs.
+  /// VIT_UNSUPPORTED if there is no Vulkan.
   vit_status open(const Allocator &allocator, vit_error *error);
 
-  /// Finds the adapter that `selector` names: what stands behind "vulkan", as
-  /// "", ":1" (an index of `adapters`) or ":radeon" (part of a name, in any
-  /// case). The empty one is the first usable device.
+  /// Finds the adapter that `selector`, the text after "vulkan", names: ":1"
+  /// (an index of `adapters`) or ":radeon" (part of a name, ignoring case). ""
+  /// is the first usable device.
   vit_status select(const char *selector, const Adapter *&adapter,
                     vit_error *error) const;
 

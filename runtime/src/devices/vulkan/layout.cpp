@@ -41,7 +41,7 @@ const Window &Layout::region(const schema::Argument &argument) const {
   return regions[first + argument.index()];
 }
 
-/// Saturated.
+/// A saturated sum.
 static uint64_t iterationsOf(const schema::Kernel &kernel, int64_t batch) {
   uint64_t all = 0;
   const schema::Extent *more = kernel.batch_iterations();

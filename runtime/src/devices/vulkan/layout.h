@@ -13,29 +13,28 @@
 
 namespace vit::runtime::vulkan {
 
-/// Bytes of the workspace that one binding covers.
+/// The range of the workspace that one binding covers, in bytes.
 struct Window {
   uint64_t offset;
   uint64_t size;
 };
 
-/// Where a call's inputs, outputs and slots lie in the workspace, one buffer,
-/// each at a multiple of 64 bytes. A kernel's binding covers the whole
-/// workspace where a binding may be that large, else only what the kernel
-/// touches; so what is used together is placed together, in order of first use.
+/// The offsets of a call's inputs, outputs and slots in the workspace, which is
+/// one buffer; each is a multiple of 64 bytes. A kernel's binding covers the
+/// whole workspace if the device allows that, else only what the kernel uses;
+/// for that reason values are placed in order of first use.
 class Layout {
 public:
   vit_status create(const Allocator &allocator, const schema::Entry &entry,
                     const schema::Schedule &schedule, vit_error *error);
 
-  /// Computes offsets and sizes for a batch. False where numbers exceed what is
-  /// possible at all.
+  /// Computes offsets and sizes for a batch. False if they overflow.
   bool plan(const schema::Entry &entry, const schema::Schedule &schedule,
             const Adapter &adapter, int64_t batch);
 
-  /// What of the device's limits the planned call exceeds, as "bytes in one
-  /// piece", and by how much; `what` is NULL where it fits. `kernel` is the one
-  /// with too many iterations, else NULL.
+  /// The limit of the device that the planned call exceeds, such as "bytes in
+  /// one piece", and by how much; `what` is NULL if it fits. `kernel` is the
+  /// one with too many iterations, or NULL.
   struct Excess {
     const char *what;
     uint64_t needed, allowed;
@@ -43,15 +42,15 @@ public:
   };
   Excess findExcess(const Adapter &adapter) const;
 
-  /// The region of an argument of the kinds Input, Output and Slot.
+  /// The region of an argument of kind Input, Output or Slot.
   const Window &region(const schema::Argument &argument) const;
-  /// Where it begins in the workspace.
+  /// Its offset in the workspace.
   uint64_t offsetOf(const schema::Argument &argument) const {
     return region(argument).offset + argument.offset();
   }
   const Window &input(uint32_t index) const { return regions[index]; }
   const Window &output(uint32_t index) const { return regions[inputs + index]; }
-  /// What the binding of this dispatch covers.
+  /// The range that the binding of this dispatch covers.
   Window window(const schema::Command &command, const Adapter &adapter) const;
 
   uint64_t total = 0; ///< bytes of the workspace

@@ -41,7 +41,7 @@ const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
   return *best;
 }
 
-/// Whether the device runs a schedule; if not, writes why.
+/// Whether the device can run a schedule; if not, writes why.
 static bool canRun(Context &context, const schema::Schedule &schedule,
                    char *reason, size_t size) {
   const VkPhysicalDeviceLimits &limits = context.limits();

@@ -19,8 +19,8 @@ namespace vit::runtime::vulkan {
 
 namespace {
 
-/// What comes before the driver's data. Of this machine alone, so in its own
-/// order of bytes.
+/// The header before the driver's data. In native byte order, since the file
+/// stays on this machine.
 struct FileHeader {
   char magic[8];
   uint32_t vendor, device, driver;
@@ -32,7 +32,7 @@ struct FileHeader {
 static_assert(sizeof(FileHeader) == 56, "the header has no padding");
 
 constexpr char kMagic[8] = {'V', 'I', 'T', 'P', 'I', 'P', 'E', '1'};
-/// A larger file is not read: it is begun again.
+/// A larger file is discarded.
 constexpr uint64_t kMaxSize = uint64_t(256) << 20;
 
 FileHeader makeHeader(const VkPhysicalDeviceProperties &properties,
@@ -48,7 +48,7 @@ FileHeader makeHeader(const VkPhysicalDeviceProperties &properties,
   return header;
 }
 
-/// What the driver itself wrote first must be of this device too.
+/// Whether the header in the driver's own data is for this device.
 bool isOfDevice(const VkPhysicalDeviceProperties &properties,
                 const unsigned char *data, uint64_t size) {
   VkPipelineCacheHeaderVersionOne header;
@@ -63,7 +63,7 @@ bool isOfDevice(const VkPhysicalDeviceProperties &properties,
                      VK_UUID_SIZE) == 0;
 }
 
-/// Writes the file's path; false where there is no home for it.
+/// Writes the file's path; false if there is no home directory.
 bool findPath(const VkPhysicalDeviceProperties &properties, char *path,
               size_t size) {
   const char *cache = std::getenv("XDG_CACHE_HOME");
@@ -82,7 +82,7 @@ bool findPath(const VkPhysicalDeviceProperties &properties, char *path,
   return length > 0 && size_t(length) < size;
 }
 
-/// Makes the folders above a file that are not there.
+/// Creates the missing directories above a file.
 void makeFolders(char *path) {
   for (char *slash = path + 1; (slash = std::strchr(slash, '/')); ++slash) {
     *slash = 0;
@@ -122,7 +122,7 @@ PipelineCache::~PipelineCache() {
     context->vk.DestroyPipelineCache(context->device, handle, nullptr);
 }
 
-/// Reads the file's data. False where it is not there or not to be trusted.
+/// Reads the file's data. False if it is missing or cannot be trusted.
 bool PipelineCache::read(Array<unsigned char> &data) const {
   int file = ::open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0)
@@ -130,7 +130,7 @@ bool PipelineCache::read(Array<unsigned char> &data) const {
   const VkPhysicalDeviceProperties &properties = context->adapter->properties;
   struct stat status;
   FileHeader header;
-  // Drivers believe this data: nobody else may have written it.
+  // Drivers do not check this data: no other user may have written it.
   bool sound = fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
                status.st_uid == geteuid() && (status.st_mode & 022) == 0 &&
                readAll(file, &header, sizeof header) &&
@@ -169,7 +169,7 @@ void PipelineCache::open(Context &owner) {
     handle = VK_NULL_HANDLE;
     return;
   }
-  // Some drivers hand out more than they were given before anything is added.
+  // Some drivers return more data than they were given, without new pipelines.
   if (owner.vk.GetPipelineCacheData(owner.device, handle, &opened, nullptr) !=
       VK_SUCCESS)
     opened = 0;
@@ -189,7 +189,7 @@ void PipelineCache::store() {
     return;
   FileHeader header =
       makeHeader(context->adapter->properties, data.data(), size);
-  // Beside the file and renamed, so that no one reads half of it.
+  // Written to another file and renamed, so that no reader sees half of it.
   char temporary[sizeof path + 8];
   makeFolders(path);
   std::snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);

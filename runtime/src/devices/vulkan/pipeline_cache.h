@@ -5,10 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a driver made of shaders, kept for the next process in
-// $XDG_CACHE_HOME/vit (else ~/.cache/vit), a file per device and driver
-// version. Nothing here fails: without a file, or with a damaged one, the
-// driver compiles again.
+// Keeps compiled shaders for the next process in $XDG_CACHE_HOME/vit (else
+// ~/.cache/vit), one file per device and driver version. Nothing here fails:
+// without a file, or with a damaged one, the driver compiles again.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,9 +25,9 @@ public:
   PipelineCache &operator=(const PipelineCache &) = delete;
   ~PipelineCache();
 
-  /// Takes what the file holds, where that is sound and for this driver.
+  /// Creates the cache with the file's data if that is valid for this driver.
   void open(Context &context);
-  /// Writes the file again where the driver has more to keep than was read.
+  /// Rewrites the file if the driver has more data than was read.
   void store();
 
   /// For vkCreateComputePipelines; may be VK_NULL_HANDLE.

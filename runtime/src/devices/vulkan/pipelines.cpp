@@ -83,8 +83,8 @@ VkResult createPipeline(const Context &context, const uint32_t *words,
 
 namespace {
 
-/// Kernels that a few threads compile together: drivers take some
-/// milliseconds and more for each.
+/// Kernels that several threads compile, because drivers take milliseconds or
+/// more for each.
 class Compilation {
 public:
   Compilation(const Context &context, const vit_module &module,
@@ -107,7 +107,7 @@ public:
       pthread_join(threads[--started], nullptr);
   }
 
-  /// The first kernel that failed, and how.
+  /// The first kernel that failed, and its error.
   uint32_t failed = UINT32_MAX;
   VkResult result = VK_SUCCESS;
 
@@ -120,11 +120,11 @@ private:
   void work() {
     for (uint32_t i; (i = next.fetch_add(1)) < count(schedule.kernels());) {
       if (pipelines[i])
-        continue; // From an earlier call, which failed later on.
+        continue; // Compiled by an earlier call, which failed later.
       const schema::Kernel &kernel = *schedule.kernels()->Get(i);
       const schema::Segment &data =
           *module.root->images()->Get(kernel.image())->data();
-      // Verified to be SPIR-V, at a multiple of 64 bytes.
+      // Verified to be SPIR-V at a multiple of 64 bytes.
       const auto *words =
           reinterpret_cast<const uint32_t *>(module.segments + data.offset());
       VkResult made =

@@ -13,15 +13,15 @@
 
 namespace vit::runtime::vulkan {
 
-/// What each kernel is given beside its two buffers, as 32-bit words: the
-/// batch, its first work unit, then for each argument where it begins in its
-/// buffer's range, in 16-byte vectors.
+/// The push constants of a kernel, as 32-bit words: the batch, the first work
+/// unit, then the offset of each argument in its binding, in 16-byte vectors.
 inline constexpr uint32_t kPushWords = 32;
 inline constexpr uint32_t kPushFirstUnit = 1;
 inline constexpr uint32_t kPushArguments = 2;
 
-/// The pipelines of the kernels of each entry. All have one layout: binding 0
-/// the workspace, binding 1 the weights, and the push constants.
+/// The pipelines of the kernels of each entry. All have the same layout:
+/// binding 0 is the workspace, binding 1 the weights, and there are push
+/// constants.
 class Pipelines {
 public:
   Pipelines() = default;
@@ -31,7 +31,7 @@ public:
 
   vit_status create(Context &context, uint32_t entries, vit_error *error);
 
-  /// Compiles the kernels of an entry's schedule where that was not done.
+  /// Compiles the kernels of an entry's schedule that are not compiled yet.
   vit_status prepare(const vit_module &module, uint32_t entry,
                      const schema::Schedule &schedule, vit_error *error);
 
@@ -54,13 +54,13 @@ private:
   Array<Entry> entries;
 };
 
-/// A pipeline of the one entry point `name` of SPIR-V `words`. May be called
-/// from several threads at once.
+/// Creates a pipeline for the entry point `name` of SPIR-V `words`. Several
+/// threads may call this at once.
 VkResult createPipeline(const Context &context, const uint32_t *words,
                         size_t bytes, const char *name, VkPipelineLayout layout,
                         VkPipelineCache cache, VkPipeline &pipeline);
 
-/// The layout of two storage buffers and kPushWords.
+/// Creates the layout of two storage buffers and kPushWords.
 vit_status createLayout(Context &context, VkDescriptorSetLayout &setLayout,
                         VkPipelineLayout &layout, vit_error *error);
 

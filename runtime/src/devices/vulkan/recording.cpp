@@ -13,7 +13,7 @@ void Recording::clear() {
   if (!context)
     return;
   const DeviceFunctions &vk = context->vk;
-  // The pools take what came from them along.
+  // Destroying the pools frees what was allocated from them.
   vk.DestroyCommandPool(context->device, pool, nullptr);
   vk.DestroyDescriptorPool(context->device, descriptors, nullptr);
   vk.DestroyQueryPool(context->device, queries, nullptr);
@@ -62,7 +62,7 @@ vit_status Recording::createPools(uint32_t outputs, bool timed,
 }
 
 uint32_t Recording::setOf(const Window &window, uint32_t chunk) const {
-  // Commands one after the other mostly share a set.
+  // Consecutive commands mostly share a set.
   for (uint32_t i = setCount; i-- > 0;)
     if (sets[i].chunk == chunk && sets[i].window.offset == window.offset &&
         sets[i].window.size == window.size)
@@ -70,7 +70,7 @@ uint32_t Recording::setOf(const Window &window, uint32_t chunk) const {
   return setCount;
 }
 
-/// One descriptor set for each pair of ranges that some dispatch is given.
+/// Creates one descriptor set for each pair of ranges that a dispatch uses.
 vit_status Recording::createSets(const Resources &resources,
                                  const schema::Schedule &schedule,
                                  const Layout &layout, uint32_t entry,
@@ -181,7 +181,7 @@ void Recording::recordPiece(const Resources &resources,
   const DeviceFunctions &vk = context->vk;
   switch (command.kind()) {
   case schema::CommandKind::Dispatch:
-    // A part that follows another writes elsewhere, yet to the same binding.
+    // A later piece writes other elements, but through the same binding.
     if (piece.firstUnit != 0)
       context->barrier(buffer, kCompute, kCompute);
     recordDispatch(resources, command, layout, entry, piece, buffer);
@@ -193,7 +193,7 @@ void Recording::recordPiece(const Resources &resources,
     const schema::Argument &target = *command.arguments()->Get(0);
     uint64_t bytes = 0;
     evaluate(target.bytes(), batch, bytes);
-    // In words; a region ends at a multiple of 64.
+    // Fills whole words; a region ends at a multiple of 64.
     vk.CmdFillBuffer(buffer, resources.workspace->handle,
                      layout.offsetOf(target), alignUp(bytes, 4), 0);
     return;
@@ -309,14 +309,13 @@ bool Recording::readTimes(const schema::Schedule &schedule,
     return false;
   uint32_t bits = context->adapter->timestampBits;
   uint64_t mask = bits < 64 ? (uint64_t(1) << bits) - 1 : ~uint64_t(0);
-  // A clock of few bits may have passed its end meanwhile: count from the
-  // call's begin.
+  // The counter may have wrapped around: count from the beginning of the call.
   uint64_t origin = ticks[0];
   uint32_t query = 0, submission = 0;
   forEachPiece(schedule, batch, limits, [&](const Piece &piece) {
     if (piece.submission != submission) {
       submission = piece.submission;
-      ++query; // The one at its begin.
+      ++query; // The one at its beginning.
     }
     uint64_t before = (ticks[query] - origin) & mask;
     uint64_t after = (ticks[++query] - origin) & mask;

@@ -16,21 +16,21 @@
 
 namespace vit::runtime::vulkan {
 
-/// What a recording refers to. All of it must live and stay where it is as long
-/// as the recording is used.
+/// What a recording refers to. It must outlive the recording and keep its
+/// address.
 struct Resources {
   const Weights *weights;
   const Pipelines *pipelines;
   const Buffer *workspace;
-  /// Used where the host cannot reach the workspace: inputs, and outputs, in
-  /// the order of the entry, each at a multiple of 64 bytes.
+  /// Used if the host cannot access the workspace: inputs and outputs in the
+  /// order of the entry, each at a multiple of 64 bytes.
   const Buffer *upload;
   const Buffer *download;
 };
 
-/// The commands of one entry at one batch, recorded once and submitted at each
+/// The commands of one entry at one batch, recorded once and submitted by each
 /// call: one command buffer per submission, and one per output that copies it
-/// to where the host can read it.
+/// to memory that the host can read.
 class Recording {
 public:
   Recording() = default;
@@ -40,8 +40,8 @@ public:
 
   void clear();
 
-  /// `layout` was planned for this batch. `timed` adds timestamps. The command
-  /// `firstChange` is the first that changes variables.
+  /// `layout` must be planned for this batch. `timed` adds timestamps.
+  /// `firstChange` is the first command that changes variables.
   vit_status record(Context &context, const Resources &resources,
                     const schema::Schedule &schedule, const Layout &layout,
                     uint32_t inputs, uint32_t outputs, uint32_t entry,
@@ -49,7 +49,8 @@ public:
                     const SplitLimits &limits, bool timed, vit_error *error);
 
   uint32_t submissions() const { return submissionCount; }
-  /// The first submission that changes variables; their number where none does.
+  /// The first submission that changes variables; the number of submissions if
+  /// none does.
   uint32_t firstChange() const { return changingSubmission; }
   const VkCommandBuffer *submission(uint32_t index) const {
     return &commands[index];
@@ -58,9 +59,9 @@ public:
     return commands[submissionCount + output];
   }
 
-  /// Reads the timestamps of a finished call: per command of the schedule when
-  /// it began and ended, in ticks of the device; both 0 where it has none.
-  /// False where the device has not written them.
+  /// Reads the timestamps of a finished call: the beginning and end of each
+  /// command of the schedule in ticks of the device, both 0 if it has none.
+  /// False if the device has not written them.
   bool readTimes(const schema::Schedule &schedule, const SplitLimits &limits,
                  Array<uint64_t> &begin, Array<uint64_t> &end) const;
 

@@ -13,7 +13,7 @@
 
 namespace vit::runtime::vulkan {
 
-/// True where `part` is in `text`, in any case.
+/// Whether `text` contains `part`, ignoring case.
 static bool contains(const char *text, const char *part) {
   size_t length = std::strlen(part);
   for (; *text; ++text)

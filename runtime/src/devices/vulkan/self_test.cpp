@@ -21,7 +21,7 @@ static constexpr uint32_t kKernel[] = {
 
 namespace {
 
-/// What the test makes on the device, to be given back however it goes.
+/// The objects that the test creates on the device; destroyed in any case.
 struct Objects {
   explicit Objects(Context &context) : context(context) {}
   ~Objects() {
@@ -42,11 +42,11 @@ struct Objects {
 
 } // namespace
 
-/// Small whole numbers of both signs, whose sums are exact in any order.
+/// Small integers of both signs, whose sums are exact in any order.
 static float inputOf(int thread) { return float(thread * 37 % 101 - 50); }
 
-/// Runs the kernel on `data`, of 4 * kThreads floats, the first of which are
-/// its input.
+/// Runs the kernel on `data`, 4 * kThreads floats, the first of which are its
+/// input.
 static vit_status runKernel(Context &context, Buffer &data) {
   const DeviceFunctions &vk = context.vk;
   Objects made(context);
@@ -109,8 +109,8 @@ static bool testSubgroups(Context &context) {
     return false;
   std::memcpy(values, data.mapped, sizeof values);
 
-  // Which thread is in which subgroup is the device's business: it says so
-  // itself, and the sums must agree with that.
+  // The device decides which thread is in which subgroup. The kernel writes
+  // that too, and the sums must agree with it.
   float sums[kThreads] = {}, most[kThreads];
   for (float &m : most)
     m = -1000;

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Drivers report features that compute wrong numbers. What is optional is run
-// once on known numbers before kernels may use it.
+// Some drivers report features that compute wrong results. Optional features
+// are tested on known numbers before kernels use them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,8 +17,8 @@
 
 namespace vit::runtime::vulkan {
 
-/// Whether sums and maxima over subgroups come out right, in full workgroups
-/// of 256 and of 64 threads. Asks the device once and remembers.
+/// Whether sums and maxima over subgroups are correct in full workgroups of 256
+/// and of 64 threads. Runs the test once and caches the result.
 bool subgroupsWork(Context &context);
 
 } // namespace vit::runtime::vulkan

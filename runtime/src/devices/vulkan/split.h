@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A driver gives a GPU up that works on one submission for some seconds, and a
-// device launches only so many workgroups at once. So a call's commands go out
-// in pieces, in a few submissions. Work units are independent: where they are
-// split changes no bit of the result.
+// A driver resets a GPU that works on one submission for some seconds, and a
+// device limits the workgroups of one dispatch. So a call's commands are
+// divided into pieces, and those into a few submissions. Work units are
+// independent, so that the result does not depend on the division.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,7 @@
 
 namespace vit::runtime::vulkan {
 
-/// Part of a command: all of it, but for a dispatch that was split.
+/// A command, or a part of a dispatch that was split.
 struct Piece {
   uint32_t submission; ///< counted from 0
   uint32_t command;    ///< of the schedule
@@ -37,8 +37,8 @@ struct SplitLimits {
   bool separate;  ///< a submission for each command
 };
 
-/// What a command costs, in flop: memory counts too, for slow devices move
-/// about four bytes in the time of one operation with eight.
+/// The cost of a command in flop. Memory counts too: slow devices move about
+/// four bytes in the time of one operation with eight.
 inline double workOf(const schema::Command &command, int64_t batch) {
   uint64_t flop = 0, bytes = 0;
   if (command.flop())
@@ -52,7 +52,7 @@ inline double workOf(const schema::Command &command, int64_t batch) {
   return double(flop) + 2.0 * double(bytes);
 }
 
-/// Calls visit(piece) for each piece of a call, in order.
+/// Calls visit(piece) for each piece of a call in order.
 template <typename Visit>
 void forEachPiece(const schema::Schedule &schedule, int64_t batch,
                   const SplitLimits &limits, Visit visit) {

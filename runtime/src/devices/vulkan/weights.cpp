@@ -14,9 +14,9 @@
 
 namespace vit::runtime::vulkan {
 
-/// Larger chunks would gain nothing and are harder to find memory for.
+/// Larger chunks have no advantage, and large allocations fail more often.
 static constexpr uint64_t kMaxChunk = uint64_t(1) << 30;
-/// Of the buffer through which the host writes memory that it cannot reach.
+/// Size of the buffer for copies to memory that the host cannot access.
 static constexpr uint64_t kStaging = uint64_t(16) << 20;
 
 Weights::~Weights() {
@@ -39,7 +39,7 @@ static uint64_t bytesOf(const schema::Module &module,
   }
 }
 
-/// Calls `visit(argument)` for each weight that a command uses.
+/// Calls `visit(argument)` for each argument of a command that is in a chunk.
 template <typename Visit>
 static void forEachWeight(const schema::Command &command, Visit visit) {
   for (uint32_t i = 0; i < count(command.arguments()); ++i)
@@ -100,8 +100,8 @@ void Weights::add(const schema::Argument &argument, uint64_t bytes,
   chunkSizes[chunk] += alignUp(bytes, kAlignment);
 }
 
-/// All arenas, where a schedule uses any, into a chunk that has nothing else
-/// but what the same commands read.
+/// Places all arenas, if a schedule uses any, in one chunk, together with what
+/// the same commands read and nothing else.
 vit_status Weights::placeArenas(const Context &context,
                                 const schema::Module &module,
                                 const Schedules &schedules, vit_error *error) {
@@ -120,8 +120,9 @@ vit_status Weights::placeArenas(const Context &context,
   return VIT_OK;
 }
 
-/// In order of use, so that what a command reads is together: a command whose
-/// weights are neither all in some chunk nor fit into the last begins another.
+/// Places weights in order of use, so that those of one command are in one
+/// chunk. A command starts a new chunk if no chunk has all of its weights and
+/// they do not fit in the last one.
 vit_status Weights::place(const Context &context, const schema::Module &module,
                           const Schedules &schedules, vit_error *error) {
   derivedCount = count(module.derived());
@@ -142,7 +143,7 @@ vit_status Weights::place(const Context &context, const schema::Module &module,
     first = kNone;
 
   uint64_t limit = context.adapter->maxRange;
-  // Never none: a kernel without weights is bound to some chunk too.
+  // At least one chunk: a kernel without weights needs a binding too.
   chunks = 1;
   VIT_TRY(placeArenas(context, module, schedules, error));
   uint32_t at = 0;
@@ -211,7 +212,8 @@ vit_status Weights::create(Context &context, const schema::Module &module,
   return VIT_OK;
 }
 
-/// The pieces of `bytes` that fit into `staging`, made where it is not yet.
+/// Calls `move(offset, size)` for pieces of `bytes` that fit in `staging`,
+/// which is created if needed.
 template <typename Move>
 static vit_status inPieces(Context &context, Buffer &staging, Use use,
                            uint64_t bytes, uint64_t most, Move move,
@@ -243,7 +245,7 @@ vit_status Weights::update(Context &context, const vit_parameters &parameters,
       source = module.segments +
                module.root->constants()->Get(place.index)->data()->offset();
     } else {
-      // Made by the first call or session that needs them.
+      // Created by the first call or session that needs them.
       if (!parameters.arenas.exist())
         continue;
       version = parameters.arenas.version(place.index);
@@ -287,7 +289,7 @@ vit_status Weights::fetchArenas(Context &context, unsigned char *const *targets,
                                 vit_error *error) const {
   Buffer staging;
   const Buffer &source = buffers[0];
-  // What kernels wrote to memory that the host sees.
+  // Make the kernels' writes visible to the host.
   if (source.mapped)
     VIT_TRY(context.runOnce(
         [&](VkCommandBuffer commands) {

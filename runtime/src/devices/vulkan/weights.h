@@ -13,7 +13,7 @@
 
 namespace vit::runtime::vulkan {
 
-/// True for an argument in a chunk, false for one in the workspace.
+/// Whether an argument is in a chunk; otherwise it is in the workspace.
 inline bool isWeight(const schema::Argument &argument) {
   return argument.kind() == schema::ArgumentKind::Derived ||
          argument.kind() == schema::ArgumentKind::Constant ||
@@ -22,10 +22,10 @@ inline bool isWeight(const schema::Argument &argument) {
 
 using Schedules = Array<const schema::Schedule *>;
 
-/// Derived forms, constants and arenas in a few buffers, the chunks: each no
-/// larger than what one binding covers, so that a kernel is given a whole
-/// chunk. What a command reads lies in one chunk, so that few things lie in
-/// several. Arenas, which kernels write to, are all in the first, and only
+/// Derived forms, constants and arenas in a few buffers, called chunks. A chunk
+/// is no larger than what one binding covers, so that a kernel is bound to a
+/// whole chunk. Everything that a command reads is in one chunk; few values are
+/// in several. Arenas, which kernels write, are all in the first chunk and only
 /// there.
 class Weights {
 public:
@@ -34,35 +34,35 @@ public:
   Weights &operator=(const Weights &) = delete;
   ~Weights();
 
-  /// Says where everything goes that the schedules (one per entry, NULL where
-  /// it is not to run) read, and allocates it.
+  /// Places everything that the schedules (one per entry, NULL for an entry
+  /// that does not run) read, and allocates the chunks.
   vit_status create(Context &context, const schema::Module &module,
                     const Schedules &schedules, vit_error *error);
 
-  /// Copies to the device what is not there yet or was written since. The
-  /// device must not be running.
+  /// Copies to the device what it does not have yet or what has changed. The
+  /// device must be idle.
   vit_status update(Context &context, const vit_parameters &parameters,
                     vit_error *error);
 
-  /// Says that the device has the newest values of all variables.
+  /// Notes that the device has the newest values of all variables.
   void keepArenas(const vit_parameters &parameters);
-  /// Copies the arenas to the host's memory. The device must not be running.
+  /// Copies the arenas to host memory. The device must be idle.
   vit_status fetchArenas(Context &context, unsigned char *const *targets,
                          vit_error *error) const;
 
-  /// The chunk that has all which this command uses.
+  /// The chunk that contains everything that this command uses.
   uint32_t chunkOf(uint32_t entry, uint32_t command) const {
     return chunkOfCommand[firstCommand[entry] + command];
   }
   const Buffer &chunk(uint32_t index) const { return buffers[index]; }
   uint32_t chunkCount() const { return chunks; }
-  /// Where in `chunk` an argument, which must be there, begins.
+  /// The offset of an argument in `chunk`, which must contain it.
   uint64_t offsetOf(const schema::Argument &argument, uint32_t chunk) const;
-  /// Bytes on the device.
+  /// Bytes of all chunks.
   uint64_t size() const;
 
 private:
-  /// A form, constant or arena in a chunk.
+  /// The place of a form, constant or arena in a chunk.
   struct Place {
     schema::ArgumentKind kind;
     uint32_t index;
