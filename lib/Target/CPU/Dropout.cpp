@@ -51,13 +51,15 @@ struct Dropout {
   }
 
   Words philox(Value counter);
-  /// 1 / (1 - probability) where a word keeps its element, else 0.
-  Value getFactor(Value words);
-  /// Factors of elements [first, first + 64), 16 to a vector; `first` is a
+  /// The words of elements [first, first + 64), 16 to a vector; `first` is a
   /// multiple of 4.
-  std::array<Value, 4> getAlignedFactors(Value first);
-  /// Factors of elements [first, first + 16).
-  Value getFactors(Value first);
+  Words getAlignedWords(Value first);
+  /// The words of elements [first, first + 16).
+  Value getWords(Value first);
+  /// vector<16xi1>: whether each word keeps its element.
+  Value keeps(Value words);
+  /// Writes the vector at `at`: what is dropped is zero, whatever it was.
+  void drop(Value at, Value isKept);
   void emitElements(Value row, Value offset);
   void emit();
 };
@@ -83,21 +85,24 @@ Words Dropout::philox(Value counter) {
   return c;
 }
 
-Value Dropout::getFactor(Value words) {
+Value Dropout::keeps(Value words) {
   double probability = op.getProbability().convertToDouble();
   auto threshold = uint32_t(std::ceil(probability * 0x1p24));
-  Value isKept = arith::CmpIOp::create(
-      b, arith::CmpIPredicate::uge, arith::ShRUIOp::create(b, words, splat(8)),
-      splat(threshold));
-  return b.select(isKept, b.splat(1 / (1 - probability)), b.splat(0));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::uge,
+                               arith::ShRUIOp::create(b, words, splat(8)),
+                               splat(threshold));
 }
 
-std::array<Value, 4> Dropout::getAlignedFactors(Value first) {
+void Dropout::drop(Value at, Value isKept) {
+  Value scale = b.splat(1 / (1 - op.getProbability().convertToDouble()));
+  Value scaled = b.mulf(b.load(b.argument(0), at), scale);
+  b.store(b.select(isKept, scaled, b.splat(0)), b.argument(3), at);
+}
+
+Words Dropout::getAlignedWords(Value first) {
   Value counters = addi(broadcast(toInteger(b.div(first, 4))),
                         lanes([](int32_t lane) { return lane; }));
   Words words = philox(counters);
-  for (Value &vector : words)
-    vector = getFactor(vector);
   // Lane 4 i + w of the 64 is word w of counter i: a transpose in two steps,
   // of pairs, then of pairs of pairs.
   auto interleave = [&](Value x, Value y, int64_t run, int64_t half) {
@@ -109,7 +114,7 @@ std::array<Value, 4> Dropout::getAlignedFactors(Value first) {
     }
     return b.shuffle(x, y, lanes);
   };
-  std::array<Value, 4> result;
+  Words result;
   for (int64_t half = 0; half < 2; ++half) {
     Value low = interleave(words[0], words[1], 1, half);
     Value high = interleave(words[2], words[3], 1, half);
@@ -119,7 +124,7 @@ std::array<Value, 4> Dropout::getAlignedFactors(Value first) {
   return result;
 }
 
-Value Dropout::getFactors(Value first) {
+Value Dropout::getWords(Value first) {
   Value place = addi(broadcast(toInteger(b.rem(first, 4))),
                      lanes([](int32_t lane) { return lane; }));
   Value counters = addi(broadcast(toInteger(b.div(first, 4))),
@@ -131,21 +136,20 @@ Value Dropout::getFactors(Value first) {
     word = b.select(
         arith::CmpIOp::create(b, arith::CmpIPredicate::eq, number, splat(i)),
         words[i], word);
-  return getFactor(word);
+  return word;
 }
 
 void Dropout::emitElements(Value row, Value offset) {
-  Value result = b.argument(3);
   Value base = b.mul(row, shape.width);
-  auto scale = [&](Value vector, Value factor) {
+  auto dropVector = [&](Value vector, Value words) {
     Value at = b.add(offset, b.mul(vector, shape.vectorElements()));
-    b.store(b.mulf(b.load(b.argument(0), at), factor), result, at);
+    drop(at, keeps(words));
   };
   if (shape.width % 4 == 0 && shape.group == 0) {
     auto emitVectors = [&](Value vector, int64_t count) {
-      auto factors = getAlignedFactors(b.add(base, b.mul(vector, kLanes)));
+      Words words = getAlignedWords(b.add(base, b.mul(vector, kLanes)));
       for (int64_t i = 0; i < count; ++i)
-        scale(b.add(vector, i), factors[i]);
+        dropVector(b.add(vector, i), words[i]);
     };
     int64_t whole = shape.channelBlocks / 4, rest = shape.channelBlocks % 4;
     b.loop(0, whole, [&](Value i) { emitVectors(b.mul(i, 4), 4); });
@@ -160,7 +164,7 @@ void Dropout::emitElements(Value row, Value offset) {
       channel = b.add(b.mul(b.div(v, vectors), shape.group),
                       b.mul(b.rem(v, vectors), kLanes));
     }
-    scale(v, getFactors(b.add(base, channel)));
+    dropVector(v, getWords(b.add(base, channel)));
   });
 }
 
@@ -170,10 +174,9 @@ void Dropout::emit() {
   key[1] = b.loadScalar(b.argument(1), b.index(1));
   step = addi(b.loadScalar(b.argument(2), zero),
               b.constant(b.getI32IntegerAttr(1)));
-  Value result = b.argument(3);
   bool wholeImages = op.getUnit() == kernel::RandomUnit::image;
   forEachResultRow(
-      b, shape, result, [&](Value image, Value token, Value offset) {
+      b, shape, b.argument(3), [&](Value image, Value token, Value offset) {
         if (!wholeImages) {
           Value row = shape.isPerImage()
                           ? b.add(b.mul(image, shape.tokens), token)
@@ -181,11 +184,11 @@ void Dropout::emit() {
           emitElements(row, offset);
           return;
         }
-        Value factor = b.broadcast(vector::ExtractOp::create(
-            b, getFactors(image), ArrayRef<int64_t>{0}));
+        Value word =
+            vector::ExtractOp::create(b, getWords(image), ArrayRef<int64_t>{0});
+        Value isKept = keeps(broadcast(word));
         b.loop(0, shape.channelBlocks, [&](Value v) {
-          Value at = b.add(offset, b.mul(v, shape.vectorElements()));
-          b.store(b.mulf(b.load(b.argument(0), at), factor), result, at);
+          drop(b.add(offset, b.mul(v, shape.vectorElements())), isKept);
         });
       });
 }

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -279,6 +280,18 @@ TEST(Map, WithoutABatch) {
     }
 }
 
+/// A dropout of values of type `type`.
+std::string dropoutText(const std::string &type, double probability,
+                        int64_t stream, bool wholeImages) {
+  return "func.func @f(%x: " + type +
+         ", %s: tensor<2xi32>, %t: tensor<i32>) -> " + type +
+         " {\n%r = kernel.dropout %x, %s, %t probability " +
+         std::to_string(probability) + " stream " + std::to_string(stream) +
+         " unit " + (wholeImages ? "image" : "element") + " slot 0 : (" + type +
+         ", tensor<2xi32>, tensor<i32>) -> " + type + "\nreturn %r : " + type +
+         "\n}";
+}
+
 TEST(Dropout, MasksOfTheReference) {
   struct Shape {
     int64_t tokens, width;
@@ -298,15 +311,7 @@ TEST(Dropout, MasksOfTheReference) {
       for (bool wholeImages : {false, true})
         for (double probability : {0.0, 0.1, 0.5}) {
           std::string x = blockedType(s.tokens, s.width, s.layout);
-          Kernel kernel("func.func @f(%x: " + x +
-                            ", %s: tensor<2xi32>, %t: tensor<i32>) -> " + x +
-                            " {\n%r = kernel.dropout %x, %s, %t probability " +
-                            std::to_string(probability) + " stream " +
-                            std::to_string(stream) + " unit " +
-                            (wholeImages ? "image" : "element") +
-                            " slot 0 : (" + x +
-                            ", tensor<2xi32>, tensor<i32>) -> " + x +
-                            "\nreturn %r : " + x + "\n}",
+          Kernel kernel(dropoutText(x, probability, stream, wholeImages),
                         level);
           int64_t batch = 7;
           size_t count = batch * std::max<int64_t>(s.tokens, 1) * s.width;
@@ -325,6 +330,35 @@ TEST(Dropout, MasksOfTheReference) {
                               probability, name, words, step, wholeImages)
                   .data,
               1e-6, level + " " + std::to_string(s.width));
+        }
+}
+
+// Whatever was dropped, an infinity or a NaN as well, becomes +0.
+TEST(Dropout, DroppedIsPositiveZero) {
+  constexpr int64_t batch = 6, tokens = 5;
+  for (const std::string &level : levels())
+    for (int64_t width : {64, 27})
+      for (bool wholeImages : {false, true})
+        for (float value : {-1.0f, INFINITY, -INFINITY, NAN}) {
+          Layout layout{4};
+          Kernel kernel(dropoutText(blockedType(tokens, width, layout), 0.5, 7,
+                                    wholeImages),
+                        level);
+          Floats values(batch * tokens * width, value);
+          Guarded input(block(values, batch, tokens, width, layout));
+          Guarded key(Floats{bits(3), bits(4)}), counter(Floats{bits(5)}),
+              result(input.size(), NAN);
+          kernel.run({input.data(), key.data(), counter.data(), result.data()},
+                     batch);
+          Floats found = unblock(result.values(), batch, tokens, width, layout);
+          auto isDropped = [](float x) { return x == 0 && !std::signbit(x); };
+          auto dropped = std::count_if(found.begin(), found.end(), isDropped);
+          EXPECT_GT(dropped, 0);
+          EXPECT_LT(size_t(dropped), found.size());
+          for (float x : found)
+            if (!isDropped(x))
+              ASSERT_TRUE(std::isnan(value) ? std::isnan(x) : x == 2 * value)
+                  << level << " " << value << " became " << x;
         }
 }
 
