@@ -67,13 +67,4 @@ def Kernel_RandomUnit : Kernel_Enum<"RandomUnit", "what is dropped as one", [
 ]>;
 def Kernel_RandomUnitAttr : EnumAttr<Kernel_Dialect, Kernel_RandomUnit, "random_unit">;
 
-def Kernel_UpdateKind : Kernel_Enum<"UpdateKind", "how variables change", [
-  I32EnumAttrCase<"sgd", 0>,
-  I32EnumAttrCase<"adam", 1>,
-  I32EnumAttrCase<"adamw", 2>,
-  I32EnumAttrCase<"assign", 3>, // to the gradient's value
-  I32EnumAttrCase<"zero", 4>
-]>;
-def Kernel_UpdateKindAttr : EnumAttr<Kernel_Dialect, Kernel_UpdateKind, "update_kind">;
-
 #endif // KERNEL_BASE_TD

@@ -147,8 +147,15 @@ def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
 
 def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator]> {
   let summary = "end of a kernel's scalar code";
-  let arguments = (ins F32:$value);
-  let assemblyFormat = "attr-dict $value `:` type($value)";
+  let description = [{
+    One value; of `kernel.update`'s regions one or more.
+  }];
+  let arguments = (ins Variadic<AnyTypeOf<[F32, F64]>>:$values);
+  let extraClassDeclaration = [{
+    /// The one value of an epilogue.
+    Value getValue() { return getOperand(0); }
+  }];
+  let assemblyFormat = "attr-dict $values `:` type($values)";
 }
 
 def Kernel_GeluSlopeOp : Kernel_Op<"gelu_slope", [Pure]> {
@@ -164,6 +171,23 @@ def Kernel_GeluSlopeOp : Kernel_Op<"gelu_slope", [Pure]> {
   let arguments = (ins F32:$input);
   let results = (outs F32:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def Kernel_BiasCorrectionOp : Kernel_Op<"bias_correction", [Pure]> {
+  let summary = "1 - beta^updates, in the prologue of `kernel.update`";
+  let description = [{
+    What Adam divides a mean of `updates` (1 or more) updates by. An op of its own because a target without f64 needs
+    a series: in f32, 1 - beta^updates loses most of its digits.
+    ```mlir
+    %correction = kernel.bias_correction %updates beta 0.999 : f64
+    ```
+    Constraints:
+    - C1: beta lies in [0, 1).
+  }];
+  let arguments = (ins I32:$updates, F64Attr:$beta);
+  let results = (outs F64:$result);
+  let assemblyFormat = "$updates `beta` $beta attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 /// A family with scalar code fused behind it. `slot` is written by `plan`.

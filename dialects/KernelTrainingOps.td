@@ -136,43 +136,55 @@ def Kernel_NormOp : Kernel_Op<"norm", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Kernel_UpdateOp : Kernel_Op<"update", [AttrSizedOperandSegments, MemoryEffects<[MemWrite]>]> {
-  let summary = "change variables in place";
+def Kernel_UpdateOp : Kernel_Op<"update", [AttrSizedOperandSegments, IsolatedFromAbove, MemoryEffects<[MemWrite]>]> {
+  let summary = "change variables in place, element by element";
   let description = [{
-    The formulas are those of `vit.sgd`, `vit.adam` and `vit.adamw`, element by
-    element; `assign` and `zero` give `parameters`, which may be states then,
-    the gradient's value or 0. Where `guard` is given and not finite, nothing
-    changes. `vit-group-updates` makes one of all that agree, whose gradient is
-    a `kernel.concat` in the order of `parameters`.
+    `body` is the scalar code of one element: from each variable's (the
+    parameter's, then each state's), the gradient's and the scalars it makes
+    each variable's new value. Where there is a `prologue`, it runs once per
+    launch, in f64 where the target has it, and makes of the scalars the ones
+    that the body gets.
+
+    `name` is what users know the update by. Where `guard` is given and not
+    finite, nothing changes. `vit-group-updates` makes one of all that agree,
+    whose gradient is a `kernel.concat` in the order of `parameters`.
 
     ```mlir
-    kernel.update adamw [#kernel.variable<@fc1.weight, layer = 3>]
-        states [[#kernel.variable<@exp_avg.fc1.weight, layer = 3>], [#kernel.variable<@exp_avg_sq.fc1.weight, layer = 3>]]
-        gradient(%g : tensor<768x192xf32>) guard(%loss : tensor<f32>) times(%clip : tensor<f32>)
-        learning_rate(%lr : tensor<f32>) step(%step : tensor<i32>)
-        beta1 0.9 beta2 0.999 epsilon 1.0e-08 decay 5.0e-02
+    kernel.update "sgd" [#kernel.variable<@fc1.weight, layer = 3>]
+        states [[#kernel.variable<@momentum_buffer.fc1.weight, layer = 3>]]
+        gradient(%g : tensor<768x192xf32>) guard(%loss : tensor<f32>) scalars(%lr : tensor<f32>) {
+    ^bb0(%w: f32, %buffer: f32, %dw: f32, %rate: f32):
+      %momentum = arith.constant 0.9 : f32
+      %0 = math.fma %momentum, %buffer, %dw : f32
+      %1 = arith.mulf %rate, %0 : f32
+      %2 = arith.subf %w, %1 : f32
+      kernel.yield %2, %0 : f32, f32
+    }
     ```
 
     Constraints:
-    - C1: there is a parameter; `states` holds, for each state of the kind (sgd
-      with momentum: 1, adam and adamw: 2, else none), as many as parameters.
-    - C2: there is a gradient but for `zero`; a learning rate for sgd, adam and
-      adamw; a step for adam and adamw.
-    - C3: guard, factor, learning rate and step have rank 0.
+    - C1: there is a parameter; each list of `states` has as many variables.
+    - C2: guard and scalars have rank 0; a scalar is f32 or i32.
+    - C3: the prologue takes each scalar, f64 for an f32, and yields f64; where
+      there is none, scalars are f32.
+    - C4: the body takes and yields f32: it takes each variable, the gradient
+      where there is one, and what the prologue yields, else the scalars; it
+      yields each variable.
+    - C5: the regions hold arith and math ops, the prologue
+      `kernel.bias_correction` too.
   }];
-  let arguments = (ins Kernel_UpdateKindAttr:$kind, ArrayAttr:$parameters, OptionalAttr<ArrayAttr>:$states,
-                       Optional<Kernel_Tensor>:$gradient, Optional<Kernel_Tensor>:$guard, Optional<Kernel_Tensor>:$factor,
-                       Optional<Kernel_Tensor>:$learning_rate, Optional<AnyRankedTensor>:$step,
-                       DefaultValuedAttr<F64Attr, "0.0">:$beta1, DefaultValuedAttr<F64Attr, "0.0">:$beta2,
-                       DefaultValuedAttr<F64Attr, "0.0">:$epsilon, DefaultValuedAttr<F64Attr, "0.0">:$decay,
-                       DefaultValuedAttr<F64Attr, "0.0">:$momentum, UnitAttr:$nesterov,
-                       DefaultValuedAttr<I64Attr, "1">:$every, OptionalAttr<Kernel_TileAttr>:$tile);
+  let arguments = (ins StrAttr:$name, ArrayAttr:$parameters, OptionalAttr<ArrayAttr>:$states,
+                       Optional<Kernel_Tensor>:$gradient, Optional<Kernel_Tensor>:$guard,
+                       Variadic<AnyRankedTensor>:$scalars, OptionalAttr<Kernel_TileAttr>:$tile);
+  let regions = (region MaxSizedRegion<1>:$prologue, SizedRegion<1>:$body);
+  let extraClassDeclaration = [{
+    /// The number of lists of variables: parameters, then each state.
+    unsigned getVariableCount() { return 1 + (getStates() ? getStates()->size() : 0); }
+  }];
   let assemblyFormat = [{
-    $kind $parameters (`states` $states^)? (`gradient` `(` $gradient^ `:` type($gradient) `)`)?
-    (`guard` `(` $guard^ `:` type($guard) `)`)? (`times` `(` $factor^ `:` type($factor) `)`)?
-    (`learning_rate` `(` $learning_rate^ `:` type($learning_rate) `)`)? (`step` `(` $step^ `:` type($step) `)`)?
-    (`beta1` $beta1^)? (`beta2` $beta2^)? (`epsilon` $epsilon^)? (`decay` $decay^)? (`momentum` $momentum^)?
-    (`nesterov` $nesterov^)? (`every` $every^)? (`tile` `` $tile^)? attr-dict
+    $name $parameters (`states` $states^)? (`gradient` `(` $gradient^ `:` type($gradient) `)`)?
+    (`guard` `(` $guard^ `:` type($guard) `)`)? (`scalars` `(` $scalars^ `:` type($scalars) `)`)?
+    (`tile` `` $tile^)? attr-dict-with-keyword (`prologue` $prologue^)? $body
   }];
   let hasVerifier = 1;
 }

@@ -379,20 +379,20 @@ def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
     Everything that some entry changes, and every state that one reads, is a
     variable: a range of an arena, a flat buffer. The module's `kernel.arenas`
     says where each lies. A state has the place of its parameter, in its role's
-    own arena (`exp_avg`), so that updates of equal kind and numbers change one
+    own arena (`exp_avg`), so that updates with equal code and scalars change one
     range of each arena. They become one, at the entry's end, and their
     gradients one `kernel.concat`.
 
     ```mlir
-    kernel.update sgd [#kernel.variable<@w>] gradient(%dw : tensor<3x8xf32>) learning_rate(%lr : tensor<f32>)
-    kernel.update sgd [#kernel.variable<@b>] gradient(%db : tensor<3xf32>) learning_rate(%lr : tensor<f32>)
+    kernel.update "sgd" [#kernel.variable<@w>] gradient(%dw : tensor<3x8xf32>) scalars(%lr : tensor<f32>) {...}
+    kernel.update "sgd" [#kernel.variable<@b>] gradient(%db : tensor<3xf32>) scalars(%lr : tensor<f32>) {...}
     ```
     becomes
     ```mlir
     module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192,
         [<@w, offset = 0>, <@b, offset = 128>]>]} ...
     %g = kernel.concat %dw, %db : (tensor<3x8xf32>, tensor<3xf32>) -> tensor<48xf32>
-    kernel.update sgd [#kernel.variable<@w>, #kernel.variable<@b>] gradient(%g : tensor<48xf32>) learning_rate(%lr : tensor<f32>)
+    kernel.update "sgd" [#kernel.variable<@w>, #kernel.variable<@b>] gradient(%g : tensor<48xf32>) scalars(%lr : tensor<f32>) {...}
     ```
   }];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];

@@ -10,6 +10,22 @@
 using namespace mlir;
 using namespace mlir::vit::kernel;
 
+LogicalResult mlir::vit::kernel::verifyScalarCode(Operation *op, Region &region,
+                                                  StringRef constraint) {
+  Block &block = region.front();
+  if (block.empty() || !isa<YieldOp>(block.back()))
+    return op->emitOpError()
+           << constraint << ": the region must end in kernel.yield";
+  for (Operation &inner : block.without_terminator())
+    if (!isa<GeluSlopeOp, BiasCorrectionOp>(inner) &&
+        !isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
+            inner.getDialect()))
+      return inner.emitOpError("is not allowed in a kernel's region (")
+             << constraint
+             << "); it holds arith and math ops and kernel.gelu_slope";
+  return success();
+}
+
 /// C1 of every op with scalar code.
 static LogicalResult verifyEpilogue(Operation *op, Region &region,
                                     size_t extras) {
@@ -20,15 +36,18 @@ static LogicalResult verifyEpilogue(Operation *op, Region &region,
     return op->emitOpError("C1: the region must take ")
            << extras + 1 << " f32, the element and one per extra, but takes "
            << block.getNumArguments();
-  if (block.empty() || !isa<YieldOp>(block.back()))
-    return op->emitOpError("C1: the region must end in kernel.yield");
-  for (Operation &inner : block.without_terminator())
-    if (!isa<GeluSlopeOp>(inner) &&
-        !isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
-            inner.getDialect()))
-      return inner.emitOpError(
-          "is not allowed in a kernel's region (C1); it holds arith and math "
-          "ops and kernel.gelu_slope");
+  if (failed(verifyScalarCode(op, region, "C1")))
+    return failure();
+  TypeRange yielded = block.back().getOperandTypes();
+  if (yielded.size() != 1 || !yielded.front().isF32())
+    return op->emitOpError("C1: the region must yield one f32");
+  return success();
+}
+
+LogicalResult BiasCorrectionOp::verify() {
+  double beta = getBeta().convertToDouble();
+  if (!(beta >= 0.0 && beta < 1.0))
+    return emitOpError("C1: beta must lie in [0, 1), not be ") << beta;
   return success();
 }
 

@@ -94,39 +94,77 @@ LogicalResult NormOp::verify() {
   return success();
 }
 
+/// C4: the element of each variable, the gradient and each scalar to that of
+/// each variable.
+static LogicalResult verifyUpdateBody(UpdateOp op, size_t scalars) {
+  Block &body = op.getBody().front();
+  size_t variables = op.getVariableCount();
+  size_t wanted = variables + (op.getGradient() ? 1 : 0) + scalars;
+  auto areF32 = [](TypeRange types, size_t count) {
+    return types.size() == count &&
+           llvm::all_of(types, [](Type type) { return type.isF32(); });
+  };
+  if (!areF32(body.getArgumentTypes(), wanted) ||
+      !areF32(body.back().getOperandTypes(), variables))
+    return op.emitOpError("C4: the body must take ")
+           << wanted << " f32 and yield " << variables << ", but takes "
+           << body.getNumArguments() << " and yields "
+           << body.back().getNumOperands();
+  return success();
+}
+
+/// C3: returns how many scalars the body takes.
+static FailureOr<size_t> verifyUpdatePrologue(UpdateOp op) {
+  auto elementOf = [](Value scalar) {
+    return cast<RankedTensorType>(scalar.getType()).getElementType();
+  };
+  if (op.getPrologue().empty()) {
+    for (Value scalar : op.getScalars())
+      if (!elementOf(scalar).isF32())
+        return op.emitOpError("C3: ")
+               << scalar.getType() << " needs a prologue";
+    return op.getScalars().size();
+  }
+  Block &prologue = op.getPrologue().front();
+  Builder builder(op.getContext());
+  SmallVector<Type> wanted;
+  for (Value scalar : op.getScalars())
+    wanted.push_back(elementOf(scalar).isF32() ? builder.getF64Type()
+                                               : elementOf(scalar));
+  if (TypeRange(prologue.getArgumentTypes()) != TypeRange(wanted))
+    return op.emitOpError("C3: the prologue must take ") << wanted;
+  TypeRange yielded = prologue.back().getOperandTypes();
+  if (!llvm::all_of(yielded, [](Type type) { return type.isF64(); }))
+    return op.emitOpError("C3: the prologue must yield f64");
+  return yielded.size();
+}
+
 LogicalResult UpdateOp::verify() {
-  UpdateKind kind = getKind();
-  size_t wanted = 0;
-  if (kind == UpdateKind::adam || kind == UpdateKind::adamw)
-    wanted = 2;
-  else if (kind == UpdateKind::sgd && !getMomentum().isZero())
-    wanted = 1;
-  auto areVariables = [&](Attribute list, size_t count) {
+  size_t count = getParameters().size();
+  auto areVariables = [&](Attribute list) {
     auto array = dyn_cast<ArrayAttr>(list);
     return array && array.size() == count &&
            llvm::all_of(array, llvm::IsaPred<VariableAttr>);
   };
-  ArrayAttr states = getStatesAttr();
-  size_t count = getParameters().size();
-  if (count == 0 || !areVariables(getParameters(), count) ||
-      (states ? states.size() : 0) != wanted ||
-      (states && !llvm::all_of(states, [&](Attribute list) {
-         return areVariables(list, count);
-       })))
-    return emitOpError("C1: ")
-           << stringifyUpdateKind(kind) << " of " << count << " parameters has "
-           << wanted << " lists of as many states";
-  bool isZero = kind == UpdateKind::zero;
-  bool isAssign = isZero || kind == UpdateKind::assign;
-  bool isAdam = kind == UpdateKind::adam || kind == UpdateKind::adamw;
-  if (isZero == !!getGradient() || isAssign == !!getLearningRate() ||
-      isAdam != !!getStep())
-    return emitOpError("C2: all but zero have a gradient, sgd, adam and adamw "
-                       "a learning rate, adam and adamw a step");
-  for (Value value : {getGuard(), getFactor(), getLearningRate(), getStep()})
-    if (value && !isScalar(value.getType()))
-      return emitOpError("C3: ") << value.getType() << " must have rank 0";
-  return success();
+  if (count == 0 || !areVariables(getParameters()) ||
+      (getStates() && !llvm::all_of(*getStates(), areVariables)))
+    return emitOpError("C1: there must be parameters and, in each list of "
+                       "states, as many variables");
+  if (getGuard() && !isScalar(getGuard().getType()))
+    return emitOpError("C2: ") << getGuard().getType() << " must have rank 0";
+  for (Value scalar : getScalars()) {
+    auto type = cast<RankedTensorType>(scalar.getType());
+    if (!isScalar(type) ||
+        !(type.getElementType().isF32() || type.getElementType().isInteger(32)))
+      return emitOpError("C2: ") << type << " must be one f32 or i32";
+  }
+  for (Region &region : (*this)->getRegions())
+    if (!region.empty() && failed(verifyScalarCode(*this, region, "C5")))
+      return failure();
+  FailureOr<size_t> scalars = verifyUpdatePrologue(*this);
+  if (failed(scalars))
+    return failure();
+  return verifyUpdateBody(*this, *scalars);
 }
 
 //===----------------------------------------------------------------------===//

@@ -167,10 +167,9 @@ LogicalResult Converter::convertLinear(LinearOp op) {
                            leaves.getExtras(), TileAttr(), IntegerAttr());
   OpBuilder code = addEpilogue(map);
   Value bias = leaves.emit(code, getEpilogue(map), op.getBias());
-  kernel::YieldOp::create(code, op.getLoc(),
-                          arith::AddFOp::create(code, op.getLoc(),
-                                                getEpilogue(map).getArgument(0),
-                                                bias));
+  Value sum = arith::AddFOp::create(code, op.getLoc(),
+                                    getEpilogue(map).getArgument(0), bias);
+  kernel::YieldOp::create(code, op.getLoc(), sum);
   replace(op, map);
   return success();
 }

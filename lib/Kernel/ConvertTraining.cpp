@@ -13,6 +13,7 @@
 #include "Converter.h"
 #include "KernelUtils.h"
 #include "Leaves.h"
+#include "UpdateCode.h"
 
 #include "hash.h"
 
@@ -227,36 +228,20 @@ static VariableAttr getVariable(FlatSymbolRefAttr symbol,
                            layer ? static_cast<int64_t>(*layer) : -1);
 }
 
-/// A change of one variable and its states.
-struct Converter::Change {
-  UpdateKind kind;
-  FlatSymbolRefAttr variable;
-  std::optional<uint64_t> layer;
-  SmallVector<FlatSymbolRefAttr> states;
-  Value gradient, factor, learningRate, step;
-  double beta1 = 0.0, beta2 = 0.0, epsilon = 0.0, decay = 0.0, momentum = 0.0;
-  bool nesterov = false;
-  uint64_t every = 1;
-};
-
-LogicalResult Converter::replaceByUpdate(Operation *op, const Change &change) {
+UpdateOp Converter::replaceByUpdate(Operation *op, const Change &change) {
   auto list = [&](FlatSymbolRefAttr symbol) -> Attribute {
     return builder.getArrayAttr(getVariable(symbol, change.layer));
   };
   ArrayAttr states;
   if (!change.states.empty())
     states = builder.getArrayAttr(llvm::map_to_vector(change.states, list));
-  auto number = [](double value) { return llvm::APFloat(value); };
-  UpdateOp::create(builder, op->getLoc(), change.kind,
-                   cast<ArrayAttr>(list(change.variable)), states,
-                   change.gradient, getGuard(), change.factor,
-                   change.learningRate, change.step, number(change.beta1),
-                   number(change.beta2), number(change.epsilon),
-                   number(change.decay), number(change.momentum),
-                   change.nesterov, change.every, TileAttr());
+  auto update =
+      UpdateOp::create(builder, op->getLoc(), change.name,
+                       cast<ArrayAttr>(list(change.variable)), states,
+                       change.gradient, getGuard(), change.scalars, TileAttr());
   op->erase();
   ++kernels;
-  return success();
+  return update;
 }
 
 static bool isZero(Value value) {
@@ -271,42 +256,57 @@ LogicalResult Converter::convertWrite(WriteOp op) {
   if (!typeOf(op.getValue()).getElementType().isF32())
     return op.emitOpError("has no kernel for ")
            << typeOf(op.getValue()).getElementType() << "; use f32";
-  Change change{UpdateKind::assign, op.getSymbolAttr(), op.getLayer()};
-  if (isZero(op.getValue()))
-    change.kind = UpdateKind::zero;
-  else
-    change.gradient = op.getValue();
-  return replaceByUpdate(op, change);
+  bool isZeroed = isZero(op.getValue());
+  addAssignCode(replaceByUpdate(op, {isZeroed ? "zero" : "assign",
+                                     op.getSymbolAttr(),
+                                     op.getLayer(),
+                                     {},
+                                     isZeroed ? Value() : op.getValue(),
+                                     {}}));
+  return success();
+}
+
+/// `factor`, where there is one, before `others`.
+static SmallVector<Value> getScalars(Value factor, ValueRange others) {
+  SmallVector<Value> scalars(others);
+  if (factor)
+    scalars.insert(scalars.begin(), factor);
+  return scalars;
 }
 
 LogicalResult Converter::convertSgd(SgdOp op) {
-  Change change{UpdateKind::sgd, op.getParameterAttr(), op.getLayer()};
+  SgdNumbers numbers{op.getMomentum().convertToDouble(), op.getNesterov(),
+                     op.getDecay().convertToDouble()};
+  SmallVector<FlatSymbolRefAttr> states;
   if (op.getBufferAttr())
-    change.states.push_back(op.getBufferAttr());
-  change.gradient = op.getGradient();
-  change.factor = op.getFactor();
-  change.learningRate = op.getLearningRate();
-  change.momentum = op.getMomentum().convertToDouble();
-  change.nesterov = op.getNesterov();
-  change.decay = op.getDecay().convertToDouble();
-  return replaceByUpdate(op, change);
+    states.push_back(op.getBufferAttr());
+  addSgdCode(
+      replaceByUpdate(op, {"sgd", op.getParameterAttr(), op.getLayer(), states,
+                           op.getGradient(),
+                           getScalars(op.getFactor(), op.getLearningRate())}),
+      numbers);
+  return success();
 }
 
 /// Adam and AdamW.
-template <typename Op>
-LogicalResult Converter::convertAdam(Op op, UpdateKind kind) {
-  Change change{kind, op.getParameterAttr(), op.getLayer()};
-  change.states = {op.getFirstAttr(), op.getSecondAttr()};
-  change.gradient = op.getGradient();
-  change.factor = op.getFactor();
-  change.learningRate = op.getLearningRate();
-  change.step = op.getStep();
-  change.beta1 = op.getBetas()[0];
-  change.beta2 = op.getBetas()[1];
-  change.epsilon = op.getEpsilon().convertToDouble();
-  change.decay = op.getDecay().convertToDouble();
-  change.every = op.getEvery();
-  return replaceByUpdate(op, change);
+template <typename Op> LogicalResult Converter::convertAdam(Op op) {
+  bool decoupled = std::is_same_v<Op, AdamwOp>;
+  AdamNumbers numbers{op.getBetas()[0],
+                      op.getBetas()[1],
+                      op.getEpsilon().convertToDouble(),
+                      op.getDecay().convertToDouble(),
+                      decoupled,
+                      static_cast<int64_t>(op.getEvery())};
+  addAdamCode(
+      replaceByUpdate(op, {decoupled ? "adamw" : "adam",
+                           op.getParameterAttr(),
+                           op.getLayer(),
+                           {op.getFirstAttr(), op.getSecondAttr()},
+                           op.getGradient(),
+                           getScalars(op.getFactor(),
+                                      {op.getLearningRate(), op.getStep()})}),
+      numbers);
+  return success();
 }
 
 LogicalResult Converter::convertClip(ClipByGlobalNormOp op) {
@@ -420,8 +420,7 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
       })
       .Case([&](WriteOp op) { return convertWrite(op); })
       .Case([&](SgdOp op) { return convertSgd(op); })
-      .Case([&](AdamOp op) { return convertAdam(op, UpdateKind::adam); })
-      .Case([&](AdamwOp op) { return convertAdam(op, UpdateKind::adamw); })
+      .Case<AdamOp, AdamwOp>([&](auto op) { return convertAdam(op); })
       .Case([&](ClipByGlobalNormOp op) { return convertClip(op); })
       .Default([](Operation *) -> Done { return std::nullopt; });
 }

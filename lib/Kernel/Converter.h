@@ -47,10 +47,19 @@ private:
   LogicalResult convertAttentionBackward(vit::AttentionBackwardOp op);
   LogicalResult convertWrite(WriteOp op);
   LogicalResult convertSgd(SgdOp op);
-  template <typename Op> LogicalResult convertAdam(Op op, UpdateKind kind);
+  template <typename Op> LogicalResult convertAdam(Op op);
   LogicalResult convertClip(ClipByGlobalNormOp op);
-  struct Change;
-  LogicalResult replaceByUpdate(Operation *op, const Change &change);
+  /// A change of one variable and its states.
+  struct Change {
+    StringRef name;
+    FlatSymbolRefAttr variable;
+    std::optional<uint64_t> layer;
+    SmallVector<FlatSymbolRefAttr> states;
+    Value gradient; ///< or null
+    SmallVector<Value> scalars;
+  };
+  /// Returns an update without code.
+  UpdateOp replaceByUpdate(Operation *op, const Change &change);
   template <typename Op> LogicalResult convertDrop(Op op, RandomUnit unit);
   LogicalResult convertLoss(Operation *op, LossKind kind, Value input,
                             Value targets, Value gradient, double smoothing);

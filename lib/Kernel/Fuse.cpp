@@ -92,7 +92,7 @@ static Operation *fuseInto(Operation *producer, MapOp map) {
     builder.clone(op, mapping);
   Value result =
       cast<kernel::YieldOp>(getEpilogue(map).getTerminator()).getValue();
-  yield.getValueMutable().assign(mapping.lookupOrDefault(result));
+  yield->setOperand(0, mapping.lookupOrDefault(result));
 
   map.replaceAllUsesWith(fused->getResult(0));
   map.erase();

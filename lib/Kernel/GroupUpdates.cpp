@@ -16,9 +16,8 @@
 #include "vit/Kernel/Variables.h"
 #include "vit/Passes.h"
 
+#include "mlir/IR/OperationSupport.h"
 #include "llvm/ADT/MapVector.h"
-
-#include <map>
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_GROUPUPDATES
@@ -223,21 +222,32 @@ static SmallVector<Member> getMembers(UpdateOp update) {
   return members;
 }
 
-/// Equal for updates that differ in nothing but variables and gradients.
-static std::vector<const void *> getGroupKey(UpdateOp update) {
-  std::vector<const void *> key;
-  for (NamedAttribute attribute : update->getAttrDictionary()) {
-    StringRef name = attribute.getName();
-    if (name == update.getParametersAttrName() ||
-        name == update.getStatesAttrName() || name == update.getTileAttrName())
-      continue;
-    key.push_back(attribute.getName().getAsOpaquePointer());
-    key.push_back(attribute.getValue().getAsOpaquePointer());
+/// Whether two updates differ in nothing but variables, gradients and tiles.
+static bool agree(UpdateOp a, UpdateOp b) {
+  auto haveSameCode = [](Region &a, Region &b) {
+    return OperationEquivalence::isRegionEquivalentTo(
+        &a, &b, OperationEquivalence::IgnoreLocations);
+  };
+  return a.getName() == b.getName() && !a.getGradient() == !b.getGradient() &&
+         a.getVariableCount() == b.getVariableCount() &&
+         a.getGuard() == b.getGuard() &&
+         llvm::equal(a.getScalars(), b.getScalars()) &&
+         haveSameCode(a.getPrologue(), b.getPrologue()) &&
+         haveSameCode(a.getBody(), b.getBody());
+}
+
+/// The updates of `entry` that agree, in the order of the first of each group.
+static SmallVector<SmallVector<UpdateOp>> getGroups(func::FuncOp entry) {
+  SmallVector<SmallVector<UpdateOp>> groups;
+  for (UpdateOp update : entry.getOps<UpdateOp>()) {
+    auto group = llvm::find_if(
+        groups, [&](auto &group) { return agree(group.front(), update); });
+    if (group == groups.end())
+      groups.push_back({update});
+    else
+      group->push_back(update);
   }
-  for (Value value : {update.getGuard(), update.getFactor(),
-                      update.getLearningRate(), update.getStep()})
-    key.push_back(value.getAsOpaquePointer());
-  return key;
+  return groups;
 }
 
 /// An update's gradient and states are of its variables' types.
@@ -384,8 +394,7 @@ void UpdateGrouper::addRun(ArrayRef<Member> members) {
     update.setStatesAttr(builder.getArrayAttr(states));
   if (gradient)
     update.getGradientMutable().assign(gradient);
-  std::string name =
-      (stringifyUpdateKind(update.getKind()) + "." + Twine(after++)).str();
+  std::string name = (update.getName() + "." + Twine(after++)).str();
   update->setLoc(NameLoc::get(builder.getStringAttr(name)));
 }
 
@@ -411,15 +420,14 @@ void UpdateGrouper::widenNorms() {
 }
 
 void UpdateGrouper::run() {
-  llvm::MapVector<std::vector<const void *>, SmallVector<Member>,
-                  std::map<std::vector<const void *>, unsigned>>
-      groups;
   SmallVector<UpdateOp> updates(entry.getOps<UpdateOp>());
-  for (UpdateOp update : updates)
-    llvm::append_range(groups[getGroupKey(update)], getMembers(update));
   tile = updates.front().getTileAttr();
-  for (auto &[key, members] : groups)
+  for (ArrayRef<UpdateOp> group : getGroups(entry)) {
+    SmallVector<Member> members;
+    for (UpdateOp update : group)
+      llvm::append_range(members, getMembers(update));
     addGroup(members);
+  }
   widenNorms();
   for (UpdateOp update : updates) {
     Value gradient = update.getGradient();
@@ -456,23 +464,13 @@ void GroupUpdatesPass::runOnOperation() {
 
   // Parameters first: states go where these are.
   for (bool onlyParameters : {true, false})
-    for (func::FuncOp entry : entries) {
-      std::map<std::vector<const void *>, unsigned> numbers;
-      SmallVector<SmallVector<UpdateOp>> groups;
-      for (UpdateOp update : entry.getOps<UpdateOp>()) {
-        auto [group, isNew] =
-            numbers.try_emplace(getGroupKey(update), groups.size());
-        if (isNew)
-          groups.emplace_back();
-        groups[group->second].push_back(update);
-      }
-      for (ArrayRef<UpdateOp> group : groups)
+    for (func::FuncOp entry : entries)
+      for (ArrayRef<UpdateOp> group : getGroups(entry))
         for (UpdateOp update : group)
           for (const Member &member : getMembers(update))
             for (VariableAttr variable : member.variables)
               if (failed(planner.place(update, variable, onlyParameters)))
                 return signalPassFailure();
-    }
   for (func::FuncOp entry : entries)
     for (ReadOp read : entry.getOps<ReadOp>())
       if (failed(planner.placeState(read)))

@@ -59,6 +59,7 @@ private:
   LogicalResult evaluateAttentionBackward(kernel::AttentionBackwardOp op);
   LogicalResult evaluateLoss(kernel::LossOp op);
   LogicalResult evaluateUpdate(kernel::UpdateOp op);
+  FailureOr<std::vector<double>> computeUpdateScalars(kernel::UpdateOp op);
   LogicalResult updateVariables(kernel::UpdateOp op, size_t index,
                                 const Tensor *gradient);
   LogicalResult checkLabels(Operation *op, Value logits, Value targets);

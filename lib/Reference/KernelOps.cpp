@@ -35,7 +35,7 @@ FailureOr<Tensor> Evaluator::applyEpilogue(Region &region, Tensor input,
     *arguments++ = input.data[i];
     for (const Tensor *other : others)
       *arguments++ = other->data[i % other->size()];
-    input.data[i] = code->run();
+    input.data[i] = code->run().front();
   }
   return input;
 }

@@ -12,6 +12,7 @@
 
 #include "Evaluator.h"
 #include "Ops.h"
+#include "ScalarCode.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -119,12 +120,27 @@ LogicalResult Evaluator::evaluateLoss(kernel::LossOp op) {
 // Updates
 //===----------------------------------------------------------------------===//
 
+/// What the body of `op` gets for its scalars.
+FailureOr<std::vector<double>>
+Evaluator::computeUpdateScalars(kernel::UpdateOp op) {
+  std::vector<double> scalars;
+  for (Value scalar : op.getScalars())
+    scalars.push_back(get(scalar).data[0]);
+  if (op.getPrologue().empty())
+    return scalars;
+  FailureOr<ScalarCode> prologue =
+      ScalarCode::compile(op.getPrologue().front(), error);
+  if (failed(prologue))
+    return failure();
+  llvm::copy(scalars, prologue->arguments());
+  return prologue->run().vec();
+}
+
 /// Changes variable `index` of the lists and its states.
 LogicalResult Evaluator::updateVariables(kernel::UpdateOp op, size_t index,
                                          const Tensor *gradient) {
-  using kernel::UpdateKind;
   auto variable = cast<kernel::VariableAttr>(op.getParameters()[index]);
-  SmallVector<Tensor> values(3);
+  SmallVector<Tensor> values(op.getVariableCount());
   SmallVector<std::pair<FlatSymbolRefAttr, Tensor *>> changed = {
       {variable.getSymbol(), &values[0]}};
   if (ArrayAttr states = op.getStatesAttr())
@@ -132,36 +148,20 @@ LogicalResult Evaluator::updateVariables(kernel::UpdateOp op, size_t index,
       changed.push_back(
           {cast<kernel::VariableAttr>(cast<ArrayAttr>(list)[index]).getSymbol(),
            &value});
-  auto rate = [&] { return get(op.getLearningRate()).data[0]; };
+  FailureOr<std::vector<double>> scalars = computeUpdateScalars(op);
+  FailureOr<ScalarCode> body = ScalarCode::compile(op.getBody().front(), error);
+  if (failed(scalars) || failed(body))
+    return failure();
   return change(op, changed, std::max<int64_t>(variable.getLayer(), 0), [&] {
-    Tensor scaled;
-    if (gradient) {
-      double times = op.getFactor() ? get(op.getFactor()).data[0] : 1.0;
-      scaled = map(*gradient, [times](double g) { return g * times; });
-      scaled.data.resize(values[0].size());
-      scaled.shape = values[0].shape;
-    }
-    switch (op.getKind()) {
-    case UpdateKind::zero:
-      std::fill(values[0].data.begin(), values[0].data.end(), 0.0);
-      break;
-    case UpdateKind::assign:
-      values[0].data = scaled.data;
-      break;
-    case UpdateKind::sgd:
-      sgd(values[0], scaled, op.getStatesAttr() ? &values[1] : nullptr, rate(),
-          number(op.getMomentum()), op.getNesterov(), number(op.getDecay()));
-      break;
-    case UpdateKind::adam:
-    case UpdateKind::adamw: {
-      auto step = static_cast<int64_t>(get(op.getStep()).data[0]);
-      adam(values[0], scaled, values[1], values[2],
-           {op.getKind() == UpdateKind::adamw, rate(), number(op.getBeta1()),
-            number(op.getBeta2()), number(op.getEpsilon()),
-            number(op.getDecay()),
-            step / static_cast<int64_t>(op.getEvery()) + 1});
-      break;
-    }
+    for (int64_t i = 0; i < values[0].size(); ++i) {
+      double *arguments = body->arguments();
+      for (const Tensor &value : values)
+        *arguments++ = value.data[i];
+      if (gradient)
+        *arguments++ = gradient->data[i];
+      llvm::copy(*scalars, arguments);
+      for (auto [value, result] : llvm::zip_equal(values, body->run()))
+        value.data[i] = result;
     }
   });
 }
@@ -171,8 +171,6 @@ LogicalResult Evaluator::evaluateUpdate(kernel::UpdateOp op) {
     return success();
   const Tensor *gradient = getOptional(op.getGradient());
   size_t count = op.getParameters().size();
-  if (count == 1)
-    return updateVariables(op, 0, gradient);
   int64_t begin = 0;
   for (size_t index = 0; index < count; ++index) {
     if (!gradient) {

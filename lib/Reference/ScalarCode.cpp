@@ -7,8 +7,8 @@
 
 #include "ScalarCode.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "vit/Dialect/Kernel.h"
+
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -75,9 +75,11 @@ using Function = double (*)(const double *operands, int64_t detail);
 static Function lookUp(StringRef op) {
   using X = const double *;
   static const llvm::StringMap<Function> functions = {
+      {"arith.addi", [](X x, int64_t) { return x[0] + x[1]; }},
       {"arith.addf", [](X x, int64_t) { return x[0] + x[1]; }},
       {"arith.subf", [](X x, int64_t) { return x[0] - x[1]; }},
       {"arith.mulf", [](X x, int64_t) { return x[0] * x[1]; }},
+      {"arith.divui", [](X x, int64_t) { return std::trunc(x[0] / x[1]); }},
       {"arith.divf", [](X x, int64_t) { return x[0] / x[1]; }},
       {"arith.negf", [](X x, int64_t) { return -x[0]; }},
       {"arith.maximumf", [](X x, int64_t) { return maximum(x[0], x[1]); }},
@@ -86,6 +88,8 @@ static Function lookUp(StringRef op) {
       {"arith.minnumf", [](X x, int64_t) { return std::fmin(x[0], x[1]); }},
       {"arith.cmpf", compare},
       {"arith.select", [](X x, int64_t) { return x[0] != 0.0 ? x[1] : x[2]; }},
+      {"kernel.bias_correction",
+       [](X x, int64_t) { return 1.0 - std::pow(x[1], x[0]); }},
       {"kernel.gelu_slope", geluSlope},
       {"math.absf", [](X x, int64_t) { return std::fabs(x[0]); }},
       {"math.cos", [](X x, int64_t) { return std::cos(x[0]); }},
@@ -119,8 +123,8 @@ FailureOr<ScalarCode> ScalarCode::compile(Block &block, std::string &error) {
     if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
       if (auto number = dyn_cast<FloatAttr>(constant.getValue()))
         add(constant, number.getValueAsDouble());
-      else if (auto flag = dyn_cast<BoolAttr>(constant.getValue()))
-        add(constant, flag.getValue());
+      else if (auto integer = dyn_cast<IntegerAttr>(constant.getValue()))
+        add(constant, static_cast<double>(integer.getValue().getZExtValue()));
       else
         return error = "the constant of a kernel's region is no number",
                failure();
@@ -137,19 +141,27 @@ FailureOr<ScalarCode> ScalarCode::compile(Block &block, std::string &error) {
       step.detail = static_cast<int64_t>(comparison.getPredicate());
     for (auto [index, operand] : llvm::enumerate(op.getOperands()))
       step.operands[index] = numbers.lookup(operand);
+    if (auto correction = dyn_cast<kernel::BiasCorrectionOp>(op)) {
+      step.operands[1] = code.values.size();
+      code.values.push_back(correction.getBeta().convertToDouble());
+    }
     add(op.getResult(0), 0.0);
     step.result = numbers.lookup(op.getResult(0));
     code.steps.push_back(step);
   }
-  code.yielded = numbers.lookup(block.getTerminator()->getOperand(0));
+  for (Value value : block.getTerminator()->getOperands())
+    code.yielded.push_back(numbers.lookup(value));
   return code;
 }
 
-double ScalarCode::run() {
+ArrayRef<double> ScalarCode::run() {
   for (const Step &step : steps) {
     double operands[3] = {values[step.operands[0]], values[step.operands[1]],
                           values[step.operands[2]]};
     values[step.result] = step.function(operands, step.detail);
   }
-  return values[yielded];
+  results.clear();
+  for (unsigned number : yielded)
+    results.push_back(values[number]);
+  return results;
 }

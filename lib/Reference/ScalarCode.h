@@ -17,17 +17,16 @@
 namespace mlir::vit::reference {
 
 /// A block of arith and math ops as a list of steps on numbered doubles. i1
-/// values are 0 and 1.
+/// values are 0 and 1; i32 values are taken as unsigned.
 class ScalarCode {
 public:
-  /// Reads `block`, whose terminator yields one value. Sets `error` and fails
-  /// where an op is not known.
+  /// Reads `block`. Sets `error` and fails where an op is not known.
   static FailureOr<ScalarCode> compile(Block &block, std::string &error);
 
   /// The block's arguments, to be written before `run`.
   double *arguments() { return values.data(); }
-  /// What the block yields.
-  double run();
+  /// What the block yields, until the next run.
+  ArrayRef<double> run();
 
 private:
   using Function = double (*)(const double *operands, int64_t detail);
@@ -39,7 +38,8 @@ private:
   };
   std::vector<double> values; ///< arguments, then constants and results
   std::vector<Step> steps;
-  unsigned yielded = 0;
+  std::vector<unsigned> yielded;
+  std::vector<double> results;
 };
 
 } // namespace mlir::vit::reference

@@ -23,6 +23,17 @@ func.func @gemm_c1_terminator(%x: tensor<?x4xf32>, %w: tensor<6x4xf32>) {
 
 // -----
 
+func.func @map_c1_yield(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: the region must yield one f32}}
+  %0 = kernel.map %x {
+  ^bb0(%a: f32):
+    kernel.yield %a, %a : f32, f32
+  } : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
 func.func @map_c1_ops(%x: tensor<?x4xf32>) {
   %0 = kernel.map %x {
   ^bb0(%a: f32):

@@ -15,18 +15,37 @@ func.func @variables(%w: tensor<6x4xf32>, %b: tensor<6xf32>, %lr: tensor<f32>, %
   %g = kernel.concat %w, %b slot 3 : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>
   // CHECK: kernel.norm %{{.*}}, %arg1 max_norm 5.000000e-01 slots [1, 2] : (tensor<48xf32>, tensor<6xf32>) -> (tensor<f32>, tensor<256xf32>)
   %f, %partial = kernel.norm %g, %b max_norm 0.5 slots [1, 2] : (tensor<48xf32>, tensor<6xf32>) -> (tensor<f32>, tensor<256xf32>)
-  // CHECK: kernel.update adamw [#kernel.variable<@w, layer = 0>, #kernel.variable<@b>] states
-  // CHECK-SAME: gradient(%{{.*}} : tensor<48xf32>) guard(%arg4 : tensor<f32>) times(%{{.*}} : tensor<f32>) learning_rate(%arg2 : tensor<f32>) step(%arg3 : tensor<i32>) beta1 9.000000e-01 beta2 7.500000e-01 epsilon 1.000000e-08 decay 5.000000e-02 every 2 tile<rows = 6, cols = 16, chunk = 1>
-  kernel.update adamw [#kernel.variable<@w, layer = 0>, #kernel.variable<@b>]
+  // CHECK: kernel.update "adamw" [#kernel.variable<@w, layer = 0>, #kernel.variable<@b>] states
+  // CHECK-SAME: gradient(%{{.*}} : tensor<48xf32>) guard(%arg4 : tensor<f32>) scalars(%{{.*}}, %arg2, %arg3 : tensor<f32>, tensor<f32>, tensor<i32>) tile<rows = 6, cols = 16, chunk = 1> prologue {
+  // CHECK-NEXT: ^bb0(%{{.*}}: f64, %{{.*}}: f64, %{{.*}}: i32):
+  // CHECK-NEXT: kernel.bias_correction %{{.*}} beta 7.500000e-01 : f64
+  // CHECK: kernel.yield %{{.*}}, %{{.*}} : f64, f64
+  // CHECK-NEXT: } {
+  // CHECK-NEXT: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32):
+  // CHECK-NEXT: kernel.yield %{{.*}}, %{{.*}}, %{{.*}} : f32, f32, f32
+  kernel.update "adamw" [#kernel.variable<@w, layer = 0>, #kernel.variable<@b>]
       states [[#kernel.variable<@m.w, layer = 0>, #kernel.variable<@m.b>], [#kernel.variable<@v.w, layer = 0>, #kernel.variable<@v.b>]]
-      gradient(%g : tensor<48xf32>) guard(%loss : tensor<f32>) times(%f : tensor<f32>) learning_rate(%lr : tensor<f32>) step(%step : tensor<i32>)
-      beta1 0.9 beta2 0.75 epsilon 1.0e-8 decay 0.05 every 2 tile<rows = 6, cols = 16, chunk = 1>
-  // CHECK: kernel.update sgd [#kernel.variable<@b>] states {{\[}}[#kernel.variable<@m.b>]] gradient(%arg1 : tensor<6xf32>) learning_rate(%arg2 : tensor<f32>) momentum 9.000000e-01 nesterov{{$}}
-  kernel.update sgd [#kernel.variable<@b>] states [[#kernel.variable<@m.b>]] gradient(%b : tensor<6xf32>) learning_rate(%lr : tensor<f32>) momentum 0.9 nesterov
-  // CHECK: kernel.update assign [#kernel.variable<@b>] gradient(%arg1 : tensor<6xf32>){{$}}
-  kernel.update assign [#kernel.variable<@b>] gradient(%b : tensor<6xf32>)
-  // CHECK: kernel.update zero [#kernel.variable<@b>] guard(%arg4 : tensor<f32>){{$}}
-  kernel.update zero [#kernel.variable<@b>] guard(%loss : tensor<f32>)
+      gradient(%g : tensor<48xf32>) guard(%loss : tensor<f32>) scalars(%f, %lr, %step : tensor<f32>, tensor<f32>, tensor<i32>)
+      tile<rows = 6, cols = 16, chunk = 1> prologue {
+  ^bb0(%factor: f64, %rate: f64, %updates: i32):
+    %correction = kernel.bias_correction %updates beta 0.75 : f64
+    %size = arith.divf %rate, %correction : f64
+    kernel.yield %factor, %size : f64, f64
+  } {
+  ^bb0(%old: f32, %first: f32, %second: f32, %gradient: f32, %times: f32, %length: f32):
+    kernel.yield %old, %first, %second : f32, f32, f32
+  }
+  // CHECK: kernel.update "assign" [#kernel.variable<@b>] gradient(%arg1 : tensor<6xf32>) {
+  kernel.update "assign" [#kernel.variable<@b>] gradient(%b : tensor<6xf32>) {
+  ^bb0(%old: f32, %value: f32):
+    kernel.yield %value : f32
+  }
+  // CHECK: kernel.update "zero" [#kernel.variable<@b>] guard(%arg4 : tensor<f32>) {
+  kernel.update "zero" [#kernel.variable<@b>] guard(%loss : tensor<f32>) {
+  ^bb0(%old: f32):
+    %zero = arith.constant 0.0 : f32
+    kernel.yield %zero : f32
+  }
   return
 }
 

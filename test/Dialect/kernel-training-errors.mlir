@@ -97,58 +97,135 @@ func.func @norm_c2(%a: tensor<4xf32>) {
 // -----
 
 func.func @update_c1_none(%g: tensor<4xf32>) {
-  // expected-error @+1 {{C1: assign of 0 parameters has 0 lists of as many states}}
-  kernel.update assign [] gradient(%g : tensor<4xf32>)
+  // expected-error @+1 {{C1: there must be parameters}}
+  kernel.update "assign" [] gradient(%g : tensor<4xf32>) {
+  ^bb0(%p: f32, %d: f32):
+    kernel.yield %d : f32
+  }
   return
 }
 
 // -----
 
-func.func @update_c1_states(%g: tensor<4xf32>, %lr: tensor<f32>) {
-  // expected-error @+1 {{C1: sgd of 1 parameters has 1 lists of as many states}}
-  kernel.update sgd [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) learning_rate(%lr : tensor<f32>) momentum 0.5
+func.func @update_c1_states(%g: tensor<4xf32>) {
+  // expected-error @+1 {{C1: there must be parameters and, in each list of states, as many variables}}
+  kernel.update "sgd" [#kernel.variable<@w>, #kernel.variable<@b>] states [[#kernel.variable<@m>]] gradient(%g : tensor<4xf32>) {
+  ^bb0(%p: f32, %m: f32, %d: f32):
+    kernel.yield %d, %m : f32, f32
+  }
   return
 }
 
 // -----
 
-func.func @update_c1_count(%g: tensor<4xf32>, %lr: tensor<f32>, %step: tensor<i32>) {
-  // expected-error @+1 {{C1: adam of 2 parameters has 2 lists of as many states}}
-  kernel.update adam [#kernel.variable<@w>, #kernel.variable<@b>] states [[#kernel.variable<@m>], [#kernel.variable<@v>]]
-      gradient(%g : tensor<4xf32>) learning_rate(%lr : tensor<f32>) step(%step : tensor<i32>)
+func.func @update_c2_guard(%g: tensor<4xf32>, %loss: tensor<1xf32>) {
+  // expected-error @+1 {{C2: 'tensor<1xf32>' must have rank 0}}
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) guard(%loss : tensor<1xf32>) {
+  ^bb0(%p: f32, %d: f32):
+    kernel.yield %d : f32
+  }
   return
 }
 
 // -----
 
-func.func @update_c2_gradient(%g: tensor<4xf32>) {
-  // expected-error @+1 {{C2: all but zero have a gradient}}
-  kernel.update zero [#kernel.variable<@w>] gradient(%g : tensor<4xf32>)
+func.func @update_c2_scalar(%g: tensor<4xf32>, %step: tensor<i64>) {
+  // expected-error @+1 {{C2: 'tensor<i64>' must be one f32 or i32}}
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) scalars(%step : tensor<i64>) {
+  ^bb0(%p: f32, %d: f32, %s: f32):
+    kernel.yield %d : f32
+  }
   return
 }
 
 // -----
 
-func.func @update_c2_rate(%g: tensor<4xf32>) {
-  // expected-error @+1 {{C2: all but zero have a gradient, sgd, adam and adamw a learning rate}}
-  kernel.update sgd [#kernel.variable<@w>] gradient(%g : tensor<4xf32>)
+func.func @update_c3_integer(%g: tensor<4xf32>, %step: tensor<i32>) {
+  // expected-error @+1 {{C3: 'tensor<i32>' needs a prologue}}
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) scalars(%step : tensor<i32>) {
+  ^bb0(%p: f32, %d: f32, %s: f32):
+    kernel.yield %d : f32
+  }
   return
 }
 
 // -----
 
-func.func @update_c2_step(%g: tensor<4xf32>, %lr: tensor<f32>) {
-  // expected-error @+1 {{C2: all but zero have a gradient, sgd, adam and adamw a learning rate, adam and adamw a step}}
-  kernel.update adamw [#kernel.variable<@w>] states [[#kernel.variable<@m>], [#kernel.variable<@v>]]
-      gradient(%g : tensor<4xf32>) learning_rate(%lr : tensor<f32>)
+func.func @update_c3_takes(%g: tensor<4xf32>, %step: tensor<i32>, %rate: tensor<f32>) {
+  // expected-error @+1 {{C3: the prologue must take 'i32', 'f64'}}
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) scalars(%step, %rate : tensor<i32>, tensor<f32>) prologue {
+  ^bb0(%s: i32, %r: f32):
+    %c = kernel.bias_correction %s beta 0.5 : f64
+    kernel.yield %c : f64
+  } {
+  ^bb0(%p: f32, %d: f32, %c: f32):
+    kernel.yield %d : f32
+  }
   return
 }
 
 // -----
 
-func.func @update_c3(%g: tensor<4xf32>, %loss: tensor<1xf32>) {
-  // expected-error @+1 {{C3: 'tensor<1xf32>' must have rank 0}}
-  kernel.update assign [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) guard(%loss : tensor<1xf32>)
+func.func @update_c3_yields(%g: tensor<4xf32>, %rate: tensor<f32>) {
+  // expected-error @+1 {{C3: the prologue must yield f64}}
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) scalars(%rate : tensor<f32>) prologue {
+  ^bb0(%r: f64):
+    %c = arith.truncf %r : f64 to f32
+    kernel.yield %c : f32
+  } {
+  ^bb0(%p: f32, %d: f32, %c: f32):
+    kernel.yield %d : f32
+  }
+  return
+}
+
+// -----
+
+func.func @update_c4_takes(%g: tensor<4xf32>, %rate: tensor<f32>) {
+  // expected-error @+1 {{C4: the body must take 4 f32 and yield 2, but takes 3 and yields 2}}
+  kernel.update "sgd" [#kernel.variable<@w>] states [[#kernel.variable<@m>]] gradient(%g : tensor<4xf32>) scalars(%rate : tensor<f32>) {
+  ^bb0(%p: f32, %m: f32, %d: f32):
+    kernel.yield %d, %m : f32, f32
+  }
+  return
+}
+
+// -----
+
+func.func @update_c4_yields(%g: tensor<4xf32>) {
+  // expected-error @+1 {{C4: the body must take 3 f32 and yield 2, but takes 3 and yields 1}}
+  kernel.update "sgd" [#kernel.variable<@w>] states [[#kernel.variable<@m>]] gradient(%g : tensor<4xf32>) {
+  ^bb0(%p: f32, %m: f32, %d: f32):
+    kernel.yield %d : f32
+  }
+  return
+}
+
+// -----
+
+func.func @update_c5(%g: tensor<4xf32>) {
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) {
+  ^bb0(%p: f32, %d: f32):
+    // expected-error @+1 {{is not allowed in a kernel's region (C5)}}
+    func.call @f() : () -> ()
+    kernel.yield %d : f32
+  }
+  return
+}
+func.func private @f()
+
+// -----
+
+func.func @bias_correction_c1(%g: tensor<4xf32>, %step: tensor<i32>) {
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<4xf32>) scalars(%step : tensor<i32>) prologue {
+  ^bb0(%s: i32):
+    // expected-error @+1 {{C1: beta must lie in [0, 1)}}
+    %c = kernel.bias_correction %s beta 1.0 : f64
+    kernel.yield %c : f64
+  } {
+  ^bb0(%p: f32, %d: f32, %c: f32):
+    kernel.yield %d : f32
+  }
   return
 }
 

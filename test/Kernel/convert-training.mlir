@@ -113,18 +113,44 @@ func.func @train_step(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>, %logits: te
   %sum = vit.add %old, %dw : (tensor<6x4xf32>, tensor<6x4xf32>) -> tensor<6x4xf32>
   // CHECK: %[[CLIP:.*]], %{{.*}} = kernel.norm %[[SUM]], %{{.*}} max_norm 2.000000e+00 : (tensor<6x4xf32>, tensor<6xf32>) -> (tensor<f32>, tensor<256xf32>)
   %clip = vit.clip_by_global_norm %sum, %db max_norm 2.0 : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<f32>
-  // CHECK: kernel.update sgd [#kernel.variable<@w>] states {{\[}}[#kernel.variable<@momentum_buffer.w>]] gradient(%[[SUM]] : tensor<6x4xf32>) guard(%[[LOSS]] : tensor<f32>) times(%[[CLIP]] : tensor<f32>)
-  // CHECK-SAME: learning_rate(%{{.*}} : tensor<f32>) decay 5.000000e-01 momentum 9.000000e-01 nesterov{{$}}
+  // CHECK: kernel.update "sgd" [#kernel.variable<@w>] states {{\[}}[#kernel.variable<@momentum_buffer.w>]] gradient(%[[SUM]] : tensor<6x4xf32>) guard(%[[LOSS]] : tensor<f32>)
+  // CHECK-SAME: scalars(%[[CLIP]], %arg4 : tensor<f32>, tensor<f32>) {
+  // CHECK: ^bb0(%[[W:.*]]: f32, %[[BUFFER:.*]]: f32, %[[G:.*]]: f32, %[[FACTOR:.*]]: f32, %[[RATE:.*]]: f32):
+  // CHECK: %[[CLIPPED:.*]] = arith.mulf %[[G]], %[[FACTOR]]
+  // CHECK: %[[DECAYED:.*]] = math.fma %{{.*}}, %[[W]], %[[CLIPPED]]
+  // CHECK: %[[NEXT:.*]] = math.fma %[[MOMENTUM:.*]], %[[BUFFER]], %[[DECAYED]]
+  // CHECK: %[[AHEAD:.*]] = math.fma %{{.*}}, %[[NEXT]], %[[DECAYED]]
+  // CHECK: %[[STEP:.*]] = arith.mulf %[[RATE]], %[[AHEAD]]
+  // CHECK: %[[RESULT:.*]] = arith.subf %[[W]], %[[STEP]]
+  // CHECK: kernel.yield %[[RESULT]], %[[NEXT]] : f32, f32
   vit.sgd @w, %sum times %clip state @momentum_buffer.w learning_rate %rate momentum 0.9 nesterov decay 0.5 : tensor<6x4xf32>
-  // CHECK: kernel.update adam [#kernel.variable<@m, layer = 0>]
+  // CHECK: kernel.update "adam" [#kernel.variable<@m, layer = 0>]
   // CHECK-SAME: {{\[}}[#kernel.variable<@exp_avg.m, layer = 0>], [#kernel.variable<@exp_avg_sq.m, layer = 0>]] gradient(%[[DW]]
-  // CHECK-SAME: step(%{{.*}} : tensor<i32>) beta1 5.000000e-01 beta2 7.500000e-01 epsilon 2.500000e-01 every 4{{$}}
+  // CHECK-SAME: scalars(%arg4, %arg5 : tensor<f32>, tensor<i32>) prologue {
+  // CHECK: ^bb0(%[[RATE:.*]]: f64, %[[STEP:.*]]: i32):
+  // CHECK: %[[EVERY:.*]] = arith.constant 4 : i32
+  // CHECK: %[[BEFORE:.*]] = arith.divui %[[STEP]], %[[EVERY]] : i32
+  // CHECK: %[[UPDATES:.*]] = arith.addi %[[BEFORE]], %{{.*}} : i32
+  // CHECK: %[[FIRST:.*]] = kernel.bias_correction %[[UPDATES]] beta 5.000000e-01 : f64
+  // CHECK: %[[SECOND:.*]] = kernel.bias_correction %[[UPDATES]] beta 7.500000e-01 : f64
+  // CHECK: arith.divf %[[RATE]], %[[FIRST]] : f64
+  // CHECK: math.sqrt %[[SECOND]] : f64
+  // CHECK: kernel.yield %{{.*}}, %{{.*}} : f64, f64
+  // CHECK: ^bb0(%{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32):
+  // CHECK: math.sqrt %{{.*}} : f32
+  // CHECK: kernel.yield %{{.*}}, %{{.*}}, %{{.*}} : f32, f32, f32
   vit.adam @m[0], %dw state @exp_avg.m, @exp_avg_sq.m learning_rate %rate step %step betas [0.5, 0.75] epsilon 0.25 every 4 : tensor<6x4xf32>
-  // CHECK: kernel.update adamw [#kernel.variable<@m, layer = 1>]
+  // CHECK: kernel.update "adamw" [#kernel.variable<@m, layer = 1>]
+  // CHECK: math.fma %{{.*}}, %{{.*}}, %{{.*}} : f64
+  // CHECK: kernel.yield %{{.*}}, %{{.*}}, %{{.*}} : f64, f64, f64
   vit.adamw @m[1], %dw state @exp_avg.m, @exp_avg_sq.m learning_rate %rate step %step betas [0.5, 0.75] epsilon 0.25 decay 0.5 : tensor<6x4xf32>
-  // CHECK: kernel.update assign [#kernel.variable<@b>] gradient(%{{.*}} : tensor<6xf32>) guard(%[[LOSS]] : tensor<f32>){{$}}
+  // CHECK: kernel.update "assign" [#kernel.variable<@b>] gradient(%{{.*}} : tensor<6xf32>) guard(%[[LOSS]] : tensor<f32>) {
+  // CHECK: ^bb0(%{{.*}}: f32, %[[VALUE:.*]]: f32):
+  // CHECK-NEXT: kernel.yield %[[VALUE]] : f32
   vit.write @b, %db : tensor<6xf32>
-  // CHECK: kernel.update zero [#kernel.variable<@gradient.w>] guard(%[[LOSS]] : tensor<f32>){{$}}
+  // CHECK: kernel.update "zero" [#kernel.variable<@gradient.w>] guard(%[[LOSS]] : tensor<f32>) {
+  // CHECK: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
+  // CHECK: kernel.yield %[[ZERO]] : f32
   %zero = arith.constant dense<0.0> : tensor<6x4xf32>
   vit.write @gradient.w, %zero : tensor<6x4xf32>
   return %loss, %right : tensor<f32>, tensor<i32>

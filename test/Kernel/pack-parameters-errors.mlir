@@ -10,6 +10,6 @@ func.func @train_step(%x: tensor<?x5x16xf32>, %lr: tensor<f32>) -> tensor<?x10x1
   %r = kernel.resample %p from [2, 2] to [3, 3] prefix 1 : (tensor<5x16xf32>) -> tensor<10x16xf32>
   %0 = kernel.place %x at 0 : (tensor<?x5x16xf32>) -> tensor<?x10x16xf32>
   %1 = kernel.sum batch %x : (tensor<?x5x16xf32>) -> tensor<5x16xf32>
-  kernel.update sgd [#kernel.variable<@p>] gradient(%1 : tensor<5x16xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update "sgd" [#kernel.variable<@p>] gradient(%1 : tensor<5x16xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
   return %0 : tensor<?x10x16xf32>
 }

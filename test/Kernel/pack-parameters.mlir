@@ -47,9 +47,9 @@ func.func @train_step(%x: !act, %d: !act, %y: tensor<?x3xf32>, %lr: tensor<f32>)
   } : tensor<?x3xf32> -> tensor<?x3xf32>
   %dw, %db = kernel.weight_gradient %d, %x : (!act, !act) -> (tensor<16x16xf32>, tensor<16xf32>)
   %dn = kernel.sum batch %2 : (tensor<?x3xf32>) -> tensor<3xf32>
-  kernel.update sgd [#kernel.variable<@w>] gradient(%dw : tensor<16x16xf32>) learning_rate(%lr : tensor<f32>)
-  kernel.update sgd [#kernel.variable<@b>] gradient(%db : tensor<16xf32>) learning_rate(%lr : tensor<f32>)
-  kernel.update sgd [#kernel.variable<@narrow>] gradient(%dn : tensor<3xf32>) learning_rate(%lr : tensor<f32>)
+  kernel.update "sgd" [#kernel.variable<@w>] gradient(%dw : tensor<16x16xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
+  kernel.update "sgd" [#kernel.variable<@b>] gradient(%db : tensor<16xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
+  kernel.update "sgd" [#kernel.variable<@narrow>] gradient(%dn : tensor<3xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
   return %1 : !act
 }
 

@@ -112,7 +112,7 @@ func.func @gradients(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %lr: tensor<f32>)
   %clip, %partial = kernel.norm %g max_norm 1.0 : (tensor<64xf32>) -> (tensor<f32>, tensor<16xf32>)
   // CHECK: kernel.sum all %{{[a-z0-9]+}} :
   %loss = kernel.sum all %x : (tensor<?x8xf32>) -> tensor<f32>
-  kernel.update sgd [#kernel.variable<@w>, #kernel.variable<@b>, #kernel.variable<@c>] gradient(%g : tensor<64xf32>) times(%clip : tensor<f32>) learning_rate(%lr : tensor<f32>)
+  kernel.update "sgd" [#kernel.variable<@w>, #kernel.variable<@b>, #kernel.variable<@c>] gradient(%g : tensor<64xf32>) scalars(%clip, %lr : tensor<f32>, tensor<f32>) { ^bb0(%W: f32, %G: f32, %C: f32, %R: f32): kernel.yield %W : f32 }
   return %loss : tensor<f32>
 }
 

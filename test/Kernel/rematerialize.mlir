@@ -44,6 +44,6 @@ func.func @train_step(%x: !act, %lr: tensor<f32>) {
   // MOST: kernel.map
   // CHECK: kernel.weight_gradient
   %dv = kernel.weight_gradient %n, %a : (!act, !act) -> tensor<8x8xf32>
-  kernel.update assign [#kernel.variable<@w>] gradient(%dv : tensor<8x8xf32>)
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%dv : tensor<8x8xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
   return
 }

@@ -99,8 +99,8 @@ func.func @flat(%x: tensor<5001xf32>, %s: tensor<f32>) -> tensor<5001xf32> {
 
 // -----
 
-// An update's arguments: its operands, then a range of each arena. Corrections
-// of a bias are computed in f64.
+// An update's arguments: its operands, then a range of each arena. The
+// prologue is computed in f64.
 // CHECK-LABEL: func.func @update
 // CHECK: kernel.dispatch @kernels::@norm_0({{.+}} units<times = 1, per = 2147483648>
 // CHECK: %[[W:.+]] = kernel.arena "parameters" at 0 : tensor<10016xf32>
@@ -121,9 +121,30 @@ module attributes {kernel.arenas = [
   vit.state @v.w : tensor<10001xf32>
   func.func @update(%g: tensor<10001xf32>, %loss: tensor<f32>, %rate: tensor<f32>, %step: tensor<i32>) {
     %clip:2 = kernel.norm %g max_norm 1.0 slots [0, 1] : (tensor<10001xf32>) -> (tensor<f32>, tensor<16xf32>)
-    kernel.update adamw [#kernel.variable<@w>] states [[#kernel.variable<@m.w>], [#kernel.variable<@v.w>]]
-        gradient(%g : tensor<10001xf32>) guard(%loss : tensor<f32>) times(%clip#0 : tensor<f32>)
-        learning_rate(%rate : tensor<f32>) step(%step : tensor<i32>) beta1 0.9 beta2 0.999 epsilon 1.0e-08
+  kernel.update "adamw" [#kernel.variable<@w>] states [[#kernel.variable<@m.w>], [#kernel.variable<@v.w>]]
+      gradient(%g : tensor<10001xf32>) guard(%loss : tensor<f32>)
+      scalars(%clip#0, %rate, %step : tensor<f32>, tensor<f32>, tensor<i32>) prologue {
+  ^bb0(%clip64: f64, %lr64: f64, %steps: i32):
+    %one = arith.constant 1 : i32
+    %updates = arith.addi %steps, %one : i32
+    %bias1 = kernel.bias_correction %updates beta 0.9 : f64
+    %bias2 = kernel.bias_correction %updates beta 0.999 : f64
+    %size = arith.divf %lr64, %bias1 : f64
+    %root = math.sqrt %bias2 : f64
+    kernel.yield %clip64, %size, %root : f64, f64, f64
+  } {
+  ^bb0(%p: f32, %m: f32, %v: f32, %dp: f32, %times: f32, %size: f32, %root: f32):
+    %0 = arith.mulf %dp, %times : f32
+    %beta = arith.constant 0.9 : f32
+    %first = math.fma %beta, %m, %0 : f32
+    %second = math.fma %0, %0, %v : f32
+    %deviation = math.sqrt %second : f32
+    %1 = arith.mulf %deviation, %root : f32
+    %2 = arith.divf %first, %1 : f32
+    %3 = arith.mulf %size, %2 : f32
+    %next = arith.subf %p, %3 : f32
+    kernel.yield %next, %first, %second : f32, f32, f32
+  }
     return
   }
 }

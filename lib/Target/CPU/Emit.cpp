@@ -78,8 +78,7 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
       types.push_back(getBuffer(cast<RankedTensorType>(type).getElementType()));
   // What an update changes follows its operands: parameters, then states.
   if (auto update = dyn_cast<kernel::UpdateOp>(op))
-    types.append(1 + (update.getStates() ? update.getStates()->size() : 0),
-                 getBuffer(builder.getF32Type()));
+    types.append(update.getVariableCount(), getBuffer(builder.getF32Type()));
   types.append(3, builder.getIndexType());
   types.push_back(getBuffer(builder.getI8Type()));
   auto function = func::FuncOp::create(builder, op->getLoc(), name,

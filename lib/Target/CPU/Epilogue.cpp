@@ -110,7 +110,7 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
       break;
     }
   }
-  Value result = inlineRegion(*b, op->getRegion(0), arguments);
+  Value result = inlineEpilogue(*b, op->getRegion(0), arguments);
   if (keepsZero || !shape.hasPaddedChannels())
     return result;
   // Compare each lane's number with how many of the vector are channels.

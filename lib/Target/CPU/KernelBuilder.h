@@ -49,12 +49,6 @@ public:
   /// `scratch` as f32 from `byteOffset` on.
   Value scratch(int64_t byteOffset = 0);
 
-  // Arithmetic of floats, or vectors of them.
-  Value addf(Value x, Value y) { return arith::AddFOp::create(*this, x, y); }
-  Value subf(Value x, Value y) { return arith::SubFOp::create(*this, x, y); }
-  Value mulf(Value x, Value y) { return arith::MulFOp::create(*this, x, y); }
-  Value divf(Value x, Value y) { return arith::DivFOp::create(*this, x, y); }
-
   // Vectors of 16 f32.
   using CodeBuilder::splat;
   Value splat(double value) { return splat(vectorType, value); }

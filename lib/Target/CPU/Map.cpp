@@ -43,7 +43,8 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
                            ? b.broadcast(b.loadScalar(buffer, b.index(0)))
                            : b.loadLanes(buffer, at, lanes));
     }
-    b.storeLanes(inlineRegion(b, op.getEpilogue(), values), result, at, lanes);
+    b.storeLanes(inlineEpilogue(b, op.getEpilogue(), values), result, at,
+                 lanes);
   };
   int64_t whole = elements / kLanes * kLanes;
   b.loop(b.begin(), b.end(), [&](Value unit) {

@@ -32,76 +32,36 @@ struct Update {
   kernel::UpdateOp op;
   KernelBuilder &b;
   int64_t elements;
-  Value gradient, guard, factor, rate, step; ///< arguments, or null
-  SmallVector<Value> variables;              ///< parameters, then states
+  Value gradient, guard;        ///< arguments, or null
+  SmallVector<Value> scalars;   ///< arguments
+  SmallVector<Value> variables; ///< parameters, then states
 
-  // Computed once per call, in all lanes.
-  Value times;    ///< the factor
-  Value stepSize; ///< sgd: the rate; adam: rate / (1 - beta1^t)
-  Value rootSize; ///< adam: 1 / sqrt(1 - beta2^t)
-  Value keep;     ///< adamw: 1 - rate decay
-
-  bool isAdam() {
-    return op.getKind() == kernel::UpdateKind::adam ||
-           op.getKind() == kernel::UpdateKind::adamw;
-  }
-  Value load(Value buffer) { return b.loadScalar(buffer, b.index(0)); }
-  Value toDouble(Value x) {
-    return arith::ExtFOp::create(b, b.getF64Type(), x);
-  }
-  Value number(double value) { return b.constant(b.getF64FloatAttr(value)); }
-  Value inAllLanes(Value x) {
-    return b.broadcast(arith::TruncFOp::create(b, b.getF32Type(), x));
-  }
-  Value splat(const APFloat &value) { return b.splat(value.convertToDouble()); }
-  Value power(double beta, Value count);
-  void prepare();
+  Value loadFirst(Value buffer) { return b.loadScalar(buffer, b.index(0)); }
+  void computeScalars();
   void prefetch(Value at);
   void updateVector(Value at);
   void emit();
+
+  SmallVector<Value> broadcasts; ///< the body's scalars, in all lanes
 };
 } // namespace
 
-/// beta^count, count an unsigned i32, by squaring in f64: 1 - beta^t loses all
-/// its digits in f32.
-Value Update::power(double beta, Value count) {
-  auto bit = [&](int64_t value) {
-    return b.constant(b.getI32IntegerAttr(int32_t(value)));
-  };
-  SmallVector<Value> init = {number(1), number(beta), count};
-  return b.loop(
-      b.index(0), b.index(32), 1, init, [&](Value, ValueRange carried) {
-        Value isOdd = arith::TruncIOp::create(b, b.getI1Type(), carried[2]);
-        Value product = b.mulf(carried[0], carried[1]);
-        return SmallVector<Value>{
-            b.select(isOdd, product, carried[0]),
-            b.mulf(carried[1], carried[1]),
-            arith::ShRUIOp::create(b, carried[2], bit(1))};
-      })[0];
-}
-
-void Update::prepare() {
-  if (factor)
-    times = b.broadcast(load(factor));
-  if (!rate)
-    return;
-  Value wide = toDouble(load(rate));
-  stepSize = inAllLanes(wide);
-  if (!isAdam())
-    return;
-  keep = inAllLanes(
-      b.subf(number(1), b.mulf(wide, number(op.getDecay().convertToDouble()))));
-  // How many updates there are with this one.
-  Value every = b.constant(b.getI32IntegerAttr(int32_t(op.getEvery())));
-  Value count =
-      arith::AddIOp::create(b, arith::DivUIOp::create(b, load(step), every),
-                            b.constant(b.getI32IntegerAttr(1)));
-  Value first =
-      b.subf(number(1), power(op.getBeta1().convertToDouble(), count));
-  Value second =
-      b.subf(number(1), power(op.getBeta2().convertToDouble(), count));
-  stepSize = inAllLanes(b.divf(wide, first));
-  rootSize = inAllLanes(b.divf(number(1), math::SqrtOp::create(b, second)));
+/// Once per call, with the prologue in f64.
+void Update::computeScalars() {
+  SmallVector<Value> values;
+  for (Value scalar : scalars)
+    values.push_back(loadFirst(scalar));
+  if (!op.getPrologue().empty()) {
+    Type f64 = b.getF64Type();
+    for (Value &value : values)
+      if (value.getType().isF32())
+        value = arith::ExtFOp::create(b, f64, value);
+    values = inlineRegion(b, op.getPrologue(), f64, values);
+    for (Value &value : values)
+      value = arith::TruncFOp::create(b, b.getF32Type(), value);
+  }
+  for (Value value : values)
+    broadcasts.push_back(b.broadcast(value));
 }
 
 void Update::prefetch(Value at) {
@@ -117,43 +77,21 @@ void Update::prefetch(Value at) {
 }
 
 void Update::updateVector(Value at) {
-  Value g = gradient ? b.load(gradient, at) : b.splat(0);
-  if (op.getKind() == kernel::UpdateKind::assign ||
-      op.getKind() == kernel::UpdateKind::zero)
-    return b.store(g, variables[0], at);
-  if (times)
-    g = b.mulf(g, times);
-  Value w = b.load(variables[0], at);
-  bool hasDecay = !op.getDecay().isZero();
-  if (hasDecay && op.getKind() != kernel::UpdateKind::adamw)
-    g = b.fma(splat(op.getDecay()), w, g);
-  if (!isAdam()) {
-    if (variables.size() > 1) {
-      Value momentum = splat(op.getMomentum());
-      Value buffer = b.fma(momentum, b.load(variables[1], at), g);
-      b.store(buffer, variables[1], at);
-      g = op.getNesterov() ? b.fma(momentum, buffer, g) : buffer;
-    }
-    b.store(b.subf(w, b.mulf(stepSize, g)), variables[0], at);
-    return;
-  }
-  double beta1 = op.getBeta1().convertToDouble();
-  double beta2 = op.getBeta2().convertToDouble();
-  Value m = b.fma(b.splat(beta1), b.load(variables[1], at),
-                  b.mulf(b.splat(1 - beta1), g));
-  Value v = b.fma(b.splat(beta2), b.load(variables[2], at),
-                  b.mulf(b.mulf(b.splat(1 - beta2), g), g));
-  b.store(m, variables[1], at);
-  b.store(v, variables[2], at);
-  Value divisor =
-      b.fma(math::SqrtOp::create(b, v), rootSize, splat(op.getEpsilon()));
-  if (hasDecay && op.getKind() == kernel::UpdateKind::adamw)
-    w = b.mulf(w, keep);
-  b.store(b.subf(w, b.divf(b.mulf(stepSize, m), divisor)), variables[0], at);
+  Block &body = op.getBody().front();
+  SmallVector<Value> buffers = variables, arguments;
+  if (gradient)
+    buffers.push_back(gradient);
+  for (auto [buffer, argument] : llvm::zip(buffers, body.getArguments()))
+    arguments.push_back(argument.use_empty() ? Value() : b.load(buffer, at));
+  llvm::append_range(arguments, broadcasts);
+  SmallVector<Value> results =
+      inlineRegion(b, op.getBody(), b.vectorType, arguments);
+  for (auto [result, variable] : llvm::zip_equal(results, variables))
+    b.store(result, variable, at);
 }
 
 void Update::emit() {
-  prepare();
+  computeScalars();
   b.loop(b.begin(), b.end(), [&](Value unit) {
     Value first = b.mul(unit, kRun);
     Value last = b.min(b.add(first, kRun), b.index(elements));
@@ -175,6 +113,8 @@ void Update::emit() {
 FailureOr<KernelInfo> mlir::vit::cpu::emitUpdate(kernel::UpdateOp op,
                                                  KernelBuilder &b) {
   Update update{op, b};
+  if (failed(verifyUpdate(op)))
+    return failure();
   update.elements = kernel::getUpdatedElements(op);
   if (op.getGradient()) {
     RankedTensorType type = op.getGradient().getType();
@@ -191,15 +131,13 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitUpdate(kernel::UpdateOp op,
   };
   update.gradient = take(op.getGradient());
   update.guard = take(op.getGuard());
-  update.factor = take(op.getFactor());
-  update.rate = take(op.getLearningRate());
-  update.step = take(op.getStep());
-  int64_t states = op.getStates() ? op.getStates()->size() : 0;
-  for (int64_t i = 0; i <= states; ++i)
+  for (Value scalar : op.getScalars())
+    update.scalars.push_back(take(scalar));
+  for (unsigned i = 0; i < op.getVariableCount(); ++i)
     update.variables.push_back(b.argument(next++));
 
   if (update.guard) {
-    Value size = math::AbsFOp::create(b, update.load(update.guard));
+    Value size = math::AbsFOp::create(b, update.loadFirst(update.guard));
     Value isFinite = arith::CmpFOp::create(
         b, arith::CmpFPredicate::OLT, size,
         b.scalar(std::numeric_limits<double>::infinity()));

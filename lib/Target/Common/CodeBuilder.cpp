@@ -116,6 +116,8 @@ Value CodeBuilder::isAtLeast(Value a, Value b) {
 Value CodeBuilder::splat(Type type, double value) {
   if (auto vector = dyn_cast<VectorType>(type))
     return constant(DenseElementsAttr::get(vector, float(value)));
+  if (type.isF64())
+    return constant(getF64FloatAttr(value));
   return constant(getF32FloatAttr(float(value)));
 }
 

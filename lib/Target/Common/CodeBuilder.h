@@ -43,13 +43,18 @@ public:
   Value isEqual(Value a, Value b);
   Value isAtLeast(Value a, Value b);
 
-  // f32 or vectors of f32.
+  // f32 or vectors of f32; arithmetic of f64, too.
   Value constant(TypedAttr attribute);
-  /// `value` as a constant of type `type`, f32 or a vector of it.
+  /// `value` as a constant of type `type`: f32, a vector of it, or f64.
   Value splat(Type type, double value);
   /// `value` as an i32 or a vector of as many i32 as `type` has f32.
   Value splatBits(Type type, int32_t value);
   Value scalar(double value) { return splat(getF32Type(), value); }
+  Value addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
+  Value subf(Value a, Value b) { return arith::SubFOp::create(*this, a, b); }
+  Value mulf(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
+  Value divf(Value a, Value b) { return arith::DivFOp::create(*this, a, b); }
+  Value negf(Value a) { return arith::NegFOp::create(*this, a); }
   /// a * b + c, rounded once.
   Value fma(Value a, Value b, Value c);
   /// `condition` is one i1, or one per lane.

@@ -16,12 +16,10 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mlir::vit;
-
-static Value multiply(CodeBuilder &b, Value x, Value y) {
-  return arith::MulFOp::create(b, x, y);
-}
 
 /// `value` as a constant of the type of `x`.
 static Value like(CodeBuilder &b, Value x, double value) {
@@ -67,9 +65,9 @@ static Value numberAtLeast(CodeBuilder &b, Value x, Value bound) {
 Value mlir::vit::emitExp2OfNegative(CodeBuilder &b, Value x) {
   Value bound = like(b, x, -126);
   Value whole = math::RoundEvenOp::create(b, numberAtLeast(b, x, bound));
-  Value fraction = arith::SubFOp::create(b, b.atLeast(x, bound), whole);
-  return multiply(b, emitExp2Fraction(b, fraction),
-                  powerOfTwo(b, x.getType(), toInteger(b, whole)));
+  Value fraction = b.subf(b.atLeast(x, bound), whole);
+  return b.mulf(emitExp2Fraction(b, fraction),
+                powerOfTwo(b, x.getType(), toInteger(b, whole)));
 }
 
 /// 2^(whole + fraction), whole in [-152, 130]: in two factors, so that the
@@ -78,9 +76,9 @@ static Value scaleByPower(CodeBuilder &b, Value whole, Value fraction) {
   Value n = toInteger(b, whole);
   Value half = arith::ShRSIOp::create(b, n, b.splatBits(whole.getType(), 1));
   Value rest = arith::SubIOp::create(b, n, half);
-  Value value = multiply(b, emitExp2Fraction(b, fraction),
-                         powerOfTwo(b, whole.getType(), half));
-  return multiply(b, value, powerOfTwo(b, whole.getType(), rest));
+  Value value = b.mulf(emitExp2Fraction(b, fraction),
+                       powerOfTwo(b, whole.getType(), half));
+  return b.mulf(value, powerOfTwo(b, whole.getType(), rest));
 }
 
 Value mlir::vit::emitExp2(CodeBuilder &b, Value x) {
@@ -88,7 +86,7 @@ Value mlir::vit::emitExp2(CodeBuilder &b, Value x) {
   Value whole =
       math::RoundEvenOp::create(b, b.atMost(numberAtLeast(b, x, low), high));
   Value bounded = b.atMost(b.atLeast(x, low), high);
-  return scaleByPower(b, whole, arith::SubFOp::create(b, bounded, whole));
+  return scaleByPower(b, whole, b.subf(bounded, whole));
 }
 
 Value mlir::vit::emitExp(CodeBuilder &b, Value x) {
@@ -96,11 +94,11 @@ Value mlir::vit::emitExp(CodeBuilder &b, Value x) {
   Value log2e = like(b, x, 1.44269504088896341);
   Value number = b.atMost(numberAtLeast(b, x, low), high);
   Value bounded = b.atMost(b.atLeast(x, low), high);
-  Value whole = math::RoundEvenOp::create(b, multiply(b, number, log2e));
+  Value whole = math::RoundEvenOp::create(b, b.mulf(number, log2e));
   // The product's rounding error would be multiplied by the exponent: carry
   // what f32 leaves of log2(e) too.
   double remainder = 1.44269504088896341 - double(1.44269504088896341f);
-  Value fraction = b.fma(bounded, log2e, arith::NegFOp::create(b, whole));
+  Value fraction = b.fma(bounded, log2e, b.negf(whole));
   fraction = b.fma(bounded, like(b, x, remainder), fraction);
   return scaleByPower(b, whole, fraction);
 }
@@ -109,9 +107,9 @@ Value mlir::vit::emitExp(CodeBuilder &b, Value x) {
 static Value emitOdd(CodeBuilder &b, Value x, double bound,
                      ArrayRef<double> numerator, ArrayRef<double> denominator) {
   x = b.atMost(b.atLeast(x, like(b, x, -bound)), like(b, x, bound));
-  Value square = multiply(b, x, x);
-  Value above = multiply(b, evaluate(b, square, numerator), x);
-  return arith::DivFOp::create(b, above, evaluate(b, square, denominator));
+  Value square = b.mulf(x, x);
+  Value above = b.mulf(evaluate(b, square, numerator), x);
+  return b.divf(above, evaluate(b, square, denominator));
 }
 
 /// x within +-bound, and the polynomial P(s) of s = 2 (x / bound)^2 - 1 that
@@ -122,7 +120,7 @@ static std::pair<Value, Value> emitQuotient(CodeBuilder &b, Value x,
                                             ArrayRef<double> coefficients) {
   x = b.atMost(b.atLeast(x, like(b, x, -bound)), like(b, x, bound));
   Value s =
-      b.fma(multiply(b, x, like(b, x, 2 / (bound * bound))), x, like(b, x, -1));
+      b.fma(b.mulf(x, like(b, x, 2 / (bound * bound))), x, like(b, x, -1));
   return {x, evaluate(b, s, coefficients)};
 }
 
@@ -136,7 +134,7 @@ Value mlir::vit::emitErf(CodeBuilder &b, Value x) {
        0.05364144220948219, -0.03727582469582558, 0.02490226924419403,
        -0.016800841316580772, 0.009168927557766438, -0.00294799474067986,
        0.001864659134298563, -0.0022397562861442566, 0.0008833336178213358});
-  return multiply(b, quotient, bounded);
+  return b.mulf(quotient, bounded);
 }
 
 /// Absolute error 2.6e-7.
@@ -160,4 +158,48 @@ Value mlir::vit::emitGeluSlope(CodeBuilder &b, Value x) {
        0.03496823009561053, -0.017852397437414753, 0.00036495397877353,
        -0.0029430386889747386, 0.007334801079102569, -0.0029255871684796676});
   return b.fma(quotient, bounded, like(b, x, 0.5));
+}
+
+/// beta^exponent, an unsigned i32, in f64 by squaring.
+static Value emitPower(CodeBuilder &b, double beta, Value exponent) {
+  Value one = b.splatBits(b.getI32Type(), 1);
+  Type f64 = b.getF64Type();
+  SmallVector<Value> init = {b.splat(f64, 1), b.splat(f64, beta), exponent};
+  return b.loop(
+      b.index(0), b.index(32), 1, init, [&](Value, ValueRange carried) {
+        Value isOdd = arith::TruncIOp::create(b, b.getI1Type(), carried[2]);
+        Value product = b.mulf(carried[0], carried[1]);
+        return SmallVector<Value>{b.select(isOdd, product, carried[0]),
+                                  b.mulf(carried[1], carried[1]),
+                                  arith::ShRUIOp::create(b, carried[2], one)};
+      })[0];
+}
+
+Value mlir::vit::emitBiasCorrection(CodeBuilder &b, Type type, double beta,
+                                    Value updates) {
+  if (type.isF64())
+    return b.subf(b.splat(type, 1), emitPower(b, beta, updates));
+  if (beta == 0)
+    return b.scalar(1);
+  // In f32 beta^updates would leave 1 - beta^updates few digits, so
+  // updates ln(beta) comes as two numbers and exp minus 1 as a series where it
+  // is small.
+  Value count = arith::UIToFPOp::create(b, type, updates);
+  double log = std::log(beta);
+  auto high = float(log);
+  Value x = b.mulf(count, b.scalar(high));
+  Value rest = b.fma(count, b.scalar(high), b.negf(x));
+  rest = b.fma(count, b.scalar(log - high), rest);
+  // x (1 + x / 2 + x^2 / 6 + ...); the rest is too small for more than its
+  // first order, (1 + rest) exp(x).
+  Value sum = b.scalar(1.0 / 362880);
+  for (double factorial : {40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0, 1.0})
+    sum = b.fma(sum, x, b.scalar(1 / factorial));
+  Value small = b.mulf(sum, x);
+  small = b.addf(small, b.fma(small, rest, rest));
+  Value power = emitExp(b, x);
+  Value large = b.subf(b.fma(power, rest, power), b.scalar(1));
+  Value isSmall =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, b.scalar(-0.7));
+  return b.negf(b.select(isSmall, small, large));
 }

@@ -26,6 +26,10 @@ Value emitErf(CodeBuilder &b, Value x);
 Value emitTanh(CodeBuilder &b, Value x);
 /// Of kernel.gelu_slope.
 Value emitGeluSlope(CodeBuilder &b, Value x);
+/// Of kernel.bias_correction: 1 - beta^updates, for a beta in [0, 1) and an
+/// i32, unsigned, from 1 on. In `type`: f64, or f32 with a relative error of
+/// 4e-7.
+Value emitBiasCorrection(CodeBuilder &b, Type type, double beta, Value updates);
 
 } // namespace mlir::vit
 

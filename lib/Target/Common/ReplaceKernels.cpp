@@ -94,8 +94,7 @@ private:
     }
     for (int32_t size : update.getProperties().operandSegmentSizes)
       parts.push_back(size);
-    ArrayAttr states = update.getStatesAttr();
-    parts.push_back(states ? states.size() : 0);
+    parts.push_back(update.getVariableCount());
     parts.push_back(kernel::getUpdatedElements(update));
   }
   std::vector<uintptr_t> parts;

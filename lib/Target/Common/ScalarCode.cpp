@@ -8,8 +8,6 @@
 #include "ScalarCode.h"
 
 #include "Math.h"
-#include "vit/Dialect/Kernel.h"
-
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -18,20 +16,25 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// The expansion of a function, or null.
-static Value expand(CodeBuilder &b, Operation *op, ValueRange operands) {
+/// The expansion of a function in values of `type`, or null.
+static Value expand(CodeBuilder &b, Operation *op, Type type,
+                    ValueRange operands) {
   return TypeSwitch<Operation *, Value>(op)
       .Case([&](math::ExpOp) { return emitExp(b, operands[0]); })
       .Case([&](math::Exp2Op) { return emitExp2(b, operands[0]); })
       .Case([&](math::ErfOp) { return emitErf(b, operands[0]); })
       .Case([&](math::TanhOp) { return emitTanh(b, operands[0]); })
       .Case([&](kernel::GeluSlopeOp) { return emitGeluSlope(b, operands[0]); })
+      .Case([&](kernel::BiasCorrectionOp op) {
+        return emitBiasCorrection(b, type, op.getBeta().convertToDouble(),
+                                  operands[0]);
+      })
       .Case([&](math::FmaOp) {
         return b.fma(operands[0], operands[1], operands[2]);
       })
       .Case([&](math::RsqrtOp) -> Value {
         Value root = math::SqrtOp::create(b, operands[0]);
-        return arith::DivFOp::create(b, b.splat(root.getType(), 1), root);
+        return b.divf(b.splat(type, 1), root);
       })
       .Default([](Operation *) { return Value(); });
 }
@@ -61,38 +64,69 @@ LogicalResult mlir::vit::verifyRegion(Operation *op, Region &region) {
   return success();
 }
 
-Value mlir::vit::inlineRegion(CodeBuilder &b, Region &region,
-                              ArrayRef<Value> arguments) {
+LogicalResult mlir::vit::verifyUpdate(kernel::UpdateOp op) {
+  if (failed(verifyRegion(op, op.getBody())))
+    return failure();
+  if (op.getPrologue().empty())
+    return success();
+  for (Operation &inner : op.getPrologue().front().without_terminator()) {
+    bool known = isElementwise(&inner) ||
+                 isa<arith::ConstantOp, arith::AddIOp, arith::DivUIOp,
+                     math::FmaOp, kernel::BiasCorrectionOp>(inner);
+    auto isScalar = [](Type type) {
+      return type.isF64() || type.isInteger(32) || type.isInteger(1);
+    };
+    if (!known || !llvm::all_of(inner.getResultTypes(), isScalar))
+      return op.emitOpError("has a prologue that the targets cannot compute: ")
+             << inner.getName() << "; use f64 and i32 arith and math ops";
+  }
+  return success();
+}
+
+SmallVector<Value> mlir::vit::inlineRegion(CodeBuilder &b, Region &region,
+                                           Type type,
+                                           ArrayRef<Value> arguments) {
   IRMapping mapping;
-  // The form of all values: that of the arguments.
-  Type type = arguments.front().getType();
+  // `element`, an op's, or a vector of it where `type` is one.
+  auto convert = [&](Type element) -> Type {
+    if (isa<FloatType>(element))
+      return type;
+    auto vector = dyn_cast<VectorType>(type);
+    return vector ? VectorType::get(vector.getShape(), element) : element;
+  };
   Block &block = region.front();
   for (auto [formal, actual] : llvm::zip_equal(block.getArguments(), arguments))
     mapping.map(formal, actual);
   for (Operation &op : block.without_terminator()) {
     if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
-      auto value = cast<FloatAttr>(constant.getValue());
+      auto number = dyn_cast<FloatAttr>(constant.getValue());
       mapping.map(constant.getResult(),
-                  b.splat(type, value.getValueAsDouble()));
+                  number ? b.splat(type, number.getValueAsDouble())
+                         : b.constant(constant.getValue()));
       continue;
     }
     SmallVector<Value> operands;
     for (Value operand : op.getOperands())
       operands.push_back(mapping.lookup(operand));
-    Value result = expand(b, &op, operands);
+    Value result = expand(b, &op, type, operands);
     if (!result) {
       OperationState state(b.getLoc(), op.getName());
       state.addOperands(operands);
       state.addAttributes(op.getAttrs());
-      Type element = op.getResult(0).getType();
-      auto vector = dyn_cast<VectorType>(type);
-      state.addTypes(vector ? VectorType::get(vector.getShape(), element)
-                            : element);
+      state.addTypes(convert(op.getResult(0).getType()));
       result = b.create(state)->getResult(0);
     }
     mapping.map(op.getResult(0), result);
   }
-  return mapping.lookup(block.getTerminator()->getOperand(0));
+  return llvm::map_to_vector(
+      block.getTerminator()->getOperands(),
+      [&](Value yielded) { return mapping.lookup(yielded); });
+}
+
+Value mlir::vit::inlineEpilogue(CodeBuilder &b, Region &region,
+                                ArrayRef<Value> arguments) {
+  return inlineRegion(b, region, arguments.front().getType(), arguments)
+      .front();
 }
 
 bool mlir::vit::makesZeroOfZeros(Region &region) {

@@ -72,8 +72,7 @@ static SmallVector<KernelArgument> getArguments(Operation *op) {
   if (auto update = dyn_cast<kernel::UpdateOp>(op)) {
     auto range = RankedTensorType::get({kernel::getUpdatedElements(update)},
                                        Float32Type::get(op->getContext()));
-    size_t states = update.getStates() ? update.getStates()->size() : 0;
-    arguments.append(1 + states, {range, false});
+    arguments.append(update.getVariableCount(), {range, false});
   }
   return arguments;
 }

@@ -79,7 +79,7 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value row,
       break;
     }
   }
-  Value result = inlineRegion(*b, op->getRegion(0), arguments);
+  Value result = inlineEpilogue(*b, op->getRegion(0), arguments);
   if (keepsZero)
     return result;
   return maskChannels(*b, shape, vector, result);

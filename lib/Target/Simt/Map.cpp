@@ -35,7 +35,8 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
       SmallVector<Value> arguments;
       for (unsigned i = 0; i < result; ++i)
         arguments.push_back(b.load(i, b.index(0)));
-      b.store(inlineRegion(b, op->getRegion(0), arguments), result, b.index(0));
+      b.store(inlineEpilogue(b, op->getRegion(0), arguments), result,
+              b.index(0));
     });
     return KernelInfo{withoutBatch(op.getContext(), 1),
                       noFlop(op.getContext())};
@@ -49,7 +50,7 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
                               ? b.load4(i, item)
                               : b.broadcast(b.load(i, b.index(0))));
     }
-    Value value = inlineRegion(b, op->getRegion(0), arguments);
+    Value value = inlineEpilogue(b, op->getRegion(0), arguments);
     b.store4(maskChannels(b, *shape, item, value), result, item);
   });
   return KernelInfo{

@@ -321,19 +321,6 @@ Value SimtBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
 Value SimtBuilder::both(Value a, Value b) {
   return arith::AndIOp::create(*this, a, b);
 }
-Value SimtBuilder::addf(Value a, Value b) {
-  return arith::AddFOp::create(*this, a, b);
-}
-Value SimtBuilder::subf(Value a, Value b) {
-  return arith::SubFOp::create(*this, a, b);
-}
-Value SimtBuilder::mulf(Value a, Value b) {
-  return arith::MulFOp::create(*this, a, b);
-}
-Value SimtBuilder::divf(Value a, Value b) {
-  return arith::DivFOp::create(*this, a, b);
-}
-
 Value SimtBuilder::reduce(Reduction kind, Value vector) {
   Value even = combine(kind, extract(vector, 0), extract(vector, 2));
   Value odd = combine(kind, extract(vector, 1), extract(vector, 3));

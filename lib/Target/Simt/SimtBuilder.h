@@ -133,10 +133,6 @@ public:
   /// before 1.4 wants.
   Value select(Value condition, Value whenTrue, Value whenFalse) override;
   Value both(Value a, Value b); ///< a && b
-  Value addf(Value a, Value b); ///< scalars or vectors
-  Value subf(Value a, Value b);
-  Value mulf(Value a, Value b);
-  Value divf(Value a, Value b);
   /// The four lanes to a scalar: (0 + 2) + (1 + 3).
   Value reduce(Reduction kind, Value vector);
 

@@ -75,9 +75,30 @@ func.func @rows(%dy: !p, %x: !p, %step: tensor<i32>) -> (!p, tensor<5x20xf32>, !
 // CHECK: @update_0(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[P]], %[[M]], %[[V]])
 func.func @update(%g: tensor<48xf32>, %loss: tensor<f32>, %lr: tensor<f32>, %step: tensor<i32>) {
   %f:2 = kernel.norm %g max_norm 1.0 tile #t slots [1, 2] : (tensor<48xf32>) -> (tensor<f32>, tensor<16xf32>)
-  kernel.update adamw [#kernel.variable<@w>] states [[#kernel.variable<@exp_avg.w>], [#kernel.variable<@exp_avg_sq.w>]]
-      gradient(%g : tensor<48xf32>) guard(%loss : tensor<f32>) times(%f#0 : tensor<f32>)
-      learning_rate(%lr : tensor<f32>) step(%step : tensor<i32>) beta1 0.9 beta2 0.999 epsilon 1.0e-08 decay 5.0e-02 tile #t
+  kernel.update "adamw" [#kernel.variable<@w>] states [[#kernel.variable<@exp_avg.w>], [#kernel.variable<@exp_avg_sq.w>]]
+      gradient(%g : tensor<48xf32>) guard(%loss : tensor<f32>)
+      scalars(%f#0, %lr, %step : tensor<f32>, tensor<f32>, tensor<i32>) tile #t prologue {
+  ^bb0(%clip64: f64, %lr64: f64, %steps: i32):
+    %one = arith.constant 1 : i32
+    %updates = arith.addi %steps, %one : i32
+    %bias1 = kernel.bias_correction %updates beta 0.9 : f64
+    %bias2 = kernel.bias_correction %updates beta 0.999 : f64
+    %size = arith.divf %lr64, %bias1 : f64
+    %root = math.sqrt %bias2 : f64
+    kernel.yield %clip64, %size, %root : f64, f64, f64
+  } {
+  ^bb0(%p: f32, %m: f32, %v: f32, %dp: f32, %times: f32, %size: f32, %root: f32):
+    %0 = arith.mulf %dp, %times : f32
+    %beta = arith.constant 0.9 : f32
+    %first = math.fma %beta, %m, %0 : f32
+    %second = math.fma %0, %0, %v : f32
+    %deviation = math.sqrt %second : f32
+    %1 = arith.mulf %deviation, %root : f32
+    %2 = arith.divf %first, %1 : f32
+    %3 = arith.mulf %size, %2 : f32
+    %next = arith.subf %p, %3 : f32
+    kernel.yield %next, %first, %second : f32, f32, f32
+  }
   return
 }
 }

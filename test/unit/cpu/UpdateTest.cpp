@@ -7,7 +7,13 @@
 
 #include "Oracle.h"
 
+#include "../../../lib/Kernel/UpdateCode.h"
 #include "../../../runtime/src/hash.h"
+
+#include "vit/Dialect/Registration.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
 
 #include <gtest/gtest.h>
 
@@ -20,7 +26,7 @@ namespace reference = mlir::vit::reference;
 
 namespace {
 struct Optimizer {
-  std::string kind, numbers;
+  std::string kind;
   int64_t states;
   double momentum, decay, beta1, beta2, epsilon;
   bool nesterov;
@@ -28,68 +34,97 @@ struct Optimizer {
 };
 
 const Optimizer kOptimizers[] = {
-    {"sgd", "", 0, 0, 0, 0, 0, 0, false, 1},
-    {"sgd", "decay 1.0e-02", 0, 0, 0.01, 0, 0, 0, false, 1},
-    {"sgd", "decay 1.0e-02 momentum 0.9", 1, 0.9, 0.01, 0, 0, 0, false, 1},
-    {"sgd", "momentum 0.9 nesterov", 1, 0.9, 0, 0, 0, 0, true, 1},
-    {"adam", "beta1 0.9 beta2 0.999 epsilon 1.0e-08 decay 1.0e-02", 2, 0, 0.01,
-     0.9, 0.999, 1e-8, false, 1},
-    {"adamw", "beta1 0.9 beta2 0.999 epsilon 1.0e-08 decay 5.0e-02 every 4", 2,
-     0, 0.05, 0.9, 0.999, 1e-8, false, 4},
-    {"adamw", "beta1 0.8 beta2 0.99999 epsilon 1.0e-06", 2, 0, 0, 0.8, 0.99999,
-     1e-6, false, 1},
+    {"sgd", 0, 0, 0, 0, 0, 0, false, 1},
+    {"sgd", 0, 0, 0.01, 0, 0, 0, false, 1},
+    {"sgd", 1, 0.9, 0.01, 0, 0, 0, false, 1},
+    {"sgd", 1, 0.9, 0, 0, 0, 0, true, 1},
+    {"adam", 2, 0, 0.01, 0.9, 0.999, 1e-8, false, 1},
+    {"adamw", 2, 0, 0.05, 0.9, 0.999, 1e-8, false, 4},
+    {"adamw", 2, 0, 0, 0.8, 0.99999, 1e-6, false, 1},
 };
 
-/// Two variables of `first` and `second` elements, and their states.
+/// The update of two variables and their states at the end of `entry`, whose
+/// arguments are its operands.
+void addUpdate(const Optimizer &o, mlir::func::FuncOp entry, bool guarded) {
+  using namespace mlir::vit::kernel;
+  mlir::Block &block = entry.getBody().front();
+  mlir::OpBuilder builder(block.getTerminator());
+  auto getVariables = [&](const std::string &prefix) -> mlir::Attribute {
+    mlir::SmallVector<mlir::Attribute> list;
+    for (const char *name : {"a", "b"})
+      list.push_back(VariableAttr::get(
+          builder.getContext(),
+          mlir::FlatSymbolRefAttr::get(builder.getContext(), prefix + name),
+          -1));
+    return builder.getArrayAttr(list);
+  };
+  mlir::SmallVector<mlir::Attribute> states;
+  for (int64_t i = 0; i < o.states; ++i)
+    states.push_back(getVariables("s" + std::to_string(i) + "."));
+  mlir::ValueRange operands = block.getArguments();
+  auto take = [&](bool isThere) {
+    mlir::Value operand = isThere ? operands.front() : mlir::Value();
+    operands = operands.drop_front(isThere);
+    return operand;
+  };
+  mlir::Value gradient = take(o.kind != "zero"), guard = take(guarded);
+  auto update = UpdateOp::create(builder, entry.getLoc(), o.kind,
+                                 mlir::cast<mlir::ArrayAttr>(getVariables("")),
+                                 states.empty() ? mlir::ArrayAttr()
+                                                : builder.getArrayAttr(states),
+                                 gradient, guard, operands, TileAttr());
+  if (o.kind == "sgd")
+    addSgdCode(update, {o.momentum, o.nesterov, o.decay});
+  else if (o.states == 2)
+    addAdamCode(update, {o.beta1, o.beta2, o.epsilon, o.decay,
+                         o.kind == "adamw", o.every});
+  else
+    addAssignCode(update);
+}
+
+/// A module with the update of two variables of `first` and `second` elements,
+/// and their states.
 std::string updateText(const Optimizer &o, int64_t first, int64_t second,
                        bool guarded, bool clipped) {
   int64_t begin = (first + 15) / 16 * 16,
           total = begin + (second + 15) / 16 * 16;
-  std::string a = plainType({first}), b = plainType({second}),
-              g = plainType({total});
-  std::string text, arenas, states;
+  std::string text, arenas, arguments;
   auto declare = [&](const std::string &arena, const std::string &prefix,
                      bool isState) {
     std::string op = isState ? "vit.state @" : "vit.parameter @";
-    text += op + prefix + "a : " + a + "\n" + op + prefix + "b : " + b + "\n";
+    text += op + prefix + "a : " + plainType({first}) + "\n" + op + prefix +
+            "b : " + plainType({second}) + "\n";
     arenas += std::string(arenas.empty() ? "" : ", ") + "#kernel.arena<\"" +
               arena + "\", bytes = " + std::to_string(4 * total) + ", [<@" +
               prefix + "a, offset = 0>, <@" + prefix +
               "b, offset = " + std::to_string(4 * begin) + ">]>";
-    if (isState)
-      states += std::string(states.empty() ? "" : ", ") +
-                "[#kernel.variable<@" + prefix + "a>, #kernel.variable<@" +
-                prefix + "b>]";
   };
   declare("parameters", "", false);
   for (int64_t i = 0; i < o.states; ++i)
     declare("s" + std::to_string(i), "s" + std::to_string(i) + ".", true);
-  bool adam = o.kind == "adam" || o.kind == "adamw";
-  bool optimizes = adam || o.kind == "sgd";
-  std::string arguments;
-  auto argument = [&](const std::string &name, const std::string &type) {
-    arguments += (arguments.empty() ? "%" : ", %") + name + ": " + type;
+  auto argument = [&](bool isThere, const std::string &name,
+                      const std::string &type) {
+    if (isThere)
+      arguments += (arguments.empty() ? "%" : ", %") + name + ": " + type;
   };
-  if (o.kind != "zero")
-    argument("g", g);
-  if (guarded)
-    argument("l", "tensor<f32>");
-  if (clipped)
-    argument("c", "tensor<f32>");
-  if (optimizes)
-    argument("r", "tensor<f32>");
-  if (adam)
-    argument("t", "tensor<i32>");
-  return "module attributes {kernel.arenas = [" + arenas + "]} {\n" + text +
-         "func.func @f(" + arguments + ") {\nkernel.update " + o.kind +
-         " [#kernel.variable<@a>, #kernel.variable<@b>] " +
-         (states.empty() ? "" : "states [" + states + "] ") +
-         (o.kind == "zero" ? "" : "gradient(%g : " + g + ") ") +
-         (guarded ? "guard(%l : tensor<f32>) " : "") +
-         (clipped ? "times(%c : tensor<f32>) " : "") +
-         (optimizes ? "learning_rate(%r : tensor<f32>) " : "") +
-         (adam ? "step(%t : tensor<i32>) " : "") + o.numbers +
-         "\nreturn\n}\n}\n";
+  argument(o.kind != "zero", "g", plainType({total}));
+  argument(guarded, "l", "tensor<f32>");
+  argument(clipped, "c", "tensor<f32>");
+  argument(o.kind == "sgd" || o.states == 2, "r", "tensor<f32>");
+  argument(o.states == 2, "t", "tensor<i32>");
+
+  mlir::DialectRegistry registry;
+  mlir::vit::registerModelDialects(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(
+      "module attributes {kernel.arenas = [" + arenas + "]} {\n" + text +
+          "func.func @f(" + arguments + ") {\nreturn\n}\n}\n",
+      &context);
+  addUpdate(o, module->lookupSymbol<mlir::func::FuncOp>("f"), guarded);
+  std::string result;
+  llvm::raw_string_ostream stream(result);
+  module->print(stream);
+  return result;
 }
 
 struct Variables {
@@ -160,8 +195,9 @@ TEST(Update, Optimizers) {
                           1e-6 * moved + 2e-9 +
                               1.2e-7 *
                                   (std::abs(wanted[i]) + std::abs(before[i])))
-                  << level << " " << o.kind << " " << o.numbers << " step "
-                  << step << " " << name << " " << i << " from " << before[i];
+                  << level << " " << o.kind << " " << &o - kOptimizers
+                  << " step " << step << " " << name << " " << i << " from "
+                  << before[i];
             }
           };
           expectStep(w.values(), from.w, expected.w, "parameter");
@@ -192,16 +228,16 @@ TEST(Update, NothingChangesWithoutALoss) {
 
 TEST(Update, AssignAndZero) {
   for (const std::string &level : levels()) {
-    Kernel assign(updateText({"assign", "", 0, 0, 0, 0, 0, 0, false, 1}, 20, 40,
+    Kernel assign(updateText({"assign", 0, 0, 0, 0, 0, 0, false, 1}, 20, 40,
                              false, false),
                   level);
     Floats values = randomFloats(80, 1);
     Guarded gradient(values), w(80, 3.0f);
     assign.run({gradient.data(), w.data()}, 1);
     expectSameBits(w.values(), values, level);
-    Kernel zero(updateText({"zero", "", 0, 0, 0, 0, 0, 0, false, 1}, 20, 40,
-                           false, false),
-                level);
+    Kernel zero(
+        updateText({"zero", 0, 0, 0, 0, 0, 0, false, 1}, 20, 40, false, false),
+        level);
     zero.run({w.data()}, 1);
     expectSameBits(w.values(), Floats(80, 0), level);
   }
