@@ -4,17 +4,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// Philox-4x32-10 in 16 lanes: 16 counters give 64 words. Where elements come in
-// fours, four vectors of channels share them; else each lane makes the words of
-// its own counter and takes one.
+// Random words come in 16 lanes: 16 counters give 64 words. Where elements come
+// in fours, four vectors of channels share them; else each lane makes the words
+// of its own counter and takes one.
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Random.h"
 #include "Emitters.h"
-
-#include <cmath>
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -27,12 +25,9 @@ struct Dropout {
   kernel::DropoutOp op;
   KernelBuilder &b;
   Blocked shape;
-  Value key[2]; ///< i32
-  Value step;   ///< i32, of the counter
+  RandomMask mask;
 
-  Value splat(uint32_t value) {
-    return b.splatBits(b.vectorType, int32_t(value));
-  }
+  Value splat(int32_t value) { return b.splatBits(b.vectorType, value); }
   Value broadcast(Value scalar) {
     return vector::BroadcastOp::create(
         b, VectorType::get({kLanes}, b.getI32Type()), scalar);
@@ -45,19 +40,15 @@ struct Dropout {
     return b.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
   }
   Value addi(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
-  Value exclusiveOr(Value x, Value y) { return arith::XOrIOp::create(b, x, y); }
   Value toInteger(Value index) {
     return arith::IndexCastOp::create(b, b.getI32Type(), index);
   }
 
-  Words philox(Value counter);
   /// The words of elements [first, first + 64), 16 to a vector; `first` is a
   /// multiple of 4.
   Words getAlignedWords(Value first);
   /// The words of elements [first, first + 16).
   Value getWords(Value first);
-  /// vector<16xi1>: whether each word keeps its element.
-  Value keeps(Value words);
   /// Writes the vector at `at`: what is dropped is zero, whatever it was.
   void drop(Value at, Value isKept);
   void emitElements(Value row, Value offset);
@@ -65,44 +56,15 @@ struct Dropout {
 };
 } // namespace
 
-/// Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-Words Dropout::philox(Value counter) {
-  uint64_t stream = uint64_t(op.getStream());
-  Words c = {counter, broadcast(step), splat(uint32_t(stream)),
-             splat(uint32_t(stream >> 32))};
-  Value k[2] = {key[0], key[1]};
-  const uint32_t growth[2] = {0x9E3779B9, 0xBB67AE85};
-  for (int round = 0; round < 10; ++round) {
-    auto first = arith::MulUIExtendedOp::create(b, splat(0xD2511F53), c[0]);
-    auto second = arith::MulUIExtendedOp::create(b, splat(0xCD9E8D57), c[2]);
-    c = {exclusiveOr(exclusiveOr(second.getHigh(), c[1]), broadcast(k[0])),
-         second.getLow(),
-         exclusiveOr(exclusiveOr(first.getHigh(), c[3]), broadcast(k[1])),
-         first.getLow()};
-    for (int i = 0; i < 2; ++i)
-      k[i] = addi(k[i], b.constant(b.getI32IntegerAttr(int32_t(growth[i]))));
-  }
-  return c;
-}
-
-Value Dropout::keeps(Value words) {
-  double probability = op.getProbability().convertToDouble();
-  auto threshold = uint32_t(std::ceil(probability * 0x1p24));
-  return arith::CmpIOp::create(b, arith::CmpIPredicate::uge,
-                               arith::ShRUIOp::create(b, words, splat(8)),
-                               splat(threshold));
-}
-
 void Dropout::drop(Value at, Value isKept) {
-  Value scale = b.splat(1 / (1 - op.getProbability().convertToDouble()));
-  Value scaled = b.mulf(b.load(b.argument(0), at), scale);
+  Value scaled = b.mulf(b.load(b.argument(0), at), b.splat(mask.scale()));
   b.store(b.select(isKept, scaled, b.splat(0)), b.argument(3), at);
 }
 
 Words Dropout::getAlignedWords(Value first) {
   Value counters = addi(broadcast(toInteger(b.div(first, 4))),
                         lanes([](int32_t lane) { return lane; }));
-  Words words = philox(counters);
+  Words words = mask.getWords(counters);
   // Lane 4 i + w of the 64 is word w of counter i: a transpose in two steps,
   // of pairs, then of pairs of pairs.
   auto interleave = [&](Value x, Value y, int64_t run, int64_t half) {
@@ -129,10 +91,10 @@ Value Dropout::getWords(Value first) {
                      lanes([](int32_t lane) { return lane; }));
   Value counters = addi(broadcast(toInteger(b.div(first, 4))),
                         arith::ShRUIOp::create(b, place, splat(2)));
-  Words words = philox(counters);
+  Words words = mask.getWords(counters);
   Value number = arith::AndIOp::create(b, place, splat(3));
   Value word = words[0];
-  for (uint32_t i = 1; i < 4; ++i)
+  for (int32_t i = 1; i < 4; ++i)
     word = b.select(
         arith::CmpIOp::create(b, arith::CmpIPredicate::eq, number, splat(i)),
         words[i], word);
@@ -143,7 +105,7 @@ void Dropout::emitElements(Value row, Value offset) {
   Value base = b.mul(row, shape.width);
   auto dropVector = [&](Value vector, Value words) {
     Value at = b.add(offset, b.mul(vector, shape.vectorElements()));
-    drop(at, keeps(words));
+    drop(at, mask.isKept(words));
   };
   if (shape.width % 4 == 0 && shape.group == 0) {
     auto emitVectors = [&](Value vector, int64_t count) {
@@ -169,11 +131,6 @@ void Dropout::emitElements(Value row, Value offset) {
 }
 
 void Dropout::emit() {
-  Value zero = b.index(0);
-  key[0] = b.loadScalar(b.argument(1), zero);
-  key[1] = b.loadScalar(b.argument(1), b.index(1));
-  step = addi(b.loadScalar(b.argument(2), zero),
-              b.constant(b.getI32IntegerAttr(1)));
   bool wholeImages = op.getUnit() == kernel::RandomUnit::image;
   forEachResultRow(
       b, shape, b.argument(3), [&](Value image, Value token, Value offset) {
@@ -186,7 +143,7 @@ void Dropout::emit() {
         }
         Value word =
             vector::ExtractOp::create(b, getWords(image), ArrayRef<int64_t>{0});
-        Value isKept = keeps(broadcast(word));
+        Value isKept = mask.isKept(broadcast(word));
         b.loop(0, shape.channelBlocks, [&](Value v) {
           drop(b.add(offset, b.mul(v, shape.vectorElements())), isKept);
         });
@@ -202,6 +159,9 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitDropout(kernel::DropoutOp op,
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", result "
            << op.getResult().getType();
-  Dropout{op, b, *shape}.emit();
+  Value first = b.loadScalar(b.argument(1), b.index(0));
+  Value second = b.loadScalar(b.argument(1), b.index(1));
+  Value step = b.loadScalar(b.argument(2), b.index(0));
+  Dropout{op, b, *shape, RandomMask(b, op, {first, second}, step)}.emit();
   return getRowBlockInfo(op.getResult().getType());
 }

@@ -156,19 +156,15 @@ public:
   SmallVector<Value> elementExtras() const;
 
 private:
-  enum class Broadcast { Channel, Token, Element };
-  struct Extra {
-    Value buffer;
-    Broadcast broadcast;
-  };
-  Epilogue(Operation *op, KernelBuilder &b, const Blocked &shape)
-      : op(op), b(&b), shape(shape) {}
+  Epilogue(FusedCode code, KernelBuilder &b, unsigned firstExtra,
+           const Blocked &shape)
+      : code(std::move(code)), b(&b), firstExtra(firstExtra), shape(shape) {}
+  Value buffer(unsigned extra) const { return b->argument(firstExtra + extra); }
 
-  Operation *op;
+  FusedCode code;
   KernelBuilder *b;
+  unsigned firstExtra;
   Blocked shape;
-  SmallVector<Extra> extras;
-  bool keepsZero = false;
 };
 
 //===----------------------------------------------------------------------===//

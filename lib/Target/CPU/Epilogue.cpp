@@ -11,70 +11,42 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-//===----------------------------------------------------------------------===//
-// Epilogue
-//===----------------------------------------------------------------------===//
-
 FailureOr<Epilogue> Epilogue::get(Operation *op, KernelBuilder &b,
-                                  OperandRange extraValues, unsigned firstExtra,
+                                  OperandRange extras, unsigned firstExtra,
                                   const Blocked &result) {
-  Epilogue epilogue(op, b, result);
-  Region &region = op->getRegion(0);
-  if (failed(verifyRegion(op, region)))
+  FailureOr<FusedCode> code = FusedCode::get(
+      op, extras, result.group,
+      [&](RankedTensorType type) -> FailureOr<int64_t> {
+        FailureOr<Blocked> shape = Blocked::get(op, type);
+        if (failed(shape))
+          return failure();
+        if (shape->rows != result.rows)
+          return op->emitOpError("has an extra in row blocks of ")
+                 << shape->rows << " where its result's are of " << result.rows;
+        return shape->group;
+      });
+  if (failed(code))
     return failure();
-  epilogue.keepsZero = makesZeroOfZeros(region);
-  auto resultType = cast<RankedTensorType>(op->getResult(0).getType());
-  for (auto [i, value] : llvm::enumerate(extraValues)) {
-    auto type = cast<RankedTensorType>(value.getType());
-    Extra extra;
-    extra.buffer = b.argument(firstExtra + i);
-    int64_t group = 0;
-    if (type.getShape() == resultType.getShape()) {
-      FailureOr<Blocked> shape = Blocked::get(op, type);
-      if (failed(shape))
-        return failure();
-      extra.broadcast = Broadcast::Element;
-      group = shape->group;
-      if (shape->rows != result.rows)
-        return op->emitOpError("has an extra in row blocks of ")
-               << shape->rows << " where its result's are of " << result.rows;
-    } else {
-      auto encoding =
-          dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
-      if (!encoding)
-        return op->emitOpError("needs #kernel.channels where an extra has ")
-               << type << "; run vit-layout first";
-      extra.broadcast =
-          type.getRank() == 1 ? Broadcast::Channel : Broadcast::Token;
-      group = encoding.getGroup();
-    }
-    if (group != result.group)
-      return op->emitOpError("has an extra with channels in groups of ")
-             << group << " where its result's are in groups of "
-             << result.group;
-    epilogue.extras.push_back(extra);
-  }
-  return epilogue;
+  return Epilogue(*code, b, firstExtra, result);
 }
 
 bool Epilogue::usesTokens() const {
-  return llvm::any_of(
-      extras, [](const Extra &e) { return e.broadcast == Broadcast::Token; });
+  return llvm::is_contained(code.getBroadcasts(), Broadcast::Token);
 }
 
 SmallVector<Value> Epilogue::elementExtras() const {
   SmallVector<Value> buffers;
-  for (const Extra &extra : extras)
-    if (extra.broadcast == Broadcast::Element)
-      buffers.push_back(extra.buffer);
+  for (auto [i, broadcast] : llvm::enumerate(code.getBroadcasts()))
+    if (broadcast == Broadcast::Element)
+      buffers.push_back(buffer(i));
   return buffers;
 }
 
 SmallVector<Value> Epilogue::loadChannels(Value channelVector) const {
   SmallVector<Value> values;
-  for (const Extra &extra : extras)
-    values.push_back(extra.broadcast == Broadcast::Channel
-                         ? b->load(extra.buffer, b->mul(channelVector, kLanes))
+  for (auto [i, broadcast] : llvm::enumerate(code.getBroadcasts()))
+    values.push_back(broadcast == Broadcast::Channel
+                         ? b->load(buffer(i), b->mul(channelVector, kLanes))
                          : Value());
   return values;
 }
@@ -94,24 +66,20 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels,
 
 Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
                       Value channelVector, Value offset) const {
-  SmallVector<Value> arguments{element};
-  for (auto [i, extra] : llvm::enumerate(extras)) {
-    switch (extra.broadcast) {
+  Value result = code.apply(*b, element, [&](unsigned i) {
+    switch (code.getBroadcasts()[i]) {
     case Broadcast::Channel:
-      arguments.push_back(channels[i]);
-      break;
+      return channels[i];
     case Broadcast::Token:
-      arguments.push_back(b->load(
-          extra.buffer, b->add(b->mul(token, shape.channelBlocks * kLanes),
-                               b->mul(channelVector, kLanes))));
-      break;
+      return b->load(buffer(i),
+                     b->add(b->mul(token, shape.channelBlocks * kLanes),
+                            b->mul(channelVector, kLanes)));
     case Broadcast::Element:
-      arguments.push_back(b->load(extra.buffer, offset));
-      break;
+      return b->load(buffer(i), offset);
     }
-  }
-  Value result = inlineEpilogue(*b, op->getRegion(0), arguments);
-  if (keepsZero || !shape.hasPaddedChannels())
+    llvm_unreachable("every broadcast is above");
+  });
+  if (code.keepsZero() || !shape.hasPaddedChannels())
     return result;
   // Compare each lane's number with how many of the vector are channels.
   int64_t group = shape.group == 0 ? shape.width : shape.group;

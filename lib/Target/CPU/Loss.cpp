@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/LossCode.h"
 #include "Emitters.h"
 
 using namespace mlir;
@@ -60,7 +61,7 @@ struct Loss {
   Table input;
   Value labels;                 ///< i32 [batch], or null
   std::optional<Table> targets; ///< where there are no labels
-  double smoothing;
+  SmoothedTargets smoothed;
 
   static FailureOr<Loss> get(Operation *op, KernelBuilder &b,
                              unsigned firstArgument, Value input, Value targets,
@@ -95,7 +96,7 @@ FailureOr<Loss> Loss::get(Operation *op, KernelBuilder &b,
                                    cast<RankedTensorType>(input.getType()));
   if (failed(in))
     return failure();
-  Loss loss{b, *in, nullptr, std::nullopt, smoothing};
+  Loss loss{b, *in, nullptr, std::nullopt, {b, in->width, smoothing}};
   auto type = cast<RankedTensorType>(targets.getType());
   if (type.getRank() == 1) {
     loss.labels = b.argument(firstArgument + 1);
@@ -166,16 +167,15 @@ static Value compare(KernelBuilder &b, arith::CmpIPredicate predicate, Value x,
 
 Value Loss::getTargets(Value image, Value label, Value vector,
                        int64_t lanes) const {
-  double share = smoothing / double(classes());
   Value t;
   if (targets) {
     t = targets->load(b, targets->getRow(b, image), vector, lanes);
-    if (smoothing != 0)
-      t = b.fma(t, b.splat(1 - smoothing), b.splat(share));
+    if (smoothed.smoothing != 0)
+      t = smoothed.ofProbabilities(t);
   } else {
     Value isLabel = compare(b, arith::CmpIPredicate::eq, getNumbers(b, vector),
                             broadcastInteger(b, label));
-    t = b.select(isLabel, b.splat(1 - smoothing + share), b.splat(share));
+    t = smoothed.ofLabel(b.vectorType, isLabel);
   }
   return lanes == kLanes ? t : b.select(b.laneMask(lanes), t, b.splat(0));
 }
@@ -190,41 +190,6 @@ static Value toDouble(KernelBuilder &b, Value x) {
 
 static Value constantDouble(KernelBuilder &b, double value) {
   return b.constant(b.getF64FloatAttr(value));
-}
-
-/// ln(x) of an f64 >= 1: with x = m 2^e, m in [sqrt(1/2), sqrt(2)), and
-/// s = (m - 1) / (m + 1), ln(m) = 2 (s + s^3/3 + ...). A NaN or infinity comes
-/// out as NaN.
-static Value emitLog(KernelBuilder &b, Value x) {
-  Type integer = b.getI64Type(), number = b.getF64Type();
-  auto bits = [&](uint64_t value) {
-    return b.constant(b.getIntegerAttr(integer, int64_t(value)));
-  };
-  Value pattern = arith::BitcastOp::create(b, integer, x);
-  // So that the exponent changes at sqrt(2).
-  Value shifted = arith::AddIOp::create(
-      b, pattern, bits(0x3ff0000000000000 - 0x3fe6a09e667f3bcd));
-  Value exponent = arith::SubIOp::create(
-      b, arith::ShRUIOp::create(b, shifted, bits(52)), bits(1023));
-  Value m = arith::BitcastOp::create(
-      b, number,
-      arith::SubIOp::create(b, pattern,
-                            arith::ShLIOp::create(b, exponent, bits(52))));
-  Value one = constantDouble(b, 1);
-  Value s = b.divf(b.subf(m, one), b.addf(m, one));
-  Value square = b.mulf(s, s);
-  Value sum = constantDouble(b, 1.0 / 19);
-  for (int odd = 17; odd >= 1; odd -= 2)
-    sum = b.addf(b.mulf(sum, square), constantDouble(b, 1.0 / odd));
-  Value log = b.mulf(b.mulf(sum, s), constantDouble(b, 2));
-  Value whole = b.mulf(arith::SIToFPOp::create(b, number, exponent),
-                       constantDouble(b, 0.69314718055994530942));
-  Value result = b.addf(log, whole);
-  Value isFinite = arith::CmpFOp::create(
-      b, arith::CmpFPredicate::OLT, x,
-      constantDouble(b, std::numeric_limits<double>::infinity()));
-  return b.select(isFinite, result,
-                  constantDouble(b, std::numeric_limits<double>::quiet_NaN()));
 }
 
 static Value sumOverBatch(KernelBuilder &b, Value zero,
@@ -266,14 +231,7 @@ Value Loss::emitCrossEntropy() {
       sum = toDouble(b, b.reduce(Reduction::Add, sum));
     Value weight = labels ? constantDouble(b, 1) : sums[1];
     Value term = b.subf(b.mulf(weight, emitLog(b, sums[0])), sums[2]);
-    if (!labels)
-      return term;
-    Value isClass =
-        compare(b, arith::CmpIPredicate::ult, label,
-                b.constant(b.getI32IntegerAttr(int32_t(classes()))));
-    return b.select(
-        isClass, term,
-        constantDouble(b, std::numeric_limits<double>::quiet_NaN()));
+    return labels ? smoothed.checkLabel(label, term) : term;
   };
   Value sum = sumOverBatch(b, constantDouble(b, 0), visitImage,
                            [&](Value x, Value y) { return b.addf(x, y); });
@@ -303,35 +261,26 @@ Value Loss::findLargest(const Table &table, Value image) const {
     return lanes == kLanes ? x
                            : b.select(b.laneMask(lanes), x, b.splat(lowest));
   };
-  // In each lane the largest, its number, and whether one is no number.
-  auto type = VectorType::get({kLanes}, b.getI32Type());
-  auto splat = [&](int32_t value) {
-    return b.constant(DenseElementsAttr::get(type, value));
-  };
-  Carried best =
-      visit({b.splat(lowest), getNumbers(b, b.index(0)), splat(0)},
-            [&](Value v, int64_t lanes, Carried c) {
-              Value x = load(v, lanes);
-              Value isLarger =
-                  arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, c[0]);
-              Value isNaN =
-                  arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
-              return Carried{b.select(isLarger, x, c[0]),
-                             b.select(isLarger, getNumbers(b, v), c[1]),
-                             b.select(isNaN, splat(1), c[2])};
-            });
+  // In each lane.
+  Carried none = {b.splat(lowest), getNumbers(b, b.index(0)),
+                  b.splatBits(b.vectorType, 0)};
+  Carried best = visit(none, [&](Value v, int64_t lanes, Carried carried) {
+    Largest found(carried);
+    found.add(b, load(v, lanes), [&] { return getNumbers(b, v); });
+    return found.values();
+  });
   Value largest = b.broadcast(b.reduce(Reduction::Max, best[0]));
   Value isLargest =
       arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, best[0], largest);
   Value number = vector::ReductionOp::create(
       b, vector::CombiningKind::MINSI,
-      b.select(isLargest, best[1], splat(std::numeric_limits<int32_t>::max())));
+      b.select(isLargest, best[1],
+               b.splatBits(b.vectorType, std::numeric_limits<int32_t>::max())));
   Value bad =
       vector::ReductionOp::create(b, vector::CombiningKind::MAXSI, best[2]);
-  Value none = b.constant(b.getI32IntegerAttr(-1));
   Value zero = b.constant(b.getI32IntegerAttr(0));
   return b.select(compare(b, arith::CmpIPredicate::eq, bad, zero), number,
-                  none);
+                  b.constant(b.getI32IntegerAttr(-1)));
 }
 
 Value Loss::emitAccuracy() {
@@ -339,10 +288,8 @@ Value Loss::emitAccuracy() {
   auto visitImage = [&](Value image) -> Value {
     Value answer = findLargest(input, image);
     Value wanted = labels ? loadLabel(image) : findLargest(*targets, image);
-    Value isRight = arith::AndIOp::create(
-        b, compare(b, arith::CmpIPredicate::sge, answer, zero),
-        compare(b, arith::CmpIPredicate::eq, answer, wanted));
-    return arith::ExtUIOp::create(b, b.getI32Type(), isRight);
+    return arith::ExtUIOp::create(b, b.getI32Type(),
+                                  isRightAnswer(b, answer, wanted));
   };
   return sumOverBatch(b, zero, visitImage, [&](Value x, Value y) -> Value {
     return arith::AddIOp::create(b, x, y);

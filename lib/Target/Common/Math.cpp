@@ -203,3 +203,68 @@ Value mlir::vit::emitBiasCorrection(CodeBuilder &b, Type type, double beta,
       arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, b.scalar(-0.7));
   return b.negf(b.select(isSmall, small, large));
 }
+
+/// ln(x) of an f64 >= 1: with x = m 2^e, m in [sqrt(1/2), sqrt(2)), and
+/// s = (m - 1) / (m + 1), ln(m) = 2 (s + s^3/3 + ...). A NaN or infinity comes
+/// out as NaN.
+static Value emitLogF64(CodeBuilder &b, Value x) {
+  Type integer = b.getI64Type(), number = b.getF64Type();
+  auto bits = [&](uint64_t value) {
+    return b.constant(b.getIntegerAttr(integer, int64_t(value)));
+  };
+  Value pattern = arith::BitcastOp::create(b, integer, x);
+  // So that the exponent changes at sqrt(2).
+  Value shifted = arith::AddIOp::create(
+      b, pattern, bits(0x3ff0000000000000 - 0x3fe6a09e667f3bcd));
+  Value exponent = arith::SubIOp::create(
+      b, arith::ShRUIOp::create(b, shifted, bits(52)), bits(1023));
+  Value m = arith::BitcastOp::create(
+      b, number,
+      arith::SubIOp::create(b, pattern,
+                            arith::ShLIOp::create(b, exponent, bits(52))));
+  Value one = b.splat(number, 1);
+  Value s = b.divf(b.subf(m, one), b.addf(m, one));
+  Value square = b.mulf(s, s);
+  Value sum = b.splat(number, 1.0 / 19);
+  for (int odd = 17; odd >= 1; odd -= 2)
+    sum = b.addf(b.mulf(sum, square), b.splat(number, 1.0 / odd));
+  Value log = b.mulf(b.mulf(sum, s), b.splat(number, 2));
+  Value whole = b.mulf(arith::SIToFPOp::create(b, number, exponent),
+                       b.splat(number, 0.69314718055994530942));
+  Value result = b.addf(log, whole);
+  Value isFinite = arith::CmpFOp::create(
+      b, arith::CmpFPredicate::OLT, x,
+      b.splat(number, std::numeric_limits<double>::infinity()));
+  return b.select(isFinite, result,
+                  b.splat(number, std::numeric_limits<double>::quiet_NaN()));
+}
+
+/// ln(x) of a positive normal number, relative error 2e-7: with x = 2^n m, m
+/// in [sqrt(1/2), sqrt(2)), and s = (m - 1) / (m + 1) that is n ln(2) +
+/// 2 artanh(s). A NaN stays.
+static Value emitLogF32(CodeBuilder &b, Value x) {
+  Type integer = b.getI32Type();
+  auto constant = [&](int32_t value) {
+    return b.constant(b.getI32IntegerAttr(value));
+  };
+  Value bits = arith::BitcastOp::create(b, integer, x);
+  // From sqrt(1/2) on, the exponent's part counts whole powers of two.
+  Value above = arith::SubIOp::create(b, bits, constant(0x3f3504f3));
+  Value power = arith::ShRSIOp::create(b, above, constant(23));
+  Value scaled = arith::SubIOp::create(
+      b, bits, arith::ShLIOp::create(b, power, constant(23)));
+  Value m = arith::BitcastOp::create(b, b.getF32Type(), scaled);
+  Value n = arith::SIToFPOp::create(b, b.getF32Type(), power);
+  Value s = b.divf(b.subf(m, b.scalar(1)), b.addf(m, b.scalar(1)));
+  Value square = b.mulf(s, s), sum = b.scalar(2.0 / 11);
+  for (double odd : {9.0, 7.0, 5.0, 3.0})
+    sum = b.fma(sum, square, b.scalar(2 / odd));
+  Value log = b.fma(b.mulf(sum, square), s, b.mulf(s, b.scalar(2)));
+  log = b.fma(n, b.scalar(0.693147180559945309), log);
+  Value isNumber = arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, x, x);
+  return b.select(isNumber, log, x);
+}
+
+Value mlir::vit::emitLog(CodeBuilder &b, Value x) {
+  return x.getType().isF64() ? emitLogF64(b, x) : emitLogF32(b, x);
+}

@@ -26,6 +26,9 @@ Value emitErf(CodeBuilder &b, Value x);
 Value emitTanh(CodeBuilder &b, Value x);
 /// Of kernel.gelu_slope.
 Value emitGeluSlope(CodeBuilder &b, Value x);
+/// ln(x). An f64 must be at least 1; a NaN or infinity gives a NaN. An f32 must
+/// be positive and normal (relative error 2e-7); a NaN stays.
+Value emitLog(CodeBuilder &b, Value x);
 /// Of kernel.bias_correction: 1 - beta^updates, for a beta in [0, 1) and an
 /// i32, unsigned, from 1 on. In `type`: f64, or f32 with a relative error of
 /// 4e-7.

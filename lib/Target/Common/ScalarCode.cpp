@@ -129,7 +129,8 @@ Value mlir::vit::inlineEpilogue(CodeBuilder &b, Region &region,
       .front();
 }
 
-bool mlir::vit::makesZeroOfZeros(Region &region) {
+/// Whether the region makes zero of zeros.
+static bool makesZeroOfZeros(Region &region) {
   llvm::DenseMap<Value, double> values;
   Block &block = region.front();
   for (BlockArgument argument : block.getArguments())
@@ -164,4 +165,45 @@ bool mlir::vit::makesZeroOfZeros(Region &region) {
     values[op.getResult(0)] = *result;
   }
   return values.lookup(block.getTerminator()->getOperand(0)) == 0;
+}
+
+FailureOr<FusedCode> FusedCode::get(
+    Operation *op, ValueRange extras, int64_t group,
+    function_ref<FailureOr<int64_t>(RankedTensorType)> getElementGroup) {
+  FusedCode code(op->getRegion(0));
+  if (failed(verifyRegion(op, *code.region)))
+    return failure();
+  code.ofZeros = makesZeroOfZeros(*code.region);
+  auto resultType = cast<RankedTensorType>(op->getResult(0).getType());
+  for (Value extra : extras) {
+    auto type = cast<RankedTensorType>(extra.getType());
+    FailureOr<int64_t> extraGroup = 0;
+    if (type.getShape() == resultType.getShape()) {
+      code.broadcasts.push_back(Broadcast::Element);
+      extraGroup = getElementGroup(type);
+      if (failed(extraGroup))
+        return failure();
+    } else {
+      auto encoding =
+          dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
+      if (!encoding)
+        return op->emitOpError("needs #kernel.channels where an extra has ")
+               << type << "; run vit-layout first";
+      code.broadcasts.push_back(type.getRank() == 1 ? Broadcast::Channel
+                                                    : Broadcast::Token);
+      extraGroup = encoding.getGroup();
+    }
+    if (*extraGroup != group)
+      return op->emitOpError("has an extra with channels in groups of ")
+             << *extraGroup << " where its result's are in groups of " << group;
+  }
+  return code;
+}
+
+Value FusedCode::apply(CodeBuilder &b, Value element,
+                       function_ref<Value(unsigned)> load) const {
+  SmallVector<Value> arguments{element};
+  for (unsigned i = 0; i < broadcasts.size(); ++i)
+    arguments.push_back(load(i));
+  return inlineEpilogue(b, *region, arguments);
 }

@@ -9,6 +9,7 @@
 #define VIT_TARGET_SIMT_EMITTERS_H
 
 #include "../Common/KernelInfo.h"
+#include "../Common/ScalarCode.h"
 #include "SimtBuilder.h"
 
 namespace mlir::vit::simt {
@@ -144,19 +145,14 @@ public:
               Value offset) const;
 
 private:
-  enum class Broadcast { Channel, Token, Element };
-  struct Extra {
-    unsigned argument;
-    Broadcast broadcast;
-  };
-  Epilogue(Operation *op, SimtBuilder &b, const Activation &shape)
-      : op(op), b(&b), shape(shape) {}
+  Epilogue(FusedCode code, SimtBuilder &b, unsigned firstExtra,
+           const Activation &shape)
+      : code(std::move(code)), b(&b), firstExtra(firstExtra), shape(shape) {}
 
-  Operation *op;
+  FusedCode code;
   SimtBuilder *b;
+  unsigned firstExtra;
   Activation shape;
-  SmallVector<Extra> extras;
-  bool keepsZero = false;
 };
 
 } // namespace mlir::vit::simt

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/LossCode.h"
 #include "../Common/Math.h"
 #include "Emitters.h"
 
@@ -19,32 +20,6 @@ using namespace mlir::vit::simt;
 
 using Reduction = SimtBuilder::Reduction;
 
-/// ln(x) of a positive normal number, relative error 2e-7: with x = 2^n m, m
-/// in [sqrt(1/2), sqrt(2)), and s = (m - 1) / (m + 1) that is n ln(2) +
-/// 2 artanh(s). A NaN stays.
-static Value emitLog(SimtBuilder &b, Value x) {
-  Type integer = b.getI32Type();
-  auto constant = [&](int32_t value) {
-    return b.constant(b.getI32IntegerAttr(value));
-  };
-  Value bits = arith::BitcastOp::create(b, integer, x);
-  // From sqrt(1/2) on, the exponent's part counts whole powers of two.
-  Value above = arith::SubIOp::create(b, bits, constant(0x3f3504f3));
-  Value power = arith::ShRSIOp::create(b, above, constant(23));
-  Value scaled = arith::SubIOp::create(
-      b, bits, arith::ShLIOp::create(b, power, constant(23)));
-  Value m = arith::BitcastOp::create(b, b.getF32Type(), scaled);
-  Value n = arith::SIToFPOp::create(b, b.getF32Type(), power);
-  Value s = b.divf(b.subf(m, b.scalar(1)), b.addf(m, b.scalar(1)));
-  Value square = b.mulf(s, s), sum = b.scalar(2.0 / 11);
-  for (double odd : {9.0, 7.0, 5.0, 3.0})
-    sum = b.fma(sum, square, b.scalar(2 / odd));
-  Value log = b.fma(b.mulf(sum, square), s, b.mulf(s, b.scalar(2)));
-  log = b.fma(n, b.scalar(0.693147180559945309), log);
-  Value isNumber = arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, x, x);
-  return b.select(isNumber, log, x);
-}
-
 namespace {
 /// Images of scores and what they should have been.
 struct Targets {
@@ -53,7 +28,7 @@ struct Targets {
   unsigned input, targets; ///< arguments
   bool isLabel;
   bool isPadded; ///< soft targets, as the input is; else they are row-major
-  double smoothing;
+  SmoothedTargets smoothed;
 
   Value at(Value image, Value vector) {
     return b.add(b.mul(image, shape.vectors), vector);
@@ -82,16 +57,13 @@ struct Targets {
   /// Smoothed probabilities; padding holds anything. `label` is null where
   /// there are soft targets.
   Value getWanted(Value image, Value vector, Value label) {
-    double share = smoothing / double(shape.width);
     if (!isLabel)
-      return b.fma(loadTarget(image, vector), b.splat(1 - smoothing),
-                   b.splat(share));
+      return smoothed.ofProbabilities(loadTarget(image, vector));
     SmallVector<Value> lanes;
     for (int64_t lane = 0; lane < kWidth; ++lane) {
       Value isIt = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, label,
                                          getClass(vector, lane));
-      lanes.push_back(
-          b.select(isIt, b.scalar(1 - smoothing + share), b.scalar(share)));
+      lanes.push_back(smoothed.ofLabel(b.getF32Type(), isIt));
     }
     return b.fromElements(lanes);
   }
@@ -139,14 +111,7 @@ Value Targets::getCrossEntropy(Value image) {
     return b.mulf(getWanted(image, vector, label), distance);
   });
   loss = b.extract(loss, 0);
-  if (!isLabel)
-    return loss;
-  // Unsigned, a negative label is too large.
-  Value isClass = arith::CmpIOp::create(
-      b, arith::CmpIPredicate::ult, label,
-      b.constant(b.getI32IntegerAttr(int32_t(shape.width))));
-  return b.select(isClass, loss,
-                  b.scalar(std::numeric_limits<double>::quiet_NaN()));
+  return isLabel ? smoothed.checkLabel(label, loss) : loss;
 }
 
 Value Targets::getSquares(Value image) {
@@ -162,32 +127,26 @@ Value Targets::findLargest(Value image, bool inTargets) {
   auto integer = [&](int32_t value) {
     return b.constant(b.getI32IntegerAttr(value));
   };
-  SmallVector<Value> found{b.scalar(-std::numeric_limits<double>::infinity()),
-                           integer(0), integer(0)};
-  found = b.loop(
-      b.index(0), b.index(shape.vectors), 1, found,
-      [&](Value vector, ValueRange carried) {
-        // Below all others, but not where these are infinitely small.
-        Value four = maskChannels(b, shape, vector,
-                                  inTargets ? loadTarget(image, vector)
-                                            : load(image, vector),
-                                  -std::numeric_limits<double>::infinity());
-        SmallVector<Value> next(carried);
-        for (int64_t lane = 0; lane < kWidth; ++lane) {
-          Value x = b.extract(four, lane);
-          Value isLarger =
-              arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, next[0]);
-          Value isNone =
-              arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
-          next[0] = b.select(isLarger, x, next[0]);
-          next[1] = b.select(isLarger, getClass(vector, lane), next[1]);
-          next[2] = b.select(isNone, integer(1), next[2]);
-        }
-        return next;
-      });
-  Value isNumber =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, found[2], integer(0));
-  return b.select(isNumber, found[1], integer(-1));
+  SmallVector<Value> none{b.scalar(-std::numeric_limits<double>::infinity()),
+                          integer(0), integer(0)};
+  Largest found(b.loop(b.index(0), b.index(shape.vectors), 1, none,
+                       [&](Value vector, ValueRange carried) {
+                         // Below all others, but not where these are infinitely
+                         // small.
+                         Value four = maskChannels(
+                             b, shape, vector,
+                             inTargets ? loadTarget(image, vector)
+                                       : load(image, vector),
+                             -std::numeric_limits<double>::infinity());
+                         Largest next(carried);
+                         for (int64_t lane = 0; lane < kWidth; ++lane)
+                           next.add(b, b.extract(four, lane),
+                                    [&] { return getClass(vector, lane); });
+                         return next.values();
+                       }));
+  Value isNumber = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                         found.hasNaN, integer(0));
+  return b.select(isNumber, found.number, integer(-1));
 }
 
 /// 1 or 0, f32.
@@ -195,11 +154,7 @@ Value Targets::isRight(Value image) {
   Value answer = findLargest(image, /*inTargets=*/false);
   Value wanted =
       isLabel ? loadLabel(image) : findLargest(image, /*inTargets=*/true);
-  Value isSame =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, answer, wanted);
-  Value isNumber = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, answer,
-                                         b.constant(b.getI32IntegerAttr(0)));
-  return b.select(b.both(isSame, isNumber), b.scalar(1), b.scalar(0));
+  return b.select(isRightAnswer(b, answer, wanted), b.scalar(1), b.scalar(0));
 }
 
 static FailureOr<Targets> getTargets(Operation *op, SimtBuilder &b,
@@ -226,7 +181,13 @@ static FailureOr<Targets> getTargets(Operation *op, SimtBuilder &b,
         << type;
     return failure();
   }
-  return Targets{b, *shape, input, input + 1, isLabel, isPadded, smoothing};
+  return Targets{b,
+                 *shape,
+                 input,
+                 input + 1,
+                 isLabel,
+                 isPadded,
+                 {b, shape->width, smoothing}};
 }
 
 /// The batch times `factor`, f32.

@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Common/ScalarCode.h"
 #include "Emitters.h"
 
 using namespace mlir;

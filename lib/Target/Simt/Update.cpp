@@ -10,7 +10,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Common/ScalarCode.h"
 #include "Emitters.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
