@@ -78,8 +78,9 @@ static TileAttr getTile(MLIRContext *context, const GemmTile &tile,
 static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
   auto type = cast<RankedTensorType>(gemm.getResult().getType());
   int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
-  GemmTile tile = chooseGemmTile(rows, padTo(type.getShape().back(), kLanes),
-                                 tiles, /*threadRows=*/1);
+  GemmTile tile =
+      chooseGemmTile(rows, padTo(type.getShape().back(), kChannelPad), tiles,
+                     /*threadRows=*/1);
   return getTile(gemm.getContext(), tile, tile.depth);
 }
 
@@ -89,7 +90,7 @@ static TileAttr getWeightGradientTile(WeightGradientOp op,
                                       const GpuTiles &tiles) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
   GemmTile tile =
-      chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kLanes),
+      chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kChannelPad),
                      tiles, /*threadRows=*/4);
   return getTile(op.getContext(), tile, tiles.level->isDirect ? 1 : 16);
 }
@@ -103,7 +104,7 @@ static int64_t getSharedBytes(int64_t rows, int64_t keys, int64_t width) {
 
 static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   MLIRContext *context = attention.getContext();
-  int64_t width = padTo(attention.getHeadDim(), kLanes);
+  int64_t width = padTo(attention.getHeadDim(), kChannelPad);
   constexpr std::pair<int64_t, int64_t> sizes[] = {
       {32, 32}, {16, 32}, {32, 16}, {16, 16}};
   for (auto [rows, keys] : sizes)
@@ -130,7 +131,7 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   // Half a head needs half the registers and much less compile time in the
   // driver, but computes the scores twice.
   int64_t part = width;
-  while (part % (2 * kLanes) == 0 &&
+  while (part % (2 * kChannelPad) == 0 &&
          (part > 64 || (part == width && part > 48)))
     part /= 2;
   return TileAttr::get(context, threads * best, part, 1, threads, best, part);
@@ -139,7 +140,7 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
 /// One head of one image per workgroup, or per thread without workgroup memory.
 static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
                                          const GpuTiles &tiles) {
-  int64_t width = padTo(op.getHeadDim(), kLanes);
+  int64_t width = padTo(op.getHeadDim(), kChannelPad);
   int64_t threads =
       tiles.level->isDirect ? kDirectThreads : tiles.level->threads;
   return TileAttr::get(op.getContext(), threads, width, /*chunk=*/1, threads,

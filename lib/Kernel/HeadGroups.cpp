@@ -15,7 +15,7 @@ using namespace mlir::vit::kernel;
 
 /// Groups of whole vectors need no padding of their own.
 static int64_t getPaddedGroup(int64_t size) {
-  return size % kLanes == 0 ? 0 : size;
+  return size % kChannelPad == 0 ? 0 : size;
 }
 
 /// The group of a norm over `groups` equal parts of `input`'s rows.

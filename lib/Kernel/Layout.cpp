@@ -18,7 +18,7 @@ BlockedShape BlockedShape::get(RankedTensorType type) {
   shape.rows = blocked.getRows();
   shape.tokens = type.getRank() == 3 ? type.getDimSize(1) : 0;
   shape.channelBlocks =
-      paddedChannels(type.getShape().back(), blocked.getGroup()) / kLanes;
+      paddedChannels(type.getShape().back(), blocked.getGroup()) / kChannelPad;
   shape.blocksPerImage = (shape.tokens + shape.rows - 1) / shape.rows;
   return shape;
 }
@@ -52,9 +52,8 @@ ExtentAttr vit::kernel::getBytes(RankedTensorType type) {
   bool hasBatch = !type.hasStaticShape();
   int64_t elements =
       getElements(hasBatch ? shape.drop_front() : shape, type.getEncoding());
-  // Kernels write zeros up to the end of the last vector.
   if (!hasBatch && !type.getEncoding() && type.getRank() > 0)
-    elements = padTo(elements, kLanes);
+    elements = occupiedElements(elements);
   return ExtentAttr::get(context, elements * elementBytes, 1,
                          hasBatch ? 1 : kNoBatch);
 }

@@ -284,7 +284,8 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
                              << "' computes nothing; return a value that its "
                                 "kernels make";
   if (!tile.isGpu())
-    return TileAttr::get(context, tile.getRows(), kLanes, /*chunk=*/1, 0, 0, 0);
+    return TileAttr::get(context, tile.getRows(), kChannelPad, /*chunk=*/1, 0,
+                         0, 0);
   return getElementwiseTile(context, tile.getThreads());
 }
 

@@ -40,8 +40,8 @@ static TileAttr getTile(func::FuncOp entry) {
     return {};
   if (tile.isGpu())
     return getElementwiseTile(entry.getContext(), tile.getThreads());
-  return TileAttr::get(entry.getContext(), tile.getRows(), kLanes, /*chunk=*/1,
-                       0, 0, 0);
+  return TileAttr::get(entry.getContext(), tile.getRows(), kChannelPad,
+                       /*chunk=*/1, 0, 0, 0);
 }
 
 /// Modules hold no transposed panels.

@@ -94,20 +94,20 @@ static bool isWrittenToCaller(Value value) {
     return isa<func::ReturnOp>(user);
   });
   auto type = cast<RankedTensorType>(value.getType());
-  bool isPadded = type.hasStaticShape() && type.getRank() > 0 &&
-                  type.getNumElements() % kLanes != 0;
+  bool isPadded =
+      type.hasStaticShape() && type.getRank() > 0 &&
+      occupiedElements(type.getNumElements()) != type.getNumElements();
   return isReturned && !isPadded;
 }
 
 /// The lives of all values of `block` that need a slot.
 LogicalResult PlanPass::collect(Block &block) {
-  constexpr int64_t kAlignment = 64;
   DenseMap<Operation *, int64_t> times;
   for (Operation &op : block)
     times[&op] = times.size();
   auto bytesOf = [&](Value value) {
     auto type = cast<RankedTensorType>(value.getType());
-    return padTo(getBytes(type).evaluate(batch), kAlignment);
+    return padTo(getBytes(type).evaluate(batch), kSlotAlignment);
   };
   auto extend = [&](Life &life, Value value) {
     Operation *maker = value.getDefiningOp();

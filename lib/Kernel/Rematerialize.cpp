@@ -100,7 +100,7 @@ Liveness::Liveness(Block &block, int64_t batch) {
       life.bytes =
           padTo(kernel::getBytes(cast<RankedTensorType>(value.getType()))
                     .evaluate(batch),
-                kLanes * static_cast<int64_t>(sizeof(float)));
+                kSlotAlignment);
       life.begin = life.end = times[op];
       for (Operation *user : value.getUsers())
         life.end = std::max(life.end, times[user]);

@@ -114,7 +114,7 @@ static int64_t getGemmChunk(GemmOp gemm, int64_t rows, int64_t batch,
   auto [tokens, pieces] = getRows(gemm.getInput(), batch);
   int64_t blocks = ceilDiv(tokens, rows) * pieces;
   auto type = cast<RankedTensorType>(gemm.getInput().getType());
-  int64_t blockBytes = rows * padTo(type.getShape().back(), kLanes) * 4;
+  int64_t blockBytes = rows * padTo(type.getShape().back(), kChannelPad) * 4;
   int64_t fitting = std::max(fewest, cacheBytes / blockBytes);
   // Rounds to the nearest number of chunks, to avoid a small one at the end.
   int64_t chunks = std::max<int64_t>(1, (blocks + fitting / 2) / fitting);
@@ -167,7 +167,7 @@ LogicalResult TilePass::tileForCpu(func::FuncOp entry, const Level &level) {
   for (Operation &op : block) {
     if (!isKernel(&op))
       continue;
-    int64_t columns = kLanes, chunk = 1;
+    int64_t columns = kChannelPad, chunk = 1;
     if (auto gemm = dyn_cast<GemmOp>(op)) {
       columns = kColumns;
       chunk = getGemmChunk(gemm, rows, batch, found->cacheBytes);

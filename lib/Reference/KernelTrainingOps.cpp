@@ -14,6 +14,8 @@
 #include "Ops.h"
 #include "ScalarCode.h"
 
+#include "vit/Kernel/Layout.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <algorithm>
@@ -24,9 +26,6 @@ using namespace mlir::vit;
 using namespace mlir::vit::reference;
 
 static double number(const APFloat &value) { return value.convertToDouble(); }
-
-/// Elements that a value takes in a concat.
-static int64_t occupied(int64_t elements) { return (elements + 15) / 16 * 16; }
 
 //===----------------------------------------------------------------------===//
 // Backward
@@ -192,7 +191,7 @@ LogicalResult Evaluator::evaluateUpdate(kernel::UpdateOp op) {
     std::copy_n(gradient->data.begin() + begin, part.size(), part.data.begin());
     if (failed(updateVariables(op, index, &part)))
       return failure();
-    begin += occupied(part.size());
+    begin += kernel::occupiedElements(part.size());
   }
   return success();
 }
@@ -231,7 +230,7 @@ std::optional<LogicalResult> Evaluator::evaluateTrainingKernel(Operation *op) {
         for (Value value : op.getGradients()) {
           const Tensor &part = get(value);
           llvm::copy(part.data, result.data.begin() + begin);
-          begin += occupied(part.size());
+          begin += kernel::occupiedElements(part.size());
         }
         set(op.getResult(), std::move(result));
         return success();

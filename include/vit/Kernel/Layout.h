@@ -12,37 +12,49 @@
 
 namespace mlir::vit::kernel {
 
-/// Lanes of the widest vector; channels are padded to whole vectors.
-inline constexpr int64_t kLanes = 16;
+/// Channels of an activation, or of a group of them, are padded to a multiple
+/// of this.
+inline constexpr int64_t kChannelPad = 16;
+
+/// The width of a panel of packed weights is a multiple of this.
+inline constexpr int64_t kPanelGranule = 16;
 
 inline int64_t padTo(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-/// `channels` padded to whole vectors, each group of `group` alone where that
-/// is not 0.
+/// What lies in a slot begins at a multiple of so many bytes.
+inline constexpr int64_t kSlotAlignment = 64;
+
+/// Elements that `count` elements take in an arena, a concat or a slot where
+/// they have no batch and are row-major: a multiple of 16, zeros behind the
+/// last.
+inline int64_t occupiedElements(int64_t count) { return padTo(count, 16); }
+
+/// `channels` padded, each group of `group` alone where that is not 0.
 inline int64_t paddedChannels(int64_t channels, int64_t group) {
-  return group == 0 ? padTo(channels, kLanes)
-                    : channels / group * padTo(group, kLanes);
+  return group == 0 ? padTo(channels, kChannelPad)
+                    : channels / group * padTo(group, kChannelPad);
 }
 
 /// Where logical channel `channel` lies among the padded ones.
 inline int64_t paddedChannel(int64_t channel, int64_t group) {
-  return group == 0 ? channel
-                    : channel / group * padTo(group, kLanes) + channel % group;
+  return group == 0
+             ? channel
+             : channel / group * padTo(group, kChannelPad) + channel % group;
 }
 
 /// The geometry of an activation in the blocked layout.
 struct BlockedShape {
   int64_t rows;          ///< rows of a block (MR)
   int64_t tokens;        ///< tokens per image; 0: rank 2, rows are images
-  int64_t channelBlocks; ///< vectors of 16 per row
+  int64_t channelBlocks; ///< runs of kChannelPad channels per row
   /// Row blocks per image; 0 for rank 2 (there ceil(batch / rows) in all).
   int64_t blocksPerImage;
 
   /// `type` must have a #kernel.blocked encoding and rank 2 or 3.
   static BlockedShape get(RankedTensorType type);
-  int64_t blockElements() const { return channelBlocks * rows * kLanes; }
+  int64_t blockElements() const { return channelBlocks * rows * kChannelPad; }
 };
 
 /// Divisor of an extent that is the same for every batch: no batch reaches it,
@@ -55,7 +67,7 @@ inline constexpr StringLiteral kSlotOffsetsName = "slot_offsets";
 
 /// Bytes of a value of `type` as a closed form in the batch; where the type
 /// has no batch (a parameter, a gradient), `times` with the divisor kNoBatch,
-/// and where it is row-major too, whole vectors of kLanes. A number has 4.
+/// and where it is row-major too, occupiedElements. A number has 4.
 ExtentAttr getBytes(RankedTensorType type);
 
 /// Number of row blocks of a blocked activation as a closed form in the batch.

@@ -12,8 +12,8 @@
 #ifndef VIT_KERNEL_VARIABLES_H
 #define VIT_KERNEL_VARIABLES_H
 
-#include "vit/Dialect/Kernel.h"
 #include "vit/Dialect/Vit.h"
+#include "vit/Kernel/Layout.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
@@ -24,12 +24,6 @@ namespace mlir::vit::kernel {
 
 /// The module's attribute with its arenas.
 inline constexpr StringLiteral kArenasName = "kernel.arenas";
-
-/// Elements that `count` elements of 4 bytes take in an arena or a concat: a
-/// multiple of 16.
-inline int64_t occupiedElements(int64_t count) {
-  return (count + 15) / 16 * 16;
-}
 
 /// The variables of a module by name.
 class Variables {

@@ -53,7 +53,7 @@ Value Attention::getHead(unsigned operand, const Blocked &shape, Value base,
 
 SmallVector<Value> Attention::computeExponentials() {
   int64_t rows = query.rows;
-  int64_t whole = key.tokens / kLanes, tail = key.tokens % kLanes;
+  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
   double factor = op.getScale().convertToDouble() * 1.44269504088896341;
   // exp(scale (s - m)) = 2^(factor s - factor m), m the score with the largest
   // scale s.
@@ -61,7 +61,7 @@ SmallVector<Value> Attention::computeExponentials() {
   double worst = factor < 0 ? std::numeric_limits<double>::infinity()
                             : -std::numeric_limits<double>::infinity();
   auto at = [&](Value vector, int64_t row) {
-    return b.add(b.mul(vector, kLanes), row * scoreRow());
+    return b.add(b.mul(vector, kVectorLanes), row * scoreRow());
   };
   auto forEachVector = [&](double start,
                            function_ref<Value(Value vector, int64_t row,
@@ -76,7 +76,7 @@ SmallVector<Value> Attention::computeExponentials() {
       carried = b.loop(b.index(0), b.index(whole), 1, carried,
                        [&](Value i, ValueRange values) {
                          carried.assign(values.begin(), values.end());
-                         visit(i, kLanes);
+                         visit(i, kVectorLanes);
                          return carried;
                        });
     if (tail > 0)
@@ -87,7 +87,7 @@ SmallVector<Value> Attention::computeExponentials() {
   SmallVector<Value> best = forEachVector(
       worst, [&](Value vector, int64_t row, int64_t lanes, Value carried) {
         Value s = b.load(scores, at(vector, row));
-        if (lanes != kLanes)
+        if (lanes != kVectorLanes)
           s = b.select(b.laneMask(lanes), s, b.splat(worst));
         return b.combine(kind, s, carried);
       });
@@ -100,14 +100,14 @@ SmallVector<Value> Attention::computeExponentials() {
                                                  int64_t lanes, Value carried) {
     Value s = b.load(scores, at(vector, row));
     Value power = emitExp2OfNegative(b, b.fma(s, b.splat(factor), best[row]));
-    if (lanes != kLanes)
+    if (lanes != kVectorLanes)
       power = b.select(b.laneMask(lanes), power, b.splat(0));
     b.store(power, scores, at(vector, row));
     return b.combine(Reduction::Add, carried, power);
   });
   // Keys beyond the last vector with a token: padding of the last row block.
-  for (int64_t v = llvm::divideCeil(key.tokens, kLanes);
-       v < scoreRow() / kLanes; ++v)
+  for (int64_t v = llvm::divideCeil(key.tokens, kVectorLanes);
+       v < scoreRow() / kVectorLanes; ++v)
     for (int64_t row = 0; row < rows; ++row)
       b.store(b.splat(0), scores, at(b.index(v), row));
   Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
@@ -120,20 +120,20 @@ SmallVector<Value> Attention::computeExponentials() {
 void Attention::storeProbabilities(const RowBlock &block, Value image,
                                    Value head, ArrayRef<Value> factors) {
   Value target = b.argument(4);
-  int64_t whole = key.tokens / kLanes, tail = key.tokens % kLanes;
+  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
   Value matrix = b.mul(b.add(b.mul(image, heads), head), query.tokens);
   for (int64_t row = 0; row < query.rows; ++row) {
     Value token = b.add(b.mul(block.local, query.rows), row);
     auto storeRow = [&] {
       Value base = b.mul(b.add(matrix, token), key.tokens);
       auto storeVector = [&](Value v, int64_t lanes) {
-        Value offset = b.mul(v, kLanes);
+        Value offset = b.mul(v, kVectorLanes);
         Value p = b.load(scores, b.add(offset, row * scoreRow()));
         b.storeLanes(arith::MulFOp::create(b, p, factors[row]), target,
                      b.add(base, offset), lanes);
       };
       if (whole > 0)
-        b.loop(0, whole, [&](Value v) { storeVector(v, kLanes); });
+        b.loop(0, whole, [&](Value v) { storeVector(v, kVectorLanes); });
       if (tail > 0)
         storeVector(b.index(whole), tail);
     };
@@ -164,7 +164,7 @@ void Attention::sumValues(const RowBlock &block, Value image, Value head,
     tile.leftStep = value.rows;
     tile.right = b.argument(2);
     tile.rightBase = b.add(base, b.mul(firstVector, value.vectorElements()));
-    tile.rightDepth = kLanes;
+    tile.rightDepth = kChannelPad;
     tile.rightStep = value.blockElements();
     tile.rightVector = value.vectorElements();
     SmallVector<Value> sums = emitTile(b, tile);
@@ -175,7 +175,7 @@ void Attention::sumValues(const RowBlock &block, Value image, Value head,
       for (int64_t row = 0; row < rows; ++row) {
         Value x = arith::MulFOp::create(b, sums[row * width + v], factors[row]);
         b.store(zeroPaddedRow(b, result, block, row, x), b.argument(3),
-                b.add(target, v * result.vectorElements() + row * kLanes));
+                b.add(target, v * result.vectorElements() + row * kChannelPad));
       }
   });
 }
@@ -233,7 +233,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitAttention(kernel::AttentionOp op,
     if (cast<RankedTensorType>(probabilities.getType()).getEncoding())
       return op.emitOpError("writes probabilities row-major only");
 
-  int64_t headVectors = llvm::divideCeil(headDim, kLanes);
+  int64_t headVectors = llvm::divideCeil(headDim, kChannelPad);
   Scores products(b, *query, *key, headVectors);
   Attention attention{op,      b,          *query,   *key,
                       *value,  *result,    products, int64_t(op.getHeads()),

@@ -87,7 +87,7 @@ Value AttentionBackward::getHead(unsigned operand, Value block, Value head) {
 
 void AttentionBackward::applySoftmax(Value first) {
   int64_t rows = query.rows;
-  int64_t whole = key.tokens / kLanes, tail = key.tokens % kLanes;
+  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
   double scale = op.getScale().convertToDouble();
   // As in the forward kernel: exp(scale (s - m)) = 2^(factor s - factor m).
   double factor = scale * 1.44269504088896341;
@@ -101,7 +101,7 @@ void AttentionBackward::applySoftmax(Value first) {
                        body) {
     int64_t perRow = carried.size() / rows;
     auto visitVector = [&](Value vector, int64_t lanes, Carried &carried) {
-      Value offset = b.add(first, b.mul(vector, kLanes));
+      Value offset = b.add(first, b.mul(vector, kVectorLanes));
       for (int64_t row = 0; row < rows; ++row)
         body(b.add(offset, row * scoreRow()), row, lanes,
              MutableArrayRef<Value>(carried).slice(row * perRow, perRow));
@@ -110,7 +110,7 @@ void AttentionBackward::applySoftmax(Value first) {
       carried = b.loop(b.index(0), b.index(whole), 1, carried,
                        [&](Value i, ValueRange values) {
                          Carried next(values);
-                         visitVector(i, kLanes, next);
+                         visitVector(i, kVectorLanes, next);
                          return next;
                        });
     if (tail > 0)
@@ -122,7 +122,7 @@ void AttentionBackward::applySoftmax(Value first) {
       visit(Carried(rows, b.splat(worst)), [&](Value at, int64_t, int64_t lanes,
                                                MutableArrayRef<Value> carried) {
         Value s = b.load(p, at);
-        if (lanes != kLanes)
+        if (lanes != kVectorLanes)
           s = b.select(b.laneMask(lanes), s, b.splat(worst));
         carried[0] = b.combine(kind, s, carried[0]);
       });
@@ -137,7 +137,7 @@ void AttentionBackward::applySoftmax(Value first) {
         Value s = b.load(p, at);
         Value power =
             emitExp2OfNegative(b, b.fma(s, b.splat(factor), best[row]));
-        if (lanes != kLanes)
+        if (lanes != kVectorLanes)
           power = b.select(b.laneMask(lanes), power, b.splat(0));
         b.store(power, p, at);
         carried[0] = b.addf(carried[0], power);
@@ -154,16 +154,16 @@ void AttentionBackward::applySoftmax(Value first) {
     Value probability = b.mulf(b.load(p, at), shares[row]);
     Value difference = b.subf(b.load(ds, at), means[row]);
     Value d = b.mulf(b.mulf(probability, b.splat(scale)), difference);
-    if (lanes != kLanes)
+    if (lanes != kVectorLanes)
       d = b.select(b.laneMask(lanes), d, b.splat(0));
     b.store(probability, p, at);
     b.store(d, ds, at);
   });
   // Beyond the last vector with a key: padding of the last row block.
-  for (int64_t v = llvm::divideCeil(key.tokens, kLanes);
-       v < scoreRow() / kLanes; ++v)
+  for (int64_t v = llvm::divideCeil(key.tokens, kVectorLanes);
+       v < scoreRow() / kVectorLanes; ++v)
     for (int64_t row = 0; row < rows; ++row) {
-      Value at = b.add(first, v * kLanes + row * scoreRow());
+      Value at = b.add(first, v * kVectorLanes + row * scoreRow());
       b.store(b.splat(0), p, at);
       b.store(b.splat(0), ds, at);
     }
@@ -190,7 +190,7 @@ void AttentionBackward::multiply(const Product &product, const Blocked &to,
     tile.leftStep = product.depth * of.rows;
     tile.right = b.argument(product.operand);
     tile.rightBase = b.add(base, b.mul(firstVector, of.vectorElements()));
-    tile.rightDepth = kLanes;
+    tile.rightDepth = kChannelPad;
     tile.rightStep = of.blockElements();
     tile.rightVector = of.vectorElements();
     // Nothing else brings the next unit's keys and values: into the
@@ -202,13 +202,14 @@ void AttentionBackward::multiply(const Product &product, const Blocked &to,
         return;
       Value line = b.min(b.mul(step, share), b.index(lines - share));
       prefetch(b, b.argument(product.nextOf),
-               b.add(product.next, b.mul(line, kLanes)), share, /*hint=*/2);
+               b.add(product.next, b.mul(line, kLineElements)), share,
+               /*hint=*/2);
     };
     SmallVector<Value> sums = emitTile(b, tile, fetch);
     Value first = b.add(start, b.mul(firstVector, to.vectorElements()));
     for (int64_t v = 0; v < width; ++v)
       for (int64_t row = 0; row < to.rows; ++row) {
-        Value at = b.add(first, v * to.vectorElements() + row * kLanes);
+        Value at = b.add(first, v * to.vectorElements() + row * kChannelPad);
         Value sum = zeroPaddedRow(b, to, target, row, sums[row * width + v]);
         if (product.adds)
           sum = b.addf(b.load(result, at), sum);
@@ -298,7 +299,7 @@ mlir::vit::cpu::emitAttentionBackward(kernel::AttentionBackwardOp op,
     if (failed(verifyHeads(op, *shape, headDim, offset, shapes[0].rows)))
       return failure();
   }
-  int64_t headVectors = llvm::divideCeil(headDim, kLanes);
+  int64_t headVectors = llvm::divideCeil(headDim, kChannelPad);
   AttentionBackward kernel{op,
                            b,
                            shapes[0],

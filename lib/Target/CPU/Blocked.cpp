@@ -32,13 +32,13 @@ FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type) {
 
 int64_t Channels::lanes(int64_t vector) const {
   if (group == 0)
-    return std::min(kLanes, width - vector * kLanes);
-  int64_t vectors = kernel::padTo(group, kLanes) / kLanes;
-  return std::min(kLanes, group - vector % vectors * kLanes);
+    return std::min(kChannelPad, width - vector * kChannelPad);
+  int64_t vectors = kernel::padTo(group, kChannelPad) / kChannelPad;
+  return std::min(kChannelPad, group - vector % vectors * kChannelPad);
 }
 
 bool Channels::hasPaddedChannels() const {
-  return (group == 0 ? width : group) % kLanes != 0;
+  return (group == 0 ? width : group) % kChannelPad != 0;
 }
 
 bool Blocked::mayBePadding(int64_t row) const {
@@ -85,7 +85,7 @@ Value mlir::vit::cpu::getRowOffset(KernelBuilder &b, const Blocked &shape,
   if (shape.isPerImage())
     block = b.add(b.mul(image, shape.blocksPerImage), block);
   return b.add(b.mul(block, shape.blockElements()),
-               b.mul(b.rem(row, shape.rows), kLanes));
+               b.mul(b.rem(row, shape.rows), kChannelPad));
 }
 
 void mlir::vit::cpu::forEachResultRow(
@@ -95,7 +95,7 @@ void mlir::vit::cpu::forEachResultRow(
     RowBlock block = getRowBlock(b, shape, i);
     b.loop(0, shape.rows, [&](Value r) {
       Value row = b.add(b.mul(block.local, shape.rows), r);
-      Value offset = b.add(block.base, b.mul(r, kLanes));
+      Value offset = b.add(block.base, b.mul(r, kChannelPad));
       bool perImage = shape.isPerImage();
       Value rows = perImage ? b.index(shape.tokens) : b.batch();
       b.ifThen(
@@ -124,15 +124,15 @@ KernelInfo mlir::vit::cpu::getRowBlockInfo(RankedTensorType type) {
 SmallVector<Value> mlir::vit::cpu::transposeVectors(KernelBuilder &b,
                                                     SmallVector<Value> rows) {
   // Exchange, for each bit of the lane's number, that bit with the row's.
-  for (int64_t bit = 1; bit < kLanes; bit *= 2) {
+  for (int64_t bit = 1; bit < kVectorLanes; bit *= 2) {
     SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      int64_t other = lane & bit ? kLanes : 0; // the second operand
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
+      int64_t other = lane & bit ? kVectorLanes : 0; // the second operand
       low.push_back(other + (lane & ~bit));
       high.push_back(other + (lane | bit));
     }
-    SmallVector<Value> next(kLanes);
-    for (int64_t row = 0; row < kLanes; ++row) {
+    SmallVector<Value> next(kVectorLanes);
+    for (int64_t row = 0; row < kVectorLanes; ++row) {
       if (row & bit)
         continue;
       next[row] = b.shuffle(rows[row], rows[row | bit], low);

@@ -30,13 +30,13 @@ struct Dropout {
   Value splat(int32_t value) { return b.splatBits(b.vectorType, value); }
   Value broadcast(Value scalar) {
     return vector::BroadcastOp::create(
-        b, VectorType::get({kLanes}, b.getI32Type()), scalar);
+        b, VectorType::get({kVectorLanes}, b.getI32Type()), scalar);
   }
   Value lanes(function_ref<int32_t(int32_t)> value) {
     SmallVector<int32_t> numbers;
-    for (int32_t lane = 0; lane < kLanes; ++lane)
+    for (int32_t lane = 0; lane < kVectorLanes; ++lane)
       numbers.push_back(value(lane));
-    auto type = VectorType::get({kLanes}, b.getI32Type());
+    auto type = VectorType::get({kVectorLanes}, b.getI32Type());
     return b.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
   }
   Value addi(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
@@ -69,10 +69,10 @@ Words Dropout::getAlignedWords(Value first) {
   // of pairs, then of pairs of pairs.
   auto interleave = [&](Value x, Value y, int64_t run, int64_t half) {
     SmallVector<int64_t> lanes;
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
       int64_t pair = lane / (2 * run), part = lane % (2 * run);
-      lanes.push_back(half * kLanes / 2 + pair * run + part % run +
-                      (part < run ? 0 : kLanes));
+      lanes.push_back(half * kVectorLanes / 2 + pair * run + part % run +
+                      (part < run ? 0 : kVectorLanes));
     }
     return b.shuffle(x, y, lanes);
   };
@@ -109,7 +109,7 @@ void Dropout::emitElements(Value row, Value offset) {
   };
   if (shape.width % 4 == 0 && shape.group == 0) {
     auto emitVectors = [&](Value vector, int64_t count) {
-      Words words = getAlignedWords(b.add(base, b.mul(vector, kLanes)));
+      Words words = getAlignedWords(b.add(base, b.mul(vector, kChannelPad)));
       for (int64_t i = 0; i < count; ++i)
         dropVector(b.add(vector, i), words[i]);
     };
@@ -120,11 +120,11 @@ void Dropout::emitElements(Value row, Value offset) {
     return;
   }
   b.loop(0, shape.channelBlocks, [&](Value v) {
-    Value channel = b.mul(v, kLanes);
+    Value channel = b.mul(v, kChannelPad);
     if (shape.group != 0) {
-      int64_t vectors = kernel::padTo(shape.group, kLanes) / kLanes;
+      int64_t vectors = kernel::padTo(shape.group, kChannelPad) / kChannelPad;
       channel = b.add(b.mul(b.div(v, vectors), shape.group),
-                      b.mul(b.rem(v, vectors), kLanes));
+                      b.mul(b.rem(v, vectors), kChannelPad));
     }
     dropVector(v, getWords(b.add(base, channel)));
   });

@@ -60,7 +60,7 @@ struct Channels {
 
   /// Vectors of 16, padding included.
   int64_t vectors() const {
-    return kernel::paddedChannels(width, group) / kLanes;
+    return kernel::paddedChannels(width, group) / kChannelPad;
   }
   /// Logical lanes of channel vector `vector`.
   int64_t lanes(int64_t vector) const;
@@ -74,7 +74,7 @@ struct Blocked : kernel::BlockedShape, Channels {
   static FailureOr<Blocked> get(Operation *op, RankedTensorType type);
 
   bool isPerImage() const { return blocksPerImage != 0; }
-  int64_t vectorElements() const { return rows * kLanes; }
+  int64_t vectorElements() const { return rows * kChannelPad; }
   /// Whether row `row` of a block may be padding.
   bool mayBePadding(int64_t row) const;
 };
@@ -256,7 +256,7 @@ public:
          int64_t headVectors);
 
   /// Elements of a row of scores: the others, padded to vectors.
-  int64_t rowElements() const { return vectors * kLanes; }
+  int64_t rowElements() const { return vectors * kVectorLanes; }
   int64_t transposedElements() const { return rowElements() * depth(); }
   /// Transposes the rows whose head begins at `base` of `source`.
   void transpose(Value source, Value base, Value transposed) const;
@@ -267,7 +267,7 @@ public:
 private:
   /// Vectors per panel and how many such panels, widest first.
   SmallVector<std::pair<int64_t, int64_t>> getPanels() const;
-  int64_t depth() const { return headVectors * kLanes; }
+  int64_t depth() const { return headVectors * kChannelPad; }
 
   KernelBuilder &b;
   Blocked rows, others;

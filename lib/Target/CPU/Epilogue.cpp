@@ -45,9 +45,10 @@ SmallVector<Value> Epilogue::elementExtras() const {
 SmallVector<Value> Epilogue::loadChannels(Value channelVector) const {
   SmallVector<Value> values;
   for (auto [i, broadcast] : llvm::enumerate(code.getBroadcasts()))
-    values.push_back(broadcast == Broadcast::Channel
-                         ? b->load(buffer(i), b->mul(channelVector, kLanes))
-                         : Value());
+    values.push_back(
+        broadcast == Broadcast::Channel
+            ? b->load(buffer(i), b->mul(channelVector, kChannelPad))
+            : Value());
   return values;
 }
 
@@ -72,8 +73,8 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
       return channels[i];
     case Broadcast::Token:
       return b->load(buffer(i),
-                     b->add(b->mul(token, shape.channelBlocks * kLanes),
-                            b->mul(channelVector, kLanes)));
+                     b->add(b->mul(token, shape.channelBlocks * kChannelPad),
+                            b->mul(channelVector, kChannelPad)));
     case Broadcast::Element:
       return b->load(buffer(i), offset);
     }
@@ -83,9 +84,10 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
     return result;
   // Compare each lane's number with how many of the vector are channels.
   int64_t group = shape.group == 0 ? shape.width : shape.group;
-  int64_t vectors = kernel::padTo(group, kLanes) / kLanes;
+  int64_t vectors = kernel::padTo(group, kChannelPad) / kChannelPad;
   Value last =
       b->isEqual(b->rem(channelVector, vectors), b->index(vectors - 1));
-  Value masked = b->select(b->laneMask(group % kLanes), result, b->splat(0));
+  Value masked =
+      b->select(b->laneMask(group % kChannelPad), result, b->splat(0));
   return b->select(last, masked, result);
 }

@@ -31,10 +31,10 @@ bool mlir::vit::cpu::ownsTail(Value result) {
 
 void mlir::vit::cpu::zeroTail(KernelBuilder &b, Value result, Value buffer) {
   int64_t elements = cast<RankedTensorType>(result.getType()).getNumElements();
-  if (elements % kLanes == 0 || !ownsTail(result))
+  if (elements == kernel::occupiedElements(elements) || !ownsTail(result))
     return;
   b.ifThen(b.isEqual(b.begin(), b.index(0)), [&] {
-    b.loop(elements, kernel::padTo(elements, kLanes),
+    b.loop(elements, kernel::occupiedElements(elements),
            [&](Value i) { b.storeScalar(b.scalar(0), buffer, i); });
   });
 }
@@ -43,17 +43,18 @@ void mlir::vit::cpu::forChannels(
     KernelBuilder &b, const Channels &channels, Value channelVector,
     function_ref<void(Value channel, int64_t lanes)> body) {
   if (!channels.hasPaddedChannels())
-    return body(b.mul(channelVector, kLanes), kLanes);
+    return body(b.mul(channelVector, kChannelPad), kChannelPad);
   int64_t run = channels.group == 0 ? channels.width : channels.group;
-  int64_t vectors = llvm::divideCeil(run, kLanes), tail = run % kLanes;
+  int64_t vectors = llvm::divideCeil(run, kChannelPad),
+          tail = run % kChannelPad;
   Value inRun = b.rem(channelVector, vectors);
-  Value channel =
-      b.add(b.mul(b.div(channelVector, vectors), run), b.mul(inRun, kLanes));
+  Value channel = b.add(b.mul(b.div(channelVector, vectors), run),
+                        b.mul(inRun, kChannelPad));
   if (vectors == 1)
     return body(channel, tail);
   b.ifThen(
       b.isEqual(inRun, b.index(vectors - 1)), [&] { body(channel, tail); },
-      [&] { body(channel, kLanes); });
+      [&] { body(channel, kChannelPad); });
 }
 
 void mlir::vit::cpu::ifChannel(KernelBuilder &b, const Channels &channels,
@@ -62,7 +63,7 @@ void mlir::vit::cpu::ifChannel(KernelBuilder &b, const Channels &channels,
   if (!channels.hasPaddedChannels())
     return body(padded);
   int64_t run = channels.group == 0 ? channels.width : channels.group;
-  int64_t stride = kernel::padTo(run, kLanes);
+  int64_t stride = kernel::padTo(run, kChannelPad);
   Value inRun = b.rem(padded, stride);
   Value channel = b.add(b.mul(b.div(padded, stride), run), inRun);
   b.ifThen(b.isLess(inRun, b.index(run)), [&] { body(channel); });

@@ -52,7 +52,8 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
 void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
                               int64_t lines, int64_t hint) {
   for (int64_t i = 0; i < lines; ++i)
-    memref::PrefetchOp::create(b, buffer, ValueRange{b.add(offset, i * kLanes)},
+    memref::PrefetchOp::create(b, buffer,
+                               ValueRange{b.add(offset, i * kLineElements)},
                                /*isWrite=*/false, hint, /*isDataCache=*/true);
 }
 
@@ -83,30 +84,31 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   Tile tile;
   tile.rows = result.rows;
   tile.vectors = vectors;
-  tile.unroll = kLanes;
-  tile.steps = depth / kLanes;
+  tile.unroll = kChannelPad;
+  tile.steps = depth / kChannelPad;
   tile.left = b.argument(0);
   tile.leftBase = b.mul(block.block, input.blockElements());
-  tile.leftRow = kLanes;
+  tile.leftRow = kChannelPad;
   tile.leftStep = input.vectorElements();
   tile.right = b.argument(1);
   Value panelBase = b.mul(panelIndex, panel * depth);
-  tile.rightBase = b.add(panelBase, b.mul(firstVector, kLanes));
+  tile.rightBase = b.add(panelBase, b.mul(firstVector, kVectorLanes));
   tile.rightDepth = columns;
-  tile.rightStep = columns * kLanes;
-  tile.rightVector = kLanes;
+  tile.rightStep = columns * kChannelPad;
+  tile.rightVector = kVectorLanes;
 
   // Bring the next panel into the L2 cache while this one is at work: its lines
   // spread evenly over the steps of the chunk's row blocks.
-  int64_t strips = columns / kLanes / vectors;
+  int64_t strips = columns / kVectorLanes / vectors;
   int64_t lines = std::min<int64_t>(8, llvm::divideCeil(panel, strips * chunk));
   Value position = b.add(b.mul(b.sub(block.block, chunkBegin), strips),
                          b.div(firstVector, vectors));
   Value next = b.add(b.add(panelBase, panel * depth),
-                     b.mul(position, tile.steps * lines * kLanes));
+                     b.mul(position, tile.steps * lines * kLineElements));
   // Into the first-level cache: what the epilogue of this panel's next row
   // block reads beside the sums, and what it writes.
-  Value firstChannel = b.add(b.mul(panelIndex, panel / kLanes), firstVector);
+  Value firstChannel =
+      b.add(b.mul(panelIndex, panel / kChannelPad), firstVector);
   SmallVector<Value> buffers = epilogue.elementExtras();
   buffers.push_back(b.argument(op->getNumOperands()));
   int64_t tileLines = vectors * result.rows;
@@ -115,11 +117,12 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
                          b.mul(firstChannel, result.vectorElements()));
   auto fetch = [&](Value step) {
     if (panels > 1)
-      prefetch(b, tile.right, b.add(next, b.mul(step, lines * kLanes)), lines,
+      prefetch(b, tile.right, b.add(next, b.mul(step, lines * kLineElements)),
+               lines,
                /*hint=*/2);
     Value line = b.min(b.mul(step, share), b.index(tileLines - share));
     for (Value buffer : buffers)
-      prefetch(b, buffer, b.add(nextTile, b.mul(line, kLanes)), share,
+      prefetch(b, buffer, b.add(nextTile, b.mul(line, kLineElements)), share,
                /*hint=*/3);
   };
   SmallVector<Value> sums = emitTile(b, tile, fetch);
@@ -129,7 +132,7 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
     Value offset = b.add(block.base, b.mul(channel, result.vectorElements()));
     SmallVector<Value> channels = epilogue.loadChannels(channel);
     for (int64_t row = 0; row < result.rows; ++row) {
-      Value at = b.add(offset, row * kLanes);
+      Value at = b.add(offset, row * kChannelPad);
       Value value = epilogue.apply(sums[row * vectors + v], channels, block,
                                    row, channel, at);
       b.store(zeroPaddedRow(b, result, block, row, value),
@@ -140,7 +143,7 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
 
 void Gemm::emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                      int64_t columns) {
-  int64_t vectors = columns / kLanes;
+  int64_t vectors = columns / kVectorLanes;
   int64_t width = b.stripVectors(result.rows, vectors, strip);
   b.loop(from, to, [&](Value i) {
     RowBlock block = getRowBlock(b, result, i);
@@ -214,7 +217,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
       op.getTransposed() ? panels.getInGroup() : panels.getOutGroup();
   if (input->rows != result->rows || depthGroup != input->group ||
       columnGroup != result->group || panels.getCols() <= 0 ||
-      panels.getCols() % kLanes != 0 ||
+      panels.getCols() % kPanelGranule != 0 ||
       panels.getTransposed() != op.getTransposed())
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", weight " << weight << ", result "
@@ -224,17 +227,17 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
   if (failed(epilogue))
     return failure();
 
-  int64_t columns = result->channelBlocks * kLanes;
+  int64_t columns = result->channelBlocks * kChannelPad;
   int64_t panel = std::min(panels.getCols(), columns);
   int64_t count = llvm::divideCeil(columns, panel);
-  int64_t wanted = op.getTile()->getCols() / kLanes;
-  int64_t strip = wanted > 0 ? wanted : panel / kLanes;
+  int64_t wanted = op.getTile()->getCols() / kVectorLanes;
+  int64_t strip = wanted > 0 ? wanted : panel / kVectorLanes;
   Gemm gemm{op,
             b,
             *input,
             *result,
             *epilogue,
-            input->channelBlocks * kLanes,
+            input->channelBlocks * kChannelPad,
             panel,
             count,
             columns - (count - 1) * panel,

@@ -13,7 +13,7 @@ using namespace mlir::vit::cpu;
 int64_t KernelBuilder::stripVectors(int64_t rows, int64_t vectors,
                                     int64_t limit) const {
   // Registers that one vector of 16 f32 takes.
-  int64_t parts = kLanes * sizeof(float) / level.vectorBytes;
+  int64_t parts = kVectorLanes * sizeof(float) / level.vectorBytes;
   // Sums, one row of the right operand, one broadcast element.
   auto fits = [&](int64_t n) {
     return (rows * n + n + 1) * parts <= level.registers + (parts - 1);
@@ -26,7 +26,8 @@ int64_t KernelBuilder::stripVectors(int64_t rows, int64_t vectors,
 
 KernelBuilder::KernelBuilder(func::FuncOp function, const Level &level)
     : CodeBuilder(function.getLoc(), function.getBody().front()), level(level),
-      vectorType(VectorType::get({kLanes}, getF32Type())), function(function) {}
+      vectorType(VectorType::get({kVectorLanes}, getF32Type())),
+      function(function) {}
 
 //===----------------------------------------------------------------------===//
 // The calling convention
@@ -60,21 +61,21 @@ void KernelBuilder::store(Value vector, Value buffer, Value offset) {
 }
 
 Value KernelBuilder::laneMask(int64_t lanes) {
-  SmallVector<bool> mask(kLanes, false);
+  SmallVector<bool> mask(kVectorLanes, false);
   std::fill_n(mask.begin(), lanes, true);
-  auto type = VectorType::get({kLanes}, getI1Type());
+  auto type = VectorType::get({kVectorLanes}, getI1Type());
   return constant(DenseElementsAttr::get(type, ArrayRef<bool>(mask)));
 }
 
 Value KernelBuilder::loadLanes(Value buffer, Value offset, int64_t lanes) {
-  if (lanes == kLanes)
+  if (lanes == kVectorLanes)
     return load(buffer, offset);
   return vector::MaskedLoadOp::create(
       *this, vectorType, buffer, ValueRange{offset}, laneMask(lanes), splat(0));
 }
 void KernelBuilder::storeLanes(Value vector, Value buffer, Value offset,
                                int64_t lanes) {
-  if (lanes == kLanes)
+  if (lanes == kVectorLanes)
     return store(vector, buffer, offset);
   vector::MaskedStoreOp::create(*this, buffer, ValueRange{offset},
                                 laneMask(lanes), vector);
@@ -94,7 +95,7 @@ Value KernelBuilder::shuffle(Value a, Value b, ArrayRef<int64_t> lanes) {
 }
 
 Value KernelBuilder::reduce(Reduction kind, Value vector) {
-  for (int64_t half = kLanes / 2; half >= 1; half /= 2) {
+  for (int64_t half = kVectorLanes / 2; half >= 1; half /= 2) {
     SmallVector<int64_t> low, high;
     for (int64_t lane = 0; lane < half; ++lane) {
       low.push_back(lane);

@@ -26,7 +26,16 @@
 
 namespace mlir::vit::cpu {
 
-using kernel::kLanes;
+using kernel::kChannelPad;
+using kernel::kPanelGranule;
+
+/// Lanes of the vectors of the code, vector<16xf32>.
+inline constexpr int64_t kVectorLanes = 16;
+static_assert(kVectorLanes == kChannelPad,
+              "emitters load a run of padded channels as one vector");
+
+/// f32 of a cache line.
+inline constexpr int64_t kLineElements = 16;
 
 class KernelBuilder : public CodeBuilder {
 public:

@@ -31,16 +31,17 @@ static void forEachVector(
     KernelBuilder &b, const Blocked &shape,
     function_ref<void(Value vector, Value channel, int64_t lanes)> body) {
   int64_t run = shape.group == 0 ? shape.width : shape.group;
-  int64_t whole = run / kLanes, vectors = llvm::divideCeil(run, kLanes);
+  int64_t whole = run / kChannelPad,
+          vectors = llvm::divideCeil(run, kChannelPad);
   auto visitRun = [&](Value firstVector, Value firstChannel) {
     if (whole > 0)
       b.loop(0, whole, [&](Value i) {
-        body(b.add(firstVector, i), b.add(firstChannel, b.mul(i, kLanes)),
-             kLanes);
+        body(b.add(firstVector, i), b.add(firstChannel, b.mul(i, kChannelPad)),
+             kChannelPad);
       });
-    if (run % kLanes != 0)
-      body(b.add(firstVector, whole), b.add(firstChannel, whole * kLanes),
-           run % kLanes);
+    if (run % kChannelPad != 0)
+      body(b.add(firstVector, whole), b.add(firstChannel, whole * kChannelPad),
+           run % kChannelPad);
   };
   if (shape.group == 0)
     return visitRun(b.index(0), b.index(0));
@@ -60,7 +61,7 @@ forEachRow(KernelBuilder &b, const Blocked &shape,
     RowBlock block = getRowBlock(b, shape, i);
     b.loop(0, shape.rows, [&](Value r) {
       Value row = b.add(b.mul(block.local, shape.rows), r);
-      Value offset = b.add(block.base, b.mul(r, kLanes));
+      Value offset = b.add(block.base, b.mul(r, kChannelPad));
       bool perImage = shape.isPerImage();
       auto visit = [&] {
         Value image = perImage ? b.div(i, shape.blocksPerImage) : row;
@@ -112,10 +113,10 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitRelayout(kernel::RelayoutOp op,
     auto getChannelOffset = [&](const Blocked &s, Value channel) {
       if (s.group != 0)
         channel = b.add(
-            b.mul(b.div(channel, s.group), kernel::padTo(s.group, kLanes)),
+            b.mul(b.div(channel, s.group), kernel::padTo(s.group, kChannelPad)),
             b.rem(channel, s.group));
-      return b.add(b.mul(b.div(channel, kLanes), s.vectorElements()),
-                   b.rem(channel, kLanes));
+      return b.add(b.mul(b.div(channel, kChannelPad), s.vectorElements()),
+                   b.rem(channel, kChannelPad));
     };
     forEachRow(
         b, *shape,
@@ -126,7 +127,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitRelayout(kernel::RelayoutOp op,
           if (shape->isPerImage())
             block = b.add(b.mul(image, old->blocksPerImage), block);
           Value base = b.add(b.mul(block, old->blockElements()),
-                             b.mul(b.rem(row, old->rows), kLanes));
+                             b.mul(b.rem(row, old->rows), kChannelPad));
           b.loop(0, shape->width, [&](Value channel) {
             Value x = b.loadScalar(
                 source, b.add(base, getChannelOffset(*old, channel)));
@@ -181,8 +182,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitPatchify(kernel::PatchifyOp op,
 
   // A patch's value number `element` in a row at `offset`.
   auto getTarget = [&](Value offset, Value element) {
-    Value vector = b.mul(b.div(element, kLanes), shape->vectorElements());
-    return b.add(offset, b.add(vector, b.rem(element, kLanes)));
+    Value vector = b.mul(b.div(element, kChannelPad), shape->vectorElements());
+    return b.add(offset, b.add(vector, b.rem(element, kChannelPad)));
   };
   auto visit = [&](Value image, Value token, Value offset) {
     Value top = b.mul(b.div(token, across), patchHeight);
@@ -203,14 +204,14 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitPatchify(kernel::PatchifyOp op,
             });
           });
         };
-    if (channelsFirst && patchWidth % kLanes == 0) {
+    if (channelsFirst && patchWidth % kVectorLanes == 0) {
       // Whole vectors along a line of the picture.
       forEachLine([&](Value c, Value y, Value from) {
         Value first =
-            b.mul(b.add(b.mul(c, patchHeight), y), patchWidth / kLanes);
-        for (int64_t x = 0; x < patchWidth / kLanes; ++x)
+            b.mul(b.add(b.mul(c, patchHeight), y), patchWidth / kChannelPad);
+        for (int64_t x = 0; x < patchWidth / kChannelPad; ++x)
           b.store(
-              b.load(source, b.add(from, x * kLanes)), target,
+              b.load(source, b.add(from, x * kVectorLanes)), target,
               b.add(offset, b.mul(b.add(first, x), shape->vectorElements())));
       });
       return;

@@ -43,7 +43,7 @@ struct Table {
     return table;
   }
   int64_t stride() const {
-    return blocked ? blocked->vectorElements() : kLanes;
+    return blocked ? blocked->vectorElements() : kVectorLanes;
   }
   Value getRow(KernelBuilder &b, Value image) const {
     return blocked ? getRowOffset(b, *blocked, image, image)
@@ -112,11 +112,11 @@ FailureOr<Loss> Loss::get(Operation *op, KernelBuilder &b,
 Loss::Carried
 Loss::visit(Carried carried,
             function_ref<Carried(Value, int64_t, Carried)> body) const {
-  int64_t whole = classes() / kLanes, tail = classes() % kLanes;
+  int64_t whole = classes() / kVectorLanes, tail = classes() % kVectorLanes;
   if (whole > 0)
     carried = b.loop(b.index(0), b.index(whole), 1, carried,
                      [&](Value i, ValueRange values) {
-                       return body(i, kLanes, Carried(values));
+                       return body(i, kVectorLanes, Carried(values));
                      });
   if (tail > 0)
     carried = body(b.index(whole), tail, carried);
@@ -126,7 +126,9 @@ Loss::visit(Carried carried,
 Value Loss::loadInput(Value row, Value vector, int64_t lanes,
                       double padding) const {
   Value x = input.load(b, row, vector, lanes);
-  return lanes == kLanes ? x : b.select(b.laneMask(lanes), x, b.splat(padding));
+  return lanes == kVectorLanes
+             ? x
+             : b.select(b.laneMask(lanes), x, b.splat(padding));
 }
 
 Value Loss::findMaximum(Value row) const {
@@ -145,18 +147,18 @@ Value Loss::loadLabel(Value image) const {
 
 /// The numbers of a vector's elements.
 static Value getNumbers(KernelBuilder &b, Value vector) {
-  SmallVector<int32_t> lanes(kLanes);
+  SmallVector<int32_t> lanes(kVectorLanes);
   std::iota(lanes.begin(), lanes.end(), 0);
-  auto type = VectorType::get({kLanes}, b.getI32Type());
-  Value first =
-      arith::IndexCastOp::create(b, b.getI32Type(), b.mul(vector, kLanes));
+  auto type = VectorType::get({kVectorLanes}, b.getI32Type());
+  Value first = arith::IndexCastOp::create(b, b.getI32Type(),
+                                           b.mul(vector, kVectorLanes));
   return arith::AddIOp::create(
       b, b.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(lanes))),
       vector::BroadcastOp::create(b, type, first));
 }
 
 static Value broadcastInteger(KernelBuilder &b, Value scalar) {
-  auto type = VectorType::get({kLanes}, b.getI32Type());
+  auto type = VectorType::get({kVectorLanes}, b.getI32Type());
   return vector::BroadcastOp::create(b, type, scalar);
 }
 
@@ -177,7 +179,7 @@ Value Loss::getTargets(Value image, Value label, Value vector,
                             broadcastInteger(b, label));
     t = smoothed.ofLabel(b.vectorType, isLabel);
   }
-  return lanes == kLanes ? t : b.select(b.laneMask(lanes), t, b.splat(0));
+  return lanes == kVectorLanes ? t : b.select(b.laneMask(lanes), t, b.splat(0));
 }
 
 //===----------------------------------------------------------------------===//
@@ -218,7 +220,7 @@ Value Loss::emitCrossEntropy() {
       Value x = loadInput(row, v, lanes, 0);
       Value distance = b.subf(x, maximum);
       Value power = emitExp(b, distance);
-      if (lanes != kLanes)
+      if (lanes != kVectorLanes)
         power = b.select(b.laneMask(lanes), power, b.splat(0));
       Value t = getTargets(image, label, v, lanes);
       // Zero times minus infinity is nothing here.
@@ -258,8 +260,9 @@ Value Loss::findLargest(const Table &table, Value image) const {
   Value row = table.getRow(b, image);
   auto load = [&](Value v, int64_t lanes) {
     Value x = table.load(b, row, v, lanes);
-    return lanes == kLanes ? x
-                           : b.select(b.laneMask(lanes), x, b.splat(lowest));
+    return lanes == kVectorLanes
+               ? x
+               : b.select(b.laneMask(lanes), x, b.splat(lowest));
   };
   // In each lane.
   Carried none = {b.splat(lowest), getNumbers(b, b.index(0)),
@@ -337,8 +340,9 @@ static void emitCrossEntropyRow(const Loss &loss, Value factor, Value image,
   auto getPower = [&](Value v, int64_t lanes) {
     Value distance = b.subf(loss.loadInput(row, v, lanes, 0), maximum);
     Value power = emitExp(b, distance);
-    return lanes == kLanes ? power
-                           : b.select(b.laneMask(lanes), power, b.splat(0));
+    return lanes == kVectorLanes
+               ? power
+               : b.select(b.laneMask(lanes), power, b.splat(0));
   };
   Loss::Carried sums =
       loss.visit(Loss::Carried(loss.labels ? 1 : 2, b.splat(0)),

@@ -46,12 +46,12 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
     b.storeLanes(inlineEpilogue(b, op.getEpilogue(), values), result, at,
                  lanes);
   };
-  int64_t whole = elements / kLanes * kLanes;
+  int64_t whole = elements / kVectorLanes * kVectorLanes;
   b.loop(b.begin(), b.end(), [&](Value unit) {
     Value first = b.mul(unit, kRun), next = b.add(first, kRun);
-    b.loop(first, b.min(next, b.index(whole)), kLanes, {},
+    b.loop(first, b.min(next, b.index(whole)), kVectorLanes, {},
            [&](Value at, ValueRange) {
-             visit(at, kLanes);
+             visit(at, kVectorLanes);
              return SmallVector<Value>();
            });
     if (whole != elements)
@@ -91,7 +91,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitMap(kernel::MapOp op,
       Value offset = b.add(block.base, b.mul(channel, shape->vectorElements()));
       SmallVector<Value> channels = epilogue->loadChannels(channel);
       for (int64_t row = 0; row < shape->rows; ++row) {
-        Value at = b.add(offset, row * kLanes);
+        Value at = b.add(offset, row * kChannelPad);
         Value value = epilogue->apply(b.load(b.argument(0), at), channels,
                                       block, row, channel, at);
         b.store(zeroPaddedRow(b, *shape, block, row, value), result, at);

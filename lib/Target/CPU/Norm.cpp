@@ -27,11 +27,11 @@ static constexpr int64_t kRun = 4096;  ///< elements added in f32
 static Value addSquares(KernelBuilder &b, Value buffer, Value from, Value to,
                         int64_t vectors) {
   SmallVector<Value> sums(vectors, b.splat(0));
-  sums = b.loop(from, to, vectors * kLanes, sums,
+  sums = b.loop(from, to, vectors * kVectorLanes, sums,
                 [&](Value at, ValueRange carried) {
                   SmallVector<Value> next;
                   for (int64_t v = 0; v < vectors; ++v) {
-                    Value g = b.load(buffer, b.add(at, v * kLanes));
+                    Value g = b.load(buffer, b.add(at, v * kVectorLanes));
                     next.push_back(b.fma(g, g, carried[v]));
                   }
                   return next;
@@ -52,10 +52,11 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitNorm(kernel::NormOp op,
     Value total = number(0);
     for (auto [i, gradient] : llvm::enumerate(op.getGradients())) {
       Value buffer = b.argument(i);
-      int64_t elements = kernel::padTo(
-          cast<RankedTensorType>(gradient.getType()).getNumElements(), kLanes);
+      int64_t elements = kernel::occupiedElements(
+          cast<RankedTensorType>(gradient.getType()).getNumElements());
       int64_t runs = elements / kRun * kRun;
-      int64_t groups = elements / (kVectors * kLanes) * (kVectors * kLanes);
+      int64_t groups =
+          elements / (kVectors * kVectorLanes) * (kVectors * kVectorLanes);
       total = b.loop(b.index(0), b.index(runs), kRun, ValueRange{total},
                      [&](Value at, ValueRange carried) {
                        Value sum =

@@ -66,25 +66,26 @@ SmallVector<Row> Pack::getRows(Value first, int64_t count, bool aligned) {
 }
 
 void Pack::panels(const Channels &out, const Channels &in, int64_t columns) {
-  int64_t depth = in.vectors() * kLanes;
-  bool aligned = areAligned(out.group == 0 ? kLanes : out.group);
+  int64_t depth = in.vectors() * kChannelPad;
+  bool aligned = areAligned(out.group == 0 ? kChannelPad : out.group);
   b.loop(b.begin(), b.end(), [&](Value unit) {
-    Value first = b.mul(unit, kLanes);
+    Value first = b.mul(unit, kChannelPad);
     Value column = b.rem(first, columns);
     Value panelFirst = b.sub(first, column);
-    Value panelWidth = b.min(
-        b.index(columns), b.sub(b.index(out.vectors() * kLanes), panelFirst));
+    Value panelWidth =
+        b.min(b.index(columns),
+              b.sub(b.index(out.vectors() * kChannelPad), panelFirst));
     Value base = b.add(b.mul(panelFirst, depth), column);
     forChannels(b, out, unit, [&](Value firstRow, int64_t count) {
       SmallVector<Row> rows = getRows(firstRow, count, aligned);
       b.loop(0, in.vectors(), [&](Value vector) {
-        Value to = b.add(base, b.mul(b.mul(vector, kLanes), panelWidth));
+        Value to = b.add(base, b.mul(b.mul(vector, kChannelPad), panelWidth));
         forChannels(b, in, vector, [&](Value channel, int64_t lanes) {
           SmallVector<Value> values;
           for (const Row &row : rows)
             values.push_back(
                 b.loadLanes(row.buffer, b.add(row.offset, channel), lanes));
-          values.resize(kLanes, b.splat(0));
+          values.resize(kVectorLanes, b.splat(0));
           for (auto [i, value] : llvm::enumerate(transposeVectors(b, values)))
             b.store(value, result(), b.add(to, b.mul(panelWidth, int64_t(i))));
         });
@@ -95,22 +96,22 @@ void Pack::panels(const Channels &out, const Channels &in, int64_t columns) {
 
 void Pack::transposedPanels(const Channels &out, const Channels &in,
                             int64_t columns) {
-  int64_t depth = out.vectors() * kLanes;
-  bool aligned = areAligned(out.group == 0 ? kLanes : out.group);
+  int64_t depth = out.vectors() * kChannelPad;
+  bool aligned = areAligned(out.group == 0 ? kChannelPad : out.group);
   b.loop(b.begin(), b.end(), [&](Value unit) {
     forChannels(b, out, unit, [&](Value firstRow, int64_t count) {
       SmallVector<Row> rows = getRows(firstRow, count, aligned);
       b.loop(0, in.vectors(), [&](Value vector) {
-        Value first = b.mul(vector, kLanes);
+        Value first = b.mul(vector, kChannelPad);
         Value column = b.rem(first, columns);
         Value panelFirst = b.sub(first, column);
         Value panelWidth =
             b.min(b.index(columns),
-                  b.sub(b.index(in.vectors() * kLanes), panelFirst));
+                  b.sub(b.index(in.vectors() * kChannelPad), panelFirst));
         Value to = b.add(b.add(b.mul(panelFirst, depth), column),
-                         b.mul(b.mul(unit, kLanes), panelWidth));
+                         b.mul(b.mul(unit, kChannelPad), panelWidth));
         forChannels(b, in, vector, [&](Value channel, int64_t lanes) {
-          for (int64_t i = 0; i < kLanes; ++i) {
+          for (int64_t i = 0; i < kChannelPad; ++i) {
             Value value =
                 i < count ? b.loadLanes(rows[i].buffer,
                                         b.add(rows[i].offset, channel), lanes)
@@ -126,11 +127,11 @@ void Pack::transposedPanels(const Channels &out, const Channels &in,
 void Pack::table(const Channels &channels) {
   b.loop(b.begin(), b.end(), [&](Value unit) {
     Row row = getRow(unit);
-    Value to = b.mul(unit, channels.vectors() * kLanes);
+    Value to = b.mul(unit, channels.vectors() * kChannelPad);
     b.loop(0, channels.vectors(), [&](Value vector) {
       forChannels(b, channels, vector, [&](Value channel, int64_t lanes) {
         b.store(b.loadLanes(row.buffer, b.add(row.offset, channel), lanes),
-                result(), b.add(to, b.mul(vector, kLanes)));
+                result(), b.add(to, b.mul(vector, kChannelPad)));
       });
     });
   });
@@ -141,13 +142,13 @@ void Pack::vector(const Channels &channels) {
   bool isSplat =
       op->getNumOperands() == 1 &&
       cast<RankedTensorType>(op->getOperand(0).getType()).getNumElements() == 1;
-  bool aligned = areAligned(channels.group == 0 ? kLanes : channels.group);
+  bool aligned = areAligned(channels.group == 0 ? kChannelPad : channels.group);
   b.loop(b.begin(), b.end(), [&](Value unit) {
-    Value to = b.mul(unit, kLanes);
+    Value to = b.mul(unit, kChannelPad);
     forChannels(b, channels, unit, [&](Value channel, int64_t lanes) {
       if (isSplat) {
         Value value = b.broadcast(b.loadScalar(b.argument(0), b.index(0)));
-        if (lanes != kLanes)
+        if (lanes != kChannelPad)
           value = b.select(b.laneMask(lanes), value, b.splat(0));
         return b.store(value, result(), to);
       }

@@ -49,15 +49,16 @@ FailureOr<RowParts> RowParts::get(Operation *op, const Blocked &shape,
   result.channels = shape.width / parts;
   int64_t run = shape.group;
   if (run == 0)
-    run = parts == 1 || result.channels % kLanes == 0 ? result.channels : 0;
+    run =
+        parts == 1 || result.channels % kChannelPad == 0 ? result.channels : 0;
   if (run == 0 || result.channels % run != 0)
     return op->emitOpError("has groups of ")
            << result.channels << " channels that do not begin at a vector in "
            << op->getResult(0).getType()
            << "; give the layout groups of that many channels";
   result.runs = result.channels / run;
-  result.vectors = llvm::divideCeil(run, kLanes);
-  result.tail = run % kLanes == 0 ? kLanes : run % kLanes;
+  result.vectors = llvm::divideCeil(run, kChannelPad);
+  result.tail = run % kChannelPad == 0 ? kChannelPad : run % kChannelPad;
   return result;
 }
 
@@ -65,13 +66,14 @@ RowParts::Carried RowParts::visit(KernelBuilder &b, Value part, Carried carried,
                                   Visit body) const {
   auto run = [&](Value index, Carried carried) {
     Value first = b.mul(b.add(b.mul(part, runs), index), vectors);
-    int64_t whole = tail == kLanes ? vectors : vectors - 1;
+    int64_t whole = tail == kChannelPad ? vectors : vectors - 1;
     if (whole > 0)
-      carried = b.loop(b.index(0), b.index(whole), 1, carried,
-                       [&](Value i, ValueRange values) {
-                         return body(b.add(first, i), kLanes, Carried(values));
-                       });
-    if (tail != kLanes)
+      carried =
+          b.loop(b.index(0), b.index(whole), 1, carried,
+                 [&](Value i, ValueRange values) {
+                   return body(b.add(first, i), kChannelPad, Carried(values));
+                 });
+    if (tail != kChannelPad)
       carried = body(b.add(first, whole), tail, carried);
     return carried;
   };
@@ -87,7 +89,7 @@ Rows::PerRow Rows::load(const RowBlock &block, Value channelVector) {
       b.add(block.base, b.mul(channelVector, shape.vectorElements()));
   PerRow values;
   for (int64_t row = 0; row < shape.rows; ++row)
-    values.push_back(b.load(b.argument(0), b.add(offset, row * kLanes)));
+    values.push_back(b.load(b.argument(0), b.add(offset, row * kChannelPad)));
   return values;
 }
 
@@ -100,7 +102,7 @@ Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
                     PerRow values = load(block, channelVector);
                     for (int64_t row = 0; row < shape.rows; ++row) {
                       Value value = body(values[row], row);
-                      if (lanes != kLanes)
+                      if (lanes != kChannelPad)
                         value =
                             b.select(b.laneMask(lanes), value, b.splat(start));
                       // The element first: a maximum keeps the first operand's
@@ -123,11 +125,11 @@ void Rows::finish(const RowBlock &block, Value group,
     PerRow values = load(block, channelVector);
     SmallVector<Value> channels = epilogue.loadChannels(channelVector);
     for (int64_t row = 0; row < shape.rows; ++row) {
-      Value at = b.add(offset, row * kLanes);
+      Value at = b.add(offset, row * kChannelPad);
       Value value = body(values[row], row);
       value = epilogue.apply(value, channels, block, row, channelVector, at);
       // What was normalised of padding is not zero, whatever the region does.
-      if (lanes != kLanes)
+      if (lanes != kChannelPad)
         value = b.select(b.laneMask(lanes), value, b.splat(0));
       b.store(zeroPaddedRow(b, shape, block, row, value), result, at);
     }

@@ -57,9 +57,9 @@ NormalizeBackward::Rows NormalizeBackward::load(const RowBlock &block,
   rows.offset = b.add(block.base, b.mul(channelVector, shape.vectorElements()));
   Value scale;
   if (op.getScale())
-    scale = b.load(b.argument(2), b.mul(channelVector, kLanes));
+    scale = b.load(b.argument(2), b.mul(channelVector, kChannelPad));
   for (int64_t row = 0; row < shape.rows; ++row) {
-    Value at = b.add(rows.offset, row * kLanes);
+    Value at = b.add(rows.offset, row * kChannelPad);
     rows.dy.push_back(b.load(b.argument(0), at));
     rows.x.push_back(b.load(b.argument(1), at));
     rows.g.push_back(scale ? b.mulf(rows.dy.back(), scale) : rows.dy.back());
@@ -76,7 +76,7 @@ void NormalizeBackward::addSums(const RowBlock &block, Value image,
     products.push_back(b.mulf(dy[row], normal[row]));
   if (!shape.isPerImage()) {
     for (int64_t row = 0; row < shape.rows; ++row) {
-      Value at = b.add(block.base, b.add(vector, row * kLanes));
+      Value at = b.add(block.base, b.add(vector, row * kChannelPad));
       b.store(products[row], result(1), at);
       b.store(dy[row], result(2), at);
     }
@@ -127,7 +127,7 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
   }
   Carried second = reduce([&](const Rows &values, int64_t row, int64_t lanes) {
     Value centred = b.subf(values.x[row], means[row]);
-    if (lanes != kLanes)
+    if (lanes != kChannelPad)
       centred = b.select(b.laneMask(lanes), centred, b.splat(0));
     return std::make_pair(b.mulf(centred, centred),
                           b.mulf(values.g[row], centred));
@@ -150,10 +150,10 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
       Value centred = b.subf(values.g[row], meanGs[row]);
       Value dx = b.mulf(b.subf(centred, b.mulf(normal[row], slopes[row])),
                         factors[row]);
-      if (lanes != kLanes)
+      if (lanes != kChannelPad)
         dx = b.select(b.laneMask(lanes), dx, b.splat(0));
       dx = zeroPaddedRow(b, shape, block, row, dx);
-      Value at = b.add(values.offset, row * kLanes);
+      Value at = b.add(values.offset, row * kChannelPad);
       if (op.getResidual())
         dx = b.addf(dx, b.load(b.argument(op.getScale() ? 3 : 2), at));
       b.store(dx, result(0), at);
@@ -266,7 +266,7 @@ mlir::vit::cpu::emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
                 Value offset = b.add(
                     block.base, b.mul(channelVector, shape->vectorElements()));
                 for (int64_t row = 0; row < rows; ++row) {
-                  Value at = b.add(offset, row * kLanes), none;
+                  Value at = b.add(offset, row * kChannelPad), none;
                   body(b.load(b.argument(0), at), b.load(b.argument(1), at), at,
                        carried.empty() ? none : carried[row]);
                 }

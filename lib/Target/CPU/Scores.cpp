@@ -14,7 +14,8 @@ using namespace mlir::vit::cpu;
 Scores::Scores(KernelBuilder &b, const Blocked &rows, const Blocked &others,
                int64_t headVectors)
     : b(b), rows(rows), others(others), headVectors(headVectors),
-      vectors(llvm::divideCeil(others.blocksPerImage * others.rows, kLanes)) {}
+      vectors(llvm::divideCeil(others.blocksPerImage * others.rows,
+                               kVectorLanes)) {}
 
 SmallVector<std::pair<int64_t, int64_t>> Scores::getPanels() const {
   // As even as can be: a panel left narrow has too few accumulators to hide the
@@ -37,18 +38,18 @@ void Scores::transpose(Value source, Value base, Value transposed) const {
   auto transposeVector = [&](Value vector, Value target, int64_t stride) {
     // Rows beyond the last repeat it: their scores are not used.
     SmallVector<Value> offsets;
-    for (int64_t i = 0; i < kLanes; ++i) {
-      Value row = b.min(b.add(b.mul(vector, kLanes), i), lastRow);
+    for (int64_t i = 0; i < kVectorLanes; ++i) {
+      Value row = b.min(b.add(b.mul(vector, kVectorLanes), i), lastRow);
       offsets.push_back(b.add(
           base, b.add(b.mul(b.div(row, others.rows), others.blockElements()),
-                      b.mul(b.rem(row, others.rows), kLanes))));
+                      b.mul(b.rem(row, others.rows), kChannelPad))));
     }
     b.loop(0, headVectors, [&](Value v) {
       SmallVector<Value> loaded;
       Value from = b.mul(v, others.vectorElements());
       for (Value offset : offsets)
         loaded.push_back(b.load(source, b.add(offset, from)));
-      Value to = b.add(target, b.mul(v, kLanes * stride));
+      Value to = b.add(target, b.mul(v, kChannelPad * stride));
       for (auto [i, row] : llvm::enumerate(transposeVectors(b, loaded)))
         b.store(row, transposed, b.add(to, i * stride));
     });
@@ -58,10 +59,11 @@ void Scores::transpose(Value source, Value base, Value transposed) const {
     int64_t begin = first, panelWidth = width;
     b.loop(0, count * width, [&](Value i) {
       Value panel = b.div(i, panelWidth), v = b.rem(i, panelWidth);
-      Value target =
-          b.add(b.mul(panel, panelWidth * kLanes * depth()), b.mul(v, kLanes));
-      transposeVector(b.add(i, begin), b.add(target, begin * kLanes * depth()),
-                      panelWidth * kLanes);
+      Value target = b.add(b.mul(panel, panelWidth * kVectorLanes * depth()),
+                           b.mul(v, kVectorLanes));
+      transposeVector(b.add(i, begin),
+                      b.add(target, begin * kVectorLanes * depth()),
+                      panelWidth * kVectorLanes);
     });
     first += count * width;
   }
@@ -77,17 +79,17 @@ void Scores::multiply(Value source, Value base, Value transposed, Value target,
       tile.rows = rows.rows;
       tile.vectors = panelWidth;
       tile.steps = headVectors;
-      tile.unroll = kLanes;
+      tile.unroll = kChannelPad;
       tile.left = source;
       tile.leftBase = base;
-      tile.leftRow = kLanes;
+      tile.leftRow = kChannelPad;
       tile.leftStep = rows.vectorElements();
       tile.right = transposed;
-      tile.rightBase = b.add(b.mul(panel, panelWidth * kLanes * depth()),
-                             begin * kLanes * depth());
-      tile.rightDepth = panelWidth * kLanes;
-      tile.rightStep = tile.rightDepth * kLanes;
-      tile.rightVector = kLanes;
+      tile.rightBase = b.add(b.mul(panel, panelWidth * kVectorLanes * depth()),
+                             begin * kVectorLanes * depth());
+      tile.rightDepth = panelWidth * kVectorLanes;
+      tile.rightStep = tile.rightDepth * kChannelPad;
+      tile.rightVector = kVectorLanes;
       // The next row block comes from afar: its lines, while the first panel
       // is at work on this one's.
       auto fetch = [&](Value step) {
@@ -98,12 +100,13 @@ void Scores::multiply(Value source, Value base, Value transposed, Value target,
                  /*hint=*/3);
       };
       SmallVector<Value> sums = emitTile(b, tile, fetch);
-      Value to = b.add(
-          targetBase, b.add(b.mul(panel, panelWidth * kLanes), begin * kLanes));
+      Value to =
+          b.add(targetBase, b.add(b.mul(panel, panelWidth * kVectorLanes),
+                                  begin * kVectorLanes));
       for (int64_t row = 0; row < tile.rows; ++row)
         for (int64_t v = 0; v < panelWidth; ++v)
           b.store(sums[row * panelWidth + v], target,
-                  b.add(to, row * rowElements() + v * kLanes));
+                  b.add(to, row * rowElements() + v * kVectorLanes));
     });
     first += count * width;
   }
@@ -113,7 +116,7 @@ LogicalResult mlir::vit::cpu::verifyHeads(Operation *op, const Blocked &shape,
                                           int64_t headDim, int64_t offset,
                                           int64_t rows) {
   bool aligned = shape.group == 0
-                     ? headDim % kLanes == 0 && offset % kLanes == 0
+                     ? headDim % kChannelPad == 0 && offset % kChannelPad == 0
                      : shape.group == headDim && offset % headDim == 0;
   if (aligned && shape.rows == rows && shape.isPerImage())
     return success();
@@ -125,7 +128,7 @@ LogicalResult mlir::vit::cpu::verifyHeads(Operation *op, const Blocked &shape,
 Value mlir::vit::cpu::getHeadOffset(KernelBuilder &b, const Blocked &shape,
                                     Value base, Value head, int64_t headVectors,
                                     int64_t offset) {
-  int64_t first = kernel::paddedChannel(offset, shape.group) / kLanes;
+  int64_t first = kernel::paddedChannel(offset, shape.group) / kChannelPad;
   Value vector = b.add(b.mul(head, headVectors), first);
   return b.add(base, b.mul(vector, shape.vectorElements()));
 }

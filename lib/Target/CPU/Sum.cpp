@@ -50,15 +50,16 @@ KernelInfo Sum::getInfo(kernel::ExtentAttr units) {
 SmallVector<Value> Sum::add(Value base, int64_t count, Value steps,
                             int64_t stride) {
   SmallVector<Value> zeros(count, b.splat(0));
-  return b.loop(
-      b.index(0), steps, 1, zeros, [&](Value step, ValueRange carried) {
-        SmallVector<Value> sums;
-        Value at = b.add(base, b.mul(step, stride));
-        for (int64_t i = 0; i < count; ++i)
-          sums.push_back(arith::AddFOp::create(
-              b, carried[i], b.load(b.argument(0), b.add(at, i * kLanes))));
-        return sums;
-      });
+  return b.loop(b.index(0), steps, 1, zeros,
+                [&](Value step, ValueRange carried) {
+                  SmallVector<Value> sums;
+                  Value at = b.add(base, b.mul(step, stride));
+                  for (int64_t i = 0; i < count; ++i)
+                    sums.push_back(arith::AddFOp::create(
+                        b, carried[i],
+                        b.load(b.argument(0), b.add(at, i * kVectorLanes))));
+                  return sums;
+                });
 }
 
 // A work unit is one channel vector of a row block of images.
@@ -76,9 +77,9 @@ FailureOr<KernelInfo> Sum::overTokens() {
     Value channel = b.rem(unit, shape->channelBlocks);
     b.loop(0, shape->rows, [&](Value row) {
       Value image = b.add(b.mul(block, shape->rows), row);
-      Value at = b.add(
-          b.mul(block, shape->blockElements()),
-          b.add(b.mul(channel, shape->vectorElements()), b.mul(row, kLanes)));
+      Value at = b.add(b.mul(block, shape->blockElements()),
+                       b.add(b.mul(channel, shape->vectorElements()),
+                             b.mul(row, kChannelPad)));
       auto sum = [&] {
         Value base =
             b.add(b.mul(image, input->blocksPerImage * input->blockElements()),
@@ -157,22 +158,25 @@ FailureOr<KernelInfo> Sum::overAll() {
     FailureOr<Blocked> input = Blocked::get(op, type);
     if (failed(input))
       return failure();
-    vectors = b.mul(getRowBlocks(b, *input), input->blockElements() / kLanes);
+    vectors =
+        b.mul(getRowBlocks(b, *input), input->blockElements() / kVectorLanes);
   } else {
     if (failed(verifyFlat(op, type)))
       return failure();
-    vectors = b.index(type.getNumElements() / kLanes);
+    vectors = b.index(type.getNumElements() / kVectorLanes);
   }
   b.loop(b.begin(), b.end(), [&](Value) {
     Value whole = b.div(vectors, atOnce);
-    SmallVector<Value> sums = add(b.index(0), atOnce, whole, atOnce * kLanes);
+    SmallVector<Value> sums =
+        add(b.index(0), atOnce, whole, atOnce * kVectorLanes);
     Value done = b.mul(whole, atOnce);
-    Value rest = add(b.mul(done, kLanes), 1, b.sub(vectors, done), kLanes)[0];
+    Value rest = add(b.mul(done, kVectorLanes), 1, b.sub(vectors, done),
+                     kVectorLanes)[0];
     sums.push_back(rest);
     // A row-major input may be the caller's, which ends with its last element.
-    if (type.hasStaticShape() && type.getNumElements() % kLanes != 0)
-      sums.push_back(b.loadLanes(b.argument(0), b.mul(vectors, kLanes),
-                                 type.getNumElements() % kLanes));
+    if (type.hasStaticShape() && type.getNumElements() % kVectorLanes != 0)
+      sums.push_back(b.loadLanes(b.argument(0), b.mul(vectors, kVectorLanes),
+                                 type.getNumElements() % kVectorLanes));
     storeTotal(b, op, sums);
   });
   zeroTail(b, op.getResult(), b.argument(1));
@@ -187,10 +191,11 @@ FailureOr<KernelInfo> Sum::overGroups() {
     return failure();
   int64_t width = op.getResult().getType().getNumElements();
   int64_t groups = type.getNumElements() / width;
-  int64_t units = llvm::divideCeil(width, kLanes), tail = width % kLanes;
+  int64_t units = llvm::divideCeil(width, kVectorLanes),
+          tail = width % kVectorLanes;
   b.loop(b.begin(), b.end(), [&](Value unit) {
     auto sum = [&](int64_t lanes) {
-      Value first = b.mul(unit, kLanes);
+      Value first = b.mul(unit, kVectorLanes);
       Value total = b.loop(b.index(0), b.index(groups), 1, {b.splat(0)},
                            [&](Value group, ValueRange carried) {
                              Value at = b.add(first, b.mul(group, width));
@@ -201,10 +206,10 @@ FailureOr<KernelInfo> Sum::overGroups() {
       b.storeLanes(total, b.argument(1), first, lanes);
     };
     if (tail == 0)
-      return sum(kLanes);
+      return sum(kVectorLanes);
     b.ifThen(
         b.isEqual(unit, b.index(units - 1)), [&] { sum(tail); },
-        [&] { sum(kLanes); });
+        [&] { sum(kVectorLanes); });
   });
   zeroTail(b, op.getResult(), b.argument(1));
   return getInfo(units);

@@ -48,8 +48,9 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitPrepend(kernel::PrependOp op,
         b.ifThen(
             b.isLess(token, b.index(count)),
             [&] {
-              copy(b.argument(1), b.mul(token, shape->channelBlocks * kLanes),
-                   kLanes, token, offset);
+              copy(b.argument(1),
+                   b.mul(token, shape->channelBlocks * kChannelPad),
+                   kChannelPad, token, offset);
             },
             [&] {
               Value from =
@@ -105,9 +106,9 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
     Value channel = b.rem(unit, shape->channelBlocks);
     b.loop(0, shape->rows, [&](Value row) {
       Value image = b.add(b.mul(block, shape->rows), row);
-      Value at = b.add(
-          b.mul(block, shape->blockElements()),
-          b.add(b.mul(channel, shape->vectorElements()), b.mul(row, kLanes)));
+      Value at = b.add(b.mul(block, shape->blockElements()),
+                       b.add(b.mul(channel, shape->vectorElements()),
+                             b.mul(row, kChannelPad)));
       auto mean = [&] {
         Value base =
             b.add(b.mul(image, input->blocksPerImage * input->blockElements()),
@@ -121,14 +122,15 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
                   ? b.splat(0)
                   : b.load(b.argument(0),
                            b.add(base, firstBlock * input->blockElements() +
-                                           r * kLanes)));
+                                           r * kChannelPad)));
         sums =
             b.loop(b.index(firstBlock + 1), b.index(input->blocksPerImage), 1,
                    sums, [&](Value i, ValueRange carried) {
                      SmallVector<Value> next;
                      Value from = b.add(base, b.mul(i, input->blockElements()));
                      for (int64_t r = 0; r < input->rows; ++r) {
-                       Value x = b.load(b.argument(0), b.add(from, r * kLanes));
+                       Value x =
+                           b.load(b.argument(0), b.add(from, r * kChannelPad));
                        next.push_back(arith::AddFOp::create(b, carried[r], x));
                      }
                      return next;

@@ -97,9 +97,10 @@ void Update::emit() {
     Value last = b.min(b.add(first, kRun), b.index(elements));
     // Two vectors at a time, then perhaps one.
     Value pairs =
-        b.add(first, b.mul(b.div(b.sub(last, first), 2 * kLanes), 2 * kLanes));
-    b.loop(first, pairs, 2 * kLanes, {}, [&](Value at, ValueRange) {
-      Value next = b.add(at, kLanes);
+        b.add(first, b.mul(b.div(b.sub(last, first), 2 * kVectorLanes),
+                           2 * kVectorLanes));
+    b.loop(first, pairs, 2 * kVectorLanes, {}, [&](Value at, ValueRange) {
+      Value next = b.add(at, kVectorLanes);
       prefetch(at);
       prefetch(next);
       updateVector(at);
@@ -120,7 +121,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitUpdate(kernel::UpdateOp op,
     RankedTensorType type = op.getGradient().getType();
     if (failed(verifyFlat(op, type)))
       return failure();
-    if (kernel::padTo(type.getNumElements(), kLanes) != update.elements)
+    if (kernel::occupiedElements(type.getNumElements()) != update.elements)
       return op.emitOpError("has a gradient ")
              << type << " for variables that take " << update.elements
              << " elements";

@@ -35,7 +35,9 @@ struct WeightGradient {
   bool hasBias;
 
   /// Tiles of one panel.
-  int64_t tiles() const { return gradient.channelBlocks * kLanes / height; }
+  int64_t tiles() const {
+    return gradient.channelBlocks * kChannelPad / height;
+  }
   /// The first chunk replaces what is in memory, others add to it.
   void accumulate(const Blocked &shape, Value sum, Value buffer,
                   Value rowOffset, Value channelVector, Value isFirst);
@@ -60,8 +62,9 @@ void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
                               Value firstVector, int64_t width, Value tile) {
   Value output = b.mul(tile, height); // among padded ones
   Value dy = b.argument(0), x = b.argument(1), result = b.argument(2);
-  Value dyBase = b.add(b.mul(b.div(output, kLanes), gradient.vectorElements()),
-                       b.rem(output, kLanes));
+  Value dyBase =
+      b.add(b.mul(b.div(output, kChannelPad), gradient.vectorElements()),
+            b.rem(output, kChannelPad));
   Value xBase = b.mul(firstVector, input.vectorElements());
 
   // The next panel of these rows or, at this call's last one, its first of the
@@ -75,8 +78,8 @@ void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
   int64_t lines = width * input.rows;
   int64_t share = llvm::divideCeil(lines, tiles());
   nextPanel =
-      b.add(nextPanel,
-            b.mul(b.min(b.mul(tile, share), b.index(lines - share)), kLanes));
+      b.add(nextPanel, b.mul(b.min(b.mul(tile, share), b.index(lines - share)),
+                             kLineElements));
 
   SmallVector<Value> zeros(height * width, b.splat(0));
   SmallVector<Value> sums =
@@ -92,16 +95,17 @@ void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
         Value line = b.min(b.sub(block, from), b.index(height - 1));
         prefetch(b, result,
                  b.add(b.mul(b.add(output, line), input.width),
-                       b.mul(firstVector, kLanes)),
+                       b.mul(firstVector, kChannelPad)),
                  width, /*hint=*/3);
         for (int64_t row = 0; row < input.rows; ++row) {
           SmallVector<Value> columns;
           for (int64_t v = 0; v < width; ++v)
             columns.push_back(b.load(
-                x, b.add(right, v * input.vectorElements() + row * kLanes)));
+                x,
+                b.add(right, v * input.vectorElements() + row * kChannelPad)));
           for (int64_t i = 0; i < height; ++i) {
-            Value scale =
-                b.broadcast(b.loadScalar(dy, b.add(left, row * kLanes + i)));
+            Value scale = b.broadcast(
+                b.loadScalar(dy, b.add(left, row * kChannelPad + i)));
             for (int64_t v = 0; v < width; ++v) {
               Value &sum = sums[i * width + v];
               sum = b.fma(scale, columns[v], sum);
@@ -130,7 +134,7 @@ void WeightGradient::emitBias(Value from, Value to, Value isFirst,
         Value at = b.add(base, b.mul(block, gradient.blockElements()));
         for (auto [row, sum] : llvm::enumerate(sums))
           sum = arith::AddFOp::create(
-              b, sum, b.load(b.argument(0), b.add(at, row * kLanes)));
+              b, sum, b.load(b.argument(0), b.add(at, row * kChannelPad)));
         return sums;
       });
   accumulate(gradient, addPairwise(b, sums), b.argument(3), b.index(0),
@@ -160,7 +164,7 @@ void WeightGradient::emit() {
         b.ifThen(b.isLess(panel, b.index(wide)), emitWide, emitNarrow);
       if (!hasBias)
         return;
-      int64_t perVector = kLanes / height;
+      int64_t perVector = kChannelPad / height;
       Value isWhole = b.isEqual(b.rem(unit, perVector), b.index(0));
       b.ifThen(b.isLess(unit, b.index(tiles())), [&] {
         b.ifThen(isWhole,

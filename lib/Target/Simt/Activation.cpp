@@ -10,7 +10,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
-using kernel::kLanes;
+using kernel::kChannelPad;
 
 FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
   if (!type.getElementType().isF32()) {
@@ -20,7 +20,7 @@ FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
   }
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
   bool isWhole = !type.getEncoding() && type.getRank() > 0 &&
-                 type.getShape().back() % kLanes == 0;
+                 type.getShape().back() % kChannelPad == 0;
   if ((type.getRank() != 2 && type.getRank() != 3) || !(channels || isWhole)) {
     op->emitOpError("needs #kernel.channels where it has ")
         << type << "; run vit-tile and vit-layout for a GPU first";
@@ -30,7 +30,8 @@ FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
   shape.tokens = type.getRank() == 3 ? type.getDimSize(1) : 1;
   shape.width = type.getShape().back();
   shape.group = channels ? channels.getGroup() : 0;
-  shape.vectors = kernel::paddedChannels(shape.width, shape.group) / kWidth;
+  shape.vectors =
+      kernel::paddedChannels(shape.width, shape.group) / kVectorLanes;
   return shape;
 }
 
@@ -46,16 +47,16 @@ FailureOr<Activation> Activation::getFlat(Operation *op, Type type) {
   shape.tokens = 1;
   shape.width = tensor.getNumElements();
   shape.group = 0;
-  shape.vectors = kernel::padTo(shape.width, kLanes) / kWidth;
+  shape.vectors = kernel::occupiedElements(shape.width) / kVectorLanes;
   return shape;
 }
 
 Channel Activation::getChannel(SimtBuilder &b, Value padded) const {
-  Value exists = b.isLess(padded, b.index(vectors * kWidth));
+  Value exists = b.isLess(padded, b.index(vectors * kVectorLanes));
   if (!hasPaddedChannels())
     return {padded, exists};
   int64_t run = group == 0 ? width : group;
-  int64_t paddedRun = kernel::padTo(run, kLanes);
+  int64_t paddedRun = kernel::padTo(run, kChannelPad);
   Value inRun = b.rem(padded, paddedRun);
   return {b.add(b.mul(b.div(padded, paddedRun), run), inRun),
           b.both(exists, b.isLess(inRun, b.index(run)))};
@@ -75,7 +76,7 @@ kernel::ExtentAttr mlir::vit::simt::withoutBatch(MLIRContext *context,
 
 void mlir::vit::simt::storeZeroTail(SimtBuilder &b, unsigned argument,
                                     int64_t count) {
-  int64_t end = kernel::padTo(count, kLanes);
+  int64_t end = kernel::occupiedElements(count);
   if (count == end)
     return;
   b.ifThen(b.isEqual(b.unit(), b.index(0)), [&] {
@@ -108,15 +109,15 @@ Value mlir::vit::simt::maskChannels(SimtBuilder &b, const Activation &shape,
     return value;
   int64_t run = shape.group == 0 ? shape.width : shape.group;
   if (shape.group != 0)
-    vector = b.rem(vector, kernel::padTo(run, kLanes) / kWidth);
-  int64_t whole = run / kWidth, rest = run % kWidth;
+    vector = b.rem(vector, kernel::padTo(run, kChannelPad) / kVectorLanes);
+  int64_t whole = run / kVectorLanes, rest = run % kVectorLanes;
   Value padding = b.splat(other), last = padding;
   if (rest != 0) {
     SmallVector<bool> lanes;
-    for (int64_t lane = 0; lane < kWidth; ++lane)
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane)
       lanes.push_back(lane < rest);
     Value mask = b.constant(DenseElementsAttr::get(
-        VectorType::get({kWidth}, b.getI1Type()), ArrayRef<bool>(lanes)));
+        VectorType::get({kVectorLanes}, b.getI1Type()), ArrayRef<bool>(lanes)));
     last = b.select(b.isEqual(vector, b.index(whole)),
                     b.select(mask, value, padding), padding);
   }

@@ -18,13 +18,14 @@ Attention::Attention(kernel::AttentionOp op, SimtBuilder &b,
                      const Activation &value, const Activation &result)
     : op(op), b(b), tile(*op.getTile()), shapes{query, key, value, result},
       heads(op.getHeads()), queries(query.tokens), keys(key.tokens),
-      vectors(kernel::padTo(op.getHeadDim(), kernel::kLanes) / kWidth),
+      vectors(kernel::padTo(op.getHeadDim(), kernel::kChannelPad) /
+              kVectorLanes),
       factor(op.getScale().convertToDouble() * 1.44269504088896341) {}
 
 Value Attention::at(Argument argument, Value token, Value vector) {
   const Activation &shape = shapes[argument];
   int64_t offset = argument == Result ? 0 : op.getOffsets()[argument];
-  int64_t first = kernel::paddedChannel(offset, shape.group) / kWidth;
+  int64_t first = kernel::paddedChannel(offset, shape.group) / kVectorLanes;
   Value row = b.add(b.mul(image, shape.tokens), token);
   Value channel = b.add(b.add(b.mul(head, vectors), first), vector);
   return b.add(b.mul(row, shape.vectors), channel);
@@ -64,10 +65,10 @@ static LogicalResult verifyHeads(kernel::AttentionOp op,
   int64_t headDim = op.getHeadDim();
   for (auto [i, shape] : llvm::enumerate(shapes)) {
     int64_t offset = i < 3 ? op.getOffsets()[i] : 0;
-    bool aligned =
-        shape.group == 0
-            ? headDim % kernel::kLanes == 0 && offset % kernel::kLanes == 0
-            : shape.group == headDim && offset % headDim == 0;
+    bool aligned = shape.group == 0
+                       ? headDim % kernel::kChannelPad == 0 &&
+                             offset % kernel::kChannelPad == 0
+                       : shape.group == headDim && offset % headDim == 0;
     if (!aligned)
       return op.emitOpError("has heads of ")
              << headDim << " channels that do not begin at a vector; run "
@@ -82,12 +83,13 @@ static LogicalResult verifyHeads(kernel::AttentionOp op,
 /// Whether the tile is one that its form can make.
 static LogicalResult verifyTile(const Attention &a) {
   kernel::TileAttr tile = a.tile;
-  int64_t width = a.vectors * kWidth;
+  int64_t width = a.vectors * kVectorLanes;
   bool fits =
       tile.getChunk() == 1
           ? tile.getRows() == tile.getThreads() * tile.getThreadRows() &&
                 tile.getCols() == tile.getThreadCols() &&
-                tile.getCols() % kWidth == 0 && width % tile.getCols() == 0
+                tile.getCols() % kVectorLanes == 0 &&
+                width % tile.getCols() == 0
           : tile.getThreads() == 4 * tile.getRows() &&
                 tile.getRows() % 2 == 0 && tile.getCols() == width &&
                 tile.getChunk() % 16 == 0;
@@ -118,7 +120,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitAttention(kernel::AttentionOp op,
 
   // Units: the query blocks of a head, then its parts, heads and images.
   int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
-  int64_t parts = a.vectors * kWidth / a.tile.getCols();
+  int64_t parts = a.vectors * kVectorLanes / a.tile.getCols();
   int64_t perHead = blocks * parts;
   Value pair = b.div(b.unit(), perHead);
   a.image = b.div(pair, a.heads);

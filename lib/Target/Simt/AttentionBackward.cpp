@@ -105,7 +105,8 @@ AttentionBackward::AttentionBackward(kernel::AttentionBackwardOp op,
                                      ArrayRef<Activation> shapes)
     : op(op), b(b), shapes(shapes), queries(shapes[Query].tokens),
       keys(shapes[Key].tokens),
-      vectors(kernel::padTo(op.getHeadDim(), kernel::kLanes) / kWidth),
+      vectors(kernel::padTo(op.getHeadDim(), kernel::kChannelPad) /
+              kVectorLanes),
       atOnce(b.level.isDirect && std::max(queries, keys) > 128 ? 4 : 1),
       scale(op.getScale().convertToDouble()) {}
 
@@ -122,10 +123,10 @@ LogicalResult AttentionBackward::verify() const {
   int64_t headDim = op.getHeadDim();
   for (auto [i, shape] : llvm::enumerate(shapes)) {
     int64_t offset = i >= Query && i <= Val ? op.getOffsets()[i - Query] : 0;
-    bool aligned =
-        shape.group == 0
-            ? headDim % kernel::kLanes == 0 && offset % kernel::kLanes == 0
-            : shape.group == headDim && offset % headDim == 0;
+    bool aligned = shape.group == 0
+                       ? headDim % kernel::kChannelPad == 0 &&
+                             offset % kernel::kChannelPad == 0
+                       : shape.group == headDim && offset % headDim == 0;
     if (!aligned)
       return op.emitOpError("has heads of ")
              << headDim << " channels that do not begin at a vector; run "
@@ -139,7 +140,7 @@ Value AttentionBackward::at(Argument argument, Value token) {
   int64_t offset = argument >= Query && argument <= Val
                        ? op.getOffsets()[argument - Query]
                        : 0;
-  int64_t first = kernel::paddedChannel(offset, shape.group) / kWidth;
+  int64_t first = kernel::paddedChannel(offset, shape.group) / kVectorLanes;
   Value row = b.add(b.mul(image, shape.tokens), token);
   return b.add(b.mul(row, shape.vectors), b.add(b.mul(head, vectors), first));
 }

@@ -22,7 +22,7 @@ using namespace mlir::vit::simt;
 using Reduction = SimtBuilder::Reduction;
 
 /// Keys that a thread takes at a time: two vectors of powers.
-static constexpr int64_t kKeys = 2 * kWidth;
+static constexpr int64_t kKeys = 2 * kVectorLanes;
 
 namespace {
 struct Direct {
@@ -48,7 +48,7 @@ struct Direct {
 
 Direct::Direct(Attention &a)
     : a(a), b(a.b), rows(a.tile.getThreadRows()),
-      sums(a.tile.getThreadCols() / kWidth) {
+      sums(a.tile.getThreadCols() / kVectorLanes) {
   int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
   int64_t parts = a.vectors / sums;
   part = b.mul(b.rem(b.div(b.unit(), blocks), parts), sums);
@@ -75,7 +75,7 @@ SmallVector<Value> Direct::getScores(ArrayRef<Value> key) {
           k.push_back(b.load4(Attention::Key, b.add(base, v)));
         for (int64_t i = 0; i < rows; ++i) {
           Value q = b.load4(Attention::Query, b.add(left[i], v));
-          for (int64_t lane = 0; lane < kWidth; ++lane)
+          for (int64_t lane = 0; lane < kVectorLanes; ++lane)
             for (int64_t j = 0; j < kKeys; ++j) {
               Value &score = scores[i * kKeys + j];
               score = b.fma(b.extract(q, lane), b.extract(k[j], lane), score);
@@ -94,28 +94,29 @@ void Direct::addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
   SmallVector<Value> packed[2];
   for (int64_t group : {0, 1})
     for (int64_t i = 0; i < rows; ++i)
-      packed[group].push_back(
-          b.fromElements(powers.slice(i * kKeys + group * kWidth, kWidth)));
-  SmallVector<Value> next = b.loop(
-      b.index(0), b.index(kKeys), 1, SmallVector<Value>(results),
-      [&](Value j, ValueRange carried) {
-        SmallVector<Value> sums(carried);
-        SmallVector<Value> factors;
-        Value lane = b.rem(j, kWidth), isFirst = b.isLess(j, b.index(kWidth));
-        for (int64_t i = 0; i < rows; ++i)
-          factors.push_back(b.broadcast(
-              b.extract(b.select(isFirst, packed[0][i], packed[1][i]), lane)));
-        Value token = a.clampKey(b.add(firstKey, j));
-        Value base = a.at(Attention::Val, token, part);
-        for (int64_t v = 0; v < this->sums; ++v) {
-          Value x = b.load4(Attention::Val, b.add(base, v));
-          for (int64_t i = 0; i < rows; ++i) {
-            Value &sum = sums[i * this->sums + v];
-            sum = b.fma(factors[i], x, sum);
-          }
-        }
-        return sums;
-      });
+      packed[group].push_back(b.fromElements(
+          powers.slice(i * kKeys + group * kVectorLanes, kVectorLanes)));
+  SmallVector<Value> next =
+      b.loop(b.index(0), b.index(kKeys), 1, SmallVector<Value>(results),
+             [&](Value j, ValueRange carried) {
+               SmallVector<Value> sums(carried);
+               SmallVector<Value> factors;
+               Value lane = b.rem(j, kVectorLanes),
+                     isFirst = b.isLess(j, b.index(kVectorLanes));
+               for (int64_t i = 0; i < rows; ++i)
+                 factors.push_back(b.broadcast(b.extract(
+                     b.select(isFirst, packed[0][i], packed[1][i]), lane)));
+               Value token = a.clampKey(b.add(firstKey, j));
+               Value base = a.at(Attention::Val, token, part);
+               for (int64_t v = 0; v < this->sums; ++v) {
+                 Value x = b.load4(Attention::Val, b.add(base, v));
+                 for (int64_t i = 0; i < rows; ++i) {
+                   Value &sum = sums[i * this->sums + v];
+                   sum = b.fma(factors[i], x, sum);
+                 }
+               }
+               return sums;
+             });
   llvm::copy(next, results.begin());
 }
 

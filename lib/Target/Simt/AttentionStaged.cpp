@@ -52,7 +52,7 @@ Staged::Staged(Attention &a)
   queries = b.allocateShared4(rows * a.vectors);
   block = b.allocateShared4(chunk * stride);
   scores = b.allocateShared(rows * (chunk + 1));
-  powers = b.allocateShared4(rows * chunk / kWidth);
+  powers = b.allocateShared4(rows * chunk / kVectorLanes);
   row = b.div(b.thread(), 4);
   quarter = b.rem(b.thread(), 4);
   token = b.add(a.firstQuery, row);
@@ -96,7 +96,7 @@ void Staged::makeScores() {
         for (int64_t i = 0; i < 2; ++i) {
           Value q = b.loadShared(queries,
                                  b.add(b.add(left, v), i * half * a.vectors));
-          for (int64_t lane = 0; lane < kWidth; ++lane)
+          for (int64_t lane = 0; lane < kVectorLanes; ++lane)
             for (int64_t j = 0; j < count; ++j) {
               Value &sum = next[i * count + j];
               sum = b.fma(b.extract(q, lane), b.extract(k[j], lane), sum);
@@ -125,9 +125,9 @@ SmallVector<Value> Staged::makePowers(Value first, ArrayRef<Value> carried) {
   Value sum = b.mulf(carried[1], shrink);
   Value own = b.mul(quarter, ownKeys);
   Value target = b.add(b.mul(row, chunk), own);
-  for (int64_t j = 0; j < ownKeys; j += kWidth) {
+  for (int64_t j = 0; j < ownKeys; j += kVectorLanes) {
     SmallVector<Value> four;
-    for (int64_t lane = 0; lane < kWidth; ++lane) {
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
       Value inBlock = b.add(own, j + lane);
       Value key = b.add(first, inBlock);
       Value score = b.loadShared(scores, b.add(base, inBlock));
@@ -140,7 +140,7 @@ SmallVector<Value> Staged::makePowers(Value first, ArrayRef<Value> carried) {
       four.push_back(power);
     }
     b.storeShared(b.fromElements(four), powers,
-                  b.div(b.add(target, j), kWidth));
+                  b.div(b.add(target, j), kVectorLanes));
   }
   next[0] = largest;
   next[1] = sum;
@@ -150,14 +150,14 @@ SmallVector<Value> Staged::makePowers(Value first, ArrayRef<Value> carried) {
 }
 
 void Staged::addValues(MutableArrayRef<Value> sums) {
-  Value base = b.mul(row, chunk / kWidth);
+  Value base = b.mul(row, chunk / kVectorLanes);
   SmallVector<Value> next =
-      b.loop(b.index(0), b.index(chunk / kWidth), 1, SmallVector<Value>(sums),
-             [&](Value j, ValueRange carried) {
+      b.loop(b.index(0), b.index(chunk / kVectorLanes), 1,
+             SmallVector<Value>(sums), [&](Value j, ValueRange carried) {
                SmallVector<Value> sums(carried);
                Value four = b.loadShared(powers, b.add(base, j));
-               Value from = b.add(b.mul(j, kWidth * stride), quarter);
-               for (int64_t lane = 0; lane < kWidth; ++lane) {
+               Value from = b.add(b.mul(j, kVectorLanes * stride), quarter);
+               for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
                  Value power = b.broadcast(b.extract(four, lane));
                  for (int64_t v = 0; v < ownSums; ++v) {
                    Value x =

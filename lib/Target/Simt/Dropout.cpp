@@ -47,16 +47,16 @@ Value Dropout::getFactors(Value row, Value vector) {
   if (op.getUnit() == kernel::RandomUnit::image)
     return b.broadcast(b.select(isKept(b.div(row, shape.tokens)), scale, zero));
   SmallVector<Value> lanes;
-  Value start = b.mul(row, shape.width), first = b.mul(vector, kWidth);
+  Value start = b.mul(row, shape.width), first = b.mul(vector, kVectorLanes);
   // Four neighbours are those of one counter.
-  if (shape.width % kWidth == 0 && shape.group % kWidth == 0) {
+  if (shape.width % kVectorLanes == 0 && shape.group % kVectorLanes == 0) {
     Channel channel = shape.getChannel(b, first);
     Value index = b.add(start, channel.number);
-    for (Value word : mask.getWords(b.toInteger(b.div(index, kWidth))))
+    for (Value word : mask.getWords(b.toInteger(b.div(index, kVectorLanes))))
       lanes.push_back(b.select(mask.isKept(word), scale, zero));
     return b.fromElements(lanes);
   }
-  for (int64_t lane = 0; lane < kWidth; ++lane) {
+  for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
     Channel channel = shape.getChannel(b, b.add(first, lane));
     Value kept = isKept(b.add(start, channel.number));
     lanes.push_back(b.select(kept, scale, zero));

@@ -75,7 +75,7 @@ struct Activation {
   /// element up to a multiple of 16. Fails as `get` does.
   static FailureOr<Activation> getFlat(Operation *op, Type type);
 
-  bool hasPaddedChannels() const { return vectors * kWidth != width; }
+  bool hasPaddedChannels() const { return vectors * kVectorLanes != width; }
   /// From a place in a row, which may be beyond it.
   Channel getChannel(SimtBuilder &b, Value padded) const;
   /// Rows of all images: batch * tokens.

@@ -29,7 +29,7 @@ public:
        const Activation &result, const Epilogue &epilogue);
   void emit();
   int64_t columnTiles() const {
-    return llvm::divideCeil(result.vectors * kWidth, tile.getCols());
+    return llvm::divideCeil(result.vectors * kVectorLanes, tile.getCols());
   }
 
 private:
@@ -73,17 +73,17 @@ Gemm::Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
       tile(*op.getTile()) {
   auto panels =
       cast<kernel::PanelsAttr>(op.getWeight().getType().getEncoding());
-  panel = std::min(panels.getCols() / kWidth, result.vectors);
+  panel = std::min(panels.getCols() / kVectorLanes, result.vectors);
   threadRows = tile.getThreadRows();
-  threadVectors = tile.getThreadCols() / kWidth;
+  threadVectors = tile.getThreadCols() / kVectorLanes;
   across = tile.getCols() / tile.getThreadCols();
   down = tile.getRows() / threadRows;
-  isRagged = result.vectors * kWidth % tile.getCols() != 0;
+  isRagged = result.vectors * kVectorLanes % tile.getCols() != 0;
 
   rows = result.rows(b);
   Value rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
   firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows());
-  firstVector = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kWidth);
+  firstVector = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kVectorLanes);
   Value row = b.add(firstRow, b.div(b.thread(), across));
   Value vector = b.add(firstVector, b.rem(b.thread(), across));
   for (int64_t i = 0; i < threadRows; ++i)
@@ -93,7 +93,7 @@ Gemm::Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
 }
 
 Gemm::Column Gemm::getColumn(Value vector) {
-  int64_t depth = input.vectors * kWidth;
+  int64_t depth = input.vectors * kVectorLanes;
   Value index = b.div(vector, panel), inPanel = b.rem(vector, panel);
   Column column;
   column.base = b.add(b.mul(index, panel * depth), inPanel);
@@ -107,13 +107,13 @@ Gemm::Column Gemm::getColumn(Value vector) {
 void Gemm::multiply(SmallVectorImpl<Value> &sums,
                     function_ref<Value(int64_t)> left,
                     function_ref<Value(int64_t, int64_t)> right) {
-  SmallVector<SmallVector<Value>> columns(kWidth);
-  for (int64_t d = 0; d < kWidth; ++d)
+  SmallVector<SmallVector<Value>> columns(kVectorLanes);
+  for (int64_t d = 0; d < kVectorLanes; ++d)
     for (int64_t j = 0; j < threadVectors; ++j)
       columns[d].push_back(right(d, j));
   for (int64_t i = 0; i < threadRows; ++i) {
     Value x = left(i);
-    for (int64_t d = 0; d < kWidth; ++d) {
+    for (int64_t d = 0; d < kVectorLanes; ++d) {
       Value factor = b.broadcast(b.extract(x, d));
       for (int64_t j = 0; j < threadVectors; ++j) {
         Value &sum = sums[i * threadVectors + j];
@@ -135,7 +135,7 @@ SmallVector<Value> Gemm::sumDirect() {
       b.index(0), b.index(input.vectors), 1, zeros,
       [&](Value step, ValueRange carried) {
         SmallVector<Value> sums(carried);
-        Value depth = b.mul(step, kWidth);
+        Value depth = b.mul(step, kVectorLanes);
         multiply(
             sums,
             [&](int64_t i) { return b.load4(0, b.add(rowBase[i], step)); },
@@ -159,9 +159,10 @@ struct Copy {
 } // namespace
 
 SmallVector<Value> Gemm::sumStaged() {
-  int64_t depth = tile.getChunk(), depthVectors = depth / kWidth;
+  int64_t depth = tile.getChunk(), depthVectors = depth / kVectorLanes;
   int64_t steps = input.vectors / depthVectors;
-  int64_t columnVectors = tile.getCols() / kWidth, threads = tile.getThreads();
+  int64_t columnVectors = tile.getCols() / kVectorLanes,
+          threads = tile.getThreads();
   Copy copies[2]; // the input's tile [rows][depth], the weights' [depth][cols]
   copies[0].total = tile.getRows() * depthVectors;
   copies[1].total = depth * columnVectors;
@@ -243,8 +244,9 @@ SmallVector<Value> Gemm::sumStaged() {
               },
               [&](int64_t d, int64_t j) {
                 return b.loadShared(
-                    shared[1], b.add(right, (k * kWidth + d) * columnVectors +
-                                                j * across));
+                    shared[1],
+                    b.add(right,
+                          (k * kVectorLanes + d) * columnVectors + j * across));
               });
         sums.append(next);
         return sums;
@@ -295,12 +297,12 @@ void Gemm::emit() { store(tile.getChunk() == 1 ? sumDirect() : sumStaged()); }
 static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
                                 int64_t depth) {
   int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
-  if (tile.getThreadCols() % kWidth == 0 &&
+  if (tile.getThreadCols() % kVectorLanes == 0 &&
       tile.getRows() % tile.getThreadRows() == 0 &&
       tile.getCols() % tile.getThreadCols() == 0 &&
       tile.getThreads() * perThread == tile.getRows() * tile.getCols() &&
       (tile.getChunk() == 1 ||
-       (tile.getChunk() % kWidth == 0 && depth % tile.getChunk() == 0)))
+       (tile.getChunk() % kVectorLanes == 0 && depth % tile.getChunk() == 0)))
     return success();
   return op.emitOpError("has a tile that its threads do not cover, or a chunk "
                         "that does not divide the depth: ")
@@ -328,7 +330,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitGemm(kernel::GemmOp op,
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType() << "; run vit-tile and vit-layout first";
   kernel::TileAttr tile = *op.getTile();
-  if (failed(verifyTile(op, tile, input->vectors * kWidth)))
+  if (failed(verifyTile(op, tile, input->vectors * kVectorLanes)))
     return failure();
   FailureOr<Epilogue> epilogue =
       Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, *result);

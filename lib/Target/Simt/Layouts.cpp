@@ -10,7 +10,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
-using kernel::kLanes;
+using kernel::kChannelPad;
 
 namespace {
 /// How the channels of a row lie: all of them, or with padding.
@@ -30,7 +30,7 @@ struct Channels {
   }
   int64_t run() const { return group == 0 ? width : group; }
   int64_t paddedRun() const {
-    return padded == width ? run() : kernel::padTo(run(), kLanes);
+    return padded == width ? run() : kernel::padTo(run(), kChannelPad);
   }
   /// From a logical channel to its place in the row.
   Value place(SimtBuilder &b, Value channel) const {
@@ -103,7 +103,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitPatchify(kernel::PatchifyOp op,
   int64_t patchHeight = op.getPatch()[0], patchWidth = op.getPatch()[1];
   int64_t across = width / patchWidth;
   bool channelsFirst = op.getOrder() == PixelOrder::chw;
-  bool isWhole = channelsFirst && patchWidth % kWidth == 0;
+  bool isWhole = channelsFirst && patchWidth % kVectorLanes == 0;
   if (!isWhole)
     b.useScalars();
 
@@ -138,13 +138,13 @@ FailureOr<KernelInfo> mlir::vit::simt::emitPatchify(kernel::PatchifyOp op,
       return shape.hasPaddedChannels() ? b.min(element, b.index(last))
                                        : element;
     };
-    Value element = b.mul(vector, kWidth), value;
+    Value element = b.mul(vector, kVectorLanes), value;
     if (isWhole) {
-      element = bound(element, shape.width - kWidth);
-      value = b.load4(0, b.div(getPixel(corner, element), kWidth));
+      element = bound(element, shape.width - kVectorLanes);
+      value = b.load4(0, b.div(getPixel(corner, element), kVectorLanes));
     } else {
       SmallVector<Value> lanes;
-      for (int64_t lane = 0; lane < kWidth; ++lane) {
+      for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
         Value bounded = bound(b.add(element, lane), shape.width - 1);
         lanes.push_back(b.load(0, getPixel(corner, bounded)));
       }

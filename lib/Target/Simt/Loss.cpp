@@ -40,9 +40,9 @@ struct Targets {
   Value loadTarget(Value image, Value vector) {
     if (isPadded)
       return b.load4(targets, at(image, vector));
-    Value row = b.mul(image, shape.width), first = b.mul(vector, kWidth);
+    Value row = b.mul(image, shape.width), first = b.mul(vector, kVectorLanes);
     SmallVector<Value> lanes;
-    for (int64_t lane = 0; lane < kWidth; ++lane) {
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
       Value known = b.min(b.add(first, lane), b.index(shape.width - 1));
       lanes.push_back(b.load(targets, b.add(row, known)));
     }
@@ -52,7 +52,7 @@ struct Targets {
   Value loadLabel(Value image) { return b.loadInteger(targets, image); }
   /// i32, of lane `lane`.
   Value getClass(Value vector, int64_t lane) {
-    return b.toInteger(b.add(b.mul(vector, kWidth), lane));
+    return b.toInteger(b.add(b.mul(vector, kVectorLanes), lane));
   }
   /// Smoothed probabilities; padding holds anything. `label` is null where
   /// there are soft targets.
@@ -60,7 +60,7 @@ struct Targets {
     if (!isLabel)
       return smoothed.ofProbabilities(loadTarget(image, vector));
     SmallVector<Value> lanes;
-    for (int64_t lane = 0; lane < kWidth; ++lane) {
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
       Value isIt = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, label,
                                          getClass(vector, lane));
       lanes.push_back(smoothed.ofLabel(b.getF32Type(), isIt));
@@ -139,7 +139,7 @@ Value Targets::findLargest(Value image, bool inTargets) {
                                        : load(image, vector),
                              -std::numeric_limits<double>::infinity());
                          Largest next(carried);
-                         for (int64_t lane = 0; lane < kWidth; ++lane)
+                         for (int64_t lane = 0; lane < kVectorLanes; ++lane)
                            next.add(b, b.extract(four, lane),
                                     [&] { return getClass(vector, lane); });
                          return next.values();

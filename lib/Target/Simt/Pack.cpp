@@ -19,7 +19,7 @@ using namespace mlir::vit::simt;
 /// A dimension of `width` channels as it is padded.
 static Activation getDimension(int64_t width, int64_t group) {
   return Activation{1, width, group,
-                    kernel::paddedChannels(width, group) / kWidth};
+                    kernel::paddedChannels(width, group) / kVectorLanes};
 }
 
 /// The element of the row-major [out, in] that lies at place `item` of panels.
@@ -29,8 +29,8 @@ static Channel getInPanels(SimtBuilder &b, RankedTensorType type,
   Activation in = getDimension(type.getDimSize(1), panels.getInGroup());
   bool transposed = panels.getTransposed();
   const Activation &across = transposed ? in : out;
-  int64_t depth = (transposed ? out : in).vectors * kWidth;
-  int64_t total = across.vectors * kWidth;
+  int64_t depth = (transposed ? out : in).vectors * kVectorLanes;
+  int64_t total = across.vectors * kVectorLanes;
   int64_t columns = std::min<int64_t>(panels.getCols(), total);
 
   Value panel = b.div(item, columns * depth);
@@ -49,8 +49,8 @@ static Channel getInPanels(SimtBuilder &b, RankedTensorType type,
 
 /// The same for rows of padded channels.
 static Channel getInRows(SimtBuilder &b, const Activation &row, Value item) {
-  Value number = b.div(item, row.vectors * kWidth);
-  Channel channel = row.getChannel(b, b.rem(item, row.vectors * kWidth));
+  Value number = b.div(item, row.vectors * kVectorLanes);
+  Channel channel = row.getChannel(b, b.rem(item, row.vectors * kVectorLanes));
   return {b.add(b.mul(number, row.width), channel.number), channel.exists};
 }
 

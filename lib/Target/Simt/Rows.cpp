@@ -21,7 +21,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
-using kernel::kLanes;
+using kernel::kChannelPad;
 
 using Reduction = CodeBuilder::Reduction;
 
@@ -182,7 +182,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitRows(kernel::RowsOp op,
   int64_t channels = shape->width / groups;
   // Each statistic begins at a vector: its channels are whole groups of the
   // layout, or need no padding.
-  bool fits = groups == 1 || (shape->group == 0 ? channels % kLanes == 0
+  bool fits = groups == 1 || (shape->group == 0 ? channels % kChannelPad == 0
                                                 : channels % shape->group == 0);
   if (!fits)
     return op.emitOpError("has groups of ")

@@ -19,7 +19,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
-using kernel::kLanes;
+using kernel::kChannelPad;
 
 using Reduction = CodeBuilder::Reduction;
 
@@ -317,7 +317,7 @@ mlir::vit::simt::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
              << op.getResult().getType();
   }
   int64_t groups = op.getGroups(), channels = shape->width / groups;
-  bool fits = groups == 1 || (shape->group == 0 ? channels % kLanes == 0
+  bool fits = groups == 1 || (shape->group == 0 ? channels % kChannelPad == 0
                                                 : channels % shape->group == 0);
   if (!fits)
     return op.emitOpError("has groups of ")

@@ -32,7 +32,7 @@ static gpu::GPUFuncOp createKernel(Operation *op,
   OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
   SmallVector<Type> types;
   if (level.target == ::vit::format::Target::Vulkan) {
-    auto vector = VectorType::get({kWidth}, b.getF32Type());
+    auto vector = VectorType::get({kVectorLanes}, b.getF32Type());
     types.assign(2, getVulkanBuffer(context, vector, ShapedType::kDynamic,
                                     spirv::StorageClass::StorageBuffer));
     // Batch, first unit, argument bases.
@@ -60,8 +60,8 @@ SimtBuilder::SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
 SimtBuilder::SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
                          gpu::GPUFuncOp kernel, const Level &level)
     : CodeBuilder(op->getLoc(), kernel.getBody().front()), level(level),
-      vectorType(VectorType::get({kWidth}, getF32Type())), arguments(arguments),
-      kernel(kernel) {
+      vectorType(VectorType::get({kVectorLanes}, getF32Type())),
+      arguments(arguments), kernel(kernel) {
   auto tile = op->getAttrOfType<kernel::TileAttr>("tile");
   setThreads(tile && tile.isGpu() ? tile.getThreads() : level.threads);
 
@@ -129,7 +129,8 @@ void SimtBuilder::setBuffers() {
   Type lane = integers ? Type(getI32Type()) : getF32Type();
   SmallVector<Type> types(kernel.getArgumentTypes());
   for (unsigned i : {0, 1}) {
-    Type element = scalars && i == 0 ? lane : VectorType::get({kWidth}, lane);
+    Type element =
+        scalars && i == 0 ? lane : VectorType::get({kVectorLanes}, lane);
     types[i] = getVulkanBuffer(getContext(), element, ShapedType::kDynamic,
                                spirv::StorageClass::StorageBuffer);
     kernel.getArgument(i).setType(types[i]);
@@ -162,13 +163,13 @@ Value SimtBuilder::load4(unsigned argument, Value vector) {
   Value from = buffer(argument);
   if (!isVulkan())
     return vector::LoadOp::create(*this, vectorType, from,
-                                  ValueRange{mul(vector, kWidth)});
+                                  ValueRange{mul(vector, kVectorLanes)});
   Value at = add(bases[argument], vector);
   if (!scalars || !isInWorkspace(argument))
     return asFloat(memref::LoadOp::create(*this, from, ValueRange{at}));
   SmallVector<Value> lanes;
-  at = mul(at, kWidth);
-  for (int64_t lane = 0; lane < kWidth; ++lane)
+  at = mul(at, kVectorLanes);
+  for (int64_t lane = 0; lane < kVectorLanes; ++lane)
     lanes.push_back(asFloat(
         memref::LoadOp::create(*this, from, ValueRange{add(at, lane)})));
   return fromElements(lanes);
@@ -177,7 +178,8 @@ Value SimtBuilder::load4(unsigned argument, Value vector) {
 void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
   Value to = buffer(argument);
   if (!isVulkan()) {
-    vector::StoreOp::create(*this, value, to, ValueRange{mul(vector, kWidth)});
+    vector::StoreOp::create(*this, value, to,
+                            ValueRange{mul(vector, kVectorLanes)});
     return;
   }
   if (integers)
@@ -187,8 +189,8 @@ void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
     memref::StoreOp::create(*this, value, to, ValueRange{at});
     return;
   }
-  at = mul(at, kWidth);
-  for (int64_t lane = 0; lane < kWidth; ++lane)
+  at = mul(at, kVectorLanes);
+  for (int64_t lane = 0; lane < kVectorLanes; ++lane)
     memref::StoreOp::create(*this, extract(value, lane), to,
                             ValueRange{add(at, lane)});
 }
@@ -196,9 +198,9 @@ void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
 Value SimtBuilder::loadElement(unsigned argument, Value element) {
   Value from = buffer(argument);
   if (isVulkan() && !(scalars && isInWorkspace(argument))) {
-    Value at = add(bases[argument], div(element, kWidth));
+    Value at = add(bases[argument], div(element, kVectorLanes));
     return extract(memref::LoadOp::create(*this, from, ValueRange{at}),
-                   rem(element, kWidth));
+                   rem(element, kVectorLanes));
   }
   return memref::LoadOp::create(*this, from,
                                 ValueRange{scalarAt(argument, element)});
@@ -233,7 +235,7 @@ void SimtBuilder::storeInteger(Value integer, unsigned argument,
 Value SimtBuilder::scalarAt(unsigned argument, Value element) {
   if (!isVulkan())
     return element;
-  return add(mul(bases[argument], kWidth), element);
+  return add(mul(bases[argument], kVectorLanes), element);
 }
 
 //===----------------------------------------------------------------------===//
@@ -314,7 +316,7 @@ Value SimtBuilder::fromElements(ValueRange scalars) {
 Value SimtBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
   if (isa<VectorType>(whenTrue.getType()) && condition.getType().isInteger(1))
     condition = vector::BroadcastOp::create(
-        *this, VectorType::get({kWidth}, getI1Type()), condition);
+        *this, VectorType::get({kVectorLanes}, getI1Type()), condition);
   return CodeBuilder::select(condition, whenTrue, whenFalse);
 }
 

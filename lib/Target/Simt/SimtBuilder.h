@@ -37,8 +37,8 @@
 
 namespace mlir::vit::simt {
 
-/// Lanes of the widest vector in GPU code, vector<4xf32>.
-inline constexpr int64_t kWidth = 4;
+/// Lanes of the vectors of GPU code, vector<4xf32>.
+inline constexpr int64_t kVectorLanes = 4;
 
 /// An operand or result of a dispatch.
 struct KernelArgument {

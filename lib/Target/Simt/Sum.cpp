@@ -149,8 +149,8 @@ static FailureOr<KernelInfo> sumBatch(kernel::SumOp op, SimtBuilder &b) {
     if (isSame)
       return b.store4(sum, 1, item);
     Value token = b.div(item, input->vectors);
-    Value first = b.mul(b.rem(item, input->vectors), kWidth);
-    for (int64_t lane = 0; lane < kWidth; ++lane) {
+    Value first = b.mul(b.rem(item, input->vectors), kVectorLanes);
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
       Channel channel = input->getChannel(b, b.add(first, lane));
       b.ifThen(channel.exists, [&] {
         b.store(b.extract(sum, lane), 1,

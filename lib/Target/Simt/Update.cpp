@@ -134,7 +134,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitUpdate(kernel::UpdateOp op,
   next += op.getScalars().size();
   update.variables = next;
   int64_t elements = b.argumentType(next).getNumElements();
-  update.vectors = kernel::padTo(elements, kernel::kLanes) / kWidth;
+  update.vectors = kernel::occupiedElements(elements) / kVectorLanes;
   if (op.getGradient()) {
     FailureOr<Activation> gradient =
         Activation::getFlat(op, op.getGradient().getType());

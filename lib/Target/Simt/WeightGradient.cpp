@@ -58,16 +58,16 @@ WeightGradient::WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
                                const Activation &gradient,
                                const Activation &input)
     : op(op), b(b), gradient(gradient), input(input), tile(*op.getTile()) {
-  rowTiles = llvm::divideCeil(gradient.vectors * kWidth, tile.getRows());
-  columnTiles = llvm::divideCeil(input.vectors * kWidth, tile.getCols());
-  rowVectors = tile.getThreadRows() / kWidth;
-  columnVectors = tile.getThreadCols() / kWidth;
+  rowTiles = llvm::divideCeil(gradient.vectors * kVectorLanes, tile.getRows());
+  columnTiles = llvm::divideCeil(input.vectors * kVectorLanes, tile.getCols());
+  rowVectors = tile.getThreadRows() / kVectorLanes;
+  columnVectors = tile.getThreadCols() / kVectorLanes;
   across = tile.getCols() / tile.getThreadCols();
   down = tile.getRows() / tile.getThreadRows();
 
   rows = gradient.rows(b);
-  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows() / kWidth);
-  firstColumn = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kWidth);
+  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows() / kVectorLanes);
+  firstColumn = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kVectorLanes);
   Value row = b.add(firstRow, b.div(b.thread(), across));
   Value column = b.add(firstColumn, b.rem(b.thread(), across));
   for (int64_t i = 0; i < rowVectors; ++i)
@@ -81,14 +81,14 @@ SmallVector<Value> WeightGradient::addRow(ValueRange carried,
                                           ArrayRef<Value> input) {
   SmallVector<Value> sums(carried);
   for (auto [i, four] : llvm::enumerate(gradient))
-    for (int64_t lane = 0; lane < kWidth; ++lane) {
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
       Value factor = b.broadcast(b.extract(four, lane));
       for (auto [j, x] : llvm::enumerate(input)) {
-        Value &sum = sums[(i * kWidth + lane) * columnVectors + j];
+        Value &sum = sums[(i * kVectorLanes + lane) * columnVectors + j];
         sum = b.fma(factor, x, sum);
       }
     }
-  int64_t products = rowVectors * kWidth * columnVectors;
+  int64_t products = rowVectors * kVectorLanes * columnVectors;
   for (size_t i = products; i < sums.size(); ++i)
     sums[i] = b.addf(sums[i], gradient[i - products]);
   return sums;
@@ -128,7 +128,8 @@ SmallVector<Value> WeightGradient::sumDirect(ArrayRef<Value> start) {
 SmallVector<Value> WeightGradient::sumStaged(ArrayRef<Value> start) {
   int64_t chunk = tile.getChunk(), threads = tile.getThreads();
   const Activation shapes[] = {gradient, input};
-  int64_t widths[] = {tile.getRows() / kWidth, tile.getCols() / kWidth};
+  int64_t widths[] = {tile.getRows() / kVectorLanes,
+                      tile.getCols() / kVectorLanes};
   Value first[] = {firstRow, firstColumn};
   Value shared[] = {b.allocateShared4(chunk * widths[0]),
                     b.allocateShared4(chunk * widths[1])};
@@ -184,8 +185,9 @@ void WeightGradient::storeRow(Value row, ValueRange sums) {
                  [&] { b.store4(sum, Result, at); });
         continue;
       }
-      for (int64_t lane = 0; lane < kWidth; ++lane) {
-        Channel in = input.getChannel(b, b.add(b.mul(vector, kWidth), lane));
+      for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
+        Channel in =
+            input.getChannel(b, b.add(b.mul(vector, kVectorLanes), lane));
         b.ifThen(in.exists, [&] {
           b.store(b.extract(sum, lane), Result,
                   b.add(b.mul(out.number, input.width), in.number));
@@ -196,10 +198,10 @@ void WeightGradient::storeRow(Value row, ValueRange sums) {
 }
 
 void WeightGradient::store(ArrayRef<Value> sums) {
-  int64_t rowsOfThread = rowVectors * kWidth;
+  int64_t rowsOfThread = rowVectors * kVectorLanes;
   auto getRow = [&](Value i) {
-    Value vector = b.add(threadRow[0], b.mul(b.div(i, kWidth), down));
-    return b.add(b.mul(vector, kWidth), b.rem(i, kWidth));
+    Value vector = b.add(threadRow[0], b.mul(b.div(i, kVectorLanes), down));
+    return b.add(b.mul(vector, kVectorLanes), b.rem(i, kVectorLanes));
   };
   // The first row's sums, then those of all rows move up: less code, see
   // Gemm.cpp.
@@ -230,9 +232,9 @@ void WeightGradient::storeBias(ArrayRef<Value> sums) {
                  [&] { b.store4(sum, Bias, vector); });
         continue;
       }
-      for (int64_t lane = 0; lane < kWidth; ++lane) {
+      for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
         Channel out =
-            gradient.getChannel(b, b.add(b.mul(vector, kWidth), lane));
+            gradient.getChannel(b, b.add(b.mul(vector, kVectorLanes), lane));
         b.ifThen(out.exists,
                  [&] { b.store(b.extract(sum, lane), Bias, out.number); });
       }
@@ -241,7 +243,7 @@ void WeightGradient::storeBias(ArrayRef<Value> sums) {
 }
 
 void WeightGradient::emit() {
-  int64_t products = rowVectors * kWidth * columnVectors;
+  int64_t products = rowVectors * kVectorLanes * columnVectors;
   bool hasBias = bool(op.getBias());
   if (input.hasPaddedChannels() || (hasBias && gradient.group != 0))
     b.useScalars();
@@ -270,8 +272,8 @@ mlir::vit::simt::emitWeightGradient(kernel::WeightGradientOp op,
       return failure();
   kernel::TileAttr tile = *op.getTile();
   int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
-  if (tile.getThreadRows() % kWidth != 0 ||
-      tile.getThreadCols() % kWidth != 0 ||
+  if (tile.getThreadRows() % kVectorLanes != 0 ||
+      tile.getThreadCols() % kVectorLanes != 0 ||
       tile.getRows() % tile.getThreadRows() != 0 ||
       tile.getCols() % tile.getThreadCols() != 0 ||
       tile.getThreads() * perThread != tile.getRows() * tile.getCols())
