@@ -52,6 +52,12 @@ struct AttentionBackward {
     const Blocked *shapes[] = {&gradient, &query, &key, &value};
     return *shapes[operand];
   }
+  using Carried = SmallVector<Value>;
+  using VisitScore = function_ref<void(Value at, int64_t row, int64_t lanes,
+                                       MutableArrayRef<Value> carried)>;
+  /// Calls `body` for each vector of scores of a row block, at `first` of p and
+  /// ds, with its row's part of the carried values.
+  Carried visitScores(Value first, Carried carried, VisitScore body) const;
   /// Scores and dp of a row block, at `first` of p and ds, to p and ds.
   void applySoftmax(Value first);
   /// A row block of a result: coefficients, element (row r, depth d) at
@@ -85,42 +91,40 @@ Value AttentionBackward::getHead(unsigned operand, Value block, Value head) {
                        operand == 0 ? 0 : op.getOffsets()[operand - 1]);
 }
 
+AttentionBackward::Carried
+AttentionBackward::visitScores(Value first, Carried carried,
+                               VisitScore body) const {
+  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
+  int64_t perRow = carried.size() / query.rows;
+  auto visitVector = [&](Value vector, int64_t lanes, Carried &carried) {
+    Value offset = b.add(first, b.mul(vector, kVectorLanes));
+    for (int64_t row = 0; row < query.rows; ++row)
+      body(b.add(offset, row * scoreRow()), row, lanes,
+           MutableArrayRef<Value>(carried).slice(row * perRow, perRow));
+  };
+  if (whole > 0)
+    carried = b.loop(b.index(0), b.index(whole), 1, carried,
+                     [&](Value i, ValueRange values) {
+                       Carried next(values);
+                       visitVector(i, kVectorLanes, next);
+                       return next;
+                     });
+  if (tail > 0)
+    visitVector(b.index(whole), tail, carried);
+  return carried;
+}
+
 void AttentionBackward::applySoftmax(Value first) {
   int64_t rows = query.rows;
-  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
   double scale = op.getScale().convertToDouble();
   // As in the forward kernel: exp(scale (s - m)) = 2^(factor s - factor m).
   double factor = scale * 1.44269504088896341;
   Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
   double worst = factor < 0 ? std::numeric_limits<double>::infinity()
                             : -std::numeric_limits<double>::infinity();
-  using Carried = SmallVector<Value>;
-  auto visit = [&](Carried carried,
-                   function_ref<void(Value at, int64_t row, int64_t lanes,
-                                     MutableArrayRef<Value> carried)>
-                       body) {
-    int64_t perRow = carried.size() / rows;
-    auto visitVector = [&](Value vector, int64_t lanes, Carried &carried) {
-      Value offset = b.add(first, b.mul(vector, kVectorLanes));
-      for (int64_t row = 0; row < rows; ++row)
-        body(b.add(offset, row * scoreRow()), row, lanes,
-             MutableArrayRef<Value>(carried).slice(row * perRow, perRow));
-    };
-    if (whole > 0)
-      carried = b.loop(b.index(0), b.index(whole), 1, carried,
-                       [&](Value i, ValueRange values) {
-                         Carried next(values);
-                         visitVector(i, kVectorLanes, next);
-                         return next;
-                       });
-    if (tail > 0)
-      visitVector(b.index(whole), tail, carried);
-    return carried;
-  };
-
-  Carried best =
-      visit(Carried(rows, b.splat(worst)), [&](Value at, int64_t, int64_t lanes,
-                                               MutableArrayRef<Value> carried) {
+  Carried best = visitScores(
+      first, Carried(rows, b.splat(worst)),
+      [&](Value at, int64_t, int64_t lanes, MutableArrayRef<Value> carried) {
         Value s = b.load(p, at);
         if (lanes != kVectorLanes)
           s = b.select(b.laneMask(lanes), s, b.splat(worst));
@@ -131,18 +135,19 @@ void AttentionBackward::applySoftmax(Value first) {
     value = arith::NegFOp::create(b, b.mulf(largest, b.splat(factor)));
   }
   // The exponentials' sum, and that of their products with dp.
-  Carried sums = visit(
-      Carried(2 * rows, b.splat(0)), [&](Value at, int64_t row, int64_t lanes,
-                                         MutableArrayRef<Value> carried) {
-        Value s = b.load(p, at);
-        Value power =
-            emitExp2OfNegative(b, b.fma(s, b.splat(factor), best[row]));
-        if (lanes != kVectorLanes)
-          power = b.select(b.laneMask(lanes), power, b.splat(0));
-        b.store(power, p, at);
-        carried[0] = b.addf(carried[0], power);
-        carried[1] = b.fma(power, b.load(ds, at), carried[1]);
-      });
+  Carried sums =
+      visitScores(first, Carried(2 * rows, b.splat(0)),
+                  [&](Value at, int64_t row, int64_t lanes,
+                      MutableArrayRef<Value> carried) {
+                    Value s = b.load(p, at);
+                    Value power = emitExp2OfNegative(
+                        b, b.fma(s, b.splat(factor), best[row]));
+                    if (lanes != kVectorLanes)
+                      power = b.select(b.laneMask(lanes), power, b.splat(0));
+                    b.store(power, p, at);
+                    carried[0] = b.addf(carried[0], power);
+                    carried[1] = b.fma(power, b.load(ds, at), carried[1]);
+                  });
   Carried shares, means;
   for (int64_t row = 0; row < rows; ++row) {
     Value sum = b.reduce(Reduction::Add, sums[2 * row]);
@@ -150,15 +155,17 @@ void AttentionBackward::applySoftmax(Value first) {
     shares.push_back(b.broadcast(b.divf(b.scalar(1), sum)));
     means.push_back(b.broadcast(b.divf(product, sum)));
   }
-  visit({}, [&](Value at, int64_t row, int64_t lanes, MutableArrayRef<Value>) {
-    Value probability = b.mulf(b.load(p, at), shares[row]);
-    Value difference = b.subf(b.load(ds, at), means[row]);
-    Value d = b.mulf(b.mulf(probability, b.splat(scale)), difference);
-    if (lanes != kVectorLanes)
-      d = b.select(b.laneMask(lanes), d, b.splat(0));
-    b.store(probability, p, at);
-    b.store(d, ds, at);
-  });
+  visitScores(
+      first, {},
+      [&](Value at, int64_t row, int64_t lanes, MutableArrayRef<Value>) {
+        Value probability = b.mulf(b.load(p, at), shares[row]);
+        Value difference = b.subf(b.load(ds, at), means[row]);
+        Value d = b.mulf(b.mulf(probability, b.splat(scale)), difference);
+        if (lanes != kVectorLanes)
+          d = b.select(b.laneMask(lanes), d, b.splat(0));
+        b.store(probability, p, at);
+        b.store(d, ds, at);
+      });
   // Beyond the last vector with a key: padding of the last row block.
   for (int64_t v = llvm::divideCeil(key.tokens, kVectorLanes);
        v < scoreRow() / kVectorLanes; ++v)

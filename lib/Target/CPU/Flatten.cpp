@@ -15,18 +15,27 @@
 
 using namespace llvm;
 
-Expected<uint64_t> mlir::vit::cpu::flatten(MemoryBufferRef buffer,
-                                           StringRef name,
-                                           SmallVectorImpl<char> &image) {
-  auto object = object::ObjectFile::createELFObjectFile(buffer);
-  if (!object)
-    return object.takeError();
-  auto fail = [&](const Twine &what) {
-    return createStringError("kernel " + name + " " + what);
-  };
+namespace {
+/// One kernel's object and where its sections lie in the image.
+struct Flattener {
+  const object::ELFObjectFileBase &object;
+  StringRef name; ///< of the kernel
+  SmallVectorImpl<char> &image;
+  DenseMap<uint64_t, uint64_t> offsets =
+      DenseMap<uint64_t, uint64_t>(); ///< of sections, by number
 
-  DenseMap<uint64_t, uint64_t> offsets; // of section numbers
-  for (object::ELFSectionRef section : (*object)->sections()) {
+  Error fail(const Twine &what) {
+    return createStringError("kernel " + name + " " + what);
+  }
+  Error appendSections();
+  Error relocate();
+  Error relocate(object::ELFRelocationRef relocation, uint64_t sectionOffset);
+  Expected<uint64_t> findEntry();
+};
+} // namespace
+
+Error Flattener::appendSections() {
+  for (object::ELFSectionRef section : object.sections()) {
     if (!(section.getFlags() & ELF::SHF_ALLOC) || section.getSize() == 0)
       continue;
     Expected<StringRef> sectionName = section.getName();
@@ -45,50 +54,62 @@ Expected<uint64_t> mlir::vit::cpu::flatten(MemoryBufferRef buffer,
     offsets[section.getIndex()] = image.size();
     image.append(contents->begin(), contents->end());
   }
+  return Error::success();
+}
 
-  for (const object::SectionRef &section : (*object)->sections()) {
+/// `sectionOffset` is where the section that is patched lies.
+Error Flattener::relocate(object::ELFRelocationRef relocation,
+                          uint64_t sectionOffset) {
+  auto symbol = relocation.getSymbol();
+  if (symbol == object.symbol_end())
+    return fail("has a relocation without a symbol");
+  auto home = symbol->getSection();
+  auto symbolName = symbol->getName();
+  auto address = symbol->getAddress();
+  auto addend = relocation.getAddend();
+  if (!home)
+    return home.takeError();
+  if (!symbolName)
+    return symbolName.takeError();
+  if (!address)
+    return address.takeError();
+  if (!addend)
+    return addend.takeError();
+  if (*home == object.section_end())
+    return fail("needs the symbol " + *symbolName);
+  auto base = offsets.find((*home)->getIndex());
+  if (base == offsets.end())
+    return fail("refers to a section that is not part of the image");
+  uint64_t type = relocation.getType();
+  if (type != ELF::R_X86_64_PC32 && type != ELF::R_X86_64_PLT32)
+    return fail("has a relocation of type " + Twine(type));
+  uint64_t place = sectionOffset + relocation.getOffset();
+  int64_t value = int64_t(base->second + *address + *addend) - int64_t(place);
+  if (!isInt<32>(value))
+    return fail("is too large");
+  support::endian::write32le(&image[place], uint32_t(value));
+  return Error::success();
+}
+
+Error Flattener::relocate() {
+  for (const object::SectionRef &section : object.sections()) {
     auto target = section.getRelocatedSection();
     if (!target)
       return target.takeError();
-    if (*target == (*object)->section_end())
+    if (*target == object.section_end())
       continue;
     auto patched = offsets.find((*target)->getIndex());
     if (patched == offsets.end())
       continue;
-    for (object::ELFRelocationRef relocation : section.relocations()) {
-      auto symbol = relocation.getSymbol();
-      if (symbol == (*object)->symbol_end())
-        return fail("has a relocation without a symbol");
-      auto home = symbol->getSection();
-      auto symbolName = symbol->getName();
-      auto address = symbol->getAddress();
-      auto addend = relocation.getAddend();
-      if (!home)
-        return home.takeError();
-      if (!symbolName)
-        return symbolName.takeError();
-      if (!address)
-        return address.takeError();
-      if (!addend)
-        return addend.takeError();
-      if (*home == (*object)->section_end())
-        return fail("needs the symbol " + *symbolName);
-      auto base = offsets.find((*home)->getIndex());
-      if (base == offsets.end())
-        return fail("refers to a section that is not part of the image");
-      uint64_t type = relocation.getType();
-      if (type != ELF::R_X86_64_PC32 && type != ELF::R_X86_64_PLT32)
-        return fail("has a relocation of type " + Twine(type));
-      uint64_t place = patched->second + relocation.getOffset();
-      int64_t value =
-          int64_t(base->second + *address + *addend) - int64_t(place);
-      if (!isInt<32>(value))
-        return fail("is too large");
-      support::endian::write32le(&image[place], uint32_t(value));
-    }
+    for (object::ELFRelocationRef relocation : section.relocations())
+      if (Error error = relocate(relocation, patched->second))
+        return error;
   }
+  return Error::success();
+}
 
-  for (const object::ELFSymbolRef &symbol : (*object)->symbols()) {
+Expected<uint64_t> Flattener::findEntry() {
+  for (const object::ELFSymbolRef &symbol : object.symbols()) {
     auto symbolName = symbol.getName();
     if (!symbolName)
       return symbolName.takeError();
@@ -103,4 +124,18 @@ Expected<uint64_t> mlir::vit::cpu::flatten(MemoryBufferRef buffer,
     return offsets.lookup((*home)->getIndex()) + *address;
   }
   return fail("is missing from its object");
+}
+
+Expected<uint64_t> mlir::vit::cpu::flatten(MemoryBufferRef buffer,
+                                           StringRef name,
+                                           SmallVectorImpl<char> &image) {
+  auto object = object::ObjectFile::createELFObjectFile(buffer);
+  if (!object)
+    return object.takeError();
+  Flattener flattener{cast<object::ELFObjectFileBase>(**object), name, image};
+  if (Error error = flattener.appendSections())
+    return std::move(error);
+  if (Error error = flattener.relocate())
+    return std::move(error);
+  return flattener.findEntry();
 }

@@ -48,6 +48,23 @@ private:
   /// `right(d, j)` column vector j at depth d.
   void multiply(SmallVectorImpl<Value> &sums, function_ref<Value(int64_t)> left,
                 function_ref<Value(int64_t, int64_t)> right);
+  /// A thread's part of copying a tile of one operand to workgroup memory:
+  /// vectors `thread`, `thread + threads`, ... of it.
+  struct Copy {
+    unsigned operand;
+    int64_t total;             ///< vectors of the tile
+    SmallVector<Value> source; ///< of depth 0
+    SmallVector<Value> stride; ///< of a step
+    SmallVector<Value> target;
+    Value shared; ///< two buffers of `total` vectors
+  };
+  Copy planCopy(unsigned operand);
+  /// Stores one vector per target to the buffer at `base`.
+  void putShared(const Copy &copy, ArrayRef<Value> values, Value base);
+  /// Adds the products of the tiles at `left` and `right`, where this thread's
+  /// rows and columns begin.
+  void multiplyShared(SmallVectorImpl<Value> &sums, const Copy &leftCopy,
+                      Value left, const Copy &rightCopy, Value right);
   SmallVector<Value> sumDirect();
   SmallVector<Value> sumStaged();
   void store(ArrayRef<Value> sums);
@@ -147,56 +164,83 @@ SmallVector<Value> Gemm::sumDirect() {
       });
 }
 
-namespace {
-/// A thread's part of copying a tile of one operand: vectors `thread`, `thread
-/// + threads`, ... of it.
-struct Copy {
-  SmallVector<Value> source; ///< of depth 0
-  SmallVector<Value> stride; ///< of a step
-  SmallVector<Value> target;
-  int64_t total; ///< vectors of the tile
-};
-} // namespace
-
-SmallVector<Value> Gemm::sumStaged() {
+Gemm::Copy Gemm::planCopy(unsigned operand) {
   int64_t depth = tile.getChunk(), depthVectors = depth / kVectorLanes;
-  int64_t steps = input.vectors / depthVectors;
-  int64_t columnVectors = tile.getCols() / kVectorLanes,
-          threads = tile.getThreads();
-  Copy copies[2]; // the input's tile [rows][depth], the weights' [depth][cols]
-  copies[0].total = tile.getRows() * depthVectors;
-  copies[1].total = depth * columnVectors;
-  for (unsigned operand : {0, 1}) {
-    Copy &copy = copies[operand];
-    for (int64_t first = 0; first < copy.total; first += threads) {
-      Value target = b.add(b.thread(), first);
-      Value item = first + threads > copy.total
-                       ? b.min(target, b.index(copy.total - 1))
-                       : target;
-      copy.target.push_back(target);
-      if (operand == 0) {
-        Value row = b.add(firstRow, b.div(item, depthVectors));
-        copy.source.push_back(b.add(b.mul(clampRow(row), input.vectors),
-                                    b.rem(item, depthVectors)));
-        copy.stride.push_back(b.index(depthVectors));
-      } else {
-        Column column = getColumn(
-            clampVector(b.add(firstVector, b.rem(item, columnVectors))));
-        copy.source.push_back(b.add(
-            column.base, b.mul(b.div(item, columnVectors), column.stride)));
-        copy.stride.push_back(b.mul(column.stride, depth));
-      }
+  int64_t columnVectors = tile.getCols() / kVectorLanes;
+  int64_t threads = tile.getThreads();
+  Copy copy;
+  copy.operand = operand;
+  copy.total =
+      operand == 0 ? tile.getRows() * depthVectors : depth * columnVectors;
+  for (int64_t first = 0; first < copy.total; first += threads) {
+    Value target = b.add(b.thread(), first);
+    Value item = first + threads > copy.total
+                     ? b.min(target, b.index(copy.total - 1))
+                     : target;
+    copy.target.push_back(target);
+    if (operand == 0) {
+      Value row = b.add(firstRow, b.div(item, depthVectors));
+      copy.source.push_back(b.add(b.mul(clampRow(row), input.vectors),
+                                  b.rem(item, depthVectors)));
+      copy.stride.push_back(b.index(depthVectors));
+    } else {
+      Column column = getColumn(
+          clampVector(b.add(firstVector, b.rem(item, columnVectors))));
+      copy.source.push_back(
+          b.add(column.base, b.mul(b.div(item, columnVectors), column.stride)));
+      copy.stride.push_back(b.mul(column.stride, depth));
     }
   }
+  return copy;
+}
+
+void Gemm::putShared(const Copy &copy, ArrayRef<Value> values, Value base) {
+  for (auto [value, target] : llvm::zip_equal(values, copy.target)) {
+    auto put = [&, value = value, target = target] {
+      b.storeShared(value, copy.shared, b.add(base, target));
+    };
+    bool isWhole =
+        copy.total % tile.getThreads() == 0 || target != copy.target.back();
+    if (isWhole)
+      put();
+    else
+      b.ifThen(b.isLess(target, b.index(copy.total)), put);
+  }
+}
+
+void Gemm::multiplyShared(SmallVectorImpl<Value> &sums, const Copy &leftCopy,
+                          Value left, const Copy &rightCopy, Value right) {
+  int64_t depthVectors = tile.getChunk() / kVectorLanes;
+  int64_t columnVectors = tile.getCols() / kVectorLanes;
+  for (int64_t k = 0; k < depthVectors; ++k)
+    multiply(
+        sums,
+        [&](int64_t i) {
+          return b.loadShared(leftCopy.shared,
+                              b.add(left, i * down * depthVectors + k));
+        },
+        [&](int64_t d, int64_t j) {
+          return b.loadShared(
+              rightCopy.shared,
+              b.add(right,
+                    (k * kVectorLanes + d) * columnVectors + j * across));
+        });
+}
+
+SmallVector<Value> Gemm::sumStaged() {
+  int64_t depthVectors = tile.getChunk() / kVectorLanes;
+  int64_t steps = input.vectors / depthVectors;
+  // The input's tile [rows][depth], the weights' [depth][cols].
+  Copy copies[] = {planCopy(0), planCopy(1)};
   // Two buffers, so that one barrier per step is enough.
-  Value shared[] = {b.allocateShared4(2 * copies[0].total),
-                    b.allocateShared4(2 * copies[1].total)};
+  for (Copy &copy : copies)
+    copy.shared = b.allocateShared4(2 * copy.total);
   auto fetch = [&](Value step) {
     SmallVector<Value> values;
-    for (unsigned operand : {0, 1})
-      for (auto [source, stride] :
-           llvm::zip(copies[operand].source, copies[operand].stride))
-        values.push_back(b.load4(operand, b.add(source, b.mul(step, stride))));
+    for (const Copy &copy : copies)
+      for (auto [source, stride] : llvm::zip(copy.source, copy.stride))
+        values.push_back(
+            b.load4(copy.operand, b.add(source, b.mul(step, stride))));
     return values;
   };
 
@@ -211,43 +255,18 @@ SmallVector<Value> Gemm::sumStaged() {
         Value buffer = b.rem(step, 2);
         Value base[] = {b.mul(buffer, copies[0].total),
                         b.mul(buffer, copies[1].total)};
-        ArrayRef<Value> fetched;
-        SmallVector<Value> all(values);
-        fetched = ArrayRef<Value>(all).drop_front(count);
-        for (unsigned operand : {0, 1})
-          for (Value target : copies[operand].target) {
-            Value value = fetched.front();
-            fetched = fetched.drop_front();
-            auto put = [&] {
-              b.storeShared(value, shared[operand],
-                            b.add(base[operand], target));
-            };
-            bool isWhole = copies[operand].total % threads == 0 ||
-                           target != copies[operand].target.back();
-            if (isWhole)
-              put();
-            else
-              b.ifThen(b.isLess(target, b.index(copies[operand].total)), put);
-          }
+        SmallVector<Value> sums(values);
+        SmallVector<Value> fetched(ArrayRef<Value>(sums).drop_front(count));
+        sums.resize(count);
+        size_t lefts = copies[0].target.size();
+        putShared(copies[0], ArrayRef(fetched).take_front(lefts), base[0]);
+        putShared(copies[1], ArrayRef(fetched).drop_front(lefts), base[1]);
         b.barrier();
         SmallVector<Value> next =
             fetch(b.min(b.add(step, 1), b.index(steps - 1)));
-        SmallVector<Value> sums(values.take_front(count));
         Value left = b.add(base[0], leftBase);
         Value right = b.add(base[1], rightBase);
-        for (int64_t k = 0; k < depthVectors; ++k)
-          multiply(
-              sums,
-              [&](int64_t i) {
-                return b.loadShared(shared[0],
-                                    b.add(left, i * down * depthVectors + k));
-              },
-              [&](int64_t d, int64_t j) {
-                return b.loadShared(
-                    shared[1],
-                    b.add(right,
-                          (k * kVectorLanes + d) * columnVectors + j * across));
-              });
+        multiplyShared(sums, copies[0], left, copies[1], right);
         sums.append(next);
         return sums;
       });
