@@ -1,17 +1,16 @@
-//===- Attention.cpp - Softmax attention, fused ---===//
+//===- Attention.cpp - Softmax attention, fused ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// A work unit is one head of one image by a chunk of its query row blocks. The
-// head's keys are transposed into scratch once; then each row block of queries
-// makes its scores S = Q K^T in scratch (a few KB, L1), turns them into
-// exponentials about the row's largest score (two passes: exact), and sums them
-// over the values, which are read as they lie. The sum's reciprocal scales the
-// result.
+// A work unit is a chunk of query row blocks of one head of one image. The keys
+// of the head are transposed into scratch once. Then each row block of queries
+// computes its scores S = Q K^T in scratch (a few KB, in L1), replaces them by
+// exponentials relative to the largest score of the row (in two passes), and
+// multiplies by the values, which are read in their layout. The result is
+// scaled by the reciprocal of the sum of exponentials.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,11 +29,12 @@ struct Attention {
   Blocked query, key, value, result;
   Scores products;
   int64_t heads, headDim, headVectors;
-  Value transposed; ///< scratch: the head's keys
-  Value scores;     ///< scratch: of a row block of queries
+  Value transposed; ///< scratch: the keys of the head
+  Value scores;     ///< scratch: the scores of a row block of queries
 
   int64_t scoreRow() const { return products.rowElements(); }
-  /// Where `head` begins in operand `operand`, in the row block at `base`.
+  /// Returns the offset of `head` in the row block at `base` of operand
+  /// `operand`.
   Value getHead(unsigned operand, const Blocked &shape, Value base, Value head);
   SmallVector<Value> computeExponentials();
   void storeProbabilities(const RowBlock &block, Value image, Value head,
@@ -55,8 +55,8 @@ SmallVector<Value> Attention::computeExponentials() {
   int64_t rows = query.rows;
   int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
   double factor = op.getScale().convertToDouble() * 1.44269504088896341;
-  // exp(scale (s - m)) = 2^(factor s - factor m), m the score with the largest
-  // scale s.
+  // exp(scale (s - m)) = 2^(factor s - factor m), where m is the score with the
+  // largest scale * s.
   Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
   double worst = factor < 0 ? std::numeric_limits<double>::infinity()
                             : -std::numeric_limits<double>::infinity();
@@ -93,8 +93,7 @@ SmallVector<Value> Attention::computeExponentials() {
       });
   for (Value &value : best) {
     Value scalar = b.reduce(kind, value);
-    value = arith::NegFOp::create(
-        b, arith::MulFOp::create(b, b.broadcast(scalar), b.splat(factor)));
+    value = b.negf(b.mulf(b.broadcast(scalar), b.splat(factor)));
   }
   SmallVector<Value> sums = forEachVector(0, [&](Value vector, int64_t row,
                                                  int64_t lanes, Value carried) {
@@ -105,15 +104,14 @@ SmallVector<Value> Attention::computeExponentials() {
     b.store(power, scores, at(vector, row));
     return b.combine(Reduction::Add, carried, power);
   });
-  // Keys beyond the last vector with a token: padding of the last row block.
+  // Clear the scores of padded keys after the last vector that has a token.
   for (int64_t v = llvm::divideCeil(key.tokens, kVectorLanes);
        v < scoreRow() / kVectorLanes; ++v)
     for (int64_t row = 0; row < rows; ++row)
       b.store(b.splat(0), scores, at(b.index(v), row));
   Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
   for (Value &sum : sums)
-    sum = b.broadcast(
-        arith::DivFOp::create(b, one, b.reduce(Reduction::Add, sum)));
+    sum = b.broadcast(b.divf(one, b.reduce(Reduction::Add, sum)));
   return sums;
 }
 
@@ -129,8 +127,8 @@ void Attention::storeProbabilities(const RowBlock &block, Value image,
       auto storeVector = [&](Value v, int64_t lanes) {
         Value offset = b.mul(v, kVectorLanes);
         Value p = b.load(scores, b.add(offset, row * scoreRow()));
-        b.storeLanes(arith::MulFOp::create(b, p, factors[row]), target,
-                     b.add(base, offset), lanes);
+        b.storeLanes(b.mulf(p, factors[row]), target, b.add(base, offset),
+                     lanes);
       };
       if (whole > 0)
         b.loop(0, whole, [&](Value v) { storeVector(v, kVectorLanes); });
@@ -173,7 +171,7 @@ void Attention::sumValues(const RowBlock &block, Value image, Value head,
                                 result.vectorElements()));
     for (int64_t v = 0; v < width; ++v)
       for (int64_t row = 0; row < rows; ++row) {
-        Value x = arith::MulFOp::create(b, sums[row * width + v], factors[row]);
+        Value x = b.mulf(sums[row * width + v], factors[row]);
         b.store(zeroPaddedRow(b, result, block, row, x), b.argument(3),
                 b.add(target, v * result.vectorElements() + row * kChannelPad));
       }
@@ -182,7 +180,7 @@ void Attention::sumValues(const RowBlock &block, Value image, Value head,
 
 void Attention::emit(int64_t chunk) {
   int64_t chunks = llvm::divideCeil(result.blocksPerImage, chunk);
-  // The head whose keys are in scratch; units come head by head.
+  // The head whose keys are in scratch. The units of a head are consecutive.
   Value none = b.index(-1);
   b.loop(b.begin(), b.end(), 1, ValueRange{none},
          [&](Value unit, ValueRange carried) {

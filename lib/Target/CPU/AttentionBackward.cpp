@@ -4,15 +4,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
 // A work unit is one head of one image. Keys and values are transposed into
-// scratch; a chunk of the queries' row blocks then makes its scores q k^T and
-// its dp = dy v^T, which become the probabilities p and
-// ds = scale p (dp - sum(dp p)) where they lie, and from ds the queries'
-// gradient ds k. After that, p^T dy and ds^T q go over the chunk for each row
-// block of keys. All queries are one chunk where p and ds stay in the cache;
-// else the chunks' parts of the keys' and values' gradients are added up.
+// scratch. A chunk of query row blocks computes its scores q k^T and dp = dy
+// v^T, which are replaced in place by the probabilities p and by ds = scale p
+// (dp - sum(dp p)). ds k is the gradient of the queries. Then each row block of
+// keys computes p^T dy and ds^T q over the chunk. If p and ds of all queries
+// fit into the cache, there is one chunk. Otherwise the contributions of the
+// chunks to the gradients of keys and values are added.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,29 +23,29 @@ using namespace mlir::vit::cpu;
 
 using Reduction = KernelBuilder::Reduction;
 
-/// Bytes of p and ds together that stay in the second-level cache beside the
-/// head's operands.
+/// Bytes of p and ds together that fit into the second-level cache beside the
+/// operands of the head.
 static constexpr int64_t kChunkBytes = 400 << 10;
 
 namespace {
 struct AttentionBackward {
   kernel::AttentionBackwardOp op;
   KernelBuilder &b;
-  /// The four operands: gradient, query, key, value.
+  /// The four operands.
   Blocked gradient, query, key, value;
-  /// The results, those of key and value alike.
+  /// The results. Those of key and value have the same shape.
   Blocked queryResult, keyResult;
   Scores keyProducts, valueProducts;
   int64_t headVectors;
   int64_t chunk;      ///< row blocks of queries
-  Value keys, values; ///< scratch: transposed
-  Value p, ds;        ///< scratch: [chunk's rows][scoreRow()]
+  Value keys, values; ///< scratch, transposed
+  Value p, ds;        ///< scratch, [rows of the chunk][scoreRow()]
 
   int64_t scoreRow() const { return keyProducts.rowElements(); }
   int64_t chunks() const {
     return llvm::divideCeil(query.blocksPerImage, chunk);
   }
-  /// Where `head` begins in operand `operand` at row block `block`.
+  /// Returns the offset of `head` in row block `block` of operand `operand`.
   Value getHead(unsigned operand, Value block, Value head);
   const Blocked &shape(unsigned operand) const {
     const Blocked *shapes[] = {&gradient, &query, &key, &value};
@@ -55,14 +54,14 @@ struct AttentionBackward {
   using Carried = SmallVector<Value>;
   using VisitScore = function_ref<void(Value at, int64_t row, int64_t lanes,
                                        MutableArrayRef<Value> carried)>;
-  /// Calls `body` for each vector of scores of a row block, at `first` of p and
-  /// ds, with its row's part of the carried values.
+  /// Calls `body` for each vector of scores of the row block at `first` in p
+  /// and ds, with the carried values that belong to its row.
   Carried visitScores(Value first, Carried carried, VisitScore body) const;
-  /// Scores and dp of a row block, at `first` of p and ds, to p and ds.
+  /// Replaces scores and dp of the row block at `first` by p and ds.
   void applySoftmax(Value first);
-  /// A row block of a result: coefficients, element (row r, depth d) at
-  /// left + r row + d depth, times operand `operand`'s rows, `steps` blocks
-  /// from `block` on.
+  /// A row block of a result: coefficients times `steps` row blocks of operand
+  /// `operand`, from `block` on. The coefficient of row r and depth d is at
+  /// left + r * row + d * depth.
   struct Product {
     Value coefficients, left;
     int64_t row, depth;
@@ -70,14 +69,14 @@ struct AttentionBackward {
     Value block;
     int64_t steps;
     unsigned result;
-    bool adds;           ///< to what is there
-    Value next = {};     ///< the next unit's head in a row block, to fetch
-    unsigned nextOf = 0; ///< operand
+    bool adds;       ///< to the result in memory
+    Value next = {}; ///< where the head of the next unit begins, to prefetch
+    unsigned nextOf = 0; ///< its operand
   };
   void multiply(const Product &product, const Blocked &to,
                 const RowBlock &target, Value head);
-  /// `nextBlock` and `nextHead` are where the next unit's keys begin, in the
-  /// last chunk.
+  /// In the last chunk, `nextBlock` and `nextHead` say where the keys of the
+  /// next unit begin.
   void emitChunk(Value image, Value head, Value first, int64_t blocks,
                  bool adds, Value nextBlock = {}, Value nextHead = {});
   void emit();
@@ -117,7 +116,7 @@ AttentionBackward::visitScores(Value first, Carried carried,
 void AttentionBackward::applySoftmax(Value first) {
   int64_t rows = query.rows;
   double scale = op.getScale().convertToDouble();
-  // As in the forward kernel: exp(scale (s - m)) = 2^(factor s - factor m).
+  // As in the forward kernel, exp(scale (s - m)) = 2^(factor s - factor m).
   double factor = scale * 1.44269504088896341;
   Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
   double worst = factor < 0 ? std::numeric_limits<double>::infinity()
@@ -132,9 +131,9 @@ void AttentionBackward::applySoftmax(Value first) {
       });
   for (Value &value : best) {
     Value largest = b.broadcast(b.reduce(kind, value));
-    value = arith::NegFOp::create(b, b.mulf(largest, b.splat(factor)));
+    value = b.negf(b.mulf(largest, b.splat(factor)));
   }
-  // The exponentials' sum, and that of their products with dp.
+  // The sum of the exponentials, and the sum of their products with dp.
   Carried sums =
       visitScores(first, Carried(2 * rows, b.splat(0)),
                   [&](Value at, int64_t row, int64_t lanes,
@@ -166,7 +165,7 @@ void AttentionBackward::applySoftmax(Value first) {
         b.store(probability, p, at);
         b.store(d, ds, at);
       });
-  // Beyond the last vector with a key: padding of the last row block.
+  // Clear what belongs to padded keys after the last vector that has a key.
   for (int64_t v = llvm::divideCeil(key.tokens, kVectorLanes);
        v < scoreRow() / kVectorLanes; ++v)
     for (int64_t row = 0; row < rows; ++row) {
@@ -200,8 +199,8 @@ void AttentionBackward::multiply(const Product &product, const Blocked &to,
     tile.rightDepth = kChannelPad;
     tile.rightStep = of.blockElements();
     tile.rightVector = of.vectorElements();
-    // Nothing else brings the next unit's keys and values: into the
-    // second-level cache, spread over the steps.
+    // Prefetch the keys and values of the next unit into the second-level
+    // cache, evenly over the steps. Nothing else loads them early.
     int64_t lines = headVectors * to.rows;
     int64_t share = llvm::divideCeil(lines, tile.steps);
     auto fetch = [&](Value step) {
@@ -236,8 +235,8 @@ void AttentionBackward::emitChunk(Value image, Value head, Value first,
       body(b.add(firstQueries, i), b.mul(i, query.rows * scoreRow()));
     });
   };
-  // Step by step over the chunk, so that each step's other operand stays in the
-  // first-level cache.
+  // Do one product after the other over the whole chunk, so that the second
+  // operand of each stays in the first-level cache.
   forEachBlock([&](Value block, Value rows) {
     keyProducts.multiply(b.argument(1), getHead(1, block, head), keys, p, rows);
   });
@@ -268,7 +267,7 @@ void AttentionBackward::emitChunk(Value image, Value head, Value first,
 
 void AttentionBackward::emit() {
   int64_t heads = op.getHeads();
-  // The chunks that are alike after the first, and what is left.
+  // The further chunks of full size, then the rest.
   int64_t last = query.blocksPerImage - (chunks() - 1) * chunk;
   b.loop(b.begin(), b.end(), [&](Value unit) {
     Value image = b.div(unit, heads), head = b.rem(unit, heads);

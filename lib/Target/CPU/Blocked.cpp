@@ -1,4 +1,4 @@
-//===- Blocked.cpp - Blocked activations, block by block ---===//
+//===- Blocked.cpp - Blocked activations, block by block ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -123,11 +123,13 @@ KernelInfo mlir::vit::cpu::getRowBlockInfo(RankedTensorType type) {
 
 SmallVector<Value> mlir::vit::cpu::transposeVectors(KernelBuilder &b,
                                                     SmallVector<Value> rows) {
-  // Exchange, for each bit of the lane's number, that bit with the row's.
+  // For each bit, exchange that bit of the lane number with that of the row
+  // number.
   for (int64_t bit = 1; bit < kVectorLanes; bit *= 2) {
     SmallVector<int64_t> low, high;
     for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
-      int64_t other = lane & bit ? kVectorLanes : 0; // the second operand
+      int64_t other =
+          lane & bit ? kVectorLanes : 0; // lanes of the second operand
       low.push_back(other + (lane & ~bit));
       high.push_back(other + (lane | bit));
     }

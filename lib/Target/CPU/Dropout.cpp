@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Random words come in 16 lanes: 16 counters give 64 words. Where elements come
-// in fours, four vectors of channels share them; else each lane makes the words
-// of its own counter and takes one.
+// Random words are computed for 16 counters at a time, which gives 64 words. If
+// the width is a multiple of 4, these are the words of four channel vectors.
+// Otherwise each lane computes the four words of its own counter and selects
+// one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +20,7 @@ using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
 namespace {
-using Words = std::array<Value, 4>; ///< vectors of 16 i32
+using Words = std::array<Value, 4>; ///< vector<16xi32>
 
 struct Dropout {
   kernel::DropoutOp op;
@@ -44,12 +45,13 @@ struct Dropout {
     return arith::IndexCastOp::create(b, b.getI32Type(), index);
   }
 
-  /// The words of elements [first, first + 64), 16 to a vector; `first` is a
+  /// Returns the words of elements [first, first + 64), where `first` is a
   /// multiple of 4.
   Words getAlignedWords(Value first);
-  /// The words of elements [first, first + 16).
+  /// Returns the words of elements [first, first + 16).
   Value getWords(Value first);
-  /// Writes the vector at `at`: what is dropped is zero, whatever it was.
+  /// Writes the vector at offset `at`. Dropped elements become +0, even if they
+  /// were infinite or NaN.
   void drop(Value at, Value isKept);
   void emitElements(Value row, Value offset);
   void emit();
@@ -65,8 +67,8 @@ Words Dropout::getAlignedWords(Value first) {
   Value counters = addi(broadcast(toInteger(b.div(first, 4))),
                         lanes([](int32_t lane) { return lane; }));
   Words words = mask.getWords(counters);
-  // Lane 4 i + w of the 64 is word w of counter i: a transpose in two steps,
-  // of pairs, then of pairs of pairs.
+  // Element 4 i + w of the 64 is word w of counter i. Transpose in two steps:
+  // interleave pairs, then pairs of pairs.
   auto interleave = [&](Value x, Value y, int64_t run, int64_t half) {
     SmallVector<int64_t> lanes;
     for (int64_t lane = 0; lane < kVectorLanes; ++lane) {

@@ -64,7 +64,7 @@ struct EmitCpu : mlir::vit::impl::EmitCpuBase<EmitCpu> {
 };
 } // namespace
 
-/// Adds the function `name` for `op`.
+/// Adds the function `name` for `op` to `kernels`.
 static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
                                   ModuleOp kernels, const Level &level) {
   OpBuilder builder = OpBuilder::atBlockEnd(kernels.getBody());
@@ -76,7 +76,8 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
        {TypeRange(op->getOperandTypes()), TypeRange(op->getResultTypes())})
     for (Type type : values)
       types.push_back(getBuffer(cast<RankedTensorType>(type).getElementType()));
-  // What an update changes follows its operands: parameters, then states.
+  // The operands of an update are followed by what it changes: the parameters,
+  // then each state.
   if (auto update = dyn_cast<kernel::UpdateOp>(op))
     types.append(update.getVariableCount(), getBuffer(builder.getF32Type()));
   types.append(3, builder.getIndexType());

@@ -1,4 +1,4 @@
-//===- Epilogue.cpp - Scalar code fused into a kernel ---===//
+//===- Epilogue.cpp - Scalar code fused into a kernel ---------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -58,7 +58,7 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels,
   Value token;
   if (usesTokens()) {
     token = b->add(b->mul(block.local, shape.rows), row);
-    // A padded row has no token; what it computes is not kept.
+    // A padded row has no token. Its result is discarded.
     if (shape.mayBePadding(row))
       token = b->min(token, b->index(shape.tokens - 1));
   }
@@ -82,7 +82,7 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
   });
   if (code.keepsZero() || !shape.hasPaddedChannels())
     return result;
-  // Compare each lane's number with how many of the vector are channels.
+  // The last vector of a group has padding.
   int64_t group = shape.group == 0 ? shape.width : shape.group;
   int64_t vectors = kernel::padTo(group, kChannelPad) / kChannelPad;
   Value last =

@@ -74,7 +74,7 @@ Value mlir::vit::cpu::addPairwise(KernelBuilder &b,
   while (summands.size() > 1) {
     SmallVector<Value> pairs;
     for (size_t i = 0; i + 1 < summands.size(); i += 2)
-      pairs.push_back(arith::AddFOp::create(b, summands[i], summands[i + 1]));
+      pairs.push_back(b.addf(summands[i], summands[i + 1]));
     if (summands.size() % 2)
       pairs.push_back(summands.back());
     summands = pairs;

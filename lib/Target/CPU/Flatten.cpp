@@ -1,4 +1,4 @@
-//===- Flatten.cpp - An object file as one flat image ---===//
+//===- Flatten.cpp - An object file as one flat image ---------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,7 +16,7 @@
 using namespace llvm;
 
 namespace {
-/// One kernel's object and where its sections lie in the image.
+/// The object of one kernel and the offsets of its sections in the image.
 struct Flattener {
   const object::ELFObjectFileBase &object;
   StringRef name; ///< of the kernel
@@ -57,7 +57,7 @@ Error Flattener::appendSections() {
   return Error::success();
 }
 
-/// `sectionOffset` is where the section that is patched lies.
+/// `sectionOffset` is the offset of the section that is patched.
 Error Flattener::relocate(object::ELFRelocationRef relocation,
                           uint64_t sectionOffset) {
   auto symbol = relocation.getSymbol();

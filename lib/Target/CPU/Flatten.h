@@ -1,4 +1,4 @@
-//===- Flatten.h - An object file as one flat image ---===//
+//===- Flatten.h - An object file as one flat image -------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,9 +15,10 @@
 namespace mlir::vit::cpu {
 
 /// Appends the code and read-only data of an x86-64 ELF object to `image`, each
-/// section at a multiple of 64 bytes, with its PC-relative relocations applied.
-/// Returns the offset of function `name`. Fails on what a flat image cannot
-/// hold: undefined symbols, writable sections, other relocations.
+/// section at a multiple of 64 bytes, and applies its PC-relative relocations.
+/// Returns the offset of function `name`. Fails if the object has undefined
+/// symbols, writable sections or other relocations, which a flat image does not
+/// support.
 llvm::Expected<uint64_t> flatten(llvm::MemoryBufferRef object,
                                  llvm::StringRef name,
                                  llvm::SmallVectorImpl<char> &image);

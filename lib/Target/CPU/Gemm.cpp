@@ -1,15 +1,14 @@
-//===- Gemm.cpp - Products with their epilogue ---===//
+//===- Gemm.cpp - Products with their epilogue ----------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
 // A work unit is one tile: a row block by a panel of weights. Units are
-// numbered chunk by chunk of row blocks; in a chunk panel by panel, so that a
-// panel stays in the cache while the chunk's rows, which do too, pass by. Each
-// element is one sum over the depth in order, whatever the split.
+// numbered by chunks of row blocks, and within a chunk by panels, so that the
+// panel and the rows of the chunk stay in the cache. Each element is a single
+// sum in depth order, however the work is split.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,18 +57,18 @@ void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
 }
 
 namespace {
-/// What the emitter knows of one product.
+/// The state of the emitter for one product.
 struct Gemm {
   kernel::GemmOp op;
   KernelBuilder &b;
   Blocked input, result;
   Epilogue epilogue;
-  int64_t depth;     ///< padded inputs
-  int64_t panel;     ///< columns of a panel, but the last
-  int64_t panels;    ///< with the last
-  int64_t lastPanel; ///< columns of the last
-  int64_t chunk;     ///< row blocks
-  int64_t strip;     ///< vectors beside each other that the tile allows
+  int64_t depth;     ///< input channels, padding included
+  int64_t panel;     ///< columns of every panel but the last
+  int64_t panels;    ///< number of panels
+  int64_t lastPanel; ///< columns of the last panel
+  int64_t chunk;     ///< row blocks of a chunk
+  int64_t strip;     ///< most vectors of columns that a register tile may have
 
   void emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                  int64_t columns);
@@ -97,16 +96,16 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   tile.rightStep = columns * kChannelPad;
   tile.rightVector = kVectorLanes;
 
-  // Bring the next panel into the L2 cache while this one is at work: its lines
-  // spread evenly over the steps of the chunk's row blocks.
+  // While this panel is in use, prefetch the next one into the L2 cache, its
+  // lines spread evenly over the steps of all row blocks of the chunk.
   int64_t strips = columns / kVectorLanes / vectors;
   int64_t lines = std::min<int64_t>(8, llvm::divideCeil(panel, strips * chunk));
   Value position = b.add(b.mul(b.sub(block.block, chunkBegin), strips),
                          b.div(firstVector, vectors));
   Value next = b.add(b.add(panelBase, panel * depth),
                      b.mul(position, tile.steps * lines * kLineElements));
-  // Into the first-level cache: what the epilogue of this panel's next row
-  // block reads beside the sums, and what it writes.
+  // Prefetch into the first-level cache what the epilogue of the next row block
+  // of this panel reads and writes.
   Value firstChannel =
       b.add(b.mul(panelIndex, panel / kChannelPad), firstVector);
   SmallVector<Value> buffers = epilogue.elementExtras();
@@ -170,7 +169,7 @@ void Gemm::emit() {
         OpBuilder::InsertionGuard guard(b);
         b.setInsertionPointToEnd(carried[0].getParentBlock());
         Value unit = carried[0];
-        // All chunks before this one are whole; this one may be the last.
+        // All earlier chunks have full size. This one may be the last.
         Value chunkIndex = b.div(unit, chunk * panels);
         Value chunkBegin = b.mul(chunkIndex, chunk);
         Value blocks = b.min(b.index(chunk), b.sub(rowBlocks, chunkBegin));
@@ -209,7 +208,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
            << weight << "; run vit-tile and vit-layout first";
   if (!op.getTile())
     return op.emitOpError("has no tile; run vit-tile first");
-  // x W reads the panels of W's transpose, so that outputs and inputs change
+  // x W reads panels of the transpose of W, so outputs and inputs change
   // places.
   int64_t depthGroup =
       op.getTransposed() ? panels.getOutGroup() : panels.getInGroup();

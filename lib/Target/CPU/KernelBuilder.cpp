@@ -1,4 +1,4 @@
-//===- KernelBuilder.cpp - Shorthands for building a kernel's body --------===//
+//===- KernelBuilder.cpp - Builds the body of a kernel --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,7 +14,8 @@ int64_t KernelBuilder::stripVectors(int64_t rows, int64_t vectors,
                                     int64_t limit) const {
   // Registers that one vector of 16 f32 takes.
   int64_t parts = kVectorLanes * sizeof(float) / level.vectorBytes;
-  // Sums, one row of the right operand, one broadcast element.
+  // Registers for the sums, one row of the right operand, and one broadcast
+  // element.
   auto fits = [&](int64_t n) {
     return (rows * n + n + 1) * parts <= level.registers + (parts - 1);
   };

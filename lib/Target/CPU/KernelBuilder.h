@@ -1,4 +1,4 @@
-//===- KernelBuilder.h - Shorthands for building a kernel's body -*- C++
+//===- KernelBuilder.h - Builds the body of a kernel ------------*- C++ -*-===//
 //-*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
@@ -29,12 +29,12 @@ namespace mlir::vit::cpu {
 using kernel::kChannelPad;
 using kernel::kPanelGranule;
 
-/// Lanes of the vectors of the code, vector<16xf32>.
+/// Lanes of the vectors that emitters use, vector<16xf32>.
 inline constexpr int64_t kVectorLanes = 16;
 static_assert(kVectorLanes == kChannelPad,
               "emitters load a run of padded channels as one vector");
 
-/// f32 of a cache line.
+/// f32 elements in a cache line.
 inline constexpr int64_t kLineElements = 16;
 
 class KernelBuilder : public CodeBuilder {
@@ -55,7 +55,7 @@ public:
   Value begin();
   Value end();
   Value argument(unsigned i);
-  /// `scratch` as f32 from `byteOffset` on.
+  /// Returns `scratch` as f32 from `byteOffset` on.
   Value scratch(int64_t byteOffset = 0);
 
   // Vectors of 16 f32.
@@ -70,7 +70,7 @@ public:
   void storeScalar(Value scalar, Value buffer, Value offset);
   Value broadcast(Value scalar);
   Value shuffle(Value a, Value b, ArrayRef<int64_t> lanes);
-  /// vector<16xi1> with the first `lanes` true.
+  /// Returns a vector<16xi1> whose first `lanes` lanes are true.
   Value laneMask(int64_t lanes);
   /// Reduces all lanes to one scalar as a tree, always in the same order.
   Value reduce(Reduction kind, Value vector);

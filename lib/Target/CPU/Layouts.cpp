@@ -4,11 +4,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// The row-major side may be memory of the user's: not aligned, and not one
-// element beyond its ends is touched. A work unit is one row block of the
-// blocked side.
+// The row-major buffer may be the user's memory. It need not be aligned, and no
+// element outside of it is read or written. A work unit is one row block of the
+// blocked buffer.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,8 +24,8 @@ static KernelInfo getInfo(Operation *op, RankedTensorType blocked) {
   return info;
 }
 
-/// Calls `body` on each channel vector of a row: its number among the padded
-/// ones, its first logical channel, and how many of its lanes are channels.
+/// Calls `body` for each channel vector of a row with its number, its first
+/// logical channel, and how many of its lanes are channels.
 static void forEachVector(
     KernelBuilder &b, const Blocked &shape,
     function_ref<void(Value vector, Value channel, int64_t lanes)> body) {
@@ -50,9 +49,9 @@ static void forEachVector(
   });
 }
 
-/// Calls `body` on each row of each block in [begin, end) with its number in
-/// the row-major buffer and its offset in the blocked one; `padding` on those
-/// that are padding.
+/// Calls `body` for each row of the blocks [begin, end) with its number in the
+/// row-major buffer and its offset in the blocked one. Calls `padding` for
+/// padded rows.
 static void
 forEachRow(KernelBuilder &b, const Blocked &shape,
            function_ref<void(Value image, Value token, Value offset)> body,
@@ -106,7 +105,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitRelayout(kernel::RelayoutOp op,
   };
 
   if (fromBlocked && toBlocked) {
-    // Other groups or other row blocks: element by element.
+    // The groups or row blocks differ: copy element by element.
     FailureOr<Blocked> old = Blocked::get(op, from);
     if (failed(old))
       return failure();
@@ -180,7 +179,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitPatchify(kernel::PatchifyOp op,
   bool channelsFirst = op.getOrder() == PixelOrder::chw;
   Value source = b.argument(0), target = b.argument(1);
 
-  // A patch's value number `element` in a row at `offset`.
+  // Returns the offset of element `element` of a patch in the row at `offset`.
   auto getTarget = [&](Value offset, Value element) {
     Value vector = b.mul(b.div(element, kChannelPad), shape->vectorElements());
     return b.add(offset, b.add(vector, b.rem(element, kChannelPad)));
@@ -205,7 +204,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitPatchify(kernel::PatchifyOp op,
           });
         };
     if (channelsFirst && patchWidth % kVectorLanes == 0) {
-      // Whole vectors along a line of the picture.
+      // Copy whole vectors along a line of the image.
       forEachLine([&](Value c, Value y, Value from) {
         Value first =
             b.mul(b.add(b.mul(c, patchHeight), y), patchWidth / kChannelPad);

@@ -4,10 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// A loss is one work unit: images one after the other, their terms added in
-// double. Its gradient's work units are row blocks.
+// A loss is one work unit, which adds the terms of the images in order, in
+// double. The work units of the gradient are row blocks.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,7 +20,7 @@ using namespace mlir::vit::cpu;
 using Reduction = KernelBuilder::Reduction;
 
 namespace {
-/// [batch, classes], blocked or row-major, by vectors of one image's row.
+/// A [batch, classes] operand, blocked or row-major, read by vectors of a row.
 struct Table {
   Value buffer;
   std::optional<Blocked> blocked;
@@ -54,13 +53,13 @@ struct Table {
   }
 };
 
-/// What all kernels of this file work on: logits (or another input) and
-/// targets, as labels or as a table.
+/// The operands of all kernels in this file: the logits (or another input) and
+/// the targets, either labels or a table.
 struct Loss {
   KernelBuilder &b;
   Table input;
   Value labels;                 ///< i32 [batch], or null
-  std::optional<Table> targets; ///< where there are no labels
+  std::optional<Table> targets; ///< if there are no labels
   SmoothedTargets smoothed;
 
   static FailureOr<Loss> get(Operation *op, KernelBuilder &b,
@@ -69,18 +68,18 @@ struct Loss {
   int64_t classes() const { return input.width; }
 
   using Carried = SmallVector<Value>;
-  /// Calls `body` for each vector of a row of classes.
+  /// Calls `body` for each vector of a row.
   Carried
   visit(Carried carried,
         function_ref<Carried(Value vector, int64_t lanes, Carried)> body) const;
   Value loadInput(Value row, Value vector, int64_t lanes, double padding) const;
-  /// The row's largest element, in all lanes.
+  /// Returns the largest element of a row, in all lanes.
   Value findMaximum(Value row) const;
-  /// The image's label, as i32.
+  /// Returns the label of an image as i32; null if there are no labels.
   Value loadLabel(Value image) const;
-  /// Smoothed targets of a vector of classes; zero in its padding.
+  /// Returns the smoothed targets of a vector of classes, zero in padding.
   Value getTargets(Value image, Value label, Value vector, int64_t lanes) const;
-  /// i32: the first largest element's number, -1 where one is no number.
+  /// Returns the index of the first largest element as i32, -1 if any is NaN.
   Value findLargest(const Table &table, Value image) const;
 
   Value emitCrossEntropy();
@@ -145,7 +144,7 @@ Value Loss::loadLabel(Value image) const {
   return labels ? b.loadScalar(labels, image) : Value();
 }
 
-/// The numbers of a vector's elements.
+/// Returns the column numbers of the elements of a vector.
 static Value getNumbers(KernelBuilder &b, Value vector) {
   SmallVector<int32_t> lanes(kVectorLanes);
   std::iota(lanes.begin(), lanes.end(), 0);
@@ -223,7 +222,7 @@ Value Loss::emitCrossEntropy() {
       if (lanes != kVectorLanes)
         power = b.select(b.laneMask(lanes), power, b.splat(0));
       Value t = getTargets(image, label, v, lanes);
-      // Zero times minus infinity is nothing here.
+      // 0 * -inf counts as 0.
       Value term = b.select(
           arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, t, b.splat(0)),
           b.splat(0), b.mulf(t, distance));
@@ -264,7 +263,7 @@ Value Loss::findLargest(const Table &table, Value image) const {
                ? x
                : b.select(b.laneMask(lanes), x, b.splat(lowest));
   };
-  // In each lane.
+  // One search per lane.
   Carried none = {b.splat(lowest), getNumbers(b, b.index(0)),
                   b.splatBits(b.vectorType, 0)};
   Carried best = visit(none, [&](Value v, int64_t lanes, Carried carried) {
@@ -305,7 +304,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitLoss(kernel::LossOp op,
                                    op.getSmoothing().convertToDouble());
   if (failed(loss))
     return failure();
-  // One unit: nothing to do where a call has none.
+  // There is one unit. A call may have none.
   b.loop(b.begin(), b.end(), [&](Value) {
     Value result;
     switch (op.getKind()) {
@@ -331,7 +330,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitLoss(kernel::LossOp op,
 // Gradients
 //===----------------------------------------------------------------------===//
 
-/// gradient (sum(t) softmax(x) - t) / batch of one row.
+/// Emits gradient * (sum(t) softmax(x) - t) / batch for one row.
 static void emitCrossEntropyRow(const Loss &loss, Value factor, Value image,
                                 function_ref<void(Value v, Value dx)> store) {
   KernelBuilder &b = loss.b;
@@ -365,7 +364,7 @@ static void emitCrossEntropyRow(const Loss &loss, Value factor, Value image,
   });
 }
 
-/// 2 gradient (x - t) / elements of one row.
+/// Emits 2 * gradient * (x - t) / elements for one row.
 static void emitMseRow(const Loss &loss, Value factor, Value image,
                        function_ref<void(Value v, Value dx)> store) {
   KernelBuilder &b = loss.b;

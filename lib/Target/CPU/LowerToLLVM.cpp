@@ -1,4 +1,4 @@
-//===- LowerToLLVM.cpp - From vector code to LLVM IR ---===//
+//===- LowerToLLVM.cpp - From vector code to LLVM IR ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -62,9 +62,9 @@ static LogicalResult convert(ModuleOp module) {
   return applyFullConversion(module, target, std::move(patterns));
 }
 
-/// Adds the function that others call. The body takes five values per buffer
-/// (MLIR's descriptor of a 1-d memref): allocated and aligned pointer, offset,
-/// size and stride, of which only the aligned pointer is looked at.
+/// Adds the external function. The body takes five values per buffer, MLIR's
+/// descriptor of a 1-d memref: allocated and aligned pointer, offset, size and
+/// stride. Only the aligned pointer is used.
 static void addEntry(llvm::Module &module, StringRef name) {
   llvm::Function *body = module.getFunction(name);
   body->setName(name + ".body");

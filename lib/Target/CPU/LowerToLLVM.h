@@ -1,4 +1,4 @@
-//===- LowerToLLVM.h - From vector code to LLVM IR ---===//
+//===- LowerToLLVM.h - From vector code to LLVM IR --------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,13 +20,13 @@ class Module;
 
 namespace mlir::vit::cpu {
 
-/// The dialects and translations that `lowerToLLVM` needs.
+/// Registers the dialects and translations that `lowerToLLVM` needs.
 void registerLowering(DialectRegistry &registry);
 
-/// Lowers `module`, which holds the one function `name`, to LLVM IR whose one
-/// external function `name` has the kernels' C signature
+/// Lowers `module`, which holds the single function `name`, to LLVM IR. Its
+/// only external function, `name`, has the C signature of kernels,
 ///   void (ptr arguments, i64 batch, i64 begin, i64 end, ptr scratch).
-/// Null, with a diagnostic, on failure. Changes `module`.
+/// Emits a diagnostic and returns null on failure. Modifies `module`.
 std::unique_ptr<llvm::Module> lowerToLLVM(ModuleOp module, StringRef name,
                                           bool verify,
                                           llvm::LLVMContext &context);

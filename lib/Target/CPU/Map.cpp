@@ -1,4 +1,4 @@
-//===- Map.cpp - Element by element ---===//
+//===- Map.cpp - Element by element ---------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,11 +11,11 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-/// Elements of a work unit.
+/// The number of elements of a work unit.
 static constexpr int64_t kRun = 4096;
 
-/// A map of row-major values without a batch: a work unit is a run of elements.
-/// Operands have the result's shape or one element.
+/// Emits a map of row-major values without a batch. A work unit is a run of
+/// elements. Operands have the shape of the result or a single element.
 static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
   RankedTensorType type = op.getResult().getType();
   for (Type operand :
@@ -66,7 +66,7 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
   return info;
 }
 
-// With a batch, a work unit is one row block.
+// If there is a batch, a work unit is one row block.
 FailureOr<KernelInfo> mlir::vit::cpu::emitMap(kernel::MapOp op,
                                               KernelBuilder &b) {
   if (op.getResult().getType().hasStaticShape())

@@ -4,10 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// Squares are added in 64 sums of f32 over runs of elements, those in double.
-// One work unit: a fixed order.
+// Squares are added in 64 f32 sums for each run of elements, and the sums of
+// the runs in double. There is one work unit, so the order is fixed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,11 +18,11 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-static constexpr int64_t kVectors = 4; ///< sums side by side
-static constexpr int64_t kRun = 4096;  ///< elements added in f32
+static constexpr int64_t kVectors = 4; ///< vectors of sums
+static constexpr int64_t kRun = 4096;  ///< elements of a run
 
-/// The sum of squares of [from, to) in f32, then in all of it; both are
-/// multiples of `vectors` vectors.
+/// Returns the f32 sum of squares of [from, to), as f64. `to - from` is a
+/// multiple of `vectors` vectors.
 static Value addSquares(KernelBuilder &b, Value buffer, Value from, Value to,
                         int64_t vectors) {
   SmallVector<Value> sums(vectors, b.splat(0));
@@ -71,7 +70,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitNorm(kernel::NormOp op,
     Value norm = math::SqrtOp::create(b, total);
     Value factor = b.divf(number(op.getMaxNorm().convertToDouble()),
                           b.addf(norm, number(1e-6)));
-    // A NaN stays.
+    // NaN is kept.
     factor = b.select(
         arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, factor, number(1)),
         number(1), factor);

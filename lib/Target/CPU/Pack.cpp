@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What runtime/src/derive.cpp makes at load, made in each step. A work unit is
-// 16 padded outputs of a weight, one row of a table, or one vector of a bias.
+// Does in each step what the runtime's derivation of stored forms does at load.
+// A work unit is 16 padded outputs of a weight, one row of a table, or one
+// vector of a bias.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +18,7 @@ using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
 namespace {
-/// Where a row of the stacked sources begins.
+/// The position of a row of the stacked sources.
 struct Row {
   Value buffer, offset;
 };
@@ -25,14 +26,15 @@ struct Row {
 struct Pack {
   kernel::PackOp op;
   KernelBuilder &b;
-  int64_t width;                    ///< elements of a source's row
+  int64_t width;                    ///< elements of a row
   SmallVector<int64_t> starts = {}; ///< first row of each source
 
   Value result() { return b.argument(op->getNumOperands()); }
-  /// Whether runs of `rows` rows never cross from one source to the next.
+  /// Whether every source begins at a multiple of `rows` rows.
   bool areAligned(int64_t rows) const;
   Row getRow(Value row);
-  /// `count` rows from `first` on, in one source where `aligned`.
+  /// Returns `count` rows from `first` on. If `aligned`, they are in one
+  /// source.
   SmallVector<Row> getRows(Value first, int64_t count, bool aligned);
   void panels(const Channels &out, const Channels &in, int64_t columns);
   void transposedPanels(const Channels &out, const Channels &in,
@@ -137,7 +139,7 @@ void Pack::table(const Channels &channels) {
   });
 }
 
-// Each element is a row of its own.
+// Each element is a row.
 void Pack::vector(const Channels &channels) {
   bool isSplat =
       op->getNumOperands() == 1 &&

@@ -1,14 +1,14 @@
-//===- Rows.cpp - Layer norm and softmax, row by row ---===//
+//===- Rows.cpp - Layer norm and softmax, row by row ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// A work unit is one row block. Its rows go side by side, a vector of sums
-// each, over the row's channels: once for the mean, once for the variance
-// (about the mean, not by squares: those cancel), once for the result.
+// A work unit is one row block. All its rows are processed at once, each with a
+// vector of sums, in three passes over the channels: for the mean, for the
+// variance (from differences to the mean, since a difference of squares would
+// cancel), and for the result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,7 +32,7 @@ struct Rows {
 
   using PerRow = RowParts::Carried;
   PerRow load(const RowBlock &block, Value channelVector);
-  /// One reduction over statistic `group`; `body` maps an element vector.
+  /// Reduces what `body` computes from each vector over statistic `group`.
   PerRow reduce(const RowBlock &block, Value group, Reduction kind,
                 double start, function_ref<Value(Value, int64_t row)> body);
   void finish(const RowBlock &block, Value group,
@@ -105,8 +105,8 @@ Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
                       if (lanes != kChannelPad)
                         value =
                             b.select(b.laneMask(lanes), value, b.splat(start));
-                      // The element first: a maximum keeps the first operand's
-                      // NaN.
+                      // The element comes first, because combine keeps a NaN of
+                      // its first operand.
                       carried[row] = b.combine(kind, value, carried[row]);
                     }
                     return carried;
@@ -128,7 +128,7 @@ void Rows::finish(const RowBlock &block, Value group,
       Value at = b.add(offset, row * kChannelPad);
       Value value = body(values[row], row);
       value = epilogue.apply(value, channels, block, row, channelVector, at);
-      // What was normalised of padding is not zero, whatever the region does.
+      // Normalized padding is not zero, even if the region maps zero to zero.
       if (lanes != kChannelPad)
         value = b.select(b.laneMask(lanes), value, b.splat(0));
       b.store(zeroPaddedRow(b, shape, block, row, value), result, at);
@@ -146,21 +146,20 @@ void Rows::normalize(const RowBlock &block, Value group) {
   PerRow means = reduce(block, group, Reduction::Add, 0,
                         [](Value x, int64_t) { return x; });
   for (Value &mean : means)
-    mean = b.broadcast(arith::MulFOp::create(b, mean, scale));
+    mean = b.broadcast(b.mulf(mean, scale));
   PerRow factors =
       reduce(block, group, Reduction::Add, 0, [&](Value x, int64_t row) {
-        Value centred = arith::SubFOp::create(b, x, means[row]);
-        return arith::MulFOp::create(b, centred, centred).getResult();
+        Value centred = b.subf(x, means[row]);
+        return b.mulf(centred, centred);
       });
   for (Value &factor : factors) {
-    Value variance = arith::MulFOp::create(b, factor, scale);
-    Value root =
-        math::SqrtOp::create(b, arith::AddFOp::create(b, variance, epsilon));
-    factor = b.broadcast(arith::DivFOp::create(b, one, root));
+    Value variance = b.mulf(factor, scale);
+    Value root = math::SqrtOp::create(b, b.addf(variance, epsilon));
+    factor = b.broadcast(b.divf(one, root));
   }
   finish(block, group, [&](Value x, int64_t row) {
-    Value centred = arith::SubFOp::create(b, x, means[row]);
-    return arith::MulFOp::create(b, centred, factors[row]).getResult();
+    Value centred = b.subf(x, means[row]);
+    return b.mulf(centred, factors[row]);
   });
 }
 
@@ -173,14 +172,14 @@ void Rows::softmax(const RowBlock &block, Value group) {
   for (Value &maximum : maxima)
     maximum = b.broadcast(maximum);
   auto power = [&](Value x, int64_t row) {
-    Value distance = arith::SubFOp::create(b, x, maxima[row]);
-    return emitExp2OfNegative(b, arith::MulFOp::create(b, distance, log2e));
+    Value distance = b.subf(x, maxima[row]);
+    return emitExp2OfNegative(b, b.mulf(distance, log2e));
   };
   PerRow factors = reduce(block, group, Reduction::Add, 0, power);
   for (Value &factor : factors)
-    factor = b.broadcast(arith::DivFOp::create(b, one, factor));
+    factor = b.broadcast(b.divf(one, factor));
   finish(block, group, [&](Value x, int64_t row) {
-    return arith::MulFOp::create(b, power(x, row), factors[row]).getResult();
+    return b.mulf(power(x, row), factors[row]);
   });
 }
 

@@ -4,12 +4,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// As in Rows.cpp the rows of a block go side by side. A layer norm's backward
-// passes over them three times: sums of x and g = dy scale, which give the
-// mean; sums of (x - mean)^2 and g (x - mean); the result. Sums over an image's
-// tokens gather in the result itself, so then a work unit is an image.
+// As in Rows.cpp, all rows of a block are processed at once. The backward of a
+// layer norm makes three passes over them: sums of x and of g = dy scale, from
+// which the means follow; sums of (x - mean)^2 and of g (x - mean); the result.
+// The sums over the tokens of an image are accumulated in the result, so if
+// they are wanted, a work unit is an image.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,19 +30,20 @@ struct NormalizeBackward {
   KernelBuilder &b;
   Blocked shape;
   RowParts parts;
-  std::optional<Blocked> sums; ///< where there are sums
+  std::optional<Blocked> sums; ///< if there are sums
 
   bool hasSums() const { return sums.has_value(); }
   Value result(unsigned number) {
     return b.argument(op->getNumOperands() + number);
   }
-  /// One channel vector of a block's rows.
+  /// One channel vector of all rows of a block.
   struct Rows {
     Value offset;
     Carried x, dy, g; ///< g = dy scale
   };
   Rows load(const RowBlock &block, Value channelVector);
-  /// Adds a block's part of the sums over tokens, or stores those of a row.
+  /// Adds the contribution of a block to the sums over tokens, or stores the
+  /// sums of a row.
   void addSums(const RowBlock &block, Value image, Value channelVector,
                ArrayRef<Value> dy, ArrayRef<Value> normal);
   void emitBlock(const RowBlock &block, Value image, Value part);
@@ -96,7 +97,7 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
   Value share = b.scalar(1.0 / double(parts.channels));
   Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
   Value one = b.scalar(1);
-  // Two sums per row over the part's channels, as scalars.
+  // Returns two sums per row over the channels of the part, as scalars.
   auto reduce = [&](function_ref<std::pair<Value, Value>(
                         const Rows &values, int64_t row, int64_t lanes)>
                         body) {
@@ -138,7 +139,7 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
     Value root = math::SqrtOp::create(b, b.addf(variance, epsilon));
     Value factor = b.divf(one, root);
     factors.push_back(b.broadcast(factor));
-    // The mean of g n, n = (x - mean) factor.
+    // The mean of g n, where n = (x - mean) factor.
     slopes.push_back(
         b.broadcast(b.mulf(b.mulf(second[2 * row + 1], share), factor)));
   }
@@ -164,8 +165,8 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
   });
 }
 
-/// Zeros for an image's sums, and behind the last image's those that the
-/// layout wants.
+/// Writes zeros to the sums of an image, and to the padded rows after those of
+/// the last image.
 void NormalizeBackward::startSums(Value image) {
   auto zero = [&](Value row) {
     Value offset = getRowOffset(b, *sums, row, row);
@@ -273,7 +274,7 @@ mlir::vit::cpu::emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
                 return carried;
               });
         };
-    // Padding is zero in both operands, and so in the result.
+    // Padding is zero in both operands and therefore in the result.
     Carried sums = forEachRow(
         Carried(rows, b.splat(0)),
         [&](Value dy, Value y, Value, Value &sum) { sum = b.fma(dy, y, sum); });

@@ -18,8 +18,8 @@ Scores::Scores(KernelBuilder &b, const Blocked &rows, const Blocked &others,
                                kVectorLanes)) {}
 
 SmallVector<std::pair<int64_t, int64_t>> Scores::getPanels() const {
-  // As even as can be: a panel left narrow has too few accumulators to hide the
-  // latency of the FMA.
+  // As even as possible: a narrow panel has too few accumulators to hide the
+  // latency of FMA.
   int64_t wide = 1;
   while (wide < vectors && wide < 4 &&
          b.stripVectors(rows.rows, wide + 1) == wide + 1)
@@ -36,7 +36,7 @@ SmallVector<std::pair<int64_t, int64_t>> Scores::getPanels() const {
 void Scores::transpose(Value source, Value base, Value transposed) const {
   Value lastRow = b.index(others.blocksPerImage * others.rows - 1);
   auto transposeVector = [&](Value vector, Value target, int64_t stride) {
-    // Rows beyond the last repeat it: their scores are not used.
+    // Repeat the last row after the end. Those scores are not used.
     SmallVector<Value> offsets;
     for (int64_t i = 0; i < kVectorLanes; ++i) {
       Value row = b.min(b.add(b.mul(vector, kVectorLanes), i), lastRow);
@@ -90,8 +90,8 @@ void Scores::multiply(Value source, Value base, Value transposed, Value target,
       tile.rightDepth = panelWidth * kVectorLanes;
       tile.rightStep = tile.rightDepth * kChannelPad;
       tile.rightVector = kVectorLanes;
-      // The next row block comes from afar: its lines, while the first panel
-      // is at work on this one's.
+      // The next row block is not in the cache: prefetch its lines while the
+      // first panel is multiplied.
       auto fetch = [&](Value step) {
         if (begin > 0)
           return;

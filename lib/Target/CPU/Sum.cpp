@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Whole vectors are added, padding too, which holds zero. A work unit is what
-// one row of a few vectors of the result needs, from first to last, so the
-// order is the same however units are split.
+// Whole vectors are added, including padding, which is zero. A work unit
+// computes a few vectors of the result from beginning to end, so the order does
+// not depend on how units are split.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,12 +27,12 @@ struct Sum {
   FailureOr<KernelInfo> overAll();
   FailureOr<KernelInfo> overGroups();
 
-  /// `count` neighbouring vectors, summed over `steps` places from `base` on,
-  /// `stride` apart.
+  /// Returns `count` neighboring vectors, each summed over `steps` positions
+  /// that begin at `base` and are `stride` apart.
   SmallVector<Value> add(Value base, int64_t count, Value steps,
                          int64_t stride);
   KernelInfo getInfo(kernel::ExtentAttr units);
-  /// `units` whatever the batch.
+  /// Returns `units` for every batch.
   KernelInfo getInfo(int64_t units) {
     return getInfo(
         kernel::ExtentAttr::get(op.getContext(), units, 1, kernel::kNoBatch));
@@ -50,16 +50,15 @@ KernelInfo Sum::getInfo(kernel::ExtentAttr units) {
 SmallVector<Value> Sum::add(Value base, int64_t count, Value steps,
                             int64_t stride) {
   SmallVector<Value> zeros(count, b.splat(0));
-  return b.loop(b.index(0), steps, 1, zeros,
-                [&](Value step, ValueRange carried) {
-                  SmallVector<Value> sums;
-                  Value at = b.add(base, b.mul(step, stride));
-                  for (int64_t i = 0; i < count; ++i)
-                    sums.push_back(arith::AddFOp::create(
-                        b, carried[i],
-                        b.load(b.argument(0), b.add(at, i * kVectorLanes))));
-                  return sums;
-                });
+  return b.loop(
+      b.index(0), steps, 1, zeros, [&](Value step, ValueRange carried) {
+        SmallVector<Value> sums;
+        Value at = b.add(base, b.mul(step, stride));
+        for (int64_t i = 0; i < count; ++i)
+          sums.push_back(b.addf(
+              carried[i], b.load(b.argument(0), b.add(at, i * kVectorLanes))));
+        return sums;
+      });
 }
 
 // A work unit is one channel vector of a row block of images.
@@ -139,7 +138,7 @@ FailureOr<KernelInfo> Sum::overBatch() {
                  input->channelBlocks);
 }
 
-/// Stores the sum of all of `vectors`' lanes in the first element.
+/// Stores the sum of all lanes of `vectors` to the first element.
 static void storeTotal(KernelBuilder &b, kernel::SumOp op,
                        ArrayRef<Value> vectors) {
   Value total = b.reduce(KernelBuilder::Reduction::Add,
@@ -173,7 +172,8 @@ FailureOr<KernelInfo> Sum::overAll() {
     Value rest = add(b.mul(done, kVectorLanes), 1, b.sub(vectors, done),
                      kVectorLanes)[0];
     sums.push_back(rest);
-    // A row-major input may be the caller's, which ends with its last element.
+    // A row-major input may be the caller's memory, which ends after the last
+    // element.
     if (type.hasStaticShape() && type.getNumElements() % kVectorLanes != 0)
       sums.push_back(b.loadLanes(b.argument(0), b.mul(vectors, kVectorLanes),
                                  type.getNumElements() % kVectorLanes));
@@ -200,8 +200,7 @@ FailureOr<KernelInfo> Sum::overGroups() {
                            [&](Value group, ValueRange carried) {
                              Value at = b.add(first, b.mul(group, width));
                              Value x = b.loadLanes(b.argument(0), at, lanes);
-                             return SmallVector<Value>{
-                                 arith::AddFOp::create(b, carried[0], x)};
+                             return SmallVector<Value>{b.addf(carried[0], x)};
                            })[0];
       b.storeLanes(total, b.argument(1), first, lanes);
     };

@@ -1,4 +1,4 @@
-//===- Tokens.cpp - Tokens in front, some tokens, their mean ---===//
+//===- Tokens.cpp - Tokens in front, some tokens, their mean --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -86,8 +86,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitTake(kernel::TakeOp op,
   return getRowBlockInfo(op.getResult().getType());
 }
 
-// A work unit is one channel vector of one row block of images. The sum goes in
-// `rows` parts, one per row of a block, so that it is both fast and accurate.
+// A work unit is one channel vector of one row block of images. There are
+// `rows` partial sums, one per row of a block, which is both fast and accurate.
 FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
                                                KernelBuilder &b) {
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
@@ -113,7 +113,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
         Value base =
             b.add(b.mul(image, input->blocksPerImage * input->blockElements()),
                   b.mul(channel, input->vectorElements()));
-        // Padded rows hold zero; tokens before `start` lie in the first blocks.
+        // Padded rows are zero. Tokens before `start` are in the first blocks.
         int64_t firstBlock = start / input->rows;
         SmallVector<Value> sums;
         for (int64_t r = 0; r < input->rows; ++r)
@@ -131,19 +131,11 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
                      for (int64_t r = 0; r < input->rows; ++r) {
                        Value x =
                            b.load(b.argument(0), b.add(from, r * kChannelPad));
-                       next.push_back(arith::AddFOp::create(b, carried[r], x));
+                       next.push_back(b.addf(carried[r], x));
                      }
                      return next;
                    });
-        while (sums.size() > 1) {
-          SmallVector<Value> pairs;
-          for (size_t j = 0; j + 1 < sums.size(); j += 2)
-            pairs.push_back(arith::AddFOp::create(b, sums[j], sums[j + 1]));
-          if (sums.size() % 2)
-            pairs.push_back(sums.back());
-          sums = pairs;
-        }
-        b.store(arith::MulFOp::create(b, sums.front(), scale), result, at);
+        b.store(b.mulf(addPairwise(b, sums), scale), result, at);
       };
       b.ifThen(b.isLess(image, b.batch()), mean,
                [&] { b.store(b.splat(0), result, at); });

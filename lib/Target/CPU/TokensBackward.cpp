@@ -11,8 +11,8 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-/// Each of the `count` tokens from `start` on is `function` of the input's row
-/// for it, or of its image's only row; other tokens are zero.
+/// Each of the `count` tokens from `start` on becomes `function` of its row in
+/// the input, or of the only row of its image. All other tokens become zero.
 static FailureOr<KernelInfo> emitTokens(Operation *op, KernelBuilder &b,
                                         int64_t start, int64_t count,
                                         function_ref<Value(Value)> function) {

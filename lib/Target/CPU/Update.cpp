@@ -4,11 +4,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// A work unit is a run of elements: of the gradient and, at the same place, of
-// the parameters and each state. All is read once and written once, so memory
-// is the bound, and what counts is to ask for it early.
+// A work unit is a run of elements of the gradient and, at the same position,
+// of the parameters and each state. All are read once and written once, so the
+// kernel is bound by memory, and prefetching matters most.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,9 +21,9 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-/// Elements of a work unit.
+/// The number of elements of a work unit.
 static constexpr int64_t kRun = 8192;
-/// How far ahead of the work memory is asked for, in elements.
+/// The prefetch distance in elements.
 static constexpr int64_t kAhead = 512;
 
 namespace {
@@ -42,11 +41,11 @@ struct Update {
   void updateVector(Value at);
   void emit();
 
-  SmallVector<Value> broadcasts; ///< the body's scalars, in all lanes
+  SmallVector<Value> broadcasts; ///< the scalars of the body, in all lanes
 };
 } // namespace
 
-/// Once per call, with the prologue in f64.
+/// Emits what runs once per call, the prologue in f64.
 void Update::computeScalars() {
   SmallVector<Value> values;
   for (Value scalar : scalars)
@@ -95,7 +94,7 @@ void Update::emit() {
   b.loop(b.begin(), b.end(), [&](Value unit) {
     Value first = b.mul(unit, kRun);
     Value last = b.min(b.add(first, kRun), b.index(elements));
-    // Two vectors at a time, then perhaps one.
+    // Two vectors at a time, then one if the number is odd.
     Value pairs =
         b.add(first, b.mul(b.div(b.sub(last, first), 2 * kVectorLanes),
                            2 * kVectorLanes));

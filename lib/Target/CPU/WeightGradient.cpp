@@ -6,14 +6,15 @@
 //===----------------------------------------------------------------------===//
 //
 // A work unit is one tile of the result: some outputs, broadcast from dY, by a
-// panel of a few vectors of inputs. Both operands are read as they are. Units
-// are numbered panel by panel: a panel of X stays in the first-level cache
-// while dY's channels pass by.
+// panel of a few vectors of inputs. Both operands are read in their layout.
+// Units are numbered by panels, so that a panel of X stays in the first-level
+// cache while the channels of dY are used one after the other.
 //
-// Rows go in chunks, outside of the units, so that both operands' chunk stays
-// in the second-level cache. Each chunk starts from zero and is added to the
-// tile at its end, which is also more exact than one long sum. The sum's order
-// depends on the chunk alone, not on how units are split.
+// The rows are split into chunks by an outer loop, so that a chunk of both
+// operands stays in the second-level cache. The sum of a chunk starts from zero
+// and is added to the tile at the end, which is also more accurate than one
+// long sum. The order of additions depends only on the chunk, not on how units
+// are split.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,17 +29,17 @@ struct WeightGradient {
   KernelBuilder &b;
   Blocked gradient, input;
   int64_t chunk;   ///< row blocks
-  int64_t height;  ///< outputs of a tile
-  int64_t vectors; ///< of a wide panel
-  int64_t wide;    ///< panels of that many; the others have one less
+  int64_t height;  ///< outputs per tile
+  int64_t vectors; ///< vectors of a wide panel
+  int64_t wide;    ///< number of wide panels; the others have one vector less
   int64_t panels;
   bool hasBias;
 
-  /// Tiles of one panel.
+  /// The number of tiles of a panel.
   int64_t tiles() const {
     return gradient.channelBlocks * kChannelPad / height;
   }
-  /// The first chunk replaces what is in memory, others add to it.
+  /// The first chunk overwrites the tile in memory, the others add to it.
   void accumulate(const Blocked &shape, Value sum, Value buffer,
                   Value rowOffset, Value channelVector, Value isFirst);
   void emitTile(Value from, Value to, Value isFirst, Value panel,
@@ -54,21 +55,22 @@ void WeightGradient::accumulate(const Blocked &shape, Value sum, Value buffer,
   forChannels(b, shape, channelVector, [&](Value channel, int64_t lanes) {
     Value at = b.add(rowOffset, channel);
     Value old = b.select(isFirst, b.splat(0), b.loadLanes(buffer, at, lanes));
-    b.storeLanes(arith::AddFOp::create(b, sum, old), buffer, at, lanes);
+    b.storeLanes(b.addf(sum, old), buffer, at, lanes);
   });
 }
 
 void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
                               Value firstVector, int64_t width, Value tile) {
-  Value output = b.mul(tile, height); // among padded ones
+  Value output = b.mul(tile, height); // among padded channels
   Value dy = b.argument(0), x = b.argument(1), result = b.argument(2);
   Value dyBase =
       b.add(b.mul(b.div(output, kChannelPad), gradient.vectorElements()),
             b.rem(output, kChannelPad));
   Value xBase = b.mul(firstVector, input.vectorElements());
 
-  // The next panel of these rows or, at this call's last one, its first of the
-  // next rows; each tile of this panel fetches a share.
+  // The panel to prefetch: the next one of these rows or, in the last panel of
+  // this call, its first panel of the next rows. Each tile of this panel
+  // prefetches a share.
   Value isLast = b.isAtLeast(b.mul(b.add(panel, 1), tiles()), b.end());
   Value first = b.min(b.mul(b.div(b.begin(), tiles()), vectors), firstVector);
   Value nextPanel = b.select(isLast,
@@ -87,11 +89,10 @@ void WeightGradient::emitTile(Value from, Value to, Value isFirst, Value panel,
         SmallVector<Value> sums(carried);
         Value left = b.add(dyBase, b.mul(block, gradient.blockElements()));
         Value right = b.add(xBase, b.mul(block, input.blockElements()));
-        // What is needed soon is fetched a few lines per step: bursts would
-        // wait for each other.
+        // Prefetch a few lines per step. Bursts would wait for each other.
         prefetch(b, x, b.add(nextPanel, b.mul(block, input.blockElements())),
                  share, /*hint=*/3);
-        // The tile itself, in memory, which the end adds to.
+        // The tile of the result, which is added to at the end.
         Value line = b.min(b.sub(block, from), b.index(height - 1));
         prefetch(b, result,
                  b.add(b.mul(b.add(output, line), input.width),
@@ -133,8 +134,8 @@ void WeightGradient::emitBias(Value from, Value to, Value isFirst,
         SmallVector<Value> sums(carried);
         Value at = b.add(base, b.mul(block, gradient.blockElements()));
         for (auto [row, sum] : llvm::enumerate(sums))
-          sum = arith::AddFOp::create(
-              b, sum, b.load(b.argument(0), b.add(at, row * kChannelPad)));
+          sum =
+              b.addf(sum, b.load(b.argument(0), b.add(at, row * kChannelPad)));
         return sums;
       });
   accumulate(gradient, addPairwise(b, sums), b.argument(3), b.index(0),
@@ -192,7 +193,8 @@ mlir::vit::cpu::emitWeightGradient(kernel::WeightGradientOp op,
   if (!op.getTile())
     return op.emitOpError("has no tile; run vit-tile first");
 
-  // As many sums as registers hold beside a row of the panel and one element.
+  // As many sums as fit into registers beside a row of the panel and one
+  // broadcast element.
   bool hasManyRegisters = b.level.registers >= 32;
   int64_t height = hasManyRegisters ? 8 : 4;
   int64_t vectors =

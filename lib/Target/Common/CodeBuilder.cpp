@@ -1,4 +1,4 @@
-//===- CodeBuilder.cpp - Short hands for building any target's code ------===//
+//===- CodeBuilder.cpp - Base of the kernel builders ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -137,8 +137,8 @@ Value CodeBuilder::fma(Value a, Value b, Value c) {
 Value CodeBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
   return arith::SelectOp::create(*this, condition, whenTrue, whenFalse);
 }
-// On x86 these two become one vmaxps or vminps each, which return their second
-// operand, x, where either is a NaN.
+// On x86 each of these becomes a single vmaxps or vminps, which return the
+// second operand, x, if either operand is NaN.
 Value CodeBuilder::atLeast(Value x, Value bound) {
   Value below =
       arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, x, bound);
@@ -153,7 +153,7 @@ Value CodeBuilder::atMost(Value x, Value bound) {
 Value CodeBuilder::combine(Reduction kind, Value a, Value b) {
   switch (kind) {
   case Reduction::Add:
-    return arith::AddFOp::create(*this, a, b);
+    return addf(a, b);
   case Reduction::Max:
     return atLeast(a, b);
   case Reduction::Min:

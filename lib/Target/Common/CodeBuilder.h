@@ -1,12 +1,12 @@
-//===- CodeBuilder.h - Short hands for building any target's code ---------===//
+//===- CodeBuilder.h - Base of the kernel builders --------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// What the builders of all targets share: index arithmetic whose constants
-// fold, f32 arithmetic on scalars or vectors of any width, loops.
+// The base of each target's builder: index arithmetic that folds constants,
+// floating-point arithmetic on scalars and vectors of any width, and loops.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,10 +24,10 @@ namespace mlir::vit {
 
 class CodeBuilder : public ImplicitLocOpBuilder {
 public:
-  /// Builds at the start of `entry`; constants gather at its beginning.
+  /// Starts building at the start of `entry`. All constants are inserted there.
   CodeBuilder(Location loc, Block &entry);
 
-  // Index arithmetic, of values not negative; constants fold.
+  // Index arithmetic on non-negative values. Constants are folded.
   Value index(int64_t value);
   Value add(Value a, Value b);
   Value add(Value a, int64_t b) { return add(a, index(b)); }
@@ -43,11 +43,11 @@ public:
   Value isEqual(Value a, Value b);
   Value isAtLeast(Value a, Value b);
 
-  // f32 or vectors of f32; arithmetic of f64, too.
+  // Operations on f32 and vectors of f32. The arithmetic also accepts f64.
   Value constant(TypedAttr attribute);
-  /// `value` as a constant of type `type`: f32, a vector of it, or f64.
+  /// Returns a constant of type `type`, which is f32, a vector of f32, or f64.
   Value splat(Type type, double value);
-  /// `value` as an i32 or a vector of as many i32 as `type` has f32.
+  /// Returns an i32 constant, or a vector of i32 with as many lanes as `type`.
   Value splatBits(Type type, int32_t value);
   Value scalar(double value) { return splat(getF32Type(), value); }
   Value addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
@@ -55,21 +55,21 @@ public:
   Value mulf(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
   Value divf(Value a, Value b) { return arith::DivFOp::create(*this, a, b); }
   Value negf(Value a) { return arith::NegFOp::create(*this, a); }
-  /// a * b + c, rounded once.
+  /// Returns a * b + c with one rounding.
   Value fma(Value a, Value b, Value c);
-  /// `condition` is one i1, or one per lane.
+  /// `condition` is a single i1 or has one i1 per lane.
   virtual Value select(Value condition, Value whenTrue, Value whenFalse);
-  /// x < bound ? bound : x, a NaN of x stays (and so for atMost).
+  /// Returns x < bound ? bound : x, so a NaN in x is kept. Likewise for atMost.
   Value atLeast(Value x, Value bound);
   Value atMost(Value x, Value bound);
   enum class Reduction { Add, Max, Min };
-  /// A maximum or minimum keeps a NaN of `a`.
+  /// Max and Min keep a NaN in `a`.
   Value combine(Reduction kind, Value a, Value b);
 
-  // Control.
+  // Control flow.
   using Body = function_ref<SmallVector<Value>(Value, ValueRange)>;
-  /// for (i = from; i < to; i += step); `body` gets i and the carried values
-  /// and returns their next ones.
+  /// Emits for (i = from; i < to; i += step). `body` receives i and the
+  /// loop-carried values and returns their next values.
   SmallVector<Value> loop(Value from, Value to, int64_t step, ValueRange init,
                           Body body);
   SmallVector<Value> loop(Value from, Value to, Value step, ValueRange init,

@@ -1,4 +1,4 @@
-//===- KernelInfo.h - What a dispatch says of its kernel ------------------===//
+//===- KernelInfo.h - What a dispatch says of its kernel --------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,9 +12,9 @@
 
 namespace mlir::vit {
 
-/// What a dispatch says of a kernel beside its name.
+/// What a dispatch records about its kernel.
 struct KernelInfo {
-  kernel::ExtentAttr units; ///< work units; on a GPU one workgroup each
+  kernel::ExtentAttr units; ///< number of work units; on a GPU, workgroups
   kernel::ExtentAttr flop;
   int64_t scratch = 0; ///< CPU: bytes per thread
 };

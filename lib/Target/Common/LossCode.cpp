@@ -24,7 +24,7 @@ Value SmoothedTargets::ofProbabilities(Value probabilities) const {
 }
 
 Value SmoothedTargets::checkLabel(Value label, Value loss) const {
-  // Unsigned, a negative label is too large.
+  // The comparison is unsigned, so it also rejects negative labels.
   Value isClass =
       arith::CmpIOp::create(b, arith::CmpIPredicate::ult, label,
                             b.splatBits(b.getI32Type(), int32_t(classes)));

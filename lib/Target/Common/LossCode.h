@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the losses of all targets share. Sums are the targets' own: on the CPU
-// in f64, on GPUs in f32.
+// The arithmetic that the loss kernels of all targets share. Each target does
+// its own summation: in f64 on the CPU, in f32 on GPUs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,36 +17,37 @@
 
 namespace mlir::vit {
 
-/// Smoothed targets of a cross-entropy, as those of
-/// torch.nn.functional.cross_entropy.
+/// Label smoothing, defined as in torch.nn.functional.cross_entropy.
 struct SmoothedTargets {
   CodeBuilder &b;
   int64_t classes;
   double smoothing;
 
   double share() const { return smoothing / double(classes); }
-  /// Of a label: `isLabel` is i1 and `type` f32, or a vector of them.
+  /// Returns the smoothed one-hot target for `isLabel`, an i1 or a vector of
+  /// i1. `type` is the matching f32 or vector type.
   Value ofLabel(Type type, Value isLabel) const;
-  /// Of probabilities, f32 or a vector.
+  /// Smooths soft targets, an f32 or a vector.
   Value ofProbabilities(Value probabilities) const;
-  /// `loss`, or a NaN where `label`, an i32, is no class.
+  /// Returns `loss`, or NaN if `label`, an i32, is not a class.
   Value checkLabel(Value label, Value loss) const;
 };
 
-/// A search for the first largest of some f32 in order, or of as many sequences
-/// as a vector has lanes: the largest, its number, and whether one is a NaN (1
-/// or 0), the last two in i32.
+/// The state of an argmax over a sequence of f32, or over one sequence per
+/// vector lane: the largest element so far, the index of its first occurrence
+/// (i32), and whether there was a NaN (i32, 1 or 0).
 struct Largest {
   Value value, number, hasNaN;
 
   explicit Largest(ValueRange values)
       : value(values[0]), number(values[1]), hasNaN(values[2]) {}
   SmallVector<Value> values() const { return {value, number, hasNaN}; }
-  /// Looks at `x`, whose number is `getNumber`'s.
+  /// Adds element `x`, whose index `getNumber` emits.
   void add(CodeBuilder &b, Value x, function_ref<Value()> getNumber);
 };
 
-/// i1: whether `answer`, i32 and -1 for none, is `wanted`.
+/// Returns an i1: whether `answer`, an i32 that is -1 if there is none, equals
+/// `wanted`.
 Value isRightAnswer(CodeBuilder &b, Value answer, Value wanted);
 
 } // namespace mlir::vit

@@ -1,14 +1,13 @@
-//===- Math.cpp - Functions as multiplications and additions -------------===//
+//===- Math.cpp - Functions as multiplications and additions --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-
 //
-// Coefficients are our own weighted least-squares (Lawson) fits, which come
-// close to the minimax polynomial or quotient; errors are of f32 evaluation
-// against double. A NaN stays a NaN in all of them.
+// The coefficients are weighted least-squares (Lawson) fits, which are close to
+// the minimax polynomial or quotient. Errors are those of the f32 evaluation,
+// relative to a reference in double. All functions keep NaN.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,12 +20,12 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// `value` as a constant of the type of `x`.
+/// Returns a constant of the type of `x`.
 static Value like(CodeBuilder &b, Value x, double value) {
   return b.splat(x.getType(), value);
 }
 
-/// The polynomial of `coefficients`, the constant one first.
+/// Evaluates the polynomial with `coefficients`, the constant term first.
 static Value evaluate(CodeBuilder &b, Value x, ArrayRef<double> coefficients) {
   Value sum = like(b, x, coefficients.back());
   for (double c : llvm::reverse(coefficients.drop_back()))
@@ -56,7 +55,8 @@ static Value powerOfTwo(CodeBuilder &b, Type type, Value n) {
   return arith::BitcastOp::create(b, type, bits);
 }
 
-/// `x`, or `bound` where x is below it or a NaN: safe to convert to an integer.
+/// Returns `x`, or `bound` if x is less than it or NaN. The result can be
+/// converted to an integer.
 static Value numberAtLeast(CodeBuilder &b, Value x, Value bound) {
   Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, bound);
   return b.select(above, x, bound);
@@ -70,8 +70,9 @@ Value mlir::vit::emitExp2OfNegative(CodeBuilder &b, Value x) {
                 powerOfTwo(b, x.getType(), toInteger(b, whole)));
 }
 
-/// 2^(whole + fraction), whole in [-152, 130]: in two factors, so that the
-/// result overflows to infinity and underflows to zero by itself.
+/// Returns 2^(whole + fraction) for whole in [-152, 130]. Multiplies by two
+/// factors, so that overflow to infinity and underflow to zero happen by
+/// themselves.
 static Value scaleByPower(CodeBuilder &b, Value whole, Value fraction) {
   Value n = toInteger(b, whole);
   Value half = arith::ShRSIOp::create(b, n, b.splatBits(whole.getType(), 1));
@@ -95,8 +96,8 @@ Value mlir::vit::emitExp(CodeBuilder &b, Value x) {
   Value number = b.atMost(numberAtLeast(b, x, low), high);
   Value bounded = b.atMost(b.atLeast(x, low), high);
   Value whole = math::RoundEvenOp::create(b, b.mulf(number, log2e));
-  // The product's rounding error would be multiplied by the exponent: carry
-  // what f32 leaves of log2(e) too.
+  // Rounding errors in the product are amplified by the exponential, so also
+  // add the part of log2(e) that f32 does not represent.
   double remainder = 1.44269504088896341 - double(1.44269504088896341f);
   Value fraction = b.fma(bounded, log2e, b.negf(whole));
   fraction = b.fma(bounded, like(b, x, remainder), fraction);
@@ -112,9 +113,9 @@ static Value emitOdd(CodeBuilder &b, Value x, double bound,
   return b.divf(above, evaluate(b, square, denominator));
 }
 
-/// x within +-bound, and the polynomial P(s) of s = 2 (x / bound)^2 - 1 that
-/// makes x P(s) an odd function: about the middle its terms do not cancel, and
-/// it needs no division.
+/// Returns x clamped to +-bound, and P(s) for s = 2 (x / bound)^2 - 1, where x
+/// P(s) is the odd function to compute. In this variable the terms do not
+/// cancel near the middle of the interval, and no division is needed.
 static std::pair<Value, Value> emitQuotient(CodeBuilder &b, Value x,
                                             double bound,
                                             ArrayRef<double> coefficients) {
@@ -124,8 +125,8 @@ static std::pair<Value, Value> emitQuotient(CodeBuilder &b, Value x,
   return {x, evaluate(b, s, coefficients)};
 }
 
-/// Absolute error 1.8e-7 (GELU: relative to max(1, |x|) 1.4e-7). Beyond +-3.75
-/// f32 has no more than +-1.
+/// Absolute error 1.8e-7 (in GELU, 1.4e-7 relative to max(1, |x|)). Beyond
+/// +-3.75 the result rounds to +-1 in f32.
 Value mlir::vit::emitErf(CodeBuilder &b, Value x) {
   auto [bounded, quotient] = emitQuotient(
       b, x, 3.75,
@@ -146,8 +147,8 @@ Value mlir::vit::emitTanh(CodeBuilder &b, Value x) {
                   0.0003423695743549615, 8.599037073508953e-07});
 }
 
-/// Absolute error 2.4e-7. 1/2 and an odd function; beyond +-5.8 f32 has no more
-/// than 0 and 1.
+/// Absolute error 2.4e-7. The slope is 1/2 plus an odd function. Beyond +-5.8
+/// it rounds to 0 or 1 in f32.
 Value mlir::vit::emitGeluSlope(CodeBuilder &b, Value x) {
   auto [bounded, quotient] = emitQuotient(
       b, x, 5.8,
@@ -160,7 +161,7 @@ Value mlir::vit::emitGeluSlope(CodeBuilder &b, Value x) {
   return b.fma(quotient, bounded, like(b, x, 0.5));
 }
 
-/// beta^exponent, an unsigned i32, in f64 by squaring.
+/// Returns beta^exponent in f64, by squaring. `exponent` is an unsigned i32.
 static Value emitPower(CodeBuilder &b, double beta, Value exponent) {
   Value one = b.splatBits(b.getI32Type(), 1);
   Type f64 = b.getF64Type();
@@ -181,8 +182,8 @@ Value mlir::vit::emitBiasCorrection(CodeBuilder &b, Type type, double beta,
     return b.subf(b.splat(type, 1), emitPower(b, beta, updates));
   if (beta == 0)
     return b.scalar(1);
-  // In f32 beta^updates would leave 1 - beta^updates few digits, so
-  // updates ln(beta) comes as two numbers and exp minus 1 as a series where it
+  // In f32, subtracting beta^updates from 1 would lose most digits. Compute
+  // updates * ln(beta) as the sum of two numbers, and exp - 1 as a series if it
   // is small.
   Value count = arith::UIToFPOp::create(b, type, updates);
   double log = std::log(beta);
@@ -190,8 +191,8 @@ Value mlir::vit::emitBiasCorrection(CodeBuilder &b, Type type, double beta,
   Value x = b.mulf(count, b.scalar(high));
   Value rest = b.fma(count, b.scalar(high), b.negf(x));
   rest = b.fma(count, b.scalar(log - high), rest);
-  // x (1 + x / 2 + x^2 / 6 + ...); the rest is too small for more than its
-  // first order, (1 + rest) exp(x).
+  // exp(x) - 1 = x (1 + x / 2 + x^2 / 6 + ...). `rest` is so small that a
+  // first-order term is enough: exp(x + rest) = (1 + rest) exp(x).
   Value sum = b.scalar(1.0 / 362880);
   for (double factorial : {40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0, 1.0})
     sum = b.fma(sum, x, b.scalar(1 / factorial));
@@ -204,16 +205,16 @@ Value mlir::vit::emitBiasCorrection(CodeBuilder &b, Type type, double beta,
   return b.negf(b.select(isSmall, small, large));
 }
 
-/// ln(x) of an f64 >= 1: with x = m 2^e, m in [sqrt(1/2), sqrt(2)), and
-/// s = (m - 1) / (m + 1), ln(m) = 2 (s + s^3/3 + ...). A NaN or infinity comes
-/// out as NaN.
+/// Returns ln(x) for an f64 x >= 1. With x = m 2^e, m in [sqrt(1/2), sqrt(2)),
+/// and s = (m - 1) / (m + 1), ln(m) is 2 (s + s^3/3 + ...). NaN and infinity
+/// give NaN.
 static Value emitLogF64(CodeBuilder &b, Value x) {
   Type integer = b.getI64Type(), number = b.getF64Type();
   auto bits = [&](uint64_t value) {
     return b.constant(b.getIntegerAttr(integer, int64_t(value)));
   };
   Value pattern = arith::BitcastOp::create(b, integer, x);
-  // So that the exponent changes at sqrt(2).
+  // Shift the point where the exponent changes from 2 to sqrt(2).
   Value shifted = arith::AddIOp::create(
       b, pattern, bits(0x3ff0000000000000 - 0x3fe6a09e667f3bcd));
   Value exponent = arith::SubIOp::create(
@@ -239,16 +240,16 @@ static Value emitLogF64(CodeBuilder &b, Value x) {
                   b.splat(number, std::numeric_limits<double>::quiet_NaN()));
 }
 
-/// ln(x) of a positive normal number, relative error 2e-7: with x = 2^n m, m
-/// in [sqrt(1/2), sqrt(2)), and s = (m - 1) / (m + 1) that is n ln(2) +
-/// 2 artanh(s). A NaN stays.
+/// Returns ln(x) for a positive normal f32, relative error 2e-7. With x = 2^n
+/// m, m in [sqrt(1/2), sqrt(2)), and s = (m - 1) / (m + 1), it is n ln(2) + 2
+/// artanh(s). NaN is kept.
 static Value emitLogF32(CodeBuilder &b, Value x) {
   Type integer = b.getI32Type();
   auto constant = [&](int32_t value) {
     return b.constant(b.getI32IntegerAttr(value));
   };
   Value bits = arith::BitcastOp::create(b, integer, x);
-  // From sqrt(1/2) on, the exponent's part counts whole powers of two.
+  // Relative to sqrt(1/2), the exponent bits count whole powers of two.
   Value above = arith::SubIOp::create(b, bits, constant(0x3f3504f3));
   Value power = arith::ShRSIOp::create(b, above, constant(23));
   Value scaled = arith::SubIOp::create(

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011). Word i of a mask is a function of i, the seed, the step and the
-// op's stream, so all targets make the same mask, in any order.
+// SC 2011). Word i of a mask depends only on i, the seed, the step and the op's
+// stream, so all targets compute the same mask, in any order.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,28 +23,29 @@ namespace mlir::vit {
 
 class RandomMask {
 public:
-  /// `key` is the seed's two i32, `step` an i32.
+  /// `key` holds the two i32 of the seed; `step` is an i32.
   RandomMask(CodeBuilder &b, kernel::DropoutOp op, std::array<Value, 2> key,
              Value step);
 
-  /// Words 4 i to 4 i + 3 for each i of `counters`, one i32 or a vector.
+  /// Returns words 4 i to 4 i + 3 for each i in `counters`, an i32 or a vector
+  /// of i32.
   std::array<Value, 4> getWords(Value counters);
-  /// Whether the element of a word is kept; as many i1 as there are words.
+  /// Returns whether the element of each word is kept, one i1 per word.
   Value isKept(Value words);
-  /// What an element that is kept is multiplied by.
+  /// The factor for elements that are kept.
   double scale() const { return 1 / (1 - probability); }
 
 private:
-  /// `value` as a constant of the type of `words`.
+  /// Returns a constant of the type of `words`.
   Value constant(Value words, uint32_t value) {
     return b.splatBits(words.getType(), int32_t(value));
   }
-  /// `scalar`, in all lanes where `words` is a vector.
+  /// Broadcasts `scalar` if `words` is a vector.
   Value broadcast(Value words, Value scalar);
 
   CodeBuilder &b;
   std::array<Value, 2> key;
-  std::array<Value, 3> counter; ///< its second to last word, i32
+  std::array<Value, 3> counter; ///< words 1 to 3 of the counter, i32
   double probability;
 };
 

@@ -1,4 +1,4 @@
-//===- ReplaceKernels.cpp - From kernel ops to dispatches ----------------===//
+//===- ReplaceKernels.cpp - From kernel ops to dispatches -----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -38,9 +38,10 @@ bool mlir::vit::isInWorkspace(Value value) {
 }
 
 namespace {
-/// What tells kernels apart: names, attributes, types and the shape of the
-/// region, all of them unique in the context, so that addresses do. Of operands
-/// only their kind of buffer matters, locations do not.
+/// Identifies the code of a kernel: op names, attributes, types and the
+/// structure of the regions. All of these are uniqued in the context, so they
+/// are compared by address. Of an operand only its type and kind of buffer
+/// count. Locations are ignored.
 class Signature {
 public:
   explicit Signature(Operation *op) { add(op); }
@@ -81,8 +82,8 @@ private:
         }
       }
   }
-  /// Which variables change does not matter, but how many elements, and
-  /// which operands there are.
+  /// For an update, the variables do not matter, only the number of elements
+  /// and which optional operands are present.
   void add(kernel::UpdateOp update) {
     for (NamedAttribute attribute : update->getAttrs()) {
       StringAttr name = attribute.getName();
@@ -107,7 +108,7 @@ struct EmittedKernel {
 };
 } // namespace
 
-/// Takes the slots off `op`, one per result; -1: none.
+/// Removes the slots from `op` and returns one per result, -1 if it has none.
 static SmallVector<int64_t> takeSlots(Operation *op) {
   SmallVector<int64_t> slots;
   if (auto list = op->getAttrOfType<DenseI64ArrayAttr>("slots"))
@@ -123,7 +124,8 @@ static SmallVector<int64_t> takeSlots(Operation *op) {
   return slots;
 }
 
-/// The ranges that `update` changes: of its parameters, then of its states.
+/// Creates the arena ranges that `update` changes: the parameters, then each
+/// state.
 static FailureOr<SmallVector<Value>>
 createRanges(kernel::UpdateOp update, const kernel::Variables &variables) {
   OpBuilder builder(update);
@@ -166,7 +168,7 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
   StringAttr module = SymbolTable::getSymbolName(kernels);
   kernel::Variables variables(kernels->getParentOfType<ModuleOp>());
   for (Operation *op : ops) {
-    // Where a result lives is the dispatch's matter, not the kernel's.
+    // The slots belong to the dispatch. They must not distinguish kernels.
     SmallVector<int64_t> slots = takeSlots(op);
     auto offsets =
         op->getAttrOfType<DenseI64ArrayAttr>(kernel::kSlotOffsetsName);
@@ -204,7 +206,7 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
         kernel.info.units, builder.getDenseI64ArrayAttr(slots),
         builder.getI64IntegerAttr(kernel.info.scratch),
         builder.getStringAttr(kernel.family), kernel.info.flop, offsets);
-    // For who reads the text, or inspects the module.
+    // For readers of the IR and for module inspection.
     if (Attribute tile = op->getAttr("tile"))
       dispatch->setAttr("tile", tile);
     ++done.dispatches;

@@ -1,4 +1,4 @@
-//===- ScalarCode.cpp - The scalar code of fused kernels -----------------===//
+//===- ScalarCode.cpp - The scalar code of fused kernels ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,7 +16,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// The expansion of a function in values of `type`, or null.
+/// Returns the expansion of `op` in values of `type`, or null if it has none.
 static Value expand(CodeBuilder &b, Operation *op, Type type,
                     ValueRange operands) {
   return TypeSwitch<Operation *, Value>(op)
@@ -39,7 +39,7 @@ static Value expand(CodeBuilder &b, Operation *op, Type type,
       .Default([](Operation *) { return Value(); });
 }
 
-/// Ops whose vector form the processor has.
+/// Ops that apply to vectors as they are.
 static bool isElementwise(Operation *op) {
   return isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
              arith::NegFOp, arith::MaximumFOp, arith::MinimumFOp,
@@ -87,7 +87,7 @@ SmallVector<Value> mlir::vit::inlineRegion(CodeBuilder &b, Region &region,
                                            Type type,
                                            ArrayRef<Value> arguments) {
   IRMapping mapping;
-  // `element`, an op's, or a vector of it where `type` is one.
+  // Maps the element type of an op's result.
   auto convert = [&](Type element) -> Type {
     if (isa<FloatType>(element))
       return type;
@@ -129,7 +129,7 @@ Value mlir::vit::inlineEpilogue(CodeBuilder &b, Region &region,
       .front();
 }
 
-/// Whether the region makes zero of zeros.
+/// Returns whether the region yields zero if all arguments are zero.
 static bool makesZeroOfZeros(Region &region) {
   llvm::DenseMap<Value, double> values;
   Block &block = region.front();

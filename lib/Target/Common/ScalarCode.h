@@ -1,4 +1,4 @@
-//===- ScalarCode.h - The scalar code of fused kernels -------------------===//
+//===- ScalarCode.h - The scalar code of fused kernels ----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,40 +13,41 @@
 
 namespace mlir::vit {
 
-/// Whether `inlineRegion` knows each op of the region, scalar code of the
-/// kernel `op`; else emits an error.
+/// Verifies that `inlineRegion` supports every op of `region`, the scalar code
+/// of the kernel `op`. Emits an error otherwise.
 LogicalResult verifyRegion(Operation *op, Region &region);
-/// The same for both regions of an update.
+/// Does the same for both regions of an update.
 LogicalResult verifyUpdate(kernel::UpdateOp op);
 
-/// What a verified region yields for `arguments`. Its f32 and f64 values become
-/// values of `type`: f32, a vector of it, or f64. An argument that the region
-/// does not use may be null.
+/// Inlines a verified region and returns the values it yields. Its f32 and f64
+/// values become values of `type`, which is f32, a vector of f32, or f64.
+/// Arguments that the region does not use may be null.
 SmallVector<Value> inlineRegion(CodeBuilder &b, Region &region, Type type,
                                 ArrayRef<Value> arguments);
-/// The one value of an epilogue, whose arguments are all of one type.
+/// Inlines an epilogue, which yields one value. All arguments have one type.
 Value inlineEpilogue(CodeBuilder &b, Region &region, ArrayRef<Value> arguments);
 
 /// How an extra operand of a kernel is broadcast against the result.
 enum class Broadcast { Channel, Token, Element };
 
-/// The epilogue of a kernel and how its extras are broadcast.
+/// The epilogue of a kernel and the broadcasts of its extra operands.
 class FusedCode {
 public:
-  /// Channels of the result are padded in groups of `group`.
-  /// `getElementGroup` returns the groups of an extra of the result's shape, or
-  /// fails with an error on `op` where its layout is not the result's. Fails,
-  /// with an error, where an extra's layout does not fit or the region holds an
-  /// op that has no code.
+  /// `group` is the channel group of the result. `getElementGroup` returns the
+  /// channel group of an extra that has the shape of the result, or emits an
+  /// error on `op` and fails if its layout differs from that of the result.
+  /// Emits an error and fails if the layout of an extra does not fit, or if an
+  /// op in the region is not supported.
   static FailureOr<FusedCode>
   get(Operation *op, ValueRange extras, int64_t group,
       function_ref<FailureOr<int64_t>(RankedTensorType)> getElementGroup);
 
-  /// One per extra.
+  /// The broadcast of each extra.
   ArrayRef<Broadcast> getBroadcasts() const { return broadcasts; }
-  /// Whether zeros give zero: then padded channels need no mask.
+  /// Whether the epilogue of zeros is zero. Then padded channels need no mask.
   bool keepsZero() const { return ofZeros; }
-  /// The value of `element`, f32 or a vector; `load` loads an extra.
+  /// Applies the epilogue to `element`, an f32 or a vector. `load` loads an
+  /// extra.
   Value apply(CodeBuilder &b, Value element,
               function_ref<Value(unsigned extra)> load) const;
 

@@ -1,4 +1,4 @@
-//===- Activation.cpp - Activations on a GPU ----------------------------===//
+//===- Activation.cpp - Activations on a GPU ------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

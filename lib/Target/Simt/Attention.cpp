@@ -59,7 +59,7 @@ void Attention::normalizeScore(Value query, Value key, Value largest,
   b.store(b.mulf(power, inverse), Probabilities, position);
 }
 
-/// Whether each head begins at a vector of each operand.
+/// Verifies that each head begins at a vector in each operand.
 static LogicalResult verifyHeads(kernel::AttentionOp op,
                                  ArrayRef<Activation> shapes) {
   int64_t headDim = op.getHeadDim();
@@ -80,7 +80,7 @@ static LogicalResult verifyHeads(kernel::AttentionOp op,
   return success();
 }
 
-/// Whether the tile is one that its form can make.
+/// Verifies that the emitter supports the tile.
 static LogicalResult verifyTile(const Attention &a) {
   kernel::TileAttr tile = a.tile;
   int64_t width = a.vectors * kVectorLanes;
@@ -118,7 +118,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitAttention(kernel::AttentionOp op,
   if (op.getProbabilities())
     b.useScalars();
 
-  // Units: the query blocks of a head, then its parts, heads and images.
+  // Units are numbered by query blocks first, then by parts of a head, heads
+  // and images.
   int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
   int64_t parts = a.vectors * kVectorLanes / a.tile.getCols();
   int64_t perHead = blocks * parts;

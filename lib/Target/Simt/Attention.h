@@ -5,12 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// softmax(scale q k^T) v in one pass over the keys: each row carries the
-// largest score so far, the sum of the exponentials about it and the sum of
-// the values times these; a larger score scales both sums down (Milakov and
-// Gimelshein, "Online normalizer calculation for softmax", arXiv:1805.02867).
-// Powers are of 2: the scores are scaled by log2(e) as well. The keys come in
-// blocks of fixed size, so a row's bits do not depend on its neighbours.
+// softmax(scale q k^T) v in one pass over the keys. Each row keeps the largest
+// score so far, the sum of exponentials relative to it, and the sum of values
+// weighted by these exponentials. When a larger score appears, both sums are
+// scaled down (Milakov and Gimelshein, "Online normalizer calculation for
+// softmax", arXiv:1805.02867). Scores are also scaled by log2(e), so that the
+// exponentials are powers of 2. Keys are processed in blocks of fixed size, so
+// the bits of a row do not depend on other rows.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,13 +22,13 @@
 
 namespace mlir::vit::simt {
 
-/// An attention's geometry and where one unit stands in it.
+/// The geometry of an attention and the position of one unit in it.
 struct Attention {
   Attention(kernel::AttentionOp op, SimtBuilder &b, const Activation &query,
             const Activation &key, const Activation &value,
             const Activation &result);
 
-  // Operands as numbered by the op, its results after them.
+  // The operands of the op, then its results.
   enum Argument : unsigned { Query, Key, Val, Result, Probabilities };
 
   kernel::AttentionOp op;
@@ -35,35 +36,36 @@ struct Attention {
   kernel::TileAttr tile;
   Activation shapes[4]; ///< of query, key, value and result
   int64_t heads, queries, keys;
-  int64_t vectors; ///< of 4 channels in a padded head
-  double factor;   ///< of a score, to be an exponent of 2
+  int64_t vectors; ///< vectors of a padded head
+  double factor;   ///< turns a score into an exponent of 2
 
-  Value image, head, firstQuery; ///< of the unit, once set
+  Value image, head, firstQuery; ///< those of the unit, once set
 
-  /// Number of the vector `vector` of the head of token `token`.
+  /// Returns the number of vector `vector` of the head in token `token`.
   Value at(Argument argument, Value token, Value vector);
   Value load(Argument argument, Value token, Value vector) {
     return b.load4(argument, at(argument, token, vector));
   }
-  /// The token itself, or the last where it is beyond.
+  /// Returns `token`, or the last token if `token` is past it.
   Value clampQuery(Value token) { return b.min(token, b.index(queries - 1)); }
   Value clampKey(Value token) { return b.min(token, b.index(keys - 1)); }
-  /// Runs `body` where the query `token` exists.
+  /// Emits `body` under the condition that query `token` exists.
   void ifQuery(Value token, function_ref<void()> body);
 
-  /// Where the probability of `query` and `key` lies in the second result.
+  /// Returns the position of the probability of `query` and `key` in the second
+  /// result.
   Value probabilityAt(Value query, Value key);
-  /// Stores a scaled score, to be normalised later by the same thread.
+  /// Stores a scaled score. The same thread normalizes it later.
   void storeScore(Value score, Value query, Value key);
-  /// Makes the score stored there a probability.
+  /// Replaces a stored score by a probability.
   void normalizeScore(Value query, Value key, Value largest, Value inverse);
 };
 
-/// A thread takes `thread_rows` queries and `thread_cols` channels of the head
-/// by itself.
+/// Each thread computes `thread_rows` queries and `thread_cols` channels of the
+/// head by itself.
 void emitAttentionDirect(Attention &a);
-/// A workgroup takes `rows` queries, `chunk` keys at a time, four threads to a
-/// query, through workgroup memory.
+/// A workgroup computes `rows` queries, `chunk` keys at a time, using workgroup
+/// memory. Four threads share a query.
 void emitAttentionStaged(Attention &a);
 
 } // namespace mlir::vit::simt

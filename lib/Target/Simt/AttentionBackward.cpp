@@ -8,14 +8,14 @@
 // Per head, with p = softmax(scale q k^T) and dp = dy v^T:
 //   ds = p (dp - delta), delta = the sum of p dp over a row,
 //   dq = scale ds k, dk = scale ds^T q, dv = p^T dy.
-// Three numbers of each query give p and ds back from a score (Dao et al.,
-// "FlashAttention", arXiv:2205.14135): the largest score, the inverse sum of
-// the exponentials about it, and delta. A thread with a query of its own finds
-// them in one pass over the keys; a second one adds up dq. A thread with a key
-// of its own then goes over the queries for dk and dv. The numbers are handed
-// over in workgroup memory, a workgroup taking one head of one image; where
-// that has no room for them, a thread takes a head alone and adds to all three
-// in memory.
+// Three numbers per query suffice to compute p and ds from a score (Dao et al.,
+// "FlashAttention", arXiv:2205.14135): the largest score, the inverse of the
+// sum of exponentials relative to it, and delta. A thread computes them for one
+// query in one pass over the keys, and dq in a second pass. Then a thread
+// computes dk and dv of one key in a pass over the queries. A workgroup takes
+// one head of one image and passes the three numbers on in workgroup memory. If
+// they do not fit, one thread takes a whole head and accumulates all three
+// gradients in memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,11 +28,11 @@ using namespace mlir::vit::simt;
 
 using Reduction = SimtBuilder::Reduction;
 
-/// Tokens of the other side that a thread takes at a time.
+/// The number of keys (or queries) that a thread takes at a time.
 static constexpr int64_t kBlock = 4;
 
 namespace {
-/// What gives a query's probabilities back.
+/// What is needed to recompute the probabilities of a query.
 struct Statistics {
   Value largest, inverse, delta;
 };
@@ -42,7 +42,7 @@ public:
   AttentionBackward(kernel::AttentionBackwardOp op, SimtBuilder &b,
                     ArrayRef<Activation> shapes);
   LogicalResult verify() const;
-  /// Bytes of workgroup memory of `emitShared`.
+  /// The workgroup memory that `emitShared` needs, in bytes.
   int64_t sharedBytes() const { return 3 * 4 * queries; }
   void emitAlone();
   void emitShared();
@@ -59,44 +59,46 @@ private:
   };
   using Values = SmallVector<Value>;
 
-  /// Number of the first vector of the head in a token.
+  /// Returns the number of the first vector of the head in a token.
   Value at(Argument argument, Value token);
   Value load(Argument argument, Value base, Value vector) {
     return b.load4(argument, b.add(base, vector));
   }
-  /// Adds to a vector that is this thread's alone.
+  /// Adds to a vector that no other thread accesses.
   void addTo(Argument argument, Value base, Value vector, Value term) {
     Value to = b.add(base, vector);
     b.store4(b.addf(b.load4(argument, to), term), argument, to);
   }
-  /// Four tokens from 4 * `block` on, none beyond the last.
+  /// Returns four tokens from 4 * `block` on. Tokens past the end are replaced
+  /// by the last one.
   Values getTokens(Value block, int64_t count);
-  /// i1: whether token `lane` of the block exists; null: all do.
+  /// Returns an i1: whether token `lane` of the block exists; null if all do.
   Value exists(Value block, int64_t lane, int64_t count);
   Values at(Argument argument, ArrayRef<Value> tokens);
-  /// Of one token with four: scores times log2(e), then products dp.
+  /// Returns, for one token with four others, the scores times log2(e), then
+  /// the products dp.
   std::pair<Values, Values> getProducts(ArrayRef<Value> query,
                                         ArrayRef<Value> gradient,
                                         ArrayRef<Value> key,
                                         ArrayRef<Value> value);
   Statistics getStatistics(Value token);
-  /// p and scale ds of a score and a product.
+  /// Returns p and scale * ds of a score and a product.
   std::pair<Value, Value> getFactors(const Statistics &statistics, Value score,
                                      Value product, Value exists);
   void forEachVector(function_ref<void(Value)> body);
   void clear(ArrayRef<Argument> arguments, Value token);
-  /// A query's dq and, where `all`, its terms of dk and dv.
+  /// Computes dq of a query and, if `all`, adds its terms to dk and dv.
   void takeQuery(Value token, const Statistics &statistics, bool all);
   void takeKey(Value token, Value statistics);
 
   kernel::AttentionBackwardOp op;
   SimtBuilder &b;
-  SmallVector<Activation> shapes; ///< of operands and results
+  SmallVector<Activation> shapes; ///< those of operands and results
   int64_t queries, keys;
-  int64_t vectors; ///< of 4 channels in a padded head
-  int64_t atOnce;  ///< vectors of an iteration
+  int64_t vectors; ///< vectors of a padded head
+  int64_t atOnce;  ///< vectors per iteration
   double scale;
-  Value image, head; ///< of the unit or thread, once set
+  Value image, head; ///< those of the unit or thread, once set
 };
 } // namespace
 
@@ -117,7 +119,7 @@ void AttentionBackward::forEachVector(function_ref<void(Value)> body) {
   });
 }
 
-/// Whether each head begins at a vector everywhere.
+/// Verifies that each head begins at a vector in all operands and results.
 LogicalResult AttentionBackward::verify() const {
   kernel::AttentionBackwardOp op = this->op;
   int64_t headDim = op.getHeadDim();
@@ -201,7 +203,7 @@ AttentionBackward::getProducts(ArrayRef<Value> query, ArrayRef<Value> gradient,
   return {scores, products};
 }
 
-/// In one pass, as attention does it: a larger score scales the sums down.
+/// One pass, as in attention: a larger score scales the sums down.
 Statistics AttentionBackward::getStatistics(Value token) {
   Value query = at(Query, token), gradient = at(Gradient, token);
   Values carried{b.scalar(-std::numeric_limits<double>::infinity()),
@@ -213,7 +215,8 @@ Statistics AttentionBackward::getStatistics(Value token) {
         Values tokens = getTokens(block, keys);
         auto [scores, products] =
             getProducts(query, gradient, at(Key, tokens), at(Val, tokens));
-        // A key beyond the last repeats it: the maximum stays.
+        // A key past the end repeats the last one, so the maximum is not
+        // affected.
         Value largest = values[0];
         for (Value score : scores)
           largest = b.combine(Reduction::Max, score, largest);
@@ -277,7 +280,7 @@ void AttentionBackward::takeQuery(Value token, const Statistics &statistics,
       addTo(QueryGradient, target, v, sum);
       if (!all)
         return;
-      // One after the other: those beyond the last key are the last key.
+      // Sequentially, because tokens past the end are replaced by the last key.
       Value q = load(Query, query, v), dy = load(Gradient, gradient, v);
       for (int64_t i = 0; i < kBlock; ++i) {
         addTo(KeyGradient, dk[i], v, b.mulf(ds[i], q));
@@ -382,7 +385,7 @@ mlir::vit::simt::emitAttentionBackward(kernel::AttentionBackwardOp op,
     kernel.emitShared();
     info.units = kernel::ExtentAttr::get(context, heads, 1, 1);
   }
-  // Five products, two of which are made again.
+  // Five products, two of which are computed twice.
   info.flop = kernel::ExtentAttr::get(
       context,
       14 * heads * shapes[1].tokens * shapes[2].tokens * op.getHeadDim(), 1, 1);

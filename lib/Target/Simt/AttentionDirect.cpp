@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// For devices without fast workgroup memory, and for heads too large for it.
-// A thread holds the scores of its queries with a block of keys, then adds the
-// values; a head wider than `thread_cols` is done in parts, each of which
-// makes the scores again.
+// For devices without fast workgroup memory, and for heads that are too large
+// for it. A thread computes the scores of its queries with a block of keys in
+// registers, then adds the values. A head wider than `thread_cols` is split
+// into parts, each of which recomputes the scores.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,23 +21,24 @@ using namespace mlir::vit::simt;
 
 using Reduction = SimtBuilder::Reduction;
 
-/// Keys that a thread takes at a time: two vectors of powers.
+/// Keys that a thread takes at a time: two vectors of exponentials.
 static constexpr int64_t kKeys = 2 * kVectorLanes;
 
 namespace {
 struct Direct {
   Attention &a;
   SimtBuilder &b;
-  int64_t rows, sums; ///< queries, and vectors of the result for each
-  Value part;         ///< first vector of the head that this unit makes
+  int64_t rows, sums; ///< queries, and vectors of the result per query
+  Value part;         ///< first vector of the head that this unit computes
   SmallVector<Value> query, clamped;
 
   explicit Direct(Attention &a);
-  /// Scores of all queries with keys `key`, [row * kKeys + key].
+  /// Returns the scores of all queries with the keys, [row * kKeys + key].
   SmallVector<Value> getScores(ArrayRef<Value> key);
   void addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
                  Value firstKey);
-  /// Runs `body` in one of the parts, that which stores probabilities.
+  /// Emits `body` so that it runs in only one of the parts, the one that stores
+  /// probabilities.
   void inFirstPart(function_ref<void()> body);
   SmallVector<Value> step(Value block, ValueRange carried);
   void storeResult(Value token, Value largest, Value sum,
@@ -88,7 +89,7 @@ SmallVector<Value> Direct::getScores(ArrayRef<Value> key) {
   return scores;
 }
 
-/// Key by key in a loop: drivers of CPU devices take long to compile loads.
+/// A loop over keys, because drivers of CPU devices take long to compile loads.
 void Direct::addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
                        Value firstKey) {
   SmallVector<Value> packed[2];
@@ -129,8 +130,8 @@ void Direct::inFirstPart(function_ref<void()> body) {
     b.ifThen(b.isEqual(part, b.index(0)), body);
 }
 
-/// One block of keys. Carried are, for each query, the largest score and the
-/// sum of powers, then the sums of values.
+/// Processes one block of keys. The carried values are, for each query, the
+/// largest score and the sum of exponentials, then the sums of values.
 SmallVector<Value> Direct::step(Value block, ValueRange carried) {
   SmallVector<Value> next(carried);
   SmallVector<Value> key, clampedKey;
@@ -147,7 +148,7 @@ SmallVector<Value> Direct::step(Value block, ValueRange carried) {
       for (int64_t j = 0; j < kKeys; ++j)
         a.storeScore(row[j], query[i], key[j]);
     });
-    // A key beyond the last repeats it: it does not change the maximum.
+    // A key past the end repeats the last one, so the maximum is not affected.
     Value largest = next[2 * i];
     for (Value score : row)
       largest = b.combine(Reduction::Max, score, largest);
@@ -200,8 +201,8 @@ void Direct::emit() {
   carried = b.loop(
       b.index(0), b.index(blocks), 1, carried,
       [&](Value block, ValueRange values) { return step(block, values); });
-  // One query after the other, one vector after the other: the first is stored,
-  // then all move up. Drivers of CPU devices take long to compile stores.
+  // A loop over queries and vectors that stores the first vector, then moves
+  // all others up. Drivers of CPU devices take long to compile stores.
   b.loop(b.index(0), b.index(rows), 1, carried,
          [&](Value i, ValueRange values) {
            SmallVector<Value> next(values);

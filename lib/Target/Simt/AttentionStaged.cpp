@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// In workgroup memory are the queries, a block of keys and then of values (in
-// the same place), the block's scores and their exponentials. For the scores a
-// thread takes two queries with every eighth key; for the rest, four threads
-// share a query: each takes a quarter of the block's keys for the exponentials
-// and a quarter of the head's vectors for the sums.
+// Workgroup memory holds the queries, a block of keys (later of values), the
+// scores of the block and their exponentials. A thread computes the scores of
+// two queries with every eighth key. For everything else, four threads share a
+// query: each takes a quarter of the keys of the block for the exponentials,
+// and a quarter of the vectors of the head for the sums.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,13 +27,13 @@ struct Staged {
   Attention &a;
   SimtBuilder &b;
   int64_t rows, chunk, threads;
-  int64_t stride;  ///< vectors from a key or value to the next: no two of
-                   ///< eight keys in the same banks
-  int64_t ownKeys; ///< of a block, whose exponentials a thread makes
-  int64_t ownSums; ///< vectors of its query's result
+  int64_t stride;  ///< vectors from one key or value to the next, so that
+                   ///< eight keys are in different banks
+  int64_t ownKeys; ///< keys of a block whose exponentials a thread computes
+  int64_t ownSums; ///< vectors of the result that a thread sums
   Value queries, block, scores, powers; ///< workgroup memory
-  Value row, quarter;                   ///< of the thread
-  Value token;                          ///< its query
+  Value row, quarter;                   ///< those of the thread
+  Value token;                          ///< the query of the thread
 
   explicit Staged(Attention &a);
   void copyQueries();
@@ -111,12 +111,12 @@ void Staged::makeScores() {
                     b.add(target, i * half * (chunk + 1) + j * 8));
 }
 
-/// Carried are the largest score, this thread's share of the sum of powers,
-/// and its sums of values.
+/// The carried values are the largest score, the part of this thread in the sum
+/// of exponentials, and its sums of values.
 SmallVector<Value> Staged::makePowers(Value first, ArrayRef<Value> carried) {
   SmallVector<Value> next(carried);
   Value base = b.mul(row, chunk + 1);
-  // A key beyond the last repeats it: it does not change the maximum.
+  // A key past the end repeats the last one, so the maximum is not affected.
   Value largest = carried[0];
   for (int64_t j = 0; j < chunk; ++j)
     largest = b.combine(Reduction::Max, b.loadShared(scores, b.add(base, j)),

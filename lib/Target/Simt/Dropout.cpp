@@ -25,9 +25,9 @@ struct Dropout {
   Activation shape;
   RandomMask mask;
 
-  /// Whether the element of word `index` is kept.
+  /// Returns whether the element of word `index` is kept.
   Value isKept(Value index);
-  /// 0 or the scale for each lane of a vector.
+  /// Returns 0 or the scale for each lane of a vector.
   Value getFactors(Value row, Value vector);
   void emit();
 };
@@ -48,7 +48,7 @@ Value Dropout::getFactors(Value row, Value vector) {
     return b.broadcast(b.select(isKept(b.div(row, shape.tokens)), scale, zero));
   SmallVector<Value> lanes;
   Value start = b.mul(row, shape.width), first = b.mul(vector, kVectorLanes);
-  // Four neighbours are those of one counter.
+  // Four neighboring elements use the words of one counter.
   if (shape.width % kVectorLanes == 0 && shape.group % kVectorLanes == 0) {
     Channel channel = shape.getChannel(b, first);
     Value index = b.add(start, channel.number);
@@ -70,7 +70,7 @@ void Dropout::emit() {
     Value row = b.div(item, shape.vectors);
     Value factors = getFactors(row, b.rem(item, shape.vectors));
     Value x = b.load4(Input, item);
-    // What is dropped is zero, whatever it was.
+    // Dropped elements become +0, even if they were infinite or NaN.
     Value isKept = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, factors,
                                          b.splat(0));
     b.store4(b.select(isKept, b.mulf(x, factors), b.splat(0)), Result, item);

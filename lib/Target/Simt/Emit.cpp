@@ -61,7 +61,7 @@ static FailureOr<KernelInfo> emitBody(Operation *op, SimtBuilder &b) {
       });
 }
 
-/// The dispatch's operands, then its results.
+/// Returns the operands of the dispatch, then its results.
 static SmallVector<KernelArgument> getArguments(Operation *op) {
   SmallVector<KernelArgument> arguments;
   for (Value operand : op->getOperands())
@@ -77,7 +77,7 @@ static SmallVector<KernelArgument> getArguments(Operation *op) {
   return arguments;
 }
 
-/// Adds the kernel `name` for `op`.
+/// Adds the kernel `name` for `op` to `kernels`.
 static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
                                   gpu::GPUModuleOp kernels,
                                   const Level &level) {

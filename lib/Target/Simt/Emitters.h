@@ -1,4 +1,4 @@
-//===- Emitters.h - One emitter per family of GPU kernels -----------------===//
+//===- Emitters.h - One emitter per family of GPU kernels -------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,9 +14,9 @@
 
 namespace mlir::vit::simt {
 
-// Each emitter fills the kernel's body and returns what its dispatch says, or
-// emits an error on the op and fails. The arguments are the op's operands, then
-// its results.
+// Each emitter fills the body of the kernel and returns what the dispatch
+// records, or emits an error on the op and fails. The arguments of the kernel
+// are the operands of the op, then its results.
 FailureOr<KernelInfo> emitGemm(kernel::GemmOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emitAttention(kernel::AttentionOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emitRows(kernel::RowsOp op, SimtBuilder &b);
@@ -27,8 +27,8 @@ FailureOr<KernelInfo> emitMean(kernel::MeanOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emitPatchify(kernel::PatchifyOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emitRelayout(kernel::RelayoutOp op, SimtBuilder &b);
 
-// Of training steps. The arguments of an update are its operands, then ranges
-// of the arenas of its parameters and states.
+// Training steps. The arguments of an update are its operands, then one arena
+// range per list of variables: the parameters, then each state.
 FailureOr<KernelInfo> emitWeightGradient(kernel::WeightGradientOp op,
                                          SimtBuilder &b);
 FailureOr<KernelInfo> emitSum(kernel::SumOp op, SimtBuilder &b);
@@ -52,71 +52,76 @@ FailureOr<KernelInfo> emitUpdate(kernel::UpdateOp op, SimtBuilder &b);
 // Activations
 //===----------------------------------------------------------------------===//
 
-/// A padded channel as a logical one.
+/// The logical channel at a padded position.
 struct Channel {
   Value number;
-  Value exists; ///< i1; else it is padding
+  Value exists; ///< i1: false for padding
 };
 
-/// An activation's geometry: rows of `vectors` vectors of 4 channels, one after
-/// the other; row = image * tokens + token. Padded channels (a multiple of 16
-/// is made full, each group alone) hold zero.
+/// The geometry of an activation: rows of `vectors` vectors of 4 channels,
+/// row-major. The number of a row is image * tokens + token. Channels are
+/// padded with zeros to a multiple of kChannelPad, each group on its own.
 struct Activation {
   int64_t tokens; ///< rows per image; 1 for [batch, width]
   int64_t width;  ///< logical channels
-  int64_t group;  ///< of `#kernel.channels`; 0: none
+  int64_t group;  ///< the group of `#kernel.channels`; 0: none
   int64_t vectors;
 
-  /// Fails, with an error on `op`, where `type` is not f32 of rank 2 or 3 with
-  /// `#kernel.channels`, or without encoding and a multiple of 16 wide.
+  /// Emits an error on `op` and fails unless `type` is f32 of rank 2 or 3 and
+  /// has `#kernel.channels`, or has no encoding and a width that is a multiple
+  /// of kChannelPad.
   static FailureOr<Activation> get(Operation *op, RankedTensorType type);
 
-  /// A value without a batch, as one row: row-major f32, zeros from its last
-  /// element up to a multiple of 16. Fails as `get` does.
+  /// Returns a value without a batch as one row. It is row-major f32, with
+  /// zeros after its last element up to a multiple of 16. Emits an error on
+  /// `op` and fails if `type` is anything else.
   static FailureOr<Activation> getFlat(Operation *op, Type type);
 
   bool hasPaddedChannels() const { return vectors * kVectorLanes != width; }
-  /// From a place in a row, which may be beyond it.
+  /// Returns the channel at position `padded` in a row, which may be past its
+  /// end.
   Channel getChannel(SimtBuilder &b, Value padded) const;
-  /// Rows of all images: batch * tokens.
+  /// Returns the number of rows of all images, batch * tokens.
   Value rows(SimtBuilder &b) const { return b.mul(b.batch(), tokens); }
-  /// ceil(rows * itemsPerRow / itemsPerUnit), times `times`.
+  /// Returns `times` * ceil(rows * itemsPerRow / itemsPerUnit).
   kernel::ExtentAttr units(MLIRContext *context, int64_t itemsPerRow,
                            int64_t itemsPerUnit, int64_t times = 1) const;
 };
 
-/// Calls `body` on this unit's share of items [0, total), `perUnit` to a unit:
-/// next to each other's threads, next items. Nothing carried, no barriers.
+/// Calls `body` for the items of this unit among [0, total), `perUnit` per
+/// unit. Neighboring threads take neighboring items. `body` must not contain
+/// barriers.
 void forEachItem(SimtBuilder &b, Value total, int64_t perUnit,
                  function_ref<void(Value item)> body);
 
-/// Items that a thread does one after the other where all are alike: enough
-/// for a workgroup to be worth its start.
+/// Items per thread in kernels whose items are all alike: enough to outweigh
+/// the cost of starting a workgroup.
 inline constexpr int64_t kItemsPerThread = 4;
 
-/// `times`, whatever the batch.
+/// Returns `times` for every batch.
 kernel::ExtentAttr withoutBatch(MLIRContext *context, int64_t times);
 
-/// The first unit stores zeros from element `count` of a result without batch
-/// up to a multiple of 16. Needs `useScalars`.
+/// Emits code by which the first unit stores zeros after the `count` elements
+/// of a result without a batch, up to a multiple of 16. Needs `useScalars`.
 void storeZeroTail(SimtBuilder &b, unsigned argument, int64_t count);
 
-/// No arithmetic that counts.
+/// Returns zero: a kernel whose operations are not counted.
 kernel::ExtentAttr noFlop(MLIRContext *context);
 
-/// `value`, vector number `vector` of a row of `shape`, with `other` (f32) in
-/// the lanes that are padding.
+/// Returns `value`, vector `vector` of a row of `shape`, with `other` in the
+/// lanes that are padding.
 Value maskChannels(SimtBuilder &b, const Activation &shape, Value vector,
                    Value value, double other = 0);
 
-/// `factor` times the sum of each image's tokens from `start` on, argument 0 to
-/// argument 1.
+/// Emits a kernel that stores `factor` times the sum of the tokens of each
+/// image from `start` on. Reads argument 0 and writes argument 1.
 KernelInfo emitTokenSums(SimtBuilder &b, const Activation &input, int64_t start,
                          double factor);
 
-/// This thread's share of the sum of what `map` makes of the `total` (not 0)
-/// vectors of an argument, if one workgroup takes all: several at a time, as
-/// lavapipe ends what runs loops for more than 65,535 iterations together.
+/// Returns the part of this thread in the sum of `map` over the `total` (not 0)
+/// vectors of an argument, if one workgroup takes them all. Takes several per
+/// iteration, because lavapipe stops invocations whose loops run for more than
+/// 65,535 iterations in total.
 Value sumVectors(SimtBuilder &b, unsigned argument, Value total,
                  function_ref<Value(Value)> map);
 
@@ -124,23 +129,23 @@ Value sumVectors(SimtBuilder &b, unsigned argument, Value total,
 // Scalar code
 //===----------------------------------------------------------------------===//
 
-/// The region of a fused kernel, applied to vectors of 4 channels.
+/// The region of a fused kernel, applied to vectors of channels.
 class Epilogue {
 public:
-  /// `firstExtra` is the argument that holds the op's first extra operand;
-  /// `result` the op's result. Emits an error where an extra's layout does not
-  /// fit or the region holds an op that has no code.
+  /// `firstExtra` is the argument that is the first extra operand. Emits an
+  /// error on `op` and fails if the layout of an extra does not fit `result`,
+  /// or if an op in the region is not supported.
   static FailureOr<Epilogue> get(Operation *op, SimtBuilder &b,
                                  OperandRange extras, unsigned firstExtra,
                                  const Activation &result);
 
-  /// The extras of channel vector `vector` that are the same in each row; one
-  /// value per extra, null for the others.
+  /// Loads the extras of channel vector `vector` that do not depend on the row.
+  /// Returns one value per extra, null for the others.
   SmallVector<Value> loadChannels(Value vector) const;
 
-  /// The region's value of `element`, channel vector `vector` of row `row` of
-  /// the result, where that is vector number `offset` (row * vectors +
-  /// vector). Padded channels come out as zero.
+  /// Applies the region to `element`, channel vector `vector` of row `row` of
+  /// the result. `offset` is row * vectors + vector. Padded channels become
+  /// zero.
   Value apply(Value element, ArrayRef<Value> channels, Value row, Value vector,
               Value offset) const;
 

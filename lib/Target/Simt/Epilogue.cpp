@@ -1,4 +1,4 @@
-//===- Epilogue.cpp - Scalar code fused into a GPU kernel ---------------===//
+//===- Epilogue.cpp - Scalar code fused into a GPU kernel -----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

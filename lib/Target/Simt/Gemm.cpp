@@ -5,14 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A work unit is one tile, rows x cols of the result, `chunk` of the depth at a
-// time; units go down the rows first, so that those that run together share a
-// panel of weights. A thread keeps thread_rows x thread_cols sums: its rows lie
-// `down` apart and its column vectors `across` apart, so that neighbours' reads
-// are next to each other. With a chunk of 1 each thread reads what it needs
-// itself; else the workgroup copies both operands' part to workgroup memory,
-// the next part being under way while this one is used. Each element is one sum
-// over the depth in order, whatever the tile.
+// A work unit is one tile, rows x cols of the result, computed for `chunk` of
+// the depth at a time. Units are numbered by rows first, so that units that run
+// at the same time share a panel of weights. A thread has thread_rows x
+// thread_cols sums. Its rows are `down` apart and its column vectors `across`
+// apart, so that neighboring threads read neighboring vectors. If the chunk is
+// 1, each thread loads its operands itself. Otherwise the workgroup copies a
+// chunk of both operands to workgroup memory, and loads the next chunk while
+// this one is in use. Each element is a single sum in depth order, whatever the
+// tile.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,8 +34,8 @@ public:
   }
 
 private:
-  /// Where a vector of the result's columns begins in the weights, and how far
-  /// the same vector of the next depth is.
+  /// A vector of columns in the weights: its position at depth 0, and the
+  /// distance to the next depth.
   struct Column {
     Value base, stride;
   };
@@ -44,25 +45,25 @@ private:
     return isRagged ? b.min(vector, b.index(result.vectors - 1)) : vector;
   }
 
-  /// Adds the products of four depths: `left(i)` is row i's vector of them,
-  /// `right(d, j)` column vector j at depth d.
+  /// Adds the products of four depths. `left(i)` is the vector of these depths
+  /// in row i, `right(d, j)` is column vector j at depth d.
   void multiply(SmallVectorImpl<Value> &sums, function_ref<Value(int64_t)> left,
                 function_ref<Value(int64_t, int64_t)> right);
-  /// A thread's part of copying a tile of one operand to workgroup memory:
-  /// vectors `thread`, `thread + threads`, ... of it.
+  /// How a thread copies its part of a tile of one operand to workgroup memory:
+  /// vectors `thread`, `thread + threads`, ...
   struct Copy {
     unsigned operand;
     int64_t total;             ///< vectors of the tile
-    SmallVector<Value> source; ///< of depth 0
-    SmallVector<Value> stride; ///< of a step
+    SmallVector<Value> source; ///< at step 0
+    SmallVector<Value> stride; ///< per step
     SmallVector<Value> target;
     Value shared; ///< two buffers of `total` vectors
   };
   Copy planCopy(unsigned operand);
-  /// Stores one vector per target to the buffer at `base`.
+  /// Stores one vector per target to the buffer that begins at `base`.
   void putShared(const Copy &copy, ArrayRef<Value> values, Value base);
-  /// Adds the products of the tiles at `left` and `right`, where this thread's
-  /// rows and columns begin.
+  /// Adds the products of the tiles. `left` and `right` are where the rows and
+  /// columns of this thread begin.
   void multiplyShared(SmallVectorImpl<Value> &sums, const Copy &leftCopy,
                       Value left, const Copy &rightCopy, Value right);
   SmallVector<Value> sumDirect();
@@ -74,12 +75,12 @@ private:
   Activation input, result;
   const Epilogue &epilogue;
   kernel::TileAttr tile;
-  int64_t panel; ///< vectors of a panel of weights, but the last
+  int64_t panel; ///< vectors of every panel of weights but the last
   int64_t threadRows, threadVectors;
-  int64_t across, down; ///< threads beside and below each other
-  bool isRagged;        ///< the last column tile reaches beyond the result
-  Value rows;           ///< of all images
-  Value firstRow, firstVector; ///< of the tile
+  int64_t across, down;        ///< threads per row and per column of the tile
+  bool isRagged;               ///< the last column tile extends past the result
+  Value rows;                  ///< rows of all images
+  Value firstRow, firstVector; ///< those of the tile
   SmallVector<Value> threadRow, threadVector;
 };
 } // namespace
@@ -230,9 +231,9 @@ void Gemm::multiplyShared(SmallVectorImpl<Value> &sums, const Copy &leftCopy,
 SmallVector<Value> Gemm::sumStaged() {
   int64_t depthVectors = tile.getChunk() / kVectorLanes;
   int64_t steps = input.vectors / depthVectors;
-  // The input's tile [rows][depth], the weights' [depth][cols].
+  // The tile of the input is [rows][depth], that of the weights [depth][cols].
   Copy copies[] = {planCopy(0), planCopy(1)};
-  // Two buffers, so that one barrier per step is enough.
+  // There are two buffers of each, so that one barrier per step is enough.
   for (Copy &copy : copies)
     copy.shared = b.allocateShared4(2 * copy.total);
   auto fetch = [&](Value step) {
@@ -299,8 +300,9 @@ void Gemm::store(ArrayRef<Value> sums) {
       storeRow(threadRow[i], sums.slice(i * threadVectors, threadVectors));
     return;
   }
-  // The first row's sums, then those of all rows move up: drivers of CPU
-  // devices take long to compile stores, but little to run such moves.
+  // A loop that stores the sums of the first row, then moves those of all rows
+  // up: drivers of CPU devices take long to compile stores, and the moves are
+  // cheap.
   b.loop(b.index(0), b.index(threadRows), 1, sums,
          [&](Value i, ValueRange values) {
            storeRow(b.add(threadRow[0], b.mul(i, down)), values);
@@ -312,7 +314,7 @@ void Gemm::store(ArrayRef<Value> sums) {
 
 void Gemm::emit() { store(tile.getChunk() == 1 ? sumDirect() : sumStaged()); }
 
-/// Whether the tile is one that the emitter can make of the product.
+/// Verifies that the emitter supports the tile for this product.
 static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
                                 int64_t depth) {
   int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
@@ -337,7 +339,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitGemm(kernel::GemmOp op,
   auto weight = op.getWeight().getType();
   auto panels = dyn_cast_if_present<kernel::PanelsAttr>(weight.getEncoding());
   bool transposed = op.getTransposed();
-  // Of a weight [out, in] either is the input's.
+  // The input has the channels of `out` if transposed, otherwise those of `in`.
   auto fits = [&] {
     int64_t in = panels.getInGroup(), out = panels.getOutGroup();
     return panels.getTransposed() == transposed &&

@@ -1,4 +1,4 @@
-//===- Layouts.cpp - Pictures to patches, row-major to padded and back --===//
+//===- Layouts.cpp - Pictures to patches, row-major to padded and back ----===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,11 +13,11 @@ using namespace mlir::vit::simt;
 using kernel::kChannelPad;
 
 namespace {
-/// How the channels of a row lie: all of them, or with padding.
+/// The channels of a row, with or without padding.
 struct Channels {
   int64_t width;  ///< logical
-  int64_t group;  ///< where padded; 0: none
-  int64_t padded; ///< elements of a row; `width` where there is no padding
+  int64_t group;  ///< the group, if padded; 0: none
+  int64_t padded; ///< elements of a row; `width` if there is no padding
 
   static Channels get(RankedTensorType type) {
     int64_t width = type.getShape().back();
@@ -32,7 +32,7 @@ struct Channels {
   int64_t paddedRun() const {
     return padded == width ? run() : kernel::padTo(run(), kChannelPad);
   }
-  /// From a logical channel to its place in the row.
+  /// Returns the position of a logical channel in the row.
   Value place(SimtBuilder &b, Value channel) const {
     if (padded == width || group == 0)
       return channel;
@@ -42,7 +42,7 @@ struct Channels {
 };
 } // namespace
 
-// A thread takes one element of the result at a time.
+// A thread computes one element of the result at a time.
 FailureOr<KernelInfo> mlir::vit::simt::emitRelayout(kernel::RelayoutOp op,
                                                     SimtBuilder &b) {
   RankedTensorType from = op.getInput().getType();
@@ -84,9 +84,9 @@ FailureOr<KernelInfo> mlir::vit::simt::emitRelayout(kernel::RelayoutOp op,
                     noFlop(op.getContext())};
 }
 
-// A thread takes one vector of the patches at a time. Four neighbours of a
-// patch are neighbours in the picture where a patch's lines are whole vectors;
-// else they are gathered one by one.
+// A thread computes one vector of the patches at a time. Its four elements are
+// contiguous in the image if the lines of a patch are whole vectors. Otherwise
+// they are gathered one by one.
 FailureOr<KernelInfo> mlir::vit::simt::emitPatchify(kernel::PatchifyOp op,
                                                     SimtBuilder &b) {
   FailureOr<Activation> found = Activation::get(op, op.getResult().getType());
@@ -107,8 +107,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitPatchify(kernel::PatchifyOp op,
   if (!isWhole)
     b.useScalars();
 
-  /// Where element `element` of a patch lies in the picture, of which `corner`
-  /// is the patch's first pixel in channel 0.
+  /// Returns the position of element `element` of a patch in the image.
+  /// `corner` is the position of the first pixel of the patch in channel 0.
   auto getPixel = [&](Value corner, Value element) {
     Value x, y, channel;
     if (channelsFirst) {
@@ -133,7 +133,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitPatchify(kernel::PatchifyOp op,
     Value left = b.mul(b.rem(token, across), patchWidth);
     Value corner = b.add(b.mul(image, channels * height * width),
                          b.add(b.mul(top, width), left));
-    // Padding reads the patch's last element in place of one that is not there.
+    // For padding, read the last elements of the patch instead.
     auto bound = [&](Value element, int64_t last) {
       return shape.hasPaddedChannels() ? b.min(element, b.index(last))
                                        : element;

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A thread takes an image at a time. A loss is one number, so one workgroup
-// takes all images, and its threads' sums are added as a tree.
+// A thread takes one image at a time. A loss is one number, so a single
+// workgroup takes all images and adds the sums of its threads as a tree.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,13 +21,14 @@ using namespace mlir::vit::simt;
 using Reduction = SimtBuilder::Reduction;
 
 namespace {
-/// Images of scores and what they should have been.
+/// The scores of all images and their targets.
 struct Targets {
   SimtBuilder &b;
   Activation shape;
   unsigned input, targets; ///< arguments
   bool isLabel;
-  bool isPadded; ///< soft targets, as the input is; else they are row-major
+  bool isPadded; ///< soft targets are padded as the input is; otherwise they
+                 ///< are row-major
   SmoothedTargets smoothed;
 
   Value at(Value image, Value vector) {
@@ -36,7 +37,7 @@ struct Targets {
   Value load(Value image, Value vector) {
     return b.load4(input, at(image, vector));
   }
-  /// Of soft targets; padding holds anything.
+  /// Loads a vector of soft targets. Lanes in padding are undefined.
   Value loadTarget(Value image, Value vector) {
     if (isPadded)
       return b.load4(targets, at(image, vector));
@@ -48,14 +49,14 @@ struct Targets {
     }
     return b.fromElements(lanes);
   }
-  /// i32
+  /// Loads a label, an i32.
   Value loadLabel(Value image) { return b.loadInteger(targets, image); }
-  /// i32, of lane `lane`.
+  /// Returns the class of lane `lane`, an i32.
   Value getClass(Value vector, int64_t lane) {
     return b.toInteger(b.add(b.mul(vector, kVectorLanes), lane));
   }
-  /// Smoothed probabilities; padding holds anything. `label` is null where
-  /// there are soft targets.
+  /// Returns the smoothed targets of a vector. Lanes in padding are undefined.
+  /// `label` is null if there are soft targets.
   Value getWanted(Value image, Value vector, Value label) {
     if (!isLabel)
       return smoothed.ofProbabilities(loadTarget(image, vector));
@@ -67,7 +68,8 @@ struct Targets {
     }
     return b.fromElements(lanes);
   }
-  /// Over the image's vectors; `map` maps a vector's number. Vectors.
+  /// Reduces the vectors that `map` returns for each vector number of the
+  /// image. Returns the result in all lanes.
   Value reduce(Reduction kind, double start, function_ref<Value(Value)> map) {
     Value result =
         b.loop(b.index(0), b.index(shape.vectors), 1, b.splat(start),
@@ -78,7 +80,8 @@ struct Targets {
                })[0];
     return b.broadcast(b.reduce(kind, result));
   }
-  /// The largest score, and the sum of exponentials about it.
+  /// Returns the largest score and the sum of exponentials relative to it, each
+  /// in all lanes.
   std::pair<Value, Value> getSoftmax(Value image) {
     Value largest =
         reduce(Reduction::Max, -std::numeric_limits<double>::infinity(),
@@ -100,7 +103,7 @@ struct Targets {
 };
 } // namespace
 
-/// Of one image, a scalar; a NaN where the label is no class.
+/// Returns the loss of one image as a scalar, NaN if the label is not a class.
 Value Targets::getCrossEntropy(Value image) {
   Value label = isLabel ? loadLabel(image) : Value();
   Value largest, sum;
@@ -122,7 +125,7 @@ Value Targets::getSquares(Value image) {
   return b.extract(sum, 0);
 }
 
-/// The first largest channel's number, i32; -1 where one is not a number.
+/// Returns the index of the first largest channel as i32, -1 if any is NaN.
 Value Targets::findLargest(Value image, bool inTargets) {
   auto integer = [&](int32_t value) {
     return b.constant(b.getI32IntegerAttr(value));
@@ -131,8 +134,7 @@ Value Targets::findLargest(Value image, bool inTargets) {
                           integer(0), integer(0)};
   Largest found(b.loop(b.index(0), b.index(shape.vectors), 1, none,
                        [&](Value vector, ValueRange carried) {
-                         // Below all others, but not where these are infinitely
-                         // small.
+                         // Padding is not larger than any other channel.
                          Value four = maskChannels(
                              b, shape, vector,
                              inTargets ? loadTarget(image, vector)
@@ -149,7 +151,7 @@ Value Targets::findLargest(Value image, bool inTargets) {
   return b.select(isNumber, found.number, integer(-1));
 }
 
-/// 1 or 0, f32.
+/// Returns 1 or 0 as f32.
 Value Targets::isRight(Value image) {
   Value answer = findLargest(image, /*inTargets=*/false);
   Value wanted =
@@ -190,7 +192,7 @@ static FailureOr<Targets> getTargets(Operation *op, SimtBuilder &b,
                  {b, shape->width, smoothing}};
 }
 
-/// The batch times `factor`, f32.
+/// Returns the batch times `factor` as f32.
 static Value getCount(SimtBuilder &b, int64_t factor) {
   Value batch =
       arith::SIToFPOp::create(b, b.getF32Type(), b.toInteger(b.batch()));
@@ -276,7 +278,7 @@ mlir::vit::simt::emitLossBackward(kernel::LossBackwardOp op, SimtBuilder &b) {
     };
     Value largest, sum;
     std::tie(largest, sum) = targets->getSoftmax(image);
-    // Of a label's probabilities the sum is 1.
+    // The targets of a label add up to 1.
     Value total = b.splat(1);
     if (!targets->isLabel)
       total = targets->reduce(Reduction::Add, 0, getWanted);

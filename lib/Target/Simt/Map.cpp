@@ -1,4 +1,4 @@
-//===- Map.cpp - Element by element -------------------------------------===//
+//===- Map.cpp - Element by element ---------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,7 +11,7 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
-// Of values without a batch. A thread takes one vector at a time.
+// Emits a map of values without a batch. A thread takes one vector at a time.
 static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
   FailureOr<Activation> shape =
       Activation::getFlat(op, op.getResult().getType());
@@ -28,7 +28,7 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
   }
   unsigned result = op->getNumOperands();
   if (op.getResult().getType().getRank() == 0) {
-    // One number alone.
+    // The value is a single number.
     b.useScalars();
     b.ifThen(b.isEqual(b.thread(), b.index(0)), [&] {
       SmallVector<Value> arguments;

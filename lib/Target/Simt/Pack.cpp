@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What runtime/src/derive.cpp makes at load. A thread takes one element of the
-// result at a time: finds which element of the stacked sources it is, if any.
+// Does in each step what the runtime's derivation of stored forms does at load.
+// A thread takes one element of the result at a time and finds out which
+// element of the stacked sources it is, if any.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,13 +17,14 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
-/// A dimension of `width` channels as it is padded.
+/// A dimension of `width` channels, padded.
 static Activation getDimension(int64_t width, int64_t group) {
   return Activation{1, width, group,
                     kernel::paddedChannels(width, group) / kVectorLanes};
 }
 
-/// The element of the row-major [out, in] that lies at place `item` of panels.
+/// Returns the row-major element of [out, in] that is at position `item` in
+/// panels.
 static Channel getInPanels(SimtBuilder &b, RankedTensorType type,
                            kernel::PanelsAttr panels, Value item) {
   Activation out = getDimension(type.getDimSize(0), panels.getOutGroup());
@@ -35,7 +37,7 @@ static Channel getInPanels(SimtBuilder &b, RankedTensorType type,
 
   Value panel = b.div(item, columns * depth);
   Value inPanel = b.rem(item, columns * depth);
-  Value width = b.index(columns); // of this panel: the last may be narrower
+  Value width = b.index(columns); // of this panel; the last may be narrower
   if (int64_t last = total % columns)
     width = b.select(b.isLess(panel, b.index(total / columns)), width,
                      b.index(last));
@@ -47,7 +49,7 @@ static Channel getInPanels(SimtBuilder &b, RankedTensorType type,
           b.both(o.exists, i.exists)};
 }
 
-/// The same for rows of padded channels.
+/// As above, for rows of padded channels.
 static Channel getInRows(SimtBuilder &b, const Activation &row, Value item) {
   Value number = b.div(item, row.vectors * kVectorLanes);
   Channel channel = row.getChannel(b, b.rem(item, row.vectors * kVectorLanes));
@@ -81,7 +83,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitPack(kernel::PackOp op,
         int64_t count =
             cast<RankedTensorType>(source.getType()).getNumElements();
         auto copyFrom = [&, i = i] {
-          // One element stands for a whole vector of it.
+          // A source of one element stands for a whole vector.
           Value at =
               count == 1 ? b.index(0) : b.sub(element.number, b.index(start));
           b.store(b.load(i, at), result, item);

@@ -1,15 +1,16 @@
-//===- Rows.cpp - Layer norm and softmax, row by row --------------------===//
+//===- Rows.cpp - Layer norm and softmax, row by row ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// An item is one statistic of one row: `vectors` vectors one after the other.
-// A thread alone takes an item where barriers are dear; else `sharing` threads
-// do, each every so many-th vector, and their sums are added as a tree. An item
-// is read three times, the mean, the variance (about the mean, not by squares:
-// those cancel) and the result; after the first it is in the nearest cache.
+// An item is one statistic of one row: `vectors` consecutive vectors. If
+// barriers are expensive, one thread takes an item. Otherwise `sharing` threads
+// take every `sharing`-th vector each, and their sums are added as a tree. An
+// item is read three times: for the mean, for the variance (from differences to
+// the mean, since a difference of squares would cancel) and for the result.
+// After the first time it is in the nearest cache.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,20 +37,20 @@ struct Rows {
   int64_t channels; ///< per item
   int64_t sharing;  ///< threads per item
 
-  // Of the item at hand.
-  Value row, first; ///< its row and its first vector in the row
-  Value lane;       ///< this thread among those that share the item
-  Value stores;     ///< i1: whether the item exists; null: it does
+  // The current item.
+  Value row, first; ///< its row, and its first vector in the row
+  Value lane;       ///< number of this thread among those that share it
+  Value stores;     ///< i1: whether the item exists; null if it does
 
   void emit();
   void emitItem(Value item);
-  /// Calls `body` on this thread's vectors of the item: number in the row and
-  /// offset.
+  /// Calls `body` for the vectors of the item that this thread takes, with the
+  /// number in the row and the offset.
   SmallVector<Value>
   visit(ValueRange init,
         function_ref<SmallVector<Value>(Value vector, Value at, ValueRange)>
             body);
-  /// Over the whole item; `map` maps a vector of elements.
+  /// Reduces what `map` computes from each vector of the whole item.
   Value reduce(Reduction kind, double start, function_ref<Value(Value)> map);
   void finish(function_ref<Value(Value)> map);
   void normalize();
@@ -73,7 +74,8 @@ Value Rows::reduce(Reduction kind, double start,
       visit(b.splat(start), [&](Value vector, Value at, ValueRange carried) {
         Value value =
             maskChannels(b, shape, vector, map(b.load4(0, at)), start);
-        // The element first: a maximum keeps the first operand's NaN.
+        // The element comes first, because combine keeps a NaN of its first
+        // operand.
         return SmallVector<Value>{b.combine(kind, value, carried[0])};
       })[0];
   return b.reduceWorkgroup(kind, b.reduce(kind, sum), sharing);
@@ -86,7 +88,7 @@ void Rows::finish(function_ref<Value(Value)> map) {
       Value value = map(b.load4(0, at));
       value =
           epilogue.apply(value, epilogue.loadChannels(vector), row, vector, at);
-      // What was normalised of padding is not zero, whatever the region does.
+      // Normalized padding is not zero, even if the region maps zero to zero.
       b.store4(maskChannels(b, shape, vector, value), result, at);
       return SmallVector<Value>();
     });
@@ -145,16 +147,16 @@ void Rows::emit() {
   lane = b.rem(b.thread(), sharing);
   Value item = b.add(b.mul(b.unit(), perUnit), b.div(b.thread(), sharing));
   if (perUnit > 1) {
-    // All threads come by each barrier: those without an item of their own go
-    // through the last one again and store nothing.
+    // All threads must reach each barrier. Those without an item repeat the
+    // last one and store nothing.
     stores = b.isLess(item, total);
     item = b.min(item, b.sub(total, b.index(1)));
   }
   emitItem(item);
 }
 
-/// Threads that share an item: a power of two that divides the workgroup, with
-/// about four vectors for each.
+/// Returns the number of threads that share an item: a power of two that
+/// divides the workgroup and leaves about four vectors per thread.
 static int64_t chooseSharing(const SimtBuilder &b, int64_t vectors) {
   if (b.level.isDirect)
     return 1;
@@ -180,8 +182,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitRows(kernel::RowsOp op,
     return failure();
   int64_t groups = op.getGroups();
   int64_t channels = shape->width / groups;
-  // Each statistic begins at a vector: its channels are whole groups of the
-  // layout, or need no padding.
+  // Each statistic begins at a vector if its channels are whole groups of the
+  // layout or need no padding.
   bool fits = groups == 1 || (shape->group == 0 ? channels % kChannelPad == 0
                                                 : channels % shape->group == 0);
   if (!fits)

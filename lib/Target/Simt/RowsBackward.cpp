@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// As in Rows.cpp an item is one statistic of one row, which `sharing` threads
-// take together, one where barriers are dear. Where a norm's sums over the
-// tokens of an image are wanted, a workgroup takes an image: first its rows
-// (their means and deviations stay in workgroup memory), then its columns.
+// As in Rows.cpp, an item is one statistic of one row, taken by `sharing`
+// threads, or by one if barriers are expensive. If the sums of a norm over the
+// tokens of an image are wanted, a workgroup takes an image: first its rows,
+// whose means and deviations stay in workgroup memory, then its columns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,36 +24,38 @@ using kernel::kChannelPad;
 using Reduction = CodeBuilder::Reduction;
 
 namespace {
-/// Rows of one shape, in parts of `vectors` vectors each.
+/// Rows of one shape, split into parts of `vectors` vectors.
 struct RowParts {
   SimtBuilder &b;
   Activation shape;
-  int64_t groups;   ///< parts of a row
-  int64_t vectors;  ///< of a part
-  int64_t channels; ///< of a part
-  int64_t sharing;  ///< threads of a part
-  Value lane = {};  ///< this thread among those that share the part
-  // Of the part at hand.
+  int64_t groups;   ///< parts per row
+  int64_t vectors;  ///< per part
+  int64_t channels; ///< per part
+  int64_t sharing;  ///< threads per part
+  Value lane = {};  ///< number of this thread among those that share the part
+  // The current part.
   Value first = {}; ///< its first vector in the row
-  Value base = {};  ///< and in memory
+  Value base = {};  ///< its first vector in memory
 
   void select(Value row, Value part) {
     first = b.mul(part, vectors);
     base = b.add(b.mul(row, shape.vectors), first);
   }
-  /// Calls `body` on this thread's vectors: number in the row and offset.
+  /// Calls `body` for the vectors that this thread takes, with the number in
+  /// the row and the offset.
   SmallVector<Value>
   visit(ValueRange init,
         function_ref<SmallVector<Value>(Value vector, Value at, ValueRange)>
             body) {
-    // As often for all threads, so that none diverges.
+    // The same number of iterations for all threads, to avoid divergence.
     return b.loop(b.index(0), b.index(vectors / sharing), 1, init,
                   [&](Value round, ValueRange carried) {
                     Value i = b.add(b.mul(round, sharing), lane);
                     return body(b.add(first, i), b.add(base, i), carried);
                   });
   }
-  /// Sums of what `map` makes of each vector, over the part; scalars.
+  /// Returns the sums over the part of what `map` computes from each vector, as
+  /// scalars.
   SmallVector<Value>
   sum(int64_t count,
       function_ref<SmallVector<Value>(Value vector, Value at)> map) {
@@ -72,8 +74,9 @@ struct RowParts {
 };
 } // namespace
 
-/// Threads that share an item: a power of two that divides the workgroup and
-/// the vectors, with about four vectors for each.
+/// Returns the number of threads that share an item: a power of two that
+/// divides the workgroup and the vectors and leaves about four vectors per
+/// thread.
 static int64_t chooseSharing(const SimtBuilder &b, int64_t vectors) {
   if (b.level.isDirect)
     return 1;
@@ -84,9 +87,9 @@ static int64_t chooseSharing(const SimtBuilder &b, int64_t vectors) {
   return sharing;
 }
 
-/// Calls `body` on the items [0, total) of this unit, of perUnit = threads /
-/// sharing ones. All threads come by; where `stores` is not null, it says
-/// whether the item exists.
+/// Calls `body` for the items of this unit among [0, total), threads / sharing
+/// per unit. All threads call it. If `stores` is not null, it says whether the
+/// item exists.
 static void forEachPart(SimtBuilder &b, RowParts &parts, Value total,
                         function_ref<void(Value item, Value stores)> body) {
   int64_t perUnit = b.threads() / parts.sharing;
@@ -121,20 +124,22 @@ struct NormalizeBackward {
   kernel::NormalizeBackwardOp op;
   SimtBuilder &b;
   RowParts parts;
-  unsigned result; ///< argument; the sums are the two behind it
+  unsigned result; ///< its argument; the two sums follow
 
-  /// Of the part at hand, in all lanes: mean and 1 / deviation of the input,
-  /// means of the scaled gradient and of its product with what is normalised.
+  /// The statistics of the current part, in all lanes: the mean and 1 /
+  /// deviation of the input, and the means of the scaled gradient and of its
+  /// product with the normalized input.
   struct Statistics {
     Value mean, inverse, gradient, product;
   };
-  /// The gradient times the scale.
+  /// Returns the gradient times the scale.
   Value loadScaled(Value vector, Value at);
   Statistics getStatistics();
-  /// The input's gradient of the part at hand.
+  /// Stores the gradient of the input for the current part.
   void storePart(const Statistics &row, Value stores);
   bool hasSums() { return !op.getSums().empty(); }
-  /// Vectors of images' sums: of argument result + 1 + `number`.
+  /// Returns the position of a vector of the sums of an image in argument
+  /// result + 1 + `number`.
   Value sumAt(Value image, Value vector) {
     return b.add(b.mul(image, parts.shape.vectors), vector);
   }
@@ -178,7 +183,7 @@ void NormalizeBackward::storePart(const Statistics &row, Value stores) {
                            b.mulf(n, row.product));
       Value value =
           maskChannels(b, parts.shape, vector, b.mulf(inner, row.inverse));
-      if (op.getResidual()) // the operand before the first result
+      if (op.getResidual()) // the last operand
         value = b.addf(value, b.load4(result - 1, at));
       b.store4(value, result, at);
       return SmallVector<Value>();
@@ -196,7 +201,7 @@ void NormalizeBackward::emitRows() {
     storePart(found, stores);
     if (!hasSums())
       return;
-    // A row is an image: there is nothing to sum.
+    // A row is an image, so there is nothing to sum.
     ifStores(b, stores, [&] {
       parts.visit({}, [&](Value vector, Value at, ValueRange) {
         Value dy = b.load4(Gradient, at);
@@ -210,9 +215,10 @@ void NormalizeBackward::emitRows() {
   });
 }
 
-/// Adds `count` tokens from `firstToken` on, whose means and inverse deviations
-/// are in workgroup memory, to this thread's columns of the sums; `isFirst`
-/// (i1) says whether there are none before, null: there are none.
+/// Adds `count` tokens from `firstToken` on to the columns of the sums that
+/// this thread takes. Their means and inverse deviations are in workgroup
+/// memory. `isFirst`, an i1, says whether these are the first tokens; null if
+/// they are.
 void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
                                    Value count, Value isFirst) {
   int64_t vectors = parts.shape.vectors, tokens = parts.shape.tokens;
@@ -221,7 +227,7 @@ void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
     Value part = b.div(vector, parts.vectors);
     Value to = sumAt(image, vector);
     SmallVector<Value> sums(2, b.splat(0));
-    if (isFirst) // what is there before is anything
+    if (isFirst) // the memory is not initialized
       for (unsigned i : {0, 1})
         sums[i] = b.select(isFirst, sums[i], b.load4(result + 1 + i, to));
     sums = b.loop(b.index(0), count, 1, sums, [&](Value i, ValueRange carried) {
@@ -239,15 +245,16 @@ void NormalizeBackward::sumColumns(Value statistics, Value firstToken,
     b.store4(sums[0], result + 1, to);
     b.store4(sums[1], result + 2, to);
   };
-  // As often for all threads, so that none diverges but by the condition.
+  // The same number of iterations for all threads, which diverge only by the
+  // condition.
   b.loop(0, llvm::divideCeil(vectors, b.threads()), [&](Value round) {
     Value vector = b.add(b.mul(round, b.threads()), b.thread());
     b.ifThen(b.isLess(vector, b.index(vectors)), [&] { sumColumn(vector); });
   });
 }
 
-// A workgroup takes an image, as many tokens at a time as have their statistics
-// in 4 KiB of workgroup memory.
+// A workgroup takes an image, and at a time as many tokens as have their
+// statistics in 4 KiB of workgroup memory.
 void NormalizeBackward::emitImage() {
   int64_t tokens = parts.shape.tokens, groups = parts.groups;
   int64_t chunk = std::max<int64_t>(1, std::min<int64_t>(tokens, 512 / groups));
@@ -260,7 +267,7 @@ void NormalizeBackward::emitImage() {
     Value items = b.mul(count, groups);
     Value rounds = b.div(b.add(items, perRound - 1), perRound);
     b.loop(b.index(0), rounds, [&](Value round) {
-      // All threads come by each barrier.
+      // All threads must reach each barrier.
       Value item = b.add(b.mul(round, perRound), slot);
       Value known = b.min(item, b.sub(items, b.index(1)));
       Value exists = b.isLess(item, items);
@@ -369,7 +376,7 @@ mlir::vit::simt::emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
       return SmallVector<Value>{b.mulf(b.load4(0, at), b.load4(1, at))};
     })[0]);
     ifStores(b, stores, [&] {
-      // Padding of y is zero, and so is what becomes of it.
+      // Padding of y is zero, so the result is zero there.
       parts.visit({}, [&](Value, Value at, ValueRange) {
         b.store4(b.mulf(b.load4(1, at), b.subf(b.load4(0, at), sum)), 2, at);
         return SmallVector<Value>();

@@ -1,4 +1,4 @@
-//===- SimtBuilder.cpp - Shorthands for building a GPU kernel -------------===//
+//===- SimtBuilder.cpp - Builds the body of a GPU kernel ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -65,7 +65,7 @@ SimtBuilder::SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
   auto tile = op->getAttrOfType<kernel::TileAttr>("tile");
   setThreads(tile && tile.isGpu() ? tile.getThreads() : level.threads);
 
-  // What is not used is erased by `finish`.
+  // `finish` erases those that are not used.
   Value first;
   if (isVulkan()) {
     batchValue = pushWord(0);
@@ -288,7 +288,7 @@ Value SimtBuilder::reduceWorkgroup(Reduction kind, Value scalar,
     barrier();
   }
   Value result = loadShared(reductionArray, sub(thread(), lane));
-  // The next reduction writes the array anew.
+  // The next reduction overwrites the array.
   barrier();
   return result;
 }

@@ -1,27 +1,27 @@
-//===- SimtBuilder.h - Shorthands for building a GPU kernel -----*- C++ -*-===//
+//===- SimtBuilder.h - Builds the body of a GPU kernel ----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// One source for Vulkan and CUDA: the builder hides how a kernel gets at its
-// arguments, the batch and its unit.
+// One set of emitters serves Vulkan and CUDA. The builder hides how a kernel
+// accesses its arguments, the batch and its unit.
 //
 //   Vulkan: gpu.func @name(%workspace, %parameters, %push), two buffers of
-//     vector<4xf32> (the workspace of f32, or either of i32, where asked for)
-//     and 32 push words: batch, first unit, then where each argument begins in
-//     its buffer, in 16-byte vectors. What an entry is given, returns or
-//     computes lies in the workspace; derived forms, constants and arenas lie
-//     in the parameters.
+//     vector<4xf32> (if requested, the workspace is of f32, or both are of
+//     i32), and 32 push words: batch, first unit, then the offset of each
+//     argument in its buffer in units of 16 bytes. Arguments and results of the
+//     entry and computed values are in the workspace. Derived forms, constants
+//     and arenas are in the parameters.
 //   CUDA: gpu.func @name(%argument0, ..., %batch: i32, %first: i32), one
-//     memref<?xf32> (of labels and such memref<?xi32>) per argument, aligned to
-//     16 bytes.
+//     memref<?xf32> per argument (memref<?xi32> for integers such as labels),
+//     aligned to 16 bytes.
 //
-// Arguments are the dispatch's operands, then its results. An address counts
-// either vectors of 4 elements or single ones from the argument's beginning. A
-// work unit is a workgroup. Index arithmetic is 32 bit: no value has 2^31
-// elements.
+// The arguments are the operands of the dispatch, then its results. Addresses
+// count vectors of 4 elements, or single elements, from the beginning of the
+// argument. A work unit is a workgroup. Index arithmetic is 32 bit; no value
+// has 2^31 elements or more.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,19 +37,20 @@
 
 namespace mlir::vit::simt {
 
-/// Lanes of the vectors of GPU code, vector<4xf32>.
+/// Lanes of the vectors that GPU code uses, vector<4xf32>.
 inline constexpr int64_t kVectorLanes = 4;
 
 /// An operand or result of a dispatch.
 struct KernelArgument {
   RankedTensorType type;
-  bool isInWorkspace; ///< else among the parameters
+  bool isInWorkspace; ///< otherwise it is in the buffer of parameters
 };
 
 class SimtBuilder : public CodeBuilder {
 public:
-  /// Adds an empty kernel `name` for `op` to `kernels` and builds in it. The
-  /// workgroup's size is what the op's tile says, else the level's.
+  /// Adds an empty kernel `name` for `op` to `kernels` and starts building in
+  /// it. The size of workgroups is that of the tile of the op, or else that of
+  /// the level.
   SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments, StringRef name,
               gpu::GPUModuleOp kernels, const Level &level);
 
@@ -59,15 +60,17 @@ public:
   RankedTensorType argumentType(unsigned argument) const {
     return arguments[argument].type;
   }
-  /// Ends the kernel.
+  /// Completes the kernel.
   void finish();
 
-  /// Invocations of a workgroup; may be set before `threads` is first used.
+  /// Invocations per workgroup. Must not be set after the first use of
+  /// `threads`.
   int64_t threads() const { return threadCount; }
   void setThreads(int64_t threads);
 
-  // Who runs: index values, made at the kernel's beginning.
-  /// The launch's first unit + this workgroup's number.
+  // The position of the running invocation: index values, defined at the
+  // beginning of the kernel.
+  /// The first unit of the launch plus the number of this workgroup.
   Value unit() const { return unitValue; }
   Value thread() const { return threadValue; } ///< within the workgroup
   Value batch() const { return batchValue; }
@@ -76,24 +79,25 @@ public:
   // Arguments
   //===--------------------------------------------------------------------===//
 
-  /// Lets the kernel write single elements of the workspace. On Vulkan that
-  /// then is a buffer of scalars and a vector four accesses, so only kernels
-  /// that need it ask. To be called before any access.
+  /// Allows the kernel to write single elements of the workspace. On Vulkan
+  /// this makes the workspace a buffer of scalars, in which a vector takes four
+  /// accesses, so only kernels that need it should call this. Must be called
+  /// before any access.
   void useScalars();
-  /// Lets the kernel read and write elements of i32. On Vulkan the buffers then
-  /// are of i32: as f32 a small integer is a denormal number, which a device
-  /// may take for zero. To be called before any access.
+  /// Allows the kernel to read and write i32 elements. On Vulkan this makes the
+  /// buffers i32, because a small integer is a denormal f32, which a device may
+  /// flush to zero. Must be called before any access.
   void useIntegers();
 
-  /// vector<4xf32> number `vector` of an argument (elements 4 * vector on).
+  /// Loads vector `vector` of an argument: 4 elements from 4 * vector on.
   Value load4(unsigned argument, Value vector);
   void store4(Value value, unsigned argument, Value vector);
-  /// Element `element`, f32. Without `useScalars`, Vulkan loads the vector and
-  /// extracts.
+  /// Loads one f32. Without `useScalars`, Vulkan loads the vector and extracts
+  /// the element.
   Value load(unsigned argument, Value element);
-  /// Needs `useScalars`, and an argument in the workspace.
+  /// Needs `useScalars` and an argument in the workspace.
   void store(Value scalar, unsigned argument, Value element);
-  /// The same for i32; need `useIntegers`.
+  /// The same for i32. Need `useIntegers`.
   Value loadInteger(unsigned argument, Value element);
   void storeInteger(Value integer, unsigned argument, Value element);
 
@@ -101,22 +105,21 @@ public:
   // Workgroup memory
   //===--------------------------------------------------------------------===//
 
-  /// An array in workgroup memory, of vector<4xf32> or of f32: it is read and
-  /// written as what it was made as.
+  /// Allocates an array in workgroup memory, of vector<4xf32> or of f32. All
+  /// its accesses have that element type.
   Value allocateShared4(int64_t vectors);
   Value allocateShared(int64_t elements);
-  /// A value of the array's element type.
+  /// Loads a value of the element type of the array.
   Value loadShared(Value array, Value index);
   void storeShared(Value value, Value array, Value index);
-  /// Waits for all threads of the workgroup and makes their writes to
-  /// workgroup memory seen. Only where all threads come by. Memory of
-  /// arguments is not covered.
+  /// Waits for all threads of the workgroup and makes their writes to workgroup
+  /// memory visible, but not those to arguments. All threads must reach it.
   void barrier();
   /// Combines the scalars of each aligned run of `segment` threads (a power of
-  /// two; 0: the whole workgroup) as a tree, in the same order always; all
-  /// threads of the run get the result. Where `threads` is not a multiple of
-  /// `segment` it is an error of the emitter. All threads must come by. Uses
-  /// one f32 of workgroup memory per thread, once per kernel.
+  /// two that divides `threads`; 0: the whole workgroup) as a tree, always in
+  /// the same order. All threads of the run get the result. All threads must
+  /// reach it. Uses one f32 of workgroup memory per thread, which all
+  /// reductions of a kernel share.
   Value reduceWorkgroup(Reduction kind, Value scalar, int64_t segment = 0);
 
   //===--------------------------------------------------------------------===//
@@ -128,12 +131,12 @@ public:
   Value broadcast(Value scalar);
   Value extract(Value vector, int64_t lane);
   Value extract(Value vector, Value lane);
-  Value fromElements(ValueRange scalars); ///< 4 scalars to a vector
-  /// As CodeBuilder's; one condition for a vector is broadcast, as SPIR-V
-  /// before 1.4 wants.
+  Value fromElements(ValueRange scalars); ///< a vector of 4 scalars
+  /// As in CodeBuilder. A single condition for a vector is broadcast, as SPIR-V
+  /// before 1.4 requires.
   Value select(Value condition, Value whenTrue, Value whenFalse) override;
   Value both(Value a, Value b); ///< a && b
-  /// The four lanes to a scalar: (0 + 2) + (1 + 3).
+  /// Reduces the four lanes to a scalar: (0 + 2) + (1 + 3).
   Value reduce(Reduction kind, Value vector);
 
   // Integers.
@@ -153,10 +156,10 @@ private:
   void setBuffers();
   Value buffer(unsigned argument);
   Value scalarAt(unsigned argument, Value element);
-  /// `value` as the other of f32 and i32, where it is not that already.
+  /// Bitcasts `value`, unless it has the type already.
   Value asFloat(Value value);
   Value asInteger(Value value);
-  /// As it is in the buffer.
+  /// Loads an element with the element type of the buffer.
   Value loadElement(unsigned argument, Value element);
   void storeElement(Value scalar, unsigned argument, Value element);
   Value allocate(int64_t size, Type element);
@@ -166,7 +169,7 @@ private:
   int64_t threadCount;
   bool scalars = false, integers = false;
   Value unitValue, threadValue, batchValue, reductionArray;
-  SmallVector<Value> bases; ///< Vulkan: where each argument begins
+  SmallVector<Value> bases; ///< Vulkan: the beginning of each argument
 };
 
 } // namespace mlir::vit::simt

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `across` neighbouring vectors of a result belong to one workgroup, whose
-// threads share what each sums among them: all of it where sharing is dear,
-// else as many threads per vector as there are, their sums added as a tree.
+// A workgroup computes `across` neighboring vectors of the result. If barriers
+// are expensive, one thread computes a whole vector. Otherwise all threads of
+// the workgroup share the vectors evenly, and the partial sums of a vector are
+// added as a tree.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,23 +21,23 @@ using namespace mlir::vit::simt;
 using Reduction = CodeBuilder::Reduction;
 
 namespace {
-/// Sums of vectors of argument 0 that lie `stride` apart.
+/// Sums of vectors of argument 0 that are `stride` apart.
 struct Columns {
-  Value items;                              ///< how many sums there are
-  llvm::function_ref<Value(Value)> getBase; ///< vector number 0 of an item
-  Value count;                              ///< vectors of each sum
-  int64_t start;                            ///< number of the first one
+  Value items;                              ///< the number of sums
+  llvm::function_ref<Value(Value)> getBase; ///< the first vector of an item
+  Value count;                              ///< vectors per sum
+  int64_t start; ///< number of the first vector to add
   int64_t stride;
 };
 } // namespace
 
-/// The sum of vectors `from`, from + step, ... below `count`. Four sums side by
-/// side: faster, more accurate.
+/// Returns the sum of vectors `from`, from + step, ... less than `count`. Uses
+/// four partial sums, which is faster and more accurate.
 static Value sumStrided(SimtBuilder &b, const Columns &columns, Value base,
                         Value from, int64_t step) {
   constexpr int64_t parts = 4;
   Value count = columns.count, reach = b.index((parts - 1) * step);
-  // Vectors below this one have parts - 1 others behind them.
+  // A vector less than this one is followed by at least parts - 1 others.
   Value last = b.sub(count, b.min(count, reach));
   auto load = [&](Value number) {
     return b.load4(0, b.add(base, b.mul(number, columns.stride)));
@@ -50,11 +51,11 @@ static Value sumStrided(SimtBuilder &b, const Columns &columns, Value base,
                      b.addf(carried[part], load(b.add(number, part * step))));
                return next;
              });
-  // What is left begins at the first that the loop above did not reach.
+  // The rest begins at the first vector that the loop above did not reach.
   Value rounds = b.div(b.add(b.sub(last, b.min(from, last)), parts * step - 1),
                        parts * step);
   Value rest = b.add(from, b.mul(rounds, parts * step));
-  // That this is what ends it tells how often the loop runs.
+  // A loop with this bound has a number of iterations that can be verified.
   Value end = b.min(count, b.add(rest, reach));
   sums[0] =
       b.loop(rest, end, step, sums[0], [&](Value number, ValueRange carried) {
@@ -63,7 +64,7 @@ static Value sumStrided(SimtBuilder &b, const Columns &columns, Value base,
   return b.addf(b.addf(sums[0], sums[1]), b.addf(sums[2], sums[3]));
 }
 
-/// Items of a workgroup.
+/// Returns the number of items per workgroup.
 static int64_t getAcross(const SimtBuilder &b) {
   return b.level.isDirect ? b.threads() : std::min<int64_t>(16, b.threads());
 }
@@ -80,8 +81,8 @@ static void sumColumns(SimtBuilder &b, const Columns &columns,
   Value sums = b.allocateShared4(across * parts);
   Value part = b.div(b.thread(), across);
   Value item = b.add(b.mul(b.unit(), across), b.rem(b.thread(), across));
-  // Threads beyond the last item work for it again and store nothing, those
-  // beyond the last part keep their sums.
+  // Threads past the last item repeat it and store nothing. Threads past the
+  // last part keep their sums.
   Value known = b.min(item, b.sub(columns.items, b.index(1)));
   Value sum = sumStrided(b, columns, columns.getBase(known),
                          b.add(part, columns.start), parts);
@@ -138,7 +139,7 @@ static FailureOr<KernelInfo> sumBatch(kernel::SumOp op, SimtBuilder &b) {
   if (failed(input) || failed(shape))
     return failure();
   int64_t perImage = input->tokens * input->vectors;
-  // Padding behind the only row is the zeros behind the result.
+  // The padding after a single row becomes the zeros after the result.
   bool isSame =
       !input->hasPaddedChannels() || (input->tokens == 1 && input->group == 0);
   if (!isSame)
@@ -165,7 +166,7 @@ static FailureOr<KernelInfo> sumBatch(kernel::SumOp op, SimtBuilder &b) {
       noFlop(op.getContext())};
 }
 
-// A thread takes one element of the result: such sums are short.
+// A thread computes one element of the result, because these sums are short.
 static FailureOr<KernelInfo> sumGroups(kernel::SumOp op, SimtBuilder &b) {
   FailureOr<Activation> input =
       Activation::getFlat(op, op.getInput().getType());
@@ -209,7 +210,7 @@ Value mlir::vit::simt::sumVectors(SimtBuilder &b, unsigned argument,
                 })[0];
 }
 
-// One workgroup takes everything; padding is zero.
+// One workgroup takes everything. Padding is zero.
 static FailureOr<KernelInfo> sumAll(kernel::SumOp op, SimtBuilder &b) {
   RankedTensorType type = op.getInput().getType();
   bool isFlat = type.hasStaticShape();

@@ -1,4 +1,4 @@
-//===- Tokens.cpp - Tokens in front, some tokens, their adjoints --------===//
+//===- Tokens.cpp - Tokens in front, some tokens, their adjoints ----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One range of each arena, vector by vector; and the factor that clips
-// gradients, which one workgroup makes of the sum of all squares.
+// Updates change one range of each arena, vector by vector. The factor that
+// clips gradients is computed by a single workgroup.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,19 +60,19 @@ struct Update {
   kernel::UpdateOp op;
   SimtBuilder &b;
   int64_t vectors;
-  // Arguments; -1: none. Scalars follow each other, and so do variables:
-  // parameters, then states.
+  // The first argument of each kind; -1: none. The variables are the
+  // parameters, then each state.
   int gradient = -1, guard = -1, scalars = -1, variables = -1;
 
   void computeScalars();
   void updateVector(Value at);
   void emit();
 
-  SmallVector<Value> broadcasts; ///< the body's scalars, in all lanes
+  SmallVector<Value> broadcasts; ///< the scalars of the body, in all lanes
 };
 } // namespace
 
-/// Once per thread, in f32: not every GPU has f64.
+/// Emits what runs once per thread, in f32, because not every GPU has f64.
 void Update::computeScalars() {
   SmallVector<Value> values;
   for (auto [i, scalar] : llvm::enumerate(op.getScalars()))
@@ -108,7 +108,8 @@ void Update::emit() {
   };
   if (guard < 0)
     return run();
-  // By its bits: a device may take no number for one.
+  // Test the bits, because a device may treat NaN and infinity as other
+  // numbers.
   Value exponent = b.constant(b.getI32IntegerAttr(0x7f800000));
   Value bits =
       arith::BitcastOp::create(b, b.getI32Type(), b.load(guard, b.index(0)));

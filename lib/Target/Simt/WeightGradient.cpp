@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// As Gemm.cpp, but the sums are over the rows of both operands, all images'
-// rows in order: a work unit is one tile, rows x cols of [out, in], `chunk`
-// rows of the operands at a time. A thread's rows come as vectors of four. The
-// units at the left edge also add up dy's rows where the bias is wanted.
+// As in Gemm.cpp, but sums are over the rows of both operands, in order over
+// all images. A work unit is one tile, rows x cols of [out, in], computed for
+// `chunk` rows of the operands at a time. The rows of a thread are vectors of
+// four. If the gradient of the bias is wanted, the units of the first column
+// tile also sum the rows of dy.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,7 +33,7 @@ private:
   Value clamp(Value vector, const Activation &shape) {
     return b.min(vector, b.index(shape.vectors - 1));
   }
-  /// Adds the products of one row, and the row itself.
+  /// Adds the products of one row, and the row itself to the bias.
   SmallVector<Value> addRow(ValueRange carried, ArrayRef<Value> gradient,
                             ArrayRef<Value> input);
   SmallVector<Value> sumDirect(ArrayRef<Value> start);
@@ -47,9 +48,9 @@ private:
   kernel::TileAttr tile;
   int64_t rowTiles, columnTiles;
   int64_t rowVectors, columnVectors; ///< of a thread
-  int64_t across, down;              ///< threads beside and below each other
-  Value rows;                        ///< of all images
-  Value firstRow, firstColumn;       ///< vectors; of the tile
+  int64_t across, down;        ///< threads per row and per column of the tile
+  Value rows;                  ///< rows of all images
+  Value firstRow, firstColumn; ///< those of the tile, in vectors
   SmallVector<Value> threadRow, threadColumn; ///< vectors
 };
 } // namespace
@@ -100,8 +101,8 @@ SmallVector<Value> WeightGradient::sumDirect(ArrayRef<Value> start) {
     left.push_back(clamp(vector, gradient));
   for (Value vector : threadColumn)
     right.push_back(clamp(vector, input));
-  // Several rows at a time, as lavapipe ends what runs loops for more than
-  // 65,535 iterations together.
+  // Several rows per iteration, because lavapipe stops invocations whose loops
+  // run for more than 65,535 iterations in total.
   constexpr int64_t atOnce = 4;
   Value lastRow = b.sub(rows, b.index(1));
   return b.loop(
@@ -111,7 +112,7 @@ SmallVector<Value> WeightGradient::sumDirect(ArrayRef<Value> start) {
           Value row = b.add(first, i), known = b.min(row, lastRow);
           SmallVector<Value> dy, x;
           Value from = b.mul(known, gradient.vectors);
-          // Rows beyond the last count for nothing.
+          // Rows past the end count as zero.
           for (Value vector : left) {
             Value value = b.load4(Gradient, b.add(from, vector));
             dy.push_back(b.select(b.isLess(row, rows), value, b.splat(0)));
@@ -151,7 +152,7 @@ SmallVector<Value> WeightGradient::sumStaged(ArrayRef<Value> start) {
                    Value at =
                        b.add(b.mul(b.min(row, lastRow), shape.vectors), vector);
                    Value value = b.load4(operand, at);
-                   // Rows beyond the last count for nothing.
+                   // Rows past the end count as zero.
                    value = b.select(b.isLess(row, rows), value, b.splat(0));
                    b.storeShared(value, shared[operand], item);
                    return SmallVector<Value>();
@@ -173,7 +174,7 @@ SmallVector<Value> WeightGradient::sumStaged(ArrayRef<Value> start) {
       });
 }
 
-/// `row` counts padded channels of dy.
+/// `row` is a padded channel of dy.
 void WeightGradient::storeRow(Value row, ValueRange sums) {
   Channel out = gradient.getChannel(b, row);
   b.ifThen(out.exists, [&] {
@@ -203,7 +204,7 @@ void WeightGradient::store(ArrayRef<Value> sums) {
     Value vector = b.add(threadRow[0], b.mul(b.div(i, kVectorLanes), down));
     return b.add(b.mul(vector, kVectorLanes), b.rem(i, kVectorLanes));
   };
-  // The first row's sums, then those of all rows move up: less code, see
+  // A loop that stores the sums of the first row, then moves all others up; see
   // Gemm.cpp.
   if (b.level.isDirect || input.hasPaddedChannels()) {
     b.loop(b.index(0), b.index(rowsOfThread), 1, sums,
@@ -226,7 +227,7 @@ void WeightGradient::storeBias(ArrayRef<Value> sums) {
   b.ifThen(isFirst, [&] {
     for (int64_t i = 0; i < rowVectors; ++i) {
       Value vector = threadRow[i], sum = sums[i];
-      // Padding of the last vectors is the zeros behind the bias.
+      // The padding of the last vectors becomes the zeros after the bias.
       if (gradient.group == 0) {
         b.ifThen(b.isLess(vector, b.index(gradient.vectors)),
                  [&] { b.store4(sum, Bias, vector); });
