@@ -1,5 +1,4 @@
 //===- KernelBuilder.h - Builds the body of a kernel ------------*- C++ -*-===//
-//-*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

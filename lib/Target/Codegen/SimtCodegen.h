@@ -1,5 +1,4 @@
 //===- SimtCodegen.h - Code generation that GPUs share ----------*- C++ -*-===//
-//-*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
