@@ -85,8 +85,14 @@ void Update::updateVector(Value at) {
   llvm::append_range(arguments, broadcasts);
   SmallVector<Value> results =
       inlineRegion(b, op.getBody(), b.vectorType, arguments);
-  for (auto [result, variable] : llvm::zip_equal(results, variables))
+  for (auto [result, variable] : llvm::zip_equal(results, variables)) {
+    // Store a result as soon as it is computed, which frees its registers.
+    OpBuilder::InsertionGuard guard(b);
+    Operation *maker = result.getDefiningOp();
+    if (maker->getBlock() == b.getInsertionBlock())
+      b.setInsertionPointAfter(maker);
     b.store(result, variable, at);
+  }
 }
 
 void Update::emit() {
