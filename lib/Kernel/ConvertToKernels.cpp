@@ -13,9 +13,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "Converter.h"
+#include "ElementCode.h"
 #include "KernelUtils.h"
 #include "Leaves.h"
-#include "ScalarCode.h"
 #include "vit/Passes.h"
 
 #include "llvm/ADT/TypeSwitch.h"

@@ -8,8 +8,8 @@
 
 #include "Leaves.h"
 
+#include "ElementCode.h"
 #include "KernelUtils.h"
-#include "ScalarCode.h"
 
 using namespace mlir;
 using namespace mlir::vit;

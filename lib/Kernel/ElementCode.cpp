@@ -1,11 +1,11 @@
-//===- ScalarCode.cpp - Formulas of element-wise ops ----------------------===//
+//===- ElementCode.cpp - The scalar code of element-wise ops --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "ScalarCode.h"
+#include "ElementCode.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 

@@ -1,12 +1,12 @@
-//===- ScalarCode.h - Formulas of element-wise ops --------------*- C++ -*-===//
+//===- ElementCode.h - The scalar code of element-wise ops ------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_LIB_KERNEL_SCALARCODE_H
-#define VIT_LIB_KERNEL_SCALARCODE_H
+#ifndef VIT_LIB_KERNEL_ELEMENTCODE_H
+#define VIT_LIB_KERNEL_ELEMENTCODE_H
 
 #include "vit/Dialect/Kernel.h"
 
@@ -22,4 +22,4 @@ Value emitElement(OpBuilder &builder, Operation *op, ArrayRef<Value> operands);
 
 } // namespace mlir::vit::kernel
 
-#endif // VIT_LIB_KERNEL_SCALARCODE_H
+#endif // VIT_LIB_KERNEL_ELEMENTCODE_H
