@@ -70,3 +70,19 @@ func.func @unequal_row_blocks(%x: !x) -> !y {
   } : !x -> !y
   return %y : !y
 }
+
+// -----
+
+func.func @prologue_without_code(%g: tensor<16xf32>, %rate: tensor<f32>) {
+  // expected-error @+1 {{has a prologue that the targets cannot compute: math.log; use f64 and i32 arith and math ops}}
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<16xf32>) scalars(%rate : tensor<f32>) prologue {
+  ^bb0(%wide: f64):
+    %0 = math.log %wide : f64
+    kernel.yield %0 : f64
+  } {
+  ^bb0(%old: f32, %new: f32, %scalar: f32):
+    kernel.yield %new : f32
+  }
+  return
+}
+vit.parameter @w : tensor<16xf32>
