@@ -20,7 +20,8 @@ namespace mlir::vit {
 
 /// The levels to compile: of each target in `targets` (empty: cpu) those that
 /// `levels` names, or all if it names none of them. In the order of a module's
-/// schedules: by target, the best level first. On failure `error` says what
+/// schedules: by target, the best level first. The forms of weights that the
+/// first level reads are those that are stored. On failure `error` says what
 /// there is to choose from.
 FailureOr<SmallVector<const ::vit::format::Level *>>
 chooseLevels(ArrayRef<std::string> targets, ArrayRef<std::string> levels,
