@@ -70,6 +70,11 @@ static LogicalResult compile(gpu::GPUModuleOp kernels) {
   FailureOr<CudaCode> code = compileCudaKernels(kernels, level, options);
   if (failed(code))
     return failure();
+  // LLVM's options belong to the process and must be as they were.
+  auto *option = static_cast<cl::opt<bool> *>(
+      cl::getRegisteredOptions().lookup("nvptx-short-ptr"));
+  if (!option || *option)
+    return kernels.emitError("nvptx-short-ptr is still set");
   print(code->kernels);
   outs() << "ptx: " << code->ptx.size() << " bytes\n";
   for (const CudaImage &image : code->cubins)

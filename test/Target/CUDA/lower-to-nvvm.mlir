@@ -28,7 +28,8 @@
 // PTX-DAG: .shared .align 16 .b8 {{.*}}[1024];
 // PTX-DAG: .shared .align 16 .b8 {{.*}}[256];
 // PTX: ld.global.v4
-// PTX: st.shared.v4
+// Addresses in workgroup memory have 32 bits.
+// PTX: st.shared.v4{{.*}} [%r{{[0-9]}}
 // PTX: bar.sync 0;
 // PTX: ld.shared.v4
 // PTX: fma.rn.f32
