@@ -8,8 +8,13 @@
 // What libvit-compiler.so offers to programs that do not want LLVM linked in:
 // one function, found with dlopen and dlsym. It turns a model (a checkpoint's
 // folder or a text) into a `.vitm` file, or evaluates it with the reference
-// interpreter in double. It never aborts, exits or throws; whatever is wrong
-// comes back as a status and a text.
+// interpreter in double.
+//
+// The work is done in a child process, made with fork(), which ends with the
+// call. Whatever happens to it is a status and a text here: an error in the
+// model, a fatal error of LLVM, a failed allocation on any of its threads, a
+// crash. This process keeps none of the compiler's memory, and does not abort,
+// exit or throw.
 //
 //===----------------------------------------------------------------------===//
 
@@ -75,7 +80,8 @@ typedef struct vit_compiler_request {
   const vit_tensor *inputs; ///< f32 or f64, by name; name NULL: by position.
   int32_t input_count;
 
-  // Callbacks; each may be NULL.
+  // Callbacks; each may be NULL. They are called in the caller's process, on
+  // its thread, during the call, and must not throw.
   void *context;
   /// One output of an evaluation: f64, row-major, valid during the call.
   void (*on_output)(void *context, const vit_tensor *output);
@@ -85,11 +91,13 @@ typedef struct vit_compiler_request {
   void (*on_error)(void *context, const char *text);
 } vit_compiler_request;
 
-/// Does what `request` asks for. May be called from several threads at once.
-/// Errors: VIT_NOT_FOUND (no such model, weights or output),
+/// Does what `request` asks for. May be called from several threads at once,
+/// but not while another thread uses LLVM by other means: the child would
+/// inherit its locks. Errors: VIT_NOT_FOUND (no such model, weights or output),
 /// VIT_INVALID_ARGUMENT (a model or option that cannot be), VIT_CORRUPT,
 /// VIT_UNSUPPORTED, VIT_IO_ERROR (the output could not be written),
-/// VIT_INTERNAL.
+/// VIT_OUT_OF_MEMORY, VIT_INTERNAL (the compiler gave up or crashed, or no
+/// process could be started).
 VIT_API vit_status vit_compiler_run(const vit_compiler_request *request,
                                     vit_error *error);
 typedef vit_status (*vit_compiler_run_function)(

@@ -7,6 +7,7 @@
 
 #include "vit/Compiler.h"
 
+#include "CompilerProcess.h"
 #include "DumpIr.h"
 #include "Levels.h"
 #include "vit/Dialect/Registration.h"
@@ -20,33 +21,19 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/ADT/ScopeExit.h"
-#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 
 #include <chrono>
-#include <csetjmp>
-#include <cstring>
+#include <cstdio>
 #include <limits>
 #include <map>
 #include <mutex>
+#include <new>
 
 using namespace mlir;
 using namespace mlir::vit;
 
 namespace {
-
-/// What a failed step leaves.
-struct Outcome {
-  vit_status status = VIT_OK;
-  std::string message;
-
-  LogicalResult fail(vit_status newStatus, const Twine &text) {
-    status = newStatus;
-    message = text.str();
-    return failure();
-  }
-};
 
 /// The first error that MLIR reports, with where it is.
 class FirstError {
@@ -90,23 +77,6 @@ private:
   std::string text;
   ScopedDiagnosticHandler handler;
 };
-
-/// Where LLVM's fatal errors go on this thread, while a request is served.
-struct FatalErrorTarget {
-  std::jmp_buf jump;
-  char message[512] = "";
-};
-thread_local FatalErrorTarget *fatalErrorTarget = nullptr;
-
-/// LLVM exits after a fatal error, unless the handler does not return. What was
-/// allocated since is lost, which a process that goes on can bear.
-void onFatalError(void *, const char *reason, bool) {
-  FatalErrorTarget *target = fatalErrorTarget;
-  if (!target)
-    return;
-  std::snprintf(target->message, sizeof(target->message), "%s", reason);
-  std::longjmp(target->jump, 1);
-}
 
 SmallVector<std::string> splitList(const char *text) {
   SmallVector<std::string> parts;
@@ -502,7 +472,7 @@ LogicalResult Request::evaluate() {
 
 } // namespace
 
-static vit_status finish(const vit_compiler_request *request,
+static vit_status report(const vit_compiler_request *request,
                          const Outcome &outcome, vit_error *error) {
   if (outcome.status == VIT_OK)
     return VIT_OK;
@@ -521,23 +491,20 @@ vit_status vit_compiler_run(const vit_compiler_request *request,
     (void)outcome.fail(VIT_INVALID_ARGUMENT,
                        "the request's struct_size is not that of this "
                        "compiler; build against its own vit/Compiler.h");
-    return finish(nullptr, outcome, error);
+    return report(nullptr, outcome, error);
   }
-  static std::once_flag installed;
-  std::call_once(installed,
-                 [] { llvm::install_fatal_error_handler(onFatalError); });
-  FatalErrorTarget target;
-  FatalErrorTarget *outer = fatalErrorTarget;
-  llvm::scope_exit restore([&] { fatalErrorTarget = outer; });
-  if (setjmp(target.jump) != 0) {
-    Outcome fatal;
-    (void)fatal.fail(VIT_INTERNAL,
-                     Twine("the code generator gave up: ") + target.message);
-    return finish(request, fatal, error);
+  try {
+    outcome = serveInChild(*request, [](const vit_compiler_request &served) {
+      Outcome result;
+      Request work(served, result);
+      if (failed(work.run()) && result.status == VIT_OK)
+        (void)result.fail(VIT_INTERNAL, "compilation failed without a message");
+      return result;
+    });
+    return report(request, outcome, error);
+  } catch (const std::bad_alloc &) {
+    if (error)
+      std::snprintf(error->message, sizeof(error->message), "out of memory");
+    return VIT_OUT_OF_MEMORY;
   }
-  fatalErrorTarget = &target;
-  Request work(*request, outcome);
-  if (failed(work.run()) && outcome.status == VIT_OK)
-    (void)outcome.fail(VIT_INTERNAL, "compilation failed without a message");
-  return finish(request, outcome, error);
 }

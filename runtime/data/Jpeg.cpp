@@ -12,7 +12,6 @@
 
 #include "Image.h"
 
-#include <csetjmp>
 #include <cstdio>
 #include <cstring>
 #include <jpeglib.h>
@@ -21,10 +20,8 @@
 
 using namespace vit::data;
 
-//===----------------------------------------------------------------------===//
-// libjpeg reports errors by a callback that must not return; we longjmp out of
-// it, so the functions that call setjmp hold nothing that has a destructor.
-//===----------------------------------------------------------------------===//
+// The callbacks report errors by exceptions, which pass through libjpeg's
+// frames: they own nothing that jpeg_destroy_decompress does not free.
 
 namespace {
 struct Reader {
@@ -37,24 +34,18 @@ struct Reader {
   jpeg_decompress_struct state;
   jpeg_error_mgr manager;
   jpeg_progress_mgr progress = {};
-  std::jmp_buf escape;
-  char message[JMSG_LENGTH_MAX] = "";
-  bool outOfMemory = false;
 };
 
 /// A file with more scans than this exists only to waste time: each of them
 /// visits the whole picture.
 constexpr int maxScans = 500;
 
-Reader *readerOf(j_common_ptr state) {
-  return static_cast<Reader *>(state->client_data);
-}
-
-extern "C" void onError(j_common_ptr state) {
-  Reader *reader = readerOf(state);
-  reader->outOfMemory = state->err->msg_code == JERR_OUT_OF_MEMORY;
-  state->err->format_message(state, reader->message);
-  std::longjmp(reader->escape, 1);
+extern "C" [[noreturn]] void onError(j_common_ptr state) {
+  if (state->err->msg_code == JERR_OUT_OF_MEMORY)
+    throw std::bad_alloc();
+  char message[JMSG_LENGTH_MAX];
+  state->err->format_message(state, message);
+  corrupt(message);
 }
 
 /// Damage to the compressed data is a mere warning to libjpeg, which goes on
@@ -62,12 +53,9 @@ extern "C" void onError(j_common_ptr state) {
 extern "C" void onMessage(j_common_ptr state, int level) {
   if (level >= 0)
     return;
-  Reader *reader = readerOf(state);
   switch (state->err->msg_code) {
   case JWRN_JPEG_EOF:
-    std::snprintf(reader->message, sizeof(reader->message),
-                  "the file is truncated");
-    std::longjmp(reader->escape, 1);
+    corrupt("the file is truncated");
   case JWRN_HIT_MARKER:
   case JWRN_HUFF_BAD_CODE:
   case JWRN_ARITH_BAD_CODE:
@@ -82,34 +70,25 @@ extern "C" void onMessage(j_common_ptr state, int level) {
 extern "C" void onOutput(j_common_ptr) {}
 
 extern "C" void onProgress(j_common_ptr state) {
-  Reader *reader = readerOf(state);
-  if (reader->state.input_scan_number <= maxScans)
-    return;
-  std::snprintf(reader->message, sizeof(reader->message),
-                "it has more than %d scans", maxScans);
-  std::longjmp(reader->escape, 1);
+  auto *decompress = reinterpret_cast<j_decompress_ptr>(state);
+  if (decompress->input_scan_number > maxScans)
+    corrupt("it has more than " + std::to_string(maxScans) + " scans");
 }
 } // namespace
 
-static bool readHeader(Reader &reader, Bytes file) {
+static void readHeader(Reader &reader, Bytes file) {
   reader.manager.error_exit = onError;
   reader.manager.emit_message = onMessage;
   reader.manager.output_message = onOutput;
-  reader.state.client_data = &reader;
-  if (setjmp(reader.escape))
-    return false;
   jpeg_create_decompress(&reader.state);
   reader.progress.progress_monitor = onProgress;
   reader.state.progress = &reader.progress;
   jpeg_save_markers(&reader.state, JPEG_APP0 + 1, 0xffff);
   jpeg_mem_src(&reader.state, file.data, static_cast<unsigned long>(file.size));
   jpeg_read_header(&reader.state, TRUE);
-  return true;
 }
 
-static bool readPixels(Reader &reader, uint8_t *pixels, size_t rowBytes) {
-  if (setjmp(reader.escape))
-    return false;
+static void readPixels(Reader &reader, uint8_t *pixels, size_t rowBytes) {
   jpeg_decompress_struct &state = reader.state;
   state.dct_method = JDCT_ISLOW;
   state.do_fancy_upsampling = TRUE;
@@ -122,7 +101,6 @@ static bool readPixels(Reader &reader, uint8_t *pixels, size_t rowBytes) {
     jpeg_read_scanlines(&state, &row, 1);
   }
   jpeg_finish_decompress(&state);
-  return true;
 }
 
 static int readOrientation(const Reader &reader) {
@@ -152,16 +130,9 @@ static Picture convertCmyk(const uint8_t *in, int32_t width, int32_t height) {
   return result;
 }
 
-[[noreturn]] static void failRead(const Reader &reader) {
-  if (reader.outOfMemory)
-    throw std::bad_alloc();
-  corrupt(reader.message);
-}
-
 Picture vit::data::decodeJpeg(Bytes file, uint64_t maxPixels) {
   Reader reader;
-  if (!readHeader(reader, file))
-    failRead(reader);
+  readHeader(reader, file);
   const jpeg_decompress_struct &state = reader.state;
   checkDimensions(state.image_width, state.image_height, maxPixels);
   int components = state.num_components;
@@ -180,13 +151,11 @@ Picture vit::data::decodeJpeg(Bytes file, uint64_t maxPixels) {
   Picture picture;
   if (components == 4) {
     Buffer<uint8_t> cmyk = allocate(multiply(pixelCount, 4, "the picture"));
-    if (!readPixels(reader, cmyk.get(), size_t(width) * 4))
-      failRead(reader);
+    readPixels(reader, cmyk.get(), size_t(width) * 4);
     picture = convertCmyk(cmyk.get(), width, height);
   } else {
     picture = Picture(width, height, components);
-    if (!readPixels(reader, picture.pixels.get(), picture.rowBytes()))
-      failRead(reader);
+    readPixels(reader, picture.pixels.get(), picture.rowBytes());
   }
   picture.orientation = orientation;
   return picture;

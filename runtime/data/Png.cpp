@@ -8,18 +8,25 @@
 #include "Image.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <png.h>
 
 using namespace vit::data;
 
+// libpng and its callbacks report errors by exceptions, which pass through
+// libpng's frames: they own nothing that the structs' destructors do not free.
+
+namespace {
+extern "C" [[noreturn]] void onReadError(png_structp, png_const_charp text) {
+  corrupt(std::string("the PNG is damaged (") + text + ")");
+}
+
+extern "C" void onWarning(png_structp, png_const_charp) {}
+} // namespace
+
 //===----------------------------------------------------------------------===//
 // Reading
 //===----------------------------------------------------------------------===//
-//
-// libpng reports errors by longjmp, so the functions that call setjmp hold
-// nothing that has a destructor.
 
 namespace {
 struct Reader {
@@ -30,51 +37,33 @@ struct Reader {
   size_t position = 0;
   png_structp png = nullptr;
   png_infop info = nullptr;
-  char message[128] = "";
-  bool truncated = false;
 };
-
-extern "C" void onReadError(png_structp png, png_const_charp text) {
-  auto *reader = static_cast<Reader *>(png_get_error_ptr(png));
-  std::snprintf(reader->message, sizeof(reader->message), "%s", text);
-  png_longjmp(png, 1);
-}
-
-extern "C" void onWarning(png_structp, png_const_charp) {}
 
 extern "C" void readBytes(png_structp png, png_bytep out, size_t size) {
   auto *reader = static_cast<Reader *>(png_get_io_ptr(png));
-  if (size > reader->file.size - reader->position) {
-    reader->truncated = true;
-    png_error(png, "truncated");
-  }
+  if (size > reader->file.size - reader->position)
+    corrupt("the file is truncated");
   std::memcpy(out, reader->file.data + reader->position, size);
   reader->position += size;
 }
 } // namespace
 
-static bool readHeader(Reader &reader) {
-  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader,
+static void readHeader(Reader &reader) {
+  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr,
                                       onReadError, onWarning);
-  if (!reader.png)
-    return false;
-  if (setjmp(png_jmpbuf(reader.png)))
-    return false;
-  reader.info = png_create_info_struct(reader.png);
+  if (reader.png)
+    reader.info = png_create_info_struct(reader.png);
   if (!reader.info)
-    return false;
+    throw std::bad_alloc();
   png_set_read_fn(reader.png, &reader, readBytes);
   // Our own limit comes right after; this one is only libpng's default.
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_read_info(reader.png, reader.info);
-  return true;
 }
 
 /// Asks for what Pillow makes of each colour type, alpha dropped. 16-bit colour
 /// keeps its high byte; 16-bit grey is delivered whole, for `clampGrey`.
-static bool chooseOutput(Reader &reader) {
-  if (setjmp(png_jmpbuf(reader.png)))
-    return false;
+static void chooseOutput(Reader &reader) {
   int type = png_get_color_type(reader.png, reader.info);
   int depth = png_get_bit_depth(reader.png, reader.info);
   if (type == PNG_COLOR_TYPE_PALETTE)
@@ -86,22 +75,11 @@ static bool chooseOutput(Reader &reader) {
   png_set_strip_alpha(reader.png);
   png_set_interlace_handling(reader.png);
   png_read_update_info(reader.png, reader.info);
-  return true;
-}
-
-static bool readPixels(Reader &reader, uint8_t **rows) {
-  if (setjmp(png_jmpbuf(reader.png)))
-    return false;
-  png_read_image(reader.png, rows);
-  png_read_end(reader.png, reader.info);
-  return true;
 }
 
 static int readOrientation(Reader &reader) {
   png_uint_32 size = 0;
   png_bytep exif = nullptr;
-  if (setjmp(png_jmpbuf(reader.png)))
-    return 1;
   if (!png_get_eXIf_1(reader.png, reader.info, &size, &exif))
     return 1;
   return readExifOrientation({exif, size});
@@ -118,19 +96,9 @@ static Picture clampGrey(const Picture &wide, int32_t width) {
   return result;
 }
 
-[[noreturn]] static void failRead(const Reader &reader) {
-  corrupt(reader.truncated
-              ? "the file is truncated"
-              : std::string("the PNG is damaged (") + reader.message + ")");
-}
-
 Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
   Reader reader(file);
-  if (!readHeader(reader)) {
-    if (!reader.png || !reader.info)
-      throw std::bad_alloc();
-    failRead(reader);
-  }
+  readHeader(reader);
   int64_t width = png_get_image_width(reader.png, reader.info);
   int64_t height = png_get_image_height(reader.png, reader.info);
   checkDimensions(width, height, maxPixels);
@@ -139,8 +107,7 @@ Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
                            size_t(height), "the picture");
   if (stored / 1032 > file.size)
     corrupt("the file is truncated");
-  if (!chooseOutput(reader))
-    failRead(reader);
+  chooseOutput(reader);
 
   int channels = png_get_channels(reader.png, reader.info);
   bool wide = png_get_bit_depth(reader.png, reader.info) == 16;
@@ -154,8 +121,8 @@ Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
   std::vector<uint8_t *> rows(static_cast<size_t>(height));
   for (int32_t y = 0; y < picture.height; ++y)
     rows[size_t(y)] = picture.row(y);
-  if (!readPixels(reader, rows.data()))
-    failRead(reader);
+  png_read_image(reader.png, rows.data());
+  png_read_end(reader.png, reader.info);
   if (wide)
     picture = clampGrey(picture, int32_t(width));
   picture.orientation = readOrientation(reader);
@@ -173,40 +140,28 @@ struct Writer {
   png_structp png = nullptr;
   png_infop info = nullptr;
   std::vector<uint8_t> bytes;
-  char message[128] = "out of memory";
 };
 
-extern "C" void onWriteError(png_structp png, png_const_charp text) {
-  auto *writer = static_cast<Writer *>(png_get_error_ptr(png));
-  std::snprintf(writer->message, sizeof(writer->message), "%s", text);
-  png_longjmp(png, 1);
+// What can go wrong is memory alone: checkImage has seen the picture.
+extern "C" [[noreturn]] void onWriteError(png_structp, png_const_charp text) {
+  fail(VIT_OUT_OF_MEMORY, std::string("cannot encode a PNG: ") + text);
 }
 
 extern "C" void writeBytes(png_structp png, png_bytep data, size_t size) {
   auto *writer = static_cast<Writer *>(png_get_io_ptr(png));
-  bool stored = true;
-  try {
-    writer->bytes.insert(writer->bytes.end(), data, data + size);
-  } catch (...) {
-    stored = false;
-  }
-  if (!stored)
-    png_error(png, "out of memory");
+  writer->bytes.insert(writer->bytes.end(), data, data + size);
 }
 
 extern "C" void flushBytes(png_structp) {}
 } // namespace
 
-static bool encode(Writer &writer, const vit_image &image) {
-  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer,
+static void encode(Writer &writer, const vit_image &image) {
+  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr,
                                        onWriteError, onWarning);
-  if (!writer.png)
-    return false;
-  if (setjmp(png_jmpbuf(writer.png)))
-    return false;
-  writer.info = png_create_info_struct(writer.png);
+  if (writer.png)
+    writer.info = png_create_info_struct(writer.png);
   if (!writer.info)
-    return false;
+    throw std::bad_alloc();
   png_set_write_fn(writer.png, &writer, writeBytes, flushBytes);
   png_set_user_limits(writer.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_IHDR(writer.png, writer.info, png_uint_32(image.width),
@@ -219,7 +174,6 @@ static bool encode(Writer &writer, const vit_image &image) {
   for (int32_t y = 0; y < image.height; ++y)
     png_write_row(writer.png, image.pixels + size_t(y) * rowBytes);
   png_write_end(writer.png, writer.info);
-  return true;
 }
 
 extern "C" vit_status vit_image_save_png(const vit_image *image,
@@ -230,9 +184,7 @@ extern "C" vit_status vit_image_save_png(const vit_image *image,
     checkImage(image);
     AtomicFile file(path);
     Writer writer;
-    if (!encode(writer, *image))
-      fail(VIT_OUT_OF_MEMORY,
-           std::string("cannot encode ") + path + ": " + writer.message);
+    encode(writer, *image);
     file.write(writer.bytes.data(), writer.bytes.size());
     file.commit();
   });

@@ -12,6 +12,8 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <atomic>
+#include <exception>
+#include <mutex>
 #include <numeric>
 #include <thread>
 
@@ -26,19 +28,35 @@ void mlir::vit::runLargestFirst(
     return std::make_pair(sizes[j], i) < std::make_pair(sizes[i], j);
   });
   std::atomic<size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr thrown;
   auto work = [&] {
-    std::function<void(size_t)> worker = createWorker();
-    for (size_t i = next++; i < order.size(); i = next++)
-      worker(order[i]);
+    try {
+      std::function<void(size_t)> worker = createWorker();
+      for (size_t i = next++; i < order.size(); i = next++)
+        worker(order[i]);
+    } catch (...) {
+      std::lock_guard<std::mutex> lock(mutex);
+      if (!thrown)
+        thrown = std::current_exception();
+      next = order.size(); // The other threads stop after their present task.
+    }
   };
   size_t count = threads ? threads : std::thread::hardware_concurrency();
   count = std::max<size_t>(1, std::min(count, sizes.size()));
   std::vector<std::thread> others;
-  for (size_t i = 1; i < count; ++i)
-    others.emplace_back(work);
+  try {
+    others.reserve(count - 1);
+    for (size_t i = 1; i < count; ++i)
+      others.emplace_back(work);
+  } catch (const std::exception &) {
+    // No more threads to be had: those that there are do the work.
+  }
   work();
   for (std::thread &thread : others)
     thread.join();
+  if (thrown)
+    std::rethrow_exception(thrown);
 }
 
 llvm::Error mlir::vit::dumpCode(const CodegenOptions &options, StringRef file,

@@ -19,7 +19,9 @@ namespace mlir::vit {
 /// Runs one task per element of `sizes` on `threads` threads (0: one per core).
 /// Each thread calls `createWorker` once, and what that returns with the index
 /// of each of its tasks. The largest tasks run first, so that none of them
-/// starts when the other threads are about to finish.
+/// starts when the other threads are about to finish. Rethrows the first
+/// exception of a worker after all threads have ended; tasks that had not begun
+/// are skipped.
 void runLargestFirst(ArrayRef<size_t> sizes, unsigned threads,
                      function_ref<std::function<void(size_t)>()> createWorker);
 
