@@ -15,6 +15,7 @@
 #include "module_generated.h"
 #include "llvm/ADT/StringMap.h"
 
+#include <array>
 #include <functional>
 #include <optional>
 
@@ -135,13 +136,12 @@ private:
   DenseMap<Value, Place> places;
   std::optional<kernel::Variables> variables;
   /// Of the entry that is being described: whether it changes variables, and
-  /// what the commands since the last barrier use.
+  /// what the commands since the last barrier do to Vulkan's two buffers.
   bool isTraining = false;
-  struct Use {
-    schema::Argument argument;
-    bool isWritten;
+  struct BufferUse {
+    bool isUsed = false, isWritten = false;
   };
-  std::vector<Use> unordered;
+  std::array<BufferUse, 2> unordered;
 };
 
 /// A shape, -1 where the batch stands.

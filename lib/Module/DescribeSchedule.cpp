@@ -133,7 +133,7 @@ LogicalResult Describer::describeSchedule(func::FuncOp function,
                                           const KernelCodes &codes,
                                           schema::ScheduleT &schedule) {
   places.clear();
-  unordered.clear();
+  unordered = {};
   isTraining = kernel::isTrainingEntry(function);
   Block &body = function.getBody().front();
   for (BlockArgument argument : body.getArguments())
@@ -299,64 +299,38 @@ static std::string tileText(kernel::DispatchOp dispatch) {
 // Commands
 //===----------------------------------------------------------------------===//
 
-/// Whether two arguments may share bytes.
-static bool mayOverlap(const schema::Argument &first,
-                       const schema::Argument &second) {
-  if (first.kind() != second.kind() || first.index() != second.index())
-    return false;
-  if (first.bytes().of() != 0 || second.bytes().of() != 0)
-    return true;
-  return first.offset() < second.offset() + second.bytes().times() &&
-         second.offset() < first.offset() + first.bytes().times();
-}
-
-/// The buffers of a Vulkan device: validation layers take a kernel to touch the
-/// whole of one. Nearly every command follows from the one before it anyway, so
-/// what is independent waits too.
-static bool isInSameBuffer(const schema::Argument &first,
-                           const schema::Argument &second) {
-  auto isWorkspace = [](const schema::Argument &argument) {
-    return argument.kind() == schema::ArgumentKind::Input ||
-           argument.kind() == schema::ArgumentKind::Output ||
-           argument.kind() == schema::ArgumentKind::Slot;
-  };
-  return isWorkspace(first) == isWorkspace(second);
-}
-
-/// Adds `command` and the barrier that it needs.
+/// Adds `command`. On Vulkan commands between two barriers run at once and in
+/// any order; on the others each waits for the one before it anyway.
 void Describer::addCommand(std::unique_ptr<schema::CommandT> command,
                            ArrayRef<bool> isWritten,
                            schema::ScheduleT &schedule) {
-  auto addBarrier = [&] {
-    auto barrier = std::make_unique<schema::CommandT>();
-    barrier->kind = schema::CommandKind::Barrier;
-    schedule.commands.push_back(std::move(barrier));
-  };
-  if (schedule.target == schema::Target::Cpu) {
-    bool isDispatch = command->kind == schema::CommandKind::Dispatch;
-    schedule.commands.push_back(std::move(command));
-    if (isDispatch)
-      addBarrier();
-    return;
+  if (schedule.target == schema::Target::Vulkan) {
+    // Validation layers take a kernel to touch the whole of a buffer, of which
+    // there are two: workspace and weights. Nearly every command follows from
+    // the one before it, so what is independent may as well wait.
+    BufferUse uses[2];
+    for (auto [argument, writes] : llvm::zip(command->arguments, isWritten)) {
+      bool isWorkspace = argument.kind() == schema::ArgumentKind::Input ||
+                         argument.kind() == schema::ArgumentKind::Output ||
+                         argument.kind() == schema::ArgumentKind::Slot;
+      uses[isWorkspace].isUsed = true;
+      uses[isWorkspace].isWritten |= writes;
+    }
+    bool mustWait = llvm::any_of(llvm::zip(unordered, uses), [](auto pair) {
+      const auto &[before, now] = pair;
+      return (before.isWritten && now.isUsed) ||
+             (before.isUsed && now.isWritten);
+    });
+    if (mustWait) {
+      auto barrier = std::make_unique<schema::CommandT>();
+      barrier->kind = schema::CommandKind::Barrier;
+      schedule.commands.push_back(std::move(barrier));
+    }
+    for (auto [before, now] : llvm::zip(unordered, uses)) {
+      before.isUsed = now.isUsed || (before.isUsed && !mustWait);
+      before.isWritten = now.isWritten || (before.isWritten && !mustWait);
+    }
   }
-  // On a GPU commands between two barriers run at once and in any order.
-  bool isVulkan = schedule.target == schema::Target::Vulkan;
-  bool mustWait =
-      llvm::any_of(llvm::zip(command->arguments, isWritten), [&](auto pair) {
-        const auto &argument = std::get<0>(pair);
-        bool writes = std::get<1>(pair);
-        return llvm::any_of(unordered, [&](const Use &use) {
-          return (use.isWritten || writes) &&
-                 (isVulkan ? isInSameBuffer(use.argument, argument)
-                           : mayOverlap(use.argument, argument));
-        });
-      });
-  if (mustWait) {
-    addBarrier();
-    unordered.clear();
-  }
-  for (auto [argument, writes] : llvm::zip(command->arguments, isWritten))
-    unordered.push_back({argument, writes});
   schedule.commands.push_back(std::move(command));
 }
 

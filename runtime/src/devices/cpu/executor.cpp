@@ -245,8 +245,7 @@ void CpuExecutor::execute(const schema::Command &command) {
     dispatch(command);
     break;
   case schema::CommandKind::Barrier:
-    // Threads wait for each other after each command anyway.
-    break;
+    break; // Only older modules have one.
   case schema::CommandKind::Copy:
   case schema::CommandKind::Fill:
     move(command);
