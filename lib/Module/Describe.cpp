@@ -21,21 +21,99 @@ std::vector<int64_t> mlir::vit::dimsOf(RankedTensorType type) {
   return dims;
 }
 
-LogicalResult Describer::fail(Operation *op, const Twine &message) {
+LogicalResult ErrorText::fail(Operation *op, const Twine &message) const {
   std::string name = op ? getWorkName(op->getLoc()) : "";
-  error = (name.empty() ? message : name + ": " + message).str();
+  text = (name.empty() ? message : name + ": " + message).str();
   return failure();
 }
 
-LogicalResult Describer::describe(ArrayRef<CompiledLevel> levels) {
+/// The functions that a module is compiled for; none, with what is wrong.
+static SmallVector<func::FuncOp> findEntries(ModuleOp module,
+                                             std::string &problem) {
+  SmallVector<func::FuncOp> entries;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (function.isExternal())
+      continue;
+    if (!llvm::hasSingleElement(function.getBody())) {
+      problem = ("@" + function.getName() + " is not one block").str();
+      return {};
+    }
+    entries.push_back(function);
+  }
+  if (entries.empty())
+    problem = "the model has no func.func @forward";
+  return entries;
+}
+
+/// Whether variables lie in the same places.
+static bool isSameLayout(const schema::ModuleT &first,
+                         const schema::ModuleT &second) {
+  auto isSameArena = [](const auto &one, const auto &other) {
+    return one->name == other->name && one->bytes == other->bytes;
+  };
+  auto isSamePlace = [](const auto &one, const auto &other) {
+    return one->name == other->name && one->arena == other->arena &&
+           one->offset == other->offset;
+  };
+  return llvm::equal(first.arenas, second.arenas, isSameArena) &&
+         llvm::equal(first.variables, second.variables, isSamePlace);
+}
+
+LogicalResult Describer::describe(ArrayRef<CompiledLevel> levels,
+                                  ParameterStorage storage,
+                                  StringRef moduleFolder) {
   result.metadata.producer = llvm::formatv("vit {0}.{1}.{2}", VIT_VERSION_MAJOR,
                                            VIT_VERSION_MINOR, VIT_VERSION_PATCH)
                                  .str();
+  if (failed(describeModel(levels.front().lowered)))
+    return failure();
   for (const CompiledLevel &level : levels)
-    if (failed(describeLevel(level, &level == &levels.front())))
+    if (failed(describeLevel(level)))
       return failure();
-  storeParameters();
-  describeExtras(levels.front().lowered);
+  stored.store(storage, moduleFolder);
+  describeExtras(levels.front().lowered, result.metadata);
+  return success();
+}
+
+/// What is the same at all levels, taken from the first one.
+LogicalResult Describer::describeModel(ModuleOp module) {
+  std::string problem;
+  SmallVector<func::FuncOp> entries = findEntries(module, problem);
+  if (entries.empty())
+    return error.fail(nullptr, problem);
+  kernel::Variables variables(module);
+  stored.listParameters(module, entries, variables);
+  for (func::FuncOp entry : entries) {
+    result.metadata.entries.push_back(describeEntry(entry, error));
+    if (!result.metadata.entries.back())
+      return failure();
+  }
+  return describeVariables(module, variables, stored, error, result.metadata);
+}
+
+LogicalResult Describer::describeLevel(const CompiledLevel &level) {
+  std::string problem;
+  SmallVector<func::FuncOp> entries = findEntries(level.lowered, problem);
+  if (entries.empty())
+    return error.fail(nullptr, problem);
+  // Levels share the memory of variables.
+  kernel::Variables variables(level.lowered);
+  schema::ModuleT own;
+  if (failed(describeVariables(level.lowered, variables, stored, error, own)))
+    return failure();
+  if (!isSameLayout(own, result.metadata))
+    return error.fail(nullptr, "the levels disagree about where variables lie");
+  for (auto [index, function] : llvm::enumerate(entries)) {
+    schema::EntryT &entry = *result.metadata.entries[index];
+    auto schedule = std::make_unique<schema::ScheduleT>();
+    schedule->level = level.level;
+    schedule->precision = schema::DType::F32;
+    KernelCodes codes = images.addCode(level, *schedule);
+    if (failed(describeSchedule(function, entry, codes, variables, stored,
+                                error, *schedule)))
+      return failure();
+    entry.schedules.push_back(std::move(schedule));
+  }
   return success();
 }
 
@@ -56,7 +134,8 @@ static std::string inputName(func::FuncOp entry, unsigned index) {
   return isOnly ? "image" : "input_" + std::to_string(index);
 }
 
-std::unique_ptr<schema::EntryT> Describer::describeEntry(func::FuncOp entry) {
+std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
+                                                         ErrorText error) {
   auto described = std::make_unique<schema::EntryT>();
   described->name = entry.getName().str();
   /// Null for a type that cannot be passed.
@@ -80,17 +159,18 @@ std::unique_ptr<schema::EntryT> Describer::describeEntry(func::FuncOp entry) {
   for (auto [index, type] : llvm::enumerate(entry.getArgumentTypes())) {
     described->inputs.push_back(bind(type, inputName(entry, index)));
     if (!described->inputs.back()) {
-      (void)fail(entry, "argument " + Twine(index) +
-                            " is not a tensor of f32 or i32 of which at most "
-                            "the first dimension is not known");
+      (void)error.fail(entry,
+                       "argument " + Twine(index) +
+                           " is not a tensor of f32 or i32 of which at most "
+                           "the first dimension is not known");
       return nullptr;
     }
   }
   // The first input says how large the batch is.
   if (described->inputs.empty() || described->inputs[0]->dims.empty() ||
       described->inputs[0]->dims[0] != -1) {
-    (void)fail(entry, "argument 0 of '" + entry.getName() +
-                          "' has no batch as its first dimension");
+    (void)error.fail(entry, "argument 0 of '" + entry.getName() +
+                                "' has no batch as its first dimension");
     return nullptr;
   }
   for (auto [index, type] : llvm::enumerate(entry.getResultTypes())) {
@@ -98,9 +178,10 @@ std::unique_ptr<schema::EntryT> Describer::describeEntry(func::FuncOp entry) {
     described->outputs.push_back(
         bind(type, given ? given.str() : "output_" + std::to_string(index)));
     if (!described->outputs.back()) {
-      (void)fail(entry, "result " + Twine(index) +
-                            " is not a tensor of f32 or i32 of which at most "
-                            "the first dimension is not known");
+      (void)error.fail(entry,
+                       "result " + Twine(index) +
+                           " is not a tensor of f32 or i32 of which at most "
+                           "the first dimension is not known");
       return nullptr;
     }
   }

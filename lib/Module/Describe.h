@@ -15,7 +15,6 @@
 #include "module_generated.h"
 #include "llvm/ADT/StringMap.h"
 
-#include <array>
 #include <functional>
 #include <optional>
 
@@ -41,16 +40,47 @@ struct ModuleDescription {
   std::vector<PendingSegment> segments;
 };
 
-/// Collects what the lowered graphs of one model need.
-class Describer {
-public:
-  Describer(const Weights &weights, ParameterStorage storage,
-            std::string moduleFolder, std::string &error)
-      : weights(weights), storage(storage),
-        moduleFolder(std::move(moduleFolder)), error(error) {}
+/// Where a value of a lowered graph lies at run time.
+struct Place {
+  schema::ArgumentKind kind = schema::ArgumentKind::Slot;
+  uint32_t index = 0;
+  uint64_t offset = 0; ///< Bytes from the beginning of a slot or an arena.
+};
 
-  LogicalResult describe(ArrayRef<CompiledLevel> levels);
-  ModuleDescription &getResult() { return result; }
+/// Where the first error goes: one line that begins with the op's name.
+class ErrorText {
+public:
+  explicit ErrorText(std::string &text) : text(text) {}
+  LogicalResult fail(Operation *op, const Twine &message) const;
+
+private:
+  std::string &text;
+};
+
+/// The values that exist before a run: parameters, forms derived from them, and
+/// constants. All levels share them. Must outlive the segments that it adds to
+/// the description.
+class StoredValues {
+public:
+  StoredValues(const Weights &weights, ModuleDescription &description,
+               ErrorText error)
+      : weights(weights), description(description), error(error) {}
+
+  /// Lists the parameters that `entries` read or change, in the order of their
+  /// declaration, which is the model's own.
+  void listParameters(ModuleOp module, ArrayRef<func::FuncOp> entries,
+                      const kernel::Variables &variables);
+  /// The number of the parameter (of one layer) called `name`.
+  std::optional<uint32_t> findParameter(StringRef name) const;
+  bool isParameter(ReadOp read) const;
+
+  /// The place of a value that no kernel computes, which is described where
+  /// that has not been done yet.
+  FailureOr<Place> placeOf(Value value);
+
+  /// Decides where parameters and derived forms are stored, once all levels are
+  /// described. Paths of files are relative to `moduleFolder`.
+  void store(ParameterStorage storage, StringRef moduleFolder);
 
 private:
   /// A parameter (of one layer).
@@ -59,56 +89,10 @@ private:
     int64_t layer = 0;
     int64_t elements = 0;
   };
-  /// What a value of a lowered graph is at run time.
-  struct Place {
-    schema::ArgumentKind kind = schema::ArgumentKind::Slot;
-    uint32_t index = 0;
-    uint64_t offset = 0; ///< bytes, of a slot or an arena
-  };
 
-  /// Where the code of a kernel is, and what it takes of a GPU.
-  struct KernelCode {
-    uint32_t image = 0;
-    uint64_t entry = 0;
-    int64_t threads = 0;
-    int64_t sharedBytes = 0;
-    uint64_t iterations = 0;
-    schema::Extent batchIterations;
-  };
-  using KernelCodes = llvm::StringMap<KernelCode>;
-
-  // Describe.cpp
-  std::unique_ptr<schema::EntryT> describeEntry(func::FuncOp entry);
-  LogicalResult fail(Operation *op, const Twine &message);
-
-  // DescribeSchedule.cpp
-  LogicalResult describeLevel(const CompiledLevel &level, bool isFirst);
-  LogicalResult describeSchedule(func::FuncOp function, schema::EntryT &entry,
-                                 const KernelCodes &codes,
-                                 schema::ScheduleT &schedule);
-  /// Parameters that the entries read or change, in the order of their
-  /// declaration, which is the model's own.
-  void listParameters(ModuleOp module, ArrayRef<func::FuncOp> entries);
-  uint32_t addImage(ArrayRef<char> bytes, schema::ImageFormat format,
-                    StringRef arch);
-  KernelCodes addCode(const CompiledLevel &level, schema::ScheduleT &schedule);
-  /// `isWritten` says so of each argument.
-  void addCommand(std::unique_ptr<schema::CommandT> command,
-                  ArrayRef<bool> isWritten, schema::ScheduleT &schedule);
-  LogicalResult addCopy(Value value, uint32_t output,
-                        const schema::EntryT &entry,
-                        schema::ScheduleT &schedule);
-  void placeInSlot(Value value, int64_t slot, int64_t offset,
-                   schema::ScheduleT &schedule);
-  schema::Argument argumentAt(const Place &place, Value value) const;
-  LogicalResult addDispatch(kernel::DispatchOp dispatch,
-                            const KernelCodes &codes,
-                            schema::ScheduleT &schedule,
-                            llvm::StringMap<uint32_t> &kernels);
-
-  // DescribeDerived.cpp: values that are there before a run.
-  FailureOr<Place> placeOf(Value value);
+  // DescribeDerived.cpp
   FailureOr<uint32_t> addParameter(ReadOp read);
+  LogicalResult addSource(Value source, schema::DerivedT &derived);
   FailureOr<uint32_t> addDerived(Value value);
   FailureOr<uint32_t> addConstant(Value value);
   LogicalResult readSource(uint32_t source, MutableArrayRef<float> out,
@@ -117,32 +101,87 @@ private:
                             std::string &message);
 
   // DescribeParameters.cpp
-  void storeParameters();
-
-  // DescribeVariables.cpp
-  LogicalResult describeVariables(ModuleOp module, bool isFirst);
-
-  // DescribeExtras.cpp
-  void describeExtras(ModuleOp module);
+  std::vector<bool> storeDerived(bool isInline);
+  void storeInline(const Parameter &parameter, std::optional<StoredRange> range,
+                   schema::ParameterT &described);
+  void storeInFile(const StoredRange &range, StringRef moduleFolder,
+                   schema::ParameterT &described);
 
   const Weights &weights;
-  ParameterStorage storage;
-  std::string moduleFolder;
-  std::string &error;
-  ModuleDescription result;
+  ModuleDescription &description;
+  ErrorText error;
   std::vector<Parameter> parameters;
-  llvm::StringMap<uint32_t> parameterIndex, derivedIndex, fileIndex, imageIndex;
-  /// Of the level that is being described.
-  DenseMap<Value, Place> places;
-  std::optional<kernel::Variables> variables;
-  /// Of the entry that is being described: whether it changes variables, and
-  /// what the commands since the last barrier do to Vulkan's two buffers.
-  bool isTraining = false;
-  struct BufferUse {
-    bool isUsed = false, isWritten = false;
-  };
-  std::array<BufferUse, 2> unordered;
+  llvm::StringMap<uint32_t> parameterIndex, derivedIndex, fileIndex;
 };
+
+/// Where the code of a kernel is, and what it takes of a GPU.
+struct KernelCode {
+  uint32_t image = 0;
+  uint64_t entry = 0;
+  int64_t threads = 0;
+  int64_t sharedBytes = 0;
+  uint64_t iterations = 0;
+  schema::Extent batchIterations;
+};
+using KernelCodes = llvm::StringMap<KernelCode>;
+
+/// The code of all levels.
+class Images {
+public:
+  explicit Images(ModuleDescription &description) : description(description) {}
+
+  /// Adds a level's code, and to `schedule` what it says about the level.
+  KernelCodes addCode(const CompiledLevel &level, schema::ScheduleT &schedule);
+
+private:
+  uint32_t addImage(ArrayRef<char> bytes, schema::ImageFormat format,
+                    StringRef arch);
+
+  ModuleDescription &description;
+  llvm::StringMap<uint32_t> imageIndex;
+};
+
+/// Describes all that the lowered graphs of one model need. Must outlive the
+/// segments of its result.
+class Describer {
+public:
+  Describer(const Weights &weights, std::string &error)
+      : error(error), stored(weights, result, this->error), images(result) {}
+
+  LogicalResult describe(ArrayRef<CompiledLevel> levels,
+                         ParameterStorage storage, StringRef moduleFolder);
+  ModuleDescription &getResult() { return result; }
+
+private:
+  LogicalResult describeModel(ModuleOp module);
+  LogicalResult describeLevel(const CompiledLevel &level);
+
+  ErrorText error;
+  ModuleDescription result;
+  StoredValues stored;
+  Images images;
+};
+
+/// The inputs and outputs of a function. Null after an error.
+std::unique_ptr<schema::EntryT> describeEntry(func::FuncOp entry,
+                                              ErrorText error);
+
+/// The variables that training steps change, and their arenas.
+LogicalResult describeVariables(ModuleOp module,
+                                const kernel::Variables &variables,
+                                const StoredValues &stored, ErrorText error,
+                                schema::ModuleT &metadata);
+
+/// Adds kernels, slots and commands of `function`, at one level, to `schedule`.
+LogicalResult describeSchedule(func::FuncOp function,
+                               const schema::EntryT &entry,
+                               const KernelCodes &codes,
+                               const kernel::Variables &variables,
+                               StoredValues &stored, ErrorText error,
+                               schema::ScheduleT &schedule);
+
+/// The model's name, labels and preprocessing.
+void describeExtras(ModuleOp module, schema::ModuleT &metadata);
 
 /// A shape, -1 where the batch stands.
 std::vector<int64_t> dimsOf(RankedTensorType type);

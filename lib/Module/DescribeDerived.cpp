@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include <cstring>
+#include <set>
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -90,27 +91,46 @@ static std::string nameOf(ReadOp read) {
                                  layer ? static_cast<int64_t>(*layer) : -1);
 }
 
-FailureOr<Describer::Place> Describer::placeOf(Value value) {
-  if (auto known = places.find(value); known != places.end())
-    return known->second;
-  Operation *op = value.getDefiningOp();
-  if (auto range = dyn_cast_or_null<kernel::ArenaOp>(op)) {
-    for (auto [index, arena] : llvm::enumerate(variables->getArenas()))
-      if (arena.getName() == range.getNameAttr())
-        return places[value] = Place{schema::ArgumentKind::Arena,
-                                     static_cast<uint32_t>(index),
-                                     range.getAt() * sizeof(float)};
-    return fail(op, "there is no arena " + range.getName());
+void StoredValues::listParameters(ModuleOp module,
+                                  ArrayRef<func::FuncOp> entries,
+                                  const kernel::Variables &variables) {
+  std::set<std::pair<StringRef, int64_t>> used;
+  for (func::FuncOp entry : entries)
+    entry.walk([&](ReadOp read) {
+      used.insert({read.getParameter(), read.getLayer().value_or(0)});
+    });
+  for (kernel::ArenaAttr arena : variables.getArenas())
+    for (kernel::PlacedAttr placed : arena.getVariables())
+      used.insert({placed.getSymbol().getValue(),
+                   std::max<int64_t>(placed.getLayer(), 0)});
+  for (auto parameter : module.getOps<ParameterOp>()) {
+    for (int64_t layer = 0, n = parameter.getLayers().value_or(1); layer < n;
+         ++layer)
+      if (used.count({parameter.getSymName(), layer})) {
+        std::string name = parameter.getSymName().str();
+        if (parameter.getLayers())
+          name += "." + std::to_string(layer);
+        parameterIndex[name] = parameters.size();
+        parameters.push_back(
+            {parameter, layer, parameter.getTensorType().getNumElements()});
+      }
   }
-  // What a step changes is read where it lies; so is every state.
-  if (auto read = kernel::getViewed(value).getDefiningOp<ReadOp>()) {
-    std::optional<kernel::Variables::Place> place = variables->find(read);
-    if (place && (isTraining || !parameterIndex.contains(nameOf(read)))) {
-      return places[value] = Place{schema::ArgumentKind::Arena, place->arena,
-                                   static_cast<uint64_t>(place->offset)};
-    }
-  }
+}
+
+std::optional<uint32_t> StoredValues::findParameter(StringRef name) const {
+  auto known = parameterIndex.find(name);
+  if (known == parameterIndex.end())
+    return std::nullopt;
+  return known->second;
+}
+
+bool StoredValues::isParameter(ReadOp read) const {
+  return parameterIndex.contains(nameOf(read));
+}
+
+FailureOr<Place> StoredValues::placeOf(Value value) {
   // A constant, or a constant in another layout.
+  Operation *op = value.getDefiningOp();
   bool isConstant = false;
   if (op)
     isConstant = isa<arith::ConstantOp>(op) ||
@@ -120,61 +140,64 @@ FailureOr<Describer::Place> Describer::placeOf(Value value) {
       isConstant ? addConstant(value) : addDerived(value);
   if (failed(index))
     return failure();
-  return places[value] = Place{isConstant ? schema::ArgumentKind::Constant
-                                          : schema::ArgumentKind::Derived,
-                               *index};
+  return Place{isConstant ? schema::ArgumentKind::Constant
+                          : schema::ArgumentKind::Derived,
+               *index};
 }
 
-FailureOr<uint32_t> Describer::addParameter(ReadOp read) {
+FailureOr<uint32_t> StoredValues::addParameter(ReadOp read) {
   std::string name = nameOf(read);
-  auto known = parameterIndex.find(name);
-  if (known == parameterIndex.end())
-    return fail(read, "parameter " + Twine(name) + " is not declared");
-  return known->second;
+  std::optional<uint32_t> known = findParameter(name);
+  if (!known)
+    return error.fail(read, "parameter " + Twine(name) + " is not declared");
+  return *known;
 }
 
-FailureOr<uint32_t> Describer::addDerived(Value value) {
+/// Adds a parameter or a derived form to the sources of `derived`.
+LogicalResult StoredValues::addSource(Value source, schema::DerivedT &derived) {
+  // A reshape changes no element: take what is reshaped.
+  for (auto derive = source.getDefiningOp<kernel::DeriveOp>();
+       derive && derive.getSources().size() == 1 &&
+       !cast<RankedTensorType>(source.getType()).getEncoding() &&
+       cast<RankedTensorType>(derive.getSources()[0].getType())
+               .getNumElements() ==
+           cast<RankedTensorType>(source.getType()).getNumElements();
+       derive = source.getDefiningOp<kernel::DeriveOp>())
+    source = derive.getSources()[0];
+  FailureOr<uint32_t> index;
+  if (auto read = source.getDefiningOp<ReadOp>()) {
+    index = addParameter(read);
+  } else {
+    index = addDerived(source);
+    if (succeeded(index))
+      index = *index + static_cast<uint32_t>(parameters.size());
+  }
+  if (failed(index))
+    return failure();
+  derived.sources.push_back(*index);
+  return success();
+}
+
+FailureOr<uint32_t> StoredValues::addDerived(Value value) {
   Operation *op = value.getDefiningOp();
   auto type = cast<RankedTensorType>(value.getType());
   auto derived = std::make_unique<schema::DerivedT>();
-  auto addSource = [&](Value source) -> LogicalResult {
-    // A reshape changes no element: take what is reshaped.
-    for (auto derive = source.getDefiningOp<kernel::DeriveOp>();
-         derive && derive.getSources().size() == 1 &&
-         !cast<RankedTensorType>(source.getType()).getEncoding() &&
-         cast<RankedTensorType>(derive.getSources()[0].getType())
-                 .getNumElements() ==
-             cast<RankedTensorType>(source.getType()).getNumElements();
-         derive = source.getDefiningOp<kernel::DeriveOp>())
-      source = derive.getSources()[0];
-    FailureOr<uint32_t> index;
-    if (auto read = source.getDefiningOp<ReadOp>()) {
-      index = addParameter(read);
-    } else {
-      index = addDerived(source);
-      if (succeeded(index))
-        index = *index + static_cast<uint32_t>(parameters.size());
-    }
-    if (failed(index))
-      return failure();
-    derived->sources.push_back(*index);
-    return success();
-  };
   if (auto read = dyn_cast_or_null<ReadOp>(op)) {
-    if (failed(setForm(type, *derived)) || failed(addSource(value)))
+    if (failed(setForm(type, *derived)) || failed(addSource(value, *derived)))
       return failure();
   } else if (auto derive = dyn_cast_or_null<kernel::DeriveOp>(op)) {
     uint64_t elements = 0;
     for (Value source : derive.getSources()) {
-      if (failed(addSource(source)))
+      if (failed(addSource(source, *derived)))
         return failure();
       elements += cast<RankedTensorType>(source.getType()).getNumElements();
     }
     if (failed(setForm(type, *derived)))
-      return fail(op, "a parameter cannot have the layout of an activation");
+      return error.fail(op,
+                        "a parameter cannot have the layout of an activation");
     derived->splat = elements == 1 && type.getNumElements() > 1;
   } else if (auto resample = dyn_cast_or_null<kernel::ResampleOp>(op)) {
-    if (failed(addSource(resample.getSource())))
+    if (failed(addSource(resample.getSource(), *derived)))
       return failure();
     derived->kind = schema::DerivedKind::Resample;
     derived->dims = dimsOf(type);
@@ -183,17 +206,18 @@ FailureOr<uint32_t> Describer::addDerived(Value value) {
     derived->prefix = resample.getPrefix();
     derived->antialias = resample.getAntialias();
   } else {
-    return fail(op, op ? "'" + op->getName().getStringRef() +
-                             "' is neither a parameter nor computed by a kernel"
-                       : Twine("a value has no place"));
+    return error.fail(
+        op, op ? "'" + op->getName().getStringRef() +
+                     "' is neither a parameter nor computed by a kernel"
+               : Twine("a value has no place"));
   }
   // Row-major forms end with their last element.
   derived->bytes = type.getEncoding() ? kernel::getBytes(type).getTimes()
                                       : type.getNumElements() * sizeof(float);
-  auto [known, isNew] =
-      derivedIndex.try_emplace(keyOf(*derived), result.metadata.derived.size());
+  auto [known, isNew] = derivedIndex.try_emplace(
+      keyOf(*derived), description.metadata.derived.size());
   if (isNew)
-    result.metadata.derived.push_back(std::move(derived));
+    description.metadata.derived.push_back(std::move(derived));
   return known->second;
 }
 
@@ -207,7 +231,7 @@ static std::vector<float> constantElements(arith::ConstantOp constant) {
   return values;
 }
 
-FailureOr<uint32_t> Describer::addConstant(Value value) {
+FailureOr<uint32_t> StoredValues::addConstant(Value value) {
   Operation *op = value.getDefiningOp();
   auto type = cast<RankedTensorType>(value.getType());
   auto derive = dyn_cast<kernel::DeriveOp>(op);
@@ -216,13 +240,14 @@ FailureOr<uint32_t> Describer::addConstant(Value value) {
              : cast<arith::ConstantOp>(op);
   if (!isa<DenseElementsAttr>(constant.getValue()) ||
       !type.getElementType().isF32())
-    return fail(op, "only constants of f32 can be stored");
+    return error.fail(op, "only constants of f32 can be stored");
   std::vector<float> values = constantElements(constant);
   bool isLaidOut = derive || type.getEncoding();
   if (isLaidOut) {
     schema::DerivedT shape;
     if (failed(setForm(type, shape)))
-      return fail(op, "a constant cannot have the layout of an activation");
+      return error.fail(op,
+                        "a constant cannot have the layout of an activation");
     shape.splat = values.size() == 1 && type.getNumElements() > 1;
     runtime::Form form = formOf(shape);
     std::vector<float> laidOut(runtime::formElements(form), 0.0f);
@@ -235,7 +260,7 @@ FailureOr<uint32_t> Describer::addConstant(Value value) {
   key.append(reinterpret_cast<const char *>(values.data()),
              values.size() * sizeof(float));
   auto [known, isNew] =
-      derivedIndex.try_emplace(key, result.metadata.constants.size());
+      derivedIndex.try_emplace(key, description.metadata.constants.size());
   if (!isNew)
     return known->second;
   auto described = std::make_unique<schema::ConstantT>();
@@ -253,13 +278,14 @@ FailureOr<uint32_t> Describer::addConstant(Value value) {
     std::memcpy(out.data(), values.data(), out.size());
     return success();
   };
-  result.segments.push_back(std::move(segment));
-  result.metadata.constants.push_back(std::move(described));
+  description.segments.push_back(std::move(segment));
+  description.metadata.constants.push_back(std::move(described));
   return known->second;
 }
 
-LogicalResult Describer::readSource(uint32_t source, MutableArrayRef<float> out,
-                                    std::string &message) {
+LogicalResult StoredValues::readSource(uint32_t source,
+                                       MutableArrayRef<float> out,
+                                       std::string &message) {
   if (source < parameters.size())
     return weights.read(parameters[source].op, parameters[source].layer, out,
                         message);
@@ -268,17 +294,19 @@ LogicalResult Describer::readSource(uint32_t source, MutableArrayRef<float> out,
   return makeDerived(source - parameters.size(), bytes, message);
 }
 
-LogicalResult Describer::makeDerived(uint32_t index, MutableArrayRef<char> out,
-                                     std::string &message) {
-  const schema::DerivedT &derived = *result.metadata.derived[index];
+LogicalResult StoredValues::makeDerived(uint32_t index,
+                                        MutableArrayRef<char> out,
+                                        std::string &message) {
+  const schema::DerivedT &derived = *description.metadata.derived[index];
   std::vector<float> source;
   auto *target = reinterpret_cast<float *>(out.data());
   int64_t begin = 0;
   for (uint32_t id : derived.sources) {
-    source.resize(id < parameters.size()
-                      ? parameters[id].elements
-                      : result.metadata.derived[id - parameters.size()]->bytes /
-                            sizeof(float));
+    source.resize(
+        id < parameters.size()
+            ? parameters[id].elements
+            : description.metadata.derived[id - parameters.size()]->bytes /
+                  sizeof(float));
     if (failed(readSource(id, source, message)))
       return failure();
     if (derived.kind == schema::DerivedKind::Resample) {

@@ -10,13 +10,13 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-void Describer::describeExtras(ModuleOp module) {
+void mlir::vit::describeExtras(ModuleOp module, schema::ModuleT &metadata) {
   if (std::optional<StringRef> name = module.getName())
-    result.metadata.name = name->str();
+    metadata.name = name->str();
   if (auto labels = module->getAttrOfType<ArrayAttr>("vit.labels"))
     for (Attribute label : labels)
       if (auto text = dyn_cast<StringAttr>(label))
-        result.metadata.labels.push_back(text.str());
+        metadata.labels.push_back(text.str());
   auto given = module->getAttrOfType<DictionaryAttr>("vit.preprocessing");
   if (!given)
     return;
@@ -59,5 +59,5 @@ void Describer::describeExtras(ModuleOp module) {
   };
   numbers("mean", preprocessing->mean, 0.0f);
   numbers("std", preprocessing->std, 1.0f);
-  result.metadata.preprocessing = std::move(preprocessing);
+  metadata.preprocessing = std::move(preprocessing);
 }

@@ -28,11 +28,11 @@ static std::string relativePath(StringRef file, StringRef folder) {
   return target.lexically_relative(base).string();
 }
 
-void Describer::storeParameters() {
-  bool isInline = storage == ParameterStorage::Inline;
-  // The first form that holds a parameter whole is where it is stored.
+/// Stores forms in the module. The first form that holds a parameter whole is
+/// where that is stored; returns which parameters have one.
+std::vector<bool> StoredValues::storeDerived(bool isInline) {
   std::vector<bool> isStored(parameters.size(), false);
-  for (auto [index, derived] : llvm::enumerate(result.metadata.derived)) {
+  for (auto [index, derived] : llvm::enumerate(description.metadata.derived)) {
     derived->data = std::make_unique<schema::Segment>();
     bool canStore = isInline && !derived->splat &&
                     derived->kind != schema::DerivedKind::Resample;
@@ -52,11 +52,61 @@ void Describer::storeParameters() {
                           MutableArrayRef<char> out, std::string &message) {
       return makeDerived(index, out, message);
     };
-    result.segments.push_back(std::move(segment));
+    description.segments.push_back(std::move(segment));
   }
+  return isStored;
+}
 
+/// `range` is where the checkpoint has it, none where it is drawn now.
+void StoredValues::storeInline(const Parameter &parameter,
+                               std::optional<StoredRange> range,
+                               schema::ParameterT &described) {
+  described.source = schema::Source::Inline;
+  PendingSegment segment;
+  segment.place = described.data.get();
+  segment.hash = &described.hash;
+  if (range) {
+    described.dtype = static_cast<schema::DType>(range->dtype);
+    segment.size = range->size;
+    segment.produce = [range = *range](MutableArrayRef<char> out,
+                                       std::string &) {
+      std::memcpy(out.data(), range.data, out.size());
+      return success();
+    };
+  } else {
+    segment.size = parameter.elements * sizeof(float);
+    segment.produce = [this, parameter](MutableArrayRef<char> out,
+                                        std::string &message) {
+      return weights.read(
+          parameter.op, parameter.layer,
+          MutableArrayRef<float>(reinterpret_cast<float *>(out.data()),
+                                 parameter.elements),
+          message);
+    };
+  }
+  description.segments.push_back(std::move(segment));
+}
+
+void StoredValues::storeInFile(const StoredRange &range, StringRef moduleFolder,
+                               schema::ParameterT &described) {
+  described.source = schema::Source::File;
+  described.dtype = static_cast<schema::DType>(range.dtype);
+  auto [file, isNew] =
+      fileIndex.try_emplace(range.file, description.metadata.files.size());
+  if (isNew) {
+    auto reference = std::make_unique<schema::FileT>();
+    reference->path = relativePath(range.file, moduleFolder);
+    llvm::sys::fs::file_size(range.file, reference->size);
+    description.metadata.files.push_back(std::move(reference));
+  }
+  described.file = file->second;
+}
+
+void StoredValues::store(ParameterStorage storage, StringRef moduleFolder) {
+  bool isInline = storage == ParameterStorage::Inline;
+  std::vector<bool> isStored = storeDerived(isInline);
   for (size_t index = 0; index < parameters.size(); ++index) {
-    Parameter parameter = parameters[index];
+    const Parameter &parameter = parameters[index];
     ParameterOp op = parameter.op;
     auto described = std::make_unique<schema::ParameterT>();
     described->name = op.getSymName().str();
@@ -76,42 +126,9 @@ void Describer::storeParameters() {
     if (isStored[index]) {
       described->source = schema::Source::Derived;
     } else if (isInline) {
-      described->source = schema::Source::Inline;
-      PendingSegment segment;
-      segment.place = described->data.get();
-      segment.hash = &described->hash;
-      if (range) {
-        described->dtype = static_cast<schema::DType>(range->dtype);
-        segment.size = range->size;
-        segment.produce = [range = *range](MutableArrayRef<char> out,
-                                           std::string &) {
-          std::memcpy(out.data(), range.data, out.size());
-          return success();
-        };
-      } else {
-        segment.size = parameter.elements * sizeof(float);
-        segment.produce = [this, parameter](MutableArrayRef<char> out,
-                                            std::string &message) {
-          return weights.read(
-              parameter.op, parameter.layer,
-              MutableArrayRef<float>(reinterpret_cast<float *>(out.data()),
-                                     parameter.elements),
-              message);
-        };
-      }
-      result.segments.push_back(std::move(segment));
+      storeInline(parameter, range, *described);
     } else if (range) {
-      described->source = schema::Source::File;
-      described->dtype = static_cast<schema::DType>(range->dtype);
-      auto [file, isNew] =
-          fileIndex.try_emplace(range->file, result.metadata.files.size());
-      if (isNew) {
-        auto reference = std::make_unique<schema::FileT>();
-        reference->path = relativePath(range->file, moduleFolder);
-        llvm::sys::fs::file_size(range->file, reference->size);
-        result.metadata.files.push_back(std::move(reference));
-      }
-      described->file = file->second;
+      storeInFile(*range, moduleFolder, *described);
     } else {
       described->source = schema::Source::Init;
       if (InitAttr init = op.getInitAttr()) {
@@ -120,6 +137,6 @@ void Describer::storeParameters() {
         described->value = init.getValue().convertToDouble();
       }
     }
-    result.metadata.parameters.push_back(std::move(described));
+    description.metadata.parameters.push_back(std::move(described));
   }
 }

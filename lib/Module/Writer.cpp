@@ -50,9 +50,9 @@ LogicalResult mlir::vit::writeModule(ArrayRef<CompiledLevel> levels,
                                      const Weights &weights,
                                      const WriterOptions &options,
                                      StringRef path, std::string &error) {
-  Describer describer(weights, options.parameters,
-                      llvm::sys::path::parent_path(path).str(), error);
-  if (failed(describer.describe(levels)))
+  Describer describer(weights, error);
+  if (failed(describer.describe(levels, options.parameters,
+                                llvm::sys::path::parent_path(path))))
     return failure();
   ModuleDescription &description = describer.getResult();
 
