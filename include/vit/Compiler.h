@@ -27,6 +27,12 @@
 extern "C" {
 #endif
 
+/// The passes that skip_passes may name. Results stay the same without them.
+#define VIT_COMPILER_OPTIONAL_PASSES "simplify,narrow-tokens,fuse"
+
+/// Another name of the output "logits": that of Hugging Face's models.
+#define VIT_COMPILER_LOGITS_ALIAS "classification_head_logits"
+
 typedef enum vit_compiler_action {
   VIT_COMPILER_COMPILE = 0, ///< `model` to the file `output_path`
   VIT_COMPILER_EVALUATE = 1 ///< `model` on `inputs`, outputs to `on_output`
@@ -54,7 +60,7 @@ typedef struct vit_compiler_request {
   uint64_t seed;        ///< For parameters that come from their initialisers.
   const char *outputs;  ///< Names, the first being the default; NULL: the
                         ///< model's own.
-  const char *skip_passes;    ///< Optional passes to leave out; NULL: none.
+  const char *skip_passes;    ///< Of VIT_COMPILER_OPTIONAL_PASSES; NULL: none.
   const char *dump_directory; ///< Where the text after each pass and the
                               ///< kernels' code go; NULL: nowhere.
 

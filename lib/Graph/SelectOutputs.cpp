@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "vit/Compiler.h"
 #include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
 
@@ -47,7 +48,7 @@ static FailureOr<Value> findOutput(func::FuncOp entry, const OutputMap &outputs,
                                    StringRef name) {
   if (auto found = outputs.find(name); found != outputs.end())
     return found->second;
-  if (name == "classification_head_logits")
+  if (name == VIT_COMPILER_LOGITS_ALIAS)
     if (auto found = outputs.find("logits"); found != outputs.end())
       return found->second;
   SmallVector<StringRef> names;

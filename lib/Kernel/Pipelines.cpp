@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "vit/Compiler.h"
 #include "vit/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -15,7 +16,11 @@ using namespace mlir;
 using namespace mlir::vit;
 
 ArrayRef<StringRef> vit::getOptionalPasses() {
-  static const StringRef passes[] = {"simplify", "narrow-tokens", "fuse"};
+  static const SmallVector<StringRef> passes = [] {
+    SmallVector<StringRef> names;
+    StringRef(VIT_COMPILER_OPTIONAL_PASSES).split(names, ',');
+    return names;
+  }();
   return passes;
 }
 
@@ -93,8 +98,8 @@ struct VitToTargetOptions : PassPipelineOptions<VitToTargetOptions> {
       llvm::cl::desc("Names to return; empty: the entry's own results")};
   ListOption<std::string> skip{
       *this, "skip",
-      llvm::cl::desc("Optional passes to leave out: simplify, "
-                     "narrow-tokens, fuse")};
+      llvm::cl::desc("Optional passes to leave out, "
+                     "of " VIT_COMPILER_OPTIONAL_PASSES)};
   Option<std::string> training{
       *this, "training",
       llvm::cl::desc("Add a training step: {options of "

@@ -107,14 +107,14 @@ public:
     firstError = &errors;
     outputs = splitList(request.outputs);
     for (std::string &name : outputs)
-      if (name == "classification_head_logits")
+      if (name == VIT_COMPILER_LOGITS_ALIAS)
         name = "logits";
     skip = splitList(request.skip_passes);
     for (StringRef pass : skip)
-      if (pass != "simplify" && pass != "narrow-tokens" && pass != "fuse")
+      if (!llvm::is_contained(getOptionalPasses(), pass))
         return outcome.fail(VIT_INVALID_ARGUMENT,
                             "there is no optional pass '" + pass +
-                                "'; choose simplify, narrow-tokens or fuse");
+                                "'; choose of " VIT_COMPILER_OPTIONAL_PASSES);
     if (failed(load()) || failed(expandOutputs()))
       return failure();
     return request.action == VIT_COMPILER_EVALUATE ? evaluate() : compile();

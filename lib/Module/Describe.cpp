@@ -7,6 +7,7 @@
 
 #include "Describe.h"
 
+#include "vit/Compiler.h"
 #include "vit/Dialect/Names.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -149,7 +150,7 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
             [&](int64_t i) { return tensor.isDynamicDim(i); }))
       return std::unique_ptr<schema::BindingT>();
     auto binding = std::make_unique<schema::BindingT>();
-    binding->alias = name == "logits" ? "classification_head_logits" : "";
+    binding->alias = name == "logits" ? VIT_COMPILER_LOGITS_ALIAS : "";
     binding->name = std::move(name);
     binding->dtype = tensor.getElementType().isF32() ? schema::DType::F32
                                                      : schema::DType::I32;

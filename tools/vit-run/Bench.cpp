@@ -80,180 +80,224 @@ struct Start {
   double total() const { return module + weights + session + firstRun; }
 };
 
-void bench(const BenchOptions &options) {
-  checkCommonOptions(options);
+/// What one benchmark found.
+struct Report {
   Start start;
-  double last = now();
-  auto takeTime = [&last] {
+  std::vector<double> times; ///< of the runs, in seconds
+  uint64_t workspace = 0;
+  std::vector<Op> ops;
+  int64_t batch = 0;
+  int threads = 0;
+  std::string level;
+  nlohmann::ordered_json device;
+  double peak = 0; ///< FLOP/s of the processor; 0: not measured
+
+  double least() const { return *std::min_element(times.begin(), times.end()); }
+  double flop() const {
+    double sum = 0;
+    for (const Op &op : ops)
+      sum += op.flop;
+    return sum;
+  }
+};
+
+/// Seconds since the last call.
+class Stopwatch {
+public:
+  double lap() {
     double before = last;
     last = now();
     return last - before;
-  };
-  if (options.train && options.isReference())
-    throw Error("bench --train measures a device; --device reference is none");
-  std::optional<TrainingRequest> training;
-  if (options.train)
-    training = {options.training, options.memory, options.batch};
-  Model model(options,
-              options.output.empty() ? std::vector<std::string>()
-                                     : std::vector<std::string>{options.output},
-              training);
-  if (!options.isReference()) {
-    model.module();
-    start.module = takeTime();
-    model.parameters();
-    start.weights = takeTime();
   }
+
+private:
+  double last = now();
+};
+
+Tensor createInput(const BenchOptions &options, Model &model) {
+  if (!options.input.empty())
+    return readNpy(options.input);
+  vit_binding_info info = model.inputInfo();
+  std::vector<int64_t> dims(info.dims, info.dims + info.rank);
+  dims[0] = options.batch;
   Tensor input;
-  if (!options.input.empty()) {
-    input = readNpy(options.input);
-  } else {
-    vit_binding_info info = model.inputInfo();
-    std::vector<int64_t> dims(info.dims, info.dims + info.rank);
-    dims[0] = options.batch;
-    input.allocate(VIT_F32, dims);
-    std::mt19937 engine(static_cast<uint32_t>(options.seed));
-    std::normal_distribution<float> normal;
-    for (int64_t i = 0; i < input.count(); ++i)
-      input.floats()[i] = normal(engine);
-  }
-  int64_t batch = input.dims.empty() ? 0 : input.dims[0];
-  std::vector<std::string> outputs;
-  if (!options.output.empty())
-    outputs.push_back(options.output);
+  input.allocate(VIT_F32, dims);
+  std::mt19937 engine(static_cast<uint32_t>(options.seed));
+  std::normal_distribution<float> normal;
+  for (int64_t i = 0; i < input.count(); ++i)
+    input.floats()[i] = normal(engine);
+  return input;
+}
 
-  auto createWorkload = [&](EventLog *log) {
-    return options.train ? createTraining(model, input, log)
-                         : createInference(model, input, outputs, log);
-  };
+/// A few runs, in which pages, caches and clocks settle.
+void warmUp(Workload &workload) {
+  double begin = now();
+  for (int i = 0; i < 3 || (i < 50 && now() - begin < 0.2); ++i)
+    workload.run();
+}
+
+std::vector<double> measureTimes(Workload &workload,
+                                 const BenchOptions &options) {
   std::vector<double> times;
-  uint64_t workspace = 0;
-  {
-    takeTime();
-    std::unique_ptr<Workload> workload = createWorkload(nullptr);
-    start.session = takeTime();
-    workload->run();
-    start.firstRun = takeTime();
-    workspace = workload->workspaceBytes();
-    // Pages, caches and clocks settle.
-    double begin = now();
-    for (int i = 0; i < 3 || (i < 50 && now() - begin < 0.2); ++i)
-      workload->run();
-    begin = now();
-    while (static_cast<int64_t>(times.size()) < options.runs ||
-           now() - begin < options.minimumSeconds) {
-      double start = now();
-      workload->run();
-      times.push_back(now() - start);
-    }
+  double begin = now();
+  while (static_cast<int64_t>(times.size()) < options.runs ||
+         now() - begin < options.minimumSeconds) {
+    double start = now();
+    workload.run();
+    times.push_back(now() - start);
   }
-  double least = *std::min_element(times.begin(), times.end());
-  double middle = median(times);
+  return times;
+}
 
-  std::vector<Op> ops;
-  EventLog log;
-  double flop = 0, peak = 0;
-  int threads = options.threads > 0 ? options.threads : usableCores();
-  nlohmann::ordered_json device = options.isReference()
-                                      ? nlohmann::ordered_json::object()
-                                      : findDevice(options.device);
-  std::string level = options.isReference()    ? "reference"
-                      : !options.isGpu()       ? cpuLevel(options.level)
-                      : !options.level.empty() ? options.level
-                                               : device.value("level", "");
-  if (!options.isReference()) {
-    ops = measureOps(*createWorkload(&log), std::max<int64_t>(3, options.runs),
-                     log);
-    for (const Op &op : ops)
-      flop += op.flop;
-    // What a GPU could do at most is not measured.
-    peak = options.isGpu() ? 0 : measurePeakFlops(level, threads);
-  }
-  if (!options.trace.empty())
-    writeTrace(options.trace, log);
-
+void printJson(const BenchOptions &options, const Report &report) {
+  double middle = median(report.times), flop = report.flop();
   double achieved = flop / middle;
-  if (options.json) {
-    nlohmann::ordered_json report = {
-        {"file", options.model},
-        {"work", options.train ? "train" : "infer"},
-        {"batch", batch},
-        {"device", device.value("device", options.device)},
-        {"device_name", device.value("name", "")},
-        {"threads", threads},
-        {"level", level},
-        {"runs", times.size()},
-        {"min_ms", least * 1e3},
-        {"median_ms", middle * 1e3},
-        {"images_per_s", batch / middle},
-        {"gflop", flop * 1e-9},
-        {"gflop_per_s", achieved * 1e-9},
-        {"peak_gflop_per_s", peak * 1e-9},
-        {"share_of_peak", peak > 0 ? achieved / peak : 0},
-        {"workspace_bytes", workspace},
-        {"peak_rss_bytes", peakResidentBytes()},
-        {"first_result",
-         {{"ms", start.total() * 1e3},
-          {"module_ms", start.module * 1e3},
-          {"weights_ms", start.weights * 1e3},
-          {"session_ms", start.session * 1e3},
-          {"first_run_ms", start.firstRun * 1e3}}}};
-    if (options.ops) {
-      nlohmann::ordered_json list = nlohmann::ordered_json::array();
-      for (const Op &op : ops) {
-        double seconds = median(op.seconds);
-        list.push_back({{"name", op.name},
-                        {"kernel", op.kernel},
-                        {"median_ms", seconds * 1e3},
-                        {"gflop_per_s", op.flop / seconds * 1e-9}});
-      }
-      report["ops"] = list;
+  nlohmann::ordered_json json = {
+      {"file", options.model},
+      {"work", options.train ? "train" : "infer"},
+      {"batch", report.batch},
+      {"device", report.device.value("device", options.device)},
+      {"device_name", report.device.value("name", "")},
+      {"threads", report.threads},
+      {"level", report.level},
+      {"runs", report.times.size()},
+      {"min_ms", report.least() * 1e3},
+      {"median_ms", middle * 1e3},
+      {"images_per_s", report.batch / middle},
+      {"gflop", flop * 1e-9},
+      {"gflop_per_s", achieved * 1e-9},
+      {"peak_gflop_per_s", report.peak * 1e-9},
+      {"share_of_peak", report.peak > 0 ? achieved / report.peak : 0},
+      {"workspace_bytes", report.workspace},
+      {"peak_rss_bytes", peakResidentBytes()},
+      {"first_result",
+       {{"ms", report.start.total() * 1e3},
+        {"module_ms", report.start.module * 1e3},
+        {"weights_ms", report.start.weights * 1e3},
+        {"session_ms", report.start.session * 1e3},
+        {"first_run_ms", report.start.firstRun * 1e3}}}};
+  if (options.ops) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const Op &op : report.ops) {
+      double seconds = median(op.seconds);
+      list.push_back({{"name", op.name},
+                      {"kernel", op.kernel},
+                      {"median_ms", seconds * 1e3},
+                      {"gflop_per_s", op.flop / seconds * 1e-9}});
     }
-    std::printf("%s\n", report.dump().c_str());
-    return;
+    json["ops"] = list;
   }
+  std::printf("%s\n", json.dump().c_str());
+}
+
+void printText(const BenchOptions &options, const Report &report) {
+  int threads = report.threads;
   std::string where =
       options.isGpu()
-          ? device.value("device", options.device) + " " +
-                device.value("name", "")
+          ? report.device.value("device", options.device) + " " +
+                report.device.value("name", "")
           : std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+  double middle = median(report.times), flop = report.flop();
+  double achieved = flop / middle;
   std::printf("batch %lld, %s, %s: median %.3f ms, least %.3f ms "
               "(%zu runs), %.1f images/s\n",
-              static_cast<long long>(batch), where.c_str(), level.c_str(),
-              middle * 1e3, least * 1e3, times.size(), batch / middle);
-  if (peak > 0)
+              static_cast<long long>(report.batch), where.c_str(),
+              report.level.c_str(), middle * 1e3, report.least() * 1e3,
+              report.times.size(), report.batch / middle);
+  if (report.peak > 0)
     std::printf("%.2f GFLOP, %.1f GFLOP/s, %.0f %% of %.1f GFLOP/s (measured "
                 "FMA peak)\n",
-                flop * 1e-9, achieved * 1e-9, 100 * achieved / peak,
-                peak * 1e-9);
+                flop * 1e-9, achieved * 1e-9, 100 * achieved / report.peak,
+                report.peak * 1e-9);
   else if (flop > 0)
     std::printf("%.2f GFLOP, %.1f GFLOP/s\n", flop * 1e-9, achieved * 1e-9);
-  if (!options.isReference()) {
-    std::printf("workspace %s, peak resident memory %s\n",
-                bytesText(workspace).c_str(),
-                bytesText(peakResidentBytes()).c_str());
-    std::printf("first result after %.1f ms: module %.1f, weights %.1f, "
-                "session %.1f, first run %.1f\n",
-                start.total() * 1e3, start.module * 1e3, start.weights * 1e3,
-                start.session * 1e3, start.firstRun * 1e3);
-  }
-  if (!options.ops)
+  if (options.isReference())
     return;
+  const Start &start = report.start;
+  std::printf("workspace %s, peak resident memory %s\n",
+              bytesText(report.workspace).c_str(),
+              bytesText(peakResidentBytes()).c_str());
+  std::printf("first result after %.1f ms: module %.1f, weights %.1f, "
+              "session %.1f, first run %.1f\n",
+              start.total() * 1e3, start.module * 1e3, start.weights * 1e3,
+              start.session * 1e3, start.firstRun * 1e3);
+}
+
+void printOps(const Report &report) {
   double total = 0;
-  for (const Op &op : ops)
+  for (const Op &op : report.ops)
     total += median(op.seconds);
   std::printf("\n%9s %7s %9s %6s  %-14s %s\n", "ms", "share", "GFLOP/s", "peak",
               "kernel", "what");
-  for (const Op &op : ops) {
+  for (const Op &op : report.ops) {
     double seconds = median(op.seconds);
     std::printf("%9.3f %6.1f%% ", seconds * 1e3, 100 * seconds / total);
-    if (op.flop > 0 && peak > 0)
+    if (op.flop > 0 && report.peak > 0)
       std::printf("%9.1f %5.0f%%", op.flop / seconds * 1e-9,
-                  100 * op.flop / seconds / peak);
+                  100 * op.flop / seconds / report.peak);
     else
       std::printf("%9s %6s", "", "");
     std::printf("  %-14s %s\n", op.kernel.c_str(), op.name.c_str());
   }
+}
+
+void bench(const BenchOptions &options) {
+  checkCommonOptions(options);
+  if (options.train && options.isReference())
+    throw Error("bench --train measures a device; --device reference is none");
+  Report report;
+  Stopwatch watch;
+  std::optional<TrainingRequest> training;
+  if (options.train)
+    training = {options.training, options.memory, options.batch};
+  std::vector<std::string> outputs;
+  if (!options.output.empty())
+    outputs.push_back(options.output);
+  Model model(options, outputs, training);
+  if (!options.isReference()) {
+    model.module();
+    report.start.module = watch.lap();
+    model.parameters();
+    report.start.weights = watch.lap();
+  }
+  Tensor input = createInput(options, model);
+  report.batch = input.dims.empty() ? 0 : input.dims[0];
+  auto createWorkload = [&](EventLog *log) {
+    return options.train ? createTraining(model, input, log)
+                         : createInference(model, input, outputs, log);
+  };
+  {
+    watch.lap();
+    std::unique_ptr<Workload> workload = createWorkload(nullptr);
+    report.start.session = watch.lap();
+    workload->run();
+    report.start.firstRun = watch.lap();
+    report.workspace = workload->workspaceBytes();
+    warmUp(*workload);
+    report.times = measureTimes(*workload, options);
+  }
+  report.threads = options.threads > 0 ? options.threads : usableCores();
+  report.device = options.isReference() ? nlohmann::ordered_json::object()
+                                        : findDevice(options.device);
+  report.level = options.isReference()    ? "reference"
+                 : !options.isGpu()       ? cpuLevel(options.level)
+                 : !options.level.empty() ? options.level
+                                          : report.device.value("level", "");
+  EventLog log;
+  if (!options.isReference()) {
+    report.ops = measureOps(*createWorkload(&log),
+                            std::max<int64_t>(3, options.runs), log);
+    // What a GPU could do at most is not measured.
+    if (!options.isGpu())
+      report.peak = measurePeakFlops(report.level, report.threads);
+  }
+  if (!options.trace.empty())
+    writeTrace(options.trace, log);
+  if (options.json)
+    return printJson(options, report);
+  printText(options, report);
+  if (options.ops)
+    printOps(report);
 }
 
 } // namespace

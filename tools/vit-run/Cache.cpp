@@ -7,7 +7,6 @@
 
 #include "Cache.h"
 
-#include "CompilerLibrary.h"
 #include "Support.h"
 
 #include <algorithm>
@@ -102,8 +101,7 @@ static fs::path cacheFolder() {
   return {};
 }
 
-std::string cachePath(const CommonOptions &options, const std::string &target,
-                      const std::string &outputs, const std::string &training) {
+std::string cachePath(const CompilerOptions &options) {
   fs::path folder = cacheFolder();
   if (folder.empty())
     return {};
@@ -111,19 +109,29 @@ std::string cachePath(const CommonOptions &options, const std::string &target,
   fs::create_directories(folder, error);
   if (error || access(folder.c_str(), W_OK | X_OK) != 0)
     return {};
+  // All options, so that a new one does not compile until it is dealt with
+  // here. Parameters are drawn from the seed at load; a dump is no content.
+  const auto &[model, weights, allowUnused, seed, outputs, skipPasses, dumpIr,
+               target, level, precision, training] = options;
   Hash hash;
   hash.add(vit_version());
   addStamp(hash, fs::canonical(findCompilerLibrary()));
-  addModel(hash, options.model);
-  if (!options.weights.empty())
-    addStamp(hash, options.weights);
-  hash.add(options.weights);
-  hash.add(options.allowUnused ? "allow-unused" : "");
-  hash.add(options.precision);
+  addModel(hash, model);
+  if (!weights.empty())
+    addStamp(hash, weights);
+  hash.add(weights);
+  hash.add(allowUnused ? "allow-unused" : "");
+  hash.add(precision);
   hash.add(target);
+  hash.add(level);
   hash.add(outputs);
-  hash.add(training);
-  hash.add(join(options.skipPasses, ","));
+  if (training) {
+    const auto &[text, memory, batch] = *training;
+    hash.add(text);
+    hash.add(std::to_string(memory));
+    hash.add(std::to_string(batch));
+  }
+  hash.add(skipPasses);
   return (folder / (hash.hex() + ".vitm")).string();
 }
 

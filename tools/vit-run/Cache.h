@@ -8,20 +8,17 @@
 #ifndef VIT_TOOLS_CACHE_H
 #define VIT_TOOLS_CACHE_H
 
-#include "Options.h"
+#include "CompilerLibrary.h"
 
 #include <string>
 
 namespace vit::tools {
 
-/// The file in the cache that belongs to `options.model` compiled for `target`
-/// ("cpu:avx2", "vulkan:") with `outputs` (comma separated):
-/// $XDG_CACHE_HOME/vit or ~/.cache/vit, named by a hash of what decides its
-/// content: the model's small files byte by byte, path, size and time of its
-/// weights, the options, and the compiler. Makes the folder. Empty where there
-/// is no place to write.
-std::string cachePath(const CommonOptions &options, const std::string &target,
-                      const std::string &outputs, const std::string &training);
+/// The file in the cache for what `options` compile to: in $XDG_CACHE_HOME/vit
+/// or ~/.cache/vit, named by a hash of what decides its content: the model's
+/// small files byte by byte, path, size and time of its weights, the options,
+/// and the compiler. Makes the folder. Empty where there is no place to write.
+std::string cachePath(const CompilerOptions &options);
 
 } // namespace vit::tools
 

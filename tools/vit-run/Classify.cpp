@@ -138,6 +138,62 @@ std::vector<std::string> attentionNames(const ClassifyOptions &options,
   return {names.back()};
 }
 
+/// The pictures `paths` as the model's input.
+Tensor loadInput(const std::vector<const char *> &paths,
+                 const vit_preprocessing &preprocessing) {
+  vit_error error;
+  vit_tensor pictures = {};
+  check(vit_data_load_pictures(paths.data(), paths.size(), &preprocessing,
+                               &pictures, &error),
+        error);
+  Tensor input;
+  input.allocate(VIT_F32, std::vector<int64_t>(pictures.dims,
+                                               pictures.dims + pictures.rank));
+  std::copy_n(static_cast<const char *>(pictures.data), input.data.size(),
+              input.data.begin());
+  vit_tensor_release(&pictures);
+  return input;
+}
+
+/// The likeliest classes of picture `index` of a batch, the first one first.
+nlohmann::ordered_json findPredictions(const Tensor &logits, size_t index,
+                                       int top, Model &model) {
+  int64_t classes = logits.dims[1];
+  auto count = static_cast<int32_t>(std::min<int64_t>(top, classes));
+  std::vector<float> row(classes);
+  for (int64_t c = 0; c < classes; ++c)
+    row[c] = static_cast<float>(logits.at(index * classes + c));
+  std::vector<int32_t> indices(count);
+  std::vector<float> probabilities(count);
+  vit_error error;
+  check(vit_data_top_k(row.data(), classes, count, indices.data(),
+                       probabilities.data(), &error),
+        error);
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (int32_t k = 0; k < count; ++k)
+    list.push_back({{"index", indices[k]},
+                    {"label", model.label(indices[k])},
+                    {"probability", probabilities[k]},
+                    {"logit", row[indices[k]]}});
+  return list;
+}
+
+void printPredictions(const nlohmann::ordered_json &predictions) {
+  for (const nlohmann::ordered_json &one : predictions)
+    std::printf("%7.2f %%  %s\n", 100.0 * one.at("probability").get<float>(),
+                one.at("label").get_ref<const std::string &>().c_str());
+}
+
+/// The outputs that a module is compiled with.
+std::vector<std::string> wantedOutputs(const ClassifyOptions &options) {
+  std::vector<std::string> wanted = {"logits"};
+  if (!options.attention.empty())
+    wanted.push_back(options.rollout
+                         ? "attention_*"
+                         : "attention_" + std::to_string(options.layer));
+  return wanted;
+}
+
 void classify(const ClassifyOptions &options) {
   checkCommonOptions(options);
   bool wantsAttention = !options.attention.empty();
@@ -145,12 +201,7 @@ void classify(const ClassifyOptions &options) {
     throw Error("--attention draws one picture; give one IMAGE");
   if (wantsAttention)
     parseHead(options.head);
-  std::vector<std::string> wanted = {"logits"};
-  if (wantsAttention)
-    wanted.push_back(options.rollout
-                         ? "attention_*"
-                         : "attention_" + std::to_string(options.layer));
-  Model model(options, wanted);
+  Model model(options, wantedOutputs(options));
   vit_preprocessing preprocessing = model.preprocessing();
   std::vector<std::string> names = {"logits"};
   if (wantsAttention) {
@@ -170,19 +221,8 @@ void classify(const ClassifyOptions &options) {
     for (size_t i = first; i < std::min(first + kBatch, options.images.size());
          ++i)
       paths.push_back(options.images[i].c_str());
-    vit_error error;
-    vit_tensor pictures = {};
-    check(vit_data_load_pictures(paths.data(), paths.size(), &preprocessing,
-                                 &pictures, &error),
-          error);
-    Tensor input;
-    input.allocate(VIT_F32, std::vector<int64_t>(
-                                pictures.dims, pictures.dims + pictures.rank));
-    std::copy_n(static_cast<const char *>(pictures.data), input.data.size(),
-                input.data.begin());
-    vit_tensor_release(&pictures);
-    std::vector<Tensor> outputs = runner->run(input, names);
-
+    std::vector<Tensor> outputs =
+        runner->run(loadInput(paths, preprocessing), names);
     const Tensor *logits = nullptr;
     std::vector<Tensor> attention;
     for (Tensor &output : outputs) {
@@ -193,32 +233,14 @@ void classify(const ClassifyOptions &options) {
     }
     if (!logits || logits->dims.size() != 2)
       throw Error("the model has no logits [batch, classes] to classify with");
-    int64_t classes = logits->dims[1];
-    int32_t count =
-        static_cast<int32_t>(std::min<int64_t>(options.top, classes));
     for (size_t i = 0; i < paths.size(); ++i) {
-      std::vector<float> row(classes);
-      for (int64_t c = 0; c < classes; ++c)
-        row[c] = static_cast<float>(logits->at(i * classes + c));
-      std::vector<int32_t> indices(count);
-      std::vector<float> probabilities(count);
-      check(vit_data_top_k(row.data(), classes, count, indices.data(),
-                           probabilities.data(), &error),
-            error);
-      nlohmann::ordered_json list = nlohmann::ordered_json::array();
+      nlohmann::ordered_json predictions =
+          findPredictions(*logits, i, options.top, model);
       if (!options.json && options.images.size() > 1)
         std::printf("%s\n", paths[i]);
-      for (int32_t k = 0; k < count; ++k) {
-        std::string label = model.label(indices[k]);
-        if (!options.json)
-          std::printf("%7.2f %%  %s\n", 100.0 * probabilities[k],
-                      label.c_str());
-        list.push_back({{"index", indices[k]},
-                        {"label", label},
-                        {"probability", probabilities[k]},
-                        {"logit", row[indices[k]]}});
-      }
-      report.push_back({{"image", paths[i]}, {"predictions", list}});
+      if (!options.json)
+        printPredictions(predictions);
+      report.push_back({{"image", paths[i]}, {"predictions", predictions}});
     }
     if (wantsAttention)
       writeAttention(options, options.images.front(), preprocessing, attention);

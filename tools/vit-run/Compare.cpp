@@ -55,7 +55,7 @@ double orderOf(const std::string &name) {
 std::string outputName(const std::string &stored) {
   if (stored.rfind("attn_", 0) == 0)
     return "attention_" + stored.substr(5);
-  return stored == "classification_head_logits" ? "logits" : stored;
+  return firstName(stored);
 }
 
 Difference difference(const Tensor &ours, const vit_weights *weights,
@@ -95,42 +95,90 @@ Difference difference(const Tensor &ours, const vit_weights *weights,
   return result;
 }
 
-/// Throws where an output differs, after the table is printed.
-void compare(const CompareOptions &options) {
-  checkCommonOptions(options);
+/// What the golden file holds.
+struct Golden {
+  WeightsHandle file;
+  Tensor input; ///< Without dimensions where there is none.
+  /// Outputs by the model's name, with their number in the file, in the order
+  /// in which the model computes them.
+  std::vector<std::pair<std::string, int64_t>> outputs;
+};
+
+Golden openGolden(const std::string &path) {
+  Golden golden;
   vit_error error;
-  vit_weights *opened = nullptr;
-  check(vit_weights_open(options.golden.c_str(), &opened, &error), error);
-  WeightsHandle golden(opened);
-  Tensor input;
-  std::vector<std::pair<std::string, int64_t>> wanted;
-  for (int64_t i = 0; i < vit_weights_count(opened); ++i) {
+  vit_weights *file = nullptr;
+  check(vit_weights_open(path.c_str(), &file, &error), error);
+  golden.file.reset(file);
+  for (int64_t i = 0; i < vit_weights_count(file); ++i) {
     vit_weight_info info = {};
-    check(vit_weights_info(opened, i, &info, &error), error);
+    check(vit_weights_info(file, i, &info, &error), error);
     std::string name = info.name;
     if (name == "input" || name == "image" || name == "pixel_values") {
+      Tensor &input = golden.input;
       input.allocate(VIT_F32,
                      std::vector<int64_t>(info.dims, info.dims + info.rank));
-      check(vit_weights_read_f32(opened, i, 0, input.count(), input.floats(),
+      check(vit_weights_read_f32(file, i, 0, input.count(), input.floats(),
                                  &error),
             error);
     } else {
-      wanted.push_back({outputName(name), i});
+      golden.outputs.push_back({outputName(name), i});
     }
   }
-  if (!options.input.empty())
-    input = readNpy(options.input);
+  if (golden.outputs.empty())
+    throw Error(path + " holds no output to compare with");
+  std::sort(golden.outputs.begin(), golden.outputs.end(),
+            [](const auto &a, const auto &b) {
+              double first = orderOf(a.first), second = orderOf(b.first);
+              return first != second ? first < second : a.second < b.second;
+            });
+  return golden;
+}
+
+/// `first` is the first difference that is too large, or null.
+void printJson(const std::vector<Difference> &differences,
+               const Difference *first) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Difference &one : differences) {
+    nlohmann::ordered_json entry = {
+        {"name", one.name},        {"max_abs", one.absolute},
+        {"max_rel", one.relative}, {"cosine", one.cosine},
+        {"allowed", one.allowed},  {"ok", one.isGood()}};
+    if (!one.problem.empty())
+      entry["problem"] = one.problem;
+    list.push_back(entry);
+  }
+  nlohmann::ordered_json report = {{"ok", first == nullptr}, {"outputs", list}};
+  report["first_divergence"] =
+      first ? nlohmann::ordered_json(first->name) : nlohmann::ordered_json();
+  std::printf("%s\n", report.dump().c_str());
+}
+
+void printTable(const std::vector<Difference> &differences) {
+  std::printf("%-18s %11s %11s %13s %11s\n", "output", "max abs", "max rel",
+              "1 - cosine", "allowed");
+  for (const Difference &one : differences) {
+    if (!one.problem.empty()) {
+      std::printf("%-18s %s\n", one.name.c_str(), one.problem.c_str());
+      continue;
+    }
+    std::printf("%-18s %11.3g %11.3g %13.3g %11.3g%s\n", one.name.c_str(),
+                one.absolute, one.relative, 1 - one.cosine, one.allowed,
+                one.isGood() ? "" : "  differs");
+  }
+}
+
+/// Throws where an output differs, after the table is printed.
+void compare(const CompareOptions &options) {
+  checkCommonOptions(options);
+  Golden golden = openGolden(options.golden);
+  Tensor input =
+      options.input.empty() ? std::move(golden.input) : readNpy(options.input);
   if (input.dims.empty())
     throw Error(options.golden + " holds no tensor 'input'; give the input "
                                  "that its outputs belong to with --input");
-  if (wanted.empty())
-    throw Error(options.golden + " holds no output to compare with");
-  std::sort(wanted.begin(), wanted.end(), [](const auto &a, const auto &b) {
-    double first = orderOf(a.first), second = orderOf(b.first);
-    return first != second ? first < second : a.second < b.second;
-  });
   std::vector<std::string> names;
-  for (const auto &[name, index] : wanted)
+  for (const auto &[name, index] : golden.outputs)
     names.push_back(name);
   Model model(options, names);
   EventLog log;
@@ -143,43 +191,19 @@ void compare(const CompareOptions &options) {
   // On GPUs sums are ordered otherwise, and drivers are free in rounding.
   double tolerance = options.tolerance.value_or(options.isGpu() ? 1e-4 : 1e-5);
   std::vector<Difference> differences;
-  for (const auto &[name, index] : wanted)
+  for (const auto &[name, index] : golden.outputs)
     for (const Tensor &output : outputs)
       if (output.name == name)
-        differences.push_back(difference(output, opened, index, tolerance));
-  const Difference *first = nullptr;
-  for (const Difference &one : differences)
-    if (!first && !one.isGood())
-      first = &one;
-  if (options.json) {
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const Difference &one : differences) {
-      nlohmann::ordered_json entry = {
-          {"name", one.name},        {"max_abs", one.absolute},
-          {"max_rel", one.relative}, {"cosine", one.cosine},
-          {"allowed", one.allowed},  {"ok", one.isGood()}};
-      if (!one.problem.empty())
-        entry["problem"] = one.problem;
-      list.push_back(entry);
-    }
-    nlohmann::ordered_json report = {{"ok", first == nullptr},
-                                     {"outputs", list}};
-    report["first_divergence"] =
-        first ? nlohmann::ordered_json(first->name) : nlohmann::ordered_json();
-    std::printf("%s\n", report.dump().c_str());
-  } else {
-    std::printf("%-18s %11s %11s %13s %11s\n", "output", "max abs", "max rel",
-                "1 - cosine", "allowed");
-    for (const Difference &one : differences) {
-      if (!one.problem.empty()) {
-        std::printf("%-18s %s\n", one.name.c_str(), one.problem.c_str());
-        continue;
-      }
-      std::printf("%-18s %11.3g %11.3g %13.3g %11.3g%s\n", one.name.c_str(),
-                  one.absolute, one.relative, 1 - one.cosine, one.allowed,
-                  one.isGood() ? "" : "  differs");
-    }
-  }
+        differences.push_back(
+            difference(output, golden.file.get(), index, tolerance));
+  auto found =
+      std::find_if(differences.begin(), differences.end(),
+                   [](const Difference &one) { return !one.isGood(); });
+  const Difference *first = found == differences.end() ? nullptr : &*found;
+  if (options.json)
+    printJson(differences, first);
+  else
+    printTable(differences);
   if (first)
     throw Error("'" + first->name + "' is the first output that differs" +
                 (first->problem.empty() ? "" : ": " + first->problem));

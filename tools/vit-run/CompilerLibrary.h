@@ -10,9 +10,32 @@
 
 #include "vit/Compiler.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace vit::tools {
+
+/// What a model is compiled with so that it can be trained.
+struct TrainingRequest {
+  std::string options; ///< of vit-generate-backward
+  uint64_t memory = 0; ///< Bytes for a step's activations; 0: no limit.
+  int64_t batch = 0;   ///< of a step
+};
+
+/// What the compiler is asked for. An empty text stands for its default.
+struct CompilerOptions {
+  std::string model, weights;
+  bool allowUnused = false;
+  uint64_t seed = 0;
+  std::string outputs, skipPasses; ///< Separated by commas.
+  std::string dumpIr;
+  std::string target, level, precision;
+  std::optional<TrainingRequest> training;
+
+  /// Parameters stay where they are. Points into these options.
+  vit_compiler_request createRequest(vit_compiler_action action) const;
+};
 
 /// The file that `runCompiler` opens: libvit-compiler.so beside the runtime
 /// library. Throws Error where it is not installed.

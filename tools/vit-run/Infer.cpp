@@ -59,9 +59,7 @@ void infer(const InferOptions &options) {
   for (const NamedFile &file : files) {
     const Tensor *output = &outputs.front();
     for (const Tensor &candidate : outputs)
-      if (candidate.name == file.name ||
-          (file.name == "classification_head_logits" &&
-           candidate.name == "logits"))
+      if (candidate.name == file.name || candidate.name == firstName(file.name))
         output = &candidate;
     vit_tensor view = output->view();
     vit_error error;

@@ -8,7 +8,6 @@
 #include "Model.h"
 
 #include "Cache.h"
-#include "CompilerLibrary.h"
 #include "DeviceList.h"
 #include "format/level.h"
 
@@ -50,8 +49,7 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
   compiled = !isFolder && !endsWith(path, ".mlir");
   if (!compiled) {
     for (std::string &name : this->outputs)
-      if (name == "classification_head_logits")
-        name = "logits";
+      name = firstName(name);
     return;
   }
   if (options.isReference())
@@ -78,65 +76,52 @@ vit_status Model::load(const std::string &path, vit_error &error) {
   return status;
 }
 
-void Model::compileTo(const std::string &path, const std::string &target,
-                      const std::string &level) {
-  std::string names = join(outputs, ","), skip = join(options.skipPasses, ",");
-  vit_compiler_request request = {};
-  request.struct_size = sizeof(request);
-  request.action = VIT_COMPILER_COMPILE;
-  request.model = options.model.c_str();
-  request.weights = options.weights.empty() ? nullptr : options.weights.c_str();
-  request.allow_unused = options.allowUnused;
-  request.seed = options.seed;
-  request.outputs = names.empty() ? nullptr : names.c_str();
-  request.skip_passes = skip.empty() ? nullptr : skip.c_str();
-  request.dump_directory =
-      options.dumpIr.empty() ? nullptr : options.dumpIr.c_str();
+CompilerOptions Model::compilerOptions() const {
+  CompilerOptions result;
+  result.model = options.model;
+  result.weights = options.weights;
+  result.allowUnused = options.allowUnused;
+  result.seed = options.seed;
+  result.outputs = join(outputs, ",");
+  result.skipPasses = join(options.skipPasses, ",");
+  result.dumpIr = options.dumpIr;
+  result.precision = options.precision;
+  result.training = training;
+  return result;
+}
+
+void Model::compileTo(const std::string &path, const CompilerOptions &wanted) {
+  vit_compiler_request request = wanted.createRequest(VIT_COMPILER_COMPILE);
   request.output_path = path.c_str();
-  request.targets = target.c_str();
-  request.levels = level.empty() ? nullptr : level.c_str();
-  request.precision = options.precision.c_str();
-  if (training) {
-    request.training = training->options.c_str();
-    request.training_memory = training->memory;
-    request.batch = training->batch;
-  }
-  // The cache need not hold the weights a second time.
-  request.parameters = VIT_COMPILER_REFERENCE;
   double begin = now();
   runCompilerApart(request);
   if (options.verbose)
-    std::fprintf(stderr, "compiled %s for %s in %.2f s\n",
-                 options.model.c_str(),
-                 level.empty() ? target.c_str() : level.c_str(), now() - begin);
+    std::fprintf(stderr, "compiled %s for %s in %.2f s\n", wanted.model.c_str(),
+                 wanted.level.empty() ? wanted.target.c_str()
+                                      : wanted.level.c_str(),
+                 now() - begin);
 }
 
 void Model::compileAndLoad() {
+  CompilerOptions wanted = compilerOptions();
   // Of a GPU's levels all but where one is asked for: which of them the device
   // takes is the runtime's business.
-  std::string target = options.isGpu() ? options.family() : "cpu";
-  std::string level = options.level;
+  wanted.target = options.isGpu() ? options.family() : "cpu";
+  wanted.level = options.level;
   if (!options.isGpu()) {
-    level = cpuLevel(options.level);
+    wanted.level = cpuLevel(options.level);
     const char *least = format::levelsOf(format::Target::Cpu).back().name;
-    if (level == "none" && !options.isReference())
+    if (wanted.level == "none" && !options.isReference())
       throw Error("this processor (or VIT_CPU_LEVEL) offers no level that vit "
                   "has code for; " +
                   std::string(least) +
                   " is the least "
                   "(--device reference runs anywhere, slowly)");
-    if (level == "none")
-      level = least;
+    if (wanted.level == "none")
+      wanted.level = least;
   }
   vit_error error;
-  std::string cached =
-      options.noCache
-          ? ""
-          : cachePath(options, target + ":" + level, join(outputs, ","),
-                      training ? training->options + ";" +
-                                     std::to_string(training->memory) + ";" +
-                                     std::to_string(training->batch)
-                               : "");
+  std::string cached = options.noCache ? "" : cachePath(wanted);
   if (!cached.empty()) {
     // What is there may be damaged: whatever fails to load is made anew.
     if (options.dumpIr.empty() && access(cached.c_str(), R_OK) == 0 &&
@@ -145,7 +130,7 @@ void Model::compileAndLoad() {
         std::fprintf(stderr, "found in the cache: %s\n", cached.c_str());
       return;
     }
-    compileTo(cached, target, level);
+    compileTo(cached, wanted);
     check(load(cached, error), error);
     return;
   }
@@ -159,7 +144,7 @@ void Model::compileAndLoad() {
                 "be written");
   close(file);
   try {
-    compileTo(path, target, level);
+    compileTo(path, wanted);
   } catch (...) {
     unlink(path.c_str());
     throw;
@@ -253,6 +238,10 @@ vit_preprocessing Model::preprocessing() {
 std::string Model::label(int32_t index) {
   const char *text = vit_module_label(module(), index);
   return text ? text : std::to_string(index);
+}
+
+std::string firstName(const std::string &output) {
+  return output == VIT_COMPILER_LOGITS_ALIAS ? "logits" : output;
 }
 
 std::string parameterName(const vit_binding_info &info) {

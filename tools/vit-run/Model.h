@@ -8,6 +8,7 @@
 #ifndef VIT_TOOLS_MODEL_H
 #define VIT_TOOLS_MODEL_H
 
+#include "CompilerLibrary.h"
 #include "Options.h"
 #include "Support.h"
 
@@ -16,13 +17,6 @@
 #include <vector>
 
 namespace vit::tools {
-
-/// What a model is compiled with so that it can be trained.
-struct TrainingRequest {
-  std::string options; ///< of vit-generate-backward
-  uint64_t memory = 0; ///< Bytes for a step's activations; 0: no limit.
-  int64_t batch = 0;   ///< of a step
-};
 
 /// What MODEL stands for. A text or a folder is compiled, or found in the
 /// cache, when the module is first asked for.
@@ -34,9 +28,11 @@ public:
         std::optional<TrainingRequest> training = std::nullopt);
 
   const CommonOptions &getOptions() const { return options; }
-  /// "logits" for "classification_head_logits", where the model was compiled
-  /// here; a module knows its own aliases.
+  /// By their first names; a module that was compiled elsewhere knows its own
+  /// aliases.
   const std::vector<std::string> &getOutputs() const { return outputs; }
+  /// What the compiler is asked for, but for target and level.
+  CompilerOptions compilerOptions() const;
 
   vit_module *module();
   vit_parameters *parameters();
@@ -59,8 +55,7 @@ public:
 private:
   vit_status load(const std::string &path, vit_error &error);
   void compileAndLoad();
-  void compileTo(const std::string &path, const std::string &target,
-                 const std::string &level);
+  void compileTo(const std::string &path, const CompilerOptions &wanted);
 
   CommonOptions options;
   std::vector<std::string> outputs;
@@ -70,6 +65,9 @@ private:
   ModuleHandle handle;
   ParametersHandle weights;
 };
+
+/// "logits" for its other name; any other name as it is.
+std::string firstName(const std::string &output);
 
 /// What users call a parameter: its checkpoint's name, and the model's own in
 /// brackets where that differs.

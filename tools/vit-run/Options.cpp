@@ -10,6 +10,7 @@
 #include "Support.h"
 #include "Validators.h"
 #include "format/level.h"
+#include "vit/Compiler.h"
 
 namespace vit::tools {
 
@@ -63,7 +64,8 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
       ->type_name("DIR");
   command
       .add_option("--skip-pass", options.skipPasses,
-                  "Leave out an optional pass: simplify, narrow-tokens or fuse")
+                  "Leave out an optional pass, "
+                  "of " VIT_COMPILER_OPTIONAL_PASSES)
       ->type_name("PASS")
       ->allow_extra_args(false);
   command.add_flag("--no-cache", options.noCache,
@@ -105,11 +107,6 @@ void checkCommonOptions(const CommonOptions &options) {
                 "; choose one of " + format::levelNames(target).text);
   if (!options.trace.empty())
     requireWritable(options.trace);
-  for (const std::string &pass : options.skipPasses)
-    if (pass != "simplify" && pass != "narrow-tokens" && pass != "fuse")
-      throw Error(
-          "--skip-pass " + pass +
-          " is no optional pass; choose simplify, narrow-tokens or fuse");
 }
 
 } // namespace vit::tools

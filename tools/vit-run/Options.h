@@ -39,7 +39,8 @@ struct CommonOptions {
   bool isGpu() const { return family() == "vulkan" || family() == "cuda"; }
 };
 
-/// Options of every command that reads a data set.
+/// Options of every command that reads a data set. Part of what a resumed run
+/// must keep: see describeRun.
 struct DataOptions {
   std::string data, split, range;
 };

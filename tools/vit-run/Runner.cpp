@@ -7,7 +7,6 @@
 
 #include "Runner.h"
 
-#include "CompilerLibrary.h"
 #include "Session.h"
 
 #include <algorithm>
@@ -120,28 +119,16 @@ public:
 protected:
   std::vector<Tensor> compute(const Tensor &tensor,
                               const std::vector<std::string> &names) override {
-    const CommonOptions &options = model.getOptions();
     std::vector<std::string> wanted = names;
     for (std::string &name : wanted)
-      if (name == "classification_head_logits")
-        name = "logits";
+      name = firstName(name);
     if (wanted.empty() || wanted.front().empty() || wanted.front() == "*")
       wanted = model.getOutputs();
-    std::string list = join(wanted, ","), skip = join(options.skipPasses, ",");
+    CompilerOptions options = model.compilerOptions();
+    options.outputs = join(wanted, ",");
     vit_tensor in = tensor.view();
     std::vector<Tensor> results;
-    vit_compiler_request request = {};
-    request.struct_size = sizeof(request);
-    request.action = VIT_COMPILER_EVALUATE;
-    request.model = options.model.c_str();
-    request.weights =
-        options.weights.empty() ? nullptr : options.weights.c_str();
-    request.allow_unused = options.allowUnused;
-    request.seed = options.seed;
-    request.outputs = list.empty() ? nullptr : list.c_str();
-    request.skip_passes = skip.empty() ? nullptr : skip.c_str();
-    request.dump_directory =
-        options.dumpIr.empty() ? nullptr : options.dumpIr.c_str();
+    vit_compiler_request request = options.createRequest(VIT_COMPILER_EVALUATE);
     request.inputs = &in;
     request.input_count = 1;
     request.context = &results;

@@ -100,7 +100,7 @@ static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
       ->type_name("A,B,C");
 }
 
-static void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
+static void addStepOptions(CLI::App &command, StepOptions &options) {
   command.add_option("--optimizer", options.optimizer, "adamw, adam or sgd")
       ->check(CLI::IsMember({"adamw", "adam", "sgd"}))
       ->capture_default_str()
@@ -152,6 +152,9 @@ static void addOptimizerOptions(CLI::App &command, TrainOptions &options) {
       .add_option("--trained", options.trained, "The only parameters to train")
       ->allow_extra_args(false)
       ->type_name("GLOB");
+}
+
+static void addRateOptions(CLI::App &command, RateOptions &options) {
   command.add_option("--lr", options.learningRate, "Learning rate")
       ->check(notNegative())
       ->capture_default_str();
@@ -208,7 +211,8 @@ void addTrainOptions(CLI::App &command, TrainOptions &options) {
   command.add_option("--steps", options.steps, "Stop after step N of the run")
       ->check(positive())
       ->type_name("N");
-  addOptimizerOptions(command, options);
+  addStepOptions(command, options);
+  addRateOptions(command, options);
   command
       .add_option("--out", options.out,
                   "Folder for checkpoints (best, last), log and curves")
@@ -265,66 +269,74 @@ static std::string numberText(double value) {
   return nlohmann::json(value).dump();
 }
 
-std::string trainingText(const TrainOptions &options) {
-  std::string text = "optimizer=" + options.optimizer;
+std::string trainingText(const StepOptions &options) {
+  const auto &[optimizer, momentum, nesterov, beta1, beta2, epsilon,
+               weightDecay, decayAll, labelSmoothing, clipNorm, frozen, trained,
+               accumulate] = options;
+  std::string text = "optimizer=" + optimizer;
   auto add = [&text](const std::string &name, double value) {
     text += " " + name + "=" + numberText(value);
   };
-  if (options.optimizer == "sgd") {
-    add("momentum", options.momentum);
-    if (options.nesterov)
+  if (optimizer == "sgd") {
+    add("momentum", momentum);
+    if (nesterov)
       text += " nesterov=true";
   } else {
-    add("beta1", options.beta1);
-    add("beta2", options.beta2);
-    add("epsilon", options.epsilon);
+    add("beta1", beta1);
+    add("beta2", beta2);
+    add("epsilon", epsilon);
   }
-  if (options.weightDecay)
-    add("weight-decay", *options.weightDecay);
-  if (options.decayAll)
+  if (weightDecay)
+    add("weight-decay", *weightDecay);
+  if (decayAll)
     text += " decay-all=true";
-  if (options.labelSmoothing > 0)
-    add("label-smoothing", options.labelSmoothing);
-  if (options.clipNorm > 0)
-    add("clip-norm", options.clipNorm);
-  if (!options.frozen.empty())
-    text += " frozen=" + join(options.frozen, ",");
-  if (!options.trained.empty())
-    text += " trained=" + join(options.trained, ",");
-  if (options.accumulate > 1)
-    text += " accumulate=" + std::to_string(options.accumulate);
+  if (labelSmoothing > 0)
+    add("label-smoothing", labelSmoothing);
+  if (clipNorm > 0)
+    add("clip-norm", clipNorm);
+  if (!frozen.empty())
+    text += " frozen=" + join(frozen, ",");
+  if (!trained.empty())
+    text += " trained=" + join(trained, ",");
+  if (accumulate > 1)
+    text += " accumulate=" + std::to_string(accumulate);
   return text;
 }
 
 nlohmann::ordered_json describeRun(const TrainOptions &options) {
-  std::error_code ignored;
-  auto path = [&ignored](const std::string &text) {
+  auto path = [](const std::string &text) {
+    std::error_code ignored;
     return text.empty()
                ? text
                : std::filesystem::weakly_canonical(text, ignored).string();
   };
-  nlohmann::ordered_json result = {{"data", path(options.data)},
-                                   {"split", options.split},
-                                   {"range", options.range},
-                                   {"limit", options.limit},
-                                   {"order", path(options.order)},
-                                   {"skip-unreadable", options.skipUnreadable},
-                                   {"crop", options.crop},
-                                   {"flip", options.flip},
-                                   {"erase", options.erase},
-                                   {"mean", options.mean},
-                                   {"std", options.std},
+  const auto &[data, split, range] = static_cast<const DataOptions &>(options);
+  const auto &[limit, order, skipUnreadable, crop, flip, erase, mean, std] =
+      static_cast<const PictureOptions &>(options);
+  const auto &[rate, schedule, warmup, minimumRate, stepEpochs, stepFactor] =
+      static_cast<const RateOptions &>(options);
+  nlohmann::ordered_json result = {{"data", path(data)},
+                                   {"split", split},
+                                   {"range", range},
+                                   {"limit", limit},
+                                   {"order", path(order)},
+                                   {"skip-unreadable", skipUnreadable},
+                                   {"crop", crop},
+                                   {"flip", flip},
+                                   {"erase", erase},
+                                   {"mean", mean},
+                                   {"std", std},
                                    {"batch", options.batch},
                                    {"seed", options.seed},
                                    {"training", trainingText(options)},
-                                   {"lr", options.learningRate},
-                                   {"schedule", options.schedule},
-                                   {"warmup", options.warmup},
-                                   {"min-lr", options.minimumRate},
-                                   {"step-epochs", options.stepEpochs},
-                                   {"step-factor", options.stepFactor}};
+                                   {"lr", rate},
+                                   {"schedule", schedule},
+                                   {"warmup", warmup},
+                                   {"min-lr", minimumRate},
+                                   {"step-epochs", stepEpochs},
+                                   {"step-factor", stepFactor}};
   // Its end is where the last epoch ends.
-  if (options.schedule == "cosine")
+  if (schedule == "cosine")
     result["epochs"] = options.epochs;
   return result;
 }

@@ -16,34 +16,50 @@
 
 namespace vit::tools {
 
-/// Options of `vit-run train`; names and defaults of torch where it has them.
-struct TrainOptions : CommonOptions, DataOptions {
-  // What is learned from, and what it is judged by.
-  std::string test, testRange;
-  std::string order; ///< .npy, i32 [epochs, pictures]; empty: drawn from seed.
+// Options of `vit-run train`, with names and defaults of torch where it has
+// them. Those of the first three groups fix what a run computes: describeRun
+// and trainingText name each member, and do not compile when one is added.
+
+/// Which pictures are learned from, and what is done to them.
+struct PictureOptions {
   int64_t limit = 0; ///< Pictures of the training data; 0: all.
+  std::string order; ///< .npy, i32 [epochs, pictures]; empty: drawn from seed.
   bool skipUnreadable = false;
   int32_t crop = 0;
   bool flip = false;
   double erase = 0;
   std::vector<float> mean, std;
+};
 
-  // How.
-  std::string init;
-  int64_t epochs = 10, batch = 64, evalBatch = 0, evalEvery = 1, steps = 0;
-  int64_t accumulate = 1;
+/// What the compiler builds into a training step.
+struct StepOptions {
   std::string optimizer = "adamw";
-  double momentum = 0.9, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  bool nesterov = false, decayAll = false;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   std::optional<double> weightDecay;
+  bool decayAll = false;
   double labelSmoothing = 0, clipNorm = 0;
   std::vector<std::string> frozen, trained;
-  double learningRate = 1e-3, minimumRate = 0;
+  int64_t accumulate = 1;
+};
+
+/// The learning rate over time.
+struct RateOptions {
+  double learningRate = 1e-3;
   std::string schedule = "constant", warmup;
+  double minimumRate = 0;
   int64_t stepEpochs = 30;
   double stepFactor = 0.1;
+};
 
-  // What is kept.
+struct TrainOptions : CommonOptions,
+                      DataOptions,
+                      PictureOptions,
+                      StepOptions,
+                      RateOptions {
+  std::string test, testRange, init;
+  int64_t epochs = 10, batch = 64, evalBatch = 0, evalEvery = 1, steps = 0;
   std::string out;
   int64_t checkpointEvery = 0;
   bool resume = false;
@@ -62,7 +78,7 @@ void finishTrainOptions(const CLI::App &command, TrainOptions &options);
 void checkTrainOptions(const TrainOptions &options);
 
 /// The options of vit-generate-backward that they stand for.
-std::string trainingText(const TrainOptions &options);
+std::string trainingText(const StepOptions &options);
 
 /// Those that a run must keep when it goes on after a stop, by option name.
 nlohmann::ordered_json describeRun(const TrainOptions &options);
