@@ -341,19 +341,7 @@ static Case sum(const std::string &kind, int64_t tokens, int64_t width,
   return {text, std::move(arguments), batch};
 }
 
-int main(int argc, char **argv) {
-  benchmark::Initialize(&argc, argv);
-  for (int i = 1; i < argc; i += 2) {
-    std::string option = argv[i];
-    if (option == "--level" && i + 1 < argc)
-      level = argv[i + 1];
-    else if (option == "--chunk" && i + 1 < argc)
-      givenChunk = atoll(argv[i + 1]);
-    else
-      return fprintf(stderr, "error: %s is no option, or has no value\n",
-                     argv[i]),
-             1;
-  }
+static void addInference() {
   struct Model {
     const char *name;
     int64_t tokens, width, heads, rows, attentionChunk;
@@ -387,6 +375,9 @@ int main(int argc, char **argv) {
     add(name + " layer norm",
         [=] { return layerNorm(m.tokens, m.width, m.rows); });
   }
+}
+
+static void addTraining() {
   struct Training {
     const char *name;
     int64_t tokens, width, rows, batch;
@@ -424,6 +415,23 @@ int main(int argc, char **argv) {
     add(name + " sum batch",
         [=] { return sum("batch", t.tokens, t.width, t.rows, t.batch); });
   }
+}
+
+int main(int argc, char **argv) {
+  benchmark::Initialize(&argc, argv);
+  for (int i = 1; i < argc; i += 2) {
+    std::string option = argv[i];
+    if (option == "--level" && i + 1 < argc)
+      level = argv[i + 1];
+    else if (option == "--chunk" && i + 1 < argc)
+      givenChunk = atoll(argv[i + 1]);
+    else
+      return fprintf(stderr, "error: %s is no option, or has no value\n",
+                     argv[i]),
+             1;
+  }
+  addInference();
+  addTraining();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

@@ -96,37 +96,46 @@ static bool setSize(Object &args, StringRef size) {
   return false;
 }
 
-/// Reads names such as deit_tiny_distilled_patch16_224 or
-/// vit_medium_patch16_reg4_gap_256: family, size, marks, patch, marks,
-/// resolution. Nothing where a part is unknown: another kind of model.
-static std::optional<Architecture> parseArchitecture(StringRef name) {
-  Architecture a;
-  Object &args = a.args;
-  SmallVector<StringRef> parts;
-  // A tag (".augreg_in21k_ft_in1k") says how it was trained.
-  name.split('.').first.split(parts, '_');
-  // timm's own small test models.
-  if (name.split('.').first == "test_vit" ||
-      name.split('.').first == "test_vit2") {
-    bool second = name.starts_with("test_vit2");
-    a.args =
-        Object{{"patch_size", 16},        {"img_size", 160}, {"embed_dim", 64},
-               {"depth", second ? 8 : 6}, {"num_heads", 2},  {"mlp_ratio", 3}};
-    if (second) {
-      args["class_token"] = false;
-      args["reg_tokens"] = 1;
-      args["global_pool"] = "avg";
-      args["init_values"] = 1e-5;
-    }
-    return a;
-  }
-  if (parts.size() < 2)
+/// timm's own small test models.
+static std::optional<Architecture> getTestModel(StringRef name) {
+  if (name != "test_vit" && name != "test_vit2")
     return std::nullopt;
-  StringRef family = parts[0], size = parts[1];
-  bool flexi = family == "flexivit";
+  bool second = name == "test_vit2";
+  Architecture a;
+  a.args =
+      Object{{"patch_size", 16},        {"img_size", 160}, {"embed_dim", 64},
+             {"depth", second ? 8 : 6}, {"num_heads", 2},  {"mlp_ratio", 3}};
+  if (second) {
+    a.args["class_token"] = false;
+    a.args["reg_tokens"] = 1;
+    a.args["global_pool"] = "avg";
+    a.args["init_values"] = 1e-5;
+  }
+  return a;
+}
+
+namespace {
+/// Reads the parts of a name: family, size, marks, patch, marks, resolution.
+struct NameReader {
+  Architecture a;
+  StringRef family, size;
+  bool gap = false, registers = false, patch = false, resolution = false;
+
+  /// False where the family or the size is unknown.
+  bool readFamily();
+  /// Reads a part behind the size. False where it is unknown.
+  bool readMark(StringRef part);
+  /// Applies what follows from several parts together.
+  void combineMarks();
+};
+} // namespace
+
+bool NameReader::readFamily() {
+  Object &args = a.args;
   if (!setSize(args, size) ||
       !llvm::is_contained({"vit", "deit", "deit3", "eva", "flexivit"}, family))
-    return std::nullopt;
+    return false;
+  bool flexi = family == "flexivit";
   if (family == "deit3" || flexi)
     args["no_embed_class"] = true;
   if (family == "deit3")
@@ -136,51 +145,58 @@ static std::optional<Architecture> parseArchitecture(StringRef name) {
   if (flexi) {
     args["patch_size"] = 16;
     args["img_size"] = 240;
+    patch = resolution = true;
   }
+  return true;
+}
 
-  bool gap = false, registers = false, patch = flexi, resolution = flexi;
-  for (StringRef part : ArrayRef(parts).drop_front(2)) {
-    int64_t number = 0;
-    StringRef rest = part;
-    if (rest.consume_front("patch") && !rest.getAsInteger(10, number)) {
-      args["patch_size"] = number;
-      patch = true;
-    } else if (rest = part;
-               rest.consume_front("reg") && !rest.getAsInteger(10, number)) {
-      args["reg_tokens"] = number;
-      args["no_embed_class"] = true;
-      registers = true;
-    } else if (!part.getAsInteger(10, number) && patch) {
-      args["img_size"] = number;
-      resolution = true;
-    } else if (part == "distilled" && family == "deit") {
-      a.distilled = true;
-    } else if (part == "gap") {
-      gap = true;
-      args["class_token"] = false;
-      args["global_pool"] = "avg";
-    } else if (part == "clip") {
-      args["pre_norm"] = true;
-      a.epsilon = 1e-5;
-    } else if (part == "quickgelu") {
-      args["act_layer"] = "quick_gelu";
-    } else if (part == "dinov2" && size != "giant") {
-      args["init_values"] = 1e-5;
-      args["img_size"] = 518;
-      resolution = true;
-    } else if (part == "miil") {
-      args["qkv_bias"] = false;
-    } else if (part == "plus" && size == "base") {
-      args["embed_dim"] = 896;
-      args["num_heads"] = 14;
-      args["init_values"] = 1e-5;
-    } else if (part == "36x1" && size == "small") {
-      args["depth"] = 36;
-      args["init_values"] = 1e-5;
-    } else {
-      return std::nullopt;
-    }
+bool NameReader::readMark(StringRef part) {
+  Object &args = a.args;
+  int64_t number = 0;
+  StringRef rest = part;
+  if (rest.consume_front("patch") && !rest.getAsInteger(10, number)) {
+    args["patch_size"] = number;
+    patch = true;
+  } else if (rest = part;
+             rest.consume_front("reg") && !rest.getAsInteger(10, number)) {
+    args["reg_tokens"] = number;
+    args["no_embed_class"] = true;
+    registers = true;
+  } else if (!part.getAsInteger(10, number) && patch) {
+    args["img_size"] = number;
+    resolution = true;
+  } else if (part == "distilled" && family == "deit") {
+    a.distilled = true;
+  } else if (part == "gap") {
+    gap = true;
+    args["class_token"] = false;
+    args["global_pool"] = "avg";
+  } else if (part == "clip") {
+    args["pre_norm"] = true;
+    a.epsilon = 1e-5;
+  } else if (part == "quickgelu") {
+    args["act_layer"] = "quick_gelu";
+  } else if (part == "dinov2" && size != "giant") {
+    args["init_values"] = 1e-5;
+    args["img_size"] = 518;
+    resolution = true;
+  } else if (part == "miil") {
+    args["qkv_bias"] = false;
+  } else if (part == "plus" && size == "base") {
+    args["embed_dim"] = 896;
+    args["num_heads"] = 14;
+    args["init_values"] = 1e-5;
+  } else if (part == "36x1" && size == "small") {
+    args["depth"] = 36;
+    args["init_values"] = 1e-5;
+  } else {
+    return false;
   }
+  return true;
+}
+
+void NameReader::combineMarks() {
+  Object &args = a.args;
   // In the CLIP variant "plus" goes without layer scale.
   if (a.epsilon == 1e-5)
     args.erase("init_values");
@@ -195,9 +211,32 @@ static std::optional<Architecture> parseArchitecture(StringRef name) {
       args["init_values"] = 1e-6;
     }
   }
-  if (!patch || !resolution)
+}
+
+/// Reads names such as deit_tiny_distilled_patch16_224 or
+/// vit_medium_patch16_reg4_gap_256. Nothing where a part is unknown: another
+/// kind of model.
+static std::optional<Architecture> parseArchitecture(StringRef name) {
+  // A tag (".augreg_in21k_ft_in1k") says how it was trained.
+  name = name.split('.').first;
+  if (std::optional<Architecture> test = getTestModel(name))
+    return test;
+  SmallVector<StringRef> parts;
+  name.split(parts, '_');
+  if (parts.size() < 2)
     return std::nullopt;
-  return a;
+  NameReader reader;
+  reader.family = parts[0];
+  reader.size = parts[1];
+  if (!reader.readFamily())
+    return std::nullopt;
+  for (StringRef part : ArrayRef(parts).drop_front(2))
+    if (!reader.readMark(part))
+      return std::nullopt;
+  reader.combineMarks();
+  if (!reader.patch || !reader.resolution)
+    return std::nullopt;
+  return std::move(reader.a);
 }
 
 /// Fills in what `pretrained_cfg` says and `args` does not.

@@ -69,7 +69,10 @@ private:
   /// Ops of one result that are functions of their operands; nothing where the
   /// op is no such (GraphOps.cpp, KernelOps.cpp).
   std::optional<Tensor> evaluateGraphOp(Operation *op);
+  std::optional<Tensor> evaluateTokenOp(Operation *op);
+  std::optional<Tensor> evaluateGradientOp(Operation *op);
   FailureOr<std::optional<Tensor>> evaluateKernelOp(Operation *op);
+  std::optional<Tensor> evaluateTokenKernel(Operation *op);
   FailureOr<Tensor> applyEpilogue(Region &region, Tensor input,
                                   ValueRange extras);
 

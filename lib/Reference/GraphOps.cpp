@@ -18,18 +18,9 @@ using namespace mlir::vit::reference;
 
 static double number(const APFloat &value) { return value.convertToDouble(); }
 
-std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
+/// Ops that rearrange pictures and tokens, and make positions.
+std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
   using Result = std::optional<Tensor>;
-  auto product = [](double a, double b) { return a * b; };
-  auto sum = [](double a, double b) { return a + b; };
-  // The batch of a result is that of its input.
-  auto shapeOf = [&](Value result, Value input) {
-    auto type = cast<RankedTensorType>(result.getType());
-    std::vector<int64_t> shape = type.getShape().vec();
-    if (!shape.empty() && type.isDynamicDim(0))
-      shape[0] = get(input).shape[0];
-    return shape;
-  };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](PatchifyOp op) -> Result {
         return patchify(get(op.getInput()), op.getPatch()[0], op.getPatch()[1],
@@ -57,51 +48,21 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
         return resamplePositions(get(op.getInput()), op.getFrom(), op.getTo(),
                                  op.getPrefix(), op.getAntialias());
       })
-      .Case([&](LinearOp op) -> Result {
-        return linear(get(op.getInput()), get(op.getWeight()),
-                      getOptional(op.getBias()));
-      })
-      .Case([&](LayerNormOp op) -> Result {
-        return layerNorm(get(op.getInput()), getOptional(op.getScale()),
-                         getOptional(op.getBias()), number(op.getEpsilon()),
-                         op.getGroups());
-      })
-      .Case([&](SoftmaxOp op) -> Result {
-        return softmax(get(op.getInput()), /*groups=*/1);
-      })
-      .Case([&](GeluOp op) -> Result {
-        return map(get(op.getInput()),
-                   [kind = op.getKind()](double x) { return gelu(x, kind); });
-      })
-      .Case([&](ReluOp op) -> Result {
-        // Not std::max: a NaN must not become 0.
-        return map(get(op.getInput()),
-                   [](double x) { return x < 0.0 ? 0.0 : x; });
-      })
-      .Case([&](SiluOp op) -> Result { return map(get(op.getInput()), silu); })
-      .Case([&](TanhOp op) -> Result {
-        return map(get(op.getInput()), [](double x) { return std::tanh(x); });
-      })
-      .Case([&](AddOp op) -> Result {
-        return broadcast(get(op.getLhs()), get(op.getRhs()), sum);
-      })
-      .Case([&](MulOp op) -> Result {
-        return broadcast(get(op.getLhs()), get(op.getRhs()), product);
-      })
-      .Case([&](ScaleOp op) -> Result {
-        return map(get(op.getInput()), [factor = number(op.getFactor())](
-                                           double x) { return x * factor; });
-      })
-      .Case([&](LayerScaleOp op) -> Result {
-        return broadcast(get(op.getInput()), get(op.getGamma()), product);
-      })
-      .Case<DropoutOp, DropPathOp>([&](auto op) -> Result {
-        if (!op.getRandom())
-          return get(op.getInput()); // in inference nothing is dropped
-        return drop(get(op.getInput()), number(op.getProbability()),
-                    *op.getRandom(), get(op.getSeed()),
-                    get(op.getStep()).data[0], isa<DropPathOp>(op));
-      })
+      .Default([](Operation *) -> Result { return std::nullopt; });
+}
+
+/// Ops that only the backward pass has.
+std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
+  using Result = std::optional<Tensor>;
+  // The batch of a result is that of its input.
+  auto shapeOf = [&](Value result, Value input) {
+    auto type = cast<RankedTensorType>(result.getType());
+    std::vector<int64_t> shape = type.getShape().vec();
+    if (!shape.empty() && type.isDynamicDim(0))
+      shape[0] = get(input).shape[0];
+    return shape;
+  };
+  return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](LinearInputGradientOp op) -> Result {
         return linearInputGradient(get(op.getGradient()), get(op.getWeight()));
       })
@@ -151,6 +112,63 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
         Tensor factor(std::vector<int64_t>{});
         factor.data[0] = clipFactor(gradients, number(op.getMaxNorm()));
         return factor;
+      })
+      .Default([](Operation *) -> Result { return std::nullopt; });
+}
+
+std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
+  using Result = std::optional<Tensor>;
+  if (Result result = evaluateTokenOp(op))
+    return result;
+  if (Result result = evaluateGradientOp(op))
+    return result;
+  auto product = [](double a, double b) { return a * b; };
+  auto sum = [](double a, double b) { return a + b; };
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case([&](LinearOp op) -> Result {
+        return linear(get(op.getInput()), get(op.getWeight()),
+                      getOptional(op.getBias()));
+      })
+      .Case([&](LayerNormOp op) -> Result {
+        return layerNorm(get(op.getInput()), getOptional(op.getScale()),
+                         getOptional(op.getBias()), number(op.getEpsilon()),
+                         op.getGroups());
+      })
+      .Case([&](SoftmaxOp op) -> Result {
+        return softmax(get(op.getInput()), /*groups=*/1);
+      })
+      .Case([&](GeluOp op) -> Result {
+        return map(get(op.getInput()),
+                   [kind = op.getKind()](double x) { return gelu(x, kind); });
+      })
+      .Case([&](ReluOp op) -> Result {
+        // Not std::max: a NaN must not become 0.
+        return map(get(op.getInput()),
+                   [](double x) { return x < 0.0 ? 0.0 : x; });
+      })
+      .Case([&](SiluOp op) -> Result { return map(get(op.getInput()), silu); })
+      .Case([&](TanhOp op) -> Result {
+        return map(get(op.getInput()), [](double x) { return std::tanh(x); });
+      })
+      .Case([&](AddOp op) -> Result {
+        return broadcast(get(op.getLhs()), get(op.getRhs()), sum);
+      })
+      .Case([&](MulOp op) -> Result {
+        return broadcast(get(op.getLhs()), get(op.getRhs()), product);
+      })
+      .Case([&](ScaleOp op) -> Result {
+        return map(get(op.getInput()), [factor = number(op.getFactor())](
+                                           double x) { return x * factor; });
+      })
+      .Case([&](LayerScaleOp op) -> Result {
+        return broadcast(get(op.getInput()), get(op.getGamma()), product);
+      })
+      .Case<DropoutOp, DropPathOp>([&](auto op) -> Result {
+        if (!op.getRandom())
+          return get(op.getInput()); // in inference nothing is dropped
+        return drop(get(op.getInput()), number(op.getProbability()),
+                    *op.getRandom(), get(op.getSeed()),
+                    get(op.getStep()).data[0], isa<DropPathOp>(op));
       })
       .Default([](Operation *) -> Result { return std::nullopt; });
 }

@@ -73,8 +73,42 @@ static Tensor sum(kernel::SumKind kind, const Tensor &input,
   return total;
 }
 
+/// Kernels that rearrange pictures and tokens.
+std::optional<Tensor> Evaluator::evaluateTokenKernel(Operation *op) {
+  using Result = std::optional<Tensor>;
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case([&](kernel::PatchifyOp op) -> Result {
+        return patchify(get(op.getInput()), op.getPatch()[0], op.getPatch()[1],
+                        op.getOrder());
+      })
+      .Case([&](kernel::TakeOp op) -> Result {
+        const Tensor &input = get(op.getInput());
+        auto type = cast<RankedTensorType>(op.getResult().getType());
+        bool one = type.getRank() == 2;
+        Tensor taken =
+            takeTokens(input, op.getStart(), one ? 1 : type.getDimSize(1));
+        if (one)
+          taken.shape = {input.shape[0], input.shape[2]};
+        return taken;
+      })
+      .Case([&](kernel::MeanOp op) -> Result {
+        return meanTokens(get(op.getInput()), op.getStart());
+      })
+      .Case([&](kernel::PlaceOp op) -> Result {
+        return placeTokens(get(op.getInput()), op.getStart(),
+                           shapeOf(op.getResult())[1]);
+      })
+      .Case([&](kernel::SpreadOp op) -> Result {
+        return spreadTokens(get(op.getInput()), op.getStart(),
+                            shapeOf(op.getResult())[1]);
+      })
+      .Default([](Operation *) -> Result { return std::nullopt; });
+}
+
 FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
   using Result = FailureOr<std::optional<Tensor>>;
+  if (std::optional<Tensor> result = evaluateTokenKernel(op))
+    return result;
   auto epilogue = [&](auto op, Tensor input) -> Result {
     FailureOr<Tensor> result =
         applyEpilogue(op.getEpilogue(), std::move(input), op.getExtras());
@@ -102,31 +136,6 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
       .Case([&](kernel::PrependOp op) {
         return epilogue(op,
                         prependTokens(get(op.getInput()), get(op.getTokens())));
-      })
-      .Case([&](kernel::PatchifyOp op) -> Result {
-        return std::optional(patchify(get(op.getInput()), op.getPatch()[0],
-                                      op.getPatch()[1], op.getOrder()));
-      })
-      .Case([&](kernel::TakeOp op) -> Result {
-        const Tensor &input = get(op.getInput());
-        auto type = cast<RankedTensorType>(op.getResult().getType());
-        bool one = type.getRank() == 2;
-        Tensor taken =
-            takeTokens(input, op.getStart(), one ? 1 : type.getDimSize(1));
-        if (one)
-          taken.shape = {input.shape[0], input.shape[2]};
-        return std::optional(std::move(taken));
-      })
-      .Case([&](kernel::MeanOp op) -> Result {
-        return std::optional(meanTokens(get(op.getInput()), op.getStart()));
-      })
-      .Case([&](kernel::PlaceOp op) -> Result {
-        return std::optional(placeTokens(get(op.getInput()), op.getStart(),
-                                         shapeOf(op.getResult())[1]));
-      })
-      .Case([&](kernel::SpreadOp op) -> Result {
-        return std::optional(spreadTokens(get(op.getInput()), op.getStart(),
-                                          shapeOf(op.getResult())[1]));
       })
       .Case([&](kernel::SoftmaxBackwardOp op) -> Result {
         return std::optional(
