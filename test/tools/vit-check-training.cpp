@@ -1,4 +1,4 @@
-//===- CheckTraining.cpp - Training steps against a folder's numbers ------===//
+//===- vit-check-training.cpp - Training steps against a folder's numbers -===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- CheckBits.cpp - The same bits, whatever surrounds a picture --------===//
+//===- vit-check-bits.cpp - The same bits, whatever surrounds a picture ---===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Main.cpp - vit-compile: a model to a module ------------------------===//
+//===- vit-compile.cpp - A model to a module ------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Main.cpp - vit-run: run a Vision Transformer -----------------------===//
+//===- vit-run.cpp - Runs Vision Transformers -----------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

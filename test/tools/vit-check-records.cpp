@@ -1,4 +1,4 @@
-//===- CheckRecords.cpp - What a training run leaves, step by step --------===//
+//===- vit-check-records.cpp - What a training run leaves, step by step ---===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -80,7 +80,7 @@ static void run(int argc, char **argv) {
   else if (command == "model" && argc > 4)
     makeModelFolder(argv[2], {argv + 4, argv + argc}, argv[3]);
   else
-    throw Error("see the head of CheckRecords.cpp");
+    throw Error("see the head of vit-check-records.cpp");
 }
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-//===- CheckSteps.cpp - Training steps of a device against the CPU's ------===//
+//===- vit-check-steps.cpp - Training steps of a device against the CPU's -===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- CheckImport.cpp - Prints and checks imported models ----------------===//
+//===- vit-check-import.cpp - Prints and checks imported models -----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

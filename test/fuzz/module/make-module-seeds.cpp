@@ -1,4 +1,4 @@
-//===- MakeSeeds.cpp - Writes the module fuzzer's seeds -------------------===//
+//===- make-module-seeds.cpp - Writes the module fuzzer's seeds -----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

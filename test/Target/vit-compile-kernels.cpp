@@ -1,4 +1,4 @@
-//===- CompileKernels.cpp - Generates code of a text's GPU kernels --------===//
+//===- vit-compile-kernels.cpp - Generates code of a text's GPU kernels ---===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

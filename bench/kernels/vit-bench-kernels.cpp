@@ -1,4 +1,4 @@
-//===- kernels.cpp - Each family of kernels at the models' shapes ---------===//
+//===- vit-bench-kernels.cpp - Kernels at the models' shapes ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
