@@ -30,7 +30,7 @@ extern "C" {
 /// The passes that skip_passes may name. Results stay the same without them.
 #define VIT_COMPILER_OPTIONAL_PASSES "simplify,narrow-tokens,fuse"
 
-/// Another name of the output "logits": that of Hugging Face's models.
+/// Another name of the output "logits", used by Hugging Face's models.
 #define VIT_COMPILER_LOGITS_ALIAS "classification_head_logits"
 
 typedef enum vit_compiler_action {
@@ -47,40 +47,40 @@ typedef enum vit_compiler_parameters {
                              ///< relative to the module's folder.
 } vit_compiler_parameters;
 
-/// What vit_compiler_run is to do. Set struct_size and zero the rest: every
-/// zero is a default. Lists are separated by commas. All pointers stay the
-/// caller's and need to live during the call only.
+/// A request for vit_compiler_run. Set struct_size and zero the rest: zero is
+/// the default of every field. Lists are separated by commas. The caller owns
+/// all memory, which must stay valid during the call.
 typedef struct vit_compiler_request {
   size_t struct_size; ///< sizeof(vit_compiler_request)
   vit_compiler_action action;
 
   const char *model;    ///< A .mlir text, or a folder with config.json.
   const char *weights;  ///< A .safetensors for a text; NULL: none.
-  int32_t allow_unused; ///< Non-zero: weights that nothing uses are no error.
+  int32_t allow_unused; ///< Non-zero: unused weights are not an error.
   uint64_t seed;        ///< For parameters that come from their initialisers.
   const char *outputs;  ///< Names, the first being the default; NULL: the
                         ///< model's own.
   const char *skip_passes;    ///< Of VIT_COMPILER_OPTIONAL_PASSES; NULL: none.
-  const char *dump_directory; ///< Where the text after each pass and the
-                              ///< kernels' code go; NULL: nowhere.
+  const char *dump_directory; ///< Receives the text after each pass and the
+                              ///< code of kernels; NULL: no dump.
 
   // VIT_COMPILER_COMPILE
   const char *output_path; ///< Written whole or not at all.
   const char *targets;     ///< Of cpu, vulkan and cuda; NULL: "cpu".
-  const char *levels;      ///< Of any of these targets; a target of which it
-                           ///< names none gets all of its levels. NULL: all.
+  const char *levels;      ///< Levels of these targets. A target without one
+                           ///< in this list gets all of its levels. NULL: all.
   const char *precision;   ///< "f32"; NULL: the same.
   vit_compiler_parameters parameters;
   int64_t batch;   ///< Hint for tile sizes; 0: 1. Any batch stays right.
-  int32_t threads; ///< That generate code; 0: one per core.
+  int32_t threads; ///< Number that generate code; 0: one per core.
 
   const char *training; ///< Options of vit-generate-backward ("optimizer=sgd
-                        ///< momentum=0.9"), "" for its defaults: the module
-                        ///< also gets "train_step". NULL: no training.
-  uint64_t training_memory; ///< Bytes that a training step's activations may
-                            ///< take at `batch`; what is cheap is computed
-                            ///< twice to stay below. 0: no budget; values made
-                            ///< element by element are computed twice.
+                        ///< momentum=0.9"), or "" for its defaults. Adds the
+                        ///< entry "train_step". NULL: no training.
+  uint64_t training_memory; ///< Budget in bytes for the activations of a
+                            ///< training step at `batch`; cheap values are
+                            ///< recomputed to stay below it. 0: no budget; only
+                            ///< elementwise values are recomputed.
 
   // VIT_COMPILER_EVALUATE
   const vit_tensor *inputs; ///< f32 or f64, by name; name NULL: by position.
@@ -93,17 +93,17 @@ typedef struct vit_compiler_request {
   void (*on_output)(void *context, const vit_tensor *output);
   /// A finished phase ("import", "passes avx512", ...) and its seconds.
   void (*on_phase)(void *context, const char *phase, double seconds);
-  /// The whole text of an error, which vit_error may have to cut short.
+  /// The whole text of an error, which vit_error may truncate.
   void (*on_error)(void *context, const char *text);
 } vit_compiler_request;
 
 /// Does what `request` asks for. May be called from several threads at once,
 /// but not while another thread uses LLVM by other means: the child would
 /// inherit its locks. Errors: VIT_NOT_FOUND (no such model, weights or output),
-/// VIT_INVALID_ARGUMENT (a model or option that cannot be), VIT_CORRUPT,
+/// VIT_INVALID_ARGUMENT (an invalid model or option), VIT_CORRUPT,
 /// VIT_UNSUPPORTED, VIT_IO_ERROR (the output could not be written),
-/// VIT_OUT_OF_MEMORY, VIT_INTERNAL (the compiler gave up or crashed, or no
-/// process could be started).
+/// VIT_OUT_OF_MEMORY, VIT_INTERNAL (a fatal error or crash of the compiler,
+/// or no process could be started).
 VIT_API vit_status vit_compiler_run(const vit_compiler_request *request,
                                     vit_error *error);
 typedef vit_status (*vit_compiler_run_function)(

@@ -17,7 +17,7 @@ using namespace mlir::vit;
 
 namespace {
 
-/// What a parameter is, as far as its initialiser goes.
+/// The role of a parameter, which decides how it is initialised.
 enum class Role {
   Weight,
   Bias,
@@ -80,7 +80,7 @@ private:
   Value takeToken(Value x, int64_t index, Location loc);
   void results(Value x);
 
-  // What comes out.
+  // Outputs.
   void output(StringRef name, Value value, Value index = {}) {
     OutputOp::create(b, value.getLoc(), b.getStringAttr(name), index, value);
   }
@@ -95,7 +95,7 @@ private:
   Location unknown;
   ModuleOp module;
   func::FuncOp function;
-  Value layer; ///< The layer's number, inside of vit.layers
+  Value layer; ///< The layer's number, within vit.layers
   SmallVector<std::string> resultNames;
   SmallVector<Value> resultValues;
 };
@@ -383,8 +383,8 @@ Value VitBuilder::attention(Value x) {
   return drop(x, config.dropout, at(names.out));
 }
 
-// An op without a module of its own (activation, residual sum) takes the name
-// of the module that it completes: fused they still have one name.
+// An op without a module of its own (activation, residual sum) is named after
+// the module that it follows, so that both keep one name when they are fused.
 Value VitBuilder::block(Value x) {
   Value y = norm(x, "norm1", names.norm1);
   y = attention(y);

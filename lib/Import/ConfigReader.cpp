@@ -18,7 +18,7 @@ using namespace mlir;
 using namespace mlir::vit;
 using llvm::formatv;
 
-/// A value as it stands in the file, shortened: errors stay on one line.
+/// A value as written in the file, shortened so that an error fits on one line.
 static std::string print(const llvm::json::Value &value) {
   std::string text;
   llvm::raw_string_ostream(text) << value;
@@ -193,8 +193,8 @@ void vit::findStoredGrid(VitConfig &config, const Weights *weights,
   int64_t rows = (*shape)[shape->size() - 2];
   int64_t prefix = config.positionsOfPrefix ? config.prefix() : 0;
   if (rows == prefix + config.patches() || rows <= prefix)
-    return; // Fits, or is reported with all other shapes.
-  // Only square tables tell their height and width.
+    return; // Matches, or is reported with all other shapes.
+  // The height and width of a table follow from its size only if it is square.
   int64_t side = std::llround(std::sqrt(double(rows - prefix)));
   if (side * side != rows - prefix)
     return;

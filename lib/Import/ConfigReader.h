@@ -19,9 +19,9 @@
 
 namespace mlir::vit {
 
-/// Reads the keys of one JSON object. A key that is missing or null gives the
-/// default. The first thing wrong is kept as the error, naming the key, its
-/// value and what would be right; what is read after it has no meaning.
+/// Reads the keys of one JSON object. A missing or null key gives the default.
+/// The first problem is kept as the error; it names the key, its value and what
+/// is accepted. Values read after an error are meaningless.
 class ConfigReader {
 public:
   /// `where` begins each message: the file, and the object in it.
@@ -32,7 +32,7 @@ public:
   bool failed() const { return !error.empty(); }
   /// Sets the error unless there is one.
   void fail(const Twine &message);
-  /// The same about one key and its value.
+  /// The same for one key and its value.
   void failKey(StringRef key, const Twine &expected);
 
   bool has(StringRef key) const { return get(key) != nullptr; }
@@ -44,11 +44,11 @@ public:
                    double max);
   bool getBoolean(StringRef key, bool fallback);
   std::string getString(StringRef key, StringRef fallback);
-  /// One number for both, or [height, width].
+  /// A single number (used for both), or [height, width].
   std::pair<int64_t, int64_t> getPair(StringRef key,
                                       std::optional<int64_t> fallback,
                                       int64_t min, int64_t max);
-  /// An activation by the name that both transformers and timm give it.
+  /// An activation, by the name that both transformers and timm use.
   Activation getActivation(StringRef key, StringRef fallback);
 
   /// Fails at a key that is not in `known`.
@@ -62,33 +62,33 @@ private:
   std::string &error;
 };
 
-/// Limits that no sensible model meets: they keep the products of sizes far
-/// from overflow.
+/// Limits far above those of any real model, so that products of sizes do not
+/// overflow.
 constexpr int64_t maxImageSize = 1 << 15, maxChannels = 1024,
                   maxWidth = 1 << 17, maxDepth = 4096, maxHeads = 4096,
                   maxTokens = 1 << 20, maxClasses = 1 << 24,
                   maxRegisters = 4096;
 
-/// Checks what must hold between the values of `config`: heads divide the
-/// width, patches the picture, ... Messages use the library's own key names.
+/// Checks that the values of `config` are consistent: heads divide the width,
+/// patches the picture, and so on. Messages use the library's own key names.
 struct KeyNames {
   StringRef image, patch, width, heads;
 };
 void checkVitConfig(const VitConfig &config, const KeyNames &keys,
                     ConfigReader &reader);
 
-/// Looks at the shape of the stored position table (`weights` may be null) and
-/// sets the grid that it is resampled from where it is not the picture's.
+/// Reads the shape of the stored position table (`weights` may be null) and, if
+/// its grid is not that of the picture, sets the grid to resample from.
 void findStoredGrid(VitConfig &config, const Weights *weights,
                     ConfigReader &reader);
 
-/// Labels, sorted by class: {"0": "cat", ...} or ["cat", ...]. Where `classes`
-/// is not given it is the number of entries.
+/// Labels in the order of classes: {"0": "cat", ...} or ["cat", ...]. Without
+/// `classes`, the number of entries is the number of classes.
 std::vector<std::string>
 readLabels(ConfigReader &reader, StringRef key,
            std::optional<int64_t> classes = std::nullopt);
 
-/// The readers, one per library. `weights` is null where the folder has none.
+/// One reader per library. `weights` is null if the folder has none.
 VitConfig readTransformersConfig(ConfigReader &reader, const Weights *weights);
 VitConfig readTimmConfig(const llvm::json::Object &object, ConfigReader &reader,
                          const std::string &where, std::string &error,

@@ -21,12 +21,12 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// More than any label list needs.
+/// Far more than any list of labels needs.
 static constexpr uint64_t maxConfigBytes = 64 << 20;
-/// llvm::json parses recursively.
+/// llvm::json parses recursively: deep nesting would overflow the stack.
 static constexpr int maxNesting = 64;
 
-/// Whether brackets, outside of texts, nest deeper than maxNesting.
+/// Whether brackets outside strings nest deeper than maxNesting.
 static bool nestsTooDeep(StringRef json) {
   int depth = 0;
   bool inText = false;
@@ -80,7 +80,7 @@ static std::optional<llvm::json::Value> readJson(StringRef path,
   return std::move(*value);
 }
 
-/// Sets `vit.preprocessing` where the folder says how pictures are prepared.
+/// Sets `vit.preprocessing` if the folder describes how pictures are prepared.
 static void addPreprocessing(ModuleOp module, StringRef folder,
                              std::string &error) {
   vit_preprocessing p = {};
@@ -189,7 +189,7 @@ OwningOpRef<ModuleOp> vit::loadText(StringRef path, MLIRContext *context,
              << loc.getColumn() << ": ";
     else
       stream << path << ": ";
-    // An op with a name of its own has lost its line.
+    // An op with a name has no line: name it in the message.
     if (auto name = diagnostic.getLocation()->findInstanceOf<NameLoc>())
       stream << name.getName().getValue() << ": ";
     stream << diagnostic.str();

@@ -50,7 +50,7 @@ static VitNames makeNames() {
 }
 
 namespace {
-/// What an architecture's name stands for.
+/// What the name of an architecture implies.
 struct Architecture {
   bool distilled = false;
   double epsilon = 1e-6;
@@ -115,17 +115,18 @@ static std::optional<Architecture> getTestModel(StringRef name) {
 }
 
 namespace {
-/// Reads the parts of a name: family, size, marks, patch, marks, resolution.
+/// Reads the parts of a name: family, size, variants, patch, variants,
+/// resolution.
 struct NameReader {
   Architecture a;
   StringRef family, size;
   bool gap = false, registers = false, patch = false, resolution = false;
 
-  /// False where the family or the size is unknown.
+  /// False if the family or the size is unknown.
   bool readFamily();
-  /// Reads a part behind the size. False where it is unknown.
+  /// Reads a part after the size. False if it is unknown.
   bool readMark(StringRef part);
-  /// Applies what follows from several parts together.
+  /// Applies the settings that depend on several parts together.
   void combineMarks();
 };
 } // namespace
@@ -197,7 +198,7 @@ bool NameReader::readMark(StringRef part) {
 
 void NameReader::combineMarks() {
   Object &args = a.args;
-  // In the CLIP variant "plus" goes without layer scale.
+  // The CLIP variant of "plus" has no layer scale.
   if (a.epsilon == 1e-5)
     args.erase("init_values");
   if (gap && registers && size != "base")
@@ -214,10 +215,10 @@ void NameReader::combineMarks() {
 }
 
 /// Reads names such as deit_tiny_distilled_patch16_224 or
-/// vit_medium_patch16_reg4_gap_256. Nothing where a part is unknown: another
-/// kind of model.
+/// vit_medium_patch16_reg4_gap_256. Returns nullopt if a part is unknown: the
+/// name of another kind of model.
 static std::optional<Architecture> parseArchitecture(StringRef name) {
-  // A tag (".augreg_in21k_ft_in1k") says how it was trained.
+  // The tag (".augreg_in21k_ft_in1k") describes the training.
   name = name.split('.').first;
   if (std::optional<Architecture> test = getTestModel(name))
     return test;
@@ -239,7 +240,7 @@ static std::optional<Architecture> parseArchitecture(StringRef name) {
   return std::move(reader.a);
 }
 
-/// Fills in what `pretrained_cfg` says and `args` does not.
+/// Adds what `pretrained_cfg` says to `args`, which takes precedence.
 static void addPretrained(Object &args, ConfigReader &pretrained,
                           bool sizeFromName) {
   if (const llvm::json::Value *value = pretrained.get("input_size")) {
@@ -250,7 +251,7 @@ static void addPretrained(Object &args, ConfigReader &pretrained,
       return;
     }
     args.insert({"in_chans", (*size)[0]});
-    // Without `fixed_input_size` timm leaves the class's default of 224.
+    // Without `fixed_input_size` timm keeps the class's default of 224.
     if (pretrained.getBoolean("fixed_input_size", false))
       args["img_size"] = llvm::json::Array{(*size)[1], (*size)[2]};
     else if (sizeFromName)
@@ -341,7 +342,7 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
     return config;
   }
 
-  // The old form of the file is a pretrained_cfg itself.
+  // In the old format the file itself is a pretrained_cfg.
   for (StringRef key : {"pretrained_cfg", "model_args"})
     if (reader.has(key) && !object.getObject(key))
       reader.failKey(key, "it should be an object");
@@ -355,10 +356,10 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
       if (entry.second.kind() != llvm::json::Value::Null)
         args[entry.first] = entry.second;
   bool sizeGiven = given && given->get("img_size");
-  // The class count at the top wins over the one in pretrained_cfg.
+  // The class count at the top level takes precedence over pretrained_cfg.
   if (const llvm::json::Value *classes = reader.get("num_classes"))
     args.insert({"num_classes", *classes});
-  // A file that gives none leaves it to the checkpoint.
+  // If the file has none, it follows from the checkpoint.
   if (std::optional<SmallVector<int64_t>> shape =
           weights ? weights->getShape("head.weight") : std::nullopt;
       weights && !pretrained.has("num_classes"))
@@ -376,7 +377,7 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
        "class_token", "pos_embed", "no_embed_class", "reg_tokens", "pre_norm",
        "final_norm", "fc_norm", "pool_include_prefix", "dynamic_img_size",
        "dynamic_img_pad", "norm_layer", "act_layer",
-       // Of training only.
+       // For training only.
        "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
        "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init"});
   config.epsilon = arguments.has("norm_layer") ? 1e-6 : architecture->epsilon;

@@ -42,7 +42,7 @@ static VitNames makeNames(const std::string &base, bool distilled) {
   return n;
 }
 
-/// Which of the classes of modeling_vit.py and modeling_deit.py it is.
+/// Which class of modeling_vit.py or modeling_deit.py the model is.
 static StringRef findClass(ConfigReader &reader, StringRef modelType,
                            const Weights *weights) {
   const llvm::json::Value *value = reader.get("architectures");
@@ -54,7 +54,7 @@ static StringRef findClass(ConfigReader &reader, StringRef modelType,
     reader.failKey("architectures", "it should be a list of one name");
     return "";
   }
-  // Not said: a checkpoint without a head is the headless model.
+  // Not stated: a checkpoint without a head is the headless model.
   bool headless = weights && !weights->getShape("classifier.weight");
   if (modelType == "vit")
     return headless ? "ViTModel" : "ViTForImageClassification";
@@ -106,7 +106,8 @@ VitConfig vit::readTransformersConfig(ConfigReader &reader,
   config.dropout = config.embeddingDropout =
       reader.getNumber("hidden_dropout_prob", 0, 0, 0.999);
 
-  // What a checkpoint of a related class holds and from_pretrained leaves out.
+  // Tensors that checkpoints of a related class hold and from_pretrained
+  // ignores.
   config.unused = {"*embeddings.position_ids", "*embeddings.mask_token"};
   if (config.headless) {
     config.pooler =

@@ -28,19 +28,19 @@ enum class Activation { GeluErf, GeluTanh, GeluQuick, Relu, Silu, Tanh };
 
 enum class PositionKind { None, Learned, Sincos };
 
-/// Which tokens the head sees: the first one, the mean, all of them, or the
-/// class and the distillation token, each with a head of its own.
+/// Which tokens the head reads: the first one, the mean, all of them, or the
+/// class and the distillation token, each with its own head.
 enum class Pooling { Token, Mean, All, Distilled };
 
-/// What the parameters start from where there is no checkpoint.
+/// How parameters are initialised if there is no checkpoint.
 enum class InitStyle {
   Timm,         ///< trunc_normal(0.02), class token almost zero
   Transformers, ///< trunc_normal(initializer_range)
   Torch         ///< torch.nn.Linear's own; tokens and positions normal(1)
 };
 
-/// Paths of the modules and names of the tensors in a checkpoint. `{}` stands
-/// for the layer's number.
+/// Paths of modules and names of tensors in a checkpoint. `{}` stands for the
+/// number of the layer.
 struct VitNames {
   std::string patchNorm, patch, embeddingNorm;
   std::string classToken, distillationToken, registers, positions;
@@ -75,7 +75,8 @@ struct VitConfig {
                          ///< [rows, width].
   PositionKind positions = PositionKind::Learned;
   bool positionsOfPrefix = true; ///< The table has rows for class token etc.
-  /// Patches per column and row of the stored table; 0: those of the picture.
+  /// Patches per column and row of the stored table; 0: the same as the
+  /// picture.
   int64_t storedGridHeight = 0, storedGridWidth = 0;
   bool antialias = false; ///< When the table is resampled.
   bool preNorm = false;   ///< A LayerNorm before the first layer (CLIP).

@@ -94,7 +94,8 @@ VitConfig vit::readVitPytorchConfig(const llvm::json::Object &object,
     config.positions = PositionKind::Sincos;
     config.outBias = false;
   } else {
-    // With one head as wide as the model there is no projection after it.
+    // If there is one head that is as wide as the model, no projection follows
+    // it.
     config.outProjection =
         config.heads != 1 || config.headWidth != config.width;
     std::string pool = args.getString("pool", "cls");
@@ -103,8 +104,8 @@ VitConfig vit::readVitPytorchConfig(const llvm::json::Object &object,
     else if (pool != "mean")
       args.failKey("pool", "supported are \"cls\" and \"mean\"");
     config.classToken = pool == "cls";
-    // Before version 1.12 the class token was there with pool = "mean" too,
-    // and part of the mean.
+    // Before version 1.12 models with pool = "mean" also had the class token,
+    // which was part of the mean.
     if (weights && pool == "mean")
       if (auto shape = weights->getShape(config.names.classToken))
         config.classToken = config.meanOfPrefix =

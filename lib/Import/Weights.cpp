@@ -34,8 +34,8 @@ bool Weights::existIn(StringRef folder) {
   return false;
 }
 
-/// What to do about a folder without safetensors: other formats of torch run
-/// code when they are read, so they have to be converted.
+/// The remedy for a folder without safetensors. Other formats of torch execute
+/// code when they are read, so they must be converted.
 static std::string explainMissing(StringRef folder) {
   for (StringRef name : {"pytorch_model.bin", "model.pth", "model.pt"}) {
     SmallString<128> path(folder);
@@ -113,7 +113,7 @@ static int64_t getLayerCount(ParameterOp parameter) {
   return parameter.getLayers().value_or(1);
 }
 
-/// The tensors that the module's `vit.unused` allows to be there for nothing.
+/// The tensors that the module's `vit.unused` allows to be unused.
 static bool isAllowedUnused(ModuleOp module, StringRef name) {
   auto patterns = module->getAttrOfType<ArrayAttr>("vit.unused");
   if (!patterns)
@@ -219,7 +219,7 @@ std::optional<StoredRange> Weights::locate(ParameterOp parameter,
   if (info.dtype < 0 ||
       dropUnits(ArrayRef<int64_t>(info.dims, info.rank)) != dropUnits(shape))
     return std::nullopt;
-  // C3 of vit.parameter: the rows lie inside the shape, which has some.
+  // C3 of vit.parameter: the rows lie within the shape, which is not empty.
   uint64_t rowSize = info.size / shape.front();
   uint64_t begin = parameter.getStoredBegin() * rowSize;
   StoredRange range;
@@ -233,8 +233,8 @@ std::optional<StoredRange> Weights::locate(ParameterOp parameter,
   return range;
 }
 
-/// Draws the values that `parameter` starts from: in float, whatever T is, so
-/// that the interpreter sees what the runtime sees.
+/// Draws the initial values of `parameter`: in float, whatever T is, so that
+/// the interpreter sees the same values as the runtime.
 template <typename T>
 static LogicalResult draw(ParameterOp parameter, int64_t layer, uint64_t seed,
                           MutableArrayRef<T> out, std::string &error) {

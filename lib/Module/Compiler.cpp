@@ -35,7 +35,7 @@ using namespace mlir::vit;
 
 namespace {
 
-/// The first error that MLIR reports, with where it is.
+/// The first error that MLIR reports, with its location.
 class FirstError {
 public:
   explicit FirstError(MLIRContext *context)
@@ -47,7 +47,7 @@ public:
           return success();
         }) {}
 
-  /// The error's text, or `otherwise` where none was reported.
+  /// The error's text, or `otherwise` if none was reported.
   std::string take(const Twine &otherwise) {
     std::lock_guard<std::mutex> lock(mutex);
     return text.empty() ? otherwise.str() : std::exchange(text, "");
@@ -97,7 +97,7 @@ public:
     registerCpuCodegen(registry);
     registerSimtCodegen(registry);
     context.appendDialectRegistry(registry);
-    // Passes work on one function; code generation has threads of its own.
+    // Passes have one function to work on; code generation has its own threads.
     context.disableMultithreading();
     started = std::chrono::steady_clock::now();
   }
@@ -175,7 +175,7 @@ LogicalResult Request::load() {
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         "--weights goes with a .mlir text; a folder has its "
                         "own model.safetensors");
-  // A folder without weights may be trained, from its initialisers.
+  // A folder without weights can be trained from its initialisers.
   bool isStored =
       isFolder && (!request.training || Weights::existIn(request.model));
   StringRef path = request.weights ? request.weights
@@ -205,7 +205,7 @@ LogicalResult Request::expandOutputs() {
       }
       prefix = before;
     }
-    // One past the highest number that an output of this name has.
+    // One more than the highest number of an output with this name.
     int64_t count = 0;
     graph->walk([&](OutputOp output) {
       StringRef number = output.getName();
@@ -232,7 +232,7 @@ LogicalResult Request::expandOutputs() {
   return success();
 }
 
-/// Bytes of the slots of the largest training entry at `batch`.
+/// Bytes of all slots of the largest training entry at `batch`.
 static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
   constexpr uint64_t kAlignment = 64;
   uint64_t most = 0;
@@ -262,13 +262,13 @@ static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
   return most;
 }
 
-/// Runs the passes of a level's target. Those that choose what to compute twice
-/// know neither padding nor how well slots can be shared: where too much came
-/// out they are given a smaller budget.
+/// Runs the passes for a level. vit-rematerialize knows neither padding nor how
+/// well slots can be shared; if the result needs too much memory, it runs again
+/// with a smaller budget.
 LogicalResult Request::lower(const Level &level,
                              OwningOpRef<ModuleOp> &lowered) {
   constexpr int kAttempts = 4;
-  // A 64th is for the threads' scratch.
+  // Reserves 1/64 for the scratch memory of threads.
   uint64_t wanted = request.training
                         ? request.training_memory - request.training_memory / 64
                         : 0;

@@ -36,8 +36,8 @@ using namespace mlir::vit;
 
 namespace {
 
-/// What goes through the pipe: this, `textSize` bytes of text without a
-/// terminator, `dataSize` bytes of a tensor's elements.
+/// The unit of the pipe: this, then `textSize` bytes of text without a
+/// terminator, then `dataSize` bytes of a tensor's elements.
 struct Record {
   enum class Kind { Phase, Output, Done };
   Kind kind = Kind::Done;
@@ -70,7 +70,7 @@ bool transfer(Function function, int pipe, Byte *bytes, size_t size) {
 int pipeToParent = -1;
 std::mutex pipeMutex;
 
-/// Does not allocate. Ends the child when the parent no longer listens.
+/// Does not allocate. Ends the child if the parent no longer reads.
 void sendLocked(Record record, const char *text, const void *data = nullptr) {
   record.textSize = std::strlen(text);
   if (!transfer(write, pipeToParent, reinterpret_cast<const char *>(&record),
@@ -81,9 +81,9 @@ void sendLocked(Record record, const char *text, const void *data = nullptr) {
     _exit(1);
 }
 
-/// Ends the child. The parent's exit handlers and unwritten output are not
-/// this process's business. Of several threads that call this the first one
-/// reports.
+/// Ends the child, without running the exit handlers or writing the buffered
+/// output that it inherited from the parent. If several threads call this, the
+/// first one reports.
 [[noreturn]] void finish(vit_status status, const char *message) {
   std::lock_guard<std::mutex> lock(pipeMutex);
   Record record;
@@ -104,7 +104,7 @@ void installHandlers() {
                   reason);
     finish(VIT_INTERNAL, message);
   });
-  // LLVM's own allocations, and all others.
+  // For LLVM's own allocations, and for all others.
   llvm::remove_bad_alloc_error_handler();
   llvm::install_bad_alloc_error_handler(
       [](void *, const char *, bool) { onOutOfMemory(); });
@@ -114,7 +114,7 @@ void installHandlers() {
 [[noreturn]] void
 runChild(const vit_compiler_request &request, pid_t parent,
          llvm::function_ref<Outcome(const vit_compiler_request &)> serve) {
-  // Nobody waits for the result any more when the parent is killed.
+  // If the parent is killed, nobody waits for the result.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent)
     _exit(1);
@@ -150,8 +150,8 @@ runChild(const vit_compiler_request &request, pid_t parent,
 // The parent
 //===----------------------------------------------------------------------===//
 
-/// Calls the callbacks for what the child reports. False when the child ended
-/// without saying how.
+/// Passes what the child reports to the callbacks. False if the child ended
+/// without a result.
 bool listen(int pipe, const vit_compiler_request &request, Outcome &outcome) {
   Record record;
   std::string text;
@@ -190,8 +190,8 @@ Outcome mlir::vit::serveInChild(
   int ends[2];
   pid_t parent = getpid(), child = -1;
   {
-    // No other request's child inherits the end that is written to: this child
-    // alone keeps the pipe open.
+    // No child of another request may inherit the writing end: it would keep
+    // the pipe open after this child has ended.
     static std::mutex mutex;
     std::lock_guard<std::mutex> lock(mutex);
     if (pipe2(ends, O_CLOEXEC) == 0) {
@@ -216,7 +216,7 @@ Outcome mlir::vit::serveInChild(
   int status = 0;
   bool isDone = false;
   {
-    // Also when a callback throws: the child then finds nobody listening.
+    // Also if a callback throws: the child then ends at its next report.
     llvm::scope_exit reap([&] {
       close(ends[0]);
       while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -226,7 +226,7 @@ Outcome mlir::vit::serveInChild(
   }
   if (isDone)
     return outcome;
-  // Where the host ignores SIGCHLD there is no status to ask for.
+  // If the host ignores SIGCHLD, there is no status to ask for.
   if (WIFSIGNALED(status))
     (void)outcome.fail(VIT_INTERNAL, "the compiler was ended by signal " +
                                          Twine(WTERMSIG(status)) + " (" +

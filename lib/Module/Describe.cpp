@@ -28,7 +28,7 @@ LogicalResult ErrorText::fail(Operation *op, const Twine &message) const {
   return failure();
 }
 
-/// The functions that a module is compiled for; none, with what is wrong.
+/// The entries of a module; empty, with `problem` set, on failure.
 static SmallVector<func::FuncOp> findEntries(ModuleOp module,
                                              std::string &problem) {
   SmallVector<func::FuncOp> entries;
@@ -46,7 +46,7 @@ static SmallVector<func::FuncOp> findEntries(ModuleOp module,
   return entries;
 }
 
-/// Whether variables lie in the same places.
+/// Whether the variables of both have the same places.
 static bool isSameLayout(const schema::ModuleT &first,
                          const schema::ModuleT &second) {
   auto isSameArena = [](const auto &one, const auto &other) {
@@ -76,7 +76,7 @@ LogicalResult Describer::describe(ArrayRef<CompiledLevel> levels,
   return success();
 }
 
-/// What is the same at all levels, taken from the first one.
+/// Describes what all levels have in common, taken from the first one.
 LogicalResult Describer::describeModel(ModuleOp module) {
   std::string problem;
   SmallVector<func::FuncOp> entries = findEntries(module, problem);
@@ -97,7 +97,7 @@ LogicalResult Describer::describeLevel(const CompiledLevel &level) {
   SmallVector<func::FuncOp> entries = findEntries(level.lowered, problem);
   if (entries.empty())
     return error.fail(nullptr, problem);
-  // Levels share the memory of variables.
+  // All levels use the same memory for variables.
   kernel::Variables variables(level.lowered);
   schema::ModuleT own;
   if (failed(describeVariables(level.lowered, variables, stored, error, own)))
@@ -118,8 +118,8 @@ LogicalResult Describer::describeLevel(const CompiledLevel &level) {
   return success();
 }
 
-/// The name of an entry's input, in the order: given, of its location, by its
-/// number; one that has none is the picture if all others have one.
+/// The name of an input: its `vit.name`, else the name of its location, else
+/// its number. The only input without a name is called "image".
 static std::string inputName(func::FuncOp entry, unsigned index) {
   auto nameOf = [&](unsigned i) -> std::string {
     if (auto given = entry.getArgAttrOfType<StringAttr>(i, "vit.name"))
@@ -139,7 +139,7 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
                                                          ErrorText error) {
   auto described = std::make_unique<schema::EntryT>();
   described->name = entry.getName().str();
-  /// Null for a type that cannot be passed.
+  /// Null if values of this type cannot be passed.
   auto bind = [&](Type type, std::string name) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || tensor.getEncoding() ||
@@ -167,7 +167,7 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
       return nullptr;
     }
   }
-  // The first input says how large the batch is.
+  // The batch is taken from the first input.
   if (described->inputs.empty() || described->inputs[0]->dims.empty() ||
       described->inputs[0]->dims[0] != -1) {
     (void)error.fail(entry, "argument 0 of '" + entry.getName() +

@@ -22,19 +22,19 @@ namespace mlir::vit {
 
 namespace schema = ::vit::schema;
 
-/// Bytes of the file after the metadata. `produce` makes them when their turn
-/// comes, so that no more than one weight is in memory.
+/// A part of the file after the metadata. `produce` creates the bytes when they
+/// are written, so that only one weight is in memory at a time.
 struct PendingSegment {
   uint64_t size = 0;
   uint64_t alignment = 64;
   /// Fills `size` zeroed bytes.
   std::function<LogicalResult(MutableArrayRef<char>, std::string &)> produce;
-  /// Where the place in the file and, unless null, the hash are noted.
+  /// Receive the place in the file and, unless null, the hash.
   schema::Segment *place = nullptr;
   uint64_t *hash = nullptr;
 };
 
-/// The metadata of a module and the bytes that it speaks of.
+/// The metadata of a module and the segments that it refers to.
 struct ModuleDescription {
   schema::ModuleT metadata;
   std::vector<PendingSegment> segments;
@@ -47,7 +47,7 @@ struct Place {
   uint64_t offset = 0; ///< Bytes from the beginning of a slot or an arena.
 };
 
-/// Where the first error goes: one line that begins with the op's name.
+/// Receives the error: one line that begins with the name of the op.
 class ErrorText {
 public:
   explicit ErrorText(std::string &text) : text(text) {}
@@ -58,7 +58,7 @@ private:
 };
 
 /// The values that exist before a run: parameters, forms derived from them, and
-/// constants. All levels share them. Must outlive the segments that it adds to
+/// constants. Shared by all levels. Must outlive the segments that it adds to
 /// the description.
 class StoredValues {
 public:
@@ -66,20 +66,20 @@ public:
                ErrorText error)
       : weights(weights), description(description), error(error) {}
 
-  /// Lists the parameters that `entries` read or change, in the order of their
-  /// declaration, which is the model's own.
+  /// Lists the parameters that `entries` read or change, in the order of
+  /// declaration.
   void listParameters(ModuleOp module, ArrayRef<func::FuncOp> entries,
                       const kernel::Variables &variables);
   /// The number of the parameter (of one layer) called `name`.
   std::optional<uint32_t> findParameter(StringRef name) const;
   bool isParameter(ReadOp read) const;
 
-  /// The place of a value that no kernel computes, which is described where
-  /// that has not been done yet.
+  /// The place of a value that no kernel computes. Adds it to the description
+  /// if necessary.
   FailureOr<Place> placeOf(Value value);
 
-  /// Decides where parameters and derived forms are stored, once all levels are
-  /// described. Paths of files are relative to `moduleFolder`.
+  /// Decides where parameters and derived forms are stored. Call it after all
+  /// levels have been described. Paths of files are relative to `moduleFolder`.
   void store(ParameterStorage storage, StringRef moduleFolder);
 
 private:
@@ -114,7 +114,7 @@ private:
   llvm::StringMap<uint32_t> parameterIndex, derivedIndex, fileIndex;
 };
 
-/// Where the code of a kernel is, and what it takes of a GPU.
+/// Where the code of a kernel is, and which resources of a GPU it needs.
 struct KernelCode {
   uint32_t image = 0;
   uint64_t entry = 0;
@@ -130,7 +130,8 @@ class Images {
 public:
   explicit Images(ModuleDescription &description) : description(description) {}
 
-  /// Adds a level's code, and to `schedule` what it says about the level.
+  /// Adds the code of a level, and sets the target and related fields of
+  /// `schedule`.
   KernelCodes addCode(const CompiledLevel &level, schema::ScheduleT &schedule);
 
 private:
@@ -141,8 +142,8 @@ private:
   llvm::StringMap<uint32_t> imageIndex;
 };
 
-/// Describes all that the lowered graphs of one model need. Must outlive the
-/// segments of its result.
+/// Describes the lowered graphs of one model. Must outlive the segments of its
+/// result.
 class Describer {
 public:
   Describer(const Weights &weights, std::string &error)
@@ -183,7 +184,7 @@ LogicalResult describeSchedule(func::FuncOp function,
 /// The model's name, labels and preprocessing.
 void describeExtras(ModuleOp module, schema::ModuleT &metadata);
 
-/// A shape, -1 where the batch stands.
+/// A shape, with -1 for the batch.
 std::vector<int64_t> dimsOf(RankedTensorType type);
 
 } // namespace mlir::vit

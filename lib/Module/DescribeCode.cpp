@@ -17,7 +17,7 @@ using namespace mlir::vit;
 
 uint32_t Images::addImage(ArrayRef<char> bytes, schema::ImageFormat format,
                           StringRef arch) {
-  // Levels often share a kernel to the byte.
+  // Levels often have identical kernels: store each once.
   std::string key = llvm::formatv("{0} {1} ", static_cast<int>(format), arch);
   key.append(bytes.data(), bytes.size());
   auto [known, isNew] =
@@ -30,7 +30,7 @@ uint32_t Images::addImage(ArrayRef<char> bytes, schema::ImageFormat format,
   image->arch = arch.str();
   PendingSegment segment;
   segment.size = bytes.size();
-  // Machine code is copied to pages of its own.
+  // Machine code is copied to its own pages.
   if (format == schema::ImageFormat::MachineCode)
     segment.alignment = 4096;
   segment.place = image->data.get();
@@ -52,13 +52,13 @@ static std::vector<std::string> featuresOf(ArrayRef<SimtKernel> kernels) {
   return {features.begin(), features.end()};
 }
 
-/// What a kernel's iterations grow by with the batch, rounded up.
+/// The iterations that a kernel has per image, rounded up.
 static schema::Extent batchIterations(const SimtKernel &kernel) {
   constexpr uint32_t per = 1 << 10;
   double of = std::ceil(kernel.iterationsPerImage * per);
   if (of == 0)
     return schema::Extent();
-  // Beyond what is possible anyway.
+  // Larger numbers do not occur in practice.
   of = std::min<double>(of, UINT32_MAX);
   return schema::Extent(/*times=*/1, static_cast<uint32_t>(of), per);
 }
@@ -87,7 +87,7 @@ KernelCodes Images::addCode(const CompiledLevel &level,
     const CudaCode &cuda = std::get<CudaCode>(level.code);
     schedule.target = schema::Target::Cuda;
     schedule.features = featuresOf(cuda.kernels);
-    // The driver wants a closing zero.
+    // The driver expects a terminating zero.
     uint32_t ptx = addImage(ArrayRef(cuda.ptx.c_str(), cuda.ptx.size() + 1),
                             schema::ImageFormat::Ptx, "");
     for (const CudaImage &image : cuda.cubins)

@@ -26,7 +26,7 @@ static uint64_t elementsOf(ArrayRef<int64_t> dims) {
   return count;
 }
 
-/// A derived form of the schema in the terms of derive.h.
+/// The Form (derive.h) of a derived form in the schema.
 static runtime::Form formOf(const schema::DerivedT &derived) {
   runtime::Form form;
   form.kind = derived.kind == schema::DerivedKind::Panels
@@ -43,7 +43,7 @@ static runtime::Form formOf(const schema::DerivedT &derived) {
   return form;
 }
 
-/// Fills in what the encoding of a derived tensor's type says.
+/// Sets the fields of `derived` that follow from the encoding of `type`.
 static LogicalResult setForm(RankedTensorType type, schema::DerivedT &derived) {
   derived.dims = dimsOf(type);
   Attribute encoding = type.getEncoding();
@@ -64,7 +64,7 @@ static LogicalResult setForm(RankedTensorType type, schema::DerivedT &derived) {
   return success();
 }
 
-/// Equal for equal recipes, so that levels share what they derive.
+/// Equal for forms that are derived in the same way, so that levels share them.
 static std::string keyOf(const schema::DerivedT &derived) {
   std::string key;
   llvm::raw_string_ostream stream(key);
@@ -129,7 +129,7 @@ bool StoredValues::isParameter(ReadOp read) const {
 }
 
 FailureOr<Place> StoredValues::placeOf(Value value) {
-  // A constant, or a constant in another layout.
+  // A constant, or a form derived from a constant.
   Operation *op = value.getDefiningOp();
   bool isConstant = false;
   if (op)
@@ -155,7 +155,7 @@ FailureOr<uint32_t> StoredValues::addParameter(ReadOp read) {
 
 /// Adds a parameter or a derived form to the sources of `derived`.
 LogicalResult StoredValues::addSource(Value source, schema::DerivedT &derived) {
-  // A reshape changes no element: take what is reshaped.
+  // A reshape does not move elements: use its source.
   for (auto derive = source.getDefiningOp<kernel::DeriveOp>();
        derive && derive.getSources().size() == 1 &&
        !cast<RankedTensorType>(source.getType()).getEncoding() &&
@@ -211,7 +211,7 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
                      "' is neither a parameter nor computed by a kernel"
                : Twine("a value has no place"));
   }
-  // Row-major forms end with their last element.
+  // Row-major forms have no padding after the last element.
   derived->bytes = type.getEncoding() ? kernel::getBytes(type).getTimes()
                                       : type.getNumElements() * sizeof(float);
   auto [known, isNew] = derivedIndex.try_emplace(
@@ -255,7 +255,7 @@ FailureOr<uint32_t> StoredValues::addConstant(Value value) {
                             runtime::StoredType::F32, 0, form.sourceElements());
     values = std::move(laidOut);
   }
-  // Levels share equal constants.
+  // Equal constants are stored once.
   std::string key = "constant ";
   key.append(reinterpret_cast<const char *>(values.data()),
              values.size() * sizeof(float));
@@ -264,7 +264,7 @@ FailureOr<uint32_t> StoredValues::addConstant(Value value) {
   if (!isNew)
     return known->second;
   auto described = std::make_unique<schema::ConstantT>();
-  // The bytes as kernels read them: one dimension where they are laid out.
+  // Stored as kernels read it: a constant with a layout is one-dimensional.
   described->dims =
       isLaidOut ? std::vector<int64_t>{static_cast<int64_t>(values.size())}
                 : dimsOf(type);

@@ -15,7 +15,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// A path to `file` from `folder`, both taken as they really lie.
+/// The path of `file` relative to `folder`, after resolving symbolic links.
 static std::string relativePath(StringRef file, StringRef folder) {
   std::error_code code;
   std::filesystem::path target = std::filesystem::canonical(file.str(), code);
@@ -28,8 +28,8 @@ static std::string relativePath(StringRef file, StringRef folder) {
   return target.lexically_relative(base).string();
 }
 
-/// Stores forms in the module. The first form that holds a parameter whole is
-/// where that is stored; returns which parameters have one.
+/// Stores derived forms in the module. A parameter is stored in the first form
+/// that holds all of it; returns which parameters are.
 std::vector<bool> StoredValues::storeDerived(bool isInline) {
   std::vector<bool> isStored(parameters.size(), false);
   for (auto [index, derived] : llvm::enumerate(description.metadata.derived)) {
@@ -57,7 +57,7 @@ std::vector<bool> StoredValues::storeDerived(bool isInline) {
   return isStored;
 }
 
-/// `range` is where the checkpoint has it, none where it is drawn now.
+/// `range`: where the checkpoint holds it; nullopt if it is drawn now.
 void StoredValues::storeInline(const Parameter &parameter,
                                std::optional<StoredRange> range,
                                schema::ParameterT &described) {

@@ -27,12 +27,12 @@ static schema::Extent toExtent(kernel::ExtentAttr extent) {
                         static_cast<uint32_t>(extent.getPer()));
 }
 
-/// What a value takes in a slot or an arena, its padding included.
+/// Bytes of a value in a slot or an arena, including padding.
 static schema::Extent bytesOf(Value value) {
   return toExtent(kernel::getBytes(cast<RankedTensorType>(value.getType())));
 }
 
-/// What a value takes where nothing stands behind it.
+/// Bytes of a value without padding at its end.
 static schema::Extent exactBytesOf(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getEncoding() || !type.hasStaticShape())
@@ -61,7 +61,7 @@ public:
   LogicalResult build();
 
 private:
-  /// What the commands since the last barrier do to a buffer.
+  /// How commands since the last barrier use a buffer.
   struct BufferUse {
     bool isUsed = false, isWritten = false;
   };
@@ -73,7 +73,7 @@ private:
   FailureOr<uint32_t> addKernel(kernel::DispatchOp dispatch);
   LogicalResult addDispatch(kernel::DispatchOp dispatch);
   LogicalResult addCopy(Value value, uint32_t output);
-  /// `isWritten` says so of each argument.
+  /// `isWritten`: for each argument, whether the command writes it.
   void addCommand(std::unique_ptr<schema::CommandT> command,
                   ArrayRef<bool> isWritten);
 
@@ -102,9 +102,10 @@ schema::Argument ScheduleBuilder::argumentAt(const Place &place,
                           place.offset);
 }
 
-/// What is returned is written where the caller wants it. Returns the numbers
-/// of the results that must be copied there at the end: those that have a slot
-/// all the same, are returned twice, or are computed by no kernel.
+/// Results are written directly to the output buffers of the caller. Returns
+/// the numbers of the results for which this is not possible and that must be
+/// copied at the end: those that have a slot, are returned twice, or are not
+/// computed by a kernel.
 SmallVector<uint32_t> ScheduleBuilder::placeResults() {
   SmallVector<uint32_t> copies;
   Operation *terminator = function.getBody().front().getTerminator();
@@ -131,7 +132,7 @@ LogicalResult ScheduleBuilder::build() {
     places[argument] = {schema::ArgumentKind::Input, argument.getArgNumber()};
   Operation *terminator = body.getTerminator();
   SmallVector<uint32_t> copies = placeResults();
-  // Made inside the memory of a concat are its operands.
+  // The operands of a concat are computed inside its memory.
   for (auto concat : body.getOps<kernel::ConcatOp>()) {
     std::optional<uint64_t> slot = concat.getSlot();
     if (!slot)
@@ -175,7 +176,7 @@ FailureOr<Place> ScheduleBuilder::placeOf(Value value) {
                                      range.getAt() * sizeof(float)};
     return error.fail(range, "there is no arena " + range.getName());
   }
-  // What a step changes is read where it lies; so is every state.
+  // States, and parameters that this entry changes, are read from their arena.
   if (auto read = kernel::getViewed(value).getDefiningOp<ReadOp>()) {
     std::optional<kernel::Variables::Place> variable = variables.find(read);
     if (variable && (isTraining || !stored.isParameter(read)))
@@ -188,7 +189,7 @@ FailureOr<Place> ScheduleBuilder::placeOf(Value value) {
   return place;
 }
 
-/// What the tile pass chose, for people.
+/// The choice of vit-tile as text, for vit-run inspect.
 static std::string tileText(kernel::DispatchOp dispatch) {
   if (auto text = dispatch->getAttrOfType<StringAttr>("tile"))
     return text.str();
@@ -208,14 +209,15 @@ static std::string tileText(kernel::DispatchOp dispatch) {
 // Commands
 //===----------------------------------------------------------------------===//
 
-/// Adds `command`. On Vulkan commands between two barriers run at once and in
-/// any order; on the others each waits for the one before it anyway.
+/// Adds `command`. On Vulkan, commands between two barriers run at the same
+/// time and in any order; on other targets each command waits for the one
+/// before it.
 void ScheduleBuilder::addCommand(std::unique_ptr<schema::CommandT> command,
                                  ArrayRef<bool> isWritten) {
   if (schedule.target == schema::Target::Vulkan) {
-    // Validation layers take a kernel to touch the whole of a buffer, of which
-    // there are two: workspace and weights. Nearly every command follows from
-    // the one before it, so what is independent may as well wait.
+    // Validation layers assume that a kernel accesses all of a buffer; there
+    // are two, workspace and weights. Nearly every command depends on the one
+    // before it, so independent commands wait, too.
     BufferUse uses[2];
     for (auto [argument, writes] : llvm::zip(command->arguments, isWritten)) {
       bool isWorkspace = argument.kind() == schema::ArgumentKind::Input ||
@@ -257,13 +259,13 @@ LogicalResult ScheduleBuilder::addCopy(Value value, uint32_t output) {
   return success();
 }
 
-/// Notes that `value` lies in a slot, which is large enough for it.
+/// Places `value` in a slot, which grows to hold it.
 void ScheduleBuilder::placeInSlot(Value value, int64_t slot, int64_t offset) {
   while (static_cast<int64_t>(schedule.slots.size()) <= slot)
     schedule.slots.push_back(std::make_unique<schema::SlotT>());
   schema::Extent bytes = bytesOf(value);
   std::vector<schema::Extent> &values = schedule.slots[slot]->values;
-  // Inside of a concat, which takes more.
+  // A value inside a concat, which is larger.
   bool isKnown = offset != 0 || llvm::any_of(values, [&](const auto &other) {
                    return isSame(other, bytes);
                  });
@@ -318,7 +320,7 @@ LogicalResult ScheduleBuilder::addDispatch(kernel::DispatchOp dispatch) {
     if (failed(place))
       return failure();
     command->arguments.push_back(argumentAt(*place, operand));
-    // An update's ranges.
+    // An update writes its arena ranges.
     isWritten.push_back(operand.getDefiningOp<kernel::ArenaOp>() != nullptr);
   }
   ArrayRef<int64_t> slots = dispatch.getSlots();

@@ -27,7 +27,7 @@ public:
   }
   void runAfterPass(Pass *pass, Operation *op) override {
     StringRef name = pass->getArgument();
-    // Adaptors only hold other passes.
+    // Pass adaptors only contain other passes.
     if (!name.empty())
       write(name, op);
   }
@@ -36,7 +36,7 @@ public:
   }
 
 private:
-  /// Writes the whole module that `op` is in. Passes run one after another.
+  /// Writes the whole module that contains `op`. Passes run one at a time.
   void write(const Twine &name, Operation *op) {
     while (op->getParentOp())
       op = op->getParentOp();

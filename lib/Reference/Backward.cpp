@@ -180,7 +180,7 @@ double reference::derivative(double x, ActivationKind activation) {
   switch (activation) {
   case ActivationKind::gelu_erf: {
     double density = 0.5 * sqrtTwoOverPi * std::exp(-0.5 * x * x);
-    // Not for the density's sake alone: 0 * infinity is no number.
+    // 0 * infinity would be NaN.
     return 0.5 * (1.0 + std::erf(x * sqrtHalf)) +
            (density == 0.0 ? 0.0 : x * density);
   }

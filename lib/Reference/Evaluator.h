@@ -18,7 +18,8 @@
 
 namespace mlir::vit::reference {
 
-/// One evaluation of one entry: the values so far, and what was asked for.
+/// One evaluation of one entry: the values computed so far and the outputs that
+/// are wanted.
 class Evaluator {
 public:
   Evaluator(const ParameterReader &readParameter, ArrayRef<std::string> outputs,
@@ -32,10 +33,10 @@ public:
 private:
   LogicalResult checkInputs(func::FuncOp entry, ArrayRef<Tensor> inputs);
   LogicalResult evaluateBlock(Block &block);
-  /// Ops that need the evaluator's state: parameters, layers, outputs.
+  /// Ops that use the state of the evaluator: parameters, layers, outputs.
   LogicalResult evaluate(Operation *op);
-  /// The parameter or state `symbol` of layer `layer`, as it is now; its name
-  /// in the store becomes `name`.
+  /// The current value of the parameter or state `symbol` of layer `layer`.
+  /// Sets `name` to its name in the store.
   FailureOr<Tensor> load(Operation *op, FlatSymbolRefAttr symbol, int64_t layer,
                          std::string &name);
   LogicalResult evaluateRead(ReadOp op);
@@ -44,15 +45,15 @@ private:
   LogicalResult evaluateConstant(arith::ConstantOp op);
   LogicalResult evaluateAttention(AttentionOp op);
   LogicalResult evaluateKernelAttention(kernel::AttentionOp op);
-  /// Ops with several results or with an effect (TrainingOps.cpp); nothing
-  /// where the op is no such.
+  /// Ops with several results or a side effect (TrainingOps.cpp); nullopt for
+  /// other ops.
   std::optional<LogicalResult> evaluateTrainingOp(Operation *op);
   LogicalResult change(Operation *op,
                        ArrayRef<std::pair<FlatSymbolRefAttr, Tensor *>> changed,
                        std::optional<uint64_t> layer,
                        llvm::function_ref<void()> update);
-  /// Kernel ops with several results or with an effect
-  /// (KernelTrainingOps.cpp); nothing where the op is no such.
+  /// Kernel ops with several results or a side effect (KernelTrainingOps.cpp);
+  /// nullopt for other ops.
   std::optional<LogicalResult> evaluateTrainingKernel(Operation *op);
   LogicalResult evaluateWeightGradient(kernel::WeightGradientOp op);
   LogicalResult evaluateNormBackward(kernel::NormalizeBackwardOp op);
@@ -66,8 +67,8 @@ private:
   LogicalResult evaluateSgd(SgdOp op);
   template <typename Op> LogicalResult evaluateAdam(Op op);
   Tensor getUpdateGradient(Value gradient, Value factor);
-  /// Ops of one result that are functions of their operands; nothing where the
-  /// op is no such (GraphOps.cpp, KernelOps.cpp).
+  /// Ops with one result and no side effect; nullopt for other ops
+  /// (GraphOps.cpp, KernelOps.cpp).
   std::optional<Tensor> evaluateGraphOp(Operation *op);
   std::optional<Tensor> evaluateTokenOp(Operation *op);
   std::optional<Tensor> evaluateGradientOp(Operation *op);
@@ -83,9 +84,9 @@ private:
   void set(Value value, Tensor tensor) {
     tensors[value] = std::make_shared<const Tensor>(std::move(tensor));
   }
-  /// Whether `value` has a use other than an output that nobody asks for.
+  /// Whether `value` has a use other than an output that is not wanted.
   bool isNeeded(Value value);
-  /// The name of `op` in this layer: "hidden_3".
+  /// The name of `op` in the current layer: "hidden_3".
   std::string getName(OutputOp op);
   bool isWanted(StringRef name) const;
   LogicalResult fail(Operation *op, const Twine &message);

@@ -18,7 +18,7 @@ using namespace mlir::vit::reference;
 
 static double number(const APFloat &value) { return value.convertToDouble(); }
 
-/// Ops that rearrange pictures and tokens, and make positions.
+/// Ops that rearrange pictures and tokens or create positions.
 std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
   using Result = std::optional<Tensor>;
   return llvm::TypeSwitch<Operation *, Result>(op)
@@ -51,10 +51,10 @@ std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
       .Default([](Operation *) -> Result { return std::nullopt; });
 }
 
-/// Ops that only the backward pass has.
+/// Ops that occur only in a backward pass.
 std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
   using Result = std::optional<Tensor>;
-  // The batch of a result is that of its input.
+  // A result has the batch of its input.
   auto shapeOf = [&](Value result, Value input) {
     auto type = cast<RankedTensorType>(result.getType());
     std::vector<int64_t> shape = type.getShape().vec();
@@ -165,7 +165,7 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
       })
       .Case<DropoutOp, DropPathOp>([&](auto op) -> Result {
         if (!op.getRandom())
-          return get(op.getInput()); // in inference nothing is dropped
+          return get(op.getInput()); // Inference drops nothing.
         return drop(get(op.getInput()), number(op.getProbability()),
                     *op.getRandom(), get(op.getSeed()),
                     get(op.getStep()).data[0], isa<DropPathOp>(op));

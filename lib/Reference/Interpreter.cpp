@@ -143,7 +143,7 @@ LogicalResult Evaluator::evaluateOutput(OutputOp op) {
   return success();
 }
 
-/// A number for an index, else a tensor.
+/// An index is kept as a number, anything else as a tensor.
 LogicalResult Evaluator::evaluateConstant(arith::ConstantOp op) {
   if (auto index = dyn_cast<IntegerAttr>(op.getValue())) {
     indices[op] = index.getInt();
@@ -205,7 +205,7 @@ LogicalResult Evaluator::evaluate(Operation *op) {
       });
 }
 
-/// For each op of `block` the values of this block that it is the last to use.
+/// For each op of `block`, the values of this block that it is the last to use.
 static llvm::DenseMap<Operation *, SmallVector<Value>> lastUses(Block &block) {
   llvm::DenseMap<Operation *, SmallVector<Value>> result;
   auto add = [&](Value value) {
@@ -250,7 +250,7 @@ LogicalResult Evaluator::checkInputs(func::FuncOp entry,
                    std::to_string(entry.getNumArguments()) + " inputs, not " +
                    std::to_string(inputs.size()),
            failure();
-  // All unknown sizes in front are the batch.
+  // All unknown leading sizes are the batch.
   int64_t batch = 0;
   for (auto [index, input] : llvm::enumerate(inputs)) {
     auto type = dyn_cast<RankedTensorType>(entry.getArgument(index).getType());
@@ -327,7 +327,8 @@ LogicalResult reference::evaluate(func::FuncOp entry, ArrayRef<Tensor> inputs,
                                   ArrayRef<std::string> outputs,
                                   std::vector<NamedTensor> &results,
                                   std::string &error, Store *store) {
-  // Sizes come from a text and a batch, both of which may be absurd.
+  // Sizes come from the text and the batch, either of which may be absurdly
+  // large.
   try {
     return Evaluator(readParameter, outputs, error, store)
         .run(entry, inputs, results);

@@ -20,8 +20,8 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::reference;
 
-/// The region's value of each element and of its extras, each of which repeats
-/// along the dimensions it lacks in front.
+/// Evaluates the region for each element and its extras; an extra repeats along
+/// leading dimensions that it lacks.
 FailureOr<Tensor> Evaluator::applyEpilogue(Region &region, Tensor input,
                                            ValueRange extras) {
   FailureOr<ScalarCode> code = ScalarCode::compile(region.front(), error);
@@ -57,7 +57,7 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
-/// `shape` is that of the result, whose sizes but the batch are known.
+/// `shape`: the shape of the result, static but for the batch.
 static Tensor sum(kernel::SumKind kind, const Tensor &input,
                   ArrayRef<int64_t> shape) {
   if (kind == kernel::SumKind::tokens) {
@@ -66,7 +66,7 @@ static Tensor sum(kernel::SumKind kind, const Tensor &input,
       x *= static_cast<double>(input.shape[1]);
     return total;
   }
-  // The result repeats along what is summed over.
+  // The result repeats along the dimensions that are summed over.
   Tensor total(shape.vec());
   for (int64_t i = 0; i < input.size(); ++i)
     total.data[i % total.size()] += input.data[i];

@@ -39,7 +39,7 @@ LogicalResult Evaluator::evaluateWeightGradient(kernel::WeightGradientOp op) {
   return success();
 }
 
-/// The rows of each image added: [batch, tokens, width] to [batch, width].
+/// The sum of the rows of each image: [batch, tokens, width] to [batch, width].
 static Tensor sumImages(const Tensor &input) {
   int64_t batch = input.shape[0], width = input.width();
   Tensor result({batch, width});
@@ -53,7 +53,7 @@ LogicalResult Evaluator::evaluateNormBackward(kernel::NormalizeBackwardOp op) {
   const Tensor &gradient = get(op.getGradient()), &input = get(op.getInput());
   double epsilon = number(op.getEpsilon());
   int64_t groups = op.getGroups();
-  // The scale covers all groups, which leaves its place to the gradient.
+  // The scale covers all groups, so it is applied to the gradient first.
   Tensor scaled = gradient;
   if (op.getScale())
     scaled = broadcast(gradient, get(op.getScale()), std::multiplies<>());
@@ -71,7 +71,7 @@ LogicalResult Evaluator::evaluateNormBackward(kernel::NormalizeBackwardOp op) {
   return success();
 }
 
-/// `width` channels from `offset` on.
+/// `width` channels, beginning at `offset`.
 static Tensor getChannels(const Tensor &input, int64_t offset, int64_t width) {
   std::vector<int64_t> shape = input.shape;
   shape.back() = width;
@@ -119,7 +119,7 @@ LogicalResult Evaluator::evaluateLoss(kernel::LossOp op) {
 // Updates
 //===----------------------------------------------------------------------===//
 
-/// What the body of `op` gets for its scalars.
+/// The values of the scalar arguments of the body of `op`.
 FailureOr<std::vector<double>>
 Evaluator::computeUpdateScalars(kernel::UpdateOp op) {
   std::vector<double> scalars;
@@ -135,7 +135,7 @@ Evaluator::computeUpdateScalars(kernel::UpdateOp op) {
   return prologue->run().vec();
 }
 
-/// Changes variable `index` of the lists and its states.
+/// Updates variable number `index` and its states.
 LogicalResult Evaluator::updateVariables(kernel::UpdateOp op, size_t index,
                                          const Tensor *gradient) {
   auto variable = cast<kernel::VariableAttr>(op.getParameters()[index]);

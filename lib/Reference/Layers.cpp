@@ -21,8 +21,8 @@ Tensor reference::linear(const Tensor &input, const Tensor &weight,
   std::vector<int64_t> shape = input.shape;
   shape.back() = out;
   Tensor result(shape);
-  // Several outputs at once: their sums are independent, so the processor need
-  // not wait for one addition after the other.
+  // Computes several outputs at once: their sums are independent, so additions
+  // overlap.
   constexpr int64_t block = 8;
   for (int64_t begin = 0; begin < out; begin += block) {
     int64_t count = std::min(block, out - begin);

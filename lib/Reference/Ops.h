@@ -54,13 +54,13 @@ Tensor resamplePositionsBackward(const Tensor &gradient, ArrayRef<int64_t> from,
 Tensor linear(const Tensor &input, const Tensor &weight, const Tensor *bias);
 /// (x - mean) / sqrt(variance + epsilon) over each of `groups` equal parts.
 Tensor normalize(const Tensor &input, double epsilon, int64_t groups);
-/// The same, times `scale`, plus `bias`; each may be null.
+/// The same, multiplied by `scale` and with `bias` added; each may be null.
 Tensor layerNorm(const Tensor &input, const Tensor *scale, const Tensor *bias,
                  double epsilon, int64_t groups);
 /// exp(x - max) / sum over each of `groups` equal parts.
 Tensor softmax(const Tensor &input, int64_t groups);
 
-/// Some of a tensor's channels: heads side by side.
+/// Part of a tensor's channels: heads side by side.
 struct Heads {
   const Tensor *tensor; ///< [batch, tokens, width]
   int64_t offset;       ///< the first head's first channel
@@ -77,9 +77,9 @@ Tensor attention(Heads query, Heads key, Heads value, int64_t heads,
 
 double gelu(double x, GeluKind kind);
 double silu(double x);
-/// `function` of each element.
+/// Applies `function` to each element.
 Tensor map(const Tensor &input, llvm::function_ref<double(double)> function);
-/// `function` of each pair, with numpy's broadcasting.
+/// Applies `function` to each pair, with numpy's broadcasting.
 Tensor broadcast(const Tensor &lhs, const Tensor &rhs,
                  llvm::function_ref<double(double, double)> function);
 
@@ -91,7 +91,7 @@ Tensor broadcast(const Tensor &lhs, const Tensor &rhs,
 Tensor linearInputGradient(const Tensor &gradient, const Tensor &weight);
 /// gradient^T x, [out, in].
 Tensor linearWeightGradient(const Tensor &gradient, const Tensor &input);
-/// The sum over what `shape` lacks or has with size 1.
+/// The sum over dimensions that `shape` lacks or in which it has size 1.
 Tensor sumTo(const Tensor &input, std::vector<int64_t> shape);
 struct LayerNormGradients {
   Tensor input, scale, bias;
@@ -129,7 +129,7 @@ Tensor crossEntropyBackward(double gradient, const Tensor &logits,
                             const Tensor &targets, double smoothing);
 Tensor mse(const Tensor &input, const Tensor &targets);
 Tensor mseBackward(double gradient, const Tensor &input, const Tensor &targets);
-/// How many images are classified right.
+/// The number of images that are classified correctly.
 Tensor accuracy(const Tensor &logits, const Tensor &targets);
 /// Dropout or drop path (`wholeImages`); see VitOps.td for the random numbers.
 Tensor drop(const Tensor &input, double probability, StringRef name,

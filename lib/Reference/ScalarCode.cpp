@@ -71,7 +71,7 @@ static double geluSlope(const double *x, int64_t) {
 
 using Function = double (*)(const double *operands, int64_t detail);
 
-/// What an op computes; null where it is not known.
+/// The function that an op computes; null for an unknown op.
 static Function lookUp(StringRef op) {
   using X = const double *;
   static const llvm::StringMap<Function> functions = {

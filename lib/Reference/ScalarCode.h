@@ -16,16 +16,16 @@
 
 namespace mlir::vit::reference {
 
-/// A block of arith and math ops as a list of steps on numbered doubles. i1
-/// values are 0 and 1; i32 values are taken as unsigned.
+/// A block of arith and math ops, as a list of steps on numbered doubles. i1
+/// values are 0 or 1; i32 values are unsigned.
 class ScalarCode {
 public:
-  /// Reads `block`. Sets `error` and fails where an op is not known.
+  /// Reads `block`. On an unknown op sets `error` and fails.
   static FailureOr<ScalarCode> compile(Block &block, std::string &error);
 
-  /// The block's arguments, to be written before `run`.
+  /// The block's arguments; write them before `run`.
   double *arguments() { return values.data(); }
-  /// What the block yields, until the next run.
+  /// The values that the block yields, valid until the next run.
   ArrayRef<double> run();
 
 private:

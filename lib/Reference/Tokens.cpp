@@ -14,7 +14,7 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::reference;
 
-/// Calls `pair` for each pixel of the pictures: its index, and that of its
+/// Calls `pair` for each pixel of the pictures, with its index and that of its
 /// element in the patches.
 static void forEachPixel(ArrayRef<int64_t> pictures, int64_t patchHeight,
                          int64_t patchWidth, PixelOrder order,
@@ -175,8 +175,8 @@ static Tensor resamplingMatrix(int64_t from, int64_t to, bool antialias) {
   return matrix;
 }
 
-/// Calls `pair` with the row of the resampled table, that of the learned one
-/// and the weight of the second in the first, where it is not 0.
+/// Calls `pair` with a row of the resampled table, a row of the learned table,
+/// and the weight of the latter in the former, unless that is 0.
 static void
 forEachSample(ArrayRef<int64_t> from, ArrayRef<int64_t> to, int64_t prefix,
               bool antialias,

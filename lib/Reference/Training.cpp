@@ -91,7 +91,7 @@ Tensor reference::mseBackward(double gradient, const Tensor &input,
   });
 }
 
-/// The first largest; nothing where one is no number.
+/// The index of the first maximum; nullopt if there is a NaN.
 static std::optional<int64_t> findLargest(const double *row, int64_t width) {
   if (std::any_of(row, row + width, [](double x) { return std::isnan(x); }))
     return std::nullopt;

@@ -16,7 +16,7 @@ using namespace mlir::vit::reference;
 
 static double number(const APFloat &value) { return value.convertToDouble(); }
 
-/// Replaces what symbols name by what `update` makes of it.
+/// Replaces the variables that symbols name by what `update` computes.
 LogicalResult Evaluator::change(
     Operation *op, ArrayRef<std::pair<FlatSymbolRefAttr, Tensor *>> changed,
     std::optional<uint64_t> layer, llvm::function_ref<void()> update) {

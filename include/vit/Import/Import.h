@@ -25,10 +25,10 @@ namespace mlir::vit {
 ///     results, named by `vit.name`: `logits`, or `features` where the model
 ///     has no head, or `last_hidden_state` and `pooler_output` of a headless
 ///     transformers model; further outputs as `vit.output`,
-///   - `vit.labels` and `vit.preprocessing` where the folder tells them.
-/// Of the weights only the names and shapes are looked at (a position table of
+///   - `vit.labels` and `vit.preprocessing` if the folder has them.
+/// Of the weights only names and shapes are read (a position table of
 /// another grid is resampled as the model's own library does); a folder
-/// without weights imports too. See Weights.h for the values.
+/// without weights can be imported, too. See Weights.h for the values.
 ///
 /// config.json is not trusted. On failure the result is null and `error` one
 /// line that says what is wrong and what would be right.
@@ -40,7 +40,7 @@ OwningOpRef<ModuleOp> importModel(StringRef folder, MLIRContext *context,
 OwningOpRef<ModuleOp> loadText(StringRef path, MLIRContext *context,
                                std::string &error);
 
-/// Whichever of the two fits: a folder is imported, a file parsed.
+/// Imports a folder or parses a file.
 OwningOpRef<ModuleOp> loadModel(StringRef path, MLIRContext *context,
                                 std::string &error);
 

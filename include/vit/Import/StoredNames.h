@@ -18,9 +18,9 @@
 
 namespace mlir::vit {
 
-/// The name that transformers 5 gives inside to what it stores as `name`:
-/// vit.encoder.layer.0.attention.attention.query.weight is
-/// vit.layers.0.attention.q_proj.weight there.
+/// The internal name in transformers 5 of the tensor that it stores as `name`:
+/// vit.encoder.layer.0.attention.attention.query.weight becomes
+/// vit.layers.0.attention.q_proj.weight.
 inline std::string makeInternalName(std::string name) {
   static constexpr std::pair<const char *, const char *> renamed[] = {
       {"encoder.layer.", "layers."},
@@ -38,9 +38,9 @@ inline std::string makeInternalName(std::string name) {
   return name;
 }
 
-/// The names under which a checkpoint may hold the tensor `name`, itself first:
-/// a model with a head keeps the headless one under a prefix, and each may be
-/// spelled as transformers 5 does inside.
+/// The names under which a checkpoint may hold the tensor `name`, beginning
+/// with `name`. A model with a head stores the headless model under a prefix,
+/// and each name may be an internal name of transformers 5.
 inline std::vector<std::string> listStoredNames(const std::string &name) {
   std::vector<std::string> bases{name};
   auto startsWith = [&](const char *prefix) {

@@ -29,12 +29,12 @@ struct CompiledLevel {
   std::variant<CodeImage, VulkanCode, CudaCode> code;
 };
 
-/// Where a module's weights go.
+/// Where the weights of a module are stored.
 enum class ParameterStorage {
-  /// Into the module: what kernels read, as they read it, and of the rest the
-  /// logical tensors. Each weight is stored once, whatever the levels.
+  /// In the module: in the form that kernels read, or, if no kernel reads them,
+  /// as logical tensors. Each weight is stored once, for all levels.
   Inline,
-  /// They stay in the checkpoint's files, or are drawn from their initialisers
+  /// In the files of the checkpoint; or they are drawn from their initialisers
   /// when the module is loaded.
   Reference
 };
@@ -43,11 +43,11 @@ struct WriterOptions {
   ParameterStorage parameters = ParameterStorage::Inline;
 };
 
-/// Writes one module with a schedule per level, in their order, to `path`:
-/// beside it first, then renamed, so that `path` is whole or untouched. The
-/// levels must come from the same graph. Weights are read, laid out and written
-/// one by one. The same arguments give the same bytes. On failure `error` is
-/// one line that says what is wrong.
+/// Writes one module with a schedule per level, in the given order. The file is
+/// written beside `path` and then renamed, so that `path` is complete or
+/// unchanged. All levels must come from the same graph. Weights are read, laid
+/// out and written one at a time. The same arguments give the same bytes. On
+/// failure `error` is one line.
 LogicalResult writeModule(ArrayRef<CompiledLevel> levels,
                           const Weights &weights, const WriterOptions &options,
                           StringRef path, std::string &error);
