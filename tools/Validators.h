@@ -14,8 +14,8 @@
 
 namespace vit::tools {
 
-/// A number without sign of at most 19 digits: CLI11 by itself takes -1 for
-/// the largest uint64_t.
+/// An unsigned number of at most 19 digits. (CLI11 itself accepts -1 as the
+/// largest uint64_t.)
 inline CLI::Validator wholeNumber() {
   return CLI::Validator(
       [](const std::string &text) {

@@ -20,7 +20,7 @@
 
 namespace {
 
-/// What the command line says.
+/// The options of the command line.
 struct Options {
   std::string model, output, weights, dumpIr, precision = "f32";
   std::string parameters, training;
@@ -33,14 +33,14 @@ struct Options {
   bool trains = false, hasSeed = false;
 };
 
-/// What the callbacks write to.
+/// The context of the callbacks.
 struct Report {
   bool time = false;
   double total = 0;
   std::string error;
 };
 
-/// What ends the program with a message.
+/// Ends the program with an error message.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -21,15 +21,16 @@ using namespace mlir::vit;
 using namespace mlir::vit::reference;
 
 namespace {
-/// An argument, or a parameter that the entry reads: what can be moved a bit.
+/// A variable to differentiate with respect to: an argument, or a parameter
+/// that the entry reads.
 struct Variable {
   Value value;
   std::string name;
   int64_t argument = -1; ///< -1: a parameter
-  Tensor at;             ///< Where the gradient is taken.
+  Tensor at;             ///< Where the gradient is evaluated.
 };
 
-/// The number that is differentiated: the results' elements, each weighed.
+/// The number to differentiate: a weighted sum of the elements of the results.
 class Function {
 public:
   Function(func::FuncOp entry, ArrayRef<Tensor> inputs,
@@ -37,11 +38,11 @@ public:
       : entry(entry), inputs(inputs), options(options),
         readParameter(makeParameterReader(options.seed)) {}
 
-  /// Sets what follows.
+  /// Sets the members below.
   LogicalResult prepare();
-  /// The gradients by adjoints, in the order of `variables`.
+  /// The gradients computed by adjoints, in the order of `variables`.
   LogicalResult differentiate(std::vector<Tensor> &gradients);
-  /// The value where element `element` of `variable` is `delta` more.
+  /// The value after adding `delta` to element `element` of `variable`.
   double evaluateNear(const Variable &variable, int64_t element, double delta);
 
   std::vector<Variable> variables;
@@ -54,8 +55,8 @@ private:
   ParameterReader readParameter;
   std::vector<Tensor> weights; ///< one per result of floats
   std::vector<unsigned> weighed;
-  /// Results that are gradients already ("gradient.fc1.weight.3"), one per
-  /// variable: what vit-generate-backward makes of a loss.
+  /// Results that are gradients ("gradient.fc1.weight.3"), one per variable, as
+  /// vit-generate-backward computes them for a loss.
   std::vector<unsigned> given;
 };
 } // namespace
@@ -65,7 +66,7 @@ static bool isFloat(Value value) {
   return type && isa<FloatType>(type.getElementType());
 }
 
-/// The name of the parameter whose gradient result `index` is.
+/// The name of the parameter whose gradient is result number `index`.
 static std::optional<std::string> getGradientName(func::FuncOp entry,
                                                   unsigned index) {
   auto name = entry.getResultAttrOfType<StringAttr>(index, "vit.name");
@@ -86,7 +87,8 @@ LogicalResult Function::prepare() {
     if (isFloat(value) && !getGradientName(entry, i)) {
       weighed.push_back(i);
       Tensor &weight = weights.emplace_back(results[i].value.shape);
-      // A loss is what its gradients are of; anything else gets any weights.
+      // Gradients returned by the entry are those of its loss; otherwise the
+      // weights are arbitrary.
       if (value.getType() ==
           RankedTensorType::get({}, Float32Type::get(value.getContext())))
         weight.data[0] = 1.0;
@@ -137,7 +139,8 @@ LogicalResult Function::differentiate(std::vector<Tensor> &gradients) {
       gradients.push_back(results[index].value);
     return success();
   }
-  // A copy of the entry that takes the weights, too, and returns gradients.
+  // A copy of the entry that takes the weights as an argument and returns
+  // gradients.
   IRMapping mapping;
   OwningOpRef<func::FuncOp> copy = cast<func::FuncOp>(entry->clone(mapping));
   entry->getBlock()->getParent()->front().push_back(*copy);

@@ -12,7 +12,7 @@
 
 namespace mlir::vit {
 
-/// What inputs and parameters are drawn from.
+/// How inputs and parameters are generated.
 struct InputOptions {
   uint64_t seed = 0;
   int64_t batch = 2;   ///< for sizes given as ?
@@ -23,20 +23,21 @@ struct InputOptions {
 void fill(MutableArrayRef<double> values, const std::string &name, double scale,
           uint64_t seed);
 
-/// One tensor per argument: floats in [-1, 1), integers in [0, classes), a
-/// single integer (a step) 0. Sets `error` on failure.
+/// One tensor per argument: floats in [-1, 1), integers in [0, classes), and 0
+/// for a single integer (a step). Sets `error` on failure.
 LogicalResult makeInputs(func::FuncOp entry, const InputOptions &options,
                          std::vector<reference::Tensor> &inputs,
                          std::string &error);
 
-/// Weights are scaled by their inputs so that activations stay near 1.
+/// Weights are scaled by their number of inputs, so that activations stay near
+/// 1.
 reference::ParameterReader makeParameterReader(uint64_t seed);
 
-/// Compares the gradients that the ops' adjoints make of `entry`, or, where it
-/// has such results, those that it returns ("gradient.fc1.weight.3"), with
-/// finite differences, and prints a line for each argument and parameter: at
-/// most `samples` elements of each, 0: all. Whether all agree within
-/// `tolerance`, times max(1, largest gradient).
+/// Compares gradients with finite differences: those computed by the adjoints
+/// of ops, or, if `entry` returns gradients ("gradient.fc1.weight.3"), those.
+/// Prints a line for each argument and parameter, with at most `samples`
+/// elements of each (0: all). Returns whether all agree within `tolerance`,
+/// times max(1, largest gradient).
 bool checkGradients(func::FuncOp entry, ArrayRef<reference::Tensor> inputs,
                     const InputOptions &options, int64_t samples,
                     double tolerance);

@@ -80,7 +80,7 @@ static std::nullopt_t fail(const Twine &message) {
 
 static InputOptions getInputOptions() { return {seed, batch, classes}; }
 
-/// Inputs of `entry` with what --set says.
+/// The inputs of `entry`, with the values of --set.
 static LogicalResult makeAllInputs(func::FuncOp entry,
                                    std::vector<Tensor> &inputs,
                                    std::string &error) {
@@ -100,7 +100,7 @@ static LogicalResult makeAllInputs(func::FuncOp entry,
   return success();
 }
 
-/// What --start says.
+/// The values of --start.
 static LogicalResult makeStore(Store &store, std::string &error) {
   for (StringRef text : starts) {
     auto [name, numbers] = text.split('=');
@@ -115,7 +115,8 @@ static LogicalResult makeStore(Store &store, std::string &error) {
   return success();
 }
 
-/// The results of `file`'s entry; nothing, after an error message, on failure.
+/// The results of the entry of `file`; nullopt, after an error message, on
+/// failure.
 static std::optional<std::vector<NamedTensor>> interpret(MLIRContext &context,
                                                          StringRef file) {
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
@@ -133,7 +134,7 @@ static std::optional<std::vector<NamedTensor>> interpret(MLIRContext &context,
   std::vector<NamedTensor> results;
   std::vector<std::string> names(outputs.begin(), outputs.end());
   for (int64_t step = 0; step < steps; ++step) {
-    // A single integer is the number of the step.
+    // A single integer is the step.
     for (auto [input, type] : llvm::zip(inputs, entry.getArgumentTypes()))
       if (input.rank() == 0 &&
           cast<RankedTensorType>(type).getElementType().isInteger())
@@ -148,7 +149,7 @@ static std::optional<std::vector<NamedTensor>> interpret(MLIRContext &context,
   return results;
 }
 
-/// Checks the gradients of all functions of `file`, or of the one asked for.
+/// Checks the gradients of all functions of `file`, or of the one given.
 static bool checkAll(MLIRContext &context, StringRef file) {
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
   if (!module)
@@ -189,7 +190,8 @@ static void print(const NamedTensor &result) {
   out << (count < value.size() ? " ...\n" : "\n");
 }
 
-/// Whether `actual` is `expected` within the tolerance; says so.
+/// Whether `actual` equals `expected` within the tolerance; prints a message if
+/// not.
 static bool compare(const NamedTensor &actual, const NamedTensor &expected) {
   if (actual.name != expected.name ||
       actual.value.shape != expected.value.shape) {
@@ -200,7 +202,7 @@ static bool compare(const NamedTensor &actual, const NamedTensor &expected) {
   double largest = 0.0, difference = 0.0;
   for (auto [a, b] : llvm::zip(actual.value.data, expected.value.data)) {
     largest = std::max(largest, std::fabs(b));
-    // A NaN on one side differs; std::max would hide it.
+    // Not std::max: a NaN on one side must count as a difference.
     double distance = std::isnan(a) && std::isnan(b) ? 0.0 : std::fabs(a - b);
     difference = distance <= difference ? difference : distance;
   }
@@ -215,7 +217,7 @@ static bool compare(const NamedTensor &actual, const NamedTensor &expected) {
 }
 
 int main(int argc, char **argv) {
-  // Not InitLLVM: it would make running out of memory fatal.
+  // Not InitLLVM, which makes running out of memory fatal.
   registerAsmPrinterCLOptions();
   registerMLIRContextCLOptions();
   cl::ParseCommandLineOptions(argc, argv, "Evaluate text in double, slowly\n");

@@ -16,7 +16,7 @@
 #include "mlir/Transforms/Passes.h"
 
 /// The upstream passes between emitted kernels and the LLVM dialect, so that
-/// one can look at each step.
+/// each step can be inspected.
 static void registerLoweringPasses() {
   mlir::registerArithToLLVMConversionPass();
   mlir::registerConvertControlFlowToLLVMPass();

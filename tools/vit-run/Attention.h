@@ -12,31 +12,31 @@
 
 namespace vit::tools {
 
-/// How an input's tokens lie: `prefix` tokens (class, distillation, registers)
-/// and then the patches, row by row.
+/// The order of tokens: `prefix` tokens (class, distillation, registers), then
+/// the patches, row by row.
 struct TokenGrid {
   int64_t prefix = 0;
   int64_t rows = 0;
   int64_t columns = 0;
 };
 
-/// The grid of an input height x width cut into patches with `tokens` tokens in
-/// all: the fewest prefix tokens that leave square patches, else patches of any
-/// shape. Throws where there is none.
+/// The grid of a height x width input cut into patches, with `tokens` tokens in
+/// total: with the fewest prefix tokens that make patches square, else with
+/// patches of any shape. Throws if there is none.
 TokenGrid findTokenGrid(int64_t tokens, int64_t height, int64_t width);
 
-/// Attention probabilities [1, heads, tokens, tokens] of one head, or, where
-/// `head` is -1, their mean: tokens x tokens.
+/// The attention probabilities [1, heads, tokens, tokens] of one head, or their
+/// mean if `head` is -1: tokens x tokens.
 std::vector<double> headAttention(const Tensor &attention, int64_t head);
 
 /// Attention rollout (Abnar and Zuidema, "Quantifying Attention Flow in
-/// Transformers", ACL 2020): the product over layers of (A + I) / 2, A being
-/// the mean over heads; `layers` from the first to the last. tokens x tokens.
+/// Transformers", ACL 2020): the product over layers of (A + I) / 2, where A is
+/// the mean over heads; `layers` from first to last. tokens x tokens.
 std::vector<double> attentionRollout(const std::vector<Tensor> &layers);
 
-/// How much each patch counts, rows x columns: the row of the first token (the
-/// class token) in `attention`, or, where there is no prefix token, the mean of
-/// all rows.
+/// The weight of each patch, rows x columns: the row of the first token (the
+/// class token) in `attention`, or the mean of all rows if there is no prefix
+/// token.
 std::vector<float> patchWeights(const std::vector<double> &attention,
                                 const TokenGrid &grid);
 

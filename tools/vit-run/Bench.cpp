@@ -39,14 +39,14 @@ double median(std::vector<double> values) {
                            : (values[middle - 1] + values[middle]) / 2;
 }
 
-/// One command's share of a run, over several runs.
+/// The times of one command over several runs.
 struct Op {
   std::string name, kernel;
   std::vector<double> seconds;
   double flop = 0;
 };
 
-/// Runs with timing on, once the plain runs are over.
+/// Runs with timing enabled, after the plain runs.
 std::vector<Op> measureOps(Workload &workload, int64_t runs, EventLog &log) {
   std::vector<Op> ops;
   workload.run();
@@ -70,27 +70,27 @@ std::vector<Op> measureOps(Workload &workload, int64_t runs, EventLog &log) {
   return ops;
 }
 
-/// What passes until the first result is there, in seconds.
+/// The time until the first result, in seconds.
 struct Start {
-  double module = 0;   ///< compile, or find and map the module
-  double weights = 0;  ///< open or draw them
-  double session = 0;  ///< open the device, build its kernels, upload
-  double firstRun = 0; ///< the first call, in which drivers may compile
+  double module = 0;   ///< Compile, or find and map the module.
+  double weights = 0;  ///< Open or draw them.
+  double session = 0;  ///< Open the device, build its kernels, upload.
+  double firstRun = 0; ///< The first call, in which drivers may compile.
 
   double total() const { return module + weights + session + firstRun; }
 };
 
-/// What one benchmark found.
+/// The results of a benchmark.
 struct Report {
   Start start;
-  std::vector<double> times; ///< of the runs, in seconds
+  std::vector<double> times; ///< Of each run, in seconds.
   uint64_t workspace = 0;
   std::vector<Op> ops;
   int64_t batch = 0;
   int threads = 0;
   std::string level;
   nlohmann::ordered_json device;
-  double peak = 0; ///< FLOP/s of the processor; 0: not measured
+  double peak = 0; ///< FLOP/s of the processor; 0: not measured.
 
   double least() const { return *std::min_element(times.begin(), times.end()); }
   double flop() const {
@@ -129,7 +129,7 @@ Tensor createInput(const BenchOptions &options, Model &model) {
   return input;
 }
 
-/// A few runs, in which pages, caches and clocks settle.
+/// Runs a few times to warm up pages, caches and clocks.
 void warmUp(Workload &workload) {
   double begin = now();
   for (int i = 0; i < 3 || (i < 50 && now() - begin < 0.2); ++i)
@@ -287,7 +287,7 @@ void bench(const BenchOptions &options) {
   if (!options.isReference()) {
     report.ops = measureOps(*createWorkload(&log),
                             std::max<int64_t>(3, options.runs), log);
-    // What a GPU could do at most is not measured.
+    // The peak of a GPU is not measured.
     if (!options.isGpu())
       report.peak = measurePeakFlops(report.level, report.threads);
   }

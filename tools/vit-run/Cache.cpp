@@ -22,11 +22,11 @@ namespace vit::tools {
 
 namespace {
 
-/// FNV-1a with two different offsets and a mixing step between them: 128 bits
-/// against accidents, which is all that a cache of one's own needs.
+/// FNV-1a with two different offsets and a mixing step between them: 128 bits,
+/// which avoids accidental collisions; a private cache needs no more.
 class Hash {
 public:
-  /// Adds a string and its length, so that parts cannot run together.
+  /// Adds a string and its length, so that ("ab", "c") and ("a", "bc") differ.
   void add(const std::string &text) {
     addBytes(std::to_string(text.size()) + ":");
     addBytes(text);
@@ -54,8 +54,8 @@ private:
 
 } // namespace
 
-/// Path, size and time of last change: what tells one version of a big file
-/// from the next without reading it.
+/// Adds path, size and modification time, which tell versions of a large file
+/// apart without reading it.
 static void addStamp(Hash &hash, const fs::path &path) {
   std::error_code ignored;
   hash.add(fs::weakly_canonical(path, ignored).string());
@@ -85,7 +85,8 @@ static void addModel(Hash &hash, const fs::path &model) {
   std::sort(files.begin(), files.end());
   for (const fs::path &file : files) {
     addStamp(hash, file);
-    // The text counts too: a file system's clock may be coarser than an edit.
+    // The text is hashed, too: an edit may be faster than the resolution of the
+    // file system's clock.
     if (file.extension() == ".json" && fs::file_size(file) < (16u << 20))
       hash.add(readFile(file.string()));
   }
@@ -109,8 +110,9 @@ std::string cachePath(const CompilerOptions &options) {
   fs::create_directories(folder, error);
   if (error || access(folder.c_str(), W_OK | X_OK) != 0)
     return {};
-  // All options, so that a new one does not compile until it is dealt with
-  // here. Parameters are drawn from the seed at load; a dump is no content.
+  // Names every option: this does not compile after one is added, until it is
+  // handled here. The seed is used at load and a dump does not change the
+  // module.
   const auto &[model, weights, allowUnused, seed, outputs, skipPasses, dumpIr,
                target, level, precision, training] = options;
   Hash hash;

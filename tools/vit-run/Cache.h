@@ -14,10 +14,11 @@
 
 namespace vit::tools {
 
-/// The file in the cache for what `options` compile to: in $XDG_CACHE_HOME/vit
-/// or ~/.cache/vit, named by a hash of what decides its content: the model's
-/// small files byte by byte, path, size and time of its weights, the options,
-/// and the compiler. Makes the folder. Empty where there is no place to write.
+/// The cache file of the module that `options` compile to, in
+/// $XDG_CACHE_HOME/vit or ~/.cache/vit. Its name is a hash of everything that
+/// decides its content: the contents of the model's small files, the paths,
+/// sizes and times of its weights, the options, and the compiler. Creates the
+/// folder. Empty if there is no place to write to.
 std::string cachePath(const CompilerOptions &options);
 
 } // namespace vit::tools

@@ -36,7 +36,7 @@ struct ImageReleaser {
   ~ImageReleaser() { vit_image_release(&image); }
 };
 
-/// The part of the picture that the model sees, enlarged where it is small.
+/// The part of the picture that the model sees, enlarged if it is small.
 void loadVisiblePart(const std::string &path,
                      const vit_preprocessing &preprocessing,
                      ImageReleaser &result) {
@@ -114,7 +114,7 @@ void writeAttention(const ClassifyOptions &options, const std::string &path,
         error);
 }
 
-/// The attention outputs to ask for.
+/// The attention outputs to request.
 std::vector<std::string> attentionNames(const ClassifyOptions &options,
                                         Model &model) {
   if (!model.isCompiled())
@@ -138,7 +138,7 @@ std::vector<std::string> attentionNames(const ClassifyOptions &options,
   return {names.back()};
 }
 
-/// The pictures `paths` as the model's input.
+/// Loads the pictures `paths` as an input of the model.
 Tensor loadInput(const std::vector<const char *> &paths,
                  const vit_preprocessing &preprocessing) {
   vit_error error;
@@ -155,7 +155,7 @@ Tensor loadInput(const std::vector<const char *> &paths,
   return input;
 }
 
-/// The likeliest classes of picture `index` of a batch, the first one first.
+/// The most likely classes of picture `index` of a batch, in descending order.
 nlohmann::ordered_json findPredictions(const Tensor &logits, size_t index,
                                        int top, Model &model) {
   int64_t classes = logits.dims[1];
@@ -184,7 +184,7 @@ void printPredictions(const nlohmann::ordered_json &predictions) {
                 one.at("label").get_ref<const std::string &>().c_str());
 }
 
-/// The outputs that a module is compiled with.
+/// The outputs to compile a model with.
 std::vector<std::string> wantedOutputs(const ClassifyOptions &options) {
   std::vector<std::string> wanted = {"logits"};
   if (!options.attention.empty())

@@ -38,7 +38,7 @@ struct Difference {
   bool isGood() const { return problem.empty() && absolute <= allowed; }
 };
 
-/// Where an output stands in the model: what comes first is computed first.
+/// Sorts outputs in the order in which the model computes them.
 double orderOf(const std::string &name) {
   auto number = [&](size_t prefix) {
     return std::strtod(name.c_str() + prefix, nullptr);
@@ -50,12 +50,12 @@ double orderOf(const std::string &name) {
   return name == "logits" || name == "pooler_output" ? 1e9 : 1e8;
 }
 
-/// The model's name for a tensor of the file: transformers' "attn_3" is
+/// The name in the model of a tensor of the file: transformers' "attn_3" is
 /// "attention_3".
 std::string outputName(const std::string &stored) {
   if (stored.rfind("attn_", 0) == 0)
     return "attention_" + stored.substr(5);
-  return firstName(stored);
+  return canonicalName(stored);
 }
 
 Difference difference(const Tensor &ours, const vit_weights *weights,
@@ -95,12 +95,12 @@ Difference difference(const Tensor &ours, const vit_weights *weights,
   return result;
 }
 
-/// What the golden file holds.
+/// The contents of the golden file.
 struct Golden {
   WeightsHandle file;
-  Tensor input; ///< Without dimensions where there is none.
-  /// Outputs by the model's name, with their number in the file, in the order
-  /// in which the model computes them.
+  Tensor input; ///< No dimensions if the file has none.
+  /// Outputs by their names in the model, with their numbers in the file, in
+  /// the order in which the model computes them.
   std::vector<std::pair<std::string, int64_t>> outputs;
 };
 
@@ -135,7 +135,7 @@ Golden openGolden(const std::string &path) {
   return golden;
 }
 
-/// `first` is the first difference that is too large, or null.
+/// `first`: the first difference that is too large, or null.
 void printJson(const std::vector<Difference> &differences,
                const Difference *first) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
@@ -168,7 +168,7 @@ void printTable(const std::vector<Difference> &differences) {
   }
 }
 
-/// Throws where an output differs, after the table is printed.
+/// Throws if an output differs, after printing the table.
 void compare(const CompareOptions &options) {
   checkCommonOptions(options);
   Golden golden = openGolden(options.golden);
@@ -188,7 +188,7 @@ void compare(const CompareOptions &options) {
   if (!options.trace.empty())
     writeTrace(options.trace, log);
 
-  // On GPUs sums are ordered otherwise, and drivers are free in rounding.
+  // GPUs add in another order, and their drivers may round differently.
   double tolerance = options.tolerance.value_or(options.isGpu() ? 1e-4 : 1e-5);
   std::vector<Difference> differences;
   for (const auto &[name, index] : golden.outputs)

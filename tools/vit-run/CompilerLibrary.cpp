@@ -80,7 +80,7 @@ static vit_compiler_run_function openCompiler() {
 
 void runCompiler(const vit_compiler_request &request) {
   static const vit_compiler_run_function run = openCompiler();
-  // Asked through a copy, so that the request's own context stays its own.
+  // The request is copied so that its callbacks keep their own context.
   struct Forward {
     const vit_compiler_request &request;
     std::string message;
@@ -101,10 +101,10 @@ void runCompiler(const vit_compiler_request &request) {
     throw Error(forward.message.empty() ? error.message : forward.message);
 }
 
-/// What a process of its own does: the message of an error goes to `pipe`.
+/// Runs in the child process. Writes the message of an error to `pipe`.
 [[noreturn]] static void compileAndExit(const vit_compiler_request &request,
                                         int pipe) {
-  // Nobody waits for the result any more when vit-run is killed.
+  // If vit-run is killed, nobody waits for the result.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int status = 0;
   try {
@@ -151,7 +151,7 @@ void runCompilerApart(const vit_compiler_request &request) {
     throw Error(std::string("the compiler was ended by signal ") +
                 std::to_string(WTERMSIG(status)) + " (" +
                 strsignal(WTERMSIG(status)) + ") on " + request.model);
-  // Where SIGCHLD is ignored there is no status: the message tells.
+  // If SIGCHLD is ignored there is no exit status: a message means failure.
   if (!message.empty())
     throw Error(message);
   if (WEXITSTATUS(status) != 0)

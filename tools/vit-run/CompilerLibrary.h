@@ -16,14 +16,14 @@
 
 namespace vit::tools {
 
-/// What a model is compiled with so that it can be trained.
+/// Options for compiling a training step.
 struct TrainingRequest {
-  std::string options; ///< of vit-generate-backward
+  std::string options; ///< Of vit-generate-backward.
   uint64_t memory = 0; ///< Bytes for a step's activations; 0: no limit.
-  int64_t batch = 0;   ///< of a step
+  int64_t batch = 0;   ///< Of a step.
 };
 
-/// What the compiler is asked for. An empty text stands for its default.
+/// Options of the compiler. An empty string means the default.
 struct CompilerOptions {
   std::string model, weights;
   bool allowUnused = false;
@@ -33,21 +33,21 @@ struct CompilerOptions {
   std::string target, level, precision;
   std::optional<TrainingRequest> training;
 
-  /// Parameters stay where they are. Points into these options.
+  /// The request does not store parameters in the module. It points into these
+  /// options.
   vit_compiler_request createRequest(vit_compiler_action action) const;
 };
 
 /// The file that `runCompiler` opens: libvit-compiler.so beside the runtime
-/// library. Throws Error where it is not installed.
+/// library. Throws Error if it is not installed.
 std::string findCompilerLibrary();
 
-/// Opens the compiler (once) and runs `request`, whose `on_phase` and
-/// `on_error` are not called: where it fails its whole message becomes the
-/// Error thrown.
+/// Opens the compiler (once) and runs `request`. Does not call `on_phase` and
+/// `on_error`; on failure throws Error with the whole message.
 void runCompiler(const vit_compiler_request &request);
 
-/// The same for a request that only writes files, in a process of its own: none
-/// of the compiler's memory stays beside the model that runs afterwards.
+/// The same for a request that only writes files, in a child process: none of
+/// the memory of the compiler remains in this process.
 void runCompilerApart(const vit_compiler_request &request);
 
 } // namespace vit::tools

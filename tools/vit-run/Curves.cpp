@@ -18,12 +18,13 @@ namespace {
 
 using Points = std::vector<std::pair<double, double>>;
 
-// Sizes in pixels. Colours that a colour-blind eye tells apart (Okabe, Ito).
+// Sizes in pixels. The colours can be told apart by colour-blind people (Okabe,
+// Ito).
 constexpr double kWidth = 860, kPanel = 250, kLeft = 70, kRight = 20, kTop = 54,
                  kGap = 36, kBottom = 46;
 constexpr const char *kTrain = "#0072b2", *kPale = "#a8cfe6",
                      *kTest = "#d55e00";
-/// Points of a line, and of the pale one behind it.
+/// Number of points of a line, and of the pale one behind it.
 constexpr size_t kMostMeans = 120, kMostValues = 800;
 
 struct Range {
@@ -67,7 +68,7 @@ static std::string escape(const std::string &text) {
   return result;
 }
 
-/// At most `most` points: the means of so many groups of neighbours.
+/// At most `most` points: the means of groups of neighbours.
 static Points reduce(const Points &points, size_t most) {
   Points result;
   size_t groups = std::min(most, points.size());
@@ -85,8 +86,8 @@ static Points reduce(const Points &points, size_t most) {
   return result;
 }
 
-/// A range of round numbers that holds [low, high] in about five steps of 1, 2
-/// or 5 times a power of ten.
+/// A range of round numbers that contains [low, high], in about five steps of
+/// 1, 2 or 5 times a power of ten.
 static Range roundRange(double low, double high) {
   if (!(low < high)) {
     low -= 0.5;
@@ -103,7 +104,7 @@ static Range roundRange(double low, double high) {
 
 namespace {
 
-/// One panel: a range of steps, a range of values, a place on the page.
+/// One panel: a range of steps, a range of values, and a place on the page.
 class Panel {
 public:
   Panel(std::string &out, Range steps, Range values, double top)
@@ -178,7 +179,7 @@ private:
 
 } // namespace
 
-/// One panel of a quantity on the training and on the test data.
+/// Draws the panel of one quantity on training and test data.
 static void drawPanel(std::string &out, const Curves &curves, Range steps,
                       const char *name, const char *format, bool isLast,
                       const Series &train, const Series &test, double scale,

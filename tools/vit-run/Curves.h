@@ -16,13 +16,13 @@ namespace vit::tools {
 
 /// A quantity over the steps.
 struct Series {
-  std::vector<std::pair<double, double>> points; ///< step, value
+  std::vector<std::pair<double, double>> points; ///< Step and value.
 
-  /// Values that are no number are left out.
+  /// NaN values are left out.
   void add(double step, double value);
 };
 
-/// What a training run's picture shows.
+/// The data of the picture of a training run.
 struct Curves {
   std::string title;
   Series trainLoss, trainAccuracy;
@@ -30,9 +30,9 @@ struct Curves {
   std::vector<double> epochs; ///< The steps at which epochs ended.
 };
 
-/// An SVG of two panels, loss and accuracy. Values of single steps are shown
-/// pale, their means over neighbouring steps as a line over them, those of the
-/// test data as points. Its size does not grow with the number of steps.
+/// An SVG with two panels, loss and accuracy. Values of single steps are pale,
+/// with the means over neighbouring steps as a line over them; test data are
+/// points. Its size does not grow with the number of steps.
 std::string drawCurves(const Curves &curves);
 
 } // namespace vit::tools

@@ -27,7 +27,7 @@ static void parseRange(const DataRequest &request,
   options.count = last - first + 1;
 }
 
-/// `split` in place of the request's own.
+/// Uses `split` instead of that of the request.
 static vit_status tryOpen(const DataRequest &request, const char *split,
                           DatasetHandle &handle, vit_error &error) {
   vit_dataset_options options = {};

@@ -12,24 +12,24 @@
 
 namespace vit::tools {
 
-/// A part of a data set, as options ask for it.
+/// A part of a data set, as given by options.
 struct DataRequest {
   std::string path;
-  std::string split;       ///< Empty: the test part where there is one.
+  std::string split;       ///< Empty: the test part if there is one.
   std::string range;       ///< "FIRST..LAST", counted from 0, both included.
-  std::string rangeOption; ///< What messages call it: "--range".
+  std::string rangeOption; ///< The name for messages: "--range".
   bool orient = false;     ///< As the EXIF tag says.
 };
 
-/// Throws where it is not there, damaged or empty.
+/// Throws if it is missing, damaged or empty.
 DatasetHandle openData(const DataRequest &request);
 
-/// The data to train on: what `request` asks for or, where it names no split,
-/// the training part, or the whole of a folder that has no parts. A test part
-/// is trained on only where the request names it.
+/// The training data: what `request` asks for, or, if it names no split, the
+/// training part, or all of a folder without parts. A test part is used for
+/// training only if the request names it.
 DatasetHandle openTrainingData(const DataRequest &request);
 
-/// The test part that belongs to training data in `request`; null where there
+/// The test part that belongs to the training data of `request`; null if there
 /// is none.
 DatasetHandle findTestPart(const DataRequest &request);
 

@@ -25,13 +25,13 @@ static std::string valueText(const nlohmann::ordered_json &value) {
   return join(items, ", ");
 }
 
-/// Whether the runtime means bytes.
+/// Whether the value is a number of bytes.
 static bool isBytes(const std::string &key) {
   return key == "memory" || key == "workgroup_memory" ||
          key.rfind("max_", 0) == 0;
 }
 
-/// "workgroup_memory" as people write it.
+/// "workgroup_memory" as "workgroup memory".
 static std::string words(std::string key) {
   std::replace(key.begin(), key.end(), '_', ' ');
   return key;

@@ -12,8 +12,8 @@
 
 namespace vit::tools {
 
-/// Accuracy and loss over labelled pictures. What it adds up depends on the
-/// pictures and their order alone, not on how they come in batches.
+/// Accuracy and loss over labelled pictures. The sums depend on the pictures
+/// and their order, not on how they are divided into batches.
 class Score {
 public:
   /// Logits [batch, classes], f32 or f64, and the class of each picture.

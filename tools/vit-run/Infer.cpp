@@ -59,7 +59,8 @@ void infer(const InferOptions &options) {
   for (const NamedFile &file : files) {
     const Tensor *output = &outputs.front();
     for (const Tensor &candidate : outputs)
-      if (candidate.name == file.name || candidate.name == firstName(file.name))
+      if (candidate.name == file.name ||
+          candidate.name == canonicalName(file.name))
         output = &candidate;
     vit_tensor view = output->view();
     vit_error error;

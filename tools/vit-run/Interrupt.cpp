@@ -19,7 +19,7 @@ void catchInterrupts() {
   action.sa_handler = [](int signal) { caught = signal; };
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    // nohup's wish stays.
+    // Keep SIGHUP ignored under nohup.
     struct sigaction before = {};
     sigaction(signal, nullptr, &before);
     if (before.sa_handler != SIG_IGN)

@@ -10,11 +10,11 @@
 
 namespace vit::tools {
 
-/// From here on the first SIGINT, SIGTERM or SIGHUP is remembered; the second
-/// one of the same kind ends the process as it would have.
+/// After this call, the first SIGINT, SIGTERM or SIGHUP is recorded; a second
+/// one of the same kind ends the process as usual.
 void catchInterrupts();
 
-/// The signal that came, 0 where none has.
+/// The signal received, or 0.
 int interrupted();
 
 } // namespace vit::tools

@@ -14,9 +14,9 @@
 
 namespace vit::tools {
 
-/// Parses a JSON object, its members in order. Throws Error, beginning with
-/// `where`, unless it is one and nests no deeper than a configuration does:
-/// printing recurses.
+/// Parses a JSON object, keeping the order of members. Throws Error, beginning
+/// with `where`, if the text is not an object or nests deeper than a
+/// configuration does (printing is recursive).
 nlohmann::ordered_json parseJsonObject(const std::string &text,
                                        const std::string &where);
 

@@ -32,7 +32,7 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
   const std::string &path = options.model;
   std::error_code error;
   bool isFolder = fs::is_directory(path, error);
-  // The checkpoint of a text that was trained: the text and its weights.
+  // A checkpoint of a model that was a text: the text and its weights.
   if (fs::path folder = path; isFolder &&
                               !fs::exists(folder / "config.json", error) &&
                               fs::exists(folder / "model.mlir", error)) {
@@ -49,7 +49,7 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
   compiled = !isFolder && !endsWith(path, ".mlir");
   if (!compiled) {
     for (std::string &name : this->outputs)
-      name = firstName(name);
+      name = canonicalName(name);
     return;
   }
   if (options.isReference())
@@ -104,8 +104,8 @@ void Model::compileTo(const std::string &path, const CompilerOptions &wanted) {
 
 void Model::compileAndLoad() {
   CompilerOptions wanted = compilerOptions();
-  // Of a GPU's levels all but where one is asked for: which of them the device
-  // takes is the runtime's business.
+  // For a GPU, compile all levels unless one is given: the runtime chooses the
+  // one that the device can use.
   wanted.target = options.isGpu() ? options.family() : "cpu";
   wanted.level = options.level;
   if (!options.isGpu()) {
@@ -123,7 +123,7 @@ void Model::compileAndLoad() {
   vit_error error;
   std::string cached = options.noCache ? "" : cachePath(wanted);
   if (!cached.empty()) {
-    // What is there may be damaged: whatever fails to load is made anew.
+    // The cached file may be damaged: if it does not load, compile again.
     if (options.dumpIr.empty() && access(cached.c_str(), R_OK) == 0 &&
         load(cached, error) == VIT_OK) {
       if (options.verbose)
@@ -214,7 +214,7 @@ std::optional<vit_preprocessing> Model::findPreprocessing() {
   vit_preprocessing result = {};
   result.struct_size = sizeof(result);
   std::error_code ignored;
-  // What it was trained with goes before what the text says.
+  // The settings of its training take precedence over those of the text.
   if (!textFolder.empty() &&
       fs::exists(fs::path(textFolder) / "preprocessor_config.json", ignored)) {
     check(vit_preprocessing_from_folder(textFolder.c_str(), &result, &error),
@@ -240,7 +240,7 @@ std::string Model::label(int32_t index) {
   return text ? text : std::to_string(index);
 }
 
-std::string firstName(const std::string &output) {
+std::string canonicalName(const std::string &output) {
   return output == VIT_COMPILER_LOGITS_ALIAS ? "logits" : output;
 }
 

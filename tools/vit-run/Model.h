@@ -18,8 +18,8 @@
 
 namespace vit::tools {
 
-/// What MODEL stands for. A text or a folder is compiled, or found in the
-/// cache, when the module is first asked for.
+/// The MODEL argument. A text or a folder is compiled, or found in the cache,
+/// when the module is first used.
 class Model {
 public:
   /// `outputs` empty: the model's own. With `training` the module has a
@@ -28,28 +28,28 @@ public:
         std::optional<TrainingRequest> training = std::nullopt);
 
   const CommonOptions &getOptions() const { return options; }
-  /// By their first names; a module that was compiled elsewhere knows its own
+  /// By canonical name. A module that was compiled elsewhere knows its own
   /// aliases.
   const std::vector<std::string> &getOutputs() const { return outputs; }
-  /// What the compiler is asked for, but for target and level.
+  /// The options for the compiler, except target and level.
   CompilerOptions compilerOptions() const;
 
   vit_module *module();
   vit_parameters *parameters();
 
-  /// Whether MODEL is a module already.
+  /// Whether MODEL is a compiled module.
   bool isCompiled() const { return compiled; }
   bool hasEntry(const std::string &name);
   bool hasOutput(const std::string &name);
   vit_binding_info inputInfo();
   /// The module's outputs, the default one first.
   std::vector<vit_binding_info> outputInfos();
-  /// Throws where nothing says how pictures are prepared.
+  /// Throws if nothing describes how pictures are prepared.
   vit_preprocessing preprocessing();
   std::optional<vit_preprocessing> findPreprocessing();
   /// The label of a class, or its number.
   std::string label(int32_t index);
-  /// What users call the parameter `name`.
+  /// The name of the parameter `name` in messages.
   std::string parameterName(const std::string &name);
 
 private:
@@ -60,17 +60,18 @@ private:
   CommonOptions options;
   std::vector<std::string> outputs;
   std::optional<TrainingRequest> training;
-  std::string textFolder; ///< of a checkpoint whose model is a text
+  std::string textFolder; ///< The checkpoint, if its model is a text.
   bool compiled;
   ModuleHandle handle;
   ParametersHandle weights;
 };
 
-/// "logits" for its other name; any other name as it is.
-std::string firstName(const std::string &output);
+/// The canonical name of an output: "logits" for its alias, any other name
+/// unchanged.
+std::string canonicalName(const std::string &output);
 
-/// What users call a parameter: its checkpoint's name, and the model's own in
-/// brackets where that differs.
+/// The name of a parameter in messages: that in its checkpoint, followed by
+/// that in the model in parentheses if they differ.
 std::string parameterName(const vit_binding_info &info);
 
 } // namespace vit::tools

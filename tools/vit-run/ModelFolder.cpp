@@ -100,7 +100,7 @@ static bool setTimmClasses(Json &config, const std::string &folder,
   bool isSame = classes && *classes == static_cast<int64_t>(labels.size());
   if (isSame && config.contains("num_classes"))
     return false;
-  // The members first: an ordered object moves them when its own change.
+  // Collect the members first: an ordered object moves them when it changes.
   for (Json *object : {arguments, pretrained})
     if (object && object->contains("num_classes"))
       (*object)["num_classes"] = labels.size();
@@ -108,7 +108,7 @@ static bool setTimmClasses(Json &config, const std::string &folder,
   for (const char *key : names)
     if (pretrained && !isSame)
       pretrained->erase(key);
-  // Said at the top, it holds without weights too.
+  // At the top level it applies without weights, too.
   config["num_classes"] = labels.size();
   if (isSame)
     return true;
@@ -143,8 +143,8 @@ std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder) {
   return width ? std::optional(std::vector<int64_t>{0, *width}) : std::nullopt;
 }
 
-/// Says so where a model calls its classes, of which it has as many, by other
-/// names than the data does: both stay as they are.
+/// Prints a note if the model and the data have the same number of classes but
+/// different names for them. Both are kept.
 static void compareLabels(const Json &config,
                           const std::vector<std::string> &labels) {
   for (size_t i = 0; i < labels.size(); ++i)
@@ -167,8 +167,8 @@ static void compareLabels(const Json &config,
     }
 }
 
-/// Says which rates of dropout a model asks for that training here has not: a
-/// run without them learns, but not as its own library's would.
+/// Prints a note about dropout rates of the model that training here does not
+/// support: the run still learns, but not exactly as with its own library.
 static void reportDropout(Json &config) {
   std::vector<std::string> ignored;
   auto look = [&](const Json *object, const char *key, const char *what) {

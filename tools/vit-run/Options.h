@@ -39,8 +39,8 @@ struct CommonOptions {
   bool isGpu() const { return family() == "vulkan" || family() == "cuda"; }
 };
 
-/// Options of every command that reads a data set. Part of what a resumed run
-/// must keep: see describeRun.
+/// Options of every command that reads a data set. They must not change when a
+/// run is resumed: see describeRun.
 struct DataOptions {
   std::string data, split, range;
 };

@@ -13,14 +13,14 @@
 
 namespace vit::tools {
 
-/// Reports on standard error: a bar on a terminal, a plain line every few
-/// seconds elsewhere, each with images/s and the time left.
+/// Reports progress on standard error: a bar on a terminal, otherwise a line
+/// every few seconds, each with images/s and the remaining time.
 class Progress {
 public:
-  /// `label` comes first ("epoch 3/10"); `before` images were done by someone
-  /// else and do not count for images/s.
+  /// `label` comes first ("epoch 3/10"). `before` images were done earlier and
+  /// do not count for images/s.
   explicit Progress(int64_t total, std::string label = "", int64_t before = 0);
-  /// `done` images of the total are finished; `details` ("loss 0.31").
+  /// Reports `done` finished images; `details` is such as "loss 0.31".
   void update(int64_t done, const std::string &details = "");
   /// Clears the bar.
   void finish();

@@ -57,7 +57,7 @@ protected:
         Tensor result;
         result.name = info.name;
         std::vector<int64_t> dims(info.dims, info.dims + info.rank);
-        // What has no batch is as it is.
+        // An output without a batch keeps its shape.
         if (!dims.empty() && dims[0] < 0)
           dims[0] = tensor.dims[0];
         result.allocate(info.dtype, dims);
@@ -121,7 +121,7 @@ protected:
                               const std::vector<std::string> &names) override {
     std::vector<std::string> wanted = names;
     for (std::string &name : wanted)
-      name = firstName(name);
+      name = canonicalName(name);
     if (wanted.empty() || wanted.front().empty() || wanted.front() == "*")
       wanted = model.getOutputs();
     CompilerOptions options = model.compilerOptions();

@@ -19,20 +19,19 @@ namespace vit::tools {
 /// Runs a model on one device.
 class Runner {
 public:
-  /// `log` may be null; else every call, and every command that runs for it, is
-  /// appended to it (not by the reference). It must outlive the runner.
+  /// `log` may be null. Otherwise every call and every command of it is
+  /// appended (except by the reference); the log must outlive the runner.
   static std::unique_ptr<Runner> create(Model &model, EventLog *log = nullptr);
   virtual ~Runner() = default;
 
-  /// The outputs called `names` (empty: the default one) for `input`, whose
-  /// first dimension is the batch: f32, or f64 from the reference. With
-  /// `names` holding "*": all of them. Throws where an output holds a NaN or an
-  /// infinity, and says where it comes from.
+  /// The outputs `names` (empty: the default one; "*": all) for `input`, whose
+  /// first dimension is the batch. f32, or f64 from the reference. Throws if an
+  /// output holds a NaN or an infinity, and reports its origin.
   std::vector<Tensor> run(const Tensor &input,
                           const std::vector<std::string> &names);
 
-  /// Bytes that a call with this batch needs beside the weights; 0 where that
-  /// is not known.
+  /// Bytes that a call with this batch needs in addition to the weights; 0 if
+  /// unknown.
   virtual uint64_t workspaceBytes(int64_t) { return 0; }
 
 protected:
@@ -46,7 +45,7 @@ private:
   void checkFinite(const Tensor &input, const std::vector<Tensor> &outputs);
 };
 
-/// Throws unless `input` has the shape of the model's input.
+/// Throws if `input` does not have the shape of the model's input.
 void checkInput(const Tensor &input, const vit_binding_info &info);
 
 } // namespace vit::tools

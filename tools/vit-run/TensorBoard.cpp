@@ -40,7 +40,7 @@ static uint32_t crc32c(const char *data, size_t size) {
   return ~crc;
 }
 
-/// A checksum of data that holds checksums is weak, hence the mask
+/// Checksums of data that contains checksums are weak, hence the mask
 /// (tensorflow/core/lib/hash/crc32c.h).
 static uint32_t maskedCrc(const char *data, size_t size) {
   uint32_t crc = crc32c(data, size);
@@ -111,7 +111,7 @@ static std::string beginEvent(uint64_t step) {
   return event;
 }
 
-/// The step of an event that `beginEvent` began.
+/// The step of an event written by `beginEvent`.
 static uint64_t stepOf(const char *event, size_t size) {
   uint64_t step = 0;
   for (size_t i = 10, shift = 0; i < size && shift < 64; ++i, shift += 7) {
@@ -127,8 +127,8 @@ static uint64_t stepOf(const char *event, size_t size) {
 // The file
 //===----------------------------------------------------------------------===//
 
-/// Cuts a file back to its whole events up to `lastStep`. Steps only grow, so
-/// the first that is later ends what is kept.
+/// Truncates a file to its complete events up to `lastStep`. Steps only
+/// increase, so nothing is kept from the first later event on.
 static void cutBack(const std::string &path, uint64_t lastStep) {
   std::string text = readFile(path);
   size_t kept = 0;

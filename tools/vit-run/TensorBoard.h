@@ -14,9 +14,9 @@
 
 namespace vit::tools {
 
-/// A named number of one step.
+/// A named value of one step.
 struct Scalar {
-  const char *tag; ///< "train/loss": what is before the slash makes a group.
+  const char *tag; ///< "train/loss": the part before the slash is the group.
   double value;    ///< NaN: left out.
 };
 
@@ -30,15 +30,15 @@ struct Scalar {
 /// masked CRC-32C of the length (4 bytes), data, masked CRC-32C of the data.
 class EventFile {
 public:
-  /// Continues the newest such file, if there is one. Events of steps after
-  /// `resumedStep`, and torn ones, are cut off from all that are there.
+  /// Continues the newest such file, if there is one. Incomplete events, and
+  /// those of steps after `resumedStep`, are removed from all files.
   EventFile(const std::string &folder, uint64_t resumedStep);
   ~EventFile();
   EventFile(const EventFile &) = delete;
   EventFile &operator=(const EventFile &) = delete;
 
   void add(uint64_t step, const std::vector<Scalar> &scalars);
-  /// Brings what was written to the disk.
+  /// Syncs the file to disk.
   void flush();
 
 private:

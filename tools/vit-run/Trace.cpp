@@ -29,7 +29,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// One process with a track per thread, times counted from `origin`.
+/// One process with one track per thread; times are relative to `origin`.
 class TraceWriter {
 public:
   explicit TraceWriter(uint64_t origin) : origin(origin) {
@@ -47,7 +47,7 @@ public:
       arguments["kernel"] = event.kernel;
     if (event.flop > 0 && seconds > 0)
       arguments["gflop_per_s"] = event.flop / seconds * 1e-9;
-    // Microseconds, as the format wants them.
+    // Microseconds, the unit of the format.
     list.push_back({{"name", event.name.empty() ? event.kernel : event.name},
                     {"cat", event.kernel.empty() ? "call" : event.kernel},
                     {"ph", "X"},

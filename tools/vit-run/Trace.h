@@ -15,7 +15,7 @@
 
 namespace vit::tools {
 
-/// A vit_event with its strings.
+/// A vit_event that owns its strings.
 struct Event {
   std::string name;
   std::string kernel;
@@ -24,16 +24,16 @@ struct Event {
   double flop = 0;
 };
 
-/// What ran: the session's commands, and the calls of the host around them.
+/// The commands of the session, and the calls of the host around them.
 struct EventLog {
-  std::string device; ///< where the commands ran: "cpu", "vulkan:0"
+  std::string device; ///< The device of the commands: "cpu", "vulkan:0".
   std::vector<Event> commands;
   std::vector<Event> calls;
   bool isOpen = true; ///< Whether commands are appended.
 };
 
 /// A vit_event_callback whose context is an EventLog: appends a command to it
-/// while it is open.
+/// if it is open.
 void appendCommand(void *context, const vit_event *event);
 
 /// Writes `log` in the Trace Event Format, which ui.perfetto.dev and

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace vit::tools {
 
-/// A module was compiled with its optimizer; what is asked for must be that.
+/// Checks that a compiled module was compiled with the given optimizer options.
 static void checkModule(Model &model, const TrainOptions &options) {
   if (!model.hasEntry("train_step"))
     throw Error(options.model + " has no training step; compile it with "
@@ -46,8 +46,8 @@ static void checkModule(Model &model, const TrainOptions &options) {
                "as its compiler was told"));
 }
 
-/// A new run overwrites nothing but what a run left that was stopped before its
-/// first checkpoint.
+/// A new run overwrites only what a run left that was stopped before its first
+/// checkpoint.
 static void checkOutFolder(const std::string &out) {
   std::error_code ignored;
   auto inTheWay = [](const std::string &path, const char *what) {
@@ -87,7 +87,7 @@ static void train(TrainOptions options) {
     throw Error("cannot make the folder " + options.out + ": " +
                 error.message());
 
-  // A checkpoint's folder becomes a folder for the classes of this data.
+  // Adapt a checkpoint's folder to the classes of this data.
   std::string init = options.init;
   std::string asked = options.model;
   if (fs::exists(fs::path(options.model) / "config.json", error)) {

@@ -16,8 +16,9 @@
 
 namespace vit::tools {
 
-/// A validator of numbers that satisfy `isGood`, which are `what`. CLI11's own
-/// let NaN pass, and their messages are several hundred digits.
+/// A validator of numbers that satisfy `isGood`, described by `what`. The
+/// validators of CLI11 accept NaN, and their messages are several hundred
+/// digits long.
 template <typename Predicate>
 static CLI::Validator number(Predicate isGood, const std::string &what) {
   return CLI::Validator(
@@ -29,7 +30,7 @@ static CLI::Validator number(Predicate isGood, const std::string &what) {
       "");
 }
 
-/// What training computes with is a float.
+/// Training computes in float.
 static CLI::Validator notNegative() {
   return number(
       [](double value) {
@@ -264,7 +265,7 @@ void checkTrainOptions(const TrainOptions &options) {
   parseWarmup(options.warmup, 1);
 }
 
-/// The shortest text that reads back as `value`.
+/// The shortest decimal number that reads back as `value`.
 static std::string numberText(double value) {
   return nlohmann::json(value).dump();
 }
@@ -335,7 +336,7 @@ nlohmann::ordered_json describeRun(const TrainOptions &options) {
                                    {"min-lr", minimumRate},
                                    {"step-epochs", stepEpochs},
                                    {"step-factor", stepFactor}};
-  // Its end is where the last epoch ends.
+  // The cosine ends with the last epoch.
   if (schedule == "cosine")
     result["epochs"] = options.epochs;
   return result;

@@ -16,11 +16,12 @@
 
 namespace vit::tools {
 
-// Options of `vit-run train`, with names and defaults of torch where it has
-// them. Those of the first three groups fix what a run computes: describeRun
-// and trainingText name each member, and do not compile when one is added.
+// Options of `vit-run train`; names and defaults are those of torch where it
+// has them. Options that must not change when a run is resumed are in
+// DataOptions and the three structs below: describeRun and trainingText name
+// every member, and do not compile when one is added until it is handled there.
 
-/// Which pictures are learned from, and what is done to them.
+/// The training pictures and their augmentation.
 struct PictureOptions {
   int64_t limit = 0; ///< Pictures of the training data; 0: all.
   std::string order; ///< .npy, i32 [epochs, pictures]; empty: drawn from seed.
@@ -31,7 +32,7 @@ struct PictureOptions {
   std::vector<float> mean, std;
 };
 
-/// What the compiler builds into a training step.
+/// Options compiled into a training step.
 struct StepOptions {
   std::string optimizer = "adamw";
   double momentum = 0.9;
@@ -64,26 +65,26 @@ struct TrainOptions : CommonOptions,
   int64_t checkpointEvery = 0;
   bool resume = false;
 
-  /// An option that a module cannot obey, as its compiler had to know it;
-  /// empty: none was given.
+  /// A given option that is fixed when a module is compiled; empty if there is
+  /// none.
   std::string fixedInModule;
 };
 
-/// Registers all of them; `fixedInModule` is right once `command` is parsed and
-/// finishTrainOptions was called.
+/// Registers the options. Call finishTrainOptions after parsing; it sets
+/// `fixedInModule`.
 void addTrainOptions(CLI::App &command, TrainOptions &options);
 void finishTrainOptions(const CLI::App &command, TrainOptions &options);
 
-/// Refuses what contradicts itself.
+/// Throws if options contradict each other.
 void checkTrainOptions(const TrainOptions &options);
 
-/// The options of vit-generate-backward that they stand for.
+/// The corresponding options of vit-generate-backward.
 std::string trainingText(const StepOptions &options);
 
-/// Those that a run must keep when it goes on after a stop, by option name.
+/// The options that must not change when a run is resumed, by name.
 nlohmann::ordered_json describeRun(const TrainOptions &options);
 
-/// All that make the run what it is: the log's header.
+/// All options that describe the run, for the header of the log.
 nlohmann::ordered_json describeOptions(const TrainOptions &options);
 
 } // namespace vit::tools

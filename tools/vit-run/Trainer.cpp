@@ -16,7 +16,7 @@
 
 namespace vit::tools {
 
-/// A trace of more would be too large to look at.
+/// A trace of more steps would be too large to view.
 static constexpr uint64_t kTracedSteps = 10;
 
 Trainer::Trainer(const TrainOptions &options, Model &model, TrainingData &data,
@@ -28,7 +28,7 @@ Trainer::Trainer(const TrainOptions &options, Model &model, TrainingData &data,
 // Before the first step
 //===----------------------------------------------------------------------===//
 
-/// Says what a step needs, and refuses what is over --memory.
+/// Reports the memory of a step, and throws if it exceeds --memory.
 void Trainer::planMemory() {
   auto needed = [this](int64_t batch) {
     uint64_t most = 0;
@@ -123,7 +123,7 @@ void Trainer::run() {
   catchInterrupts();
 
   while (true) {
-    // Sums are left where a run was stopped in the middle of an evaluation.
+    // The sums are not reset if a run was stopped during an evaluation.
     bool isPending = state.batches > 0 && state.batches % perEpoch == 0 &&
                      state.epochImages > 0;
     if (isPending ? !finishEpoch() : state.batches >= total || isToStop())
@@ -136,7 +136,7 @@ void Trainer::run() {
     writeTrace(options.trace, trace);
   if (state.batches >= total && state.epochImages == 0)
     return;
-  // Stopped within an epoch, or before the first step.
+  // Stopped within an epoch or before the first step.
   int signal = interrupted();
   if (signal)
     log->addNote(steps(), "interrupted",
@@ -352,8 +352,8 @@ void Trainer::reportSkipped(const std::vector<std::string> &messages) {
   }
 }
 
-/// A last update can make parameters infinite before any loss tells. The
-/// checkpoint must not become useless by that.
+/// The last update can make parameters infinite without any later loss to show
+/// it. Do not save such a checkpoint.
 void Trainer::checkFinite() {
   const char *parameter = vit_parameters_find_not_finite(model.parameters());
   if (parameter)
@@ -376,7 +376,7 @@ void Trainer::failNotFinite(uint64_t step, std::string message) {
 }
 
 void Trainer::reportNotFinite(const vit_batch &batch, float loss) {
-  // The step changed nothing: parameters and checkpoints are as before it.
+  // The step changed nothing: parameters and checkpoints are as before.
   std::string message = "step " + std::to_string(steps() + 1) +
                         ": the loss is " +
                         (std::isnan(loss) ? "not a number" : "infinite");

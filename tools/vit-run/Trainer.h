@@ -21,18 +21,18 @@
 
 namespace vit::tools {
 
-/// Trains a model from one state of a run to the end of its epochs, to
-/// --steps, or to a signal, and keeps log, curves and checkpoints on the way.
-/// What it computes depends on options and data alone: a run that was stopped
-/// anywhere and goes on has the same bits as one that was not.
+/// Trains a model from a given state until the end of its epochs, --steps or a
+/// signal, and writes log, curves and checkpoints. The result depends only on
+/// options and data: a run that was stopped anywhere and resumed gives the same
+/// bits as an uninterrupted one.
 class Trainer {
 public:
-  /// All must outlive the trainer; `model` has its weights, and `state` is
-  /// where they are.
+  /// All arguments must outlive the trainer. The parameters of `model` must
+  /// correspond to `state`.
   Trainer(const TrainOptions &options, Model &model, TrainingData &data,
           TrainingState state);
 
-  /// Throws ExitStatus{128 + signal} where a signal ended it, and Error where a
+  /// Throws ExitStatus{128 + signal} if a signal ended the run, and Error if a
   /// loss was not finite.
   void run();
 
@@ -40,12 +40,13 @@ private:
   void planMemory();
   nlohmann::ordered_json header();
 
-  /// The steps of an epoch that are left; false: to be stopped within it.
+  /// Runs the remaining steps of an epoch. False if the run was stopped.
   bool runEpoch(Batches &batches);
   void step(const vit_batch &batch);
-  /// Evaluates, logs and saves; false: to be stopped before that was done.
+  /// Evaluates, logs and saves. False if the run was stopped before it was
+  /// done.
   bool finishEpoch();
-  /// Nothing where a signal came meanwhile.
+  /// Nullopt if a signal arrived meanwhile.
   std::optional<Score> evaluate();
   void save(const std::string &name);
 

@@ -21,7 +21,8 @@ namespace vit::tools {
 // Batches
 //===----------------------------------------------------------------------===//
 
-/// Adds to what the data library says of a picture what this command offers.
+/// Adds a hint about the options of this command to an error of the data
+/// library.
 static void checkPicture(vit_status status, const vit_error &error) {
   if (status == VIT_OK)
     return;
@@ -72,7 +73,7 @@ TrainingData::TrainingData(const TrainOptions &options) : options(options) {
     openTest();
 }
 
-/// Whether both are the same folder.
+/// Whether both paths name the same folder.
 static bool isSame(const std::string &a, const std::string &b) {
   std::error_code error;
   return std::filesystem::equivalent(a, b, error) && !error;
@@ -93,7 +94,7 @@ static bool contains(const vit_dataset *dataset, const std::string &name) {
 
 void TrainingData::openTest() {
   if (options.test.empty() && options.testRange.empty()) {
-    // A part that is trained on says nothing.
+    // A part that is trained on is no measure.
     if (options.split.empty() || options.split == "train")
       test = findTestPart({options.data, "", "", ""});
   } else {
@@ -106,7 +107,7 @@ void TrainingData::openTest() {
   if (testLabels != labels)
     throw Error("the classes to train on (" + join(labels, ", ") +
                 ") are not those to test on (" + join(testLabels, ", ") + ")");
-  // Both are ranges of something: if they overlap, one begins in the other.
+  // Two ranges overlap if one begins in the other.
   if (isSame(options.data,
              options.test.empty() ? options.data : options.test) &&
       (contains(train.get(), itemName(test.get(), 0)) ||
@@ -159,8 +160,8 @@ int64_t TrainingData::images() const {
 // From pictures to batches
 //===----------------------------------------------------------------------===//
 
-/// For a model that does not say: pixels to -1..1, and the pictures of a
-/// folder, which have all sizes, resized.
+/// The default for a model without preprocessing: pixels in -1..1, and the
+/// pictures of a folder, which vary in size, are resized.
 static vit_preprocessing defaultPreprocessing(const vit_binding_info &input,
                                               bool isFolder) {
   vit_preprocessing result = {};
@@ -214,8 +215,8 @@ void TrainingData::prepareFor(Model &model) {
                   std::to_string(input.dims[1]) + " channels");
   std::copy(options.mean.begin(), options.mean.end(), preprocessing.mean);
   std::copy(options.std.begin(), options.std.end(), preprocessing.std);
-  // The first picture says whether the size fits: of a folder too, unless it
-  // may be one to leave out.
+  // The first picture shows whether the size is right; also for a folder,
+  // unless unreadable pictures may be skipped.
   if (isFolder && options.skipUnreadable)
     return;
   int64_t elements = input.dims[1] * input.dims[2] * input.dims[3], index = 0;
@@ -229,7 +230,7 @@ void TrainingData::prepareFor(Model &model) {
                    error);
 }
 
-/// Pictures are read by one thread for each four cores: the others compute.
+/// One thread reads pictures for every four cores; the others compute.
 static int32_t readers() { return std::clamp(usableCores() / 4, 1, 8); }
 
 Batches TrainingData::batches(int64_t first) const {

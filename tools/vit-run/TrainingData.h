@@ -16,15 +16,15 @@ namespace vit::tools {
 using LoaderHandle =
     std::unique_ptr<vit_loader, Releaser<vit_loader, vit_loader_release>>;
 
-/// Batches of one loader; a picture that cannot be used is an Error that says
-/// what to do.
+/// The batches of one loader. A picture that cannot be used is an Error that
+/// suggests a remedy.
 class Batches {
 public:
   Batches(const vit_dataset *dataset, const vit_loader_options &options);
 
   /// Valid until the next call.
   const vit_batch &next();
-  /// Why pictures were left out of the batch, one line each.
+  /// Why pictures of the batch were left out, one line each.
   std::vector<std::string> skipped() const;
   int64_t perEpoch() const {
     return vit_loader_batches_per_epoch(loader.get());
@@ -35,23 +35,23 @@ private:
   vit_batch batch = {};
 };
 
-/// The data sets that the options name, and how their pictures become batches.
+/// The data sets given by the options, and how their pictures become batches.
 class TrainingData {
 public:
-  /// Opens both. Nothing of the model is needed yet.
+  /// Opens both data sets. Does not use the model.
   explicit TrainingData(const TrainOptions &options);
-  /// How `model` wants its pictures, unless the options say otherwise. Throws
-  /// where the data does not go with the model.
+  /// Chooses how to prepare pictures: by the options, else by `model`. Throws
+  /// if the data does not match the model.
   void prepareFor(Model &model);
 
   const vit_preprocessing &getPreprocessing() const { return preprocessing; }
   const std::vector<std::string> &getLabels() const { return labels; }
   bool hasTest() const { return test != nullptr; }
   int64_t testImages() const { return vit_dataset_count(test.get()); }
-  /// Pictures of an epoch.
+  /// The number of pictures of an epoch.
   int64_t images() const;
 
-  /// Training batches from number `first` on, counted over all epochs.
+  /// Training batches beginning with number `first`, counted over all epochs.
   Batches batches(int64_t first) const;
   /// The test pictures, once and in order.
   Batches testBatches(int64_t batch) const;

@@ -24,9 +24,9 @@ using Json = nlohmann::ordered_json;
 
 namespace vit::tools {
 
-/// Losses and rates are floats: the shortest number that reads back as the same
-/// one, "0.001" and not the digits of its double. NaN and infinity, which JSON
-/// has not, become null.
+/// Losses and rates are floats: prints the shortest decimal number that reads
+/// back as the same float. NaN and infinity, which JSON does not have, become
+/// null.
 static Json number(double value) {
   if (!std::isfinite(value))
     return nullptr;
@@ -39,8 +39,8 @@ static Json number(double value) {
   return std::strtod(text, nullptr);
 }
 
-/// What was measured on test data, digit by digit: `vit-run eval` of the
-/// checkpoint says the same.
+/// Results on test data in full precision, so that they equal those of `vit-run
+/// eval` of the checkpoint.
 static Json exact(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
@@ -53,7 +53,7 @@ static Json rounded(double value, int decimals) {
   return std::strtod(text, nullptr);
 }
 
-/// A field of a line as a number, NaN where it is null or missing.
+/// A field of a line as a number; NaN if it is null or missing.
 static double field(const Json &line, const char *name) {
   auto found = line.find(name);
   return found != line.end() && found->is_number() ? found->get<double>() : NAN;
@@ -66,7 +66,7 @@ bool isTrainingLog(const std::string &path) {
     return false;
   std::string there(begin.size(), '\0');
   file.read(there.data(), static_cast<std::streamsize>(there.size()));
-  // Of a run that was killed at once there may be less.
+  // A run that was killed early may have written less.
   there.resize(static_cast<size_t>(file.gcount()));
   return !file.bad() && begin.compare(0, there.size(), there) == 0;
 }
@@ -102,8 +102,8 @@ TrainingLog::~TrainingLog() {
     close(file);
 }
 
-/// Keeps the lines up to `resumedStep`. A line that is not whole is the last
-/// one of a killed run.
+/// Keeps the lines up to `resumedStep`. An incomplete line is the last one of a
+/// killed run.
 void TrainingLog::readBack(uint64_t resumedStep) {
   std::string text = readFile(path), kept;
   std::istringstream stream(text);
@@ -138,7 +138,7 @@ void TrainingLog::remember(const Json &line) {
 }
 
 void TrainingLog::write(const Json &line) {
-  // Messages may quote what a file holds, in any encoding.
+  // Messages may quote bytes of files, in any encoding.
   std::string text =
       line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   for (size_t done = 0; done < text.size();) {

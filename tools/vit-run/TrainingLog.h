@@ -42,18 +42,17 @@ struct EpochRecord {
   double learningRate, imagesPerSecond, seconds;
 };
 
-/// Whether the file begins as the log of a training run does.
+/// Whether the file begins like the log of a training run.
 bool isTrainingLog(const std::string &path);
 
 /// Writes FOLDER/log.jsonl (one JSON object per line; docs/training.md lists
-/// the fields), a TensorBoard event file beside it, and FOLDER/curves.svg.
-/// Every record is with the system when its call returns, so a killed run loses
-/// none.
+/// the fields), a TensorBoard event file beside it, and FOLDER/curves.svg. Each
+/// record is written before its call returns, so a killed run loses none.
 class TrainingLog {
 public:
-  /// `header`: what the run is, the rest of the first line. Where `resumedStep`
-  /// is not 0 the files there are continued: what a killed run wrote of later
-  /// steps is cut off, so that each step is in them once.
+  /// `header`: describes the run; added to the first line. If `resumedStep` is
+  /// not 0, existing files are continued: later steps, written by a killed run,
+  /// are removed first, so that each step is recorded once.
   TrainingLog(const std::string &folder, const nlohmann::ordered_json &header,
               uint64_t resumedStep);
   ~TrainingLog();
@@ -62,9 +61,9 @@ public:
 
   void addStep(const StepRecord &record);
   void addEpoch(const EpochRecord &record);
-  /// Anything else worth a line: `kind` is "unreadable", "not_finite", ...
+  /// Any other event: `kind` is "unreadable", "not_finite", ...
   void addNote(uint64_t step, const std::string &kind, const std::string &text);
-  /// Brings what was written to the disk.
+  /// Syncs the files to disk.
   void flush();
   void writeCurves();
 

@@ -14,17 +14,17 @@
 
 namespace vit::tools {
 
-/// One call of a model, again and again on the same data.
+/// A call of a model that is repeated on the same data.
 class Workload {
 public:
   virtual ~Workload() = default;
   virtual void run() = 0;
-  /// Bytes that it needs beside the weights; 0 where that is not known.
+  /// Bytes that it needs in addition to the weights; 0 if unknown.
   virtual uint64_t workspaceBytes() = 0;
 };
 
-/// A session of its own that computes `outputs` (empty: the default one) of
-/// `input`. `log` as for Runner::create.
+/// A new session that computes `outputs` (empty: the default one) of `input`.
+/// `log` as for Runner::create.
 std::unique_ptr<Workload>
 createInference(Model &model, const Tensor &input,
                 const std::vector<std::string> &outputs, EventLog *log);

@@ -16,7 +16,7 @@ using namespace vit::tools;
 
 namespace {
 
-/// One line: messages may quote what a file holds.
+/// Prints one line: messages may quote the contents of files.
 int fail(std::string message) {
   for (char &c : message)
     if (c == '\n' || c == '\r')
@@ -31,8 +31,8 @@ int fail(std::string message) {
 } // namespace
 
 int main(int argc, char **argv) {
-  // Output into a closed pipe, or beyond a limit on the size of files, is an
-  // error of write, not a silent death.
+  // Writing to a closed pipe, or beyond the limit on file sizes, must be an
+  // error instead of ending the process.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app("Runs Vision Transformers: compiled modules, texts and "
