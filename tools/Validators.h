@@ -22,7 +22,7 @@ inline CLI::Validator wholeNumber() {
         bool isWhole = !text.empty() && text.size() < 20 &&
                        text.find_first_not_of("0123456789") == text.npos;
         return isWhole ? std::string()
-                       : text + " is no whole number of 1 to 19 digits";
+                       : text + " is not a whole number of 1 to 19 digits";
       },
       "");
 }

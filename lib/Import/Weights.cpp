@@ -197,7 +197,7 @@ LogicalResult Weights::check(ModuleOp module, bool allowUnused,
     add("tensors of an unsupported type (f32, f16, bf16 and f64 are "
         "supported):",
         untyped);
-    add("tensors that nothing uses:", unused, " (--allow-unused lets them be)");
+    add("tensors that nothing uses:", unused, " (--allow-unused ignores them)");
   }
   if (text.empty())
     return success();

@@ -173,7 +173,7 @@ LogicalResult Request::load() {
   bool isFolder = llvm::sys::fs::is_directory(request.model);
   if (isFolder && request.weights)
     return outcome.fail(VIT_INVALID_ARGUMENT,
-                        "--weights goes with a .mlir text; a folder has its "
+                        "--weights requires a .mlir text; a folder has its "
                         "own model.safetensors");
   // A folder without weights can be trained from its initialisers.
   bool isStored =
@@ -318,7 +318,7 @@ LogicalResult Request::runPasses(const Level &level, ModuleOp lowered,
     if (outcome.status == VIT_OK)
       return outcome.fail(VIT_INVALID_ARGUMENT,
                           Twine("'") + request.training +
-                              "' are no options of vit-generate-backward");
+                              "' are not options of vit-generate-backward");
     return failure();
   }
 #ifdef NDEBUG

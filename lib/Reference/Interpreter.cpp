@@ -260,7 +260,7 @@ LogicalResult Evaluator::checkInputs(func::FuncOp entry,
     };
     if (!type)
       return error = "argument " + std::to_string(index) + " of @" + name +
-                     " is no tensor",
+                     " is not a tensor",
              failure();
     bool fits = input.rank() == type.getRank() &&
                 input.size() == Tensor(input.shape).size();

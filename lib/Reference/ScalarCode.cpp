@@ -126,7 +126,7 @@ FailureOr<ScalarCode> ScalarCode::compile(Block &block, std::string &error) {
       else if (auto integer = dyn_cast<IntegerAttr>(constant.getValue()))
         add(constant, static_cast<double>(integer.getValue().getZExtValue()));
       else
-        return error = "the constant of a kernel's region is no number",
+        return error = "the constant of a kernel's region is not a number",
                failure();
       continue;
     }

@@ -41,7 +41,7 @@ func.func @same_names(%x: tensor<?x4xf32>) {
   return
 }
 
-// ARGUMENT: error: argument 0 is no tensor
+// ARGUMENT: error: argument 0 is not a tensor
 func.func @index_argument(%i: index) {
   return
 }

@@ -55,8 +55,8 @@ void addModelOptions(CLI::App &app, Options &options) {
       ->type_name("OUT.vitm");
   app.add_option("--outputs", options.outputs,
                  "Outputs to compute, the first being the default: logits, "
-                 "hidden_0.., final, attention_0.., and what else the model "
-                 "has (default: the model's own)")
+                 "hidden_0.., final, attention_0.., and other outputs of the "
+                 "model (default: the model's own)")
       ->delimiter(',');
   app.add_option("--parameters", options.parameters,
                  "inline: weights go into the module, as kernels read them; "
@@ -70,7 +70,7 @@ void addModelOptions(CLI::App &app, Options &options) {
                  "this seed (implies --parameters inline)")
       ->check(vit::tools::wholeNumber());
   app.add_flag("--allow-unused", options.allowUnused,
-               "Weights that the model does not use are no error");
+               "Do not report unused weights as an error");
 }
 
 void addTrainingOptions(CLI::App &app, Options &options) {
@@ -82,10 +82,10 @@ void addTrainingOptions(CLI::App &app, Options &options) {
       "--train", options.training,
       "Add a training step. --train='OPTIONS' gives options of "
       "vit-generate-backward (optimizer=sgd momentum=0.9 clip-norm=1 ...)");
-  app.add_option("--train-memory", options.trainingMemory,
-                 "Bytes (10M, 2G ...) that a training step's activations may "
-                 "take at --batch; what is cheap is computed twice to stay "
-                 "below")
+  app.add_option(
+         "--train-memory", options.trainingMemory,
+         "Bytes (10M, 2G ...) that a training step's activations may take at "
+         "--batch; cheap values are recomputed to stay below it")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
 }
 
@@ -127,7 +127,7 @@ void finishOptions(const CLI::App &app, Options &options) {
     else if (entry != "forward")
       throw Error("--entry " + entry + " is unknown; use forward or train");
   if (options.trainingMemory != 0 && !options.trains)
-    throw Error("--train-memory goes with --train");
+    throw Error("--train-memory requires --train");
 }
 
 vit_compiler_parameters chooseParameters(const Options &options) {
@@ -139,8 +139,8 @@ vit_compiler_parameters chooseParameters(const Options &options) {
     throw Error("--parameters " + options.parameters +
                 " is unknown; use inline or reference");
   if (options.hasSeed)
-    throw Error("--seed draws parameters now, --parameters reference when the "
-                "module is loaded; leave one out");
+    throw Error("--seed draws parameters now, but --parameters reference draws "
+                "them at load; leave one out");
   return VIT_COMPILER_REFERENCE;
 }
 

@@ -36,7 +36,7 @@ LogicalResult vit::makeInputs(func::FuncOp entry, const InputOptions &options,
   for (auto [index, type] : llvm::enumerate(entry.getArgumentTypes())) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor) {
-      error = "argument " + std::to_string(index) + " is no tensor";
+      error = "argument " + std::to_string(index) + " is not a tensor";
       return failure();
     }
     std::vector<int64_t> shape = tensor.getShape().vec();

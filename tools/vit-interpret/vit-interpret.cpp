@@ -45,26 +45,26 @@ static cl::opt<int64_t>
     valueCount("values", cl::init(4),
                cl::desc("How many values of each result to print; -1: all"));
 static cl::opt<std::string>
-    against("against", cl::desc("Compare with this text's results instead of "
-                                "printing; exit status 1 where they differ"));
+    against("against", cl::desc("Compare with the results of this text instead "
+                                "of printing; exit status 1 if they differ"));
 static cl::opt<int64_t> classes("classes", cl::init(3),
-                                cl::desc("Integers lie in [0, N)"));
+                                cl::desc("Draw integers from [0, N)"));
 static cl::list<std::string>
-    constants("set", cl::desc("INPUT=NUMBER: all of an input is this number"));
+    constants("set", cl::desc("INPUT=NUMBER: set all elements of an input"));
 static cl::list<std::string>
-    starts("start", cl::desc("NAME=NUMBER,NUMBER,...: a vector parameter, or a "
-                             "layer of one (w.3), starts so"));
+    starts("start", cl::desc("NAME=NUMBER,NUMBER,...: initial value of a "
+                             "vector parameter or a layer of one (w.3)"));
 static cl::opt<int64_t>
     steps("steps", cl::init(1),
-          cl::desc("Evaluate so often, keeping what changes; a single integer "
-                   "input counts up"));
+          cl::desc("Evaluate N times, keeping changed variables; a single "
+                   "integer input is incremented"));
 static cl::opt<bool>
     showChanged("show-changed",
-                cl::desc("Parameters and states that changed are results too"));
+                cl::desc("Also return parameters and states that changed"));
 static cl::opt<bool>
     check("check-gradients",
           cl::desc("Compare the adjoints of all functions, or of --entry, with "
-                   "finite differences; exit status 1 where they differ"));
+                   "finite differences; exit status 1 if they differ"));
 static cl::opt<int64_t>
     samples("samples", cl::init(0),
             cl::desc("About how many gradients of each tensor to check; 0: "

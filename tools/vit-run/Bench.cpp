@@ -244,7 +244,8 @@ void printOps(const Report &report) {
 void bench(const BenchOptions &options) {
   checkCommonOptions(options);
   if (options.train && options.isReference())
-    throw Error("bench --train measures a device; --device reference is none");
+    throw Error(
+        "bench --train measures a device; --device reference is not one");
   Report report;
   Stopwatch watch;
   std::optional<TrainingRequest> training;
@@ -334,7 +335,8 @@ void addBench(CLI::App &app) {
       ->expected(0, 1)
       ->excludes("--output")
       ->type_name("OPTIONS");
-  command->add_flag("--ops", options->ops, "Also the time of each command");
+  command->add_flag("--ops", options->ops,
+                    "Also print the time of each command");
   command->add_flag("--json", options->json, "Print one line of JSON");
   command->callback([command, options] {
     options->train = command->count("--train") > 0;

@@ -284,7 +284,7 @@ void saveCheckpoint(const std::string &folder, Model &model,
   } catch (const Error &error) {
     throw Error("no checkpoint was written: " + std::string(error.what()) +
                 (fs::is_directory(folder)
-                     ? "; the one before, " + folder + ", is as it was"
+                     ? "; the previous one, " + folder + ", is unchanged"
                      : ""));
   } catch (const fs::filesystem_error &error) {
     throw Error("no checkpoint was written: " + std::string(error.what()));
@@ -373,7 +373,7 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
                 " and " + statePath + " of step " +
                 std::to_string(state.steps) +
                 ": they do not belong together; " + folder +
-                ".previous holds the checkpoint before, if it is there");
+                ".previous is the checkpoint before, if it exists");
 
   // First everything is looked at, then everything is written.
   std::vector<StoredTensor> tensors = storedTensors(model.module());
@@ -398,8 +398,8 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
       differences);
   if (std::string text = differences.text(); !text.empty())
     throw Error(folder +
-                " was trained in another way (optimizer, frozen "
-                "parameters, accumulation): " +
+                " was trained differently (optimizer, frozen parameters, "
+                "accumulation): " +
                 text);
 
   vit_error error;

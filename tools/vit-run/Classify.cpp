@@ -260,7 +260,7 @@ void classify(const ClassifyOptions &options) {
 
 void addClassify(CLI::App &app) {
   CLI::App *command = app.add_subcommand(
-      "classify", "Name what pictures show, most likely first");
+      "classify", "Classify pictures; print the most likely class first");
   auto options = std::make_shared<ClassifyOptions>();
   addCommonOptions(*command, *options);
   command
@@ -273,7 +273,7 @@ void addClassify(CLI::App &app) {
   command->add_flag("--json", options->json, "Print JSON");
   command
       ->add_option("--attention", options->attention,
-                   "Draw over the picture where the model looks")
+                   "Write the picture with the model's attention drawn over it")
       ->type_name("OUT.png");
   auto *layer = command
                     ->add_option("--layer", options->layer,
@@ -287,7 +287,7 @@ void addClassify(CLI::App &app) {
                    ->capture_default_str();
   command
       ->add_flag("--rollout", options->rollout,
-                 "Draw the attention of all layers together (Abnar and "
+                 "Combine the attention of all layers (Abnar and "
                  "Zuidema 2020)")
       ->excludes(layer)
       ->excludes(head);

@@ -213,8 +213,8 @@ void compare(const CompareOptions &options) {
 
 void addCompare(CLI::App &app) {
   CLI::App *command = app.add_subcommand(
-      "compare", "Compare outputs with those in a file; say which differs "
-                 "first");
+      "compare",
+      "Compare outputs with those in a file; report the first that differs");
   auto options = std::make_shared<CompareOptions>();
   addCommonOptions(*command, *options);
   command
@@ -224,7 +224,7 @@ void addCompare(CLI::App &app) {
       ->type_name("FILE.safetensors");
   command
       ->add_option("--input", options->input,
-                   "The input, where the file does not hold it")
+                   "The input, if the file does not hold it")
       ->type_name("X.npy");
   command->add_option("--tolerance", options->tolerance,
                       "Allowed difference, times max(1, largest value / 10) "

@@ -46,7 +46,7 @@ static std::string headline(const nlohmann::ordered_json &device) {
 
 void addDevices(CLI::App &app) {
   CLI::App *command =
-      app.add_subcommand("devices", "List what this machine can run models on");
+      app.add_subcommand("devices", "List the devices that can run models");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print JSON");
   command->callback([json] {

@@ -84,9 +84,9 @@ void addInfer(CLI::App &app) {
       ->type_name("[NAME=]X.npy");
   command
       ->add_option("--output", options->outputs,
-                   "Where an output goes; several times for several. Names: "
-                   "logits, hidden_0.., final, attention_0.., and what else "
-                   "the model has")
+                   "File for an output; may be repeated. Names: "
+                   "logits, hidden_0.., final, attention_0.., and other "
+                   "outputs of the model")
       ->required()
       ->allow_extra_args(false)
       ->type_name("[NAME=]Y.npy");

@@ -221,8 +221,9 @@ void inspect(const InspectOptions &options) {
 
 void addInspect(CLI::App &app) {
   CLI::App *command = app.add_subcommand(
-      "inspect", "Show what a .vitm module holds: entries, kernels, tiles, "
-                 "plan, parameters");
+      "inspect",
+      "Show the contents of a .vitm module: entries, kernels, tiles, "
+      "plan, parameters");
   auto options = std::make_shared<InspectOptions>();
   command->add_option("module", options->module, "A .vitm module")
       ->required()

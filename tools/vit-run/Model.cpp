@@ -56,11 +56,11 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
     throw Error("--device reference evaluates texts and folders; a compiled "
                 "module holds no graph");
   if (!options.weights.empty())
-    throw Error("--weights goes with a .mlir text; " + path +
-                " is compiled already (vit-compile TEXT --weights FILE)");
+    throw Error("--weights requires a .mlir text; " + path +
+                " is already compiled (vit-compile TEXT --weights FILE)");
   if (!options.skipPasses.empty() || !options.dumpIr.empty())
-    throw Error("--skip-pass and --dump-ir go with what is compiled here; " +
-                path + " is compiled already");
+    throw Error("--skip-pass and --dump-ir require a text or a folder; " +
+                path + " is already compiled");
 }
 
 vit_status Model::load(const std::string &path, vit_error &error) {

@@ -182,7 +182,7 @@ static void reportDropout(Json &config) {
   for (const char *key : {"patch_drop_rate", "attn_drop_rate"})
     look(objectIn(config, "model_args"), key, "");
   if (!ignored.empty())
-    std::fprintf(stderr, "note: no effect here has config.json's %s\n",
+    std::fprintf(stderr, "note: config.json's %s has no effect here\n",
                  join(ignored, ", ").c_str());
 }
 

@@ -48,7 +48,7 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
                   "Weights for a .mlir text, as safetensors")
       ->type_name("FILE");
   command.add_flag("--allow-unused", options.allowUnused,
-                   "Weights that the model does not use are no error");
+                   "Do not report unused weights as an error");
   command
       .add_option("--memory", options.memory,
                   "Workspace allowed at most, such as 512M or 2G")
@@ -71,7 +71,8 @@ void addCommonOptions(CLI::App &command, CommonOptions &options) {
   command.add_flag("--no-cache", options.noCache,
                    "Neither read nor write compiled models in the cache");
   command.add_flag("--verbose", options.verbose,
-                   "Say on standard error what is compiled, loaded and needed");
+                   "Report on standard error what is compiled and loaded, and "
+                   "the memory needed");
 }
 
 void addDataOptions(CLI::App &command, DataOptions &options,
@@ -84,7 +85,7 @@ void addDataOptions(CLI::App &command, DataOptions &options,
   command.add_option("--split", options.split, split)->type_name("SPLIT");
   command
       .add_option("--range", options.range,
-                  "Only these pictures of it, counted from 0, both included")
+                  "Only these pictures, counted from 0, both included")
       ->type_name("FIRST..LAST");
 }
 

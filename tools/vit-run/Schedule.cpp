@@ -59,7 +59,7 @@ int64_t parseWarmup(const std::string &text, double updatesPerEpoch) {
   if (end == text.c_str() || (*end && !inEpochs) || !(value >= 0) ||
       value > 1e12 || (!inEpochs && value != std::floor(value)))
     throw Error("--warmup " + text +
-                " is no number of updates (500) or of epochs (2e)");
+                " is not a number of updates (500) or of epochs (2e)");
   return std::llround(inEpochs ? value * updatesPerEpoch : value);
 }
 

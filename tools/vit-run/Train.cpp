@@ -23,7 +23,7 @@ static void checkModule(Model &model, const TrainOptions &options) {
                                 "vit-compile --train, or train the text or the "
                                 "checkpoint's folder");
   if (!options.fixedInModule.empty())
-    throw Error(options.fixedInModule + " goes with what is compiled here; " +
+    throw Error(options.fixedInModule + " requires a text or a folder; " +
                 options.model +
                 " was compiled with its optimizer (vit-compile --train)");
   vit_binding_info targets = {};
@@ -31,19 +31,17 @@ static void checkModule(Model &model, const TrainOptions &options) {
   check(vit_module_input(model.module(), "train_step", 1, &targets, &error),
         error);
   if (targets.dtype != VIT_I32)
-    throw Error(options.model + " learns from numbers for each class (" +
+    throw Error(options.model + " is trained on a number for each class (" +
                 targets.name +
                 ", f32), not from the classes of pictures; compile it without "
-                "soft-targets and loss=mse, or train it through "
-                "vit_session_step");
+                "soft-targets and loss=mse, or train it with vit_session_step");
   if (model.hasEntry("accumulate_step") != (options.accumulate > 1))
-    throw Error(
-        options.model +
-        (options.accumulate > 1
-             ? " was compiled without accumulation; leave out "
-               "--accumulate"
-             : " was compiled to accumulate gradients; say --accumulate "
-               "as its compiler was told"));
+    throw Error(options.model +
+                (options.accumulate > 1
+                     ? " was compiled without accumulation; leave out "
+                       "--accumulate"
+                     : " was compiled to accumulate gradients; give the same "
+                       "--accumulate"));
 }
 
 /// A new run overwrites only what a run left that was stopped before its first
@@ -54,7 +52,7 @@ static void checkOutFolder(const std::string &out) {
     throw Error(path + " is in the way: " + what + "; choose another --out");
   };
   if (fs::exists(out + "/last", ignored))
-    inTheWay(out + "/last", "it is no folder of a checkpoint");
+    inTheWay(out + "/last", "it is not the folder of a checkpoint");
   std::string log = out + "/log.jsonl";
   bool isOurs = fs::exists(log, ignored);
   if (isOurs && !isTrainingLog(log))
@@ -72,12 +70,13 @@ static void train(TrainOptions options) {
   std::string last = options.out + "/last";
   bool found = hasCheckpoint(last);
   if (found && !options.resume)
-    throw Error(options.out + " holds a training run already; go on with it by "
+    throw Error(options.out + " already holds a training run; continue it with "
                               "--resume, or choose another --out");
   if (!found)
     checkOutFolder(options.out);
   if (options.resume && !found)
-    std::fprintf(stderr, "no checkpoint in %s yet: from the beginning\n",
+    std::fprintf(stderr,
+                 "no checkpoint in %s yet: starting from the beginning\n",
                  options.out.c_str());
 
   TrainingData data(options);
@@ -110,11 +109,9 @@ static void train(TrainOptions options) {
     TrainingState saved = loadCheckpoint(last, model);
     std::string difference = describeDifference(saved.options, state.options);
     if (!difference.empty())
-      throw Error(
-          "--resume goes on with what the run began with: " + difference +
-          "; to go another way from here start a new run "
-          "with --init " +
-          last);
+      throw Error("--resume requires the options that the run began with: " +
+                  difference +
+                  "; to change them, start a new run with --init " + last);
     state = saved;
   } else {
     if (!init.empty())

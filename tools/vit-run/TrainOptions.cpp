@@ -25,7 +25,7 @@ static CLI::Validator number(Predicate isGood, const std::string &what) {
       [=](const std::string &text) -> std::string {
         double value = 0;
         bool good = CLI::detail::lexical_cast(text, value) && isGood(value);
-        return good ? "" : text + " is no number " + what;
+        return good ? "" : text + " is not a number " + what;
       },
       "");
 }
@@ -54,10 +54,10 @@ static CLI::Validator belowOne() {
 }
 
 static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
-  addDataOptions(command, options, "Part of it to train on (default: train)");
+  addDataOptions(command, options, "Part to train on (default: train)");
   command
       .add_option("--limit", options.limit,
-                  "Only so many of them, evenly spread")
+                  "Use only N pictures, evenly spread")
       ->check(positive())
       ->type_name("N");
   command
@@ -78,12 +78,11 @@ static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
                    "Leave out pictures that cannot be read");
   command
       .add_option("--crop", options.crop,
-                  "Random crop of the picture with so many black pixels "
-                  "around it")
+                  "Random crop after adding black pixels on each side")
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("PADDING");
   command.add_flag("--flip", options.flip,
-                   "Every other picture mirrored, at random");
+                   "Mirror pictures with probability 1/2");
   command
       .add_option("--erase", options.erase,
                   "Probability of erasing a random rectangle")
@@ -96,7 +95,8 @@ static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
       ->delimiter(',')
       ->type_name("A,B,C");
   command
-      .add_option("--std", options.std, "Deviation of each channel, likewise")
+      .add_option("--std", options.std,
+                  "Standard deviation of each channel, likewise")
       ->delimiter(',')
       ->type_name("A,B,C");
 }
@@ -106,11 +106,12 @@ static void addStepOptions(CLI::App &command, StepOptions &options) {
       ->check(CLI::IsMember({"adamw", "adam", "sgd"}))
       ->capture_default_str()
       ->type_name("NAME");
-  command.add_option("--momentum", options.momentum, "Of sgd; 0: none")
+  command
+      .add_option("--momentum", options.momentum, "Momentum of sgd; 0: none")
       ->check(upToOne())
       ->capture_default_str();
   command.add_flag("--nesterov", options.nesterov,
-                   "Momentum of sgd: Nesterov's");
+                   "Use Nesterov momentum with sgd");
   command.add_option("--beta1", options.beta1, "Of adam and adamw")
       ->check(belowOne())
       ->capture_default_str();
@@ -126,26 +127,24 @@ static void addStepOptions(CLI::App &command, StepOptions &options) {
       ->check(notNegative())
       ->type_name("X");
   command.add_flag("--decay-all", options.decayAll,
-                   "Decay on norms, biases, tokens and positions too");
+                   "Also decay norms, biases, tokens and positions");
   command
       .add_option("--label-smoothing", options.labelSmoothing,
-                  "Share of the target that all classes get")
+                  "Share of the target that is spread over all classes")
       ->check(belowOne())
       ->type_name("X");
   command
       .add_option("--clip-norm", options.clipNorm,
-                  "Bound of the norm of all gradients; 0: none")
+                  "Maximum norm of all gradients; 0: no limit")
       ->check(notNegative())
       ->type_name("X");
-  command
-      .add_option("--accumulate", options.accumulate,
-                  "Batches that make one update")
+  command.add_option("--accumulate", options.accumulate, "Batches per update")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
       ->capture_default_str()
       ->type_name("K");
   command
       .add_option("--frozen", options.frozen,
-                  "Parameters that stay as they are: a name of the model or of "
+                  "Parameters not to train: a name of the model or of "
                   "its checkpoint, with * and ?")
       ->allow_extra_args(false)
       ->type_name("GLOB");
@@ -161,16 +160,16 @@ static void addRateOptions(CLI::App &command, RateOptions &options) {
       ->capture_default_str();
   command
       .add_option("--schedule", options.schedule,
-                  "Of the learning rate: constant, cosine or step")
+                  "Schedule of the learning rate: constant, cosine or step")
       ->check(CLI::IsMember({"constant", "cosine", "step"}))
       ->capture_default_str();
   command
       .add_option("--warmup", options.warmup,
-                  "Updates (or epochs: 2e) over which it rises to --lr")
+                  "Updates (or epochs: 2e) over which the rate rises to --lr")
       ->type_name("N[e]");
   command
       .add_option("--min-lr", options.minimumRate,
-                  "Where cosine ends; a lower bound of step")
+                  "Final rate of cosine; lower bound of step")
       ->check(notNegative())
       ->type_name("X");
   command
@@ -180,7 +179,7 @@ static void addRateOptions(CLI::App &command, RateOptions &options) {
       ->capture_default_str();
   command
       .add_option("--step-factor", options.stepFactor,
-                  "step: what the rate is multiplied by")
+                  "step: factor of each reduction")
       ->check(upToOne())
       ->capture_default_str();
 }
@@ -193,7 +192,7 @@ void addTrainOptions(CLI::App &command, TrainOptions &options) {
                   "Start from these weights: a checkpoint's folder or a "
                   ".safetensors file; a new head where classes differ")
       ->type_name("CHECKPOINT");
-  command.add_option("--epochs", options.epochs, "Times through the data")
+  command.add_option("--epochs", options.epochs, "Passes over the data")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
       ->capture_default_str();
   command.add_option("--batch", options.batch, "Pictures per step")
@@ -225,7 +224,7 @@ void addTrainOptions(CLI::App &command, TrainOptions &options) {
       ->check(notNegative())
       ->type_name("STEPS");
   command.add_flag("--resume", options.resume,
-                   "Go on from the last checkpoint in --out");
+                   "Resume from the last checkpoint in --out");
 }
 
 void finishTrainOptions(const CLI::App &command, TrainOptions &options) {
@@ -249,12 +248,12 @@ void checkTrainOptions(const TrainOptions &options) {
     throw Error(
         "--device reference does not train; choose cpu, vulkan or cuda");
   if (!options.order.empty() && options.limit > 0)
-    throw Error("--order says which pictures there are; leave out --limit");
+    throw Error("--order selects the pictures; leave out --limit");
   if (options.mean.empty() != options.std.empty())
     throw Error("--mean and --std go together");
   for (float value : options.mean)
     if (!std::isfinite(value))
-      throw Error("--mean holds a value that is no number");
+      throw Error("--mean holds a value that is not a number");
   for (float value : options.std)
     if (!std::isfinite(value) || value <= 0)
       throw Error("--std holds a value that is not above 0");

@@ -116,7 +116,7 @@ void Trainer::run() {
   schedule.stepEpochs = options.stepEpochs;
   schedule.stepFactor = options.stepFactor;
   if (state.batches > 0)
-    std::fprintf(stderr, "going on after step %llu (epoch %lld)\n",
+    std::fprintf(stderr, "resuming after step %llu (epoch %lld)\n",
                  static_cast<unsigned long long>(steps()),
                  static_cast<long long>(epoch() + 1));
   log.emplace(options.out, header(), steps());
@@ -143,7 +143,7 @@ void Trainer::run() {
                  "stopped by signal " + std::to_string(signal));
   if (state.epochImages > 0 || steps() == 0)
     save("last");
-  std::fprintf(stderr, "stopped after step %llu; --resume goes on\n",
+  std::fprintf(stderr, "stopped after step %llu; --resume continues it\n",
                static_cast<unsigned long long>(steps()));
   if (signal)
     throw ExitStatus{128 + signal};
@@ -402,7 +402,7 @@ void Trainer::reportNotFinite(const vit_batch &batch, float loss) {
   if (status == VIT_OK && *name)
     message += std::string("; the first NaN or infinity is in ") + name;
   else if (status != VIT_OK && status != VIT_UNSUPPORTED)
-    message += std::string("; where it began is not known: ") + error.message;
+    message += std::string("; its origin is unknown: ") + error.message;
   if (parameter)
     message += "; the first parameter that is not finite is " +
                model.parameterName(parameter);

@@ -105,16 +105,18 @@ void TrainingData::openTest() {
     return;
   std::vector<std::string> testLabels = classNames(test.get());
   if (testLabels != labels)
-    throw Error("the classes to train on (" + join(labels, ", ") +
-                ") are not those to test on (" + join(testLabels, ", ") + ")");
+    throw Error("the training classes (" + join(labels, ", ") +
+                ") differ from the test classes (" + join(testLabels, ", ") +
+                ")");
   // Two ranges overlap if one begins in the other.
   if (isSame(options.data,
              options.test.empty() ? options.data : options.test) &&
       (contains(train.get(), itemName(test.get(), 0)) ||
        contains(test.get(), itemName(train.get(), 0))))
-    std::fprintf(stderr, "warning: some pictures are both trained and tested "
-                         "on, so the accuracy says little; --range and "
-                         "--test-range keep them apart\n");
+    std::fprintf(stderr,
+                 "warning: some pictures are used for both training and test, "
+                 "so the accuracy is not meaningful; --range and "
+                 "--test-range keep them apart\n");
 }
 
 void TrainingData::readOrder() {
@@ -130,7 +132,7 @@ void TrainingData::readOrder() {
   if (array.rank != 2 || (array.dtype != VIT_I32 && array.dtype != VIT_I64) ||
       array.dims[0] < 1 || array.dims[1] < 1)
     throw Error(options.order +
-                " is no order: whole numbers (int32) [epochs, pictures]");
+                " is not an order: whole numbers (int32) [epochs, pictures]");
   orderEpochs = array.dims[0];
   int64_t count = array.dims[0] * array.dims[1];
   order.resize(count);

@@ -116,14 +116,14 @@ expect_same("often")
 for stop in [1, 4, STEPS, STEPS + 3]:
     name = "stop%d" % stop
     said = train(name, "--steps", str(stop))
-    assert "stopped after step %d; --resume goes on" % stop in said, said
+    assert "stopped after step %d; --resume continues it" % stop in said, said
     assert len(steps(name)) == stop
     train(name, "--resume")
     expect_same(name)
 assert "holds a training run already" in train("plain", status=1)
 said = train("stop1", "--resume", "--lr", "1", status=1)
-assert "--resume goes on with what the run began with" in said and "lr" in said, said
-assert "from the beginning" in train("fresh", "--resume")
+assert "--resume requires the options that the run began with" in said and "lr" in said, said
+assert "starting from the beginning" in train("fresh", "--resume")
 expect_same("fresh")
 
 # A signal ends it after the step.
@@ -146,7 +146,7 @@ for number in [signal.SIGINT, signal.SIGTERM]:
         raise
     assert process.returncode == 128 + number, (process.returncode, said)
     done = len(steps(name))
-    assert "stopped after step %d; --resume goes on" % done in said, said
+    assert "stopped after step %d; --resume continues it" % done in said, said
     assert log(name)[-1]["kind"] == "interrupted"
     more = ["--epochs", "100000", "--schedule", "constant", "--steps", str(done + 9)]
     train(name, "--resume", *more)
