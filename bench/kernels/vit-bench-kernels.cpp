@@ -1,4 +1,5 @@
-//===- vit-bench-kernels.cpp - Kernels at the models' shapes ----------------===//
+//===- vit-bench-kernels.cpp - Kernels at the models' shapes
+//----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -31,7 +32,8 @@
 
 using namespace test;
 
-/// Seconds that this thread has run: others on its core do not count.
+/// Seconds of CPU time of this thread, so that other threads on its core do not
+/// count.
 static double now() {
   timespec time;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -76,7 +78,7 @@ __attribute__((target("avx2,fma"))) static double peakOfAvx2() {
   return kRounds * 12.0 * 16 / seconds * 1e-9;
 }
 
-/// One kernel and what it is called with.
+/// One kernel and its arguments.
 struct Case {
   std::string text;
   std::vector<Guarded> arguments;
@@ -115,8 +117,8 @@ static void measure(benchmark::State &state, const Case &c,
   state.counters["peak_%"] = 100 * rate / (peak * 1e9);
 }
 
-/// `make` is called when the benchmark runs for the first time. What the one
-/// before was measured with is let go then.
+/// `make` is called when the benchmark first runs. The data of the previous
+/// benchmark are released then.
 static void add(const std::string &name, const std::function<Case()> &make) {
   auto run = [name, make](benchmark::State &state) {
     static std::string made;

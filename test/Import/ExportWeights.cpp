@@ -21,8 +21,8 @@ struct Stored {
 };
 } // namespace
 
-/// Gives `parameter` an initialiser that makes it matter; what to add to each
-/// value.
+/// Gives `parameter` an initialiser that affects the results; returns what to
+/// add to each value.
 static float redraw(ParameterOp parameter) {
   ArrayRef<int64_t> shape = parameter.getTensorType().getShape();
   StringRef name = parameter.getSymName();

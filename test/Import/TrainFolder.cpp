@@ -31,14 +31,14 @@ struct Recipe {
 
 using Tensors = std::map<std::string, Tensor>;
 
-/// How far what was trained is from what it should be.
+/// The distance of the trained values from the expected ones.
 struct Distance {
   double largest = 0.0;
   int64_t elements = 0, beyond = 0; ///< those further away than 2e-5
 
   void add(double difference) {
     difference = std::fabs(difference);
-    // A NaN is far away.
+    // A NaN counts as an infinite distance.
     largest = difference <= largest ? largest : difference;
     beyond += !(difference <= 2e-5);
     ++elements;

@@ -170,7 +170,7 @@ LogicalResult vit::verifyFolder(StringRef folder, ModuleOp module,
     for (double x : e.value.data)
       largest = std::max(largest, std::abs(x));
     for (auto [x, y] : llvm::zip(e.value.data, result.value.data))
-      // Not max(): a NaN must not get lost.
+      // Not std::max, which would drop a NaN.
       difference = std::abs(x - y) <= difference ? difference : std::abs(x - y);
     double share = difference / (e.tolerance * std::max(1.0, largest / 10));
     if (!(share <= worst)) {

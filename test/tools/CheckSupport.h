@@ -13,7 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-/// Ends the program with the message where `status` is an error.
+/// Ends the program with the message if `status` is an error.
 inline void check(vit_status status, const vit_error &error) {
   if (status == VIT_OK)
     return;

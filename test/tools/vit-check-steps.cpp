@@ -138,7 +138,7 @@ private:
   vit_session *session = nullptr;
 };
 
-/// The largest difference; infinite where one is no number.
+/// The largest difference; infinite if a value is NaN.
 double getDistance(const std::vector<float> &a, const std::vector<float> &b) {
   double largest = 0.0;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -164,7 +164,7 @@ int compare(const Outcome &wanted, const Outcome &got) {
     double distance = getDistance(value, got.last.at(name));
     double moved = getDistance(value, wanted.first.at(name));
     largest = std::max(largest, distance);
-    // Key biases have no gradient, accumulated gradients are used up.
+    // Key biases have no gradient; accumulated gradients are reset.
     bool stays = name.find("key.bias") != std::string::npos ||
                  name.compare(0, 9, "gradient.") == 0 ||
                  name.compare(0, 10, "exp_avg_sq") == 0;

@@ -64,14 +64,14 @@ Tensors readTensors(const std::string &path) {
   return tensors;
 }
 
-/// How far what was computed is from what it should be.
+/// The distance of the computed values from the expected ones.
 struct Distance {
   double largest = 0.0;
   int64_t count = 0, beyond = 0; ///< those further away than 2e-5
 
   void add(double difference) {
     difference = std::fabs(difference);
-    // A NaN is far away.
+    // A NaN counts as an infinite distance.
     largest = difference <= largest ? largest : difference;
     beyond += !(difference <= 2e-5);
     ++count;
@@ -120,8 +120,8 @@ public:
     labelsView.dims[0] = batch;
   }
 
-  /// Compares what `values` has of each parameter with the tensors that they
-  /// are stored in. Parameters that are rows of one tensor come in their order.
+  /// Compares the values of each parameter with the tensors that they are
+  /// stored in. Parameters that are rows of one tensor come in order.
   template <typename Values>
   void compare(const Tensors &expected, Values values, Distance &distance,
                Distance &keyBiases) {

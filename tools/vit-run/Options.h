@@ -46,14 +46,15 @@ struct DataOptions {
 };
 
 void addCommonOptions(CLI::App &command, CommonOptions &options);
-/// `split` says what --split is for and what holds without it.
+/// `split`: the help text of --split, including its default.
 void addDataOptions(CLI::App &command, DataOptions &options,
                     const std::string &split);
-/// Refuses what this build has not, with what to do instead.
+/// Throws if an option is not supported by this build, with what to use
+/// instead.
 void checkCommonOptions(const CommonOptions &options);
 
-// One per command; each registers itself and its callback, which runs the
-// command and throws Error where it cannot.
+// One per command: registers the command and its callback, which runs it and
+// throws Error on failure.
 void addInfer(CLI::App &app);
 void addClassify(CLI::App &app);
 void addEval(CLI::App &app);

@@ -56,7 +56,7 @@ __attribute__((target("avx2,fma"))) void chainAvx2(long iterations) {
 #undef VIT_FMA
 }
 
-/// Seconds from when all threads have started to when the last has ended.
+/// Seconds from the start of the last thread to the end of the last one.
 double timeChains(void (*chain)(long), long iterations, int threads) {
   std::atomic<int> waiting{threads};
   std::vector<double> seconds(threads);

@@ -13,13 +13,13 @@
 
 namespace vit::tools {
 
-/// A session with the device, threads and memory that the model's options ask
-/// for. `log` may be null; else every command that runs while it is open is
-/// appended to it. It must outlive the session.
+/// Creates a session with the device, threads and memory limit of the model's
+/// options. `log` may be null; otherwise every command that runs while it is
+/// open is appended to it, and it must outlive the session.
 SessionHandle createSession(Model &model, EventLog *log);
 
-/// Bytes that a call of `entry` (null: the first) with this batch needs beside
-/// the weights.
+/// Bytes that a call of `entry` (null: the first) with this batch needs in
+/// addition to the weights.
 uint64_t workspaceBytes(const SessionHandle &session, const char *entry,
                         int64_t batch);
 

@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <string>
 
-/// The first byte says which file the text stands for; where it is 2, a NUL
-/// divides the two.
+/// The first byte selects the file that the text is used as; for 2, a NUL
+/// separates two files.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0)
     return 0;

@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int64_t count = 1;
   for (int32_t i = 0; i < tensor.rank; ++i)
     count *= tensor.dims[i] ? tensor.dims[i] : 0;
-  // The reader vouches for this: the elements lie in the file.
+  // The reader guarantees that the elements lie within the file.
   if (count < 0 || uint64_t(count) > size)
     std::abort();
   std::vector<double> values(static_cast<size_t>(count) + 1);

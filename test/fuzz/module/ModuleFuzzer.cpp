@@ -24,7 +24,7 @@
 
 using namespace vit::test;
 
-/// Little memory, so that what a file asks for is often not there.
+/// Little memory, so that allocations often fail.
 static void *allocate(void *, size_t size, size_t alignment) {
   return size > (size_t(4) << 20) ? nullptr
                                   : std::aligned_alloc(alignment, size);

@@ -26,7 +26,7 @@ vit_preprocessing makePreprocessing(int32_t height = 32) {
   return p;
 }
 
-/// What a loader gave, copied.
+/// A copy of a batch.
 struct Batch {
   std::vector<float> images;
   std::vector<int32_t> labels;

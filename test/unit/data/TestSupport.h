@@ -53,7 +53,7 @@ inline std::string readAll(const std::string &path) {
   return text.str();
 }
 
-/// A folder that goes with its contents.
+/// A temporary folder; the destructor removes it and its contents.
 class TemporaryFolder {
 public:
   TemporaryFolder() {
@@ -66,7 +66,7 @@ public:
   TemporaryFolder(const TemporaryFolder &) = delete;
   TemporaryFolder &operator=(const TemporaryFolder &) = delete;
 
-  /// Writes a file, its folders made as needed, and returns its path.
+  /// Writes a file, creating folders as needed, and returns its path.
   std::string write(const std::string &name,
                     const std::string &contents) const {
     for (size_t slash = name.find('/'); slash != std::string::npos;
@@ -102,7 +102,8 @@ private:
   }
 };
 
-/// Runs a call and checks that it fails so, with one line that holds `text`.
+/// Runs a call and checks that it fails with this status and a one-line message
+/// that contains `text`.
 inline void
 expectFailure(vit_status status, const std::string &text,
               const std::function<vit_status(vit_error *)> &function) {
