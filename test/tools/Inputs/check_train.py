@@ -120,7 +120,7 @@ for stop in [1, 4, STEPS, STEPS + 3]:
     assert len(steps(name)) == stop
     train(name, "--resume")
     expect_same(name)
-assert "holds a training run already" in train("plain", status=1)
+assert "already holds a training run" in train("plain", status=1)
 said = train("stop1", "--resume", "--lr", "1", status=1)
 assert "--resume requires the options that the run began with" in said and "lr" in said, said
 assert "starting from the beginning" in train("fresh", "--resume")
