@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Compiled once per target (target_precompile_headers in CMakeLists.txt): parsing
-// MLIR's headers takes most of a file's compile time. Every file still includes
-// what it uses, so it also compiles without this one.
+// Compiled once per target (target_precompile_headers in CMakeLists.txt):
+// parsing MLIR's headers takes most of a file's compile time. Every file still
+// includes what it uses, so it also compiles without this one.
 //
 //===----------------------------------------------------------------------===//
 

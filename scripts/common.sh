@@ -8,12 +8,13 @@
 
 mkdir -p build/log
 
-# run NAME COMMAND...: runs it with its output in build/log/NAME.log; where it
-# fails, shows the log's end and returns its status.
+# run NAME COMMAND...: runs it with its output in build/log/NAME.log and appends its
+# seconds to build/log/times; if it fails, shows the log's end and returns its status.
 run() {
   local name=$1 start=$SECONDS status=0
   shift
   "$@" >"build/log/$name.log" 2>&1 || status=$?
+  echo "$name $((SECONDS - start)) s" >>build/log/times
   if [ "$status" -ne 0 ]; then
     tail -n "${LOG_LINES:-40}" "build/log/$name.log" >&2
     echo "$name failed after $((SECONDS - start)) s (status $status); the whole log: build/log/$name.log" >&2

@@ -6,7 +6,8 @@
 #
 # ===------------------------------------------------------------------------===#
 """Counts passed, failed and skipped tests in JUnit files, names the failed and
-says why the others were skipped. Status 1 where one failed or a file holds none."""
+says why the others were skipped; then names the slowest tests of all files.
+Status 1 if one failed or a file holds none."""
 import collections
 import os
 import re
@@ -25,6 +26,9 @@ FEATURES = {
 }
 
 
+SLOWEST = 10
+
+
 def reason(case, skipped):
     """Why: GTEST_SKIP() << "..." prints it under a line that says Skipped; lit has it in the tag."""
     out = case.findtext("system-out") or ""
@@ -32,6 +36,8 @@ def reason(case, skipped):
     if told:
         return told.group(1).strip()
     message = (skipped.get("message") or "no reason given").strip()
+    if message == "Unsupported configuration":
+        return "slow, left out by --fast"
     missing = re.match(r"Missing required feature\(s\): (.*)", message)
     if missing:
         return "; ".join(FEATURES.get(f, "no " + f) for f in missing.group(1).split(", "))
@@ -40,6 +46,7 @@ def reason(case, skipped):
 
 def main():
     bad = False
+    seconds = []
     for path in sys.argv[1:]:
         counts, failed, skipped = collections.Counter(), [], collections.Counter()
         try:
@@ -52,6 +59,7 @@ def main():
             name = case.get("name")
             if case.get("classname") not in (None, name):
                 name = f"{case.get('classname')}/{name}"
+            seconds.append((float(case.get("time") or 0), name))
             skip = case.find("skipped")
             if case.find("failure") is not None or case.get("status") == "fail":
                 counts["failed"] += 1
@@ -68,6 +76,8 @@ def main():
         for why, n in skipped.items():
             print(f"  skipped {n}: {why}")
         bad |= bool(failed) or not cases
+    slowest = sorted(seconds, reverse=True)[:SLOWEST]
+    print("slowest: " + ", ".join(f"{name} {time:.0f} s" for time, name in slowest if time >= 1))
     return 1 if bad else 0
 
 

@@ -60,6 +60,9 @@ if on_vulkan.has_layer():
     config.available_features.add("vulkan-validation")
 else:
     lit_config.note("tests on Vulkan run without validation: no " + on_vulkan.LAYER)
+# scripts/test --fast: tests that take long are `UNSUPPORTED: fast`.
+if lit_config.params.get("fast"):
+    config.available_features.add("fast")
 if shutil.which("spirv-val"):
     config.available_features.add("spirv-val")
 else:
