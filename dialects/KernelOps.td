@@ -20,10 +20,8 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/TensorEncoding.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "KernelBase.td"
+include "KernelInterfaces.td"
 include "VitBase.td"
-
-class Kernel_Op<string mnemonic, list<Trait> traits = []>
-    : Op<Kernel_Dialect, mnemonic, traits>;
 
 def Kernel_Tensor : RankedTensorOf<[F32, BF16, F16]>;
 
@@ -125,6 +123,21 @@ def Kernel_TileAttr : Kernel_Attr<"Tile", "tile"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Kernel_SlotsAttr : Kernel_Attr<"Slots", "slots"> {
+  let summary = "where each result of an op lives, `slots [2, 5 at 192, -1]`";
+  let description = [{
+    For each result the number of its slot of the workspace and, after `at`, the
+    byte of the slot at which it begins (left out: 0). -1: the caller provides
+    the memory.
+
+    Constraints:
+    - C1: a slot is -1 or more; an offset is a multiple of 64, not negative, and
+      0 where the slot is -1.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$numbers, ArrayRefParameter<"int64_t">:$offsets);
+  let hasCustomAssemblyFormat = 1;
+}
+
 def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
   let summary = "a closed form in the batch: `times * ceil(batch * of / per)`";
   let description = [{
@@ -144,6 +157,51 @@ def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
 //===----------------------------------------------------------------------===//
 // Families
 //===----------------------------------------------------------------------===//
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Kernel_Dialect, mnemonic, traits>;
+
+/// An attribute that a pass writes later, null until then. Builders take it last
+/// and need not be given it.
+class Kernel_LateAttr<Attr attr> : OptionalAttr<attr> {
+  let returnType = attr.storageType;
+  let convertFromStorage = "$_self";
+  let defaultValue = "nullptr";
+  let constBuilderCall = attr.storageType # "()";
+}
+
+/// What an op says through KernelOpInterface, in C++. All of it must be said.
+class Kernel_Promise<string cost, string layout, string group, string unit> {
+  string recomputeCost = cost;
+  string operandLayout = layout; // of operand `index`
+  string groupSize = group;
+  string workUnit = unit;
+}
+
+/// Works on tokens or single elements, whatever their channels' groups.
+def Kernel_TokenPromise
+    : Kernel_Promise<"1", "OperandLayout::Grouped", "std::nullopt", "WorkUnit::Elements">;
+
+/// A launch. An op gives its own operands and attributes as `inputs`, its own
+/// part of the text as `syntax`, what comes last in it as `types`, and its own
+/// C++ as `declarations`.
+class Kernel_LaunchOp<string mnemonic, Kernel_Promise promise, list<Trait> traits = [Pure]>
+    : Kernel_Op<mnemonic, !listconcat(traits, [KernelOpInterface])> {
+  dag inputs = (ins);
+  string syntax = "";
+  string types = "attr-dict `:` functional-type(operands, results)";
+  string declarations = "";
+  let arguments = !con(inputs, (ins Kernel_LateAttr<Kernel_TileAttr>:$tile, Kernel_LateAttr<Kernel_SlotsAttr>:$slots,
+                                    Kernel_LateAttr<DenseI64ArrayAttr>:$ends));
+  let assemblyFormat = syntax # " (`tile` `` $tile^)? (`slots` $slots^)? (`ends` $ends^)? " # types;
+  let extraClassDeclaration = [{
+    std::optional<int> getRecomputeCost() { return }] # promise.recomputeCost # [{; }
+    OperandLayout getOperandLayout([[maybe_unused]] unsigned index) { return }] # promise.operandLayout # [{; }
+    std::optional<int64_t> getGroupSize() { return }] # promise.groupSize # [{; }
+    WorkUnit getWorkUnit() { return }] # promise.workUnit # [{; }
+  }] # declarations;
+  let hasVerifier = 1;
+}
 
 def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator]> {
   let summary = "end of a kernel's scalar code";
@@ -190,15 +248,16 @@ def Kernel_BiasCorrectionOp : Kernel_Op<"bias_correction", [Pure]> {
   let hasVerifier = 1;
 }
 
-/// A family with scalar code fused behind it. `slot` is written by `plan`.
-class Kernel_EpilogueOp<string mnemonic> : Kernel_Op<mnemonic,
-    [Pure, SingleBlock, IsolatedFromAbove]> {
+/// A launch with scalar code fused behind it.
+class Kernel_EpilogueOp<string mnemonic, Kernel_Promise promise>
+    : Kernel_LaunchOp<mnemonic, promise, [Pure, SingleBlock, IsolatedFromAbove, EpilogueOpInterface]> {
   let regions = (region SizedRegion<1>:$epilogue);
   let results = (outs Kernel_Tensor:$result);
-  let hasVerifier = 1;
 }
 
-def Kernel_GemmOp : Kernel_EpilogueOp<"gemm"> {
+def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
+    "index == 0 ? OperandLayout::AnyGroup : index == 1 ? OperandLayout::Panels : OperandLayout::Grouped",
+    "std::nullopt", "WorkUnit::Tile">> {
   let summary = "epilogue(x W^T, extras...)";
   let description = [{
     ```mlir
@@ -215,16 +274,13 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm"> {
       where `transposed`, which makes it x W, with the input's and the result's.
     - C3: each extra is broadcast in one of the dialect's three ways.
   }];
-  let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight,
-                       Variadic<Kernel_Tensor>:$extras, OptionalAttr<Kernel_TileAttr>:$tile,
-                       OptionalAttr<I64Attr>:$slot, UnitAttr:$transposed);
-  let assemblyFormat = [{
-    $input `,` $weight (`transposed` $transposed^)? (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
-    attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($weight) `)` `->` type($result)
-  }];
+  let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Variadic<Kernel_Tensor>:$extras, UnitAttr:$transposed);
+  let syntax = "$input `,` $weight (`transposed` $transposed^)? (`extras` `(` $extras^ `:` type($extras) `)`)?";
+  let types = "attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($weight) `)` `->` type($result)";
 }
 
-def Kernel_RowsOp : Kernel_EpilogueOp<"rows"> {
+def Kernel_RowsOp : Kernel_EpilogueOp<"rows", Kernel_Promise<"2",
+    "OperandLayout::Grouped", "getNormGroup(getInput().getType(), getGroups())", "WorkUnit::Rows">> {
   let summary = "normalise each row (layer norm, softmax), then scalar code";
   let description = [{
     `groups` equal parts of a row are treated alone. The region sees the
@@ -244,16 +300,16 @@ def Kernel_RowsOp : Kernel_EpilogueOp<"rows"> {
     - C2: the result has the input's shape; `groups` divides its width.
     - C3: each extra is broadcast in one of the dialect's three ways.
   }];
-  let arguments = (ins Kernel_RowsKindAttr:$kind, Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras,
-                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
-                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
-  let assemblyFormat = [{
+  let inputs = (ins Kernel_RowsKindAttr:$kind, Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras,
+                    F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
+  let syntax = [{
     `` $kind $input (`extras` `(` $extras^ `:` type($extras) `)`)? `epsilon` $epsilon (`groups` $groups^)?
-    (`tile` `` $tile^)? (`slot` $slot^)? attr-dict-with-keyword $epilogue `:` type($input) `->` type($result)
   }];
+  let types = "attr-dict-with-keyword $epilogue `:` type($input) `->` type($result)";
 }
 
-def Kernel_MapOp : Kernel_EpilogueOp<"map"> {
+def Kernel_MapOp : Kernel_EpilogueOp<"map", Kernel_Promise<"kElementwiseCost",
+    "OperandLayout::Grouped", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "element by element: scalar code of the input and the extras";
   let description = [{
     ```mlir
@@ -269,15 +325,12 @@ def Kernel_MapOp : Kernel_EpilogueOp<"map"> {
     - C2: the result has the input's shape.
     - C3: each extra is broadcast in one of the dialect's three ways.
   }];
-  let arguments = (ins Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras,
-                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
-  let assemblyFormat = [{
-    $input (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
-    attr-dict-with-keyword $epilogue `:` type($input) `->` type($result)
-  }];
+  let inputs = (ins Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras);
+  let syntax = "$input (`extras` `(` $extras^ `:` type($extras) `)`)?";
+  let types = "attr-dict-with-keyword $epilogue `:` type($input) `->` type($result)";
 }
 
-def Kernel_PrependOp : Kernel_EpilogueOp<"prepend"> {
+def Kernel_PrependOp : Kernel_EpilogueOp<"prepend", Kernel_TokenPromise> {
   let summary = "tokens in front of each image's, then scalar code";
   let description = [{
     result[b, t] = epilogue(t < k ? tokens[t] : input[b, t - k], extras...)
@@ -288,15 +341,15 @@ def Kernel_PrependOp : Kernel_EpilogueOp<"prepend"> {
       [batch, k + n, width].
     - C3: each extra is broadcast in one of the dialect's three ways.
   }];
-  let arguments = (ins Kernel_Tensor:$input, Kernel_Tensor:$tokens, Variadic<Kernel_Tensor>:$extras,
-                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
-  let assemblyFormat = [{
-    $input `,` $tokens (`extras` `(` $extras^ `:` type($extras) `)`)? (`tile` `` $tile^)? (`slot` $slot^)?
-    attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($tokens) `)` `->` type($result)
-  }];
+  let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$tokens, Variadic<Kernel_Tensor>:$extras);
+  let syntax = "$input `,` $tokens (`extras` `(` $extras^ `:` type($extras) `)`)?";
+  let types = "attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($tokens) `)` `->` type($result)";
 }
 
-def Kernel_AttentionOp : Kernel_Op<"attention", [Pure]> {
+def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
+    // Probabilities that are asked for are kept.
+    "getProbabilities() ? std::nullopt : std::optional<int>(3)", "OperandLayout::OwnGroup", "getHeadDim()",
+    "WorkUnit::Tile">> {
   let summary = "all heads of an image's attention, fused";
   let description = [{
     softmax(scale q k^T) v. q, k and v are `heads * head_dim` channels of their
@@ -312,26 +365,14 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [Pure]> {
     - C1: operands have rank 3 and hold the channels that the offsets name.
     - C2: the result is [batch, q's tokens, heads * head_dim].
   }];
-  let arguments = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
-                       I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale,
-                       OptionalAttr<Kernel_TileAttr>:$tile,
-                       OptionalAttr<I64Attr>:$slot, OptionalAttr<I64Attr>:$probabilities_slot);
+  let inputs = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
+                    I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
   let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$probabilities);
-  let assemblyFormat = [{
-    $query `,` $key `,` $value `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale
-    (`tile` `` $tile^)? (`slot` $slot^)? (`probabilities_slot` $probabilities_slot^)? attr-dict `:` functional-type(operands, results)
-  }];
-  let hasVerifier = 1;
+  let syntax = "$query `,` $key `,` $value `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale";
 }
 
-class Kernel_PlainOp<string mnemonic, dag args> : Kernel_Op<mnemonic, [Pure]> {
-  let arguments = !con(args, (ins OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot));
-  let results = (outs Kernel_Tensor:$result);
-  let hasVerifier = 1;
-}
-
-def Kernel_PatchifyOp : Kernel_PlainOp<"patchify",
-    (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order)> {
+def Kernel_PatchifyOp : Kernel_LaunchOp<"patchify", Kernel_Promise<"1",
+    "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "row-major pictures to patches";
   let description = [{
     ```mlir
@@ -341,12 +382,12 @@ def Kernel_PatchifyOp : Kernel_PlainOp<"patchify",
     Constraints:
     - C1: [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw].
   }];
-  let assemblyFormat = [{
-    $input `patch` $patch `order` `` $order (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)
-  }];
+  let inputs = (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input `patch` $patch `order` `` $order";
 }
 
-def Kernel_TakeOp : Kernel_PlainOp<"take", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+def Kernel_TakeOp : Kernel_LaunchOp<"take", Kernel_TokenPromise> {
   let summary = "some tokens of each image";
   let description = [{
     [batch, tokens, width] to [batch, count, width], or the one at `start` to
@@ -359,10 +400,12 @@ def Kernel_TakeOp : Kernel_PlainOp<"take", (ins Kernel_Tensor:$input, I64Attr:$s
     Constraints:
     - C1: the tokens taken exist and the widths agree.
   }];
-  let assemblyFormat = "$input `from` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input `from` $start";
 }
 
-def Kernel_MeanOp : Kernel_PlainOp<"mean", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+def Kernel_MeanOp : Kernel_LaunchOp<"mean", Kernel_TokenPromise> {
   let summary = "mean of each image's tokens from `start` on";
   let description = [{
     ```mlir
@@ -372,10 +415,13 @@ def Kernel_MeanOp : Kernel_PlainOp<"mean", (ins Kernel_Tensor:$input, I64Attr:$s
     Constraints:
     - C1: [batch, tokens, width] to [batch, width], start < tokens.
   }];
-  let assemblyFormat = "$input `from` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input `from` $start";
 }
 
-def Kernel_RelayoutOp : Kernel_PlainOp<"relayout", (ins Kernel_Tensor:$input)> {
+def Kernel_RelayoutOp : Kernel_LaunchOp<"relayout", Kernel_Promise<"std::nullopt",
+    "OperandLayout::Grouped", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "the same values in another memory layout";
   let description = [{
     ```mlir
@@ -385,7 +431,9 @@ def Kernel_RelayoutOp : Kernel_PlainOp<"relayout", (ins Kernel_Tensor:$input)> {
     Constraints:
     - C1: shape and element type stay, the encoding changes.
   }];
-  let assemblyFormat = "$input (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let inputs = (ins Kernel_Tensor:$input);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input";
 }
 
 //===----------------------------------------------------------------------===//
@@ -446,22 +494,25 @@ def Kernel_DispatchOp : Kernel_Op<"dispatch"> {
   let summary = "run a generated kernel over its work units";
   let description = [{
     `units` work units, split evenly and in order between threads. `slots` is
-    where each result lives, `offsets` bytes into it (left out: at its
-    beginning); `scratch` bytes belong to each thread.
+    where each result lives; `scratch` bytes belong to each thread.
     ```mlir
     %y = kernel.dispatch @kernels::@gemm_0(%x, %w) units <times = 99> slots [2] scratch 0
         family "gemm" flop <times = 58140672> : (...) -> ...
     ```
     The kernel's arguments are the operands, then the results.
+
+    Constraints:
+    - C1: `slots` has an entry for each result.
   }];
   let arguments = (ins SymbolRefAttr:$kernel, Variadic<AnyRankedTensor>:$operands,
-                       Kernel_ExtentAttr:$units, DenseI64ArrayAttr:$slots, I64Attr:$scratch,
-                       StrAttr:$family, Kernel_ExtentAttr:$flop, OptionalAttr<DenseI64ArrayAttr>:$offsets);
+                       Kernel_ExtentAttr:$units, Kernel_SlotsAttr:$slots, I64Attr:$scratch,
+                       StrAttr:$family, Kernel_ExtentAttr:$flop);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
-    $kernel `(` $operands `)` `units` `` $units `slots` $slots (`offsets` $offsets^)? `scratch` $scratch `family` $family `flop` `` $flop
+    $kernel `(` $operands `)` `units` `` $units `slots` $slots `scratch` $scratch `family` $family `flop` `` $flop
     attr-dict `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
 }
 
 include "KernelTrainingOps.td"

@@ -15,8 +15,6 @@
 #ifndef KERNEL_TRAINING_OPS_TD
 #define KERNEL_TRAINING_OPS_TD
 
-def Kernel_Slots : OptionalAttr<DenseI64ArrayAttr>;
-
 //===----------------------------------------------------------------------===//
 // Variables
 //===----------------------------------------------------------------------===//
@@ -76,7 +74,8 @@ def Kernel_ArenaOp : Kernel_Op<"arena", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Kernel_PackOp : Kernel_Op<"pack", [Pure]> {
+def Kernel_PackOp : Kernel_LaunchOp<"pack", Kernel_Promise<"std::nullopt",
+    "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "`kernel.derive` of variables, made anew in each step";
   let description = [{
     ```mlir
@@ -86,10 +85,9 @@ def Kernel_PackOp : Kernel_Op<"pack", [Pure]> {
     Constraints:
     - C1: as of `kernel.derive`.
   }];
-  let arguments = (ins Variadic<Kernel_Tensor>:$sources, OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let inputs = (ins Variadic<Kernel_Tensor>:$sources);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$sources (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
+  let syntax = "$sources";
 }
 
 def Kernel_ConcatOp : Kernel_Op<"concat", [Pure]> {
@@ -104,39 +102,37 @@ def Kernel_ConcatOp : Kernel_Op<"concat", [Pure]> {
     Constraints:
     - C1: operands have known sizes; the result has rank 1 and the sum of their
       sizes, each rounded up to a multiple of 16.
+    - C2: `slots`, where given, has one entry.
   }];
-  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, OptionalAttr<I64Attr>:$slot);
+  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, Kernel_LateAttr<Kernel_SlotsAttr>:$slots);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$gradients (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$gradients (`slots` $slots^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 
-def Kernel_NormOp : Kernel_Op<"norm", [Pure]> {
+def Kernel_NormOp : Kernel_LaunchOp<"norm", Kernel_Promise<"std::nullopt",
+    "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "min(1, max_norm / (norm + 1e-6)), the norm being that of all operands together";
   let description = [{
-    Squares are added in a fixed order, chunk by chunk into `partial`, then
-    those. torch.nn.utils.clip_grad_norm_'s factor. Behind a value's last
-    element are zeros, so all of its memory may be read.
+    Squares are added in a fixed order. torch.nn.utils.clip_grad_norm_'s factor.
+    Behind a value's last element are zeros, so all of its memory may be read.
 
     ```mlir
-    %factor, %partial = kernel.norm %g max_norm 1.0 : (tensor<1936xf32>) -> (tensor<f32>, tensor<16xf32>)
+    %factor = kernel.norm %g max_norm 1.0 : (tensor<1936xf32>) -> tensor<f32>
     ```
 
     Constraints:
-    - C1: operands have known sizes; the first result has rank 0, the second
-      rank 1 and a known size.
+    - C1: operands have known sizes; the result has rank 0.
     - C2: max_norm is positive.
   }];
-  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, F64Attr:$max_norm,
-                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
-  let results = (outs Kernel_Tensor:$result, Kernel_Tensor:$partial);
-  let assemblyFormat = [{
-    $gradients `max_norm` $max_norm (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` functional-type(operands, results)
-  }];
-  let hasVerifier = 1;
+  let inputs = (ins Variadic<Kernel_Tensor>:$gradients, F64Attr:$max_norm);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$gradients `max_norm` $max_norm";
 }
 
-def Kernel_UpdateOp : Kernel_Op<"update", [AttrSizedOperandSegments, IsolatedFromAbove, MemoryEffects<[MemWrite]>]> {
+def Kernel_UpdateOp : Kernel_LaunchOp<"update", Kernel_Promise<"std::nullopt",
+    "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">,
+    [AttrSizedOperandSegments, IsolatedFromAbove, MemoryEffects<[MemWrite]>]> {
   let summary = "change variables in place, element by element";
   let description = [{
     `body` is the scalar code of one element: from each variable's (the
@@ -173,27 +169,27 @@ def Kernel_UpdateOp : Kernel_Op<"update", [AttrSizedOperandSegments, IsolatedFro
     - C5: the regions hold arith and math ops, the prologue
       `kernel.bias_correction` too.
   }];
-  let arguments = (ins StrAttr:$name, ArrayAttr:$parameters, OptionalAttr<ArrayAttr>:$states,
-                       Optional<Kernel_Tensor>:$gradient, Optional<Kernel_Tensor>:$guard,
-                       Variadic<AnyRankedTensor>:$scalars, OptionalAttr<Kernel_TileAttr>:$tile);
+  let inputs = (ins StrAttr:$name, ArrayAttr:$parameters, OptionalAttr<ArrayAttr>:$states,
+                    Optional<Kernel_Tensor>:$gradient, Optional<Kernel_Tensor>:$guard,
+                    Variadic<AnyRankedTensor>:$scalars);
   let regions = (region MaxSizedRegion<1>:$prologue, SizedRegion<1>:$body);
-  let extraClassDeclaration = [{
+  let declarations = [{
     /// The number of lists of variables: parameters, then each state.
     unsigned getVariableCount() { return 1 + (getStates() ? getStates()->size() : 0); }
   }];
-  let assemblyFormat = [{
+  let syntax = [{
     $name $parameters (`states` $states^)? (`gradient` `(` $gradient^ `:` type($gradient) `)`)?
     (`guard` `(` $guard^ `:` type($guard) `)`)? (`scalars` `(` $scalars^ `:` type($scalars) `)`)?
-    (`tile` `` $tile^)? attr-dict-with-keyword (`prologue` $prologue^)? $body
   }];
-  let hasVerifier = 1;
+  let types = "attr-dict-with-keyword (`prologue` $prologue^)? $body";
 }
 
 //===----------------------------------------------------------------------===//
 // Products and sums
 //===----------------------------------------------------------------------===//
 
-def Kernel_WeightGradientOp : Kernel_Op<"weight_gradient", [Pure]> {
+def Kernel_WeightGradientOp : Kernel_LaunchOp<"weight_gradient", Kernel_Promise<"std::nullopt",
+    "OperandLayout::AnyGroup", "std::nullopt", "WorkUnit::Tile">> {
   let summary = "dy^T x, summed over all rows, and the sum of dy's rows";
   let description = [{
     The gradients of a linear layer's weight [out, in] and, as the optional
@@ -208,16 +204,14 @@ def Kernel_WeightGradientOp : Kernel_Op<"weight_gradient", [Pure]> {
     - C1: both operands have the same rank, 2 or 3, and sizes but for the last.
     - C2: the results are [dy's width, x's width] and [dy's width].
   }];
-  let arguments = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input,
-                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
+  let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input);
   let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$bias);
-  let assemblyFormat = [{
-    $gradient `,` $input (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` functional-type(operands, results)
-  }];
-  let hasVerifier = 1;
+  let syntax = "$gradient `,` $input";
 }
 
-def Kernel_SumOp : Kernel_PlainOp<"sum", (ins Kernel_SumKindAttr:$kind, Kernel_Tensor:$input)> {
+def Kernel_SumOp : Kernel_LaunchOp<"sum", Kernel_Promise<"std::nullopt",
+    "getKind() == SumKind::tokens ? OperandLayout::Grouped : OperandLayout::AnyGroup", "std::nullopt",
+    "WorkUnit::Elements">> {
   let summary = "a sum in a fixed order: over tokens, the batch, all elements or groups of channels";
   let description = [{
     ```mlir
@@ -230,14 +224,18 @@ def Kernel_SumOp : Kernel_PlainOp<"sum", (ins Kernel_SumKindAttr:$kind, Kernel_T
       to [...], sizes of 1 in front of which may come and go; all: to one
       element; groups: [n width] to [width].
   }];
-  let assemblyFormat = "$kind $input (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let inputs = (ins Kernel_SumKindAttr:$kind, Kernel_Tensor:$input);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$kind $input";
 }
 
 //===----------------------------------------------------------------------===//
 // Adjoints
 //===----------------------------------------------------------------------===//
 
-def Kernel_NormalizeBackwardOp : Kernel_Op<"normalize_backward", [Pure, AttrSizedOperandSegments]> {
+def Kernel_NormalizeBackwardOp : Kernel_LaunchOp<"normalize_backward", Kernel_Promise<"std::nullopt",
+    "OperandLayout::Grouped", "getNormGroup(getInput().getType(), getGroups())", "WorkUnit::Image">,
+    [Pure, AttrSizedOperandSegments]> {
   let summary = "a layer norm's gradients";
   let description = [{
     As `vit.layer_norm_backward`, but the gradients of scale and bias come as
@@ -255,29 +253,32 @@ def Kernel_NormalizeBackwardOp : Kernel_Op<"normalize_backward", [Pure, AttrSize
       of rank 2 or 3, whose width `groups` divides; the scale has that width.
     - C2: there are one or three results; the others are [batch, width].
   }];
-  let arguments = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input, Optional<Kernel_Tensor>:$scale,
-                       Optional<Kernel_Tensor>:$residual, F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
-                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
+  let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input, Optional<Kernel_Tensor>:$scale,
+                    Optional<Kernel_Tensor>:$residual, F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs Kernel_Tensor:$result, Variadic<Kernel_Tensor>:$sums);
-  let assemblyFormat = [{
+  let syntax = [{
     $gradient `,` $input (`scale` `(` $scale^ `:` type($scale) `)`)? (`plus` `(` $residual^ `:` type($residual) `)`)?
     `epsilon` $epsilon (`groups` $groups^)?
-    (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` `(` type($gradient) `,` type($input) `)` `->`
-    `(` type($result) (`,` type($sums)^)? `)`
   }];
-  let hasVerifier = 1;
+  let types = [{
+    attr-dict `:` `(` type($gradient) `,` type($input) `)` `->` `(` type($result) (`,` type($sums)^)? `)`
+  }];
 }
 
-def Kernel_SoftmaxBackwardOp : Kernel_PlainOp<"softmax_backward", (ins Kernel_Tensor:$gradient, Kernel_Tensor:$output)> {
+def Kernel_SoftmaxBackwardOp : Kernel_LaunchOp<"softmax_backward", Kernel_Promise<"std::nullopt",
+    "OperandLayout::Grouped", "0", "WorkUnit::Rows">> {
   let summary = "y (dy - sum(dy y)) per row, y = the softmax";
   let description = [{
     Constraints:
     - C1: all have one shape of rank 2 or 3.
   }];
-  let assemblyFormat = "$gradient `,` $output (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$output);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$gradient `,` $output";
 }
 
-def Kernel_AttentionBackwardOp : Kernel_Op<"attention_backward", [Pure]> {
+def Kernel_AttentionBackwardOp : Kernel_LaunchOp<"attention_backward", Kernel_Promise<"std::nullopt",
+    "OperandLayout::OwnGroup", "getHeadDim()", "WorkUnit::Tile">> {
   let summary = "the gradients of attention's query, key and value";
   let description = [{
     As `vit.attention_backward`; q, k and v are channels of their operand as in
@@ -295,38 +296,39 @@ def Kernel_AttentionBackwardOp : Kernel_Op<"attention_backward", [Pure]> {
     - C2: the gradient is [batch, q's tokens, heads * head_dim], the results
       are [batch, q's (k's, k's) tokens, heads * head_dim].
   }];
-  let arguments = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
-                       I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale,
-                       OptionalAttr<Kernel_TileAttr>:$tile, Kernel_Slots:$slots);
+  let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
+                    I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
   let results = (outs Kernel_Tensor:$query_gradient, Kernel_Tensor:$key_gradient, Kernel_Tensor:$value_gradient);
-  let assemblyFormat = [{
+  let syntax = [{
     $gradient `,` $query `,` $key `,` $value `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale
-    (`tile` `` $tile^)? (`slots` $slots^)? attr-dict `:` functional-type(operands, results)
   }];
-  let hasVerifier = 1;
 }
 
-def Kernel_PlaceOp : Kernel_PlainOp<"place", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+def Kernel_PlaceOp : Kernel_LaunchOp<"place", Kernel_TokenPromise> {
   let summary = "tokens among zeros: the adjoint of `kernel.take`";
   let description = [{
     Constraints:
     - C1: the input is [batch, count, width] or [batch, width], the result
       [batch, tokens, width], and start + count <= tokens.
   }];
-  let assemblyFormat = "$input `at` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input `at` $start";
 }
 
-def Kernel_SpreadOp : Kernel_PlainOp<"spread", (ins Kernel_Tensor:$input, I64Attr:$start)> {
+def Kernel_SpreadOp : Kernel_LaunchOp<"spread", Kernel_TokenPromise> {
   let summary = "an equal share for each token from `start` on: the adjoint of `kernel.mean`";
   let description = [{
     Constraints:
     - C1: [batch, width] to [batch, tokens, width], start < tokens.
   }];
-  let assemblyFormat = "$input `from` $start (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)";
+  let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input `from` $start";
 }
 
-def Kernel_DropoutOp : Kernel_PlainOp<"dropout", (ins Kernel_Tensor:$input, AnyRankedTensor:$seed, AnyRankedTensor:$step,
-    F64Attr:$probability, I64Attr:$stream, Kernel_RandomUnitAttr:$unit)> {
+def Kernel_DropoutOp : Kernel_LaunchOp<"dropout", Kernel_Promise<"1",
+    "index == 0 ? OperandLayout::Grouped : OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "elements or images dropped at random, the others scaled up";
   let description = [{
     `vit.dropout` and `vit.drop_path` with random numbers: Philox-4x32-10 with
@@ -344,17 +346,18 @@ def Kernel_DropoutOp : Kernel_PlainOp<"dropout", (ins Kernel_Tensor:$input, AnyR
     - C1: the result has the input's shape; seed is two i32, step one of rank 0.
     - C2: the probability lies in [0, 1).
   }];
-  let assemblyFormat = [{
-    $input `,` $seed `,` $step `probability` $probability `stream` $stream `unit` $unit
-    (`tile` `` $tile^)? (`slot` $slot^)? attr-dict `:` functional-type(operands, results)
-  }];
+  let inputs = (ins Kernel_Tensor:$input, AnyRankedTensor:$seed, AnyRankedTensor:$step,
+                    F64Attr:$probability, I64Attr:$stream, Kernel_RandomUnitAttr:$unit);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input `,` $seed `,` $step `probability` $probability `stream` $stream `unit` $unit";
 }
 
 //===----------------------------------------------------------------------===//
 // Losses
 //===----------------------------------------------------------------------===//
 
-def Kernel_LossOp : Kernel_Op<"loss", [Pure]> {
+def Kernel_LossOp : Kernel_LaunchOp<"loss", Kernel_Promise<"std::nullopt",
+    "index == 0 ? OperandLayout::Grouped : OperandLayout::RowMajor", "0", "WorkUnit::Batch">> {
   let summary = "one number for a batch: `vit.cross_entropy`, `vit.mse`, `vit.accuracy`";
   let description = [{
     A label outside of [0, classes) makes the cross-entropy NaN, and is never
@@ -370,18 +373,14 @@ def Kernel_LossOp : Kernel_Op<"loss", [Pure]> {
       the input's shape (always, for mse).
     - C2: the result has rank 0: i32 for accuracy, else f32.
   }];
-  let arguments = (ins Kernel_LossKindAttr:$kind, Kernel_Tensor:$input, AnyRankedTensor:$targets,
-                       DefaultValuedAttr<F64Attr, "0.0">:$smoothing,
-                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let inputs = (ins Kernel_LossKindAttr:$kind, Kernel_Tensor:$input, AnyRankedTensor:$targets,
+                    DefaultValuedAttr<F64Attr, "0.0">:$smoothing);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = [{
-    $kind $input `,` $targets (`smoothing` $smoothing^)? (`tile` `` $tile^)? (`slot` $slot^)?
-    attr-dict `:` functional-type(operands, results)
-  }];
-  let hasVerifier = 1;
+  let syntax = "$kind $input `,` $targets (`smoothing` $smoothing^)?";
 }
 
-def Kernel_LossBackwardOp : Kernel_Op<"loss_backward", [Pure]> {
+def Kernel_LossBackwardOp : Kernel_LaunchOp<"loss_backward", Kernel_Promise<"std::nullopt",
+    "index == 1 ? OperandLayout::Grouped : OperandLayout::RowMajor", "0", "WorkUnit::Rows">> {
   let summary = "the gradient of a loss's input";
   let description = [{
     ```mlir
@@ -394,15 +393,10 @@ def Kernel_LossBackwardOp : Kernel_Op<"loss_backward", [Pure]> {
       i32 [batch], or f32 with the input's shape (always, for mse).
     - C2: the result has the input's shape; the kind is not accuracy.
   }];
-  let arguments = (ins Kernel_LossKindAttr:$kind, Kernel_Tensor:$gradient, Kernel_Tensor:$input, AnyRankedTensor:$targets,
-                       DefaultValuedAttr<F64Attr, "0.0">:$smoothing,
-                       OptionalAttr<Kernel_TileAttr>:$tile, OptionalAttr<I64Attr>:$slot);
+  let inputs = (ins Kernel_LossKindAttr:$kind, Kernel_Tensor:$gradient, Kernel_Tensor:$input, AnyRankedTensor:$targets,
+                    DefaultValuedAttr<F64Attr, "0.0">:$smoothing);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = [{
-    $kind $gradient `,` $input `,` $targets (`smoothing` $smoothing^)? (`tile` `` $tile^)? (`slot` $slot^)?
-    attr-dict `:` functional-type(operands, results)
-  }];
-  let hasVerifier = 1;
+  let syntax = "$kind $gradient `,` $input `,` $targets (`smoothing` $smoothing^)?";
 }
 
 #endif // KERNEL_TRAINING_OPS_TD

@@ -431,7 +431,7 @@ def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
     writes it to the last that reads it; values that never live at once share a
     slot, chosen to waste few bytes at the batch given. A result of the entry is
     written where the caller says and has no slot. A `kernel.concat` lives from
-    the first of its operands on, which lie inside its slot at `offset`.
+    the first of its operands on, which lie inside its slot (`slots [0 at 128]`).
 
     ```mlir
     %1 = kernel.map %0 tile<...> { ... } : ...
@@ -442,9 +442,9 @@ def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
     ```
     becomes
     ```mlir
-    %1 = kernel.map %0 tile<...> slot 0 { ... } : ...
-    %2 = kernel.map %1 tile<...> slot 1 { ... } : ...
-    %3 = kernel.map %2 tile<...> slot 0 { ... } : ...
+    %1 = kernel.map %0 tile<...> slots [0] { ... } : ...
+    %2 = kernel.map %1 tile<...> slots [1] { ... } : ...
+    %3 = kernel.map %2 tile<...> slots [0] { ... } : ...
     %4 = kernel.relayout %3 tile<...> : ...
     return %4
     ```
@@ -474,7 +474,7 @@ def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
     which they are to run.
 
     ```mlir
-    %y = kernel.gemm %x, %w extras(%b : ...) tile<rows = 6, cols = 64, chunk = 33> slot 2 { ... } : ...
+    %y = kernel.gemm %x, %w extras(%b : ...) tile<rows = 6, cols = 64, chunk = 33> slots [2] { ... } : ...
     ```
     becomes
     ```mlir
@@ -508,7 +508,7 @@ def EmitSimt : Pass<"vit-emit-simt", "::mlir::ModuleOp"> {
     the target's calling convention (docs/architecture.md); this is Vulkan's:
 
     ```mlir
-    %y = kernel.map %x extras(%b : ...) tile<...> slot 2 { ... } : ...
+    %y = kernel.map %x extras(%b : ...) tile<...> slots [2] { ... } : ...
     ```
     becomes
     ```mlir

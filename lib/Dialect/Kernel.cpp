@@ -1,4 +1,4 @@
-//===- Kernel.cpp - The kernel dialect ---===//
+//===- Kernel.cpp - The kernel dialect ------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,8 +19,14 @@ using namespace mlir::vit::kernel;
 #include "KernelEnums.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "KernelAttributes.cpp.inc"
+#include "KernelInterfaces.cpp.inc"
 #define GET_OP_CLASSES
 #include "KernelOps.cpp.inc"
+
+bool kernel::isComputed(Value value) {
+  Operation *op = value.getDefiningOp();
+  return !op || isa<KernelOpInterface, ConcatOp, DispatchOp>(op);
+}
 
 void KernelDialect::initialize() {
   addAttributes<

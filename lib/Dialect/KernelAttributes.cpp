@@ -89,6 +89,50 @@ LogicalResult TileAttr::verify(EmitError emitError, int64_t rows, int64_t cols,
                      << threads << ", " << threadRows << " and " << threadCols;
 }
 
+LogicalResult SlotsAttr::verify(EmitError emitError, ArrayRef<int64_t> numbers,
+                                ArrayRef<int64_t> offsets) {
+  constexpr int64_t alignment = 64;
+  if (numbers.size() != offsets.size())
+    return emitError() << "C1: there must be an offset for each slot";
+  for (auto [slot, offset] : llvm::zip(numbers, offsets))
+    if (slot < -1 || offset < 0 || offset % alignment != 0 ||
+        (slot == -1 && offset != 0))
+      return emitError() << "C1: slot " << slot << " at " << offset
+                         << " does not exist; slots are -1 or more, offsets "
+                            "multiples of 64";
+  return success();
+}
+
+Attribute SlotsAttr::parse(AsmParser &parser, Type) {
+  SmallVector<int64_t> numbers, offsets;
+  auto parseOne = [&]() -> ParseResult {
+    offsets.push_back(0);
+    if (parser.parseInteger(numbers.emplace_back()))
+      return failure();
+    if (failed(parser.parseOptionalKeyword("at")))
+      return success();
+    return parser.parseInteger(offsets.back());
+  };
+  SMLoc location = parser.getCurrentLocation();
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseOne))
+    return {};
+  return SlotsAttr::getChecked([&] { return parser.emitError(location); },
+                               parser.getContext(), ArrayRef<int64_t>(numbers),
+                               ArrayRef<int64_t>(offsets));
+}
+
+void SlotsAttr::print(AsmPrinter &printer) const {
+  printer << '[';
+  llvm::interleaveComma(llvm::zip(getNumbers(), getOffsets()), printer,
+                        [&](auto pair) {
+                          auto [slot, offset] = pair;
+                          printer << slot;
+                          if (offset != 0)
+                            printer << " at " << offset;
+                        });
+  printer << ']';
+}
+
 LogicalResult ExtentAttr::verify(EmitError emitError, int64_t times, int64_t of,
                                  int64_t per) {
   if (times >= 0 && of >= 0 && per >= 1)

@@ -10,6 +10,21 @@
 using namespace mlir;
 using namespace mlir::vit::kernel;
 
+LogicalResult mlir::vit::kernel::verifyLaunch(Operation *op) {
+  auto kernel = cast<KernelOpInterface>(op);
+  size_t results = op->getNumResults();
+  if (SlotsAttr slots = kernel.getSlotsAttr();
+      slots && slots.getNumbers().size() != results)
+    return op->emitOpError("has ") << slots.getNumbers().size() << " slots for "
+                                   << results << " results";
+  if (DenseI64ArrayAttr ends = kernel.getEndsAttr();
+      ends && llvm::any_of(ends.asArrayRef(), [&](int64_t number) {
+        return number < 0 || number >= static_cast<int64_t>(results);
+      }))
+    return op->emitOpError("has ends of results that it does not have");
+  return success();
+}
+
 LogicalResult mlir::vit::kernel::verifyScalarCode(Operation *op, Region &region,
                                                   StringRef constraint) {
   Block &block = region.front();
@@ -296,4 +311,12 @@ LogicalResult ResampleOp::verify() {
            << from[0] << "*" << from[1] << ", width] to [" << prefix << " + "
            << to[0] << "*" << to[1] << ", width]";
   return success();
+}
+
+LogicalResult DispatchOp::verify() {
+  if (getSlots().getNumbers().size() == getNumResults())
+    return success();
+  return emitOpError("C1: has ")
+         << getSlots().getNumbers().size() << " slots for " << getNumResults()
+         << " results";
 }

@@ -14,12 +14,6 @@ static bool isScalar(Type type) {
   return cast<RankedTensorType>(type).getRank() == 0;
 }
 
-/// Elements, each value's rounded up to what it occupies in a concat.
-static int64_t occupied(RankedTensorType type) {
-  constexpr int64_t unit = 16;
-  return (type.getNumElements() + unit - 1) / unit * unit;
-}
-
 //===----------------------------------------------------------------------===//
 // Variables
 //===----------------------------------------------------------------------===//
@@ -69,12 +63,15 @@ LogicalResult ConcatOp::verify() {
     if (!tensorOf(value).hasStaticShape())
       return emitOpError("C1: operand ")
              << value.getType() << " has no known size";
-    elements += occupied(tensorOf(value));
+    elements += occupiedElements(tensorOf(value).getNumElements());
   }
   RankedTensorType result = tensorOf(getResult());
   if (result.getShape() != ArrayRef<int64_t>({elements}))
     return emitOpError("C1: the operands take ")
            << elements << " elements, the result is " << result;
+  if (getSlots() && getSlots().getNumbers().size() != 1)
+    return emitOpError("C2: one result has one slot, not ")
+           << getSlots().getNumbers().size();
   return success();
 }
 
@@ -83,12 +80,10 @@ LogicalResult NormOp::verify() {
     if (!tensorOf(value).hasStaticShape())
       return emitOpError("C1: operand ")
              << value.getType() << " has no known size";
-  RankedTensorType partial = tensorOf(getPartial());
-  if (getGradients().empty() || !isScalar(getResult().getType()) ||
-      partial.getRank() != 1 || !partial.hasStaticShape())
-    return emitOpError("C1: operands of known size make a number and partial "
-                       "sums, but the results are ")
-           << getResult().getType() << " and " << partial;
+  if (getGradients().empty() || !isScalar(getResult().getType()))
+    return emitOpError("C1: operands of known size make a number, but the "
+                       "result is ")
+           << getResult().getType();
   if (!(getMaxNorm().convertToDouble() > 0.0))
     return emitOpError("C2: max_norm must be positive");
   return success();

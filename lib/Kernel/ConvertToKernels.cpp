@@ -130,8 +130,8 @@ LogicalResult Converter::convertElementwise(Operation *op) {
   for (Value operand : op->getOperands())
     if (failed(leaves.add(operand)))
       return failure();
-  auto map = MapOp::create(builder, op->getLoc(), type, *input,
-                           leaves.getExtras(), TileAttr(), IntegerAttr());
+  auto map =
+      MapOp::create(builder, op->getLoc(), type, *input, leaves.getExtras());
   OpBuilder code = addEpilogue(map);
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
@@ -141,19 +141,11 @@ LogicalResult Converter::convertElementwise(Operation *op) {
   return success();
 }
 
-/// Scalar code that changes nothing.
-static void addIdentity(Operation *kernel) {
-  OpBuilder code = addEpilogue(kernel);
-  kernel::YieldOp::create(code, kernel->getLoc(),
-                          getEpilogue(kernel).getArgument(0));
-}
-
 LogicalResult Converter::convertLinear(LinearOp op) {
   if (!isLoaded(op.getWeight()))
     return op.emitOpError("has no kernel where the weight is not a parameter");
-  auto gemm =
-      GemmOp::create(builder, op.getLoc(), op.getType(), op.getInput(),
-                     op.getWeight(), ValueRange(), TileAttr(), IntegerAttr());
+  auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(), op.getInput(),
+                             op.getWeight(), ValueRange());
   addIdentity(gemm);
   if (!op.getBias()) {
     replace(op, gemm);
@@ -164,7 +156,7 @@ LogicalResult Converter::convertLinear(LinearOp op) {
   if (failed(leaves.add(op.getBias())))
     return failure();
   auto map = MapOp::create(builder, op.getLoc(), op.getType(), gemm.getResult(),
-                           leaves.getExtras(), TileAttr(), IntegerAttr());
+                           leaves.getExtras());
   OpBuilder code = addEpilogue(map);
   Value bias = leaves.emit(code, getEpilogue(map), op.getBias());
   Value sum = arith::AddFOp::create(code, op.getLoc(),
@@ -197,9 +189,9 @@ LogicalResult Converter::convertLayerNorm(LayerNormOp op) {
     if (failed(leaves.add(*value)))
       return failure();
   }
-  auto rows = RowsOp::create(
-      builder, op.getLoc(), op.getType(), RowsKind::normalize, op.getInput(),
-      leaves.getExtras(), op.getEpsilon(), groups, TileAttr(), IntegerAttr());
+  auto rows = RowsOp::create(builder, op.getLoc(), op.getType(),
+                             RowsKind::normalize, op.getInput(),
+                             leaves.getExtras(), op.getEpsilon(), groups);
   OpBuilder code = addEpilogue(rows);
   Block &block = getEpilogue(rows);
   Value result = block.getArgument(0);
@@ -217,8 +209,7 @@ LogicalResult Converter::convertLayerNorm(LayerNormOp op) {
 LogicalResult Converter::convertSoftmax(SoftmaxOp op) {
   auto rows =
       RowsOp::create(builder, op.getLoc(), op.getType(), RowsKind::softmax,
-                     op.getInput(), ValueRange(), llvm::APFloat(0.0),
-                     /*groups=*/1, TileAttr(), IntegerAttr());
+                     op.getInput(), ValueRange(), llvm::APFloat(0.0));
   addIdentity(rows);
   replace(op, rows);
   return success();
@@ -238,8 +229,7 @@ LogicalResult Converter::convertAttention(vit::AttentionOp op) {
       asked ? op.getProbabilities().getType() : Type(), op.getQuery(),
       op.getKey(), op.getValue(), op.getHeadsAttr(),
       builder.getI64IntegerAttr(valueWidth / heads),
-      builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr(), TileAttr(),
-      IntegerAttr(), IntegerAttr());
+      builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr());
   op.getResult().replaceAllUsesWith(attention.getResult());
   if (asked)
     op.getProbabilities().replaceAllUsesWith(attention.getProbabilities());
@@ -252,8 +242,7 @@ LogicalResult Converter::convertPrepend(PrependTokensOp op) {
   if (!isLoaded(op.getTokens()))
     return op.emitOpError("has no kernel where the tokens are not a parameter");
   auto prepend = PrependOp::create(builder, op.getLoc(), op.getType(),
-                                   op.getInput(), op.getTokens(), ValueRange(),
-                                   TileAttr(), IntegerAttr());
+                                   op.getInput(), op.getTokens(), ValueRange());
   addIdentity(prepend);
   replace(op, prepend);
   return success();
@@ -298,18 +287,15 @@ LogicalResult Converter::convert(Operation *op) {
       .Case([&](vit::PatchifyOp patchify) {
         return plain(kernel::PatchifyOp::create(
             builder, op->getLoc(), patchify.getType(), patchify.getInput(),
-            patchify.getPatchAttr(), patchify.getOrderAttr(), TileAttr(),
-            IntegerAttr()));
+            patchify.getPatchAttr(), patchify.getOrderAttr()));
       })
       .Case([&](TakeTokensOp take) {
         return plain(TakeOp::create(builder, op->getLoc(), take.getType(),
-                                    take.getInput(), take.getStartAttr(),
-                                    TileAttr(), IntegerAttr()));
+                                    take.getInput(), take.getStartAttr()));
       })
       .Case([&](MeanTokensOp mean) {
         return plain(MeanOp::create(builder, op->getLoc(), mean.getType(),
-                                    mean.getInput(), mean.getStartAttr(),
-                                    TileAttr(), IntegerAttr()));
+                                    mean.getInput(), mean.getStartAttr()));
       })
       .Default(
           [](Operation *other) { return other->emitOpError("has no kernel"); });

@@ -36,9 +36,8 @@ LogicalResult Converter::convertInputGradient(LinearInputGradientOp op) {
     return op.emitOpError("has no kernel where the weight is not a parameter");
   auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
                              op.getGradient(), op.getWeight(), ValueRange(),
-                             TileAttr(), IntegerAttr(), /*transposed=*/true);
-  OpBuilder code = addEpilogue(gemm);
-  kernel::YieldOp::create(code, op.getLoc(), getEpilogue(gemm).getArgument(0));
+                             /*transposed=*/true);
+  addIdentity(gemm);
   replace(op, gemm);
   return success();
 }
@@ -57,8 +56,7 @@ LogicalResult Converter::convertWeightGradient(LinearWeightGradientOp op) {
     locations.push_back(bias.getLoc());
   auto kernel = WeightGradientOp::create(
       builder, builder.getFusedLoc(locations), op.getType(),
-      bias ? Type(vector) : Type(), op.getGradient(), op.getInput(), TileAttr(),
-      DenseI64ArrayAttr());
+      bias ? Type(vector) : Type(), op.getGradient(), op.getInput());
   if (bias)
     bias.replaceAllUsesWith(kernel.getBias());
   op.replaceAllUsesWith(kernel.getResult());
@@ -71,8 +69,7 @@ Value Converter::sum(Location location, SumKind kind, Value value,
                      ArrayRef<int64_t> shape) {
   ++kernels;
   auto type = RankedTensorType::get(shape, typeOf(value).getElementType());
-  return SumOp::create(builder, location, type, kind, value, TileAttr(),
-                       IntegerAttr());
+  return SumOp::create(builder, location, type, kind, value, TileAttr());
 }
 
 LogicalResult Converter::convertSumTo(SumToOp op) {
@@ -136,8 +133,7 @@ LogicalResult Converter::convertNormBackward(LayerNormBackwardOp op) {
                                           type.getElementType()));
   auto kernel = NormalizeBackwardOp::create(
       builder, op.getLoc(), types, op.getGradient(), op.getInput(), scale,
-      /*residual=*/Value(), op.getEpsilonAttr(), op.getGroupsAttr(), TileAttr(),
-      DenseI64ArrayAttr());
+      /*residual=*/Value(), op.getEpsilonAttr(), op.getGroupsAttr());
   ++kernels;
   op.getInputGradient().replaceAllUsesWith(kernel.getResult());
   for (auto [gradient, index] : vectors) {
@@ -164,8 +160,7 @@ LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
                   builder, op.getLoc(), op.getResultTypes(), op.getGradient(),
                   op.getQuery(), op.getKey(), op.getValue(), op.getHeadsAttr(),
                   builder.getI64IntegerAttr(width / heads),
-                  builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr(),
-                  TileAttr(), DenseI64ArrayAttr()));
+                  builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr()));
   return success();
 }
 
@@ -185,8 +180,7 @@ LogicalResult Converter::convertDrop(Op op, RandomUnit unit) {
   uint64_t stream = ::vit::runtime::hash64(name.data(), name.size());
   replace(op, kernel::DropoutOp::create(
                   builder, op.getLoc(), type, op.getInput(), op.getSeed(),
-                  op.getStep(), op.getProbability(), stream, unit, TileAttr(),
-                  IntegerAttr()));
+                  op.getStep(), op.getProbability(), stream, unit, TileAttr()));
   return success();
 }
 
@@ -200,12 +194,12 @@ LogicalResult Converter::convertLoss(Operation *op, LossKind kind, Value input,
   Type type = op->getResult(0).getType();
   llvm::APFloat smooth(smoothing);
   if (gradient)
-    replace(op, LossBackwardOp::create(builder, op->getLoc(), type, kind,
-                                       gradient, input, targets, smooth,
-                                       TileAttr(), IntegerAttr()));
+    replace(op,
+            LossBackwardOp::create(builder, op->getLoc(), type, kind, gradient,
+                                   input, targets, smooth, TileAttr()));
   else
     replace(op, LossOp::create(builder, op->getLoc(), type, kind, input,
-                               targets, smooth, TileAttr(), IntegerAttr()));
+                               targets, smooth, TileAttr()));
   return success();
 }
 
@@ -310,15 +304,8 @@ template <typename Op> LogicalResult Converter::convertAdam(Op op) {
 }
 
 LogicalResult Converter::convertClip(ClipByGlobalNormOp op) {
-  /// Partial sums: enough for every processor of a GPU.
-  constexpr int64_t partialSums = 256;
-  auto partial = RankedTensorType::get({partialSums}, builder.getF32Type());
-  auto norm = NormOp::create(builder, op.getLoc(), op.getType(), partial,
-                             op.getGradients(), op.getMaxNormAttr(), TileAttr(),
-                             DenseI64ArrayAttr());
-  op.replaceAllUsesWith(norm.getResult());
-  op.erase();
-  ++kernels;
+  replace(op, NormOp::create(builder, op.getLoc(), op.getType(),
+                             op.getGradients(), op.getMaxNormAttr()));
   return success();
 }
 
@@ -377,19 +364,17 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
       .Case([&](vit::SoftmaxBackwardOp op) {
         replace(op, kernel::SoftmaxBackwardOp::create(
                         builder, op.getLoc(), op.getType(), op.getGradient(),
-                        op.getOutput(), TileAttr(), IntegerAttr()));
+                        op.getOutput()));
         return success();
       })
       .Case([&](PlaceTokensOp op) {
         replace(op, PlaceOp::create(builder, op.getLoc(), op.getType(),
-                                    op.getInput(), op.getStartAttr(),
-                                    TileAttr(), IntegerAttr()));
+                                    op.getInput(), op.getStartAttr()));
         return success();
       })
       .Case([&](SpreadTokensOp op) {
         replace(op, SpreadOp::create(builder, op.getLoc(), op.getType(),
-                                     op.getInput(), op.getStartAttr(),
-                                     TileAttr(), IntegerAttr()));
+                                     op.getInput(), op.getStartAttr()));
         return success();
       })
       .Case([&](vit::DropoutOp op) {

@@ -41,11 +41,11 @@ struct Product {
 /// The kernel that `map` can move into: it makes one of map's operands, of the
 /// result's type, for map alone. Of several the last, which needs what it
 /// reads soonest anyway.
-static Operation *findProducer(MapOp map) {
-  Operation *found = nullptr;
+static EpilogueOpInterface findProducer(MapOp map) {
+  EpilogueOpInterface found;
   for (Value operand : map->getOperands()) {
-    Operation *producer = operand.getDefiningOp();
-    bool fits = hasEpilogue(producer) && operand.getType() == map.getType() &&
+    auto producer = operand.getDefiningOp<EpilogueOpInterface>();
+    bool fits = producer && operand.getType() == map.getType() &&
                 llvm::all_of(operand.getUsers(),
                              [&](Operation *user) { return user == map; });
     if (fits && (!found || found->isBeforeInBlock(producer)))
@@ -56,12 +56,12 @@ static Operation *findProducer(MapOp map) {
 
 /// Replaces `producer` and `map`, which alone uses it, by one op at map's
 /// place.
-static Operation *fuseInto(Operation *producer, MapOp map) {
+static EpilogueOpInterface fuseInto(EpilogueOpInterface producer, MapOp map) {
   OpBuilder builder(map);
   Value intermediate = producer->getResult(0);
 
   SmallVector<Value> operands(producer->getOperands());
-  unsigned extrasBegin = getExtrasBegin(producer);
+  size_t extrasBegin = operands.size() - producer.getExtras().size();
   auto findExtra = [&](Value value) -> unsigned {
     auto *found = llvm::find(llvm::drop_begin(operands, extrasBegin), value);
     return std::distance(operands.begin() + extrasBegin, found);
@@ -74,8 +74,8 @@ static Operation *fuseInto(Operation *producer, MapOp map) {
   OperationState state(builder.getFusedLoc({producer->getLoc(), map.getLoc()}),
                        producer->getName(), operands, map->getResultTypes());
   state.propertiesAttr = producer->getPropertiesAsAttribute();
-  state.addRegion()->takeBody(producer->getRegion(0));
-  Operation *fused = builder.create(state);
+  state.addRegion()->takeBody(producer.getEpilogue());
+  auto fused = cast<EpilogueOpInterface>(builder.create(state));
 
   Block &code = getEpilogue(fused);
   while (code.getNumArguments() < 1 + operands.size() - extrasBegin)
@@ -249,8 +249,7 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
   auto fusedType = RankedTensorType::get(
       {type.getDimSize(0), type.getDimSize(1), width}, type.getElementType());
   auto fused = GemmOp::create(builder, location, fusedType, last.getInput(),
-                              stack(builder, location, weights), extras,
-                              TileAttr(), IntegerAttr());
+                              stack(builder, location, weights), extras);
   // All have the same code; take one's.
   fused.getEpilogue().takeBody(last.getEpilogue());
   for (const Product &product : products) {
@@ -291,10 +290,10 @@ void FusePass::runOnOperation() {
           ++epiloguesFused;
           break;
         }
-        Operation *producer = findProducer(map);
+        EpilogueOpInterface producer = findProducer(map);
         if (!producer)
           break;
-        map = dyn_cast<MapOp>(fuseInto(producer, map));
+        map = dyn_cast<MapOp>(fuseInto(producer, map).getOperation());
         ++epiloguesFused;
       }
   if (qkv)

@@ -152,10 +152,12 @@ TileAttr mlir::vit::kernel::getElementwiseTile(MLIRContext *context,
   return TileAttr::get(context, 1, 16 * threads, 1, threads, 1, 16);
 }
 
-TileAttr mlir::vit::kernel::getGpuTile(Operation *op, const GpuTiles &tiles,
-                                       int64_t batch) {
+TileAttr mlir::vit::kernel::getGpuTile(KernelOpInterface kernel,
+                                       const GpuTiles &tiles, int64_t batch) {
+  Operation *op = kernel;
   MLIRContext *context = op->getContext();
   bool isDirect = tiles.level->isDirect;
+  int64_t threads = tiles.level->threads;
   if (auto gemm = dyn_cast<GemmOp>(op))
     return getGemmTile(gemm, tiles, batch);
   if (auto gradient = dyn_cast<WeightGradientOp>(op))
@@ -164,23 +166,24 @@ TileAttr mlir::vit::kernel::getGpuTile(Operation *op, const GpuTiles &tiles,
     return getAttentionTile(attention, tiles);
   if (auto attention = dyn_cast<AttentionBackwardOp>(op))
     return getAttentionBackwardTile(attention, tiles);
-  // One image per workgroup, or per thread.
-  if (isa<NormalizeBackwardOp>(op)) {
+  switch (kernel.getWorkUnit()) {
+  case WorkUnit::Tile:
+  case WorkUnit::Elements:
+    return getElementwiseTile(context, threads);
+  case WorkUnit::Image: { // one image per workgroup, or per thread
     int64_t width = getWidth(op->getResult(0), 0);
-    int64_t threads = isDirect ? kDirectThreads : tiles.level->threads;
-    return TileAttr::get(context, 1, width, 1, threads, 1, width);
+    return TileAttr::get(context, 1, width, 1,
+                         isDirect ? kDirectThreads : threads, 1, width);
   }
-  // One workgroup, or thread, for the whole batch.
-  if (isa<LossOp>(op))
-    return getElementwiseTile(context, isDirect ? 1 : tiles.level->threads);
-  // One row per thread, or per workgroup.
-  if (isa<RowsOp, SoftmaxBackwardOp, LossBackwardOp>(op)) {
+  case WorkUnit::Batch: // one workgroup, or thread, for the whole batch
+    return getElementwiseTile(context, isDirect ? 1 : threads);
+  case WorkUnit::Rows: { // one row per thread, or per workgroup
     int64_t width = getWidth(op->getResult(0), 0);
     if (isDirect)
-      return TileAttr::get(context, tiles.level->threads, width, 1,
-                           tiles.level->threads, 1, width);
-    return TileAttr::get(context, 1, width, 1, tiles.level->threads, 1,
-                         padTo(ceilDiv(width, tiles.level->threads), 4));
+      return TileAttr::get(context, threads, width, 1, threads, 1, width);
+    return TileAttr::get(context, 1, width, 1, threads, 1,
+                         padTo(ceilDiv(width, threads), 4));
   }
-  return getElementwiseTile(context, tiles.level->threads);
+  }
+  llvm_unreachable("no such unit of work");
 }

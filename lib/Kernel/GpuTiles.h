@@ -41,9 +41,9 @@ std::optional<GpuTiles> getGpuTiles(const Level &level);
 /// regardless of rows.
 TileAttr getElementwiseTile(MLIRContext *context, int64_t threads);
 
-/// The tile of kernel `op`, chosen for calls with `batch` images; any batch
-/// works.
-TileAttr getGpuTile(Operation *op, const GpuTiles &tiles, int64_t batch);
+/// The tile of `kernel`, chosen for calls with `batch` images; any batch works.
+TileAttr getGpuTile(KernelOpInterface kernel, const GpuTiles &tiles,
+                    int64_t batch);
 
 } // namespace mlir::vit::kernel
 

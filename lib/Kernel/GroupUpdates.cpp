@@ -335,9 +335,7 @@ void UpdateGrouper::addGroup(MutableArrayRef<Member> members) {
 /// `gradient`, or a copy where a kernel cannot make it in a concat's memory:
 /// no kernel does, or its memory is another's.
 Value UpdateGrouper::getConcatOperand(Value gradient) {
-  Operation *maker = gradient.getDefiningOp();
-  bool isOwn = maker && isa<KernelDialect>(maker->getDialect()) &&
-               !isa<DeriveOp, ResampleOp, ArenaOp, ConcatOp>(maker);
+  bool isOwn = isa_and_nonnull<KernelOpInterface>(gradient.getDefiningOp());
   bool isReturned = llvm::any_of(gradient.getUsers(), [](Operation *user) {
     return user->hasTrait<OpTrait::IsTerminator>();
   });
@@ -345,10 +343,8 @@ Value UpdateGrouper::getConcatOperand(Value gradient) {
     return gradient;
   builder.setInsertionPointAfterValue(gradient);
   auto copy = MapOp::create(builder, gradient.getLoc(), gradient.getType(),
-                            gradient, ValueRange(), tile, IntegerAttr());
-  OpBuilder body = addEpilogue(copy);
-  kernel::YieldOp::create(body, gradient.getLoc(),
-                          getEpilogue(copy).getArgument(0));
+                            gradient, ValueRange(), tile);
+  addIdentity(copy);
   placed.insert(copy.getResult());
   return copy.getResult();
 }
@@ -368,10 +364,9 @@ Value UpdateGrouper::concat(ArrayRef<Member> members) {
         cast<RankedTensorType>(operand.getType()).getNumElements());
   }
   builder.setInsertionPointAfter(last);
-  Value all =
-      ConcatOp::create(builder, last->getLoc(),
-                       RankedTensorType::get({elements}, builder.getF32Type()),
-                       operands, IntegerAttr());
+  Value all = ConcatOp::create(
+      builder, last->getLoc(),
+      RankedTensorType::get({elements}, builder.getF32Type()), operands);
   concats.push_back({all, std::move(gradients)});
   return all;
 }

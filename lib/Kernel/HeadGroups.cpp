@@ -18,60 +18,39 @@ static int64_t getPaddedGroup(int64_t size) {
   return size % kChannelPad == 0 ? 0 : size;
 }
 
-/// The group of a norm over `groups` equal parts of `input`'s rows.
-static int64_t getNormGroup(Value input, int64_t groups) {
-  int64_t width = cast<RankedTensorType>(input.getType()).getShape().back();
-  return groups == 1 ? 0 : getPaddedGroup(width / groups);
+/// The one group that `kernel` works with; nullopt: any.
+static std::optional<int64_t> getOwnGroup(KernelOpInterface kernel) {
+  std::optional<int64_t> size = kernel.getGroupSize();
+  return size ? std::optional(getPaddedGroup(*size)) : std::nullopt;
 }
 
-/// The one group that `op` can work with; none: any.
-static std::optional<int64_t> getOwnGroup(Operation *op) {
-  if (auto attention = dyn_cast<AttentionOp>(op))
-    return getPaddedGroup(attention.getHeadDim());
-  if (auto attention = dyn_cast<AttentionBackwardOp>(op))
-    return getPaddedGroup(attention.getHeadDim());
-  if (auto rows = dyn_cast<RowsOp>(op))
-    return getNormGroup(rows.getInput(), rows.getGroups());
-  if (auto rows = dyn_cast<NormalizeBackwardOp>(op))
-    return getNormGroup(rows.getInput(), rows.getGroups());
-  if (isa<SoftmaxBackwardOp, LossOp, LossBackwardOp>(op))
-    return 0;
-  return std::nullopt;
-}
-
-/// Activations that have a group: not pictures, labels or soft targets, which
-/// are read as they are.
-static SmallVector<Value> getGroupedOperands(Operation *op) {
-  SmallVector<Value> grouped;
-  if (auto loss = dyn_cast<LossOp>(op))
-    return {loss.getInput()};
-  if (auto loss = dyn_cast<LossBackwardOp>(op))
-    return {loss.getInput()};
-  if (isa<PatchifyOp>(op))
-    return {};
-  llvm::copy_if(op->getOperands(), std::back_inserter(grouped), isActivation);
-  return grouped;
+/// The activations that `kernel` reads in `layout`.
+static SmallVector<Value> getOperands(KernelOpInterface kernel,
+                                      OperandLayout layout) {
+  SmallVector<Value> operands;
+  for (OpOperand &operand : kernel->getOpOperands())
+    if (isActivation(operand.get()) &&
+        kernel.getOperandLayout(operand.getOperandNumber()) == layout)
+      operands.push_back(operand.get());
+  return operands;
 }
 
 HeadGroups::HeadGroups(func::FuncOp entry) {
   auto key = [](Value value) { return value.getAsOpaquePointer(); };
   Block &block = entry.getBody().front();
-  // What must agree without a conversion. A product's input need not: its
-  // weights are packed to suit. Sums without a batch have no groups.
-  for (Operation &op : block) {
-    if (!isKernel(&op))
-      continue;
-    for (Value result : op.getResults())
+  // What must agree without a conversion. Results without a batch have no
+  // groups.
+  for (auto kernel : block.getOps<KernelOpInterface>()) {
+    ResultRange results = kernel->getResults();
+    for (Value result : results)
       classes.insert(key(result));
-    if (op.getNumResults() == 0 || !isActivation(op.getResult(0)) ||
-        isa<AttentionOp, AttentionBackwardOp>(op))
+    if (results.empty() || !isActivation(results.front()) ||
+        !getOperands(kernel, OperandLayout::OwnGroup).empty())
       continue;
-    for (Value result : op.getResults().drop_front())
-      classes.unionSets(key(op.getResult(0)), key(result));
-    for (Value operand : getGroupedOperands(&op))
-      if (!isa<GemmOp>(op) || operand != op.getOperand(0) ||
-          llvm::is_contained(getExtras(&op), operand))
-        classes.unionSets(key(op.getResult(0)), key(operand));
+    for (Value result : results.drop_front())
+      classes.unionSets(key(results.front()), key(result));
+    for (Value operand : getOperands(kernel, OperandLayout::Grouped))
+      classes.unionSets(key(results.front()), key(operand));
   }
   // Where the wishes differ, 0 wins and the others convert.
   auto wish = [&](Value value, int64_t group) {
@@ -80,22 +59,22 @@ HeadGroups::HeadGroups(func::FuncOp entry) {
     if (!isNew && group == 0)
       found->second = 0;
   };
-  for (Operation &op : block)
-    if (isKernel(&op))
-      if (std::optional<int64_t> own = getOwnGroup(&op)) {
-        for (Value result : op.getResults())
-          if (isActivation(result))
-            wish(result, *own);
-        for (Value operand : getGroupedOperands(&op))
+  for (auto kernel : block.getOps<KernelOpInterface>())
+    if (std::optional<int64_t> own = getOwnGroup(kernel)) {
+      for (Value result : kernel->getResults())
+        if (isActivation(result))
+          wish(result, *own);
+      for (auto layout : {OperandLayout::Grouped, OperandLayout::OwnGroup})
+        for (Value operand : getOperands(kernel, layout))
           wish(operand, *own);
-      }
+    }
 }
 
-int64_t HeadGroups::getGroup(Operation *op) const {
-  if (std::optional<int64_t> own = getOwnGroup(op))
+int64_t HeadGroups::getGroup(KernelOpInterface kernel) const {
+  if (std::optional<int64_t> own = getOwnGroup(kernel))
     return *own;
-  if (op->getNumResults() == 0)
+  if (kernel->getNumResults() == 0)
     return 0;
   return groups.lookup(
-      classes.getLeaderValue(op->getResult(0).getAsOpaquePointer()));
+      classes.getLeaderValue(kernel->getResult(0).getAsOpaquePointer()));
 }

@@ -8,7 +8,8 @@
 #ifndef VIT_LIB_KERNEL_HEADGROUPS_H
 #define VIT_LIB_KERNEL_HEADGROUPS_H
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "vit/Dialect/Kernel.h"
+
 #include "llvm/ADT/EquivalenceClasses.h"
 
 #include <optional>
@@ -23,9 +24,9 @@ class HeadGroups {
 public:
   explicit HeadGroups(func::FuncOp entry);
 
-  /// The group of the activations that `op` reads (a product: of those that
-  /// are added to its result) and writes.
-  int64_t getGroup(Operation *op) const;
+  /// The group of the activations that `kernel` reads (but for those that it
+  /// reads in any group) and writes.
+  int64_t getGroup(KernelOpInterface kernel) const;
 
 private:
   llvm::EquivalenceClasses<void *> classes;

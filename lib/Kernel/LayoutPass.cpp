@@ -43,13 +43,14 @@ public:
   int64_t derived = 0, relayouts = 0;
 
 private:
-  void assign(Operation *op);
+  void assign(KernelOpInterface kernel);
   LogicalResult assignResults();
   RankedTensorType activation(RankedTensorType type, int64_t group);
   Value convert(Value value, RankedTensorType type);
   Value asActivation(Value value, int64_t group);
   Value derive(Value parameter, Attribute encoding);
-  Value asOperand(Operation *op, unsigned index, int64_t group);
+  Value asPanels(GemmOp gemm, int64_t group);
+  Value asOperand(KernelOpInterface kernel, unsigned index, int64_t group);
   Value copy(Value value);
 
   func::FuncOp entry;
@@ -97,8 +98,8 @@ Value LayoutAssigner::convert(Value value, RankedTensorType type) {
     source = convert(value, withEncoding(type, {}));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointAfterValue(source);
-  Value result = RelayoutOp::create(builder, value.getLoc(), type, source,
-                                    relayoutTile, IntegerAttr());
+  Value result =
+      RelayoutOp::create(builder, value.getLoc(), type, source, relayoutTile);
   ++relayouts;
   // The recursion may have moved what `found` refers to.
   converted[{value, type}] = result;
@@ -142,68 +143,59 @@ static int64_t getGroupOf(Value value) {
   return channels ? channels.getGroup() : 0;
 }
 
-/// Whether an operand is read as it is, row-major: pictures, targets, numbers,
-/// and all that goes into or comes from values without a batch.
-static bool isReadAsIs(Operation *op, unsigned index) {
-  auto type = cast<RankedTensorType>(op->getOperand(index).getType());
-  if (type.getRank() == 0 || type.getElementType().isInteger(32))
-    return true;
-  if (isa<LossOp, LossBackwardOp>(op) && index + 1 == op->getNumOperands())
-    return true; // soft targets
-  return isa<kernel::PatchifyOp, UpdateOp, NormOp>(op) ||
-         (!isActivation(op->getOperand(index)) &&
-          !isActivation(op->getResult(0)));
+/// The weight of `gemm`, whose result is of `group`.
+Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
+  int64_t out = group, in = getGroupOf(gemm.getInput());
+  if (gemm.getTransposed())
+    std::swap(out, in);
+  return derive(gemm.getWeight(),
+                PanelsAttr::get(entry.getContext(), kColumns, out, in,
+                                gemm.getTransposed()));
 }
 
-/// An operand of `op` as it reads it, its own activations being of `group`.
-Value LayoutAssigner::asOperand(Operation *op, unsigned index, int64_t group) {
-  Value value = op->getOperand(index);
-  if (isReadAsIs(op, index))
+/// An operand of `kernel` as it reads it, its own activations being of `group`.
+Value LayoutAssigner::asOperand(KernelOpInterface kernel, unsigned index,
+                                int64_t group) {
+  Value value = kernel->getOperand(index);
+  switch (kernel.getOperandLayout(index)) {
+  case OperandLayout::RowMajor:
     return value;
-  if (!isActivation(value))
+  case OperandLayout::Panels:
+    return asPanels(cast<GemmOp>(kernel), group);
+  case OperandLayout::AnyGroup:
+    return isActivation(value) ? asActivation(value, getGroupOf(value)) : value;
+  case OperandLayout::Grouped:
+  case OperandLayout::OwnGroup:
+    if (isActivation(value))
+      return asActivation(value, group);
+    if (!isActivation(kernel->getResult(0)))
+      return value;
     return derive(value, ChannelsAttr::get(entry.getContext(), group));
-  // What sums over all rows takes activations of any group.
-  return asActivation(
-      value, isActivation(op->getResult(0)) ? group : getGroupOf(value));
+  }
+  llvm_unreachable("no such layout");
 }
 
 /// Gives the op's operands the layouts that it reads and its results the ones
 /// that it writes.
-void LayoutAssigner::assign(Operation *op) {
-  MLIRContext *context = entry.getContext();
-  builder.setInsertionPoint(op);
-  int64_t group = groups.getGroup(op);
+void LayoutAssigner::assign(KernelOpInterface kernel) {
+  builder.setInsertionPoint(kernel);
+  int64_t group = groups.getGroup(kernel);
+  for (OpOperand &operand : kernel->getOpOperands())
+    operand.set(asOperand(kernel, operand.getOperandNumber(), group));
 
-  unsigned index = 0;
-  if (auto gemm = dyn_cast<GemmOp>(op)) {
-    int64_t inputGroup = getGroupOf(gemm.getInput());
-    bool transposed = gemm.getTransposed();
-    op->setOperand(0, asActivation(gemm.getInput(), inputGroup));
-    op->setOperand(1, derive(gemm.getWeight(),
-                             PanelsAttr::get(context, kColumns,
-                                             transposed ? inputGroup : group,
-                                             transposed ? group : inputGroup,
-                                             transposed)));
-    index = 2;
+  for (Value result : kernel->getResults()) {
+    auto type = cast<RankedTensorType>(result.getType());
+    // The probabilities of an attention, of rank 4, stay row-major.
+    if (isActivation(result) && type.getRank() <= 3)
+      result.setType(activation(type, group));
   }
-  for (; index < op->getNumOperands(); ++index)
-    op->setOperand(index, asOperand(op, index, group));
-
-  // An attention's probabilities, its second result, stay row-major.
-  unsigned count = isa<kernel::AttentionOp>(op) ? 1 : op->getNumResults();
-  for (Value result : op->getResults().take_front(count))
-    if (isActivation(result))
-      result.setType(
-          activation(cast<RankedTensorType>(result.getType()), group));
 }
 
 /// A copy of a row-major value.
 Value LayoutAssigner::copy(Value value) {
   auto map = MapOp::create(builder, value.getLoc(), value.getType(), value,
-                           ValueRange(), relayoutTile, IntegerAttr());
-  OpBuilder body = addEpilogue(map);
-  kernel::YieldOp::create(body, value.getLoc(),
-                          getEpilogue(map).getArgument(0));
+                           ValueRange(), relayoutTile);
+  addIdentity(map);
   return map.getResult();
 }
 
@@ -218,7 +210,7 @@ LogicalResult LayoutAssigner::assignResults() {
     if (type.getEncoding()) {
       operand.set(RelayoutOp::create(builder, value.getLoc(),
                                      withEncoding(type, {}), value,
-                                     relayoutTile, IntegerAttr()));
+                                     relayoutTile));
       ++relayouts;
     } else if (returned.insert(value).second && !isa<BlockArgument>(value)) {
       continue;
@@ -239,12 +231,9 @@ LogicalResult LayoutAssigner::assignResults() {
 
 LogicalResult LayoutAssigner::run() {
   Block &block = entry.getBody().front();
-  SmallVector<Operation *> kernels;
-  for (Operation &op : block)
-    if (isKernel(&op))
-      kernels.push_back(&op);
-  for (Operation *op : kernels)
-    assign(op);
+  SmallVector<KernelOpInterface> kernels(block.getOps<KernelOpInterface>());
+  for (KernelOpInterface kernel : kernels)
+    assign(kernel);
   if (failed(assignResults()))
     return failure();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
@@ -258,23 +247,21 @@ LogicalResult LayoutAssigner::run() {
 static FailureOr<TileAttr> getTile(func::FuncOp entry) {
   MLIRContext *context = entry.getContext();
   TileAttr tile;
-  for (Operation &op : entry.getBody().front()) {
-    if (!isKernel(&op))
-      continue;
-    auto own = op.getAttrOfType<TileAttr>("tile");
+  for (auto kernel : entry.getOps<KernelOpInterface>()) {
+    TileAttr own = kernel.getTileAttr();
     if (!own)
-      return op.emitOpError("has no tile; run vit-tile first");
+      return kernel->emitOpError("has no tile; run vit-tile first");
     if (tile && tile.isGpu() != own.isGpu())
-      return op.emitOpError("has a tile for another kind of target than the "
-                            "entry's first kernel");
+      return kernel->emitOpError("has a tile for another kind of target than "
+                                 "the entry's first kernel");
     if (tile && !own.isGpu() && tile.getRows() != own.getRows())
-      return op.emitOpError("has row blocks of ")
+      return kernel->emitOpError("has row blocks of ")
              << own.getRows() << ", the entry's first kernel of "
              << tile.getRows() << "; all must have one height";
-    for (Value operand : op.getOperands())
+    for (Value operand : kernel->getOperands())
       if (!isActivation(operand) && !operand.getDefiningOp() &&
           cast<RankedTensorType>(operand.getType()).getRank() != 0)
-        return op.emitOpError("reads an argument without a batch, ")
+        return kernel->emitOpError("reads an argument without a batch, ")
                << operand.getType() << "; make it a vit.parameter";
     if (!tile || (own.isGpu() && own.getThreads() > tile.getThreads()))
       tile = own;

@@ -32,8 +32,8 @@ struct PackParametersPass
 /// entry's rows, a GPU's kernels go element by element.
 static TileAttr getTile(func::FuncOp entry) {
   TileAttr tile;
-  for (Operation &op : entry.getBody().front())
-    if (auto own = op.getAttrOfType<TileAttr>("tile");
+  for (auto kernel : entry.getOps<KernelOpInterface>())
+    if (TileAttr own = kernel.getTileAttr();
         own && (!tile || own.getThreads() > tile.getThreads()))
       tile = own;
   if (!tile)
@@ -95,7 +95,7 @@ void PackParametersPass::runOnOperation() {
     OpBuilder builder(derive);
     auto pack =
         PackOp::create(builder, derive.getLoc(), derive.getResult().getType(),
-                       derive.getSources(), tile, IntegerAttr());
+                       derive.getSources(), tile);
     derive.replaceAllUsesWith(pack.getResult());
     if (changes)
       changing.insert(pack.getResult());

@@ -74,18 +74,12 @@ private:
   LogicalResult collect(Block &block);
   SlotPlan assign(ArrayRef<unsigned> order) const;
   int64_t getLiveBytes() const;
-  void write(Operation *op, const SlotPlan &plan) const;
+  SlotsAttr getSlots(Operation &op, const SlotPlan &plan);
 
   SmallVector<Life> lives;
   DenseMap<Value, Home> homes;
 };
 } // namespace
-
-/// Whether `op` is a launch, or a concat of what launches make.
-static bool hasSlots(Operation &op) {
-  return isa<KernelDialect>(op.getDialect()) &&
-         !isa<DeriveOp, ResampleOp, ArenaOp>(op);
-}
 
 /// A value that the entry returns is written to the caller's buffer, unless a
 /// kernel would write zeros behind its end.
@@ -126,7 +120,7 @@ LogicalResult PlanPass::collect(Block &block) {
     int64_t offset = 0;
     for (Value operand : concat.getGradients()) {
       Operation *maker = operand.getDefiningOp();
-      if (!maker || !hasSlots(*maker) || isa<ConcatOp>(maker) ||
+      if (!isa_and_nonnull<KernelOpInterface>(maker) ||
           isWrittenToCaller(operand) ||
           !homes.try_emplace(operand, Home{index, offset}).second)
         return concat.emitOpError("has an operand that no kernel makes for it "
@@ -136,10 +130,8 @@ LogicalResult PlanPass::collect(Block &block) {
     }
     lives.push_back(life);
   }
-  for (Operation &op : block) {
-    if (!hasSlots(op))
-      continue;
-    for (Value result : op.getResults()) {
+  for (auto kernel : block.getOps<KernelOpInterface>())
+    for (Value result : kernel->getResults()) {
       if (isWrittenToCaller(result) || homes.contains(result))
         continue;
       homes[result] = {static_cast<unsigned>(lives.size())};
@@ -148,7 +140,6 @@ LogicalResult PlanPass::collect(Block &block) {
       extend(life, result);
       lives.push_back(life);
     }
-  }
   return success();
 }
 
@@ -203,27 +194,19 @@ int64_t PlanPass::getLiveBytes() const {
   return most;
 }
 
-/// Notes on `op` where its results live.
-void PlanPass::write(Operation *op, const SlotPlan &plan) const {
-  Builder builder(op->getContext());
+/// Where the results of `op` live; null where the caller provides the memory of
+/// all of them.
+SlotsAttr PlanPass::getSlots(Operation &op, const SlotPlan &plan) {
   SmallVector<int64_t> slots, offsets;
-  for (Value result : op->getResults()) {
+  for (Value result : op.getResults()) {
     auto home = homes.find(result);
     bool hasSlot = home != homes.end();
     slots.push_back(hasSlot ? plan.slotOfLife[home->second.life] : -1);
     offsets.push_back(hasSlot ? home->second.offset : 0);
   }
-  if (llvm::any_of(offsets, [](int64_t offset) { return offset != 0; }))
-    op->setAttr(kSlotOffsetsName, builder.getDenseI64ArrayAttr(offsets));
-  if (isa<WeightGradientOp, NormalizeBackwardOp, kernel::AttentionBackwardOp,
-          NormOp>(op)) {
-    op->setAttr("slots", builder.getDenseI64ArrayAttr(slots));
-    return;
-  }
-  constexpr StringLiteral names[] = {"slot", "probabilities_slot"};
-  for (auto [name, slot] : llvm::zip(names, slots))
-    if (slot >= 0)
-      op->setAttr(name, builder.getI64IntegerAttr(slot));
+  if (llvm::all_of(slots, [](int64_t slot) { return slot < 0; }))
+    return {};
+  return SlotsAttr::get(&getContext(), slots, offsets);
 }
 
 void PlanPass::runOnOperation() {
@@ -246,9 +229,10 @@ void PlanPass::runOnOperation() {
   });
   if (SlotPlan other = assign(order); other.getBytes() < plan.getBytes())
     plan = std::move(other);
-  for (Operation &op : block)
-    if (hasSlots(op))
-      write(&op, plan);
+  for (auto kernel : block.getOps<KernelOpInterface>())
+    kernel.setSlotsAttr(getSlots(*kernel, plan));
+  for (auto concat : block.getOps<ConcatOp>())
+    concat.setSlotsAttr(getSlots(*concat, plan));
 
   slotCount += plan.sizes.size();
   slotBytes += plan.getBytes();

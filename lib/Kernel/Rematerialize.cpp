@@ -53,7 +53,8 @@ public:
   int64_t getBytes(Value value) const { return lives.lookup(value).bytes; }
   int64_t getTime(Operation *op) const { return times.lookup(op); }
   int64_t getPeakTime() const { return peak; }
-  /// Whether the kernel that makes `value` can be repeated: not in an update.
+  /// Whether `value` is a gradient that an update reads: its memory is taken
+  /// anyway, so it is not recomputed.
   bool isKept(Value value) const { return kept.contains(value); }
 
 private:
@@ -93,9 +94,9 @@ Liveness::Liveness(Block &block, int64_t batch) {
     }
   SmallVector<int64_t> changes(ops.size() + 1, 0);
   for (Operation *op : ops) {
-    if (!isa<KernelDialect>(op->getDialect()) || isa<DeriveOp, ResampleOp>(op))
-      continue;
     for (Value value : op->getResults()) {
+      if (!isComputed(value))
+        continue;
       Life life;
       life.bytes =
           padTo(kernel::getBytes(cast<RankedTensorType>(value.getType()))
@@ -124,27 +125,6 @@ Liveness::Liveness(Block &block, int64_t batch) {
   }
 }
 
-/// The least cost, of what a step does not notice.
-static constexpr int kElementwise = 0;
-
-/// How dear it is to run `op` again; none where that cannot be.
-static std::optional<int> getCost(Operation *op) {
-  if (op->getNumResults() != 1)
-    return std::nullopt;
-  if (isa<MapOp>(op))
-    return kElementwise;
-  if (isa<PrependOp, TakeOp, kernel::PatchifyOp, MeanOp, kernel::DropoutOp,
-          PlaceOp, SpreadOp>(op))
-    return 1;
-  if (isa<RowsOp>(op))
-    return 2;
-  if (isa<kernel::AttentionOp>(op))
-    return 3;
-  if (isa<GemmOp>(op))
-    return 4;
-  return std::nullopt;
-}
-
 using Tried = llvm::SmallDenseSet<std::pair<Value, Operation *>>;
 
 /// The best value to compute again after the peak, at no more than `highest`;
@@ -155,7 +135,8 @@ static Choice choose(const Liveness &liveness, const Tried &tried,
   int64_t peak = liveness.getPeakTime();
   for (Value value : liveness.getValues()) {
     Operation *op = value.getDefiningOp();
-    std::optional<int> cost = getCost(op);
+    auto kernel = dyn_cast<KernelOpInterface>(op);
+    std::optional<int> cost = kernel ? kernel.getRecomputeCost() : std::nullopt;
     if (!cost || *cost > std::min(highest, best.cost) ||
         liveness.isKept(value) || !liveness.isLiveAtPeak(value) ||
         liveness.getTime(op) == peak)
@@ -205,7 +186,8 @@ void RematerializePass::runOnOperation() {
   Tried tried;
   // Far more than there are values to keep.
   size_t limit = 4 * liveness.getValues().size();
-  int highest = budget == 0 ? kElementwise : std::numeric_limits<int>::max();
+  int highest =
+      budget == 0 ? kElementwiseCost : std::numeric_limits<int>::max();
   while (tried.size() < limit &&
          liveness.getPeakBytes() > static_cast<int64_t>(budget)) {
     Choice choice = choose(liveness, tried, highest);

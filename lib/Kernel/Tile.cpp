@@ -164,25 +164,23 @@ LogicalResult TilePass::tileForCpu(func::FuncOp entry, const Level &level) {
   Block &block = entry.getBody().front();
   int64_t rows = chooseRows(block, found->tiles, batch);
   rowsOfBlocks = rows;
-  for (Operation &op : block) {
-    if (!isKernel(&op))
-      continue;
+  for (auto op : block.getOps<KernelOpInterface>()) {
     int64_t columns = kChannelPad, chunk = 1;
-    if (auto gemm = dyn_cast<GemmOp>(op)) {
+    if (auto gemm = dyn_cast<GemmOp>(*op)) {
       columns = kColumns;
       chunk = getGemmChunk(gemm, rows, batch, found->cacheBytes);
       auto [tokens, pieces] = getRows(gemm.getResult(), 1);
       paddedRows += padTo(tokens, rows) - tokens;
-    } else if (auto attention = dyn_cast<kernel::AttentionOp>(op)) {
+    } else if (auto attention = dyn_cast<kernel::AttentionOp>(*op)) {
       columns = kColumns;
       chunk = getAttentionChunk(attention, rows, batch);
-    } else if (auto gradient = dyn_cast<WeightGradientOp>(op)) {
+    } else if (auto gradient = dyn_cast<WeightGradientOp>(*op)) {
       columns = kGradientColumns;
       chunk =
           getWeightGradientChunk(gradient, rows, batch, found->gradientRows);
     }
-    op.setAttr("tile", TileAttr::get(&getContext(), rows, columns, chunk,
-                                     /*threads=*/0, 0, 0));
+    op.setTileAttr(TileAttr::get(&getContext(), rows, columns, chunk,
+                                 /*threads=*/0, 0, 0));
   }
   return success();
 }
@@ -191,9 +189,8 @@ LogicalResult TilePass::tileForGpu(func::FuncOp entry, const Level &level) {
   std::optional<GpuTiles> tiles = getGpuTiles(level);
   if (!tiles)
     return entry.emitError() << "level '" << level.name << "' has no tiles";
-  for (Operation &op : entry.getBody().front())
-    if (isKernel(&op))
-      op.setAttr("tile", getGpuTile(&op, *tiles, batch));
+  for (auto kernel : entry.getOps<KernelOpInterface>())
+    kernel.setTileAttr(getGpuTile(kernel, *tiles, batch));
   return success();
 }
 

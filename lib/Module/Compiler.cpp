@@ -249,10 +249,11 @@ static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
     for (Operation &op : entry.getBody().front()) {
       if (auto dispatch = dyn_cast<kernel::DispatchOp>(op))
         for (auto [slot, value] :
-             llvm::zip(dispatch.getSlots(), dispatch.getResults()))
+             llvm::zip(dispatch.getSlots().getNumbers(), dispatch.getResults()))
           add(slot, value);
-      else if (auto concat = dyn_cast<kernel::ConcatOp>(op))
-        add(concat.getSlot().value_or(0), concat.getResult());
+      else if (auto concat = dyn_cast<kernel::ConcatOp>(op);
+               concat && concat.getSlots())
+        add(concat.getSlots().getNumbers()[0], concat.getResult());
     }
     uint64_t bytes = 0;
     for (auto [slot, size] : slots)

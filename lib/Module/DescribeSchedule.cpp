@@ -111,12 +111,10 @@ SmallVector<uint32_t> ScheduleBuilder::placeResults() {
   Operation *terminator = function.getBody().front().getTerminator();
   for (auto [index, value] : llvm::enumerate(terminator->getOperands())) {
     auto dispatch = value.getDefiningOp<kernel::DispatchOp>();
-    bool isNew = dispatch && !places.contains(value);
-    if (isNew) {
-      unsigned number = cast<OpResult>(value).getResultNumber();
-      ArrayRef<int64_t> slots = dispatch.getSlots();
-      isNew = number >= slots.size() || slots[number] < 0;
-    }
+    bool isNew =
+        dispatch && !places.contains(value) &&
+        dispatch.getSlots()
+                .getNumbers()[cast<OpResult>(value).getResultNumber()] < 0;
     if (isNew)
       places[value] = {schema::ArgumentKind::Output,
                        static_cast<uint32_t>(index)};
@@ -134,10 +132,11 @@ LogicalResult ScheduleBuilder::build() {
   SmallVector<uint32_t> copies = placeResults();
   // The operands of a concat are computed inside its memory.
   for (auto concat : body.getOps<kernel::ConcatOp>()) {
-    std::optional<uint64_t> slot = concat.getSlot();
-    if (!slot)
+    kernel::SlotsAttr slots = concat.getSlots();
+    if (!slots)
       return error.fail(concat, "gradients have no slot; run vit-plan");
-    placeInSlot(concat.getResult(), *slot, /*offset=*/0);
+    placeInSlot(concat.getResult(), slots.getNumbers()[0],
+                slots.getOffsets()[0]);
   }
   bool hasUpdated = false;
   for (Operation &op : body) {
@@ -323,16 +322,15 @@ LogicalResult ScheduleBuilder::addDispatch(kernel::DispatchOp dispatch) {
     // An update writes its arena ranges.
     isWritten.push_back(operand.getDefiningOp<kernel::ArenaOp>() != nullptr);
   }
-  ArrayRef<int64_t> slots = dispatch.getSlots();
-  ArrayRef<int64_t> offsets =
-      dispatch.getOffsets().value_or(ArrayRef<int64_t>());
+  ArrayRef<int64_t> slots = dispatch.getSlots().getNumbers();
+  ArrayRef<int64_t> offsets = dispatch.getSlots().getOffsets();
   for (auto [index, value] : llvm::enumerate(dispatch.getResults())) {
     if (!places.contains(value)) {
-      int64_t slot = index < slots.size() ? slots[index] : -1;
+      int64_t slot = slots[index];
       if (slot < 0 || slot > 1 << 20)
         return error.fail(dispatch, "result " + Twine(index) +
                                         " has no slot; run vit-plan");
-      placeInSlot(value, slot, index < offsets.size() ? offsets[index] : 0);
+      placeInSlot(value, slot, offsets[index]);
     }
     command->arguments.push_back(argumentAt(places[value], value));
     isWritten.push_back(true);

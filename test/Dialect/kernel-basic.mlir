@@ -4,11 +4,11 @@
 
 // CHECK-LABEL: func.func @gemm
 func.func @gemm(%x: tensor<?x65x768xf32, #kernel.blocked<rows = 6>>, %w: tensor<192x768xf32, #kernel.panels<cols = 64>>, %b: tensor<192xf32, #kernel.channels<group = 0>>, %r: tensor<?x65x192xf32, #kernel.blocked<rows = 6>>) -> tensor<?x65x192xf32, #kernel.blocked<rows = 6>> {
-  // CHECK: kernel.gemm %arg0, %arg1 extras(%arg2, %arg3 : tensor<192xf32, #kernel.channels<>>, tensor<?x65x192xf32, #kernel.blocked<rows = 6>>) tile<rows = 6, cols = 64, chunk = 11> slot 2 {
+  // CHECK: kernel.gemm %arg0, %arg1 extras(%arg2, %arg3 : tensor<192xf32, #kernel.channels<>>, tensor<?x65x192xf32, #kernel.blocked<rows = 6>>) tile<rows = 6, cols = 64, chunk = 11> slots [2] {
   // CHECK-NEXT: ^bb0(%[[A:.*]]: f32, %[[B:.*]]: f32, %[[R:.*]]: f32):
   // CHECK: kernel.yield %{{.*}} : f32
   // CHECK-NEXT: } : (tensor<?x65x768xf32, #kernel.blocked<rows = 6>>, tensor<192x768xf32, #kernel.panels<cols = 64>>) -> tensor<?x65x192xf32, #kernel.blocked<rows = 6>>
-  %y = kernel.gemm %x, %w extras(%b, %r : tensor<192xf32, #kernel.channels<group = 0>>, tensor<?x65x192xf32, #kernel.blocked<rows = 6>>) tile<rows = 6, cols = 64, chunk = 11> slot 2 {
+  %y = kernel.gemm %x, %w extras(%b, %r : tensor<192xf32, #kernel.channels<group = 0>>, tensor<?x65x192xf32, #kernel.blocked<rows = 6>>) tile<rows = 6, cols = 64, chunk = 11> slots [2] {
   ^bb0(%acc: f32, %bias: f32, %residual: f32):
     %0 = arith.addf %acc, %bias : f32
     %1 = arith.addf %0, %residual : f32
@@ -43,20 +43,20 @@ func.func @map_and_tokens(%x: tensor<?x5x4xf32>, %p: tensor<5x4xf32>, %t: tensor
     %slope = kernel.gelu_slope %sum : f32
     kernel.yield %slope : f32
   } : tensor<?x5x4xf32> -> tensor<?x5x4xf32>
-  // CHECK: kernel.prepend %arg0, %arg2 slot 1 {
+  // CHECK: kernel.prepend %arg0, %arg2 slots [1] {
   // CHECK: } : (tensor<?x5x4xf32>, tensor<1x4xf32>) -> tensor<?x6x4xf32>
-  %1 = kernel.prepend %x, %t slot 1 {
+  %1 = kernel.prepend %x, %t slots [1] {
   ^bb0(%e: f32):
     kernel.yield %e : f32
   } : (tensor<?x5x4xf32>, tensor<1x4xf32>) -> tensor<?x6x4xf32>
-  // CHECK: kernel.patchify %arg3 patch [4, 4] order hwc tile<rows = 6, cols = 16, chunk = 1> slot 0 : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
-  %2 = kernel.patchify %i patch [4, 4] order hwc tile<rows = 6, cols = 16, chunk = 1> slot 0 : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
+  // CHECK: kernel.patchify %arg3 patch [4, 4] order hwc tile<rows = 6, cols = 16, chunk = 1> slots [0] : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
+  %2 = kernel.patchify %i patch [4, 4] order hwc tile<rows = 6, cols = 16, chunk = 1> slots [0] : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
   // CHECK: kernel.take %arg0 from 1 : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
   %3 = kernel.take %x from 1 : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
   // CHECK: kernel.take %arg0 from 1 : (tensor<?x5x4xf32>) -> tensor<?x2x4xf32>
   %4 = kernel.take %x from 1 : (tensor<?x5x4xf32>) -> tensor<?x2x4xf32>
-  // CHECK: kernel.mean %arg0 from 1 slot 3 : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
-  %5 = kernel.mean %x from 1 slot 3 : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
+  // CHECK: kernel.mean %arg0 from 1 slots [3] : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
+  %5 = kernel.mean %x from 1 slots [3] : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
   // CHECK: kernel.relayout %arg0 : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32, #kernel.blocked<rows = 6, group = 2>>
   %6 = kernel.relayout %x : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32, #kernel.blocked<rows = 6, group = 2>>
   return
@@ -64,10 +64,10 @@ func.func @map_and_tokens(%x: tensor<?x5x4xf32>, %p: tensor<5x4xf32>, %t: tensor
 
 // CHECK-LABEL: func.func @attention
 func.func @attention(%qkv: tensor<?x65x576xf32>) {
-  // CHECK: kernel.attention %arg0, %arg0, %arg0 heads 3 head_dim 64 offsets [0, 192, 384] scale 1.250000e-01 tile<rows = 6, cols = 64, chunk = 2> slot 1 : (tensor<?x65x576xf32>, tensor<?x65x576xf32>, tensor<?x65x576xf32>) -> tensor<?x65x192xf32>
-  %0 = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384] scale 0.125 tile<rows = 6, cols = 64, chunk = 2> slot 1 : (tensor<?x65x576xf32>, tensor<?x65x576xf32>, tensor<?x65x576xf32>) -> tensor<?x65x192xf32>
-  // CHECK: slot 1 probabilities_slot 2 : {{.*}} -> (tensor<?x65x192xf32>, tensor<?x3x65x65xf32>)
-  %1, %2 = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384] scale 0.125 slot 1 probabilities_slot 2 : (tensor<?x65x576xf32>, tensor<?x65x576xf32>, tensor<?x65x576xf32>) -> (tensor<?x65x192xf32>, tensor<?x3x65x65xf32>)
+  // CHECK: kernel.attention %arg0, %arg0, %arg0 heads 3 head_dim 64 offsets [0, 192, 384] scale 1.250000e-01 tile<rows = 6, cols = 64, chunk = 2> slots [1] : (tensor<?x65x576xf32>, tensor<?x65x576xf32>, tensor<?x65x576xf32>) -> tensor<?x65x192xf32>
+  %0 = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384] scale 0.125 tile<rows = 6, cols = 64, chunk = 2> slots [1] : (tensor<?x65x576xf32>, tensor<?x65x576xf32>, tensor<?x65x576xf32>) -> tensor<?x65x192xf32>
+  // CHECK: slots [1 at 128, -1] : {{.*}} -> (tensor<?x65x192xf32>, tensor<?x3x65x65xf32>)
+  %1, %2 = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384] scale 0.125 slots [1 at 128, -1] : (tensor<?x65x576xf32>, tensor<?x65x576xf32>, tensor<?x65x576xf32>) -> (tensor<?x65x192xf32>, tensor<?x3x65x65xf32>)
   return
 }
 

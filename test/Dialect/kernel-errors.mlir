@@ -402,3 +402,35 @@ func.func @extent_c1(%x: tensor<?x5x4xf32>) {
   kernel.dispatch @kernels::@f() units<times = 1, per = 0> slots [] scratch 0 family "map" flop<times = 0> : () -> ()
   return
 }
+
+// -----
+
+func.func @launch_slots(%x: tensor<?x5x4xf32>) -> tensor<?x4xf32> {
+  // expected-error @+1 {{has 2 slots for 1 results}}
+  %0 = kernel.mean %x from 0 slots [0, 1] : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @launch_ends(%x: tensor<?x4xf32>) -> tensor<4xf32> {
+  // expected-error @+1 {{has ends of results that it does not have}}
+  %0 = kernel.sum batch %x ends [1] : (tensor<?x4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+func.func @slots_c1(%x: tensor<?x5x4xf32>) -> tensor<?x4xf32> {
+  // expected-error @+1 {{C1: slot 1 at 32 does not exist; slots are -1 or more, offsets multiples of 64}}
+  %0 = kernel.mean %x from 0 slots [1 at 32] : (tensor<?x5x4xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @dispatch_c1(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // expected-error @+1 {{C1: has 0 slots for 1 results}}
+  %0 = kernel.dispatch @kernels::@f(%x) units<times = 1> slots [] scratch 0 family "map" flop<times = 0> : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}

@@ -9,12 +9,12 @@ module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192, [<@
 func.func @variables(%w: tensor<6x4xf32>, %b: tensor<6xf32>, %lr: tensor<f32>, %step: tensor<i32>, %loss: tensor<f32>) {
   // CHECK: kernel.arena "parameters" at 16 : tensor<32xf32>
   %range = kernel.arena "parameters" at 16 : tensor<32xf32>
-  // CHECK: kernel.pack %arg0 tile<rows = 6, cols = 16, chunk = 1> slot 1 : (tensor<6x4xf32>) -> tensor<6x4xf32, #kernel.panels<cols = 64, transposed = true>>
-  %p = kernel.pack %w tile<rows = 6, cols = 16, chunk = 1> slot 1 : (tensor<6x4xf32>) -> tensor<6x4xf32, #kernel.panels<cols = 64, transposed = true>>
-  // CHECK: kernel.concat %arg0, %arg1 slot 3 : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>
-  %g = kernel.concat %w, %b slot 3 : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>
-  // CHECK: kernel.norm %{{.*}}, %arg1 max_norm 5.000000e-01 slots [1, 2] : (tensor<48xf32>, tensor<6xf32>) -> (tensor<f32>, tensor<256xf32>)
-  %f, %partial = kernel.norm %g, %b max_norm 0.5 slots [1, 2] : (tensor<48xf32>, tensor<6xf32>) -> (tensor<f32>, tensor<256xf32>)
+  // CHECK: kernel.pack %arg0 tile<rows = 6, cols = 16, chunk = 1> slots [1] : (tensor<6x4xf32>) -> tensor<6x4xf32, #kernel.panels<cols = 64, transposed = true>>
+  %p = kernel.pack %w tile<rows = 6, cols = 16, chunk = 1> slots [1] : (tensor<6x4xf32>) -> tensor<6x4xf32, #kernel.panels<cols = 64, transposed = true>>
+  // CHECK: kernel.concat %arg0, %arg1 slots [3] : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>
+  %g = kernel.concat %w, %b slots [3] : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>
+  // CHECK: kernel.norm %{{.*}}, %arg1 max_norm 5.000000e-01 slots [1] : (tensor<48xf32>, tensor<6xf32>) -> tensor<f32>
+  %f = kernel.norm %g, %b max_norm 0.5 slots [1] : (tensor<48xf32>, tensor<6xf32>) -> tensor<f32>
   // CHECK: kernel.update "adamw" [#kernel.variable<@w, layer = 0>, #kernel.variable<@b>] states
   // CHECK-SAME: gradient(%{{.*}} : tensor<48xf32>) guard(%arg4 : tensor<f32>) scalars(%{{.*}}, %arg2, %arg3 : tensor<f32>, tensor<f32>, tensor<i32>) tile<rows = 6, cols = 16, chunk = 1> prologue {
   // CHECK-NEXT: ^bb0(%{{.*}}: f64, %{{.*}}: f64, %{{.*}}: i32):
@@ -56,12 +56,12 @@ func.func @products(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>, %w: tensor<6x
   ^bb0(%a: f32):
     kernel.yield %a : f32
   } : (tensor<?x5x6xf32>, tensor<6x4xf32>) -> tensor<?x5x4xf32>
-  // CHECK: kernel.weight_gradient %arg0, %arg1 slots [4, 5] : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
-  %dw, %db = kernel.weight_gradient %dy, %x slots [4, 5] : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
+  // CHECK: kernel.weight_gradient %arg0, %arg1 slots [4, 5 at 128] ends [1] : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
+  %dw, %db = kernel.weight_gradient %dy, %x slots [4, 5 at 128] ends [1] : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
   // CHECK: kernel.weight_gradient %arg0, %arg1 : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> tensor<6x4xf32>
   %dw2 = kernel.weight_gradient %dy, %x : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> tensor<6x4xf32>
-  // CHECK: kernel.sum tokens %arg0 slot 1 : (tensor<?x5x6xf32>) -> tensor<?x6xf32>
-  %t = kernel.sum tokens %dy slot 1 : (tensor<?x5x6xf32>) -> tensor<?x6xf32>
+  // CHECK: kernel.sum tokens %arg0 slots [1] : (tensor<?x5x6xf32>) -> tensor<?x6xf32>
+  %t = kernel.sum tokens %dy slots [1] : (tensor<?x5x6xf32>) -> tensor<?x6xf32>
   // CHECK: kernel.sum batch %arg0 : (tensor<?x5x6xf32>) -> tensor<1x5x6xf32>
   %b = kernel.sum batch %dy : (tensor<?x5x6xf32>) -> tensor<1x5x6xf32>
   // CHECK: kernel.sum batch %{{.*}} : (tensor<?x6xf32>) -> tensor<6xf32>
@@ -97,16 +97,16 @@ func.func @adjoints(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x6xf32>, %s: tensor<6x
 
 // CHECK-LABEL: func.func @losses
 func.func @losses(%one: tensor<f32>, %x: tensor<?x6xf32>, %hard: tensor<?xi32>, %soft: tensor<?x6xf32>) {
-  // CHECK: kernel.loss cross_entropy %arg1, %arg2 smoothing 1.000000e-01 slot 1 : (tensor<?x6xf32>, tensor<?xi32>) -> tensor<f32>
-  %0 = kernel.loss cross_entropy %x, %hard smoothing 0.1 slot 1 : (tensor<?x6xf32>, tensor<?xi32>) -> tensor<f32>
+  // CHECK: kernel.loss cross_entropy %arg1, %arg2 smoothing 1.000000e-01 slots [1] : (tensor<?x6xf32>, tensor<?xi32>) -> tensor<f32>
+  %0 = kernel.loss cross_entropy %x, %hard smoothing 0.1 slots [1] : (tensor<?x6xf32>, tensor<?xi32>) -> tensor<f32>
   // CHECK: kernel.loss mse %arg1, %arg3 : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<f32>
   %1 = kernel.loss mse %x, %soft : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<f32>
   // CHECK: kernel.loss accuracy %arg1, %arg3 : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<i32>
   %2 = kernel.loss accuracy %x, %soft : (tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<i32>
   // CHECK: kernel.loss_backward cross_entropy %arg0, %arg1, %arg2 smoothing 1.000000e-01 : (tensor<f32>, tensor<?x6xf32>, tensor<?xi32>) -> tensor<?x6xf32>
   %3 = kernel.loss_backward cross_entropy %one, %x, %hard smoothing 0.1 : (tensor<f32>, tensor<?x6xf32>, tensor<?xi32>) -> tensor<?x6xf32>
-  // CHECK: kernel.loss_backward mse %arg0, %arg1, %arg3 slot 2 : (tensor<f32>, tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
-  %4 = kernel.loss_backward mse %one, %x, %soft slot 2 : (tensor<f32>, tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  // CHECK: kernel.loss_backward mse %arg0, %arg1, %arg3 slots [2] : (tensor<f32>, tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
+  %4 = kernel.loss_backward mse %one, %x, %soft slots [2] : (tensor<f32>, tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return
 }
 }

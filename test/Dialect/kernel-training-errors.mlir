@@ -74,15 +74,15 @@ func.func @concat_c1_batch(%a: tensor<?x4xf32>) {
 
 func.func @norm_c1(%a: tensor<?x4xf32>) {
   // expected-error @+1 {{C1: operand 'tensor<?x4xf32>' has no known size}}
-  %0, %1 = kernel.norm %a max_norm 1.0 : (tensor<?x4xf32>) -> (tensor<f32>, tensor<16xf32>)
+  %0 = kernel.norm %a max_norm 1.0 : (tensor<?x4xf32>) -> tensor<f32>
   return
 }
 
 // -----
 
 func.func @norm_c1_result(%a: tensor<4xf32>) {
-  // expected-error @+1 {{C1: operands of known size make a number and partial sums, but the results are 'tensor<1xf32>' and 'tensor<16xf32>'}}
-  %0, %1 = kernel.norm %a max_norm 1.0 : (tensor<4xf32>) -> (tensor<1xf32>, tensor<16xf32>)
+  // expected-error @+1 {{C1: operands of known size make a number, but the result is 'tensor<1xf32>'}}
+  %0 = kernel.norm %a max_norm 1.0 : (tensor<4xf32>) -> tensor<1xf32>
   return
 }
 
@@ -90,7 +90,7 @@ func.func @norm_c1_result(%a: tensor<4xf32>) {
 
 func.func @norm_c2(%a: tensor<4xf32>) {
   // expected-error @+1 {{C2: max_norm must be positive}}
-  %0, %1 = kernel.norm %a max_norm 0.0 : (tensor<4xf32>) -> (tensor<f32>, tensor<16xf32>)
+  %0 = kernel.norm %a max_norm 0.0 : (tensor<4xf32>) -> tensor<f32>
   return
 }
 
@@ -433,4 +433,12 @@ func.func @loss_backward_c2(%g: tensor<f32>, %x: tensor<?x4xf32>, %t: tensor<?xi
   // expected-error @+1 {{C2: the result must have the input's shape, and the loss a gradient}}
   %0 = kernel.loss_backward accuracy %g, %x, %t : (tensor<f32>, tensor<?x4xf32>, tensor<?xi32>) -> tensor<?x4xf32>
   return
+}
+
+// -----
+
+func.func @concat_c2(%a: tensor<4xf32>) -> tensor<16xf32> {
+  // expected-error @+1 {{C2: one result has one slot, not 2}}
+  %0 = kernel.concat %a slots [0, 1] : (tensor<4xf32>) -> tensor<16xf32>
+  return %0 : tensor<16xf32>
 }

@@ -16,7 +16,7 @@
 // CHECK:     vector.maskedstore
 func.func @attention(%x: !qkv) -> (!o, tensor<?x2x17x17xf32>) {
   %y, %p = kernel.attention %x, %x, %x heads 2 head_dim 16 offsets [0, 32, 64] scale 2.5e-01
-      tile<rows = 6, cols = 64, chunk = 2> slot 1 probabilities_slot 2
+      tile<rows = 6, cols = 64, chunk = 2> slots [1, 2]
       : (!qkv, !qkv, !qkv) -> (!o, tensor<?x2x17x17xf32>)
   return %y, %p : !o, tensor<?x2x17x17xf32>
 }
@@ -33,7 +33,7 @@ func.func @attention(%x: !qkv) -> (!o, tensor<?x2x17x17xf32>) {
 // CHECK:   arith.constant dense<[true, true, true, true, false{{.+}}]> : vector<16xi1>
 // CHECK:   arith.cmpi slt, %{{.+}}, %[[BATCH]]
 func.func @softmax(%x: !x) -> !x {
-  %y = kernel.rows softmax %x epsilon 0.0 slot 0 {
+  %y = kernel.rows softmax %x epsilon 0.0 slots [0] {
   ^bb0(%a: f32):
     kernel.yield %a : f32
   } : !x -> !x
@@ -57,13 +57,13 @@ func.func @softmax(%x: !x) -> !x {
 // CHECK: func.func @relayout_0
 // CHECK:   vector.maskedstore
 func.func @tokens(%x: tensor<?x3x6x6xf32>, %c: !c) -> (tensor<?x27xf32>, !v) {
-  %0 = kernel.patchify %x patch [3, 3] order chw slot 0 : (tensor<?x3x6x6xf32>) -> !p
-  %1 = kernel.prepend %0, %c slot 1 {
+  %0 = kernel.patchify %x patch [3, 3] order chw slots [0] : (tensor<?x3x6x6xf32>) -> !p
+  %1 = kernel.prepend %0, %c slots [1] {
   ^bb0(%a: f32):
     kernel.yield %a : f32
   } : (!p, !c) -> !t
-  %2 = kernel.take %1 from 0 slot 2 : (!t) -> !v
-  %3 = kernel.mean %1 from 1 slot 3 : (!t) -> !v
+  %2 = kernel.take %1 from 0 slots [2] : (!t) -> !v
+  %3 = kernel.mean %1 from 1 slots [3] : (!t) -> !v
   %4 = kernel.relayout %2 : (!v) -> tensor<?x27xf32>
   return %4, %3 : tensor<?x27xf32>, !v
 }

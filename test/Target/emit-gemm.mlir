@@ -32,12 +32,12 @@
 // AVX2-LABEL: func.func @same_form
 // AVX2: scf.for {{.+}} iter_args({{(.+=.+, ){4}.+=.+}}) -> ({{(vector<16xf32>, ){4}vector<16xf32>}})
 func.func @same_form(%x: !x, %w: !w, %v: !w, %b: !b) -> !x {
-  %y = kernel.gemm %x, %w extras(%b : !b) tile<rows = 5, cols = 64, chunk = 13> slot 3 {
+  %y = kernel.gemm %x, %w extras(%b : !b) tile<rows = 5, cols = 64, chunk = 13> slots [3] {
   ^bb0(%a: f32, %c: f32):
     %0 = arith.addf %a, %c : f32
     kernel.yield %0 : f32
   } : (!x, !w) -> !x
-  %z = kernel.gemm %y, %v extras(%b : !b) tile<rows = 5, cols = 64, chunk = 13> slot 4 {
+  %z = kernel.gemm %y, %v extras(%b : !b) tile<rows = 5, cols = 64, chunk = 13> slots [4] {
   ^bb0(%a: f32, %c: f32):
     %0 = arith.addf %a, %c : f32
     kernel.yield %0 : f32
@@ -65,7 +65,7 @@ func.func @same_form(%x: !x, %w: !w, %v: !w, %b: !b) -> !x {
 // CHECK:     -> ({{(vector<16xf32>, ){17}vector<16xf32>}})
 // AVX2-LABEL: func.func @padded
 func.func @padded(%x: !x, %w: !w) -> !y {
-  %y = kernel.gemm %x, %w tile<rows = 6, cols = 64, chunk = 3> slot 0 {
+  %y = kernel.gemm %x, %w tile<rows = 6, cols = 64, chunk = 3> slots [0] {
   ^bb0(%a: f32):
     %one = arith.constant 1.0 : f32
     %0 = arith.addf %a, %one : f32

@@ -12,7 +12,7 @@
 func.func @normalize(%dy: !x, %x: !x, %s: !s) -> (!x, !w, !w, !x, !x) {
   %a:3 = kernel.normalize_backward %dy, %x scale(%s : !s) epsilon 1.0e-06 slots [0, 1, 2] : (!x, !x) -> (!x, !w, !w)
   %b = kernel.normalize_backward %dy, %x epsilon 1.0e-06 groups 3 slots [3] : (!x, !x) -> (!x)
-  %c = kernel.softmax_backward %dy, %x slot 4 : (!x, !x) -> !x
+  %c = kernel.softmax_backward %dy, %x slots [4] : (!x, !x) -> !x
   return %a#0, %a#1, %a#2, %b, %c : !x, !w, !w, !x, !x
 }
 
@@ -46,9 +46,9 @@ func.func @attention(%dy: !o, %x: !qkv) -> (!o, !o, !o) {
 // CHECK: func.func @loss_0(%{{[^:]+}}: memref<?xf32>, %{{[^:]+}}: memref<?xi32>, %{{[^:]+}}: memref<?xf32>, %{{[^:]+}}: index
 // CHECK: func.func @loss_1(%{{[^:]+}}: memref<?xf32>, %{{[^:]+}}: memref<?xi32>, %{{[^:]+}}: memref<?xi32>, %{{[^:]+}}: index
 func.func @loss(%x: !y, %t: tensor<?xi32>, %g: tensor<f32>) -> (tensor<f32>, tensor<i32>, !y) {
-  %l = kernel.loss cross_entropy %x, %t smoothing 0.1 slot 0 : (!y, tensor<?xi32>) -> tensor<f32>
-  %n = kernel.loss accuracy %x, %t slot 1 : (!y, tensor<?xi32>) -> tensor<i32>
-  %d = kernel.loss_backward cross_entropy %g, %x, %t smoothing 0.1 slot 2 : (tensor<f32>, !y, tensor<?xi32>) -> !y
+  %l = kernel.loss cross_entropy %x, %t smoothing 0.1 slots [0] : (!y, tensor<?xi32>) -> tensor<f32>
+  %n = kernel.loss accuracy %x, %t slots [1] : (!y, tensor<?xi32>) -> tensor<i32>
+  %d = kernel.loss_backward cross_entropy %g, %x, %t smoothing 0.1 slots [2] : (tensor<f32>, !y, tensor<?xi32>) -> !y
   return %l, %n, %d : tensor<f32>, tensor<i32>, !y
 }
 
@@ -64,9 +64,9 @@ func.func @loss(%x: !y, %t: tensor<?xi32>, %g: tensor<f32>) -> (tensor<f32>, ten
 // CHECK: func.func @dropout_0(%{{[^:]+}}: memref<?xf32>, %{{[^:]+}}: memref<?xi32>, %{{[^:]+}}: memref<?xi32>, %{{[^:]+}}: memref<?xf32>
 // CHECK:   arith.mului_extended
 func.func @tokens(%x: !v, %seed: tensor<2xi32>, %step: tensor<i32>) -> (!t, !t, !t) {
-  %0 = kernel.place %x at 0 slot 0 : (!v) -> !t
-  %1 = kernel.spread %x from 1 slot 1 : (!v) -> !t
-  %2 = kernel.dropout %0, %seed, %step probability 0.1 stream 42 unit element slot 2 : (!t, tensor<2xi32>, tensor<i32>) -> !t
+  %0 = kernel.place %x at 0 slots [0] : (!v) -> !t
+  %1 = kernel.spread %x from 1 slots [1] : (!v) -> !t
+  %2 = kernel.dropout %0, %seed, %step probability 0.1 stream 42 unit element slots [2] : (!t, tensor<2xi32>, tensor<i32>) -> !t
   return %0, %1, %2 : !t, !t, !t
 }
 
@@ -84,7 +84,7 @@ func.func @tokens(%x: !v, %seed: tensor<2xi32>, %step: tensor<i32>) -> (!t, !t, 
 // CHECK:   vector.maskedstore
 // CHECK-NOT: memref.store
 func.func @flat(%x: tensor<5001xf32>, %s: tensor<f32>) -> tensor<5001xf32> {
-  %0 = kernel.map %x extras(%s : tensor<f32>) slot 0 {
+  %0 = kernel.map %x extras(%s : tensor<f32>) slots [0] {
   ^bb0(%a: f32, %b: f32):
     %1 = arith.mulf %a, %b : f32
     kernel.yield %1 : f32
@@ -120,10 +120,10 @@ module attributes {kernel.arenas = [
   vit.state @m.w : tensor<10001xf32>
   vit.state @v.w : tensor<10001xf32>
   func.func @update(%g: tensor<10001xf32>, %loss: tensor<f32>, %rate: tensor<f32>, %step: tensor<i32>) {
-    %clip:2 = kernel.norm %g max_norm 1.0 slots [0, 1] : (tensor<10001xf32>) -> (tensor<f32>, tensor<16xf32>)
+    %clip = kernel.norm %g max_norm 1.0 slots [0] : (tensor<10001xf32>) -> tensor<f32>
   kernel.update "adamw" [#kernel.variable<@w>] states [[#kernel.variable<@m.w>], [#kernel.variable<@v.w>]]
       gradient(%g : tensor<10001xf32>) guard(%loss : tensor<f32>)
-      scalars(%clip#0, %rate, %step : tensor<f32>, tensor<f32>, tensor<i32>) prologue {
+      scalars(%clip, %rate, %step : tensor<f32>, tensor<f32>, tensor<i32>) prologue {
   ^bb0(%clip64: f64, %lr64: f64, %steps: i32):
     %one = arith.constant 1 : i32
     %updates = arith.addi %steps, %one : i32

@@ -78,7 +78,7 @@ func.func @ragged(%dy: !dy, %x: !x) -> (tensor<496xf32>, tensor<10x49xf32>) {
 // CHECK-LABEL: func.func @input_gradient
 // CHECK:   kernel.dispatch @kernels::@gemm_0(%{{.+}}, %{{.+}}) units<times = 3> slots [0] scratch 0 family "gemm" flop<times = 122400>
 func.func @input_gradient(%dy: !dy, %w: !w) -> !dx {
-  %dx = kernel.gemm %dy, %w transposed tile<rows = 6, cols = 64, chunk = 3> slot 0 {
+  %dx = kernel.gemm %dy, %w transposed tile<rows = 6, cols = 64, chunk = 3> slots [0] {
   ^bb0(%a: f32):
     kernel.yield %a : f32
   } : (!dy, !w) -> !dx
@@ -105,9 +105,9 @@ func.func @input_gradient(%dy: !dy, %w: !w) -> !dx {
 // CHECK:     vector.maskedload
 func.func @pack(%q: tensor<25x48xf32>, %k: tensor<25x48xf32>, %v: tensor<25x48xf32>,
                 %b: tensor<25xf32>) -> (!p, !t, !b) {
-  %p = kernel.pack %q, %k, %v slot 0 : (tensor<25x48xf32>, tensor<25x48xf32>, tensor<25x48xf32>) -> !p
-  %t = kernel.pack %q, %k, %v slot 1 : (tensor<25x48xf32>, tensor<25x48xf32>, tensor<25x48xf32>) -> !t
-  %c = kernel.pack %b, %b, %b slot 2 : (tensor<25xf32>, tensor<25xf32>, tensor<25xf32>) -> !b
+  %p = kernel.pack %q, %k, %v slots [0] : (tensor<25x48xf32>, tensor<25x48xf32>, tensor<25x48xf32>) -> !p
+  %t = kernel.pack %q, %k, %v slots [1] : (tensor<25x48xf32>, tensor<25x48xf32>, tensor<25x48xf32>) -> !t
+  %c = kernel.pack %b, %b, %b slots [2] : (tensor<25xf32>, tensor<25xf32>, tensor<25xf32>) -> !b
   return %p, %t, %c : !p, !t, !b
 }
 
@@ -125,10 +125,10 @@ func.func @pack(%q: tensor<25x48xf32>, %k: tensor<25x48xf32>, %v: tensor<25x48xf
 // CHECK:   kernel.dispatch @kernels::@sum_3({{.+}} units<times = 1, per = 2147483648> slots [3]
 // CHECK:   kernel.dispatch @kernels::@sum_4({{.+}} units<times = 1, per = 2147483648> slots [4]
 func.func @sums(%x: !x) -> (tensor<17x30xf32>, tensor<10xf32>, tensor<f32>) {
-  %t = kernel.sum tokens %x slot 0 : (!x) -> !y
-  %b = kernel.sum batch %x slot 1 : (!x) -> tensor<17x30xf32>
-  %w = kernel.sum batch %t slot 2 : (!y) -> tensor<30xf32>
-  %g = kernel.sum groups %w slot 3 : (tensor<30xf32>) -> tensor<10xf32>
-  %a = kernel.sum all %x slot 4 : (!x) -> tensor<f32>
+  %t = kernel.sum tokens %x slots [0] : (!x) -> !y
+  %b = kernel.sum batch %x slots [1] : (!x) -> tensor<17x30xf32>
+  %w = kernel.sum batch %t slots [2] : (!y) -> tensor<30xf32>
+  %g = kernel.sum groups %w slots [3] : (tensor<30xf32>) -> tensor<10xf32>
+  %a = kernel.sum all %x slots [4] : (!x) -> tensor<f32>
   return %b, %g, %a : tensor<17x30xf32>, tensor<10xf32>, tensor<f32>
 }

@@ -26,11 +26,6 @@ inline int64_t padTo(int64_t value, int64_t multiple) {
 /// What lies in a slot begins at a multiple of so many bytes.
 inline constexpr int64_t kSlotAlignment = 64;
 
-/// Elements that `count` elements take in an arena, a concat or a slot where
-/// they have no batch and are row-major: a multiple of 16, zeros behind the
-/// last.
-inline int64_t occupiedElements(int64_t count) { return padTo(count, 16); }
-
 /// `channels` padded, each group of `group` alone where that is not 0.
 inline int64_t paddedChannels(int64_t channels, int64_t group) {
   return group == 0 ? padTo(channels, kChannelPad)
@@ -60,10 +55,6 @@ struct BlockedShape {
 /// Divisor of an extent that is the same for every batch: no batch reaches it,
 /// so `ceil(batch / kNoBatch)` is 1.
 inline constexpr int64_t kNoBatch = int64_t(1) << 31;
-
-/// Attribute of an op with bytes, one number per result: where in its slot each
-/// begins. Left out where all are 0.
-inline constexpr StringLiteral kSlotOffsetsName = "slot_offsets";
 
 /// Bytes of a value of `type` as a closed form in the batch; where the type
 /// has no batch (a parameter, a gradient), `times` with the divisor kNoBatch,

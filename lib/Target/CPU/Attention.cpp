@@ -239,7 +239,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitAttention(kernel::AttentionOp op,
   int64_t transposedElements = products.transposedElements();
   attention.transposed = b.scratch();
   attention.scores = b.scratch(transposedElements * sizeof(float));
-  int64_t chunk = op.getTile() ? op.getTile()->getChunk() : 0;
+  int64_t chunk = op.getTile() ? op.getTile().getChunk() : 0;
   chunk = chunk > 0 ? std::min(chunk, result->blocksPerImage)
                     : result->blocksPerImage;
   attention.emit(chunk);

@@ -54,7 +54,9 @@ static FailureOr<KernelInfo> emitBody(Operation *op, KernelBuilder &b) {
       })
       .Case([&](kernel::PackOp op) { return emitPack(op, b); })
       .Case([&](kernel::SumOp op) { return emitSum(op, b); })
-      .Default([](Operation *) { return failure(); });
+      .Default([](Operation *op) {
+        return op->emitOpError("has no code for the CPU");
+      });
 }
 
 namespace {
@@ -92,16 +94,26 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
   return info;
 }
 
-/// Notes on `op` which of its results without a batch end with their last
-/// element (see ownsTail), so that kernel is another one.
-static void markEnds(Operation *op) {
+/// Whether there is memory behind the last element of `result`, which has no
+/// batch: not where the entry returns it, for then the memory is the caller's,
+/// and for rank 0, which has 4 bytes, only in a concat.
+static bool hasTail(OpResult result) {
+  auto isUsedBy = [&](auto isUser) {
+    return llvm::any_of(result.getUsers(), isUser);
+  };
+  if (cast<RankedTensorType>(result.getType()).getRank() == 0)
+    return isUsedBy(llvm::IsaPred<kernel::ConcatOp>);
+  return !isUsedBy(llvm::IsaPred<func::ReturnOp>);
+}
+
+static void setEnds(kernel::KernelOpInterface op) {
   SmallVector<int64_t> ends;
   for (OpResult result : op->getResults())
     if (cast<RankedTensorType>(result.getType()).hasStaticShape() &&
-        !ownsTail(result))
+        !hasTail(result))
       ends.push_back(result.getResultNumber());
   if (!ends.empty())
-    op->setAttr("ends", DenseI64ArrayAttr::get(op->getContext(), ends));
+    op.setEndsAttr(DenseI64ArrayAttr::get(op.getContext(), ends));
 }
 
 void EmitCpu::runOnOperation() {
@@ -109,7 +121,7 @@ void EmitCpu::runOnOperation() {
       getLevel(getOperation().getLoc(), ::vit::format::Target::Cpu, level);
   if (!found)
     return signalPassFailure();
-  SmallVector<Operation *> ops = getKernelOps(getOperation());
+  SmallVector<kernel::KernelOpInterface> ops = getKernelOps(getOperation());
   if (ops.empty())
     return;
   auto kernels = getOperation().lookupSymbol<ModuleOp>("kernels");
@@ -117,8 +129,8 @@ void EmitCpu::runOnOperation() {
     OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
     kernels = ModuleOp::create(builder, getOperation().getLoc(), "kernels");
   }
-  for (Operation *op : ops)
-    markEnds(op);
+  for (kernel::KernelOpInterface op : ops)
+    setEnds(op);
   FailureOr<ReplacedKernels> done =
       replaceKernels(ops, kernels, [&](Operation *op, StringRef name) {
         return emit(op, name, kernels, *found);

@@ -118,13 +118,9 @@ Value addPairwise(KernelBuilder &b, SmallVector<Value> summands);
 /// shape.
 LogicalResult verifyFlat(Operation *op, Type type);
 
-/// Returns whether the kernel must write zeros after the last element of
-/// `result`, up to a multiple of 16. It must not if the entry returns the
-/// value, since the memory then belongs to the caller, nor if the value has
-/// rank 0 and is not part of a concat, since it then has only 4 bytes.
-bool ownsTail(Value result);
-
-/// Emits the code that writes these zeros. It runs in the call that has unit 0.
+/// Emits the code that writes zeros after the last element of `result`, up to a
+/// multiple of 16, in the call that has unit 0. Emits none if the op's `ends`
+/// contains the result.
 void zeroTail(KernelBuilder &b, Value result, Value buffer);
 
 //===----------------------------------------------------------------------===//

@@ -20,18 +20,13 @@ LogicalResult mlir::vit::cpu::verifyFlat(Operation *op, Type type) {
          << type;
 }
 
-bool mlir::vit::cpu::ownsTail(Value result) {
-  auto isUsedBy = [&](auto isUser) {
-    return llvm::any_of(result.getUsers(), isUser);
-  };
-  if (cast<RankedTensorType>(result.getType()).getRank() == 0)
-    return isUsedBy(llvm::IsaPred<kernel::ConcatOp>);
-  return !isUsedBy(llvm::IsaPred<func::ReturnOp>);
-}
-
 void mlir::vit::cpu::zeroTail(KernelBuilder &b, Value result, Value buffer) {
   int64_t elements = cast<RankedTensorType>(result.getType()).getNumElements();
-  if (elements == kernel::occupiedElements(elements) || !ownsTail(result))
+  auto op = result.getDefiningOp<kernel::KernelOpInterface>();
+  DenseI64ArrayAttr ends = op.getEndsAttr();
+  unsigned number = cast<OpResult>(result).getResultNumber();
+  if (elements == kernel::occupiedElements(elements) ||
+      (ends && llvm::is_contained(ends.asArrayRef(), number)))
     return;
   b.ifThen(b.isEqual(b.begin(), b.index(0)), [&] {
     b.loop(elements, kernel::occupiedElements(elements),

@@ -229,7 +229,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
   int64_t columns = result->channelBlocks * kChannelPad;
   int64_t panel = std::min(panels.getCols(), columns);
   int64_t count = llvm::divideCeil(columns, panel);
-  int64_t wanted = op.getTile()->getCols() / kVectorLanes;
+  int64_t wanted = op.getTile().getCols() / kVectorLanes;
   int64_t strip = wanted > 0 ? wanted : panel / kVectorLanes;
   Gemm gemm{op,
             b,
@@ -240,7 +240,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
             panel,
             count,
             columns - (count - 1) * panel,
-            std::max<int64_t>(1, op.getTile()->getChunk()),
+            std::max<int64_t>(1, op.getTile().getChunk()),
             strip};
   gemm.emit();
 

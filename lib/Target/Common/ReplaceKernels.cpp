@@ -19,22 +19,13 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-SmallVector<Operation *> mlir::vit::getKernelOps(ModuleOp module) {
-  SmallVector<Operation *> ops;
+SmallVector<kernel::KernelOpInterface>
+mlir::vit::getKernelOps(ModuleOp module) {
+  SmallVector<kernel::KernelOpInterface> ops;
   for (auto entry : module.getOps<func::FuncOp>())
     for (Block &block : entry.getBody())
-      for (Operation &op : block)
-        if (isa<kernel::KernelDialect>(op.getDialect()) &&
-            !isa<kernel::DeriveOp, kernel::ResampleOp, kernel::ArenaOp,
-                 kernel::ConcatOp, kernel::DispatchOp>(op))
-          ops.push_back(&op);
+      llvm::append_range(ops, block.getOps<kernel::KernelOpInterface>());
   return ops;
-}
-
-bool mlir::vit::isInWorkspace(Value value) {
-  return !isa_and_nonnull<ReadOp, kernel::DeriveOp, kernel::ResampleOp,
-                          kernel::ArenaOp, arith::ConstantOp>(
-      value.getDefiningOp());
 }
 
 namespace {
@@ -60,7 +51,7 @@ private:
     parts.push_back(op->getNumOperands());
     for (Value operand : op->getOperands()) {
       add(operand.getType().getAsOpaquePointer());
-      parts.push_back(isInWorkspace(operand));
+      parts.push_back(kernel::isComputed(operand));
     }
     for (Type type : op->getResultTypes())
       add(type.getAsOpaquePointer());
@@ -108,20 +99,16 @@ struct EmittedKernel {
 };
 } // namespace
 
-/// Removes the slots from `op` and returns one per result, -1 if it has none.
-static SmallVector<int64_t> takeSlots(Operation *op) {
-  SmallVector<int64_t> slots;
-  if (auto list = op->getAttrOfType<DenseI64ArrayAttr>("slots"))
-    llvm::append_range(slots, list.asArrayRef());
-  else
-    for (StringRef name : {"slot", "probabilities_slot"})
-      if (slots.size() < op->getNumResults()) {
-        auto slot = op->getAttrOfType<IntegerAttr>(name);
-        slots.push_back(slot ? slot.getInt() : -1);
-      }
-  for (StringRef name : {"slot", "probabilities_slot", "slots"})
-    op->removeAttr(name);
-  return slots;
+/// Removes the slots from `op` and returns them, -1 for each result without.
+static kernel::SlotsAttr takeSlots(kernel::KernelOpInterface op) {
+  kernel::SlotsAttr slots = op.getSlotsAttr();
+  op.setSlotsAttr({});
+  if (slots)
+    return slots;
+  size_t count = op->getNumResults();
+  return kernel::SlotsAttr::get(op.getContext(),
+                                SmallVector<int64_t>(count, -1),
+                                SmallVector<int64_t>(count, 0));
 }
 
 /// Creates the arena ranges that `update` changes: the parameters, then each
@@ -160,19 +147,18 @@ createRanges(kernel::UpdateOp update, const kernel::Variables &variables) {
 }
 
 FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
-    ArrayRef<Operation *> ops, Operation *kernels,
-    function_ref<FailureOr<KernelInfo>(Operation *op, StringRef name)> emit) {
+    ArrayRef<kernel::KernelOpInterface> ops, Operation *kernels,
+    function_ref<FailureOr<KernelInfo>(kernel::KernelOpInterface op,
+                                       StringRef name)>
+        emit) {
   ReplacedKernels done;
   std::map<Signature, EmittedKernel> emitted;
   llvm::StringMap<int> counts;
   StringAttr module = SymbolTable::getSymbolName(kernels);
   kernel::Variables variables(kernels->getParentOfType<ModuleOp>());
-  for (Operation *op : ops) {
+  for (kernel::KernelOpInterface op : ops) {
     // The slots belong to the dispatch. They must not distinguish kernels.
-    SmallVector<int64_t> slots = takeSlots(op);
-    auto offsets =
-        op->getAttrOfType<DenseI64ArrayAttr>(kernel::kSlotOffsetsName);
-    op->removeAttr(kernel::kSlotOffsetsName);
+    kernel::SlotsAttr slots = takeSlots(op);
     Signature signature(op);
     auto known = emitted.find(signature);
     if (known == emitted.end()) {
@@ -194,7 +180,7 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
     }
     const EmittedKernel &kernel = known->second;
     SmallVector<Value> operands(op->getOperands());
-    if (auto update = dyn_cast<kernel::UpdateOp>(op)) {
+    if (auto update = dyn_cast<kernel::UpdateOp>(*op)) {
       FailureOr<SmallVector<Value>> ranges = createRanges(update, variables);
       if (failed(ranges))
         return failure();
@@ -203,11 +189,11 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
     OpBuilder builder(op);
     auto dispatch = kernel::DispatchOp::create(
         builder, op->getLoc(), op->getResultTypes(), kernel.symbol, operands,
-        kernel.info.units, builder.getDenseI64ArrayAttr(slots),
+        kernel.info.units, slots,
         builder.getI64IntegerAttr(kernel.info.scratch),
-        builder.getStringAttr(kernel.family), kernel.info.flop, offsets);
+        builder.getStringAttr(kernel.family), kernel.info.flop);
     // For readers of the IR and for module inspection.
-    if (Attribute tile = op->getAttr("tile"))
+    if (kernel::TileAttr tile = op.getTileAttr())
       dispatch->setAttr("tile", tile);
     ++done.dispatches;
     op->replaceAllUsesWith(dispatch->getResults());

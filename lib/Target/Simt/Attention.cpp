@@ -16,7 +16,7 @@ using namespace mlir::vit::simt;
 Attention::Attention(kernel::AttentionOp op, SimtBuilder &b,
                      const Activation &query, const Activation &key,
                      const Activation &value, const Activation &result)
-    : op(op), b(b), tile(*op.getTile()), shapes{query, key, value, result},
+    : op(op), b(b), tile(op.getTile()), shapes{query, key, value, result},
       heads(op.getHeads()), queries(query.tokens), keys(key.tokens),
       vectors(kernel::padTo(op.getHeadDim(), kernel::kChannelPad) /
               kVectorLanes),

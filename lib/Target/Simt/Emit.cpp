@@ -55,18 +55,16 @@ static FailureOr<KernelInfo> emitBody(Operation *op, SimtBuilder &b) {
       .Case([&](kernel::PackOp op) { return emitPack(op, b); })
       .Case([&](kernel::NormOp op) { return emitNorm(op, b); })
       .Case([&](kernel::UpdateOp op) { return emitUpdate(op, b); })
-      .Default([](Operation *op) {
-        op->emitOpError("has no GPU code");
-        return failure();
-      });
+      .Default(
+          [](Operation *op) { return op->emitOpError("has no GPU code"); });
 }
 
 /// Returns the operands of the dispatch, then its results.
 static SmallVector<KernelArgument> getArguments(Operation *op) {
   SmallVector<KernelArgument> arguments;
   for (Value operand : op->getOperands())
-    arguments.push_back(
-        {cast<RankedTensorType>(operand.getType()), isInWorkspace(operand)});
+    arguments.push_back({cast<RankedTensorType>(operand.getType()),
+                         kernel::isComputed(operand)});
   for (Type type : op->getResultTypes())
     arguments.push_back({cast<RankedTensorType>(type), true});
   if (auto update = dyn_cast<kernel::UpdateOp>(op)) {
@@ -78,10 +76,10 @@ static SmallVector<KernelArgument> getArguments(Operation *op) {
 }
 
 /// Adds the kernel `name` for `op` to `kernels`.
-static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
+static FailureOr<KernelInfo> emit(kernel::KernelOpInterface op, StringRef name,
                                   gpu::GPUModuleOp kernels,
                                   const Level &level) {
-  auto tile = op->getAttrOfType<kernel::TileAttr>("tile");
+  kernel::TileAttr tile = op.getTileAttr();
   if (!tile || !tile.isGpu())
     return op->emitOpError("has no tile for a GPU; run vit-tile with this "
                            "target first");
@@ -116,7 +114,7 @@ void EmitSimt::runOnOperation() {
     getOperation().emitError("target cpu is no GPU; use vit-emit-cpu");
     return signalPassFailure();
   }
-  SmallVector<Operation *> ops = getKernelOps(getOperation());
+  SmallVector<kernel::KernelOpInterface> ops = getKernelOps(getOperation());
   if (ops.empty())
     return;
   auto kernels = getOperation().lookupSymbol<gpu::GPUModuleOp>("kernels");
@@ -125,8 +123,8 @@ void EmitSimt::runOnOperation() {
     kernels =
         gpu::GPUModuleOp::create(builder, getOperation().getLoc(), "kernels");
   }
-  FailureOr<ReplacedKernels> done =
-      replaceKernels(ops, kernels, [&](Operation *op, StringRef name) {
+  FailureOr<ReplacedKernels> done = replaceKernels(
+      ops, kernels, [&](kernel::KernelOpInterface op, StringRef name) {
         return emit(op, name, kernels, *found);
       });
   if (failed(done))

@@ -88,7 +88,7 @@ private:
 Gemm::Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
            const Activation &result, const Epilogue &epilogue)
     : op(op), b(b), input(input), result(result), epilogue(epilogue),
-      tile(*op.getTile()) {
+      tile(op.getTile()) {
   auto panels =
       cast<kernel::PanelsAttr>(op.getWeight().getType().getEncoding());
   panel = std::min(panels.getCols() / kVectorLanes, result.vectors);
@@ -350,7 +350,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitGemm(kernel::GemmOp op,
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType() << "; run vit-tile and vit-layout first";
-  kernel::TileAttr tile = *op.getTile();
+  kernel::TileAttr tile = op.getTile();
   if (failed(verifyTile(op, tile, input->vectors * kVectorLanes)))
     return failure();
   FailureOr<Epilogue> epilogue =

@@ -58,7 +58,7 @@ private:
 WeightGradient::WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
                                const Activation &gradient,
                                const Activation &input)
-    : op(op), b(b), gradient(gradient), input(input), tile(*op.getTile()) {
+    : op(op), b(b), gradient(gradient), input(input), tile(op.getTile()) {
   rowTiles = llvm::divideCeil(gradient.vectors * kVectorLanes, tile.getRows());
   columnTiles = llvm::divideCeil(input.vectors * kVectorLanes, tile.getCols());
   rowVectors = tile.getThreadRows() / kVectorLanes;
@@ -271,7 +271,7 @@ mlir::vit::simt::emitWeightGradient(kernel::WeightGradientOp op,
   for (Value result : op->getResults())
     if (failed(Activation::getFlat(op, result.getType())))
       return failure();
-  kernel::TileAttr tile = *op.getTile();
+  kernel::TileAttr tile = op.getTile();
   int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
   if (tile.getThreadRows() % kVectorLanes != 0 ||
       tile.getThreadCols() % kVectorLanes != 0 ||

@@ -38,7 +38,7 @@
 func.func @map(%x: !x) -> !x {
   %v = arith.constant dense<1.0> : !v
   %t = arith.constant dense<1.0> : !t
-  %y = kernel.map %x extras(%v, %t, %x : !v, !t, !x) tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 1 {
+  %y = kernel.map %x extras(%v, %t, %x : !v, !t, !x) tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [1] {
   ^bb0(%e: f32, %a: f32, %b: f32, %c: f32):
     %one = arith.constant 1.0 : f32
     %1 = arith.addf %e, %a : f32
@@ -47,7 +47,7 @@ func.func @map(%x: !x) -> !x {
     %4 = arith.addf %3, %one : f32
     kernel.yield %4 : f32
   } : !x -> !x
-  %z = kernel.map %y extras(%v, %t, %x : !v, !t, !x) tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 2 {
+  %z = kernel.map %y extras(%v, %t, %x : !v, !t, !x) tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [2] {
   ^bb0(%e: f32, %a: f32, %b: f32, %c: f32):
     %one = arith.constant 1.0 : f32
     %1 = arith.addf %e, %a : f32
@@ -86,7 +86,7 @@ func.func @map(%x: !x) -> !x {
 // CUDA: gpu.func @rows_0
 // CUDA:   memref.alloc() : memref<128xf32, #gpu.address_space<workgroup>>
 func.func @norm(%x: !x) -> !x {
-  %y = kernel.rows normalize %x epsilon 1.0e-06 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 1 {
+  %y = kernel.rows normalize %x epsilon 1.0e-06 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [1] {
   ^bb0(%e: f32):
     kernel.yield %e : f32
   } : !x -> !x
@@ -107,7 +107,7 @@ func.func @norm(%x: !x) -> !x {
 // CHECK: math.roundeven
 // CHECK: gpu.return
 func.func @softmax(%x: !x) -> !x {
-  %y = kernel.rows softmax %x epsilon 0.0 groups 3 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 0 {
+  %y = kernel.rows softmax %x epsilon 0.0 groups 3 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [0] {
   ^bb0(%a: f32):
     kernel.yield %a : f32
   } : !x -> !x
@@ -139,13 +139,13 @@ func.func @softmax(%x: !x) -> !x {
 // CHECK: gpu.func @relayout_0(%{{.+}}: memref<?xf32, #spirv.storage_class<StorageBuffer>>
 func.func @tokens(%x: tensor<?x3x6x6xf32>) -> (tensor<?x27xf32>, !v) {
   %c = arith.constant dense<1.0> : !c
-  %0 = kernel.patchify %x patch [3, 3] order chw tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 0 : (tensor<?x3x6x6xf32>) -> !p
-  %1 = kernel.prepend %0, %c tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 1 {
+  %0 = kernel.patchify %x patch [3, 3] order chw tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [0] : (tensor<?x3x6x6xf32>) -> !p
+  %1 = kernel.prepend %0, %c tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [1] {
   ^bb0(%a: f32):
     kernel.yield %a : f32
   } : (!p, !c) -> !t
-  %2 = kernel.take %1 from 0 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 2 : (!t) -> !v
-  %3 = kernel.mean %1 from 1 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 3 : (!t) -> !v
+  %2 = kernel.take %1 from 0 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [2] : (!t) -> !v
+  %3 = kernel.mean %1 from 1 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [3] : (!t) -> !v
   %4 = kernel.relayout %2 tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> : (!v) -> tensor<?x27xf32>
   return %4, %3 : tensor<?x27xf32>, !v
 }
@@ -158,6 +158,6 @@ func.func @tokens(%x: tensor<?x3x6x6xf32>) -> (tensor<?x27xf32>, !v) {
 // CHECK: gpu.func @patchify_0(%{{.+}}: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>
 // CHECK-COUNT-1: = memref.load %{{.+}} : memref<?xvector<4xf32>
 func.func @patches(%x: tensor<?x3x32x32xf32>) -> tensor<?x64x48xf32> {
-  %0 = kernel.patchify %x patch [4, 4] order chw tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slot 0 : (tensor<?x3x32x32xf32>) -> tensor<?x64x48xf32>
+  %0 = kernel.patchify %x patch [4, 4] order chw tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [0] : (tensor<?x3x32x32xf32>) -> tensor<?x64x48xf32>
   return %0 : tensor<?x64x48xf32>
 }

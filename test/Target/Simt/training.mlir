@@ -29,7 +29,7 @@ vit.state @random_seed : tensor<2xi32>
 // CHECK: @gemm_0
 func.func @products(%dy: !p, %x: !x, %w: tensor<20x32xf32>) -> (tensor<20x32xf32>, tensor<20xf32>, !x) {
   %0:2 = kernel.weight_gradient %dy, %x tile #w : (!p, !x) -> (tensor<20x32xf32>, tensor<20xf32>)
-  %1 = kernel.pack %w tile #t slot 3 : (tensor<20x32xf32>) -> tensor<20x32xf32, #kernel.panels<cols = 64, out_group = 10, transposed = true>>
+  %1 = kernel.pack %w tile #t slots [3] : (tensor<20x32xf32>) -> tensor<20x32xf32, #kernel.panels<cols = 64, out_group = 10, transposed = true>>
   %2 = kernel.gemm %dy, %1 transposed tile #w {
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
@@ -74,10 +74,10 @@ func.func @rows(%dy: !p, %x: !p, %step: tensor<i32>) -> (!p, tensor<5x20xf32>, !
 // CHECK: %[[V:.+]] = kernel.arena "exp_avg_sq" at 0
 // CHECK: @update_0(%{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}}, %[[P]], %[[M]], %[[V]])
 func.func @update(%g: tensor<48xf32>, %loss: tensor<f32>, %lr: tensor<f32>, %step: tensor<i32>) {
-  %f:2 = kernel.norm %g max_norm 1.0 tile #t slots [1, 2] : (tensor<48xf32>) -> (tensor<f32>, tensor<16xf32>)
+  %f = kernel.norm %g max_norm 1.0 tile #t slots [1] : (tensor<48xf32>) -> tensor<f32>
   kernel.update "adamw" [#kernel.variable<@w>] states [[#kernel.variable<@exp_avg.w>], [#kernel.variable<@exp_avg_sq.w>]]
       gradient(%g : tensor<48xf32>) guard(%loss : tensor<f32>)
-      scalars(%f#0, %lr, %step : tensor<f32>, tensor<f32>, tensor<i32>) tile #t prologue {
+      scalars(%f, %lr, %step : tensor<f32>, tensor<f32>, tensor<i32>) tile #t prologue {
   ^bb0(%clip64: f64, %lr64: f64, %steps: i32):
     %one = arith.constant 1 : i32
     %updates = arith.addi %steps, %one : i32

@@ -43,9 +43,9 @@ std::string attentionText(const Shape &s) {
          " = kernel.attention %q, %k, %v heads " + std::to_string(s.heads) +
          " head_dim " + std::to_string(s.headDim) + " offsets [" + offsets +
          "] scale " + scale + " tile<rows = " + std::to_string(s.rows) +
-         ", cols = 64, chunk = " + std::to_string(s.chunk) + "> slot 0 " +
-         (s.probabilities ? "probabilities_slot 1 " : "") + ": (" + in + ", " +
-         in + ", " + in + ") -> " + results + "\n return " +
+         ", cols = 64, chunk = " + std::to_string(s.chunk) + "> slots [0" +
+         (s.probabilities ? ", 1" : "") + "] : (" + in + ", " + in + ", " + in +
+         ") -> " + results + "\n return " +
          (s.probabilities ? "%y#0, %y#1 : " + out + ", " + p : "%y : " + out) +
          "\n}\n";
 }
@@ -189,7 +189,7 @@ TEST(Attention, FewerQueriesThanKeys) {
     Kernel kernel(
         "func.func @f(%q: " + q + ", %k: " + k + ", %v: " + k + ") -> " + q +
             " {\n%y = kernel.attention %q, %k, %v heads 2 head_dim 16 "
-            "offsets [0, 0, 0] scale 0.25 slot 0 : (" +
+            "offsets [0, 0, 0] scale 0.25 slots [0] : (" +
             q + ", " + k + ", " + k + ") -> " + q + "\nreturn %y : " + q +
             "\n}",
         level);

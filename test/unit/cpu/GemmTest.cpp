@@ -55,7 +55,7 @@ std::string gemmText(const Shape &s, const std::string &extras,
          " {\n %y = kernel.gemm %x, %w" + (s.transposed ? " transposed" : "") +
          clause + " tile<rows = " + std::to_string(s.rows) +
          ", cols = " + std::to_string(s.tileCols) +
-         ", chunk = " + std::to_string(s.chunk) + "> slot 0 " + region +
+         ", chunk = " + std::to_string(s.chunk) + "> slots [0] " + region +
          " : (" + x + ", " + w + ") -> " + y + "\n return %y : " + y + "\n}\n";
 }
 

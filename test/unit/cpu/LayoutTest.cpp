@@ -39,7 +39,7 @@ TEST(Patchify, BothOrdersAnyPatch) {
                            "kernel.patchify %x patch [" +
                                std::to_string(s.patchHeight) + ", " +
                                std::to_string(s.patchWidth) + "] order " +
-                               (channelsFirst ? "chw" : "hwc") + " slot 0",
+                               (channelsFirst ? "chw" : "hwc") + " slots [0]",
                            "(" + in + ")", out),
                       level);
         int64_t batch = 3;
@@ -91,10 +91,10 @@ TEST(Relayout, ThereAndBackTouchesNothingElse) {
       shape.push_back(s.width);
       std::string plain = plainType(shape);
       std::string blocked = blockedType(s.tokens, s.width, s.layout);
-      Kernel there(wrap("%x: " + plain, "kernel.relayout %x slot 0",
+      Kernel there(wrap("%x: " + plain, "kernel.relayout %x slots [0]",
                         "(" + plain + ")", blocked),
                    level);
-      Kernel back(wrap("%x: " + blocked, "kernel.relayout %x slot 0",
+      Kernel back(wrap("%x: " + blocked, "kernel.relayout %x slots [0]",
                        "(" + blocked + ")", plain),
                   level);
       for (int64_t batch : {1, 2, 7}) {
@@ -117,7 +117,8 @@ TEST(Relayout, OtherGroups) {
     Layout from{6}, to{6, 25};
     std::string a = blockedType(17, 75, from), c = blockedType(17, 75, to);
     Kernel kernel(
-        wrap("%x: " + a, "kernel.relayout %x slot 0", "(" + a + ")", c), level);
+        wrap("%x: " + a, "kernel.relayout %x slots [0]", "(" + a + ")", c),
+        level);
     Floats x = randomFloats(2 * 17 * 75, 1);
     Guarded input(block(x, 2, 17, 75, from));
     Guarded output(blockedSize(2, 17, 75, to), NAN);
@@ -142,7 +143,7 @@ TEST(Prepend, TokensThenScalarCode) {
       Kernel kernel("func.func @f(%x: " + in + ", %t: " + first +
                         ", %p: " + table + ") -> " + out +
                         " {\n%y = kernel.prepend %x, %t extras(%p : " + table +
-                        ") slot 0 {\n^bb0(%a: f32, %b: f32):\n"
+                        ") slots [0] {\n^bb0(%a: f32, %b: f32):\n"
                         "%0 = arith.addf %a, %b : f32\n"
                         "kernel.yield %0 : f32 } : (" +
                         in + ", " + first + ") -> " + out +
@@ -181,7 +182,7 @@ TEST(Take, OneTokenAndSeveral) {
         std::string out = blockedType(count, width, {6});
         Kernel kernel(
             wrap("%x: " + in,
-                 "kernel.take %x from " + std::to_string(start) + " slot 0",
+                 "kernel.take %x from " + std::to_string(start) + " slots [0]",
                  "(" + in + ")", out),
             level);
         int64_t batch = 7;
@@ -205,7 +206,7 @@ TEST(Mean, OfTokensFromAStart) {
       std::string out = blockedType(0, width, {6});
       Kernel kernel(
           wrap("%x: " + in,
-               "kernel.mean %x from " + std::to_string(start) + " slot 0",
+               "kernel.mean %x from " + std::to_string(start) + " slots [0]",
                "(" + in + ")", out),
           level);
       int64_t batch = 7;

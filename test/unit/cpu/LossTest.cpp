@@ -52,8 +52,8 @@ std::string backwardText(const std::string &kind, const Shape &s,
   std::string t = targetsType(targets, s);
   return "func.func @f(%g: tensor<f32>, %x: " + x + ", %t: " + t + ") -> " + x +
          " {\n%r = kernel.loss_backward " + kind + " %g, %x, %t smoothing " +
-         std::to_string(smoothing) + " slot 0 : (tensor<f32>, " + x + ", " + t +
-         ") -> " + x + "\nreturn %r : " + x + "\n}";
+         std::to_string(smoothing) + " slots [0] : (tensor<f32>, " + x + ", " +
+         t + ") -> " + x + "\nreturn %r : " + x + "\n}";
 }
 
 Floats randomLabels(int64_t batch, int64_t classes, unsigned seed) {

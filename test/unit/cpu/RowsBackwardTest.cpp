@@ -155,11 +155,11 @@ TEST(RowsBackward, Softmax) {
       std::string x = blockedType(s.tokens, s.width, s.layout);
       if (s.layout.group)
         continue;
-      Kernel kernel("func.func @f(%dy: " + x + ", %y: " + x + ") -> " + x +
-                        " {\n%r = kernel.softmax_backward %dy, %y slot 0 : (" +
-                        x + ", " + x + ") -> " + x + "\nreturn %r : " + x +
-                        "\n}",
-                    level);
+      Kernel kernel(
+          "func.func @f(%dy: " + x + ", %y: " + x + ") -> " + x +
+              " {\n%r = kernel.softmax_backward %dy, %y slots [0] : (" + x +
+              ", " + x + ") -> " + x + "\nreturn %r : " + x + "\n}",
+          level);
       int64_t batch = 3;
       std::vector<int64_t> shape = shapeOf(batch, s.tokens, s.width);
       size_t count = batch * std::max<int64_t>(s.tokens, 1) * s.width;
@@ -193,8 +193,8 @@ TEST(TokensBackward, PlaceAndSpread) {
       std::string out = blockedType(c.tokens, c.width, c.layout);
       Kernel place("func.func @f(%x: " + in + ") -> " + out +
                        " {\n%r = kernel.place %x at " +
-                       std::to_string(c.start) + " slot 0 : (" + in + ") -> " +
-                       out + "\nreturn %r : " + out + "\n}",
+                       std::to_string(c.start) + " slots [0] : (" + in +
+                       ") -> " + out + "\nreturn %r : " + out + "\n}",
                    level);
       size_t count = batch * std::max<int64_t>(c.count, 1) * c.width;
       Floats x = randomFloats(count, 1);
@@ -211,8 +211,8 @@ TEST(TokensBackward, PlaceAndSpread) {
         continue;
       Kernel spread("func.func @f(%x: " + in + ") -> " + out +
                         " {\n%r = kernel.spread %x from " +
-                        std::to_string(c.start) + " slot 0 : (" + in + ") -> " +
-                        out + "\nreturn %r : " + out + "\n}",
+                        std::to_string(c.start) + " slots [0] : (" + in +
+                        ") -> " + out + "\nreturn %r : " + out + "\n}",
                     level);
       Guarded shares(result.size(), NAN);
       spread.run({input.data(), shares.data()}, batch, 2);

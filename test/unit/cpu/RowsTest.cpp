@@ -26,7 +26,7 @@ std::string rowsText(const std::string &kind, int64_t tokens, int64_t width,
          (affine ? "extras(%s, %b : " + c + ", " + c + ") " : "") +
          "epsilon 1.0e-6 groups " + std::to_string(groups) +
          " tile<rows = " + std::to_string(layout.rows) +
-         ", cols = 16, chunk = 1> slot 0 {\n" +
+         ", cols = 16, chunk = 1> slots [0] {\n" +
          (affine ? "^bb0(%a: f32, %p: f32, %q: f32):\n"
                    "%0 = arith.mulf %a, %p : f32\n"
                    "%1 = arith.addf %0, %q : f32\nkernel.yield %1 : f32 }"
@@ -138,11 +138,12 @@ TEST(Rows, NotANumberStaysInItsRow) {
 Floats evaluate(const std::string &op, const Floats &x,
                 const std::string &level) {
   std::string type = blockedType(0, 16, {1});
-  Kernel kernel("func.func @f(%x: " + type + ") -> " + type +
-                    " {\n%y = kernel.map %x slot 0 {\n^bb0(%a: f32):\n%0 = " +
-                    op + " %a : f32\nkernel.yield %0 : f32 } : " + type +
-                    " -> " + type + "\nreturn %y : " + type + "\n}",
-                level);
+  Kernel kernel(
+      "func.func @f(%x: " + type + ") -> " + type +
+          " {\n%y = kernel.map %x slots [0] {\n^bb0(%a: f32):\n%0 = " + op +
+          " %a : f32\nkernel.yield %0 : f32 } : " + type + " -> " + type +
+          "\nreturn %y : " + type + "\n}",
+      level);
   Guarded input(x), output(x.size());
   kernel.run({input.data(), output.data()}, x.size() / 16);
   return output.values();
@@ -224,17 +225,17 @@ TEST(Map, WideAndNarrowBroadcasts) {
     Layout layout{6, 25};
     std::string x = blockedType(17, 75, layout);
     std::string c = channelsType(0, 75, 25), p = channelsType(17, 75, 25);
-    Kernel kernel("func.func @f(%x: " + x + ", %c: " + c + ", %p: " + p +
-                      ", %e: " + x + ") -> " + x +
-                      " {\n%y = kernel.map %x extras(%c, %p, %e : " + c + ", " +
-                      p + ", " + x +
-                      ") slot 0 {\n^bb0(%a: f32, %b: f32, %d: f32, %g: f32):\n"
-                      "%0 = arith.mulf %a, %b : f32\n"
-                      "%1 = arith.addf %0, %d : f32\n"
-                      "%2 = arith.subf %1, %g : f32\n"
-                      "kernel.yield %2 : f32 } : " +
-                      x + " -> " + x + "\nreturn %y : " + x + "\n}",
-                  level);
+    Kernel kernel(
+        "func.func @f(%x: " + x + ", %c: " + c + ", %p: " + p + ", %e: " + x +
+            ") -> " + x + " {\n%y = kernel.map %x extras(%c, %p, %e : " + c +
+            ", " + p + ", " + x +
+            ") slots [0] {\n^bb0(%a: f32, %b: f32, %d: f32, %g: f32):\n"
+            "%0 = arith.mulf %a, %b : f32\n"
+            "%1 = arith.addf %0, %d : f32\n"
+            "%2 = arith.subf %1, %g : f32\n"
+            "kernel.yield %2 : f32 } : " +
+            x + " -> " + x + "\nreturn %y : " + x + "\n}",
+        level);
     Floats a = randomFloats(3 * 17 * 75, 1), s = randomFloats(75, 2),
            t = randomFloats(17 * 75, 3), e = randomFloats(3 * 17 * 75, 4);
     std::vector<double> expected(a.size());

@@ -1,0 +1,30 @@
+//===- InterfaceTest.cpp - Which kernel ops are launches ------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Dialect/Kernel.h"
+
+#include "gtest/gtest.h"
+
+#include <set>
+
+using namespace mlir;
+using namespace mlir::vit::kernel;
+
+/// A new op that is a launch but does not say so would be ignored by all
+/// passes.
+TEST(KernelOpInterface, AllLaunchesImplementIt) {
+  MLIRContext context;
+  context.loadDialect<KernelDialect>();
+  std::set<std::string> others;
+  for (RegisteredOperationName name : context.getRegisteredOperations())
+    if (name.getDialectNamespace() == KernelDialect::getDialectNamespace() &&
+        !name.hasInterface<KernelOpInterface>())
+      others.insert(name.stripDialect().str());
+  EXPECT_EQ(others,
+            (std::set<std::string>{"arena", "concat", "derive", "dispatch",
+                                   "gelu_slope", "resample", "yield"}));
+}
