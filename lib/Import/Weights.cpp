@@ -8,7 +8,7 @@
 #include "vit/Import/Weights.h"
 #include "vit/Import/StoredNames.h"
 
-#include "initializer.h"
+#include "format/initializer.h"
 
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -248,9 +248,9 @@ static LogicalResult draw(ParameterOp parameter, int64_t layer, uint64_t seed,
     name += "." + std::to_string(layer);
   ArrayRef<int64_t> shape = parameter.getTensorType().getShape();
   std::vector<float> values(out.size());
-  ::vit::runtime::initialize(
+  ::vit::format::initialize(
       values.data(), 0, values.size(),
-      static_cast<::vit::runtime::Initializer>(init->getDistribution()),
+      static_cast<::vit::format::Initializer>(init->getDistribution()),
       init->getValue().convertToDouble(), shape.data(), shape.size(), seed,
       name.c_str());
   llvm::copy(values, out.begin());

@@ -15,7 +15,7 @@
 #include "Leaves.h"
 #include "UpdateCode.h"
 
-#include "hash.h"
+#include "format/hash.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -177,7 +177,7 @@ LogicalResult Converter::convertDrop(Op op, RandomUnit unit) {
     return op.emitOpError("has no kernel for ")
            << type << "; use [batch, tokens, width] or [batch, width]";
   StringRef name = *op.getRandom();
-  uint64_t stream = ::vit::runtime::hash64(name.data(), name.size());
+  uint64_t stream = ::vit::format::hash64(name.data(), name.size());
   replace(op, kernel::DropoutOp::create(
                   builder, op.getLoc(), type, op.getInput(), op.getSeed(),
                   op.getStep(), op.getProbability(), stream, unit, TileAttr()));

@@ -22,6 +22,14 @@ std::vector<int64_t> mlir::vit::dimsOf(RankedTensorType type) {
   return dims;
 }
 
+schema::DType mlir::vit::dtypeOf(RankedTensorType type) {
+  Type element = type.getElementType();
+  return element.isBF16()  ? schema::DType::BF16
+         : element.isF16() ? schema::DType::F16
+         : element.isF32() ? schema::DType::F32
+                           : schema::DType::I32;
+}
+
 LogicalResult ErrorText::fail(Operation *op, const Twine &message) const {
   std::string name = op ? getWorkName(op->getLoc()) : "";
   text = (name.empty() ? message : name + ": " + message).str();
@@ -152,8 +160,7 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
     auto binding = std::make_unique<schema::BindingT>();
     binding->alias = name == "logits" ? VIT_COMPILER_LOGITS_ALIAS : "";
     binding->name = std::move(name);
-    binding->dtype = tensor.getElementType().isF32() ? schema::DType::F32
-                                                     : schema::DType::I32;
+    binding->dtype = dtypeOf(tensor);
     binding->dims = dimsOf(tensor);
     return binding;
   };

@@ -186,6 +186,8 @@ void describeExtras(ModuleOp module, schema::ModuleT &metadata);
 
 /// A shape, with -1 for the batch.
 std::vector<int64_t> dimsOf(RankedTensorType type);
+/// The element type of a tensor of f32, bf16, f16 or i32.
+schema::DType dtypeOf(RankedTensorType type);
 
 } // namespace mlir::vit
 

@@ -7,7 +7,7 @@
 
 #include "Describe.h"
 
-#include "derive.h"
+#include "format/form.h"
 #include "vit/Kernel/Layout.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,35 +17,20 @@
 
 using namespace mlir;
 using namespace mlir::vit;
-namespace runtime = ::vit::runtime;
+namespace format = ::vit::format;
 
-static uint64_t elementsOf(ArrayRef<int64_t> dims) {
-  uint64_t count = 1;
-  for (int64_t size : dims)
-    count *= size;
-  return count;
-}
-
-/// The Form (derive.h) of a derived form in the schema.
-static runtime::Form formOf(const schema::DerivedT &derived) {
-  runtime::Form form;
-  form.kind = derived.kind == schema::DerivedKind::Panels
-                  ? runtime::FormKind::Panels
-              : derived.kind == schema::DerivedKind::Channels
-                  ? runtime::FormKind::Channels
-                  : runtime::FormKind::RowMajor;
-  form.width = derived.dims.back();
-  form.rows = static_cast<int64_t>(elementsOf(derived.dims)) / form.width;
-  form.cols = derived.cols;
-  form.outGroup = derived.out_group;
-  form.inGroup = derived.in_group;
-  form.splat = derived.splat;
-  return form;
+/// A derived form of the schema in the terms of format/form.h.
+static format::Form formOf(const schema::DerivedT &derived) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(schema::Derived::Pack(builder, &derived));
+  return format::formOf(
+      *flatbuffers::GetRoot<schema::Derived>(builder.GetBufferPointer()));
 }
 
 /// Sets the fields of `derived` that follow from the encoding of `type`.
 static LogicalResult setForm(RankedTensorType type, schema::DerivedT &derived) {
   derived.dims = dimsOf(type);
+  derived.element_type = dtypeOf(type);
   Attribute encoding = type.getEncoding();
   if (!encoding) {
     derived.kind = schema::DerivedKind::RowMajor;
@@ -74,9 +59,11 @@ static std::string keyOf(const schema::DerivedT &derived) {
       stream << value << ' ';
     stream << ']';
   };
-  stream << static_cast<int>(derived.kind) << ' ' << derived.cols << ' '
-         << derived.out_group << ' ' << derived.in_group << ' '
-         << derived.prefix << ' ' << derived.antialias << derived.splat;
+  stream << static_cast<int>(derived.kind) << ' '
+         << static_cast<int>(derived.element_type) << ' ' << derived.cols << ' '
+         << derived.interleave << ' ' << derived.out_group << ' '
+         << derived.in_group << ' ' << derived.prefix << ' '
+         << derived.antialias << derived.splat;
   list(derived.sources);
   list(derived.dims);
   list(derived.from);
@@ -201,6 +188,7 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
       return failure();
     derived->kind = schema::DerivedKind::Resample;
     derived->dims = dimsOf(type);
+    derived->element_type = dtypeOf(type);
     derived->from.assign(resample.getFrom().begin(), resample.getFrom().end());
     derived->to.assign(resample.getTo().begin(), resample.getTo().end());
     derived->prefix = resample.getPrefix();
@@ -211,9 +199,7 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
                      "' is neither a parameter nor computed by a kernel"
                : Twine("a value has no place"));
   }
-  // Row-major forms have no padding after the last element.
-  derived->bytes = type.getEncoding() ? kernel::getBytes(type).getTimes()
-                                      : type.getNumElements() * sizeof(float);
+  derived->bytes = format::formBytes(formOf(*derived));
   auto [known, isNew] = derivedIndex.try_emplace(
       keyOf(*derived), description.metadata.derived.size());
   if (isNew)
@@ -249,10 +235,10 @@ FailureOr<uint32_t> StoredValues::addConstant(Value value) {
       return error.fail(op,
                         "a constant cannot have the layout of an activation");
     shape.splat = values.size() == 1 && type.getNumElements() > 1;
-    runtime::Form form = formOf(shape);
-    std::vector<float> laidOut(runtime::formElements(form), 0.0f);
-    runtime::deriveElements(form, laidOut.data(), values.data(),
-                            runtime::StoredType::F32, 0, form.sourceElements());
+    format::Form form = formOf(shape);
+    std::vector<float> laidOut(format::formElements(form), 0.0f);
+    format::derive(form, laidOut.data(), values.data(),
+                   format::ElementType::F32, 0, form.sourceElements());
     values = std::move(laidOut);
   }
   // Equal constants are stored once.
@@ -298,8 +284,8 @@ LogicalResult StoredValues::makeDerived(uint32_t index,
                                         MutableArrayRef<char> out,
                                         std::string &message) {
   const schema::DerivedT &derived = *description.metadata.derived[index];
+  format::Form form = formOf(derived);
   std::vector<float> source;
-  auto *target = reinterpret_cast<float *>(out.data());
   int64_t begin = 0;
   for (uint32_t id : derived.sources) {
     source.resize(
@@ -309,15 +295,11 @@ LogicalResult StoredValues::makeDerived(uint32_t index,
                   sizeof(float));
     if (failed(readSource(id, source, message)))
       return failure();
-    if (derived.kind == schema::DerivedKind::Resample) {
-      int64_t from[2] = {derived.from[0], derived.from[1]};
-      int64_t to[2] = {derived.to[0], derived.to[1]};
-      runtime::resamplePositions(target, source.data(), derived.dims.back(),
-                                 derived.prefix, from, to, derived.antialias);
-      return success();
-    }
-    runtime::deriveElements(formOf(derived), target, source.data(),
-                            runtime::StoredType::F32, begin, source.size());
+    if (form.kind == format::FormKind::Resample)
+      format::resample(form, out.data(), source.data());
+    else
+      format::derive(form, out.data(), source.data(), format::ElementType::F32,
+                     begin, source.size());
     begin += source.size();
   }
   return success();

@@ -28,8 +28,7 @@ LogicalResult mlir::vit::describeVariables(ModuleOp module,
       variable->parameter = parameter ? *parameter + 1 : 0;
       variable->name = std::move(name);
       variable->dims = dimsOf(type);
-      variable->dtype = type.getElementType().isF32() ? schema::DType::F32
-                                                      : schema::DType::I32;
+      variable->dtype = dtypeOf(type);
       variable->arena = metadata.arenas.size();
       variable->offset = placed.getOffset();
       metadata.variables.push_back(std::move(variable));

@@ -8,10 +8,10 @@
 #include "vit/Module/Writer.h"
 
 #include "Describe.h"
-#include "OutputFile.h"
 
-#include "format.h"
-#include "hash.h"
+#include "format/atomic_file.h"
+#include "format/hash.h"
+#include "format/module_file.h"
 
 #include "llvm/Support/Path.h"
 
@@ -19,7 +19,7 @@
 
 using namespace mlir;
 using namespace mlir::vit;
-namespace runtime = ::vit::runtime;
+namespace format = ::vit::format;
 
 /// The metadata as bytes. Scalars that happen to be zero are written too, so
 /// that the length does not depend on hashes.
@@ -36,14 +36,35 @@ static uint64_t placeSegments(std::vector<PendingSegment> &segments) {
   uint64_t end = 0;
   for (PendingSegment &segment : segments) {
     // What does not share a page with its neighbour can be mapped alone.
-    uint64_t alignment = segment.size >= runtime::kPageSize
-                             ? runtime::kPageSize
-                             : runtime::kSegmentAlignment;
-    end = runtime::alignUp(end, std::max(alignment, segment.alignment));
+    uint64_t alignment = segment.size >= format::kPageSize ? format::kPageSize
+                                                           : format::kAlignment;
+    end = format::alignUp(end, std::max(alignment, segment.alignment));
     *segment.place = schema::Segment(end, segment.size);
     end += segment.size;
   }
   return end;
+}
+
+/// Writes the segments, and fills in their hashes on the way.
+static LogicalResult writeSegments(ArrayRef<PendingSegment> segments,
+                                   uint64_t segmentsOffset,
+                                   format::AtomicFile &file,
+                                   std::string &error) {
+  std::vector<char> bytes;
+  for (const PendingSegment &segment : segments) {
+    bytes.assign(segment.size, 0);
+    if (failed(segment.produce(bytes, error)))
+      return failure();
+    vit_error message;
+    if (file.writeAt(segmentsOffset + segment.place->offset(), bytes.data(),
+                     bytes.size(), &message) != VIT_OK) {
+      error = message.message;
+      return failure();
+    }
+    if (segment.hash)
+      *segment.hash = format::hash64(bytes.data(), bytes.size());
+  }
+  return success();
 }
 
 LogicalResult mlir::vit::writeModule(ArrayRef<CompiledLevel> levels,
@@ -58,47 +79,46 @@ LogicalResult mlir::vit::writeModule(ArrayRef<CompiledLevel> levels,
 
   uint64_t segmentsSize = placeSegments(description.segments);
   uint64_t metadataSize = pack(description.metadata).size();
-  if (metadataSize >= runtime::kMaxMetadataSize) {
+  if (metadataSize >= format::kMaxMetadataSize) {
     error = "the module's description is too large for a .vitm file";
     return failure();
   }
-  uint64_t segmentsOffset = runtime::alignUp(
-      sizeof(runtime::FileHeader) + metadataSize, runtime::kPageSize);
+  uint64_t segmentsOffset = format::alignUp(
+      sizeof(format::FileHeader) + metadataSize, format::kPageSize);
 
-  OutputFile file(path, error);
-  if (!file.open())
+  format::AtomicFile file;
+  vit_error message;
+  if (file.open(path.str().c_str(), &message) != VIT_OK) {
+    error = message.message;
     return failure();
-  std::vector<char> bytes;
-  for (PendingSegment &segment : description.segments) {
-    bytes.assign(segment.size, 0);
-    if (failed(segment.produce(bytes, error)) ||
-        !file.write(segmentsOffset + segment.place->offset(), bytes))
-      return failure();
-    if (segment.hash)
-      *segment.hash = runtime::hash64(bytes.data(), bytes.size());
   }
+  if (file.isDevice()) {
+    error = "cannot write " + path.str() + ": not a regular file";
+    return failure();
+  }
+  if (failed(writeSegments(description.segments, segmentsOffset, file, error)))
+    return failure();
 
   flatbuffers::DetachedBuffer metadata = pack(description.metadata);
   if (metadata.size() != metadataSize) {
     error = "the size of the module's description changed while it was written";
     return failure();
   }
-  runtime::FileHeader header = {};
-  std::memcpy(header.magic, runtime::kMagic, sizeof(header.magic));
-  header.formatVersion = runtime::kFormatVersion;
+  format::FileHeader header = {};
+  std::memcpy(header.magic, format::kMagic, sizeof(header.magic));
+  header.formatVersion = format::kFormatVersion;
   header.fileSize = segmentsOffset + segmentsSize;
   header.metadataOffset = sizeof(header);
   header.metadataSize = metadata.size();
-  header.metadataHash = runtime::hash64(metadata.data(), metadata.size());
+  header.metadataHash = format::hash64(metadata.data(), metadata.size());
   header.segmentsOffset = segmentsOffset;
   header.segmentsSize = segmentsSize;
-  ArrayRef<char> headerBytes(reinterpret_cast<const char *>(&header),
-                             sizeof(header));
-  ArrayRef<char> metadataBytes(reinterpret_cast<const char *>(metadata.data()),
-                               metadata.size());
-  if (!file.write(0, headerBytes) ||
-      !file.write(header.metadataOffset, metadataBytes) ||
-      !file.commit(header.fileSize))
+  if (file.writeAt(0, &header, sizeof(header), &message) != VIT_OK ||
+      file.write(metadata.data(), metadata.size(), &message) != VIT_OK ||
+      file.resize(header.fileSize, &message) != VIT_OK ||
+      file.commit(&message) != VIT_OK) {
+    error = message.message;
     return failure();
+  }
   return success();
 }

@@ -7,8 +7,8 @@
 
 #include "Ops.h"
 
-#include "hash.h"
-#include "initializer.h"
+#include "format/hash.h"
+#include "format/philox.h"
 
 #include <algorithm>
 #include <cmath>
@@ -117,7 +117,7 @@ Tensor reference::accuracy(const Tensor &logits, const Tensor &targets) {
 Tensor reference::drop(const Tensor &input, double probability, StringRef name,
                        const Tensor &seed, double step, bool wholeImages) {
   return drop(input, probability,
-              ::vit::runtime::hash64(name.data(), name.size()), seed, step,
+              ::vit::format::hash64(name.data(), name.size()), seed, step,
               wholeImages);
 }
 
@@ -135,7 +135,7 @@ Tensor reference::drop(const Tensor &input, double probability, uint64_t hash,
                            static_cast<uint32_t>(hash),
                            static_cast<uint32_t>(hash >> 32)};
     uint32_t words[4];
-    ::vit::runtime::philox(key, counter, words);
+    ::vit::format::philox(key, counter, words);
     if (words[i % 4] >> 8 >= threshold)
       for (int64_t j = i * run; j < (i + 1) * run; ++j)
         result.data[j] = input.data[j] / (1.0 - probability);

@@ -11,11 +11,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tensor.h"
+#include "format/alignment.h"
 
 #include <cstring>
 #include <string_view>
 
+using namespace vit;
 using namespace vit::data;
+using format::kAlignment;
 
 //===----------------------------------------------------------------------===//
 // The dictionary
@@ -189,10 +192,11 @@ static vit_tensor parseNpy(Bytes file) {
   if (header.fortranOrder && tensor.rank > 1)
     unsupported("it is in Fortran order: save numpy.ascontiguousarray of it");
   uint64_t count;
-  if (!countElements(tensor.dims, tensor.rank, count))
+  if (!format::countElements(tensor.dims, tensor.rank, count))
     corrupt("its shape is impossible");
   uint64_t size;
-  if (__builtin_mul_overflow(count, dtypeSize(tensor.dtype), &size) ||
+  if (__builtin_mul_overflow(
+          count, format::sizeOf(format::ElementType(tensor.dtype)), &size) ||
       size > file.size - begin)
     corrupt("the file is truncated: its header promises " +
             std::to_string(count) + " elements");
@@ -247,9 +251,9 @@ static std::string makeHeader(const vit_tensor &tensor, const char *descr) {
   shape += tensor.rank == 1 ? ",)" : ")";
   std::string text = std::string("{'descr': '") + descr +
                      "', 'fortran_order': False, 'shape': " + shape + ", }";
-  // Spaces and a line feed, so that the elements begin at a multiple of 64.
+  // Spaces and a line feed, so that the elements are aligned.
   constexpr size_t preamble = 10;
-  text.append(63 - (preamble + text.size()) % 64, ' ');
+  text.append(kAlignment - 1 - (preamble + text.size()) % kAlignment, ' ');
   text += '\n';
   std::string header("\x93NUMPY\x01\x00", 8);
   header += char(text.size() & 255);
@@ -272,7 +276,8 @@ extern "C" vit_status vit_npy_write(const char *path, const vit_tensor *tensor,
     if (!descr) { // bf16
       descr = "<f4";
       widened.resize(bytes / 2);
-      widen(tensor->dtype, data, int64_t(widened.size()), widened.data());
+      format::widen(widened.data(), data, toElementType(tensor->dtype),
+                    int64_t(widened.size()));
       data = widened.data();
       bytes *= 2;
     }

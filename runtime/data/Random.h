@@ -8,7 +8,7 @@
 #ifndef VIT_DATA_RANDOM_H
 #define VIT_DATA_RANDOM_H
 
-#include "../src/initializer.h"
+#include "format/philox.h"
 
 #include <cstdint>
 
@@ -30,7 +30,7 @@ public:
 
   uint32_t word() {
     if (used == 4) {
-      runtime::philox(key, counter, words);
+      format::philox(key, counter, words);
       ++counter[0];
       used = 0;
     }

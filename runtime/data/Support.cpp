@@ -7,13 +7,13 @@
 
 #include "Support.h"
 
+#include "format/alignment.h"
+
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +21,11 @@ using namespace vit::data;
 
 void vit::data::fail(vit_status status, std::string message) {
   throw Failure(status, std::move(message));
+}
+
+void vit::data::check(vit_status status, const vit_error &error) {
+  if (status != VIT_OK)
+    fail(status, error.message);
 }
 
 void vit::data::setMessage(vit_error *error,
@@ -37,7 +42,7 @@ void vit::data::setMessage(vit_error *error,
 
 Buffer<uint8_t> vit::data::allocate(size_t bytes) {
   void *memory = nullptr;
-  if (posix_memalign(&memory, 64, bytes ? bytes : 1) != 0)
+  if (posix_memalign(&memory, format::kAlignment, bytes ? bytes : 1) != 0)
     throw std::bad_alloc();
   return Buffer<uint8_t>(static_cast<uint8_t *>(memory));
 }
@@ -128,104 +133,21 @@ std::string vit::data::joinPath(const std::string &folder,
 }
 
 MappedFile::MappedFile(const std::string &path) : name(path) {
-  Descriptor file(path);
-  if (!S_ISREG(file.info.st_mode))
-    fail(VIT_IO_ERROR, "cannot map " + path + ": it is not a regular file");
-  length = size_t(file.info.st_size);
-  if (length == 0)
-    return;
-  void *mapped = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file.value, 0);
-  if (mapped == MAP_FAILED)
-    fail(VIT_IO_ERROR, "cannot map " + path + ": " + std::strerror(errno));
-  memory = static_cast<const uint8_t *>(mapped);
+  vit_error error;
+  check(file.open(path.c_str(), "file", &error), error);
 }
 
-MappedFile::MappedFile(MappedFile &&other) noexcept
-    : name(std::move(other.name)), memory(other.memory), length(other.length) {
-  other.memory = nullptr;
-  other.length = 0;
-}
-
-MappedFile::~MappedFile() {
-  if (memory)
-    munmap(const_cast<uint8_t *>(memory), length);
-}
-
-AtomicFile::AtomicFile(const std::string &path) : target(path) {
-  struct stat info;
-  if (stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode))
-      failWith(EISDIR);
-    if (!S_ISREG(info.st_mode)) {
-      descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-      if (descriptor < 0)
-        failWith(errno);
-      return;
-    }
-    // A link stays a link: what it points to is replaced.
-    if (char *real = realpath(path.c_str(), nullptr)) {
-      target = real;
-      std::free(real);
-    }
-  }
-  for (unsigned attempt = 0; descriptor < 0; ++attempt) {
-    temporary = target + ".tmp" + std::to_string(getpid()) + "-" +
-                std::to_string(attempt);
-    descriptor =
-        open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor < 0 && (errno != EEXIST || attempt > 1000)) {
-      int code = errno;
-      temporary.clear();
-      failWith(code);
-    }
-  }
-}
-
-AtomicFile::~AtomicFile() {
-  if (descriptor >= 0)
-    close(descriptor);
-  if (!temporary.empty())
-    unlink(temporary.c_str());
-}
-
-void AtomicFile::failWith(int code) {
-  fail(VIT_IO_ERROR, "cannot write " + target + ": " + std::strerror(code));
+AtomicFile::AtomicFile(const std::string &path) {
+  vit_error error;
+  check(file.open(path.c_str(), &error), error);
 }
 
 void AtomicFile::write(const void *data, size_t size) {
-  const char *at = static_cast<const char *>(data);
-  while (size > 0) {
-    ssize_t put = ::write(descriptor, at, size);
-    if (put < 0 && errno == EINTR)
-      continue;
-    if (put < 0)
-      failWith(errno);
-    at += put;
-    size -= size_t(put);
-  }
+  vit_error error;
+  check(file.write(data, size, &error), error);
 }
 
 void AtomicFile::commit() {
-  // A pipe or terminal cannot be synchronised; that is no failure.
-  if (fsync(descriptor) != 0 && errno != EINVAL && errno != EROFS)
-    failWith(errno);
-  int closed = close(descriptor);
-  descriptor = -1;
-  if (closed != 0)
-    failWith(errno);
-  if (temporary.empty())
-    return;
-  if (rename(temporary.c_str(), target.c_str()) != 0)
-    failWith(errno);
-  temporary.clear();
-  // The new name itself reaches the disk with its folder.
-  size_t slash = target.rfind('/');
-  std::string folder = slash == std::string::npos ? "."
-                       : slash == 0               ? "/"
-                                                  : target.substr(0, slash);
-  int handle = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (handle >= 0) {
-    fsync(handle);
-    close(handle);
-  }
+  vit_error error;
+  check(file.commit(&error), error);
 }

@@ -13,6 +13,8 @@
 #ifndef VIT_DATA_SUPPORT_H
 #define VIT_DATA_SUPPORT_H
 
+#include "format/atomic_file.h"
+#include "format/mapped_file.h"
 #include "vit/vit-data.h"
 
 #include <cstdlib>
@@ -46,6 +48,9 @@ struct Failure : std::exception {
   fail(VIT_UNSUPPORTED, std::move(message));
 }
 
+/// Throws what a function of vit-format reports.
+void check(vit_status status, const vit_error &error);
+
 /// Writes one line: control characters, which a damaged file may hold, become
 /// question marks.
 void setMessage(vit_error *error, std::string_view message) noexcept;
@@ -77,7 +82,7 @@ struct Free {
 };
 template <typename T> using Buffer = std::unique_ptr<T[], Free>;
 
-/// Uninitialised and aligned to 64 bytes; never null.
+/// Uninitialised and aligned to format::kAlignment; never null.
 Buffer<uint8_t> allocate(size_t bytes);
 
 /// a * b, or a VIT_UNSUPPORTED failure that names `what`.
@@ -118,38 +123,24 @@ std::string joinPath(const std::string &folder, const std::string &name);
 class MappedFile {
 public:
   explicit MappedFile(const std::string &path);
-  MappedFile(MappedFile &&other) noexcept;
-  MappedFile(const MappedFile &) = delete;
-  MappedFile &operator=(const MappedFile &) = delete;
-  ~MappedFile();
 
-  Bytes bytes() const { return {memory, length}; }
+  Bytes bytes() const { return {file.data(), size_t(file.size())}; }
   const std::string &path() const { return name; }
 
 private:
   std::string name;
-  const uint8_t *memory = nullptr;
-  size_t length = 0;
+  format::MappedFile file;
 };
 
-/// A file that appears under its name only when all of it is on disk. What is
-/// no regular file (/dev/stdout) is written straight.
+/// A file that appears under its name only when all of it is on disk.
 class AtomicFile {
 public:
   explicit AtomicFile(const std::string &path);
-  AtomicFile(const AtomicFile &) = delete;
-  AtomicFile &operator=(const AtomicFile &) = delete;
-  ~AtomicFile(); ///< Removes what was not committed.
-
   void write(const void *data, size_t size);
   void commit();
 
 private:
-  [[noreturn]] void failWith(int code);
-
-  std::string target;
-  std::string temporary; ///< Empty where the target is written straight.
-  int descriptor = -1;
+  format::AtomicFile file;
 };
 
 } // namespace vit::data

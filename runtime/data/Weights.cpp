@@ -5,22 +5,30 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Weights.h"
 #include "Json.h"
 #include "Tensor.h"
+#include "format/alignment.h"
+#include "format/safetensors.h"
 
 #include <algorithm>
-#include <cstring>
+#include <map>
 #include <set>
+#include <unordered_map>
 
+using namespace vit;
 using namespace vit::data;
 
 struct vit_weights {
-  struct Entry {
-    const MappedFile *file;
-    StoredTensor tensor;
+  struct File {
+    explicit File(const std::string &path) : memory(path) {}
+    MappedFile memory;
+    format::Safetensors header;
   };
-  std::vector<std::unique_ptr<MappedFile>> files;
+  struct Entry {
+    const File *file;
+    const format::StoredTensor *tensor;
+  };
+  std::vector<std::unique_ptr<File>> files;
   std::vector<Entry> entries;
   std::unordered_map<std::string, int64_t> indices;
   std::map<std::string, std::string> metadata;
@@ -31,21 +39,21 @@ struct vit_weights {
 //===----------------------------------------------------------------------===//
 
 static void addFile(vit_weights &weights, const std::string &path) {
-  auto file = std::make_unique<MappedFile>(path);
-  SafetensorsHeader header;
-  try {
-    header = parseSafetensors(file->bytes());
-  } catch (const Failure &failure) {
-    fail(failure.status, "cannot read " + path + ": " + failure.message);
-  }
-  for (StoredTensor &tensor : header.tensors) {
+  auto file = std::make_unique<vit_weights::File>(path);
+  Bytes bytes = file->memory.bytes();
+  vit_error error;
+  check(file->header.read(bytes.data, bytes.size, path.c_str(),
+                          format::Allocator(), &error),
+        error);
+  for (const format::StoredTensor &tensor : file->header.tensors()) {
     int64_t index = int64_t(weights.entries.size());
     if (!weights.indices.emplace(tensor.name, index).second)
       corrupt("cannot read " + path + ": tensor " + tensor.name +
               " is in another file of the set too");
-    weights.entries.push_back({file.get(), std::move(tensor)});
+    weights.entries.push_back({file.get(), &tensor});
   }
-  weights.metadata.merge(header.metadata);
+  for (const format::StoredText &text : file->header.metadata())
+    weights.metadata.emplace(text.key, text.value);
   weights.files.push_back(std::move(file));
 }
 
@@ -85,7 +93,8 @@ static void addIndex(vit_weights &weights, const std::string &path) {
   for (const auto &[name, file] : fileOf) {
     auto found = weights.indices.find(name);
     if (found == weights.indices.end() ||
-        weights.entries[size_t(found->second)].file->path() != folder + file)
+        weights.entries[size_t(found->second)].file->memory.path() !=
+            folder + file)
       missing += (missing.empty() ? "" : ", ") + name;
   }
   if (!missing.empty())
@@ -155,16 +164,16 @@ extern "C" vit_status vit_weights_info(const vit_weights *weights,
     const vit_weights::Entry &entry = getEntry(weights, index);
     if (!out_info)
       invalid("vit_weights_info needs somewhere to put the description");
-    const StoredTensor &tensor = entry.tensor;
+    const format::StoredTensor &tensor = *entry.tensor;
     vit_weight_info info = {};
-    info.name = tensor.name.c_str();
-    info.dtype_name = tensor.dtypeName;
-    info.dtype = tensor.dtype;
-    info.rank = int32_t(tensor.shape.size());
-    std::copy(tensor.shape.begin(), tensor.shape.end(), info.dims);
-    info.data = entry.file->bytes().data + tensor.begin;
+    info.name = tensor.name;
+    info.dtype_name = format::safetensorsName(tensor.type);
+    info.dtype = format::isReadable(tensor.type) ? vit_dtype(tensor.type) : -1;
+    info.rank = tensor.rank;
+    std::copy(tensor.dims, tensor.dims + tensor.rank, info.dims);
+    info.data = entry.file->memory.bytes().data + tensor.begin;
     info.size = tensor.end - tensor.begin;
-    info.file = entry.file->path().c_str();
+    info.file = entry.file->memory.path().c_str();
     info.file_offset = tensor.begin;
     *out_info = info;
   });
@@ -200,24 +209,27 @@ static vit_status readElements(const vit_weights *weights, int64_t index,
                                vit_error *error) {
   return guarded(error, [&] {
     const vit_weights::Entry &entry = getEntry(weights, index);
-    const StoredTensor &tensor = entry.tensor;
-    size_t size = dtypeSize(tensor.dtype);
-    if (size == 0)
-      unsupported("tensor " + tensor.name + " is of type " + tensor.dtypeName +
+    const format::StoredTensor &tensor = *entry.tensor;
+    std::string name = tensor.name;
+    if (!format::isReadable(tensor.type))
+      unsupported("tensor " + name + " is of type " +
+                  format::safetensorsName(tensor.type) +
                   ", which vit does not read");
+    size_t size = format::sizeOf(tensor.type);
     int64_t total = int64_t((tensor.end - tensor.begin) / size);
     if (first < 0 || count < 0 || first > total || count > total - first)
-      invalid("tensor " + tensor.name + " has " + std::to_string(total) +
+      invalid("tensor " + name + " has " + std::to_string(total) +
               " elements; asked for " + std::to_string(count) + " from " +
               std::to_string(first) + " on");
     if (count == 0)
       return;
     if (!out)
-      invalid("reading tensor " + tensor.name +
+      invalid("reading tensor " + name +
               " needs somewhere to put the elements");
-    widen(tensor.dtype,
-          entry.file->bytes().data + tensor.begin + size_t(first) * size, count,
-          out);
+    format::widen(out,
+                  entry.file->memory.bytes().data + tensor.begin +
+                      size_t(first) * size,
+                  tensor.type, count);
   });
 }
 
@@ -238,26 +250,6 @@ extern "C" vit_status vit_weights_read_f64(const vit_weights *weights,
 //===----------------------------------------------------------------------===//
 // Writing
 //===----------------------------------------------------------------------===//
-
-static const char *nameOf(vit_dtype dtype) {
-  switch (dtype) {
-  case VIT_F32:
-    return "F32";
-  case VIT_BF16:
-    return "BF16";
-  case VIT_F16:
-    return "F16";
-  case VIT_I32:
-    return "I32";
-  case VIT_I64:
-    return "I64";
-  case VIT_U8:
-    return "U8";
-  case VIT_F64:
-    return "F64";
-  }
-  return nullptr;
-}
 
 /// A string as JSON. Bytes that are no UTF-8 cannot be written.
 static std::string quote(const char *text) {
@@ -297,7 +289,8 @@ vit_weights_write(const char *path, const vit_tensor *tensors, int64_t count,
         invalid("each tensor needs a name of its own, and tensor " +
                 std::to_string(t) + " has none");
       header += header.size() > 1 ? "," : "";
-      header += quote(tensor.name) + ":{\"dtype\":\"" + nameOf(tensor.dtype) +
+      header += quote(tensor.name) + ":{\"dtype\":\"" +
+                format::safetensorsName(toElementType(tensor.dtype)) +
                 "\",\"shape\":[";
       for (int32_t i = 0; i < tensor.rank; ++i)
         header += (i ? "," : "") + std::to_string(tensor.dims[i]);
@@ -306,9 +299,9 @@ vit_weights_write(const char *path, const vit_tensor *tensors, int64_t count,
       offset += bytes;
     }
     header += "}";
-    // The tensors begin at a multiple of 64, so that they may be mapped.
-    while ((8 + header.size()) % 64 != 0)
-      header += ' ';
+    // The tensors are aligned, so that they may be mapped.
+    header.resize(format::alignUp(8 + header.size(), format::kAlignment) - 8,
+                  ' ');
     uint8_t length[8];
     for (int i = 0; i < 8; ++i)
       length[i] = uint8_t(uint64_t(header.size()) >> (8 * i));

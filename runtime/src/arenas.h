@@ -9,7 +9,7 @@
 #define VIT_RUNTIME_ARENAS_H
 
 #include "error.h"
-#include "memory.h"
+#include "format/memory.h"
 #include "module_generated.h"
 
 #include <pthread.h>

@@ -7,7 +7,7 @@
 
 #include "binding.h"
 
-#include "extent.h"
+#include "format/extent.h"
 #include "verify.h"
 
 #include <cstdio>

@@ -7,7 +7,8 @@
 
 #include "checker.h"
 
-#include "hash.h"
+#include "format/hash.h"
+#include "format/utf8.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,33 +26,12 @@ vit_status Checker::corrupt(const char *format, ...) {
   return fail(error, VIT_CORRUPT, "'%s' is damaged: %s", name, reason);
 }
 
-/// Text is valid UTF-8 without control characters, so that it may go into
-/// messages, paths and JSON.
-static bool isText(const unsigned char *s, size_t size) {
-  for (size_t i = 0; i < size;) {
-    unsigned char lead = s[i];
-    if (lead < 0x20 || lead == 0x7f)
+/// UTF-8 without control characters may go into messages, paths and JSON.
+static bool isText(const char *text, size_t size) {
+  for (size_t i = 0; i < size; ++i)
+    if (static_cast<unsigned char>(text[i]) < 0x20 || text[i] == 0x7f)
       return false;
-    int length = lead < 0x80             ? 1
-                 : (lead & 0xe0) == 0xc0 ? 2
-                 : (lead & 0xf0) == 0xe0 ? 3
-                 : (lead & 0xf8) == 0xf0 ? 4
-                                         : 0;
-    if (length == 0 || size - i < size_t(length))
-      return false;
-    uint32_t point = length == 1 ? lead : lead & (0x7f >> length);
-    for (int k = 1; k < length; ++k) {
-      if ((s[i + k] & 0xc0) != 0x80)
-        return false;
-      point = point << 6 | (s[i + k] & 0x3f);
-    }
-    constexpr uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (point < least[length] || point > 0x10ffff ||
-        (point >= 0xd800 && point < 0xe000))
-      return false;
-    i += length;
-  }
-  return true;
+  return isUtf8(text, size);
 }
 
 vit_status Checker::text(const flatbuffers::String *text, const char *what,
@@ -60,9 +40,7 @@ vit_status Checker::text(const flatbuffers::String *text, const char *what,
     return mayBeEmpty ? VIT_OK : corrupt("%s is missing", what);
   if (text->size() == 0 && !mayBeEmpty)
     return corrupt("%s is empty", what);
-  if (text->size() > 4096 ||
-      !isText(reinterpret_cast<const unsigned char *>(text->data()),
-              text->size()))
+  if (text->size() > 4096 || !isText(text->c_str(), text->size()))
     return corrupt("%s is not readable text", what);
   return VIT_OK;
 }

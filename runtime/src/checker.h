@@ -60,8 +60,6 @@ private:
   vit_status parameterHasForm(uint32_t index);
   vit_status derivedForms();
   vit_status derived(uint32_t index);
-  vit_status resample(const schema::Derived &derived, int64_t sourceElements,
-                      const char *what);
   vit_status constants();
   vit_status arenas();
   vit_status variables();

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "devices/device.h"
-#include "extent.h"
+#include "format/extent.h"
 #include "plan.h"
 
 using namespace vit::runtime;

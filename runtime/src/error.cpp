@@ -1,4 +1,4 @@
-//===- error.cpp - Messages of failed calls -------------------------------===//
+//===- error.cpp - Statuses and element types in the C API ---------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,25 +7,7 @@
 
 #include "error.h"
 
-#include <cstdarg>
-#include <cstdio>
-
-namespace vit::runtime {
-
-vit_status fail(vit_error *error, vit_status status, const char *format, ...) {
-  if (!error)
-    return status;
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(error->message, sizeof error->message, format, arguments);
-  va_end(arguments);
-  for (char *c = error->message; *c; ++c)
-    if (static_cast<unsigned char>(*c) < 0x20 || *c == 0x7f)
-      *c = '?';
-  return status;
-}
-
-} // namespace vit::runtime
+#include "format/element_type.h"
 
 extern "C" const char *vit_version(void) {
 #define VIT_TEXT_OF(x) #x
@@ -64,19 +46,8 @@ extern "C" const char *vit_status_name(vit_status status) {
 }
 
 extern "C" size_t vit_dtype_size(vit_dtype dtype) {
-  switch (vit::runtime::numberOf(dtype)) {
-  case VIT_U8:
-    return 1;
-  case VIT_BF16:
-  case VIT_F16:
-    return 2;
-  case VIT_F32:
-  case VIT_I32:
-    return 4;
-  case VIT_I64:
-  case VIT_F64:
-    return 8;
-  default:
-    return 0;
-  }
+  int number = vit::runtime::numberOf(dtype);
+  return number < 0 || number >= vit::format::kReadableTypes
+             ? 0
+             : vit::format::sizeOf(vit::format::ElementType(number));
 }

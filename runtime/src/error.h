@@ -1,4 +1,4 @@
-//===- error.h - Messages of failed calls -----------------------*- C++ -*-===//
+//===- error.h - Errors, and numbers that a caller gave ---------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,23 +8,13 @@
 #ifndef VIT_RUNTIME_ERROR_H
 #define VIT_RUNTIME_ERROR_H
 
-#include "vit/vit.h"
+#include "format/error.h"
 
 #include <cstring>
 
 namespace vit::runtime {
 
-/// Writes one line to `error` (may be NULL) and returns `status`. Control
-/// characters, which a damaged file may hold, become question marks.
-__attribute__((format(printf, 3, 4))) vit_status fail(vit_error *error,
-                                                      vit_status status,
-                                                      const char *format, ...);
-
-inline vit_status outOfMemory(vit_error *error, unsigned long long bytes,
-                              const char *what) {
-  return fail(error, VIT_OUT_OF_MEMORY, "out of memory: no %llu bytes for %s",
-              bytes, what);
-}
+using namespace format;
 
 /// The number in an enumeration of the C API, which a caller in C can have set
 /// to anything: it must not be loaded as an enumerator before it was checked.
@@ -36,12 +26,5 @@ template <typename Enum> int numberOf(const Enum &value) {
 }
 
 } // namespace vit::runtime
-
-/// Passes a failure on.
-#define VIT_TRY(call)                                                          \
-  do {                                                                         \
-    if (vit_status tried = (call))                                             \
-      return tried;                                                            \
-  } while (false)
 
 #endif // VIT_RUNTIME_ERROR_H

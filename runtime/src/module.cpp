@@ -7,8 +7,8 @@
 
 #include "module.h"
 
-#include "extent.h"
-#include "hash.h"
+#include "format/extent.h"
+#include "format/hash.h"
 #include "plan.h"
 
 #include <cstdio>

@@ -10,7 +10,7 @@
 
 #include "devices/cpu/code.h"
 #include "devices/cpu/cpu.h"
-#include "mapped_file.h"
+#include "format/mapped_file.h"
 #include "verify.h"
 
 #include <atomic>

@@ -37,9 +37,10 @@ extern "C" void vit_parameters_release(vit_parameters *parameters) {
   if (!parameters ||
       parameters->references.fetch_sub(1, std::memory_order_acq_rel) != 1)
     return;
-  // The module, and with it the allocator's copy, may go with the parameters.
-  Allocator allocator = parameters->module->allocator;
-  destroy(allocator, parameters);
+  // The members of the parameters need the module until the end.
+  vit_module *module = parameters->module;
+  destroy(module->allocator, parameters);
+  vit_module_release(module);
 }
 
 extern "C" int32_t vit_parameters_count(const vit_parameters *parameters) {
@@ -114,7 +115,7 @@ extern "C" int32_t vit_parameters_is_trained(const vit_parameters *parameters,
                                              int32_t index) {
   return parameters && index >= 0 &&
          uint32_t(index) < parameters->parameterCount() &&
-         parameters->variable(uint32_t(index));
+         parameters->training.variable(uint32_t(index));
 }
 
 //===----------------------------------------------------------------------===//
@@ -209,16 +210,16 @@ extern "C" vit_status vit_parameters_state_write(vit_parameters *parameters,
 }
 
 extern "C" uint64_t vit_parameters_steps(const vit_parameters *parameters) {
-  return parameters ? parameters->steps : 0;
+  return parameters ? parameters->training.steps : 0;
 }
 
 extern "C" void vit_parameters_set_steps(vit_parameters *parameters,
                                          uint64_t steps) {
   if (parameters)
-    parameters->steps = steps;
+    parameters->training.steps = steps;
 }
 
 extern "C" void vit_parameters_seed(vit_parameters *parameters, uint64_t seed) {
   if (parameters)
-    parameters->setSeed(seed);
+    parameters->training.setSeed(seed);
 }

@@ -7,8 +7,8 @@
 
 #include "plan.h"
 
-#include "extent.h"
-#include "format.h"
+#include "format/extent.h"
+#include "format/module_file.h"
 #include "verify.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
       sizes[i] = size;
     if (offsets)
       offsets[i] = total;
-    total += alignUp(size, 64);
+    total += alignUp(size, kAlignment);
     if (total > kMaxExtent)
       return false;
   }

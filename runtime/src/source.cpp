@@ -7,7 +7,7 @@
 
 #include "source.h"
 
-#include "initializer.h"
+#include "format/initializer.h"
 
 #include <cstdio>
 
@@ -15,7 +15,7 @@ namespace vit::runtime {
 
 Sources::~Sources() {
   for (File &file : files) {
-    destroy(module.allocator, file.tensors);
+    destroy(module.allocator, file.header);
     destroy(module.allocator, file.file);
   }
 }
@@ -40,8 +40,8 @@ vit_status Sources::open(uint32_t index, vit_error *error) {
                 "too long",
                 described.path()->c_str());
   entry.file = create<MappedFile>(module.allocator);
-  entry.tensors = create<Array<StoredTensor>>(module.allocator);
-  if (!entry.file || !entry.tensors)
+  entry.header = create<Safetensors>(module.allocator);
+  if (!entry.file || !entry.header)
     return outOfMemory(error, sizeof(MappedFile), "weight files");
   vit_status status = entry.file->open(path, "weight file", error);
   if (status == VIT_OK && entry.file->size() != described.size())
@@ -52,38 +52,26 @@ vit_status Sources::open(uint32_t index, vit_error *error) {
              path, static_cast<unsigned long long>(entry.file->size()),
              static_cast<unsigned long long>(described.size()));
   if (status == VIT_OK)
-    status = readSafetensors(entry.file->data(), entry.file->size(), path,
-                             module.allocator, *entry.tensors, error);
+    status = entry.header->read(entry.file->data(), entry.file->size(), path,
+                                module.allocator, error);
   return status;
 }
 
-static const char *safetensorsType(schema::DType dtype) {
-  switch (dtype) {
-  case schema::DType::BF16:
-    return "BF16";
-  case schema::DType::F16:
-    return "F16";
-  default:
-    return "F32";
-  }
+const StoredTensor *Sources::find(const schema::Parameter &p) const {
+  return files[p.file()].header->find(p.stored_name()->c_str());
 }
 
 const char *Sources::problem(const schema::Parameter &p) const {
-  const StoredTensor *tensor =
-      findTensor(*files[p.file()].tensors, p.stored_name()->c_str());
+  const StoredTensor *tensor = find(p);
   if (!tensor)
     return "missing";
-  if (std::strcmp(tensor->dtype, safetensorsType(p.dtype())) != 0)
+  if (tensor->type != ElementType(p.dtype()))
     return "of another type";
   const Dims &dims = *p.stored_dims();
   bool same = tensor->rank == int32_t(dims.size());
   for (uint32_t i = 0; same && i < dims.size(); ++i)
     same = tensor->dims[i] == dims.Get(i);
-  if (!same)
-    return "of another shape";
-  uint64_t bytes =
-      uint64_t(elements(dims)) * uint64_t(storedSize(StoredType(p.dtype())));
-  return tensor->end - tensor->begin == bytes ? nullptr : "of another size";
+  return same ? nullptr : "of another shape";
 }
 
 vit_status Sources::openAll(vit_error *error) {
@@ -128,26 +116,25 @@ vit_status Sources::openFor(const schema::Parameter &p, vit_error *error) {
   return VIT_OK;
 }
 
-const void *Sources::view(const schema::Parameter &p, StoredType &type) const {
-  type = StoredType(p.dtype());
+const void *Sources::view(const schema::Parameter &p, ElementType &type) const {
+  type = ElementType(p.dtype());
   if (p.source() == schema::Source::Inline)
     return module.segments + p.data()->offset();
   if (p.source() != schema::Source::File)
     return nullptr;
-  const File &file = files[p.file()];
-  const StoredTensor *tensor =
-      findTensor(*file.tensors, p.stored_name()->c_str());
+  const StoredTensor *tensor = find(p);
   uint64_t row =
       (tensor->end - tensor->begin) / uint64_t(p.stored_dims()->Get(0));
-  return file.file->data() + tensor->begin + row * p.stored_begin();
+  return files[p.file()].file->data() + tensor->begin + row * p.stored_begin();
 }
 
 void Sources::read(const schema::Parameter &p, float *target, int64_t begin,
                    int64_t count) const {
-  StoredType type;
+  ElementType type;
   if (const void *stored = view(p, type)) {
     widen(target,
-          static_cast<const unsigned char *>(stored) + begin * storedSize(type),
+          static_cast<const unsigned char *>(stored) +
+              uint64_t(begin) * sizeOf(type),
           type, count);
     return;
   }

@@ -13,8 +13,8 @@
 #ifndef VIT_RUNTIME_SOURCE_H
 #define VIT_RUNTIME_SOURCE_H
 
+#include "format/safetensors.h"
 #include "module.h"
-#include "safetensors.h"
 
 namespace vit::runtime {
 
@@ -34,7 +34,7 @@ public:
 
   /// The stored elements of a parameter whose file is open: a view, or NULL
   /// where they are drawn from its initialiser. Source must not be Derived.
-  const void *view(const schema::Parameter &parameter, StoredType &type) const;
+  const void *view(const schema::Parameter &parameter, ElementType &type) const;
 
   /// Copies elements [begin, begin + count), from the view or the initialiser.
   void read(const schema::Parameter &parameter, float *target, int64_t begin,
@@ -43,8 +43,10 @@ public:
 private:
   struct File {
     MappedFile *file;
-    Array<StoredTensor> *tensors;
+    Safetensors *header;
   };
+  /// The tensor that a parameter is in, whose file is open; NULL if missing.
+  const StoredTensor *find(const schema::Parameter &parameter) const;
   /// What is wrong with a parameter's tensor, NULL where it is sound.
   const char *problem(const schema::Parameter &parameter) const;
   vit_status open(uint32_t index, vit_error *error);

@@ -101,16 +101,16 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
                 "the learning rate of the step is %g: the update would ruin "
                 "all parameters",
                 static_cast<double>(step.learning_rate));
-  if (parameters->steps >= INT32_MAX)
+  if (parameters->training.steps >= INT32_MAX)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "%llu steps are as many as can be counted",
-                static_cast<unsigned long long>(parameters->steps));
+                static_cast<unsigned long long>(parameters->training.steps));
   const char *name = step.update ? "train_step" : "accumulate_step";
   uint32_t index;
   VIT_TRY(findTrainingEntry(*module, name, step.update != 0, index, error));
   const schema::Entry &entry = module->entry(index);
 
-  auto number = int32_t(parameters->steps);
+  auto number = int32_t(parameters->training.steps);
   vit_tensor inputs[kMaxInputs];
   uint32_t inputCount = entry.inputs()->size();
   if (inputCount > kMaxInputs)
@@ -157,6 +157,6 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
   step.correct = correct;
   // Else the updates, which look at the loss, have changed nothing.
   if (std::isfinite(loss))
-    ++parameters->steps;
+    ++parameters->training.steps;
   return VIT_OK;
 }

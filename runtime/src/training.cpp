@@ -1,16 +1,15 @@
-//===- training.cpp - Parameters and states in arenas ---------------------===//
+//===- training.cpp - What training changes -------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "parameters.h"
+#include "training.h"
 
-using namespace vit::runtime;
-namespace schema = vit::schema;
+namespace vit::runtime {
 
-/// The state that holds dropout's seed: two words, the lower first.
+/// The state that holds the seed of dropout: two words, the lower one first.
 static bool isSeed(const schema::Variable &state) {
   return std::strcmp(state.name()->c_str(), "random_seed") == 0 &&
          state.parameter() == 0 && state.dtype() == schema::DType::I32 &&
@@ -24,32 +23,25 @@ static const schema::Variable *findSeed(const schema::Module &module) {
   return nullptr;
 }
 
-vit_status vit_parameters::makeArenas(vit_error *error) {
-  Lock lock(mutex);
-  if (arenas.exist() || count(module->root->arenas()) == 0)
-    return VIT_OK;
-  Sources sources(*module);
-  for (uint32_t i = 0; i < parameterCount(); ++i)
-    if (variable(i) && isAtSource(i))
-      VIT_TRY(sources.openFor(parameter(i), error));
-  VIT_TRY(arenas.allocate(*module->root, module->allocator, error));
-  for (uint32_t i = 0; i < parameterCount(); ++i) {
-    const schema::Variable *v = variable(i);
-    if (!v)
-      continue;
-    readRange(i, sources, reinterpret_cast<float *>(arenas.data(*v)), 0,
-              elements(*v->dims()));
-    module->allocator.deallocate(places[i].written);
-    places[i].written = nullptr;
-  }
-  if (const schema::Variable *state = findSeed(*module->root))
+vit_status Training::build(vit_error *error) {
+  uint32_t total = count(module.root->parameters());
+  if (!variableOf.allocate(module.allocator, total))
+    return outOfMemory(error, total * sizeof(uint32_t), "weights");
+  for (uint32_t v = 0; v < count(module.root->variables()); ++v)
+    if (uint32_t number = module.root->variables()->Get(v)->parameter())
+      variableOf[number - 1] = v + 1;
+  return VIT_OK;
+}
+
+vit_status Training::makeArenas(vit_error *error) {
+  VIT_TRY(arenas.allocate(*module.root, module.allocator, error));
+  if (const schema::Variable *state = findSeed(*module.root))
     std::memcpy(arenas.data(*state), &seed, sizeof seed);
   return VIT_OK;
 }
 
-vit_status vit_parameters::readState(const schema::Variable &state,
-                                     void *target, vit_error *error) const {
-  Lock lock(mutex);
+vit_status Training::readState(const schema::Variable &state, void *target,
+                               vit_error *error) {
   if (!arenas.exist()) {
     std::memset(target, 0, variableBytes(state));
     if (isSeed(state))
@@ -61,50 +53,21 @@ vit_status vit_parameters::readState(const schema::Variable &state,
   return VIT_OK;
 }
 
-vit_status vit_parameters::writeState(const schema::Variable &state,
-                                      const void *data, vit_error *error) {
-  VIT_TRY(makeArenas(error));
+vit_status Training::writeState(const schema::Variable &state, const void *data,
+                                vit_error *error) {
   VIT_TRY(arenas.fetch(error));
   std::memcpy(arenas.data(state), data, variableBytes(state));
   arenas.changed(state.arena());
   return VIT_OK;
 }
 
-void vit_parameters::setSeed(uint64_t newSeed) {
+void Training::setSeed(uint64_t newSeed) {
   seed = newSeed;
   if (!arenas.exist())
     return;
-  const schema::Variable *state = findSeed(*module->root);
   // What a lost device had cannot be changed; the next call says so.
-  if (!state || arenas.fetch(nullptr) != VIT_OK)
-    return;
-  std::memcpy(arenas.data(*state), &seed, sizeof seed);
-  arenas.changed(state->arena());
+  if (const schema::Variable *state = findSeed(*module.root))
+    writeState(*state, &seed, nullptr);
 }
 
-vit_status vit_parameters::prepare(const schema::Schedule &schedule,
-                                   bool usesArenas, const ArenaHolder *executor,
-                                   vit_error *error) {
-  if (usesArenas) {
-    VIT_TRY(makeArenas(error));
-    Lock lock(mutex);
-    if (!arenas.isHeldBy(executor))
-      VIT_TRY(arenas.fetch(error));
-  }
-  if (!anyStale)
-    return VIT_OK;
-  Lock lock(mutex);
-  return refresh(schedule, error);
-}
-
-void vit_parameters::trained(ArenaHolder *holder) {
-  arenas.allChanged(holder);
-  for (HeldForm &form : forms)
-    form.stale = form.stale || form.trained;
-  anyStale = true;
-}
-
-void vit_parameters::letGo(const ArenaHolder *holder) {
-  if (arenas.isHeldBy(holder) && arenas.fetch(nullptr) != VIT_OK)
-    arenas.lose();
-}
+} // namespace vit::runtime

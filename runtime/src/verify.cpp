@@ -7,7 +7,7 @@
 
 #include "verify.h"
 
-#include "extent.h"
+#include "format/extent.h"
 
 namespace vit::runtime {
 
@@ -23,11 +23,12 @@ vit_status verifyHeader(const unsigned char *file, uint64_t size,
                 "'%s' is not a vit module: it does not start with 'VITMODUL'",
                 name);
   std::memcpy(&header, file, sizeof header);
-  if (header.formatVersion != kFormatVersion)
+  if (header.formatVersion < kOldestVersion ||
+      header.formatVersion > kFormatVersion)
     return fail(error, VIT_UNSUPPORTED,
-                "'%s' has module format version %u, this vit reads version %u: "
-                "compile it again with this version's vit-compile",
-                name, header.formatVersion, kFormatVersion);
+                "'%s' has module format version %u, this vit reads versions %u "
+                "to %u: compile it again with this version's vit-compile",
+                name, header.formatVersion, kOldestVersion, kFormatVersion);
   if (header.flags != 0)
     return fail(error, VIT_UNSUPPORTED,
                 "'%s' has flags 0x%x that this version of vit does not know",
@@ -84,29 +85,6 @@ bool bindingBytes(const schema::Binding &binding, int64_t batch,
   uint64_t one = uint64_t(elements(dims)) * elementSize(binding.dtype());
   return !__builtin_mul_overflow(one, uint64_t(batched ? batch : 1), &bytes) &&
          bytes <= kMaxExtent;
-}
-
-Form formOf(const schema::Derived &derived) {
-  Form form;
-  const Dims &dims = *derived.dims();
-  form.outGroup = derived.out_group();
-  form.inGroup = derived.in_group();
-  switch (derived.kind()) {
-  case schema::DerivedKind::Panels:
-    form.kind = FormKind::Panels;
-    form.cols = derived.cols();
-    break;
-  case schema::DerivedKind::Channels:
-    form.kind = FormKind::Channels;
-    form.splat = derived.splat();
-    break;
-  default:
-    form.kind = FormKind::RowMajor;
-    break;
-  }
-  form.width = dims.Get(dims.size() - 1);
-  form.rows = elements(dims) / form.width;
-  return form;
 }
 
 } // namespace vit::runtime

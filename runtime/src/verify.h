@@ -15,10 +15,10 @@
 #ifndef VIT_RUNTIME_VERIFY_H
 #define VIT_RUNTIME_VERIFY_H
 
-#include "derive.h"
 #include "error.h"
-#include "format.h"
-#include "memory.h"
+#include "format/form.h"
+#include "format/memory.h"
+#include "format/module_file.h"
 #include "module_generated.h"
 #include "verify_code.h"
 
@@ -58,7 +58,7 @@ template <typename T> uint32_t count(const flatbuffers::Vector<T> *vector) {
 }
 
 inline size_t elementSize(schema::DType dtype) {
-  return vit_dtype_size(vit_dtype(dtype));
+  return sizeOf(ElementType(dtype));
 }
 
 /// The product of verified dimensions, the batch's -1 counting `batch`.
@@ -89,14 +89,6 @@ sourcesOf(const schema::Derived &derived) {
 
 /// The elements of a source: a parameter or, counted on, a derived form.
 int64_t sourceElements(const schema::Module &module, uint32_t source);
-
-/// The layout of a derived form, any but Resample.
-Form formOf(const schema::Derived &derived);
-
-/// True where the sources can be read back out of the form.
-inline bool isInvertible(const schema::Derived &derived) {
-  return derived.kind() != schema::DerivedKind::Resample;
-}
 
 } // namespace vit::runtime
 

@@ -19,8 +19,7 @@ namespace vit::runtime {
 //===----------------------------------------------------------------------===//
 
 uint64_t imageAlignment(schema::ImageFormat format) {
-  return format == schema::ImageFormat::MachineCode ? kPageSize
-                                                    : kSegmentAlignment;
+  return format == schema::ImageFormat::MachineCode ? kPageSize : kAlignment;
 }
 
 static const char *checkSpirV(const unsigned char *data, uint64_t size) {

@@ -45,13 +45,12 @@ vit_status Checker::parameter(uint32_t index) {
   case schema::Source::File:
     break;
   }
-  if (p.dtype() != schema::DType::F32 && p.dtype() != schema::DType::BF16 &&
-      p.dtype() != schema::DType::F16)
+  if (!isFloat(ElementType(p.dtype())))
     return corrupt("%s is stored in a type that is not f32, bf16 or f16", what);
   if (p.source() == schema::Source::Inline) {
     VIT_TRY(segment(p.data(),
                     uint64_t(elements(*p.dims())) * elementSize(p.dtype()),
-                    kSegmentAlignment, what));
+                    kAlignment, what));
     return hashWeights ? hash(*p.data(), p.hash(), what) : VIT_OK;
   }
   if (p.file() >= count(module.files()))
@@ -79,7 +78,7 @@ vit_status Checker::parameterHasForm(uint32_t index) {
     return VIT_OK;
   for (uint32_t d = 0; d < count(module.derived()); ++d) {
     const schema::Derived &derived = *module.derived()->Get(d);
-    if (!isInvertible(derived) || storedBytes(derived) == 0)
+    if (storedBytes(derived) == 0 || !isLossless(formOf(derived)))
       continue;
     for (uint32_t source : sourcesOf(derived))
       if (source == index)
@@ -109,60 +108,41 @@ vit_status Checker::derived(uint32_t index) {
     // Forms may be sources of later ones.
     if (source >= uint64_t(parameterCount) + index)
       return corrupt("%s has a source %u that is not before it", what, source);
-    bool isParameter = source < parameterCount;
-    if (!isParameter &&
-        module.derived()->Get(source - parameterCount)->kind() !=
-            schema::DerivedKind::Resample &&
-        module.derived()->Get(source - parameterCount)->kind() !=
-            schema::DerivedKind::RowMajor)
-      return corrupt("%s is made from a form that is not row-major", what);
+    if (source >= parameterCount) {
+      const schema::Derived &from =
+          *module.derived()->Get(source - parameterCount);
+      if ((from.kind() != schema::DerivedKind::Resample &&
+           from.kind() != schema::DerivedKind::RowMajor) ||
+          from.element_type() != schema::DType::F32)
+        return corrupt("%s is made from a form that is not row-major f32",
+                       what);
+    }
     total += uint64_t(sourceElements(module, source));
     if (total > uint64_t(kMaxElements))
       return corrupt("%s is too large", what);
   }
-  if (d.kind() == schema::DerivedKind::Resample) {
-    VIT_TRY(resample(d, int64_t(total), what));
-  } else {
-    if (d.kind() == schema::DerivedKind::Panels && d.dims()->size() != 2)
-      return corrupt("%s has panels of rank %u, expected 2", what,
-                     d.dims()->size());
-    Form form = formOf(d);
-    if (const char *reason = checkForm(form))
-      return corrupt("%s %s", what, reason);
-    if (uint64_t(form.sourceElements()) != total)
-      return corrupt("%s has %lld elements and its sources %llu", what,
-                     static_cast<long long>(form.sourceElements()),
-                     static_cast<unsigned long long>(total));
-    if (d.bytes() != uint64_t(formElements(form)) * sizeof(float))
-      return corrupt("%s has %llu bytes, expected %llu", what,
-                     static_cast<unsigned long long>(d.bytes()),
-                     static_cast<unsigned long long>(formElements(form)) * 4);
-  }
+  bool isResampled = d.kind() == schema::DerivedKind::Resample;
+  if (isResampled &&
+      (d.sources()->size() != 1 || count(d.from()) != 2 || count(d.to()) != 2))
+    return corrupt("%s resamples something that is not one table", what);
+  if ((isResampled || d.kind() == schema::DerivedKind::Panels) &&
+      d.dims()->size() != 2)
+    return corrupt("%s has rank %u, expected 2", what, d.dims()->size());
+  Form form = formOf(d);
+  if (const char *reason = checkForm(form))
+    return corrupt("%s %s", what, reason);
+  if (uint64_t(form.sourceElements()) != total)
+    return corrupt("%s has %lld elements and its sources %llu", what,
+                   static_cast<long long>(form.sourceElements()),
+                   static_cast<unsigned long long>(total));
+  if (d.bytes() != formBytes(form))
+    return corrupt("%s has %llu bytes, expected %llu", what,
+                   static_cast<unsigned long long>(d.bytes()),
+                   static_cast<unsigned long long>(formBytes(form)));
   if (storedBytes(d) == 0)
     return VIT_OK;
-  VIT_TRY(segment(d.data(), d.bytes(), kSegmentAlignment, what));
+  VIT_TRY(segment(d.data(), d.bytes(), kAlignment, what));
   return hashWeights ? hash(*d.data(), d.hash(), what) : VIT_OK;
-}
-
-vit_status Checker::resample(const schema::Derived &d, int64_t sourceElements,
-                             const char *what) {
-  constexpr uint32_t most = 1 << 14;
-  if (d.sources()->size() != 1 || count(d.from()) != 2 || count(d.to()) != 2 ||
-      d.dims()->size() != 2)
-    return corrupt("%s resamples something that is not one table", what);
-  for (int i = 0; i < 2; ++i)
-    if (d.from()->Get(i) < 1 || d.from()->Get(i) > most || d.to()->Get(i) < 1 ||
-        d.to()->Get(i) > most)
-      return corrupt("%s resamples an impossible grid", what);
-  int64_t width = d.dims()->Get(1);
-  int64_t before = d.prefix() + int64_t(d.from()->Get(0)) * d.from()->Get(1);
-  int64_t after = d.prefix() + int64_t(d.to()->Get(0)) * d.to()->Get(1);
-  if (sourceElements % width != 0 || sourceElements / width != before ||
-      d.dims()->Get(0) != after)
-    return corrupt("%s resamples a table of another size", what);
-  if (d.bytes() != uint64_t(elements(*d.dims())) * sizeof(float))
-    return corrupt("%s has not the bytes of its shape", what);
-  return VIT_OK;
 }
 
 vit_status Checker::constants() {
@@ -171,8 +151,11 @@ vit_status Checker::constants() {
     char what[64];
     std::snprintf(what, sizeof what, "constant %u", i);
     VIT_TRY(dims(*c.dims(), what, false, /*mayBeScalar=*/true));
-    VIT_TRY(segment(c.data(), uint64_t(elements(*c.dims())) * sizeof(float),
-                    kSegmentAlignment, what));
+    if (!isFloat(ElementType(c.element_type())))
+      return corrupt("%s has elements that are not f32, bf16 or f16", what);
+    VIT_TRY(segment(
+        c.data(), uint64_t(elements(*c.dims())) * elementSize(c.element_type()),
+        kAlignment, what));
     VIT_TRY(hash(*c.data(), c.hash(), what));
   }
   return VIT_OK;

@@ -7,7 +7,7 @@
 
 #include "checker.h"
 
-#include "extent.h"
+#include "format/extent.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -135,7 +135,7 @@ static void writeTensors(const std::string &path,
 static void writeWeights(const std::string &path, Model &model,
                          const std::string &steps) {
   std::vector<Tensor> values;
-  for (const StoredTensor &stored : storedTensors(model.module())) {
+  for (const CheckpointTensor &stored : storedTensors(model.module())) {
     Tensor tensor;
     tensor.name = stored.name;
     tensor.allocate(VIT_F32, stored.shape);
@@ -376,10 +376,10 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
                 ".previous is the checkpoint before, if it exists");
 
   // First everything is looked at, then everything is written.
-  std::vector<StoredTensor> tensors = storedTensors(model.module());
+  std::vector<CheckpointTensor> tensors = storedTensors(model.module());
   std::vector<std::string> names;
   names.reserve(tensors.size());
-  for (const StoredTensor &tensor : tensors)
+  for (const CheckpointTensor &tensor : tensors)
     names.push_back(tensor.name);
   Differences differences;
   std::vector<int64_t> indices = match(

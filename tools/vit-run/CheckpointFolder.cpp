@@ -9,13 +9,14 @@
 
 #include "Support.h"
 
+#include "format/atomic_file.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace fs = std::filesystem;
 
@@ -39,16 +40,8 @@ static void move(const std::string &from, const std::string &to) {
 
 /// Brings the names in a folder to the disk.
 static void syncFolder(const std::string &path) {
-  int handle = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (handle < 0)
-    failAbout("open", path);
-  // Not every file system can; that is no failure.
-  bool good = fsync(handle) == 0 || errno == EINVAL || errno == EROFS;
-  int reason = errno;
-  close(handle);
-  errno = reason;
-  if (!good)
-    failAbout("sync", path);
+  vit_error error;
+  check(format::syncFolder(path.c_str(), &error), error);
 }
 
 static std::string parentOf(const std::string &path) {

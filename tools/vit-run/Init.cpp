@@ -10,7 +10,7 @@
 #include "StoredTensors.h"
 #include "vit/Import/StoredNames.h"
 
-#include "derive.h"
+#include "format/form.h"
 
 #include <algorithm>
 #include <cmath>
@@ -21,12 +21,7 @@ namespace vit::tools {
 
 namespace {
 
-/// The square grids that a table of positions is resampled between.
-struct Resampling {
-  int64_t prefix; ///< Rows for the class token and the like: kept.
-  int64_t from[2], to[2];
-  bool antialias;
-};
+using format::Resampling;
 
 /// What is done about one tensor of the model.
 struct Source {
@@ -48,7 +43,7 @@ std::string lastComponent(std::string name) {
 
 /// Whether `tensor` makes the logits: by what its libraries, or the model, call
 /// it.
-bool isHead(const StoredTensor &tensor) {
+bool isHead(const CheckpointTensor &tensor) {
   static const std::set<std::string> names = {
       "head",       "head_dist",      "distillation_head",
       "classifier", "cls_classifier", "distillation_classifier",
@@ -58,7 +53,7 @@ bool isHead(const StoredTensor &tensor) {
           names.count(lastComponent(tensor.parts.front().parameter)));
 }
 
-bool isPositions(const StoredTensor &tensor) {
+bool isPositions(const CheckpointTensor &tensor) {
   static const std::set<std::string> names = {
       "pos_embed", "pos_embedding", "position_embeddings", "positions"};
   return tensor.parts.size() == 1 && tensor.parts.front().dims.size() == 2 &&
@@ -83,7 +78,7 @@ public:
   }
 
   void run() {
-    for (const StoredTensor &tensor : tensors)
+    for (const CheckpointTensor &tensor : tensors)
       sources.push_back(findSource(tensor));
     if (!misfits.empty())
       throw Error(path + " does not fit the model: " + listText(misfits));
@@ -94,22 +89,22 @@ public:
   }
 
 private:
-  Source findSource(const StoredTensor &tensor);
-  bool findGrids(const StoredTensor &tensor, const std::vector<int64_t> &there,
-                 Resampling &resampling);
-  void take(const StoredTensor &tensor, const Source &source);
+  Source findSource(const CheckpointTensor &tensor);
+  bool findGrids(const CheckpointTensor &tensor,
+                 const std::vector<int64_t> &there, Resampling &resampling);
+  void take(const CheckpointTensor &tensor, const Source &source);
   void report();
 
   Model &model;
   std::string path;
-  std::vector<StoredTensor> tensors;
+  std::vector<CheckpointTensor> tensors;
   WeightsHandle file;
   std::vector<Source> sources;
   std::set<int64_t> looked; ///< Tensors there that something here is called.
   std::vector<std::string> misfits, kept, resampled;
 };
 
-Source Initialiser::findSource(const StoredTensor &tensor) {
+Source Initialiser::findSource(const CheckpointTensor &tensor) {
   Source source;
   for (const std::string &name : mlir::vit::listStoredNames(tensor.name))
     if (source.index < 0)
@@ -158,7 +153,7 @@ Source Initialiser::findSource(const StoredTensor &tensor) {
 /// The grid of the model follows from its input and its patches where these are
 /// stored as a convolution, else it is taken for square, as that of the
 /// checkpoint always is.
-bool Initialiser::findGrids(const StoredTensor &tensor,
+bool Initialiser::findGrids(const CheckpointTensor &tensor,
                             const std::vector<int64_t> &there,
                             Resampling &resampling) {
   const StoredPart &table = tensor.parts.front();
@@ -170,7 +165,7 @@ bool Initialiser::findGrids(const StoredTensor &tensor,
       return false;
   resampling.antialias = lastComponent(tensor.name) == "pos_embed";
   vit_binding_info image = model.inputInfo();
-  for (const StoredTensor &patch : tensors) {
+  for (const CheckpointTensor &patch : tensors) {
     if (patch.shape.size() != 4 || image.rank != 4 ||
         patch.shape[1] != image.dims[1])
       continue;
@@ -194,7 +189,7 @@ bool Initialiser::findGrids(const StoredTensor &tensor,
   return false;
 }
 
-void Initialiser::take(const StoredTensor &tensor, const Source &source) {
+void Initialiser::take(const CheckpointTensor &tensor, const Source &source) {
   std::vector<int64_t> shape = shapeIn(file.get(), source.index);
   int64_t count = 1;
   for (int64_t dim : shape)
@@ -205,10 +200,12 @@ void Initialiser::take(const StoredTensor &tensor, const Source &source) {
                              &error),
         error);
   if (source.isResampled) {
-    const Resampling &r = source.resampling;
     std::vector<float> table(tensor.elements());
-    runtime::resamplePositions(table.data(), values.data(), shape.back(),
-                               r.prefix, r.from, r.to, r.antialias);
+    format::Form form;
+    form.kind = format::FormKind::Resample;
+    form.width = shape.back();
+    form.resampling = source.resampling;
+    format::resample(form, table.data(), values.data());
     values = std::move(table);
   }
   writeStored(tensor, values.data(), model.parameters());

@@ -22,10 +22,10 @@ static int64_t product(const std::vector<int64_t> &dims) {
 }
 
 int64_t StoredPart::elements() const { return product(dims); }
-int64_t StoredTensor::elements() const { return product(shape); }
+int64_t CheckpointTensor::elements() const { return product(shape); }
 
 /// Throws unless the parts follow one another from the first row to the last.
-static void checkParts(StoredTensor &tensor) {
+static void checkParts(CheckpointTensor &tensor) {
   std::sort(tensor.parts.begin(), tensor.parts.end(),
             [](const StoredPart &a, const StoredPart &b) {
               return a.begin < b.begin;
@@ -49,20 +49,20 @@ static void checkParts(StoredTensor &tensor) {
                 ", so that no checkpoint of it can be written");
 }
 
-std::vector<StoredTensor> storedTensors(vit_module *module) {
+std::vector<CheckpointTensor> storedTensors(vit_module *module) {
   vit_error error;
   char *text = nullptr;
   check(vit_module_describe(module, &text, &error), error);
   nlohmann::json description = nlohmann::json::parse(text, nullptr, false);
   vit_module_free_text(module, text);
-  std::vector<StoredTensor> tensors;
+  std::vector<CheckpointTensor> tensors;
   std::unordered_map<std::string, size_t> indices;
   for (const nlohmann::json &parameter : description.at("parameters")) {
     std::string name = parameter.at("stored_name");
     auto [found, isNew] = indices.emplace(name, tensors.size());
     if (isNew)
       tensors.push_back({name, parameter.at("stored_dims"), {}});
-    StoredTensor &tensor = tensors[found->second];
+    CheckpointTensor &tensor = tensors[found->second];
     if (tensor.shape != parameter.at("stored_dims"))
       throw Error("two parameters of the model store " + name +
                   " in different shapes");
@@ -70,13 +70,13 @@ std::vector<StoredTensor> storedTensors(vit_module *module) {
                             parameter.at("stored_begin"),
                             parameter.at("stored_end")});
   }
-  for (StoredTensor &tensor : tensors)
+  for (CheckpointTensor &tensor : tensors)
     checkParts(tensor);
   return tensors;
 }
 
-void readStored(const StoredTensor &tensor, const vit_parameters *parameters,
-                float *values) {
+void readStored(const CheckpointTensor &tensor,
+                const vit_parameters *parameters, float *values) {
   vit_error error;
   for (const StoredPart &part : tensor.parts)
     check(vit_parameters_read(parameters, part.parameter.c_str(),
@@ -85,7 +85,7 @@ void readStored(const StoredTensor &tensor, const vit_parameters *parameters,
           error);
 }
 
-void writeStored(const StoredTensor &tensor, const float *values,
+void writeStored(const CheckpointTensor &tensor, const float *values,
                  vit_parameters *parameters) {
   vit_error error;
   for (const StoredPart &part : tensor.parts)

@@ -27,7 +27,7 @@ struct StoredPart {
 
 /// A tensor of a checkpoint and the parameters that it is made of: one, or
 /// several (query, key and value of a fused projection).
-struct StoredTensor {
+struct CheckpointTensor {
   std::string name;           ///< "blocks.3.attn.qkv.weight"
   std::vector<int64_t> shape; ///< There; a parameter may drop ones and flatten.
   std::vector<StoredPart> parts;
@@ -38,13 +38,13 @@ struct StoredTensor {
 
 /// The tensors of a checkpoint of `module`, in the order of its parameters.
 /// Throws where the parameters do not fill them exactly.
-std::vector<StoredTensor> storedTensors(vit_module *module);
+std::vector<CheckpointTensor> storedTensors(vit_module *module);
 
 /// Copies the values of all of `tensor`, row-major, out of or into the
 /// parameters.
-void readStored(const StoredTensor &tensor, const vit_parameters *parameters,
-                float *values);
-void writeStored(const StoredTensor &tensor, const float *values,
+void readStored(const CheckpointTensor &tensor,
+                const vit_parameters *parameters, float *values);
+void writeStored(const CheckpointTensor &tensor, const float *values,
                  vit_parameters *parameters);
 
 /// Whether two shapes hold the same elements in the same order, as far as ones

@@ -7,11 +7,12 @@
 
 #include "Support.h"
 
+#include "format/atomic_file.h"
+
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -117,32 +118,11 @@ std::string readFile(const std::string &path) {
 }
 
 void writeFile(const std::string &path, const std::string &text) {
-  // A file that a killed process left may have the same name: take another.
-  std::string temporary;
-  int file = -1;
-  for (int attempt = 0; file < 0 && attempt < 1000; ++attempt) {
-    temporary = path + ".tmp" + std::to_string(getpid()) + "-" +
-                std::to_string(attempt);
-    file =
-        open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (file < 0 && errno != EEXIST)
-      break;
-  }
-  if (file < 0)
-    throw Error("cannot write " + path + ": " + std::strerror(errno));
-  bool good = true;
-  for (size_t done = 0; good && done < text.size();) {
-    ssize_t count = write(file, text.data() + done, text.size() - done);
-    good = count > 0 || (count < 0 && errno == EINTR);
-    done += count > 0 ? static_cast<size_t>(count) : 0;
-  }
-  good = good && fsync(file) == 0;
-  good = close(file) == 0 && good;
-  if (!good || rename(temporary.c_str(), path.c_str()) != 0) {
-    int reason = errno;
-    unlink(temporary.c_str());
-    throw Error("cannot write " + path + ": " + std::strerror(reason));
-  }
+  vit_error error;
+  format::AtomicFile file;
+  check(file.open(path.c_str(), &error), error);
+  check(file.write(text.data(), text.size(), &error), error);
+  check(file.commit(&error), error);
 }
 
 void requireWritable(const std::string &path) {

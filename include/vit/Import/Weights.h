@@ -70,8 +70,8 @@ public:
   std::optional<StoredRange> locate(ParameterOp parameter, int64_t layer) const;
 
   /// Reads all elements of `parameter`, row-major, widened exactly, or draws
-  /// them (runtime/src/initializer.h, by the name "symbol" or "symbol.layer").
-  /// `out` has exactly as many elements as its type.
+  /// them (runtime/format/initializer.h, by the name "symbol" or
+  /// "symbol.layer"). `out` has exactly as many elements as its type.
   LogicalResult read(ParameterOp parameter, int64_t layer,
                      MutableArrayRef<float> out, std::string &error) const;
   LogicalResult read(ParameterOp parameter, int64_t layer,

@@ -7,7 +7,7 @@
 
 #include "devices/device.h"
 
-#include "extent.h"
+#include "format/extent.h"
 
 #include <ctime>
 

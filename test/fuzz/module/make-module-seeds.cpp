@@ -20,7 +20,7 @@ using namespace vit::test;
 
 static bool write(const std::string &path, Builder &builder, uint8_t flags) {
   Bytes bytes = builder.write();
-  vit::runtime::FileHeader header;
+  vit::format::FileHeader header;
   std::memcpy(&header, bytes.data(), sizeof header);
   bool whole = (flags & 7) == 7;
   unsigned char prefix[8] = {};

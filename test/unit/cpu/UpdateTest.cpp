@@ -8,7 +8,8 @@
 #include "Oracle.h"
 
 #include "../../../lib/Kernel/UpdateCode.h"
-#include "../../../runtime/src/hash.h"
+
+#include "format/hash.h"
 
 #include "vit/Dialect/Registration.h"
 
@@ -332,7 +333,7 @@ TEST(Dropout, MasksOfTheReference) {
     Layout layout;
   };
   const std::string name = "blocks.3.drop";
-  auto stream = int64_t(vit::runtime::hash64(name.data(), name.size()));
+  auto stream = int64_t(vit::format::hash64(name.data(), name.size()));
   for (const std::string &level : levels())
     for (Shape s : std::initializer_list<Shape>{{17, 192, {6}},
                                                 {5, 80, {4}},

@@ -7,7 +7,7 @@
 
 #include "corrupt_support.h"
 
-#include "hash.h"
+#include "format/hash.h"
 
 using namespace vit::test;
 namespace schema = vit::schema;
@@ -41,7 +41,7 @@ TEST(Corrupt, LongerThanItSays) {
 
 TEST(Corrupt, EveryBitOfTheHeader) {
   Bytes bytes = Builder().write();
-  for (size_t i = 0; i < sizeof(vit::runtime::FileHeader); ++i)
+  for (size_t i = 0; i < sizeof(vit::format::FileHeader); ++i)
     for (int bit = 0; bit < 8; ++bit) {
       bytes[i] ^= 1 << bit;
       vit_error error;
@@ -55,7 +55,7 @@ TEST(Corrupt, EveryBitOfTheHeader) {
 TEST(Corrupt, AnyByteOfMetadataAndCode) {
   Builder builder;
   Bytes bytes = builder.write();
-  vit::runtime::FileHeader header;
+  vit::format::FileHeader header;
   std::memcpy(&header, bytes.data(), sizeof header);
   uint64_t codeEnd =
       header.segmentsOffset + builder.module.images[0]->data->size();
@@ -75,7 +75,7 @@ TEST(Corrupt, WeightsAreHashedWhenAsked) {
     Bytes bytes = builder.write();
     vit_error error;
     EXPECT_EQ(tryLoad(bytes, error, true), VIT_OK) << error.message;
-    vit::runtime::FileHeader header;
+    vit::format::FileHeader header;
     std::memcpy(&header, bytes.data(), sizeof header);
     const auto &data = stored ? builder.module.derived[1]->data
                               : builder.module.parameters[1]->data;
@@ -94,14 +94,14 @@ TEST(Corrupt, MetadataWithARightHash) {
   builder.addGpu(schema::Target::Vulkan);
   builder.addGpu(schema::Target::Cuda);
   Bytes bytes = builder.write();
-  vit::runtime::FileHeader header;
+  vit::format::FileHeader header;
   std::memcpy(&header, bytes.data(), sizeof header);
   unsigned char *metadata = bytes.data() + sizeof header;
   size_t accepted = 0;
   for (size_t i = 0; i < header.metadataSize; ++i)
     for (unsigned change : {0x01u, 0x80u, 0xffu}) {
       metadata[i] ^= change;
-      header.metadataHash = vit::runtime::hash64(metadata, header.metadataSize);
+      header.metadataHash = vit::format::hash64(metadata, header.metadataSize);
       std::memcpy(bytes.data(), &header, sizeof header);
       vit_error error;
       accepted += tryLoad(bytes, error) == VIT_OK;

@@ -7,8 +7,8 @@
 
 #include "module_builder.h"
 
-#include "derive.h"
-#include "hash.h"
+#include "format/form.h"
+#include "format/hash.h"
 #include "kernels.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ extern "C" const unsigned char __stop_vit_kernels[];
 
 namespace vit::test {
 
-using namespace runtime;
+using namespace format;
 
 Bytes::Bytes(size_t size)
     : memory(static_cast<unsigned char *>(
@@ -205,13 +205,13 @@ void Builder::storeForms() {
   form.kind = FormKind::Channels;
   form.rows = 1;
   form.width = 4;
-  deriveElements(form, channels.data(), scale.data(), StoredType::F32, 0, 4);
+  derive(form, channels.data(), scale.data(), ElementType::F32, 0, 4);
   form.kind = FormKind::Panels;
   form.rows = 3;
   form.width = 8;
   form.cols = 16;
-  deriveElements(form, panels.data(), q.data(), StoredType::F32, 0, 8);
-  deriveElements(form, panels.data(), kv.data(), StoredType::F32, 8, 16);
+  derive(form, panels.data(), q.data(), ElementType::F32, 0, 8);
+  derive(form, panels.data(), kv.data(), ElementType::F32, 8, 16);
   module.derived[0]->data =
       std::make_unique<schema::Segment>(addSegment(channels));
   module.derived[1]->data =

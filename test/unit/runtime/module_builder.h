@@ -14,7 +14,7 @@
 #ifndef VIT_TEST_MODULE_BUILDER_H
 #define VIT_TEST_MODULE_BUILDER_H
 
-#include "format.h"
+#include "format/module_file.h"
 #include "module_generated.h"
 
 #include <cstdint>
@@ -57,7 +57,7 @@ public:
 
   /// Adds bytes at a multiple of `alignment` and says where they are.
   schema::Segment addSegment(const void *data, size_t size,
-                             uint64_t alignment = runtime::kSegmentAlignment);
+                             uint64_t alignment = format::kAlignment);
   template <typename T>
   schema::Segment addSegment(const std::vector<T> &values) {
     return addSegment(values.data(), values.size() * sizeof(T));

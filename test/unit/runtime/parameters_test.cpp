@@ -8,8 +8,8 @@
 
 #include "test_support.h"
 
-#include "derive.h"
-#include "initializer.h"
+#include "format/form.h"
+#include "format/initializer.h"
 
 #include <cmath>
 #include <limits>
@@ -185,9 +185,9 @@ TEST(ParametersFrom, InitializersDependOnSeedAndName) {
   std::vector<float> kv = read(parameters, "kv", 16);
   std::vector<float> expected(16);
   int64_t dims[] = {2, 8};
-  vit::runtime::initialize(expected.data(), 0, 16,
-                           vit::runtime::Initializer::TruncNormal, 0.02, dims,
-                           2, 42, "kv");
+  vit::format::initialize(expected.data(), 0, 16,
+                          vit::format::Initializer::TruncNormal, 0.02, dims, 2,
+                          42, "kv");
   EXPECT_EQ(kv, expected);
   options.seed = 43;
   ModuleHandle other = load(bytes, &options);
@@ -422,9 +422,11 @@ struct Resampled {
 
   std::vector<float> first() const {
     std::vector<float> out(30);
-    int64_t from[] = {2, 2}, to[] = {3, 3};
-    vit::runtime::resamplePositions(out.data(), table.data(), 3, 1, from, to,
-                                    false);
+    vit::format::Form form;
+    form.kind = vit::format::FormKind::Resample;
+    form.width = 3;
+    form.resampling = {1, {2, 2}, {3, 3}, false};
+    vit::format::resample(form, out.data(), table.data());
     out.resize(3);
     out.push_back(0); // padding
     return out;

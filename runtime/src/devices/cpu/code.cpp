@@ -7,7 +7,7 @@
 
 #include "devices/cpu/code.h"
 
-#include "format.h"
+#include "format/module_file.h"
 #include "verify.h"
 
 #include <cerrno>
@@ -32,7 +32,7 @@ vit_status Code::load(const schema::Module &module,
     if (wanted[i]) {
       offsets[i] = total;
       // Images were compiled for an alignment to cache lines.
-      total += alignUp(module.images()->Get(i)->data()->size(), 64);
+      total += alignUp(module.images()->Get(i)->data()->size(), kAlignment);
     }
   if (total == 0)
     return VIT_OK;

@@ -9,7 +9,7 @@
 #define VIT_RUNTIME_DEVICES_CPU_CODE_H
 
 #include "error.h"
-#include "memory.h"
+#include "format/memory.h"
 #include "module_generated.h"
 
 #include <cstdint>

@@ -8,8 +8,8 @@
 #include "devices/cpu/launch.h"
 #include "devices/cpu/pool.h"
 #include "devices/device.h"
-#include "extent.h"
 #include "finite.h"
+#include "format/extent.h"
 #include "plan.h"
 
 #include <algorithm>
@@ -160,13 +160,13 @@ void *CpuExecutor::resolve(const schema::Argument &argument) const {
     return const_cast<unsigned char *>(workspace.data()) +
            call->slotOffsets[index] + argument.offset();
   case schema::ArgumentKind::Derived:
-    return const_cast<float *>(context.parameters.form(index));
+    return const_cast<void *>(context.parameters.forms.data(index));
   case schema::ArgumentKind::Constant:
     return const_cast<unsigned char *>(
         context.module.segments +
         context.module.root->constants()->Get(index)->data()->offset());
   case schema::ArgumentKind::Arena:
-    return context.parameters.arenas.data(index) + argument.offset();
+    return context.parameters.training.arenas.data(index) + argument.offset();
   }
   return nullptr;
 }

@@ -17,7 +17,7 @@
 #define VIT_RUNTIME_DEVICES_CPU_POOL_H
 
 #include "error.h"
-#include "memory.h"
+#include "format/memory.h"
 
 #include <atomic>
 #include <cstdint>

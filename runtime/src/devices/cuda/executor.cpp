@@ -7,7 +7,7 @@
 
 #include "devices/cuda/executor.h"
 
-#include "extent.h"
+#include "format/extent.h"
 #include "plan.h"
 
 #include <algorithm>
@@ -379,7 +379,7 @@ vit_status CudaExecutor::run(const Call &call, vit_error *error) {
       driver.cuStreamSynchronize(resources->stream);
     // The call may have changed some of the variables.
     if (status != VIT_OK && isSubmitted && changesVariables(call))
-      context.parameters.arenas.lose();
+      context.parameters.training.arenas.lose();
   }
   isLost = status == VIT_DEVICE_LOST;
   return status;

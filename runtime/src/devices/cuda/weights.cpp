@@ -65,31 +65,34 @@ vit_status Weights::update(const vit_module &module,
     return VIT_OK;
   };
   const schema::Module &root = *module.root;
-  for (uint32_t i = 0; parameters.arenas.exist() && i < arenas.size(); ++i)
-    VIT_TRY(copy(arenas[i], parameters.arenas.version(i),
-                 parameters.arenas.data(i), root.arenas()->Get(i)->bytes()));
-  if (version == parameters.version())
+  for (uint32_t i = 0; parameters.training.arenas.exist() && i < arenas.size();
+       ++i)
+    VIT_TRY(copy(arenas[i], parameters.training.arenas.version(i),
+                 parameters.training.arenas.data(i),
+                 root.arenas()->Get(i)->bytes()));
+  if (version == parameters.forms.version())
     return VIT_OK;
   for (uint32_t i = 0; i < forms.size(); ++i) {
-    bool isNew = forms[i].isUsed && forms[i].version != parameters.version(i);
-    VIT_TRY(copy(forms[i], parameters.version(i), parameters.form(i),
-                 root.derived()->Get(i)->bytes()));
+    bool isNew =
+        forms[i].isUsed && forms[i].version != parameters.forms.version(i);
+    VIT_TRY(copy(forms[i], parameters.forms.version(i),
+                 parameters.forms.data(i), root.derived()->Get(i)->bytes()));
     // For pageable memory the copy is done when the driver returns.
     if (isNew)
-      parameters.forget(i);
+      parameters.forms.forget(i);
   }
   for (uint32_t i = 0; i < constants.size(); ++i) {
     const schema::Segment &data = *root.constants()->Get(i)->data();
     VIT_TRY(
         copy(constants[i], 1, module.segments + data.offset(), data.size()));
   }
-  version = parameters.version();
+  version = parameters.forms.version();
   return VIT_OK;
 }
 
 void Weights::keepArenas(const vit_parameters &parameters) {
   for (uint32_t i = 0; i < arenas.size(); ++i)
-    arenas[i].version = parameters.arenas.version(i);
+    arenas[i].version = parameters.training.arenas.version(i);
 }
 
 vit_status Weights::fetchArenas(const vit_module &module,

@@ -306,7 +306,7 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
     device.finish();
     // The call may have changed some of the variables.
     if (isChanging)
-      context.parameters.arenas.lose();
+      context.parameters.training.arenas.lose();
     return status;
   }
   if (changesVariables(call)) {

@@ -10,7 +10,7 @@
 
 #include "devices/vulkan/functions.h"
 #include "error.h"
-#include "memory.h"
+#include "format/memory.h"
 
 namespace vit::runtime::vulkan {
 

@@ -7,7 +7,7 @@
 
 #include "devices/vulkan/layout.h"
 
-#include "extent.h"
+#include "format/extent.h"
 #include "plan.h"
 
 #include <algorithm>

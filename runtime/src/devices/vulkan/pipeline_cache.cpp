@@ -7,7 +7,8 @@
 
 #include "devices/vulkan/pipeline_cache.h"
 
-#include "hash.h"
+#include "format/atomic_file.h"
+#include "format/hash.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -103,18 +104,6 @@ bool readAll(int file, void *target, uint64_t size) {
   return true;
 }
 
-bool writeAll(int file, const void *source, uint64_t size) {
-  const auto *bytes = static_cast<const char *>(source);
-  while (size > 0) {
-    ssize_t put = ::write(file, bytes, size);
-    if (put <= 0)
-      return false;
-    bytes += put;
-    size -= uint64_t(put);
-  }
-  return true;
-}
-
 } // namespace
 
 PipelineCache::~PipelineCache() {
@@ -189,19 +178,14 @@ void PipelineCache::store() {
     return;
   FileHeader header =
       makeHeader(context->adapter->properties, data.data(), size);
-  // Written to another file and renamed, so that no reader sees half of it.
-  char temporary[sizeof path + 8];
   makeFolders(path);
-  std::snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-  int file = mkostemp(temporary, O_CLOEXEC);
-  if (file < 0)
-    return;
-  bool written = writeAll(file, &header, sizeof header) &&
-                 writeAll(file, data.data(), size);
-  if (close(file) == 0 && written && rename(temporary, path) == 0)
+  AtomicFile file;
+  // Readable by its owner alone: see `read`.
+  if (file.open(path, nullptr, 0600) == VIT_OK &&
+      file.write(&header, sizeof header, nullptr) == VIT_OK &&
+      file.write(data.data(), size, nullptr) == VIT_OK &&
+      file.commit(nullptr) == VIT_OK)
     stored = opened = size;
-  else
-    unlink(temporary);
 }
 
 } // namespace vit::runtime::vulkan

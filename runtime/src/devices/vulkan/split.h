@@ -15,7 +15,7 @@
 #ifndef VIT_RUNTIME_DEVICES_VULKAN_SPLIT_H
 #define VIT_RUNTIME_DEVICES_VULKAN_SPLIT_H
 
-#include "extent.h"
+#include "format/extent.h"
 #include "plan.h"
 #include "verify.h"
 

@@ -239,17 +239,17 @@ vit_status Weights::update(Context &context, const vit_parameters &parameters,
     const void *source;
     const vit_module &module = *parameters.module;
     if (form) {
-      version = parameters.version(place.index);
-      source = parameters.form(place.index);
+      version = parameters.forms.version(place.index);
+      source = parameters.forms.data(place.index);
     } else if (place.kind == schema::ArgumentKind::Constant) {
       source = module.segments +
                module.root->constants()->Get(place.index)->data()->offset();
     } else {
       // Created by the first call or session that needs them.
-      if (!parameters.arenas.exist())
+      if (!parameters.training.arenas.exist())
         continue;
-      version = parameters.arenas.version(place.index);
-      source = parameters.arenas.data(place.index);
+      version = parameters.training.arenas.version(place.index);
+      source = parameters.training.arenas.data(place.index);
     }
     if (place.version == version)
       continue;
@@ -274,7 +274,7 @@ vit_status Weights::update(Context &context, const vit_parameters &parameters,
     }
     place.version = version;
     if (form)
-      parameters.forget(place.index);
+      parameters.forms.forget(place.index);
   }
   return VIT_OK;
 }
@@ -282,7 +282,7 @@ vit_status Weights::update(Context &context, const vit_parameters &parameters,
 void Weights::keepArenas(const vit_parameters &parameters) {
   for (uint32_t i = 0; i < placeCount; ++i)
     if (places[i].kind == schema::ArgumentKind::Arena)
-      places[i].version = parameters.arenas.version(places[i].index);
+      places[i].version = parameters.training.arenas.version(places[i].index);
 }
 
 vit_status Weights::fetchArenas(Context &context, unsigned char *const *targets,

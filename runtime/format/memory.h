@@ -10,9 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_MEMORY_H
-#define VIT_RUNTIME_MEMORY_H
+#ifndef VIT_FORMAT_MEMORY_H
+#define VIT_FORMAT_MEMORY_H
 
+#include "format/alignment.h"
 #include "vit/vit.h"
 
 #include <cstdint>
@@ -23,9 +24,8 @@
 #include <type_traits>
 #include <utility>
 
-namespace vit::runtime {
+namespace vit::format {
 
-inline constexpr size_t kAlignment = 64;
 inline constexpr size_t kHugePage = size_t(2) << 20;
 
 /// Where memory comes from: the host's callbacks or malloc.
@@ -148,6 +148,6 @@ private:
   size_t count = 0;
 };
 
-} // namespace vit::runtime
+} // namespace vit::format
 
-#endif // VIT_RUNTIME_MEMORY_H
+#endif // VIT_FORMAT_MEMORY_H

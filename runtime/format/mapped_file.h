@@ -5,17 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_MAPPED_FILE_H
-#define VIT_RUNTIME_MAPPED_FILE_H
+#ifndef VIT_FORMAT_MAPPED_FILE_H
+#define VIT_FORMAT_MAPPED_FILE_H
 
-#include "error.h"
+#include "format/error.h"
 
 #include <cstdint>
 
-namespace vit::runtime {
+namespace vit::format {
 
-/// A regular file, mapped whole and read only. Pages come in as they are
-/// touched.
+/// A regular file, mapped whole and read only: pages are read when they are
+/// first used.
 class MappedFile {
 public:
   MappedFile() = default;
@@ -28,6 +28,7 @@ public:
   void close();
 
   bool isOpen() const { return descriptor >= 0; }
+  /// NULL for an empty file.
   const unsigned char *data() const { return memory; }
   uint64_t size() const { return length; }
 
@@ -45,6 +46,6 @@ private:
 /// what was read once does not count as this process's memory.
 void forgetPages(const void *data, uint64_t size);
 
-} // namespace vit::runtime
+} // namespace vit::format
 
-#endif // VIT_RUNTIME_MAPPED_FILE_H
+#endif // VIT_FORMAT_MAPPED_FILE_H

@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_EXTENT_H
-#define VIT_RUNTIME_EXTENT_H
+#ifndef VIT_FORMAT_EXTENT_H
+#define VIT_FORMAT_EXTENT_H
 
 #include "module_generated.h"
 
 #include <cstdint>
 
-namespace vit::runtime {
+namespace vit::format {
 
 /// Larger results are refused: what is left of 64 bits serves sums and padding.
 inline constexpr uint64_t kMaxExtent = uint64_t(1) << 56;
@@ -37,6 +37,6 @@ inline bool evaluate(const schema::Extent &extent, int64_t batch,
          result <= kMaxExtent;
 }
 
-} // namespace vit::runtime
+} // namespace vit::format
 
-#endif // VIT_RUNTIME_EXTENT_H
+#endif // VIT_FORMAT_EXTENT_H

@@ -11,14 +11,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_HASH_H
-#define VIT_RUNTIME_HASH_H
+#ifndef VIT_FORMAT_HASH_H
+#define VIT_FORMAT_HASH_H
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-namespace vit::runtime {
+namespace vit::format {
 
 namespace detail {
 
@@ -78,6 +78,6 @@ inline uint64_t hash64(const void *data, size_t size) {
   return hash ^ hash >> 32;
 }
 
-} // namespace vit::runtime
+} // namespace vit::format
 
-#endif // VIT_RUNTIME_HASH_H
+#endif // VIT_FORMAT_HASH_H

@@ -1,4 +1,4 @@
-//===- format.h - The frame of a .vitm file ---------------------*- C++ -*-===//
+//===- module_file.h - The frame of a .vitm file ----------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,29 +17,30 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_FORMAT_H
-#define VIT_RUNTIME_FORMAT_H
+#ifndef VIT_FORMAT_MODULE_FILE_H
+#define VIT_FORMAT_MODULE_FILE_H
 
-#include <cstddef>
-#include <cstdint>
+#include "format/alignment.h"
 
-namespace vit::runtime {
+namespace vit::format {
 
 /// The first bytes of every module.
 inline constexpr char kMagic[8] = {'V', 'I', 'T', 'M', 'O', 'D', 'U', 'L'};
-/// Counts up when older runtimes could not read a newer file any more.
-inline constexpr uint32_t kFormatVersion = 2;
+/// Counts up when older runtimes could not read a newer file any more. Version
+/// 3 gave derived forms and constants an element type, which is F32 in older
+/// ones.
+inline constexpr uint32_t kFormatVersion = 3;
+/// The oldest version that is still read.
+inline constexpr uint32_t kOldestVersion = 2;
 
 /// Segments start at a multiple of this, so that they can be mapped.
 inline constexpr uint64_t kPageSize = 4096;
-/// Alignment of weights inside the segments (code: kPageSize).
-inline constexpr uint64_t kSegmentAlignment = 64;
 /// Larger metadata is refused.
 inline constexpr uint64_t kMaxMetadataSize = uint64_t(1) << 30;
 
 struct FileHeader {
   char magic[8];           ///< kMagic
-  uint32_t formatVersion;  ///< kFormatVersion
+  uint32_t formatVersion;  ///< kOldestVersion to kFormatVersion
   uint32_t flags;          ///< 0
   uint64_t fileSize;       ///< of the whole file
   uint64_t metadataOffset; ///< sizeof(FileHeader)
@@ -50,12 +51,6 @@ struct FileHeader {
 };
 static_assert(sizeof(FileHeader) == 64, "the header has no padding");
 
-/// `value` up to a multiple of `alignment`, a power of two. The caller knows
-/// that this does not overflow.
-inline constexpr uint64_t alignUp(uint64_t value, uint64_t alignment) {
-  return (value + alignment - 1) & ~(alignment - 1);
-}
+} // namespace vit::format
 
-} // namespace vit::runtime
-
-#endif // VIT_RUNTIME_FORMAT_H
+#endif // VIT_FORMAT_MODULE_FILE_H

@@ -12,12 +12,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_INITIALIZER_H
-#define VIT_RUNTIME_INITIALIZER_H
+#ifndef VIT_FORMAT_INITIALIZER_H
+#define VIT_FORMAT_INITIALIZER_H
 
 #include <cstdint>
 
-namespace vit::runtime {
+namespace vit::format {
 
 /// In the order of `Distribution` of the schema and of the dialect.
 enum class Initializer : uint8_t {
@@ -29,10 +29,6 @@ enum class Initializer : uint8_t {
                 ///< torch.nn.init.xavier_uniform_ on [out, in * ...]
 };
 
-/// Philox-4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
-/// 3", SC 2011): four random words from a key and a counter.
-void philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
-
 /// Writes elements [begin, begin + count) of the parameter `name` (with its
 /// layer's number, "fc1.weight.3") of shape `dims` to out[0..count). The key is
 /// the seed, the counter (i / 4, 0, XXH64(name) low, high); element i has word
@@ -41,6 +37,6 @@ void initialize(float *out, int64_t begin, int64_t count,
                 Initializer distribution, double value, const int64_t *dims,
                 int rank, uint64_t seed, const char *name);
 
-} // namespace vit::runtime
+} // namespace vit::format
 
-#endif // VIT_RUNTIME_INITIALIZER_H
+#endif // VIT_FORMAT_INITIALIZER_H

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mapped_file.h"
+#include "format/mapped_file.h"
 
 #include <cerrno>
 #include <cstring>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace vit::runtime {
+namespace vit::format {
 
 vit_status MappedFile::open(const char *path, const char *what,
                             vit_error *error) {
@@ -22,7 +22,9 @@ vit_status MappedFile::open(const char *path, const char *what,
   // Not blocking: a name may be that of a pipe.
   descriptor = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
-    return fail(error, errno == ENOENT ? VIT_NOT_FOUND : VIT_IO_ERROR,
+    return fail(error,
+                errno == ENOENT || errno == ENOTDIR ? VIT_NOT_FOUND
+                                                    : VIT_IO_ERROR,
                 "cannot open %s '%s': %s", what, path, std::strerror(errno));
   struct stat status;
   if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -30,11 +32,9 @@ vit_status MappedFile::open(const char *path, const char *what,
     return fail(error, VIT_IO_ERROR, "cannot read %s '%s': not a regular file",
                 what, path);
   }
-  if (status.st_size == 0) {
-    close();
-    return fail(error, VIT_CORRUPT, "%s '%s' is empty", what, path);
-  }
   length = uint64_t(status.st_size);
+  if (length == 0)
+    return VIT_OK; // There is nothing to map.
   void *mapped = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, descriptor, 0);
   if (mapped == MAP_FAILED) {
     int code = errno;
@@ -72,4 +72,4 @@ void forgetPages(const void *data, uint64_t size) {
           (size - skip) / page * page, MADV_DONTNEED);
 }
 
-} // namespace vit::runtime
+} // namespace vit::format
