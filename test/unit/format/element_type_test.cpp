@@ -112,7 +112,7 @@ TEST(Narrow, RoundsToNearestEven) {
             INFINITY);
   EXPECT_EQ(narrowed(0x1p-25f, ElementType::F16), 0);
   EXPECT_EQ(narrowed(0x1.8p-25f, ElementType::F16), 0x1p-24f);
-  EXPECT_EQ(narrowed(0x1.ffcp-15f, ElementType::F16), 0x1.ffcp-15f);
+  EXPECT_EQ(narrowed(0x1.ff8p-15f, ElementType::F16), 0x1.ff8p-15f);
   EXPECT_EQ(narrowed(0x1.fffp-15f, ElementType::F16), 0x1p-14f);
   EXPECT_TRUE(std::signbit(narrowed(-0x1p-30f, ElementType::F16)));
 }

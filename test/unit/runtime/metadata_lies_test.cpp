@@ -125,13 +125,34 @@ INSTANTIATE_TEST_SUITE_P(
             }},
         Lie{"derived form 1 has 1020 bytes, expected 1024",
             [](Builder &b) { b.module.derived[1]->bytes = 1020; }},
-        Lie{"derived form 1 has panels that are no multiple of 16 wide",
+        Lie{"derived form 1 has panels whose width is not a multiple of 16",
             [](Builder &b) { b.module.derived[1]->cols = 0; }},
         Lie{"derived form 1 has groups that do not divide it",
             [](Builder &b) { b.module.derived[1]->in_group = 3; }},
         Lie{"derived form 1 has a source 4 that is not before it",
             [](Builder &b) { b.module.derived[1]->sources = {4}; }},
-        Lie{"derived form 1 is made from a form that is not row-major",
+        Lie{"derived form 1 has elements that are not f32, bf16 or f16",
+            [](Builder &b) {
+              b.module.derived[1]->element_type = schema::DType::I32;
+            }},
+        Lie{"derived form 1 has 1024 bytes, expected 512",
+            [](Builder &b) {
+              b.module.derived[1]->element_type = schema::DType::BF16;
+            }},
+        Lie{"derived form 1 interleaves depths in a way that is not possible",
+            [](Builder &b) { b.module.derived[1]->interleave = 3; }},
+        // A form that is not lossless may be stored, but not be the only place
+        // where a parameter is.
+        Lie{"parameter 'scale' is stored nowhere",
+            [](Builder &b) {
+              b.storeForms();
+              auto &d = *b.module.derived[0];
+              d.element_type = schema::DType::BF16;
+              d.bytes /= 2;
+              d.data = std::make_unique<schema::Segment>(
+                  b.addSegment(std::vector<uint16_t>(d.bytes / 2)));
+            }},
+        Lie{"derived form 1 is made from a form that is not row-major f32",
             [](Builder &b) { b.module.derived[1]->sources = {3}; }},
         Lie{"derived form 1 has no sources",
             [](Builder &b) { b.module.derived[1]->sources = {}; }},
@@ -142,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(
               b.module.derived[1]->data = std::make_unique<schema::Segment>(
                   b.addSegment(std::vector<float>(16)));
             }},
-        Lie{"derived form 1 has panels of rank 3",
+        Lie{"derived form 1 has rank 3, expected 2",
             [](Builder &b) { b.module.derived[1]->dims = {3, 2, 4}; }},
         Lie{"derived form 0 resamples something that is not one table",
             [](Builder &b) {

@@ -126,16 +126,17 @@ TEST(Module, RefusesNonsense) {
   EXPECT_STREQ(vit_status_name(VIT_CORRUPT), "VIT_CORRUPT");
 }
 
-/// The builder's module as the present version of the format writes it: it
-/// loads as long as the version is this one.
-TEST(Module, FormatStaysLoadable) {
-  ModuleHandle module =
-      load(std::string(VIT_TEST_DATA "/golden/format-2.vitm"));
-  ASSERT_TRUE(module);
-  SessionHandle session = makeSession(module);
-  Call call(3);
-  EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
-  call.expectReference();
+/// The builder's module as each version of the format that is read wrote it.
+TEST(Module, FormatsStayLoadable) {
+  for (const char *name : {"format-2", "format-3"}) {
+    ModuleHandle module =
+        load(std::string(VIT_TEST_DATA "/golden/") + name + ".vitm");
+    ASSERT_TRUE(module) << name;
+    SessionHandle session = makeSession(module);
+    Call call(3);
+    EXPECT_EQ(call.run(session), VIT_OK) << name << call.error.message;
+    call.expectReference();
+  }
 }
 
 TEST(Module, OtherFormatsAreRefused) {
@@ -145,8 +146,8 @@ TEST(Module, OtherFormatsAreRefused) {
                             &module, &error),
             VIT_UNSUPPORTED);
   EXPECT_NE(std::string(error.message)
-                .find("has module format version 1, this vit reads version 2: "
-                      "compile it again"),
+                .find("has module format version 1, this vit reads versions 2 "
+                      "to 3: compile it again"),
             std::string::npos)
       << error.message;
 }

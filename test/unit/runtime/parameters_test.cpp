@@ -378,7 +378,8 @@ TEST(ParametersFrom, DamagedFiles) {
   for (const std::string &file : files) {
     Referring referring(file);
     vit_error error = {};
-    EXPECT_EQ(referring.create(error), VIT_CORRUPT);
+    vit_status status = referring.create(error);
+    EXPECT_TRUE(status == VIT_CORRUPT || status == VIT_UNSUPPORTED);
     EXPECT_NE(error.message[0], 0);
   }
 }

@@ -179,6 +179,10 @@ void PipelineCache::store() {
   FileHeader header =
       makeHeader(context->adapter->properties, data.data(), size);
   makeFolders(path);
+  // A link is replaced and not followed.
+  struct stat status;
+  if (lstat(path, &status) == 0 && S_ISLNK(status.st_mode))
+    unlink(path);
   AtomicFile file;
   // Readable by its owner alone: see `read`.
   if (file.open(path, nullptr, 0600) == VIT_OK &&
