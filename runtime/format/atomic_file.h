@@ -16,8 +16,8 @@
 
 namespace vit::format {
 
-/// Writes to a temporary file in the folder of the target; `commit` brings it to
-/// the disk and renames it. What is no regular file (/dev/stdout) is written
+/// Writes to a temporary file in the folder of the target; `commit` brings it
+/// to the disk and renames it. What is no regular file (/dev/stdout) is written
 /// directly. Every failure is VIT_IO_ERROR, "cannot write PATH: ...".
 class AtomicFile {
 public:

@@ -78,8 +78,7 @@ vit_status Forms::makeWritable(uint32_t index, vit_error *error) {
   } else if (form.origin == Origin::Mapped) {
     auto page = uint64_t(sysconf(_SC_PAGESIZE));
     uint64_t before = reinterpret_cast<uintptr_t>(form.data) % page;
-    if (mprotect(form.data - before,
-                 (before + bytes + page - 1) / page * page,
+    if (mprotect(form.data - before, (before + bytes + page - 1) / page * page,
                  PROT_READ | PROT_WRITE) != 0)
       return outOfMemory(error, bytes, "a written weight");
     form.origin = Origin::Writable;

@@ -31,8 +31,8 @@ public:
     return arenas.exist() && variableOf[parameter] != 0;
   }
 
-  /// Makes the arenas. States are zero but for the seed; the caller fills in the
-  /// parameters.
+  /// Makes the arenas. States are zero but for the seed; the caller fills in
+  /// the parameters.
   vit_status makeArenas(vit_error *error);
 
   vit_status readState(const schema::Variable &state, void *target,

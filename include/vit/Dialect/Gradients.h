@@ -15,22 +15,23 @@
 
 namespace mlir::vit {
 
-/// The gradient of one number (a loss) with respect to each value, as far as
-/// it is known while ops are visited users first; what ops hand their adjoints'
-/// results to (DifferentiableOpInterface).
+/// The gradient of one number (a loss) with respect to each value, accumulated
+/// while ops are visited users first. The adjoints of ops
+/// (DifferentiableOpInterface) report their results here.
 class Gradients {
 public:
-  /// `wanted`: the values on the way to those whose gradients are asked for.
+  /// `wanted`: the values on a path to those whose gradients are wanted.
   explicit Gradients(llvm::DenseSet<Value> wanted)
       : wanted(std::move(wanted)) {}
 
-  /// Whether somebody needs the gradient of `value`.
+  /// Whether the gradient of `value` is needed.
   bool isWanted(Value value) const { return wanted.contains(value); }
   /// The gradient of `value`, complete once all its users have been visited;
   /// null where the loss does not depend on it.
   Value get(Value value) const { return gradients.lookup(value); }
-  /// One user's share of the gradient of `value`, which has its type; shares
-  /// are summed by `vit.add` at `builder`'s place.
+  /// Adds the contribution of one user to the gradient of `value`; it has the
+  /// type of `value`. Contributions are summed by `vit.add` at the insertion
+  /// point of `builder`.
   void add(OpBuilder &builder, Location location, Value value, Value gradient);
 
 private:

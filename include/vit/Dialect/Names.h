@@ -13,18 +13,19 @@
 
 namespace mlir::vit {
 
-/// The name of the work at `location`: the name of a NameLoc; of a fused
-/// location the common prefix of its parts ("blocks.3.attn" of
-/// "blocks.3.attn.q" and "blocks.3.attn.k"); else "file:line"; else "".
+/// The name to report for `location`: that of a NameLoc; the common prefix of
+/// the parts of a fused location ("blocks.3.attn" for "blocks.3.attn.q" and
+/// "blocks.3.attn.k"); else "file:line"; else "".
 std::string getWorkName(Location location);
 
-/// Whether there is a NameLoc in `location`.
+/// Whether `location` contains a NameLoc.
 bool hasName(Location location);
 
-/// `location` with `{}` in its names replaced by the layer's number.
+/// `location` with `{}` in its names replaced by the number of the layer.
 Location withLayer(Location location, int64_t layer);
 
-/// `location` with `suffix` (".backward") at the end of each of its names.
+/// `location` with `suffix` (such as ".backward") appended to each of its
+/// names.
 Location withSuffix(Location location, StringRef suffix);
 
 } // namespace mlir::vit

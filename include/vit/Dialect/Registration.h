@@ -15,8 +15,9 @@ namespace mlir::vit {
 /// The dialects of model text: vit, kernel, func, arith and math.
 void registerModelDialects(DialectRegistry &registry);
 
-/// All dialects on the way down to code: those of model text, and scf, cf,
-/// memref, vector, x86vector, index, ub and LLVM, with what their passes need.
+/// All dialects used in lowering to code: those of model text, and scf, cf,
+/// memref, vector, x86vector, index, ub and LLVM, with the interfaces that
+/// passes need.
 void registerVitDialects(DialectRegistry &registry);
 
 } // namespace mlir::vit

@@ -12,11 +12,11 @@
 
 namespace mlir::vit {
 
-/// Builds at `builder`'s place, which lies behind the ops of `block` that are
-/// to be differentiated, the gradients of the values `wanted`. `seeds` are the
-/// values that the walk begins with and their gradients: for a loss, a
-/// constant 1. Returns one value per wanted one, null where the seeds do not
-/// depend on it. An op in between without an adjoint is an error.
+/// Builds the gradients of the values `wanted` at the insertion point of
+/// `builder`, which must follow the ops of `block` to differentiate. `seeds`
+/// are the values at which the backward pass starts and their gradients: for a
+/// loss, a constant 1. Returns one value per wanted value, null if the seeds do
+/// not depend on it. An op on the path that has no adjoint is an error.
 FailureOr<SmallVector<Value>>
 buildGradients(OpBuilder &builder, Block &block,
                ArrayRef<std::pair<Value, Value>> seeds, ValueRange wanted);

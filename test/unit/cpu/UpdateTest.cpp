@@ -322,9 +322,9 @@ std::string dropoutText(const std::string &type, double probability,
          ", %s: tensor<2xi32>, %t: tensor<i32>) -> " + type +
          " {\n%r = kernel.dropout %x, %s, %t probability " +
          std::to_string(probability) + " stream " + std::to_string(stream) +
-         " unit " + (wholeImages ? "image" : "element") + " slots [0] : (" + type +
-         ", tensor<2xi32>, tensor<i32>) -> " + type + "\nreturn %r : " + type +
-         "\n}";
+         " unit " + (wholeImages ? "image" : "element") + " slots [0] : (" +
+         type + ", tensor<2xi32>, tensor<i32>) -> " + type +
+         "\nreturn %r : " + type + "\n}";
 }
 
 TEST(Dropout, MasksOfTheReference) {

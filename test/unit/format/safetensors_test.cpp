@@ -55,7 +55,8 @@ TEST(Safetensors, FindsTensorsByName) {
   constexpr int kMany = 20000;
   std::string json = "{";
   for (int i = 0; i < kMany; ++i)
-    json += std::string(i ? "," : "") + "\"t" + std::to_string(i * 7919 % kMany) +
+    json += std::string(i ? "," : "") + "\"t" +
+            std::to_string(i * 7919 % kMany) +
             R"(":{"dtype":"U8","shape":[1],"data_offsets":[)" +
             std::to_string(i) + "," + std::to_string(i + 1) + "]}";
   Header file(json + "}", kMany);
