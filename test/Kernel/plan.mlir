@@ -78,7 +78,7 @@ func.func @residual(%x: !row, %w: tensor<32x8xf32, #kernel.panels<cols = 64>>, %
 // CHECK-LABEL: func.func @probabilities
 func.func @probabilities(%x: tensor<?x5x16xf32>) -> (tensor<?x1x5x5xf32>, tensor<?x5x16xf32>) {
   // CHECK: kernel.relayout {{.*}} slots [0] :
-  // CHECK: kernel.attention {{.*}} slots [1] :
+  // CHECK: kernel.attention {{.*}} slots [1, -1] :
   // CHECK: kernel.attention {{.*}} slots [0, 2] :
   // CHECK: kernel.relayout %{{.+}} :
   %0 = kernel.relayout %x : (tensor<?x5x16xf32>) -> !act
