@@ -213,8 +213,8 @@ void Attention::emit(int64_t chunk) {
          });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitAttention(kernel::AttentionOp op,
-                                                    KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> query = Blocked::get(op, op.getQuery().getType());
   FailureOr<Blocked> key = Blocked::get(op, op.getKey().getType());
   FailureOr<Blocked> value = Blocked::get(op, op.getValue().getType());

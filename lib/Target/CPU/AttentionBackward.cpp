@@ -290,9 +290,8 @@ void AttentionBackward::emit() {
   });
 }
 
-FailureOr<KernelInfo>
-mlir::vit::cpu::emitAttentionBackward(kernel::AttentionBackwardOp op,
-                                      KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
+                                           KernelBuilder &b) {
   SmallVector<Blocked> shapes;
   int64_t headDim = op.getHeadDim();
   for (auto [i, type] : llvm::enumerate(llvm::concat<const Type>(

@@ -152,8 +152,8 @@ void Dropout::emit() {
       });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitDropout(kernel::DropoutOp op,
-                                                  KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::DropoutOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(shape))
     return failure();

@@ -6,12 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Common/ReplaceKernels.h"
+#include "../Common/VisitKernel.h"
 #include "Emitters.h"
 
 #include "vit/Passes.h"
 #include "vit/Target/CPU.h"
-
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -22,43 +21,6 @@ namespace mlir::vit {
 #include "Passes.h.inc"
 } // namespace mlir::vit
 
-static FailureOr<KernelInfo> emitBody(Operation *op, KernelBuilder &b) {
-  return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
-      .Case([&](kernel::GemmOp op) { return emitGemm(op, b); })
-      .Case([&](kernel::AttentionOp op) { return emitAttention(op, b); })
-      .Case([&](kernel::RowsOp op) { return emitRows(op, b); })
-      .Case([&](kernel::MapOp op) { return emitMap(op, b); })
-      .Case([&](kernel::PrependOp op) { return emitPrepend(op, b); })
-      .Case([&](kernel::TakeOp op) { return emitTake(op, b); })
-      .Case([&](kernel::MeanOp op) { return emitMean(op, b); })
-      .Case([&](kernel::PatchifyOp op) { return emitPatchify(op, b); })
-      .Case([&](kernel::RelayoutOp op) { return emitRelayout(op, b); })
-      .Case([&](kernel::NormalizeBackwardOp op) {
-        return emitNormalizeBackward(op, b);
-      })
-      .Case([&](kernel::SoftmaxBackwardOp op) {
-        return emitSoftmaxBackward(op, b);
-      })
-      .Case([&](kernel::AttentionBackwardOp op) {
-        return emitAttentionBackward(op, b);
-      })
-      .Case([&](kernel::LossOp op) { return emitLoss(op, b); })
-      .Case([&](kernel::LossBackwardOp op) { return emitLossBackward(op, b); })
-      .Case([&](kernel::PlaceOp op) { return emitPlace(op, b); })
-      .Case([&](kernel::SpreadOp op) { return emitSpread(op, b); })
-      .Case([&](kernel::DropoutOp op) { return emitDropout(op, b); })
-      .Case([&](kernel::NormOp op) { return emitNorm(op, b); })
-      .Case([&](kernel::UpdateOp op) { return emitUpdate(op, b); })
-      .Case([&](kernel::WeightGradientOp op) {
-        return emitWeightGradient(op, b);
-      })
-      .Case([&](kernel::PackOp op) { return emitPack(op, b); })
-      .Case([&](kernel::SumOp op) { return emitSum(op, b); })
-      .Default([](Operation *op) {
-        return op->emitOpError("has no code for the CPU");
-      });
-}
-
 namespace {
 struct EmitCpu : mlir::vit::impl::EmitCpuBase<EmitCpu> {
   using EmitCpuBase::EmitCpuBase;
@@ -67,8 +29,9 @@ struct EmitCpu : mlir::vit::impl::EmitCpuBase<EmitCpu> {
 } // namespace
 
 /// Adds the function `name` for `op` to `kernels`.
-static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
-                                  ModuleOp kernels, const Level &level) {
+static FailureOr<KernelInfo> addFunction(kernel::KernelOpInterface op,
+                                         StringRef name, ModuleOp kernels,
+                                         const Level &level) {
   OpBuilder builder = OpBuilder::atBlockEnd(kernels.getBody());
   auto getBuffer = [](Type element) {
     return MemRefType::get({ShapedType::kDynamic}, element);
@@ -80,7 +43,7 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
       types.push_back(getBuffer(cast<RankedTensorType>(type).getElementType()));
   // The operands of an update are followed by what it changes: the parameters,
   // then each state.
-  if (auto update = dyn_cast<kernel::UpdateOp>(op))
+  if (auto update = dyn_cast<kernel::UpdateOp>(*op))
     types.append(update.getVariableCount(), getBuffer(builder.getF32Type()));
   types.append(3, builder.getIndexType());
   types.push_back(getBuffer(builder.getI8Type()));
@@ -88,7 +51,8 @@ static FailureOr<KernelInfo> emit(Operation *op, StringRef name,
                                        builder.getFunctionType(types, {}));
   function.addEntryBlock();
   KernelBuilder b(function, level);
-  FailureOr<KernelInfo> info = emitBody(op, b);
+  FailureOr<KernelInfo> info =
+      visitKernel(op, [&](auto kernel) { return emit(kernel, b); });
   b.setInsertionPointToEnd(&function.getBody().front());
   func::ReturnOp::create(b);
   return info;
@@ -131,9 +95,9 @@ void EmitCpu::runOnOperation() {
   }
   for (kernel::KernelOpInterface op : ops)
     setEnds(op);
-  FailureOr<ReplacedKernels> done =
-      replaceKernels(ops, kernels, [&](Operation *op, StringRef name) {
-        return emit(op, name, kernels, *found);
+  FailureOr<ReplacedKernels> done = replaceKernels(
+      ops, kernels, [&](kernel::KernelOpInterface op, StringRef name) {
+        return addFunction(op, name, kernels, *found);
       });
   if (failed(done))
     return signalPassFailure();

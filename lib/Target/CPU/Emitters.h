@@ -18,35 +18,30 @@ namespace mlir::vit::cpu {
 // Each emitter fills the body of the function and returns what the dispatch
 // records, or emits an error on the op and fails. The arguments of the function
 // are the operands of the op, its results, then batch, begin, end and scratch.
-FailureOr<KernelInfo> emitGemm(kernel::GemmOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitAttention(kernel::AttentionOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitRows(kernel::RowsOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitMap(kernel::MapOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitPrepend(kernel::PrependOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitTake(kernel::TakeOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitMean(kernel::MeanOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitPatchify(kernel::PatchifyOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitRelayout(kernel::RelayoutOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitNormalizeBackward(kernel::NormalizeBackwardOp op,
-                                            KernelBuilder &b);
-FailureOr<KernelInfo> emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
-                                          KernelBuilder &b);
-FailureOr<KernelInfo> emitAttentionBackward(kernel::AttentionBackwardOp op,
-                                            KernelBuilder &b);
-FailureOr<KernelInfo> emitLoss(kernel::LossOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitLossBackward(kernel::LossBackwardOp op,
-                                       KernelBuilder &b);
-FailureOr<KernelInfo> emitPlace(kernel::PlaceOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitSpread(kernel::SpreadOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitDropout(kernel::DropoutOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitNorm(kernel::NormOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::GemmOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::AttentionOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RowsOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::MapOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PrependOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::TakeOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::MeanOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PatchifyOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RelayoutOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::NormalizeBackwardOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::SoftmaxBackwardOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::LossOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::LossBackwardOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PlaceOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::SpreadOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::DropoutOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::NormOp op, KernelBuilder &b);
 /// The arguments of the function are the operands, then one arena range per
 /// list of variables: the parameters, then each state.
-FailureOr<KernelInfo> emitUpdate(kernel::UpdateOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitWeightGradient(kernel::WeightGradientOp op,
-                                         KernelBuilder &b);
-FailureOr<KernelInfo> emitPack(kernel::PackOp op, KernelBuilder &b);
-FailureOr<KernelInfo> emitSum(kernel::SumOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::UpdateOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::WeightGradientOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PackOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::SumOp op, KernelBuilder &b);
 
 //===----------------------------------------------------------------------===//
 // Blocked activations

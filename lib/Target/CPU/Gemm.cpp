@@ -195,8 +195,8 @@ void Gemm::emit() {
   b.setInsertionPointAfter(loop);
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitGemm(kernel::GemmOp op,
-                                               KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   FailureOr<Blocked> result = Blocked::get(op, op.getResult().getType());
   if (failed(input) || failed(result))

@@ -84,8 +84,8 @@ static void storeZeroRow(KernelBuilder &b, const Blocked &shape, Value buffer,
   });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitRelayout(kernel::RelayoutOp op,
-                                                   KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RelayoutOp op,
+                                           KernelBuilder &b) {
   RankedTensorType from = op.getInput().getType();
   RankedTensorType to = op.getResult().getType();
   bool fromBlocked = isa_and_present<kernel::BlockedAttr>(from.getEncoding());
@@ -162,8 +162,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitRelayout(kernel::RelayoutOp op,
   return getInfo(op, toBlocked ? to : from);
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitPatchify(kernel::PatchifyOp op,
-                                                   KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PatchifyOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(shape))
     return failure();

@@ -298,8 +298,8 @@ Value Loss::emitAccuracy() {
   });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitLoss(kernel::LossOp op,
-                                               KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::LossOp op,
+                                           KernelBuilder &b) {
   FailureOr<Loss> loss = Loss::get(op, b, 0, op.getInput(), op.getTargets(),
                                    op.getSmoothing().convertToDouble());
   if (failed(loss))
@@ -377,8 +377,8 @@ static void emitMseRow(const Loss &loss, Value factor, Value image,
   });
 }
 
-FailureOr<KernelInfo>
-mlir::vit::cpu::emitLossBackward(kernel::LossBackwardOp op, KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::LossBackwardOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   FailureOr<Loss> loss = Loss::get(op, b, 1, op.getInput(), op.getTargets(),
                                    op.getSmoothing().convertToDouble());

@@ -67,8 +67,7 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
 }
 
 // If there is a batch, a work unit is one row block.
-FailureOr<KernelInfo> mlir::vit::cpu::emitMap(kernel::MapOp op,
-                                              KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::MapOp op, KernelBuilder &b) {
   if (op.getResult().getType().hasStaticShape())
     return emitFlatMap(op, b);
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());

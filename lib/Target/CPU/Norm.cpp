@@ -39,8 +39,8 @@ static Value addSquares(KernelBuilder &b, Value buffer, Value from, Value to,
   return arith::ExtFOp::create(b, b.getF64Type(), sum);
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitNorm(kernel::NormOp op,
-                                               KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::NormOp op,
+                                           KernelBuilder &b) {
   auto number = [&](double value) {
     return b.constant(b.getF64FloatAttr(value));
   };

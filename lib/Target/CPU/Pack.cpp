@@ -167,8 +167,8 @@ void Pack::vector(const Channels &channels) {
   });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitPack(kernel::PackOp op,
-                                               KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PackOp op,
+                                           KernelBuilder &b) {
   for (Type type : op->getOperandTypes())
     if (failed(verifyFlat(op, type)))
       return failure();

@@ -183,8 +183,8 @@ void Rows::softmax(const RowBlock &block, Value group) {
   });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitRows(kernel::RowsOp op,
-                                               KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RowsOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))

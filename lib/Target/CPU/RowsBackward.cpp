@@ -203,9 +203,8 @@ void NormalizeBackward::emit() {
   });
 }
 
-FailureOr<KernelInfo>
-mlir::vit::cpu::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
-                                      KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::NormalizeBackwardOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(shape))
     return failure();
@@ -242,9 +241,8 @@ mlir::vit::cpu::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
   return info;
 }
 
-FailureOr<KernelInfo>
-mlir::vit::cpu::emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
-                                    KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::SoftmaxBackwardOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(shape))
     return failure();

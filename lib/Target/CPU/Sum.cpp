@@ -214,8 +214,7 @@ FailureOr<KernelInfo> Sum::overGroups() {
   return getInfo(units);
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitSum(kernel::SumOp op,
-                                              KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::SumOp op, KernelBuilder &b) {
   Sum sum{op, b};
   switch (op.getKind()) {
   case kernel::SumKind::tokens:

@@ -11,8 +11,8 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitPrepend(kernel::PrependOp op,
-                                                  KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PrependOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))
@@ -61,8 +61,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitPrepend(kernel::PrependOp op,
   return getRowBlockInfo(op.getResult().getType());
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitTake(kernel::TakeOp op,
-                                               KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::TakeOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))
@@ -88,8 +88,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emitTake(kernel::TakeOp op,
 
 // A work unit is one channel vector of one row block of images. There are
 // `rows` partial sums, one per row of a block, which is both fast and accurate.
-FailureOr<KernelInfo> mlir::vit::cpu::emitMean(kernel::MeanOp op,
-                                               KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::MeanOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))

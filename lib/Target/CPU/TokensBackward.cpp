@@ -53,16 +53,16 @@ static FailureOr<KernelInfo> emitTokens(Operation *op, KernelBuilder &b,
   return getRowBlockInfo(resultType);
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitPlace(kernel::PlaceOp op,
-                                                KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PlaceOp op,
+                                           KernelBuilder &b) {
   RankedTensorType input = op.getInput().getType();
   return emitTokens(op.getOperation(), b, op.getStart(),
                     input.getRank() == 3 ? input.getDimSize(1) : 1,
                     [](Value x) { return x; });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitSpread(kernel::SpreadOp op,
-                                                 KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::SpreadOp op,
+                                           KernelBuilder &b) {
   int64_t start = op.getStart();
   int64_t count = op.getResult().getType().getDimSize(1) - start;
   return emitTokens(op.getOperation(), b, start, count, [&](Value x) {

@@ -116,8 +116,8 @@ void Update::emit() {
   });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emitUpdate(kernel::UpdateOp op,
-                                                 KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::UpdateOp op,
+                                           KernelBuilder &b) {
   Update update{op, b};
   if (failed(verifyUpdate(op)))
     return failure();

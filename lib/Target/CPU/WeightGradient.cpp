@@ -176,9 +176,8 @@ void WeightGradient::emit() {
   });
 }
 
-FailureOr<KernelInfo>
-mlir::vit::cpu::emitWeightGradient(kernel::WeightGradientOp op,
-                                   KernelBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::WeightGradientOp op,
+                                           KernelBuilder &b) {
   FailureOr<Blocked> gradient = Blocked::get(op, op.getGradient().getType());
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   if (failed(gradient) || failed(input))

@@ -99,8 +99,8 @@ static LogicalResult verifyTile(const Attention &a) {
   return op.emitOpError("has a tile that its threads do not cover: ") << tile;
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitAttention(kernel::AttentionOp op,
-                                                     SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionOp op,
+                                            SimtBuilder &b) {
   SmallVector<Activation> shapes;
   for (Value value :
        {op.getQuery(), op.getKey(), op.getValue(), op.getResult()}) {

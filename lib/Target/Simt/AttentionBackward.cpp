@@ -357,9 +357,8 @@ void AttentionBackward::emitShared() {
   forEachToken(keys, [&](Value token) { takeKey(token, statistics); });
 }
 
-FailureOr<KernelInfo>
-mlir::vit::simt::emitAttentionBackward(kernel::AttentionBackwardOp op,
-                                       SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBackwardOp op,
+                                            SimtBuilder &b) {
   SmallVector<Value> values(op->getOperands());
   values.append(op->result_begin(), op->result_end());
   SmallVector<Activation> shapes;

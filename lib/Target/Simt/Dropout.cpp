@@ -77,8 +77,8 @@ void Dropout::emit() {
   });
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitDropout(kernel::DropoutOp op,
-                                                   SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::DropoutOp op,
+                                            SimtBuilder &b) {
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
   FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))

@@ -6,13 +6,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Common/ReplaceKernels.h"
+#include "../Common/VisitKernel.h"
 #include "Emitters.h"
 
 #include "vit/Kernel/Variables.h"
 #include "vit/Passes.h"
 
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -22,42 +22,6 @@ namespace mlir::vit {
 #define GEN_PASS_DEF_EMITSIMT
 #include "Passes.h.inc"
 } // namespace mlir::vit
-
-static FailureOr<KernelInfo> emitBody(Operation *op, SimtBuilder &b) {
-  return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
-      .Case([&](kernel::GemmOp op) { return emitGemm(op, b); })
-      .Case([&](kernel::AttentionOp op) { return emitAttention(op, b); })
-      .Case([&](kernel::RowsOp op) { return emitRows(op, b); })
-      .Case([&](kernel::MapOp op) { return emitMap(op, b); })
-      .Case([&](kernel::PrependOp op) { return emitPrepend(op, b); })
-      .Case([&](kernel::TakeOp op) { return emitTake(op, b); })
-      .Case([&](kernel::MeanOp op) { return emitMean(op, b); })
-      .Case([&](kernel::PatchifyOp op) { return emitPatchify(op, b); })
-      .Case([&](kernel::RelayoutOp op) { return emitRelayout(op, b); })
-      .Case([&](kernel::WeightGradientOp op) {
-        return emitWeightGradient(op, b);
-      })
-      .Case([&](kernel::SumOp op) { return emitSum(op, b); })
-      .Case([&](kernel::NormalizeBackwardOp op) {
-        return emitNormalizeBackward(op, b);
-      })
-      .Case([&](kernel::SoftmaxBackwardOp op) {
-        return emitSoftmaxBackward(op, b);
-      })
-      .Case([&](kernel::AttentionBackwardOp op) {
-        return emitAttentionBackward(op, b);
-      })
-      .Case([&](kernel::LossOp op) { return emitLoss(op, b); })
-      .Case([&](kernel::LossBackwardOp op) { return emitLossBackward(op, b); })
-      .Case([&](kernel::PlaceOp op) { return emitPlace(op, b); })
-      .Case([&](kernel::SpreadOp op) { return emitSpread(op, b); })
-      .Case([&](kernel::DropoutOp op) { return emitDropout(op, b); })
-      .Case([&](kernel::PackOp op) { return emitPack(op, b); })
-      .Case([&](kernel::NormOp op) { return emitNorm(op, b); })
-      .Case([&](kernel::UpdateOp op) { return emitUpdate(op, b); })
-      .Default(
-          [](Operation *op) { return op->emitOpError("has no GPU code"); });
-}
 
 /// Returns the operands of the dispatch, then its results.
 static SmallVector<KernelArgument> getArguments(Operation *op) {
@@ -76,9 +40,10 @@ static SmallVector<KernelArgument> getArguments(Operation *op) {
 }
 
 /// Adds the kernel `name` for `op` to `kernels`.
-static FailureOr<KernelInfo> emit(kernel::KernelOpInterface op, StringRef name,
-                                  gpu::GPUModuleOp kernels,
-                                  const Level &level) {
+static FailureOr<KernelInfo> addFunction(kernel::KernelOpInterface op,
+                                         StringRef name,
+                                         gpu::GPUModuleOp kernels,
+                                         const Level &level) {
   kernel::TileAttr tile = op.getTileAttr();
   if (!tile || !tile.isGpu())
     return op->emitOpError("has no tile for a GPU; run vit-tile with this "
@@ -94,7 +59,8 @@ static FailureOr<KernelInfo> emit(kernel::KernelOpInterface op, StringRef name,
            << " operands and results; a GPU kernel can have "
            << level.limits.arguments << "; fuse less into it";
   SimtBuilder b(op, arguments, name, kernels, level);
-  FailureOr<KernelInfo> info = emitBody(op, b);
+  FailureOr<KernelInfo> info =
+      visitKernel(op, [&](auto kernel) { return emit(kernel, b); });
   b.finish();
   return info;
 }
@@ -125,7 +91,7 @@ void EmitSimt::runOnOperation() {
   }
   FailureOr<ReplacedKernels> done = replaceKernels(
       ops, kernels, [&](kernel::KernelOpInterface op, StringRef name) {
-        return emit(op, name, kernels, *found);
+        return addFunction(op, name, kernels, *found);
       });
   if (failed(done))
     return signalPassFailure();

@@ -17,36 +17,31 @@ namespace mlir::vit::simt {
 // Each emitter fills the body of the kernel and returns what the dispatch
 // records, or emits an error on the op and fails. The arguments of the kernel
 // are the operands of the op, then its results.
-FailureOr<KernelInfo> emitGemm(kernel::GemmOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitAttention(kernel::AttentionOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitRows(kernel::RowsOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitMap(kernel::MapOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitPrepend(kernel::PrependOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitTake(kernel::TakeOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitMean(kernel::MeanOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitPatchify(kernel::PatchifyOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitRelayout(kernel::RelayoutOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::GemmOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::AttentionOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RowsOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::MapOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PrependOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::TakeOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::MeanOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PatchifyOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RelayoutOp op, SimtBuilder &b);
 
 // Training steps. The arguments of an update are its operands, then one arena
 // range per list of variables: the parameters, then each state.
-FailureOr<KernelInfo> emitWeightGradient(kernel::WeightGradientOp op,
-                                         SimtBuilder &b);
-FailureOr<KernelInfo> emitSum(kernel::SumOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitNormalizeBackward(kernel::NormalizeBackwardOp op,
-                                            SimtBuilder &b);
-FailureOr<KernelInfo> emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
-                                          SimtBuilder &b);
-FailureOr<KernelInfo> emitAttentionBackward(kernel::AttentionBackwardOp op,
-                                            SimtBuilder &b);
-FailureOr<KernelInfo> emitLoss(kernel::LossOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitLossBackward(kernel::LossBackwardOp op,
-                                       SimtBuilder &b);
-FailureOr<KernelInfo> emitPlace(kernel::PlaceOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitSpread(kernel::SpreadOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitDropout(kernel::DropoutOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitPack(kernel::PackOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitNorm(kernel::NormOp op, SimtBuilder &b);
-FailureOr<KernelInfo> emitUpdate(kernel::UpdateOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::WeightGradientOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::SumOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::NormalizeBackwardOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::SoftmaxBackwardOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::LossOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::LossBackwardOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PlaceOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::SpreadOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::DropoutOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PackOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::NormOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::UpdateOp op, SimtBuilder &b);
 
 //===----------------------------------------------------------------------===//
 // Activations

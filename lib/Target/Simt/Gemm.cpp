@@ -330,8 +330,7 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
          << tile;
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitGemm(kernel::GemmOp op,
-                                                SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::GemmOp op, SimtBuilder &b) {
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
   FailureOr<Activation> result = Activation::get(op, op.getResult().getType());
   if (failed(input) || failed(result))

@@ -43,8 +43,8 @@ struct Channels {
 } // namespace
 
 // A thread computes one element of the result at a time.
-FailureOr<KernelInfo> mlir::vit::simt::emitRelayout(kernel::RelayoutOp op,
-                                                    SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RelayoutOp op,
+                                            SimtBuilder &b) {
   RankedTensorType from = op.getInput().getType();
   RankedTensorType to = op.getResult().getType();
   for (RankedTensorType type : {from, to})
@@ -87,8 +87,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitRelayout(kernel::RelayoutOp op,
 // A thread computes one vector of the patches at a time. Its four elements are
 // contiguous in the image if the lines of a patch are whole vectors. Otherwise
 // they are gathered one by one.
-FailureOr<KernelInfo> mlir::vit::simt::emitPatchify(kernel::PatchifyOp op,
-                                                    SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PatchifyOp op,
+                                            SimtBuilder &b) {
   FailureOr<Activation> found = Activation::get(op, op.getResult().getType());
   if (failed(found))
     return failure();

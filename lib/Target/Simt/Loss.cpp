@@ -199,8 +199,7 @@ static Value getCount(SimtBuilder &b, int64_t factor) {
   return b.mulf(batch, b.scalar(double(factor)));
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitLoss(kernel::LossOp op,
-                                                SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::LossOp op, SimtBuilder &b) {
   FailureOr<Targets> targets =
       getTargets(op, b, /*input=*/0, op.getSmoothing().convertToDouble());
   if (failed(targets))
@@ -239,8 +238,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitLoss(kernel::LossOp op,
   return KernelInfo{withoutBatch(op.getContext(), 1), noFlop(op.getContext())};
 }
 
-FailureOr<KernelInfo>
-mlir::vit::simt::emitLossBackward(kernel::LossBackwardOp op, SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::LossBackwardOp op,
+                                            SimtBuilder &b) {
   FailureOr<Targets> targets =
       getTargets(op, b, /*input=*/1, op.getSmoothing().convertToDouble());
   FailureOr<Activation> result = Activation::get(op, op.getResult().getType());

@@ -58,8 +58,7 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
 }
 
 // A thread takes one vector at a time.
-FailureOr<KernelInfo> mlir::vit::simt::emitMap(kernel::MapOp op,
-                                               SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::MapOp op, SimtBuilder &b) {
   if (op.getResult().getType().hasStaticShape())
     return emitFlatMap(op, b);
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());

@@ -56,8 +56,7 @@ static Channel getInRows(SimtBuilder &b, const Activation &row, Value item) {
   return {b.add(b.mul(number, row.width), channel.number), channel.exists};
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitPack(kernel::PackOp op,
-                                                SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
   RankedTensorType type = op.getResult().getType();
   auto panels = dyn_cast_if_present<kernel::PanelsAttr>(type.getEncoding());
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());

@@ -166,8 +166,7 @@ static int64_t chooseSharing(const SimtBuilder &b, int64_t vectors) {
   return sharing;
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitRows(kernel::RowsOp op,
-                                                SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RowsOp op, SimtBuilder &b) {
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
   FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
   if (failed(input) || failed(shape))

@@ -296,9 +296,8 @@ void NormalizeBackward::emitImage() {
          });
 }
 
-FailureOr<KernelInfo>
-mlir::vit::simt::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
-                                       SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::NormalizeBackwardOp op,
+                                            SimtBuilder &b) {
   SmallVector<Value> values{op.getGradient(), op.getInput()};
   if (op.getResidual())
     values.push_back(op.getResidual());
@@ -352,9 +351,8 @@ mlir::vit::simt::emitNormalizeBackward(kernel::NormalizeBackwardOp op,
 // Softmax
 //===----------------------------------------------------------------------===//
 
-FailureOr<KernelInfo>
-mlir::vit::simt::emitSoftmaxBackward(kernel::SoftmaxBackwardOp op,
-                                     SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::SoftmaxBackwardOp op,
+                                            SimtBuilder &b) {
   FailureOr<Activation> dy = Activation::get(op, op.getGradient().getType());
   FailureOr<Activation> y = Activation::get(op, op.getOutput().getType());
   FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());

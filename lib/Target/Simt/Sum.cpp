@@ -232,8 +232,7 @@ static FailureOr<KernelInfo> sumAll(kernel::SumOp op, SimtBuilder &b) {
   return KernelInfo{withoutBatch(op.getContext(), 1), noFlop(op.getContext())};
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitSum(kernel::SumOp op,
-                                               SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::SumOp op, SimtBuilder &b) {
   switch (op.getKind()) {
   case kernel::SumKind::tokens:
     return sumTokens(op, b);

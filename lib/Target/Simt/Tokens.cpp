@@ -25,8 +25,8 @@ getShapes(Operation *op, RankedTensorType inputType,
 }
 
 // A thread takes one vector of the result at a time.
-FailureOr<KernelInfo> mlir::vit::simt::emitPrepend(kernel::PrependOp op,
-                                                   SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PrependOp op,
+                                            SimtBuilder &b) {
   auto shapes =
       getShapes(op, op.getInput().getType(), op.getResult().getType());
   if (failed(shapes))
@@ -72,8 +72,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitPrepend(kernel::PrependOp op,
 }
 
 // A thread takes one vector of the result at a time.
-FailureOr<KernelInfo> mlir::vit::simt::emitTake(kernel::TakeOp op,
-                                                SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::TakeOp op, SimtBuilder &b) {
   auto shapes =
       getShapes(op, op.getInput().getType(), op.getResult().getType());
   if (failed(shapes))
@@ -92,8 +91,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emitTake(kernel::TakeOp op,
                     noFlop(op.getContext())};
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitMean(kernel::MeanOp op,
-                                                SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::MeanOp op, SimtBuilder &b) {
   auto shapes =
       getShapes(op, op.getInput().getType(), op.getResult().getType());
   if (failed(shapes))
@@ -104,8 +102,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitMean(kernel::MeanOp op,
 }
 
 // A thread takes one vector of the result at a time.
-FailureOr<KernelInfo> mlir::vit::simt::emitPlace(kernel::PlaceOp op,
-                                                 SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PlaceOp op,
+                                            SimtBuilder &b) {
   auto shapes =
       getShapes(op, op.getInput().getType(), op.getResult().getType());
   if (failed(shapes))
@@ -131,8 +129,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emitPlace(kernel::PlaceOp op,
 }
 
 // A thread takes one vector of the result at a time.
-FailureOr<KernelInfo> mlir::vit::simt::emitSpread(kernel::SpreadOp op,
-                                                  SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::SpreadOp op,
+                                            SimtBuilder &b) {
   auto shapes =
       getShapes(op, op.getInput().getType(), op.getResult().getType());
   if (failed(shapes))

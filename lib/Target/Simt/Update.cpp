@@ -24,8 +24,7 @@ using Reduction = SimtBuilder::Reduction;
 // Norm
 //===----------------------------------------------------------------------===//
 
-FailureOr<KernelInfo> mlir::vit::simt::emitNorm(kernel::NormOp op,
-                                                SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::NormOp op, SimtBuilder &b) {
   b.useScalars();
   Value total = b.splat(0);
   for (auto [i, gradient] : llvm::enumerate(op.getGradients())) {
@@ -119,8 +118,8 @@ void Update::emit() {
   b.ifThen(isFinite, run);
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emitUpdate(kernel::UpdateOp op,
-                                                  SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::UpdateOp op,
+                                            SimtBuilder &b) {
   if (failed(verifyUpdate(op)))
     return failure();
   Update update{op, b, /*vectors=*/0};

@@ -260,9 +260,8 @@ void WeightGradient::emit() {
     storeZeroTail(b, Bias, gradient.width);
 }
 
-FailureOr<KernelInfo>
-mlir::vit::simt::emitWeightGradient(kernel::WeightGradientOp op,
-                                    SimtBuilder &b) {
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::WeightGradientOp op,
+                                            SimtBuilder &b) {
   FailureOr<Activation> gradient =
       Activation::get(op, op.getGradient().getType());
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
