@@ -1,4 +1,4 @@
-//===- CodegenPasses.td - From GPU kernels to code ----------*- tablegen -*-===//
+//===- CodegenPasses.td - From GPU kernels to code ---------*- tablegen -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- KernelBase.td - The kernel dialect and its enumerations -*- tablegen -*-===//
+//===- KernelBase.td - The kernel dialect, its enums -------*- tablegen -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Passes.td - The compiler's passes --------------------*- tablegen -*-===//
+//===- Passes.td - The compiler's passes -------------------*- tablegen -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -18,8 +18,8 @@ include "CodegenPasses.td"
 def UnrollLayers : Pass<"vit-unroll-layers", "::mlir::func::FuncOp"> {
   let summary = "Write out each layer of vit.layers";
   let description = [{
-    The body once per layer, one after the other. The layer's number takes the
-    place of the index and of `{}` in names and locations.
+    Repeats the body once per layer. The number of the layer replaces the index
+    and the `{}` in names and locations.
 
     ```mlir
     %y = vit.layers 2 (%i, %x = %e) : tensor<?x65x192xf32> {
@@ -46,10 +46,10 @@ def UnrollLayers : Pass<"vit-unroll-layers", "::mlir::func::FuncOp"> {
 def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
   let summary = "Make an entry return the outputs that are asked for, and only these";
   let description = [{
-    Outputs are the entry's results and the values of its `vit.output`s. Those
-    asked for become the results, named by `vit.name`; the rest goes, with the
-    work that only it needed. `classification_head_logits` is another name of
-    `logits`. With `outputs=logits,hidden_1`
+    Outputs are the entry's results and the values of its `vit.output`s. The
+    requested ones become the results, named by `vit.name`. The others are
+    removed, with the ops that only they use. `classification_head_logits` is
+    another name of `logits`. With `outputs=logits,hidden_1`
 
     ```mlir
     func.func @forward(%x: ...) -> (tensor<?x10xf32> {vit.name = "logits"}) {
@@ -78,11 +78,10 @@ def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
 def Simplify : Pass<"vit-simplify", "::mlir::func::FuncOp"> {
   let summary = "Remove what inference does not need and fold what is constant";
   let description = [{
-    Dropout and drop path are the identity; so are a scale by one, taking all
-    tokens, and resampling to the same grid. Scales of scales become one.
-    Probabilities that nobody uses are dropped from attention. Equal ops become
-    one and ops without users none. Optional: kernels of the rest give the same
-    results.
+    Removes dropout and drop path, scales by one, takes of all tokens, and
+    resampling to the same grid. Combines scales of scales. Removes attention
+    probabilities without users, duplicate ops and dead ops. Optional: results
+    are the same without it.
 
     ```mlir
     %0 = vit.dropout %x probability 1.0e-01 : tensor<?x65x192xf32>
@@ -104,11 +103,11 @@ def Simplify : Pass<"vit-simplify", "::mlir::func::FuncOp"> {
 def NarrowTokens : Pass<"vit-narrow-tokens", "::mlir::func::FuncOp"> {
   let summary = "Compute only those tokens that are taken";
   let description = [{
-    Where `take_tokens` is the only user of an op that works token by token
-    (linear, layer_norm, activations, sums, attention as seen from its query),
-    the tokens are taken from the op's operands instead. A classifier that
-    reads the class token then runs the last block's projection, MLP and final
-    norm on one token per image. Optional.
+    If `take_tokens` is the only user of an op that works on each token
+    separately (linear, layer_norm, activations, sums, and attention with
+    respect to its query), the tokens are taken from the operands of the op
+    instead. A classifier that reads the class token then runs the last block's
+    projection, MLP and final norm on one token per image. Optional.
 
     ```mlir
     %f = vit.layer_norm %x epsilon 1.0e-06 : (tensor<?x65x192xf32>) -> tensor<?x65x192xf32>
@@ -194,10 +193,11 @@ def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
 def ConvertToKernels : Pass<"vit-convert-to-kernels", "::mlir::func::FuncOp"> {
   let summary = "Turn each op of the graph into one kernel";
   let description = [{
-    One op, one launch; `fuse` makes them fewer. Activations and sums become
-    `kernel.map` with their formula as scalar code. A linear layer's bias is a
-    map of its own. Sums and products of parameters alone move into the scalar
-    code of their user; resampled position tables are made at load.
+    Each op becomes one launch; `vit-fuse` reduces their number. Activations and
+    sums become `kernel.map` with their formula as scalar code. The bias of a
+    linear layer is a separate map. Sums and products of parameters become part
+    of the scalar code of their user. Position tables are resampled when the
+    module is loaded.
 
     ```mlir
     %1 = vit.linear %x, %w, %b : (tensor<?x65x192xf32>, ...) -> tensor<?x65x768xf32>
@@ -230,11 +230,11 @@ def ConvertToKernels : Pass<"vit-convert-to-kernels", "::mlir::func::FuncOp"> {
 def Fuse : Pass<"vit-fuse", "::mlir::func::FuncOp"> {
   let summary = "Fuse kernels: scalar code into its producer, q, k and v into one product";
   let description = [{
-    A `kernel.map` whose input, or element-by-element extra, nobody else uses
-    moves into the region of the kernel that makes it: bias, activation, layer
-    scale, residual sum. Products of one input that are the query, key and
-    value of one attention become one product of their weights one above the
-    other. Optional.
+    A `kernel.map` (a bias, activation, layer scale or residual sum) is fused
+    into the region of the kernel that computes its input, or an extra of the
+    same shape, if that value has no other user. Products of the same input that
+    compute the query, key and value of an attention become one product with
+    concatenated weights. Optional.
 
     ```mlir
     %0 = kernel.gemm %x, %w { ... yield %acc } : ...
@@ -268,15 +268,15 @@ def Fuse : Pass<"vit-fuse", "::mlir::func::FuncOp"> {
 def Rematerialize : Pass<"vit-rematerialize", "::mlir::func::FuncOp"> {
   let summary = "Compute cheap values twice where a training step would keep too many bytes";
   let description = [{
-    While the bytes that live at once exceed the budget, a value that the
-    backward part reads long after it was made is computed again right before
-    it is used: first what goes element by element, then what moves or masks
-    tokens, then normalised rows, then attention, products last; of equal kinds
-    the largest. Results stay the same to the bit. Where everything recomputed
-    is still too much, as little as possible is left. Without a budget only what
-    goes element by element is computed again, which takes about a hundredth of
-    a step's time for a fifth of its memory. Entries that change no variable
-    stay as they are.
+    While the live bytes exceed the budget, the pass recomputes a value that the
+    backward part uses, right before the use. Values with the lowest recompute
+    cost come first: element-wise ops, then ops that move or mask tokens,
+    normalised rows, attention, and products. Among values of equal cost the
+    largest comes first. Results do not change in any bit. If the budget cannot
+    be met, memory is reduced as far as possible. Without a budget only
+    element-wise ops are recomputed, which saves about a fifth of a step's
+    memory for about a hundredth of its time. Entries that change no variable
+    are not changed.
 
     ```mlir
     %h = kernel.gemm %x, %w { ... } : ...
@@ -308,11 +308,11 @@ def Rematerialize : Pass<"vit-rematerialize", "::mlir::func::FuncOp"> {
 def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
   let summary = "Choose tile sizes for a level of a target";
   let description = [{
-    On the CPU, one row-block height for the whole entry: the one with the least
-    work, rows of padding included, at the rate that its register tile reaches.
-    `cols` is 64, the panels' width, on every level. A product's `chunk` of row
-    blocks fits the second-level cache; an attention's makes work units that two
-    threads share evenly.
+    On the CPU, all row blocks of an entry have the same height: the one with
+    the least estimated time, from the work including padded rows and the speed
+    of the register tile. `cols` is 64, the width of panels, on every level. The
+    `chunk` of row blocks of a product fits in the second-level cache. That of
+    an attention gives work units that balance well between threads.
 
     ```mlir
     %y = kernel.gemm %x, %w { ... } : (tensor<?x197x768xf32>, ...) -> ...
@@ -322,8 +322,9 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
     %y = kernel.gemm %x, %w tile<rows = 6, cols = 64, chunk = 17> { ... } : ...
     ```
 
-    On a GPU, the part of the result that a workgroup and each of its threads
-    make. A product's is large where that still keeps a typical device busy.
+    On a GPU, the tile is the part of the result that a workgroup and each of
+    its threads compute. Products have large tiles unless a typical device would
+    then have too few workgroups.
 
     ```mlir
     %y = kernel.gemm %x, %w tile<rows = 64, cols = 64, chunk = 16, threads = 128,
@@ -344,12 +345,12 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
 def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
   let summary = "Give each tensor its memory layout and convert where an entry begins and ends";
   let description = [{
-    Activations become `#kernel.blocked` with the rows that `tile` chose,
-    weights `#kernel.panels`, other parameters `#kernel.channels`, both made by
+    Activations become `#kernel.blocked` with the rows that `vit-tile` chose,
+    weights `#kernel.panels` and other parameters `#kernel.channels`, both by
     `kernel.derive`. Images, results of the entry and attention probabilities
-    stay row-major. Where the size of a head is no multiple of 16 the layout's
-    `group` pads each head alone. On GPUs, whose tiles have threads, activations
-    are row-major, those with a width that needs padding `#kernel.channels`.
+    stay row-major. If the size of a head is not a multiple of 16, the `group`
+    of the layout pads each head separately. On GPUs activations are row-major,
+    or `#kernel.channels` if their width needs padding.
 
     ```mlir
     %w = vit.read @w : tensor<10x192xf32>
@@ -376,12 +377,12 @@ def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
 def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
   let summary = "Lay variables out in arenas and update those that agree in one launch";
   let description = [{
-    Everything that some entry changes, and every state that one reads, is a
-    variable: a range of an arena, a flat buffer. The module's `kernel.arenas`
-    says where each lies. A state has the place of its parameter, in its role's
-    own arena (`exp_avg`), so that updates with equal code and scalars change one
-    range of each arena. They become one, at the entry's end, and their
-    gradients one `kernel.concat`.
+    Variables are all parameters and states that an entry changes and all states
+    that an entry reads. Each is a range of an arena, a flat buffer;
+    `kernel.arenas` of the module contains the positions. A state has the same
+    position as its parameter, in the arena of its role (`exp_avg`). So updates
+    with equal code and scalars change one range of each arena. They become one
+    update at the end of the entry, and their gradients one `kernel.concat`.
 
     ```mlir
     kernel.update "sgd" [#kernel.variable<@w>] gradient(%dw : tensor<3x8xf32>) scalars(%lr : tensor<f32>) {...}
@@ -405,10 +406,11 @@ def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
 def PackParameters : Pass<"vit-pack-parameters", "::mlir::func::FuncOp"> {
   let summary = "In an entry that changes variables, make derived forms of them at run time";
   let description = [{
-    A `kernel.derive` runs when the module is loaded, too early for what each
-    step changes: of a variable it becomes a `kernel.pack`. It stays where the
-    form has the variable's own bytes, and is its memory then. Forms of
-    parameters that no entry changes stay, as do those of other entries.
+    A `kernel.derive` runs when the module is loaded, which is too early for
+    variables that each step changes. There it becomes a `kernel.pack`, unless
+    the form has the same bytes as the variable, in which case it is the memory
+    of the variable. Forms of parameters that no entry changes, and forms in
+    other entries, are not changed.
 
     ```mlir
     %w = kernel.derive %fc1 : (tensor<768x192xf32>) -> tensor<768x192xf32, #kernel.panels<cols = 64>>
@@ -427,11 +429,12 @@ def PackParameters : Pass<"vit-pack-parameters", "::mlir::func::FuncOp"> {
 def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
   let summary = "Assign each intermediate to a slot of the workspace by lifetime";
   let description = [{
-    Kernels run in the order of the text. A value lives from the kernel that
-    writes it to the last that reads it; values that never live at once share a
-    slot, chosen to waste few bytes at the batch given. A result of the entry is
-    written where the caller says and has no slot. A `kernel.concat` lives from
-    the first of its operands on, which lie inside its slot (`slots [0 at 128]`).
+    Kernels run in program order. A value is live from the kernel that writes it
+    to the last kernel that reads it. Values that are not live at the same time
+    can share a slot; slots are chosen to waste few bytes at the given batch. A
+    result of the entry is written to a buffer of the caller and has no slot.
+    The operands of a `kernel.concat` are computed in its slot (`slots [0 at
+    128]`), so it is live from the first of them on.
 
     ```mlir
     %1 = kernel.map %0 tile<...> { ... } : ...

@@ -1,4 +1,4 @@
-//===- VitBackwardOps.td - Adjoints that are no compositions -*- tablegen -*-===//
+//===- VitBackwardOps.td - Adjoints that are ops -----------*- tablegen -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

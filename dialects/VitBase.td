@@ -1,4 +1,4 @@
-//===- VitBase.td - The vit dialect and its enumerations -*- tablegen -*-===//
+//===- VitBase.td - The vit dialect, its enumerations ------*- tablegen -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- VitTrainingOps.td - Losses, state and updates --------*- tablegen -*-===//
+//===- VitTrainingOps.td - Losses, state and updates -------*- tablegen -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

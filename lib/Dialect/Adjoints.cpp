@@ -18,7 +18,7 @@ void Gradients::add(OpBuilder &builder, Location location, Value value,
   sum = sum ? AddOp::create(builder, location, sum, gradient) : gradient;
 }
 
-/// The gradient of an operand of type `type` that was broadcast.
+/// Returns the gradient of an operand of type `type` that was broadcast.
 static Value sumTo(OpBuilder &builder, Location location, Value gradient,
                    Type type) {
   if (gradient.getType() == type)
@@ -260,7 +260,7 @@ LogicalResult ScaleOp::buildAdjoint(OpBuilder &builder, Location location,
   return success();
 }
 
-/// What dropped the value drops its gradient: the same name, the same mask.
+/// The gradient is dropped by the same mask, which the name identifies.
 template <typename Op>
 static LogicalResult buildDrop(Op op, OpBuilder &builder, Location location,
                                Gradients &gradients) {

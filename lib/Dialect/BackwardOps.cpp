@@ -184,7 +184,8 @@ LogicalResult SpreadTokensOp::verify() {
 }
 
 LogicalResult UnpatchifyOp::verify() {
-  // What patchify makes of the result; its messages would speak of patchify.
+  // The result of patchify of the result. Its verifier is not used, since its
+  // messages would mention patchify.
   Builder builder(getContext());
   SmallVector<Type, 1> inferred;
   PatchifyOp::Properties properties;

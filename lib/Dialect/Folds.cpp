@@ -30,7 +30,7 @@ void ReadOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
   patterns.add(makeLayerConstant);
 }
 
-/// Probabilities that nobody uses are not computed.
+/// Removes the result with probabilities if it has no users.
 static LogicalResult dropProbabilities(AttentionOp op,
                                        PatternRewriter &rewriter) {
   if (!op.getProbabilities() || !op.getProbabilities().use_empty())

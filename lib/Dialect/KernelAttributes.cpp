@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Passes write these attributes, but people write them too, in tests and
-// experiments: whatever parses must have a sound geometry.
+// Tests and experiments contain these attributes too, not only the output of
+// passes, so every attribute that parses must be consistent.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +17,7 @@ using namespace mlir::vit::kernel;
 
 using EmitError = function_ref<InFlightDiagnostic()>;
 
-/// C2 of a layout: a group, where there is one, divides a dimension.
+/// C2 of a layout: a group that is not 0 divides the dimension.
 static LogicalResult verifyGroup(EmitError emitError, int64_t group,
                                  int64_t size) {
   if (group == 0 || (!ShapedType::isDynamic(size) && size % group == 0))

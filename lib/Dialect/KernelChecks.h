@@ -23,13 +23,13 @@ LogicalResult verifyAttentionOperands(Operation *op, int64_t heads,
                                       ArrayRef<int64_t> offsets, Value query,
                                       Value key, Value value);
 
-/// Whether the ops of a region are scalar code that ends in kernel.yield:
-/// `constraint` names the rule that says so.
+/// Checks that the ops of a region are scalar code that ends in kernel.yield.
+/// Errors mention `constraint`.
 LogicalResult verifyScalarCode(Operation *op, Region &region,
                                StringRef constraint);
 
-/// C1 of kernel.derive and kernel.pack: one source of as many elements as the
-/// result, or of one; or several, one above the other.
+/// C1 of kernel.derive and kernel.pack: one source with the element count of
+/// the result or with one element, or several sources that are concatenated.
 LogicalResult verifySources(Operation *op, ValueRange sources,
                             RankedTensorType result);
 

@@ -66,8 +66,8 @@ LogicalResult BiasCorrectionOp::verify() {
   return success();
 }
 
-/// C3 of every op with extras: an extra is the result, or its last dimensions,
-/// or, where there is no batch, one element.
+/// C3 of every op with extras: an extra has the shape of the result or its last
+/// dimensions. If the result has no batch, it can also have one element.
 static LogicalResult verifyExtras(Operation *op, ValueRange extras,
                                   RankedTensorType result) {
   for (auto [index, extra] : llvm::enumerate(extras)) {

@@ -89,8 +89,8 @@ LogicalResult NormOp::verify() {
   return success();
 }
 
-/// C4: the element of each variable, the gradient and each scalar to that of
-/// each variable.
+/// C4: the body takes the element of each variable, the gradient and each
+/// scalar, and yields the element of each variable.
 static LogicalResult verifyUpdateBody(UpdateOp op, size_t scalars) {
   Block &body = op.getBody().front();
   size_t variables = op.getVariableCount();
@@ -108,7 +108,7 @@ static LogicalResult verifyUpdateBody(UpdateOp op, size_t scalars) {
   return success();
 }
 
-/// C3: returns how many scalars the body takes.
+/// C3. Returns the number of scalars that the body takes.
 static FailureOr<size_t> verifyUpdatePrologue(UpdateOp op) {
   auto elementOf = [](Value scalar) {
     return cast<RankedTensorType>(scalar.getType()).getElementType();

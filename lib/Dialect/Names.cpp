@@ -16,7 +16,8 @@
 
 using namespace mlir;
 
-/// Collects names in order; `files` are the places of what has no name.
+/// Collects names in order. `files` receives the file locations of ops without
+/// a name.
 static void collect(Location location,
                     llvm::SmallSetVector<StringRef, 4> &names,
                     SmallVectorImpl<FileLineColLoc> &files) {
@@ -32,7 +33,7 @@ static void collect(Location location,
   }
 }
 
-/// The longest common prefix that ends where a component (`.`) ends.
+/// Returns the longest common prefix that ends at the end of a component (`.`).
 static StringRef commonPrefix(ArrayRef<StringRef> names) {
   StringRef prefix = names.front();
   for (StringRef name : names.drop_front()) {

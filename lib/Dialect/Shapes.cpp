@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What an op's operands say about its result. The constraints (C1, C2, ...) are
-// numbered as in VitOps.td; a message gives the numbers and the way out.
+// Infers result types from operands. The constraints (C1, C2, ...) are numbered
+// as in VitOps.td. Messages state the sizes and what to change.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,7 +32,7 @@ static std::string text(Type type) {
   return result;
 }
 
-/// A shape of the input's element type.
+/// Returns a tensor type with the element type of the input.
 static Type like(RankedTensorType input, ArrayRef<int64_t> shape) {
   return RankedTensorType::get(shape, input.getElementType());
 }
@@ -142,7 +142,8 @@ LogicalResult MeanTokensOp::inferReturnTypes(MLIRContext *, Where where,
   return success();
 }
 
-/// Two positive numbers whose product is one, too.
+/// Returns whether `grid` is two positive numbers whose product does not
+/// overflow.
 static bool isGrid(ArrayRef<int64_t> grid) {
   constexpr int64_t limit = 1 << 20;
   return grid.size() == 2 && grid[0] > 0 && grid[1] > 0 && grid[0] <= limit &&

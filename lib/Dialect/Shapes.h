@@ -12,12 +12,13 @@
 
 namespace mlir::vit {
 
-/// Whether two sizes can be one: an unknown one can be any.
+/// Returns whether two sizes can be equal; a dynamic size can be equal to any.
 inline bool agree(int64_t a, int64_t b) {
   return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
 }
 
-/// Whether the op's operands fit each other and its result is what they make.
+/// Checks that the operands of the op are consistent and that its result has
+/// the inferred type.
 template <typename Op> LogicalResult verifyInferred(Op op) {
   SmallVector<Type, 1> inferred;
   if (failed(Op::inferReturnTypes(op.getContext(), op.getLoc(),

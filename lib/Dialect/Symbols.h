@@ -1,4 +1,4 @@
-//===- Symbols.h - Tensors that symbols name ----------------------------===//
+//===- Symbols.h - Tensors that symbols name --------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,14 +12,14 @@
 
 namespace mlir::vit {
 
-/// The product of sizes that are all positive; nothing where one is not, or
-/// where it is beyond what any machine holds.
+/// Returns the product of positive sizes, or nullopt if one is not positive or
+/// the product is larger than any memory.
 std::optional<int64_t> countElements(ArrayRef<int64_t> shape);
 
-/// Whether `symbol` is a vit.parameter or vit.state of type `type` that `user`
-/// may use with a layer (`layer` where it is known). `Only` restricts what it
-/// may be. Messages are numbered as those of vit.read and of the updates: C1,
-/// C2.
+/// Checks that `symbol` is a vit.parameter or vit.state of type `type` that
+/// `user` may use with a layer (`layer` if it is known). `Only` restricts the
+/// kind of op. The constraints in messages are numbered as in vit.read and the
+/// updates: C1, C2.
 enum class Only { Nothing, Parameter, State };
 LogicalResult verifyNamedTensor(Operation *user, SymbolTableCollection &symbols,
                                 FlatSymbolRefAttr symbol, Type type,

@@ -101,7 +101,7 @@ LogicalResult StateOp::verify() {
   return success();
 }
 
-/// Whether `op` changes layer `layer` of `symbol`, too.
+/// Returns whether `op` also changes layer `layer` of `symbol`.
 static bool changes(Operation *op, StringAttr symbol, IntegerAttr layer) {
   if (!isa<WriteOp, SgdOp, AdamOp, AdamwOp>(op) ||
       op->getAttrOfType<IntegerAttr>("layer") != layer)
@@ -112,7 +112,7 @@ static bool changes(Operation *op, StringAttr symbol, IntegerAttr layer) {
   });
 }
 
-/// C3: what `change` does to `symbol` is the last that its block does with it.
+/// C3: the block of `change` neither reads nor changes `symbol` after it.
 static LogicalResult verifyLast(Operation *change, FlatSymbolRefAttr symbol,
                                 IntegerAttr layer) {
   for (Operation *op = change->getNextNode(); op; op = op->getNextNode()) {

@@ -15,7 +15,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// An attribute's floating-point parameter, a double in the text.
+/// Parses and prints a floating-point parameter of an attribute as a double.
 template <> struct mlir::FieldParser<llvm::APFloat> {
   static FailureOr<llvm::APFloat> parse(AsmParser &parser) {
     double value = 0.0;

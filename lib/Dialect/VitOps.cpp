@@ -14,7 +14,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-/// How often `{}` stands in a name.
+/// Returns the number of `{}` in a name.
 static size_t placeholders(StringRef name) { return name.count("{}"); }
 
 //===----------------------------------------------------------------------===//
@@ -245,7 +245,7 @@ LogicalResult OutputOp::verify() {
   bool taken = false;
   for (unsigned index = 0; index < function.getNumResults(); ++index)
     taken |= function.getResultAttr(index, "vit.name") == getNameAttr();
-  // Of two outputs only the later one complains.
+  // Only the later of two outputs with one name reports the error.
   function->walk<WalkOrder::PreOrder>([&](OutputOp other) {
     if (other == *this)
       return WalkResult::interrupt();
@@ -279,7 +279,7 @@ void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
         builder.getI64IntegerAttr(heads), builder.getF64FloatAttr(scale));
 }
 
-/// The way out where heads do not divide a width.
+/// Returns the advice for a width that the heads do not divide.
 static std::string suggestHeads(int64_t heads, int64_t width) {
   int64_t below = heads, above = heads;
   while (below > 1 && width % below != 0)

@@ -16,7 +16,7 @@ FailureOr<SmallVector<Value>>
 vit::buildGradients(OpBuilder &builder, Block &block,
                     ArrayRef<std::pair<Value, Value>> seeds,
                     ValueRange wanted) {
-  // The values that depend on a wanted one, and the ops that make them.
+  // The values that depend on a wanted one, and the ops that compute them.
   llvm::DenseSet<Value> reached(wanted.begin(), wanted.end());
   SmallVector<Operation *> between;
   for (Operation &op :

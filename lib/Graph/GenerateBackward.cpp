@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Forward is a copy of the entry; backward is built by the ops' own adjoints
-// (Differentiate.cpp); updates follow. docs/training-graph.md shows the result.
+// The forward part is a copy of the entry, the backward part consists of the
+// adjoints of its ops (Differentiate.cpp), and the updates follow.
+// docs/training-graph.md shows the result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,7 +30,7 @@ using namespace mlir;
 using namespace mlir::vit;
 
 namespace {
-/// What a generated entry does with its gradients.
+/// What a generated entry does with the gradients.
 enum class End { Update, Accumulate, Return };
 
 struct GenerateBackwardPass
@@ -42,7 +43,7 @@ private:
   FailureOr<unsigned> findResult(func::FuncOp entry);
   LogicalResult generate(func::FuncOp entry, StringRef name, End end);
 
-  // Parts of an entry, in order; each appends to it.
+  // Each function appends a part of the entry. They are called in this order.
   func::FuncOp copyForward(func::FuncOp entry, unsigned result, StringRef name,
                            End end);
   LogicalResult randomize(Block &block);
@@ -66,7 +67,7 @@ private:
     return NameLoc::get(StringAttr::get(&getContext(), name));
   }
 
-  // Of the entry that is being generated.
+  // State of the entry that is being generated.
   OpBuilder builder{static_cast<MLIRContext *>(nullptr)};
   Value output, labels, rate, step;
 };
@@ -95,7 +96,8 @@ LogicalResult GenerateBackwardPass::checkOptions() {
   return success();
 }
 
-/// The result that the loss is of, of an entry that can be trained.
+/// Returns the number of the result that the loss is computed from; fails if
+/// the entry cannot be trained.
 FailureOr<unsigned> GenerateBackwardPass::findResult(func::FuncOp entry) {
   if (entry.isExternal() || !entry.getBody().hasOneBlock())
     return entry.emitError("cannot be trained: it must be one block");
@@ -121,7 +123,7 @@ FailureOr<unsigned> GenerateBackwardPass::findResult(func::FuncOp entry) {
 // Forward
 //===----------------------------------------------------------------------===//
 
-/// Probabilities are of no use to a loss.
+/// Removes the results with probabilities that have no users.
 static void dropProbabilities(Block &block) {
   for (AttentionOp op :
        llvm::make_early_inc_range(block.getOps<AttentionOp>())) {
@@ -136,8 +138,9 @@ static void dropProbabilities(Block &block) {
   }
 }
 
-/// A function with what of `entry` its result number `result` needs. Sets
-/// `output`, `labels`, `rate` and `step`; its results follow at the end.
+/// Creates a function with the ops of `entry` that compute result number
+/// `result`. Sets `output`, `labels`, `rate` and `step`. The results of the
+/// function are added at the end.
 func::FuncOp GenerateBackwardPass::copyForward(func::FuncOp entry,
                                                unsigned result, StringRef name,
                                                End end) {
@@ -187,12 +190,12 @@ func::FuncOp GenerateBackwardPass::copyForward(func::FuncOp entry,
   return function;
 }
 
-/// A name that does not depend on where the text is.
+/// Returns a name that does not depend on the path of the source text.
 static std::string getStableName(Operation *op) {
   return hasName(op->getLoc()) ? getWorkName(op->getLoc()) : "dropout";
 }
 
-/// Gives dropout and drop path their random numbers.
+/// Adds the operands of dropout and drop path that select their random numbers.
 LogicalResult GenerateBackwardPass::randomize(Block &block) {
   llvm::StringMap<int64_t> names;
   Value seed;
@@ -265,7 +268,7 @@ GenerateBackwardPass::chooseParameters(Block &block) {
 // Updates
 //===----------------------------------------------------------------------===//
 
-/// The state `name`, declared where it is not yet.
+/// Returns the symbol of state `name`, which is declared if necessary.
 FailureOr<FlatSymbolRefAttr>
 GenerateBackwardPass::getState(const Twine &name, RankedTensorType type,
                                IntegerAttr layers) {
@@ -278,7 +281,7 @@ GenerateBackwardPass::getState(const Twine &name, RankedTensorType type,
   if (found)
     return found->emitOpError("has a name that training needs: rename '")
            << attribute.getValue() << "'";
-  // Behind the parameters and the states so far.
+  // After the parameters and the existing states.
   Operation *last = nullptr;
   for (Operation &op : module.getBody()->getOperations())
     if (isa<ParameterOp, StateOp>(op))
@@ -290,7 +293,8 @@ GenerateBackwardPass::getState(const Twine &name, RankedTensorType type,
   return FlatSymbolRefAttr::get(attribute);
 }
 
-/// Adds what earlier micro-batches have left, or leaves the sum to later ones.
+/// Adds the sum of earlier micro-batches to the gradient, or stores the sum for
+/// later ones.
 LogicalResult
 GenerateBackwardPass::buildSums(MutableArrayRef<TrainedParameter> parameters,
                                 MutableArrayRef<Value> gradients, End end) {
@@ -380,7 +384,7 @@ GenerateBackwardPass::buildUpdates(MutableArrayRef<TrainedParameter> parameters,
 // All of it
 //===----------------------------------------------------------------------===//
 
-/// Erases ops without effect whose results nobody uses, last first.
+/// Erases dead ops, users before producers.
 static void eraseDeadOps(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
     if (isOpTriviallyDead(&op))
@@ -397,7 +401,7 @@ LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
   func::FuncOp function = copyForward(entry, *result, name, end);
   Block &block = function.getBody().front();
 
-  // The loss and what is said about it.
+  // The loss and the results that describe it.
   SmallVector<Value> results = {buildLoss()};
   SmallVector<std::string> names = {"loss"};
   if (loss == "cross_entropy") {

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every op is looked at once, users before producers, so that a take moves up
-// through as many ops as it can.
+// Ops are visited once, users before producers, so that a take moves up through
+// as many ops as possible.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,12 +35,13 @@ struct NarrowTokensPass : vit::impl::NarrowTokensBase<NarrowTokensPass> {
 struct Span {
   int64_t begin = std::numeric_limits<int64_t>::max();
   int64_t end = 0;
-  /// All of them want one token as [batch, width].
+  /// Whether all users take one token, as [batch, width].
   bool single = true;
 };
 } // namespace
 
-/// The tokens that are taken of `value`, where nothing else is done with it.
+/// Returns the tokens that the users of `value` take, or nullopt if it has
+/// other users.
 static std::optional<Span> getTakenSpan(Value value) {
   Span span;
   for (Operation *user : value.getUsers()) {
@@ -58,13 +59,14 @@ static std::optional<Span> getTakenSpan(Value value) {
   return span;
 }
 
-/// The operands whose tokens are the result's, where `op` works token by
-/// token; empty where it does not, or where an operand cannot be narrowed.
+/// Returns the operands whose tokens correspond to those of the result, if `op`
+/// works on each token separately. Returns none if it does not, or if an
+/// operand cannot be narrowed.
 static SmallVector<OpOperand *> getTokenOperands(Operation *op) {
   if (isa<LinearOp, LayerNormOp, GeluOp, ReluOp, SiluOp, TanhOp, SoftmaxOp,
           ScaleOp, LayerScaleOp>(op))
     return {&op->getOpOperand(0)};
-  // A random mask counts the elements of the whole.
+  // A random mask depends on the position in the full tensor.
   if (isa<DropoutOp, DropPathOp>(op))
     return op->getNumOperands() == 1
                ? SmallVector<OpOperand *>{&op->getOpOperand(0)}
@@ -87,10 +89,10 @@ static SmallVector<OpOperand *> getTokenOperands(Operation *op) {
   return operands;
 }
 
-/// Makes `op` work on the tokens of `span` alone.
+/// Changes `op` to compute only the tokens of `span`.
 static void narrow(Operation *op, ArrayRef<OpOperand *> operands, Span span) {
   OpBuilder builder(op);
-  // Attention wants its query's tokens as a dimension.
+  // The query of attention must keep the dimension of tokens.
   bool single = span.single && !isa<AttentionOp>(op);
   auto taken = [&](Value value) {
     auto type = cast<RankedTensorType>(value.getType());
@@ -147,8 +149,8 @@ void NarrowTokensPass::runOnOperation() {
   func::FuncOp entry = getOperation();
   if (entry.isExternal())
     return;
-  // New ops stand between `op` and `next`, so `next` is a producer still to
-  // see.
+  // New ops are inserted between `op` and `next`, so `next` has not been
+  // visited yet.
   Block &block = entry.getBody().front();
   for (Operation *op = &block.back(); op;) {
     Operation *next = op->getPrevNode();

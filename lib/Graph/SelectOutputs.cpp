@@ -36,7 +36,8 @@ using OutputMap = llvm::MapVector<StringRef, Value>;
 
 static constexpr StringLiteral kNameAttribute = "vit.name";
 
-/// The name of result `index`; a model text may leave it out.
+/// Returns the name of result `index`, which is optional in the text of a
+/// model.
 static StringAttr getResultName(func::FuncOp entry, unsigned index) {
   if (auto name = entry.getResultAttrOfType<StringAttr>(index, kNameAttribute))
     return name;
@@ -58,7 +59,7 @@ static FailureOr<Value> findOutput(func::FuncOp entry, const OutputMap &outputs,
                            << name << "'; it has " << llvm::join(names, ", ");
 }
 
-/// Erases ops without effect whose results nobody uses, last first.
+/// Erases dead ops, users before producers.
 static int64_t eraseDeadOps(Block &block) {
   int64_t erased = 0;
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))

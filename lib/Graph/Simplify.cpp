@@ -26,7 +26,7 @@ struct SimplifyPass : vit::impl::SimplifyBase<SimplifyPass> {
   void runOnOperation() override;
 };
 
-/// Dropout and drop path leave everything as it is where nothing is random.
+/// Dropout and drop path without random numbers are the identity.
 template <typename Op> struct DropDropout : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const final {
@@ -38,7 +38,7 @@ template <typename Op> struct DropDropout : OpRewritePattern<Op> {
 };
 } // namespace
 
-/// All tokens of [batch, tokens, width] are the value itself.
+/// Taking all tokens of [batch, tokens, width] is the identity.
 static LogicalResult takeAllTokens(TakeTokensOp op, PatternRewriter &rewriter) {
   if (op.getType() != op.getInput().getType())
     return failure();
@@ -46,7 +46,7 @@ static LogicalResult takeAllTokens(TakeTokensOp op, PatternRewriter &rewriter) {
   return success();
 }
 
-/// Tokens of tokens are tokens.
+/// A take of a take is one take.
 static LogicalResult mergeTakes(TakeTokensOp op, PatternRewriter &rewriter) {
   auto inner = op.getInput().getDefiningOp<TakeTokensOp>();
   if (!inner)
@@ -59,7 +59,7 @@ static LogicalResult mergeTakes(TakeTokensOp op, PatternRewriter &rewriter) {
   return success();
 }
 
-/// A grid resampled to itself stays as it is, exactly.
+/// Resampling a grid to its own size is exactly the identity.
 static LogicalResult resampleToSame(ResamplePositionsOp op,
                                     PatternRewriter &rewriter) {
   if (op.getFrom() != op.getTo())
@@ -95,7 +95,8 @@ void SimplifyPass::runOnOperation() {
   patterns.add(mergeRelus);
   AttentionOp::getCanonicalizationPatterns(patterns, context);
   ScaleOp::getCanonicalizationPatterns(patterns, context);
-  // A graph that does not settle is still right: nothing to report.
+  // If the rewriting does not converge, the graph is still correct, so this is
+  // no error.
   (void)applyPatternsGreedily(entry, std::move(patterns));
 
   IRRewriter rewriter(context);

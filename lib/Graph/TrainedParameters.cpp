@@ -17,7 +17,7 @@ FailureOr<NamePatterns> NamePatterns::parse(ArrayRef<std::string> texts,
   NamePatterns result;
   for (const std::string &text : texts)
     result.patterns.push_back({text, {}});
-  // A glob refers to its text, which from here on stays where it is.
+  // A glob refers to its text, which does not move from here on.
   for (Pattern &pattern : result.patterns) {
     llvm::Expected<llvm::GlobPattern> glob =
         llvm::GlobPattern::create(pattern.text);

@@ -15,11 +15,11 @@
 
 namespace mlir::vit {
 
-/// A parameter, or a layer of one, as a block reads it.
+/// A parameter, or a layer of one, that a block reads.
 struct TrainedParameter {
   ParameterOp parameter;
   ReadOp read;
-  /// Whether a vit.linear has it as its weight, which is what decays.
+  /// Whether it is the weight of a vit.linear; only these have weight decay.
   bool isWeight = false;
 
   /// "fc1.weight.3"
@@ -30,17 +30,17 @@ struct TrainedParameter {
   }
 };
 
-/// Names with `*` and `?`.
+/// A list of name patterns with `*` and `?`.
 class NamePatterns {
 public:
-  /// Reports a pattern that cannot be one at `module`.
+  /// Emits an error at `module` for a malformed pattern.
   static FailureOr<NamePatterns> parse(ArrayRef<std::string> texts,
                                        ModuleOp module);
   bool empty() const { return patterns.empty(); }
-  /// Whether the symbol of `trained`, with or without its layer's number, or
-  /// its name in the checkpoint is like one of them.
+  /// Returns whether a pattern matches the symbol of `trained`, with or without
+  /// the number of the layer, or its name in the checkpoint.
   bool match(TrainedParameter &trained);
-  /// Reports the first one that has matched nothing.
+  /// Emits an error for the first pattern that has matched nothing.
   LogicalResult checkAllMatched(ModuleOp module) const;
 
 private:
@@ -52,8 +52,8 @@ private:
   std::vector<Pattern> patterns;
 };
 
-/// Makes each parameter that `block` reads be read once, and returns them in
-/// the order of the text.
+/// Merges the reads of each parameter that `block` reads, and returns the
+/// parameters in program order.
 SmallVector<TrainedParameter> collectParameters(Block &block);
 
 } // namespace mlir::vit

@@ -33,7 +33,8 @@ static std::string withNumber(StringRef name, int64_t number) {
   return (before + Twine(number) + after).str();
 }
 
-/// The layer's own probability, on the line from the first's to the last's.
+/// Returns the probability of the layer, interpolated linearly between those of
+/// the first and the last.
 template <typename Op>
 static void setProbability(Op op, Value index, int64_t layer, int64_t count) {
   if (op.getLayer() != index)
@@ -46,7 +47,7 @@ static void setProbability(Op op, Value index, int64_t layer, int64_t count) {
   op.getLayerMutable().clear();
 }
 
-/// Replaces the layer's index, which is an operand nowhere else.
+/// Replaces the index of the layer, which only these ops can use.
 static void setLayer(Operation *op, Value index, int64_t layer, int64_t count) {
   Builder builder(op->getContext());
   if (auto read = dyn_cast<ReadOp>(op); read && read.getIndex() == index) {
@@ -77,7 +78,8 @@ LogicalResult UnrollLayersPass::unroll(LayersOp layers) {
     IRMapping mapping;
     mapping.map(body.getArguments().drop_front(), carried);
     for (Operation &op : body.without_terminator()) {
-      // The clone still uses the index of the original; setLayer ends that.
+      // The clone still uses the index of the original until setLayer replaces
+      // it.
       Operation *clone = builder.clone(op, mapping);
       clone->walk([&](Operation *inner) {
         inner->setLoc(withLayer(inner->getLoc(), layer));
@@ -95,7 +97,8 @@ LogicalResult UnrollLayersPass::unroll(LayersOp layers) {
 }
 
 void UnrollLayersPass::runOnOperation() {
-  // Inner layers first, so that each `{}` gets the number of its own.
+  // Inner layers come first, so that each `{}` is replaced by the number of its
+  // own layer.
   WalkResult result = getOperation().walk([&](LayersOp layers) {
     return failed(unroll(layers)) ? WalkResult::interrupt()
                                   : WalkResult::advance();

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Values without a batch are made of parameters alone, but for gradients
-// (ConvertTraining.cpp). Element-wise ops on parameters have no kernel: their
-// formula moves into the scalar code of the kernel that uses them, with the
-// parameters as extras.
+// Values without a batch depend on parameters only, except for gradients
+// (ConvertTraining.cpp). Element-wise ops on parameters do not become kernels:
+// their formula becomes part of the scalar code of the kernel that uses them,
+// with the parameters as extras.
 //
 //===----------------------------------------------------------------------===//
 
@@ -48,8 +48,9 @@ static RankedTensorType typeOf(Value value) {
 // Parameters alone
 //===----------------------------------------------------------------------===//
 
-/// [h * w, width]: (sin x, cos x, sin y, cos y), each over the frequencies
-/// temperature^(-i / (width/4 - 1)); vit-pytorch's posemb_sincos_2d.
+/// A constant [h * w, width] of (sin x, cos x, sin y, cos y), each for the
+/// frequencies temperature^(-i / (width/4 - 1)), as vit-pytorch's
+/// posemb_sincos_2d computes it.
 void Converter::convertSincos(SincosPositionsOp op) {
   int64_t height = op.getGrid()[0], width = op.getGrid()[1];
   int64_t quarter = static_cast<int64_t>(op.getWidth()) / 4;
@@ -166,7 +167,8 @@ LogicalResult Converter::convertLinear(LinearOp op) {
   return success();
 }
 
-/// A norm's scale or bias of one group stands for those of all.
+/// Repeats the scale or bias of a norm, which has one group's width, for all
+/// groups.
 Value Converter::forAllGroups(Value vector, int64_t groups) {
   if (groups == 1 || !isLoaded(vector))
     return vector;
@@ -301,8 +303,9 @@ LogicalResult Converter::convert(Operation *op) {
           [](Operation *other) { return other->emitOpError("has no kernel"); });
 }
 
-/// Formulas of parameters have moved into their users; one that is still used
-/// has a user that cannot take it in.
+/// Erases element-wise ops on parameters, whose formulas are part of their
+/// users by now. Reports an error if one still has a user, which then cannot
+/// contain the formula.
 LogicalResult Converter::eraseParameterOps() {
   Block &block = entry.getBody().front();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
@@ -320,7 +323,8 @@ LogicalResult Converter::eraseParameterOps() {
   return success();
 }
 
-/// Arguments have the batch, or are single numbers.
+/// Checks that each argument has the batch as its first dimension or is a
+/// single number.
 LogicalResult Converter::checkArguments() {
   for (BlockArgument argument : entry.getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());

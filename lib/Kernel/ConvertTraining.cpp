@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Gradients of parameters have no batch. Kernels compute them, row-major, and
-// updates take them.
+// Gradients of parameters have no batch. Kernels compute them in row-major
+// layout, and updates read them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -42,7 +42,7 @@ LogicalResult Converter::convertInputGradient(LinearInputGradientOp op) {
   return success();
 }
 
-/// The gradient of the bias comes with the weight's, where both are wanted.
+/// One kernel computes the gradients of weight and bias if both are needed.
 LogicalResult Converter::convertWeightGradient(LinearWeightGradientOp op) {
   SumToOp bias;
   auto vector = RankedTensorType::get({op.getType().getDimSize(0)},
@@ -78,7 +78,7 @@ LogicalResult Converter::convertSumTo(SumToOp op) {
     return success();
   }
   Value input = op.getInput();
-  // What has been summed over the batch is summed further from the start.
+  // Sums the input of a sum over the batch again, instead of its result.
   if (auto sum = input.getDefiningOp<SumOp>();
       sum && sum.getKind() == SumKind::batch)
     input = sum.getInput();
@@ -168,7 +168,8 @@ LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
 // Random masks and losses
 //===----------------------------------------------------------------------===//
 
-/// Forward and adjoint have one name, hence one stream and one mask.
+/// An op and its adjoint have the same name and therefore the same random
+/// stream and mask.
 template <typename Op>
 LogicalResult Converter::convertDrop(Op op, RandomUnit unit) {
   RankedTensorType type = typeOf(op.getResult());
@@ -184,7 +185,7 @@ LogicalResult Converter::convertDrop(Op op, RandomUnit unit) {
   return success();
 }
 
-/// The loss where there is no gradient, else the loss' gradient.
+/// Converts a loss if `gradient` is null, and the gradient of a loss otherwise.
 LogicalResult Converter::convertLoss(Operation *op, LossKind kind, Value input,
                                      Value targets, Value gradient,
                                      double smoothing) {
@@ -207,8 +208,8 @@ LogicalResult Converter::convertLoss(Operation *op, LossKind kind, Value input,
 // Updates
 //===----------------------------------------------------------------------===//
 
-/// The loss, which must be a finite number for variables to change; null where
-/// the entry has none.
+/// The loss of the entry; variables only change if it is finite. Null if the
+/// entry has no loss.
 Value Converter::getGuard() {
   for (auto loss : entry.getBody().front().getOps<LossOp>())
     if (loss.getKind() != LossKind::accuracy)
@@ -260,7 +261,7 @@ LogicalResult Converter::convertWrite(WriteOp op) {
   return success();
 }
 
-/// `factor`, where there is one, before `others`.
+/// `factor`, unless it is null, followed by `others`.
 static SmallVector<Value> getScalars(Value factor, ValueRange others) {
   SmallVector<Value> scalars(others);
   if (factor)
@@ -313,8 +314,8 @@ LogicalResult Converter::convertClip(ClipByGlobalNormOp op) {
 // All of it
 //===----------------------------------------------------------------------===//
 
-/// The first type among an op's operands and results that kernels do not
-/// compute with; null where there is none.
+/// The first element type among the operands and results of `op` that kernels
+/// do not support, or null.
 static Type findOtherType(Operation *op) {
   auto isOther = [](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);

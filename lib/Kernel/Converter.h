@@ -13,7 +13,7 @@
 
 namespace mlir::vit::kernel {
 
-/// Turns each op of one entry into a kernel.
+/// Replaces the vit ops of one entry by kernel ops.
 class Converter {
 public:
   explicit Converter(func::FuncOp entry) : entry(entry), builder(entry) {}
@@ -37,8 +37,8 @@ private:
   void replace(Operation *op, Operation *kernel);
   Value forAllGroups(Value vector, int64_t groups);
 
-  // ConvertTraining.cpp: backward, losses, updates. Nothing where the op is no
-  // such.
+  // ConvertTraining.cpp: backward, losses, updates. convertTraining returns
+  // nullopt for all other ops.
   std::optional<LogicalResult> convertTraining(Operation *op);
   LogicalResult convertInputGradient(LinearInputGradientOp op);
   LogicalResult convertWeightGradient(LinearWeightGradientOp op);
@@ -49,7 +49,7 @@ private:
   LogicalResult convertSgd(SgdOp op);
   template <typename Op> LogicalResult convertAdam(Op op);
   LogicalResult convertClip(ClipByGlobalNormOp op);
-  /// A change of one variable and its states.
+  /// An update of one variable and its states.
   struct Change {
     StringRef name;
     FlatSymbolRefAttr variable;

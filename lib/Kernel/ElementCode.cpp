@@ -13,7 +13,7 @@ using namespace mlir;
 using namespace mlir::vit;
 
 namespace {
-/// Short names for the arithmetic of a formula.
+/// Builds arithmetic ops with short names.
 struct Formula {
   OpBuilder &builder;
   Location location;
@@ -29,7 +29,7 @@ struct Formula {
     return arith::MulFOp::create(builder, location, a, b);
   }
   Value tanh(Value x) { return math::TanhOp::create(builder, location, x); }
-  /// x / (1 + exp(-scale x)); tends to x and to 0 without a NaN on the way.
+  /// x / (1 + exp(-scale x)). No intermediate value is NaN for large |x|.
   Value swish(Value x, double scale) {
     Value power = mul(x, constant(-scale));
     Value exp = math::ExpOp::create(builder, location, power);
@@ -120,7 +120,7 @@ Value vit::kernel::emitElement(OpBuilder &builder, Operation *op,
   Value x = operands.front();
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](GeluOp gelu) { return f.gelu(x, gelu.getKind()); })
-      // maximumf, unlike maxnumf, does not hide a NaN.
+      // maximumf returns NaN for NaN; maxnumf would not.
       .Case([&](ReluOp) -> Value {
         return arith::MaximumFOp::create(builder, f.location, x,
                                          f.constant(0.0));

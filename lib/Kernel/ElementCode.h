@@ -12,12 +12,12 @@
 
 namespace mlir::vit::kernel {
 
-/// Whether `op` of the vit dialect computes each element of its result from
-/// the elements of its operands in the same place.
+/// Returns whether `op`, of the vit dialect, computes each element of its
+/// result from the corresponding elements of its operands.
 bool isElementwise(Operation *op);
 
-/// The f32 code of one element of `op`, an element-wise op, from the elements
-/// of its operands. Dropout and drop path are the identity.
+/// Emits the f32 code that computes an element of `op`, an element-wise op,
+/// from the elements of its operands. Dropout and drop path are the identity.
 Value emitElement(OpBuilder &builder, Operation *op, ArrayRef<Value> operands);
 
 } // namespace mlir::vit::kernel

@@ -26,7 +26,8 @@ struct FusePass : vit::impl::FuseBase<FusePass> {
   void runOnOperation() override;
 };
 
-/// A product that may become part of one for query, key and value.
+/// A product that can become part of the fused product for query, key and
+/// value.
 struct Product {
   unsigned operand; ///< of the attention: 0 query, 1 key, 2 value
   GemmOp gemm;
@@ -38,9 +39,9 @@ struct Product {
 // Epilogues
 //===----------------------------------------------------------------------===//
 
-/// The kernel that `map` can move into: it makes one of map's operands, of the
-/// result's type, for map alone. Of several the last, which needs what it
-/// reads soonest anyway.
+/// The kernel that `map` can be fused into: it computes an operand of `map`
+/// that has the type of the result and no other user. If there are several, the
+/// last one in program order, since its operands must live until then anyway.
 static EpilogueOpInterface findProducer(MapOp map) {
   EpilogueOpInterface found;
   for (Value operand : map->getOperands()) {
@@ -54,8 +55,8 @@ static EpilogueOpInterface findProducer(MapOp map) {
   return found;
 }
 
-/// Replaces `producer` and `map`, which alone uses it, by one op at map's
-/// place.
+/// Replaces `producer` and `map`, its only user, by one op at the position of
+/// `map`.
 static EpilogueOpInterface fuseInto(EpilogueOpInterface producer, MapOp map) {
   OpBuilder builder(map);
   Value intermediate = producer->getResult(0);
@@ -104,7 +105,7 @@ static EpilogueOpInterface fuseInto(EpilogueOpInterface producer, MapOp map) {
 // Residual gradients
 //===----------------------------------------------------------------------===//
 
-/// Whether `map` is the sum of its input and one extra.
+/// Returns whether `map` adds one extra to its input.
 static bool isSum(MapOp map) {
   Block &code = getEpilogue(map);
   auto sum = cast<kernel::YieldOp>(code.getTerminator())
@@ -115,8 +116,8 @@ static bool isSum(MapOp map) {
          llvm::equal(sum->getOperands(), code.getArguments());
 }
 
-/// Around a norm goes a residual connection: the norm's backward adds the
-/// gradient that came that way.
+/// Fuses `map` into the backward kernel of a norm if it adds the gradient of
+/// the residual connection around the norm.
 static bool fuseResidual(MapOp map) {
   if (!isSum(map))
     return false;
@@ -126,8 +127,9 @@ static bool fuseResidual(MapOp map) {
     if (!norm || norm.getResidual() || gradient != norm.getResult() ||
         !gradient.hasOneUse())
       continue;
-    // Where the sum was, the other summand is known; the norm's own sums over
-    // tokens may be wanted sooner.
+    // The norm's backward kernel cannot move down to the sum, since its other
+    // results may be used before the sum. So the other summand must be computed
+    // before it.
     Operation *maker = other.getDefiningOp();
     if (maker && !maker->isBeforeInBlock(norm))
       continue;
@@ -146,8 +148,8 @@ static bool fuseResidual(MapOp map) {
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// An attention and, in a training step, its backward, which read the same
-/// query, key and value.
+/// An attention op and, in a training step, its backward op, which reads the
+/// same query, key and value.
 struct AttentionUses {
   SmallVector<Operation *> ops;
 
@@ -159,11 +161,12 @@ struct AttentionUses {
           backward.getOffsets() == attention.getOffsets())
         ops.push_back(backward);
   }
-  /// Where query, key and value begin among an op's operands.
+  /// Returns the operand number of the query.
   static unsigned getFirst(Operation *op) {
     return isa<kernel::AttentionBackwardOp>(op) ? 1 : 0;
   }
-  /// Whether all uses of `value` are as operand `index` of these.
+  /// Returns whether `value` is only used as operand `index` of these ops (0
+  /// query, 1 key, 2 value).
   bool own(Value value, unsigned index) const {
     return llvm::all_of(value.getUses(), [&](OpOperand &use) {
       return llvm::is_contained(ops, use.getOwner()) &&
@@ -181,8 +184,8 @@ struct AttentionUses {
 };
 } // namespace
 
-/// The product behind operand `index`, where only this attention uses it and
-/// nothing but a bias is fused into it.
+/// Returns the product that computes operand `index` if only these ops use it
+/// and nothing but a bias is fused into it.
 static std::optional<Product> getProduct(kernel::AttentionOp attention,
                                          const AttentionUses &uses,
                                          unsigned index) {
@@ -206,7 +209,7 @@ static std::optional<Product> getProduct(kernel::AttentionOp attention,
   return Product{index, gemm, gemm.getExtras().front()};
 }
 
-/// The sources one above the other along their first dimension.
+/// Concatenates the sources along the first dimension.
 static Value stack(OpBuilder &builder, Location location,
                    ArrayRef<Value> sources) {
   auto type = cast<RankedTensorType>(sources.front().getType());
@@ -219,8 +222,8 @@ static Value stack(OpBuilder &builder, Location location,
                           sources);
 }
 
-/// Makes one product of `products`, which have one input and all a bias or
-/// all none.
+/// Replaces `products`, which have the same input and either all a bias or
+/// none, by one product.
 static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
                          ArrayRef<Product> products) {
   SmallVector<Value> weights, biases;
@@ -250,7 +253,7 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
       {type.getDimSize(0), type.getDimSize(1), width}, type.getElementType());
   auto fused = GemmOp::create(builder, location, fusedType, last.getInput(),
                               stack(builder, location, weights), extras);
-  // All have the same code; take one's.
+  // All products have the same scalar code.
   fused.getEpilogue().takeBody(last.getEpilogue());
   for (const Product &product : products) {
     uses.set(product.operand, fused.getResult());
@@ -260,7 +263,8 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
 }
 
 static bool fuseAttention(kernel::AttentionOp attention) {
-  // By input and whether there is a bias; a mixture stays apart.
+  // Grouped by input and by whether there is a bias, since only products of one
+  // group can be fused.
   llvm::MapVector<std::pair<Value, unsigned>, SmallVector<Product>> groups;
   AttentionUses uses(attention);
   for (unsigned index = 0; index < 3; ++index)
@@ -283,8 +287,8 @@ void FusePass::runOnOperation() {
   Block &block = getOperation().getBody().front();
   if (epilogues)
     for (Operation &op : llvm::make_early_inc_range(block))
-      // A map that took in another may move on, into what makes that one's
-      // other operands.
+      // The fused op can be a map that can itself be fused into another
+      // producer.
       for (auto map = dyn_cast<MapOp>(op); map;) {
         if (fuseResidual(map)) {
           ++epiloguesFused;

@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Updates that agree in all but their variables form a group. Groups, in the
-// order of the text, fix where parameters lie; a state has its parameter's
-// place in an arena of its own. What is then a range without gaps in every
-// arena is updated by one launch.
+// The pass first assigns each variable a position in an arena, then merges
+// updates. Updates that differ only in their variables and gradients form a
+// group. Parameters are placed in the order of the groups, groups in program
+// order. A state has the offset of its parameter, in the arena of its role.
+// Members of a group that are contiguous in every arena are updated by one
+// launch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,23 +38,24 @@ struct GroupUpdatesPass : vit::impl::GroupUpdatesBase<GroupUpdatesPass> {
   void runOnOperation() override;
 };
 
-/// One variable of each list of an update (its parameters, then its states),
-/// with the gradient.
+/// One element of each list of an update: a parameter, its states, and its
+/// gradient.
 struct Member {
   UpdateOp update;
   SmallVector<VariableAttr> variables;
   Value gradient; ///< null: the update zeroes
 };
 
-/// Decides where variables lie.
+/// Assigns variables to arenas and offsets.
 class ArenaPlanner {
 public:
   explicit ArenaPlanner(ModuleOp module) : module(module) {}
-  /// Places what `update` changes, in the order of its list.
+  /// Places `variable` if it has no place yet. `user` is for errors.
   LogicalResult place(Operation *user, VariableAttr variable,
                       bool onlyParameters);
   LogicalResult placeState(ReadOp read);
-  /// The module's attribute; null where there are no variables.
+  /// Returns the `kernel.arenas` attribute of the module, or null if there are
+  /// no variables.
   ArrayAttr build();
   int64_t getBytes() const;
 
@@ -89,9 +92,9 @@ private:
   OpBuilder builder;
   const Variables &variables;
   TileAttr tile; ///< of copies
-  /// Values that are operands of a concat already.
+  /// Values that already are operands of a concat.
   llvm::SmallDenseSet<Value> placed;
-  /// Each concat with the gradients that it holds.
+  /// The concats, each with its gradients.
   struct Concat {
     Value value;
     SmallVector<Value> gradients;
@@ -138,7 +141,8 @@ LogicalResult ArenaPlanner::place(Operation *user, FlatSymbolRefAttr symbol,
     add(kParameters, arenas[kParameters].end, name, elements);
     return success();
   }
-  // "exp_avg.fc1.weight" is a state of @fc1.weight in the role exp_avg.
+  // The symbol @exp_avg.fc1.weight means the state of @fc1.weight with the role
+  // exp_avg.
   auto [role, rest] = symbol.getValue().split('.');
   auto owner =
       rest.empty() ? StringAttr() : StringAttr::get(module.getContext(), rest);
@@ -149,7 +153,8 @@ LogicalResult ArenaPlanner::place(Operation *user, FlatSymbolRefAttr symbol,
     return success();
   }
   auto found = offsets.find({owner, layer});
-  // A state whose parameter no entry changes lies behind those of the others.
+  // A state of a parameter that no entry changes is placed after all states of
+  // parameters that change.
   add(role,
       found != offsets.end()
           ? found->second
@@ -203,8 +208,8 @@ ArrayAttr ArenaPlanner::build() {
 // Grouping
 //===----------------------------------------------------------------------===//
 
-/// Each variable that `update` changes, its states beside it. A gradient of
-/// several is a concat of theirs.
+/// The variables that `update` changes, each with its states and gradient. The
+/// gradient of an update of several variables is a concat.
 static SmallVector<Member> getMembers(UpdateOp update) {
   SmallVector<Member> members;
   Value gradient = update.getGradient();
@@ -222,7 +227,7 @@ static SmallVector<Member> getMembers(UpdateOp update) {
   return members;
 }
 
-/// Whether two updates differ in nothing but variables, gradients and tiles.
+/// Returns whether two updates differ only in variables, gradients and tiles.
 static bool agree(UpdateOp a, UpdateOp b) {
   auto haveSameCode = [](Region &a, Region &b) {
     return OperationEquivalence::isRegionEquivalentTo(
@@ -236,7 +241,7 @@ static bool agree(UpdateOp a, UpdateOp b) {
          haveSameCode(a.getBody(), b.getBody());
 }
 
-/// The updates of `entry` that agree, in the order of the first of each group.
+/// The groups of updates of `entry`, ordered by the first update of each.
 static SmallVector<SmallVector<UpdateOp>> getGroups(func::FuncOp entry) {
   SmallVector<SmallVector<UpdateOp>> groups;
   for (UpdateOp update : entry.getOps<UpdateOp>()) {
@@ -250,7 +255,7 @@ static SmallVector<SmallVector<UpdateOp>> getGroups(func::FuncOp entry) {
   return groups;
 }
 
-/// An update's gradient and states are of its variables' types.
+/// Checks that gradients and states have the types of their parameters.
 static LogicalResult verifyTypes(UpdateOp update, ModuleOp module) {
   auto typeOf = [&](VariableAttr variable) {
     return getVariableType(module, variable.getSymbol().getAttr());
@@ -280,7 +285,7 @@ static LogicalResult verifyTypes(UpdateOp update, ModuleOp module) {
   return success();
 }
 
-/// An update is the last that its entry does with a variable.
+/// Checks that an entry neither reads nor changes a variable after its update.
 static LogicalResult verifyOrder(func::FuncOp entry) {
   llvm::DenseSet<Name> changed;
   for (Operation &op : entry.getBody().front()) {
@@ -306,7 +311,7 @@ static LogicalResult verifyOrder(func::FuncOp entry) {
   return success();
 }
 
-/// Whether in every arena `second` begins where `first` ends.
+/// Returns whether `second` begins where `first` ends, in every arena.
 bool UpdateGrouper::follows(const Member &first, const Member &second) const {
   return llvm::all_of(
       llvm::zip(first.variables, second.variables), [&](auto pair) {
@@ -317,7 +322,7 @@ bool UpdateGrouper::follows(const Member &first, const Member &second) const {
       });
 }
 
-/// Splits a group into ranges of the arenas.
+/// Splits a group into runs of members that are contiguous in every arena.
 void UpdateGrouper::addGroup(MutableArrayRef<Member> members) {
   llvm::stable_sort(members, [&](const Member &first, const Member &second) {
     Variables::Place one = *variables.find(first.variables[0]),
@@ -332,8 +337,9 @@ void UpdateGrouper::addGroup(MutableArrayRef<Member> members) {
     }
 }
 
-/// `gradient`, or a copy where a kernel cannot make it in a concat's memory:
-/// no kernel does, or its memory is another's.
+/// Returns `gradient`, or a copy of it if it cannot be computed in the memory
+/// of a concat because no kernel computes it, the entry returns it, or another
+/// concat contains it.
 Value UpdateGrouper::getConcatOperand(Value gradient) {
   bool isOwn = isa_and_nonnull<KernelOpInterface>(gradient.getDefiningOp());
   bool isReturned = llvm::any_of(gradient.getUsers(), [](Operation *user) {
@@ -371,7 +377,7 @@ Value UpdateGrouper::concat(ArrayRef<Member> members) {
   return all;
 }
 
-/// One update of `members`, right before the entry's end.
+/// Adds one update of all `members` before the terminator of the entry.
 void UpdateGrouper::addRun(ArrayRef<Member> members) {
   UpdateOp first = members.front().update;
   Value gradient = members.front().gradient ? concat(members) : Value();
@@ -393,7 +399,7 @@ void UpdateGrouper::addRun(ArrayRef<Member> members) {
   update->setLoc(NameLoc::get(builder.getStringAttr(name)));
 }
 
-/// A norm of gradients reads them where they lie side by side.
+/// Replaces gradients that a norm reads by the concat that contains them.
 void UpdateGrouper::widenNorms() {
   for (NormOp norm : entry.getOps<NormOp>()) {
     SmallVector<Value> operands(norm.getGradients());
@@ -457,7 +463,8 @@ void GroupUpdatesPass::runOnOperation() {
     entries.push_back(entry);
   }
 
-  // Parameters first: states go where these are.
+  // Parameters come first because the offset of a state is that of its
+  // parameter.
   for (bool onlyParameters : {true, false})
     for (func::FuncOp entry : entries)
       for (ArrayRef<UpdateOp> group : getGroups(entry))

@@ -13,18 +13,18 @@
 using namespace mlir;
 using namespace mlir::vit::kernel;
 
-/// Groups of whole vectors need no padding of their own.
+/// Groups that are a multiple of the vector width need no padding of their own.
 static int64_t getPaddedGroup(int64_t size) {
   return size % kChannelPad == 0 ? 0 : size;
 }
 
-/// The one group that `kernel` works with; nullopt: any.
+/// The only group that `kernel` supports, or nullopt if it supports any.
 static std::optional<int64_t> getOwnGroup(KernelOpInterface kernel) {
   std::optional<int64_t> size = kernel.getGroupSize();
   return size ? std::optional(getPaddedGroup(*size)) : std::nullopt;
 }
 
-/// The activations that `kernel` reads in `layout`.
+/// The operands that have a batch and that `kernel` reads in `layout`.
 static SmallVector<Value> getOperands(KernelOpInterface kernel,
                                       OperandLayout layout) {
   SmallVector<Value> operands;
@@ -38,8 +38,8 @@ static SmallVector<Value> getOperands(KernelOpInterface kernel,
 HeadGroups::HeadGroups(func::FuncOp entry) {
   auto key = [](Value value) { return value.getAsOpaquePointer(); };
   Block &block = entry.getBody().front();
-  // What must agree without a conversion. Results without a batch have no
-  // groups.
+  // Unites the values of a kernel that must have the same group. Results
+  // without a batch have no groups.
   for (auto kernel : block.getOps<KernelOpInterface>()) {
     ResultRange results = kernel->getResults();
     for (Value result : results)
@@ -52,7 +52,8 @@ HeadGroups::HeadGroups(func::FuncOp entry) {
     for (Value operand : getOperands(kernel, OperandLayout::Grouped))
       classes.unionSets(key(results.front()), key(operand));
   }
-  // Where the wishes differ, 0 wins and the others convert.
+  // If kernels of a class need different groups, the class has none (0) and the
+  // other kernels convert.
   auto wish = [&](Value value, int64_t group) {
     auto [found, isNew] =
         groups.insert({classes.getOrInsertLeaderValue(key(value)), group});

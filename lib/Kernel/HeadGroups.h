@@ -16,16 +16,16 @@
 
 namespace mlir::vit::kernel {
 
-/// The `group` of `#kernel.blocked` for each activation: an attention and a
-/// norm of groups want each group padded alone where it is no multiple of 16;
-/// element-wise work, products and tokens take what their neighbours want, so
-/// that as little as possible is converted.
+/// Chooses the `group` of the layout of each activation. Attention and norms of
+/// groups need each group padded separately if its size is not a multiple of
+/// 16. All other kernels get the group of their neighbours, so that few
+/// conversions are needed.
 class HeadGroups {
 public:
   explicit HeadGroups(func::FuncOp entry);
 
-  /// The group of the activations that `kernel` reads (but for those that it
-  /// reads in any group) and writes.
+  /// Returns the group of the activations that `kernel` writes and reads,
+  /// except for operands that it reads in any group.
   int64_t getGroup(KernelOpInterface kernel) const;
 
 private:

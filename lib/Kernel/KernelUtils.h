@@ -12,20 +12,19 @@
 
 namespace mlir::vit::kernel {
 
-/// Whether a value has a batch. One that has none is made of parameters alone,
-/// or computed (isComputed).
+/// Returns whether the first dimension of `value` is the batch.
 inline bool isActivation(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getRank() > 0 && type.isDynamicDim(0);
 }
 
-/// The block of an op's scalar code.
+/// Returns the block of the scalar code of `op`.
 inline Block &getEpilogue(EpilogueOpInterface op) {
   return op.getEpilogue().front();
 }
 
-/// Adds the block of scalar code, one argument for the element and one per
-/// extra; returns a builder at its start.
+/// Adds the block of the scalar code, with an argument for the element and one
+/// for each extra. Returns a builder that inserts into the block.
 inline OpBuilder addEpilogue(EpilogueOpInterface op) {
   OpBuilder builder(op.getContext());
   Block &block = op.getEpilogue().emplaceBlock();
@@ -36,7 +35,7 @@ inline OpBuilder addEpilogue(EpilogueOpInterface op) {
   return builder;
 }
 
-/// Adds scalar code that returns the element as it is.
+/// Adds scalar code that returns the element unchanged.
 inline void addIdentity(EpilogueOpInterface op) {
   OpBuilder code = addEpilogue(op);
   YieldOp::create(code, op->getLoc(), getEpilogue(op).getArgument(0));

@@ -1,4 +1,4 @@
-//===- Layout.cpp - Where a tensor's elements lie in memory ---===//
+//===- Layout.cpp - Where a tensor's elements are in memory ---------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

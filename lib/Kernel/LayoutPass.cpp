@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Activations between which nothing but element-wise work lies have one
-// grouping of channels (HeadGroups.h); with the row-block height of `tile`
-// that makes each type (on GPUs, where rows lie one after the other, the
-// grouping alone does). What a kernel then reads in another form than it is in
-// is converted: parameters when they are loaded, activations by a relayout.
-// Gradients of parameters and numbers, which have no batch, stay row-major.
+// The layout of an activation consists of a grouping of channels (HeadGroups.h)
+// and, on the CPU, of the height of row blocks in `tile`. If a kernel reads a
+// value in another layout than the value has, the value is converted: a
+// parameter by a derive when the module is loaded, an activation by a relayout.
+// Gradients of parameters and single numbers, which have no batch, stay
+// row-major.
 //
 //===----------------------------------------------------------------------===//
 
@@ -57,12 +57,12 @@ private:
   OpBuilder builder;
   HeadGroups groups;
   TileAttr relayoutTile;
-  /// Converted forms by value and type, so that none is made twice.
+  /// The conversions made so far, by value and type.
   DenseMap<std::pair<Value, Type>, Value> converted;
 };
 } // namespace
 
-/// Panels' columns on all levels of all targets.
+/// Columns of panels, the same on all levels of all targets.
 static constexpr int64_t kColumns = 64;
 
 static RankedTensorType withEncoding(RankedTensorType type,
@@ -71,7 +71,8 @@ static RankedTensorType withEncoding(RankedTensorType type,
                                encoding);
 }
 
-/// `type` as kernels pass it on. A GPU's has no encoding where it needs none.
+/// Returns `type` with the layout of an activation of `group`. On a GPU there
+/// is no encoding if the width needs no padding.
 RankedTensorType LayoutAssigner::activation(RankedTensorType type,
                                             int64_t group) {
   MLIRContext *context = type.getContext();
@@ -84,8 +85,8 @@ RankedTensorType LayoutAssigner::activation(RankedTensorType type,
   return withEncoding(type, ChannelsAttr::get(context, group));
 }
 
-/// `value`, an activation, in the layout of `type`. From one padded layout to
-/// another the way leads over row-major.
+/// Returns `value`, an activation, in the layout of `type`. The conversion
+/// between two padded layouts goes through row-major.
 Value LayoutAssigner::convert(Value value, RankedTensorType type) {
   auto from = cast<RankedTensorType>(value.getType());
   if (from == type)
@@ -101,7 +102,7 @@ Value LayoutAssigner::convert(Value value, RankedTensorType type) {
   Value result =
       RelayoutOp::create(builder, value.getLoc(), type, source, relayoutTile);
   ++relayouts;
-  // The recursion may have moved what `found` refers to.
+  // The recursive call may have invalidated `found`.
   converted[{value, type}] = result;
   return result;
 }
@@ -111,7 +112,8 @@ Value LayoutAssigner::asActivation(Value value, int64_t group) {
                  activation(cast<RankedTensorType>(value.getType()), group));
 }
 
-/// The form of a parameter that a kernel reads.
+/// Returns `parameter` in the layout `encoding`, derived when the module is
+/// loaded.
 Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
   auto type =
       withEncoding(cast<RankedTensorType>(parameter.getType()), encoding);
@@ -125,7 +127,7 @@ Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
                                       values.reshape(type));
     return found;
   }
-  // A derived form of one source or a stack of sources needs no step between.
+  // Uses the sources of a derive directly, instead of its result.
   SmallVector<Value> sources = {parameter};
   if (auto inner = dyn_cast<DeriveOp>(source))
     sources.assign(inner.getSources().begin(), inner.getSources().end());
@@ -134,7 +136,7 @@ Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
   return found;
 }
 
-/// The group in which an activation is padded already.
+/// Returns the group of the layout that `value` has.
 static int64_t getGroupOf(Value value) {
   Attribute encoding = cast<RankedTensorType>(value.getType()).getEncoding();
   if (auto blocked = dyn_cast_or_null<BlockedAttr>(encoding))
@@ -143,7 +145,8 @@ static int64_t getGroupOf(Value value) {
   return channels ? channels.getGroup() : 0;
 }
 
-/// The weight of `gemm`, whose result is of `group`.
+/// Returns the weight of `gemm` in panels, where the result of `gemm` is in
+/// `group`.
 Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
   int64_t out = group, in = getGroupOf(gemm.getInput());
   if (gemm.getTransposed())
@@ -153,7 +156,8 @@ Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
                                 gemm.getTransposed()));
 }
 
-/// An operand of `kernel` as it reads it, its own activations being of `group`.
+/// Returns operand `index` in the layout in which `kernel`, which works in
+/// `group`, reads it.
 Value LayoutAssigner::asOperand(KernelOpInterface kernel, unsigned index,
                                 int64_t group) {
   Value value = kernel->getOperand(index);
@@ -175,8 +179,8 @@ Value LayoutAssigner::asOperand(KernelOpInterface kernel, unsigned index,
   llvm_unreachable("no such layout");
 }
 
-/// Gives the op's operands the layouts that it reads and its results the ones
-/// that it writes.
+/// Converts the operands of `kernel` to the layouts that it reads and sets the
+/// layouts of its results.
 void LayoutAssigner::assign(KernelOpInterface kernel) {
   builder.setInsertionPoint(kernel);
   int64_t group = groups.getGroup(kernel);
@@ -199,7 +203,8 @@ Value LayoutAssigner::copy(Value value) {
   return map.getResult();
 }
 
-/// Results of the entry are row-major, each in a buffer of its own.
+/// Makes the results of the entry row-major and distinct values, since each has
+/// its own buffer.
 LogicalResult LayoutAssigner::assignResults() {
   Operation *terminator = entry.getBody().front().getTerminator();
   llvm::SmallDenseSet<Value> returned;
@@ -242,8 +247,9 @@ LogicalResult LayoutAssigner::run() {
   return success();
 }
 
-/// The tile of the kernels that the pass adds: on the CPU all kernels have one
-/// height, on a GPU those that go element by element have one tile.
+/// Returns the tile of the kernels that the pass adds. On the CPU they have the
+/// height of row blocks of the entry, on a GPU the tile of element-wise
+/// kernels.
 static FailureOr<TileAttr> getTile(func::FuncOp entry) {
   MLIRContext *context = entry.getContext();
   TileAttr tile;

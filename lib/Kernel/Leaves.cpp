@@ -1,5 +1,4 @@
-//===- Leaves.cpp - What a kernel's scalar code is made of
-//---------------------===//
+//===- Leaves.cpp - The operands of scalar code ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,7 +18,7 @@ static RankedTensorType typeOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// A parameter in the shape of a result without a batch.
+/// Derives a parameter in the shape of a result that has no batch.
 FailureOr<Value> Leaves::reshape(Value leaf) {
   RankedTensorType type = typeOf(leaf);
   if (!isLoaded(leaf) || (type.getNumElements() != 1 &&
@@ -30,7 +29,7 @@ FailureOr<Value> Leaves::reshape(Value leaf) {
   return DeriveOp::create(builder, leaf.getLoc(), result, leaf).getResult();
 }
 
-/// A parameter in one of the shapes in which extras are broadcast.
+/// Derives a parameter in one of the shapes in which extras can be broadcast.
 FailureOr<Value> Leaves::broadcast(Value leaf) {
   RankedTensorType type = typeOf(leaf);
   ArrayRef<int64_t> shape = type.getShape();

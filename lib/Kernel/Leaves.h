@@ -1,5 +1,4 @@
-//===- Leaves.h - What a kernel's scalar code is made of ---------*- C++
-//-*-===//
+//===- Leaves.h - The operands of scalar code -------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,23 +14,26 @@
 
 namespace mlir::vit::kernel {
 
-/// Whether `value` is a parameter, or made of parameters when they are loaded.
+/// Returns whether `value` is a parameter or derived from parameters when the
+/// module is loaded.
 inline bool isLoaded(Value value) {
   return isa_and_nonnull<ReadOp, DeriveOp, ResampleOp>(value.getDefiningOp());
 }
 
-/// The extras of one kernel: the values at the leaves of its scalar code.
+/// Collects the extras of a kernel: the leaves of the expression that its
+/// scalar code computes.
 class Leaves {
 public:
   Leaves(Operation *user, RankedTensorType result)
       : user(user), result(result) {}
 
-  /// Takes in what `value` is computed from.
+  /// Adds the leaves of `value`.
   LogicalResult add(Value value);
-  /// The kernel's own first argument stands for `value`.
+  /// Makes the element, the first argument of the scalar code, represent
+  /// `value`.
   void setElement(Value value) { element = value; }
   SmallVector<Value> getExtras() const;
-  /// The element of `value` in the kernel's scalar code.
+  /// Emits the scalar code that computes an element of `value`.
   Value emit(OpBuilder &builder, Block &block, Value value) const;
 
 private:

@@ -28,8 +28,9 @@ struct PackParametersPass
 };
 } // namespace
 
-/// The tile of the kernels that the pass adds: the CPU's blocks have the
-/// entry's rows, a GPU's kernels go element by element.
+/// Returns the tile of the kernels that the pass adds. On the CPU they have the
+/// height of row blocks of the entry, on a GPU the tile of element-wise
+/// kernels.
 static TileAttr getTile(func::FuncOp entry) {
   TileAttr tile;
   for (auto kernel : entry.getOps<KernelOpInterface>())
@@ -44,7 +45,7 @@ static TileAttr getTile(func::FuncOp entry) {
                        /*chunk=*/1, 0, 0, 0);
 }
 
-/// Modules hold no transposed panels.
+/// Returns whether `value` is in transposed panels, which modules do not store.
 static bool isTransposed(Value value) {
   auto panels = dyn_cast_or_null<PanelsAttr>(
       cast<RankedTensorType>(value.getType()).getEncoding());
@@ -64,7 +65,7 @@ void PackParametersPass::runOnOperation() {
     return signalPassFailure();
   }
   TileAttr tile = getTile(entry);
-  /// Values that are a variable, or made of one.
+  /// Variables that the entry changes, and values derived from them.
   llvm::SmallDenseSet<Value> changing;
   Block &body = entry.getBody().front();
   for (Operation &op : llvm::make_early_inc_range(body)) {

@@ -1,4 +1,4 @@
-//===- Pipelines.cpp - The passes in their order ---===//
+//===- Pipelines.cpp - The passes in their order --------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -36,7 +36,8 @@ LogicalResult vit::buildTargetPipeline(
   outputs.outputs.assign(options.outputs.begin(), options.outputs.end());
   entries.addPass(createSelectOutputs(outputs));
   if (options.training) {
-    // Simplify takes dropout out, which training wants in: it comes after.
+    // Simplify removes dropout, which training needs, so it runs after the
+    // backward pass has been generated.
     if (wanted("narrow-tokens"))
       entries.addPass(createNarrowTokens());
     std::unique_ptr<Pass> backward = createGenerateBackward();

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Kernels run in program order, so a value's life is an interval of it. Two
-// ways to share slots are tried: each value, when it is made, takes the free
-// slot that fits it best; or the largest values choose first. A slot is as
-// large as the largest of its values, whatever the batch; sizes at one batch
-// only steer the choice.
+// Kernels run in program order, so the life of a value is an interval of
+// positions in the program. The pass tries two orders of assigning values to
+// slots, by position and by decreasing size, and keeps the result with fewer
+// bytes. A slot is as large as the largest of its values at any batch; the
+// sizes at one batch only guide the choice.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,10 +30,10 @@ using namespace mlir::vit;
 using namespace mlir::vit::kernel;
 
 namespace {
-/// A value, or a concat with all that is made inside it.
+/// The life of a value, or of a concat with all values computed in its memory.
 struct Life {
   int64_t bytes = 0;
-  /// The first and the last kernel that need it, in program order.
+  /// The positions of the first and the last kernel that need it.
   int64_t begin = std::numeric_limits<int64_t>::max(), end = -1;
 
   bool overlaps(const Life &other) const {
@@ -41,7 +41,7 @@ struct Life {
   }
 };
 
-/// One way to share slots.
+/// An assignment of lives to slots.
 struct SlotPlan {
   SmallVector<int64_t> slotOfLife;
   SmallVector<int64_t> sizes;
@@ -60,7 +60,8 @@ struct SlotPlan {
   int64_t choose(const Life &life, bool share) const;
 };
 
-/// Where a result lies: in the memory of life number `life`.
+/// The location of a result: `offset` bytes into the memory of life number
+/// `life`.
 struct Home {
   unsigned life;
   int64_t offset = 0; ///< bytes
@@ -81,8 +82,8 @@ private:
 };
 } // namespace
 
-/// A value that the entry returns is written to the caller's buffer, unless a
-/// kernel would write zeros behind its end.
+/// Returns whether `value` is written to a buffer of the caller: the entry
+/// returns it, and no kernel writes zeros after its last element.
 static bool isWrittenToCaller(Value value) {
   bool isReturned = llvm::any_of(value.getUsers(), [](Operation *user) {
     return isa<func::ReturnOp>(user);
@@ -94,7 +95,7 @@ static bool isWrittenToCaller(Value value) {
   return isReturned && !isPadded;
 }
 
-/// The lives of all values of `block` that need a slot.
+/// Collects the lives of all values of `block` that need a slot.
 LogicalResult PlanPass::collect(Block &block) {
   DenseMap<Operation *, int64_t> times;
   for (Operation &op : block)
@@ -143,8 +144,8 @@ LogicalResult PlanPass::collect(Block &block) {
   return success();
 }
 
-/// The smallest free slot that is large enough, else the largest free one,
-/// which then grows, else -1.
+/// Returns the smallest free slot that is large enough, or else the largest
+/// free slot, which then grows, or -1 if no slot is free.
 int64_t SlotPlan::choose(const Life &life, bool share) const {
   int64_t best = -1;
   for (int64_t slot = 0, count = share ? sizes.size() : 0; slot < count;
@@ -194,8 +195,8 @@ int64_t PlanPass::getLiveBytes() const {
   return most;
 }
 
-/// Where the results of `op` live; null where the caller provides the memory of
-/// all of them.
+/// Returns the slots of the results of `op`, or null if the caller provides the
+/// memory of all of them.
 SlotsAttr PlanPass::getSlots(Operation &op, const SlotPlan &plan) {
   SmallVector<int64_t> slots, offsets;
   for (Value result : op.getResults()) {

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// As long as too much lives at some kernel of a training step, a value that
-// lives there but is not used there is computed again before its next use. That
-// frees its bytes, less those of operands that have to live longer for it. The
-// kind of kernel decides first, then the bytes: Chen et al., "Training Deep
-// Nets with Sublinear Memory Cost", with the choice left to the graph.
+// While more bytes than the budget are live at some kernel of a training step,
+// the pass recomputes a value that is live but not used there, before its next
+// use. That frees the bytes of the value, except for those of operands whose
+// lives become longer. Values are chosen by recompute cost first, then by
+// bytes. See Chen et al., "Training Deep Nets with Sublinear Memory Cost".
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,12 +36,12 @@ struct RematerializePass : vit::impl::RematerializeBase<RematerializePass> {
   void runOnOperation() override;
 };
 
-/// When the values of a block live, by the numbers of its ops.
+/// The lives of the values of a block, as intervals of op numbers.
 class Liveness {
 public:
   Liveness(Block &block, int64_t batch);
 
-  /// The op at which most bytes live, and how many.
+  /// The op at which the most bytes are live.
   Operation *getPeak() const { return ops[peak]; }
   int64_t getPeakBytes() const { return peakBytes; }
   bool isLiveAtPeak(Value value) const {
@@ -53,8 +53,8 @@ public:
   int64_t getBytes(Value value) const { return lives.lookup(value).bytes; }
   int64_t getTime(Operation *op) const { return times.lookup(op); }
   int64_t getPeakTime() const { return peak; }
-  /// Whether `value` is a gradient that an update reads: its memory is taken
-  /// anyway, so it is not recomputed.
+  /// Returns whether `value` is a gradient that an update reads. Such values
+  /// are not recomputed, since their memory is reserved anyway.
   bool isKept(Value value) const { return kept.contains(value); }
 
 private:
@@ -69,7 +69,7 @@ private:
   int64_t peak = 0, peakBytes = 0;
 };
 
-/// A value to compute again before `user`.
+/// A value to recompute before `user`.
 struct Choice {
   Value value;
   Operation *user = nullptr;
@@ -83,8 +83,8 @@ Liveness::Liveness(Block &block, int64_t batch) {
     times[&op] = ops.size();
     ops.push_back(&op);
   }
-  // Gradients lie side by side in the end, in memory that is there from the
-  // first of them on.
+  // Gradients will be adjacent in memory that is live from the first gradient
+  // on.
   int64_t firstGradient = ops.size(), last = ops.size() - 1;
   for (UpdateOp update : block.getOps<UpdateOp>())
     if (Value gradient = update.getGradient();
@@ -127,8 +127,8 @@ Liveness::Liveness(Block &block, int64_t batch) {
 
 using Tried = llvm::SmallDenseSet<std::pair<Value, Operation *>>;
 
-/// The best value to compute again after the peak, at no more than `highest`;
-/// without a user if there is none but those that have been tried in vain.
+/// Returns the best value to recompute after the peak with a cost of at most
+/// `highest`, other than those in `tried`. The user is null if there is none.
 static Choice choose(const Liveness &liveness, const Tried &tried,
                      int highest) {
   Choice best;
@@ -141,7 +141,8 @@ static Choice choose(const Liveness &liveness, const Tried &tried,
         liveness.isKept(value) || !liveness.isLiveAtPeak(value) ||
         liveness.getTime(op) == peak)
       continue;
-    // The next use after the peak; one at the peak needs the value there.
+    // Finds the next use after the peak. If there is a use at the peak, the
+    // value must stay live.
     Operation *next = nullptr;
     bool isUsedAtPeak = false;
     for (Operation *user : value.getUsers()) {
@@ -164,7 +165,8 @@ static Choice choose(const Liveness &liveness, const Tried &tried,
   return best;
 }
 
-/// Runs the kernel of `choice` again, for its users from `choice.user` on.
+/// Clones the kernel of `choice` before `choice.user`, for the users from there
+/// on.
 static Operation *recompute(const Choice &choice) {
   OpBuilder builder(choice.user);
   Operation *again = builder.clone(*choice.value.getDefiningOp());
@@ -184,7 +186,7 @@ void RematerializePass::runOnOperation() {
   Liveness liveness(block, batch);
   bytesBefore += liveness.getPeakBytes();
   Tried tried;
-  // Far more than there are values to keep.
+  // A bound for termination, far more than the useful number of attempts.
   size_t limit = 4 * liveness.getValues().size();
   int highest =
       budget == 0 ? kElementwiseCost : std::numeric_limits<int>::max();
@@ -193,8 +195,8 @@ void RematerializePass::runOnOperation() {
     Choice choice = choose(liveness, tried, highest);
     if (!choice.user)
       break;
-    // What one peak saves another may pay for, where operands live longer. A
-    // choice that does not pay, or that came back, is not made again.
+    // Recomputing can increase another peak, because operands live longer. Such
+    // a choice is undone and not tried again.
     tried.insert({choice.value, choice.user});
     Operation *again = recompute(choice);
     Liveness next(block, batch);

@@ -57,7 +57,7 @@ struct Body : Code {
     if (hasFactor)
       gradient = mul(gradient, argument(firstScalar - 1));
   }
-  /// Scalar `i` behind the factor.
+  /// Scalar `i`, counted after the factor.
   Value scalar(unsigned i) { return argument(firstScalar + i); }
 
   Value gradient; ///< scaled by the factor

@@ -71,7 +71,8 @@ int64_t kernel::getUpdatedElements(UpdateOp update) {
 }
 
 bool kernel::isTrainingEntry(func::FuncOp entry) {
-  // An update is a dispatch that has ranges of arenas in the end.
+  // After code generation an update is a dispatch whose last operands are
+  // ranges of arenas.
   return entry
       .walk([](Operation *op) {
         return isa<UpdateOp, ArenaOp>(op) ? WalkResult::interrupt()
