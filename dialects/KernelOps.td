@@ -390,8 +390,8 @@ def Kernel_PatchifyOp : Kernel_LaunchOp<"patchify", Kernel_Promise<"1",
 def Kernel_TakeOp : Kernel_LaunchOp<"take", Kernel_TokenPromise> {
   let summary = "some tokens of each image";
   let description = [{
-    [batch, tokens, width] to [batch, count, width], or the one at `start` to
-    [batch, width]; the result's type says which.
+    Takes [batch, count, width] from [batch, tokens, width], or the token at
+    `start` as [batch, width], depending on the type of the result.
 
     ```mlir
     %class = kernel.take %x from 0 : (tensor<?x65x192xf32>) -> tensor<?x192xf32>
@@ -443,16 +443,15 @@ def Kernel_RelayoutOp : Kernel_LaunchOp<"relayout", Kernel_Promise<"std::nullopt
 def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
   let summary = "the form of parameters that a kernel wants, made at load";
   let description = [{
-    The sources, row-major parameters, one above the other along the first
-    dimension, in the layout of the result's type. Runs when the module is
-    loaded and after an update, never in an entry.
+    Concatenates the sources, row-major parameters, along the first dimension,
+    in the layout of the result's type. Runs when the module is loaded and after
+    an update, never in an entry.
     ```mlir
     %w = kernel.derive %q, %k, %v : (tensor<192x192xf32>, ...) -> tensor<576x192xf32, #kernel.panels<cols = 64>>
     ```
-    One source alone may have another shape with as many elements ([1, tokens,
-    width] becomes [tokens, width]), or one element, which then stands for a
-    whole vector of it. A source may be the result of another `derive` or
-    `resample`.
+    A single source can have another shape with as many elements ([1, tokens,
+    width] becomes [tokens, width]), or one element, which is repeated. A source
+    can be the result of another `derive` or `resample`.
 
     Constraints:
     - C1: the sources' shapes agree but for the first dimension, whose sum is

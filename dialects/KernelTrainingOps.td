@@ -93,7 +93,7 @@ def Kernel_PackOp : Kernel_LaunchOp<"pack", Kernel_Promise<"std::nullopt",
 def Kernel_ConcatOp : Kernel_Op<"concat", [Pure]> {
   let summary = "gradients one behind the other: no launch, they are made in its memory";
   let description = [{
-    Each operand takes a multiple of 16 elements, zeros behind its last.
+    Each operand takes a multiple of 16 elements; zeros follow its last element.
 
     ```mlir
     %g = kernel.concat %g0, %g1 : (tensor<10x192xf32>, tensor<10xf32>) -> tensor<1936xf32>
@@ -114,8 +114,9 @@ def Kernel_NormOp : Kernel_LaunchOp<"norm", Kernel_Promise<"std::nullopt",
     "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "min(1, max_norm / (norm + 1e-6)), the norm being that of all operands together";
   let description = [{
-    Squares are added in a fixed order. torch.nn.utils.clip_grad_norm_'s factor.
-    Behind a value's last element are zeros, so all of its memory may be read.
+    The factor of torch.nn.utils.clip_grad_norm_. Squares are added in a fixed
+    order. Zeros follow the last element of a value, so all of its memory can be
+    read.
 
     ```mlir
     %factor = kernel.norm %g max_norm 1.0 : (tensor<1936xf32>) -> tensor<f32>
@@ -192,8 +193,8 @@ def Kernel_WeightGradientOp : Kernel_LaunchOp<"weight_gradient", Kernel_Promise<
     "OperandLayout::AnyGroup", "std::nullopt", "WorkUnit::Tile">> {
   let summary = "dy^T x, summed over all rows, and the sum of dy's rows";
   let description = [{
-    The gradients of a linear layer's weight [out, in] and, as the optional
-    second result, of its bias [out].
+    Computes the gradient of a linear layer's weight [out, in] and, as the
+    optional second result, of its bias [out].
 
     ```mlir
     %dw, %db = kernel.weight_gradient %dy, %x : (tensor<?x65x768xf32>, tensor<?x65x192xf32>)

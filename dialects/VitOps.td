@@ -130,7 +130,7 @@ def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
 def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a parameter or a state";
   let description = [{
-    What it is when the entry begins (see `vit.write`).
+    The value at the beginning of the entry (see `vit.write`).
 
     ```mlir
     %w = vit.read @head.weight : tensor<10x192xf32>
@@ -139,8 +139,8 @@ def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
     ```
     Constraints:
     - C1: the symbol names a `vit.parameter` or `vit.state` of the same type.
-    - C2: there is an index exactly where it has layers; a constant one lies in
-      [0, layers).
+    - C2: there is an index if and only if the symbol has layers; a constant
+      index is in [0, layers).
 
     Canonicalisation: an index that is a constant moves into the brackets.
   }];
@@ -158,8 +158,8 @@ def Vit_LayersOp : Vit_Op<"layers", [SingleBlock, RecursiveMemoryEffects,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "repeat a block, layer by layer";
   let description = [{
-    Runs its body `count` times; the body gets the layer's number and what the
-    last one yielded.
+    Runs its body `count` times. The arguments of the body are the number of the
+    layer and the values that the previous layer yielded.
     ```mlir
     %y = vit.layers 6 (%i, %x = %embedded) : tensor<?x65x192xf32> {
       ...
@@ -192,13 +192,13 @@ def Vit_OutputOp : Vit_Op<"output"> {
     vit.output "hidden_{}"[%i] = %x : tensor<?x65x192xf32>
     vit.output "final" = %y : tensor<?x65x192xf32>
     ```
-    An entry's results are what it returns by default; `vit.output` names
-    further values, of which `--vit-select-outputs` keeps those asked for.
+    An entry returns its results by default. `vit.output` names further values,
+    of which `--vit-select-outputs` keeps the requested ones.
 
     Constraints:
-    - C1: the name has `{}` exactly once where there is an index, else none.
-    - C2: the name is no other output's and no result's name in the same
-      function.
+    - C1: the name has `{}` exactly once if there is an index, and otherwise
+      not.
+    - C2: no other output and no result of the function has the same name.
   }];
   let arguments = (ins StrAttr:$name, Optional<Index>:$index, AnyRankedTensor:$value);
   let assemblyFormat = "$name (`[` $index^ `]`)? `=` $value attr-dict `:` type($value)";
