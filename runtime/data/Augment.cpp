@@ -30,7 +30,7 @@ void vit::data::checkAugmentation(const vit_augmentation *augmentation) {
 /// torchvision.transforms.RandomErasing(p, scale=(0.02, 0.33), ratio=(0.3,
 /// 3.3), value=0) after Zhong et al., "Random Erasing Data Augmentation", AAAI
 /// 2020: a rectangle of an area and an aspect ratio (uniform in its logarithm)
-/// drawn anew until it is smaller than the picture, ten times at most.
+/// drawn again, ten times at most, until it is smaller than the picture.
 static void erase(float probability, const vit_preprocessing &p,
                   RandomStream &random, float *out) {
   if (random.uniform(0, 1) >= probability)

@@ -12,11 +12,11 @@
 
 namespace vit::data {
 
-/// Fails where the fields cannot be.
+/// Fails if the fields are invalid.
 void checkAugmentation(const vit_augmentation *augmentation);
 
-/// Preprocesses one picture and changes it at random: crop and mirror image on
-/// its pixels, erasure on the tensor. `augmentation` may be NULL.
+/// Preprocesses one picture with random changes: crop and mirroring of the
+/// pixels, erasure on the tensor. `augmentation` may be NULL.
 void augment(const vit_image &image, const vit_preprocessing &preprocessing,
              const vit_augmentation *augmentation, int64_t epoch, int64_t index,
              float *out);

@@ -24,7 +24,7 @@ struct BmpHeader {
   int bits = 0;
   size_t pixelOffset = 0;
   size_t paletteOffset = 0, paletteCount = 0, paletteEntry = 0;
-  // Where 32-bit pixels hold red, green and blue; whether 16-bit ones are 565.
+  // Bits of red, green and blue in 32-bit pixels; whether 16-bit ones are 565.
   int shifts[3] = {16, 8, 0};
   bool is565 = false;
 };
@@ -237,7 +237,8 @@ Picture vit::data::decodePnm(Bytes file, uint64_t maxPixels) {
     corrupt("its largest value is " + std::to_string(maximum));
   if (maximum > 255)
     unsupported("PNM of more than 8 bits is unsupported");
-  size_t begin = scanner.position + 1; // One white space ends the header.
+  // A single white space character ends the header.
+  size_t begin = scanner.position + 1;
   int32_t channels = kind == '5' ? 1 : 3;
   size_t size =
       multiply(size_t(width) * size_t(height), size_t(channels), "the picture");

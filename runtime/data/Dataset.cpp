@@ -79,8 +79,7 @@ static std::unique_ptr<Dataset> openDataset(const std::string &path,
                                             Split split) {
   if (!isFolder(path))
     fail(VIT_NOT_FOUND, "no folder " + path);
-  // The archives unpack into folders of their own, and torchvision keeps MNIST
-  // in one.
+  // The archives contain a folder, and torchvision puts MNIST into one.
   for (const char *inner :
        {"", "cifar-10-batches-bin", "cifar-10-batches-py", "MNIST/raw"}) {
     std::string folder = *inner ? joinPath(path, inner) : path;

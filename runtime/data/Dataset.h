@@ -15,7 +15,7 @@ namespace vit::data {
 /// Test and Validation mean the same where a format has only one such part.
 enum class Split { Any, Train, Test, Validation };
 
-/// What one format makes of a folder.
+/// A folder as one format reads it.
 class Dataset {
 public:
   virtual ~Dataset() = default;
@@ -54,7 +54,7 @@ public:
   Picture load(int64_t index) const override;
   std::string nameOf(int64_t index) const override;
 
-  // What the parts point into.
+  // The memory that the parts point into.
   std::vector<std::unique_ptr<MappedFile>> files;
   std::vector<std::unique_ptr<std::vector<uint8_t>>> buffers;
 
@@ -67,8 +67,8 @@ private:
   std::vector<Part> parts;
 };
 
-// Each returns NULL where the folder holds nothing of its format, and fails
-// where it does but not the split that is asked for.
+// Each returns NULL if the folder contains nothing of its format, and fails if
+// it does but lacks the requested split.
 std::unique_ptr<Dataset> openCifarBinary(const std::string &folder,
                                          Split split);
 std::unique_ptr<Dataset> openCifarPython(const std::string &folder,
@@ -77,8 +77,7 @@ std::unique_ptr<Dataset> openMnist(const std::string &folder, Split split);
 std::unique_ptr<Dataset> openImageFolder(const std::string &folder,
                                          Split split);
 
-/// Resolves to Split::Train or Split::Test and fails where the part asked for
-/// is not there.
+/// Resolves to Split::Train or Split::Test; fails if that part is missing.
 Split chooseSplit(Split asked, bool hasTrain, bool hasTest,
                   const std::string &folder);
 
@@ -88,12 +87,13 @@ struct IdxFile {
   std::vector<int64_t> dims;
   size_t begin = 0;
 };
-/// From the bytes of a file, gzip or not; messages do not name it.
+/// Parses the bytes of a file, compressed by gzip or not. Messages do not name
+/// the file.
 IdxFile parseIdx(Bytes file);
 
 } // namespace vit::data
 
-/// An open data set: a range of what its format makes of the folder.
+/// An open data set: a range of the pictures in a folder.
 struct vit_dataset {
   std::unique_ptr<vit::data::Dataset> data;
   int64_t first, count;
@@ -112,7 +112,7 @@ struct vit_dataset {
                ? vit::data::applyOrientation(std::move(picture))
                : std::move(picture);
   }
-  /// Makes the tensor of picture `i`; what is wrong with it names its file.
+  /// Makes the tensor of picture `i`. Failures name its file.
   void finish(const vit::data::Picture &picture, int64_t i,
               const vit_preprocessing &preprocessing,
               const vit_augmentation *augmentation, int64_t epoch,

@@ -59,7 +59,7 @@ Picture vit::data::applyOrientation(Picture picture) {
   uint8_t *out = result.pixels.get();
   for (int32_t y = 0; y < result.height; ++y) {
     for (int32_t x = 0; x < result.width; ++x) {
-      // Where this pixel lies in the stored picture; the numbers are EXIF's.
+      // This pixel's position in the stored picture, by EXIF's numbers.
       int32_t fromX = transposes ? y : x, fromY = transposes ? x : y;
       if (orientation == 2 || orientation == 3 || orientation == 7 ||
           orientation == 8)

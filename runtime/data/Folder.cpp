@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // As torchvision's ImageFolder: classes are the sorted names of the folders,
-// pictures are taken from all depths below. Hidden files are left out.
+// pictures are found recursively below them. Hidden files are skipped.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,8 +34,8 @@ static std::vector<std::string> listFolder(const std::string &folder) {
   return names;
 }
 
-/// By extension, as ImageFolder: what cannot be decoded is then an error, not
-/// silently one picture less.
+/// Decides by extension, as ImageFolder does, so that a picture that cannot be
+/// decoded is an error and not silently skipped.
 static bool isPicture(std::string name) {
   std::transform(name.begin(), name.end(), name.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
@@ -52,7 +52,7 @@ static bool isPicture(std::string name) {
 /// All folders at and below `folder`, links followed.
 static void collectFolders(const std::string &folder, int depth,
                            std::vector<std::string> &folders) {
-  constexpr int deepest = 32; // A link may point upwards.
+  constexpr int deepest = 32; // Links may form cycles.
   if (depth > deepest)
     fail(VIT_IO_ERROR, "the folders below " + folder + " are too deep");
   folders.push_back(folder);
@@ -123,7 +123,7 @@ std::unique_ptr<Dataset> vit::data::openImageFolder(const std::string &folder,
   std::string train, test;
   if (isFolder(joinPath(folder, "train")))
     train = joinPath(folder, "train");
-  // Where there are both, pictures to test on may lack labels (as ImageNet's).
+  // If both exist, the test pictures may have no labels (as ImageNet's).
   std::vector<const char *> names = {"val", "validation", "test"};
   if (split == Split::Test)
     std::reverse(names.begin(), names.end());
@@ -142,7 +142,7 @@ std::unique_ptr<Dataset> vit::data::openImageFolder(const std::string &folder,
   if (chosen == folder && split != Split::Any)
     fail(VIT_NOT_FOUND, "the folder " + folder +
                             " has no train or test part: leave the split out");
-  // A test part may lack a class; labels are those of the training part.
+  // The test part may lack a class: number labels as in the training part.
   std::vector<std::string> known =
       chosen == test && !train.empty() ? listClasses(train) : classes;
   auto dataset = std::make_unique<FolderDataset>();

@@ -36,8 +36,9 @@ static Color fromOklab(double lightness, double a, double b) {
           encodeSrgb(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s)};
 }
 
-/// Dark blue at 0, over teal and green, to light yellow at 1. Lightness rises
-/// evenly, so that the order is seen in grey and by colour-blind eyes too.
+/// From dark blue at 0 through teal and green to light yellow at 1. Lightness
+/// increases evenly, so that the order is visible in grey and to colour-blind
+/// people.
 static Color colorOf(double t) {
   constexpr double degree = 3.14159265358979323846 / 180;
   double lightness = 0.28 + 0.64 * t;
@@ -46,8 +47,8 @@ static Color colorOf(double t) {
   return fromOklab(lightness, chroma * std::cos(hue), chroma * std::sin(hue));
 }
 
-/// The two samples around each output position of one axis, and how much of
-/// the second; positions as torch's align_corners=False.
+/// The two samples around each output position of one axis, and the weight of
+/// the second; positions as with torch's align_corners=False.
 namespace {
 struct Tap {
   int32_t first, second;

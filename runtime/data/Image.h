@@ -22,7 +22,7 @@ struct Picture {
   const uint8_t *row(int32_t y) const {
     return pixels.get() + size_t(y) * rowBytes();
   }
-  /// Hands the pixels over to a vit_image.
+  /// Transfers ownership of the pixels to a vit_image.
   vit_image release();
 
   int32_t width = 0, height = 0, channels = 0;
@@ -31,7 +31,7 @@ struct Picture {
 };
 
 /// Fails unless the dimensions are positive and within `maxPixels`. Every
-/// decoder asks before it allocates.
+/// decoder calls this before it allocates.
 void checkDimensions(int64_t width, int64_t height, uint64_t maxPixels);
 
 // Each decoder turns a whole file into a Picture and fails with a message that
@@ -44,8 +44,8 @@ Picture decodePnm(Bytes file, uint64_t maxPixels);
 /// Recognises the format and decodes; `name` is put before messages.
 Picture decodePicture(Bytes file, const std::string &name, uint64_t maxPixels);
 
-/// The orientation tag of an EXIF block that begins with its TIFF header; 1
-/// where there is none or it makes no sense.
+/// The orientation tag of an EXIF block that begins with its TIFF header; 1 if
+/// it is missing or invalid.
 int readExifOrientation(Bytes exif);
 /// Pillow's ImageOps.exif_transpose.
 Picture applyOrientation(Picture picture);
@@ -57,12 +57,12 @@ Picture convertChannels(const vit_image &image, int32_t channels);
 Picture resize(const vit_image &image, int32_t width, int32_t height,
                int32_t interpolation);
 
-/// Fails where a caller's vit_image cannot be.
+/// Fails if a caller's vit_image is invalid.
 void checkImage(const vit_image *image);
 
-/// Where on the finished picture (resized, its middle cut out) the tensor is
-/// taken from: moved `down` and to the `right`, what lies beyond its edges
-/// being zeros as torchvision's Pad has them, and then turned left for right.
+/// Which part of the finished picture (resized and cropped) the tensor is taken
+/// from: shifted `down` and to the `right`, with zeros beyond the edges as in
+/// torchvision's Pad, then mirrored.
 struct Placement {
   int32_t down = 0, right = 0;
   bool mirrored = false;
@@ -71,7 +71,7 @@ struct Placement {
 /// vit_image_preprocess with failures thrown.
 void preprocess(const vit_image &image, const vit_preprocessing &preprocessing,
                 float *out, const Placement &placement = {});
-/// Fails where the fields cannot be.
+/// Fails if the fields are invalid.
 void checkPreprocessing(const vit_preprocessing *preprocessing);
 
 } // namespace vit::data

@@ -36,8 +36,8 @@ struct Reader {
   jpeg_progress_mgr progress = {};
 };
 
-/// A file with more scans than this exists only to waste time: each of them
-/// visits the whole picture.
+/// Files with more scans are refused: each scan costs a pass over the whole
+/// picture, so that a small file could take very long.
 constexpr int maxScans = 500;
 
 extern "C" [[noreturn]] void onError(j_common_ptr state) {
@@ -48,8 +48,8 @@ extern "C" [[noreturn]] void onError(j_common_ptr state) {
   corrupt(message);
 }
 
-/// Damage to the compressed data is a mere warning to libjpeg, which goes on
-/// with grey or repeated blocks. A classifier must not be fed those.
+/// libjpeg reports damaged data as a warning and continues with grey or
+/// repeated blocks. For a classifier this is an error.
 extern "C" void onMessage(j_common_ptr state, int level) {
   if (level >= 0)
     return;
@@ -62,7 +62,7 @@ extern "C" void onMessage(j_common_ptr state, int level) {
   case JWRN_MUST_RESYNC:
   case JWRN_BOGUS_PROGRESSION:
     onError(state);
-  default: // Such as stray bytes between segments: nothing is lost.
+  default: // Harmless, such as extra bytes between segments.
     break;
   }
 }

@@ -24,7 +24,7 @@ using namespace vit::data;
 
 namespace {
 
-/// Memory for one batch, and what became of it.
+/// Memory for one batch, and its state.
 struct Slot {
   Buffer<float> images;
   std::vector<int32_t> labels;
@@ -34,7 +34,7 @@ struct Slot {
   bool isReady = false;
 };
 
-/// Whether `failure` of reading a picture is the picture's own fault.
+/// Whether `failure` of reading a picture is caused by the picture itself.
 bool isUnreadable(const Failure &failure) {
   return failure.status == VIT_NOT_FOUND || failure.status == VIT_IO_ERROR ||
          failure.status == VIT_CORRUPT || failure.status == VIT_UNSUPPORTED;
@@ -47,10 +47,10 @@ struct vit_loader {
   ~vit_loader();
 
   int64_t batchesPerEpoch() const { return (perEpoch + batch - 1) / batch; }
-  /// Hands out the next batch; the one before may be overwritten.
+  /// Returns the next batch; the previous one may be overwritten.
   void next(vit_batch &out);
 
-  std::vector<std::string> skipped; ///< of the batch handed out last
+  std::vector<std::string> skipped; ///< of the last returned batch
 
 private:
   void work();
@@ -73,7 +73,7 @@ private:
   // Under the mutex:
   std::vector<Slot> slots;
   int64_t taken;     ///< the number that the next free worker takes
-  int64_t delivered; ///< numbers below it are done with
+  int64_t delivered; ///< all numbers below it are finished
   bool stopping = false;
   std::shared_ptr<const std::vector<int64_t>> order; ///< of epoch orderEpoch
   int64_t orderEpoch = -1;
@@ -213,7 +213,7 @@ void vit_loader::next(vit_batch &out) {
   }
   Slot &slot = slots[size_t(delivered) % slots.size()];
   slotReady.wait(lock, [&slot] { return slot.isReady; });
-  // The slot stays as it is: a loader that failed fails again.
+  // The slot is kept: after a failure every later call fails, too.
   if (slot.failure)
     throw Failure(*slot.failure);
   holdsSlot = true;

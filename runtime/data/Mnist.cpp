@@ -19,7 +19,7 @@ using namespace vit::data;
 namespace {
 struct Inflater {
   Inflater() {
-    // 16 more than the window's bits: a gzip header is expected.
+    // 16 added to the window's bits: expect a gzip header.
     if (inflateInit2(&stream, MAX_WBITS + 16) != Z_OK)
       throw std::bad_alloc();
   }
@@ -113,7 +113,7 @@ static IdxFile readIdx(const std::string &path, size_t rank) {
 // MNIST
 //===----------------------------------------------------------------------===//
 
-/// The path of a file under one of the names that are in use, or "".
+/// The path of a file under one of its usual names, or "".
 static std::string findIdx(const std::string &folder, const std::string &stem,
                            const std::string &kind) {
   for (const char *separator : {"-", "."}) {

@@ -126,7 +126,7 @@ private:
       }
       if (position == first)
         broken();
-      accept('L'); // Python 2 wrote long numbers so.
+      accept('L'); // Python 2 wrote long integers with it.
       shape.push_back(value);
       if (!accept(',') && peek() != ')')
         broken();

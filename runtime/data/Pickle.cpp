@@ -27,7 +27,7 @@ PickleValue *Pickle::make(PickleValue::Kind kind) {
   return &values.back();
 }
 
-/// What a CIFAR-10 batch may name, as pickled by either Python.
+/// The globals that a CIFAR-10 batch may name, as pickled by Python 2 or 3.
 static bool isAllowed(std::string_view global) {
   static const std::string_view allowed[] = {
       "numpy.core.multiarray _reconstruct",
@@ -95,7 +95,7 @@ private:
     stack.pop_back();
     return value;
   }
-  /// What was pushed since the last mark, which goes too.
+  /// Pops the values that were pushed since the last mark, and the mark.
   std::vector<Value *> popMarked() {
     if (marks.empty())
       broken();
@@ -164,8 +164,8 @@ void Pickle::Machine::pushGlobal() {
   pushText(Value::Global, pickle.texts.back());
 }
 
-/// A call is recorded, not made; only bytes that Python 3 wrote as text are
-/// turned back.
+/// Records a call without making it. Only bytes that Python 3 wrote as text are
+/// converted back.
 void Pickle::Machine::reduce() {
   Value *arguments = pop(), *callable = pop();
   if (arguments->kind != Value::Tuple || callable->kind != Value::Global)

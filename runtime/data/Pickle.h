@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A pickle is a program; this reader knows only the opcodes that build plain
-// values and numpy arrays and calls nothing. Whatever else a file asks for is
-// refused by name.
+// values and numpy arrays and calls nothing. It refuses everything else, naming
+// it.
 //
 //===----------------------------------------------------------------------===//
 

@@ -56,13 +56,14 @@ static void readHeader(Reader &reader) {
   if (!reader.info)
     throw std::bad_alloc();
   png_set_read_fn(reader.png, &reader, readBytes);
-  // Our own limit comes right after; this one is only libpng's default.
+  // Disables libpng's default limit; ours is checked right after.
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_read_info(reader.png, reader.info);
 }
 
-/// Asks for what Pillow makes of each colour type, alpha dropped. 16-bit colour
-/// keeps its high byte; 16-bit grey is delivered whole, for `clampGrey`.
+/// Requests the same conversion of each colour type as Pillow, without alpha.
+/// 16-bit colour is reduced to its high byte; 16-bit grey is kept for
+/// `clampGrey`.
 static void chooseOutput(Reader &reader) {
   int type = png_get_color_type(reader.png, reader.info);
   int depth = png_get_bit_depth(reader.png, reader.info);
@@ -142,7 +143,7 @@ struct Writer {
   std::vector<uint8_t> bytes;
 };
 
-// What can go wrong is memory alone: checkImage has seen the picture.
+// Only an allocation can fail: checkImage has checked the picture.
 extern "C" [[noreturn]] void onWriteError(png_structp, png_const_charp text) {
   fail(VIT_OUT_OF_MEMORY, std::string("cannot encode a PNG: ") + text);
 }

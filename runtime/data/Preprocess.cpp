@@ -49,8 +49,8 @@ struct Size {
   int32_t width, height;
 };
 
-/// Where the output begins on one axis of the resized picture; negative where
-/// the picture is the smaller.
+/// Where the output begins on one axis of the resized picture; negative if the
+/// picture is smaller than the output.
 int32_t cropOffset(int32_t size, int32_t crop, int32_t mode) {
   int32_t difference = size - crop;
   constexpr int32_t torchvision = 1;
@@ -85,10 +85,10 @@ static Size resizedSize(const vit_image &image, const vit_preprocessing &p) {
 }
 
 //===----------------------------------------------------------------------===//
-// The whole way
+// From picture to tensor
 //===----------------------------------------------------------------------===//
 
-/// What each 8-bit sample becomes.
+/// The normalised value of each 8-bit sample.
 static void fillTable(float *table, const vit_preprocessing &p, int32_t c) {
   for (int v = 0; v < 256; ++v) {
     // Both 1/255 as a factor in double and a division by 255 in float, which
@@ -136,7 +136,7 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
       const uint8_t *row = nullptr;
       if (placedY >= 0 && placedY < p.height && fromY >= 0 &&
           fromY < current.height)
-        // checkImage and allocate() see to it that there are pixels.
+        // checkImage and allocate() make sure that there are pixels.
         // NOLINTNEXTLINE(clang-analyzer-core.NullPointerArithm)
         row = current.pixels + size_t(fromY) * rowBytes;
       for (int32_t x = 0; x < p.width; ++x) {

@@ -120,7 +120,7 @@ static vit_preprocessing readTimm(const JsonObject &config,
   p.channels = toChannels(input[0], pretrained.nameOf("input_size"));
   Size size = {toPixels(input[1], pretrained.nameOf("input_size")),
                toPixels(input[2], pretrained.nameOf("input_size"))};
-  // What the model was made with prevails: it takes nothing else.
+  // The model's own input size takes precedence: it accepts no other.
   if (const Json *value = config.find("model_args")) {
     JsonObject arguments(*value, "model_args");
     readSize(arguments, "img_size", size);
@@ -191,7 +191,7 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
   vit_preprocessing p = makeDefaults();
   p.apply_exif_orientation = 1;
 
-  // Each class has its own defaults for what the file leaves out.
+  // Each class has its own defaults for members that are missing.
   std::string type = processor.readString(
       "image_processor_type",
       processor.readString("feature_extractor_type", "ViT").c_str());
@@ -238,7 +238,7 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
     p.height = size.height;
     p.width = size.width;
   } else {
-    // The picture keeps its shape, so the model says what it must be.
+    // The picture keeps its aspect ratio: the model's input size decides.
     Size image = size;
     if (config)
       readSize(*config, "image_size", image);

@@ -14,14 +14,14 @@
 
 namespace vit::data {
 
-/// What a stream of random numbers is for: no two purposes share one.
+/// The purpose of a stream of random numbers; each has its own streams.
 enum class Purpose : uint32_t { Shuffle = 0x73687566, Augment = 0x6175676d };
 
-/// The random numbers of one decision. Where a stream stands depends on seed,
-/// purpose, epoch and index alone, never on what was drawn before for others:
-/// any thread may do any picture, and a run that was stopped goes on as if it
-/// had not been. Philox-4x32-10, whose counter is (number of the draw / 4,
-/// epoch, index, purpose).
+/// The random numbers of one decision. A stream depends on seed, purpose, epoch
+/// and index alone, not on what was drawn before from others: any thread may
+/// process any picture, and a resumed run gives the same numbers.
+/// Philox-4x32-10, whose counter is (number of the draw / 4, epoch, index,
+/// purpose).
 class RandomStream {
 public:
   RandomStream(uint64_t seed, Purpose purpose, int64_t epoch, int64_t index)

@@ -88,7 +88,7 @@ struct Axis {
 
 Axis::Axis(int32_t inSize, int32_t outSize, const Filter &filter) {
   double scale = double(inSize) / outSize;
-  // Shrinking widens the filter over all that falls into one output sample.
+  // When shrinking, the filter covers all samples of one output sample.
   double stretch = std::max(scale, 1.0);
   double support = filter.support * stretch;
   stride = size_t(std::ceil(support)) * 2 + 1;
@@ -180,7 +180,7 @@ static Picture resampleColumns(const vit_image &image, int32_t height,
 
 static std::vector<int32_t> nearestIndices(int32_t inSize, int32_t outSize) {
   std::vector<int32_t> indices(static_cast<size_t>(outSize));
-  // Added up rather than multiplied, for the same rounding as Pillow.
+  // Accumulated and not multiplied, for the same rounding as Pillow.
   double scale = double(inSize) / outSize, position = scale * 0.5;
   for (int32_t &index : indices) {
     index = std::min(int32_t(position), inSize - 1);

@@ -90,7 +90,7 @@ std::vector<uint8_t> vit::data::readFile(const std::string &path) {
   bool isRegular = S_ISREG(file.info.st_mode);
   if (isRegular)
     contents.resize(size_t(file.info.st_size) + 1);
-  constexpr size_t longestPipe = size_t(1) << 30; // It may have no end.
+  constexpr size_t longestPipe = size_t(1) << 30; // A pipe may never end.
   for (;;) {
     if (length == contents.size()) {
       if (!isRegular && length >= longestPipe)

@@ -27,7 +27,7 @@
 
 namespace vit::data {
 
-/// What a call of the C API ends with when it cannot do its work.
+/// The status and message of a failed call of the C API.
 struct Failure : std::exception {
   Failure(vit_status status, std::string message)
       : status(status), message(std::move(message)) {}
@@ -48,14 +48,14 @@ struct Failure : std::exception {
   fail(VIT_UNSUPPORTED, std::move(message));
 }
 
-/// Throws what a function of vit-format reports.
+/// Throws the failure that a function of vit-format reports, if any.
 void check(vit_status status, const vit_error &error);
 
 /// Writes one line: control characters, which a damaged file may hold, become
 /// question marks.
 void setMessage(vit_error *error, std::string_view message) noexcept;
 
-/// Runs the body of a C function. Nothing is thrown out of it.
+/// Runs the body of a C function and converts exceptions to a status.
 template <typename Body>
 vit_status guarded(vit_error *error, Body &&body) noexcept {
   try {
@@ -76,7 +76,7 @@ vit_status guarded(vit_error *error, Body &&body) noexcept {
   }
 }
 
-/// Memory from malloc, as the C API hands it out.
+/// Memory from malloc, as the C API returns it.
 struct Free {
   void operator()(void *memory) const noexcept { std::free(memory); }
 };
@@ -85,10 +85,10 @@ template <typename T> using Buffer = std::unique_ptr<T[], Free>;
 /// Uninitialised and aligned to format::kAlignment; never null.
 Buffer<uint8_t> allocate(size_t bytes);
 
-/// a * b, or a VIT_UNSUPPORTED failure that names `what`.
+/// Returns a * b; fails with VIT_UNSUPPORTED, naming `what`, on overflow.
 size_t multiply(size_t a, size_t b, const char *what);
 
-/// A view of bytes in someone else's memory.
+/// Bytes that are owned by someone else.
 struct Bytes {
   const uint8_t *data = nullptr;
   size_t size = 0;
@@ -111,7 +111,7 @@ inline uint32_t readBig32(const uint8_t *p) {
 // Files
 //===----------------------------------------------------------------------===//
 
-/// The whole of a file. Pipes are read to their end.
+/// Reads a whole file. Pipes are read to their end.
 std::vector<uint8_t> readFile(const std::string &path);
 std::string readTextFile(const std::string &path);
 

@@ -1,5 +1,4 @@
-//===- Tensor.h - Callers' tensors -------------------------------*- C++
-//-*-===//
+//===- Tensor.h - Tensors of callers ----------------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

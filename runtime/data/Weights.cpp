@@ -57,7 +57,7 @@ static void addFile(vit_weights &weights, const std::string &path) {
   weights.files.push_back(std::move(file));
 }
 
-/// A shard lies in the folder of its index, nowhere else.
+/// Shards must be in the folder of their index.
 static bool isPlainName(const std::string &name) {
   return !name.empty() && name != "." && name != ".." &&
          name.find('/') == std::string::npos &&
@@ -251,7 +251,7 @@ extern "C" vit_status vit_weights_read_f64(const vit_weights *weights,
 // Writing
 //===----------------------------------------------------------------------===//
 
-/// A string as JSON. Bytes that are no UTF-8 cannot be written.
+/// Quotes a string for JSON. Fails if it is not UTF-8.
 static std::string quote(const char *text) {
   try {
     return Json(text).dump();

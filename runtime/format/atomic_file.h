@@ -17,7 +17,7 @@
 namespace vit::format {
 
 /// Writes to a temporary file in the folder of the target; `commit` brings it
-/// to the disk and renames it. What is no regular file (/dev/stdout) is written
+/// to the disk and renames it. Devices and pipes (/dev/stdout) are written
 /// directly. Every failure is VIT_IO_ERROR, "cannot write PATH: ...".
 class AtomicFile {
 public:

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The 64-bit hash of damage checks and of names that key random numbers.
+// The 64-bit hash that finds damaged files and that turns names into keys of
+// random numbers.
 // The algorithm is Yann Collet's XXH64 with seed 0, after its specification
 // (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md).
 //

@@ -7,8 +7,8 @@
 //
 // Random numbers that are the same on every machine, for any number of threads
 // and any memory layout: element i of a parameter depends on the seed, the
-// parameter's name and i alone. Plain functions; the compiler's reference
-// interpreter is built with this file too.
+// parameter's name and i alone. The runtime and the reference interpreter use
+// this file.
 //
 //===----------------------------------------------------------------------===//
 

@@ -14,7 +14,7 @@ namespace vit::runtime {
 vit_status Arenas::allocate(const schema::Module &module,
                             const Allocator &allocator, vit_error *error) {
   uint32_t total = count(module.arenas());
-  uint64_t bytes = 0; // Which does not overflow: verified.
+  uint64_t bytes = 0; // Verified not to overflow.
   for (uint32_t i = 0; i < total; ++i)
     bytes += module.arenas()->Get(i)->bytes();
   if (!memory.allocate(allocator, bytes) ||

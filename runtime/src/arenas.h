@@ -16,7 +16,7 @@
 
 namespace vit::runtime {
 
-/// Who has the newest values of the arenas where those of the host are old: the
+/// Holds the newest values of the arenas while the host's copy is old: the
 /// executor of a GPU after a training step.
 class ArenaHolder {
 public:
@@ -28,8 +28,7 @@ protected:
   ~ArenaHolder() = default;
 };
 
-/// A lock for what several sessions over the same parameters may want to do at
-/// once.
+/// Protects what several sessions over the same parameters may do at once.
 class Mutex {
 public:
   Mutex() = default;
@@ -54,10 +53,10 @@ private:
   Mutex &mutex;
 };
 
-/// The arenas of a module in the host's memory, and who has newer values.
+/// The arenas of a module in host memory, and the holder of newer values.
 class Arenas {
 public:
-  /// Memory for all arenas, zero.
+  /// Allocates all arenas and zeroes them.
   vit_status allocate(const schema::Module &module, const Allocator &allocator,
                       vit_error *error);
   bool exist() const { return pointers.size() != 0; }
@@ -67,17 +66,18 @@ public:
     return pointers[variable.arena()] + variable.offset();
   }
   /// Changes with each change of the arena, wherever its newest values are, so
-  /// that copies know that they are old. At least 1.
+  /// that old copies are recognised. At least 1.
   uint64_t version(uint32_t arena) const { return versions[arena]; }
 
-  /// Brings newer values to the host, where there are any.
+  /// Copies newer values, if there are any, to the host.
   vit_status fetch(vit_error *error);
-  /// One arena changed on the host, which had the newest values.
+  /// Notes that one arena changed on the host, which had the newest values.
   void changed(uint32_t arena) { ++versions[arena]; }
-  /// All changed: on the host (NULL) or where `newHolder` has them.
+  /// Notes that all arenas changed: on the host (NULL) or at `newHolder`.
   void allChanged(ArenaHolder *newHolder);
   bool isHeldBy(const ArenaHolder *who) const { return holder == who; }
-  /// The newest values went with a device: each fetch fails from now on.
+  /// Notes that the newest values were lost with a device: every later fetch
+  /// fails.
   void lose() {
     lost = true;
     holder = nullptr;

@@ -74,7 +74,7 @@ static int64_t expectedDim(const schema::Binding &binding, int32_t i,
 vit_status readBatch(const schema::Binding &binding, const vit_tensor &tensor,
                      int64_t &batch, vit_error *error) {
   batch = 1;
-  // Of another rank: checkTensor says so.
+  // The rank differs: checkTensor reports it.
   if (binding.dims()->size() == 0 || binding.dims()->Get(0) != -1 ||
       tensor.rank != int32_t(binding.dims()->size()))
     return VIT_OK;

@@ -15,16 +15,16 @@ namespace vit::runtime {
 
 using Bindings = flatbuffers::Vector<flatbuffers::Offset<schema::Binding>>;
 
-/// The binding of that name or alias (NULL: the first). `what` is "input" or
-/// "output", for messages.
+/// Finds the binding with this name or alias (NULL: the first). `what`, "input"
+/// or "output", is for messages.
 vit_status findBinding(const Bindings &bindings, const char *name,
                        const char *what, uint32_t &index, vit_error *error);
 
-/// The batch that the first input's tensor gives, 1 where it has none.
+/// Returns the batch of the first input's tensor, 1 if it is not batched.
 vit_status readBatch(const schema::Binding &binding, const vit_tensor &tensor,
                      int64_t &batch, vit_error *error);
 
-/// Writes the expected type and shape where the caller left the rank 0.
+/// Fills in the expected type and shape if the caller left the rank 0.
 void describeOutput(const schema::Binding &binding, vit_tensor &tensor,
                     int64_t batch);
 

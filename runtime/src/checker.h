@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What verifyMetadata does, one part of the metadata after the other, each in a
-// file of its own.
+// The implementation of verifyMetadata. Each part of the metadata is checked in
+// a file of its own.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,11 +37,11 @@ private:
                                                            ...);
   vit_status text(const flatbuffers::String *text, const char *what,
                   bool mayBeEmpty = false);
-  /// A binding may be batched (its first dimension is -1 then) and of rank 0.
+  /// A binding may be batched (its first dimension is -1) and may have rank 0.
   vit_status dims(const Dims &dims, const char *what, bool binding,
                   bool mayBeScalar = false);
-  /// FlatBuffers' verifier looks at the alignment of fields, not of vectors'
-  /// elements.
+  /// FlatBuffers' verifier checks the alignment of fields, but not of the
+  /// elements of vectors.
   template <typename T>
   vit_status aligned(const flatbuffers::Vector<T> *vector, const char *what) {
     if (vector && vector->size() != 0 &&

@@ -174,7 +174,7 @@ static void writeParameters(Text &json, const schema::Module &root) {
       json.field("cols", int64_t(d.cols()));
     json.field("out_group", int64_t(d.out_group()));
     json.field("in_group", int64_t(d.in_group()));
-    // Names of parameters; a number stands for an earlier derived form.
+    // Parameters by name, earlier derived forms by number.
     json.beginArray("sources");
     for (uint32_t source : sourcesOf(d))
       if (source < count(root.parameters()))
@@ -211,7 +211,7 @@ static void writeVariables(Text &json, const schema::Module &root) {
   json.endArray();
 }
 
-/// Whether some code of the entry changes variables.
+/// Whether any schedule of the entry changes variables.
 static bool trains(const schema::Entry &entry) {
   for (const schema::Schedule *schedule : *entry.schedules())
     if (firstChange(*schedule) < count(schedule->commands()))
@@ -305,7 +305,7 @@ extern "C" vit_status vit_module_describe(vit_module *module, char **out_json,
   if (!module || !out_json)
     return fail(error, VIT_INVALID_ARGUMENT, "module or out_json is NULL");
   *out_json = nullptr;
-  // Once to count, once to write.
+  // The first pass counts, the second writes.
   Text counted;
   writeModule(counted, *module);
   size_t size = counted.size() + 1;
@@ -360,8 +360,8 @@ extern "C" vit_status vit_devices_describe(const char *family, char **out_json,
     return fail(error, VIT_INVALID_ARGUMENT,
                 "'%.200s' is no kind of device: cpu, vulkan and cuda are",
                 family);
-  // Asking drivers takes a while, and they may answer otherwise the next time:
-  // written at once into what is nearly always enough.
+  // Querying drivers is slow, and the answer may differ the next time: write at
+  // once into a buffer that is nearly always large enough.
   for (size_t size = size_t(64) << 10;;) {
     auto *memory = static_cast<char *>(std::malloc(size));
     if (!memory)

@@ -16,8 +16,9 @@ namespace vit::runtime {
 
 using namespace format;
 
-/// The number in an enumeration of the C API, which a caller in C can have set
-/// to anything: it must not be loaded as an enumerator before it was checked.
+/// Returns the integer in an enumeration of the C API. A caller in C can have
+/// set it to any value, so it must be checked before it is used as an
+/// enumerator.
 template <typename Enum> int numberOf(const Enum &value) {
   static_assert(sizeof(Enum) == sizeof(int));
   int number;

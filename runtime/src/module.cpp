@@ -55,7 +55,7 @@ vit::runtime::loadCode(const vit_module &module,
                    error);
 }
 
-/// Picks for each entry the best code that the machine runs.
+/// Chooses for each entry the best code that this machine runs.
 static vit_status chooseSchedules(vit_module &module, vit_error *error) {
   const schema::Module &root = *module.root;
   if (!module.schedules.allocate(module.allocator, count(root.entries())))
@@ -106,8 +106,8 @@ static vit_status loadFrom(vit_module &module, const unsigned char *data,
   return chooseSchedules(module, error);
 }
 
-/// What both ways to load have in common before the bytes are there. NULL, with
-/// `status` saying why, where that fails.
+/// The part of loading before the file's bytes are available. Returns NULL and
+/// sets `status` on failure.
 static vit_module *createModule(const vit_module_options *given,
                                 const char *name, const char *directory,
                                 size_t directoryLength,
@@ -142,7 +142,7 @@ static vit_module *createModule(const vit_module_options *given,
   return module;
 }
 
-/// What they have in common after that.
+/// The end of loading: returns the module or releases it.
 static vit_status finishModule(vit_status status, vit_module *module,
                                vit_module **out) {
   if (status == VIT_OK)
@@ -185,7 +185,7 @@ extern "C" vit_status vit_module_load_memory(const void *data, size_t size,
   if (!data || reinterpret_cast<uintptr_t>(data) % kAlignment != 0)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the module's memory is NULL or not aligned to 64 bytes");
-  // Joined with a file's name as it is.
+  // File names are appended to this without a separator.
   char prefix[4096] = "";
   int length = directory && *directory
                    ? std::snprintf(prefix, sizeof prefix, "%s/", directory)

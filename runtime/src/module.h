@@ -28,14 +28,14 @@ struct vit_module {
   const unsigned char *segments = nullptr;
   uint64_t segmentsOffset = 0;
   uint64_t segmentsSize = 0;
-  /// Copied, so that who changes the file changes nothing that was checked.
+  /// A copy: later changes of the file do not affect what was checked.
   vit::runtime::Array<uint64_t> metadata;
   const vit::schema::Module *root = nullptr;
   vit::runtime::CpuChoice cpu; ///< lowered by VIT_CPU_LEVEL and the options
   bool levelIsKnown = true;    ///< false: VIT_CPU_LEVEL is set to no level
   uint64_t seed = 0;
-  /// Per entry the schedule that this machine's processor runs, NULL where
-  /// there is none. Code for GPUs is chosen by their executors.
+  /// Per entry the schedule that this machine's processor runs, or NULL. Code
+  /// for GPUs is chosen by their executors.
   vit::runtime::Array<const vit::schema::Schedule *> schedules;
   vit::runtime::Code code;
 
@@ -81,7 +81,7 @@ vit_status noSchedule(const vit_module &module, uint32_t entry,
                       schema::Target target, const char *offers, bool compiles,
                       vit_error *error);
 
-/// Copies the caller's options of whatever version over defaults.
+/// Copies the caller's options, of any version, over the defaults.
 template <typename Options>
 vit_status readOptions(const Options *given, Options &options,
                        vit_error *error) {

@@ -127,8 +127,8 @@ static const schema::Variable &variable(const vit_parameters &parameters,
   return *parameters.module->root->variables()->Get(index);
 }
 
-/// The number among variables of the first state for which `wanted(state)`,
-/// that of variables where there is none.
+/// Returns the index, among variables, of the first state for which
+/// `wanted(state)`; the number of variables if there is none.
 template <typename Wanted>
 static uint32_t findState(const vit_parameters &parameters, Wanted wanted) {
   uint32_t total = count(parameters.module->root->variables());

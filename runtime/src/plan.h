@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Slots, and what commands read and write, are closed forms in the batch; here
-// they become numbers.
+// Evaluates the closed forms in the batch: slots, and what commands read and
+// write.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,12 +23,12 @@ namespace vit::runtime {
 
 /// Computes for each slot its bytes at `batch`, the largest of its values, and
 /// its offset in a workspace of `total` bytes, multiples of 64. `sizes` and
-/// `offsets` have room for each slot or are NULL. False where a number exceeds
-/// what 56 bits hold.
+/// `offsets` have room for each slot or are NULL. Returns false if a number
+/// exceeds 56 bits.
 bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
                uint64_t *offsets, uint64_t &total);
 
-/// The bytes of an argument. False where they exceed kMaxExtent.
+/// Computes the bytes of an argument. Returns false if they exceed kMaxExtent.
 bool argumentBytes(const schema::Argument &argument, int64_t batch,
                    uint64_t &bytes);
 
@@ -36,32 +36,33 @@ bool argumentBytes(const schema::Argument &argument, int64_t batch,
 /// one whose last argument is in an arena has no results and changes what its
 /// Arena arguments say. All others only read arenas.
 bool changesArenas(const schema::Command &command);
-/// The first command that changes variables; their number where none does.
+/// The first command that changes variables; the number of commands if none
+/// does.
 uint32_t firstChange(const schema::Schedule &schedule);
 /// Whether any command reads or changes a variable.
 bool usesArenas(const schema::Schedule &schedule);
 
-/// Checks that at this batch no command goes beyond the memory that its
-/// arguments have. Indices must have been checked. False, with a reason for
-/// people, where one does.
+/// Checks that at this batch no command accesses memory outside its arguments.
+/// Indices must have been checked. If one does, returns false and writes the
+/// reason.
 bool checkCommand(const schema::Module &module, const schema::Entry &entry,
                   const schema::Command &command, int64_t batch,
                   const uint64_t *slotSizes, char *reason, size_t reasonSize);
 
 /// Checks that GPU kernels, which count elements and work units in 31 bits, can
 /// run the schedule at this batch. Fails with VIT_INVALID_ARGUMENT, naming the
-/// command, where they cannot.
+/// command, if they cannot.
 vit_status fitsGpu(const schema::Schedule &schedule, int64_t batch,
                    vit_error *error);
 
-/// Bytes of all inputs and outputs of an entry, each up to a multiple of
-/// `alignment`; false where they exceed kMaxExtent.
+/// Computes the bytes of all inputs and outputs of an entry, each rounded up to
+/// a multiple of `alignment`. Returns false if they exceed kMaxExtent.
 bool allBindingBytes(const schema::Entry &entry, int64_t batch,
                      uint64_t alignment, uint64_t &bytes);
 
-/// VIT_INVALID_ARGUMENT where no call can have such a batch.
+/// Fails with VIT_INVALID_ARGUMENT if no call can have this batch.
 vit_status checkBatch(int64_t batch, vit_error *error);
-/// The failure of a call whose numbers exceed 56 bits.
+/// The error of a call whose sizes exceed 56 bits.
 vit_status batchTooLarge(int64_t batch, vit_error *error);
 
 } // namespace vit::runtime

@@ -40,7 +40,7 @@ vit_status vit_session::build(const vit_session_options &given,
   if (options.parameters && options.parameters->module != module)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the parameters belong to another module");
-  // A module without code for this machine can be looked at, not called.
+  // A module without code for this machine can be inspected, but not run.
   VIT_TRY(checkDevice(*module, options.device, error));
   const Allocator &allocator = module->allocator;
   if (options.parameters) {
@@ -54,7 +54,7 @@ vit_status vit_session::build(const vit_session_options &given,
                     : std::min(availableCores(), int(kMaxThreads));
   VIT_TRY(createExecutor({*module, *parameters, options, threads},
                          options.device, executor, error));
-  // The caller's texts may go.
+  // The caller may free its strings after this call.
   options.device = nullptr;
   options.level = nullptr;
 
@@ -66,7 +66,8 @@ vit_status vit_session::build(const vit_session_options &given,
     if (!schedule)
       continue;
     slots = std::max(slots, count(schedule->slots()));
-    // A session that can train, or cannot for want of memory, shows now.
+    // Allocate what training needs now, so that a lack of memory is reported
+    // here.
     if (::usesArenas(*schedule))
       VIT_TRY(parameters->makeArenas(error));
   }
@@ -95,7 +96,8 @@ vit_status vit_session::bind(const schema::Entry &entry,
   for (void *&pointer : outputPointers)
     pointer = nullptr;
   batch = 0;
-  // The first input says the batch, in whatever order they are given.
+  // The entry's first input determines the batch; tensors may come in any
+  // order.
   for (int32_t i = 0; i < inputCount; ++i) {
     uint32_t index;
     VIT_TRY(
@@ -140,8 +142,8 @@ vit_status vit_session::bind(const schema::Entry &entry,
 // Running
 //===----------------------------------------------------------------------===//
 
-/// Turns the closed forms into numbers, where this was not done for the last
-/// call already.
+/// Evaluates the closed forms, unless the last call had the same entry and
+/// batch.
 vit_status vit_session::plan(uint32_t entry, int64_t newBatch,
                              vit_error *error) {
   if (plannedBatch == newBatch && plannedEntry == entry)
@@ -168,8 +170,8 @@ vit_status vit_session::plan(uint32_t entry, int64_t newBatch,
   return VIT_OK;
 }
 
-/// The bytes of the whole workspace at some batch. False where they exceed all
-/// addresses.
+/// Computes the bytes of the whole workspace at a batch. Returns false on
+/// overflow.
 bool vit_session::workspaceBytes(uint32_t entry, int64_t atBatch,
                                  void *const *outputs, uint64_t &bytes) const {
   uint64_t slots;
@@ -205,7 +207,7 @@ vit_status vit_session::checkBudget(uint32_t entry, vit_error *error) const {
               static_cast<unsigned long long>(options.memory_budget), hint);
 }
 
-/// All that comes before a call, after which only the executor can fail.
+/// Everything before a call; after it only the executor can fail.
 vit_status vit_session::prepare(const char *name, const vit_tensor *inputs,
                                 int32_t inputCount, vit_tensor *outputs,
                                 int32_t outputCount, Call &call,

@@ -10,8 +10,8 @@
 
 #include "devices/device.h"
 
-/// Binds tensors, checks what is to be run, and has its executor run it. For
-/// one thread at a time.
+/// Binds tensors, checks calls, and runs them on its executor. One thread at a
+/// time may use it.
 struct vit_session {
   explicit vit_session(vit_module *module) : module(module) {
     vit_module_retain(module);
@@ -48,12 +48,12 @@ private:
   vit_session_options options = {};
   vit::runtime::Executor *executor = nullptr;
 
-  // The present call.
+  // The current call.
   int64_t batch = 0;
   vit::runtime::Array<const void *> inputPointers;
   vit::runtime::Array<void *> outputPointers; ///< NULL: left out
 
-  // What the last plan was made for, and the plan.
+  // The last plan, and the entry and batch that it was made for.
   uint32_t plannedEntry = 0;
   int64_t plannedBatch = 0;
   vit::runtime::Array<uint64_t> slotSizes;

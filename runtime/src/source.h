@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Reads a parameter from what the module says of it: bytes of its own, a
-// tensor of a weight file, its initialiser.
+// Reads a parameter from its source: bytes in the module, a tensor of a weight
+// file, or its initialiser.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,7 @@
 
 namespace vit::runtime {
 
-/// The weight files of a module, opened when they are first asked for.
+/// The weight files of a module, opened on first use.
 class Sources {
 public:
   explicit Sources(const vit_module &module) : module(module) {}
@@ -26,17 +26,18 @@ public:
   Sources &operator=(const Sources &) = delete;
   ~Sources();
 
-  /// Opens every file that a parameter lies in and checks the tensors there:
-  /// all that are missing or of another shape or type are named at once.
+  /// Opens every file that contains a parameter and checks the tensors. One
+  /// error lists all that are missing or of another shape or type.
   vit_status openAll(vit_error *error);
-  /// The same for the file of one parameter (of any source) alone.
+  /// Does the same for the file of one parameter, if it has one.
   vit_status openFor(const schema::Parameter &parameter, vit_error *error);
 
-  /// The stored elements of a parameter whose file is open: a view, or NULL
-  /// where they are drawn from its initialiser. Source must not be Derived.
+  /// Returns the stored elements of a parameter whose file is open, or NULL if
+  /// it has none in a file or segment.
   const void *view(const schema::Parameter &parameter, ElementType &type) const;
 
-  /// Copies elements [begin, begin + count), from the view or the initialiser.
+  /// Reads elements [begin, begin + count) from the file, the segment or the
+  /// initialiser.
   void read(const schema::Parameter &parameter, float *target, int64_t begin,
             int64_t count) const;
 
@@ -45,9 +46,9 @@ private:
     MappedFile *file;
     Safetensors *header;
   };
-  /// The tensor that a parameter is in, whose file is open; NULL if missing.
+  /// Finds the tensor of a parameter whose file is open; NULL if it is missing.
   const StoredTensor *find(const schema::Parameter &parameter) const;
-  /// What is wrong with a parameter's tensor, NULL where it is sound.
+  /// Returns what is wrong with a parameter's tensor, or NULL.
   const char *problem(const schema::Parameter &parameter) const;
   vit_status open(uint32_t index, vit_error *error);
 

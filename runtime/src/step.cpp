@@ -13,7 +13,7 @@
 using namespace vit::runtime;
 namespace schema = vit::schema;
 
-/// Images, targets, learning rate and step: a training entry has no others.
+/// The inputs of a training entry: images, targets, learning rate and step.
 static constexpr uint32_t kMaxInputs = 4;
 
 static bool isScalar(const schema::Binding &binding, schema::DType dtype) {
@@ -55,7 +55,7 @@ static vit_status findTrainingEntry(const vit_module &module, const char *name,
               update ? "--train" : "--train accumulate=K");
 }
 
-/// How many classes the logits of `module` tell apart; 0: it has no logits.
+/// The number of classes of the logits of `module`; 0 if it has no logits.
 static int64_t countClasses(const vit_module &module) {
   for (const schema::Entry *entry : *module.root->entries())
     for (const schema::Binding *output : *entry->outputs())
@@ -65,7 +65,7 @@ static int64_t countClasses(const vit_module &module) {
   return 0;
 }
 
-/// Of a label without a class no kernel can make more than a NaN.
+/// Kernels would turn a label outside the classes into a NaN: report it here.
 static vit_status checkLabels(const vit_module &module,
                               const schema::Binding &binding,
                               const vit_tensor &targets, int64_t batch,
@@ -155,7 +155,7 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
   VIT_TRY(run(name, inputs, int32_t(inputCount), outputs, outputCount, error));
   step.loss = loss;
   step.correct = correct;
-  // Else the updates, which look at the loss, have changed nothing.
+  // If the loss is not finite, the updates have changed nothing.
   if (std::isfinite(loss))
     ++parameters->training.steps;
   return VIT_OK;

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A writer that runs twice: without a buffer it only counts, so that its owner
-// can allocate what is needed, then it writes.
+// A writer that is run twice: without a buffer it only counts, so that the
+// caller can allocate the buffer for the second run.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,7 @@ namespace vit::runtime {
 class Text {
 public:
   Text() = default;
-  /// `memory` has room for all that will be written and a NUL.
+  /// `memory` has room for the whole text and a NUL.
   Text(char *memory, size_t capacity) : memory(memory), capacity(capacity) {}
 
   size_t size() const { return used; }
@@ -97,7 +97,7 @@ private:
   void write(double value) {
     char text[40];
     std::snprintf(text, sizeof text, "%.9g", value);
-    // Whatever the locale writes between whole and part.
+    // The locale may use a comma as the decimal point.
     for (char *c = text; *c; ++c)
       if (*c == ',')
         *c = '.';

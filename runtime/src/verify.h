@@ -5,10 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Nothing that a file says is believed before it was checked here: the header,
-// then (after the hash and FlatBuffers' own verifier, in module.cpp) every
-// index, offset, size and shape of the metadata against the file and against
-// each other.
+// Checks a file before any of it is used: the header, then (after the hash and
+// FlatBuffers' own verifier, in module.cpp) every index, offset, size and shape
+// of the metadata, against the file and against each other.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +23,7 @@
 
 namespace vit::runtime {
 
-/// No dimension, and no number of elements, is larger than this.
+/// The limit of each dimension and of the number of elements.
 inline constexpr int64_t kMaxElements = int64_t(1) << 44;
 
 /// Checks the first bytes of a file of `size` bytes and copies them to
@@ -61,19 +60,19 @@ inline size_t elementSize(schema::DType dtype) {
   return sizeOf(ElementType(dtype));
 }
 
-/// The product of verified dimensions, the batch's -1 counting `batch`.
+/// Returns the product of verified dimensions, with `batch` in place of -1.
 int64_t elements(const Dims &dims, int64_t batch = 1);
 
-/// Bytes of a binding at this batch; false where they exceed 64 bits.
+/// Computes the bytes of a binding at this batch. Returns false on overflow.
 bool bindingBytes(const schema::Binding &binding, int64_t batch,
                   uint64_t &bytes);
 
-/// Bytes of a variable without what is behind it.
+/// Bytes of a variable without the padding behind it.
 inline uint64_t variableBytes(const schema::Variable &variable) {
   return uint64_t(elements(*variable.dims())) * elementSize(variable.dtype());
 }
 
-/// Bytes at which `derived` is stored in the file, 0 where it is made at load.
+/// Bytes of `derived` in the file, 0 if it is made at load.
 inline uint64_t storedBytes(const schema::Derived &derived) {
   return derived.data() ? derived.data()->size() : 0;
 }
@@ -87,7 +86,8 @@ sourcesOf(const schema::Derived &derived) {
   return *sources;
 }
 
-/// The elements of a source: a parameter or, counted on, a derived form.
+/// The elements of a source: a parameter or, numbered after those, a derived
+/// form.
 int64_t sourceElements(const schema::Module &module, uint32_t source);
 
 } // namespace vit::runtime

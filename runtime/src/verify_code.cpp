@@ -88,7 +88,8 @@ static schema::ImageFormat formatOf(schema::Target target) {
   return schema::ImageFormat::MachineCode;
 }
 
-/// Writes what is wrong with a kernel after its name; false where something is.
+/// Checks a kernel. On an error returns false and writes the reason after the
+/// kernel's name.
 static bool checkKernel(const schema::Module &module,
                         const schema::Kernel &kernel, schema::Target target,
                         char *reason, size_t size) {

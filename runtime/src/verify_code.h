@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What verify.cpp checks of code: that images look like what they are said to
-// be, and that kernels are of their schedule's target and within its limits.
-// A driver is given code only after this, and its hash, were right.
+// Checks of code: that images have their format's first bytes, and that kernels
+// match their schedule's target and its limits. Code is given to a driver only
+// after these checks and that of its hash.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,17 +30,17 @@ inline constexpr uint64_t kMaxScratch = uint64_t(1) << 30;
 inline constexpr uint32_t kMaxGpuThreads = 1024;
 inline constexpr uint32_t kMaxGpuShared = 227 << 10;
 
-/// Where images of this format must begin in the file.
+/// The alignment of images of this format in the file.
 uint64_t imageAlignment(schema::ImageFormat format);
 
-/// What is wrong with the bytes of an image of a known format ("is no ..."),
-/// NULL where nothing is seen.
+/// Returns what is wrong with the bytes of an image of a known format ("is no
+/// ..."), or NULL.
 const char *checkImage(schema::ImageFormat format, const unsigned char *data,
                        uint64_t size);
 
 /// Checks kernels and cubins of a schedule of a known target against each other
-/// and the module's images, which must have been checked. False, with a reason
-/// for people ("kernel 'gemm_0' has ..."), where something is wrong.
+/// and the module's images, which must have been checked. On an error returns
+/// false and writes the reason ("kernel 'gemm_0' has ...").
 bool checkCode(const schema::Module &module, const schema::Schedule &schedule,
                char *reason, size_t reasonSize);
 
