@@ -131,8 +131,10 @@ bool HeaderParser::parseEscape() {
   if (!parseHex(point))
     return false;
   if (point >= 0xd800 && point < 0xdc00) {
-    if (end - at < 2 || *at++ != '\\' || *at++ != 'u' || !parseHex(low) ||
-        low < 0xdc00 || low >= 0xe000)
+    if (end - at < 2 || at[0] != '\\' || at[1] != 'u')
+      return false;
+    at += 2;
+    if (!parseHex(low) || low < 0xdc00 || low >= 0xe000)
       return false;
     point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
   }
@@ -317,6 +319,8 @@ vit_status Safetensors::checkLayout(uint64_t first, uint64_t fileSize,
             });
   for (size_t i = 0; i < list.size(); ++i)
     byName[i] = &list[i];
+  // The order is that of the names, not of the addresses.
+  // NOLINTNEXTLINE(bugprone-nondeterministic-pointer-iteration-order)
   std::sort(byName.begin(), byName.end(),
             [](const StoredTensor *a, const StoredTensor *b) {
               return std::strcmp(a->name, b->name) < 0;

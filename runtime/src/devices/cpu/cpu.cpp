@@ -26,32 +26,32 @@ using namespace format;
 /// Where CPUID reports a feature, and which registers (bits of XCR0) it needs.
 struct FeatureBit {
   Feature feature;
+  uint8_t bit;
   uint32_t CpuReport::*word;
-  int bit;
   uint64_t state;
 };
 
 static constexpr uint64_t kYmm = 0x6, kZmm = 0xe6;
 
 static constexpr FeatureBit kFeatureBits[] = {
-    {Feature::Sse3, &CpuReport::leaf1Ecx, 0, 0},
-    {Feature::Ssse3, &CpuReport::leaf1Ecx, 9, 0},
-    {Feature::Fma, &CpuReport::leaf1Ecx, 12, kYmm},
-    {Feature::Sse41, &CpuReport::leaf1Ecx, 19, 0},
-    {Feature::Sse42, &CpuReport::leaf1Ecx, 20, 0},
-    {Feature::Movbe, &CpuReport::leaf1Ecx, 22, 0},
-    {Feature::Popcnt, &CpuReport::leaf1Ecx, 23, 0},
-    {Feature::Avx, &CpuReport::leaf1Ecx, 28, kYmm},
-    {Feature::F16c, &CpuReport::leaf1Ecx, 29, kYmm},
-    {Feature::Bmi, &CpuReport::leaf7Ebx, 3, 0},
-    {Feature::Avx2, &CpuReport::leaf7Ebx, 5, kYmm},
-    {Feature::Bmi2, &CpuReport::leaf7Ebx, 8, 0},
-    {Feature::Avx512f, &CpuReport::leaf7Ebx, 16, kZmm},
-    {Feature::Avx512dq, &CpuReport::leaf7Ebx, 17, kZmm},
-    {Feature::Avx512cd, &CpuReport::leaf7Ebx, 28, kZmm},
-    {Feature::Avx512bw, &CpuReport::leaf7Ebx, 30, kZmm},
-    {Feature::Avx512vl, &CpuReport::leaf7Ebx, 31, kZmm},
-    {Feature::Lzcnt, &CpuReport::extended1Ecx, 5, 0},
+    {Feature::Sse3, 0, &CpuReport::leaf1Ecx, 0},
+    {Feature::Ssse3, 9, &CpuReport::leaf1Ecx, 0},
+    {Feature::Fma, 12, &CpuReport::leaf1Ecx, kYmm},
+    {Feature::Sse41, 19, &CpuReport::leaf1Ecx, 0},
+    {Feature::Sse42, 20, &CpuReport::leaf1Ecx, 0},
+    {Feature::Movbe, 22, &CpuReport::leaf1Ecx, 0},
+    {Feature::Popcnt, 23, &CpuReport::leaf1Ecx, 0},
+    {Feature::Avx, 28, &CpuReport::leaf1Ecx, kYmm},
+    {Feature::F16c, 29, &CpuReport::leaf1Ecx, kYmm},
+    {Feature::Bmi, 3, &CpuReport::leaf7Ebx, 0},
+    {Feature::Avx2, 5, &CpuReport::leaf7Ebx, kYmm},
+    {Feature::Bmi2, 8, &CpuReport::leaf7Ebx, 0},
+    {Feature::Avx512f, 16, &CpuReport::leaf7Ebx, kZmm},
+    {Feature::Avx512dq, 17, &CpuReport::leaf7Ebx, kZmm},
+    {Feature::Avx512cd, 28, &CpuReport::leaf7Ebx, kZmm},
+    {Feature::Avx512bw, 30, &CpuReport::leaf7Ebx, kZmm},
+    {Feature::Avx512vl, 31, &CpuReport::leaf7Ebx, kZmm},
+    {Feature::Lzcnt, 5, &CpuReport::extended1Ecx, 0},
 };
 
 FeatureSet featuresOf(const CpuReport &report) {
