@@ -374,15 +374,37 @@ def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
     Statistic<"relayouts", "relayouts", "Number of conversions between layouts">];
 }
 
-def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
-  let summary = "Lay variables out in arenas and update those that agree in one launch";
+def PlaceVariables : Pass<"vit-place-variables", "::mlir::ModuleOp"> {
+  let summary = "Assign each variable a position in an arena";
   let description = [{
     Variables are all parameters and states that an entry changes and all states
     that an entry reads. Each is a range of an arena, a flat buffer;
-    `kernel.arenas` of the module contains the positions. A state has the same
-    position as its parameter, in the arena of its role (`exp_avg`). So updates
-    with equal code and scalars change one range of each arena. They become one
-    update at the end of the entry, and their gradients one `kernel.concat`.
+    `kernel.arenas` of the module contains the positions. Parameters whose
+    updates have equal code and scalars are neighbours. A state has the offset of
+    its parameter, in the arena of its role (`exp_avg`), so that such updates
+    change one range of each arena.
+
+    ```mlir
+    vit.parameter @w : tensor<3x8xf32>
+    vit.parameter @b : tensor<3xf32>
+    ```
+    becomes, if an entry changes both,
+    ```mlir
+    module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192,
+        [<@w, offset = 0>, <@b, offset = 128>]>]} ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"arenaBytes", "arena-bytes", "Bytes of all arenas">];
+}
+
+def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
+  let summary = "Merge updates of contiguous variables";
+  let description = [{
+    Updates with equal code and scalars whose variables are contiguous in every
+    arena become one update at the end of the entry, and their gradients one
+    `kernel.concat`.
 
     ```mlir
     kernel.update "sgd" [#kernel.variable<@w>] gradient(%dw : tensor<3x8xf32>) scalars(%lr : tensor<f32>) {...}
@@ -390,8 +412,6 @@ def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
     ```
     becomes
     ```mlir
-    module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192,
-        [<@w, offset = 0>, <@b, offset = 128>]>]} ...
     %g = kernel.concat %dw, %db : (tensor<3x8xf32>, tensor<3xf32>) -> tensor<48xf32>
     kernel.update "sgd" [#kernel.variable<@w>, #kernel.variable<@b>] gradient(%g : tensor<48xf32>) scalars(%lr : tensor<f32>) {...}
     ```
@@ -399,8 +419,7 @@ def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
     Statistic<"updatesBefore", "updates-before", "Number of updates that came in">,
-    Statistic<"updatesAfter", "updates-after", "Number of updates that are left">,
-    Statistic<"arenaBytes", "arena-bytes", "Bytes of all arenas">];
+    Statistic<"updatesAfter", "updates-after", "Number of updates that are left">];
 }
 
 def PackParameters : Pass<"vit-pack-parameters", "::mlir::func::FuncOp"> {

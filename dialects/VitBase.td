@@ -26,12 +26,15 @@ def Vit_Dialect : Dialect {
     `resize_height`, `resize_width`, `center_crop`, `interpolation` (Pillow's
     code), `apply_exif_orientation`, `scale`, `mean`, `std`; see
     `vit_preprocessing` in vit.h) travel to the compiled module.
-    A result of an entry carries its name in the argument attribute
-    `vit.name`; the first result is the default output. An op's location
+    The attribute `vit.name` of an argument or result of an entry is its name;
+    the first result is the default output. In a training entry `vit.role` says
+    what an argument or result is to a training step, and `vit.classes` how many
+    classes labels count. An op's location
     (`loc("blocks.3.mlp.fc1")`) is the name that profiles and errors use.
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
   let hasRegionResultAttrVerify = 1;
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
@@ -66,6 +69,17 @@ def Vit_ActivationKind : Vit_I32Enum<"ActivationKind", "whose derivative", [
   I32EnumAttrCase<"tanh", 5>
 ]>;
 def Vit_ActivationKindAttr : EnumAttr<Vit_Dialect, Vit_ActivationKind, "activation_kind">;
+
+def Vit_Role : Vit_I32Enum<"Role", "what an argument or result is to a training step", [
+  I32EnumAttrCase<"targets", 1>, // labels of the first argument's images, or values
+  I32EnumAttrCase<"learning_rate", 2>,
+  I32EnumAttrCase<"step", 3>,    // number of steps before this one
+  I32EnumAttrCase<"loss", 4>,
+  I32EnumAttrCase<"correct", 5>  // images of the batch that are classified right
+]>;
+def Vit_RoleAttr : EnumAttr<Vit_Dialect, Vit_Role, "role"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "order of a patch's values", [
   I32EnumAttrCase<"chw", 0>, // channel, row, column: a convolution's weight

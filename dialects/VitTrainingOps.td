@@ -125,7 +125,7 @@ def Vit_AccuracyOp : Vit_Op<"accuracy", [Pure]> {
 // State
 //===----------------------------------------------------------------------===//
 
-def Vit_StateOp : Vit_Op<"state", [Symbol]> {
+def Vit_StateOp : Vit_Op<"state", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "declare a tensor that lives from step to step, one or one per layer";
   let description = [{
     Moments of an optimizer, accumulated gradients, the seed: zero in the
@@ -133,16 +133,23 @@ def Vit_StateOp : Vit_Op<"state", [Symbol]> {
     beside a checkpoint, not in it.
 
     ```mlir
-    vit.state @exp_avg.fc1.weight : 6 x tensor<768x192xf32>
-    vit.state @random_seed : tensor<2xi32>
+    vit.state @exp_avg.fc1.weight of @fc1.weight role "exp_avg" : 6 x tensor<768x192xf32>
+    vit.state @random_seed role "random_seed" : tensor<2xi32>
     ```
+    `role` is the purpose of the state; for a state of a parameter, it is the
+    key of the state in `torch.optim.Optimizer.state`.
 
     Constraints:
     - C1: the type is a tensor of f32 or i32 with 1 to 4 known, positive sizes.
     - C2: `layers`, where given, is at least 1.
+    - C3: `of` names a `vit.parameter` of the same type and layers, and there is
+      a role.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type, OptionalAttr<I64Attr>:$layers);
-  let assemblyFormat = "$sym_name `:` custom<LayeredType>($layers, $type) attr-dict";
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<FlatSymbolRefAttr>:$parameter, OptionalAttr<StrAttr>:$role,
+                       TypeAttrOf<AnyRankedTensor>:$type, OptionalAttr<I64Attr>:$layers);
+  let assemblyFormat = [{
+    $sym_name (`of` $parameter^)? (`role` $role^)? `:` custom<LayeredType>($layers, $type) attr-dict
+  }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     RankedTensorType getTensorType() { return cast<RankedTensorType>(getType()); }

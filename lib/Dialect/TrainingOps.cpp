@@ -101,6 +101,20 @@ LogicalResult StateOp::verify() {
   return success();
 }
 
+LogicalResult StateOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!getParameterAttr())
+    return success();
+  auto parameter =
+      symbols.lookupNearestSymbolFrom<ParameterOp>(*this, getParameterAttr());
+  if (!parameter || parameter.getType() != getType() ||
+      parameter.getLayersAttr() != getLayersAttr())
+    return emitOpError("C3: there is no vit.parameter ")
+           << getParameterAttr() << " of the same type and layers";
+  if (!getRole())
+    return emitOpError("C3: a state of a parameter needs a role");
+  return success();
+}
+
 /// Returns whether `op` also changes layer `layer` of `symbol`.
 static bool changes(Operation *op, StringAttr symbol, IntegerAttr layer) {
   if (!isa<WriteOp, SgdOp, AdamOp, AdamwOp>(op) ||

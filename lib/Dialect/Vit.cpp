@@ -133,9 +133,27 @@ LogicalResult VitDialect::verifyOperationAttribute(Operation *op,
   return success();
 }
 
+LogicalResult VitDialect::verifyRegionArgAttribute(Operation *op, unsigned,
+                                                   unsigned index,
+                                                   NamedAttribute attribute) {
+  Attribute value = attribute.getValue();
+  if (attribute.getName() == "vit.role" && !isa<RoleAttr>(value))
+    return op->emitOpError("vit.role of argument ")
+           << index << " must be a role, such as #vit.role<targets>";
+  auto classes = dyn_cast<IntegerAttr>(value);
+  if (attribute.getName() == "vit.classes" &&
+      (!classes || classes.getInt() < 1 || classes.getInt() > INT32_MAX))
+    return op->emitOpError("vit.classes of argument ")
+           << index << " must be a number of classes";
+  return success();
+}
+
 LogicalResult
 VitDialect::verifyRegionResultAttribute(Operation *op, unsigned, unsigned index,
                                         NamedAttribute attribute) {
+  if (attribute.getName() == "vit.role" && !isa<RoleAttr>(attribute.getValue()))
+    return op->emitOpError("vit.role of result ")
+           << index << " must be a role, such as #vit.role<loss>";
   if (attribute.getName() != "vit.name")
     return success();
   auto name = dyn_cast<StringAttr>(attribute.getValue());

@@ -56,12 +56,10 @@ private:
   LogicalResult buildUpdate(TrainedParameter trained, Value gradient,
                             Value factor);
 
-  FailureOr<FlatSymbolRefAttr>
-  getState(const Twine &name, RankedTensorType type, IntegerAttr layers = {});
-  FailureOr<FlatSymbolRefAttr> getState(StringRef prefix,
-                                        ParameterOp parameter) {
-    return getState(prefix + "." + parameter.getSymName(),
-                    parameter.getTensorType(), parameter.getLayersAttr());
+  FailureOr<FlatSymbolRefAttr> getState(StringRef role, RankedTensorType type,
+                                        ParameterOp parameter = {});
+  FailureOr<FlatSymbolRefAttr> getState(StringRef role, ParameterOp parameter) {
+    return getState(role, parameter.getTensorType(), parameter);
   }
   Location named(const Twine &name) {
     return NameLoc::get(StringAttr::get(&getContext(), name));
@@ -150,18 +148,26 @@ func::FuncOp GenerateBackwardPass::copyForward(func::FuncOp entry,
   entry.getAllArgAttrs(attributes);
   attributes.resize(types.size());
   Builder make(&getContext());
-  auto add = [&](StringRef argument, Type type) {
+  auto add = [&](StringRef argument, Role role, Type type,
+                 int64_t classes = 0) {
     types.push_back(type);
-    attributes.push_back(make.getDictionaryAttr(
-        make.getNamedAttr("vit.name", make.getStringAttr(argument))));
+    NamedAttrList list;
+    list.set("vit.name", make.getStringAttr(argument));
+    list.set("vit.role", RoleAttr::get(&getContext(), role));
+    if (classes != 0)
+      list.set("vit.classes", make.getI64IntegerAttr(classes));
+    attributes.push_back(list.getDictionary(&getContext()));
   };
-  int64_t batch = cast<RankedTensorType>(resultType).getDimSize(0);
-  bool hard = loss == "cross_entropy" && !softTargets;
-  add("labels",
-      hard ? RankedTensorType::get({batch}, make.getI32Type()) : resultType);
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(resultType).getShape();
+  if (loss == "cross_entropy" && !softTargets)
+    add("labels", Role::targets,
+        RankedTensorType::get(shape.front(), make.getI32Type()), shape.back());
+  else
+    add("labels", Role::targets, resultType);
   if (end == End::Update)
-    add("learning_rate", RankedTensorType::get({}, make.getF32Type()));
-  add("step", RankedTensorType::get({}, make.getI32Type()));
+    add("learning_rate", Role::learning_rate,
+        RankedTensorType::get({}, make.getF32Type()));
+  add("step", Role::step, RankedTensorType::get({}, make.getI32Type()));
 
   auto function = func::FuncOp::create(entry.getLoc(), name,
                                        make.getFunctionType(types, {}));
@@ -268,19 +274,24 @@ GenerateBackwardPass::chooseParameters(Block &block) {
 // Updates
 //===----------------------------------------------------------------------===//
 
-/// Returns the symbol of state `name`, which is declared if necessary.
+/// Returns the symbol of the state with `role`, of `parameter` if that is
+/// given. The state is declared if necessary.
 FailureOr<FlatSymbolRefAttr>
-GenerateBackwardPass::getState(const Twine &name, RankedTensorType type,
-                               IntegerAttr layers) {
+GenerateBackwardPass::getState(StringRef role, RankedTensorType type,
+                               ParameterOp parameter) {
   ModuleOp module = getOperation();
-  auto attribute = StringAttr::get(&getContext(), name);
-  Operation *found = SymbolTable::lookupSymbolIn(module, attribute);
+  StringAttr name = builder.getStringAttr(
+      parameter ? role + "." + parameter.getSymName() : Twine(role));
+  auto of = parameter ? FlatSymbolRefAttr::get(parameter.getSymNameAttr())
+                      : FlatSymbolRefAttr();
+  Operation *found = SymbolTable::lookupSymbolIn(module, name);
   if (auto state = dyn_cast_or_null<StateOp>(found);
-      state && state.getType() == type && state.getLayersAttr() == layers)
-    return FlatSymbolRefAttr::get(attribute);
+      state && state.getType() == type && state.getParameterAttr() == of &&
+      state.getRole() == role)
+    return FlatSymbolRefAttr::get(name);
   if (found)
     return found->emitOpError("has a name that training needs: rename '")
-           << attribute.getValue() << "'";
+           << name.getValue() << "'";
   // After the parameters and the existing states.
   Operation *last = nullptr;
   for (Operation &op : module.getBody()->getOperations())
@@ -289,8 +300,10 @@ GenerateBackwardPass::getState(const Twine &name, RankedTensorType type,
   OpBuilder declare = last
                           ? OpBuilder(last->getBlock(), ++Block::iterator(last))
                           : OpBuilder::atBlockBegin(module.getBody());
-  StateOp::create(declare, named(name), attribute, TypeAttr::get(type), layers);
-  return FlatSymbolRefAttr::get(attribute);
+  StateOp::create(declare, named(name.getValue()), name, of,
+                  builder.getStringAttr(role), TypeAttr::get(type),
+                  parameter ? parameter.getLayersAttr() : IntegerAttr());
+  return FlatSymbolRefAttr::get(name);
 }
 
 /// Adds the sum of earlier micro-batches to the gradient, or stores the sum for
@@ -404,11 +417,13 @@ LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
   // The loss and the results that describe it.
   SmallVector<Value> results = {buildLoss()};
   SmallVector<std::string> names = {"loss"};
+  SmallVector<Role> roles = {Role::loss};
   if (loss == "cross_entropy") {
     auto count = RankedTensorType::get({}, builder.getI32Type());
     results.push_back(
         AccuracyOp::create(builder, named("correct"), count, output, labels));
     names.push_back("correct");
+    roles.push_back(Role::correct);
   }
   func::ReturnOp::create(builder, entry.getLoc(), results);
   builder.setInsertionPoint(block.getTerminator());
@@ -462,6 +477,8 @@ LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
       function.getArgumentTypes(), ValueRange(results).getTypes()));
   for (auto [i, resultName] : llvm::enumerate(names))
     function.setResultAttr(i, "vit.name", builder.getStringAttr(resultName));
+  for (auto [i, role] : llvm::enumerate(roles))
+    function.setResultAttr(i, "vit.role", RoleAttr::get(&getContext(), role));
   return success();
 }
 

@@ -250,6 +250,23 @@ LogicalResult Converter::convertPrepend(PrependTokensOp op) {
   return success();
 }
 
+/// The first element type among the operands and results of `op` that kernels
+/// do not support, or null.
+static Type findOtherType(Operation *op) {
+  auto isOther = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && !tensor.getElementType().isF32() &&
+           !tensor.getElementType().isInteger(32);
+  };
+  for (Type type : op->getOperandTypes())
+    if (isOther(type))
+      return cast<RankedTensorType>(type).getElementType();
+  for (Type type : op->getResultTypes())
+    if (isOther(type))
+      return cast<RankedTensorType>(type).getElementType();
+  return {};
+}
+
 LogicalResult Converter::convert(Operation *op) {
   if (isa<LayersOp>(op))
     return op->emitOpError("has no kernel; run vit-unroll-layers first");
@@ -257,6 +274,8 @@ LogicalResult Converter::convert(Operation *op) {
     return op->emitOpError("has no kernel; run vit-select-outputs first");
   if (!isa_and_nonnull<VitDialect>(op->getDialect()))
     return success();
+  if (Type type = findOtherType(op))
+    return op->emitOpError("has no kernel for ") << type << "; use f32";
   builder.setInsertionPoint(op);
   if (std::optional<LogicalResult> done = convertTraining(op))
     return *done;

@@ -314,23 +314,6 @@ LogicalResult Converter::convertClip(ClipByGlobalNormOp op) {
 // All of it
 //===----------------------------------------------------------------------===//
 
-/// The first element type among the operands and results of `op` that kernels
-/// do not support, or null.
-static Type findOtherType(Operation *op) {
-  auto isOther = [](Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    return tensor && !tensor.getElementType().isF32() &&
-           !tensor.getElementType().isInteger(32);
-  };
-  for (Type type : op->getOperandTypes())
-    if (isOther(type))
-      return cast<RankedTensorType>(type).getElementType();
-  for (Type type : op->getResultTypes())
-    if (isOther(type))
-      return cast<RankedTensorType>(type).getElementType();
-  return {};
-}
-
 std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
   using Done = std::optional<LogicalResult>;
   if (isa<UnpatchifyOp>(op))
@@ -341,18 +324,6 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
     return op->emitOpError("has no kernel: declare the position table with the "
                            "model's own grid and let vit-run train --init "
                            "resample it once, or freeze it");
-  bool isTraining =
-      isa<LinearInputGradientOp, LinearWeightGradientOp, SumToOp,
-          LayerNormBackwardOp, vit::SoftmaxBackwardOp, vit::AttentionBackwardOp,
-          PlaceTokensOp, SpreadTokensOp, CrossEntropyOp, CrossEntropyBackwardOp,
-          MseOp, MseBackwardOp, AccuracyOp, WriteOp, SgdOp, AdamOp, AdamwOp,
-          ClipByGlobalNormOp>(op);
-  if (isa<vit::DropoutOp, DropPathOp>(op))
-    isTraining = op->getNumOperands() != 1;
-  if (!isTraining)
-    return std::nullopt;
-  if (Type type = findOtherType(op))
-    return op->emitOpError("has no kernel for ") << type << "; use f32";
   return llvm::TypeSwitch<Operation *, Done>(op)
       .Case([&](LinearInputGradientOp op) { return convertInputGradient(op); })
       .Case(
@@ -378,10 +349,16 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
                                      op.getInput(), op.getStartAttr()));
         return success();
       })
-      .Case([&](vit::DropoutOp op) {
+      .Case([&](vit::DropoutOp op) -> Done {
+        if (!op.getRandom())
+          return std::nullopt;
         return convertDrop(op, RandomUnit::element);
       })
-      .Case([&](DropPathOp op) { return convertDrop(op, RandomUnit::image); })
+      .Case([&](DropPathOp op) -> Done {
+        if (!op.getRandom())
+          return std::nullopt;
+        return convertDrop(op, RandomUnit::image);
+      })
       .Case([&](CrossEntropyOp op) {
         return convertLoss(op, LossKind::cross_entropy, op.getLogits(),
                            op.getTargets(), Value(),

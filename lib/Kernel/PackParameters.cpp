@@ -61,7 +61,7 @@ void PackParametersPass::runOnOperation() {
   if (isTraining && variables.empty()) {
     entry.emitError() << "'" << entry.getSymName()
                       << "' changes variables that have no place; run "
-                         "vit-group-updates first";
+                         "vit-place-variables first";
     return signalPassFailure();
   }
   TileAttr tile = getTile(entry);

@@ -66,6 +66,7 @@ LogicalResult vit::buildTargetPipeline(
   tile.batch = options.batch;
   kernels.addPass(createTile(tile));
   kernels.addPass(createLayout());
+  manager.addPass(createPlaceVariables());
   manager.addPass(createGroupUpdates());
   OpPassManager &placed = manager.nest<func::FuncOp>();
   placed.addPass(createPackParameters());

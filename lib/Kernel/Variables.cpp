@@ -10,6 +10,7 @@
 #include "vit/Kernel/Layout.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/OperationSupport.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -68,6 +69,50 @@ int64_t kernel::getUpdatedElements(UpdateOp update) {
             getVariableType(module, variable.getSymbol().getAttr()))
       elements += occupiedElements(type.getNumElements());
   return elements;
+}
+
+SmallVector<UpdateMember> kernel::getMembers(UpdateOp update) {
+  SmallVector<UpdateMember> members;
+  Value gradient = update.getGradient();
+  auto concat = gradient ? gradient.getDefiningOp<ConcatOp>() : ConcatOp();
+  for (auto [index, parameter] : llvm::enumerate(update.getParameters())) {
+    UpdateMember member{update, {cast<VariableAttr>(parameter)}, gradient};
+    if (ArrayAttr states = update.getStatesAttr())
+      for (Attribute list : states)
+        member.variables.push_back(
+            cast<VariableAttr>(cast<ArrayAttr>(list)[index]));
+    if (concat && index < concat.getGradients().size())
+      member.gradient = concat.getGradients()[index];
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
+/// Returns whether two updates differ only in variables, gradients and tiles.
+static bool agree(UpdateOp a, UpdateOp b) {
+  auto haveSameCode = [](Region &a, Region &b) {
+    return OperationEquivalence::isRegionEquivalentTo(
+        &a, &b, OperationEquivalence::IgnoreLocations);
+  };
+  return a.getName() == b.getName() && !a.getGradient() == !b.getGradient() &&
+         a.getVariableCount() == b.getVariableCount() &&
+         a.getGuard() == b.getGuard() &&
+         llvm::equal(a.getScalars(), b.getScalars()) &&
+         haveSameCode(a.getPrologue(), b.getPrologue()) &&
+         haveSameCode(a.getBody(), b.getBody());
+}
+
+SmallVector<SmallVector<UpdateOp>> kernel::getUpdateGroups(func::FuncOp entry) {
+  SmallVector<SmallVector<UpdateOp>> groups;
+  for (UpdateOp update : entry.getOps<UpdateOp>()) {
+    auto group = llvm::find_if(
+        groups, [&](auto &group) { return agree(group.front(), update); });
+    if (group == groups.end())
+      groups.push_back({update});
+    else
+      group->push_back(update);
+  }
+  return groups;
 }
 
 bool kernel::isTrainingEntry(func::FuncOp entry) {

@@ -143,12 +143,29 @@ static std::string inputName(func::FuncOp entry, unsigned index) {
   return isOnly ? "image" : "input_" + std::to_string(index);
 }
 
+static schema::Role roleOf(RoleAttr role) {
+  if (!role)
+    return schema::Role::None;
+  switch (role.getValue()) {
+  case Role::targets:
+    return schema::Role::Targets;
+  case Role::learning_rate:
+    return schema::Role::LearningRate;
+  case Role::step:
+    return schema::Role::Step;
+  case Role::loss:
+    return schema::Role::Loss;
+  case Role::correct:
+    return schema::Role::Correct;
+  }
+}
+
 std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
                                                          ErrorText error) {
   auto described = std::make_unique<schema::EntryT>();
   described->name = entry.getName().str();
   /// Null if values of this type cannot be passed.
-  auto bind = [&](Type type, std::string name) {
+  auto bind = [&](Type type, std::string name, Attribute role) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || tensor.getEncoding() ||
         !(tensor.getElementType().isF32() ||
@@ -162,10 +179,12 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
     binding->name = std::move(name);
     binding->dtype = dtypeOf(tensor);
     binding->dims = dimsOf(tensor);
+    binding->role = roleOf(dyn_cast_or_null<RoleAttr>(role));
     return binding;
   };
   for (auto [index, type] : llvm::enumerate(entry.getArgumentTypes())) {
-    described->inputs.push_back(bind(type, inputName(entry, index)));
+    described->inputs.push_back(bind(type, inputName(entry, index),
+                                     entry.getArgAttr(index, "vit.role")));
     if (!described->inputs.back()) {
       (void)error.fail(entry,
                        "argument " + Twine(index) +
@@ -173,6 +192,9 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
                            "the first dimension is not known");
       return nullptr;
     }
+    if (auto classes =
+            entry.getArgAttrOfType<IntegerAttr>(index, "vit.classes"))
+      described->inputs.back()->classes = classes.getInt();
   }
   // The batch is taken from the first input.
   if (described->inputs.empty() || described->inputs[0]->dims.empty() ||
@@ -184,7 +206,8 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
   for (auto [index, type] : llvm::enumerate(entry.getResultTypes())) {
     auto given = entry.getResultAttrOfType<StringAttr>(index, "vit.name");
     described->outputs.push_back(
-        bind(type, given ? given.str() : "output_" + std::to_string(index)));
+        bind(type, given ? given.str() : "output_" + std::to_string(index),
+             entry.getResultAttr(index, "vit.role")));
     if (!described->outputs.back()) {
       (void)error.fail(entry,
                        "result " + Twine(index) +

@@ -150,6 +150,7 @@ LogicalResult ScheduleBuilder::build() {
       hasUpdated |= isUpdate;
       if (failed(addDispatch(dispatch)))
         return failure();
+      schedule.commands.back()->is_update = isUpdate;
       continue;
     }
     if (!isa<ReadOp, kernel::DeriveOp, kernel::ResampleOp, kernel::ArenaOp,

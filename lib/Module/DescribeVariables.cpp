@@ -31,6 +31,9 @@ LogicalResult mlir::vit::describeVariables(ModuleOp module,
       variable->dtype = dtypeOf(type);
       variable->arena = metadata.arenas.size();
       variable->offset = placed.getOffset();
+      if (auto state =
+              dyn_cast<StateOp>(SymbolTable::lookupSymbolIn(module, symbol)))
+        variable->role = state.getRole().value_or("").str();
       metadata.variables.push_back(std::move(variable));
     }
     auto buffer = std::make_unique<schema::ArenaT>();

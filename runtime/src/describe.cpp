@@ -206,15 +206,17 @@ static void writeVariables(Text &json, const schema::Module &root) {
     json.field("arena", root.arenas()->Get(v.arena())->name()->c_str());
     json.field("offset", int64_t(v.offset()));
     json.field("state", v.parameter() == 0);
+    if (v.role())
+      json.field("role", v.role()->c_str());
     json.endObject();
   }
   json.endArray();
 }
 
 /// Whether any schedule of the entry changes variables.
-static bool trains(const schema::Entry &entry) {
+static bool trains(const vit_module &module, const schema::Entry &entry) {
   for (const schema::Schedule *schedule : *entry.schedules())
-    if (firstChange(*schedule) < count(schedule->commands()))
+    if (firstChange(module, *schedule) < count(schedule->commands()))
       return true;
   return false;
 }
@@ -253,7 +255,7 @@ static void writeModule(Text &json, const vit_module &module) {
     const schema::Entry &entry = module.entry(i);
     json.beginObject(nullptr);
     json.field("name", entry.name()->c_str());
-    json.field("training", trains(entry));
+    json.field("training", trains(module, entry));
     writeBindings(json, "inputs", *entry.inputs());
     writeBindings(json, "outputs", *entry.outputs());
     json.beginArray("schedules");

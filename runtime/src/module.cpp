@@ -98,6 +98,7 @@ static vit_status loadFrom(vit_module &module, const unsigned char *data,
                 "'%s' is damaged: its metadata is not a FlatBuffer of a module",
                 name);
   module.root = schema::GetModule(bytes);
+  module.formatVersion = header.formatVersion;
   module.segments = data + header.segmentsOffset;
   module.segmentsOffset = header.segmentsOffset;
   module.segmentsSize = header.segmentsSize;

@@ -31,6 +31,7 @@ struct vit_module {
   /// A copy: later changes of the file do not affect what was checked.
   vit::runtime::Array<uint64_t> metadata;
   const vit::schema::Module *root = nullptr;
+  uint32_t formatVersion = 0;
   vit::runtime::CpuChoice cpu; ///< lowered by VIT_CPU_LEVEL and the options
   bool levelIsKnown = true;    ///< false: VIT_CPU_LEVEL is set to no level
   uint64_t seed = 0;

@@ -9,6 +9,7 @@
 
 #include "format/extent.h"
 #include "format/module_file.h"
+#include "roles.h"
 #include "verify.h"
 
 #include <algorithm>
@@ -52,17 +53,11 @@ bool argumentBytes(const schema::Argument &argument, int64_t batch,
   }
 }
 
-bool changesArenas(const schema::Command &command) {
-  uint32_t arguments = count(command.arguments());
-  return command.kind() == schema::CommandKind::Dispatch && arguments != 0 &&
-         command.arguments()->Get(arguments - 1)->kind() ==
-             schema::ArgumentKind::Arena;
-}
-
-uint32_t firstChange(const schema::Schedule &schedule) {
+uint32_t firstChange(const vit_module &module,
+                     const schema::Schedule &schedule) {
   uint32_t i = 0;
   while (i < count(schedule.commands()) &&
-         !changesArenas(*schedule.commands()->Get(i)))
+         !isUpdate(module, *schedule.commands()->Get(i)))
     ++i;
   return i;
 }

@@ -19,6 +19,8 @@
 #include <cstddef>
 #include <cstdint>
 
+struct vit_module;
+
 namespace vit::runtime {
 
 /// Computes for each slot its bytes at `batch`, the largest of its values, and
@@ -32,13 +34,10 @@ bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
 bool argumentBytes(const schema::Argument &argument, int64_t batch,
                    uint64_t &bytes);
 
-/// Whether a command changes variables: a dispatch has operands, then results;
-/// one whose last argument is in an arena has no results and changes what its
-/// Arena arguments say. All others only read arenas.
-bool changesArenas(const schema::Command &command);
 /// The first command that changes variables; the number of commands if none
 /// does.
-uint32_t firstChange(const schema::Schedule &schedule);
+uint32_t firstChange(const vit_module &module,
+                     const schema::Schedule &schedule);
 /// Whether any command reads or changes a variable.
 bool usesArenas(const schema::Schedule &schedule);
 

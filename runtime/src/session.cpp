@@ -163,7 +163,7 @@ vit_status vit_session::plan(uint32_t entry, int64_t newBatch,
   }
   if (schedule.target() != schema::Target::Cpu)
     VIT_TRY(fitsGpu(schedule, newBatch, error));
-  firstChange = ::firstChange(schedule);
+  firstChange = ::firstChange(*module, schedule);
   usesArenas = ::usesArenas(schedule);
   plannedEntry = entry;
   plannedBatch = newBatch;

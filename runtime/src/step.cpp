@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "binding.h"
+#include "roles.h"
 #include "session.h"
 
 #include <cmath>
@@ -55,27 +56,14 @@ static vit_status findTrainingEntry(const vit_module &module, const char *name,
               update ? "--train" : "--train accumulate=K");
 }
 
-/// The number of classes of the logits of `module`; 0 if it has no logits.
-static int64_t countClasses(const vit_module &module) {
-  for (const schema::Entry *entry : *module.root->entries())
-    for (const schema::Binding *output : *entry->outputs())
-      if (std::strcmp(output->name()->c_str(), "logits") == 0 &&
-          output->dims()->size() == 2)
-        return output->dims()->Get(1);
-  return 0;
-}
-
 /// Kernels would turn a label outside the classes into a NaN: report it here.
 static vit_status checkLabels(const vit_module &module,
                               const schema::Binding &binding,
                               const vit_tensor &targets, int64_t batch,
                               vit_error *error) {
   VIT_TRY(checkTensor(binding, targets, "input", batch, error));
-  const auto &dims = *binding.dims();
-  bool areLabels = binding.dtype() == schema::DType::I32 && dims.size() == 1 &&
-                   dims.Get(0) == -1;
-  int64_t classes = countClasses(module);
-  if (!areLabels || classes == 0)
+  int64_t classes = classesOf(module, binding);
+  if (classes == 0)
     return VIT_OK;
   const auto *labels = static_cast<const int32_t *>(targets.data);
   for (int64_t i = 0; i < batch; ++i)
@@ -121,14 +109,14 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
   bool hasTargets = false;
   for (uint32_t i = 1; i < inputCount; ++i) {
     const schema::Binding &binding = *entry.inputs()->Get(i);
-    const char *input = binding.name()->c_str();
-    if (std::strcmp(input, "learning_rate") == 0 &&
+    schema::Role role = roleOf(*module, binding);
+    if (role == schema::Role::LearningRate &&
         isScalar(binding, schema::DType::F32)) {
       inputs[i] = scalar(binding, &step.learning_rate);
-    } else if (std::strcmp(input, "step") == 0 &&
+    } else if (role == schema::Role::Step &&
                isScalar(binding, schema::DType::I32)) {
       inputs[i] = scalar(binding, &number);
-    } else if (!hasTargets) {
+    } else if (role == schema::Role::Targets && !hasTargets) {
       inputs[i] = renamed(*step.targets, binding);
       VIT_TRY(checkLabels(*module, binding, inputs[i], batch, error));
       hasTargets = true;
@@ -144,12 +132,14 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
   vit_tensor outputs[2];
   int32_t outputCount = 1;
   const auto &bindings = *entry.outputs();
-  if (!isScalar(*bindings.Get(0), schema::DType::F32))
+  if (roleOf(*module, *bindings.Get(0)) != schema::Role::Loss ||
+      !isScalar(*bindings.Get(0), schema::DType::F32))
     return notATrainingEntry(*module, name, "its first output is no loss",
                              error);
   outputs[0] = scalar(*bindings.Get(0), &loss);
-  if (bindings.size() > 1 && isScalar(*bindings.Get(1), schema::DType::I32) &&
-      std::strcmp(bindings.Get(1)->name()->c_str(), "correct") == 0)
+  if (bindings.size() > 1 &&
+      roleOf(*module, *bindings.Get(1)) == schema::Role::Correct &&
+      isScalar(*bindings.Get(1), schema::DType::I32))
     outputs[outputCount++] = scalar(*bindings.Get(1), &correct);
 
   VIT_TRY(run(name, inputs, int32_t(inputCount), outputs, outputCount, error));

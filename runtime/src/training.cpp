@@ -7,21 +7,9 @@
 
 #include "training.h"
 
+#include "roles.h"
+
 namespace vit::runtime {
-
-/// The state that holds the seed of dropout: two words, the lower one first.
-static bool isSeed(const schema::Variable &state) {
-  return std::strcmp(state.name()->c_str(), "random_seed") == 0 &&
-         state.parameter() == 0 && state.dtype() == schema::DType::I32 &&
-         variableBytes(state) == sizeof(uint64_t);
-}
-
-static const schema::Variable *findSeed(const schema::Module &module) {
-  for (uint32_t i = 0; i < count(module.variables()); ++i)
-    if (isSeed(*module.variables()->Get(i)))
-      return module.variables()->Get(i);
-  return nullptr;
-}
 
 vit_status Training::build(vit_error *error) {
   uint32_t total = count(module.root->parameters());
@@ -35,7 +23,7 @@ vit_status Training::build(vit_error *error) {
 
 vit_status Training::makeArenas(vit_error *error) {
   VIT_TRY(arenas.allocate(*module.root, module.allocator, error));
-  if (const schema::Variable *state = findSeed(*module.root))
+  if (const schema::Variable *state = findSeed(module))
     std::memcpy(arenas.data(*state), &seed, sizeof seed);
   return VIT_OK;
 }
@@ -44,7 +32,7 @@ vit_status Training::readState(const schema::Variable &state, void *target,
                                vit_error *error) {
   if (!arenas.exist()) {
     std::memset(target, 0, variableBytes(state));
-    if (isSeed(state))
+    if (&state == findSeed(module))
       std::memcpy(target, &seed, sizeof seed);
     return VIT_OK;
   }
@@ -66,7 +54,7 @@ void Training::setSeed(uint64_t newSeed) {
   if (!arenas.exist())
     return;
   // What a lost device had cannot be changed; the next call says so.
-  if (const schema::Variable *state = findSeed(*module.root))
+  if (const schema::Variable *state = findSeed(module))
     writeState(*state, &seed, nullptr);
 }
 

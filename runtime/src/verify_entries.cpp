@@ -176,6 +176,10 @@ vit_status Checker::command(const schema::Entry &entry,
       return corrupt("argument %u of %s is number %u of %u", i, what,
                      argument.index(), limit);
   }
+  if (c.is_update() &&
+      (c.kind() != schema::CommandKind::Dispatch || given == 0 ||
+       c.arguments()->Get(given - 1)->kind() != schema::ArgumentKind::Arena))
+    return corrupt("%s is an update that changes no arena", what);
   // The same checks run again for each batch that a session sees.
   char reason[256];
   if (!checkCommand(module, entry, c, 1, slotSizes, reason, sizeof reason))

@@ -75,6 +75,7 @@ vit_status Checker::variables() {
 vit_status Checker::variable(uint32_t index) {
   const schema::Variable &v = *module.variables()->Get(index);
   VIT_TRY(text(v.name(), "a variable's name"));
+  VIT_TRY(text(v.role(), "a variable's role", true));
   char what[256];
   std::snprintf(what, sizeof what, "variable '%.200s'", v.name()->c_str());
   VIT_TRY(dims(*v.dims(), what, false));

@@ -4,13 +4,13 @@
 
 vit.parameter @w : 2 x tensor<6x4xf32>
 vit.parameter @b : tensor<6xf32>
-// CHECK: vit.state @exp_avg.w : 2 x tensor<6x4xf32>{{$}}
-vit.state @exp_avg.w : 2 x tensor<6x4xf32>
-vit.state @exp_avg_sq.w : 2 x tensor<6x4xf32>
-vit.state @exp_avg.b : tensor<6xf32>
-vit.state @exp_avg_sq.b : tensor<6xf32>
-// CHECK: vit.state @random_seed : tensor<2xi32>{{$}}
-vit.state @random_seed : tensor<2xi32>
+// CHECK: vit.state @exp_avg.w of @w role "exp_avg" : 2 x tensor<6x4xf32>{{$}}
+vit.state @exp_avg.w of @w role "exp_avg" : 2 x tensor<6x4xf32>
+vit.state @exp_avg_sq.w of @w role "exp_avg_sq" : 2 x tensor<6x4xf32>
+vit.state @exp_avg.b of @b role "exp_avg" : tensor<6xf32>
+vit.state @exp_avg_sq.b of @b role "exp_avg_sq" : tensor<6xf32>
+// CHECK: vit.state @random_seed role "random_seed" : tensor<2xi32>{{$}}
+vit.state @random_seed role "random_seed" : tensor<2xi32>
 
 // CHECK-LABEL: func.func @products
 func.func @products(%d: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>, %r: tensor<?x6xf32>, %y: tensor<?x4xf32>, %w: tensor<6x4xf32>) {
@@ -116,3 +116,6 @@ func.func @in_place(%x: tensor<?x4xf32>, %d: tensor<?x6xf32>, %rate: tensor<f32>
   %z = vit.linear %x, %w1 : (tensor<?x4xf32>, tensor<6x4xf32>) -> tensor<?x6xf32>
   return %z : tensor<?x6xf32>
 }
+
+// CHECK: func.func private @roles(tensor<?xi32> {vit.classes = 10 : i64, vit.name = "labels", vit.role = #vit.role<targets>}) -> (tensor<f32> {vit.role = #vit.role<loss>})
+func.func private @roles(tensor<?xi32> {vit.classes = 10, vit.name = "labels", vit.role = #vit.role<targets>}) -> (tensor<f32> {vit.role = #vit.role<loss>})

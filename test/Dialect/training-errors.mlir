@@ -272,6 +272,44 @@ vit.state @state_c2 : 0 x tensor<4xf32>
 
 // -----
 
+vit.parameter @w : 2 x tensor<4xf32>
+// expected-error @+1 {{C3: there is no vit.parameter @w of the same type and layers}}
+vit.state @state_c3_layers of @w role "exp_avg" : 3 x tensor<4xf32>
+
+// -----
+
+// expected-error @+1 {{C3: there is no vit.parameter @nothing of the same type and layers}}
+vit.state @state_c3_unknown of @nothing role "exp_avg" : tensor<4xf32>
+
+// -----
+
+vit.parameter @w : tensor<4xf32>
+// expected-error @+1 {{C3: a state of a parameter needs a role}}
+vit.state @state_c3_role of @w : tensor<4xf32>
+
+// -----
+
+// expected-error @+1 {{vit.role of argument 0 must be a role, such as #vit.role<targets>}}
+func.func @role_argument(%x: tensor<4xf32> {vit.role = "targets"}) {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{vit.role of result 0 must be a role, such as #vit.role<loss>}}
+func.func @role_result(%x: tensor<4xf32>) -> (tensor<4xf32> {vit.role = 1}) {
+  return %x : tensor<4xf32>
+}
+
+// -----
+
+// expected-error @+1 {{vit.classes of argument 0 must be a number of classes}}
+func.func @classes(%x: tensor<?xi32> {vit.classes = 0}) {
+  return
+}
+
+// -----
+
 func.func @write_c1_unknown(%g: tensor<4xf32>) {
   // expected-error @+1 {{C1: there is no vit.parameter or vit.state @nothing; declare it}}
   vit.write @nothing, %g : tensor<4xf32>

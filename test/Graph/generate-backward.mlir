@@ -10,12 +10,12 @@
 
 // The entry stays. States come behind the parameters, those of layers as layers.
 // CHECK: vit.parameter @head.weight
-// CHECK-NEXT: vit.state @random_seed : tensor<2xi32>
-// CHECK-NEXT: vit.state @exp_avg.encoder.weight : 2 x tensor<4x4xf32>
-// CHECK-NEXT: vit.state @exp_avg_sq.encoder.weight : 2 x tensor<4x4xf32>
+// CHECK-NEXT: vit.state @random_seed role "random_seed" : tensor<2xi32>
+// CHECK-NEXT: vit.state @exp_avg.encoder.weight of @encoder.weight role "exp_avg" : 2 x tensor<4x4xf32>
+// CHECK-NEXT: vit.state @exp_avg_sq.encoder.weight of @encoder.weight role "exp_avg_sq" : 2 x tensor<4x4xf32>
 // CHECK: func.func @forward(
-// CHECK: func.func @train_step(%[[X:.*]]: tensor<?x4xf32> {vit.name = "image"}, %labels: tensor<?xi32> {vit.name = "labels"}, %learning_rate: tensor<f32> {vit.name = "learning_rate"}, %step: tensor<i32> {vit.name = "step"})
-// CHECK-SAME: -> (tensor<f32> {vit.name = "loss"}, tensor<i32> {vit.name = "correct"})
+// CHECK: func.func @train_step(%[[X:.*]]: tensor<?x4xf32> {vit.name = "image"}, %labels: tensor<?xi32> {vit.classes = 3 : i64, vit.name = "labels", vit.role = #vit.role<targets>}, %learning_rate: tensor<f32> {vit.name = "learning_rate", vit.role = #vit.role<learning_rate>}, %step: tensor<i32> {vit.name = "step", vit.role = #vit.role<step>})
+// CHECK-SAME: -> (tensor<f32> {vit.name = "loss", vit.role = #vit.role<loss>}, tensor<i32> {vit.name = "correct", vit.role = #vit.role<correct>})
 
 // Forward: without outputs; dropout is random, by its op's name, where it drops.
 // CHECK-NEXT: %random_seed = vit.read @random_seed : tensor<2xi32>
@@ -69,15 +69,15 @@
 // FROZEN-NEXT: vit.sgd @head.weight, %[[GH]] times %clip learning_rate %learning_rate : tensor<3x4xf32>
 // FROZEN-NEXT: return
 
-// HEAD: vit.state @momentum_buffer.head.weight : tensor<3x4xf32>
+// HEAD: vit.state @momentum_buffer.head.weight of @head.weight role "momentum_buffer" : tensor<3x4xf32>
 // HEAD: %[[DL:.*]] = vit.cross_entropy_backward
 // HEAD-NEXT: %[[GH:.*]] = vit.linear_weight_gradient %[[DL]]
 // HEAD-NEXT: vit.sgd @head.weight, %[[GH]] state @momentum_buffer.head.weight learning_rate %{{.*}} momentum 8.000000e-01 nesterov decay 1.000000e-01 : tensor<3x4xf32>
 // HEAD-NEXT: return
 
 // Four micro-batches: a quarter of each gradient, summed in a state.
-// SUM: vit.state @gradient.encoder.weight : 2 x tensor<4x4xf32>
-// SUM: func.func @accumulate_step(%{{.*}}: tensor<?x4xf32> {vit.name = "image"}, %labels: tensor<?xi32> {vit.name = "labels"}, %step: tensor<i32> {vit.name = "step"})
+// SUM: vit.state @gradient.encoder.weight of @encoder.weight role "gradient" : 2 x tensor<4x4xf32>
+// SUM: func.func @accumulate_step(%{{.*}}: tensor<?x4xf32> {vit.name = "image"}, %labels: tensor<?xi32> {vit.classes = 3 : i64, vit.name = "labels", vit.role = #vit.role<targets>}, %step: tensor<i32> {vit.name = "step", vit.role = #vit.role<step>})
 // SUM: arith.constant dense<2.500000e-01> : tensor<f32>
 // SUM: vit.cross_entropy_backward {{.*}} smoothing 1.000000e-01
 // SUM: %[[G:.*]] = vit.linear_weight_gradient
@@ -95,14 +95,14 @@
 // SUM-NEXT: vit.write @gradient.encoder.weight[0], %[[Z]] : tensor<4x4xf32>
 
 // The loss of another result, and gradients as results; the head is not needed.
-// NONE: func.func @gradients(%{{.*}}, %labels: tensor<?x4xf32> {vit.name = "labels"}, %step: tensor<i32> {vit.name = "step"})
-// NONE-SAME: -> (tensor<f32> {vit.name = "loss"}, tensor<4x4xf32> {vit.name = "gradient.encoder.weight.0"}, tensor<4x4xf32> {vit.name = "gradient.encoder.weight.1"}, tensor<4xf32> {vit.name = "gradient.norm.weight"}, tensor<4xf32> {vit.name = "gradient.norm.bias"})
+// NONE: func.func @gradients(%{{.*}}, %labels: tensor<?x4xf32> {vit.name = "labels", vit.role = #vit.role<targets>}, %step: tensor<i32> {vit.name = "step", vit.role = #vit.role<step>})
+// NONE-SAME: -> (tensor<f32> {vit.name = "loss", vit.role = #vit.role<loss>}, tensor<4x4xf32> {vit.name = "gradient.encoder.weight.0"}, tensor<4x4xf32> {vit.name = "gradient.encoder.weight.1"}, tensor<4xf32> {vit.name = "gradient.norm.weight"}, tensor<4xf32> {vit.name = "gradient.norm.bias"})
 // NONE-NOT: head
 // NONE: %loss = vit.mse %norm, %labels
 // NONE: vit.mse_backward
 // NONE: return %loss, %
 
-// SOFT: func.func @train_step(%{{.*}}, %arg1: tensor<?x3xf32> {vit.name = "labels"}
+// SOFT: func.func @train_step(%{{.*}}, %arg1: tensor<?x3xf32> {vit.name = "labels", vit.role = #vit.role<targets>}
 // SOFT: vit.cross_entropy %{{.*}}, %arg1 : (tensor<?x3xf32>, tensor<?x3xf32>) -> tensor<f32>
 
 vit.parameter @encoder.weight : 2 x tensor<4x4xf32>

@@ -50,7 +50,7 @@ func.func @rank(%x: tensor<?x3x4xf32>, %t: tensor<?x3x4xf32>) -> tensor<f32> {
 
 // -----
 
-vit.state @random_seed : tensor<2xi32>
+vit.state @random_seed role "random_seed" : tensor<2xi32>
 func.func @seed(%x: tensor<?x3x4xf32>) -> tensor<?x3x4xf32> {
   %0 = arith.constant dense<[1, 2]> : tensor<2xi32>
   // expected-error @+1 {{has no kernel for 'i32'; use f32}}

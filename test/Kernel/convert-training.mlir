@@ -5,11 +5,11 @@ vit.parameter @b : tensor<6xf32>
 vit.parameter @m : 2 x tensor<6x4xf32>
 vit.parameter @s : tensor<3xf32>
 vit.parameter @gain : tensor<1xf32>
-vit.state @momentum_buffer.w : tensor<6x4xf32>
-vit.state @exp_avg.m : 2 x tensor<6x4xf32>
-vit.state @exp_avg_sq.m : 2 x tensor<6x4xf32>
-vit.state @gradient.w : tensor<6x4xf32>
-vit.state @random_seed : tensor<2xi32>
+vit.state @momentum_buffer.w of @w role "momentum_buffer" : tensor<6x4xf32>
+vit.state @exp_avg.m of @m role "exp_avg" : 2 x tensor<6x4xf32>
+vit.state @exp_avg_sq.m of @m role "exp_avg_sq" : 2 x tensor<6x4xf32>
+vit.state @gradient.w of @w role "gradient" : tensor<6x4xf32>
+vit.state @random_seed role "random_seed" : tensor<2xi32>
 
 // A weight's gradient and the bias' are one kernel's.
 // CHECK-LABEL: func.func @linear

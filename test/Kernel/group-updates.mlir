@@ -1,20 +1,17 @@
-// RUN: vit-opt %s --vit-group-updates --split-input-file | FileCheck %s
+// RUN: vit-opt %s --vit-place-variables --vit-group-updates --split-input-file | FileCheck %s
 // What is printed can be read.
-// RUN: vit-opt %s --vit-group-updates --split-input-file > %t.once
+// RUN: vit-opt %s --vit-place-variables --vit-group-updates --split-input-file > %t.once
 // RUN: vit-opt %t.once --split-input-file | diff - %t.once
 
-// Two groups: the weights' code adds decay, the others' does not. A state has its parameter's
-// place. Groups become ranges, in the order of the text.
-// CHECK: #kernel.arena<"parameters", bytes = 448, [<@w, offset = 0, layer = 0>, <@w, offset = 128, layer = 1>, <@b, offset = 256, layer = 0>, <@b, offset = 320, layer = 1>, <@scale, offset = 384>]>
-// CHECK-SAME: #kernel.arena<"momentum_buffer", bytes = 448, [<@momentum_buffer.w, offset = 0, layer = 0>, <@momentum_buffer.w, offset = 128, layer = 1>, <@momentum_buffer.b, offset = 256, layer = 0>, <@momentum_buffer.b, offset = 320, layer = 1>, <@momentum_buffer.scale, offset = 384>]>
+// Two groups: the code of the weights adds decay, the code of the others does not.
 vit.parameter @w : 2 x tensor<3x8xf32>
 vit.parameter @b : 2 x tensor<3xf32>
 vit.parameter @scale : tensor<16xf32>
 vit.parameter @fixed : tensor<8xf32>
-vit.state @momentum_buffer.w : 2 x tensor<3x8xf32>
-vit.state @momentum_buffer.b : 2 x tensor<3xf32>
-vit.state @momentum_buffer.scale : tensor<16xf32>
-vit.state @momentum_buffer.fixed : tensor<8xf32>
+vit.state @momentum_buffer.w of @w role "momentum_buffer" : 2 x tensor<3x8xf32>
+vit.state @momentum_buffer.b of @b role "momentum_buffer" : 2 x tensor<3xf32>
+vit.state @momentum_buffer.scale of @scale role "momentum_buffer" : tensor<16xf32>
+vit.state @momentum_buffer.fixed of @fixed role "momentum_buffer" : tensor<8xf32>
 // CHECK-LABEL: func.func @train_step
 func.func @train_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %y: tensor<?x16xf32>, %lr: tensor<f32>) -> tensor<f32> {
   // CHECK: %[[W0:.+]], %[[B0:.+]] = kernel.weight_gradient
@@ -48,18 +45,14 @@ func.func @train_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %y: tensor<?x16x
 
 // -----
 
-// Two entries agree: what one accumulates the other reads and sets to zero. A
-// range that the order of updates does not give is sorted.
-// CHECK: #kernel.arena<"parameters", bytes = 256, [<@w, offset = 0>, <@b, offset = 128>, <@c, offset = 192>]>
-// CHECK-SAME: #kernel.arena<"gradient", bytes = 256, [<@gradient.w, offset = 0>, <@gradient.b, offset = 128>, <@gradient.c, offset = 192>]>
-// CHECK-SAME: #kernel.arena<"other", bytes = 64, [<@random_seed, offset = 0>]>
+// Members are ordered by their places.
 vit.parameter @w : tensor<3x8xf32>
 vit.parameter @b : tensor<3xf32>
 vit.parameter @c : tensor<3xf32>
-vit.state @random_seed : tensor<2xi32>
-vit.state @gradient.w : tensor<3x8xf32>
-vit.state @gradient.b : tensor<3xf32>
-vit.state @gradient.c : tensor<3xf32>
+vit.state @random_seed role "random_seed" : tensor<2xi32>
+vit.state @gradient.w of @w role "gradient" : tensor<3x8xf32>
+vit.state @gradient.b of @b role "gradient" : tensor<3xf32>
+vit.state @gradient.c of @c role "gradient" : tensor<3xf32>
 // CHECK-LABEL: func.func @accumulate_step
 func.func @accumulate_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>) -> tensor<f32> {
   // CHECK: %[[W:.+]], %[[B:.+]] = kernel.weight_gradient
@@ -103,7 +96,6 @@ func.func @train_step(%x: tensor<?x8xf32>, %lr: tensor<f32>) -> tensor<f32> {
 // -----
 
 // Ranges with a gap between them stay two updates.
-// CHECK: #kernel.arena<"parameters", bytes = 192, [<@a, offset = 0>, <@b, offset = 64>, <@c, offset = 128>]>
 vit.parameter @a : tensor<8xf32>
 vit.parameter @b : tensor<8xf32>
 vit.parameter @c : tensor<8xf32>
@@ -126,14 +118,4 @@ func.func @some(%x: tensor<?x8xf32>, %lr: tensor<f32>) {
   kernel.update "sgd" [#kernel.variable<@c>] gradient(%2 : tensor<8xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
   kernel.update "sgd" [#kernel.variable<@a>] gradient(%0 : tensor<8xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
   return
-}
-
-// -----
-
-// Nothing changes: nothing is laid out.
-// CHECK-NOT: kernel.arenas
-vit.parameter @w : tensor<8xf32>
-func.func @forward(%x: tensor<?x8xf32>) -> tensor<8xf32> {
-  %0 = vit.read @w : tensor<8xf32>
-  return %0 : tensor<8xf32>
 }

@@ -4,7 +4,7 @@
 
 vit.parameter @w : tensor<40x24xf32>
 vit.parameter @s : tensor<24xf32>
-vit.state @random_seed : tensor<2xi32>
+vit.state @random_seed role "random_seed" : tensor<2xi32>
 
 // Weights go over their inputs; gradients of parameters stay row-major, and the
 // activations that they sum keep their groups.

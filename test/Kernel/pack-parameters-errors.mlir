@@ -1,7 +1,7 @@
 // RUN: not vit-opt %s -p 'builtin.module(func.func(vit-pack-parameters))' 2>&1 | FileCheck %s
-// RUN: vit-opt %s --split-input-file -p 'builtin.module(vit-group-updates,func.func(vit-pack-parameters))' --verify-diagnostics
+// RUN: vit-opt %s --split-input-file -p 'builtin.module(vit-place-variables,vit-group-updates,func.func(vit-pack-parameters))' --verify-diagnostics
 
-// CHECK: error: 'train_step' changes variables that have no place; run vit-group-updates first
+// CHECK: error: 'train_step' changes variables that have no place; run vit-place-variables first
 
 vit.parameter @p : tensor<5x16xf32>
 func.func @train_step(%x: tensor<?x5x16xf32>, %lr: tensor<f32>) -> tensor<?x10x16xf32> {

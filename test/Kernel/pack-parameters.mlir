@@ -1,4 +1,4 @@
-// RUN: vit-opt %s -p 'builtin.module(vit-group-updates,func.func(vit-pack-parameters))' --split-input-file | FileCheck %s
+// RUN: vit-opt %s -p 'builtin.module(vit-place-variables,vit-group-updates,func.func(vit-pack-parameters))' --split-input-file | FileCheck %s
 
 !act = tensor<?x16xf32, #kernel.blocked<rows = 6>>
 !panels = tensor<16x16xf32, #kernel.panels<cols = 64>>

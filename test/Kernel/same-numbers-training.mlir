@@ -5,7 +5,7 @@
 // DEFINE: %{entry} = train_step
 // DEFINE: %{rate} = --set 2=0.01
 // DEFINE: %{generate} = vit-opt %s -p 'builtin.module(func.func(vit-unroll-layers,vit-select-outputs),vit-generate-backward{%{options}})' -o %t.graph
-// DEFINE: %{cpu} = vit-opt %t.graph -p 'builtin.module(func.func(vit-simplify,vit-convert-to-kernels,vit-fuse,vit-tile,vit-layout),vit-group-updates,func.func(vit-pack-parameters,vit-plan))' -o %t.cpu
+// DEFINE: %{cpu} = vit-opt %t.graph -p 'builtin.module(func.func(vit-simplify,vit-convert-to-kernels,vit-fuse,vit-tile,vit-layout),vit-place-variables,vit-group-updates,func.func(vit-pack-parameters,vit-plan))' -o %t.cpu
 // DEFINE: %{gpu} = vit-opt %t.graph -p 'builtin.module(func.func(vit-convert-to-kernels,vit-tile{target=vulkan},vit-layout))' -o %t.gpu
 // DEFINE: %{compare} = vit-interpret %t.graph --batch=3 --classes=5 --entry %{entry} %{rate} --steps 2 --show-changed --against
 

@@ -6,7 +6,7 @@
 // RUN: vit-interpret %s --entry inference --batch 1 --values=-1 --set 0=1 | FileCheck %s --check-prefix=INFERENCE
 
 // Expected: Philox-4x32-10 and XXH64 written down once more, in Python.
-vit.state @random_seed : tensor<2xi32>
+vit.state @random_seed role "random_seed" : tensor<2xi32>
 
 // CHECK: result_0 [1, 24] {{.*}}: 2 0 2 0 2 2 2 2 2 2 0 0 0 2 2 2 0 2 2 2 2 2 2 0{{$}}
 // CHECK: result_1 [1, 24] {{.*}}: 2 2 2 2 0 2 2 0 2 2 0 0 2 0 2 2 2 0 2 0 2 0 2 2{{$}}

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What `vit-group-updates` has written in a module's `kernel.arenas`.
+// What `vit-place-variables` has written in a module's `kernel.arenas`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -62,6 +62,21 @@ std::string getVariableName(StringRef symbol, int64_t layer);
 /// Elements of the range that `update`, grouped, changes in each arena: those
 /// behind the variables' last ones included.
 int64_t getUpdatedElements(UpdateOp update);
+
+/// A parameter that an update changes, with its states and its gradient.
+struct UpdateMember {
+  UpdateOp update;
+  SmallVector<VariableAttr> variables; ///< The parameter, then its states.
+  Value gradient;                      ///< Null if the update has none.
+};
+
+/// The members of `update`. The gradient of an update of several parameters is
+/// a concat.
+SmallVector<UpdateMember> getMembers(UpdateOp update);
+
+/// The updates of `entry` in groups that differ only in variables, gradients
+/// and tiles, ordered by the first update of each.
+SmallVector<SmallVector<UpdateOp>> getUpdateGroups(func::FuncOp entry);
 
 /// Whether running `entry` changes variables.
 bool isTrainingEntry(func::FuncOp entry);

@@ -18,9 +18,9 @@ module attributes {kernel.arenas = [
     #kernel.arena<"exp_avg", bytes = 192, [<@exp_avg.w, offset = 0>]>,
     #kernel.arena<"exp_avg_sq", bytes = 192, [<@exp_avg_sq.w, offset = 0>]>]} {
 vit.parameter @w : tensor<4x10xf32>
-vit.state @exp_avg.w : tensor<4x10xf32>
-vit.state @exp_avg_sq.w : tensor<4x10xf32>
-vit.state @random_seed : tensor<2xi32>
+vit.state @exp_avg.w of @w role "exp_avg" : tensor<4x10xf32>
+vit.state @exp_avg_sq.w of @w role "exp_avg_sq" : tensor<4x10xf32>
+vit.state @random_seed role "random_seed" : tensor<2xi32>
 
 // One unit per tile of [20, 32]; a tail of the bias is zeroed.
 // CHECK-LABEL: func.func @products

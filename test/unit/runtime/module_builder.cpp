@@ -300,7 +300,7 @@ Bytes frame(const void *metadata, size_t metadataSize, const void *segments,
             size_t segmentsSize) {
   FileHeader header = {};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
-  header.formatVersion = kFormatVersion;
+  header.formatVersion = formatVersion;
   header.metadataOffset = sizeof header;
   header.metadataSize = metadataSize;
   header.metadataHash = hash64(metadata, metadataSize);

@@ -54,6 +54,8 @@ public:
 
   /// The file: hashes are computed here, all else is as `module` says.
   Bytes write();
+  /// Of the file.
+  uint32_t formatVersion = format::kFormatVersion;
 
   /// Adds bytes at a multiple of `alignment` and says where they are.
   schema::Segment addSegment(const void *data, size_t size,

@@ -77,7 +77,10 @@ makeEntry(const char *name, std::unique_ptr<schema::ScheduleT> schedule) {
   entry->name = name;
   entry->inputs.push_back(makeBinding("image", "", {-1, 2, 4}));
   entry->inputs.push_back(makeBinding("labels", "", {-1}, schema::DType::I32));
+  entry->inputs.back()->role = schema::Role::Targets;
+  entry->inputs.back()->classes = 3;
   entry->outputs.push_back(makeBinding("loss", "", {}));
+  entry->outputs.back()->role = schema::Role::Loss;
   entry->schedules.push_back(std::move(schedule));
   return entry;
 }
@@ -90,9 +93,12 @@ void Builder::addTraining() {
   for (uint32_t i = 0; i < 3; ++i) {
     const schema::ParameterT &p = *module.parameters[i];
     addVariable(module, p.name, p.dims, 0, places[i]).parameter = i + 1;
-    addVariable(module, "momentum." + p.name, p.dims, 1, places[i]);
+    addVariable(module, "momentum." + p.name, p.dims, 1, places[i]).role =
+        "momentum";
   }
-  addVariable(module, "random_seed", {2}, 2, 0).dtype = schema::DType::I32;
+  schema::VariableT &seed = addVariable(module, "random_seed", {2}, 2, 0);
+  seed.dtype = schema::DType::I32;
+  seed.role = "random_seed";
 
   schema::Extent all(kArenaBytes, 0, 1), scalar(4, 0, 1), chunks(3, 0, 1);
   schema::Argument gradient = makeArgument(Kind::Slot, 0, all);
@@ -113,10 +119,14 @@ void Builder::addTraining() {
       {gradient, loss, makeArgument(Kind::Input, 2, scalar),
        makeArgument(Kind::Arena, 0, all), makeArgument(Kind::Arena, 1, all)},
       chunks));
+  schedule->commands.back()->is_update = true;
   auto step = makeEntry("train_step", std::move(schedule));
   step->inputs.push_back(makeBinding("learning_rate", "", {}));
+  step->inputs.back()->role = schema::Role::LearningRate;
   step->inputs.push_back(makeBinding("step", "", {}, schema::DType::I32));
+  step->inputs.back()->role = schema::Role::Step;
   step->outputs.push_back(makeBinding("correct", "", {}, schema::DType::I32));
+  step->outputs.back()->role = schema::Role::Correct;
   module.entries.push_back(std::move(step));
 
   schedule = makeGradient();
@@ -126,6 +136,7 @@ void Builder::addTraining() {
   schedule->commands.push_back(
       makeCommand(schema::CommandKind::Dispatch, "update", 3,
                   {gradient, loss, makeArgument(Kind::Arena, 1, all)}, chunks));
+  schedule->commands.back()->is_update = true;
   module.entries.push_back(makeEntry("accumulate_step", std::move(schedule)));
 }
 

@@ -99,6 +99,16 @@ INSTANTIATE_TEST_SUITE_P(
             [](Builder &b) {
               updated(b, 4) = {schema::ArgumentKind::Arena, 3, {64, 0, 1}, 0};
             }},
+        Lie{"command 5 of entry 'train_step' is an update that changes no "
+            "arena",
+            [](Builder &b) {
+              updated(b, 4) = {schema::ArgumentKind::Slot, 0, {64, 0, 1}, 0};
+            }},
+        Lie{"command 3 of entry 'train_step' is an update that changes no "
+            "arena",
+            [](Builder &b) {
+              b.module.entries[1]->schedules[0]->commands[3]->is_update = true;
+            }},
         Lie{"command 3 of entry 'train_step' writes to what is read only",
             [](Builder &b) {
               auto &command = *b.module.entries[1]->schedules[0]->commands[3];

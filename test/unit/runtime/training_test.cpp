@@ -422,17 +422,18 @@ TEST_F(Training, EntriesOfOtherForms) {
         [](schema::EntryT &entry) { entry.outputs[0]->dims = {1}; }},
        {"it takes no targets",
         [](schema::EntryT &entry) {
-          entry.inputs[1]->name = "step";
+          entry.inputs[1]->role = schema::Role::Step;
           entry.inputs[1]->dims = {};
-          entry.inputs[3]->name = "learning_rate";
+          entry.inputs[3]->role = schema::Role::LearningRate;
           entry.inputs[3]->dtype = schema::DType::F32;
           entry.inputs[2]->name = "image2";
           entry.inputs.erase(entry.inputs.begin() + 2);
           auto &commands = entry.schedules[0]->commands;
           commands.erase(commands.begin(), commands.end());
         }},
-       {"it has other inputs",
-        [](schema::EntryT &entry) { entry.inputs[3]->name = "temperature"; }}};
+       {"it has other inputs", [](schema::EntryT &entry) {
+          entry.inputs[3]->role = schema::Role::None;
+        }}};
   for (const auto &[message, change] : cases) {
     Builder builder;
     builder.addTraining();
@@ -445,6 +446,44 @@ TEST_F(Training, EntriesOfOtherForms) {
               std::string::npos)
         << trainer.error.message;
   }
+}
+
+/// Modules of format 2 have no roles: names and positions say the same.
+TEST_F(Training, ModulesOfFormat2) {
+  Builder builder;
+  builder.addTraining();
+  builder.formatVersion = 2;
+  for (auto &entry : builder.module.entries) {
+    for (auto *list : {&entry->inputs, &entry->outputs})
+      for (auto &binding : *list) {
+        binding->role = schema::Role::None;
+        binding->classes = 0;
+      }
+    for (auto &command : entry->schedules[0]->commands)
+      command->is_update = false;
+  }
+  for (auto &variable : builder.module.variables)
+    variable->role.clear();
+  make(builder);
+  vit_parameters_seed(parameters.get(), 7);
+  SessionHandle steps = session();
+  Trainer trainer(2);
+  std::vector<float> values = initialParameters(), momentum(28);
+  float loss = 0;
+  trainer.expect(values, momentum, loss);
+  EXPECT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
+  EXPECT_EQ(trainer.step.loss, loss);
+  EXPECT_EQ(readParameters(parameters), values);
+  uint64_t seed = 0;
+  EXPECT_EQ(vit_parameters_state_read(parameters.get(), "random_seed", &seed,
+                                      sizeof seed, &trainer.error),
+            VIT_OK);
+  EXPECT_EQ(seed, 7u);
+  trainer.labels[1] = 3;
+  EXPECT_EQ(trainer.run(steps), VIT_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(trainer.error.message).find("out of range"),
+            std::string::npos)
+      << trainer.error.message;
 }
 
 TEST_F(Training, StatesAreZeroAndTheSeedIsKept) {

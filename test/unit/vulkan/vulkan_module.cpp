@@ -111,6 +111,7 @@ schema::ScheduleT &addVulkanTraining(Builder &builder) {
       {makeArgument(Kind::Slot, 0, all), loss, rate,
        makeArgument(Kind::Arena, 0, all), makeArgument(Kind::Arena, 1, all)},
       {3, 0, 1});
+  schedule->commands.back()->is_update = true;
   auto &entry = *builder.module.entries[1];
   entry.schedules.push_back(std::move(schedule));
   return *entry.schedules.back();

@@ -309,10 +309,9 @@ vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
   // Values that are left from other calls must not be reported.
   std::memset(workspace.data(), 0, workspace.size());
   const schema::Schedule &schedule = *schedules[newCall.entry];
-  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+  uint32_t end = std::min(newCall.firstChange, count(schedule.commands()));
+  for (uint32_t i = 0; i < end; ++i) {
     const schema::Command &command = *schedule.commands()->Get(i);
-    if (changesArenas(command))
-      continue;
     execute(command);
     if (allFinite(command))
       continue;
