@@ -304,42 +304,41 @@ void bench(const BenchOptions &options) {
 } // namespace
 
 void addBench(CLI::App &app) {
-  CLI::App *command = app.add_subcommand(
-      "bench", "Measure time, throughput and share of the processor's peak");
+  Command command(app, "bench",
+                  "Measure time, throughput and share of the processor's peak");
   auto options = std::make_shared<BenchOptions>();
-  addCommonOptions(*command, *options);
-  auto *batch = command->add_option("--batch", options->batch, "Images per run")
-                    ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
-                    ->capture_default_str()
-                    ->type_name("N");
+  addCommonOptions(command, *options);
+  Option batch = command.option("--batch", options->batch, "Images per run")
+                     .range(1, 1 << 20)
+                     .showDefault()
+                     .type("N");
   command
-      ->add_option("--input", options->input,
-                   "Array to run on (default: normal random numbers)")
-      ->excludes(batch)
-      ->type_name("X.npy");
+      .option("--input", options->input,
+              "Array to run on (default: normal random numbers)")
+      .excludes(batch)
+      .type("X.npy");
+  Option output = command
+                      .option("--output", options->output,
+                              "Output to compute (default: the model's own)")
+                      .type("NAME");
   command
-      ->add_option("--output", options->output,
-                   "Output to compute (default: the model's own)")
-      ->type_name("NAME");
+      .option("--min-time", options->minimumSeconds,
+              "Seconds to measure at least")
+      .showDefault();
+  command.option("--runs", options->runs, "Runs to measure at least")
+      .range(1, 1000000)
+      .showDefault();
   command
-      ->add_option("--min-time", options->minimumSeconds,
-                   "Seconds to measure at least")
-      ->capture_default_str();
-  command->add_option("--runs", options->runs, "Runs to measure at least")
-      ->check(CLI::Range(int64_t(1), int64_t(1000000)))
-      ->capture_default_str();
-  command
-      ->add_option("--train", options->training,
-                   "Measure training steps, compiled with these options of "
-                   "vit-generate-backward")
-      ->expected(0, 1)
-      ->excludes("--output")
-      ->type_name("OPTIONS");
-  command->add_flag("--ops", options->ops,
-                    "Also print the time of each command");
-  command->add_flag("--json", options->json, "Print one line of JSON");
-  command->callback([command, options] {
-    options->train = command->count("--train") > 0;
+      .option("--train", options->training,
+              "Measure training steps, compiled with these options of "
+              "vit-generate-backward")
+      .optionalValue()
+      .excludes(output)
+      .type("OPTIONS");
+  command.flag("--ops", options->ops, "Also print the time of each command");
+  command.flag("--json", options->json, "Print one line of JSON");
+  command.action([command, options] {
+    options->train = command.has("--train");
     bench(*options);
   });
 }

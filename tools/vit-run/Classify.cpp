@@ -259,39 +259,38 @@ void classify(const ClassifyOptions &options) {
 } // namespace
 
 void addClassify(CLI::App &app) {
-  CLI::App *command = app.add_subcommand(
-      "classify", "Classify pictures; print the most likely class first");
+  Command command(app, "classify",
+                  "Classify pictures; print the most likely class first");
   auto options = std::make_shared<ClassifyOptions>();
-  addCommonOptions(*command, *options);
+  addCommonOptions(command, *options);
+  command.option("image", options->images, "PNG, JPEG, BMP or PPM pictures")
+      .required()
+      .type("IMAGE...");
+  command.option("--top", options->top, "How many classes to print")
+      .range(1, 1000000)
+      .showDefault();
+  command.flag("--json", options->json, "Print JSON");
   command
-      ->add_option("image", options->images, "PNG, JPEG, BMP or PPM pictures")
-      ->required()
-      ->type_name("IMAGE...");
-  command->add_option("--top", options->top, "How many classes to print")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  command->add_flag("--json", options->json, "Print JSON");
+      .option("--attention", options->attention,
+              "Write the picture with the model's attention drawn over it")
+      .type("OUT.png");
+  Option layer = command
+                     .option("--layer", options->layer,
+                             "Layer of --attention, counted from 0 "
+                             "(default: the last)")
+                     .range(0, 100000)
+                     .type("N");
+  Option head = command
+                    .option("--head", options->head,
+                            "Head of --attention, counted from 0, or mean")
+                    .showDefault();
   command
-      ->add_option("--attention", options->attention,
-                   "Write the picture with the model's attention drawn over it")
-      ->type_name("OUT.png");
-  auto *layer = command
-                    ->add_option("--layer", options->layer,
-                                 "Layer of --attention, counted from 0 "
-                                 "(default: the last)")
-                    ->check(CLI::Range(int64_t(0), int64_t(100000)))
-                    ->type_name("N");
-  auto *head = command
-                   ->add_option("--head", options->head,
-                                "Head of --attention, counted from 0, or mean")
-                   ->capture_default_str();
-  command
-      ->add_flag("--rollout", options->rollout,
-                 "Combine the attention of all layers (Abnar and "
-                 "Zuidema 2020)")
-      ->excludes(layer)
-      ->excludes(head);
-  command->callback([options] { classify(*options); });
+      .flag("--rollout", options->rollout,
+            "Combine the attention of all layers (Abnar and "
+            "Zuidema 2020)")
+      .excludes(layer)
+      .excludes(head);
+  command.action([options] { classify(*options); });
 }
 
 } // namespace vit::tools

@@ -212,25 +212,25 @@ void compare(const CompareOptions &options) {
 } // namespace
 
 void addCompare(CLI::App &app) {
-  CLI::App *command = app.add_subcommand(
-      "compare",
+  Command command(
+      app, "compare",
       "Compare outputs with those in a file; report the first that differs");
   auto options = std::make_shared<CompareOptions>();
-  addCommonOptions(*command, *options);
+  addCommonOptions(command, *options);
   command
-      ->add_option("--golden", options->golden,
-                   "Expected outputs by name, and the input as 'input'")
-      ->required()
-      ->type_name("FILE.safetensors");
+      .option("--golden", options->golden,
+              "Expected outputs by name, and the input as 'input'")
+      .required()
+      .type("FILE.safetensors");
   command
-      ->add_option("--input", options->input,
-                   "The input, if the file does not hold it")
-      ->type_name("X.npy");
-  command->add_option("--tolerance", options->tolerance,
-                      "Allowed difference, times max(1, largest value / 10) "
-                      "(default: 1e-5, on GPUs 1e-4)");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([options] { compare(*options); });
+      .option("--input", options->input,
+              "The input, if the file does not hold it")
+      .type("X.npy");
+  command.option("--tolerance", options->tolerance,
+                 "Allowed difference, times max(1, largest value / 10) "
+                 "(default: 1e-5, on GPUs 1e-4)");
+  command.flag("--json", options->json, "Print JSON");
+  command.action([options] { compare(*options); });
 }
 
 } // namespace vit::tools

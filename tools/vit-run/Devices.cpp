@@ -45,11 +45,10 @@ static std::string headline(const nlohmann::ordered_json &device) {
 }
 
 void addDevices(CLI::App &app) {
-  CLI::App *command =
-      app.add_subcommand("devices", "List the devices that can run models");
+  Command command(app, "devices", "List the devices that can run models");
   auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "Print JSON");
-  command->callback([json] {
+  command.flag("--json", *json, "Print JSON");
+  command.action([json] {
     nlohmann::ordered_json devices = listDevices();
     if (*json) {
       std::printf(

@@ -81,18 +81,17 @@ void eval(const EvalOptions &options) {
 } // namespace
 
 void addEval(CLI::App &app) {
-  CLI::App *command =
-      app.add_subcommand("eval", "Measure accuracy on a labelled data set");
+  Command command(app, "eval", "Measure accuracy on a labelled data set");
   auto options = std::make_shared<EvalOptions>();
-  addCommonOptions(*command, *options);
-  addDataOptions(*command, *options,
+  addCommonOptions(command, *options);
+  addDataOptions(command, *options,
                  "train or test (default: test where there is one)");
-  command->add_option("--batch", options->batch, "Pictures per run")
-      ->check(CLI::Range(int64_t(1), int64_t(65536)))
-      ->capture_default_str()
-      ->type_name("N");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->callback([options] { eval(*options); });
+  command.option("--batch", options->batch, "Pictures per run")
+      .range(1, 65536)
+      .showDefault()
+      .type("N");
+  command.flag("--json", options->json, "Print JSON");
+  command.action([options] { eval(*options); });
 }
 
 } // namespace vit::tools

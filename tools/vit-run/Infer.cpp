@@ -73,24 +73,24 @@ void infer(const InferOptions &options) {
 } // namespace
 
 void addInfer(CLI::App &app) {
-  CLI::App *command = app.add_subcommand(
-      "infer", "Run a model on an .npy array and write its outputs");
+  Command command(app, "infer",
+                  "Run a model on an .npy array and write its outputs");
   auto options = std::make_shared<InferOptions>();
-  addCommonOptions(*command, *options);
+  addCommonOptions(command, *options);
   command
-      ->add_option("--input", options->input,
-                   "Array [batch, channels, height, width]")
-      ->required()
-      ->type_name("[NAME=]X.npy");
+      .option("--input", options->input,
+              "Array [batch, channels, height, width]")
+      .required()
+      .type("[NAME=]X.npy");
   command
-      ->add_option("--output", options->outputs,
-                   "File for an output; may be repeated. Names: "
-                   "logits, hidden_0.., final, attention_0.., and other "
-                   "outputs of the model")
-      ->required()
-      ->allow_extra_args(false)
-      ->type_name("[NAME=]Y.npy");
-  command->callback([options] { infer(*options); });
+      .option("--output", options->outputs,
+              "File for an output; may be repeated. Names: "
+              "logits, hidden_0.., final, attention_0.., and other "
+              "outputs of the model")
+      .required()
+      .oneValueEach()
+      .type("[NAME=]Y.npy");
+  command.action([options] { infer(*options); });
 }
 
 } // namespace vit::tools

@@ -220,18 +220,18 @@ void inspect(const InspectOptions &options) {
 } // namespace
 
 void addInspect(CLI::App &app) {
-  CLI::App *command = app.add_subcommand(
-      "inspect",
+  Command command(
+      app, "inspect",
       "Show the contents of a .vitm module: entries, kernels, tiles, "
       "plan, parameters");
   auto options = std::make_shared<InspectOptions>();
-  command->add_option("module", options->module, "A .vitm module")
-      ->required()
-      ->type_name("MODULE");
-  command->add_flag("--json", options->json, "Print JSON");
-  command->add_flag("--verify", options->verify,
-                    "Check the hashes of all weights and that they are finite");
-  command->callback([options] { inspect(*options); });
+  command.option("module", options->module, "A .vitm module")
+      .required()
+      .type("MODULE");
+  command.flag("--json", options->json, "Print JSON");
+  command.flag("--verify", options->verify,
+               "Check the hashes of all weights and that they are finite");
+  command.action([options] { inspect(*options); });
 }
 
 } // namespace vit::tools

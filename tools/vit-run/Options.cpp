@@ -8,85 +8,82 @@
 #include "Options.h"
 
 #include "Support.h"
-#include "Validators.h"
 #include "format/level.h"
 #include "vit/Compiler.h"
 
 namespace vit::tools {
 
-void addCommonOptions(CLI::App &command, CommonOptions &options) {
+void addCommonOptions(Command command, CommonOptions &options) {
   command
-      .add_option("model", options.model,
-                  "A .vitm module, a .mlir text, or a Hugging Face, timm or "
-                  "vit-pytorch folder")
-      ->required()
-      ->type_name("MODEL");
+      .option("model", options.model,
+              "A .vitm module, a .mlir text, or a Hugging Face, timm or "
+              "vit-pytorch folder")
+      .required()
+      .type("MODEL");
   command
-      .add_option("--device", options.device,
-                  "cpu; vulkan, vulkan:N or vulkan:PART OF NAME; cuda or "
-                  "cuda:N; or reference: plain loops in double")
-      ->capture_default_str();
-  command.add_option("--precision", options.precision, "f32")
-      ->capture_default_str();
+      .option("--device", options.device,
+              "cpu; vulkan, vulkan:N or vulkan:PART OF NAME; cuda or "
+              "cuda:N; or reference: plain loops in double")
+      .showDefault();
+  command.option("--precision", options.precision, "f32").showDefault();
   command
-      .add_option("--level", options.level,
-                  std::string("Level to use, on the cpu at most; ") +
-                      format::levelNames().text)
-      ->type_name("LEVEL");
+      .option("--level", options.level,
+              std::string("Level to use, on the cpu at most; ") +
+                  format::levelNames().text)
+      .type("LEVEL");
   command
-      .add_option("--threads", options.threads,
-                  "Worker threads; 0: one per core")
-      ->check(CLI::Range(0, 1024))
-      ->type_name("N");
+      .option("--threads", options.threads, "Worker threads; 0: one per core")
+      .range(0, 1024)
+      .type("N");
   command
-      .add_option("--seed", options.seed,
-                  "For parameters drawn from their initialisers")
-      ->check(wholeNumber())
-      ->type_name("N");
+      .option("--seed", options.seed,
+              "For parameters drawn from their initialisers")
+      .wholeNumber()
+      .type("N");
   command
-      .add_option("--weights", options.weights,
-                  "Weights for a .mlir text, as safetensors")
-      ->type_name("FILE");
-  command.add_flag("--allow-unused", options.allowUnused,
-                   "Do not report unused weights as an error");
+      .option("--weights", options.weights,
+              "Weights for a .mlir text, as safetensors")
+      .type("FILE");
+  command.flag("--allow-unused", options.allowUnused,
+               "Do not report unused weights as an error");
   command
-      .add_option("--memory", options.memory,
-                  "Workspace allowed at most, such as 512M or 2G")
-      ->transform(CLI::AsSizeValue(false))
-      ->type_name("SIZE");
+      .option("--memory", options.memory,
+              "Workspace allowed at most, such as 512M or 2G")
+      .bytes()
+      .type("SIZE");
   command
-      .add_option("--trace", options.trace,
-                  "Write a trace of every command for ui.perfetto.dev")
-      ->type_name("FILE");
+      .option("--trace", options.trace,
+              "Write a trace of every command for ui.perfetto.dev")
+      .type("FILE");
   command
-      .add_option("--dump-ir", options.dumpIr,
-                  "Write the compiler's text after each pass (compiles anew)")
-      ->type_name("DIR");
+      .option("--dump-ir", options.dumpIr,
+              "Write the compiler's text after each pass (compiles anew)")
+      .type("DIR");
   command
-      .add_option("--skip-pass", options.skipPasses,
-                  "Leave out an optional pass, "
-                  "of " VIT_COMPILER_OPTIONAL_PASSES)
-      ->type_name("PASS")
-      ->allow_extra_args(false);
-  command.add_flag("--no-cache", options.noCache,
-                   "Neither read nor write compiled models in the cache");
-  command.add_flag("--verbose", options.verbose,
-                   "Report on standard error what is compiled and loaded, and "
-                   "the memory needed");
+      .option("--skip-pass", options.skipPasses,
+              "Leave out an optional pass, "
+              "of " VIT_COMPILER_OPTIONAL_PASSES)
+      .type("PASS")
+      .oneValueEach();
+  command.flag("--no-cache", options.noCache,
+               "Neither read nor write compiled models in the cache");
+  command.flag("--verbose", options.verbose,
+               "Report on standard error what is compiled and loaded, and "
+               "the memory needed");
 }
 
-void addDataOptions(CLI::App &command, DataOptions &options,
+void addDataOptions(Command command, DataOptions &options,
                     const std::string &split) {
   command
-      .add_option("--data", options.data,
-                  "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
-      ->required()
-      ->type_name("DIR");
-  command.add_option("--split", options.split, split)->type_name("SPLIT");
+      .option("--data", options.data,
+              "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
+      .required()
+      .type("DIR");
+  command.option("--split", options.split, split).type("SPLIT");
   command
-      .add_option("--range", options.range,
-                  "Only these pictures, counted from 0, both included")
-      ->type_name("FIRST..LAST");
+      .option("--range", options.range,
+              "Only these pictures, counted from 0, both included")
+      .type("FIRST..LAST");
 }
 
 void checkCommonOptions(const CommonOptions &options) {

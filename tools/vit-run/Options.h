@@ -8,11 +8,7 @@
 #ifndef VIT_TOOLS_OPTIONS_H
 #define VIT_TOOLS_OPTIONS_H
 
-#include <CLI/CLI.hpp>
-
-#include <cstdint>
-#include <string>
-#include <vector>
+#include "Command.h"
 
 namespace vit::tools {
 
@@ -45,9 +41,9 @@ struct DataOptions {
   std::string data, split, range;
 };
 
-void addCommonOptions(CLI::App &command, CommonOptions &options);
+void addCommonOptions(Command command, CommonOptions &options);
 /// `split`: the help text of --split, including its default.
-void addDataOptions(CLI::App &command, DataOptions &options,
+void addDataOptions(Command command, DataOptions &options,
                     const std::string &split);
 /// Throws if an option is not supported by this build, with what to use
 /// instead.

@@ -122,12 +122,11 @@ static void train(TrainOptions options) {
 }
 
 void addTrain(CLI::App &app) {
-  CLI::App *command =
-      app.add_subcommand("train", "Train a model on a labelled data set");
+  Command command(app, "train", "Train a model on a labelled data set");
   auto options = std::make_shared<TrainOptions>();
-  addTrainOptions(*command, *options);
-  command->callback([options, command] {
-    finishTrainOptions(*command, *options);
+  addTrainOptions(command, *options);
+  command.action([options, command] {
+    finishTrainOptions(command, *options);
     train(*options);
   });
 }

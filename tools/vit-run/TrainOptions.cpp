@@ -11,235 +11,233 @@
 #include "Support.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 
 namespace vit::tools {
 
-/// A validator of numbers that satisfy `isGood`, described by `what`. The
-/// validators of CLI11 accept NaN, and their messages are several hundred
-/// digits long.
+/// What is wrong with `text` unless it is a number that satisfies `isGood`.
+/// (The validators of CLI11 accept NaN, and their messages are several hundred
+/// digits long.)
 template <typename Predicate>
-static CLI::Validator number(Predicate isGood, const std::string &what) {
-  return CLI::Validator(
-      [=](const std::string &text) -> std::string {
-        double value = 0;
-        bool good = CLI::detail::lexical_cast(text, value) && isGood(value);
-        return good ? "" : text + " is not a number " + what;
-      },
-      "");
+static std::string findFault(const std::string &text, Predicate isGood,
+                             const char *what) {
+  char *end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  bool good = !text.empty() && *end == 0 && isGood(value);
+  return good ? "" : text + " is not a number " + what;
 }
 
 /// Training computes in float.
-static CLI::Validator notNegative() {
-  return number(
+static std::string notNegative(const std::string &text) {
+  return findFault(
+      text,
       [](double value) {
         return value >= 0 && value <= std::numeric_limits<float>::max();
       },
       "of 0 or more");
 }
 
-static CLI::Validator positive() {
-  return number([](double value) { return value >= 1; }, "of 1 or more");
+static std::string positive(const std::string &text) {
+  return findFault(
+      text, [](double value) { return value >= 1; }, "of 1 or more");
 }
 
-static CLI::Validator upToOne() {
-  return number([](double value) { return value >= 0 && value <= 1; },
-                "from 0 to 1");
+static std::string upToOne(const std::string &text) {
+  return findFault(
+      text, [](double value) { return value >= 0 && value <= 1; },
+      "from 0 to 1");
 }
 
-static CLI::Validator belowOne() {
-  return number([](double value) { return value >= 0 && value < 1; },
-                "of at least 0 and below 1");
+static std::string belowOne(const std::string &text) {
+  return findFault(
+      text, [](double value) { return value >= 0 && value < 1; },
+      "of at least 0 and below 1");
 }
 
-static void addTrainingDataOptions(CLI::App &command, TrainOptions &options) {
+static void addTrainingDataOptions(Command command, TrainOptions &options) {
   addDataOptions(command, options, "Part to train on (default: train)");
+  command.option("--limit", options.limit, "Use only N pictures, evenly spread")
+      .check(positive)
+      .type("N");
   command
-      .add_option("--limit", options.limit,
-                  "Use only N pictures, evenly spread")
-      ->check(positive())
-      ->type_name("N");
+      .option("--test", options.test,
+              "Folder to evaluate on (default: the test part of --data, "
+              "where it has one)")
+      .type("DIR");
   command
-      .add_option("--test", options.test,
-                  "Folder to evaluate on (default: the test part of --data, "
-                  "where it has one)")
-      ->type_name("DIR");
+      .option("--test-range", options.testRange,
+              "Only these pictures to evaluate on")
+      .type("FIRST..LAST");
   command
-      .add_option("--test-range", options.testRange,
-                  "Only these pictures to evaluate on")
-      ->type_name("FIRST..LAST");
+      .option("--order", options.order,
+              "Pictures of each epoch in order: i32 [epochs, pictures] "
+              "(default: shuffled, from --seed)")
+      .type("FILE.npy");
+  command.flag("--skip-unreadable", options.skipUnreadable,
+               "Leave out pictures that cannot be read");
   command
-      .add_option("--order", options.order,
-                  "Pictures of each epoch in order: i32 [epochs, pictures] "
-                  "(default: shuffled, from --seed)")
-      ->type_name("FILE.npy");
-  command.add_flag("--skip-unreadable", options.skipUnreadable,
-                   "Leave out pictures that cannot be read");
+      .option("--crop", options.crop,
+              "Random crop after adding black pixels on each side")
+      .range(0, 1 << 20)
+      .type("PADDING");
+  command.flag("--flip", options.flip, "Mirror pictures with probability 1/2");
   command
-      .add_option("--crop", options.crop,
-                  "Random crop after adding black pixels on each side")
-      ->check(CLI::Range(0, 1 << 20))
-      ->type_name("PADDING");
-  command.add_flag("--flip", options.flip,
-                   "Mirror pictures with probability 1/2");
+      .option("--erase", options.erase,
+              "Probability of erasing a random rectangle")
+      .check(upToOne)
+      .type("P");
   command
-      .add_option("--erase", options.erase,
-                  "Probability of erasing a random rectangle")
-      ->check(upToOne())
-      ->type_name("P");
+      .option("--mean", options.mean,
+              "Mean of each channel, pixels being 0..1 (default: what the "
+              "model says, else 0.5)")
+      .separatedBy(',')
+      .type("A,B,C");
   command
-      .add_option("--mean", options.mean,
-                  "Mean of each channel, pixels being 0..1 (default: what the "
-                  "model says, else 0.5)")
-      ->delimiter(',')
-      ->type_name("A,B,C");
-  command
-      .add_option("--std", options.std,
-                  "Standard deviation of each channel, likewise")
-      ->delimiter(',')
-      ->type_name("A,B,C");
+      .option("--std", options.std,
+              "Standard deviation of each channel, likewise")
+      .separatedBy(',')
+      .type("A,B,C");
 }
 
-static void addStepOptions(CLI::App &command, StepOptions &options) {
-  command.add_option("--optimizer", options.optimizer, "adamw, adam or sgd")
-      ->check(CLI::IsMember({"adamw", "adam", "sgd"}))
-      ->capture_default_str()
-      ->type_name("NAME");
+static void addStepOptions(Command command, StepOptions &options) {
+  command.option("--optimizer", options.optimizer, "adamw, adam or sgd")
+      .oneOf({"adamw", "adam", "sgd"})
+      .showDefault()
+      .type("NAME");
+  command.option("--momentum", options.momentum, "Momentum of sgd; 0: none")
+      .check(upToOne)
+      .showDefault();
+  command.flag("--nesterov", options.nesterov,
+               "Use Nesterov momentum with sgd");
+  command.option("--beta1", options.beta1, "Of adam and adamw")
+      .check(belowOne)
+      .showDefault();
+  command.option("--beta2", options.beta2, "Of adam and adamw")
+      .check(belowOne)
+      .showDefault();
+  command.option("--epsilon", options.epsilon, "Of adam and adamw")
+      .check(notNegative)
+      .showDefault();
   command
-      .add_option("--momentum", options.momentum, "Momentum of sgd; 0: none")
-      ->check(upToOne())
-      ->capture_default_str();
-  command.add_flag("--nesterov", options.nesterov,
-                   "Use Nesterov momentum with sgd");
-  command.add_option("--beta1", options.beta1, "Of adam and adamw")
-      ->check(belowOne())
-      ->capture_default_str();
-  command.add_option("--beta2", options.beta2, "Of adam and adamw")
-      ->check(belowOne())
-      ->capture_default_str();
-  command.add_option("--epsilon", options.epsilon, "Of adam and adamw")
-      ->check(notNegative())
-      ->capture_default_str();
+      .option("--weight-decay", options.weightDecay,
+              "Default: 0.01 with adamw, else 0")
+      .check(notNegative)
+      .type("X");
+  command.flag("--decay-all", options.decayAll,
+               "Also decay norms, biases, tokens and positions");
   command
-      .add_option("--weight-decay", options.weightDecay,
-                  "Default: 0.01 with adamw, else 0")
-      ->check(notNegative())
-      ->type_name("X");
-  command.add_flag("--decay-all", options.decayAll,
-                   "Also decay norms, biases, tokens and positions");
+      .option("--label-smoothing", options.labelSmoothing,
+              "Share of the target that is spread over all classes")
+      .check(belowOne)
+      .type("X");
   command
-      .add_option("--label-smoothing", options.labelSmoothing,
-                  "Share of the target that is spread over all classes")
-      ->check(belowOne())
-      ->type_name("X");
+      .option("--clip-norm", options.clipNorm,
+              "Maximum norm of all gradients; 0: no limit")
+      .check(notNegative)
+      .type("X");
+  command.option("--accumulate", options.accumulate, "Batches per update")
+      .range(1, 1 << 20)
+      .showDefault()
+      .type("K");
   command
-      .add_option("--clip-norm", options.clipNorm,
-                  "Maximum norm of all gradients; 0: no limit")
-      ->check(notNegative())
-      ->type_name("X");
-  command.add_option("--accumulate", options.accumulate, "Batches per update")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
-      ->capture_default_str()
-      ->type_name("K");
-  command
-      .add_option("--frozen", options.frozen,
-                  "Parameters not to train: a name of the model or of "
-                  "its checkpoint, with * and ?")
-      ->allow_extra_args(false)
-      ->type_name("GLOB");
-  command
-      .add_option("--trained", options.trained, "The only parameters to train")
-      ->allow_extra_args(false)
-      ->type_name("GLOB");
+      .option("--frozen", options.frozen,
+              "Parameters not to train: a name of the model or of "
+              "its checkpoint, with * and ?")
+      .oneValueEach()
+      .type("GLOB");
+  command.option("--trained", options.trained, "The only parameters to train")
+      .oneValueEach()
+      .type("GLOB");
 }
 
-static void addRateOptions(CLI::App &command, RateOptions &options) {
-  command.add_option("--lr", options.learningRate, "Learning rate")
-      ->check(notNegative())
-      ->capture_default_str();
+static void addRateOptions(Command command, RateOptions &options) {
+  command.option("--lr", options.learningRate, "Learning rate")
+      .check(notNegative)
+      .showDefault();
   command
-      .add_option("--schedule", options.schedule,
-                  "Schedule of the learning rate: constant, cosine or step")
-      ->check(CLI::IsMember({"constant", "cosine", "step"}))
-      ->capture_default_str();
+      .option("--schedule", options.schedule,
+              "Schedule of the learning rate: constant, cosine or step")
+      .oneOf({"constant", "cosine", "step"})
+      .showDefault();
   command
-      .add_option("--warmup", options.warmup,
-                  "Updates (or epochs: 2e) over which the rate rises to --lr")
-      ->type_name("N[e]");
+      .option("--warmup", options.warmup,
+              "Updates (or epochs: 2e) over which the rate rises to --lr")
+      .type("N[e]");
   command
-      .add_option("--min-lr", options.minimumRate,
-                  "Final rate of cosine; lower bound of step")
-      ->check(notNegative())
-      ->type_name("X");
+      .option("--min-lr", options.minimumRate,
+              "Final rate of cosine; lower bound of step")
+      .check(notNegative)
+      .type("X");
   command
-      .add_option("--step-epochs", options.stepEpochs,
-                  "step: epochs until the next reduction")
-      ->check(positive())
-      ->capture_default_str();
+      .option("--step-epochs", options.stepEpochs,
+              "step: epochs until the next reduction")
+      .check(positive)
+      .showDefault();
   command
-      .add_option("--step-factor", options.stepFactor,
-                  "step: factor of each reduction")
-      ->check(upToOne())
-      ->capture_default_str();
+      .option("--step-factor", options.stepFactor,
+              "step: factor of each reduction")
+      .check(upToOne)
+      .showDefault();
 }
 
-void addTrainOptions(CLI::App &command, TrainOptions &options) {
+void addTrainOptions(Command command, TrainOptions &options) {
   addCommonOptions(command, options);
   addTrainingDataOptions(command, options);
   command
-      .add_option("--init", options.init,
-                  "Start from these weights: a checkpoint's folder or a "
-                  ".safetensors file; a new head where classes differ")
-      ->type_name("CHECKPOINT");
-  command.add_option("--epochs", options.epochs, "Passes over the data")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 30))
-      ->capture_default_str();
-  command.add_option("--batch", options.batch, "Pictures per step")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
-      ->capture_default_str();
+      .option("--init", options.init,
+              "Start from these weights: a checkpoint's folder or a "
+              ".safetensors file; a new head where classes differ")
+      .type("CHECKPOINT");
+  command.option("--epochs", options.epochs, "Passes over the data")
+      .range(1, 1 << 30)
+      .showDefault();
+  command.option("--batch", options.batch, "Pictures per step")
+      .range(1, 1 << 20)
+      .showDefault();
   command
-      .add_option("--eval-batch", options.evalBatch,
-                  "Pictures per run of an evaluation (default: --batch)")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
-      ->type_name("N");
+      .option("--eval-batch", options.evalBatch,
+              "Pictures per run of an evaluation (default: --batch)")
+      .range(1, 1 << 20)
+      .type("N");
   command
-      .add_option("--eval-every", options.evalEvery,
-                  "Epochs between evaluations; 0: none")
-      ->check(notNegative())
-      ->capture_default_str();
-  command.add_option("--steps", options.steps, "Stop after step N of the run")
-      ->check(positive())
-      ->type_name("N");
+      .option("--eval-every", options.evalEvery,
+              "Epochs between evaluations; 0: none")
+      .check(notNegative)
+      .showDefault();
+  command.option("--steps", options.steps, "Stop after step N of the run")
+      .check(positive)
+      .type("N");
   addStepOptions(command, options);
   addRateOptions(command, options);
   command
-      .add_option("--out", options.out,
-                  "Folder for checkpoints (best, last), log and curves")
-      ->required()
-      ->type_name("DIR");
+      .option("--out", options.out,
+              "Folder for checkpoints (best, last), log and curves")
+      .required()
+      .type("DIR");
   command
-      .add_option("--checkpoint-every", options.checkpointEvery,
-                  "Steps between checkpoints within an epoch; 0: none")
-      ->check(notNegative())
-      ->type_name("STEPS");
-  command.add_flag("--resume", options.resume,
-                   "Resume from the last checkpoint in --out");
+      .option("--checkpoint-every", options.checkpointEvery,
+              "Steps between checkpoints within an epoch; 0: none")
+      .check(notNegative)
+      .type("STEPS");
+  command.flag("--resume", options.resume,
+               "Resume from the last checkpoint in --out");
 }
 
-void finishTrainOptions(const CLI::App &command, TrainOptions &options) {
+void finishTrainOptions(const Command &command, TrainOptions &options) {
   for (const char *name :
        {"--optimizer", "--momentum", "--nesterov", "--beta1", "--beta2",
         "--epsilon", "--weight-decay", "--decay-all", "--label-smoothing",
         "--clip-norm", "--frozen", "--trained"})
-    if (command.count(name) > 0)
+    if (command.has(name))
       options.fixedInModule = name;
   bool isSgd = options.optimizer == "sgd";
   for (const char *name : {"--momentum", "--nesterov"})
-    if (command.count(name) > 0 && !isSgd)
+    if (command.has(name) && !isSgd)
       throw Error(std::string(name) + " belongs to --optimizer sgd");
   for (const char *name : {"--beta1", "--beta2", "--epsilon"})
-    if (command.count(name) > 0 && isSgd)
+    if (command.has(name) && isSgd)
       throw Error(std::string(name) + " belongs to --optimizer adam and adamw");
 }
 

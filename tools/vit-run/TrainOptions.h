@@ -72,8 +72,8 @@ struct TrainOptions : CommonOptions,
 
 /// Registers the options. Call finishTrainOptions after parsing; it sets
 /// `fixedInModule`.
-void addTrainOptions(CLI::App &command, TrainOptions &options);
-void finishTrainOptions(const CLI::App &command, TrainOptions &options);
+void addTrainOptions(Command command, TrainOptions &options);
+void finishTrainOptions(const Command &command, TrainOptions &options);
 
 /// Throws if options contradict each other.
 void checkTrainOptions(const TrainOptions &options);

@@ -8,6 +8,8 @@
 #include "Options.h"
 #include "Support.h"
 
+#include <CLI/CLI.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <new>
