@@ -12,6 +12,7 @@
 #include "kernels.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 extern "C" const unsigned char __start_vit_kernels[];
@@ -292,15 +293,18 @@ Bytes Builder::write() {
     constant->hash = hash(constant->data);
   flatbuffers::FlatBufferBuilder builder;
   schema::FinishModuleBuffer(builder, schema::Module::Pack(builder, &module));
-  return frame(builder.GetBufferPointer(), builder.GetSize(), segments.data(),
-               segments.size());
+  Bytes bytes = frame(builder.GetBufferPointer(), builder.GetSize(),
+                      segments.data(), segments.size());
+  std::memcpy(bytes.data() + offsetof(FileHeader, formatVersion),
+              &formatVersion, sizeof formatVersion);
+  return bytes;
 }
 
 Bytes frame(const void *metadata, size_t metadataSize, const void *segments,
             size_t segmentsSize) {
   FileHeader header = {};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
-  header.formatVersion = formatVersion;
+  header.formatVersion = kFormatVersion;
   header.metadataOffset = sizeof header;
   header.metadataSize = metadataSize;
   header.metadataHash = hash64(metadata, metadataSize);
