@@ -13,12 +13,12 @@ include "mlir/Pass/PassBase.td"
 def VerifyLimits : Pass<"vit-verify-limits", "::mlir::gpu::GPUModuleOp"> {
   let summary = "Check GPU kernels against the limits of a level";
   let description = [{
-    Each function of the module may use the level's threads, workgroup memory,
-    storage buffers, push constants and arguments, and only what every device
-    of the level has: f32 and 32-bit integers in memory (Vulkan guarantees no
-    smaller or larger ones, and bf16 would come out as f32 silently), vectors
-    of 2 and 4, subgroup operations only where the level has them, no function
-    that would need a library. An error names the kernel, the number and the
+    Each function of the module must be within the level's limits of threads,
+    workgroup memory, storage buffers, push constants and arguments, and use
+    only what every device of the level supports: f32 and 32-bit integers in
+    memory (Vulkan guarantees no other widths, and bf16 would silently become
+    f32), vectors of 2 and 4, subgroup operations only if the level has them,
+    and no library functions. An error names the kernel, the number and the
     limit, at the location of the op that exceeds it.
   }];
   let options = [Option<"level", "level", "std::string", "\"\"",
@@ -26,13 +26,12 @@ def VerifyLimits : Pass<"vit-verify-limits", "::mlir::gpu::GPUModuleOp"> {
 }
 
 def LowerToSpirv : Pass<"vit-lower-to-spirv", "::mlir::ModuleOp"> {
-  let summary = "Turn GPU kernels into SPIR-V modules, one for each";
+  let summary = "Convert GPU kernels to SPIR-V, one module per kernel";
   let description = [{
     The gpu.module becomes one spirv.module per kernel, for Vulkan 1.1: SPIR-V
-    1.3 with the capability Shader, and GroupNonUniformArithmetic where a kernel
-    uses it. Of a kernel's arguments the first is the buffer at binding 0, the
-    second the one at binding 1, which is only read, the third the push
-    constants.
+    1.3 with the capability Shader, and GroupNonUniformArithmetic if the kernel
+    uses it. The first argument of a kernel is the buffer at binding 0, the
+    second the read-only buffer at binding 1, the third the push constants.
 
     ```mlir
     gpu.module @kernels {
@@ -55,12 +54,12 @@ def LowerToSpirv : Pass<"vit-lower-to-spirv", "::mlir::ModuleOp"> {
 }
 
 def LowerToNvvm : Pass<"vit-lower-to-nvvm", "::mlir::ModuleOp"> {
-  let summary = "Turn GPU kernels into the NVVM and LLVM dialects";
+  let summary = "Convert GPU kernels to the NVVM and LLVM dialects";
   let description = [{
     The gpu.module becomes a module of the same name with an llvm.func per
-    kernel: buffers are bare pointers, indices 32-bit integers, workgroup memory
-    a global in address space 3 that is aligned to 16 bytes. Nothing is called:
-    no libdevice.
+    kernel. Buffers become bare pointers, indices 32-bit integers, and workgroup
+    memory a global in address space 3, aligned to 16 bytes. Kernels call no
+    functions, so libdevice is not needed.
 
     ```mlir
     gpu.module @kernels {

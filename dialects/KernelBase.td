@@ -14,24 +14,24 @@ include "mlir/IR/EnumAttr.td"
 def Kernel_Dialect : Dialect {
   let name = "kernel";
   let cppNamespace = "::mlir::vit::kernel";
-  let summary = "Fused kernels: one op, one launch";
+  let summary = "Fused kernels, one launch per op";
   let description = [{
-    Values are the tensors of the vit dialect; the encoding of a tensor's type
-    says how it lies in memory (none: row-major). The region of an op is scalar
-    f32 code: its first argument is the element that the family computes (the
-    accumulator of a product, the normalised value, ...), then one argument per
-    extra operand. It holds `arith` and `math` ops and ends in `kernel.yield`.
+    Values are the tensors of the vit dialect; the encoding of a tensor type is
+    its memory layout (none: row-major). The region of an op is scalar f32 code.
+    Its first argument is the element that the kernel computes (the accumulator
+    of a product, the normalised value, ...), followed by one argument per extra
+    operand. It consists of `arith` and `math` ops and ends in `kernel.yield`.
 
-    An extra operand's type says how it is broadcast against the result
-    ([batch, tokens, width] or [batch, width]): the result's own shape is
-    element by element, [tokens, width] is per token, [width] per channel.
+    The type of an extra operand determines how it is broadcast to the result
+    ([batch, tokens, width] or [batch, width]): the shape of the result is
+    element by element, [tokens, width] per token, [width] per channel.
   }];
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::vit::VitDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect", "::mlir::func::FuncDialect"];
 }
 
-def Kernel_RowsKind : I32EnumAttr<"RowsKind", "what a row becomes", [
+def Kernel_RowsKind : I32EnumAttr<"RowsKind", "row operation", [
   I32EnumAttrCase<"normalize", 0>, // (x - mean) / sqrt(variance + epsilon)
   I32EnumAttrCase<"softmax", 1>    // exp(x - max) / sum
 ]> {
@@ -40,28 +40,27 @@ def Kernel_RowsKind : I32EnumAttr<"RowsKind", "what a row becomes", [
 }
 def Kernel_RowsKindAttr : EnumAttr<Kernel_Dialect, Kernel_RowsKind, "rows_kind">;
 
-
 class Kernel_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::mlir::vit::kernel";
   let genSpecializedAttr = 0;
 }
 
-def Kernel_SumKind : Kernel_Enum<"SumKind", "what is summed over", [
+def Kernel_SumKind : Kernel_Enum<"SumKind", "kind of sum", [
   I32EnumAttrCase<"tokens", 0>, // [batch, tokens, width] to [batch, width]
   I32EnumAttrCase<"batch", 1>,  // [batch, ...] to [...]
-  I32EnumAttrCase<"all", 2>,    // any to one element
+  I32EnumAttrCase<"all", 2>,    // any shape to one element
   I32EnumAttrCase<"groups", 3>  // [groups * width] to [width]
 ]>;
 def Kernel_SumKindAttr : EnumAttr<Kernel_Dialect, Kernel_SumKind, "sum_kind">;
 
-def Kernel_LossKind : Kernel_Enum<"LossKind", "what is measured", [
+def Kernel_LossKind : Kernel_Enum<"LossKind", "loss or metric", [
   I32EnumAttrCase<"cross_entropy", 0>,
   I32EnumAttrCase<"mse", 1>,
   I32EnumAttrCase<"accuracy", 2>
 ]>;
 def Kernel_LossKindAttr : EnumAttr<Kernel_Dialect, Kernel_LossKind, "loss_kind">;
 
-def Kernel_RandomUnit : Kernel_Enum<"RandomUnit", "what is dropped as one", [
+def Kernel_RandomUnit : Kernel_Enum<"RandomUnit", "unit of dropout", [
   I32EnumAttrCase<"element", 0>, // vit.dropout
   I32EnumAttrCase<"image", 1>    // vit.drop_path
 ]>;

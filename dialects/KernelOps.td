@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One op is one launch: a family (gemm, attention, rows, map, tokens, layout)
-// with a region of scalar code for what is fused into it. `tile` writes sizes
-// on the ops, `layout` writes memory layouts on the tensors' types, `plan`
-// writes where each result lives, and `emit` replaces each op by a dispatch of
-// generated code.
+// Each op is one launch of a kernel family (gemm, attention, rows, map, tokens,
+// layout); its region is the scalar code that is fused into it. `vit-tile` sets
+// the tile sizes of ops, `vit-layout` the encodings of tensor types and
+// `vit-plan` the slots of results. `vit-emit-*` replaces each op by a dispatch
+// of generated code.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,23 +35,23 @@ class Kernel_Attr<string name, string mnem, list<Trait> traits = []>
   let genVerifyDecl = 1;
 }
 
-/// A memory layout: the encoding of a tensor's type, checked against its shape.
+/// A memory layout: the encoding of a tensor type, checked against its shape.
 class Kernel_LayoutAttr<string name, string mnem> : Kernel_Attr<name, mnem,
     [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]>;
 
 def Kernel_BlockedAttr : Kernel_LayoutAttr<"Blocked", "blocked"> {
-  let summary = "the CPU's tile-blocked activations, `#kernel.blocked<rows = 6>`";
+  let summary = "blocked layout of activations on the CPU, `#kernel.blocked<rows = 6>`";
   let description = [{
-    Channels in vectors of 16, rows in blocks of `rows`:
+    Channels are in vectors of 16, rows in blocks of `rows`:
     [row blocks][channels/16][rows][16]. In [batch, tokens, width] the rows of
     each image are padded to whole blocks; in [batch, width] only the end of
-    the batch is. Where `group` is not 0 the width is groups of that many
-    channels (attention heads), each padded to a multiple of 16 alone.
-    Padding, of rows and of channels, always holds zero.
+    the batch is padded. If `group` is not 0, the width consists of groups of
+    that many channels (attention heads), each padded separately to a multiple
+    of 16. Padding of rows and of channels is always zero.
 
     Constraints:
     - C1: `rows` is 1 to 64; `group` is not negative.
-    - C2: the tensor has rank 2 or 3; `group`, where not 0, divides its width.
+    - C2: the tensor has rank 2 or 3; `group`, if not 0, divides its width.
   }];
   let parameters = (ins "int64_t":$rows, DefaultValuedParameter<"int64_t", "0">:$group);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -60,15 +60,15 @@ def Kernel_BlockedAttr : Kernel_LayoutAttr<"Blocked", "blocked"> {
 def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
   let summary = "packed weights of a product, `#kernel.panels<cols = 64>`";
   let description = [{
-    A weight [out, in] as panels of `cols` outputs:
-    [out/cols][in][cols], padded with zero; the last panel is narrower where
-    the padded outputs are no multiple of `cols` (a multiple of 16 always).
-    Panel p starts at element p * cols * paddedIn. `out_group` and `in_group`,
-    where not 0, say that outputs or inputs are groups padded to 16 each, as in
-    `#kernel.blocked`.
+    A weight [out, in] is stored as panels of `cols` outputs:
+    [out/cols][in][cols], padded with zeros. The padded number of outputs is a
+    multiple of 16; if it is not a multiple of `cols`, the last panel is
+    narrower. Panel p starts at element p * cols * paddedIn. `out_group` and
+    `in_group`, if not 0, are sizes of groups of outputs or inputs, each padded
+    to a multiple of 16 as in `#kernel.blocked`.
 
-    Where `transposed`, panels go over the inputs: [in/cols][out][cols], for
-    products with the weight's transpose (the gradient of a layer's input).
+    If `transposed`, panels divide the inputs: [in/cols][out][cols]. This is for
+    products with the transposed weight (the gradient of a layer's input).
 
     Constraints:
     - C1: `cols` is a multiple of 16; the groups are not negative.
@@ -83,31 +83,31 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
 def Kernel_ChannelsAttr : Kernel_LayoutAttr<"Channels", "channels"> {
   let summary = "row-major with padded channels, `#kernel.channels<group = 0>`";
   let description = [{
-    [width], [rows, width] or [batch, tokens, width], the width padded with
-    zero to a multiple of 16 (each group of `group` channels alone, where it is
-    not 0): biases, scales, position tables, and on GPUs those activations whose
+    [width], [rows, width] or [batch, tokens, width] with the width padded with
+    zeros to a multiple of 16 (each group of `group` channels separately, if it
+    is not 0): biases, scales, position tables, and on GPUs activations whose
     width needs padding.
 
     Constraints:
     - C1: `group` is not negative.
-    - C2: the tensor has rank 1 to 3; `group`, where not 0, divides its width.
+    - C2: the tensor has rank 1 to 3; `group`, if not 0, divides its width.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$group);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
 def Kernel_TileAttr : Kernel_Attr<"Tile", "tile"> {
-  let summary = "sizes that `tile` chose, `#kernel.tile<rows = 6, cols = 64, chunk = 33>`";
+  let summary = "tile sizes chosen by `vit-tile`, `#kernel.tile<rows = 6, cols = 64, chunk = 33>`";
   let description = [{
-    `rows` x `cols` is what a kernel holds in registers; `chunk` is how many row
-    blocks (gemm: kept in cache while the weight panels pass; attention: query
-    blocks of one work unit; others: row blocks of one unit) belong together.
+    `rows` x `cols` elements are kept in registers. `chunk` is a number of row
+    blocks: in gemm, those kept in cache while all weight panels are read; in
+    attention, the query blocks of a work unit; else the row blocks of a unit.
 
     On a GPU, `#kernel.tile<rows = 64, cols = 64, chunk = 16, threads = 128,
-    thread_rows = 8, thread_cols = 4>`, a workgroup of `threads` makes `rows` x
-    `cols` of the result and each thread `thread_rows` x `thread_cols` of them;
-    `chunk` is the depth (gemm) or the keys (attention) that it takes at a time,
-    in workgroup memory unless it is 1.
+    thread_rows = 8, thread_cols = 4>`, a workgroup of `threads` computes `rows`
+    x `cols` elements of the result, each thread `thread_rows` x `thread_cols`
+    of them. `chunk` is the depth (gemm) or number of keys (attention) processed
+    at a time, in workgroup memory unless `chunk` is 1.
 
     Constraints:
     - C1: `rows`, `cols` and `chunk` are positive.
@@ -124,22 +124,22 @@ def Kernel_TileAttr : Kernel_Attr<"Tile", "tile"> {
 }
 
 def Kernel_SlotsAttr : Kernel_Attr<"Slots", "slots"> {
-  let summary = "where each result of an op lives, `slots [2, 5 at 192, -1]`";
+  let summary = "the slot of each result of an op, `slots [2, 5 at 192, -1]`";
   let description = [{
-    For each result the number of its slot of the workspace and, after `at`, the
-    byte of the slot at which it begins (left out: 0). -1: the caller provides
-    the memory.
+    For each result, the number of its slot in the workspace and, after `at`,
+    its offset in the slot in bytes (default: 0). -1 means that the caller
+    provides the memory.
 
     Constraints:
     - C1: a slot is -1 or more; an offset is a multiple of 64, not negative, and
-      0 where the slot is -1.
+      0 if the slot is -1.
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$numbers, ArrayRefParameter<"int64_t">:$offsets);
   let hasCustomAssemblyFormat = 1;
 }
 
 def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
-  let summary = "a closed form in the batch: `times * ceil(batch * of / per)`";
+  let summary = "closed form in the batch size: `times * ceil(batch * of / per)`";
   let description = [{
     Constraints:
     - C1: `times` and `of` are not negative, `per` is positive.
@@ -161,8 +161,8 @@ def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
 class Kernel_Op<string mnemonic, list<Trait> traits = []>
     : Op<Kernel_Dialect, mnemonic, traits>;
 
-/// An attribute that a pass writes later, null until then. Builders take it last
-/// and need not be given it.
+/// An attribute that is null until a pass sets it. It is the last argument of
+/// builders, and optional.
 class Kernel_LateAttr<Attr attr> : OptionalAttr<attr> {
   let returnType = attr.storageType;
   let convertFromStorage = "$_self";
@@ -170,7 +170,7 @@ class Kernel_LateAttr<Attr attr> : OptionalAttr<attr> {
   let constBuilderCall = attr.storageType # "()";
 }
 
-/// What an op says through KernelOpInterface, in C++. All of it must be said.
+/// The C++ expressions with which an op implements KernelOpInterface.
 class Kernel_Promise<string cost, string layout, string group, string unit> {
   string recomputeCost = cost;
   string operandLayout = layout; // of operand `index`
@@ -178,13 +178,13 @@ class Kernel_Promise<string cost, string layout, string group, string unit> {
   string workUnit = unit;
 }
 
-/// Works on tokens or single elements, whatever their channels' groups.
+/// For ops on tokens or single elements: they accept any groups of channels.
 def Kernel_TokenPromise
     : Kernel_Promise<"1", "OperandLayout::Grouped", "std::nullopt", "WorkUnit::Elements">;
 
-/// A launch. An op gives its own operands and attributes as `inputs`, its own
-/// part of the text as `syntax`, what comes last in it as `types`, and its own
-/// C++ as `declarations`.
+/// A launch. An op defines its operands and attributes in `inputs`, the first
+/// and last part of its assembly format in `syntax` and `types`, and additional
+/// C++ declarations in `declarations`.
 class Kernel_LaunchOp<string mnemonic, Kernel_Promise promise, list<Trait> traits = [Pure]>
     : Kernel_Op<mnemonic, !listconcat(traits, [KernelOpInterface])> {
   dag inputs = (ins);
@@ -204,13 +204,13 @@ class Kernel_LaunchOp<string mnemonic, Kernel_Promise promise, list<Trait> trait
 }
 
 def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator]> {
-  let summary = "end of a kernel's scalar code";
+  let summary = "terminator of scalar code";
   let description = [{
-    One value; of `kernel.update`'s regions one or more.
+    Yields one value, or one or more in the regions of `kernel.update`.
   }];
   let arguments = (ins Variadic<AnyTypeOf<[F32, F64]>>:$values);
   let extraClassDeclaration = [{
-    /// The one value of an epilogue.
+    /// The single value of an epilogue.
     Value getValue() { return getOperand(0); }
   }];
   let assemblyFormat = "attr-dict $values `:` type($values)";
@@ -219,8 +219,8 @@ def Kernel_YieldOp : Kernel_Op<"yield", [Pure, Terminator]> {
 def Kernel_GeluSlopeOp : Kernel_Op<"gelu_slope", [Pure]> {
   let summary = "derivative of GELU, in scalar code";
   let description = [{
-    (1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi), the slope of `x (1 + erf(x / sqrt(2))) / 2`
-    (`torch.nn.GELU()`). An op of its own because targets make it from one polynomial, at half the price of an
+    (1 + erf(x / sqrt(2))) / 2 + x exp(-x^2 / 2) / sqrt(2 pi), the derivative of `x (1 + erf(x / sqrt(2))) / 2`
+    (`torch.nn.GELU()`). It is a separate op because targets compute it with one polynomial, at half the cost of an
     error function and an exponential.
     ```mlir
     %slope = kernel.gelu_slope %x : f32
@@ -234,13 +234,13 @@ def Kernel_GeluSlopeOp : Kernel_Op<"gelu_slope", [Pure]> {
 def Kernel_BiasCorrectionOp : Kernel_Op<"bias_correction", [Pure]> {
   let summary = "1 - beta^updates, in the prologue of `kernel.update`";
   let description = [{
-    What Adam divides a mean of `updates` (1 or more) updates by. An op of its own because a target without f64 needs
-    a series: in f32, 1 - beta^updates loses most of its digits.
+    The divisor of Adam's moments after `updates` (1 or more) updates. It is a separate op because targets without f64
+    use a series: in f32, 1 - beta^updates loses most of its digits.
     ```mlir
     %correction = kernel.bias_correction %updates beta 0.999 : f64
     ```
     Constraints:
-    - C1: beta lies in [0, 1).
+    - C1: beta is in [0, 1).
   }];
   let arguments = (ins I32:$updates, F64Attr:$beta);
   let results = (outs F64:$result);
@@ -248,7 +248,7 @@ def Kernel_BiasCorrectionOp : Kernel_Op<"bias_correction", [Pure]> {
   let hasVerifier = 1;
 }
 
-/// A launch with scalar code fused behind it.
+/// A launch that applies scalar code to each element of its result.
 class Kernel_EpilogueOp<string mnemonic, Kernel_Promise promise>
     : Kernel_LaunchOp<mnemonic, promise, [Pure, SingleBlock, IsolatedFromAbove, EpilogueOpInterface]> {
   let regions = (region SizedRegion<1>:$epilogue);
@@ -270,9 +270,9 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
     ```
     Constraints:
     - C1: the region takes one f32 for the accumulator and one per extra.
-    - C2: the weight is [out, in] with the result's width and the input's;
-      where `transposed`, which makes it x W, with the input's and the result's.
-    - C3: each extra is broadcast in one of the dialect's three ways.
+    - C2: the weight is [out, in], where out is the width of the result and in
+      that of the input; for `transposed`, which computes x W, vice versa.
+    - C3: each extra has one of the three broadcast shapes of the dialect.
   }];
   let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Variadic<Kernel_Tensor>:$extras, UnitAttr:$transposed);
   let syntax = "$input `,` $weight (`transposed` $transposed^)? (`extras` `(` $extras^ `:` type($extras) `)`)?";
@@ -281,10 +281,10 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
 
 def Kernel_RowsOp : Kernel_EpilogueOp<"rows", Kernel_Promise<"2",
     "OperandLayout::Grouped", "getNormGroup(getInput().getType(), getGroups())", "WorkUnit::Rows">> {
-  let summary = "normalise each row (layer norm, softmax), then scalar code";
+  let summary = "normalise each row (layer norm, softmax), then apply scalar code";
   let description = [{
-    `groups` equal parts of a row are treated alone. The region sees the
-    normalised element, so a layer norm's scale and bias are extras.
+    Each of `groups` equal parts of a row is normalised separately. The region
+    receives the normalised element; scale and bias of a layer norm are extras.
 
     ```mlir
     %y = kernel.rows normalize %x extras(%s, %b : tensor<192xf32>, tensor<192xf32>) epsilon 1.0e-06 {
@@ -298,7 +298,7 @@ def Kernel_RowsOp : Kernel_EpilogueOp<"rows", Kernel_Promise<"2",
     Constraints:
     - C1: the region takes one f32 for the element and one per extra.
     - C2: the result has the input's shape; `groups` divides its width.
-    - C3: each extra is broadcast in one of the dialect's three ways.
+    - C3: each extra has one of the three broadcast shapes of the dialect.
   }];
   let inputs = (ins Kernel_RowsKindAttr:$kind, Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras,
                     F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
@@ -310,7 +310,7 @@ def Kernel_RowsOp : Kernel_EpilogueOp<"rows", Kernel_Promise<"2",
 
 def Kernel_MapOp : Kernel_EpilogueOp<"map", Kernel_Promise<"kElementwiseCost",
     "OperandLayout::Grouped", "std::nullopt", "WorkUnit::Elements">> {
-  let summary = "element by element: scalar code of the input and the extras";
+  let summary = "apply scalar code to each element of the input and the extras";
   let description = [{
     ```mlir
     %y = kernel.map %x extras(%p : tensor<65x192xf32>) {
@@ -323,7 +323,7 @@ def Kernel_MapOp : Kernel_EpilogueOp<"map", Kernel_Promise<"kElementwiseCost",
     Constraints:
     - C1: the region takes one f32 for the element and one per extra.
     - C2: the result has the input's shape.
-    - C3: each extra is broadcast in one of the dialect's three ways.
+    - C3: each extra has one of the three broadcast shapes of the dialect.
   }];
   let inputs = (ins Kernel_Tensor:$input, Variadic<Kernel_Tensor>:$extras);
   let syntax = "$input (`extras` `(` $extras^ `:` type($extras) `)`)?";
@@ -331,7 +331,7 @@ def Kernel_MapOp : Kernel_EpilogueOp<"map", Kernel_Promise<"kElementwiseCost",
 }
 
 def Kernel_PrependOp : Kernel_EpilogueOp<"prepend", Kernel_TokenPromise> {
-  let summary = "tokens in front of each image's, then scalar code";
+  let summary = "prepend tokens to those of each image, then apply scalar code";
   let description = [{
     result[b, t] = epilogue(t < k ? tokens[t] : input[b, t - k], extras...)
 
@@ -339,7 +339,7 @@ def Kernel_PrependOp : Kernel_EpilogueOp<"prepend", Kernel_TokenPromise> {
     - C1: the region takes one f32 for the element and one per extra.
     - C2: `tokens` is [k, width], the input [batch, n, width], the result
       [batch, k + n, width].
-    - C3: each extra is broadcast in one of the dialect's three ways.
+    - C3: each extra has one of the three broadcast shapes of the dialect.
   }];
   let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$tokens, Variadic<Kernel_Tensor>:$extras);
   let syntax = "$input `,` $tokens (`extras` `(` $extras^ `:` type($extras) `)`)?";
@@ -347,13 +347,13 @@ def Kernel_PrependOp : Kernel_EpilogueOp<"prepend", Kernel_TokenPromise> {
 }
 
 def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
-    // Probabilities that are asked for are kept.
+    // An op that returns its probabilities is not recomputed.
     "getProbabilities() ? std::nullopt : std::optional<int>(3)", "OperandLayout::OwnGroup", "getHeadDim()",
     "WorkUnit::Tile">> {
-  let summary = "all heads of an image's attention, fused";
+  let summary = "fused multi-head attention";
   let description = [{
     softmax(scale q k^T) v. q, k and v are `heads * head_dim` channels of their
-    operand from `offsets[0..2]` on, so that one product can make all three:
+    operands, starting at `offsets[0..2]`, so one product can compute all three:
     ```mlir
     %o = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384]
         scale 1.25e-01 : (tensor<?x65x576xf32>, ...) -> tensor<?x65x192xf32>
@@ -362,7 +362,7 @@ def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
     [batch, heads, q's tokens, k's tokens].
 
     Constraints:
-    - C1: operands have rank 3 and hold the channels that the offsets name.
+    - C1: operands have rank 3 and contain the channels that start at the offsets.
     - C2: the result is [batch, q's tokens, heads * head_dim].
   }];
   let inputs = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
@@ -373,7 +373,7 @@ def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
 
 def Kernel_PatchifyOp : Kernel_LaunchOp<"patchify", Kernel_Promise<"1",
     "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
-  let summary = "row-major pictures to patches";
+  let summary = "split row-major images into patches";
   let description = [{
     ```mlir
     %p = kernel.patchify %image patch [4, 4] order chw : (tensor<?x3x32x32xf32>) -> tensor<?x64x48xf32>
@@ -388,7 +388,7 @@ def Kernel_PatchifyOp : Kernel_LaunchOp<"patchify", Kernel_Promise<"1",
 }
 
 def Kernel_TakeOp : Kernel_LaunchOp<"take", Kernel_TokenPromise> {
-  let summary = "some tokens of each image";
+  let summary = "take tokens of each image from `start` on";
   let description = [{
     Takes [batch, count, width] from [batch, tokens, width], or the token at
     `start` as [batch, width], depending on the type of the result.
@@ -398,7 +398,7 @@ def Kernel_TakeOp : Kernel_LaunchOp<"take", Kernel_TokenPromise> {
     ```
 
     Constraints:
-    - C1: the tokens taken exist and the widths agree.
+    - C1: the taken tokens exist and the widths are equal.
   }];
   let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
   let results = (outs Kernel_Tensor:$result);
@@ -406,7 +406,7 @@ def Kernel_TakeOp : Kernel_LaunchOp<"take", Kernel_TokenPromise> {
 }
 
 def Kernel_MeanOp : Kernel_LaunchOp<"mean", Kernel_TokenPromise> {
-  let summary = "mean of each image's tokens from `start` on";
+  let summary = "mean of the tokens of each image from `start` on";
   let description = [{
     ```mlir
     %pooled = kernel.mean %x from 1 : (tensor<?x65x192xf32>) -> tensor<?x192xf32>
@@ -422,14 +422,14 @@ def Kernel_MeanOp : Kernel_LaunchOp<"mean", Kernel_TokenPromise> {
 
 def Kernel_RelayoutOp : Kernel_LaunchOp<"relayout", Kernel_Promise<"std::nullopt",
     "OperandLayout::Grouped", "std::nullopt", "WorkUnit::Elements">> {
-  let summary = "the same values in another memory layout";
+  let summary = "convert to another memory layout";
   let description = [{
     ```mlir
     %b = kernel.relayout %x : (tensor<?x64x48xf32>) -> tensor<?x64x48xf32, #kernel.blocked<rows = 6>>
     ```
 
     Constraints:
-    - C1: shape and element type stay, the encoding changes.
+    - C1: input and result differ in their encoding only.
   }];
   let inputs = (ins Kernel_Tensor:$input);
   let results = (outs Kernel_Tensor:$result);
@@ -441,11 +441,11 @@ def Kernel_RelayoutOp : Kernel_LaunchOp<"relayout", Kernel_Promise<"std::nullopt
 //===----------------------------------------------------------------------===//
 
 def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
-  let summary = "the form of parameters that a kernel wants, made at load";
+  let summary = "form of parameters that a kernel reads, made when the module is loaded";
   let description = [{
     Concatenates the sources, row-major parameters, along the first dimension,
-    in the layout of the result's type. Runs when the module is loaded and after
-    an update, never in an entry.
+    in the layout of the result type. It runs when the module is loaded and
+    after an update, never in an entry.
     ```mlir
     %w = kernel.derive %q, %k, %v : (tensor<192x192xf32>, ...) -> tensor<576x192xf32, #kernel.panels<cols = 64>>
     ```
@@ -454,9 +454,9 @@ def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
     can be the result of another `derive` or `resample`.
 
     Constraints:
-    - C1: the sources' shapes agree but for the first dimension, whose sum is
-      the result's; or there is one source with the result's element count or
-      with one element.
+    - C1: the shapes of the sources are equal except for the first dimension,
+      whose sum is that of the result; or there is one source with as many
+      elements as the result or with one element.
   }];
   let arguments = (ins Variadic<Kernel_Tensor>:$sources);
   let results = (outs Kernel_Tensor:$result);
@@ -465,10 +465,10 @@ def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
 }
 
 def Kernel_ResampleOp : Kernel_Op<"resample", [Pure]> {
-  let summary = "a position table resampled to another grid, made at load";
+  let summary = "resample a position table when the module is loaded";
   let description = [{
-    `vit.resample_positions` of a parameter; row-major. Like `derive` it runs
-    when the module is loaded and after an update, never in an entry.
+    `vit.resample_positions` of a parameter; row-major. Like `kernel.derive`, it
+    runs when the module is loaded and after an update, never in an entry.
     ```mlir
     %t = kernel.resample %p from [14, 14] to [24, 24] prefix 1
         : (tensor<197x768xf32>) -> tensor<577x768xf32>
@@ -492,8 +492,8 @@ def Kernel_ResampleOp : Kernel_Op<"resample", [Pure]> {
 def Kernel_DispatchOp : Kernel_Op<"dispatch"> {
   let summary = "run a generated kernel over its work units";
   let description = [{
-    `units` work units, split evenly and in order between threads. `slots` is
-    where each result lives; `scratch` bytes belong to each thread.
+    The `units` work units are split evenly and in order between threads. Each
+    thread has `scratch` bytes; `slots` are the slots of the results.
     ```mlir
     %y = kernel.dispatch @kernels::@gemm_0(%x, %w) units <times = 99> slots [2] scratch 0
         family "gemm" flop <times = 58140672> : (...) -> ...

@@ -1,12 +1,12 @@
-//===- VitBackwardOps.td - Adjoints that are ops -----------*- tablegen -*-===//
+//===- VitBackwardOps.td - Ops of the backward pass --------*- tablegen -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Included by VitOps.td. `gradient` is that of the loss with respect to the
-// result of the op whose adjoint this is.
+// Included by VitOps.td. The operand `gradient` is the gradient of the loss
+// with respect to the result of the forward op.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,17 +14,17 @@
 #define VIT_BACKWARD_OPS_TD
 
 def Vit_LinearInputGradientOp : Vit_PureOp<"linear_input_gradient"> {
-  let summary = "y W: the gradient of a linear layer's input";
+  let summary = "dy W: gradient of the input of a linear layer";
   let description = [{
-    [batch, ..., out] with weights [out, in] to [batch, ..., in]: what torch's
-    autograd calls grad_input of torch.nn.Linear.
+    [batch, ..., out] with weight [out, in] to [batch, ..., in]: grad_input of
+    torch.nn.Linear.
 
     ```mlir
     %dx = vit.linear_input_gradient %dy, %w : (tensor<?x197x3072xf32>, tensor<3072x768xf32>) -> tensor<?x197x768xf32>
     ```
 
     Constraints:
-    - C1: the weight has rank 2 and the gradient's last dimension is its first.
+    - C1: the weight has rank 2; its first dimension is the gradient's last.
     - C2: the gradient has rank 2 or 3.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$weight);
@@ -33,7 +33,7 @@ def Vit_LinearInputGradientOp : Vit_PureOp<"linear_input_gradient"> {
 }
 
 def Vit_LinearWeightGradientOp : Vit_PureOp<"linear_weight_gradient"> {
-  let summary = "y^T x: the gradient of a linear layer's weight";
+  let summary = "dy^T x: gradient of the weight of a linear layer";
   let description = [{
     [batch, ..., out] and [batch, ..., in] to [out, in], summed over all rows of
     all images: grad_weight of torch.nn.Linear.
@@ -43,8 +43,8 @@ def Vit_LinearWeightGradientOp : Vit_PureOp<"linear_weight_gradient"> {
     ```
 
     Constraints:
-    - C1: both have rank 2 or 3, the same sizes but for the last, and known
-      widths.
+    - C1: both operands have rank 2 or 3, equal sizes except for the last, and
+      static widths.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$input);
   let results = (outs Vit_Tensor:$result);
@@ -52,11 +52,11 @@ def Vit_LinearWeightGradientOp : Vit_PureOp<"linear_weight_gradient"> {
 }
 
 def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
-  let summary = "sum over what was broadcast";
+  let summary = "sum over broadcast dimensions";
   let description = [{
-    The adjoint of numpy's broadcasting: sums over the dimensions that the
-    result lacks or has with size 1 (torch's sum_to_size). The gradient of a
-    bias sums over rows, that of a position table over the batch.
+    The adjoint of numpy broadcasting: sums over the dimensions that are missing
+    from the result or have size 1 in it (torch's sum_to_size). The gradient of
+    a bias is a sum over rows, that of a position table a sum over the batch.
 
     ```mlir
     %db = vit.sum_to %dy : (tensor<?x197x768xf32>) -> tensor<768xf32>
@@ -64,8 +64,8 @@ def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
     ```
 
     Constraints:
-    - C1: aligned from the last dimension, the result's sizes are the input's,
-      or 1, or missing; the element types are equal.
+    - C1: aligned at the last dimension, the sizes of the result are those of
+      the input, 1 or missing; the element types are equal.
   }];
   let arguments = (ins Vit_Tensor:$input);
   let results = (outs Vit_Tensor:$result);
@@ -75,13 +75,13 @@ def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
 }
 
 def Vit_LayerNormBackwardOp : Vit_Op<"layer_norm_backward", [Pure]> {
-  let summary = "the gradients of a layer norm's input, scale and bias";
+  let summary = "gradients of the input, scale and bias of a layer norm";
   let description = [{
-    With n = (x - mean) / sqrt(variance + epsilon) and g = gradient * scale, per
-    row or group: the input's gradient is (g - mean(g) - n mean(g n)) /
-    sqrt(variance + epsilon), the scale's the sum of gradient * n over rows and
-    groups, the bias' that of gradient. Mean and variance are made again from
-    `input`. A result that nobody uses is not computed.
+    With n = (x - mean) / sqrt(variance + epsilon) and g = gradient * scale per
+    row or group, the gradient of the input is (g - mean(g) - n mean(g n)) /
+    sqrt(variance + epsilon). Those of scale and bias are the sums of
+    gradient * n and of gradient over rows and groups. Mean and variance are
+    recomputed from `input`. A result without users is not computed.
 
     ```mlir
     %dx, %ds, %db = vit.layer_norm_backward %dy, %x scale %s epsilon 1.0e-06
@@ -90,9 +90,9 @@ def Vit_LayerNormBackwardOp : Vit_Op<"layer_norm_backward", [Pure]> {
     ```
 
     Constraints:
-    - C1: gradient, input and the input's gradient have one type with a known
+    - C1: gradient, input and input gradient have the same type with a static
       width, which `groups` divides.
-    - C2: scale, where given, and its and the bias' gradients have the width of
+    - C2: scale, if given, and the gradients of scale and bias have the width of
       a group.
     - C3: epsilon is positive.
   }];
@@ -106,11 +106,11 @@ def Vit_LayerNormBackwardOp : Vit_Op<"layer_norm_backward", [Pure]> {
 }
 
 def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
-  let summary = "the gradients of attention's query, key and value";
+  let summary = "gradients of the query, key and value of an attention";
   let description = [{
     Per head, with p = softmax(scale q k^T): dv = p^T gradient,
     dp = gradient v^T, ds = p (dp - sum(dp p)), dq = scale ds k,
-    dk = scale ds^T q. The probabilities are made again, row by row.
+    dk = scale ds^T q. The probabilities are recomputed row by row.
 
     ```mlir
     %dq, %dk, %dv = vit.attention_backward %dy, %q, %k, %v heads 12 scale 1.25e-01
@@ -119,8 +119,8 @@ def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
     ```
 
     Constraints:
-    - C1: query, key and value are as `vit.attention` wants them (its C1, C2).
-    - C2: the gradient has the query's tokens and the value's width.
+    - C1: query, key and value satisfy C1 and C2 of `vit.attention`.
+    - C2: the gradient has the tokens of query and the width of value.
     - C3: the results have the types of query, key and value.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
@@ -133,7 +133,7 @@ def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
 }
 
 def Vit_SoftmaxBackwardOp : Vit_Op<"softmax_backward", [Pure, SameOperandsAndResultType]> {
-  let summary = "y (gradient - sum(gradient y)) per row, y = the softmax";
+  let summary = "y (gradient - sum(gradient y)) per row, where y is the softmax";
   let description = [{
     ```mlir
     %dx = vit.softmax_backward %dy, %y : tensor<?x10xf32>
@@ -145,11 +145,11 @@ def Vit_SoftmaxBackwardOp : Vit_Op<"softmax_backward", [Pure, SameOperandsAndRes
 }
 
 def Vit_DerivativeOp : Vit_Op<"derivative", [Pure, SameOperandsAndResultType]> {
-  let summary = "an activation's derivative, element by element";
+  let summary = "derivative of an activation, element by element";
   let description = [{
-    At the activation's input. An op of its own, because it depends on the
-    forward part alone: it can be made with the activation itself. The
-    derivative of relu at 0 is 0, as torch has it.
+    The derivative at the input of the activation. It is a separate op because
+    it depends only on the forward part and can be computed together with the
+    activation. The derivative of relu at 0 is 0, as in torch.
 
     ```mlir
     %g = vit.derivative gelu_erf %h : tensor<?x197x3072xf32>
@@ -162,17 +162,17 @@ def Vit_DerivativeOp : Vit_Op<"derivative", [Pure, SameOperandsAndResultType]> {
 }
 
 def Vit_PlaceTokensOp : Vit_Op<"place_tokens", [Pure]> {
-  let summary = "tokens among zeros: the adjoint of take_tokens";
+  let summary = "insert tokens into zeros: the adjoint of take_tokens";
   let description = [{
     [batch, count, width], or [batch, width] for one token, to [batch, tokens,
-    width]: tokens [start, start + count) are the input's, all others zero.
+    width]: tokens [start, start + count) are the input, all others are zero.
 
     ```mlir
     %dx = vit.place_tokens %dy at 0 : (tensor<?x768xf32>) -> tensor<?x197x768xf32>
     ```
 
     Constraints:
-    - C1: the result is [batch, tokens, width] with known tokens; the input is
+    - C1: the result is [batch, tokens, width] with static tokens; the input is
       [batch, count, width] or [batch, width].
     - C2: 0 <= start, start + count <= tokens.
   }];
@@ -183,10 +183,10 @@ def Vit_PlaceTokensOp : Vit_Op<"place_tokens", [Pure]> {
 }
 
 def Vit_SpreadTokensOp : Vit_Op<"spread_tokens", [Pure]> {
-  let summary = "an equal share for each token: the adjoint of mean_tokens";
+  let summary = "distribute a row evenly over tokens: the adjoint of mean_tokens";
   let description = [{
     [batch, width] to [batch, tokens, width]: tokens from `start` on are the
-    input divided by their number, those before it zero.
+    input divided by their number, all others are zero.
 
     ```mlir
     %dx = vit.spread_tokens %dy from 1 : (tensor<?x768xf32>) -> tensor<?x197x768xf32>
@@ -194,7 +194,7 @@ def Vit_SpreadTokensOp : Vit_Op<"spread_tokens", [Pure]> {
 
     Constraints:
     - C1: the input is [batch, width], the result [batch, tokens, width] with
-      known tokens.
+      static tokens.
     - C2: 0 <= start < tokens.
   }];
   let arguments = (ins Vit_Tensor:$input, I64Attr:$start);
@@ -204,7 +204,7 @@ def Vit_SpreadTokensOp : Vit_Op<"spread_tokens", [Pure]> {
 }
 
 def Vit_UnpatchifyOp : Vit_Op<"unpatchify", [Pure]> {
-  let summary = "patches to pictures: the adjoint and inverse of patchify";
+  let summary = "join patches to images: the adjoint and inverse of patchify";
   let description = [{
     ```mlir
     %image = vit.unpatchify %patches patch [16, 16] order chw
@@ -212,8 +212,8 @@ def Vit_UnpatchifyOp : Vit_Op<"unpatchify", [Pure]> {
     ```
 
     Constraints:
-    - C1: `vit.patchify` with this patch and order makes the input's type of
-      the result's.
+    - C1: the type of the input is what `vit.patchify` with this patch and order
+      infers from the type of the result.
   }];
   let arguments = (ins Vit_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order);
   let results = (outs Vit_Tensor:$result);
@@ -222,10 +222,10 @@ def Vit_UnpatchifyOp : Vit_Op<"unpatchify", [Pure]> {
 }
 
 def Vit_ResamplePositionsBackwardOp : Vit_PureOp<"resample_positions_backward"> {
-  let summary = "the gradient of a table that resample_positions resampled";
+  let summary = "gradient of the input of resample_positions";
   let description = [{
-    `from`, `to`, `prefix` and `antialias` are those of the op whose adjoint it
-    is: [prefix + to, width] to [prefix + from, width].
+    `from`, `to`, `prefix` and `antialias` are those of the forward op:
+    [prefix + to, width] to [prefix + from, width].
 
     ```mlir
     %dt = vit.resample_positions_backward %dy from [14, 14] to [24, 24] prefix 1

@@ -14,23 +14,23 @@ include "mlir/IR/EnumAttr.td"
 def Vit_Dialect : Dialect {
   let name = "vit";
   let cppNamespace = "::mlir::vit";
-  let summary = "Vision Transformers as graphs of the field's operations";
+  let summary = "Vision Transformers as graphs of tensor operations";
   let description = [{
-    Tensors are row-major; the batch is the leading dimension and `?` in every
-    activation, all else is static. Tokens come second, channels last:
-    `tensor<?x197x768xf32>` is [batch, tokens, width]. Parameters are symbols;
-    layers are written once, in `vit.layers`.
+    Tensors are row-major. In activations the leading dimension, the batch, is
+    `?`; all other dimensions are static. Tokens come second, channels last:
+    `tensor<?x197x768xf32>` is [batch, tokens, width]. Parameters are symbols.
+    Layers with the same code are written once, in `vit.layers`.
 
-    Module attributes: `vit.labels` (array of strings, one per class) and
+    The module attributes `vit.labels` (array of strings, one per class) and
     `vit.preprocessing` (dictionary: `channels`, `height`, `width`,
     `resize_height`, `resize_width`, `center_crop`, `interpolation` (Pillow's
     code), `apply_exif_orientation`, `scale`, `mean`, `std`; see
-    `vit_preprocessing` in vit.h) travel to the compiled module.
-    The attribute `vit.name` of an argument or result of an entry is its name;
-    the first result is the default output. In a training entry `vit.role` says
-    what an argument or result is to a training step, and `vit.classes` how many
-    classes labels count. An op's location
-    (`loc("blocks.3.mlp.fc1")`) is the name that profiles and errors use.
+    `vit_preprocessing` in vit.h) are copied to the compiled module. The attribute
+    `vit.name` names an argument or a result of an entry; the first result is the
+    default output. In a training entry `vit.role` says what an argument or a
+    result is to a training step, and `vit.classes` the number of classes of
+    labels. Profiles and errors refer to an op by its location
+    (`loc("blocks.3.mlp.fc1")`).
   }];
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
@@ -45,22 +45,22 @@ class Vit_I32Enum<string name, string summary, list<I32EnumAttrCase> cases>
   let genSpecializedAttr = 0;
 }
 
-def Vit_Distribution : Vit_I32Enum<"Distribution", "how a parameter starts", [
+def Vit_Distribution : Vit_I32Enum<"Distribution", "distribution of a parameter", [
   I32EnumAttrCase<"constant", 0>,       // value
   I32EnumAttrCase<"normal", 1>,         // value = standard deviation
-  I32EnumAttrCase<"trunc_normal", 2>,   // the same, cut at +-2 (torch's and timm's trunc_normal_: in absolute units)
+  I32EnumAttrCase<"trunc_normal", 2>,   // the same, truncated at +-2, not +-2 value: torch's and timm's trunc_normal_
   I32EnumAttrCase<"uniform", 3>,        // [-value, value)
   I32EnumAttrCase<"xavier_uniform", 4>  // bound sqrt(6 / (fan_in + fan_out))
 ]>;
 
-def Vit_GeluKind : Vit_I32Enum<"GeluKind", "which GELU", [
+def Vit_GeluKind : Vit_I32Enum<"GeluKind", "GELU formula", [
   I32EnumAttrCase<"erf", 0>,   // x/2 (1 + erf(x/sqrt 2)): torch's default, HF "gelu"
   I32EnumAttrCase<"tanh", 1>,  // HF "gelu_new", "gelu_pytorch_tanh"
   I32EnumAttrCase<"quick", 2>  // x sigmoid(1.702 x): HF "quick_gelu"
 ]>;
 def Vit_GeluKindAttr : EnumAttr<Vit_Dialect, Vit_GeluKind, "gelu_kind">;
 
-def Vit_ActivationKind : Vit_I32Enum<"ActivationKind", "whose derivative", [
+def Vit_ActivationKind : Vit_I32Enum<"ActivationKind", "activation of a derivative", [
   I32EnumAttrCase<"gelu_erf", 0>,
   I32EnumAttrCase<"gelu_tanh", 1>,
   I32EnumAttrCase<"gelu_quick", 2>,
@@ -70,19 +70,19 @@ def Vit_ActivationKind : Vit_I32Enum<"ActivationKind", "whose derivative", [
 ]>;
 def Vit_ActivationKindAttr : EnumAttr<Vit_Dialect, Vit_ActivationKind, "activation_kind">;
 
-def Vit_Role : Vit_I32Enum<"Role", "what an argument or result is to a training step", [
+def Vit_Role : Vit_I32Enum<"Role", "role in a training step", [
   I32EnumAttrCase<"targets", 1>, // labels of the first argument's images, or values
   I32EnumAttrCase<"learning_rate", 2>,
   I32EnumAttrCase<"step", 3>,    // number of steps before this one
   I32EnumAttrCase<"loss", 4>,
-  I32EnumAttrCase<"correct", 5>  // images of the batch that are classified right
+  I32EnumAttrCase<"correct", 5>  // number of images that are classified correctly
 ]>;
 def Vit_RoleAttr : EnumAttr<Vit_Dialect, Vit_Role, "role"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
-def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "order of a patch's values", [
-  I32EnumAttrCase<"chw", 0>, // channel, row, column: a convolution's weight
+def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "pixel order of a patch", [
+  I32EnumAttrCase<"chw", 0>, // channel, row, column: the weight of a convolution
   I32EnumAttrCase<"hwc", 1>  // row, column, channel: vit-pytorch's rearrange
 ]>;
 def Vit_PixelOrderAttr : EnumAttr<Vit_Dialect, Vit_PixelOrder, "pixel_order">;

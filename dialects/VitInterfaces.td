@@ -13,17 +13,17 @@ include "mlir/IR/OpBase.td"
 def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::mlir::vit";
   let description = [{
-    An op that knows its adjoint: ops of the same dialect that make the
-    gradients of its operands from those of its results. `generate-backward`
-    calls it on ops in reverse order.
+    An op that can build its adjoint: ops of the same dialect that compute the
+    gradients of its operands from the gradients of its results.
+    `vit-generate-backward` visits the ops in reverse order.
   }];
   let methods = [
     InterfaceMethod<[{
-      Builds the adjoint at `builder`'s place, with `location` on every op: for
-      each operand that `gradients` wants (`isWanted`) its gradient, handed over
-      with `add`. `gradients.get(result)` is the gradient of a result, null
-      where nothing depends on it; of at least one result it is not. Reports
-      an error and fails where there is no adjoint.
+      Builds the adjoint at the insertion point of `builder`, with `location` on
+      every op, and passes the gradient of each operand that `isWanted` to
+      `gradients.add`. `gradients.get(result)` is null if nothing depends on the
+      result; it is not null for at least one result. Emits an error and fails
+      if there is no adjoint.
     }],
     "::llvm::LogicalResult", "buildAdjoint",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location,

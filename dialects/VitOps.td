@@ -5,9 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A Vision Transformer as a graph of the field's own operations on tensors.
-// Each op's constraints are numbered (C1, C2, ...); verifier messages and test
-// names use the same numbers.
+// Operations of Vision Transformers on tensors. The constraints of each op are
+// numbered (C1, C2, ...); verifier messages and test names use these numbers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,13 +24,13 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 class Vit_Op<string mnemonic, list<Trait> traits = []>
     : Op<Vit_Dialect, mnemonic, traits>;
 
-/// A pure function of tensors whose result types follow from its operands.
+/// A pure op on tensors that infers its result types from its operands.
 class Vit_PureOp<string mnemonic, list<Trait> traits = []>
     : Vit_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor]> {
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    /// Accepts any types: verify() compares them with the inferred ones, and
-    /// unlike the interface says what is wrong in one message.
+    /// Accepts any types: verify() compares them with the inferred types and,
+    /// unlike the interface, reports a mismatch in one message.
     static ::llvm::LogicalResult refineReturnTypes(
         ::mlir::MLIRContext *, ::std::optional<::mlir::Location>, ::mlir::ValueRange,
         ::mlir::DictionaryAttr, ::mlir::OpaqueProperties, ::mlir::RegionRange,
@@ -44,7 +43,7 @@ class Vit_PureOp<string mnemonic, list<Trait> traits = []>
 def Vit_Float : AnyTypeOf<[F32, BF16, F16]>;
 def Vit_Tensor : RankedTensorOf<[F32, BF16, F16]>;
 
-/// Types that the text need not spell out.
+/// Types that the assembly format omits.
 def Vit_Scalar : 0DTensorOf<[F32]>, BuildableType<"::mlir::RankedTensorType::get({}, $_builder.getF32Type())">;
 def Vit_Count : 0DTensorOf<[I32]>, BuildableType<"::mlir::RankedTensorType::get({}, $_builder.getI32Type())">;
 def Vit_Seed : Type<CPred<"$_self == ::mlir::RankedTensorType::get({2}, ::mlir::IntegerType::get($_self.getContext(), 32))">,
@@ -61,12 +60,12 @@ class Vit_Attr<string name, string mnem> : AttrDef<Vit_Dialect, name> {
 def Vit_InitAttr : Vit_Attr<"Init", "init"> {
   let summary = "initialiser of a parameter, `<trunc_normal, 2.0e-02>`";
   let description = [{
-    The value is drawn by Philox-4x32-10 keyed by the seed, the parameter's
-    name (and layer) and the element's index, so it is the same on every
-    target. `value` is the constant, the standard deviation or the bound.
+    Each element is drawn by Philox-4x32-10 from the seed, the name of the
+    parameter (and layer) and the index of the element, so it is the same on
+    every target. `value` is the constant, the standard deviation or the bound.
 
     Constraints:
-    - C1: the value is a number; a deviation or bound is not negative.
+    - C1: the value is finite; a deviation or bound is not negative.
   }];
   let genVerifyDecl = 1;
   let parameters = (ins EnumParameter<Vit_Distribution>:$distribution, APFloatParameter<"the constant, deviation or bound">:$value);
@@ -76,11 +75,11 @@ def Vit_InitAttr : Vit_Attr<"Init", "init"> {
 def Vit_StoredAttr : Vit_Attr<"Stored", "stored"> {
   let summary = "the checkpoint tensor that a parameter is stored in";
   let description = [{
-    `name` is the tensor's name in the checkpoint, with `{}` where the layer's
-    number stands; `shape` its shape there. The parameter is rows
-    [`begin`, `end`) of that tensor along its first dimension, row-major,
+    `name` and `shape` are those of the tensor in the checkpoint; `{}` in the
+    name stands for the layer number. The parameter consists of rows
+    [`begin`, `end`) of the first dimension of that tensor, row-major and
     reshaped: q, k and v of a fused `qkv.weight` are three parameters in one
-    stored tensor. A convolution's [out, in, h, w] is [out, in*h*w] here.
+    stored tensor, and a convolution weight [out, in, h, w] is [out, in*h*w].
   }];
   let parameters = (ins StringRefParameter<>:$name, ArrayRefParameter<"int64_t">:$shape,
                         "int64_t":$begin, "int64_t":$end);
@@ -92,22 +91,22 @@ def Vit_StoredAttr : Vit_Attr<"Stored", "stored"> {
 //===----------------------------------------------------------------------===//
 
 def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
-  let summary = "declare a parameter, one or one per layer";
+  let summary = "declare a parameter, a single tensor or one per layer";
   let description = [{
     ```mlir
     vit.parameter @head.weight : tensor<10x192xf32> init<trunc_normal, 2.0e-02>
     vit.parameter @fc1.weight : 6 x tensor<768x192xf32> init<trunc_normal, 2.0e-02>
         stored<"blocks.{}.mlp.fc1.weight", [768, 192], 0 to 768>
     ```
-    Without `stored` the checkpoint's name is the symbol, `symbol.{}` where
-    there is one per layer, and its shape is the parameter's.
+    Without `stored`, the name in the checkpoint is the symbol, or `symbol.{}`
+    if there is one tensor per layer, and the shape is that of the parameter.
 
     Constraints:
     - C1: the type is a ranked tensor of f32 with static shape, rank 1 to 4.
-    - C2: `layers`, where given, is at least 1, and then a stored name has `{}`
-      exactly once; without `layers` it has none.
-    - C3: rows begin to end lie inside the stored shape, and their element
-      count is the parameter's.
+    - C2: `layers`, if given, is at least 1. A stored name contains `{}` exactly
+      once if `layers` is given, and otherwise not.
+    - C3: rows [begin, end) are within the stored shape and have as many
+      elements as the parameter.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
                        OptionalAttr<I64Attr>:$layers, OptionalAttr<Vit_InitAttr>:$init,
@@ -117,9 +116,9 @@ def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    /// The name of layer `layer`'s tensor in a checkpoint ("blocks.3.mlp.fc1.weight").
+    /// The name of the tensor of `layer` in a checkpoint ("blocks.3.mlp.fc1.weight").
     std::string getStoredName(int64_t layer);
-    /// The stored tensor's shape: that of `stored`, or the parameter's own.
+    /// The shape in `stored`, or else the shape of the parameter.
     ArrayRef<int64_t> getStoredShape();
     int64_t getStoredBegin();
     int64_t getStoredEnd();
@@ -128,9 +127,9 @@ def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
 }
 
 def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "the value of a parameter or a state";
+  let summary = "read a parameter or a state";
   let description = [{
-    The value at the beginning of the entry (see `vit.write`).
+    The result is the value at the beginning of the entry (see `vit.write`).
 
     ```mlir
     %w = vit.read @head.weight : tensor<10x192xf32>
@@ -142,7 +141,7 @@ def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
     - C2: there is an index if and only if the symbol has layers; a constant
       index is in [0, layers).
 
-    Canonicalisation: an index that is a constant moves into the brackets.
+    Canonicalisation: a constant index becomes the attribute `layer`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$parameter, Optional<Index>:$index,
                        OptionalAttr<I64Attr>:$layer);
@@ -156,10 +155,10 @@ def Vit_ReadOp : Vit_Op<"read", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInt
 
 def Vit_LayersOp : Vit_Op<"layers", [SingleBlock, RecursiveMemoryEffects,
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
-  let summary = "repeat a block, layer by layer";
+  let summary = "run a block once per layer";
   let description = [{
-    Runs its body `count` times. The arguments of the body are the number of the
-    layer and the values that the previous layer yielded.
+    Runs its body `count` times. The arguments of the body are the layer number
+    and the values yielded by the previous layer (for the first, the operands).
     ```mlir
     %y = vit.layers 6 (%i, %x = %embedded) : tensor<?x65x192xf32> {
       ...
@@ -168,8 +167,8 @@ def Vit_LayersOp : Vit_Op<"layers", [SingleBlock, RecursiveMemoryEffects,
     ```
     Constraints:
     - C1: `count` is at least 1.
-    - C2: the body's arguments are an index and one value per operand, of the
-      operand's type; it yields values of these types; so are the results.
+    - C2: the arguments of the body are an index and one value per operand, of
+      the same type; the yielded values and the results have these types too.
   }];
   let arguments = (ins ConfinedAttr<I64Attr, [IntMinValue<1>]>:$count,
                        Variadic<AnyRankedTensor>:$inits);
@@ -180,7 +179,7 @@ def Vit_LayersOp : Vit_Op<"layers", [SingleBlock, RecursiveMemoryEffects,
 }
 
 def Vit_YieldOp : Vit_Op<"yield", [Pure, Terminator, HasParent<"LayersOp">]> {
-  let summary = "end of a layer's body";
+  let summary = "terminator of `vit.layers`";
   let arguments = (ins Variadic<AnyRankedTensor>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
@@ -196,8 +195,8 @@ def Vit_OutputOp : Vit_Op<"output"> {
     of which `--vit-select-outputs` keeps the requested ones.
 
     Constraints:
-    - C1: the name has `{}` exactly once if there is an index, and otherwise
-      not.
+    - C1: the name contains `{}` exactly once if there is an index, and
+      otherwise not.
     - C2: no other output and no result of the function has the same name.
   }];
   let arguments = (ins StrAttr:$name, Optional<Index>:$index, AnyRankedTensor:$value);
@@ -210,11 +209,11 @@ def Vit_OutputOp : Vit_Op<"output"> {
 //===----------------------------------------------------------------------===//
 
 def Vit_PatchifyOp : Vit_PureOp<"patchify", [Vit_Differentiable]> {
-  let summary = "cut pictures into patches";
+  let summary = "split images into patches";
   let description = [{
     [batch, channels, height, width] to [batch, (height/ph)(width/pw),
-    channels*ph*pw], patches in reading order. With order `chw` a linear layer
-    after it is ViT's convolution; `hwc` is vit-pytorch's
+    channels*ph*pw], with patches in row-major order. With order `chw`, a linear
+    layer on the patches is the convolution of ViT; `hwc` is vit-pytorch's
     `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`.
 
     ```mlir
@@ -232,10 +231,10 @@ def Vit_PatchifyOp : Vit_PureOp<"patchify", [Vit_Differentiable]> {
 }
 
 def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens", [Vit_Differentiable]> {
-  let summary = "put learned tokens (class, distillation, registers) in front";
+  let summary = "prepend learned tokens (class, distillation, registers)";
   let description = [{
-    [k, width] and [batch, tokens, width] to [batch, k + tokens, width]; the
-    same tokens for every image.
+    [k, width] and [batch, tokens, width] to [batch, k + tokens, width]. The
+    learned tokens are the same for every image.
 
     ```mlir
     %tokens = vit.prepend_tokens %patches, %cls
@@ -251,10 +250,10 @@ def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens", [Vit_Differentiable]> {
 }
 
 def Vit_TakeTokensOp : Vit_PureOp<"take_tokens", [Vit_Differentiable]> {
-  let summary = "tokens [start, start + count)";
+  let summary = "take tokens [start, start + count) of each image";
   let description = [{
-    [batch, tokens, width] to [batch, count, width], or to [batch, width] where
-    there is no count: the one token at `start`.
+    [batch, tokens, width] to [batch, count, width], or, without `count`, the
+    single token at `start` to [batch, width].
 
     ```mlir
     %class = vit.take_tokens %x from 0 : (tensor<?x197x768xf32>) -> tensor<?x768xf32>
@@ -289,11 +288,11 @@ def Vit_MeanTokensOp : Vit_PureOp<"mean_tokens", [Vit_Differentiable]> {
 }
 
 def Vit_SincosPositionsOp : Vit_PureOp<"sincos_positions"> {
-  let summary = "the fixed 2-D sine-cosine position table";
+  let summary = "fixed 2-D sine-cosine position table";
   let description = [{
-    [h*w, width] of (sin x, cos x, sin y, cos y), a quarter of the width each,
-    frequencies temperature^(-i / (width/4 - 1)): vit-pytorch's
-    posemb_sincos_2d (after big_vision). A constant.
+    A constant [h*w, width] of (sin x, cos x, sin y, cos y), a quarter of the
+    width each, with frequencies temperature^(-i / (width/4 - 1)): vit-pytorch's
+    posemb_sincos_2d (from big_vision).
 
     ```mlir
     %table = vit.sincos_positions grid [14, 14] width 768 temperature 1.0e+04 : tensor<196x768xf32>
@@ -312,9 +311,9 @@ def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions", [Vit_Differentiab
   let summary = "resample a learned position table to another grid";
   let description = [{
     [prefix + h*w, width] to [prefix + h'*w', width]: the prefix (class token)
-    is kept, the rest is interpolated bicubically (a = -0.75, align_corners
-    false): torch's interpolate(mode="bicubic"), with antialiasing (a = -0.5)
-    where `antialias` is set, as timm does.
+    is copied, the rest is interpolated bicubically (a = -0.75, align_corners
+    false) as by torch's interpolate(mode="bicubic"). `antialias` enables
+    antialiasing (a = -0.5), as in timm.
 
     ```mlir
     %table = vit.resample_positions %learned from [14, 14] to [24, 24] prefix 1
@@ -340,7 +339,8 @@ def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions", [Vit_Differentiab
 def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
   let summary = "x W^T + b";
   let description = [{
-    [batch, ..., in] with weights [out, in] and bias [out]: torch.nn.Linear.
+    [batch, ..., in] to [batch, ..., out] with weight [out, in] and bias [out]:
+    torch.nn.Linear.
 
     ```mlir
     %h = vit.linear %x, %w, %b : (tensor<?x197x768xf32>, tensor<3072x768xf32>, tensor<3072xf32>)
@@ -348,8 +348,8 @@ def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
     ```
 
     Constraints:
-    - C1: the weight has rank 2 and the input's last dimension is its second.
-    - C2: the bias, where given, has the weight's first dimension.
+    - C1: the weight has rank 2; its second dimension is the input's last.
+    - C2: the bias, if given, has the size of the weight's first dimension.
     - C3: the input has rank 2 or 3.
   }];
   let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$weight, Optional<Vit_Tensor>:$bias);
@@ -360,9 +360,10 @@ def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
 def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments, Vit_Differentiable]> {
   let summary = "normalise each row to mean 0 and variance 1, then scale and shift";
   let description = [{
-    Over the last dimension, biased variance: torch.nn.LayerNorm. With `groups`
-    = g the last dimension is g equal parts, each normalised alone with the
-    same scale and bias of width/g: timm's qk_norm over heads.
+    Normalises over the last dimension, with the biased variance:
+    torch.nn.LayerNorm. With `groups` = g, the last dimension has g equal parts,
+    each normalised separately with the same scale and bias of width/g: timm's
+    qk_norm over heads.
 
     ```mlir
     %n = vit.layer_norm %x scale %s bias %b epsilon 1.0e-06
@@ -371,7 +372,7 @@ def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments, Vit_Di
 
     Constraints:
     - C1: `groups` divides the last dimension.
-    - C2: scale and bias, where given, have the width of a group.
+    - C2: scale and bias, if given, have the width of a group.
     - C3: epsilon is positive.
   }];
   let arguments = (ins Vit_Tensor:$input, Optional<Vit_Tensor>:$scale, Optional<Vit_Tensor>:$bias,
@@ -386,9 +387,9 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
   let summary = "multi-head scaled dot-product attention";
   let description = [{
     softmax(scale q k^T) v per head, over all tokens of an image. q, k, v and
-    the result are [batch, tokens, width], heads side by side in the width. The
+    the result are [batch, tokens, width]; the width concatenates the heads. The
     optional second result is the probabilities, [batch, heads, tokens,
-    tokens]; where nobody uses them they are never stored.
+    tokens]; they are not stored if it has no users.
 
     ```mlir
     %o = vit.attention %q, %k, %v heads 12 scale 1.25e-01
@@ -398,20 +399,19 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
     ```
 
     Constraints:
-    - C1: q, k and v have rank 3 and known widths; q and k have the same width,
-      k and v the same tokens.
+    - C1: q, k and v have rank 3 and static widths; q and k have the same width,
+      k and v the same number of tokens.
     - C2: `heads` is positive and divides the widths.
     - C3: the result has q's tokens and v's width; the probabilities are
       [batch, heads, q's tokens, k's tokens].
 
-    Canonicalisation: probabilities that nobody uses are dropped.
+    Canonicalisation: probabilities without users are removed.
   }];
   let arguments = (ins Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
                        I64Attr:$heads, F64Attr:$scale);
   let results = (outs Vit_Tensor:$result, Optional<Vit_Tensor>:$probabilities);
   let builders = [
-    /// The result's type follows from query and value; the probabilities are
-    /// a second result where they are asked for.
+    /// Infers the result types; `withProbabilities` adds the second result.
     OpBuilder<(ins "Value":$query, "Value":$key, "Value":$value, "int64_t":$heads,
                    "double":$scale, "bool":$withProbabilities)>
   ];
@@ -433,8 +433,8 @@ def Vit_GeluOp : Vit_Op<"gelu", [Pure, SameOperandsAndResultType, Vit_Differenti
   let summary = "Gaussian error linear unit (Hendrycks and Gimpel 2016)";
   let description = [{
     `erf` is x/2 (1 + erf(x / sqrt 2)): torch's default and transformers' "gelu".
-    `tanh` is its approximation: "gelu_new", "gelu_pytorch_tanh". `quick` is
-    x sigmoid(1.702 x): "quick_gelu".
+    `tanh` is the tanh approximation: "gelu_new", "gelu_pytorch_tanh". `quick`
+    is x sigmoid(1.702 x): "quick_gelu".
     ```mlir
     %y = vit.gelu erf %x : tensor<?x197x3072xf32>
     ```
@@ -444,9 +444,9 @@ def Vit_GeluOp : Vit_Op<"gelu", [Pure, SameOperandsAndResultType, Vit_Differenti
   let assemblyFormat = "`` $kind $input attr-dict `:` type($result)";
 }
 def Vit_ReluOp : Vit_UnaryOp<"relu"> {
-  let summary = "max(x, 0)";
+  let summary = "rectified linear unit";
   let description = [{
-    max(x, 0); a NaN stays one.
+    max(x, 0); NaN is propagated.
     ```mlir
     %y = vit.relu %x : tensor<?x197x3072xf32>
     ```
@@ -464,7 +464,7 @@ def Vit_SiluOp : Vit_UnaryOp<"silu"> {
 def Vit_TanhOp : Vit_UnaryOp<"tanh"> {
   let summary = "hyperbolic tangent";
   let description = [{
-    HF's pooler ends in it.
+    The last op of HF's pooler.
     ```mlir
     %y = vit.tanh %x : tensor<?x197x3072xf32>
     ```
@@ -474,8 +474,8 @@ def Vit_TanhOp : Vit_UnaryOp<"tanh"> {
 def Vit_SoftmaxOp : Vit_UnaryOp<"softmax"> {
   let summary = "softmax over the last dimension";
   let description = [{
-    exp(x - max) / sum. Classification losses expect logits, so a softmax at
-    the end of a model is for reading its answers, not for training it.
+    exp(x - max) / sum. Classification losses expect logits, so a model that
+    ends in a softmax is for inference, not for training.
     ```mlir
     %y = vit.softmax %logits : tensor<?x10xf32>
     ```
@@ -488,35 +488,35 @@ class Vit_BinaryOp<string mnemonic> : Vit_PureOp<mnemonic, [Commutative, Vit_Dif
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
 }
 def Vit_AddOp : Vit_BinaryOp<"add"> {
-  let summary = "sum, with numpy's broadcasting";
+  let summary = "sum with numpy broadcasting";
   let description = [{
     ```mlir
     %y = vit.add %x, %positions : (tensor<?x197x768xf32>, tensor<197x768xf32>) -> tensor<?x197x768xf32>
     ```
 
     Constraints:
-    - C1: aligned from the last dimension, sizes are equal, or 1, or missing.
+    - C1: aligned at the last dimension, sizes are equal, 1 or missing.
   }];
 }
 def Vit_MulOp : Vit_BinaryOp<"mul"> {
-  let summary = "product, with numpy's broadcasting";
+  let summary = "product with numpy broadcasting";
   let description = [{
     ```mlir
     %y = vit.mul %x, %gate : (tensor<?x197x768xf32>, tensor<?x197x1xf32>) -> tensor<?x197x768xf32>
     ```
 
     Constraints:
-    - C1: aligned from the last dimension, sizes are equal, or 1, or missing.
+    - C1: aligned at the last dimension, sizes are equal, 1 or missing.
   }];
 }
 
 def Vit_ScaleOp : Vit_Op<"scale", [Pure, SameOperandsAndResultType, Vit_Differentiable]> {
-  let summary = "product with a number";
+  let summary = "product with a constant";
   let description = [{
     ```mlir
     %y = vit.scale %x by 0.5 : tensor<?x197x768xf32>
     ```
-    Canonicalisation: a factor of 1 is dropped; two factors in a row are one.
+    Canonicalisation: a scale by 1 is removed; a scale of a scale is combined.
   }];
   let arguments = (ins Vit_Tensor:$input, F64Attr:$factor);
   let results = (outs Vit_Tensor:$result);
@@ -542,12 +542,18 @@ def Vit_LayerScaleOp : Vit_PureOp<"layer_scale", [Vit_Differentiable]> {
 
 class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, AttrSizedOperandSegments,
     AllTypesMatch<["input", "result"]>, Vit_Differentiable]> {
+  string constraints = [{
+    Constraints:
+    - C1: the probability is in [0, 1).
+    - C2: `random`, seed and step are given together; the name is not empty.
+    - C3: `to`, which is in [0, 1), and the layer number are given together.
+  }];
   let arguments = (ins Vit_Tensor:$input, F64Attr:$probability, OptionalAttr<F64Attr>:$last,
                        Optional<Index>:$layer, OptionalAttr<StrAttr>:$random,
                        Optional<Vit_Seed>:$seed, Optional<Vit_Count>:$step);
   let results = (outs Vit_Tensor:$result);
   let builders = [
-    /// The identity: what a model's text says.
+    /// Without `random`: the identity.
     OpBuilder<(ins "Value":$input, "APFloat":$probability)>
   ];
   let assemblyFormat = [{
@@ -558,47 +564,35 @@ class Vit_DropOp<string mnemonic> : Vit_Op<mnemonic, [Pure, AttrSizedOperandSegm
 def Vit_DropoutOp : Vit_DropOp<"dropout"> {
   let summary = "dropout; the identity in inference";
   let description = [{
-    Each element is zero with this probability, else divided by what is left
-    of 1 (Srivastava et al. 2014; torch.nn.Dropout). Without `random` it is the
-    identity. With it, element i is decided by Philox-4x32-10 with the two words
-    of the seed as key and (i / 4, step + 1, XXH64 of the name low, high) as
-    counter: kept where word i % 4, shifted right by 8, is at least
-    ceil(probability 2^24).
+    Sets each element to zero with this probability and divides the others by
+    1 - probability (Srivastava et al. 2014; torch.nn.Dropout). Without `random`
+    it is the identity. With `random`, Philox-4x32-10 with the two words of the
+    seed as key and (i / 4, step + 1, XXH64 of the name low, high) as counter
+    decides about element i (row-major): it is kept if word i % 4, shifted right
+    by 8, is at least ceil(probability 2^24).
 
-    In `vit.layers` the probability may grow from layer to layer: `to` is that
-    of the last one, and those between lie on a line (timm's drop_path_rate).
+    In `vit.layers` the probability can increase linearly from layer to layer:
+    `to` is the probability of the last layer (timm's drop_path_rate).
 
     ```mlir
     %y = vit.dropout %x probability 0.1 : tensor<?x197x768xf32>
     %y = vit.dropout %x probability 0.0 to 0.1 over %layer : tensor<?x197x768xf32>
     %y = vit.dropout %x probability 0.1 random "pos_drop", %seed, %step : tensor<?x197x768xf32>
     ```
-
-    Constraints:
-    - C1: the probability lies in [0, 1).
-    - C2: name, seed and step are given together, and the name is not empty.
-    - C3: the last layer's probability, which lies in [0, 1), and the number of
-      the layer are given together.
-  }];
+  }] # constraints;
 }
 def Vit_DropPathOp : Vit_DropOp<"drop_path"> {
   let summary = "stochastic depth per image (Huang et al. 2016); the identity in inference";
   let description = [{
-    All of an image is zero with this probability, else divided by what is
-    left of 1: timm's DropPath, on a residual branch. `random` and `to` are as
-    in `vit.dropout`, i being the image's number in the batch.
+    Sets an image to zero with this probability and divides the others by
+    1 - probability: timm's DropPath, on a residual branch. `random` and `to`
+    are as in `vit.dropout`, where i is the index of the image in the batch.
 
     ```mlir
     %y = vit.drop_path %x probability 0.0 to 0.1 over %layer : tensor<?x197x768xf32>
     %y = vit.drop_path %x probability 0.1 random "blocks.3.drop_path", %seed, %step : tensor<?x197x768xf32>
     ```
-
-    Constraints:
-    - C1: the probability lies in [0, 1).
-    - C2: name, seed and step are given together, and the name is not empty.
-    - C3: the last layer's probability, which lies in [0, 1), and the number of
-      the layer are given together.
-  }];
+  }] # constraints;
 }
 
 include "VitBackwardOps.td"

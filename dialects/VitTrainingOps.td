@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Included by VitOps.td. What a training step has beyond forward and backward:
-// losses, a state that lives from step to step, and updates in place.
+// Included by VitOps.td. The other ops of a training step: losses, states that
+// persist between steps, and updates in place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,9 +36,9 @@ def Vit_CrossEntropyOp : Vit_LossOp<"cross_entropy",
   let summary = "mean cross-entropy of logits";
   let description = [{
     The mean over the batch of -sum(t log softmax(logits)):
-    torch.nn.functional.cross_entropy with label_smoothing. t is 1 at the label,
-    or the soft targets; smoothing s makes it (1 - s) t + s / classes. A label
-    lies in [0, classes).
+    torch.nn.functional.cross_entropy with label_smoothing. t is the one-hot
+    label or the soft targets; smoothing s replaces it by
+    (1 - s) t + s / classes. A label is in [0, classes).
 
     ```mlir
     %loss = vit.cross_entropy %logits, %labels smoothing 0.1 : (tensor<?x10xf32>, tensor<?xi32>) -> tensor<f32>
@@ -46,16 +46,16 @@ def Vit_CrossEntropyOp : Vit_LossOp<"cross_entropy",
     ```
 
     Constraints:
-    - C1: the logits are [batch, classes] with known classes.
-    - C2: the targets are i32 labels [batch], or of the logits' type.
-    - C3: the smoothing lies in [0, 1).
+    - C1: the logits are [batch, classes] with static classes.
+    - C2: the targets are i32 labels [batch] or have the type of the logits.
+    - C3: the smoothing is in [0, 1).
   }];
   let assemblyFormat = "$logits `,` $targets (`smoothing` $smoothing^)? attr-dict `:` functional-type(operands, results)";
 }
 
 def Vit_CrossEntropyBackwardOp : Vit_LossBackwardOp<"cross_entropy_backward",
     (ins Vit_Scalar:$gradient, Vit_Tensor:$logits, Vit_Targets:$targets, DefaultValuedAttr<F64Attr, "0.0">:$smoothing)> {
-  let summary = "the gradient of the logits";
+  let summary = "gradient of the logits of cross_entropy";
   let description = [{
     gradient (sum(t) softmax(logits) - t) / batch, t as in `vit.cross_entropy`.
 
@@ -64,10 +64,10 @@ def Vit_CrossEntropyBackwardOp : Vit_LossBackwardOp<"cross_entropy_backward",
     ```
 
     Constraints:
-    - C1: the logits are [batch, classes] with known classes; the result has
+    - C1: the logits are [batch, classes] with static classes; the result has
       their type.
-    - C2: the targets are i32 labels [batch], or of the logits' type.
-    - C3: the smoothing lies in [0, 1).
+    - C2: the targets are i32 labels [batch] or have the type of the logits.
+    - C3: the smoothing is in [0, 1).
   }];
   let assemblyFormat = "$gradient `,` $logits `,` $targets (`smoothing` $smoothing^)? attr-dict `:` functional-type(operands, results)";
 }
@@ -82,38 +82,38 @@ def Vit_MseOp : Vit_LossOp<"mse", (ins Vit_Tensor:$input, Vit_Tensor:$targets)> 
     ```
 
     Constraints:
-    - C1: both have one type, of rank 1 at least.
+    - C1: both operands have the same type, of rank 1 or more.
   }];
   let assemblyFormat = "$input `,` $targets attr-dict `:` functional-type(operands, results)";
 }
 
 def Vit_MseBackwardOp : Vit_LossBackwardOp<"mse_backward",
     (ins Vit_Scalar:$gradient, Vit_Tensor:$input, Vit_Tensor:$targets)> {
-  let summary = "the gradient of the input: 2 gradient (input - targets) / elements";
+  let summary = "gradient of the input of mse: 2 gradient (input - targets) / elements";
   let description = [{
     ```mlir
     %d = vit.mse_backward %one, %y, %wanted : (tensor<f32>, tensor<?x10xf32>, tensor<?x10xf32>) -> tensor<?x10xf32>
     ```
 
     Constraints:
-    - C1: input, targets and result have one type, of rank 1 at least.
+    - C1: input, targets and result have the same type, of rank 1 or more.
   }];
   let assemblyFormat = "$gradient `,` $input `,` $targets attr-dict `:` functional-type(operands, results)";
 }
 
 def Vit_AccuracyOp : Vit_Op<"accuracy", [Pure]> {
-  let summary = "how many images are classified right";
+  let summary = "number of correctly classified images";
   let description = [{
     The number of rows whose largest logit (the first of equal ones) is at the
-    label, or at the largest soft target. A NaN is never right.
+    label or at the largest soft target. Rows that contain NaN are not counted.
 
     ```mlir
     %correct = vit.accuracy %logits, %labels : (tensor<?x10xf32>, tensor<?xi32>) -> tensor<i32>
     ```
 
     Constraints:
-    - C1: the logits are [batch, classes] with known classes.
-    - C2: the targets are i32 labels [batch], or of the logits' type.
+    - C1: the logits are [batch, classes] with static classes.
+    - C2: the targets are i32 labels [batch] or have the type of the logits.
   }];
   let arguments = (ins Vit_Tensor:$logits, Vit_Targets:$targets);
   let results = (outs Vit_Count:$result);
@@ -126,11 +126,11 @@ def Vit_AccuracyOp : Vit_Op<"accuracy", [Pure]> {
 //===----------------------------------------------------------------------===//
 
 def Vit_StateOp : Vit_Op<"state", [Symbol, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "declare a tensor that lives from step to step, one or one per layer";
+  let summary = "declare a tensor that persists between steps, a single one or one per layer";
   let description = [{
-    Moments of an optimizer, accumulated gradients, the seed: zero in the
-    beginning, read by `vit.read`, changed by updates and `vit.write`, and saved
-    beside a checkpoint, not in it.
+    A moment of an optimizer, an accumulated gradient or the seed. States are
+    zero at first, read by `vit.read`, changed by updates and `vit.write`, and
+    saved in a separate file of a checkpoint.
 
     ```mlir
     vit.state @exp_avg.fc1.weight of @fc1.weight role "exp_avg" : 6 x tensor<768x192xf32>
@@ -140,8 +140,8 @@ def Vit_StateOp : Vit_Op<"state", [Symbol, DeclareOpInterfaceMethods<SymbolUserO
     key of the state in `torch.optim.Optimizer.state`.
 
     Constraints:
-    - C1: the type is a tensor of f32 or i32 with 1 to 4 known, positive sizes.
-    - C2: `layers`, where given, is at least 1.
+    - C1: the type is a tensor of f32 or i32 with 1 to 4 static, positive sizes.
+    - C2: `layers`, if given, is at least 1.
     - C3: `of` names a `vit.parameter` of the same type and layers, and there is
       a role.
   }];
@@ -156,22 +156,22 @@ def Vit_StateOp : Vit_Op<"state", [Symbol, DeclareOpInterfaceMethods<SymbolUserO
   }];
 }
 
-/// Changes what symbols name, in place.
+/// Changes parameters and states in place.
 class Vit_ChangeOp<string mnemonic> : Vit_Op<mnemonic,
     [MemoryEffects<[MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]>;
 
 def Vit_WriteOp : Vit_ChangeOp<"write"> {
-  let summary = "replace a parameter or a state";
+  let summary = "overwrite a parameter or a state";
   let description = [{
     ```mlir
     vit.write @gradient.fc1.weight[3], %sum : tensor<768x192xf32>
     ```
 
     Constraints:
-    - C1: the symbol names a `vit.parameter` or `vit.state` of the value's type.
-    - C2: there is a layer exactly where it has layers, within [0, layers).
-    - C3: nothing after it in its block uses a value read from what it changes,
-      or changes it again.
+    - C1: the symbol names a `vit.parameter` or `vit.state` of the same type.
+    - C2: there is a layer in [0, layers) if and only if the symbol has layers.
+    - C3: no later op in the block uses a value read from the changed symbol or
+      changes the symbol again.
   }];
   let arguments = (ins FlatSymbolRefAttr:$symbol, OptionalAttr<I64Attr>:$layer, AnyRankedTensor:$value);
   let assemblyFormat = "$symbol `` custom<Layer>($layer) `,` $value attr-dict `:` type($value)";
@@ -182,11 +182,11 @@ def Vit_WriteOp : Vit_ChangeOp<"write"> {
 //===----------------------------------------------------------------------===//
 
 def Vit_ClipByGlobalNormOp : Vit_Op<"clip_by_global_norm", [Pure]> {
-  let summary = "the factor that brings the norm of all gradients below a bound";
+  let summary = "factor that limits the norm of all gradients";
   let description = [{
-    min(1, max_norm / (norm + 1e-6)), norm being that of all gradients in one
-    vector: torch.nn.utils.clip_grad_norm_. Updates multiply by it, so gradients
-    are not written again.
+    min(1, max_norm / (norm + 1e-6)), where norm is the norm of the vector of
+    all gradients: torch.nn.utils.clip_grad_norm_. Updates multiply by the
+    factor, so gradients are not overwritten.
 
     ```mlir
     %clip = vit.clip_by_global_norm %g0, %g1 max_norm 1.0 : (tensor<10x192xf32>, tensor<10xf32>) -> tensor<f32>
@@ -205,9 +205,10 @@ def Vit_ClipByGlobalNormOp : Vit_Op<"clip_by_global_norm", [Pure]> {
 def Vit_SgdOp : Vit_ChangeOp<"sgd"> {
   let summary = "stochastic gradient descent with momentum";
   let description = [{
-    With w the parameter, g = factor gradient + decay w, and, where there is
-    momentum, its buffer b = momentum b + g and g = b (nesterov: g + momentum b):
-    w = w - learning_rate g. torch.optim.SGD with dampening 0.
+    torch.optim.SGD with dampening 0. For the parameter w, computes
+    g = factor gradient + decay w; with momentum, updates its buffer
+    b = momentum b + g and sets g = b (nesterov: g + momentum b); then
+    w = w - learning_rate g.
 
     ```mlir
     vit.sgd @fc1.weight[3], %g learning_rate %lr : tensor<768x192xf32>
@@ -217,12 +218,12 @@ def Vit_SgdOp : Vit_ChangeOp<"sgd"> {
 
     Constraints:
     - C1: the symbol names a `vit.parameter` of the gradient's type, the state
-      a `vit.state` like it.
-    - C2: there is a layer exactly where it has layers, within [0, layers).
-    - C3: nothing after it in its block uses a value read from what it changes,
-      or changes it again.
-    - C4: momentum lies in [0, 1) and decay is not negative; there is a state
-      exactly where there is momentum, and nesterov only with it.
+      a `vit.state` of that type.
+    - C2: there is a layer in [0, layers) if and only if the symbols have layers.
+    - C3: no later op in the block uses a value read from the changed symbols or
+      changes them again.
+    - C4: momentum is in [0, 1) and decay is not negative; there is a state if
+      and only if momentum is not 0, and nesterov requires momentum.
   }];
   let arguments = (ins FlatSymbolRefAttr:$parameter, OptionalAttr<I64Attr>:$layer,
                        Vit_Tensor:$gradient, Optional<Vit_Scalar>:$factor,
@@ -238,6 +239,16 @@ def Vit_SgdOp : Vit_ChangeOp<"sgd"> {
 }
 
 class Vit_AdamBase<string mnemonic> : Vit_ChangeOp<mnemonic> {
+  string constraints = [{
+    Constraints:
+    - C1: the symbol names a `vit.parameter` of the gradient's type, the states
+      two different `vit.state`s of that type.
+    - C2: there is a layer in [0, layers) if and only if the symbols have layers.
+    - C3: no later op in the block uses a value read from the changed symbols or
+      changes them again.
+    - C4: betas are two numbers in [0, 1), epsilon and decay are not negative,
+      every is positive.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$parameter, OptionalAttr<I64Attr>:$layer,
                        Vit_Tensor:$gradient, Optional<Vit_Scalar>:$factor,
                        FlatSymbolRefAttr:$first, FlatSymbolRefAttr:$second,
@@ -255,48 +266,30 @@ class Vit_AdamBase<string mnemonic> : Vit_ChangeOp<mnemonic> {
 def Vit_AdamOp : Vit_AdamBase<"adam"> {
   let summary = "Adam (Kingma and Ba 2015)";
   let description = [{
-    With w the parameter, g = factor gradient + decay w, t = step / every + 1
-    (`step` counts micro-batches from 0, `every` of them make an update):
-    m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
+    torch.optim.Adam. For the parameter w, g = factor gradient + decay w and
+    t = step / every + 1 (`step` counts micro-batches from 0; there is one
+    update per `every` of them): m = beta1 m + (1 - beta1) g,
+    v = beta2 v + (1 - beta2) g^2,
     w = w - learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon).
-    torch.optim.Adam.
 
     ```mlir
     vit.adam @fc1.weight[3], %g state @exp_avg.fc1.weight, @exp_avg_sq.fc1.weight learning_rate %lr step %step
         betas [0.9, 0.999] epsilon 1.0e-08 : tensor<768x192xf32>
     ```
-
-    Constraints:
-    - C1: the symbol names a `vit.parameter` of the gradient's type, the states
-      two different `vit.state`s like it.
-    - C2: there is a layer exactly where it has layers, within [0, layers).
-    - C3: nothing after it in its block uses a value read from what it changes,
-      or changes it again.
-    - C4: betas are two numbers in [0, 1), epsilon and decay are not negative,
-      every is positive.
-  }];
+  }] # constraints;
 }
 
 def Vit_AdamwOp : Vit_AdamBase<"adamw"> {
   let summary = "Adam with decoupled decay (Loshchilov and Hutter 2019)";
   let description = [{
-    `vit.adam` but for the decay, which is no part of the gradient:
-    w = w (1 - learning_rate decay) comes first. torch.optim.AdamW.
+    torch.optim.AdamW. Like `vit.adam`, except that the decay is not part of the
+    gradient: w = w (1 - learning_rate decay) is computed first.
 
     ```mlir
     vit.adamw @fc1.weight[3], %g times %clip state @exp_avg.fc1.weight, @exp_avg_sq.fc1.weight learning_rate %lr
         step %step betas [0.9, 0.999] epsilon 1.0e-08 decay 5.0e-02 : tensor<768x192xf32>
     ```
-
-    Constraints:
-    - C1: the symbol names a `vit.parameter` of the gradient's type, the states
-      two different `vit.state`s like it.
-    - C2: there is a layer exactly where it has layers, within [0, layers).
-    - C3: nothing after it in its block uses a value read from what it changes,
-      or changes it again.
-    - C4: betas are two numbers in [0, 1), epsilon and decay are not negative,
-      every is positive.
-  }];
+  }] # constraints;
 }
 
 #endif // VIT_TRAINING_OPS_TD
