@@ -16,10 +16,10 @@ include "CodegenPasses.td"
 //===----------------------------------------------------------------------===//
 
 def UnrollLayers : Pass<"vit-unroll-layers", "::mlir::func::FuncOp"> {
-  let summary = "Write out each layer of vit.layers";
+  let summary = "Unroll vit.layers";
   let description = [{
-    Repeats the body once per layer. The number of the layer replaces the index
-    and the `{}` in names and locations.
+    Repeats the body once per layer. The layer number replaces the index and the
+    `{}` in names and locations.
 
     ```mlir
     %y = vit.layers 2 (%i, %x = %e) : tensor<?x65x192xf32> {
@@ -40,11 +40,11 @@ def UnrollLayers : Pass<"vit-unroll-layers", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::vit::VitDialect"];
-  let statistics = [Statistic<"layersUnrolled", "layers-unrolled", "Number of layers written out">];
+  let statistics = [Statistic<"layersUnrolled", "layers-unrolled", "Number of layers unrolled">];
 }
 
 def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
-  let summary = "Make an entry return the outputs that are asked for, and only these";
+  let summary = "Make an entry return exactly the requested outputs";
   let description = [{
     Outputs are the entry's results and the values of its `vit.output`s. The
     requested ones become the results, named by `vit.name`. The others are
@@ -70,9 +70,9 @@ def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
       "Names to return, the first being the default; empty: the entry's own results">];
   let dependentDialects = ["::mlir::vit::VitDialect"];
   let statistics = [
-    Statistic<"outputsOffered", "outputs-offered", "Number of outputs that could be asked for">,
+    Statistic<"outputsOffered", "outputs-offered", "Number of outputs that can be requested">,
     Statistic<"outputsReturned", "outputs-returned", "Number of outputs returned">,
-    Statistic<"opsErased", "ops-erased", "Number of ops that no output needed">];
+    Statistic<"opsErased", "ops-erased", "Number of ops that no output uses">];
 }
 
 def Simplify : Pass<"vit-simplify", "::mlir::func::FuncOp"> {
@@ -96,12 +96,12 @@ def Simplify : Pass<"vit-simplify", "::mlir::func::FuncOp"> {
   }];
   let dependentDialects = ["::mlir::vit::VitDialect"];
   let statistics = [
-    Statistic<"opsBefore", "ops-before", "Number of ops that came in">,
-    Statistic<"opsAfter", "ops-after", "Number of ops that are left">];
+    Statistic<"opsBefore", "ops-before", "Number of ops before the pass">,
+    Statistic<"opsAfter", "ops-after", "Number of ops after the pass">];
 }
 
 def NarrowTokens : Pass<"vit-narrow-tokens", "::mlir::func::FuncOp"> {
-  let summary = "Compute only those tokens that are taken";
+  let summary = "Compute only the tokens that are used";
   let description = [{
     If `take_tokens` is the only user of an op that works on each token
     separately (linear, layer_norm, activations, sums, and attention with
@@ -124,11 +124,11 @@ def NarrowTokens : Pass<"vit-narrow-tokens", "::mlir::func::FuncOp"> {
 }
 
 def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
-  let summary = "Write a training step beside an entry";
+  let summary = "Generate a training step for an entry";
   let description = [{
     Adds `@train_step`: the entry, a loss of its output, the gradients of all
-    parameters that are not frozen, and their updates in place; docs/training-graph.md
-    explains it. Layers have to be unrolled. With `optimizer=sgd momentum=0`
+    parameters that are not frozen, and their updates in place (see
+    docs/training-graph.md). Layers must be unrolled. With `optimizer=sgd momentum=0`
 
     ```mlir
     vit.parameter @w : tensor<3x8xf32>
@@ -138,7 +138,7 @@ def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
       return %y : tensor<?x3xf32>
     }
     ```
-    becomes, beside `@forward`,
+    becomes, in addition to `@forward`,
     ```mlir
     func.func @train_step(%x: tensor<?x8xf32>, %labels: tensor<?xi32>, %learning_rate: tensor<f32>, %step: tensor<i32>)
         -> (tensor<f32> {vit.name = "loss"}, tensor<i32> {vit.name = "correct"}) {
@@ -156,8 +156,8 @@ def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"entry", "entry", "std::string", "\"forward\"", "The function to train">,
-    Option<"name", "name", "std::string", "\"train_step\"", "What the training step is called">,
-    Option<"resultName", "output", "std::string", "", "The result that the loss is of; empty: the first">,
+    Option<"name", "name", "std::string", "\"train_step\"", "Name of the training step">,
+    Option<"resultName", "output", "std::string", "", "The result that the loss is computed from; empty: the first">,
     Option<"loss", "loss", "std::string", "\"cross_entropy\"", "cross_entropy or mse">,
     Option<"softTargets", "soft-targets", "bool", "false",
         "cross_entropy: labels are [batch, classes], not a class per image">,
@@ -165,7 +165,7 @@ def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
     Option<"optimizer", "optimizer", "std::string", "\"adamw\"",
         "sgd, adam, adamw, or none: the gradients become results">,
     Option<"momentum", "momentum", "double", "0.9", "sgd: 0 keeps no buffer">,
-    Option<"nesterov", "nesterov", "bool", "false", "sgd: look ahead">,
+    Option<"nesterov", "nesterov", "bool", "false", "sgd: use Nesterov momentum">,
     Option<"beta1", "beta1", "double", "0.9", "adam, adamw: decay of the first moment">,
     Option<"beta2", "beta2", "double", "0.999", "adam, adamw: decay of the second moment">,
     Option<"epsilon", "epsilon", "double", "1.0e-8", "adam, adamw: added to the denominator">,
@@ -174,12 +174,12 @@ def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
     Option<"decayAll", "decay-all", "bool", "false",
         "Decay on norms, biases, tokens and positions too">,
     ListOption<"frozen", "frozen", "std::string",
-        "Patterns (*, ?) of parameters that stay as they are: a symbol, with or without its layer's number "
+        "Patterns (*, ?) of parameters that are not trained: a symbol, with or without the layer number "
         "(fc1.weight, fc1.weight.3), or a name in the checkpoint">,
     ListOption<"trained", "trained", "std::string", "Patterns of the only parameters to train; none: all">,
     Option<"clipNorm", "clip-norm", "double", "0.0", "Bound of the norm of all gradients; 0: none">,
     Option<"accumulate", "accumulate", "int64_t", "1",
-        "Micro-batches that make an update; more than 1: also writes @accumulate_step for all but the last">];
+        "Micro-batches per update; more than 1: also adds @accumulate_step for all but the last">];
   let dependentDialects = ["::mlir::vit::VitDialect", "::mlir::arith::ArithDialect"];
   let statistics = [
     Statistic<"parametersTrained", "parameters-trained", "Number of parameters (of layers) with a gradient">,
@@ -191,7 +191,7 @@ def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
 //===----------------------------------------------------------------------===//
 
 def ConvertToKernels : Pass<"vit-convert-to-kernels", "::mlir::func::FuncOp"> {
-  let summary = "Turn each op of the graph into one kernel";
+  let summary = "Convert each op of the graph to a kernel";
   let description = [{
     Each op becomes one launch; `vit-fuse` reduces their number. Activations and
     sums become `kernel.map` with their formula as scalar code. The bias of a
@@ -266,7 +266,7 @@ def Fuse : Pass<"vit-fuse", "::mlir::func::FuncOp"> {
 }
 
 def Rematerialize : Pass<"vit-rematerialize", "::mlir::func::FuncOp"> {
-  let summary = "Compute cheap values twice where a training step would keep too many bytes";
+  let summary = "Recompute cheap values to reduce the memory of a training step";
   let description = [{
     While the live bytes exceed the budget, the pass recomputes a value that the
     backward part uses, right before the use. Values with the lowest recompute
@@ -296,13 +296,13 @@ def Rematerialize : Pass<"vit-rematerialize", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"budget", "budget", "uint64_t", "0", "Bytes that may live at once; 0: no budget">,
-    Option<"batch", "batch", "int64_t", "1", "The batch to count them at">];
+    Option<"budget", "budget", "uint64_t", "0", "Maximum of bytes that are live at once; 0: no budget">,
+    Option<"batch", "batch", "int64_t", "1", "The batch size for which bytes are counted">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
-    Statistic<"recomputed", "recomputed", "Number of kernels that run again">,
-    Statistic<"bytesBefore", "bytes-before", "Most bytes that lived at once">,
-    Statistic<"bytesAfter", "bytes-after", "Most bytes that live at once now">];
+    Statistic<"recomputed", "recomputed", "Number of kernels that are recomputed">,
+    Statistic<"bytesBefore", "bytes-before", "Maximum of live bytes before the pass">,
+    Statistic<"bytesAfter", "bytes-after", "Maximum of live bytes after the pass">];
 }
 
 def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
@@ -335,7 +335,7 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
     Option<"target", "target", "std::string", "\"cpu\"", "cpu, vulkan or cuda">,
     Option<"level", "level", "std::string", "\"\"",
         "A level of the target, see runtime/format/level.cpp; empty: its default">,
-    Option<"batch", "batch", "int64_t", "1", "The batch to choose for; any batch stays right">];
+    Option<"batch", "batch", "int64_t", "1", "The batch size to optimise for; any other works too">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
     Statistic<"rowsOfBlocks", "rows", "Rows of a block (cpu)">,
@@ -343,7 +343,7 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
 }
 
 def Layout : Pass<"vit-layout", "::mlir::func::FuncOp"> {
-  let summary = "Give each tensor its memory layout and convert where an entry begins and ends";
+  let summary = "Assign a memory layout to each tensor and convert inputs and outputs of entries";
   let description = [{
     Activations become `#kernel.blocked` with the rows that `vit-tile` chose,
     weights `#kernel.panels` and other parameters `#kernel.channels`, both by
@@ -418,8 +418,8 @@ def GroupUpdates : Pass<"vit-group-updates", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
-    Statistic<"updatesBefore", "updates-before", "Number of updates that came in">,
-    Statistic<"updatesAfter", "updates-after", "Number of updates that are left">];
+    Statistic<"updatesBefore", "updates-before", "Number of updates before the pass">,
+    Statistic<"updatesAfter", "updates-after", "Number of updates after the pass">];
 }
 
 def PackParameters : Pass<"vit-pack-parameters", "::mlir::func::FuncOp"> {
@@ -473,12 +473,12 @@ def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
   }];
   let options = [
     Option<"share", "share", "bool", "true", "Let values with disjoint lifetimes share a slot">,
-    Option<"batch", "batch", "int64_t", "1", "The batch to choose for; any batch stays right">];
+    Option<"batch", "batch", "int64_t", "1", "The batch size to optimise for; any other works too">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
     Statistic<"slotCount", "slots", "Number of slots">,
     Statistic<"slotBytes", "slot-bytes", "Bytes of all slots at that batch">,
-    Statistic<"liveBytes", "live-bytes", "Most bytes of intermediates that live at once">,
+    Statistic<"liveBytes", "live-bytes", "Maximum of live bytes of intermediates">,
     Statistic<"valueBytes", "value-bytes", "Bytes of all intermediates, without sharing">];
 }
 
@@ -489,11 +489,10 @@ def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {
 def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
   let summary = "Replace kernels by dispatches of generated vector code";
   let description = [{
-    Each kernel op, tiled, laid out and planned, becomes a dispatch of a
-    function in `module @kernels`; ops that differ in nothing but operands,
-    slots and names share one. The functions follow the calling convention of
-    docs/architecture.md; their bodies hold vectors of 16 f32 in the order in
-    which they are to run.
+    Each kernel op, after `vit-tile`, `vit-layout` and `vit-plan`, becomes a
+    dispatch of a function in `module @kernels`. Ops that differ only in
+    operands, slots and names share a function. The functions follow the calling
+    convention of docs/architecture.md and operate on vectors of 16 f32.
 
     ```mlir
     %y = kernel.gemm %x, %w extras(%b : ...) tile<rows = 6, cols = 64, chunk = 33> slots [2] { ... } : ...
@@ -524,10 +523,11 @@ def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
 def EmitSimt : Pass<"vit-emit-simt", "::mlir::ModuleOp"> {
   let summary = "Replace kernels by dispatches of generated GPU code";
   let description = [{
-    Each kernel op, tiled for a GPU, laid out and planned, becomes a dispatch of
-    a function in `gpu.module @kernels`; ops that differ in nothing but operands,
-    slots and names share one. A work unit is a workgroup. The functions follow
-    the target's calling convention (docs/architecture.md); this is Vulkan's:
+    Each kernel op, after `vit-tile`, `vit-layout` and `vit-plan`, becomes a
+    dispatch of a function in `gpu.module @kernels`. Ops that differ only in
+    operands, slots and names share a function. A work unit is a workgroup. The
+    functions follow the calling convention of the target
+    (docs/architecture.md), here that of Vulkan:
 
     ```mlir
     %y = kernel.map %x extras(%b : ...) tile<...> slots [2] { ... } : ...
