@@ -77,8 +77,8 @@ bool UpdateGrouper::follows(const UpdateMember &first,
 
 /// Splits a group into runs of members that are contiguous in every arena.
 void UpdateGrouper::addGroup(MutableArrayRef<UpdateMember> members) {
-  llvm::stable_sort(members, [&](const UpdateMember &first,
-                                 const UpdateMember &second) {
+  llvm::sort(members, [&](const UpdateMember &first,
+                          const UpdateMember &second) {
     Variables::Place one = *variables.find(first.variables[0]),
                      two = *variables.find(second.variables[0]);
     return std::pair(one.arena, one.offset) < std::pair(two.arena, two.offset);

@@ -221,12 +221,15 @@ void PlanPass::runOnOperation() {
     return signalPassFailure();
 
   auto order = llvm::to_vector(llvm::seq<unsigned>(0, lives.size()));
-  llvm::stable_sort(order, [&](unsigned first, unsigned second) {
-    return lives[first].begin < lives[second].begin;
+  llvm::sort(order, [&](unsigned first, unsigned second) {
+    return std::pair(lives[first].begin, first) <
+           std::pair(lives[second].begin, second);
   });
   SlotPlan plan = assign(order);
-  llvm::stable_sort(order, [&](unsigned first, unsigned second) {
-    return lives[first].bytes > lives[second].bytes;
+  llvm::sort(order, [&](unsigned first, unsigned second) {
+    const Life &one = lives[first], &two = lives[second];
+    return std::tuple(-one.bytes, one.begin, first) <
+           std::tuple(-two.bytes, two.begin, second);
   });
   if (SlotPlan other = assign(order); other.getBytes() < plan.getBytes())
     plan = std::move(other);
