@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ===- make_expected.py - What torch makes of the models in models/ -------=== #
+# ===- make_expected.py - Expected results of the models in models/ --------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ===- edit_safetensors.py - Spoils a safetensors file ---------------------=== #
+# ===- edit_safetensors.py - Edits or damages a safetensors file -----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-# ===- same_accuracy.py - Two reports of vit-run eval that agree -----------=== #
+# ===- same_accuracy.py - Compares two reports of vit-run eval -------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
