@@ -1,5 +1,4 @@
-# ===- check_backward.py - Backward kernels against the interpreter ------- == #
-#
+# ===- check_backward.py - Backward kernels against the interpreter --------===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
@@ -19,7 +18,7 @@ import levels
 TOKENS, WIDTH = 19, 50
 # Widths, and groups of the norm.
 WIDTHS = [(3, 1), (32, 2), (100, 5), (208, 1)]
-# Heads, their size, queries (0: all tokens).
+# Number and size of heads, queries (0: all tokens).
 ATTENTIONS = [(2, 25, 0), (3, 32, 5), (2, 10, 1), (1, 80, 0)]
 
 

@@ -1,4 +1,4 @@
-# ===- check_families.py - Kernels of all widths against the interpreter --=== #
+# ===- check_families.py - Kernels of all widths against the interpreter ---===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,5 +1,4 @@
-# ===- check_iterations.py - Sums that are long for lavapipe -------------- == #
-#
+# ===- check_iterations.py - Kernels with long loops on lavapipe -----------===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
@@ -74,7 +73,7 @@ for level, few, many in [("direct", 70000, 270000), ("tiled", 20000, 70000)]:
           rows, square, level, [], few, many, float)
 row = "tensor<%dxf32>" % WIDTH
 check("sum", "  %%y = vit.sum_to %%x : (%s) -> %s\n" % (rows, row), rows, row, "direct", [], 200000, 300000, float)
-# Alike in all tokens: the gradient of the values is that of the result, one row for each.
+# If all tokens are equal, the gradient of the values is that of the result, one row each.
 for level, few, many in [("direct", 128, 1500), ("tiled", 128, 1500)]:
     for tokens in [few, many]:
         type = "tensor<?x%dx%dxf32>" % (tokens, WIDTH)

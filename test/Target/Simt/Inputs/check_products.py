@@ -1,5 +1,4 @@
-# ===- check_products.py - Products and attention against the interpreter - == #
-#
+# ===- check_products.py - Products and attention against the interpreter --===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
@@ -16,8 +15,8 @@ import os
 import levels
 
 BATCH, TOKENS, WIDTH = 2, 37, 50
-# Heads, their size, how many of the tokens ask (0: all), and whether the
-# probabilities are wanted.
+# Number and size of heads, number of queries (0: all tokens), and whether
+# probabilities are used.
 ATTENTIONS = [(2, 25, 0, True), (3, 32, 5, False), (1, 64, 0, False), (2, 80, 1, True),
               (1, 144, 9, True)]
 WIDTHS = [3, 72, 100, 200]

@@ -1,4 +1,4 @@
-# ===- levels.py - A model's outputs at levels of a device ----------------=== #
+# ===- levels.py - Compares a model's outputs at levels of a device --------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
