@@ -5,17 +5,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===------------------------------------------------------------------------===#
-"""Measures inference, f32, ours and OpenVINO in turn, and prints a table.
+"""Measures f32 inference of vit and OpenVINO alternately, and prints a table.
 
-The peers' harness (run.py) exports the models once and measures OpenVINO; this
+The external harness (run.py) exports the models once and measures OpenVINO; this
 script gives `vit-compile` the same weights, checks that the outputs agree, and
-then runs the two one after the other, several rounds, each in a process of its
-own. The ratio is theirs / ours of the least time seen (what is left of a
-disturbed machine) and of the median of the rounds' medians.
+runs both alternately for several rounds, each in a new process. It prints the
+ratio OpenVINO / vit of the minimum (least affected by other load) and of the
+median of the medians of all rounds.
 
-  prepare (torch, timm, onnx and openvino in the environment of PYTHON):
+  prepare (PYTHON has torch, timm, onnx and openvino):
     compare.py prepare --cache DIR --harness run.py --python PYTHON
-  measure (openvino and numpy there):
+  measure (PYTHON has openvino and numpy):
     compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5]
 """
 import argparse
@@ -77,7 +77,7 @@ def compile_ours(a, model):
 
 
 def check(a, module, model, batch):
-    """The largest difference from torch's logits, as a share of the largest logit."""
+    """The largest difference from torch's logits, relative to the largest logit."""
     script = (
         "import sys, numpy as np; y, r = (np.load(f) for f in sys.argv[1:]);"
         "print(float(np.abs(y - r).max() / np.abs(r).max()))"

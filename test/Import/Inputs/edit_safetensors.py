@@ -7,9 +7,9 @@
 # ===----------------------------------------------------------------------=== #
 """edit_safetensors.py IN OUT EDIT...
 
-drop:NAME  add:NAME=2x3 (zeros)  shape:NAME=2x3 (its header only where the
-number of elements stays, else zeros)  rename:A=B (in all names)  half (all to
-f16)  bf16 (all to bf16, cut)  int (all I32)  shards:N (OUT is a folder)
+drop:NAME  add:NAME=2x3 (zeros)  shape:NAME=2x3 (zeros unless the
+number of elements stays the same)  rename:A=B (in all names)  half (all to
+f16)  bf16 (all to bf16, truncated)  int (all I32)  shards:N (OUT is a folder)
 """
 
 import json

@@ -36,7 +36,7 @@ def run(command, **options):
 
 
 def instructions(words):
-    """Yields opcode and operands of a SPIR-V module."""
+    """Yields the opcodes and operands of a SPIR-V module."""
     at = 5
     while at < len(words):
         count, opcode = words[at] >> 16, words[at] & 0xFFFF

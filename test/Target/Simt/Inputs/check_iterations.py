@@ -5,9 +5,9 @@
 # ===----------------------------------------------------------------------=== #
 """python3 check_iterations.py FOLDER COMMAND...
 
-lavapipe ends a thread after 65,535 loop iterations, all loops together, and
-says nothing. Each kernel whose loops grow with the batch or the tokens is right
-there with as many as it takes, and refused with more.
+lavapipe silently ends a thread after 65,535 iterations of all its loops. Each
+kernel whose loops depend on the batch or the tokens must be correct up to this
+limit and be refused above it.
 """
 
 import os
@@ -27,7 +27,7 @@ REFUSED = re.compile(r"error: a batch of \d+ needs (\d+) loop iterations of one 
 
 
 def run(body, argument, result, level, shape):
-    """The output for ones: its values, or the match of an error."""
+    """Runs on an input of ones: returns the output, or the match of an error."""
     model, source, target = (os.path.join(folder, name) for name in ["a.mlir", "x.npy", "y.npy"])
     with open(model, "w") as file:
         file.write('func.func @forward(%%x: %s) -> (%s {vit.name = "y"}) {\n%s  return %%y : %s\n}\n' % (
@@ -47,8 +47,8 @@ def run(body, argument, result, level, shape):
 
 
 def check(what, body, argument, result, level, tokens, few, many, wanted):
-    """Right for a batch of `few`; refused with `many`, and right for the batch
-    that it says."""
+    """Correct for a batch of `few`; refused for `many`, and correct for the batch
+    that the error suggests."""
     def values(batch):
         return run(body, argument, result, level, [batch, *tokens, WIDTH])
 

@@ -5,9 +5,9 @@
 # ===----------------------------------------------------------------------=== #
 """python3 check_products.py FOLDER TOLERANCE LEVEL... -- COMMAND...
 
-Linear layers of many widths with what is fused behind them, on all tokens and
-on one per image, and attention of many head sizes and token counts, with its
-probabilities, by the interpreter and by COMMAND at each level (levels.py).
+Linear layers of many widths with fused ops, on all tokens and on one per image,
+and attention with many head sizes and token counts, with its probabilities, by
+the interpreter and by COMMAND at each level (levels.py).
 """
 
 import os
@@ -31,7 +31,7 @@ class Text:
         self.head, self.body, self.results, self.reads = "", "", [], 0
 
     def parameter(self, *sizes):
-        """The name of a new parameter's value."""
+        """Adds a parameter; returns the name of its value."""
         name, self.reads = "p%d" % self.reads, self.reads + 1
         self.head += "vit.parameter @%s : %s init<normal, 2.0e-01>\n" % (name, t(*sizes))
         self.body += "  %%%s = vit.read @%s : %s\n" % (name, name, t(*sizes))

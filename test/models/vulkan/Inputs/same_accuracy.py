@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===----------------------------------------------------------------------=== #
-"""python3 same_accuracy.py A.json B.json: the same pictures right, and nearly the
-same loss; better than guessing, so that the comparison means something."""
+"""python3 same_accuracy.py A.json B.json: the same accuracy, nearly the same loss,
+and better than random, so that the comparison is meaningful."""
 
 import json
 import sys
