@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-# ===- compare.py - Ours beside OpenVINO ------------------------------------===#
+# ===- compare.py - Compares inference with OpenVINO -----------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 """Measures f32 inference of vit and OpenVINO alternately, and prints a table.
 
 The external harness (run.py) exports the models once and measures OpenVINO; this
@@ -27,7 +27,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# What the harness builds, as timm's config.json would say it.
+# The models of the harness as timm's config.json.
 CONFIGS = {
     "cifar": dict(
         architecture="vit_tiny_patch16_224",
@@ -56,7 +56,7 @@ def last_json(text):
 
 def prepare(a):
     os.makedirs(a.cache, exist_ok=True)
-    # The harness also makes files for peers that are not measured here, unless they are there.
+    # The harness also makes files for other engines, unless they exist.
     for model, batch in [(m, b) for m in CONFIGS for b in (1, 8, 32)]:
         for suffix in (".int8.onnx", ".iree.vmfb"):
             open(os.path.join(a.cache, f"{model}_b{batch}{suffix}"), "a").close()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-# ===- compare_training.py - Our training steps beside PyTorch's ------------===#
+# ===- compare_training.py - Compares training steps with PyTorch ----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 """Measures f32 AdamW training steps of vit and PyTorch alternately, and prints a table.
 
 The external harness (run.py train) runs PyTorch, eager and compiled, with the
@@ -24,7 +24,7 @@ from compare import ROOT, call, cpu_name, last_json
 
 TEXTS = {"cifar": "vit-cifar10.mlir", "ti": "vit-ti16.mlir", "s": "vit-s16.mlir"}
 CELLS = {("cifar", 64): 2.0, ("ti", 8): 2.0, ("s", 8): 1.5}
-TRAINING = "weight-decay=0.05 decay-all"  # as the harness: AdamW on every parameter
+TRAINING = "weight-decay=0.05 decay-all"  # AdamW on all, like the harness
 
 
 def torch(a, model, batch, peer, matmul):

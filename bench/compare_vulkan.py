@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-# ===- compare_vulkan.py - Ours beside ncnn, on a Vulkan device -------------===#
+# ===- compare_vulkan.py - Compares inference on Vulkan with ncnn ----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 """Measures f32 inference of one picture with vit and ncnn on Vulkan alternately, and
 prints a table and the parts of vit's time to the first result.
 

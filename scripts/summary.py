@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-# ===- summary.py - What the tests said -------------------------------------===#
+# ===- summary.py - Summarises test results --------------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 """Counts passed, failed and skipped tests in JUnit files, and lists failed tests,
 reasons for skipped ones, and the slowest tests of all files. The status is 1 if
 a test failed or a file has no tests."""

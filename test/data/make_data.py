@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-#===- make_data.py - Small files for the tests of the data library --------===#
+# ===- make_data.py - Small files for tests of the data library ------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -4,7 +4,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Writes Inputs/NAME/golden.safetensors for each model text: the results of the
 original library (torch, timm, vit-pytorch) in double, with the weights of
 `vit-check-import export models/NAME.mlir` and the input sin(0.37 i).

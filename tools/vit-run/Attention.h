@@ -1,4 +1,4 @@
-//===- Attention.h - Where a model looks ------------------------*- C++ -*-===//
+//===- Attention.h - Attention maps -----------------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

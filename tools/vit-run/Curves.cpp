@@ -1,4 +1,4 @@
-//===- Curves.cpp - Loss and accuracy over the steps, drawn ---------------===//
+//===- Curves.cpp - Draws loss and accuracy over the steps ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- DeviceList.h - What the runtime says of devices ----------*- C++ -*-===//
+//===- DeviceList.h - The list of devices -----------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,7 +14,7 @@
 
 namespace vit::tools {
 
-/// What vit_devices_describe says: an array of objects. `family` as there.
+/// The result of vit_devices_describe(family): an array of objects.
 nlohmann::ordered_json listDevices(const char *family = nullptr);
 
 /// The object of that list that `device` ("cpu", "vulkan:1", "vulkan:llvmpipe",

@@ -4,7 +4,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """edit_safetensors.py IN OUT EDIT...
 
 drop:NAME  add:NAME=2x3 (zeros)  shape:NAME=2x3 (zeros unless the

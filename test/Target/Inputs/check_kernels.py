@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 #
 # check_kernels.py LEVEL DIRECTORY MODEL[:OUTPUTS]... compiles each model for
 # LEVEL with the tools on PATH, writes the code to DIRECTORY and checks each

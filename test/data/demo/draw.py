@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ===- draw.py - Draws labelled pictures of shapes --------------------------===#
+# ===- draw.py - Draws labelled pictures of shapes -------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

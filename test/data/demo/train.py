@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ===- train.py - Trains the demo's checkpoint ------------------------------===#
+# ===- train.py - Trains the demo's checkpoint -----------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- vit-simulate.cpp - Runs CUDA kernels on the host ---===//
+//===- vit-simulate.cpp - Runs CUDA kernels on the host -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """simulated.py DRIVER FOLDER COMMAND MODEL OPTIONS...
 
 Like `vit-run COMMAND MODEL OPTIONS...` (infer, compare) on a CUDA device that

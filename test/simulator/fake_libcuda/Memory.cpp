@@ -1,4 +1,4 @@
-//===- Memory.cpp - libcuda: memory ---===//
+//===- Memory.cpp - libcuda: memory ---------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Module.cpp - libcuda: modules and launches ---===//
+//===- Module.cpp - libcuda: modules and launches -------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_damage.py FILE OUTPUT COMMAND...
 
 Runs COMMAND, which reads FILE and writes OUTPUT, with FILE truncated and with

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Compares a checkpoint after a step with learning rate 0 with the one that the run
 started from: all tensors have the same bits except heads, which have another
 shape, and the position table, which is resampled like torch's

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Checks log.jsonl, the TensorBoard events and curves.svg of a folder: each step
 from 1 to LAST occurs once, and all have the same numbers.
 

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Trains models/vit-mnist.mlir like train_torch.py of the reference data, with the
 same initial weights and order. With seed 0, differences grow by a factor of 3e4
 from step 40 on (PyTorch's f32 differs from double by 7e-3 within 50 steps), so

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_package.py SOURCE BUILD WORK MODULE PICTURE BEST TRAIN DATA
 
 Installs BUILD to WORK/prefix, moves it (packages must be relocatable), builds

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_reference.py SHARED_DATA WORK_FOLDER [all|logits SHARE COMMAND...]
 
 Runs COMMAND (default: vit-run infer) with each case of SHARED_DATA/reference and

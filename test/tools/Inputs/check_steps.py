@@ -2,7 +2,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_steps.py FOLDER DEVICE LEVEL... [-- COMMAND...]
 
 Trains the models of make_step.py at each level and on the CPU, and compares

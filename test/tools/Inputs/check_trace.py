@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_trace.py TRACE.json DEVICE: one call on the host's track, and the
 commands on DEVICE's track in order and within the call (up to 1 ms, the accuracy
 of mapping one clock to the other)."""

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """check_training.py FOLDER WORK DEVICE TOLERANCE [LEVELS [COMMAND...]]
 
 Compiles the model of FOLDER as its train/train.json says and compares gradients

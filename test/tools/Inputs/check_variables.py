@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Checks what `vit-run inspect --json` says of a training module:
 
   python3 check_variables.py MODULE.json ARENA,... ENTRY,...

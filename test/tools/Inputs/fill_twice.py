@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 fill_twice.py barrier|hazard
 
 Records two fills of one buffer with a barrier between them, or without, which

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Trains the tiny model of make_tiny.py with a checkpoint after each step, kills the
 process (SIGKILL) at KILLS random moments, and resumes it each time. After each
 kill DIR/last must be complete; at the end weights, optimizer states and losses

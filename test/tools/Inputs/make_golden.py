@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Writes x.npy and the outputs beside it to golden.safetensors, and the same with
 two changed outputs to changed.safetensors."""
 

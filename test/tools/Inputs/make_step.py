@@ -2,7 +2,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 make_step.py WIDTH HEADS HIDDEN DROPPED FILE.mlir
 
 Writes the text of a ViT with one block for pictures of 3 x 8 x 8: patches of 4,

@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 on_vulkan.py [--plain] DEVICE COMMAND...
 
 Runs COMMAND with DEVICE (lavapipe or swiftshader) as the only Vulkan device, and

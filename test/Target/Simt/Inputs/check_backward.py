@@ -2,7 +2,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_backward.py FOLDER TOLERANCE BATCH LEVEL... -- COMMAND...
 
 Runs kernels of a backward pass with many widths, head sizes and token counts in

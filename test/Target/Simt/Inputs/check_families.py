@@ -3,7 +3,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_families.py FOLDER TOLERANCE LEVEL... -- COMMAND...
 
 Writes a text whose entry divides a picture into patches of many widths and

@@ -2,7 +2,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_iterations.py FOLDER COMMAND...
 
 lavapipe silently ends a thread after 65,535 iterations of all its loops. Each

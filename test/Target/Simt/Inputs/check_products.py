@@ -2,7 +2,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_products.py FOLDER TOLERANCE LEVEL... -- COMMAND...
 
 Linear layers of many widths with fused ops, on all tokens and on one per image,
