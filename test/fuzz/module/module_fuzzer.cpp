@@ -1,4 +1,4 @@
-//===- ModuleFuzzer.cpp - Fuzzes the module loader ------------------------===//
+//===- module_fuzzer.cpp - Fuzzes the module loader -----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
