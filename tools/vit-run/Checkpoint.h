@@ -56,8 +56,8 @@ bool hasCheckpoint(const std::string &folder);
 /// belongs to another model or another way of training.
 TrainingState loadCheckpoint(const std::string &folder, Model &model);
 
-/// "learning-rate was 0.001 and is 0.01; momentum was not given and is 0.9",
-/// empty where all members are equal.
+/// "learning-rate was 0.001 and is 0.01; momentum was not given and is 0.9";
+/// empty if all members are equal.
 std::string describeDifference(const nlohmann::ordered_json &was,
                                const nlohmann::ordered_json &is);
 

@@ -24,9 +24,9 @@ struct DataRequest {
 /// Throws if it is missing, damaged or empty.
 DatasetHandle openData(const DataRequest &request);
 
-/// The training data: what `request` asks for, or, if it names no split, the
-/// training part, or all of a folder without parts. A test part is used for
-/// training only if the request names it.
+/// The training data: the split of `request`, or, if it has none, the training
+/// part, or all of a folder without parts. A test part is used for training
+/// only on request.
 DatasetHandle openTrainingData(const DataRequest &request);
 
 /// The test part that belongs to the training data of `request`; null if there
