@@ -4,7 +4,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 """Draws pictures of one shape each, in ten classes, and writes them as PNG.
 
 Colour, size, position, tilt and background are random, but determined by class

@@ -4,7 +4,7 @@
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 """Trains shapes-vit on pictures of draw.py and writes it with transformers.
 
 Needs torch, transformers, numpy and Pillow; see README.md for versions and time.
