@@ -54,7 +54,7 @@ public:
 
   /// The file: computes hashes; everything else is as `module` says.
   Bytes write();
-  /// Of the file.
+  /// The version in the header of the file.
   uint32_t formatVersion = format::kFormatVersion;
 
   /// Adds bytes at a multiple of `alignment` and returns their place.

@@ -448,7 +448,7 @@ TEST_F(Training, EntriesOfOtherForms) {
   }
 }
 
-/// Modules of format 2 have no roles: names and positions say the same.
+/// Modules of format 2 have no roles: names and positions define them.
 TEST_F(Training, ModulesOfFormat2) {
   Builder builder;
   builder.addTraining();
