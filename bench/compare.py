@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-# ===- compare.py - Ours beside OpenVINO ------------------------------------===#
+# ===- compare.py - Compares inference with OpenVINO -----------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
-"""Measures inference, f32, ours and OpenVINO in turn, and prints a table.
+# ===-----------------------------------------------------------------------===#
+"""Measures f32 inference of vit and OpenVINO alternately, and prints a table.
 
-The peers' harness (run.py) exports the models once and measures OpenVINO; this
+The external harness (run.py) exports the models once and measures OpenVINO; this
 script gives `vit-compile` the same weights, checks that the outputs agree, and
-then runs the two one after the other, several rounds, each in a process of its
-own. The ratio is theirs / ours of the least time seen (what is left of a
-disturbed machine) and of the median of the rounds' medians.
+runs both alternately for several rounds, each in a new process. It prints the
+ratio OpenVINO / vit of the minimum (least affected by other load) and of the
+median of the medians of all rounds.
 
-  prepare (torch, timm, onnx and openvino in the environment of PYTHON):
+  prepare (PYTHON has torch, timm, onnx and openvino):
     compare.py prepare --cache DIR --harness run.py --python PYTHON
-  measure (openvino and numpy there):
+  measure (PYTHON has openvino and numpy):
     compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5]
 """
 import argparse
@@ -27,7 +27,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# What the harness builds, as timm's config.json would say it.
+# The models of the harness as timm's config.json.
 CONFIGS = {
     "cifar": dict(
         architecture="vit_tiny_patch16_224",
@@ -56,7 +56,7 @@ def last_json(text):
 
 def prepare(a):
     os.makedirs(a.cache, exist_ok=True)
-    # The harness also makes files for peers that are not measured here, unless they are there.
+    # The harness also makes files for other engines, unless they exist.
     for model, batch in [(m, b) for m in CONFIGS for b in (1, 8, 32)]:
         for suffix in (".int8.onnx", ".iree.vmfb"):
             open(os.path.join(a.cache, f"{model}_b{batch}{suffix}"), "a").close()
@@ -77,7 +77,7 @@ def compile_ours(a, model):
 
 
 def check(a, module, model, batch):
-    """The largest difference from torch's logits, as a share of the largest logit."""
+    """The largest difference from torch's logits, relative to the largest logit."""
     script = (
         "import sys, numpy as np; y, r = (np.load(f) for f in sys.argv[1:]);"
         "print(float(np.abs(y - r).max() / np.abs(r).max()))"

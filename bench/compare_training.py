@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
-# ===- compare_training.py - Our training steps beside PyTorch's ------------===#
+# ===- compare_training.py - Compares training steps with PyTorch ----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
-"""Measures training steps, f32, AdamW, ours and PyTorch's in turn, and prints a table.
+# ===-----------------------------------------------------------------------===#
+"""Measures f32 AdamW training steps of vit and PyTorch alternately, and prints a table.
 
-PyTorch runs in its peers' harness (run.py train), eager and compiled, with the
-default matmul precision and with "medium" (on AMD that is oneDNN's f32); the
-best of what was asked for stands against us. Each round runs all of them, one
-after the other, in processes of their own. The ratio is theirs / ours of the
-least time seen and of the median of the rounds' medians. Memory is the peak
-resident size of the process.
+The external harness (run.py train) runs PyTorch, eager and compiled, with the
+default matmul precision and with "medium" (on AMD that is oneDNN's f32); vit is
+compared with the best of the requested ones. Each round runs all of them, each
+in a new process. It prints the ratio PyTorch / vit of the minimum and of the
+median of the medians of all rounds, and the peak resident memory.
 
     compare_training.py --harness run.py --python PYTHON [--only cifar:64,s:8] [--rounds 3] [--no-compile]
 """
@@ -25,7 +24,7 @@ from compare import ROOT, call, cpu_name, last_json
 
 TEXTS = {"cifar": "vit-cifar10.mlir", "ti": "vit-ti16.mlir", "s": "vit-s16.mlir"}
 CELLS = {("cifar", 64): 2.0, ("ti", 8): 2.0, ("s", 8): 1.5}
-TRAINING = "weight-decay=0.05 decay-all"  # as the harness: AdamW on every parameter
+TRAINING = "weight-decay=0.05 decay-all"  # AdamW on all, like the harness
 
 
 def torch(a, model, batch, peer, matmul):

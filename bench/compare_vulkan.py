@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-# ===- compare_vulkan.py - Ours beside ncnn, on a Vulkan device -------------===#
+# ===- compare_vulkan.py - Compares inference on Vulkan with ncnn ----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
-"""Measures inference of one picture, f32, ours and ncnn's Vulkan path in turn, and
-prints a table; then says where our time to the first result goes.
+# ===-----------------------------------------------------------------------===#
+"""Measures f32 inference of one picture with vit and ncnn on Vulkan alternately, and
+prints a table and the parts of vit's time to the first result.
 
-The peers' harness (extra.py) converts the model for ncnn once and measures it; ours
-is the same architecture as text, weights from its initialisers. Both see one driver:
-lavapipe, unless --driver names another's JSON file.
+The external harness (extra.py) converts the model for ncnn once and measures it; vit
+runs the same architecture as text, with weights from initialisers. Both use the same
+driver: lavapipe, or that of the JSON file given by --driver.
 
   compare_vulkan.py --cache DIR --harness extra.py --python PYTHON [--only ti,s] [--rounds 5]
 """
@@ -48,7 +48,7 @@ def ncnn(a, model, env):
 
 
 def first_results(a, module, env):
-    """Where the time to the first result goes, with an empty cache of shaders and with a full one."""
+    """The parts of the time to the first result, with an empty and a full shader cache."""
     print("\n| shaders | all | module | weights | session | first run |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as cache:
         for name in ("compiled by the driver", "from the cache"):

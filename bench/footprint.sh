@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# ===- footprint.sh - Start, memory, compile time and size ------------------===#
+# ===- footprint.sh - Start-up time, memory, compile time and size ---------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 # usage: bench/footprint.sh MODEL [BIN]
-# MODEL: a checkpoint's folder, ViT-B/16 for the numbers of the README; compare.py leaves one at
-# CACHE/timm-b. BIN: folder of the tools, build/release/bin by default. Prints, best of five:
-# process start to first result and peak memory of `vit-run infer` on a .vitm (page cache
-# warm), the time of vit-compile, and the size of the stripped runtime library.
+# MODEL: the folder of a checkpoint, ViT-B/16 for the numbers in the README; compare.py writes one
+# to CACHE/timm-b. BIN: the folder of the tools, build/release/bin by default. Prints the best of
+# five: time from process start to the first result and peak memory of `vit-run infer` on a .vitm
+# (in the page cache), time of vit-compile, and size of the stripped runtime library.
 set -euo pipefail
 [ $# -ge 1 ] || {
   sed -n '8,12p' "$0" | cut -c3- >&2
@@ -20,7 +20,7 @@ model=$1 bin=${2:-$root/build/release/bin}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# best N COMMAND...: least wall and processor time in seconds and least peak memory in MiB of N runs.
+# best N COMMAND...: minimum wall and CPU time in seconds and peak memory in MiB of N runs.
 best() {
   python3 - "$@" <<'PY'
 import os, subprocess, sys, time
@@ -45,7 +45,7 @@ grep -qw avx512f /proc/cpuinfo && level=avx512
 echo "compile, $level, --parameters reference:  $(best 5 "$bin/vit-compile" "$model" -o "$work/reference.vitm" --level $level --parameters reference)"
 echo "compile, $level, --parameters inline:     $(best 3 "$bin/vit-compile" "$model" -o "$work/inline.vitm" --level $level)"
 
-# One picture of noise in the model's own shape: SHAPE, where it is not 224 pixels.
+# A random picture in the shape of the model; SHAPE, unless it is 224 pixels.
 python3 - "$work/input.npy" "${SHAPE:-1,3,224,224}" <<'PY'
 import random, struct, sys
 shape = tuple(int(n) for n in sys.argv[2].split(","))

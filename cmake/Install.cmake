@@ -1,10 +1,10 @@
-# What others find: find_package(vit) and pkg-config. The libraries, headers and
+# Package files for find_package(vit) and pkg-config. Libraries, headers and
 # tools are installed where they are defined (runtime/, lib/, tools/).
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/vit)
 
 if(VIT_COMPILER)
-  # Its C interface alone: LLVM's headers are no part of the package.
+  # Only its C interface: LLVM's headers are not part of the package.
   install(TARGETS vit-compiler EXPORT vitTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(FILES include/vit/Compiler.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vit)
@@ -15,7 +15,7 @@ configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/vitConfig.cmake.in
   ${PROJECT_BINARY_DIR}/vitConfig.cmake
   INSTALL_DESTINATION ${package_dir})
-# 0.x may change from one minor version to the next.
+# 0.x: minor versions may be incompatible.
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/vitConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES

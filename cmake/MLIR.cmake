@@ -12,11 +12,11 @@ include(AddLLVM)
 include(AddMLIR)
 separate_arguments(VIT_LLVM_DEFINITIONS NATIVE_COMMAND ${LLVM_DEFINITIONS})
 
-# Adds sources to libvit-compiler.so; every folder of lib/ calls it once.
+# Adds sources to libvit-compiler.so. Every folder of lib/ calls it once.
 function(vit_compiler_sources)
   list(TRANSFORM ARGV PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
   target_sources(vit-compiler PRIVATE ${ARGV})
 endfunction()
 
-# What is installed finds LLVM's libraries where this build found them.
+# Installed files find LLVM's libraries in the location used by this build.
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)

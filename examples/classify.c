@@ -1,4 +1,4 @@
-//===- classify.c - Classify a picture with a compiled model --------------===//
+//===- classify.c - Classifies a picture with a compiled model ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

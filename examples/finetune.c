@@ -7,7 +7,7 @@
 //
 //   finetune MODULE FOLDER STEPS WEIGHTS PICTURE
 //
-// MODULE was compiled with --train, FOLDER has a folder of pictures per class.
+// MODULE was compiled with --train; FOLDER has a folder of pictures per class.
 // Writes the weights to WEIGHTS, a safetensors file, and classifies PICTURE.
 //
 //===----------------------------------------------------------------------===//

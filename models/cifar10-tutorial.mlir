@@ -5,21 +5,21 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The small ViT of a much copied tutorial ("Training a Vision Transformer on
-// the CIFAR-10 data set"): patches of 4 by torch.nn.Unfold, width 100, 2
-// layers, and two peculiarities: the output of a norm, not its input, is the
-// residual, and the head sees the mean of the patch tokens. Train it with
-// batches of 64 and Adam at 1e-3 or 1e-4.
+// The small ViT of a popular tutorial ("Training a Vision Transformer on the
+// CIFAR-10 data set"): patches of 4 by torch.nn.Unfold, width 100, 2 layers,
+// and two peculiarities: the residual is the output of a norm, not its input,
+// and the head uses the mean of the patch tokens. Train it with batches of 64
+// and Adam at 1e-3 or 1e-4.
 //
-// The tutorial asks for 3 heads, which do not divide a width of 100: torch
-// refuses it, and so does vit.attention (C2). Here are 4 of 25. Its class token
-// could not learn anything there: nn.MultiheadAttention without batch_first
-// takes the first dimension for the sequence, so that each token looked at the
-// same token of the other pictures of the batch and never at its own picture.
-// Here attention runs over the tokens of each picture, without dropout of its
+// The tutorial uses 3 heads, which do not divide a width of 100: torch rejects
+// this, and so does vit.attention (C2). This text has 4 of 25. The tutorial's
+// class token cannot learn anything: nn.MultiheadAttention without batch_first
+// uses the first dimension as the sequence, so each token attends to the same
+// token of other pictures of the batch, never to its own picture. Here
+// attention runs over the tokens of each picture, without dropout of its
 // probabilities.
 //
-// Stored names are that code's.
+// Stored names are those of the tutorial.
 //
 //===----------------------------------------------------------------------===//
 
@@ -171,9 +171,8 @@ module attributes {
     %head_bias = vit.read @head.bias : !class_vector
     %logits = vit.linear %mean, %head_weight, %head_bias :
         (!pooled, !head_matrix, !class_vector) -> !logits loc("mlp.0")
-    // The tutorial ends in a softmax, and its CrossEntropyLoss then takes a second one:
-    // gradients all but vanish, as no probability can leave [0, 1]. For the same numbers, give
-    // this result:
+    // The tutorial ends with a softmax, and its CrossEntropyLoss applies a second one: gradients
+    // nearly vanish, as probabilities are in [0, 1]. For the same numbers, return this result:
     // %probabilities = vit.softmax %logits : !logits
     return %logits : !logits
   }

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// flow-note with the note's other kind of positions: fixed 2-D sine-cosine, of
-// the patches only; the class token has none. 32 x 32 pictures, patches of 4,
-// width 192, 6 layers, 3 heads.
+// flow-note with the note's other kind of positions: fixed 2-D sine-cosine
+// positions of the patches; the class token has none. 32 x 32 pictures, patches
+// of 4, width 192, 6 layers, 3 heads.
 //
-// Stored names are timm's; there is no position table in the checkpoint.
+// Stored names are timm's; the checkpoint has no position table.
 //
 //===----------------------------------------------------------------------===//
 

@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The ViT of a reading note on its flow ("ViT - Vision Transformer flow and
-// code"): learned 1-D positions, an nn.Embedding that starts at zero like the
-// class token, and no dropout. Pre-train it, then fine-tune with a new head. 32
-// x 32 pictures, patches of 4, width 192, 6 layers, 3 heads.
+// The ViT of a reading note ("ViT - Vision Transformer flow and code"): learned
+// 1-D positions (an nn.Embedding) and a class token, both initially zero, and
+// no dropout. Pre-train it, then fine-tune with a new head. 32 x 32 pictures,
+// patches of 4, width 192, 6 layers, 3 heads.
 //
-// Stored names are timm's but for pos_emb.weight.
+// Stored names are timm's except pos_emb.weight.
 //
 //===----------------------------------------------------------------------===//
 

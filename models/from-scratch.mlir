@@ -6,14 +6,14 @@
 //===----------------------------------------------------------------------===//
 //
 // The ViT of "How to train a Vision Transformer from scratch" (F. Porcher,
-// Towards Data Science 2024), after lucidrains' vit-pytorch: pixels of a patch
-// in the order row, column, channel; LayerNorm, Linear, LayerNorm; random class
-// token and positions; dropout; the norm inside of the attention; q, k, v
-// without bias, heads x dim_head (4 x 64) wider than the model (128); the
+// Towards Data Science 2024), based on lucidrains' vit-pytorch: pixels of a
+// patch in the order row, column, channel; LayerNorm, Linear, LayerNorm; random
+// class token and positions; dropout; the norm inside the attention; q, k, v
+// without bias and heads x dim_head (4 x 64) wider than the model (128); the
 // outputs cls_token, feature_map and logits (classification_head_logits).
 //
-// Here for CIFAR-10: image_size 32, patch_size 4, dim 128, depth 6, heads 4,
-// dim_head 64, mlp_dim 512, dropout 0.1. Stored names are that code's.
+// For CIFAR-10: image_size 32, patch_size 4, dim 128, depth 6, heads 4,
+// dim_head 64, mlp_dim 512, dropout 0.1. Stored names are those of that code.
 //
 //===----------------------------------------------------------------------===//
 

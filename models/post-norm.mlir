@@ -5,15 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A ViT whose layers are torch.nn.TransformerEncoderLayer as it comes: the norm
+// A ViT with unmodified layers of torch.nn.TransformerEncoderLayer: the norm
 // after the residual sum (Vaswani et al., "Attention is all you need", 2017),
-// ReLU, dropout 0.1. Many tutorials' checkpoints are of this kind; change sizes
-// and stored names to load one with --weights.
+// ReLU, dropout 0.1. Checkpoints of many tutorials are of this kind; change
+// sizes and stored names to load one with --weights.
 //
-// Here for CIFAR-10:
-// nn.TransformerEncoder(nn.TransformerEncoderLayer(d_model=128, nhead=4,
-// dim_feedforward=512, batch_first=True), num_layers=4), class token, learned
-// positions, patches of 4 by a convolution.
+// For CIFAR-10: nn.TransformerEncoder(nn.TransformerEncoderLayer(d_model=128,
+// nhead=4, dim_feedforward=512, batch_first=True), num_layers=4), class token,
+// learned positions, patches of 4 by a convolution.
 //
 //===----------------------------------------------------------------------===//
 

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The plain ViT of "Better plain ViT baselines for ImageNet-1k" (Beyer, Zhai,
-// Kolesnikov 2022) as lucidrains' vit-pytorch has it: fixed 2-D sine-cosine
+// Kolesnikov 2022) as in lucidrains' vit-pytorch: fixed 2-D sine-cosine
 // positions, no class token, mean of the tokens, no dropout, no biases in the
 // attention. 224 pixels, width 384, 12 layers, 6 heads of 64, 1000 classes.
 //

@@ -1,15 +1,15 @@
-# ===- common.sh - What the scripts share -----------------------------------===#
+# ===- common.sh - Functions shared by the scripts -------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
-# Sourced by the other scripts, with the repository's root as the current folder.
+# ===-----------------------------------------------------------------------===#
+# Sourced by the other scripts, in the root folder of the repository.
 
 mkdir -p build/log
 
-# run NAME COMMAND...: runs it with its output in build/log/NAME.log and appends its
-# seconds to build/log/times; if it fails, shows the log's end and returns its status.
+# run NAME COMMAND...: runs it with its output in build/log/NAME.log and appends its seconds to
+# build/log/times. On failure prints the end of the log and returns the status.
 run() {
   local name=$1 start=$SECONDS status=0
   shift
@@ -24,7 +24,7 @@ run() {
   return "$status"
 }
 
-# build PRESET [TARGET...]: configures and builds into build/PRESET.
+# build PRESET [TARGET...]: configures and builds in build/PRESET.
 build() {
   local preset=$1
   shift

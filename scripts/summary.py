@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-# ===- summary.py - What the tests said -------------------------------------===#
+# ===- summary.py - Summarises test results --------------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
-"""Counts passed, failed and skipped tests in JUnit files, names the failed and
-says why the others were skipped; then names the slowest tests of all files.
-Status 1 if one failed or a file holds none."""
+# ===-----------------------------------------------------------------------===#
+"""Counts passed, failed and skipped tests in JUnit files, and lists failed tests,
+reasons for skipped ones, and the slowest tests of all files. The status is 1 if
+a test failed or a file has no tests."""
 import collections
 import os
 import re
@@ -30,7 +30,7 @@ SLOWEST = 10
 
 
 def reason(case, skipped):
-    """Why: GTEST_SKIP() << "..." prints it under a line that says Skipped; lit has it in the tag."""
+    """The reason: GTEST_SKIP() prints it after a line `Skipped`; lit has it in the tag."""
     out = case.findtext("system-out") or ""
     told = re.search(r"Skipped\n+(.+)", out) or re.search(r"skipped[:,]? *(.+)", out)
     if told:

@@ -1,18 +1,16 @@
-# ===- lit.cfg.py - How lit runs the tests --------------------------------=== #
+# ===- lit.cfg.py - Configuration of the lit tests -------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 #
-# A test is a file with RUN lines. It finds vit-opt, vit-interpret,
-# vit-compile, vit-run, FileCheck, not and split-file on its PATH.
-# Substitutions: %shared (reference data beside the repository, with feature
-# `shared`), %source (the repository), %build, %python; %on_lavapipe and
-# %on_swiftshader, before a command: run it where this is the only Vulkan device,
-# under the validation layer where that is there (tools/Inputs/on_vulkan.py), with
-# features vulkan-lavapipe, vulkan-swiftshader, vulkan-validation. Other features:
-# spirv-val, ptxas, and the tools.
+# A test is a file with RUN lines. vit-opt, vit-interpret, vit-compile, vit-run, FileCheck, not and
+# split-file are on its PATH. Substitutions: %shared (reference data beside the repository, with
+# feature `shared`), %source (the repository), %build, %python; %on_lavapipe and %on_swiftshader,
+# before a command: run it with this as the only Vulkan device, under the validation layer if
+# available (tools/Inputs/on_vulkan.py), with features vulkan-lavapipe, vulkan-swiftshader,
+# vulkan-validation. Other features: spirv-val, ptxas, and the tools.
 
 import os
 import shutil
@@ -27,7 +25,7 @@ config.excludes = ["CMakeLists.txt", "Inputs", "data", "fuzz", "unit"]
 
 config.environment["PATH"] = os.pathsep.join(
     [config.vit_bin, config.llvm_bin, os.environ["PATH"]])
-# Tests leave the user's cache of compiled models alone.
+# Tests must not use the user's cache of compiled models.
 config.environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "cache")
 for name in ["VIT_CPU_LEVEL", "VIT_PTXAS", "ASAN_OPTIONS", "UBSAN_OPTIONS"]:
     if name in os.environ:
@@ -60,7 +58,7 @@ if on_vulkan.has_layer():
     config.available_features.add("vulkan-validation")
 else:
     lit_config.note("tests on Vulkan run without validation: no " + on_vulkan.LAYER)
-# scripts/test --fast: tests that take long are `UNSUPPORTED: fast`.
+# scripts/test --fast skips slow tests: `UNSUPPORTED: fast`.
 if lit_config.params.get("fast"):
     config.available_features.add("fast")
 if shutil.which("spirv-val"):

@@ -1,4 +1,4 @@
-# The text tests: `check-lit` here, test `lit` for ctest.
+# lit tests: target `check-lit`; for ctest, test `lit`.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 find_program(VIT_LIT NAMES lit llvm-lit HINTS ${LLVM_TOOLS_BINARY_DIR} NO_DEFAULT_PATH)
 if(NOT VIT_LIT)

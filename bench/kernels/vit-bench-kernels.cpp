@@ -1,20 +1,19 @@
-//===- vit-bench-kernels.cpp - Kernels at the models' shapes
-//----------------===//
+//===- vit-bench-kernels.cpp - Times kernels at the models' shapes --------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Times single kernels on one thread, weights in cache, beside the FMA peak of
-// the same moment:
+// Times single kernels on one thread with weights in cache, and compares with
+// the FMA peak measured at the same time:
 //
 //   vit-bench-kernels [--level avx512] [--chunk ROW-BLOCKS]
 //       [--benchmark_filter=REGEX] [--benchmark_min_time=0.3] ...
 //
-// and all else that Google Benchmark offers. best_s is the shortest run's
-// time; FLOP/s and the share of the peak are that run's. Kernels without
-// counted operations show their time alone.
+// and other options of Google Benchmark. best_s is the time of the fastest run;
+// FLOP/s and the share of the peak belong to it. Kernels without known
+// operation counts show only their time.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,8 +31,8 @@
 
 using namespace test;
 
-/// Seconds of CPU time of this thread, so that other threads on its core do not
-/// count.
+/// CPU time of this thread in seconds, which excludes other threads on its
+/// core.
 static double now() {
   timespec time;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -86,7 +85,7 @@ struct Case {
 };
 
 static std::string level = levels().back();
-static int64_t givenChunk = 0; ///< Row blocks; 0: about what vit-tile chooses.
+static int64_t givenChunk = 0; ///< Row blocks; 0: about the choice of vit-tile.
 
 static void measure(benchmark::State &state, const Case &c,
                     const Kernel &kernel) {
@@ -117,8 +116,8 @@ static void measure(benchmark::State &state, const Case &c,
   state.counters["peak_%"] = 100 * rate / (peak * 1e9);
 }
 
-/// `make` is called when the benchmark first runs. The data of the previous
-/// benchmark are released then.
+/// The first run of the benchmark calls `make` and releases the data of the
+/// previous one.
 static void add(const std::string &name, const std::function<Case()> &make) {
   auto run = [name, make](benchmark::State &state) {
     static std::string made;

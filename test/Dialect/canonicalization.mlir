@@ -24,7 +24,7 @@ func.func @layer_of_the_loop(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   return %y : tensor<?x4xf32>
 }
 
-// Probabilities that nobody uses are not computed.
+// Unused attention probabilities are not computed.
 // CHECK-LABEL: func.func @unused_probabilities
 func.func @unused_probabilities(%x: tensor<?x5x4xf32>) -> tensor<?x5x4xf32> {
   // CHECK: %{{.*}} = vit.attention {{.*}} -> tensor<?x5x4xf32>
@@ -49,7 +49,7 @@ func.func @double_scale(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   return %1 : tensor<?x4xf32>
 }
 
-// The first product is needed anyway, so the second is left alone.
+// The first product has another use, so the second one is kept.
 // CHECK-LABEL: func.func @double_scale_used_twice
 func.func @double_scale_used_twice(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
   // CHECK: vit.scale %arg0 by 3.0
@@ -66,7 +66,7 @@ func.func @scale_by_one(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   return %0 : tensor<?x4xf32>
 }
 
-// Training needs dropout; --vit-simplify removes it from inference.
+// Training needs dropout; --vit-simplify removes it for inference.
 // CHECK-LABEL: func.func @dropout_stays
 func.func @dropout_stays(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   // CHECK: vit.dropout

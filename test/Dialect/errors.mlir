@@ -1,5 +1,5 @@
 // RUN: vit-opt %s -split-input-file -verify-diagnostics
-// Functions are named after the constraint that they break.
+// Functions are named after the constraint that they violate.
 
 // expected-error @+1 {{'vit.parameter' op C1: the type must be a tensor of f32 with 1 to 4 known, positive sizes, not 'tensor<?x4xf32>'}}
 vit.parameter @parameter_c1_dynamic : tensor<?x4xf32>
@@ -494,7 +494,7 @@ func.func @attention_c1_tokens(%k: tensor<?x5x4xf32>, %v: tensor<?x6x4xf32>) {
 
 // -----
 
-// The CIFAR-10 tutorial's numbers.
+// The sizes of the CIFAR-10 tutorial.
 func.func @attention_c2_divides(%q: tensor<?x65x100xf32>) {
   // expected-error @+1 {{C2: 3 heads do not divide width 100; use 4 heads or a width that is a multiple of 3}}
   %0 = vit.attention %q, %q, %q heads 3 scale 1.0 : (tensor<?x65x100xf32>, tensor<?x65x100xf32>, tensor<?x65x100xf32>) -> tensor<?x65x100xf32>

@@ -1,5 +1,5 @@
 // RUN: vit-opt %s -split-input-file -verify-diagnostics
-// Functions are named after the constraint that they break.
+// Functions are named after the constraint that they violate.
 
 func.func @gemm_c1_arguments(%x: tensor<?x4xf32>, %w: tensor<6x4xf32>, %b: tensor<6xf32>) {
   // expected-error @+1 {{C1: the region must take 2 f32, the element and one per extra, but takes 1}}

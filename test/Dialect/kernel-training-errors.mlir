@@ -1,5 +1,5 @@
 // RUN: vit-opt %s -split-input-file -verify-diagnostics
-// Functions are named after the constraint that they break.
+// Functions are named after the constraint that they violate.
 
 // expected-error @+1 {{C1: layer -2 cannot be}}
 module attributes {a = #kernel.variable<@w, layer = -2>} {}

@@ -4,7 +4,7 @@
 // RUN: not vit-interpret %s --entry none 2>&1 | FileCheck %s --check-prefix=NONE
 // RUN: not vit-interpret %s --entry place 2>&1 | FileCheck %s --check-prefix=PLACE
 
-// What users call a piece of work; the interpreter says it with an error.
+// The name of an op for users; the interpreter adds it to errors.
 
 // NAME: error: blocks.3.mlp.fc1: the reference
 func.func @name(%x: tensor<?x4xf32>) {
@@ -12,7 +12,7 @@ func.func @name(%x: tensor<?x4xf32>) {
   return
 }
 
-// Fused work has the common prefix of its names, to the last whole component.
+// A fused op has the common prefix of the names, up to a whole component.
 // PREFIX: error: blocks.3.attn: the reference
 func.func @prefix(%x: tensor<?x4xf32>) {
   %0 = math.absf %x : tensor<?x4xf32> loc(fused["blocks.3.attn.key", "blocks.3.attn.kernel", "model.mlir":1:1])

@@ -2,7 +2,7 @@
 // RUN: vit-opt %s --mlir-print-debuginfo | vit-opt --mlir-print-debuginfo | FileCheck %s --check-prefix=NAMES
 
 // A complete small ViT: 16x16 pictures in patches of 4, width 32, two layers,
-// two heads, ten classes. Copy it to start a model of your own.
+// two heads, ten classes. Copy it to start a new model.
 
 // CHECK: vit.parameter @patch_embed.weight : tensor<32x48xf32> init<trunc_normal, 2.000000e-02> stored<"patch_embed.proj.weight", [32, 3, 4, 4], 0 to 32>
 // CHECK: vit.parameter @q.weight : 2 x tensor<32x32xf32> init<xavier_uniform, 1.000000e+00> stored<"blocks.{}.attn.qkv.weight", [96, 32], 0 to 32>
@@ -46,7 +46,7 @@ module {
   vit.parameter @head.bias : tensor<10xf32> init<constant, 0.0>
 
   func.func @forward(%image: tensor<?x3x16x16xf32>) -> (tensor<?x10xf32> {vit.name = "logits"}) {
-    // Pictures to tokens.
+    // Patch embedding.
     %patches = vit.patchify %image patch [4, 4] order chw : (tensor<?x3x16x16xf32>) -> tensor<?x16x48xf32> loc("patch_embed.patchify")
     %pw = vit.read @patch_embed.weight : tensor<32x48xf32>
     %pb = vit.read @patch_embed.bias : tensor<32xf32>
@@ -57,7 +57,7 @@ module {
     %positioned = vit.add %tokens, %pos : (tensor<?x17x32xf32>, tensor<17x32xf32>) -> tensor<?x17x32xf32> loc("pos_embed")
     %start = vit.dropout %positioned probability 0.1 : tensor<?x17x32xf32> loc("pos_drop")
 
-    // The encoder.
+    // Encoder.
     %encoded = vit.layers 2 (%i, %x = %start) : tensor<?x17x32xf32> {
       vit.output "hidden_{}"[%i] = %x : tensor<?x17x32xf32>
       %n1w = vit.read @norm1.weight[%i] : tensor<32xf32>
@@ -94,7 +94,7 @@ module {
     }
     vit.output "hidden_2" = %encoded : tensor<?x17x32xf32>
 
-    // Normalise, take the class token, classify.
+    // Final norm, class token, head.
     %nw = vit.read @norm.weight : tensor<32xf32>
     %nb = vit.read @norm.bias : tensor<32xf32>
     %final = vit.layer_norm %encoded scale %nw bias %nb epsilon 1.0e-06 : (tensor<?x17x32xf32>, tensor<32xf32>, tensor<32xf32>) -> tensor<?x17x32xf32> loc("norm")

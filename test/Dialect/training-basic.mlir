@@ -104,7 +104,7 @@ func.func @updates(%g: tensor<6x4xf32>, %h: tensor<6xf32>, %rate: tensor<f32>, %
   return
 }
 
-// A parameter may be used until it is changed, and other layers always.
+// A parameter may be read until it is updated; other layers always.
 // CHECK-LABEL: func.func @in_place
 func.func @in_place(%x: tensor<?x4xf32>, %d: tensor<?x6xf32>, %rate: tensor<f32>) -> tensor<?x6xf32> {
   %w0 = vit.read @w[0] : tensor<6x4xf32>

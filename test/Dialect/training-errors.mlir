@@ -1,5 +1,5 @@
 // RUN: vit-opt %s -split-input-file -verify-diagnostics
-// Functions are named after the constraint that they break.
+// Functions are named after the constraint that they violate.
 
 func.func @linear_input_gradient_c1(%d: tensor<?x5x6xf32>, %w: tensor<4x6xf32>) {
   // expected-error @+1 {{'vit.linear_input_gradient' op C1: the weight must be [6, in], not 'tensor<4x6xf32>'}}

@@ -4,11 +4,11 @@
 // RUN: vit-opt %s -p 'builtin.module(vit-generate-backward{optimizer=adam beta1=0.8 beta2=0.99 epsilon=1e-6 weight-decay=0.05 decay-all=true accumulate=4 label-smoothing=0.1})' --mlir-use-nameloc-as-prefix | FileCheck %s --check-prefix=SUM
 // RUN: vit-opt %s -p 'builtin.module(vit-generate-backward{optimizer=none loss=mse output=features name=gradients})' --mlir-use-nameloc-as-prefix | FileCheck %s --check-prefix=NONE
 // RUN: vit-opt %s -p 'builtin.module(vit-generate-backward{soft-targets=true})' | FileCheck %s --check-prefix=SOFT
-// What is written can be read again.
+// The result can be parsed again.
 // RUN: vit-opt %s --vit-generate-backward | vit-opt | vit-opt | FileCheck %s --check-prefix=AGAIN
 // AGAIN: vit.adamw @head.weight
 
-// The entry stays. States come behind the parameters, those of layers as layers.
+// The entry stays. States follow the parameters; states of layers are layers.
 // CHECK: vit.parameter @head.weight
 // CHECK-NEXT: vit.state @random_seed role "random_seed" : tensor<2xi32>
 // CHECK-NEXT: vit.state @exp_avg.encoder.weight of @encoder.weight role "exp_avg" : 2 x tensor<4x4xf32>
@@ -17,7 +17,7 @@
 // CHECK: func.func @train_step(%[[X:.*]]: tensor<?x4xf32> {vit.name = "image"}, %labels: tensor<?xi32> {vit.classes = 3 : i64, vit.name = "labels", vit.role = #vit.role<targets>}, %learning_rate: tensor<f32> {vit.name = "learning_rate", vit.role = #vit.role<learning_rate>}, %step: tensor<i32> {vit.name = "step", vit.role = #vit.role<step>})
 // CHECK-SAME: -> (tensor<f32> {vit.name = "loss", vit.role = #vit.role<loss>}, tensor<i32> {vit.name = "correct", vit.role = #vit.role<correct>})
 
-// Forward: without outputs; dropout is random, by its op's name, where it drops.
+// Forward: no outputs. Dropout is random and keyed by the name of its op.
 // CHECK-NEXT: %random_seed = vit.read @random_seed : tensor<2xi32>
 // CHECK-NEXT: %[[W0:.*]] = vit.read @encoder.weight[0]
 // CHECK-NEXT: %fc0 = vit.linear %[[X]], %[[W0]]
@@ -34,7 +34,7 @@
 // CHECK-NEXT: %loss = vit.cross_entropy %head, %labels : (tensor<?x3xf32>, tensor<?xi32>) -> tensor<f32>
 // CHECK-NEXT: %correct = vit.accuracy %head, %labels
 
-// Backward: nothing for the image; the same masks.
+// Backward: no gradient of the image; the same masks.
 // CHECK-NEXT: %[[ONE:.*]] = arith.constant dense<1.000000e+00> : tensor<f32>
 // CHECK-NEXT: %[[DL:.*]] = vit.cross_entropy_backward %[[ONE]], %head, %labels
 // CHECK-NEXT: %[[DN:.*]] = vit.linear_input_gradient %[[DL]]
@@ -48,7 +48,7 @@
 // CHECK-NEXT: %[[DF:.*]] = vit.dropout %[[M]] probability 1.000000e-01 random "drop", %random_seed, %step
 // CHECK-NEXT: %[[G0:.*]] = vit.linear_weight_gradient %[[DF]], %[[X]]
 
-// Updates: what a linear layer multiplies by decays, the norm does not.
+// Updates: weights of linear layers decay, those of the norm do not.
 // CHECK-NEXT: vit.adamw @encoder.weight[0], %[[G0]] state @exp_avg.encoder.weight, @exp_avg_sq.encoder.weight learning_rate %learning_rate step %step betas [9.000000e-01, 9.990000e-01] epsilon 1.000000e-08 decay 1.000000e-02 :
 // CHECK-NEXT: vit.adamw @encoder.weight[1], %[[G1]] {{.*}} decay 1.000000e-02 :
 // CHECK-NEXT: vit.adamw @norm.weight, %[[GS]] state @exp_avg.norm.weight, @exp_avg_sq.norm.weight learning_rate %learning_rate step %step betas [9.000000e-01, 9.990000e-01] epsilon 1.000000e-08 : tensor<4xf32>
@@ -56,7 +56,7 @@
 // CHECK-NEXT: vit.adamw @head.weight, %[[GH]] {{.*}} decay 1.000000e-02 :
 // CHECK-NEXT: return %loss, %correct : tensor<f32>, tensor<i32>
 
-// Nothing is built for what is frozen; one factor for all that is not.
+// Frozen parameters have no gradients; one clip factor for all others.
 // FROZEN-NOT: exp_avg
 // FROZEN-NOT: momentum_buffer
 // FROZEN: func.func @train_step(
@@ -75,7 +75,7 @@
 // HEAD-NEXT: vit.sgd @head.weight, %[[GH]] state @momentum_buffer.head.weight learning_rate %{{.*}} momentum 8.000000e-01 nesterov decay 1.000000e-01 : tensor<3x4xf32>
 // HEAD-NEXT: return
 
-// Four micro-batches: a quarter of each gradient, summed in a state.
+// Four micro-batches: a quarter of each gradient is added to a state.
 // SUM: vit.state @gradient.encoder.weight of @encoder.weight role "gradient" : 2 x tensor<4x4xf32>
 // SUM: func.func @accumulate_step(%{{.*}}: tensor<?x4xf32> {vit.name = "image"}, %labels: tensor<?xi32> {vit.classes = 3 : i64, vit.name = "labels", vit.role = #vit.role<targets>}, %step: tensor<i32> {vit.name = "step", vit.role = #vit.role<step>})
 // SUM: arith.constant dense<2.500000e-01> : tensor<f32>
@@ -94,7 +94,7 @@
 // SUM: %[[Z:.*]] = arith.constant dense<0.000000e+00> : tensor<4x4xf32>
 // SUM-NEXT: vit.write @gradient.encoder.weight[0], %[[Z]] : tensor<4x4xf32>
 
-// The loss of another result, and gradients as results; the head is not needed.
+// The loss of another output, with gradients as results; the head is unused.
 // NONE: func.func @gradients(%{{.*}}, %labels: tensor<?x4xf32> {vit.name = "labels", vit.role = #vit.role<targets>}, %step: tensor<i32> {vit.name = "step", vit.role = #vit.role<step>})
 // NONE-SAME: -> (tensor<f32> {vit.name = "loss", vit.role = #vit.role<loss>}, tensor<4x4xf32> {vit.name = "gradient.encoder.weight.0"}, tensor<4x4xf32> {vit.name = "gradient.encoder.weight.1"}, tensor<4xf32> {vit.name = "gradient.norm.weight"}, tensor<4xf32> {vit.name = "gradient.norm.bias"})
 // NONE-NOT: head

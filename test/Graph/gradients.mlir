@@ -1,4 +1,4 @@
-// Every op's adjoint against finite differences of the op itself, in double.
+// Each adjoint against finite differences of its op in double.
 // RUN: vit-interpret %s --check-gradients --tolerance 1e-9 > %t
 // RUN: FileCheck %s < %t
 
@@ -82,7 +82,7 @@ func.func @attention(%q: tensor<?x3x6xf32>, %k: tensor<?x5x6xf32>, %v: tensor<?x
   %0 = vit.attention %q, %k, %v heads 3 scale 0.7 : (tensor<?x3x6xf32>, tensor<?x5x6xf32>, tensor<?x5x9xf32>) -> tensor<?x3x9xf32>
   return %0 : tensor<?x3x9xf32>
 }
-// One value three times: its gradient has three shares.
+// A value with three uses: its gradient has three terms.
 // CHECK: self_attention, argument 0: 40 of 40
 func.func @self_attention(%x: tensor<?x5x4xf32>) -> tensor<?x5x4xf32> {
   %0 = vit.attention %x, %x, %x heads 2 scale 0.5 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
@@ -138,7 +138,7 @@ func.func @mul(%x: tensor<?x5x4xf32>, %p: tensor<?x5x1xf32>) -> tensor<?x5x4xf32
   %0 = vit.mul %p, %x : (tensor<?x5x1xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
   return %0 : tensor<?x5x4xf32>
 }
-// Both are broadcast.
+// Both operands are broadcast.
 // CHECK: mul_both, argument 0: 5 of 5
 // CHECK: mul_both, argument 1: 4 of 4
 func.func @mul_both(%x: tensor<5x1xf32>, %p: tensor<1x4xf32>) -> tensor<5x4xf32> {
@@ -156,7 +156,7 @@ func.func @layer_scale(%x: tensor<?x5x4xf32>, %g: tensor<4xf32>) -> tensor<?x5x4
   %0 = vit.layer_scale %x, %g : (tensor<?x5x4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
   return %0 : tensor<?x5x4xf32>
 }
-// The same elements are dropped on the way back.
+// The backward pass drops the same elements.
 // CHECK: dropout, argument 0: 40 of 40 gradients agree, largest 1.
 func.func @dropout(%x: tensor<?x5x4xf32>, %seed: tensor<2xi32>, %step: tensor<i32>) -> tensor<?x5x4xf32> {
   %0 = vit.dropout %x probability 0.4 random "drop", %seed, %step : tensor<?x5x4xf32>
@@ -177,7 +177,7 @@ func.func @smoothed(%x: tensor<?x3xf32>, %labels: tensor<?xi32>) -> tensor<f32> 
   %0 = vit.cross_entropy %x, %labels smoothing 0.1 : (tensor<?x3xf32>, tensor<?xi32>) -> tensor<f32>
   return %0 : tensor<f32>
 }
-// Soft targets, which need not sum to one.
+// Soft targets, whose sum need not be one.
 // CHECK: soft_targets, argument 0: 6 of 6
 func.func @soft_targets(%x: tensor<2x3xf32>) -> tensor<f32> {
   %t = arith.constant dense<[[0.1, 0.7, 0.4], [1.0, 0.0, 0.5]]> : tensor<2x3xf32>

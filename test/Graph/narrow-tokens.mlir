@@ -1,7 +1,7 @@
 // RUN: vit-opt %s --vit-narrow-tokens --split-input-file | FileCheck %s
 
 vit.parameter @w : tensor<8x8xf32>
-// The last block of a classifier that reads the class token.
+// The last block of a classifier on the class token.
 // CHECK-LABEL: func.func @last_block
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x5x8xf32>
 func.func @last_block(%x: tensor<?x5x8xf32>) -> tensor<?x8xf32> {
@@ -24,7 +24,7 @@ func.func @last_block(%x: tensor<?x5x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
-// Two tokens of different places: those from the first to the last.
+// Two tokens at different positions: the range that contains both.
 // CHECK-LABEL: func.func @two_tokens
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x9x8xf32>
 func.func @two_tokens(%x: tensor<?x9x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
@@ -41,7 +41,7 @@ func.func @two_tokens(%x: tensor<?x9x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32
 
 // -----
 
-// All tokens are wanted: nothing to gain.
+// All tokens are needed: no change.
 // CHECK-LABEL: func.func @other_user
 func.func @other_user(%x: tensor<?x9x8xf32>) -> (tensor<?x9x8xf32>, tensor<?x8xf32>) {
   // CHECK-NEXT: %[[R:.+]] = vit.relu
@@ -65,7 +65,7 @@ func.func @most_tokens(%x: tensor<?x9x8xf32>) -> tensor<?x8x8xf32> {
 // -----
 
 vit.parameter @table : tensor<9x8xf32>
-// A table of positions has no tokens to take.
+// A position table is not narrowed.
 // CHECK-LABEL: func.func @positions
 func.func @positions(%x: tensor<?x9x8xf32>) -> tensor<?x8xf32> {
   // CHECK:      %[[S:.+]] = vit.add
@@ -78,7 +78,7 @@ func.func @positions(%x: tensor<?x9x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
-// A random mask counts all elements: it stays where it is.
+// A random mask depends on element indices, so it stays.
 // CHECK-LABEL: func.func @random
 func.func @random(%x: tensor<?x5x8xf32>, %seed: tensor<2xi32>, %step: tensor<i32>) -> tensor<?x8xf32> {
   // CHECK-NEXT: %[[D:.+]] = vit.dropout %{{.+}} probability 1.000000e-01 random "drop"{{.*}} : tensor<?x5x8xf32>

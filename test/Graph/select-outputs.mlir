@@ -17,7 +17,7 @@ func.func @forward(%x: tensor<?x8xf32>) -> (tensor<?x2xf32> {vit.name = "logits"
   // CHECK:     %[[HIDDEN:.+]] = vit.relu
   %h = vit.relu %x : tensor<?x8xf32>
   vit.output "hidden" = %h : tensor<?x8xf32>
-  // Work that no output needs goes with the output.
+  // Ops that only a removed output needs are removed.
   // CHECK-NOT: vit.tanh
   %t = vit.tanh %h : tensor<?x8xf32>
   vit.output "squashed" = %t : tensor<?x8xf32>

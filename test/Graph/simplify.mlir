@@ -54,7 +54,7 @@ func.func @tokens(%x: tensor<?x4x8xf32>) -> tensor<?x8xf32> {
 // -----
 
 vit.parameter @positions : tensor<5x8xf32>
-// Equal ops become one; a table resampled to its own grid is itself.
+// Equal ops are merged; a table resampled to its own grid is unchanged.
 // CHECK-LABEL: func.func @equal
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x5x8xf32>
 func.func @equal(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
@@ -73,7 +73,7 @@ func.func @equal(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
 
 // -----
 
-// In a training step something is dropped.
+// In a training step dropout stays.
 // CHECK-LABEL: func.func @training
 func.func @training(%x: tensor<?x4x8xf32>, %seed: tensor<2xi32>, %step: tensor<i32>) -> tensor<?x4x8xf32> {
   // CHECK-NEXT: vit.dropout %{{.+}} probability 1.000000e-01 random "drop", %{{.+}}, %{{.+}} : tensor<?x4x8xf32>

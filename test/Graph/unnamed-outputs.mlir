@@ -1,6 +1,6 @@
 // RUN: vit-opt %s --vit-select-outputs | FileCheck %s
 
-// Results that a text leaves without a name get one.
+// Unnamed results of a text get names.
 // CHECK: func.func @forward
 // CHECK-SAME: -> (tensor<?x8xf32> {vit.name = "output"}, tensor<?x8xf32> {vit.name = "output_1"})
 func.func @forward(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {

@@ -2,8 +2,8 @@
 
 vit.parameter @gamma : 3 x tensor<8xf32>
 
-// Each layer reads its own parameters and what the last one yielded; the
-// number stands in names and locations.
+// Each layer reads its own parameters and the values of the previous one; names
+// and locations contain the layer's number.
 // CHECK-LABEL: func.func @layers
 // CHECK-SAME:    (%[[IN:.+]]: tensor<?x4x8xf32>
 func.func @layers(%in: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
@@ -27,7 +27,7 @@ func.func @layers(%in: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
   return %out : tensor<?x4x8xf32>
 }
 
-// A probability that grows from layer to layer; one layer has the first's.
+// A drop probability that grows per layer; a single layer has the first value.
 // CHECK-LABEL: func.func @grows
 func.func @grows(%in: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
   // CHECK:      %[[Y0:.+]] = vit.drop_path %{{.+}} probability 1.000000e-01 : tensor<?x4x8xf32> loc("blocks.0.drop_path1")
@@ -50,7 +50,7 @@ func.func @grows(%in: tensor<?x4x8xf32>) -> tensor<?x4x8xf32> {
   return %one : tensor<?x4x8xf32>
 }
 
-// Two carried values that change places.
+// Two carried values that are swapped.
 // CHECK-LABEL: func.func @swap
 // CHECK-SAME:    (%[[A:.+]]: tensor<?x8xf32>{{.*}}, %[[B:.+]]: tensor<?x8xf32>
 func.func @swap(%a: tensor<?x8xf32>, %b: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
@@ -61,7 +61,7 @@ func.func @swap(%a: tensor<?x8xf32>, %b: tensor<?x8xf32>) -> (tensor<?x8xf32>, t
   return %r#0, %r#1 : tensor<?x8xf32>, tensor<?x8xf32>
 }
 
-// A layer may yield a value from outside.
+// A layer may yield a value defined outside.
 // CHECK-LABEL: func.func @outside
 // CHECK-SAME:    (%[[A:.+]]: tensor<?x8xf32>{{.*}}, %[[B:.+]]: tensor<?x8xf32>
 func.func @outside(%a: tensor<?x8xf32>, %b: tensor<?x8xf32>) -> tensor<?x8xf32> {

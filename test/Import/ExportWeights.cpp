@@ -1,4 +1,4 @@
-//===- ExportWeights.cpp - A checkpoint of a model's own ------------------===//
+//===- ExportWeights.cpp - Writes a checkpoint for a model ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,8 +21,8 @@ struct Stored {
 };
 } // namespace
 
-/// Gives `parameter` an initialiser that affects the results; returns what to
-/// add to each value.
+/// Gives `parameter` an initialiser that affects the results; returns the
+/// offset to add to each value.
 static float redraw(ParameterOp parameter) {
   ArrayRef<int64_t> shape = parameter.getTensorType().getShape();
   StringRef name = parameter.getSymName();

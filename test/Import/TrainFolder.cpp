@@ -1,4 +1,4 @@
-//===- TrainFolder.cpp - Training steps against a folder's numbers --------===//
+//===- TrainFolder.cpp - Compares training steps with references ----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,7 +23,7 @@ using namespace mlir::vit::reference;
 using llvm::formatv;
 
 namespace {
-/// The numbers of train.json.
+/// The contents of train.json.
 struct Recipe {
   double learningRate, weightDecay, beta1, beta2, epsilon, smoothing;
   std::vector<double> losses;
@@ -31,14 +31,14 @@ struct Recipe {
 
 using Tensors = std::map<std::string, Tensor>;
 
-/// The distance of the trained values from the expected ones.
+/// Statistics of the differences from expected values.
 struct Distance {
   double largest = 0.0;
-  int64_t elements = 0, beyond = 0; ///< those further away than 2e-5
+  int64_t elements = 0, beyond = 0; ///< the number of those above 2e-5
 
   void add(double difference) {
     difference = std::fabs(difference);
-    // A NaN counts as an infinite distance.
+    // NaN counts as an infinite difference.
     largest = difference <= largest ? largest : difference;
     beyond += !(difference <= 2e-5);
     ++elements;
@@ -116,7 +116,7 @@ static LogicalResult generate(ModuleOp module, const Recipe &recipe) {
   return manager.run(module);
 }
 
-/// Batch `step` of data that has one per step.
+/// The batch of a step; `data` has one batch per step.
 static Tensor takeBatch(const Tensor &data, int64_t step) {
   Tensor batch(std::vector<int64_t>(data.shape.begin() + 1, data.shape.end()));
   std::copy_n(data.data.begin() + step * batch.size(), batch.size(),
@@ -130,8 +130,8 @@ static Tensor makeScalar(double value) {
   return scalar;
 }
 
-/// Compares what `get` has of each parameter of each layer with the tensors
-/// that they are stored in; key biases apart.
+/// Compares the value that `get` returns for each parameter of each layer with
+/// its stored tensor; key biases are separate.
 static LogicalResult
 compare(ModuleOp module, const Tensors &expected, Distance &distance,
         Distance &keyBiases,
@@ -147,8 +147,8 @@ compare(ModuleOp module, const Tensors &expected, Distance &distance,
       const Tensor *value = get(name);
       if (found == expected.end() || !value)
         return error = "nothing to compare " + name + " with", failure();
-      // The layout of names is the library's; key biases are a tensor of
-      // their own or the middle of a fused one.
+      // Names follow the library. Key biases are tensors of their own or the
+      // middle third of a fused tensor.
       bool keyBias = value->rank() == 1 && StringRef(name).contains("key");
       int64_t rows = parameter.getStoredShape().front();
       int64_t begin =

@@ -1,4 +1,4 @@
-//===- TrainFolder.h - Training steps against a folder's numbers *- C++ -*-===//
+//===- TrainFolder.h - Compares training steps with references --*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,13 +12,13 @@
 
 namespace mlir::vit {
 
-/// Trains `module` by the reference interpreter as `folder`/train/train.json
-/// says (AdamW, decay on everything), on train/data.safetensors, and compares
-/// with the double-precision run in the folder: every gradient of the first
-/// step within 1e-6, the loss of every step within 1e-9, and the weights after
-/// the first and the last step, of which 99.99 % have to be within 2e-5 and all
-/// within twice the learning rate. Biases of keys, whose gradient is rounding
-/// noise, have to be within learning rate times steps. Prints the differences.
+/// Trains `module` with the reference interpreter as `folder`/train/train.json
+/// says (AdamW with decay on everything) on train/data.safetensors, and
+/// compares with the double-precision results in the folder: gradients of the
+/// first step within 1e-6, the loss of each step within 1e-9, and the weights
+/// after the first and the last step: 99.99 % within 2e-5, all within twice the
+/// learning rate. Key biases, whose gradients are rounding errors, must be
+/// within learning rate times steps. Prints the differences.
 LogicalResult trainFolder(StringRef folder, ModuleOp module,
                           const Weights &weights, std::string &error);
 

@@ -1,4 +1,4 @@
-//===- VerifyFolder.cpp - A model folder against its numbers --------------===//
+//===- VerifyFolder.cpp - Compares a model with reference results ---------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -150,7 +150,7 @@ LogicalResult vit::verifyFolder(StringRef folder, ModuleOp module,
   if (failed(reference::evaluate(entry, input, read, names, results, error)))
     return failure();
 
-  // These tables torch makes in float, even for a double model.
+  // torch computes these tables in float even for a model in double.
   bool madeInFloat = false;
   module.walk([&](Operation *op) {
     madeInFloat |= isa<SincosPositionsOp, ResamplePositionsOp>(op);

@@ -1,4 +1,4 @@
-//===- VerifyFolder.h - A model folder against its numbers ------*- C++ -*-===//
+//===- VerifyFolder.h - Compares a model with reference results -*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,18 +13,18 @@
 
 namespace mlir::vit {
 
-/// An input for `entry` without a file: element i is sin(0.37 i), as a float.
+/// An input for `entry` if there is no file: element i is sin(0.37 i) in f32.
 reference::Tensor makeInput(func::FuncOp entry, int64_t batch);
 
 /// Evaluates `module` with the reference interpreter on `folder`/input.npy (or,
-/// where there is none, on makeInput) and compares with what else is there:
+/// if missing, on makeInput) and compares the results with these files:
 ///   logits_f64.npy                    within 1e-9 (1e-7 with computed
 ///                                     positions)
-///   logits.npy (where no f64 one is), features.npy, last_hidden_state.npy,
+///   logits.npy (without logits_f64), features.npy, last_hidden_state.npy,
 ///   pooler_output.npy                 within 1e-5, as they were made in float
 ///   golden.safetensors                within 1e-9
-///   hidden.safetensors, attn.safetensors   the same; attn_i is attention_i
-/// each times max(1, largest expected value / 10). Prints one line.
+///   hidden.safetensors, attn.safetensors   within 1e-9; attn_i is attention_i
+/// Tolerances are times max(1, largest expected value / 10). Prints one line.
 LogicalResult verifyFolder(StringRef folder, ModuleOp module,
                            const Weights &weights, std::string &error);
 

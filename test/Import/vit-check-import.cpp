@@ -5,21 +5,21 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A tool of the tests:
-//   vit-check-import print MODEL         the graph, with its locations
-//   vit-check-import weights MODEL       where each parameter's values come
-//                                        from; --values: and what they are
-//   vit-check-import verify FOLDER...    the reference interpreter's results
-//                                        against the numbers in the folders
-//                                        --text MODEL: of that model instead
-//   vit-check-import train FOLDER...     gradients and trained weights by the
-//                                        reference interpreter against those in
+// A test tool:
+//   vit-check-import print MODEL         prints the graph with its locations
+//   vit-check-import weights MODEL       prints the source of each parameter;
+//                                        --values: and its values
+//   vit-check-import verify FOLDER...    compares the interpreter's results and
+//                                        the numbers in the folders;
+//                                        --text MODEL: evaluates that model
+//   vit-check-import train FOLDER...     compares gradients and weights of the
+//                                        reference interpreter with those in
 //                                        the folders' train/
-//   vit-check-import export MODEL -o F   weights that make each parameter
-//                                        matter, by --seed
-//   vit-check-import input MODEL -o X.npy  an input, --batch pictures
-//   vit-check-import mutate MODEL        damages a folder's config.json in many
-//                                        ways: each is an error or a model
+//   vit-check-import export MODEL -o F   writes weights that affect results, by
+//                                        --seed
+//   vit-check-import input MODEL -o X.npy  writes an input of --batch pictures
+//   vit-check-import mutate MODEL        damages config.json in many ways: each
+//                                        must be an error or a model
 //
 //===----------------------------------------------------------------------===//
 
@@ -131,7 +131,7 @@ static int writeInput(func::FuncOp entry) {
   return 0;
 }
 
-/// Replaces, removes, doubles or swaps pieces of `text`.
+/// Replaces, removes, duplicates or swaps parts of `text`.
 static std::string mutate(std::string text, std::mt19937 &random) {
   static constexpr StringLiteral pieces[] = {
       "0",     "-1",           "1e99", "9223372036854775807",
@@ -152,7 +152,7 @@ static std::string mutate(std::string text, std::mt19937 &random) {
       text.erase(at, 1 + below(40));
       break;
     default: {
-      // The value after some colon.
+      // The value after a colon.
       at = text.find(':', at);
       if (at == std::string::npos)
         break;

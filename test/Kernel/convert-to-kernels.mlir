@@ -25,7 +25,7 @@ func.func @linear(%x: tensor<?x5x8xf32>) -> tensor<?x5x4xf32> {
 
 vit.parameter @scale : tensor<4xf32>
 vit.parameter @bias : tensor<4xf32>
-// The scale and bias of one group stand for those of all.
+// The scale and bias of one group apply to all groups.
 // CHECK-LABEL: func.func @group_norm
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x8xf32>
 func.func @group_norm(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
@@ -96,7 +96,7 @@ func.func @activations(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
-// Where both operands are the same value, so are both elements.
+// If both operands are the same value, the region reads it once.
 // CHECK-LABEL: func.func @square
 func.func @square(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   // CHECK: kernel.map %{{.+}} {
@@ -108,7 +108,7 @@ func.func @square(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 
 // -----
 
-// Probabilities are made where they are used.
+// Probabilities are computed at their use.
 // CHECK-LABEL: func.func @attention
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x5x8xf32>
 func.func @attention(%x: tensor<?x5x8xf32>) -> (tensor<?x5x8xf32>, tensor<?x2x5x5xf32>) {
@@ -147,8 +147,8 @@ func.func @tokens(%image: tensor<?x3x4x4xf32>) -> (tensor<?x12xf32>, tensor<?x2x
 
 vit.parameter @p : tensor<1x5x8xf32>
 vit.parameter @one : tensor<1xf32>
-// Parameters are reshaped to [tokens, width] or [width]; one number fills a
-// vector.
+// Parameters are reshaped to [tokens, width] or [width]; a single number is
+// splatted to a vector.
 // CHECK-LABEL: func.func @broadcast
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x5x8xf32>
 func.func @broadcast(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
@@ -167,7 +167,7 @@ func.func @broadcast(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
 
 vit.parameter @a : tensor<5x8xf32>
 vit.parameter @b : tensor<8xf32>
-// The sum of two parameters moves into its user's code.
+// The sum of two parameters moves to the region of its user.
 // CHECK-LABEL: func.func @parameters_alone
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x5x8xf32>
 func.func @parameters_alone(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
@@ -200,8 +200,8 @@ func.func @resample(%x: tensor<?x10x8xf32>) -> tensor<?x10x8xf32> {
 
 // -----
 
-// Rows (y, x) = (0, 0) and (0, 1): sin x, cos x, sin y, cos y at frequencies
-// 1 and 1/100.
+// Rows (y, x) = (0, 0) and (0, 1): sin x, cos x, sin y, cos y at frequencies 1
+// and 1/100.
 // CHECK-LABEL: func.func @sincos
 func.func @sincos(%x: tensor<?x2x8xf32>) -> tensor<?x2x8xf32> {
   // CHECK: %[[T:.+]] = arith.constant dense<{{\[\[}}0.000000e+00, 0.000000e+00, 1.000000e+00, 1.000000e+00, 0.000000e+00, 0.000000e+00, 1.000000e+00, 1.000000e+00], [0.841470957, 0.00999983306, 0.540302277, 0.999949991, 0.000000e+00, 0.000000e+00, 1.000000e+00, 1.000000e+00]]>

@@ -11,7 +11,7 @@ vit.state @exp_avg_sq.m of @m role "exp_avg_sq" : 2 x tensor<6x4xf32>
 vit.state @gradient.w of @w role "gradient" : tensor<6x4xf32>
 vit.state @random_seed role "random_seed" : tensor<2xi32>
 
-// A weight's gradient and the bias' are one kernel's.
+// One kernel computes the gradients of weight and bias.
 // CHECK-LABEL: func.func @linear
 func.func @linear(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<6x4xf32>, tensor<6xf32>) {
   // CHECK: %[[W:.*]] = vit.read @w
@@ -40,14 +40,14 @@ func.func @sums(%dy: tensor<?x5x6xf32>, %d: tensor<?x6xf32>) -> (tensor<6xf32>, 
   %3 = vit.sum_to %dy : (tensor<?x5x6xf32>) -> tensor<1xf32>
   // CHECK: kernel.sum batch %{{.*}} : (tensor<?x6xf32>) -> tensor<6xf32>
   %4 = vit.sum_to %d : (tensor<?x6xf32>) -> tensor<6xf32>
-  // A sum of a sum over the batch starts from the activation.
+  // The sum over the batch starts from the activation.
   // CHECK: %[[U:.*]] = kernel.sum tokens %[[DY]]
   // CHECK: kernel.sum batch %[[U]] : (tensor<?x6xf32>) -> tensor<1x6xf32>
   %5 = vit.sum_to %1 : (tensor<5x6xf32>) -> tensor<1x6xf32>
   return %0, %1, %2, %3, %4, %5 : tensor<6xf32>, tensor<5x6xf32>, tensor<1x5x6xf32>, tensor<1xf32>, tensor<6xf32>, tensor<1x6xf32>
 }
 
-// Sums of scale and bias only where they are wanted.
+// Sums for scale and bias only where they are used.
 // CHECK-LABEL: func.func @norms
 func.func @norms(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>, tensor<3xf32>, tensor<?x5x6xf32>) {
   %s = vit.read @s : tensor<3xf32>
@@ -77,14 +77,14 @@ func.func @others(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x6xf32>, %d: tensor<?x6x
   %p = vit.place_tokens %dy at 1 : (tensor<?x5x6xf32>) -> tensor<?x7x6xf32>
   // CHECK: kernel.spread %{{.*}} from 1 : (tensor<?x6xf32>) -> tensor<?x5x6xf32>
   %s = vit.spread_tokens %d from 1 : (tensor<?x6xf32>) -> tensor<?x5x6xf32>
-  // One name, one stream, one mask: XXH64("a"), by the algorithm's own tables.
+  // The same name gives the same stream and mask: XXH64("a").
   // CHECK: %[[SEED:.*]] = vit.read @random_seed : tensor<2xi32>
   %seed = vit.read @random_seed : tensor<2xi32>
   // CHECK: kernel.dropout %{{.*}}, %[[SEED]], %{{.*}} probability 1.000000e-01 stream -3292477735350538661 unit element :
   %e = vit.dropout %x probability 0.1 random "a", %seed, %step : tensor<?x5x6xf32>
   // CHECK: kernel.dropout %{{.*}}, %[[SEED]], %{{.*}} probability 1.000000e-01 stream -3292477735350538661 unit image :
   %i = vit.drop_path %x probability 0.1 random "a", %seed, %step : tensor<?x5x6xf32>
-  // An activation's derivative is scalar code.
+  // The derivative of an activation is scalar code.
   // CHECK: kernel.map
   // CHECK: arith.cmpf ogt
   // CHECK: arith.select
@@ -92,7 +92,7 @@ func.func @others(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x6xf32>, %d: tensor<?x6x
   return %dq, %sm, %p, %s, %e, %i, %r : tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>
 }
 
-// Updates wait for a finite loss.
+// Updates depend on a finite loss.
 // CHECK-LABEL: func.func @train_step
 func.func @train_step(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>, %logits: tensor<?x6xf32>, %labels: tensor<?xi32>, %rate: tensor<f32>, %step: tensor<i32>) -> (tensor<f32>, tensor<i32>) {
   // CHECK: %[[LOSS:.*]] = kernel.loss cross_entropy %{{.*}}, %{{.*}} smoothing 1.000000e-01 : (tensor<?x6xf32>, tensor<?xi32>) -> tensor<f32>
@@ -106,7 +106,7 @@ func.func @train_step(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>, %logits: te
   %db = vit.sum_to %d : (tensor<?x6xf32>) -> tensor<6xf32>
   // CHECK: %[[DW:.*]] = kernel.weight_gradient %{{.*}} -> tensor<6x4xf32>
   %dw = vit.linear_weight_gradient %dy, %x : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> tensor<6x4xf32>
-  // Gradients are values of kernels: what is done to them, too, is a kernel's.
+  // Gradients are results of kernels, so ops on them are kernels, too.
   // CHECK: %[[OLD:.*]] = vit.read @gradient.w
   %old = vit.read @gradient.w : tensor<6x4xf32>
   // CHECK: %[[SUM:.*]] = kernel.map %[[DW]] extras(%[[OLD]] : tensor<6x4xf32>) {
@@ -156,7 +156,7 @@ func.func @train_step(%dy: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>, %logits: te
   return %loss, %right : tensor<f32>, tensor<i32>
 }
 
-// A parameter takes the gradient's shape; one number stands for all.
+// A parameter has the gradient's shape; a single number is broadcast.
 // CHECK-LABEL: func.func @parameters
 func.func @parameters(%d: tensor<?x6xf32>) -> tensor<6xf32> {
   %db = vit.sum_to %d : (tensor<?x6xf32>) -> tensor<6xf32>

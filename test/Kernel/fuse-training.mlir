@@ -4,8 +4,8 @@ vit.parameter @w : tensor<6x4xf32>
 vit.parameter @q : 3 x tensor<4x4xf32>
 vit.parameter @bias : 3 x tensor<4xf32>
 
-// The derivative and the product with it go into the gradient's product,
-// though its other operand's gradient lies between them.
+// The derivative and its product are fused into the gradient's product,
+// although the gradient of the other operand is computed between them.
 // CHECK-LABEL: func.func @activation
 func.func @activation(%dy: tensor<?x5x6xf32>, %h: tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<6x4xf32>) {
   %w = vit.read @w : tensor<6x4xf32>
@@ -24,7 +24,7 @@ func.func @activation(%dy: tensor<?x5x6xf32>, %h: tensor<?x5x4xf32>) -> (tensor<
   return %g, %dw : tensor<?x5x4xf32>, tensor<6x4xf32>
 }
 
-// What goes around a norm is added by the norm's backward.
+// The residual gradient around a norm is added by the norm's backward kernel.
 // CHECK-LABEL: func.func @residual
 func.func @residual(%dy: tensor<?x5x4xf32>, %x: tensor<?x5x4xf32>, %skip: tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<4xf32>) {
   // CHECK: %[[DX:.*]], %{{.*}}:2 = kernel.normalize_backward %arg0, %arg1 plus(%arg2 : tensor<?x5x4xf32>) epsilon
@@ -36,8 +36,8 @@ func.func @residual(%dy: tensor<?x5x4xf32>, %x: tensor<?x5x4xf32>, %skip: tensor
   return %sum, %ds : tensor<?x5x4xf32>, tensor<4xf32>
 }
 
-// Not where something else reads the norm's own gradient, where the other
-// summand comes later, or where it is no sum.
+// No fusion if something else reads the norm's gradient, if the other summand
+// is defined later, or if it is not a sum.
 // CHECK-LABEL: func.func @no_residual
 func.func @no_residual(%dy: tensor<?x5x4xf32>, %x: tensor<?x5x4xf32>, %skip: tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) {
   // CHECK-NOT: plus
@@ -55,8 +55,8 @@ func.func @no_residual(%dy: tensor<?x5x4xf32>, %x: tensor<?x5x4xf32>, %skip: ten
   return %dx, %a, %p, %c : tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>
 }
 
-// Query, key and value of forward and backward are parts of one product; their
-// gradients' sum is made by the products one after the other.
+// Query, key and value of forward and backward share one product; the sum of
+// their gradients is accumulated by successive products.
 // CHECK-LABEL: func.func @attention
 func.func @attention(%x: tensor<?x5x4xf32>, %dy: tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<4x4xf32>, tensor<4xf32>) {
   %wq = vit.read @q[0] : tensor<4x4xf32>
@@ -91,7 +91,7 @@ func.func @attention(%x: tensor<?x5x4xf32>, %dy: tensor<?x5x4xf32>) -> (tensor<?
   return %a, %s2, %gv, %bgv : tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<4x4xf32>, tensor<4xf32>
 }
 
-// Where something else reads a query, products stay apart.
+// If another op reads a query, the products stay separate.
 // CHECK-LABEL: func.func @shared_query
 func.func @shared_query(%x: tensor<?x5x4xf32>, %dy: tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<?x5x4xf32>) {
   %wq = vit.read @q[0] : tensor<4x4xf32>

@@ -2,7 +2,7 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-fuse{qkv=false}))' --split-input-file | FileCheck %s --check-prefix=NOQKV
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-fuse{epilogues=false}))' --split-input-file | FileCheck %s --check-prefix=NOEPILOGUES
 
-// Bias, activation and residual end up in the product's scalar code.
+// Bias, activation and residual are fused into the product's scalar code.
 // CHECK-LABEL: func.func @epilogue
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x8xf32>{{.*}}, %[[W:.+]]: tensor<8x8xf32>{{.*}}, %[[B:.+]]: tensor<8xf32>
 // NOEPILOGUES-LABEL: func.func @epilogue
@@ -40,7 +40,7 @@ func.func @epilogue(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>, %b: tensor<8xf32>)
 
 // -----
 
-// A value that another op reads as well is kept.
+// A value with another use is kept.
 // CHECK-LABEL: func.func @two_users
 func.func @two_users(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
   // CHECK: %[[G:.+]] = kernel.gemm
@@ -60,7 +60,7 @@ func.func @two_users(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> (tensor<?x8xf3
 
 // -----
 
-// Used twice by the one map: x tanh(x) of the product.
+// Two uses in one map: x tanh(x) of the product.
 // CHECK-LABEL: func.func @used_twice
 func.func @used_twice(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
   // CHECK: kernel.gemm %{{.+}}, %{{.+}} {
@@ -83,7 +83,7 @@ func.func @used_twice(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8xf3
 
 // -----
 
-// Of two products that are added the later takes the sum.
+// The later one of two added products takes the sum.
 // CHECK-LABEL: func.func @two_products
 func.func @two_products(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8xf32> {
   // CHECK: %[[A:.+]] = kernel.gemm
@@ -108,8 +108,8 @@ func.func @two_products(%x: tensor<?x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x8x
 
 // -----
 
-// Positions move into the kernel that puts the class token in front; a layer
-// norm takes what follows it.
+// Positions are fused into the kernel that adds the class token; a layer norm
+// takes the ops after it.
 // CHECK-LABEL: func.func @prepend_and_rows
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x4x8xf32>{{.*}}, %[[C:.+]]: tensor<1x8xf32>{{.*}}, %[[P:.+]]: tensor<5x8xf32>
 func.func @prepend_and_rows(%x: tensor<?x4x8xf32>, %c: tensor<1x8xf32>, %p: tensor<5x8xf32>) -> tensor<?x5x8xf32> {
@@ -172,8 +172,8 @@ func.func @qkv(%x: tensor<?x5x8xf32>, %wq: tensor<8x8xf32>, %wk: tensor<8x8xf32>
 
 // -----
 
-// A query of other tokens, or with a scale, stays alone; key and value become
-// one.
+// A query of other tokens, or with a scale, stays separate; key and value are
+// merged.
 // CHECK-LABEL: func.func @key_and_value
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x5x8xf32>{{.*}}, %[[WQ:.+]]: tensor<8x8xf32>{{.*}}, %[[WK:.+]]: tensor<8x8xf32>{{.*}}, %[[WV:.+]]: tensor<8x8xf32>
 func.func @key_and_value(%x: tensor<?x5x8xf32>, %wq: tensor<8x8xf32>, %wk: tensor<8x8xf32>, %wv: tensor<8x8xf32>) -> tensor<?x5x8xf32> {
@@ -201,7 +201,7 @@ func.func @key_and_value(%x: tensor<?x5x8xf32>, %wq: tensor<8x8xf32>, %wk: tenso
 
 // -----
 
-// A product that another op reads too cannot move into one.
+// A product with another use cannot be fused.
 // CHECK-LABEL: func.func @key_used_elsewhere
 func.func @key_used_elsewhere(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> (tensor<?x5x8xf32>, tensor<?x5x8xf32>) {
   // CHECK: %[[K:.+]] = kernel.gemm

@@ -1,9 +1,9 @@
 // RUN: vit-opt %s --vit-place-variables --vit-group-updates --split-input-file | FileCheck %s
-// What is printed can be read.
+// The result can be parsed again.
 // RUN: vit-opt %s --vit-place-variables --vit-group-updates --split-input-file > %t.once
 // RUN: vit-opt %t.once --split-input-file | diff - %t.once
 
-// Two groups: the code of the weights adds decay, the code of the others does not.
+// Two groups: the code for weights adds decay, that for the others does not.
 vit.parameter @w : 2 x tensor<3x8xf32>
 vit.parameter @b : 2 x tensor<3xf32>
 vit.parameter @scale : tensor<16xf32>
@@ -45,7 +45,7 @@ func.func @train_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %y: tensor<?x16x
 
 // -----
 
-// Members are ordered by their places.
+// Members are ordered by offset.
 vit.parameter @w : tensor<3x8xf32>
 vit.parameter @b : tensor<3xf32>
 vit.parameter @c : tensor<3xf32>
@@ -56,7 +56,7 @@ vit.state @gradient.c of @c role "gradient" : tensor<3xf32>
 // CHECK-LABEL: func.func @accumulate_step
 func.func @accumulate_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>) -> tensor<f32> {
   // CHECK: %[[W:.+]], %[[B:.+]] = kernel.weight_gradient
-  // A gradient is made in one place; the second is a copy.
+  // A gradient is computed in one place; the second one is a copy.
   // CHECK: %[[C:.+]] = kernel.map %[[B]]
   // CHECK: kernel.yield %{{.+}} : f32
   // CHECK: %[[ALL:.+]] = kernel.concat %[[W]], %[[B]], %[[C]]
@@ -72,7 +72,7 @@ func.func @accumulate_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>) -> tensor<f
 }
 // CHECK-LABEL: func.func @train_step
 func.func @train_step(%x: tensor<?x8xf32>, %lr: tensor<f32>) -> tensor<f32> {
-  // What is read from a variable, no kernel has made: it is copied.
+  // A value that is read from a variable is copied, as no kernel computes it.
   // CHECK: %[[GW:.+]] = vit.read @gradient.w
   // CHECK: %[[W:.+]] = kernel.map %[[GW]]
   // CHECK: kernel.concat %[[W]], %{{.+}}, %{{.+}} :
@@ -95,7 +95,7 @@ func.func @train_step(%x: tensor<?x8xf32>, %lr: tensor<f32>) -> tensor<f32> {
 
 // -----
 
-// Ranges with a gap between them stay two updates.
+// Ranges with a gap between them remain two updates.
 vit.parameter @a : tensor<8xf32>
 vit.parameter @b : tensor<8xf32>
 vit.parameter @c : tensor<8xf32>

@@ -3,8 +3,8 @@
 
 vit.parameter @w : tensor<32x8xf32>
 vit.parameter @b : tensor<32xf32>
-// Rows lie one after the other: only a width that is no multiple of 16 is
-// converted. Parameters have the forms that the CPU uses.
+// Rows are contiguous: only a width that is not a multiple of 16 is converted.
+// Parameters have the same forms as on the CPU.
 // CHECK-LABEL: func.func @product
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x8xf32>) -> tensor<?x32xf32>
 func.func @product(%x: tensor<?x8xf32>) -> tensor<?x32xf32> {
@@ -27,7 +27,7 @@ func.func @product(%x: tensor<?x8xf32>) -> tensor<?x32xf32> {
 // -----
 
 vit.parameter @w : tensor<72x48xf32>
-// Heads of 12 are padded one by one. The probabilities are row-major.
+// Heads of 12 are padded one by one. Probabilities are row-major.
 // CHECK-LABEL: func.func @odd_heads
 func.func @odd_heads(%x: tensor<?x5x48xf32>) -> (tensor<?x5x24xf32>, tensor<?x2x5x5xf32>) {
   // CHECK-NOT: kernel.relayout
@@ -48,7 +48,7 @@ func.func @odd_heads(%x: tensor<?x5x48xf32>) -> (tensor<?x5x24xf32>, tensor<?x2x
 
 // -----
 
-// A result that is returned twice is copied; each has a buffer of its own.
+// A result that is returned twice is copied, so that each has a buffer.
 // CHECK-LABEL: func.func @twice
 func.func @twice(%x: tensor<?x16xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
   // CHECK: %[[Y:.+]] = kernel.map

@@ -6,12 +6,12 @@ vit.parameter @w : tensor<40x24xf32>
 vit.parameter @s : tensor<24xf32>
 vit.state @random_seed role "random_seed" : tensor<2xi32>
 
-// Weights go over their inputs; gradients of parameters stay row-major, and the
+// Weights precede their inputs; gradients of parameters stay row-major, and the
 // activations that they sum keep their groups.
 // CHECK-LABEL: func.func @products
 func.func @products(%x: tensor<?x5x24xf32>, %q: tensor<?x5x24xf32>, %dy: tensor<?x5x40xf32>) -> (tensor<?x5x24xf32>, tensor<24x24xf32>, tensor<24xf32>, tensor<5x24xf32>) {
   %w = vit.read @w : tensor<40x24xf32>
-  // Heads of 12: the products' gradients are padded head by head.
+  // Heads of 12: gradients of the products are padded per head.
   // CPU: %[[Q:.*]], %{{.*}}, %{{.*}} = kernel.attention_backward {{.*}} -> (tensor<?x5x24xf32, #kernel.blocked<rows = [[R:.]], group = 12>>, tensor<?x5x24xf32, #kernel.blocked<rows = [[R]], group = 12>>, tensor<?x5x24xf32, #kernel.blocked<rows = [[R]], group = 12>>)
   // GPU: %[[Q:.*]], %{{.*}}, %{{.*}} = kernel.attention_backward {{.*}} -> (tensor<?x5x24xf32, #kernel.channels<group = 12>>, tensor<?x5x24xf32, #kernel.channels<group = 12>>, tensor<?x5x24xf32, #kernel.channels<group = 12>>)
   %dq, %dk, %dv = kernel.attention_backward %q, %x, %x, %x heads 2 head_dim 12 offsets [0, 0, 0] scale 0.5
@@ -48,7 +48,7 @@ func.func @norm(%dy: tensor<?x5x24xf32>, %x: tensor<?x5x24xf32>, %step: tensor<i
   %b = kernel.sum batch %n#1 : (tensor<?x24xf32>) -> tensor<24xf32>
   // CHECK: kernel.sum groups %[[B]] tile<{{.*}}> : (tensor<24xf32>) -> tensor<12xf32>{{$}}
   %g = kernel.sum groups %b : (tensor<24xf32>) -> tensor<12xf32>
-  // The seed and the step are read as they are; a flat map, too.
+  // Seed and step are not converted, and neither is a flat map.
   // CHECK: kernel.dropout %{{.*}}, %{{.*}}, %arg2 {{.*}}, tensor<2xi32>, tensor<i32>) -> tensor<?x5x24xf32, #kernel.{{(blocked<rows = .|channels<)(, )?}}group = 12>>
   %d = kernel.dropout %n#0, %seed, %step probability 0.5 stream 1 unit image : (tensor<?x5x24xf32>, tensor<2xi32>, tensor<i32>) -> tensor<?x5x24xf32>
   // CHECK: kernel.map %[[B]] extras(%{{.*}} : tensor<24xf32>) tile<{{.*}}> {
@@ -60,7 +60,7 @@ func.func @norm(%dy: tensor<?x5x24xf32>, %x: tensor<?x5x24xf32>, %step: tensor<i
   return %d, %f, %g : tensor<?x5x24xf32>, tensor<24xf32>, tensor<12xf32>
 }
 
-// Logits are an activation, targets are the caller's; a returned number too.
+// Logits are an activation; targets and returned numbers are not converted.
 // CHECK-LABEL: func.func @losses
 func.func @losses(%x: tensor<?x24xf32>, %labels: tensor<?xi32>, %soft: tensor<?x24xf32>) -> (tensor<f32>, tensor<f32>, tensor<?x24xf32>) {
   // CPU: kernel.loss cross_entropy %[[X:.*]], %arg1 {{.*}} : (tensor<?x24xf32, #kernel.blocked<rows = {{.}}>>, tensor<?xi32>) -> tensor<f32>
@@ -74,7 +74,7 @@ func.func @losses(%x: tensor<?x24xf32>, %labels: tensor<?xi32>, %soft: tensor<?x
   return %0, %1, %2 : tensor<f32>, tensor<f32>, tensor<?x24xf32>
 }
 
-// Updates take gradients as they are.
+// Updates read gradients without conversion.
 // CHECK-LABEL: func.func @update
 func.func @update(%x: tensor<?x5x24xf32>, %rate: tensor<f32>) -> tensor<f32> {
   %dw, %db = kernel.weight_gradient %x, %x : (tensor<?x5x24xf32>, tensor<?x5x24xf32>) -> (tensor<24x24xf32>, tensor<24xf32>)

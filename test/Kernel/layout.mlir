@@ -28,7 +28,7 @@ func.func @product(%x: tensor<?x8xf32>) -> tensor<?x10xf32> {
 
 vit.parameter @cls : tensor<1x48xf32>
 vit.parameter @pos : tensor<1x5x48xf32>
-// Pictures are read row-major. A step between parameter and derived form goes.
+// Pictures are row-major. A step between parameter and form is removed.
 // CHECK-LABEL: func.func @tokens
 // CHECK-SAME:    (%[[X:.+]]: tensor<?x3x8x8xf32>)
 func.func @tokens(%x: tensor<?x3x8x8xf32>) -> tensor<?x5x48xf32> {
@@ -56,7 +56,7 @@ vit.parameter @wk : tensor<24x24xf32>
 vit.parameter @wv : tensor<24x24xf32>
 vit.parameter @wo : tensor<24x24xf32>
 // Heads of 12 are padded one by one between the products of the attention and
-// nowhere else. The probabilities are row-major.
+// nowhere else. Probabilities are row-major.
 // CHECK-LABEL: func.func @odd_heads
 func.func @odd_heads(%x: tensor<?x5x24xf32>) -> (tensor<?x5x24xf32>, tensor<?x2x5x5xf32>) {
   // CHECK: %[[W:.+]] = kernel.derive %{{.+}}, %{{.+}}, %{{.+}} -> tensor<72x24xf32, #kernel.panels<cols = 64, out_group = 12>>
@@ -90,7 +90,7 @@ func.func @odd_heads(%x: tensor<?x5x24xf32>) -> (tensor<?x5x24xf32>, tensor<?x2x
 
 vit.parameter @wq : tensor<24x24xf32>
 vit.parameter @g : tensor<12xf32>
-// A norm of each head lies between: product and scale follow its grouping.
+// With a norm of each head in between, product and scale follow its groups.
 // CHECK-LABEL: func.func @qk_norm
 func.func @qk_norm(%x: tensor<?x5x24xf32>) -> tensor<?x5x24xf32> {
   // CHECK: %[[Q:.+]] = kernel.gemm
@@ -117,8 +117,8 @@ func.func @qk_norm(%x: tensor<?x5x24xf32>) -> tensor<?x5x24xf32> {
 
 // -----
 
-// A whole row is normalised, then padded head by head: the layouts differ, the
-// way between them is row-major.
+// A whole row is normalised, then padded per head: the layouts differ, and the
+// conversion goes through row-major.
 // CHECK-LABEL: func.func @conflict
 func.func @conflict(%x: tensor<?x5x24xf32>) -> tensor<?x5x24xf32> {
   // CHECK: %[[N:.+]] = kernel.rows {{.*}} {
@@ -138,7 +138,7 @@ func.func @conflict(%x: tensor<?x5x24xf32>) -> tensor<?x5x24xf32> {
 
 // -----
 
-// A constant table takes the layout of other extras; equal forms are made once.
+// A constant table gets the layout of other extras; equal forms are merged.
 // CHECK-LABEL: func.func @constant
 func.func @constant(%x: tensor<?x2x4xf32>) -> (tensor<?x2x4xf32>, tensor<?x2x4xf32>) {
   // CHECK: %[[T:.+]] = arith.constant dense<{{.*}}> : tensor<2x4xf32, #kernel.channels<>>

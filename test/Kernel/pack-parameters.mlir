@@ -21,13 +21,13 @@ func.func @train_step(%x: !act, %d: !act, %y: tensor<?x3xf32>, %lr: tensor<f32>)
   %f = vit.read @frozen : tensor<16xf32>
   // CHECK: kernel.pack %[[W]] tile<rows = 6, cols = 16, chunk = 1> : {{.*}} -> tensor<16x16xf32, #kernel.panels<cols = 64>>
   %p = kernel.derive %w : (tensor<16x16xf32>) -> !panels
-  // A form with the variable's bytes is the variable.
+  // A form with the bytes of the variable is the variable itself.
   // CHECK: kernel.derive %[[B]]
   %c = kernel.derive %b : (tensor<16xf32>) -> tensor<16xf32, #kernel.channels<>>
-  // One that has to be padded is not.
+  // A form with padding is not.
   // CHECK: kernel.pack %[[N]]
   %q = kernel.derive %n : (tensor<3xf32>) -> tensor<3xf32, #kernel.channels<>>
-  // What no entry changes is made at load.
+  // Forms of parameters that no entry changes are computed at load.
   // CHECK: kernel.derive %[[F]]
   %g = kernel.derive %f : (tensor<16xf32>) -> tensor<16xf32, #kernel.channels<>>
   %0 = kernel.gemm %x, %p extras(%c, %g : tensor<16xf32, #kernel.channels<>>, tensor<16xf32, #kernel.channels<>>) tile<rows = 6, cols = 64, chunk = 1> {
@@ -53,8 +53,8 @@ func.func @train_step(%x: !act, %d: !act, %y: tensor<?x3xf32>, %lr: tensor<f32>)
   return %1 : !act
 }
 
-// An inference entry has its forms from the time of loading, but for those that
-// modules do not hold.
+// Forms of an inference entry are computed at load, except those that modules
+// do not store.
 // CHECK-LABEL: func.func @forward
 func.func @forward(%x: !act) -> !act {
   // CHECK: kernel.derive

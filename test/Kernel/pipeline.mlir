@@ -6,7 +6,7 @@
 
 // SKIP: error: cannot leave out 'tile'; optional are simplify, narrow-tokens, fuse
 
-// What is left is parameters, their derived forms and dispatches of code.
+// The result consists of parameters, derived forms and dispatches of code.
 vit.parameter @w : tensor<4x8xf32>
 vit.parameter @b : tensor<4xf32>
 // CHECK-LABEL: func.func @forward

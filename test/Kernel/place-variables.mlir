@@ -1,8 +1,8 @@
 // RUN: vit-opt %s --vit-place-variables --split-input-file | FileCheck %s
 
-// Two groups: the code of the weights adds decay, the code of the others does not. Parameters of a
-// group are neighbours, groups in the order of the text. A state has the offset of its parameter;
-// a state that is only read comes last, one that is not used has no place.
+// Two groups: the code for weights adds decay, that for the others does not. Parameters of a group
+// are contiguous, and groups are in the order of the text. A state has the offset of its parameter;
+// a state that is only read comes last, and an unused one has no place.
 // CHECK: #kernel.arena<"parameters", bytes = 448, [<@w, offset = 0, layer = 0>, <@w, offset = 128, layer = 1>, <@b, offset = 256, layer = 0>, <@b, offset = 320, layer = 1>, <@scale, offset = 384>]>
 // CHECK-SAME: #kernel.arena<"momentum_buffer", bytes = 512, [<@buffer_w, offset = 0, layer = 0>, <@buffer_w, offset = 128, layer = 1>, <@buffer_b, offset = 256, layer = 0>, <@buffer_b, offset = 320, layer = 1>, <@buffer_read, offset = 448>]>
 vit.parameter @w : 2 x tensor<3x8xf32>
@@ -29,7 +29,7 @@ func.func @train_step(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %y: tensor<?x16x
 
 // -----
 
-// Two entries agree on the places. A state of no parameter is in the last arena.
+// Two entries share one layout. A state without a parameter is in the last arena.
 // CHECK: #kernel.arena<"parameters", bytes = 192, [<@w, offset = 0>, <@b, offset = 128>]>
 // CHECK-SAME: #kernel.arena<"gradient", bytes = 192, [<@gradient.w, offset = 0>, <@gradient.b, offset = 128>]>
 // CHECK-SAME: #kernel.arena<"other", bytes = 64, [<@random_seed, offset = 0>]>
@@ -55,7 +55,7 @@ func.func @train_step(%x: tensor<?x8xf32>) {
 
 // -----
 
-// Nothing changes: there are no arenas.
+// Without updates there are no arenas.
 // CHECK-NOT: kernel.arenas
 vit.parameter @w : tensor<8xf32>
 func.func @forward(%x: tensor<?x8xf32>) -> tensor<8xf32> {

@@ -4,7 +4,7 @@
 !row = tensor<?x8xf32>
 !act = tensor<?x8xf32, #kernel.blocked<rows = 6>>
 
-// A chain needs two slots; what the entry returns has none.
+// A chain needs two slots; results of the entry need none.
 // CHECK-LABEL: func.func @chain
 // ALONE-LABEL: func.func @chain
 func.func @chain(%x: !row) -> !row {
@@ -35,7 +35,7 @@ func.func @chain(%x: !row) -> !row {
 !act = tensor<?x8xf32, #kernel.blocked<rows = 6>>
 !wide = tensor<?x32xf32, #kernel.blocked<rows = 6>>
 
-// A residual lives until it is added; the best fitting free slot is taken.
+// A residual is live until it is added; the best fitting free slot is used.
 // CHECK-LABEL: func.func @residual
 func.func @residual(%x: !row, %w: tensor<32x8xf32, #kernel.panels<cols = 64>>, %v: tensor<8x32xf32, #kernel.panels<cols = 64>>) -> !row {
   // CHECK: kernel.relayout {{.*}} slots [0] :
@@ -73,8 +73,8 @@ func.func @residual(%x: !row, %w: tensor<32x8xf32, #kernel.panels<cols = 64>>, %
 
 !act = tensor<?x5x16xf32, #kernel.blocked<rows = 6>>
 
-// Probabilities that are returned are written where the caller says; others
-// have a slot for as long as the kernel runs.
+// Returned probabilities are written to the caller's memory; others have a slot
+// while the kernel runs.
 // CHECK-LABEL: func.func @probabilities
 func.func @probabilities(%x: tensor<?x5x16xf32>) -> (tensor<?x1x5x5xf32>, tensor<?x5x16xf32>) {
   // CHECK: kernel.relayout {{.*}} slots [0] :
@@ -90,8 +90,8 @@ func.func @probabilities(%x: tensor<?x5x16xf32>) -> (tensor<?x1x5x5xf32>, tensor
 
 // -----
 
-// Gradients are made inside their concat, which lives from the first of them
-// to the last use; %s, which lives within, cannot have its slot.
+// Gradients are computed inside their concat, which is live from the first of
+// them to its last use; %s is live inside and cannot share its slot.
 // CHECK-LABEL: func.func @gradients
 func.func @gradients(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %lr: tensor<f32>) -> tensor<f32> {
   // CHECK: kernel.weight_gradient {{.*}} slots [[[C:[0-9]+]], [[C]] at 128] :
@@ -116,8 +116,8 @@ func.func @gradients(%x: tensor<?x8xf32>, %d: tensor<?x3xf32>, %lr: tensor<f32>)
 
 // -----
 
-// Kernels write zeros behind a value without a batch, so one that is returned
-// has a slot, from which it is copied, unless it ends with a vector.
+// Kernels write zeros after a value without a batch, so a returned one has a
+// slot and is copied, unless it ends with a whole vector.
 // CHECK-LABEL: func.func @returned
 func.func @returned(%x: tensor<?x8xf32>, %y: tensor<?x16xf32>) -> (tensor<8xf32>, tensor<16xf32>) {
   // CHECK: kernel.sum batch {{.*}} slots [0] :

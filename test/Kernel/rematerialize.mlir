@@ -3,10 +3,10 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-rematerialize{budget=2000 batch=4}))' | FileCheck %s --check-prefixes=CHECK,SOME
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-rematerialize{budget=1 batch=4}))' | FileCheck %s --check-prefixes=CHECK,MOST
 
-// %n and %a live from the forward to the backward part: a, element by element,
-// is computed again first, without a budget too, then the normalised rows. What
-// each step needs anyway stays, however small the budget is. At batch 4 each of
-// n, a, y and z has 512 bytes, so that 2304 live at once.
+// %n and %a are live from the forward to the backward part: the element-wise a
+// is recomputed first, also without a budget, then the normalised rows. Values
+// that each step needs stay for any budget. At batch 4 each of n, a, y and z
+// has 512 bytes, and 2304 bytes are live at once.
 
 !act = tensor<?x4x8xf32>
 vit.parameter @w : tensor<8x8xf32>

@@ -1,5 +1,5 @@
-// A training step's kernels compute what the graph says: gradients, updates,
-// states and losses, two steps of them, fused and not, for a CPU and a GPU.
+// Kernels of a training step compute the same as the graph: gradients, updates,
+// states and losses of two steps, with and without fusion, for a CPU and a GPU.
 
 // DEFINE: %{options} =
 // DEFINE: %{entry} = train_step
@@ -41,8 +41,7 @@
 // RUN: %{compare} %t.cpu
 // RUN: %{compare} %t.gpu
 
-// They do differ, and the fused text has a product's gradient with what comes
-// after it.
+// The texts differ, and the fused one has a gradient product with fused ops.
 // RUN: grep -c 'kernel.map' %t.cpu | FileCheck %s --check-prefix=FEW
 // RUN: grep -c 'kernel.map' %t.gpu | FileCheck %s --check-prefix=MANY
 // FEW: {{^[1-3][0-9]$}}

@@ -1,5 +1,5 @@
-// The kernels compute what the graph says, with every optional pass and
-// without each of them.
+// Kernels compute the same as the graph, with every optional pass and without
+// each of them.
 
 // DEFINE: %{convert} = vit-convert-to-kernels
 // DEFINE: %{rest} = vit-tile,vit-layout,vit-plan
@@ -17,7 +17,7 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(%{select},%{convert},%{rest}))' -o %t.none
 // RUN: %{interpret} %t.none
 
-// They do differ, so the comparisons above mean something.
+// The texts differ, so the comparisons above are meaningful.
 // RUN: grep -c 'kernel.map' %t.none | FileCheck %s --check-prefix=MAPS
 // RUN: not grep 'kernel.map' %t.all
 // MAPS: {{^[1-9][0-9]}}

@@ -39,8 +39,8 @@ func.func @head(%x: tensor<?x768xf32>, %w: tensor<1000x768xf32>) -> tensor<?x100
   return %0 : tensor<?x1000xf32>
 }
 
-// Queries and keys at a time as workgroup memory allows. Heads of 512 exceed
-// all of it: part by part, each thread by itself.
+// The numbers of queries and keys fit the workgroup memory. Heads of 512 exceed
+// it: they are split, and each thread works on its own.
 // CHECK-LABEL: func.func @heads
 func.func @heads(%x: tensor<?x197x768xf32>, %y: tensor<?x197x512xf32>) -> (tensor<?x197x768xf32>, tensor<?x197x512xf32>) {
   // TILED:  kernel.attention {{.*}} head_dim 64 {{.*}} tile<rows = 16, cols = 64, chunk = 16, threads = 64, thread_rows = 1, thread_cols = 16>

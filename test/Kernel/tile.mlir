@@ -2,8 +2,8 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{level=avx2}))' --split-input-file | FileCheck %s --check-prefixes=CHECK,AVX2
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{batch=8}))' --split-input-file | FileCheck %s --check-prefixes=CHECK,EIGHT
 
-// 197 rows are 33 blocks of 6, with one row of padding. The wide input of 8
-// images passes in chunks.
+// 197 rows are 33 blocks of 6 with one row of padding. The wide input of 8
+// images is processed in chunks.
 // CHECK-LABEL: func.func @vit_b
 func.func @vit_b(%x: tensor<?x197x768xf32>, %w: tensor<3072x768xf32>) -> tensor<?x197x3072xf32> {
   // ONE:   kernel.rows {{.*}} tile<rows = 6, cols = 16, chunk = 1>
@@ -24,8 +24,8 @@ func.func @vit_b(%x: tensor<?x197x768xf32>, %w: tensor<3072x768xf32>) -> tensor<
 
 // -----
 
-// 50 rows: ten blocks of 5 rather than nine of 6, unless 5 rows are too few to
-// keep the level's registers busy.
+// 50 rows are ten blocks of 5 instead of nine of 6, unless 5 rows are too few
+// to use the level's registers.
 // CHECK-LABEL: func.func @fifty_tokens
 func.func @fifty_tokens(%x: tensor<?x50x64xf32>, %w: tensor<64x64xf32>) -> tensor<?x50x64xf32> {
   // ONE:  kernel.gemm {{.*}} tile<rows = 5, cols = 64, chunk = 10>
@@ -40,7 +40,7 @@ func.func @fifty_tokens(%x: tensor<?x50x64xf32>, %w: tensor<64x64xf32>) -> tenso
 
 // -----
 
-// 49 rows: seven blocks of 7 where the level has 7 rows, else ten of 5.
+// 49 rows: seven blocks of 7 if the level has 7 rows, else ten of 5.
 // CHECK-LABEL: func.func @forty_nine_tokens
 func.func @forty_nine_tokens(%x: tensor<?x49x64xf32>, %w: tensor<64x64xf32>) -> tensor<?x49x64xf32> {
   // ONE:  kernel.gemm {{.*}} tile<rows = 7, cols = 64, chunk = 7>
@@ -54,7 +54,7 @@ func.func @forty_nine_tokens(%x: tensor<?x49x64xf32>, %w: tensor<64x64xf32>) -> 
 
 // -----
 
-// Twelve heads are shared evenly as they are; three are cut to pieces.
+// Twelve heads are divided evenly; three are split.
 // CHECK-LABEL: func.func @heads
 func.func @heads(%x: tensor<?x197x768xf32>, %y: tensor<?x197x192xf32>) -> (tensor<?x197x768xf32>, tensor<?x197x192xf32>) {
   // CHECK: kernel.attention {{.*}} heads 12 {{.*}} tile<rows = 6, cols = 64, chunk = 33>
@@ -67,7 +67,7 @@ func.func @heads(%x: tensor<?x197x768xf32>, %y: tensor<?x197x192xf32>) -> (tenso
 
 // -----
 
-// Work beside products takes the entry's height too.
+// Work beside products uses the row block height of the entry, too.
 // CHECK-LABEL: func.func @no_product
 func.func @no_product(%x: tensor<?x3x8x8xf32>) -> tensor<?x48xf32> {
   // CHECK: kernel.patchify {{.*}} tile<rows = 6, cols = 16, chunk = 1>

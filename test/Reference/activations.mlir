@@ -1,6 +1,6 @@
 // RUN: vit-interpret %s --values=-1 | FileCheck %s
 
-// Expected: Python's math module.
+// Expected values: Python's math module.
 func.func @forward() -> (tensor<7xf32> {vit.name = "erf"}, tensor<7xf32> {vit.name = "gelu_tanh"}, tensor<7xf32> {vit.name = "quick"},
     tensor<7xf32> {vit.name = "relu"}, tensor<7xf32> {vit.name = "silu"}, tensor<7xf32> {vit.name = "tanh"}, tensor<1xf32> {vit.name = "nan"}) {
   %x = arith.constant dense<[-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0]> : tensor<7xf32>
@@ -16,7 +16,7 @@ func.func @forward() -> (tensor<7xf32> {vit.name = "erf"}, tensor<7xf32> {vit.na
   %4 = vit.silu %x : tensor<7xf32>
   // CHECK: tanh [7] {{.*}}: -0.995054754 -0.761594156 -0.462117157 0 0.462117157 0.761594156 0.995054754{{$}}
   %5 = vit.tanh %x : tensor<7xf32>
-  // A NaN is not hidden.
+  // A NaN is propagated.
   %n = arith.constant dense<0x7FC00000> : tensor<1xf32>
   // CHECK: nan [1] {{.*}}: nan{{$}}
   %6 = vit.relu %n : tensor<1xf32>

@@ -2,7 +2,7 @@
 // RUN: vit-interpret %s --entry tokens --values=-1 | FileCheck %s --check-prefix=TOKENS
 // RUN: vit-interpret %s --entry derivatives --values=-1 | FileCheck %s --check-prefix=DERIVATIVES
 
-// Expected: torch.autograd.grad in double.
+// Expected values: torch.autograd.grad in double.
 func.func @forward() -> (tensor<2x4xf32> {vit.name = "norm_input"}, tensor<4xf32> {vit.name = "norm_scale"}, tensor<4xf32> {vit.name = "norm_bias"},
     tensor<2x4xf32> {vit.name = "groups_input"}, tensor<2xf32> {vit.name = "groups_scale"}, tensor<2x4xf32> {vit.name = "softmax"},
     tensor<2x4xf32> {vit.name = "linear_input"}, tensor<3x4xf32> {vit.name = "linear_weight"}, tensor<3xf32> {vit.name = "linear_bias"},
@@ -57,7 +57,7 @@ func.func @derivatives() -> (tensor<6xf32>, tensor<6xf32>, tensor<6xf32>, tensor
   %4 = vit.derivative silu %x : tensor<6xf32>
   // DERIVATIVES: result_5 [6] {{.*}}: 0.00986603717 0.419974342 0.940014849 1 0.786447733 0.0706508249{{$}}
   %5 = vit.derivative tanh %x : tensor<6xf32>
-  // Far out nothing overflows to a NaN.
+  // Large inputs must not overflow to NaN.
   // DERIVATIVES: result_6 [3] {{.*}}: 0 1 1{{$}}
   %far = arith.constant dense<[-1.0e+30, 1.0e+30, 60.0]> : tensor<3xf32>
   %6 = vit.derivative gelu_erf %far : tensor<3xf32>
@@ -77,13 +77,13 @@ func.func @tokens() -> (tensor<1x3x2xf32>, tensor<1x4x2xf32>, tensor<1x4x2xf32>,
   %3 = vit.sum_to %t : (tensor<1x2x2xf32>) -> tensor<2x1xf32>
   // TOKENS: result_4 [] {{.*}}: 10{{$}}
   %4 = vit.sum_to %t : (tensor<1x2x2xf32>) -> tensor<f32>
-  // Two channels of 2x2, one patch of each row.
+  // Two channels of 2x2, one patch per row.
   %p = arith.constant dense<[[[0.0, 1.0, 2.0, 3.0], [4.0, 5.0, 6.0, 7.0]]]> : tensor<1x2x4xf32>
   // TOKENS: result_5 [1, 2, 2, 2] {{.*}}: 0 1 4 5 2 3 6 7{{$}}
   %5 = vit.unpatchify %p patch [1, 2] order chw : (tensor<1x2x4xf32>) -> tensor<1x2x2x2xf32>
   // TOKENS: result_6 [1, 2, 2, 2] {{.*}}: 0 2 4 6 1 3 5 7{{$}}
   %6 = vit.unpatchify %p patch [1, 2] order hwc : (tensor<1x2x4xf32>) -> tensor<1x2x2x2xf32>
-  // All weights of a sample sum to one; the prefix is passed on.
+  // The weights of a sample sum to one; the prefix is copied.
   %table = arith.constant dense<[[5.0], [1.0], [2.0], [3.0], [4.0]]> : tensor<5x1xf32>
   // TOKENS: result_7 [2, 1] {{.*}}: 5 10{{$}}
   %7 = vit.resample_positions_backward %table from [1, 1] to [2, 2] prefix 1 : (tensor<5x1xf32>) -> tensor<2x1xf32>

@@ -6,7 +6,7 @@
 // RUN: vit-interpret %t/a.mlir --seed 1 > %t/1 && vit-interpret %t/a.mlir --seed 2 | not diff %t/1 -
 // RUN: vit-interpret %t/a.mlir --seed 1 | diff %t/1 -
 
-// The tool that other tests rely on: what is equal is called so, and only that.
+// Other tests rely on this tool: it must accept equal values only.
 // SAME: y: same
 // DIFFERENT: error: y differs by
 // NAN: error: y differs by nan

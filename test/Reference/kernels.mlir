@@ -1,6 +1,6 @@
 // RUN: vit-interpret %s --values=-1 | FileCheck %s
 
-// The epilogue of each family, and layouts, which change no number.
+// The epilogue of each family, and layouts, which do not change values.
 func.func @forward() -> (tensor<1x2x3xf32> {vit.name = "gemm"}, tensor<1x2x2xf32> {vit.name = "rows"}, tensor<1x2x2xf32> {vit.name = "softmax"},
     tensor<1x2x2xf32> {vit.name = "map"}, tensor<1x3x2xf32> {vit.name = "prepend"}, tensor<1x1x2xf32> {vit.name = "take"},
     tensor<1x2xf32> {vit.name = "take_one"}, tensor<1x2xf32> {vit.name = "mean"}, tensor<1x2x2xf32> {vit.name = "relayout"},
@@ -60,14 +60,14 @@ func.func @forward() -> (tensor<1x2x3xf32> {vit.name = "gemm"}, tensor<1x2x2xf32
   %number = arith.constant dense<[3.0]> : tensor<1xf32>
   // CHECK: fill [4] {{.*}}: 3 3 3 3{{$}}
   %fill = kernel.derive %number : (tensor<1xf32>) -> tensor<4xf32>
-  // Two equal positions stay what they are on any grid.
+  // Two equal positions stay equal on any grid.
   %table = arith.constant dense<[[5.0, 6.0], [1.0, 2.0]]> : tensor<2x2xf32>
   // CHECK: resample [3, 2] {{.*}}: 5 6 1 2 1 2{{$}}
   %resample = kernel.resample %table from [1, 1] to [1, 2] prefix 1 : (tensor<2x2xf32>) -> tensor<3x2xf32>
   %image = arith.constant dense<[[[[1.0, 2.0], [3.0, 4.0]]]]> : tensor<1x1x2x2xf32>
   // CHECK: patchify [1, 2, 2] {{.*}}: 1 3 2 4{{$}}
   %patchify = kernel.patchify %image patch [2, 1] order chw : (tensor<1x1x2x2xf32>) -> tensor<1x2x2xf32>
-  // max(x, 0) by hand.
+  // max(x, 0) as scalar code.
   // CHECK: compare [1, 2, 2] {{.*}}: 1 2 3 0{{$}}
   %compare = kernel.map %x {
   ^bb0(%a: f32):

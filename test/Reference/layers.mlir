@@ -3,7 +3,7 @@
 // RUN: not vit-interpret %s --outputs=hidden_3 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: vit-interpret %s --entry parameters --outputs=a_0,a_1,b --values=1 | FileCheck %s --check-prefix=PARAMETERS
 
-// Fibonacci: two values are carried from layer to layer.
+// Fibonacci: two values are carried between layers.
 // RESULT: sum [1] {{.*}}: 5{{$}}
 // NAMED: hidden_2 [1] {{.*}}: 2{{$}}
 // NAMED-NEXT: hidden_0 [1] {{.*}}: 1{{$}}
@@ -19,7 +19,7 @@ func.func @forward() -> (tensor<1xf32> {vit.name = "sum"}) {
   return %b : tensor<1xf32>
 }
 
-// Each layer has its own parameters, by number or by the loop.
+// Each layer has its own parameters, by number or in a loop.
 // PARAMETERS: a_0 [2] [[FIRST:.*]]
 // PARAMETERS-NOT: a_1 [2] [[FIRST]]
 // PARAMETERS: b [2] [[FIRST]]

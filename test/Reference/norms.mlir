@@ -1,6 +1,6 @@
 // RUN: vit-interpret %s --values=-1 | FileCheck %s
 
-// Expected: numpy.
+// Expected values: numpy.
 func.func @forward() -> (tensor<1x4xf32> {vit.name = "layer_norm"}, tensor<1x4xf32> {vit.name = "groups"}, tensor<1x4xf32> {vit.name = "softmax"}, tensor<1x2xf32> {vit.name = "large"}) {
   %x = arith.constant dense<[[1.0, 2.0, 4.0, -1.0]]> : tensor<1x4xf32>
   %s = arith.constant dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
@@ -13,7 +13,7 @@ func.func @forward() -> (tensor<1x4xf32> {vit.name = "layer_norm"}, tensor<1x4xf
   %1 = vit.layer_norm %x scale %s2 bias %b2 epsilon 1.0e-5 groups 2 : (tensor<1x4xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x4xf32>
   // CHECK: softmax [1, 4] {{.*}}: 0.0417725705 0.113549619 0.839024507 0.00565330266{{$}}
   %2 = vit.softmax %x : tensor<1x4xf32>
-  // The largest value is subtracted: no infinity, no NaN.
+  // The maximum is subtracted: no infinity, no NaN.
   %huge = arith.constant dense<[[1.0e+4, 1.0e+4]]> : tensor<1x2xf32>
   // CHECK: large [1, 2] {{.*}}: 0.5 0.5{{$}}
   %3 = vit.softmax %huge : tensor<1x2xf32>

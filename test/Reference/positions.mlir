@@ -1,14 +1,14 @@
 // RUN: vit-interpret %s --values=-1 | FileCheck %s
 
-// Expected: the sine-cosine table by the formula of vit-pytorch in numpy; the
-// plain bicubic resampling by torch's formula in numpy, and the antialiased by
-// Pillow's resize of a float picture, which computes in single precision.
+// Expected values: the sine-cosine table by vit-pytorch's formula in numpy;
+// bicubic resampling by torch's formula in numpy; antialiased resampling by
+// Pillow's resize of a float picture, which uses single precision.
 func.func @forward() -> (tensor<4x8xf32> {vit.name = "sincos"}, tensor<10x1xf32> {vit.name = "up"}, tensor<4x1xf32> {vit.name = "down"},
     tensor<9x1xf32> {vit.name = "up_antialiased"}, tensor<4x1xf32> {vit.name = "down_antialiased"}, tensor<4x1xf32> {vit.name = "same"}) {
   // CHECK: sincos [4, 8] {{.*}}: 0 0 1 1 0 0 1 1 0.841470985 9.99999998e-05 0.540302306 0.999999995 0 0 1 1 0 0 1 1 0.841470985 9.99999998e-05 0.540302306 0.999999995 0.841470985 9.99999998e-05 0.540302306 0.999999995 0.841470985 9.99999998e-05 0.540302306 0.999999995{{$}}
   %sincos = vit.sincos_positions grid [2, 2] width 8 temperature 10000.0 : tensor<4x8xf32>
 
-  // The prefix (the class token's position) stays as it is.
+  // The prefix (position of the class token) is copied.
   %small = arith.constant dense<[[100.0], [1.0], [2.0], [4.0], [-8.0]]> : tensor<5x1xf32>
   // CHECK: up [10, 1] {{.*}}: 100 0.55482012 1.80381944 3.05281877 2.97743056 -0.25 -3.47743056 5.40004099 -2.30381944 -10.0076799{{$}}
   %up = vit.resample_positions %small from [2, 2] to [3, 3] prefix 1 : (tensor<5x1xf32>) -> tensor<10x1xf32>

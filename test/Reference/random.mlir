@@ -5,7 +5,7 @@
 // RUN: vit-interpret %s --entry share --batch 1000 --set 0=1 | FileCheck %s --check-prefix=SHARE
 // RUN: vit-interpret %s --entry inference --batch 1 --values=-1 --set 0=1 | FileCheck %s --check-prefix=INFERENCE
 
-// Expected: Philox-4x32-10 and XXH64 written down once more, in Python.
+// Expected values: a Python implementation of Philox-4x32-10 and XXH64.
 vit.state @random_seed role "random_seed" : tensor<2xi32>
 
 // CHECK: result_0 [1, 24] {{.*}}: 2 0 2 0 2 2 2 2 2 2 0 0 0 2 2 2 0 2 2 2 2 2 2 0{{$}}
@@ -19,14 +19,14 @@ func.func @forward(%one: tensor<?x24xf32>, %step: tensor<i32>) -> (tensor<?x24xf
   %1 = vit.dropout %x probability 0.25 random "blocks.3.drop.1", %seed, %step : tensor<?x24xf32>
   return %0, %1 : tensor<?x24xf32>, tensor<?x24xf32>
 }
-// All of an image, or nothing.
+// A whole image or nothing.
 // PATH: result_0 [8, 2] {{.*}}: 0 0 2 2 2 2 0 0 2 2 2 2 0 0 0 0{{$}}
 func.func @path(%x: tensor<?x2xf32>, %step: tensor<i32>) -> tensor<?x2xf32> {
   %seed = vit.read @random_seed : tensor<2xi32>
   %0 = vit.drop_path %x probability 0.5 random "path", %seed, %step : tensor<?x2xf32>
   return %0 : tensor<?x2xf32>
 }
-// 8959 of 10000 are kept: the sum is that over 0.9.
+// 8959 of 10000 elements are kept: the sum is 8959 / 0.9.
 // SHARE: result_0 [1000, 10] sum 9954.44444
 func.func @share(%x: tensor<?x10xf32>, %step: tensor<i32>) -> tensor<?x10xf32> {
   %seed = vit.read @random_seed : tensor<2xi32>

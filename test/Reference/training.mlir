@@ -9,7 +9,7 @@
 // RUN: vit-interpret %s --entry sum --steps 3 --show-changed | FileCheck %s --check-prefix=SUM
 // RUN: not vit-interpret %s --entry bad_label 2>&1 | FileCheck %s --check-prefix=LABEL
 
-// Expected: torch in double (torch.nn.functional.cross_entropy, mse_loss).
+// Expected: torch.nn.functional.cross_entropy and mse_loss in double.
 func.func @losses() -> (tensor<f32> {vit.name = "ce"}, tensor<2x4xf32> {vit.name = "d_ce"}, tensor<f32> {vit.name = "smooth"}, tensor<2x4xf32> {vit.name = "d_smooth"},
     tensor<f32> {vit.name = "soft"}, tensor<2x4xf32> {vit.name = "d_soft"}, tensor<f32> {vit.name = "mse"}, tensor<2x4xf32> {vit.name = "d_mse"},
     tensor<i32> {vit.name = "right"}, tensor<i32> {vit.name = "soft_right"}, tensor<i32> {vit.name = "ties"}, tensor<f32> {vit.name = "large"}) {
@@ -38,12 +38,12 @@ func.func @losses() -> (tensor<f32> {vit.name = "ce"}, tensor<2x4xf32> {vit.name
   %8 = vit.accuracy %x, %labels : (tensor<2x4xf32>, tensor<2xi32>) -> tensor<i32>
   // LOSSES: soft_right [] {{.*}}: 0{{$}}
   %9 = vit.accuracy %x, %t : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<i32>
-  // The first of equal ones; a NaN is never right.
+  // Of equal logits the first counts; a NaN is never correct.
   // LOSSES: ties [] {{.*}}: 1{{$}}
   %equal = arith.constant dense<[[0.0, 1.0, 1.0], [0x7FC00000, 1.0, 0.0]]> : tensor<2x3xf32>
   %ones = arith.constant dense<[1, 1]> : tensor<2xi32>
   %10 = vit.accuracy %equal, %ones : (tensor<2x3xf32>, tensor<2xi32>) -> tensor<i32>
-  // The largest logit is subtracted first.
+  // The maximum logit is subtracted first.
   // LOSSES: large [] {{.*}}: 20000{{$}}
   %huge = arith.constant dense<[[1.0e+4, -1.0e+4]]> : tensor<1x2xf32>
   %last = arith.constant dense<[1]> : tensor<1xi32>
@@ -79,7 +79,7 @@ func.func @momentum(%rate: tensor<f32>) {
   vit.sgd @w, %g state @a learning_rate %rate momentum 0.9 decay 0.01 : tensor<4xf32>
   return
 }
-// Clipped to a norm of 1, and of one layer alone.
+// Clipped to a norm of 1, also for one layer.
 // NESTEROV: a.layered.1 [4] {{.*}}: 0.433180197 -0.866360393 0.0094905 1.65679679{{$}}
 // NESTEROV: layered.1 [4] {{.*}}: 0.894873983 -1.78974797 0.497696805 -0.402078507{{$}}
 // NESTEROV-NOT: layered.0
@@ -106,8 +106,8 @@ func.func @adamw(%rate: tensor<f32>, %step: tensor<i32>) {
   vit.adamw @w, %g times %clip state @a, @b learning_rate %rate step %step betas [0.9, 0.999] epsilon 1.0e-8 decay 0.01 : tensor<4xf32>
   return
 }
-// Of four micro-batches the first two belong to update 1, the others to 2: with
-// steps 0 and 1 the correction is that of the first update both times.
+// Of four micro-batches the first two belong to update 1, the others to update
+// 2: steps 0 and 1 use the bias correction of update 1.
 // EVERY: w [4] {{.*}}: 0.765616115 {{.*}}
 func.func @every(%rate: tensor<f32>, %step: tensor<i32>) {
   %g = arith.constant dense<[0.5, -1.0, 0.0, 2.0]> : tensor<4xf32>
@@ -115,7 +115,7 @@ func.func @every(%rate: tensor<f32>, %step: tensor<i32>) {
   return
 }
 
-// The norm of both in one; below the bound nothing changes.
+// The norm of both together; nothing changes below the bound.
 // CLIP: clipped [] {{.*}}: 0.3846153{{[0-9]*}}
 // CLIP: kept [] {{.*}}: 1{{$}}
 func.func @clip() -> (tensor<f32> {vit.name = "clipped"}, tensor<f32> {vit.name = "kept"}) {
@@ -126,7 +126,7 @@ func.func @clip() -> (tensor<f32> {vit.name = "clipped"}, tensor<f32> {vit.name 
   return %0, %1 : tensor<f32>, tensor<f32>
 }
 
-// A state starts at zero and keeps what was written.
+// A state is zero initially and keeps written values.
 // SUM: a [4] {{.*}}: 3 6 -1.5 0{{$}}
 func.func @sum() {
   %a = vit.read @a : tensor<4xf32>

@@ -47,7 +47,7 @@ func.func @softmax(%x: !x) -> !x {
 !v = tensor<?x27xf32, #kernel.blocked<rows = 4>>
 !c = tensor<1x27xf32, #kernel.channels<group = 0>>
 
-// The user's memory, row-major, is read by elements and written with a mask.
+// The caller's row-major memory is read by element and written with a mask.
 // CHECK-LABEL: func.func @tokens
 // CHECK: kernel.dispatch @kernels::@patchify_0({{.+}} units<times = 1> slots [0]
 // CHECK: kernel.dispatch @kernels::@prepend_0({{.+}} units<times = 2> slots [1]

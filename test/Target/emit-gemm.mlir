@@ -5,30 +5,30 @@
 !w = tensor<192x192xf32, #kernel.panels<cols = 64>>
 !b = tensor<192xf32, #kernel.channels<group = 0>>
 
-// Two products of one form are one function; what differs is in the dispatch.
+// Two products of the same form share a function; the dispatches differ.
 // CHECK-LABEL: func.func @same_form
 // CHECK:   %[[A:.+]] = kernel.dispatch @kernels::@gemm_0(%{{.+}}, %{{.+}}, %{{.+}}) units<times = 39> slots [3] scratch 0 family "gemm" flop<times = 4792320>
 // CHECK:   kernel.dispatch @kernels::@gemm_0(%[[A]], {{.+}} slots [4]
 // CHECK: module @kernels
 // CHECK:   func.func @gemm_0(%[[X:[^:]+]]: memref<?xf32>, %[[W:[^:]+]]: memref<?xf32>, %[[B:[^:]+]]: memref<?xf32>, %[[Y:[^:]+]]: memref<?xf32>,
 // CHECK-SAME:  %[[BATCH:[^:]+]]: index, %[[BEGIN:[^:]+]]: index, %[[END:[^:]+]]: index, %{{[^:]+}}: memref<?xi8>)
-// Units one after the other, in runs of one panel.
+// Units in order, grouped by panel.
 // CHECK:     scf.while (%[[UNIT:.+]] = %[[BEGIN]])
 // CHECK:       arith.cmpi slt, %[[UNIT]], %[[END]]
 // CHECK:       scf.for
-// Twenty accumulators; the next panel is fetched meanwhile.
+// Twenty accumulators; the next panel is prefetched.
 // CHECK:         scf.for {{.+}} iter_args({{(.+=.+, ){19}.+=.+}}) -> ({{(vector<16xf32>, ){19}vector<16xf32>}})
 // CHECK:           memref.prefetch %[[W]]
 // CHECK:           vector.load %[[W]]
 // CHECK:           memref.load %[[X]]
 // CHECK:           vector.fma
-// 65 tokens are 13 blocks of 5: no row is padding.
+// 65 tokens are 13 blocks of 5 without padding.
 // CHECK-NOT:     arith.select
 // CHECK:         arith.addf
 // CHECK:         vector.store %{{.+}}, %[[Y]]
 // CHECK-NOT: func.func
 
-// The same panels, in strips of one vector (two registers) by five rows.
+// The same panels in strips of one vector (two registers) by five rows.
 // AVX2-LABEL: func.func @same_form
 // AVX2: scf.for {{.+}} iter_args({{(.+=.+, ){4}.+=.+}}) -> ({{(vector<16xf32>, ){4}vector<16xf32>}})
 func.func @same_form(%x: !x, %w: !w, %v: !w, %b: !b) -> !x {
@@ -51,8 +51,8 @@ func.func @same_form(%x: !x, %w: !w, %v: !w, %b: !b) -> !x {
 !y = tensor<?x17x100xf32, #kernel.blocked<rows = 6>>
 !w = tensor<100x32xf32, #kernel.panels<cols = 64>>
 
-// A last panel of 48 columns, a last block with a row of padding, and a region
-// that makes something of zero: each has its code.
+// A last panel of 48 columns, a last block with a padding row, and a region
+// that maps zero to another value: each has its own code.
 // CHECK-LABEL: func.func @padded
 // CHECK:   kernel.dispatch @kernels::@gemm_0(%{{.+}}, %{{.+}}) units<times = 6> slots [0] scratch 0 family "gemm" flop<times = 108800>
 // CHECK:   %[[ZERO:.+]] = arith.constant dense<0.000000e+00> : vector<16xf32>

@@ -4,7 +4,7 @@
 !w = tensor<?x75xf32, #kernel.blocked<rows = 6, group = 25>>
 !s = tensor<75xf32, #kernel.channels<group = 25>>
 
-// With sums over the tokens a unit is an image, else a row block.
+// With sums over the tokens a unit is an image, otherwise a row block.
 // CHECK-LABEL: func.func @normalize
 // CHECK: kernel.dispatch @kernels::@normalize_backward_0({{.+}} units<times = 1> slots [0, 1, 2]
 // CHECK: kernel.dispatch @kernels::@normalize_backward_1({{.+}} units<times = 3> slots [3]
@@ -21,8 +21,8 @@ func.func @normalize(%dy: !x, %x: !x, %s: !s) -> (!x, !w, !w, !x, !x) {
 !qkv = tensor<?x17x96xf32, #kernel.blocked<rows = 6>>
 !o = tensor<?x17x32xf32, #kernel.blocked<rows = 6>>
 
-// Scratch: keys and values transposed, 32 by 16 each, and all queries' rows of
-// 32 probabilities, twice.
+// Scratch: keys and values transposed, 32 by 16 each, and rows of 32
+// probabilities of all queries, twice.
 // CHECK-LABEL: func.func @attention
 // CHECK: %{{.+}}:3 = kernel.dispatch @kernels::@attention_backward_0(%{{.+}}, %[[X:.+]], %[[X]], %[[X]]) units<times = 2> slots [0, 1, 2] scratch 8704 family "attention_backward" flop<times = 92480>
 // CHECK: func.func @attention_backward_0
@@ -38,7 +38,7 @@ func.func @attention(%dy: !o, %x: !qkv) -> (!o, !o, !o) {
 
 !y = tensor<?x10xf32, #kernel.blocked<rows = 6>>
 
-// Labels are integers. The loss is one unit; its gradient goes by row blocks.
+// Labels are integers. The loss is one unit; its gradient has row blocks.
 // CHECK-LABEL: func.func @loss
 // CHECK: kernel.dispatch @kernels::@loss_0({{.+}} units<times = 1, per = 2147483648> slots [0]
 // CHECK: kernel.dispatch @kernels::@loss_1({{.+}} units<times = 1, per = 2147483648> slots [1]
@@ -72,8 +72,8 @@ func.func @tokens(%x: !v, %seed: tensor<2xi32>, %step: tensor<i32>) -> (!t, !t, 
 
 // -----
 
-// What has no batch goes by runs of elements. The memory of what is returned
-// ends with its last element, so no zeros are written behind that: two kernels.
+// Values without a batch are divided into runs of elements. Returned memory
+// ends with its last element, so no zeros follow it: two kernels.
 // CHECK-LABEL: func.func @flat
 // CHECK: kernel.dispatch @kernels::@map_0({{.+}} units<times = 2, per = 2147483648> slots [0]
 // CHECK: kernel.dispatch @kernels::@map_1({{.+}} units<times = 2, per = 2147483648> slots [-1]
@@ -99,7 +99,7 @@ func.func @flat(%x: tensor<5001xf32>, %s: tensor<f32>) -> tensor<5001xf32> {
 
 // -----
 
-// An update's arguments: its operands, then a range of each arena. The
+// The arguments of an update: its operands, then a range of each arena. The
 // prologue is computed in f64.
 // CHECK-LABEL: func.func @update
 // CHECK: kernel.dispatch @kernels::@norm_0({{.+}} units<times = 1, per = 2147483648>

@@ -4,7 +4,7 @@
 !dy = tensor<?x65x768xf32, #kernel.blocked<rows = 5>>
 !x = tensor<?x65x192xf32, #kernel.blocked<rows = 5>>
 
-// 4 panels of 3 vectors by 96 tiles of 8 outputs; any batch has as many units.
+// 4 panels of 3 vectors by 96 tiles of 8 outputs, for any batch.
 // CHECK-LABEL: func.func @gradient
 // CHECK:   kernel.dispatch @kernels::@weight_gradient_0(%{{.+}}, %{{.+}}) units<times = 384, per = 2147483648> slots [0, 1] scratch 0 family "weight_gradient" flop<times = 19169280>
 // CHECK:   func.func @weight_gradient_0(%[[DY:[^:]+]]: memref<?xf32>, %[[X:[^:]+]]: memref<?xf32>, %[[DW:[^:]+]]: memref<?xf32>, %[[DB:[^:]+]]: memref<?xf32>,
@@ -13,20 +13,20 @@
 // CHECK:     %[[CHUNK:.+]] = arith.constant 19 : index
 // CHECK:     scf.for %{{.+}} = %{{.+}} to %{{.+}} step %[[CHUNK]]
 // CHECK:       scf.for %{{.+}} = %[[BEGIN]] to %[[END]]
-// 24 sums from zero; what comes next is fetched meanwhile.
+// 24 sums start from zero; the next values are prefetched.
 // CHECK:         scf.for {{.+}} iter_args({{(.+=.+, ){23}.+=.+}}) -> ({{(vector<16xf32>, ){23}vector<16xf32>}})
 // CHECK:           memref.prefetch %[[X]]
 // CHECK:           memref.prefetch %[[DW]]
 // CHECK-COUNT-3:   vector.load %[[X]]
 // CHECK:           memref.load %[[DY]]
 // CHECK:           vector.fma
-// Added to the tile, but for the first chunk.
+// Added to the tile, except for the first chunk.
 // CHECK:         vector.load %[[DW]]
 // CHECK:         arith.select
 // CHECK:         arith.addf
 // CHECK:         vector.store %{{.+}}, %[[DW]]
 // CHECK:         vector.store %{{.+}}, %[[DB]]
-// Whole vectors: nothing behind the end.
+// Whole vectors: no tail.
 // CHECK-NOT:     memref.store
 // CHECK-NOT: func.func
 
@@ -46,9 +46,9 @@ func.func @gradient(%dy: !dy, %x: !x) -> tensor<148224xf32> {
 !dy = tensor<?x10xf32, #kernel.blocked<rows = 6>>
 !x = tensor<?x49xf32, #kernel.blocked<rows = 6>>
 
-// Part of a vector is channels: the others are neither read nor written, and
-// the 6 elements behind the 490 become zero. Where the entry returns the
-// gradient those are not the kernel's: another function.
+// Only part of the last vector is channels: the rest is neither read nor
+// written, and the 6 elements after the 490 become zero. If the entry returns
+// the gradient, these do not exist: another function.
 // CHECK-LABEL: func.func @ragged
 // CHECK:   kernel.dispatch @kernels::@weight_gradient_0
 // CHECK:   kernel.dispatch @kernels::@weight_gradient_1
@@ -74,7 +74,7 @@ func.func @ragged(%dy: !dy, %x: !x) -> (tensor<496xf32>, tensor<10x49xf32>) {
 !dx = tensor<?x17x48xf32, #kernel.blocked<rows = 6>>
 !w = tensor<75x48xf32, #kernel.panels<cols = 64, out_group = 25, transposed = true>>
 
-// dY W: the outputs are the depth, 96 with their padding.
+// dY W: the depth is the outputs, 96 with padding.
 // CHECK-LABEL: func.func @input_gradient
 // CHECK:   kernel.dispatch @kernels::@gemm_0(%{{.+}}, %{{.+}}) units<times = 3> slots [0] scratch 0 family "gemm" flop<times = 122400>
 func.func @input_gradient(%dy: !dy, %w: !w) -> !dx {
@@ -91,8 +91,8 @@ func.func @input_gradient(%dy: !dy, %w: !w) -> !dx {
 !t = tensor<75x48xf32, #kernel.panels<cols = 64, out_group = 25, transposed = true>>
 !b = tensor<75xf32, #kernel.channels<group = 25>>
 
-// 96 padded outputs are 6 units. Panels by in-register transposes, their
-// transpose by copies; the 7 outputs of padding are zeros.
+// 96 padded outputs are 6 units. Panels use in-register transposes, their
+// transpose copies; the 7 outputs of padding are zeros.
 // CHECK-LABEL: func.func @pack
 // CHECK:   kernel.dispatch @kernels::@pack_0({{.+}} units<times = 6, per = 2147483648> slots [0]
 // CHECK:   kernel.dispatch @kernels::@pack_1({{.+}} units<times = 6, per = 2147483648> slots [1]

@@ -1,14 +1,14 @@
-//===- vit-compile-kernels.cpp - Generates code of a text's GPU kernels ---===//
+//===- vit-compile-kernels.cpp - Compiles the GPU kernels of a text -------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// A tool of the tests:
+// A test tool:
 //   vit-compile-kernels FILE --level LEVEL [-o DIR] [--jobs N] [--time]
-// compiles the gpu.module of FILE (- for the standard input), prints a line per
-// kernel and per cubin, and writes the intermediate code into DIR.
+// compiles the gpu.module of FILE (-: standard input), prints a line per kernel
+// and cubin, and writes the intermediate code to DIR.
 //
 //===----------------------------------------------------------------------===//
 
@@ -70,7 +70,7 @@ static LogicalResult compile(gpu::GPUModuleOp kernels) {
   FailureOr<CudaCode> code = compileCudaKernels(kernels, level, options);
   if (failed(code))
     return failure();
-  // LLVM's options belong to the process and must be as they were.
+  // LLVM's options are global and must have been restored.
   auto *option = static_cast<cl::opt<bool> *>(
       cl::getRegisteredOptions().lookup("nvptx-short-ptr"));
   if (!option || *option)

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-#===- make_data.py - Small files for the tests of the data library --------===#
+# ===- make_data.py - Small files for tests of the data library ------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 #===----------------------------------------------------------------------===#
-"""Writes images/: one small picture per format and kind, drawn here, and
-images/expected.safetensors with what Pillow makes of each: NAME holds its
-convert("RGB"), NAME.exif the same after ImageOps.exif_transpose, and
-resize/FILTER/HxW the picture rgb8.png resized.
-Also cifar10-python3/test_batch, pickled by Python 3 where the official files
-are by Python 2.
+"""Writes images/: one small picture per format and kind, and
+images/expected.safetensors with the results of Pillow: NAME is convert("RGB"),
+NAME.exif the same after ImageOps.exif_transpose, and resize/FILTER/HxW the
+resized picture rgb8.png.
+Also writes cifar10-python3/test_batch, pickled by Python 3 (the official files
+are pickled by Python 2).
 
-The files are committed; run this again only to add some. Needs numpy, Pillow.
+The files are committed; run this only to add some. Needs numpy and Pillow.
 """
 
 import io
@@ -44,7 +44,7 @@ def draw(channels, levels=256):
 
 
 #===----------------------------------------------------------------------===#
-# PNG: Pillow writes neither interlaced files nor every depth
+# PNG: Pillow cannot write interlaced files and some depths
 #===----------------------------------------------------------------------===#
 
 
@@ -106,7 +106,7 @@ def save_pillow(name, image, **options):
 def make_pngs():
     grey, la, rgb, rgba = 0, 4, 2, 6
     for depth in (1, 2, 4, 8, 16):
-        # 16-bit grey stays near 255, where Pillow's clamping shows.
+        # 16-bit grey values around 255, where Pillow clamps.
         levels = 1 << depth if depth < 16 else 700
         save(f"grey{depth}.png", make_png(draw(1, levels), depth, grey))
     for depth in (8, 16):

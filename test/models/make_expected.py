@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-# ===- make_expected.py - What torch makes of the models in models/ -------=== #
+# ===- make_expected.py - Expected results of the models in models/ --------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Writes Inputs/NAME/golden.safetensors for each model text: the model as its own
-library (torch, timm, vit-pytorch) has it, in double, with the weights that
-`vit-check-import export models/NAME.mlir` draws and the input sin(0.37 i).
+# ===-----------------------------------------------------------------------===#
+"""Writes Inputs/NAME/golden.safetensors for each model text: the results of the
+original library (torch, timm, vit-pytorch) in double, with the weights of
+`vit-check-import export models/NAME.mlir` and the input sin(0.37 i).
 
     pip install torch timm vit-pytorch safetensors numpy
     make_expected.py --tool build/release/bin/vit-check-import
@@ -91,8 +91,8 @@ def small_timm(**options):
 
 
 def sincos(side, dim):
-    """vit-pytorch's table in double; it rounds it to float even for a double
-    model, which would hide smaller differences."""
+    """vit-pytorch's table in double: the library rounds it to float even for a
+    double model, which would hide smaller differences."""
     torch.set_default_dtype(torch.float64)
     table = posemb_sincos_2d(side, side, dim, dtype=torch.float64)
     torch.set_default_dtype(torch.float32)
@@ -137,7 +137,7 @@ MODELS = {
 
 
 def rename(name, weights):
-    """What the text stores in another shape or under another name."""
+    """Maps tensors that the text stores with another shape or name."""
     if name == "flow-note":
         weights["pos_embed"] = weights.pop("pos_emb.weight")[None]
     if name == "from-scratch":

@@ -1,4 +1,4 @@
-//===- CheckSupport.h - What programs that check training share -*- C++ -*-===//
+//===- CheckSupport.h - Shared parts of the check programs ------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,7 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-/// Ends the program with the message if `status` is an error.
+/// Ends the program with the error message if `status` is an error.
 inline void check(vit_status status, const vit_error &error) {
   if (status == VIT_OK)
     return;

@@ -1,4 +1,4 @@
-//===- vit-check-bits.cpp - The same bits, whatever surrounds a picture ---===//
+//===- vit-check-bits.cpp - Checks that outputs are reproducible ----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,11 +7,11 @@
 //
 // vit-check-bits MODULE X.npy DEVICE RUNS [OUT]
 //
-// Makes eight pictures of the first one in X.npy and runs each alone; then, in
-// the same session, RUNS calls with batches of many sizes in which the pictures
-// stand in changing company and places. Each output of each picture must have
-// the bits that it had alone. Writes those of the first picture to OUT, for a
-// comparison between processes.
+// Derives eight pictures from the first one in X.npy and runs each alone; then,
+// in the same session, makes RUNS calls with these pictures in batches of
+// various sizes and orders. Each output of a picture must have the bits of the
+// run alone. Writes those of the first picture to OUT, to be compared between
+// processes.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +38,7 @@ void check(vit_status status, const vit_error &error) {
 
 using Floats = std::vector<float>;
 
-/// A session and what it needs to be called.
+/// A session and the data of its calls.
 class Model {
 public:
   Model(const char *path, const char *device) {
@@ -62,7 +62,7 @@ public:
 
   size_t inputElements() const { return perImage(input); }
 
-  /// The outputs of each picture, one after the other.
+  /// The outputs of all pictures, concatenated.
   std::vector<Floats> run(const std::vector<const Floats *> &pictures) {
     int64_t batch = static_cast<int64_t>(pictures.size());
     Floats data;

@@ -1,17 +1,17 @@
-//===- vit-check-records.cpp - What a training run leaves, step by step ---===//
+//===- vit-check-records.cpp - Files of a training run, without a model ---===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Drives the parts of `vit-run train` that write files, without a model:
+// Runs the parts of `vit-run train` that write files, without a model:
 //
 //   vit-check-records log FOLDER FROM TO
-//       logs steps FROM + 1 to TO (ten make an epoch), resuming after FROM
+//       logs steps FROM + 1 to TO (ten per epoch), resuming after FROM
 //   vit-check-records folder PATH TEXT exchange|rename [moment]
-//       replaces the folder PATH by one that holds TEXT; with `moment` the
-//       process stops dead there: filled
+//       replaces the folder PATH by one that contains TEXT; `moment` (filled)
+//       ends the process there
 //   vit-check-records recover PATH
 //       prints what the folder holds, or "none"
 //   vit-check-records model CHECKPOINT TARGET LABEL...
@@ -32,7 +32,7 @@
 
 using namespace vit::tools;
 
-/// A loss that falls, with noise that is the same in every process.
+/// A decreasing loss with noise that is the same in every process.
 static double lossOf(uint64_t step) {
   double noise = double(step * 2654435761u % 1000) / 1000 - 0.5;
   return 2.3 * std::exp(-double(step) / 60) + 0.3 + 0.2 * noise;

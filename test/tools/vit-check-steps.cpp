@@ -1,4 +1,4 @@
-//===- vit-check-steps.cpp - Training steps of a device against the CPU's -===//
+//===- vit-check-steps.cpp - Compares training steps with the CPU ---------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,12 +7,12 @@
 //
 // vit-check-steps MODULE DEVICE EVERY
 //
-// Four calls on DEVICE and on the CPU from the same parameters and random
-// pictures, each EVERYth of them an update. Losses agree within 1e-5, and so do
-// all parameters and optimizer states after the last step, which have to have
-// moved by a hundred times that; correct answers are the same number. A module
-// whose gradients are next to nothing somewhere wants an optimizer that does
-// not divide by them (sgd, or a large epsilon).
+// Makes four calls on DEVICE and on the CPU with the same parameters and random
+// pictures; every EVERYth call is an update. Losses must agree within 1e-5, and
+// so must all parameters and optimizer states after the last step, which must
+// have changed by at least 1e-3; correct answers must be equal. A module with
+// gradients near zero needs an optimizer that does not divide by them (sgd, or
+// a large epsilon).
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,7 +34,7 @@ namespace {
 constexpr double kTolerance = 1e-5;
 constexpr int kCalls = 4;
 
-/// Losses, answers, and every variable by its name.
+/// Losses, correct answers, and all variables by name.
 struct Outcome {
   std::vector<double> losses;
   std::vector<int32_t> correct;

@@ -1,4 +1,4 @@
-//===- vit-check-training.cpp - Training steps against a folder's numbers -===//
+//===- vit-check-training.cpp - Compares training steps with references ---===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,13 +8,13 @@
 // vit-check-training gradients MODULE FOLDER DEVICE TOLERANCE
 // vit-check-training steps MODULE FOLDER DEVICE
 //
-// FOLDER has what test/Import/TrainFolder.cpp reads: batches, and the
-// gradients, losses and weights that PyTorch found in double. `gradients` wants
-// a module whose train_step returns them (optimizer=none) and compares each
-// with the tolerance times the largest; `steps` wants one that updates and
-// compares losses and weights after the first and the last step: 99.99 % of the
-// elements within 2e-5, none beyond twice the learning rate, key biases, whose
-// gradient is nothing but rounding, within the learning rate per step.
+// FOLDER is as for test/Import/TrainFolder.cpp: batches, and the gradients,
+// losses and weights of PyTorch in double. `gradients` needs a module whose
+// train_step returns gradients (optimizer=none); each must be within TOLERANCE
+// times the largest one. `steps` needs one that updates; it compares losses,
+// and weights after the first and last step: 99.99 % of the elements within
+// 2e-5, all within twice the learning rate. Key biases, whose gradients are
+// rounding errors, must be within the learning rate per step.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,14 +64,14 @@ Tensors readTensors(const std::string &path) {
   return tensors;
 }
 
-/// The distance of the computed values from the expected ones.
+/// Statistics of the differences from expected values.
 struct Distance {
   double largest = 0.0;
-  int64_t count = 0, beyond = 0; ///< those further away than 2e-5
+  int64_t count = 0, beyond = 0; ///< the number of those above 2e-5
 
   void add(double difference) {
     difference = std::fabs(difference);
-    // A NaN counts as an infinite distance.
+    // NaN counts as an infinite difference.
     largest = difference <= largest ? largest : difference;
     beyond += !(difference <= 2e-5);
     ++count;
@@ -120,8 +120,8 @@ public:
     labelsView.dims[0] = batch;
   }
 
-  /// Compares the values of each parameter with the tensors that they are
-  /// stored in. Parameters that are rows of one tensor come in order.
+  /// Compares the values of each parameter with its stored tensor. Parameters
+  /// that are rows of one tensor come in order.
   template <typename Values>
   void compare(const Tensors &expected, Values values, Distance &distance,
                Distance &keyBiases) {

@@ -1,4 +1,4 @@
-//===- vit-compile.cpp - A model to a module ------------------------------===//
+//===- vit-compile.cpp - Compiles a model to a module ---------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -29,7 +29,7 @@ struct Options {
   int64_t batch = 1;
   int threads = 0;
   bool allowUnused = false, time = false;
-  // Whether they were given.
+  // Whether these options were given.
   bool trains = false, hasSeed = false;
 };
 

@@ -1,4 +1,4 @@
-//===- Inputs.h - Pseudo-random inputs and parameters ----------*- C++ -*-===//
+//===- Inputs.h - Pseudo-random inputs and parameters -----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // For tests: fills inputs and parameters with pseudo-random numbers that depend
-// on the seed and on names alone, evaluates an entry, and prints its results,
-// compares them with those of another text, or compares the gradients that the
-// ops' adjoints make with finite differences.
+// only on the seed and on names, evaluates an entry, and prints the results,
+// compares them with those of another text, or compares gradients by the
+// adjoints of ops with finite differences.
 //
 //===----------------------------------------------------------------------===//
 

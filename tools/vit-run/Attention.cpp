@@ -1,4 +1,4 @@
-//===- Attention.cpp - Where a model looks --------------------------------===//
+//===- Attention.cpp - Attention maps -------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Attention.h - Where a model looks ------------------------*- C++ -*-===//
+//===- Attention.h - Attention maps -----------------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,9 +20,9 @@ struct TokenGrid {
   int64_t columns = 0;
 };
 
-/// The grid of a height x width input cut into patches, with `tokens` tokens in
-/// total: with the fewest prefix tokens that make patches square, else with
-/// patches of any shape. Throws if there is none.
+/// The grid of patches of a height x width input with `tokens` tokens in total:
+/// with the fewest prefix tokens for square patches, or else with patches of
+/// any shape. Throws if there is none.
 TokenGrid findTokenGrid(int64_t tokens, int64_t height, int64_t width);
 
 /// The attention probabilities [1, heads, tokens, tokens] of one head, or their

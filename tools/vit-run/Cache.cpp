@@ -1,4 +1,4 @@
-//===- Cache.cpp - Where compiled models are kept -------------------------===//
+//===- Cache.cpp - The cache of compiled models ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

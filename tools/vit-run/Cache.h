@@ -1,4 +1,4 @@
-//===- Cache.h - Where compiled models are kept -----------------*- C++ -*-===//
+//===- Cache.h - The cache of compiled models -------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Checkpoint.cpp - A training run, saved and taken up again ----------===//
+//===- Checkpoint.cpp - Saves and resumes a training run ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -25,11 +25,10 @@ namespace vit::tools {
 static constexpr const char *kStateKey = "vit.training";
 
 //===----------------------------------------------------------------------===//
-// The state as text
+// Serialisation of TrainingState
 //===----------------------------------------------------------------------===//
 
-// JSON keeps a double bit by bit: it is written with as many digits as that
-// takes.
+// JSON keeps all bits of a double: it is written with enough digits.
 static Json toJson(const TrainingState &state) {
   return {{"steps", state.steps},
           {"batches", state.batches},
@@ -104,7 +103,7 @@ struct States {
   std::vector<Tensor> tensors;
 };
 
-/// What keeps the tensors of a file from being those that are asked for.
+/// Differences between the tensors of a file and the requested ones.
 struct Differences {
   std::vector<std::string> missing, misshapen, unknown;
 
@@ -153,7 +152,7 @@ static void writeWeights(const std::string &path, Model &model,
   tensors.reserve(values.size());
   for (const Tensor &tensor : values)
     tensors.push_back(tensor.view());
-  // transformers reads no file that does not say "format".
+  // transformers rejects files without "format".
   writeTensors(path, tensors, {"format", "pt", "vit.steps", steps.c_str()});
 }
 
@@ -175,7 +174,7 @@ static void writeState(const std::string &path, Model &model,
 }
 
 //===----------------------------------------------------------------------===//
-// The model's description
+// Description of the model
 //===----------------------------------------------------------------------===//
 
 /// The field of preprocessor_config.json of transformers' ViTImageProcessor.
@@ -218,8 +217,8 @@ static Json describePreprocessing(const vit_preprocessing &p) {
   return config;
 }
 
-/// Whether pictures become the same numbers. How a picture file is turned has
-/// no field in preprocessor_config.json.
+/// Whether both give the same numbers. preprocessor_config.json has no field
+/// for the orientation of a picture file.
 static bool samePreprocessing(const vit_preprocessing &a,
                               const vit_preprocessing &b) {
   bool same = a.channels == b.channels && a.height == b.height &&
@@ -232,7 +231,7 @@ static bool samePreprocessing(const vit_preprocessing &a,
   return same;
 }
 
-/// Whether `folder` says `wanted` already.
+/// Whether `folder` describes `wanted` already.
 static bool saysPreprocessing(const std::string &folder,
                               const vit_preprocessing &wanted) {
   vit_preprocessing said = {};
@@ -248,7 +247,7 @@ static void copyIfThere(const std::string &from, const std::string &to,
     writeFile(to + "/" + name, readFile(from + "/" + name));
 }
 
-/// Everything but the tensors: what makes `folder` a MODEL.
+/// Writes everything but tensors, so that `folder` is a MODEL.
 static void writeDescription(const std::string &folder, Model &model,
                              const vit_preprocessing &preprocessing) {
   std::string source = model.getOptions().model;
@@ -304,7 +303,7 @@ static WeightsHandle openWeights(const std::string &path) {
   return WeightsHandle(opened);
 }
 
-/// Finds each of `names` in `file`: their indices, or -1 for what differs.
+/// Finds `names` in `file`: returns indices, or -1 for those that differ.
 template <typename Shape>
 static std::vector<int64_t> match(const vit_weights *file,
                                   const std::vector<std::string> &names,
@@ -375,7 +374,7 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
                 ": they do not belong together; " + folder +
                 ".previous is the checkpoint before, if it exists");
 
-  // First everything is looked at, then everything is written.
+  // Check everything before writing anything.
   std::vector<CheckpointTensor> tensors = storedTensors(model.module());
   std::vector<std::string> names;
   names.reserve(tensors.size());
@@ -419,7 +418,7 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
     if (info.dtype != tensor.dtype || info.size != tensor.data.size())
       throw Error(statePath + ": " + tensor.name + " is of type " +
                   info.dtype_name + ", which it cannot be");
-    // The file's own bytes need not be aligned.
+    // The bytes in the file may be unaligned.
     std::memcpy(tensor.data.data(), info.data, info.size);
     check(vit_parameters_state_write(parameters, tensor.name.c_str(),
                                      tensor.data.data(), tensor.data.size(),

@@ -1,4 +1,4 @@
-//===- CheckpointFolder.cpp - A folder replaced as a whole ----------------===//
+//===- CheckpointFolder.cpp - Replaces a folder atomically ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -38,7 +38,7 @@ static void move(const std::string &from, const std::string &to) {
     failAbout("rename " + from + " to", to);
 }
 
-/// Brings the names in a folder to the disk.
+/// Syncs the entries of a folder to disk.
 static void syncFolder(const std::string &path) {
   vit_error error;
   check(format::syncFolder(path.c_str(), &error), error);
@@ -74,7 +74,7 @@ void FolderReplacement::commit(bool exchange) {
     committed = true;
     move(fresh, previous);
   } else if (!exchange || errno == EINVAL || errno == ENOSYS) {
-    // From here on the new one counts: its data must be there first.
+    // Now the new folder is valid: sync its data first.
     syncFolder(parentOf(path));
     move(path, previous);
     committed = true;

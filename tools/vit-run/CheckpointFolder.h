@@ -1,4 +1,4 @@
-//===- CheckpointFolder.h - A folder replaced as a whole --------*- C++ -*-===//
+//===- CheckpointFolder.h - Replaces a folder atomically --------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,25 +12,25 @@
 
 namespace vit::tools {
 
-/// Replaces the folder `path` by a new one, such that a process killed at any
-/// moment leaves a complete one: it is filled as PATH.new and takes the name
-/// when all of it is on the disk. The one that was there becomes PATH.previous.
+/// Replaces the folder `path` so that a process killed at any time leaves a
+/// complete folder: it is written as PATH.new and renamed when all data is on
+/// disk. The previous folder becomes PATH.previous.
 class FolderReplacement {
 public:
-  /// Makes an empty PATH.new; what PATH.previous holds is given up now, so that
-  /// there are never three.
+  /// Creates an empty PATH.new. Removes PATH.previous first, so that there are
+  /// never three folders.
   explicit FolderReplacement(const std::string &path);
-  /// Removes PATH.new where it was not committed.
+  /// Removes PATH.new unless it was committed.
   ~FolderReplacement();
   FolderReplacement(const FolderReplacement &) = delete;
   FolderReplacement &operator=(const FolderReplacement &) = delete;
 
-  /// Where to write to. Files must be synced by who writes them.
+  /// The folder to write to. Callers must sync the files.
   const std::string &folder() const { return fresh; }
 
-  /// Exchanges the two in one step (renameat2 with RENAME_EXCHANGE). A file
-  /// system that cannot (or `exchange` false) takes two renames, between which
-  /// there is no PATH: `recoverFolder` completes them.
+  /// Exchanges both in one step (renameat2 with RENAME_EXCHANGE). If the file
+  /// system does not support it (or `exchange` is false), renames twice; in
+  /// between there is no PATH, which `recoverFolder` fixes.
   void commit(bool exchange = true);
 
 private:
@@ -38,10 +38,10 @@ private:
   bool committed = false;
 };
 
-/// Completes a replacement that was interrupted: where there is no PATH, it is
-/// PATH.new if PATH.previous is there too (the new one was complete before the
-/// old one was moved away), else PATH.previous. Removes a PATH.new that is not
-/// needed. Returns whether there is a PATH then.
+/// Completes an interrupted replacement: if PATH is missing, renames PATH.new
+/// to PATH if PATH.previous exists (then PATH.new is complete, as the old
+/// folder was already moved), or else PATH.previous. Removes an unneeded
+/// PATH.new. Returns whether PATH exists afterwards.
 bool recoverFolder(const std::string &path);
 
 } // namespace vit::tools

@@ -1,4 +1,4 @@
-//===- CompilerLibrary.cpp - libvit-compiler.so, when needed --------------===//
+//===- CompilerLibrary.cpp - Opens libvit-compiler.so on demand -----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- CompilerLibrary.h - libvit-compiler.so, when needed ------*- C++ -*-===//
+//===- CompilerLibrary.h - Opens libvit-compiler.so on demand ---*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Curves.cpp - Loss and accuracy over the steps, drawn ---------------===//
+//===- Curves.cpp - Draws loss and accuracy over the steps ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -24,7 +24,7 @@ constexpr double kWidth = 860, kPanel = 250, kLeft = 70, kRight = 20, kTop = 54,
                  kGap = 36, kBottom = 46;
 constexpr const char *kTrain = "#0072b2", *kPale = "#a8cfe6",
                      *kTest = "#d55e00";
-/// Number of points of a line, and of the pale one behind it.
+/// The number of points of a line, and of the pale line behind it.
 constexpr size_t kMostMeans = 120, kMostValues = 800;
 
 struct Range {

@@ -1,4 +1,4 @@
-//===- Curves.h - Loss and accuracy over the steps, drawn -------*- C++ -*-===//
+//===- Curves.h - Draws loss and accuracy over the steps --------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Data.cpp - Data sets that options name -----------------------------===//
+//===- Data.cpp - Data sets given by options ------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

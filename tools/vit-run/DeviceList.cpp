@@ -1,4 +1,4 @@
-//===- DeviceList.cpp - What the runtime says of devices ------------------===//
+//===- DeviceList.cpp - The list of devices -------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- DeviceList.h - What the runtime says of devices ----------*- C++ -*-===//
+//===- DeviceList.h - The list of devices -----------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,16 +14,16 @@
 
 namespace vit::tools {
 
-/// What vit_devices_describe says: an array of objects. `family` as there.
+/// The result of vit_devices_describe(family): an array of objects.
 nlohmann::ordered_json listDevices(const char *family = nullptr);
 
-/// The object of that list that `device` ("cpu", "vulkan:1", "vulkan:llvmpipe",
-/// "cuda") stands for, or an empty object. As in the runtime, the first one
-/// that fits: the list has the best first.
+/// The object in that list for `device` ("cpu", "vulkan:1", "vulkan:llvmpipe",
+/// "cuda"), or an empty object. Like the runtime, returns the first match: the
+/// list has the best devices first.
 nlohmann::ordered_json findDevice(const std::string &device);
 
-/// The CPU level that a module would be run at here, or "none". `limit` empty:
-/// no limit beside VIT_CPU_LEVEL.
+/// The CPU level at which this machine would run a module, or "none". If
+/// `limit` is empty, only VIT_CPU_LEVEL limits it.
 std::string cpuLevel(const std::string &limit);
 
 } // namespace vit::tools

@@ -1,4 +1,4 @@
-//===- Evaluation.cpp - How often a model is right ------------------------===//
+//===- Evaluation.cpp - Accuracy and loss of a model ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Evaluation.h - How often a model is right ----------------*- C++ -*-===//
+//===- Evaluation.h - Accuracy and loss of a model --------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

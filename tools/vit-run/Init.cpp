@@ -1,4 +1,4 @@
-//===- Init.cpp - Training that starts from a checkpoint ------------------===//
+//===- Init.cpp - Initialises training from a checkpoint ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,9 +23,9 @@ namespace {
 
 using format::Resampling;
 
-/// What is done about one tensor of the model.
+/// The source of one tensor of the model.
 struct Source {
-  int64_t index = -1; ///< In the checkpoint; -1: the initialiser stays.
+  int64_t index = -1; ///< In the checkpoint; -1: use the initialiser.
   bool isResampled = false;
   Resampling resampling = {};
 };
@@ -41,8 +41,8 @@ std::string lastComponent(std::string name) {
   return dot == std::string::npos ? name : name.substr(dot + 1);
 }
 
-/// Whether `tensor` makes the logits: by what its libraries, or the model, call
-/// it.
+/// Whether `tensor` belongs to the head, judging by its name in its library or
+/// in the model.
 bool isHead(const CheckpointTensor &tensor) {
   static const std::set<std::string> names = {
       "head",       "head_dist",      "distillation_head",
@@ -66,7 +66,7 @@ int64_t squareRoot(int64_t value) {
   return root * root == value ? root : 0;
 }
 
-/// Takes the values of one checkpoint.
+/// Copies the values of one checkpoint.
 class Initialiser {
 public:
   Initialiser(Model &model, const std::string &path)
@@ -100,7 +100,7 @@ private:
   std::vector<CheckpointTensor> tensors;
   WeightsHandle file;
   std::vector<Source> sources;
-  std::set<int64_t> looked; ///< Tensors there that something here is called.
+  std::set<int64_t> looked; ///< Tensors of the checkpoint that are used.
   std::vector<std::string> misfits, kept, resampled;
 };
 
@@ -150,9 +150,9 @@ Source Initialiser::findSource(const CheckpointTensor &tensor) {
   return source;
 }
 
-/// The grid of the model follows from its input and its patches where these are
-/// stored as a convolution, else it is taken for square, as that of the
-/// checkpoint always is.
+/// The grid of the model follows from its input and its patch embedding if this
+/// is stored as a convolution; otherwise it is assumed to be square, like that
+/// of the checkpoint.
 bool Initialiser::findGrids(const CheckpointTensor &tensor,
                             const std::vector<int64_t> &there,
                             Resampling &resampling) {

@@ -1,4 +1,4 @@
-//===- Init.h - Training that starts from a checkpoint ----------*- C++ -*-===//
+//===- Init.h - Initialises training from a checkpoint ----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,33 +19,32 @@ namespace vit::tools {
 /// Whether `folder` holds weights (model.safetensors or its sharded index).
 bool hasWeights(const std::string &folder);
 
-/// Makes TARGET the folder of the model that `checkpoint`, a folder, is to
-/// become: its config.json, with as many classes as there are `labels` and,
-/// where that is another number than before, with these labels; its
-/// preprocessor_config.json; no weights, so that it compiles with initialisers.
-/// A headless transformers model gets a head. Labels that differ where the
-/// number does not are reported on standard error. Files that are there already
-/// and would be the same are left alone.
+/// Makes TARGET the folder of a model for `labels`, based on the folder
+/// `checkpoint`: config.json with the number of labels and, if this number
+/// changes, the labels; preprocessor_config.json; no weights, so that it
+/// compiles with initialisers. A headless transformers model gets a head. If
+/// only labels differ, prints a note to standard error. Does not touch existing
+/// files that would be the same.
 void makeModelFolder(const std::string &checkpoint,
                      const std::vector<std::string> &labels,
                      const std::string &target);
 
-/// The shape of the empty `cls_token` that vit-pytorch's ViT has where it pools
-/// the mean, and that its load_state_dict asks for; nothing for other models.
+/// The shape of the empty `cls_token` that load_state_dict of vit-pytorch's ViT
+/// requires if it pools the mean; nullopt for other models.
 std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder);
 
-/// Writes the values of a checkpoint (a folder or a .safetensors) into
-/// model.parameters(). Tensors are found under their stored names, or under the
-/// other names that transformers has for them. Two things need not fit:
+/// Copies the values of a checkpoint (a folder or a .safetensors file) to
+/// model.parameters(). Tensors are found by their stored names, or by other
+/// names that transformers uses for them. Two kinds of tensors may differ:
 ///
-///   - a head (head, classifier, ... .weight and .bias) of another number of
-///     classes, or one that is missing, keeps what it has: its initialiser;
-///   - a table of positions of another square grid is resampled, as the
-///     library that the name belongs to does: bicubic, with antialias for timm.
+///   - a head (head, classifier, ... .weight and .bias) with another number of
+///     classes, or a missing one, keeps its initialiser;
+///   - a position table of another square grid is resampled like in the library
+///     of the checkpoint: bicubic, with antialias for timm.
 ///
-/// Anything else that is missing or has another shape is an Error that names
-/// it, and nothing is written. Standard error tells what was taken, resampled,
-/// left at its initialiser and not used.
+/// Throws an Error that lists other missing or different tensors; then nothing
+/// is written. Reports on standard error which tensors were copied, resampled,
+/// initialised and not used.
 void initialise(Model &model, const std::string &checkpoint);
 
 } // namespace vit::tools

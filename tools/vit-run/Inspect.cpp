@@ -40,7 +40,7 @@ std::string shapeOf(const Json &object) {
   return shapeText(dims);
 }
 
-/// "3 * ceil(B * 2 / 7)", in the simplest words.
+/// "3 * ceil(B * 2 / 7)", simplified.
 std::string extentText(const Json &extent) {
   int64_t times = extent.at("times"), of = extent.at("of"),
           per = extent.at("per");
@@ -165,7 +165,7 @@ void printModule(const Json &module) {
   std::printf("%zu labels\n", module.at("labels").size());
 }
 
-/// Throws where a weight is damaged or not finite; names all that are not.
+/// Throws an error that lists all weights that are damaged or not finite.
 void verifyParameters(vit_module *module) {
   vit_error error;
   vit_parameters *created = nullptr;

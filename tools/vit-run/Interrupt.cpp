@@ -1,4 +1,4 @@
-//===- Interrupt.cpp - Ctrl-C ends a command cleanly ----------------------===//
+//===- Interrupt.cpp - Ends a command cleanly on Ctrl-C -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Interrupt.h - Ctrl-C ends a command cleanly --------------*- C++ -*-===//
+//===- Interrupt.h - Ends a command cleanly on Ctrl-C -----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- JsonText.cpp - JSON that is not trusted ----------------------------===//
+//===- JsonText.cpp - Parses untrusted JSON -------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

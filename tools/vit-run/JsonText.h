@@ -1,4 +1,4 @@
-//===- JsonText.h - JSON that is not trusted --------------------*- C++ -*-===//
+//===- JsonText.h - Parses untrusted JSON -----------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

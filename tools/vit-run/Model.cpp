@@ -1,4 +1,4 @@
-//===- Model.cpp - A model, ready to be asked and run ---------------------===//
+//===- Model.cpp - The MODEL argument of the commands ---------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

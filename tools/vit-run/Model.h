@@ -1,4 +1,4 @@
-//===- Model.h - A model, ready to be asked and run -------------*- C++ -*-===//
+//===- Model.h - The MODEL argument of the commands -------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

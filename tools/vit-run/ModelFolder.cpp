@@ -37,7 +37,7 @@ static Json *objectIn(Json &object, const char *key) {
   return found != object.end() && found->is_object() ? &*found : nullptr;
 }
 
-/// How many classes the stored head has, if there is one.
+/// The number of classes of the stored head, if there is one.
 static std::optional<int64_t> countInWeights(const std::string &folder,
                                              const char *name) {
   vit_weights *opened = nullptr;
@@ -53,7 +53,7 @@ static std::optional<int64_t> countInWeights(const std::string &folder,
 }
 
 //===----------------------------------------------------------------------===//
-// One function per library; false: nothing was to be changed
+// One function per library; returns false if nothing changes
 //===----------------------------------------------------------------------===//
 
 static bool setTransformersClasses(Json &config, const std::string &,

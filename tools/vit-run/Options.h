@@ -1,4 +1,4 @@
-//===- Options.h - What the commands have in common -------------*- C++ -*-===//
+//===- Options.h - Options shared by the commands ---------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Peak.cpp - What the processor could do at most ---------------------===//
+//===- Peak.cpp - Measures the peak of the processor ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

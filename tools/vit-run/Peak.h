@@ -1,4 +1,4 @@
-//===- Peak.h - What the processor could do at most -------------*- C++ -*-===//
+//===- Peak.h - Measures the peak of the processor --------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

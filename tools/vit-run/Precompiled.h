@@ -1,4 +1,4 @@
-//===- Precompiled.h - Headers that most of vit-run includes --------------===//
+//===- Precompiled.h - Headers of most files of vit-run ---------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

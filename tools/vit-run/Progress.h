@@ -1,4 +1,4 @@
-//===- Progress.h - How far long work has come ------------------*- C++ -*-===//
+//===- Progress.h - Reports the progress of long work -----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

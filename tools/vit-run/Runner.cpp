@@ -1,4 +1,4 @@
-//===- Runner.cpp - Run a model on a device -------------------------------===//
+//===- Runner.cpp - Runs a model on a device ------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

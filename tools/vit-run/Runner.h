@@ -1,4 +1,4 @@
-//===- Runner.h - Run a model on a device -----------------------*- C++ -*-===//
+//===- Runner.h - Runs a model on a device ----------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

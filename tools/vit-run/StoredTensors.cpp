@@ -1,4 +1,4 @@
-//===- StoredTensors.cpp - Parameters as a checkpoint stores them ---------===//
+//===- StoredTensors.cpp - Parameters as stored in checkpoints ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -24,7 +24,7 @@ static int64_t product(const std::vector<int64_t> &dims) {
 int64_t StoredPart::elements() const { return product(dims); }
 int64_t CheckpointTensor::elements() const { return product(shape); }
 
-/// Throws unless the parts follow one another from the first row to the last.
+/// Throws unless the parts are consecutive and cover all rows.
 static void checkParts(CheckpointTensor &tensor) {
   std::sort(tensor.parts.begin(), tensor.parts.end(),
             [](const StoredPart &a, const StoredPart &b) {

@@ -1,4 +1,4 @@
-//===- StoredTensors.h - Parameters as a checkpoint stores them -*- C++ -*-===//
+//===- StoredTensors.h - Parameters as stored in checkpoints ----*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,20 +16,20 @@
 
 namespace vit::tools {
 
-/// One of the module's parameters: rows [begin, end) of a stored tensor.
+/// A parameter of the module: rows [begin, end) of a stored tensor.
 struct StoredPart {
   std::string parameter;     ///< Its name in the module: "query.weight.3"
-  std::vector<int64_t> dims; ///< Its own shape
+  std::vector<int64_t> dims; ///< The shape of the parameter
   int64_t begin, end;
 
   int64_t elements() const;
 };
 
-/// A tensor of a checkpoint and the parameters that it is made of: one, or
-/// several (query, key and value of a fused projection).
+/// A tensor of a checkpoint and its parameters: one, or several (query, key and
+/// value of a fused projection).
 struct CheckpointTensor {
   std::string name;           ///< "blocks.3.attn.qkv.weight"
-  std::vector<int64_t> shape; ///< There; a parameter may drop ones and flatten.
+  std::vector<int64_t> shape; ///< Parameters may drop ones or flatten.
   std::vector<StoredPart> parts;
 
   int64_t elements() const;
@@ -37,18 +37,17 @@ struct CheckpointTensor {
 };
 
 /// The tensors of a checkpoint of `module`, in the order of its parameters.
-/// Throws where the parameters do not fill them exactly.
+/// Throws unless the parameters cover them exactly.
 std::vector<CheckpointTensor> storedTensors(vit_module *module);
 
-/// Copies the values of all of `tensor`, row-major, out of or into the
-/// parameters.
+/// Copies all values of `tensor`, row-major, from or to the parameters.
 void readStored(const CheckpointTensor &tensor,
                 const vit_parameters *parameters, float *values);
 void writeStored(const CheckpointTensor &tensor, const float *values,
                  vit_parameters *parameters);
 
-/// Whether two shapes hold the same elements in the same order, as far as ones
-/// in front go: [1, 48] and [48] do.
+/// Whether both shapes are equal except for leading ones, such as [1, 48] and
+/// [48].
 bool sameStoredShape(const std::vector<int64_t> &a,
                      const std::vector<int64_t> &b);
 

@@ -19,17 +19,17 @@
 
 namespace vit::tools {
 
-/// What ends a command: `main` prints it as `error: ...` and returns 1.
+/// Ends a command: `main` prints it as `error: ...` and returns 1.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Ends a command that has said all there is to say; `main` returns `status`.
+/// Ends a command without another message; `main` returns `status`.
 struct ExitStatus {
   int status;
 };
 
-/// Throws the message of a failed call of vit.h or vit-data.h.
+/// Throws the error message if a call of vit.h or vit-data.h failed.
 inline void check(vit_status status, const vit_error &error) {
   if (status != VIT_OK)
     throw Error(error.message);
@@ -51,7 +51,7 @@ using WeightsHandle =
 using DatasetHandle =
     std::unique_ptr<vit_dataset, Releaser<vit_dataset, vit_dataset_release>>;
 
-/// A row-major array of f32 or f64 with memory of its own.
+/// A row-major array of f32 or f64 that owns its memory.
 struct Tensor {
   std::string name;
   vit_dtype dtype = VIT_F32;
@@ -64,15 +64,15 @@ struct Tensor {
   const float *floats() const {
     return reinterpret_cast<const float *>(data.data());
   }
-  /// Element `index`, widened where the tensor is f32.
+  /// Element `index` as double.
   double at(int64_t index) const;
   vit_tensor view() const;
 };
 
-/// An .npy file of f16, bf16, f32 or f64 as f32.
+/// Reads an .npy file of f16, bf16, f32 or f64 as f32.
 Tensor readNpy(const std::string &path);
 
-/// "2x3x32x32"; -1 is written "?".
+/// "2x3x32x32"; -1 is printed as "?".
 std::string shapeText(const int64_t *dims, size_t rank);
 inline std::string shapeText(const std::vector<int64_t> &dims) {
   return shapeText(dims.data(), dims.size());
@@ -81,25 +81,24 @@ inline std::string shapeText(const std::vector<int64_t> &dims) {
 /// "12.3 MiB"
 std::string bytesText(uint64_t bytes);
 
-/// The parts of `text` between `separator`s.
+/// Splits `text` at each `separator`.
 std::vector<std::string> split(const std::string &text, char separator);
 std::string join(const std::vector<std::string> &parts,
                  const std::string &separator);
 
 std::string readFile(const std::string &path);
-/// Writes beside `path` and renames: whole or not at all.
+/// Writes a temporary file and renames it, so that `path` is never partial.
 void writeFile(const std::string &path, const std::string &text);
 
-/// Throws where writeFile would not get as far as writing: for what is written
-/// after long work.
+/// Throws if `path` cannot be written. Call it before long computations.
 void requireWritable(const std::string &path);
 
-/// Seconds of a clock that only goes forward.
+/// Seconds of a monotonic clock.
 double now();
-/// CLOCK_MONOTONIC, on which events are.
+/// CLOCK_MONOTONIC, the clock of events.
 uint64_t nanoseconds();
 
-/// Most memory this process has held, in bytes.
+/// The peak memory of this process in bytes.
 uint64_t peakResidentBytes();
 
 } // namespace vit::tools

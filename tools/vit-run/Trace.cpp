@@ -1,4 +1,4 @@
-//===- Trace.cpp - What ran when ------------------------------------------===//
+//===- Trace.cpp - Writes traces of commands ------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Trace.h - What ran when ----------------------------------*- C++ -*-===//
+//===- Trace.h - Writes traces of commands ----------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- TrainOptions.cpp - What vit-run train is asked for -----------------===//
+//===- TrainOptions.cpp - Options of vit-run train ------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

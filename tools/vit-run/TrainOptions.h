@@ -1,4 +1,4 @@
-//===- TrainOptions.h - What vit-run train is asked for ---------*- C++ -*-===//
+//===- TrainOptions.h - Options of vit-run train ----------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

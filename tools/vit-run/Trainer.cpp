@@ -339,7 +339,7 @@ bool Trainer::finishEpoch() {
 }
 
 //===----------------------------------------------------------------------===//
-// What goes wrong
+// Errors
 //===----------------------------------------------------------------------===//
 
 void Trainer::reportSkipped(const std::vector<std::string> &messages) {

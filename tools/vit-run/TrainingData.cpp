@@ -1,4 +1,4 @@
-//===- TrainingData.cpp - What a run learns from --------------------------===//
+//===- TrainingData.cpp - Training and test pictures of a run -------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

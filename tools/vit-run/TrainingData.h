@@ -1,4 +1,4 @@
-//===- TrainingData.h - What a run learns from ------------------*- C++ -*-===//
+//===- TrainingData.h - Training and test pictures of a run -----*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

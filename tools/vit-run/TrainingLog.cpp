@@ -1,4 +1,4 @@
-//===- TrainingLog.cpp - What a training run leaves to read ---------------===//
+//===- TrainingLog.cpp - Writes the log of a training run -----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- TrainingLog.h - What a training run leaves to read -------*- C++ -*-===//
+//===- TrainingLog.h - Writes the log of a training run ---------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Workload.cpp - What a benchmark repeats ----------------------------===//
+//===- Workload.cpp - The repeated work of a benchmark --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Workload.h - What a benchmark repeats --------------------*- C++ -*-===//
+//===- Workload.h - The repeated work of a benchmark ------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

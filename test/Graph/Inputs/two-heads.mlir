@@ -1,5 +1,5 @@
-// A weight that is read twice, tokens in front, two heads whose mean is the
-// output, layers that have none of these.
+// A weight with two uses, prefix tokens, two heads whose mean is the output,
+// and layers without any of these.
 vit.parameter @shared : tensor<4x4xf32>
 vit.parameter @tokens : tensor<2x4xf32>
 vit.parameter @positions : tensor<5x4xf32>

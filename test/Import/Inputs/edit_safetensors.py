@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-# ===- edit_safetensors.py - Spoils a safetensors file ---------------------=== #
+# ===- edit_safetensors.py - Edits or damages a safetensors file -----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """edit_safetensors.py IN OUT EDIT...
 
-drop:NAME  add:NAME=2x3 (zeros)  shape:NAME=2x3 (its header only where the
-number of elements stays, else zeros)  rename:A=B (in all names)  half (all to
-f16)  bf16 (all to bf16, cut)  int (all I32)  shards:N (OUT is a folder)
+drop:NAME  add:NAME=2x3 (zeros)  shape:NAME=2x3 (zeros unless the
+number of elements stays the same)  rename:A=B (in all names)  half (all to
+f16)  bf16 (all to bf16, truncated)  int (all I32)  shards:N (OUT is a folder)
 """
 
 import json

@@ -1,7 +1,7 @@
-// What a kernel may use at sm_80.
+// Limits of a kernel for sm_80.
 // RUN: vit-opt %s --split-input-file --verify-diagnostics --vit-verify-limits=level=sm_80
 
-// All that is allowed.
+// Everything within the limits.
 gpu.module @kernels {
   gpu.func @full(%x: memref<?xf32>, %batch: i32, %first: i32) kernel
       attributes {known_block_size = array<i32: 1024, 1, 1>} {
@@ -35,7 +35,7 @@ gpu.module @kernels {
 
 // -----
 
-// Without libdevice LLVM could not emit it.
+// Without libdevice LLVM cannot emit this op.
 gpu.module @kernels {
   gpu.func @library() kernel attributes {known_block_size = array<i32: 64, 1, 1>} {
     %x = arith.constant 1.0 : f32

@@ -1,9 +1,9 @@
 // A gpu.module becomes a module of the LLVM and NVVM dialects: bare pointers,
-// 32-bit indices, aligned workgroup memory, nothing that is called.
+// 32-bit indices, aligned workgroup memory, no calls.
 // RUN: vit-opt %s --vit-lower-to-nvvm | FileCheck %s --implicit-check-not=gpu.func --implicit-check-not=llvm.sext --implicit-check-not=llvm.zext --implicit-check-not=llvm.call --implicit-check-not=unrealized
 // RUN: vit-compile-kernels %s --level sm_80 --jobs 1 -o %t/one | FileCheck %s --check-prefix=FACTS
 // RUN: env VIT_PTXAS= vit-compile-kernels %s --level sm_80 --jobs 3 -o %t/two | FileCheck %s --check-prefix=NONE
-// The text does not depend on who compiles what.
+// The text does not depend on the number of jobs.
 // RUN: cmp %t/one/kernels.ptx %t/two/kernels.ptx
 // RUN: FileCheck %s --input-file %t/one/kernels.ptx --check-prefix=PTX
 // RUN: FileCheck %s --input-file %t/one/stage.nvvm.mlir --check-prefix=DUMP
@@ -17,8 +17,8 @@
 // LL: define ptx_kernel void @stage(
 // LL: attributes {{.*}}"nvvm.maxntid"="64,1,1"
 
-// One header for all kernels; vectors of four in one access; no product is
-// fused with a sum unless the emitter said so, and none is left unrounded.
+// One header for all kernels; vectors of four in one access; products and sums
+// are fused only if the emitter requests it, and are rounded otherwise.
 // PTX: .version 7.0
 // PTX-NEXT: .target sm_80
 // PTX-NEXT: .address_size 64

@@ -1,13 +1,13 @@
-# ===- check_kernels.py - Checks the GPU code of whole models -------------=== #
+# ===- check_kernels.py - Checks the GPU code of whole models --------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 #
 # check_kernels.py LEVEL DIRECTORY MODEL[:OUTPUTS]... compiles each model for
-# LEVEL with the tools on PATH, writes the code into DIRECTORY, checks each
-# kernel and prints what it found; exits with 1 at the first fault.
+# LEVEL with the tools on PATH, writes the code to DIRECTORY and checks each
+# kernel. Prints a summary; exits with 1 at the first error.
 
 import glob
 import os
@@ -36,7 +36,7 @@ def run(command, **options):
 
 
 def instructions(words):
-    """Yields opcode and operands of a SPIR-V module."""
+    """Yields the opcodes and operands of a SPIR-V module."""
     at = 5
     while at < len(words):
         count, opcode = words[at] >> 16, words[at] & 0xFFFF

@@ -6,9 +6,9 @@
 !v = tensor<100xf32, #kernel.channels<>>
 !t = tensor<65x100xf32, #kernel.channels<>>
 
-// 28 vectors of 4 to a row, 100 channels padded to 112. Activations are argument
-// 0 wherever they begin, parameters argument 1. Ops that differ in operands
-// alone share a kernel. 0 + 1 is not 0, so padding is made zero again.
+// 28 vectors of 4 per row, 100 channels padded to 112. Activations are argument 0 at any offset,
+// parameters are argument 1. Ops that differ only in operands share a kernel. 0 + 1 is not 0, so
+// padding is reset to zero.
 // CHECK-LABEL: func.func @map
 // CHECK: kernel.dispatch @kernels::@map_0({{.+}}) units<times = 1, of = 1820, per = 512> slots [1] scratch 0 family "map" flop<times = 0>
 // CHECK: kernel.dispatch @kernels::@map_0({{.+}}) units<times = 1, of = 1820, per = 512> slots [2]
@@ -63,8 +63,8 @@ func.func @map(%x: !x) -> !x {
 
 !x = tensor<?x65x96xf32>
 
-// Eight threads share a row of 24 vectors, so 16 rows make a workgroup; on a CPU
-// a thread has a row to itself and waits for nobody.
+// Eight threads share a row of 24 vectors, so a workgroup has 16 rows; on a CPU each thread has its
+// own row and there is no barrier.
 // CHECK-LABEL: func.func @norm
 // TILED: units<times = 1, of = 65, per = 16>
 // TILED: gpu.func @rows_0
@@ -97,8 +97,8 @@ func.func @norm(%x: !x) -> !x {
 
 !x = tensor<?x36xf32, #kernel.channels<group = 12>>
 
-// Three statistics to a row, each padded from 12 to 16 channels: 4 vectors, the
-// last of them padding alone. exp is made of multiplications.
+// Three statistics per row, each padded from 12 to 16 channels: 4 vectors, the
+// last one only padding. exp is computed by multiplications.
 // CHECK-LABEL: func.func @softmax
 // CHECK: units<times = 1, of = 3, per = 128>
 // CHECK: gpu.func @rows_0
@@ -121,7 +121,7 @@ func.func @softmax(%x: !x) -> !x {
 !v = tensor<?x27xf32, #kernel.channels<>>
 !c = tensor<1x27xf32, #kernel.channels<>>
 
-// Patches of 3 x 3 pixels and rows of 27 elements are reached one by one.
+// Patches of 3 x 3 pixels and rows of 27 elements are read element by element.
 // CHECK-LABEL: func.func @tokens
 // CHECK: kernel.dispatch @kernels::@patchify_0({{.+}} units<times = 1, of = 32, per = 512> slots [0]
 // CHECK: kernel.dispatch @kernels::@prepend_0({{.+}} units<times = 1, of = 40, per = 512> slots [1]
@@ -153,7 +153,7 @@ func.func @tokens(%x: tensor<?x3x6x6xf32>) -> (tensor<?x27xf32>, !v) {
 // -----
 
 
-// Lines of a patch that are whole vectors are read as such.
+// Lines of a patch that consist of whole vectors are read as vectors.
 // CHECK-LABEL: func.func @patches
 // CHECK: gpu.func @patchify_0(%{{.+}}: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>
 // CHECK-COUNT-1: = memref.load %{{.+}} : memref<?xvector<4xf32>

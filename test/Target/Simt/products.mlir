@@ -4,9 +4,9 @@
 
 vit.parameter @w : tensor<100x192xf32>
 vit.parameter @b : tensor<100xf32>
-// Two panels of weights, the second of 48 columns. A device that is a CPU reads
-// operands where they are; others take them through workgroup memory, in two
-// buffers for each operand.
+// Two panels of weights, the second with 48 columns. A device that is a CPU
+// reads operands directly; others copy them to workgroup memory with two
+// buffers per operand.
 // CHECK-LABEL: func.func @product
 // DIRECT: kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 2, of = 65, per = 16> slots [0] scratch 0 family "gemm" flop<times = 2496000>
 // TILED:  kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 2, of = 65, per = 16> slots [0]
@@ -28,8 +28,8 @@ vit.parameter @b : tensor<100xf32>
 // CHECK-NOT: vector.fma
 // DIRECT-NOT: gpu.barrier
 // TILED-NOT:  gpu.barrier
-// Rows beyond the last and columns beyond the second panel are not stored. Rows
-// are stored in a loop.
+// Rows beyond the last one and columns beyond the second panel are not stored.
+// A loop stores the rows.
 // DIRECT: scf.for %{{.+}} = %c0 to %c16 step %c1
 // DIRECT: scf.if
 // DIRECT:   scf.if
@@ -48,7 +48,7 @@ func.func @product(%x: tensor<?x65x192xf32>) -> tensor<?x65x100xf32> {
 
 // -----
 
-// Without probabilities nothing is written but the result.
+// Without probabilities only the result is written.
 // CHECK-LABEL: func.func @attention
 // DIRECT: units<times = 12> slots [-1] scratch 0 family "attention" flop<times = 3244800>
 // TILED:  units<times = 15>
@@ -68,7 +68,7 @@ func.func @attention(%x: tensor<?x65x192xf32>) -> tensor<?x65x192xf32> {
 
 // -----
 
-// The table is written element by element: on Vulkan the workspace is one of f32.
+// The table is written by element: on Vulkan the workspace is an array of f32.
 // CHECK-LABEL: func.func @probabilities
 // CHECK:  gpu.func @attention_0(
 // DIRECT-SAME: %{{.+}}: memref<?xf32, #spirv.storage_class<StorageBuffer>>

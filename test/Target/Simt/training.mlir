@@ -2,9 +2,9 @@
 // RUN: vit-opt %s --vit-emit-simt=level=direct | FileCheck %s --check-prefixes=CHECK,DIRECT
 // RUN: vit-opt %s --vit-emit-simt="target=cuda level=sm_80" | FileCheck %s --check-prefix=CUDA
 
-// The kernels of a training step by hand: labels, seeds and steps are read as
-// integers, updates write to the second buffer, and what is no activation but
-// computed lies in the first.
+// Hand-written kernels of a training step: labels, seeds and steps are read as
+// integers, updates write to the second buffer, and computed values other than
+// activations are in the first one.
 
 #t = #kernel.tile<rows = 1, cols = 1024, chunk = 1, threads = 64, thread_rows = 1, thread_cols = 16>
 #w = #kernel.tile<rows = 16, cols = 64, chunk = 1, threads = 8, thread_rows = 16, thread_cols = 8>
@@ -22,7 +22,7 @@ vit.state @exp_avg.w of @w role "exp_avg" : tensor<4x10xf32>
 vit.state @exp_avg_sq.w of @w role "exp_avg_sq" : tensor<4x10xf32>
 vit.state @random_seed role "random_seed" : tensor<2xi32>
 
-// One unit per tile of [20, 32]; a tail of the bias is zeroed.
+// One unit per tile of [20, 32]; the tail of the bias is set to zero.
 // CHECK-LABEL: func.func @products
 // CHECK: @weight_gradient_0(%{{.+}}) units<times = 2, per = 2147483648>
 // CHECK-SAME: flop<times = 6400>
@@ -37,7 +37,7 @@ func.func @products(%dy: !p, %x: !x, %w: tensor<20x32xf32>) -> (tensor<20x32xf32
   return %0#0, %0#1, %2 : tensor<20x32xf32>, tensor<20xf32>, !x
 }
 
-// Labels are integers: both buffers are, or denormal numbers could become zero.
+// Labels are integers: both buffers are, so that denormals are not flushed.
 // CHECK-LABEL: func.func @losses
 // CHECK: @loss_0(%{{.+}}) units<times = 1, per = 2147483648>
 // CHECK: @loss_1

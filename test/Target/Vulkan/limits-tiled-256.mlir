@@ -1,4 +1,4 @@
-// The richer level: more threads and workgroup memory, subgroup operations.
+// The larger level: more threads and workgroup memory, subgroup operations.
 // RUN: vit-opt %s --split-input-file --verify-diagnostics --vit-verify-limits=level=tiled_256
 
 gpu.module @kernels {

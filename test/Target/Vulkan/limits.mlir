@@ -1,11 +1,11 @@
-// What a kernel may use at each Vulkan level; every error says the number.
+// Limits of a kernel at each Vulkan level; every error contains the number.
 // RUN: vit-opt %s --split-input-file --verify-diagnostics --vit-verify-limits=level=tiled
 // RUN: vit-opt %s --split-input-file --verify-diagnostics --vit-verify-limits=level=direct
 
 !buffer = memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>
 !push = memref<32xi32, #spirv.storage_class<PushConstant>>
 
-// All that is allowed.
+// Everything within the limits.
 gpu.module @kernels {
   gpu.func @full(%a: !buffer, %b: !buffer, %c: !buffer, %d: !buffer, %p: !push) kernel
       attributes {known_block_size = array<i32: 128, 1, 1>} {
@@ -59,7 +59,7 @@ gpu.module @kernels {
 
 // -----
 
-// A piece begins at a multiple of 16 bytes.
+// A part must begin at a multiple of 16 bytes.
 gpu.module @kernels {
   gpu.func @pieces() kernel attributes {known_block_size = array<i32: 64, 1, 1>} {
     %s = memref.alloc() : memref<1xf32, #gpu.address_space<workgroup>>
@@ -101,7 +101,7 @@ gpu.module @kernels {
 
 // -----
 
-// Upstream's conversion makes f32 of it without a word.
+// The upstream conversion would silently use f32.
 gpu.module @kernels {
   // expected-error@+1 {{kernel bf16 uses 'memref<?xbf16, #spirv.storage_class<StorageBuffer>>'; Vulkan's minimum has 32-bit floats and integers only}}
   gpu.func @bf16(%a: memref<?xbf16, #spirv.storage_class<StorageBuffer>>) kernel

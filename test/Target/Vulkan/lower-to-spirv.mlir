@@ -2,7 +2,7 @@
 // RUN: vit-opt %s --vit-lower-to-spirv | FileCheck %s --implicit-check-not=gpu.
 // RUN: vit-compile-kernels %s --level tiled_256 --jobs 1 -o %t/one | FileCheck %s --check-prefix=FACTS
 // RUN: vit-compile-kernels %s --level tiled_256 --jobs 3 -o %t/three
-// The bytes do not depend on who compiles what.
+// The bytes do not depend on the number of jobs.
 // RUN: cmp %t/one/stage.spv %t/three/stage.spv
 // RUN: cmp %t/one/sum.spv %t/three/sum.spv
 // RUN: FileCheck %s --input-file %t/one/stage.spirv.mlir --check-prefix=STAGE
@@ -18,7 +18,7 @@
 !floats = memref<64xf32, #gpu.address_space<workgroup>>
 
 gpu.module @kernels {
-  // The second buffer is only read; push constants are bound to nothing.
+  // The second buffer is read-only; push constants have no binding.
   // CHECK-LABEL: spirv.module @stage Logical GLSL450 requires #spirv.vce<v1.3, [Shader], []>
   // CHECK-DAG: spirv.GlobalVariable @[[SHARED4:.+]] : !spirv.ptr<!spirv.struct<(!spirv.array<64 x vector<4xf32>>)>, Workgroup>
   // CHECK-DAG: spirv.GlobalVariable @[[SHARED:.+]] : !spirv.ptr<!spirv.struct<(!spirv.array<64 x f32>)>, Workgroup>
@@ -82,8 +82,8 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // A loop that may run not once keeps its initial values: the converted loop
-  // would leave its results unset. One that runs for certain needs no choice.
+  // A loop that may have no iterations keeps its initial values: the converted
+  // loop leaves its results undefined. Other loops need no selection.
   // CHECK-LABEL: spirv.module @empty
   // CHECK: spirv.mlir.loop
   // CHECK: spirv.mlir.merge

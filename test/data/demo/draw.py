@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-# ===- draw.py - Draws labelled pictures of shapes --------------------------===#
+# ===- draw.py - Draws labelled pictures of shapes -------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
+# ===-----------------------------------------------------------------------===#
 """Draws pictures of one shape each, in ten classes, and writes them as PNG.
 
-Colour, size, place, tilt and background differ from picture to picture;
-the class and the seed decide everything, so the same call gives the same
-pictures. Needs nothing but Python.
+Colour, size, position, tilt and background are random, but determined by class
+and seed, so the same call gives the same pictures. Needs only Python.
 
   draw.py --out DIR --count 2           DIR/heart-0.png, ... two of each class
   draw.py --out DIR --count 20 --folders    DIR/heart/0.png, ...
@@ -39,7 +38,7 @@ def polygon(corners):
 
 
 def around(radii, start=-TAU / 4):
-    """Corners at equal angles, at these distances from the centre."""
+    """Corners at equal angles, with these distances from the centre."""
     step = TAU / len(radii)
     return [(r * math.cos(start + i * step), r * math.sin(start + i * step)) for i, r in enumerate(radii)]
 
@@ -55,8 +54,8 @@ def spiral(x, y):
     return r < 1 and (2.2 * r - math.atan2(y, x) / TAU) % 1 < 0.5
 
 
-# Inside or not, in the shape's own frame: centre 0, reaching out to about 1.
-# In alphabetical order, as image folders are numbered.
+# Whether a point is inside, in coordinates of the shape: centre 0, radius about 1.
+# In alphabetical order, like the classes of image folders.
 SHAPES = {
     "arrow": polygon([(-1, -0.25), (0.15, -0.25), (0.15, -0.7), (1, 0), (0.15, 0.7), (0.15, 0.25), (-1, 0.25)]),
     "circle": lambda x, y: x * x + y * y < 0.9,
@@ -72,7 +71,7 @@ SHAPES = {
 
 
 def texture(rng):
-    """A number in [0, 1] for each place (u, v) of the picture."""
+    """Returns a function from positions (u, v) to [0, 1]."""
     kind = int(rng.random() * 4)
     angle, phase = rng.random() * TAU, rng.random() * TAU
     c, s = math.cos(angle), math.sin(angle)
@@ -88,7 +87,7 @@ def texture(rng):
 
 
 def colours(rng):
-    """Two near each other for the background and one far from both."""
+    """Two similar colours for the background, and a different one for the shape."""
     ground = [30 + 195 * rng.random() for _ in range(3)]
     other = [min(255, max(0, g + 90 * (rng.random() - 0.5))) for g in ground]
     while True:
@@ -98,14 +97,14 @@ def colours(rng):
 
 
 def draw(name, seed, size):
-    """The picture of class `name` numbered `seed`: size x size pixels, as bytes of RGB."""
+    """Picture number `seed` of class `name`: size x size pixels as RGB bytes."""
     rng = random.Random(zlib.crc32(f"{name} {seed}".encode()))
     inside = SHAPES[name]
     ground, other, colour = colours(rng)
     place = texture(rng)
     radius = 0.26 + 0.18 * rng.random()
     cx, cy = (radius + (1 - 2 * radius) * rng.random() for _ in range(2))
-    angle = 0.7 * (rng.random() - 0.5)  # upright, more or less
+    angle = 0.7 * (rng.random() - 0.5)  # nearly upright
     c, s = math.cos(angle) / radius, math.sin(angle) / radius
     grain = 24 * rng.random()
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-# ===- train.py - Trains the demo's checkpoint ------------------------------===#
+# ===- train.py - Trains the demo's checkpoint -----------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===------------------------------------------------------------------------===#
-"""Trains shapes-vit on pictures that draw.py draws and writes it as transformers does.
+# ===-----------------------------------------------------------------------===#
+"""Trains shapes-vit on pictures of draw.py and writes it with transformers.
 
 Needs torch, transformers, numpy and Pillow; see README.md for versions and time.
 
@@ -27,7 +27,7 @@ import draw
 SIZE = 64
 NAMES = list(draw.SHAPES)
 MUON, ADAM = 0.02, 2e-3  # learning rates
-HELD_OUT = 1_000_000  # pictures numbered from here are never trained on
+HELD_OUT = 1_000_000  # first picture that is not used for training
 
 
 def picture(job):
@@ -45,7 +45,7 @@ def pictures(first, count, size):
 
 
 def augment(x):
-    """Shifted, with channels exchanged, some flipped or inverted: each image its own way."""
+    """Randomly shifts, exchanges channels, flips and inverts each image."""
     x = torch.nn.functional.pad(x, (6, 6, 6, 6), mode="reflect")
     out = torch.empty(len(x), 3, SIZE, SIZE)
     for i, (dy, dx) in enumerate(torch.randint(0, 13, (len(x), 2)).tolist()):
@@ -55,7 +55,7 @@ def augment(x):
 
 
 def accuracy(model, images, labels):
-    """Through Pillow's resizing, as a user's picture goes."""
+    """Resizes with Pillow, like pictures of users."""
     right = 0
     for i in range(0, len(images), 100):
         batch = [Image.fromarray(im).resize((SIZE, SIZE), Image.BILINEAR) for im in images[i : i + 100]]
@@ -87,12 +87,12 @@ def main():
             layer_norm_eps=1e-6, id2label=dict(enumerate(NAMES)), label2id={n: i for i, n in enumerate(NAMES)},
         )
     )
-    # Muon for the matrices inside the layers (twice as quick here), AdamW for the rest.
+    # Muon for the matrices of the layers (twice as fast here), AdamW for the rest.
     inner = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "classifier" not in n]
     rest = [p for p in model.parameters() if all(p is not q for q in inner)]
     optimizers = [torch.optim.Muon(inner, lr=MUON, weight_decay=0.01), torch.optim.AdamW(rest, lr=ADAM, weight_decay=0.01)]
     batch, steps, start = 64, a.epochs * (len(x) // 64), time.time()
-    done = 0.0  # share of the schedule: by steps, or by time where that is shorter
+    done = 0.0  # share of the schedule: by steps or by time, whichever ends first
     epoch = 0
     while done < 1:
         total = 0.0
@@ -125,7 +125,7 @@ def main():
     model = model.eval().half()
     model.save_pretrained(a.out)
     ViTImageProcessor(size={"height": SIZE, "width": SIZE}).save_pretrained(a.out)
-    # Judged as it is stored: f16 weights, f32 arithmetic.
+    # Evaluate the stored model: f16 weights, f32 arithmetic.
     stored = ViTForImageClassification.from_pretrained(a.out, dtype=torch.float32).eval()
     print(f"held-out accuracy {100 * accuracy(stored, held, held_labels):.2f} % of {len(held)}")
     size = sum(os.path.getsize(os.path.join(a.out, f)) for f in os.listdir(a.out))

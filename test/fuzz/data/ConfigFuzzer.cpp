@@ -1,4 +1,4 @@
-//===- ConfigFuzzer.cpp - Any text as a model's configuration -------------===//
+//===- ConfigFuzzer.cpp - Fuzzes the configurations of model folders ------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,8 +10,7 @@
 #include <cstdlib>
 #include <string>
 
-/// The first byte selects the file that the text is used as; for 2, a NUL
-/// separates two files.
+/// The first byte selects the kind of file; for 2, a NUL separates two files.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0)
     return 0;

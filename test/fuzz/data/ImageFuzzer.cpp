@@ -1,4 +1,4 @@
-//===- ImageFuzzer.cpp - Any bytes as a picture ---------------------------===//
+//===- ImageFuzzer.cpp - Fuzzes the image decoders ------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (float &value : p.std)
     value = 1;
   float out[3 * 16 * 16];
-  // A picture may be too elongated for this; any other failure is a defect.
+  // A picture may be too elongated; any other failure is a bug.
   vit_status status = vit_image_preprocess(&image, &p, out, nullptr);
   if (status != VIT_OK && status != VIT_UNSUPPORTED)
     std::abort();

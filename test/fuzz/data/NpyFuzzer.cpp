@@ -1,4 +1,4 @@
-//===- NpyFuzzer.cpp - Any bytes as an npy file ---------------------------===//
+//===- NpyFuzzer.cpp - Fuzzes the npy reader ------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- RecordsFuzzer.cpp - Any bytes as a pickle or an idx file -----------===//
+//===- RecordsFuzzer.cpp - Fuzzes the pickle and idx readers --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,7 +12,7 @@
 
 using namespace vit::data;
 
-/// The first byte chooses the format.
+/// The first byte selects the format.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0)
     return 0;

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Modules of the unit tests' builder in the fuzzer's form, one per way to hold
-// weights, into the folder that is given.
+// Writes modules of the unit tests' builder in the fuzzer's input format to the
+// given folder, one for each way of storing weights.
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,4 +1,4 @@
-//===- Mutate.cpp - Kernels with one thing broken ---===//
+//===- Mutate.cpp - Introduces single bugs into kernels -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

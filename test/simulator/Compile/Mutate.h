@@ -1,4 +1,4 @@
-//===- Mutate.h - Kernels with one thing broken ---===//
+//===- Mutate.h - Introduces single bugs into kernels -----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,14 +14,14 @@
 
 namespace vit::sim {
 
-/// Leaves only `kernel` of the kernels of the NVVM dialect in `module`.
+/// Removes all kernels of the NVVM dialect except `kernel` from `module`.
 void keepOnly(mlir::ModuleOp module, llvm::StringRef kernel);
 
-/// How many places of the kernels in `module` can be broken so: `barrier` (is
-/// dropped), `shared-read`, `shared-write`, `global-write` (go 16 bytes on).
+/// The number of places in `module` for a kind of bug: `barrier` (removed),
+/// `shared-read`, `shared-write`, `global-write` (16 bytes added).
 unsigned countPlaces(mlir::ModuleOp module, llvm::StringRef kind);
 
-/// Breaks the place with this number; says which op it was.
+/// Introduces the bug at place `number`; returns a description of the op.
 std::string mutate(mlir::ModuleOp module, llvm::StringRef kind,
                    unsigned number);
 

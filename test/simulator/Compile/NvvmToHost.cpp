@@ -1,4 +1,4 @@
-//===- NvvmToHost.cpp - From the NVVM dialect to the host ---===//
+//===- NvvmToHost.cpp - Converts the NVVM dialect to host code ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -23,11 +23,11 @@
 using namespace mlir;
 using namespace vit::sim;
 
-/// CUDA's shared memory among LLVM's address spaces.
+/// The LLVM address space of CUDA's shared memory.
 static constexpr unsigned sharedSpace = 3;
 
 //===----------------------------------------------------------------------===//
-// Types and places
+// Types and locations
 //===----------------------------------------------------------------------===//
 
 static uint64_t getBytes(Type type) {
@@ -41,7 +41,7 @@ static uint64_t getBytes(Type type) {
                              : 0;
 }
 
-/// The alignment that NVPTX takes an access for where the op says none.
+/// The alignment that NVPTX assumes if the op specifies none.
 static uint64_t getNaturalAlignment(Type type) {
   if (auto array = dyn_cast<LLVM::LLVMArrayType>(type))
     return getNaturalAlignment(array.getElementType());
@@ -71,7 +71,7 @@ static void describe(Location location, std::string &text) {
 }
 
 //===----------------------------------------------------------------------===//
-// The conversion
+// Conversion
 //===----------------------------------------------------------------------===//
 
 namespace {
@@ -111,8 +111,8 @@ private:
   OpBuilder builder;
   Location location = UnknownLoc::get(host.getContext());
   uint32_t sites = 0;
-  std::map<std::string, uint32_t> shared; ///< variables' numbers
-  std::vector<uint32_t> used;             ///< by the kernel at hand
+  std::map<std::string, uint32_t> shared; ///< indices of variables
+  std::vector<uint32_t> used;             ///< by the current kernel
   std::string manifestShared, manifestSites, manifestKernels;
 };
 } // namespace
@@ -300,7 +300,7 @@ LogicalResult Converter::convertOp(Operation *op) {
                  << address.getGlobalName();
         if (!llvm::is_contained(used, found->second))
           used.push_back(found->second);
-        // The type gets its address space back until all have lost theirs.
+        // The type keeps its address space until all are removed.
         Value plain = call("sim_shared", pointer(), {constant(found->second)})
                           .getResult();
         Value cast = LLVM::AddrSpaceCastOp::create(builder, location,
@@ -322,7 +322,7 @@ LogicalResult Converter::convertOp(Operation *op) {
 
 LogicalResult Converter::convertGlobal(LLVM::GlobalOp global) {
   if (global.getAddrSpace() != sharedSpace)
-    return success(); // an error where it is used
+    return success(); // uses of it are errors
   uint64_t bytes = getBytes(global.getGlobalType());
   if (!bytes)
     return global.emitError("the simulator knows shared memory of a fixed size "
@@ -402,8 +402,8 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
   for (uint32_t variable : used)
     manifestKernels += "uses " + std::to_string(variable) + "\n";
 
-  // What described the GPU would mean something else here, and an argument's
-  // promised alignment is what the checks are to find out.
+  // Attributes for the GPU have another meaning on the host, and the alignment
+  // of arguments is to be checked, not assumed.
   kernel->setDiscardableAttrs(DictionaryAttr::get(host.getContext()));
   kernel.removeArgAttrsAttr();
   kernel.setCConv(LLVM::CConv::C);

@@ -1,4 +1,4 @@
-//===- Prepare.cpp - From a model or its kernels to the NVVM dialect ---===//
+//===- Prepare.cpp - Lowers kernels to the NVVM dialect -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -22,7 +22,7 @@
 
 #include <cstdlib>
 
-// Not at the top: mlir::vit and vit would be one name too many.
+// In the namespace: at file scope `vit` and `mlir::vit` would be ambiguous.
 namespace vit::sim {
 using namespace mlir;
 using mlir::vit::kernel::ArenaOp;
@@ -36,7 +36,7 @@ void registerPreparation(DialectRegistry &registry) {
   registry.insert<LLVM::LLVMDialect, NVVM::NVVMDialect, DLTIDialect>();
 }
 
-/// Notes the sizes of what the dispatches give to each kernel.
+/// Records the sizes of the operands of each dispatch.
 static void noteBytes(ModuleOp module, HostOptions &options) {
   module.walk([&](DispatchOp dispatch) {
     std::vector<ArgumentBytes> arguments;
@@ -77,9 +77,9 @@ LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
     kernels = find();
   }
   if (!kernels)
-    return success(); // the NVVM dialect already, or an error later
+    return success(); // NVVM dialect, or an error later
   noteBytes(module, options);
-  // The text names the kernels; machine code is of no use here.
+  // The simulator needs only the PTX, not machine code.
   setenv("VIT_PTXAS", "", 1);
   auto code = mlir::vit::compileCudaKernels(kernels, level);
   if (failed(code))

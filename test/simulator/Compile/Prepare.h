@@ -1,4 +1,4 @@
-//===- Prepare.h - From a model or its kernels to the NVVM dialect ---===//
+//===- Prepare.h - Lowers kernels to the NVVM dialect -----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,14 +14,14 @@
 
 namespace vit::sim {
 
-/// Brings `module` to kernels of the NVVM dialect, from wherever it is: a
-/// graph (lowered by --vit-to-cuda), what vit-emit-simt left, a gpu.module
-/// alone, or the NVVM dialect itself. On the way notes in `options` what is
-/// known of the kernels: the PTX that the compiler makes of them and, from
-/// their dispatches, the size of their arguments. Emits an error.
+/// Lowers `module` to kernels of the NVVM dialect. It may be a graph (lowered
+/// by --vit-to-cuda), the output of vit-emit-simt, a gpu.module, or already in
+/// the NVVM dialect. Records in `options` what is known of the kernels: the
+/// hash of their PTX and, from their dispatches, the sizes of their arguments.
+/// Emits an error on failure.
 mlir::LogicalResult prepareKernels(mlir::ModuleOp module, HostOptions &options);
 
-/// What it needs of a registry.
+/// Registers the dialects and extensions that it needs.
 void registerPreparation(mlir::DialectRegistry &registry);
 
 } // namespace vit::sim

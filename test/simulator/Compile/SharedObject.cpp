@@ -1,4 +1,4 @@
-//===- SharedObject.cpp - Host code of the kernels ---===//
+//===- SharedObject.cpp - Compiles host code to a shared object -----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -41,8 +41,8 @@ static std::unique_ptr<llvm::TargetMachine> createMachine() {
       llvm::TargetRegistry::lookupTarget(triple, error);
   if (!target)
     return nullptr;
-  // Standard: a multiplication and an addition stay two where the kernel does
-  // not say fma; which the GPU's compiler may see otherwise.
+  // Standard: do not fuse multiplications and additions unless the kernel uses
+  // fma. The GPU's compiler may fuse others.
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
@@ -78,7 +78,7 @@ static LogicalResult link(ModuleOp host, StringRef object, StringRef path) {
   if (linker.empty())
     return host.emitError("no ld.lld; it comes with the package lld-22");
   std::string message;
-  // Beside the result and then renamed: no half-written file is ever there.
+  // Write to a temporary file and rename: no partial file is visible.
   std::string temporary = (path + ".tmp").str();
   int status = llvm::sys::ExecuteAndWait(
       linker, {linker, "-shared", "-o", temporary, object}, std::nullopt, {}, 0,

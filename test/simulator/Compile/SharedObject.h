@@ -1,4 +1,4 @@
-//===- SharedObject.h - Host code of the kernels ---===//
+//===- SharedObject.h - Compiles host code to a shared object ---*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,12 +13,12 @@
 
 namespace vit::sim {
 
-/// Compiles what convertNvvmToHost made (LLVM dialect) at -O2 for x86-64-v3
-/// and links it with lld into the shared object `path`. Emits an error.
+/// Compiles the result of convertNvvmToHost at -O2 for x86-64-v3 and links it
+/// with lld to the shared object `path`. Emits an error on failure.
 mlir::LogicalResult writeSharedObject(mlir::ModuleOp host,
                                       llvm::StringRef path);
 
-/// What it needs of a registry.
+/// Registers the translations that it needs.
 void registerHostTranslation(mlir::DialectRegistry &registry);
 
 } // namespace vit::sim

@@ -1,4 +1,4 @@
-//===- TestLaunch.cpp - One launch, from a command line ---===//
+//===- TestLaunch.cpp - Launches one kernel by options --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,14 +16,14 @@
 using namespace vit::sim;
 
 namespace {
-/// An argument's value and, of an address, the memory behind it.
+/// The value of an argument and, for a pointer, its memory.
 struct Given {
   uint64_t value = 0;
   uint64_t words = 0;
 };
 } // namespace
 
-/// What a dispatch would give.
+/// Computes the arguments that a dispatch would pass.
 static bool getDispatched(const Kernel &kernel, unsigned batch,
                           std::vector<std::string> &arguments) {
   arguments.clear();

@@ -1,4 +1,4 @@
-//===- TestLaunch.h - One launch, from a command line ---===//
+//===- TestLaunch.h - Launches one kernel by options ------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,21 +16,21 @@ namespace vit::sim {
 
 struct TestLaunch {
   std::string kernel;
-  /// With as many threads as the kernel declares. 0: its units for the batch,
-  /// or one where they are not known.
+  /// The number of threads is that of the kernel. 0: the kernel's units for the
+  /// batch, or one if unknown.
   unsigned blocks = 0;
-  /// random:COUNT (floats in [-1, 1)), fresh:COUNT (floats that nothing has
-  /// written), i32:VALUE. Empty: as its dispatch says, for `batch` images.
+  /// random:COUNT (floats in [-1, 1)), fresh:COUNT (uninitialised floats),
+  /// i32:VALUE. Empty: the arguments of its dispatch for `batch` images.
   std::vector<std::string> arguments;
   unsigned batch = 1;
   std::string schedules;
-  /// Not empty: argument I is written to `folder`/I.f32 afterwards.
+  /// If not empty, argument I is written to `folder`/I.f32 afterwards.
   std::string folder;
 };
 
-/// Runs a kernel of the shared object `path`. `text` becomes what is to be
-/// printed: what was run, or what was found (false). `memory`: all arguments'
-/// memory afterwards, one after the other.
+/// Runs a kernel of the shared object `path`. Returns false if there is a
+/// finding. `text` receives a summary or the finding, `memory` the contents of
+/// all arguments afterwards, concatenated.
 bool run(const TestLaunch &launch, const std::string &path, std::string &text,
          std::vector<uint32_t> &memory);
 

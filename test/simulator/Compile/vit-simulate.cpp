@@ -1,12 +1,12 @@
-//===- vit-simulate.cpp - Runs CUDA kernels on the host ---===//
+//===- vit-simulate.cpp - Runs CUDA kernels on the host -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Reads kernels, writes the shared object that the simulator runs, and can
-// launch one of them at once; see test/simulator/README.md.
+// Compiles kernels to a shared object for the simulator, and can launch one of
+// them; see test/simulator/README.md.
 //
 //===----------------------------------------------------------------------===//
 
@@ -75,7 +75,7 @@ static int fail(const llvm::Twine &message) {
   return 1;
 }
 
-/// Compiles the NVVM dialect in `module` into `path`.
+/// Compiles the NVVM dialect in `module` to `path`.
 static LogicalResult
 compile(ModuleOp module, const vit::sim::HostOptions &options, StringRef path) {
   OwningOpRef<ModuleOp> host = vit::sim::convertNvvmToHost(module, options);
@@ -87,7 +87,7 @@ compile(ModuleOp module, const vit::sim::HostOptions &options, StringRef path) {
 }
 
 namespace {
-/// A shared object that is gone at the end.
+/// A temporary shared object, removed by the destructor.
 struct Temporary {
   llvm::SmallString<128> path;
   Temporary() {
@@ -101,8 +101,8 @@ struct Temporary {
 };
 } // namespace
 
-/// Breaks the kernel in each way that was asked for. Each must be found, or at
-/// least give other numbers than `expected`.
+/// Introduces each requested kind of bug into the kernel. Each must cause a
+/// finding or results other than `expected`.
 static int mutateAll(ModuleOp module, const vit::sim::HostOptions &options,
                      const vit::sim::TestLaunch &test,
                      const std::vector<uint32_t> &expected) {

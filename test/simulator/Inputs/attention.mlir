@@ -1,7 +1,7 @@
-// Attention of one head: 32 tokens, 32 channels. A block does 4 queries, a
-// warp each: lane j has key j, then channel j of the result. The weights are
-// (1 + s/1024)^1024 of the scores s less their maximum, over their sum.
-// A line that a test breaks has a name behind it.
+// Attention with one head, 32 tokens, 32 channels. A block computes 4 queries,
+// one per warp: lane j has key j, then channel j of the result. The weights are
+// (1 + s/1024)^1024 of the scores s minus their maximum, divided by their sum.
+// Tests change lines that end with a comment.
 module {
   gpu.module @kernels {
     gpu.func @attention(%Q: memref<?xf32>, %K: memref<?xf32>, %V: memref<?xf32>, %O: memref<?xf32>, %batch: i32, %first: i32)

@@ -1,12 +1,12 @@
-# ===- check.py - The numbers of the test kernels -------------------------=== #
+# ===- check.py - Checks the results of the test kernels -------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 #
-# check.py gemm|attention FOLDER: what vit-simulate --save wrote there against
-# the same in double.
+# check.py gemm|attention FOLDER: compares the files of vit-simulate --save in
+# FOLDER with results computed in double.
 
 import array
 import sys

@@ -1,6 +1,6 @@
-// C = A B in float, by tiles of 64 x 64 and steps of 16 in depth, with two
-// stages in shared memory. A: 128 x 64, B: 64 x 128, C: 128 x 128; 4 blocks.
-// A line that a test breaks has a name behind it.
+// C = A B in float with tiles of 64 x 64, steps of 16 in depth and two stages
+// in shared memory. A: 128 x 64, B: 64 x 128, C: 128 x 128; 4 blocks. Tests
+// change lines that end with a comment.
 module attributes {gpu.container_module} {
   gpu.module @kernels {
     gpu.func @gemm(%A: memref<?xf32>, %B: memref<?xf32>, %C: memref<?xf32>, %batch: i32, %first: i32)
@@ -26,7 +26,7 @@ module attributes {gpu.container_module} {
       %row0 = arith.muli %tileRow, %c64 : index
       %col0 = arith.muli %tileCol, %c64 : index
 
-      // What this thread brings of each step: 4 floats of A, 4 of B.
+      // Each thread loads 4 floats of A and 4 of B per step.
       %aRow = arith.divui %t, %c4 : index
       %aQuad = arith.remui %t, %c4 : index
       %aCol = arith.muli %aQuad, %c4 : index
@@ -48,7 +48,7 @@ module attributes {gpu.container_module} {
       vector.store %a0, %As[%aTo] {alignment = 16} : memref<2048xf32, #gpu.address_space<workgroup>>, vector<4xf32>
       vector.store %b0, %Bs[%bTo] {alignment = 16} : memref<2048xf32, #gpu.address_space<workgroup>>, vector<4xf32>
 
-      // What it makes: 4 x 4 of C.
+      // Each thread computes 4 x 4 elements of C.
       %cRow0 = arith.divui %t, %c16 : index
       %cRow = arith.muli %cRow0, %c4 : index
       %cCol0 = arith.remui %t, %c16 : index

@@ -1,14 +1,13 @@
-# ===- simulated.py - vit-run --device cuda, simulated --------------------=== #
+# ===- simulated.py - vit-run --device cuda on the simulator ---------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """simulated.py DRIVER FOLDER COMMAND MODEL OPTIONS...
 
-As `vit-run COMMAND MODEL OPTIONS...` (infer, compare), on a CUDA device that
-DRIVER (libvit-fake-cuda.so) simulates. What is compiled on the way lies in
-FOLDER.
+Like `vit-run COMMAND MODEL OPTIONS...` (infer, compare) on a CUDA device that
+DRIVER (libvit-fake-cuda.so) simulates. Keeps the compiled files in FOLDER.
 """
 
 import glob
@@ -39,7 +38,7 @@ for option in ["--weights", "--seed"]:
 shutil.rmtree(folder, ignore_errors=True)
 os.makedirs(folder)
 module, kernels = folder + "/model.vitm", folder + "/kernels.so"
-# Machine code is never simulated: no time for ptxas.
+# Machine code is never simulated: skip ptxas.
 run("vit-compile", model, "-o", module, "--target", "cuda", "--dump-ir", folder + "/ir", *weights,
     *(["--outputs", ",".join(outputs)] if outputs else []), VIT_PTXAS="")
 text, = glob.glob(folder + "/ir/sm_80/*-vit-emit-simt.mlir")

@@ -1,4 +1,4 @@
-//===- Access.h - Who touched a word of memory, and when ---===//
+//===- Access.h - Records of memory accesses --------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,9 +12,9 @@
 
 namespace vit::sim {
 
-/// An access by a thread. Epochs count the block's barriers, and over all
-/// blocks and launches, so that one number also names a block; warp epochs
-/// count the warp's barriers since the block began.
+/// An access by a thread. Epochs count barriers over all blocks and launches,
+/// so that an epoch also identifies a block; warp epochs count the warp's
+/// barriers since the start of the block.
 struct Access {
   enum Several : uint16_t { One, Lanes, Warps };
 
@@ -22,14 +22,14 @@ struct Access {
   uint32_t warpEpoch = 0;
   uint32_t site = 0;
   uint16_t thread = 0;
-  /// Of a reader: whether it stands for others, of its own warp or of any.
+  /// For a reader: whether other threads (of its warp, or of any) read, too.
   Several several = One;
 
   bool isSameWarp(const Access &other) const {
     return thread / 32 == other.thread / 32;
   }
-  /// Whether this access, of the same block or an earlier one, is over before
-  /// `now` begins, whatever the schedule.
+  /// Whether this access, by the same or an earlier block, precedes `now` under
+  /// every schedule.
   bool isBefore(const Access &now) const {
     if (epoch != now.epoch)
       return true;

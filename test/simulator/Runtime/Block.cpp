@@ -1,4 +1,4 @@
-//===- Block.cpp - One block: a fiber per thread ---===//
+//===- Block.cpp - Runs one block with a fiber per thread -----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,7 +14,7 @@ using namespace vit::sim;
 thread_local Block *vit::sim::running = nullptr;
 
 //===----------------------------------------------------------------------===//
-// The scheduler's side
+// Called by the scheduler
 //===----------------------------------------------------------------------===//
 
 bool Block::beginRun(const Library &from, const Kernel &what, void **with,
@@ -35,8 +35,8 @@ bool Block::beginRun(const Library &from, const Kernel &what, void **with,
     return false;
   }
   threads.resize(count);
-  // Epochs are 32 bit to keep the shadows small. Half of them are more than
-  // any launch takes; then everything starts anew.
+  // Epochs have 32 bits to keep the shadow memory small. Half of the range is
+  // more than any launch needs; then start again from 0.
   if (epoch > 0x80000000u) {
     epoch = 0;
     global.reset();
@@ -87,7 +87,7 @@ bool Block::run(uint32_t index) {
 
 std::string Block::describeDeadlock() const {
   std::string text = "deadlock:";
-  // One thread for each place.
+  // One thread for each state and place.
   std::vector<std::pair<State, uint32_t>> seen;
   for (uint32_t i = 0; i < count; ++i) {
     const Thread &thread = threads[i];
@@ -107,7 +107,7 @@ std::string Block::describeDeadlock() const {
 }
 
 //===----------------------------------------------------------------------===//
-// A thread's side
+// Called by a thread
 //===----------------------------------------------------------------------===//
 
 void Block::startThread() {
@@ -127,7 +127,7 @@ void Block::finish() {
   thread.state = State::Done;
   ++done;
   yield();
-  __builtin_unreachable(); // a thread that is done is not switched to
+  __builtin_unreachable(); // a finished thread is never resumed
 }
 
 void Block::fail(const std::string &what) {
@@ -199,7 +199,7 @@ void Block::access(void *address, uint32_t bytes, uint32_t alignment,
             ? shared.write(address, bytes, alignment, getAccess(site), finding)
             : shared.read(address, bytes, alignment, getAccess(site), finding);
   else if (stacks.contains(current, reinterpret_cast<uintptr_t>(address)))
-    return; // the thread's own arrays
+    return; // local arrays of the thread
   else
     right = write ? global.write(address, bytes, alignment, getAccess(site),
                                  block, finding)
@@ -243,7 +243,7 @@ void Block::meet(uint32_t mask, uint32_t site, Function complete) {
   uint32_t warp = current / 32, lane = current % 32;
   uint32_t lanes = std::min(32u, count - warp * 32);
   uint32_t existing = lanes == 32 ? ~0u : (1u << lanes) - 1;
-  // A full mask is what code for a full warp says, whatever lanes there are.
+  // Code for full warps passes a full mask even if there are fewer lanes.
   uint32_t named = mask == ~0u ? existing : mask;
   Meeting &meeting = meetings[warp];
   if (!(named >> lane & 1) || (named & ~existing))
@@ -274,8 +274,8 @@ void Block::meet(uint32_t mask, uint32_t site, Function complete) {
 
 void Block::warpBarrier(uint32_t mask, uint32_t site) {
   meet(mask, site, [&](Thread *, uint32_t named) {
-    // A barrier of some lanes orders these alone, which one number per warp
-    // cannot say: then accesses count as unordered.
+    // One epoch per warp cannot represent a barrier of some lanes: their
+    // accesses count as unordered.
     uint32_t lanes = std::min(32u, count - current / 32 * 32);
     if (named == (lanes == 32 ? ~0u : (1u << lanes) - 1))
       ++warpEpochs[current / 32];
@@ -292,7 +292,7 @@ uint64_t Block::shuffle(uint32_t mask, uint32_t value, uint32_t offset,
     for (int lane = 0; lane < 32; ++lane) {
       if (!(named >> lane & 1))
         continue;
-      // As the PTX manual puts it (shfl.sync).
+      // As in the PTX manual (shfl.sync).
       Thread &thread = warp[lane];
       int segment = thread.clamp >> 8 & 31, limit = thread.clamp & 31;
       int by = static_cast<int>(thread.offset);
@@ -351,7 +351,7 @@ uint32_t Block::vote(uint32_t mask, bool predicate, Vote kind, uint32_t site) {
 }
 
 //===----------------------------------------------------------------------===//
-// What kernels call
+// Interface of kernels
 //===----------------------------------------------------------------------===//
 
 void sim_read_shared(const void *address, uint32_t bytes, uint32_t alignment,

@@ -1,4 +1,4 @@
-//===- Block.h - One block: a fiber per thread ---===//
+//===- Block.h - Runs one block with a fiber per thread ---------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,7 +21,7 @@ struct Extent {
   uint64_t getCount() const { return uint64_t(x) * y * z; }
 };
 
-/// Runs blocks, one at a time, and answers what their threads ask.
+/// Runs blocks one at a time, and implements the calls of their threads.
 class Block {
 public:
   static constexpr uint32_t maxThreads = 1024;
@@ -29,14 +29,14 @@ public:
   GlobalMemory global;
   SharedMemory shared;
 
-  /// Before the blocks of a run. False: `finding` says why it cannot be.
+  /// Call before the blocks of a run. On failure sets `finding`.
   bool beginRun(const Library &library, const Kernel &kernel, void **arguments,
                 Extent grid, Extent size, const Schedule &schedule);
-  /// Runs one block to its end. False: `finding`.
+  /// Runs one block to its end. On failure sets `finding`.
   bool run(uint32_t index);
   std::string finding;
 
-  /// Of the thread that runs:
+  /// For the current thread:
   uint32_t getRegister(Register which) const;
   void access(void *address, uint32_t bytes, uint32_t alignment, uint32_t site,
               bool write, bool isShared);
@@ -52,11 +52,11 @@ private:
     void *stack = nullptr;
     State state = State::Done;
     uint32_t site = 0; ///< where it waits
-    // What it brings to an operation of its warp, and what it takes away.
+    // Operands and result of a warp operation.
     uint32_t value = 0, offset = 0, clamp = 0;
     uint64_t result = 0;
   };
-  /// The operation for which the lanes of a warp meet.
+  /// A warp operation for which lanes wait.
   struct Meeting {
     uint32_t mask = 0, arrived = 0, site = 0;
   };
@@ -66,7 +66,7 @@ private:
   [[noreturn]] void fail();
   [[noreturn]] void fail(const std::string &what);
   void yield();
-  /// Waits for the lanes of `mask`. The last to come calls `complete` for all.
+  /// Waits for the lanes of `mask`. The last one calls `complete` for all.
   template <typename Function>
   void meet(uint32_t mask, uint32_t site, Function complete);
   Access getAccess(uint32_t site) const;
@@ -81,17 +81,17 @@ private:
   void *scheduler = nullptr;
   std::vector<Thread> threads;
   std::vector<uint32_t> order;
-  std::vector<Meeting> meetings; ///< by warp
+  std::vector<Meeting> meetings; ///< one per warp
   std::vector<uint32_t> warpEpochs;
   uint32_t count = 0;   ///< threads of a block
-  uint32_t current = 0; ///< the thread that runs
+  uint32_t current = 0; ///< the current thread
   uint32_t block = 0;
   uint32_t epoch = 0;
   uint32_t atBarrier = 0, done = 0;
   bool failed = false;
 };
 
-/// The one that sim_* calls speak of: this thread's, while it runs a block.
+/// The block that this host thread runs, used by the sim_* functions.
 extern thread_local Block *running;
 
 } // namespace vit::sim

@@ -1,4 +1,4 @@
-//===- Fiber.cpp - Stacks to switch between ---===//
+//===- Fiber.cpp - Stacks and context switches ----------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -54,12 +54,11 @@ bool Stacks::reserve(size_t count) {
 }
 
 void *Stacks::prepare(size_t thread, void (*start)()) {
-  // Staggered, so that the stacks' tops do not all fall into the same sets of
-  // the cache.
+  // Staggered, so that the tops of the stacks do not share cache sets.
   uintptr_t top = base + (thread + 1) * size - (thread % 64) * 128 - 128;
   auto *words = reinterpret_cast<uint64_t *>(top);
-  // A function expects to find its stack 8 bytes off a multiple of 16: below
-  // its arguments lies the address that it returns to, here none.
+  // At the entry of a function the stack pointer is 8 bytes off a multiple of
+  // 16: the return address, here none, is below the arguments.
   *--words = 0;
   *--words = reinterpret_cast<uint64_t>(start);
   for (int i = 0; i < 6; ++i)

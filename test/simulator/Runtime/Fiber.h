@@ -1,4 +1,4 @@
-//===- Fiber.h - Stacks to switch between ---===//
+//===- Fiber.h - Stacks and context switches --------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,19 +13,18 @@
 
 namespace vit::sim {
 
-/// Saves what the x86-64 calling convention preserves on the current stack,
-/// that stack's pointer in `*save`, and goes on where `load` was saved. No
-/// signal mask is switched: swapcontext's system calls would cost a
-/// hundredfold.
+/// Saves the callee-saved registers of the x86-64 calling convention on the
+/// current stack and its pointer in `*save`, then resumes at `load`. Keeps the
+/// signal mask: the system calls of swapcontext are 100 times slower.
 extern "C" void sim_switch(void **save, void *load);
 
 /// The stacks of one block's threads.
 class Stacks {
 public:
   ~Stacks();
-  /// Makes room for `count` threads; false: out of memory.
+  /// Allocates stacks for `count` threads; returns false if out of memory.
   bool reserve(size_t count);
-  /// A saved stack pointer that, switched to, calls `start`, which must never
+  /// A stack pointer for sim_switch that calls `start`, which must never
   /// return.
   void *prepare(size_t thread, void (*start)());
   bool contains(size_t thread, uintptr_t address) const {

@@ -1,4 +1,4 @@
-//===- GlobalMemory.cpp - Device memory, checked ---===//
+//===- GlobalMemory.cpp - Checked device memory ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,8 +12,8 @@
 
 using namespace vit::sim;
 
-/// Addresses before and behind an allocation that belong to none, so that an
-/// access beyond its end does not run into the next.
+/// Unused addresses before and after each allocation, so that an access out of
+/// bounds does not hit another one.
 static constexpr size_t gap = 1 << 20;
 
 static void *mapPages(size_t bytes) {
@@ -35,7 +35,7 @@ void *GlobalMemory::allocate(size_t bytes) {
   if (!pages)
     return nullptr;
   auto *memory = reinterpret_cast<uint32_t *>(pages + gap);
-  // Untouched pages of the shadow cost nothing: weights never get one.
+  // Untouched pages of the shadow memory cost nothing, as for weights.
   auto *words = static_cast<Word *>(mapPages(rounded / 4 * sizeof(Word)));
   if (!words) {
     munmap(pages, rounded + 2 * gap);
@@ -93,7 +93,7 @@ bool GlobalMemory::open(const Kernel &kernel, void *const *arguments,
       windows.push_back({begin, region.end, &region, -1, true});
     return true;
   }
-  // By contract the last two arguments are the batch and the first unit.
+  // By convention the last arguments are the batch and the first unit.
   uint32_t batch = 0;
   if (size_t count = kernel.arguments.size(); count >= 2)
     memcpy(&batch, arguments[count - 2], 4);
@@ -150,7 +150,7 @@ std::string GlobalMemory::describe(const void *address) const {
     if (window.argument >= 0 && at >= window.begin && at < window.end)
       return "float " + std::to_string((at - window.begin) / 4) +
              " of argument " + std::to_string(window.argument);
-  // The argument that begins nearest.
+  // Find the nearest argument.
   const std::pair<uintptr_t, int> *nearest = nullptr;
   auto getDistance = [&](uintptr_t begin) {
     return at < begin ? begin - at : at - begin;

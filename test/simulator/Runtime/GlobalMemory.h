@@ -1,4 +1,4 @@
-//===- GlobalMemory.h - Device memory, checked ---===//
+//===- GlobalMemory.h - Checked device memory -------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,31 +15,31 @@
 
 namespace vit::sim {
 
-/// All device memory, and what the kernel that runs may do with it.
+/// All device memory, and the accesses that the current kernel may make.
 ///
-/// A *run* is one launch under one schedule. What it writes is logged, so that
-/// the next schedule can begin from the same memory.
+/// A *run* is one launch under one schedule. Its writes are logged, so that the
+/// next schedule can start from the same memory.
 class GlobalMemory {
 public:
   ~GlobalMemory();
 
-  /// Memory that holds `unwritten` in every word; nothing: out of memory.
+  /// Fills memory with `unwritten`; returns null if out of memory.
   void *allocate(size_t bytes);
-  /// False: not the beginning of an allocation.
+  /// Returns false if `address` is not the start of an allocation.
   bool release(void *address);
-  /// Whether all of it lies in one allocation.
+  /// Whether the whole range is in one allocation.
   bool contains(const void *address, size_t bytes) const;
 
-  /// Says what a launch may touch: each pointer argument's bytes where they
-  /// are known, else all memory. False: an argument exceeds its allocation.
+  /// Allows a launch the memory of each pointer argument, or all memory if
+  /// sizes are unknown. Returns false if an argument exceeds its allocation.
   bool open(const Kernel &kernel, void *const *arguments, std::string &finding);
 
-  /// `epoch` is the first of the run; epochs never decrease.
+  /// `epoch` is the first epoch of the run; epochs never decrease.
   void beginRun(uint32_t epoch);
   /// The words that the run has written, by address, with their new values.
   using Image = std::map<uint32_t *, uint32_t>;
   Image getWritten() const;
-  /// Undoes the run.
+  /// Undoes the writes of the run.
   void rollBack();
   /// "word 12 of argument 3"
   std::string describe(const void *address) const;
@@ -48,9 +48,9 @@ public:
             const Access &now, uint32_t block, std::string &finding);
   bool write(void *address, uint32_t size, uint32_t alignment,
              const Access &now, uint32_t block, std::string &finding);
-  /// Forgets all accesses: epochs start anew.
+  /// Forgets all accesses, so that epochs can restart.
   void reset();
-  /// Where the names of places come from.
+  /// Sets the library that has the names of locations.
   void setLibrary(const Library *names) { library = names; }
 
 private:
@@ -60,13 +60,13 @@ private:
   };
   struct Region {
     uintptr_t begin = 0, end = 0;
-    Word *words = nullptr;     ///< by 4 bytes of the region
+    Word *words = nullptr;     ///< one per 4 bytes of the region
     uint32_t writtenInRun = 0; ///< the first epoch of the last run that wrote
   };
   struct Window {
     uintptr_t begin, end;
     Region *region;
-    int argument; ///< -1: not known
+    int argument; ///< -1: unknown
     bool written;
   };
 
@@ -78,13 +78,13 @@ private:
                   const char *what, const void *address,
                   std::string &finding) const;
 
-  std::map<uintptr_t, Region> regions; ///< by beginning
+  std::map<uintptr_t, Region> regions; ///< by start address
   std::vector<Window> windows;
-  /// Where the pointer arguments begin, and which they are.
+  /// Start addresses and indices of the pointer arguments.
   std::vector<std::pair<uintptr_t, int>> starts;
   size_t lastWindow = 0;
   uint32_t runEpoch = 0;
-  std::vector<std::pair<uint32_t *, uint32_t>> log; ///< what was there before
+  std::vector<std::pair<uint32_t *, uint32_t>> log; ///< the previous values
   const Library *library = nullptr;
 };
 

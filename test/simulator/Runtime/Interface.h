@@ -1,4 +1,4 @@
-//===- Interface.h - What simulated kernels call ---===//
+//===- Interface.h - Functions that simulated kernels call ------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,8 +8,8 @@
 // A shared object of kernels (written by vit-simulate) exports
 //   const char sim_manifest[];            text, read by Library.cpp
 //   void sim_entry_KERNEL(void **arguments);   one thread of the kernel
-// and leaves these functions open; who opens it defines them. `site` numbers
-// the places of the manifest. A call that finds an error does not come back.
+// and imports the functions below from the program that opens it. `site` is an
+// index of a location in the manifest. A call with a finding does not return.
 //
 //===----------------------------------------------------------------------===//
 
@@ -40,8 +40,8 @@ enum class Vote : uint32_t { Any, All, Ballot, Uniform };
 } // namespace vit::sim
 
 extern "C" {
-/// Each comes directly before the access itself. The first pair: shared memory;
-/// the second: global memory, or shared memory through a generic address.
+/// Called directly before each access. The first two are for shared memory; the
+/// others for global memory, or shared memory by a generic address.
 void sim_read_shared(const void *address, uint32_t bytes, uint32_t alignment,
                      uint32_t site);
 void sim_write_shared(void *address, uint32_t bytes, uint32_t alignment,
@@ -50,12 +50,12 @@ void sim_read(const void *address, uint32_t bytes, uint32_t alignment,
               uint32_t site);
 void sim_write(void *address, uint32_t bytes, uint32_t alignment,
                uint32_t site);
-/// The address of a variable in shared memory.
+/// The address of a shared variable.
 void *sim_shared(uint32_t variable);
 uint32_t sim_register(uint32_t which);
 void sim_barrier(uint32_t site);
 void sim_warp_barrier(uint32_t mask, uint32_t site);
-/// shfl.sync: the value in the low half, the predicate in bit 32.
+/// shfl.sync: the value is in the low half, the predicate in bit 32.
 uint64_t sim_shuffle(uint32_t mask, uint32_t value, uint32_t offset,
                      uint32_t clamp, uint32_t kind, uint32_t site);
 uint32_t sim_vote(uint32_t mask, uint32_t predicate, uint32_t kind,

@@ -1,11 +1,11 @@
-//===- Library.cpp - A shared object of kernels ---===//
+//===- Library.cpp - A shared object of kernels ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The manifest, a line per thing:
+// The manifest has one item per line:
 //   ptx HASH
 //   shared BYTES ALIGNMENT NAME
 //   site TEXT
@@ -13,7 +13,7 @@
 //   argument BYTES {value | pointer TIMES OF PER {read | write}}
 //   units TIMES OF PER
 //   uses VARIABLE
-// where the last three belong to the kernel before them.
+// The last three belong to the preceding kernel.
 //
 //===----------------------------------------------------------------------===//
 
@@ -98,8 +98,8 @@ bool Library::parse(const char *manifest, std::string &error) {
 
 std::unique_ptr<Library> Library::open(const std::string &path,
                                        std::string &error) {
-  // The kernels call into this very program or library; opened by dlopen, its
-  // own names are seen by others only after it is opened again as global.
+  // Kernels call functions of this program or library. If it was opened by
+  // dlopen, reopen it as global to make its symbols visible.
   Dl_info self;
   if (dladdr(reinterpret_cast<void *>(&sim_barrier), &self) && self.dli_fname)
     dlopen(self.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);

@@ -1,4 +1,4 @@
-//===- Library.h - A shared object of kernels ---===//
+//===- Library.h - A shared object of kernels -------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,7 +15,7 @@
 
 namespace vit::sim {
 
-/// What fresh memory holds: a signalling NaN that no computation gives.
+/// Uninitialised memory: a signalling NaN that no computation produces.
 constexpr uint32_t unwritten = 0x7fb1f00d;
 
 struct SharedVariable {
@@ -23,17 +23,17 @@ struct SharedVariable {
   uint32_t bytes, alignment;
 };
 
-/// A number that depends on the batch: times * ceil(batch * of / per). How many
-/// bytes an address stands for, how many units a kernel has.
+/// A number that depends on the batch: times * ceil(batch * of / per). Used for
+/// the bytes of a pointer argument and the units of a kernel.
 struct ClosedForm {
-  uint64_t times = 0, of = 1, per = 1; ///< times = 0: not known
+  uint64_t times = 0, of = 1, per = 1; ///< times = 0: unknown
   uint64_t evaluate(uint64_t batch) const {
     return times * ((batch * of + per - 1) / per);
   }
 };
 
 struct Argument {
-  uint32_t bytes = 0; ///< of the argument itself: 8 for an address
+  uint32_t bytes = 0; ///< size of the argument: 8 for a pointer
   bool pointer = false;
   ClosedForm memory;
   bool written = false; ///< a result of the dispatch
@@ -41,17 +41,17 @@ struct Argument {
 
 struct Kernel {
   std::string name;
-  uint32_t threads = 0; ///< of a block, as declared; 0: not declared
+  uint32_t threads = 0; ///< declared threads per block; 0: none
   ClosedForm units;
   std::vector<Argument> arguments;
-  std::vector<uint32_t> shared; ///< variables, indices into Library::shared
+  std::vector<uint32_t> shared; ///< indices into Library::shared
   void (*entry)(void **arguments) = nullptr;
 };
 
-/// Kernels that vit-simulate compiled. Stays open as long as the process.
+/// Kernels compiled by vit-simulate. Never closed.
 class Library {
 public:
-  /// Opens the file; else nothing, and `error` says why.
+  /// Opens the file; on failure returns null and sets `error`.
   static std::unique_ptr<Library> open(const std::string &path,
                                        std::string &error);
 
@@ -61,14 +61,14 @@ public:
   std::vector<Kernel> kernels;
   std::vector<SharedVariable> shared;
   std::vector<std::string> sites;
-  /// Hash of the PTX that was compiled from the same kernels; 0: not known.
+  /// Hash of the PTX that belongs to the kernels; 0: unknown.
   uint64_t ptxHash = 0;
 
 private:
   bool parse(const char *manifest, std::string &error);
 };
 
-/// FNV-1a: names a PTX text.
+/// FNV-1a, to identify a PTX text.
 uint64_t hashText(const char *text, size_t bytes);
 
 } // namespace vit::sim

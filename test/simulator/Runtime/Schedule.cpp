@@ -1,4 +1,4 @@
-//===- Schedule.cpp - In which order threads run ---===//
+//===- Schedule.cpp - The order in which threads run ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

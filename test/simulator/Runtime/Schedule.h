@@ -1,4 +1,4 @@
-//===- Schedule.h - In which order threads run ---===//
+//===- Schedule.h - The order in which threads run --------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,34 +14,34 @@
 
 namespace vit::sim {
 
-/// In order and reversed: threads run from barrier to barrier, blocks one
-/// after the other. Shuffled: another order at each barrier, blocks in a random
-/// order, and now and then another thread before an access to shared memory.
+/// In order and reversed: threads run from barrier to barrier, and blocks one
+/// by one. Shuffled: a new order after each barrier, blocks in random order,
+/// and sometimes a thread switch before an access to shared memory.
 struct Schedule {
   enum Kind { InOrder, Reversed, Shuffled };
   Kind kind = InOrder;
   uint32_t seed = 1;
 
   std::string getName() const;
-  /// xorshift32; never the same order twice in a run.
+  /// xorshift32: a sequence with a period of 2^32 - 1.
   uint32_t getRandom() {
     state ^= state << 13;
     state ^= state >> 17;
     return state ^= state << 5;
   }
   void restart() { state = seed * 2654435761u | 1; }
-  /// 0 to count-1 in this schedule's order.
+  /// Sets `numbers` to 0 to count-1 in the order of this schedule.
   void order(std::vector<uint32_t> &numbers, uint32_t count);
 
 private:
   uint32_t state = 1;
 };
 
-/// "in-order,reversed,shuffled:7"; false: `error` says what is allowed.
+/// Parses "in-order,reversed,shuffled:7"; on failure sets `error`.
 bool parseSchedules(const std::string &text, std::vector<Schedule> &schedules,
                     std::string &error);
 
-/// What is taken where nothing is said.
+/// The default of VIT_SIM_SCHEDULES.
 extern const char *const defaultSchedules;
 
 } // namespace vit::sim

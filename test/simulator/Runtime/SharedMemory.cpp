@@ -1,4 +1,4 @@
-//===- SharedMemory.cpp - Workgroup memory, checked ---===//
+//===- SharedMemory.cpp - Checked shared memory ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -30,7 +30,7 @@ bool SharedMemory::layOut(const Library &from, const Kernel &kernel) {
   for (uint32_t variable : kernel.shared) {
     const SharedVariable &declared = from.shared[variable];
     uint32_t alignment = declared.alignment;
-    // An odd multiple of the alignment, never more than declared.
+    // An odd multiple of the alignment, so that it is not larger.
     uint32_t offset = (used + alignment - 1) / alignment * alignment;
     if (offset / alignment % 2 == 0)
       offset += alignment;
@@ -58,7 +58,7 @@ void *SharedMemory::getAddress(uint32_t variable) const {
   for (const Placed &place : placed)
     if (place.variable == variable)
       return bytes.get() + place.offset;
-  return nullptr; // an access to it is outside of every variable
+  return nullptr; // any access to it is out of bounds
 }
 
 std::string SharedMemory::describe(uint32_t offset) const {

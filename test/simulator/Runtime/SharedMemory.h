@@ -1,4 +1,4 @@
-//===- SharedMemory.h - Workgroup memory, checked ---===//
+//===- SharedMemory.h - Checked shared memory -------------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,16 +15,16 @@
 
 namespace vit::sim {
 
-/// The shared memory of the one block that runs. Each variable begins at
-/// exactly its declared alignment, with a gap before the next.
+/// The shared memory of the current block. Each variable has exactly its
+/// declared alignment, with a gap before the next one.
 class SharedMemory {
 public:
   static constexpr uint32_t capacity = 256 * 1024;
 
   SharedMemory();
-  /// Lays out the variables of a kernel; false: they do not fit.
+  /// Lays out the variables of a kernel; returns false if they do not fit.
   bool layOut(const Library &library, const Kernel &kernel);
-  /// What a block finds: rubbish. `epoch` is the block's first.
+  /// Fills memory with garbage. `epoch` is the first epoch of the block.
   void beginBlock(uint32_t epoch);
   void *getAddress(uint32_t variable) const;
   bool contains(const void *address) const {
@@ -33,12 +33,12 @@ public:
            capacity;
   }
 
-  /// Whether the access is right; if not, `finding` says why.
+  /// Returns false and sets `finding` if the access is invalid.
   bool read(const void *address, uint32_t size, uint32_t alignment,
             const Access &now, std::string &finding);
   bool write(void *address, uint32_t size, uint32_t alignment,
              const Access &now, std::string &finding);
-  /// Forgets all accesses: epochs start anew.
+  /// Forgets all accesses, so that epochs can restart.
   void reset();
 
 private:
@@ -60,7 +60,7 @@ private:
 
   std::unique_ptr<char, Deleter> bytes;
   std::vector<Word> words;
-  std::vector<uint8_t> owner; ///< by word: 1 + index into `placed`; 0: a gap
+  std::vector<uint8_t> owner; ///< per word: 1 + index into `placed`; 0: a gap
   std::vector<Placed> placed;
   uint32_t used = 0;
   uint32_t blockEpoch = 0;

@@ -1,4 +1,4 @@
-//===- Simulator.cpp - Launches under several schedules ---===//
+//===- Simulator.cpp - Runs launches under several schedules --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Simulator.h - Launches under several schedules ---===//
+//===- Simulator.h - Runs launches under several schedules ------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,16 +17,16 @@ struct Launch {
   const Kernel *kernel = nullptr;
   Extent grid, block;
   uint32_t dynamicShared = 0;
-  void **arguments = nullptr; ///< one address per argument's value
+  void **arguments = nullptr; ///< the address of each argument's value
 };
 
-/// A device: its memory, and kernels run one after the other.
+/// A device: its memory, and kernels that run one at a time.
 class Simulator {
 public:
-  /// Runs the launch under every schedule, each from the same memory. True:
-  /// nothing was found and all left the same bits. False: memory is as before
-  /// the launch, and `finding` holds one sentence that names kernel, schedule,
-  /// block, thread and place.
+  /// Runs the launch under every schedule, each from the same memory. Returns
+  /// true if there is no finding and all results are equal. Otherwise restores
+  /// memory and sets `finding` to one sentence that names kernel, schedule,
+  /// block, thread and location.
   bool run(const Launch &launch, std::string &finding);
 
   GlobalMemory &getMemory() { return block.global; }

@@ -1,4 +1,4 @@
-//===- Device.cpp - libcuda: initialisation, devices, contexts ---===//
+//===- Device.cpp - libcuda: initialisation, devices, contexts ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -104,11 +104,11 @@ int cuDeviceTotalMem_v2(size_t *bytes, int) {
 int cuDeviceGetAttribute(int *value, int attribute, int) {
   VIT_DRIVER_WITHOUT_CONTEXT("cuDeviceGetAttribute")
   static const std::map<int, int> fixed = {
-      {1, 1024},       // threads of a block
-      {2, 1024},       // and of its first dimension
+      {1, 1024},       // threads per block
+      {2, 1024},       // in its first dimension
       {5, 2147483647}, // blocks
-      {8, 49152},      // shared memory of a block
-      {10, 32},        // threads of a warp
+      {8, 49152},      // shared memory per block
+      {10, 32},        // threads per warp
       {16, 4},         // multiprocessors
   };
   auto found = fixed.find(attribute);
@@ -121,7 +121,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int) {
   return Success;
 }
 
-// The primary context is the only one: the device's address serves as handle.
+// Only the primary context is supported; its handle is the device.
 int cuDevicePrimaryCtxRetain(void **context, int device) {
   VIT_DRIVER_WITHOUT_CONTEXT("cuDevicePrimaryCtxRetain")
   if (!driver.initialized)

@@ -1,4 +1,4 @@
-//===- Driver.cpp - What the fake driver's functions share ---===//
+//===- Driver.cpp - Shared parts of the fake driver -----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,7 +16,7 @@ using namespace vit::sim;
 thread_local int Driver::pushed = 0;
 
 Driver &Driver::get() {
-  // Never destroyed: threads may still call when the process ends.
+  // Never destroyed: threads may call functions at process exit.
   static Driver *driver = new Driver;
   return *driver;
 }

@@ -1,4 +1,4 @@
-//===- Driver.h - What the fake driver's functions share ---===//
+//===- Driver.h - Shared parts of the fake driver ---------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,7 +17,7 @@
 
 namespace vit::sim {
 
-/// The codes of cuda.h that this driver gives.
+/// The error codes of cuda.h that this driver returns.
 enum Result : int {
   Success = 0,
   InvalidValue = 1,
@@ -36,9 +36,9 @@ enum Result : int {
   Unknown = 999
 };
 
-/// A piece of work in a stream: done when the host waits for it, never before.
-/// That is as late as a device may be, so a host that forgets to wait, or that
-/// changes what a copy still reads, gets wrong numbers.
+/// Work in a stream. It runs when the host waits for it, which is as late as
+/// possible: a host that does not wait, or changes the source of a pending
+/// copy, gets wrong results.
 using Work = std::function<Result()>;
 
 struct Graph {
@@ -46,7 +46,7 @@ struct Graph {
 };
 struct Stream {
   std::vector<Work> works;
-  std::unique_ptr<Graph> capture; ///< while it captures
+  std::unique_ptr<Graph> capture; ///< not null during capture
 };
 struct Event {
   Stream *stream = nullptr;
@@ -54,14 +54,14 @@ struct Event {
   double seconds = 0;
 };
 struct Module {
-  const Library *library = nullptr; ///< nothing: launches do nothing
+  const Library *library = nullptr; ///< null: launches do nothing
 };
 struct Function {
   const Library *library = nullptr;
   const Kernel *kernel = nullptr;
 };
 
-/// The one device, with what programs hold of it. Each cu* function locks it.
+/// The only device and its objects. Each cu* function locks it.
 class Driver {
 public:
   static Driver &get();
@@ -72,7 +72,7 @@ public:
   int devices = 1;
   int capability[2] = {12, 0};
   size_t totalMemory = size_t(8) << 30, usedMemory = 0;
-  int contexts = 0;               ///< how often the primary context is held
+  int contexts = 0;               ///< references of the primary context
   static thread_local int pushed; ///< contexts on this thread's stack
 
   std::map<void *, size_t> deviceMemory, hostMemory;
@@ -82,17 +82,17 @@ public:
   std::set<Module *> modules;
   std::vector<std::unique_ptr<Function>> functions;
 
-  /// What a call is to give before it does anything: VIT_SIM_FAIL's code for
-  /// it, or the error that has killed the context.
+  /// The result of a call before it does anything: the code of VIT_SIM_FAIL, or
+  /// the error that made the context unusable.
   Result begin(const char *function, bool needsContext = true);
-  /// Does all that waits in the stream.
+  /// Runs all pending work of the stream.
   Result finish(Stream &stream);
-  /// Puts work into the stream, or into the graph that it captures.
+  /// Adds work to the stream, or to the graph that is being captured.
   Result enqueue(Stream *stream, Work work);
   bool isPinned(const void *address) const;
-  /// Whether a launch does nothing: VIT_SIM_KERNELS=none.
+  /// Whether launches do nothing (VIT_SIM_KERNELS=none).
   bool withoutKernels = false;
-  /// The kernels of a PTX text; nothing: `error` says why.
+  /// Finds the kernels of a PTX text; on failure sets `error`.
   const Library *findLibrary(const char *ptx, std::string &error);
 
 private:
@@ -109,7 +109,7 @@ private:
   std::string loadError;
 };
 
-/// Whether an error is one after which a context takes no more work.
+/// Whether the error makes a context unusable.
 bool isFatal(Result result);
 
 #define VIT_DRIVER(NAME)                                                       \

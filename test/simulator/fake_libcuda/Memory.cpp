@@ -1,4 +1,4 @@
-//===- Memory.cpp - libcuda: memory ---===//
+//===- Memory.cpp - libcuda: memory ---------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,8 +16,8 @@ static void *toPointer(uint64_t address) {
   return reinterpret_cast<void *>(address);
 }
 
-/// A copy between the host and the device. Pinned memory is touched when the
-/// stream gets there; other memory, as the driver does it, at once.
+/// Copies between host and device. Like the driver, reads or writes pinned
+/// memory when the stream reaches the copy, other memory immediately.
 static Result copy(Driver &driver, Stream *stream, void *to, const void *from,
                    size_t bytes, const void *host, const void *device) {
   if (!driver.streams.count(stream))
@@ -59,7 +59,7 @@ int cuMemFree_v2(uint64_t address) {
   auto found = driver.deviceMemory.find(toPointer(address));
   if (found == driver.deviceMemory.end())
     return InvalidValue;
-  // The driver waits for what still uses the memory.
+  // Wait for work that may use the memory.
   for (Stream *stream : driver.streams)
     if (Result result = driver.finish(*stream))
       return result;

@@ -1,4 +1,4 @@
-//===- Module.cpp - libcuda: modules and launches ---===//
+//===- Module.cpp - libcuda: modules and launches -------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,7 +12,7 @@
 
 using namespace vit::sim;
 
-/// The options of cuda.h that say where messages go.
+/// The options of cuda.h for the error log.
 enum { ErrorLogBuffer = 5, ErrorLogBufferBytes = 6 };
 
 static void writeLog(const std::string &message, unsigned count,
@@ -34,7 +34,7 @@ extern "C" {
 int cuModuleLoadDataEx(Module **module, const void *image, unsigned count,
                        int *options, void **values) {
   VIT_DRIVER("cuModuleLoadDataEx")
-  // Machine code cannot be simulated: as if it were for another device.
+  // Machine code cannot be simulated: report another architecture.
   if (!memcmp(image, "\177ELF", 4))
     return NoBinaryForGpu;
   auto loaded = std::make_unique<Module>();
@@ -85,7 +85,7 @@ int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
     return InvalidValue;
   if (!function->kernel)
     return driver.enqueue(stream, [] { return Success; });
-  // The values are taken now, whatever becomes of the caller's memory.
+  // Copy the values: the caller may free their memory.
   std::vector<uint64_t> values;
   for (size_t i = 0; i < function->kernel->arguments.size(); ++i) {
     uint64_t value = 0;

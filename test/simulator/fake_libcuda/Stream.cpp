@@ -1,4 +1,4 @@
-//===- Stream.cpp - libcuda: streams, graphs, events ---===//
+//===- Stream.cpp - libcuda: streams, graphs, events ----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

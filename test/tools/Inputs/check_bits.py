@@ -1,14 +1,14 @@
-# ===- check_bits.py - The same bits, whatever surrounds a run -------------=== #
+# ===- check_bits.py - Checks that outputs are reproducible ----------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_bits.py MODULE X.npy WORK_FOLDER [RERUNS]
 
-X.npy holds at least one input. Its first image must get the same output bits
-with 1, 2 and 3 threads, in batches of 1, 3, 8 and 64 at the first and the last
-place, and in RERUNS (default 20) runs.
+X.npy holds at least one input. The outputs of its first image must have the same
+bits with 1, 2 and 3 threads, as first and last image of batches of 1, 3, 8 and
+64, and in RERUNS (default 20) runs.
 """
 
 import os
@@ -26,7 +26,7 @@ image = values[:size]
 
 
 def run(batch, place, threads):
-    """The output of `image` at `place` of a batch of changed copies."""
+    """The output of `image` at `place` in a batch of modified copies."""
     data = []
     for i in range(batch):
         data += image if i == place else [v * (0.5 + i % 7) - i for v in image]

@@ -1,16 +1,16 @@
-# ===- check_damage.py - Damaged files give one clear error ----------------=== #
+# ===- check_damage.py - Checks errors for damaged files -------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_damage.py FILE OUTPUT COMMAND...
 
 Runs COMMAND, which reads FILE and writes OUTPUT, with FILE truncated and with
-single bits flipped, and puts FILE back. Truncated, it must fail; flipped, it
-may go well (a weight is as good as another), but never crash or hang. A failure
-is exit status 1, one line "error: ..." and no OUTPUT. With STRICT=N in the
-environment a flip in the first N bytes must fail, too.
+single bits flipped, and restores FILE. A truncated file must fail; a flipped bit
+may succeed (any weight is valid), but must not crash or hang. A failure is exit
+status 1, one line "error: ..." and no OUTPUT. With STRICT=N in the environment
+flips in the first N bytes must fail, too.
 """
 
 import os

@@ -1,13 +1,13 @@
-# ===- check_init.py - What a training run starts from ----------------------=== #
+# ===- check_init.py - Checks the initial values of a training run ---------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Compares a checkpoint written after a step of learning rate 0 with the one that
-the run started from: all tensors have the same bits but the heads, which have
-another shape, and the table of positions, which is resampled as torch's
-interpolate(mode="bicubic") does, computed here.
+# ===-----------------------------------------------------------------------===#
+"""Compares a checkpoint after a step with learning rate 0 with the one that the run
+started from: all tensors have the same bits except heads, which have another
+shape, and the position table, which is resampled like torch's
+interpolate(mode="bicubic"), computed here.
 
   python3 check_init.py FROM.safetensors TO.safetensors [antialias]
 """
@@ -19,7 +19,7 @@ import files
 
 
 def cubic(x, a):
-    """Keys's kernel (1981): 1 at 0, 0 at the other whole numbers."""
+    """Keys's kernel (1981): 1 at 0, 0 at other integers."""
     x = abs(x)
     if x < 1:
         return ((a + 2) * x - (a + 3)) * x * x + 1
@@ -29,14 +29,14 @@ def cubic(x, a):
 
 
 def taps(i, size, target, antialias):
-    """(index, weight) of the inputs of output `i`."""
+    """The inputs of output `i` as (index, weight)."""
     scale = size / target
     center = (i + 0.5) * scale
-    if not antialias:  # a = -0.75, indices clamped to the table.
+    if not antialias:  # a = -0.75, indices clamped to the table
         first = math.floor(center - 0.5) - 1
         return [(min(max(j, 0), size - 1), cubic(center - 0.5 - j, -0.75))
                 for j in range(first, first + 4)]
-    # a = -0.5, stretched where it shrinks, cut off at the borders, normalised.
+    # a = -0.5, kernel stretched when shrinking, cut off at the borders, normalised.
     stretch = max(scale, 1.0)
     weights = [cubic((j + 0.5 - center) / stretch, -0.5) for j in range(size)]
     return [(j, weight / sum(weights)) for j, weight in enumerate(weights)]

@@ -1,11 +1,11 @@
-# ===- check_log.py - What a training run wrote down ------------------------=== #
+# ===- check_log.py - Checks the log of a training run ---------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Checks log.jsonl, the TensorBoard events and curves.svg of a folder: each step
-from 1 to LAST once, the same numbers in all of them.
+from 1 to LAST occurs once, and all have the same numbers.
 
   python3 check_log.py FOLDER LAST
 """
@@ -34,7 +34,7 @@ def masked(data):
 
 
 def records(data):
-    """The contents of a TFRecord file, both checksums of each checked."""
+    """The contents of a TFRecord file; checks both checksums of each record."""
     at = 0
     while at < len(data):
         head, (length, crc) = data[at : at + 8], struct.unpack("<QI", data[at : at + 12])
@@ -80,7 +80,7 @@ def fields(data):
 
 
 def read_events(folder):
-    """(tag, step) -> value, of all event files of a folder."""
+    """Reads all event files of a folder: (tag, step) -> value."""
     values = {}
     paths = glob.glob(folder + "/events.out.tfevents.*")
     assert paths, "no event file in " + folder

@@ -1,13 +1,13 @@
-# ===- check_mnist.py - The curve of a training run, against PyTorch's --------=== #
+# ===- check_mnist.py - Compares a training run with PyTorch ---------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Trains models/vit-mnist.mlir as train_torch.py of the reference data did, from
-the same weights and in the same order. From step 40 on seed 0 makes 3e4 of any
-difference (PyTorch's own f32 drifts by 7e-3 from double within 50 steps), so
-there the bound is 2e-2; seed 1 is stable.
+# ===-----------------------------------------------------------------------===#
+"""Trains models/vit-mnist.mlir like train_torch.py of the reference data, with the
+same initial weights and order. With seed 0, differences grow by a factor of 3e4
+from step 40 on (PyTorch's f32 differs from double by 7e-3 within 50 steps), so
+the bound is 2e-2 there; seed 1 is stable.
 
   python3 check_mnist.py SEED MODEL SHARED FOLDER [OPTION]...
 """
@@ -41,7 +41,7 @@ if steps is None:
     accuracy = [line["test_accuracy"] for line in log if line["kind"] == "epoch"][-1]
     print("accuracy %.2f %%" % (100 * accuracy))
     assert 0.90 <= accuracy <= 0.93
-    # What was written is what was measured.
+    # The log must agree with the evaluation.
     report = json.loads(subprocess.run(
         ["vit-run", "eval", folder + "/last", "--data", shared + "/mnist",
          "--range", "8000..9999", "--json"], check=True, stdout=subprocess.PIPE).stdout)

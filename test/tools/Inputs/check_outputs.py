@@ -1,13 +1,13 @@
-# ===- check_outputs.py - Compare two arrays -------------------------------=== #
+# ===- check_outputs.py - Compares two arrays ------------------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_outputs.py A.npy B.npy [TOLERANCE]
 
-Exits with 1 and says why unless the arrays have one shape and differ by at most
-TOLERANCE x max(1, largest/10); with "equal", only where every bit is the same.
+Exits with 1 and a message unless the arrays have the same shape and differ by at
+most TOLERANCE x max(1, largest/10), or, with "equal", have the same bits.
 """
 
 import sys

@@ -1,16 +1,15 @@
-# ===- check_package.py - An application against the installed package -----=== #
+# ===- check_package.py - Builds applications with the installed package ---===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_package.py SOURCE BUILD WORK MODULE PICTURE BEST TRAIN DATA
 
-Installs BUILD into WORK/prefix, moves it (a package must not know where it was
-made), builds SOURCE/examples against it through find_package and through
-pkg-config, and runs both on PICTURE: they must print what BEST, the JSON of
-vit-run classify, names first. The example of training must learn DATA by heart
-with the module TRAIN, and write what it learnt.
+Installs BUILD to WORK/prefix, moves it (packages must be relocatable), builds
+SOURCE/examples with find_package and with pkg-config, and runs both on PICTURE:
+they must print the first class in BEST, the JSON of vit-run classify. The
+training example must fit DATA with the module TRAIN, and write the weights.
 """
 
 import glob
@@ -41,7 +40,7 @@ def check(program):
 
 
 def check_training(program):
-    """Each picture's class is the folder it lies in."""
+    """The class of a picture is its folder."""
     for category in sorted(os.listdir(data)):
         example = glob.glob(os.path.join(data, category, "*"))[0]
         weights = work + "/" + category + ".safetensors"
@@ -82,7 +81,7 @@ run(compiler, source + "/examples/classify.c", *flags, "-Wl,-rpath," + library,
     "-o", work + "/classify")
 check(work + "/classify")
 
-# The installed tools find their libraries, the compiler included.
+# The installed tools find their libraries, including the compiler.
 run(prefix + "/bin/vit-run", "classify", module, picture)
 if os.path.exists(prefix + "/bin/vit-compile"):
     run(prefix + "/bin/vit-compile", "--version")

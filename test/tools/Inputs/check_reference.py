@@ -1,15 +1,15 @@
-# ===- check_reference.py - All reference cases and checkpoints ------------=== #
+# ===- check_reference.py - Checks all reference cases and checkpoints -----===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_reference.py SHARED_DATA WORK_FOLDER [all|logits SHARE COMMAND...]
 
 Runs COMMAND (default: vit-run infer) with each case of SHARED_DATA/reference and
-both checkpoints and compares logits with logits_f64.npy, and hidden_i, final and
-attention_i with hidden.safetensors and attn.safetensors (or `logits` alone): within
-SHARE (default: 1e-5) x max(1, largest/10). Exits with 1 where one does not agree.
+both checkpoints, and compares logits with logits_f64.npy, and hidden_i, final and
+attention_i with hidden.safetensors and attn.safetensors (`logits`: only those):
+within SHARE (default: 1e-5) x max(1, largest/10). Exits with 1 if one differs.
 """
 
 import os
@@ -35,7 +35,7 @@ for kind in ["reference", "checkpoints"]:
                 for tensor, value in files.read_safetensors(case + "/" + file).items():
                     expected[tensor.replace("attn_", "attention_")] = value
         files_of = {o: ["--output", "%s=%s/%s.npy" % (o, work, o)] for o in expected}
-        # The default entry, and one that computes everything.
+        # The default entry, and one with all outputs.
         for outputs in [["logits"], list(expected)][: 2 if which == "all" else 1]:
             attempt = tool + [case, "--input", case + "/input.npy"]
             attempt += sum([files_of[output] for output in outputs], [])

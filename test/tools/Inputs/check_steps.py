@@ -1,15 +1,14 @@
-# ===- check_steps.py - Whole training steps at levels of a device ---------- == #
-#
+# ===- check_steps.py - Compares training steps of a device and the CPU ----===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_steps.py FOLDER DEVICE LEVEL... [-- COMMAND...]
 
 Trains the models of make_step.py at each level and on the CPU, and compares
-losses, parameters and states: see vit-check-steps. COMMAND goes before what
-runs on the device, which is vulkan, or a CUDA device that DEVICE, a
-libvit-fake-cuda.so, simulates.
+losses, parameters and states: see vit-check-steps. COMMAND is a prefix of the
+command on the device. DEVICE is vulkan, or the path of libvit-fake-cuda.so for
+a simulated CUDA device.
 """
 
 import glob
@@ -21,8 +20,8 @@ arguments = sys.argv[1:]
 end = arguments.index("--") if "--" in arguments else len(arguments)
 folder, device, levels, before = arguments[0], arguments[1], arguments[2:end], arguments[end + 1 :]
 target = "vulkan" if device == "vulkan" else "cuda"
-# Name, make_step's numbers, training options, calls per update. The head and
-# group sizes of the first are whole vectors, those of the second need padding.
+# Name, arguments of make_step, training options, calls per update. Head and group sizes are whole
+# vectors in the first model and need padding in the second one.
 CASES = [
     ("whole", [32, 2, 64, 0.2], "optimizer=sgd momentum=0.9 nesterov weight-decay=0.01 clip-norm=0.5", 1),
     ("padded", [20, 2, 36, 0.2], "optimizer=adamw epsilon=0.01 label-smoothing=0.1 accumulate=2", 2),

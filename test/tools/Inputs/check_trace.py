@@ -1,12 +1,12 @@
-# ===- check_trace.py - A trace of a device's commands ----------------------=== #
+# ===- check_trace.py - Checks a trace of a device's commands --------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""python3 check_trace.py TRACE.json DEVICE: one call on the host's track, the
-commands on DEVICE's, in order, none before or after the call (within 1 ms, for
-clocks that are mapped onto each other)."""
+# ===-----------------------------------------------------------------------===#
+"""python3 check_trace.py TRACE.json DEVICE: one call on the host's track, and the
+commands on DEVICE's track in order and within the call (up to 1 ms, the accuracy
+of mapping one clock to the other)."""
 
 import json
 import sys

@@ -1,10 +1,10 @@
-# ===- check_train.py - vit-run train: the same bits, however it runs -------=== #
+# ===- check_train.py - Checks that vit-run train is reproducible ----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Trains on what make_training.py wrote and checks logs and checkpoints.
+# ===-----------------------------------------------------------------------===#
+"""Trains on the data of make_training.py and checks logs and checkpoints.
 
   python3 check_train.py MODEL DATA FOLDER
 """
@@ -28,7 +28,7 @@ COMMON = {"--batch": BATCH, "--epochs": EPOCHS, "--seed": 5, "--crop": 4,
 
 
 def command(name, *more):
-    """`more` goes before what is common."""
+    """`more` precedes the common options."""
     parts = ["vit-run", "train", model, "--data", data, "--out",
              os.path.join(folder, name)] + list(more)
     for option, value in COMMON.items():
@@ -68,7 +68,7 @@ def tensors(name):
 
 
 def expect_same(name):
-    """The weights, and each step's loss."""
+    """Compares the weights and the loss of each step."""
     assert weights(name) == weights("plain"), name
     assert ([line["loss"] for line in steps(name)] ==
             [line["loss"] for line in steps("plain")]), name
@@ -76,7 +76,7 @@ def expect_same(name):
             [line["test_loss"] for line in log("plain") if line["kind"] == "epoch"]), name
 
 
-# The run that the others are compared with.
+# The run that others are compared with.
 said = train("plain", "--threads", "1")
 assert "of workspace" in said and "epoch 3/3" in said, said
 lines = steps("plain")
@@ -90,14 +90,14 @@ for number, epoch in enumerate(epochs):
     mean = sum(line["loss"] * line["images"] for line in part) / IMAGES
     assert abs(epoch["train_loss"] - mean) < 1e-6 * mean, (epoch, mean)
 
-# Learning rates: torch's LinearLR over the first epoch, then CosineAnnealingLR.
+# Learning rates: torch's LinearLR in the first epoch, then CosineAnnealingLR.
 total, warm = EPOCHS * STEPS, STEPS
 for update, line in enumerate(lines):
     rate = (3e-3 * (update + 1) / warm if update < warm else
             3e-3 * (1 + math.cos(math.pi * (update - warm) / (total - warm))) / 2)
     assert abs(line["learning_rate"] - rate) < 1e-6 * 3e-3, (update, line, rate)
 
-# What was written is a model: the same numbers as when it was evaluated.
+# A checkpoint is a model: evaluating it gives the logged numbers.
 best = max(epochs, key=lambda epoch: epoch["test_accuracy"])
 for part, epoch in [("best", best), ("last", epochs[-1])]:
     report = json.loads(subprocess.run(
@@ -106,13 +106,13 @@ for part, epoch in [("best", best), ("last", epochs[-1])]:
     assert report["loss"] == epoch["test_loss"], (part, report, epoch)
     assert report["top1"] == epoch["test_accuracy"], (part, report, epoch)
 
-# Two threads; a rerun; with checkpoints in between.
+# Two threads; another run; a run with checkpoints.
 train("threads", "--threads", "2")
 expect_same("threads")
 train("often", "--checkpoint-every", "2")
 expect_same("often")
 
-# Stopped and taken up: within an epoch, at its end, before the first step is over.
+# Stopped and resumed: within an epoch, at its end, before the end of the first step.
 for stop in [1, 4, STEPS, STEPS + 3]:
     name = "stop%d" % stop
     said = train(name, "--steps", str(stop))
@@ -126,10 +126,10 @@ assert "--resume requires the options that the run began with" in said and "lr" 
 assert "starting from the beginning" in train("fresh", "--resume")
 expect_same("fresh")
 
-# A signal ends it after the step.
+# A signal ends the run after the current step.
 for number in [signal.SIGINT, signal.SIGTERM]:
     name = "signal%d" % number
-    # What runs in the background of a shell ignores SIGINT, and so do its children.
+    # Background processes of a shell, and their children, ignore SIGINT.
     process = subprocess.Popen(command(name, "--epochs", "100000", "--schedule", "constant"),
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
@@ -153,7 +153,7 @@ for number in [signal.SIGINT, signal.SIGTERM]:
     train(name + "-plain", *more)
     assert weights(name) == weights(name + "-plain")
 
-# Two batches make one update: as one batch of twice the size, but for rounding.
+# Two accumulated batches equal one batch of twice the size, except for rounding.
 COMMON = {"--batch": BATCH, "--seed": 5, "--lr": 3e-3}
 small = ["--range", "0..31", "--epochs", "2"]
 train("sum", *small, "--accumulate", "2")
@@ -161,11 +161,11 @@ train("twice", *small, "--batch", "16")
 assert [line["update"] for line in steps("sum")] == [0, 1, 1, 2, 2, 3, 3, 4]
 for name, (shape, values) in tensors("sum").items():
     other = tensors("twice")[name][1]
-    # The gradient of a key's bias is 0 but for rounding, which AdamW turns into steps.
+    # The gradient of key biases is a rounding error, which AdamW turns into steps.
     for a, b in zip(values, other):
         assert abs(a - b) < (1e-4 if "qkv.bias" not in name else 2 * 4 * 3e-3), (name, a, b)
 
-# Frozen parameters stay, and the others do not.
+# Only parameters that are not frozen change.
 train("start", *small, "--steps", "1", "--lr", "0")
 train("frozen", *small, "--trained", "head.*")
 before, after = tensors("start"), tensors("frozen")
@@ -173,7 +173,7 @@ for name in before:
     same = before[name] == after[name]
     assert same == (not name.startswith("head.")), name
 
-# A loss that is no number: which step, where, and the last checkpoint is as it was.
+# A loss that is not finite: reports step and place, and keeps the last checkpoint.
 said = train("nan", "--epochs", "2", "--lr", "1e30", "--checkpoint-every", "1", status=1)
 assert "error: step" in said and "the loss is" in said and "in " in said, said
 assert "the checkpoint" in said and "is from before" in said, said

@@ -1,14 +1,14 @@
-# ===- check_training.py - A training case on a device ----------------------=== #
+# ===- check_training.py - Checks a training case on a device --------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """check_training.py FOLDER WORK DEVICE TOLERANCE [LEVELS [COMMAND...]]
 
 Compiles the model of FOLDER as its train/train.json says and compares gradients
-and trained weights with PyTorch's: see vit-check-training. COMMAND goes before
-what runs on the device."""
+and trained weights with PyTorch's: see vit-check-training. COMMAND is a prefix
+of the command on the device."""
 import json
 import os
 import subprocess

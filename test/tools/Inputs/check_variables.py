@@ -1,15 +1,15 @@
-# ===- check_variables.py - How a module lays out its variables ------------=== #
+# ===- check_variables.py - Checks the layout of a module's variables ------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Checks what `vit-run inspect --json` says of a training module:
 
   python3 check_variables.py MODULE.json ARENA,... ENTRY,...
 
-the arenas and entries are these, variables do not overlap, and each state lies
-in its role's arena where its parameter lies in `parameters`.
+it has these arenas and entries, variables do not overlap, and each state has the
+offset in its arena that its parameter has in `parameters`.
 """
 
 import json

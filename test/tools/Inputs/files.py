@@ -1,9 +1,9 @@
-# ===- files.py - npy, safetensors and PNG in plain Python ----------------=== #
+# ===- files.py - npy, safetensors and PNG in plain Python -----------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Readers and writers that share no code with vit, for its tests."""
 
 import array
@@ -13,7 +13,7 @@ import zlib
 
 
 def read_npy(path):
-    """The shape and the elements (a list of floats) of a '<f4' or '<f8' file."""
+    """Returns shape and elements (a list of floats) of a '<f4' or '<f8' file."""
     with open(path, "rb") as file:
         data = file.read()
     assert data[:6] == b"\x93NUMPY", path
@@ -42,7 +42,7 @@ def write_npy(path, shape, values, descr="<f4"):
 
 
 def read_safetensors(path):
-    """name -> (shape, floats); f32 tensors only."""
+    """Returns name -> (shape, floats); f32 tensors only."""
     with open(path, "rb") as file:
         data = file.read()
     length = struct.unpack("<Q", data[:8])[0]
@@ -75,7 +75,7 @@ def write_safetensors(path, tensors):
 
 
 def write_png(path, width, height, pixel):
-    """`pixel(x, y)` gives three numbers from 0 to 255."""
+    """`pixel(x, y)` returns three numbers from 0 to 255."""
     rows = b"".join(
         b"\0" + bytes(c for x in range(width) for c in pixel(x, y))
         for y in range(height))

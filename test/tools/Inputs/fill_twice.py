@@ -1,13 +1,13 @@
-# ===- fill_twice.py - Vulkan commands with and without a barrier ----------=== #
+# ===- fill_twice.py - Vulkan commands with and without a barrier ----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 fill_twice.py barrier|hazard
 
-Records two fills of one buffer, with a barrier between them or, which the
-validation layer must notice, without."""
+Records two fills of one buffer with a barrier between them, or without, which
+the validation layer must detect."""
 
 import ctypes
 import os
@@ -15,11 +15,11 @@ import struct
 import sys
 
 vulkan = ctypes.CDLL(os.environ.get("VIT_VULKAN_LIBRARY", "libvulkan.so.1"))
-keep = []  # what structures point to
+keep = []  # keeps the targets of pointers alive
 
 
 def block(layout, *values):
-    """A structure in memory as C lays it out ('P': a pointer, 0x: padding as written)."""
+    """A structure in C layout ('P': a pointer, 0x: explicit padding)."""
     data = struct.pack("=" + layout.replace("P", "Q"), *values)
     buffer = ctypes.create_string_buffer(data, len(data))
     keep.append(buffer)
@@ -27,7 +27,7 @@ def block(layout, *values):
 
 
 def call(function, *arguments):
-    """Calls a function that returns a VkResult or nothing; integers are 64 bit wide."""
+    """Calls a function that returns a VkResult or nothing; integers have 64 bits."""
     status = getattr(vulkan, function)(*[
         ctypes.c_uint64(a) if isinstance(a, int) else a for a in arguments])
     if function not in VOID and status != 0:

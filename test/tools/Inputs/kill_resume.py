@@ -1,14 +1,13 @@
-# ===- kill_resume.py - Training that is killed again and again -------------=== #
+# ===- kill_resume.py - Training that is killed repeatedly -----------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Trains the tiny model of make_tiny.py with a checkpoint after each step,
-kills it (SIGKILL) at KILLS random moments and resumes it each time. After each
-kill what DIR/last holds must be whole; in the end weights, optimizer states and
-the losses of all steps must be those, bit for bit, of a run that nobody
-interrupted.
+# ===-----------------------------------------------------------------------===#
+"""Trains the tiny model of make_tiny.py with a checkpoint after each step, kills the
+process (SIGKILL) at KILLS random moments, and resumes it each time. After each
+kill DIR/last must be complete; at the end weights, optimizer states and losses
+of all steps must have the bits of an uninterrupted run.
 
   python3 kill_resume.py VIT_RUN FOLDER KILLS [SEED [OPTION...]]
 """
@@ -29,7 +28,7 @@ FILES = ["model.safetensors", "state.safetensors"]
 
 
 def read_file(path):
-    """The header, and name -> bytes, of a safetensors file that is whole."""
+    """Checks that a safetensors file is complete; returns header and name -> bytes."""
     with open(path, "rb") as file:
         data = file.read()
     length, = struct.unpack("<Q", data[:8])
@@ -52,7 +51,7 @@ def read_state(folder):
 
 
 def check_whole(out):
-    """The steps of DIR/last, 0 where there is none yet."""
+    """The steps of DIR/last; 0 if it does not exist yet."""
     found = {}
     for name in ["last", "best"]:
         folder = out + "/" + name
@@ -93,7 +92,7 @@ class Training:
         raise AssertionError("ended by itself with %d: %s" % (process.returncode, output))
 
     def measure(self, out):
-        """Seconds until the first checkpoint is there."""
+        """Seconds until the first checkpoint exists."""
         begin = time.monotonic()
         process = subprocess.Popen(self.command(out), stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)
@@ -130,7 +129,7 @@ def main():
     whole, killed = folder + "/whole", folder + "/killed"
     for out in [whole, killed]:
         shutil.rmtree(out, ignore_errors=True)
-    training.measure(whole)  # Compiles the model, which is then in the cache.
+    training.measure(whole)  # Compiles the model into the cache.
     first = training.measure(whole)
     reached = []
     for _ in range(kills):

@@ -1,17 +1,17 @@
-# ===- limited.py - Run a command where there is little room ----------------=== #
+# ===- limited.py - Runs a command with limited disk space -----------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Runs a command that cannot write all that it wants to, with its exit status.
+# ===-----------------------------------------------------------------------===#
+"""Runs a command with limited disk space; returns its exit status.
 
   python3 limited.py file BYTES COMMAND...
-      no file may become larger than BYTES
+      limits the size of each file to BYTES
   python3 limited.py disk BYTES FOLDER COMMAND...
-      FOLDER is copied to a disk of BYTES (a tmpfs in a mount namespace of its
-      own) for the command and back afterwards; where such a disk cannot be
-      had, prints why and does the same with a limit on files
+      copies FOLDER to a disk of BYTES (a tmpfs in a new mount namespace) for
+      the command and back afterwards; if this is not possible, prints the
+      reason and limits file sizes instead
 """
 
 import os

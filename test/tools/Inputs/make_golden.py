@@ -1,11 +1,11 @@
-# ===- make_golden.py - What compare reads ---------------------------------=== #
+# ===- make_golden.py - Writes the inputs of vit-run compare ---------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Packs x.npy and the outputs beside it into golden.safetensors, and with two of
-them changed into changed.safetensors."""
+# ===-----------------------------------------------------------------------===#
+"""Writes x.npy and the outputs beside it to golden.safetensors, and the same with
+two changed outputs to changed.safetensors."""
 
 import sys
 

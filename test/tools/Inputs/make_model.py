@@ -1,15 +1,15 @@
-# ===- make_model.py - A tiny checkpoint and what to run it on -------------=== #
+# ===- make_model.py - Writes a tiny checkpoint and its inputs -------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Writes to a folder, always the same bytes:
+# ===-----------------------------------------------------------------------===#
+"""Writes reproducible files to a folder:
 
   vit/      a transformers checkpoint: image 16, patch 4, width 32, 2 layers,
             2 heads, 7 classes, random weights
-  x.npy     five inputs [5, 3, 16, 16]; one.npy the first of them; f64.npy and
-            f16.npy the same five in these types; i32.npy integers
+  x.npy     five inputs [5, 3, 16, 16]; one.npy: the first one; f64.npy and
+            f16.npy: the same in these types; i32.npy: integers
   picture.png, data/{cat,dog}/*.png   pictures
 
   python3 make_model.py FOLDER

@@ -1,14 +1,13 @@
-# ===- make_step.py - Very small ViTs for whole training steps -------------- == #
-#
+# ===- make_step.py - Writes tiny ViTs for training steps ------------------===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 make_step.py WIDTH HEADS HIDDEN DROPPED FILE.mlir
 
-The text of a ViT of one block for pictures of 3 x 8 x 8: patches of 4, a class
-token, five classes. DROPPED is the probability of its dropout and drop path,
-0 for neither.
+Writes the text of a ViT with one block for pictures of 3 x 8 x 8: patches of 4,
+a class token, five classes. DROPPED is the probability of dropout and drop path;
+0: none.
 """
 
 import sys
@@ -27,7 +26,7 @@ TOKENS = t("?", 5, width)
 
 
 def emit(op, types, result):
-    """A new value, of type `result`."""
+    """Adds an op; returns the name of its result of type `result`."""
     global count
     count += 1
     body.append("  %%v%d = %s : %s" % (count, op, "(%s) -> %s" % (", ".join(types), result) if types else result))

@@ -1,11 +1,11 @@
-# ===- make_text.py - Weights for the model of text.test --------------------=== #
+# ===- make_text.py - Writes weights for the model of text.test ------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Writes x.npy, weights.safetensors (and what is wrong with it in four ways) and
-the expected result, computed here, to a folder."""
+# ===-----------------------------------------------------------------------===#
+"""Writes x.npy, weights.safetensors, four invalid variants of it, and the expected
+result, computed here, to a folder."""
 
 import random
 import sys

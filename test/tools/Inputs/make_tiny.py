@@ -1,10 +1,10 @@
-# ===- make_tiny.py - A tiny model and data to train it on ------------------=== #
+# ===- make_tiny.py - Writes a tiny model and its training data ------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Writes to a folder, always the same bytes:
+# ===-----------------------------------------------------------------------===#
+"""Writes reproducible files to a folder:
 
   data/       MNIST idx files: 96 training and 32 test pictures of 8 x 8 pixels,
               10 classes: one row or column of the picture is bright
@@ -13,7 +13,7 @@
 
   python3 make_tiny.py FOLDER [CLASSES [IMAGE]]
 
-With CLASSES or IMAGE: a model of as many classes, or for pictures of that size.
+CLASSES: the number of classes of the model. IMAGE: its picture size.
 """
 
 import os

@@ -1,14 +1,14 @@
-# ===- make_training.py - Small data sets to train on, whole and damaged ----=== #
+# ===- make_training.py - Writes small training sets, some damaged ---------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Writes to a folder, always the same bytes:
+# ===-----------------------------------------------------------------------===#
+"""Writes reproducible files to a folder:
 
-  cifar/    CIFAR-10's binary format, 50 + 20 pictures whose colour tells their
-            class, of 3 classes
-  label/ cut/ small/   the same with a label of 10, cut off within a record,
+  cifar/    CIFAR-10's binary format, 50 + 20 pictures of 3 classes that differ
+            in colour
+  label/ cut/ small/   the same with a label of 10, truncated within a record,
             MNIST with 28 x 28 pixels
   folder/   train/{a,b}, val/{a,b}: PNGs of 20 x 24 pixels; bad/: the same with
             a damaged one

@@ -1,19 +1,19 @@
-# ===- on_vulkan.py - A command on a software Vulkan device ----------------=== #
+# ===- on_vulkan.py - Runs a command on a software Vulkan device -----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 on_vulkan.py [--plain] DEVICE COMMAND...
 
-Runs COMMAND where DEVICE (lavapipe or swiftshader) is the only Vulkan device,
-under the Khronos validation layer with synchronisation validation, unless
---plain is given or the layer is not there. Every process that COMMAND starts is
-covered. The status is that of COMMAND, or 1 where it was 0 and the layer
-complained about anything, or was not loaded; what it said goes to stderr.
+Runs COMMAND with DEVICE (lavapipe or swiftshader) as the only Vulkan device, and
+with the Khronos validation layer and synchronisation validation unless --plain
+is given or the layer is missing. This includes all child processes. The status
+is that of COMMAND, or 1 if it is 0 and the layer was not loaded or has printed
+messages, which go to stderr.
 
-The driver of SwiftShader, the layer and a loader of its age are those that
-scripts/setup unpacks into build/chromium.
+The driver of SwiftShader, the layer and a matching loader are those that
+scripts/setup unpacks to build/chromium.
 """
 
 import os
@@ -39,7 +39,7 @@ khronos_validation.validate_sync = true
 khronos_validation.syncval_shader_accesses_heuristic = true
 khronos_validation.syncval_full_validation = true
 """
-# What the layer says of itself (with report_flags info) where it is at work.
+# The layer's own messages (with report_flags info) if it is active.
 AT_WORK = re.compile(r"CURRENT-VALIDATION-ENABLED.*?- Synchronization", re.S)
 COMPLAINT = re.compile(r"^(?:Validation )?(?:Error|Warning|Performance Warning)\b.*?(?=^\s*$|\Z)", re.M | re.S)
 
@@ -54,13 +54,13 @@ def has_layer():
 
 def environment(device):
     result = dict(os.environ)
-    # The first name is of loaders before 1.3.207, the second of those after.
+    # Loaders before 1.3.207 use the first name, later ones the second.
     result["VK_ICD_FILENAMES"] = result["VK_DRIVER_FILES"] = DRIVERS[device]
     return result
 
 
 def judge(log):
-    """What is wrong according to the layer, or that it was not there at all."""
+    """The messages of the layer, or one that it was not loaded."""
     complaints = [found.group(0).strip() for found in COMPLAINT.finditer(log)]
     if not AT_WORK.search(log):
         complaints.append("the validation layer was not loaded: no Vulkan instance was made under it")
@@ -68,7 +68,7 @@ def judge(log):
 
 
 def call_without(noise, command, env):
-    """Runs `command`; passes its standard output on, but for lines of the layer's."""
+    """Runs `command`; forwards its standard output without the lines of the layer."""
     child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
     for line in child.stdout:
         if not line.startswith(noise):
@@ -88,15 +88,15 @@ def validate(device, command):
         env["VK_INSTANCE_LAYERS"] = "VK_LAYER_KHRONOS_validation"
         env["VK_LAYER_SETTINGS_PATH"] = folder + "/vk_layer_settings.txt"
         env["VIT_VULKAN_LIBRARY"] = LOADER
-        # The layer opens the log for each instance of each process and would
-        # cut it short; a pipe keeps all of it.
+        # The layer truncates the log file for each instance of each process; a
+        # pipe keeps everything.
         pieces, hold = [], os.open(pipe, os.O_RDWR)
         log = open(pipe, "rb", buffering=0)
 
         def collect():
             while True:
                 piece = log.read(1 << 16)
-                # The last line is this script's own.
+                # The last line is written by this script.
                 if piece.endswith(b"\0"):
                     pieces.append(piece[:-1])
                     return

@@ -1,12 +1,12 @@
-//===- tiny-vit.mlir - a very small ViT for tests of training ------------===//
+//===- tiny-vit.mlir - a very small ViT for tests of training -------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// A ViT for CIFAR-10's 32 x 32 pixels, which it does not resize to: patches of
-// 8, width 32, 2 layers, 2 heads.
+// A ViT for CIFAR-10's 32 x 32 pixels without resizing: patches of 8, width 32,
+// 2 layers, 2 heads.
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,11 +1,11 @@
-# ===- workspace_bytes.py - How large an entry's workspace is --------------=== #
+# ===- workspace_bytes.py - Prints the workspace size of an entry ----------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""Prints the bytes of an entry's slots, from what `vit-run inspect --json` says,
-and fails where they are not within bounds:
+# ===-----------------------------------------------------------------------===#
+"""Prints the size of an entry's slots, computed from `vit-run inspect --json`, and
+fails if it is out of bounds:
 
   python3 workspace_bytes.py MODULE.json ENTRY BATCH LEAST MOST
 """

@@ -1,4 +1,4 @@
-//===- CompilerProcessTest.cpp - Nothing ends the host process ------------===//
+//===- CompilerProcessTest.cpp - The compiler never ends the host ---------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -27,7 +27,7 @@ using namespace mlir::vit;
 
 namespace {
 
-/// What the callbacks of a request were told.
+/// The arguments that the callbacks of a request received.
 struct Heard {
   std::vector<std::string> phases, outputs;
   std::vector<std::vector<double>> values;
@@ -59,8 +59,8 @@ vit_compiler_request createRequest(Heard &heard) {
   return request;
 }
 
-/// The outcome of a request that is served by calling `body` on a thread of the
-/// child, as code generation is.
+/// The outcome of a request that runs `body` on a thread of the child process,
+/// as code generation does.
 template <typename Body> Outcome serveOnThread(Body body) {
   Heard heard;
   return serveInChild(createRequest(heard), [&](const vit_compiler_request &) {
@@ -69,8 +69,8 @@ template <typename Body> Outcome serveOnThread(Body body) {
   });
 }
 
-/// Limits this process's memory to what it has and `bytes` more, while it
-/// lives.
+/// During its lifetime, limits the memory of this process to its current size
+/// plus `bytes`.
 class MemoryLimit {
 public:
   explicit MemoryLimit(rlim_t bytes) {
@@ -90,8 +90,8 @@ private:
 };
 
 // The whole compiler: running out of memory is an error, and the next request
-// is served. Comes first: threads of other tests would leave arenas, which are
-// memory that the limit does not count.
+// succeeds. This must be the first test: threads of other tests leave malloc
+// arenas, whose memory the limit does not count.
 TEST(CompilerRun, TooLittleMemory) {
   mallopt(M_ARENA_MAX, 1);
   Heard heard;
@@ -103,7 +103,7 @@ TEST(CompilerRun, TooLittleMemory) {
   vit_error error = {};
   {
     MemoryLimit limit(1 << 20);
-    // VIT_OUT_OF_MEMORY, or VIT_INTERNAL where the stack cannot grow.
+    // VIT_OUT_OF_MEMORY, or VIT_INTERNAL if the stack cannot grow.
     EXPECT_NE(vit_compiler_run(&request, &error), VIT_OK);
   }
   EXPECT_STRNE(error.message, "");
@@ -128,7 +128,7 @@ TEST(CompilerProcess, CallbacksAreCalledHere) {
         tensor.size = large.size() * sizeof(double);
         request.on_output(request.context, &tensor);
         request.on_phase(request.context, "second", 2.0);
-        large[0] = 7; // Of the child's own memory.
+        large[0] = 7; // Memory of the child process.
         return Outcome();
       });
   EXPECT_EQ(outcome.status, VIT_OK);
@@ -162,8 +162,7 @@ TEST(CompilerProcess, FatalErrorOfLlvmOnAThread) {
 
 TEST(CompilerProcess, FailedAllocationOnAThread) {
   Outcome outcome = serveOnThread([] {
-    // A call, which the optimizer does not leave out as it may a
-    // new-expression.
+    // A direct call: the optimizer may remove a new-expression.
     volatile size_t size = size_t(1) << 60;
     ::operator delete(::operator new(size));
   });

@@ -1,4 +1,4 @@
-//===- ParallelTest.cpp - What happens to a worker that throws ------------===//
+//===- ParallelTest.cpp - Exceptions in worker threads --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- AttentionBackwardTest.cpp - Attention's gradients -----------------===//
+//===- AttentionBackwardTest.cpp - Attention gradients --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,9 +17,9 @@ namespace reference = mlir::vit::reference;
 namespace {
 struct Shape {
   int64_t tokens, heads, headDim, rows;
-  bool fused; ///< q, k and v in one operand
+  bool fused; ///< q, k and v are one operand
   double scale;
-  int64_t keys = 0; ///< tokens of key and value, where others
+  int64_t keys = 0; ///< tokens of key and value, if different
   Layout layout() const { return {rows, headDim % 16 == 0 ? 0 : headDim}; }
   int64_t width() const { return heads * headDim; }
   int64_t keyTokens() const { return keys ? keys : tokens; }

@@ -1,4 +1,4 @@
-//===- AttentionTest.cpp - Attention against plain loops ---===//
+//===- AttentionTest.cpp - Attention against plain loops ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,7 +16,7 @@ using namespace test;
 namespace {
 struct Shape {
   int64_t tokens, heads, headDim, rows, chunk;
-  bool fused; ///< q, k and v in one operand
+  bool fused; ///< q, k and v are one operand
   bool probabilities;
   double scale;
   Layout layout() const { return {rows, headDim % 16 == 0 ? 0 : headDim}; }
@@ -50,7 +50,7 @@ std::string attentionText(const Shape &s) {
          "\n}\n";
 }
 
-/// q, k, v: [batch, tokens, width].
+/// q, k and v have shape [batch, tokens, width].
 void attend(const Floats &q, const Floats &k, const Floats &v, const Shape &s,
             int64_t batch, std::vector<double> &result,
             std::vector<double> &probabilities) {
@@ -172,7 +172,7 @@ TEST(Attention, NotANumberReachesTheTokensThatSeeIt) {
     for (int64_t t = 0; t < 17; ++t)
       for (int64_t d = 0; d < 32; ++d)
         EXPECT_EQ(std::isnan(y[t * 32 + d]), t == 4 && d >= 16);
-    k[9 * 32] = NAN; // key 9 of head 0: every query of the head sees it
+    k[9 * 32] = NAN; // key 9 of head 0 affects every query of the head
     Guarded keys(block(k, 1, 17, 32, s.layout()));
     kernel.run({a.data(), keys.data(), c.data(), output.data()}, 1);
     y = unblock(output.values(), 1, 17, 32, s.layout());
@@ -182,7 +182,7 @@ TEST(Attention, NotANumberReachesTheTokensThatSeeIt) {
 }
 
 TEST(Attention, FewerQueriesThanKeys) {
-  // One query, as where only the class token goes on.
+  // One query, as when only the class token is needed.
   for (const std::string &level : levels()) {
     Layout layout{6};
     std::string q = blockedType(1, 32, layout), k = blockedType(17, 32, layout);
@@ -229,7 +229,7 @@ TEST(Attention, LargeScoresNeitherOverflowNorVanish) {
         b(block(k, 1, 17, 16, s.layout())), c(block(v, 1, 17, 16, s.layout()));
     Guarded output(18 * 16, 0), p(17 * 17, 0);
     kernel.run({a.data(), b.data(), c.data(), output.data(), p.data()}, 1);
-    // Scores of thousands: their own rounding is what is left.
+    // Scores are in the thousands, so their rounding error dominates.
     expectClose(p.values(), probabilities, 2e-3, level);
   }
 }

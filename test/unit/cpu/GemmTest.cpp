@@ -1,4 +1,4 @@
-//===- GemmTest.cpp - Products against plain loops ---===//
+//===- GemmTest.cpp - Products against plain loops ------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,10 +15,10 @@ using namespace test;
 
 namespace {
 struct Shape {
-  int64_t tokens, in, out; ///< tokens 0: rank 2
+  int64_t tokens, in, out; ///< tokens = 0: rank 2
   int64_t rows, cols, tileCols, chunk;
   int64_t inGroup = 0, outGroup = 0;
-  bool transposed = false; ///< the weight is [in, out]
+  bool transposed = false; ///< the weight has shape [in, out]
 };
 
 struct Case {
@@ -31,7 +31,7 @@ std::string gemmText(const Shape &s, const std::string &extras,
   Layout in{s.rows, s.inGroup}, out{s.rows, s.outGroup};
   std::string x = blockedType(s.tokens, s.in, in);
   std::string y = blockedType(s.tokens, s.out, out);
-  // x W has the panels of x W^T's weight; what they are of is named otherwise.
+  // x W uses the panels of x W^T's weight, with the dimensions exchanged.
   std::string w =
       "tensor<" + std::to_string(s.transposed ? s.in : s.out) + "x" +
       std::to_string(s.transposed ? s.out : s.in) +
@@ -129,7 +129,7 @@ TEST_P(GemmTest, BiasTableAndResidual) {
     Floats image(first.begin(), first.begin() + perImage * s.out);
     if (firstImage.empty())
       firstImage = image;
-    // randomFloats draws in order, so the first image's values agree.
+    // randomFloats is sequential, so the first image has the same values.
     expectSameBits(image, firstImage, "image 0 of " + std::to_string(batch));
   }
 }
@@ -183,7 +183,7 @@ TEST(GemmEpilogue, RegionThatMakesSomethingOfZeroLeavesPaddingZero) {
     Guarded input(block(x, 2, 17, 20, {6})), weight(panels(w, 36, 20, 64));
     Guarded output(blockedSize(2, 17, 36, {6}), NAN);
     kernel.run({input.data(), weight.data(), output.data()}, 2);
-    // `unblock` looks at the padding.
+    // `unblock` checks the padding.
     expectClose(unblock(output.values(), 2, 17, 36, {6}), expected, 1e-5,
                 level);
   }

@@ -1,4 +1,4 @@
-//===- Harness.cpp - Compile one kernel from text and run it ---===//
+//===- Harness.cpp - Compiles one kernel from text and runs it ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

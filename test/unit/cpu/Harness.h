@@ -1,4 +1,4 @@
-//===- Harness.h - Compile one kernel from text and run it ---===//
+//===- Harness.h - Compiles one kernel from text and runs it ----*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -19,8 +19,8 @@ namespace test {
 
 using Floats = std::vector<float>;
 
-/// Memory between two inaccessible pages whose last byte is the page's last:
-/// one element too far, on either side of reading or writing, is a crash.
+/// Memory that ends at an inaccessible page and begins after another one: an
+/// access beyond its end crashes.
 class Guarded {
 public:
   explicit Guarded(size_t count, float fill = 0);
@@ -30,7 +30,7 @@ public:
   float *data() const { return start; }
   size_t size() const { return count; }
   Floats values() const { return Floats(start, start + count); }
-  /// Whether the bytes before the first element are as they were.
+  /// Whether the bytes before the first element are unchanged.
   bool isIntact() const;
 
 private:
@@ -39,48 +39,47 @@ private:
   float *start = nullptr;
 };
 
-/// A layout of the kernel dialect, written down again here, so that the tests
-/// do not lean on what they test.
+/// A layout of the kernel dialect. It is independent of the code under test.
 struct Layout {
-  int64_t rows;      ///< of a row block
-  int64_t group = 0; ///< of channels
+  int64_t rows;      ///< in a row block
+  int64_t group = 0; ///< channels in a group
 };
 
 int64_t padded(int64_t channels, int64_t group);
 int64_t paddedChannel(int64_t channel, int64_t group);
-/// [batch, tokens, width], or with tokens 0 [batch, width], to blocked form and
-/// back. `unblock` also fails the test where padding is not zero.
+/// Converts [batch, tokens, width] ([batch, width] if tokens is 0) to blocked
+/// form and back. `unblock` fails the test if padding is not zero.
 Floats block(const Floats &values, int64_t batch, int64_t tokens, int64_t width,
              Layout layout);
 Floats unblock(const Floats &blocked, int64_t batch, int64_t tokens,
                int64_t width, Layout layout);
 size_t blockedSize(int64_t batch, int64_t tokens, int64_t width, Layout layout);
-/// [out, in] to panels of `cols`.
+/// Converts [out, in] to panels of `cols` columns.
 Floats panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
               int64_t outGroup = 0, int64_t inGroup = 0);
-/// [rows, width] with padded channels.
+/// Pads the channels of [rows, width].
 Floats channels(const Floats &values, int64_t rows, int64_t width,
                 int64_t group = 0);
 
 Floats randomFloats(size_t count, unsigned seed, float scale = 1);
 
-/// The type of a tensor in text: tensor<?x65x192xf32, #kernel.blocked<...>>.
+/// The text of a type: tensor<?x65x192xf32, #kernel.blocked<...>>.
 std::string blockedType(int64_t tokens, int64_t width, Layout layout);
 std::string channelsType(int64_t rows, int64_t width, int64_t group = 0);
-std::string plainType(const std::vector<int64_t> &shape); ///< -1: the batch
+std::string plainType(const std::vector<int64_t> &shape); ///< -1 is the batch
 
-/// One kernel, compiled for a level and mapped read+execute.
+/// One kernel, compiled for a level and mapped as executable memory.
 class Kernel {
 public:
-  /// `text` is a module with one function that holds one kernel op. Throws
-  /// what the compiler said where it fails.
+  /// `text` is a module with one function that holds one kernel op. Throws the
+  /// message of the compiler on failure.
   Kernel(const std::string &text, const std::string &level);
   ~Kernel();
   Kernel(const Kernel &) = delete;
 
   int64_t units(int64_t batch) const;
   int64_t flop() const { return flopTimes; }
-  /// Does all units in `parts` equal parts, last part first.
+  /// Runs all units in `parts` equal parts, last part first.
   void run(const std::vector<float *> &arguments, int64_t batch,
            int64_t parts = 1) const;
   size_t codeSize() const { return codeBytes; }
@@ -97,10 +96,10 @@ private:
 /// The levels that this processor can run.
 std::vector<std::string> levels();
 
-/// Fails the test where |actual - expected| > tolerance * max(1, largest / 10).
+/// Fails the test if |actual - expected| > tolerance * max(1, largest / 10).
 void expectClose(const Floats &actual, const std::vector<double> &expected,
                  double tolerance, const std::string &what);
-/// Fails the test where the bits differ.
+/// Fails the test if the bits differ.
 void expectSameBits(const Floats &a, const Floats &b, const std::string &what);
 
 } // namespace test

@@ -14,8 +14,7 @@
 using namespace mlir;
 using namespace mlir::vit::kernel;
 
-/// A new op that is a launch but does not say so would be ignored by all
-/// passes.
+/// Passes ignore an op that is a launch but does not implement the interface.
 TEST(KernelOpInterface, AllLaunchesImplementIt) {
   MLIRContext context;
   context.loadDialect<KernelDialect>();

@@ -212,7 +212,7 @@ TEST(Mean, OfTokensFromAStart) {
       int64_t batch = 7;
       Floats x = randomFloats(batch * tokens * width, 1);
       if (start > 0)
-        x[0] = NAN; // a token that is not part of the mean
+        x[0] = NAN; // a token outside of the mean
       std::vector<double> expected(batch * width, 0);
       for (int64_t b = 0; b < batch; ++b)
         for (int64_t t = start; t < tokens; ++t)

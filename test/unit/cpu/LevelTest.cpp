@@ -1,4 +1,4 @@
-//===- LevelTest.cpp - What LLVM makes of a level's features --------------===//
+//===- LevelTest.cpp - What LLVM derives from the features of a level -----===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -18,7 +18,7 @@
 
 using namespace vit::format;
 
-/// What LLVM's code for this may use.
+/// The features that LLVM's code may use.
 static std::set<std::string> getEnabled(const std::string &cpu,
                                         const std::string &features) {
   LLVMInitializeX86TargetInfo();
@@ -36,9 +36,9 @@ static std::set<std::string> getEnabled(const std::string &cpu,
   return enabled;
 }
 
-// The runtime checks the row's features, so that they must be all that LLVM
-// uses beyond what every x86-64 has: a processor without one of them would end
-// in an illegal instruction.
+// The runtime checks the features of the table. They must be all that LLVM uses
+// beyond the x86-64 baseline: on a processor without one of them the code would
+// execute an illegal instruction.
 TEST(Level, LlvmUsesTheFeaturesOfTheRow) {
   for (const Level &level : levelsOf(Target::Cpu)) {
     std::set<std::string> expected = getEnabled("x86-64", "");

@@ -1,4 +1,4 @@
-//===- LossTest.cpp - Losses, their gradients, correct answers -----------===//
+//===- LossTest.cpp - Losses, their gradients, correct answers ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -64,7 +64,7 @@ Floats randomLabels(int64_t batch, int64_t classes, unsigned seed) {
   return labels;
 }
 
-/// What the kernel gets of `values`, labels or a table.
+/// The form of `values` that the kernel reads: labels or a table.
 Floats store(const Floats &values, Targets targets, int64_t batch,
              const Shape &s) {
   if (targets == Targets::Blocked)
@@ -84,7 +84,7 @@ Floats softTargets(int64_t batch, int64_t classes) {
   return values;
 }
 
-/// Of an image's targets, about.
+/// The approximate sum of the targets of one image.
 double sum(const Floats &targets, int64_t batch) {
   double total = 0;
   for (float t : targets)
@@ -135,8 +135,8 @@ TEST(Loss, CrossEntropyAndItsGradient) {
             Floats found = unblock(dx.values(), batch, 0, s.classes, {s.rows});
             reference::Tensor exact =
                 reference::crossEntropyBackward(0.5, logits, wanted, smoothing);
-            // Relative to a share of the loss: what is left where the answer
-            // is nearly right has the rounding error of 1.
+            // Relative to a share of the loss: where the prediction is nearly
+            // right, the difference has the rounding error of 1.
             for (size_t i = 0; i < found.size(); ++i)
               EXPECT_NEAR(found[i], exact.data[i],
                           7e-7 * 0.5 / batch *
@@ -209,7 +209,7 @@ TEST(Loss, Accuracy) {
         Kernel kernel(lossText("accuracy", s, targets, 0), level);
         int64_t batch = 64;
         bool labelled = targets == Targets::Labels;
-        // Few different values, so that many are equal; some no numbers.
+        // Few distinct values, so that many are equal; some are NaN.
         Floats x = randomFloats(batch * s.classes, 1), t;
         for (float &value : x)
           value = std::round(value);

@@ -1,4 +1,4 @@
-//===- Oracle.h - The reference's functions on floats -----------*- C++ -*-===//
+//===- Oracle.h - Reference functions on floats -----------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,20 +21,20 @@ inline mlir::vit::reference::Tensor tensor(const Floats &values,
   return result;
 }
 
-/// A value that has no batch, with what its last vector holds behind it.
+/// A value without a batch, padded to whole vectors with `fill`.
 inline Floats padFlat(Floats values, float fill = 0) {
   values.resize((values.size() + 15) / 16 * 16, fill);
   return values;
 }
 
-/// An i32 in the bits of a float.
+/// An i32 as the bits of a float.
 inline float bits(int32_t value) {
   float result;
   memcpy(&result, &value, sizeof result);
   return result;
 }
 
-/// [batch, tokens, width], or with tokens 0 [batch, width].
+/// [batch, tokens, width], or [batch, width] if tokens is 0.
 inline std::vector<int64_t> shapeOf(int64_t batch, int64_t tokens,
                                     int64_t width) {
   return tokens ? std::vector<int64_t>{batch, tokens, width}

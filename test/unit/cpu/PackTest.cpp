@@ -17,8 +17,8 @@ using namespace test;
 // Packing
 //===----------------------------------------------------------------------===//
 
-/// Packs `values`, rows of `width` (0: rank 1) in sources of `rows` rows each,
-/// to a result of type `type` and `size` elements.
+/// Packs `values`, rows of `width` elements (0: rank 1) in sources of `rows`
+/// rows, to a result of type `type` with `size` elements.
 static Floats pack(const std::string &level, const Floats &values,
                    const std::vector<int64_t> &rows, int64_t width,
                    const std::string &type, size_t size, int64_t parts) {
@@ -71,7 +71,7 @@ TEST(Pack, PanelsAndTransposedPanels) {
              {{100}, 100, 48, 0, 0},
              {{32, 32, 32}, 48, 64, 0, 0},
              {{20, 20, 20}, 33, 64, 10, 0},
-             {{7, 30, 1}, 20, 16, 0, 0}, // vectors of several sources
+             {{7, 30, 1}, 20, 16, 0, 0}, // vectors from several sources
              {{18, 18, 18}, 25, 32, 9, 5},
              {{50}, 75, 64, 25, 25},
          }) {
@@ -178,8 +178,8 @@ static std::string sumText(const std::string &kind, const std::string &from,
          "\nreturn %c : " + type + "\n}";
 }
 
-/// Runs a sum whose result is row-major, once as the entry's result and once
-/// with an end to fill; compares.
+/// Runs a sum with a row-major result twice, once as a result of the entry and
+/// once with padding to fill, and compares.
 static void checkFlat(const std::string &level, const std::string &kind,
                       const std::string &from, const Floats &input,
                       const std::string &to,

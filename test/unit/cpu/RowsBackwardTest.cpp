@@ -1,4 +1,4 @@
-//===- RowsBackwardTest.cpp - Adjoints of layer norm and softmax ---------===//
+//===- RowsBackwardTest.cpp - Adjoints of layer norm and softmax ----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -61,7 +61,7 @@ TEST(RowsBackward, LayerNorm) {
           size_t count = batch * tokens * s.width;
           Floats dy = randomFloats(count, 2), x = randomFloats(count, 3, 3);
           for (float &value : x)
-            value += 10; // a mean that would cancel
+            value += 10; // a large mean, which could cause cancellation
           Guarded gradient(block(dy, batch, s.tokens, s.width, s.layout));
           Guarded input(block(x, batch, s.tokens, s.width, s.layout));
           Guarded result(input.size(), NAN);
@@ -75,7 +75,7 @@ TEST(RowsBackward, LayerNorm) {
           all.insert(all.end(), {ds.data(), db.data()});
           kernel.run(all, batch, 3);
 
-          // What a row's own scale would be: that of all groups, in turn.
+          // A scale per row element: those of all groups in order.
           Floats rowScales;
           for (int64_t i = 0; i < s.width; ++i)
             rowScales.push_back(hasScale ? scale[i] : 1);
@@ -179,7 +179,7 @@ TEST(RowsBackward, Softmax) {
 
 TEST(TokensBackward, PlaceAndSpread) {
   struct Case {
-    int64_t tokens, width, start, count; // count 0: one token, of rank 2
+    int64_t tokens, width, start, count; // count = 0: one token, of rank 2
     Layout layout;
   };
   for (const std::string &level : levels())

@@ -1,5 +1,4 @@
-//===- RowsTest.cpp - Layer norm, softmax and scalar code against plain loops
-//---===//
+//===- RowsTest.cpp - Layer norm, softmax and scalar code -----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -80,7 +79,7 @@ TEST(Rows, LayerNorm) {
         size_t count = batch * std::max<int64_t>(s.tokens, 1) * s.width;
         Floats x = randomFloats(count, 3, 3);
         for (float &value : x)
-          value += 10; // a mean that would cancel
+          value += 10; // a large mean, which could cause cancellation
         std::vector<double> expected = groupwise(x, s.width, s.groups, false);
         for (size_t i = 0; i < count; ++i)
           expected[i] = expected[i] * scale[i % s.width] + bias[i % s.width];
@@ -90,7 +89,7 @@ TEST(Rows, LayerNorm) {
         expectClose(
             unblock(output.values(), batch, s.tokens, s.width, s.layout),
             expected, 5e-6, level + " width " + std::to_string(s.width));
-        // In place, as a planner may have it.
+        // In place, as the memory plan may do.
         kernel.run({input.data(), p.data(), q.data(), input.data()}, batch);
         expectSameBits(input.values(), output.values(), "in place");
       }
@@ -134,7 +133,7 @@ TEST(Rows, NotANumberStaysInItsRow) {
 // Scalar code
 //===----------------------------------------------------------------------===//
 
-/// One op of the math dialect over many values of x.
+/// Evaluates one op of the math dialect for all values of `x`.
 Floats evaluate(const std::string &op, const Floats &x,
                 const std::string &level) {
   std::string type = blockedType(0, 16, {1});
@@ -153,7 +152,7 @@ struct Function {
   const char *op;
   double (*reference)(double);
   double low, high;
-  double absolute, relative; ///< an error within either is right
+  double absolute, relative; ///< an error within either bound is accepted
 };
 
 TEST(Math, ErrorsAreSmallOverTheWholeRange) {
@@ -201,7 +200,7 @@ TEST(Math, LimitsAndNotANumber) {
     x[1] = -INFINITY;
     x[2] = NAN;
     x[3] = -NAN;
-    uint32_t payload = 0x7f800123; // signalling, bits set low
+    uint32_t payload = 0x7f800123; // signalling, with low bits set
     memcpy(&x[4], &payload, 4);
     Floats e = evaluate("math.exp", x, level);
     EXPECT_EQ(e[0], INFINITY);

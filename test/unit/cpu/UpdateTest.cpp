@@ -1,4 +1,4 @@
-//===- UpdateTest.cpp - Optimizer steps, clipping, flat maps, dropout ----===//
+//===- UpdateTest.cpp - Optimizer steps, clipping, flat maps, dropout -----===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -44,8 +44,8 @@ const Optimizer kOptimizers[] = {
     {"adamw", 2, 0, 0, 0.8, 0.99999, 1e-6, false, 1},
 };
 
-/// The update of two variables and their states at the end of `entry`, whose
-/// arguments are its operands.
+/// Adds the update of two variables and their states at the end of `entry`,
+/// whose arguments are the operands.
 void addUpdate(const Optimizer &o, mlir::func::FuncOp entry, bool guarded) {
   using namespace mlir::vit::kernel;
   mlir::Block &block = entry.getBody().front();
@@ -83,8 +83,8 @@ void addUpdate(const Optimizer &o, mlir::func::FuncOp entry, bool guarded) {
     addAssignCode(update);
 }
 
-/// A module with the update of two variables of `first` and `second` elements,
-/// and their states.
+/// A module that updates two variables of `first` and `second` elements, and
+/// their states.
 std::string updateText(const Optimizer &o, int64_t first, int64_t second,
                        bool guarded, bool clipped) {
   int64_t begin = (first + 15) / 16 * 16,
@@ -132,7 +132,7 @@ struct Variables {
   Floats w, m, v;
 };
 
-/// What the reference makes of them.
+/// The results of the reference.
 Variables expectedOf(const Optimizer &o, const Variables &from, const Floats &g,
                      double rate, double factor, int64_t step) {
   std::vector<int64_t> shape{int64_t(g.size())};
@@ -166,7 +166,7 @@ TEST(Update, Optimizers) {
                          randomFloats(size, 4, 0.01f)};
           for (float &value : from.v)
             value = std::abs(value);
-          // A gradient of nothing, at the start: no division of zero by zero.
+          // A zero gradient in the first step must not cause 0 / 0.
           g[1] = from.m[1] = from.v[1] = 0;
           float rate = 1e-2f, factor = clipped ? 0.25f : 1;
           Variables expected = expectedOf(o, from, g, rate, factor, step);
@@ -187,7 +187,7 @@ TEST(Update, Optimizers) {
           if (o.states > 1)
             arguments.push_back(v.data());
           kernel.run(arguments, /*batch=*/64, 3);
-          // The step, not the parameter, must be right.
+          // Compare the change, not the parameter.
           auto expectStep = [&](const Floats &to, const Floats &before,
                                 const Floats &wanted, const char *name) {
             for (size_t i = 0; i < to.size(); ++i) {
@@ -315,7 +315,7 @@ TEST(Map, WithoutABatch) {
     }
 }
 
-/// A dropout of values of type `type`.
+/// A dropout op on values of type `type`.
 std::string dropoutText(const std::string &type, double probability,
                         int64_t stream, bool wholeImages) {
   return "func.func @f(%x: " + type +
@@ -368,7 +368,7 @@ TEST(Dropout, MasksOfTheReference) {
         }
 }
 
-// Whatever was dropped, an infinity or a NaN as well, becomes +0.
+// Dropped values become +0, including infinities and NaNs.
 TEST(Dropout, DroppedIsPositiveZero) {
   constexpr int64_t batch = 6, tokens = 5;
   for (const std::string &level : levels())

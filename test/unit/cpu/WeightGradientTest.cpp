@@ -15,7 +15,7 @@ using namespace test;
 
 namespace {
 struct Shape {
-  int64_t tokens, in, out; ///< tokens 0: rank 2
+  int64_t tokens, in, out; ///< tokens = 0: rank 2
   int64_t rows, chunk;
   int64_t inGroup = 0, outGroup = 0;
 };
@@ -25,8 +25,8 @@ struct Case {
   std::string level;
 };
 
-/// With `isReturned` the entry's results are the kernel's, else the memory's
-/// end is the kernel's to fill.
+/// If `isReturned`, the kernel writes results of the entry; otherwise it also
+/// fills the padding after the last element.
 std::string gradientText(const Shape &s, bool hasBias, bool isReturned) {
   std::string dy = blockedType(s.tokens, s.out, {s.rows, s.outGroup});
   std::string x = blockedType(s.tokens, s.in, {s.rows, s.inGroup});
@@ -49,7 +49,7 @@ std::string gradientText(const Shape &s, bool hasBias, bool isReturned) {
          plainType({size}) + "\nreturn %c : " + plainType({size}) + "\n}";
 }
 
-/// dW, then db.
+/// dW, followed by db.
 std::vector<double> gradients(const Floats &dy, const Floats &x, int64_t rows,
                               int64_t in, int64_t out) {
   std::vector<double> sums(out * in + out, 0);
@@ -141,7 +141,7 @@ TEST(WeightGradient, AnEntrysResultsEndWithTheirLastElement) {
     Kernel kernel(gradientText(s, true, true), level);
     Floats dy = randomFloats(2 * 5 * 7, 1), x = randomFloats(2 * 5 * 10, 2);
     Guarded gradient(block(dy, 2, 5, 7, {5})), input(block(x, 2, 5, 10, {5}));
-    // The page behind each cannot be written.
+    // The page after each buffer cannot be written.
     Guarded weight(70, NAN), bias(7, NAN);
     kernel.run({gradient.data(), input.data(), weight.data(), bias.data()}, 2);
     Floats w = weight.values(), b = bias.values();
@@ -150,7 +150,7 @@ TEST(WeightGradient, AnEntrysResultsEndWithTheirLastElement) {
   }
 }
 
-// Rows in chunks: a long sum stays near its exact value.
+// Rows are added in chunks, so a long sum stays near its exact value.
 TEST(WeightGradient, ManyRowsStayExact) {
   for (const std::string &level : levels()) {
     Shape s{65, 16, 16, 5, 26};

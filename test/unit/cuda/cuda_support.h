@@ -1,4 +1,4 @@
-//===- cuda_support.h - What the CUDA tests share ---------------*- C++ -*-===//
+//===- cuda_support.h - Shared parts of the CUDA tests ----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,13 +15,13 @@
 
 namespace vit::test {
 
-/// Each test begins with a driver that works, and ends with no object left and
-/// nothing done that a driver forbids.
+/// Each test starts with a working driver, and ends by checking that no object
+/// is left and that the driver was not misused.
 class CudaTest : public testing::Test {
 protected:
   CudaTest() {
     setenv("VIT_CUDA_LIBRARY", VIT_TEST_DRIVER, 1);
-    // So that describing devices opens no other driver of the machine.
+    // Listing devices must not open another driver of the machine.
     setenv("VIT_VULKAN_LIBRARY", "libno-such-vulkan.so", 1);
     void *library = dlopen(VIT_TEST_DRIVER, RTLD_NOW | RTLD_NODELETE);
     EXPECT_NE(library, nullptr) << dlerror();
@@ -48,7 +48,7 @@ protected:
     EXPECT_EQ(driver->misuse, nullptr) << driver->misuse;
   }
 
-  /// The next session or call fails there.
+  /// Makes `function` fail in the next session or call.
   void failAt(const char *function, int result, int after = 0) {
     driver->failingFunction = function;
     driver->failure = result;
@@ -75,7 +75,7 @@ protected:
   }
 
   TestDriver *driver = nullptr;
-  void (*forget)() = nullptr; ///< how often functions were called
+  void (*forget)() = nullptr; ///< number of calls per function
   vit_session_options options = {};
   vit_error error = {};
 };

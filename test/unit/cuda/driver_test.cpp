@@ -106,7 +106,7 @@ TEST_F(Driver, DeviceWithoutCode) {
                "Cuda sm_100, and 'Test GPU' takes Cuda sm_90; compile it again "
                "with --level");
   EXPECT_EQ(statusOn(100, "sm_80"), VIT_OK) << error.message;
-  // Levels of later versions may need more than an architecture.
+  // Future levels may need more than an architecture.
   for (const char *level : {"sm_", "sm_90", "sm_80a", "tiled"})
     EXPECT_EQ(statusOn(90, level), VIT_UNSUPPORTED) << level;
 }
@@ -208,8 +208,8 @@ TEST_F(Driver, KernelBeyondTheDevice) {
                "memory, and 'Test GPU' has 1024 and 49152");
 }
 
-/// Whatever fails while a session is made, there is a message and nothing is
-/// left behind (TearDown looks).
+/// Whichever call fails while a session is created, there is a message, and no
+/// object is left (checked by TearDown).
 TEST_F(Driver, AnyFailureOfCreating) {
   options.on_event = [](void *, const vit_event *) {};
   for (const char *function :

@@ -34,7 +34,7 @@ TEST_F(Cuda, ComputesWhatTheReferenceDoes) {
 
 TEST_F(Cuda, OneGraphPerBatch) {
   SessionHandle session = open();
-  // The largest first, so that the arena does not move.
+  // The largest batch first, so that the arena does not move.
   Call large(64);
   EXPECT_EQ(large.run(session), VIT_OK);
   for (int round = 0; round < 3; ++round)
@@ -45,7 +45,7 @@ TEST_F(Cuda, OneGraphPerBatch) {
     }
   EXPECT_EQ(driver->captures, 4);
   EXPECT_EQ(driver->graphLaunches, 13);
-  // More batches than graphs are kept, and all of them again.
+  // More batches than the number of graphs that are kept, twice.
   for (int round = 0; round < 2; ++round)
     for (int64_t batch = 1; batch <= 20; ++batch) {
       Call call(batch);
@@ -60,7 +60,7 @@ TEST_F(Cuda, WeightsAreUploadedOnceAndAfterAWrite) {
   SessionHandle session = open(), other = open();
   Call call(1);
   EXPECT_EQ(call.run(session), VIT_OK);
-  // Two forms, a constant, an image; then the image alone.
+  // Two forms, a constant, an image; then only the image.
   EXPECT_EQ(driver->uploads, 4);
   EXPECT_EQ(call.run(session), VIT_OK);
   EXPECT_EQ(driver->uploads, 5);
@@ -74,7 +74,7 @@ TEST_F(Cuda, WeightsAreUploadedOnceAndAfterAWrite) {
     EXPECT_EQ(call.run(*s), VIT_OK);
     call.expectReference(Builder::scale, q);
   }
-  // The one form that was touched, and the image, on each.
+  // On each session, the changed form and the image.
   EXPECT_EQ(driver->uploads, 13);
   EXPECT_EQ(call.run(session), VIT_OK);
   call.expectReference(Builder::scale, q);
@@ -107,7 +107,7 @@ TEST_F(Cuda, OutputsMayBeLeftOut) {
   EXPECT_EQ(whole.run(session), VIT_OK);
   EXPECT_EQ(call.logits, whole.logits);
   whole.expectReference();
-  // Neither is in the graph.
+  // Neither is part of the graph.
   EXPECT_EQ(driver->captures, 1);
 }
 
@@ -133,7 +133,7 @@ TEST_F(Cuda, KeepsToItsBudget) {
   ASSERT_EQ(
       vit_session_workspace_size(session.get(), nullptr, 64, &many, &error),
       VIT_OK);
-  // Slots (32 and 12 bytes an image), the input, two outputs, each up to 256.
+  // Slots (32 and 12 bytes per image), input, two outputs, padded to 256.
   EXPECT_EQ(one, 256u * 4);
   EXPECT_EQ(many, 64u * 32 + 64 * 12 + 2048 + 768 + 2048);
   options.memory_budget = many;
@@ -156,7 +156,7 @@ TEST_F(Cuda, OutOfMemory) {
                "out of memory: no 7680 bytes for the workspace on 'Test GPU', "
                "which has 8589934592 in all");
   failAt("", 0);
-  // Memory that others gave back.
+  // Memory that was released can be used.
   EXPECT_EQ(small.run(session), VIT_OK) << small.error.message;
   small.expectReference();
   EXPECT_EQ(large.run(session), VIT_OK);
@@ -165,14 +165,14 @@ TEST_F(Cuda, OutOfMemory) {
 
 TEST_F(Cuda, TooLargeForAGpu) {
   SessionHandle session = open();
-  // 8 elements an image, so that 2^28 images have 2^31.
+  // 8 elements per image, so 2^28 images have 2^31.
   constexpr int64_t batch = int64_t(1) << 28;
   Call call(1);
   float one = 0;
   auto resize = [&](vit_tensor &tensor, size_t perImage) {
     tensor.dims[0] = batch;
     tensor.size = size_t(batch) * perImage * 4;
-    tensor.data = &one; // Never touched.
+    tensor.data = &one; // Never accessed.
   };
   resize(call.inputs[0], 8);
   resize(call.outputs[0], 3);
@@ -207,7 +207,7 @@ TEST_F(Cuda, LostDevice) {
   }
 }
 
-/// Whatever fails in a call that is not fatal, the next one works.
+/// After any failure of a call that is not fatal, the next call works.
 TEST_F(Cuda, AnyFailureOfACall) {
   for (bool isTimed : {false, true}) {
     options.on_event = isTimed ? +[](void *, const vit_event *) {} : nullptr;
@@ -234,7 +234,7 @@ TEST_F(Cuda, AnyFailureOfACall) {
   }
 }
 
-/// A host that has memory for so many allocations more.
+/// An allocator that fails after `left` allocations.
 struct Host {
   int left = 1 << 30;
   int live = 0;
@@ -328,7 +328,7 @@ TEST_F(Cuda, TimesEachCommand) {
     EXPECT_LE(seen.begins[i], seen.ends[i]);
     if (i > 0)
       EXPECT_EQ(seen.begins[i], seen.ends[i - 1]);
-    // A millisecond for what the clocks differ.
+    // Allow a difference of 1 ms between the clocks.
     EXPECT_LE(seen.ends[i], after + 1'000'000);
   }
   EXPECT_EQ(driver->graphLaunches, 0);

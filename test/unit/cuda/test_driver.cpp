@@ -57,7 +57,7 @@ static FunctionObject functions[] = {
     {kernelCorrect, 3},  {kernelUpdate, 5}, {kernelAccumulate, 3}};
 
 extern "C" vit::test::TestDriver *vitTestDriver() { return &driver; }
-/// Forgets what tests set and counted; objects that live still count.
+/// Resets the settings and counters of tests, except for live objects.
 extern "C" void vitTestDriverReset() {
   int live = driver.liveObjects;
   driver = {};
@@ -72,7 +72,7 @@ static void require(bool condition, const char *what) {
     driver.misuse = what;
 }
 
-/// The failure that a test wants of this function now.
+/// The failure that the test requested for this call, if any.
 static Result enter(const char *name, bool inContext) {
   require(!inContext || (pushed > 0 && retained > 0), name);
   if (std::strcmp(name, driver.failingFunction) != 0)
@@ -244,7 +244,7 @@ Result cuMemAlloc_v2(DevicePointer *memory, size_t bytes) {
   ENTER();
   require(bytes > 0, "allocates nothing");
   void *pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  std::memset(pointer, 0xa5, bytes); // Not a number that a test expects.
+  std::memset(pointer, 0xa5, bytes); // A value that no test expects.
   *memory = reinterpret_cast<DevicePointer>(pointer);
   allocations[*memory] = bytes;
   ++driver.liveObjects;

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What tests see of the driver that test_driver.cpp makes. It has one device,
-// in the host's memory, and runs the kernels of the test module (kernels.h).
-// Work is done when it is submitted, but for that of a captured stream.
+// The interface between tests and test_driver.cpp. The driver has one device,
+// in host memory, and runs the kernels of the test module (kernels.h). Work is
+// done when it is submitted, except for that of a captured stream.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,24 +19,24 @@
 namespace vit::test {
 
 struct TestDriver {
-  // To be set by tests.
+  // Set by tests.
   const char *failingFunction = ""; ///< "cuGraphLaunch"
-  int failure = 0;                  ///< what it returns
-  int failAfter = 0;                ///< calls of it that succeed first
-  int failTimes = 1 << 30;          ///< and then fail
+  int failure = 0;                  ///< the result of failing calls
+  int failAfter = 0;                ///< number of calls that succeed first
+  int failTimes = 1 << 30;          ///< number of calls that then fail
   int version = 12040;
   int capability = 90;
   int deviceCount = 1;
-  const char *log = ""; ///< written by a failing cuModuleLoadDataEx
+  const char *log = ""; ///< the log of a failing cuModuleLoadDataEx
 
-  // To be read by tests.
+  // Read by tests.
   int liveObjects = 0; ///< contexts, modules, memory, streams, graphs, events
   int graphLaunches = 0;
   int captures = 0;
   int kernelLaunches = 0; ///< outside of graphs
   int uploads = 0;
   int cubinsLoaded = 0, ptxLoaded = 0;
-  /// The first thing that the runtime did which a driver does not allow.
+  /// The first forbidden action of the runtime.
   const char *misuse = nullptr;
 };
 

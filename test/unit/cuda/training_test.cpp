@@ -1,4 +1,4 @@
-//===- training_test.cpp - Steps of training on a CUDA device -------------===//
+//===- training_test.cpp - Training steps on a CUDA device ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -43,7 +43,7 @@ TEST_F(CudaTraining, StepsCopyNothingButInputs) {
     ASSERT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
     EXPECT_EQ(trainer.step.loss, loss);
     EXPECT_EQ(trainer.step.correct, 30 + i);
-    // Four inputs; at first two forms, a constant and three arenas as well.
+    // Four inputs; the first step adds two forms, a constant, three arenas.
     EXPECT_EQ(driver->uploads - before, i == 0 ? 10 : 4);
     if (i == 2) {
       EXPECT_EQ(readParameters(parameters), values);
@@ -52,7 +52,7 @@ TEST_F(CudaTraining, StepsCopyNothingButInputs) {
   }
   EXPECT_EQ(driver->captures, 1);
   EXPECT_EQ(readParameters(parameters), values);
-  // What was accumulated is there at the update.
+  // The update uses the accumulated gradients.
   for (int update : {0, 0, 1}) {
     float loss = 0;
     trainer.step.update = update;
@@ -105,8 +105,8 @@ TEST_F(CudaTraining, LossThatIsNotFiniteChangesNothing) {
   EXPECT_EQ(readParameters(parameters), initialParameters());
 }
 
-/// Whatever fails: the values before or after the step, or it is said that they
-/// are lost.
+/// After any failure the values are those before or after the step, or the
+/// runtime reports that they are lost.
 TEST_F(CudaTraining, FailuresLoseNothingInSilence) {
   struct {
     const char *function;

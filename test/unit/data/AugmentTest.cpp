@@ -19,7 +19,7 @@ namespace {
 
 constexpr int edge = 32, plane = edge * edge, elements = 3 * plane;
 
-/// Identity: the tensor holds the pixels 0..255.
+/// The identity: the tensor holds the pixel values 0..255.
 vit_preprocessing makeIdentity() {
   vit_preprocessing p = {};
   p.struct_size = sizeof(p);
@@ -35,7 +35,7 @@ vit_augmentation makeAugmentation(int32_t padding, bool flip, float erase,
   return {sizeof(vit_augmentation), padding, flip, erase, seed};
 }
 
-/// A CIFAR folder of one picture, whose pixels are never 0.
+/// A CIFAR folder with one picture, whose pixels are never 0.
 struct OnePicture {
   OnePicture() {
     std::string record(1, '\3');
@@ -74,7 +74,7 @@ TEST(Augment, NothingAskedNothingChanged) {
 }
 
 // RandomCrop(32, padding=2) and RandomHorizontalFlip: each result is one of the
-// 25 crops or its mirror image, and all of them come about equally often.
+// 25 crops or its mirror image, all with about the same frequency.
 TEST(Augment, CropAndFlip) {
   OnePicture picture;
   constexpr int padding = 2, side = 2 * padding + 1, epochs = 4000;
@@ -99,19 +99,19 @@ TEST(Augment, CropAndFlip) {
     ASSERT_TRUE(found) << "epoch " << epoch;
   }
   EXPECT_EQ(seen.size(), size_t(2 * side * side));
-  // Chi-squared with 49 degrees of freedom: 86 is passed once in a thousand.
+  // Chi-squared, 49 degrees of freedom: P(chi > 86) = 0.001.
   double expected = epochs / (2.0 * side * side), chi = 0;
   for (auto &[kind, count] : seen)
     chi += (count - expected) * (count - expected) / expected;
   EXPECT_LT(chi, 86);
 }
 
-// RandomErasing: one rectangle of zeros in the normalised tensor, 2 to 33 % of
-// the area, height to width from 0.3 to 3.3.
+// RandomErasing: one rectangle of zeros in the normalised tensor, with 2 to 33
+// % of the area and a height-to-width ratio from 0.3 to 3.3.
 TEST(Augment, Erase) {
   OnePicture picture;
   vit_preprocessing p = makeIdentity();
-  p.mean[0] = p.mean[1] = p.mean[2] = 0.5f; // so that nothing else is 0
+  p.mean[0] = p.mean[1] = p.mean[2] = 0.5f; // so that no other value is 0
   constexpr int epochs = 2000;
   int erased = 0;
   std::set<std::pair<int, int>> corners;
@@ -135,7 +135,7 @@ TEST(Augment, Erase) {
     int height = bottom - top + 1, width = right - left + 1;
     ASSERT_EQ(zeros, height * width) << "a whole rectangle";
     corners.insert({top, left});
-    // Rounding moves each side by half a pixel at most.
+    // Rounding changes each side by at most half a pixel.
     EXPECT_LE((height - 0.5) * (width - 0.5), 0.33 * plane);
     EXPECT_GE((height + 0.5) * (width + 0.5), 0.02 * plane);
     EXPECT_LE((height - 0.5) / (width + 0.5), 3.3);
@@ -203,7 +203,7 @@ TEST(Shuffle, IsAPermutationOfItsOwnForEachEpochAndSeed) {
   std::sort(sorted.begin(), sorted.end());
   for (int64_t i = 0; i < count; ++i)
     EXPECT_EQ(sorted[size_t(i)], i);
-  // Where picture 0 comes is uniform: the mean over epochs is in the middle.
+  // The position of picture 0 is uniform: its mean is the middle.
   double sum = 0;
   for (int64_t epoch = 0; epoch < 1000; ++epoch) {
     std::vector<int64_t> order = draw(3, epoch);

@@ -29,7 +29,7 @@ static void expectRefused(vit_status status, const std::string &text,
   EXPECT_EQ(dataset, nullptr);
 }
 
-/// The plane-by-plane pixels of record i: its red begins with i, and so on.
+/// The pixels of record i by plane: red begins with i, and so on.
 static std::string makePlanes(int i) {
   std::string planes(3072, '\0');
   for (size_t at = 0; at < 3072; ++at)
@@ -37,7 +37,7 @@ static std::string makePlanes(int i) {
   return planes;
 }
 
-/// Checks the picture of makePlanes(i).
+/// Checks the picture that makePlanes(i) describes.
 static void expectPlanes(const data::Image &image, int i) {
   ASSERT_EQ(image.width(), 32);
   ASSERT_EQ(image.height(), 32);
@@ -159,7 +159,7 @@ static std::string shortString(const std::string &text) {
   return "U" + little(text.size(), 1) + text;
 }
 
-/// Opcodes as Python 2's cPickle wrote the official files.
+/// The opcodes that Python 2's cPickle wrote to the official files.
 static std::string makePickle(const std::vector<int> &labels,
                               const std::string &dtype = "u1") {
   std::string pixels;
@@ -252,7 +252,7 @@ TEST(CifarPython, LyingFiles) {
   expectRefused(VIT_CORRUPT, "no data", folder);
   folder.write("test_batch", "\x80\x05}.");
   expectRefused(VIT_UNSUPPORTED, "protocol", folder);
-  // A list that holds itself.
+  // A list that contains itself.
   folder.write("test_batch", "\x80\x02}(" + shortString("labels") +
                                  "]q\x01h\x01"
                                  "a" +
@@ -356,7 +356,7 @@ TEST(Mnist, DamagedGzip) {
     folder.write(images, whole.substr(0, length));
     expectRefused(VIT_CORRUPT, images, folder);
   }
-  // Behind the header's flags and times every bit is under a checksum.
+  // After the flags and times of the header, a checksum covers every bit.
   for (size_t at = 10; at < whole.size(); ++at) {
     std::string flipped = whole;
     flipped[at] = char(flipped[at] ^ (1 << at % 8));

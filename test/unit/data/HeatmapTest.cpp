@@ -1,4 +1,4 @@
-//===- HeatmapTest.cpp - Maps over pictures -------------------------------===//
+//===- HeatmapTest.cpp - Heat maps over pictures --------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -44,7 +44,7 @@ TEST(Heatmap, ColoursRiseInLightness) {
         << i;
   EXPECT_LT(lightness(&canvas.pixels[0]), 0.06);
   EXPECT_GT(lightness(&canvas.pixels[3 * 255]), 0.7);
-  // Blue at the low end, yellow at the high one.
+  // Low values are blue, high values are yellow.
   EXPECT_GT(canvas.pixels[2], canvas.pixels[0]);
   EXPECT_GT(canvas.pixels[3 * 255], canvas.pixels[3 * 255 + 2]);
 }

@@ -41,7 +41,7 @@ static std::vector<std::string> pictureNames() {
   return names;
 }
 
-/// The largest difference from what Pillow decoded.
+/// The largest difference from Pillow's result.
 static int difference(const Image &image, const std::string &name) {
   data::Weights expected(dataPath("images/expected.safetensors"));
   int64_t index = expected.find(name);
@@ -80,7 +80,7 @@ TEST(Image, OrientationIsAppliedWhenAskedFor) {
   }
 }
 
-/// An orientation of n, then of what undoes it, is none.
+/// Each orientation, followed by its inverse, gives the original picture.
 TEST(Image, OrientationsAreThoseOfExif) {
   std::string jpeg = readAll(dataPath("images/exif6.jpg"));
   size_t tag = jpeg.find(std::string("\x01\x12\0\x03", 4));
@@ -98,7 +98,7 @@ TEST(Image, OrientationsAreThoseOfExif) {
     data::call(vit_image_load_memory, turned.data(), turned.size(), "FILE",
                &options, &raw);
     Image image(raw);
-    // The stored pixel that must come out in the upper left corner.
+    // The stored pixel that must be in the upper left corner.
     const uint8_t *corner = nullptr;
     switch (orientation) {
     case 2:
@@ -158,7 +158,7 @@ TEST(Image, EveryTruncationIsAnError) {
 }
 
 TEST(Image, FlippedBitsInPngAreFound) {
-  // A critical chunk of a PNG is under a checksum, bit by bit.
+  // Checksums cover every bit of the critical chunks of a PNG.
   std::string whole = readAll(dataPath("images/rgb8.png"));
   for (size_t at = 0; at < whole.size(); ++at) {
     std::string flipped = whole;
@@ -189,7 +189,7 @@ TEST(Image, BombsAreRefusedBeforeAllocation) {
   std::string ppm = "P6 60000 60000 255\n";
   expectFailure(VIT_UNSUPPORTED, "60000 x 60000",
                 [&](vit_error *error) { return loadMemory(ppm, error); });
-  // Within the limit of pixels, but not what so short a file can hold.
+  // Within the limit on pixels, but too large for the file.
   for (const char *name : {"rgb.ppm", "rgb24.bmp"}) {
     std::string file = readAll(dataPath(std::string("images/") + name));
     if (file[0] == 'P')
@@ -199,7 +199,7 @@ TEST(Image, BombsAreRefusedBeforeAllocation) {
     expectFailure(VIT_CORRUPT, "truncated",
                   [&](vit_error *error) { return loadMemory(file, error); });
   }
-  // The height in a JPEG's frame header, and the options' own limit.
+  // The height in a JPEG's frame header, and the limit in the options.
   std::string jpeg = readAll(dataPath("images/420.jpg"));
   size_t frame = jpeg.find("\xff\xc0");
   ASSERT_NE(frame, std::string::npos);

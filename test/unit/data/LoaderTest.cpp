@@ -1,4 +1,4 @@
-//===- LoaderTest.cpp - Batches, read ahead of their use ------------------===//
+//===- LoaderTest.cpp - Batches that are read in advance ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -43,7 +43,7 @@ class Loader : public data::Loader {
 public:
   using data::Loader::Loader;
 
-  /// The next batch, copied.
+  /// Copies the next batch.
   Batch next() {
     vit_batch batch = data::Loader::next();
     auto *images = static_cast<float *>(batch.images.data);
@@ -74,7 +74,7 @@ public:
   }
 };
 
-/// Ten CIFAR pictures; picture i has label i and i as its first pixel.
+/// Ten CIFAR pictures: picture i has label i, and its first pixel is i.
 class LoaderTest : public ::testing::Test {
 protected:
   LoaderTest() {
@@ -121,7 +121,7 @@ TEST_F(LoaderTest, EachEpochHasEachPictureOnce) {
   }
 }
 
-// The same batches from any number of threads, and when begun anywhere.
+// Batches do not depend on the number of threads or the first batch.
 TEST_F(LoaderTest, ThreadsAndResumption) {
   vit_augmentation augmentation = {sizeof(augmentation), 4, 1, 0.5f, 11};
   options.augmentation = &augmentation;
@@ -193,7 +193,7 @@ TEST_F(LoaderTest, ImpossibleOptions) {
   refuse("struct_size");
 }
 
-// Released while its threads are at work, and before anything was asked for.
+// Releases a loader while its threads are working, and before any request.
 TEST_F(LoaderTest, ReleasedAnyTime) {
   options.threads = 3;
   for (int i = 0; i < 20; ++i) {
@@ -211,7 +211,7 @@ TEST_F(LoaderTest, AnotherSize) {
     loader.expectFailure(VIT_INVALID_ARGUMENT, "data_batch_1.bin#");
 }
 
-// A damaged file is named, and left out only where that is asked for.
+// A damaged file is reported, and skipped only on request.
 TEST(LoaderFolder, UnreadablePictures) {
   TemporaryFolder folder;
   std::string header = "P6 32 32 255\n";

@@ -125,7 +125,7 @@ TEST(Npy, LyingFiles) {
                 makeNpy(describe("<f4", "(3,)"), eight));
   expectRefused(VIT_CORRUPT, "more than its header",
                 makeNpy(describe("<f4", "(1,)"), eight));
-  // Sizes that overflow when multiplied.
+  // Sizes whose product overflows.
   expectRefused(VIT_CORRUPT, "impossible",
                 makeNpy(describe("<f4", "(4294967296, 4294967296)"), eight));
   expectRefused(VIT_CORRUPT, "truncated",

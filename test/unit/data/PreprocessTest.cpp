@@ -16,7 +16,7 @@ using namespace vit;
 using namespace vit::test;
 using data::Image;
 
-/// A grey picture whose pixel (x, y) is x + 16 y.
+/// A grey picture with the value x + 16 y at pixel (x, y).
 namespace {
 struct Ramp {
   Ramp(int32_t width, int32_t height)
@@ -114,8 +114,8 @@ TEST(Preprocess, GreyBecomesRgbAndBack) {
 }
 
 TEST(Preprocess, CropOffsetsOfBothLibraries) {
-  // An odd difference of 7: torchvision rounds 3.5 to 4, transformers to 3.
-  // One of 5: 2.5 goes to 2 in both.
+  // For a difference of 7, torchvision rounds 3.5 to 4 and transformers to 3.
+  // For a difference of 5, both round 2.5 to 2.
   Ramp ramp(9, 7);
   vit_preprocessing p = makePlain(1, 2, 2);
   p.center_crop = 1;
@@ -130,7 +130,7 @@ TEST(Preprocess, CropOfASmallerPictureIsPadded) {
   Ramp ramp(2, 1);
   ramp.pixels = {10, 20};
   vit_preprocessing p = makePlain(1, 1, 5);
-  p.center_crop = 1; // Three missing: one on the left, two on the right.
+  p.center_crop = 1; // Three are missing: one on the left, two on the right.
   EXPECT_EQ(preprocess(ramp.image, p), (std::vector<float>{0, 10, 20, 0, 0}));
   p.center_crop = 2;
   EXPECT_EQ(preprocess(ramp.image, p), (std::vector<float>{0, 0, 10, 20, 0}));
@@ -139,7 +139,7 @@ TEST(Preprocess, CropOfASmallerPictureIsPadded) {
 }
 
 TEST(Preprocess, ShorterEdge) {
-  // 30 x 20 with the shorter edge to 10 is 15 x 10; the crop takes 10 of 15.
+  // 30 x 20 is resized to 15 x 10 (shorter edge 10), then cropped to 10 x 10.
   Ramp ramp(30, 20);
   vit_preprocessing p = makePlain(1, 10, 10);
   p.interpolation = 0;
@@ -153,13 +153,13 @@ TEST(Preprocess, ShorterEdge) {
 }
 
 TEST(Preprocess, CoverKeepsTheAspectRatio) {
-  // Covering 8 x 12 with 30 x 20: ratios 2.5 and 2.5, so 12 x 8 exactly.
+  // 30 x 20 covers 8 x 12: both ratios are 2.5, which gives 12 x 8 exactly.
   Ramp ramp(30, 20);
   vit_preprocessing p = makePlain(1, 8, 12);
   p.resize_height = 8;
   p.resize_width = -12;
   EXPECT_EQ(preprocess(ramp.image, p).size(), 96u);
-  // Covering 8 x 8: 12 x 8, which is not the tensor unless cropped.
+  // Covering 8 x 8 gives 12 x 8, which has to be cropped to the tensor.
   p = makePlain(1, 8, 8);
   p.resize_height = 8;
   p.resize_width = -8;

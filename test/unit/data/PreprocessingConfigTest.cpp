@@ -1,4 +1,4 @@
-//===- PreprocessingConfigTest.cpp - What model folders say ---------------===//
+//===- PreprocessingConfigTest.cpp - Configurations of model folders ------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -97,7 +97,7 @@ TEST(PreprocessingConfig, GreyModels) {
             R"({"num_channels": 1})");
   EXPECT_EQ(p.channels, 1);
   EXPECT_EQ(p.mean[0], 0.1307f);
-  // Three equal numbers will do for one channel, and one for three.
+  // Three equal numbers are accepted for one channel, and one for three.
   p = parse(R"({"image_mean": [0.5, 0.5, 0.5]})", R"({"num_channels": 1})");
   EXPECT_EQ(p.mean[0], 0.5f);
   p = parse(R"({"image_mean": [0.4]})", R"({"num_channels": 3})");
@@ -182,7 +182,7 @@ TEST(PreprocessingConfig, LyingFiles) {
          R"({"pretrained_cfg": {"interpolation": "random"}})");
   config(VIT_CORRUPT, "pretrained_cfg", R"({"pretrained_cfg": 3})");
   config(VIT_CORRUPT, "args", R"({"library": "vit-pytorch"})");
-  // Deep nesting must not exhaust the stack.
+  // Deep nesting must not overflow the stack.
   std::string deep = "{\"a\":" + std::string(100000, '[');
   config(VIT_CORRUPT, "not JSON", deep.c_str());
 }

@@ -1,12 +1,12 @@
-//===- SharedDataTest.cpp - Against material that others made -------------===//
+//===- SharedDataTest.cpp - Comparison with reference data ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The expectations come from Pillow, transformers and timm; see
-// images/manifest.json there. Skipped where the material is missing.
+// The expected values come from Pillow, transformers and timm; see
+// images/manifest.json there. Skipped if the data is missing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,7 @@ using namespace vit;
 using namespace vit::test;
 using data::Image;
 
-/// The largest difference of a picture from an array [height, width, 3] of u1.
+/// The largest difference of a picture from a u1 array [height, width, 3].
 static int difference(const Image &image, const std::string &npy) {
   data::Tensor expected = data::Tensor::readNpy(npy);
   EXPECT_EQ(expected.dims(),
@@ -143,7 +143,7 @@ TEST(Shared, PreprocessesAsTransformersAndTimm) {
 
 TEST(Shared, CheckpointInputs) {
   VIT_REQUIRE_SHARED("checkpoints");
-  // input.npy holds the preprocessed pictures of images/, in order.
+  // input.npy holds the preprocessed pictures of images/ in order.
   for (const char *name : {"mnist-vit-hf", "mnist-vit-timm"}) {
     std::string folder = sharedPath(std::string("checkpoints/") + name);
     vit_preprocessing p = data::readPreprocessing(folder);

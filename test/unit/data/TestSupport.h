@@ -26,13 +26,13 @@
 
 namespace vit::test {
 
-/// A file of test/data.
+/// The path of a file in test/data.
 inline std::string dataPath(const std::string &name) {
   return std::string(VIT_SOURCE_DIR) + "/test/data/" + name;
 }
 
-/// A file of the reference material that is not part of the repository:
-/// $VIT_SHARED, or the folder `shared` beside the repository.
+/// The path of a file of the reference data, which is not part of the
+/// repository: $VIT_SHARED, or the folder `shared` beside the repository.
 inline std::string sharedPath(const std::string &name) {
   const char *folder = std::getenv("VIT_SHARED");
   return (folder ? std::string(folder)
@@ -53,7 +53,7 @@ inline std::string readAll(const std::string &path) {
   return text.str();
 }
 
-/// A temporary folder; the destructor removes it and its contents.
+/// A temporary folder that the destructor removes with its contents.
 class TemporaryFolder {
 public:
   TemporaryFolder() {
@@ -66,7 +66,7 @@ public:
   TemporaryFolder(const TemporaryFolder &) = delete;
   TemporaryFolder &operator=(const TemporaryFolder &) = delete;
 
-  /// Writes a file, creating folders as needed, and returns its path.
+  /// Writes a file, creating its folders, and returns its path.
   std::string write(const std::string &name,
                     const std::string &contents) const {
     for (size_t slash = name.find('/'); slash != std::string::npos;
@@ -102,8 +102,8 @@ private:
   }
 };
 
-/// Runs a call and checks that it fails with this status and a one-line message
-/// that contains `text`.
+/// Checks that a call fails with this status and a one-line message that
+/// contains `text`.
 inline void
 expectFailure(vit_status status, const std::string &text,
               const std::function<vit_status(vit_error *)> &function) {
@@ -127,7 +127,7 @@ inline std::string big(uint32_t value) {
 
 } // namespace vit::test
 
-/// Ends a test that has nothing to work on, saying why.
+/// Skips a test, with the reason, if its data is missing.
 #define VIT_REQUIRE_SHARED(NAME)                                               \
   do {                                                                         \
     if (!vit::test::exists(vit::test::sharedPath(NAME)))                       \

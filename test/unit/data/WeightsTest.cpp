@@ -107,7 +107,7 @@ TEST(Weights, EmptyTensorsAndOtherTypes) {
     return vit_weights_read_f64(handle, 2, 0, 1, &count, error);
   });
   vit_weights_release(handle);
-  // No tensor at all is a file too.
+  // A file without tensors is valid.
   EXPECT_EQ(
       data::Weights(folder.write("e.safetensors", makeFile("{}", ""))).count(),
       0);

@@ -33,7 +33,7 @@ TEST(ElementType, NamesAndSizes) {
 }
 
 TEST(Widen, IsExact) {
-  // Every half: compared with arithmetic on its fields.
+  // Compares every half with arithmetic on its fields.
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
     auto half = uint16_t(bits);
     float value;
@@ -97,7 +97,7 @@ TEST(Narrow, GivesBackWhatIsExact) {
 }
 
 TEST(Narrow, RoundsToNearestEven) {
-  // Between 1 and its neighbours, half way and a little beyond.
+  // Between 1 and its neighbours: half way, and slightly more.
   EXPECT_EQ(narrowed(1 + 0x1p-8f, ElementType::BF16), 1);
   EXPECT_EQ(narrowed(1 + 0x1.01p-8f, ElementType::BF16), 1 + 0x1p-7f);
   EXPECT_EQ(narrowed(1 + 0x3p-8f, ElementType::BF16), 1 + 0x1p-6f);

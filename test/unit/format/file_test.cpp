@@ -57,7 +57,7 @@ TEST_F(File, AppearsWhenItIsCommitted) {
     EXPECT_EQ(entries(), 1u);
     EXPECT_EQ(read(path), std::string("hello world\0", 12));
   }
-  // Without a commit nothing changes and nothing is left.
+  // Without a commit nothing changes, and no file is left.
   {
     AtomicFile file;
     ASSERT_EQ(file.open(path.c_str(), &error), VIT_OK);

@@ -24,7 +24,7 @@ int64_t at(int64_t i, int64_t group) {
   return group == 0 ? i : i / group * up16(group) + i % group;
 }
 
-/// Element by element what form.h says of panels.
+/// The panels of form.h, computed element by element.
 std::vector<float> panels(const Form &f, const std::vector<float> &source) {
   int64_t in = pad(f.width, f.inGroup), out = pad(f.rows, f.outGroup);
   std::vector<float> result(size_t(in * out), 0);
@@ -46,7 +46,7 @@ std::vector<float> counting(int64_t count) {
   return values;
 }
 
-/// Derives in pieces of every kind of size, reads back in other ones.
+/// Derives in pieces of several sizes, and reads back in others.
 void expectForm(const Form &form, const std::vector<float> &expected) {
   ASSERT_EQ(checkForm(form), nullptr);
   ASSERT_EQ(formElements(form), int64_t(expected.size()));
@@ -87,7 +87,7 @@ TEST(Form, PanelsAreLaidOutAsDefined) {
 }
 
 TEST(Form, PanelsByHand) {
-  // Two rows of three: [in][cols], zero beyond.
+  // Two rows of three: [in][cols], padded with zeros.
   Form form;
   form.kind = FormKind::Panels;
   form.rows = 2;
@@ -243,15 +243,15 @@ TEST(Resample, SameGridIsTheSame) {
 }
 
 TEST(Resample, KeepsPrefixAndWidth) {
-  // Two prefix rows, grid 1 x 2 to 1 x 1, width 2: antialiased, the two cells
-  // weigh the same.
+  // Two prefix rows, grid 1 x 2 to 1 x 1, width 2: with antialiasing, both
+  // cells have the same weight.
   std::vector<float> table = {1, 2, 3, 4, 10, 20, 30, 40};
   std::vector<float> out(6);
   Form form = resampled(2, {2, {1, 2}, {1, 1}, true});
   EXPECT_EQ(form.sourceElements(), 8);
   vit::format::resample(form, out.data(), table.data());
   EXPECT_EQ(out, (std::vector<float>{1, 2, 3, 4, 20, 30}));
-  // The same, stored as bf16, in which these numbers are exact.
+  // The same in bf16, which represents these numbers exactly.
   form.type = ElementType::BF16;
   std::vector<uint16_t> narrowed(6);
   vit::format::resample(form, narrowed.data(), table.data());
@@ -262,7 +262,7 @@ TEST(Resample, KeepsPrefixAndWidth) {
 }
 
 TEST(Resample, LinesStayLines) {
-  // With a = -0.5 what is linear is reproduced, away from the border.
+  // With a = -0.5, linear functions are reproduced except at the border.
   std::vector<float> line = counting(40);
   std::vector<float> out = resample(line, 1, 40, 1, 20, true);
   for (size_t i = 4; i < 16; ++i)

@@ -37,7 +37,7 @@ TEST(Hash, GivesTheSpecificationsValues) {
 //===----------------------------------------------------------------------===//
 
 TEST(Philox, GivesTheAuthorsValues) {
-  // kat_vectors of Random123.
+  // The kat_vectors of Random123.
   struct {
     uint32_t counter[4], key[2], expected[4];
   } cases[] = {
@@ -95,8 +95,8 @@ TEST(Initializer, TruncNormalIsCutAtTwo) {
   Moments narrow(draw(Initializer::TruncNormal, 0.02, kMany));
   EXPECT_NEAR(std::sqrt(narrow.square), 0.02, 0.0002);
   EXPECT_NEAR(narrow.fourth / (narrow.square * narrow.square), 3, 0.1);
-  // Deviation 2: cut at one deviation, whose variance is
-  // sigma^2 (1 - 2 phi(1) / (2 Phi(1) - 1)).
+  // A deviation of 2 is truncated at one deviation, so the variance is sigma^2
+  // (1 - 2 phi(1) / (2 Phi(1) - 1)).
   Moments wide(draw(Initializer::TruncNormal, 2, kMany));
   EXPECT_GE(wide.least, -2);
   EXPECT_LE(wide.most, 2);

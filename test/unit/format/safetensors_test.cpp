@@ -15,7 +15,7 @@ using namespace vit::format;
 
 namespace {
 
-/// test/unit/data/WeightsTest.cpp has the files that lie.
+/// test/unit/data/WeightsTest.cpp tests invalid files.
 struct Header {
   explicit Header(const std::string &json, size_t bytes = 0) {
     std::string file(8, '\0');
@@ -51,7 +51,7 @@ TEST(Safetensors, DecodesEscapes) {
 }
 
 TEST(Safetensors, FindsTensorsByName) {
-  // In order of offset, not of names.
+  // Sorted by offset, not by name.
   constexpr int kMany = 20000;
   std::string json = "{";
   for (int i = 0; i < kMany; ++i)

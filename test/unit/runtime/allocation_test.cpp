@@ -1,4 +1,4 @@
-//===- allocation_test.cpp - Memory that is not there ---------------------===//
+//===- allocation_test.cpp - Allocations that fail ------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,10 +14,10 @@ using namespace vit::test;
 
 namespace {
 
-/// Counts what is held; fails one allocation, and those above a size.
+/// Tracks allocations; fails one of them, and those above a size.
 struct Host {
-  size_t failAt = SIZE_MAX; ///< which allocation, from 0
-  size_t most = SIZE_MAX;   ///< bytes of one
+  size_t failAt = SIZE_MAX; ///< index of the allocation that fails
+  size_t most = SIZE_MAX;   ///< largest size in bytes
   size_t calls = 0;
   std::map<void *, size_t> held;
 
@@ -40,8 +40,7 @@ struct Host {
   }
 };
 
-/// Everything that an application does, one after the other, until something
-/// fails.
+/// Makes every call of an application in turn until one fails.
 vit_status doEverything(const Bytes &bytes, Host &host, vit_error &error) {
   vit_allocator callbacks = host.callbacks();
   vit_module_options options = {};
@@ -73,7 +72,7 @@ vit_status doEverything(const Bytes &bytes, Host &host, vit_error &error) {
     status = call.run(session);
     if (status) {
       error = call.error;
-      // Without memory once: the session goes on when there is some.
+      // The failure was temporary: the next call works.
       EXPECT_EQ(call.run(session), VIT_OK);
       call.expectReference();
       return status;
@@ -85,7 +84,7 @@ vit_status doEverything(const Bytes &bytes, Host &host, vit_error &error) {
       vit_parameters_write(parameters.get(), "scale", scale.data(), 16, &error);
   if (status)
     return status;
-  vit_session *own = nullptr; // with parameters of its own
+  vit_session *own = nullptr; // with its own parameters
   sessionOptions.parameters = nullptr;
   status = vit_session_create(module.get(), &sessionOptions, &own, &error);
   vit_session_release(own);
@@ -128,7 +127,7 @@ TEST(Allocation, EachInTurnFailsCleanly) {
 TEST(Allocation, EachInTurnFailsCleanlyWithInitializers) {
   Builder builder;
   for (auto &p : builder.module.parameters) {
-    // As they were, but drawn: constants.
+    // The same constants, from initialisers.
     p->source = vit::schema::Source::Init;
     p->data.reset();
   }
@@ -182,7 +181,7 @@ TEST(Allocation, HugeBatchHasNoMemory) {
     call.inputs[0].size = SIZE_MAX;
     call.outputs.clear();
     EXPECT_EQ(call.run(session), VIT_OUT_OF_MEMORY);
-    // Slots 32 + 12, outputs 12 + 32 bytes per image; each padded to 64.
+    // Per image: slots 32 + 12, outputs 12 + 32 bytes; all padded to 64.
     EXPECT_STREQ(call.error.message,
                  "out of memory: no 188978561088 bytes for the workspace");
   }
@@ -202,7 +201,7 @@ TEST(Allocation, HeedsAlignmentAndPairs) {
             VIT_INVALID_ARGUMENT);
   EXPECT_STREQ(error.message,
                "the allocator needs both allocate and deallocate");
-  // One that gives memory of another alignment is as good as none.
+  // Memory with the wrong alignment is a failure.
   vit_allocator crooked = {nullptr,
                            [](void *, size_t size, size_t alignment) -> void * {
                              return static_cast<char *>(std::aligned_alloc(

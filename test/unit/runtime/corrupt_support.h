@@ -1,4 +1,4 @@
-//===- corrupt_support.h - Modules that lie ---------------------*- C++ -*-===//
+//===- corrupt_support.h - Tests with invalid modules -----------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,7 +14,7 @@
 
 namespace vit::test {
 
-/// Loads bytes that may be anything; the message must be one line.
+/// Loads arbitrary bytes and checks that an error message is one line.
 inline vit_status tryLoad(const Bytes &bytes, vit_error &error,
                           bool verifyWeights = false) {
   vit_module_options options = {};
@@ -33,13 +33,13 @@ inline vit_status tryLoad(const Bytes &bytes, vit_error &error,
   return status;
 }
 
-/// A lie: well-formed metadata that says what cannot be.
+/// A change that makes well-formed metadata invalid.
 struct Lie {
-  const char *message; ///< Part of the error.
+  const char *message; ///< A part of the error message.
   std::function<void(Builder &)> tell;
 };
 
-/// What tells a lie is refused as damaged, in these words.
+/// Checks that the module is rejected as corrupt, with this message.
 inline void expectCorrupt(Builder &builder, const char *message) {
   vit_error error;
   EXPECT_EQ(tryLoad(builder.write(), error), VIT_CORRUPT);

@@ -1,4 +1,4 @@
-//===- corrupt_test.cpp - Modules that are damaged ------------------------===//
+//===- corrupt_test.cpp - Damaged modules ---------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,7 +17,7 @@ namespace {
 TEST(Corrupt, TruncatedAnywhere) {
   Bytes whole = Builder().write();
   for (size_t percent = 0; percent < 100; ++percent) {
-    // A copy of exactly this size, so that ASan sees a read beyond it.
+    // A copy of exactly this size, so that ASan detects reads beyond it.
     size_t size = whole.size() * percent / 100;
     Bytes part(size);
     std::memcpy(part.data(), whole.data(), size);
@@ -43,7 +43,7 @@ TEST(Corrupt, EveryBitOfTheHeader) {
   Bytes bytes = Builder().write();
   for (size_t i = 0; i < sizeof(vit::format::FileHeader); ++i)
     for (int bit = 0; bit < 8; ++bit) {
-      // Version 2 in place of 3 is read, and means the same.
+      // Version 2 instead of 3 is supported and has the same meaning.
       if (i == offsetof(vit::format::FileHeader, formatVersion) && bit == 0)
         continue;
       bytes[i] ^= 1 << bit;
@@ -89,8 +89,8 @@ TEST(Corrupt, WeightsAreHashedWhenAsked) {
   }
 }
 
-/// Metadata with any one byte changed and its hash made right again is refused
-/// or works, but never reads where it must not: ASan watches.
+/// Metadata with one changed byte and a matching hash is either rejected or
+/// usable, and is never read out of bounds (checked by ASan).
 TEST(Corrupt, MetadataWithARightHash) {
   Builder builder;
   builder.addTraining();
@@ -110,11 +110,11 @@ TEST(Corrupt, MetadataWithARightHash) {
       accepted += tryLoad(bytes, error) == VIT_OK;
       metadata[i] ^= change;
     }
-  // Names, tiles and padding may change; most else may not.
+  // Names, tiles and padding may change; most other bytes may not.
   EXPECT_LT(accepted, header.metadataSize * 3 / 2);
 }
 
-/// A plan that is right for one image and wrong for two is found when two come.
+/// A plan that is valid for one image only is rejected at batch 2.
 TEST(Corrupt, PlanThatDoesNotGrowWithTheBatch) {
   Builder builder;
   builder.schedule().slots[0]->values = {{32, 0, 1}};

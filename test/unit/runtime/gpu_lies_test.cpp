@@ -1,4 +1,4 @@
-//===- gpu_lies_test.cpp - Lies about code for GPUs -----------------------===//
+//===- gpu_lies_test.cpp - Invalid modules with GPU code ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,7 +12,7 @@ namespace schema = vit::schema;
 
 namespace {
 
-/// A lie in a module that has code for the CPU and one GPU.
+/// An invalid change of a module with code for the CPU and one GPU.
 struct GpuLie {
   schema::Target target;
   const char *message;
@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
         GpuLie{kVulkan,
                "code image 2 is no SPIR-V: it does not start with its magic",
                [](Builder &b) {
-                 // Words of the other byte order.
+                 // The byte order of the words is reversed.
                  store(b, image(b),
                        std::string("\x07\x23\x02\x03", 4) + std::string(16, 0));
                }},

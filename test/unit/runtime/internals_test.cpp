@@ -1,4 +1,4 @@
-//===- internals_test.cpp - Parts of the runtime alone --------------------===//
+//===- internals_test.cpp - Separate parts of the runtime -----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Compiled without calls, constants in memory and vectors, into a section of
-// their own, whose bytes are a position-independent code image as the
-// compiler makes them: module_builder.h puts them into modules.
+// Compiled into a section of their own without calls, vectors or constants in
+// memory, so that the section is a position-independent code image like those
+// of the compiler. module_builder.h adds it to modules.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,7 +15,7 @@
 
 #define KERNEL __attribute__((section("vit_kernels"), used, noinline)) void
 
-// rows of 4: out = in * scale[channel]
+// Rows of 4: out = in * scale[channel].
 KERNEL kernelScale(void *const *arguments, int64_t batch, int64_t begin,
                    int64_t end, void *scratch) {
   const float *in = arguments[0], *scale = arguments[1];
@@ -24,7 +24,7 @@ KERNEL kernelScale(void *const *arguments, int64_t batch, int64_t begin,
     out[i] = in[i] * scale[i & 3];
 }
 
-// images of 8 by weight panels of 16 outputs, 3 of them used; sums in scratch
+// Images of 8 by weight panels of 16 outputs, 3 of them used; sums in scratch.
 KERNEL kernelLinear(void *const *arguments, int64_t batch, int64_t begin,
                     int64_t end, void *scratch) {
   const float *in = arguments[0], *weight = arguments[1];
@@ -39,7 +39,7 @@ KERNEL kernelLinear(void *const *arguments, int64_t batch, int64_t begin,
     }
 }
 
-// rows of 3: out = in + table[channel]
+// Rows of 3: out = in + table[channel].
 KERNEL kernelAdd(void *const *arguments, int64_t batch, int64_t begin,
                  int64_t end, void *scratch) {
   const float *in = arguments[0], *table = arguments[1];
@@ -49,7 +49,7 @@ KERNEL kernelAdd(void *const *arguments, int64_t batch, int64_t begin,
       out[b * 3 + o] = in[b * 3 + o] + table[o];
 }
 
-// channels: gradient[c] = sum((image * scale - label) * image), zeros up to 16
+// Channels: gradient[c] = sum((image * scale - label) * image), zeros up to 16.
 KERNEL kernelGradient(void *const *arguments, int64_t batch, int64_t begin,
                       int64_t end, void *scratch) {
   const float *in = arguments[0], *scale = arguments[2];
@@ -64,7 +64,7 @@ KERNEL kernelGradient(void *const *arguments, int64_t batch, int64_t begin,
   }
 }
 
-// elements: the batch
+// Elements: the batch.
 KERNEL kernelBatch(void *const *arguments, int64_t batch, int64_t begin,
                    int64_t end, void *scratch) {
   float *out = arguments[0];
@@ -72,7 +72,7 @@ KERNEL kernelBatch(void *const *arguments, int64_t batch, int64_t begin,
     out[i] = (float)(int32_t)batch;
 }
 
-// one unit: sum((image * scale - label)^2) / batch
+// One unit: sum((image * scale - label)^2) / batch.
 KERNEL kernelLoss(void *const *arguments, int64_t batch, int64_t begin,
                   int64_t end, void *scratch) {
   const float *in = arguments[0], *scale = arguments[2];
@@ -86,7 +86,7 @@ KERNEL kernelLoss(void *const *arguments, int64_t batch, int64_t begin,
   out[0] = sum / (float)(int32_t)batch;
 }
 
-// one unit: step + seed
+// One unit: step + seed.
 KERNEL kernelCorrect(void *const *arguments, int64_t batch, int64_t begin,
                      int64_t end, void *scratch) {
   const int32_t *step = arguments[0], *seed = arguments[1];
@@ -98,7 +98,7 @@ static inline __attribute__((always_inline)) int isFinite(const float *value) {
   return (*(const uint32_t *)value & 0x7f800000) != 0x7f800000;
 }
 
-// chunks of 16: gradient, guard, learning rate, parameters, momentum
+// Chunks of 16: gradient, guard, learning rate, parameters, momentum.
 KERNEL kernelUpdate(void *const *arguments, int64_t batch, int64_t begin,
                     int64_t end, void *scratch) {
   const float *gradient = arguments[0], *rate = arguments[2];
@@ -111,7 +111,7 @@ KERNEL kernelUpdate(void *const *arguments, int64_t batch, int64_t begin,
   }
 }
 
-// chunks of 16: gradient, guard, momentum
+// Chunks of 16: gradient, guard, momentum.
 KERNEL kernelAccumulate(void *const *arguments, int64_t batch, int64_t begin,
                         int64_t end, void *scratch) {
   const float *gradient = arguments[0];

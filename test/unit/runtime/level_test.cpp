@@ -1,4 +1,4 @@
-//===- level_test.cpp - The table of levels, and what may run -------------===//
+//===- level_test.cpp - The table of levels, and level selection ----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -22,7 +22,7 @@ const Level &cpuLevel(const char *name) {
   return *findLevel(Target::Cpu, name);
 }
 
-/// A processor with every feature.
+/// A processor with all features.
 CpuReport everything() { return {UINT32_MAX, UINT32_MAX, UINT32_MAX, 0xff}; }
 
 std::string nameOfBest(FeatureSet features, int maxRank = INT_MAX) {
@@ -67,7 +67,7 @@ TEST(Levels, SayWhatTheirProductsAre) {
     const Product *product = findProduct(level, ElementType::F32);
     ASSERT_NE(product, nullptr) << level.name;
     EXPECT_EQ(product->sum, ElementType::F32);
-    if (level.target == Target::Cpu) // A vector of sums is a register.
+    if (level.target == Target::Cpu) // One register holds a vector of sums.
       EXPECT_EQ(size_t(product->n) * sizeOf(product->sum),
                 size_t(level.vectorBytes));
   }
@@ -83,13 +83,13 @@ TEST(Levels, HaveNamesForMessages) {
   FeatureSet all;
   for (int i = 0; i < kFeatures; ++i)
     all.add(Feature(i));
-  // All of them fit.
+  // All of them fit into the text.
   EXPECT_NE(std::string(featureNames(all).text).find("subgroup_arithmetic"),
             std::string::npos);
 }
 
 //===----------------------------------------------------------------------===//
-// Which CPU level may run
+// Selection of the CPU level
 //===----------------------------------------------------------------------===//
 
 TEST(CpuFeatures, AreAllDetected) {
@@ -104,15 +104,15 @@ TEST(CpuFeatures, AreAllDetected) {
 TEST(CpuFeatures, NeedSavedRegisters) {
   CpuReport report = everything();
   EXPECT_EQ(nameOfBest(featuresOf(report)), "avx512");
-  report.savedState = 0x7; // no mask registers nor upper halves
+  report.savedState = 0x7; // without mask registers and upper halves
   EXPECT_EQ(nameOfBest(featuresOf(report)), "avx2");
-  report.savedState = 0x3; // SSE alone
+  report.savedState = 0x3; // only SSE
   EXPECT_EQ(nameOfBest(featuresOf(report)), "none");
   EXPECT_TRUE(featuresOf(report).has(Feature::Bmi2));
   EXPECT_FALSE(featuresOf(report).has(Feature::F16c));
 }
 
-// Code is compiled for all features of its level: each of them is needed.
+// Code may use all features of its level, so each is required.
 TEST(CpuFeatures, EachIsNeeded) {
   FeatureSet all = featuresOf(everything());
   for (int i = 0; i < kFeatures; ++i) {
@@ -143,7 +143,7 @@ TEST(CpuFeatures, RankIsLowered) {
   EXPECT_EQ(nameOfBest(all, rank), "avx512");
   EXPECT_TRUE(lowerRank("avx2", rank));
   EXPECT_EQ(nameOfBest(all, rank), "avx2");
-  EXPECT_TRUE(lowerRank("avx512", rank)); // does not raise it
+  EXPECT_TRUE(lowerRank("avx512", rank)); // does not raise the limit
   EXPECT_EQ(nameOfBest(all, rank), "avx2");
   EXPECT_FALSE(lowerRank("tiled", rank));
   EXPECT_TRUE(lowerRank("none", rank));
@@ -159,7 +159,7 @@ TEST(CudaLevels, RunFromTheirCapabilityOn) {
   EXPECT_FALSE(runsOnCapability(level, 75));
   EXPECT_TRUE(runsOnCapability(level, 80));
   EXPECT_TRUE(runsOnCapability(level, 120));
-  level.name = "sm_90a"; // for exactly this one
+  level.name = "sm_90a"; // only for this capability
   EXPECT_FALSE(runsOnCapability(level, 80));
   EXPECT_TRUE(runsOnCapability(level, 90));
   EXPECT_FALSE(runsOnCapability(level, 100));

@@ -1,4 +1,4 @@
-//===- metadata_lies_test.cpp - Metadata that says what cannot be ---------===//
+//===- metadata_lies_test.cpp - Invalid metadata --------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -141,8 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
             }},
         Lie{"derived form 1 interleaves depths in a way that is not possible",
             [](Builder &b) { b.module.derived[1]->interleave = 3; }},
-        // A form that is not lossless may be stored, but not be the only place
-        // where a parameter is.
+        // A form that is not lossless may be stored, but only in addition to
+        // the parameter itself.
         Lie{"parameter 'scale' is stored nowhere",
             [](Builder &b) {
               b.storeForms();

@@ -234,7 +234,7 @@ void Builder::addGpu(schema::Target target) {
 }
 
 void Builder::addGpu(schema::Target target, schema::EntryT &to) {
-  // Copied by way of a buffer.
+  // Serialise and parse to make a deep copy.
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(schema::Schedule::Pack(builder, to.schedules[0].get()));
   std::unique_ptr<schema::ScheduleT> copy(

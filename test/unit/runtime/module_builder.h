@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Makes .vitm files without the compiler. `Builder` holds the metadata as the
-// FlatBuffers object API's structs, so that a test changes whatever it likes
+// Builds .vitm files without the compiler. `Builder` holds the metadata as
+// structs of the FlatBuffers object API, so that tests can change anything
 // before the bytes are written.
 //
 //===----------------------------------------------------------------------===//
@@ -25,7 +25,7 @@
 
 namespace vit::test {
 
-/// Bytes aligned to 64, as vit_module_load_memory wants them.
+/// Bytes aligned to 64, as vit_module_load_memory requires.
 class Bytes {
 public:
   explicit Bytes(size_t size);
@@ -43,21 +43,21 @@ private:
   size_t length;
 };
 
-/// A module of one entry, forward: image [batch, 2, 4] to logits [batch, 3] and
-/// hidden [batch, 2, 4] with
+/// A module with one entry, forward: image [batch, 2, 4] to logits [batch, 3]
+/// and hidden [batch, 2, 4] with
 ///   hidden = image * scale, logits = hidden W^T + [0.5, -0.5, 2],
-/// where W is the rows of q [1, 8] and kv [2, 8], one above the other. All are
+/// where W consists of the rows of q [1, 8], then kv [2, 8]. All parameters are
 /// stored inline unless changed before `write`.
 class Builder {
 public:
   Builder();
 
-  /// The file: hashes are computed here, all else is as `module` says.
+  /// The file: computes hashes; everything else is as `module` says.
   Bytes write();
-  /// Of the file.
+  /// The version in the header of the file.
   uint32_t formatVersion = format::kFormatVersion;
 
-  /// Adds bytes at a multiple of `alignment` and says where they are.
+  /// Adds bytes at a multiple of `alignment` and returns their place.
   schema::Segment addSegment(const void *data, size_t size,
                              uint64_t alignment = format::kAlignment);
   template <typename T>
@@ -65,27 +65,27 @@ public:
     return addSegment(values.data(), values.size() * sizeof(T));
   }
 
-  /// Stores the weight panels (derived form 1) in the module in place of q and
-  /// kv, and the scale (form 0) likewise.
+  /// Stores the weight panels (derived form 1) in the module instead of q and
+  /// kv, and form 0 instead of the scale.
   void storeForms();
   /// Takes parameters from their initialisers.
   void useInitializers();
 
   /// Adds training: all parameters become variables of the arena "parameters",
-  /// with states in "momentum" of the same places, and random_seed in "other".
-  /// Entry train_step: image, labels i32 [batch], learning_rate, step to
-  /// loss, correct with
+  /// with states at the same offsets of "momentum", and random_seed in "other".
+  /// Entry train_step takes image, labels i32 [batch], learning_rate and step,
+  /// and returns loss and correct:
   ///   loss = sum((image * scale - label)^2) / batch, correct = step + seed,
-  ///   momentum += gradient, parameters -= learning_rate * momentum
-  /// where the loss is finite; the gradients of q and kv are the batch. Entry
-  /// accumulate_step: image, labels to loss, with momentum += gradient alone.
+  ///   momentum += gradient, parameters -= learning_rate * momentum,
+  /// the latter if the loss is finite; the gradients of q and kv are the batch.
+  /// accumulate_step: image and labels to loss; only momentum += gradient.
   void addTraining();
 
-  /// Adds schedules for a GPU as well: the same commands and kernels of the
-  /// same names, in images that look as they should and hold no code.
+  /// Adds schedules for a GPU with the same commands and kernel names. Their
+  /// images look valid and contain no code.
   void addGpu(schema::Target target);
   void addGpu(schema::Target target, schema::EntryT &to);
-  /// What addGpu added last to `entry`.
+  /// The schedule that addGpu added last to `entry`.
   schema::ScheduleT &gpu() { return *entry().schedules.back(); }
 
   schema::EntryT &entry() { return *module.entries[0]; }
@@ -100,7 +100,7 @@ public:
   static const std::vector<float> table; ///< [3]
 };
 
-/// Parts of modules.
+/// Functions that make parts of modules.
 std::unique_ptr<schema::BindingT>
 makeBinding(const char *name, const char *alias, std::vector<int64_t> dims,
             schema::DType dtype = schema::DType::F32);
@@ -112,21 +112,21 @@ makeCommand(schema::CommandKind kind, const char *name, uint32_t kernel,
             std::vector<schema::Argument> arguments, schema::Extent units = {},
             schema::Extent flop = {});
 
-/// An argument; `offset` is for slots and arenas.
+/// Makes an argument; `offset` is for slots and arenas.
 inline schema::Argument makeArgument(schema::ArgumentKind kind, uint32_t index,
                                      schema::Extent bytes,
                                      uint64_t offset = 0) {
   return schema::Argument(kind, index, bytes, offset);
 }
 
-/// What the module computes, in the same order of sums.
+/// Computes the results of the module, with the same order of sums.
 void evaluateReference(const std::vector<float> &image, int64_t batch,
                        const std::vector<float> &scale,
                        const std::vector<float> &q,
                        const std::vector<float> &kv, std::vector<float> &hidden,
                        std::vector<float> &logits);
 
-/// Frames metadata and segments with a header whose numbers are right.
+/// Adds a valid header to metadata and segments.
 Bytes frame(const void *metadata, size_t metadataSize, const void *segments,
             size_t segmentsSize);
 

@@ -1,4 +1,4 @@
-//===- module_test.cpp - Loading a module and asking it -------------------===//
+//===- module_test.cpp - Loading a module and reading its metadata --------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -68,7 +68,7 @@ TEST(Module, DescribesItself) {
 }
 
 TEST(Module, DescribesDevices) {
-  // What drivers there are is not for this test to say.
+  // The result must not depend on the drivers of the machine.
   Environment vulkan("VIT_VULKAN_LIBRARY", "libno-such-vulkan.so");
   Environment cuda("VIT_CUDA_LIBRARY", "libno-such-cuda.so");
   char *text = nullptr;
@@ -126,7 +126,7 @@ TEST(Module, RefusesNonsense) {
   EXPECT_STREQ(vit_status_name(VIT_CORRUPT), "VIT_CORRUPT");
 }
 
-/// The builder's module as each version of the format that is read wrote it.
+/// Loads the builder's module as written by each supported format version.
 TEST(Module, FormatsStayLoadable) {
   for (const char *name : {"format-2", "format-3"}) {
     ModuleHandle module =

@@ -1,5 +1,4 @@
-//===- parameters_test.cpp - Weights: where they come from, reading, writing,
-// sharing -===//
+//===- parameters_test.cpp - Sources, reading, writing and sharing --------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -48,7 +47,7 @@ SessionHandle makeSession(const ModuleHandle &module,
   return vit::test::makeSession(module, &options);
 }
 
-/// Every way in which a module can hold its weights.
+/// The ways in which a module can hold its weights.
 enum class Holding { Inline, Stored, StoredInFile, InlineInFile };
 
 class Parameters : public testing::TestWithParam<Holding> {
@@ -116,7 +115,7 @@ TEST_P(Parameters, WritesAreSeenByEverySessionOverThem) {
   EXPECT_EQ(read(parameters, "scale", 4), scale);
   EXPECT_EQ(read(parameters, "q", 8), Builder::q);
   EXPECT_EQ(read(parameters, "kv", 16), kv);
-  // Other parameters of the module, and the file, are untouched.
+  // Other parameters objects of the module, and the file, are unchanged.
   ASSERT_EQ(call.run(alone), VIT_OK);
   call.expectReference();
   ParametersHandle others = makeParameters(module);
@@ -277,7 +276,7 @@ TEST(ParametersFrom, FilesBesideTheModule) {
   TemporaryFile file(referring.builder.write()); // in the same folder
   ModuleHandle module = load(file.path());
   EXPECT_EQ(read(makeParameters(module), "q", 8), Builder::q);
-  // From memory, the folder must be told.
+  // If the module is in memory, the caller passes the folder.
   Bytes bytes = referring.builder.write();
   std::string folder = path.substr(0, path.find_last_of('/'));
   vit_module *raw = nullptr;
@@ -289,7 +288,7 @@ TEST(ParametersFrom, FilesBesideTheModule) {
 }
 
 TEST(ParametersFrom, HalfPrecisionIsWidenedExactly) {
-  // bf16: the upper half of a float. These are exact in it.
+  // bf16 is the upper half of a float, and represents these values exactly.
   std::string data;
   for (const std::vector<float> *values :
        {&Builder::scale, &Builder::q, &Builder::kv})
@@ -388,7 +387,7 @@ TEST(ParametersFrom, DamagedFiles) {
 // Position tables
 //===----------------------------------------------------------------------===//
 
-/// A parameter that can only be read from where it came: its one form is
+/// A parameter that can only be read from its source: its one form is
 /// resampled.
 struct Resampled {
   Resampled() {
@@ -410,7 +409,7 @@ struct Resampled {
     resample->to = {3, 3};
     resample->prefix = 1;
     builder.module.derived.push_back(std::move(resample));
-    // And then the vector form that a kernel reads: here in place of scale.
+    // Then the vector form that a kernel reads, here instead of scale.
     schema::DerivedT &channels = *builder.module.derived[0];
     auto padded = std::make_unique<schema::DerivedT>(channels);
     padded->sources = {4 + 2};

@@ -71,7 +71,7 @@ TEST(Run, NamesOutputsByAliasAndFillsShapesIn) {
   EXPECT_EQ(call.outputs[0].dims[0], 2);
   EXPECT_EQ(call.outputs[0].dims[1], 3);
   call.expectReference();
-  call.outputs[0].name = nullptr; // the first
+  call.outputs[0].name = nullptr; // the first output
   EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
 }
 
@@ -171,7 +171,7 @@ TEST(Run, UsesTheHostsPool) {
   options.threads = 3;
   size_t calls = 0;
   options.parallel_context = &calls;
-  // Backwards and one after the other: nothing may rely on running at once.
+  // In reverse order, one by one: the pieces must not need concurrency.
   options.parallel_for = [](void *context, size_t count,
                             void (*work)(void *, size_t), void *argument) {
     ++*static_cast<size_t *>(context);
@@ -237,7 +237,7 @@ TEST(Run, KeepsToItsBudget) {
   vit_session_options options = {};
   options.struct_size = sizeof options;
   options.threads = 2;
-  // Slots 32 and 12 bytes per image, 64 bytes of scratch for each thread.
+  // Per image: slots of 32 and 12 bytes; per thread: 64 bytes of scratch.
   options.memory_budget = 64 * 32 + 64 * 12 + 2 * 64;
   SessionHandle session = makeSession(module, &options);
   Call fits(64);

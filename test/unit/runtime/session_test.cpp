@@ -1,4 +1,4 @@
-//===- session_test.cpp - Where a module can run --------------------------===//
+//===- session_test.cpp - Selection of device and level -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -27,7 +27,7 @@ TEST(Level, NoneCannotRun) {
                "'module in memory' cannot run here: it has code for Cpu avx2, "
                "and this machine offers Cpu none (VIT_CPU_LEVEL or the options "
                "forbid all)");
-  // It can be looked at all the same.
+  // The module can still be described.
   char *json = nullptr;
   EXPECT_EQ(vit_module_describe(module.get(), &json, &error), VIT_OK);
   vit_module_free_text(module.get(), json);
@@ -71,7 +71,7 @@ TEST(Level, OfASession) {
   ASSERT_TRUE(module);
   vit_session_options options = {};
   options.struct_size = sizeof options;
-  // It copies the text, and runs code of its own.
+  // The session copies the text and chooses the level by its own options.
   std::string level = "avx2";
   options.level = level.c_str();
   SessionHandle session = makeSession(module, &options);
@@ -91,7 +91,7 @@ TEST(Level, OfASession) {
   EXPECT_STREQ(error.message, "the option level is set to no level of the "
                               "target; choose one of avx512, avx2, none");
   EXPECT_EQ(refused, nullptr);
-  // Options from before they had a level.
+  // Options of a version without the field `level`.
   options.struct_size = offsetof(vit_session_options, level);
   EXPECT_TRUE(makeSession(module, &options));
 }

@@ -1,4 +1,4 @@
-//===- test_support.h - What the runtime's tests share ----------*- C++ -*-===//
+//===- test_support.h - Shared parts of the runtime tests -------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -35,7 +35,7 @@ using ModuleHandle = std::unique_ptr<vit_module, Release>;
 using ParametersHandle = std::unique_ptr<vit_parameters, Release>;
 using SessionHandle = std::unique_ptr<vit_session, Release>;
 
-/// These fail the test, with the library's message, where the library does.
+/// These functions fail the test, with the message, if the call fails.
 inline ModuleHandle load(const Bytes &bytes,
                          const vit_module_options *options = nullptr) {
   vit_module *module = nullptr;
@@ -73,8 +73,8 @@ inline SessionHandle makeSession(const ModuleHandle &module,
   return SessionHandle(session);
 }
 
-/// One call of the builder's module with an input that is the same for each
-/// image whatever the batch.
+/// One call of the builder's module. The input of an image does not depend on
+/// the batch.
 struct Call {
   explicit Call(int64_t batch)
       : batch(batch), image(size_t(batch) * 8), logits(size_t(batch) * 3, -77),
@@ -121,7 +121,7 @@ struct Call {
   vit_error error = {};
 };
 
-/// Training of the builder's module: what it does, in the same order of sums.
+/// Training of the builder's module, with the same order of sums.
 struct Trainer {
   explicit Trainer(int64_t batch)
       : batch(batch), image(size_t(batch) * 8), labels(size_t(batch)) {
@@ -147,7 +147,7 @@ struct Trainer {
     return vit_session_step(session.get(), &step, &error);
   }
 
-  /// What a step must do to scale [4], q and kv [24], and their momentum.
+  /// Computes how a step changes scale [4], q and kv [24], and their momentum.
   void expect(std::vector<float> &parameters, std::vector<float> &momentum,
               float &loss, bool update = true) const {
     std::vector<float> gradient(28, float(batch));
@@ -179,7 +179,7 @@ struct Trainer {
   vit_error error = {};
 };
 
-/// scale, q and kv one behind the other.
+/// The values of scale, q and kv, concatenated.
 inline std::vector<float> readParameters(const ParametersHandle &parameters) {
   std::vector<float> values(28);
   vit_error error = {};
@@ -196,7 +196,7 @@ inline std::vector<float> readParameters(const ParametersHandle &parameters) {
   return values;
 }
 
-/// Their momentum.
+/// The values of their momentum, concatenated.
 inline std::vector<float> readMomentum(const ParametersHandle &parameters) {
   std::vector<float> values(28);
   vit_error error = {};
@@ -213,7 +213,7 @@ inline std::vector<float> readMomentum(const ParametersHandle &parameters) {
   return values;
 }
 
-/// What Builder starts with.
+/// The initial values of Builder, concatenated.
 inline std::vector<float> initialParameters() {
   std::vector<float> values = Builder::scale;
   values.insert(values.end(), Builder::q.begin(), Builder::q.end());
@@ -239,7 +239,7 @@ private:
   std::string before;
 };
 
-/// A file that goes away with the test.
+/// A file that is removed with the object.
 class TemporaryFile {
 public:
   TemporaryFile(const void *data, size_t size) {

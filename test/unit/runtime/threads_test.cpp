@@ -1,4 +1,4 @@
-//===- threads_test.cpp - Work divided among threads ----------------------===//
+//===- threads_test.cpp - Work that is divided among threads --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,7 +20,7 @@ using namespace vit::runtime;
 
 namespace {
 
-/// Waits for what must come; false where it does not in ten seconds.
+/// Waits until `done` returns true; returns false after ten seconds.
 template <typename Done> bool comes(Done done) {
   auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!done()) {
@@ -54,14 +54,14 @@ TEST(Pool, RunsEachIndexOnce) {
             auto &meeting = *static_cast<Meeting *>(argument);
             ++meeting.counts[index];
             ++meeting.arrived;
-            // Who comes later than the first thread's end is not let in.
+            // Workers that arrive after the first thread ends are excluded.
             if (index == 0)
               meeting.met = meeting.met && comes([&] {
                               return meeting.arrived == meeting.counts.size();
                             });
           },
           &meeting);
-      // Long enough now and then for workers to fall asleep.
+      // Sometimes wait until the workers sleep.
       if (run % 50 == 0)
         usleep(2000);
     }
@@ -99,7 +99,7 @@ TEST(Pool, WaitsForWhoBegan) {
 // Launch
 //===----------------------------------------------------------------------===//
 
-/// Counts how often each unit was run; thread i's scratch is byte i.
+/// Counts the runs of each unit; the scratch of thread i is byte i.
 struct Counting {
   explicit Counting(uint64_t units) : counts(units) {
     launch.function = count;
@@ -116,7 +116,7 @@ struct Counting {
     for (int64_t i = begin; i < end; ++i)
       ++self.counts[size_t(i)];
     self.done += size_t(end - begin);
-    // A thread that is slow: it ends when others have done all but its piece.
+    // A slow thread finishes when the others have done all other pieces.
     bool isSlow =
         static_cast<unsigned char *>(scratch) - self.scratch == self.slowThread;
     if (isSlow && begin < end)
@@ -151,7 +151,7 @@ TEST(Launch, RunsEachUnitOnce) {
         onPool.launch.divide(uint32_t(pieces), shares.data(), threads);
         pool.run(Launch::run, &onPool.launch);
         onPool.expectEachOnce();
-        // As a host's pool may: one by one, in any order.
+        // A host's pool may run them one by one, in any order.
         Counting inTurn(units);
         inTurn.launch.divide(uint32_t(pieces), shares.data(), threads);
         for (uint32_t i = threads; i-- > 0;)
@@ -164,7 +164,7 @@ TEST(Launch, RunsEachUnitOnce) {
   alone.expectEachOnce();
 }
 
-/// The first thread does everything where no worker comes.
+/// The first thread does all the work if there is no worker.
 TEST(Launch, NeedsNobodyElse) {
   std::vector<Share> shares(4);
   for (uint32_t pieces : {4u, 32u}) {

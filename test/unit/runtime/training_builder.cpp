@@ -1,4 +1,4 @@
-//===- training_builder.cpp - Modules that train, for tests ---------------===//
+//===- training_builder.cpp - Modules with training for tests -------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -34,7 +34,7 @@ static schema::VariableT &addVariable(schema::ModuleT &module, std::string name,
   return *module.variables.back();
 }
 
-/// Kernels and commands that both entries have: the gradient in slot 0, the
+/// Kernels and commands that both entries share: the gradient in slot 0, the
 /// loss in output 0.
 static std::unique_ptr<schema::ScheduleT> makeGradient() {
   auto schedule = std::make_unique<schema::ScheduleT>();

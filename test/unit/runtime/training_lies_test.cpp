@@ -1,4 +1,4 @@
-//===- training_lies_test.cpp - Lies about arenas and variables -----------===//
+//===- training_lies_test.cpp - Invalid arenas and variables --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

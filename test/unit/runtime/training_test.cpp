@@ -1,4 +1,4 @@
-//===- training_test.cpp - Steps of training ------------------------------===//
+//===- training_test.cpp - Training steps ---------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -20,7 +20,7 @@ namespace schema = vit::schema;
 
 namespace {
 
-/// The module that trains, its parameters and sessions over them.
+/// The module with training, its parameters, and sessions that share them.
 class Training : public testing::Test {
 protected:
   void SetUp() override {
@@ -88,7 +88,7 @@ TEST_F(Training, InferenceSeesUpdates) {
     trainer.expect(values, momentum, loss);
     ASSERT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
   }
-  // A session calls any entry, and steps and calls may alternate.
+  // A session runs any entry; steps and calls may alternate.
   ASSERT_EQ(call.run(steps), VIT_OK);
   call.expectReference({values.begin(), values.begin() + 4},
                        {values.begin() + 4, values.begin() + 12},
@@ -129,8 +129,8 @@ TEST_F(Training, WritesAreSeenByStepsAndCalls) {
   }
 }
 
-/// Values that were written before any session came are where training starts,
-/// however the module holds its weights.
+/// Training starts from values that were written before any session was
+/// created, for each way of storing weights.
 TEST_F(Training, StartsFromWhatIsThere) {
   for (int form : {0, 1, 2}) {
     Builder builder;
@@ -138,7 +138,7 @@ TEST_F(Training, StartsFromWhatIsThere) {
     if (form == 1)
       builder.storeForms();
     if (form == 2) {
-      // No form is made of q and kv.
+      // No form is derived from q and kv.
       builder.module.derived[1]->sources = {0};
       builder.module.derived[1]->dims = {1, 4};
       builder.module.derived[1]->bytes = 16 * 16 * 4;
@@ -186,7 +186,7 @@ TEST_F(Training, ResumesWithTheSameBits) {
   for (int i = 0; i < 4; ++i)
     ASSERT_EQ(trainer.run(steps), VIT_OK);
 
-  // All that there is goes over by name.
+  // Copy all values to other parameters by name.
   ParametersHandle other = makeParameters(module);
   vit_error error = {};
   for (int32_t i = 0; i < vit_parameters_count(parameters.get()); ++i) {
@@ -256,7 +256,7 @@ TEST_F(Training, AccumulatesBetweenUpdates) {
 }
 
 //===----------------------------------------------------------------------===//
-// All or nothing
+// Steps that must change nothing
 //===----------------------------------------------------------------------===//
 
 TEST_F(Training, LossThatIsNotFiniteChangesNothing) {
@@ -316,7 +316,7 @@ TEST_F(Training, KeepsToTheBudget) {
   ASSERT_EQ(
       vit_session_workspace_size(free.get(), "train_step", 2, &bytes, &error),
       VIT_OK);
-  // The gradient alone; the caller gives the outputs.
+  // Only the gradient; the caller provides the outputs.
   EXPECT_EQ(bytes, 192u);
   given.memory_budget = 191;
   SessionHandle steps = makeSession(module, &given);
@@ -402,7 +402,7 @@ TEST_F(Training, ModulesWithoutTraining) {
   EXPECT_EQ(vit_parameters_state_count(parameters.get()), 0);
   EXPECT_EQ(vit_parameters_is_trained(parameters.get(), 0), 0);
   vit_parameters_seed(parameters.get(), 3);
-  // Without accumulation.
+  // Without an entry for accumulation.
   Builder plain;
   plain.addTraining();
   plain.module.entries.pop_back();
@@ -415,7 +415,7 @@ TEST_F(Training, ModulesWithoutTraining) {
       << trainer.error.message;
 }
 
-/// Entries that are called like training steps and are none.
+/// Entries with the names of training steps but other signatures.
 TEST_F(Training, EntriesOfOtherForms) {
   const std::pair<const char *, std::function<void(schema::EntryT &)>> cases[] =
       {{"its first output is no loss",
@@ -448,7 +448,7 @@ TEST_F(Training, EntriesOfOtherForms) {
   }
 }
 
-/// Modules of format 2 have no roles: names and positions say the same.
+/// Modules of format 2 have no roles: names and positions define them.
 TEST_F(Training, ModulesOfFormat2) {
   Builder builder;
   builder.addTraining();
@@ -487,7 +487,7 @@ TEST_F(Training, ModulesOfFormat2) {
 }
 
 TEST_F(Training, StatesAreZeroAndTheSeedIsKept) {
-  // Before there is any session.
+  // Before any session is created.
   EXPECT_EQ(readMomentum(parameters), std::vector<float>(28));
   uint64_t seed = 1;
   vit_error error = {};
@@ -543,7 +543,7 @@ TEST_F(Training, FindsWhereNumbersFail) {
   };
   EXPECT_EQ(find("train_step"), "");
   EXPECT_EQ(find("accumulate_step"), "");
-  // A square that is too large, of which the gradient has one factor less.
+  // A square overflows; the gradient has one factor less.
   trainer.image[0] = 1e19f;
   trainer.image[5] = trainer.image[6] = trainer.image[7] = 0;
   trainer.labels[0] = 0;
@@ -557,7 +557,7 @@ TEST_F(Training, FindsWhereNumbersFail) {
   trainer.image[0] = 1e30f;
   EXPECT_EQ(find("train_step"), "scale.backward");
   EXPECT_EQ(readParameters(parameters), values);
-  // A parameter: the first that reads it.
+  // For a parameter, the first command that reads it is reported.
   trainer.image[0] = 1;
   values[1] = NAN;
   ASSERT_EQ(vit_parameters_write(parameters.get(), "scale", values.data(), 16,
@@ -579,7 +579,7 @@ TEST_F(Training, FindsWhereNumbersFail) {
 }
 
 //===----------------------------------------------------------------------===//
-// Around it
+// Other functions
 //===----------------------------------------------------------------------===//
 
 TEST_F(Training, IsDescribed) {

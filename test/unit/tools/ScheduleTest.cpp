@@ -1,4 +1,4 @@
-//===- ScheduleTest.cpp - Learning rates, and what is right ---------------===//
+//===- ScheduleTest.cpp - Learning rates and accuracy ---------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,7 +15,7 @@
 
 using namespace vit::tools;
 
-// CosineAnnealingLR as torch computes it, each rate from the one before.
+// torch's CosineAnnealingLR computes each rate from the previous one.
 TEST(Schedule, CosineIsTorchs) {
   Schedule schedule;
   schedule.kind = Schedule::Kind::Cosine;
@@ -36,8 +36,8 @@ TEST(Schedule, CosineIsTorchs) {
   EXPECT_DOUBLE_EQ(schedule.rate(60, 0), 1e-4) << "behind its end";
 }
 
-// LinearLR(start_factor = 1/5, total_iters = 4), each rate from the one before,
-// then cosine over what is left.
+// LinearLR(start_factor = 1/5, total_iters = 4), each rate computed from the
+// previous one, then cosine for the remaining updates.
 TEST(Schedule, WarmupThenCosine) {
   Schedule schedule;
   schedule.kind = Schedule::Kind::Cosine;
@@ -81,8 +81,8 @@ TEST(Schedule, WarmupText) {
 TEST(Score, CountsAndLoss) {
   Tensor logits;
   logits.allocate(VIT_F32, {3, 7});
-  float values[3][7] = {{0, 1, 2, 3, 4, 5, 6}, // right
-                        {6, 5, 4, 3, 2, 1, 0}, // 1 is second
+  float values[3][7] = {{0, 1, 2, 3, 4, 5, 6}, // correct
+                        {6, 5, 4, 3, 2, 1, 0}, // class 1 is second
                         {1, 1, 1, 1, 1, 1, 1}};
   std::copy_n(&values[0][0], 21, logits.floats());
   int32_t labels[] = {6, 1, 6};

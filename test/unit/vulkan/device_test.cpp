@@ -1,4 +1,4 @@
-//===- device_test.cpp - Choosing Vulkan devices and code for them --------===//
+//===- device_test.cpp - Selection of Vulkan devices and levels -----------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,7 +14,7 @@ using namespace vit::test;
 namespace fs = std::filesystem;
 
 //===----------------------------------------------------------------------===//
-// Choosing
+// Devices
 //===----------------------------------------------------------------------===//
 
 TEST_F(Vulkan, DescribesDevices) {
@@ -77,9 +77,9 @@ TEST_F(Vulkan, UnknownDevicesAreListed) {
 
 namespace {
 
-/// Which of the module's schedules runs: all but one have kernels whose work
-/// units are left out, so that only that one computes anything. `wanted` is the
-/// level of the session's options.
+/// Finds the schedule that runs: all schedules but one have no work units, so
+/// that only this one computes anything. `wanted` is the level of the session's
+/// options.
 std::string levelThatRuns(const std::vector<std::string> &levels,
                           std::string &message, const char *wanted = nullptr) {
   for (const std::string &only : levels) {
@@ -108,7 +108,7 @@ std::string levelThatRuns(const std::vector<std::string> &levels,
     }
     SessionHandle handle(session);
     Call call(1);
-    // What a call before this one left in memory must not pass for a result.
+    // Results must differ from those that a previous call left in memory.
     static int calls = 0;
     ++calls;
     for (float &value : call.image)
@@ -135,12 +135,12 @@ TEST_F(Vulkan, LevelByDeviceAndByForce) {
     EXPECT_EQ(levelThatRuns(all, message, level), level) << message;
     Environment force("VIT_VULKAN_LEVEL", level);
     EXPECT_EQ(levelThatRuns(all, message), level) << message;
-    // The options go before.
+    // The options take precedence.
     EXPECT_EQ(levelThatRuns(all, message, "direct"), "direct") << message;
   }
   EXPECT_EQ(levelThatRuns(all, message, "avx2"), "none");
   EXPECT_NE(message.find("the option level"), std::string::npos) << message;
-  // Software devices have it and could use it; of GPUs those that say so.
+  // All software devices support it; GPUs if they report it.
   const auto &uses = device["uses"];
   if (device["type"] == "CPU" ||
       std::find(uses.begin(), uses.end(), "subgroup_arithmetic") !=
@@ -163,9 +163,9 @@ TEST_F(Vulkan, LevelByDeviceAndByForce) {
 
 TEST_F(Vulkan, KernelsBeyondTheDevice) {
   const uint32_t shared = vulkanDevices()[0]["workgroup_memory"];
-  const uint32_t most = 227 << 10; // A module cannot ask for more.
+  const uint32_t most = 227 << 10; // The limit for a module.
   struct {
-    const char *what; ///< that the message names, if not NULL
+    const char *what; ///< a part of the message, or NULL
     void (*change)(vit::schema::ScheduleT &, uint32_t);
   } const cases[] = {{"bytes of workgroup memory",
                       [](vit::schema::ScheduleT &schedule, uint32_t shared) {
@@ -225,7 +225,7 @@ namespace {
 
 class VulkanCache : public Vulkan {
 protected:
-  /// Runs a call in a session of its own.
+  /// Runs a call in a new session.
   void run() {
     Bytes bytes = makeModule();
     ModuleHandle module = load(bytes);
@@ -235,7 +235,7 @@ protected:
     ASSERT_EQ(call.run(session), VIT_OK) << call.error.message;
     call.expectReference();
   }
-  /// The one file of the cache; empty where there is none.
+  /// The one file of the cache; empty if there is none.
   fs::path file() const {
     fs::path found;
     if (fs::exists(cache / "vit"))
@@ -265,7 +265,7 @@ TEST_F(VulkanCache, DamageIsRepaired) {
   ASSERT_GE(sound.size(), 56u + 32);
   run();
   EXPECT_EQ(read(path).size(), sound.size());
-  // Each of the header's fields, the driver's own header, the data.
+  // Each field of the header, the driver's own header, the data.
   std::vector<size_t> places = {0, 8, 12, 16, 24, 40, 48, 56, 60, 64, 70};
   places.push_back(sound.size() - 1);
   for (size_t place : places) {
@@ -293,7 +293,7 @@ TEST_F(VulkanCache, NotBelievedWhereOthersMayWrite) {
   run();
   EXPECT_EQ(fs::status(path).permissions() & fs::perms::others_write,
             fs::perms::none);
-  // A link is neither read nor written through.
+  // Symbolic links are not followed.
   std::string elsewhere = (cache / "elsewhere").string();
   fs::rename(path, elsewhere);
   fs::create_symlink(elsewhere, path);
@@ -309,7 +309,7 @@ TEST_F(VulkanCache, NeverFatal) {
     run();
     EXPECT_TRUE(file().empty());
   }
-  // A file where the folder should be.
+  // A file in place of the folder.
   write(cache / "vit", "in the way");
   run();
   Environment none("XDG_CACHE_HOME", nullptr);

@@ -1,15 +1,15 @@
-//===- driver_reports.cpp - What drivers do wrong is not ours -------------===//
+//===- driver_reports.cpp - Sanitizer suppressions for drivers ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// For builds with LeakSanitizer. Drivers leak a little at each instance, and
-// the loader unloads them, so that nobody could say whose it was. Here they are
-// kept loaded, and what they lost is left out of the report. ThreadSanitizer
-// does not see the atomic operations of drivers, so that it takes the fences
-// that they share between their threads for races.
+// Under LeakSanitizer: drivers leak some memory per instance, and the loader
+// unloads them, so that reports cannot be attributed. Keep them loaded and
+// suppress their leaks. Under ThreadSanitizer: it does not see the atomic
+// operations of drivers, so it reports races on fences that their threads
+// share.
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,4 +1,4 @@
-//===- failure_test.cpp - Drivers that fail -------------------------------===//
+//===- failure_test.cpp - Driver failures ---------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -34,7 +34,7 @@ TEST(VulkanMissing, SaysSo) {
 }
 
 TEST(VulkanMissing, NoDriver) {
-  // Loaders know the one or the other.
+  // Loaders support one of these variables.
   Environment drivers("VK_DRIVER_FILES", "/nowhere.json");
   Environment old("VK_ICD_FILENAMES", "/nowhere.json");
   nlohmann::json devices = vulkanDevices();
@@ -44,7 +44,7 @@ TEST(VulkanMissing, NoDriver) {
 }
 
 //===----------------------------------------------------------------------===//
-// Calls of the driver that fail
+// Failing driver calls
 //===----------------------------------------------------------------------===//
 
 TEST_F(VulkanFaults, EachCallInTurn) {
@@ -80,7 +80,7 @@ TEST_F(VulkanFaults, EachCallInTurn) {
           error = call.error;
         }
         if (status == VIT_OK) {
-          // All calls were made: the number is beyond them.
+          // All calls succeeded: there are no more than `number`.
           EXPECT_LE(*calls, number);
           break;
         }
@@ -90,7 +90,7 @@ TEST_F(VulkanFaults, EachCallInTurn) {
         EXPECT_GT(*calls, number);
         if (!handle)
           continue;
-        // The session goes on, unless the device is gone.
+        // The session is usable unless the device is lost.
         Call next(3);
         vit_status after = next.run(handle);
         if (after == VIT_OK)
@@ -121,7 +121,7 @@ TEST_F(VulkanFaults, LostIsForGood) {
       Call after(2);
       EXPECT_EQ(after.run(session), VIT_DEVICE_LOST);
     }
-    // A new one is as good as new.
+    // A new session works.
     SessionHandle another = makeVulkanSession(module);
     ASSERT_TRUE(another);
     Call call(2);
@@ -166,7 +166,7 @@ TEST_F(VulkanFaults, FailedSelfTestSwitchesTheFeatureOff) {
   addVulkanSchedule(builder, "tiled_256").features = {"subgroup_arithmetic"};
   Bytes bytes = builder.write();
   ModuleHandle module = load(bytes);
-  // The first pipeline is the self-test's.
+  // The first pipeline is that of the self-test.
   fault(0, VK_ERROR_UNKNOWN, "vkCreateComputePipelines");
   std::string message;
   EXPECT_EQ(failToMake(module, vulkanOptions(), message), VIT_UNSUPPORTED);
@@ -178,7 +178,7 @@ TEST_F(VulkanFaults, FailedSelfTestSwitchesTheFeatureOff) {
 TEST_F(VulkanFaults, DamagedCode) {
   Builder builder;
   addVulkanSchedule(builder, "direct");
-  // The image's hash is right, but it is no SPIR-V.
+  // The hash of the image matches, but the image is not SPIR-V.
   auto &data = *builder.module.images.back()->data;
   std::memset(builder.segments.data() + data.offset(), 7, data.size());
   Bytes bytes = builder.write();

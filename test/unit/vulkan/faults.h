@@ -1,4 +1,4 @@
-//===- faults.h - Calls of the Vulkan driver that fail ----------*- C++ -*-===//
+//===- faults.h - Failing calls of the Vulkan driver ------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -42,7 +42,7 @@ protected:
                    : setenv("VIT_VULKAN_LIBRARY", before.c_str(), 1);
     Vulkan::TearDown();
   }
-  /// Makes call `number` from now on fail, of those to `function` if not NULL.
+  /// From now on, call `number` fails, counting only `function` if not NULL.
   void fault(int number, VkResult how = VK_ERROR_OUT_OF_DEVICE_MEMORY,
              const char *function = nullptr) {
     *at = number;

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Stands before the real loader, by VIT_VULKAN_LIBRARY: its entry points that
-// return a result ask here first, and the test says which of these calls is to
-// fail. So each error of a driver can be met without one that has it.
+// Wraps the real loader (see VIT_VULKAN_LIBRARY): entry points that return a
+// result first check whether the test wants this call to fail, so that each
+// error can be tested with a driver that never has it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,9 +20,9 @@
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-/// The call that fails, counted from 0 (-1: none), what it returns, and the
-/// calls so far. `faultIn`, where it is not NULL, is the one function whose
-/// calls count.
+/// The number of the call that fails, from 0 (-1: none), its result, and the
+/// number of calls so far. If `faultIn` is not NULL, only calls of that
+/// function count.
 EXPORT int faultAt;
 EXPORT int faultCalls;
 EXPORT VkResult faultResult;
@@ -35,7 +35,7 @@ const char *faultIn = nullptr;
 static bool failsNow(const char *name) {
   if (faultIn && std::strcmp(faultIn, name) != 0)
     return false;
-  // Kernels are compiled by several threads.
+  // Several threads compile kernels.
   return __atomic_fetch_add(&faultCalls, 1, __ATOMIC_RELAXED) == faultAt;
 }
 
@@ -48,7 +48,7 @@ static PFN_vkGetInstanceProcAddr realInstance() {
       dlsym(library, "vkGetInstanceProcAddr"));
 }
 
-/// One wrapper per entry point that returns a VkResult.
+/// A wrapper for each entry point that returns a VkResult.
 template <typename Function, int id> struct Wrapper;
 template <typename... Arguments, int id>
 struct Wrapper<VkResult(VKAPI_PTR *)(Arguments...), id> {

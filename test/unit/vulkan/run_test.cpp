@@ -125,7 +125,7 @@ TEST_P(VulkanRun, EventsAreInOrder) {
       EXPECT_LE(event.begin_ns, event.end_ns);
       EXPECT_GE(event.begin_ns, last);
       last = event.begin_ns;
-      // The device's clock is fitted at the end of the call.
+      // The device's clock is calibrated at the end of the call.
       EXPECT_GE(event.begin_ns + 5'000'000, before);
       EXPECT_LE(event.end_ns, after);
     }
@@ -185,7 +185,7 @@ TEST_F(VulkanLimits, BudgetCountsInputsAndOutputs) {
   ASSERT_EQ(
       vit_session_workspace_size(session.get(), nullptr, 4, &needed, nullptr),
       VIT_OK);
-  // image, hidden and a slot of 128 bytes, logits and a slot of 48.
+  // image, hidden and a slot of 128 bytes; logits and a slot of 48.
   EXPECT_EQ(needed, 3u * 128 + 2 * 64);
   Call call(4);
   EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
@@ -194,7 +194,7 @@ TEST_F(VulkanLimits, BudgetCountsInputsAndOutputs) {
 }
 
 TEST_F(VulkanLimits, WeightsInSeveralChunks) {
-  // The panels of 1024 bytes twice, then something that needs both again.
+  // The panels of 1024 bytes twice, then a kernel that reads both again.
   Builder builder;
   auto &schedule = addVulkanSchedule(builder, "direct");
   auto large = std::make_unique<vit::schema::ConstantT>();
@@ -203,7 +203,7 @@ TEST_F(VulkanLimits, WeightsInSeveralChunks) {
   large->data =
       std::make_unique<vit::schema::Segment>(builder.addSegment(values));
   builder.module.constants.push_back(std::move(large));
-  // hidden = hidden * 2 * scale / 2 with 2 from the constant of 4000 bytes.
+  // hidden = hidden * 2 * scale / 2, where 2 is in the constant of 4000 bytes.
   using Kind = vit::schema::ArgumentKind;
   vit::schema::Extent images(32, 1, 1);
   for (uint32_t k = 0; k < 2; ++k) {
@@ -251,7 +251,7 @@ TEST_F(VulkanLimits, WeightsBeyondABinding) {
 }
 
 //===----------------------------------------------------------------------===//
-// Cancelling
+// Cancellation
 //===----------------------------------------------------------------------===//
 
 TEST_F(Vulkan, CancelledBetweenSubmissions) {

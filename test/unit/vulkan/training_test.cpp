@@ -1,4 +1,4 @@
-//===- training_test.cpp - Steps of training on a Vulkan device -----------===//
+//===- training_test.cpp - Training steps on a Vulkan device --------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -14,7 +14,7 @@ using namespace vit::test;
 
 namespace {
 
-/// The module of addVulkanTraining, which has code for inference too.
+/// The module of addVulkanTraining with code for inference.
 Bytes makeTrainingModule() {
   Builder builder;
   addVulkanSchedule(builder, "direct");
@@ -22,7 +22,7 @@ Bytes makeTrainingModule() {
   return builder.write();
 }
 
-/// What a step of that module does.
+/// Computes the effect of a step of that module.
 void expectStep(const Trainer &trainer, std::vector<float> &parameters,
                 std::vector<float> &momentum) {
   std::vector<float> gradient(28);
@@ -62,7 +62,7 @@ TEST_P(VulkanTraining, OneAfterTheOther) {
     ASSERT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
     EXPECT_EQ(trainer.step.loss, trainer.image[0]);
     EXPECT_EQ(trainer.step.correct, i);
-    // Not after each, so that some follow without anyone asking.
+    // Not after each step, so that some steps follow each other directly.
     if (i % 3 == 1) {
       EXPECT_EQ(readParameters(parameters), values);
       EXPECT_EQ(readMomentum(parameters), momentum);
@@ -98,7 +98,7 @@ TEST_P(VulkanTraining, SharedWithOtherSessions) {
     }
     expectStep(trainer, values, momentum);
     ASSERT_EQ(trainer.run(others), VIT_OK) << trainer.error.message;
-    // The CPU's code does something else.
+    // The CPU code computes something else.
     float loss = 0;
     trainer.expect(values, momentum, loss);
     ASSERT_EQ(trainer.run(cpu), VIT_OK) << trainer.error.message;
@@ -204,11 +204,11 @@ TEST_F(Vulkan, VariablesBeyondABinding) {
 }
 
 //===----------------------------------------------------------------------===//
-// Calls of the driver that fail
+// Failing driver calls
 //===----------------------------------------------------------------------===//
 
-/// Whatever fails: the parameters are those before or after the step, or it is
-/// said that they are lost.
+/// After any failure the parameters are those before or after the step, or the
+/// runtime reports that they are lost.
 TEST_F(VulkanFaults, EachCallOfAStepInTurn) {
   Bytes bytes = makeTrainingModule();
   ModuleHandle module = load(bytes);
@@ -245,7 +245,7 @@ TEST_F(VulkanFaults, EachCallOfAStepInTurn) {
                      result == VK_ERROR_OUT_OF_DEVICE_MEMORY))
             << error.message;
         session.reset();
-        // Once more: the session gave what it had, or nobody has it.
+        // Without the session: the values are back or lost.
         status = vit_parameters_read(parameters.get(), "scale", read.data(), 16,
                                      &error);
         if (status == VIT_OK) {

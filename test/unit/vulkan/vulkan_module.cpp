@@ -53,7 +53,7 @@ schema::ScheduleT &addVulkanSchedule(Builder &builder, const char *level) {
       makeKernel(builder, "map_0", kAdd, sizeof kAdd, 3));
   for (const auto &slot : cpu.slots)
     schedule->slots.push_back(std::make_unique<schema::SlotT>(*slot));
-  // Where one command needs what another wrote, a barrier is between them.
+  // Add a barrier where a command reads what another one wrote.
   for (const auto &command : cpu.commands) {
     if (command->kind == schema::CommandKind::Barrier)
       continue;

@@ -12,14 +12,14 @@
 
 namespace vit::test {
 
-/// Adds to the builder's entry a schedule of Vulkan kernels that computes the
-/// same as that of the CPU, bit for bit.
+/// Adds a schedule of Vulkan kernels to the builder's entry. It computes the
+/// same bits as that of the CPU.
 schema::ScheduleT &addVulkanSchedule(Builder &builder, const char *level);
 
 /// Adds training (Builder::addTraining) with Vulkan code of train_step for
-/// batch 2 that does something else than that of the CPU, of copies and one
-/// kernel more: the loss is image[0], correct the step, and the
-/// gradient of scale image[:4] * scale, of q image[:8], of kv 0.
+/// batch 2. Unlike the CPU code it consists of copies and one kernel: loss is
+/// image[0], correct is step, and the gradients are image[:4] * scale for
+/// scale, image[:8] for q, and 0 for kv.
 schema::ScheduleT &addVulkanTraining(Builder &builder);
 
 } // namespace vit::test

@@ -1,4 +1,4 @@
-//===- vulkan_support.h - What the Vulkan device's tests share --*- C++ -*-===//
+//===- vulkan_support.h - Shared parts of the Vulkan tests ------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -18,7 +18,7 @@
 
 namespace vit::test {
 
-/// What vit_devices_describe says of Vulkan devices.
+/// The Vulkan devices of vit_devices_describe.
 inline nlohmann::json vulkanDevices() {
   char *text = nullptr;
   vit_error error = {};
@@ -32,8 +32,7 @@ inline nlohmann::json vulkanDevices() {
   return result;
 }
 
-/// Skips where there is no Vulkan. What is cached on disk goes to a folder of
-/// the test's own.
+/// Skips tests if there is no Vulkan. The disk cache is in a temporary folder.
 class Vulkan : public testing::Test {
 protected:
   void SetUp() override {
@@ -70,7 +69,7 @@ protected:
   std::filesystem::path cache;
 };
 
-/// What a call must not depend on: each variant runs all tests of the fixture.
+/// Settings that must not change results: all tests run with each variant.
 struct Variant {
   const char *name;
   const char *disable; ///< VIT_VULKAN_DISABLE
@@ -99,7 +98,7 @@ inline std::string nameOf(const testing::TestParamInfo<Variant> &info) {
   return info.param.name;
 }
 
-/// Makes no session: returns why.
+/// Expects that creating a session fails; returns the status.
 inline vit_status failToMake(const ModuleHandle &module,
                              const vit_session_options &options,
                              std::string &message) {

@@ -1,4 +1,4 @@
-//===- words_test.cpp - Committed words are their source's ----------------===//
+//===- words_test.cpp - Committed words match their sources ---------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -28,7 +28,7 @@ static const uint32_t kAdd[] = {
 #include "kernels/add.inc"
 };
 
-/// What spirv-as makes of a file.
+/// Assembles a file with spirv-as.
 static std::vector<uint32_t> assemble(const std::string &path) {
   char output[] = "/tmp/vit-words-XXXXXX";
   int file = mkstemp(output);
@@ -54,7 +54,7 @@ static void expectWords(const uint32_t (&committed)[size],
   std::vector<uint32_t> words = assemble(VIT_TEST_SOURCE + source);
   ASSERT_GT(words.size(), 5u) << source;
   std::vector<uint32_t> expected(committed, committed + size);
-  // Which version of which assembler it was.
+  // Ignore the version of the assembler.
   words[2] = expected[2] = 0;
   EXPECT_EQ(words, expected) << source << ": assemble it again";
 }

@@ -1,14 +1,13 @@
-# ===- check_backward.py - Backward kernels against the interpreter ------- == #
-#
+# ===- check_backward.py - Backward kernels against the interpreter --------===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_backward.py FOLDER TOLERANCE BATCH LEVEL... -- COMMAND...
 
-The kernels of a backward pass, of many widths, head sizes and token counts, in
-an entry of its own, by the interpreter and by COMMAND at each level (levels.py).
-What would be gradients are other linear layers of the input.
+Runs kernels of a backward pass with many widths, head sizes and token counts in
+an entry by the interpreter and by COMMAND at each level (levels.py). Other
+linear layers of the input are used as gradients.
 """
 
 import os
@@ -19,7 +18,7 @@ import levels
 TOKENS, WIDTH = 19, 50
 # Widths, and groups of the norm.
 WIDTHS = [(3, 1), (32, 2), (100, 5), (208, 1)]
-# Heads, their size, queries (0: all tokens).
+# Number and size of heads, queries (0: all tokens).
 ATTENTIONS = [(2, 25, 0), (3, 32, 5), (2, 10, 1), (1, 80, 0)]
 
 
@@ -38,7 +37,7 @@ class Text:
         return "%" + name
 
     def linear(self, source, leading, inputs, outputs):
-        """A value of [batch, leading, outputs]."""
+        """Adds a value of [batch, leading, outputs]."""
         weight, bias = self.parameter(outputs, inputs), self.parameter(outputs)
         name, self.values = "%%v%d" % self.values, self.values + 1
         self.body += "  %s = vit.linear %s, %s, %s : (%s, %s, %s) -> %s\n" % (
@@ -47,14 +46,14 @@ class Text:
         return name
 
     def add(self, names, op, types, *results):
-        """`op` with results `names`, of types `results`, all wanted."""
+        """Adds `op` with results `names` of types `results`, all of them outputs."""
         self.body += "  %s = %s : (%s) -> (%s)\n" % (
             ", ".join("%" + name for name in names), op, ", ".join(types), ", ".join(results))
         self.results += list(zip(names, results))
 
 
 def add_rows(text, width, groups, leading, source):
-    """Everything but attention, on [batch, leading, width]."""
+    """Adds all kernels except attention on [batch, leading, width]."""
     n = "w%d%s" % (width, "t" if leading else "i")
     x = text.linear(source, leading, WIDTH, width)
     dy = text.linear(source, leading, WIDTH, width)
@@ -124,7 +123,7 @@ def add_attention(text, heads, size, count):
 
 
 def add_long(text, tokens, width):
-    """Many tokens: loops longer than a careless driver lets them be."""
+    """Adds cases with many tokens, whose loops exceed the limits of some drivers."""
     source, result = t("?", width), t("?", tokens, width)
     for name in ["x", "dy"]:
         one = text.linear("%one", [], WIDTH, width)

@@ -1,15 +1,15 @@
-# ===- check_families.py - Kernels of all widths against the interpreter --=== #
+# ===- check_families.py - Kernels of all widths against the interpreter ---===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_families.py FOLDER TOLERANCE LEVEL... -- COMMAND...
 
-Writes a text whose entry cuts a picture into patches of many widths and sends
-each through layer norm, softmax, tokens in front, a mean and element-wise code,
-runs it by the interpreter and by COMMAND (such as vit-run infer; the text and
-options of infer are added to it) at each level, and compares all outputs: within
+Writes a text whose entry divides a picture into patches of many widths and
+applies layer norm, softmax, prefix tokens, a mean and element-wise code to each.
+Runs it by the interpreter and by COMMAND (such as vit-run infer; the text and
+options of infer are added) at each level, and compares all outputs: within
 TOLERANCE x max(1, largest/10).
 """
 

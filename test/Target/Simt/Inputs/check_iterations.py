@@ -1,14 +1,13 @@
-# ===- check_iterations.py - Sums that are long for lavapipe -------------- == #
-#
+# ===- check_iterations.py - Kernels with long loops on lavapipe -----------===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_iterations.py FOLDER COMMAND...
 
-lavapipe ends a thread after 65,535 loop iterations, all loops together, and
-says nothing. Each kernel whose loops grow with the batch or the tokens is right
-there with as many as it takes, and refused with more.
+lavapipe silently ends a thread after 65,535 iterations of all its loops. Each
+kernel whose loops depend on the batch or the tokens must be correct up to this
+limit and be refused above it.
 """
 
 import os
@@ -28,7 +27,7 @@ REFUSED = re.compile(r"error: a batch of \d+ needs (\d+) loop iterations of one 
 
 
 def run(body, argument, result, level, shape):
-    """The output for ones: its values, or the match of an error."""
+    """Runs on an input of ones: returns the output, or the match of an error."""
     model, source, target = (os.path.join(folder, name) for name in ["a.mlir", "x.npy", "y.npy"])
     with open(model, "w") as file:
         file.write('func.func @forward(%%x: %s) -> (%s {vit.name = "y"}) {\n%s  return %%y : %s\n}\n' % (
@@ -48,8 +47,8 @@ def run(body, argument, result, level, shape):
 
 
 def check(what, body, argument, result, level, tokens, few, many, wanted):
-    """Right for a batch of `few`; refused with `many`, and right for the batch
-    that it says."""
+    """Correct for a batch of `few`; refused for `many`, and correct for the batch
+    that the error suggests."""
     def values(batch):
         return run(body, argument, result, level, [batch, *tokens, WIDTH])
 
@@ -74,7 +73,7 @@ for level, few, many in [("direct", 70000, 270000), ("tiled", 20000, 70000)]:
           rows, square, level, [], few, many, float)
 row = "tensor<%dxf32>" % WIDTH
 check("sum", "  %%y = vit.sum_to %%x : (%s) -> %s\n" % (rows, row), rows, row, "direct", [], 200000, 300000, float)
-# Alike in all tokens: the gradient of the values is that of the result, one row for each.
+# If all tokens are equal, the gradient of the values is that of the result, one row each.
 for level, few, many in [("direct", 128, 1500), ("tiled", 128, 1500)]:
     for tokens in [few, many]:
         type = "tensor<?x%dx%dxf32>" % (tokens, WIDTH)

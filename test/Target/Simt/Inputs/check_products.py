@@ -1,14 +1,13 @@
-# ===- check_products.py - Products and attention against the interpreter - == #
-#
+# ===- check_products.py - Products and attention against the interpreter --===#
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """python3 check_products.py FOLDER TOLERANCE LEVEL... -- COMMAND...
 
-Linear layers of many widths with what is fused behind them, on all tokens and
-on one per image, and attention of many head sizes and token counts, with its
-probabilities, by the interpreter and by COMMAND at each level (levels.py).
+Linear layers of many widths with fused ops, on all tokens and on one per image,
+and attention with many head sizes and token counts, with its probabilities, by
+the interpreter and by COMMAND at each level (levels.py).
 """
 
 import os
@@ -16,8 +15,8 @@ import os
 import levels
 
 BATCH, TOKENS, WIDTH = 2, 37, 50
-# Heads, their size, how many of the tokens ask (0: all), and whether the
-# probabilities are wanted.
+# Number and size of heads, number of queries (0: all tokens), and whether
+# probabilities are used.
 ATTENTIONS = [(2, 25, 0, True), (3, 32, 5, False), (1, 64, 0, False), (2, 80, 1, True),
               (1, 144, 9, True)]
 WIDTHS = [3, 72, 100, 200]
@@ -32,7 +31,7 @@ class Text:
         self.head, self.body, self.results, self.reads = "", "", [], 0
 
     def parameter(self, *sizes):
-        """The name of a new parameter's value."""
+        """Adds a parameter; returns the name of its value."""
         name, self.reads = "p%d" % self.reads, self.reads + 1
         self.head += "vit.parameter @%s : %s init<normal, 2.0e-01>\n" % (name, t(*sizes))
         self.body += "  %%%s = vit.read @%s : %s\n" % (name, name, t(*sizes))

@@ -1,9 +1,9 @@
-# ===- levels.py - A model's outputs at levels of a device ----------------=== #
+# ===- levels.py - Compares a model's outputs at levels of a device --------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
+# ===-----------------------------------------------------------------------===#
 """Runs a text by the interpreter and on a device, and compares all outputs."""
 
 import os
@@ -16,7 +16,7 @@ import files
 
 
 def arguments():
-    """FOLDER TOLERANCE LEVEL... -- COMMAND... of the command line."""
+    """Parses the command line: FOLDER TOLERANCE LEVEL... -- COMMAND..."""
     separator = sys.argv.index("--")
     folder, tolerance = sys.argv[1], float(sys.argv[2])
     os.makedirs(folder, exist_ok=True)
@@ -35,7 +35,7 @@ def write_entry(path, argument, head, body, results):
 
 
 def write_normal(path, shape):
-    """Writes normal random numbers, always the same."""
+    """Writes normally distributed numbers from a fixed seed."""
     random.seed(7)
     size = 1
     for extent in shape:
@@ -53,7 +53,7 @@ def run(command, model, folder, names, options):
 
 
 def compare(model, source, names, folder, tolerance, levels, command):
-    """Exits with a list of what differs by more than TOLERANCE x max(1,
+    """Exits with a list of outputs that differ by more than TOLERANCE x max(1,
     largest/10)."""
     expected = os.path.join(folder, "expected")
     run(["vit-run", "infer"], model, expected, names, ["--input", source, "--device", "reference"])

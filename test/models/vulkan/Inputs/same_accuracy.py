@@ -1,11 +1,11 @@
-# ===- same_accuracy.py - Two reports of vit-run eval that agree -----------=== #
+# ===- same_accuracy.py - Compares two reports of vit-run eval -------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# ===----------------------------------------------------------------------=== #
-"""python3 same_accuracy.py A.json B.json: the same pictures right, and nearly the
-same loss; better than guessing, so that the comparison means something."""
+# ===-----------------------------------------------------------------------===#
+"""python3 same_accuracy.py A.json B.json: the same accuracy, nearly the same loss,
+and better than random, so that the comparison is meaningful."""
 
 import json
 import sys

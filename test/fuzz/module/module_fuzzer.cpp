@@ -1,16 +1,16 @@
-//===- ModuleFuzzer.cpp - Fuzzes the module loader ------------------------===//
+//===- module_fuzzer.cpp - Fuzzes the module loader -----------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The input is the metadata and the segments of a module, eight bytes (the
-// length of the metadata, flags) before them. The frame around them is made
-// here with right numbers and hashes, so that the fuzzer gets beyond those; one
-// input in eight is taken as a whole file. What loads is described, its weights
-// are made, read and written, and its plan is asked for, as an application
-// would. Its code is not run: a module's code is trusted.
+// The input is eight bytes (metadata length and flags), the metadata, and the
+// segments of a module. The fuzzer adds a header with valid sizes and hashes,
+// so that inputs pass these checks; one input in eight is a whole file. Like an
+// application, it describes a loaded module, creates, reads and writes its
+// parameters, and asks for its plan. It does not run the module's code, which
+// is trusted.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,7 @@
 
 using namespace vit::test;
 
-/// Little memory, so that allocations often fail.
+/// A low memory limit, so that allocations often fail.
 static void *allocate(void *, size_t size, size_t alignment) {
   return size > (size_t(4) << 20) ? nullptr
                                   : std::aligned_alloc(alignment, size);
