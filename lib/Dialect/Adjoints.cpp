@@ -49,8 +49,8 @@ LogicalResult PrependTokensOp::buildAdjoint(OpBuilder &builder,
                                 builder.getI64IntegerAttr(start),
                                 builder.getI64IntegerAttr(count));
   };
-  auto input = cast<RankedTensorType>(getInput().getType());
-  auto tokens = cast<RankedTensorType>(getTokens().getType());
+  RankedTensorType input = tensorOf(getInput());
+  RankedTensorType tokens = tensorOf(getTokens());
   int64_t prefix = tokens.getDimSize(0);
   if (ShapedType::isDynamic(prefix) || input.isDynamicDim(1))
     return emitOpError("has no adjoint where the number of tokens is unknown");
@@ -118,7 +118,7 @@ LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, Location location,
 
 LogicalResult LayerNormOp::buildAdjoint(OpBuilder &builder, Location location,
                                         Gradients &gradients) {
-  auto input = cast<RankedTensorType>(getInput().getType());
+  RankedTensorType input = tensorOf(getInput());
   auto vector = RankedTensorType::get(
       {input.getShape().back() / static_cast<int64_t>(getGroups())},
       input.getElementType());

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Shapes.h"
+#include "Checks.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -14,10 +14,6 @@ using namespace mlir::vit;
 
 using Types = SmallVectorImpl<Type>;
 using Where = std::optional<Location>;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 //===----------------------------------------------------------------------===//
 // Products
@@ -31,18 +27,18 @@ LogicalResult LinearInputGradientOp::inferReturnTypes(MLIRContext *,
                                                       Where where,
                                                       Adaptor adaptor,
                                                       Types &results) {
-  RankedTensorType gradient = typeOf(adaptor.getGradient()),
-                   weight = typeOf(adaptor.getWeight());
+  RankedTensorType gradient = tensorOf(adaptor.getGradient()),
+                   weight = tensorOf(adaptor.getWeight());
   StringRef op = getOperationName();
   if (!isRows(gradient))
-    return emitOptionalError(where, "'", op,
-                             "' op C2: the gradient must be [batch, out] or "
-                             "[batch, tokens, out], not ",
-                             gradient);
+    return reject(where, op,
+                  "C2: the gradient must be [batch, out] or "
+                  "[batch, tokens, out], not ",
+                  gradient);
   if (weight.getRank() != 2 ||
       !agree(weight.getDimSize(0), gradient.getShape().back()))
-    return emitOptionalError(where, "'", op, "' op C1: the weight must be [",
-                             gradient.getShape().back(), ", in], not ", weight);
+    return reject(where, op, "C1: the weight must be [",
+                  gradient.getShape().back(), ", in], not ", weight);
   SmallVector<int64_t> shape(gradient.getShape());
   shape.back() = weight.getDimSize(1);
   results.push_back(RankedTensorType::get(shape, gradient.getElementType()));
@@ -53,17 +49,17 @@ LogicalResult LinearWeightGradientOp::inferReturnTypes(MLIRContext *,
                                                        Where where,
                                                        Adaptor adaptor,
                                                        Types &results) {
-  RankedTensorType gradient = typeOf(adaptor.getGradient()),
-                   input = typeOf(adaptor.getInput());
+  RankedTensorType gradient = tensorOf(adaptor.getGradient()),
+                   input = tensorOf(adaptor.getInput());
   bool fits = isRows(gradient) && isRows(input) &&
               gradient.getShape().drop_back() == input.getShape().drop_back() &&
               !ShapedType::isDynamic(gradient.getShape().back()) &&
               !ShapedType::isDynamic(input.getShape().back());
   if (!fits)
-    return emitOptionalError(where, "'", getOperationName(),
-                             "' op C1: gradient and input must have the same "
-                             "rows and known widths, not ",
-                             gradient, " and ", input);
+    return reject(where, getOperationName(),
+                  "C1: gradient and input must have the same "
+                  "rows and known widths, not ",
+                  gradient, " and ", input);
   results.push_back(RankedTensorType::get(
       {gradient.getShape().back(), input.getShape().back()},
       gradient.getElementType()));
@@ -71,7 +67,7 @@ LogicalResult LinearWeightGradientOp::inferReturnTypes(MLIRContext *,
 }
 
 LogicalResult SumToOp::verify() {
-  RankedTensorType input = typeOf(getInput()), result = typeOf(getResult());
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
   bool fits = input.getElementType() == result.getElementType() &&
               result.getRank() <= input.getRank();
   if (fits)
@@ -97,12 +93,12 @@ OpFoldResult SumToOp::fold(FoldAdaptor) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult LayerNormBackwardOp::verify() {
-  RankedTensorType type = typeOf(getInput());
-  if (typeOf(getGradient()) != type || typeOf(getInputGradient()) != type)
+  RankedTensorType type = tensorOf(getInput());
+  if (tensorOf(getGradient()) != type || tensorOf(getInputGradient()) != type)
     return emitOpError("C1: gradient, input and the input's gradient must have "
                        "one type, not ")
-           << typeOf(getGradient()) << ", " << type << " and "
-           << typeOf(getInputGradient());
+           << tensorOf(getGradient()) << ", " << type << " and "
+           << tensorOf(getInputGradient());
   int64_t groups = getGroups();
   if (type.getRank() == 0 || ShapedType::isDynamic(type.getShape().back()) ||
       groups < 1 || type.getShape().back() % groups != 0)
@@ -122,8 +118,8 @@ LogicalResult LayerNormBackwardOp::verify() {
 }
 
 LogicalResult AttentionBackwardOp::verify() {
-  RankedTensorType q = typeOf(getQuery()), k = typeOf(getKey()),
-                   v = typeOf(getValue());
+  RankedTensorType q = tensorOf(getQuery()), k = tensorOf(getKey()),
+                   v = tensorOf(getValue());
   int64_t heads = getHeads();
   bool fits = llvm::all_of(ArrayRef{q, k, v}, [&](RankedTensorType type) {
     return type.getRank() == 3 && !type.isDynamicDim(2) && heads >= 1 &&
@@ -136,9 +132,9 @@ LogicalResult AttentionBackwardOp::verify() {
            << heads << " heads divide, not " << q << ", " << k << " and " << v;
   RankedTensorType wanted = RankedTensorType::get(
       {q.getDimSize(0), q.getDimSize(1), v.getDimSize(2)}, q.getElementType());
-  if (typeOf(getGradient()) != wanted)
+  if (tensorOf(getGradient()) != wanted)
     return emitOpError("C2: the gradient must be ")
-           << wanted << ", not " << typeOf(getGradient());
+           << wanted << ", not " << tensorOf(getGradient());
   if (getResultTypes() != TypeRange(getOperands().drop_front()))
     return emitOpError("C3: the results must have the types of query, key and "
                        "value");
@@ -150,7 +146,7 @@ LogicalResult AttentionBackwardOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult PlaceTokensOp::verify() {
-  RankedTensorType input = typeOf(getInput()), result = typeOf(getResult());
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
   bool fits = (input.getRank() == 2 || input.getRank() == 3) &&
               result.getRank() == 3 && !result.isDynamicDim(1) &&
               input.getDimSize(0) == result.getDimSize(0) &&
@@ -169,7 +165,7 @@ LogicalResult PlaceTokensOp::verify() {
 }
 
 LogicalResult SpreadTokensOp::verify() {
-  RankedTensorType input = typeOf(getInput()), result = typeOf(getResult());
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
   if (input.getRank() != 2 || result.getRank() != 3 || result.isDynamicDim(1) ||
       input.getDimSize(0) != result.getDimSize(0) ||
       input.getDimSize(1) != result.getDimSize(2))
@@ -207,25 +203,18 @@ LogicalResult ResamplePositionsBackwardOp::inferReturnTypes(MLIRContext *,
                                                             Where where,
                                                             Adaptor adaptor,
                                                             Types &results) {
-  RankedTensorType gradient = typeOf(adaptor.getGradient());
+  RankedTensorType gradient = tensorOf(adaptor.getGradient());
   StringRef op = getOperationName();
   ArrayRef<int64_t> from = adaptor.getFrom(), to = adaptor.getTo();
   int64_t prefix = adaptor.getPrefix();
-  constexpr int64_t limit = 1 << 20;
-  auto isGrid = [](ArrayRef<int64_t> grid) {
-    return grid.size() == 2 && llvm::all_of(grid, [](int64_t size) {
-             return size > 0 && size <= limit;
-           });
-  };
-  if (!isGrid(from) || !isGrid(to) || prefix < 0 || prefix > limit)
-    return emitOptionalError(where, "'", op,
-                             "' op C2: both grids must be two positive "
-                             "numbers, the prefix 0 or more");
+  if (!isGrid(from) || !isGrid(to) || prefix < 0 || prefix > 1 << 20)
+    return reject(where, op,
+                  "C2: both grids must be two positive "
+                  "numbers, the prefix 0 or more");
   if (gradient.getRank() != 2 ||
       !agree(gradient.getDimSize(0), prefix + to[0] * to[1]))
-    return emitOptionalError(where, "'", op, "' op C1: the gradient must be [",
-                             prefix, " + ", to[0], "*", to[1], ", width], not ",
-                             gradient);
+    return reject(where, op, "C1: the gradient must be [", prefix, " + ", to[0],
+                  "*", to[1], ", width], not ", gradient);
   results.push_back(RankedTensorType::get(
       {prefix + from[0] * from[1], gradient.getDimSize(1)},
       gradient.getElementType()));

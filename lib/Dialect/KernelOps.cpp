@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelChecks.h"
+#include "Checks.h"
 
 using namespace mlir;
 using namespace mlir::vit::kernel;
+using vit::isGrid;
+using vit::tensorOf;
 
 LogicalResult mlir::vit::kernel::verifyLaunch(Operation *op) {
   auto kernel = cast<KernelOpInterface>(op);
@@ -293,11 +295,6 @@ LogicalResult ResampleOp::verify() {
   RankedTensorType source = tensorOf(getSource()),
                    result = tensorOf(getResult());
   ArrayRef<int64_t> from = getFrom(), to = getTo();
-  auto isGrid = [](ArrayRef<int64_t> grid) {
-    constexpr int64_t limit = 1 << 20;
-    return grid.size() == 2 && grid[0] > 0 && grid[1] > 0 && grid[0] <= limit &&
-           grid[1] <= limit;
-  };
   int64_t prefix = getPrefix();
   if (!isGrid(from) || !isGrid(to) || prefix < 0)
     return emitOpError(

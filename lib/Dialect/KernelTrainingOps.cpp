@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "KernelChecks.h"
+#include "Checks.h"
 
 using namespace mlir;
 using namespace mlir::vit::kernel;
+using vit::tensorOf;
 
 static bool isScalar(Type type) {
   return cast<RankedTensorType>(type).getRank() == 0;
@@ -111,7 +112,7 @@ static LogicalResult verifyUpdateBody(UpdateOp op, size_t scalars) {
 /// C3. Returns the number of scalars that the body takes.
 static FailureOr<size_t> verifyUpdatePrologue(UpdateOp op) {
   auto elementOf = [](Value scalar) {
-    return cast<RankedTensorType>(scalar.getType()).getElementType();
+    return tensorOf(scalar).getElementType();
   };
   if (op.getPrologue().empty()) {
     for (Value scalar : op.getScalars())
@@ -148,7 +149,7 @@ LogicalResult UpdateOp::verify() {
   if (getGuard() && !isScalar(getGuard().getType()))
     return emitOpError("C2: ") << getGuard().getType() << " must have rank 0";
   for (Value scalar : getScalars()) {
-    auto type = cast<RankedTensorType>(scalar.getType());
+    RankedTensorType type = tensorOf(scalar);
     if (!isScalar(type) ||
         !(type.getElementType().isF32() || type.getElementType().isInteger(32)))
       return emitOpError("C2: ") << type << " must be one f32 or i32";

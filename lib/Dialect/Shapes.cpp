@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Shapes.h"
+#include "Checks.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/CheckedArithmetic.h"
@@ -20,10 +20,6 @@ using namespace mlir::vit;
 
 using Types = SmallVectorImpl<Type>;
 using Where = std::optional<Location>;
-
-static RankedTensorType tensorOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 static std::string text(Type type) {
   std::string result;
@@ -42,8 +38,7 @@ static LogicalResult expectRank(Where where, StringRef op,
                                 StringRef what) {
   if (type.getRank() == rank)
     return success();
-  return emitOptionalError(where, "'", op, "' op C1: the input must be ", what,
-                           ", not ", type);
+  return reject(where, op, "C1: the input must be ", what, ", not ", type);
 }
 
 LogicalResult PatchifyOp::inferReturnTypes(MLIRContext *, Where where,
@@ -55,29 +50,29 @@ LogicalResult PatchifyOp::inferReturnTypes(MLIRContext *, Where where,
     return failure();
   for (int64_t size : input.getShape().drop_front())
     if (ShapedType::isDynamic(size))
-      return emitOptionalError(
-          where, "'", op,
-          "' op C1: channels, height and width must be known, only the batch "
+      return reject(
+          where, op,
+          "C1: channels, height and width must be known, only the batch "
           "may be ?, but the input is ",
           input);
   ArrayRef<int64_t> patch = adaptor.getPatch();
   if (patch.size() != 2 || patch[0] < 1 || patch[1] < 1)
-    return emitOptionalError(
-        where, "'", op,
-        "' op C2: the patch must be two positive numbers, [height, width]");
+    return reject(
+        where, op,
+        "C2: the patch must be two positive numbers, [height, width]");
   int64_t channels = input.getDimSize(1), height = input.getDimSize(2),
           width = input.getDimSize(3);
   std::optional<int64_t> pixels = llvm::checkedMul(height, width);
   if (!pixels || !llvm::checkedMul(*pixels, channels))
-    return emitOptionalError(where, "'", op, "' op C1: a picture of ", height,
-                             "x", width, " is too large");
+    return reject(where, op, "C1: a picture of ", height, "x", width,
+                  " is too large");
   if (height % patch[0] != 0 || width % patch[1] != 0)
-    return emitOptionalError(
-        where, "'", op, "' op C2: patches of ", patch[0], "x", patch[1],
-        " do not divide a picture of ", height, "x", width, "; resize it to ",
-        std::max<int64_t>(1, height / patch[0]) * patch[0], "x",
-        std::max<int64_t>(1, width / patch[1]) * patch[1],
-        " or choose another patch");
+    return reject(where, op, "C2: patches of ", patch[0], "x", patch[1],
+                  " do not divide a picture of ", height, "x", width,
+                  "; resize it to ",
+                  std::max<int64_t>(1, height / patch[0]) * patch[0], "x",
+                  std::max<int64_t>(1, width / patch[1]) * patch[1],
+                  " or choose another patch");
   results.push_back(like(input, {input.getDimSize(0),
                                  (height / patch[0]) * (width / patch[1]),
                                  channels * patch[0] * patch[1]}));
@@ -93,9 +88,9 @@ LogicalResult PrependTokensOp::inferReturnTypes(MLIRContext *, Where where,
                         "[batch, tokens, width]")))
     return failure();
   if (tokens.getRank() != 2 || tokens.getDimSize(1) != input.getDimSize(2))
-    return emitOptionalError(where, "'", getOperationName(),
-                             "' op C1: the tokens must be [number, width ",
-                             input.getDimSize(2), "], not ", tokens);
+    return reject(where, getOperationName(),
+                  "C1: the tokens must be [number, width ", input.getDimSize(2),
+                  "], not ", tokens);
   int64_t count = ShapedType::kDynamic;
   if (!input.isDynamicDim(1) && !tokens.isDynamicDim(0))
     count = input.getDimSize(1) + tokens.getDimSize(0);
@@ -112,13 +107,12 @@ LogicalResult TakeTokensOp::inferReturnTypes(MLIRContext *, Where where,
     return failure();
   int64_t start = adaptor.getStart(), count = adaptor.getCount().value_or(1);
   if (start < 0 || count < 1)
-    return emitOptionalError(
-        where, "'", op, "' op C2: ", count, " tokens from ", start,
+    return reject(
+        where, op, "C2: ", count, " tokens from ", start,
         " cannot be taken; start at 0 or later and take at least one");
   if (!input.isDynamicDim(1) && count > input.getDimSize(1) - start)
-    return emitOptionalError(where, "'", op, "' op C2: ", count,
-                             " tokens from ", start, " are beyond the input's ",
-                             input.getDimSize(1), " tokens");
+    return reject(where, op, "C2: ", count, " tokens from ", start,
+                  " are beyond the input's ", input.getDimSize(1), " tokens");
   if (adaptor.getCount())
     results.push_back(
         like(input, {input.getDimSize(0), count, input.getDimSize(2)}));
@@ -135,19 +129,10 @@ LogicalResult MeanTokensOp::inferReturnTypes(MLIRContext *, Where where,
     return failure();
   int64_t start = adaptor.getStart();
   if (start < 0 || (!input.isDynamicDim(1) && start >= input.getDimSize(1)))
-    return emitOptionalError(
-        where, "'", getOperationName(), "' op C2: the mean from token ", start,
-        " on has no tokens; the input has ", input.getDimSize(1));
+    return reject(where, getOperationName(), "C2: the mean from token ", start,
+                  " on has no tokens; the input has ", input.getDimSize(1));
   results.push_back(like(input, {input.getDimSize(0), input.getDimSize(2)}));
   return success();
-}
-
-/// Returns whether `grid` is two positive numbers whose product does not
-/// overflow.
-static bool isGrid(ArrayRef<int64_t> grid) {
-  constexpr int64_t limit = 1 << 20;
-  return grid.size() == 2 && grid[0] > 0 && grid[1] > 0 && grid[0] <= limit &&
-         grid[1] <= limit;
 }
 
 LogicalResult SincosPositionsOp::inferReturnTypes(MLIRContext *context,
@@ -156,18 +141,16 @@ LogicalResult SincosPositionsOp::inferReturnTypes(MLIRContext *context,
   ArrayRef<int64_t> grid = adaptor.getGrid();
   int64_t width = adaptor.getWidth();
   if (!isGrid(grid))
-    return emitOptionalError(
-        where, "'", getOperationName(),
-        "' op C1: the grid must be two positive numbers, [rows, columns]");
+    return reject(where, getOperationName(),
+                  "C1: the grid must be two positive numbers, [rows, columns]");
   if (width < 8 || width % 4 != 0)
-    return emitOptionalError(where, "'", getOperationName(), "' op C1: width ",
-                             width,
-                             " must be a multiple of 4 and at least 8; use ",
-                             std::max<int64_t>(8, (width + 3) / 4 * 4));
+    return reject(where, getOperationName(), "C1: width ", width,
+                  " must be a multiple of 4 and at least 8; use ",
+                  std::max<int64_t>(8, (width + 3) / 4 * 4));
   if (!(adaptor.getTemperature().convertToDouble() > 0.0))
-    return emitOptionalError(where, "'", getOperationName(),
-                             "' op C2: the temperature must be positive, such "
-                             "as 1.0e+04");
+    return reject(where, getOperationName(),
+                  "C2: the temperature must be positive, such "
+                  "as 1.0e+04");
   results.push_back(RankedTensorType::get({grid[0] * grid[1], width},
                                           Float32Type::get(context)));
   return success();
@@ -181,17 +164,16 @@ LogicalResult ResamplePositionsOp::inferReturnTypes(MLIRContext *, Where where,
   ArrayRef<int64_t> from = adaptor.getFrom(), to = adaptor.getTo();
   int64_t prefix = adaptor.getPrefix();
   if (!isGrid(from) || !isGrid(to))
-    return emitOptionalError(
-        where, "'", op,
-        "' op C2: both grids must be two positive numbers, [rows, columns]");
+    return reject(
+        where, op,
+        "C2: both grids must be two positive numbers, [rows, columns]");
   if (prefix < 0 || prefix > 1 << 20)
-    return emitOptionalError(where, "'", op, "' op C2: the prefix ", prefix,
-                             " must be a number of tokens, 0 or more");
+    return reject(where, op, "C2: the prefix ", prefix,
+                  " must be a number of tokens, 0 or more");
   if (input.getRank() != 2 ||
       !agree(input.getDimSize(0), prefix + from[0] * from[1]))
-    return emitOptionalError(where, "'", op, "' op C1: the table must be [",
-                             prefix, " + ", from[0], "*", from[1],
-                             ", width], not ", input);
+    return reject(where, op, "C1: the table must be [", prefix, " + ", from[0],
+                  "*", from[1], ", width], not ", input);
   results.push_back(like(input, {prefix + to[0] * to[1], input.getDimSize(1)}));
   return success();
 }
@@ -202,26 +184,23 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *, Where where,
                    weight = tensorOf(adaptor.getWeight());
   StringRef op = getOperationName();
   if (weight.getRank() != 2)
-    return emitOptionalError(
-        where, "'", op, "' op C1: the weight must be [out, in], not ", weight);
+    return reject(where, op, "C1: the weight must be [out, in], not ", weight);
   if (input.getRank() != 2 && input.getRank() != 3)
-    return emitOptionalError(where, "'", op,
-                             "' op C3: the input must be [batch, width] or "
-                             "[batch, tokens, width], not ",
-                             input);
+    return reject(where, op,
+                  "C3: the input must be [batch, width] or "
+                  "[batch, tokens, width], not ",
+                  input);
   int64_t width = input.getShape().back();
   if (!agree(width, weight.getDimSize(1)))
-    return emitOptionalError(where, "'", op, "' op C1: the input's width ",
-                             width, " is not the weight's ",
-                             weight.getDimSize(1),
-                             " inputs; the weight must be [out, in] = [",
-                             weight.getDimSize(0), ", ", width, "]");
+    return reject(where, op, "C1: the input's width ", width,
+                  " is not the weight's ", weight.getDimSize(1),
+                  " inputs; the weight must be [out, in] = [",
+                  weight.getDimSize(0), ", ", width, "]");
   if (Value bias = adaptor.getBias()) {
     RankedTensorType type = tensorOf(bias);
     if (type.getRank() != 1 || !agree(type.getDimSize(0), weight.getDimSize(0)))
-      return emitOptionalError(where, "'", op, "' op C2: the bias must be [",
-                               weight.getDimSize(0),
-                               "], one number per output, not ", type);
+      return reject(where, op, "C2: the bias must be [", weight.getDimSize(0),
+                    "], one number per output, not ", type);
   }
   SmallVector<int64_t> shape(input.getShape());
   shape.back() = weight.getDimSize(0);
@@ -235,13 +214,12 @@ LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, Where where,
   StringRef op = getOperationName();
   int64_t groups = adaptor.getGroups();
   if (input.getRank() == 0 || input.isDynamicDim(input.getRank() - 1))
-    return emitOptionalError(
-        where, "'", op, "' op C1: the input's width must be known, but it is ",
-        input);
+    return reject(where, op, "C1: the input's width must be known, but it is ",
+                  input);
   int64_t width = input.getShape().back();
   if (groups < 1 || width % groups != 0)
-    return emitOptionalError(where, "'", op, "' op C1: ", groups,
-                             " groups do not divide width ", width);
+    return reject(where, op, "C1: ", groups, " groups do not divide width ",
+                  width);
   for (auto [what, value] :
        {std::pair<StringRef, Value>{"scale", adaptor.getScale()},
         std::pair<StringRef, Value>{"bias", adaptor.getBias()}}) {
@@ -249,12 +227,11 @@ LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, Where where,
       continue;
     RankedTensorType type = tensorOf(value);
     if (type.getRank() != 1 || !agree(type.getDimSize(0), width / groups))
-      return emitOptionalError(where, "'", op, "' op C2: the ", what,
-                               " must be [", width / groups, "], not ", type);
+      return reject(where, op, "C2: the ", what, " must be [", width / groups,
+                    "], not ", type);
   }
   if (!(adaptor.getEpsilon().convertToDouble() > 0.0))
-    return emitOptionalError(
-        where, "'", op, "' op C3: epsilon must be positive, such as 1.0e-06");
+    return reject(where, op, "C3: epsilon must be positive, such as 1.0e-06");
   results.push_back(input);
   return success();
 }
@@ -269,8 +246,8 @@ static LogicalResult inferBroadcast(Where where, StringRef op,
     int64_t a = i <= lhs.getRank() ? lhs.getDimSize(lhs.getRank() - i) : 1;
     int64_t b = i <= rhs.getRank() ? rhs.getDimSize(rhs.getRank() - i) : 1;
     if (a != 1 && b != 1 && a != b)
-      return emitOptionalError(
-          where, "'", op, "' op C1: ", text(lhs), " and ", text(rhs),
+      return reject(
+          where, op, "C1: ", text(lhs), " and ", text(rhs),
           " cannot be broadcast: from the last dimension on, sizes must be "
           "equal, or 1, or missing");
     shape[rank - i] = a == 1 ? b : a;
@@ -297,10 +274,9 @@ LogicalResult LayerScaleOp::inferReturnTypes(MLIRContext *, Where where,
                    gamma = tensorOf(adaptor.getGamma());
   if (input.getRank() == 0 || gamma.getRank() != 1 ||
       !agree(gamma.getDimSize(0), input.getShape().back()))
-    return emitOptionalError(
-        where, "'", getOperationName(),
-        "' op C1: gamma must be one number per channel of ", text(input),
-        ", not ", gamma);
+    return reject(where, getOperationName(),
+                  "C1: gamma must be one number per channel of ", text(input),
+                  ", not ", gamma);
   results.push_back(input);
   return success();
 }

@@ -5,14 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Symbols.h"
+#include "Checks.h"
 
 using namespace mlir;
 using namespace mlir::vit;
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 //===----------------------------------------------------------------------===//
 // Losses
@@ -20,7 +16,8 @@ static RankedTensorType typeOf(Value value) {
 
 static LogicalResult verifyTargets(Operation *op, Value logitsValue,
                                    Value targetsValue) {
-  RankedTensorType logits = typeOf(logitsValue), targets = typeOf(targetsValue);
+  RankedTensorType logits = tensorOf(logitsValue),
+                   targets = tensorOf(targetsValue);
   if (logits.getRank() != 2 || logits.isDynamicDim(1))
     return op->emitOpError("C1: the logits must be [batch, classes] with known "
                            "classes, not ")
@@ -62,7 +59,7 @@ LogicalResult AccuracyOp::verify() {
 }
 
 static LogicalResult verifyPair(Operation *op, Value input, Value targets) {
-  if (input.getType() == targets.getType() && typeOf(input).getRank() > 0)
+  if (input.getType() == targets.getType() && tensorOf(input).getRank() > 0)
     return success();
   return op->emitOpError("C1: input and targets must have one type, of rank 1 "
                          "at least, not ")

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Symbols.h"
+#include "Checks.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -265,9 +265,7 @@ LogicalResult OutputOp::verify() {
 void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
                         Value key, Value value, int64_t heads, double scale,
                         bool withProbabilities) {
-  auto q = cast<RankedTensorType>(query.getType()),
-       k = cast<RankedTensorType>(key.getType()),
-       v = cast<RankedTensorType>(value.getType());
+  RankedTensorType q = tensorOf(query), k = tensorOf(key), v = tensorOf(value);
   Type element = q.getElementType();
   Type result = RankedTensorType::get(
       {q.getDimSize(0), q.getDimSize(1), v.getDimSize(2)}, element);
@@ -293,9 +291,8 @@ static std::string suggestHeads(int64_t heads, int64_t width) {
 }
 
 LogicalResult AttentionOp::verify() {
-  auto q = cast<RankedTensorType>(getQuery().getType()),
-       k = cast<RankedTensorType>(getKey().getType()),
-       v = cast<RankedTensorType>(getValue().getType());
+  RankedTensorType q = tensorOf(getQuery()), k = tensorOf(getKey()),
+                   v = tensorOf(getValue());
   for (RankedTensorType type : {q, k, v})
     if (type.getRank() != 3)
       return emitOpError("C1: query, key and value must be [batch, tokens, "
@@ -319,14 +316,14 @@ LogicalResult AttentionOp::verify() {
              << heads << " heads do not divide width " << type.getDimSize(2)
              << "; " << suggestHeads(heads, type.getDimSize(2));
   int64_t batch = q.getDimSize(0), tokens = q.getDimSize(1);
-  auto result = cast<RankedTensorType>(getResult().getType());
+  RankedTensorType result = tensorOf(getResult());
   if (result.getShape() != ArrayRef<int64_t>({batch, tokens, v.getDimSize(2)}))
     return emitOpError("C3: the result must have the query's tokens and the "
                        "value's width, not ")
            << result;
   if (!getProbabilities())
     return success();
-  auto probabilities = cast<RankedTensorType>(getProbabilities().getType());
+  RankedTensorType probabilities = tensorOf(getProbabilities());
   if (probabilities.getShape() !=
       ArrayRef<int64_t>({batch, heads, tokens, k.getDimSize(1)}))
     return emitOpError("C3: the probabilities must be [batch, ")

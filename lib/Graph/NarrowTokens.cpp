@@ -83,7 +83,7 @@ static SmallVector<OpOperand *> getTokenOperands(Operation *op) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (operand.get().getType() == op->getResult(0).getType())
       operands.push_back(&operand);
-    else if (cast<RankedTensorType>(operand.get().getType()).getRank() != 1)
+    else if (tensorOf(operand.get()).getRank() != 1)
       return {}; // a table of positions, or a token per image
   }
   return operands;
@@ -95,7 +95,7 @@ static void narrow(Operation *op, ArrayRef<OpOperand *> operands, Span span) {
   // The query of attention must keep the dimension of tokens.
   bool single = span.single && !isa<AttentionOp>(op);
   auto taken = [&](Value value) {
-    auto type = cast<RankedTensorType>(value.getType());
+    RankedTensorType type = tensorOf(value);
     SmallVector<int64_t> shape = {type.getDimSize(0)};
     if (!single)
       shape.push_back(span.end - span.begin);
@@ -156,7 +156,7 @@ void NarrowTokensPass::runOnOperation() {
     Operation *next = op->getPrevNode();
     SmallVector<OpOperand *> operands = getTokenOperands(op);
     if (!operands.empty()) {
-      auto type = cast<RankedTensorType>(op->getResult(0).getType());
+      RankedTensorType type = tensorOf(op->getResult(0));
       std::optional<Span> span = getTakenSpan(op->getResult(0));
       if (span && type.getRank() == 3 &&
           (span->end - span->begin) * 2 <= type.getDimSize(1)) {

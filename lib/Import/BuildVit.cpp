@@ -102,9 +102,7 @@ private:
 
 } // namespace
 
-static int64_t lastDimension(Value x) {
-  return cast<RankedTensorType>(x.getType()).getShape().back();
-}
+static int64_t lastDimension(Value x) { return tensorOf(x).getShape().back(); }
 
 //===----------------------------------------------------------------------===//
 // Parameters

@@ -59,41 +59,32 @@ struct Architecture {
 } // namespace
 
 static bool setSize(Object &args, StringRef size) {
-  auto set = [&](int64_t width, int64_t depth, int64_t heads,
-                 double mlpRatio = 4) {
-    args["embed_dim"] = width;
-    args["depth"] = depth;
-    args["num_heads"] = heads;
-    args["mlp_ratio"] = mlpRatio;
-    return true;
-  };
-  if (size == "tiny")
-    return set(192, 12, 3);
-  if (size == "wee")
-    return set(256, 14, 4, 5);
-  if (size == "xsmall")
-    return set(256, 10, 4);
-  if (size == "little")
-    return set(320, 14, 5, 5.6);
-  if (size == "small")
-    return set(384, 12, 6);
-  if (size == "medium")
-    return set(512, 12, 8);
-  if (size == "mediumd")
-    return set(512, 20, 8);
-  if (size == "betwixt")
-    return set(640, 12, 10);
-  if (size == "base")
-    return set(768, 12, 12);
-  if (size == "large")
-    return set(1024, 24, 16);
-  if (size == "huge")
-    return set(1280, 32, 16);
-  if (size == "giant")
-    return set(1408, 40, 16, 48.0 / 11);
-  if (size == "gigantic")
-    return set(1664, 48, 16, 64.0 / 13);
-  return false;
+  static constexpr struct {
+    StringLiteral name;
+    int64_t width, depth, heads;
+    double mlpRatio = 4;
+  } sizes[] = {{"tiny", 192, 12, 3},
+               {"wee", 256, 14, 4, 5},
+               {"xsmall", 256, 10, 4},
+               {"little", 320, 14, 5, 5.6},
+               {"small", 384, 12, 6},
+               {"medium", 512, 12, 8},
+               {"mediumd", 512, 20, 8},
+               {"betwixt", 640, 12, 10},
+               {"base", 768, 12, 12},
+               {"large", 1024, 24, 16},
+               {"huge", 1280, 32, 16},
+               {"giant", 1408, 40, 16, 48.0 / 11},
+               {"gigantic", 1664, 48, 16, 64.0 / 13}};
+  const auto *found = llvm::find_if(
+      sizes, [&](const auto &known) { return known.name == size; });
+  if (found == std::end(sizes))
+    return false;
+  args["embed_dim"] = found->width;
+  args["depth"] = found->depth;
+  args["num_heads"] = found->heads;
+  args["mlp_ratio"] = found->mlpRatio;
+  return true;
 }
 
 /// timm's own small test models.

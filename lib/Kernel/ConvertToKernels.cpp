@@ -15,7 +15,6 @@
 #include "Converter.h"
 #include "ElementCode.h"
 #include "KernelUtils.h"
-#include "Leaves.h"
 #include "vit/Passes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -39,10 +38,6 @@ struct ConvertToKernelsPass
 };
 
 } // namespace
-
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 //===----------------------------------------------------------------------===//
 // Parameters alone
@@ -89,7 +84,7 @@ LogicalResult Converter::convertResample(ResamplePositionsOp op) {
 
 LogicalResult Converter::convertParameters(Operation *op) {
   if (auto sincos = dyn_cast<SincosPositionsOp>(op)) {
-    if (!typeOf(sincos).getElementType().isF32())
+    if (!tensorOf(sincos).getElementType().isF32())
       return op->emitOpError("must be f32");
     convertSincos(sincos);
     return success();
@@ -113,7 +108,7 @@ void Converter::replace(Operation *op, Operation *kernel) {
 }
 
 LogicalResult Converter::convertElementwise(Operation *op) {
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  RankedTensorType type = tensorOf(op->getResult(0));
   auto input = llvm::find_if(op->getOperands(), [&](Value operand) {
     return operand.getType() == type && isComputed(operand);
   });
@@ -153,7 +148,7 @@ LogicalResult Converter::convertLinear(LinearOp op) {
     return success();
   }
   ++kernels;
-  Leaves leaves(op, typeOf(op));
+  Leaves leaves(op, tensorOf(op));
   if (failed(leaves.add(op.getBias())))
     return failure();
   auto map = MapOp::create(builder, op.getLoc(), op.getType(), gemm.getResult(),
@@ -172,7 +167,7 @@ LogicalResult Converter::convertLinear(LinearOp op) {
 Value Converter::forAllGroups(Value vector, int64_t groups) {
   if (groups == 1 || !isLoaded(vector))
     return vector;
-  RankedTensorType type = typeOf(vector);
+  RankedTensorType type = tensorOf(vector);
   SmallVector<Value> copies(groups, vector);
   return DeriveOp::create(builder, vector.getLoc(),
                           RankedTensorType::get(type.getNumElements() * groups,
@@ -182,7 +177,7 @@ Value Converter::forAllGroups(Value vector, int64_t groups) {
 
 LogicalResult Converter::convertLayerNorm(LayerNormOp op) {
   int64_t groups = op.getGroups();
-  Leaves leaves(op, typeOf(op));
+  Leaves leaves(op, tensorOf(op));
   Value scale = op.getScale(), bias = op.getBias();
   for (Value *value : {&scale, &bias}) {
     if (!*value)
@@ -219,8 +214,8 @@ LogicalResult Converter::convertSoftmax(SoftmaxOp op) {
 
 LogicalResult Converter::convertAttention(vit::AttentionOp op) {
   int64_t heads = op.getHeads();
-  int64_t keyWidth = typeOf(op.getKey()).getDimSize(2);
-  int64_t valueWidth = typeOf(op.getValue()).getDimSize(2);
+  int64_t keyWidth = tensorOf(op.getKey()).getDimSize(2);
+  int64_t valueWidth = tensorOf(op.getValue()).getDimSize(2);
   if (keyWidth != valueWidth)
     return op.emitOpError("has no kernel for keys of width ")
            << keyWidth << " and values of width " << valueWidth
@@ -283,10 +278,10 @@ LogicalResult Converter::convert(Operation *op) {
     return isElementwise(op) && llvm::any_of(op->getOperands(), isComputed)
                ? convertElementwise(op)
                : convertParameters(op);
-  if (!typeOf(op->getResult(0)).getElementType().isF32())
+  if (!tensorOf(op->getResult(0)).getElementType().isF32())
     return op->emitOpError("has no kernel for ")
-           << typeOf(op->getResult(0)).getElementType() << "; use f32";
-  int64_t rank = typeOf(op->getResult(0)).getRank();
+           << tensorOf(op->getResult(0)).getElementType() << "; use f32";
+  int64_t rank = tensorOf(op->getResult(0)).getRank();
   if (rank != 2 && rank != 3)
     return op->emitOpError("has no kernel for rank ")
            << rank << "; use [batch, tokens, width] or [batch, width]";

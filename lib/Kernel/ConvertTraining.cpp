@@ -11,8 +11,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Converter.h"
+#include "ElementCode.h"
 #include "KernelUtils.h"
-#include "Leaves.h"
 #include "UpdateCode.h"
 
 #include "format/hash.h"

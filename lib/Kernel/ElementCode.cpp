@@ -7,10 +7,13 @@
 
 #include "ElementCode.h"
 
+#include "KernelUtils.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mlir::vit;
+using namespace mlir::vit::kernel;
 
 namespace {
 /// Builds arithmetic ops with short names.
@@ -25,15 +28,21 @@ struct Formula {
   Value add(Value a, Value b) {
     return arith::AddFOp::create(builder, location, a, b);
   }
+  Value sub(Value a, Value b) {
+    return arith::SubFOp::create(builder, location, a, b);
+  }
   Value mul(Value a, Value b) {
     return arith::MulFOp::create(builder, location, a, b);
   }
+  Value div(Value a, Value b) {
+    return arith::DivFOp::create(builder, location, a, b);
+  }
+  Value exp(Value x) { return math::ExpOp::create(builder, location, x); }
   Value tanh(Value x) { return math::TanhOp::create(builder, location, x); }
   /// x / (1 + exp(-scale x)). No intermediate value is NaN for large |x|.
   Value swish(Value x, double scale) {
-    Value power = mul(x, constant(-scale));
-    Value exp = math::ExpOp::create(builder, location, power);
-    return arith::DivFOp::create(builder, location, x, add(constant(1.0), exp));
+    Value power = exp(mul(x, constant(-scale)));
+    return div(x, add(constant(1.0), power));
   }
   Value gelu(Value x, GeluKind kind);
   Value swishDerivative(Value x, double scale);
@@ -63,9 +72,9 @@ Value Formula::gelu(Value x, GeluKind kind) {
 /// d/dx x s with s = 1 / (1 + exp(-scale x)): s (1 + scale x (1 - s)).
 Value Formula::swishDerivative(Value x, double scale) {
   Value one = constant(1.0);
-  Value exp = math::ExpOp::create(builder, location, mul(x, constant(-scale)));
-  Value sigmoid = arith::DivFOp::create(builder, location, one, add(one, exp));
-  Value rest = arith::SubFOp::create(builder, location, one, sigmoid);
+  Value power = exp(mul(x, constant(-scale)));
+  Value sigmoid = div(one, add(one, power));
+  Value rest = sub(one, sigmoid);
   return mul(sigmoid, add(mul(mul(x, constant(scale)), rest), one));
 }
 
@@ -83,8 +92,7 @@ Value Formula::derivative(Value x, ActivationKind activation) {
     Value slope =
         add(mul(square, constant(0.79788456080286536 * 3.0 * 0.044715)),
             constant(0.79788456080286536));
-    Value rest =
-        arith::SubFOp::create(builder, location, constant(1.0), mul(t, t));
+    Value rest = sub(constant(1.0), mul(t, t));
     Value sum = add(t, mul(mul(x, rest), slope));
     return mul(add(sum, constant(1.0)), constant(0.5));
   }
@@ -101,7 +109,7 @@ Value Formula::derivative(Value x, ActivationKind activation) {
     return swishDerivative(x, 1.0);
   case ActivationKind::tanh: {
     Value t = tanh(x);
-    return arith::SubFOp::create(builder, location, constant(1.0), mul(t, t));
+    return sub(constant(1.0), mul(t, t));
   }
   }
   llvm_unreachable("no such activation");
@@ -136,4 +144,83 @@ Value vit::kernel::emitElement(OpBuilder &builder, Operation *op,
         return f.derivative(x, derivative.getOf());
       })
       .Case<vit::DropoutOp, DropPathOp>([&](auto) { return x; });
+}
+
+//===----------------------------------------------------------------------===//
+// Leaves
+//===----------------------------------------------------------------------===//
+
+/// Derives a parameter in the shape of a result that has no batch.
+FailureOr<Value> Leaves::reshape(Value leaf) {
+  RankedTensorType type = tensorOf(leaf);
+  if (!isLoaded(leaf) || (type.getNumElements() != 1 &&
+                          type.getNumElements() != result.getNumElements()))
+    return user->emitOpError("has no kernel that broadcasts the parameter ")
+           << type << " to " << result;
+  OpBuilder builder(user);
+  return DeriveOp::create(builder, leaf.getLoc(), result, leaf).getResult();
+}
+
+/// Derives a parameter in one of the shapes in which extras can be broadcast.
+FailureOr<Value> Leaves::broadcast(Value leaf) {
+  RankedTensorType type = tensorOf(leaf);
+  ArrayRef<int64_t> shape = type.getShape();
+  if (type == result)
+    return leaf;
+  if (isComputed(leaf))
+    return user->emitOpError("has no kernel that broadcasts ")
+           << type << " to " << result;
+  if (result.hasStaticShape())
+    return reshape(leaf);
+  ArrayRef<int64_t> kept =
+      shape.drop_while([](int64_t size) { return size == 1; });
+  ArrayRef<int64_t> suffix =
+      result.getShape().drop_front().take_back(kept.size());
+  SmallVector<int64_t> target(kept);
+  if (kept.empty())
+    target = {result.getShape().back()}; // one number for all
+  else if (kept != suffix)
+    return user->emitOpError("has no kernel that broadcasts the parameter ")
+           << type << " to " << result << "; use [width] or [tokens, width]";
+  auto wanted = RankedTensorType::get(target, type.getElementType());
+  if (wanted == type)
+    return leaf;
+  if (!isLoaded(leaf))
+    return user->emitOpError("has no kernel that broadcasts a constant ")
+           << type << " to " << result;
+  OpBuilder builder(user);
+  return DeriveOp::create(builder, leaf.getLoc(), wanted, leaf).getResult();
+}
+
+LogicalResult Leaves::add(Value value) {
+  if (value == element || extras.contains(value))
+    return success();
+  if (!isActivation(value) && isElementwise(value.getDefiningOp())) {
+    for (Value operand : value.getDefiningOp()->getOperands())
+      if (failed(add(operand)))
+        return failure();
+    return success();
+  }
+  FailureOr<Value> operand = broadcast(value);
+  if (failed(operand))
+    return failure();
+  extras.insert({value, *operand});
+  return success();
+}
+
+SmallVector<Value> Leaves::getExtras() const {
+  return llvm::map_to_vector(extras,
+                             [](const auto &pair) { return pair.second; });
+}
+
+Value Leaves::emit(OpBuilder &builder, Block &block, Value value) const {
+  if (value == element)
+    return block.getArgument(0);
+  if (auto found = extras.find(value); found != extras.end())
+    return block.getArgument(1 + std::distance(extras.begin(), found));
+  Operation *op = value.getDefiningOp();
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(emit(builder, block, operand));
+  return emitElement(builder, op, operands);
 }

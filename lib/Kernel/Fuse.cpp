@@ -199,11 +199,10 @@ static std::optional<Product> getProduct(kernel::AttentionOp attention,
   if (gemm.getExtras().empty() && result == code.getArgument(0))
     return Product{index, gemm, Value()};
   auto sum = result.getDefiningOp<arith::AddFOp>();
-  bool isBias =
-      sum && gemm.getExtras().size() == 1 &&
-      sum.getLhs() == code.getArgument(0) &&
-      sum.getRhs() == code.getArgument(1) &&
-      cast<RankedTensorType>(gemm.getExtras().front().getType()).getRank() == 1;
+  bool isBias = sum && gemm.getExtras().size() == 1 &&
+                sum.getLhs() == code.getArgument(0) &&
+                sum.getRhs() == code.getArgument(1) &&
+                tensorOf(gemm.getExtras().front()).getRank() == 1;
   if (!isBias)
     return std::nullopt;
   return Product{index, gemm, gemm.getExtras().front()};
@@ -212,11 +211,11 @@ static std::optional<Product> getProduct(kernel::AttentionOp attention,
 /// Concatenates the sources along the first dimension.
 static Value stack(OpBuilder &builder, Location location,
                    ArrayRef<Value> sources) {
-  auto type = cast<RankedTensorType>(sources.front().getType());
+  RankedTensorType type = tensorOf(sources.front());
   SmallVector<int64_t> shape(type.getShape());
   shape[0] = 0;
   for (Value source : sources)
-    shape[0] += cast<RankedTensorType>(source.getType()).getDimSize(0);
+    shape[0] += tensorOf(source).getDimSize(0);
   return DeriveOp::create(builder, location,
                           RankedTensorType::get(shape, type.getElementType()),
                           sources);

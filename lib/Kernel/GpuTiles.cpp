@@ -12,6 +12,7 @@
 
 using namespace mlir;
 using namespace mlir::vit::kernel;
+using mlir::vit::tensorOf;
 
 // On `direct` levels each thread computes a tile of its own in registers, and a
 // workgroup has eight threads, the lanes of a vector register.
@@ -40,11 +41,8 @@ std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
 /// Threads of a workgroup on `direct` levels.
 static constexpr int64_t kDirectThreads = 8;
 
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 static int64_t getWidth(Value value, int64_t group) {
-  return paddedChannels(
-      cast<RankedTensorType>(value.getType()).getShape().back(), group);
+  return paddedChannels(tensorOf(value).getShape().back(), group);
 }
 
 /// The tile with the least estimated time for a product of rows x columns, if
@@ -57,10 +55,12 @@ static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
   for (const GemmTile &tile : tiles.gemm) {
     if (tile.threadRows % threadRows != 0)
       continue;
-    int64_t units = ceilDiv(rows, tile.rows) * ceilDiv(columns, tile.cols);
-    double time = static_cast<double>(ceilDiv(units, tiles.processors) *
-                                      tile.rows * tile.cols) /
-                  tile.rate;
+    int64_t units = llvm::divideCeil(rows, tile.rows) *
+                    llvm::divideCeil(columns, tile.cols);
+    double time =
+        static_cast<double>(llvm::divideCeil(units, tiles.processors) *
+                            tile.rows * tile.cols) /
+        tile.rate;
     if (bestTime < 0.0 || time < bestTime) {
       best = tile;
       bestTime = time;
@@ -76,7 +76,7 @@ static TileAttr getTile(MLIRContext *context, const GemmTile &tile,
 }
 
 static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
-  auto type = cast<RankedTensorType>(gemm.getResult().getType());
+  RankedTensorType type = tensorOf(gemm.getResult());
   int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
   GemmTile tile =
       chooseGemmTile(rows, padTo(type.getShape().back(), kChannelPad), tiles,
@@ -88,7 +88,7 @@ static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
 /// Both operands are read in vectors of 4 channels.
 static TileAttr getWeightGradientTile(WeightGradientOp op,
                                       const GpuTiles &tiles) {
-  auto type = cast<RankedTensorType>(op.getResult().getType());
+  RankedTensorType type = tensorOf(op.getResult());
   GemmTile tile =
       chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kChannelPad),
                      tiles, /*threadRows=*/4);
@@ -115,14 +115,14 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   // least estimated time including padding, and as many channels as fit in its
   // registers.
   constexpr int64_t threads = kDirectThreads;
-  int64_t queries =
-      cast<RankedTensorType>(attention.getQuery().getType()).getDimSize(1);
+  int64_t queries = tensorOf(attention.getQuery()).getDimSize(1);
   int64_t best = 1;
   double bestTime = -1.0;
   for (int64_t rows = 1; rows <= (tiles.level->isDirect ? 5 : 1); ++rows) {
     // Loading a key and a value takes as long as using them for 7 queries.
-    double time = static_cast<double>(ceilDiv(queries, threads * rows)) *
-                  static_cast<double>(rows + 7);
+    double time =
+        static_cast<double>(llvm::divideCeil(queries, threads * rows)) *
+        static_cast<double>(rows + 7);
     if (bestTime < 0.0 || time < bestTime) {
       best = rows;
       bestTime = time;
@@ -150,6 +150,13 @@ static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
 TileAttr mlir::vit::kernel::getElementwiseTile(MLIRContext *context,
                                                int64_t threads) {
   return TileAttr::get(context, 1, 16 * threads, 1, threads, 1, 16);
+}
+
+TileAttr mlir::vit::kernel::getAddedTile(TileAttr tile) {
+  if (tile.isGpu())
+    return getElementwiseTile(tile.getContext(), tile.getThreads());
+  return TileAttr::get(tile.getContext(), tile.getRows(), kChannelPad,
+                       /*chunk=*/1, 0, 0, 0);
 }
 
 TileAttr mlir::vit::kernel::getGpuTile(KernelOpInterface kernel,
@@ -182,7 +189,7 @@ TileAttr mlir::vit::kernel::getGpuTile(KernelOpInterface kernel,
     if (isDirect)
       return TileAttr::get(context, threads, width, 1, threads, 1, width);
     return TileAttr::get(context, 1, width, 1, threads, 1,
-                         padTo(ceilDiv(width, threads), 4));
+                         padTo(llvm::divideCeil(width, threads), 4));
   }
   }
   llvm_unreachable("no such unit of work");

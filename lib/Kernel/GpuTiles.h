@@ -41,6 +41,10 @@ std::optional<GpuTiles> getGpuTiles(const Level &level);
 /// regardless of rows.
 TileAttr getElementwiseTile(MLIRContext *context, int64_t threads);
 
+/// The tile of kernels that passes add to those with `tile`: on the CPU with
+/// the height of their row blocks, on a GPU that of elementwise work.
+TileAttr getAddedTile(TileAttr tile);
+
 /// The tile of `kernel`, chosen for calls with `batch` images; any batch works.
 TileAttr getGpuTile(KernelOpInterface kernel, const GpuTiles &tiles,
                     int64_t batch);

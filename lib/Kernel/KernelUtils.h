@@ -10,11 +10,13 @@
 
 #include "vit/Dialect/Kernel.h"
 
+#include <map>
+
 namespace mlir::vit::kernel {
 
 /// Returns whether the first dimension of `value` is the batch.
 inline bool isActivation(Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
+  RankedTensorType type = tensorOf(value);
   return type.getRank() > 0 && type.isDynamicDim(0);
 }
 
@@ -40,6 +42,29 @@ inline void addIdentity(EpilogueOpInterface op) {
   OpBuilder code = addEpilogue(op);
   YieldOp::create(code, op->getLoc(), getEpilogue(op).getArgument(0));
 }
+
+/// The bytes of values that are live at each position of a program.
+class LiveBytes {
+public:
+  /// Adds a value that is live from position `begin` to `end`.
+  void add(int64_t begin, int64_t end, int64_t bytes) {
+    changes[begin] += bytes;
+    changes[end + 1] -= bytes;
+  }
+  /// Returns the first position at which the most bytes are live, and how many
+  /// that are.
+  std::pair<int64_t, int64_t> getPeak() const {
+    std::pair<int64_t, int64_t> peak = {0, 0};
+    int64_t now = 0;
+    for (auto [position, change] : changes)
+      if ((now += change) > peak.second)
+        peak = {position, now};
+    return peak;
+  }
+
+private:
+  std::map<int64_t, int64_t> changes;
+};
 
 } // namespace mlir::vit::kernel
 

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The layout of an activation consists of a grouping of channels (HeadGroups.h)
+// The layout of an activation consists of a grouping of channels (HeadGroups)
 // and, on the CPU, of the height of row blocks in `tile`. If a kernel reads a
 // value in another layout than the value has, the value is converted: a
 // parameter by a derive when the module is loaded, an activation by a relayout.
@@ -15,10 +15,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "GpuTiles.h"
-#include "HeadGroups.h"
 #include "KernelUtils.h"
 #include "vit/Kernel/Layout.h"
 #include "vit/Passes.h"
+
+#include "llvm/ADT/EquivalenceClasses.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_LAYOUT
@@ -28,6 +29,100 @@ namespace mlir::vit {
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::kernel;
+
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Chooses the `group` of the layout of each activation. Attention and norms of
+/// groups need each group padded separately if its size is not a multiple of
+/// 16. All other kernels get the group of their neighbours, so that few
+/// conversions are needed.
+class HeadGroups {
+public:
+  explicit HeadGroups(func::FuncOp entry);
+
+  /// Returns the group of the activations that `kernel` writes and reads,
+  /// except for operands that it reads in any group.
+  int64_t getGroup(KernelOpInterface kernel) const;
+
+private:
+  llvm::EquivalenceClasses<void *> classes;
+  DenseMap<void *, int64_t> groups; // by a class's leader
+};
+} // namespace
+
+/// Groups that are a multiple of the vector width need no padding of their own.
+static int64_t getPaddedGroup(int64_t size) {
+  return size % kChannelPad == 0 ? 0 : size;
+}
+
+/// The only group that `kernel` supports, or nullopt if it supports any.
+static std::optional<int64_t> getOwnGroup(KernelOpInterface kernel) {
+  std::optional<int64_t> size = kernel.getGroupSize();
+  return size ? std::optional(getPaddedGroup(*size)) : std::nullopt;
+}
+
+/// The operands that have a batch and that `kernel` reads in `layout`.
+static SmallVector<Value> getOperands(KernelOpInterface kernel,
+                                      OperandLayout layout) {
+  SmallVector<Value> operands;
+  for (OpOperand &operand : kernel->getOpOperands())
+    if (isActivation(operand.get()) &&
+        kernel.getOperandLayout(operand.getOperandNumber()) == layout)
+      operands.push_back(operand.get());
+  return operands;
+}
+
+HeadGroups::HeadGroups(func::FuncOp entry) {
+  auto key = [](Value value) { return value.getAsOpaquePointer(); };
+  Block &block = entry.getBody().front();
+  // Unites the values of a kernel that must have the same group. Results
+  // without a batch have no groups.
+  for (auto kernel : block.getOps<KernelOpInterface>()) {
+    ResultRange results = kernel->getResults();
+    for (Value result : results)
+      classes.insert(key(result));
+    if (results.empty() || !isActivation(results.front()) ||
+        !getOperands(kernel, OperandLayout::OwnGroup).empty())
+      continue;
+    for (Value result : results.drop_front())
+      classes.unionSets(key(results.front()), key(result));
+    for (Value operand : getOperands(kernel, OperandLayout::Grouped))
+      classes.unionSets(key(results.front()), key(operand));
+  }
+  // If kernels of a class need different groups, the class has none (0) and the
+  // other kernels convert.
+  auto wish = [&](Value value, int64_t group) {
+    auto [found, isNew] =
+        groups.insert({classes.getOrInsertLeaderValue(key(value)), group});
+    if (!isNew && group == 0)
+      found->second = 0;
+  };
+  for (auto kernel : block.getOps<KernelOpInterface>())
+    if (std::optional<int64_t> own = getOwnGroup(kernel)) {
+      for (Value result : kernel->getResults())
+        if (isActivation(result))
+          wish(result, *own);
+      for (auto layout : {OperandLayout::Grouped, OperandLayout::OwnGroup})
+        for (Value operand : getOperands(kernel, layout))
+          wish(operand, *own);
+    }
+}
+
+int64_t HeadGroups::getGroup(KernelOpInterface kernel) const {
+  if (std::optional<int64_t> own = getOwnGroup(kernel))
+    return *own;
+  if (kernel->getNumResults() == 0)
+    return 0;
+  return groups.lookup(
+      classes.getLeaderValue(kernel->getResult(0).getAsOpaquePointer()));
+}
+
+//===----------------------------------------------------------------------===//
+// Layouts
+//===----------------------------------------------------------------------===//
 
 namespace {
 struct LayoutPass : mlir::vit::impl::LayoutBase<LayoutPass> {
@@ -88,7 +183,7 @@ RankedTensorType LayoutAssigner::activation(RankedTensorType type,
 /// Returns `value`, an activation, in the layout of `type`. The conversion
 /// between two padded layouts goes through row-major.
 Value LayoutAssigner::convert(Value value, RankedTensorType type) {
-  auto from = cast<RankedTensorType>(value.getType());
+  RankedTensorType from = tensorOf(value);
   if (from == type)
     return value;
   Value &found = converted[{value, type}];
@@ -108,15 +203,13 @@ Value LayoutAssigner::convert(Value value, RankedTensorType type) {
 }
 
 Value LayoutAssigner::asActivation(Value value, int64_t group) {
-  return convert(value,
-                 activation(cast<RankedTensorType>(value.getType()), group));
+  return convert(value, activation(tensorOf(value), group));
 }
 
 /// Returns `parameter` in the layout `encoding`, derived when the module is
 /// loaded.
 Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
-  auto type =
-      withEncoding(cast<RankedTensorType>(parameter.getType()), encoding);
+  auto type = withEncoding(tensorOf(parameter), encoding);
   Value &found = converted[{parameter, type}];
   if (found)
     return found;
@@ -138,7 +231,7 @@ Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
 
 /// Returns the group of the layout that `value` has.
 static int64_t getGroupOf(Value value) {
-  Attribute encoding = cast<RankedTensorType>(value.getType()).getEncoding();
+  Attribute encoding = tensorOf(value).getEncoding();
   if (auto blocked = dyn_cast_or_null<BlockedAttr>(encoding))
     return blocked.getGroup();
   auto channels = dyn_cast_or_null<ChannelsAttr>(encoding);
@@ -188,7 +281,7 @@ void LayoutAssigner::assign(KernelOpInterface kernel) {
     operand.set(asOperand(kernel, operand.getOperandNumber(), group));
 
   for (Value result : kernel->getResults()) {
-    auto type = cast<RankedTensorType>(result.getType());
+    RankedTensorType type = tensorOf(result);
     // The probabilities of an attention, of rank 4, stay row-major.
     if (isActivation(result) && type.getRank() <= 3)
       result.setType(activation(type, group));
@@ -211,7 +304,7 @@ LogicalResult LayoutAssigner::assignResults() {
   builder.setInsertionPoint(terminator);
   for (OpOperand &operand : terminator->getOpOperands()) {
     Value value = operand.get();
-    auto type = cast<RankedTensorType>(value.getType());
+    RankedTensorType type = tensorOf(value);
     if (type.getEncoding()) {
       operand.set(RelayoutOp::create(builder, value.getLoc(),
                                      withEncoding(type, {}), value,
@@ -247,11 +340,8 @@ LogicalResult LayoutAssigner::run() {
   return success();
 }
 
-/// Returns the tile of the kernels that the pass adds. On the CPU they have the
-/// height of row blocks of the entry, on a GPU the tile of element-wise
-/// kernels.
+/// Returns the tile of the kernels that the pass adds.
 static FailureOr<TileAttr> getTile(func::FuncOp entry) {
-  MLIRContext *context = entry.getContext();
   TileAttr tile;
   for (auto kernel : entry.getOps<KernelOpInterface>()) {
     TileAttr own = kernel.getTileAttr();
@@ -266,7 +356,7 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
              << tile.getRows() << "; all must have one height";
     for (Value operand : kernel->getOperands())
       if (!isActivation(operand) && !operand.getDefiningOp() &&
-          cast<RankedTensorType>(operand.getType()).getRank() != 0)
+          tensorOf(operand).getRank() != 0)
         return kernel->emitOpError("reads an argument without a batch, ")
                << operand.getType() << "; make it a vit.parameter";
     if (!tile || (own.isGpu() && own.getThreads() > tile.getThreads()))
@@ -276,10 +366,7 @@ static FailureOr<TileAttr> getTile(func::FuncOp entry) {
     return entry.emitError() << "'" << entry.getSymName()
                              << "' computes nothing; return a value that its "
                                 "kernels make";
-  if (!tile.isGpu())
-    return TileAttr::get(context, tile.getRows(), kChannelPad, /*chunk=*/1, 0,
-                         0, 0);
-  return getElementwiseTile(context, tile.getThreads());
+  return getAddedTile(tile);
 }
 
 void LayoutPass::runOnOperation() {

@@ -28,27 +28,20 @@ struct PackParametersPass
 };
 } // namespace
 
-/// Returns the tile of the kernels that the pass adds. On the CPU they have the
-/// height of row blocks of the entry, on a GPU the tile of element-wise
-/// kernels.
+/// Returns the tile of the kernels that the pass adds; null if no kernel of the
+/// entry has one.
 static TileAttr getTile(func::FuncOp entry) {
   TileAttr tile;
   for (auto kernel : entry.getOps<KernelOpInterface>())
     if (TileAttr own = kernel.getTileAttr();
         own && (!tile || own.getThreads() > tile.getThreads()))
       tile = own;
-  if (!tile)
-    return {};
-  if (tile.isGpu())
-    return getElementwiseTile(entry.getContext(), tile.getThreads());
-  return TileAttr::get(entry.getContext(), tile.getRows(), kChannelPad,
-                       /*chunk=*/1, 0, 0, 0);
+  return tile ? getAddedTile(tile) : tile;
 }
 
 /// Returns whether `value` is in transposed panels, which modules do not store.
 static bool isTransposed(Value value) {
-  auto panels = dyn_cast_or_null<PanelsAttr>(
-      cast<RankedTensorType>(value.getType()).getEncoding());
+  auto panels = dyn_cast_or_null<PanelsAttr>(tensorOf(value).getEncoding());
   return panels && panels.getTransposed();
 }
 

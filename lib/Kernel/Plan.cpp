@@ -18,7 +18,6 @@
 #include "vit/Passes.h"
 
 #include <limits>
-#include <map>
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_PLAN
@@ -88,7 +87,7 @@ static bool isWrittenToCaller(Value value) {
   bool isReturned = llvm::any_of(value.getUsers(), [](Operation *user) {
     return isa<func::ReturnOp>(user);
   });
-  auto type = cast<RankedTensorType>(value.getType());
+  RankedTensorType type = tensorOf(value);
   bool isPadded =
       type.hasStaticShape() && type.getRank() > 0 &&
       occupiedElements(type.getNumElements()) != type.getNumElements();
@@ -100,10 +99,7 @@ LogicalResult PlanPass::collect(Block &block) {
   DenseMap<Operation *, int64_t> times;
   for (Operation &op : block)
     times[&op] = times.size();
-  auto bytesOf = [&](Value value) {
-    auto type = cast<RankedTensorType>(value.getType());
-    return padTo(getBytes(type).evaluate(batch), kSlotAlignment);
-  };
+  auto bytesOf = [&](Value value) { return getSlotBytes(value, batch); };
   auto extend = [&](Life &life, Value value) {
     Operation *maker = value.getDefiningOp();
     if (!isa<ConcatOp>(maker))
@@ -184,15 +180,10 @@ SlotPlan PlanPass::assign(ArrayRef<unsigned> order) const {
 }
 
 int64_t PlanPass::getLiveBytes() const {
-  std::map<int64_t, int64_t> changes;
-  for (const Life &life : lives) {
-    changes[life.begin] += life.bytes;
-    changes[life.end + 1] -= life.bytes;
-  }
-  int64_t now = 0, most = 0;
-  for (auto [time, change] : changes)
-    most = std::max(most, now += change);
-  return most;
+  LiveBytes live;
+  for (const Life &life : lives)
+    live.add(life.begin, life.end, life.bytes);
+  return live.getPeak().second;
 }
 
 /// Returns the slots of the results of `op`, or null if the caller provides the

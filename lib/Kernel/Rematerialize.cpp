@@ -92,16 +92,13 @@ Liveness::Liveness(Block &block, int64_t batch) {
       kept.insert(gradient);
       firstGradient = std::min(firstGradient, times[gradient.getDefiningOp()]);
     }
-  SmallVector<int64_t> changes(ops.size() + 1, 0);
+  LiveBytes live;
   for (Operation *op : ops) {
     for (Value value : op->getResults()) {
       if (!isComputed(value))
         continue;
       Life life;
-      life.bytes =
-          padTo(kernel::getBytes(cast<RankedTensorType>(value.getType()))
-                    .evaluate(batch),
-                kSlotAlignment);
+      life.bytes = getSlotBytes(value, batch);
       life.begin = life.end = times[op];
       for (Operation *user : value.getUsers())
         life.end = std::max(life.end, times[user]);
@@ -109,20 +106,12 @@ Liveness::Liveness(Block &block, int64_t batch) {
         life.begin = firstGradient;
         life.end = last;
       }
-      changes[life.begin] += life.bytes;
-      changes[life.end + 1] -= life.bytes;
+      live.add(life.begin, life.end, life.bytes);
       lives[value] = life;
       values.push_back(value);
     }
   }
-  int64_t now = 0;
-  for (int64_t time = 0; time <= last; ++time) {
-    now += changes[time];
-    if (now > peakBytes) {
-      peakBytes = now;
-      peak = time;
-    }
-  }
+  std::tie(peak, peakBytes) = live.getPeak();
 }
 
 using Tried = llvm::SmallDenseSet<std::pair<Value, Operation *>>;

@@ -68,12 +68,10 @@ static constexpr int64_t kGradientColumns = 48;
 static const CpuTiles kCpuTiles[] = {{"avx512", kAvx512, 640 << 10, 48},
                                      {"avx2", kAvx2, 320 << 10, 48}};
 
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /// The number of rows of an activation that are padded to whole blocks
 /// together, and the number of such groups.
 static std::pair<int64_t, int64_t> getRows(Value value, int64_t batch) {
-  auto type = cast<RankedTensorType>(value.getType());
+  RankedTensorType type = tensorOf(value);
   if (type.getRank() == 3)
     return {type.getDimSize(1), batch};
   return {batch, 1};
@@ -112,13 +110,13 @@ static int64_t getGemmChunk(GemmOp gemm, int64_t rows, int64_t batch,
                             int64_t cacheBytes) {
   constexpr int64_t fewest = 32;
   auto [tokens, pieces] = getRows(gemm.getInput(), batch);
-  int64_t blocks = ceilDiv(tokens, rows) * pieces;
-  auto type = cast<RankedTensorType>(gemm.getInput().getType());
+  int64_t blocks = llvm::divideCeil(tokens, rows) * pieces;
+  RankedTensorType type = tensorOf(gemm.getInput());
   int64_t blockBytes = rows * padTo(type.getShape().back(), kChannelPad) * 4;
   int64_t fitting = std::max(fewest, cacheBytes / blockBytes);
   // Rounds to the nearest number of chunks, to avoid a small one at the end.
   int64_t chunks = std::max<int64_t>(1, (blocks + fitting / 2) / fitting);
-  return ceilDiv(blocks, chunks);
+  return llvm::divideCeil(blocks, chunks);
 }
 
 /// The number of query blocks of one work unit. Larger units share the
@@ -128,15 +126,16 @@ static int64_t getAttentionChunk(kernel::AttentionOp attention, int64_t rows,
                                  int64_t batch) {
   constexpr int64_t threads[] = {2, 4};
   constexpr double tolerated = 1.07;
-  auto type = cast<RankedTensorType>(attention.getQuery().getType());
-  int64_t blocks = ceilDiv(type.getDimSize(1), rows);
+  RankedTensorType type = tensorOf(attention.getQuery());
+  int64_t blocks = llvm::divideCeil(type.getDimSize(1), rows);
   int64_t heads = static_cast<int64_t>(attention.getHeads()) * batch;
   for (int64_t parts = 1; parts < blocks; ++parts) {
-    int64_t chunk = ceilDiv(blocks, parts);
-    int64_t units = heads * ceilDiv(blocks, chunk);
+    int64_t chunk = llvm::divideCeil(blocks, parts);
+    int64_t units = heads * llvm::divideCeil(blocks, chunk);
     bool balanced = llvm::all_of(threads, [&](int64_t count) {
       // Compares the blocks of the slowest thread with an equal share.
-      double slowest = static_cast<double>(ceilDiv(units, count) * chunk);
+      double slowest =
+          static_cast<double>(llvm::divideCeil(units, count) * chunk);
       return slowest * count <= tolerated * static_cast<double>(heads * blocks);
     });
     if (balanced)
@@ -150,9 +149,9 @@ static int64_t getAttentionChunk(kernel::AttentionOp attention, int64_t rows,
 static int64_t getWeightGradientChunk(WeightGradientOp op, int64_t rows,
                                       int64_t batch, int64_t fittingRows) {
   auto [tokens, pieces] = getRows(op.getInput(), batch);
-  int64_t blocks = ceilDiv(tokens, rows) * pieces;
+  int64_t blocks = llvm::divideCeil(tokens, rows) * pieces;
   int64_t fitting = std::max<int64_t>(1, fittingRows / rows);
-  return ceilDiv(blocks, ceilDiv(blocks, fitting));
+  return llvm::divideCeil(blocks, llvm::divideCeil(blocks, fitting));
 }
 
 LogicalResult TilePass::tileForCpu(func::FuncOp entry, const Level &level) {

@@ -129,8 +129,8 @@ bool kernel::isTrainingEntry(func::FuncOp entry) {
 bool kernel::isView(DeriveOp derive) {
   if (derive.getSources().size() != 1)
     return false;
-  auto source = cast<RankedTensorType>(derive.getSources()[0].getType());
-  auto result = cast<RankedTensorType>(derive.getResult().getType());
+  RankedTensorType source = tensorOf(derive.getSources()[0]);
+  RankedTensorType result = tensorOf(derive.getResult());
   if (source.getEncoding() ||
       source.getNumElements() != result.getNumElements())
     return false;

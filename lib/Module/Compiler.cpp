@@ -234,17 +234,14 @@ LogicalResult Request::expandOutputs() {
 
 /// Bytes of all slots of the largest training entry at `batch`.
 static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
-  constexpr uint64_t kAlignment = 64;
   uint64_t most = 0;
   for (auto entry : module.getOps<func::FuncOp>()) {
     if (entry.isExternal() || !kernel::isTrainingEntry(entry))
       continue;
-    std::map<int64_t, uint64_t> slots;
+    std::map<int64_t, int64_t> slots;
     auto add = [&](int64_t slot, Value value) {
-      auto type = cast<RankedTensorType>(value.getType());
-      uint64_t bytes = kernel::getBytes(type).evaluate(batch);
       if (slot >= 0)
-        slots[slot] = std::max(slots[slot], llvm::alignTo(bytes, kAlignment));
+        slots[slot] = std::max(slots[slot], kernel::getSlotBytes(value, batch));
     };
     for (Operation &op : entry.getBody().front()) {
       if (auto dispatch = dyn_cast<kernel::DispatchOp>(op))

@@ -164,16 +164,22 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
                                                          ErrorText error) {
   auto described = std::make_unique<schema::EntryT>();
   described->name = entry.getName().str();
-  /// Null if values of this type cannot be passed.
-  auto bind = [&](Type type, std::string name, Attribute role) {
+  /// Null, after an error about `what`, if values of this type cannot be
+  /// passed.
+  auto bind = [&](const Twine &what, Type type, std::string name,
+                  Attribute role) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || tensor.getEncoding() ||
         !(tensor.getElementType().isF32() ||
           tensor.getElementType().isInteger(32)) ||
         llvm::any_of(
             llvm::seq<int64_t>(1, std::max<int64_t>(tensor.getRank(), 1)),
-            [&](int64_t i) { return tensor.isDynamicDim(i); }))
+            [&](int64_t i) { return tensor.isDynamicDim(i); })) {
+      (void)error.fail(entry,
+                       what + " is not a tensor of f32 or i32 of which at most "
+                              "the first dimension is not known");
       return std::unique_ptr<schema::BindingT>();
+    }
     auto binding = std::make_unique<schema::BindingT>();
     binding->alias = name == "logits" ? VIT_COMPILER_LOGITS_ALIAS : "";
     binding->name = std::move(name);
@@ -183,15 +189,11 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
     return binding;
   };
   for (auto [index, type] : llvm::enumerate(entry.getArgumentTypes())) {
-    described->inputs.push_back(bind(type, inputName(entry, index),
+    described->inputs.push_back(bind("argument " + Twine(index), type,
+                                     inputName(entry, index),
                                      entry.getArgAttr(index, "vit.role")));
-    if (!described->inputs.back()) {
-      (void)error.fail(entry,
-                       "argument " + Twine(index) +
-                           " is not a tensor of f32 or i32 of which at most "
-                           "the first dimension is not known");
+    if (!described->inputs.back())
       return nullptr;
-    }
     if (auto classes =
             entry.getArgAttrOfType<IntegerAttr>(index, "vit.classes"))
       described->inputs.back()->classes = classes.getInt();
@@ -206,15 +208,97 @@ std::unique_ptr<schema::EntryT> mlir::vit::describeEntry(func::FuncOp entry,
   for (auto [index, type] : llvm::enumerate(entry.getResultTypes())) {
     auto given = entry.getResultAttrOfType<StringAttr>(index, "vit.name");
     described->outputs.push_back(
-        bind(type, given ? given.str() : "output_" + std::to_string(index),
+        bind("result " + Twine(index), type,
+             given ? given.str() : "output_" + std::to_string(index),
              entry.getResultAttr(index, "vit.role")));
-    if (!described->outputs.back()) {
-      (void)error.fail(entry,
-                       "result " + Twine(index) +
-                           " is not a tensor of f32 or i32 of which at most "
-                           "the first dimension is not known");
+    if (!described->outputs.back())
       return nullptr;
-    }
   }
   return described;
+}
+
+LogicalResult mlir::vit::describeVariables(ModuleOp module,
+                                           const kernel::Variables &variables,
+                                           const StoredValues &stored,
+                                           ErrorText error,
+                                           schema::ModuleT &metadata) {
+  for (kernel::ArenaAttr arena : variables.getArenas()) {
+    for (kernel::PlacedAttr placed : arena.getVariables()) {
+      StringAttr symbol = placed.getSymbol().getAttr();
+      RankedTensorType type = kernel::getVariableType(module, symbol);
+      std::string name =
+          kernel::getVariableName(symbol.getValue(), placed.getLayer());
+      if (!type)
+        return error.fail(nullptr, "variable " + name + " is not declared");
+      auto variable = std::make_unique<schema::VariableT>();
+      std::optional<uint32_t> parameter = stored.findParameter(name);
+      variable->parameter = parameter ? *parameter + 1 : 0;
+      variable->name = std::move(name);
+      variable->dims = dimsOf(type);
+      variable->dtype = dtypeOf(type);
+      variable->arena = metadata.arenas.size();
+      variable->offset = placed.getOffset();
+      if (auto state =
+              dyn_cast<StateOp>(SymbolTable::lookupSymbolIn(module, symbol)))
+        variable->role = state.getRole().value_or("").str();
+      metadata.variables.push_back(std::move(variable));
+    }
+    auto buffer = std::make_unique<schema::ArenaT>();
+    buffer->name = arena.getName().str();
+    buffer->bytes = arena.getBytes();
+    metadata.arenas.push_back(std::move(buffer));
+  }
+  return success();
+}
+
+void mlir::vit::describeExtras(ModuleOp module, schema::ModuleT &metadata) {
+  if (std::optional<StringRef> name = module.getName())
+    metadata.name = name->str();
+  if (auto labels = module->getAttrOfType<ArrayAttr>("vit.labels"))
+    for (Attribute label : labels)
+      if (auto text = dyn_cast<StringAttr>(label))
+        metadata.labels.push_back(text.str());
+  auto given = module->getAttrOfType<DictionaryAttr>("vit.preprocessing");
+  if (!given)
+    return;
+  auto preprocessing = std::make_unique<schema::PreprocessingT>();
+  auto integer = [&](StringRef name, int64_t missing) {
+    Attribute value = given.get(name);
+    if (auto number = dyn_cast_or_null<IntegerAttr>(value))
+      return number.getType().isInteger(1) ? int64_t(number.getValue() != 0)
+                                           : number.getInt();
+    return missing;
+  };
+  auto number = [](Attribute value, double missing) {
+    if (auto real = dyn_cast_or_null<FloatAttr>(value))
+      return real.getValueAsDouble();
+    if (auto whole = dyn_cast_or_null<IntegerAttr>(value))
+      return static_cast<double>(whole.getInt());
+    return missing;
+  };
+  preprocessing->channels = integer("channels", 3);
+  preprocessing->height = integer("height", 0);
+  preprocessing->width = integer("width", 0);
+  preprocessing->resize_height = integer("resize_height", 0);
+  preprocessing->resize_width = integer("resize_width", 0);
+  preprocessing->center_crop = integer("center_crop", 0);
+  preprocessing->interpolation = integer("interpolation", 2);
+  preprocessing->apply_exif_orientation = integer("apply_exif_orientation", 0);
+  preprocessing->scale =
+      static_cast<float>(number(given.get("scale"), 1.0 / 255));
+  auto numbers = [&](StringRef name, std::vector<float> &out, float missing) {
+    Attribute value = given.get(name);
+    if (auto list = dyn_cast_or_null<ArrayAttr>(value)) {
+      for (Attribute element : list)
+        out.push_back(static_cast<float>(number(element, missing)));
+    } else if (auto list = dyn_cast_or_null<DenseF32ArrayAttr>(value)) {
+      out.assign(list.asArrayRef().begin(), list.asArrayRef().end());
+    } else if (auto list = dyn_cast_or_null<DenseF64ArrayAttr>(value)) {
+      out.assign(list.asArrayRef().begin(), list.asArrayRef().end());
+    }
+    out.resize(preprocessing->channels, missing);
+  };
+  numbers("mean", preprocessing->mean, 0.0f);
+  numbers("std", preprocessing->std, 1.0f);
+  metadata.preprocessing = std::move(preprocessing);
 }

@@ -38,6 +38,15 @@ struct PendingSegment {
 struct ModuleDescription {
   schema::ModuleT metadata;
   std::vector<PendingSegment> segments;
+
+  /// Adds a segment whose place and hash `described` has as `data` and `hash`.
+  template <typename T, typename Produce>
+  void addSegment(T &described, uint64_t size, Produce produce,
+                  uint64_t alignment = 64) {
+    described.data = std::make_unique<schema::Segment>();
+    segments.push_back({size, alignment, std::move(produce),
+                        described.data.get(), &described.hash});
+  }
 };
 
 /// Where a value of a lowered graph lies at run time.

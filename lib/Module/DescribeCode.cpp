@@ -25,21 +25,16 @@ uint32_t Images::addImage(ArrayRef<char> bytes, schema::ImageFormat format,
   if (!isNew)
     return known->second;
   auto image = std::make_unique<schema::ImageT>();
-  image->data = std::make_unique<schema::Segment>();
   image->format = format;
   image->arch = arch.str();
-  PendingSegment segment;
-  segment.size = bytes.size();
   // Machine code is copied to its own pages.
-  if (format == schema::ImageFormat::MachineCode)
-    segment.alignment = 4096;
-  segment.place = image->data.get();
-  segment.hash = &image->hash;
-  segment.produce = [bytes](MutableArrayRef<char> out, std::string &) {
-    llvm::copy(bytes, out.begin());
-    return success();
-  };
-  description.segments.push_back(std::move(segment));
+  description.addSegment(
+      *image, bytes.size(),
+      [bytes](MutableArrayRef<char> out, std::string &) {
+        llvm::copy(bytes, out.begin());
+        return success();
+      },
+      format == schema::ImageFormat::MachineCode ? 4096 : 64);
   description.metadata.images.push_back(std::move(image));
   return known->second;
 }

@@ -145,10 +145,9 @@ LogicalResult StoredValues::addSource(Value source, schema::DerivedT &derived) {
   // A reshape does not move elements: use its source.
   for (auto derive = source.getDefiningOp<kernel::DeriveOp>();
        derive && derive.getSources().size() == 1 &&
-       !cast<RankedTensorType>(source.getType()).getEncoding() &&
-       cast<RankedTensorType>(derive.getSources()[0].getType())
-               .getNumElements() ==
-           cast<RankedTensorType>(source.getType()).getNumElements();
+       !tensorOf(source).getEncoding() &&
+       tensorOf(derive.getSources()[0]).getNumElements() ==
+           tensorOf(source).getNumElements();
        derive = source.getDefiningOp<kernel::DeriveOp>())
     source = derive.getSources()[0];
   FailureOr<uint32_t> index;
@@ -167,7 +166,7 @@ LogicalResult StoredValues::addSource(Value source, schema::DerivedT &derived) {
 
 FailureOr<uint32_t> StoredValues::addDerived(Value value) {
   Operation *op = value.getDefiningOp();
-  auto type = cast<RankedTensorType>(value.getType());
+  RankedTensorType type = tensorOf(value);
   auto derived = std::make_unique<schema::DerivedT>();
   if (auto read = dyn_cast_or_null<ReadOp>(op)) {
     if (failed(setForm(type, *derived)) || failed(addSource(value, *derived)))
@@ -177,7 +176,7 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
     for (Value source : derive.getSources()) {
       if (failed(addSource(source, *derived)))
         return failure();
-      elements += cast<RankedTensorType>(source.getType()).getNumElements();
+      elements += tensorOf(source).getNumElements();
     }
     if (failed(setForm(type, *derived)))
       return error.fail(op,
@@ -219,7 +218,7 @@ static std::vector<float> constantElements(arith::ConstantOp constant) {
 
 FailureOr<uint32_t> StoredValues::addConstant(Value value) {
   Operation *op = value.getDefiningOp();
-  auto type = cast<RankedTensorType>(value.getType());
+  RankedTensorType type = tensorOf(value);
   auto derive = dyn_cast<kernel::DeriveOp>(op);
   auto constant =
       derive ? derive.getSources()[0].getDefiningOp<arith::ConstantOp>()
@@ -254,17 +253,13 @@ FailureOr<uint32_t> StoredValues::addConstant(Value value) {
   described->dims =
       isLaidOut ? std::vector<int64_t>{static_cast<int64_t>(values.size())}
                 : dimsOf(type);
-  described->data = std::make_unique<schema::Segment>();
-  PendingSegment segment;
-  segment.size = values.size() * sizeof(float);
-  segment.place = described->data.get();
-  segment.hash = &described->hash;
-  segment.produce = [values = std::move(values)](MutableArrayRef<char> out,
-                                                 std::string &) {
-    std::memcpy(out.data(), values.data(), out.size());
-    return success();
-  };
-  description.segments.push_back(std::move(segment));
+  size_t size = values.size() * sizeof(float);
+  description.addSegment(
+      *described, size,
+      [values = std::move(values)](MutableArrayRef<char> out, std::string &) {
+        std::memcpy(out.data(), values.data(), out.size());
+        return success();
+      });
   description.metadata.constants.push_back(std::move(described));
   return known->second;
 }

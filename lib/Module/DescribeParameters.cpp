@@ -44,15 +44,12 @@ std::vector<bool> StoredValues::storeDerived(bool isInline) {
       continue;
     for (uint32_t source : derived->sources)
       isStored[source] = true;
-    PendingSegment segment;
-    segment.size = derived->bytes;
-    segment.place = derived->data.get();
-    segment.hash = &derived->hash;
-    segment.produce = [this, index = static_cast<uint32_t>(index)](
-                          MutableArrayRef<char> out, std::string &message) {
-      return makeDerived(index, out, message);
-    };
-    description.segments.push_back(std::move(segment));
+    description.addSegment(
+        *derived, derived->bytes,
+        [this, index = static_cast<uint32_t>(index)](MutableArrayRef<char> out,
+                                                     std::string &message) {
+          return makeDerived(index, out, message);
+        });
   }
   return isStored;
 }
@@ -62,29 +59,25 @@ void StoredValues::storeInline(const Parameter &parameter,
                                std::optional<StoredRange> range,
                                schema::ParameterT &described) {
   described.source = schema::Source::Inline;
-  PendingSegment segment;
-  segment.place = described.data.get();
-  segment.hash = &described.hash;
   if (range) {
     described.dtype = static_cast<schema::DType>(range->dtype);
-    segment.size = range->size;
-    segment.produce = [range = *range](MutableArrayRef<char> out,
-                                       std::string &) {
-      std::memcpy(out.data(), range.data, out.size());
-      return success();
-    };
-  } else {
-    segment.size = parameter.elements * sizeof(float);
-    segment.produce = [this, parameter](MutableArrayRef<char> out,
-                                        std::string &message) {
-      return weights.read(
-          parameter.op, parameter.layer,
-          MutableArrayRef<float>(reinterpret_cast<float *>(out.data()),
-                                 parameter.elements),
-          message);
-    };
+    description.addSegment(
+        described, range->size,
+        [range = *range](MutableArrayRef<char> out, std::string &) {
+          std::memcpy(out.data(), range.data, out.size());
+          return success();
+        });
+    return;
   }
-  description.segments.push_back(std::move(segment));
+  description.addSegment(
+      described, parameter.elements * sizeof(float),
+      [this, parameter](MutableArrayRef<char> out, std::string &message) {
+        return weights.read(
+            parameter.op, parameter.layer,
+            MutableArrayRef<float>(reinterpret_cast<float *>(out.data()),
+                                   parameter.elements),
+            message);
+      });
 }
 
 void StoredValues::storeInFile(const StoredRange &range, StringRef moduleFolder,

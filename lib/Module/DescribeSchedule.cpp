@@ -29,12 +29,12 @@ static schema::Extent toExtent(kernel::ExtentAttr extent) {
 
 /// Bytes of a value in a slot or an arena, including padding.
 static schema::Extent bytesOf(Value value) {
-  return toExtent(kernel::getBytes(cast<RankedTensorType>(value.getType())));
+  return toExtent(kernel::getBytes(tensorOf(value)));
 }
 
 /// Bytes of a value without padding at its end.
 static schema::Extent exactBytesOf(Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
+  RankedTensorType type = tensorOf(value);
   if (type.getEncoding() || !type.hasStaticShape())
     return bytesOf(value);
   uint64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;

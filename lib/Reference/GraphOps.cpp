@@ -56,7 +56,7 @@ std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
   using Result = std::optional<Tensor>;
   // A result has the batch of its input.
   auto shapeOf = [&](Value result, Value input) {
-    auto type = cast<RankedTensorType>(result.getType());
+    RankedTensorType type = tensorOf(result);
     std::vector<int64_t> shape = type.getShape().vec();
     if (!shape.empty() && type.isDynamicDim(0))
       shape[0] = get(input).shape[0];

@@ -54,7 +54,7 @@ static Tensor derive(ArrayRef<const Tensor *> sources,
 }
 
 static ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
+  return tensorOf(value).getShape();
 }
 
 /// `shape`: the shape of the result, static but for the batch.
@@ -83,7 +83,7 @@ std::optional<Tensor> Evaluator::evaluateTokenKernel(Operation *op) {
       })
       .Case([&](kernel::TakeOp op) -> Result {
         const Tensor &input = get(op.getInput());
-        auto type = cast<RankedTensorType>(op.getResult().getType());
+        RankedTensorType type = tensorOf(op.getResult());
         bool one = type.getRank() == 2;
         Tensor taken =
             takeTokens(input, op.getStart(), one ? 1 : type.getDimSize(1));

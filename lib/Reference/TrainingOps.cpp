@@ -39,7 +39,7 @@ LogicalResult Evaluator::change(
 
 LogicalResult Evaluator::checkLabels(Operation *op, Value logits,
                                      Value targets) {
-  if (cast<RankedTensorType>(targets.getType()).getRank() != 1)
+  if (tensorOf(targets).getRank() != 1)
     return success();
   int64_t classes = get(logits).width();
   std::optional<int64_t> bad = findBadLabel(get(targets), classes);

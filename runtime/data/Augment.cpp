@@ -85,16 +85,9 @@ vit_dataset_read_examples(const vit_dataset *dataset, const int64_t *indices,
               "somewhere to put the pictures");
     checkPreprocessing(preprocessing);
     checkAugmentation(augmentation);
-    const vit_preprocessing &p = *preprocessing;
-    size_t elements = size_t(p.channels) * size_t(p.height) * size_t(p.width);
-    for (int64_t i = 0; i < count; ++i) {
-      Picture picture =
-          dataset->load(indices[i], p.apply_exif_orientation != 0);
-      dataset->finish(picture, indices[i], p, augmentation, epoch,
-                      out + size_t(i) * elements);
-      if (out_labels)
-        out_labels[i] = dataset->data->label(dataset->at(indices[i]));
-    }
+    dataset->read(
+        count, [&](int64_t i) { return indices[i]; }, *preprocessing,
+        augmentation, epoch, out, out_labels);
   });
 }
 

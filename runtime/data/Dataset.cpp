@@ -200,10 +200,8 @@ void vit_dataset::finish(const Picture &picture, int64_t i,
                          const vit_preprocessing &preprocessing,
                          const vit_augmentation *augmentation, int64_t epoch,
                          float *out) const {
-  vit_image view{picture.width, picture.height, picture.channels,
-                 picture.pixels.get()};
   try {
-    augment(view, preprocessing, augmentation, epoch, i, out);
+    augment(picture.view(), preprocessing, augmentation, epoch, i, out);
   } catch (const Failure &failure) {
     fail(failure.status, data->nameOf(at(i)) + ": " + failure.message);
   }
@@ -218,15 +216,8 @@ vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
       invalid("vit_dataset_read_batch needs a data set and somewhere to put "
               "the batch");
     checkPreprocessing(preprocessing);
-    const vit_preprocessing &p = *preprocessing;
-    size_t elements = size_t(p.channels) * size_t(p.height) * size_t(p.width);
-    for (int64_t i = 0; i < count; ++i) {
-      int64_t index = dataset->at(first + i);
-      Picture picture = dataset->load(first + i, p.apply_exif_orientation != 0);
-      dataset->finish(picture, first + i, p, nullptr, 0,
-                      out + size_t(i) * elements);
-      if (out_labels)
-        out_labels[i] = dataset->data->label(index);
-    }
+    dataset->read(
+        count, [&](int64_t i) { return first + i; }, *preprocessing, nullptr, 0,
+        out, out_labels);
   });
 }

@@ -117,6 +117,23 @@ struct vit_dataset {
               const vit_preprocessing &preprocessing,
               const vit_augmentation *augmentation, int64_t epoch,
               float *out) const;
+  /// Makes the tensors of `count` pictures and copies their labels, if
+  /// `outLabels` is not null. `indexOf` returns the number of the i-th one.
+  template <typename IndexOf>
+  void read(int64_t count, IndexOf indexOf,
+            const vit_preprocessing &preprocessing,
+            const vit_augmentation *augmentation, int64_t epoch, float *out,
+            int32_t *outLabels) const {
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t index = indexOf(i);
+      vit::data::Picture picture =
+          load(index, preprocessing.apply_exif_orientation != 0);
+      finish(picture, index, preprocessing, augmentation, epoch,
+             out + size_t(i) * vit::data::elementsOf(preprocessing));
+      if (outLabels)
+        outLabels[i] = data->label(at(index));
+    }
+  }
 };
 
 #endif // VIT_DATA_DATASET_H

@@ -86,9 +86,7 @@ public:
         decodePicture({file.data(), file.size()}, path, VIT_IMAGE_MAX_PIXELS);
     if (picture.channels == 3)
       return picture;
-    vit_image view{picture.width, picture.height, picture.channels,
-                   picture.pixels.get()};
-    Picture colored = convertChannels(view, 3);
+    Picture colored = convertChannels(picture.view(), 3);
     colored.orientation = picture.orientation;
     return colored;
   }

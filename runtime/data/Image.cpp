@@ -86,11 +86,8 @@ static Picture decode(Bytes file, uint64_t maxPixels) {
 
 Picture vit::data::decodePicture(Bytes file, const std::string &name,
                                  uint64_t maxPixels) {
-  try {
-    return decode(file, maxPixels);
-  } catch (const Failure &failure) {
-    fail(failure.status, "cannot decode " + name + ": " + failure.message);
-  }
+  return named("cannot decode " + name,
+               [&] { return decode(file, maxPixels); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -141,9 +138,7 @@ static vit_image load(Bytes file, const std::string &name,
     picture = applyOrientation(std::move(picture));
   if (picture.channels == channels)
     return picture.release();
-  vit_image view{picture.width, picture.height, picture.channels,
-                 picture.pixels.get()};
-  return convertChannels(view, channels).release();
+  return convertChannels(picture.view(), channels).release();
 }
 
 extern "C" vit_status vit_image_load(const char *path,

@@ -22,6 +22,7 @@ struct Picture {
   const uint8_t *row(int32_t y) const {
     return pixels.get() + size_t(y) * rowBytes();
   }
+  vit_image view() const { return {width, height, channels, pixels.get()}; }
   /// Transfers ownership of the pixels to a vit_image.
   vit_image release();
 
@@ -67,6 +68,11 @@ struct Placement {
   int32_t down = 0, right = 0;
   bool mirrored = false;
 };
+
+/// The elements of a picture's tensor.
+inline size_t elementsOf(const vit_preprocessing &p) {
+  return size_t(p.channels) * size_t(p.height) * size_t(p.width);
+}
 
 /// vit_image_preprocess with failures thrown.
 void preprocess(const vit_image &image, const vit_preprocessing &preprocessing,

@@ -42,34 +42,6 @@ const Json *JsonObject::find(const char *key) const {
   return member == object.end() || member->is_null() ? nullptr : &*member;
 }
 
-bool JsonObject::readBool(const char *key, bool otherwise) const {
-  const Json *value = find(key);
-  if (!value)
-    return otherwise;
-  if (!value->is_boolean())
-    refuse(key, "true or false");
-  return value->get<bool>();
-}
-
-double JsonObject::readNumber(const char *key, double otherwise) const {
-  const Json *value = find(key);
-  if (!value)
-    return otherwise;
-  if (!value->is_number())
-    refuse(key, "a number");
-  return value->get<double>();
-}
-
-std::string JsonObject::readString(const char *key,
-                                   const char *otherwise) const {
-  const Json *value = find(key);
-  if (!value)
-    return otherwise;
-  if (!value->is_string())
-    refuse(key, "a string");
-  return value->get<std::string>();
-}
-
 std::vector<double> JsonObject::readNumbers(const char *key) const {
   const Json *value = find(key);
   if (!value)

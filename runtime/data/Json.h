@@ -32,9 +32,15 @@ public:
   /// The member, or NULL.
   const Json *find(const char *key) const;
   bool has(const char *key) const { return find(key) != nullptr; }
-  bool readBool(const char *key, bool otherwise) const;
-  double readNumber(const char *key, double otherwise) const;
-  std::string readString(const char *key, const char *otherwise) const;
+  bool readBool(const char *key, bool otherwise) const {
+    return read<bool>(key, otherwise, &Json::is_boolean, "true or false");
+  }
+  double readNumber(const char *key, double otherwise) const {
+    return read<double>(key, otherwise, &Json::is_number, "a number");
+  }
+  std::string readString(const char *key, const char *otherwise) const {
+    return read<std::string>(key, otherwise, &Json::is_string, "a string");
+  }
   /// A number or a list of numbers; empty where absent.
   std::vector<double> readNumbers(const char *key) const;
   /// Fails: "KEY must be EXPECTED".
@@ -42,6 +48,18 @@ public:
   std::string nameOf(const char *key) const;
 
 private:
+  template <typename Value, typename Otherwise>
+  Value read(const char *key, Otherwise otherwise,
+             bool (Json::*isRight)() const noexcept,
+             const char *expected) const {
+    const Json *value = find(key);
+    if (!value)
+      return otherwise;
+    if (!(value->*isRight)())
+      refuse(key, expected);
+    return value->get<Value>();
+  }
+
   const Json &object;
   std::string name;
 };

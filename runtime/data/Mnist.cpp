@@ -98,15 +98,13 @@ IdxFile vit::data::parseIdx(Bytes file) {
 
 static IdxFile readIdx(const std::string &path, size_t rank) {
   std::vector<uint8_t> file = readFile(path);
-  try {
+  return named("cannot read " + path, [&] {
     IdxFile idx = parseIdx({file.data(), file.size()});
     if (idx.dims.size() != rank)
       corrupt("it has " + std::to_string(idx.dims.size()) +
               " dimensions where there should be " + std::to_string(rank));
     return idx;
-  } catch (const Failure &failure) {
-    fail(failure.status, "cannot read " + path + ": " + failure.message);
-  }
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -152,11 +150,8 @@ std::unique_ptr<Dataset> vit::data::openMnist(const std::string &folder,
             " labels");
   if (count == 0)
     corrupt(imagePath + " is empty");
-  try {
-    checkDimensions(width, height, VIT_IMAGE_MAX_PIXELS);
-  } catch (const Failure &failure) {
-    fail(failure.status, "cannot read " + imagePath + ": " + failure.message);
-  }
+  named("cannot read " + imagePath,
+        [&] { checkDimensions(width, height, VIT_IMAGE_MAX_PIXELS); });
   auto dataset = std::make_unique<RecordDataset>("mnist", int32_t(width),
                                                  int32_t(height), 1);
   for (char digit = '0'; digit <= '9'; ++digit)

@@ -211,11 +211,7 @@ static vit_tensor parseNpy(Bytes file) {
 }
 
 static vit_tensor readNpy(Bytes file, const std::string &name) {
-  try {
-    return parseNpy(file);
-  } catch (const Failure &failure) {
-    fail(failure.status, "cannot read " + name + ": " + failure.message);
-  }
+  return named("cannot read " + name, [&] { return parseNpy(file); });
 }
 
 extern "C" vit_status vit_npy_read(const char *path, vit_tensor *out_tensor,

@@ -103,18 +103,14 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
                            float *out, const Placement &placement) {
   vit_image current = image;
   Picture converted, resized;
-  auto view = [](const Picture &picture) {
-    return vit_image{picture.width, picture.height, picture.channels,
-                     picture.pixels.get()};
-  };
   if (current.channels != p.channels) {
     converted = convertChannels(current, p.channels);
-    current = view(converted);
+    current = converted.view();
   }
   Size size = resizedSize(current, p);
   if (size.width != current.width || size.height != current.height) {
     resized = resize(current, size.width, size.height, p.interpolation);
-    current = view(resized);
+    current = resized.view();
   }
   int32_t top = 0, left = 0;
   if (p.center_crop) {
@@ -174,7 +170,7 @@ vit_data_load_pictures(const char *const *paths, int64_t count,
       invalid("vit_data_load_pictures needs at least one path and somewhere to "
               "put the tensor");
     const vit_preprocessing &p = *preprocessing;
-    size_t elements = size_t(p.channels) * size_t(p.height) * size_t(p.width);
+    size_t elements = elementsOf(p);
     size_t bytes = multiply(multiply(elements, sizeof(float), "the batch"),
                             size_t(count), "the batch");
     Buffer<uint8_t> memory = allocate(bytes);
@@ -187,13 +183,8 @@ vit_data_load_pictures(const char *const *paths, int64_t count,
                                       VIT_IMAGE_MAX_PIXELS);
       if (p.apply_exif_orientation)
         picture = applyOrientation(std::move(picture));
-      vit_image view{picture.width, picture.height, picture.channels,
-                     picture.pixels.get()};
-      try {
-        preprocess(view, p, out + size_t(i) * elements);
-      } catch (const Failure &failure) {
-        fail(failure.status, std::string(paths[i]) + ": " + failure.message);
-      }
+      named(paths[i],
+            [&] { preprocess(picture.view(), p, out + size_t(i) * elements); });
     }
     *out_tensor = vit_tensor{nullptr, memory.release(), bytes, VIT_F32, 4, {}};
     out_tensor->dims[0] = count;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 using namespace vit::data;
 
@@ -98,9 +99,9 @@ static int32_t readInterpolation(const JsonObject &object, const char *key,
               "hamming");
 }
 
-static void resizeTo(vit_preprocessing &p, Size size) {
-  p.height = p.resize_height = size.height;
-  p.width = p.resize_width = size.width;
+static void setSize(vit_preprocessing &p, Size size) {
+  p.height = size.height;
+  p.width = size.width;
 }
 
 //===----------------------------------------------------------------------===//
@@ -128,8 +129,7 @@ static vit_preprocessing readTimm(const JsonObject &config,
       p.channels = toChannels(arguments.readNumber("in_chans", 3),
                               "model_args.in_chans");
   }
-  p.height = size.height;
-  p.width = size.width;
+  setSize(p, size);
   p.interpolation = readInterpolation(pretrained, "interpolation", Bicubic);
 
   double cropShare = pretrained.readNumber("crop_pct", 0.875);
@@ -149,10 +149,8 @@ static vit_preprocessing readTimm(const JsonObject &config,
 
   static const float imagenetMean[] = {0.485f, 0.456f, 0.406f};
   static const float imagenetStd[] = {0.229f, 0.224f, 0.225f};
-  for (int c = 0; c < 3; ++c) {
-    p.mean[c] = imagenetMean[c];
-    p.std[c] = imagenetStd[c];
-  }
+  std::copy_n(imagenetMean, 3, p.mean);
+  std::copy_n(imagenetStd, 3, p.std);
   readPerChannel(pretrained, "mean", p.channels, p.mean);
   readPerChannel(pretrained, "std", p.channels, p.std);
   return p;
@@ -232,18 +230,15 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
       unsupported("crop_size.shortest_edge is unsupported: give height and "
                   "width");
     p.center_crop = CropTransformers;
-    p.height = crop.height;
-    p.width = crop.width;
+    setSize(p, crop);
   } else if (p.resize_width > 0) {
-    p.height = size.height;
-    p.width = size.width;
+    setSize(p, size);
   } else {
     // The picture keeps its aspect ratio: the model's input size decides.
     Size image = size;
     if (config)
       readSize(*config, "image_size", image);
-    p.height = image.height;
-    p.width = image.width;
+    setSize(p, image);
   }
 
   p.scale = processor.readBool("do_rescale", true)
@@ -252,10 +247,8 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
   if (isClip) {
     static const float clipMean[] = {0.48145466f, 0.4578275f, 0.40821073f};
     static const float clipStd[] = {0.26862954f, 0.26130258f, 0.27577711f};
-    for (int c = 0; c < 3; ++c) {
-      p.mean[c] = clipMean[c];
-      p.std[c] = clipStd[c];
-    }
+    std::copy_n(clipMean, 3, p.mean);
+    std::copy_n(clipStd, 3, p.std);
   }
   readPerChannel(processor, "image_mean", p.channels, p.mean);
   readPerChannel(processor, "image_std", p.channels, p.std);
@@ -294,14 +287,16 @@ static vit_preprocessing readModelConfig(const JsonObject &config) {
     p.channels =
         toChannels(config.readNumber("num_channels", 3), "num_channels");
   }
-  resizeTo(p, size);
+  setSize(p, size);
+  p.resize_height = size.height;
+  p.resize_width = size.width;
   return p;
 }
 
-static vit_preprocessing readTexts(const std::string *processorText,
-                                   const std::string *configText,
-                                   const std::string &processorName,
-                                   const std::string &configName) {
+static vit_preprocessing
+readTexts(const std::optional<std::string> &processorText,
+          const std::optional<std::string> &configText,
+          const std::string &processorName, const std::string &configName) {
   const std::string *current = &configName;
   try {
     Json configJson, processorJson;
@@ -358,19 +353,16 @@ extern "C" vit_status vit_preprocessing_from_folder(const char *path,
       fail(VIT_NOT_FOUND, std::string("no folder ") + path);
     std::string processorPath = joinPath(path, "preprocessor_config.json");
     std::string configPath = joinPath(path, "config.json");
-    std::string processorText, configText;
-    bool hasProcessor = isFile(processorPath), hasConfig = isFile(configPath);
-    if (!hasProcessor && !hasConfig)
+    std::optional<std::string> processor, config;
+    if (isFile(processorPath))
+      processor = readTextFile(processorPath);
+    if (isFile(configPath))
+      config = readTextFile(configPath);
+    if (!processor && !config)
       fail(VIT_NOT_FOUND, std::string("the folder ") + path +
                               " holds neither preprocessor_config.json nor "
                               "config.json");
-    if (hasProcessor)
-      processorText = readTextFile(processorPath);
-    if (hasConfig)
-      configText = readTextFile(configPath);
-    *out =
-        readTexts(hasProcessor ? &processorText : nullptr,
-                  hasConfig ? &configText : nullptr, processorPath, configPath);
+    *out = readTexts(processor, config, processorPath, configPath);
   });
 }
 
@@ -381,13 +373,12 @@ vit_preprocessing_from_json(const char *preprocessor_config, const char *config,
     checkOutput(out);
     if (!preprocessor_config && !config)
       invalid("vit_preprocessing_from_json needs at least one text");
-    std::string processorText, configText;
+    std::optional<std::string> processorText, configText;
     if (preprocessor_config)
       processorText = preprocessor_config;
     if (config)
       configText = config;
-    *out = readTexts(preprocessor_config ? &processorText : nullptr,
-                     config ? &configText : nullptr, "preprocessor_config.json",
+    *out = readTexts(processorText, configText, "preprocessor_config.json",
                      "config.json");
   });
 }

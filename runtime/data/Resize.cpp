@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Image.h"
+#include "format/form.h"
 
 #include <algorithm>
 #include <cmath>
@@ -36,16 +37,7 @@ static double hamming(double x) {
   return sinc(x) * (double(0.54f) + double(0.46f) * std::cos(x * pi));
 }
 
-/// Keys' cubic convolution with a = -1/2.
-static double cubic(double x) {
-  constexpr double a = -0.5;
-  x = std::fabs(x);
-  if (x < 1)
-    return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2)
-    return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
-}
+static double cubic(double x) { return vit::format::cubic(x, -0.5); }
 
 static double lanczos(double x) {
   return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
@@ -232,9 +224,7 @@ Picture vit::data::resize(const vit_image &image, int32_t width, int32_t height,
   Picture narrow = resampleRows(image, width, filter);
   if (height == image.height)
     return narrow;
-  vit_image view{narrow.width, narrow.height, narrow.channels,
-                 narrow.pixels.get()};
-  return resampleColumns(view, height, filter);
+  return resampleColumns(narrow.view(), height, filter);
 }
 
 extern "C" vit_status vit_image_resize(const vit_image *image, int32_t height,

@@ -76,6 +76,16 @@ vit_status guarded(vit_error *error, Body &&body) noexcept {
   }
 }
 
+/// Runs `body`. A failure's message gets `name` and a colon before it.
+template <typename Body>
+decltype(auto) named(const std::string &name, Body &&body) {
+  try {
+    return body();
+  } catch (const Failure &failure) {
+    fail(failure.status, name + ": " + failure.message);
+  }
+}
+
 /// Memory from malloc, as the C API returns it.
 struct Free {
   void operator()(void *memory) const noexcept { std::free(memory); }
@@ -99,9 +109,6 @@ inline uint16_t readLittle16(const uint8_t *p) {
 }
 inline uint32_t readLittle32(const uint8_t *p) {
   return p[0] | p[1] << 8 | p[2] << 16 | uint32_t(p[3]) << 24;
-}
-inline uint64_t readLittle64(const uint8_t *p) {
-  return readLittle32(p) | uint64_t(readLittle32(p + 4)) << 32;
 }
 inline uint32_t readBig32(const uint8_t *p) {
   return p[3] | p[2] << 8 | p[1] << 16 | uint32_t(p[0]) << 24;

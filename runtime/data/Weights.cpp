@@ -68,7 +68,7 @@ static void addIndex(vit_weights &weights, const std::string &path) {
   Json index;
   std::map<std::string, std::string> fileOf;
   std::set<std::string> files;
-  try {
+  named("cannot read " + path, [&] {
     index = parseObject(readTextFile(path));
     const Json *map = JsonObject(index).find("weight_map");
     if (!map || !map->is_object())
@@ -80,9 +80,7 @@ static void addIndex(vit_weights &weights, const std::string &path) {
       fileOf[name] = file.get<std::string>();
       files.insert(fileOf[name]);
     }
-  } catch (const Failure &failure) {
-    fail(failure.status, "cannot read " + path + ": " + failure.message);
-  }
+  });
   size_t slash = path.rfind('/');
   std::string folder =
       slash == std::string::npos ? "" : path.substr(0, slash + 1);

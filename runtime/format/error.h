@@ -24,6 +24,10 @@ inline vit_status outOfMemory(vit_error *error, unsigned long long bytes,
               bytes, what);
 }
 
+// Arguments for %lld and %llu.
+inline long long lld(int64_t number) { return number; }
+inline unsigned long long llu(uint64_t number) { return number; }
+
 } // namespace vit::format
 
 /// Passes a failure on.

@@ -310,8 +310,7 @@ void restore(const Form &form, const void *derived, float *target,
 // Position tables
 //===----------------------------------------------------------------------===//
 
-/// Keys' cubic convolution kernel.
-static double cubic(double x, double a) {
+double cubic(double x, double a) {
   x = std::fabs(x);
   if (x < 1)
     return ((a + 2) * x - (a + 3)) * x * x + 1;

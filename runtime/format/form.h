@@ -104,6 +104,9 @@ void restore(const Form &form, const void *derived, float *target,
 /// `antialias` as antialias=True (a = -0.5). Sums are in double.
 void resample(const Form &form, void *target, const float *source);
 
+/// Keys' cubic convolution kernel.
+double cubic(double x, double a);
+
 } // namespace vit::format
 
 #endif // VIT_FORMAT_FORM_H

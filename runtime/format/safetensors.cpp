@@ -75,7 +75,7 @@ vit_status HeaderParser::unexpected() {
   char c = peek();
   if (c == 0 || !std::strchr("\"-+.0123456789[]{}:,aeflnrstuE", c))
     return corrupt("its header is not JSON (at byte %lld)",
-                   static_cast<long long>(at - begin) + 8);
+                   lld(at - begin) + 8);
   if (!tensorName)
     return corrupt("its header is not a map of tensors");
   return corrupt("its header has a value of the wrong type near tensor %s",
@@ -164,7 +164,7 @@ vit_status HeaderParser::parseString(const char *&text) {
   }
   if (!isGood || at == end || !isUtf8(first, size_t(strings - first)))
     return corrupt("its header is not JSON (at byte %lld)",
-                   static_cast<long long>(at - begin) + 8);
+                   lld(at - begin) + 8);
   ++at;
   *strings++ = 0;
   return VIT_OK;
@@ -343,7 +343,7 @@ vit_status Safetensors::checkLayout(uint64_t first, uint64_t fileSize,
   if (position != fileSize)
     return fail(error, VIT_CORRUPT,
                 "cannot read %s: it has %llu bytes after its last tensor", name,
-                static_cast<unsigned long long>(fileSize - position));
+                llu(fileSize - position));
   return VIT_OK;
 }
 

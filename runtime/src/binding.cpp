@@ -58,9 +58,8 @@ template <typename Get>
 static void writeShape(char *text, size_t size, int32_t rank, Get get) {
   size_t used = size_t(std::snprintf(text, size, "["));
   for (int32_t i = 0; i < rank && used < size; ++i)
-    used +=
-        size_t(std::snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
-                             static_cast<long long>(get(i))));
+    used += size_t(std::snprintf(text + used, size - used, "%s%lld",
+                                 i ? ", " : "", lld(get(i))));
   if (used < size)
     std::snprintf(text + used, size - used, "]");
 }
@@ -83,8 +82,7 @@ vit_status readBatch(const schema::Binding &binding, const vit_tensor &tensor,
     return VIT_OK;
   return fail(error, VIT_INVALID_ARGUMENT,
               "input '%s' has a batch of %lld: 1 to %lld are possible",
-              binding.name()->c_str(), static_cast<long long>(batch),
-              static_cast<long long>(kMaxBatch));
+              binding.name()->c_str(), lld(batch), lld(kMaxBatch));
 }
 
 void describeOutput(const schema::Binding &binding, vit_tensor &tensor,
@@ -128,8 +126,7 @@ vit_status checkTensor(const schema::Binding &binding, const vit_tensor &tensor,
   if (!tensor.data || tensor.size < bytes)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "%s '%s' has %zu bytes, expected %llu", what, name,
-                tensor.data ? tensor.size : size_t(0),
-                static_cast<unsigned long long>(bytes));
+                tensor.data ? tensor.size : size_t(0), llu(bytes));
   if (reinterpret_cast<uintptr_t>(tensor.data) % vit_dtype_size(dtype) != 0)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "%s '%s' is not aligned to its elements", what, name);

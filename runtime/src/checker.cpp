@@ -58,8 +58,7 @@ vit_status Checker::dims(const Dims &dims, const char *what, bool binding,
     if (binding && i == 0 && dim == -1)
       continue;
     if (dim < 1 || dim > kMaxElements / product)
-      return corrupt("%s has an impossible dimension %lld", what,
-                     static_cast<long long>(dim));
+      return corrupt("%s has an impossible dimension %lld", what, lld(dim));
     product *= dim;
   }
   return VIT_OK;
@@ -68,13 +67,11 @@ vit_status Checker::dims(const Dims &dims, const char *what, bool binding,
 vit_status Checker::segment(const schema::Segment *segment, uint64_t size,
                             uint64_t alignment, const char *what) {
   if (!segment || segment->size() != size)
-    return corrupt(
-        "%s is stored in %llu bytes, expected %llu", what,
-        static_cast<unsigned long long>(segment ? segment->size() : 0),
-        static_cast<unsigned long long>(size));
+    return corrupt("%s is stored in %llu bytes, expected %llu", what,
+                   llu(segment ? segment->size() : 0), llu(size));
   if (segment->offset() % alignment != 0)
     return corrupt("%s is not stored at a multiple of %llu bytes", what,
-                   static_cast<unsigned long long>(alignment));
+                   llu(alignment));
   if (segment->offset() > segmentsSize ||
       size > segmentsSize - segment->offset())
     return corrupt("%s lies beyond the end of the file", what);
@@ -128,8 +125,7 @@ vit_status Checker::overlaps() {
             [](const Range &a, const Range &b) { return a.begin < b.begin; });
   for (size_t i = 1; i < rangeCount; ++i)
     if (ranges[i].begin < ranges[i - 1].end)
-      return corrupt("segments overlap at offset %llu",
-                     static_cast<unsigned long long>(ranges[i].begin));
+      return corrupt("segments overlap at offset %llu", llu(ranges[i].begin));
   return VIT_OK;
 }
 

@@ -9,15 +9,24 @@
 #include "format/extent.h"
 #include "plan.h"
 
+#include <algorithm>
+
 using namespace vit::runtime;
 namespace format = vit::format;
 namespace schema = vit::schema;
 
-static void writeDims(Text &json, const Dims &dims) {
-  json.beginArray("dims");
-  for (int64_t dim : dims)
-    json.item(dim);
-  json.endArray();
+static void writeString(Text &json, const char *key,
+                        const flatbuffers::String *text) {
+  if (text)
+    json.field(key, text->c_str());
+}
+
+static void writeStrings(
+    Text &json, const char *key,
+    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *list) {
+  json.array(key, list, [&](const flatbuffers::String *text) {
+    json.item(text->c_str());
+  });
 }
 
 static void writeExtent(Text &json, const char *key,
@@ -25,192 +34,132 @@ static void writeExtent(Text &json, const char *key,
   if (!extent)
     return;
   json.beginObject(key);
-  json.field("times", int64_t(extent->times()));
-  json.field("of", int64_t(extent->of()));
-  json.field("per", int64_t(extent->per()));
+  json.field("times", extent->times());
+  json.field("of", extent->of());
+  json.field("per", extent->per());
   json.endObject();
 }
 
-static void writeBindings(
-    Text &json, const char *key,
-    const flatbuffers::Vector<flatbuffers::Offset<schema::Binding>> &list) {
-  json.beginArray(key);
-  for (const schema::Binding *binding : list) {
-    json.beginObject(nullptr);
-    json.field("name", binding->name()->c_str());
-    if (binding->alias())
-      json.field("alias", binding->alias()->c_str());
-    json.field("dtype", schema::EnumNameDType(binding->dtype()));
-    writeDims(json, *binding->dims());
-    json.endObject();
-  }
-  json.endArray();
+static void writeBinding(Text &json, const schema::Binding &binding) {
+  writeString(json, "name", binding.name());
+  writeString(json, "alias", binding.alias());
+  json.field("dtype", schema::EnumNameDType(binding.dtype()));
+  json.numbers("dims", binding.dims());
 }
 
 static void writeCommand(Text &json, const schema::Schedule &schedule,
                          const schema::Command &command) {
-  json.beginObject(nullptr);
   json.field("kind", schema::EnumNameCommandKind(command.kind()));
-  if (command.name())
-    json.field("name", command.name()->c_str());
+  writeString(json, "name", command.name());
   if (command.kind() == schema::CommandKind::Dispatch)
-    json.field("kernel",
-               schedule.kernels()->Get(command.kernel())->name()->c_str());
+    writeString(json, "kernel",
+                schedule.kernels()->Get(command.kernel())->name());
   writeExtent(json, "units", command.units());
   writeExtent(json, "flop", command.flop());
-  json.beginArray("arguments");
-  for (uint32_t i = 0; command.arguments() && i < command.arguments()->size();
-       ++i) {
-    const schema::Argument &argument = *command.arguments()->Get(i);
-    json.beginObject(nullptr);
-    json.field("kind", schema::EnumNameArgumentKind(argument.kind()));
-    json.field("index", int64_t(argument.index()));
-    if (argument.offset() != 0)
-      json.field("offset", int64_t(argument.offset()));
-    json.endObject();
+  json.objects(
+      "arguments", command.arguments(), [&](const schema::Argument &argument) {
+        json.field("kind", schema::EnumNameArgumentKind(argument.kind()));
+        json.field("index", argument.index());
+        if (argument.offset() != 0)
+          json.field("offset", argument.offset());
+      });
+}
+
+static void writeKernel(Text &json, schema::Target target,
+                        const schema::Kernel &kernel) {
+  writeString(json, "name", kernel.name());
+  writeString(json, "family", kernel.family());
+  json.field("tile", kernel.tile() ? kernel.tile()->c_str() : "");
+  json.field("image", kernel.image());
+  json.field("entry", kernel.entry());
+  json.field("arguments", kernel.argument_count());
+  json.field("scratch", kernel.scratch());
+  if (target != schema::Target::Cpu) {
+    json.field("threads", kernel.threads());
+    json.field("shared", kernel.shared());
   }
-  json.endArray();
-  json.endObject();
+  if (target == schema::Target::Vulkan) {
+    json.field("iterations", kernel.iterations());
+    writeExtent(json, "batch_iterations", kernel.batch_iterations());
+  }
 }
 
 static void writeSchedule(Text &json, const schema::Schedule &schedule,
                           bool chosen) {
-  json.beginObject(nullptr);
   json.field("target", schema::EnumNameTarget(schedule.target()));
-  json.field("level", schedule.level()->c_str());
+  writeString(json, "level", schedule.level());
   json.field("precision", schema::EnumNameDType(schedule.precision()));
   json.field("chosen", chosen);
-  json.beginArray("features");
-  for (uint32_t i = 0; i < count(schedule.features()); ++i)
-    json.item(schedule.features()->Get(i)->c_str());
-  json.endArray();
-  json.beginArray("cubins");
-  for (uint32_t i = 0; i < count(schedule.cubins()); ++i)
-    json.item(int64_t(schedule.cubins()->Get(i)));
-  json.endArray();
-  json.beginArray("kernels");
-  for (uint32_t i = 0; i < count(schedule.kernels()); ++i) {
-    const schema::Kernel &kernel = *schedule.kernels()->Get(i);
-    json.beginObject(nullptr);
-    json.field("name", kernel.name()->c_str());
-    json.field("family", kernel.family()->c_str());
-    json.field("tile", kernel.tile() ? kernel.tile()->c_str() : "");
-    json.field("image", int64_t(kernel.image()));
-    json.field("entry", int64_t(kernel.entry()));
-    json.field("arguments", int64_t(kernel.argument_count()));
-    json.field("scratch", int64_t(kernel.scratch()));
-    if (schedule.target() != schema::Target::Cpu) {
-      json.field("threads", int64_t(kernel.threads()));
-      json.field("shared", int64_t(kernel.shared()));
-    }
-    if (schedule.target() == schema::Target::Vulkan) {
-      json.field("iterations", int64_t(kernel.iterations()));
-      writeExtent(json, "batch_iterations", kernel.batch_iterations());
-    }
-    json.endObject();
-  }
-  json.endArray();
-  json.beginArray("slots");
-  for (uint32_t i = 0; i < count(schedule.slots()); ++i) {
-    const auto *values = schedule.slots()->Get(i)->values();
+  writeStrings(json, "features", schedule.features());
+  json.numbers("cubins", schedule.cubins());
+  json.objects("kernels", schedule.kernels(),
+               [&](const schema::Kernel &kernel) {
+                 writeKernel(json, schedule.target(), kernel);
+               });
+  json.objects("slots", schedule.slots(), [&](const schema::Slot &slot) {
     uint64_t bytes = 0;
-    json.beginObject(nullptr);
-    json.beginArray("values");
-    for (uint32_t v = 0; values && v < values->size(); ++v) {
+    json.array("values", slot.values(), [&](const schema::Extent *value) {
       uint64_t one = 0;
-      evaluate(*values->Get(v), 1, one);
-      bytes = one > bytes ? one : bytes;
-      writeExtent(json, nullptr, values->Get(v));
-    }
-    json.endArray();
-    json.field("bytes_at_batch_1", int64_t(bytes));
-    json.endObject();
-  }
-  json.endArray();
-  json.beginArray("commands");
-  for (uint32_t i = 0; i < count(schedule.commands()); ++i)
-    writeCommand(json, schedule, *schedule.commands()->Get(i));
-  json.endArray();
-  json.endObject();
+      evaluate(*value, 1, one);
+      bytes = std::max(bytes, one);
+      writeExtent(json, nullptr, value);
+    });
+    json.field("bytes_at_batch_1", bytes);
+  });
+  json.objects("commands", schedule.commands(),
+               [&](const schema::Command &command) {
+                 writeCommand(json, schedule, command);
+               });
 }
 
-static void writeParameters(Text &json, const schema::Module &root) {
-  json.beginArray("parameters");
-  for (uint32_t i = 0; i < count(root.parameters()); ++i) {
-    const schema::Parameter &p = *root.parameters()->Get(i);
-    json.beginObject(nullptr);
-    json.field("name", p.name()->c_str());
-    writeDims(json, *p.dims());
-    json.field("source", schema::EnumNameSource(p.source()));
-    json.field("stored_name", p.stored_name()->c_str());
-    json.beginArray("stored_dims");
-    for (int64_t dim : *p.stored_dims())
-      json.item(dim);
-    json.endArray();
-    json.field("stored_begin", int64_t(p.stored_begin()));
-    json.field("stored_end", int64_t(p.stored_end()));
-    if (p.source() == schema::Source::Inline ||
-        p.source() == schema::Source::File)
-      json.field("dtype", schema::EnumNameDType(p.dtype()));
-    if (p.source() == schema::Source::File)
-      json.field("file", root.files()->Get(p.file())->path()->c_str());
-    if (p.source() == schema::Source::Init) {
-      json.field("distribution",
-                 schema::EnumNameDistribution(p.distribution()));
-      json.field("value", p.value());
-    }
-    json.endObject();
+static void writeParameter(Text &json, const schema::Module &root,
+                           const schema::Parameter &p) {
+  writeString(json, "name", p.name());
+  json.numbers("dims", p.dims());
+  json.field("source", schema::EnumNameSource(p.source()));
+  writeString(json, "stored_name", p.stored_name());
+  json.numbers("stored_dims", p.stored_dims());
+  json.field("stored_begin", p.stored_begin());
+  json.field("stored_end", p.stored_end());
+  if (p.source() == schema::Source::Inline ||
+      p.source() == schema::Source::File)
+    json.field("dtype", schema::EnumNameDType(p.dtype()));
+  if (p.source() == schema::Source::File)
+    writeString(json, "file", root.files()->Get(p.file())->path());
+  if (p.source() == schema::Source::Init) {
+    json.field("distribution", schema::EnumNameDistribution(p.distribution()));
+    json.field("value", p.value());
   }
-  json.endArray();
-  json.beginArray("derived");
-  for (uint32_t i = 0; i < count(root.derived()); ++i) {
-    const schema::Derived &d = *root.derived()->Get(i);
-    json.beginObject(nullptr);
-    json.field("kind", schema::EnumNameDerivedKind(d.kind()));
-    writeDims(json, *d.dims());
-    json.field("bytes", int64_t(d.bytes()));
-    json.field("stored", storedBytes(d) != 0);
-    if (d.kind() == schema::DerivedKind::Panels)
-      json.field("cols", int64_t(d.cols()));
-    json.field("out_group", int64_t(d.out_group()));
-    json.field("in_group", int64_t(d.in_group()));
-    // Parameters by name, earlier derived forms by number.
-    json.beginArray("sources");
-    for (uint32_t source : sourcesOf(d))
-      if (source < count(root.parameters()))
-        json.item(root.parameters()->Get(source)->name()->c_str());
-      else
-        json.item(int64_t(source - count(root.parameters())));
-    json.endArray();
-    json.endObject();
-  }
-  json.endArray();
 }
 
-static void writeVariables(Text &json, const schema::Module &root) {
-  json.beginArray("arenas");
-  for (uint32_t i = 0; i < count(root.arenas()); ++i) {
-    json.beginObject(nullptr);
-    json.field("name", root.arenas()->Get(i)->name()->c_str());
-    json.field("bytes", int64_t(root.arenas()->Get(i)->bytes()));
-    json.endObject();
-  }
-  json.endArray();
-  json.beginArray("variables");
-  for (uint32_t i = 0; i < count(root.variables()); ++i) {
-    const schema::Variable &v = *root.variables()->Get(i);
-    json.beginObject(nullptr);
-    json.field("name", v.name()->c_str());
-    json.field("dtype", schema::EnumNameDType(v.dtype()));
-    writeDims(json, *v.dims());
-    json.field("arena", root.arenas()->Get(v.arena())->name()->c_str());
-    json.field("offset", int64_t(v.offset()));
-    json.field("state", v.parameter() == 0);
-    if (v.role())
-      json.field("role", v.role()->c_str());
-    json.endObject();
-  }
-  json.endArray();
+static void writeDerived(Text &json, const schema::Module &root,
+                         const schema::Derived &d) {
+  json.field("kind", schema::EnumNameDerivedKind(d.kind()));
+  json.numbers("dims", d.dims());
+  json.field("bytes", d.bytes());
+  json.field("stored", storedBytes(d) != 0);
+  if (d.kind() == schema::DerivedKind::Panels)
+    json.field("cols", d.cols());
+  json.field("out_group", d.out_group());
+  json.field("in_group", d.in_group());
+  // Parameters by name, earlier derived forms by number.
+  json.array("sources", d.sources(), [&](uint32_t source) {
+    if (source < count(root.parameters()))
+      json.item(root.parameters()->Get(source)->name()->c_str());
+    else
+      json.item(source - count(root.parameters()));
+  });
+}
+
+static void writeVariable(Text &json, const schema::Module &root,
+                          const schema::Variable &v) {
+  writeString(json, "name", v.name());
+  json.field("dtype", schema::EnumNameDType(v.dtype()));
+  json.numbers("dims", v.dims());
+  writeString(json, "arena", root.arenas()->Get(v.arena())->name());
+  json.field("offset", v.offset());
+  json.field("state", v.parameter() == 0);
+  writeString(json, "role", v.role());
 }
 
 /// Whether any schedule of the entry changes variables.
@@ -223,82 +172,73 @@ static bool trains(const vit_module &module, const schema::Entry &entry) {
 
 static void writePreprocessing(Text &json, const schema::Preprocessing &p) {
   json.beginObject("preprocessing");
-  json.field("channels", int64_t(p.channels()));
-  json.field("height", int64_t(p.height()));
-  json.field("width", int64_t(p.width()));
-  json.field("resize_height", int64_t(p.resize_height()));
-  json.field("resize_width", int64_t(p.resize_width()));
+  json.field("channels", p.channels());
+  json.field("height", p.height());
+  json.field("width", p.width());
+  json.field("resize_height", p.resize_height());
+  json.field("resize_width", p.resize_width());
   json.field("center_crop", int64_t(p.center_crop()));
   json.field("interpolation", int64_t(p.interpolation()));
   json.field("apply_exif_orientation", p.apply_exif_orientation());
-  json.field("scale", double(p.scale()));
-  json.beginArray("mean");
-  for (float value : *p.mean())
-    json.item(double(value));
-  json.endArray();
-  json.beginArray("std");
-  for (float value : *p.std())
-    json.item(double(value));
-  json.endArray();
+  json.field("scale", p.scale());
+  json.numbers("mean", p.mean());
+  json.numbers("std", p.std());
   json.endObject();
 }
 
 static void writeModule(Text &json, const vit_module &module) {
   const schema::Module &root = *module.root;
   json.beginObject(nullptr);
-  json.field("producer", root.producer()->c_str());
+  writeString(json, "producer", root.producer());
   json.field("name", root.name() ? root.name()->c_str() : "");
   const format::Level *level = module.cpu.best();
   json.field("level", level ? level->name : "none");
-  json.beginArray("entries");
-  for (uint32_t i = 0; i < count(root.entries()); ++i) {
-    const schema::Entry &entry = module.entry(i);
-    json.beginObject(nullptr);
-    json.field("name", entry.name()->c_str());
+  uint32_t number = 0;
+  json.objects("entries", root.entries(), [&](const schema::Entry &entry) {
+    writeString(json, "name", entry.name());
     json.field("training", trains(module, entry));
-    writeBindings(json, "inputs", *entry.inputs());
-    writeBindings(json, "outputs", *entry.outputs());
-    json.beginArray("schedules");
-    for (const schema::Schedule *schedule : *entry.schedules())
-      writeSchedule(json, *schedule, schedule == module.schedules[i]);
-    json.endArray();
-    json.endObject();
-  }
-  json.endArray();
-  writeParameters(json, root);
-  writeVariables(json, root);
-  json.beginArray("constants");
-  for (uint32_t i = 0; i < count(root.constants()); ++i) {
-    json.beginObject(nullptr);
-    writeDims(json, *root.constants()->Get(i)->dims());
-    json.endObject();
-  }
-  json.endArray();
-  json.beginArray("images");
-  for (uint32_t i = 0; i < count(root.images()); ++i) {
-    json.beginObject(nullptr);
-    const schema::Image &image = *root.images()->Get(i);
+    auto write = [&](const schema::Binding &binding) {
+      writeBinding(json, binding);
+    };
+    json.objects("inputs", entry.inputs(), write);
+    json.objects("outputs", entry.outputs(), write);
+    const schema::Schedule *chosen = module.schedules[number++];
+    json.objects("schedules", entry.schedules(),
+                 [&](const schema::Schedule &schedule) {
+                   writeSchedule(json, schedule, &schedule == chosen);
+                 });
+  });
+  json.objects("parameters", root.parameters(),
+               [&](const schema::Parameter &parameter) {
+                 writeParameter(json, root, parameter);
+               });
+  json.objects("derived", root.derived(), [&](const schema::Derived &derived) {
+    writeDerived(json, root, derived);
+  });
+  json.objects("arenas", root.arenas(), [&](const schema::Arena &arena) {
+    writeString(json, "name", arena.name());
+    json.field("bytes", arena.bytes());
+  });
+  json.objects("variables", root.variables(),
+               [&](const schema::Variable &variable) {
+                 writeVariable(json, root, variable);
+               });
+  json.objects("constants", root.constants(),
+               [&](const schema::Constant &constant) {
+                 json.numbers("dims", constant.dims());
+               });
+  json.objects("images", root.images(), [&](const schema::Image &image) {
     json.field("format", schema::EnumNameImageFormat(image.format()));
-    if (image.arch())
-      json.field("arch", image.arch()->c_str());
-    json.field("bytes", int64_t(image.data()->size()));
-    json.endObject();
-  }
-  json.endArray();
-  json.beginArray("files");
-  for (uint32_t i = 0; i < count(root.files()); ++i) {
-    json.beginObject(nullptr);
-    json.field("path", root.files()->Get(i)->path()->c_str());
-    json.field("size", int64_t(root.files()->Get(i)->size()));
-    json.endObject();
-  }
-  json.endArray();
+    writeString(json, "arch", image.arch());
+    json.field("bytes", image.data()->size());
+  });
+  json.objects("files", root.files(), [&](const schema::File &file) {
+    writeString(json, "path", file.path());
+    json.field("size", file.size());
+  });
   if (root.preprocessing())
     writePreprocessing(json, *root.preprocessing());
-  json.beginArray("labels");
-  for (uint32_t i = 0; i < count(root.labels()); ++i)
-    json.item(root.labels()->Get(i)->c_str());
-  json.endArray();
+  writeStrings(json, "labels", root.labels());
   json.endObject();
 }
 

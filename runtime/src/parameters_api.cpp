@@ -84,7 +84,7 @@ static vit_status findParameter(const vit_parameters *parameters,
       return VIT_OK;
     return fail(error, VIT_INVALID_ARGUMENT,
                 "parameter '%s' has %llu bytes, given are %zu", name,
-                static_cast<unsigned long long>(bytes), size);
+                llu(bytes), size);
   }
   return fail(error, VIT_NOT_FOUND, "'%s' has no parameter '%s'",
               parameters->module->name.data(), name);
@@ -188,8 +188,8 @@ static vit_status findState(const vit_parameters *parameters, const char *name,
   if (size == bytes)
     return VIT_OK;
   return fail(error, VIT_INVALID_ARGUMENT,
-              "state '%s' has %llu bytes, given are %zu", name,
-              static_cast<unsigned long long>(bytes), size);
+              "state '%s' has %llu bytes, given are %zu", name, llu(bytes),
+              size);
 }
 
 extern "C" vit_status

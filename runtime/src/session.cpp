@@ -197,14 +197,11 @@ vit_status vit_session::checkBudget(uint32_t entry, vit_error *error) const {
   }
   char hint[64] = "even a batch of 1 needs more";
   if (fits > 0)
-    std::snprintf(hint, sizeof hint, "a batch of %lld fits",
-                  static_cast<long long>(fits));
+    std::snprintf(hint, sizeof hint, "a batch of %lld fits", lld(fits));
   return fail(error, VIT_OVER_BUDGET,
               "a batch of %lld needs %llu bytes of workspace and the budget "
               "is %llu: %s",
-              static_cast<long long>(batch),
-              static_cast<unsigned long long>(total),
-              static_cast<unsigned long long>(options.memory_budget), hint);
+              lld(batch), llu(total), llu(options.memory_budget), hint);
 }
 
 /// Everything before a call; after it only the executor can fail.

@@ -49,8 +49,7 @@ vit_status Sources::open(uint32_t index, vit_error *error) {
         fail(error, VIT_CORRUPT,
              "weight file '%s' has %llu bytes; the module was made for one "
              "with %llu: compile the model again",
-             path, static_cast<unsigned long long>(entry.file->size()),
-             static_cast<unsigned long long>(described.size()));
+             path, llu(entry.file->size()), llu(described.size()));
   if (status == VIT_OK)
     status = entry.header->read(entry.file->data(), entry.file->size(), path,
                                 module.allocator, error);

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <type_traits>
 
 namespace vit::runtime {
 
@@ -36,9 +37,38 @@ public:
 
   template <typename T> void field(const char *key, T value) {
     separate(key);
-    write(value);
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+      write(static_cast<int64_t>(value));
+    else if constexpr (std::is_floating_point_v<T>)
+      write(static_cast<double>(value));
+    else
+      write(value);
   }
   template <typename T> void item(T value) { field(nullptr, value); }
+
+  /// An array with what `write` writes for each element of `list`, which may be
+  /// NULL.
+  template <typename List, typename Write>
+  void array(const char *key, const List *list, Write write) {
+    beginArray(key);
+    if (list)
+      for (auto element : *list)
+        write(element);
+    endArray();
+  }
+  /// An array of the numbers of `list`.
+  template <typename List> void numbers(const char *key, const List *list) {
+    array(key, list, [this](auto number) { item(number); });
+  }
+  /// An array of objects: `write` writes the fields of one.
+  template <typename List, typename Write>
+  void objects(const char *key, const List *list, Write write) {
+    array(key, list, [&](auto element) {
+      beginObject(nullptr);
+      write(*element);
+      endObject();
+    });
+  }
 
 private:
   void put(char c) {

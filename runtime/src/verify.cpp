@@ -36,8 +36,7 @@ vit_status verifyHeader(const unsigned char *file, uint64_t size,
   if (header.fileSize != size)
     return fail(error, VIT_CORRUPT,
                 "'%s' is damaged: it has %llu bytes and should have %llu", name,
-                static_cast<unsigned long long>(size),
-                static_cast<unsigned long long>(header.fileSize));
+                llu(size), llu(header.fileSize));
   uint64_t most = size - sizeof header;
   if (header.metadataOffset != sizeof header || header.metadataSize < 16 ||
       header.metadataSize > most || header.metadataSize > kMaxMetadataSize)

@@ -9,6 +9,7 @@
 
 #include "verify.h"
 
+#include <cstdarg>
 #include <cstdio>
 #include <string_view>
 
@@ -88,59 +89,52 @@ static schema::ImageFormat formatOf(schema::Target target) {
   return schema::ImageFormat::MachineCode;
 }
 
+/// Writes the reason and returns false.
+__attribute__((format(printf, 3, 4))) static bool
+refuse(char *reason, size_t size, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(reason, size, format, arguments);
+  va_end(arguments);
+  return false;
+}
+
 /// Checks a kernel. On an error returns false and writes the reason after the
 /// kernel's name.
 static bool checkKernel(const schema::Module &module,
                         const schema::Kernel &kernel, schema::Target target,
                         char *reason, size_t size) {
   bool isGpu = target != schema::Target::Cpu;
-  if (kernel.image() >= count(module.images())) {
-    std::snprintf(reason, size, "is in code image %u of %u", kernel.image(),
+  if (kernel.image() >= count(module.images()))
+    return refuse(reason, size, "is in code image %u of %u", kernel.image(),
                   count(module.images()));
-    return false;
-  }
   const schema::Image &image = *module.images()->Get(kernel.image());
-  if (image.format() != formatOf(target)) {
-    std::snprintf(reason, size, "is for %s and its code image is %s",
+  if (image.format() != formatOf(target))
+    return refuse(reason, size, "is for %s and its code image is %s",
                   schema::EnumNameTarget(target),
                   schema::EnumNameImageFormat(image.format()));
-    return false;
-  }
-  if (kernel.entry() >= image.data()->size() ||
-      (isGpu && kernel.entry() != 0)) {
-    std::snprintf(reason, size, "starts beyond its code image");
-    return false;
-  }
+  if (kernel.entry() >= image.data()->size() || (isGpu && kernel.entry() != 0))
+    return refuse(reason, size, "starts beyond its code image");
   uint32_t most = isGpu ? kMaxGpuArguments : kMaxArguments;
-  if (kernel.argument_count() > most) {
-    std::snprintf(reason, size, "has %u arguments, at most %u are possible",
+  if (kernel.argument_count() > most)
+    return refuse(reason, size, "has %u arguments, at most %u are possible",
                   kernel.argument_count(), most);
-    return false;
-  }
-  if (kernel.scratch() > (isGpu ? 0 : kMaxScratch)) {
-    std::snprintf(reason, size, "wants %llu bytes of scratch memory",
-                  static_cast<unsigned long long>(kernel.scratch()));
-    return false;
-  }
+  if (kernel.scratch() > (isGpu ? 0 : kMaxScratch))
+    return refuse(reason, size, "wants %llu bytes of scratch memory",
+                  llu(kernel.scratch()));
   bool threadsArePossible =
       isGpu ? kernel.threads() >= 1 && kernel.threads() <= kMaxGpuThreads
             : kernel.threads() == 0;
-  if (!threadsArePossible) {
-    std::snprintf(reason, size, "has workgroups of %u threads",
+  if (!threadsArePossible)
+    return refuse(reason, size, "has workgroups of %u threads",
                   kernel.threads());
-    return false;
-  }
-  if (kernel.shared() > (isGpu ? kMaxGpuShared : 0)) {
-    std::snprintf(reason, size, "wants %u bytes of workgroup memory",
+  if (kernel.shared() > (isGpu ? kMaxGpuShared : 0))
+    return refuse(reason, size, "wants %u bytes of workgroup memory",
                   kernel.shared());
-    return false;
-  }
   bool isCounted = target == schema::Target::Vulkan ||
                    (kernel.iterations() == 0 && !kernel.batch_iterations());
-  if (!isCounted) {
-    std::snprintf(reason, size, "counts iterations, which is for vulkan");
-    return false;
-  }
+  if (!isCounted)
+    return refuse(reason, size, "counts iterations, which is for vulkan");
   return true;
 }
 
@@ -151,9 +145,8 @@ bool checkCode(const schema::Module &module, const schema::Schedule &schedule,
     char wrong[128];
     if (checkKernel(module, kernel, schedule.target(), wrong, sizeof wrong))
       continue;
-    std::snprintf(reason, reasonSize, "kernel '%.100s' %s",
+    return refuse(reason, reasonSize, "kernel '%.100s' %s",
                   kernel.name()->c_str(), wrong);
-    return false;
   }
   for (uint32_t i = 0; i < count(schedule.cubins()); ++i) {
     uint32_t image = schedule.cubins()->Get(i);
@@ -161,11 +154,10 @@ bool checkCode(const schema::Module &module, const schema::Schedule &schedule,
         image < count(module.images()) &&
         module.images()->Get(image)->format() == schema::ImageFormat::Cubin)
       continue;
-    std::snprintf(reason, reasonSize,
+    return refuse(reason, reasonSize,
                   "code for %s %.50s lists image %u of %u as a cubin",
                   schema::EnumNameTarget(schedule.target()),
                   schedule.level()->c_str(), image, count(module.images()));
-    return false;
   }
   return true;
 }

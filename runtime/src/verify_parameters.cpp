@@ -59,15 +59,12 @@ vit_status Checker::parameter(uint32_t index) {
   uint64_t rows = uint64_t(p.stored_dims()->Get(0));
   if (p.stored_begin() >= p.stored_end() || p.stored_end() > rows)
     return corrupt("%s is rows %llu to %llu of a tensor with %llu", what,
-                   static_cast<unsigned long long>(p.stored_begin()),
-                   static_cast<unsigned long long>(p.stored_end()),
-                   static_cast<unsigned long long>(rows));
+                   llu(p.stored_begin()), llu(p.stored_end()), llu(rows));
   uint64_t stored = uint64_t(elements(*p.stored_dims())) / rows *
                     (p.stored_end() - p.stored_begin());
   if (stored != uint64_t(elements(*p.dims())))
     return corrupt("%s has %llu elements and %llu are stored", what,
-                   static_cast<unsigned long long>(elements(*p.dims())),
-                   static_cast<unsigned long long>(stored));
+                   llu(elements(*p.dims())), llu(stored));
   return VIT_OK;
 }
 
@@ -133,12 +130,10 @@ vit_status Checker::derived(uint32_t index) {
     return corrupt("%s %s", what, reason);
   if (uint64_t(form.sourceElements()) != total)
     return corrupt("%s has %lld elements and its sources %llu", what,
-                   static_cast<long long>(form.sourceElements()),
-                   static_cast<unsigned long long>(total));
+                   lld(form.sourceElements()), llu(total));
   if (d.bytes() != formBytes(form))
-    return corrupt("%s has %llu bytes, expected %llu", what,
-                   static_cast<unsigned long long>(d.bytes()),
-                   static_cast<unsigned long long>(formBytes(form)));
+    return corrupt("%s has %llu bytes, expected %llu", what, llu(d.bytes()),
+                   llu(formBytes(form)));
   if (storedBytes(d) == 0)
     return VIT_OK;
   VIT_TRY(segment(d.data(), d.bytes(), kAlignment, what));

@@ -67,7 +67,7 @@ vit_status Checker::variables() {
     if (taken[i].arena == taken[i - 1].arena &&
         taken[i].begin < taken[i - 1].end)
       return corrupt("variables overlap at offset %llu of arena '%.200s'",
-                     static_cast<unsigned long long>(taken[i].begin),
+                     llu(taken[i].begin),
                      module.arenas()->Get(taken[i].arena)->name()->c_str());
   return VIT_OK;
 }

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CompilerOptions.h"
 #include "Validators.h"
 
 #include "format/level.h"
-#include "vit/Compiler.h"
 
 #include <CLI/CLI.hpp>
 
@@ -22,13 +22,12 @@ namespace {
 
 /// The options of the command line.
 struct Options {
-  std::string model, output, weights, dumpIr, precision = "f32";
-  std::string parameters, training;
-  uint64_t trainingMemory = 0, seed = 0;
+  vit::tools::CompilerOptions compiler;
+  vit::tools::TrainingRequest training = {"", 0, /*batch=*/1};
+  std::string output, parameters;
   std::vector<std::string> targets, levels, outputs, entries, skipPasses;
-  int64_t batch = 1;
   int threads = 0;
-  bool allowUnused = false, time = false;
+  bool time = false;
   // Whether these options were given.
   bool trains = false, hasSeed = false;
 };
@@ -46,7 +45,7 @@ struct Error : std::runtime_error {
 };
 
 void addModelOptions(CLI::App &app, Options &options) {
-  app.add_option("model", options.model,
+  app.add_option("model", options.compiler.model,
                  "A .mlir text, or a Hugging Face, timm or vit-pytorch folder")
       ->required()
       ->type_name("MODEL");
@@ -63,13 +62,14 @@ void addModelOptions(CLI::App &app, Options &options) {
                  "reference: they stay in the checkpoint's files, found "
                  "relative to the module (default: inline; a text without "
                  "weights keeps its initialisers, drawn at load)");
-  app.add_option("--weights", options.weights, "Weights for a .mlir text")
+  app.add_option("--weights", options.compiler.weights,
+                 "Weights for a .mlir text")
       ->type_name("FILE.safetensors");
-  app.add_option("--seed", options.seed,
+  app.add_option("--seed", options.compiler.seed,
                  "Draw the parameters of a text without weights now, from "
                  "this seed (implies --parameters inline)")
       ->check(vit::tools::wholeNumber());
-  app.add_flag("--allow-unused", options.allowUnused,
+  app.add_flag("--allow-unused", options.compiler.allowUnused,
                "Do not report unused weights as an error");
 }
 
@@ -79,11 +79,11 @@ void addTrainingOptions(CLI::App &app, Options &options) {
                  "(default: forward)")
       ->delimiter(',');
   app.add_flag(
-      "--train", options.training,
+      "--train", options.training.options,
       "Add a training step. --train='OPTIONS' gives options of "
       "vit-generate-backward (optimizer=sgd momentum=0.9 clip-norm=1 ...)");
   app.add_option(
-         "--train-memory", options.trainingMemory,
+         "--train-memory", options.training.memory,
          "Bytes (10M, 2G ...) that a training step's activations may take at "
          "--batch; cheap values are recomputed to stay below it")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
@@ -98,16 +98,16 @@ void addCodeOptions(CLI::App &app, Options &options) {
                              "target); ") +
                      vit::format::levelNames().text)
       ->delimiter(',');
-  app.add_option("--batch", options.batch,
+  app.add_option("--batch", options.training.batch,
                  "Batch to choose tile sizes for; any batch stays right")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
-  app.add_option("--precision", options.precision, "f32")
+  app.add_option("--precision", options.compiler.precision, "f32")
       ->capture_default_str();
   app.add_option("--skip-pass", options.skipPasses,
                  "Leave out an optional pass, "
                  "of " VIT_COMPILER_OPTIONAL_PASSES)
       ->delimiter(',');
-  app.add_option("--dump-ir", options.dumpIr,
+  app.add_option("--dump-ir", options.compiler.dumpIr,
                  "Write the text after each pass and the kernels' code there")
       ->type_name("DIR");
   app.add_option("--threads", options.threads, "Threads; 0: one per core")
@@ -119,14 +119,14 @@ void finishOptions(const CLI::App &app, Options &options) {
   options.trains = app.count("--train") > 0;
   options.hasSeed = app.count("--seed") > 0;
   // A flag without a value reads "true".
-  if (options.training == "true")
-    options.training = "";
+  if (options.training.options == "true")
+    options.training.options = "";
   for (const std::string &entry : options.entries)
     if (entry == "train")
       options.trains = true;
     else if (entry != "forward")
       throw Error("--entry " + entry + " is unknown; use forward or train");
-  if (options.trainingMemory != 0 && !options.trains)
+  if (options.training.memory != 0 && !options.trains)
     throw Error("--train-memory requires --train");
 }
 
@@ -148,32 +148,20 @@ void compile(const Options &options) {
   auto join = [](const std::vector<std::string> &parts) {
     return CLI::detail::join(parts, ",");
   };
-  auto given = [](const std::string &text) {
-    return text.empty() ? nullptr : text.c_str();
-  };
-  std::string targets = join(options.targets), levels = join(options.levels),
-              outputs = join(options.outputs), skip = join(options.skipPasses);
+  vit::tools::CompilerOptions wanted = options.compiler;
+  wanted.outputs = join(options.outputs);
+  wanted.skipPasses = join(options.skipPasses);
+  wanted.target = join(options.targets);
+  wanted.level = join(options.levels);
+  if (options.trains)
+    wanted.training = options.training;
   Report report;
   report.time = options.time;
-  vit_compiler_request request = {};
-  request.struct_size = sizeof(request);
-  request.action = VIT_COMPILER_COMPILE;
-  request.model = options.model.c_str();
-  request.weights = given(options.weights);
-  request.allow_unused = options.allowUnused;
-  request.seed = options.seed;
-  request.outputs = given(outputs);
-  request.skip_passes = given(skip);
-  request.dump_directory = given(options.dumpIr);
+  vit_compiler_request request = wanted.createRequest(VIT_COMPILER_COMPILE);
   request.output_path = options.output.c_str();
-  request.targets = given(targets);
-  request.levels = given(levels);
-  request.precision = options.precision.c_str();
   request.parameters = chooseParameters(options);
-  request.batch = options.batch;
+  request.batch = options.training.batch;
   request.threads = options.threads;
-  request.training = options.trains ? options.training.c_str() : nullptr;
-  request.training_memory = options.trainingMemory;
   request.context = &report;
   request.on_phase = [](void *context, const char *phase, double seconds) {
     auto *report = static_cast<Report *>(context);
@@ -207,6 +195,7 @@ int main(int argc, char **argv) {
                            "." + std::to_string(VIT_VERSION_MINOR) + "." +
                            std::to_string(VIT_VERSION_PATCH));
   Options options;
+  options.compiler.precision = "f32";
   addModelOptions(app, options);
   addTrainingOptions(app, options);
   addCodeOptions(app, options);

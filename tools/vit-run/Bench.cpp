@@ -118,7 +118,7 @@ Tensor createInput(const BenchOptions &options, Model &model) {
   if (!options.input.empty())
     return readNpy(options.input);
   vit_binding_info info = model.inputInfo();
-  std::vector<int64_t> dims(info.dims, info.dims + info.rank);
+  std::vector<int64_t> dims = dimsOf(info);
   dims[0] = options.batch;
   Tensor input;
   input.allocate(VIT_F32, dims);
@@ -292,8 +292,7 @@ void bench(const BenchOptions &options) {
     if (!options.isGpu())
       report.peak = measurePeakFlops(report.level, report.threads);
   }
-  if (!options.trace.empty())
-    writeTrace(options.trace, log);
+  writeTrace(options.trace, log);
   if (options.json)
     return printJson(options, report);
   printText(options, report);

@@ -93,8 +93,7 @@ struct States {
             error);
       Tensor tensor;
       tensor.name = infos[i].name;
-      tensor.allocate(infos[i].dtype,
-                      {infos[i].dims, infos[i].dims + infos[i].rank});
+      tensor.allocate(infos[i].dtype, dimsOf(infos[i]));
       tensors.push_back(std::move(tensor));
     }
   }
@@ -168,8 +167,7 @@ static void writeState(const std::string &path, Model &model,
           error);
     tensors.push_back(tensor.view());
   }
-  std::string text =
-      toJson(state).dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = jsonText(toJson(state));
   writeTensors(path, tensors, {kStateKey, text.c_str()});
 }
 
@@ -181,16 +179,8 @@ static void writeState(const std::string &path, Model &model,
 static Json describePreprocessing(const vit_preprocessing &p) {
   auto perChannel = [&](const float *values) {
     Json list = Json::array();
-    for (int32_t c = 0; c < p.channels; ++c) {
-      // The shortest decimal number that reads back as the same float.
-      char text[32];
-      for (int digits = 6; digits <= 9; ++digits) {
-        std::snprintf(text, sizeof(text), "%.*g", digits, double(values[c]));
-        if (std::strtof(text, nullptr) == values[c])
-          break;
-      }
-      list.push_back(std::strtod(text, nullptr));
-    }
+    for (int32_t c = 0; c < p.channels; ++c)
+      list.push_back(shortestDecimal(values[c]));
     return list;
   };
   auto size = [](int32_t height, int32_t width) -> Json {
@@ -295,13 +285,6 @@ bool hasCheckpoint(const std::string &folder) { return recoverFolder(folder); }
 //===----------------------------------------------------------------------===//
 // Loading
 //===----------------------------------------------------------------------===//
-
-static WeightsHandle openWeights(const std::string &path) {
-  vit_error error;
-  vit_weights *opened = nullptr;
-  check(vit_weights_open(path.c_str(), &opened, &error), error);
-  return WeightsHandle(opened);
-}
 
 /// Finds `names` in `file`: returns indices, or -1 for those that differ.
 template <typename Shape>

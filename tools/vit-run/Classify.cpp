@@ -6,11 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "Attention.h"
+#include "JsonText.h"
 #include "Options.h"
 #include "Runner.h"
 #include "Support.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -146,11 +145,7 @@ Tensor loadInput(const std::vector<const char *> &paths,
   check(vit_data_load_pictures(paths.data(), paths.size(), &preprocessing,
                                &pictures, &error),
         error);
-  Tensor input;
-  input.allocate(VIT_F32, std::vector<int64_t>(pictures.dims,
-                                               pictures.dims + pictures.rank));
-  std::copy_n(static_cast<const char *>(pictures.data), input.data.size(),
-              input.data.begin());
+  Tensor input = Tensor::copy(pictures);
   vit_tensor_release(&pictures);
   return input;
 }
@@ -246,14 +241,10 @@ void classify(const ClassifyOptions &options) {
       writeAttention(options, options.images.front(), preprocessing, attention);
   }
   if (options.json)
-    std::printf(
-        "%s\n",
-        report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-            .c_str());
+    std::printf("%s\n", jsonText(report).c_str());
   else if (wantsAttention)
     std::printf("attention map written to %s\n", options.attention.c_str());
-  if (!options.trace.empty())
-    writeTrace(options.trace, log);
+  writeTrace(options.trace, log);
 }
 
 } // namespace

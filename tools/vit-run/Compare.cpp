@@ -65,7 +65,7 @@ Difference difference(const Tensor &ours, const vit_weights *weights,
   check(vit_weights_info(weights, index, &info, &error), error);
   Difference result;
   result.name = ours.name;
-  std::vector<int64_t> dims(info.dims, info.dims + info.rank);
+  std::vector<int64_t> dims = dimsOf(info);
   if (dims != ours.dims) {
     result.problem = "shape " + shapeText(ours.dims) + ", but the file has " +
                      shapeText(dims);
@@ -106,18 +106,16 @@ struct Golden {
 
 Golden openGolden(const std::string &path) {
   Golden golden;
+  golden.file = openWeights(path);
+  const vit_weights *file = golden.file.get();
   vit_error error;
-  vit_weights *file = nullptr;
-  check(vit_weights_open(path.c_str(), &file, &error), error);
-  golden.file.reset(file);
   for (int64_t i = 0; i < vit_weights_count(file); ++i) {
     vit_weight_info info = {};
     check(vit_weights_info(file, i, &info, &error), error);
     std::string name = info.name;
     if (name == "input" || name == "image" || name == "pixel_values") {
       Tensor &input = golden.input;
-      input.allocate(VIT_F32,
-                     std::vector<int64_t>(info.dims, info.dims + info.rank));
+      input.allocate(VIT_F32, dimsOf(info));
       check(vit_weights_read_f32(file, i, 0, input.count(), input.floats(),
                                  &error),
             error);
@@ -185,8 +183,7 @@ void compare(const CompareOptions &options) {
   std::unique_ptr<Runner> runner =
       Runner::create(model, options.trace.empty() ? nullptr : &log);
   std::vector<Tensor> outputs = runner->run(input, names);
-  if (!options.trace.empty())
-    writeTrace(options.trace, log);
+  writeTrace(options.trace, log);
 
   // GPUs add in another order, and their drivers may round differently.
   double tolerance = options.tolerance.value_or(options.isGpu() ? 1e-4 : 1e-5);

@@ -39,33 +39,6 @@ std::string findCompilerLibrary() {
   return path;
 }
 
-vit_compiler_request
-CompilerOptions::createRequest(vit_compiler_action action) const {
-  auto given = [](const std::string &text) {
-    return text.empty() ? nullptr : text.c_str();
-  };
-  vit_compiler_request request = {};
-  request.struct_size = sizeof(request);
-  request.action = action;
-  request.model = model.c_str();
-  request.weights = given(weights);
-  request.allow_unused = allowUnused;
-  request.seed = seed;
-  request.outputs = given(outputs);
-  request.skip_passes = given(skipPasses);
-  request.dump_directory = given(dumpIr);
-  request.targets = given(target);
-  request.levels = given(level);
-  request.precision = given(precision);
-  request.parameters = VIT_COMPILER_REFERENCE;
-  if (training) {
-    request.training = training->options.c_str();
-    request.training_memory = training->memory;
-    request.batch = training->batch;
-  }
-  return request;
-}
-
 static vit_compiler_run_function openCompiler() {
   std::string path = findCompilerLibrary();
   // Never closed: LLVM registers destructors that must outlive its users.

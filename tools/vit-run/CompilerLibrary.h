@@ -8,35 +8,11 @@
 #ifndef VIT_TOOLS_COMPILERLIBRARY_H
 #define VIT_TOOLS_COMPILERLIBRARY_H
 
-#include "vit/Compiler.h"
+#include "CompilerOptions.h"
 
-#include <cstdint>
-#include <optional>
 #include <string>
 
 namespace vit::tools {
-
-/// Options for compiling a training step.
-struct TrainingRequest {
-  std::string options; ///< Of vit-generate-backward.
-  uint64_t memory = 0; ///< Bytes for a step's activations; 0: no limit.
-  int64_t batch = 0;   ///< Of a step.
-};
-
-/// Options of the compiler. An empty string means the default.
-struct CompilerOptions {
-  std::string model, weights;
-  bool allowUnused = false;
-  uint64_t seed = 0;
-  std::string outputs, skipPasses; ///< Separated by commas.
-  std::string dumpIr;
-  std::string target, level, precision;
-  std::optional<TrainingRequest> training;
-
-  /// The request does not store parameters in the module. It points into these
-  /// options.
-  vit_compiler_request createRequest(vit_compiler_action action) const;
-};
 
 /// The file that `runCompiler` opens: libvit-compiler.so beside the runtime
 /// library. Throws Error if it is not installed.

@@ -74,8 +74,7 @@ void eval(const EvalOptions &options) {
                   100 * score.accuracyTop5(), shown(score.top5), shown(total));
     std::printf("loss   %.4f\n%.1f images/s\n", score.loss(), total / seconds);
   }
-  if (!options.trace.empty())
-    writeTrace(options.trace, log);
+  writeTrace(options.trace, log);
 }
 
 } // namespace

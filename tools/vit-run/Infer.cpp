@@ -66,8 +66,7 @@ void infer(const InferOptions &options) {
     vit_error error;
     check(vit_npy_write(file.file.c_str(), &view, &error), error);
   }
-  if (!options.trace.empty())
-    writeTrace(options.trace, log);
+  writeTrace(options.trace, log);
 }
 
 } // namespace

@@ -70,12 +70,8 @@ int64_t squareRoot(int64_t value) {
 class Initialiser {
 public:
   Initialiser(Model &model, const std::string &path)
-      : model(model), path(path), tensors(storedTensors(model.module())) {
-    vit_error error;
-    vit_weights *opened = nullptr;
-    check(vit_weights_open(path.c_str(), &opened, &error), error);
-    file.reset(opened);
-  }
+      : model(model), path(path), tensors(storedTensors(model.module())),
+        file(openWeights(path)) {}
 
   void run() {
     for (const CheckpointTensor &tensor : tensors)
@@ -191,9 +187,7 @@ bool Initialiser::findGrids(const CheckpointTensor &tensor,
 
 void Initialiser::take(const CheckpointTensor &tensor, const Source &source) {
   std::vector<int64_t> shape = shapeIn(file.get(), source.index);
-  int64_t count = 1;
-  for (int64_t dim : shape)
-    count *= dim;
+  int64_t count = product(shape);
   std::vector<float> values(count);
   vit_error error;
   check(vit_weights_read_f32(file.get(), source.index, 0, count, values.data(),

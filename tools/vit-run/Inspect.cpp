@@ -133,10 +133,7 @@ void printModule(const Json &module) {
   uint64_t elements = 0;
   std::printf("\nparameters\n");
   for (const Json &parameter : module.at("parameters")) {
-    uint64_t count = 1;
-    for (int64_t dim : parameter.at("dims"))
-      count *= dim;
-    elements += count;
+    elements += product(parameter.at("dims"));
     std::printf("  %-32s %-14s %-8s %s\n", text(parameter, "name").c_str(),
                 shapeOf(parameter).c_str(), text(parameter, "source").c_str(),
                 text(parameter, "stored_name").c_str());
@@ -177,10 +174,7 @@ void verifyParameters(vit_module *module) {
   for (int32_t i = 0; i < count; ++i) {
     vit_binding_info info = {};
     check(vit_parameters_info(created, i, &info, &error), error);
-    int64_t elements = 1;
-    for (int32_t d = 0; d < info.rank; ++d)
-      elements *= info.dims[d];
-    values.resize(elements);
+    values.resize(product(dimsOf(info)));
     check(vit_parameters_read(created, info.name, values.data(),
                               values.size() * sizeof(float), &error),
           error);

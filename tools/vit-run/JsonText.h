@@ -20,6 +20,13 @@ namespace vit::tools {
 nlohmann::ordered_json parseJsonObject(const std::string &text,
                                        const std::string &where);
 
+/// JSON as text. Bytes that are not UTF-8 are replaced.
+inline std::string jsonText(const nlohmann::ordered_json &json,
+                            int indent = -1) {
+  return json.dump(indent, ' ', false,
+                   nlohmann::json::error_handler_t::replace);
+}
+
 } // namespace vit::tools
 
 #endif // VIT_TOOLS_JSONTEXT_H

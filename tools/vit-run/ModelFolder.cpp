@@ -202,7 +202,7 @@ void makeModelFolder(const std::string &checkpoint,
              : config.contains("architecture") ? setTimmClasses
                                                : setVitPytorchClasses;
   if (set(config, checkpoint, labels))
-    text = config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    text = jsonText(config, 2) + "\n";
   compareLabels(config, labels);
   reportDropout(config);
   std::error_code code;

@@ -7,13 +7,42 @@
 
 #include "Runner.h"
 
-#include "Session.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 namespace vit::tools {
+
+SessionHandle createSession(Model &model, EventLog *log) {
+  const CommonOptions &options = model.getOptions();
+  vit_session_options sessionOptions = {};
+  sessionOptions.struct_size = sizeof(sessionOptions);
+  sessionOptions.parameters = model.parameters();
+  sessionOptions.threads = options.threads;
+  sessionOptions.memory_budget = options.memory;
+  sessionOptions.device = options.device.c_str();
+  sessionOptions.level =
+      options.level.empty() ? nullptr : options.level.c_str();
+  if (log) {
+    log->device = options.device;
+    sessionOptions.on_event = appendCommand;
+    sessionOptions.event_context = log;
+  }
+  vit_session *session = nullptr;
+  vit_error error;
+  check(vit_session_create(model.module(), &sessionOptions, &session, &error),
+        error);
+  return SessionHandle(session);
+}
+
+uint64_t workspaceBytes(const SessionHandle &session, const char *entry,
+                        int64_t batch) {
+  vit_error error;
+  uint64_t bytes = 0;
+  check(vit_session_workspace_size(session.get(), entry, batch, &bytes, &error),
+        error);
+  return bytes;
+}
 
 void checkInput(const Tensor &input, const vit_binding_info &info) {
   bool fits =
@@ -56,7 +85,7 @@ protected:
           continue;
         Tensor result;
         result.name = info.name;
-        std::vector<int64_t> dims(info.dims, info.dims + info.rank);
+        std::vector<int64_t> dims = dimsOf(info);
         // An output without a batch keeps its shape.
         if (!dims.empty() && dims[0] < 0)
           dims[0] = tensor.dims[0];
@@ -133,13 +162,8 @@ protected:
     request.input_count = 1;
     request.context = &results;
     request.on_output = [](void *context, const vit_tensor *output) {
-      Tensor result;
-      result.name = output->name ? output->name : "";
-      result.allocate(VIT_F64, std::vector<int64_t>(
-                                   output->dims, output->dims + output->rank));
-      std::copy_n(static_cast<const char *>(output->data), result.data.size(),
-                  result.data.begin());
-      static_cast<std::vector<Tensor> *>(context)->push_back(std::move(result));
+      static_cast<std::vector<Tensor> *>(context)->push_back(
+          Tensor::copy(*output));
     };
     runCompiler(request);
     if (names.empty() || names.front().empty())

@@ -45,6 +45,16 @@ private:
   void checkFinite(const Tensor &input, const std::vector<Tensor> &outputs);
 };
 
+/// Creates a session with the device, threads and memory limit of the model's
+/// options. `log` may be null; otherwise every command that runs while it is
+/// open is appended to it, and it must outlive the session.
+SessionHandle createSession(Model &model, EventLog *log);
+
+/// Bytes that a call of `entry` (null: the first) with this batch needs in
+/// addition to the weights.
+uint64_t workspaceBytes(const SessionHandle &session, const char *entry,
+                        int64_t batch);
+
 /// Throws if `input` does not have the shape of the model's input.
 void checkInput(const Tensor &input, const vit_binding_info &info);
 

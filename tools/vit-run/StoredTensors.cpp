@@ -14,13 +14,6 @@
 
 namespace vit::tools {
 
-static int64_t product(const std::vector<int64_t> &dims) {
-  int64_t result = 1;
-  for (int64_t dim : dims)
-    result *= dim;
-  return result;
-}
-
 int64_t StoredPart::elements() const { return product(dims); }
 int64_t CheckpointTensor::elements() const { return product(shape); }
 
@@ -118,7 +111,7 @@ std::vector<int64_t> shapeIn(const vit_weights *weights, int64_t index) {
   vit_error error;
   vit_weight_info info = {};
   check(vit_weights_info(weights, index, &info, &error), error);
-  return {info.dims, info.dims + info.rank};
+  return dimsOf(info);
 }
 
 std::string listText(const std::vector<std::string> &items, size_t most) {

@@ -9,10 +9,13 @@
 
 #include "format/atomic_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -22,7 +25,7 @@
 
 namespace vit::tools {
 
-int64_t Tensor::count() const {
+int64_t product(const std::vector<int64_t> &dims) {
   int64_t result = 1;
   for (int64_t dim : dims)
     result *= dim;
@@ -52,6 +55,22 @@ vit_tensor Tensor::view() const {
   return result;
 }
 
+Tensor Tensor::copy(const vit_tensor &tensor) {
+  Tensor result;
+  result.name = tensor.name ? tensor.name : "";
+  result.allocate(tensor.dtype, dimsOf(tensor));
+  std::copy_n(static_cast<const char *>(tensor.data), result.data.size(),
+              result.data.begin());
+  return result;
+}
+
+WeightsHandle openWeights(const std::string &path) {
+  vit_error error;
+  vit_weights *opened = nullptr;
+  check(vit_weights_open(path.c_str(), &opened, &error), error);
+  return WeightsHandle(opened);
+}
+
 Tensor readNpy(const std::string &path) {
   vit_error error;
   vit_tensor array = {};
@@ -64,8 +83,7 @@ Tensor readNpy(const std::string &path) {
     throw Error(path + " holds integers; a model's input is f32, f64 or f16 "
                        "(convert it with numpy's astype(\"float32\"))");
   }
-  result.allocate(VIT_F32,
-                  std::vector<int64_t>(array.dims, array.dims + array.rank));
+  result.allocate(VIT_F32, dimsOf(array));
   if (result.count() > 0)
     status = vit_data_to_f32(array.dtype, array.data, result.count(),
                              result.floats(), &error);
@@ -109,6 +127,16 @@ std::string join(const std::vector<std::string> &parts,
   return result;
 }
 
+double shortestDecimal(double value) {
+  char text[32];
+  for (int digits = 6; digits <= 9; ++digits) {
+    std::snprintf(text, sizeof(text), "%.*g", digits, value);
+    if (std::strtof(text, nullptr) == static_cast<float>(value))
+      break;
+  }
+  return std::strtod(text, nullptr);
+}
+
 std::string readFile(const std::string &path) {
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
@@ -123,6 +151,40 @@ void writeFile(const std::string &path, const std::string &text) {
   check(file.open(path.c_str(), &error), error);
   check(file.write(text.data(), text.size(), &error), error);
   check(file.commit(&error), error);
+}
+
+void AppendFile::open(const std::string &name, int flags) {
+  path = name;
+  file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0666);
+  if (file < 0)
+    fail();
+}
+
+AppendFile::~AppendFile() {
+  if (file >= 0)
+    close(file);
+}
+
+void AppendFile::fail() const {
+  throw Error("cannot write " + path + ": " + std::strerror(errno));
+}
+
+bool AppendFile::isEmpty() const { return lseek(file, 0, SEEK_END) == 0; }
+
+void AppendFile::write(const std::string &text) {
+  for (size_t done = 0; done < text.size();) {
+    ssize_t count = ::write(file, text.data() + done, text.size() - done);
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      fail();
+    done += static_cast<size_t>(count);
+  }
+}
+
+void AppendFile::flush() {
+  if (fsync(file) != 0 && errno != EINVAL)
+    fail();
 }
 
 void requireWritable(const std::string &path) {

@@ -51,6 +51,8 @@ using WeightsHandle =
 using DatasetHandle =
     std::unique_ptr<vit_dataset, Releaser<vit_dataset, vit_dataset_release>>;
 
+int64_t product(const std::vector<int64_t> &dims);
+
 /// A row-major array of f32 or f64 that owns its memory.
 struct Tensor {
   std::string name;
@@ -58,7 +60,7 @@ struct Tensor {
   std::vector<int64_t> dims;
   std::vector<char> data;
 
-  int64_t count() const;
+  int64_t count() const { return product(dims); }
   void allocate(vit_dtype type, std::vector<int64_t> shape);
   float *floats() { return reinterpret_cast<float *>(data.data()); }
   const float *floats() const {
@@ -67,10 +69,18 @@ struct Tensor {
   /// Element `index` as double.
   double at(int64_t index) const;
   vit_tensor view() const;
+  static Tensor copy(const vit_tensor &tensor);
 };
 
 /// Reads an .npy file of f16, bf16, f32 or f64 as f32.
 Tensor readNpy(const std::string &path);
+
+/// The dimensions of a vit_tensor, a vit_weight_info or a vit_binding_info.
+template <typename Info> std::vector<int64_t> dimsOf(const Info &info) {
+  return {info.dims, info.dims + info.rank};
+}
+
+WeightsHandle openWeights(const std::string &path);
 
 /// "2x3x32x32"; -1 is printed as "?".
 std::string shapeText(const int64_t *dims, size_t rank);
@@ -86,9 +96,34 @@ std::vector<std::string> split(const std::string &text, char separator);
 std::string join(const std::vector<std::string> &parts,
                  const std::string &separator);
 
+/// The shortest decimal number that reads back as the same float.
+double shortestDecimal(double value);
+
 std::string readFile(const std::string &path);
 /// Writes a temporary file and renames it, so that `path` is never partial.
 void writeFile(const std::string &path, const std::string &text);
+
+/// A file that is appended to: each `write` is complete when it returns.
+class AppendFile {
+public:
+  AppendFile() = default;
+  /// `flags`: O_CREAT, or 0 if the file exists.
+  void open(const std::string &path, int flags);
+  ~AppendFile();
+  AppendFile(const AppendFile &) = delete;
+  AppendFile &operator=(const AppendFile &) = delete;
+
+  bool isEmpty() const;
+  void write(const std::string &text);
+  /// Syncs the file to disk.
+  void flush();
+
+private:
+  [[noreturn]] void fail() const;
+
+  std::string path;
+  int file = -1;
+};
 
 /// Throws if `path` cannot be written. Call it before long computations.
 void requireWritable(const std::string &path);

@@ -7,8 +7,6 @@
 
 #include "TensorBoard.h"
 
-#include "Support.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -147,6 +145,7 @@ static void cutBack(const std::string &path, uint64_t lastStep) {
 }
 
 EventFile::EventFile(const std::string &folder, uint64_t resumedStep) {
+  std::string path;
   for (const fs::directory_entry &entry : fs::directory_iterator(folder)) {
     if (entry.path().filename().string().rfind(kPrefix, 0) != 0)
       continue;
@@ -166,30 +165,11 @@ EventFile::EventFile(const std::string &folder, uint64_t resumedStep) {
                 .count()));
     path = folder + "/" + kPrefix + time + "." + host;
   }
-  file = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-  if (file < 0)
-    throw Error("cannot write " + path + ": " + std::strerror(errno));
-  if (lseek(file, 0, SEEK_END) == 0) {
+  file.open(path, O_CREAT);
+  if (file.isEmpty()) {
     std::string event = beginEvent(0);
     appendBytes(event, 3, "brain.Event:2"); // file_version
-    write(event);
-  }
-}
-
-EventFile::~EventFile() {
-  if (file >= 0)
-    close(file);
-}
-
-void EventFile::write(const std::string &event) {
-  std::string record = frame(event);
-  for (size_t done = 0; done < record.size();) {
-    ssize_t count = ::write(file, record.data() + done, record.size() - done);
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count < 0)
-      throw Error("cannot write " + path + ": " + std::strerror(errno));
-    done += static_cast<size_t>(count);
+    file.write(frame(event));
   }
 }
 
@@ -208,12 +188,7 @@ void EventFile::add(uint64_t step, const std::vector<Scalar> &scalars) {
     return;
   std::string event = beginEvent(step);
   appendBytes(event, 5, summary);
-  write(event);
-}
-
-void EventFile::flush() {
-  if (fsync(file) != 0 && errno != EINVAL)
-    throw Error("cannot write " + path + ": " + std::strerror(errno));
+  file.write(frame(event));
 }
 
 } // namespace vit::tools

@@ -8,6 +8,8 @@
 #ifndef VIT_TOOLS_TENSORBOARD_H
 #define VIT_TOOLS_TENSORBOARD_H
 
+#include "Support.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,19 +35,13 @@ public:
   /// Continues the newest such file, if there is one. Incomplete events, and
   /// those of steps after `resumedStep`, are removed from all files.
   EventFile(const std::string &folder, uint64_t resumedStep);
-  ~EventFile();
-  EventFile(const EventFile &) = delete;
-  EventFile &operator=(const EventFile &) = delete;
 
   void add(uint64_t step, const std::vector<Scalar> &scalars);
   /// Syncs the file to disk.
-  void flush();
+  void flush() { file.flush(); }
 
 private:
-  void write(const std::string &event);
-
-  std::string path;
-  int file = -1;
+  AppendFile file;
 };
 
 } // namespace vit::tools

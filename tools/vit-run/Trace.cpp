@@ -7,9 +7,8 @@
 
 #include "Trace.h"
 
+#include "JsonText.h"
 #include "Support.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <unistd.h>
@@ -60,8 +59,7 @@ public:
 
   std::string take() {
     Json trace = {{"displayTimeUnit", "ms"}, {"traceEvents", std::move(list)}};
-    return trace.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
-           "\n";
+    return jsonText(trace, 1) + "\n";
   }
 
 private:
@@ -81,6 +79,8 @@ private:
 } // namespace
 
 void writeTrace(const std::string &path, const EventLog &log) {
+  if (path.empty())
+    return;
   uint64_t origin = ~uint64_t(0);
   for (const std::vector<Event> *events : {&log.commands, &log.calls})
     for (const Event &event : *events)

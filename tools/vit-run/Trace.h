@@ -36,8 +36,9 @@ struct EventLog {
 /// if it is open.
 void appendCommand(void *context, const vit_event *event);
 
-/// Writes `log` in the Trace Event Format, which ui.perfetto.dev and
-/// chrome://tracing open: a track for the host and one for the device.
+/// Writes `log`, unless `path` is empty, in the Trace Event Format, which
+/// ui.perfetto.dev and chrome://tracing open: a track for the host and one for
+/// the device.
 void writeTrace(const std::string &path, const EventLog &log);
 
 } // namespace vit::tools

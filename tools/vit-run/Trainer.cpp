@@ -7,11 +7,12 @@
 
 #include "Trainer.h"
 
-#include "Interrupt.h"
-#include "Session.h"
+#include "Runner.h"
 
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <initializer_list>
 #include <limits>
 
 namespace vit::tools {
@@ -51,10 +52,7 @@ void Trainer::planMemory() {
   }
   uint64_t trained = 0, parameters = 0, states = 0;
   auto count = [](const vit_binding_info &info) {
-    uint64_t result = 1;
-    for (int32_t i = 0; i < info.rank; ++i)
-      result *= static_cast<uint64_t>(info.dims[i]);
-    return result;
+    return static_cast<uint64_t>(product(dimsOf(info)));
   };
   vit_error error;
   vit_binding_info info = {};
@@ -91,8 +89,26 @@ nlohmann::ordered_json Trainer::header() {
 // The loop
 //===----------------------------------------------------------------------===//
 
+/// The signal received, or 0.
+static volatile std::sig_atomic_t caught = 0;
+
+/// After this call, the first SIGINT, SIGTERM or SIGHUP is recorded; a second
+/// one of the same kind ends the process as usual.
+static void catchInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) { caught = signal; };
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    // Keep SIGHUP ignored under nohup.
+    struct sigaction before = {};
+    sigaction(signal, nullptr, &before);
+    if (before.sa_handler != SIG_IGN)
+      sigaction(signal, &action, nullptr);
+  }
+}
+
 bool Trainer::isToStop() {
-  return interrupted() != 0 ||
+  return caught != 0 ||
          (options.steps > 0 && steps() >= static_cast<uint64_t>(options.steps));
 }
 
@@ -137,7 +153,7 @@ void Trainer::run() {
   if (state.batches >= total && state.epochImages == 0)
     return;
   // Stopped within an epoch or before the first step.
-  int signal = interrupted();
+  int signal = caught;
   if (signal)
     log->addNote(steps(), "interrupted",
                  "stopped by signal " + std::to_string(signal));
@@ -256,7 +272,7 @@ std::optional<Score> Trainer::evaluate() {
   Score score;
   Tensor logits;
   for (int64_t done = 0; done < data.testImages();) {
-    if (interrupted()) {
+    if (caught) {
       progress.finish();
       return std::nullopt;
     }

@@ -7,7 +7,7 @@
 
 #include "TrainingLog.h"
 
-#include "Support.h"
+#include "JsonText.h"
 
 #include <cerrno>
 #include <chrono>
@@ -24,19 +24,12 @@ using Json = nlohmann::ordered_json;
 
 namespace vit::tools {
 
-/// Losses and rates are floats: prints the shortest decimal number that reads
-/// back as the same float. NaN and infinity, which JSON does not have, become
-/// null.
+/// Losses and rates are floats. NaN and infinity, which JSON does not have,
+/// become null.
 static Json number(double value) {
   if (!std::isfinite(value))
     return nullptr;
-  char text[32];
-  for (int digits = 6; digits <= 9; ++digits) {
-    std::snprintf(text, sizeof(text), "%.*g", digits, value);
-    if (std::strtof(text, nullptr) == static_cast<float>(value))
-      break;
-  }
-  return std::strtod(text, nullptr);
+  return shortestDecimal(value);
 }
 
 /// Results on test data in full precision, so that they equal those of `vit-run
@@ -79,9 +72,7 @@ TrainingLog::TrainingLog(const std::string &folder, const Json &header,
     readBack(resumedStep);
   else
     writeFile(path, "");
-  file = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (file < 0)
-    throw Error("cannot write " + path + ": " + std::strerror(errno));
+  file.open(path, 0);
   if (header.contains("model") && header["model"].is_string())
     curves.title = header["model"].get<std::string>();
   events = std::make_unique<EventFile>(folder, resumedStep);
@@ -95,11 +86,6 @@ TrainingLog::TrainingLog(const std::string &folder, const Json &header,
   if (!continued)
     first.update(header);
   write(first);
-}
-
-TrainingLog::~TrainingLog() {
-  if (file >= 0)
-    close(file);
 }
 
 /// Keeps the lines up to `resumedStep`. An incomplete line is the last one of a
@@ -139,16 +125,7 @@ void TrainingLog::remember(const Json &line) {
 
 void TrainingLog::write(const Json &line) {
   // Messages may quote bytes of files, in any encoding.
-  std::string text =
-      line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  for (size_t done = 0; done < text.size();) {
-    ssize_t count = ::write(file, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count < 0)
-      throw Error("cannot write " + path + ": " + std::strerror(errno));
-    done += static_cast<size_t>(count);
-  }
+  file.write(jsonText(line) + "\n");
   remember(line);
 }
 
@@ -207,8 +184,7 @@ void TrainingLog::addNote(uint64_t step, const std::string &kind,
 }
 
 void TrainingLog::flush() {
-  if (fsync(file) != 0 && errno != EINVAL)
-    throw Error("cannot write " + path + ": " + std::strerror(errno));
+  file.flush();
   events->flush();
 }
 

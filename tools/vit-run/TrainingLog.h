@@ -55,9 +55,6 @@ public:
   /// are removed first, so that each step is recorded once.
   TrainingLog(const std::string &folder, const nlohmann::ordered_json &header,
               uint64_t resumedStep);
-  ~TrainingLog();
-  TrainingLog(const TrainingLog &) = delete;
-  TrainingLog &operator=(const TrainingLog &) = delete;
 
   void addStep(const StepRecord &record);
   void addEpoch(const EpochRecord &record);
@@ -73,7 +70,7 @@ private:
   void write(const nlohmann::ordered_json &line);
 
   std::string folder, path;
-  int file = -1;
+  AppendFile file;
   Curves curves;
   std::unique_ptr<EventFile> events;
 };

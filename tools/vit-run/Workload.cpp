@@ -7,7 +7,7 @@
 
 #include "Workload.h"
 
-#include "Session.h"
+#include "Runner.h"
 
 #include <cmath>
 #include <random>

@@ -28,4 +28,13 @@
 #define GET_OP_CLASSES
 #include "VitOps.h.inc"
 
+namespace mlir::vit {
+
+/// Returns the type of `value`, which is a tensor.
+inline RankedTensorType tensorOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+} // namespace mlir::vit
+
 #endif // VIT_DIALECT_VIT_H

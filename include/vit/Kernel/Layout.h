@@ -39,6 +39,13 @@ inline int64_t paddedChannel(int64_t channel, int64_t group) {
              : channel / group * padTo(group, kChannelPad) + channel % group;
 }
 
+/// Whether each head of `headDim` channels, the first of which begins at
+/// channel `offset`, begins at a multiple of kChannelPad padded channels.
+inline bool areHeadsAligned(int64_t group, int64_t headDim, int64_t offset) {
+  return group == 0 ? headDim % kChannelPad == 0 && offset % kChannelPad == 0
+                    : group == headDim && offset % headDim == 0;
+}
+
 /// The geometry of an activation in the blocked layout.
 struct BlockedShape {
   int64_t rows;          ///< rows of a block (MR)
@@ -60,6 +67,11 @@ inline constexpr int64_t kNoBatch = int64_t(1) << 31;
 /// has no batch (a parameter, a gradient), `times` with the divisor kNoBatch,
 /// and where it is row-major too, occupiedElements. A number has 4.
 ExtentAttr getBytes(RankedTensorType type);
+
+/// Bytes that `value` takes in a slot, for `batch`.
+inline int64_t getSlotBytes(Value value, int64_t batch) {
+  return padTo(getBytes(tensorOf(value)).evaluate(batch), kSlotAlignment);
+}
 
 /// Number of row blocks of a blocked activation as a closed form in the batch.
 ExtentAttr getRowBlocks(RankedTensorType type);

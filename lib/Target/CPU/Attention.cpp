@@ -53,8 +53,7 @@ Value Attention::getHead(unsigned operand, const Blocked &shape, Value base,
 
 SmallVector<Value> Attention::computeExponentials() {
   int64_t rows = query.rows;
-  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
-  double factor = op.getScale().convertToDouble() * 1.44269504088896341;
+  double factor = op.getScale().convertToDouble() * kLog2E;
   // exp(scale (s - m)) = 2^(factor s - factor m), where m is the score with the
   // largest scale * s.
   Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
@@ -63,44 +62,33 @@ SmallVector<Value> Attention::computeExponentials() {
   auto at = [&](Value vector, int64_t row) {
     return b.add(b.mul(vector, kVectorLanes), row * scoreRow());
   };
-  auto forEachVector = [&](double start,
-                           function_ref<Value(Value vector, int64_t row,
-                                              int64_t lanes, Value carried)>
-                               body) {
-    SmallVector<Value> carried(rows, b.splat(start));
-    auto visit = [&](Value vector, int64_t lanes) {
-      for (int64_t row = 0; row < rows; ++row)
-        carried[row] = body(vector, row, lanes, carried[row]);
-    };
-    if (whole > 0)
-      carried = b.loop(b.index(0), b.index(whole), 1, carried,
-                       [&](Value i, ValueRange values) {
-                         carried.assign(values.begin(), values.end());
-                         visit(i, kVectorLanes);
-                         return carried;
-                       });
-    if (tail > 0)
-      visit(b.index(whole), tail);
-    return carried;
+  auto visitScores = [&](double start,
+                         function_ref<Value(Value vector, int64_t row,
+                                            int64_t lanes, Value carried)>
+                             body) {
+    return forEachVector(b, key.tokens, Carried(rows, b.splat(start)),
+                         [&](Value vector, int64_t lanes, Carried carried) {
+                           for (int64_t row = 0; row < rows; ++row)
+                             carried[row] =
+                                 body(vector, row, lanes, carried[row]);
+                           return carried;
+                         });
   };
 
-  SmallVector<Value> best = forEachVector(
+  SmallVector<Value> best = visitScores(
       worst, [&](Value vector, int64_t row, int64_t lanes, Value carried) {
         Value s = b.load(scores, at(vector, row));
-        if (lanes != kVectorLanes)
-          s = b.select(b.laneMask(lanes), s, b.splat(worst));
-        return b.combine(kind, s, carried);
+        return b.combine(kind, b.keepLanes(s, lanes, worst), carried);
       });
   for (Value &value : best) {
     Value scalar = b.reduce(kind, value);
     value = b.negf(b.mulf(b.broadcast(scalar), b.splat(factor)));
   }
-  SmallVector<Value> sums = forEachVector(0, [&](Value vector, int64_t row,
-                                                 int64_t lanes, Value carried) {
+  SmallVector<Value> sums = visitScores(0, [&](Value vector, int64_t row,
+                                               int64_t lanes, Value carried) {
     Value s = b.load(scores, at(vector, row));
     Value power = emitExp2OfNegative(b, b.fma(s, b.splat(factor), best[row]));
-    if (lanes != kVectorLanes)
-      power = b.select(b.laneMask(lanes), power, b.splat(0));
+    power = b.keepLanes(power, lanes);
     b.store(power, scores, at(vector, row));
     return b.combine(Reduction::Add, carried, power);
   });
@@ -109,7 +97,7 @@ SmallVector<Value> Attention::computeExponentials() {
        v < scoreRow() / kVectorLanes; ++v)
     for (int64_t row = 0; row < rows; ++row)
       b.store(b.splat(0), scores, at(b.index(v), row));
-  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
+  Value one = b.scalar(1);
   for (Value &sum : sums)
     sum = b.broadcast(b.divf(one, b.reduce(Reduction::Add, sum)));
   return sums;
@@ -118,22 +106,18 @@ SmallVector<Value> Attention::computeExponentials() {
 void Attention::storeProbabilities(const RowBlock &block, Value image,
                                    Value head, ArrayRef<Value> factors) {
   Value target = b.argument(4);
-  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
   Value matrix = b.mul(b.add(b.mul(image, heads), head), query.tokens);
   for (int64_t row = 0; row < query.rows; ++row) {
     Value token = b.add(b.mul(block.local, query.rows), row);
     auto storeRow = [&] {
       Value base = b.mul(b.add(matrix, token), key.tokens);
-      auto storeVector = [&](Value v, int64_t lanes) {
+      forEachVector(b, key.tokens, {}, [&](Value v, int64_t lanes, Carried) {
         Value offset = b.mul(v, kVectorLanes);
         Value p = b.load(scores, b.add(offset, row * scoreRow()));
         b.storeLanes(b.mulf(p, factors[row]), target, b.add(base, offset),
                      lanes);
-      };
-      if (whole > 0)
-        b.loop(0, whole, [&](Value v) { storeVector(v, kVectorLanes); });
-      if (tail > 0)
-        storeVector(b.index(whole), tail);
+        return Carried();
+      });
     };
     if (query.mayBePadding(row))
       b.ifThen(b.isLess(token, b.index(query.tokens)), storeRow);
@@ -186,8 +170,7 @@ void Attention::emit(int64_t chunk) {
          [&](Value unit, ValueRange carried) {
            Value pair = b.div(unit, chunks);
            Value image = b.div(pair, heads), head = b.rem(pair, heads);
-           Value isNew = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                                               pair, carried[0]);
+           Value isNew = b.compare(arith::CmpIPredicate::ne, pair, carried[0]);
            b.ifThen(isNew, [&] {
              Value first =
                  b.mul(image, key.blocksPerImage * key.blockElements());
@@ -228,7 +211,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
                            result->rows)))
       return failure();
   if (auto probabilities = op.getProbabilities())
-    if (cast<RankedTensorType>(probabilities.getType()).getEncoding())
+    if (tensorOf(probabilities).getEncoding())
       return op.emitOpError("writes probabilities row-major only");
 
   int64_t headVectors = llvm::divideCeil(headDim, kChannelPad);
@@ -244,14 +227,10 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
                     : result->blocksPerImage;
   attention.emit(chunk);
 
-  KernelInfo info;
   int64_t chunks = llvm::divideCeil(result->blocksPerImage, chunk);
-  info.units =
-      kernel::ExtentAttr::get(op.getContext(), attention.heads * chunks, 1, 1);
-  info.flop = kernel::ExtentAttr::get(
-      op.getContext(),
-      4 * attention.heads * query->tokens * key->tokens * headDim, 1, 1);
-  info.scratch = (transposedElements + result->rows * attention.scoreRow()) *
-                 int64_t(sizeof(float));
-  return info;
+  int64_t scratch = transposedElements + result->rows * attention.scoreRow();
+  return KernelInfo{
+      perImage(op, attention.heads * chunks),
+      perImage(op, 4 * attention.heads * query->tokens * key->tokens * headDim),
+      scratch * int64_t(sizeof(float))};
 }

@@ -51,7 +51,6 @@ struct AttentionBackward {
     const Blocked *shapes[] = {&gradient, &query, &key, &value};
     return *shapes[operand];
   }
-  using Carried = SmallVector<Value>;
   using VisitScore = function_ref<void(Value at, int64_t row, int64_t lanes,
                                        MutableArrayRef<Value> carried)>;
   /// Calls `body` for each vector of scores of the row block at `first` in p
@@ -90,43 +89,32 @@ Value AttentionBackward::getHead(unsigned operand, Value block, Value head) {
                        operand == 0 ? 0 : op.getOffsets()[operand - 1]);
 }
 
-AttentionBackward::Carried
-AttentionBackward::visitScores(Value first, Carried carried,
-                               VisitScore body) const {
-  int64_t whole = key.tokens / kVectorLanes, tail = key.tokens % kVectorLanes;
+Carried AttentionBackward::visitScores(Value first, Carried carried,
+                                       VisitScore body) const {
   int64_t perRow = carried.size() / query.rows;
-  auto visitVector = [&](Value vector, int64_t lanes, Carried &carried) {
-    Value offset = b.add(first, b.mul(vector, kVectorLanes));
-    for (int64_t row = 0; row < query.rows; ++row)
-      body(b.add(offset, row * scoreRow()), row, lanes,
-           MutableArrayRef<Value>(carried).slice(row * perRow, perRow));
-  };
-  if (whole > 0)
-    carried = b.loop(b.index(0), b.index(whole), 1, carried,
-                     [&](Value i, ValueRange values) {
-                       Carried next(values);
-                       visitVector(i, kVectorLanes, next);
-                       return next;
-                     });
-  if (tail > 0)
-    visitVector(b.index(whole), tail, carried);
-  return carried;
+  return forEachVector(
+      b, key.tokens, carried,
+      [&](Value vector, int64_t lanes, Carried carried) {
+        Value offset = b.add(first, b.mul(vector, kVectorLanes));
+        for (int64_t row = 0; row < query.rows; ++row)
+          body(b.add(offset, row * scoreRow()), row, lanes,
+               MutableArrayRef<Value>(carried).slice(row * perRow, perRow));
+        return carried;
+      });
 }
 
 void AttentionBackward::applySoftmax(Value first) {
   int64_t rows = query.rows;
   double scale = op.getScale().convertToDouble();
   // As in the forward kernel, exp(scale (s - m)) = 2^(factor s - factor m).
-  double factor = scale * 1.44269504088896341;
+  double factor = scale * kLog2E;
   Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
   double worst = factor < 0 ? std::numeric_limits<double>::infinity()
                             : -std::numeric_limits<double>::infinity();
   Carried best = visitScores(
       first, Carried(rows, b.splat(worst)),
       [&](Value at, int64_t, int64_t lanes, MutableArrayRef<Value> carried) {
-        Value s = b.load(p, at);
-        if (lanes != kVectorLanes)
-          s = b.select(b.laneMask(lanes), s, b.splat(worst));
+        Value s = b.keepLanes(b.load(p, at), lanes, worst);
         carried[0] = b.combine(kind, s, carried[0]);
       });
   for (Value &value : best) {
@@ -134,19 +122,18 @@ void AttentionBackward::applySoftmax(Value first) {
     value = b.negf(b.mulf(largest, b.splat(factor)));
   }
   // The sum of the exponentials, and the sum of their products with dp.
-  Carried sums =
-      visitScores(first, Carried(2 * rows, b.splat(0)),
-                  [&](Value at, int64_t row, int64_t lanes,
-                      MutableArrayRef<Value> carried) {
-                    Value s = b.load(p, at);
-                    Value power = emitExp2OfNegative(
-                        b, b.fma(s, b.splat(factor), best[row]));
-                    if (lanes != kVectorLanes)
-                      power = b.select(b.laneMask(lanes), power, b.splat(0));
-                    b.store(power, p, at);
-                    carried[0] = b.addf(carried[0], power);
-                    carried[1] = b.fma(power, b.load(ds, at), carried[1]);
-                  });
+  Carried sums = visitScores(first, Carried(2 * rows, b.splat(0)),
+                             [&](Value at, int64_t row, int64_t lanes,
+                                 MutableArrayRef<Value> carried) {
+                               Value s = b.load(p, at);
+                               Value power = emitExp2OfNegative(
+                                   b, b.fma(s, b.splat(factor), best[row]));
+                               power = b.keepLanes(power, lanes);
+                               b.store(power, p, at);
+                               carried[0] = b.addf(carried[0], power);
+                               carried[1] =
+                                   b.fma(power, b.load(ds, at), carried[1]);
+                             });
   Carried shares, means;
   for (int64_t row = 0; row < rows; ++row) {
     Value sum = b.reduce(Reduction::Add, sums[2 * row]);
@@ -160,8 +147,7 @@ void AttentionBackward::applySoftmax(Value first) {
         Value probability = b.mulf(b.load(p, at), shares[row]);
         Value difference = b.subf(b.load(ds, at), means[row]);
         Value d = b.mulf(b.mulf(probability, b.splat(scale)), difference);
-        if (lanes != kVectorLanes)
-          d = b.select(b.laneMask(lanes), d, b.splat(0));
+        d = b.keepLanes(d, lanes);
         b.store(probability, p, at);
         b.store(d, ds, at);
       });
@@ -335,12 +321,9 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
   kernel.ds = allocate(kernel.chunk * blockElements);
   kernel.emit();
 
-  KernelInfo info;
-  MLIRContext *context = op.getContext();
   int64_t heads = op.getHeads();
-  info.units = kernel::ExtentAttr::get(context, heads, 1, 1);
-  info.flop = kernel::ExtentAttr::get(
-      context, 10 * heads * query.tokens * kernel.key.tokens * headDim, 1, 1);
-  info.scratch = elements * int64_t(sizeof(float));
-  return info;
+  return KernelInfo{
+      perImage(op, heads),
+      perImage(op, 10 * heads * query.tokens * kernel.key.tokens * headDim),
+      elements * int64_t(sizeof(float))};
 }

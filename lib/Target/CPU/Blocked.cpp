@@ -30,6 +30,19 @@ FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type) {
   return shape;
 }
 
+FailureOr<InputAndResult> InputAndResult::get(Operation *op, bool rows) {
+  RankedTensorType from = tensorOf(op->getOperand(0));
+  RankedTensorType to = tensorOf(op->getResult(0));
+  FailureOr<Blocked> input = Blocked::get(op, from);
+  FailureOr<Blocked> result = Blocked::get(op, to);
+  if (failed(input) || failed(result))
+    return failure();
+  if (input->group != result->group || (rows && input->rows != result->rows))
+    return op->emitOpError("has layouts that do not fit: input ")
+           << from << ", result " << to;
+  return InputAndResult{*input, *result};
+}
+
 int64_t Channels::lanes(int64_t vector) const {
   if (group == 0)
     return std::min(kChannelPad, width - vector * kChannelPad);
@@ -88,7 +101,15 @@ Value mlir::vit::cpu::getRowOffset(KernelBuilder &b, const Blocked &shape,
                b.mul(b.rem(row, shape.rows), kChannelPad));
 }
 
-void mlir::vit::cpu::forEachResultRow(
+void mlir::vit::cpu::storeZeroRow(KernelBuilder &b, const Blocked &shape,
+                                  Value buffer, Value offset) {
+  b.loop(0, shape.channelBlocks, [&](Value v) {
+    b.store(b.splat(0), buffer,
+            b.add(offset, b.mul(v, shape.vectorElements())));
+  });
+}
+
+void mlir::vit::cpu::forEachRow(
     KernelBuilder &b, const Blocked &shape, Value result,
     function_ref<void(Value image, Value token, Value offset)> body) {
   b.loop(b.begin(), b.end(), [&](Value i) {
@@ -97,28 +118,53 @@ void mlir::vit::cpu::forEachResultRow(
       Value row = b.add(b.mul(block.local, shape.rows), r);
       Value offset = b.add(block.base, b.mul(r, kChannelPad));
       bool perImage = shape.isPerImage();
-      Value rows = perImage ? b.index(shape.tokens) : b.batch();
-      b.ifThen(
-          b.isLess(row, rows),
-          [&] {
-            Value image = perImage ? b.div(i, shape.blocksPerImage) : row;
-            body(image, perImage ? row : b.index(0), offset);
-          },
-          [&] {
-            b.loop(0, shape.channelBlocks, [&](Value v) {
-              b.store(b.splat(0), result,
-                      b.add(offset, b.mul(v, shape.vectorElements())));
-            });
-          });
+      auto visit = [&] {
+        Value image = perImage ? b.div(i, shape.blocksPerImage) : row;
+        body(image, perImage ? row : b.index(0), offset);
+      };
+      Value exists =
+          b.isLess(row, perImage ? b.index(shape.tokens) : b.batch());
+      if (result)
+        b.ifThen(exists, visit,
+                 [&] { storeZeroRow(b, shape, result, offset); });
+      else
+        b.ifThen(exists, visit);
     });
   });
 }
 
-KernelInfo mlir::vit::cpu::getRowBlockInfo(RankedTensorType type) {
-  KernelInfo info;
-  info.units = kernel::getRowBlocks(type);
-  info.flop = kernel::ExtentAttr::get(type.getContext(), 0, 1, 1);
-  return info;
+KernelInfo mlir::vit::cpu::getRowBlockInfo(RankedTensorType type,
+                                           int64_t times) {
+  kernel::ExtentAttr blocks = kernel::getRowBlocks(type);
+  return {kernel::ExtentAttr::get(type.getContext(), blocks.getTimes() * times,
+                                  blocks.getOf(), blocks.getPer())};
+}
+
+KernelInfo mlir::vit::cpu::emitPerImage(Operation *op, KernelBuilder &b,
+                                        const InputAndResult &layouts,
+                                        function_ref<Value(Value base)> body) {
+  const Blocked &input = layouts.input, &shape = layouts.result;
+  Value result = b.argument(1);
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Value block = b.div(unit, shape.channelBlocks);
+    Value channel = b.rem(unit, shape.channelBlocks);
+    b.loop(0, shape.rows, [&](Value row) {
+      Value image = b.add(b.mul(block, shape.rows), row);
+      Value at = b.add(b.mul(block, shape.blockElements()),
+                       b.add(b.mul(channel, shape.vectorElements()),
+                             b.mul(row, kChannelPad)));
+      b.ifThen(
+          b.isLess(image, b.batch()),
+          [&] {
+            Value base = b.add(
+                b.mul(image, input.blocksPerImage * input.blockElements()),
+                b.mul(channel, input.vectorElements()));
+            b.store(body(base), result, at);
+          },
+          [&] { b.store(b.splat(0), result, at); });
+    });
+  });
+  return getRowBlockInfo(tensorOf(op->getResult(0)), shape.channelBlocks);
 }
 
 SmallVector<Value> mlir::vit::cpu::transposeVectors(KernelBuilder &b,
@@ -143,4 +189,85 @@ SmallVector<Value> mlir::vit::cpu::transposeVectors(KernelBuilder &b,
     rows = next;
   }
   return rows;
+}
+
+//===----------------------------------------------------------------------===//
+// Vectors and values without a batch
+//===----------------------------------------------------------------------===//
+
+LogicalResult mlir::vit::cpu::verifyFlat(Operation *op, Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (tensor && tensor.hasStaticShape() && !tensor.getEncoding() &&
+      tensor.getElementType().isF32())
+    return success();
+  return op->emitOpError("needs row-major f32 without a batch where it has ")
+         << type;
+}
+
+void mlir::vit::cpu::zeroTail(KernelBuilder &b, Value result, Value buffer) {
+  int64_t elements = tensorOf(result).getNumElements();
+  auto op = result.getDefiningOp<kernel::KernelOpInterface>();
+  DenseI64ArrayAttr ends = op.getEndsAttr();
+  unsigned number = cast<OpResult>(result).getResultNumber();
+  if (elements == kernel::occupiedElements(elements) ||
+      (ends && llvm::is_contained(ends.asArrayRef(), number)))
+    return;
+  b.ifThen(b.isEqual(b.begin(), b.index(0)), [&] {
+    b.loop(elements, kernel::occupiedElements(elements),
+           [&](Value i) { b.storeScalar(b.scalar(0), buffer, i); });
+  });
+}
+
+void mlir::vit::cpu::forChannels(
+    KernelBuilder &b, const Channels &channels, Value channelVector,
+    function_ref<void(Value channel, int64_t lanes)> body) {
+  if (!channels.hasPaddedChannels())
+    return body(b.mul(channelVector, kChannelPad), kChannelPad);
+  int64_t run = channels.group == 0 ? channels.width : channels.group;
+  int64_t vectors = llvm::divideCeil(run, kChannelPad),
+          tail = run % kChannelPad;
+  Value inRun = b.rem(channelVector, vectors);
+  Value channel = b.add(b.mul(b.div(channelVector, vectors), run),
+                        b.mul(inRun, kChannelPad));
+  if (vectors == 1)
+    return body(channel, tail);
+  b.ifThen(
+      b.isEqual(inRun, b.index(vectors - 1)), [&] { body(channel, tail); },
+      [&] { body(channel, kChannelPad); });
+}
+
+void mlir::vit::cpu::ifChannel(KernelBuilder &b, const Channels &channels,
+                               Value padded,
+                               function_ref<void(Value channel)> body) {
+  if (!channels.hasPaddedChannels())
+    return body(padded);
+  int64_t run = channels.group == 0 ? channels.width : channels.group;
+  int64_t stride = kernel::padTo(run, kChannelPad);
+  Value inRun = b.rem(padded, stride);
+  Value channel = b.add(b.mul(b.div(padded, stride), run), inRun);
+  b.ifThen(b.isLess(inRun, b.index(run)), [&] { body(channel); });
+}
+
+Carried mlir::vit::cpu::forEachVector(
+    KernelBuilder &b, int64_t elements, Carried carried,
+    function_ref<Carried(Value vector, int64_t lanes, Carried)> body) {
+  int64_t whole = elements / kVectorLanes, tail = elements % kVectorLanes;
+  if (whole > 0)
+    carried = b.loop(whole, carried, [&](Value i, ValueRange values) {
+      return body(i, kVectorLanes, Carried(values));
+    });
+  return tail > 0 ? body(b.index(whole), tail, carried) : carried;
+}
+
+Value mlir::vit::cpu::addPairwise(KernelBuilder &b, ArrayRef<Value> vectors) {
+  SmallVector<Value> summands(vectors);
+  while (summands.size() > 1) {
+    SmallVector<Value> pairs;
+    for (size_t i = 0; i + 1 < summands.size(); i += 2)
+      pairs.push_back(b.addf(summands[i], summands[i + 1]));
+    if (summands.size() % 2)
+      pairs.push_back(summands.back());
+    summands = pairs;
+  }
+  return summands.front();
 }

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Codegen/Llvm.h"
 #include "../Codegen/Parallel.h"
 #include "Flatten.h"
 #include "KernelBuilder.h"
@@ -22,21 +23,11 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/AsmState.h"
 
-#include "llvm/ADT/ScopeExit.h"
 #include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/AlwaysInliner.h"
-#include "llvm/Transforms/InstCombine/InstCombine.h"
-#include "llvm/Transforms/Scalar/EarlyCSE.h"
-#include "llvm/Transforms/Scalar/LICM.h"
-#include "llvm/Transforms/Scalar/LoopPassManager.h"
-#include "llvm/Transforms/Scalar/LoopRotation.h"
-#include "llvm/Transforms/Scalar/SimplifyCFG.h"
 
 #include <mutex>
 
@@ -89,34 +80,6 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const Level &level) {
       triple, level.llvm.cpu, getTargetFeatures(level), options,
       llvm::Reloc::PIC_, llvm::CodeModel::Small,
       llvm::CodeGenOptLevel::Aggressive));
-}
-
-/// Only a few passes: the emitters already decide the structure of the code.
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-
-  llvm::FunctionPassManager passes;
-  passes.addPass(llvm::EarlyCSEPass());
-  passes.addPass(llvm::SimplifyCFGPass());
-  passes.addPass(llvm::InstCombinePass());
-  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LoopRotatePass()));
-  passes.addPass(llvm::createFunctionToLoopPassAdaptor(
-      llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
-  passes.addPass(llvm::EarlyCSEPass());
-  passes.addPass(llvm::SimplifyCFGPass());
-  llvm::ModulePassManager manager;
-  manager.addPass(llvm::AlwaysInlinerPass());
-  manager.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
-  manager.run(module, modules);
 }
 
 //===----------------------------------------------------------------------===//
@@ -192,7 +155,9 @@ llvm::Error Worker::run(Kernel &kernel) {
     function.addFnAttr("tune-cpu", level.llvm.tuneCpu);
   if (options.verify && llvm::verifyModule(*code))
     return fail("is not valid LLVM IR");
-  optimize(*code, *machine);
+  llvm::ModulePassManager first;
+  first.addPass(llvm::AlwaysInlinerPass());
+  optimize(*code, *machine, std::move(first));
   if (!options.dumpDirectory.empty()) {
     std::string text;
     llvm::raw_string_ostream(text) << *code;
@@ -201,13 +166,9 @@ llvm::Error Worker::run(Kernel &kernel) {
   }
 
   SmallVector<char, 0> object;
-  llvm::raw_svector_ostream stream(object);
-  llvm::legacy::PassManager codegen;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr,
-                                   llvm::CodeGenFileType::ObjectFile,
-                                   /*DisableVerify=*/!options.verify))
+  if (!emitFile(*code, *machine, llvm::CodeGenFileType::ObjectFile,
+                options.verify, object))
     return fail("cannot be emitted");
-  codegen.run(*code);
   StringRef bytes(object.data(), object.size());
   if (llvm::Error error = dump(kernel, ".o", bytes))
     return error;

@@ -29,21 +29,7 @@ struct Dropout {
   RandomMask mask;
 
   Value splat(int32_t value) { return b.splatBits(b.vectorType, value); }
-  Value broadcast(Value scalar) {
-    return vector::BroadcastOp::create(
-        b, VectorType::get({kVectorLanes}, b.getI32Type()), scalar);
-  }
-  Value lanes(function_ref<int32_t(int32_t)> value) {
-    SmallVector<int32_t> numbers;
-    for (int32_t lane = 0; lane < kVectorLanes; ++lane)
-      numbers.push_back(value(lane));
-    auto type = VectorType::get({kVectorLanes}, b.getI32Type());
-    return b.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
-  }
   Value addi(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
-  Value toInteger(Value index) {
-    return arith::IndexCastOp::create(b, b.getI32Type(), index);
-  }
 
   /// Returns the words of elements [first, first + 64), where `first` is a
   /// multiple of 4.
@@ -64,8 +50,8 @@ void Dropout::drop(Value at, Value isKept) {
 }
 
 Words Dropout::getAlignedWords(Value first) {
-  Value counters = addi(broadcast(toInteger(b.div(first, 4))),
-                        lanes([](int32_t lane) { return lane; }));
+  Value counters =
+      addi(b.broadcast(b.toInteger(b.div(first, 4))), b.laneNumbers());
   Words words = mask.getWords(counters);
   // Element 4 i + w of the 64 is word w of counter i. Transpose in two steps:
   // interleave pairs, then pairs of pairs.
@@ -89,17 +75,15 @@ Words Dropout::getAlignedWords(Value first) {
 }
 
 Value Dropout::getWords(Value first) {
-  Value place = addi(broadcast(toInteger(b.rem(first, 4))),
-                     lanes([](int32_t lane) { return lane; }));
-  Value counters = addi(broadcast(toInteger(b.div(first, 4))),
+  Value place =
+      addi(b.broadcast(b.toInteger(b.rem(first, 4))), b.laneNumbers());
+  Value counters = addi(b.broadcast(b.toInteger(b.div(first, 4))),
                         arith::ShRUIOp::create(b, place, splat(2)));
   Words words = mask.getWords(counters);
   Value number = arith::AndIOp::create(b, place, splat(3));
   Value word = words[0];
   for (int32_t i = 1; i < 4; ++i)
-    word = b.select(
-        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, number, splat(i)),
-        words[i], word);
+    word = b.select(b.isEqual(number, splat(i)), words[i], word);
   return word;
 }
 
@@ -134,7 +118,7 @@ void Dropout::emitElements(Value row, Value offset) {
 
 void Dropout::emit() {
   bool wholeImages = op.getUnit() == kernel::RandomUnit::image;
-  forEachResultRow(
+  forEachRow(
       b, shape, b.argument(3), [&](Value image, Value token, Value offset) {
         if (!wholeImages) {
           Value row = shape.isPerImage()
@@ -145,7 +129,7 @@ void Dropout::emit() {
         }
         Value word =
             vector::ExtractOp::create(b, getWords(image), ArrayRef<int64_t>{0});
-        Value isKept = mask.isKept(broadcast(word));
+        Value isKept = mask.isKept(b.broadcast(word));
         b.loop(0, shape.channelBlocks, [&](Value v) {
           drop(b.add(offset, b.mul(v, shape.vectorElements())), isKept);
         });

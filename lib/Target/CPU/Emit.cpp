@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Common/ReplaceKernels.h"
-#include "../Common/VisitKernel.h"
 #include "Emitters.h"
 
 #include "vit/Passes.h"
@@ -65,7 +64,7 @@ static bool hasTail(OpResult result) {
   auto isUsedBy = [&](auto isUser) {
     return llvm::any_of(result.getUsers(), isUser);
   };
-  if (cast<RankedTensorType>(result.getType()).getRank() == 0)
+  if (tensorOf(result).getRank() == 0)
     return isUsedBy(llvm::IsaPred<kernel::ConcatOp>);
   return !isUsedBy(llvm::IsaPred<func::ReturnOp>);
 }
@@ -73,8 +72,7 @@ static bool hasTail(OpResult result) {
 static void setEnds(kernel::KernelOpInterface op) {
   SmallVector<int64_t> ends;
   for (OpResult result : op->getResults())
-    if (cast<RankedTensorType>(result.getType()).hasStaticShape() &&
-        !hasTail(result))
+    if (tensorOf(result).hasStaticShape() && !hasTail(result))
       ends.push_back(result.getResultNumber());
   if (!ends.empty())
     op.setEndsAttr(DenseI64ArrayAttr::get(op.getContext(), ends));

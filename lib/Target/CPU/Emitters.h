@@ -74,6 +74,15 @@ struct Blocked : kernel::BlockedShape, Channels {
   bool mayBePadding(int64_t row) const;
 };
 
+/// The layouts of the first operand and the first result of a kernel.
+struct InputAndResult {
+  Blocked input, result;
+
+  /// Emits an error on `op` and fails if one is not blocked, or if the groups
+  /// or, with `rows`, the row blocks are not the same.
+  static FailureOr<InputAndResult> get(Operation *op, bool rows = false);
+};
+
 /// One row block of a blocked activation.
 struct RowBlock {
   Value block;   ///< number among all blocks
@@ -102,8 +111,16 @@ void forChannels(KernelBuilder &b, const Channels &channels,
 void ifChannel(KernelBuilder &b, const Channels &channels, Value padded,
                function_ref<void(Value channel)> body);
 
+using Carried = SmallVector<Value>;
+
+/// Calls `body` for each vector of `elements` elements with its number and how
+/// many of its lanes are elements: in a loop for those that are whole.
+Carried
+forEachVector(KernelBuilder &b, int64_t elements, Carried carried,
+              function_ref<Carried(Value vector, int64_t lanes, Carried)> body);
+
 /// Adds one or more vectors as a tree, always in the same order.
-Value addPairwise(KernelBuilder &b, SmallVector<Value> summands);
+Value addPairwise(KernelBuilder &b, ArrayRef<Value> summands);
 
 //===----------------------------------------------------------------------===//
 // Values without a batch
@@ -168,15 +185,26 @@ private:
 Value getRowOffset(KernelBuilder &b, const Blocked &shape, Value image,
                    Value row);
 
+/// Writes zeros to the row that begins at `offset`.
+void storeZeroRow(KernelBuilder &b, const Blocked &shape, Value buffer,
+                  Value offset);
+
 /// Calls `body` for each row of the row blocks [begin, end) with its image, its
-/// token (0 for rank 2) and its offset in the result. Writes zeros to padded
-/// rows.
-void forEachResultRow(
+/// token (0 for rank 2) and its offset. Writes zeros to padded rows of `result`
+/// unless that is null.
+void forEachRow(
     KernelBuilder &b, const Blocked &shape, Value result,
     function_ref<void(Value image, Value token, Value offset)> body);
 
-/// Returns units of one row block each, and no counted operations.
-KernelInfo getRowBlockInfo(RankedTensorType type);
+/// Emits a kernel whose result is one row per image. A work unit is one channel
+/// vector of one row block of images. `body` computes the vector of an image
+/// from the input, in which its channel vector begins at `base`.
+KernelInfo emitPerImage(Operation *op, KernelBuilder &b,
+                        const InputAndResult &layouts,
+                        function_ref<Value(Value base)> body);
+
+/// Returns `times` units for each row block, and no counted operations.
+KernelInfo getRowBlockInfo(RankedTensorType type, int64_t times = 1);
 
 /// The channels that one statistic of a row covers: `runs` runs of `vectors`
 /// vectors. The last vector of a run may have padding.
@@ -184,14 +212,12 @@ struct RowParts {
   int64_t parts;    ///< statistics per row
   int64_t runs;     ///< per statistic
   int64_t vectors;  ///< per run
-  int64_t tail;     ///< lanes of the last vector of a run that are channels
   int64_t channels; ///< per statistic
 
   /// Emits an error on `op` and fails if a part does not begin at a vector.
   static FailureOr<RowParts> get(Operation *op, const Blocked &shape,
                                  int64_t parts);
 
-  using Carried = SmallVector<Value>;
   using Visit = function_ref<Carried(Value channelVector, int64_t lanes,
                                      Carried carried)>;
   /// Calls `body` for each channel vector of statistic `part`, in order.

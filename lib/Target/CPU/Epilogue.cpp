@@ -87,7 +87,5 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
   int64_t vectors = kernel::padTo(group, kChannelPad) / kChannelPad;
   Value last =
       b->isEqual(b->rem(channelVector, vectors), b->index(vectors - 1));
-  Value masked =
-      b->select(b->laneMask(group % kChannelPad), result, b->splat(0));
-  return b->select(last, masked, result);
+  return b->select(last, b->keepLanes(result, group % kChannelPad), result);
 }

@@ -45,7 +45,7 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
     }
     return sums;
   };
-  return b.loop(b.index(0), b.index(tile.steps), 1, zeros, step);
+  return b.loop(tile.steps, zeros, step);
 }
 
 void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
@@ -244,13 +244,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
             strip};
   gemm.emit();
 
-  MLIRContext *context = op.getContext();
-  kernel::ExtentAttr blocks = kernel::getRowBlocks(op.getResult().getType());
-  KernelInfo info;
-  info.units = kernel::ExtentAttr::get(context, blocks.getTimes() * count,
-                                       blocks.getOf(), blocks.getPer());
+  KernelInfo info = getRowBlockInfo(op.getResult().getType(), count);
   int64_t rows = result->isPerImage() ? result->tokens : 1;
-  info.flop = kernel::ExtentAttr::get(
-      context, 2 * rows * input->width * result->width, 1, 1);
+  info.flop = perImage(op, 2 * rows * input->width * result->width);
   return info;
 }

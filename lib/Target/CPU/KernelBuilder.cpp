@@ -68,6 +68,18 @@ Value KernelBuilder::laneMask(int64_t lanes) {
   return constant(DenseElementsAttr::get(type, ArrayRef<bool>(mask)));
 }
 
+Value KernelBuilder::keepLanes(Value vector, int64_t lanes, double other) {
+  if (lanes == kVectorLanes)
+    return vector;
+  return select(laneMask(lanes), vector, splat(other));
+}
+
+Value KernelBuilder::laneNumbers() {
+  auto numbers = llvm::to_vector(llvm::seq<int32_t>(0, int32_t(kVectorLanes)));
+  auto type = VectorType::get({kVectorLanes}, getI32Type());
+  return constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
+}
+
 Value KernelBuilder::loadLanes(Value buffer, Value offset, int64_t lanes) {
   if (lanes == kVectorLanes)
     return load(buffer, offset);
@@ -89,7 +101,8 @@ void KernelBuilder::storeScalar(Value scalar, Value buffer, Value offset) {
   memref::StoreOp::create(*this, scalar, buffer, ValueRange{offset});
 }
 Value KernelBuilder::broadcast(Value scalar) {
-  return vector::BroadcastOp::create(*this, vectorType, scalar);
+  return vector::BroadcastOp::create(
+      *this, VectorType::get({kVectorLanes}, scalar.getType()), scalar);
 }
 Value KernelBuilder::shuffle(Value a, Value b, ArrayRef<int64_t> lanes) {
   return vector::ShuffleOp::create(*this, a, b, lanes);

@@ -67,10 +67,14 @@ public:
   void storeLanes(Value vector, Value buffer, Value offset, int64_t lanes);
   Value loadScalar(Value buffer, Value offset);
   void storeScalar(Value scalar, Value buffer, Value offset);
-  Value broadcast(Value scalar);
+  Value broadcast(Value scalar); ///< of any type
   Value shuffle(Value a, Value b, ArrayRef<int64_t> lanes);
   /// Returns a vector<16xi1> whose first `lanes` lanes are true.
   Value laneMask(int64_t lanes);
+  /// Returns `vector` with `other` in all but its first `lanes` lanes.
+  Value keepLanes(Value vector, int64_t lanes, double other = 0);
+  /// Returns a vector<16xi32> of the numbers of the lanes.
+  Value laneNumbers();
   /// Reduces all lanes to one scalar as a tree, always in the same order.
   Value reduce(Reduction kind, Value vector);
 

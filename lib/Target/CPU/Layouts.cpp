@@ -17,70 +17,24 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-static KernelInfo getInfo(Operation *op, RankedTensorType blocked) {
-  KernelInfo info;
-  info.units = kernel::getRowBlocks(blocked);
-  info.flop = kernel::ExtentAttr::get(op->getContext(), 0, 1, 1);
-  return info;
-}
-
 /// Calls `body` for each channel vector of a row with its number, its first
 /// logical channel, and how many of its lanes are channels.
-static void forEachVector(
+static void forEachChannelVector(
     KernelBuilder &b, const Blocked &shape,
     function_ref<void(Value vector, Value channel, int64_t lanes)> body) {
   int64_t run = shape.group == 0 ? shape.width : shape.group;
-  int64_t whole = run / kChannelPad,
-          vectors = llvm::divideCeil(run, kChannelPad);
+  int64_t vectors = llvm::divideCeil(run, kChannelPad);
   auto visitRun = [&](Value firstVector, Value firstChannel) {
-    if (whole > 0)
-      b.loop(0, whole, [&](Value i) {
-        body(b.add(firstVector, i), b.add(firstChannel, b.mul(i, kChannelPad)),
-             kChannelPad);
-      });
-    if (run % kChannelPad != 0)
-      body(b.add(firstVector, whole), b.add(firstChannel, whole * kChannelPad),
-           run % kChannelPad);
+    forEachVector(b, run, {}, [&](Value i, int64_t lanes, Carried) {
+      body(b.add(firstVector, i), b.add(firstChannel, b.mul(i, kChannelPad)),
+           lanes);
+      return Carried();
+    });
   };
   if (shape.group == 0)
     return visitRun(b.index(0), b.index(0));
   b.loop(0, shape.width / shape.group, [&](Value group) {
     visitRun(b.mul(group, vectors), b.mul(group, run));
-  });
-}
-
-/// Calls `body` for each row of the blocks [begin, end) with its number in the
-/// row-major buffer and its offset in the blocked one. Calls `padding` for
-/// padded rows.
-static void
-forEachRow(KernelBuilder &b, const Blocked &shape,
-           function_ref<void(Value image, Value token, Value offset)> body,
-           function_ref<void(Value offset)> padding) {
-  b.loop(b.begin(), b.end(), [&](Value i) {
-    RowBlock block = getRowBlock(b, shape, i);
-    b.loop(0, shape.rows, [&](Value r) {
-      Value row = b.add(b.mul(block.local, shape.rows), r);
-      Value offset = b.add(block.base, b.mul(r, kChannelPad));
-      bool perImage = shape.isPerImage();
-      auto visit = [&] {
-        Value image = perImage ? b.div(i, shape.blocksPerImage) : row;
-        body(image, perImage ? row : b.index(0), offset);
-      };
-      Value inside =
-          b.isLess(row, perImage ? b.index(shape.tokens) : b.batch());
-      if (padding)
-        b.ifThen(inside, visit, [&] { padding(offset); });
-      else
-        b.ifThen(inside, visit);
-    });
-  });
-}
-
-static void storeZeroRow(KernelBuilder &b, const Blocked &shape, Value buffer,
-                         Value offset) {
-  b.loop(0, shape.channelBlocks, [&](Value v) {
-    b.store(b.splat(0), buffer,
-            b.add(offset, b.mul(v, shape.vectorElements())));
   });
 }
 
@@ -117,49 +71,34 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RelayoutOp op,
       return b.add(b.mul(b.div(channel, kChannelPad), s.vectorElements()),
                    b.rem(channel, kChannelPad));
     };
-    forEachRow(
-        b, *shape,
-        [&](Value image, Value token, Value offset) {
-          storeZeroRow(b, *shape, target, offset);
-          Value row = shape->isPerImage() ? token : image;
-          Value block = b.div(row, old->rows);
-          if (shape->isPerImage())
-            block = b.add(b.mul(image, old->blocksPerImage), block);
-          Value base = b.add(b.mul(block, old->blockElements()),
-                             b.mul(b.rem(row, old->rows), kChannelPad));
-          b.loop(0, shape->width, [&](Value channel) {
-            Value x = b.loadScalar(
-                source, b.add(base, getChannelOffset(*old, channel)));
-            b.storeScalar(x, target,
-                          b.add(offset, getChannelOffset(*shape, channel)));
-          });
-        },
-        [&](Value offset) { storeZeroRow(b, *shape, target, offset); });
-  } else if (toBlocked) {
-    forEachRow(
-        b, *shape,
-        [&](Value image, Value token, Value offset) {
-          Value base = getRowMajor(image, token);
-          forEachVector(b, *shape, [&](Value v, Value channel, int64_t lanes) {
-            b.store(b.loadLanes(source, b.add(base, channel), lanes), target,
-                    b.add(offset, b.mul(v, shape->vectorElements())));
-          });
-        },
-        [&](Value offset) { storeZeroRow(b, *shape, target, offset); });
+    forEachRow(b, *shape, target, [&](Value image, Value token, Value offset) {
+      storeZeroRow(b, *shape, target, offset);
+      Value base =
+          getRowOffset(b, *old, image, shape->isPerImage() ? token : image);
+      b.loop(0, shape->width, [&](Value channel) {
+        Value x =
+            b.loadScalar(source, b.add(base, getChannelOffset(*old, channel)));
+        b.storeScalar(x, target,
+                      b.add(offset, getChannelOffset(*shape, channel)));
+      });
+    });
   } else {
-    forEachRow(
-        b, *shape,
-        [&](Value image, Value token, Value offset) {
-          Value base = getRowMajor(image, token);
-          forEachVector(b, *shape, [&](Value v, Value channel, int64_t lanes) {
-            Value x = b.load(source,
-                             b.add(offset, b.mul(v, shape->vectorElements())));
-            b.storeLanes(x, target, b.add(base, channel), lanes);
-          });
-        },
-        nullptr);
+    forEachRow(b, *shape, toBlocked ? target : Value(),
+               [&](Value image, Value token, Value offset) {
+                 Value base = getRowMajor(image, token);
+                 forEachChannelVector(
+                     b, *shape, [&](Value v, Value channel, int64_t lanes) {
+                       Value at =
+                           b.add(offset, b.mul(v, shape->vectorElements()));
+                       Value place = b.add(base, channel);
+                       if (toBlocked)
+                         b.store(b.loadLanes(source, place, lanes), target, at);
+                       else
+                         b.storeLanes(b.load(source, at), target, place, lanes);
+                     });
+               });
   }
-  return getInfo(op, toBlocked ? to : from);
+  return getRowBlockInfo(toBlocked ? to : from);
 }
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PatchifyOp op,
@@ -226,7 +165,6 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PatchifyOp op,
       });
     });
   };
-  forEachRow(b, *shape, visit,
-             [&](Value offset) { storeZeroRow(b, *shape, target, offset); });
-  return getInfo(op, op.getResult().getType());
+  forEachRow(b, *shape, target, visit);
+  return getRowBlockInfo(op.getResult().getType());
 }

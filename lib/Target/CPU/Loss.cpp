@@ -67,11 +67,12 @@ struct Loss {
                              double smoothing);
   int64_t classes() const { return input.width; }
 
-  using Carried = SmallVector<Value>;
   /// Calls `body` for each vector of a row.
-  Carried
-  visit(Carried carried,
-        function_ref<Carried(Value vector, int64_t lanes, Carried)> body) const;
+  Carried visit(
+      Carried carried,
+      function_ref<Carried(Value vector, int64_t lanes, Carried)> body) const {
+    return forEachVector(b, classes(), std::move(carried), body);
+  }
   Value loadInput(Value row, Value vector, int64_t lanes, double padding) const;
   /// Returns the largest element of a row, in all lanes.
   Value findMaximum(Value row) const;
@@ -91,12 +92,12 @@ struct Loss {
 FailureOr<Loss> Loss::get(Operation *op, KernelBuilder &b,
                           unsigned firstArgument, Value input, Value targets,
                           double smoothing) {
-  FailureOr<Table> in = Table::get(op, b.argument(firstArgument),
-                                   cast<RankedTensorType>(input.getType()));
+  FailureOr<Table> in =
+      Table::get(op, b.argument(firstArgument), tensorOf(input));
   if (failed(in))
     return failure();
   Loss loss{b, *in, nullptr, std::nullopt, {b, in->width, smoothing}};
-  auto type = cast<RankedTensorType>(targets.getType());
+  RankedTensorType type = tensorOf(targets);
   if (type.getRank() == 1) {
     loss.labels = b.argument(firstArgument + 1);
     return loss;
@@ -108,26 +109,9 @@ FailureOr<Loss> Loss::get(Operation *op, KernelBuilder &b,
   return loss;
 }
 
-Loss::Carried
-Loss::visit(Carried carried,
-            function_ref<Carried(Value, int64_t, Carried)> body) const {
-  int64_t whole = classes() / kVectorLanes, tail = classes() % kVectorLanes;
-  if (whole > 0)
-    carried = b.loop(b.index(0), b.index(whole), 1, carried,
-                     [&](Value i, ValueRange values) {
-                       return body(i, kVectorLanes, Carried(values));
-                     });
-  if (tail > 0)
-    carried = body(b.index(whole), tail, carried);
-  return carried;
-}
-
 Value Loss::loadInput(Value row, Value vector, int64_t lanes,
                       double padding) const {
-  Value x = input.load(b, row, vector, lanes);
-  return lanes == kVectorLanes
-             ? x
-             : b.select(b.laneMask(lanes), x, b.splat(padding));
+  return b.keepLanes(input.load(b, row, vector, lanes), lanes, padding);
 }
 
 Value Loss::findMaximum(Value row) const {
@@ -146,24 +130,8 @@ Value Loss::loadLabel(Value image) const {
 
 /// Returns the column numbers of the elements of a vector.
 static Value getNumbers(KernelBuilder &b, Value vector) {
-  SmallVector<int32_t> lanes(kVectorLanes);
-  std::iota(lanes.begin(), lanes.end(), 0);
-  auto type = VectorType::get({kVectorLanes}, b.getI32Type());
-  Value first = arith::IndexCastOp::create(b, b.getI32Type(),
-                                           b.mul(vector, kVectorLanes));
-  return arith::AddIOp::create(
-      b, b.constant(DenseElementsAttr::get(type, ArrayRef<int32_t>(lanes))),
-      vector::BroadcastOp::create(b, type, first));
-}
-
-static Value broadcastInteger(KernelBuilder &b, Value scalar) {
-  auto type = VectorType::get({kVectorLanes}, b.getI32Type());
-  return vector::BroadcastOp::create(b, type, scalar);
-}
-
-static Value compare(KernelBuilder &b, arith::CmpIPredicate predicate, Value x,
-                     Value y) {
-  return arith::CmpIOp::create(b, predicate, x, y);
+  Value first = b.toInteger(b.mul(vector, kVectorLanes));
+  return arith::AddIOp::create(b, b.laneNumbers(), b.broadcast(first));
 }
 
 Value Loss::getTargets(Value image, Value label, Value vector,
@@ -174,11 +142,10 @@ Value Loss::getTargets(Value image, Value label, Value vector,
     if (smoothed.smoothing != 0)
       t = smoothed.ofProbabilities(t);
   } else {
-    Value isLabel = compare(b, arith::CmpIPredicate::eq, getNumbers(b, vector),
-                            broadcastInteger(b, label));
+    Value isLabel = b.isEqual(getNumbers(b, vector), b.broadcast(label));
     t = smoothed.ofLabel(b.vectorType, isLabel);
   }
-  return lanes == kVectorLanes ? t : b.select(b.laneMask(lanes), t, b.splat(0));
+  return b.keepLanes(t, lanes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -196,10 +163,8 @@ static Value constantDouble(KernelBuilder &b, double value) {
 static Value sumOverBatch(KernelBuilder &b, Value zero,
                           function_ref<Value(Value image)> body,
                           function_ref<Value(Value, Value)> add) {
-  return b.loop(b.index(0), b.batch(), 1, ValueRange{zero},
-                [&](Value image, ValueRange carried) {
-                  return SmallVector<Value>{add(carried[0], body(image))};
-                })[0];
+  return b.fold(b.index(0), b.batch(), 1, zero,
+                [&](Value image, Value sum) { return add(sum, body(image)); });
 }
 
 static Value divideByBatch(KernelBuilder &b, Value sum, int64_t times) {
@@ -218,14 +183,11 @@ Value Loss::emitCrossEntropy() {
                                                      Carried c) {
       Value x = loadInput(row, v, lanes, 0);
       Value distance = b.subf(x, maximum);
-      Value power = emitExp(b, distance);
-      if (lanes != kVectorLanes)
-        power = b.select(b.laneMask(lanes), power, b.splat(0));
+      Value power = b.keepLanes(emitExp(b, distance), lanes);
       Value t = getTargets(image, label, v, lanes);
       // 0 * -inf counts as 0.
-      Value term = b.select(
-          arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, t, b.splat(0)),
-          b.splat(0), b.mulf(t, distance));
+      Value term = b.select(b.compare(arith::CmpFPredicate::OEQ, t, b.splat(0)),
+                            b.splat(0), b.mulf(t, distance));
       return Carried{b.addf(c[0], power), b.addf(c[1], t), b.addf(c[2], term)};
     });
     for (Value &sum : sums)
@@ -257,23 +219,17 @@ Value Loss::emitMse() {
 Value Loss::findLargest(const Table &table, Value image) const {
   double lowest = -std::numeric_limits<double>::infinity();
   Value row = table.getRow(b, image);
-  auto load = [&](Value v, int64_t lanes) {
-    Value x = table.load(b, row, v, lanes);
-    return lanes == kVectorLanes
-               ? x
-               : b.select(b.laneMask(lanes), x, b.splat(lowest));
-  };
   // One search per lane.
   Carried none = {b.splat(lowest), getNumbers(b, b.index(0)),
                   b.splatBits(b.vectorType, 0)};
   Carried best = visit(none, [&](Value v, int64_t lanes, Carried carried) {
     Largest found(carried);
-    found.add(b, load(v, lanes), [&] { return getNumbers(b, v); });
+    Value x = b.keepLanes(table.load(b, row, v, lanes), lanes, lowest);
+    found.add(b, x, [&] { return getNumbers(b, v); });
     return found.values();
   });
   Value largest = b.broadcast(b.reduce(Reduction::Max, best[0]));
-  Value isLargest =
-      arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, best[0], largest);
+  Value isLargest = b.compare(arith::CmpFPredicate::OEQ, best[0], largest);
   Value number = vector::ReductionOp::create(
       b, vector::CombiningKind::MINSI,
       b.select(isLargest, best[1],
@@ -281,7 +237,7 @@ Value Loss::findLargest(const Table &table, Value image) const {
   Value bad =
       vector::ReductionOp::create(b, vector::CombiningKind::MAXSI, best[2]);
   Value zero = b.constant(b.getI32IntegerAttr(0));
-  return b.select(compare(b, arith::CmpIPredicate::eq, bad, zero), number,
+  return b.select(b.isEqual(bad, zero), number,
                   b.constant(b.getI32IntegerAttr(-1)));
 }
 
@@ -320,10 +276,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::LossOp op,
     }
     b.storeScalar(result, b.argument(2), b.index(0));
   });
-  KernelInfo info;
-  info.units = kernel::ExtentAttr::get(op.getContext(), 1, 1, kernel::kNoBatch);
-  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
-  return info;
+  return withoutBatch(op, 1);
 }
 
 //===----------------------------------------------------------------------===//
@@ -338,14 +291,11 @@ static void emitCrossEntropyRow(const Loss &loss, Value factor, Value image,
   Value label = loss.loadLabel(image);
   auto getPower = [&](Value v, int64_t lanes) {
     Value distance = b.subf(loss.loadInput(row, v, lanes, 0), maximum);
-    Value power = emitExp(b, distance);
-    return lanes == kVectorLanes
-               ? power
-               : b.select(b.laneMask(lanes), power, b.splat(0));
+    return b.keepLanes(emitExp(b, distance), lanes);
   };
-  Loss::Carried sums =
-      loss.visit(Loss::Carried(loss.labels ? 1 : 2, b.splat(0)),
-                 [&](Value v, int64_t lanes, Loss::Carried c) {
+  Carried sums =
+      loss.visit(Carried(loss.labels ? 1 : 2, b.splat(0)),
+                 [&](Value v, int64_t lanes, Carried c) {
                    c[0] = b.addf(c[0], getPower(v, lanes));
                    if (!loss.labels)
                      c[1] =
@@ -356,7 +306,7 @@ static void emitCrossEntropyRow(const Loss &loss, Value factor, Value image,
     sum = b.reduce(Reduction::Add, sum);
   Value weight = loss.labels ? b.scalar(1) : sums[1];
   Value share = b.broadcast(b.divf(weight, sums[0]));
-  loss.visit({}, [&](Value v, int64_t lanes, Loss::Carried c) {
+  loss.visit({}, [&](Value v, int64_t lanes, Carried c) {
     Value p = b.mulf(getPower(v, lanes), share);
     Value t = loss.getTargets(image, label, v, lanes);
     store(v, b.mulf(b.subf(p, t), factor));
@@ -370,7 +320,7 @@ static void emitMseRow(const Loss &loss, Value factor, Value image,
   KernelBuilder &b = loss.b;
   Value row = loss.input.getRow(b, image);
   Value twice = b.mulf(factor, b.splat(2.0 / double(loss.classes())));
-  loss.visit({}, [&](Value v, int64_t lanes, Loss::Carried c) {
+  loss.visit({}, [&](Value v, int64_t lanes, Carried c) {
     Value t = loss.targets->load(b, loss.targets->getRow(b, image), v, lanes);
     store(v, b.mulf(b.subf(loss.input.load(b, row, v, lanes), t), twice));
     return c;
@@ -391,7 +341,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::LossBackwardOp op,
   Value gradient = b.loadScalar(b.argument(0), b.index(0));
   Value factor =
       b.broadcast(divideByBatch(b, toDouble(b, gradient), /*times=*/1));
-  forEachResultRow(b, *shape, result, [&](Value image, Value, Value offset) {
+  forEachRow(b, *shape, result, [&](Value image, Value, Value offset) {
     auto store = [&](Value v, Value dx) {
       b.store(dx, result, b.add(offset, b.mul(v, shape->vectorElements())));
     };

@@ -7,6 +7,8 @@
 
 #include "LowerToLLVM.h"
 
+#include "../Codegen/Llvm.h"
+
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -14,12 +16,10 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
-#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -29,6 +29,7 @@
 #include "llvm/IR/Module.h"
 
 using namespace mlir;
+using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
 void mlir::vit::cpu::registerLowering(DialectRegistry &registry) {
@@ -41,13 +42,7 @@ static LogicalResult convert(ModuleOp module) {
   MLIRContext *context = module.getContext();
   LowerToLLVMOptions options(context);
   LLVMTypeConverter types(context, options);
-  RewritePatternSet structured(context);
-  populateSCFToControlFlowConversionPatterns(structured);
-  ConversionTarget unstructured(*context);
-  unstructured.addIllegalDialect<scf::SCFDialect>();
-  unstructured.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-  if (failed(
-          applyPartialConversion(module, unstructured, std::move(structured))))
+  if (failed(lowerStructured(module)))
     return failure();
 
   RewritePatternSet patterns(context);

@@ -26,11 +26,11 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
     return failure();
   int64_t elements = type.getNumElements();
   auto hasOneElement = [](Value value) {
-    return cast<RankedTensorType>(value.getType()).getNumElements() == 1;
+    return tensorOf(value).getNumElements() == 1;
   };
   for (Value operand : op->getOperands())
     if (!hasOneElement(operand) &&
-        cast<RankedTensorType>(operand.getType()).getNumElements() != elements)
+        tensorOf(operand).getNumElements() != elements)
       return op.emitOpError("has an operand ")
              << operand.getType() << " that does not fit " << type;
   Value result = b.argument(op->getNumOperands());
@@ -49,51 +49,40 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
   int64_t whole = elements / kVectorLanes * kVectorLanes;
   b.loop(b.begin(), b.end(), [&](Value unit) {
     Value first = b.mul(unit, kRun), next = b.add(first, kRun);
-    b.loop(first, b.min(next, b.index(whole)), kVectorLanes, {},
-           [&](Value at, ValueRange) {
-             visit(at, kVectorLanes);
-             return SmallVector<Value>();
-           });
+    b.loop(first, b.min(next, b.index(whole)), kVectorLanes,
+           [&](Value at) { visit(at, kVectorLanes); });
     if (whole != elements)
       b.ifThen(b.isLess(b.index(whole), next),
                [&] { visit(b.index(whole), elements - whole); });
   });
   zeroTail(b, op.getResult(), result);
-  KernelInfo info;
-  info.units = kernel::ExtentAttr::get(
-      op.getContext(), llvm::divideCeil(elements, kRun), 1, kernel::kNoBatch);
-  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
-  return info;
+  return withoutBatch(op, llvm::divideCeil(elements, kRun));
 }
 
 // If there is a batch, a work unit is one row block.
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::MapOp op, KernelBuilder &b) {
   if (op.getResult().getType().hasStaticShape())
     return emitFlatMap(op, b);
-  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
-  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
-  if (failed(input) || failed(shape))
+  auto layouts = InputAndResult::get(op, /*rows=*/true);
+  if (failed(layouts))
     return failure();
-  if (input->rows != shape->rows || input->group != shape->group)
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", result "
-           << op.getResult().getType();
+  const Blocked &shape = layouts->result;
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, *shape);
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, shape);
   if (failed(epilogue))
     return failure();
   Value result = b.argument(op->getNumOperands());
 
   b.loop(b.begin(), b.end(), [&](Value i) {
-    RowBlock block = getRowBlock(b, *shape, i);
-    b.loop(0, shape->channelBlocks, [&](Value channel) {
-      Value offset = b.add(block.base, b.mul(channel, shape->vectorElements()));
+    RowBlock block = getRowBlock(b, shape, i);
+    b.loop(0, shape.channelBlocks, [&](Value channel) {
+      Value offset = b.add(block.base, b.mul(channel, shape.vectorElements()));
       SmallVector<Value> channels = epilogue->loadChannels(channel);
-      for (int64_t row = 0; row < shape->rows; ++row) {
+      for (int64_t row = 0; row < shape.rows; ++row) {
         Value at = b.add(offset, row * kChannelPad);
         Value value = epilogue->apply(b.load(b.argument(0), at), channels,
                                       block, row, channel, at);
-        b.store(zeroPaddedRow(b, *shape, block, row, value), result, at);
+        b.store(zeroPaddedRow(b, shape, block, row, value), result, at);
       }
     });
   });

@@ -141,18 +141,15 @@ void Pack::table(const Channels &channels) {
 
 // Each element is a row.
 void Pack::vector(const Channels &channels) {
-  bool isSplat =
-      op->getNumOperands() == 1 &&
-      cast<RankedTensorType>(op->getOperand(0).getType()).getNumElements() == 1;
+  bool isSplat = op->getNumOperands() == 1 &&
+                 tensorOf(op->getOperand(0)).getNumElements() == 1;
   bool aligned = areAligned(channels.group == 0 ? kChannelPad : channels.group);
   b.loop(b.begin(), b.end(), [&](Value unit) {
     Value to = b.mul(unit, kChannelPad);
     forChannels(b, channels, unit, [&](Value channel, int64_t lanes) {
       if (isSplat) {
         Value value = b.broadcast(b.loadScalar(b.argument(0), b.index(0)));
-        if (lanes != kChannelPad)
-          value = b.select(b.laneMask(lanes), value, b.splat(0));
-        return b.store(value, result(), to);
+        return b.store(b.keepLanes(value, lanes), result(), to);
       }
       if (aligned) {
         Row row = getRow(channel);
@@ -204,9 +201,5 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PackOp op,
     else
       pack.table(channels);
   }
-  KernelInfo info;
-  info.units =
-      kernel::ExtentAttr::get(op.getContext(), units, 1, kernel::kNoBatch);
-  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
-  return info;
+  return withoutBatch(op, units);
 }

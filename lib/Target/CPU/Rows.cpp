@@ -30,7 +30,7 @@ struct Rows {
   RowParts parts;
   Epilogue epilogue;
 
-  using PerRow = RowParts::Carried;
+  using PerRow = Carried;
   PerRow load(const RowBlock &block, Value channelVector);
   /// Reduces what `body` computes from each vector over statistic `group`.
   PerRow reduce(const RowBlock &block, Value group, Reduction kind,
@@ -58,30 +58,23 @@ FailureOr<RowParts> RowParts::get(Operation *op, const Blocked &shape,
            << "; give the layout groups of that many channels";
   result.runs = result.channels / run;
   result.vectors = llvm::divideCeil(run, kChannelPad);
-  result.tail = run % kChannelPad == 0 ? kChannelPad : run % kChannelPad;
   return result;
 }
 
-RowParts::Carried RowParts::visit(KernelBuilder &b, Value part, Carried carried,
-                                  Visit body) const {
+Carried RowParts::visit(KernelBuilder &b, Value part, Carried carried,
+                        Visit body) const {
   auto run = [&](Value index, Carried carried) {
     Value first = b.mul(b.add(b.mul(part, runs), index), vectors);
-    int64_t whole = tail == kChannelPad ? vectors : vectors - 1;
-    if (whole > 0)
-      carried =
-          b.loop(b.index(0), b.index(whole), 1, carried,
-                 [&](Value i, ValueRange values) {
-                   return body(b.add(first, i), kChannelPad, Carried(values));
-                 });
-    if (tail != kChannelPad)
-      carried = body(b.add(first, whole), tail, carried);
-    return carried;
+    return forEachVector(b, channels / runs, carried,
+                         [&](Value i, int64_t lanes, Carried carried) {
+                           return body(b.add(first, i), lanes, carried);
+                         });
   };
   if (runs == 1)
     return run(b.index(0), carried);
-  return b.loop(
-      b.index(0), b.index(runs), 1, carried,
-      [&](Value i, ValueRange values) { return run(i, Carried(values)); });
+  return b.loop(runs, carried, [&](Value i, ValueRange values) {
+    return run(i, Carried(values));
+  });
 }
 
 Rows::PerRow Rows::load(const RowBlock &block, Value channelVector) {
@@ -101,10 +94,8 @@ Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
                   [&](Value channelVector, int64_t lanes, PerRow carried) {
                     PerRow values = load(block, channelVector);
                     for (int64_t row = 0; row < shape.rows; ++row) {
-                      Value value = body(values[row], row);
-                      if (lanes != kChannelPad)
-                        value =
-                            b.select(b.laneMask(lanes), value, b.splat(start));
+                      Value value =
+                          b.keepLanes(body(values[row], row), lanes, start);
                       // The element comes first, because combine keeps a NaN of
                       // its first operand.
                       carried[row] = b.combine(kind, value, carried[row]);
@@ -129,8 +120,7 @@ void Rows::finish(const RowBlock &block, Value group,
       Value value = body(values[row], row);
       value = epilogue.apply(value, channels, block, row, channelVector, at);
       // Normalized padding is not zero, even if the region maps zero to zero.
-      if (lanes != kChannelPad)
-        value = b.select(b.laneMask(lanes), value, b.splat(0));
+      value = b.keepLanes(value, lanes);
       b.store(zeroPaddedRow(b, shape, block, row, value), result, at);
     }
     return PerRow();
@@ -138,11 +128,9 @@ void Rows::finish(const RowBlock &block, Value group,
 }
 
 void Rows::normalize(const RowBlock &block, Value group) {
-  Value scale = arith::ConstantOp::create(
-      b, b.getF32FloatAttr(1.0 / double(parts.channels)));
-  Value epsilon = arith::ConstantOp::create(
-      b, b.getF32FloatAttr(op.getEpsilon().convertToDouble()));
-  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
+  Value scale = b.scalar(1.0 / double(parts.channels));
+  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
+  Value one = b.scalar(1);
   PerRow means = reduce(block, group, Reduction::Add, 0,
                         [](Value x, int64_t) { return x; });
   for (Value &mean : means)
@@ -164,8 +152,8 @@ void Rows::normalize(const RowBlock &block, Value group) {
 }
 
 void Rows::softmax(const RowBlock &block, Value group) {
-  Value log2e = b.splat(1.44269504088896341);
-  Value one = arith::ConstantOp::create(b, b.getF32FloatAttr(1));
+  Value log2e = b.splat(kLog2E);
+  Value one = b.scalar(1);
   PerRow maxima = reduce(block, group, Reduction::Max,
                          -std::numeric_limits<double>::infinity(),
                          [](Value x, int64_t) { return x; });
@@ -185,25 +173,21 @@ void Rows::softmax(const RowBlock &block, Value group) {
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RowsOp op,
                                            KernelBuilder &b) {
-  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
-  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
-  if (failed(input) || failed(shape))
+  auto layouts = InputAndResult::get(op, /*rows=*/true);
+  if (failed(layouts))
     return failure();
-  if (input->rows != shape->rows || input->group != shape->group)
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", result "
-           << op.getResult().getType();
+  const Blocked &shape = layouts->result;
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, *shape);
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, shape);
   if (failed(epilogue))
     return failure();
 
-  FailureOr<RowParts> parts = RowParts::get(op, *shape, op.getGroups());
+  FailureOr<RowParts> parts = RowParts::get(op, shape, op.getGroups());
   if (failed(parts))
     return failure();
-  Rows rows{op, b, *shape, *parts, *epilogue};
+  Rows rows{op, b, shape, *parts, *epilogue};
   b.loop(b.begin(), b.end(), [&](Value i) {
-    RowBlock block = getRowBlock(b, *shape, i);
+    RowBlock block = getRowBlock(b, shape, i);
     b.loop(0, parts->parts, [&](Value group) {
       if (op.getKind() == kernel::RowsKind::normalize)
         rows.normalize(block, group);

@@ -22,7 +22,6 @@ using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
 using Reduction = KernelBuilder::Reduction;
-using Carried = RowParts::Carried;
 
 namespace {
 struct NormalizeBackward {
@@ -86,9 +85,7 @@ void NormalizeBackward::addSums(const RowBlock &block, Value image,
   Value at = b.add(getRowOffset(b, *sums, image, image), vector);
   b.store(b.addf(b.load(result(1), at), addPairwise(b, products)), result(1),
           at);
-  b.store(b.addf(b.load(result(2), at),
-                 addPairwise(b, SmallVector<Value>(dy.begin(), dy.end()))),
-          result(2), at);
+  b.store(b.addf(b.load(result(2), at), addPairwise(b, dy)), result(2), at);
 }
 
 void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
@@ -127,9 +124,7 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
     meanGs.push_back(b.broadcast(b.mulf(first[2 * row + 1], share)));
   }
   Carried second = reduce([&](const Rows &values, int64_t row, int64_t lanes) {
-    Value centred = b.subf(values.x[row], means[row]);
-    if (lanes != kChannelPad)
-      centred = b.select(b.laneMask(lanes), centred, b.splat(0));
+    Value centred = b.keepLanes(b.subf(values.x[row], means[row]), lanes);
     return std::make_pair(b.mulf(centred, centred),
                           b.mulf(values.g[row], centred));
   });
@@ -151,9 +146,7 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
       Value centred = b.subf(values.g[row], meanGs[row]);
       Value dx = b.mulf(b.subf(centred, b.mulf(normal[row], slopes[row])),
                         factors[row]);
-      if (lanes != kChannelPad)
-        dx = b.select(b.laneMask(lanes), dx, b.splat(0));
-      dx = zeroPaddedRow(b, shape, block, row, dx);
+      dx = zeroPaddedRow(b, shape, block, row, b.keepLanes(dx, lanes));
       Value at = b.add(values.offset, row * kChannelPad);
       if (op.getResidual())
         dx = b.addf(dx, b.load(b.argument(op.getScale() ? 3 : 2), at));
@@ -225,8 +218,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::NormalizeBackwardOp op,
     return failure();
   std::optional<Blocked> sums;
   for (Value value : op.getSums()) {
-    FailureOr<Blocked> of =
-        Blocked::get(op, cast<RankedTensorType>(value.getType()));
+    FailureOr<Blocked> of = Blocked::get(op, tensorOf(value));
     if (failed(of))
       return failure();
     if (of->group != shape->group || of->rows != shape->rows)
@@ -237,7 +229,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::NormalizeBackwardOp op,
   NormalizeBackward{op, b, *shape, *parts, sums}.emit();
   KernelInfo info = getRowBlockInfo(op.getResult().getType());
   if (sums && shape->isPerImage())
-    info.units = kernel::ExtentAttr::get(op.getContext(), 1, 1, 1);
+    info.units = perImage(op, 1);
   return info;
 }
 

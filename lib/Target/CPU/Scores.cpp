@@ -115,10 +115,8 @@ void Scores::multiply(Value source, Value base, Value transposed, Value target,
 LogicalResult mlir::vit::cpu::verifyHeads(Operation *op, const Blocked &shape,
                                           int64_t headDim, int64_t offset,
                                           int64_t rows) {
-  bool aligned = shape.group == 0
-                     ? headDim % kChannelPad == 0 && offset % kChannelPad == 0
-                     : shape.group == headDim && offset % headDim == 0;
-  if (aligned && shape.rows == rows && shape.isPerImage())
+  if (kernel::areHeadsAligned(shape.group, headDim, offset) &&
+      shape.rows == rows && shape.isPerImage())
     return success();
   return op->emitOpError("has heads of ")
          << headDim << " channels that do not begin at a vector, or "

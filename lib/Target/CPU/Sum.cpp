@@ -31,21 +31,8 @@ struct Sum {
   /// that begin at `base` and are `stride` apart.
   SmallVector<Value> add(Value base, int64_t count, Value steps,
                          int64_t stride);
-  KernelInfo getInfo(kernel::ExtentAttr units);
-  /// Returns `units` for every batch.
-  KernelInfo getInfo(int64_t units) {
-    return getInfo(
-        kernel::ExtentAttr::get(op.getContext(), units, 1, kernel::kNoBatch));
-  }
 };
 } // namespace
-
-KernelInfo Sum::getInfo(kernel::ExtentAttr units) {
-  KernelInfo info;
-  info.units = units;
-  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
-  return info;
-}
 
 SmallVector<Value> Sum::add(Value base, int64_t count, Value steps,
                             int64_t stride) {
@@ -61,41 +48,15 @@ SmallVector<Value> Sum::add(Value base, int64_t count, Value steps,
       });
 }
 
-// A work unit is one channel vector of a row block of images.
 FailureOr<KernelInfo> Sum::overTokens() {
-  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
-  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
-  if (failed(input) || failed(shape))
+  auto layouts = InputAndResult::get(op);
+  if (failed(layouts))
     return failure();
-  if (input->group != shape->group)
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", result "
-           << op.getResult().getType();
-  b.loop(b.begin(), b.end(), [&](Value unit) {
-    Value block = b.div(unit, shape->channelBlocks);
-    Value channel = b.rem(unit, shape->channelBlocks);
-    b.loop(0, shape->rows, [&](Value row) {
-      Value image = b.add(b.mul(block, shape->rows), row);
-      Value at = b.add(b.mul(block, shape->blockElements()),
-                       b.add(b.mul(channel, shape->vectorElements()),
-                             b.mul(row, kChannelPad)));
-      auto sum = [&] {
-        Value base =
-            b.add(b.mul(image, input->blocksPerImage * input->blockElements()),
-                  b.mul(channel, input->vectorElements()));
-        SmallVector<Value> sums =
-            add(base, input->rows, b.index(input->blocksPerImage),
-                input->blockElements());
-        b.store(addPairwise(b, sums), b.argument(1), at);
-      };
-      b.ifThen(b.isLess(image, b.batch()), sum,
-               [&] { b.store(b.splat(0), b.argument(1), at); });
-    });
+  const Blocked &input = layouts->input;
+  return emitPerImage(op, b, *layouts, [&](Value base) {
+    return addPairwise(b, add(base, input.rows, b.index(input.blocksPerImage),
+                              input.blockElements()));
   });
-  kernel::ExtentAttr blocks = kernel::getRowBlocks(op.getResult().getType());
-  return getInfo(kernel::ExtentAttr::get(
-      op.getContext(), blocks.getTimes() * shape->channelBlocks, blocks.getOf(),
-      blocks.getPer()));
 }
 
 // A work unit is one channel vector of a row block of an image, or of the
@@ -134,16 +95,8 @@ FailureOr<KernelInfo> Sum::overBatch() {
     }
   });
   zeroTail(b, op.getResult(), result);
-  return getInfo(std::max<int64_t>(1, input->blocksPerImage) *
-                 input->channelBlocks);
-}
-
-/// Stores the sum of all lanes of `vectors` to the first element.
-static void storeTotal(KernelBuilder &b, kernel::SumOp op,
-                       ArrayRef<Value> vectors) {
-  Value total = b.reduce(KernelBuilder::Reduction::Add,
-                         addPairwise(b, SmallVector<Value>(vectors)));
-  b.storeScalar(total, b.argument(1), b.index(0));
+  return withoutBatch(op, std::max<int64_t>(1, input->blocksPerImage) *
+                              input->channelBlocks);
 }
 
 // One work unit.
@@ -177,10 +130,11 @@ FailureOr<KernelInfo> Sum::overAll() {
     if (type.hasStaticShape() && type.getNumElements() % kVectorLanes != 0)
       sums.push_back(b.loadLanes(b.argument(0), b.mul(vectors, kVectorLanes),
                                  type.getNumElements() % kVectorLanes));
-    storeTotal(b, op, sums);
+    b.storeScalar(b.reduce(KernelBuilder::Reduction::Add, addPairwise(b, sums)),
+                  b.argument(1), b.index(0));
   });
   zeroTail(b, op.getResult(), b.argument(1));
-  return getInfo(1);
+  return withoutBatch(op, 1);
 }
 
 // A work unit is one vector of the result.
@@ -196,12 +150,10 @@ FailureOr<KernelInfo> Sum::overGroups() {
   b.loop(b.begin(), b.end(), [&](Value unit) {
     auto sum = [&](int64_t lanes) {
       Value first = b.mul(unit, kVectorLanes);
-      Value total = b.loop(b.index(0), b.index(groups), 1, {b.splat(0)},
-                           [&](Value group, ValueRange carried) {
-                             Value at = b.add(first, b.mul(group, width));
-                             Value x = b.loadLanes(b.argument(0), at, lanes);
-                             return SmallVector<Value>{b.addf(carried[0], x)};
-                           })[0];
+      Value total = b.fold(groups, b.splat(0), [&](Value group, Value sum) {
+        Value at = b.add(first, b.mul(group, width));
+        return b.addf(sum, b.loadLanes(b.argument(0), at, lanes));
+      });
       b.storeLanes(total, b.argument(1), first, lanes);
     };
     if (tail == 0)
@@ -211,7 +163,7 @@ FailureOr<KernelInfo> Sum::overGroups() {
         [&] { sum(kVectorLanes); });
   });
   zeroTail(b, op.getResult(), b.argument(1));
-  return getInfo(units);
+  return withoutBatch(op, units);
 }
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::SumOp op, KernelBuilder &b) {

@@ -7,7 +7,9 @@
 //
 // A work unit is a run of elements of the gradient and, at the same position,
 // of the parameters and each state. All are read once and written once, so the
-// kernel is bound by memory, and prefetching matters most.
+// kernel is bound by memory, and prefetching matters most. For the norm,
+// squares are added in 64 f32 sums for each run of elements, and the sums of
+// the runs in double; there is one work unit, so the order is fixed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -104,13 +106,12 @@ void Update::emit() {
     Value pairs =
         b.add(first, b.mul(b.div(b.sub(last, first), 2 * kVectorLanes),
                            2 * kVectorLanes));
-    b.loop(first, pairs, 2 * kVectorLanes, {}, [&](Value at, ValueRange) {
+    b.loop(first, pairs, 2 * kVectorLanes, [&](Value at) {
       Value next = b.add(at, kVectorLanes);
       prefetch(at);
       prefetch(next);
       updateVector(at);
       updateVector(next);
-      return SmallVector<Value>();
     });
     b.ifThen(b.isLess(pairs, last), [&] { updateVector(pairs); });
   });
@@ -144,17 +145,77 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::UpdateOp op,
 
   if (update.guard) {
     Value size = math::AbsFOp::create(b, update.loadFirst(update.guard));
-    Value isFinite = arith::CmpFOp::create(
-        b, arith::CmpFPredicate::OLT, size,
-        b.scalar(std::numeric_limits<double>::infinity()));
+    Value isFinite =
+        b.compare(arith::CmpFPredicate::OLT, size,
+                  b.scalar(std::numeric_limits<double>::infinity()));
     b.ifThen(isFinite, [&] { update.emit(); });
   } else {
     update.emit();
   }
-  KernelInfo info;
-  info.units = kernel::ExtentAttr::get(op.getContext(),
-                                       llvm::divideCeil(update.elements, kRun),
-                                       1, kernel::kNoBatch);
-  info.flop = kernel::ExtentAttr::get(op.getContext(), 0, 1, 1);
-  return info;
+  return withoutBatch(op, llvm::divideCeil(update.elements, kRun));
+}
+
+//===----------------------------------------------------------------------===//
+// Norm
+//===----------------------------------------------------------------------===//
+
+static constexpr int64_t kVectors = 4;    ///< vectors of sums
+static constexpr int64_t kNormRun = 4096; ///< elements of a run
+
+/// Returns the f32 sum of squares of [from, to), as f64. `to - from` is a
+/// multiple of `vectors` vectors.
+static Value addSquares(KernelBuilder &b, Value buffer, Value from, Value to,
+                        int64_t vectors) {
+  SmallVector<Value> sums(vectors, b.splat(0));
+  sums = b.loop(from, to, vectors * kVectorLanes, sums,
+                [&](Value at, ValueRange carried) {
+                  SmallVector<Value> next;
+                  for (int64_t v = 0; v < vectors; ++v) {
+                    Value g = b.load(buffer, b.add(at, v * kVectorLanes));
+                    next.push_back(b.fma(g, g, carried[v]));
+                  }
+                  return next;
+                });
+  Value sum = b.reduce(KernelBuilder::Reduction::Add, addPairwise(b, sums));
+  return arith::ExtFOp::create(b, b.getF64Type(), sum);
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::NormOp op,
+                                           KernelBuilder &b) {
+  auto number = [&](double value) {
+    return b.constant(b.getF64FloatAttr(value));
+  };
+  for (Value gradient : op.getGradients())
+    if (failed(verifyFlat(op, gradient.getType())))
+      return failure();
+  b.loop(b.begin(), b.end(), [&](Value) {
+    Value total = number(0);
+    for (auto [i, gradient] : llvm::enumerate(op.getGradients())) {
+      Value buffer = b.argument(i);
+      int64_t elements =
+          kernel::occupiedElements(tensorOf(gradient).getNumElements());
+      int64_t runs = elements / kNormRun * kNormRun;
+      int64_t groups =
+          elements / (kVectors * kVectorLanes) * (kVectors * kVectorLanes);
+      total = b.fold(b.index(0), b.index(runs), kNormRun, total,
+                     [&](Value at, Value carried) {
+                       return b.addf(carried,
+                                     addSquares(b, buffer, at,
+                                                b.add(at, kNormRun), kVectors));
+                     });
+      total = b.addf(total, addSquares(b, buffer, b.index(runs),
+                                       b.index(groups), kVectors));
+      total = b.addf(
+          total, addSquares(b, buffer, b.index(groups), b.index(elements), 1));
+    }
+    Value norm = math::SqrtOp::create(b, total);
+    Value factor = b.divf(number(op.getMaxNorm().convertToDouble()),
+                          b.addf(norm, number(1e-6)));
+    // NaN is kept.
+    factor = b.select(b.compare(arith::CmpFPredicate::OGE, factor, number(1)),
+                      number(1), factor);
+    b.storeScalar(arith::TruncFOp::create(b, b.getF32Type(), factor),
+                  b.argument(op->getNumOperands()), b.index(0));
+  });
+  return withoutBatch(op, 1);
 }

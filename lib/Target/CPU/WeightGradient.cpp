@@ -144,7 +144,7 @@ void WeightGradient::emitBias(Value from, Value to, Value isFirst,
 
 void WeightGradient::emit() {
   Value blocks = getRowBlocks(b, gradient);
-  b.loop(b.index(0), blocks, chunk, {}, [&](Value from, ValueRange) {
+  b.loop(b.index(0), blocks, chunk, [&](Value from) {
     Value to = b.min(b.add(from, chunk), blocks);
     Value isFirst = b.isEqual(from, b.index(0));
     b.loop(b.begin(), b.end(), [&](Value unit) {
@@ -172,7 +172,6 @@ void WeightGradient::emit() {
                  [&] { emitBias(from, to, isFirst, b.div(tile, perVector)); });
       });
     });
-    return SmallVector<Value>();
   });
 }
 
@@ -212,12 +211,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::WeightGradientOp op,
   for (OpResult result : op->getResults())
     zeroTail(b, result, b.argument(2 + result.getResultNumber()));
 
-  MLIRContext *context = op.getContext();
-  KernelInfo info;
-  info.units = kernel::ExtentAttr::get(context, panels * kernel.tiles(), 1,
-                                       kernel::kNoBatch);
+  KernelInfo info = withoutBatch(op, panels * kernel.tiles());
   int64_t rows = input->isPerImage() ? input->tokens : 1;
-  info.flop = kernel::ExtentAttr::get(
-      context, 2 * rows * input->width * gradient->width, 1, 1);
+  info.flop = perImage(op, 2 * rows * input->width * gradient->width);
   return info;
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Codegen/Llvm.h"
 #include "../Codegen/SimtCodegen.h"
 #include "LowerToNvvm.h"
 #include "Ptxas.h"
@@ -15,21 +16,12 @@
 #include "mlir/Target/LLVMIR/Export.h"
 
 #include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
-#include "llvm/Transforms/InstCombine/InstCombine.h"
-#include "llvm/Transforms/Scalar/EarlyCSE.h"
-#include "llvm/Transforms/Scalar/LICM.h"
-#include "llvm/Transforms/Scalar/LoopPassManager.h"
-#include "llvm/Transforms/Scalar/LoopRotation.h"
 #include "llvm/Transforms/Scalar/SROA.h"
-#include "llvm/Transforms/Scalar/SimplifyCFG.h"
 
 #include <mutex>
 #include <thread>
@@ -104,34 +96,6 @@ createMachine(const Level &level) {
   return machine;
 }
 
-/// Only a few passes: the emitters already decide the structure of the code.
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-
-  llvm::FunctionPassManager passes;
-  passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-  passes.addPass(llvm::EarlyCSEPass());
-  passes.addPass(llvm::SimplifyCFGPass());
-  passes.addPass(llvm::InstCombinePass());
-  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LoopRotatePass()));
-  passes.addPass(llvm::createFunctionToLoopPassAdaptor(
-      llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
-  passes.addPass(llvm::EarlyCSEPass());
-  passes.addPass(llvm::SimplifyCFGPass());
-  llvm::ModulePassManager manager;
-  manager.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
-  manager.run(module, modules);
-}
-
 namespace {
 class CudaWorker : public simt::Worker {
 public:
@@ -190,19 +154,18 @@ llvm::Error CudaWorker::compile(ModuleOp module, SimtKernel &kernel,
                                      ", which no device has");
   if (options.verify && llvm::verifyModule(*code))
     return llvm::createStringError("is not valid LLVM IR");
-  optimize(*code, *machine);
+  llvm::ModulePassManager first;
+  first.addPass(llvm::createModuleToFunctionPassAdaptor(
+      llvm::SROAPass(llvm::SROAOptions::ModifyCFG)));
+  optimize(*code, *machine, std::move(first));
   if (llvm::Error error = dumpText(
           kernel, ".ll", [&](llvm::raw_ostream &stream) { stream << *code; }))
     return error;
 
   SmallVector<char, 0> text;
-  llvm::raw_svector_ostream stream(text);
-  llvm::legacy::PassManager codegen;
-  if (machine->addPassesToEmitFile(codegen, stream, nullptr,
-                                   llvm::CodeGenFileType::AssemblyFile,
-                                   /*DisableVerify=*/!options.verify))
+  if (!emitFile(*code, *machine, llvm::CodeGenFileType::AssemblyFile,
+                options.verify, text))
     return llvm::createStringError("cannot be emitted");
-  codegen.run(*code);
   ptx.assign(text.begin(), text.end());
   return dump(kernel.name + ".ptx", ptx);
 }

@@ -7,6 +7,8 @@
 
 #include "LowerToNvvm.h"
 
+#include "../Codegen/Llvm.h"
+
 #include "vit/Passes.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -16,7 +18,6 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
-#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -153,13 +154,7 @@ static LogicalResult prepare(gpu::GPUModuleOp kernels) {
 
 static LogicalResult convert(gpu::GPUModuleOp kernels) {
   MLIRContext *context = kernels.getContext();
-  RewritePatternSet structured(context);
-  populateSCFToControlFlowConversionPatterns(structured);
-  ConversionTarget unstructured(*context);
-  unstructured.addIllegalDialect<scf::SCFDialect>();
-  unstructured.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-  if (failed(
-          applyPartialConversion(kernels, unstructured, std::move(structured))))
+  if (failed(vit::lowerStructured(kernels)))
     return failure();
 
   LowerToLLVMOptions options(context);

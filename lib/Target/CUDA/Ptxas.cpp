@@ -7,6 +7,8 @@
 
 #include "Ptxas.h"
 
+#include "../Codegen/Parallel.h"
+
 #include "vit/Target/CUDA.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -126,19 +128,8 @@ static llvm::Expected<Result> run(StringRef ptxas, StringRef ptx,
     if (file->code)
       return llvm::createStringError(
           file->code, "cannot make a temporary file: " + file->code.message());
-  {
-    std::error_code code;
-    llvm::raw_fd_ostream stream(input.path, code);
-    stream << ptx;
-    stream.close();
-    if (!code)
-      code = stream.error();
-    stream.clear_error();
-    if (code)
-      return llvm::createStringError(code, "cannot write " +
-                                               input.path.str().str() + ": " +
-                                               code.message());
-  }
+  if (llvm::Error error = vit::writeFile(input.path.str().str(), ptx))
+    return std::move(error);
   std::string target = ("-arch=" + arch).str();
   SmallVector<StringRef> arguments = {ptxas, "-v",        target,
                                       "-o",  output.path, input.path};

@@ -63,7 +63,10 @@ llvm::Error mlir::vit::dumpCode(const CodegenOptions &options, StringRef file,
                                 StringRef contents) {
   if (options.dumpDirectory.empty())
     return llvm::Error::success();
-  std::string path = options.dumpDirectory + "/" + file.str();
+  return writeFile(options.dumpDirectory + "/" + file.str(), contents);
+}
+
+llvm::Error mlir::vit::writeFile(const std::string &path, StringRef contents) {
   std::error_code code;
   llvm::raw_fd_ostream stream(path, code);
   stream << contents;

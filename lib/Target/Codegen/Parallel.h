@@ -25,6 +25,8 @@ namespace mlir::vit {
 void runLargestFirst(ArrayRef<size_t> sizes, unsigned threads,
                      function_ref<std::function<void(size_t)>()> createWorker);
 
+llvm::Error writeFile(const std::string &path, StringRef contents);
+
 /// Writes a file of intermediate code if the options ask for it.
 llvm::Error dumpCode(const CodegenOptions &options, StringRef file,
                      StringRef contents);

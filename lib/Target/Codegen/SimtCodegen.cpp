@@ -12,8 +12,11 @@
 
 #include "SimtCodegen.h"
 
+#include "../CUDA/LowerToNvvm.h"
+
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
 
@@ -23,6 +26,11 @@
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
+
+void mlir::vit::registerSimtCodegen(DialectRegistry &registry) {
+  cuda::registerLowering(registry);
+  registry.insert<spirv::SPIRVDialect>();
+}
 
 Worker::Worker(const CodegenOptions &options)
     : options(options), context(MLIRContext::Threading::DISABLED) {

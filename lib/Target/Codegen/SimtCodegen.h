@@ -27,6 +27,18 @@ LogicalResult verifyLimits(gpu::GPUModuleOp kernels, const Level &level);
 /// multiple of 16.
 int64_t getSharedBytes(gpu::GPUFuncOp kernel);
 
+/// Linear in the batch.
+struct Iterations {
+  uint64_t fixed;
+  double perImage;
+};
+
+/// An upper bound of the loop iterations of one thread of a Vulkan kernel, over
+/// all its loops, including the test that ends each loop. A loop that is not
+/// entered counts as one iteration, because a device that masks threads
+/// executes it once. Nothing if there is a loop without a known bound.
+std::optional<Iterations> boundIterations(gpu::GPUFuncOp kernel);
+
 /// Compiles single kernels. Each thread has a worker of its own, and workers
 /// share nothing.
 class Worker {

@@ -100,13 +100,19 @@ Value CodeBuilder::min(Value a, Value b) {
   return arith::MinSIOp::create(*this, a, b);
 }
 Value CodeBuilder::isLess(Value a, Value b) {
-  return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, a, b);
+  return compare(arith::CmpIPredicate::slt, a, b);
 }
 Value CodeBuilder::isEqual(Value a, Value b) {
-  return arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, a, b);
+  return compare(arith::CmpIPredicate::eq, a, b);
 }
 Value CodeBuilder::isAtLeast(Value a, Value b) {
-  return arith::CmpIOp::create(*this, arith::CmpIPredicate::sge, a, b);
+  return compare(arith::CmpIPredicate::sge, a, b);
+}
+Value CodeBuilder::toInteger(Value index) {
+  return arith::IndexCastOp::create(*this, getI32Type(), index);
+}
+Value CodeBuilder::both(Value a, Value b) {
+  return arith::AndIOp::create(*this, a, b);
 }
 
 //===----------------------------------------------------------------------===//
@@ -140,14 +146,10 @@ Value CodeBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
 // On x86 each of these becomes a single vmaxps or vminps, which return the
 // second operand, x, if either operand is NaN.
 Value CodeBuilder::atLeast(Value x, Value bound) {
-  Value below =
-      arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, x, bound);
-  return select(below, bound, x);
+  return select(compare(arith::CmpFPredicate::OLT, x, bound), bound, x);
 }
 Value CodeBuilder::atMost(Value x, Value bound) {
-  Value above =
-      arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, x, bound);
-  return select(above, bound, x);
+  return select(compare(arith::CmpFPredicate::OGT, x, bound), bound, x);
 }
 
 Value CodeBuilder::combine(Reduction kind, Value a, Value b) {
@@ -184,11 +186,19 @@ SmallVector<Value> CodeBuilder::loop(Value from, Value to, Value step,
   return SmallVector<Value>(op.getResults());
 }
 
-void CodeBuilder::loop(Value from, Value to, function_ref<void(Value)> body) {
-  loop(from, to, 1, {}, [&](Value i, ValueRange) {
+void CodeBuilder::loop(Value from, Value to, int64_t step,
+                       function_ref<void(Value)> body) {
+  loop(from, to, step, {}, [&](Value i, ValueRange) {
     body(i);
     return SmallVector<Value>();
   });
+}
+
+Value CodeBuilder::fold(Value from, Value to, int64_t step, Value init,
+                        function_ref<Value(Value, Value)> body) {
+  return loop(from, to, step, init, [&](Value i, ValueRange carried) {
+    return SmallVector<Value>{body(i, carried[0])};
+  })[0];
 }
 
 void CodeBuilder::ifThen(Value condition, function_ref<void()> then,

@@ -42,6 +42,15 @@ public:
   Value isLess(Value a, Value b);
   Value isEqual(Value a, Value b);
   Value isAtLeast(Value a, Value b);
+  Value toInteger(Value index); ///< i32
+
+  Value compare(arith::CmpIPredicate predicate, Value a, Value b) {
+    return arith::CmpIOp::create(*this, predicate, a, b);
+  }
+  Value compare(arith::CmpFPredicate predicate, Value a, Value b) {
+    return arith::CmpFOp::create(*this, predicate, a, b);
+  }
+  Value both(Value a, Value b); ///< a && b
 
   // Operations on f32 and vectors of f32. The arithmetic also accepts f64.
   Value constant(TypedAttr attribute);
@@ -74,9 +83,22 @@ public:
                           Body body);
   SmallVector<Value> loop(Value from, Value to, Value step, ValueRange init,
                           Body body);
-  void loop(Value from, Value to, function_ref<void(Value)> body);
+  SmallVector<Value> loop(int64_t count, ValueRange init, Body body) {
+    return loop(index(0), index(count), 1, init, body);
+  }
+  void loop(Value from, Value to, int64_t step, function_ref<void(Value)> body);
+  void loop(Value from, Value to, function_ref<void(Value)> body) {
+    loop(from, to, 1, body);
+  }
   void loop(int64_t from, int64_t to, function_ref<void(Value)> body) {
     loop(index(from), index(to), body);
+  }
+  /// The loop with one carried value, whose last one it returns.
+  Value fold(Value from, Value to, int64_t step, Value init,
+             function_ref<Value(Value i, Value carried)> body);
+  Value fold(int64_t count, Value init,
+             function_ref<Value(Value i, Value carried)> body) {
+    return fold(index(0), index(count), 1, init, body);
   }
   void ifThen(Value condition, function_ref<void()> then,
               function_ref<void()> otherwise = nullptr);

@@ -8,16 +8,27 @@
 #ifndef VIT_TARGET_COMMON_KERNELINFO_H
 #define VIT_TARGET_COMMON_KERNELINFO_H
 
-#include "vit/Dialect/Kernel.h"
+#include "vit/Kernel/Layout.h"
 
 namespace mlir::vit {
 
 /// What a dispatch records about its kernel.
 struct KernelInfo {
-  kernel::ExtentAttr units; ///< number of work units; on a GPU, workgroups
-  kernel::ExtentAttr flop;
-  int64_t scratch = 0; ///< CPU: bytes per thread
+  kernel::ExtentAttr units;     ///< number of work units; on a GPU, workgroups
+  kernel::ExtentAttr flop = {}; ///< null: operations are not counted
+  int64_t scratch = 0;          ///< CPU: bytes per thread
 };
+
+/// Returns `count` for each image.
+inline kernel::ExtentAttr perImage(Operation *op, int64_t count) {
+  return kernel::ExtentAttr::get(op->getContext(), count, 1, 1);
+}
+
+/// Returns `units` units for every batch, whose operations are not counted.
+inline KernelInfo withoutBatch(Operation *op, int64_t units) {
+  return {
+      kernel::ExtentAttr::get(op->getContext(), units, 1, kernel::kNoBatch)};
+}
 
 } // namespace mlir::vit
 

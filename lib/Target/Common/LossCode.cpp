@@ -25,8 +25,7 @@ Value SmoothedTargets::ofProbabilities(Value probabilities) const {
 
 Value SmoothedTargets::checkLabel(Value label, Value loss) const {
   // The comparison is unsigned, so it also rejects negative labels.
-  Value isClass =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, label,
+  Value isClass = b.compare(arith::CmpIPredicate::ult, label,
                             b.splatBits(b.getI32Type(), int32_t(classes)));
   return b.select(
       isClass, loss,
@@ -34,18 +33,15 @@ Value SmoothedTargets::checkLabel(Value label, Value loss) const {
 }
 
 void Largest::add(CodeBuilder &b, Value x, function_ref<Value()> getNumber) {
-  Value isLarger =
-      arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, value);
-  Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, x, x);
+  Value isLarger = b.compare(arith::CmpFPredicate::OGT, x, value);
+  Value isNaN = b.compare(arith::CmpFPredicate::UNO, x, x);
   value = b.select(isLarger, x, value);
   number = b.select(isLarger, getNumber(), number);
   hasNaN = b.select(isNaN, b.splatBits(x.getType(), 1), hasNaN);
 }
 
 Value mlir::vit::isRightAnswer(CodeBuilder &b, Value answer, Value wanted) {
-  Value isSame =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, answer, wanted);
-  Value isNumber = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, answer,
-                                         b.splatBits(b.getI32Type(), 0));
-  return arith::AndIOp::create(b, isSame, isNumber);
+  Value isSame = b.isEqual(answer, wanted);
+  Value isNumber = b.isAtLeast(answer, b.splatBits(b.getI32Type(), 0));
+  return b.both(isSame, isNumber);
 }

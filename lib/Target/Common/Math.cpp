@@ -58,8 +58,7 @@ static Value powerOfTwo(CodeBuilder &b, Type type, Value n) {
 /// Returns `x`, or `bound` if x is less than it or NaN. The result can be
 /// converted to an integer.
 static Value numberAtLeast(CodeBuilder &b, Value x, Value bound) {
-  Value above = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, bound);
-  return b.select(above, x, bound);
+  return b.select(b.compare(arith::CmpFPredicate::OGT, x, bound), x, bound);
 }
 
 Value mlir::vit::emitExp2OfNegative(CodeBuilder &b, Value x) {
@@ -92,13 +91,13 @@ Value mlir::vit::emitExp2(CodeBuilder &b, Value x) {
 
 Value mlir::vit::emitExp(CodeBuilder &b, Value x) {
   Value low = like(b, x, -105), high = like(b, x, 90);
-  Value log2e = like(b, x, 1.44269504088896341);
+  Value log2e = like(b, x, kLog2E);
   Value number = b.atMost(numberAtLeast(b, x, low), high);
   Value bounded = b.atMost(b.atLeast(x, low), high);
   Value whole = math::RoundEvenOp::create(b, b.mulf(number, log2e));
   // Rounding errors in the product are amplified by the exponential, so also
   // add the part of log2(e) that f32 does not represent.
-  double remainder = 1.44269504088896341 - double(1.44269504088896341f);
+  double remainder = kLog2E - double(float(kLog2E));
   Value fraction = b.fma(bounded, log2e, b.negf(whole));
   fraction = b.fma(bounded, like(b, x, remainder), fraction);
   return scaleByPower(b, whole, fraction);
@@ -166,14 +165,13 @@ static Value emitPower(CodeBuilder &b, double beta, Value exponent) {
   Value one = b.splatBits(b.getI32Type(), 1);
   Type f64 = b.getF64Type();
   SmallVector<Value> init = {b.splat(f64, 1), b.splat(f64, beta), exponent};
-  return b.loop(
-      b.index(0), b.index(32), 1, init, [&](Value, ValueRange carried) {
-        Value isOdd = arith::TruncIOp::create(b, b.getI1Type(), carried[2]);
-        Value product = b.mulf(carried[0], carried[1]);
-        return SmallVector<Value>{b.select(isOdd, product, carried[0]),
-                                  b.mulf(carried[1], carried[1]),
-                                  arith::ShRUIOp::create(b, carried[2], one)};
-      })[0];
+  return b.loop(32, init, [&](Value, ValueRange carried) {
+    Value isOdd = arith::TruncIOp::create(b, b.getI1Type(), carried[2]);
+    Value product = b.mulf(carried[0], carried[1]);
+    return SmallVector<Value>{b.select(isOdd, product, carried[0]),
+                              b.mulf(carried[1], carried[1]),
+                              arith::ShRUIOp::create(b, carried[2], one)};
+  })[0];
 }
 
 Value mlir::vit::emitBiasCorrection(CodeBuilder &b, Type type, double beta,
@@ -200,8 +198,7 @@ Value mlir::vit::emitBiasCorrection(CodeBuilder &b, Type type, double beta,
   small = b.addf(small, b.fma(small, rest, rest));
   Value power = emitExp(b, x);
   Value large = b.subf(b.fma(power, rest, power), b.scalar(1));
-  Value isSmall =
-      arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, b.scalar(-0.7));
+  Value isSmall = b.compare(arith::CmpFPredicate::OGT, x, b.scalar(-0.7));
   return b.negf(b.select(isSmall, small, large));
 }
 
@@ -233,9 +230,9 @@ static Value emitLogF64(CodeBuilder &b, Value x) {
   Value whole = b.mulf(arith::SIToFPOp::create(b, number, exponent),
                        b.splat(number, 0.69314718055994530942));
   Value result = b.addf(log, whole);
-  Value isFinite = arith::CmpFOp::create(
-      b, arith::CmpFPredicate::OLT, x,
-      b.splat(number, std::numeric_limits<double>::infinity()));
+  Value isFinite =
+      b.compare(arith::CmpFPredicate::OLT, x,
+                b.splat(number, std::numeric_limits<double>::infinity()));
   return b.select(isFinite, result,
                   b.splat(number, std::numeric_limits<double>::quiet_NaN()));
 }
@@ -262,8 +259,7 @@ static Value emitLogF32(CodeBuilder &b, Value x) {
     sum = b.fma(sum, square, b.scalar(2 / odd));
   Value log = b.fma(b.mulf(sum, square), s, b.mulf(s, b.scalar(2)));
   log = b.fma(n, b.scalar(0.693147180559945309), log);
-  Value isNumber = arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, x, x);
-  return b.select(isNumber, log, x);
+  return b.select(b.compare(arith::CmpFPredicate::ORD, x, x), log, x);
 }
 
 Value mlir::vit::emitLog(CodeBuilder &b, Value x) {

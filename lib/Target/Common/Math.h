@@ -17,6 +17,8 @@
 
 namespace mlir::vit {
 
+inline constexpr double kLog2E = 1.44269504088896341;
+
 /// Returns 2^x for x <= 0, and 2^-126 for x < -126. NaN is kept. For softmax.
 Value emitExp2OfNegative(CodeBuilder &b, Value x);
 Value emitExp(CodeBuilder &b, Value x);

@@ -52,6 +52,5 @@ std::array<Value, 4> RandomMask::getWords(Value counters) {
 Value RandomMask::isKept(Value words) {
   auto threshold = uint32_t(std::ceil(probability * 0x1p24));
   Value high = arith::ShRUIOp::create(b, words, constant(words, 8));
-  return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, high,
-                               constant(words, threshold));
+  return b.compare(arith::CmpIPredicate::uge, high, constant(words, threshold));
 }

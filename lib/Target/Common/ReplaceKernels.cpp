@@ -170,6 +170,8 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
       FailureOr<KernelInfo> info = emit(op, name);
       if (failed(info))
         return failure();
+      if (!info->flop)
+        info->flop = perImage(op, 0);
       auto symbol = SymbolRefAttr::get(
           module, {FlatSymbolRefAttr::get(op->getContext(), name)});
       known = emitted

@@ -174,9 +174,9 @@ FailureOr<FusedCode> FusedCode::get(
   if (failed(verifyRegion(op, *code.region)))
     return failure();
   code.ofZeros = makesZeroOfZeros(*code.region);
-  auto resultType = cast<RankedTensorType>(op->getResult(0).getType());
+  RankedTensorType resultType = tensorOf(op->getResult(0));
   for (Value extra : extras) {
-    auto type = cast<RankedTensorType>(extra.getType());
+    RankedTensorType type = tensorOf(extra);
     FailureOr<int64_t> extraGroup = 0;
     if (type.getShape() == resultType.getShape()) {
       code.broadcasts.push_back(Broadcast::Element);

@@ -62,16 +62,43 @@ Channel Activation::getChannel(SimtBuilder &b, Value padded) const {
           b.both(exists, b.isLess(inRun, b.index(run)))};
 }
 
-kernel::ExtentAttr Activation::units(MLIRContext *context, int64_t itemsPerRow,
-                                     int64_t itemsPerUnit,
-                                     int64_t times) const {
-  return kernel::ExtentAttr::get(context, times, tokens * itemsPerRow,
-                                 itemsPerUnit);
+KernelInfo Activation::getInfo(Operation *op, int64_t itemsPerRow,
+                               int64_t itemsPerUnit, int64_t times) const {
+  return {kernel::ExtentAttr::get(op->getContext(), times, tokens * itemsPerRow,
+                                  itemsPerUnit)};
 }
 
-kernel::ExtentAttr mlir::vit::simt::withoutBatch(MLIRContext *context,
-                                                 int64_t times) {
-  return kernel::ExtentAttr::get(context, times, 1, kernel::kNoBatch);
+FailureOr<InputAndResult> InputAndResult::get(Operation *op) {
+  RankedTensorType from = tensorOf(op->getOperand(0));
+  RankedTensorType to = tensorOf(op->getResult(0));
+  FailureOr<Activation> input = Activation::get(op, from);
+  FailureOr<Activation> result = Activation::get(op, to);
+  if (failed(input) || failed(result))
+    return failure();
+  if (input->group != result->group)
+    return op->emitOpError("has layouts that do not fit: input ")
+           << from << ", result " << to;
+  return InputAndResult{*input, *result};
+}
+
+FailureOr<SmallVector<Activation>>
+mlir::vit::simt::getHeads(Operation *op, ValueRange values, unsigned query,
+                          int64_t headDim, ArrayRef<int64_t> offsets) {
+  SmallVector<Activation> shapes;
+  for (Value value : values) {
+    FailureOr<Activation> shape = Activation::get(op, tensorOf(value));
+    if (failed(shape))
+      return failure();
+    shapes.push_back(*shape);
+  }
+  for (auto [i, shape] : llvm::enumerate(shapes)) {
+    int64_t offset = i >= query && i < query + 3 ? offsets[i - query] : 0;
+    if (!kernel::areHeadsAligned(shape.group, headDim, offset))
+      return op->emitOpError("has heads of ")
+             << headDim << " channels that do not begin at a vector; run "
+             << "vit-layout first";
+  }
+  return shapes;
 }
 
 void mlir::vit::simt::storeZeroTail(SimtBuilder &b, unsigned argument,
@@ -80,27 +107,77 @@ void mlir::vit::simt::storeZeroTail(SimtBuilder &b, unsigned argument,
   if (count == end)
     return;
   b.ifThen(b.isEqual(b.unit(), b.index(0)), [&] {
-    b.loop(b.add(b.thread(), count), b.index(end), b.threads(), {},
-           [&](Value item, ValueRange) {
-             b.store(b.scalar(0), argument, item);
-             return SmallVector<Value>();
-           });
+    b.loop(b.add(b.thread(), count), b.index(end), b.threads(),
+           [&](Value item) { b.store(b.scalar(0), argument, item); });
   });
-}
-
-kernel::ExtentAttr mlir::vit::simt::noFlop(MLIRContext *context) {
-  return kernel::ExtentAttr::get(context, 0, 1, 1);
 }
 
 void mlir::vit::simt::forEachItem(SimtBuilder &b, Value total, int64_t perUnit,
                                   function_ref<void(Value item)> body) {
   Value begin = b.mul(b.unit(), perUnit);
   Value end = b.min(b.add(begin, perUnit), total);
-  b.loop(b.add(begin, b.thread()), end, b.threads(), {},
-         [&](Value item, ValueRange) {
-           body(item);
-           return SmallVector<Value>();
-         });
+  b.loop(b.add(begin, b.thread()), end, b.threads(), body);
+}
+
+KernelInfo mlir::vit::simt::emitPerItem(Operation *op, SimtBuilder &b,
+                                        int64_t total,
+                                        function_ref<void(Value item)> body) {
+  int64_t perUnit = b.threads() * kItemsPerThread;
+  forEachItem(b, b.index(total), perUnit, body);
+  return withoutBatch(op, llvm::divideCeil(total, perUnit));
+}
+
+KernelInfo mlir::vit::simt::emitPerVector(
+    Operation *op, SimtBuilder &b, const Activation &shape,
+    function_ref<void(Value item, Value row, Value vector)> body) {
+  int64_t vectors = shape.vectors, perUnit = b.threads() * kItemsPerThread;
+  forEachItem(b, b.mul(shape.rows(b), vectors), perUnit, [&](Value item) {
+    Value row = b.div(item, vectors), vector = b.rem(item, vectors);
+    body(item, row, vector);
+  });
+  return shape.getInfo(op, vectors, perUnit);
+}
+
+FailureOr<RowParts> RowParts::get(Operation *op, SimtBuilder &b, Type input,
+                                  const Activation &shape, int64_t groups,
+                                  bool isEven) {
+  int64_t channels = shape.width / groups;
+  // Each part begins at a vector if its channels are whole groups of the layout
+  // or need no padding.
+  bool fits = groups == 1 || (shape.group == 0 ? channels % kChannelPad == 0
+                                               : channels % shape.group == 0);
+  if (!fits)
+    return op->emitOpError("has groups of ")
+           << channels << " channels that do not begin at a vector in " << input
+           << "; give the layout groups of that many channels";
+  int64_t vectors = shape.vectors / groups, sharing = 1;
+  while (!b.level.isDirect && sharing * 4 < vectors &&
+         (!isEven || vectors % (sharing * 2) == 0) &&
+         b.threads() % (sharing * 2) == 0)
+    sharing *= 2;
+  return RowParts{b, shape, groups, vectors, channels, sharing, isEven};
+}
+
+SmallVector<Value> RowParts::visit(
+    ValueRange init,
+    function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {
+  auto visitVector = [&](Value i, ValueRange carried) {
+    return body(b.add(first, i), b.add(base, i), carried);
+  };
+  if (!isEven)
+    return b.loop(lane, b.index(vectors), sharing, init, visitVector);
+  // The same number of iterations for all threads, to avoid divergence.
+  return b.loop(vectors / sharing, init, [&](Value round, ValueRange carried) {
+    return visitVector(b.add(b.mul(round, sharing), lane), carried);
+  });
+}
+
+void mlir::vit::simt::ifStores(SimtBuilder &b, Value stores,
+                               function_ref<void()> body) {
+  if (stores)
+    b.ifThen(stores, body);
+  else
+    body();
 }
 
 Value mlir::vit::simt::maskChannels(SimtBuilder &b, const Activation &shape,
@@ -122,4 +199,54 @@ Value mlir::vit::simt::maskChannels(SimtBuilder &b, const Activation &shape,
                     b.select(mask, value, padding), padding);
   }
   return b.select(b.isLess(vector, b.index(whole)), value, last);
+}
+
+//===----------------------------------------------------------------------===//
+// Scalar code
+//===----------------------------------------------------------------------===//
+
+FailureOr<Epilogue> Epilogue::get(Operation *op, SimtBuilder &b,
+                                  OperandRange extras, unsigned firstExtra,
+                                  const Activation &result) {
+  FailureOr<FusedCode> code =
+      FusedCode::get(op, extras, result.group,
+                     [&](RankedTensorType type) -> FailureOr<int64_t> {
+                       FailureOr<Activation> shape = Activation::get(op, type);
+                       if (failed(shape))
+                         return failure();
+                       return shape->group;
+                     });
+  if (failed(code))
+    return failure();
+  return Epilogue(*code, b, firstExtra, result);
+}
+
+SmallVector<Value> Epilogue::loadChannels(Value vector) const {
+  SmallVector<Value> values;
+  for (auto [i, broadcast] : llvm::enumerate(code.getBroadcasts()))
+    values.push_back(broadcast == Broadcast::Channel
+                         ? b->load4(firstExtra + i, vector)
+                         : Value());
+  return values;
+}
+
+Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value row,
+                      Value vector, Value offset) const {
+  Value result = code.apply(*b, element, [&](unsigned i) {
+    switch (code.getBroadcasts()[i]) {
+    case Broadcast::Channel:
+      return channels[i];
+    case Broadcast::Token: {
+      Value token = b->rem(row, shape.tokens);
+      return b->load4(firstExtra + i,
+                      b->add(b->mul(token, shape.vectors), vector));
+    }
+    case Broadcast::Element:
+      return b->load4(firstExtra + i, offset);
+    }
+    llvm_unreachable("every broadcast is above");
+  });
+  if (code.keepsZero())
+    return result;
+  return maskChannels(*b, shape, vector, result);
 }

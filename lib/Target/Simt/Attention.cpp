@@ -14,13 +14,12 @@ using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
 Attention::Attention(kernel::AttentionOp op, SimtBuilder &b,
-                     const Activation &query, const Activation &key,
-                     const Activation &value, const Activation &result)
-    : op(op), b(b), tile(op.getTile()), shapes{query, key, value, result},
-      heads(op.getHeads()), queries(query.tokens), keys(key.tokens),
+                     ArrayRef<Activation> shapes)
+    : op(op), b(b), tile(op.getTile()), shapes(shapes), heads(op.getHeads()),
+      queries(shapes[Query].tokens), keys(shapes[Key].tokens),
       vectors(kernel::padTo(op.getHeadDim(), kernel::kChannelPad) /
               kVectorLanes),
-      factor(op.getScale().convertToDouble() * 1.44269504088896341) {}
+      factor(op.getScale().convertToDouble() * kLog2E) {}
 
 Value Attention::at(Argument argument, Value token, Value vector) {
   const Activation &shape = shapes[argument];
@@ -59,27 +58,6 @@ void Attention::normalizeScore(Value query, Value key, Value largest,
   b.store(b.mulf(power, inverse), Probabilities, position);
 }
 
-/// Verifies that each head begins at a vector in each operand.
-static LogicalResult verifyHeads(kernel::AttentionOp op,
-                                 ArrayRef<Activation> shapes) {
-  int64_t headDim = op.getHeadDim();
-  for (auto [i, shape] : llvm::enumerate(shapes)) {
-    int64_t offset = i < 3 ? op.getOffsets()[i] : 0;
-    bool aligned = shape.group == 0
-                       ? headDim % kernel::kChannelPad == 0 &&
-                             offset % kernel::kChannelPad == 0
-                       : shape.group == headDim && offset % headDim == 0;
-    if (!aligned)
-      return op.emitOpError("has heads of ")
-             << headDim << " channels that do not begin at a vector; run "
-             << "vit-layout first";
-  }
-  if (auto probabilities = op.getProbabilities())
-    if (cast<RankedTensorType>(probabilities.getType()).getEncoding())
-      return op.emitOpError("writes probabilities row-major only");
-  return success();
-}
-
 /// Verifies that the emitter supports the tile.
 static LogicalResult verifyTile(const Attention &a) {
   kernel::TileAttr tile = a.tile;
@@ -101,18 +79,15 @@ static LogicalResult verifyTile(const Attention &a) {
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionOp op,
                                             SimtBuilder &b) {
-  SmallVector<Activation> shapes;
-  for (Value value :
-       {op.getQuery(), op.getKey(), op.getValue(), op.getResult()}) {
-    FailureOr<Activation> shape =
-        Activation::get(op, cast<RankedTensorType>(value.getType()));
-    if (failed(shape))
-      return failure();
-    shapes.push_back(*shape);
-  }
-  if (failed(verifyHeads(op, shapes)))
+  auto shapes =
+      getHeads(op, {op.getQuery(), op.getKey(), op.getValue(), op.getResult()},
+               /*query=*/0, op.getHeadDim(), op.getOffsets());
+  if (failed(shapes))
     return failure();
-  Attention a(op, b, shapes[0], shapes[1], shapes[2], shapes[3]);
+  if (auto probabilities = op.getProbabilities())
+    if (tensorOf(probabilities).getEncoding())
+      return op.emitOpError("writes probabilities row-major only");
+  Attention a(op, b, *shapes);
   if (failed(verifyTile(a)))
     return failure();
   if (op.getProbabilities())
@@ -132,11 +107,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionOp op,
   else
     emitAttentionStaged(a);
 
-  KernelInfo info;
-  info.units =
-      kernel::ExtentAttr::get(op.getContext(), a.heads * perHead, 1, 1);
-  info.flop = kernel::ExtentAttr::get(
-      op.getContext(), 4 * a.heads * a.queries * a.keys * op.getHeadDim(), 1,
-      1);
-  return info;
+  return KernelInfo{
+      perImage(op, a.heads * perHead),
+      perImage(op, 4 * a.heads * a.queries * a.keys * op.getHeadDim())};
 }

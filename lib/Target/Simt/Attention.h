@@ -24,9 +24,8 @@ namespace mlir::vit::simt {
 
 /// The geometry of an attention and the position of one unit in it.
 struct Attention {
-  Attention(kernel::AttentionOp op, SimtBuilder &b, const Activation &query,
-            const Activation &key, const Activation &value,
-            const Activation &result);
+  Attention(kernel::AttentionOp op, SimtBuilder &b,
+            ArrayRef<Activation> shapes);
 
   // The operands of the op, then its results.
   enum Argument : unsigned { Query, Key, Val, Result, Probabilities };
@@ -34,7 +33,7 @@ struct Attention {
   kernel::AttentionOp op;
   SimtBuilder &b;
   kernel::TileAttr tile;
-  Activation shapes[4]; ///< of query, key, value and result
+  SmallVector<Activation> shapes; ///< of query, key, value and result
   int64_t heads, queries, keys;
   int64_t vectors; ///< vectors of a padded head
   double factor;   ///< turns a score into an exponent of 2

@@ -41,7 +41,6 @@ class AttentionBackward {
 public:
   AttentionBackward(kernel::AttentionBackwardOp op, SimtBuilder &b,
                     ArrayRef<Activation> shapes);
-  LogicalResult verify() const;
   /// The workgroup memory that `emitShared` needs, in bytes.
   int64_t sharedBytes() const { return 3 * 4 * queries; }
   void emitAlone();
@@ -119,24 +118,6 @@ void AttentionBackward::forEachVector(function_ref<void(Value)> body) {
   });
 }
 
-/// Verifies that each head begins at a vector in all operands and results.
-LogicalResult AttentionBackward::verify() const {
-  kernel::AttentionBackwardOp op = this->op;
-  int64_t headDim = op.getHeadDim();
-  for (auto [i, shape] : llvm::enumerate(shapes)) {
-    int64_t offset = i >= Query && i <= Val ? op.getOffsets()[i - Query] : 0;
-    bool aligned = shape.group == 0
-                       ? headDim % kernel::kChannelPad == 0 &&
-                             offset % kernel::kChannelPad == 0
-                       : shape.group == headDim && offset % headDim == 0;
-    if (!aligned)
-      return op.emitOpError("has heads of ")
-             << headDim << " channels that do not begin at a vector; run "
-             << "vit-layout first";
-  }
-  return success();
-}
-
 Value AttentionBackward::at(Argument argument, Value token) {
   const Activation &shape = shapes[argument];
   int64_t offset = argument >= Query && argument <= Val
@@ -195,7 +176,7 @@ AttentionBackward::getProducts(ArrayRef<Value> query, ArrayRef<Value> gradient,
         return next;
       });
   Values scores, products;
-  Value factor = b.scalar(scale * 1.44269504088896341);
+  Value factor = b.scalar(scale * kLog2E);
   for (int64_t i = 0; i < kBlock; ++i) {
     scores.push_back(b.mulf(b.reduce(Reduction::Add, sums[i]), factor));
     products.push_back(b.reduce(Reduction::Add, sums[kBlock + i]));
@@ -209,28 +190,26 @@ Statistics AttentionBackward::getStatistics(Value token) {
   Values carried{b.scalar(-std::numeric_limits<double>::infinity()),
                  b.scalar(0), b.scalar(0)};
   int64_t blocks = llvm::divideCeil(keys, kBlock);
-  carried = b.loop(
-      b.index(0), b.index(blocks), 1, carried,
-      [&](Value block, ValueRange values) {
-        Values tokens = getTokens(block, keys);
-        auto [scores, products] =
-            getProducts(query, gradient, at(Key, tokens), at(Val, tokens));
-        // A key past the end repeats the last one, so the maximum is not
-        // affected.
-        Value largest = values[0];
-        for (Value score : scores)
-          largest = b.combine(Reduction::Max, score, largest);
-        Value shrink = emitExp2OfNegative(b, b.subf(values[0], largest));
-        Value sum = b.mulf(values[1], shrink), dot = b.mulf(values[2], shrink);
-        for (int64_t i = 0; i < kBlock; ++i) {
-          Value power = emitExp2OfNegative(b, b.subf(scores[i], largest));
-          if (Value condition = exists(block, i, keys))
-            power = b.select(condition, power, b.scalar(0));
-          sum = b.addf(sum, power);
-          dot = b.fma(power, products[i], dot);
-        }
-        return Values{largest, sum, dot};
-      });
+  carried = b.loop(blocks, carried, [&](Value block, ValueRange values) {
+    Values tokens = getTokens(block, keys);
+    auto [scores, products] =
+        getProducts(query, gradient, at(Key, tokens), at(Val, tokens));
+    // A key past the end repeats the last one, so the maximum is not
+    // affected.
+    Value largest = values[0];
+    for (Value score : scores)
+      largest = b.combine(Reduction::Max, score, largest);
+    Value shrink = emitExp2OfNegative(b, b.subf(values[0], largest));
+    Value sum = b.mulf(values[1], shrink), dot = b.mulf(values[2], shrink);
+    for (int64_t i = 0; i < kBlock; ++i) {
+      Value power = emitExp2OfNegative(b, b.subf(scores[i], largest));
+      if (Value condition = exists(block, i, keys))
+        power = b.select(condition, power, b.scalar(0));
+      sum = b.addf(sum, power);
+      dot = b.fma(power, products[i], dot);
+    }
+    return Values{largest, sum, dot};
+  });
   Value inverse = b.divf(b.scalar(1), carried[1]);
   return {carried[0], inverse, b.mulf(carried[2], inverse)};
 }
@@ -339,11 +318,7 @@ void AttentionBackward::emitShared() {
   head = b.rem(b.unit(), heads);
   Value statistics = b.allocateShared(3 * queries);
   auto forEachToken = [&](int64_t count, function_ref<void(Value)> body) {
-    b.loop(b.thread(), b.index(count), b.threads(), {},
-           [&](Value token, ValueRange) {
-             body(token);
-             return Values();
-           });
+    b.loop(b.thread(), b.index(count), b.threads(), body);
   };
   forEachToken(queries, [&](Value token) {
     Statistics found = getStatistics(token);
@@ -361,32 +336,25 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBackwardOp op,
                                             SimtBuilder &b) {
   SmallVector<Value> values(op->getOperands());
   values.append(op->result_begin(), op->result_end());
-  SmallVector<Activation> shapes;
-  for (Value value : values) {
-    FailureOr<Activation> shape =
-        Activation::get(op, cast<RankedTensorType>(value.getType()));
-    if (failed(shape))
-      return failure();
-    shapes.push_back(*shape);
-  }
+  auto shapes =
+      getHeads(op, values, /*query=*/1, op.getHeadDim(), op.getOffsets());
+  if (failed(shapes))
+    return failure();
   if (b.level.isDirect)
     b.setThreads(b.level.limits.threads);
-  AttentionBackward kernel(op, b, shapes);
-  if (failed(kernel.verify()))
-    return failure();
-  MLIRContext *context = op.getContext();
+  AttentionBackward kernel(op, b, *shapes);
   int64_t heads = op.getHeads();
   KernelInfo info;
   if (kernel.sharedBytes() > b.level.limits.sharedBytes) {
     kernel.emitAlone();
-    info.units = kernel::ExtentAttr::get(context, 1, heads, b.threads());
+    info.units =
+        kernel::ExtentAttr::get(op.getContext(), 1, heads, b.threads());
   } else {
     kernel.emitShared();
-    info.units = kernel::ExtentAttr::get(context, heads, 1, 1);
+    info.units = perImage(op, heads);
   }
   // Five products, two of which are computed twice.
-  info.flop = kernel::ExtentAttr::get(
-      context,
-      14 * heads * shapes[1].tokens * shapes[2].tokens * op.getHeadDim(), 1, 1);
+  info.flop = perImage(op, 14 * heads * (*shapes)[1].tokens *
+                               (*shapes)[2].tokens * op.getHeadDim());
   return info;
 }

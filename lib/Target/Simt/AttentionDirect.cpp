@@ -97,27 +97,26 @@ void Direct::addValues(MutableArrayRef<Value> results, ArrayRef<Value> powers,
     for (int64_t i = 0; i < rows; ++i)
       packed[group].push_back(b.fromElements(
           powers.slice(i * kKeys + group * kVectorLanes, kVectorLanes)));
-  SmallVector<Value> next =
-      b.loop(b.index(0), b.index(kKeys), 1, SmallVector<Value>(results),
-             [&](Value j, ValueRange carried) {
-               SmallVector<Value> sums(carried);
-               SmallVector<Value> factors;
-               Value lane = b.rem(j, kVectorLanes),
-                     isFirst = b.isLess(j, b.index(kVectorLanes));
-               for (int64_t i = 0; i < rows; ++i)
-                 factors.push_back(b.broadcast(b.extract(
-                     b.select(isFirst, packed[0][i], packed[1][i]), lane)));
-               Value token = a.clampKey(b.add(firstKey, j));
-               Value base = a.at(Attention::Val, token, part);
-               for (int64_t v = 0; v < this->sums; ++v) {
-                 Value x = b.load4(Attention::Val, b.add(base, v));
-                 for (int64_t i = 0; i < rows; ++i) {
-                   Value &sum = sums[i * this->sums + v];
-                   sum = b.fma(factors[i], x, sum);
-                 }
-               }
-               return sums;
-             });
+  SmallVector<Value> next = b.loop(
+      kKeys, SmallVector<Value>(results), [&](Value j, ValueRange carried) {
+        SmallVector<Value> sums(carried);
+        SmallVector<Value> factors;
+        Value lane = b.rem(j, kVectorLanes),
+              isFirst = b.isLess(j, b.index(kVectorLanes));
+        for (int64_t i = 0; i < rows; ++i)
+          factors.push_back(b.broadcast(
+              b.extract(b.select(isFirst, packed[0][i], packed[1][i]), lane)));
+        Value token = a.clampKey(b.add(firstKey, j));
+        Value base = a.at(Attention::Val, token, part);
+        for (int64_t v = 0; v < this->sums; ++v) {
+          Value x = b.load4(Attention::Val, b.add(base, v));
+          for (int64_t i = 0; i < rows; ++i) {
+            Value &sum = sums[i * this->sums + v];
+            sum = b.fma(factors[i], x, sum);
+          }
+        }
+        return sums;
+      });
   llvm::copy(next, results.begin());
 }
 
@@ -176,14 +175,13 @@ void Direct::storeResult(Value token, Value largest, Value sum,
                          ArrayRef<Value> values) {
   Value inverse = b.divf(b.scalar(1), sum);
   Value target = a.at(Attention::Result, token, part);
-  b.loop(b.index(0), b.index(sums), 1, values,
-         [&](Value v, ValueRange carried) {
-           b.store4(b.mulf(carried[0], b.broadcast(inverse)), Attention::Result,
-                    b.add(target, v));
-           SmallVector<Value> next(carried);
-           std::rotate(next.begin(), next.begin() + 1, next.end());
-           return next;
-         });
+  b.loop(sums, values, [&](Value v, ValueRange carried) {
+    b.store4(b.mulf(carried[0], b.broadcast(inverse)), Attention::Result,
+             b.add(target, v));
+    SmallVector<Value> next(carried);
+    std::rotate(next.begin(), next.begin() + 1, next.end());
+    return next;
+  });
   inFirstPart([&] {
     b.loop(0, a.keys,
            [&](Value key) { a.normalizeScore(token, key, largest, inverse); });
@@ -198,26 +196,24 @@ void Direct::emit() {
   }
   carried.append(rows * sums, b.splat(0));
   int64_t blocks = llvm::divideCeil(a.keys, kKeys);
-  carried = b.loop(
-      b.index(0), b.index(blocks), 1, carried,
-      [&](Value block, ValueRange values) { return step(block, values); });
+  carried = b.loop(blocks, carried, [&](Value block, ValueRange values) {
+    return step(block, values);
+  });
   // A loop over queries and vectors that stores the first vector, then moves
   // all others up. Drivers of CPU devices take long to compile stores.
-  b.loop(b.index(0), b.index(rows), 1, carried,
-         [&](Value i, ValueRange values) {
-           SmallVector<Value> next(values);
-           auto statistics = MutableArrayRef<Value>(next).take_front(2 * rows);
-           auto results = MutableArrayRef<Value>(next).drop_front(2 * rows);
-           Value token = b.add(query[0], b.mul(i, a.tile.getThreads()));
-           a.ifQuery(token, [&] {
-             storeResult(token, statistics[0], statistics[1],
-                         results.take_front(sums));
-           });
-           std::rotate(statistics.begin(), statistics.begin() + 2,
-                       statistics.end());
-           std::rotate(results.begin(), results.begin() + sums, results.end());
-           return next;
-         });
+  b.loop(rows, carried, [&](Value i, ValueRange values) {
+    SmallVector<Value> next(values);
+    auto statistics = MutableArrayRef<Value>(next).take_front(2 * rows);
+    auto results = MutableArrayRef<Value>(next).drop_front(2 * rows);
+    Value token = b.add(query[0], b.mul(i, a.tile.getThreads()));
+    a.ifQuery(token, [&] {
+      storeResult(token, statistics[0], statistics[1],
+                  results.take_front(sums));
+    });
+    std::rotate(statistics.begin(), statistics.begin() + 2, statistics.end());
+    std::rotate(results.begin(), results.begin() + sums, results.end());
+    return next;
+  });
 }
 
 void mlir::vit::simt::emitAttentionDirect(Attention &a) { Direct(a).emit(); }

@@ -60,24 +60,20 @@ Staged::Staged(Attention &a)
 
 void Staged::copyQueries() {
   Value factor = b.splat(a.factor);
-  b.loop(b.thread(), b.index(rows * a.vectors), threads, {},
-         [&](Value item, ValueRange) {
-           Value token = b.add(a.firstQuery, b.div(item, a.vectors));
-           Value q = a.load(Attention::Query, a.clampQuery(token),
-                            b.rem(item, a.vectors));
-           b.storeShared(b.mulf(q, factor), queries, item);
-           return SmallVector<Value>();
-         });
+  b.loop(b.thread(), b.index(rows * a.vectors), threads, [&](Value item) {
+    Value token = b.add(a.firstQuery, b.div(item, a.vectors));
+    Value q =
+        a.load(Attention::Query, a.clampQuery(token), b.rem(item, a.vectors));
+    b.storeShared(b.mulf(q, factor), queries, item);
+  });
 }
 
 void Staged::copyBlock(Attention::Argument argument, Value first) {
-  b.loop(b.thread(), b.index(chunk * a.vectors), threads, {},
-         [&](Value item, ValueRange) {
-           Value key = b.div(item, a.vectors), v = b.rem(item, a.vectors);
-           Value x = a.load(argument, a.clampKey(b.add(first, key)), v);
-           b.storeShared(x, block, b.add(b.mul(key, stride), v));
-           return SmallVector<Value>();
-         });
+  b.loop(b.thread(), b.index(chunk * a.vectors), threads, [&](Value item) {
+    Value key = b.div(item, a.vectors), v = b.rem(item, a.vectors);
+    Value x = a.load(argument, a.clampKey(b.add(first, key)), v);
+    b.storeShared(x, block, b.add(b.mul(key, stride), v));
+  });
 }
 
 void Staged::makeScores() {
@@ -85,25 +81,22 @@ void Staged::makeScores() {
   Value firstRow = b.div(b.thread(), 8), firstKey = b.rem(b.thread(), 8);
   Value left = b.mul(firstRow, a.vectors), right = b.mul(firstKey, stride);
   SmallVector<Value> sums(2 * count, b.scalar(0));
-  sums = b.loop(
-      b.index(0), b.index(a.vectors), 1, sums,
-      [&](Value v, ValueRange carried) {
-        SmallVector<Value> next(carried);
-        SmallVector<Value> k;
-        for (int64_t j = 0; j < count; ++j)
-          k.push_back(
-              b.loadShared(block, b.add(b.add(right, v), j * 8 * stride)));
-        for (int64_t i = 0; i < 2; ++i) {
-          Value q = b.loadShared(queries,
-                                 b.add(b.add(left, v), i * half * a.vectors));
-          for (int64_t lane = 0; lane < kVectorLanes; ++lane)
-            for (int64_t j = 0; j < count; ++j) {
-              Value &sum = next[i * count + j];
-              sum = b.fma(b.extract(q, lane), b.extract(k[j], lane), sum);
-            }
+  sums = b.loop(a.vectors, sums, [&](Value v, ValueRange carried) {
+    SmallVector<Value> next(carried);
+    SmallVector<Value> k;
+    for (int64_t j = 0; j < count; ++j)
+      k.push_back(b.loadShared(block, b.add(b.add(right, v), j * 8 * stride)));
+    for (int64_t i = 0; i < 2; ++i) {
+      Value q =
+          b.loadShared(queries, b.add(b.add(left, v), i * half * a.vectors));
+      for (int64_t lane = 0; lane < kVectorLanes; ++lane)
+        for (int64_t j = 0; j < count; ++j) {
+          Value &sum = next[i * count + j];
+          sum = b.fma(b.extract(q, lane), b.extract(k[j], lane), sum);
         }
-        return next;
-      });
+    }
+    return next;
+  });
   Value target = b.add(b.mul(firstRow, chunk + 1), firstKey);
   for (int64_t i = 0; i < 2; ++i)
     for (int64_t j = 0; j < count; ++j)
@@ -152,8 +145,8 @@ SmallVector<Value> Staged::makePowers(Value first, ArrayRef<Value> carried) {
 void Staged::addValues(MutableArrayRef<Value> sums) {
   Value base = b.mul(row, chunk / kVectorLanes);
   SmallVector<Value> next =
-      b.loop(b.index(0), b.index(chunk / kVectorLanes), 1,
-             SmallVector<Value>(sums), [&](Value j, ValueRange carried) {
+      b.loop(chunk / kVectorLanes, SmallVector<Value>(sums),
+             [&](Value j, ValueRange carried) {
                SmallVector<Value> sums(carried);
                Value four = b.loadShared(powers, b.add(base, j));
                Value from = b.add(b.mul(j, kVectorLanes * stride), quarter);
@@ -176,21 +169,19 @@ void Staged::emit() {
       b.scalar(-std::numeric_limits<double>::infinity()), b.scalar(0)};
   carried.append(ownSums, b.splat(0));
   int64_t blocks = llvm::divideCeil(a.keys, chunk);
-  carried = b.loop(b.index(0), b.index(blocks), 1, carried,
-                   [&](Value number, ValueRange values) {
-                     Value first = b.mul(number, chunk);
-                     b.barrier();
-                     copyBlock(Attention::Key, first);
-                     b.barrier();
-                     makeScores();
-                     b.barrier();
-                     copyBlock(Attention::Val, first);
-                     SmallVector<Value> next =
-                         makePowers(first, SmallVector<Value>(values));
-                     b.barrier();
-                     addValues(MutableArrayRef<Value>(next).drop_front(2));
-                     return next;
-                   });
+  carried = b.loop(blocks, carried, [&](Value number, ValueRange values) {
+    Value first = b.mul(number, chunk);
+    b.barrier();
+    copyBlock(Attention::Key, first);
+    b.barrier();
+    makeScores();
+    b.barrier();
+    copyBlock(Attention::Val, first);
+    SmallVector<Value> next = makePowers(first, SmallVector<Value>(values));
+    b.barrier();
+    addValues(MutableArrayRef<Value>(next).drop_front(2));
+    return next;
+  });
   Value sum = b.reduceWorkgroup(Reduction::Add, carried[1], /*segment=*/4);
   Value inverse = b.divf(b.scalar(1), sum);
   a.ifQuery(token, [&] {

@@ -29,7 +29,7 @@ struct Dropout {
   Value isKept(Value index);
   /// Returns 0 or the scale for each lane of a vector.
   Value getFactors(Value row, Value vector);
-  void emit();
+  KernelInfo emit();
 };
 } // namespace
 
@@ -64,35 +64,25 @@ Value Dropout::getFactors(Value row, Value vector) {
   return b.fromElements(lanes);
 }
 
-void Dropout::emit() {
-  Value total = b.mul(shape.rows(b), shape.vectors);
-  forEachItem(b, total, b.threads() * kItemsPerThread, [&](Value item) {
-    Value row = b.div(item, shape.vectors);
-    Value factors = getFactors(row, b.rem(item, shape.vectors));
+KernelInfo Dropout::emit() {
+  return emitPerVector(op, b, shape, [&](Value item, Value row, Value vector) {
+    Value factors = getFactors(row, vector);
     Value x = b.load4(Input, item);
     // Dropped elements become +0, even if they were infinite or NaN.
-    Value isKept = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, factors,
-                                         b.splat(0));
+    Value isKept = b.compare(arith::CmpFPredicate::OGT, factors, b.splat(0));
     b.store4(b.select(isKept, b.mulf(x, factors), b.splat(0)), Result, item);
   });
 }
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::DropoutOp op,
                                             SimtBuilder &b) {
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
-  if (failed(input) || failed(shape))
+  auto layouts = InputAndResult::get(op);
+  if (failed(layouts))
     return failure();
-  if (input->group != shape->group)
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", result "
-           << op.getResult().getType();
   b.useIntegers();
   Value first = b.loadInteger(Dropout::Seed, b.index(0));
   Value second = b.loadInteger(Dropout::Seed, b.index(1));
   Value step = b.loadInteger(Dropout::Step, b.index(0));
-  Dropout{op, b, *shape, RandomMask(b, op, {first, second}, step)}.emit();
-  return KernelInfo{shape->units(op.getContext(), shape->vectors,
-                                 b.threads() * kItemsPerThread),
-                    noFlop(op.getContext())};
+  RandomMask mask(b, op, {first, second}, step);
+  return Dropout{op, b, layouts->result, mask}.emit();
 }

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Common/ReplaceKernels.h"
-#include "../Common/VisitKernel.h"
 #include "Emitters.h"
 
 #include "vit/Kernel/Variables.h"
@@ -27,8 +26,7 @@ namespace mlir::vit {
 static SmallVector<KernelArgument> getArguments(Operation *op) {
   SmallVector<KernelArgument> arguments;
   for (Value operand : op->getOperands())
-    arguments.push_back({cast<RankedTensorType>(operand.getType()),
-                         kernel::isComputed(operand)});
+    arguments.push_back({tensorOf(operand), kernel::isComputed(operand)});
   for (Type type : op->getResultTypes())
     arguments.push_back({cast<RankedTensorType>(type), true});
   if (auto update = dyn_cast<kernel::UpdateOp>(op)) {

@@ -78,10 +78,26 @@ struct Activation {
   Channel getChannel(SimtBuilder &b, Value padded) const;
   /// Returns the number of rows of all images, batch * tokens.
   Value rows(SimtBuilder &b) const { return b.mul(b.batch(), tokens); }
-  /// Returns `times` * ceil(rows * itemsPerRow / itemsPerUnit).
-  kernel::ExtentAttr units(MLIRContext *context, int64_t itemsPerRow,
-                           int64_t itemsPerUnit, int64_t times = 1) const;
+  /// Returns `times` * ceil(rows * itemsPerRow / itemsPerUnit) units, and no
+  /// counted operations.
+  KernelInfo getInfo(Operation *op, int64_t itemsPerRow, int64_t itemsPerUnit,
+                     int64_t times = 1) const;
 };
+
+/// The layouts of the first operand and the first result of a kernel.
+struct InputAndResult {
+  Activation input, result;
+
+  /// Emits an error on `op` and fails if their groups differ.
+  static FailureOr<InputAndResult> get(Operation *op);
+};
+
+/// Returns the layouts of the operands and results `values` of an attention, of
+/// which the one with number `query` is the query, followed by key and value.
+/// Emits an error on `op` and fails unless each head begins at a vector.
+FailureOr<SmallVector<Activation>> getHeads(Operation *op, ValueRange values,
+                                            unsigned query, int64_t headDim,
+                                            ArrayRef<int64_t> offsets);
 
 /// Calls `body` for the items of this unit among [0, total), `perUnit` per
 /// unit. Neighboring threads take neighboring items. `body` must not contain
@@ -93,15 +109,57 @@ void forEachItem(SimtBuilder &b, Value total, int64_t perUnit,
 /// the cost of starting a workgroup.
 inline constexpr int64_t kItemsPerThread = 4;
 
-/// Returns `times` for every batch.
-kernel::ExtentAttr withoutBatch(MLIRContext *context, int64_t times);
+/// Emits a kernel whose threads take one of `total` items at a time,
+/// kItemsPerThread in all, of a result that has no batch.
+KernelInfo emitPerItem(Operation *op, SimtBuilder &b, int64_t total,
+                       function_ref<void(Value item)> body);
+
+/// Emits a kernel whose threads take one vector of `shape` at a time,
+/// kItemsPerThread in all. `body` gets its number, its row, and its number in
+/// the row.
+KernelInfo
+emitPerVector(Operation *op, SimtBuilder &b, const Activation &shape,
+              function_ref<void(Value item, Value row, Value vector)> body);
+
+/// The rows of an activation in parts that have statistics of their own.
+struct RowParts {
+  SimtBuilder &b;
+  Activation shape;
+  int64_t groups;   ///< parts per row
+  int64_t vectors;  ///< per part
+  int64_t channels; ///< per part
+  int64_t sharing;  ///< threads per part
+  bool isEven;      ///< `sharing` divides `vectors`
+  Value lane = {};  ///< number of this thread among those that share the part
+  // The current part.
+  Value first = {}; ///< its first vector in the row
+  Value base = {};  ///< its first vector in memory
+
+  /// Chooses how many threads share a part: a power of two that divides the
+  /// workgroup, and the vectors if `isEven`, and leaves about four vectors per
+  /// thread. Emits an error on `op` and fails if a part does not begin at a
+  /// vector.
+  static FailureOr<RowParts> get(Operation *op, SimtBuilder &b, Type input,
+                                 const Activation &shape, int64_t groups,
+                                 bool isEven);
+  void select(Value row, Value part) {
+    first = b.mul(part, vectors);
+    base = b.add(b.mul(row, shape.vectors), first);
+  }
+  /// Calls `body` for the vectors that this thread takes, with the number in
+  /// the row and the offset.
+  SmallVector<Value>
+  visit(ValueRange init,
+        function_ref<SmallVector<Value>(Value vector, Value at, ValueRange)>
+            body);
+};
+
+/// Emits `body` under the condition `stores`, which holds if it is null.
+void ifStores(SimtBuilder &b, Value stores, function_ref<void()> body);
 
 /// Emits code by which the first unit stores zeros after the `count` elements
 /// of a result without a batch, up to a multiple of 16. Needs `useScalars`.
 void storeZeroTail(SimtBuilder &b, unsigned argument, int64_t count);
-
-/// Returns zero: a kernel whose operations are not counted.
-kernel::ExtentAttr noFlop(MLIRContext *context);
 
 /// Returns `value`, vector `vector` of a row of `shape`, with `other` in the
 /// lanes that are padding.

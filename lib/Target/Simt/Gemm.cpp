@@ -149,20 +149,17 @@ SmallVector<Value> Gemm::sumDirect() {
   for (Value vector : threadVector)
     columns.push_back(getColumn(clampVector(vector)));
   SmallVector<Value> zeros(threadRows * threadVectors, b.splat(0));
-  return b.loop(
-      b.index(0), b.index(input.vectors), 1, zeros,
-      [&](Value step, ValueRange carried) {
-        SmallVector<Value> sums(carried);
-        Value depth = b.mul(step, kVectorLanes);
-        multiply(
-            sums,
-            [&](int64_t i) { return b.load4(0, b.add(rowBase[i], step)); },
-            [&](int64_t d, int64_t j) {
-              Value offset = b.mul(b.add(depth, d), columns[j].stride);
-              return b.load4(1, b.add(columns[j].base, offset));
-            });
-        return sums;
-      });
+  return b.loop(input.vectors, zeros, [&](Value step, ValueRange carried) {
+    SmallVector<Value> sums(carried);
+    Value depth = b.mul(step, kVectorLanes);
+    multiply(
+        sums, [&](int64_t i) { return b.load4(0, b.add(rowBase[i], step)); },
+        [&](int64_t d, int64_t j) {
+          Value offset = b.mul(b.add(depth, d), columns[j].stride);
+          return b.load4(1, b.add(columns[j].base, offset));
+        });
+    return sums;
+  });
 }
 
 Gemm::Copy Gemm::planCopy(unsigned operand) {
@@ -250,9 +247,8 @@ SmallVector<Value> Gemm::sumStaged() {
   carried.append(fetch(b.index(0)));
   Value leftBase = b.mul(b.div(b.thread(), across), depthVectors);
   Value rightBase = b.rem(b.thread(), across);
-  SmallVector<Value> results = b.loop(
-      b.index(0), b.index(steps), 1, carried,
-      [&](Value step, ValueRange values) {
+  SmallVector<Value> results =
+      b.loop(steps, carried, [&](Value step, ValueRange values) {
         Value buffer = b.rem(step, 2);
         Value base[] = {b.mul(buffer, copies[0].total),
                         b.mul(buffer, copies[1].total)};
@@ -303,13 +299,12 @@ void Gemm::store(ArrayRef<Value> sums) {
   // A loop that stores the sums of the first row, then moves those of all rows
   // up: drivers of CPU devices take long to compile stores, and the moves are
   // cheap.
-  b.loop(b.index(0), b.index(threadRows), 1, sums,
-         [&](Value i, ValueRange values) {
-           storeRow(b.add(threadRow[0], b.mul(i, down)), values);
-           SmallVector<Value> next(values);
-           std::rotate(next.begin(), next.begin() + threadVectors, next.end());
-           return next;
-         });
+  b.loop(threadRows, sums, [&](Value i, ValueRange values) {
+    storeRow(b.add(threadRow[0], b.mul(i, down)), values);
+    SmallVector<Value> next(values);
+    std::rotate(next.begin(), next.begin() + threadVectors, next.end());
+    return next;
+  });
 }
 
 void Gemm::emit() { store(tile.getChunk() == 1 ? sumDirect() : sumStaged()); }
@@ -359,10 +354,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::GemmOp op, SimtBuilder &b) {
 
   Gemm gemm(op, b, *input, *result, *epilogue);
   gemm.emit();
-  KernelInfo info;
-  info.units = result->units(op.getContext(), /*itemsPerRow=*/1, tile.getRows(),
-                             gemm.columnTiles());
-  info.flop = kernel::ExtentAttr::get(
-      op.getContext(), 2 * result->tokens * input->width * result->width, 1, 1);
+  KernelInfo info = result->getInfo(op, /*itemsPerRow=*/1, tile.getRows(),
+                                    gemm.columnTiles());
+  info.flop = perImage(op, 2 * result->tokens * input->width * result->width);
   return info;
 }

@@ -78,10 +78,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RelayoutOp op,
         },
         [&] { b.store(b.scalar(0), 1, item); });
   });
-  return KernelInfo{kernel::ExtentAttr::get(op.getContext(), 1,
-                                            rowsPerImage * target.padded,
-                                            perUnit),
-                    noFlop(op.getContext())};
+  return KernelInfo{kernel::ExtentAttr::get(
+      op.getContext(), 1, rowsPerImage * target.padded, perUnit)};
 }
 
 // A thread computes one vector of the patches at a time. Its four elements are
@@ -123,11 +121,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PatchifyOp op,
     return b.add(corner, b.add(b.mul(channel, height * width),
                                b.add(b.mul(y, width), x)));
   };
-  int64_t perUnit = b.threads() * kItemsPerThread;
-  Value total = b.mul(shape.rows(b), shape.vectors);
-  forEachItem(b, total, perUnit, [&](Value item) {
-    Value row = b.div(item, shape.vectors);
-    Value vector = b.rem(item, shape.vectors);
+  return emitPerVector(op, b, shape, [&](Value item, Value row, Value vector) {
     Value image = b.div(row, shape.tokens), token = b.rem(row, shape.tokens);
     Value top = b.mul(b.div(token, across), patchHeight);
     Value left = b.mul(b.rem(token, across), patchWidth);
@@ -152,6 +146,4 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PatchifyOp op,
     }
     b.store4(maskChannels(b, shape, vector, value), 1, item);
   });
-  return KernelInfo{shape.units(op.getContext(), shape.vectors, perUnit),
-                    noFlop(op.getContext())};
 }

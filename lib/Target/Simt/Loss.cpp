@@ -62,8 +62,7 @@ struct Targets {
       return smoothed.ofProbabilities(loadTarget(image, vector));
     SmallVector<Value> lanes;
     for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
-      Value isIt = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, label,
-                                         getClass(vector, lane));
+      Value isIt = b.isEqual(label, getClass(vector, lane));
       lanes.push_back(smoothed.ofLabel(b.getF32Type(), isIt));
     }
     return b.fromElements(lanes);
@@ -72,12 +71,10 @@ struct Targets {
   /// image. Returns the result in all lanes.
   Value reduce(Reduction kind, double start, function_ref<Value(Value)> map) {
     Value result =
-        b.loop(b.index(0), b.index(shape.vectors), 1, b.splat(start),
-               [&](Value vector, ValueRange carried) {
-                 Value value =
-                     maskChannels(b, shape, vector, map(vector), start);
-                 return SmallVector<Value>{b.combine(kind, value, carried[0])};
-               })[0];
+        b.fold(shape.vectors, b.splat(start), [&](Value vector, Value carried) {
+          Value value = maskChannels(b, shape, vector, map(vector), start);
+          return b.combine(kind, value, carried);
+        });
     return b.broadcast(b.reduce(kind, result));
   }
   /// Returns the largest score and the sum of exponentials relative to it, each
@@ -92,8 +89,7 @@ struct Targets {
     return {largest, sum};
   }
   Value power(Value x, Value largest) {
-    return emitExp2OfNegative(
-        b, b.mulf(b.subf(x, largest), b.splat(1.44269504088896341)));
+    return emitExp2OfNegative(b, b.mulf(b.subf(x, largest), b.splat(kLog2E)));
   }
 
   Value getCrossEntropy(Value image);
@@ -132,22 +128,20 @@ Value Targets::findLargest(Value image, bool inTargets) {
   };
   SmallVector<Value> none{b.scalar(-std::numeric_limits<double>::infinity()),
                           integer(0), integer(0)};
-  Largest found(b.loop(b.index(0), b.index(shape.vectors), 1, none,
-                       [&](Value vector, ValueRange carried) {
-                         // Padding is not larger than any other channel.
-                         Value four = maskChannels(
-                             b, shape, vector,
-                             inTargets ? loadTarget(image, vector)
-                                       : load(image, vector),
-                             -std::numeric_limits<double>::infinity());
-                         Largest next(carried);
-                         for (int64_t lane = 0; lane < kVectorLanes; ++lane)
-                           next.add(b, b.extract(four, lane),
-                                    [&] { return getClass(vector, lane); });
-                         return next.values();
-                       }));
-  Value isNumber = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                         found.hasNaN, integer(0));
+  Largest found(
+      b.loop(shape.vectors, none, [&](Value vector, ValueRange carried) {
+        // Padding is not larger than any other channel.
+        Value four = maskChannels(b, shape, vector,
+                                  inTargets ? loadTarget(image, vector)
+                                            : load(image, vector),
+                                  -std::numeric_limits<double>::infinity());
+        Largest next(carried);
+        for (int64_t lane = 0; lane < kVectorLanes; ++lane)
+          next.add(b, b.extract(four, lane),
+                   [&] { return getClass(vector, lane); });
+        return next.values();
+      }));
+  Value isNumber = b.isEqual(found.hasNaN, integer(0));
   return b.select(isNumber, found.number, integer(-1));
 }
 
@@ -161,8 +155,8 @@ Value Targets::isRight(Value image) {
 
 static FailureOr<Targets> getTargets(Operation *op, SimtBuilder &b,
                                      unsigned input, double smoothing) {
-  auto type = cast<RankedTensorType>(op->getOperand(input).getType());
-  auto wanted = cast<RankedTensorType>(op->getOperand(input + 1).getType());
+  RankedTensorType type = tensorOf(op->getOperand(input));
+  RankedTensorType wanted = tensorOf(op->getOperand(input + 1));
   FailureOr<Activation> shape = Activation::get(op, type);
   if (failed(shape))
     return failure();
@@ -220,11 +214,9 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::LossOp op, SimtBuilder &b) {
     }
     llvm_unreachable("every kind is above");
   };
-  Value sum =
-      b.loop(b.thread(), b.batch(), b.threads(), b.scalar(0),
-             [&](Value image, ValueRange carried) {
-               return SmallVector<Value>{b.addf(carried[0], measure(image))};
-             })[0];
+  Value sum = b.fold(
+      b.thread(), b.batch(), b.threads(), b.scalar(0),
+      [&](Value image, Value sum) { return b.addf(sum, measure(image)); });
   sum = b.reduceWorkgroup(Reduction::Add, sum);
   b.ifThen(b.isEqual(b.thread(), b.index(0)), [&] {
     if (isCount) {
@@ -235,7 +227,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::LossOp op, SimtBuilder &b) {
     Value count = getCount(b, isMse ? targets->shape.width : 1);
     b.store(b.divf(sum, count), 2, b.index(0));
   });
-  return KernelInfo{withoutBatch(op.getContext(), 1), noFlop(op.getContext())};
+  return withoutBatch(op, 1);
 }
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::LossBackwardOp op,
@@ -287,6 +279,6 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::LossBackwardOp op,
       return b.subf(b.mulf(power, factor), getWanted(vector));
     });
   });
-  return KernelInfo{kernel::ExtentAttr::get(op.getContext(), 1, 1, b.threads()),
-                    noFlop(op.getContext())};
+  return KernelInfo{
+      kernel::ExtentAttr::get(op.getContext(), 1, 1, b.threads())};
 }

@@ -37,14 +37,12 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
       b.store(inlineEpilogue(b, op->getRegion(0), arguments), result,
               b.index(0));
     });
-    return KernelInfo{withoutBatch(op.getContext(), 1),
-                      noFlop(op.getContext())};
+    return withoutBatch(op, 1);
   }
-  int64_t perUnit = b.threads() * kItemsPerThread;
-  forEachItem(b, b.index(shape->vectors), perUnit, [&](Value item) {
+  return emitPerItem(op, b, shape->vectors, [&](Value item) {
     SmallVector<Value> arguments;
     for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
-      auto type = cast<RankedTensorType>(operand.getType());
+      RankedTensorType type = tensorOf(operand);
       arguments.push_back(type.getNumElements() == shape->width
                               ? b.load4(i, item)
                               : b.broadcast(b.load(i, b.index(0))));
@@ -52,40 +50,24 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, SimtBuilder &b) {
     Value value = inlineEpilogue(b, op->getRegion(0), arguments);
     b.store4(maskChannels(b, *shape, item, value), result, item);
   });
-  return KernelInfo{
-      withoutBatch(op.getContext(), llvm::divideCeil(shape->vectors, perUnit)),
-      noFlop(op.getContext())};
 }
 
 // A thread takes one vector at a time.
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::MapOp op, SimtBuilder &b) {
   if (op.getResult().getType().hasStaticShape())
     return emitFlatMap(op, b);
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
-  if (failed(input) || failed(shape))
+  auto layouts = InputAndResult::get(op);
+  if (failed(layouts))
     return failure();
-  if (input->group != shape->group)
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", result "
-           << op.getResult().getType();
+  const Activation &shape = layouts->result;
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, *shape);
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, shape);
   if (failed(epilogue))
     return failure();
   unsigned result = op->getNumOperands();
-
-  int64_t perUnit = b.threads() * kItemsPerThread;
-  Value total = b.mul(shape->rows(b), shape->vectors);
-  forEachItem(b, total, perUnit, [&](Value item) {
-    Value row = b.div(item, shape->vectors);
-    Value vector = b.rem(item, shape->vectors);
+  return emitPerVector(op, b, shape, [&](Value item, Value row, Value vector) {
     Value value = epilogue->apply(
         b.load4(0, item), epilogue->loadChannels(vector), row, vector, item);
     b.store4(value, result, item);
   });
-  KernelInfo info;
-  info.units = shape->units(op.getContext(), shape->vectors, perUnit);
-  info.flop = noFlop(op.getContext());
-  return info;
 }

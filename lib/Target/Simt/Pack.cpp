@@ -72,15 +72,13 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
   unsigned result = op->getNumOperands();
 
   b.useScalars();
-  int64_t perUnit = b.threads() * kItemsPerThread;
-  forEachItem(b, b.index(total), perUnit, [&](Value item) {
+  return emitPerItem(op, b, total, [&](Value item) {
     Channel element =
         panels ? getInPanels(b, type, panels, item) : getInRows(b, row, item);
     auto copy = [&] {
       int64_t start = 0;
       for (auto [i, source] : llvm::enumerate(op.getSources())) {
-        int64_t count =
-            cast<RankedTensorType>(source.getType()).getNumElements();
+        int64_t count = tensorOf(source).getNumElements();
         auto copyFrom = [&, i = i] {
           // A source of one element stands for a whole vector.
           Value at =
@@ -100,7 +98,4 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
     };
     b.ifThen(element.exists, copy, [&] { b.store(b.scalar(0), result, item); });
   });
-  return KernelInfo{
-      withoutBatch(op.getContext(), llvm::divideCeil(total, perUnit)),
-      noFlop(op.getContext())};
 }

@@ -19,72 +19,26 @@
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
-using kernel::kChannelPad;
 
 using Reduction = CodeBuilder::Reduction;
 
-namespace {
-/// Rows of one shape, split into parts of `vectors` vectors.
-struct RowParts {
-  SimtBuilder &b;
-  Activation shape;
-  int64_t groups;   ///< parts per row
-  int64_t vectors;  ///< per part
-  int64_t channels; ///< per part
-  int64_t sharing;  ///< threads per part
-  Value lane = {};  ///< number of this thread among those that share the part
-  // The current part.
-  Value first = {}; ///< its first vector in the row
-  Value base = {};  ///< its first vector in memory
-
-  void select(Value row, Value part) {
-    first = b.mul(part, vectors);
-    base = b.add(b.mul(row, shape.vectors), first);
-  }
-  /// Calls `body` for the vectors that this thread takes, with the number in
-  /// the row and the offset.
-  SmallVector<Value>
-  visit(ValueRange init,
-        function_ref<SmallVector<Value>(Value vector, Value at, ValueRange)>
-            body) {
-    // The same number of iterations for all threads, to avoid divergence.
-    return b.loop(b.index(0), b.index(vectors / sharing), 1, init,
-                  [&](Value round, ValueRange carried) {
-                    Value i = b.add(b.mul(round, sharing), lane);
-                    return body(b.add(first, i), b.add(base, i), carried);
-                  });
-  }
-  /// Returns the sums over the part of what `map` computes from each vector, as
-  /// scalars.
-  SmallVector<Value>
-  sum(int64_t count,
-      function_ref<SmallVector<Value>(Value vector, Value at)> map) {
-    SmallVector<Value> sums(count, b.splat(0));
-    sums = visit(sums, [&](Value vector, Value at, ValueRange carried) {
-      SmallVector<Value> next = map(vector, at);
-      for (auto [value, sum] : llvm::zip_equal(next, carried))
-        value = b.addf(sum, maskChannels(b, shape, vector, value));
-      return next;
-    });
-    for (Value &value : sums)
-      value = b.reduceWorkgroup(Reduction::Add, b.reduce(Reduction::Add, value),
-                                sharing);
-    return sums;
-  }
-};
-} // namespace
-
-/// Returns the number of threads that share an item: a power of two that
-/// divides the workgroup and the vectors and leaves about four vectors per
-/// thread.
-static int64_t chooseSharing(const SimtBuilder &b, int64_t vectors) {
-  if (b.level.isDirect)
-    return 1;
-  int64_t sharing = 1;
-  while (sharing * 4 < vectors && vectors % (sharing * 2) == 0 &&
-         b.threads() % (sharing * 2) == 0)
-    sharing *= 2;
-  return sharing;
+/// Returns the sums over the current part of what `map` computes from each
+/// vector, as scalars.
+static SmallVector<Value>
+sum(RowParts &parts, int64_t count,
+    function_ref<SmallVector<Value>(Value vector, Value at)> map) {
+  SimtBuilder &b = parts.b;
+  SmallVector<Value> sums(count, b.splat(0));
+  sums = parts.visit(sums, [&](Value vector, Value at, ValueRange carried) {
+    SmallVector<Value> next = map(vector, at);
+    for (auto [value, sum] : llvm::zip_equal(next, carried))
+      value = b.addf(sum, maskChannels(b, parts.shape, vector, value));
+    return next;
+  });
+  for (Value &value : sums)
+    value = b.reduceWorkgroup(Reduction::Add, b.reduce(Reduction::Add, value),
+                              parts.sharing);
+  return sums;
 }
 
 /// Calls `body` for the items of this unit among [0, total), threads / sharing
@@ -104,13 +58,6 @@ static void forEachPart(SimtBuilder &b, RowParts &parts, Value total,
   if (perUnit == 1)
     return body(item, Value());
   body(b.min(item, b.sub(total, b.index(1))), b.isLess(item, total));
-}
-
-static void ifStores(SimtBuilder &b, Value stores, function_ref<void()> body) {
-  if (stores)
-    b.ifThen(stores, body);
-  else
-    body();
 }
 
 //===----------------------------------------------------------------------===//
@@ -157,11 +104,11 @@ Value NormalizeBackward::loadScaled(Value vector, Value at) {
 
 NormalizeBackward::Statistics NormalizeBackward::getStatistics() {
   Value share = b.scalar(1.0 / double(parts.channels));
-  Value mean = parts.sum(1, [&](Value, Value at) {
+  Value mean = sum(parts, 1, [&](Value, Value at) {
     return SmallVector<Value>{b.load4(Input, at)};
   })[0];
   mean = b.broadcast(b.mulf(mean, share));
-  SmallVector<Value> means = parts.sum(3, [&](Value vector, Value at) {
+  SmallVector<Value> means = sum(parts, 3, [&](Value vector, Value at) {
     Value centred = b.subf(b.load4(Input, at), mean);
     Value g = loadScaled(vector, at);
     return SmallVector<Value>{b.mulf(centred, centred), g, b.mulf(g, centred)};
@@ -289,11 +236,9 @@ void NormalizeBackward::emitImage() {
   };
   if (tokens <= chunk)
     return takeChunk(b.index(0), Value());
-  b.loop(b.index(0), b.index(tokens), chunk, {},
-         [&](Value firstToken, ValueRange) {
-           takeChunk(firstToken, b.isEqual(firstToken, b.index(0)));
-           return SmallVector<Value>();
-         });
+  b.loop(b.index(0), b.index(tokens), chunk, [&](Value firstToken) {
+    takeChunk(firstToken, b.isEqual(firstToken, b.index(0)));
+  });
 }
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::NormalizeBackwardOp op,
@@ -304,8 +249,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::NormalizeBackwardOp op,
   values.append(op->result_begin(), op->result_end());
   std::optional<Activation> shape;
   for (Value value : values) {
-    FailureOr<Activation> found =
-        Activation::get(op, cast<RankedTensorType>(value.getType()));
+    FailureOr<Activation> found = Activation::get(op, tensorOf(value));
     if (failed(found))
       return failure();
     if (shape && shape->group != found->group)
@@ -322,29 +266,18 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::NormalizeBackwardOp op,
              << op.getScale().getType() << ", result "
              << op.getResult().getType();
   }
-  int64_t groups = op.getGroups(), channels = shape->width / groups;
-  bool fits = groups == 1 || (shape->group == 0 ? channels % kChannelPad == 0
-                                                : channels % shape->group == 0);
-  if (!fits)
-    return op.emitOpError("has groups of ")
-           << channels << " channels that do not begin at a vector in "
-           << op.getInput().getType()
-           << "; give the layout groups of that many channels";
-  int64_t vectors = shape->vectors / groups;
-  NormalizeBackward kernel{
-      op, b,
-      RowParts{b, *shape, groups, vectors, channels, chooseSharing(b, vectors)},
-      op->getNumOperands()};
-  MLIRContext *context = op.getContext();
+  FailureOr<RowParts> parts = RowParts::get(
+      op, b, op.getInput().getType(), *shape, op.getGroups(), /*isEven=*/true);
+  if (failed(parts))
+    return failure();
+  NormalizeBackward kernel{op, b, *parts, op->getNumOperands()};
   if (!kernel.hasSums() || shape->tokens == 1) {
     kernel.emitRows();
-    return KernelInfo{
-        shape->units(context, groups, b.threads() / kernel.parts.sharing),
-        noFlop(context)};
+    return shape->getInfo(op, parts->groups, b.threads() / parts->sharing);
   }
   b.setThreads(b.level.threads);
   kernel.emitImage();
-  return KernelInfo{kernel::ExtentAttr::get(context, 1, 1, 1), noFlop(context)};
+  return KernelInfo{perImage(op, 1)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -362,26 +295,20 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::SoftmaxBackwardOp op,
     return op.emitOpError("has layouts that do not fit: ")
            << op.getGradient().getType() << ", " << op.getOutput().getType()
            << " and " << op.getResult().getType();
-  RowParts parts{b,
-                 *shape,
-                 1,
-                 shape->vectors,
-                 shape->width,
-                 chooseSharing(b, shape->vectors)};
+  RowParts parts = *RowParts::get(op, b, op.getOutput().getType(), *shape,
+                                  /*groups=*/1, /*isEven=*/true);
   forEachPart(b, parts, shape->rows(b), [&](Value row, Value stores) {
     parts.select(row, b.index(0));
-    Value sum = b.broadcast(parts.sum(1, [&](Value, Value at) {
+    Value total = b.broadcast(sum(parts, 1, [&](Value, Value at) {
       return SmallVector<Value>{b.mulf(b.load4(0, at), b.load4(1, at))};
     })[0]);
     ifStores(b, stores, [&] {
       // Padding of y is zero, so the result is zero there.
       parts.visit({}, [&](Value, Value at, ValueRange) {
-        b.store4(b.mulf(b.load4(1, at), b.subf(b.load4(0, at), sum)), 2, at);
+        b.store4(b.mulf(b.load4(1, at), b.subf(b.load4(0, at), total)), 2, at);
         return SmallVector<Value>();
       });
     });
   });
-  return KernelInfo{
-      shape->units(op.getContext(), 1, b.threads() / parts.sharing),
-      noFlop(op.getContext())};
+  return shape->getInfo(op, 1, b.threads() / parts.sharing);
 }

@@ -91,10 +91,6 @@ Value SimtBuilder::toIndex(Value i32) {
   return arith::IndexCastOp::create(*this, getIndexType(), i32);
 }
 
-Value SimtBuilder::toInteger(Value index) {
-  return arith::IndexCastOp::create(*this, getI32Type(), index);
-}
-
 void SimtBuilder::setThreads(int64_t threads) {
   threadCount = threads;
   kernel.setKnownBlockSize(SmallVector<int32_t>{int32_t(threads), 1, 1});
@@ -320,9 +316,6 @@ Value SimtBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
   return CodeBuilder::select(condition, whenTrue, whenFalse);
 }
 
-Value SimtBuilder::both(Value a, Value b) {
-  return arith::AndIOp::create(*this, a, b);
-}
 Value SimtBuilder::reduce(Reduction kind, Value vector) {
   Value even = combine(kind, extract(vector, 0), extract(vector, 2));
   Value odd = combine(kind, extract(vector, 1), extract(vector, 3));

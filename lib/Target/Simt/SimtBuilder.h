@@ -135,13 +135,10 @@ public:
   /// As in CodeBuilder. A single condition for a vector is broadcast, as SPIR-V
   /// before 1.4 requires.
   Value select(Value condition, Value whenTrue, Value whenFalse) override;
-  Value both(Value a, Value b); ///< a && b
   /// Reduces the four lanes to a scalar: (0 + 2) + (1 + 3).
   Value reduce(Reduction kind, Value vector);
 
-  // Integers.
   Value toIndex(Value i32);
-  Value toInteger(Value index); ///< i32
 
 private:
   SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,

@@ -57,10 +57,9 @@ static Value sumStrided(SimtBuilder &b, const Columns &columns, Value base,
   Value rest = b.add(from, b.mul(rounds, parts * step));
   // A loop with this bound has a number of iterations that can be verified.
   Value end = b.min(count, b.add(rest, reach));
-  sums[0] =
-      b.loop(rest, end, step, sums[0], [&](Value number, ValueRange carried) {
-        return SmallVector<Value>{b.addf(carried[0], load(number))};
-      })[0];
+  sums[0] = b.fold(rest, end, step, sums[0], [&](Value number, Value sum) {
+    return b.addf(sum, load(number));
+  });
   return b.addf(b.addf(sums[0], sums[1]), b.addf(sums[2], sums[3]));
 }
 
@@ -115,21 +114,14 @@ KernelInfo mlir::vit::simt::emitTokenSums(SimtBuilder &b,
   sumColumns(b, columns, [&](Value item, Value sum) {
     b.store4(factor == 1.0 ? sum : b.mulf(sum, b.splat(factor)), 1, item);
   });
-  return KernelInfo{
-      kernel::ExtentAttr::get(b.getContext(), 1, vectors, getAcross(b)),
-      noFlop(b.getContext())};
+  return {kernel::ExtentAttr::get(b.getContext(), 1, vectors, getAcross(b))};
 }
 
 static FailureOr<KernelInfo> sumTokens(kernel::SumOp op, SimtBuilder &b) {
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
-  if (failed(input) || failed(shape))
+  auto layouts = InputAndResult::get(op);
+  if (failed(layouts))
     return failure();
-  if (input->group != shape->group)
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", result "
-           << op.getResult().getType();
-  return emitTokenSums(b, *input, /*start=*/0, /*factor=*/1.0);
+  return emitTokenSums(b, layouts->input, /*start=*/0, /*factor=*/1.0);
 }
 
 static FailureOr<KernelInfo> sumBatch(kernel::SumOp op, SimtBuilder &b) {
@@ -161,9 +153,7 @@ static FailureOr<KernelInfo> sumBatch(kernel::SumOp op, SimtBuilder &b) {
   });
   if (!isSame)
     storeZeroTail(b, 1, shape->width);
-  return KernelInfo{
-      withoutBatch(op.getContext(), llvm::divideCeil(perImage, getAcross(b))),
-      noFlop(op.getContext())};
+  return withoutBatch(op, llvm::divideCeil(perImage, getAcross(b)));
 }
 
 // A thread computes one element of the result, because these sums are short.
@@ -175,26 +165,22 @@ static FailureOr<KernelInfo> sumGroups(kernel::SumOp op, SimtBuilder &b) {
   if (failed(input) || failed(shape))
     return failure();
   b.useScalars();
-  int64_t width = shape->width, perUnit = b.threads() * kItemsPerThread;
-  forEachItem(b, b.index(width), perUnit, [&](Value item) {
+  int64_t width = shape->width;
+  KernelInfo info = emitPerItem(op, b, width, [&](Value item) {
     Value sum =
-        b.loop(item, b.index(input->width), width, b.scalar(0),
-               [&](Value at, ValueRange carried) {
-                 return SmallVector<Value>{b.addf(carried[0], b.load(0, at))};
-               })[0];
+        b.fold(item, b.index(input->width), width, b.scalar(0),
+               [&](Value at, Value sum) { return b.addf(sum, b.load(0, at)); });
     b.store(sum, 1, item);
   });
   storeZeroTail(b, 1, width);
-  return KernelInfo{
-      withoutBatch(op.getContext(), llvm::divideCeil(width, perUnit)),
-      noFlop(op.getContext())};
+  return info;
 }
 
 Value mlir::vit::simt::sumVectors(SimtBuilder &b, unsigned argument,
                                   Value total, function_ref<Value(Value)> map) {
   constexpr int64_t atOnce = 8;
-  return b.loop(b.thread(), total, atOnce * b.threads(), b.splat(0),
-                [&](Value first, ValueRange carried) {
+  return b.fold(b.thread(), total, atOnce * b.threads(), b.splat(0),
+                [&](Value first, Value sum) {
                   SmallVector<Value> values;
                   for (int64_t i = 0; i < atOnce; ++i) {
                     Value item = b.add(first, i * b.threads());
@@ -206,8 +192,8 @@ Value mlir::vit::simt::sumVectors(SimtBuilder &b, unsigned argument,
                   for (int64_t half = atOnce / 2; half >= 1; half /= 2)
                     for (int64_t i = 0; i < half; ++i)
                       values[i] = b.addf(values[i], values[i + half]);
-                  return SmallVector<Value>{b.addf(carried[0], values[0])};
-                })[0];
+                  return b.addf(sum, values[0]);
+                });
 }
 
 // One workgroup takes everything. Padding is zero.
@@ -229,7 +215,7 @@ static FailureOr<KernelInfo> sumAll(kernel::SumOp op, SimtBuilder &b) {
            [&] { b.store(sum, 1, b.index(0)); });
   if (op.getResult().getType().getRank() > 0)
     storeZeroTail(b, 1, 1);
-  return KernelInfo{withoutBatch(op.getContext(), 1), noFlop(op.getContext())};
+  return withoutBatch(op, 1);
 }
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::SumOp op, SimtBuilder &b) {

@@ -43,7 +43,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::NormOp op, SimtBuilder &b) {
                           b.addf(norm, b.scalar(1e-6)));
     b.store(b.atMost(factor, b.scalar(1)), op->getNumOperands(), b.index(0));
   });
-  return KernelInfo{withoutBatch(op.getContext(), 1), noFlop(op.getContext())};
+  return withoutBatch(op, 1);
 }
 
 //===----------------------------------------------------------------------===//
@@ -113,8 +113,7 @@ void Update::emit() {
   Value bits =
       arith::BitcastOp::create(b, b.getI32Type(), b.load(guard, b.index(0)));
   Value isFinite =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                            arith::AndIOp::create(b, bits, exponent), exponent);
+      b.compare(arith::CmpIPredicate::ne, b.both(bits, exponent), exponent);
   b.ifThen(isFinite, run);
 }
 
@@ -148,9 +147,6 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::UpdateOp op,
   if (llvm::any_of(op.getScalars(), isInteger))
     b.useIntegers();
   update.emit();
-  return KernelInfo{
-      withoutBatch(
-          op.getContext(),
-          llvm::divideCeil(update.vectors, b.threads() * kItemsPerThread * 4)),
-      noFlop(op.getContext())};
+  return withoutBatch(
+      op, llvm::divideCeil(update.vectors, b.threads() * kItemsPerThread * 4));
 }

@@ -144,33 +144,28 @@ SmallVector<Value> WeightGradient::sumStaged(ArrayRef<Value> start) {
         for (unsigned operand : {Gradient, Input}) {
           const Activation &shape = shapes[operand];
           int64_t width = widths[operand];
-          b.loop(b.thread(), b.index(chunk * width), threads, {},
-                 [&](Value item, ValueRange) {
-                   Value row = b.add(begin, b.div(item, width));
-                   Value vector =
-                       clamp(b.add(first[operand], b.rem(item, width)), shape);
-                   Value at =
-                       b.add(b.mul(b.min(row, lastRow), shape.vectors), vector);
-                   Value value = b.load4(operand, at);
-                   // Rows past the end count as zero.
-                   value = b.select(b.isLess(row, rows), value, b.splat(0));
-                   b.storeShared(value, shared[operand], item);
-                   return SmallVector<Value>();
-                 });
+          b.loop(b.thread(), b.index(chunk * width), threads, [&](Value item) {
+            Value row = b.add(begin, b.div(item, width));
+            Value vector =
+                clamp(b.add(first[operand], b.rem(item, width)), shape);
+            Value at = b.add(b.mul(b.min(row, lastRow), shape.vectors), vector);
+            Value value = b.load4(operand, at);
+            // Rows past the end count as zero.
+            value = b.select(b.isLess(row, rows), value, b.splat(0));
+            b.storeShared(value, shared[operand], item);
+          });
         }
         b.barrier();
-        return b.loop(
-            b.index(0), b.index(chunk), 1, carried,
-            [&](Value row, ValueRange sums) {
-              SmallVector<Value> dy, x;
-              Value from = b.add(b.mul(row, widths[0]), left);
-              for (int64_t i = 0; i < rowVectors; ++i)
-                dy.push_back(b.loadShared(shared[0], b.add(from, i * down)));
-              from = b.add(b.mul(row, widths[1]), right);
-              for (int64_t j = 0; j < columnVectors; ++j)
-                x.push_back(b.loadShared(shared[1], b.add(from, j * across)));
-              return addRow(sums, dy, x);
-            });
+        return b.loop(chunk, carried, [&](Value row, ValueRange sums) {
+          SmallVector<Value> dy, x;
+          Value from = b.add(b.mul(row, widths[0]), left);
+          for (int64_t i = 0; i < rowVectors; ++i)
+            dy.push_back(b.loadShared(shared[0], b.add(from, i * down)));
+          from = b.add(b.mul(row, widths[1]), right);
+          for (int64_t j = 0; j < columnVectors; ++j)
+            x.push_back(b.loadShared(shared[1], b.add(from, j * across)));
+          return addRow(sums, dy, x);
+        });
       });
 }
 
@@ -207,14 +202,12 @@ void WeightGradient::store(ArrayRef<Value> sums) {
   // A loop that stores the sums of the first row, then moves all others up; see
   // Gemm.cpp.
   if (b.level.isDirect || input.hasPaddedChannels()) {
-    b.loop(b.index(0), b.index(rowsOfThread), 1, sums,
-           [&](Value i, ValueRange values) {
-             storeRow(getRow(i), values.take_front(columnVectors));
-             SmallVector<Value> next(values);
-             std::rotate(next.begin(), next.begin() + columnVectors,
-                         next.end());
-             return next;
-           });
+    b.loop(rowsOfThread, sums, [&](Value i, ValueRange values) {
+      storeRow(getRow(i), values.take_front(columnVectors));
+      SmallVector<Value> next(values);
+      std::rotate(next.begin(), next.begin() + columnVectors, next.end());
+      return next;
+    });
     return;
   }
   for (int64_t i = 0; i < rowsOfThread; ++i)
@@ -282,9 +275,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::WeightGradientOp op,
            << tile;
   WeightGradient kernel(op, b, *gradient, *input);
   kernel.emit();
-  return KernelInfo{withoutBatch(op.getContext(), kernel.tiles()),
-                    kernel::ExtentAttr::get(op.getContext(),
-                                            2 * gradient->tokens *
-                                                gradient->width * input->width,
-                                            1, 1)};
+  KernelInfo info = withoutBatch(op, kernel.tiles());
+  info.flop =
+      perImage(op, 2 * gradient->tokens * gradient->width * input->width);
+  return info;
 }

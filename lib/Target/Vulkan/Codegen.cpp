@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Codegen/Iterations.h"
 #include "../Codegen/SimtCodegen.h"
 
 #include "vit/Passes.h"

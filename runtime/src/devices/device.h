@@ -129,6 +129,22 @@ protected:
 // options:
 // "", ":1", ":llvmpipe".
 
+/// Creates an executor of class `Made` that is built with `arguments`.
+template <typename Made, typename... Arguments>
+vit_status buildExecutor(const SessionContext &context, Executor *&executor,
+                         vit_error *error, Arguments... arguments) {
+  const Allocator &allocator = context.module.allocator;
+  auto *made = create<Made>(allocator, context);
+  if (!made)
+    return outOfMemory(error, sizeof(Made), "the session");
+  if (vit_status status = made->build(arguments..., error)) {
+    destroy(allocator, made);
+    return status;
+  }
+  executor = made;
+  return VIT_OK;
+}
+
 vit_status createCpuExecutor(const SessionContext &context, Executor *&executor,
                              vit_error *error);
 vit_status createVulkanExecutor(const SessionContext &context,

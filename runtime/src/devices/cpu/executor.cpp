@@ -327,16 +327,7 @@ vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
 
 vit_status createCpuExecutor(const SessionContext &context, Executor *&executor,
                              vit_error *error) {
-  const Allocator &allocator = context.module.allocator;
-  auto *made = create<CpuExecutor>(allocator, context);
-  if (!made)
-    return outOfMemory(error, sizeof(CpuExecutor), "the session");
-  if (vit_status status = made->build(error)) {
-    destroy(allocator, made);
-    return status;
-  }
-  executor = made;
-  return VIT_OK;
+  return buildExecutor<CpuExecutor>(context, executor, error);
 }
 
 void describeCpuDevices(Text &json) {

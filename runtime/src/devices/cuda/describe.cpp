@@ -27,10 +27,10 @@ static void describeAdapter(Text &json, const Driver &driver,
   std::snprintf(text, sizeof text, "CUDA %d.%d", driver.version / 1000,
                 driver.version % 1000 / 10);
   json.field("driver", text);
-  json.field("memory", int64_t(adapter.memory));
-  json.field("multiprocessors", int64_t(adapter.multiprocessors));
-  json.field("workgroup_threads", int64_t(adapter.maxThreads));
-  json.field("workgroup_memory", int64_t(adapter.maxShared));
+  json.field("memory", adapter.memory);
+  json.field("multiprocessors", adapter.multiprocessors);
+  json.field("workgroup_threads", adapter.maxThreads);
+  json.field("workgroup_memory", adapter.maxShared);
   const format::Level *level = bestLevel(adapter);
   json.field("level", level ? level->name : "none");
   json.endObject();

@@ -408,16 +408,7 @@ namespace vit::runtime {
 vit_status createCudaExecutor(const SessionContext &context,
                               const char *selector, Executor *&executor,
                               vit_error *error) {
-  const Allocator &allocator = context.module.allocator;
-  auto *made = create<cuda::CudaExecutor>(allocator, context);
-  if (!made)
-    return outOfMemory(error, sizeof(cuda::CudaExecutor), "the session");
-  if (vit_status status = made->build(selector, error)) {
-    destroy(allocator, made);
-    return status;
-  }
-  executor = made;
-  return VIT_OK;
+  return buildExecutor<cuda::CudaExecutor>(context, executor, error, selector);
 }
 
 } // namespace vit::runtime

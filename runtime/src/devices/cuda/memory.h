@@ -32,8 +32,7 @@ public:
       return fail(error, VIT_OUT_OF_MEMORY,
                   "out of memory: no %llu bytes for %s on '%s', which has %llu "
                   "in all",
-                  static_cast<unsigned long long>(bytes), what, adapter.name,
-                  static_cast<unsigned long long>(adapter.memory));
+                  llu(bytes), what, adapter.name, llu(adapter.memory));
     VIT_TRY(driver.check(result, "allocate memory", error));
     count = bytes;
     return VIT_OK;

@@ -142,8 +142,8 @@ vit_status Buffer::allocate(Use use, const char *what, vit_error *error) {
       result == VK_ERROR_OUT_OF_HOST_MEMORY)
     return fail(error, VIT_OUT_OF_MEMORY,
                 "out of memory: the device '%s' has no %llu bytes for %s",
-                context->adapter->properties.deviceName,
-                static_cast<unsigned long long>(needed.size), what);
+                context->adapter->properties.deviceName, llu(needed.size),
+                what);
   if (result != VK_SUCCESS)
     return failed(error, result, "allocate memory");
   result = vk.BindBufferMemory(context->device, handle, memory, 0);

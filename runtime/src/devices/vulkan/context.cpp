@@ -129,8 +129,7 @@ vit_status Context::waitOldest(vit_error *error) {
     return fail(error, VIT_DEVICE_LOST,
                 "the Vulkan device '%s' does not answer: it did not finish a "
                 "part of a call in %llu s",
-                adapter->properties.deviceName,
-                static_cast<unsigned long long>(kTimeout / 1'000'000'000));
+                adapter->properties.deviceName, llu(kTimeout / 1'000'000'000));
   }
   if (result == VK_SUCCESS) {
     ++completed;

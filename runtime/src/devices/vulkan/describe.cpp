@@ -46,13 +46,12 @@ static void writeAdapter(Text &json, const Instance &instance, size_t index) {
   if (*adapter.driver)
     json.field("driver", static_cast<const char *>(adapter.driver));
   const VkPhysicalDeviceLimits &limits = properties.limits;
-  json.field("memory", int64_t(memoryOf(adapter)));
-  json.field("max_allocation", int64_t(adapter.maxAllocation));
-  json.field("max_binding", int64_t(adapter.maxRange));
-  json.field("workgroup_threads",
-             int64_t(limits.maxComputeWorkGroupInvocations));
-  json.field("workgroup_memory", int64_t(limits.maxComputeSharedMemorySize));
-  json.field("subgroup_size", int64_t(adapter.subgroupSize));
+  json.field("memory", memoryOf(adapter));
+  json.field("max_allocation", adapter.maxAllocation);
+  json.field("max_binding", adapter.maxRange);
+  json.field("workgroup_threads", limits.maxComputeWorkGroupInvocations);
+  json.field("workgroup_memory", limits.maxComputeSharedMemorySize);
+  json.field("subgroup_size", adapter.subgroupSize);
   constexpr auto subgroup = format::Feature::SubgroupArithmetic;
   json.beginArray("uses");
   if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup) &&

@@ -48,7 +48,7 @@ vit_status VulkanExecutor::readSettings(vit_error *error) {
   return VIT_OK;
 }
 
-vit_status VulkanExecutor::open(const char *selector, vit_error *error) {
+vit_status VulkanExecutor::build(const char *selector, vit_error *error) {
   VIT_TRY(device.open(selector, error));
   VIT_TRY(readSettings(error));
   VIT_TRY(chooseSchedules(error));
@@ -121,8 +121,7 @@ vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
   }
   char hint[64] = "even a batch of 1 needs more";
   if (fits > 0)
-    std::snprintf(hint, sizeof hint, "a batch of %lld fits",
-                  static_cast<long long>(fits));
+    std::snprintf(hint, sizeof hint, "a batch of %lld fits", lld(fits));
   char what[256];
   std::snprintf(what, sizeof what, "%s%s%.100s", excess.what,
                 excess.kernel ? " in kernel " : "",
@@ -130,10 +129,8 @@ vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
   return fail(error, excess.kernel ? VIT_UNSUPPORTED : VIT_OUT_OF_MEMORY,
               "a batch of %lld needs %llu %s and the Vulkan device '%s' allows "
               "%llu: %s%s",
-              static_cast<long long>(batch),
-              static_cast<unsigned long long>(excess.needed), what,
-              adapter.properties.deviceName,
-              static_cast<unsigned long long>(excess.allowed), hint,
+              lld(batch), llu(excess.needed), what,
+              adapter.properties.deviceName, llu(excess.allowed), hint,
               excess.kernel ? "; GPUs and the CPU have no such limit" : "");
 }
 
@@ -189,7 +186,7 @@ vit_status VulkanExecutor::prepare(const Call &call, Prepared *&found,
   if (!found->layout.plan(e, schedule, *device.adapter, batch))
     return fail(error, VIT_INVALID_ARGUMENT,
                 "a batch of %lld needs more memory than there are addresses",
-                static_cast<long long>(batch));
+                lld(batch));
   if (found->layout.findExcess(*device.adapter).what)
     return tooLarge(entry, batch, found->layout, error);
   VIT_TRY(pipelines.prepare(context.module, entry, schedule, error));
@@ -378,15 +375,6 @@ vit_status vit::runtime::createVulkanExecutor(const SessionContext &context,
                                               const char *selector,
                                               Executor *&executor,
                                               vit_error *error) {
-  const Allocator &allocator = context.module.allocator;
-  auto *made = create<vulkan::VulkanExecutor>(allocator, context);
-  executor = made;
-  if (!made)
-    return outOfMemory(error, sizeof(vulkan::VulkanExecutor), "the session");
-  vit_status status = made->open(selector, error);
-  if (status != VIT_OK) {
-    destroy(allocator, made);
-    executor = nullptr;
-  }
-  return status;
+  return buildExecutor<vulkan::VulkanExecutor>(context, executor, error,
+                                               selector);
 }

@@ -19,7 +19,7 @@ public:
       : Executor(context), device(context.module.allocator) {}
   ~VulkanExecutor() override;
 
-  vit_status open(const char *selector, vit_error *error);
+  vit_status build(const char *selector, vit_error *error);
 
   vit_status requireSchedule(uint32_t entry, vit_error *error) const override;
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,

@@ -81,9 +81,8 @@ vit_status Weights::tooLarge(const Context &context, const char *what,
   return fail(error, VIT_UNSUPPORTED,
               "%s have %llu bytes and the device '%s' binds %llu: run this "
               "model on another device",
-              what, static_cast<unsigned long long>(bytes),
-              context.adapter->properties.deviceName,
-              static_cast<unsigned long long>(context.adapter->maxRange));
+              what, llu(bytes), context.adapter->properties.deviceName,
+              llu(context.adapter->maxRange));
 }
 
 void Weights::add(const schema::Argument &argument, uint64_t bytes,

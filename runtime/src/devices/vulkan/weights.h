@@ -55,7 +55,6 @@ public:
     return chunkOfCommand[firstCommand[entry] + command];
   }
   const Buffer &chunk(uint32_t index) const { return buffers[index]; }
-  uint32_t chunkCount() const { return chunks; }
   /// The offset of an argument in `chunk`, which must contain it.
   uint64_t offsetOf(const schema::Argument &argument, uint32_t chunk) const;
   /// Bytes of all chunks.

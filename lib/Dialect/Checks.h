@@ -1,0 +1,86 @@
+//===- Checks.h - What verifiers share --------------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_LIB_DIALECT_CHECKS_H
+#define VIT_LIB_DIALECT_CHECKS_H
+
+#include "vit/Dialect/Kernel.h"
+
+namespace mlir::vit {
+
+/// Returns whether two sizes can be equal; a dynamic size can be equal to any.
+inline bool agree(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
+
+/// Returns whether `grid` is two positive numbers whose product does not
+/// overflow.
+inline bool isGrid(ArrayRef<int64_t> grid) {
+  constexpr int64_t limit = 1 << 20;
+  return grid.size() == 2 && grid[0] > 0 && grid[1] > 0 && grid[0] <= limit &&
+         grid[1] <= limit;
+}
+
+/// Reports that an op called `op` has operands or attributes without a result
+/// type.
+template <typename... Args>
+LogicalResult reject(std::optional<Location> where, StringRef op,
+                     Args &&...message) {
+  return emitOptionalError(where, "'", op, "' op ",
+                           std::forward<Args>(message)...);
+}
+
+/// Checks that the operands of the op are consistent and that its result has
+/// the inferred type.
+template <typename Op> LogicalResult verifyInferred(Op op) {
+  SmallVector<Type, 1> inferred;
+  if (failed(Op::inferReturnTypes(op.getContext(), op.getLoc(),
+                                  typename Op::Adaptor(op), inferred)))
+    return failure();
+  if (op.getResult().getType() == inferred.front())
+    return success();
+  return op.emitOpError("the result must be ")
+         << inferred.front() << ", not " << op.getResult().getType();
+}
+
+/// Returns the product of positive sizes, or nullopt if one is not positive or
+/// the product is larger than any memory.
+std::optional<int64_t> countElements(ArrayRef<int64_t> shape);
+
+/// Checks that `symbol` is a vit.parameter or vit.state of type `type` that
+/// `user` may use with a layer (`layer` if it is known). `Only` restricts the
+/// kind of op. The constraints in messages are numbered as in vit.read and the
+/// updates: C1, C2.
+enum class Only { Nothing, Parameter, State };
+LogicalResult verifyNamedTensor(Operation *user, SymbolTableCollection &symbols,
+                                FlatSymbolRefAttr symbol, Type type,
+                                bool indexed, std::optional<int64_t> layer,
+                                Only only = Only::Nothing);
+
+namespace kernel {
+
+/// C1 of attention and its adjoint: heads * headDim channels of query, key and
+/// value [batch, tokens, channels] from their offsets on.
+LogicalResult verifyAttentionOperands(Operation *op, int64_t heads,
+                                      int64_t headDim,
+                                      ArrayRef<int64_t> offsets, Value query,
+                                      Value key, Value value);
+
+/// Checks that the ops of a region are scalar code that ends in kernel.yield.
+/// Errors mention `constraint`.
+LogicalResult verifyScalarCode(Operation *op, Region &region,
+                               StringRef constraint);
+
+/// C1 of kernel.derive and kernel.pack: one source with the element count of
+/// the result or with one element, or several sources that are concatenated.
+LogicalResult verifySources(Operation *op, ValueRange sources,
+                            RankedTensorType result);
+
+} // namespace kernel
+} // namespace mlir::vit
+
+#endif // VIT_LIB_DIALECT_CHECKS_H

@@ -1,0 +1,67 @@
+//===- CompilerOptions.h - What the tools ask of the compiler ---*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_COMPILEROPTIONS_H
+#define VIT_TOOLS_COMPILEROPTIONS_H
+
+#include "vit/Compiler.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace vit::tools {
+
+/// Options for compiling a training step.
+struct TrainingRequest {
+  std::string options; ///< Of vit-generate-backward.
+  uint64_t memory = 0; ///< Bytes for a step's activations; 0: no limit.
+  int64_t batch = 0;   ///< Of a step.
+};
+
+/// Options of the compiler. An empty string means the default.
+struct CompilerOptions {
+  std::string model, weights;
+  bool allowUnused = false;
+  uint64_t seed = 0;
+  std::string outputs, skipPasses; ///< Separated by commas.
+  std::string dumpIr;
+  std::string target, level, precision;
+  std::optional<TrainingRequest> training;
+
+  /// The request does not store parameters in the module. It points into these
+  /// options.
+  vit_compiler_request createRequest(vit_compiler_action action) const {
+    auto given = [](const std::string &text) {
+      return text.empty() ? nullptr : text.c_str();
+    };
+    vit_compiler_request request = {};
+    request.struct_size = sizeof(request);
+    request.action = action;
+    request.model = model.c_str();
+    request.weights = given(weights);
+    request.allow_unused = allowUnused;
+    request.seed = seed;
+    request.outputs = given(outputs);
+    request.skip_passes = given(skipPasses);
+    request.dump_directory = given(dumpIr);
+    request.targets = given(target);
+    request.levels = given(level);
+    request.precision = given(precision);
+    request.parameters = VIT_COMPILER_REFERENCE;
+    if (training) {
+      request.training = training->options.c_str();
+      request.training_memory = training->memory;
+      request.batch = training->batch;
+    }
+    return request;
+  }
+};
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_COMPILEROPTIONS_H
