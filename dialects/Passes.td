@@ -334,7 +334,7 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
   let options = [
     Option<"target", "target", "std::string", "\"cpu\"", "cpu, vulkan or cuda">,
     Option<"level", "level", "std::string", "\"\"",
-        "A level of the target, see runtime/format/level.cpp; empty: its default">,
+        "A level of the target, see runtime/format/Level.cpp; empty: its default">,
     Option<"batch", "batch", "int64_t", "1", "The batch size to optimise for; any other works too">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [

@@ -8,7 +8,7 @@
 #include "vit/Import/Weights.h"
 #include "vit/Import/StoredNames.h"
 
-#include "format/initializer.h"
+#include "format/Initializer.h"
 
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/StringExtras.h"

@@ -15,7 +15,7 @@
 #include "KernelUtils.h"
 #include "UpdateCode.h"
 
-#include "format/hash.h"
+#include "format/Hash.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 

@@ -22,7 +22,7 @@ struct GemmTile {
 };
 
 /// Tile sizes to choose from for a GPU level. They are measured and only this
-/// pass uses them; the facts of the level are in runtime/format/level.cpp.
+/// pass uses them; the facts of the level are in runtime/format/Level.cpp.
 struct GpuTiles {
   const Level *level;
   int64_t processors; ///< workgroups that a typical device runs at once

@@ -42,7 +42,7 @@ struct RegisterTile {
 };
 
 /// Tile sizes to choose from for a CPU level. They are measured and only this
-/// pass uses them; the facts of the level are in runtime/format/level.cpp.
+/// pass uses them; the facts of the level are in runtime/format/Level.cpp.
 struct CpuTiles {
   StringLiteral level;
   ArrayRef<RegisterTile> tiles;

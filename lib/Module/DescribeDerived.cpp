@@ -7,7 +7,7 @@
 
 #include "Describe.h"
 
-#include "format/form.h"
+#include "format/Form.h"
 #include "vit/Kernel/Layout.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -19,7 +19,7 @@ using namespace mlir;
 using namespace mlir::vit;
 namespace format = ::vit::format;
 
-/// A derived form of the schema in the terms of format/form.h.
+/// A derived form of the schema in the terms of format/Form.h.
 static format::Form formOf(const schema::DerivedT &derived) {
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(schema::Derived::Pack(builder, &derived));

@@ -8,7 +8,7 @@
 #ifndef VIT_MODULE_LEVELS_H
 #define VIT_MODULE_LEVELS_H
 
-#include "format/level.h"
+#include "format/Level.h"
 
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/SmallVector.h"

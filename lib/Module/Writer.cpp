@@ -9,9 +9,9 @@
 
 #include "Describe.h"
 
-#include "format/atomic_file.h"
-#include "format/hash.h"
-#include "format/module_file.h"
+#include "format/AtomicFile.h"
+#include "format/Hash.h"
+#include "format/ModuleFile.h"
 
 #include "llvm/Support/Path.h"
 

@@ -7,8 +7,8 @@
 
 #include "Ops.h"
 
-#include "format/hash.h"
-#include "format/philox.h"
+#include "format/Hash.h"
+#include "format/Philox.h"
 
 #include <algorithm>
 #include <cmath>

@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Tensor.h"
-#include "format/alignment.h"
+#include "format/Alignment.h"
 
 #include <cstring>
 #include <string_view>

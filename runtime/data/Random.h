@@ -8,7 +8,7 @@
 #ifndef VIT_DATA_RANDOM_H
 #define VIT_DATA_RANDOM_H
 
-#include "format/philox.h"
+#include "format/Philox.h"
 
 #include <cstdint>
 

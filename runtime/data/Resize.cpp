@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Image.h"
-#include "format/form.h"
+#include "format/Form.h"
 
 #include <algorithm>
 #include <cmath>

@@ -7,7 +7,7 @@
 
 #include "Support.h"
 
-#include "format/alignment.h"
+#include "format/Alignment.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -13,8 +13,8 @@
 #ifndef VIT_DATA_SUPPORT_H
 #define VIT_DATA_SUPPORT_H
 
-#include "format/atomic_file.h"
-#include "format/mapped_file.h"
+#include "format/AtomicFile.h"
+#include "format/MappedFile.h"
 #include "vit/vit-data.h"
 
 #include <cstdlib>

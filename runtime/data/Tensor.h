@@ -9,7 +9,7 @@
 #define VIT_DATA_TENSOR_H
 
 #include "Support.h"
-#include "format/element_type.h"
+#include "format/ElementType.h"
 
 namespace vit::data {
 

@@ -7,8 +7,8 @@
 
 #include "Json.h"
 #include "Tensor.h"
-#include "format/alignment.h"
-#include "format/safetensors.h"
+#include "format/Alignment.h"
+#include "format/Safetensors.h"
 
 #include <algorithm>
 #include <map>

@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "format/level.h"
+#include "format/Level.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Target/CUDA.h"
 #include "vit/Target/Vulkan.h"

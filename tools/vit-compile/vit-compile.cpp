@@ -8,7 +8,7 @@
 #include "CompilerOptions.h"
 #include "Validators.h"
 
-#include "format/level.h"
+#include "format/Level.h"
 
 #include <CLI/CLI.hpp>
 

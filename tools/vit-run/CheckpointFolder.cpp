@@ -9,7 +9,7 @@
 
 #include "Support.h"
 
-#include "format/atomic_file.h"
+#include "format/AtomicFile.h"
 
 #include <cerrno>
 #include <cstdio>

@@ -10,7 +10,7 @@
 #include "JsonText.h"
 #include "Options.h"
 #include "Support.h"
-#include "format/level.h"
+#include "format/Level.h"
 
 #include <algorithm>
 #include <cctype>

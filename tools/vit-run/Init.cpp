@@ -10,7 +10,7 @@
 #include "StoredTensors.h"
 #include "vit/Import/StoredNames.h"
 
-#include "format/form.h"
+#include "format/Form.h"
 
 #include <algorithm>
 #include <cmath>

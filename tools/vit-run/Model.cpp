@@ -9,7 +9,7 @@
 
 #include "Cache.h"
 #include "DeviceList.h"
-#include "format/level.h"
+#include "format/Level.h"
 
 #include <cstdio>
 #include <cstdlib>

@@ -8,7 +8,7 @@
 #include "Options.h"
 
 #include "Support.h"
-#include "format/level.h"
+#include "format/Level.h"
 #include "vit/Compiler.h"
 
 namespace vit::tools {

@@ -8,7 +8,7 @@
 #include "Peak.h"
 
 #include "Support.h"
-#include "format/level.h"
+#include "format/Level.h"
 
 #include <algorithm>
 #include <atomic>

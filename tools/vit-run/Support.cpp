@@ -7,7 +7,7 @@
 
 #include "Support.h"
 
-#include "format/atomic_file.h"
+#include "format/AtomicFile.h"
 
 #include <algorithm>
 #include <cerrno>

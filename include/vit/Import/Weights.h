@@ -70,7 +70,7 @@ public:
   std::optional<StoredRange> locate(ParameterOp parameter, int64_t layer) const;
 
   /// Reads all elements of `parameter`, row-major, widened exactly, or draws
-  /// them (runtime/format/initializer.h, by the name "symbol" or
+  /// them (runtime/format/Initializer.h, by the name "symbol" or
   /// "symbol.layer"). `out` has exactly as many elements as its type.
   LogicalResult read(ParameterOp parameter, int64_t layer,
                      MutableArrayRef<float> out, std::string &error) const;

@@ -8,7 +8,7 @@
 #ifndef VIT_TARGET_LEVEL_H
 #define VIT_TARGET_LEVEL_H
 
-#include "format/level.h"
+#include "format/Level.h"
 
 #include "mlir/IR/Location.h"
 #include "mlir/Support/LLVM.h"

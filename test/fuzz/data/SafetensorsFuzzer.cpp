@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "format/safetensors.h"
+#include "format/Safetensors.h"
 
 #include <cstdlib>
 

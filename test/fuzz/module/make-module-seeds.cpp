@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "module_builder.h"
+#include "ModuleBuilder.h"
 
 #include <cstdio>
 #include <cstring>

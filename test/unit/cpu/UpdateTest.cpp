@@ -9,7 +9,7 @@
 
 #include "../../../lib/Kernel/UpdateCode.h"
 
-#include "format/hash.h"
+#include "format/Hash.h"
 
 #include "vit/Dialect/Registration.h"
 

@@ -7,7 +7,7 @@
 //
 // Compiled into a section of their own without calls, vectors or constants in
 // memory, so that the section is a position-independent code image like those
-// of the compiler. module_builder.h adds it to modules.
+// of the compiler. ModuleBuilder.h adds it to modules.
 //
 //===----------------------------------------------------------------------===//
 

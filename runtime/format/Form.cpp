@@ -1,0 +1,404 @@
+//===- Form.cpp - The forms of parameters that kernels read ---------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "format/Form.h"
+
+#include "module_generated.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace vit::format {
+
+//===----------------------------------------------------------------------===//
+// Geometry
+//===----------------------------------------------------------------------===//
+
+static int64_t roundUp(int64_t value) {
+  return (value + kChannelPad - 1) / kChannelPad * kChannelPad;
+}
+static int64_t padded(int64_t channels, int64_t group) {
+  return group == 0 ? roundUp(channels) : channels / group * roundUp(group);
+}
+static int64_t paddedIndex(int64_t channel, int64_t group) {
+  return group == 0 ? channel
+                    : channel / group * roundUp(group) + channel % group;
+}
+
+int64_t Form::sourceElements() const {
+  if (kind == FormKind::Resample)
+    return (resampling.prefix + resampling.from[0] * resampling.from[1]) *
+           width;
+  return splat ? 1 : rows * width;
+}
+
+Form formOf(const schema::Derived &derived) {
+  Form form;
+  form.kind = FormKind(derived.kind());
+  form.type = ElementType(derived.element_type());
+  form.width = derived.dims()->Get(derived.dims()->size() - 1);
+  form.rows = 1;
+  for (uint32_t i = 0; i + 1 < derived.dims()->size(); ++i)
+    form.rows *= derived.dims()->Get(i);
+  form.cols = derived.cols();
+  form.interleave = derived.interleave();
+  form.outGroup = derived.out_group();
+  form.inGroup = derived.in_group();
+  form.splat = derived.splat();
+  if (form.kind == FormKind::Resample) {
+    form.resampling.prefix = derived.prefix();
+    form.resampling.antialias = derived.antialias();
+    for (int i = 0; i < 2; ++i) {
+      form.resampling.from[i] = derived.from()->Get(i);
+      form.resampling.to[i] = derived.to()->Get(i);
+    }
+  }
+  return form;
+}
+
+int64_t formElements(const Form &form) {
+  switch (form.kind) {
+  case FormKind::Panels:
+    return padded(form.rows, form.outGroup) * padded(form.width, form.inGroup);
+  case FormKind::Channels:
+    return form.rows * padded(form.width, form.inGroup);
+  case FormKind::RowMajor:
+  case FormKind::Resample:
+    return form.rows * form.width;
+  }
+  return 0;
+}
+
+uint64_t formBytes(const Form &form) {
+  return uint64_t(formElements(form)) * sizeOf(form.type);
+}
+
+static const char *checkResampling(const Form &form) {
+  constexpr int64_t most = 1 << 14;
+  const Resampling &r = form.resampling;
+  for (int i = 0; i < 2; ++i)
+    if (r.from[i] < 1 || r.from[i] > most || r.to[i] < 1 || r.to[i] > most)
+      return "resamples an impossible grid";
+  if (form.rows != r.prefix + r.to[0] * r.to[1])
+    return "resamples a table of another size";
+  return nullptr;
+}
+
+const char *checkForm(const Form &form) {
+  // Padding makes a dimension at most 16 times larger.
+  constexpr int64_t limit =
+      INT64_MAX / (kChannelPad * kChannelPad * int64_t(sizeof(float)));
+  if (form.rows < 1 || form.width < 1)
+    return "has a dimension below 1";
+  if (form.rows > limit / form.width)
+    return "is too large";
+  if (!isFloat(form.type))
+    return "has elements that are not f32, bf16 or f16";
+  bool isPanels = form.kind == FormKind::Panels;
+  if (isPanels && (form.cols < kPanelGranule || form.cols % kPanelGranule != 0))
+    return "has panels whose width is not a multiple of 16";
+  if (isPanels && form.cols > limit / form.width)
+    return "has panels that are too wide";
+  if (form.interleave < 1 || kChannelPad % form.interleave != 0 ||
+      (form.interleave != 1 && !isPanels))
+    return "interleaves depths in a way that is not possible";
+  bool isPadded = isPanels || form.kind == FormKind::Channels;
+  if (form.outGroup < 0 || form.inGroup < 0 ||
+      (form.outGroup != 0 && (!isPanels || form.rows % form.outGroup != 0)) ||
+      (form.inGroup != 0 && (!isPadded || form.width % form.inGroup != 0)))
+    return "has groups that do not divide it";
+  if (form.splat && form.kind != FormKind::Channels)
+    return "repeats one element in a layout that cannot";
+  return form.kind == FormKind::Resample ? checkResampling(form) : nullptr;
+}
+
+namespace {
+/// Where the channels of one logical row lie: channel k, as a padded index, is
+/// at base + k / v * v * stride + k % v with v = interleave.
+struct RowPlace {
+  int64_t base;
+  int64_t stride;
+};
+} // namespace
+
+static RowPlace placeRow(const Form &form, int64_t row) {
+  if (form.kind == FormKind::RowMajor)
+    return {row * form.width, 1};
+  int64_t width = padded(form.width, form.inGroup);
+  if (form.kind == FormKind::Channels)
+    return {row * width, 1};
+  int64_t column = paddedIndex(row, form.outGroup);
+  int64_t first = column / form.cols * form.cols;
+  int64_t left = padded(form.rows, form.outGroup) - first;
+  return {first * width + (column - first) * form.interleave,
+          std::min(left, form.cols)};
+}
+
+/// Calls visit(offset in the form, stride, offset in the range, count) for each
+/// run of elements of [begin, begin + count) that are evenly spaced.
+template <typename Visit>
+static void forEachRun(const Form &form, int64_t begin, int64_t count,
+                       Visit visit) {
+  int64_t group = form.kind == FormKind::RowMajor || form.inGroup == 0
+                      ? form.width
+                      : form.inGroup;
+  int64_t v = form.interleave;
+  for (int64_t done = 0; done < count;) {
+    int64_t row = (begin + done) / form.width;
+    int64_t channel = (begin + done) % form.width;
+    int64_t run = std::min(group - channel % group, count - done);
+    RowPlace place = placeRow(form, row);
+    int64_t index = paddedIndex(channel, group == form.width ? 0 : group);
+    if (v != 1)
+      run = std::min(run, v - index % v);
+    visit(place.base + index / v * v * place.stride + index % v,
+          v == 1 ? place.stride : 1, done, run);
+    done += run;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Derive and restore
+//===----------------------------------------------------------------------===//
+
+using Vec4 = float __attribute__((vector_size(16)));
+
+/// Writes the transpose of four rows of four, `stride` apart, to four columns.
+static void transpose4(float *to, int64_t toStride, const float *from,
+                       int64_t stride) {
+  Vec4 a, b, c, d;
+  std::memcpy(&a, from, sizeof a);
+  std::memcpy(&b, from + stride, sizeof b);
+  std::memcpy(&c, from + 2 * stride, sizeof c);
+  std::memcpy(&d, from + 3 * stride, sizeof d);
+  Vec4 lowAb = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  Vec4 lowCd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  Vec4 highAb = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  Vec4 highCd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  Vec4 columns[4] = {__builtin_shufflevector(lowAb, lowCd, 0, 1, 4, 5),
+                     __builtin_shufflevector(lowAb, lowCd, 2, 3, 6, 7),
+                     __builtin_shufflevector(highAb, highCd, 0, 1, 4, 5),
+                     __builtin_shufflevector(highAb, highCd, 2, 3, 6, 7)};
+  for (int i = 0; i < 4; ++i)
+    std::memcpy(to + i * toStride, &columns[i], sizeof(Vec4));
+}
+
+/// Sixteen whole rows that are one vector of an f32 panel: reads sixteen
+/// streams and writes whole cache lines, which is several times faster than row
+/// by row.
+static void derivePanelVector(const Form &form, float *target,
+                              const unsigned char *source, ElementType type,
+                              int64_t row) {
+  constexpr int64_t chunk = 64;
+  constexpr int64_t rows = kPanelGranule;
+  float values[rows][chunk];
+  auto size = int64_t(sizeOf(type));
+  RowPlace place = placeRow(form, row);
+  int64_t group = form.inGroup == 0 ? form.width : form.inGroup;
+  for (int64_t k = 0; k < form.width;) {
+    int64_t count = std::min(group - k % group, chunk);
+    for (int64_t r = 0; r < rows; ++r)
+      widen(values[r], source + (r * form.width + k) * size, type, count);
+    float *to =
+        target + place.base + paddedIndex(k, form.inGroup) * place.stride;
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+      for (int64_t r = 0; r < rows; r += 4)
+        transpose4(to + i * place.stride + r, place.stride, &values[r][i],
+                   chunk);
+    for (; i < count; ++i)
+      for (int64_t r = 0; r < rows; ++r)
+        to[i * place.stride + r] = values[r][i];
+    k += count;
+  }
+}
+
+/// Whether derivePanelVector can do the rows from `row` on.
+static bool isPanelVector(const Form &form, int64_t row) {
+  int64_t group = form.outGroup == 0 ? form.rows : form.outGroup;
+  return form.kind == FormKind::Panels && form.type == ElementType::F32 &&
+         form.interleave == 1 && row % group % kPanelGranule == 0 &&
+         row % group + kPanelGranule <= group;
+}
+
+/// Converts `count` elements to elements of the form, `stride` apart.
+static void deriveRun(ElementType type, unsigned char *target, int64_t stride,
+                      const unsigned char *source, ElementType sourceType,
+                      int64_t count) {
+  constexpr int64_t chunk = 64;
+  float values[chunk];
+  auto size = int64_t(sizeOf(type)), sourceSize = int64_t(sizeOf(sourceType));
+  for (int64_t done = 0; done < count; done += chunk) {
+    int64_t part = std::min(count - done, chunk);
+    unsigned char *to = target + done * stride * size;
+    widen(values, source + done * sourceSize, sourceType, part);
+    if (stride == 1)
+      narrow(to, values, type, part);
+    else
+      for (int64_t i = 0; i < part; ++i)
+        narrow(to + i * stride * size, values + i, type, 1);
+  }
+}
+
+void derive(const Form &form, void *target, const void *source,
+            ElementType sourceType, int64_t begin, int64_t count) {
+  auto *out = static_cast<unsigned char *>(target);
+  const auto *in = static_cast<const unsigned char *>(source);
+  auto size = int64_t(sizeOf(form.type));
+  auto sourceSize = int64_t(sizeOf(sourceType));
+  if (form.splat) {
+    if (begin != 0 || count < 1)
+      return;
+    forEachRun(form, 0, form.rows * form.width,
+               [&](int64_t at, int64_t stride, int64_t, int64_t run) {
+                 for (int64_t i = 0; i < run; ++i)
+                   deriveRun(form.type, out + (at + i * stride) * size, 1, in,
+                             sourceType, 1);
+               });
+    return;
+  }
+  while (count > 0) {
+    int64_t row = begin / form.width;
+    int64_t vector = kPanelGranule * form.width;
+    int64_t part = count;
+    if (begin % form.width == 0 && count >= vector &&
+        isPanelVector(form, row)) {
+      derivePanelVector(form, static_cast<float *>(target), in, sourceType,
+                        row);
+      part = vector;
+    } else {
+      // A row at a time, since the next ones may be a vector of a panel.
+      if (form.kind == FormKind::Panels)
+        part = std::min(form.width - begin % form.width, count);
+      forEachRun(form, begin, part,
+                 [&](int64_t at, int64_t stride, int64_t done, int64_t run) {
+                   deriveRun(form.type, out + at * size, stride,
+                             in + done * sourceSize, sourceType, run);
+                 });
+    }
+    begin += part;
+    count -= part;
+    in += part * sourceSize;
+  }
+}
+
+void restore(const Form &form, const void *derived, float *target,
+             int64_t begin, int64_t count) {
+  const auto *in = static_cast<const unsigned char *>(derived);
+  auto size = int64_t(sizeOf(form.type));
+  if (form.splat) {
+    if (begin == 0 && count > 0)
+      widen(target, in, form.type, 1);
+    return;
+  }
+  forEachRun(form, begin, count,
+             [&](int64_t at, int64_t stride, int64_t done, int64_t run) {
+               if (stride == 1)
+                 return widen(target + done, in + at * size, form.type, run);
+               for (int64_t i = 0; i < run; ++i)
+                 widen(target + done + i, in + (at + i * stride) * size,
+                       form.type, 1);
+             });
+}
+
+//===----------------------------------------------------------------------===//
+// Position tables
+//===----------------------------------------------------------------------===//
+
+double cubic(double x, double a) {
+  x = std::fabs(x);
+  if (x < 1)
+    return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2)
+    return (((x - 5) * x + 8) * x - 4) * a;
+  return 0;
+}
+
+/// The taps of one output position along one dimension.
+struct Taps {
+  double center; ///< in input positions, pixel centres at + 0.5
+  double shrink; ///< antialiasing stretches the kernel by its inverse
+  double a;
+  double total; ///< of the weights
+  int64_t first, count, size;
+
+  int64_t index(int64_t tap) const {
+    int64_t i = first + tap;
+    return i < 0 ? 0 : i >= size ? size - 1 : i;
+  }
+  double raw(int64_t tap) const {
+    return cubic((double(first + tap) - center + 0.5) * shrink, a);
+  }
+  double weight(int64_t tap) const { return raw(tap) / total; }
+};
+
+static Taps makeTaps(int64_t position, int64_t from, int64_t to,
+                     bool antialias) {
+  double scale = double(from) / double(to);
+  Taps taps = {};
+  taps.center = scale * (double(position) + 0.5);
+  taps.size = from;
+  taps.shrink = 1;
+  taps.total = 1;
+  if (!antialias) {
+    // Four neighbours; beyond the border the border's value is repeated.
+    taps.a = -0.75;
+    taps.first = int64_t(std::floor(taps.center - 0.5)) - 1;
+    taps.count = 4;
+    return taps;
+  }
+  taps.a = -0.5;
+  double support = scale >= 1 ? 2 * scale : 2;
+  taps.shrink = scale >= 1 ? 1 / scale : 1;
+  // Taps beyond the border are left out and the others scaled to a sum of 1.
+  double begin = taps.center - support + 0.5;
+  double end = taps.center + support + 0.5;
+  taps.first = begin < 0 ? 0 : int64_t(begin);
+  auto last = int64_t(end);
+  taps.count = (last < from ? last : from) - taps.first;
+  double total = 0;
+  for (int64_t i = 0; i < taps.count; ++i)
+    total += taps.raw(i);
+  taps.total = total != 0 ? total : 1;
+  return taps;
+}
+
+void resample(const Form &form, void *target, const float *source) {
+  const Resampling &r = form.resampling;
+  int64_t width = form.width;
+  auto size = int64_t(sizeOf(form.type));
+  auto *out = static_cast<unsigned char *>(target);
+  narrow(out, source, form.type, r.prefix * width);
+  out += r.prefix * width * size;
+  source += r.prefix * width;
+  constexpr int64_t block = 64;
+  for (int64_t y = 0; y < r.to[0]; ++y) {
+    Taps rows = makeTaps(y, r.from[0], r.to[0], r.antialias);
+    for (int64_t x = 0; x < r.to[1]; ++x, out += width * size) {
+      Taps columns = makeTaps(x, r.from[1], r.to[1], r.antialias);
+      for (int64_t c = 0; c < width; c += block) {
+        int64_t count = std::min(width - c, block);
+        double sums[block] = {};
+        for (int64_t i = 0; i < rows.count; ++i)
+          for (int64_t j = 0; j < columns.count; ++j) {
+            double weight = rows.weight(i) * columns.weight(j);
+            const float *cell =
+                source + (rows.index(i) * r.from[1] + columns.index(j)) * width;
+            for (int64_t k = 0; k < count; ++k)
+              sums[k] += weight * double(cell[c + k]);
+          }
+        float values[block];
+        for (int64_t k = 0; k < count; ++k)
+          values[k] = float(sums[k]);
+        narrow(out + c * size, values, form.type, count);
+      }
+    }
+  }
+}
+
+} // namespace vit::format

@@ -1,0 +1,112 @@
+//===- Form.h - The forms of parameters that kernels read -------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A parameter is logical, row-major and f32. Kernels read forms derived from
+// it: panels, padded channels, several parameters in one, perhaps in a narrower
+// element type. The functions here convert between the two, in the caller's
+// memory. Compiler and runtime use the same ones, so that a form that is stored
+// in a module equals the one that the runtime makes when it loads it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_FORMAT_FORM_H
+#define VIT_FORMAT_FORM_H
+
+#include "format/ElementType.h"
+
+namespace vit::schema {
+struct Derived;
+} // namespace vit::schema
+
+namespace vit::format {
+
+/// Channels of activations and of forms are padded to a multiple of this.
+inline constexpr int64_t kChannelPad = 16;
+/// The width of a panel is a multiple of this.
+inline constexpr int64_t kPanelGranule = 16;
+
+/// In the order of `DerivedKind` of the schema.
+enum class FormKind : uint8_t { Panels, Channels, RowMajor, Resample };
+
+/// Takes a position table [prefix + from[0] * from[1], width] to another grid.
+struct Resampling {
+  int64_t prefix = 0; ///< leading rows that are copied
+  int64_t from[2] = {0, 0};
+  int64_t to[2] = {0, 0};
+  bool antialias = false;
+};
+
+/// A form of a logical row-major [rows, width] (rank 1: one row). With pad(n,
+/// g) = n rounded up to a multiple of 16 if g is 0, else n / g * (g rounded up
+/// to a multiple of 16), the element [r, k] lies at
+///
+///   RowMajor  r * width + k
+///   Channels  r * pad(width, inGroup) + c(k, inGroup)
+///   Panels    p * cols * pad(width, inGroup)
+///               + (c(k, inGroup) / v * w + q % cols) * v + c(k, inGroup) % v
+///             with v = interleave, q = c(r, outGroup), p = q / cols and w, the
+///             width of panel p: cols, or for the last panel what is left of
+///             pad(rows, outGroup);
+///
+/// c(i, g) is i if g is 0, else i / g * (g rounded up to a multiple of 16) + i
+/// % g. All other elements are zero. Resample is row-major, too; rows and width
+/// are those of the result.
+struct Form {
+  FormKind kind = FormKind::RowMajor;
+  ElementType type = ElementType::F32; ///< of the form; isFloat
+  int64_t rows = 0;
+  int64_t width = 0;
+  int64_t cols = 0;       ///< Panels: a multiple of kPanelGranule
+  int64_t interleave = 1; ///< Panels: neighbouring depths; divides kChannelPad
+  int64_t outGroup = 0;   ///< Panels: 0 or a divisor of rows
+  int64_t inGroup = 0;    ///< Panels, Channels: 0 or a divisor of width
+  bool splat = false;     ///< Channels: one element stands for all
+  Resampling resampling;  ///< Resample
+
+  int64_t sourceElements() const;
+};
+
+/// Returns the form that verified metadata describes.
+Form formOf(const schema::Derived &derived);
+
+/// The elements and bytes of a form that passed `checkForm`.
+int64_t formElements(const Form &form);
+uint64_t formBytes(const Form &form);
+
+/// Returns what is wrong with a form, or NULL: then formBytes(form) fits an
+/// int64_t.
+const char *checkForm(const Form &form);
+
+/// Whether any value of a parameter can be read back from the form, bit for
+/// bit. Parameters are never restored from a form that is not lossless.
+inline bool isLossless(const Form &form) {
+  return form.kind != FormKind::Resample && form.type == ElementType::F32;
+}
+
+/// Stores elements [begin, begin + count) of the logical tensor, row-major at
+/// `source`, in the form at `target`. The caller zeroes `target` before its
+/// first use: padding is not written. Ranges may come in any order. Not for
+/// Resample.
+void derive(const Form &form, void *target, const void *source,
+            ElementType sourceType, int64_t begin, int64_t count);
+
+/// The inverse: reads elements [begin, begin + count) back.
+void restore(const Form &form, const void *derived, float *target,
+             int64_t begin, int64_t count);
+
+/// Makes the whole form of kind Resample: the prefix is copied, the rest
+/// interpolated bicubically with align_corners false, as
+/// torch.nn.functional.interpolate(mode="bicubic") does it (a = -0.75), or with
+/// `antialias` as antialias=True (a = -0.5). Sums are in double.
+void resample(const Form &form, void *target, const float *source);
+
+/// Keys' cubic convolution kernel.
+double cubic(double x, double a);
+
+} // namespace vit::format
+
+#endif // VIT_FORMAT_FORM_H

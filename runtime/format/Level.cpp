@@ -1,0 +1,205 @@
+//===- Level.cpp - The levels that code is compiled for -------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "format/Level.h"
+
+#include <cstdio>
+#include <cstring>
+
+namespace vit::format {
+
+//===----------------------------------------------------------------------===//
+// The tables
+//===----------------------------------------------------------------------===//
+
+static constexpr const char *kTargetNames[] = {"cpu", "vulkan", "cuda"};
+static_assert(sizeof kTargetNames / sizeof *kTargetNames == kTargets);
+
+// clang-format off
+static constexpr const char *kFeatureNames[] = {
+    "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "movbe", "lzcnt", "bmi",
+    "bmi2", "avx", "f16c", "fma", "avx2",
+    "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl",
+    "subgroup_arithmetic"};
+// clang-format on
+static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
+
+static constexpr ElementType kF32 = ElementType::F32;
+static constexpr int64_t kKib = 1024;
+
+/// x86-64-v3 of the psABI without what the operating system alone uses.
+static constexpr FeatureSet kAvx2Features = {
+    Feature::Sse3,   Feature::Ssse3, Feature::Sse41, Feature::Sse42,
+    Feature::Popcnt, Feature::Movbe, Feature::Lzcnt, Feature::Bmi,
+    Feature::Bmi2,   Feature::Avx,   Feature::F16c,  Feature::Fma,
+    Feature::Avx2};
+/// x86-64-v4.
+static constexpr FeatureSet kAvx512Features =
+    kAvx2Features | FeatureSet{Feature::Avx512f, Feature::Avx512bw,
+                               Feature::Avx512cd, Feature::Avx512dq,
+                               Feature::Avx512vl};
+
+static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1}};
+static constexpr Product kAvx512Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1}};
+static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1}};
+
+/// The least that the PTX runs on, and the two generations after it.
+static constexpr const char *kSm80Architectures[] = {"sm_80", "sm_90a",
+                                                     "sm_100"};
+
+/// What every Vulkan 1.1 device has: maxComputeWorkGroupInvocations,
+/// maxComputeSharedMemorySize, maxPerStageDescriptorStorageBuffers and
+/// maxPushConstantsSize of "Required Limits" in the Vulkan specification. Two
+/// of the 32 push words are the batch and the first unit.
+static constexpr KernelLimits kVulkanMinimum = {128, 16 * kKib, 0, 4, 128, 30};
+static constexpr KernelLimits kTiled256Limits = {256, 32 * kKib, 0, 4, 128, 30};
+/// Parameters of a kernel may take 4096 bytes, 8 each.
+static constexpr KernelLimits kSm80Limits = {1024, 48 * kKib, 163 * kKib,
+                                             0,    4096,      508};
+
+// Sorted by target and rank, the highest first. LLVM's x86-64-v4 prefers
+// vectors of 256 bits.
+// clang-format off
+static constexpr Level kLevels[] = {
+    {Target::Cpu, "avx512", 2, true, kAvx512Features, kAvx512Products,
+     {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
+    {Target::Cpu, "avx2", 1, false, kAvx2Features, kAvx2Products,
+     {"x86-64", "x86-64-v3"}, 16, 32},
+
+    {Target::Vulkan, "tiled_256", 3, false, {Feature::SubgroupArithmetic},
+     kScalarProducts, {}, 0, 16, kTiled256Limits, 256},
+    {Target::Vulkan, "tiled", 2, true, {},
+     kScalarProducts, {}, 0, 16, kVulkanMinimum, 128},
+    {Target::Vulkan, "direct", 1, false, {},
+     kScalarProducts, {}, 0, 16, kVulkanMinimum, 64, /*isDirect=*/true},
+
+    {Target::Cuda, "sm_80", 1, true, {Feature::SubgroupArithmetic},
+     kScalarProducts, {"sm_80", "", "+ptx70", kSm80Architectures}, 0, 16,
+     kSm80Limits, 256},
+};
+// clang-format on
+
+//===----------------------------------------------------------------------===//
+// Reading them
+//===----------------------------------------------------------------------===//
+
+const char *targetName(Target target) { return kTargetNames[int(target)]; }
+
+bool parseTarget(std::string_view name, Target &target) {
+  for (int i = 0; i < kTargets; ++i)
+    if (name == kTargetNames[i]) {
+      target = Target(i);
+      return true;
+    }
+  return false;
+}
+
+const char *featureName(Feature feature) { return kFeatureNames[int(feature)]; }
+
+Rows<Level> allLevels() { return kLevels; }
+
+Rows<Level> levelsOf(Target target) {
+  const Level *first = allLevels().begin(), *end = allLevels().end();
+  while (first != end && first->target != target)
+    ++first;
+  const Level *last = first;
+  while (last != end && last->target == target)
+    ++last;
+  return {first, size_t(last - first)};
+}
+
+const Level *findLevel(Target target, std::string_view name) {
+  for (const Level &level : levelsOf(target))
+    if (name == level.name)
+      return &level;
+  return nullptr;
+}
+
+const Level *findLevel(std::string_view name) {
+  for (const Level &level : allLevels())
+    if (name == level.name)
+      return &level;
+  return nullptr;
+}
+
+const Level &defaultLevel(Target target) {
+  const Level *level = levelsOf(target).begin();
+  while (!level->isDefault)
+    ++level;
+  return *level;
+}
+
+const Level *bestLevel(Target target, FeatureSet offered, int maxRank) {
+  for (const Level &level : levelsOf(target))
+    if (level.rank <= maxRank && offered.contains(level.features))
+      return &level;
+  return nullptr;
+}
+
+const Product *findProduct(const Level &level, ElementType precision) {
+  for (const Product &product : level.products)
+    if (product.a == precision)
+      return &product;
+  return nullptr;
+}
+
+bool parseArchitecture(const char *name, int &capability, bool &isExact) {
+  constexpr size_t prefix = 3;
+  if (std::strncmp(name, "sm_", prefix) != 0)
+    return false;
+  const char *digit = name + prefix;
+  capability = 0;
+  for (; *digit >= '0' && *digit <= '9' && capability < 1000; ++digit)
+    capability = 10 * capability + (*digit - '0');
+  isExact = *digit == 'a';
+  return capability >= 10 && capability < 1000 && digit[isExact] == 0;
+}
+
+bool runsOnCapability(const Level &level, int capability) {
+  int needed;
+  bool isExact;
+  if (!parseArchitecture(level.name, needed, isExact))
+    return false;
+  return isExact ? capability == needed : capability >= needed;
+}
+
+//===----------------------------------------------------------------------===//
+// For messages
+//===----------------------------------------------------------------------===//
+
+/// Appends `text`, after `separator` if it is not the first.
+static void append(Names &names, const char *separator, const char *text) {
+  size_t used = std::strlen(names.text);
+  std::snprintf(names.text + used, sizeof names.text - used, "%s%s",
+                used ? separator : "", text);
+}
+
+Names levelNames(Target target) {
+  Names names = {};
+  for (const Level &level : levelsOf(target))
+    append(names, ", ", level.name);
+  return names;
+}
+
+Names levelNames() {
+  Names names = {};
+  for (int i = 0; i < kTargets; ++i) {
+    append(names, "; ", kTargetNames[i]);
+    append(names, ": ", levelNames(Target(i)).text);
+  }
+  return names;
+}
+
+Names featureNames(FeatureSet features) {
+  Names names = {};
+  for (int i = 0; i < kFeatures; ++i)
+    if (features.has(Feature(i)))
+      append(names, ", ", kFeatureNames[i]);
+  return names;
+}
+
+} // namespace vit::format

@@ -1,0 +1,75 @@
+//===- MappedFile.cpp - A file in memory ----------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "format/MappedFile.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace vit::format {
+
+vit_status MappedFile::open(const char *path, const char *what,
+                            vit_error *error) {
+  close();
+  // Not blocking: a name may be that of a pipe.
+  descriptor = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0)
+    return fail(error,
+                errno == ENOENT || errno == ENOTDIR ? VIT_NOT_FOUND
+                                                    : VIT_IO_ERROR,
+                "cannot open %s '%s': %s", what, path, std::strerror(errno));
+  struct stat status;
+  if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    close();
+    return fail(error, VIT_IO_ERROR, "cannot read %s '%s': not a regular file",
+                what, path);
+  }
+  length = uint64_t(status.st_size);
+  if (length == 0)
+    return VIT_OK; // There is nothing to map.
+  void *mapped = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  if (mapped == MAP_FAILED) {
+    int code = errno;
+    close();
+    return fail(error, VIT_IO_ERROR, "cannot map %s '%s': %s", what, path,
+                std::strerror(code));
+  }
+  memory = static_cast<unsigned char *>(mapped);
+  return VIT_OK;
+}
+
+void MappedFile::close() {
+  if (memory)
+    munmap(memory, length);
+  if (descriptor >= 0)
+    ::close(descriptor);
+  memory = nullptr;
+  descriptor = -1;
+  length = 0;
+}
+
+unsigned char *MappedFile::mapPrivate(uint64_t offset, uint64_t size) const {
+  void *mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE,
+                      descriptor, off_t(offset));
+  return mapped == MAP_FAILED ? nullptr : static_cast<unsigned char *>(mapped);
+}
+
+void forgetPages(const void *data, uint64_t size) {
+  auto page = uint64_t(sysconf(_SC_PAGESIZE));
+  // Only whole pages: those at the ends hold a neighbour's bytes too.
+  uint64_t skip = (page - reinterpret_cast<uintptr_t>(data) % page) % page;
+  if (size < skip + page)
+    return;
+  madvise(static_cast<char *>(const_cast<void *>(data)) + skip,
+          (size - skip) / page * page, MADV_DONTNEED);
+}
+
+} // namespace vit::format

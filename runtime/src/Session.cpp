@@ -1,0 +1,331 @@
+//===- Session.cpp - Calling a module's entries ---------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Session.h"
+
+#include "Binding.h"
+#include "Plan.h"
+
+#include <algorithm>
+#include <cstdio>
+
+using namespace vit::runtime;
+namespace schema = vit::schema;
+
+static constexpr int32_t kMaxThreads = 1024;
+
+//===----------------------------------------------------------------------===//
+// Making
+//===----------------------------------------------------------------------===//
+
+vit_session::~vit_session() {
+  if (executor)
+    parameters->letGo(executor);
+  destroy(module->allocator, executor);
+  vit_parameters_release(parameters);
+  vit_module_release(module);
+}
+
+vit_status vit_session::build(const vit_session_options &given,
+                              vit_error *error) {
+  options = given;
+  if (options.threads < 0 || options.threads > kMaxThreads)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "%d threads are not possible: 1 to %d, or 0 for one per core",
+                options.threads, kMaxThreads);
+  if (options.parameters && options.parameters->module != module)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "the parameters belong to another module");
+  // A module without code for this machine can be inspected, but not run.
+  VIT_TRY(checkDevice(*module, options.device, error));
+  const Allocator &allocator = module->allocator;
+  if (options.parameters) {
+    parameters = options.parameters;
+    vit_parameters_retain(parameters);
+  } else {
+    VIT_TRY(vit_parameters_create(module, &parameters, error));
+  }
+  int threads = options.threads > 0
+                    ? options.threads
+                    : std::min(availableCores(), int(kMaxThreads));
+  VIT_TRY(createExecutor({*module, *parameters, options, threads},
+                         options.device, executor, error));
+  // The caller may free its strings after this call.
+  options.device = nullptr;
+  options.level = nullptr;
+
+  uint32_t inputs = 0, outputs = 0, slots = 0;
+  for (uint32_t i = 0; i < count(module->root->entries()); ++i) {
+    inputs = std::max(inputs, module->entry(i).inputs()->size());
+    outputs = std::max(outputs, module->entry(i).outputs()->size());
+    const schema::Schedule *schedule = executor->schedule(i);
+    if (!schedule)
+      continue;
+    slots = std::max(slots, count(schedule->slots()));
+    // Allocate what training needs now, so that a lack of memory is reported
+    // here.
+    if (::usesArenas(*schedule))
+      VIT_TRY(parameters->makeArenas(error));
+  }
+  if (!inputPointers.allocate(allocator, inputs) ||
+      !outputPointers.allocate(allocator, outputs) ||
+      !slotSizes.allocate(allocator, slots) ||
+      !slotOffsets.allocate(allocator, slots))
+    return outOfMemory(error, slots * 16ull, "the session");
+  return VIT_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Binding inputs and outputs
+//===----------------------------------------------------------------------===//
+
+vit_status vit_session::bind(const schema::Entry &entry,
+                             const vit_tensor *inputs, int32_t inputCount,
+                             vit_tensor *outputs, int32_t outputCount,
+                             vit_error *error) {
+  if (inputCount < 0 || outputCount < 0 || (inputCount > 0 && !inputs) ||
+      (outputCount > 0 && !outputs))
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "inputs or outputs are NULL or their count is negative");
+  for (const void *&pointer : inputPointers)
+    pointer = nullptr;
+  for (void *&pointer : outputPointers)
+    pointer = nullptr;
+  batch = 0;
+  // The entry's first input determines the batch; tensors may come in any
+  // order.
+  for (int32_t i = 0; i < inputCount; ++i) {
+    uint32_t index;
+    VIT_TRY(
+        findBinding(*entry.inputs(), inputs[i].name, "input", index, error));
+    if (index == 0)
+      VIT_TRY(readBatch(*entry.inputs()->Get(0), inputs[i], batch, error));
+  }
+  for (int32_t i = 0; i < inputCount; ++i) {
+    uint32_t index;
+    VIT_TRY(
+        findBinding(*entry.inputs(), inputs[i].name, "input", index, error));
+    const schema::Binding &binding = *entry.inputs()->Get(index);
+    if (inputPointers[index])
+      return fail(error, VIT_INVALID_ARGUMENT, "input '%s' is given twice",
+                  binding.name()->c_str());
+    // Without the first input there is no batch; that it is missing is told
+    // below.
+    if (batch != 0)
+      VIT_TRY(checkTensor(binding, inputs[i], "input", batch, error));
+    inputPointers[index] = inputs[i].data;
+  }
+  for (uint32_t i = 0; i < entry.inputs()->size(); ++i)
+    if (!inputPointers[i])
+      return fail(error, VIT_INVALID_ARGUMENT, "input '%s' is not given",
+                  entry.inputs()->Get(i)->name()->c_str());
+  for (int32_t i = 0; i < outputCount; ++i) {
+    uint32_t index;
+    VIT_TRY(
+        findBinding(*entry.outputs(), outputs[i].name, "output", index, error));
+    const schema::Binding &binding = *entry.outputs()->Get(index);
+    if (outputPointers[index])
+      return fail(error, VIT_INVALID_ARGUMENT, "output '%s' is given twice",
+                  binding.name()->c_str());
+    describeOutput(binding, outputs[i], batch);
+    VIT_TRY(checkTensor(binding, outputs[i], "output", batch, error));
+    outputPointers[index] = outputs[i].data;
+  }
+  return VIT_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+/// Evaluates the closed forms, unless the last call had the same entry and
+/// batch.
+vit_status vit_session::plan(uint32_t entry, int64_t newBatch,
+                             vit_error *error) {
+  if (plannedBatch == newBatch && plannedEntry == entry)
+    return VIT_OK;
+  plannedBatch = 0;
+  const schema::Schedule &schedule = *executor->schedule(entry);
+  if (!planSlots(schedule, newBatch, slotSizes.data(), slotOffsets.data(),
+                 slotBytes))
+    return batchTooLarge(newBatch, error);
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    char reason[256];
+    if (!checkCommand(*module->root, module->entry(entry),
+                      *schedule.commands()->Get(i), newBatch, slotSizes.data(),
+                      reason, sizeof reason))
+      return fail(error, VIT_CORRUPT, "'%s' is damaged: command %u %s",
+                  module->name.data(), i, reason);
+  }
+  if (schedule.target() != schema::Target::Cpu)
+    VIT_TRY(fitsGpu(schedule, newBatch, error));
+  firstChange = ::firstChange(*module, schedule);
+  usesArenas = ::usesArenas(schedule);
+  plannedEntry = entry;
+  plannedBatch = newBatch;
+  return VIT_OK;
+}
+
+/// Computes the bytes of the whole workspace at a batch. Returns false on
+/// overflow.
+bool vit_session::workspaceBytes(uint32_t entry, int64_t atBatch,
+                                 void *const *outputs, uint64_t &bytes) const {
+  uint64_t slots;
+  return planSlots(*executor->schedule(entry), atBatch, nullptr, nullptr,
+                   slots) &&
+         executor->workspaceBytes(entry, atBatch, slots, outputs, bytes);
+}
+
+vit_status vit_session::checkBudget(uint32_t entry, vit_error *error) const {
+  void *const *outputs = outputPointers.data();
+  uint64_t total;
+  if (!executor->workspaceBytes(entry, batch, slotBytes, outputs, total))
+    return batchTooLarge(batch, error);
+  if (options.memory_budget == 0 || total <= options.memory_budget)
+    return VIT_OK;
+  int64_t fits = 0, tooLarge = batch;
+  while (tooLarge - fits > 1) {
+    int64_t middle = fits + (tooLarge - fits) / 2;
+    uint64_t bytes;
+    bool within = workspaceBytes(entry, middle, outputs, bytes) &&
+                  bytes <= options.memory_budget;
+    (within ? fits : tooLarge) = middle;
+  }
+  char hint[64] = "even a batch of 1 needs more";
+  if (fits > 0)
+    std::snprintf(hint, sizeof hint, "a batch of %lld fits", lld(fits));
+  return fail(error, VIT_OVER_BUDGET,
+              "a batch of %lld needs %llu bytes of workspace and the budget "
+              "is %llu: %s",
+              lld(batch), llu(total), llu(options.memory_budget), hint);
+}
+
+/// Everything before a call; after it only the executor can fail.
+vit_status vit_session::prepare(const char *name, const vit_tensor *inputs,
+                                int32_t inputCount, vit_tensor *outputs,
+                                int32_t outputCount, Call &call,
+                                vit_error *error) {
+  uint32_t entry;
+  VIT_TRY(findEntry(*module, name, entry, error));
+  if (!executor->schedule(entry))
+    return executor->requireSchedule(entry, error);
+  VIT_TRY(bind(module->entry(entry), inputs, inputCount, outputs, outputCount,
+               error));
+  VIT_TRY(plan(entry, batch, error));
+  VIT_TRY(checkBudget(entry, error));
+  VIT_TRY(parameters->prepare(*executor->schedule(entry), usesArenas, executor,
+                              error));
+  call = {entry,
+          batch,
+          inputPointers.data(),
+          outputPointers.data(),
+          slotSizes.data(),
+          slotOffsets.data(),
+          slotBytes,
+          firstChange};
+  return VIT_OK;
+}
+
+vit_status vit_session::run(const char *name, const vit_tensor *inputs,
+                            int32_t inputCount, vit_tensor *outputs,
+                            int32_t outputCount, vit_error *error) {
+  Call call;
+  VIT_TRY(prepare(name, inputs, inputCount, outputs, outputCount, call, error));
+  return executor->run(call, error);
+}
+
+vit_status vit_session::findNotFinite(const char *entry,
+                                      const vit_tensor *inputs,
+                                      int32_t inputCount, char *name,
+                                      size_t size, vit_error *error) {
+  Call call;
+  VIT_TRY(prepare(entry, inputs, inputCount, nullptr, 0, call, error));
+  const char *found = nullptr;
+  VIT_TRY(executor->findNotFinite(call, found, error));
+  std::snprintf(name, size, "%s", found ? found : "");
+  return VIT_OK;
+}
+
+vit_status vit_session::workspaceSize(const char *name, int64_t atBatch,
+                                      uint64_t &bytes, vit_error *error) const {
+  uint32_t entry;
+  VIT_TRY(findEntry(*module, name, entry, error));
+  if (!executor->schedule(entry))
+    return executor->requireSchedule(entry, error);
+  VIT_TRY(checkBatch(atBatch, error));
+  if (!workspaceBytes(entry, atBatch, nullptr, bytes))
+    return batchTooLarge(atBatch, error);
+  return VIT_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// The C API
+//===----------------------------------------------------------------------===//
+
+extern "C" vit_status vit_session_create(vit_module *module,
+                                         const vit_session_options *given,
+                                         vit_session **out_session,
+                                         vit_error *error) {
+  if (!module || !out_session)
+    return fail(error, VIT_INVALID_ARGUMENT, "module or out_session is NULL");
+  *out_session = nullptr;
+  vit_session_options options;
+  VIT_TRY(readOptions(given, options, error));
+  auto *session = create<vit_session>(module->allocator, module);
+  if (!session)
+    return outOfMemory(error, sizeof(vit_session), "the session");
+  if (vit_status status = session->build(options, error)) {
+    vit_session_release(session);
+    return status;
+  }
+  *out_session = session;
+  return VIT_OK;
+}
+
+extern "C" void vit_session_release(vit_session *session) {
+  if (!session)
+    return;
+  Allocator allocator = session->module->allocator;
+  destroy(allocator, session);
+}
+
+extern "C" vit_status vit_session_run(vit_session *session, const char *entry,
+                                      const vit_tensor *inputs,
+                                      int32_t input_count, vit_tensor *outputs,
+                                      int32_t output_count, vit_error *error) {
+  if (!session)
+    return fail(error, VIT_INVALID_ARGUMENT, "session is NULL");
+  return session->run(entry, inputs, input_count, outputs, output_count, error);
+}
+
+extern "C" vit_status vit_session_step(vit_session *session, vit_step *step,
+                                       vit_error *error) {
+  if (!session || !step)
+    return fail(error, VIT_INVALID_ARGUMENT, "session or step is NULL");
+  return session->step(*step, error);
+}
+
+extern "C" vit_status
+vit_session_find_not_finite(vit_session *session, const char *entry,
+                            const vit_tensor *inputs, int32_t input_count,
+                            char *out_name, size_t size, vit_error *error) {
+  if (!session || !out_name || size == 0)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "session or out_name is NULL or has no room");
+  return session->findNotFinite(entry, inputs, input_count, out_name, size,
+                                error);
+}
+
+extern "C" vit_status vit_session_workspace_size(const vit_session *session,
+                                                 const char *entry,
+                                                 int64_t batch,
+                                                 uint64_t *out_bytes,
+                                                 vit_error *error) {
+  if (!session || !out_bytes)
+    return fail(error, VIT_INVALID_ARGUMENT, "session or out_bytes is NULL");
+  return session->workspaceSize(entry, batch, *out_bytes, error);
+}

@@ -1,0 +1,158 @@
+//===- VerifyParameters.cpp - Checks of parameters and their forms --------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Checker.h"
+
+#include <cmath>
+#include <cstdio>
+
+namespace vit::runtime {
+
+vit_status Checker::parameters() {
+  uint32_t total = count(module.parameters());
+  Array<const char *> names;
+  if (!names.allocate(allocator, total))
+    return outOfMemory(error, total * sizeof(char *), "checks");
+  for (uint32_t i = 0; i < total; ++i) {
+    VIT_TRY(parameter(i));
+    names[i] = module.parameters()->Get(i)->name()->c_str();
+  }
+  return unique(names.data(), total, "parameters");
+}
+
+vit_status Checker::parameter(uint32_t index) {
+  const schema::Parameter &p = *module.parameters()->Get(index);
+  VIT_TRY(text(p.name(), "a parameter's name"));
+  char what[256];
+  std::snprintf(what, sizeof what, "parameter '%.200s'", p.name()->c_str());
+  VIT_TRY(dims(*p.dims(), what, false));
+  VIT_TRY(text(p.stored_name(), "the stored name of a parameter"));
+  if (p.source() > schema::Source::MAX || p.dtype() > schema::DType::MAX)
+    return corrupt("%s comes from an unknown source or type", what);
+  switch (p.source()) {
+  case schema::Source::Derived:
+    return VIT_OK;
+  case schema::Source::Init:
+    if (p.distribution() > schema::Distribution::MAX ||
+        !std::isfinite(p.value()))
+      return corrupt("%s has an unknown initialiser", what);
+    return VIT_OK;
+  case schema::Source::Inline:
+  case schema::Source::File:
+    break;
+  }
+  if (!isFloat(ElementType(p.dtype())))
+    return corrupt("%s is stored in a type that is not f32, bf16 or f16", what);
+  if (p.source() == schema::Source::Inline) {
+    VIT_TRY(segment(p.data(),
+                    uint64_t(elements(*p.dims())) * elementSize(p.dtype()),
+                    kAlignment, what));
+    return hashWeights ? hash(*p.data(), p.hash(), what) : VIT_OK;
+  }
+  if (p.file() >= count(module.files()))
+    return corrupt("%s lies in a file that is not listed", what);
+  VIT_TRY(dims(*p.stored_dims(), what, false));
+  uint64_t rows = uint64_t(p.stored_dims()->Get(0));
+  if (p.stored_begin() >= p.stored_end() || p.stored_end() > rows)
+    return corrupt("%s is rows %llu to %llu of a tensor with %llu", what,
+                   llu(p.stored_begin()), llu(p.stored_end()), llu(rows));
+  uint64_t stored = uint64_t(elements(*p.stored_dims())) / rows *
+                    (p.stored_end() - p.stored_begin());
+  if (stored != uint64_t(elements(*p.dims())))
+    return corrupt("%s has %llu elements and %llu are stored", what,
+                   llu(elements(*p.dims())), llu(stored));
+  return VIT_OK;
+}
+
+/// A parameter without a source of its own is read back from a stored form.
+vit_status Checker::parameterHasForm(uint32_t index) {
+  const schema::Parameter &p = *module.parameters()->Get(index);
+  if (p.source() != schema::Source::Derived)
+    return VIT_OK;
+  for (uint32_t d = 0; d < count(module.derived()); ++d) {
+    const schema::Derived &derived = *module.derived()->Get(d);
+    if (storedBytes(derived) == 0 || !isLossless(formOf(derived)))
+      continue;
+    for (uint32_t source : sourcesOf(derived))
+      if (source == index)
+        return VIT_OK;
+  }
+  return corrupt("parameter '%.200s' is stored nowhere", p.name()->c_str());
+}
+
+vit_status Checker::derivedForms() {
+  for (uint32_t i = 0; i < count(module.derived()); ++i)
+    VIT_TRY(derived(i));
+  return VIT_OK;
+}
+
+vit_status Checker::derived(uint32_t index) {
+  const schema::Derived &d = *module.derived()->Get(index);
+  uint32_t parameterCount = count(module.parameters());
+  char what[64];
+  std::snprintf(what, sizeof what, "derived form %u", index);
+  if (d.kind() > schema::DerivedKind::MAX)
+    return corrupt("%s is of an unknown kind", what);
+  VIT_TRY(dims(*d.dims(), what, false));
+  if (count(d.sources()) == 0)
+    return corrupt("%s has no sources", what);
+  uint64_t total = 0;
+  for (uint32_t source : sourcesOf(d)) {
+    // Forms may be sources of later ones.
+    if (source >= uint64_t(parameterCount) + index)
+      return corrupt("%s has a source %u that is not before it", what, source);
+    if (source >= parameterCount) {
+      const schema::Derived &from =
+          *module.derived()->Get(source - parameterCount);
+      if ((from.kind() != schema::DerivedKind::Resample &&
+           from.kind() != schema::DerivedKind::RowMajor) ||
+          from.element_type() != schema::DType::F32)
+        return corrupt("%s is made from a form that is not row-major f32",
+                       what);
+    }
+    total += uint64_t(sourceElements(module, source));
+    if (total > uint64_t(kMaxElements))
+      return corrupt("%s is too large", what);
+  }
+  bool isResampled = d.kind() == schema::DerivedKind::Resample;
+  if (isResampled &&
+      (d.sources()->size() != 1 || count(d.from()) != 2 || count(d.to()) != 2))
+    return corrupt("%s resamples something that is not one table", what);
+  if ((isResampled || d.kind() == schema::DerivedKind::Panels) &&
+      d.dims()->size() != 2)
+    return corrupt("%s has rank %u, expected 2", what, d.dims()->size());
+  Form form = formOf(d);
+  if (const char *reason = checkForm(form))
+    return corrupt("%s %s", what, reason);
+  if (uint64_t(form.sourceElements()) != total)
+    return corrupt("%s has %lld elements and its sources %llu", what,
+                   lld(form.sourceElements()), llu(total));
+  if (d.bytes() != formBytes(form))
+    return corrupt("%s has %llu bytes, expected %llu", what, llu(d.bytes()),
+                   llu(formBytes(form)));
+  if (storedBytes(d) == 0)
+    return VIT_OK;
+  VIT_TRY(segment(d.data(), d.bytes(), kAlignment, what));
+  return hashWeights ? hash(*d.data(), d.hash(), what) : VIT_OK;
+}
+
+vit_status Checker::constants() {
+  for (uint32_t i = 0; i < count(module.constants()); ++i) {
+    const schema::Constant &c = *module.constants()->Get(i);
+    char what[64];
+    std::snprintf(what, sizeof what, "constant %u", i);
+    VIT_TRY(dims(*c.dims(), what, false, /*mayBeScalar=*/true));
+    if (!isFloat(ElementType(c.element_type())))
+      return corrupt("%s has elements that are not f32, bf16 or f16", what);
+    VIT_TRY(segment(
+        c.data(), uint64_t(elements(*c.dims())) * elementSize(c.element_type()),
+        kAlignment, what));
+    VIT_TRY(hash(*c.data(), c.hash(), what));
+  }
+  return VIT_OK;
+}
+} // namespace vit::runtime

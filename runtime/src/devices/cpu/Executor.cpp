@@ -1,0 +1,353 @@
+//===- Executor.cpp - Calls on the CPU ------------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Finite.h"
+#include "Plan.h"
+#include "devices/Device.h"
+#include "devices/cpu/Launch.h"
+#include "devices/cpu/Pool.h"
+#include "format/Extent.h"
+
+#include <algorithm>
+
+namespace vit::runtime {
+
+namespace {
+
+class CpuExecutor : public Executor {
+public:
+  explicit CpuExecutor(const SessionContext &context) : Executor(context) {}
+
+  vit_status build(vit_error *error);
+
+  vit_status requireSchedule(uint32_t entry, vit_error *error) const override {
+    return schedules[entry]
+               ? VIT_OK
+               : noCpuSchedule(context.module, entry, choice, error);
+  }
+  bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
+                      void *const *outputs, uint64_t &bytes) const override;
+  vit_status run(const Call &call, vit_error *error) override;
+  vit_status findNotFinite(const Call &call, const char *&name,
+                           vit_error *error) override;
+
+private:
+  int rank(const schema::Schedule &schedule) const override;
+  vit_status makeRoom(const Call &call, vit_error *error);
+  void execute(const schema::Command &command);
+  void dispatch(const schema::Command &command);
+  bool allFinite(const schema::Command &command) const;
+  void move(const schema::Command &command) const;
+  void *resolve(const schema::Argument &argument) const;
+
+  CpuChoice choice;
+  /// The module's, or `ownCode` in a session whose level is lower.
+  const Code *code = nullptr;
+  Code ownCode;
+  Pool pool;
+  Array<Share> shares;            ///< one per thread
+  Array<uint64_t> scratchStrides; ///< per entry, of one thread
+
+  // The current call.
+  const Call *call = nullptr;
+  Array<void *> outputPlaces; ///< the caller's or, left out, the workspace's
+
+  /// Slots, then outputs that the caller left out, then each thread's scratch.
+  Array<unsigned char> workspace;
+  unsigned char *scratch = nullptr;
+};
+
+} // namespace
+
+int CpuExecutor::rank(const schema::Schedule &schedule) const {
+  const format::Level *level = levelOf(schedule);
+  return level && level->target == format::Target::Cpu && choice.allows(*level)
+             ? level->rank
+             : 0;
+}
+
+vit_status CpuExecutor::build(vit_error *error) {
+  choice = context.module.cpu;
+  const char *limit = context.options.level;
+  if (limit && !lowerRank(limit, choice.maxRank))
+    return unknownLevel("the option level", format::Target::Cpu, error);
+  VIT_TRY(chooseSchedules(error));
+  code = &context.module.code;
+  if (choice.maxRank < context.module.cpu.maxRank) {
+    VIT_TRY(loadCode(context.module, schedules, ownCode, error));
+    code = &ownCode;
+  }
+  const Allocator &allocator = context.module.allocator;
+  auto entries = uint32_t(schedules.size());
+  uint32_t outputs = 0;
+  for (uint32_t i = 0; i < entries; ++i)
+    outputs = std::max(outputs, context.module.entry(i).outputs()->size());
+  if (!shares.allocate(allocator, size_t(context.threads)) ||
+      !scratchStrides.allocate(allocator, entries) ||
+      !outputPlaces.allocate(allocator, outputs))
+    return outOfMemory(error, outputs * 8ull, "the session");
+  for (uint32_t i = 0; i < entries; ++i)
+    for (uint32_t k = 0; schedules[i] && k < count(schedules[i]->kernels());
+         ++k)
+      scratchStrides[i] = std::max<uint64_t>(
+          scratchStrides[i],
+          alignUp(schedules[i]->kernels()->Get(k)->scratch(), kAlignment));
+  return context.options.parallel_for
+             ? VIT_OK
+             : pool.start(context.threads, allocator, error);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+bool CpuExecutor::workspaceBytes(uint32_t entry, int64_t batch,
+                                 uint64_t slotBytes, void *const *outputs,
+                                 uint64_t &bytes) const {
+  bytes = slotBytes;
+  const auto &bindings = *context.module.entry(entry).outputs();
+  for (uint32_t i = 0; outputs && i < bindings.size(); ++i) {
+    uint64_t one;
+    if (!bindingBytes(*bindings.Get(i), batch, one))
+      return false;
+    if (!outputs[i])
+      bytes += alignUp(one, kAlignment);
+    if (bytes > kMaxExtent)
+      return false;
+  }
+  bytes += scratchStrides[entry] * uint64_t(context.threads);
+  return bytes <= kMaxExtent;
+}
+
+/// Grows the workspace if this call needs more and places the outputs that the
+/// caller left out.
+vit_status CpuExecutor::makeRoom(const Call &call, vit_error *error) {
+  uint64_t total = 0;
+  workspaceBytes(call.entry, call.batch, call.slotBytes, call.outputs, total);
+  if (total > workspace.size()) {
+    // Freed first, so that the old and the new one never exist together.
+    workspace.clear();
+    if (!workspace.allocateRaw(context.module.allocator, total))
+      return outOfMemory(error, total, "the workspace");
+  }
+  unsigned char *next = workspace.data() + call.slotBytes;
+  const auto &bindings = *context.module.entry(call.entry).outputs();
+  for (uint32_t i = 0; i < bindings.size(); ++i) {
+    outputPlaces[i] = call.outputs[i];
+    if (outputPlaces[i])
+      continue;
+    uint64_t bytes = 0;
+    bindingBytes(*bindings.Get(i), call.batch, bytes);
+    outputPlaces[i] = next;
+    next += alignUp(bytes, kAlignment);
+  }
+  scratch = next;
+  return VIT_OK;
+}
+
+void *CpuExecutor::resolve(const schema::Argument &argument) const {
+  uint32_t index = argument.index();
+  switch (argument.kind()) {
+  case schema::ArgumentKind::Input:
+    return const_cast<void *>(call->inputs[index]);
+  case schema::ArgumentKind::Output:
+    return outputPlaces[index];
+  case schema::ArgumentKind::Slot:
+    return const_cast<unsigned char *>(workspace.data()) +
+           call->slotOffsets[index] + argument.offset();
+  case schema::ArgumentKind::Derived:
+    return const_cast<void *>(context.parameters.forms.data(index));
+  case schema::ArgumentKind::Constant:
+    return const_cast<unsigned char *>(
+        context.module.segments +
+        context.module.root->constants()->Get(index)->data()->offset());
+  case schema::ArgumentKind::Arena:
+    return context.parameters.training.arenas.data(index) + argument.offset();
+  }
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+/// A piece should take at least a tenth of a millisecond: this many bytes to
+/// move, or as many operations times the factor below.
+static constexpr double kPieceBytes = 1 << 20;
+static constexpr double kOperationsPerByte = 16;
+/// More pieces would only add calls.
+static constexpr uint32_t kPiecesPerThread = 8;
+
+/// The number of pieces that a dispatch is divided into: the same number for
+/// each thread, so that all finish together if nothing disturbs them.
+static uint32_t countPieces(const schema::Command &command, int64_t batch,
+                            uint64_t units, uint32_t threads) {
+  if (units <= threads)
+    return uint32_t(units);
+  double work = commandFlop(command, batch) / kOperationsPerByte;
+  for (uint32_t i = 0; i < count(command.arguments()); ++i) {
+    uint64_t bytes = 0;
+    argumentBytes(*command.arguments()->Get(i), batch, bytes);
+    work += double(bytes);
+  }
+  double wanted =
+      std::min(work / kPieceBytes / threads,
+               double(std::min<uint64_t>(kPiecesPerThread, units / threads)));
+  return threads * std::max(uint32_t(wanted), uint32_t(1));
+}
+
+void CpuExecutor::dispatch(const schema::Command &command) {
+  const schema::Kernel &kernel =
+      *schedules[call->entry]->kernels()->Get(command.kernel());
+  const vit_session_options &options = context.options;
+  Launch launch;
+  launch.function = code->function(kernel);
+  for (uint32_t i = 0; i < kernel.argument_count(); ++i)
+    launch.arguments[i] = resolve(*command.arguments()->Get(i));
+  launch.batch = call->batch;
+  launch.units = 0;
+  evaluate(*command.units(), call->batch, launch.units);
+  launch.scratch = scratch;
+  launch.scratchStride = scratchStrides[call->entry];
+  auto threads = uint32_t(context.threads);
+  if (launch.units < 2 || threads == 1) {
+    launch.runAlone();
+    return;
+  }
+  launch.divide(countPieces(command, call->batch, launch.units, threads),
+                shares.data(), threads);
+  if (options.parallel_for)
+    options.parallel_for(options.parallel_context, threads, Launch::run,
+                         &launch);
+  else
+    pool.run(Launch::run, &launch);
+}
+
+/// Runs a Copy or Fill command.
+void CpuExecutor::move(const schema::Command &command) const {
+  const auto &arguments = *command.arguments();
+  const schema::Argument &last = *arguments.Get(arguments.size() - 1);
+  uint64_t bytes = 0;
+  evaluate(last.bytes(), call->batch, bytes);
+  if (command.kind() == schema::CommandKind::Copy)
+    std::memmove(resolve(last), resolve(*arguments.Get(0)), bytes);
+  else
+    std::memset(resolve(last), 0, bytes);
+}
+
+void CpuExecutor::execute(const schema::Command &command) {
+  switch (command.kind()) {
+  case schema::CommandKind::Dispatch:
+    dispatch(command);
+    break;
+  case schema::CommandKind::Barrier:
+    break; // Only older modules have one.
+  case schema::CommandKind::Copy:
+  case schema::CommandKind::Fill:
+    move(command);
+    break;
+  }
+}
+
+vit_status CpuExecutor::run(const Call &newCall, vit_error *error) {
+  VIT_TRY(makeRoom(newCall, error));
+  call = &newCall;
+  const schema::Schedule &schedule = *schedules[newCall.entry];
+  const vit_session_options &options = context.options;
+  uint32_t total = count(schedule.commands());
+  for (uint32_t i = 0; i < total; ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    if (i <= newCall.firstChange && options.is_cancelled &&
+        options.is_cancelled(options.cancel_context))
+      return fail(error, VIT_CANCELLED,
+                  "the call was cancelled after %u of %u "
+                  "commands",
+                  i, total);
+    uint64_t begin = options.on_event ? monotonicTime() : 0;
+    execute(command);
+    if (!options.on_event || command.kind() == schema::CommandKind::Barrier)
+      continue;
+    vit_event event = {commandName(command), kernelName(schedule, command),
+                       begin, monotonicTime(),
+                       commandFlop(command, newCall.batch)};
+    options.on_event(options.event_context, &event);
+  }
+  if (newCall.firstChange < total)
+    context.parameters.trained(nullptr);
+  return VIT_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// NaN and infinity
+//===----------------------------------------------------------------------===//
+
+/// Checks the results of a command; its inputs were checked when they were
+/// written.
+bool CpuExecutor::allFinite(const schema::Command &command) const {
+  for (uint32_t i = 0; i < count(command.arguments()); ++i) {
+    const schema::Argument &argument = *command.arguments()->Get(i);
+    if (argument.kind() != schema::ArgumentKind::Slot &&
+        argument.kind() != schema::ArgumentKind::Output)
+      continue;
+    uint64_t bytes = 0;
+    argumentBytes(argument, call->batch, bytes);
+    if (!areFinite(resolve(argument), bytes / sizeof(float)))
+      return false;
+  }
+  return true;
+}
+
+vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
+                                      vit_error *error) {
+  name = nullptr;
+  VIT_TRY(makeRoom(newCall, error));
+  call = &newCall;
+  // Values that are left from other calls must not be reported.
+  std::memset(workspace.data(), 0, workspace.size());
+  const schema::Schedule &schedule = *schedules[newCall.entry];
+  uint32_t end = std::min(newCall.firstChange, count(schedule.commands()));
+  for (uint32_t i = 0; i < end; ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    execute(command);
+    if (allFinite(command))
+      continue;
+    name = commandName(command);
+    break;
+  }
+  return VIT_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Creating and describing
+//===----------------------------------------------------------------------===//
+
+vit_status createCpuExecutor(const SessionContext &context, Executor *&executor,
+                             vit_error *error) {
+  return buildExecutor<CpuExecutor>(context, executor, error);
+}
+
+void describeCpuDevices(Text &json) {
+  char name[64];
+  processorName(name, sizeof name);
+  CpuChoice choice;
+  bool isKnown = readCpuChoice(choice);
+  json.beginObject(nullptr);
+  json.field("device", "cpu");
+  json.field("name", name);
+  json.field("cores", int64_t(availableCores()));
+  json.beginArray("levels");
+  for (const format::Level &level : format::levelsOf(format::Target::Cpu))
+    if (choice.features.contains(level.features))
+      json.item(level.name);
+  json.endArray();
+  // The best of them that VIT_CPU_LEVEL allows.
+  const format::Level *level = isKnown ? choice.best() : nullptr;
+  json.field("level", level ? level->name : "none");
+  json.endObject();
+}
+
+} // namespace vit::runtime

@@ -1,0 +1,87 @@
+//===- Executor.h - Calls on a CUDA device ----------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// There is one stream, one arena for slots, inputs and outputs, and one for
+// weights. A call copies the inputs, launches the graph of its commands and
+// copies the outputs. The stream runs everything in order, so that the barriers
+// of a schedule need no code.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
+#define VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
+
+#include "devices/cuda/Graphs.h"
+#include "devices/cuda/Timer.h"
+#include "devices/cuda/Weights.h"
+
+namespace vit::runtime::cuda {
+
+class CudaExecutor : public Executor {
+public:
+  explicit CudaExecutor(const SessionContext &context) : Executor(context) {}
+  ~CudaExecutor() override;
+
+  vit_status build(const char *selector, vit_error *error);
+
+  vit_status requireSchedule(uint32_t entry, vit_error *error) const override;
+  bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
+                      void *const *outputs, uint64_t &bytes) const override;
+  vit_status run(const Call &call, vit_error *error) override;
+  vit_status fetchArenas(unsigned char *const *targets,
+                         vit_error *error) override;
+
+private:
+  /// What belongs to the context and is destroyed before it.
+  struct Resources {
+    explicit Resources(const Driver &driver)
+        : kernels(driver), weights(driver), arena(driver), staging(driver),
+          graphs(driver), timer(driver) {}
+
+    Stream stream = nullptr;
+    Kernels kernels;
+    Weights weights;
+    DeviceMemory arena;
+    PinnedMemory staging;
+    Graphs graphs;
+    Timer timer;
+  };
+
+  int rank(const schema::Schedule &schedule) const override;
+  vit_status runInContext(const Call &call, vit_error *error);
+  vit_status makeRoom(const Call &call, vit_error *error);
+  vit_status upload(const Call &call, vit_error *error);
+  vit_status download(const Call &call, vit_error *error);
+  vit_status submit(const Call &call, vit_error *error);
+  vit_status submitTimed(const Call &call, vit_error *error);
+  vit_status submitCommand(const Call &call, const schema::Command &command,
+                           vit_error *error);
+  vit_status reportTimes(const Call &call, vit_error *error);
+  void handOver(const Call &call);
+  DevicePointer resolve(const Call &call,
+                        const schema::Argument &argument) const;
+  bool changesVariables(const Call &call) const;
+  vit_status lostBefore(vit_error *error) const;
+
+  Driver driver;
+  Adapter adapter;
+  const format::Level *forced = nullptr; ///< that the options name
+  Context cudaContext = nullptr;
+  Resources *resources = nullptr;
+  bool isLost = false;
+
+  // The current call: the offsets of inputs and outputs in the arena and, if
+  // they are small, in the pinned memory.
+  Array<uint64_t> inputPlaces;
+  Array<uint64_t> outputPlaces;
+  bool isStaged = false;
+  bool isSubmitted = false; ///< and may have changed something
+};
+
+} // namespace vit::runtime::cuda
+
+#endif // VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H

@@ -1,0 +1,148 @@
+//===- Functions.h - What is used of the CUDA driver ------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The driver's interface is stable. This header declares the small part that is
+// used, so that no CUDA toolkit is needed. Names and numbers are those of the
+// driver API's reference manual; the symbols, with their versions, are exported
+// by every driver from `kOldestDriver` on.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_CUDA_FUNCTIONS_H
+#define VIT_RUNTIME_DEVICES_CUDA_FUNCTIONS_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vit::runtime::cuda {
+
+/// 1000 * major + 10 * minor of the first CUDA whose driver exports all below.
+inline constexpr int kOldestDriver = 11040;
+
+using Device = int;
+using DevicePointer = uint64_t;
+using Context = struct ContextObject *;
+using Module = struct ModuleObject *;
+using Function = struct FunctionObject *;
+using Stream = struct StreamObject *;
+using Event = struct EventObject *;
+using Graph = struct GraphObject *;
+using GraphExec = struct GraphExecObject *;
+
+/// The values of CUresult that are distinguished here.
+enum Result : int {
+  kSuccess = 0,
+  kOutOfMemory = 2,
+  kNotInitialized = 3,
+  kDeinitialized = 4,
+  kDeviceUnavailable = 46,
+  kNoDevice = 100,
+  kInvalidImage = 200,
+  kInvalidContext = 201,
+  kNoBinaryForGpu = 209,
+  kEccUncorrectable = 214,
+  kInvalidPtx = 218,
+  kJitCompilerNotFound = 221,
+  kUnsupportedPtxVersion = 222,
+  kNotFound = 500,
+  kIllegalAddress = 700,
+  kLaunchTimeout = 702,
+  kContextIsDestroyed = 709,
+  kAssert = 710,
+  kHardwareStackError = 714,
+  kIllegalInstruction = 715,
+  kMisalignedAddress = 716,
+  kInvalidAddressSpace = 717,
+  kInvalidPc = 718,
+  kLaunchFailed = 719,
+  kSystemDriverMismatch = 803,
+  kCompatNotSupportedOnDevice = 804,
+};
+
+/// CUdevice_attribute
+enum DeviceAttribute : int {
+  kMaxThreadsPerBlock = 1,
+  kMaxSharedMemoryPerBlock = 8,
+  kMultiprocessorCount = 16,
+  kComputeCapabilityMajor = 75,
+  kComputeCapabilityMinor = 76,
+};
+
+/// CUjit_option
+enum JitOption : int {
+  kJitErrorLogBuffer = 5,
+  kJitErrorLogBufferSizeBytes = 6,
+};
+
+/// CU_STREAM_NON_BLOCKING: not ordered with the application's default stream.
+inline constexpr unsigned kStreamNonBlocking = 1;
+/// CU_STREAM_CAPTURE_MODE_RELAXED: no restriction on what other threads call.
+inline constexpr int kCaptureModeRelaxed = 2;
+
+/// X(name, parameters)
+#define VIT_CUDA_FUNCTIONS(X)                                                  \
+  X(cuInit, (unsigned flags))                                                  \
+  X(cuDriverGetVersion, (int *version))                                        \
+  X(cuGetErrorName, (Result error, const char **name))                         \
+  X(cuGetErrorString, (Result error, const char **text))                       \
+  X(cuDeviceGetCount, (int *count))                                            \
+  X(cuDeviceGet, (Device * device, int ordinal))                               \
+  X(cuDeviceGetName, (char *name, int size, Device device))                    \
+  X(cuDeviceTotalMem_v2, (size_t *bytes, Device device))                       \
+  X(cuDeviceGetAttribute,                                                      \
+    (int *value, DeviceAttribute attribute, Device device))                    \
+  X(cuDevicePrimaryCtxRetain, (Context * context, Device device))              \
+  X(cuDevicePrimaryCtxRelease_v2, (Device device))                             \
+  X(cuCtxPushCurrent_v2, (Context context))                                    \
+  X(cuCtxPopCurrent_v2, (Context * context))                                   \
+  X(cuModuleLoadDataEx, (Module * module, const void *image, unsigned count,   \
+                         JitOption *options, void **values))                   \
+  X(cuModuleUnload, (Module module))                                           \
+  X(cuModuleGetFunction,                                                       \
+    (Function * function, Module module, const char *name))                    \
+  X(cuMemAlloc_v2, (DevicePointer * memory, size_t bytes))                     \
+  X(cuMemFree_v2, (DevicePointer memory))                                      \
+  X(cuMemHostAlloc, (void **memory, size_t bytes, unsigned flags))             \
+  X(cuMemFreeHost, (void *memory))                                             \
+  X(cuMemcpyHtoDAsync_v2,                                                      \
+    (DevicePointer target, const void *source, size_t bytes, Stream stream))   \
+  X(cuMemcpyDtoHAsync_v2,                                                      \
+    (void *target, DevicePointer source, size_t bytes, Stream stream))         \
+  X(cuMemcpyDtoDAsync_v2,                                                      \
+    (DevicePointer target, DevicePointer source, size_t bytes, Stream stream)) \
+  X(cuMemsetD8Async,                                                           \
+    (DevicePointer target, unsigned char value, size_t bytes, Stream stream))  \
+  X(cuStreamCreate, (Stream * stream, unsigned flags))                         \
+  X(cuStreamDestroy_v2, (Stream stream))                                       \
+  X(cuStreamSynchronize, (Stream stream))                                      \
+  X(cuLaunchKernel,                                                            \
+    (Function function, unsigned gridX, unsigned gridY, unsigned gridZ,        \
+     unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,       \
+     Stream stream, void **parameters, void **extra))                          \
+  X(cuStreamBeginCapture_v2, (Stream stream, int mode))                        \
+  X(cuStreamEndCapture, (Stream stream, Graph * graph))                        \
+  X(cuGraphInstantiateWithFlags,                                               \
+    (GraphExec * executable, Graph graph, uint64_t flags))                     \
+  X(cuGraphLaunch, (GraphExec executable, Stream stream))                      \
+  X(cuGraphExecDestroy, (GraphExec executable))                                \
+  X(cuGraphDestroy, (Graph graph))                                             \
+  X(cuEventCreate, (Event * event, unsigned flags))                            \
+  X(cuEventDestroy_v2, (Event event))                                          \
+  X(cuEventRecord, (Event event, Stream stream))                               \
+  X(cuEventSynchronize, (Event event))                                         \
+  X(cuEventElapsedTime, (float *milliseconds, Event begin, Event end))
+
+/// The driver's functions; NULL before it is opened.
+struct Functions {
+#define VIT_CUDA_POINTER(name, parameters) Result(*name) parameters = nullptr;
+  VIT_CUDA_FUNCTIONS(VIT_CUDA_POINTER)
+#undef VIT_CUDA_POINTER
+};
+
+} // namespace vit::runtime::cuda
+
+#endif // VIT_RUNTIME_DEVICES_CUDA_FUNCTIONS_H

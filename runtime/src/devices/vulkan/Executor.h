@@ -1,0 +1,84 @@
+//===- Executor.h - Calls on a Vulkan device --------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_VULKAN_EXECUTOR_H
+#define VIT_RUNTIME_DEVICES_VULKAN_EXECUTOR_H
+
+#include "devices/vulkan/Level.h"
+#include "devices/vulkan/Recording.h"
+
+namespace vit::runtime::vulkan {
+
+class VulkanExecutor final : public Executor {
+public:
+  explicit VulkanExecutor(const SessionContext &context)
+      : Executor(context), device(context.module.allocator) {}
+  ~VulkanExecutor() override;
+
+  vit_status build(const char *selector, vit_error *error);
+
+  vit_status requireSchedule(uint32_t entry, vit_error *error) const override;
+  bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
+                      void *const *outputs, uint64_t &bytes) const override;
+  vit_status run(const Call &call, vit_error *error) override;
+  vit_status fetchArenas(unsigned char *const *targets,
+                         vit_error *error) override;
+
+protected:
+  int rank(const schema::Schedule &schedule) const override;
+
+private:
+  /// A recorded call; the last few are kept.
+  struct Prepared {
+    Recording recording;
+    Layout layout;
+    uint32_t entry = 0;
+    int64_t batch = 0; ///< 0: none
+    uint64_t used = 0; ///< when it was last run
+  };
+  static constexpr size_t kPrepared = 8;
+
+  vit_status readSettings(vit_error *error);
+  vit_status prepare(const Call &call, Prepared *&prepared, vit_error *error);
+  vit_status lostBefore(vit_error *error) const;
+  vit_status makeRoom(const Layout &layout, uint32_t inputs, uint32_t outputs,
+                      vit_error *error);
+  vit_status tooLarge(uint32_t entry, int64_t batch, Layout &layout,
+                      vit_error *error) const;
+  vit_status submit(const Call &call, const Prepared &prepared,
+                    vit_error *error);
+  bool changesVariables(const Call &call) const {
+    return call.firstChange < count(schedules[call.entry]->commands());
+  }
+  void upload(const Call &call, const Prepared &prepared);
+  void download(const Call &call, const Prepared &prepared);
+  bool findTimes(const Prepared &prepared, uint64_t finished);
+  void tellEvents(const Call &call);
+
+  // Each member uses those before it; they are destroyed in reverse order. The
+  // device is mutable because `rank` may run a test on it.
+  mutable Context device;
+  Pipelines pipelines;
+  Weights weights;
+  Buffer workspace, staged, fetched;
+  Prepared prepared[kPrepared];
+
+  SplitLimits limits = {};
+  bool timed = false; ///< events are wanted, and the device has a clock
+  /// The level that the options or VIT_VULKAN_LEVEL name; NULL: the best.
+  const format::Level *forced = nullptr;
+  uint64_t calls = 0;
+  bool isChanging = false; ///< the present call may have changed variables
+
+  // Times of the current call in nanoseconds of CLOCK_MONOTONIC.
+  Array<uint64_t> begin, end;                     ///< per command
+  Array<uint64_t> submissionBegin, submissionEnd; ///< where not `timed`
+};
+
+} // namespace vit::runtime::vulkan
+
+#endif // VIT_RUNTIME_DEVICES_VULKAN_EXECUTOR_H

@@ -1,0 +1,107 @@
+//===- Level.cpp - Which code a Vulkan device runs ------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "devices/vulkan/Level.h"
+
+#include "Verify.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace vit::runtime::vulkan {
+
+using format::Feature;
+using format::Level;
+
+/// How well the device runs code of a level, from 1. On a CPU workgroup memory
+/// gains nothing and barriers cost much, so that less of them is better.
+static int rankLevel(const Adapter &adapter, const Level &level) {
+  int most = format::levelsOf(format::Target::Vulkan)[0].rank;
+  return adapter.isCpu() ? most + 1 - level.rank : level.rank;
+}
+
+const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
+  const VkPhysicalDeviceLimits &limits = adapter.properties.limits;
+  format::FeatureSet features;
+  if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup))
+    features.add(Feature::SubgroupArithmetic);
+  // All devices run the last one.
+  const Level *best = &format::levelsOf(format::Target::Vulkan).back();
+  for (const Level &level : format::levelsOf(format::Target::Vulkan))
+    if (limits.maxComputeWorkGroupInvocations >= level.limits.threads &&
+        limits.maxComputeWorkGroupSize[0] >= level.limits.threads &&
+        limits.maxComputeSharedMemorySize >= level.limits.sharedBytes &&
+        features.contains(level.features) &&
+        rankLevel(adapter, level) > rankLevel(adapter, *best))
+      best = &level;
+  return *best;
+}
+
+/// Whether the device can run a schedule; if not, writes why.
+static bool canRun(Context &context, const schema::Schedule &schedule,
+                   char *reason, size_t size) {
+  const VkPhysicalDeviceLimits &limits = context.limits();
+  for (uint32_t i = 0; i < count(schedule.kernels()); ++i) {
+    const schema::Kernel &kernel = *schedule.kernels()->Get(i);
+    if (kernel.threads() > limits.maxComputeWorkGroupInvocations ||
+        kernel.threads() > limits.maxComputeWorkGroupSize[0]) {
+      std::snprintf(reason, size, "it takes %u threads and the device has %u",
+                    kernel.threads(), limits.maxComputeWorkGroupInvocations);
+      return false;
+    }
+    if (kernel.shared() > limits.maxComputeSharedMemorySize) {
+      std::snprintf(reason, size,
+                    "it takes %u bytes of workgroup memory and the device has "
+                    "%u",
+                    kernel.shared(), limits.maxComputeSharedMemorySize);
+      return false;
+    }
+  }
+  for (uint32_t i = 0; i < count(schedule.features()); ++i) {
+    const char *name = schedule.features()->Get(i)->c_str();
+    if (std::strcmp(name, featureName(Feature::SubgroupArithmetic)) != 0)
+      std::snprintf(reason, size,
+                    "it takes '%s', which this version of vit "
+                    "does not know",
+                    name);
+    else if (!context.adapter->subgroupArithmetic)
+      std::snprintf(reason, size, "the device has no subgroup arithmetic");
+    else if (!context.uses(Option::Subgroup))
+      std::snprintf(reason, size,
+                    "VIT_VULKAN_DISABLE switches subgroup arithmetic off");
+    else if (!subgroupsWork(context))
+      std::snprintf(reason, size,
+                    "the device fails the test of subgroup arithmetic");
+    else
+      continue;
+    return false;
+  }
+  return true;
+}
+
+vit_status readForcedLevel(const char *option, const Level *&level,
+                           vit_error *error) {
+  const char *name = option ? option : std::getenv("VIT_VULKAN_LEVEL");
+  level = nullptr;
+  if (!name || (!option && !*name))
+    return VIT_OK;
+  level = format::findLevel(format::Target::Vulkan, name);
+  return level ? VIT_OK
+               : unknownLevel(option ? "the option level" : "VIT_VULKAN_LEVEL",
+                              format::Target::Vulkan, error);
+}
+
+int rankSchedule(Context &context, const schema::Schedule &schedule,
+                 char *reason, size_t size) {
+  const Level *level = levelOf(schedule);
+  return level && level->target == format::Target::Vulkan &&
+                 canRun(context, schedule, reason, size)
+             ? rankLevel(*context.adapter, *level)
+             : 0;
+}
+
+} // namespace vit::runtime::vulkan

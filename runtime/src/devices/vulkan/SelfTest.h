@@ -1,0 +1,26 @@
+//===- SelfTest.h - Optional features, tried out ----------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Some drivers report features that compute wrong results. Optional features
+// are tested on known numbers before kernels use them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_DEVICES_VULKAN_SELF_TEST_H
+#define VIT_RUNTIME_DEVICES_VULKAN_SELF_TEST_H
+
+#include "devices/vulkan/Context.h"
+
+namespace vit::runtime::vulkan {
+
+/// Whether sums and maxima over subgroups are correct in full workgroups of 256
+/// and of 64 threads. Runs the test once and caches the result.
+bool subgroupsWork(Context &context);
+
+} // namespace vit::runtime::vulkan
+
+#endif // VIT_RUNTIME_DEVICES_VULKAN_SELF_TEST_H

@@ -1,0 +1,229 @@
+//===- DriverTest.cpp - Opening the CUDA driver ---------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CudaSupport.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace vit::test;
+
+namespace {
+
+class Driver : public CudaTest {
+protected:
+  Bytes bytes = moduleForCuda();
+  ModuleHandle module = load(bytes);
+
+  void expectFailure(vit_status status, const char *part) {
+    EXPECT_EQ(tryCreate(module), status);
+    EXPECT_NE(std::string(error.message).find(part), std::string::npos)
+        << error.message;
+  }
+
+  static nlohmann::json lastDevice() {
+    char *text = nullptr;
+    EXPECT_EQ(vit_devices_describe("cuda", &text, nullptr), VIT_OK);
+    nlohmann::json json = nlohmann::json::parse(text);
+    std::free(text);
+    return json.back();
+  }
+};
+
+TEST_F(Driver, MissingLibrary) {
+  setenv("VIT_CUDA_LIBRARY", "libno-such-cuda.so", 1);
+  expectFailure(VIT_UNSUPPORTED, "there is no CUDA driver: libno-such-cuda.so");
+  expectFailure(VIT_UNSUPPORTED, "install NVIDIA's driver");
+  nlohmann::json device = lastDevice();
+  EXPECT_EQ(device["device"], "cuda");
+  EXPECT_EQ(std::string(device["unavailable"]).rfind("there is no CUDA", 0),
+            0u);
+}
+
+TEST_F(Driver, MissingFunctions) {
+  setenv("VIT_CUDA_LIBRARY", VIT_TEST_EMPTY_DRIVER, 1);
+  expectFailure(VIT_UNSUPPORTED, "the CUDA driver is too old");
+  expectFailure(VIT_UNSUPPORTED,
+                "has no cuInit: install one for CUDA 11.4 or newer");
+}
+
+TEST_F(Driver, TooOld) {
+  driver->version = 11030;
+  expectFailure(VIT_UNSUPPORTED, "the CUDA driver is too old: it is for CUDA "
+                                 "11.3, install one for 11.4 or newer");
+}
+
+TEST_F(Driver, DoesNotStart) {
+  failAt("cuInit", 3);
+  expectFailure(VIT_UNSUPPORTED,
+                "the CUDA driver does not start (CUDA_ERROR_NOT_INITIALIZED, "
+                "number 3: no description)");
+  failAt("cuInit", 12345);
+  expectFailure(VIT_UNSUPPORTED, "(unknown error, number 12345");
+}
+
+TEST_F(Driver, NoDevice) {
+  driver->deviceCount = 0;
+  expectFailure(VIT_UNSUPPORTED, "the CUDA driver sees no device");
+  EXPECT_EQ(lastDevice()["unavailable"], "the CUDA driver sees no device");
+}
+
+TEST_F(Driver, SelectsByNumber) {
+  driver->deviceCount = 2;
+  options.device = "cuda:1";
+  EXPECT_EQ(tryCreate(module), VIT_OK) << error.message;
+  options.device = "cuda:2";
+  expectFailure(VIT_NOT_FOUND, "there is no device cuda:2: the CUDA driver "
+                               "sees 2, counted from 0");
+  options.device = "cuda:99999999999999999999";
+  expectFailure(VIT_NOT_FOUND, "the CUDA driver sees 2");
+  for (const char *wrong : {"cuda:x", "cuda:-1", "cuda:1x", "cuda: 1"}) {
+    options.device = wrong;
+    expectFailure(VIT_INVALID_ARGUMENT,
+                  "is no device: cuda and cuda:N, with N from 0 to 1, are");
+  }
+}
+
+TEST_F(Driver, DeviceWithoutCode) {
+  driver->capability = 75;
+  expectFailure(VIT_UNSUPPORTED,
+                "it has code for Cpu avx2, Cuda sm_80, and 'Test GPU' takes "
+                "Cuda sm_75 (vit needs sm_80 or newer)");
+  auto statusOn = [&](int capability, const char *level) {
+    Builder builder;
+    builder.addGpu(vit::schema::Target::Cuda);
+    builder.gpu().level = level;
+    Bytes other = builder.write();
+    driver->capability = capability;
+    return tryCreate(load(other));
+  };
+  EXPECT_EQ(statusOn(90, "sm_100"), VIT_UNSUPPORTED);
+  EXPECT_STREQ(error.message,
+               "'module in memory' cannot run here: it has code for Cpu avx2, "
+               "Cuda sm_100, and 'Test GPU' takes Cuda sm_90; compile it again "
+               "with --level");
+  EXPECT_EQ(statusOn(100, "sm_80"), VIT_OK) << error.message;
+  // Future levels may need more than an architecture.
+  for (const char *level : {"sm_", "sm_90", "sm_80a", "tiled"})
+    EXPECT_EQ(statusOn(90, level), VIT_UNSUPPORTED) << level;
+}
+
+TEST_F(Driver, LevelOfTheOptions) {
+  options.level = "sm_80";
+  EXPECT_EQ(tryCreate(module), VIT_OK) << error.message;
+  options.level = "sm_10";
+  expectFailure(VIT_INVALID_ARGUMENT,
+                "the option level is set to no level of the target; choose one "
+                "of sm_80");
+}
+
+TEST_F(Driver, NeedsNoFeatureThatIsUnknown) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Cuda);
+  builder.gpu().features = {"tensor_cores_of_tomorrow"};
+  Bytes newer = builder.write();
+  ModuleHandle other = load(newer);
+  EXPECT_EQ(tryCreate(other), VIT_UNSUPPORTED);
+}
+
+TEST_F(Driver, DescribesDevices) {
+  driver->deviceCount = 2;
+  nlohmann::json device = lastDevice();
+  EXPECT_EQ(device["device"], "cuda:1");
+  EXPECT_EQ(device["name"], "Other GPU");
+  EXPECT_EQ(device["compute_capability"], "9.0");
+  EXPECT_EQ(device["driver"], "CUDA 12.4");
+  EXPECT_EQ(device["memory"], int64_t(1) << 33);
+  EXPECT_EQ(device["multiprocessors"], 7);
+  EXPECT_EQ(device["level"], "sm_80");
+  driver->capability = 75;
+  EXPECT_EQ(lastDevice()["level"], "none");
+}
+
+TEST_F(Driver, TakesTheCubinForItsDeviceAlone) {
+  EXPECT_EQ(tryCreate(module), VIT_OK) << error.message;
+  EXPECT_EQ(driver->cubinsLoaded, 1);
+  EXPECT_EQ(driver->ptxLoaded, 0);
+  driver->capability = 86;
+  EXPECT_EQ(tryCreate(module), VIT_OK) << error.message;
+  EXPECT_EQ(driver->cubinsLoaded, 1);
+  EXPECT_EQ(driver->ptxLoaded, 1);
+}
+
+TEST_F(Driver, TakesPtxWhereTheCubinIsTooNew) {
+  for (int result : {200, 209}) {
+    failAt("cuModuleLoadDataEx", result);
+    driver->failTimes = 1;
+    EXPECT_EQ(tryCreate(module), VIT_OK) << error.message;
+  }
+  EXPECT_EQ(driver->cubinsLoaded, 0);
+  EXPECT_EQ(driver->ptxLoaded, 2);
+  failAt("cuModuleLoadDataEx", 209);
+  driver->log = "all are refused\nwith two lines";
+  expectFailure(VIT_UNSUPPORTED,
+                "the CUDA driver does not take the code of 'module in memory' "
+                "(unknown error, number 209: no description): all are refused "
+                "with two lines");
+}
+
+TEST_F(Driver, SaysWhyItRefusesPtx) {
+  driver->capability = 80;
+  driver->log = "ptxas application ptx input, line 7; fatal : Parsing error";
+  failAt("cuModuleLoadDataEx", 218);
+  expectFailure(VIT_UNSUPPORTED,
+                "(CUDA_ERROR_INVALID_PTX, number 218: no description): ptxas "
+                "application ptx input, line 7; fatal : Parsing error");
+  driver->log = "";
+  expectFailure(VIT_UNSUPPORTED, "): it does not say why");
+  failAt("cuModuleLoadDataEx", 222);
+  expectFailure(VIT_UNSUPPORTED, "the CUDA driver, for CUDA 12.4, is too old "
+                                 "for the code of 'module in memory'");
+  failAt("cuModuleLoadDataEx", 2);
+  expectFailure(VIT_OUT_OF_MEMORY, "could not load the module's code");
+}
+
+TEST_F(Driver, CodeWithoutAKernel) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Cuda);
+  builder.gpu().kernels[1]->name = "gemm_9";
+  Bytes wrong = builder.write();
+  ModuleHandle other = load(wrong);
+  EXPECT_EQ(tryCreate(other), VIT_CORRUPT);
+  EXPECT_STREQ(error.message, "'module in memory' is damaged: its CUDA code "
+                              "has no kernel 'gemm_9'");
+}
+
+TEST_F(Driver, KernelBeyondTheDevice) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Cuda);
+  builder.gpu().kernels[0]->shared = 100 << 10;
+  Bytes large = builder.write();
+  ModuleHandle other = load(large);
+  EXPECT_EQ(tryCreate(other), VIT_UNSUPPORTED);
+  EXPECT_STREQ(error.message,
+               "kernel 'rows_0' needs 64 threads and 102400 bytes of workgroup "
+               "memory, and 'Test GPU' has 1024 and 49152");
+}
+
+/// Whichever call fails while a session is created, there is a message, and no
+/// object is left (checked by TearDown).
+TEST_F(Driver, AnyFailureOfCreating) {
+  options.on_event = [](void *, const vit_event *) {};
+  for (const char *function :
+       {"cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "cuDeviceGet",
+        "cuDeviceGetName", "cuDeviceTotalMem_v2", "cuDeviceGetAttribute",
+        "cuDevicePrimaryCtxRetain", "cuCtxPushCurrent_v2", "cuStreamCreate",
+        "cuModuleLoadDataEx", "cuModuleGetFunction", "cuMemAlloc_v2",
+        "cuEventCreate"})
+    for (int result : {2, 3, 100, 201, 719, 999}) {
+      failAt(function, result);
+      EXPECT_NE(tryCreate(module), VIT_OK) << function << " " << result;
+    }
+  failAt("cuEventCreate", 2, 3);
+  EXPECT_EQ(tryCreate(module), VIT_OUT_OF_MEMORY);
+}
+
+} // namespace

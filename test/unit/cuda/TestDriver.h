@@ -1,0 +1,45 @@
+//===- TestDriver.h - A CUDA driver for tests -------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The interface between tests and TestDriver.cpp. The driver has one device,
+// in host memory, and runs the kernels of the test module (kernels.h). Work is
+// done when it is submitted, except for that of a captured stream.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TEST_TEST_DRIVER_H
+#define VIT_TEST_TEST_DRIVER_H
+
+#include <cstdint>
+
+namespace vit::test {
+
+struct TestDriver {
+  // Set by tests.
+  const char *failingFunction = ""; ///< "cuGraphLaunch"
+  int failure = 0;                  ///< the result of failing calls
+  int failAfter = 0;                ///< number of calls that succeed first
+  int failTimes = 1 << 30;          ///< number of calls that then fail
+  int version = 12040;
+  int capability = 90;
+  int deviceCount = 1;
+  const char *log = ""; ///< the log of a failing cuModuleLoadDataEx
+
+  // Read by tests.
+  int liveObjects = 0; ///< contexts, modules, memory, streams, graphs, events
+  int graphLaunches = 0;
+  int captures = 0;
+  int kernelLaunches = 0; ///< outside of graphs
+  int uploads = 0;
+  int cubinsLoaded = 0, ptxLoaded = 0;
+  /// The first forbidden action of the runtime.
+  const char *misuse = nullptr;
+};
+
+} // namespace vit::test
+
+#endif // VIT_TEST_TEST_DRIVER_H

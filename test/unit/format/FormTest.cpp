@@ -1,0 +1,272 @@
+//===- FormTest.cpp - Forms of parameters ---------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "format/Form.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+using namespace vit::format;
+
+namespace {
+
+int64_t up16(int64_t n) { return (n + 15) / 16 * 16; }
+int64_t pad(int64_t n, int64_t group) {
+  return group == 0 ? up16(n) : n / group * up16(group);
+}
+int64_t at(int64_t i, int64_t group) {
+  return group == 0 ? i : i / group * up16(group) + i % group;
+}
+
+/// The panels of Form.h, computed element by element.
+std::vector<float> panels(const Form &f, const std::vector<float> &source) {
+  int64_t in = pad(f.width, f.inGroup), out = pad(f.rows, f.outGroup);
+  std::vector<float> result(size_t(in * out), 0);
+  for (int64_t r = 0; r < f.rows; ++r)
+    for (int64_t k = 0; k < f.width; ++k) {
+      int64_t q = at(r, f.outGroup), p = q / f.cols;
+      int64_t width = std::min(f.cols, out - p * f.cols);
+      int64_t c = at(k, f.inGroup), v = f.interleave;
+      result[size_t(p * f.cols * in + (c / v * width + q % f.cols) * v +
+                    c % v)] = source[size_t(r * f.width + k)];
+    }
+  return result;
+}
+
+std::vector<float> counting(int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = float(i + 1);
+  return values;
+}
+
+/// Derives in pieces of several sizes, and reads back in others.
+void expectForm(const Form &form, const std::vector<float> &expected) {
+  ASSERT_EQ(checkForm(form), nullptr);
+  ASSERT_EQ(formElements(form), int64_t(expected.size()));
+  std::vector<float> source = counting(form.sourceElements());
+  auto total = int64_t(source.size());
+  for (int64_t piece : {total, int64_t(1), int64_t(7), form.width,
+                        16 * form.width, 16 * form.width + 3}) {
+    std::vector<float> derived(expected.size(), 0);
+    for (int64_t begin = 0; begin < total; begin += piece)
+      derive(form, derived.data(), source.data() + begin, ElementType::F32,
+             begin, std::min(piece, total - begin));
+    ASSERT_EQ(derived, expected) << "in pieces of " << piece;
+    std::vector<float> restored(source.size(), -1);
+    for (int64_t begin = 0; begin < total; begin += piece)
+      restore(form, derived.data(), restored.data() + begin, begin,
+              std::min(piece, total - begin));
+    ASSERT_EQ(restored, source);
+  }
+}
+
+TEST(Form, PanelsAreLaidOutAsDefined) {
+  struct {
+    int64_t rows, width, cols, outGroup, inGroup;
+  } cases[] = {
+      {64, 32, 64, 0, 0},  {96, 20, 64, 0, 0},   {10, 192, 64, 0, 0},
+      {75, 25, 48, 25, 0}, {100, 75, 64, 0, 25}, {27, 27, 16, 9, 9},
+      {1, 1, 16, 0, 0},    {200, 70, 48, 0, 0},  {128, 96, 32, 32, 32}};
+  for (const auto &c : cases) {
+    Form form;
+    form.kind = FormKind::Panels;
+    form.rows = c.rows;
+    form.width = c.width;
+    form.cols = c.cols;
+    form.outGroup = c.outGroup;
+    form.inGroup = c.inGroup;
+    expectForm(form, panels(form, counting(c.rows * c.width)));
+  }
+}
+
+TEST(Form, PanelsByHand) {
+  // Two rows of three: [in][cols], padded with zeros.
+  Form form;
+  form.kind = FormKind::Panels;
+  form.rows = 2;
+  form.width = 3;
+  form.cols = 16;
+  std::vector<float> expected(256, 0);
+  expected[0] = 1, expected[16] = 2, expected[32] = 3;
+  expected[1] = 4, expected[17] = 5, expected[33] = 6;
+  expectForm(form, expected);
+}
+
+TEST(Form, ChannelsArePaddedGroupByGroup) {
+  Form form;
+  form.kind = FormKind::Channels;
+  form.rows = 2;
+  form.width = 18;
+  form.inGroup = 9;
+  std::vector<float> expected(64, 0);
+  for (int r = 0; r < 2; ++r)
+    for (int c = 0; c < 18; ++c)
+      expected[size_t(r * 32 + c / 9 * 16 + c % 9)] = float(r * 18 + c + 1);
+  expectForm(form, expected);
+}
+
+TEST(Form, SplatFillsTheVector) {
+  Form form;
+  form.kind = FormKind::Channels;
+  form.rows = 1;
+  form.width = 5;
+  form.splat = true;
+  std::vector<float> expected(16, 0);
+  std::fill(expected.begin(), expected.begin() + 5, 1.0f);
+  expectForm(form, expected);
+}
+
+TEST(Form, RowMajorIsACopy) {
+  Form form;
+  form.rows = 3;
+  form.width = 7;
+  expectForm(form, counting(21));
+}
+
+TEST(Form, NonsenseIsRefused) {
+  Form good;
+  good.kind = FormKind::Panels;
+  good.rows = good.width = 32;
+  good.cols = 16;
+  EXPECT_EQ(checkForm(good), nullptr);
+  auto refused = [&](auto change) {
+    Form form = good;
+    change(form);
+    EXPECT_NE(checkForm(form), nullptr);
+  };
+  refused([](Form &f) { f.rows = 0; });
+  refused([](Form &f) { f.width = -1; });
+  refused([](Form &f) { f.rows = f.width = int64_t(1) << 31; });
+  refused([](Form &f) { f.cols = 24; });
+  refused([](Form &f) { f.cols = int64_t(1) << 62; });
+  refused([](Form &f) { f.outGroup = 5; });
+  refused([](Form &f) { f.inGroup = -16; });
+  refused([](Form &f) { f.interleave = 0; });
+  refused([](Form &f) { f.interleave = 3; });
+  refused([](Form &f) { f.kind = FormKind::Channels, f.interleave = 2; });
+  refused([](Form &f) { f.type = ElementType::I32; });
+  refused([](Form &f) { f.type = ElementType(200); });
+  refused([](Form &f) { f.splat = true; });
+  refused([](Form &f) { f.kind = FormKind::RowMajor, f.inGroup = 16; });
+}
+
+TEST(Form, NarrowPanelsInterleaveDepths) {
+  for (ElementType type :
+       {ElementType::F32, ElementType::BF16, ElementType::F16})
+    for (int64_t interleave : {1, 2, 4})
+      for (int64_t outGroup : {0, 25}) {
+        Form form;
+        form.kind = FormKind::Panels;
+        form.type = type;
+        form.rows = 75;
+        form.width = 27;
+        form.inGroup = 9;
+        form.cols = 48;
+        form.interleave = interleave;
+        form.outGroup = outGroup;
+        ASSERT_EQ(checkForm(form), nullptr);
+        // Small whole numbers are exact in all types.
+        std::vector<float> source(75 * 27);
+        for (size_t i = 0; i < source.size(); ++i)
+          source[i] = float(i % 200) - 100;
+        std::vector<float> expected = panels(form, source);
+        std::vector<unsigned char> derived(size_t(formBytes(form)), 0);
+        ASSERT_EQ(derived.size(), expected.size() * sizeOf(type));
+        auto total = int64_t(source.size());
+        for (int64_t begin = 0; begin < total; begin += 700)
+          derive(form, derived.data(), source.data() + begin, ElementType::F32,
+                 begin, std::min<int64_t>(700, total - begin));
+        std::vector<float> widened(expected.size());
+        widen(widened.data(), derived.data(), type, int64_t(expected.size()));
+        EXPECT_EQ(widened, expected);
+        std::vector<float> restored(source.size());
+        restore(form, derived.data(), restored.data(), 0, total);
+        EXPECT_EQ(restored, source);
+      }
+}
+
+TEST(Form, OnlyFloatFormsOfAllElementsAreLossless) {
+  Form form;
+  form.rows = form.width = 4;
+  EXPECT_TRUE(isLossless(form));
+  form.type = ElementType::BF16;
+  EXPECT_FALSE(isLossless(form));
+  form.type = ElementType::F32;
+  form.kind = FormKind::Resample;
+  EXPECT_FALSE(isLossless(form));
+}
+
+//===----------------------------------------------------------------------===//
+// Position tables
+//===----------------------------------------------------------------------===//
+
+Form resampled(int64_t width, const Resampling &resampling) {
+  Form form;
+  form.kind = FormKind::Resample;
+  form.rows = resampling.prefix + resampling.to[0] * resampling.to[1];
+  form.width = width;
+  form.resampling = resampling;
+  EXPECT_EQ(checkForm(form), nullptr);
+  return form;
+}
+
+std::vector<float> resample(const std::vector<float> &source, int64_t h,
+                            int64_t w, int64_t toH, int64_t toW,
+                            bool antialias) {
+  std::vector<float> out(size_t(toH * toW));
+  vit::format::resample(resampled(1, {0, {h, w}, {toH, toW}, antialias}),
+                        out.data(), source.data());
+  return out;
+}
+
+TEST(Resample, BicubicAsTorch) {
+  // The example of torch.nn.Upsample(scale_factor=2, mode="bicubic").
+  std::vector<float> out = resample({1, 2, 3, 4}, 2, 2, 4, 4, false);
+  std::vector<float> expected = {
+      0.6836f, 1.0156f, 1.5625f, 1.8945f, 1.3477f, 1.6797f, 2.2266f, 2.5586f,
+      2.4414f, 2.7734f, 3.3203f, 3.6523f, 3.1055f, 3.4375f, 3.9844f, 4.3164f};
+  for (size_t i = 0; i < 16; ++i)
+    EXPECT_NEAR(out[i], expected[i], 5e-5);
+}
+
+TEST(Resample, SameGridIsTheSame) {
+  std::vector<float> table = counting(12);
+  EXPECT_EQ(resample(table, 3, 4, 3, 4, false), table);
+  EXPECT_EQ(resample(table, 3, 4, 3, 4, true), table);
+}
+
+TEST(Resample, KeepsPrefixAndWidth) {
+  // Two prefix rows, grid 1 x 2 to 1 x 1, width 2: with antialiasing, both
+  // cells have the same weight.
+  std::vector<float> table = {1, 2, 3, 4, 10, 20, 30, 40};
+  std::vector<float> out(6);
+  Form form = resampled(2, {2, {1, 2}, {1, 1}, true});
+  EXPECT_EQ(form.sourceElements(), 8);
+  vit::format::resample(form, out.data(), table.data());
+  EXPECT_EQ(out, (std::vector<float>{1, 2, 3, 4, 20, 30}));
+  // The same in bf16, which represents these numbers exactly.
+  form.type = ElementType::BF16;
+  std::vector<uint16_t> narrowed(6);
+  vit::format::resample(form, narrowed.data(), table.data());
+  widen(out.data(), narrowed.data(), ElementType::BF16, 6);
+  EXPECT_EQ(out, (std::vector<float>{1, 2, 3, 4, 20, 30}));
+  form.resampling.to[0] = 2;
+  EXPECT_STREQ(checkForm(form), "resamples a table of another size");
+}
+
+TEST(Resample, LinesStayLines) {
+  // With a = -0.5, linear functions are reproduced except at the border.
+  std::vector<float> line = counting(40);
+  std::vector<float> out = resample(line, 1, 40, 1, 20, true);
+  for (size_t i = 4; i < 16; ++i)
+    EXPECT_NEAR(out[i], 2 * double(i) + 1.5, 1e-5);
+}
+
+} // namespace

@@ -1,0 +1,172 @@
+//===- LevelTest.cpp - The table of levels, and level selection -----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "format/Level.h"
+#include "devices/cpu/Cpu.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+using namespace vit::format;
+using namespace vit::runtime;
+
+namespace {
+
+const Level &cpuLevel(const char *name) {
+  return *findLevel(Target::Cpu, name);
+}
+
+/// A processor with all features.
+CpuReport everything() { return {UINT32_MAX, UINT32_MAX, UINT32_MAX, 0xff}; }
+
+std::string nameOfBest(FeatureSet features, int maxRank = INT_MAX) {
+  const Level *level = CpuChoice{features, maxRank}.best();
+  return level ? level->name : "none";
+}
+
+//===----------------------------------------------------------------------===//
+// The table
+//===----------------------------------------------------------------------===//
+
+TEST(Levels, AreSortedAndUnique) {
+  std::set<std::string> names;
+  size_t count = 0;
+  for (int i = 0; i < kTargets; ++i) {
+    Target target = Target(i), parsed;
+    EXPECT_TRUE(parseTarget(targetName(target), parsed));
+    EXPECT_EQ(parsed, target);
+    int defaults = 0, rank = INT_MAX;
+    for (const Level &level : levelsOf(target)) {
+      EXPECT_LT(level.rank, rank) << level.name;
+      EXPECT_GE(level.rank, 1) << level.name;
+      rank = level.rank;
+      defaults += level.isDefault;
+      EXPECT_TRUE(names.insert(level.name).second) << level.name;
+      EXPECT_EQ(findLevel(level.name), &level);
+      EXPECT_EQ(findLevel(target, level.name), &level);
+      EXPECT_GT(level.products.size(), 0u) << level.name;
+    }
+    EXPECT_EQ(defaults, 1) << targetName(target);
+    EXPECT_TRUE(defaultLevel(target).isDefault);
+    count += levelsOf(target).size();
+  }
+  EXPECT_EQ(count, allLevels().size());
+  EXPECT_EQ(findLevel(Target::Vulkan, "avx2"), nullptr);
+  EXPECT_EQ(findLevel("none"), nullptr);
+  EXPECT_EQ(levelsOf(Target(200)).size(), 0u);
+}
+
+TEST(Levels, SayWhatTheirProductsAre) {
+  for (const Level &level : allLevels()) {
+    const Product *product = findProduct(level, ElementType::F32);
+    ASSERT_NE(product, nullptr) << level.name;
+    EXPECT_EQ(product->sum, ElementType::F32);
+    if (level.target == Target::Cpu) // One register holds a vector of sums.
+      EXPECT_EQ(size_t(product->n) * sizeOf(product->sum),
+                size_t(level.vectorBytes));
+  }
+  EXPECT_EQ(findProduct(cpuLevel("avx2"), ElementType::BF16), nullptr);
+}
+
+TEST(Levels, HaveNamesForMessages) {
+  EXPECT_STREQ(levelNames(Target::Cpu).text, "avx512, avx2");
+  EXPECT_EQ(std::string(levelNames().text).rfind("cpu: avx512, avx2; vul", 0),
+            0u);
+  EXPECT_STREQ(featureNames({}).text, "");
+  EXPECT_STREQ(featureNames({Feature::F16c, Feature::Bmi2}).text, "bmi2, f16c");
+  FeatureSet all;
+  for (int i = 0; i < kFeatures; ++i)
+    all.add(Feature(i));
+  // All of them fit into the text.
+  EXPECT_NE(std::string(featureNames(all).text).find("subgroup_arithmetic"),
+            std::string::npos);
+}
+
+//===----------------------------------------------------------------------===//
+// Selection of the CPU level
+//===----------------------------------------------------------------------===//
+
+TEST(CpuFeatures, AreAllDetected) {
+  FeatureSet features = featuresOf(everything());
+  for (const Level &level : levelsOf(Target::Cpu))
+    EXPECT_TRUE(features.contains(level.features))
+        << level.name << " lacks "
+        << featureNames(level.features - features).text;
+  EXPECT_TRUE(featuresOf({}).isEmpty());
+}
+
+TEST(CpuFeatures, NeedSavedRegisters) {
+  CpuReport report = everything();
+  EXPECT_EQ(nameOfBest(featuresOf(report)), "avx512");
+  report.savedState = 0x7; // without mask registers and upper halves
+  EXPECT_EQ(nameOfBest(featuresOf(report)), "avx2");
+  report.savedState = 0x3; // only SSE
+  EXPECT_EQ(nameOfBest(featuresOf(report)), "none");
+  EXPECT_TRUE(featuresOf(report).has(Feature::Bmi2));
+  EXPECT_FALSE(featuresOf(report).has(Feature::F16c));
+}
+
+// Code may use all features of its level, so each is required.
+TEST(CpuFeatures, EachIsNeeded) {
+  FeatureSet all = featuresOf(everything());
+  for (int i = 0; i < kFeatures; ++i) {
+    FeatureSet one = {Feature(i)};
+    std::string best = nameOfBest(all - one);
+    if (cpuLevel("avx2").features.contains(one))
+      EXPECT_EQ(best, "none") << featureName(Feature(i));
+    else if (cpuLevel("avx512").features.contains(one))
+      EXPECT_EQ(best, "avx2") << featureName(Feature(i));
+    else
+      EXPECT_EQ(best, "avx512") << featureName(Feature(i));
+  }
+}
+
+TEST(CpuFeatures, MissingOnesAreNamed) {
+  CpuReport report = everything();
+  report.leaf7Ebx &= ~(1u << 8);
+  report.leaf1Ecx &= ~(1u << 29);
+  char text[256];
+  explainNoLevel({featuresOf(report)}, text, sizeof text);
+  EXPECT_STREQ(text, "none (avx2 needs bmi2, f16c, which it lacks)");
+}
+
+TEST(CpuFeatures, RankIsLowered) {
+  FeatureSet all = featuresOf(everything());
+  int rank = INT_MAX;
+  EXPECT_TRUE(lowerRank("avx512", rank));
+  EXPECT_EQ(nameOfBest(all, rank), "avx512");
+  EXPECT_TRUE(lowerRank("avx2", rank));
+  EXPECT_EQ(nameOfBest(all, rank), "avx2");
+  EXPECT_TRUE(lowerRank("avx512", rank)); // does not raise the limit
+  EXPECT_EQ(nameOfBest(all, rank), "avx2");
+  EXPECT_FALSE(lowerRank("tiled", rank));
+  EXPECT_TRUE(lowerRank("none", rank));
+  EXPECT_EQ(nameOfBest(all, rank), "none");
+}
+
+//===----------------------------------------------------------------------===//
+// CUDA
+//===----------------------------------------------------------------------===//
+
+TEST(CudaLevels, RunFromTheirCapabilityOn) {
+  Level level = *findLevel("sm_80");
+  EXPECT_FALSE(runsOnCapability(level, 75));
+  EXPECT_TRUE(runsOnCapability(level, 80));
+  EXPECT_TRUE(runsOnCapability(level, 120));
+  level.name = "sm_90a"; // only for this capability
+  EXPECT_FALSE(runsOnCapability(level, 80));
+  EXPECT_TRUE(runsOnCapability(level, 90));
+  EXPECT_FALSE(runsOnCapability(level, 100));
+  int capability;
+  bool isExact;
+  for (const char *name : {"sm_", "sm_80b", "sm_90aa", "tiled", "sm_9999"})
+    EXPECT_FALSE(parseArchitecture(name, capability, isExact)) << name;
+}
+
+} // namespace

@@ -1,0 +1,120 @@
+//===- TrainingLiesTest.cpp - Invalid arenas and variables ----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CorruptSupport.h"
+
+using namespace vit::test;
+namespace schema = vit::schema;
+
+namespace {
+
+class TrainingLies : public testing::TestWithParam<Lie> {};
+
+TEST_P(TrainingLies, AreFound) {
+  Builder builder;
+  builder.addTraining();
+  vit_error error;
+  EXPECT_EQ(tryLoad(builder.write(), error), VIT_OK) << error.message;
+  GetParam().tell(builder);
+  expectCorrupt(builder, GetParam().message);
+}
+
+/// An argument of train_step's update: gradient, loss, rate, two arenas.
+schema::Argument &updated(Builder &b, size_t index) {
+  return b.module.entries[1]->schedules[0]->commands.back()->arguments[index];
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Metadata, TrainingLies,
+    testing::Values(
+        Lie{"two arenas are called 'momentum'",
+            [](Builder &b) { b.module.arenas[0]->name = "momentum"; }},
+        Lie{"arena 'parameters' has an impossible size",
+            [](Builder &b) { b.module.arenas[0]->bytes = 100; }},
+        Lie{"arena 'momentum' has an impossible size",
+            [](Builder &b) { b.module.arenas[1]->bytes = 0; }},
+        Lie{"arena 'momentum' has an impossible size",
+            [](Builder &b) {
+              b.module.arenas[0]->bytes = uint64_t(1) << 56;
+              b.module.arenas[1]->bytes = uint64_t(1) << 56;
+            }},
+        Lie{"two variables are called 'momentum.q'",
+            [](Builder &b) { b.module.variables[6]->name = "momentum.q"; }},
+        Lie{"variable 'q' lies in arena 3 of 3",
+            [](Builder &b) { b.module.variables[2]->arena = 3; }},
+        Lie{"variable 'q' does not lie in its arena",
+            [](Builder &b) { b.module.variables[2]->offset = 192; }},
+        Lie{"variable 'q' does not lie in its arena",
+            [](Builder &b) { b.module.variables[2]->offset = 60; }},
+        Lie{"variable 'q' does not lie in its arena",
+            [](Builder &b) {
+              b.module.variables[2]->offset = uint64_t(0) - 64;
+            }},
+        Lie{"variables overlap at offset 64 of arena 'momentum'",
+            [](Builder &b) { b.module.variables[5]->offset = 64; }},
+        Lie{"variable 'momentum.q' has an impossible dimension 0",
+            [](Builder &b) { b.module.variables[3]->dims = {0}; }},
+        Lie{"variable 'momentum.q' has rank 0",
+            [](Builder &b) { b.module.variables[3]->dims = {}; }},
+        Lie{"variable 'momentum.q' is of a type that is not f32 or i32",
+            [](Builder &b) {
+              b.module.variables[3]->dtype = schema::DType::BF16;
+            }},
+        Lie{"variable 'q' is parameter 3 of 3",
+            [](Builder &b) { b.module.variables[2]->parameter = 4; }},
+        Lie{"variable 'q' is not as its parameter 'kv'",
+            [](Builder &b) { b.module.variables[2]->parameter = 3; }},
+        Lie{"variable 'q' is not as its parameter 'q'",
+            [](Builder &b) { b.module.variables[2]->dims = {8, 1}; }},
+        Lie{"variable 'q' is not as its parameter 'q'",
+            [](Builder &b) {
+              b.module.variables[2]->dtype = schema::DType::I32;
+            }},
+        Lie{"parameter 'q' is two variables",
+            [](Builder &b) {
+              auto &v = *b.module.variables[3];
+              v.name = "q";
+              v.parameter = 2;
+            }},
+        Lie{"command 5 of entry 'train_step' goes beyond its argument 3 at "
+            "batch 1: 192 of 128 bytes",
+            [](Builder &b) {
+              updated(b, 3) = {schema::ArgumentKind::Arena, 0, {192, 0, 1}, 64};
+            }},
+        Lie{"command 5 of entry 'train_step' goes beyond its argument 0 at "
+            "batch 1: 192 of 0 bytes",
+            [](Builder &b) {
+              updated(b, 0) = {schema::ArgumentKind::Slot, 0, {192, 0, 1}, 256};
+            }},
+        Lie{"command 5 of entry 'train_step' begins argument 4 at an "
+            "impossible offset",
+            [](Builder &b) {
+              updated(b, 4) = {schema::ArgumentKind::Arena, 1, {64, 0, 1}, 8};
+            }},
+        Lie{"argument 4 of command 5 of entry 'train_step' is number 3 of 3",
+            [](Builder &b) {
+              updated(b, 4) = {schema::ArgumentKind::Arena, 3, {64, 0, 1}, 0};
+            }},
+        Lie{"command 5 of entry 'train_step' is an update that changes no "
+            "arena",
+            [](Builder &b) {
+              updated(b, 4) = {schema::ArgumentKind::Slot, 0, {64, 0, 1}, 0};
+            }},
+        Lie{"command 3 of entry 'train_step' is an update that changes no "
+            "arena",
+            [](Builder &b) {
+              b.module.entries[1]->schedules[0]->commands[3]->is_update = true;
+            }},
+        Lie{"command 3 of entry 'train_step' writes to what is read only",
+            [](Builder &b) {
+              auto &command = *b.module.entries[1]->schedules[0]->commands[3];
+              command.kind = schema::CommandKind::Fill;
+              command.arguments = {
+                  {schema::ArgumentKind::Arena, 0, {64, 0, 1}, 0}};
+            }}));
+
+} // namespace

@@ -1,0 +1,191 @@
+//===- FailureTest.cpp - Driver failures ----------------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Faults.h"
+
+using namespace vit::test;
+
+//===----------------------------------------------------------------------===//
+// No Vulkan
+//===----------------------------------------------------------------------===//
+
+TEST(VulkanMissing, SaysSo) {
+  Builder builder;
+  addVulkanSchedule(builder, "direct");
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  vit_session_options options = {};
+  options.struct_size = sizeof options;
+  options.device = "vulkan";
+  for (const char *library : {"/nowhere/libvulkan.so", "libm.so.6"}) {
+    Environment environment("VIT_VULKAN_LIBRARY", library);
+    std::string message;
+    EXPECT_EQ(failToMake(module, options, message), VIT_UNSUPPORTED);
+    EXPECT_EQ(message.rfind("no Vulkan here: ", 0), 0u) << message;
+    nlohmann::json devices = vulkanDevices();
+    ASSERT_EQ(devices.size(), 1u);
+    EXPECT_EQ(devices[0]["device"], "vulkan");
+    EXPECT_EQ(devices[0]["unavailable"], message);
+  }
+}
+
+TEST(VulkanMissing, NoDriver) {
+  // Loaders support one of these variables.
+  Environment drivers("VK_DRIVER_FILES", "/nowhere.json");
+  Environment old("VK_ICD_FILENAMES", "/nowhere.json");
+  nlohmann::json devices = vulkanDevices();
+  ASSERT_EQ(devices.size(), 1u);
+  std::string reason = devices[0]["unavailable"];
+  EXPECT_EQ(reason.rfind("no Vulkan", 0), 0u) << reason;
+}
+
+//===----------------------------------------------------------------------===//
+// Failing driver calls
+//===----------------------------------------------------------------------===//
+
+TEST_F(VulkanFaults, EachCallInTurn) {
+  Bytes bytes = makeModule();
+  ModuleHandle module = load(bytes);
+  struct {
+    VkResult result;
+    vit_status status;
+  } const kinds[] = {
+      {VK_ERROR_OUT_OF_DEVICE_MEMORY, VIT_OUT_OF_MEMORY},
+      {VK_ERROR_DEVICE_LOST, VIT_DEVICE_LOST},
+      {VK_ERROR_UNKNOWN, VIT_INTERNAL},
+  };
+  for (const char *disable : {"", "host-visible"})
+    for (const auto &kind : kinds) {
+      Environment environment("VIT_VULKAN_DISABLE", disable);
+      int failed = 0;
+      for (int number = 0;; ++number) {
+        ASSERT_LT(number, 500);
+        SCOPED_TRACE(testing::Message()
+                     << "call " << number << " returns " << kind.result
+                     << ", without '" << disable << "'");
+        fault(number, kind.result);
+        vit_session_options options = vulkanOptions();
+        vit_session *session = nullptr;
+        vit_error error = {};
+        vit_status status =
+            vit_session_create(module.get(), &options, &session, &error);
+        SessionHandle handle(session);
+        if (status == VIT_OK) {
+          Call call(3);
+          status = call.run(handle);
+          error = call.error;
+        }
+        if (status == VIT_OK) {
+          // All calls succeeded: there are no more than `number`.
+          EXPECT_LE(*calls, number);
+          break;
+        }
+        ++failed;
+        EXPECT_EQ(status, kind.status) << error.message;
+        EXPECT_GT(std::strlen(error.message), 20u);
+        EXPECT_GT(*calls, number);
+        if (!handle)
+          continue;
+        // The session is usable unless the device is lost.
+        Call next(3);
+        vit_status after = next.run(handle);
+        if (after == VIT_OK)
+          next.expectReference();
+        else
+          EXPECT_EQ(after, VIT_DEVICE_LOST) << next.error.message;
+      }
+      EXPECT_GT(failed, 30);
+    }
+}
+
+TEST_F(VulkanFaults, LostIsForGood) {
+  Bytes bytes = makeModule();
+  ModuleHandle module = load(bytes);
+  for (const char *function : {"vkQueueSubmit", "vkWaitForFences"}) {
+    SessionHandle session = makeVulkanSession(module);
+    ASSERT_TRUE(session);
+    Call first(2);
+    ASSERT_EQ(first.run(session), VIT_OK) << first.error.message;
+    fault(0, VK_ERROR_DEVICE_LOST, function);
+    Call lost(2);
+    EXPECT_EQ(lost.run(session), VIT_DEVICE_LOST);
+    EXPECT_NE(std::string(lost.error.message).find("lost"), std::string::npos);
+    for (float value : lost.logits)
+      EXPECT_EQ(value, -77);
+    fault(-1);
+    for (int i = 0; i < 2; ++i) {
+      Call after(2);
+      EXPECT_EQ(after.run(session), VIT_DEVICE_LOST);
+    }
+    // A new session works.
+    SessionHandle another = makeVulkanSession(module);
+    ASSERT_TRUE(another);
+    Call call(2);
+    EXPECT_EQ(call.run(another), VIT_OK) << call.error.message;
+    call.expectReference();
+  }
+}
+
+TEST_F(VulkanFaults, NoAnswer) {
+  Bytes bytes = makeModule();
+  ModuleHandle module = load(bytes);
+  SessionHandle session = makeVulkanSession(module);
+  ASSERT_TRUE(session);
+  fault(0, VK_TIMEOUT, "vkWaitForFences");
+  Call call(2);
+  EXPECT_EQ(call.run(session), VIT_DEVICE_LOST);
+  EXPECT_NE(std::string(call.error.message).find("does not answer"),
+            std::string::npos)
+      << call.error.message;
+  fault(-1);
+  EXPECT_EQ(Call(2).run(session), VIT_DEVICE_LOST);
+}
+
+TEST_F(VulkanFaults, ShaderIsRefused) {
+  Bytes bytes = makeModule();
+  ModuleHandle module = load(bytes);
+  SessionHandle session = makeVulkanSession(module);
+  ASSERT_TRUE(session);
+  fault(1, VK_ERROR_INVALID_SHADER_NV, "vkCreateComputePipelines");
+  Call call(2);
+  EXPECT_EQ(call.run(session), VIT_INTERNAL);
+  std::string message = call.error.message;
+  EXPECT_NE(message.find("compile the kernel '"), std::string::npos) << message;
+  fault(-1);
+  Call again(2);
+  EXPECT_EQ(again.run(session), VIT_OK) << again.error.message;
+  again.expectReference();
+}
+
+TEST_F(VulkanFaults, FailedSelfTestSwitchesTheFeatureOff) {
+  Builder builder;
+  addVulkanSchedule(builder, "tiled_256").features = {"subgroup_arithmetic"};
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  // The first pipeline is that of the self-test.
+  fault(0, VK_ERROR_UNKNOWN, "vkCreateComputePipelines");
+  std::string message;
+  EXPECT_EQ(failToMake(module, vulkanOptions(), message), VIT_UNSUPPORTED);
+  EXPECT_NE(message.find("fails the test of subgroup arithmetic"),
+            std::string::npos)
+      << message;
+}
+
+TEST_F(VulkanFaults, DamagedCode) {
+  Builder builder;
+  addVulkanSchedule(builder, "direct");
+  // The hash of the image matches, but the image is not SPIR-V.
+  auto &data = *builder.module.images.back()->data;
+  std::memset(builder.segments.data() + data.offset(), 7, data.size());
+  Bytes bytes = builder.write();
+  vit_module *module = nullptr;
+  vit_error error = {};
+  EXPECT_EQ(vit_module_load_memory(bytes.data(), bytes.size(), nullptr, nullptr,
+                                   &module, &error),
+            VIT_CORRUPT);
+  vit_module_release(module);
+}
