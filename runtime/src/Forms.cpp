@@ -44,7 +44,7 @@ vit_status Forms::place(vit_error *error) {
   unsigned char *next = made.data();
   for (uint32_t i = 0; i < size(); ++i) {
     Held &form = held[i];
-    form.layout = formOf(recipe(i));
+    form.form = formOf(recipe(i));
     form.version = 1;
     if (!isStored(i)) {
       form.origin = Origin::Writable;

@@ -32,7 +32,7 @@ public:
   bool isStored(uint32_t index) const {
     return storedBytes(recipe(index)) != 0;
   }
-  const Form &layout(uint32_t index) const { return held[index].layout; }
+  const Form &form(uint32_t index) const { return held[index].form; }
   const void *data(uint32_t index) const { return held[index].data; }
 
   /// Changes with each write to the form, so that copies on a device are known
@@ -48,7 +48,7 @@ public:
   /// Reads elements [begin, begin + count) of the form's sources back. The form
   /// must be lossless.
   void read(uint32_t index, int64_t begin, int64_t count, float *target) const {
-    restore(held[index].layout, held[index].data, target, begin, count);
+    restore(held[index].form, held[index].data, target, begin, count);
   }
 
   /// The memory of a form for those who make it at load.
@@ -62,17 +62,16 @@ public:
   /// Lays out again what `valuesOf(source)`, row-major values or NULL, gives.
   /// The other sources stay as they are.
   template <typename ValuesOf> void remake(uint32_t index, ValuesOf valuesOf) {
-    const Form &layout = held[index].layout;
+    const Form &form = held[index].form;
     ++held[index].version;
     int64_t offset = 0;
     for (uint32_t source : sourcesOf(recipe(index))) {
       int64_t total = sourceElements(*module.root, source);
       const float *values = valuesOf(source);
-      if (values && layout.kind == FormKind::Resample)
-        resample(layout, held[index].data, values);
+      if (values && form.kind == FormKind::Resample)
+        resample(form, held[index].data, values);
       else if (values)
-        derive(layout, held[index].data, values, ElementType::F32, offset,
-               total);
+        derive(form, held[index].data, values, ElementType::F32, offset, total);
       offset += total;
     }
   }
@@ -106,7 +105,7 @@ private:
     Copied    ///< this object: a copy of borrowed bytes
   };
   struct Held {
-    Form layout;
+    Form form;
     unsigned char *data;
     uint64_t version;
     Origin origin;

@@ -25,7 +25,7 @@ vit_parameters::~vit_parameters() {
 /// stored in the module.
 void vit_parameters::findPlaces(bool stored) {
   for (uint32_t f = 0; f < forms.size(); ++f) {
-    if (!isLossless(forms.layout(f)) || forms.isStored(f) != stored)
+    if (!isLossless(forms.form(f)) || forms.isStored(f) != stored)
       continue;
     int64_t offset = 0;
     for (uint32_t source : sourcesOf(forms.recipe(f))) {
@@ -70,7 +70,7 @@ static int64_t pieceElements(const Form &form, int64_t total) {
 /// Makes a form, at load, from the sources that the module names.
 vit_status vit_parameters::makeForm(uint32_t index, const Sources &sources,
                                     vit_error *error) {
-  const Form &made = forms.layout(index);
+  const Form &made = forms.form(index);
   Form form = made;
   Array<float> table;
   void *target = forms.writableData(index);
@@ -236,12 +236,12 @@ const char *vit_parameters::findNotFinite() const {
     }
     int64_t form = places[i].form;
     if (form >= 0 && remember) {
-      const Form &layout = forms.layout(uint32_t(form));
       if (known[form] == Unknown)
-        known[form] = areFinite(forms.data(uint32_t(form)),
-                                uint64_t(formElements(layout)))
-                          ? Finite
-                          : Suspect;
+        known[form] =
+            areFinite(forms.data(uint32_t(form)),
+                      uint64_t(formElements(forms.form(uint32_t(form)))))
+                ? Finite
+                : Suspect;
       if (known[form] == Finite)
         continue;
     }

@@ -15,9 +15,9 @@
 #ifndef VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
 #define VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
 
+#include "devices/cuda/DeviceParameters.h"
 #include "devices/cuda/Graphs.h"
 #include "devices/cuda/Timer.h"
-#include "devices/cuda/Weights.h"
 
 namespace vit::runtime::cuda {
 
@@ -44,7 +44,7 @@ private:
 
     Stream stream = nullptr;
     Kernels kernels;
-    Weights weights;
+    DeviceParameters weights;
     DeviceMemory arena;
     PinnedMemory staging;
     Graphs graphs;

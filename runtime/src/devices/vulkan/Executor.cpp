@@ -108,15 +108,16 @@ bool VulkanExecutor::workspaceBytes(uint32_t entry, int64_t batch,
 /// Reports the limit that a planned call exceeds and the largest batch that
 /// does not.
 vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
-                                    Layout &layout, vit_error *error) const {
+                                    CallMemory &memory,
+                                    vit_error *error) const {
   const Adapter &adapter = *device.adapter;
-  Layout::Excess excess = layout.findExcess(adapter);
+  CallMemory::Excess excess = memory.findExcess(adapter);
   int64_t fits = 0, tooMuch = batch;
   while (tooMuch - fits > 1) {
     int64_t middle = fits + (tooMuch - fits) / 2;
-    bool within = layout.plan(context.module.entry(entry), *schedules[entry],
+    bool within = memory.plan(context.module.entry(entry), *schedules[entry],
                               adapter, middle) &&
-                  !layout.findExcess(adapter).what;
+                  !memory.findExcess(adapter).what;
     (within ? fits : tooMuch) = middle;
   }
   char hint[64] = "even a batch of 1 needs more";
@@ -136,14 +137,14 @@ vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
 
 /// Grows the buffers if this call needs more, and then discards the recordings
 /// that use the old ones.
-vit_status VulkanExecutor::makeRoom(const Layout &layout, uint32_t inputs,
+vit_status VulkanExecutor::makeRoom(const CallMemory &memory, uint32_t inputs,
                                     uint32_t outputs, vit_error *error) {
   uint64_t up = 0, down = 0;
   for (uint32_t i = 0; i < inputs; ++i)
-    up += layout.input(i).size;
+    up += memory.input(i).size;
   for (uint32_t i = 0; i < outputs; ++i)
-    down += layout.output(i).size;
-  bool grows = layout.total > workspace.size;
+    down += memory.output(i).size;
+  bool grows = memory.total > workspace.size;
   bool stages =
       !grows && !workspace.mapped && (up > staged.size || down > fetched.size);
   if (grows || stages)
@@ -152,7 +153,7 @@ vit_status VulkanExecutor::makeRoom(const Layout &layout, uint32_t inputs,
       p.batch = 0;
     }
   if (grows)
-    VIT_TRY(workspace.create(device, layout.total, Use::Workspace,
+    VIT_TRY(workspace.create(device, memory.total, Use::Workspace,
                              "the workspace", error));
   if (workspace.mapped)
     return VIT_OK;
@@ -182,18 +183,18 @@ vit_status VulkanExecutor::prepare(const Call &call, Prepared *&found,
   uint32_t inputs = e.inputs()->size(), outputs = e.outputs()->size();
   found->recording.clear();
   found->batch = 0;
-  VIT_TRY(found->layout.create(device.allocator, e, schedule, error));
-  if (!found->layout.plan(e, schedule, *device.adapter, batch))
+  VIT_TRY(found->memory.create(device.allocator, e, schedule, error));
+  if (!found->memory.plan(e, schedule, *device.adapter, batch))
     return fail(error, VIT_INVALID_ARGUMENT,
                 "a batch of %lld needs more memory than there are addresses",
                 lld(batch));
-  if (found->layout.findExcess(*device.adapter).what)
-    return tooLarge(entry, batch, found->layout, error);
+  if (found->memory.findExcess(*device.adapter).what)
+    return tooLarge(entry, batch, found->memory, error);
   VIT_TRY(pipelines.prepare(context.module, entry, schedule, error));
-  VIT_TRY(makeRoom(found->layout, inputs, outputs, error));
+  VIT_TRY(makeRoom(found->memory, inputs, outputs, error));
   Resources resources = {&weights, &pipelines, &workspace, &staged, &fetched};
   vit_status status = found->recording.record(
-      device, resources, schedule, found->layout, inputs, outputs, entry, batch,
+      device, resources, schedule, found->memory, inputs, outputs, entry, batch,
       call.firstChange, limits, timed, error);
   if (status != VIT_OK) {
     found->recording.clear();
@@ -215,10 +216,10 @@ void VulkanExecutor::upload(const Call &call, const Prepared &p) {
     uint64_t bytes = 0;
     bindingBytes(*inputs.Get(i), call.batch, bytes);
     unsigned char *target = workspace.mapped
-                                ? workspace.mapped + p.layout.input(i).offset
+                                ? workspace.mapped + p.memory.input(i).offset
                                 : staged.mapped + at;
     std::memcpy(target, call.inputs[i], bytes);
-    at += p.layout.input(i).size;
+    at += p.memory.input(i).size;
   }
 }
 
@@ -229,11 +230,11 @@ void VulkanExecutor::download(const Call &call, const Prepared &p) {
     uint64_t bytes = 0;
     bindingBytes(*outputs.Get(i), call.batch, bytes);
     const unsigned char *source =
-        workspace.mapped ? workspace.mapped + p.layout.output(i).offset
+        workspace.mapped ? workspace.mapped + p.memory.output(i).offset
                          : fetched.mapped + at;
     if (call.outputs[i])
       std::memcpy(call.outputs[i], source, bytes);
-    at += p.layout.output(i).size;
+    at += p.memory.output(i).size;
   }
 }
 

@@ -35,7 +35,7 @@ private:
   /// A recorded call; the last few are kept.
   struct Prepared {
     Recording recording;
-    Layout layout;
+    CallMemory memory;
     uint32_t entry = 0;
     int64_t batch = 0; ///< 0: none
     uint64_t used = 0; ///< when it was last run
@@ -45,9 +45,9 @@ private:
   vit_status readSettings(vit_error *error);
   vit_status prepare(const Call &call, Prepared *&prepared, vit_error *error);
   vit_status lostBefore(vit_error *error) const;
-  vit_status makeRoom(const Layout &layout, uint32_t inputs, uint32_t outputs,
-                      vit_error *error);
-  vit_status tooLarge(uint32_t entry, int64_t batch, Layout &layout,
+  vit_status makeRoom(const CallMemory &memory, uint32_t inputs,
+                      uint32_t outputs, vit_error *error);
+  vit_status tooLarge(uint32_t entry, int64_t batch, CallMemory &memory,
                       vit_error *error) const;
   vit_status submit(const Call &call, const Prepared &prepared,
                     vit_error *error);
@@ -63,7 +63,7 @@ private:
   // device is mutable because `rank` may run a test on it.
   mutable Context device;
   Pipelines pipelines;
-  Weights weights;
+  DeviceParameters weights;
   Buffer workspace, staged, fetched;
   Prepared prepared[kPrepared];
 

@@ -73,7 +73,7 @@ uint32_t Recording::setOf(const Window &window, uint32_t chunk) const {
 /// Creates one descriptor set for each pair of ranges that a dispatch uses.
 vit_status Recording::createSets(const Resources &resources,
                                  const schema::Schedule &schedule,
-                                 const Layout &layout, uint32_t entry,
+                                 const CallMemory &memory, uint32_t entry,
                                  vit_error *error) {
   uint32_t commandCount = count(schedule.commands());
   if (!sets.allocate(context->allocator, commandCount))
@@ -82,7 +82,7 @@ vit_status Recording::createSets(const Resources &resources,
     const schema::Command &command = *schedule.commands()->Get(i);
     if (command.kind() != schema::CommandKind::Dispatch)
       continue;
-    Window window = layout.window(command, *context->adapter);
+    Window window = memory.window(command, *context->adapter);
     uint32_t chunk = resources.weights->chunkOf(entry, i);
     if (setOf(window, chunk) == setCount)
       sets[setCount++] = {window, chunk};
@@ -148,19 +148,19 @@ vit_status Recording::end(VkCommandBuffer buffer, vit_error *error) const {
 
 void Recording::recordDispatch(const Resources &resources,
                                const schema::Command &command,
-                               const Layout &layout, uint32_t entry,
+                               const CallMemory &memory, uint32_t entry,
                                const Piece &piece,
                                VkCommandBuffer buffer) const {
   const DeviceFunctions &vk = context->vk;
   const Pipelines &pipelines = *resources.pipelines;
   uint32_t chunk = resources.weights->chunkOf(entry, piece.command);
-  Window window = layout.window(command, *context->adapter);
+  Window window = memory.window(command, *context->adapter);
   uint32_t words[kPushWords] = {uint32_t(batch), uint32_t(piece.firstUnit)};
   for (uint32_t i = 0; i < count(command.arguments()); ++i) {
     const schema::Argument &argument = *command.arguments()->Get(i);
     uint64_t at = isWeight(argument)
                       ? resources.weights->offsetOf(argument, chunk)
-                      : layout.offsetOf(argument) - window.offset;
+                      : memory.offsetOf(argument) - window.offset;
     words[kPushArguments + i] = uint32_t(at / 16);
   }
   vk.CmdBindPipeline(buffer, VK_PIPELINE_BIND_POINT_COMPUTE,
@@ -175,7 +175,7 @@ void Recording::recordDispatch(const Resources &resources,
 
 void Recording::recordPiece(const Resources &resources,
                             const schema::Schedule &schedule,
-                            const Layout &layout, uint32_t entry,
+                            const CallMemory &memory, uint32_t entry,
                             const Piece &piece, VkCommandBuffer buffer) const {
   const schema::Command &command = *schedule.commands()->Get(piece.command);
   const DeviceFunctions &vk = context->vk;
@@ -184,7 +184,7 @@ void Recording::recordPiece(const Resources &resources,
     // A later piece writes other elements, but through the same binding.
     if (piece.firstUnit != 0)
       context->barrier(buffer, kCompute, kCompute);
-    recordDispatch(resources, command, layout, entry, piece, buffer);
+    recordDispatch(resources, command, memory, entry, piece, buffer);
     return;
   case schema::CommandKind::Barrier:
     context->barrier(buffer, kAnyWork, kAnyWork);
@@ -195,13 +195,13 @@ void Recording::recordPiece(const Resources &resources,
     evaluate(target.bytes(), batch, bytes);
     // Fills whole words; a region ends at a multiple of 64.
     vk.CmdFillBuffer(buffer, resources.workspace->handle,
-                     layout.offsetOf(target), alignUp(bytes, 4), 0);
+                     memory.offsetOf(target), alignUp(bytes, 4), 0);
     return;
   }
   case schema::CommandKind::Copy: {
     const schema::Argument &source = *command.arguments()->Get(0);
     const schema::Argument &target = *command.arguments()->Get(1);
-    VkBufferCopy region = {0, layout.offsetOf(target), 0};
+    VkBufferCopy region = {0, memory.offsetOf(target), 0};
     evaluate(target.bytes(), batch, region.size);
     VkBuffer from = resources.workspace->handle;
     if (isWeight(source)) {
@@ -209,7 +209,7 @@ void Recording::recordPiece(const Resources &resources,
       from = resources.weights->chunk(chunk).handle;
       region.srcOffset = resources.weights->offsetOf(source, chunk);
     } else {
-      region.srcOffset = layout.offsetOf(source);
+      region.srcOffset = memory.offsetOf(source);
     }
     if (from != resources.workspace->handle ||
         region.srcOffset != region.dstOffset)
@@ -221,7 +221,7 @@ void Recording::recordPiece(const Resources &resources,
 
 vit_status Recording::record(Context &owner, const Resources &resources,
                              const schema::Schedule &schedule,
-                             const Layout &layout, uint32_t inputs,
+                             const CallMemory &memory, uint32_t inputs,
                              uint32_t outputs, uint32_t entry, int64_t newBatch,
                              uint32_t firstChange, const SplitLimits &limits,
                              bool timed, vit_error *error) {
@@ -239,7 +239,7 @@ vit_status Recording::record(Context &owner, const Resources &resources,
   });
   bool staged = !resources.workspace->mapped;
   VIT_TRY(createPools(staged ? outputs : 0, timed, error));
-  VIT_TRY(createSets(resources, schedule, layout, entry, error));
+  VIT_TRY(createSets(resources, schedule, memory, entry, error));
 
   const DeviceFunctions &vk = context->vk;
   uint32_t query = 0;
@@ -255,7 +255,7 @@ vit_status Recording::record(Context &owner, const Resources &resources,
   if (staged) {
     uint64_t from = 0;
     for (uint32_t i = 0; i < inputs; ++i) {
-      const Window &target = layout.input(i);
+      const Window &target = memory.input(i);
       VkBufferCopy region = {from, target.offset, target.size};
       vk.CmdCopyBuffer(commands[0], resources.upload->handle,
                        resources.workspace->handle, 1, &region);
@@ -272,7 +272,7 @@ vit_status Recording::record(Context &owner, const Resources &resources,
       context->barrier(buffer, kAnyWork, kAnyWork);
       stamp(buffer);
     }
-    recordPiece(resources, schedule, layout, entry, piece, buffer);
+    recordPiece(resources, schedule, memory, entry, piece, buffer);
     stamp(buffer);
   });
   context->barrier(commands[submissionCount - 1], kAnyWork,
@@ -283,7 +283,7 @@ vit_status Recording::record(Context &owner, const Resources &resources,
   uint64_t to = 0;
   for (uint32_t i = 0; staged && i < outputs; ++i) {
     VkCommandBuffer buffer = download(i);
-    const Window &source = layout.output(i);
+    const Window &source = memory.output(i);
     VkBufferCopy region = {source.offset, to, source.size};
     VIT_TRY(begin(buffer, error));
     vk.CmdCopyBuffer(buffer, resources.workspace->handle,

@@ -9,17 +9,17 @@
 #define VIT_RUNTIME_DEVICES_VULKAN_RECORDING_H
 
 #include "devices/Device.h"
-#include "devices/vulkan/Layout.h"
+#include "devices/vulkan/CallMemory.h"
+#include "devices/vulkan/DeviceParameters.h"
 #include "devices/vulkan/Pipelines.h"
 #include "devices/vulkan/Split.h"
-#include "devices/vulkan/Weights.h"
 
 namespace vit::runtime::vulkan {
 
 /// What a recording refers to. It must outlive the recording and keep its
 /// address.
 struct Resources {
-  const Weights *weights;
+  const DeviceParameters *weights;
   const Pipelines *pipelines;
   const Buffer *workspace;
   /// Used if the host cannot access the workspace: inputs and outputs in the
@@ -43,7 +43,7 @@ public:
   /// `layout` must be planned for this batch. `timed` adds timestamps.
   /// `firstChange` is the first command that changes variables.
   vit_status record(Context &context, const Resources &resources,
-                    const schema::Schedule &schedule, const Layout &layout,
+                    const schema::Schedule &schedule, const CallMemory &memory,
                     uint32_t inputs, uint32_t outputs, uint32_t entry,
                     int64_t batch, uint32_t firstChange,
                     const SplitLimits &limits, bool timed, vit_error *error);
@@ -72,14 +72,15 @@ private:
   };
   vit_status createPools(uint32_t outputs, bool timed, vit_error *error);
   vit_status createSets(const Resources &resources,
-                        const schema::Schedule &schedule, const Layout &layout,
-                        uint32_t entry, vit_error *error);
+                        const schema::Schedule &schedule,
+                        const CallMemory &memory, uint32_t entry,
+                        vit_error *error);
   uint32_t setOf(const Window &window, uint32_t chunk) const;
   void recordPiece(const Resources &resources, const schema::Schedule &schedule,
-                   const Layout &layout, uint32_t entry, const Piece &piece,
+                   const CallMemory &memory, uint32_t entry, const Piece &piece,
                    VkCommandBuffer buffer) const;
   void recordDispatch(const Resources &resources,
-                      const schema::Command &command, const Layout &layout,
+                      const schema::Command &command, const CallMemory &memory,
                       uint32_t entry, const Piece &piece,
                       VkCommandBuffer buffer) const;
   vit_status begin(VkCommandBuffer buffer, vit_error *error) const;

@@ -1,11 +1,11 @@
-//===- Layout.cpp - A call's memory on a Vulkan device --------------------===//
+//===- CallMemory.cpp - A call's memory on a Vulkan device ----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "devices/vulkan/Layout.h"
+#include "devices/vulkan/CallMemory.h"
 
 #include "Plan.h"
 #include "format/Extent.h"
@@ -20,9 +20,10 @@ static bool isActivation(const schema::Argument &argument) {
          argument.kind() == schema::ArgumentKind::Slot;
 }
 
-vit_status Layout::create(const Allocator &allocator,
-                          const schema::Entry &entry,
-                          const schema::Schedule &schedule, vit_error *error) {
+vit_status CallMemory::create(const Allocator &allocator,
+                              const schema::Entry &entry,
+                              const schema::Schedule &schedule,
+                              vit_error *error) {
   inputs = entry.inputs()->size();
   outputs = entry.outputs()->size();
   uint32_t slots = count(schedule.slots());
@@ -33,7 +34,7 @@ vit_status Layout::create(const Allocator &allocator,
   return VIT_OK;
 }
 
-const Window &Layout::region(const schema::Argument &argument) const {
+const Window &CallMemory::region(const schema::Argument &argument) const {
   uint32_t first = argument.kind() == schema::ArgumentKind::Input ? 0
                    : argument.kind() == schema::ArgumentKind::Output
                        ? inputs
@@ -51,8 +52,9 @@ static uint64_t iterationsOf(const schema::Kernel &kernel, int64_t batch) {
   return all;
 }
 
-bool Layout::plan(const schema::Entry &entry, const schema::Schedule &schedule,
-                  const Adapter &adapter, int64_t batch) {
+bool CallMemory::plan(const schema::Entry &entry,
+                      const schema::Schedule &schedule, const Adapter &adapter,
+                      int64_t batch) {
   uint64_t ignored;
   if (!planSlots(schedule, batch, sizes.data(), nullptr, ignored))
     return false;
@@ -114,8 +116,8 @@ bool Layout::plan(const schema::Entry &entry, const schema::Schedule &schedule,
   return true;
 }
 
-Window Layout::window(const schema::Command &command,
-                      const Adapter &adapter) const {
+Window CallMemory::window(const schema::Command &command,
+                          const Adapter &adapter) const {
   if (total <= adapter.maxRange)
     return {0, total};
   uint64_t begin = total, end = 0;
@@ -135,7 +137,7 @@ Window Layout::window(const schema::Command &command,
   return {begin, end - begin};
 }
 
-Layout::Excess Layout::findExcess(const Adapter &adapter) const {
+CallMemory::Excess CallMemory::findExcess(const Adapter &adapter) const {
   if (total > adapter.maxAllocation)
     return {"bytes in one piece", total, adapter.maxAllocation, nullptr};
   if (widest > adapter.maxRange)

@@ -1,11 +1,11 @@
-//===- Weights.cpp - Parameters on a Vulkan device ------------------------===//
+//===- DeviceParameters.cpp - Parameters on a Vulkan device ---------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "devices/vulkan/Weights.h"
+#include "devices/vulkan/DeviceParameters.h"
 
 #include "Plan.h"
 
@@ -19,7 +19,7 @@ static constexpr uint64_t kMaxChunk = uint64_t(1) << 30;
 /// Size of the buffer for copies to memory that the host cannot access.
 static constexpr uint64_t kStaging = uint64_t(16) << 20;
 
-Weights::~Weights() {
+DeviceParameters::~DeviceParameters() {
   for (uint32_t i = 0; buffers && i < chunks; ++i)
     buffers[i].~Buffer();
   allocator.deallocate(buffers);
@@ -47,7 +47,7 @@ static void forEachWeight(const schema::Command &command, Visit visit) {
       visit(*command.arguments()->Get(i));
 }
 
-uint32_t &Weights::firstOf(schema::ArgumentKind kind, uint32_t index) {
+uint32_t &DeviceParameters::firstOf(schema::ArgumentKind kind, uint32_t index) {
   uint32_t before = kind == schema::ArgumentKind::Derived ? 0
                     : kind == schema::ArgumentKind::Constant
                         ? derivedCount
@@ -55,29 +55,30 @@ uint32_t &Weights::firstOf(schema::ArgumentKind kind, uint32_t index) {
   return firstPlace[before + index];
 }
 
-const Weights::Place *Weights::find(schema::ArgumentKind kind, uint32_t index,
-                                    uint32_t chunk) const {
+const DeviceParameters::Place *DeviceParameters::find(schema::ArgumentKind kind,
+                                                      uint32_t index,
+                                                      uint32_t chunk) const {
   uint32_t at = firstOf(kind, index);
   while (at != kNone && places[at].chunk != chunk)
     at = places[at].next;
   return at == kNone ? nullptr : &places[at];
 }
 
-uint64_t Weights::offsetOf(const schema::Argument &argument,
-                           uint32_t chunk) const {
+uint64_t DeviceParameters::offsetOf(const schema::Argument &argument,
+                                    uint32_t chunk) const {
   return find(argument.kind(), argument.index(), chunk)->offset +
          argument.offset();
 }
 
-uint64_t Weights::size() const {
+uint64_t DeviceParameters::size() const {
   uint64_t total = 0;
   for (uint32_t i = 0; i < chunks; ++i)
     total += chunkSizes[i];
   return total;
 }
 
-vit_status Weights::tooLarge(const Context &context, const char *what,
-                             uint64_t bytes, vit_error *error) const {
+vit_status DeviceParameters::tooLarge(const Context &context, const char *what,
+                                      uint64_t bytes, vit_error *error) const {
   return fail(error, VIT_UNSUPPORTED,
               "%s have %llu bytes and the device '%s' binds %llu: run this "
               "model on another device",
@@ -85,8 +86,8 @@ vit_status Weights::tooLarge(const Context &context, const char *what,
               llu(context.adapter->maxRange));
 }
 
-void Weights::add(const schema::Argument &argument, uint64_t bytes,
-                  uint32_t chunk) {
+void DeviceParameters::add(const schema::Argument &argument, uint64_t bytes,
+                           uint32_t chunk) {
   uint32_t &first = firstOf(argument.kind(), argument.index());
   places[placeCount] = {argument.kind(),
                         argument.index(),
@@ -101,9 +102,10 @@ void Weights::add(const schema::Argument &argument, uint64_t bytes,
 
 /// Places all arenas, if a schedule uses any, in one chunk, together with what
 /// the same commands read and nothing else.
-vit_status Weights::placeArenas(const Context &context,
-                                const schema::Module &module,
-                                const Schedules &schedules, vit_error *error) {
+vit_status DeviceParameters::placeArenas(const Context &context,
+                                         const schema::Module &module,
+                                         const Schedules &schedules,
+                                         vit_error *error) {
   bool any = false;
   for (const schema::Schedule *s : schedules)
     any = any || (s && usesArenas(*s));
@@ -122,8 +124,10 @@ vit_status Weights::placeArenas(const Context &context,
 /// Places weights in order of use, so that those of one command are in one
 /// chunk. A command starts a new chunk if no chunk has all of its weights and
 /// they do not fit in the last one.
-vit_status Weights::place(const Context &context, const schema::Module &module,
-                          const Schedules &schedules, vit_error *error) {
+vit_status DeviceParameters::place(const Context &context,
+                                   const schema::Module &module,
+                                   const Schedules &schedules,
+                                   vit_error *error) {
   derivedCount = count(module.derived());
   constantCount = count(module.constants());
   size_t commands = 0, uses = count(module.arenas());
@@ -195,8 +199,10 @@ vit_status Weights::place(const Context &context, const schema::Module &module,
   return VIT_OK;
 }
 
-vit_status Weights::create(Context &context, const schema::Module &module,
-                           const Schedules &schedules, vit_error *error) {
+vit_status DeviceParameters::create(Context &context,
+                                    const schema::Module &module,
+                                    const Schedules &schedules,
+                                    vit_error *error) {
   allocator = context.allocator;
   VIT_TRY(place(context, module, schedules, error));
   buffers = static_cast<Buffer *>(allocator.allocate(chunks * sizeof(Buffer)));
@@ -228,8 +234,9 @@ static vit_status inPieces(Context &context, Buffer &staging, Use use,
   return VIT_OK;
 }
 
-vit_status Weights::update(Context &context, const vit_parameters &parameters,
-                           vit_error *error) {
+vit_status DeviceParameters::update(Context &context,
+                                    const vit_parameters &parameters,
+                                    vit_error *error) {
   Buffer staging;
   for (uint32_t i = 0; i < placeCount; ++i) {
     Place &place = places[i];
@@ -278,14 +285,15 @@ vit_status Weights::update(Context &context, const vit_parameters &parameters,
   return VIT_OK;
 }
 
-void Weights::keepArenas(const vit_parameters &parameters) {
+void DeviceParameters::keepArenas(const vit_parameters &parameters) {
   for (uint32_t i = 0; i < placeCount; ++i)
     if (places[i].kind == schema::ArgumentKind::Arena)
       places[i].version = parameters.training.arenas.version(places[i].index);
 }
 
-vit_status Weights::fetchArenas(Context &context, unsigned char *const *targets,
-                                vit_error *error) const {
+vit_status DeviceParameters::fetchArenas(Context &context,
+                                         unsigned char *const *targets,
+                                         vit_error *error) const {
   Buffer staging;
   const Buffer &source = buffers[0];
   // Make the kernels' writes visible to the host.

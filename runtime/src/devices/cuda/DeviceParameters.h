@@ -1,12 +1,12 @@
-//===- Weights.h - Parameters on a CUDA device ------------------*- C++ -*-===//
+//===- DeviceParameters.h - Parameters on a CUDA device ---------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_DEVICES_CUDA_WEIGHTS_H
-#define VIT_RUNTIME_DEVICES_CUDA_WEIGHTS_H
+#ifndef VIT_RUNTIME_DEVICES_CUDA_DEVICEPARAMETERS_H
+#define VIT_RUNTIME_DEVICES_CUDA_DEVICEPARAMETERS_H
 
 #include "Parameters.h"
 #include "devices/cuda/Kernels.h"
@@ -16,9 +16,10 @@ namespace vit::runtime::cuda {
 
 /// The derived forms and constants that schedules read and the arenas of
 /// variables, in one allocation.
-class Weights {
+class DeviceParameters {
 public:
-  explicit Weights(const Driver &driver) : driver(driver), memory(driver) {}
+  explicit DeviceParameters(const Driver &driver)
+      : driver(driver), memory(driver) {}
 
   vit_status allocate(const vit_module &module, const Schedules &schedules,
                       const Adapter &adapter, vit_error *error);
@@ -63,4 +64,4 @@ private:
 
 } // namespace vit::runtime::cuda
 
-#endif // VIT_RUNTIME_DEVICES_CUDA_WEIGHTS_H
+#endif // VIT_RUNTIME_DEVICES_CUDA_DEVICEPARAMETERS_H

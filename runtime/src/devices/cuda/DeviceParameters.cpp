@@ -1,17 +1,18 @@
-//===- Weights.cpp - Parameters on a CUDA device --------------------------===//
+//===- DeviceParameters.cpp - Parameters on a CUDA device -----------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "devices/cuda/Weights.h"
+#include "devices/cuda/DeviceParameters.h"
 
 namespace vit::runtime::cuda {
 
-vit_status Weights::allocate(const vit_module &module,
-                             const Schedules &schedules, const Adapter &adapter,
-                             vit_error *error) {
+vit_status DeviceParameters::allocate(const vit_module &module,
+                                      const Schedules &schedules,
+                                      const Adapter &adapter,
+                                      vit_error *error) {
   const schema::Module &root = *module.root;
   if (!forms.allocate(module.allocator, count(root.derived())) ||
       !constants.allocate(module.allocator, count(root.constants())) ||
@@ -51,9 +52,9 @@ vit_status Weights::allocate(const vit_module &module,
                     : memory.allocate(adapter, total, "weights", error);
 }
 
-vit_status Weights::update(const vit_module &module,
-                           const vit_parameters &parameters, Stream stream,
-                           vit_error *error) {
+vit_status DeviceParameters::update(const vit_module &module,
+                                    const vit_parameters &parameters,
+                                    Stream stream, vit_error *error) {
   auto copy = [&](Place &place, uint64_t newVersion, const void *source,
                   uint64_t bytes) {
     if (!place.isUsed || place.version == newVersion)
@@ -90,14 +91,14 @@ vit_status Weights::update(const vit_module &module,
   return VIT_OK;
 }
 
-void Weights::keepArenas(const vit_parameters &parameters) {
+void DeviceParameters::keepArenas(const vit_parameters &parameters) {
   for (uint32_t i = 0; i < arenas.size(); ++i)
     arenas[i].version = parameters.training.arenas.version(i);
 }
 
-vit_status Weights::fetchArenas(const vit_module &module,
-                                unsigned char *const *targets, Stream stream,
-                                vit_error *error) {
+vit_status DeviceParameters::fetchArenas(const vit_module &module,
+                                         unsigned char *const *targets,
+                                         Stream stream, vit_error *error) {
   for (uint32_t i = 0; i < arenas.size(); ++i)
     VIT_TRY(driver.check(driver.cuMemcpyDtoHAsync_v2(
                              targets[i], memory.at(arenas[i].offset),

@@ -1,12 +1,12 @@
-//===- Layout.h - A call's memory on a Vulkan device ------------*- C++ -*-===//
+//===- CallMemory.h - A call's memory on a Vulkan device --------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_DEVICES_VULKAN_LAYOUT_H
-#define VIT_RUNTIME_DEVICES_VULKAN_LAYOUT_H
+#ifndef VIT_RUNTIME_DEVICES_VULKAN_CALLMEMORY_H
+#define VIT_RUNTIME_DEVICES_VULKAN_CALLMEMORY_H
 
 #include "Module.h"
 #include "devices/vulkan/Context.h"
@@ -23,7 +23,7 @@ struct Window {
 /// one buffer; each is a multiple of 64 bytes. A kernel's binding covers the
 /// whole workspace if the device allows that, else only what the kernel uses;
 /// for that reason values are placed in order of first use.
-class Layout {
+class CallMemory {
 public:
   vit_status create(const Allocator &allocator, const schema::Entry &entry,
                     const schema::Schedule &schedule, vit_error *error);
@@ -68,4 +68,4 @@ private:
 
 } // namespace vit::runtime::vulkan
 
-#endif // VIT_RUNTIME_DEVICES_VULKAN_LAYOUT_H
+#endif // VIT_RUNTIME_DEVICES_VULKAN_CALLMEMORY_H

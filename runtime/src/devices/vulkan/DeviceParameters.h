@@ -1,12 +1,12 @@
-//===- Weights.h - Parameters on a Vulkan device ----------------*- C++ -*-===//
+//===- DeviceParameters.h - Parameters on a Vulkan device -------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_DEVICES_VULKAN_WEIGHTS_H
-#define VIT_RUNTIME_DEVICES_VULKAN_WEIGHTS_H
+#ifndef VIT_RUNTIME_DEVICES_VULKAN_DEVICEPARAMETERS_H
+#define VIT_RUNTIME_DEVICES_VULKAN_DEVICEPARAMETERS_H
 
 #include "Parameters.h"
 #include "devices/vulkan/Buffer.h"
@@ -27,12 +27,12 @@ using Schedules = Array<const schema::Schedule *>;
 /// whole chunk. Everything that a command reads is in one chunk; few values are
 /// in several. Arenas, which kernels write, are all in the first chunk and only
 /// there.
-class Weights {
+class DeviceParameters {
 public:
-  Weights() = default;
-  Weights(const Weights &) = delete;
-  Weights &operator=(const Weights &) = delete;
-  ~Weights();
+  DeviceParameters() = default;
+  DeviceParameters(const DeviceParameters &) = delete;
+  DeviceParameters &operator=(const DeviceParameters &) = delete;
+  ~DeviceParameters();
 
   /// Places everything that the schedules (one per entry, NULL for an entry
   /// that does not run) read, and allocates the chunks.
@@ -75,7 +75,7 @@ private:
 
   uint32_t &firstOf(schema::ArgumentKind kind, uint32_t index);
   uint32_t firstOf(schema::ArgumentKind kind, uint32_t index) const {
-    return const_cast<Weights *>(this)->firstOf(kind, index);
+    return const_cast<DeviceParameters *>(this)->firstOf(kind, index);
   }
   void add(const schema::Argument &argument, uint64_t bytes, uint32_t chunk);
   vit_status tooLarge(const Context &context, const char *what, uint64_t bytes,
@@ -102,4 +102,4 @@ private:
 
 } // namespace vit::runtime::vulkan
 
-#endif // VIT_RUNTIME_DEVICES_VULKAN_WEIGHTS_H
+#endif // VIT_RUNTIME_DEVICES_VULKAN_DEVICEPARAMETERS_H
