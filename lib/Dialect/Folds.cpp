@@ -30,9 +30,7 @@ void ReadOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
   patterns.add(makeLayerConstant);
 }
 
-/// Removes the result with probabilities if it has no users.
-static LogicalResult dropProbabilities(AttentionOp op,
-                                       PatternRewriter &rewriter) {
+LogicalResult vit::dropProbabilities(AttentionOp op, RewriterBase &rewriter) {
   if (!op.getProbabilities() || !op.getProbabilities().use_empty())
     return failure();
   auto without = AttentionOp::create(
@@ -45,7 +43,9 @@ static LogicalResult dropProbabilities(AttentionOp op,
 
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
                                               MLIRContext *) {
-  patterns.add(dropProbabilities);
+  patterns.add(+[](AttentionOp op, PatternRewriter &rewriter) {
+    return dropProbabilities(op, rewriter);
+  });
 }
 
 OpFoldResult ScaleOp::fold(FoldAdaptor) {

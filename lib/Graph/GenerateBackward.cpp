@@ -18,6 +18,7 @@
 #include "vit/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -120,21 +121,6 @@ FailureOr<unsigned> GenerateBackwardPass::findResult(func::FuncOp entry) {
 //===----------------------------------------------------------------------===//
 // Forward
 //===----------------------------------------------------------------------===//
-
-/// Removes the results with probabilities that have no users.
-static void dropProbabilities(Block &block) {
-  for (AttentionOp op :
-       llvm::make_early_inc_range(block.getOps<AttentionOp>())) {
-    if (!op.getProbabilities() || !op.getProbabilities().use_empty())
-      continue;
-    OpBuilder builder(op);
-    auto without = AttentionOp::create(
-        builder, op.getLoc(), op.getResult().getType(), Type(), op.getQuery(),
-        op.getKey(), op.getValue(), op.getHeadsAttr(), op.getScaleAttr());
-    op.getResult().replaceAllUsesWith(without.getResult());
-    op.erase();
-  }
-}
 
 /// Creates a function with the ops of `entry` that compute result number
 /// `result`. Sets `output`, `labels`, `rate` and `step`. The results of the
@@ -428,7 +414,12 @@ LogicalResult GenerateBackwardPass::generate(func::FuncOp entry, StringRef name,
   func::ReturnOp::create(builder, entry.getLoc(), results);
   builder.setInsertionPoint(block.getTerminator());
   eraseDeadOps(block);
-  dropProbabilities(block);
+  IRRewriter rewriter(builder);
+  for (auto attention :
+       llvm::make_early_inc_range(block.getOps<AttentionOp>())) {
+    rewriter.setInsertionPoint(attention);
+    (void)dropProbabilities(attention, rewriter);
+  }
   if (failed(randomize(block)))
     return failure();
   FailureOr<SmallVector<TrainedParameter>> chosen = chooseParameters(block);

@@ -23,10 +23,6 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::kernel;
 
-static RankedTensorType typeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 //===----------------------------------------------------------------------===//
 // Products and sums
 //===----------------------------------------------------------------------===//
@@ -68,7 +64,7 @@ LogicalResult Converter::convertWeightGradient(LinearWeightGradientOp op) {
 Value Converter::sum(Location location, SumKind kind, Value value,
                      ArrayRef<int64_t> shape) {
   ++kernels;
-  auto type = RankedTensorType::get(shape, typeOf(value).getElementType());
+  auto type = RankedTensorType::get(shape, tensorOf(value).getElementType());
   return SumOp::create(builder, location, type, kind, value, TileAttr());
 }
 
@@ -82,7 +78,7 @@ LogicalResult Converter::convertSumTo(SumToOp op) {
   if (auto sum = input.getDefiningOp<SumOp>();
       sum && sum.getKind() == SumKind::batch)
     input = sum.getInput();
-  ArrayRef<int64_t> from = typeOf(input).getShape(),
+  ArrayRef<int64_t> from = tensorOf(input).getShape(),
                     to = op.getType().getShape();
   auto withoutOnes = [](ArrayRef<int64_t> shape) {
     return shape.drop_while([](int64_t size) { return size == 1; });
@@ -99,7 +95,7 @@ LogicalResult Converter::convertSumTo(SumToOp op) {
     result = sum(op.getLoc(), SumKind::batch, images, to);
   } else {
     return op.emitOpError("has no kernel that sums ")
-           << typeOf(input) << " to " << op.getType()
+           << tensorOf(input) << " to " << op.getType()
            << "; what is broadcast must be [width], [tokens, width] or one "
               "number";
   }
@@ -113,7 +109,7 @@ LogicalResult Converter::convertSumTo(SumToOp op) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult Converter::convertNormBackward(LayerNormBackwardOp op) {
-  RankedTensorType type = typeOf(op.getInput());
+  RankedTensorType type = tensorOf(op.getInput());
   if (type.getRank() != 2 && type.getRank() != 3)
     return op.emitOpError("has no kernel for ")
            << type << "; use [batch, tokens, width] or [batch, width]";
@@ -151,11 +147,11 @@ LogicalResult Converter::convertNormBackward(LayerNormBackwardOp op) {
 
 LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
   int64_t heads = op.getHeads();
-  int64_t width = typeOf(op.getKey()).getDimSize(2);
-  if (width != typeOf(op.getValue()).getDimSize(2))
+  int64_t width = tensorOf(op.getKey()).getDimSize(2);
+  if (width != tensorOf(op.getValue()).getDimSize(2))
     return op.emitOpError("has no kernel for keys of width ")
            << width << " and values of width "
-           << typeOf(op.getValue()).getDimSize(2) << "; make them equal";
+           << tensorOf(op.getValue()).getDimSize(2) << "; make them equal";
   replace(op, kernel::AttentionBackwardOp::create(
                   builder, op.getLoc(), op.getResultTypes(), op.getGradient(),
                   op.getQuery(), op.getKey(), op.getValue(), op.getHeadsAttr(),
@@ -172,7 +168,7 @@ LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
 /// stream and mask.
 template <typename Op>
 LogicalResult Converter::convertDrop(Op op, RandomUnit unit) {
-  RankedTensorType type = typeOf(op.getResult());
+  RankedTensorType type = tensorOf(op.getResult());
   if (!isActivation(op.getResult()) ||
       (type.getRank() != 2 && type.getRank() != 3))
     return op.emitOpError("has no kernel for ")
@@ -189,9 +185,9 @@ LogicalResult Converter::convertDrop(Op op, RandomUnit unit) {
 LogicalResult Converter::convertLoss(Operation *op, LossKind kind, Value input,
                                      Value targets, Value gradient,
                                      double smoothing) {
-  if (typeOf(input).getRank() != 2 || typeOf(input).isDynamicDim(1))
+  if (tensorOf(input).getRank() != 2 || tensorOf(input).isDynamicDim(1))
     return op->emitOpError("has no kernel for ")
-           << typeOf(input) << "; use [batch, classes]";
+           << tensorOf(input) << "; use [batch, classes]";
   Type type = op->getResult(0).getType();
   llvm::APFloat smooth(smoothing);
   if (gradient)
@@ -248,9 +244,9 @@ static bool isZero(Value value) {
 }
 
 LogicalResult Converter::convertWrite(WriteOp op) {
-  if (!typeOf(op.getValue()).getElementType().isF32())
+  if (!tensorOf(op.getValue()).getElementType().isF32())
     return op.emitOpError("has no kernel for ")
-           << typeOf(op.getValue()).getElementType() << "; use f32";
+           << tensorOf(op.getValue()).getElementType() << "; use f32";
   bool isZeroed = isZero(op.getValue());
   addAssignCode(replaceByUpdate(op, {isZeroed ? "zero" : "assign",
                                      op.getSymbolAttr(),

@@ -28,12 +28,20 @@
 #define GET_OP_CLASSES
 #include "VitOps.h.inc"
 
+namespace mlir {
+class RewriterBase;
+} // namespace mlir
+
 namespace mlir::vit {
 
 /// Returns the type of `value`, which is a tensor.
 inline RankedTensorType tensorOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
+
+/// Removes the result of `op` with probabilities; fails if it has users or does
+/// not exist. `rewriter` inserts before `op`.
+LogicalResult dropProbabilities(AttentionOp op, RewriterBase &rewriter);
 
 } // namespace mlir::vit
 
