@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Compiled once per target (target_precompile_headers in CMakeLists.txt):
-// parsing MLIR's headers takes most of a file's compile time. Every file still
-// includes what it uses, so it also compiles without this one.
+// parsing the headers of MLIR takes most of the compile time of a file. Every
+// file must still include what it uses.
 //
 //===----------------------------------------------------------------------===//
 
