@@ -25,12 +25,15 @@ Context::~Context() {
 
 void Context::finish() {
   // Waits for a hanging device until its driver gives up, because memory that
-  // the device may still write to must not be freed.
-  if (!device || submitted == completed)
-    return;
-  vk.DeviceWaitIdle(device);
-  for (; completed != submitted; ++completed)
-    vk.ResetFences(device, 1, &fences[completed % kInFlight]);
+  // the device may still write to must not be freed. The fences are waited for
+  // one by one: vkDeviceWaitIdle alone does not tell every validation layer
+  // that they may be reset.
+  for (; device && completed != submitted; ++completed) {
+    VkFence &fence = fences[completed % kInFlight];
+    if (vk.WaitForFences(device, 1, &fence, VK_TRUE, UINT64_MAX) != VK_SUCCESS)
+      vk.DeviceWaitIdle(device);
+    vk.ResetFences(device, 1, &fence);
+  }
 }
 
 vit_status Context::open(const char *selector, vit_error *error) {
