@@ -1,0 +1,36 @@
+//===- ControlGroup.h - Limits of Linux control groups ----------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reads what a container or service may use of the machine: version 2
+// (cpu.max, memory.max) and version 1 (cpu.cfs_quota_us, cpu.cfs_period_us,
+// memory.limit_in_bytes), whichever are mounted. See cgroups(7) and the
+// kernel's admin-guide/cgroup-v2.rst.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_RUNTIME_CONTROLGROUP_H
+#define VIT_RUNTIME_CONTROLGROUP_H
+
+#include <cstdint>
+#include <optional>
+
+namespace vit::runtime {
+
+/// Returns the processor time that this process may use, in processors (1.5 is
+/// 150 ms in each 100 ms): the least quota of its control group and the groups
+/// above it. No value if there is no quota, or if the files cannot be read.
+/// `root` is put before every path that is read; tests pass a folder.
+std::optional<double> cpuQuota(const char *root = "");
+
+/// Returns the bytes of memory that this process and the others of its control
+/// group may use together: the least limit of the group and those above it.
+/// No value if there is no limit, or if the files cannot be read.
+std::optional<uint64_t> memoryLimit(const char *root = "");
+
+} // namespace vit::runtime
+
+#endif // VIT_RUNTIME_CONTROLGROUP_H
