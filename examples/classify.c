@@ -23,14 +23,17 @@ int main(int argc, char **argv) {
   vit_error error;
   vit_module *module;
   vit_session *session;
-  vit_preprocessing how = {.struct_size = sizeof how};
+  // Static, because fields that are not set must be zero.
+  static vit_preprocessing how;
+  static vit_tensor logits;
   vit_binding_info info;
-  vit_tensor picture, logits = {0};
+  vit_tensor picture;
   int32_t best;
   float probability;
 
   if (argc != 3)
     return fprintf(stderr, "usage: classify MODEL.vitm PICTURE\n"), 1;
+  how.struct_size = sizeof how;
 
   // [classify] from a module and a picture to a class in twelve statements
   if (vit_module_load(argv[1], NULL, &module, &error))
@@ -48,7 +51,8 @@ int main(int argc, char **argv) {
     return fail(&error);
   if (vit_session_run(session, NULL, &picture, 1, &logits, 1, &error))
     return fail(&error);
-  if (vit_data_top_k(logits.data, info.dims[1], 1, &best, &probability, &error))
+  if (vit_data_top_k((float *)logits.data, info.dims[1], 1, &best, &probability,
+                     &error))
     return fail(&error);
   printf("class %d (%s), %.1f %%\n", (int)best,
          vit_module_label(module, best) ? vit_module_label(module, best) : "?",

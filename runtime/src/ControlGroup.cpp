@@ -92,9 +92,10 @@ void unescape(char *text) {
   char *out = text;
   for (; *text; ++text) {
     bool escape = text[0] == '\\' && std::strspn(text + 1, "01234567") >= 3;
-    *out++ = escape ? char((text[1] - '0') * 64 + (text[2] - '0') * 8 +
-                           (text[3] - '0'))
-                    : *text;
+    *out++ =
+        escape
+            ? char((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'))
+            : *text;
     text += escape ? 3 : 0;
   }
   *out = 0;

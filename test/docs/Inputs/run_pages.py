@@ -1,0 +1,218 @@
+# ===- run_pages.py - Runs the commands of the documentation ---------------===#
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------===#
+"""python3 run_pages.py SOURCE BUILD WORK [PAGE...]
+
+Runs the commands of every page (README.md and the other .md files of SOURCE):
+those in blocks that begin with ```sh or ```bash, and lines after `$ ` in blocks
+without a language. Each page is one shell, in order, in a folder that looks
+like the root of the repository, where /tmp and the home are empty folders. A
+block of another language whose first line is a comment with a file's name
+("// tiny.mlir: ...") is written to that file. BUILD/bin is on the PATH.
+
+A command runs as it is written unless RULES changes or skips it. The rules that
+match nothing, and commands that fail, are errors. Prints how many commands of
+each page ran, were changed and were skipped, and why.
+"""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../tools/Inputs"))
+import on_vulkan
+
+MAKE = "python3 %s/make_files.py " % HERE
+NO_VULKAN = not (on_vulkan.has_driver("lavapipe") or on_vulkan.has_driver("swiftshader"))
+NUMPY = "numpy is not needed for the tests"
+DOWNLOAD = "a download: small files in its place"
+SHORT = "fewer pictures or steps"
+SKIP = None
+
+# (page, part of the command, replacements or SKIP, reason). A page of "" is any.
+# Replacements are pairs of a regular expression and its replacement.
+RULES = [
+    ("", "scripts/demo", SKIP, "installs packages and builds"),
+    ("", "scripts/test", SKIP, "runs this test"),
+    ("", "cmake --preset", SKIP, "builds all that the test uses"),
+    ("", "pip install", SKIP, "downloads gigabytes"),
+    ("", "bench/compare", SKIP, "needs another framework and a harness"),
+    ("", "train.py", SKIP, "needs PyTorch"),
+    ("", "--device cuda", SKIP, "needs a GPU"),
+    ("", "import numpy", [(r"^.*save\('([^']*)', numpy.*\(1, 3, (\d+), \d+\).*$", MAKE + r"npy \1 1 3 \2 \2")], NUMPY),
+    ("", "cifar-10-binary.tar.gz", [(r"^.*$", MAKE + "cifar cifar-10-batches-bin")], DOWNLOAD),
+    # Random weights, as without --weights.
+    ("models/README.md", "huggingface.co", SKIP, "a download"),
+    ("models/README.md", "--weights", [(r" --weights \S+", "")], DOWNLOAD),
+    ("", "huggingface.co", [(r"^.*--output-dir (\S+) .*$", r"cp -r test/data/demo/shapes-vit \1")], DOWNLOAD),
+    ("", "vit-run train", [(r"--epochs \d+", "--epochs 1"), (r"--batch \d+", "--batch 10"),
+                           (r"cifar10(.*)$", r"cifar10\1 --limit 20")], SHORT),
+    ("", "draw.py", [(r"--count \d+", "--count 2"), (r"$", " --size 32")], SHORT),
+    ("", "vit-run bench", [(r"vit-ti16", "vit-cifar10"), (r"$", " --runs 1 --min-time 0")], SHORT),
+]
+
+
+class Command:
+    def __init__(self, page, line, text):
+        self.where = "%s:%d" % (page, line)
+        self.page, self.text, self.original = page, text, text
+        self.reason = None
+        self.file = None
+        self.skipped = False
+
+    def move_tmp(self, folder):
+        self.text = re.sub(r"(?<![\w.])/tmp/", folder + "/", self.text)
+        self.original = self.text
+
+    def apply(self, rules, used):
+        code = re.sub(r"(^|\s)#.*", "", self.text)
+        for index, (page, part, changes, reason) in enumerate(rules):
+            if page not in ("", self.page) or part not in code:
+                continue
+            used.add(index)
+            self.reason = reason
+            if changes is SKIP:
+                self.skipped = True
+                return
+            # A comment or a line break at the end would hide what is appended.
+            self.text = re.sub(r"\s#.*$", "", self.text).replace("\\\n", " ").strip()
+            for old, new in changes:
+                self.text = re.sub(old, new, self.text, count=1)
+        if self.text == self.original:
+            self.reason = None
+
+
+def is_complete(text):
+    """Whether the shell would not wait for another line."""
+    result = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
+    return result.returncode == 0 and not result.stderr and not text.endswith("\\")
+
+
+def split_commands(page, lines):
+    """`lines`: (number, text). Comments alone are no command."""
+    text, first = "", 0
+    for number, line in lines:
+        if not text and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        first = first if text else number
+        text += ("\n" if text else "") + line
+        if is_complete(text):
+            yield Command(page, first, text)
+            text = ""
+    if text:
+        sys.exit("%s:%d: the command does not end: %s" % (page, first, text))
+
+
+def read_page(source, page):
+    commands, language, block = [], None, []
+    with open(os.path.join(source, page)) as file:
+        for number, line in enumerate(file, 1):
+            line = line.rstrip("\n")
+            if not line.lstrip().startswith("```"):
+                block.append((number, line))
+                continue
+            if language is None:
+                language, block = line.strip()[3:], []
+                continue
+            name = block and re.match(r"(?://|#) ([\w.-]+\.\w+):", block[0][1])
+            if language in ("sh", "bash"):
+                commands += split_commands(page, block)
+            elif language == "":
+                commands += split_commands(page, [(n, t[2:]) for n, t in block if t.startswith("$ ")])
+            elif name:
+                command = Command(page, block[0][0], "\n".join(t for _, t in block))
+                command.file = name.group(1)
+                commands.append(command)
+            language = None
+    if language is not None:
+        sys.exit("%s: a block does not end" % page)
+    return commands
+
+
+def make_root(source, build, root):
+    """A folder like SOURCE whose `build` is new but for the built preset."""
+    os.makedirs(root + "/build")
+    for name in os.listdir(source):
+        if name != "build" and not name.startswith("."):
+            os.symlink(os.path.join(source, name), os.path.join(root, name))
+    os.symlink(build, root + "/build/release")
+
+
+def page_folder(work, page):
+    return os.path.join(work, page.replace("/", "-"))
+
+
+def run_page(page, commands, source, build, work):
+    """Returns the first command that failed, and the end of its output."""
+    folder = page_folder(work, page)
+    for name in ("home", "tmp"):
+        os.makedirs(os.path.join(folder, name))
+    root = folder + "/root"
+    make_root(source, build, root)
+    script = ""
+    for index, command in enumerate(commands):
+        if command.skipped:
+            continue
+        script += "echo '@@ %d'\n" % index
+        if command.file:
+            script += "cat >%s <<'@@'\n%s\n@@\n" % (command.file, command.text)
+            continue
+        script += "{ %s\n} || exit\n" % command.text
+    environment = dict(os.environ, HOME=folder + "/home", TMPDIR=folder + "/tmp",
+                       PATH=build + "/bin:" + os.environ["PATH"])
+    with open(folder + "/log", "w+") as log:
+        status = subprocess.run(["bash", "-c", script], cwd=root, env=environment, stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=subprocess.STDOUT).returncode
+        log.seek(0)
+        output = log.read()
+    if status == 0:
+        return None, ""
+    index, text = output.rpartition("@@ ")[2].split("\n", 1)
+    return commands[int(index)], "\n".join(text.splitlines()[-10:])
+
+
+def find_pages(source):
+    names = [os.path.relpath(path, source) for path in glob.glob(source + "/**/*.md", recursive=True)]
+    return sorted(name for name in names if not name.startswith("build"))
+
+
+def main():
+    source, build, work = (os.path.realpath(path) for path in sys.argv[1:4])
+    pages = sys.argv[4:] or find_pages(source)
+    rules = RULES + ([("", "--device vulkan", SKIP, "needs a Vulkan device")] if NO_VULKAN else [])
+    shutil.rmtree(work, ignore_errors=True)
+    used, failed = set(), []
+    for page in pages:
+        commands = read_page(source, page)
+        for command in commands:
+            if not command.file:
+                command.move_tmp(os.path.join(page_folder(work, page), "tmp"))
+                command.apply(rules, used)
+        if not commands:
+            continue
+        command, output = run_page(page, commands, source, build, work)
+        if command:
+            failed.append(command.where)
+            print("%s: failed: %s\n%s" % (command.where, command.text, output))
+        skipped = [c for c in commands if c.skipped]
+        changed = [c for c in commands if c.reason and not c.skipped]
+        print("%s: %d commands run, %d of them changed, %d skipped" %
+              (page, len(commands) - len(skipped), len(changed), len(skipped)))
+        for c in changed + skipped:
+            print("  %s %s (%s): %s" % (c.where, "skipped" if c.skipped else "changed", c.reason,
+                                        c.text.splitlines()[0]))
+    if not sys.argv[4:]:
+        failed += ["no command matches the rule %r" % (rule[:2],)
+                   for index, rule in enumerate(RULES) if index not in used]
+    if failed:
+        sys.exit("FAILED: " + ", ".join(failed))
+
+
+main()
