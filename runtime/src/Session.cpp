@@ -9,14 +9,15 @@
 
 #include "Binding.h"
 #include "Plan.h"
+#include "format/Threads.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 using namespace vit::runtime;
+namespace format = vit::format;
 namespace schema = vit::schema;
-
-static constexpr int32_t kMaxThreads = 1024;
 
 //===----------------------------------------------------------------------===//
 // Making
@@ -33,10 +34,10 @@ vit_session::~vit_session() {
 vit_status vit_session::build(const vit_session_options &given,
                               vit_error *error) {
   options = given;
-  if (options.threads < 0 || options.threads > kMaxThreads)
+  if (options.threads < 0 || options.threads > format::kMaxThreads)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "%d threads are not possible: 1 to %d, or 0 for one per core",
-                options.threads, kMaxThreads);
+                options.threads, format::kMaxThreads);
   if (options.parameters && options.parameters->module != module)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the parameters belong to another module");
@@ -49,9 +50,13 @@ vit_status vit_session::build(const vit_session_options &given,
   } else {
     VIT_TRY(vit_parameters_create(module, &parameters, error));
   }
-  int threads = options.threads > 0
-                    ? options.threads
-                    : std::min(availableCores(), int(kMaxThreads));
+  int threads = options.threads;
+  if (threads == 0)
+    threads = format::defaultThreads();
+  if (threads == 0)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "VIT_NUM_THREADS is '%s': it must be a number from 1 to %d",
+                std::getenv("VIT_NUM_THREADS"), format::kMaxThreads);
   VIT_TRY(createExecutor({*module, *parameters, options, threads},
                          options.device, executor, error));
   // The caller may free its strings after this call.

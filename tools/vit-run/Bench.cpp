@@ -10,6 +10,7 @@
 #include "Peak.h"
 #include "Support.h"
 #include "Workload.h"
+#include "format/Threads.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -277,7 +278,7 @@ void bench(const BenchOptions &options) {
     warmUp(*workload);
     report.times = measureTimes(*workload, options);
   }
-  report.threads = options.threads > 0 ? options.threads : usableCores();
+  report.threads = options.threads > 0 ? options.threads : format::defaultThreads();
   report.device = options.isReference() ? nlohmann::ordered_json::object()
                                         : findDevice(options.device);
   report.level = options.isReference()    ? "reference"

@@ -32,7 +32,9 @@ void addCommonOptions(Command command, CommonOptions &options) {
                   format::levelNames().text)
       .type("LEVEL");
   command
-      .option("--threads", options.threads, "Worker threads; 0: one per core")
+      .option("--threads", options.threads,
+              "Threads; 0: VIT_NUM_THREADS, or one per core "
+              "that the process may use")
       .range(0, 1024)
       .type("N");
   command

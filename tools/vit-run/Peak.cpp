@@ -94,11 +94,4 @@ double measurePeakFlops(const std::string &level, int threads) {
   return best;
 }
 
-int usableCores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0)
-    return std::max(1, CPU_COUNT(&set));
-  return std::max(1u, std::thread::hardware_concurrency());
-}
-
 } // namespace vit::tools

@@ -17,9 +17,6 @@ namespace vit::tools {
 /// access; the best of a few short runs. 0 where the level is unknown.
 double measurePeakFlops(const std::string &level, int threads);
 
-/// Cores that this process may use.
-int usableCores();
-
 } // namespace vit::tools
 
 #endif // VIT_TOOLS_PEAK_H

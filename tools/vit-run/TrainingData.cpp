@@ -8,7 +8,7 @@
 #include "TrainingData.h"
 
 #include "Data.h"
-#include "Peak.h"
+#include "format/Threads.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -232,8 +232,10 @@ void TrainingData::prepareFor(Model &model) {
                    error);
 }
 
-/// One thread reads pictures for every four cores; the others compute.
-static int32_t readers() { return std::clamp(usableCores() / 4, 1, 8); }
+/// One thread reads pictures for every four that compute.
+static int32_t readers() {
+  return std::clamp(format::defaultThreads() / 4, 1, 8);
+}
 
 Batches TrainingData::batches(int64_t first) const {
   vit_augmentation augmentation = {};

@@ -7,6 +7,8 @@
 
 #include "Parallel.h"
 
+#include "format/Threads.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
@@ -42,7 +44,7 @@ void mlir::vit::runLargestFirst(
       next = order.size(); // The other threads stop after their present task.
     }
   };
-  size_t count = threads ? threads : std::thread::hardware_concurrency();
+  size_t count = threads ? threads : size_t(vit::format::defaultThreads());
   count = std::max<size_t>(1, std::min(count, sizes.size()));
   std::vector<std::thread> others;
   try {

@@ -323,9 +323,11 @@ VIT_API void vit_parameters_seed(vit_parameters *parameters, uint64_t seed);
 typedef struct vit_session vit_session;
 
 typedef struct vit_session_options {
-  size_t struct_size;            ///< sizeof(vit_session_options)
-  vit_parameters *parameters;    ///< Retained. NULL: the session makes its own.
-  int32_t threads;               ///< 0: one per core that the process may use.
+  size_t struct_size;         ///< sizeof(vit_session_options)
+  vit_parameters *parameters; ///< Retained. NULL: the session makes its own.
+  /// 0: VIT_NUM_THREADS, or one per core that the affinity of the process and
+  /// the CPU quota of its control group allow.
+  int32_t threads;
   uint64_t memory_budget;        ///< Bytes of workspace allowed; 0: no limit.
   vit_parallel_for parallel_for; ///< NULL: a pool of the session's own.
   void *parallel_context;

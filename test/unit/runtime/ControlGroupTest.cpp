@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ControlGroup.h"
+#include "format/ControlGroup.h"
+#include "format/Threads.h"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +15,7 @@
 #include <string>
 #include <unistd.h>
 
-using namespace vit::runtime;
+using namespace vit::format;
 namespace fs = std::filesystem;
 
 namespace {
@@ -164,6 +165,44 @@ TEST_F(ControlGroup, DamagedFiles) {
   }
   processIsIn("0::/" + std::string(5000, 'a') + "\n");
   EXPECT_EQ(cpus(), Quota());
+}
+
+//===----------------------------------------------------------------------===//
+// The default number of threads
+//===----------------------------------------------------------------------===//
+
+TEST_F(ControlGroup, ThreadsAreTheQuotaRoundedUp) {
+  unsetenv("VIT_NUM_THREADS");
+  processIsIn("0::/job\n");
+  mounts(v2("/ /sys/fs/cgroup"));
+  int cores = availableCores();
+  EXPECT_EQ(defaultThreads(root.c_str()), cores);
+  struct Case {
+    const char *quota;
+    int threads;
+  };
+  for (const Case &given :
+       {Case{"1000", 1}, Case{"100000", 1}, Case{"100001", 2},
+        Case{"150000", 2}, Case{"99900000", 1024}, Case{"max", 1024}}) {
+    write("/sys/fs/cgroup/job/cpu.max", std::string(given.quota) + " 100000\n");
+    EXPECT_EQ(defaultThreads(root.c_str()), std::min(given.threads, cores))
+        << given.quota;
+  }
+}
+
+TEST_F(ControlGroup, ThreadsOfTheEnvironment) {
+  processIsIn("0::/job\n");
+  mounts(v2("/ /sys/fs/cgroup"));
+  write("/sys/fs/cgroup/job/cpu.max", "100000 100000\n");
+  setenv("VIT_NUM_THREADS", "3", 1);
+  EXPECT_EQ(defaultThreads(root.c_str()), 3);
+  for (const char *wrong : {"0", "-1", "1025", "two", "2x", "99999999999999"}) {
+    setenv("VIT_NUM_THREADS", wrong, 1);
+    EXPECT_EQ(defaultThreads(root.c_str()), 0) << wrong;
+  }
+  setenv("VIT_NUM_THREADS", "", 1);
+  EXPECT_EQ(defaultThreads(root.c_str()), 1);
+  unsetenv("VIT_NUM_THREADS");
 }
 
 TEST(ControlGroupHere, AnswersAreUsable) {

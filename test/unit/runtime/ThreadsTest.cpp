@@ -31,95 +31,43 @@ template <typename Done> bool comes(Done done) {
   return true;
 }
 
-//===----------------------------------------------------------------------===//
-// Pool
-//===----------------------------------------------------------------------===//
-
-TEST(Pool, RunsEachIndexOnce) {
-  struct Meeting {
-    std::vector<int> counts;
-    std::atomic<size_t> arrived{0};
-    bool met = true;
-  };
-  for (int threads : {1, 2, 4, 9}) {
-    Pool pool;
-    vit_error error;
-    ASSERT_EQ(pool.start(threads, Allocator(), &error), VIT_OK);
-    Meeting meeting;
-    meeting.counts.resize(size_t(threads));
-    for (int run = 0; run < 200; ++run) {
-      meeting.arrived = 0;
-      pool.run(
-          [](void *argument, size_t index) {
-            auto &meeting = *static_cast<Meeting *>(argument);
-            ++meeting.counts[index];
-            ++meeting.arrived;
-            // Workers that arrive after the first thread ends are excluded.
-            if (index == 0)
-              meeting.met = meeting.met && comes([&] {
-                              return meeting.arrived == meeting.counts.size();
-                            });
-          },
-          &meeting);
-      // Sometimes wait until the workers sleep.
-      if (run % 50 == 0)
-        usleep(2000);
-    }
-    EXPECT_TRUE(meeting.met);
-    EXPECT_EQ(meeting.counts, std::vector<int>(size_t(threads), 200));
-  }
-}
-
-TEST(Pool, WaitsForWhoBegan) {
-  struct State {
-    std::atomic<bool> began{false}, ended{false};
-  };
-  Pool pool;
-  vit_error error;
-  ASSERT_EQ(pool.start(2, Allocator(), &error), VIT_OK);
-  for (int run = 0; run < 5; ++run) {
-    State state;
-    pool.run(
-        [](void *argument, size_t index) {
-          auto &state = *static_cast<State *>(argument);
-          if (index == 0) {
-            comes([&] { return state.began.load(); });
-            return;
-          }
-          state.began = true;
-          usleep(1000);
-          state.ended = true;
-        },
-        &state);
-    EXPECT_TRUE(state.ended);
-  }
-}
-
-//===----------------------------------------------------------------------===//
-// Launch
-//===----------------------------------------------------------------------===//
-
-/// Counts the runs of each unit; the scratch of thread i is byte i.
+/// Some launches in a row that count the runs of each unit. The scratch memory
+/// of thread i is byte i.
 struct Counting {
-  explicit Counting(uint64_t units) : counts(units) {
-    launch.function = count;
-    launch.arguments[0] = this;
+  explicit Counting(std::vector<uint64_t> units, uint32_t pieces)
+      : units(std::move(units)), pieces(pieces) {}
+
+  /// Prepares the next launch, as an executor does.
+  static bool next(void *argument, Launch &launch) {
+    auto &self = *static_cast<Counting *>(argument);
+    EXPECT_EQ(self.done, self.counts.size());
+    self.expectEachOnce();
+    self.onCaller = self.onCaller && std::this_thread::get_id() == self.caller;
+    if (self.launches == self.units.size())
+      return false;
+    uint64_t count = self.units[self.launches++];
+    self.counts = std::vector<std::atomic<int>>(count);
+    self.done = 0;
+    launch = {};
+    launch.function = run;
+    launch.arguments[0] = argument;
     launch.batch = 1;
-    launch.units = units;
-    launch.scratch = scratch;
+    launch.units = count;
+    launch.scratch = self.scratch;
     launch.scratchStride = 1;
+    launch.pieces = uint32_t(std::min<uint64_t>(self.pieces, count));
+    return true;
   }
 
-  static void count(void *const *arguments, int64_t, int64_t begin, int64_t end,
-                    void *scratch) {
+  static void run(void *const *arguments, int64_t, int64_t begin, int64_t end,
+                  void *scratch) {
     auto &self = *static_cast<Counting *>(arguments[0]);
+    auto thread = static_cast<unsigned char *>(scratch) - self.scratch;
     for (int64_t i = begin; i < end; ++i)
       ++self.counts[size_t(i)];
     self.done += size_t(end - begin);
     // A slow thread finishes when the others have done all other pieces.
-    bool isSlow =
-        static_cast<unsigned char *>(scratch) - self.scratch == self.slowThread;
-    if (isSlow && begin < end)
+    if (thread == self.slowThread && begin < end)
       self.helped =
           self.helped && comes([&] { return self.done == self.counts.size(); });
   }
@@ -128,8 +76,13 @@ struct Counting {
     for (const std::atomic<int> &count : counts)
       EXPECT_EQ(count, 1);
   }
+  void expectEnd() const { EXPECT_EQ(launches, units.size()); }
 
-  Launch launch;
+  std::vector<uint64_t> units; ///< of each launch
+  uint32_t pieces;
+  size_t launches = 0;
+  std::thread::id caller = std::this_thread::get_id();
+  bool onCaller = true; ///< `next` was called on the caller's thread only.
   unsigned char scratch[16] = {};
   std::vector<std::atomic<int>> counts;
   std::atomic<size_t> done{0};
@@ -137,57 +90,101 @@ struct Counting {
   bool helped = true;
 };
 
-TEST(Launch, RunsEachUnitOnce) {
-  for (uint32_t threads : {2u, 3u, 7u}) {
-    Pool pool;
-    vit_error error;
-    ASSERT_EQ(pool.start(int(threads), Allocator(), &error), VIT_OK);
-    std::vector<Share> shares(threads);
-    for (uint64_t units : {1u, 2u, 3u, 10u, 64u, 1001u})
-      for (uint64_t pieces : {1u, 2u, 5u, 16u, 56u}) {
-        if (pieces > units)
-          continue;
-        Counting onPool(units);
-        onPool.launch.divide(uint32_t(pieces), shares.data(), threads);
-        pool.run(Launch::run, &onPool.launch);
-        onPool.expectEachOnce();
-        // A host's pool may run them one by one, in any order.
-        Counting inTurn(units);
-        inTurn.launch.divide(uint32_t(pieces), shares.data(), threads);
-        for (uint32_t i = threads; i-- > 0;)
-          Launch::run(&inTurn.launch, i);
-        inTurn.expectEachOnce();
+/// Calls work one index after the other, the last one first.
+void inTurn(void *, size_t count, void (*work)(void *, size_t),
+            void *argument) {
+  while (count-- > 0)
+    work(argument, count);
+}
+
+TEST(Pool, RunsEachUnitOnce) {
+  const std::vector<uint64_t> units = {1, 2, 3, 10, 64, 1001, 1, 1};
+  for (int threads : {1, 2, 3, 7})
+    for (bool callerPrepares : {false, true})
+      for (bool onHost : {false, true}) {
+        Pool pool;
+        vit_error error;
+        Pool::Host host;
+        if (onHost)
+          host.parallelFor = inTurn;
+        ASSERT_EQ(pool.start(threads, host, Allocator(), &error), VIT_OK);
+        for (uint32_t pieces : {1u, 2u, 5u, 16u, 56u})
+          for (int repeat = 0; repeat < 20; ++repeat) {
+            Counting counting(units, pieces);
+            pool.run(Counting::next, &counting, callerPrepares);
+            counting.expectEnd();
+            if (callerPrepares || onHost) {
+              EXPECT_TRUE(counting.onCaller);
+            }
+            // Sometimes wait until the workers sleep.
+            if (repeat == 0)
+              usleep(500);
+          }
       }
-  }
-  Counting alone(10);
-  alone.launch.runAlone();
-  alone.expectEachOnce();
 }
 
-/// The first thread does all the work if there is no worker.
-TEST(Launch, NeedsNobodyElse) {
-  std::vector<Share> shares(4);
-  for (uint32_t pieces : {4u, 32u}) {
-    Counting counting(100);
-    counting.launch.divide(pieces, shares.data(), 4);
-    Launch::run(&counting.launch, 0);
-    counting.expectEachOnce();
-  }
-}
-
-TEST(Launch, TakesFromSlowThreads) {
+/// The pieces of a thread that is late are taken by another.
+TEST(Pool, TakesFromSlowThreads) {
   Pool pool;
   vit_error error;
-  ASSERT_EQ(pool.start(2, Allocator(), &error), VIT_OK);
-  std::vector<Share> shares(2);
+  ASSERT_EQ(pool.start(2, {}, Allocator(), &error), VIT_OK);
   for (ptrdiff_t slow : {0, 1}) {
-    Counting counting(160);
+    Counting counting({160, 160}, 16);
     counting.slowThread = slow;
-    counting.launch.divide(16, shares.data(), 2);
-    pool.run(Launch::run, &counting.launch);
+    pool.run(Counting::next, &counting, false);
     EXPECT_TRUE(counting.helped);
-    counting.expectEachOnce();
+    counting.expectEnd();
   }
+}
+
+TEST(Pool, RunsNothing) {
+  Pool pool;
+  vit_error error;
+  ASSERT_EQ(pool.start(3, {}, Allocator(), &error), VIT_OK);
+  for (int run = 0; run < 100; ++run) {
+    Counting counting({}, 1);
+    pool.run(Counting::next, &counting, false);
+    counting.expectEnd();
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Launch
+//===----------------------------------------------------------------------===//
+
+TEST(Share, IsTakenFromBothEndsOfItsLaunchOnly) {
+  Share share;
+  uint32_t piece = 0;
+  share.set(7, 3, 6);
+  EXPECT_FALSE(share.takeFirst(6, piece));
+  EXPECT_FALSE(share.takeLast(8, piece));
+  ASSERT_TRUE(share.takeFirst(7, piece));
+  EXPECT_EQ(piece, 3u);
+  ASSERT_TRUE(share.takeLast(7, piece));
+  EXPECT_EQ(piece, 5u);
+  ASSERT_TRUE(share.takeLast(7, piece));
+  EXPECT_EQ(piece, 4u);
+  EXPECT_FALSE(share.takeFirst(7, piece));
+  EXPECT_FALSE(share.takeLast(7, piece));
+  share.set(UINT32_MAX, kMaxPieces - 1, kMaxPieces);
+  ASSERT_TRUE(share.takeFirst(UINT32_MAX, piece));
+  EXPECT_EQ(piece, kMaxPieces - 1);
+  EXPECT_FALSE(share.takeFirst(UINT32_MAX, piece));
+}
+
+//===----------------------------------------------------------------------===//
+// Neighbours
+//===----------------------------------------------------------------------===//
+
+/// A thread that works alone is not told to give way forever.
+TEST(Neighbours, AreForgotten) {
+  Neighbours neighbours;
+  neighbours.start();
+  neighbours.busyUntil = neighbours.checked + 5'000'000;
+  EXPECT_TRUE(comes([&] {
+    neighbours.giveWay();
+    return neighbours.checked > neighbours.busyUntil;
+  }));
 }
 
 } // namespace

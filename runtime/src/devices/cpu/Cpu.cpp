@@ -12,8 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <sched.h>
-#include <unistd.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -139,14 +137,6 @@ void explainNoLevel(const CpuChoice &choice, char *out, size_t size) {
   else
     std::snprintf(out, size, "none (%s needs %s, which it lacks)", least.name,
                   featureNames(least.features - choice.features).text);
-}
-
-int availableCores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-    return CPU_COUNT(&set);
-  long online = sysconf(_SC_NPROCESSORS_ONLN);
-  return online > 0 ? int(online) : 1;
 }
 
 } // namespace vit::runtime

@@ -52,9 +52,6 @@ bool readCpuChoice(CpuChoice &choice);
 /// which it lacks)".
 void explainNoLevel(const CpuChoice &choice, char *out, size_t size);
 
-/// How many processors this process may run on; at least 1.
-int availableCores();
-
 /// Writes the processor's name as CPUID reports it, without blanks at both
 /// ends.
 void processorName(char *out, size_t size);

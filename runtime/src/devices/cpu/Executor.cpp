@@ -8,9 +8,9 @@
 #include "Finite.h"
 #include "Plan.h"
 #include "devices/Device.h"
-#include "devices/cpu/Launch.h"
 #include "devices/cpu/Pool.h"
 #include "format/Extent.h"
+#include "format/Threads.h"
 
 #include <algorithm>
 
@@ -38,8 +38,11 @@ public:
 private:
   int rank(const schema::Schedule &schedule) const override;
   vit_status makeRoom(const Call &call, vit_error *error);
-  void execute(const schema::Command &command);
-  void dispatch(const schema::Command &command);
+  void execute(uint32_t first, uint32_t last, bool newIsObserved);
+  bool next(Launch &launch);
+  void report();
+  bool prepare(const schema::Command &command, Launch &launch) const;
+  void dispatch(const schema::Command &command, Launch &launch) const;
   bool allFinite(const schema::Command &command) const;
   void move(const schema::Command &command) const;
   void *resolve(const schema::Argument &argument) const;
@@ -49,12 +52,16 @@ private:
   const Code *code = nullptr;
   Code ownCode;
   Pool pool;
-  Array<Share> shares;            ///< one per thread
   Array<uint64_t> scratchStrides; ///< per entry, of one thread
 
   // The current call.
   const Call *call = nullptr;
-  Array<void *> outputPlaces; ///< the caller's or, left out, the workspace's
+  Array<void *> outputPlaces;    ///< the caller's or, left out, the workspace's
+  uint32_t command = 0, end = 0; ///< the next one, and where to stop
+  const schema::Command *running = nullptr; ///< with its time of begin
+  uint64_t begin = 0;
+  bool isObserved = false; ///< by the callbacks of the options
+  bool isCancelled = false;
 
   /// Slots, then outputs that the caller left out, then each thread's scratch.
   Array<unsigned char> workspace;
@@ -86,8 +93,7 @@ vit_status CpuExecutor::build(vit_error *error) {
   uint32_t outputs = 0;
   for (uint32_t i = 0; i < entries; ++i)
     outputs = std::max(outputs, context.module.entry(i).outputs()->size());
-  if (!shares.allocate(allocator, size_t(context.threads)) ||
-      !scratchStrides.allocate(allocator, entries) ||
+  if (!scratchStrides.allocate(allocator, entries) ||
       !outputPlaces.allocate(allocator, outputs))
     return outOfMemory(error, outputs * 8ull, "the session");
   for (uint32_t i = 0; i < entries; ++i)
@@ -96,9 +102,9 @@ vit_status CpuExecutor::build(vit_error *error) {
       scratchStrides[i] = std::max<uint64_t>(
           scratchStrides[i],
           alignUp(schedules[i]->kernels()->Get(k)->scratch(), kAlignment));
-  return context.options.parallel_for
-             ? VIT_OK
-             : pool.start(context.threads, allocator, error);
+  Pool::Host host = {context.options.parallel_for,
+                     context.options.parallel_context};
+  return pool.start(context.threads, host, allocator, error);
 }
 
 //===----------------------------------------------------------------------===//
@@ -180,7 +186,7 @@ void *CpuExecutor::resolve(const schema::Argument &argument) const {
 static constexpr double kPieceBytes = 1 << 20;
 static constexpr double kOperationsPerByte = 16;
 /// More pieces would only add calls.
-static constexpr uint32_t kPiecesPerThread = 8;
+static constexpr uint32_t kPiecesPerThread = 16;
 
 /// The number of pieces that a dispatch is divided into: the same number for
 /// each thread, so that all finish together if nothing disturbs them.
@@ -200,11 +206,10 @@ static uint32_t countPieces(const schema::Command &command, int64_t batch,
   return threads * std::max(uint32_t(wanted), uint32_t(1));
 }
 
-void CpuExecutor::dispatch(const schema::Command &command) {
+void CpuExecutor::dispatch(const schema::Command &command,
+                           Launch &launch) const {
   const schema::Kernel &kernel =
       *schedules[call->entry]->kernels()->Get(command.kernel());
-  const vit_session_options &options = context.options;
-  Launch launch;
   launch.function = code->function(kernel);
   for (uint32_t i = 0; i < kernel.argument_count(); ++i)
     launch.arguments[i] = resolve(*command.arguments()->Get(i));
@@ -214,17 +219,9 @@ void CpuExecutor::dispatch(const schema::Command &command) {
   launch.scratch = scratch;
   launch.scratchStride = scratchStrides[call->entry];
   auto threads = uint32_t(context.threads);
-  if (launch.units < 2 || threads == 1) {
-    launch.runAlone();
-    return;
-  }
-  launch.divide(countPieces(command, call->batch, launch.units, threads),
-                shares.data(), threads);
-  if (options.parallel_for)
-    options.parallel_for(options.parallel_context, threads, Launch::run,
-                         &launch);
-  else
-    pool.run(Launch::run, &launch);
+  launch.pieces =
+      threads == 1 ? uint32_t(launch.units > 0)
+                   : countPieces(command, call->batch, launch.units, threads);
 }
 
 /// Runs a Copy or Fill command.
@@ -239,10 +236,16 @@ void CpuExecutor::move(const schema::Command &command) const {
     std::memset(resolve(last), 0, bytes);
 }
 
-void CpuExecutor::execute(const schema::Command &command) {
+/// Prepares the launch of a command that is divided among the threads, runs any
+/// other; true in the first case.
+bool CpuExecutor::prepare(const schema::Command &command,
+                          Launch &launch) const {
   switch (command.kind()) {
   case schema::CommandKind::Dispatch:
-    dispatch(command);
+    dispatch(command, launch);
+    if (launch.pieces != 1)
+      return launch.pieces != 0;
+    launch.run(0, 0);
     break;
   case schema::CommandKind::Barrier:
     break; // Only older modules have one.
@@ -251,31 +254,64 @@ void CpuExecutor::execute(const schema::Command &command) {
     move(command);
     break;
   }
+  return false;
+}
+
+void CpuExecutor::report() {
+  const vit_session_options &options = context.options;
+  if (running && isObserved && options.on_event &&
+      running->kind() != schema::CommandKind::Barrier) {
+    vit_event event = {commandName(*running),
+                       kernelName(*schedules[call->entry], *running), begin,
+                       monotonicTime(), commandFlop(*running, call->batch)};
+    options.on_event(options.event_context, &event);
+  }
+  running = nullptr;
+}
+
+/// Executes commands up to the next one that is divided among the threads, and
+/// prepares that; false after the last one.
+bool CpuExecutor::next(Launch &launch) {
+  const auto &commands = *schedules[call->entry]->commands();
+  const vit_session_options &options = context.options;
+  for (report(); command < end; report()) {
+    isCancelled = isObserved && command <= call->firstChange &&
+                  options.is_cancelled &&
+                  options.is_cancelled(options.cancel_context);
+    if (isCancelled)
+      return false;
+    running = commands.Get(command++);
+    begin = options.on_event ? monotonicTime() : 0;
+    if (prepare(*running, launch))
+      return true;
+  }
+  return false;
+}
+
+/// Executes commands [first, last) of the current call. If it `newIsObserved`,
+/// asks whether it is cancelled and reports events.
+void CpuExecutor::execute(uint32_t first, uint32_t last, bool newIsObserved) {
+  command = first;
+  end = last;
+  running = nullptr;
+  isObserved = newIsObserved;
+  isCancelled = false;
+  auto nextOf = [](void *self, Launch &launch) {
+    return static_cast<CpuExecutor *>(self)->next(launch);
+  };
+  pool.run(nextOf, this, isObserved);
 }
 
 vit_status CpuExecutor::run(const Call &newCall, vit_error *error) {
   VIT_TRY(makeRoom(newCall, error));
   call = &newCall;
-  const schema::Schedule &schedule = *schedules[newCall.entry];
+  uint32_t total = count(schedules[newCall.entry]->commands());
   const vit_session_options &options = context.options;
-  uint32_t total = count(schedule.commands());
-  for (uint32_t i = 0; i < total; ++i) {
-    const schema::Command &command = *schedule.commands()->Get(i);
-    if (i <= newCall.firstChange && options.is_cancelled &&
-        options.is_cancelled(options.cancel_context))
-      return fail(error, VIT_CANCELLED,
-                  "the call was cancelled after %u of %u "
-                  "commands",
-                  i, total);
-    uint64_t begin = options.on_event ? monotonicTime() : 0;
-    execute(command);
-    if (!options.on_event || command.kind() == schema::CommandKind::Barrier)
-      continue;
-    vit_event event = {commandName(command), kernelName(schedule, command),
-                       begin, monotonicTime(),
-                       commandFlop(command, newCall.batch)};
-    options.on_event(options.event_context, &event);
-  }
+  execute(0, total, options.on_event || options.is_cancelled);
+  if (isCancelled)
+    return fail(error, VIT_CANCELLED,
+                "the call was cancelled after %u of %u commands", command,
+                total);
   if (newCall.firstChange < total)
     context.parameters.trained(nullptr);
   return VIT_OK;
@@ -311,11 +347,11 @@ vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
   const schema::Schedule &schedule = *schedules[newCall.entry];
   uint32_t end = std::min(newCall.firstChange, count(schedule.commands()));
   for (uint32_t i = 0; i < end; ++i) {
-    const schema::Command &command = *schedule.commands()->Get(i);
-    execute(command);
-    if (allFinite(command))
+    execute(i, i + 1, false);
+    const schema::Command &done = *schedule.commands()->Get(i);
+    if (allFinite(done))
       continue;
-    name = commandName(command);
+    name = commandName(done);
     break;
   }
   return VIT_OK;
@@ -338,7 +374,7 @@ void describeCpuDevices(Text &json) {
   json.beginObject(nullptr);
   json.field("device", "cpu");
   json.field("name", name);
-  json.field("cores", int64_t(availableCores()));
+  json.field("cores", int64_t(format::availableCores()));
   json.beginArray("levels");
   for (const format::Level &level : format::levelsOf(format::Target::Cpu))
     if (choice.features.contains(level.features))

@@ -24,25 +24,30 @@
 
 namespace vit::runtime {
 
-/// The pieces of one thread that have not been taken yet. Half of them are
-/// taken at a time, so that there are few calls, and small ones at the end,
-/// when other threads may be waiting.
+/// The most pieces of a launch.
+inline constexpr uint32_t kMaxPieces = UINT16_MAX;
+
+/// The pieces of one thread in one launch that have not been taken yet. The
+/// number of the launch is a part of the value, so that a thread that was
+/// descheduled while it took pieces cannot take those of a later launch.
 class alignas(64) Share {
 public:
-  /// To be called before the threads start.
-  void set(uint32_t begin, uint32_t end);
-  /// Takes from the front, for the thread itself; false if nothing is left.
-  bool takeFirst(uint32_t &begin, uint32_t &end);
-  /// Takes from the back, for other threads.
-  bool takeLast(uint32_t &begin, uint32_t &end);
+  /// Replaces the pieces by [begin, end) of launch `number`.
+  void set(uint32_t number, uint32_t begin, uint32_t end);
+  /// Takes the first piece of launch `number`, for the thread itself; false if
+  /// nothing is left of that launch.
+  bool takeFirst(uint32_t number, uint32_t &piece);
+  /// Takes the last piece, for other threads.
+  bool takeLast(uint32_t number, uint32_t &piece);
 
 private:
-  template <typename Split> bool take(Split split);
+  template <typename Split> bool take(uint32_t number, Split split);
 
-  std::atomic<uint64_t> left{0}; ///< The first in the upper half, the end.
+  /// The number, the first piece (16 bits), the end (16 bits).
+  std::atomic<uint64_t> left{0};
 };
 
-/// One dispatch, shared by all threads.
+/// One dispatch. Its fields change only while no thread has a piece of it.
 struct Launch {
   KernelFunction function;
   void *arguments[kMaxArguments];
@@ -50,24 +55,10 @@ struct Launch {
   uint64_t units;
   unsigned char *scratch; ///< of all threads, `scratchStride` bytes each
   uint64_t scratchStride;
+  uint32_t pieces; ///< 1 to `units` and at most kMaxPieces
 
-  /// Prepares `run`. `shares` has an element for each of `threads`; `pieces` is
-  /// 1 to `units`.
-  void divide(uint32_t pieces, Share *shares, uint32_t threads);
-
-  /// Runs thread `index` of the Launch `self`: its own share, then pieces that
-  /// other threads have not begun. When it returns, every piece has been begun.
-  static void run(void *self, size_t index);
-
-  /// Runs all units on the calling thread.
-  void runAlone();
-
-private:
-  void runPieces(size_t thread, uint32_t begin, uint32_t end);
-
-  uint32_t pieces;
-  uint32_t threads;
-  Share *shares;
+  /// Runs one piece with the scratch memory of `thread`.
+  void run(size_t thread, uint32_t piece);
 };
 
 } // namespace vit::runtime

@@ -5,11 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A fixed number of threads that repeatedly run one function together. A call
-// of a model consists of a few hundred such runs of some ten microseconds, so
-// workers spin for a short time before they sleep. The caller does not wait for
-// a worker that starts late because the system has given its core to another
-// process.
+// A fixed number of threads that execute the launches of a call together. A
+// call consists of a few hundred launches of ten microseconds to some
+// milliseconds, so threads spin for a short time before they sleep. On a busy
+// machine any thread may be descheduled at any time, so nothing waits for a
+// thread that holds no piece of work: whoever finishes a launch prepares the
+// next one, and threads yield between pieces so that they are rarely
+// descheduled within one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +19,9 @@
 #define VIT_RUNTIME_DEVICES_CPU_POOL_H
 
 #include "Error.h"
+#include "devices/cpu/Launch.h"
 #include "format/Memory.h"
+#include "vit/vit.h"
 
 #include <atomic>
 #include <cstdint>
@@ -25,53 +29,101 @@
 
 namespace vit::runtime {
 
+/// What a thread knows about other processes that use its core. If there are
+/// some, the system deschedules the thread for milliseconds. It must not happen
+/// within a piece that other threads wait for, so the thread lets them run
+/// between pieces.
+struct Neighbours {
+  uint64_t checked = 0;    ///< when `giveWay` last looked; all times in ns
+  uint64_t ran = 0;        ///< processor time of the thread then
+  int64_t preemptions = 0; ///< of the thread until then
+  uint64_t busyUntil = 0;  ///< The core is shared until then at least.
+
+  /// To be called by the thread itself when it begins to work.
+  void start();
+  /// To be called between pieces: sleeps as long as others are entitled to run.
+  /// True if the core is shared.
+  bool giveWay();
+};
+
 // Padding keeps what threads write apart from what other threads wait for.
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 class Pool {
 public:
-  using Work = void (*)(void *argument, size_t index);
+  /// Prepares `launch`, the next of a run; false if there is none. One thread
+  /// at a time calls it, after all pieces of the launch before have ended.
+  using Next = bool (*)(void *argument, Launch &launch);
+
+  /// Threads of the application in place of a pool's own; see vit.h.
+  struct Host {
+    vit_parallel_for parallelFor = nullptr; ///< NULL: there are none.
+    void *context = nullptr;
+  };
 
   Pool() = default;
   Pool(const Pool &) = delete;
   Pool &operator=(const Pool &) = delete;
   ~Pool() { stop(); }
 
-  /// Starts threads - 1 workers; the caller of `run` is the first thread.
-  vit_status start(int threads, const Allocator &allocator, vit_error *error);
+  /// Starts threads - 1 workers, none if there is a host; the caller of `run`
+  /// is the first thread.
+  vit_status start(int threads, const Host &host, const Allocator &allocator,
+                   vit_error *error);
 
-  /// Runs work(argument, 0) on the calling thread and work(argument, i) on each
-  /// worker that starts before that ends; returns when all that have started
-  /// have ended. A worker may not start at all, so when work(argument, 0)
-  /// returns, all work must have been done or begun. One caller at a time.
-  void run(Work work, void *argument);
+  /// Runs the launches that `next` prepares, one after the other. Any thread
+  /// may call `next`, only the calling one if `callerPrepares`. One caller at a
+  /// time.
+  void run(Next next, void *argument, bool callerPrepares);
 
 private:
-  struct Worker {
+  struct Thread {
     Pool *pool;
     size_t index;
-    pthread_t thread;
+    pthread_t handle;
+    Neighbours neighbours;
+    std::atomic<int> core; ///< where it runs; kNoCore while it sleeps
+  };
+  static constexpr int kNoCore = -1;
+
+  /// What the threads are to do, in the low bits of `state`. The bits above
+  /// count.
+  enum Phase : uint32_t {
+    kIdle = 0,    ///< The run has ended.
+    kPrepare = 1, ///< The caller of `run` is to prepare the next launch.
+    kTake = 2,    ///< There are pieces.
+    kPhases = 3   ///< the mask
   };
 
-  static constexpr uint32_t kClosed = uint32_t(1) << 31;
-
-  static void *enter(void *worker);
-  void serve(size_t index);
-  bool join();
-  void leave();
+  static uint32_t stateAfter(uint32_t state, Phase phase);
+  static void *enter(void *thread);
+  void serve(Thread &thread);
+  void advance();
+  uint32_t publish();
+  bool takePieces(Thread &thread, uint32_t seen);
+  bool work(Thread &thread, uint32_t seen);
+  void waitForChange(Thread &thread, uint32_t seen);
+  void giveWay(Thread &thread);
+  void leaveSharedCore(const Thread &thread);
+  void setState(uint32_t value);
   void stop();
 
-  Array<Worker> workers;
-  size_t started = 0;
-  Work work = nullptr;
-  void *argument = nullptr;
+  Array<Thread> threads; ///< The first is the caller of `run`.
+  Array<Share> shares;   ///< one per thread
+  size_t started = 0;    ///< workers
+  Host host;
   std::atomic<bool> stopping{false};
-  /// Counts runs; workers wait for a change.
-  alignas(64) std::atomic<uint32_t> generation{0};
+
+  // The current run.
+  Next next = nullptr;
+  void *argument = nullptr;
+  bool callerPrepares = false;
+  Launch launch;
+
+  /// Changes whenever there is something new to do.
+  alignas(64) std::atomic<uint32_t> state{kIdle};
   std::atomic<uint32_t> sleepers{0};
-  /// The number of workers in the current run, and the bit kClosed if no worker
-  /// may join it any more. The caller waits for the value kClosed.
-  alignas(64) std::atomic<uint32_t> inside{kClosed};
-  std::atomic<uint32_t> callerSleeps{0};
+  /// Pieces of the launch that have not ended.
+  alignas(64) std::atomic<uint32_t> remaining{0};
 };
 
 } // namespace vit::runtime

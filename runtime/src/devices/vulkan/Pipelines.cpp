@@ -7,7 +7,7 @@
 
 #include "devices/vulkan/Pipelines.h"
 
-#include "devices/cpu/Cpu.h"
+#include "format/Threads.h"
 
 #include <algorithm>
 #include <atomic>
@@ -98,7 +98,7 @@ public:
     pthread_t threads[most];
     uint32_t started = 0;
     uint32_t helpers =
-        std::min({uint32_t(availableCores()), count(schedule.kernels()), most});
+        std::min({uint32_t(std::max(format::defaultThreads(), 1)), count(schedule.kernels()), most});
     while (started + 1 < helpers &&
            pthread_create(&threads[started], nullptr, enter, this) == 0)
       ++started;

@@ -12,13 +12,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef VIT_RUNTIME_CONTROLGROUP_H
-#define VIT_RUNTIME_CONTROLGROUP_H
+#ifndef VIT_FORMAT_CONTROLGROUP_H
+#define VIT_FORMAT_CONTROLGROUP_H
 
 #include <cstdint>
 #include <optional>
 
-namespace vit::runtime {
+namespace vit::format {
 
 /// Returns the processor time that this process may use, in processors (1.5 is
 /// 150 ms in each 100 ms): the least quota of its control group and the groups
@@ -31,6 +31,6 @@ std::optional<double> cpuQuota(const char *root = "");
 /// No value if there is no limit, or if the files cannot be read.
 std::optional<uint64_t> memoryLimit(const char *root = "");
 
-} // namespace vit::runtime
+} // namespace vit::format
 
-#endif // VIT_RUNTIME_CONTROLGROUP_H
+#endif // VIT_FORMAT_CONTROLGROUP_H

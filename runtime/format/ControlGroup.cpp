@@ -5,13 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ControlGroup.h"
+#include "format/ControlGroup.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
-namespace vit::runtime {
+namespace vit::format {
 namespace {
 
 /// A path that is built without allocating, on stacks that may be small.
@@ -249,4 +249,4 @@ std::optional<uint64_t> memoryLimit(const char *root) {
   return least;
 }
 
-} // namespace vit::runtime
+} // namespace vit::format
