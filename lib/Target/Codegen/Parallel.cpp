@@ -44,7 +44,7 @@ void mlir::vit::runLargestFirst(
       next = order.size(); // The other threads stop after their present task.
     }
   };
-  size_t count = threads ? threads : size_t(vit::format::defaultThreads());
+  size_t count = threads ? threads : size_t(::vit::format::defaultThreads());
   count = std::max<size_t>(1, std::min(count, sizes.size()));
   std::vector<std::thread> others;
   try {
