@@ -278,7 +278,8 @@ void bench(const BenchOptions &options) {
     warmUp(*workload);
     report.times = measureTimes(*workload, options);
   }
-  report.threads = options.threads > 0 ? options.threads : format::defaultThreads();
+  report.threads =
+      options.threads > 0 ? options.threads : format::defaultThreads();
   report.device = options.isReference() ? nlohmann::ordered_json::object()
                                         : findDevice(options.device);
   report.level = options.isReference()    ? "reference"

@@ -98,7 +98,8 @@ public:
     pthread_t threads[most];
     uint32_t started = 0;
     uint32_t helpers =
-        std::min({uint32_t(std::max(format::defaultThreads(), 1)), count(schedule.kernels()), most});
+        std::min({uint32_t(std::max(format::defaultThreads(), 1)),
+                  count(schedule.kernels()), most});
     while (started + 1 < helpers &&
            pthread_create(&threads[started], nullptr, enter, this) == 0)
       ++started;
