@@ -273,7 +273,8 @@ def Rematerialize : Pass<"vit-rematerialize", "::mlir::func::FuncOp"> {
     cost come first: element-wise ops, then ops that move or mask tokens,
     normalised rows, attention, and products. Among values of equal cost the
     largest comes first. Results do not change in any bit. If the budget cannot
-    be met, memory is reduced as far as possible. Without a budget only
+    be met, memory is reduced as far as possible and the entry is marked with
+    the attribute `least_memory`. Without a budget only
     element-wise ops are recomputed, which saves about a fifth of a step's
     memory for about a hundredth of its time. Entries that change no variable
     are not changed.

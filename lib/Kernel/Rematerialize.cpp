@@ -198,4 +198,6 @@ void RematerializePass::runOnOperation() {
     liveness = std::move(next);
   }
   bytesAfter += liveness.getPeakBytes();
+  if (budget != 0 && liveness.getPeakBytes() > static_cast<int64_t>(budget))
+    entry->setAttr(kLeastMemoryAttr, UnitAttr::get(&getContext()));
 }

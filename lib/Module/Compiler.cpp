@@ -24,6 +24,7 @@
 #include "llvm/Support/FileSystem.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <map>
@@ -260,37 +261,51 @@ static uint64_t getTrainingBytes(ModuleOp module, int64_t batch) {
   return most;
 }
 
+/// Removes the mark of vit-rematerialize from the training entries. Returns
+/// whether all of them had it.
+static bool takeLeastMemory(ModuleOp module) {
+  bool isLeast = true;
+  for (auto entry : module.getOps<func::FuncOp>())
+    if (!entry.isExternal() && kernel::isTrainingEntry(entry))
+      isLeast &= entry->removeAttr(kernel::kLeastMemoryAttr) != nullptr;
+  return isLeast;
+}
+
 /// Runs the passes for a level. vit-rematerialize knows neither padding nor how
-/// well slots can be shared; if the result needs too much memory, it runs again
-/// with a smaller budget.
+/// well slots can be shared, so a result may need more memory than its budget.
+/// The budgets tried are therefore powers of 2^(1/8), whatever is allowed, from
+/// the largest one allowed downwards until a result fits or the entries cannot
+/// become smaller: what is tried for some memory is also tried for more, so
+/// that a step that fits is never refused where more memory is allowed.
 LogicalResult Request::lower(const Level &level,
                              OwningOpRef<ModuleOp> &lowered) {
-  constexpr int kAttempts = 4;
+  constexpr double kBudgetsPerOctave = 8;
   // Reserves 1/64 for the scratch memory of threads.
   uint64_t wanted = request.training
                         ? request.training_memory - request.training_memory / 64
                         : 0;
-  uint64_t budget = wanted, best = std::numeric_limits<uint64_t>::max();
+  uint64_t best = std::numeric_limits<uint64_t>::max();
   OwningOpRef<ModuleOp> smallest;
-  for (int attempt = 0; attempt < (wanted ? kAttempts : 1); ++attempt) {
+  bool isDone = false;
+  for (int step = wanted ? static_cast<int>(kBudgetsPerOctave *
+                                            std::log2(double(wanted)))
+                         : 0;
+       step >= 0 && !isDone; --step) {
+    uint64_t budget =
+        wanted ? static_cast<uint64_t>(std::exp2(step / kBudgetsPerOctave)) : 0;
     lowered = graph->clone();
     if (failed(runPasses(level, *lowered, budget)))
       return failure();
-    if (!wanted)
-      break;
     uint64_t bytes =
-        getTrainingBytes(*lowered, std::max<int64_t>(request.batch, 1));
-    if (bytes >= best)
-      break;
-    best = bytes;
-    smallest = std::move(lowered);
-    if (bytes <= wanted)
-      break;
-    double scale = static_cast<double>(wanted) / static_cast<double>(bytes);
-    budget = std::max<uint64_t>(1, static_cast<uint64_t>(budget * scale));
+        wanted ? getTrainingBytes(*lowered, std::max<int64_t>(request.batch, 1))
+               : 0;
+    isDone = takeLeastMemory(*lowered) || bytes <= wanted;
+    if (bytes < best) {
+      best = bytes;
+      smallest = std::move(lowered);
+    }
   }
-  if (wanted)
-    lowered = std::move(smallest);
+  lowered = std::move(smallest);
   endPhase(Twine("passes ") + level.name);
   return success();
 }

@@ -184,6 +184,27 @@ static bool readProcessorSize(const JsonObject &object, const char *key,
   return false;
 }
 
+/// What vit-run train adds where the class has no member for it, under the
+/// names of vit_preprocessing. See vit-data.h for the values.
+static void readOwnMembers(const JsonObject &processor, vit_preprocessing &p) {
+  const Json *value = processor.find("vit_preprocessing");
+  if (!value)
+    return;
+  JsonObject own(*value, processor.nameOf("vit_preprocessing"));
+  auto read = [&own](const char *key, int32_t &member, int32_t least,
+                     int32_t most) {
+    double number = own.readNumber(key, member);
+    if (!(number >= least && number <= most) || number != std::floor(number))
+      own.refuse(key, "a whole number that vit_preprocessing allows");
+    member = int32_t(number);
+  };
+  constexpr int32_t kMost = 1 << 20;
+  read("resize_height", p.resize_height, 0, kMost);
+  read("resize_width", p.resize_width, -kMost, kMost);
+  read("center_crop", p.center_crop, CropNone, CropTransformers);
+  read("apply_exif_orientation", p.apply_exif_orientation, 0, 1);
+}
+
 static vit_preprocessing readTransformers(const JsonObject &processor,
                                           const JsonObject *config) {
   vit_preprocessing p = makeDefaults();
@@ -257,6 +278,7 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
       p.mean[c] = 0;
       p.std[c] = 1;
     }
+  readOwnMembers(processor, p);
   return p;
 }
 

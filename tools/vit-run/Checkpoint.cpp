@@ -175,14 +175,17 @@ static void writeState(const std::string &path, Model &model,
 // Description of the model
 //===----------------------------------------------------------------------===//
 
-/// The field of preprocessor_config.json of transformers' ViTImageProcessor.
+static Json perChannel(const vit_preprocessing &p, const float *values) {
+  Json list = Json::array();
+  for (int32_t c = 0; c < p.channels; ++c)
+    list.push_back(shortestDecimal(values[c]));
+  return list;
+}
+
+/// The fields of preprocessor_config.json of transformers' ViTImageProcessor,
+/// and under "vit_preprocessing" what it has no field for; transformers ignores
+/// this key.
 static Json describePreprocessing(const vit_preprocessing &p) {
-  auto perChannel = [&](const float *values) {
-    Json list = Json::array();
-    for (int32_t c = 0; c < p.channels; ++c)
-      list.push_back(shortestDecimal(values[c]));
-    return list;
-  };
   auto size = [](int32_t height, int32_t width) -> Json {
     return {{"height", height}, {"width", width}};
   };
@@ -202,20 +205,25 @@ static Json describePreprocessing(const vit_preprocessing &p) {
   config["rescale_factor"] =
       p.scale == 1.0f / 255 ? 1.0 / 255 : static_cast<double>(p.scale);
   config["do_normalize"] = true;
-  config["image_mean"] = perChannel(p.mean);
-  config["image_std"] = perChannel(p.std);
+  config["image_mean"] = perChannel(p, p.mean);
+  config["image_std"] = perChannel(p, p.std);
+  config["vit_preprocessing"] = {
+      {"resize_height", p.resize_height},
+      {"resize_width", p.resize_width},
+      {"center_crop", p.center_crop},
+      {"apply_exif_orientation", p.apply_exif_orientation}};
   return config;
 }
 
-/// Whether both give the same numbers. preprocessor_config.json has no field
-/// for the orientation of a picture file.
+/// Whether both give the same numbers.
 static bool samePreprocessing(const vit_preprocessing &a,
                               const vit_preprocessing &b) {
-  bool same = a.channels == b.channels && a.height == b.height &&
-              a.width == b.width && a.resize_height == b.resize_height &&
-              a.resize_width == b.resize_width &&
-              a.center_crop == b.center_crop &&
-              a.interpolation == b.interpolation && a.scale == b.scale;
+  bool same =
+      a.channels == b.channels && a.height == b.height && a.width == b.width &&
+      a.resize_height == b.resize_height && a.resize_width == b.resize_width &&
+      a.center_crop == b.center_crop && a.interpolation == b.interpolation &&
+      a.apply_exif_orientation == b.apply_exif_orientation &&
+      a.scale == b.scale;
   for (int32_t c = 0; c < a.channels && same; ++c)
     same = a.mean[c] == b.mean[c] && a.std[c] == b.std[c];
   return same;
@@ -237,14 +245,37 @@ static void copyIfThere(const std::string &from, const std::string &to,
     writeFile(to + "/" + name, readFile(from + "/" + name));
 }
 
+/// `text`, a config.json, where it names the type of the stored weights with
+/// the type that a checkpoint has: transformers 5 loads weights as that
+/// (transformers 4 calls it torch_dtype). And timm's mean and std as trained
+/// with, since timm reads no other file.
+static std::string describeModel(const std::string &text,
+                                 const std::string &path,
+                                 const vit_preprocessing &preprocessing) {
+  Json config = parseJsonObject(text, path), before = config;
+  for (const char *key : {"dtype", "torch_dtype"})
+    if (config.contains(key))
+      config[key] = "float32";
+  if (config.contains("architecture")) {
+    bool isNested = config.contains("pretrained_cfg") &&
+                    config["pretrained_cfg"].is_object();
+    Json &timm = isNested ? config["pretrained_cfg"] : config;
+    timm["mean"] = perChannel(preprocessing, preprocessing.mean);
+    timm["std"] = perChannel(preprocessing, preprocessing.std);
+  }
+  return config == before ? text : jsonText(config, 2) + "\n";
+}
+
 /// Writes everything but tensors, so that `folder` is a MODEL.
 static void writeDescription(const std::string &folder, Model &model,
                              const vit_preprocessing &preprocessing) {
   std::string source = model.getOptions().model;
   if (fs::is_directory(source)) {
-    for (const char *name :
-         {"config.json", "model.mlir", "preprocessor_config.json"})
+    for (const char *name : {"model.mlir", "preprocessor_config.json"})
       copyIfThere(source, folder, name);
+    if (std::string path = source + "/config.json"; fs::exists(path))
+      writeFile(folder + "/config.json",
+                describeModel(readFile(path), path, preprocessing));
   } else if (!model.isCompiled()) {
     writeFile(folder + "/model.mlir", readFile(source));
   }

@@ -13,6 +13,20 @@
 
 namespace vit::tools {
 
+/// What a progress line shows.
+struct ProgressState {
+  std::string label;   ///< such as "epoch 3/10"; may be empty
+  std::string details; ///< such as "loss 0.31"; may be empty
+  int64_t done = 0, total = 0;
+  double imagesPerSecond = 0, secondsLeft = 0;
+};
+
+/// The line with its bar, of at most `columns` - 1 characters: some terminals
+/// begin a new row once the last column is written. Where it is too narrow, the
+/// bar becomes shorter first; then the rate, the details, the remaining time,
+/// the label and the bar are left out, in this order.
+std::string progressLine(const ProgressState &state, int columns);
+
 /// Reports progress on standard error: a bar on a terminal, otherwise a line
 /// every few seconds, each with images/s and the remaining time.
 class Progress {

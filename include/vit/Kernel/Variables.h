@@ -81,6 +81,10 @@ SmallVector<SmallVector<UpdateOp>> getUpdateGroups(func::FuncOp entry);
 /// Whether running `entry` changes variables.
 bool isTrainingEntry(func::FuncOp entry);
 
+/// Set on a training entry by vit-rematerialize if the budget cannot be met: no
+/// smaller budget changes the entry further. A discardable attribute.
+constexpr llvm::StringLiteral kLeastMemoryAttr = "least_memory";
+
 /// Whether the form has the bytes of its one source, a parameter or a view of
 /// one, and so may be that memory itself.
 bool isView(DeriveOp derive);

@@ -91,6 +91,25 @@ TEST(PreprocessingConfig, StepsLeftOut) {
   EXPECT_EQ(p.std[2], 1);
 }
 
+// What vit-run train writes beside the members of ViTImageProcessor.
+TEST(PreprocessingConfig, OwnMembers) {
+  vit_preprocessing p = parse(R"({
+    "image_processor_type": "ViTImageProcessor",
+    "size": {"shortest_edge": 256}, "do_center_crop": true,
+    "crop_size": {"height": 224, "width": 192}, "vit_preprocessing": {
+      "resize_height": 256, "resize_width": -220, "center_crop": 1,
+      "apply_exif_orientation": 0}})",
+                              nullptr);
+  EXPECT_EQ(p.resize_height, 256);
+  EXPECT_EQ(p.resize_width, -220);
+  EXPECT_EQ(p.center_crop, 1);
+  EXPECT_EQ(p.apply_exif_orientation, 0);
+  expectRefused(VIT_CORRUPT, "vit_preprocessing.center_crop",
+                R"({"vit_preprocessing": {"center_crop": 3}})", nullptr);
+  expectRefused(VIT_CORRUPT, "vit_preprocessing.resize_height",
+                R"({"vit_preprocessing": {"resize_height": 0.5}})", nullptr);
+}
+
 TEST(PreprocessingConfig, GreyModels) {
   vit_preprocessing p =
       parse(R"({"size": 28, "image_mean": [0.1307], "image_std": [0.3081]})",
