@@ -36,7 +36,8 @@ vit_status AtomicFile::open(const char *path, vit_error *error, mode_t mode) {
   if (stat(path, &status) == 0) {
     if (S_ISDIR(status.st_mode))
       return failWith(EISDIR, error);
-    if (!S_ISREG(status.st_mode)) {
+    isNameless = S_ISREG(status.st_mode) && status.st_nlink == 0;
+    if (isNameless || !S_ISREG(status.st_mode)) {
       descriptor = ::open(path, O_WRONLY | O_CLOEXEC);
       return descriptor < 0 ? failWith(errno, error) : VIT_OK;
     }
@@ -92,7 +93,7 @@ vit_status AtomicFile::commit(vit_error *error) {
   descriptor = -1;
   if (closed != 0)
     return failWith(errno, error);
-  if (isDevice())
+  if (temporary[0] == 0)
     return VIT_OK;
   if (rename(temporary, target) != 0)
     return failWith(errno, error);

@@ -18,7 +18,9 @@ namespace vit::format {
 
 /// Writes to a temporary file in the folder of the target; `commit` brings it
 /// to the disk and renames it. Devices and pipes (/dev/stdout) are written
-/// directly. Every failure is VIT_IO_ERROR, "cannot write PATH: ...".
+/// directly, and so are files without a name (/proc/self/fd/N of a
+/// memfd_create), which nothing can replace. Every failure is VIT_IO_ERROR,
+/// "cannot write PATH: ...".
 class AtomicFile {
 public:
   AtomicFile() = default;
@@ -29,7 +31,7 @@ public:
 
   vit_status open(const char *path, vit_error *error, mode_t mode = 0666);
   /// Whether writes go to a device or a pipe and not to a temporary file.
-  bool isDevice() const { return temporary[0] == 0; }
+  bool isDevice() const { return temporary[0] == 0 && !isNameless; }
 
   /// Appends.
   vit_status write(const void *data, size_t size, vit_error *error);
@@ -47,6 +49,7 @@ private:
   char target[PATH_MAX] = "";
   char temporary[PATH_MAX + 64] = "";
   int descriptor = -1;
+  bool isNameless = false;
 };
 
 /// Brings the names in a folder to the disk. Not every file system can do that;

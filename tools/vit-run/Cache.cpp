@@ -7,13 +7,19 @@
 
 #include "Cache.h"
 
+#include "Command.h"
+#include "Options.h"
 #include "Support.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
+#include <map>
 #include <sys/stat.h>
+#include <tuple>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -135,6 +141,146 @@ std::string cachePath(const CompilerOptions &options) {
   }
   hash.add(skipPasses);
   return (folder / (hash.hex() + ".vitm")).string();
+}
+
+void markUsed(const std::string &path) {
+  // The time of last access is unreliable: many file systems do not keep it.
+  std::error_code ignored;
+  fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
+}
+
+std::optional<uint64_t> parseCacheSize(const std::string &text) {
+  constexpr size_t kMaxDigits = 9;
+  size_t digits = text.find_first_not_of("0123456789");
+  if (digits == std::string::npos)
+    digits = text.size();
+  static const std::map<std::string, int> shifts = {
+      {"", 0}, {"K", 10}, {"M", 20}, {"G", 30}};
+  auto unit = shifts.find(text.substr(digits));
+  if (digits == 0 || unit == shifts.end() ||
+      digits > (unit->second ? kMaxDigits : 2 * kMaxDigits))
+    return std::nullopt;
+  return static_cast<uint64_t>(std::stoull(text.substr(0, digits)))
+         << unit->second;
+}
+
+namespace {
+
+/// A file of the cache.
+struct CacheEntry {
+  fs::path path;
+  uint64_t bytes = 0;
+  fs::file_time_type used; ///< Last use.
+};
+
+/// Whether vit gives its files such names: a hash of 32 digits and .vitm, or
+/// vulkan-*.pipelines; in either case perhaps an unfinished one (.tmp*).
+bool isCacheName(std::string name) {
+  name = name.substr(0, name.find(".tmp"));
+  fs::path path = name;
+  std::string stem = path.stem().string();
+  if (path.extension() == ".pipelines")
+    return stem.rfind("vulkan-", 0) == 0;
+  return path.extension() == ".vitm" && stem.size() == 32 &&
+         stem.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+/// The files of the cache, the least recently used first. A file that vanishes
+/// meanwhile is left out, and so is one that was being written in the last
+/// hour.
+std::vector<CacheEntry> listCache() {
+  std::vector<CacheEntry> entries;
+  std::error_code error;
+  fs::directory_iterator folder(cacheFolder(), error), end;
+  for (; !error && folder != end; folder.increment(error)) {
+    CacheEntry entry;
+    entry.path = folder->path();
+    std::string name = entry.path.filename().string();
+    std::error_code failed;
+    if (!isCacheName(name) || !fs::is_regular_file(folder->symlink_status()))
+      continue;
+    entry.bytes = fs::file_size(entry.path, failed);
+    if (!failed)
+      entry.used = fs::last_write_time(entry.path, failed);
+    bool unfinished =
+        name.find(".tmp") != std::string::npos &&
+        fs::file_time_type::clock::now() - entry.used < std::chrono::hours(1);
+    if (!failed && !unfinished)
+      entries.push_back(std::move(entry));
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const CacheEntry &a, const CacheEntry &b) {
+              return std::tie(a.used, a.path) < std::tie(b.used, b.path);
+            });
+  return entries;
+}
+
+uint64_t cacheLimit() {
+  const char *text = std::getenv("VIT_CACHE_SIZE");
+  if (!text || !*text)
+    return uint64_t(2) << 30;
+  std::optional<uint64_t> limit = parseCacheSize(text);
+  if (!limit)
+    throw Error(std::string("VIT_CACHE_SIZE is '") + text +
+                "', not a number of bytes such as 512M or 2G");
+  return *limit;
+}
+
+struct CacheOptions {
+  bool clear = false;
+};
+
+void listOrClearCache(const CacheOptions &options) {
+  std::vector<CacheEntry> entries = listCache();
+  uint64_t bytes = 0;
+  size_t count = 0;
+  for (const CacheEntry &entry : entries) {
+    std::error_code error;
+    if (options.clear && !fs::remove(entry.path, error) && error)
+      throw Error("cannot remove " + entry.path.string() + ": " +
+                  error.message());
+    bytes += entry.bytes;
+    ++count;
+    if (options.clear)
+      continue;
+    struct stat status = {};
+    char when[32] = "?";
+    if (stat(entry.path.c_str(), &status) == 0)
+      std::strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S",
+                    std::localtime(&status.st_mtime));
+    std::printf("%12s  %s  %s\n", bytesText(entry.bytes).c_str(), when,
+                entry.path.c_str());
+  }
+  std::string folder = cacheFolder().string();
+  std::printf("%s%zu file%s, %s%s%s (limit %s)\n",
+              options.clear ? "removed " : "", count, count == 1 ? "" : "s",
+              bytesText(bytes).c_str(), folder.empty() ? "" : " in ",
+              folder.c_str(), bytesText(cacheLimit()).c_str());
+}
+
+} // namespace
+
+void trimCache() {
+  uint64_t limit = cacheLimit(), total = 0;
+  std::vector<CacheEntry> entries = listCache();
+  for (const CacheEntry &entry : entries)
+    total += entry.bytes;
+  for (const CacheEntry &entry : entries) {
+    if (total <= limit)
+      return;
+    std::error_code error;
+    if (fs::remove(entry.path, error))
+      total -= entry.bytes;
+  }
+}
+
+void addCache(CLI::App &app) {
+  Command command(app, "cache",
+                  "List the compiled models that are kept, the least recently "
+                  "used first, or remove them");
+  auto options = std::make_shared<CacheOptions>();
+  command.flag("--clear", options->clear, "Remove them");
+  command.action([options] { listOrClearCache(*options); });
 }
 
 } // namespace vit::tools

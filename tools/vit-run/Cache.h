@@ -10,6 +10,8 @@
 
 #include "CompilerLibrary.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace vit::tools {
@@ -20,6 +22,18 @@ namespace vit::tools {
 /// sizes and times of its weights, the options, and the compiler. Creates the
 /// folder. Empty if there is no place to write to.
 std::string cachePath(const CompilerOptions &options);
+
+/// Records that a file of the cache has just been used.
+void markUsed(const std::string &path);
+
+/// Removes the least recently used files until the cache is no larger than
+/// VIT_CACHE_SIZE (a number of bytes, or with K, M or G; default 2G). Files
+/// that other processes have mapped stay valid for them. Throws Error if
+/// VIT_CACHE_SIZE is not a size.
+void trimCache();
+
+/// A number of bytes such as 1048576, 512K, 100M or 2G.
+std::optional<uint64_t> parseCacheSize(const std::string &text);
 
 } // namespace vit::tools
 

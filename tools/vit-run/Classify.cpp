@@ -150,6 +150,41 @@ Tensor loadInput(const std::vector<const char *> &paths,
   return input;
 }
 
+/// Pictures of one batch. A picture that cannot be read has a message in
+/// `errors` and no row in `input`.
+struct Batch {
+  std::vector<std::string> errors; ///< One per picture; empty if it was read.
+  Tensor input;
+  int64_t count = 0; ///< Rows of `input`.
+};
+
+Batch loadBatch(const std::vector<const char *> &paths,
+                const vit_preprocessing &preprocessing) {
+  Batch batch;
+  batch.errors.resize(paths.size());
+  try {
+    batch.input = loadInput(paths, preprocessing);
+    batch.count = static_cast<int64_t>(paths.size());
+    return batch;
+  } catch (const Error &) {
+    // At least one is bad: read each alone.
+  }
+  for (size_t i = 0; i < paths.size(); ++i)
+    try {
+      Tensor one = loadInput({paths[i]}, preprocessing);
+      if (batch.count++ == 0)
+        batch.input = std::move(one);
+      else
+        batch.input.data.insert(batch.input.data.end(), one.data.begin(),
+                                one.data.end());
+    } catch (const Error &error) {
+      batch.errors[i] = error.what();
+    }
+  if (batch.count > 0)
+    batch.input.dims[0] = batch.count;
+  return batch;
+}
+
 /// The most likely classes of picture `index` of a batch, in descending order.
 nlohmann::ordered_json findPredictions(const Tensor &logits, size_t index,
                                        int top, Model &model) {
@@ -189,6 +224,67 @@ std::vector<std::string> wantedOutputs(const ClassifyOptions &options) {
   return wanted;
 }
 
+/// Classifies pictures in batches and reports each.
+class Classifier {
+public:
+  Classifier(const ClassifyOptions &options, Model &model, Runner &runner,
+             std::vector<std::string> names)
+      : options(options), model(model), runner(runner), names(std::move(names)),
+        preprocessing(model.preprocessing()) {}
+
+  /// Prints the answers, or an error, for each of `paths`.
+  void run(const std::vector<const char *> &paths) {
+    Batch batch = loadBatch(paths, preprocessing);
+    const Tensor *logits = nullptr;
+    std::vector<Tensor> outputs, attention;
+    if (batch.count > 0)
+      outputs = runner.run(batch.input, names);
+    for (Tensor &output : outputs) {
+      if (output.name == "logits")
+        logits = &output;
+      else if (output.name.rfind("attention_", 0) == 0)
+        attention.push_back(std::move(output));
+    }
+    if (batch.count > 0 && (!logits || logits->dims.size() != 2))
+      throw Error("the model has no logits [batch, classes] to classify with");
+    for (size_t i = 0, row = 0; i < paths.size(); ++i) {
+      if (batch.errors[i].empty())
+        report(paths[i], findPredictions(*logits, row++, options.top, model));
+      else
+        reportError(paths[i], batch.errors[i]);
+    }
+    if (!options.attention.empty() && batch.count > 0)
+      writeAttention(options, paths.front(), preprocessing, attention);
+  }
+
+  const nlohmann::ordered_json &getReport() const { return list; }
+  bool hasFailed() const { return failed; }
+
+private:
+  void report(const char *path, nlohmann::ordered_json predictions) {
+    if (!options.json && options.images.size() > 1)
+      std::printf("%s\n", path);
+    if (!options.json)
+      printPredictions(predictions);
+    list.push_back({{"image", path}, {"predictions", std::move(predictions)}});
+  }
+
+  void reportError(const char *path, const std::string &message) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "error: %s\n", message.c_str());
+    list.push_back({{"image", path}, {"error", message}});
+    failed = true;
+  }
+
+  const ClassifyOptions &options;
+  Model &model;
+  Runner &runner;
+  std::vector<std::string> names; ///< The outputs to compute.
+  vit_preprocessing preprocessing;
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  bool failed = false;
+};
+
 void classify(const ClassifyOptions &options) {
   checkCommonOptions(options);
   bool wantsAttention = !options.attention.empty();
@@ -197,7 +293,6 @@ void classify(const ClassifyOptions &options) {
   if (wantsAttention)
     parseHead(options.head);
   Model model(options, wantedOutputs(options));
-  vit_preprocessing preprocessing = model.preprocessing();
   std::vector<std::string> names = {"logits"};
   if (wantsAttention) {
     std::vector<std::string> attention = attentionNames(options, model);
@@ -208,43 +303,22 @@ void classify(const ClassifyOptions &options) {
   EventLog log;
   std::unique_ptr<Runner> runner =
       Runner::create(model, options.trace.empty() ? nullptr : &log);
-
-  nlohmann::ordered_json report = nlohmann::ordered_json::array();
+  Classifier classifier(options, model, *runner, names);
   constexpr size_t kBatch = 16;
   for (size_t first = 0; first < options.images.size(); first += kBatch) {
     std::vector<const char *> paths;
     for (size_t i = first; i < std::min(first + kBatch, options.images.size());
          ++i)
       paths.push_back(options.images[i].c_str());
-    std::vector<Tensor> outputs =
-        runner->run(loadInput(paths, preprocessing), names);
-    const Tensor *logits = nullptr;
-    std::vector<Tensor> attention;
-    for (Tensor &output : outputs) {
-      if (output.name == "logits")
-        logits = &output;
-      else if (output.name.rfind("attention_", 0) == 0)
-        attention.push_back(std::move(output));
-    }
-    if (!logits || logits->dims.size() != 2)
-      throw Error("the model has no logits [batch, classes] to classify with");
-    for (size_t i = 0; i < paths.size(); ++i) {
-      nlohmann::ordered_json predictions =
-          findPredictions(*logits, i, options.top, model);
-      if (!options.json && options.images.size() > 1)
-        std::printf("%s\n", paths[i]);
-      if (!options.json)
-        printPredictions(predictions);
-      report.push_back({{"image", paths[i]}, {"predictions", predictions}});
-    }
-    if (wantsAttention)
-      writeAttention(options, options.images.front(), preprocessing, attention);
+    classifier.run(paths);
   }
   if (options.json)
-    std::printf("%s\n", jsonText(report).c_str());
-  else if (wantsAttention)
+    std::printf("%s\n", jsonText(classifier.getReport()).c_str());
+  else if (wantsAttention && !classifier.hasFailed())
     std::printf("attention map written to %s\n", options.attention.c_str());
   writeTrace(options.trace, log);
+  if (classifier.hasFailed())
+    throw ExitStatus{1};
 }
 
 } // namespace

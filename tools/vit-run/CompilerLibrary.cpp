@@ -70,9 +70,18 @@ void runCompiler(const vit_compiler_request &request) {
     static_cast<Forward *>(context)->message = text;
   };
   vit_error error = {};
-  if (run(&asked, &error) != VIT_OK)
-    throw Error(forward.message.empty() ? error.message : forward.message);
+  vit_status status = run(&asked, &error);
+  if (status == VIT_OK)
+    return;
+  if (forward.message.empty())
+    forward.message = error.message;
+  if (status == VIT_IO_ERROR)
+    throw CompilerFileError(forward.message);
+  throw Error(forward.message);
 }
+
+/// Begins a message in the pipe that came from a CompilerFileError.
+static constexpr char kFileErrorMark = '\1';
 
 /// Runs in the child process. Writes the message of an error to `pipe`.
 [[noreturn]] static void compileAndExit(const vit_compiler_request &request,
@@ -84,7 +93,10 @@ void runCompiler(const vit_compiler_request &request) {
     runCompiler(request);
   } catch (const std::exception &error) {
     status = 1;
-    const char *text = error.what();
+    bool isFileError = dynamic_cast<const CompilerFileError *>(&error);
+    std::string message = isFileError ? std::string(1, kFileErrorMark) : "";
+    message += error.what();
+    const char *text = message.c_str();
     for (size_t left = std::strlen(text); left > 0;) {
       ssize_t count = write(pipe, text, left);
       if (count <= 0)
@@ -125,6 +137,8 @@ void runCompilerApart(const vit_compiler_request &request) {
                 std::to_string(WTERMSIG(status)) + " (" +
                 strsignal(WTERMSIG(status)) + ") on " + request.model);
   // If SIGCHLD is ignored there is no exit status: a message means failure.
+  if (!message.empty() && message.front() == kFileErrorMark)
+    throw CompilerFileError(message.substr(1));
   if (!message.empty())
     throw Error(message);
   if (WEXITSTATUS(status) != 0)

@@ -9,6 +9,7 @@
 #define VIT_TOOLS_COMPILERLIBRARY_H
 
 #include "CompilerOptions.h"
+#include "Support.h"
 
 #include <string>
 
@@ -22,8 +23,14 @@ std::string findCompilerLibrary();
 /// `on_error`; on failure throws Error with the whole message.
 void runCompiler(const vit_compiler_request &request);
 
+/// The compiler could not read or write a file (VIT_IO_ERROR).
+struct CompilerFileError : Error {
+  using Error::Error;
+};
+
 /// The same for a request that only writes files, in a child process: none of
-/// the memory of the compiler remains in this process.
+/// the memory of the compiler remains in this process. Throws CompilerFileError
+/// for VIT_IO_ERROR.
 void runCompilerApart(const vit_compiler_request &request);
 
 } // namespace vit::tools

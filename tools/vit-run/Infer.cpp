@@ -10,6 +10,8 @@
 #include "Support.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
 
 namespace vit::tools {
 
@@ -20,14 +22,26 @@ struct NamedFile {
   std::string file;
 };
 
+/// The text before the first '=' where that may be a name: a path with a '/'
+/// before its '=' is not.
+std::string nameBeforeEquals(const std::string &text) {
+  std::string name = text.substr(0, text.find('='));
+  bool isName = name.size() + 1 < text.size() && !name.empty() &&
+                name.find('/') == std::string::npos;
+  return isName ? name : "";
+}
+
 /// "[NAME=]FILE"
-NamedFile parseNamedFile(const std::string &text) {
-  size_t equals = text.find('=');
-  if (equals == std::string::npos)
-    return {"", text};
-  if (equals == 0 || equals + 1 == text.size())
-    throw Error("'" + text + "' is not of the form NAME=FILE");
-  return {text.substr(0, equals), text.substr(equals + 1)};
+NamedFile splitName(const std::string &text, const std::string &name) {
+  return {name, name.empty() ? text : text.substr(name.size() + 1)};
+}
+
+/// Whether NAME is one of the names that the outputs of imported models have.
+bool isStandardOutput(const std::string &name) {
+  std::string stem = name.substr(0, name.find_last_not_of("0123456789") + 1);
+  return canonicalName(name) == "logits" || name == "final" ||
+         (stem.size() < name.size() &&
+          (stem == "hidden_" || stem == "attention_"));
 }
 
 struct InferOptions : CommonOptions {
@@ -35,23 +49,58 @@ struct InferOptions : CommonOptions {
   std::vector<std::string> outputs;
 };
 
+/// The file of --output: NAME= is a name where the model has such an output.
+NamedFile parseOutput(const std::string &text, const InferOptions &options) {
+  std::string name = nameBeforeEquals(text);
+  if (name.empty() || isStandardOutput(name))
+    return splitName(text, name);
+  Model model(options, {});
+  std::error_code ignored;
+  std::filesystem::path folder = std::filesystem::path(text).parent_path();
+  if (model.hasOutput(name))
+    return splitName(text, name);
+  // Where no such file can be made, the name is wrong: the runner says so.
+  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored))
+    return splitName(text, name);
+  std::fprintf(stderr,
+               "note: the model has no output '%s'; %s is taken as a path\n",
+               name.c_str(), text.c_str());
+  return {"", text};
+}
+
+/// The file of --input: NAME= is a name where the model's input has it.
+NamedFile parseInput(const std::string &text, Model &model) {
+  std::string name = nameBeforeEquals(text);
+  std::error_code ignored;
+  if (name.empty() ||
+      (!model.getOptions().isReference() && name == model.inputInfo().name))
+    return splitName(text, name);
+  // Where only FILE exists, the name is wrong: the runner says so.
+  NamedFile named = splitName(text, name);
+  bool isNamed = !std::filesystem::exists(text, ignored) &&
+                 std::filesystem::exists(named.file, ignored);
+  return isNamed ? named : NamedFile{"", text};
+}
+
 void infer(const InferOptions &options) {
   checkCommonOptions(options);
   std::vector<NamedFile> files;
   std::vector<std::string> names;
   for (const std::string &text : options.outputs) {
-    files.push_back(parseNamedFile(text));
+    files.push_back(parseOutput(text, options));
     names.push_back(files.back().name);
   }
   bool hasDefault = std::count(names.begin(), names.end(), "") > 0;
   if (hasDefault && names.size() > 1)
     throw Error("with several outputs each needs its name: "
                 "--output NAME=FILE");
-  NamedFile inputFile = parseNamedFile(options.input);
-  Tensor input = readNpy(inputFile.file);
-  input.name = inputFile.name;
 
   Model model(options, hasDefault ? std::vector<std::string>() : names);
+  NamedFile inputFile = parseInput(options.input, model);
+  Tensor input = readNpy(inputFile.file);
+  input.name = inputFile.name;
+  if (!options.isReference())
+    checkInput(input, model.inputInfo(), inputFile.file);
   EventLog log;
   std::unique_ptr<Runner> runner =
       Runner::create(model, options.trace.empty() ? nullptr : &log);

@@ -11,9 +11,12 @@
 #include "DeviceList.h"
 #include "format/Level.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -102,6 +105,74 @@ void Model::compileTo(const std::string &path, const CompilerOptions &wanted) {
                  now() - begin);
 }
 
+/// Whether `cached` was there and has been loaded. It may be damaged: then it
+/// is compiled again.
+bool Model::findInCache(const std::string &cached) {
+  vit_error error;
+  if (cached.empty() || !options.dumpIr.empty() ||
+      access(cached.c_str(), R_OK) != 0 || load(cached, error) != VIT_OK)
+    return false;
+  markUsed(cached);
+  if (options.verbose)
+    std::fprintf(stderr, "found in the cache: %s\n", cached.c_str());
+  return true;
+}
+
+/// False, with the reason, if the file could not be written or read back.
+bool Model::compileToFile(const std::string &path,
+                          const CompilerOptions &wanted, std::string &reason) {
+  try {
+    compileTo(path, wanted);
+  } catch (const CompilerFileError &error) {
+    reason = error.what();
+    return false;
+  }
+  vit_error error;
+  vit_status status = load(path, error);
+  if (status == VIT_OK)
+    return true;
+  // Another process may have removed or replaced it.
+  if (status != VIT_IO_ERROR && status != VIT_NOT_FOUND &&
+      status != VIT_CORRUPT)
+    throw Error(error.message);
+  reason = error.message;
+  return false;
+}
+
+/// As compileToFile, in TMPDIR. Only the mapping of the file remains.
+bool Model::compileToTemporary(const CompilerOptions &wanted,
+                               std::string &reason) {
+  const char *temporary = std::getenv("TMPDIR");
+  std::string path = std::string(temporary && *temporary ? temporary : "/tmp") +
+                     "/vit-run-XXXXXX.vitm";
+  int file = mkstemps(path.data(), 5);
+  if (file < 0)
+    return false;
+  close(file);
+  struct Remover {
+    const std::string &path;
+    ~Remover() { unlink(path.c_str()); }
+  } remover = {path};
+  return compileToFile(path, wanted, reason);
+}
+
+/// The last resort: a file in memory, which needs no folder.
+void Model::compileToMemory(const CompilerOptions &wanted) {
+  int file = memfd_create("vit-module", 0);
+  if (file < 0)
+    throw Error(std::string("cannot write the compiled model: ") +
+                std::strerror(errno) +
+                "; set TMPDIR to a folder that can be written");
+  struct Closer {
+    int file;
+    ~Closer() { close(file); }
+  } closer = {file};
+  std::string path = "/proc/self/fd/" + std::to_string(file);
+  compileTo(path, wanted);
+  vit_error error;
+  check(load(path, error), error);
+}
+
 void Model::compileAndLoad() {
   CompilerOptions wanted = compilerOptions();
   // For a GPU, compile all levels unless one is given: the runtime chooses the
@@ -120,38 +191,22 @@ void Model::compileAndLoad() {
     if (wanted.level == "none")
       wanted.level = least;
   }
-  vit_error error;
   std::string cached = options.noCache ? "" : cachePath(wanted);
-  if (!cached.empty()) {
-    // The cached file may be damaged: if it does not load, compile again.
-    if (options.dumpIr.empty() && access(cached.c_str(), R_OK) == 0 &&
-        load(cached, error) == VIT_OK) {
-      if (options.verbose)
-        std::fprintf(stderr, "found in the cache: %s\n", cached.c_str());
-      return;
-    }
-    compileTo(cached, wanted);
-    check(load(cached, error), error);
+  if (findInCache(cached))
+    return;
+  std::string reason;
+  if (!cached.empty() && compileToFile(cached, wanted, reason)) {
+    trimCache();
     return;
   }
-  const char *temporary = std::getenv("TMPDIR");
-  std::string path = std::string(temporary && *temporary ? temporary : "/tmp") +
-                     "/vit-run-XXXXXX.vitm";
-  int file = mkstemps(path.data(), 5);
-  if (file < 0)
-    throw Error("cannot write " + path +
-                "; set TMPDIR to a folder that can "
-                "be written");
-  close(file);
-  try {
-    compileTo(path, wanted);
-  } catch (...) {
-    unlink(path.c_str());
-    throw;
-  }
-  vit_status status = load(path, error);
-  unlink(path.c_str());
-  check(status, error);
+  std::string temporaryReason;
+  if (!compileToTemporary(wanted, temporaryReason))
+    compileToMemory(wanted);
+  static bool warned = false;
+  if (!reason.empty() && !warned)
+    std::fprintf(stderr, "warning: the compiled model is not kept: %s\n",
+                 reason.c_str());
+  warned = true;
 }
 
 vit_module *Model::module() {

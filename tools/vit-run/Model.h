@@ -56,6 +56,11 @@ private:
   vit_status load(const std::string &path, vit_error &error);
   void compileAndLoad();
   void compileTo(const std::string &path, const CompilerOptions &wanted);
+  bool findInCache(const std::string &cached);
+  bool compileToFile(const std::string &path, const CompilerOptions &wanted,
+                     std::string &reason);
+  bool compileToTemporary(const CompilerOptions &wanted, std::string &reason);
+  void compileToMemory(const CompilerOptions &wanted);
 
   CommonOptions options;
   std::vector<std::string> outputs;

@@ -59,6 +59,7 @@ void addBench(CLI::App &app);
 void addCompare(CLI::App &app);
 void addInspect(CLI::App &app);
 void addDevices(CLI::App &app);
+void addCache(CLI::App &app);
 
 } // namespace vit::tools
 

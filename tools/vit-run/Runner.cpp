@@ -44,13 +44,14 @@ uint64_t workspaceBytes(const SessionHandle &session, const char *entry,
   return bytes;
 }
 
-void checkInput(const Tensor &input, const vit_binding_info &info) {
+void checkInput(const Tensor &input, const vit_binding_info &info,
+                const std::string &source) {
   bool fits =
       static_cast<size_t>(info.rank) == input.dims.size() && input.dims[0] > 0;
   for (int32_t i = 1; fits && i < info.rank; ++i)
     fits = info.dims[i] == input.dims[i];
   if (!fits)
-    throw Error("the input has shape " + shapeText(input.dims) + ", but '" +
+    throw Error(source + " has shape " + shapeText(input.dims) + ", but '" +
                 info.name + "' is " + shapeText(info.dims, info.rank) +
                 " (? is the batch, 1 or more)");
   if (!input.name.empty() && input.name != info.name)

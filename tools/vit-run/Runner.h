@@ -55,8 +55,10 @@ SessionHandle createSession(Model &model, EventLog *log);
 uint64_t workspaceBytes(const SessionHandle &session, const char *entry,
                         int64_t batch);
 
-/// Throws if `input` does not have the shape of the model's input.
-void checkInput(const Tensor &input, const vit_binding_info &info);
+/// Throws if `input`, which messages call `source`, does not have the shape of
+/// the model's input.
+void checkInput(const Tensor &input, const vit_binding_info &info,
+                const std::string &source = "the input");
 
 } // namespace vit::tools
 

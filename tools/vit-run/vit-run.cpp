@@ -50,6 +50,7 @@ int main(int argc, char **argv) {
   addCompare(app);
   addInspect(app);
   addDevices(app);
+  addCache(app);
   try {
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
