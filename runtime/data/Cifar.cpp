@@ -24,8 +24,9 @@ static std::unique_ptr<RecordDataset> makeDataset(const char *format) {
 }
 
 /// The files of a split; an incomplete set of training batches is a set too.
+/// Sets `split` to what they are.
 static std::vector<std::string> findBatches(const std::string &folder,
-                                            const char *suffix, Split split) {
+                                            const char *suffix, Split &split) {
   std::vector<std::string> train, test;
   auto add = [&](std::vector<std::string> &to, const std::string &name) {
     std::string path = joinPath(folder, name + suffix);
@@ -60,6 +61,7 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
   if (batches.empty())
     return nullptr;
   auto dataset = makeDataset("cifar10-binary");
+  dataset->split = split;
   std::string metaPath = joinPath(folder, "batches.meta.txt");
   if (isFile(metaPath)) {
     std::string text = readTextFile(metaPath);
@@ -149,6 +151,7 @@ std::unique_ptr<Dataset> vit::data::openCifarPython(const std::string &folder,
   if (batches.empty())
     return nullptr;
   auto dataset = makeDataset("cifar10-python");
+  dataset->split = split;
   std::string current = joinPath(folder, "batches.meta");
   try {
     if (isFile(current))

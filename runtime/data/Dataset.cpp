@@ -8,6 +8,7 @@
 #include "Dataset.h"
 
 #include "Augment.h"
+#include "format/Hash.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -60,6 +61,14 @@ std::string RecordDataset::nameOf(int64_t index) const {
   return part.path + "#" + std::to_string(index);
 }
 
+/// The place within the file and the label: two sets of the same format and
+/// the same labels are taken for the same.
+void RecordDataset::identify(int64_t index, std::string &text) const {
+  const Part &part = find(index);
+  text += std::to_string(index) + " " +
+          std::to_string(part.labels[size_t(index)]) + "\n";
+}
+
 //===----------------------------------------------------------------------===//
 // Opening
 //===----------------------------------------------------------------------===//
@@ -86,8 +95,10 @@ static std::unique_ptr<Dataset> openDataset(const std::string &path,
     if (!isFolder(folder))
       continue;
     for (auto open : {openCifarBinary, openCifarPython, openMnist})
-      if (std::unique_ptr<Dataset> dataset = open(folder, split))
+      if (std::unique_ptr<Dataset> dataset = open(folder, split)) {
+        dataset->folder = folder;
         return dataset;
+      }
   }
   if (std::unique_ptr<Dataset> dataset = openImageFolder(path, split))
     return dataset;
@@ -98,17 +109,14 @@ static std::unique_ptr<Dataset> openDataset(const std::string &path,
            "of pictures for each class");
 }
 
-static Split parseSplit(const char *name) {
+static Split requestedSplit(const char *name) {
   if (!name || !*name)
     return Split::Any;
-  if (std::strcmp(name, "train") == 0)
-    return Split::Train;
-  if (std::strcmp(name, "test") == 0)
-    return Split::Test;
-  if (std::strcmp(name, "val") == 0 || std::strcmp(name, "validation") == 0)
-    return Split::Validation;
-  invalid(std::string("there is no split \"") + name +
-          "\": use train or test (or val, validation)");
+  Split split = parseSplit(name);
+  if (split == Split::Any)
+    invalid(std::string("there is no split \"") + name +
+            "\": use train, validation (val) or test");
+  return split;
 }
 
 //===----------------------------------------------------------------------===//
@@ -130,7 +138,7 @@ extern "C" vit_status vit_dataset_open(const char *path,
       chosen = *options;
     }
     auto dataset = std::make_unique<vit_dataset>();
-    dataset->data = openDataset(path, parseSplit(chosen.split));
+    dataset->data = openDataset(path, requestedSplit(chosen.split));
     int64_t total = dataset->data->count();
     if (chosen.first < 0 || chosen.count < 0 || chosen.first >= total ||
         chosen.count > total - chosen.first)
@@ -165,6 +173,43 @@ extern "C" const char *vit_dataset_class_name(const vit_dataset *dataset,
   if (index < 0 || index >= vit_dataset_class_count(dataset))
     return nullptr;
   return dataset->data->classNames[size_t(index)].c_str();
+}
+
+extern "C" const char *vit_dataset_split(const vit_dataset *dataset) {
+  return dataset ? nameOf(dataset->data->split) : "";
+}
+
+extern "C" const char *vit_dataset_folder(const vit_dataset *dataset) {
+  return dataset ? dataset->data->folder.c_str() : "";
+}
+
+extern "C" const char *vit_dataset_note(const vit_dataset *dataset,
+                                        int32_t index) {
+  return dataset && index >= 0 && index < int32_t(dataset->data->notes.size())
+             ? dataset->data->notes[size_t(index)].c_str()
+             : nullptr;
+}
+
+extern "C" int32_t vit_dataset_label(const vit_dataset *dataset,
+                                     int64_t index) {
+  return dataset && index >= 0 && index < dataset->count
+             ? dataset->data->label(dataset->first + index)
+             : -1;
+}
+
+extern "C" vit_status vit_dataset_hash(const vit_dataset *dataset,
+                                       uint64_t *out_hash, vit_error *error) {
+  return guarded(error, [&] {
+    if (!dataset || !out_hash)
+      invalid("vit_dataset_hash needs a data set and somewhere to put the "
+              "hash");
+    std::string text = std::string(dataset->data->format()) + "\n";
+    for (const std::string &name : dataset->data->classNames)
+      text += name + "\n";
+    for (int64_t i = 0; i < dataset->count; ++i)
+      dataset->data->identify(dataset->at(i), text);
+    *out_hash = vit::format::hash64(text.data(), text.size());
+  });
 }
 
 extern "C" vit_status vit_dataset_get(const vit_dataset *dataset, int64_t index,

@@ -15,6 +15,12 @@ namespace vit::data {
 /// Test and Validation mean the same where a format has only one such part.
 enum class Split { Any, Train, Test, Validation };
 
+/// "train", "test" or "validation"; "" for Any.
+const char *nameOf(Split split);
+/// The part that a folder of this name holds, judging by its words: "train",
+/// "Testing", "seg_val"; Any if it is not the name of a part.
+Split parseSplit(const std::string &name);
+
 /// A folder as one format reads it.
 class Dataset {
 public:
@@ -25,8 +31,13 @@ public:
   virtual int32_t label(int64_t index) const = 0;
   virtual Picture load(int64_t index) const = 0;
   virtual std::string nameOf(int64_t index) const = 0;
+  /// Adds what identifies picture `index`, wherever the data is, to `text`.
+  virtual void identify(int64_t index, std::string &text) const = 0;
 
   std::vector<std::string> classNames;
+  std::string folder;             ///< Where the pictures were found.
+  Split split = Split::Any;       ///< Any: the data has no parts.
+  std::vector<std::string> notes; ///< As vit_dataset_note gives them.
 };
 
 /// Pictures of one size, whole in memory: CIFAR-10 and MNIST.
@@ -53,6 +64,7 @@ public:
   int32_t label(int64_t index) const override;
   Picture load(int64_t index) const override;
   std::string nameOf(int64_t index) const override;
+  void identify(int64_t index, std::string &text) const override;
 
   // The memory that the parts point into.
   std::vector<std::unique_ptr<MappedFile>> files;

@@ -10,65 +10,45 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Dataset.h"
+#include "FolderParts.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <dirent.h>
+#include <map>
+#include <sys/stat.h>
 
 using namespace vit::data;
 
-/// The names in a folder, in byte order.
-static std::vector<std::string> listFolder(const std::string &folder) {
-  DIR *handle = opendir(folder.c_str());
-  if (!handle)
-    fail(VIT_IO_ERROR,
-         "cannot read the folder " + folder + ": " + std::strerror(errno));
-  std::unique_ptr<DIR, int (*)(DIR *)> closer(handle, closedir);
-  std::vector<std::string> names;
-  while (const dirent *entry = readdir(handle))
-    if (entry->d_name[0] != '.')
-      names.emplace_back(entry->d_name);
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-/// Decides by extension, as ImageFolder does, so that a picture that cannot be
-/// decoded is an error and not silently skipped.
-static bool isPicture(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c;
-  });
-  for (std::string_view extension : {".jpg", ".jpeg", ".png", ".ppm", ".bmp",
-                                     ".pgm", ".tif", ".tiff", ".webp"})
-    if (name.size() > extension.size() &&
-        name.compare(name.size() - extension.size(), extension.size(),
-                     extension) == 0)
-      return true;
-  return false;
-}
+namespace {
+struct InnerFolder {
+  std::string path;
+  Listing listing;
+};
+} // namespace
 
 /// All folders at and below `folder`, links followed.
 static void collectFolders(const std::string &folder, int depth,
-                           std::vector<std::string> &folders) {
+                           std::vector<InnerFolder> &folders) {
   constexpr int deepest = 32; // Links may form cycles.
   if (depth > deepest)
     fail(VIT_IO_ERROR, "the folders below " + folder + " are too deep");
-  folders.push_back(folder);
-  for (const std::string &name : listFolder(folder)) {
-    std::string path = joinPath(folder, name);
-    if (isFolder(path))
-      collectFolders(path, depth + 1, folders);
-  }
+  Listing listing = listFolder(folder);
+  std::vector<std::string> names = listing.folders;
+  folders.push_back({folder, std::move(listing)});
+  for (const std::string &name : names)
+    collectFolders(joinPath(folder, name), depth + 1, folders);
 }
 
-static std::vector<std::string> listClasses(const std::string &folder) {
-  std::vector<std::string> classes;
-  for (std::string &name : listFolder(folder))
-    if (isFolder(joinPath(folder, name)))
-      classes.push_back(std::move(name));
-  return classes;
+/// "3 files (.gif, .heic)"
+static std::string
+describeLeftOut(const std::map<std::string, int64_t> &types) {
+  int64_t count = 0;
+  std::vector<std::string> names;
+  for (const auto &[type, files] : types) {
+    count += files;
+    names.push_back(type.empty() ? "no extension" : type);
+  }
+  return std::to_string(count) + (count == 1 ? " file (" : " files (") +
+         listNames(names) + ")";
 }
 
 namespace {
@@ -93,64 +73,145 @@ public:
   std::string nameOf(int64_t index) const override {
     return items[size_t(index)].path;
   }
+  void identify(int64_t index, std::string &text) const override {
+    const Item &item = items[size_t(index)];
+    struct stat info = {};
+    // A file that is missing is reported when it is read.
+    bool isThere = stat(item.path.c_str(), &info) == 0;
+    text += std::to_string(item.label) + " " +
+            item.path.substr(item.nameBegins) + " " +
+            (isThere ? std::to_string(info.st_size) : "missing") + "\n";
+  }
 
-  void addClass(const std::string &folder, int32_t label) {
-    std::vector<std::string> folders;
-    collectFolders(folder, 0, folders);
-    std::sort(folders.begin(), folders.end());
-    size_t before = items.size();
-    for (const std::string &inner : folders)
-      for (const std::string &name : listFolder(inner))
-        if (isPicture(name))
-          items.push_back({joinPath(inner, name), label});
-    if (items.size() == before)
-      fail(VIT_NOT_FOUND, "the class folder " + folder + " holds no pictures");
+  /// `names`: of all classes.
+  void addClass(const std::string &name, int32_t label,
+                const std::vector<std::string> &names);
+  /// After the last class.
+  void noteLeftOut() {
+    if (!leftOut.empty())
+      notes.push_back("left out, as files of their types are not read: " +
+                      listNames(leftOut));
   }
 
 private:
   struct Item {
     std::string path;
+    size_t nameBegins; ///< In the path: below the folder of the class.
     int32_t label;
   };
   std::vector<Item> items;
+  std::vector<std::string> leftOut; ///< One text for each class.
 };
 } // namespace
 
+void FolderDataset::addClass(const std::string &name, int32_t label,
+                             const std::vector<std::string> &names) {
+  std::string path = joinPath(folder, name);
+  std::vector<InnerFolder> folders;
+  collectFolders(path, 0, folders);
+  std::sort(folders.begin(), folders.end(),
+            [](const InnerFolder &a, const InnerFolder &b) {
+              return a.path < b.path;
+            });
+  size_t before = items.size();
+  std::map<std::string, int64_t> types;
+  for (const InnerFolder &inner : folders) {
+    for (const std::string &file : inner.listing.files)
+      if (isPicture(file))
+        items.push_back({joinPath(inner.path, file), path.size() + 1, label});
+      else
+        ++types[extensionOf(file)];
+    for (const std::string &other : inner.listing.folders)
+      if (names.size() > 1 &&
+          std::binary_search(names.begin(), names.end(), other))
+        notes.push_back(joinPath(inner.path, other) +
+                        " has the name of a class, but its pictures are taken "
+                        "for " +
+                        name);
+  }
+  if (items.size() == before)
+    corrupt("the class folder " + path + " holds no pictures" +
+            (types.empty() ? std::string()
+                           : ", only " + describeLeftOut(types) +
+                                 " of types that are not read; convert them to "
+                                 "JPEG or PNG"));
+  if (!types.empty())
+    leftOut.push_back(describeLeftOut(types) + " of " + name);
+  const Listing &top = folders.front().listing;
+  if (names.size() == 1 && top.folders.size() > 1 && top.pictures() == 0)
+    notes.push_back("there is only one class folder, " + path +
+                    ", and it holds folders (" + listNames(top.folders) +
+                    "); did you mean " + path + "?");
+}
+
+/// The part to open; null if the folder has no parts. Adds to the notes what is
+/// taken in place of something else.
+static const FolderParts::Part *choosePart(FolderParts &parts, Split split,
+                                           const std::string &folder) {
+  if (parts.parts.empty()) {
+    if (split != Split::Any)
+      fail(VIT_NOT_FOUND, "the folder " + folder +
+                              " has no train or test part: leave the split "
+                              "out");
+    return nullptr;
+  }
+  std::vector<Split> wanted = {split};
+  if (split == Split::Any)
+    wanted = {Split::Validation, Split::Test, Split::Train};
+  else if (split != Split::Train)
+    wanted.push_back(split == Split::Test ? Split::Validation : Split::Test);
+  for (Split next : wanted) {
+    const FolderParts::Part *part = parts.find(next);
+    if (!part)
+      continue;
+    if (!part->fault.empty())
+      corrupt("the " + std::string(nameOf(next)) + " part, " + part->folder +
+              ", cannot be used: " + part->fault);
+    if (split != Split::Any && next != split)
+      parts.notes.push_back("there is no " + std::string(nameOf(split)) +
+                            " part; the " + nameOf(next) + " part, " +
+                            part->folder + ", takes its place");
+    else if (const FolderParts::Part *test =
+                 next == Split::Validation ? parts.find(Split::Test) : nullptr)
+      parts.notes.push_back("the test part, " + test->folder +
+                            ", is not used (--split test)");
+    return part;
+  }
+  fail(VIT_NOT_FOUND, "the data in " + folder + " has no " +
+                          (split == Split::Train ? "training" : "test") +
+                          " part");
+}
+
 std::unique_ptr<Dataset> vit::data::openImageFolder(const std::string &folder,
                                                     Split split) {
-  std::string train, test;
-  if (isFolder(joinPath(folder, "train")))
-    train = joinPath(folder, "train");
-  // If both exist, the test pictures may have no labels (as ImageNet's).
-  std::vector<const char *> names = {"val", "validation", "test"};
-  if (split == Split::Test)
-    std::reverse(names.begin(), names.end());
-  for (const char *name : names)
-    if (test.empty() && isFolder(joinPath(folder, name)))
-      test = joinPath(folder, name);
-
-  std::string chosen = folder;
-  if (!train.empty() || !test.empty()) {
-    split = chooseSplit(split, !train.empty(), !test.empty(), folder);
-    chosen = split == Split::Train ? train : test;
-  }
-  std::vector<std::string> classes = listClasses(chosen);
-  if (classes.empty())
+  FolderParts parts = findParts(folder);
+  if (parts.parts.empty() && parts.classes.empty())
     return nullptr;
-  if (chosen == folder && split != Split::Any)
-    fail(VIT_NOT_FOUND, "the folder " + folder +
-                            " has no train or test part: leave the split out");
-  // The test part may lack a class: number labels as in the training part.
-  std::vector<std::string> known =
-      chosen == test && !train.empty() ? listClasses(train) : classes;
   auto dataset = std::make_unique<FolderDataset>();
+  const FolderParts::Part *part = choosePart(parts, split, folder);
+  dataset->folder = part ? part->folder : parts.folder;
+  dataset->split = part ? part->split : Split::Any;
+  dataset->notes = parts.notes;
+  Listing listing = listFolder(dataset->folder);
+  std::vector<std::string> classes = part ? listing.folders : parts.classes;
+  // The test part may lack a class: number labels as in the training part.
+  const FolderParts::Part *train = part ? parts.find(Split::Train) : nullptr;
+  std::vector<std::string> known = train && train->fault.empty()
+                                       ? listFolder(train->folder).folders
+                                       : classes;
   for (const std::string &name : classes) {
     auto found = std::lower_bound(known.begin(), known.end(), name);
     if (found == known.end() || *found != name)
-      corrupt("a class of the test part is not in " + train + ": " +
-              joinPath(chosen, name));
-    dataset->addClass(joinPath(chosen, name), int32_t(found - known.begin()));
+      corrupt("a class of the " + std::string(nameOf(part->split)) +
+              " part is not in " + train->folder + ": " +
+              joinPath(dataset->folder, name));
+    dataset->addClass(name, int32_t(found - known.begin()), known);
   }
+  if (int64_t loose = listing.pictures())
+    dataset->notes.push_back("left out, as they are in no folder of a class: " +
+                             std::to_string(loose) + " pictures in " +
+                             dataset->folder);
+  dataset->noteLeftOut();
   dataset->classNames = std::move(known);
   return dataset;
 }

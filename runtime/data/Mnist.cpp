@@ -137,8 +137,8 @@ std::unique_ptr<Dataset> vit::data::openMnist(const std::string &folder,
   std::string imagePath = findIdx(folder, prefix + "-images", "idx3");
   std::string labelPath = findIdx(folder, prefix + "-labels", "idx1");
   if (labelPath.empty())
-    fail(VIT_NOT_FOUND, "the labels of " + imagePath + " are missing: no " +
-                            prefix + "-labels-idx1-ubyte beside it");
+    corrupt("the labels of " + imagePath + " are missing: no " + prefix +
+            "-labels-idx1-ubyte beside it");
   auto images = std::make_unique<std::vector<uint8_t>>();
   IdxFile imageFile = readIdx(imagePath, 3);
   IdxFile labelFile = readIdx(labelPath, 1);
@@ -154,6 +154,7 @@ std::unique_ptr<Dataset> vit::data::openMnist(const std::string &folder,
         [&] { checkDimensions(width, height, VIT_IMAGE_MAX_PIXELS); });
   auto dataset = std::make_unique<RecordDataset>("mnist", int32_t(width),
                                                  int32_t(height), 1);
+  dataset->split = split;
   for (char digit = '0'; digit <= '9'; ++digit)
     dataset->classNames.emplace_back(1, digit);
   *images = std::move(imageFile.storage);

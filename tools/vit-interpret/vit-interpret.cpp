@@ -23,6 +23,7 @@
 #include "llvm/Support/Format.h"
 
 #include <cmath>
+#include <csignal>
 #include <optional>
 
 using namespace mlir;
@@ -217,6 +218,9 @@ static bool compare(const NamedTensor &actual, const NamedTensor &expected) {
 }
 
 int main(int argc, char **argv) {
+  // The reader of a pipe that ends first, such as `head`, is no error to
+  // report.
+  std::signal(SIGPIPE, SIG_DFL);
   // Not InitLLVM, which makes running out of memory fatal.
   registerAsmPrinterCLOptions();
   registerMLIRContextCLOptions();

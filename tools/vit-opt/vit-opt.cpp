@@ -27,6 +27,8 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
+#include <csignal>
+
 /// The upstream passes between emitted kernels and the LLVM dialect, so that
 /// each step can be inspected.
 static void registerLoweringPasses() {
@@ -49,6 +51,9 @@ static void registerLoweringPasses() {
 }
 
 int main(int argc, char **argv) {
+  // The reader of a pipe that ends first, such as `head`, is no error to
+  // report.
+  std::signal(SIGPIPE, SIG_DFL);
   mlir::DialectRegistry registry;
   mlir::vit::registerVitDialects(registry);
   mlir::vit::registerSimtCodegen(registry);

@@ -8,6 +8,8 @@
 #include "Checkpoint.h"
 
 #include "CheckpointFolder.h"
+#include "Classes.h"
+#include "Data.h"
 #include "Init.h"
 #include "JsonText.h"
 #include "StoredTensors.h"
@@ -64,6 +66,16 @@ std::string describeDifference(const Json &was, const Json &is) {
     return value.is_string() ? value.get<std::string>() : value.dump();
   };
   auto compare = [&](const std::string &key) {
+    // The model is compared by its tensors. The order is part of the data; in
+    // older versions it was not.
+    if (key == "test" || key == "model" || key == "order")
+      return;
+    if (key == "data") {
+      std::string changes = compareData(was.value(key, Json()), is.at(key));
+      if (!changes.empty())
+        differences.push_back(changes);
+      return;
+    }
     std::string before = text(was, key), now = text(is, key);
     if (before != now)
       differences.push_back(key + " was " + before + " and is " + now);
@@ -268,7 +280,8 @@ static std::string describeModel(const std::string &text,
 
 /// Writes everything but tensors, so that `folder` is a MODEL.
 static void writeDescription(const std::string &folder, Model &model,
-                             const vit_preprocessing &preprocessing) {
+                             const vit_preprocessing &preprocessing,
+                             const Names &labels) {
   std::string source = model.getOptions().model;
   if (fs::is_directory(source)) {
     for (const char *name : {"model.mlir", "preprocessor_config.json"})
@@ -277,7 +290,10 @@ static void writeDescription(const std::string &folder, Model &model,
       writeFile(folder + "/config.json",
                 describeModel(readFile(path), path, preprocessing));
   } else if (!model.isCompiled()) {
-    writeFile(folder + "/model.mlir", readFile(source));
+    std::string text = readFile(source);
+    if (!labels.empty() && labels != labelsOfText(text))
+      text = replaceLabels(text, labels).value_or(text);
+    writeFile(folder + "/model.mlir", text);
   }
   if (!saysPreprocessing(folder, preprocessing))
     writeFile(folder + "/preprocessor_config.json",
@@ -289,7 +305,7 @@ static void writeDescription(const std::string &folder, Model &model,
 //===----------------------------------------------------------------------===//
 
 void saveCheckpoint(const std::string &folder, Model &model,
-                    const vit_preprocessing &preprocessing,
+                    const vit_preprocessing &preprocessing, const Names &labels,
                     const TrainingState &state) {
   try {
     FolderReplacement replacement(folder);
@@ -299,7 +315,7 @@ void saveCheckpoint(const std::string &folder, Model &model,
     writeWeights(fresh + "/model.safetensors", model,
                  std::to_string(saved.steps));
     writeState(fresh + "/state.safetensors", model, saved);
-    writeDescription(fresh, model, preprocessing);
+    writeDescription(fresh, model, preprocessing, labels);
     replacement.commit();
   } catch (const Error &error) {
     throw Error("no checkpoint was written: " + std::string(error.what()) +
@@ -371,6 +387,11 @@ static TrainingState readState(const vit_weights *file,
                 std::to_string(state.batches) + " batches and " +
                 std::to_string(state.epochImages) + " pictures of an epoch");
   return state;
+}
+
+TrainingState readTrainingState(const std::string &folder) {
+  std::string path = folder + "/state.safetensors";
+  return readState(openWeights(path).get(), path);
 }
 
 TrainingState loadCheckpoint(const std::string &folder, Model &model) {

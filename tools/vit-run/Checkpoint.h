@@ -39,17 +39,22 @@ struct TrainingState {
 ///   model.safetensors         the weights, with the names and shapes of the
 ///                             model's checkpoint
 ///   state.safetensors         optimizer states by name, and `state`
-///   config.json | model.mlir  for a checkpoint's folder | for a text
+///   config.json | model.mlir  for a checkpoint's folder | for a text, with
+///                             `labels` in place of its own
 ///   preprocessor_config.json  if `preprocessing` differs from the above
 ///
 /// so that FOLDER is a MODEL for every command. On errors, such as a full disk,
 /// the old checkpoint is unchanged.
 void saveCheckpoint(const std::string &folder, Model &model,
                     const vit_preprocessing &preprocessing,
+                    const std::vector<std::string> &labels,
                     const TrainingState &state);
 
 /// Whether `folder` is a checkpoint. Completes an interrupted replacement.
 bool hasCheckpoint(const std::string &folder);
+
+/// The state of the checkpoint `folder`.
+TrainingState readTrainingState(const std::string &folder);
 
 /// Copies weights, optimizer states and steps to model.parameters(). Throws an
 /// Error that lists the differences, and changes nothing, if the checkpoint
@@ -57,7 +62,9 @@ bool hasCheckpoint(const std::string &folder);
 TrainingState loadCheckpoint(const std::string &folder, Model &model);
 
 /// "learning-rate was 0.001 and is 0.01; momentum was not given and is 0.9";
-/// empty if all members are equal.
+/// empty if all members are equal. "data" is compared by compareData. Not
+/// compared are "model" and "test": loadCheckpoint compares the tensors, and
+/// another test set changes nothing that is trained.
 std::string describeDifference(const nlohmann::ordered_json &was,
                                const nlohmann::ordered_json &is);
 

@@ -7,7 +7,13 @@
 
 #include "Data.h"
 
+#include "StoredTensors.h"
+
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+
+using Json = nlohmann::ordered_json;
 
 namespace vit::tools {
 
@@ -76,7 +82,7 @@ DatasetHandle openTrainingData(const DataRequest &request) {
 DatasetHandle findTestPart(const DataRequest &request) {
   DatasetHandle handle;
   vit_error error = {};
-  vit_status status = tryOpen(request, "test", handle, error);
+  vit_status status = tryOpen(request, "validation", handle, error);
   if (status != VIT_NOT_FOUND)
     check(status, error);
   return handle;
@@ -87,6 +93,95 @@ std::vector<std::string> classNames(const vit_dataset *dataset) {
   for (int32_t i = 0; i < vit_dataset_class_count(dataset); ++i)
     names.push_back(vit_dataset_class_name(dataset, i));
   return names;
+}
+
+std::vector<int64_t> countClasses(const vit_dataset *dataset) {
+  std::vector<int64_t> counts(vit_dataset_class_count(dataset));
+  for (int64_t i = 0; i < vit_dataset_count(dataset); ++i)
+    ++counts[vit_dataset_label(dataset, i)];
+  return counts;
+}
+
+void printData(const std::string &verb, const vit_dataset *dataset,
+               std::set<std::string> &printed) {
+  std::vector<int64_t> counts = countClasses(dataset);
+  auto present = counts.size() - std::count(counts.begin(), counts.end(), 0);
+  std::string part = vit_dataset_split(dataset);
+  auto number = [](int64_t count, const char *one, const char *many) {
+    return std::to_string(count) + " " + (count == 1 ? one : many);
+  };
+  std::fprintf(
+      stderr, "%s %s of %s in %s%s\n", verb.c_str(),
+      number(vit_dataset_count(dataset), "picture", "pictures").c_str(),
+      number(present, "class", "classes").c_str(), vit_dataset_folder(dataset),
+      part.empty() ? "" : (", the " + part + " part").c_str());
+  for (int32_t i = 0; const char *note = vit_dataset_note(dataset, i); ++i)
+    if (printed.insert(note).second)
+      std::fprintf(stderr, "note: %s\n", note);
+}
+
+//===----------------------------------------------------------------------===//
+// What a run was trained on
+//===----------------------------------------------------------------------===//
+
+Json describeData(const vit_dataset *dataset) {
+  std::vector<std::string> names = classNames(dataset);
+  std::vector<int64_t> counts = countClasses(dataset);
+  Json classes = Json::object();
+  for (size_t i = 0; i < names.size(); ++i)
+    classes[names[i]] = counts[i];
+  uint64_t hash = 0;
+  vit_error error;
+  check(vit_dataset_hash(dataset, &hash, &error), error);
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016llx",
+                static_cast<unsigned long long>(hash));
+  return {{"pictures", vit_dataset_count(dataset)},
+          {"classes", classes},
+          {"hash", text}};
+}
+
+static std::vector<std::string> keysOf(const Json &object) {
+  std::vector<std::string> keys;
+  for (const auto &[key, value] : object.items())
+    keys.push_back(key);
+  return keys;
+}
+
+std::string compareData(const Json &was, const Json &is) {
+  if (!was.is_object() || was == is)
+    return "";
+  Json before = was.value("classes", Json::object()),
+       now = is.value("classes", Json::object());
+  std::vector<std::string> changes;
+  if (was.value("pictures", Json()) != is.value("pictures", Json()))
+    changes.push_back("the data had " + was.value("pictures", Json()).dump() +
+                      " pictures and has " +
+                      is.value("pictures", Json()).dump());
+  if (keysOf(before) != keysOf(now)) {
+    std::vector<std::string> lost, added;
+    for (const auto &[name, count] : before.items())
+      if (!now.contains(name))
+        lost.push_back(name);
+    for (const auto &[name, count] : now.items())
+      if (!before.contains(name))
+        added.push_back(name);
+    changes.push_back("the classes of the data have changed" +
+                      (lost.empty() ? "" : ", lost: " + listText(lost)) +
+                      (added.empty() ? "" : ", new: " + listText(added)));
+  } else {
+    std::vector<std::string> counts;
+    for (const auto &[name, count] : before.items())
+      if (count != now[name])
+        counts.push_back("class " + name + " had " + count.dump() +
+                         " and has " + now[name].dump());
+    if (!counts.empty())
+      changes.push_back(listText(counts));
+  }
+  if (changes.empty())
+    changes.emplace_back("the data has as many pictures of each class as "
+                         "before, but other files");
+  return join(changes, "; ");
 }
 
 } // namespace vit::tools

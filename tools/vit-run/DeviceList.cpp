@@ -94,7 +94,11 @@ static std::string headline(const Json &device) {
   std::string line = device.value("device", "");
   if (std::string why = device.value("unavailable", ""); !why.empty())
     return line + "  not available: " + why;
-  return line + "  " + device.value("name", "");
+  line += "  " + device.value("name", "");
+  // Software drivers such as lavapipe and SwiftShader.
+  if (device.value("type", "") == "CPU")
+    line += "  (runs on the CPU, no GPU)";
+  return line;
 }
 
 void addDevices(CLI::App &app) {

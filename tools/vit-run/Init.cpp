@@ -69,9 +69,9 @@ int64_t squareRoot(int64_t value) {
 /// Copies the values of one checkpoint.
 class Initialiser {
 public:
-  Initialiser(Model &model, const std::string &path)
-      : model(model), path(path), tensors(storedTensors(model.module())),
-        file(openWeights(path)) {}
+  Initialiser(Model &model, const std::string &path, bool newHead)
+      : model(model), path(path), newHead(newHead),
+        tensors(storedTensors(model.module())), file(openWeights(path)) {}
 
   void run() {
     for (const CheckpointTensor &tensor : tensors)
@@ -93,6 +93,7 @@ private:
 
   Model &model;
   std::string path;
+  bool newHead;
   std::vector<CheckpointTensor> tensors;
   WeightsHandle file;
   std::vector<Source> sources;
@@ -120,6 +121,12 @@ Source Initialiser::findSource(const CheckpointTensor &tensor) {
   if (info.dtype != VIT_F32 && info.dtype != VIT_F16 &&
       info.dtype != VIT_BF16 && info.dtype != VIT_F64) {
     misfits.push_back(tensor.name + " is of type " + info.dtype_name);
+    return source;
+  }
+  if (newHead && isHead(tensor) && sameStoredShape(there, tensor.shape)) {
+    kept.push_back(here + ", which is for other classes there");
+    looked.insert(source.index);
+    source.index = -1;
     return source;
   }
   if (sameStoredShape(there, tensor.shape))
@@ -232,8 +239,8 @@ void Initialiser::report() {
 
 } // namespace
 
-void initialise(Model &model, const std::string &checkpoint) {
-  Initialiser(model, checkpoint).run();
+void initialise(Model &model, const std::string &checkpoint, bool newHead) {
+  Initialiser(model, checkpoint, newHead).run();
 }
 
 } // namespace vit::tools

@@ -10,6 +10,8 @@
 
 #include "Model.h"
 
+#include <nlohmann/json.hpp>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,14 +22,18 @@ namespace vit::tools {
 bool hasWeights(const std::string &folder);
 
 /// Makes TARGET the folder of a model for `labels`, based on the folder
-/// `checkpoint`: config.json with the number of labels and, if this number
-/// changes, the labels; preprocessor_config.json; no weights, so that it
-/// compiles with initialisers. A headless transformers model gets a head. If
-/// only labels differ, prints a note to standard error. Does not touch existing
-/// files that would be the same.
+/// `checkpoint`: config.json with the labels and their number, unless the model
+/// has the same labels in any order, or `labels` are mere numbers of as many
+/// classes; preprocessor_config.json; no weights, so that it compiles with
+/// initialisers. A headless transformers model gets a head. Does not touch
+/// existing files that would be the same.
 void makeModelFolder(const std::string &checkpoint,
                      const std::vector<std::string> &labels,
                      const std::string &target);
+
+/// The labels in a config.json of any of the three libraries, in the order of
+/// the classes; empty if there are none.
+std::vector<std::string> labelsOfConfig(nlohmann::ordered_json config);
 
 /// The shape of the empty `cls_token` that load_state_dict of vit-pytorch's ViT
 /// requires if it pools the mean; nullopt for other models.
@@ -38,14 +44,15 @@ std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder);
 /// names that transformers uses for them. Two kinds of tensors may differ:
 ///
 ///   - a head (head, classifier, ... .weight and .bias) with another number of
-///     classes, or a missing one, keeps its initialiser;
+///     classes, or a missing one, keeps its initialiser, and with `newHead`
+///     any;
 ///   - a position table of another square grid is resampled like in the library
 ///     of the checkpoint: bicubic, with antialias for timm.
 ///
 /// Throws an Error that lists other missing or different tensors; then nothing
 /// is written. Reports on standard error which tensors were copied, resampled,
 /// initialised and not used.
-void initialise(Model &model, const std::string &checkpoint);
+void initialise(Model &model, const std::string &checkpoint, bool newHead);
 
 } // namespace vit::tools
 

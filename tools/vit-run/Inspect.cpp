@@ -14,16 +14,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 namespace vit::tools {
 
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct InspectOptions {
-  std::string module;
+struct InspectOptions : CommonOptions {
   bool json = false;
   bool verify = false;
 };
@@ -119,10 +120,25 @@ void printSchedule(const Json &schedule) {
   std::printf("    workspace %s at batch 1\n", bytesText(bytes).c_str());
 }
 
+/// At which level this processor runs the module, or what else does.
+std::string whatRuns(const Json &module) {
+  std::vector<std::string> levels;
+  for (const Json &entry : module.at("entries"))
+    for (const Json &schedule : entry.at("schedules")) {
+      if (schedule.value("chosen", false))
+        return "runs here at level " + text(schedule, "level");
+      std::string level =
+          text(schedule, "target") + " " + text(schedule, "level");
+      if (std::find(levels.begin(), levels.end(), level) == levels.end())
+        levels.push_back(level);
+    }
+  return "does not run on this processor (level " + text(module, "level") +
+         "): it has code for " + join(levels, ", ");
+}
+
 void printModule(const Json &module) {
-  std::printf("%s  made by %s, runs here at level %s\n",
-              text(module, "name").c_str(), text(module, "producer").c_str(),
-              text(module, "level").c_str());
+  std::printf("%s  made by %s, %s\n", text(module, "name").c_str(),
+              text(module, "producer").c_str(), whatRuns(module).c_str());
   for (const Json &entry : module.at("entries")) {
     std::printf("\nentry %s\n", text(entry, "name").c_str());
     printBindings("input", entry.at("inputs"));
@@ -189,16 +205,39 @@ void verifyParameters(vit_module *module) {
       count);
 }
 
-void inspect(const InspectOptions &options) {
+ModuleHandle loadModule(const InspectOptions &options) {
   vit_module_options moduleOptions = {};
   moduleOptions.struct_size = sizeof(moduleOptions);
   moduleOptions.verify_weights = options.verify;
   vit_module *loaded = nullptr;
   vit_error error;
-  check(
-      vit_module_load(options.module.c_str(), &moduleOptions, &loaded, &error),
-      error);
-  ModuleHandle module(loaded);
+  check(vit_module_load(options.model.c_str(), &moduleOptions, &loaded, &error),
+        error);
+  return ModuleHandle(loaded);
+}
+
+/// The folder of a run contains its checkpoints in folders: returns that of the
+/// best, or of the latest where no test chose a best one. Returns any other
+/// path unchanged.
+std::string chooseCheckpoint(const std::string &path) {
+  for (const char *name : {"/best", "/last"})
+    if (std::string folder = path + name;
+        fs::is_directory(folder) && fs::exists(path + "/log.jsonl")) {
+      std::fprintf(stderr, "note: %s is the folder of a run: this is %s\n",
+                   path.c_str(), folder.c_str());
+      return folder;
+    }
+  return path;
+}
+
+void inspect(InspectOptions &options) {
+  options.model = chooseCheckpoint(options.model);
+  Model model(options, {});
+  ModuleHandle module;
+  if (model.isCompiled())
+    module = loadModule(options);
+  vit_module *loaded = module ? module.get() : model.module();
+  vit_error error;
   char *description = nullptr;
   check(vit_module_describe(loaded, &description, &error), error);
   std::string json = description;
@@ -216,12 +255,15 @@ void inspect(const InspectOptions &options) {
 void addInspect(CLI::App &app) {
   Command command(
       app, "inspect",
-      "Show the contents of a .vitm module: entries, kernels, tiles, "
-      "plan, parameters");
+      "Show the contents of a model: entries, kernels, tiles, plan, "
+      "parameters");
   auto options = std::make_shared<InspectOptions>();
-  command.option("module", options->module, "A .vitm module")
+  command
+      .option("model", options->model,
+              "A .vitm module; or a .mlir text, a checkpoint's folder or the "
+              "folder of a run, compiled for this processor")
       .required()
-      .type("MODULE");
+      .type("MODEL");
   command.flag("--json", options->json, "Print JSON");
   command.flag("--verify", options->verify,
                "Check the hashes of all weights and that they are finite");

@@ -7,6 +7,7 @@
 
 #include "Init.h"
 
+#include "Classes.h"
 #include "JsonText.h"
 #include "StoredTensors.h"
 
@@ -53,11 +54,13 @@ static std::optional<int64_t> countInWeights(const std::string &folder,
 }
 
 //===----------------------------------------------------------------------===//
-// One function per library; returns false if nothing changes
+// One function per library; returns false if nothing changes. `relabel`: also
+// replaces the labels of as many classes.
 //===----------------------------------------------------------------------===//
 
 static bool setTransformersClasses(Json &config, const std::string &,
-                                   const std::vector<std::string> &labels) {
+                                   const std::vector<std::string> &labels,
+                                   bool relabel) {
   bool headless = false;
   Json *architectures =
       config.contains("architectures") ? &config["architectures"] : nullptr;
@@ -72,7 +75,7 @@ static bool setTransformersClasses(Json &config, const std::string &,
   if (Json *names = objectIn(config, "id2label"))
     classes = static_cast<int64_t>(names->size());
   classes = countIn(config, "num_labels").value_or(classes);
-  if (!headless && classes == static_cast<int64_t>(labels.size()))
+  if (!headless && !relabel && classes == static_cast<int64_t>(labels.size()))
     return false;
   Json names = Json::object(), numbers = Json::object();
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -86,7 +89,8 @@ static bool setTransformersClasses(Json &config, const std::string &,
 }
 
 static bool setTimmClasses(Json &config, const std::string &folder,
-                           const std::vector<std::string> &labels) {
+                           const std::vector<std::string> &labels,
+                           bool relabel) {
   Json *arguments = objectIn(config, "model_args");
   Json *pretrained = objectIn(config, "pretrained_cfg");
   std::optional<int64_t> classes;
@@ -97,7 +101,8 @@ static bool setTimmClasses(Json &config, const std::string &folder,
     classes = countInWeights(folder, "head.weight");
   if (!classes && pretrained)
     classes = countIn(*pretrained, "num_classes");
-  bool isSame = classes && *classes == static_cast<int64_t>(labels.size());
+  bool isSame =
+      !relabel && classes && *classes == static_cast<int64_t>(labels.size());
   if (isSame && config.contains("num_classes"))
     return false;
   // Collect the members first: an ordered object moves them when it changes.
@@ -119,10 +124,11 @@ static bool setTimmClasses(Json &config, const std::string &folder,
 }
 
 static bool setVitPytorchClasses(Json &config, const std::string &,
-                                 const std::vector<std::string> &labels) {
+                                 const std::vector<std::string> &labels,
+                                 bool relabel) {
   Json *arguments = objectIn(config, "args");
-  if (!arguments ||
-      countIn(*arguments, "num_classes") == static_cast<int64_t>(labels.size()))
+  if (!arguments || (!relabel && countIn(*arguments, "num_classes") ==
+                                     static_cast<int64_t>(labels.size())))
     return false;
   (*arguments)["num_classes"] = labels.size();
   config["labels"] = labels;
@@ -143,28 +149,34 @@ std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder) {
   return width ? std::optional(std::vector<int64_t>{0, *width}) : std::nullopt;
 }
 
-/// Prints a note if the model and the data have the same number of classes but
-/// different names for them. Both are kept.
-static void compareLabels(const Json &config,
-                          const std::vector<std::string> &labels) {
-  for (size_t i = 0; i < labels.size(); ++i)
+std::vector<std::string> labelsOfConfig(Json config) {
+  std::vector<std::string> result;
+  Json *pretrained = objectIn(config, "pretrained_cfg");
+  for (Json *object : {&config, pretrained})
     for (const char *key : {"id2label", "label_names", "labels"}) {
-      auto names = config.find(key);
-      const Json *name = nullptr;
-      if (names != config.end() && names->is_object() &&
-          names->contains(std::to_string(i)))
-        name = &(*names)[std::to_string(i)];
-      else if (names != config.end() && names->is_array() && i < names->size())
-        name = &(*names)[i];
-      if (!name || !name->is_string() || *name == labels[i])
+      if (!object || !result.empty() || !object->contains(key))
         continue;
-      std::fprintf(stderr,
-                   "note: class %zu is \"%s\" in the model and \"%s\" in the "
-                   "data; the number of classes is the same, so the model's "
-                   "head and labels stay\n",
-                   i, name->get<std::string>().c_str(), labels[i].c_str());
-      return;
+      const Json &names = (*object)[key];
+      for (size_t i = 0; i < names.size(); ++i) {
+        const Json *name = nullptr;
+        if (names.is_array())
+          name = &names[i];
+        else if (auto at = names.find(std::to_string(i)); at != names.end())
+          name = &*at;
+        result.push_back(name && name->is_string() ? name->get<std::string>()
+                                                   : std::to_string(i));
+      }
     }
+  return result;
+}
+
+/// Whether `labels` must replace those of a model with as many classes: they
+/// are other names, or the model has none.
+static bool areOther(const Names &known, const Names &labels) {
+  return areWords(labels) &&
+         (!areWords(known) || known.size() != labels.size() ||
+          !matchClasses(known, labels, static_cast<int64_t>(labels.size()))
+               .absent.empty());
 }
 
 /// Prints a note about dropout rates of the model that training here does not
@@ -201,9 +213,15 @@ void makeModelFolder(const std::string &checkpoint,
   auto set = config.contains("model_type")     ? setTransformersClasses
              : config.contains("architecture") ? setTimmClasses
                                                : setVitPytorchClasses;
-  if (set(config, checkpoint, labels))
+  Names known = labelsOfConfig(config);
+  bool relabel = areOther(known, labels);
+  if (set(config, checkpoint, labels, relabel))
     text = jsonText(config, 2) + "\n";
-  compareLabels(config, labels);
+  if (relabel && areWords(known))
+    std::fprintf(stderr,
+                 "note: the classes of the data (%s) take the place of the "
+                 "model's (%s)\n",
+                 listText(labels).c_str(), listText(known).c_str());
   reportDropout(config);
   std::error_code code;
   fs::create_directories(target, code);

@@ -6,8 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "Checkpoint.h"
+#include "Classes.h"
+#include "Data.h"
 #include "Init.h"
 #include "Trainer.h"
+#include "format/Hash.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -64,6 +67,75 @@ static void checkOutFolder(const std::string &out) {
     inTheWay(out + "/model", "it holds weights");
 }
 
+/// The hash of what defines the model's structure; empty for a module, whose
+/// tensors alone are compared.
+static std::string modelHash(const std::string &model) {
+  std::error_code ignored;
+  std::string path = model;
+  for (const char *name : {"config.json", "model.mlir"})
+    if (path == model && fs::exists(fs::path(model) / name, ignored))
+      path = (fs::path(model) / name).string();
+  if (path == model && fs::path(model).extension() != ".mlir")
+    return "";
+  std::string text = readFile(path);
+  char hash[17];
+  std::snprintf(hash, sizeof(hash), "%016llx",
+                static_cast<unsigned long long>(
+                    format::hash64(text.data(), text.size())));
+  return hash;
+}
+
+/// The options of a run, with what data and model are in place of where they
+/// are.
+static nlohmann::ordered_json describeContent(const TrainOptions &options,
+                                              const TrainingData &data) {
+  nlohmann::ordered_json result = describeRun(options);
+  result["data"] = data.describe();
+  result["test"] = data.describeTest();
+  result.erase("order"); // It belongs to the data.
+  std::string hash = modelHash(options.model);
+  if (!hash.empty())
+    result["model"] = hash;
+  return result;
+}
+
+/// Throws if a run cannot be resumed with these options and this data.
+static void compareRuns(const nlohmann::ordered_json &was,
+                        const nlohmann::ordered_json &is,
+                        const std::string &last) {
+  std::string difference = describeDifference(was, is);
+  if (!difference.empty())
+    throw Error(
+        "--resume requires the options that the run began with: " + difference +
+        "; to change them, start a new run with --init " + last);
+  if (was.value("data", nlohmann::ordered_json()).is_string())
+    std::fprintf(stderr,
+                 "note: %s was written by an older version, so it is not known "
+                 "whether the data has changed\n",
+                 last.c_str());
+  auto test = was.find("test");
+  if (test == was.end() || test->is_null() || is["test"].is_null())
+    return;
+  std::string change = compareData(*test, is["test"]);
+  if (!change.empty())
+    std::fprintf(stderr,
+                 "warning: the accuracies before and after are not of the same "
+                 "test data: %s\n",
+                 change.c_str());
+}
+
+/// Whether the head of the checkpoint `init` is for other classes than `labels`
+/// or has them in another order.
+static bool needsNewHead(const std::string &init, const Names &labels) {
+  std::error_code ignored;
+  Names before =
+      fs::is_directory(init, ignored) ? labelsOfFolder(init) : Names();
+  return areWords(before) && areWords(labels) &&
+         before.size() == labels.size() &&
+         !matchClasses(before, labels, static_cast<int64_t>(labels.size()))
+              .isIdentity();
+}
+
 static void train(TrainOptions options) {
   checkCommonOptions(options);
   checkTrainOptions(options);
@@ -80,6 +152,10 @@ static void train(TrainOptions options) {
                  options.out.c_str());
 
   TrainingData data(options);
+  TrainingState state;
+  state.options = describeContent(options, data);
+  if (found)
+    compareRuns(readTrainingState(last).options, state.options, last);
   std::error_code error;
   fs::create_directories(options.out, error);
   if (error)
@@ -88,7 +164,6 @@ static void train(TrainOptions options) {
 
   // Adapt a checkpoint's folder to the classes of this data.
   std::string init = options.init;
-  std::string asked = options.model;
   if (fs::exists(fs::path(options.model) / "config.json", error)) {
     if (init.empty() && hasWeights(options.model))
       init = options.model;
@@ -102,20 +177,17 @@ static void train(TrainOptions options) {
     checkModule(model, options);
   data.prepareFor(model);
 
-  TrainingState state;
-  state.options = describeRun(options);
-  state.options["model"] = fs::weakly_canonical(asked, error).string();
   if (found) {
-    TrainingState saved = loadCheckpoint(last, model);
-    std::string difference = describeDifference(saved.options, state.options);
-    if (!difference.empty())
-      throw Error("--resume requires the options that the run began with: " +
-                  difference +
-                  "; to change them, start a new run with --init " + last);
-    state = saved;
+    nlohmann::ordered_json current = state.options;
+    state = loadCheckpoint(last, model);
+    if (current.value("model", "") != state.options.value("model", "") &&
+        state.options.value("model", "").rfind('/', 0) != 0)
+      std::fprintf(stderr, "warning: the text or config.json of the model has "
+                           "changed since the run began\n");
+    state.options = current;
   } else {
     if (!init.empty())
-      initialise(model, init);
+      initialise(model, init, needsNewHead(init, data.getModelLabels()));
     vit_parameters_seed(model.parameters(), options.seed);
   }
   Trainer(options, model, data, std::move(state)).run();

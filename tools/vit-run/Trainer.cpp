@@ -257,7 +257,7 @@ void Trainer::save(const std::string &name) {
   saved.steps = steps();
   saved.seconds = seconds();
   saveCheckpoint(options.out + "/" + name, model, data.getPreprocessing(),
-                 saved);
+                 data.getModelLabels(), saved);
 }
 
 //===----------------------------------------------------------------------===//

@@ -8,12 +8,17 @@
 #include "TrainingData.h"
 
 #include "Data.h"
+#include "StoredTensors.h"
+#include "format/Hash.h"
 #include "format/Threads.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
+#include <set>
+
+using Json = nlohmann::ordered_json;
 
 namespace vit::tools {
 
@@ -36,8 +41,9 @@ static void checkPicture(vit_status status, const vit_error &error) {
   throw Error(message);
 }
 
-Batches::Batches(const vit_dataset *dataset,
-                 const vit_loader_options &options) {
+Batches::Batches(const vit_dataset *dataset, const vit_loader_options &options,
+                 std::vector<int32_t> classes)
+    : classes(std::move(classes)) {
   vit_error error;
   vit_loader *created = nullptr;
   check(vit_loader_create(dataset, &options, &created, &error), error);
@@ -47,6 +53,13 @@ Batches::Batches(const vit_dataset *dataset,
 const vit_batch &Batches::next() {
   vit_error error;
   checkPicture(vit_loader_next(loader.get(), &batch, &error), error);
+  if (classes.empty())
+    return batch;
+  const auto *given = static_cast<const int32_t *>(batch.labels.data);
+  labels.assign(given, given + batch.labels.dims[0]);
+  for (int32_t &label : labels)
+    label = classes[label];
+  batch.labels.data = labels.data();
   return batch;
 }
 
@@ -65,12 +78,28 @@ TrainingData::TrainingData(const TrainOptions &options) : options(options) {
   train =
       openTrainingData({options.data, options.split, options.range, "--range"});
   labels = classNames(train.get());
+  std::set<std::string> printed;
+  printData("training on", train.get(), printed);
+  if (labels.size() == 1)
+    throw Error("the data in " + options.data + " has only one class, " +
+                labels.front() + ", so there is nothing to learn");
   if (options.limit > vit_dataset_count(train.get()))
     throw Error("--limit " + std::to_string(options.limit) + ": there are " +
                 std::to_string(vit_dataset_count(train.get())) + " pictures");
   readOrder();
-  if (options.evalEvery > 0)
-    openTest();
+  if (options.evalEvery <= 0)
+    return;
+  openTest();
+  if (test)
+    printData("testing on", test.get(), printed);
+  else
+    std::fprintf(stderr, "note: there is no validation or test part to test "
+                         "on, so no checkpoint is the best (--test DIR)\n");
+  if (test && options.test.empty() &&
+      std::string(vit_dataset_split(test.get())) == "test")
+    std::fprintf(stderr,
+                 "note: the best checkpoint is chosen on the test part, as "
+                 "there is no validation part\n");
 }
 
 /// Whether both paths name the same folder.
@@ -103,11 +132,13 @@ void TrainingData::openTest() {
   }
   if (!test)
     return;
-  std::vector<std::string> testLabels = classNames(test.get());
-  if (testLabels != labels)
-    throw Error("the training classes (" + join(labels, ", ") +
-                ") differ from the test classes (" + join(testLabels, ", ") +
-                ")");
+  Names testLabels = classNames(test.get());
+  ClassMatch match =
+      matchClasses(labels, testLabels, static_cast<int64_t>(labels.size()));
+  // Classes without pictures, as a part may have, need no counterpart.
+  reportMatch(match, labels, testLabels, "the test data", "the training data",
+              "");
+  testClasses = match.indices;
   // Two ranges overlap if one begins in the other.
   if (isSame(options.data,
              options.test.empty() ? options.data : options.test) &&
@@ -183,6 +214,49 @@ static vit_preprocessing defaultPreprocessing(const vit_binding_info &input,
   return result;
 }
 
+void TrainingData::matchModel(Model &model, int64_t classes) {
+  if (static_cast<int64_t>(labels.size()) > classes)
+    throw Error("the data has " + std::to_string(labels.size()) +
+                " classes, the model only " + std::to_string(classes) +
+                "; give its head as many outputs");
+  modelLabels = labelsOf(model.module());
+  ClassMatch match = matchClasses(modelLabels, labels, classes);
+  if (match.kind == ClassMatch::ByName && match.isComplete()) {
+    trainClasses = match.indices;
+    reportAbsent(match.absent, "the training data", "the model");
+  } else if (model.isCompiled() || !areWords(labels)) {
+    // A module cannot get other labels. Numbers name no class.
+    if (match.kind == ClassMatch::ByPosition)
+      reportMatch(match, modelLabels, labels, "the training data", "the model",
+                  "");
+    else
+      std::fprintf(stderr,
+                   "warning: class 0 is \"%s\" in the data and \"%s\" in the "
+                   "module; a module cannot get other labels, so that those of "
+                   "its text are wrong for what is learned\n",
+                   labels.front().c_str(), modelLabels.front().c_str());
+    trainClasses = match.kind == ClassMatch::ByPosition
+                       ? match.indices
+                       : std::vector<int32_t>();
+  } else if (static_cast<int64_t>(labels.size()) == classes) {
+    std::fprintf(stderr,
+                 "note: the labels of the checkpoint are the classes of the "
+                 "data: %s\n",
+                 listText(labels, 10).c_str());
+    modelLabels = labels;
+  } else if (modelLabels.empty()) {
+    reportMatch(match, modelLabels, labels, "the training data", "the model",
+                "");
+  } else {
+    throw Error("the classes of the data (" + listText(labels, 10) +
+                ") are not the model's (" + listText(modelLabels, 10) +
+                "); give its head as many outputs as there are classes");
+  }
+  if (!trainClasses.empty())
+    for (int32_t &index : testClasses)
+      index = trainClasses[index];
+}
+
 void TrainingData::prepareFor(Model &model) {
   vit_binding_info input = model.inputInfo();
   if (input.rank != 4 || (input.dims[1] != 1 && input.dims[1] != 3))
@@ -194,10 +268,7 @@ void TrainingData::prepareFor(Model &model) {
     throw Error("the model's first output, '" + std::string(output.name) +
                 "', is " + shapeText(output.dims, output.rank) +
                 "; to be trained it must be logits [batch, classes]");
-  if (static_cast<int64_t>(labels.size()) > output.dims[1])
-    throw Error("the data has " + std::to_string(labels.size()) +
-                " classes, the model only " + std::to_string(output.dims[1]) +
-                "; give its head as many outputs");
+  matchModel(model, output.dims[1]);
   bool isFolder = std::string(vit_dataset_format(train.get())) == "folder";
   preprocessing =
       model.findPreprocessing().value_or(defaultPreprocessing(input, isFolder));
@@ -259,11 +330,13 @@ Batches TrainingData::batches(int64_t first) const {
   loader.first_batch = first;
   loader.skip_unreadable = options.skipUnreadable;
   loader.threads = readers();
-  return Batches(train.get(), loader);
+  return Batches(train.get(), loader, trainClasses);
 }
 
-Batches TrainingData::testBatches(int64_t batch) const {
-  std::vector<int32_t> all(testImages());
+Batches batchesInOrder(const vit_dataset *dataset,
+                       const vit_preprocessing &preprocessing, int64_t batch,
+                       bool skipUnreadable, std::vector<int32_t> classes) {
+  std::vector<int32_t> all(vit_dataset_count(dataset));
   std::iota(all.begin(), all.end(), 0);
   vit_loader_options loader = {};
   loader.struct_size = sizeof(loader);
@@ -271,10 +344,31 @@ Batches TrainingData::testBatches(int64_t batch) const {
   loader.batch = batch;
   loader.order = all.data();
   loader.order_epochs = 1;
-  loader.order_count = testImages();
-  loader.skip_unreadable = options.skipUnreadable;
+  loader.order_count = static_cast<int64_t>(all.size());
+  loader.skip_unreadable = skipUnreadable;
   loader.threads = readers();
-  return Batches(test.get(), loader);
+  return Batches(dataset, loader, std::move(classes));
+}
+
+Batches TrainingData::testBatches(int64_t batch) const {
+  return batchesInOrder(test.get(), preprocessing, batch,
+                        options.skipUnreadable, testClasses);
+}
+
+Json TrainingData::describe() const {
+  Json result = describeData(train.get());
+  if (!order.empty()) {
+    char text[17];
+    std::snprintf(text, sizeof(text), "%016llx",
+                  static_cast<unsigned long long>(format::hash64(
+                      order.data(), order.size() * sizeof(order.front()))));
+    result["order"] = text;
+  }
+  return result;
+}
+
+Json TrainingData::describeTest() const {
+  return test ? describeData(test.get()) : Json();
 }
 
 } // namespace vit::tools

@@ -8,6 +8,7 @@
 #ifndef VIT_TOOLS_TRAININGDATA_H
 #define VIT_TOOLS_TRAININGDATA_H
 
+#include "Classes.h"
 #include "Model.h"
 #include "TrainOptions.h"
 
@@ -20,7 +21,10 @@ using LoaderHandle =
 /// suggests a remedy.
 class Batches {
 public:
-  Batches(const vit_dataset *dataset, const vit_loader_options &options);
+  /// `classes`: for each class of the data the number that its pictures get as
+  /// labels; empty: its own.
+  Batches(const vit_dataset *dataset, const vit_loader_options &options,
+          std::vector<int32_t> classes);
 
   /// Valid until the next call.
   const vit_batch &next();
@@ -32,8 +36,14 @@ public:
 
 private:
   LoaderHandle loader;
+  std::vector<int32_t> classes, labels;
   vit_batch batch = {};
 };
+
+/// Batches of all pictures of `dataset`, once and in order.
+Batches batchesInOrder(const vit_dataset *dataset,
+                       const vit_preprocessing &preprocessing, int64_t batch,
+                       bool skipUnreadable, std::vector<int32_t> classes);
 
 /// The data sets given by the options, and how their pictures become batches.
 class TrainingData {
@@ -45,7 +55,13 @@ public:
   void prepareFor(Model &model);
 
   const vit_preprocessing &getPreprocessing() const { return preprocessing; }
-  const std::vector<std::string> &getLabels() const { return labels; }
+  const Names &getLabels() const { return labels; }
+  /// The labels of the trained model. Valid after prepareFor.
+  const Names &getModelLabels() const { return modelLabels; }
+  /// What the data is: see describeData. "order" is the hash of --order.
+  nlohmann::ordered_json describe() const;
+  /// Null without test data.
+  nlohmann::ordered_json describeTest() const;
   bool hasTest() const { return test != nullptr; }
   int64_t testImages() const { return vit_dataset_count(test.get()); }
   /// The number of pictures of an epoch.
@@ -59,10 +75,14 @@ public:
 private:
   void openTest();
   void readOrder();
+  void matchModel(Model &model, int64_t classes);
 
   const TrainOptions &options;
   DatasetHandle train, test;
-  std::vector<std::string> labels;
+  Names labels; ///< The classes of the training data.
+  Names modelLabels;
+  /// The class of the model for each class of either; empty: the same.
+  std::vector<int32_t> trainClasses, testClasses;
   std::vector<int32_t> order;
   int64_t orderEpochs = 0;
   vit_preprocessing preprocessing = {};

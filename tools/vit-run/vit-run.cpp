@@ -13,6 +13,8 @@
 #include <csignal>
 #include <cstdio>
 #include <new>
+#include <poll.h>
+#include <unistd.h>
 
 using namespace vit::tools;
 
@@ -30,11 +32,18 @@ int fail(std::string message) {
   return 1;
 }
 
+/// Whether standard output is a pipe that nobody reads any more, as in
+/// `vit-run inspect x.vitm | head`.
+bool readerIsGone() {
+  pollfd output = {STDOUT_FILENO, POLLOUT, 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
-  // Writing to a closed pipe, or beyond the limit on file sizes, must be an
-  // error instead of ending the process.
+  // Writing to a closed pipe, or beyond the limit on file sizes, must not end
+  // the process: a training run goes on.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app("Runs Vision Transformers: compiled modules, texts and "
@@ -54,7 +63,8 @@ int main(int argc, char **argv) {
   try {
     app.parse(argc, argv);
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
-      return fail("cannot write to standard output");
+      if (!readerIsGone())
+        return fail("cannot write to standard output");
   } catch (const CLI::Success &done) {
     return app.exit(done);
   } catch (const CLI::ParseError &error) {

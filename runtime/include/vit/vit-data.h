@@ -260,9 +260,10 @@ typedef struct vit_dataset vit_dataset;
 
 typedef struct vit_dataset_options {
   size_t struct_size; ///< sizeof(vit_dataset_options)
-  const char *split;  ///< "train" or "test" ("val" and "validation" mean the
-                      ///< same as "test"); NULL: the test part where there is
-                      ///< one, else what there is.
+  const char *split;  ///< "train", "validation" or "test", or another name of
+                      ///< a part (see below). Where there is only one of
+                      ///< validation and test, both names mean it. NULL:
+                      ///< validation, else test, else what there is.
   int64_t first;      ///< Picture to begin with, counted from 0.
   int64_t count;      ///< How many pictures; 0: all that follow.
   int32_t apply_exif_orientation; ///< For image folders.
@@ -273,12 +274,18 @@ typedef struct vit_dataset_options {
 ///   CIFAR-10 python    data_batch_1 ... / test_batch, batches.meta
 ///   MNIST idx          train-images-idx3-ubyte / t10k-images-idx3-ubyte and
 ///                      the labels beside them, gzip or not
-///   image folder       [train|val|test/] CLASS / PICTURE, classes and pictures
-///                      in byte order of their names, as ImageFolder has them
+///   image folder       [PART/] CLASS / PICTURE, classes and pictures in byte
+///                      order of their names, as ImageFolder has them
+/// A PART is a folder named train, training, val, valid, validation, dev, test,
+/// testing, eval, ... in any capitals, alone or with words such as set, data,
+/// images, seg or a year ("seg_train", "Test Set", "val2017"). Parts may be in
+/// the only folder of `path`, and classes in a folder of the part's name in the
+/// part. Pictures are .jpg, .jpeg, .jpe, .jfif, .png, .ppm, .pgm and .bmp.
 /// The pictures of an image folder are decoded when asked for; the others are
 /// read, and their labels checked, here. `options` may be NULL.
 /// Errors: VIT_NOT_FOUND (no such data, or not that split), VIT_CORRUPT
-/// (truncated, a label out of range), VIT_UNSUPPORTED; the file is named.
+/// (truncated, a label out of range, a part or a class without pictures, two
+/// folders for one part), VIT_UNSUPPORTED; the file is named.
 VIT_API vit_status vit_dataset_open(const char *path,
                                     const vit_dataset_options *options,
                                     vit_dataset **out_dataset,
@@ -292,6 +299,24 @@ VIT_API int32_t vit_dataset_class_count(const vit_dataset *dataset);
 /// NULL where index is out of range. Lives as long as the data set.
 VIT_API const char *vit_dataset_class_name(const vit_dataset *dataset,
                                            int32_t index);
+/// The part that was opened: "train", "validation" or "test"; "" if the data
+/// has no parts. Static storage.
+VIT_API const char *vit_dataset_split(const vit_dataset *dataset);
+/// The folder that the files, or the folders of the classes, are in. Lives as
+/// long as the data set.
+VIT_API const char *vit_dataset_folder(const vit_dataset *dataset);
+/// What opening left out or took in place of something else, a clause for a
+/// person to read: "left out as their type is not read: 3 files of poles
+/// (.heic)". NULL where index is out of range. Lives as long as the data set.
+VIT_API const char *vit_dataset_note(const vit_dataset *dataset, int32_t index);
+/// The class of picture `index`, without reading the picture; -1 where index is
+/// out of range.
+VIT_API int32_t vit_dataset_label(const vit_dataset *dataset, int64_t index);
+/// A hash of what the data is, wherever it lies: format, classes, and the
+/// pictures' classes in order; for image folders also the pictures' names below
+/// their class and the sizes of their files. Pixels are not read.
+VIT_API vit_status vit_dataset_hash(const vit_dataset *dataset,
+                                    uint64_t *out_hash, vit_error *error);
 /// Picture `index` (counted from `first`) in RGB or, for MNIST, grey, and its
 /// class. Give the picture back with vit_image_release. `out_label` may be
 /// NULL.

@@ -186,6 +186,20 @@ public:
   const char *className(int32_t index) const {
     return vit_dataset_class_name(dataset.get(), index);
   }
+  const char *split() const { return vit_dataset_split(dataset.get()); }
+  const char *folder() const { return vit_dataset_folder(dataset.get()); }
+  /// NULL where index is out of range.
+  const char *note(int32_t index) const {
+    return vit_dataset_note(dataset.get(), index);
+  }
+  int32_t label(int64_t index) const {
+    return vit_dataset_label(dataset.get(), index);
+  }
+  uint64_t hash() const {
+    uint64_t result = 0;
+    call(vit_dataset_hash, dataset.get(), &result);
+    return result;
+  }
   std::pair<Image, int32_t> get(int64_t index) const {
     vit_image image = {};
     int32_t label = 0;

@@ -61,14 +61,26 @@ TEST_F(Driver, DoesNotStart) {
   expectFailure(VIT_UNSUPPORTED,
                 "the CUDA driver does not start (CUDA_ERROR_NOT_INITIALIZED, "
                 "number 3: no description)");
+  failAt("cuInit", 34);
+  expectFailure(VIT_UNSUPPORTED, "(CUDA_ERROR_STUB_LIBRARY, number 34");
+  expectFailure(VIT_UNSUPPORTED, "is the stub of the CUDA toolkit");
+  EXPECT_NE(std::string(lastDevice()["unavailable"]).find("stub"),
+            std::string::npos);
+  failAt("cuInit", 803);
+  expectFailure(VIT_UNSUPPORTED, "restart the machine");
+  failAt("cuInit", 100);
+  expectFailure(VIT_UNSUPPORTED, "sees no device");
+  failAt("cuDeviceGetCount", 999);
+  expectFailure(VIT_UNSUPPORTED, "CUDA_ERROR_UNKNOWN");
   failAt("cuInit", 12345);
   expectFailure(VIT_UNSUPPORTED, "(unknown error, number 12345");
 }
 
 TEST_F(Driver, NoDevice) {
   driver->deviceCount = 0;
-  expectFailure(VIT_UNSUPPORTED, "the CUDA driver sees no device");
-  EXPECT_EQ(lastDevice()["unavailable"], "the CUDA driver sees no device");
+  expectFailure(VIT_UNSUPPORTED, "it sees no device: check CUDA_VISIBLE");
+  EXPECT_NE(std::string(lastDevice()["unavailable"]).find("sees no device"),
+            std::string::npos);
 }
 
 TEST_F(Driver, SelectsByNumber) {
@@ -76,8 +88,9 @@ TEST_F(Driver, SelectsByNumber) {
   options.device = "cuda:1";
   EXPECT_EQ(tryCreate(module), VIT_OK) << error.message;
   options.device = "cuda:2";
-  expectFailure(VIT_NOT_FOUND, "there is no device cuda:2: the CUDA driver "
-                               "sees 2, counted from 0");
+  expectFailure(VIT_NOT_FOUND, "there is no device cuda:2; the CUDA driver "
+                               "sees 2: cuda:0: ");
+  expectFailure(VIT_NOT_FOUND, ", cuda:1: ");
   options.device = "cuda:99999999999999999999";
   expectFailure(VIT_NOT_FOUND, "the CUDA driver sees 2");
   for (const char *wrong : {"cuda:x", "cuda:-1", "cuda:1x", "cuda: 1"}) {

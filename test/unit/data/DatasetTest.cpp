@@ -323,7 +323,7 @@ TEST(Mnist, LyingFiles) {
   std::string images = "t10k-images-idx3-ubyte",
               labels = "t10k-labels-idx1-ubyte";
   folder.write(images, makeImages(2));
-  expectRefused(VIT_NOT_FOUND, "labels", folder);
+  expectRefused(VIT_CORRUPT, "labels", folder);
   folder.write(labels, makeLabels("\1\2\3"));
   expectRefused(VIT_CORRUPT, "3 labels", folder);
   folder.write(labels, makeLabels("\1\12"));
@@ -418,19 +418,135 @@ TEST(ImageFolder, Refusals) {
   expectRefused(VIT_NOT_FOUND, "no train or test part", folder,
                 makeOptions("train"));
   folder.write("b/readme.txt", "");
-  expectRefused(VIT_NOT_FOUND, "holds no pictures", folder);
+  expectRefused(VIT_CORRUPT, "only 1 file (.txt)", folder);
   folder.write("b/cut.png", png.substr(0, 100));
-  folder.write("b/x.webp", "RIFF....WEBPVP8 ");
+  folder.write("b/x.jpg", "RIFF....WEBPVP8 ");
   data::Dataset dataset(folder.path);
   ASSERT_EQ(dataset.count(), 3);
   vit_image image = {};
   expectFailure(VIT_CORRUPT, "b/cut.png", [&](vit_error *error) {
     return vit_dataset_get(dataset.handle(), 1, &image, nullptr, error);
   });
-  expectFailure(VIT_UNSUPPORTED, "b/x.webp", [&](vit_error *error) {
+  expectFailure(VIT_UNSUPPORTED, "b/x.jpg", [&](vit_error *error) {
     return vit_dataset_get(dataset.handle(), 2, &image, nullptr, error);
   });
   folder.write("train/a/1.png", png);
   folder.write("test/new/1.png", png);
   expectRefused(VIT_CORRUPT, "/test/new", folder);
+}
+
+//===----------------------------------------------------------------------===//
+// Parts of image folders
+//===----------------------------------------------------------------------===//
+
+/// All notes of a data set, one a line.
+static std::string notesOf(const data::Dataset &dataset) {
+  std::string text;
+  for (int32_t i = 0; const char *note = dataset.note(i); ++i)
+    text += std::string(note) + "\n";
+  return text;
+}
+
+static void expectPart(const TemporaryFolder &folder, const char *split,
+                       const std::string &part, int64_t count) {
+  vit_dataset_options options = makeOptions(split);
+  data::Dataset dataset(folder.path, &options);
+  EXPECT_EQ(dataset.folder(), folder.path + "/" + part);
+  EXPECT_EQ(dataset.count(), count);
+}
+
+TEST(ImageFolder, NamesOfParts) {
+  std::string png = readAll(dataPath("images/rgb8.png"));
+  const char *const names[][2] = {
+      {"train", "valid"},
+      {"Training", "Testing"},
+      {"seg_train", "seg_test"},
+      {"TRAIN", "dev"},
+      {"train2017", "val2017"},
+      {"Train Set", "test-set"},
+      {"images/train", "images/eval"},
+      {"seg_train/seg_train", "seg_val/seg_val"},
+  };
+  for (auto [train, test] : names) {
+    TemporaryFolder folder;
+    folder.write(std::string(train) + "/a/1.png", png);
+    folder.write(std::string(train) + "/b/1.png", png);
+    folder.write(std::string(test) + "/b/1.png", png);
+    expectPart(folder, "train", train, 2);
+    expectPart(folder, "validation", test, 1);
+    expectPart(folder, nullptr, test, 1);
+    vit_dataset_options options = makeOptions("test");
+    EXPECT_EQ(data::Dataset(folder.path, &options).label(0), 1);
+  }
+}
+
+TEST(ImageFolder, PartsAndClassesAreToldApart) {
+  std::string png = readAll(dataPath("images/rgb8.png"));
+  TemporaryFolder vehicles; // "train" is one.
+  for (const char *name : {"car", "ship", "train"})
+    vehicles.write(std::string(name) + "/1.png", png);
+  EXPECT_EQ(data::Dataset(vehicles.path).classCount(), 3);
+  vehicles.write("test/1.png", png); // without labels
+  data::Dataset dataset(vehicles.path);
+  EXPECT_EQ(dataset.classCount(), 3);
+  EXPECT_NE(notesOf(dataset).find("no labels: " + vehicles.path + "/test"),
+            std::string::npos);
+
+  TemporaryFolder inside;
+  for (const char *name : {"cat/train", "cat/test", "dog/train", "dog/test"})
+    inside.write(std::string(name) + "/x/1.png", png);
+  expectRefused(VIT_CORRUPT, "holds parts", inside);
+  TemporaryFolder twice;
+  twice.write("val/a/1.png", png);
+  twice.write("valid/a/1.png", png);
+  expectRefused(VIT_CORRUPT, "two folders", twice);
+}
+
+TEST(ImageFolder, FaultyPartsAreNotMissingParts) {
+  std::string png = readAll(dataPath("images/rgb8.png"));
+  TemporaryFolder folder;
+  folder.write("train/a/1.png", png);
+  folder.write("val/readme.txt", "");
+  expectRefused(VIT_CORRUPT, "holds no pictures", folder,
+                makeOptions("validation"));
+  TemporaryFolder link;
+  link.write("train/a/1.png", png);
+  ASSERT_EQ(symlink("nowhere", (link.path + "/val").c_str()), 0);
+  expectRefused(VIT_CORRUPT, "missing", link, makeOptions("validation"));
+}
+
+TEST(ImageFolder, NotesSayWhatIsLeftOut) {
+  std::string png = readAll(dataPath("images/rgb8.png"));
+  TemporaryFolder folder;
+  folder.write("a/1.png", png);
+  folder.write("a/2.HEIC", "");
+  folder.write("a/Thumbs.db", "");
+  folder.write("b/1.jfif", png);
+  folder.write("loose.png", png);
+  std::string notes = notesOf(data::Dataset(folder.path));
+  EXPECT_NE(notes.find("1 file (.heic) of a\n"), std::string::npos) << notes;
+  EXPECT_NE(notes.find("1 pictures in " + folder.path), std::string::npos)
+      << notes;
+  TemporaryFolder high;
+  high.write("all/a/1.png", png);
+  high.write("all/b/1.png", png);
+  notes = notesOf(data::Dataset(high.path));
+  EXPECT_NE(notes.find("did you mean " + high.path + "/all?"),
+            std::string::npos);
+}
+
+TEST(ImageFolder, HashIsOfTheContent) {
+  std::string png = readAll(dataPath("images/rgb8.png"));
+  TemporaryFolder here, there;
+  for (const TemporaryFolder *folder : {&here, &there}) {
+    folder->write("a/1.png", png);
+    folder->write("b/1.png", png);
+  }
+  uint64_t hash = data::Dataset(here.path).hash();
+  EXPECT_EQ(data::Dataset(there.path).hash(), hash);
+  there.write("b/1.png", png + "x");
+  EXPECT_NE(data::Dataset(there.path).hash(), hash);
+  there.write("b/1.png", png);
+  there.write("b/2.png", png);
+  EXPECT_NE(data::Dataset(there.path).hash(), hash);
 }

@@ -17,6 +17,71 @@ namespace vit::runtime::cuda {
 // The library
 //===----------------------------------------------------------------------===//
 
+namespace {
+
+/// Why a driver does not start, and what to do about it.
+struct StartFailure {
+  int result; ///< A CUresult of cuInit or cuDeviceGetCount.
+  const char *name;
+  const char *advice;
+};
+
+constexpr char kNoDeviceAdvice[] =
+    "it sees no device: check CUDA_VISIBLE_DEVICES and 'nvidia-smi', and start "
+    "a container with its GPUs (docker run --gpus all)";
+
+// From cuda.h's CUresult and the CUDA compatibility guide.
+constexpr StartFailure kStartFailures[] = {
+    {kNotInitialized, "CUDA_ERROR_NOT_INITIALIZED",
+     "the NVIDIA kernel module is not loaded: try 'nvidia-smi', load it or "
+     "restart the machine"},
+    {kStubLibrary, "CUDA_ERROR_STUB_LIBRARY",
+     "this library is the stub of the CUDA toolkit, not a driver: take the "
+     "folder 'stubs' off LD_LIBRARY_PATH and install NVIDIA's driver, or start "
+     "the container with its GPUs (docker run --gpus all)"},
+    {kInsufficientDriver, "CUDA_ERROR_INSUFFICIENT_DRIVER",
+     "the driver is older than its CUDA library: install a newer driver"},
+    {kDeviceUnavailable, "CUDA_ERROR_DEVICE_UNAVAILABLE",
+     "other processes use the device alone, or its compute mode forbids use: "
+     "see 'nvidia-smi -q -d COMPUTE'"},
+    {kNoDevice, "CUDA_ERROR_NO_DEVICE", kNoDeviceAdvice},
+    {kInvalidDevice, "CUDA_ERROR_INVALID_DEVICE",
+     "CUDA_VISIBLE_DEVICES names a device that does not exist"},
+    {kOperatingSystem, "CUDA_ERROR_OPERATING_SYSTEM",
+     "the operating system refuses: check the access rights of /dev/nvidia*"},
+    {kSystemNotReady, "CUDA_ERROR_SYSTEM_NOT_READY",
+     "a service of the system is not ready: on machines with NVSwitch start "
+     "nvidia-fabricmanager"},
+    {kSystemDriverMismatch, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+     "libcuda and the NVIDIA kernel module have different versions: restart "
+     "the machine after an update of the driver, and take other copies of "
+     "libcuda (cuda-compat) off LD_LIBRARY_PATH"},
+    {kCompatNotSupportedOnDevice, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
+     "the library of cuda-compat does not support this device: take it off "
+     "LD_LIBRARY_PATH or install a newer driver"},
+    {kUnknown, "CUDA_ERROR_UNKNOWN",
+     "often the state after a suspend, or a kernel module that does not match: "
+     "reload nvidia_uvm ('modprobe -r nvidia_uvm && modprobe nvidia_uvm') or "
+     "restart the machine"},
+};
+
+const StartFailure *findStartFailure(int result) {
+  for (const StartFailure &failure : kStartFailures)
+    if (failure.result == result)
+      return &failure;
+  return nullptr;
+}
+
+} // namespace
+
+vit_status Driver::failStart(Result result, vit_error *error) const {
+  char text[256];
+  explain(result, text, sizeof text);
+  const StartFailure *known = findStartFailure(result);
+  return fail(error, VIT_UNSUPPORTED, "the CUDA driver does not start (%s): %s",
+              text, known ? known->advice : "'nvidia-smi' may say more");
+}
+
 vit_status Driver::open(vit_error *error) {
   const char *path = std::getenv("VIT_CUDA_LIBRARY");
   if (!path || !*path)
@@ -39,20 +104,14 @@ vit_status Driver::open(vit_error *error) {
 #undef VIT_CUDA_LOAD
   // The library is never closed, so that pointers into it stay valid.
   dlclose(library);
+  // First, because a stub may lack functions too.
+  if (Result result = cuInit ? cuInit(0) : kSuccess)
+    return failStart(result, error);
   if (missing)
     return fail(error, VIT_UNSUPPORTED,
                 "the CUDA driver is too old, '%s' has no %s: install one for "
                 "CUDA %d.%d or newer",
                 path, missing, kOldestDriver / 1000, kOldestDriver % 1000 / 10);
-  if (Result result = cuInit(0)) {
-    if (result == kNoDevice)
-      return fail(error, VIT_UNSUPPORTED, "the CUDA driver sees no device");
-    char text[256];
-    explain(result, text, sizeof text);
-    return fail(
-        error, VIT_UNSUPPORTED,
-        "the CUDA driver does not start (%s): 'nvidia-smi' may say more", text);
-  }
   VIT_TRY(check(cuDriverGetVersion(&version), "tell its version", error));
   if (version < kOldestDriver)
     return fail(error, VIT_UNSUPPORTED,
@@ -69,9 +128,11 @@ vit_status Driver::open(vit_error *error) {
 
 void Driver::explain(Result result, char *text, size_t size) const {
   const char *name = nullptr, *meaning = nullptr;
-  if (cuGetErrorName(result, &name) != kSuccess || !name)
-    name = "unknown error";
-  if (cuGetErrorString(result, &meaning) != kSuccess || !meaning)
+  const StartFailure *known = findStartFailure(result);
+  if (!cuGetErrorName || cuGetErrorName(result, &name) != kSuccess || !name)
+    name = known ? known->name : "unknown error";
+  if (!cuGetErrorString || cuGetErrorString(result, &meaning) != kSuccess ||
+      !meaning)
     meaning = "no description";
   std::snprintf(text, size, "%s, number %d: %s", name, int(result), meaning);
 }
@@ -130,11 +191,9 @@ vit_status Driver::check(Result result, const char *what,
 
 vit_status countAdapters(const Driver &driver, int &count, vit_error *error) {
   count = 0;
-  VIT_TRY(
-      driver.check(driver.cuDeviceGetCount(&count), "count devices", error));
-  return count > 0
-             ? VIT_OK
-             : fail(error, VIT_UNSUPPORTED, "the CUDA driver sees no device");
+  if (Result result = driver.cuDeviceGetCount(&count))
+    return driver.failStart(result, error);
+  return count > 0 ? VIT_OK : driver.failStart(kNoDevice, error);
 }
 
 vit_status readAdapter(const Driver &driver, int ordinal, Adapter &adapter,
@@ -167,6 +226,23 @@ vit_status readAdapter(const Driver &driver, int ordinal, Adapter &adapter,
   return driver.check(result, "describe a device", error);
 }
 
+/// Reports that there is no device `ordinal`, with those there are.
+static vit_status failOrdinal(const Driver &driver, long ordinal, int count,
+                              vit_error *error) {
+  char list[512] = "";
+  size_t used = 0;
+  for (int i = 0; i < count && used < sizeof list; ++i) {
+    Adapter adapter = {};
+    bool isRead = readAdapter(driver, i, adapter, nullptr) == VIT_OK;
+    used += size_t(std::snprintf(list + used, sizeof list - used,
+                                 "%scuda:%d: %s", i ? ", " : "", i,
+                                 isRead ? adapter.name : "(not usable)"));
+  }
+  return fail(error, VIT_NOT_FOUND,
+              "there is no device cuda:%ld; the CUDA driver sees %d: %s",
+              ordinal, count, list);
+}
+
 vit_status selectAdapter(const Driver &driver, const char *selector,
                          Adapter &adapter, vit_error *error) {
   int count;
@@ -184,10 +260,7 @@ vit_status selectAdapter(const Driver &driver, const char *selector,
           selector, count - 1);
   }
   if (ordinal >= count)
-    return fail(error, VIT_NOT_FOUND,
-                "there is no device cuda:%ld: the CUDA driver sees %d, counted "
-                "from 0",
-                ordinal, count);
+    return failOrdinal(driver, ordinal, count, error);
   return readAdapter(driver, int(ordinal), adapter, error);
 }
 

@@ -27,6 +27,9 @@ struct Driver : Functions {
 
   /// "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure"
   void explain(Result result, char *text, size_t size) const;
+  /// Fails with VIT_UNSUPPORTED: why the driver cannot be used at all, and what
+  /// to do about it.
+  vit_status failStart(Result result, vit_error *error) const;
 
   int version = 0; ///< 1000 * major + 10 * minor
 };

@@ -39,8 +39,11 @@ enum Result : int {
   kOutOfMemory = 2,
   kNotInitialized = 3,
   kDeinitialized = 4,
+  kStubLibrary = 34,
+  kInsufficientDriver = 35,
   kDeviceUnavailable = 46,
   kNoDevice = 100,
+  kInvalidDevice = 101,
   kInvalidImage = 200,
   kInvalidContext = 201,
   kNoBinaryForGpu = 209,
@@ -48,6 +51,7 @@ enum Result : int {
   kInvalidPtx = 218,
   kJitCompilerNotFound = 221,
   kUnsupportedPtxVersion = 222,
+  kOperatingSystem = 304,
   kNotFound = 500,
   kIllegalAddress = 700,
   kLaunchTimeout = 702,
@@ -59,8 +63,10 @@ enum Result : int {
   kInvalidAddressSpace = 717,
   kInvalidPc = 718,
   kLaunchFailed = 719,
+  kSystemNotReady = 802,
   kSystemDriverMismatch = 803,
   kCompatNotSupportedOnDevice = 804,
+  kUnknown = 999,
 };
 
 /// CUdevice_attribute

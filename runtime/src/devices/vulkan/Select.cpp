@@ -22,13 +22,13 @@ static bool contains(const char *text, const char *part) {
   return false;
 }
 
-/// Writes "0: NAME, 1: NAME" for messages.
+/// Writes "vulkan:0: NAME, vulkan:1: NAME" for messages.
 static void listAdapters(const Array<Adapter> &adapters, char *text,
                          size_t size) {
   text[0] = 0;
   size_t used = 0;
   for (size_t i = 0; i < adapters.size() && used < size; ++i)
-    used += size_t(std::snprintf(text + used, size - used, "%s%zu: %s",
+    used += size_t(std::snprintf(text + used, size - used, "%svulkan:%zu: %s",
                                  i ? ", " : "", i,
                                  adapters[i].properties.deviceName));
 }
@@ -57,8 +57,8 @@ vit_status Instance::select(const char *selector, const Adapter *&adapter,
     char *end;
     unsigned long long index = std::strtoull(wanted, &end, 10);
     if (index >= adapters.size())
-      return fail(error, VIT_NOT_FOUND, "there is no Vulkan device %s: %s",
-                  wanted, list);
+      return fail(error, VIT_NOT_FOUND,
+                  "there is no Vulkan device %s; there is %s", wanted, list);
     adapter = &adapters[size_t(index)];
   } else {
     for (const Adapter &a : adapters) {
@@ -70,8 +70,8 @@ vit_status Instance::select(const char *selector, const Adapter *&adapter,
       adapter = &a;
     }
     if (!adapter)
-      return fail(error, VIT_NOT_FOUND, "no Vulkan device is called '%s': %s",
-                  wanted, list);
+      return fail(error, VIT_NOT_FOUND,
+                  "no Vulkan device is called '%s'; there is %s", wanted, list);
   }
   if (adapter->unusable)
     return fail(error, VIT_UNSUPPORTED,
