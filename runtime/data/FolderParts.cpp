@@ -292,6 +292,7 @@ private:
 
   std::vector<std::string> pathsOf(const std::vector<std::string> &names) {
     std::vector<std::string> paths;
+    paths.reserve(names.size());
     for (const std::string &name : names)
       paths.push_back(joinPath(folder, name));
     return paths;
