@@ -5,12 +5,16 @@
 
 // %n and %a are live from the forward to the backward part: the element-wise a
 // is recomputed first, also without a budget, then the normalised rows. Values
-// that each step needs stay for any budget. At batch 4 each of n, a, y and z
+// that each step needs stay for any budget, and an entry that cannot meet its
+// budget is marked. At batch 4 each of n, a, y and z
 // has 512 bytes, and 2304 bytes are live at once.
 
 !act = tensor<?x4x8xf32>
 vit.parameter @w : tensor<8x8xf32>
 // CHECK-LABEL: func.func @train_step
+// NONE-NOT: least_memory
+// SOME-NOT: least_memory
+// MOST-SAME: attributes {least_memory
 func.func @train_step(%x: !act, %lr: tensor<f32>) {
   %w = vit.read @w : tensor<8x8xf32>
   // CHECK: kernel.rows

@@ -38,13 +38,7 @@ public:
     addBytes(text);
   }
 
-  std::string hex() const {
-    char text[33];
-    std::snprintf(text, sizeof(text), "%016llx%016llx",
-                  static_cast<unsigned long long>(low),
-                  static_cast<unsigned long long>(high));
-    return text;
-  }
+  std::string hex() const { return hexText(low) + hexText(high); }
 
 private:
   void addBytes(const std::string &text) {

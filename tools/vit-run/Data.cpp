@@ -133,12 +133,9 @@ Json describeData(const vit_dataset *dataset) {
   uint64_t hash = 0;
   vit_error error;
   check(vit_dataset_hash(dataset, &hash, &error), error);
-  char text[17];
-  std::snprintf(text, sizeof(text), "%016llx",
-                static_cast<unsigned long long>(hash));
   return {{"pictures", vit_dataset_count(dataset)},
           {"classes", classes},
-          {"hash", text}};
+          {"hash", hexText(hash)}};
 }
 
 static std::vector<std::string> keysOf(const Json &object) {

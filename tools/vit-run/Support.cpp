@@ -99,6 +99,13 @@ std::string shapeText(const int64_t *dims, size_t rank) {
   return result;
 }
 
+std::string hexText(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016llx",
+                static_cast<unsigned long long>(value));
+  return text;
+}
+
 std::string bytesText(uint64_t bytes) {
   char text[32];
   if (bytes < 1024)

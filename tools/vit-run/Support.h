@@ -90,6 +90,8 @@ inline std::string shapeText(const std::vector<int64_t> &dims) {
 
 /// "12.3 MiB"
 std::string bytesText(uint64_t bytes);
+/// Sixteen hexadecimal digits.
+std::string hexText(uint64_t value);
 
 /// Splits `text` at each `separator`.
 std::vector<std::string> split(const std::string &text, char separator);

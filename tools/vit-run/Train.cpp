@@ -78,11 +78,7 @@ static std::string modelHash(const std::string &model) {
   if (path == model && fs::path(model).extension() != ".mlir")
     return "";
   std::string text = readFile(path);
-  char hash[17];
-  std::snprintf(hash, sizeof(hash), "%016llx",
-                static_cast<unsigned long long>(
-                    format::hash64(text.data(), text.size())));
-  return hash;
+  return hexText(format::hash64(text.data(), text.size()));
 }
 
 /// The options of a run, with what data and model are in place of where they

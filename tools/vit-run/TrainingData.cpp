@@ -357,13 +357,9 @@ Batches TrainingData::testBatches(int64_t batch) const {
 
 Json TrainingData::describe() const {
   Json result = describeData(train.get());
-  if (!order.empty()) {
-    char text[17];
-    std::snprintf(text, sizeof(text), "%016llx",
-                  static_cast<unsigned long long>(format::hash64(
-                      order.data(), order.size() * sizeof(order.front()))));
-    result["order"] = text;
-  }
+  if (!order.empty())
+    result["order"] = hexText(
+        format::hash64(order.data(), order.size() * sizeof(order.front())));
   return result;
 }
 

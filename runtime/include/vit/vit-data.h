@@ -306,8 +306,9 @@ VIT_API const char *vit_dataset_split(const vit_dataset *dataset);
 /// long as the data set.
 VIT_API const char *vit_dataset_folder(const vit_dataset *dataset);
 /// What opening left out or took in place of something else, a clause for a
-/// person to read: "left out as their type is not read: 3 files of poles
-/// (.heic)". NULL where index is out of range. Lives as long as the data set.
+/// person to read: "left out, as files of their types are not read: 3 files
+/// (.heic) of poles". NULL where index is out of range. Lives as long as the
+/// data set.
 VIT_API const char *vit_dataset_note(const vit_dataset *dataset, int32_t index);
 /// The class of picture `index`, without reading the picture; -1 where index is
 /// out of range.

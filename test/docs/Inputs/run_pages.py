@@ -18,7 +18,6 @@ match nothing, and commands that fail, are errors. Prints how many commands of
 each page ran, were changed and were skipped, and why.
 """
 
-import glob
 import os
 import re
 import shutil
@@ -44,6 +43,7 @@ RULES = [
     ("", "cmake --preset", SKIP, "builds all that the test uses"),
     ("", "pip install", SKIP, "downloads gigabytes"),
     ("", "bench/compare", SKIP, "needs another framework and a harness"),
+    ("", "bench/contention.py", [(r"--rounds.*$", "--rounds 1 --seconds 0.1 --batch 2 --neighbours 0,1")], SHORT),
     ("", "train.py", SKIP, "needs PyTorch"),
     ("", "--device cuda", SKIP, "needs a GPU"),
     ("", "import numpy", [(r"^.*save\('([^']*)', numpy.*\(1, 3, (\d+), \d+\).*$", MAKE + r"npy \1 1 3 \2 \2")], NUMPY),
@@ -179,8 +179,12 @@ def run_page(page, commands, source, build, work):
 
 
 def find_pages(source):
-    names = [os.path.relpath(path, source) for path in glob.glob(source + "/**/*.md", recursive=True)]
-    return sorted(name for name in names if not name.startswith("build"))
+    """Neither follows links nor looks into build/, which has links to SOURCE."""
+    names = []
+    for folder, inner, files in os.walk(source):
+        inner[:] = [name for name in inner if not name.startswith(".") and os.path.join(folder, name) != source + "/build"]
+        names += [os.path.relpath(os.path.join(folder, name), source) for name in files if name.endswith(".md")]
+    return sorted(names)
 
 
 def main():

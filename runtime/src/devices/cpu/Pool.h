@@ -10,8 +10,8 @@
 // milliseconds, so threads spin for a short time before they sleep. On a busy
 // machine any thread may be descheduled at any time, so nothing waits for a
 // thread that holds no piece of work: whoever finishes a launch prepares the
-// next one, and threads yield between pieces so that they are rarely
-// descheduled within one.
+// next one, and on a shared core a thread sleeps between pieces so that it is
+// rarely descheduled within one.
 //
 //===----------------------------------------------------------------------===//
 

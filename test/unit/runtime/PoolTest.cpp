@@ -1,12 +1,12 @@
-//===- ThreadsTest.cpp - Work that is divided among threads ---------------===//
+//===- PoolTest.cpp - Work that is divided among threads ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "devices/cpu/Launch.h"
 #include "devices/cpu/Pool.h"
+#include "devices/cpu/Launch.h"
 
 #include <gtest/gtest.h>
 
