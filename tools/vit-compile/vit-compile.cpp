@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CompilerOptions.h"
+#include "Suggestions.h"
 #include "Validators.h"
 
 #include "format/Level.h"
@@ -206,8 +207,7 @@ int main(int argc, char **argv) {
   } catch (const CLI::Success &done) {
     return app.exit(done);
   } catch (const CLI::ParseError &error) {
-    return fail(std::string(error.what()) +
-                " (vit-compile --help lists the options)");
+    return fail(vit::tools::describeParseError(app, error));
   } catch (const Error &error) {
     return fail(error.what());
   }

@@ -268,6 +268,13 @@ void trimCache() {
   }
 }
 
+bool hasDriverKernels() {
+  std::vector<CacheEntry> entries = listCache();
+  return std::any_of(entries.begin(), entries.end(), [](const auto &entry) {
+    return entry.path.extension() == ".pipelines";
+  });
+}
+
 void addCache(CLI::App &app) {
   Command command(app, "cache",
                   "List the compiled models that are kept, the least recently "

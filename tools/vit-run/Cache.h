@@ -32,6 +32,9 @@ void markUsed(const std::string &path);
 /// VIT_CACHE_SIZE is not a size.
 void trimCache();
 
+/// Whether a Vulkan driver has kept compiled kernels in the cache.
+bool hasDriverKernels();
+
 /// A number of bytes such as 1048576, 512K, 100M or 2G.
 std::optional<uint64_t> parseCacheSize(const std::string &text);
 

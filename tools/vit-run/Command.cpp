@@ -31,17 +31,19 @@ Option Option::showDefault() const {
 }
 
 Option Option::range(int64_t least, int64_t most) const {
-  option->check(CLI::Range(least, most));
+  // Without a description, which the help would show: most limits are only
+  // there to refuse nonsense.
+  option->check(CLI::Range(least, most).description(""));
   return *this;
 }
 
 Option Option::oneOf(const std::vector<std::string> &values) const {
-  option->check(CLI::IsMember(values));
+  option->check(CLI::IsMember(values).description(""));
   return *this;
 }
 
 Option Option::bytes() const {
-  option->transform(CLI::AsSizeValue(false));
+  option->transform(CLI::AsSizeValue(false).description(""));
   return *this;
 }
 
@@ -108,6 +110,12 @@ Option Command::flag(const std::string &name, bool &value,
                      const std::string &help) {
   return Option(app->add_flag(name, value, help));
 }
+
+void Command::group(const std::string &name) {
+  app->option_defaults()->group(name);
+}
+
+void Command::footer(const std::string &text) { app->footer(text); }
 
 bool Command::has(const std::string &name) const {
   return app->count(name) > 0;

@@ -66,6 +66,10 @@ public:
   template <typename T>
   Option option(const std::string &name, T &value, const std::string &help);
   Option flag(const std::string &name, bool &value, const std::string &help);
+  /// Lists the options that are added from now on under `name` in the help.
+  void group(const std::string &name);
+  /// Adds text, such as examples, to the end of the help.
+  void footer(const std::string &text);
   /// Whether the option has been given. For use in `action`.
   bool has(const std::string &name) const;
   /// Sets what the command does. Errors are thrown.

@@ -96,13 +96,16 @@ CompilerOptions Model::compilerOptions() const {
 void Model::compileTo(const std::string &path, const CompilerOptions &wanted) {
   vit_compiler_request request = wanted.createRequest(VIT_COMPILER_COMPILE);
   request.output_path = path.c_str();
+  const char *level =
+      wanted.level.empty() ? wanted.target.c_str() : wanted.level.c_str();
+  std::fprintf(stderr, "note: compiling %s for %s\n", wanted.model.c_str(),
+               level);
+  isNew = true;
   double begin = now();
   runCompilerApart(request);
   if (options.verbose)
     std::fprintf(stderr, "compiled %s for %s in %.2f s\n", wanted.model.c_str(),
-                 wanted.level.empty() ? wanted.target.c_str()
-                                      : wanted.level.c_str(),
-                 now() - begin);
+                 level, now() - begin);
 }
 
 /// Whether `cached` was there and has been loaded. It may be damaged: then it

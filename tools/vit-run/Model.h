@@ -39,6 +39,8 @@ public:
 
   /// Whether MODEL is a compiled module.
   bool isCompiled() const { return compiled; }
+  /// Whether this process has compiled the module: no driver has seen its code.
+  bool isCompiledNow() const { return isNew; }
   bool hasEntry(const std::string &name);
   bool hasOutput(const std::string &name);
   vit_binding_info inputInfo();
@@ -67,6 +69,7 @@ private:
   std::optional<TrainingRequest> training;
   std::string textFolder; ///< The checkpoint, if its model is a text.
   bool compiled;
+  bool isNew = false;
   ModuleHandle handle;
   ParametersHandle weights;
 };

@@ -13,13 +13,29 @@
 
 namespace vit::tools {
 
-void addCommonOptions(Command command, CommonOptions &options) {
+void addModelOptions(Command command, CommonOptions &options) {
+  command.group("Model");
   command
       .option("model", options.model,
               "A .vitm module, a .mlir text, or a Hugging Face, timm or "
               "vit-pytorch folder")
       .required()
       .type("MODEL");
+  command
+      .option("--weights", options.weights,
+              "Weights for a .mlir text, as safetensors")
+      .type("FILE");
+  command.flag("--allow-unused", options.allowUnused,
+               "Do not report unused weights as an error");
+  command
+      .option("--seed", options.seed,
+              "For parameters drawn from their initialisers")
+      .wholeNumber()
+      .type("N");
+}
+
+void addExecutionOptions(Command command, CommonOptions &options) {
+  command.group("Execution");
   command
       .option("--device", options.device,
               "cpu; vulkan, vulkan:N or vulkan:PART OF NAME; cuda or "
@@ -37,17 +53,6 @@ void addCommonOptions(Command command, CommonOptions &options) {
               "that the process may use")
       .range(0, 1024)
       .type("N");
-  command
-      .option("--seed", options.seed,
-              "For parameters drawn from their initialisers")
-      .wholeNumber()
-      .type("N");
-  command
-      .option("--weights", options.weights,
-              "Weights for a .mlir text, as safetensors")
-      .type("FILE");
-  command.flag("--allow-unused", options.allowUnused,
-               "Do not report unused weights as an error");
   command
       .option("--memory", options.memory,
               "Workspace allowed at most, such as 512M or 2G")
@@ -72,6 +77,12 @@ void addCommonOptions(Command command, CommonOptions &options) {
   command.flag("--verbose", options.verbose,
                "Report on standard error what is compiled and loaded, and "
                "the memory needed");
+}
+
+void addCommonOptions(Command command, CommonOptions &options) {
+  addModelOptions(command, options);
+  addExecutionOptions(command, options);
+  command.group("Options");
 }
 
 void addDataOptions(Command command, DataOptions &options,

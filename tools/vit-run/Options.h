@@ -41,6 +41,11 @@ struct DataOptions {
   std::string data, split, range;
 };
 
+/// The model and what belongs to it, in the group "Model" of the help.
+void addModelOptions(Command command, CommonOptions &options);
+/// Where and how it runs, in the group "Execution".
+void addExecutionOptions(Command command, CommonOptions &options);
+/// Both. Options that are added afterwards are in the group "Options".
 void addCommonOptions(Command command, CommonOptions &options);
 /// `split`: the help text of --split, including its default.
 void addDataOptions(Command command, DataOptions &options,

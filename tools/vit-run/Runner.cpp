@@ -7,11 +7,26 @@
 
 #include "Runner.h"
 
+#include "Cache.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 namespace vit::tools {
+
+/// Says that the driver of a GPU will take its time, if it has not seen the
+/// model's kernels or may have thrown them away.
+static void announceDriver(const Model &model) {
+  const CommonOptions &options = model.getOptions();
+  if (options.isGpu() &&
+      (model.isCompiledNow() ||
+       (options.family() == "vulkan" && !hasDriverKernels())))
+    std::fprintf(stderr,
+                 "note: the driver of %s compiles the kernels; this can take "
+                 "some seconds the first time\n",
+                 options.device.c_str());
+}
 
 SessionHandle createSession(Model &model, EventLog *log) {
   const CommonOptions &options = model.getOptions();
@@ -30,8 +45,9 @@ SessionHandle createSession(Model &model, EventLog *log) {
   }
   vit_session *session = nullptr;
   vit_error error;
-  check(vit_session_create(model.module(), &sessionOptions, &session, &error),
-        error);
+  vit_module *module = model.module();
+  announceDriver(model);
+  check(vit_session_create(module, &sessionOptions, &session, &error), error);
   return SessionHandle(session);
 }
 

@@ -57,6 +57,7 @@ static std::string belowOne(const std::string &text) {
 }
 
 static void addTrainingDataOptions(Command command, TrainOptions &options) {
+  command.group("Data");
   addDataOptions(command, options, "Part to train on (default: train)");
   command.option("--limit", options.limit, "Use only N pictures, evenly spread")
       .check(positive)
@@ -78,17 +79,6 @@ static void addTrainingDataOptions(Command command, TrainOptions &options) {
   command.flag("--skip-unreadable", options.skipUnreadable,
                "Leave out pictures that cannot be read");
   command
-      .option("--crop", options.crop,
-              "Random crop after adding black pixels on each side")
-      .range(0, 1 << 20)
-      .type("PADDING");
-  command.flag("--flip", options.flip, "Mirror pictures with probability 1/2");
-  command
-      .option("--erase", options.erase,
-              "Probability of erasing a random rectangle")
-      .check(upToOne)
-      .type("P");
-  command
       .option("--mean", options.mean,
               "Mean of each channel, pixels being 0..1 (default: what the "
               "model says, else 0.5)")
@@ -101,7 +91,23 @@ static void addTrainingDataOptions(Command command, TrainOptions &options) {
       .type("A,B,C");
 }
 
+static void addAugmentationOptions(Command command, PictureOptions &options) {
+  command.group("Augmentation");
+  command
+      .option("--crop", options.crop,
+              "Random crop after adding black pixels on each side")
+      .range(0, 1 << 20)
+      .type("PADDING");
+  command.flag("--flip", options.flip, "Mirror pictures with probability 1/2");
+  command
+      .option("--erase", options.erase,
+              "Probability of erasing a random rectangle")
+      .check(upToOne)
+      .type("P");
+}
+
 static void addStepOptions(Command command, StepOptions &options) {
+  command.group("Optimizer");
   command.option("--optimizer", options.optimizer, "adamw, adam or sgd")
       .oneOf({"adamw", "adam", "sgd"})
       .showDefault()
@@ -141,15 +147,6 @@ static void addStepOptions(Command command, StepOptions &options) {
       .range(1, 1 << 20)
       .showDefault()
       .type("K");
-  command
-      .option("--frozen", options.frozen,
-              "Parameters not to train: a name of the model or of "
-              "its checkpoint, with * and ?")
-      .oneValueEach()
-      .type("GLOB");
-  command.option("--trained", options.trained, "The only parameters to train")
-      .oneValueEach()
-      .type("GLOB");
 }
 
 static void addRateOptions(Command command, RateOptions &options) {
@@ -182,14 +179,27 @@ static void addRateOptions(Command command, RateOptions &options) {
       .showDefault();
 }
 
-void addTrainOptions(Command command, TrainOptions &options) {
-  addCommonOptions(command, options);
-  addTrainingDataOptions(command, options);
+/// What is trained of the model, and from what on.
+static void addStartOptions(Command command, TrainOptions &options) {
+  addModelOptions(command, options);
   command
       .option("--init", options.init,
               "Start from these weights: a checkpoint's folder or a "
               ".safetensors file; a new head where classes differ")
       .type("CHECKPOINT");
+  command
+      .option("--frozen", options.frozen,
+              "Parameters not to train: a name of the model or of "
+              "its checkpoint, with * and ?")
+      .oneValueEach()
+      .type("GLOB");
+  command.option("--trained", options.trained, "The only parameters to train")
+      .oneValueEach()
+      .type("GLOB");
+}
+
+static void addScheduleOptions(Command command, TrainOptions &options) {
+  command.group("Schedule");
   command.option("--epochs", options.epochs, "Passes over the data")
       .range(1, 1 << 30)
       .showDefault();
@@ -209,8 +219,11 @@ void addTrainOptions(Command command, TrainOptions &options) {
   command.option("--steps", options.steps, "Stop after step N of the run")
       .check(positive)
       .type("N");
-  addStepOptions(command, options);
   addRateOptions(command, options);
+}
+
+static void addOutputOptions(Command command, TrainOptions &options) {
+  command.group("Output");
   command
       .option("--out", options.out,
               "Folder for checkpoints (best, last), log and curves")
@@ -223,6 +236,28 @@ void addTrainOptions(Command command, TrainOptions &options) {
       .type("STEPS");
   command.flag("--resume", options.resume,
                "Resume from the last checkpoint in --out");
+}
+
+static constexpr const char *kExamples =
+    R"(Examples:
+  From random parameters, on CIFAR-10:
+    vit-run train models/vit-cifar10.mlir --data cifar-10-batches-bin --out run \
+        --epochs 30 --lr 1e-3 --schedule cosine --warmup 1e --crop 4 --flip
+  Fine-tune a checkpoint on a folder with one folder of pictures per class:
+    vit-run train vit-base-folder --data photos --out tuned --epochs 5 --lr 1e-4
+  Continue the last run after it was stopped (with its other options):
+    vit-run train vit-base-folder --data photos --out tuned --epochs 5 --lr 1e-4 --resume
+)";
+
+void addTrainOptions(Command command, TrainOptions &options) {
+  addTrainingDataOptions(command, options);
+  addStartOptions(command, options);
+  addScheduleOptions(command, options);
+  addStepOptions(command, options);
+  addAugmentationOptions(command, options);
+  addOutputOptions(command, options);
+  addExecutionOptions(command, options);
+  command.footer(kExamples);
 }
 
 void finishTrainOptions(const Command &command, TrainOptions &options) {

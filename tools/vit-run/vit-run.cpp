@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "Suggestions.h"
 #include "Support.h"
 
 #include <CLI/CLI.hpp>
@@ -68,8 +69,7 @@ int main(int argc, char **argv) {
   } catch (const CLI::Success &done) {
     return app.exit(done);
   } catch (const CLI::ParseError &error) {
-    return fail(std::string(error.what()) +
-                " (vit-run --help lists commands and options)");
+    return fail(describeParseError(app, error));
   } catch (const ExitStatus &done) {
     return done.status;
   } catch (const std::bad_alloc &) {

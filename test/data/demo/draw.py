@@ -18,6 +18,7 @@ import math
 import os
 import random
 import struct
+import sys
 import zlib
 
 TAU = 2 * math.pi
@@ -151,6 +152,8 @@ def main():
     for name in names:
         if name not in SHAPES:
             raise SystemExit(f"error: no class {name!r}; there are {', '.join(SHAPES)}")
+    print(f"note: drawing {len(names) * a.count} pictures in {a.out}", file=sys.stderr)
+    for name in names:
         os.makedirs(os.path.join(a.out, name) if a.folders else a.out, exist_ok=True)
         for i in range(a.count):
             file = f"{name}/{i}.png" if a.folders else f"{name}-{i}.png"
