@@ -7,9 +7,11 @@
 
 #include "format/ControlGroup.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <unistd.h>
 
 namespace vit::format {
 // The analyzer does not see that the destructor of Lines closes the file, nor
@@ -252,6 +254,13 @@ std::optional<uint64_t> memoryLimit(const char *root) {
       takeLeast(least, limit[0]);
   });
   return least;
+}
+
+uint64_t usableMemory(const char *root) {
+  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  uint64_t machine =
+      pages > 0 && page > 0 ? uint64_t(pages) * uint64_t(page) : UINT64_MAX;
+  return std::min(machine, memoryLimit(root).value_or(machine));
 }
 
 } // namespace vit::format

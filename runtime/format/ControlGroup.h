@@ -31,6 +31,10 @@ std::optional<double> cpuQuota(const char *root = "");
 /// No value if there is no limit, or if the files cannot be read.
 std::optional<uint64_t> memoryLimit(const char *root = "");
 
+/// Returns the bytes of memory that this process may use at most: those of the
+/// machine, or the limit of its control group if that is less.
+uint64_t usableMemory(const char *root = "");
+
 } // namespace vit::format
 
 #endif // VIT_FORMAT_CONTROLGROUP_H

@@ -9,11 +9,13 @@
 
 #include "Binding.h"
 #include "Plan.h"
+#include "format/ControlGroup.h"
 #include "format/Threads.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 using namespace vit::runtime;
 namespace format = vit::format;
@@ -59,6 +61,10 @@ vit_status vit_session::build(const vit_session_options &given,
                 std::getenv("VIT_NUM_THREADS"), format::kMaxThreads);
   VIT_TRY(createExecutor({*module, *parameters, options, threads},
                          options.device, executor, error));
+  hasOwnBudget = options.memory_budget != 0;
+  bool isCpu = !options.device || std::strcmp(options.device, "cpu") == 0;
+  if (!hasOwnBudget && isCpu)
+    options.memory_budget = format::usableMemory();
   // The caller may free its strings after this call.
   options.device = nullptr;
   options.level = nullptr;
@@ -204,9 +210,12 @@ vit_status vit_session::checkBudget(uint32_t entry, vit_error *error) const {
   if (fits > 0)
     std::snprintf(hint, sizeof hint, "a batch of %lld fits", lld(fits));
   return fail(error, VIT_OVER_BUDGET,
-              "a batch of %lld needs %llu bytes of workspace and the budget "
+              "a batch of %lld needs %llu bytes of workspace and the %s "
               "is %llu: %s",
-              lld(batch), llu(total), llu(options.memory_budget), hint);
+              lld(batch), llu(total),
+              hasOwnBudget ? "budget"
+                           : "memory of the machine or control group",
+              llu(options.memory_budget), hint);
 }
 
 /// Everything before a call; after it only the executor can fail.

@@ -46,6 +46,7 @@ private:
 
   vit_parameters *parameters = nullptr;
   vit_session_options options = {};
+  bool hasOwnBudget = false; ///< The caller gave a memory budget.
   vit::runtime::Executor *executor = nullptr;
 
   // The current call.

@@ -8,10 +8,12 @@
 #include "Trainer.h"
 
 #include "Runner.h"
+#include "format/ControlGroup.h"
 
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <functional>
 #include <initializer_list>
 #include <limits>
 
@@ -29,7 +31,38 @@ Trainer::Trainer(const TrainOptions &options, Model &model, TrainingData &data,
 // Before the first step
 //===----------------------------------------------------------------------===//
 
-/// Reports the memory of a step, and throws if it exceeds --memory.
+/// Throws if a step with `batch`, whose workspace is `needed(batch)`, exceeds
+/// --memory or, together with what is always in memory, `besides`, what the
+/// machine or control group allows a process.
+static void checkMemory(const TrainOptions &options, int64_t batch,
+                        uint64_t besides,
+                        const std::function<uint64_t(int64_t)> &needed) {
+  uint64_t allowed = options.memory;
+  std::string who = "--memory allows " + bytesText(allowed), instead;
+  uint64_t usable = options.isGpu() ? 0 : format::usableMemory();
+  if (usable && (!allowed || usable < allowed + besides)) {
+    allowed = usable > besides ? usable - besides : 1;
+    who = "the machine or its control group has " + bytesText(usable) +
+          " of memory, and parameters and optimizer states take " +
+          bytesText(besides);
+    if (uint64_t mebibytes = allowed >> 20)
+      instead = ", or try --memory " + std::to_string(mebibytes) +
+                "M, which computes values again";
+  }
+  uint64_t bytes = needed(batch);
+  if (allowed == 0 || bytes <= allowed)
+    return;
+  int64_t fits = batch;
+  while (fits > 0 && needed(fits) > allowed)
+    fits /= 2;
+  throw Error("a step with batch " + std::to_string(batch) + " needs " +
+              bytesText(bytes) + " of workspace, " + who + "; " +
+              (fits > 0 ? "--batch " + std::to_string(fits) + " fits"
+                        : "not even one picture fits") +
+              instead);
+}
+
+/// Reports the memory of a step, and throws if there is not as much.
 void Trainer::planMemory() {
   auto needed = [this](int64_t batch) {
     uint64_t most = 0;
@@ -39,17 +72,6 @@ void Trainer::planMemory() {
     return most;
   };
   int64_t batch = std::min(options.batch, data.images());
-  uint64_t bytes = needed(batch);
-  if (options.memory > 0 && bytes > options.memory) {
-    int64_t fits = batch;
-    while (fits > 0 && needed(fits) > options.memory)
-      fits /= 2;
-    throw Error("a step with batch " + std::to_string(batch) + " needs " +
-                bytesText(bytes) + " of workspace, --memory allows " +
-                bytesText(options.memory) + "; " +
-                (fits > 0 ? "--batch " + std::to_string(fits) + " fits"
-                          : "not even one picture fits"));
-  }
   uint64_t trained = 0, parameters = 0, states = 0;
   auto count = [](const vit_binding_info &info) {
     return static_cast<uint64_t>(product(dimsOf(info)));
@@ -67,11 +89,12 @@ void Trainer::planMemory() {
           error);
     states += count(info) * vit_dtype_size(info.dtype);
   }
+  checkMemory(options, batch, parameters * sizeof(float) + states, needed);
   std::fprintf(stderr,
                "%.2f million parameters, %.2f million trained; batch %lld: "
                "%s of workspace, %s of parameters, %s of optimizer states\n",
                parameters * 1e-6, trained * 1e-6, static_cast<long long>(batch),
-               bytesText(bytes).c_str(),
+               bytesText(needed(batch)).c_str(),
                bytesText(parameters * sizeof(float)).c_str(),
                bytesText(states).c_str());
 }

@@ -328,7 +328,10 @@ typedef struct vit_session_options {
   /// 0: VIT_NUM_THREADS, or one per core that the affinity of the process and
   /// the CPU quota of its control group allow.
   int32_t threads;
-  uint64_t memory_budget;        ///< Bytes of workspace allowed; 0: no limit.
+  /// Bytes of workspace allowed. 0: on the CPU the memory of the machine or the
+  /// limit of the process's control group, whichever is less; on a GPU no
+  /// limit.
+  uint64_t memory_budget;
   vit_parallel_for parallel_for; ///< NULL: a pool of the session's own.
   void *parallel_context;
   vit_event_callback on_event; ///< NULL: no timing is taken.

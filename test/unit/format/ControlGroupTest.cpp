@@ -167,6 +167,20 @@ TEST_F(ControlGroup, DamagedFiles) {
   EXPECT_EQ(cpus(), Quota());
 }
 
+TEST_F(ControlGroup, UsableMemoryIsTheLesser) {
+  uint64_t machine = uint64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  EXPECT_EQ(usableMemory(root.c_str()), machine);
+  processIsIn("0::/job\n");
+  mounts(v2("/ /sys/fs/cgroup"));
+  write("/sys/fs/cgroup/job/memory.max", "max\n");
+  EXPECT_EQ(usableMemory(root.c_str()), machine);
+  write("/sys/fs/cgroup/job/memory.max", "104857600\n");
+  EXPECT_EQ(usableMemory(root.c_str()), 104857600u);
+  // A limit that was set for a larger machine.
+  write("/sys/fs/cgroup/job/memory.max", "1000000000000000\n");
+  EXPECT_EQ(usableMemory(root.c_str()), machine);
+}
+
 //===----------------------------------------------------------------------===//
 // The default number of threads
 //===----------------------------------------------------------------------===//

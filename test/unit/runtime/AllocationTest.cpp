@@ -175,6 +175,7 @@ TEST(Allocation, HugeBatchHasNoMemory) {
     vit_session_options one = {};
     one.struct_size = sizeof one;
     one.threads = 1;
+    one.memory_budget = UINT64_MAX;
     SessionHandle session = makeSession(module, &one);
     Call call(2);
     call.inputs[0].dims[0] = INT32_MAX;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "TestSupport.h"
+#include "format/ControlGroup.h"
 
 #include "vit/vit.hpp"
 
@@ -261,6 +262,31 @@ TEST(Run, KeepsToItsBudget) {
   EXPECT_NE(
       std::string(fits.error.message).find("even a batch of 1 needs more"),
       std::string::npos);
+}
+
+TEST(Run, NeedsNoMoreThanTheMachineHas) {
+  Bytes bytes = Builder().write();
+  ModuleHandle module = load(bytes);
+  SessionHandle session = makeSession(module);
+  uint64_t needed = 0;
+  ASSERT_EQ(vit_session_workspace_size(session.get(), nullptr, INT32_MAX,
+                                       &needed, nullptr),
+            VIT_OK);
+  if (vit::format::usableMemory() >= needed)
+    GTEST_SKIP() << "this machine has the memory for any batch";
+  // Refused before inputs are read.
+  Call call(1);
+  call.inputs[0].dims[0] = INT32_MAX;
+  call.inputs[0].size = SIZE_MAX;
+  call.outputs.clear();
+  EXPECT_EQ(call.run(session), VIT_OVER_BUDGET);
+  EXPECT_NE(std::string(call.error.message)
+                .find("and the memory of the machine or control group is "),
+            std::string::npos)
+      << call.error.message;
+  Call small(2);
+  EXPECT_EQ(small.run(session), VIT_OK) << small.error.message;
+  small.expectReference();
 }
 
 TEST(Run, ServesThreadsAtOnce) {
