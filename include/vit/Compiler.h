@@ -47,6 +47,12 @@ typedef enum vit_compiler_parameters {
                              ///< relative to the module's folder.
 } vit_compiler_parameters;
 
+/// What a note of the compiler is about.
+typedef enum vit_compiler_note {
+  VIT_COMPILER_NOTE_MODEL = 0,   ///< The model itself: its weights, its labels.
+  VIT_COMPILER_NOTE_PICTURES = 1 ///< How pictures are prepared.
+} vit_compiler_note;
+
 /// A request for vit_compiler_run. Set struct_size and zero the rest: zero is
 /// the default of every field. Lists are separated by commas. The caller owns
 /// all memory, which must stay valid during the call.
@@ -93,6 +99,9 @@ typedef struct vit_compiler_request {
   void (*on_output)(void *context, const vit_tensor *output);
   /// A finished phase ("import", "passes avx512", ...) and its seconds.
   void (*on_phase)(void *context, const char *phase, double seconds);
+  /// What was assumed, or read in another way than the files say: a line for a
+  /// person to read.
+  void (*on_note)(void *context, vit_compiler_note about, const char *text);
   /// The whole text of an error, which vit_error may truncate.
   void (*on_error)(void *context, const char *text);
 } vit_compiler_request;

@@ -201,45 +201,53 @@ void vit::findStoredGrid(VitConfig &config, const Weights *weights,
   config.storedGridHeight = config.storedGridWidth = side;
 }
 
+std::optional<int64_t> vit::countLabels(ConfigReader &reader, StringRef key) {
+  const llvm::json::Value *value = reader.get(key);
+  if (const auto *array = value ? value->getAsArray() : nullptr)
+    return array->size();
+  if (const auto *object = value ? value->getAsObject() : nullptr)
+    return object->size();
+  return std::nullopt;
+}
+
+/// A label is a text, or a number as it is written by hand.
+static std::string readLabel(const llvm::json::Value &value, size_t index) {
+  if (std::optional<StringRef> text = value.getAsString())
+    return text->str();
+  if (value.kind() == llvm::json::Value::Null)
+    return "LABEL_" + std::to_string(index);
+  return print(value);
+}
+
 std::vector<std::string> vit::readLabels(ConfigReader &reader, StringRef key,
                                          std::optional<int64_t> classes) {
   std::vector<std::string> labels;
   const llvm::json::Value *value = reader.get(key);
   if (!value || reader.failed())
     return labels;
-  constexpr StringLiteral expected =
-      "it should name each class: {\"0\": \"cat\", ...} or [\"cat\", ...]";
   if (const llvm::json::Array *array = value->getAsArray()) {
-    for (const llvm::json::Value &element : *array) {
-      if (std::optional<StringRef> text = element.getAsString())
-        labels.push_back(text->str());
-      else
-        reader.fail("\"" + key + "\": " + expected);
-    }
-    if (classes && int64_t(labels.size()) != *classes)
-      reader.fail("\"" + key + "\" has " + Twine(labels.size()) +
-                  " labels for " + Twine(*classes) + " classes");
+    for (const llvm::json::Value &element : *array)
+      labels.push_back(readLabel(element, labels.size()));
     return labels;
   }
   const llvm::json::Object *object = value->getAsObject();
-  if (!object) {
-    reader.failKey(key, expected);
+  if (!object)
     return labels;
-  }
-  labels.resize(classes.value_or(object->size()));
-  for (size_t i = 0; i < labels.size(); ++i)
-    labels[i] = "LABEL_" + std::to_string(i);
+  // Without weights the map says how many classes there are; it may have gaps.
+  size_t most = std::max<size_t>(object->size(), classes.value_or(0)) + 1000;
+  size_t count = 0;
   for (const auto &entry : *object) {
     uint64_t index = 0;
-    std::optional<StringRef> text = entry.second.getAsString();
-    if (StringRef(entry.first).getAsInteger(10, index) ||
-        index >= labels.size() || !text) {
-      reader.fail("\"" + key + "\" has \"" + StringRef(entry.first) +
-                  "\": " + print(entry.second) + " among " +
-                  Twine(labels.size()) + " classes; " + expected);
+    if (StringRef(entry.first).getAsInteger(10, index) || index >= most)
       return {};
-    }
-    labels[index] = text->str();
+    count = std::max<size_t>(count, index + 1);
+  }
+  for (size_t i = 0; i < count; ++i)
+    labels.push_back("LABEL_" + std::to_string(i));
+  for (const auto &entry : *object) {
+    uint64_t index = 0;
+    StringRef(entry.first).getAsInteger(10, index);
+    labels[index] = readLabel(entry.second, index);
   }
   return labels;
 }

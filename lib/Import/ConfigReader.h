@@ -82,8 +82,13 @@ void checkVitConfig(const VitConfig &config, const KeyNames &keys,
 void findStoredGrid(VitConfig &config, const Weights *weights,
                     ConfigReader &reader);
 
-/// Labels in the order of classes: {"0": "cat", ...} or ["cat", ...]. Without
-/// `classes`, the number of entries is the number of classes.
+/// How many entries the list or map of labels has.
+std::optional<int64_t> countLabels(ConfigReader &reader, StringRef key);
+
+/// Labels in the order of classes: {"0": "cat", ...} or ["cat", ...]. Numbers
+/// are names too. No error: what does not name classes gives no labels, and a
+/// list that is shorter or longer than the head stays so, for the commands that
+/// print names to report. `classes` only allows a map with gaps.
 std::vector<std::string>
 readLabels(ConfigReader &reader, StringRef key,
            std::optional<int64_t> classes = std::nullopt);

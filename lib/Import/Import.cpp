@@ -8,6 +8,9 @@
 #include "vit/Import/Import.h"
 #include "ConfigReader.h"
 #include "vit/Dialect/Registration.h"
+#include "vit/Import/ModelFolder.h"
+
+#include "format/Diagnose.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -50,10 +53,10 @@ static std::optional<llvm::json::Value> readJson(StringRef path,
                                                  std::string &error) {
   uint64_t size = 0;
   if (std::error_code code = llvm::sys::fs::file_size(path, size)) {
-    error = (path + ": " + code.message() +
-             "; a model folder needs the config.json of transformers, timm or "
-             "vit-pytorch")
-                .str();
+    StringRef folder = llvm::sys::path::parent_path(path);
+    error = code == std::errc::no_such_file_or_directory
+                ? explainMissingConfig(folder.str())
+                : (path + ": " + code.message()).str();
     return std::nullopt;
   }
   if (size > maxConfigBytes) {
@@ -72,6 +75,13 @@ static std::optional<llvm::json::Value> readJson(StringRef path,
     return std::nullopt;
   }
   llvm::Expected<llvm::json::Value> value = llvm::json::parse(text);
+  const char *contents =
+      value ? nullptr : ::vit::format::recognise(text.data(), text.size()).text;
+  if (contents) {
+    llvm::consumeError(value.takeError());
+    error = ("cannot read " + path + ": " + contents).str();
+    return std::nullopt;
+  }
   if (!value) {
     error =
         (path + ": not valid JSON: " + llvm::toString(value.takeError())).str();
@@ -80,20 +90,26 @@ static std::optional<llvm::json::Value> readJson(StringRef path,
   return std::move(*value);
 }
 
-/// Sets `vit.preprocessing` if the folder describes how pictures are prepared.
+/// Sets `vit.preprocessing` if the folder describes, in a way that can be
+/// followed, how pictures are prepared.
 static void addPreprocessing(ModuleOp module, StringRef folder,
-                             std::string &error) {
+                             std::string &note) {
   vit_preprocessing p = {};
   p.struct_size = sizeof p;
   vit_error message = {};
   vit_status status =
       vit_preprocessing_from_folder(folder.str().c_str(), &p, &message);
-  if (status == VIT_NOT_FOUND)
-    return;
+  // Tensors need no preparation: a command that reads pictures reports it.
   if (status != VIT_OK) {
-    error = message.message;
+    note = message.message + std::string("; pictures cannot be prepared");
     return;
   }
+  char source[1024];
+  int32_t isDefault = 0;
+  if (vit_preprocessing_source(folder.str().c_str(), &isDefault, source,
+                               sizeof source, nullptr) == VIT_OK &&
+      isDefault)
+    note = source;
   Builder b(module.getContext());
   SmallVector<NamedAttribute> fields;
   auto add = [&](StringRef name, Attribute value) {
@@ -115,9 +131,33 @@ static void addPreprocessing(ModuleOp module, StringRef folder,
   module->setAttr("vit.preprocessing", b.getDictionaryAttr(fields));
 }
 
-OwningOpRef<ModuleOp> vit::importModel(StringRef folder, MLIRContext *context,
-                                       std::string &error) {
+/// Notes labels that do not fit the head: they keep nothing from running, but
+/// commands that print names refuse them.
+static void noteLabels(const VitConfig &config, const ConfigReader &reader,
+                       std::vector<std::string> &notes) {
+  int64_t names = config.labels.size();
+  if (config.headless || config.classes == 0 || names == config.classes)
+    return;
+  if (names > 0)
+    notes.push_back("config.json names " + std::to_string(names) +
+                    " classes, and the head has " +
+                    std::to_string(config.classes));
+  else
+    for (StringRef key : {"id2label", "label_names", "labels"})
+      if (reader.has(key))
+        notes.push_back(
+            ("\"" + key +
+             "\" of config.json is not read: it should name each class, "
+             "{\"0\": \"cat\", ...} or [\"cat\", ...]; classes have numbers")
+                .str());
+}
+
+OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
+                                             MLIRContext *context,
+                                             std::string &error,
+                                             ImportNotes *notes) {
   error.clear();
+  std::string folder = resolveModelFolder(given.str());
   context->loadDialect<VitDialect, func::FuncDialect>();
   SmallString<128> path(folder);
   llvm::sys::path::append(path, "config.json");
@@ -140,7 +180,9 @@ OwningOpRef<ModuleOp> vit::importModel(StringRef folder, MLIRContext *context,
 
   ConfigReader reader(*object, where, error);
   VitConfig config;
-  if (reader.has("model_type"))
+  bool isTimm =
+      reader.getString("model_type", "timm_wrapper") == "timm_wrapper";
+  if (reader.has("model_type") && !isTimm)
     config = readTransformersConfig(reader, weights.get());
   else if (reader.has("architecture"))
     config = readTimmConfig(*object, reader, where, error, weights.get());
@@ -154,9 +196,11 @@ OwningOpRef<ModuleOp> vit::importModel(StringRef folder, MLIRContext *context,
     return nullptr;
 
   OwningOpRef<ModuleOp> module = buildVit(config, context);
-  addPreprocessing(*module, folder, error);
-  if (!error.empty())
-    return nullptr;
+  ImportNotes found;
+  addPreprocessing(*module, folder, found.pictures);
+  noteLabels(config, reader, found.model);
+  if (notes)
+    *notes = std::move(found);
   ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
     if (error.empty())
       error = where + ": " + diagnostic.str();
@@ -167,8 +211,8 @@ OwningOpRef<ModuleOp> vit::importModel(StringRef folder, MLIRContext *context,
   return module;
 }
 
-OwningOpRef<ModuleOp> vit::loadText(StringRef path, MLIRContext *context,
-                                    std::string &error) {
+OwningOpRef<ModuleOp> mlir::vit::loadText(StringRef path, MLIRContext *context,
+                                          std::string &error) {
   error.clear();
   DialectRegistry registry;
   registerModelDialects(registry);
@@ -176,6 +220,12 @@ OwningOpRef<ModuleOp> vit::loadText(StringRef path, MLIRContext *context,
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(path);
   if (!buffer) {
     error = (path + ": " + buffer.getError().message()).str();
+    return nullptr;
+  }
+  StringRef text = (*buffer)->getBuffer();
+  if (const char *contents =
+          ::vit::format::recognise(text.data(), text.size()).text) {
+    error = ("cannot read " + path + ": " + contents).str();
     return nullptr;
   }
   ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
@@ -204,8 +254,10 @@ OwningOpRef<ModuleOp> vit::loadText(StringRef path, MLIRContext *context,
   return module;
 }
 
-OwningOpRef<ModuleOp> vit::loadModel(StringRef path, MLIRContext *context,
-                                     std::string &error) {
-  return llvm::sys::fs::is_directory(path) ? importModel(path, context, error)
-                                           : loadText(path, context, error);
+OwningOpRef<ModuleOp> mlir::vit::loadModel(StringRef path, MLIRContext *context,
+                                           std::string &error,
+                                           ImportNotes *notes) {
+  return llvm::sys::fs::is_directory(path)
+             ? importModel(path, context, error, notes)
+             : loadText(path, context, error);
 }

@@ -350,10 +350,16 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
   // The class count at the top level takes precedence over pretrained_cfg.
   if (const llvm::json::Value *classes = reader.get("num_classes"))
     args.insert({"num_classes", *classes});
+  // transformers' wrapper keeps the pretrained_cfg of the original model; the
+  // head may be a new one.
+  bool isWrapped = reader.has("model_type");
+  const Object *labelMap = object.getObject("id2label");
+  if (isWrapped && !weights && labelMap)
+    args.insert({"num_classes", int64_t(labelMap->size())});
   // If the file has none, it follows from the checkpoint.
   if (std::optional<SmallVector<int64_t>> shape =
           weights ? weights->getShape("head.weight") : std::nullopt;
-      weights && !pretrained.has("num_classes"))
+      weights && (isWrapped || !pretrained.has("num_classes")))
     args.insert({"num_classes", shape && shape->size() == 2 ? (*shape)[0] : 0});
   llvm::json::Value size = sizeGiven ? *args.get("img_size") : nullptr;
   addPretrained(args, pretrained, !sizeGiven);
@@ -391,6 +397,8 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
   ConfigReader &holder = reader.has(labels) ? reader : pretrained;
   if (config.classes && holder.has(labels))
     config.labels = readLabels(holder, labels, config.classes);
+  else if (config.classes && reader.has("id2label"))
+    config.labels = readLabels(reader, "id2label", config.classes);
   if (const Object *texts = object.getObject("label_descriptions"))
     for (std::string &label : config.labels)
       if (std::optional<StringRef> text = texts->getString(label))

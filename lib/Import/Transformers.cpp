@@ -121,13 +121,14 @@ VitConfig vit::readTransformersConfig(ConfigReader &reader,
   } else {
     config.labels = readLabels(reader, "id2label");
     config.classes = reader.getInteger(
-        "num_labels", reader.has("id2label") ? config.labels.size() : 2, 0,
+        "num_labels", countLabels(reader, "id2label").value_or(2), 0,
         maxClasses);
-    if (reader.has("id2label") &&
-        config.classes != int64_t(config.labels.size()))
-      reader.failKey("num_labels", "\"id2label\" has " +
-                                       Twine(config.labels.size()) +
-                                       " classes");
+    // The head decides: labels never keep a model from running.
+    auto shape = weights ? weights->getShape(config.names.head + ".weight")
+                         : std::nullopt;
+    if (shape && shape->size() == 2 && shape->back() == config.width &&
+        shape->front() <= maxClasses)
+      config.classes = shape->front();
     config.unused.push_back("*pooler.dense.*");
   }
   findStoredGrid(config, weights, reader);

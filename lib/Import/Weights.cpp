@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "vit/Import/Weights.h"
+#include "vit/Import/ModelFolder.h"
 #include "vit/Import/StoredNames.h"
 
 #include "format/Initializer.h"
@@ -26,28 +27,12 @@ using namespace mlir::vit;
 
 bool Weights::existIn(StringRef folder) {
   for (StringRef name : {"model.safetensors", "model.safetensors.index.json"}) {
-    SmallString<128> path(folder);
+    SmallString<128> path(resolveModelFolder(folder.str()));
     llvm::sys::path::append(path, name);
     if (llvm::sys::fs::exists(path))
       return true;
   }
   return false;
-}
-
-/// The remedy for a folder without safetensors. Other formats of torch execute
-/// code when they are read, so they must be converted.
-static std::string explainMissing(StringRef folder) {
-  for (StringRef name : {"pytorch_model.bin", "model.pth", "model.pt"}) {
-    SmallString<128> path(folder);
-    llvm::sys::path::append(path, name);
-    if (llvm::sys::fs::exists(path))
-      return (folder + ": holds " + name +
-              " but no model.safetensors; convert it with "
-              "safetensors.torch.save_file")
-          .str();
-  }
-  return (folder + ": no model.safetensors and no model.safetensors.index.json")
-      .str();
 }
 
 std::unique_ptr<Weights> Weights::open(StringRef path, uint64_t seed,
@@ -56,16 +41,22 @@ std::unique_ptr<Weights> Weights::open(StringRef path, uint64_t seed,
   result->seed = seed;
   if (path.empty())
     return result;
-  if (llvm::sys::fs::is_directory(path) && !existIn(path)) {
-    error = explainMissing(path);
+  std::string folder = resolveModelFolder(path.str());
+  if (llvm::sys::fs::is_directory(folder) && !existIn(folder)) {
+    error = explainMissingWeights(folder).text;
     return nullptr;
   }
   vit_error message = {};
-  if (vit_weights_open(path.str().c_str(), &result->weights, &message) !=
-      VIT_OK) {
+  if (vit_weights_open(folder.c_str(), &result->weights, &message) != VIT_OK) {
     error = message.message;
     return nullptr;
   }
+  std::vector<std::string> names;
+  vit_weight_info info;
+  for (int64_t i = 0; i < vit_weights_count(result->weights); ++i)
+    if (vit_weights_info(result->weights, i, &info, nullptr) == VIT_OK)
+      names.push_back(info.name);
+  result->commonPrefix = findCommonPrefix(names);
   return result;
 }
 
@@ -76,7 +67,7 @@ Weights::~Weights() { vit_weights_release(weights); }
 //===----------------------------------------------------------------------===//
 
 int64_t Weights::find(StringRef name) const {
-  for (const std::string &candidate : listStoredNames(name.str()))
+  for (const std::string &candidate : listStoredNames(name.str(), commonPrefix))
     if (int64_t index = vit_weights_find(weights, candidate.c_str());
         index >= 0)
       return index;
@@ -132,6 +123,28 @@ static bool isAllowedUnused(ModuleOp module, StringRef name) {
   });
 }
 
+std::string Weights::describePrefix(ModuleOp module) const {
+  for (ParameterOp parameter : module.getOps<ParameterOp>()) {
+    std::string name = parameter.getStoredName(0);
+    int64_t index = weights && !commonPrefix.empty() ? find(name) : -1;
+    vit_weight_info info;
+    if (index < 0 || vit_weights_info(weights, index, &info, nullptr) != VIT_OK)
+      continue;
+    StringRef stored = info.name;
+    for (const std::string &plain : listStoredNames(name))
+      if (stored == plain)
+        return "";
+    for (const std::string &plain : listStoredNames(name))
+      if (stored.consume_back(plain))
+        return (Twine("all names in ") + llvm::sys::path::filename(info.file) +
+                " begin with \"" + stored +
+                "\", as a wrapper of the model leaves it; they are read "
+                "without it")
+            .str();
+  }
+  return "";
+}
+
 LogicalResult Weights::check(ModuleOp module, bool allowUnused,
                              std::string &error) const {
   SmallVector<std::string> missing, misshapen, untyped, unused;
@@ -178,29 +191,36 @@ LogicalResult Weights::check(ModuleOp module, bool allowUnused,
   std::string text;
   auto add = [&](StringRef what, SmallVectorImpl<std::string> &names,
                  StringRef hint = "") {
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    SmallVector<StringRef> sorted;
+    std::vector<std::string> once;
     llvm::StringSet<> seen;
     for (const std::string &name : names)
       if (seen.insert(name).second)
-        sorted.push_back(name);
-    if (!sorted.empty())
-      text += (text.empty() ? "" : "; ") + what.str() + " " +
-              llvm::join(sorted, ", ") + hint.str();
+        once.push_back(name);
+    names.assign(once.begin(), once.end());
+    if (!once.empty())
+      text +=
+          (text.empty() ? "" : "; ") + what.str() +
+          (once.size() > kMostNames ? " (" + std::to_string(once.size()) + "): "
+                                    : ": ") +
+          listNames(once) + hint.str();
   };
   if (!weights) {
-    add("parameters with neither a checkpoint nor an initialiser:", missing,
+    add("parameters with neither a checkpoint nor an initialiser", missing,
         "; give --weights FILE.safetensors or add init<...>");
   } else {
-    add("missing tensors:", missing);
-    add("tensors of another shape:", misshapen);
+    add("missing tensors", missing);
+    add("tensors of another shape", misshapen);
     add("tensors of an unsupported type (f32, f16, bf16 and f64 are "
-        "supported):",
+        "supported)",
         untyped);
-    add("tensors that nothing uses:", unused, " (--allow-unused ignores them)");
+    add("tensors that nothing uses", unused, " (--allow-unused ignores them)");
   }
   if (text.empty())
     return success();
+  std::string common = explainMissing({missing.begin(), missing.end()},
+                                      {unused.begin(), unused.end()});
+  if (!common.empty())
+    text = common + "; " + text;
   error = file.empty() ? text : file + ": " + text;
   return failure();
 }

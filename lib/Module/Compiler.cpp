@@ -165,7 +165,8 @@ LogicalResult Request::load() {
     dumper = std::make_unique<IrDumper>(request.dump_directory);
   }
   std::string message;
-  graph = loadModel(request.model, &context, message);
+  ImportNotes notes;
+  graph = loadModel(request.model, &context, message, &notes);
   if (!graph)
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         message.empty()
@@ -186,6 +187,15 @@ LogicalResult Request::load() {
   if (!weights ||
       failed(weights->check(*graph, request.allow_unused != 0, message)))
     return outcome.fail(VIT_INVALID_ARGUMENT, message);
+  if (std::string note = weights->describePrefix(*graph); !note.empty())
+    notes.model.push_back(note);
+  if (request.on_note) {
+    for (const std::string &note : notes.model)
+      request.on_note(request.context, VIT_COMPILER_NOTE_MODEL, note.c_str());
+    if (!notes.pictures.empty())
+      request.on_note(request.context, VIT_COMPILER_NOTE_PICTURES,
+                      notes.pictures.c_str());
+  }
   endPhase("import");
   return success();
 }

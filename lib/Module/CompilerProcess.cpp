@@ -39,11 +39,12 @@ namespace {
 /// The unit of the pipe: this, then `textSize` bytes of text without a
 /// terminator, then `dataSize` bytes of a tensor's elements.
 struct Record {
-  enum class Kind { Phase, Output, Done };
+  enum class Kind { Phase, Output, Note, Done };
   Kind kind = Kind::Done;
-  vit_status status = VIT_OK; ///< Done
-  double seconds = 0;         ///< Phase
-  vit_tensor tensor = {};     ///< Output; its pointers are the child's own.
+  vit_status status = VIT_OK;                        ///< Done
+  double seconds = 0;                                ///< Phase
+  vit_compiler_note about = VIT_COMPILER_NOTE_MODEL; ///< Note
+  vit_tensor tensor = {}; ///< Output; its pointers are the child's own.
   size_t textSize = 0, dataSize = 0;
 };
 
@@ -137,6 +138,14 @@ runChild(const vit_compiler_request &request, pid_t parent,
       record.dataSize = output->size;
       sendLocked(record, output->name ? output->name : "", output->data);
     };
+  if (request.on_note)
+    forwarded.on_note = [](void *, vit_compiler_note about, const char *text) {
+      std::lock_guard<std::mutex> lock(pipeMutex);
+      Record record;
+      record.kind = Record::Kind::Note;
+      record.about = about;
+      sendLocked(record, text);
+    };
   forwarded.on_error = nullptr;
   try {
     Outcome outcome = serve(forwarded);
@@ -171,6 +180,9 @@ bool listen(int pipe, const vit_compiler_request &request, Outcome &outcome) {
       record.tensor.name = text.c_str();
       record.tensor.data = data.data();
       request.on_output(request.context, &record.tensor);
+      break;
+    case Record::Kind::Note:
+      request.on_note(request.context, record.about, text.c_str());
       break;
     case Record::Kind::Done:
       outcome.status = record.status;

@@ -7,6 +7,7 @@
 
 #include "Dataset.h"
 #include "Pickle.h"
+#include "format/Diagnose.h"
 
 using namespace vit::data;
 
@@ -75,15 +76,23 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
         names.push_back(std::move(name));
       begin = end + 1;
     }
+    const char *contents =
+        vit::format::recognise(text.data(), text.size()).text;
+    if (contents && names.size() != classCount)
+      corrupt("cannot read " + metaPath + ": " + contents);
     setClassNames(*dataset, std::move(names), metaPath);
   }
   constexpr size_t recordBytes = 1 + pictureBytes;
   for (const std::string &path : batches) {
     auto file = std::make_unique<MappedFile>(path);
     Bytes bytes = file->bytes();
-    if (bytes.size == 0 || bytes.size % recordBytes != 0)
+    if (bytes.size == 0 || bytes.size % recordBytes != 0) {
+      if (const char *contents =
+              vit::format::recognise(bytes.data, bytes.size).text)
+        corrupt("cannot read " + path + ": " + contents);
       corrupt(path + " is truncated: it is no multiple of " +
               std::to_string(recordBytes) + " bytes");
+    }
     RecordDataset::Part part;
     part.path = path;
     part.count = int64_t(bytes.size / recordBytes);

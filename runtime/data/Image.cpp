@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Image.h"
+#include "format/Diagnose.h"
 
 #include <algorithm>
 #include <climits>
@@ -68,19 +69,13 @@ static Picture decode(Bytes file, uint64_t maxPixels) {
       file.data[1] <= '7')
     return decodePnm(file, maxPixels);
 
-  const char *format = nullptr;
-  if (startsWith(file, "GIF8"sv))
-    format = "GIF";
-  else if (startsWith(file, "II*\0"sv) || startsWith(file, "MM\0*"sv))
-    format = "TIFF";
-  else if (startsWith(file, "RIFF"sv) && file.size >= 12 &&
-           std::memcmp(file.data + 8, "WEBP", 4) == 0)
-    format = "WebP";
-  else if (file.size >= 12 && std::memcmp(file.data + 4, "ftyp", 4) == 0)
-    format = "HEIF, AVIF or a video";
-  if (format)
-    unsupported("it is " + std::string(format) +
-                ", which is unsupported: convert it to PNG or JPEG");
+  vit::format::Contents contents = vit::format::recognise(file.data, file.size);
+  if (contents.isPicture)
+    unsupported(contents.text +
+                std::string(", which is unsupported: convert it to PNG or "
+                            "JPEG"));
+  if (contents.text)
+    corrupt(contents.text);
   unsupported("it is not a PNG, JPEG, BMP or PPM picture");
 }
 

@@ -14,7 +14,8 @@ Json vit::data::parseObject(const std::string &text) {
   try {
     value = Json::parse(text);
   } catch (const Json::parse_error &error) {
-    corrupt("it is not JSON (at byte " + std::to_string(error.byte) + ")");
+    misread({reinterpret_cast<const uint8_t *>(text.data()), text.size()},
+            "it is not JSON (at byte " + std::to_string(error.byte) + ")");
   } catch (const Json::exception &) {
     corrupt("it is not JSON");
   }

@@ -76,7 +76,7 @@ IdxFile vit::data::parseIdx(Bytes file) {
   const std::vector<uint8_t> &bytes = idx.storage;
   constexpr uint8_t unsignedByte = 8;
   if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)
-    corrupt("it is not an idx file");
+    misread({bytes.data(), bytes.size()}, "it is not an idx file");
   if (bytes[2] != unsignedByte)
     unsupported("its elements are not bytes");
   size_t rank = bytes[3];

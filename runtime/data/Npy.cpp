@@ -165,7 +165,7 @@ static vit_dtype toDtype(const std::string &descr) {
 
 static vit_tensor parseNpy(Bytes file) {
   if (file.size < 10 || std::memcmp(file.data, "\x93NUMPY", 6) != 0)
-    corrupt("it is not an npy file");
+    misread(file, "it is not an npy file");
   int version = file.data[6];
   if (version < 1 || version > 3)
     unsupported("npy version " + std::to_string(version) + " is unsupported");

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Pickle.h"
+#include "format/Diagnose.h"
 
 #include <algorithm>
 #include <unordered_map>
@@ -46,6 +47,11 @@ public:
   Machine(Pickle &pickle, Bytes file) : pickle(pickle), file(file) {}
 
   PickleValue *run() {
+    constexpr uint8_t protocol = 0x80; // The first byte since protocol 2.
+    if (file.size == 0 || file.data[0] != protocol)
+      if (const char *contents =
+              vit::format::recognise(file.data, file.size).text)
+        corrupt(contents);
     for (;;) {
       uint8_t opcode = *take(1);
       if (opcode == '.')

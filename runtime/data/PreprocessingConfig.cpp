@@ -286,6 +286,10 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
 // config.json alone
 //===----------------------------------------------------------------------===//
 
+static bool isDeit(const JsonObject &config) {
+  return config.readString("model_type", "") == "deit";
+}
+
 static vit_preprocessing readModelConfig(const JsonObject &config) {
   if (const Json *pretrained = config.find("pretrained_cfg"))
     return readTimm(config, JsonObject(*pretrained, "pretrained_cfg"));
@@ -312,6 +316,13 @@ static vit_preprocessing readModelConfig(const JsonObject &config) {
   setSize(p, size);
   p.resize_height = size.height;
   p.resize_width = size.width;
+  if (isDeit(config)) {
+    // DeiTImageProcessor: 256 x 256, of which the middle 224 x 224 remains.
+    p.resize_height = int32_t(int64_t(size.height) * 256 / 224);
+    p.resize_width = int32_t(int64_t(size.width) * 256 / 224);
+    p.interpolation = Bicubic;
+    p.center_crop = CropTransformers;
+  }
   return p;
 }
 
@@ -385,6 +396,51 @@ extern "C" vit_status vit_preprocessing_from_folder(const char *path,
                               " holds neither preprocessor_config.json nor "
                               "config.json");
     *out = readTexts(processor, config, processorPath, configPath);
+  });
+}
+
+/// The same for a folder that only config.json describes.
+static std::string describeSource(const std::string &folder, bool &isDefault) {
+  const Json json = parseObject(readTextFile(joinPath(folder, "config.json")));
+  JsonObject config(json);
+  if (config.has("pretrained_cfg") || config.has("architecture"))
+    return "config.json of " + folder;
+  isDefault = true;
+  bool isPytorch = config.readString("library", "") == "vit-pytorch";
+  if (isPytorch)
+    return "config.json of " + folder +
+           ", for a model of vit-pytorch, does not say how pictures are "
+           "prepared: scaling to its image_size and mean and std 0.5 are "
+           "assumed";
+  std::string text =
+      folder +
+      " has no preprocessor_config.json: the default of "
+      "transformers' " +
+      (isDeit(config) ? "DeiTImageProcessor" : "ViTImageProcessor") +
+      " is assumed";
+  for (const char *above : {"..", "../.."}) {
+    std::string other =
+        joinPath(joinPath(folder, above), "preprocessor_config.json");
+    if (isFile(other))
+      return text + "; if " + other + " belongs to this model, copy it here";
+  }
+  return text;
+}
+
+extern "C" vit_status vit_preprocessing_source(const char *path,
+                                               int32_t *is_default,
+                                               char *buffer, size_t size,
+                                               vit_error *error) {
+  return guarded(error, [&] {
+    if (!path || !buffer || size == 0)
+      invalid("vit_preprocessing_source needs a path and a buffer");
+    bool isDefault = false;
+    std::string text = isFile(joinPath(path, "preprocessor_config.json"))
+                           ? std::string("preprocessor_config.json of ") + path
+                           : describeSource(path, isDefault);
+    std::snprintf(buffer, size, "%s", text.c_str());
+    if (is_default)
+      *is_default = isDefault;
   });
 }
 

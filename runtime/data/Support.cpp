@@ -8,6 +8,7 @@
 #include "Support.h"
 
 #include "format/Alignment.h"
+#include "format/Diagnose.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -21,6 +22,11 @@ using namespace vit::data;
 
 void vit::data::fail(vit_status status, std::string message) {
   throw Failure(status, std::move(message));
+}
+
+void vit::data::misread(Bytes file, std::string otherwise) {
+  const char *contents = vit::format::recognise(file.data, file.size).text;
+  corrupt(contents ? contents : std::move(otherwise));
 }
 
 void vit::data::check(vit_status status, const vit_error &error) {
@@ -64,9 +70,14 @@ class Descriptor {
 public:
   explicit Descriptor(const std::string &path)
       : value(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (value < 0)
-      fail(errno == ENOENT || errno == ENOTDIR ? VIT_NOT_FOUND : VIT_IO_ERROR,
-           "cannot open " + path + ": " + std::strerror(errno));
+    if (value < 0) {
+      int code = errno;
+      char reason[1024];
+      fail(code == ENOENT || code == ENOTDIR ? VIT_NOT_FOUND : VIT_IO_ERROR,
+           "cannot open " + path + ": " +
+               vit::format::explainNotOpened(path.c_str(), code, reason,
+                                             sizeof(reason)));
+    }
     if (fstat(value, &info) != 0 || S_ISDIR(info.st_mode)) {
       std::string reason =
           S_ISDIR(info.st_mode) ? "it is a folder" : std::strerror(errno);

@@ -104,6 +104,10 @@ struct Bytes {
   size_t size = 0;
 };
 
+/// Fails with VIT_CORRUPT: what `file`, which is not of the expected format, is
+/// recognised as; otherwise `otherwise`.
+[[noreturn]] void misread(Bytes file, std::string otherwise);
+
 inline uint16_t readLittle16(const uint8_t *p) {
   return uint16_t(p[0] | p[1] << 8);
 }

@@ -7,6 +7,8 @@
 
 #include "format/MappedFile.h"
 
+#include "format/Diagnose.h"
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -21,11 +23,14 @@ vit_status MappedFile::open(const char *path, const char *what,
   close();
   // Not blocking: a name may be that of a pipe.
   descriptor = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0)
-    return fail(error,
-                errno == ENOENT || errno == ENOTDIR ? VIT_NOT_FOUND
-                                                    : VIT_IO_ERROR,
-                "cannot open %s '%s': %s", what, path, std::strerror(errno));
+  if (descriptor < 0) {
+    int code = errno;
+    char reason[1024];
+    return fail(
+        error, code == ENOENT || code == ENOTDIR ? VIT_NOT_FOUND : VIT_IO_ERROR,
+        "cannot open %s '%s': %s", what, path,
+        explainNotOpened(path, code, reason, sizeof reason));
+  }
   struct stat status;
   if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
     close();

@@ -7,6 +7,7 @@
 
 #include "format/Safetensors.h"
 
+#include "format/Diagnose.h"
 #include "format/Error.h"
 #include "format/Utf8.h"
 
@@ -354,7 +355,11 @@ vit_status Safetensors::read(const unsigned char *file, uint64_t size,
   for (int i = 0; size >= 8 && i < 8; ++i)
     length |= uint64_t(file[i]) << (8 * i);
   constexpr uint64_t most = 100'000'000; // as in the reference implementation
-  if (length > most || (length != 0 && size > 8 && file[8] != '{'))
+  bool isOther = length > most || (length != 0 && size > 8 && file[8] != '{');
+  const char *contents = recognise(file, size).text;
+  if (contents && (isOther || size < 8 || length < 2))
+    return fail(error, VIT_CORRUPT, "cannot read %s: %s", name, contents);
+  if (isOther)
     return fail(error, VIT_CORRUPT,
                 "cannot read %s: it is not a safetensors file, or its header "
                 "is damaged",

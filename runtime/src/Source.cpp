@@ -9,7 +9,9 @@
 
 #include "format/Initializer.h"
 
+#include <cstdarg>
 #include <cstdio>
+#include <cstring>
 
 namespace vit::runtime {
 
@@ -60,58 +62,97 @@ const StoredTensor *Sources::find(const schema::Parameter &p) const {
   return files[p.file()].header->find(p.stored_name()->c_str());
 }
 
-const char *Sources::problem(const schema::Parameter &p) const {
+/// Whether both shapes are those of the same elements: leading ones, as in
+/// [1, 65, 192] and [65, 192], make no difference, as in the compiler.
+static bool sameElements(const StoredTensor &tensor, const Dims &dims) {
+  int32_t i = 0, rank = tensor.rank;
+  uint32_t j = 0, wanted = dims.size();
+  while (i < rank && tensor.dims[i] == 1)
+    ++i;
+  while (j < wanted && dims.Get(j) == 1)
+    ++j;
+  if (rank - i != int32_t(wanted - j))
+    return false;
+  for (; i < rank; ++i, ++j)
+    if (tensor.dims[i] != dims.Get(j))
+      return false;
+  return true;
+}
+
+/// Appends formatted text; what does not fit is cut.
+__attribute__((format(printf, 3, 4))) static void
+append(char *text, size_t size, const char *format, ...) {
+  size_t used = std::strlen(text);
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(text + used, size - used, format, arguments);
+  va_end(arguments);
+}
+
+template <typename Get>
+static void appendShape(char *text, size_t size, uint32_t rank, Get get) {
+  append(text, size, "[");
+  for (uint32_t i = 0; i < rank; ++i)
+    append(text, size, i ? ", %lld" : "%lld", lld(get(i)));
+  append(text, size, "]");
+}
+
+bool Sources::describeProblem(const schema::Parameter &p, char *text,
+                              size_t size) const {
   const StoredTensor *tensor = find(p);
-  if (!tensor)
-    return "missing";
-  if (tensor->type != ElementType(p.dtype()))
-    return "of another type";
-  const Dims &dims = *p.stored_dims();
-  bool same = tensor->rank == int32_t(dims.size());
-  for (uint32_t i = 0; same && i < dims.size(); ++i)
-    same = tensor->dims[i] == dims.Get(i);
-  return same ? nullptr : "of another shape";
+  bool isOther = tensor && tensor->type != ElementType(p.dtype());
+  if (tensor && !isOther && sameElements(*tensor, *p.stored_dims()))
+    return false;
+  append(text, size, "'%.200s' is ", p.stored_name()->c_str());
+  if (!tensor) {
+    append(text, size, "missing");
+  } else if (isOther) {
+    append(text, size, "of another type");
+  } else {
+    appendShape(text, size, uint32_t(tensor->rank),
+                [&](uint32_t i) { return tensor->dims[i]; });
+    append(text, size, " and should be ");
+    appendShape(text, size, p.stored_dims()->size(),
+                [&](uint32_t i) { return p.stored_dims()->Get(i); });
+  }
+  return true;
 }
 
 vit_status Sources::openAll(vit_error *error) {
+  constexpr size_t most = 10;
   char list[800] = "";
-  size_t used = 0, wrong = 0;
+  const char *file = "";
+  size_t wrong = 0;
   for (uint32_t i = 0; i < count(module.root->parameters()); ++i) {
     const schema::Parameter &p = *module.root->parameters()->Get(i);
     if (p.source() != schema::Source::File)
       continue;
     VIT_TRY(open(p.file(), error));
-    const char *reason = problem(p);
-    if (!reason)
+    char item[400] = "";
+    if (!describeProblem(p, item, sizeof item))
       continue;
+    if (wrong == 0)
+      file = module.root->files()->Get(p.file())->path()->c_str();
+    if (wrong < most)
+      append(list, sizeof list, "%s%s", wrong ? ", " : "", item);
     ++wrong;
-    char item[300];
-    int length =
-        std::snprintf(item, sizeof item, "%s'%.200s' is %s", used ? ", " : "",
-                      p.stored_name()->c_str(), reason);
-    if (used + size_t(length) < sizeof list - 8) {
-      std::memcpy(list + used, item, size_t(length) + 1);
-      used += size_t(length);
-    } else if (list[used] == 0 && used + 5 < sizeof list &&
-               std::strcmp(list + used - 3, "...") != 0) {
-      std::memcpy(list + used, ", ...", 6);
-      used += 5;
-    }
   }
   if (wrong == 0)
     return VIT_OK;
+  if (wrong > most)
+    append(list, sizeof list, " and %zu more", wrong - most);
   return fail(error, VIT_CORRUPT,
-              "the weights do not fit '%s' (%zu tensors): %s",
-              module.name.data(), wrong, list);
+              "the weights in '%s' do not fit the model (%zu tensors): %s",
+              file, wrong, list);
 }
 
 vit_status Sources::openFor(const schema::Parameter &p, vit_error *error) {
   if (p.source() != schema::Source::File)
     return VIT_OK;
   VIT_TRY(open(p.file(), error));
-  if (const char *reason = problem(p))
-    return fail(error, VIT_CORRUPT, "stored tensor '%s' is %s",
-                p.stored_name()->c_str(), reason);
+  char text[400] = "";
+  if (describeProblem(p, text, sizeof text))
+    return fail(error, VIT_CORRUPT, "stored tensor %s", text);
   return VIT_OK;
 }
 

@@ -48,8 +48,9 @@ private:
   };
   /// Finds the tensor of a parameter whose file is open; NULL if it is missing.
   const StoredTensor *find(const schema::Parameter &parameter) const;
-  /// Returns what is wrong with a parameter's tensor, or NULL.
-  const char *problem(const schema::Parameter &parameter) const;
+  /// Appends what is wrong with a parameter's tensor; false if nothing is.
+  bool describeProblem(const schema::Parameter &parameter, char *text,
+                       size_t size) const;
   vit_status open(uint32_t index, vit_error *error);
 
   const vit_module &module;

@@ -7,6 +7,7 @@
 
 #include "Verify.h"
 
+#include "format/Diagnose.h"
 #include "format/Extent.h"
 
 namespace vit::runtime {
@@ -18,7 +19,13 @@ namespace vit::runtime {
 vit_status verifyHeader(const unsigned char *file, uint64_t size,
                         const char *name, FileHeader &header,
                         vit_error *error) {
-  if (size < sizeof header || std::memcmp(file, kMagic, sizeof kMagic) != 0)
+  bool isModule =
+      size >= sizeof header && std::memcmp(file, kMagic, sizeof kMagic) == 0;
+  if (const char *contents =
+          isModule ? nullptr : format::recognise(file, size).text)
+    return fail(error, VIT_CORRUPT, "'%s' is not a vit module: %s", name,
+                contents);
+  if (!isModule)
     return fail(error, VIT_CORRUPT,
                 "'%s' is not a vit module: it does not start with 'VITMODUL'",
                 name);

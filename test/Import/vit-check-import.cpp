@@ -225,9 +225,12 @@ int main(int argc, char **argv) {
   if (action == "mutate")
     return mutateConfig(model, &context);
   std::string error;
-  OwningOpRef<ModuleOp> module = loadModel(model, &context, error);
+  ImportNotes notes;
+  OwningOpRef<ModuleOp> module = loadModel(model, &context, error, &notes);
   if (!module)
     return fail(error);
+  for (const std::string &note : notes.model)
+    errs() << "note: " << note << "\n";
   if (action == "weights")
     return printWeights(model, *module);
   if (action == "export") {

@@ -170,6 +170,9 @@ void compile(const Options &options) {
     if (report->time)
       std::fprintf(stderr, "%8.1f ms  %s\n", seconds * 1e3, phase);
   };
+  request.on_note = [](void *, vit_compiler_note, const char *text) {
+    std::fprintf(stderr, "note: %s\n", text);
+  };
   request.on_error = [](void *context, const char *text) {
     static_cast<Report *>(context)->error = text;
   };

@@ -66,6 +66,11 @@ void runCompiler(const vit_compiler_request &request) {
       inner.on_output(inner.context, output);
     };
   asked.on_phase = nullptr;
+  asked.on_note = [](void *, vit_compiler_note about, const char *text) {
+    // Model reports how pictures are prepared, where it matters.
+    if (about == VIT_COMPILER_NOTE_MODEL)
+      std::fprintf(stderr, "note: %s\n", text);
+  };
   asked.on_error = [](void *context, const char *text) {
     static_cast<Forward *>(context)->message = text;
   };

@@ -120,6 +120,26 @@ void printData(const std::string &verb, const vit_dataset *dataset,
       std::fprintf(stderr, "note: %s\n", note);
 }
 
+void warnOfResizing(const vit_dataset *dataset, const vit_preprocessing &p) {
+  vit_image image = {};
+  if (vit_dataset_get(dataset, 0, &image, nullptr, nullptr) != VIT_OK)
+    return; // Reading the data reports it.
+  int32_t width = image.width, height = image.height;
+  vit_image_release(&image);
+  bool isKept =
+      p.resize_height == 0 ||
+      (p.resize_width > 0 ? p.resize_height == height && p.resize_width == width
+                          : p.resize_height == std::min(height, width));
+  if (width == p.width && height == p.height && !isKept)
+    std::fprintf(stderr,
+                 "warning: the pictures are %d x %d, the size of the model's "
+                 "input, and are resized and cropped all the same, as the "
+                 "model's preprocessing says; if it was trained on pictures of "
+                 "this size, set do_resize and do_center_crop to false in its "
+                 "preprocessor_config.json\n",
+                 width, height);
+}
+
 //===----------------------------------------------------------------------===//
 // What a run was trained on
 //===----------------------------------------------------------------------===//

@@ -42,6 +42,11 @@ std::vector<std::string> classNames(const vit_dataset *dataset);
 /// The number of pictures of each class.
 std::vector<int64_t> countClasses(const vit_dataset *dataset);
 
+/// Prints a warning if pictures of exactly the size of the model's input are
+/// resized and cropped all the same. Looks at the first one.
+void warnOfResizing(const vit_dataset *dataset,
+                    const vit_preprocessing &preprocessing);
+
 /// Prints to standard error what the data is, "`verb` 12 pictures of 3 classes
 /// in data/train", and what was left out of it. `printed`: the notes so far,
 /// which are not repeated.

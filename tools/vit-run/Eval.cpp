@@ -81,7 +81,7 @@ void printReport(const Score &score, const ClassMatch &match,
 void eval(const EvalOptions &options) {
   checkCommonOptions(options);
   Model model(options, {"logits"});
-  vit_preprocessing preprocessing = model.preprocessing();
+  vit_preprocessing preprocessing = model.preprocessing(/*always=*/true);
   DatasetHandle dataset =
       openData({options.data, options.split, options.range, "--range",
                 preprocessing.apply_exif_orientation != 0});
@@ -92,6 +92,7 @@ void eval(const EvalOptions &options) {
       std::string(vit_dataset_split(dataset.get())) == "train")
     std::fprintf(stderr, "warning: there is no validation or test part, so the "
                          "training part is evaluated\n");
+  warnOfResizing(dataset.get(), preprocessing);
   ClassMatch match = matchData(model, dataset.get(), options);
 
   EventLog log;

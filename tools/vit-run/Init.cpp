@@ -71,13 +71,20 @@ class Initialiser {
 public:
   Initialiser(Model &model, const std::string &path, bool newHead)
       : model(model), path(path), newHead(newHead),
-        tensors(storedTensors(model.module())), file(openWeights(path)) {}
+        tensors(storedTensors(model.module())), file(openWeights(path)) {
+    std::vector<std::string> names;
+    vit_weight_info info = {};
+    for (int64_t i = 0; i < vit_weights_count(file.get()); ++i)
+      if (vit_weights_info(file.get(), i, &info, nullptr) == VIT_OK)
+        names.push_back(info.name);
+    commonPrefix = mlir::vit::findCommonPrefix(names);
+  }
 
   void run() {
     for (const CheckpointTensor &tensor : tensors)
       sources.push_back(findSource(tensor));
-    if (!misfits.empty())
-      throw Error(path + " does not fit the model: " + listText(misfits));
+    if (!misfits.empty() || !missing.empty())
+      failMisfit();
     for (size_t i = 0; i < tensors.size(); ++i)
       if (sources[i].index >= 0)
         take(tensors[i], sources[i]);
@@ -88,7 +95,9 @@ private:
   Source findSource(const CheckpointTensor &tensor);
   bool findGrids(const CheckpointTensor &tensor,
                  const std::vector<int64_t> &there, Resampling &resampling);
+  [[noreturn]] void failMisfit();
   void take(const CheckpointTensor &tensor, const Source &source);
+  std::vector<std::string> unusedNames() const;
   void report();
 
   Model &model;
@@ -98,12 +107,14 @@ private:
   WeightsHandle file;
   std::vector<Source> sources;
   std::set<int64_t> looked; ///< Tensors of the checkpoint that are used.
-  std::vector<std::string> misfits, kept, resampled;
+  std::string commonPrefix; ///< Of the names of all stored tensors.
+  std::vector<std::string> missing, misfits, kept, resampled;
 };
 
 Source Initialiser::findSource(const CheckpointTensor &tensor) {
   Source source;
-  for (const std::string &name : mlir::vit::listStoredNames(tensor.name))
+  for (const std::string &name :
+       mlir::vit::listStoredNames(tensor.name, commonPrefix))
     if (source.index < 0)
       source.index = vit_weights_find(file.get(), name.c_str());
   std::string here = tensor.name + " " + storedShapeText(tensor.shape);
@@ -111,7 +122,7 @@ Source Initialiser::findSource(const CheckpointTensor &tensor) {
     if (isHead(tensor))
       kept.push_back(here + ", which is not there");
     else
-      misfits.push_back(here + " is missing");
+      missing.push_back(tensor.name);
     return source;
   }
   vit_error error;
@@ -212,12 +223,7 @@ void Initialiser::take(const CheckpointTensor &tensor, const Source &source) {
   writeStored(tensor, values.data(), model.parameters());
 }
 
-void Initialiser::report() {
-  size_t taken = 0;
-  for (const Source &source : sources) {
-    taken += source.index >= 0;
-    looked.insert(source.index);
-  }
+std::vector<std::string> Initialiser::unusedNames() const {
   std::vector<std::string> unused;
   for (int64_t i = 0; i < vit_weights_count(file.get()); ++i) {
     vit_weight_info info = {};
@@ -226,6 +232,31 @@ void Initialiser::report() {
         info.size > 0)
       unused.push_back(info.name);
   }
+  return unused;
+}
+
+void Initialiser::failMisfit() {
+  for (const Source &source : sources)
+    looked.insert(source.index);
+  std::string text = path + " does not fit the model";
+  std::string common = mlir::vit::explainMissing(missing, unusedNames());
+  if (!common.empty())
+    text += ": " + common;
+  if (!missing.empty())
+    text += "; " + std::to_string(missing.size()) +
+            " tensors are missing: " + mlir::vit::listNames(missing);
+  if (!misfits.empty())
+    text += "; " + mlir::vit::listNames(misfits);
+  throw Error(text);
+}
+
+void Initialiser::report() {
+  size_t taken = 0;
+  for (const Source &source : sources) {
+    taken += source.index >= 0;
+    looked.insert(source.index);
+  }
+  std::vector<std::string> unused = unusedNames();
   std::fprintf(stderr, "from %s: %zu of the model's %zu tensors\n",
                path.c_str(), taken, sources.size());
   auto say = [](const char *what, const std::vector<std::string> &names) {

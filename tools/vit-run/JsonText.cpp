@@ -9,6 +9,8 @@
 
 #include "Support.h"
 
+#include "format/Diagnose.h"
+
 namespace vit::tools {
 
 static constexpr int kMostNesting = 64;
@@ -24,6 +26,8 @@ nlohmann::ordered_json parseJsonObject(const std::string &text,
       return true;
     });
   } catch (const Json::exception &error) {
+    if (const char *contents = format::recognise(text.data(), text.size()).text)
+      throw Error("cannot read " + where + ": " + contents);
     throw Error(where + ": not valid JSON: " + error.what());
   }
   if (!result.is_object())

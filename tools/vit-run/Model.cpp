@@ -9,8 +9,11 @@
 
 #include "Cache.h"
 #include "DeviceList.h"
+#include "vit/Import/ModelFolder.h"
+
 #include "format/Level.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -32,6 +35,7 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
              std::optional<TrainingRequest> training)
     : options(given), outputs(std::move(outputs)),
       training(std::move(training)) {
+  options.model = mlir::vit::resolveModelFolder(options.model);
   const std::string &path = options.model;
   std::error_code error;
   bool isFolder = fs::is_directory(path, error);
@@ -50,6 +54,9 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
                 "; MODEL is a .vitm file, a .mlir text or a checkpoint's "
                 "folder");
   compiled = !isFolder && !endsWith(path, ".mlir");
+  if (endsWith(path, ".safetensors"))
+    throw Error(path + " holds weights alone; MODEL is the folder that holds "
+                       "them and config.json");
   if (!compiled) {
     for (std::string &name : this->outputs)
       name = canonicalName(name);
@@ -267,6 +274,47 @@ bool Model::hasOutput(const std::string &name) {
   return false;
 }
 
+std::string describePreparation(const vit_preprocessing &p) {
+  static const char *const filters[] = {"nearest", "lanczos", "bilinear",
+                                        "bicubic", "box",     "hamming"};
+  auto size = [](int32_t width, int32_t height) {
+    return std::to_string(width) + " x " + std::to_string(height);
+  };
+  std::string text = "not resized";
+  if (p.resize_height > 0)
+    text =
+        (p.resize_width > 0
+             ? "resized to " + size(p.resize_width, p.resize_height)
+         : p.resize_width == -1
+             ? "shorter edge resized to " + std::to_string(p.resize_height)
+             : "resized to cover " + size(-p.resize_width, p.resize_height)) +
+        " (" + filters[std::clamp(p.interpolation, 0, 5)] + ")";
+  text += (p.center_crop ? ", cropped in the middle to " : ", input ") +
+          size(p.width, p.height);
+  for (const float *values : {p.mean, p.std}) {
+    text += values == p.mean ? ", mean" : ", std";
+    for (int32_t c = 0; c < std::clamp(p.channels, 0, 4); ++c) {
+      char number[32];
+      std::snprintf(number, sizeof(number), "%s%g", c ? ", " : " ", values[c]);
+      text += number;
+    }
+  }
+  return text;
+}
+
+std::string Model::explainPreprocessing(bool &isDefault) {
+  isDefault = false;
+  char text[1024];
+  int32_t assumed = 0;
+  std::error_code ignored;
+  if (!fs::is_directory(options.model, ignored) ||
+      vit_preprocessing_source(options.model.c_str(), &assumed, text,
+                               sizeof(text), nullptr) != VIT_OK)
+    return options.model;
+  isDefault = assumed != 0;
+  return text;
+}
+
 std::optional<vit_preprocessing> Model::findPreprocessing() {
   vit_error error;
   vit_preprocessing result = {};
@@ -279,18 +327,50 @@ std::optional<vit_preprocessing> Model::findPreprocessing() {
           error);
     return result;
   }
+  // The folder's message says why there is nothing in the module.
   vit_status status = vit_module_preprocessing(module(), &result, &error);
+  if (status == VIT_NOT_FOUND && fs::is_directory(options.model, ignored))
+    status =
+        vit_preprocessing_from_folder(options.model.c_str(), &result, &error);
   if (status == VIT_NOT_FOUND)
     return std::nullopt;
   check(status, error);
   return result;
 }
 
-vit_preprocessing Model::preprocessing() {
+vit_preprocessing Model::preprocessing(bool always) {
   std::optional<vit_preprocessing> found = findPreprocessing();
   if (!found)
-    throw Error(options.model + " does not say how pictures are prepared");
+    throw Error(options.model +
+                " does not say how pictures are prepared; its "
+                "input is " +
+                shapeText(dimsOf(inputInfo())));
+  checkLabels();
+  reportPreparation(*found, always);
   return *found;
+}
+
+void Model::reportPreparation(const vit_preprocessing &preprocessing,
+                              bool always) {
+  bool isDefault = false;
+  std::string source = explainPreprocessing(isDefault);
+  std::string text = describePreparation(preprocessing);
+  if (isDefault)
+    std::fprintf(stderr, "warning: %s: pictures %s\n", source.c_str(),
+                 text.c_str());
+  else if (always || options.verbose)
+    std::fprintf(stderr, "pictures: %s (from %s)\n", text.c_str(),
+                 source.c_str());
+}
+
+void Model::checkLabels() {
+  vit_binding_info output = outputInfos().front();
+  int64_t labels = vit_module_label_count(module());
+  if (labels > 0 && output.rank == 2 && labels != output.dims[1])
+    throw Error(options.model + ": there are labels for " +
+                std::to_string(labels) + " classes, and the head has " +
+                std::to_string(output.dims[1]) +
+                "; mend id2label (label_names, labels) in config.json");
 }
 
 std::string Model::label(int32_t index) {

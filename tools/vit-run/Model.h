@@ -47,14 +47,22 @@ public:
   /// The module's outputs, the default one first.
   std::vector<vit_binding_info> outputInfos();
   /// Throws if nothing describes how pictures are prepared.
-  vit_preprocessing preprocessing();
+  /// Prints how pictures are prepared if `always` or with --verbose, and a
+  /// warning in any case if it is assumed.
+  vit_preprocessing preprocessing(bool always = false);
   std::optional<vit_preprocessing> findPreprocessing();
+  /// Prints how pictures are prepared and which file says so; see
+  /// preprocessing().
+  void reportPreparation(const vit_preprocessing &preprocessing, bool always);
+  /// Throws unless there are as many labels as classes, or none.
+  void checkLabels();
   /// The label of a class, or its number.
   std::string label(int32_t index);
   /// The name of the parameter `name` in messages.
   std::string parameterName(const std::string &name);
 
 private:
+  std::string explainPreprocessing(bool &isDefault);
   vit_status load(const std::string &path, vit_error &error);
   void compileAndLoad();
   void compileTo(const std::string &path, const CompilerOptions &wanted);
@@ -73,6 +81,10 @@ private:
   ModuleHandle handle;
   ParametersHandle weights;
 };
+
+/// "resized to 256 x 256 (bicubic), cropped in the middle to 224 x 224, mean
+/// 0.5, 0.5, 0.5, std 0.5, 0.5, 0.5": width x height.
+std::string describePreparation(const vit_preprocessing &preprocessing);
 
 /// The canonical name of an output: "logits" for its alias, any other name
 /// unchanged.

@@ -119,6 +119,9 @@ static bool setTimmClasses(Json &config, const std::string &folder,
     return true;
   for (const char *key : names)
     config.erase(key);
+  // Of transformers' wrapper of a timm model.
+  for (const char *key : {"id2label", "label2id", "num_labels"})
+    config.erase(key);
   config["label_names"] = labels;
   return true;
 }
@@ -210,7 +213,9 @@ void makeModelFolder(const std::string &checkpoint,
   std::string path = checkpoint + "/config.json";
   std::string text = readFile(path);
   Json config = parseJsonObject(text, path);
-  auto set = config.contains("model_type")     ? setTransformersClasses
+  bool isTransformers =
+      config.contains("model_type") && config["model_type"] != "timm_wrapper";
+  auto set = isTransformers                    ? setTransformersClasses
              : config.contains("architecture") ? setTimmClasses
                                                : setVitPytorchClasses;
   Names known = labelsOfConfig(config);

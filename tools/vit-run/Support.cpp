@@ -8,6 +8,7 @@
 #include "Support.h"
 
 #include "format/AtomicFile.h"
+#include "format/Diagnose.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -147,7 +148,15 @@ double shortestDecimal(double value) {
 std::string readFile(const std::string &path) {
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
-  if (!stream || !(text << stream.rdbuf()))
+  int code = errno;
+  char reason[1024];
+  if (!stream)
+    throw Error(
+        "cannot read " + path + ": " +
+        format::explainNotOpened(path.c_str(), code, reason, sizeof(reason)));
+  // An empty file gives nothing to insert, which fails too.
+  if (stream.peek() != std::ifstream::traits_type::eof() &&
+      !(text << stream.rdbuf()))
     throw Error("cannot read " + path + ": " + std::strerror(errno));
   return text.str();
 }

@@ -11,6 +11,7 @@
 #include "Init.h"
 #include "Trainer.h"
 #include "format/Hash.h"
+#include "vit/Import/ModelFolder.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -132,7 +133,19 @@ static bool needsNewHead(const std::string &init, const Names &labels) {
               .isIdentity();
 }
 
+/// A folder of config.json alone may be trained from scratch; one whose weights
+/// cannot be read may not: the user wants them.
+static void reportNoWeights(const std::string &folder) {
+  mlir::vit::FolderProblem problem = mlir::vit::explainMissingWeights(folder);
+  if (problem.hasOtherWeights)
+    throw Error(problem.text);
+  std::fprintf(stderr,
+               "note: %s; training starts from initialised parameters\n",
+               problem.text.c_str());
+}
+
 static void train(TrainOptions options) {
+  options.model = mlir::vit::resolveModelFolder(options.model);
   checkCommonOptions(options);
   checkTrainOptions(options);
   std::string last = options.out + "/last";
@@ -163,6 +176,8 @@ static void train(TrainOptions options) {
   if (fs::exists(fs::path(options.model) / "config.json", error)) {
     if (init.empty() && hasWeights(options.model))
       init = options.model;
+    else if (init.empty())
+      reportNoWeights(options.model);
     makeModelFolder(options.model, data.getLabels(), options.out + "/model");
     options.model = options.out + "/model";
   }

@@ -270,8 +270,8 @@ void TrainingData::prepareFor(Model &model) {
                 "; to be trained it must be logits [batch, classes]");
   matchModel(model, output.dims[1]);
   bool isFolder = std::string(vit_dataset_format(train.get())) == "folder";
-  preprocessing =
-      model.findPreprocessing().value_or(defaultPreprocessing(input, isFolder));
+  std::optional<vit_preprocessing> found = model.findPreprocessing();
+  preprocessing = found.value_or(defaultPreprocessing(input, isFolder));
   if (preprocessing.channels != input.dims[1] ||
       preprocessing.height != input.dims[2] ||
       preprocessing.width != input.dims[3])
@@ -288,6 +288,14 @@ void TrainingData::prepareFor(Model &model) {
                   std::to_string(input.dims[1]) + " channels");
   std::copy(options.mean.begin(), options.mean.end(), preprocessing.mean);
   std::copy(options.std.begin(), options.std.end(), preprocessing.std);
+  if (found)
+    model.reportPreparation(preprocessing, /*always=*/true);
+  else
+    std::fprintf(stderr,
+                 "pictures: %s (the default for a text without "
+                 "vit.preprocessing)\n",
+                 describePreparation(preprocessing).c_str());
+  warnOfResizing(train.get(), preprocessing);
   // The first picture shows whether the size is right; also for a folder,
   // unless unreadable pictures may be skipped.
   if (isFolder && options.skipUnreadable)

@@ -13,8 +13,16 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <string>
+#include <vector>
 
 namespace mlir::vit {
+
+/// What import assumed, or read in another way than the files say: lines for a
+/// person to read.
+struct ImportNotes {
+  std::vector<std::string> model; ///< Of labels.
+  std::string pictures;           ///< Of how they are prepared; or empty.
+};
 
 /// The graph of the model that `folder`/config.json describes: transformers
 /// (`model_type` vit or deit), timm (`architecture`, `model_args`) or
@@ -33,7 +41,8 @@ namespace mlir::vit {
 /// config.json is not trusted. On failure the result is null and `error` one
 /// line that says what is wrong and what would be right.
 OwningOpRef<ModuleOp> importModel(StringRef folder, MLIRContext *context,
-                                  std::string &error);
+                                  std::string &error,
+                                  ImportNotes *notes = nullptr);
 
 /// Parses and verifies a model text (.mlir). Errors as above, with line and
 /// column.
@@ -42,7 +51,8 @@ OwningOpRef<ModuleOp> loadText(StringRef path, MLIRContext *context,
 
 /// Imports a folder or parses a file.
 OwningOpRef<ModuleOp> loadModel(StringRef path, MLIRContext *context,
-                                std::string &error);
+                                std::string &error,
+                                ImportNotes *notes = nullptr);
 
 } // namespace mlir::vit
 

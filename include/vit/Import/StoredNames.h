@@ -12,6 +12,8 @@
 #ifndef VIT_IMPORT_STOREDNAMES_H
 #define VIT_IMPORT_STOREDNAMES_H
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,10 +40,24 @@ inline std::string makeInternalName(std::string name) {
   return name;
 }
 
+/// What all of `names` begin with, up to and with a dot; empty if nothing. A
+/// checkpoint of a wrapper (DataParallel, torch.compile, a Lightning module)
+/// has "module.", "_orig_mod.", "model." or several of them before every name.
+inline std::string findCommonPrefix(const std::vector<std::string> &names) {
+  std::string common = names.empty() ? "" : names.front();
+  for (const std::string &name : names)
+    while (name.compare(0, common.size(), common) != 0)
+      common.pop_back();
+  size_t dot = common.rfind('.');
+  return dot == std::string::npos ? "" : common.substr(0, dot + 1);
+}
+
 /// The names under which a checkpoint may hold the tensor `name`, beginning
 /// with `name`. A model with a head stores the headless model under a prefix,
-/// and each name may be an internal name of transformers 5.
-inline std::vector<std::string> listStoredNames(const std::string &name) {
+/// and each name may be an internal name of transformers 5. `common` is what
+/// all names of the checkpoint begin with.
+inline std::vector<std::string> listStoredNames(const std::string &name,
+                                                std::string common = "") {
   std::vector<std::string> bases{name};
   auto startsWith = [&](const char *prefix) {
     return name.rfind(prefix, 0) == 0;
@@ -58,7 +74,78 @@ inline std::vector<std::string> listStoredNames(const std::string &name) {
     names.push_back(base);
     names.push_back(makeInternalName(base));
   }
+  // A part of `common` may belong to the name: module.vit.embeddings.
+  size_t plain = names.size();
+  while (!common.empty()) {
+    for (size_t i = 0; i < plain; ++i)
+      names.push_back(common + names[i]);
+    common.pop_back();
+    common.resize(
+        common.rfind('.') == std::string::npos ? 0 : common.rfind('.') + 1);
+  }
   return names;
+}
+
+/// What the tensors that a model needs and a checkpoint lacks, `missing`, have
+/// in common, and what to do; empty if nothing is found. `unused` are those
+/// that the checkpoint has and the model does not use.
+inline std::string explainMissing(const std::vector<std::string> &missing,
+                                  const std::vector<std::string> &unused) {
+  for (const std::string &name : unused)
+    if (name.find(".lora_") != std::string::npos)
+      return "the file holds weights of a PEFT adapter: call "
+             "merge_and_unload() and save the model again";
+  if (missing.empty())
+    return "";
+  std::set<std::string> present(unused.begin(), unused.end());
+  const std::string &first = missing.front();
+  for (const std::string &name : unused) {
+    size_t length = name.size() - std::min(name.size(), first.size());
+    if (length == 0 || name[length - 1] != '.' ||
+        name.compare(length, std::string::npos, first) != 0)
+      continue;
+    std::string prefix = name.substr(0, length);
+    size_t count = 0;
+    for (const std::string &other : missing)
+      count += present.count(prefix + other);
+    return "the file has " + std::to_string(count) + " of the " +
+           std::to_string(missing.size()) + " missing tensors with \"" +
+           prefix + "\" before the name: take it off";
+  }
+  auto libraryOf = [](const std::vector<std::string> &names) {
+    static constexpr std::pair<const char *, const char *> marks[] = {
+        {"patch_embeddings.projection", "transformers"},
+        {"patch_embed.proj", "timm"},
+        {"to_patch_embedding", "vit-pytorch"}};
+    for (const std::string &name : names)
+      for (auto [mark, library] : marks)
+        if (name.find(mark) != std::string::npos)
+          return std::string(library);
+    return std::string();
+  };
+  std::string here = libraryOf(missing), there = libraryOf(unused);
+  if (!here.empty() && !there.empty() && here != there)
+    return "the file has the names of " + there + ", config.json is that of " +
+           here;
+  std::string common = findCommonPrefix(missing);
+  if (missing.size() > 1 && !common.empty())
+    return "all " + std::to_string(missing.size()) +
+           " missing tensors begin with \"" + common + "\"";
+  return "";
+}
+
+/// Names of a kind that one message lists.
+inline constexpr size_t kMostNames = 10;
+
+/// "A, B, C and 7 more"
+inline std::string listNames(const std::vector<std::string> &names,
+                             size_t most = kMostNames) {
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < most; ++i)
+    text += (i ? ", " : "") + names[i];
+  if (names.size() > most)
+    text += " and " + std::to_string(names.size() - most) + " more";
+  return text;
 }
 
 } // namespace mlir::vit

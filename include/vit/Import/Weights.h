@@ -50,10 +50,16 @@ public:
   bool isStored() const { return weights != nullptr; }
   uint64_t getSeed() const { return seed; }
 
+  /// What the names of all stored tensors begin with and those of `module` do
+  /// not, as wrappers of a model (DataParallel, torch.compile) leave it, as a
+  /// line for a person to read; empty if there is nothing.
+  std::string describePrefix(ModuleOp module) const;
+
   /// Checks that each parameter of `module` has a value: a stored tensor of
   /// the right shape and a type that vit has, or, without a checkpoint, an
   /// initialiser; and, unless `allowUnused`, that each tensor of the checkpoint
-  /// is used. On failure `error` is one line that names all of them.
+  /// is used. On failure `error` is one line that says how many
+  /// there are, names up to ten of a kind and what they have in common.
   /// Not counted as unused: empty tensors, and those whose name matches a
   /// pattern of the module's `vit.unused` (an array of names with `*`), which
   /// import sets to what the model's own library ignores too.
@@ -87,6 +93,7 @@ private:
   int64_t find(StringRef name) const;
 
   vit_weights *weights = nullptr;
+  std::string commonPrefix; ///< Of the names of all stored tensors.
   uint64_t seed = 0;
 };
 

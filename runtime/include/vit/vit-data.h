@@ -138,6 +138,15 @@ VIT_API vit_status vit_preprocessing_from_json(const char *preprocessor_config,
                                                const char *config,
                                                vit_preprocessing *out,
                                                vit_error *error);
+/// Where the values of vit_preprocessing_from_folder come from, a clause for a
+/// person to read, written to `buffer`: "preprocessor_config.json of DIR", or
+/// "DIR has no preprocessor_config.json: the default of transformers'
+/// DeiTImageProcessor is assumed". *is_default, which may be NULL: nothing in
+/// the folder says how pictures are prepared.
+/// Errors: as vit_preprocessing_from_folder.
+VIT_API vit_status vit_preprocessing_source(const char *path,
+                                            int32_t *is_default, char *buffer,
+                                            size_t size, vit_error *error);
 
 /// Loads and preprocesses one picture into a new tensor f32 [1, channels,
 /// height, width], ready to be an input of vit_session_run. Give it back with

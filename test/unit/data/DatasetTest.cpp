@@ -100,7 +100,7 @@ TEST(CifarBinary, LyingFiles) {
   folder.write("test_batch.bin", makeBinary({1}) + "x");
   expectRefused(VIT_CORRUPT, "test_batch.bin is truncated", folder);
   folder.write("test_batch.bin", "");
-  expectRefused(VIT_CORRUPT, "truncated", folder);
+  expectRefused(VIT_CORRUPT, "the file is empty", folder);
   folder.write("test_batch.bin", makeBinary({1, 10}));
   expectRefused(VIT_CORRUPT, "record 1", folder);
   folder.write("test_batch.bin", makeBinary({1}));

@@ -108,7 +108,9 @@ TEST(Npy, VersionsAndSpellings) {
 TEST(Npy, LyingFiles) {
   std::string eight(8, 'x');
   expectRefused(VIT_CORRUPT, "not an npy", "hello");
-  expectRefused(VIT_CORRUPT, "not an npy", "");
+  expectRefused(VIT_CORRUPT, "the file is empty", "");
+  expectRefused(VIT_CORRUPT, "Git LFS pointer",
+                "version https://git-lfs.github.com/spec/v1\n");
   expectRefused(VIT_UNSUPPORTED, "version 9",
                 makeNpy(describe("<f4", "(2,)"), eight, 9));
   expectRefused(VIT_UNSUPPORTED, "Fortran",

@@ -114,7 +114,7 @@ TEST(Weights, EmptyTensorsAndOtherTypes) {
 }
 
 TEST(Weights, LyingFiles) {
-  expectRefused(VIT_CORRUPT, "truncated", "");
+  expectRefused(VIT_CORRUPT, "empty", "");
   expectRefused(VIT_CORRUPT, "truncated", "1234567");
   expectRefused(VIT_CORRUPT, "truncated", little(1000, 8) + "{}");
   expectRefused(VIT_CORRUPT, "damaged", little(uint64_t(1) << 62, 8) + "{}");

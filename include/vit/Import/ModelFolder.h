@@ -1,0 +1,161 @@
+//===- ModelFolder.h - Where a model's files are ----------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Needs the standard library alone, so that tools without LLVM have it too.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_IMPORT_MODELFOLDER_H
+#define VIT_IMPORT_MODELFOLDER_H
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mlir::vit {
+
+/// The names in `folder`, sorted; empty if it cannot be listed.
+inline std::vector<std::string>
+listFolder(const std::filesystem::path &folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator at(folder, error), end;
+  while (!error && at != end) {
+    names.push_back(at->path().filename().string());
+    at.increment(error);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+/// The folder that holds config.json: `path`, or, where `path` is a model in
+/// the cache of the hub's client (refs/main, snapshots/HASH), the snapshot that
+/// refs/main names, or the only one.
+inline std::string resolveModelFolder(const std::string &path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path folder = path, snapshots = folder / "snapshots";
+  if (fs::exists(folder / "config.json", error) ||
+      !fs::is_directory(snapshots, error))
+    return path;
+  std::string hash;
+  std::ifstream(folder / "refs" / "main") >> hash;
+  std::vector<std::string> names = listFolder(snapshots);
+  if (hash.empty() && names.size() == 1)
+    hash = names.front();
+  bool isPlain = !hash.empty() && hash.find('/') == std::string::npos &&
+                 hash != "." && hash != "..";
+  return isPlain && fs::is_directory(snapshots / hash, error)
+             ? (snapshots / hash).string()
+             : path;
+}
+
+/// Why a model's folder cannot be read, and what to do.
+struct FolderProblem {
+  std::string text;
+  /// It holds weights, or a link to them, that are not read.
+  bool hasOtherWeights = false;
+};
+
+namespace detail {
+
+inline bool endsWith(const std::string &text, const std::string &end) {
+  return text.size() >= end.size() &&
+         text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+/// "NAME is a link to TARGET, which does not exist", or empty.
+inline std::string explainLink(const std::filesystem::path &path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::is_symlink(fs::symlink_status(path, error)) ||
+      fs::exists(path, error))
+    return "";
+  return path.filename().string() + " is a link to " +
+         fs::read_symlink(path, error).string() + ", which does not exist";
+}
+
+inline constexpr const char *kAdapter =
+    "a PEFT adapter (adapter_config.json), which changes another model: load "
+    "that model with it, call merge_and_unload() and save the result with "
+    "save_pretrained";
+
+} // namespace detail
+
+/// For a folder without model.safetensors and its index.
+inline FolderProblem explainMissingWeights(const std::string &folder) {
+  constexpr const char *names[] = {"model.safetensors",
+                                   "model.safetensors.index.json"};
+  for (const char *name : names)
+    if (std::string link =
+            detail::explainLink(std::filesystem::path(folder) / name);
+        !link.empty())
+      return {folder + ": " + link, true};
+  constexpr const char *torch = "convert it with safetensors.torch.save_file";
+  constexpr const char *other =
+      "save the model as safetensors with its own library "
+      "(save_pretrained(..., safe_serialization=True))";
+  static constexpr struct {
+    const char *ending, *remedy;
+  } formats[] = {{"adapter_model.safetensors", nullptr},
+                 {"adapter_model.bin", nullptr},
+                 {".bin", torch},
+                 {".bin.index.json", torch},
+                 {".pth", torch},
+                 {".pt", torch},
+                 {".ckpt", torch},
+                 {".safetensors", "rename it to model.safetensors"},
+                 {".h5", other},
+                 {".keras", other},
+                 {".msgpack", other},
+                 {".onnx", other},
+                 {".gguf", other},
+                 {".tflite", other},
+                 {".npz", other}};
+  std::vector<std::string> present = listFolder(folder);
+  for (auto [ending, remedy] : formats)
+    for (const std::string &name : present)
+      if (detail::endsWith(name, ending) && name != "training_args.bin" &&
+          name != "optimizer.pt" && name != "scheduler.pt") {
+        if (!remedy)
+          return {folder + ": holds " + detail::kAdapter, true};
+        return {folder + ": holds " + name + " but no model.safetensors; " +
+                    remedy,
+                true};
+      }
+  return {folder + ": no model.safetensors and no model.safetensors.index.json",
+          false};
+}
+
+/// For a folder whose config.json cannot be opened.
+inline std::string explainMissingConfig(const std::string &folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (std::string link = detail::explainLink(fs::path(folder) / "config.json");
+      !link.empty())
+    return folder + ": " + link;
+  if (fs::exists(fs::path(folder) / "adapter_config.json", error))
+    return folder + ": holds " + detail::kAdapter;
+  std::vector<std::string> inside;
+  for (fs::path base : {fs::path(), fs::path("snapshots")})
+    for (const std::string &name : listFolder(fs::path(folder) / base))
+      if (fs::exists(fs::path(folder) / base / name / "config.json", error))
+        inside.push_back((base / name).string());
+  std::string text = folder + "/config.json: No such file or directory; a "
+                              "model folder needs the config.json of "
+                              "transformers, timm or vit-pytorch";
+  for (size_t i = 0; i < inside.size() && i < 10; ++i)
+    text += (i ? ", " : " (there is one in ") + inside[i];
+  return inside.empty() ? text : text + ")";
+}
+
+} // namespace mlir::vit
+
+#endif // VIT_IMPORT_MODELFOLDER_H
