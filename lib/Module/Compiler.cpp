@@ -12,6 +12,7 @@
 #include "Levels.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Import/Import.h"
+#include "vit/Import/ModelFolder.h"
 #include "vit/Import/Weights.h"
 #include "vit/Kernel/Layout.h"
 #include "vit/Kernel/Variables.h"
@@ -152,10 +153,11 @@ private:
 };
 
 LogicalResult Request::load() {
-  if (!request.model || !llvm::sys::fs::exists(request.model))
-    return outcome.fail(VIT_NOT_FOUND,
-                        Twine("there is no model at ") +
-                            (request.model ? request.model : "(no path)"));
+  std::string model = resolveModelFolder(request.model ? request.model : "");
+  if (!llvm::sys::fs::exists(model))
+    return outcome.fail(VIT_NOT_FOUND, model.empty()
+                                           ? "the request has no model"
+                                           : explainMissingModel(model));
   if (request.dump_directory) {
     if (std::error_code code =
             llvm::sys::fs::create_directories(request.dump_directory))
@@ -166,22 +168,21 @@ LogicalResult Request::load() {
   }
   std::string message;
   ImportNotes notes;
-  graph = loadModel(request.model, &context, message, &notes);
+  graph = loadModel(model, &context, message, &notes);
   if (!graph)
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         message.empty()
                             ? firstError->take("the model cannot be read")
                             : message);
-  bool isFolder = llvm::sys::fs::is_directory(request.model);
+  bool isFolder = llvm::sys::fs::is_directory(model);
   if (isFolder && request.weights)
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         "--weights requires a .mlir text; a folder has its "
                         "own model.safetensors");
   // A folder without weights can be trained from its initialisers.
-  bool isStored =
-      isFolder && (!request.training || Weights::existIn(request.model));
+  bool isStored = isFolder && (!request.training || Weights::existIn(model));
   StringRef path = request.weights ? request.weights
-                   : isStored      ? request.model
+                   : isStored      ? StringRef(model)
                                    : "";
   weights = Weights::open(path, request.seed, message);
   if (!weights ||

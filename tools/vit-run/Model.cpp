@@ -50,7 +50,7 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
     isFolder = false;
   }
   if (!isFolder && !fs::exists(path, error))
-    throw Error("there is no " + path +
+    throw Error(mlir::vit::explainMissingModel(path) +
                 "; MODEL is a .vitm file, a .mlir text or a checkpoint's "
                 "folder");
   compiled = !isFolder && !endsWith(path, ".mlir");

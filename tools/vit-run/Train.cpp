@@ -146,6 +146,7 @@ static void reportNoWeights(const std::string &folder) {
 
 static void train(TrainOptions options) {
   options.model = mlir::vit::resolveModelFolder(options.model);
+  options.init = mlir::vit::resolveModelFolder(options.init);
   checkCommonOptions(options);
   checkTrainOptions(options);
   std::string last = options.out + "/last";

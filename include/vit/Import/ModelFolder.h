@@ -13,6 +13,8 @@
 #define VIT_IMPORT_MODELFOLDER_H
 
 #include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -35,11 +37,54 @@ listFolder(const std::filesystem::path &folder) {
   return names;
 }
 
+/// The cache of the Hugging Face hub's client, which HF_HUB_CACHE, HF_HOME or
+/// XDG_CACHE_HOME may place elsewhere than in the home folder.
+inline std::filesystem::path hubCache() {
+  static constexpr struct {
+    const char *variable, *below;
+  } places[] = {{"HF_HUB_CACHE", ""},
+                {"HUGGINGFACE_HUB_CACHE", ""},
+                {"HF_HOME", "hub"},
+                {"XDG_CACHE_HOME", "huggingface/hub"},
+                {"HOME", ".cache/huggingface/hub"}};
+  for (auto [variable, below] : places)
+    if (const char *value = std::getenv(variable); value && *value)
+      return std::filesystem::path(value) / below;
+  return {};
+}
+
+/// The folder of the model `name` ("facebook/dinov2-base") in the hub's cache,
+/// whether it exists or not; empty if `name` is no name of a model.
+inline std::filesystem::path findInHubCache(const std::string &name) {
+  size_t slash = name.find('/');
+  bool isName = !name.empty() && name.front() != '.' && name.front() != '-' &&
+                slash != 0 && slash != name.size() - 1 &&
+                (slash == std::string::npos ||
+                 name.find('/', slash + 1) == std::string::npos);
+  for (char c : name)
+    isName &= std::isalnum(static_cast<unsigned char>(c)) || c == '/' ||
+              c == '.' || c == '_' || c == '-';
+  std::filesystem::path cache = hubCache();
+  if (!isName || cache.empty())
+    return {};
+  std::string folder = "models--" + name;
+  if (slash != std::string::npos)
+    folder.replace(folder.find('/'), 1, "--");
+  return cache / folder;
+}
+
 /// The folder that holds config.json: `path`, or, where `path` is a model in
 /// the cache of the hub's client (refs/main, snapshots/HASH), the snapshot that
-/// refs/main names, or the only one.
-inline std::string resolveModelFolder(const std::string &path) {
+/// refs/main names, or the only one. A `path` that does not exist may be the
+/// name of a model in that cache. Never asks the network.
+inline std::string resolveModelFolder(const std::string &given) {
   namespace fs = std::filesystem;
+  std::error_code ignored;
+  std::string path = given;
+  if (!fs::exists(fs::symlink_status(given, ignored)))
+    if (fs::path cached = findInHubCache(given);
+        !cached.empty() && fs::is_directory(cached, ignored))
+      path = cached.string();
   std::error_code error;
   fs::path folder = path, snapshots = folder / "snapshots";
   if (fs::exists(folder / "config.json", error) ||
@@ -132,6 +177,15 @@ inline FolderProblem explainMissingWeights(const std::string &folder) {
       }
   return {folder + ": no model.safetensors and no model.safetensors.index.json",
           false};
+}
+
+/// For a `path` at which there is nothing.
+inline std::string explainMissingModel(const std::string &path) {
+  std::filesystem::path cached = findInHubCache(path);
+  return "there is no " + path +
+         (cached.empty() || path.find('/') == std::string::npos
+              ? ""
+              : ", and no " + cached.string() + " in the hub's cache");
 }
 
 /// For a folder whose config.json cannot be opened.

@@ -8,7 +8,7 @@
 """edit_safetensors.py IN OUT EDIT...
 
 drop:NAME  add:NAME=2x3 (zeros)  shape:NAME=2x3 (zeros unless the
-number of elements stays the same)  rename:A=B (in all names)  half (all to
+number of elements stays the same)  rename:A=B (in all names)  prefix:A (before all names)  half (all to
 f16)  bf16 (all to bf16, truncated)  int (all I32)  shards:N (OUT is a folder)
 """
 
@@ -75,6 +75,8 @@ def main():
         elif kind == "rename":
             tensors = {name.replace(left, right): tensor
                        for name, tensor in tensors.items()}
+        elif kind == "prefix":
+            tensors = {rest + name: tensor for name, tensor in tensors.items()}
         elif kind == "half":
             convert(tensors, "F16", lambda x: struct.pack("<e", x))
         elif kind == "bf16":
