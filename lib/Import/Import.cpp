@@ -140,8 +140,8 @@ static void noteLabels(const VitConfig &config, const ConfigReader &reader,
     return;
   if (names > 0)
     notes.push_back("config.json names " + std::to_string(names) +
-                    " classes, and the head has " +
-                    std::to_string(config.classes));
+                    (names == 1 ? " class" : " classes") +
+                    ", and the head has " + std::to_string(config.classes));
   else
     for (StringRef key : {"id2label", "label_names", "labels"})
       if (reader.has(key))

@@ -246,9 +246,13 @@ static bool saysPreprocessing(const std::string &folder,
                               const vit_preprocessing &wanted) {
   vit_preprocessing said = {};
   said.struct_size = sizeof(said);
+  int32_t isDefault = 0;
+  char source[1024];
   return vit_preprocessing_from_folder(folder.c_str(), &said, nullptr) ==
              VIT_OK &&
-         samePreprocessing(said, wanted);
+         vit_preprocessing_source(folder.c_str(), &isDefault, source,
+                                  sizeof(source), nullptr) == VIT_OK &&
+         !isDefault && samePreprocessing(said, wanted);
 }
 
 static void copyIfThere(const std::string &from, const std::string &to,
