@@ -33,7 +33,9 @@ def Kernel_Dialect : Dialect {
 
 def Kernel_RowsKind : I32EnumAttr<"RowsKind", "row operation", [
   I32EnumAttrCase<"normalize", 0>, // (x - mean) / sqrt(variance + epsilon)
-  I32EnumAttrCase<"softmax", 1>    // exp(x - max) / sum
+  I32EnumAttrCase<"softmax", 1>,   // exp(x - max) / sum
+  I32EnumAttrCase<"rms", 2>,       // x / sqrt(mean(x^2) + epsilon)
+  I32EnumAttrCase<"l2", 3>         // x / max(sqrt(sum(x^2)), epsilon)
 ]> {
   let cppNamespace = "::mlir::vit::kernel";
   let genSpecializedAttr = 0;

@@ -281,7 +281,7 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
 
 def Kernel_RowsOp : Kernel_EpilogueOp<"rows", Kernel_Promise<"2",
     "OperandLayout::Grouped", "getNormGroup(getInput().getType(), getGroups())", "WorkUnit::Rows">> {
-  let summary = "normalise each row (layer norm, softmax), then apply scalar code";
+  let summary = "normalise each row (a norm, softmax), then apply scalar code";
   let description = [{
     Each of `groups` equal parts of a row is normalised separately. The region
     receives the normalised element; scale and bias of a layer norm are extras.
@@ -380,7 +380,7 @@ def Kernel_PatchifyOp : Kernel_LaunchOp<"patchify", Kernel_Promise<"1",
     ```
 
     Constraints:
-    - C1: [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw].
+    - C1: [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw], rounded down.
   }];
   let inputs = (ins Kernel_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order);
   let results = (outs Kernel_Tensor:$result);
@@ -403,6 +403,45 @@ def Kernel_TakeOp : Kernel_LaunchOp<"take", Kernel_TokenPromise> {
   let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
   let results = (outs Kernel_Tensor:$result);
   let syntax = "$input `from` $start";
+}
+
+def Kernel_RepeatOp : Kernel_LaunchOp<"repeat", Kernel_Promise<"1",
+    "index == 0 ? OperandLayout::Grouped : OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
+  let summary = "the same tokens for each image";
+  let description = [{
+    `like` has the batch of the result; its elements are not read.
+
+    ```mlir
+    %q = kernel.repeat %probe for %x : (tensor<1x192xf32>, tensor<?x65x192xf32>) -> tensor<?x1x192xf32>
+    ```
+
+    Constraints:
+    - C1: [count, width] to [batch, count, width].
+  }];
+  let inputs = (ins Kernel_Tensor:$tokens, Kernel_Tensor:$like);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$tokens `for` $like";
+}
+
+/// For ops on channels of their operands: operands have any groups, the result
+/// has none.
+def Kernel_ChannelPromise
+    : Kernel_Promise<"1", "OperandLayout::AnyGroup", "0", "WorkUnit::Elements">;
+
+def Kernel_ConcatChannelsOp : Kernel_LaunchOp<"concat_channels", Kernel_ChannelPromise> {
+  let summary = "concatenate along the last dimension";
+  let description = [{
+    ```mlir
+    %b = kernel.concat_channels %class, %mean : (tensor<?x192xf32>, tensor<?x192xf32>) -> tensor<?x384xf32>
+    ```
+
+    Constraints:
+    - C1: inputs and result have rank 2 or 3 and equal sizes except for the
+      last, which in the result is the sum.
+  }];
+  let inputs = (ins Variadic<Kernel_Tensor>:$inputs);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$inputs";
 }
 
 def Kernel_MeanOp : Kernel_LaunchOp<"mean", Kernel_TokenPromise> {

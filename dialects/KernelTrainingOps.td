@@ -238,7 +238,7 @@ def Kernel_SumOp : Kernel_LaunchOp<"sum", Kernel_Promise<"std::nullopt",
 def Kernel_NormalizeBackwardOp : Kernel_LaunchOp<"normalize_backward", Kernel_Promise<"std::nullopt",
     "OperandLayout::Grouped", "getNormGroup(getInput().getType(), getGroups())", "WorkUnit::Image">,
     [Pure, AttrSizedOperandSegments]> {
-  let summary = "gradients of a layer norm";
+  let summary = "gradients of a norm";
   let description = [{
     Like `vit.layer_norm_backward`, but the gradients of scale and bias are sums
     over the tokens of each image, [batch, width]; `kernel.sum` sums them over
@@ -256,11 +256,12 @@ def Kernel_NormalizeBackwardOp : Kernel_LaunchOp<"normalize_backward", Kernel_Pr
     - C2: there are one or three results; all but the first are [batch, width].
   }];
   let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input, Optional<Kernel_Tensor>:$scale,
-                    Optional<Kernel_Tensor>:$residual, F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
+                    Optional<Kernel_Tensor>:$residual, F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
+                    DefaultValuedAttr<Vit_NormKindAttr, "NormKind::layer">:$kind);
   let results = (outs Kernel_Tensor:$result, Variadic<Kernel_Tensor>:$sums);
   let syntax = [{
     $gradient `,` $input (`scale` `(` $scale^ `:` type($scale) `)`)? (`plus` `(` $residual^ `:` type($residual) `)`)?
-    `epsilon` $epsilon (`groups` $groups^)?
+    `epsilon` $epsilon (`groups` $groups^)? (`kind` $kind^)?
   }];
   let types = [{
     attr-dict `:` `(` type($gradient) `,` type($input) `)` `->` `(` type($result) (`,` type($sums)^)? `)`
@@ -316,6 +317,18 @@ def Kernel_PlaceOp : Kernel_LaunchOp<"place", Kernel_TokenPromise> {
   let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
   let results = (outs Kernel_Tensor:$result);
   let syntax = "$input `at` $start";
+}
+
+def Kernel_TakeChannelsOp : Kernel_LaunchOp<"take_channels", Kernel_ChannelPromise> {
+  let summary = "take channels from `start` on: the adjoint of `kernel.concat_channels`";
+  let description = [{
+    Constraints:
+    - C1: input and result have rank 2 or 3 and equal sizes except for the last;
+      the taken channels exist.
+  }];
+  let inputs = (ins Kernel_Tensor:$input, I64Attr:$start);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$input `from` $start";
 }
 
 def Kernel_SpreadOp : Kernel_LaunchOp<"spread", Kernel_TokenPromise> {

@@ -75,13 +75,18 @@ def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
 }
 
 def Vit_LayerNormBackwardOp : Vit_Op<"layer_norm_backward", [Pure]> {
-  let summary = "gradients of the input, scale and bias of a layer norm";
+  let summary = "gradients of the input, scale and bias of a norm";
   let description = [{
     With n = (x - mean) / sqrt(variance + epsilon) and g = gradient * scale per
     row or group, the gradient of the input is (g - mean(g) - n mean(g n)) /
     sqrt(variance + epsilon). Those of scale and bias are the sums of
     gradient * n and of gradient over rows and groups. Mean and variance are
     recomputed from `input`. A result without users is not computed.
+
+    `kind` is the norm: `layer` by default. For `rms` and `l2`, n = x / r, where
+    r is the root mean square, or the Euclidean norm but at least epsilon, and
+    the gradient of the input is (g - n m) / r, where m is the mean of g n, or
+    their sum and 0 if the norm is below epsilon.
 
     ```mlir
     %dx, %ds, %db = vit.layer_norm_backward %dy, %x scale %s epsilon 1.0e-06
@@ -97,10 +102,12 @@ def Vit_LayerNormBackwardOp : Vit_Op<"layer_norm_backward", [Pure]> {
     - C3: epsilon is positive.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$input, Optional<Vit_Tensor>:$scale,
-                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
+                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups,
+                       DefaultValuedAttr<Vit_NormKindAttr, "NormKind::layer">:$kind);
   let results = (outs Vit_Tensor:$input_gradient, Vit_Tensor:$scale_gradient, Vit_Tensor:$bias_gradient);
   let assemblyFormat = [{
-    $gradient `,` $input (`scale` $scale^)? `epsilon` $epsilon (`groups` $groups^)? attr-dict `:` functional-type(operands, results)
+    $gradient `,` $input (`scale` $scale^)? `epsilon` $epsilon (`groups` $groups^)? (`kind` $kind^)?
+    attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
@@ -203,9 +210,29 @@ def Vit_SpreadTokensOp : Vit_Op<"spread_tokens", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Vit_UnpatchifyOp : Vit_Op<"unpatchify", [Pure]> {
-  let summary = "join patches to images: the adjoint and inverse of patchify";
+def Vit_TakeChannelsOp : Vit_PureOp<"take_channels"> {
+  let summary = "take channels [start, start + count): the adjoint of concat_channels";
   let description = [{
+    [batch, ..., width] to [batch, ..., count].
+
+    ```mlir
+    %dx = vit.take_channels %dy from 768 count 768 : (tensor<?x1536xf32>) -> tensor<?x768xf32>
+    ```
+
+    Constraints:
+    - C1: the input has rank 2 or 3 and a static width.
+    - C2: 0 <= start, 1 <= count, start + count <= width.
+  }];
+  let arguments = (ins Vit_Tensor:$input, I64Attr:$start, I64Attr:$count);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `from` $start `count` $count attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_UnpatchifyOp : Vit_Op<"unpatchify", [Pure]> {
+  let summary = "join patches to images: the adjoint of patchify";
+  let description = [{
+    Pixels that are in no patch are zero.
+
     ```mlir
     %image = vit.unpatchify %patches patch [16, 16] order chw
         : (tensor<?x196x768xf32>) -> tensor<?x3x224x224xf32>

@@ -60,6 +60,13 @@ def Vit_GeluKind : Vit_I32Enum<"GeluKind", "GELU formula", [
 ]>;
 def Vit_GeluKindAttr : EnumAttr<Vit_Dialect, Vit_GeluKind, "gelu_kind">;
 
+def Vit_NormKind : Vit_I32Enum<"NormKind", "norm whose gradients are computed", [
+  I32EnumAttrCase<"layer", 0>, // vit.layer_norm
+  I32EnumAttrCase<"rms", 1>,   // vit.rms_norm
+  I32EnumAttrCase<"l2", 2>     // vit.l2_normalize
+]>;
+def Vit_NormKindAttr : EnumAttr<Vit_Dialect, Vit_NormKind, "norm_kind">;
+
 def Vit_ActivationKind : Vit_I32Enum<"ActivationKind", "activation of a derivative", [
   I32EnumAttrCase<"gelu_erf", 0>,
   I32EnumAttrCase<"gelu_tanh", 1>,

@@ -214,7 +214,9 @@ def Vit_PatchifyOp : Vit_PureOp<"patchify", [Vit_Differentiable]> {
     [batch, channels, height, width] to [batch, (height/ph)(width/pw),
     channels*ph*pw], with patches in row-major order. With order `chw`, a linear
     layer on the patches is the convolution of ViT; `hwc` is vit-pytorch's
-    `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`.
+    `b c (h p1) (w p2) -> b (h w) (p1 p2 c)`. Sizes are rounded down: rows at the
+    bottom and columns at the right that fill no patch are dropped, as by a
+    convolution whose stride is the patch.
 
     ```mlir
     %patches = vit.patchify %image patch [16, 16] order chw
@@ -223,7 +225,7 @@ def Vit_PatchifyOp : Vit_PureOp<"patchify", [Vit_Differentiable]> {
 
     Constraints:
     - C1: the input has rank 4 and static channels, height, width.
-    - C2: the patch is two positive numbers that divide height and width.
+    - C2: the patch is two positive numbers, at most height and width.
   }];
   let arguments = (ins Vit_Tensor:$input, DenseI64ArrayAttr:$patch, Vit_PixelOrderAttr:$order);
   let results = (outs Vit_Tensor:$result);
@@ -247,6 +249,47 @@ def Vit_PrependTokensOp : Vit_PureOp<"prepend_tokens", [Vit_Differentiable]> {
   let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$tokens);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = "$input `,` $tokens attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_RepeatTokensOp : Vit_PureOp<"repeat_tokens", [Vit_Differentiable]> {
+  let summary = "the same learned tokens for each image";
+  let description = [{
+    [count, width] to [batch, count, width], with the batch of `like`, whose
+    elements are not read: torch's tokens.expand(batch, -1, -1). It makes the
+    learned query of an attention pooling (SigLIP's probe, timm's latent, the
+    class token of AIMv2's head).
+
+    ```mlir
+    %query = vit.repeat_tokens %probe for %x : (tensor<1x768xf32>, tensor<?x196x768xf32>) -> tensor<?x1x768xf32>
+    ```
+
+    Constraints:
+    - C1: `tokens` has rank 2.
+    - C2: `like` has rank 1 or more.
+  }];
+  let arguments = (ins Vit_Tensor:$tokens, Vit_Tensor:$like);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$tokens `for` $like attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_ConcatChannelsOp : Vit_PureOp<"concat_channels", [Vit_Differentiable]> {
+  let summary = "concatenate along the last dimension";
+  let description = [{
+    [batch, ..., w0], [batch, ..., w1], ... to [batch, ..., w0 + w1 + ...]:
+    torch.cat(inputs, dim=-1). The classifier of DINOv2 reads the class token
+    and the mean of the patch tokens like this.
+
+    ```mlir
+    %both = vit.concat_channels %class, %mean : (tensor<?x768xf32>, tensor<?x768xf32>) -> tensor<?x1536xf32>
+    ```
+
+    Constraints:
+    - C1: there are two inputs or more, of rank 2 or 3 with static widths.
+    - C2: the inputs have equal sizes except for the last, and one element type.
+  }];
+  let arguments = (ins Variadic<Vit_Tensor>:$inputs);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
 }
 
 def Vit_TakeTokensOp : Vit_PureOp<"take_tokens", [Vit_Differentiable]> {
@@ -381,6 +424,50 @@ def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments, Vit_Di
   let assemblyFormat = [{
     $input (`scale` $scale^)? (`bias` $bias^)? `epsilon` $epsilon (`groups` $groups^)? attr-dict `:` functional-type(operands, results)
   }];
+}
+
+def Vit_RmsNormOp : Vit_PureOp<"rms_norm", [Vit_Differentiable]> {
+  let summary = "divide each row by its root mean square, then scale";
+  let description = [{
+    scale x / sqrt(mean(x^2) + epsilon) over the last dimension (Zhang and
+    Sennrich 2019; torch.nn.RMSNorm). `groups` is that of `vit.layer_norm`.
+
+    ```mlir
+    %n = vit.rms_norm %x scale %s epsilon 1.0e-05
+        : (tensor<?x256x1024xf32>, tensor<1024xf32>) -> tensor<?x256x1024xf32>
+    ```
+
+    Constraints:
+    - C1: `groups` divides the last dimension.
+    - C2: scale, if given, has the width of a group.
+    - C3: epsilon is positive.
+  }];
+  let arguments = (ins Vit_Tensor:$input, Optional<Vit_Tensor>:$scale,
+                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = [{
+    $input (`scale` $scale^)? `epsilon` $epsilon (`groups` $groups^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def Vit_L2NormalizeOp : Vit_PureOp<"l2_normalize", [Vit_Differentiable]> {
+  let summary = "divide each row by its Euclidean norm";
+  let description = [{
+    x / max(sqrt(sum(x^2)), epsilon) over the last dimension:
+    torch.nn.functional.normalize(x, dim=-1), whose epsilon is 1e-12. Embeddings
+    are compared after it.
+
+    ```mlir
+    %e = vit.l2_normalize %x epsilon 1.0e-12 : (tensor<?x512xf32>) -> tensor<?x512xf32>
+    ```
+
+    Constraints:
+    - C1: the last dimension is static.
+    - C2: epsilon is positive.
+  }];
+  let arguments = (ins Vit_Tensor:$input, F64Attr:$epsilon);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$input `epsilon` $epsilon attr-dict `:` functional-type(operands, results)";
 }
 
 def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {

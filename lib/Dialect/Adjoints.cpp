@@ -63,6 +63,33 @@ LogicalResult PrependTokensOp::buildAdjoint(OpBuilder &builder,
   return success();
 }
 
+LogicalResult RepeatTokensOp::buildAdjoint(OpBuilder &builder,
+                                           Location location,
+                                           Gradients &gradients) {
+  // The elements of `like` are not read.
+  if (gradients.isWanted(getTokens()))
+    gradients.add(builder, location, getTokens(),
+                  sumTo(builder, location, gradients.get(getResult()),
+                        getTokens().getType()));
+  return success();
+}
+
+LogicalResult ConcatChannelsOp::buildAdjoint(OpBuilder &builder,
+                                             Location location,
+                                             Gradients &gradients) {
+  int64_t start = 0;
+  for (Value input : getInputs()) {
+    int64_t count = tensorOf(input).getShape().back();
+    if (gradients.isWanted(input))
+      gradients.add(builder, location, input,
+                    TakeChannelsOp::create(builder, location,
+                                           gradients.get(getResult()), start,
+                                           count));
+    start += count;
+  }
+  return success();
+}
+
 LogicalResult TakeTokensOp::buildAdjoint(OpBuilder &builder, Location location,
                                          Gradients &gradients) {
   if (gradients.isWanted(getInput()))
@@ -116,22 +143,45 @@ LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, Location location,
   return success();
 }
 
-LogicalResult LayerNormOp::buildAdjoint(OpBuilder &builder, Location location,
-                                        Gradients &gradients) {
-  RankedTensorType input = tensorOf(getInput());
+/// A scale or bias may be null.
+static void buildNorm(NormKind kind, Value result, Value input, Value scale,
+                      Value bias, FloatAttr epsilon, uint64_t groups,
+                      OpBuilder &builder, Location location,
+                      Gradients &gradients) {
+  RankedTensorType type = tensorOf(input);
   auto vector = RankedTensorType::get(
-      {input.getShape().back() / static_cast<int64_t>(getGroups())},
-      input.getElementType());
+      {type.getShape().back() / static_cast<int64_t>(groups)},
+      type.getElementType());
   auto backward = LayerNormBackwardOp::create(
-      builder, location, TypeRange{input, vector, vector},
-      gradients.get(getResult()), getInput(), getScale(), getEpsilonAttr(),
-      getGroupsAttr());
+      builder, location, TypeRange{type, vector, vector}, gradients.get(result),
+      input, scale, epsilon, builder.getI64IntegerAttr(groups),
+      NormKindAttr::get(builder.getContext(), kind));
   for (auto [operand, gradient] :
-       {std::pair<Value, Value>{getInput(), backward.getInputGradient()},
-        {getScale(), backward.getScaleGradient()},
-        {getBias(), backward.getBiasGradient()}})
+       {std::pair<Value, Value>{input, backward.getInputGradient()},
+        {scale, backward.getScaleGradient()},
+        {bias, backward.getBiasGradient()}})
     if (operand && gradients.isWanted(operand))
       gradients.add(builder, location, operand, gradient);
+}
+
+LogicalResult LayerNormOp::buildAdjoint(OpBuilder &builder, Location location,
+                                        Gradients &gradients) {
+  buildNorm(NormKind::layer, getResult(), getInput(), getScale(), getBias(),
+            getEpsilonAttr(), getGroups(), builder, location, gradients);
+  return success();
+}
+
+LogicalResult RmsNormOp::buildAdjoint(OpBuilder &builder, Location location,
+                                      Gradients &gradients) {
+  buildNorm(NormKind::rms, getResult(), getInput(), getScale(), Value(),
+            getEpsilonAttr(), getGroups(), builder, location, gradients);
+  return success();
+}
+
+LogicalResult L2NormalizeOp::buildAdjoint(OpBuilder &builder, Location location,
+                                          Gradients &gradients) {
+  buildNorm(NormKind::l2, getResult(), getInput(), Value(), Value(),
+            getEpsilonAttr(), /*groups=*/1, builder, location, gradients);
   return success();
 }
 

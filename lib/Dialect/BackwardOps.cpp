@@ -179,6 +179,26 @@ LogicalResult SpreadTokensOp::verify() {
   return success();
 }
 
+LogicalResult TakeChannelsOp::inferReturnTypes(MLIRContext *, Where where,
+                                               Adaptor adaptor,
+                                               Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  StringRef op = getOperationName();
+  if (!isRows(input) || ShapedType::isDynamic(input.getShape().back()))
+    return reject(where, op,
+                  "C1: the input must be [batch, width] or "
+                  "[batch, tokens, width] with a known width, not ",
+                  input);
+  SmallVector<int64_t> shape(input.getShape());
+  int64_t start = adaptor.getStart(), count = adaptor.getCount();
+  if (start < 0 || count < 1 || count > shape.back() - start)
+    return reject(where, op, "C2: there are no ", count, " channels from ",
+                  start, " on in a width of ", shape.back());
+  shape.back() = count;
+  results.push_back(RankedTensorType::get(shape, input.getElementType()));
+  return success();
+}
+
 LogicalResult UnpatchifyOp::verify() {
   // The result of patchify of the result. Its verifier is not used, since its
   // messages would mention patchify.
@@ -223,6 +243,7 @@ LogicalResult ResamplePositionsBackwardOp::inferReturnTypes(MLIRContext *,
 
 LogicalResult LinearInputGradientOp::verify() { return verifyInferred(*this); }
 LogicalResult LinearWeightGradientOp::verify() { return verifyInferred(*this); }
+LogicalResult TakeChannelsOp::verify() { return verifyInferred(*this); }
 LogicalResult ResamplePositionsBackwardOp::verify() {
   return verifyInferred(*this);
 }

@@ -199,10 +199,10 @@ LogicalResult PatchifyOp::verify() {
   ArrayRef<int64_t> patch = getPatch();
   if (patch.size() != 2 || patch[0] < 1 || patch[1] < 1)
     return emitOpError("C1: the patch must be two positive numbers");
-  if (input.getRank() != 4 || input.getDimSize(2) % patch[0] != 0 ||
-      input.getDimSize(3) % patch[1] != 0)
-    return emitOpError("C1: patches of ")
-           << patch[0] << "x" << patch[1] << " do not divide " << input;
+  if (input.getRank() != 4 || input.getDimSize(2) < patch[0] ||
+      input.getDimSize(3) < patch[1])
+    return emitOpError("C1: there are no patches of ")
+           << patch[0] << "x" << patch[1] << " in " << input;
   int64_t count =
       (input.getDimSize(2) / patch[0]) * (input.getDimSize(3) / patch[1]);
   int64_t width = input.getDimSize(1) * patch[0] * patch[1];
@@ -226,6 +226,33 @@ LogicalResult TakeOp::verify() {
     return emitOpError("C1: ")
            << count << " tokens from " << start << " are beyond the input's "
            << input.getDimSize(1);
+  return success();
+}
+
+LogicalResult RepeatOp::verify() {
+  RankedTensorType tokens = tensorOf(getTokens()), like = tensorOf(getLike()),
+                   result = tensorOf(getResult());
+  if (tokens.getRank() != 2 || like.getRank() < 1 || result.getRank() != 3 ||
+      result.getDimSize(0) != like.getDimSize(0) ||
+      result.getShape().drop_front() != tokens.getShape())
+    return emitOpError("C1: ") << tokens << " for each image of " << like
+                               << " does not make " << result;
+  return success();
+}
+
+LogicalResult ConcatChannelsOp::verify() {
+  RankedTensorType result = tensorOf(getResult());
+  int64_t width = 0;
+  bool fits = result.getRank() == 2 || result.getRank() == 3;
+  for (Value input : getInputs()) {
+    RankedTensorType type = tensorOf(input);
+    fits &= type.getRank() == result.getRank() && fits &&
+            type.getShape().drop_back() == result.getShape().drop_back();
+    width += fits ? type.getShape().back() : 0;
+  }
+  if (!fits || width != result.getShape().back())
+    return emitOpError("C1: the inputs (")
+           << getInputs().getTypes() << ") do not make " << result;
   return success();
 }
 

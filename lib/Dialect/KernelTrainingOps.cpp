@@ -285,6 +285,18 @@ LogicalResult PlaceOp::verify() {
   return success();
 }
 
+LogicalResult TakeChannelsOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  int64_t start = getStart();
+  if (result.getRank() < 2 || result.getRank() > 3 ||
+      input.getRank() != result.getRank() ||
+      input.getShape().drop_back() != result.getShape().drop_back() ||
+      start < 0 || result.getShape().back() > input.getShape().back() - start)
+    return emitOpError("C1: ") << result << " cannot be channels of " << input
+                               << " from " << start << " on";
+  return success();
+}
+
 LogicalResult SpreadOp::verify() {
   RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
   int64_t start = getStart();

@@ -66,13 +66,11 @@ LogicalResult PatchifyOp::inferReturnTypes(MLIRContext *, Where where,
   if (!pixels || !llvm::checkedMul(*pixels, channels))
     return reject(where, op, "C1: a picture of ", height, "x", width,
                   " is too large");
-  if (height % patch[0] != 0 || width % patch[1] != 0)
-    return reject(where, op, "C2: patches of ", patch[0], "x", patch[1],
-                  " do not divide a picture of ", height, "x", width,
-                  "; resize it to ",
-                  std::max<int64_t>(1, height / patch[0]) * patch[0], "x",
-                  std::max<int64_t>(1, width / patch[1]) * patch[1],
-                  " or choose another patch");
+  if (height < patch[0] || width < patch[1])
+    return reject(where, op, "C2: a picture of ", height, "x", width,
+                  " has no patch of ", patch[0], "x", patch[1],
+                  "; resize it to ", std::max(height, patch[0]), "x",
+                  std::max(width, patch[1]), " or choose a smaller patch");
   results.push_back(like(input, {input.getDimSize(0),
                                  (height / patch[0]) * (width / patch[1]),
                                  channels * patch[0] * patch[1]}));
@@ -96,6 +94,57 @@ LogicalResult PrependTokensOp::inferReturnTypes(MLIRContext *, Where where,
     count = input.getDimSize(1) + tokens.getDimSize(0);
   results.push_back(
       like(input, {input.getDimSize(0), count, input.getDimSize(2)}));
+  return success();
+}
+
+LogicalResult RepeatTokensOp::inferReturnTypes(MLIRContext *, Where where,
+                                               Adaptor adaptor,
+                                               Types &results) {
+  RankedTensorType tokens = tensorOf(adaptor.getTokens()),
+                   like = tensorOf(adaptor.getLike());
+  if (tokens.getRank() != 2)
+    return reject(where, getOperationName(),
+                  "C1: the tokens must be [number, width], not ", tokens);
+  if (like.getRank() == 0)
+    return reject(where, getOperationName(),
+                  "C2: the batch must be that of a value whose first dimension "
+                  "it is, but ",
+                  like, " has none");
+  results.push_back(RankedTensorType::get(
+      {like.getDimSize(0), tokens.getDimSize(0), tokens.getDimSize(1)},
+      tokens.getElementType()));
+  return success();
+}
+
+LogicalResult ConcatChannelsOp::inferReturnTypes(MLIRContext *, Where where,
+                                                 Adaptor adaptor,
+                                                 Types &results) {
+  StringRef op = getOperationName();
+  ValueRange inputs = adaptor.getInputs();
+  if (inputs.size() < 2)
+    return reject(where, op, "C1: there must be two inputs or more, not ",
+                  inputs.size());
+  RankedTensorType first = tensorOf(inputs.front());
+  SmallVector<int64_t> shape(first.getShape());
+  std::optional<int64_t> width = 0;
+  for (Value input : inputs) {
+    RankedTensorType type = tensorOf(input);
+    if ((type.getRank() != 2 && type.getRank() != 3) ||
+        ShapedType::isDynamic(type.getShape().back()))
+      return reject(where, op,
+                    "C1: the inputs must be [batch, width] or "
+                    "[batch, tokens, width] with known widths, but there is ",
+                    type);
+    if (type.getShape().drop_back() != first.getShape().drop_back() ||
+        type.getElementType() != first.getElementType())
+      return reject(where, op, "C2: ", text(first), " and ", text(type),
+                    " must be alike except for the width");
+    width = llvm::checkedAdd(*width, type.getShape().back());
+    if (!width)
+      return reject(where, op, "C1: the inputs are too wide");
+  }
+  shape.back() = *width;
+  results.push_back(like(first, shape));
   return success();
 }
 
@@ -208,11 +257,10 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *, Where where,
   return success();
 }
 
-LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, Where where,
-                                            Adaptor adaptor, Types &results) {
-  RankedTensorType input = tensorOf(adaptor.getInput());
-  StringRef op = getOperationName();
-  int64_t groups = adaptor.getGroups();
+/// C1 to C3 of the norms over groups of channels; a scale or bias may be null.
+static LogicalResult verifyNorm(Where where, StringRef op,
+                                RankedTensorType input, int64_t groups,
+                                Value scale, Value bias, double epsilon) {
   if (input.getRank() == 0 || input.isDynamicDim(input.getRank() - 1))
     return reject(where, op, "C1: the input's width must be known, but it is ",
                   input);
@@ -220,9 +268,8 @@ LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, Where where,
   if (groups < 1 || width % groups != 0)
     return reject(where, op, "C1: ", groups, " groups do not divide width ",
                   width);
-  for (auto [what, value] :
-       {std::pair<StringRef, Value>{"scale", adaptor.getScale()},
-        std::pair<StringRef, Value>{"bias", adaptor.getBias()}}) {
+  for (auto [what, value] : {std::pair<StringRef, Value>{"scale", scale},
+                             std::pair<StringRef, Value>{"bias", bias}}) {
     if (!value)
       continue;
     RankedTensorType type = tensorOf(value);
@@ -230,8 +277,38 @@ LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, Where where,
       return reject(where, op, "C2: the ", what, " must be [", width / groups,
                     "], not ", type);
   }
-  if (!(adaptor.getEpsilon().convertToDouble() > 0.0))
+  if (!(epsilon > 0.0))
     return reject(where, op, "C3: epsilon must be positive, such as 1.0e-06");
+  return success();
+}
+
+LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, Where where,
+                                            Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  results.push_back(input);
+  return verifyNorm(where, getOperationName(), input, adaptor.getGroups(),
+                    adaptor.getScale(), adaptor.getBias(),
+                    adaptor.getEpsilon().convertToDouble());
+}
+
+LogicalResult RmsNormOp::inferReturnTypes(MLIRContext *, Where where,
+                                          Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  results.push_back(input);
+  return verifyNorm(where, getOperationName(), input, adaptor.getGroups(),
+                    adaptor.getScale(), /*bias=*/Value(),
+                    adaptor.getEpsilon().convertToDouble());
+}
+
+LogicalResult L2NormalizeOp::inferReturnTypes(MLIRContext *, Where where,
+                                              Adaptor adaptor, Types &results) {
+  RankedTensorType input = tensorOf(adaptor.getInput());
+  if (input.getRank() == 0 || input.isDynamicDim(input.getRank() - 1))
+    return reject(where, getOperationName(),
+                  "C1: the input's width must be known, but it is ", input);
+  if (!(adaptor.getEpsilon().convertToDouble() > 0.0))
+    return reject(where, getOperationName(),
+                  "C2: epsilon must be positive, such as 1.0e-12");
   results.push_back(input);
   return success();
 }
@@ -287,12 +364,16 @@ LogicalResult LayerScaleOp::inferReturnTypes(MLIRContext *, Where where,
 
 LogicalResult PatchifyOp::verify() { return verifyInferred(*this); }
 LogicalResult PrependTokensOp::verify() { return verifyInferred(*this); }
+LogicalResult RepeatTokensOp::verify() { return verifyInferred(*this); }
+LogicalResult ConcatChannelsOp::verify() { return verifyInferred(*this); }
 LogicalResult TakeTokensOp::verify() { return verifyInferred(*this); }
 LogicalResult MeanTokensOp::verify() { return verifyInferred(*this); }
 LogicalResult SincosPositionsOp::verify() { return verifyInferred(*this); }
 LogicalResult ResamplePositionsOp::verify() { return verifyInferred(*this); }
 LogicalResult LinearOp::verify() { return verifyInferred(*this); }
 LogicalResult LayerNormOp::verify() { return verifyInferred(*this); }
+LogicalResult RmsNormOp::verify() { return verifyInferred(*this); }
+LogicalResult L2NormalizeOp::verify() { return verifyInferred(*this); }
 LogicalResult AddOp::verify() { return verifyInferred(*this); }
 LogicalResult MulOp::verify() { return verifyInferred(*this); }
 LogicalResult LayerScaleOp::verify() { return verifyInferred(*this); }

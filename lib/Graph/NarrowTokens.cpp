@@ -63,8 +63,8 @@ static std::optional<Span> getTakenSpan(Value value) {
 /// works on each token separately. Returns none if it does not, or if an
 /// operand cannot be narrowed.
 static SmallVector<OpOperand *> getTokenOperands(Operation *op) {
-  if (isa<LinearOp, LayerNormOp, GeluOp, ReluOp, SiluOp, TanhOp, SoftmaxOp,
-          ScaleOp, LayerScaleOp>(op))
+  if (isa<LinearOp, LayerNormOp, RmsNormOp, L2NormalizeOp, GeluOp, ReluOp,
+          SiluOp, TanhOp, SoftmaxOp, ScaleOp, LayerScaleOp>(op))
     return {&op->getOpOperand(0)};
   // A random mask depends on the position in the full tensor.
   if (isa<DropoutOp, DropPathOp>(op))

@@ -175,10 +175,12 @@ Value Converter::forAllGroups(Value vector, int64_t groups) {
                           copies);
 }
 
-LogicalResult Converter::convertLayerNorm(LayerNormOp op) {
-  int64_t groups = op.getGroups();
-  Leaves leaves(op, tensorOf(op));
-  Value scale = op.getScale(), bias = op.getBias();
+/// A norm of `groups` parts of each row; `scale` and `bias` may be null.
+LogicalResult Converter::convertNorm(Operation *op, RowsKind kind, Value scale,
+                                     Value bias, llvm::APFloat epsilon,
+                                     int64_t groups) {
+  Type type = op->getResult(0).getType();
+  Leaves leaves(op, cast<RankedTensorType>(type));
   for (Value *value : {&scale, &bias}) {
     if (!*value)
       continue;
@@ -186,19 +188,19 @@ LogicalResult Converter::convertLayerNorm(LayerNormOp op) {
     if (failed(leaves.add(*value)))
       return failure();
   }
-  auto rows = RowsOp::create(builder, op.getLoc(), op.getType(),
-                             RowsKind::normalize, op.getInput(),
-                             leaves.getExtras(), op.getEpsilon(), groups);
+  auto rows =
+      RowsOp::create(builder, op->getLoc(), type, kind, op->getOperand(0),
+                     leaves.getExtras(), std::move(epsilon), groups);
   OpBuilder code = addEpilogue(rows);
   Block &block = getEpilogue(rows);
   Value result = block.getArgument(0);
   if (scale)
-    result = arith::MulFOp::create(code, op.getLoc(), result,
+    result = arith::MulFOp::create(code, op->getLoc(), result,
                                    leaves.emit(code, block, scale));
   if (bias)
-    result = arith::AddFOp::create(code, op.getLoc(), result,
+    result = arith::AddFOp::create(code, op->getLoc(), result,
                                    leaves.emit(code, block, bias));
-  kernel::YieldOp::create(code, op.getLoc(), result);
+  kernel::YieldOp::create(code, op->getLoc(), result);
   replace(op, rows);
   return success();
 }
@@ -232,6 +234,23 @@ LogicalResult Converter::convertAttention(vit::AttentionOp op) {
     op.getProbabilities().replaceAllUsesWith(attention.getProbabilities());
   op.erase();
   ++kernels;
+  return success();
+}
+
+LogicalResult Converter::convertConcatChannels(vit::ConcatChannelsOp op) {
+  for (Value input : op.getInputs())
+    if (!isComputed(input))
+      return op.emitOpError("has no kernel for an input that is a parameter");
+  replace(op, kernel::ConcatChannelsOp::create(builder, op.getLoc(),
+                                               op.getType(), op.getInputs()));
+  return success();
+}
+
+LogicalResult Converter::convertRepeat(RepeatTokensOp op) {
+  if (!isLoaded(op.getTokens()))
+    return op.emitOpError("has no kernel where the tokens are not a parameter");
+  replace(op, RepeatOp::create(builder, op.getLoc(), op.getType(),
+                               op.getTokens(), op.getLike()));
   return success();
 }
 
@@ -294,12 +313,27 @@ LogicalResult Converter::convert(Operation *op) {
   };
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case([&](LinearOp linear) { return convertLinear(linear); })
-      .Case([&](LayerNormOp norm) { return convertLayerNorm(norm); })
+      .Case([&](LayerNormOp norm) {
+        return convertNorm(norm, RowsKind::normalize, norm.getScale(),
+                           norm.getBias(), norm.getEpsilon(), norm.getGroups());
+      })
+      .Case([&](RmsNormOp norm) {
+        return convertNorm(norm, RowsKind::rms, norm.getScale(), Value(),
+                           norm.getEpsilon(), norm.getGroups());
+      })
+      .Case([&](L2NormalizeOp norm) {
+        return convertNorm(norm, RowsKind::l2, Value(), Value(),
+                           norm.getEpsilon(), /*groups=*/1);
+      })
       .Case([&](SoftmaxOp softmax) { return convertSoftmax(softmax); })
       .Case([&](vit::AttentionOp attention) {
         return convertAttention(attention);
       })
       .Case([&](PrependTokensOp prepend) { return convertPrepend(prepend); })
+      .Case([&](RepeatTokensOp repeat) { return convertRepeat(repeat); })
+      .Case([&](vit::ConcatChannelsOp concat) {
+        return convertConcatChannels(concat);
+      })
       .Case([&](vit::PatchifyOp patchify) {
         return plain(kernel::PatchifyOp::create(
             builder, op->getLoc(), patchify.getType(), patchify.getInput(),

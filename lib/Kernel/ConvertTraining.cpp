@@ -129,7 +129,8 @@ LogicalResult Converter::convertNormBackward(LayerNormBackwardOp op) {
                                           type.getElementType()));
   auto kernel = NormalizeBackwardOp::create(
       builder, op.getLoc(), types, op.getGradient(), op.getInput(), scale,
-      /*residual=*/Value(), op.getEpsilonAttr(), op.getGroupsAttr());
+      /*residual=*/Value(), op.getEpsilonAttr(), op.getGroupsAttr(),
+      op.getKindAttr());
   ++kernels;
   op.getInputGradient().replaceAllUsesWith(kernel.getResult());
   for (auto [gradient, index] : vectors) {
@@ -338,6 +339,12 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
       .Case([&](PlaceTokensOp op) {
         replace(op, PlaceOp::create(builder, op.getLoc(), op.getType(),
                                     op.getInput(), op.getStartAttr()));
+        return success();
+      })
+      .Case([&](vit::TakeChannelsOp op) {
+        replace(op, kernel::TakeChannelsOp::create(builder, op.getLoc(),
+                                                   op.getType(), op.getInput(),
+                                                   op.getStartAttr()));
         return success();
       })
       .Case([&](SpreadTokensOp op) {

@@ -27,10 +27,13 @@ private:
   LogicalResult convertParameters(Operation *op);
   LogicalResult convertElementwise(Operation *op);
   LogicalResult convertLinear(LinearOp op);
-  LogicalResult convertLayerNorm(LayerNormOp op);
+  LogicalResult convertNorm(Operation *op, RowsKind kind, Value scale,
+                            Value bias, llvm::APFloat epsilon, int64_t groups);
   LogicalResult convertSoftmax(SoftmaxOp op);
   LogicalResult convertAttention(vit::AttentionOp op);
   LogicalResult convertPrepend(PrependTokensOp op);
+  LogicalResult convertRepeat(RepeatTokensOp op);
+  LogicalResult convertConcatChannels(vit::ConcatChannelsOp op);
   LogicalResult convertResample(ResamplePositionsOp op);
   void convertSincos(SincosPositionsOp op);
   LogicalResult eraseParameterOps();

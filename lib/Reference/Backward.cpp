@@ -68,38 +68,45 @@ Tensor reference::sumTo(const Tensor &input, std::vector<int64_t> shape) {
 // Rows
 //===----------------------------------------------------------------------===//
 
-/// torch.ops.aten.native_layer_norm_backward.
-LayerNormGradients reference::layerNormBackward(const Tensor &gradient,
-                                                const Tensor &input,
-                                                const Tensor *scale,
-                                                double epsilon,
-                                                int64_t groups) {
+/// torch.ops.aten.native_layer_norm_backward; for the other norms, the
+/// derivative of their formula.
+NormGradients reference::normBackward(const Tensor &gradient,
+                                      const Tensor &input, NormKind kind,
+                                      const Tensor *scale, double epsilon,
+                                      int64_t groups) {
   int64_t width = input.width() / groups;
   double count = static_cast<double>(width);
-  LayerNormGradients result{Tensor(input.shape), Tensor({width}),
-                            Tensor({width})};
-  Tensor normal = normalize(input, epsilon, groups);
+  NormGradients result{Tensor(input.shape), Tensor({width}), Tensor({width})};
+  Tensor normal = normalize(input, kind, epsilon, groups);
   for (int64_t r = 0; r < input.rows() * groups; ++r) {
     const double *x = input.data.data() + r * width;
     const double *dy = gradient.data.data() + r * width;
     const double *n = normal.data.data() + r * width;
-    double mean = 0.0, variance = 0.0, meanG = 0.0, meanGN = 0.0;
-    for (int64_t i = 0; i < width; ++i)
-      mean += x[i] / count;
-    for (int64_t i = 0; i < width; ++i)
-      variance += (x[i] - mean) * (x[i] - mean) / count;
+    double mean = 0.0, squares = 0.0, meanG = 0.0, sumGN = 0.0;
     auto scaled = [&](int64_t i) {
       return scale ? dy[i] * scale->data[i] : dy[i];
     };
+    if (kind == NormKind::layer)
+      for (int64_t i = 0; i < width; ++i) {
+        mean += x[i] / count;
+        meanG += scaled(i) / count;
+      }
     for (int64_t i = 0; i < width; ++i) {
-      meanG += scaled(i) / count;
-      meanGN += scaled(i) * n[i] / count;
+      squares += (x[i] - mean) * (x[i] - mean);
+      sumGN += scaled(i) * n[i];
       result.scale.data[i] += dy[i] * n[i];
       result.bias.data[i] += dy[i];
     }
+    double divisor = std::sqrt(squares / count + epsilon),
+           slope = sumGN / count;
+    if (kind == NormKind::l2) {
+      double norm = std::sqrt(squares);
+      divisor = std::max(norm, epsilon);
+      slope = norm > epsilon ? sumGN : 0.0; // else the divisor is constant
+    }
     for (int64_t i = 0; i < width; ++i)
       result.input.data[r * width + i] =
-          (scaled(i) - meanG - n[i] * meanGN) / std::sqrt(variance + epsilon);
+          (scaled(i) - meanG - n[i] * slope) / divisor;
   }
   return result;
 }

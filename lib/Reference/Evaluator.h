@@ -78,6 +78,10 @@ private:
                                   ValueRange extras);
 
   const Tensor &get(Value value) { return *tensors.at(value); }
+  SmallVector<const Tensor *> getAll(ValueRange values) {
+    return llvm::map_to_vector(values,
+                               [&](Value value) { return &get(value); });
+  }
   const Tensor *getOptional(Value value) {
     return value ? tensors.at(value).get() : nullptr;
   }

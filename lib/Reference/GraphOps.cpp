@@ -29,6 +29,12 @@ std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
       .Case([&](PrependTokensOp op) -> Result {
         return prependTokens(get(op.getInput()), get(op.getTokens()));
       })
+      .Case([&](RepeatTokensOp op) -> Result {
+        return repeatTokens(get(op.getTokens()), get(op.getLike()).shape[0]);
+      })
+      .Case([&](ConcatChannelsOp op) -> Result {
+        return concatChannels(getAll(op.getInputs()));
+      })
       .Case([&](TakeTokensOp op) -> Result {
         const Tensor &input = get(op.getInput());
         Tensor taken =
@@ -84,6 +90,9 @@ std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
         return placeTokens(get(op.getInput()), op.getStart(),
                            op.getType().getDimSize(1));
       })
+      .Case([&](TakeChannelsOp op) -> Result {
+        return takeChannels(get(op.getInput()), op.getStart(), op.getCount());
+      })
       .Case([&](SpreadTokensOp op) -> Result {
         return spreadTokens(get(op.getInput()), op.getStart(),
                             op.getType().getDimSize(1));
@@ -106,9 +115,7 @@ std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
                            get(op.getTargets()));
       })
       .Case([&](ClipByGlobalNormOp op) -> Result {
-        SmallVector<const Tensor *> gradients;
-        for (Value gradient : op.getGradients())
-          gradients.push_back(&get(gradient));
+        SmallVector<const Tensor *> gradients = getAll(op.getGradients());
         Tensor factor(std::vector<int64_t>{});
         factor.data[0] = clipFactor(gradients, number(op.getMaxNorm()));
         return factor;
@@ -130,9 +137,18 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
                       getOptional(op.getBias()));
       })
       .Case([&](LayerNormOp op) -> Result {
-        return layerNorm(get(op.getInput()), getOptional(op.getScale()),
-                         getOptional(op.getBias()), number(op.getEpsilon()),
-                         op.getGroups());
+        return norm(get(op.getInput()), NormKind::layer,
+                    getOptional(op.getScale()), getOptional(op.getBias()),
+                    number(op.getEpsilon()), op.getGroups());
+      })
+      .Case([&](RmsNormOp op) -> Result {
+        return norm(get(op.getInput()), NormKind::rms,
+                    getOptional(op.getScale()), /*bias=*/nullptr,
+                    number(op.getEpsilon()), op.getGroups());
+      })
+      .Case([&](L2NormalizeOp op) -> Result {
+        return normalize(get(op.getInput()), NormKind::l2,
+                         number(op.getEpsilon()), /*groups=*/1);
       })
       .Case([&](SoftmaxOp op) -> Result {
         return softmax(get(op.getInput()), /*groups=*/1);

@@ -27,9 +27,7 @@ FailureOr<Tensor> Evaluator::applyEpilogue(Region &region, Tensor input,
   FailureOr<ScalarCode> code = ScalarCode::compile(region.front(), error);
   if (failed(code))
     return failure();
-  SmallVector<const Tensor *> others;
-  for (Value extra : extras)
-    others.push_back(&get(extra));
+  SmallVector<const Tensor *> others = getAll(extras);
   for (int64_t i = 0; i < input.size(); ++i) {
     double *arguments = code->arguments();
     *arguments++ = input.data[i];
@@ -91,6 +89,16 @@ std::optional<Tensor> Evaluator::evaluateTokenKernel(Operation *op) {
           taken.shape = {input.shape[0], input.shape[2]};
         return taken;
       })
+      .Case([&](kernel::RepeatOp op) -> Result {
+        return repeatTokens(get(op.getTokens()), get(op.getLike()).shape[0]);
+      })
+      .Case([&](kernel::ConcatChannelsOp op) -> Result {
+        return concatChannels(getAll(op.getInputs()));
+      })
+      .Case([&](kernel::TakeChannelsOp op) -> Result {
+        return takeChannels(get(op.getInput()), op.getStart(),
+                            shapeOf(op.getResult()).back());
+      })
       .Case([&](kernel::MeanOp op) -> Result {
         return meanTokens(get(op.getInput()), op.getStart());
       })
@@ -126,11 +134,11 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
       .Case([&](kernel::RowsOp op) {
         const Tensor &input = get(op.getInput());
         int64_t groups = op.getGroups();
-        return epilogue(
-            op,
-            op.getKind() == kernel::RowsKind::softmax
-                ? softmax(input, groups)
-                : normalize(input, op.getEpsilon().convertToDouble(), groups));
+        std::optional<NormKind> norm = kernel::getNormKind(op.getKind());
+        return epilogue(op, norm ? normalize(input, *norm,
+                                             op.getEpsilon().convertToDouble(),
+                                             groups)
+                                 : softmax(input, groups));
       })
       .Case([&](kernel::MapOp op) { return epilogue(op, get(op.getInput())); })
       .Case([&](kernel::PrependOp op) {
@@ -155,10 +163,8 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
         return std::optional(get(op.getInput()));
       })
       .Case<kernel::DeriveOp, kernel::PackOp>([&](auto op) -> Result {
-        SmallVector<const Tensor *> sources;
-        for (Value source : op.getSources())
-          sources.push_back(&get(source));
-        return std::optional(derive(sources, shapeOf(op.getResult())));
+        return std::optional(
+            derive(getAll(op.getSources()), shapeOf(op.getResult())));
       })
       .Case([&](kernel::ResampleOp op) -> Result {
         return std::optional(

@@ -58,38 +58,29 @@ LogicalResult Evaluator::evaluateNormBackward(kernel::NormalizeBackwardOp op) {
   if (op.getScale())
     scaled = broadcast(gradient, get(op.getScale()), std::multiplies<>());
   Tensor result =
-      layerNormBackward(scaled, input, nullptr, epsilon, groups).input;
+      normBackward(scaled, input, op.getKind(), nullptr, epsilon, groups).input;
   if (op.getResidual())
     result = broadcast(result, get(op.getResidual()), std::plus<>());
   set(op.getResult(), std::move(result));
   if (op.getSums().empty())
     return success();
-  Tensor normal = normalize(input, epsilon, groups);
+  Tensor normal = normalize(input, op.getKind(), epsilon, groups);
   set(op.getSums()[0],
       sumImages(broadcast(gradient, normal, std::multiplies<>())));
   set(op.getSums()[1], sumImages(gradient));
   return success();
 }
 
-/// `width` channels, beginning at `offset`.
-static Tensor getChannels(const Tensor &input, int64_t offset, int64_t width) {
-  std::vector<int64_t> shape = input.shape;
-  shape.back() = width;
-  Tensor result(shape);
-  for (int64_t r = 0; r < input.rows(); ++r)
-    std::copy_n(input.row(r) + offset, width, result.row(r));
-  return result;
-}
-
 LogicalResult
 Evaluator::evaluateAttentionBackward(kernel::AttentionBackwardOp op) {
   ArrayRef<int64_t> offsets = op.getOffsets();
   int64_t width = op.getHeads() * op.getHeadDim();
-  AttentionGradients gradients = attentionBackward(
-      get(op.getGradient()), getChannels(get(op.getQuery()), offsets[0], width),
-      getChannels(get(op.getKey()), offsets[1], width),
-      getChannels(get(op.getValue()), offsets[2], width), op.getHeads(),
-      number(op.getScale()));
+  AttentionGradients gradients =
+      attentionBackward(get(op.getGradient()),
+                        takeChannels(get(op.getQuery()), offsets[0], width),
+                        takeChannels(get(op.getKey()), offsets[1], width),
+                        takeChannels(get(op.getValue()), offsets[2], width),
+                        op.getHeads(), number(op.getScale()));
   set(op.getQueryGradient(), std::move(gradients.query));
   set(op.getKeyGradient(), std::move(gradients.key));
   set(op.getValueGradient(), std::move(gradients.value));

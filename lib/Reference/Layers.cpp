@@ -45,32 +45,38 @@ Tensor reference::linear(const Tensor &input, const Tensor &weight,
   return result;
 }
 
-/// Ba, Kiros, Hinton, "Layer Normalization", 2016; biased variance.
-Tensor reference::normalize(const Tensor &input, double epsilon,
+/// Ba, Kiros, Hinton, "Layer Normalization", 2016 (biased variance); Zhang and
+/// Sennrich, "Root Mean Square Layer Normalization", 2019;
+/// torch.nn.functional.normalize.
+Tensor reference::normalize(const Tensor &input, NormKind kind, double epsilon,
                             int64_t groups) {
   Tensor result(input.shape);
   int64_t width = input.width() / groups;
   for (int64_t r = 0; r < input.rows() * groups; ++r) {
     const double *x = input.data.data() + r * width;
     double *y = result.data.data() + r * width;
-    double mean = 0.0, variance = 0.0;
-    for (int64_t i = 0; i < width; ++i)
-      mean += x[i];
+    double mean = 0.0, squares = 0.0;
+    if (kind == NormKind::layer)
+      for (int64_t i = 0; i < width; ++i)
+        mean += x[i];
     mean /= static_cast<double>(width);
     for (int64_t i = 0; i < width; ++i)
-      variance += (x[i] - mean) * (x[i] - mean);
-    variance /= static_cast<double>(width);
+      squares += (x[i] - mean) * (x[i] - mean);
+    double divisor =
+        kind == NormKind::l2
+            ? std::max(std::sqrt(squares), epsilon)
+            : std::sqrt(squares / static_cast<double>(width) + epsilon);
     for (int64_t i = 0; i < width; ++i)
-      y[i] = (x[i] - mean) / std::sqrt(variance + epsilon);
+      y[i] = (x[i] - mean) / divisor;
   }
   return result;
 }
 
-/// torch.nn.functional.layer_norm; with groups, of each group alone.
-Tensor reference::layerNorm(const Tensor &input, const Tensor *scale,
-                            const Tensor *bias, double epsilon,
-                            int64_t groups) {
-  Tensor result = normalize(input, epsilon, groups);
+/// torch.nn.functional.layer_norm and rms_norm; with groups, of each group
+/// alone.
+Tensor reference::norm(const Tensor &input, NormKind kind, const Tensor *scale,
+                       const Tensor *bias, double epsilon, int64_t groups) {
+  Tensor result = normalize(input, kind, epsilon, groups);
   int64_t width = input.width() / groups;
   for (int64_t i = 0; i < result.size(); ++i) {
     if (scale)

@@ -22,11 +22,17 @@ namespace mlir::vit::reference {
 // Tokens.cpp: patches, tokens, positions
 //===----------------------------------------------------------------------===//
 
-/// [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw].
+/// [batch, c, h, w] to [batch, (h/ph)(w/pw), c*ph*pw], rounded down.
 Tensor patchify(const Tensor &pictures, int64_t patchHeight, int64_t patchWidth,
                 PixelOrder order);
 /// [k, width] in front of each image of [batch, tokens, width].
 Tensor prependTokens(const Tensor &input, const Tensor &tokens);
+/// [count, width] to [batch, count, width].
+Tensor repeatTokens(const Tensor &tokens, int64_t batch);
+/// [..., w0], [..., w1], ... to [..., w0 + w1 + ...].
+Tensor concatChannels(ArrayRef<const Tensor *> inputs);
+/// [..., width] to [..., count].
+Tensor takeChannels(const Tensor &input, int64_t start, int64_t count);
 /// [batch, tokens, width] to [batch, count, width].
 Tensor takeTokens(const Tensor &input, int64_t start, int64_t count);
 /// [batch, tokens, width] to [batch, width].
@@ -38,7 +44,7 @@ Tensor sincosPositions(int64_t rows, int64_t columns, int64_t width,
 Tensor resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
                          ArrayRef<int64_t> to, int64_t prefix, bool antialias);
 
-/// Adjoint and inverse of patchify; `pictures` is the result's shape.
+/// Adjoint of patchify; `pictures` is the result's shape.
 Tensor unpatchify(const Tensor &patches, std::vector<int64_t> pictures,
                   int64_t patchHeight, int64_t patchWidth, PixelOrder order);
 /// [prefix + to, width] to [prefix + from, width].
@@ -52,11 +58,13 @@ Tensor resamplePositionsBackward(const Tensor &gradient, ArrayRef<int64_t> from,
 
 /// x W^T + b; `bias` may be null.
 Tensor linear(const Tensor &input, const Tensor &weight, const Tensor *bias);
-/// (x - mean) / sqrt(variance + epsilon) over each of `groups` equal parts.
-Tensor normalize(const Tensor &input, double epsilon, int64_t groups);
+/// Over each of `groups` equal parts: (x - mean) / sqrt(variance + epsilon),
+/// x / sqrt(mean of squares + epsilon), or x / max(Euclidean norm, epsilon).
+Tensor normalize(const Tensor &input, NormKind kind, double epsilon,
+                 int64_t groups);
 /// The same, multiplied by `scale` and with `bias` added; each may be null.
-Tensor layerNorm(const Tensor &input, const Tensor *scale, const Tensor *bias,
-                 double epsilon, int64_t groups);
+Tensor norm(const Tensor &input, NormKind kind, const Tensor *scale,
+            const Tensor *bias, double epsilon, int64_t groups);
 /// exp(x - max) / sum over each of `groups` equal parts.
 Tensor softmax(const Tensor &input, int64_t groups);
 
@@ -93,13 +101,13 @@ Tensor linearInputGradient(const Tensor &gradient, const Tensor &weight);
 Tensor linearWeightGradient(const Tensor &gradient, const Tensor &input);
 /// The sum over dimensions that `shape` lacks or in which it has size 1.
 Tensor sumTo(const Tensor &input, std::vector<int64_t> shape);
-struct LayerNormGradients {
+struct NormGradients {
   Tensor input, scale, bias;
 };
 /// `scale` may be null.
-LayerNormGradients layerNormBackward(const Tensor &gradient,
-                                     const Tensor &input, const Tensor *scale,
-                                     double epsilon, int64_t groups);
+NormGradients normBackward(const Tensor &gradient, const Tensor &input,
+                           NormKind kind, const Tensor *scale, double epsilon,
+                           int64_t groups);
 /// `output` is the softmax.
 Tensor softmaxBackward(const Tensor &gradient, const Tensor &output);
 struct AttentionGradients {

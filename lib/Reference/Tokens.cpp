@@ -14,25 +14,26 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::reference;
 
-/// Calls `pair` for each pixel of the pictures, with its index and that of its
-/// element in the patches.
+/// Calls `pair` for each pixel that is in a patch, with its index in the
+/// pictures and that of its element in the patches.
 static void forEachPixel(ArrayRef<int64_t> pictures, int64_t patchHeight,
                          int64_t patchWidth, PixelOrder order,
                          llvm::function_ref<void(int64_t, int64_t)> pair) {
   int64_t batch = pictures[0], channels = pictures[1], height = pictures[2],
           width = pictures[3];
   int64_t rows = height / patchHeight, columns = width / patchWidth;
-  int64_t size = channels * patchHeight * patchWidth, pixel = 0;
+  int64_t size = channels * patchHeight * patchWidth;
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t c = 0; c < channels; ++c)
-      for (int64_t y = 0; y < height; ++y)
-        for (int64_t x = 0; x < width; ++x) {
+      for (int64_t y = 0; y < rows * patchHeight; ++y)
+        for (int64_t x = 0; x < columns * patchWidth; ++x) {
+          int64_t pixel = ((b * channels + c) * height + y) * width + x;
           int64_t patch = (y / patchHeight) * columns + x / patchWidth;
           int64_t py = y % patchHeight, px = x % patchWidth;
           int64_t element = order == PixelOrder::chw
                                 ? (c * patchHeight + py) * patchWidth + px
                                 : (py * patchWidth + px) * channels + c;
-          pair(pixel++, (b * rows * columns + patch) * size + element);
+          pair(pixel, (b * rows * columns + patch) * size + element);
         }
 }
 
@@ -73,6 +74,40 @@ Tensor reference::prependTokens(const Tensor &input, const Tensor &tokens) {
     out = std::copy(tokens.data.begin(), tokens.data.end(), out);
     std::copy_n(input.row(b * count), count * width, out);
   }
+  return result;
+}
+
+/// tokens.expand(batch, -1, -1).
+Tensor reference::repeatTokens(const Tensor &tokens, int64_t batch) {
+  Tensor result({batch, tokens.shape[0], tokens.shape[1]});
+  for (int64_t b = 0; b < batch; ++b)
+    llvm::copy(tokens.data, result.data.begin() + b * tokens.size());
+  return result;
+}
+
+/// torch.cat(inputs, dim=-1).
+Tensor reference::concatChannels(ArrayRef<const Tensor *> inputs) {
+  std::vector<int64_t> shape = inputs.front()->shape;
+  shape.back() = 0;
+  for (const Tensor *input : inputs)
+    shape.back() += input->width();
+  Tensor result(shape);
+  for (int64_t r = 0; r < result.rows(); ++r) {
+    double *out = result.row(r);
+    for (const Tensor *input : inputs)
+      out = std::copy_n(input->row(r), input->width(), out);
+  }
+  return result;
+}
+
+/// input[..., start:start + count].
+Tensor reference::takeChannels(const Tensor &input, int64_t start,
+                               int64_t count) {
+  std::vector<int64_t> shape = input.shape;
+  shape.back() = count;
+  Tensor result(shape);
+  for (int64_t r = 0; r < input.rows(); ++r)
+    std::copy_n(input.row(r) + start, count, result.row(r));
   return result;
 }
 

@@ -95,10 +95,10 @@ std::optional<LogicalResult> Evaluator::evaluateTrainingOp(Operation *op) {
   using Done = std::optional<LogicalResult>;
   return llvm::TypeSwitch<Operation *, Done>(op)
       .Case([&](LayerNormBackwardOp op) -> Done {
-        LayerNormGradients gradients =
-            layerNormBackward(get(op.getGradient()), get(op.getInput()),
-                              getOptional(op.getScale()),
-                              number(op.getEpsilon()), op.getGroups());
+        NormGradients gradients =
+            normBackward(get(op.getGradient()), get(op.getInput()),
+                         op.getKind(), getOptional(op.getScale()),
+                         number(op.getEpsilon()), op.getGroups());
         set(op.getInputGradient(), std::move(gradients.input));
         set(op.getScaleGradient(), std::move(gradients.scale));
         set(op.getBiasGradient(), std::move(gradients.bias));

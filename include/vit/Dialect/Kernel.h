@@ -44,6 +44,21 @@ enum class WorkUnit {
 /// The recompute cost of element-wise work: too little to be noticed in a step.
 inline constexpr int kElementwiseCost = 0;
 
+/// The norm that `kind` applies to each row; nullopt for softmax.
+inline std::optional<NormKind> getNormKind(RowsKind kind) {
+  switch (kind) {
+  case RowsKind::normalize:
+    return NormKind::layer;
+  case RowsKind::softmax:
+    return std::nullopt;
+  case RowsKind::rms:
+    return NormKind::rms;
+  case RowsKind::l2:
+    return NormKind::l2;
+  }
+  llvm_unreachable("no such row operation");
+}
+
 /// The group size of a norm over `groups` equal parts of a row of `type`.
 inline int64_t getNormGroup(RankedTensorType type, int64_t groups) {
   return groups == 1 ? 0 : type.getShape().back() / groups;

@@ -101,6 +101,17 @@ Value mlir::vit::cpu::getRowOffset(KernelBuilder &b, const Blocked &shape,
                b.mul(b.rem(row, shape.rows), kChannelPad));
 }
 
+Value mlir::vit::cpu::getChannelOffset(KernelBuilder &b, const Blocked &shape,
+                                       Value channel) {
+  int64_t group = shape.group;
+  if (group != 0)
+    channel =
+        b.add(b.mul(b.div(channel, group), kernel::padTo(group, kChannelPad)),
+              b.rem(channel, group));
+  return b.add(b.mul(b.div(channel, kChannelPad), shape.vectorElements()),
+               b.rem(channel, kChannelPad));
+}
+
 void mlir::vit::cpu::storeZeroRow(KernelBuilder &b, const Blocked &shape,
                                   Value buffer, Value offset) {
   b.loop(0, shape.channelBlocks, [&](Value v) {

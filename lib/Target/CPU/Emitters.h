@@ -23,6 +23,8 @@ FailureOr<KernelInfo> emit(kernel::AttentionOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RowsOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::MapOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PrependOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RepeatOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::ConcatChannelsOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::TakeOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::MeanOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PatchifyOp op, KernelBuilder &b);
@@ -33,6 +35,7 @@ FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::LossOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::LossBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PlaceOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::TakeChannelsOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::SpreadOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::DropoutOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::NormOp op, KernelBuilder &b);
@@ -184,6 +187,9 @@ private:
 /// or for rank 2 the image itself.
 Value getRowOffset(KernelBuilder &b, const Blocked &shape, Value image,
                    Value row);
+
+/// Returns the offset of a logical channel from channel vector 0 of its row.
+Value getChannelOffset(KernelBuilder &b, const Blocked &shape, Value channel);
 
 /// Writes zeros to the row that begins at `offset`.
 void storeZeroRow(KernelBuilder &b, const Blocked &shape, Value buffer,

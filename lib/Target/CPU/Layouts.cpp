@@ -63,23 +63,15 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RelayoutOp op,
     FailureOr<Blocked> old = Blocked::get(op, from);
     if (failed(old))
       return failure();
-    auto getChannelOffset = [&](const Blocked &s, Value channel) {
-      if (s.group != 0)
-        channel = b.add(
-            b.mul(b.div(channel, s.group), kernel::padTo(s.group, kChannelPad)),
-            b.rem(channel, s.group));
-      return b.add(b.mul(b.div(channel, kChannelPad), s.vectorElements()),
-                   b.rem(channel, kChannelPad));
-    };
     forEachRow(b, *shape, target, [&](Value image, Value token, Value offset) {
       storeZeroRow(b, *shape, target, offset);
       Value base =
           getRowOffset(b, *old, image, shape->isPerImage() ? token : image);
       b.loop(0, shape->width, [&](Value channel) {
-        Value x =
-            b.loadScalar(source, b.add(base, getChannelOffset(*old, channel)));
+        Value x = b.loadScalar(source,
+                               b.add(base, getChannelOffset(b, *old, channel)));
         b.storeScalar(x, target,
-                      b.add(offset, getChannelOffset(*shape, channel)));
+                      b.add(offset, getChannelOffset(b, *shape, channel)));
       });
     });
   } else {
@@ -167,4 +159,93 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PatchifyOp op,
   };
   forEachRow(b, *shape, target, visit);
   return getRowBlockInfo(op.getResult().getType());
+}
+
+//===----------------------------------------------------------------------===//
+// Ranges of channels
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Channels of a row, from logical channel `first` on.
+struct ChannelRange {
+  const Blocked &shape;
+  Value buffer;
+  Value row; ///< offset of the row
+  int64_t first;
+
+  bool beginsAtVector() const {
+    return shape.group == 0 && first % kChannelPad == 0;
+  }
+  /// Returns the offset of vector `vector` of the range, if it begins at one.
+  Value getVector(KernelBuilder &b, Value vector) const {
+    return b.add(
+        row, b.mul(b.add(vector, first / kChannelPad), shape.vectorElements()));
+  }
+  Value getElement(KernelBuilder &b, Value channel) const {
+    return b.add(row, getChannelOffset(b, shape, b.add(channel, first)));
+  }
+};
+} // namespace
+
+/// Copies `count` channels. The last vector of `to` gets zeros after them if
+/// vectors are copied.
+static void copyChannels(KernelBuilder &b, const ChannelRange &from,
+                         const ChannelRange &to, int64_t count) {
+  if (!from.beginsAtVector() || !to.beginsAtVector())
+    return b.loop(0, count, [&](Value channel) {
+      b.storeScalar(b.loadScalar(from.buffer, from.getElement(b, channel)),
+                    to.buffer, to.getElement(b, channel));
+    });
+  forEachVector(b, count, {}, [&](Value vector, int64_t lanes, Carried) {
+    Value channels = b.load(from.buffer, from.getVector(b, vector));
+    b.store(b.keepLanes(channels, lanes), to.buffer, to.getVector(b, vector));
+    return Carried();
+  });
+}
+
+/// Emits a kernel whose result, which has no groups, consists of channels of
+/// its operands: `begin` is the first one in an operand.
+static FailureOr<KernelInfo> emitChannels(Operation *op, KernelBuilder &b,
+                                          int64_t begin) {
+  RankedTensorType type = tensorOf(op->getResult(0));
+  FailureOr<Blocked> shape = Blocked::get(op, type);
+  if (failed(shape))
+    return failure();
+  if (shape->group != 0)
+    return op->emitOpError("needs a result without groups where it has ")
+           << type;
+  SmallVector<Blocked> inputs;
+  for (Value operand : op->getOperands()) {
+    FailureOr<Blocked> input = Blocked::get(op, tensorOf(operand));
+    if (failed(input))
+      return failure();
+    inputs.push_back(*input);
+  }
+  Value result = b.argument(op->getNumOperands());
+  forEachRow(b, *shape, result, [&](Value image, Value token, Value offset) {
+    if (shape->hasPaddedChannels())
+      b.store(
+          b.splat(0), result,
+          b.add(offset, (shape->channelBlocks - 1) * shape->vectorElements()));
+    int64_t first = 0;
+    for (auto [i, input] : llvm::enumerate(inputs)) {
+      Value row =
+          getRowOffset(b, input, image, input.isPerImage() ? token : image);
+      int64_t count = std::min(input.width - begin, shape->width - first);
+      copyChannels(b, {input, b.argument(i), row, begin},
+                   {*shape, result, offset, first}, count);
+      first += count;
+    }
+  });
+  return getRowBlockInfo(type);
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::ConcatChannelsOp op,
+                                           KernelBuilder &b) {
+  return emitChannels(op, b, /*begin=*/0);
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::TakeChannelsOp op,
+                                           KernelBuilder &b) {
+  return emitChannels(op, b, op.getStart());
 }

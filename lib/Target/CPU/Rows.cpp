@@ -1,4 +1,4 @@
-//===- Rows.cpp - Layer norm and softmax, row by row ----------------------===//
+//===- Rows.cpp - Norms and softmax, row by row ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,15 +6,14 @@
 //===----------------------------------------------------------------------===//
 //
 // A work unit is one row block. All its rows are processed at once, each with a
-// vector of sums, in three passes over the channels: for the mean, for the
-// variance (from differences to the mean, since a difference of squares would
-// cancel), and for the result.
+// vector of sums, in three passes over the channels: for the mean (layer norm
+// only), for the variance (from differences to the mean, since a difference of
+// squares would cancel), and for the result.
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/NormCode.h"
 #include "Emitters.h"
-
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -37,7 +36,7 @@ struct Rows {
                 double start, function_ref<Value(Value, int64_t row)> body);
   void finish(const RowBlock &block, Value group,
               function_ref<Value(Value, int64_t row)> body);
-  void normalize(const RowBlock &block, Value group);
+  void normalize(NormKind kind, const RowBlock &block, Value group);
   void softmax(const RowBlock &block, Value group);
 };
 } // namespace
@@ -127,27 +126,28 @@ void Rows::finish(const RowBlock &block, Value group,
   });
 }
 
-void Rows::normalize(const RowBlock &block, Value group) {
-  Value scale = b.scalar(1.0 / double(parts.channels));
-  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
-  Value one = b.scalar(1);
-  PerRow means = reduce(block, group, Reduction::Add, 0,
-                        [](Value x, int64_t) { return x; });
-  for (Value &mean : means)
-    mean = b.broadcast(b.mulf(mean, scale));
+void Rows::normalize(NormKind kind, const RowBlock &block, Value group) {
+  NormCode norm{kind, parts.channels, op.getEpsilon().convertToDouble()};
+  PerRow means;
+  if (norm.isCentred()) {
+    Value scale = b.scalar(1.0 / double(parts.channels));
+    means = reduce(block, group, Reduction::Add, 0,
+                   [](Value x, int64_t) { return x; });
+    for (Value &mean : means)
+      mean = b.broadcast(b.mulf(mean, scale));
+  }
+  auto centre = [&](Value x, int64_t row) {
+    return norm.isCentred() ? b.subf(x, means[row]) : x;
+  };
   PerRow factors =
       reduce(block, group, Reduction::Add, 0, [&](Value x, int64_t row) {
-        Value centred = b.subf(x, means[row]);
+        Value centred = centre(x, row);
         return b.mulf(centred, centred);
       });
-  for (Value &factor : factors) {
-    Value variance = b.mulf(factor, scale);
-    Value root = math::SqrtOp::create(b, b.addf(variance, epsilon));
-    factor = b.broadcast(b.divf(one, root));
-  }
+  for (Value &factor : factors)
+    factor = b.broadcast(norm.getFactor(b, factor));
   finish(block, group, [&](Value x, int64_t row) {
-    Value centred = b.subf(x, means[row]);
-    return b.mulf(centred, factors[row]);
+    return b.mulf(centre(x, row), factors[row]);
   });
 }
 
@@ -189,8 +189,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RowsOp op,
   b.loop(b.begin(), b.end(), [&](Value i) {
     RowBlock block = getRowBlock(b, shape, i);
     b.loop(0, parts->parts, [&](Value group) {
-      if (op.getKind() == kernel::RowsKind::normalize)
-        rows.normalize(block, group);
+      if (std::optional<NormKind> norm = kernel::getNormKind(op.getKind()))
+        rows.normalize(*norm, block, group);
       else
         rows.softmax(block, group);
     });

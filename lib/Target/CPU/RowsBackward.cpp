@@ -1,4 +1,4 @@
-//===- RowsBackward.cpp - Adjoints of layer norm and softmax --------------===//
+//===- RowsBackward.cpp - Adjoints of norms and softmax -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -13,9 +13,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/NormCode.h"
 #include "Emitters.h"
-
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -91,9 +90,9 @@ void NormalizeBackward::addSums(const RowBlock &block, Value image,
 void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
                                   Value part) {
   int64_t rows = shape.rows;
+  NormCode norm{op.getKind(), parts.channels,
+                op.getEpsilon().convertToDouble()};
   Value share = b.scalar(1.0 / double(parts.channels));
-  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
-  Value one = b.scalar(1);
   // Returns two sums per row over the channels of the part, as scalars.
   auto reduce = [&](function_ref<std::pair<Value, Value>(
                         const Rows &values, int64_t row, int64_t lanes)>
@@ -115,35 +114,37 @@ void NormalizeBackward::emitBlock(const RowBlock &block, Value image,
     return totals;
   };
 
-  Carried first = reduce([&](const Rows &values, int64_t row, int64_t) {
-    return std::make_pair(values.x[row], values.g[row]);
-  });
-  Carried means, meanGs;
-  for (int64_t row = 0; row < rows; ++row) {
-    means.push_back(b.broadcast(b.mulf(first[2 * row], share)));
-    meanGs.push_back(b.broadcast(b.mulf(first[2 * row + 1], share)));
+  Carried means, meanGs; // empty if the norm does not centre
+  if (norm.isCentred()) {
+    Carried first = reduce([&](const Rows &values, int64_t row, int64_t) {
+      return std::make_pair(values.x[row], values.g[row]);
+    });
+    for (int64_t row = 0; row < rows; ++row) {
+      means.push_back(b.broadcast(b.mulf(first[2 * row], share)));
+      meanGs.push_back(b.broadcast(b.mulf(first[2 * row + 1], share)));
+    }
   }
+  auto centre = [&](Value x, ArrayRef<Value> means, int64_t row) {
+    return norm.isCentred() ? b.subf(x, means[row]) : x;
+  };
   Carried second = reduce([&](const Rows &values, int64_t row, int64_t lanes) {
-    Value centred = b.keepLanes(b.subf(values.x[row], means[row]), lanes);
+    Value centred = b.keepLanes(centre(values.x[row], means, row), lanes);
     return std::make_pair(b.mulf(centred, centred),
                           b.mulf(values.g[row], centred));
   });
   Carried factors, slopes;
   for (int64_t row = 0; row < rows; ++row) {
-    Value variance = b.mulf(second[2 * row], share);
-    Value root = math::SqrtOp::create(b, b.addf(variance, epsilon));
-    Value factor = b.divf(one, root);
+    Value squares = second[2 * row], products = second[2 * row + 1];
+    Value factor = norm.getFactor(b, squares);
     factors.push_back(b.broadcast(factor));
-    // The mean of g n, where n = (x - mean) factor.
-    slopes.push_back(
-        b.broadcast(b.mulf(b.mulf(second[2 * row + 1], share), factor)));
+    slopes.push_back(b.broadcast(norm.getSlope(b, squares, products, factor)));
   }
   parts.visit(b, part, {}, [&](Value channelVector, int64_t lanes, Carried) {
     Rows values = load(block, channelVector);
     Carried normal;
     for (int64_t row = 0; row < rows; ++row) {
-      normal.push_back(b.mulf(b.subf(values.x[row], means[row]), factors[row]));
-      Value centred = b.subf(values.g[row], meanGs[row]);
+      normal.push_back(b.mulf(centre(values.x[row], means, row), factors[row]));
+      Value centred = centre(values.g[row], meanGs, row);
       Value dx = b.mulf(b.subf(centred, b.mulf(normal[row], slopes[row])),
                         factors[row]);
       dx = zeroPaddedRow(b, shape, block, row, b.keepLanes(dx, lanes));

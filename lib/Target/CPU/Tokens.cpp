@@ -59,6 +59,29 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PrependOp op,
   return getRowBlockInfo(op.getResult().getType());
 }
 
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RepeatOp op,
+                                           KernelBuilder &b) {
+  FailureOr<Blocked> shape = Blocked::get(op, op.getResult().getType());
+  if (failed(shape))
+    return failure();
+  auto tokens = dyn_cast_if_present<kernel::ChannelsAttr>(
+      op.getTokens().getType().getEncoding());
+  if (!tokens || tokens.getGroup() != shape->group)
+    return op.emitOpError("needs #kernel.channels with the groups of its "
+                          "result where its tokens have ")
+           << op.getTokens().getType() << "; run vit-layout first";
+  Value result = b.argument(op->getNumOperands());
+  forEachRow(b, *shape, result, [&](Value, Value token, Value offset) {
+    Value from = b.mul(token, shape->channelBlocks * kChannelPad);
+    b.loop(0, shape->channelBlocks, [&](Value v) {
+      Value element = b.load(b.argument(0), b.add(from, b.mul(v, kChannelPad)));
+      b.store(element, result,
+              b.add(offset, b.mul(v, shape->vectorElements())));
+    });
+  });
+  return getRowBlockInfo(op.getResult().getType());
+}
+
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::TakeOp op,
                                            KernelBuilder &b) {
   auto layouts = InputAndResult::get(op);

@@ -83,8 +83,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RelayoutOp op,
 }
 
 // A thread computes one vector of the patches at a time. Its four elements are
-// contiguous in the image if the lines of a patch are whole vectors. Otherwise
-// they are gathered one by one.
+// contiguous and aligned in the image if the lines of the image and of a patch
+// are whole vectors. Otherwise they are gathered one by one.
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PatchifyOp op,
                                             SimtBuilder &b) {
   FailureOr<Activation> found = Activation::get(op, op.getResult().getType());
@@ -101,7 +101,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PatchifyOp op,
   int64_t patchHeight = op.getPatch()[0], patchWidth = op.getPatch()[1];
   int64_t across = width / patchWidth;
   bool channelsFirst = op.getOrder() == PixelOrder::chw;
-  bool isWhole = channelsFirst && patchWidth % kVectorLanes == 0;
+  bool isWhole = channelsFirst && patchWidth % kVectorLanes == 0 &&
+                 width % kVectorLanes == 0;
   if (!isWhole)
     b.useScalars();
 
@@ -146,4 +147,81 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PatchifyOp op,
     }
     b.store4(maskChannels(b, shape, vector, value), 1, item);
   });
+}
+
+//===----------------------------------------------------------------------===//
+// Ranges of channels
+//===----------------------------------------------------------------------===//
+
+/// Emits a kernel whose result consists of channels of its operands: `begin` is
+/// the first one in an operand. A thread computes one vector of the result at a
+/// time if all ranges begin and end at vectors, else one element.
+static FailureOr<KernelInfo> emitChannels(Operation *op, SimtBuilder &b,
+                                          int64_t begin) {
+  FailureOr<Activation> shape = Activation::get(op, tensorOf(op->getResult(0)));
+  if (failed(shape))
+    return failure();
+  if (shape->group != 0)
+    return op->emitOpError("needs a result without groups where it has ")
+           << op->getResult(0).getType();
+  SmallVector<Channels> inputs;
+  bool isWhole = begin % kVectorLanes == 0 && shape->width % kVectorLanes == 0;
+  for (Value operand : op->getOperands()) {
+    if (failed(Activation::get(op, tensorOf(operand))))
+      return failure();
+    Channels input = Channels::get(tensorOf(operand));
+    isWhole &= input.group == 0 && input.width % kVectorLanes == 0;
+    inputs.push_back(input);
+  }
+  if (!isWhole)
+    b.useScalars();
+  unsigned result = op->getNumOperands();
+  int64_t step = isWhole ? kVectorLanes : 1;
+  int64_t perRow = shape->vectors * kVectorLanes / step;
+  int64_t perUnit = b.threads() * kItemsPerThread;
+  Value total = b.mul(shape->rows(b), perRow);
+  auto copy = [&](unsigned argument, Value at, Value item) {
+    if (isWhole)
+      b.store4(b.load4(argument, at), result, item);
+    else
+      b.store(b.load(argument, at), result, item);
+  };
+  forEachItem(b, total, perUnit, [&](Value item) {
+    Value row = b.div(item, perRow), place = b.rem(item, perRow);
+    // Emits the cases for operand `i`, whose channels begin at `first`, and all
+    // after it.
+    auto emitFrom = [&](auto &self, unsigned i, int64_t first) -> void {
+      if (first == shape->width) { // padding
+        if (isWhole)
+          b.store4(b.splat(0), result, item);
+        else
+          b.store(b.scalar(0), result, item);
+        return;
+      }
+      const Channels &input = inputs[i];
+      int64_t end = std::min(first + input.width - begin, shape->width);
+      auto take = [&] {
+        Value channel =
+            b.add(b.sub(place, b.index(first / step)), begin / step);
+        Value at = isWhole ? channel : input.place(b, channel);
+        copy(i, b.add(b.mul(row, input.padded / step), at), item);
+      };
+      if (end == perRow * step)
+        return take();
+      b.ifThen(b.isLess(place, b.index(end / step)), take,
+               [&] { self(self, i + 1, end); });
+    };
+    emitFrom(emitFrom, 0, 0);
+  });
+  return shape->getInfo(op, perRow, perUnit);
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::ConcatChannelsOp op,
+                                            SimtBuilder &b) {
+  return emitChannels(op, b, /*begin=*/0);
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::TakeChannelsOp op,
+                                            SimtBuilder &b) {
+  return emitChannels(op, b, op.getStart());
 }

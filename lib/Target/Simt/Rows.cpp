@@ -1,4 +1,4 @@
-//===- Rows.cpp - Layer norm and softmax, row by row ----------------------===//
+//===- Rows.cpp - Norms and softmax, row by row ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,16 +8,15 @@
 // An item is one statistic of one row: `vectors` consecutive vectors. If
 // barriers are expensive, one thread takes an item. Otherwise `sharing` threads
 // take every `sharing`-th vector each, and their sums are added as a tree. An
-// item is read three times: for the mean, for the variance (from differences to
-// the mean, since a difference of squares would cancel) and for the result.
-// After the first time it is in the nearest cache.
+// item is read three times: for the mean (layer norm only), for the variance
+// (from differences to the mean, since a difference of squares would cancel)
+// and for the result. After the first time it is in the nearest cache.
 //
 //===----------------------------------------------------------------------===//
 
 #include "../Common/Math.h"
+#include "../Common/NormCode.h"
 #include "Emitters.h"
-
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -41,7 +40,7 @@ struct Rows {
   /// Reduces what `map` computes from each vector of the whole item.
   Value reduce(Reduction kind, double start, function_ref<Value(Value)> map);
   void finish(function_ref<Value(Value)> map);
-  void normalize();
+  void normalize(NormKind kind);
   void softmax();
 };
 } // namespace
@@ -73,20 +72,21 @@ void Rows::finish(function_ref<Value(Value)> map) {
   });
 }
 
-void Rows::normalize() {
-  Value scale = b.scalar(1.0 / double(parts.channels));
-  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
-  Value mean = b.broadcast(
-      b.mulf(reduce(Reduction::Add, 0, [](Value x) { return x; }), scale));
-  Value variance = b.mulf(reduce(Reduction::Add, 0,
-                                 [&](Value x) {
-                                   Value centred = b.subf(x, mean);
-                                   return b.mulf(centred, centred);
-                                 }),
-                          scale);
-  Value root = math::SqrtOp::create(b, b.addf(variance, epsilon));
-  Value factor = b.broadcast(b.divf(b.scalar(1), root));
-  finish([&](Value x) { return b.mulf(b.subf(x, mean), factor); });
+void Rows::normalize(NormKind kind) {
+  NormCode norm{kind, parts.channels, op.getEpsilon().convertToDouble()};
+  Value mean;
+  if (norm.isCentred()) {
+    Value scale = b.scalar(1.0 / double(parts.channels));
+    mean = b.broadcast(
+        b.mulf(reduce(Reduction::Add, 0, [](Value x) { return x; }), scale));
+  }
+  auto centre = [&](Value x) { return norm.isCentred() ? b.subf(x, mean) : x; };
+  Value squares = reduce(Reduction::Add, 0, [&](Value x) {
+    Value centred = centre(x);
+    return b.mulf(centred, centred);
+  });
+  Value factor = b.broadcast(norm.getFactor(b, squares));
+  finish([&](Value x) { return b.mulf(centre(x), factor); });
 }
 
 void Rows::softmax() {
@@ -105,8 +105,8 @@ void Rows::softmax() {
 void Rows::emitItem(Value item) {
   row = b.div(item, parts.groups);
   parts.select(row, b.rem(item, parts.groups));
-  if (op.getKind() == kernel::RowsKind::normalize)
-    normalize();
+  if (std::optional<NormKind> norm = kernel::getNormKind(op.getKind()))
+    normalize(*norm);
   else
     softmax();
 }

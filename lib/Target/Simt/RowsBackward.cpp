@@ -1,4 +1,4 @@
-//===- RowsBackward.cpp - Adjoints of layer norm and softmax --------------===//
+//===- RowsBackward.cpp - Adjoints of norms and softmax -------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,9 +12,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/NormCode.h"
 #include "Emitters.h"
-
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -61,7 +60,7 @@ static void forEachPart(SimtBuilder &b, RowParts &parts, Value total,
 }
 
 //===----------------------------------------------------------------------===//
-// Layer norm
+// Norms
 //===----------------------------------------------------------------------===//
 
 namespace {
@@ -74,13 +73,17 @@ struct NormalizeBackward {
   unsigned result; ///< its argument; the two sums follow
 
   /// The statistics of the current part, in all lanes: the mean and 1 /
-  /// deviation of the input, and the means of the scaled gradient and of its
-  /// product with the normalized input.
+  /// deviation of the input, the mean of the scaled gradient, and the mean (for
+  /// `l2` the sum) of its product with the normalized input. A norm that does
+  /// not centre has means of 0.
   struct Statistics {
     Value mean, inverse, gradient, product;
   };
   /// Returns the gradient times the scale.
   Value loadScaled(Value vector, Value at);
+  NormCode getNorm() {
+    return {op.getKind(), parts.channels, op.getEpsilon().convertToDouble()};
+  }
   Statistics getStatistics();
   /// Stores the gradient of the input for the current part.
   void storePart(const Statistics &row, Value stores);
@@ -103,23 +106,25 @@ Value NormalizeBackward::loadScaled(Value vector, Value at) {
 }
 
 NormalizeBackward::Statistics NormalizeBackward::getStatistics() {
-  Value share = b.scalar(1.0 / double(parts.channels));
-  Value mean = sum(parts, 1, [&](Value, Value at) {
-    return SmallVector<Value>{b.load4(Input, at)};
-  })[0];
-  mean = b.broadcast(b.mulf(mean, share));
-  SmallVector<Value> means = sum(parts, 3, [&](Value vector, Value at) {
-    Value centred = b.subf(b.load4(Input, at), mean);
-    Value g = loadScaled(vector, at);
+  NormCode norm = getNorm();
+  Value share = b.scalar(1.0 / double(parts.channels)), mean;
+  if (norm.isCentred()) {
+    mean = sum(parts, 1, [&](Value, Value at) {
+      return SmallVector<Value>{b.load4(Input, at)};
+    })[0];
+    mean = b.broadcast(b.mulf(mean, share));
+  }
+  SmallVector<Value> sums = sum(parts, 3, [&](Value vector, Value at) {
+    Value x = b.load4(Input, at), g = loadScaled(vector, at);
+    Value centred = mean ? b.subf(x, mean) : x;
     return SmallVector<Value>{b.mulf(centred, centred), g, b.mulf(g, centred)};
   });
-  for (Value &value : means)
-    value = b.mulf(value, share);
-  Value epsilon = b.scalar(op.getEpsilon().convertToDouble());
-  Value root = math::SqrtOp::create(b, b.addf(means[0], epsilon));
-  Value inverse = b.divf(b.scalar(1), root);
-  return {mean, b.broadcast(inverse), b.broadcast(means[1]),
-          b.broadcast(b.mulf(means[2], inverse))};
+  Value inverse = norm.getFactor(b, sums[0]);
+  Value slope = norm.getSlope(b, sums[0], sums[2], inverse);
+  if (!mean) // both means are 0
+    return {b.splat(0), b.broadcast(inverse), b.splat(0), b.broadcast(slope)};
+  return {mean, b.broadcast(inverse), b.broadcast(b.mulf(sums[1], share)),
+          b.broadcast(slope)};
 }
 
 void NormalizeBackward::storePart(const Statistics &row, Value stores) {

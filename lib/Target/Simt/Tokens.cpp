@@ -51,6 +51,25 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PrependOp op,
   });
 }
 
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RepeatOp op,
+                                            SimtBuilder &b) {
+  FailureOr<Activation> shape = Activation::get(op, op.getResult().getType());
+  if (failed(shape))
+    return failure();
+  auto encoding = dyn_cast_if_present<kernel::ChannelsAttr>(
+      op.getTokens().getType().getEncoding());
+  if (!encoding || encoding.getGroup() != shape->group)
+    return op.emitOpError("needs #kernel.channels with the groups of its "
+                          "result where its tokens have ")
+           << op.getTokens().getType() << "; run vit-layout first";
+  unsigned result = op->getNumOperands();
+  return emitPerVector(op, b, *shape, [&](Value item, Value row, Value vector) {
+    Value token = b.rem(row, shape->tokens);
+    b.store4(b.load4(0, b.add(b.mul(token, shape->vectors), vector)), result,
+             item);
+  });
+}
+
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::TakeOp op, SimtBuilder &b) {
   auto layouts = InputAndResult::get(op);
   if (failed(layouts))

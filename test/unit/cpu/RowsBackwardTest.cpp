@@ -91,8 +91,8 @@ TEST(RowsBackward, LayerNorm) {
               int64_t at = row * s.width + g * n;
               reference::Tensor part = slice(rowScales, g * n);
               part.shape = {n};
-              auto expected = reference::layerNormBackward(
-                  slice(dy, at), slice(x, at), &part, 1e-6, 1);
+              auto expected = reference::normBackward(
+                  slice(dy, at), slice(x, at), NormKind::layer, &part, 1e-6, 1);
               dx.insert(dx.end(), expected.input.data.begin(),
                         expected.input.data.end());
               for (int64_t i = 0; i < n; ++i) {
