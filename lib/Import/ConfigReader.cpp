@@ -153,11 +153,11 @@ void vit::checkVitConfig(const VitConfig &config, const KeyNames &keys,
                          ConfigReader &reader) {
   if (reader.failed())
     return;
-  if (config.imageHeight % config.patchHeight ||
-      config.imageWidth % config.patchWidth) {
-    reader.fail(formatv("\"{0}\" is {1} x {2} (height x width), not a whole "
-                        "number of patches of {3} x {4}; make it a multiple of "
-                        "\"{5}\"",
+  // A remainder is dropped, as by the convolution.
+  if (config.imageHeight < config.patchHeight ||
+      config.imageWidth < config.patchWidth) {
+    reader.fail(formatv("\"{0}\" is {1} x {2} (height x width), less than a "
+                        "patch of {3} x {4}; make it a multiple of \"{5}\"",
                         keys.image, config.imageHeight, config.imageWidth,
                         config.patchHeight, config.patchWidth, keys.patch));
     return;

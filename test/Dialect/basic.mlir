@@ -54,6 +54,16 @@ func.func @layers(%a: tensor<?x5x4xf32>, %b: tensor<?x4xf32>) -> (tensor<?x5x4xf
 func.func @tokens(%image: tensor<?x3x8x4xf32>, %x: tensor<?x6x8xf32>, %t: tensor<2x8xf32>, %p: tensor<5x8xf32>) {
   // CHECK: vit.patchify %arg0 patch [2, 4] order chw : (tensor<?x3x8x4xf32>) -> tensor<?x4x24xf32>
   %0 = vit.patchify %image patch [2, 4] order chw : (tensor<?x3x8x4xf32>) -> tensor<?x4x24xf32>
+  // CHECK: vit.patchify %arg0 patch [3, 3] order chw : (tensor<?x3x8x4xf32>) -> tensor<?x2x27xf32>
+  %rest = vit.patchify %image patch [3, 3] order chw : (tensor<?x3x8x4xf32>) -> tensor<?x2x27xf32>
+  // CHECK: vit.repeat_tokens %arg2 for %arg1 : (tensor<2x8xf32>, tensor<?x6x8xf32>) -> tensor<?x2x8xf32>
+  %repeated = vit.repeat_tokens %t for %x : (tensor<2x8xf32>, tensor<?x6x8xf32>) -> tensor<?x2x8xf32>
+  // CHECK: vit.concat_channels %arg1, %arg1 : (tensor<?x6x8xf32>, tensor<?x6x8xf32>) -> tensor<?x6x16xf32>
+  %both = vit.concat_channels %x, %x : (tensor<?x6x8xf32>, tensor<?x6x8xf32>) -> tensor<?x6x16xf32>
+  // CHECK: vit.rms_norm %arg1 epsilon 1.000000e-05 groups 2 : (tensor<?x6x8xf32>) -> tensor<?x6x8xf32>
+  %rms = vit.rms_norm %x epsilon 1.0e-5 groups 2 : (tensor<?x6x8xf32>) -> tensor<?x6x8xf32>
+  // CHECK: vit.l2_normalize %arg1 epsilon 9.999999{{.*}}E-13 : (tensor<?x6x8xf32>) -> tensor<?x6x8xf32>
+  %l2 = vit.l2_normalize %x epsilon 1.0e-12 : (tensor<?x6x8xf32>) -> tensor<?x6x8xf32>
   // CHECK: vit.patchify %arg0 patch [4, 4] order hwc : (tensor<?x3x8x4xf32>) -> tensor<?x2x48xf32>
   %1 = vit.patchify %image patch [4, 4] order hwc : (tensor<?x3x8x4xf32>) -> tensor<?x2x48xf32>
   // CHECK: vit.prepend_tokens %arg1, %arg2 : (tensor<?x6x8xf32>, tensor<2x8xf32>) -> tensor<?x8x8xf32>

@@ -262,9 +262,97 @@ func.func @patchify_c2_patch(%x: tensor<?x3x8x8xf32>) {
 
 // -----
 
-func.func @patchify_c2_divides(%x: tensor<?x3x225x224xf32>) {
-  // expected-error @+1 {{C2: patches of 16x16 do not divide a picture of 225x224; resize it to 224x224 or choose another patch}}
-  %0 = vit.patchify %x patch [16, 16] order chw : (tensor<?x3x225x224xf32>) -> tensor<?x196x768xf32>
+func.func @patchify_c2_small(%x: tensor<?x3x15x224xf32>) {
+  // expected-error @+1 {{C2: a picture of 15x224 has no patch of 16x16; resize it to 16x224 or choose a smaller patch}}
+  %0 = vit.patchify %x patch [16, 16] order chw : (tensor<?x3x15x224xf32>) -> tensor<?x0x768xf32>
+  return
+}
+
+// -----
+
+func.func @repeat_tokens_c1(%t: tensor<8xf32>, %x: tensor<?x4x8xf32>) {
+  // expected-error @+1 {{C1: the tokens must be [number, width], not 'tensor<8xf32>'}}
+  %0 = vit.repeat_tokens %t for %x : (tensor<8xf32>, tensor<?x4x8xf32>) -> tensor<?x1x8xf32>
+  return
+}
+
+// -----
+
+func.func @repeat_tokens_c2(%t: tensor<1x8xf32>, %x: tensor<f32>) {
+  // expected-error @+1 {{C2: the batch must be that of a value whose first dimension it is, but 'tensor<f32>' has none}}
+  %0 = vit.repeat_tokens %t for %x : (tensor<1x8xf32>, tensor<f32>) -> tensor<?x1x8xf32>
+  return
+}
+
+// -----
+
+func.func @concat_channels_c1_one(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{C1: there must be two inputs or more, not 1}}
+  %0 = vit.concat_channels %x : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @concat_channels_c1_width(%x: tensor<?x8xf32>, %y: tensor<?x?xf32>) {
+  // expected-error @+1 {{C1: the inputs must be [batch, width] or [batch, tokens, width] with known widths, but there is 'tensor<?x?xf32>'}}
+  %0 = vit.concat_channels %x, %y : (tensor<?x8xf32>, tensor<?x?xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @concat_channels_c2(%x: tensor<?x3x8xf32>, %y: tensor<?x4x8xf32>) {
+  // expected-error @+1 {{C2: tensor<?x3x8xf32> and tensor<?x4x8xf32> must be alike except for the width}}
+  %0 = vit.concat_channels %x, %y : (tensor<?x3x8xf32>, tensor<?x4x8xf32>) -> tensor<?x3x16xf32>
+  return
+}
+
+// -----
+
+func.func @concat_channels_result(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+  // expected-error @+1 {{'vit.concat_channels' op the result must be 'tensor<?x12xf32>', not 'tensor<?x16xf32>'}}
+  %0 = vit.concat_channels %x, %y : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_c1(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{'vit.rms_norm' op C1: 3 groups do not divide width 4}}
+  %0 = vit.rms_norm %x epsilon 1.0e-6 groups 3 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_c2(%x: tensor<?x4xf32>, %s: tensor<3xf32>) {
+  // expected-error @+1 {{'vit.rms_norm' op C2: the scale must be [4], not 'tensor<3xf32>'}}
+  %0 = vit.rms_norm %x scale %s epsilon 1.0e-6 : (tensor<?x4xf32>, tensor<3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_c3(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{'vit.rms_norm' op C3: epsilon must be positive, such as 1.0e-06}}
+  %0 = vit.rms_norm %x epsilon 0.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @l2_normalize_c1(%x: tensor<?x?xf32>) {
+  // expected-error @+1 {{C1: the input's width must be known, but it is 'tensor<?x?xf32>'}}
+  %0 = vit.l2_normalize %x epsilon 1.0e-12 : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @l2_normalize_c2(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: epsilon must be positive, such as 1.0e-12}}
+  %0 = vit.l2_normalize %x epsilon 0.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return
 }
 

@@ -216,9 +216,25 @@ func.func @patchify_c1_patch(%x: tensor<?x3x8x8xf32>) {
 
 // -----
 
-func.func @patchify_c1_divides(%x: tensor<?x3x8x8xf32>) {
-  // expected-error @+1 {{C1: patches of 3x4 do not divide 'tensor<?x3x8x8xf32>'}}
-  %0 = kernel.patchify %x patch [3, 4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
+func.func @patchify_c1_small(%x: tensor<?x3x8x8xf32>) {
+  // expected-error @+1 {{C1: there are no patches of 9x4 in 'tensor<?x3x8x8xf32>'}}
+  %0 = kernel.patchify %x patch [9, 4] order chw : (tensor<?x3x8x8xf32>) -> tensor<?x4x48xf32>
+  return
+}
+
+// -----
+
+func.func @repeat_c1(%t: tensor<2x8xf32>, %x: tensor<?x8xf32>) {
+  // expected-error @+1 {{C1: 'tensor<2x8xf32>' for each image of 'tensor<?x8xf32>' does not make 'tensor<?x1x8xf32>'}}
+  %0 = kernel.repeat %t for %x : (tensor<2x8xf32>, tensor<?x8xf32>) -> tensor<?x1x8xf32>
+  return
+}
+
+// -----
+
+func.func @concat_channels_c1(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: the inputs ('tensor<?x8xf32>', 'tensor<?x4xf32>') do not make 'tensor<?x13xf32>'}}
+  %0 = kernel.concat_channels %x, %y : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x13xf32>
   return
 }
 

@@ -54,6 +54,8 @@ func.func @tokens(%d: tensor<?x4xf32>, %t: tensor<?x2x4xf32>, %p: tensor<?x4x24x
   %1 = vit.place_tokens %t at 3 : (tensor<?x2x4xf32>) -> tensor<?x5x4xf32>
   // CHECK: vit.spread_tokens %arg0 from 1 : (tensor<?x4xf32>) -> tensor<?x5x4xf32>
   %2 = vit.spread_tokens %d from 1 : (tensor<?x4xf32>) -> tensor<?x5x4xf32>
+  // CHECK: vit.take_channels %arg2 from 8 count 16 : (tensor<?x4x24xf32>) -> tensor<?x4x16xf32>
+  %channels = vit.take_channels %p from 8 count 16 : (tensor<?x4x24xf32>) -> tensor<?x4x16xf32>
   // CHECK: vit.unpatchify %arg2 patch [2, 4] order hwc : (tensor<?x4x24xf32>) -> tensor<?x3x4x8xf32>
   %3 = vit.unpatchify %p patch [2, 4] order hwc : (tensor<?x4x24xf32>) -> tensor<?x3x4x8xf32>
   // CHECK: vit.resample_positions_backward %arg3 from [2, 2] to [3, 3] prefix 1 antialias : (tensor<10x8xf32>) -> tensor<5x8xf32>

@@ -137,6 +137,22 @@ func.func @spread_tokens_c2(%d: tensor<?x4xf32>) {
 
 // -----
 
+func.func @take_channels_c1(%x: tensor<?x?xf32>) {
+  // expected-error @+1 {{C1: the input must be [batch, width] or [batch, tokens, width] with a known width, not 'tensor<?x?xf32>'}}
+  %0 = vit.take_channels %x from 0 count 4 : (tensor<?x?xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @take_channels_c2(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{C2: there are no 4 channels from 5 on in a width of 8}}
+  %0 = vit.take_channels %x from 5 count 4 : (tensor<?x8xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
 func.func @unpatchify_c1(%d: tensor<?x4x24xf32>) {
   // expected-error @+1 {{C1: patches of [4, 4] of 'tensor<?x3x4x8xf32>' are not 'tensor<?x4x24xf32>'}}
   %0 = vit.unpatchify %d patch [4, 4] order chw : (tensor<?x4x24xf32>) -> tensor<?x3x4x8xf32>

@@ -12,6 +12,22 @@ func.func @patchify_hwc(%x: tensor<?x3x4x8xf32>) -> tensor<?x4x24xf32> {
   %0 = vit.patchify %x patch [2, 4] order hwc : (tensor<?x3x4x8xf32>) -> tensor<?x4x24xf32>
   return %0 : tensor<?x4x24xf32>
 }
+// CHECK: patchify_remainder, argument 0: 270 of 270 gradients agree
+func.func @patchify_remainder(%x: tensor<?x3x5x9xf32>) -> tensor<?x4x24xf32> {
+  %0 = vit.patchify %x patch [2, 4] order chw : (tensor<?x3x5x9xf32>) -> tensor<?x4x24xf32>
+  return %0 : tensor<?x4x24xf32>
+}
+// CHECK: repeat_tokens, argument 0: 8 of 8
+func.func @repeat_tokens(%t: tensor<2x4xf32>, %x: tensor<?x3xf32>) -> (tensor<?x2x4xf32>, tensor<?x3xf32>) {
+  %0 = vit.repeat_tokens %t for %x : (tensor<2x4xf32>, tensor<?x3xf32>) -> tensor<?x2x4xf32>
+  return %0, %x : tensor<?x2x4xf32>, tensor<?x3xf32>
+}
+// CHECK: concat_channels, argument 0: 30 of 30
+// CHECK: concat_channels, argument 1: 20 of 20
+func.func @concat_channels(%x: tensor<?x5x3xf32>, %y: tensor<?x5x2xf32>) -> tensor<?x5x8xf32> {
+  %0 = vit.concat_channels %x, %y, %x : (tensor<?x5x3xf32>, tensor<?x5x2xf32>, tensor<?x5x3xf32>) -> tensor<?x5x8xf32>
+  return %0 : tensor<?x5x8xf32>
+}
 // CHECK: prepend_tokens, argument 0: 24 of 24
 // CHECK: prepend_tokens, argument 1: 8 of 8
 func.func @prepend_tokens(%x: tensor<?x3x4xf32>, %t: tensor<2x4xf32>) -> tensor<?x5x4xf32> {
@@ -69,6 +85,29 @@ func.func @layer_norm(%x: tensor<?x5x4xf32>, %s: tensor<4xf32>, %b: tensor<4xf32
 func.func @layer_norm_groups(%x: tensor<?x3x8xf32>, %s: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<?x3x8xf32> {
   %0 = vit.layer_norm %x scale %s bias %b epsilon 1.0e-2 groups 2 : (tensor<?x3x8xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x3x8xf32>
   return %0 : tensor<?x3x8xf32>
+}
+// CHECK: rms_norm, argument 0: 40 of 40
+// CHECK: rms_norm, argument 1: 4 of 4
+func.func @rms_norm(%x: tensor<?x5x4xf32>, %s: tensor<4xf32>) -> tensor<?x5x4xf32> {
+  %0 = vit.rms_norm %x scale %s epsilon 1.0e-2 : (tensor<?x5x4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>
+  return %0 : tensor<?x5x4xf32>
+}
+// CHECK: rms_norm_groups, argument 0: 48 of 48
+// CHECK: rms_norm_groups, argument 1: 4 of 4
+func.func @rms_norm_groups(%x: tensor<?x3x8xf32>, %s: tensor<4xf32>) -> tensor<?x3x8xf32> {
+  %0 = vit.rms_norm %x scale %s epsilon 1.0e-2 groups 2 : (tensor<?x3x8xf32>, tensor<4xf32>) -> tensor<?x3x8xf32>
+  return %0 : tensor<?x3x8xf32>
+}
+// CHECK: l2_normalize, argument 0: 16 of 16
+// CHECK: l2_normalize_small, argument 0: 16 of 16
+func.func @l2_normalize(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %0 = vit.l2_normalize %x epsilon 1.0e-12 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+// All norms are below epsilon.
+func.func @l2_normalize_small(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  %0 = vit.l2_normalize %x epsilon 1.0e+2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
 }
 // CHECK: layer_norm_plain, argument 0: 16 of 16
 func.func @layer_norm_plain(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {

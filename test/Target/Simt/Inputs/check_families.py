@@ -7,7 +7,8 @@
 """python3 check_families.py FOLDER TOLERANCE LEVEL... -- COMMAND...
 
 Writes a text whose entry divides a picture into patches of many widths and
-applies layer norm, softmax, prefix tokens, a mean and element-wise code to each.
+applies norms, softmax, prefix tokens, a mean, concatenation and element-wise
+code to each.
 Runs it by the interpreter and by COMMAND (such as vit-run infer; the text and
 options of infer are added) at each level, and compares all outputs: within
 TOLERANCE x max(1, largest/10).
@@ -19,7 +20,8 @@ import string
 import levels
 
 BATCH, CHANNELS, HEIGHT, WIDTH = 3, 3, 20, 24
-# Patch, pixel order, groups of the norm. The width is 3 * height * width.
+# Patch, pixel order, groups of the norm. The width is 3 * height * width. Some
+# patches do not divide the picture.
 CASES = [
     ((1, 1), "chw", 1),
     ((2, 1), "hwc", 1),
@@ -29,6 +31,8 @@ CASES = [
     ((4, 4), "chw", 2),
     ((5, 8), "hwc", 5),
     ((20, 12), "chw", 1),
+    ((7, 5), "hwc", 3),
+    ((3, 4), "chw", 2),
 ]
 
 PICTURE = "tensor<?x%dx%dx%dxf32>" % (CHANNELS, HEIGHT, WIDTH)
@@ -46,6 +50,13 @@ CODE = string.Template("""
   %$n.some = vit.take_tokens %$n.norm from 2 count $count : ($all) -> $cut
   %$n.mean = vit.mean_tokens %$n.sum from 1 : ($all) -> $image
   %$n.images = vit.softmax %$n.mean : $image
+  %$n.rms = vit.rms_norm %$n.placed scale %$n.part epsilon 1.0e-05 groups $groups : ($all, $part) -> $all
+  %$n.unit = vit.l2_normalize %$n.one epsilon 1.0e-12 : ($image) -> $image
+  %$n.pair = vit.concat_channels %$n.one, %$n.mean, %$n.unit : ($image, $image, $image) -> $three
+  %$n.wide = vit.concat_channels %$n.parts, %$n.parts : ($all, $all) -> $double
+  %$n.middle = vit.take_channels %$n.wide from $start count $length : ($double) -> $middle
+  %$n.query = vit.repeat_tokens %$n.class for %$n.one : ($tokens, $image) -> $two
+  %$n.pooled = vit.attention %$n.query, %$n.parts, %$n.all heads $groups scale 0.25 : ($two, $all, $all) -> $two
 """)
 
 
@@ -64,6 +75,7 @@ def make_case(number, patch, order, groups):
         "table": t(tokens + 2, width),
         "scale": t(width),
         "bias": t(width),
+        "part": t(width // groups),
     }
     head = "".join(
         "vit.parameter @%s.%s : %s init<normal, 5.0e-01>\n" % (n, name, type)
@@ -74,10 +86,16 @@ def make_case(number, patch, order, groups):
     body += CODE.substitute(n=n, patch_height=patch[0], patch_width=patch[1], order=order,
                             groups=groups, count=tokens, picture=PICTURE, cut=cut, all=all_tokens,
                             image=image, tokens=parameters["class"], table=parameters["table"],
-                            vector=parameters["scale"])
+                            vector=parameters["scale"], part=parameters["part"],
+                            three=t("?", 3 * width), double=t("?", tokens + 2, 2 * width),
+                            start=width - 1, length=width // 2 + 1,
+                            middle=t("?", tokens + 2, width // 2 + 1), two=t("?", 2, width))
     results = [(n + "." + name, type) for name, type in
                [("sum", all_tokens), ("soft", all_tokens), ("one", image), ("some", cut),
-                ("mean", image), ("images", image), ("parts", all_tokens)]]
+                ("mean", image), ("images", image), ("parts", all_tokens), ("rms", all_tokens),
+                ("unit", image), ("pair", t("?", 3 * width)),
+                ("wide", t("?", tokens + 2, 2 * width)),
+                ("middle", t("?", tokens + 2, width // 2 + 1)), ("pooled", t("?", 2, width))]]
     return head, body, results
 
 
