@@ -70,7 +70,8 @@ constexpr int64_t maxImageSize = 1 << 15, maxChannels = 1024,
                   maxRegisters = 4096;
 
 /// Checks that the values of `config` are consistent: heads divide the width,
-/// the picture has patches, and so on. Messages use the library's own key names.
+/// the picture has patches, and so on. Messages use the library's own key
+/// names.
 struct KeyNames {
   StringRef image, patch, width, heads;
 };
