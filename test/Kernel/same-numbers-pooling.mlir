@@ -11,12 +11,12 @@
 
 // A gated MLP is two products.
 // RUN: FileCheck %s < %t.forward
-// CHECK: kernel.repeat
-// CHECK: kernel.attention
+// CHECK: kernel.rows rms
 // CHECK: kernel.gemm
 // CHECK: kernel.gemm
-// CHECK: kernel.gemm
+// CHECK-NOT: kernel.gemm
 // CHECK-NOT: kernel.map
+// CHECK: kernel.rows normalize
 // CHECK: kernel.concat_channels
 
 !tokens = tensor<?x6x24xf32>
