@@ -92,7 +92,8 @@ TEST(RowsBackward, LayerNorm) {
               reference::Tensor part = slice(rowScales, g * n);
               part.shape = {n};
               auto expected = reference::normBackward(
-                  slice(dy, at), slice(x, at), NormKind::layer, &part, 1e-6, 1);
+                  slice(dy, at), slice(x, at), mlir::vit::NormKind::layer,
+                  &part, 1e-6, 1);
               dx.insert(dx.end(), expected.input.data.begin(),
                         expected.input.data.end());
               for (int64_t i = 0; i < n; ++i) {
