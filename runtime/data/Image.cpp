@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Image.h"
+#include "FolderParts.h"
 #include "format/Diagnose.h"
 
 #include <algorithm>
@@ -159,6 +160,10 @@ extern "C" vit_status vit_image_load_memory(const void *data, size_t size,
     *out_image = load({static_cast<const uint8_t *>(data), size},
                       name ? name : "the picture", options);
   });
+}
+
+extern "C" int32_t vit_image_has_extension(const char *path) {
+  return path && isPicture(path);
 }
 
 extern "C" void vit_image_release(vit_image *image) {

@@ -366,7 +366,8 @@ void Model::reportPreparation(const vit_preprocessing &preprocessing,
 void Model::checkLabels() {
   vit_binding_info output = outputInfos().front();
   int64_t labels = vit_module_label_count(module());
-  if (labels > 0 && output.rank == 2 && labels != output.dims[1])
+  if (labels > 0 && canonicalName(output.name) == "logits" &&
+      output.rank == 2 && labels != output.dims[1])
     throw Error(options.model + ": there are labels for " +
                 std::to_string(labels) + " classes, and the head has " +
                 std::to_string(output.dims[1]) +

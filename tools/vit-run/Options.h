@@ -58,6 +58,7 @@ void checkCommonOptions(const CommonOptions &options);
 // throws Error on failure.
 void addInfer(CLI::App &app);
 void addClassify(CLI::App &app);
+void addEmbed(CLI::App &app);
 void addEval(CLI::App &app);
 void addTrain(CLI::App &app);
 void addBench(CLI::App &app);

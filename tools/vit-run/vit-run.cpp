@@ -54,6 +54,7 @@ int main(int argc, char **argv) {
   app.require_subcommand(1);
   addInfer(app);
   addClassify(app);
+  addEmbed(app);
   addEval(app);
   addTrain(app);
   addBench(app);

@@ -71,6 +71,9 @@ VIT_API vit_status vit_image_load_memory(const void *data, size_t size,
                                          vit_error *error);
 /// Frees `pixels` and zeroes the struct. NULL and a zeroed struct are accepted.
 VIT_API void vit_image_release(vit_image *image);
+/// Whether `path` has an extension of a picture that vit_image_load decodes, in
+/// any capitals: .jpg, .jpeg, .jpe, .jfif, .png, .ppm, .pgm, .bmp. NULL: 0.
+VIT_API int32_t vit_image_has_extension(const char *path);
 
 /// Resizes as Pillow's Image.resize does, bit for bit, with antialiasing where
 /// the picture shrinks. `interpolation`: Pillow's codes, 0 nearest, 1 lanczos,
