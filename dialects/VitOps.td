@@ -335,7 +335,8 @@ def Vit_SincosPositionsOp : Vit_PureOp<"sincos_positions"> {
   let description = [{
     A constant [h*w, width] of (sin x, cos x, sin y, cos y), a quarter of the
     width each, with frequencies temperature^(-i / (width/4 - 1)): vit-pytorch's
-    posemb_sincos_2d (from big_vision).
+    posemb_sincos_2d (from big_vision). With `exclusive` they do not reach
+    1/temperature: temperature^(-i / (width/4)), as in AIMv2's native models.
 
     ```mlir
     %table = vit.sincos_positions grid [14, 14] width 768 temperature 1.0e+04 : tensor<196x768xf32>
@@ -345,9 +346,11 @@ def Vit_SincosPositionsOp : Vit_PureOp<"sincos_positions"> {
     - C1: the grid is two positive numbers; width is a multiple of 4, at least 8.
     - C2: the temperature is positive.
   }];
-  let arguments = (ins DenseI64ArrayAttr:$grid, I64Attr:$width, F64Attr:$temperature);
+  let arguments = (ins DenseI64ArrayAttr:$grid, I64Attr:$width, F64Attr:$temperature, UnitAttr:$exclusive);
   let results = (outs Vit_Tensor:$result);
-  let assemblyFormat = "`grid` $grid `width` $width `temperature` $temperature attr-dict `:` type($result)";
+  let assemblyFormat = [{
+    `grid` $grid `width` $width `temperature` $temperature (`exclusive` $exclusive^)? attr-dict `:` type($result)
+  }];
 }
 
 def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions", [Vit_Differentiable]> {

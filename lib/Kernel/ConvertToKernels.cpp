@@ -44,19 +44,19 @@ struct ConvertToKernelsPass
 //===----------------------------------------------------------------------===//
 
 /// A constant [h * w, width] of (sin x, cos x, sin y, cos y), each for the
-/// frequencies temperature^(-i / (width/4 - 1)), as vit-pytorch's
-/// posemb_sincos_2d computes it.
+/// frequencies that the op defines.
 void Converter::convertSincos(SincosPositionsOp op) {
   int64_t height = op.getGrid()[0], width = op.getGrid()[1];
   int64_t quarter = static_cast<int64_t>(op.getWidth()) / 4;
   double temperature = op.getTemperature().convertToDouble();
+  auto last = static_cast<double>(op.getExclusive() ? quarter : quarter - 1);
   SmallVector<float> values(height * width * quarter * 4);
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x) {
       float *row = &values[(y * width + x) * quarter * 4];
       for (int64_t i = 0; i < quarter; ++i) {
         double frequency =
-            std::pow(temperature, -static_cast<double>(i) / (quarter - 1));
+            std::pow(temperature, -static_cast<double>(i) / last);
         row[i] = static_cast<float>(std::sin(x * frequency));
         row[quarter + i] = static_cast<float>(std::cos(x * frequency));
         row[2 * quarter + i] = static_cast<float>(std::sin(y * frequency));
@@ -237,15 +237,6 @@ LogicalResult Converter::convertAttention(vit::AttentionOp op) {
   return success();
 }
 
-LogicalResult Converter::convertConcatChannels(vit::ConcatChannelsOp op) {
-  for (Value input : op.getInputs())
-    if (!isComputed(input))
-      return op.emitOpError("has no kernel for an input that is a parameter");
-  replace(op, kernel::ConcatChannelsOp::create(builder, op.getLoc(),
-                                               op.getType(), op.getInputs()));
-  return success();
-}
-
 LogicalResult Converter::convertRepeat(RepeatTokensOp op) {
   if (!isLoaded(op.getTokens()))
     return op.emitOpError("has no kernel where the tokens are not a parameter");
@@ -332,7 +323,8 @@ LogicalResult Converter::convert(Operation *op) {
       .Case([&](PrependTokensOp prepend) { return convertPrepend(prepend); })
       .Case([&](RepeatTokensOp repeat) { return convertRepeat(repeat); })
       .Case([&](vit::ConcatChannelsOp concat) {
-        return convertConcatChannels(concat);
+        return plain(kernel::ConcatChannelsOp::create(
+            builder, op->getLoc(), concat.getType(), concat.getInputs()));
       })
       .Case([&](vit::PatchifyOp patchify) {
         return plain(kernel::PatchifyOp::create(

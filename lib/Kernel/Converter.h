@@ -33,7 +33,6 @@ private:
   LogicalResult convertAttention(vit::AttentionOp op);
   LogicalResult convertPrepend(PrependTokensOp op);
   LogicalResult convertRepeat(RepeatTokensOp op);
-  LogicalResult convertConcatChannels(vit::ConcatChannelsOp op);
   LogicalResult convertResample(ResamplePositionsOp op);
   void convertSincos(SincosPositionsOp op);
   LogicalResult eraseParameterOps();

@@ -48,7 +48,7 @@ std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
       })
       .Case([&](SincosPositionsOp op) -> Result {
         return sincosPositions(op.getGrid()[0], op.getGrid()[1], op.getWidth(),
-                               number(op.getTemperature()));
+                               number(op.getTemperature()), op.getExclusive());
       })
       .Case([&](ResamplePositionsOp op) -> Result {
         return resamplePositions(get(op.getInput()), op.getFrom(), op.getTo(),

@@ -39,7 +39,7 @@ Tensor takeTokens(const Tensor &input, int64_t start, int64_t count);
 Tensor meanTokens(const Tensor &input, int64_t start);
 /// [rows * columns, width].
 Tensor sincosPositions(int64_t rows, int64_t columns, int64_t width,
-                       double temperature);
+                       double temperature, bool exclusive);
 /// [prefix + from, width] to [prefix + to, width].
 Tensor resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
                          ArrayRef<int64_t> to, int64_t prefix, bool antialias);

@@ -139,18 +139,18 @@ Tensor reference::meanTokens(const Tensor &input, int64_t start) {
   return result;
 }
 
-/// vit_pytorch.simple_vit.posemb_sincos_2d.
+/// vit_pytorch.simple_vit.posemb_sincos_2d; exclusive: transformers'
+/// Aimv2VisionEmbeddings.build_2d_sincos_position_embedding.
 Tensor reference::sincosPositions(int64_t rows, int64_t columns, int64_t width,
-                                  double temperature) {
+                                  double temperature, bool exclusive) {
   int64_t quarter = width / 4;
+  auto last = static_cast<double>(exclusive ? quarter : quarter - 1);
   Tensor result({rows * columns, width});
   for (int64_t y = 0; y < rows; ++y)
     for (int64_t x = 0; x < columns; ++x) {
       double *out = result.row(y * columns + x);
       for (int64_t i = 0; i < quarter; ++i) {
-        double omega =
-            std::pow(temperature, -static_cast<double>(i) /
-                                      static_cast<double>(quarter - 1));
+        double omega = std::pow(temperature, -static_cast<double>(i) / last);
         out[i] = std::sin(static_cast<double>(x) * omega);
         out[quarter + i] = std::cos(static_cast<double>(x) * omega);
         out[2 * quarter + i] = std::sin(static_cast<double>(y) * omega);

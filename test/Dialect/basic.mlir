@@ -74,6 +74,8 @@ func.func @tokens(%image: tensor<?x3x8x4xf32>, %x: tensor<?x6x8xf32>, %t: tensor
   %4 = vit.take_tokens %x from 1 count 5 : (tensor<?x6x8xf32>) -> tensor<?x5x8xf32>
   // CHECK: vit.mean_tokens %arg1 from 1 : (tensor<?x6x8xf32>) -> tensor<?x8xf32>
   %5 = vit.mean_tokens %x from 1 : (tensor<?x6x8xf32>) -> tensor<?x8xf32>
+  // CHECK: vit.sincos_positions grid [2, 3] width 8 temperature 1.000000e+04 exclusive : tensor<6x8xf32>
+  %exclusive = vit.sincos_positions grid [2, 3] width 8 temperature 10000.0 exclusive : tensor<6x8xf32>
   // CHECK: vit.sincos_positions grid [2, 3] width 8 temperature 1.000000e+04 : tensor<6x8xf32>
   %6 = vit.sincos_positions grid [2, 3] width 8 temperature 10000.0 : tensor<6x8xf32>
   // CHECK: vit.resample_positions %arg3 from [2, 2] to [3, 3] prefix 1 : (tensor<5x8xf32>) -> tensor<10x8xf32>

@@ -93,6 +93,17 @@ func.func @parameters_alone(%x: tensor<?x5x8xf32>) -> tensor<?x5x8xf32> {
 // -----
 
 vit.parameter @p : tensor<1x8xf32>
+func.func @repeated_sum(%x: tensor<?x4x8xf32>) -> tensor<?x1x8xf32> {
+  %p = vit.read @p : tensor<1x8xf32>
+  %s = vit.add %p, %p : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>
+  // expected-error @+1 {{'vit.repeat_tokens' op has no kernel where the tokens are not a parameter}}
+  %y = vit.repeat_tokens %s for %x : (tensor<1x8xf32>, tensor<?x4x8xf32>) -> tensor<?x1x8xf32>
+  return %y : tensor<?x1x8xf32>
+}
+
+// -----
+
+vit.parameter @p : tensor<1x8xf32>
 func.func @sum_of_tokens(%x: tensor<?x4x8xf32>) -> tensor<?x5x8xf32> {
   %p = vit.read @p : tensor<1x8xf32>
   %s = vit.add %p, %p : (tensor<1x8xf32>, tensor<1x8xf32>) -> tensor<1x8xf32>

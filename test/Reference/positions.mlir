@@ -4,7 +4,7 @@
 // bicubic resampling by torch's formula in numpy; antialiased resampling by
 // Pillow's resize of a float picture, which uses single precision.
 func.func @forward() -> (tensor<4x8xf32> {vit.name = "sincos"}, tensor<10x1xf32> {vit.name = "up"}, tensor<4x1xf32> {vit.name = "down"},
-    tensor<9x1xf32> {vit.name = "up_antialiased"}, tensor<4x1xf32> {vit.name = "down_antialiased"}, tensor<4x1xf32> {vit.name = "same"}) {
+    tensor<9x1xf32> {vit.name = "up_antialiased"}, tensor<4x1xf32> {vit.name = "down_antialiased"}, tensor<4x1xf32> {vit.name = "same"}, tensor<2x8xf32> {vit.name = "exclusive"}) {
   // CHECK: sincos [4, 8] {{.*}}: 0 0 1 1 0 0 1 1 0.841470985 9.99999998e-05 0.540302306 0.999999995 0 0 1 1 0 0 1 1 0.841470985 9.99999998e-05 0.540302306 0.999999995 0.841470985 9.99999998e-05 0.540302306 0.999999995 0.841470985 9.99999998e-05 0.540302306 0.999999995{{$}}
   %sincos = vit.sincos_positions grid [2, 2] width 8 temperature 10000.0 : tensor<4x8xf32>
 
@@ -24,5 +24,8 @@ func.func @forward() -> (tensor<4x8xf32> {vit.name = "sincos"}, tensor<10x1xf32>
   %down_antialiased = vit.resample_positions %large from [4, 4] to [2, 2] prefix 0 antialias : (tensor<16x1xf32>) -> tensor<4x1xf32>
   // CHECK: same [4, 1] {{.*}}: 1 2 4 -8{{$}}
   %same = vit.resample_positions %square from [2, 2] to [2, 2] prefix 0 : (tensor<4x1xf32>) -> tensor<4x1xf32>
-  return %sincos, %up, %down, %up_antialiased, %down_antialiased, %same : tensor<4x8xf32>, tensor<10x1xf32>, tensor<4x1xf32>, tensor<9x1xf32>, tensor<4x1xf32>, tensor<4x1xf32>
+  // The second frequency is 10000^(-1/2).
+  // CHECK: exclusive [2, 8] {{.*}}: 0 0 1 1 0 0 1 1 0.841470985 0.00999983333 0.540302306 0.99995 0 0 1 1{{$}}
+  %exclusive = vit.sincos_positions grid [1, 2] width 8 temperature 10000.0 exclusive : tensor<2x8xf32>
+  return %sincos, %up, %down, %up_antialiased, %down_antialiased, %same, %exclusive : tensor<4x8xf32>, tensor<10x1xf32>, tensor<4x1xf32>, tensor<9x1xf32>, tensor<4x1xf32>, tensor<4x1xf32>, tensor<2x8xf32>
 }

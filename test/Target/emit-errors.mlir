@@ -86,3 +86,22 @@ func.func @prologue_without_code(%g: tensor<16xf32>, %rate: tensor<f32>) {
   return
 }
 vit.parameter @w : tensor<16xf32>
+
+// -----
+
+!x = tensor<?x2x8xf32, #kernel.blocked<rows = 6>>
+func.func @repeat_without_layout(%t: tensor<2x8xf32>, %x: !x) -> !x {
+  // expected-error @+1 {{needs #kernel.channels with the groups of its result where its tokens have 'tensor<2x8xf32>'; run vit-layout first}}
+  %y = kernel.repeat %t for %x : (tensor<2x8xf32>, !x) -> !x
+  return %y : !x
+}
+
+// -----
+
+!x = tensor<?x24xf32, #kernel.blocked<rows = 6, group = 12>>
+!y = tensor<?x48xf32, #kernel.blocked<rows = 6, group = 12>>
+func.func @concat_in_groups(%x: !x) -> !y {
+  // expected-error @+1 {{needs a result without groups where it has}}
+  %y = kernel.concat_channels %x, %x : (!x, !x) -> !y
+  return %y : !y
+}

@@ -161,3 +161,22 @@ func.func @patches(%x: tensor<?x3x32x32xf32>) -> tensor<?x64x48xf32> {
   %0 = kernel.patchify %x patch [4, 4] order chw tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [0] : (tensor<?x3x32x32xf32>) -> tensor<?x64x48xf32>
   return %0 : tensor<?x64x48xf32>
 }
+
+// -----
+
+!x = tensor<?x27xf32, #kernel.channels<>>
+!y = tensor<?x54xf32, #kernel.channels<>>
+!w = tensor<?x32xf32>
+!z = tensor<?x64xf32>
+
+// Elements of 54 channels, padded to 64, or vectors if all widths are multiples of 4.
+// CHECK-LABEL: func.func @channels
+// CHECK: kernel.dispatch @kernels::@concat_channels_0({{.+}} units<times = 1, of = 64, per = 512> slots [0]
+// CHECK: kernel.dispatch @kernels::@concat_channels_1({{.+}} units<times = 1, of = 16, per = 512> slots [1]
+// CHECK: gpu.func @concat_channels_0(%{{.+}}: memref<?xf32, #spirv.storage_class<StorageBuffer>>
+// CHECK: gpu.func @concat_channels_1(%{{.+}}: memref<?xvector<4xf32>, #spirv.storage_class<StorageBuffer>>
+func.func @channels(%x: !x, %w: !w) -> (!y, !z) {
+  %0 = kernel.concat_channels %x, %x tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [0] : (!x, !x) -> !y
+  %1 = kernel.concat_channels %w, %w tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> slots [1] : (!w, !w) -> !z
+  return %0, %1 : !y, !z
+}

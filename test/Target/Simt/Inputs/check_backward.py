@@ -73,6 +73,15 @@ def add_rows(text, width, groups, leading, source):
     text.add([n + ".norm", n + ".ds", n + ".dn"],
              "vit.layer_norm_backward %s, %s scale %s epsilon 1.0e-05 groups %d" %
              (dy, x, scale, groups), [type, type, t(group)], type, t(group), t(group))
+    text.add([n + ".rms", n + ".rs", n + ".rn"],
+             "vit.layer_norm_backward %s, %s scale %s epsilon 1.0e-05 groups %d kind rms" %
+             (dy, x, scale, groups), [type, type, t(group)], type, t(group), t(group))
+    # Some of the rows have a norm below the second epsilon.
+    for kind, epsilon in [("l2", 1e-12), ("least", float(width)**0.5)]:
+        text.add([n + "." + kind, n + ".no1" + kind, n + ".no2" + kind],
+                 "vit.layer_norm_backward %s, %s epsilon %e kind l2" % (dy, x, epsilon),
+                 [type, type], type, t(width), t(width))
+        del text.results[-2:]
     text.body += "  %%%s.unused:3 = vit.layer_norm_backward %s, %s epsilon 1.0e-05 : (%s, %s) -> (%s, %s, %s)\n" % (
         n, x, dy, type, type, type, t(width), t(width))
     text.body += "  %%%s.plain = vit.add %%%s.unused#0, %s : (%s, %s) -> %s\n" % (
