@@ -180,7 +180,7 @@ Picture vit::data::decodeBmp(Bytes file, uint64_t maxPixels) {
 }
 
 //===----------------------------------------------------------------------===//
-// PNM: binary grey and colour of 8 bits
+// PNM: binary grey and colour of 8 or 16 bits
 //===----------------------------------------------------------------------===//
 
 namespace {
@@ -235,22 +235,26 @@ Picture vit::data::decodePnm(Bytes file, uint64_t maxPixels) {
   checkDimensions(width, height, maxPixels);
   if (maximum < 1 || maximum > 65535)
     corrupt("its largest value is " + std::to_string(maximum));
-  if (maximum > 255)
-    unsupported("PNM of more than 8 bits is unsupported");
   // A single white space character ends the header.
   size_t begin = scanner.position + 1;
   int32_t channels = kind == '5' ? 1 : 3;
-  size_t size =
+  size_t count =
       multiply(size_t(width) * size_t(height), size_t(channels), "the picture");
+  size_t sampleBytes = maximum > 255 ? 2 : 1; // big endian
+  size_t size = multiply(count, sampleBytes, "the picture");
   if (begin > file.size || size > file.size - begin)
     corrupt("the file is truncated");
 
-  uint8_t stretched[256];
-  for (int v = 0; v < 256; ++v)
-    stretched[v] = uint8_t(
+  std::vector<uint8_t> scaled(sampleBytes == 2 ? 65536 : 256);
+  for (size_t v = 0; v < scaled.size(); ++v)
+    scaled[v] = uint8_t(
         std::min(255.0, std::nearbyint(double(v) / double(maximum) * 255)));
   Picture picture(int32_t(width), int32_t(height), channels);
-  for (size_t i = 0; i < size; ++i)
-    picture.pixels[i] = stretched[file.data[begin + i]];
+  const uint8_t *samples = file.data + begin;
+  for (size_t i = 0; i < count; ++i)
+    picture.pixels[i] =
+        scaled[sampleBytes == 2
+                   ? size_t(samples[2 * i]) << 8 | samples[2 * i + 1]
+                   : samples[i]];
   return picture;
 }

@@ -61,9 +61,10 @@ static void readHeader(Reader &reader) {
   png_read_info(reader.png, reader.info);
 }
 
-/// Requests the same conversion of each colour type as Pillow, without alpha.
-/// 16-bit colour is reduced to its high byte; 16-bit grey is kept for
-/// `clampGrey`.
+/// Requests the same conversion of each colour type as Pillow, without alpha:
+/// 16-bit colour is reduced to its high byte. 16-bit grey (X-rays, microscopy,
+/// depth) is scaled to 8 bits, value / 257 rounded, where Pillow clips all that
+/// is above 255 and gives a white picture.
 static void chooseOutput(Reader &reader) {
   int type = png_get_color_type(reader.png, reader.info);
   int depth = png_get_bit_depth(reader.png, reader.info);
@@ -71,7 +72,9 @@ static void chooseOutput(Reader &reader) {
     png_set_palette_to_rgb(reader.png);
   else if (type == PNG_COLOR_TYPE_GRAY && depth < 8)
     png_set_expand_gray_1_2_4_to_8(reader.png);
-  if (depth == 16 && type != PNG_COLOR_TYPE_GRAY)
+  if (depth == 16 && type == PNG_COLOR_TYPE_GRAY)
+    png_set_scale_16(reader.png);
+  else if (depth == 16)
     png_set_strip_16(reader.png);
   png_set_strip_alpha(reader.png);
   png_set_interlace_handling(reader.png);
@@ -84,17 +87,6 @@ static int readOrientation(Reader &reader) {
   if (!png_get_eXIf_1(reader.png, reader.info, &size, &exif))
     return 1;
   return readExifOrientation({exif, size});
-}
-
-/// Pillow opens 16-bit grey as "I;16" and clamps when it converts that.
-static Picture clampGrey(const Picture &wide, int32_t width) {
-  Picture result(width, wide.height, 1);
-  size_t count = size_t(width) * size_t(wide.height);
-  for (size_t i = 0; i < count; ++i) {
-    uint8_t high = wide.pixels[2 * i], low = wide.pixels[2 * i + 1];
-    result.pixels[i] = high ? 255 : low;
-  }
-  return result;
 }
 
 Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
@@ -111,21 +103,14 @@ Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
   chooseOutput(reader);
 
   int channels = png_get_channels(reader.png, reader.info);
-  bool wide = png_get_bit_depth(reader.png, reader.info) == 16;
-  if ((channels != 1 && channels != 3) || (wide && channels != 1))
+  if (channels != 1 && channels != 3)
     unsupported("a PNG of this colour type is unsupported");
-  // Wide grey samples are held as two bytes; checkDimensions has bounded this.
-  int64_t storedWidth = wide ? width * 2 : width;
-  if (storedWidth > INT32_MAX)
-    unsupported("the picture is too wide");
-  Picture picture(int32_t(storedWidth), int32_t(height), channels);
+  Picture picture(int32_t(width), int32_t(height), channels);
   std::vector<uint8_t *> rows(static_cast<size_t>(height));
   for (int32_t y = 0; y < picture.height; ++y)
     rows[size_t(y)] = picture.row(y);
   png_read_image(reader.png, rows.data());
   png_read_end(reader.png, reader.info);
-  if (wide)
-    picture = clampGrey(picture, int32_t(width));
   picture.orientation = readOrientation(reader);
   return picture;
 }

@@ -6,8 +6,8 @@
 #
 #===----------------------------------------------------------------------===#
 """Writes images/: one small picture per format and kind, and
-images/expected.safetensors with the results of Pillow: NAME is convert("RGB"),
-NAME.exif the same after ImageOps.exif_transpose, and resize/FILTER/HxW the
+images/expected.safetensors with the results of Pillow: NAME is convert("RGB")
+(but 16-bit grey scaled to 8 bits), NAME.exif the same after ImageOps.exif_transpose, and resize/FILTER/HxW the
 resized picture rgb8.png.
 Also writes cifar10-python3/test_batch, pickled by Python 3 (the official files
 are pickled by Python 2).
@@ -86,11 +86,14 @@ def make_png(samples, depth, color_type, interlace=False, before=b"",
             png_chunk(b"IEND", b""))
 
 
-def save(name, data):
+def save(name, data, grey=None):
+    """`grey`: what the picture is, where Pillow clips it."""
     with open(os.path.join(HERE, "images", name), "wb") as file:
         file.write(data)
     image = Image.open(io.BytesIO(data))
     expected[name] = np.asarray(image.convert("RGB"))
+    if grey is not None:
+        expected[name] = np.repeat(grey.astype(np.uint8), 3, -1)
     turned = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     if turned.size != image.size or image.getexif().get(0x0112, 1) != 1:
         expected[name + ".exif"] = np.asarray(turned.convert("RGB"))
@@ -105,10 +108,10 @@ def save_pillow(name, image, **options):
 
 def make_pngs():
     grey, la, rgb, rgba = 0, 4, 2, 6
-    for depth in (1, 2, 4, 8, 16):
-        # 16-bit grey values around 255, where Pillow clamps.
-        levels = 1 << depth if depth < 16 else 700
-        save(f"grey{depth}.png", make_png(draw(1, levels), depth, grey))
+    for depth in (1, 2, 4, 8):
+        save(f"grey{depth}.png", make_png(draw(1, 1 << depth), depth, grey))
+    deep = draw(1, 700) * 93
+    save("grey16.png", make_png(deep, 16, grey), grey=np.rint(deep / 257))
     for depth in (8, 16):
         levels = 1 << depth
         save(f"la{depth}.png", make_png(draw(2, levels), depth, la))
@@ -192,6 +195,15 @@ def make_bitmaps():
     save_pillow("rgb.ppm", Image.fromarray(pixels))
     save("grey-15.pgm", b"P5 # a comment\n%d\t%d\n15\n" % (WIDTH, HEIGHT) +
          draw(1, 16).astype(np.uint8).tobytes())
+    # Drawn by their own numbers: the random ones are those of other pictures.
+    for name, planes, largest in (("grey-4095.pgm", 1, 4095),
+                                  ("rgb-65535.ppm", 3, 65535)):
+        values = np.arange(HEIGHT * WIDTH * planes) * 7919 % (largest + 1)
+        values = values.reshape(HEIGHT, WIDTH, planes)
+        save(name, b"P%d %d %d %d\n" % (5 if planes == 1 else 6, WIDTH, HEIGHT,
+                                        largest) +
+             values.astype(">u2").tobytes(),
+             grey=np.rint(values / largest * 255) if planes == 1 else None)
 
 
 def make_resized():

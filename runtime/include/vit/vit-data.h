@@ -55,7 +55,9 @@ typedef struct vit_image_options {
 /// Decodes a picture to what Pillow's Image.open(path).convert("RGB" or "L")
 /// gives: PNG (every colour type and depth, the first frame of an animation),
 /// JPEG (grey, RGB, CMYK, progressive), BMP (uncompressed) and binary PGM/PPM.
-/// PNG, BMP and PPM are exact. Alpha is dropped, not blended.
+/// PNG, BMP and PPM are exact. Alpha is dropped, not blended. Grey of 16 bits
+/// (PNG, PGM) differs: it is scaled to 8 bits (value * 255 / largest, rounded),
+/// as colour is, where Pillow clips all values above 255.
 /// `options` may be NULL: RGB, orientation ignored.
 /// Errors: VIT_NOT_FOUND, VIT_IO_ERROR, VIT_CORRUPT (truncated or damaged),
 /// VIT_UNSUPPORTED (another format, or more pixels than allowed),
