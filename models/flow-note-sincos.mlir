@@ -33,6 +33,7 @@
 !positions = tensor<64x192xf32>
 
 module attributes {
+  vit.prefix_tokens = ["class"], vit.patch_grid = array<i64: 8, 8>,
   vit.labels = ["airplane", "automobile", "bird", "cat", "deer",
                 "dog", "frog", "horse", "ship", "truck"],
   vit.preprocessing = {

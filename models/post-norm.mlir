@@ -36,6 +36,7 @@
 !positions = tensor<65x128xf32>
 
 module attributes {
+  vit.prefix_tokens = ["class"], vit.patch_grid = array<i64: 8, 8>,
   vit.labels = ["airplane", "automobile", "bird", "cat", "deer",
                 "dog", "frog", "horse", "ship", "truck"],
   vit.preprocessing = {

@@ -32,6 +32,7 @@
 !positions = tensor<17x64xf32>
 
 module attributes {
+  vit.prefix_tokens = ["class"], vit.patch_grid = array<i64: 4, 4>,
   vit.labels = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
   vit.preprocessing = {
     channels = 1, height = 28, width = 28, resize_height = 0, resize_width = 0,

@@ -34,6 +34,7 @@
 !positions = tensor<197x192xf32>
 
 module attributes {
+  vit.prefix_tokens = ["class"], vit.patch_grid = array<i64: 14, 14>,
   vit.preprocessing = {
     channels = 3, height = 224, width = 224, resize_height = 248, resize_width = -1,
     center_crop = 1, interpolation = 3, apply_exif_orientation = 0, scale = 0.00392156886 : f32,

@@ -7,6 +7,8 @@
 
 #include "vit/Dialect/Vit.h"
 
+#include "format/Meaning.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -118,6 +120,13 @@ void VitDialect::initialize() {
 // Attributes of modules and functions
 //===----------------------------------------------------------------------===//
 
+namespace format = ::vit::format;
+
+static bool isTokenKind(Attribute attribute) {
+  auto name = dyn_cast<StringAttr>(attribute);
+  return name && format::findName(format::kTokenKinds, name.getValue());
+}
+
 LogicalResult VitDialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attribute) {
   StringRef name = attribute.getName().getValue();
@@ -129,6 +138,27 @@ LogicalResult VitDialect::verifyOperationAttribute(Operation *op,
   } else if (name == "vit.preprocessing") {
     if (!isa<DictionaryAttr>(attribute.getValue()))
       return op->emitOpError("vit.preprocessing must be a dictionary");
+  } else if (name == "vit.problem_type") {
+    auto type = dyn_cast<StringAttr>(attribute.getValue());
+    if (!type || !format::findName(format::kProblemTypes, type.getValue()))
+      return op->emitOpError(
+          "vit.problem_type must be \"single_label_classification\", "
+          "\"multi_label_classification\" or \"regression\"");
+  } else if (name == "vit.prefix_tokens") {
+    auto tokens = dyn_cast<ArrayAttr>(attribute.getValue());
+    if (!tokens || !llvm::all_of(tokens, isTokenKind) ||
+        !op->hasAttr("vit.patch_grid"))
+      return op->emitOpError(
+          "vit.prefix_tokens must be an array of \"class\", \"distillation\" "
+          "and \"register\", the tokens before the patches, beside "
+          "vit.patch_grid");
+  } else if (name == "vit.patch_grid") {
+    auto grid = dyn_cast<DenseI64ArrayAttr>(attribute.getValue());
+    if (!grid || grid.size() != 2 ||
+        !llvm::all_of(grid.asArrayRef(),
+                      [](int64_t n) { return n >= 1 && n <= INT32_MAX; }))
+      return op->emitOpError(
+          "vit.patch_grid must be array<i64: rows, columns>");
   }
   return success();
 }

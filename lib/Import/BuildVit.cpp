@@ -79,6 +79,7 @@ private:
   Value layers(Value x);
   Value takeToken(Value x, int64_t index, Location loc);
   void results(Value x);
+  void setTokens();
 
   // Outputs.
   void output(StringRef name, Value value, Value index = {}) {
@@ -492,6 +493,18 @@ void VitBuilder::results(Value x) {
   result("logits", ScaleOp::create(b, loc, sum, llvm::APFloat(0.5)));
 }
 
+/// Says which tokens stand before the patches, in the order of embed().
+void VitBuilder::setTokens() {
+  SmallVector<StringRef> tokens;
+  tokens.append(config.classToken, "class");
+  tokens.append(config.distillationToken, "distillation");
+  tokens.append(config.registers, "register");
+  module->setAttr("vit.prefix_tokens", b.getStrArrayAttr(tokens));
+  module->setAttr(
+      "vit.patch_grid",
+      b.getDenseI64ArrayAttr({config.gridHeight(), config.gridWidth()}));
+}
+
 OwningOpRef<ModuleOp> VitBuilder::build() {
   OwningOpRef<ModuleOp> owner = ModuleOp::create(unknown);
   module = *owner;
@@ -499,6 +512,9 @@ OwningOpRef<ModuleOp> VitBuilder::build() {
     SmallVector<StringRef> labels(config.labels.begin(), config.labels.end());
     module->setAttr("vit.labels", b.getStrArrayAttr(labels));
   }
+  if (!config.problemType.empty())
+    module->setAttr("vit.problem_type", b.getStringAttr(config.problemType));
+  setTokens();
   if (!config.unused.empty()) {
     SmallVector<StringRef> unused(config.unused.begin(), config.unused.end());
     module->setAttr("vit.unused", b.getStrArrayAttr(unused));

@@ -11,6 +11,7 @@
 #include "vit/Import/ModelFolder.h"
 
 #include "format/Diagnose.h"
+#include "format/Meaning.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -131,6 +132,18 @@ static void addPreprocessing(ModuleOp module, StringRef folder,
   module->setAttr("vit.preprocessing", b.getDictionaryAttr(fields));
 }
 
+/// transformers' problem_type; empty if it is not stated. transformers refuses
+/// other values, too.
+static std::string readProblemType(ConfigReader &reader) {
+  std::string type = reader.getString("problem_type", "");
+  if (!type.empty() &&
+      !::vit::format::findName(::vit::format::kProblemTypes, type))
+    reader.failKey("problem_type",
+                   "supported are \"single_label_classification\", "
+                   "\"multi_label_classification\" and \"regression\"");
+  return type;
+}
+
 /// Notes labels that do not fit the head: they keep nothing from running, but
 /// commands that print names refuse them.
 static void noteLabels(const VitConfig &config, const ConfigReader &reader,
@@ -195,6 +208,9 @@ OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
   if (reader.failed())
     return nullptr;
 
+  config.problemType = readProblemType(reader);
+  if (reader.failed())
+    return nullptr;
   OwningOpRef<ModuleOp> module = buildVit(config, context);
   ImportNotes found;
   addPreprocessing(*module, folder, found.pictures);

@@ -115,6 +115,7 @@ struct VitConfig {
 
   VitNames names;
   std::vector<std::string> labels;
+  std::string problemType; ///< transformers' problem_type; empty: not stated.
   std::vector<std::string> unused; ///< Patterns for `vit.unused`.
 
   int64_t gridHeight() const { return imageHeight / patchHeight; }

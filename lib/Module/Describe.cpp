@@ -10,10 +10,13 @@
 #include "vit/Compiler.h"
 #include "vit/Dialect/Names.h"
 
+#include "format/Meaning.h"
+
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace mlir::vit;
+namespace format = ::vit::format;
 
 std::vector<int64_t> mlir::vit::dimsOf(RankedTensorType type) {
   std::vector<int64_t> dims;
@@ -251,6 +254,21 @@ LogicalResult mlir::vit::describeVariables(ModuleOp module,
   return success();
 }
 
+static void describeTokens(ModuleOp module, schema::ModuleT &metadata) {
+  auto prefix = module->getAttrOfType<ArrayAttr>("vit.prefix_tokens");
+  auto grid = module->getAttrOfType<DenseI64ArrayAttr>("vit.patch_grid");
+  if (!prefix || !grid || grid.size() != 2)
+    return;
+  metadata.tokens = std::make_unique<schema::TokensT>();
+  for (Attribute token : prefix)
+    if (auto name = dyn_cast<StringAttr>(token))
+      if (std::optional<int> kind =
+              format::findName(format::kTokenKinds, name.getValue()))
+        metadata.tokens->before_patches.push_back(schema::TokenKind(*kind));
+  metadata.tokens->rows = grid[0];
+  metadata.tokens->columns = grid[1];
+}
+
 void mlir::vit::describeExtras(ModuleOp module, schema::ModuleT &metadata) {
   if (std::optional<StringRef> name = module.getName())
     metadata.name = name->str();
@@ -258,6 +276,11 @@ void mlir::vit::describeExtras(ModuleOp module, schema::ModuleT &metadata) {
     for (Attribute label : labels)
       if (auto text = dyn_cast<StringAttr>(label))
         metadata.labels.push_back(text.str());
+  if (auto type = module->getAttrOfType<StringAttr>("vit.problem_type"))
+    if (std::optional<int> known =
+            format::findName(format::kProblemTypes, type.getValue()))
+      metadata.problem_type = schema::ProblemType(*known);
+  describeTokens(module, metadata);
   auto given = module->getAttrOfType<DictionaryAttr>("vit.preprocessing");
   if (!given)
     return;

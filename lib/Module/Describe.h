@@ -190,7 +190,7 @@ LogicalResult describeSchedule(func::FuncOp function,
                                StoredValues &stored, ErrorText error,
                                schema::ScheduleT &schedule);
 
-/// The model's name, labels and preprocessing.
+/// The model's name, labels, problem type, tokens and preprocessing.
 void describeExtras(ModuleOp module, schema::ModuleT &metadata);
 
 /// A shape, with -1 for the batch.

@@ -252,9 +252,8 @@ Picture vit::data::decodePnm(Bytes file, uint64_t maxPixels) {
   Picture picture(int32_t(width), int32_t(height), channels);
   const uint8_t *samples = file.data + begin;
   for (size_t i = 0; i < count; ++i)
-    picture.pixels[i] =
-        scaled[sampleBytes == 2
-                   ? size_t(samples[2 * i]) << 8 | samples[2 * i + 1]
-                   : samples[i]];
+    picture.pixels[i] = scaled[sampleBytes == 2 ? size_t(samples[2 * i]) << 8 |
+                                                      samples[2 * i + 1]
+                                                : samples[i]];
   return picture;
 }

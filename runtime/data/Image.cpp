@@ -25,15 +25,18 @@ vit_image Picture::release() {
   return vit_image{width, height, channels, pixels.release()};
 }
 
+std::string vit::data::sizeText(int64_t width, int64_t height) {
+  return std::to_string(width) + " x " + std::to_string(height);
+}
+
 void vit::data::checkDimensions(int64_t width, int64_t height,
                                 uint64_t maxPixels) {
   if (width <= 0 || height <= 0 || width > INT32_MAX || height > INT32_MAX)
-    corrupt("it says that it is " + std::to_string(width) + " x " +
-            std::to_string(height) + " pixels");
+    corrupt("it says that it is " + sizeText(width, height) + " pixels");
   if (uint64_t(width) * uint64_t(height) > maxPixels)
-    unsupported("it is " + std::to_string(width) + " x " +
-                std::to_string(height) + " pixels, more than the limit of " +
-                std::to_string(maxPixels) + " in all");
+    unsupported("it is " + sizeText(width, height) +
+                " pixels, more than the limit of " + std::to_string(maxPixels) +
+                " in all");
 }
 
 void vit::data::checkImage(const vit_image *image) {
@@ -41,9 +44,8 @@ void vit::data::checkImage(const vit_image *image) {
     invalid("the picture is NULL or empty");
   if (image->width <= 0 || image->height <= 0 ||
       (image->channels != 1 && image->channels != 3))
-    invalid("a picture of " + std::to_string(image->width) + " x " +
-            std::to_string(image->height) + " pixels with " +
-            std::to_string(image->channels) +
+    invalid("a picture of " + sizeText(image->width, image->height) +
+            " pixels with " + std::to_string(image->channels) +
             " channels cannot be: use 1 (grey) or 3 (RGB)");
 }
 

@@ -31,6 +31,9 @@ struct Picture {
   int orientation = 1; ///< The EXIF tag, 1 to 8.
 };
 
+/// "640 x 480", as pictures' sizes are written in messages.
+std::string sizeText(int64_t width, int64_t height);
+
 /// Fails unless the dimensions are positive and within `maxPixels`. Every
 /// decoder calls this before it allocates.
 void checkDimensions(int64_t width, int64_t height, uint64_t maxPixels);

@@ -24,8 +24,8 @@ void vit::data::checkPreprocessing(const vit_preprocessing *preprocessing) {
             " channels is not possible: use 1 (grey) or 3 (RGB)");
   if (p.height <= 0 || p.width <= 0 ||
       uint64_t(p.height) * uint64_t(p.width) > VIT_IMAGE_MAX_PIXELS)
-    invalid("preprocessing to " + std::to_string(p.height) + " x " +
-            std::to_string(p.width) + " pixels is not possible");
+    invalid("preprocessing to " + sizeText(p.width, p.height) +
+            " pixels is not possible");
   if (p.resize_height < 0 || (p.resize_height > 0 && p.resize_width == 0))
     invalid("preprocessing has resize_height " +
             std::to_string(p.resize_height) + " and resize_width " +
@@ -117,10 +117,13 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
     top = cropOffset(current.height, p.height, p.center_crop);
     left = cropOffset(current.width, p.width, p.center_crop);
   } else if (current.height != p.height || current.width != p.width) {
-    invalid("the picture is " + std::to_string(current.height) + " x " +
-            std::to_string(current.width) + " pixels, the model takes " +
-            std::to_string(p.height) + " x " + std::to_string(p.width) +
-            ", and its preprocessing neither resizes nor crops to that");
+    invalid(
+        "the picture is " + sizeText(image.width, image.height) +
+        " pixels, the model takes " + sizeText(p.width, p.height) +
+        (resized.pixels
+             ? ", and its preprocessing resizes to " +
+                   sizeText(current.width, current.height) + " without a crop"
+             : ", and its preprocessing neither resizes nor crops to that"));
   }
   size_t channels = size_t(p.channels);
   size_t rowBytes = size_t(current.width) * channels;
@@ -207,36 +210,65 @@ extern "C" void vit_tensor_release(vit_tensor *tensor) {
   *tensor = vit_tensor{};
 }
 
+/// `largest` is the largest logit, `sum` the sum of the exponentials of all
+/// less `largest`.
+static float score(vit_score_function function, double logit, double largest,
+                   double sum) {
+  switch (function) {
+  case VIT_SOFTMAX:
+    return float(std::exp(logit - largest) / sum);
+  case VIT_SIGMOID:
+    return float(1 / (1 + std::exp(-logit)));
+  case VIT_NO_FUNCTION:
+    return float(logit);
+  }
+  invalid("there is no score function " + std::to_string(int(function)));
+}
+
+static void findTop(const float *logits, int64_t count, int32_t k,
+                    vit_score_function function, int32_t *out_indices,
+                    float *out_scores) {
+  if (!logits || count < 1 || count > INT32_MAX)
+    invalid("the top classes are those of at least one logit");
+  if (k < 1 || k > count)
+    invalid("cannot take the top " + std::to_string(k) + " of " +
+            std::to_string(count) + " classes");
+  for (int64_t i = 0; i < count; ++i)
+    if (!std::isfinite(logits[i]))
+      invalid("logit " + std::to_string(i) +
+              " is not a finite number: check the weights and the input");
+  std::vector<int32_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  std::partial_sort(
+      order.begin(), order.begin() + k, order.end(), [&](int32_t a, int32_t b) {
+        return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+      });
+  double largest = logits[order[0]], sum = 0;
+  for (int64_t i = 0; i < count; ++i)
+    sum += std::exp(logits[i] - largest);
+  for (int32_t i = 0; i < k; ++i) {
+    if (out_indices)
+      out_indices[i] = order[size_t(i)];
+    if (out_scores)
+      out_scores[i] = score(function, logits[order[size_t(i)]], largest, sum);
+  }
+}
+
 extern "C" vit_status vit_data_top_k(const float *logits, int64_t count,
                                      int32_t k, int32_t *out_indices,
                                      float *out_probabilities,
                                      vit_error *error) {
   return guarded(error, [&] {
-    if (!logits || count < 1 || count > INT32_MAX)
-      invalid("vit_data_top_k needs at least one logit");
-    if (k < 1 || k > count)
-      invalid("cannot take the top " + std::to_string(k) + " of " +
-              std::to_string(count) + " classes");
-    for (int64_t i = 0; i < count; ++i)
-      if (!std::isfinite(logits[i]))
-        invalid("logit " + std::to_string(i) +
-                " is not a finite number: check the weights and the input");
-    std::vector<int32_t> order(static_cast<size_t>(count));
-    std::iota(order.begin(), order.end(), 0);
-    std::partial_sort(order.begin(), order.begin() + k, order.end(),
-                      [&](int32_t a, int32_t b) {
-                        return logits[a] != logits[b] ? logits[a] > logits[b]
-                                                      : a < b;
-                      });
-    double largest = logits[order[0]], sum = 0;
-    for (int64_t i = 0; i < count; ++i)
-      sum += std::exp(logits[i] - largest);
-    for (int32_t i = 0; i < k; ++i) {
-      if (out_indices)
-        out_indices[i] = order[size_t(i)];
-      if (out_probabilities)
-        out_probabilities[i] =
-            float(std::exp(logits[order[size_t(i)]] - largest) / sum);
-    }
+    findTop(logits, count, k, VIT_SOFTMAX, out_indices, out_probabilities);
+  });
+}
+
+extern "C" vit_status vit_data_top_scores(const float *logits, int64_t count,
+                                          int32_t k,
+                                          vit_score_function function,
+                                          int32_t *out_indices,
+                                          float *out_scores, vit_error *error) {
+  return guarded(error, [&] {
+    findTop(logits, count, k, function, out_indices, out_scores);
   });
 }

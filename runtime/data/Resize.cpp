@@ -205,11 +205,10 @@ Picture vit::data::resize(const vit_image &image, int32_t width, int32_t height,
             " is none of Pillow's: 0 nearest, 1 lanczos, 2 bilinear, "
             "3 bicubic, 4 box, 5 hamming");
   if (width <= 0 || height <= 0)
-    invalid("cannot resize to " + std::to_string(width) + " x " +
-            std::to_string(height) + " pixels");
+    invalid("cannot resize to " + sizeText(width, height) + " pixels");
   if (uint64_t(width) * uint64_t(height) > VIT_IMAGE_MAX_PIXELS)
-    unsupported("resizing to " + std::to_string(width) + " x " +
-                std::to_string(height) + " pixels is more than the limit of " +
+    unsupported("resizing to " + sizeText(width, height) +
+                " pixels is more than the limit of " +
                 std::to_string(VIT_IMAGE_MAX_PIXELS) + " in all");
   if (width == image.width && height == image.height)
     return convertChannels(image, image.channels);

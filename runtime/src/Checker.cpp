@@ -108,6 +108,7 @@ vit_status Checker::run() {
   for (uint32_t i = 0; i < count(module.files()); ++i)
     VIT_TRY(text(module.files()->Get(i)->path(), "the path of a weight file"));
   VIT_TRY(preprocessing());
+  VIT_TRY(meaning());
   VIT_TRY(parameters());
   VIT_TRY(derivedForms());
   for (uint32_t i = 0; i < count(module.parameters()); ++i)
@@ -149,6 +150,26 @@ vit_status Checker::preprocessing() {
       return corrupt("the preprocessing has an impossible mean or std");
   if (!std::isfinite(p->scale()))
     return corrupt("the preprocessing has an impossible scale");
+  return VIT_OK;
+}
+
+/// The meaning of logits and of tokens.
+vit_status Checker::meaning() {
+  // Reading logits in another way than they are meant gives wrong scores.
+  if (module.problem_type() > schema::ProblemType::MAX)
+    return corrupt("the problem type %u is unknown",
+                   unsigned(module.problem_type()));
+  const schema::Tokens *tokens = module.tokens();
+  if (!tokens)
+    return VIT_OK;
+  constexpr uint32_t most = 1 << 20;
+  if (count(tokens->before_patches()) > most || tokens->rows() < 1 ||
+      tokens->rows() > most || tokens->columns() < 1 ||
+      tokens->columns() > most)
+    return corrupt("the tokens have an impossible grid or number");
+  for (uint32_t i = 0; i < count(tokens->before_patches()); ++i)
+    if (tokens->before_patches()->Get(i) > schema::TokenKind::MAX)
+      return corrupt("the kind of token %u is unknown", i);
   return VIT_OK;
 }
 

@@ -75,6 +75,7 @@ private:
                      const schema::Schedule &schedule, uint32_t index,
                      const uint64_t *slotSizes);
   vit_status preprocessing();
+  vit_status meaning();
   vit_status overlaps();
 
   const schema::Module &module;

@@ -186,6 +186,17 @@ static void writePreprocessing(Text &json, const schema::Preprocessing &p) {
   json.endObject();
 }
 
+static void writeTokens(Text &json, const schema::Tokens &tokens) {
+  json.beginObject("tokens");
+  json.beginArray("before_patches");
+  for (uint32_t i = 0; i < count(tokens.before_patches()); ++i)
+    json.item(schema::EnumNameTokenKind(tokens.before_patches()->Get(i)));
+  json.endArray();
+  json.field("rows", tokens.rows());
+  json.field("columns", tokens.columns());
+  json.endObject();
+}
+
 static void writeModule(Text &json, const vit_module &module) {
   const schema::Module &root = *module.root;
   json.beginObject(nullptr);
@@ -238,6 +249,11 @@ static void writeModule(Text &json, const vit_module &module) {
   });
   if (root.preprocessing())
     writePreprocessing(json, *root.preprocessing());
+  if (root.problem_type() != schema::ProblemType::unspecified)
+    json.field("problem_type",
+               schema::EnumNameProblemType(root.problem_type()));
+  if (root.tokens())
+    writeTokens(json, *root.tokens());
   writeStrings(json, "labels", root.labels());
   json.endObject();
 }

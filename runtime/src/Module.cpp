@@ -367,7 +367,7 @@ extern "C" vit_status vit_module_workspace_size(const vit_module *module,
 }
 
 //===----------------------------------------------------------------------===//
-// Labels and preprocessing
+// Labels, the meaning of logits and tokens, preprocessing
 //===----------------------------------------------------------------------===//
 
 extern "C" const char *vit_module_label(const vit_module *module,
@@ -379,6 +379,69 @@ extern "C" const char *vit_module_label(const vit_module *module,
 
 extern "C" int32_t vit_module_label_count(const vit_module *module) {
   return module ? int32_t(count(module->root->labels())) : 0;
+}
+
+extern "C" const char *vit_module_problem_type(const vit_module *module) {
+  if (!module ||
+      module->root->problem_type() == schema::ProblemType::unspecified)
+    return nullptr;
+  return schema::EnumNameProblemType(module->root->problem_type());
+}
+
+/// The size of the last dimension of the logits: of the output of that name, or
+/// else of the default one.
+static int64_t classCount(const vit_module &module) {
+  const auto &outputs = *module.entry(0).outputs();
+  const schema::Binding *logits = outputs.size() ? outputs.Get(0) : nullptr;
+  for (const schema::Binding *output : outputs)
+    if (std::strcmp(output->name()->c_str(), "logits") == 0)
+      logits = output;
+  uint32_t rank = logits ? count(logits->dims()) : 0;
+  return rank ? logits->dims()->Get(rank - 1) : 0;
+}
+
+extern "C" vit_score_function
+vit_module_score_function(const vit_module *module) {
+  if (!module)
+    return VIT_SOFTMAX;
+  schema::ProblemType type = module->root->problem_type();
+  if (type == schema::ProblemType::regression)
+    return VIT_NO_FUNCTION;
+  // The softmax of a single logit is 1 for every picture.
+  bool isSigmoid = type == schema::ProblemType::multi_label_classification ||
+                   classCount(*module) == 1;
+  return isSigmoid ? VIT_SIGMOID : VIT_SOFTMAX;
+}
+
+extern "C" vit_status vit_module_tokens(const vit_module *module,
+                                        vit_token_info *out, vit_error *error) {
+  if (!module || !out)
+    return fail(error, VIT_INVALID_ARGUMENT, "module or out is NULL");
+  if (out->struct_size < sizeof(size_t) || out->struct_size > 4096)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "struct_size is %zu: set it to sizeof(vit_token_info)",
+                out->struct_size);
+  const schema::Tokens *tokens = module->root->tokens();
+  if (!tokens)
+    return fail(error, VIT_NOT_FOUND,
+                "'%s' does not say which tokens there are before the patches",
+                module->name.data());
+  vit_token_info full = {};
+  full.struct_size = out->struct_size;
+  full.before_patches = int32_t(count(tokens->before_patches()));
+  full.rows = int32_t(tokens->rows());
+  full.columns = int32_t(tokens->columns());
+  full.class_token = full.distillation_token = -1;
+  for (int32_t i = full.before_patches - 1; i >= 0; --i) {
+    schema::TokenKind kind = tokens->before_patches()->Get(uint32_t(i));
+    if (kind == schema::TokenKind::ClassToken)
+      full.class_token = i;
+    else if (kind == schema::TokenKind::DistillationToken)
+      full.distillation_token = i;
+  }
+  std::memcpy(out, &full,
+              full.struct_size < sizeof full ? full.struct_size : sizeof full);
+  return VIT_OK;
 }
 
 extern "C" vit_status vit_module_preprocessing(const vit_module *module,

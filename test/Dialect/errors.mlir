@@ -230,6 +230,26 @@ module attributes {vit.preprocessing = "resize"} {}
 
 // -----
 
+// expected-error @+1 {{vit.problem_type must be "single_label_classification", "multi_label_classification" or "regression"}}
+module attributes {vit.problem_type = "multi_label"} {}
+
+// -----
+
+// expected-error @+1 {{vit.prefix_tokens must be an array of "class", "distillation" and "register"}}
+module attributes {vit.patch_grid = array<i64: 4, 4>, vit.prefix_tokens = ["cls"]} {}
+
+// -----
+
+// expected-error @+1 {{beside vit.patch_grid}}
+module attributes {vit.prefix_tokens = ["class"]} {}
+
+// -----
+
+// expected-error @+1 {{vit.patch_grid must be array<i64: rows, columns>}}
+module attributes {vit.patch_grid = array<i64: 4, 0>} {}
+
+// -----
+
 func.func @patchify_c1_rank(%x: tensor<?x8x8xf32>) {
   // expected-error @+1 {{'vit.patchify' op C1: the input must be [batch, channels, height, width], not 'tensor<?x8x8xf32>'}}
   %0 = vit.patchify %x patch [4, 4] order chw : (tensor<?x8x8xf32>) -> tensor<?x4x16xf32>

@@ -7,9 +7,11 @@
 
 #include "Attention.h"
 
+#include <cstdio>
+
 namespace vit::tools {
 
-TokenGrid findTokenGrid(int64_t tokens, int64_t height, int64_t width) {
+TokenGrid guessTokenGrid(int64_t tokens, int64_t height, int64_t width) {
   constexpr int64_t kMaxPrefix = 32;
   for (bool square : {true, false})
     for (int64_t prefix = 0; prefix < tokens && prefix <= kMaxPrefix; ++prefix)
@@ -17,13 +19,60 @@ TokenGrid findTokenGrid(int64_t tokens, int64_t height, int64_t width) {
         if (patches % rows == 0 && height % rows == 0 &&
             width % (patches / rows) == 0 &&
             (!square || height / rows == width / (patches / rows)))
-          return {prefix, rows, patches / rows};
+          return {prefix, rows, patches / rows, prefix > 0 ? 0 : -1};
   throw Error("cannot tell how " + std::to_string(tokens) +
-              " tokens lie on an input of " + std::to_string(height) + "x" +
-              std::to_string(width) + "; write the attention with infer");
+              " tokens lie on an input of " + std::to_string(width) + " x " +
+              std::to_string(height) +
+              " pixels; write the attention with infer");
+}
+
+TokenGrid findTokens(Model &model, int64_t tokens) {
+  vit_error error;
+  vit_token_info info = {};
+  info.struct_size = sizeof(info);
+  vit_status status = vit_module_tokens(model.module(), &info, &error);
+  if (status != VIT_NOT_FOUND) {
+    check(status, error);
+    TokenGrid grid = {info.before_patches, info.rows, info.columns,
+                      info.class_token};
+    if (grid.prefix + grid.rows * grid.columns != tokens)
+      throw Error("the model says that it has " + std::to_string(grid.prefix) +
+                  " tokens before " + std::to_string(grid.rows) + " rows of " +
+                  std::to_string(grid.columns) +
+                  " patches, but its attention is over " +
+                  std::to_string(tokens) + " tokens");
+    return grid;
+  }
+  vit_binding_info input = model.inputInfo();
+  if (input.rank != 4)
+    throw Error("the model's input is no picture [batch, channels, height, "
+                "width]");
+  TokenGrid grid = guessTokenGrid(tokens, input.dims[2], input.dims[3]);
+  std::fprintf(stderr,
+               "note: %s does not say which of its tokens are patches "
+               "(vit.prefix_tokens): %s\n",
+               model.getOptions().model.c_str(),
+               grid.prefix == 0 ? "all are taken for patches"
+               : grid.prefix == 1
+                   ? "the first is taken for the class token, the others for "
+                     "patches"
+                   : ("the first is taken for the class token, and " +
+                      std::to_string(grid.prefix - 1) + " more for registers")
+                         .c_str());
+  return grid;
+}
+
+/// Throws unless `attention` is [1, heads, tokens, tokens].
+static void checkAttention(const Tensor &attention) {
+  if (attention.dims.size() != 4 || attention.dims[0] != 1 ||
+      attention.dims[2] != attention.dims[3])
+    throw Error(attention.name + " is " + shapeText(attention.dims) +
+                ", not attention of all tokens to all tokens; write it with "
+                "infer");
 }
 
 std::vector<double> headAttention(const Tensor &attention, int64_t head) {
+  checkAttention(attention);
   int64_t heads = attention.dims[1], count = attention.dims[2];
   if (head >= heads)
     throw Error("--head " + std::to_string(head) + ": the model has heads 0.." +
@@ -39,8 +88,10 @@ std::vector<double> headAttention(const Tensor &attention, int64_t head) {
 std::vector<double> attentionRollout(const std::vector<Tensor> &layers) {
   std::vector<double> rollout;
   for (const Tensor &layer : layers) {
-    int64_t count = layer.dims[2];
     std::vector<double> mixed = headAttention(layer, -1);
+    int64_t count = layer.dims[2];
+    if (!rollout.empty() && rollout.size() != mixed.size())
+      throw Error("--rollout needs the same tokens in all layers");
     for (int64_t i = 0; i < count; ++i)
       for (int64_t j = 0; j < count; ++j)
         mixed[i * count + j] = 0.5 * mixed[i * count + j] + (i == j ? 0.5 : 0);
@@ -62,11 +113,13 @@ std::vector<double> attentionRollout(const std::vector<Tensor> &layers) {
 std::vector<float> patchWeights(const std::vector<double> &attention,
                                 const TokenGrid &grid) {
   int64_t patches = grid.rows * grid.columns, count = grid.prefix + patches;
-  int64_t rows = grid.prefix > 0 ? 1 : count;
+  bool hasClass = grid.classToken >= 0;
+  int64_t first = hasClass ? grid.classToken : grid.prefix;
+  int64_t rows = hasClass ? 1 : patches;
   std::vector<float> result(patches);
   for (int64_t patch = 0; patch < patches; ++patch) {
     double sum = 0;
-    for (int64_t row = 0; row < rows; ++row)
+    for (int64_t row = first; row < first + rows; ++row)
       sum += attention[row * count + grid.prefix + patch];
     result[patch] = static_cast<float>(sum / rows);
   }

@@ -8,7 +8,7 @@
 #ifndef VIT_TOOLS_ATTENTION_H
 #define VIT_TOOLS_ATTENTION_H
 
-#include "Support.h"
+#include "Model.h"
 
 namespace vit::tools {
 
@@ -18,12 +18,18 @@ struct TokenGrid {
   int64_t prefix = 0;
   int64_t rows = 0;
   int64_t columns = 0;
+  int64_t classToken = -1; ///< Its number; -1: there is none.
 };
+
+/// The order of the `tokens` tokens of the model. If the model does not say, it
+/// is guessed from its input, with a note.
+TokenGrid findTokens(Model &model, int64_t tokens);
 
 /// The grid of patches of a height x width input with `tokens` tokens in total:
 /// with the fewest prefix tokens for square patches, or else with patches of
-/// any shape. Throws if there is none.
-TokenGrid findTokenGrid(int64_t tokens, int64_t height, int64_t width);
+/// any shape; the first prefix token is taken for the class token. Throws if
+/// there is none.
+TokenGrid guessTokenGrid(int64_t tokens, int64_t height, int64_t width);
 
 /// The attention probabilities [1, heads, tokens, tokens] of one head, or their
 /// mean if `head` is -1: tokens x tokens.
@@ -34,9 +40,8 @@ std::vector<double> headAttention(const Tensor &attention, int64_t head);
 /// the mean over heads; `layers` from first to last. tokens x tokens.
 std::vector<double> attentionRollout(const std::vector<Tensor> &layers);
 
-/// The weight of each patch, rows x columns: the row of the first token (the
-/// class token) in `attention`, or the mean of all rows if there is no prefix
-/// token.
+/// The weight of each patch, rows x columns: the row of the class token in
+/// `attention`, or the mean over the rows of the patches if there is none.
 std::vector<float> patchWeights(const std::vector<double> &attention,
                                 const TokenGrid &grid);
 

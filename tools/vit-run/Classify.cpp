@@ -15,6 +15,11 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <map>
+
+namespace fs = std::filesystem;
 
 namespace vit::tools {
 
@@ -23,6 +28,7 @@ namespace {
 struct ClassifyOptions : CommonOptions {
   std::vector<std::string> images;
   int top = 5;
+  double threshold = -1; ///< -1: none
   bool json = false;
   std::string attention;
   int64_t layer = -1; ///< -1: the last
@@ -93,14 +99,51 @@ int64_t parseHead(const std::string &text) {
   return value;
 }
 
-void writeAttention(const ClassifyOptions &options, const std::string &path,
-                    const vit_preprocessing &preprocessing,
-                    const std::vector<Tensor> &layers) {
+/// Where the attention map of the picture `path` is written: --attention, or a
+/// file of the picture's name if that is a folder.
+std::string attentionPath(const ClassifyOptions &options,
+                          const std::string &path) {
+  fs::path out = options.attention;
+  std::error_code error;
+  if (options.images.size() == 1 && out.has_filename() &&
+      !fs::is_directory(out, error))
+    return options.attention;
+  return (out / fs::path(path).stem()).string() + ".png";
+}
+
+/// Makes the folder of several attention maps. Throws if two would have the
+/// same name.
+void prepareAttention(const ClassifyOptions &options) {
+  parseHead(options.head);
+  fs::path out = options.attention;
+  if (options.images.size() == 1 && out.has_filename())
+    return;
+  std::error_code error;
+  if (out.extension() == ".png" && !fs::is_directory(out, error))
+    throw Error("--attention " + options.attention +
+                ": for several pictures it is the folder of their maps");
+  std::map<std::string, std::string> written;
+  for (const std::string &image : options.images)
+    if (auto [found, isNew] =
+            written.try_emplace(attentionPath(options, image), image);
+        !isNew)
+      throw Error("the attention maps of " + found->second + " and " + image +
+                  " would both be " + found->first);
+  fs::create_directories(out, error);
+  if (error)
+    throw Error("cannot make the folder " + options.attention + ": " +
+                error.message());
+}
+
+/// Draws the map of the picture `path` and returns what it shows.
+nlohmann::ordered_json writeAttention(const ClassifyOptions &options,
+                                      const std::string &path,
+                                      const vit_preprocessing &preprocessing,
+                                      const std::vector<Tensor> &layers,
+                                      const TokenGrid &grid) {
   std::vector<double> attention =
       options.rollout ? attentionRollout(layers)
                       : headAttention(layers.front(), parseHead(options.head));
-  TokenGrid grid = findTokenGrid(layers.front().dims[2], preprocessing.height,
-                                 preprocessing.width);
   std::vector<float> map = patchWeights(attention, grid);
   ImageReleaser picture;
   loadVisiblePart(path, preprocessing, picture);
@@ -109,8 +152,19 @@ void writeAttention(const ClassifyOptions &options, const std::string &path,
             &picture.image, map.data(), static_cast<int32_t>(grid.rows),
             static_cast<int32_t>(grid.columns), 0.6f, &error),
         error);
-  check(vit_image_save_png(&picture.image, options.attention.c_str(), &error),
-        error);
+  std::string out = attentionPath(options, path);
+  check(vit_image_save_png(&picture.image, out.c_str(), &error), error);
+  bool hasClass = grid.classToken >= 0;
+  if (!options.json)
+    std::printf("attention map written to %s: %s\n", out.c_str(),
+                hasClass ? "the row of the class token"
+                         : "the mean over the rows of the patches (the model "
+                           "has no class token)");
+  return {{"file", out},
+          {"rows_of", hasClass ? "class token" : "patches"},
+          {"tokens_before_patches", grid.prefix},
+          {"rows", grid.rows},
+          {"columns", grid.columns}};
 }
 
 /// The attention outputs to request.
@@ -125,6 +179,9 @@ std::vector<std::string> attentionNames(const ClassifyOptions &options,
     names.push_back("attention_" + std::to_string(count));
   if (options.rollout && count > 0)
     return names;
+  if (options.rollout)
+    throw Error("--rollout requires the attention of all layers; compile the "
+                "module with --outputs logits,'attention_*'");
   int64_t layer = options.layer;
   if (layer >= 0)
     return {"attention_" + std::to_string(layer)};
@@ -185,33 +242,62 @@ Batch loadBatch(const std::vector<const char *> &paths,
   return batch;
 }
 
-/// The most likely classes of picture `index` of a batch, in descending order.
+/// A function of vit_score_function as JSON names it.
+const char *functionName(vit_score_function function) {
+  switch (function) {
+  case VIT_SOFTMAX:
+    return "softmax";
+  case VIT_SIGMOID:
+    return "sigmoid";
+  case VIT_NO_FUNCTION:
+    break;
+  }
+  return "none";
+}
+
+bool reaches(float score, const ClassifyOptions &options) {
+  return options.threshold < 0 || score >= options.threshold;
+}
+
+/// The classes of picture `index` of a batch with the best scores, in
+/// descending order.
 nlohmann::ordered_json findPredictions(const Tensor &logits, size_t index,
-                                       int top, Model &model) {
+                                       const ClassifyOptions &options,
+                                       Model &model,
+                                       vit_score_function function) {
   int64_t classes = logits.dims[1];
-  auto count = static_cast<int32_t>(std::min<int64_t>(top, classes));
+  auto count = static_cast<int32_t>(std::min<int64_t>(options.top, classes));
   std::vector<float> row(classes);
   for (int64_t c = 0; c < classes; ++c)
     row[c] = static_cast<float>(logits.at(index * classes + c));
   std::vector<int32_t> indices(count);
-  std::vector<float> probabilities(count);
+  std::vector<float> scores(count);
   vit_error error;
-  check(vit_data_top_k(row.data(), classes, count, indices.data(),
-                       probabilities.data(), &error),
+  check(vit_data_top_scores(row.data(), classes, count, function,
+                            indices.data(), scores.data(), &error),
         error);
+  const char *key = function == VIT_NO_FUNCTION ? "value" : "probability";
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (int32_t k = 0; k < count; ++k)
+  for (int32_t k = 0; k < count && reaches(scores[k], options); ++k)
     list.push_back({{"index", indices[k]},
                     {"label", model.label(indices[k])},
-                    {"probability", probabilities[k]},
+                    {key, scores[k]},
                     {"logit", row[indices[k]]}});
   return list;
 }
 
-void printPredictions(const nlohmann::ordered_json &predictions) {
-  for (const nlohmann::ordered_json &one : predictions)
-    std::printf("%7.2f %%  %s\n", 100.0 * one.at("probability").get<float>(),
-                one.at("label").get_ref<const std::string &>().c_str());
+void printPredictions(const nlohmann::ordered_json &predictions,
+                      double threshold) {
+  for (const nlohmann::ordered_json &one : predictions) {
+    const char *label = one.at("label").get_ref<const std::string &>().c_str();
+    if (auto value = one.find("value"); value != one.end())
+      std::printf("%11.4f  %s\n", value->get<float>(), label);
+    else
+      std::printf("%7.2f %%  %s\n", 100.0 * one.at("probability").get<float>(),
+                  label);
+  }
+  if (predictions.empty())
+    std::printf("no class reaches %g %%\n", 100 * threshold);
 }
 
 /// The outputs to compile a model with.
@@ -230,7 +316,12 @@ public:
   Classifier(const ClassifyOptions &options, Model &model, Runner &runner,
              std::vector<std::string> names)
       : options(options), model(model), runner(runner), names(std::move(names)),
-        preprocessing(model.preprocessing()) {}
+        preprocessing(model.preprocessing()),
+        function(vit_module_score_function(model.module())) {
+    if (options.threshold >= 0 && function == VIT_NO_FUNCTION)
+      throw Error("--threshold compares probabilities; the problem_type of " +
+                  options.model + " is regression");
+  }
 
   /// Prints the answers, or an error, for each of `paths`.
   void run(const std::vector<const char *> &paths) {
@@ -249,24 +340,34 @@ public:
       throw Error("the model has no logits [batch, classes] to classify with");
     for (size_t i = 0, row = 0; i < paths.size(); ++i) {
       if (batch.errors[i].empty())
-        report(paths[i], findPredictions(*logits, row++, options.top, model));
+        report(paths[i],
+               findPredictions(*logits, row++, options, model, function),
+               attention);
       else
         reportError(paths[i], batch.errors[i]);
     }
-    if (!options.attention.empty() && batch.count > 0)
-      writeAttention(options, paths.front(), preprocessing, attention);
   }
 
   const nlohmann::ordered_json &getReport() const { return list; }
   bool hasFailed() const { return failed; }
 
 private:
-  void report(const char *path, nlohmann::ordered_json predictions) {
+  void report(const char *path, nlohmann::ordered_json predictions,
+              const std::vector<Tensor> &attention) {
     if (!options.json && options.images.size() > 1)
       std::printf("%s\n", path);
     if (!options.json)
-      printPredictions(predictions);
-    list.push_back({{"image", path}, {"predictions", std::move(predictions)}});
+      printPredictions(predictions, options.threshold);
+    nlohmann::ordered_json entry = {{"image", path},
+                                    {"function", functionName(function)},
+                                    {"predictions", std::move(predictions)}};
+    if (!options.attention.empty()) {
+      if (!grid)
+        grid = findTokens(model, attention.front().dims.back());
+      entry["attention"] =
+          writeAttention(options, path, preprocessing, attention, *grid);
+    }
+    list.push_back(std::move(entry));
   }
 
   void reportError(const char *path, const std::string &message) {
@@ -281,6 +382,8 @@ private:
   Runner &runner;
   std::vector<std::string> names; ///< The outputs to compute.
   vit_preprocessing preprocessing;
+  vit_score_function function;
+  std::optional<TokenGrid> grid; ///< Known from the first attention map on.
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   bool failed = false;
 };
@@ -288,10 +391,8 @@ private:
 void classify(const ClassifyOptions &options) {
   checkCommonOptions(options);
   bool wantsAttention = !options.attention.empty();
-  if (wantsAttention && options.images.size() != 1)
-    throw Error("--attention draws one picture; give one IMAGE");
   if (wantsAttention)
-    parseHead(options.head);
+    prepareAttention(options);
   Model model(options, wantedOutputs(options));
   std::vector<std::string> names = {"logits"};
   if (wantsAttention) {
@@ -304,18 +405,17 @@ void classify(const ClassifyOptions &options) {
   std::unique_ptr<Runner> runner =
       Runner::create(model, options.trace.empty() ? nullptr : &log);
   Classifier classifier(options, model, *runner, names);
-  constexpr size_t kBatch = 16;
-  for (size_t first = 0; first < options.images.size(); first += kBatch) {
+  // Attention probabilities of a batch may be large.
+  const size_t size = wantsAttention ? 1 : 16;
+  for (size_t first = 0; first < options.images.size(); first += size) {
     std::vector<const char *> paths;
-    for (size_t i = first; i < std::min(first + kBatch, options.images.size());
+    for (size_t i = first; i < std::min(first + size, options.images.size());
          ++i)
       paths.push_back(options.images[i].c_str());
     classifier.run(paths);
   }
   if (options.json)
     std::printf("%s\n", jsonText(classifier.getReport()).c_str());
-  else if (wantsAttention && !classifier.hasFailed())
-    std::printf("attention map written to %s\n", options.attention.c_str());
   writeTrace(options.trace, log);
   if (classifier.hasFailed())
     throw ExitStatus{1};
@@ -328,17 +428,34 @@ void addClassify(CLI::App &app) {
                   "Classify pictures; print the most likely class first");
   auto options = std::make_shared<ClassifyOptions>();
   addCommonOptions(command, *options);
-  command.option("image", options->images, "PNG, JPEG, BMP or PPM pictures")
+  command
+      .option("image", options->images, "PNG, JPEG, BMP, PGM or PPM pictures")
       .required()
       .type("IMAGE...");
-  command.option("--top", options->top, "How many classes to print")
+  command
+      .option("--top", options->top,
+              "How many classes to print (default: 5, or all that reach "
+              "--threshold)")
       .range(1, 1000000)
-      .showDefault();
+      .type("N");
+  command
+      .option("--threshold", options->threshold,
+              "Print only classes of at least this probability, 0 to 1")
+      .type("P")
+      .check([](const std::string &text) {
+        char *end = nullptr;
+        double value = std::strtod(text.c_str(), &end);
+        return text.empty() || *end || !(value >= 0 && value <= 1)
+                   ? text + " is no probability from 0 to 1"
+                   : std::string();
+      });
   command.flag("--json", options->json, "Print JSON");
   command
       .option("--attention", options->attention,
-              "Write the picture with the model's attention drawn over it")
-      .type("OUT.png");
+              "Write the picture with the model's attention to its patches "
+              "drawn over it: of the class token, or the mean over the patches "
+              "where there is none. For several pictures OUT is a folder")
+      .type("OUT");
   Option layer = command
                      .option("--layer", options->layer,
                              "Layer of --attention, counted from 0 "
@@ -355,7 +472,11 @@ void addClassify(CLI::App &app) {
             "Zuidema 2020)")
       .excludes(layer)
       .excludes(head);
-  command.action([options] { classify(*options); });
+  command.action([options, command] {
+    if (command.has("--threshold") && !command.has("--top"))
+      options->top = std::numeric_limits<int>::max();
+    classify(*options);
+  });
 }
 
 } // namespace vit::tools

@@ -28,6 +28,20 @@ struct EvalOptions : CommonOptions, DataOptions {
   bool json = false, byPosition = false, skipUnreadable = false;
 };
 
+/// Throws if the data, with one class per picture, cannot measure the model.
+void checkProblem(Model &model, const std::string &name) {
+  if (vit_module_score_function(model.module()) == VIT_SOFTMAX)
+    return;
+  const char *type = vit_module_problem_type(model.module());
+  throw Error(
+      name + ": " +
+      (type && std::string(type) != "single_label_classification"
+           ? "its problem_type is " + std::string(type)
+           : "it has a single logit, whose score is its sigmoid") +
+      ", and eval counts how often the one class of each picture is the most "
+      "likely; get its values with classify --json or infer");
+}
+
 /// The class of the model for each class of the data.
 ClassMatch matchData(Model &model, const vit_dataset *dataset,
                      const EvalOptions &options) {
@@ -81,6 +95,7 @@ void printReport(const Score &score, const ClassMatch &match,
 void eval(const EvalOptions &options) {
   checkCommonOptions(options);
   Model model(options, {"logits"});
+  checkProblem(model, options.model);
   vit_preprocessing preprocessing = model.preprocessing(/*always=*/true);
   DatasetHandle dataset =
       openData({options.data, options.split, options.range, "--range",

@@ -182,6 +182,22 @@ static bool areOther(const Names &known, const Names &labels) {
                .absent.empty());
 }
 
+/// Sets transformers' problem_type to what is trained: one label per picture.
+/// Whether it has changed.
+static bool setProblemType(Json &config) {
+  const char *key = "problem_type", *trained = "single_label_classification";
+  auto found = config.find(key);
+  if (found == config.end() || found->is_null() || *found == trained)
+    return false;
+  std::fprintf(stderr,
+               "warning: problem_type of config.json is %s; train learns one "
+               "label per picture (cross entropy of the softmax), so that of "
+               "the trained model is %s\n",
+               found->dump().c_str(), trained);
+  *found = trained;
+  return true;
+}
+
 /// Prints a note about dropout rates of the model that training here does not
 /// support: the run still learns, but not exactly as with its own library.
 static void reportDropout(Json &config) {
@@ -220,7 +236,8 @@ void makeModelFolder(const std::string &checkpoint,
                                                : setVitPytorchClasses;
   Names known = labelsOfConfig(config);
   bool relabel = areOther(known, labels);
-  if (set(config, checkpoint, labels, relabel))
+  bool isOther = set(config, checkpoint, labels, relabel);
+  if (setProblemType(config) || isOther)
     text = jsonText(config, 2) + "\n";
   if (relabel && areWords(known))
     std::fprintf(stderr,

@@ -48,6 +48,16 @@ static void checkModule(Model &model, const TrainOptions &options) {
                        "--accumulate"));
 }
 
+/// Throws if the model (a text or a module; in a folder it is changed) is not
+/// one of a single label per picture.
+static void checkProblemType(Model &model, const std::string &name) {
+  const char *type = vit_module_problem_type(model.module());
+  if (type && std::string(type) != "single_label_classification")
+    throw Error(name + ": vit.problem_type is " + type +
+                ", and train learns one label per picture (cross entropy of "
+                "the softmax); remove the attribute to train it so");
+}
+
 /// A new run overwrites only what a run left that was stopped before its first
 /// checkpoint.
 static void checkOutFolder(const std::string &out) {
@@ -187,6 +197,7 @@ static void train(TrainOptions options) {
       TrainingRequest{trainingText(options), options.memory, options.batch});
   if (model.isCompiled())
     checkModule(model, options);
+  checkProblemType(model, options.model);
   data.prepareFor(model);
 
   if (found) {

@@ -33,7 +33,9 @@ struct ImportNotes {
 ///     results, named by `vit.name`: `logits`, or `features` where the model
 ///     has no head, or `last_hidden_state` and `pooler_output` of a headless
 ///     transformers model; further outputs as `vit.output`,
-///   - `vit.labels` and `vit.preprocessing` if the folder has them.
+///   - `vit.prefix_tokens` and `vit.patch_grid`,
+///   - `vit.labels`, `vit.preprocessing` and `vit.problem_type` if the folder
+///     has them.
 /// Of the weights only names and shapes are read (a position table of
 /// another grid is resampled as the model's own library does); a folder
 /// without weights can be imported, too. See Weights.h for the values.

@@ -178,6 +178,14 @@ VIT_API vit_status vit_data_top_k(const float *logits, int64_t count, int32_t k,
                                   int32_t *out_indices,
                                   float *out_probabilities, vit_error *error);
 
+/// The same with the scores that `function` gives (vit_module_score_function):
+/// softmax, the sigmoid of each logit, or the logits themselves. None of them
+/// changes the order.
+VIT_API vit_status vit_data_top_scores(const float *logits, int64_t count,
+                                       int32_t k, vit_score_function function,
+                                       int32_t *out_indices, float *out_scores,
+                                       vit_error *error);
+
 //===----------------------------------------------------------------------===//
 // npy
 //===----------------------------------------------------------------------===//

@@ -213,6 +213,41 @@ VIT_API vit_status vit_module_output(const vit_module *module,
 VIT_API const char *vit_module_label(const vit_module *module, int32_t index);
 VIT_API int32_t vit_module_label_count(const vit_module *module);
 
+/// What the logits mean, as `problem_type` of transformers' config.json:
+/// "single_label_classification", "multi_label_classification" or "regression";
+/// NULL where the model does not say.
+VIT_API const char *vit_module_problem_type(const vit_module *module);
+
+/// The function that turns logits into scores.
+typedef enum vit_score_function {
+  VIT_SOFTMAX = 0,    ///< One class per picture: probabilities that sum to 1.
+  VIT_SIGMOID = 1,    ///< Each class by itself: probabilities from 0 to 1.
+  VIT_NO_FUNCTION = 2 ///< The logits are values of a regression.
+} vit_score_function;
+
+/// The function that transformers' pipeline applies to the logits of this
+/// model: none for regression, the sigmoid for multi_label_classification and
+/// for a single logit, else softmax. vit_data_top_scores applies it.
+VIT_API vit_score_function vit_module_score_function(const vit_module *module);
+
+/// The tokens that the layers process: `before_patches` tokens, then rows *
+/// columns patches, row by row. A row or a column of attention probabilities
+/// ("attention_0", [batch, heads, tokens, tokens]: each row says where one
+/// token looks) and the second dimension of "hidden_0" are in this order.
+typedef struct vit_token_info {
+  size_t struct_size;         ///< sizeof(vit_token_info), set by the caller.
+  int32_t before_patches;     ///< Those that are neither of the two below are
+                              ///< registers.
+  int32_t rows, columns;      ///< of the grid of patches
+  int32_t class_token;        ///< Its number, -1: there is none.
+  int32_t distillation_token; ///< The same.
+} vit_token_info;
+
+/// Errors: VIT_NOT_FOUND where the module does not say: its text lacks
+/// vit.prefix_tokens, or an older version compiled it.
+VIT_API vit_status vit_module_tokens(const vit_module *module,
+                                     vit_token_info *out, vit_error *error);
+
 /// How pictures become the input tensor, as the checkpoint's own library does.
 /// See vit-data.h for what each field means there.
 typedef struct vit_preprocessing {

@@ -121,6 +121,21 @@ public:
     return text ? text : std::to_string(index);
   }
 
+  /// What turns logits into scores.
+  vit_score_function scoreFunction() const {
+    return vit_module_score_function(get());
+  }
+
+  /// The tokens that the layers process.
+  vit_token_info tokens() const {
+    vit_token_info result = {};
+    result.struct_size = sizeof result;
+    detail::check([&](vit_error *error) {
+      return vit_module_tokens(get(), &result, error);
+    });
+    return result;
+  }
+
   vit_preprocessing preprocessing() const {
     vit_preprocessing result = {};
     result.struct_size = sizeof result;

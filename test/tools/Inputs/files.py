@@ -88,3 +88,35 @@ def write_png(path, width, height, pixel):
         file.write(b"\x89PNG\r\n\x1a\n" +
                    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
                    chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def read_png(path):
+    """Returns width, height and rows of samples of an 8-bit RGB file that is
+    not interlaced."""
+    with open(path, "rb") as file:
+        data = file.read()
+    at, stored = 8, b""
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + size]
+        if kind == b"IHDR":
+            width, height, depth, color, _, _, interlace = struct.unpack(">IIBBBBB", body)
+            assert (depth, color, interlace) == (8, 2, 0), path
+        elif kind == b"IDAT":
+            stored += body
+        at += size + 12
+    stored = zlib.decompress(stored)
+    stride, above, rows = 3 * width, [0] * (3 * width), []
+    for y in range(height):
+        begin = y * (stride + 1)
+        kind, row = stored[begin], list(stored[begin + 1 : begin + 1 + stride])
+        for x in range(stride):
+            left = row[x - 3] if x >= 3 else 0
+            corner = above[x - 3] if x >= 3 else 0
+            guess = left + above[x] - corner
+            paeth = min((left, above[x], corner), key=lambda v: abs(guess - v))
+            row[x] = (row[x] + (0, left, above[x], (left + above[x]) // 2,
+                                paeth)[kind]) % 256
+        rows.append(row)
+        above = row
+    return width, height, rows

@@ -164,7 +164,7 @@ TEST(Preprocess, CoverKeepsTheAspectRatio) {
   p.resize_height = 8;
   p.resize_width = -8;
   std::vector<float> out(64);
-  expectFailure(VIT_INVALID_ARGUMENT, "8 x 12", [&](vit_error *error) {
+  expectFailure(VIT_INVALID_ARGUMENT, "30 x 20 pixels", [&](vit_error *error) {
     return vit_image_preprocess(&ramp.image, &p, out.data(), error);
   });
 }
@@ -182,7 +182,7 @@ TEST(Preprocess, Refusals) {
   p = makePlain(2, 4, 4);
   expectFailure(VIT_INVALID_ARGUMENT, "2 channels", tryIt(p));
   p = makePlain(1, 0, 4);
-  expectFailure(VIT_INVALID_ARGUMENT, "0 x 4", tryIt(p));
+  expectFailure(VIT_INVALID_ARGUMENT, "4 x 0", tryIt(p));
   p = makePlain(1, 4, 4);
   p.std[0] = 0;
   expectFailure(VIT_INVALID_ARGUMENT, "std of zero", tryIt(p));
@@ -237,6 +237,28 @@ TEST(TopK, IsSortedAndSumsToOne) {
   float large[] = {1e30f, 1e30f}; // Must not overflow.
   data::call(vit_data_top_k, large, 2, 2, indices, probabilities);
   EXPECT_FLOAT_EQ(probabilities[0], 0.5f);
+}
+
+TEST(TopK, OtherScores) {
+  float logits[] = {-1, 0, 2};
+  int32_t indices[3];
+  float scores[3];
+  data::call(vit_data_top_scores, logits, 3, 3, VIT_SIGMOID, indices, scores);
+  EXPECT_EQ((std::vector<int32_t>(indices, indices + 3)),
+            (std::vector<int32_t>{2, 1, 0}));
+  EXPECT_FLOAT_EQ(scores[0], 1 / (1 + std::exp(-2.0f)));
+  EXPECT_FLOAT_EQ(scores[1], 0.5f);
+  EXPECT_FLOAT_EQ(scores[2], 1 / (1 + std::exp(1.0f)));
+  data::call(vit_data_top_scores, logits, 3, 3, VIT_NO_FUNCTION, indices,
+             scores);
+  EXPECT_EQ(scores[2], -1);
+  float probabilities[3];
+  data::call(vit_data_top_scores, logits, 3, 3, VIT_SOFTMAX, indices, scores);
+  data::call(vit_data_top_k, logits, 3, 3, indices, probabilities);
+  EXPECT_TRUE(std::equal(scores, scores + 3, probabilities));
+  float huge[] = {-1e30f}; // Must not overflow.
+  data::call(vit_data_top_scores, huge, 1, 1, VIT_SIGMOID, indices, scores);
+  EXPECT_EQ(scores[0], 0);
 }
 
 TEST(TopK, Refusals) {

@@ -276,6 +276,20 @@ INSTANTIATE_TEST_SUITE_P(
         Lie{"preprocessing has not one mean and std per channel",
             [](Builder &b) { b.module.preprocessing->mean = {1}; }},
         Lie{"preprocessing has an impossible mean or std",
-            [](Builder &b) { b.module.preprocessing->std[1] = 0; }}));
+            [](Builder &b) { b.module.preprocessing->std[1] = 0; }},
+        // The meaning of logits and tokens
+        Lie{"problem type 9 is unknown",
+            [](Builder &b) { b.module.problem_type = schema::ProblemType(9); }},
+        Lie{"tokens have an impossible grid",
+            [](Builder &b) {
+              b.module.tokens = std::make_unique<schema::TokensT>();
+              b.module.tokens->rows = 4;
+            }},
+        Lie{"kind of token 1 is unknown", [](Builder &b) {
+              b.module.tokens = std::make_unique<schema::TokensT>();
+              b.module.tokens->rows = b.module.tokens->columns = 4;
+              b.module.tokens->before_patches = {schema::TokenKind::ClassToken,
+                                                 schema::TokenKind(7)};
+            }}));
 
 } // namespace

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 using namespace vit::test;
+namespace schema = vit::schema;
 
 namespace {
 
@@ -46,6 +47,59 @@ TEST(Module, SaysWhatItIs) {
             VIT_OK);
   EXPECT_EQ(preprocessing.height, 32);
   EXPECT_EQ(preprocessing.mean[2], 0.75f);
+}
+
+TEST(Module, SaysWhatLogitsMean) {
+  Builder builder;
+  ModuleHandle module = load(builder.write());
+  EXPECT_EQ(vit_module_problem_type(module.get()), nullptr);
+  EXPECT_EQ(vit_module_score_function(module.get()), VIT_SOFTMAX);
+  const std::pair<schema::ProblemType, vit_score_function> types[] = {
+      {schema::ProblemType::single_label_classification, VIT_SOFTMAX},
+      {schema::ProblemType::multi_label_classification, VIT_SIGMOID},
+      {schema::ProblemType::regression, VIT_NO_FUNCTION}};
+  for (auto [type, function] : types) {
+    builder.module.problem_type = type;
+    module = load(builder.write());
+    EXPECT_STREQ(vit_module_problem_type(module.get()),
+                 schema::EnumNameProblemType(type));
+    EXPECT_EQ(vit_module_score_function(module.get()), function);
+  }
+}
+
+TEST(Module, SaysWhichTokensThereAre) {
+  Builder builder;
+  ModuleHandle module = load(builder.write());
+  vit_token_info info = {};
+  EXPECT_EQ(vit_module_tokens(module.get(), &info, nullptr),
+            VIT_INVALID_ARGUMENT);
+  info.struct_size = sizeof info;
+  EXPECT_EQ(vit_module_tokens(module.get(), &info, nullptr), VIT_NOT_FOUND);
+  using Kind = schema::TokenKind;
+  builder.module.tokens = std::make_unique<schema::TokensT>();
+  builder.module.tokens->rows = 3;
+  builder.module.tokens->columns = 5;
+  builder.module.tokens->before_patches = {
+      Kind::ClassToken, Kind::DistillationToken, Kind::RegisterToken};
+  module = load(builder.write());
+  ASSERT_EQ(vit_module_tokens(module.get(), &info, nullptr), VIT_OK);
+  EXPECT_EQ(info.before_patches, 3);
+  EXPECT_EQ(info.rows, 3);
+  EXPECT_EQ(info.columns, 5);
+  EXPECT_EQ(info.class_token, 0);
+  EXPECT_EQ(info.distillation_token, 1);
+  builder.module.tokens->before_patches = {Kind::RegisterToken};
+  module = load(builder.write());
+  ASSERT_EQ(vit_module_tokens(module.get(), &info, nullptr), VIT_OK);
+  EXPECT_EQ(info.class_token, -1);
+  EXPECT_EQ(info.distillation_token, -1);
+  char *text = nullptr;
+  ASSERT_EQ(vit_module_describe(module.get(), &text, nullptr), VIT_OK);
+  nlohmann::json json = nlohmann::json::parse(text);
+  vit_module_free_text(module.get(), text);
+  EXPECT_EQ(json["tokens"]["before_patches"],
+            nlohmann::json({"RegisterToken"}));
+  EXPECT_EQ(json["tokens"]["columns"], 5);
 }
 
 TEST(Module, DescribesItself) {
