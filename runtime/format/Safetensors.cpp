@@ -293,7 +293,9 @@ vit_status HeaderParser::parse(StoredTensor *tensors, StoredText *texts) {
 /// Checks that sizes agree with shapes and that the tensors tile the rest of
 /// the file, and sorts them.
 vit_status Safetensors::checkLayout(uint64_t first, uint64_t fileSize,
-                                    const char *name, vit_error *error) {
+                                    const char *name,
+                                    const Allocator &allocator,
+                                    vit_error *error) {
   uint64_t available = fileSize - first;
   for (StoredTensor &tensor : list) {
     if (tensor.begin > tensor.end || tensor.end > available)
@@ -318,19 +320,7 @@ vit_status Safetensors::checkLayout(uint64_t first, uint64_t fileSize,
                      : a.end != b.end   ? a.end < b.end
                                         : std::strcmp(a.name, b.name) < 0;
             });
-  for (size_t i = 0; i < list.size(); ++i)
-    byName[i] = &list[i];
-  // The order is that of the names, not of the addresses.
-  // NOLINTNEXTLINE(bugprone-nondeterministic-pointer-iteration-order)
-  std::sort(byName.begin(), byName.end(),
-            [](const StoredTensor *a, const StoredTensor *b) {
-              return std::strcmp(a->name, b->name) < 0;
-            });
-  for (size_t i = 1; i < byName.size(); ++i)
-    if (std::strcmp(byName[i - 1]->name, byName[i]->name) == 0)
-      return fail(error, VIT_CORRUPT,
-                  "cannot read %s: tensor %s is there twice", name,
-                  byName[i]->name);
+  VIT_TRY(indexNames(name, allocator, error));
   uint64_t position = first;
   for (const StoredTensor &tensor : list) {
     if (tensor.begin != position)
@@ -375,24 +365,12 @@ vit_status Safetensors::read(const unsigned char *file, uint64_t size,
   HeaderParser counter(text, end, strings.data(), name, error);
   VIT_TRY(counter.parse(nullptr, nullptr));
   if (!list.allocate(allocator, counter.tensorCount) ||
-      !byName.allocate(allocator, counter.tensorCount) ||
       !texts.allocate(allocator, counter.textCount))
     return outOfMemory(error, counter.tensorCount * sizeof(StoredTensor),
                        "the list of stored tensors");
   HeaderParser parser(text, end, strings.data(), name, error);
   VIT_TRY(parser.parse(list.data(), texts.data()));
-  return checkLayout(8 + length, size, name, error);
-}
-
-const StoredTensor *Safetensors::find(const char *name) const {
-  const StoredTensor *const *found =
-      std::lower_bound(byName.begin(), byName.end(), name,
-                       [](const StoredTensor *tensor, const char *wanted) {
-                         return std::strcmp(tensor->name, wanted) < 0;
-                       });
-  return found != byName.end() && std::strcmp((*found)->name, name) == 0
-             ? *found
-             : nullptr;
+  return checkLayout(8 + length, size, name, allocator, error);
 }
 
 } // namespace vit::format

@@ -1,0 +1,48 @@
+//===- WeightFile.h - A file of weights, of any format that is read -*- C++ -*//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_FORMAT_WEIGHT_FILE_H
+#define VIT_FORMAT_WEIGHT_FILE_H
+
+#include "format/Safetensors.h"
+#include "format/TorchFile.h"
+
+namespace vit::format {
+
+/// What a model's folder may call its weights, in the order of preference:
+/// files, and indices of several files ("weight_map").
+inline constexpr const char *kWeightFiles[] = {
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "open_clip_model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "open_clip_pytorch_model.bin"};
+
+/// The tensors of a safetensors file or of one that torch.save wrote. Which it
+/// is its content says, not its name.
+class WeightFile {
+public:
+  /// As Safetensors::read and TorchFile::read.
+  vit_status read(const unsigned char *file, uint64_t size, const char *name,
+                  const Allocator &allocator, vit_error *error);
+
+  const StoredTensors &stored() const {
+    return isTorch ? static_cast<const StoredTensors &>(torch) : safe;
+  }
+  /// What the user should know of what was read, or NULL.
+  const char *note() const { return torch.note(); }
+
+private:
+  bool isTorch = false;
+  Safetensors safe;
+  TorchFile torch;
+};
+
+} // namespace vit::format
+
+#endif // VIT_FORMAT_WEIGHT_FILE_H
