@@ -9,6 +9,8 @@
 
 #include "format/Error.h"
 
+#include <algorithm>
+
 namespace vit::format {
 
 //===----------------------------------------------------------------------===//
@@ -71,23 +73,21 @@ void Pickle::clear() {
 
 namespace {
 
-/// An array that grows at its end.
+/// An array that grows at its end. T is plain data.
 template <typename T> class Stack {
 public:
   explicit Stack(const Allocator &allocator) : allocator(allocator) {}
+  Stack(const Stack &) = delete;
+  Stack &operator=(const Stack &) = delete;
+  ~Stack() { allocator.deallocate(static_cast<void *>(items)); }
 
-  [[nodiscard]] bool push(T item) {
-    if (!reserve(used + 1))
-      return false;
-    items[used++] = item;
-    return true;
-  }
+  [[nodiscard]] bool push(T item) { return set(used, item); }
   /// Sets element `index`; those before it that were not set are zero.
   [[nodiscard]] bool set(size_t index, T item) {
-    if (!reserve(index + 1))
+    if (index >= capacity && !grow(index + 1))
       return false;
-    if (used <= index)
-      used = index + 1;
+    for (; used <= index; ++used)
+      items[used] = T();
     items[index] = item;
     return true;
   }
@@ -97,22 +97,21 @@ public:
   T &back() { return items[used - 1]; }
 
 private:
-  bool reserve(size_t wanted) {
-    if (wanted <= items.size())
-      return true;
-    Array<T> old;
-    std::swap(old, items);
-    size_t size = old.size() * 2 > wanted ? old.size() * 2 : wanted;
-    if (!items.allocate(allocator, size < 64 ? 64 : size))
+  bool grow(size_t wanted) {
+    size_t larger = std::max({wanted, 2 * capacity, size_t(64)});
+    auto *memory = static_cast<T *>(allocator.allocate(larger * sizeof(T)));
+    if (!memory)
       return false;
-    if (used)
-      std::memcpy(items.data(), old.data(), used * sizeof(T));
+    std::copy_n(items, used, memory);
+    allocator.deallocate(static_cast<void *>(items));
+    items = memory;
+    capacity = larger;
     return true;
   }
 
   Allocator allocator;
-  Array<T> items;
-  size_t used = 0;
+  T *items = nullptr;
+  size_t used = 0, capacity = 0;
 };
 
 } // namespace

@@ -193,8 +193,6 @@ static bool holdsTensors(const PickleValue &dict) {
 // The reader
 //===----------------------------------------------------------------------===//
 
-namespace vit::format {
-
 class TorchReader {
 public:
   TorchReader(TorchFile &result, const unsigned char *file, uint64_t size,
@@ -249,8 +247,6 @@ private:
   Array<Storage> storages; ///< of a file without an archive, sorted by key
   Pickle pickle;
 };
-
-} // namespace vit::format
 
 vit_status TorchReader::refuse(vit_status status, const char *format, ...) {
   char reason[512];
@@ -455,6 +451,24 @@ vit_status TorchReader::refuseRoot() {
   return refuse(VIT_CORRUPT, "it holds no state dict (tensors by name)");
 }
 
+/// The dict in which a state dict may lie deeper: one with a usual name, or the
+/// only one.
+static bool findInner(const PickleValue &dict, std::string_view &key,
+                      const PickleValue *&inner) {
+  int dicts = 0;
+  bool isUsual = false;
+  forEachEntry(dict, [&](std::string_view at, const PickleValue &value) {
+    if (value.kind != PickleValue::Dict)
+      return true;
+    ++dicts;
+    isUsual = isUsualName(at);
+    inner = &value;
+    key = at;
+    return !isUsual;
+  });
+  return isUsual || dicts == 1;
+}
+
 vit_status TorchReader::findStateDict(const PickleValue *&dict) {
   constexpr int deepest = 4;
   dict = &pickle.root();
@@ -475,14 +489,7 @@ vit_status TorchReader::findStateDict(const PickleValue *&dict) {
     }
     // {"model": {"state_dict": ...}}
     std::string_view key;
-    forEachEntry(*dict, [&](std::string_view at, const PickleValue &value) {
-      if (value.kind != PickleValue::Dict || !isUsualName(at))
-        return true;
-      inner = &value;
-      key = at;
-      return false;
-    });
-    if (!inner)
+    if (!findInner(*dict, key, inner))
       break;
     addToPath(key);
     dict = inner;

@@ -142,7 +142,7 @@ vit_status ZipReader::readRecord(uint64_t &position, ZipRecord &record) {
   if (number(at + 10, 2) != 0 || isEncrypted)
     return fail(error, VIT_UNSUPPORTED,
                 "cannot read %s: record %.*s of the zip archive is %s, which "
-                "torch.save does not do; unpack the archive",
+                "torch.save does not do; save it again with torch.save",
                 name, int(nameSize), record.name.data(),
                 isEncrypted ? "encrypted" : "compressed");
   if (!isAt(local, kLocal, localSignature))
