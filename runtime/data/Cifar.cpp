@@ -111,14 +111,15 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
 //===----------------------------------------------------------------------===//
 
 static void addPythonBatch(RecordDataset &dataset, const MappedFile &file) {
-  Pickle pickle(file.bytes());
+  format::Pickle pickle;
+  readPickle(file.bytes(), file.path(), pickle);
   const PickleValue *data = pickle.root().find("data");
   const PickleValue *labels = pickle.root().find("labels");
   if (!data || !labels || labels->kind != PickleValue::List)
     corrupt("it has no data or no labels");
-  PickledArray array = Pickle::toArray(*data);
+  PickledArray array = toArray(*data);
   if (array.shape.size() != 2 || array.shape[1] != int64_t(pictureBytes) ||
-      array.shape[0] != int64_t(labels->items.size()))
+      array.shape[0] != int64_t(labels->count))
     corrupt("its data is not one row of 3072 bytes for each label");
   if (array.shape[0] == 0)
     corrupt("it is empty");
@@ -130,26 +131,27 @@ static void addPythonBatch(RecordDataset &dataset, const MappedFile &file) {
   dataset.buffers.push_back(std::make_unique<std::vector<uint8_t>>(
       array.bytes.begin(), array.bytes.end()));
   part.pixels = dataset.buffers.back()->data();
-  for (const PickleValue *label : labels->items) {
-    if (label->kind != PickleValue::Int || label->integer < 0 ||
-        label->integer > 255)
+  for (const PickleValue &label : *labels) {
+    if (label.kind != PickleValue::Int || label.integer < 0 ||
+        label.integer > 255)
       corrupt("record " + std::to_string(part.labels.size()) +
               " has an impossible label");
-    part.labels.push_back(uint8_t(label->integer));
+    part.labels.push_back(uint8_t(label.integer));
   }
   dataset.addPart(std::move(part));
 }
 
 static std::vector<std::string> readPythonNames(const MappedFile &file) {
-  Pickle pickle(file.bytes());
+  format::Pickle pickle;
+  readPickle(file.bytes(), file.path(), pickle);
   const PickleValue *labels = pickle.root().find("label_names");
   if (!labels || labels->kind != PickleValue::List)
     corrupt("it has no label_names");
   std::vector<std::string> names;
-  for (const PickleValue *label : labels->items) {
-    if (label->kind != PickleValue::String)
+  for (const PickleValue &label : *labels) {
+    if (label.kind != PickleValue::String)
       corrupt("its label_names are not strings");
-    names.emplace_back(label->text);
+    names.emplace_back(label.text);
   }
   return names;
 }

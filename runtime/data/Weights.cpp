@@ -8,7 +8,7 @@
 #include "Json.h"
 #include "Tensor.h"
 #include "format/Alignment.h"
-#include "format/Safetensors.h"
+#include "format/WeightFile.h"
 
 #include <algorithm>
 #include <map>
@@ -22,7 +22,7 @@ struct vit_weights {
   struct File {
     explicit File(const std::string &path) : memory(path) {}
     MappedFile memory;
-    format::Safetensors header;
+    format::WeightFile header;
   };
   struct Entry {
     const File *file;
@@ -32,6 +32,7 @@ struct vit_weights {
   std::vector<Entry> entries;
   std::unordered_map<std::string, int64_t> indices;
   std::map<std::string, std::string> metadata;
+  std::vector<std::string> notes;
 };
 
 //===----------------------------------------------------------------------===//
@@ -45,15 +46,18 @@ static void addFile(vit_weights &weights, const std::string &path) {
   check(file->header.read(bytes.data, bytes.size, path.c_str(),
                           format::Allocator(), &error),
         error);
-  for (const format::StoredTensor &tensor : file->header.tensors()) {
+  const format::StoredTensors &stored = file->header.stored();
+  for (const format::StoredTensor &tensor : stored.tensors()) {
     int64_t index = int64_t(weights.entries.size());
     if (!weights.indices.emplace(tensor.name, index).second)
       corrupt("cannot read " + path + ": tensor " + tensor.name +
               " is in another file of the set too");
     weights.entries.push_back({file.get(), &tensor});
   }
-  for (const format::StoredText &text : file->header.metadata())
+  for (const format::StoredText &text : stored.metadata())
     weights.metadata.emplace(text.key, text.value);
+  if (const char *note = file->header.note())
+    weights.notes.push_back(path + ": " + note);
   weights.files.push_back(std::move(file));
 }
 
@@ -101,20 +105,14 @@ static void addIndex(vit_weights &weights, const std::string &path) {
 }
 
 static std::string findInFolder(const std::string &folder) {
-  for (const char *name :
-       {"model.safetensors", "model.safetensors.index.json"}) {
+  std::string names;
+  for (const char *name : format::kWeightFiles) {
     std::string path = joinPath(folder, name);
     if (isFile(path))
       return path;
+    names += (names.empty() ? "" : ", ") + std::string(name);
   }
-  std::string message = "the folder " + folder +
-                        " holds neither model.safetensors nor "
-                        "model.safetensors.index.json";
-  for (const char *name : {"pytorch_model.bin", "model.pt", "model.pth"})
-    if (isFile(joinPath(folder, name)))
-      message += std::string(", and ") + name +
-                 " is not read: save the weights as safetensors";
-  fail(VIT_NOT_FOUND, message);
+  fail(VIT_NOT_FOUND, "the folder " + folder + " holds none of " + names);
 }
 
 extern "C" vit_status vit_weights_open(const char *path,
@@ -169,10 +167,10 @@ extern "C" vit_status vit_weights_info(const vit_weights *weights,
     info.dtype = format::isReadable(tensor.type) ? vit_dtype(tensor.type) : -1;
     info.rank = tensor.rank;
     std::copy(tensor.dims, tensor.dims + tensor.rank, info.dims);
-    info.data = entry.file->memory.bytes().data + tensor.begin;
+    info.data = tensor.data(entry.file->memory.bytes().data);
     info.size = tensor.end - tensor.begin;
     info.file = entry.file->memory.path().c_str();
-    info.file_offset = tensor.begin;
+    info.file_offset = tensor.copy ? 0 : tensor.begin;
     *out_info = info;
   });
 }
@@ -201,6 +199,13 @@ extern "C" const char *vit_weights_metadata(const vit_weights *weights,
   }
 }
 
+extern "C" const char *vit_weights_note(const vit_weights *weights,
+                                        int32_t index) {
+  if (!weights || index < 0 || size_t(index) >= weights->notes.size())
+    return nullptr;
+  return weights->notes[size_t(index)].c_str();
+}
+
 template <typename Result>
 static vit_status readElements(const vit_weights *weights, int64_t index,
                                int64_t first, int64_t count, Result *out,
@@ -225,7 +230,7 @@ static vit_status readElements(const vit_weights *weights, int64_t index,
       invalid("reading tensor " + name +
               " needs somewhere to put the elements");
     format::widen(out,
-                  entry.file->memory.bytes().data + tensor.begin +
+                  tensor.data(entry.file->memory.bytes().data) +
                       size_t(first) * size,
                   tensor.type, count);
   });

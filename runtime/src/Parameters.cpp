@@ -111,7 +111,7 @@ vit_status vit_parameters::makePart(const Form &form, void *target,
   ElementType type;
   if (const void *view = sources.view(p, type)) {
     derive(form, target, view, type, offset, total);
-    forgetPages(view, uint64_t(total) * sizeOf(type));
+    sources.forget(p);
     return VIT_OK;
   }
   Array<float> piece;

@@ -42,7 +42,7 @@ vit_status Sources::open(uint32_t index, vit_error *error) {
                 "too long",
                 described.path()->c_str());
   entry.file = create<MappedFile>(module.allocator);
-  entry.header = create<Safetensors>(module.allocator);
+  entry.header = create<WeightFile>(module.allocator);
   if (!entry.file || !entry.header)
     return outOfMemory(error, sizeof(MappedFile), "weight files");
   vit_status status = entry.file->open(path, "weight file", error);
@@ -59,7 +59,7 @@ vit_status Sources::open(uint32_t index, vit_error *error) {
 }
 
 const StoredTensor *Sources::find(const schema::Parameter &p) const {
-  return files[p.file()].header->find(p.stored_name()->c_str());
+  return files[p.file()].header->stored().find(p.stored_name()->c_str());
 }
 
 /// Whether both shapes are those of the same elements: leading ones, as in
@@ -165,7 +165,17 @@ const void *Sources::view(const schema::Parameter &p, ElementType &type) const {
   const StoredTensor *tensor = find(p);
   uint64_t row =
       (tensor->end - tensor->begin) / uint64_t(p.stored_dims()->Get(0));
-  return files[p.file()].file->data() + tensor->begin + row * p.stored_begin();
+  return tensor->data(files[p.file()].file->data()) + row * p.stored_begin();
+}
+
+void Sources::forget(const schema::Parameter &p) const {
+  bool isMapped = p.source() == schema::Source::Inline ? module.file.isOpen()
+                  : p.source() == schema::Source::File && !find(p)->copy;
+  ElementType type;
+  if (!isMapped)
+    return;
+  const void *data = view(p, type);
+  forgetPages(data, uint64_t(elements(*p.dims())) * sizeOf(type));
 }
 
 void Sources::read(const schema::Parameter &p, float *target, int64_t begin,

@@ -14,7 +14,7 @@
 #define VIT_RUNTIME_SOURCE_H
 
 #include "Module.h"
-#include "format/Safetensors.h"
+#include "format/WeightFile.h"
 
 namespace vit::runtime {
 
@@ -35,6 +35,9 @@ public:
   /// Returns the stored elements of a parameter whose file is open, or NULL if
   /// it has none in a file or segment.
   const void *view(const schema::Parameter &parameter, ElementType &type) const;
+  /// Tells the system that the pages of `view(parameter)` are not needed for now
+  /// if they are those of a file: the host's memory and copies would be lost.
+  void forget(const schema::Parameter &parameter) const;
 
   /// Reads elements [begin, begin + count) from the file, the segment or the
   /// initialiser.
@@ -44,7 +47,7 @@ public:
 private:
   struct File {
     MappedFile *file;
-    Safetensors *header;
+    WeightFile *header;
   };
   /// Finds the tensor of a parameter whose file is open; NULL if it is missing.
   const StoredTensor *find(const schema::Parameter &parameter) const;

@@ -214,38 +214,45 @@ VIT_API vit_status vit_data_to_f64(vit_dtype dtype, const void *data,
                                    vit_error *error);
 
 //===----------------------------------------------------------------------===//
-// Weights: safetensors
+// Weights: safetensors, and what torch.save writes
 //===----------------------------------------------------------------------===//
 
-/// The tensors of one .safetensors file or of a sharded set, mapped and
-/// immutable; may be used from any number of threads at once.
+/// The tensors of one file of weights or of a sharded set, mapped and immutable; may be used from any number of threads at once.
 typedef struct vit_weights vit_weights;
 
 /// A tensor in a file. Pointers live as long as the vit_weights.
 typedef struct vit_weight_info {
   const char *name;
-  const char *dtype_name; ///< As in the file: "F32", "BF16", "BOOL", ...
+  const char *dtype_name; ///< As in safetensors: "F32", "BF16", "BOOL", ...
   int32_t dtype; ///< The vit_dtype, or -1 where vit has none for dtype_name.
   int32_t rank;
   int64_t dims[VIT_MAX_RANK]; ///< A dimension may be 0: the tensor is empty.
   const void *data;           ///< Mapped, not always aligned to the element.
   uint64_t size;              ///< Bytes
   const char *file;           ///< The path of the file that holds it
-  uint64_t file_offset;       ///< of `data` in that file
+  uint64_t file_offset;       ///< of `data` in that file. 0: `data` is a copy,
+                              ///< since a view in a PyTorch file has gaps.
 } vit_weight_info;
 
-/// Opens a .safetensors file, a model.safetensors.index.json, or a folder that
-/// holds model.safetensors or such an index. Checks all of the headers:
-/// lengths, shapes, that the tensors fill the file without gap or overlap,
-/// that names are unique and every one of an index is where it says.
+/// Opens a .safetensors file; one that torch.save wrote (*.bin, *.pth, *.pt: a
+/// state dict, or a training script's checkpoint that holds one), of which no
+/// code is run; an index of several files, named *.json; or a folder that holds
+/// model.safetensors, open_clip_model.safetensors, pytorch_model.bin,
+/// open_clip_pytorch_model.bin or an index of the same names, which are
+/// preferred in this order. What a file is its content says. Checks all but the
+/// elements: lengths, shapes, that tensors lie in the file (in a .safetensors
+/// file, fill it without gap or overlap), that names are unique and every one of
+/// an index is where it says.
 /// Errors: VIT_NOT_FOUND, VIT_IO_ERROR, VIT_CORRUPT, VIT_UNSUPPORTED (more than
-/// VIT_MAX_RANK dimensions).
+/// VIT_MAX_RANK dimensions; a file of torch.save that holds code or several
+/// state dicts).
 VIT_API vit_status vit_weights_open(const char *path, vit_weights **out_weights,
                                     vit_error *error);
 VIT_API void vit_weights_release(vit_weights *weights);
 
 VIT_API int64_t vit_weights_count(const vit_weights *weights);
-/// Tensors are in order of file and offset.
+/// Tensors are in order of file and offset; those of a file of torch.save in
+/// order of its state dict.
 VIT_API vit_status vit_weights_info(const vit_weights *weights, int64_t index,
                                     vit_weight_info *out_info,
                                     vit_error *error);
@@ -254,6 +261,9 @@ VIT_API int64_t vit_weights_find(const vit_weights *weights, const char *name);
 /// A value of `__metadata__` ("format"), NULL where there is none.
 VIT_API const char *vit_weights_metadata(const vit_weights *weights,
                                          const char *key);
+/// What the user should know of what was opened, such as which of several parts
+/// of a file was taken; NULL from the last `index` on.
+VIT_API const char *vit_weights_note(const vit_weights *weights, int32_t index);
 /// Copies `count` elements from element `first` on (row-major), widened.
 /// Errors: VIT_INVALID_ARGUMENT (out of range), VIT_UNSUPPORTED (dtype).
 VIT_API vit_status vit_weights_read_f32(const vit_weights *weights,

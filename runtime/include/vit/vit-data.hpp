@@ -157,6 +157,10 @@ public:
   int64_t find(const std::string &name) const {
     return vit_weights_find(weights.get(), name.c_str());
   }
+  /// NULL where index is out of range.
+  const char *note(int32_t index) const {
+    return vit_weights_note(weights.get(), index);
+  }
   void read(int64_t index, int64_t first, int64_t count, float *out) const {
     call(vit_weights_read_f32, weights.get(), index, first, count, out);
   }

@@ -27,9 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         std::abort();
       return 0;
     }
-    Pickle pickle(file);
+    vit::format::Pickle pickle;
+    readPickle(file, "x", pickle);
     if (const PickleValue *array = pickle.root().find("data"))
-      Pickle::toArray(*array);
+      toArray(*array);
   } catch (const Failure &) {
   }
   return 0;

@@ -219,8 +219,8 @@ TEST(CifarPython, NothingIsCalled) {
   expectRefused(VIT_UNSUPPORTED, "os.system", folder);
   EXPECT_FALSE(exists(marker));
   folder.write("test_batch", "\x80\x02"
-                             "cnumpy\nndarray\n)\x81.");
-  expectRefused(VIT_UNSUPPORTED, "opcode 129", folder);
+                             "cnumpy\nndarray\n)o.");
+  expectRefused(VIT_UNSUPPORTED, "opcode 111", folder);
 }
 
 TEST(CifarPython, LyingFiles) {
@@ -250,7 +250,7 @@ TEST(CifarPython, LyingFiles) {
   expectRefused(VIT_CORRUPT, "empty", folder);
   folder.write("test_batch", "\x80\x02}.");
   expectRefused(VIT_CORRUPT, "no data", folder);
-  folder.write("test_batch", "\x80\x05}.");
+  folder.write("test_batch", "\x80\x06}.");
   expectRefused(VIT_UNSUPPORTED, "protocol", folder);
   // A list that contains itself.
   folder.write("test_batch", "\x80\x02}(" + shortString("labels") +
