@@ -111,7 +111,7 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
 //===----------------------------------------------------------------------===//
 
 static void addPythonBatch(RecordDataset &dataset, const MappedFile &file) {
-  format::Pickle pickle;
+  vit::format::Pickle pickle;
   readPickle(file.bytes(), file.path(), pickle);
   const PickleValue *data = pickle.root().find("data");
   const PickleValue *labels = pickle.root().find("labels");
@@ -142,7 +142,7 @@ static void addPythonBatch(RecordDataset &dataset, const MappedFile &file) {
 }
 
 static std::vector<std::string> readPythonNames(const MappedFile &file) {
-  format::Pickle pickle;
+  vit::format::Pickle pickle;
   readPickle(file.bytes(), file.path(), pickle);
   const PickleValue *labels = pickle.root().find("label_names");
   if (!labels || labels->kind != PickleValue::List)

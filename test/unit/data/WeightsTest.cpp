@@ -239,11 +239,65 @@ TEST(Weights, FoldersWithoutWeights) {
     return vit_weights_open(folder.path.c_str(), &weights, error);
   };
   expectFailure(VIT_NOT_FOUND, "model.safetensors", open);
-  folder.write("pytorch_model.bin", "x");
-  expectFailure(VIT_NOT_FOUND, "pytorch_model.bin is not read", open);
+  EXPECT_EQ(weights, nullptr);
   expectFailure(VIT_NOT_FOUND, "/no/such", [&](vit_error *error) {
     return vit_weights_open("/no/such", &weights, error);
   });
+}
+
+/// A state dict of one tensor, "w" [2, 2], transposed, as torch.save wrote it
+/// before it wrote zip archives.
+static std::string makeTorchFile(const std::string &under) {
+  auto text = [](const std::string &value) {
+    return "X" + little(value.size(), 4) + value;
+  };
+  std::string state = "}" + text("w") + "ctorch._utils\n_rebuild_tensor_v2\n((" +
+                      text("storage") + "ctorch\nHalfStorage\n" + text("7") +
+                      text("cpu") + "K\4NtQK" + std::string(1, 0) +
+                      "K\2K\2\x86K\1K\2\x86\x89}tRs";
+  if (!under.empty())
+    state = "}" + text(under) + state + "s";
+  return "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+         "\x80\2M\xe9\3.\x80\2}.\x80\2" +
+         state + ".\x80\2]" + text("7") + "a." + little(4, 8) +
+         std::string("\0\x3c\0\x40\0\x42\0\x44", 8);
+}
+
+TEST(Weights, FilesOfTorchSave) {
+  TemporaryFolder folder;
+  std::string path = folder.write("any.name", makeTorchFile("model"));
+  data::Weights weights(path);
+  ASSERT_EQ(weights.count(), 1);
+  vit_weight_info info = weights.info(0);
+  EXPECT_STREQ(info.name, "w");
+  EXPECT_STREQ(info.dtype_name, "F16");
+  EXPECT_EQ(info.size, 8u);
+  EXPECT_EQ(info.file_offset, 0u) << "it is a copy";
+  float values[3];
+  weights.read(0, 1, 3, values);
+  EXPECT_EQ(values[0], 3);
+  EXPECT_EQ(values[1], 2);
+  EXPECT_EQ(values[2], 4);
+  EXPECT_EQ(weights.note(0), path + ": the weights are those under \"model\"");
+  EXPECT_EQ(weights.note(1), nullptr);
+}
+
+TEST(Weights, PreferredFilesOfAFolder) {
+  TemporaryFolder folder;
+  auto fileOf = [&] {
+    data::Weights weights(folder.path);
+    std::string path = weights.info(0).file;
+    EXPECT_EQ(weights.note(0), nullptr);
+    return path.substr(path.rfind('/') + 1);
+  };
+  folder.write("part-1.bin", makeTorchFile(""));
+  folder.write("pytorch_model.bin.index.json",
+               "{\"weight_map\": {\"w\": \"part-1.bin\"}}");
+  EXPECT_EQ(fileOf(), "part-1.bin");
+  folder.write("pytorch_model.bin", makeTorchFile(""));
+  EXPECT_EQ(fileOf(), "pytorch_model.bin");
+  folder.write("model.safetensors", twoTensors());
+  EXPECT_EQ(fileOf(), "model.safetensors");
 }
 
 TEST(Weights, WriterRoundTrip) {
