@@ -61,7 +61,7 @@ typedef struct vit_compiler_request {
   vit_compiler_action action;
 
   const char *model;    ///< A .mlir text, or a folder with config.json.
-  const char *weights;  ///< A .safetensors for a text; NULL: none.
+  const char *weights;  ///< A file of weights for a text; NULL: none.
   int32_t allow_unused; ///< Non-zero: unused weights are not an error.
   uint64_t seed;        ///< For parameters that come from their initialisers.
   const char *outputs;  ///< Names, the first being the default; NULL: the

@@ -26,13 +26,7 @@ using namespace mlir::vit;
 //===----------------------------------------------------------------------===//
 
 bool Weights::existIn(StringRef folder) {
-  for (StringRef name : {"model.safetensors", "model.safetensors.index.json"}) {
-    SmallString<128> path(resolveModelFolder(folder.str()));
-    llvm::sys::path::append(path, name);
-    if (llvm::sys::fs::exists(path))
-      return true;
-  }
-  return false;
+  return hasWeights(resolveModelFolder(folder.str()));
 }
 
 std::unique_ptr<Weights> Weights::open(StringRef path, uint64_t seed,
@@ -51,6 +45,9 @@ std::unique_ptr<Weights> Weights::open(StringRef path, uint64_t seed,
     error = message.message;
     return nullptr;
   }
+  for (int32_t i = 0; const char *note = vit_weights_note(result->weights, i);
+       ++i)
+    result->notes.push_back(note);
   std::vector<std::string> names;
   vit_weight_info info;
   for (int64_t i = 0; i < vit_weights_count(result->weights); ++i)

@@ -178,7 +178,7 @@ LogicalResult Request::load() {
   if (isFolder && request.weights)
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         "--weights requires a .mlir text; a folder has its "
-                        "own model.safetensors");
+                        "own weights");
   // A folder without weights can be trained from its initialisers.
   bool isStored = isFolder && (!request.training || Weights::existIn(model));
   StringRef path = request.weights ? request.weights
@@ -190,6 +190,10 @@ LogicalResult Request::load() {
     return outcome.fail(VIT_INVALID_ARGUMENT, message);
   if (std::string note = weights->describePrefix(*graph); !note.empty())
     notes.model.push_back(note);
+  // A training run opens the weights again and says so itself.
+  if (!request.training)
+    notes.model.insert(notes.model.end(), weights->getNotes().begin(),
+                       weights->getNotes().end());
   if (request.on_note) {
     for (const std::string &note : notes.model)
       request.on_note(request.context, VIT_COMPILER_NOTE_MODEL, note.c_str());

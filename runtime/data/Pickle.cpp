@@ -14,10 +14,10 @@ using namespace vit::data;
 
 /// The globals that a CIFAR-10 batch may name, as pickled by Python 2 or 3.
 static bool isAllowed(std::string_view global) {
-  constexpr std::string_view allowed[] = {
-      "numpy.core.multiarray._reconstruct",
-      "numpy._core.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype",
-      "_codecs.encode"};
+  constexpr std::string_view allowed[] = {"numpy.core.multiarray._reconstruct",
+                                          "numpy._core.multiarray._reconstruct",
+                                          "numpy.ndarray", "numpy.dtype",
+                                          "_codecs.encode"};
   return std::find(std::begin(allowed), std::end(allowed), global) !=
          std::end(allowed);
 }

@@ -9,6 +9,7 @@
 #include "Tensor.h"
 #include "format/Alignment.h"
 #include "format/WeightFile.h"
+#include "format/WeightNames.h"
 
 #include <algorithm>
 #include <map>

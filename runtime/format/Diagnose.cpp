@@ -37,12 +37,9 @@ constexpr const char *kPage =
 constexpr const char *kAnswer =
     "it is the answer of a server that did not find the file: check the name "
     "and download it again";
-constexpr const char *kPickle =
-    "it is a Python pickle, as torch.save writes; if it holds weights, convert "
-    "it with safetensors.torch.save_file";
+constexpr const char *kPickle = "it is a Python pickle, as torch.save writes";
 constexpr const char *kZip =
-    "it is a zip archive: of a data set, unpack it; of torch.save, convert the "
-    "weights with safetensors.torch.save_file";
+    "it is a zip archive, of a data set (unpack it) or of torch.save";
 
 /// The first that matches counts.
 constexpr Signature signatures[] = {

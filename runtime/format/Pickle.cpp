@@ -402,8 +402,8 @@ vit_status PickleMachine::call(bool isFunction, bool hasKeywords) {
     return broken();
   // What is called may itself be made by a call: functools.partial.
   const Value *function = callee;
-  if (isFunction && (function->kind != Value::Global ||
-                     !rules.mayCall(function->text))) {
+  if (isFunction &&
+      (function->kind != Value::Global || !rules.mayCall(function->text))) {
     bool isNamed = function->kind == Value::Global;
     return fail(error, VIT_UNSUPPORTED,
                 "cannot read %s: it holds code (%.200s), which is not run; %s",

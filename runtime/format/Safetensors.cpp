@@ -351,8 +351,8 @@ vit_status Safetensors::read(const unsigned char *file, uint64_t size,
     return fail(error, VIT_CORRUPT, "cannot read %s: %s", name, contents);
   if (isOther)
     return fail(error, VIT_CORRUPT,
-                "cannot read %s: it is not a safetensors file, or its header "
-                "is damaged",
+                "cannot read %s: it is not a safetensors file (nor one of "
+                "torch.save), or its header is damaged",
                 name);
   if (size < 8 || length < 2 || length > size - 8)
     return fail(error, VIT_CORRUPT,

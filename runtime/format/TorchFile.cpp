@@ -30,43 +30,42 @@ static bool beginsWith(std::string_view text, std::string_view begin) {
 /// Functions that Python calls to make tensors, containers, numbers, dates and
 /// paths.
 static bool mayCall(std::string_view global) {
-  constexpr std::string_view data[] = {
-      "_codecs.encode",
-      "__builtin__.bytearray",
-      "__builtin__.complex",
-      "__builtin__.frozenset",
-      "__builtin__.set",
-      "__builtin__.slice",
-      "builtins.bytearray",
-      "builtins.complex",
-      "builtins.frozenset",
-      "builtins.set",
-      "builtins.slice",
-      "collections.Counter",
-      "collections.OrderedDict",
-      "collections.defaultdict",
-      "collections.deque",
-      "copy_reg._reconstructor",
-      "copyreg._reconstructor",
-      "datetime.date",
-      "datetime.datetime",
-      "datetime.timedelta",
-      "numpy._core.multiarray._reconstruct",
-      "numpy._core.multiarray.scalar",
-      "numpy.core.multiarray._reconstruct",
-      "numpy.core.multiarray.scalar",
-      "numpy.dtype",
-      "pathlib.Path",
-      "pathlib.PosixPath",
-      "pathlib.PurePosixPath",
-      "pathlib.PureWindowsPath",
-      "pathlib.WindowsPath",
-      "pathlib._local.PosixPath",
-      "pathlib._local.WindowsPath",
-      "torch.Size",
-      "torch._tensor._rebuild_from_type_v2",
-      "torch.device",
-      "torch.serialization._get_layout"};
+  constexpr std::string_view data[] = {"_codecs.encode",
+                                       "__builtin__.bytearray",
+                                       "__builtin__.complex",
+                                       "__builtin__.frozenset",
+                                       "__builtin__.set",
+                                       "__builtin__.slice",
+                                       "builtins.bytearray",
+                                       "builtins.complex",
+                                       "builtins.frozenset",
+                                       "builtins.set",
+                                       "builtins.slice",
+                                       "collections.Counter",
+                                       "collections.OrderedDict",
+                                       "collections.defaultdict",
+                                       "collections.deque",
+                                       "copy_reg._reconstructor",
+                                       "copyreg._reconstructor",
+                                       "datetime.date",
+                                       "datetime.datetime",
+                                       "datetime.timedelta",
+                                       "numpy._core.multiarray._reconstruct",
+                                       "numpy._core.multiarray.scalar",
+                                       "numpy.core.multiarray._reconstruct",
+                                       "numpy.core.multiarray.scalar",
+                                       "numpy.dtype",
+                                       "pathlib.Path",
+                                       "pathlib.PosixPath",
+                                       "pathlib.PurePosixPath",
+                                       "pathlib.PureWindowsPath",
+                                       "pathlib.WindowsPath",
+                                       "pathlib._local.PosixPath",
+                                       "pathlib._local.WindowsPath",
+                                       "torch.Size",
+                                       "torch._tensor._rebuild_from_type_v2",
+                                       "torch.device",
+                                       "torch.serialization._get_layout"};
   return beginsWith(global, "torch._utils._rebuild_") ||
          std::find(std::begin(data), std::end(data), global) != std::end(data);
 }
@@ -203,8 +202,9 @@ public:
   vit_status run();
 
 private:
-  __attribute__((format(printf, 3, 4))) vit_status
-  refuse(vit_status status, const char *format, ...);
+  __attribute__((format(printf, 3, 4))) vit_status refuse(vit_status status,
+                                                          const char *format,
+                                                          ...);
   vit_status damaged() {
     return refuse(VIT_CORRUPT, "it is damaged or truncated");
   }
@@ -298,8 +298,8 @@ vit_status TorchReader::readZip() {
                   "weights: "
                   "torch.save(torch.jit.load(FILE).state_dict(), ...)");
   if (const ZipRecord *order = zip.find(inside, "byteorder");
-      order && (order->size < 6 ||
-                std::memcmp(file + order->begin, "little", 6) != 0))
+      order &&
+      (order->size < 6 || std::memcmp(file + order->begin, "little", 6) != 0))
     return refuse(VIT_UNSUPPORTED,
                   "its byteorder is not little: load and save it with PyTorch "
                   "on a little-endian machine");
@@ -355,15 +355,17 @@ vit_status TorchReader::placeLegacyStorages(const PickleValue &keys,
   size_t used = 0;
   for (const PickleValue &use : uses)
     VIT_TRY(readStorage(use, "of its tensors", storages[used++]));
-  auto isLess = [](const Storage &a, const Storage &b) { return a.key < b.key; };
+  auto isLess = [](const Storage &a, const Storage &b) {
+    return a.key < b.key;
+  };
   std::sort(storages.begin(), storages.end(), isLess);
   for (Storage &storage : storages)
     storage.begin = 0;
   for (const PickleValue &key : keys) {
     Storage wanted = {};
     wanted.key = key.text;
-    auto [first, last] = std::equal_range(storages.begin(), storages.end(),
-                                          wanted, isLess);
+    auto [first, last] =
+        std::equal_range(storages.begin(), storages.end(), wanted, isLess);
     uint64_t count = 0, bytes;
     if (first == last || first->begin || 8 > size - position)
       return damaged();
@@ -391,11 +393,12 @@ vit_status TorchReader::placeLegacyStorages(const PickleValue &keys,
 /// if there is nothing here.
 static bool isUsualName(std::string_view key) {
   constexpr std::string_view names[] = {
-      "state_dict", "state_dict_ema", "model_state_dict", "model_state",
-      "model",      "model_ema",      "ema",              "ema_state_dict",
-      "module",     "net",            "network",          "weights",
-      "params",     "teacher",        "student",          "encoder",
-      "target_encoder"};
+      "state_dict",  "state_dict_ema", "model_state_dict",
+      "model_state", "model",          "model_ema",
+      "ema",         "ema_state_dict", "module",
+      "net",         "network",        "weights",
+      "params",      "teacher",        "student",
+      "encoder",     "target_encoder"};
   return std::find(std::begin(names), std::end(names), key) != std::end(names);
 }
 
@@ -514,8 +517,8 @@ vit_status TorchReader::findStorage(const char *user, Storage &storage) {
   const ZipRecord *record =
       zip.find({folder.data(), folder.size()}, storage.key);
   uint64_t bytes;
-  if (!record || __builtin_mul_overflow(storage.count, sizeOf(storage.type),
-                                        &bytes) ||
+  if (!record ||
+      __builtin_mul_overflow(storage.count, sizeOf(storage.type), &bytes) ||
       bytes > record->size)
     return refuse(VIT_CORRUPT,
                   record ? "the storage of tensor %s is shorter than its size"
@@ -655,7 +658,8 @@ vit_status TorchReader::collect(const PickleValue &dict) {
     tensor.name = next;
     std::memcpy(next, key.data(), key.size());
     next += key.size() + 1;
-    if (!isUtf8(key.data(), key.size()) || std::memchr(key.data(), 0, key.size()))
+    if (!isUtf8(key.data(), key.size()) ||
+        std::memchr(key.data(), 0, key.size()))
       status = refuse(VIT_CORRUPT, "the name of a tensor is no text: %s",
                       tensor.name);
     else
@@ -673,14 +677,15 @@ static void copyView(unsigned char *target, const unsigned char *source,
                      const StoredTensor &tensor, const View &view) {
   size_t width = sizeOf(tensor.type);
   int32_t last = tensor.rank - 1; // A view of rank 0 is contiguous.
-  uint64_t rows = (tensor.end - tensor.begin) / width /
-                  uint64_t(tensor.dims[last]);
+  uint64_t rows =
+      (tensor.end - tensor.begin) / width / uint64_t(tensor.dims[last]);
   int64_t at[VIT_MAX_RANK] = {};
   uint64_t position = 0;
   for (uint64_t row = 0; row < rows; ++row) {
     for (int64_t i = 0; i < tensor.dims[last]; ++i, target += width)
       std::memcpy(target,
-                  source + (position + uint64_t(i) * view.strides[last]) * width,
+                  source +
+                      (position + uint64_t(i) * view.strides[last]) * width,
                   width);
     for (int32_t d = last - 1; d >= 0; --d) {
       position += view.strides[d];

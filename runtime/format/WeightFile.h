@@ -13,16 +13,6 @@
 
 namespace vit::format {
 
-/// What a model's folder may call its weights, in the order of preference:
-/// files, and indices of several files ("weight_map").
-inline constexpr const char *kWeightFiles[] = {
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "open_clip_model.safetensors",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "open_clip_pytorch_model.bin"};
-
 /// The tensors of a safetensors file or of one that torch.save wrote. Which it
 /// is its content says, not its name.
 class WeightFile {

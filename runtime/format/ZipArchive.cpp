@@ -136,8 +136,7 @@ vit_status ZipReader::readRecord(uint64_t &position, ZipRecord &record) {
   position = at + kCentral + nameSize + extra + comment;
   record.name = text(at + kCentral, nameSize);
   record.size = number(at + 24, 4);
-  VIT_TRY(
-      readExtra(at + kCentral + nameSize, extra, record, stored, local));
+  VIT_TRY(readExtra(at + kCentral + nameSize, extra, record, stored, local));
   bool isEncrypted = number(at + 8, 2) & 1;
   if (number(at + 10, 2) != 0 || isEncrypted)
     return fail(error, VIT_UNSUPPORTED,
@@ -175,10 +174,9 @@ vit_status ZipArchive::read(const unsigned char *file, uint64_t size,
   uint64_t position = reader.directory.begin;
   for (ZipRecord &record : list)
     VIT_TRY(reader.readRecord(position, record));
-  std::sort(list.begin(), list.end(),
-            [](const ZipRecord &a, const ZipRecord &b) {
-              return a.name < b.name;
-            });
+  std::sort(
+      list.begin(), list.end(),
+      [](const ZipRecord &a, const ZipRecord &b) { return a.name < b.name; });
   for (size_t i = 1; i < records; ++i)
     if (list[i - 1].name == list[i].name)
       return fail(error, VIT_CORRUPT,
@@ -191,8 +189,8 @@ vit_status ZipArchive::read(const unsigned char *file, uint64_t size,
 static int compare(std::string_view a, std::string_view folder,
                    std::string_view member) {
   size_t common = std::min(a.size(), folder.size());
-  std::string_view head(a.data(), common), tail(a.data() + common,
-                                                a.size() - common);
+  std::string_view head(a.data(), common),
+      tail(a.data() + common, a.size() - common);
   int order = head.compare(folder);
   return order ? order : tail.compare(member);
 }

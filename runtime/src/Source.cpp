@@ -169,8 +169,9 @@ const void *Sources::view(const schema::Parameter &p, ElementType &type) const {
 }
 
 void Sources::forget(const schema::Parameter &p) const {
-  bool isMapped = p.source() == schema::Source::Inline ? module.file.isOpen()
-                  : p.source() == schema::Source::File && !find(p)->copy;
+  bool isMapped = p.source() == schema::Source::Inline
+                      ? module.file.isOpen()
+                      : p.source() == schema::Source::File && !find(p)->copy;
   ElementType type;
   if (!isMapped)
     return;

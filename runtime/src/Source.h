@@ -35,8 +35,9 @@ public:
   /// Returns the stored elements of a parameter whose file is open, or NULL if
   /// it has none in a file or segment.
   const void *view(const schema::Parameter &parameter, ElementType &type) const;
-  /// Tells the system that the pages of `view(parameter)` are not needed for now
-  /// if they are those of a file: the host's memory and copies would be lost.
+  /// Tells the system that the pages of `view(parameter)` are not needed for
+  /// now if they are those of a file: the host's memory and copies would be
+  /// lost.
   void forget(const schema::Parameter &parameter) const;
 
   /// Reads elements [begin, begin + count) from the file, the segment or the

@@ -64,8 +64,8 @@ void addModelOptions(CLI::App &app, Options &options) {
                  "relative to the module (default: inline; a text without "
                  "weights keeps its initialisers, drawn at load)");
   app.add_option("--weights", options.compiler.weights,
-                 "Weights for a .mlir text")
-      ->type_name("FILE.safetensors");
+                 "Weights for a .mlir text, as safetensors or from torch.save")
+      ->type_name("FILE");
   app.add_option("--seed", options.compiler.seed,
                  "Draw the parameters of a text without weights now, from "
                  "this seed (implies --parameters inline)")

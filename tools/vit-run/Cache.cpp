@@ -10,6 +10,7 @@
 #include "Command.h"
 #include "Options.h"
 #include "Support.h"
+#include "format/WeightNames.h"
 
 #include <algorithm>
 #include <chrono>
@@ -79,8 +80,12 @@ static void addModel(Hash &hash, const fs::path &model) {
   hash.add(fs::canonical(model).string());
   std::vector<fs::path> files;
   for (const fs::directory_entry &entry : fs::directory_iterator(model))
-    if (entry.is_regular_file() && (entry.path().extension() == ".json" ||
-                                    entry.path().extension() == ".safetensors"))
+    if (fs::path extension = entry.path().extension();
+        entry.is_regular_file() &&
+        (extension == ".json" ||
+         std::find(std::begin(format::kWeightEndings),
+                   std::end(format::kWeightEndings),
+                   extension) != std::end(format::kWeightEndings)))
       files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   for (const fs::path &file : files) {

@@ -18,9 +18,6 @@
 
 namespace vit::tools {
 
-/// Whether `folder` holds weights (model.safetensors or its sharded index).
-bool hasWeights(const std::string &folder);
-
 /// Makes TARGET the folder of a model for `labels`, based on the folder
 /// `checkpoint`: config.json with the labels and their number, unless the model
 /// has the same labels in any order, or `labels` are mere numbers of as many
@@ -39,7 +36,7 @@ std::vector<std::string> labelsOfConfig(nlohmann::ordered_json config);
 /// requires if it pools the mean; nullopt for other models.
 std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder);
 
-/// Copies the values of a checkpoint (a folder or a .safetensors file) to
+/// Copies the values of a checkpoint (a folder or a file of weights) to
 /// model.parameters(). Tensors are found by their stored names, or by other
 /// names that transformers uses for them. Two kinds of tensors may differ:
 ///

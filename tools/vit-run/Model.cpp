@@ -12,6 +12,7 @@
 #include "vit/Import/ModelFolder.h"
 
 #include "format/Level.h"
+#include "format/WeightNames.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -54,7 +55,9 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
                 "; MODEL is a .vitm file, a .mlir text or a checkpoint's "
                 "folder");
   compiled = !isFolder && !endsWith(path, ".mlir");
-  if (endsWith(path, ".safetensors"))
+  if (std::any_of(std::begin(format::kWeightEndings),
+                  std::end(format::kWeightEndings),
+                  [&](const char *end) { return endsWith(path, end); }))
     throw Error(path + " holds weights alone; MODEL is the folder that holds "
                        "them and config.json");
   if (!compiled) {

@@ -10,6 +10,7 @@
 #include "Classes.h"
 #include "JsonText.h"
 #include "StoredTensors.h"
+#include "vit/Import/ModelFolder.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -19,11 +20,6 @@ using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 namespace vit::tools {
-
-bool hasWeights(const std::string &folder) {
-  return fs::exists(folder + "/model.safetensors") ||
-         fs::exists(folder + "/model.safetensors.index.json");
-}
 
 /// The member `key` as a number of classes.
 static std::optional<int64_t> countIn(const Json &object, const char *key) {
@@ -42,7 +38,7 @@ static Json *objectIn(Json &object, const char *key) {
 static std::optional<int64_t> countInWeights(const std::string &folder,
                                              const char *name) {
   vit_weights *opened = nullptr;
-  if (!hasWeights(folder) ||
+  if (!mlir::vit::hasWeights(folder) ||
       vit_weights_open(folder.c_str(), &opened, nullptr) != VIT_OK)
     return std::nullopt;
   WeightsHandle weights(opened);

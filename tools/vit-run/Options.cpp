@@ -23,7 +23,7 @@ void addModelOptions(Command command, CommonOptions &options) {
       .type("MODEL");
   command
       .option("--weights", options.weights,
-              "Weights for a .mlir text, as safetensors")
+              "Weights for a .mlir text, as safetensors or from torch.save")
       .type("FILE");
   command.flag("--allow-unused", options.allowUnused,
                "Do not report unused weights as an error");

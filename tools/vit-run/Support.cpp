@@ -9,6 +9,7 @@
 
 #include "format/AtomicFile.h"
 #include "format/Diagnose.h"
+#include "vit/Import/ModelFolder.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -66,9 +67,16 @@ Tensor Tensor::copy(const vit_tensor &tensor) {
 }
 
 WeightsHandle openWeights(const std::string &path) {
+  std::string resolved = mlir::vit::resolveModelFolder(path);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(resolved, ignored) &&
+      !mlir::vit::hasWeights(resolved))
+    throw Error(mlir::vit::explainMissingWeights(resolved).text);
   vit_error error;
   vit_weights *opened = nullptr;
-  check(vit_weights_open(path.c_str(), &opened, &error), error);
+  check(vit_weights_open(resolved.c_str(), &opened, &error), error);
+  for (int32_t i = 0; const char *note = vit_weights_note(opened, i); ++i)
+    std::fprintf(stderr, "note: %s\n", note);
   return WeightsHandle(opened);
 }
 

@@ -74,7 +74,7 @@ static void checkOutFolder(const std::string &out) {
   for (const char *name : {"/best", "/curves.svg"})
     if (!isOurs && fs::exists(out + name, ignored))
       inTheWay(out + name, "no training run is beside it");
-  if (hasWeights(out + "/model"))
+  if (mlir::vit::hasWeights(out + "/model"))
     inTheWay(out + "/model", "it holds weights");
 }
 
@@ -185,7 +185,7 @@ static void train(TrainOptions options) {
   // Adapt a checkpoint's folder to the classes of this data.
   std::string init = options.init;
   if (fs::exists(fs::path(options.model) / "config.json", error)) {
-    if (init.empty() && hasWeights(options.model))
+    if (init.empty() && mlir::vit::hasWeights(options.model))
       init = options.model;
     else if (init.empty())
       reportNoWeights(options.model);

@@ -185,7 +185,8 @@ static void addStartOptions(Command command, TrainOptions &options) {
   command
       .option("--init", options.init,
               "Start from these weights: a checkpoint's folder or a "
-              ".safetensors file; a new head where classes differ")
+              ".safetensors, .bin or .pth file; a new head where classes "
+              "differ")
       .type("CHECKPOINT");
   command
       .option("--frozen", options.frozen,

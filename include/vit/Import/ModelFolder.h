@@ -12,6 +12,8 @@
 #ifndef VIT_IMPORT_MODELFOLDER_H
 #define VIT_IMPORT_MODELFOLDER_H
 
+#include "format/WeightNames.h"
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -127,6 +129,15 @@ inline std::string explainLink(const std::filesystem::path &path) {
          fs::read_symlink(path, error).string() + ", which does not exist";
 }
 
+/// What trainers keep beside the weights.
+inline bool isOfTraining(const std::string &name) {
+  for (const char *other : {"training_args.bin", "optimizer.bin",
+                            "optimizer.pt", "scheduler.bin", "scheduler.pt"})
+    if (name == other)
+      return true;
+  return name.compare(0, 9, "rng_state") == 0;
+}
+
 inline constexpr const char *kAdapter =
     "a PEFT adapter (adapter_config.json), which changes another model: load "
     "that model with it, call merge_and_unload() and save the result with "
@@ -134,48 +145,59 @@ inline constexpr const char *kAdapter =
 
 } // namespace detail
 
-/// For a folder without model.safetensors and its index.
+/// Whether `folder` holds weights under one of the usual names.
+inline bool hasWeights(const std::string &folder) {
+  std::error_code error;
+  return std::any_of(std::begin(::vit::format::kWeightFiles),
+                     std::end(::vit::format::kWeightFiles),
+                     [&](const char *name) {
+                       return std::filesystem::exists(
+                           std::filesystem::path(folder) / name, error);
+                     });
+}
+
+/// For a folder without weights under one of the usual names.
 inline FolderProblem explainMissingWeights(const std::string &folder) {
-  constexpr const char *names[] = {"model.safetensors",
-                                   "model.safetensors.index.json"};
-  for (const char *name : names)
+  for (const char *name : ::vit::format::kWeightFiles)
     if (std::string link =
             detail::explainLink(std::filesystem::path(folder) / name);
         !link.empty())
       return {folder + ": " + link, true};
-  constexpr const char *torch = "convert it with safetensors.torch.save_file";
+  constexpr const char *torch = "rename it to pytorch_model.bin";
   constexpr const char *other =
       "save the model as safetensors with its own library "
       "(save_pretrained(..., safe_serialization=True))";
   static constexpr struct {
     const char *ending, *remedy;
-  } formats[] = {{"adapter_model.safetensors", nullptr},
-                 {"adapter_model.bin", nullptr},
-                 {".bin", torch},
-                 {".bin.index.json", torch},
-                 {".pth", torch},
-                 {".pt", torch},
-                 {".ckpt", torch},
-                 {".safetensors", "rename it to model.safetensors"},
-                 {".h5", other},
-                 {".keras", other},
-                 {".msgpack", other},
-                 {".onnx", other},
-                 {".gguf", other},
-                 {".tflite", other},
-                 {".npz", other}};
+  } formats[] = {
+      {"adapter_model.safetensors", nullptr},
+      {"adapter_model.bin", nullptr},
+      {".bin", torch},
+      {".bin.index.json", "rename it to pytorch_model.bin.index.json"},
+      {".pth", torch},
+      {".pt", torch},
+      {".ckpt", torch},
+      {".safetensors", "rename it to model.safetensors"},
+      {".h5", other},
+      {".keras", other},
+      {".msgpack", other},
+      {".onnx", other},
+      {".gguf", other},
+      {".tflite", other},
+      {".npz", other}};
   std::vector<std::string> present = listFolder(folder);
   for (auto [ending, remedy] : formats)
     for (const std::string &name : present)
-      if (detail::endsWith(name, ending) && name != "training_args.bin" &&
-          name != "optimizer.pt" && name != "scheduler.pt") {
+      if (detail::endsWith(name, ending) && !detail::isOfTraining(name)) {
         if (!remedy)
           return {folder + ": holds " + detail::kAdapter, true};
-        return {folder + ": holds " + name + " but no model.safetensors; " +
+        return {folder + ": holds " + name +
+                    " but neither model.safetensors nor pytorch_model.bin; " +
                     remedy,
                 true};
       }
-  return {folder + ": no model.safetensors and no model.safetensors.index.json",
+  return {folder + ": neither model.safetensors nor pytorch_model.bin, nor an "
+                   "index of either",
           false};
 }
 

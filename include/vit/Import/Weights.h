@@ -20,14 +20,14 @@
 
 namespace mlir::vit {
 
-/// Where the elements of one parameter (of one layer) lie in a safetensors
-/// file: `size` bytes from `offset`, row-major, of type `dtype`. The strings
+/// Where the elements of one parameter (of one layer) lie in a file of weights:
+/// `size` bytes from `offset`, row-major, of type `dtype`. The strings
 /// live as long as the Weights.
 struct StoredRange {
   StringRef file;
   StringRef tensor; ///< As the file spells it.
   vit_dtype dtype = VIT_F32;
-  uint64_t offset = 0;
+  uint64_t offset = 0; ///< Meaningless where `data` is a copy.
   uint64_t size = 0;
   const void *data = nullptr; ///< The same bytes, mapped; maybe not aligned.
 };
@@ -36,11 +36,11 @@ struct StoredRange {
 /// the parameters' initialisers and a seed. Immutable after `open`.
 class Weights {
 public:
-  /// `path`: a folder with model.safetensors or its sharded index, such a file,
-  /// or empty: initialisers. Returns null and sets `error` on failure.
+  /// `path`: a folder with weights (vit_weights_open), such a file, or empty:
+  /// initialisers. Returns null and sets `error` on failure.
   static std::unique_ptr<Weights> open(StringRef path, uint64_t seed,
                                        std::string &error);
-  /// Whether `folder` holds model.safetensors or its sharded index.
+  /// Whether `folder` holds weights under a usual name.
   static bool existIn(StringRef folder);
   ~Weights();
   Weights(const Weights &) = delete;
@@ -49,6 +49,8 @@ public:
   /// Whether values come from a checkpoint.
   bool isStored() const { return weights != nullptr; }
   uint64_t getSeed() const { return seed; }
+  /// What the user should know of how the files were read, a line each.
+  const std::vector<std::string> &getNotes() const { return notes; }
 
   /// What the names of all stored tensors begin with and those of `module` do
   /// not, as wrappers of a model (DataParallel, torch.compile) leave it, as a
@@ -94,6 +96,7 @@ private:
 
   vit_weights *weights = nullptr;
   std::string commonPrefix; ///< Of the names of all stored tensors.
+  std::vector<std::string> notes;
   uint64_t seed = 0;
 };
 

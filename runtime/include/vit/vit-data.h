@@ -217,7 +217,8 @@ VIT_API vit_status vit_data_to_f64(vit_dtype dtype, const void *data,
 // Weights: safetensors, and what torch.save writes
 //===----------------------------------------------------------------------===//
 
-/// The tensors of one file of weights or of a sharded set, mapped and immutable; may be used from any number of threads at once.
+/// The tensors of one file of weights or of a sharded set, mapped and
+/// immutable; may be used from any number of threads at once.
 typedef struct vit_weights vit_weights;
 
 /// A tensor in a file. Pointers live as long as the vit_weights.
@@ -241,11 +242,10 @@ typedef struct vit_weight_info {
 /// open_clip_pytorch_model.bin or an index of the same names, which are
 /// preferred in this order. What a file is its content says. Checks all but the
 /// elements: lengths, shapes, that tensors lie in the file (in a .safetensors
-/// file, fill it without gap or overlap), that names are unique and every one of
-/// an index is where it says.
-/// Errors: VIT_NOT_FOUND, VIT_IO_ERROR, VIT_CORRUPT, VIT_UNSUPPORTED (more than
-/// VIT_MAX_RANK dimensions; a file of torch.save that holds code or several
-/// state dicts).
+/// file, fill it without gap or overlap), that names are unique and every one
+/// of an index is where it says. Errors: VIT_NOT_FOUND, VIT_IO_ERROR,
+/// VIT_CORRUPT, VIT_UNSUPPORTED (more than VIT_MAX_RANK dimensions; a file of
+/// torch.save that holds code or several state dicts).
 VIT_API vit_status vit_weights_open(const char *path, vit_weights **out_weights,
                                     vit_error *error);
 VIT_API void vit_weights_release(vit_weights *weights);

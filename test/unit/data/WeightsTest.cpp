@@ -251,10 +251,10 @@ static std::string makeTorchFile(const std::string &under) {
   auto text = [](const std::string &value) {
     return "X" + little(value.size(), 4) + value;
   };
-  std::string state = "}" + text("w") + "ctorch._utils\n_rebuild_tensor_v2\n((" +
-                      text("storage") + "ctorch\nHalfStorage\n" + text("7") +
-                      text("cpu") + "K\4NtQK" + std::string(1, 0) +
-                      "K\2K\2\x86K\1K\2\x86\x89}tRs";
+  std::string state =
+      "}" + text("w") + "ctorch._utils\n_rebuild_tensor_v2\n((" +
+      text("storage") + "ctorch\nHalfStorage\n" + text("7") + text("cpu") +
+      "K\4NtQK" + std::string(1, 0) + "K\2K\2\x86K\1K\2\x86\x89}tRs";
   if (!under.empty())
     state = "}" + text(under) + state + "s";
   return "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."

@@ -31,7 +31,9 @@ std::string little(uint64_t value, int bytes) {
 std::string text(const std::string &value) {
   return "X" + little(value.size(), 4) + value;
 }
-std::string number(int64_t value) { return "\x8a\x08" + little(uint64_t(value), 8); }
+std::string number(int64_t value) {
+  return "\x8a\x08" + little(uint64_t(value), 8);
+}
 std::string global(const std::string &module, const std::string &name) {
   return "c" + module + "\n" + name + "\n";
 }
@@ -67,10 +69,9 @@ struct Storage {
 bool legacyIds = false;
 
 std::string reference(const Storage &storage) {
-  std::vector<std::string> id = {text("storage"),
-                                 global("torch", storage.type + "Storage"),
-                                 text(storage.key), text("cuda:0"),
-                                 number(storage.count)};
+  std::vector<std::string> id = {
+      text("storage"), global("torch", storage.type + "Storage"),
+      text(storage.key), text("cuda:0"), number(storage.count)};
   if (legacyIds)
     id.emplace_back("N");
   return tuple(id) + "Q";
@@ -85,7 +86,9 @@ std::string tensor(const Storage &storage, int64_t offset,
          "R";
 }
 
-std::string program(const std::string &value) { return "\x80\x02" + value + "."; }
+std::string program(const std::string &value) {
+  return "\x80\x02" + value + ".";
+}
 
 //===----------------------------------------------------------------------===//
 // Files
@@ -110,12 +113,11 @@ std::string zip(const std::vector<Record> &records, bool is64 = false,
       extra = "FB" + little(2, 2) + "xx" + little(1, 2) + little(24, 2) +
               little(size, 8) + little(size, 8) + little(local, 8);
     uint64_t size32 = is64 ? 0xffffffff : size;
-    directory += "PK\1\2" + little(0, 4) + little(uint64_t(r.flags), 2) +
-                 little(uint64_t(r.method), 2) + little(0, 8) +
-                 little(size32, 4) + little(size32, 4) +
-                 little(r.name.size(), 2) + little(extra.size(), 2) +
-                 little(0, 10) + little(is64 ? 0xffffffff : local, 4) + r.name +
-                 extra;
+    directory +=
+        "PK\1\2" + little(0, 4) + little(uint64_t(r.flags), 2) +
+        little(uint64_t(r.method), 2) + little(0, 8) + little(size32, 4) +
+        little(size32, 4) + little(r.name.size(), 2) + little(extra.size(), 2) +
+        little(0, 10) + little(is64 ? 0xffffffff : local, 4) + r.name + extra;
   }
   uint64_t begin = file.size(), count = records.size();
   file += directory;
@@ -142,7 +144,8 @@ std::string archive(const std::string &value,
   return zip(records);
 }
 
-std::string legacy(const std::string &value, const std::vector<Record> &storages,
+std::string legacy(const std::string &value,
+                   const std::vector<Record> &storages,
                    const std::vector<int64_t> &counts,
                    const char *littleEndian = "\x88") {
   std::string keys = "](", data;
@@ -151,8 +154,9 @@ std::string legacy(const std::string &value, const std::vector<Record> &storages
     data += little(uint64_t(counts[i]), 8) + storages[i].contents;
   }
   return program("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") +
-         program("M\xe9\x03") + program(dict({{"little_endian", littleEndian}})) +
-         program(value) + program(keys + "e") + data;
+         program("M\xe9\x03") +
+         program(dict({{"little_endian", littleEndian}})) + program(value) +
+         program(keys + "e") + data;
 }
 
 std::string floats(const std::vector<float> &values) {
@@ -162,8 +166,8 @@ std::string floats(const std::vector<float> &values) {
 
 struct File {
   explicit File(std::string bytes) : bytes(std::move(bytes)) {
-    status = weights.read(data(), this->bytes.size(), "x.pth", Allocator(),
-                          &error);
+    status =
+        weights.read(data(), this->bytes.size(), "x.pth", Allocator(), &error);
   }
   const unsigned char *data() const {
     return reinterpret_cast<const unsigned char *>(bytes.data());
@@ -263,8 +267,7 @@ TEST(TorchFile, WithoutAnArchive) {
   expectRefused(VIT_UNSUPPORTED, "byteorder",
                 legacy(twoTensors(), data, {6, 2}, "\x89"));
   expectRefused(VIT_CORRUPT, "damaged", legacy(twoTensors(), data, {5, 2}));
-  expectRefused(VIT_CORRUPT, "damaged",
-                legacy(twoTensors(), {data[0]}, {6}));
+  expectRefused(VIT_CORRUPT, "damaged", legacy(twoTensors(), {data[0]}, {6}));
   expectRefused(VIT_CORRUPT, "damaged",
                 legacy(twoTensors(), {data[0], data[0]}, {6, 6}));
   legacyIds = false;
@@ -310,11 +313,11 @@ TEST(TorchFile, Views) {
 
 TEST(TorchFile, Types) {
   const std::pair<const char *, ElementType> types[] = {
-      {"Float", ElementType::F32},      {"Half", ElementType::F16},
-      {"BFloat16", ElementType::BF16},  {"Double", ElementType::F64},
-      {"Long", ElementType::I64},       {"Int", ElementType::I32},
-      {"Short", ElementType::I16},      {"Char", ElementType::I8},
-      {"Byte", ElementType::U8},        {"Bool", ElementType::Bool},
+      {"Float", ElementType::F32},       {"Half", ElementType::F16},
+      {"BFloat16", ElementType::BF16},   {"Double", ElementType::F64},
+      {"Long", ElementType::I64},        {"Int", ElementType::I32},
+      {"Short", ElementType::I16},       {"Char", ElementType::I8},
+      {"Byte", ElementType::U8},         {"Bool", ElementType::Bool},
       {"ComplexFloat", ElementType::C64}};
   for (auto [name, type] : types) {
     File file(archive(dict({{"a", tensor({"k", name, 3}, 1, {2}, {1})}}),
@@ -327,13 +330,13 @@ TEST(TorchFile, Types) {
   expectRefused(VIT_UNSUPPORTED, "tensor a is a torch.QInt8Storage",
                 archive(dict({{"a", tensor({"k", "QInt8", 3}, 0, {2}, {1})}}),
                         {{"k", "xxx"}}));
-  expectRefused(VIT_UNSUPPORTED, "torch._utils._rebuild_sparse_tensor",
-                archive(dict({{"a", global("torch._utils",
-                                           "_rebuild_sparse_tensor") +
-                                        ")R"}}),
-                        {}));
-  std::string deep = tensor(two, 0, std::vector<int64_t>(9, 1),
-                            std::vector<int64_t>(9, 1));
+  expectRefused(
+      VIT_UNSUPPORTED, "torch._utils._rebuild_sparse_tensor",
+      archive(dict({{"a",
+                     global("torch._utils", "_rebuild_sparse_tensor") + ")R"}}),
+              {}));
+  std::string deep =
+      tensor(two, 0, std::vector<int64_t>(9, 1), std::vector<int64_t>(9, 1));
   expectRefused(VIT_UNSUPPORTED, "more than 8 dimensions",
                 archive(dict({{"a", deep}}), data));
 }
@@ -341,9 +344,10 @@ TEST(TorchFile, Types) {
 TEST(TorchFile, StateDictsInCheckpoints) {
   std::string state = twoTensors(), moment = tensor(two, 0, {2}, {1}),
               options = global("argparse", "Namespace") + ")\x81" +
-                        dict({{"lr", std::string("G?\0\0\0\0\0\0\0", 9)}}) + "b",
-              optimizer =
-                  dict({{"state", "}" + number(0) + dict({{"m", moment}}) + "s"}});
+                        dict({{"lr", std::string("G?\0\0\0\0\0\0\0", 9)}}) +
+                        "b",
+              optimizer = dict(
+                  {{"state", "}" + number(0) + dict({{"m", moment}}) + "s"}});
   auto expect = [&](const std::string &value, const char *under) {
     File file(archive(value, data));
     expectTwoTensors(file);
@@ -408,9 +412,9 @@ TEST(TorchFile, LyingSizes) {
   auto refuse = [](const char *expected, int64_t offset,
                    const std::vector<int64_t> &dims,
                    const std::vector<int64_t> &strides) {
-    expectRefused(VIT_CORRUPT, expected,
-                  archive(dict({{"a", tensor(six, offset, dims, strides)}}),
-                          data));
+    expectRefused(
+        VIT_CORRUPT, expected,
+        archive(dict({{"a", tensor(six, offset, dims, strides)}}), data));
   };
   constexpr int64_t huge = INT64_MAX;
   refuse("tensor a lies outside its storage", 1, {2, 3}, {3, 1});
@@ -432,9 +436,9 @@ TEST(TorchFile, LyingSizes) {
         VIT_CORRUPT, "the storage of tensor a is shorter than its size",
         archive(dict({{"a", tensor({"0", "Float", count}, 0, {1}, {1})}}),
                 data));
-  expectRefused(VIT_CORRUPT, "the storage of tensor a is missing",
-                archive(dict({{"a", tensor({"7", "Float", 1}, 0, {1}, {1})}}),
-                        data));
+  expectRefused(
+      VIT_CORRUPT, "the storage of tensor a is missing",
+      archive(dict({{"a", tensor({"7", "Float", 1}, 0, {1}, {1})}}), data));
   std::string value = tensor(two, 0, {1}, {1});
   expectRefused(VIT_CORRUPT, "tensor a is there twice",
                 archive(dict({{"a", value}, {"a", value}}), data));
@@ -496,7 +500,8 @@ TEST(TorchFile, ManyValues) {
 
 TEST(WeightFile, TellsFormatsByContent) {
   // The length of this header, 0x280, is how a pickle begins.
-  std::string json = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  std::string json =
+      R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   json.resize(0x280, ' ');
   File file(little(json.size(), 8) + json + floats({3}));
   ASSERT_EQ(file.status, VIT_OK) << file.message();
