@@ -356,7 +356,8 @@ vit_status Safetensors::read(const unsigned char *file, uint64_t size,
                 name);
   if (size < 8 || length < 2 || length > size - 8)
     return fail(error, VIT_CORRUPT,
-                "cannot read %s: it is not a safetensors file, or truncated",
+                "cannot read %s: it is not a safetensors file (nor one of "
+                "torch.save), or truncated",
                 name);
   const char *text = reinterpret_cast<const char *>(file) + 8;
   if (!strings.allocateRaw(allocator, length))
