@@ -203,7 +203,7 @@ LogicalResult Weights::check(ModuleOp module, bool allowUnused,
   };
   if (!weights) {
     add("parameters with neither a checkpoint nor an initialiser", missing,
-        "; give --weights FILE.safetensors or add init<...>");
+        "; give --weights FILE or add init<...>");
   } else {
     add("missing tensors", missing);
     add("tensors of another shape", misshapen);

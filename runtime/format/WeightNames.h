@@ -12,10 +12,12 @@ namespace vit::format {
 
 /// What a model's folder may call its weights, in the order of preference:
 /// files, and indices of several files ("weight_map").
-inline constexpr const char *kWeightFiles[] = {
-    "model.safetensors",           "model.safetensors.index.json",
-    "open_clip_model.safetensors", "pytorch_model.bin",
-    "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin"};
+inline constexpr const char *kWeightFiles[] = {"model.safetensors",
+                                               "model.safetensors.index.json",
+                                               "open_clip_model.safetensors",
+                                               "pytorch_model.bin",
+                                               "pytorch_model.bin.index.json",
+                                               "open_clip_pytorch_model.bin"};
 
 /// How the names of files end that hold weights and nothing else.
 inline constexpr const char *kWeightEndings[] = {".safetensors", ".bin", ".pth",
