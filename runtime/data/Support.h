@@ -14,6 +14,7 @@
 #define VIT_DATA_SUPPORT_H
 
 #include "format/AtomicFile.h"
+#include "format/FloatControl.h"
 #include "format/MappedFile.h"
 #include "vit/vit-data.h"
 
@@ -55,9 +56,11 @@ void check(vit_status status, const vit_error &error);
 /// question marks.
 void setMessage(vit_error *error, std::string_view message) noexcept;
 
-/// Runs the body of a C function and converts exceptions to a status.
+/// Runs the body of a C function and converts exceptions to a status. Threads
+/// that it starts compute with floats as it does.
 template <typename Body>
 vit_status guarded(vit_error *error, Body &&body) noexcept {
+  format::StandardFloats floats;
   try {
     body();
     return VIT_OK;

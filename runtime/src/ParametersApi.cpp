@@ -7,7 +7,10 @@
 
 #include "Parameters.h"
 
+#include "format/FloatControl.h"
+
 using namespace vit::runtime;
+namespace format = vit::format;
 namespace schema = vit::schema;
 
 extern "C" vit_status vit_parameters_create(vit_module *module,
@@ -20,6 +23,7 @@ extern "C" vit_status vit_parameters_create(vit_module *module,
   auto *parameters = create<vit_parameters>(module->allocator, module);
   if (!parameters)
     return outOfMemory(error, sizeof(vit_parameters), "weights");
+  format::StandardFloats floats;
   if (vit_status status = parameters->build(error)) {
     vit_parameters_release(parameters);
     return status;
@@ -95,6 +99,7 @@ extern "C" vit_status vit_parameters_read(const vit_parameters *parameters,
                                           size_t size, vit_error *error) {
   uint32_t index = 0;
   VIT_TRY(findParameter(parameters, name, out_data, size, index, error));
+  format::StandardFloats floats;
   return parameters->read(index, out_data, error);
 }
 
@@ -103,6 +108,7 @@ extern "C" vit_status vit_parameters_write(vit_parameters *parameters,
                                            size_t size, vit_error *error) {
   uint32_t index = 0;
   VIT_TRY(findParameter(parameters, name, data, size, index, error));
+  format::StandardFloats floats;
   return parameters->write(index, data, error);
 }
 

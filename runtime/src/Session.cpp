@@ -10,6 +10,7 @@
 #include "Binding.h"
 #include "Plan.h"
 #include "format/ControlGroup.h"
+#include "format/FloatControl.h"
 #include "format/Threads.h"
 
 #include <algorithm>
@@ -292,6 +293,8 @@ extern "C" vit_status vit_session_create(vit_module *module,
   auto *session = create<vit_session>(module->allocator, module);
   if (!session)
     return outOfMemory(error, sizeof(vit_session), "the session");
+  // Also for the threads of the session, which start here.
+  format::StandardFloats floats;
   if (vit_status status = session->build(options, error)) {
     vit_session_release(session);
     return status;
@@ -313,6 +316,7 @@ extern "C" vit_status vit_session_run(vit_session *session, const char *entry,
                                       int32_t output_count, vit_error *error) {
   if (!session)
     return fail(error, VIT_INVALID_ARGUMENT, "session is NULL");
+  format::StandardFloats floats;
   return session->run(entry, inputs, input_count, outputs, output_count, error);
 }
 
@@ -320,6 +324,7 @@ extern "C" vit_status vit_session_step(vit_session *session, vit_step *step,
                                        vit_error *error) {
   if (!session || !step)
     return fail(error, VIT_INVALID_ARGUMENT, "session or step is NULL");
+  format::StandardFloats floats;
   return session->step(*step, error);
 }
 
@@ -330,6 +335,7 @@ vit_session_find_not_finite(vit_session *session, const char *entry,
   if (!session || !out_name || size == 0)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "session or out_name is NULL or has no room");
+  format::StandardFloats floats;
   return session->findNotFinite(entry, inputs, input_count, out_name, size,
                                 error);
 }

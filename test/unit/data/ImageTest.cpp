@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <random>
+#include <zlib.h>
 
 using namespace vit;
 using namespace vit::test;
@@ -211,6 +212,56 @@ TEST(Image, BombsAreRefusedBeforeAllocation) {
   expectFailure(VIT_UNSUPPORTED, "limit of 50", [&](vit_error *error) {
     return loadMemory(jpeg, error, &limited);
   });
+}
+
+static std::string pngChunk(const std::string &type, const std::string &data) {
+  std::string body = type + data;
+  auto *bytes = reinterpret_cast<const Bytef *>(body.data());
+  return big(uint32_t(data.size())) + body +
+         big(uint32_t(crc32(0, bytes, uInt(body.size()))));
+}
+
+static std::string deflated(const std::string &data) {
+  std::string result(compressBound(data.size()), 0);
+  uLongf size = result.size();
+  EXPECT_EQ(compress(reinterpret_cast<Bytef *>(result.data()), &size,
+                     reinterpret_cast<const Bytef *>(data.data()), data.size()),
+            Z_OK);
+  result.resize(size);
+  return result;
+}
+
+TEST(Image, HugeChunksOfPngAreNotKept) {
+  std::string whole = readAll(dataPath("images/rgb8.png"));
+  const size_t afterHeader = 8 + 25; // The signature and the chunk IHDR.
+  Image expected = Image::load(dataPath("images/rgb8.png"));
+  auto with = [&](const std::string &chunk) {
+    return whole.substr(0, afterHeader) + chunk + whole.substr(afterHeader);
+  };
+  // Text and colour profiles do not matter here, whatever their size: 20 MB,
+  // as they are and compressed to some kilobytes.
+  std::string zeros(20'000'000, 0);
+  for (const std::string &chunk :
+       {pngChunk("tEXt", "Comment" + zeros),
+        pngChunk("zTXt", std::string("Comment\0\0", 9) + deflated(zeros)),
+        pngChunk("iCCP", std::string("Profile\0\0", 9) + deflated(zeros))}) {
+    std::string file = with(chunk);
+    vit_image image = {};
+    vit_error error = {};
+    ASSERT_EQ(vit_image_load_memory(file.data(), file.size(), "FILE", nullptr,
+                                    &image, &error),
+              VIT_OK)
+        << error.message;
+    EXPECT_EQ(std::memcmp(image.pixels, expected.pixels(),
+                          size_t(image.width) * image.height * image.channels),
+              0);
+    vit_image_release(&image);
+  }
+  // A chunk that says to be larger than its file.
+  for (uint32_t length : {0x7fffffffu, 0xffffffffu})
+    expectFailure(VIT_CORRUPT, "FILE", [&](vit_error *error) {
+      return loadMemory(with(big(length) + "tEXtComment"), error);
+    });
 }
 
 TEST(Image, OtherFormatsAreNamed) {

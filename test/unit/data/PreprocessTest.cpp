@@ -271,3 +271,24 @@ TEST(TopK, Refusals) {
     return vit_data_top_k(logits, 2, 3, indices, nullptr, error);
   });
 }
+
+TEST(Preprocess, ExtremeAspectRatios) {
+  for (bool isWide : {true, false}) {
+    Ramp ramp(isWide ? 12000 : 2, isWide ? 2 : 12000);
+    std::fill(ramp.pixels.begin(), ramp.pixels.end(), uint8_t(51));
+    vit_preprocessing p = makePlain(1, 224, 224);
+    p.resize_height = p.resize_width = 224;
+    EXPECT_EQ(preprocess(ramp.image, p), std::vector<float>(224 * 224, 51));
+    // The shorter edge of 2 becomes 256: refused before that is allocated.
+    p.resize_height = 256;
+    p.resize_width = -1;
+    p.center_crop = 1;
+    std::vector<float> out(224 * 224);
+    expectFailure(VIT_UNSUPPORTED,
+                  isWide ? "1536000 x 256 pixels" : "256 x 1536000 pixels",
+                  [&](vit_error *error) {
+                    return vit_image_preprocess(&ramp.image, &p, out.data(),
+                                                error);
+                  });
+  }
+}

@@ -7,6 +7,8 @@
 
 #include "devices/cpu/Pool.h"
 
+#include "format/FloatControl.h"
+
 #include <climits>
 #include <csignal>
 #include <cstring>
@@ -237,6 +239,7 @@ void Pool::run(Next newNext, void *newArgument, bool newCallerPrepares) {
   }
   if (host.parallelFor) {
     auto workOnHost = [](void *self, size_t index) {
+      format::StandardFloats floats;
       auto &pool = *static_cast<Pool *>(self);
       pool.takePieces(pool.threads[index], pool.state.load());
     };
