@@ -51,7 +51,28 @@ vit_status MappedFile::open(const char *path, const char *what,
   return VIT_OK;
 }
 
+void MappedFile::guard() {
+  if (memory)
+    guarded.start(memory, length);
+}
+
+vit_status MappedFile::requireWhole(const char *name, bool wasCut,
+                                    vit_error *error) const {
+  if (!isOpen())
+    return VIT_OK;
+  // Within its last page a file is cut without a signal.
+  struct stat status;
+  if (!wasCut && !guarded.wasCut() && fstat(descriptor, &status) == 0 &&
+      uint64_t(status.st_size) >= length)
+    return VIT_OK;
+  return fail(error, VIT_IO_ERROR,
+              "'%s' was cut short while it was in use: replace files by "
+              "renaming a new one, and load it again",
+              name);
+}
+
 void MappedFile::close() {
+  guarded.stop();
   if (memory)
     munmap(memory, length);
   if (descriptor >= 0)

@@ -9,6 +9,7 @@
 #define VIT_FORMAT_MAPPED_FILE_H
 
 #include "format/Error.h"
+#include "format/MappingGuard.h"
 
 #include <cstdint>
 
@@ -27,6 +28,15 @@ public:
   vit_status open(const char *path, const char *what, vit_error *error);
   void close();
 
+  /// From now on, reading pages that the file has lost meanwhile does not end
+  /// the process: see MappingGuard.h. `requireWhole` tells it afterwards.
+  void guard();
+  /// Fails if a guarded file is shorter than when it was opened, or was at any
+  /// time when it was read, or `wasCut`: the same of another mapping of it.
+  /// Does nothing for a file that is not open.
+  vit_status requireWhole(const char *name, bool wasCut,
+                          vit_error *error) const;
+
   bool isOpen() const { return descriptor >= 0; }
   /// NULL for an empty file.
   const unsigned char *data() const { return memory; }
@@ -40,6 +50,7 @@ private:
   int descriptor = -1;
   unsigned char *memory = nullptr;
   uint64_t length = 0;
+  MappingGuard guarded;
 };
 
 /// Tells the system that these mapped pages are not needed for now, so that

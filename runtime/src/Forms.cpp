@@ -17,6 +17,7 @@ Forms::~Forms() {
   for (Held &form : held)
     if (form.origin == Origin::Copied)
       module.allocator.deallocate(form.data);
+  guard.stop();
   if (mapping)
     munmap(mapping, module.segmentsSize);
 }
@@ -40,6 +41,7 @@ vit_status Forms::place(vit_error *error) {
     if (!mapping)
       return fail(error, VIT_IO_ERROR, "cannot map the weights of '%s': %s",
                   module.name.data(), std::strerror(errno));
+    guard.start(mapping, module.segmentsSize);
   }
   unsigned char *next = made.data();
   for (uint32_t i = 0; i < size(); ++i) {
@@ -58,6 +60,10 @@ vit_status Forms::place(vit_error *error) {
                         : const_cast<unsigned char *>(module.segments) + offset;
   }
   return VIT_OK;
+}
+
+vit_status Forms::requireWhole(vit_error *error) const {
+  return module.file.requireWhole(module.name.data(), guard.wasCut(), error);
 }
 
 void Forms::forget(uint32_t index) const {

@@ -23,6 +23,9 @@ public:
 
   /// Gives each form its memory. Forms that the module does not store are still
   /// to be made.
+  /// Fails if the module's file was cut short, so that what was read of forms
+  /// may be wrong.
+  vit_status requireWhole(vit_error *error) const;
   vit_status place(vit_error *error);
 
   uint32_t size() const { return count(module.root->derived()); }
@@ -115,6 +118,7 @@ private:
   Array<Held> held;
   Array<unsigned char> made;        ///< the forms that are made at load
   unsigned char *mapping = nullptr; ///< of the module's segments, private
+  vit::format::MappingGuard guard;  ///< of the mapping
   uint64_t writes = 1;
 };
 

@@ -169,9 +169,13 @@ extern "C" vit_status vit_module_load(const char *path,
   if (!module)
     return status;
   status = module->file.open(path, "module", error);
+  module->file.guard();
   if (status == VIT_OK)
     status = loadFrom(*module, module->file.data(), module->file.size(),
                       options.verify_weights != 0, error);
+  if (status == VIT_OK || status == VIT_CORRUPT)
+    if (vit_status cut = module->file.requireWhole(path, false, error))
+      status = cut;
   return finishModule(status, module, out_module);
 }
 

@@ -56,7 +56,7 @@ vit_status vit_parameters::build(vit_error *error) {
   for (uint32_t f = 0; f < forms.size(); ++f)
     if (!forms.isStored(f))
       VIT_TRY(makeForm(f, sources, error));
-  return VIT_OK;
+  return sources.requireWhole(error);
 }
 
 /// Returns how many elements of a source to read at a time: whole vectors of
@@ -158,7 +158,7 @@ vit_status vit_parameters::read(uint32_t index, float *target,
   if (isAtSource(index))
     VIT_TRY(sources.openFor(p, error));
   readRange(index, sources, target, 0, elements(*p.dims()));
-  return VIT_OK;
+  return sources.requireWhole(error);
 }
 
 vit_status vit_parameters::write(uint32_t index, const float *data,
@@ -276,7 +276,7 @@ vit_status vit_parameters::makeArenas(vit_error *error) {
     module->allocator.deallocate(places[i].written);
     places[i].written = nullptr;
   }
-  return VIT_OK;
+  return sources.requireWhole(error);
 }
 
 vit_status vit_parameters::readState(const schema::Variable &state,

@@ -25,6 +25,10 @@ struct vit_parameters {
   ~vit_parameters();
 
   vit_status build(vit_error *error);
+  /// Fails if the module's file was cut short while kernels may have read it.
+  vit_status requireWhole(vit_error *error) const {
+    return forms.requireWhole(error);
+  }
   vit_status read(uint32_t index, float *target, vit_error *error) const;
   vit_status write(uint32_t index, const float *data, vit_error *error);
   const char *findNotFinite() const;

@@ -250,7 +250,8 @@ vit_status vit_session::run(const char *name, const vit_tensor *inputs,
                             int32_t outputCount, vit_error *error) {
   Call call;
   VIT_TRY(prepare(name, inputs, inputCount, outputs, outputCount, call, error));
-  return executor->run(call, error);
+  VIT_TRY(executor->run(call, error));
+  return parameters->requireWhole(error);
 }
 
 vit_status vit_session::findNotFinite(const char *entry,

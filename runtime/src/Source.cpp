@@ -46,6 +46,7 @@ vit_status Sources::open(uint32_t index, vit_error *error) {
   if (!entry.file || !entry.header)
     return outOfMemory(error, sizeof(MappedFile), "weight files");
   vit_status status = entry.file->open(path, "weight file", error);
+  entry.file->guard();
   if (status == VIT_OK && entry.file->size() != described.size())
     status =
         fail(error, VIT_CORRUPT,
@@ -153,6 +154,15 @@ vit_status Sources::openFor(const schema::Parameter &p, vit_error *error) {
   char text[400] = "";
   if (describeProblem(p, text, sizeof text))
     return fail(error, VIT_CORRUPT, "stored tensor %s", text);
+  return VIT_OK;
+}
+
+vit_status Sources::requireWhole(vit_error *error) const {
+  VIT_TRY(module.file.requireWhole(module.name.data(), false, error));
+  for (uint32_t i = 0; i < files.size(); ++i)
+    if (files[i].file)
+      VIT_TRY(files[i].file->requireWhole(
+          module.root->files()->Get(i)->path()->c_str(), false, error));
   return VIT_OK;
 }
 

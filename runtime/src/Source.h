@@ -45,6 +45,10 @@ public:
   void read(const schema::Parameter &parameter, float *target, int64_t begin,
             int64_t count) const;
 
+  /// To be called after elements were read: fails if a file was cut short
+  /// meanwhile, so that they may be wrong.
+  vit_status requireWhole(vit_error *error) const;
+
 private:
   struct File {
     MappedFile *file;

@@ -17,9 +17,27 @@
 //
 // Every call that can fail returns a vit_status and, where `error` is not NULL,
 // writes one sentence there that says what is wrong and what to do. Nothing
-// here aborts, exits or throws, and there is no global state. Objects are
-// reference counted: `create` and `load` give one reference, `release` gives
-// it back and accepts NULL.
+// here aborts, exits or throws. Objects are reference counted: `create` and
+// `load` give one reference, `release` gives it back and accepts NULL.
+//
+// Inside other programs:
+//
+//   fork       Not during a call. A child may use, release or leave alone what
+//              its parent made for the CPU; its calls of a session of the
+//              parent run on the calling thread. GPUs do not survive a fork.
+//   floats     Calls compute with subnormal numbers, rounding to nearest and
+//              without traps, whatever the calling thread does, and leave its
+//              settings as they were. Callbacks see the former.
+//   stacks     24 KiB suffice for every call on the CPU.
+//   files      A module or weight file may be removed or replaced by renaming.
+//              One that is cut short in place while it is mapped fails the
+//              call that reads it, and later ones, with VIT_IO_ERROR; other
+//              changes in place have undefined results. For this there is
+//              the only global state, a handler of SIGBUS, which passes on
+//              what does not concern it. A host that installs its own later
+//              should do the same, and not block that signal.
+//   versions   Several versions of the library may be loaded, each by dlopen
+//              with RTLD_LOCAL.
 //
 //===----------------------------------------------------------------------===//
 

@@ -12,12 +12,16 @@
 
 #include "TestSupport.h"
 
+#include <csignal>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <link.h>
 #include <map>
+#include <optional>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <thread>
 #if defined(__x86_64__)
@@ -95,8 +99,7 @@ TEST(Embedding, ForkAfterASessionWasUsed) {
 #if defined(__x86_64__)
 
 /// Flushes subnormal results and inputs to zero, and rounds up.
-constexpr unsigned kUnusual =
-    0x1f80 | _MM_FLUSH_ZERO_ON | 0x40 | _MM_ROUND_UP;
+constexpr unsigned kUnusual = 0x1f80 | _MM_FLUSH_ZERO_ON | 0x40 | _MM_ROUND_UP;
 
 TEST(Embedding, HostsThatFlushSubnormals) {
   Bytes bytes = Builder().write();
@@ -104,8 +107,8 @@ TEST(Embedding, HostsThatFlushSubnormals) {
   vit_session_options onHost = {};
   onHost.struct_size = sizeof onHost;
   onHost.threads = 2;
-  onHost.parallel_for = [](void *, size_t count,
-                           void (*work)(void *, size_t), void *argument) {
+  onHost.parallel_for = [](void *, size_t count, void (*work)(void *, size_t),
+                           void *argument) {
     for (size_t i = 0; i < count; ++i)
       std::thread([=] { work(argument, i); }).join();
   };
@@ -125,9 +128,8 @@ TEST(Embedding, HostsThatFlushSubnormals) {
     vit_session *session = nullptr;
     vit_status created = vit_session_create(
         module.get(), threads ? &own : &onHost, &session, &error);
-    vit_status ran =
-        vit_session_run(session, nullptr, call.inputs.data(), 1,
-                        call.outputs.data(), 2, &call.error);
+    vit_status ran = vit_session_run(session, nullptr, call.inputs.data(), 1,
+                                     call.outputs.data(), 2, &call.error);
     vit_session_release(session);
     unsigned after = _mm_getcsr();
     _mm_setcsr(before);
@@ -214,6 +216,49 @@ TEST(Embedding, ModuleReplacedByRename) {
             VIT_OK);
 }
 
+/// Cuts a module to `size` bytes while it is in use.
+void expectErrorOnceCut(bool isStored, off_t size, int threads) {
+  SCOPED_TRACE(std::to_string(size) + " bytes left, " +
+               std::to_string(threads) + " threads");
+  Builder builder;
+  if (isStored)
+    builder.storeForms();
+  TemporaryFile file(builder.write());
+  ModuleHandle module = load(file.path());
+  ParametersHandle parameters = makeParameters(module);
+  vit_session_options options = {};
+  options.struct_size = sizeof options;
+  options.threads = threads;
+  options.parameters = parameters.get();
+  SessionHandle session = makeSession(module, &options);
+  ASSERT_EQ(truncate(file.path().c_str(), size), 0);
+  for (int i = 0; i < 2; ++i) {
+    Call call(40);
+    EXPECT_EQ(call.run(session), VIT_IO_ERROR);
+    EXPECT_EQ(std::string(call.error.message),
+              "'" + file.path() +
+                  "' was cut short while it was in use: replace files by "
+                  "renaming a new one, and load it again");
+  }
+  float values[4];
+  EXPECT_EQ(vit_parameters_read(parameters.get(), "scale", values,
+                                sizeof values, nullptr),
+            VIT_IO_ERROR);
+  vit_parameters *more = nullptr;
+  EXPECT_EQ(vit_parameters_create(module.get(), &more, nullptr), VIT_IO_ERROR);
+  // Other modules are not affected.
+  TemporaryFile other(Builder().write());
+  EXPECT_TRUE(isRight(makeSession(load(other.path()))));
+}
+
+TEST(Embedding, ModuleCutShortInPlace) {
+  Bytes bytes = Builder().write();
+  for (int threads : {1, 3})
+    for (bool isStored : {false, true})
+      for (off_t size : {off_t(0), off_t(100), off_t(bytes.size()) - 1})
+        expectErrorOnceCut(isStored, size, threads);
+}
+
 //===----------------------------------------------------------------------===//
 // Two versions in one process
 //===----------------------------------------------------------------------===//
@@ -235,8 +280,8 @@ std::vector<std::string> functionsLookedUp(void *library) {
   auto *symbols = reinterpret_cast<const ElfW(Sym) *>(entries[DT_SYMTAB]);
   auto *names = reinterpret_cast<const char *>(entries[DT_STRTAB]);
   std::vector<std::string> found;
-  for (auto [table, size] : {std::pair(DT_JMPREL, DT_PLTRELSZ),
-                             std::pair(DT_RELA, DT_RELASZ)}) {
+  for (auto [table, size] :
+       {std::pair(DT_JMPREL, DT_PLTRELSZ), std::pair(DT_RELA, DT_RELASZ)}) {
     auto *relocations = reinterpret_cast<const ElfW(Rela) *>(entries[table]);
     for (size_t i = 0; i < entries[size] / sizeof *relocations; ++i) {
       const ElfW(Sym) &symbol = symbols[ELF64_R_SYM(relocations[i].r_info)];
@@ -248,24 +293,45 @@ std::vector<std::string> functionsLookedUp(void *library) {
   return found;
 }
 
-TEST(Embedding, TwoLibrariesInOneProcess) {
-  std::string first = libraryOf(reinterpret_cast<void *>(&vit_session_run));
-  std::string path = testing::TempDir() + "vit-second-runtime.so";
-  ASSERT_TRUE(
-      fs::copy_file(first, path, fs::copy_options::overwrite_existing));
-  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  ASSERT_TRUE(library) << dlerror();
-  EXPECT_EQ(functionsLookedUp(library), std::vector<std::string>());
-  auto find = [&](auto *function, const char *name) {
+/// A copy of the library, loaded beside the one that this program is linked to.
+class SecondLibrary {
+public:
+  SecondLibrary()
+      : path(testing::TempDir() + "vit-second-" + std::to_string(getpid()) +
+             ".so") {
+    fs::copy_file(libraryOf(reinterpret_cast<void *>(&vit_session_run)), path,
+                  fs::copy_options::overwrite_existing);
+    library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    EXPECT_TRUE(library) << dlerror();
+  }
+  ~SecondLibrary() {
+    EXPECT_EQ(dlclose(library), 0);
+    fs::remove(path);
+  }
+  SecondLibrary(const SecondLibrary &) = delete;
+  void *handle() const { return library; }
+  /// The function of this library that corresponds to `function`.
+  template <typename Function>
+  Function *find(Function *, const char *name) const {
     void *symbol = dlsym(library, name);
     EXPECT_EQ(libraryOf(symbol), path) << name;
-    return reinterpret_cast<decltype(function)>(symbol);
-  };
-  auto *loadMemory = find(&vit_module_load_memory, "vit_module_load_memory");
-  auto *create = find(&vit_session_create, "vit_session_create");
-  auto *run = find(&vit_session_run, "vit_session_run");
-  auto *release = find(&vit_session_release, "vit_session_release");
-  auto *releaseModule = find(&vit_module_release, "vit_module_release");
+    return reinterpret_cast<Function *>(symbol);
+  }
+
+private:
+  std::string path;
+  void *library;
+};
+
+TEST(Embedding, TwoLibrariesInOneProcess) {
+  std::optional<SecondLibrary> second(std::in_place);
+  EXPECT_EQ(functionsLookedUp(second->handle()), std::vector<std::string>());
+  auto *loadMemory =
+      second->find(&vit_module_load_memory, "vit_module_load_memory");
+  auto *create = second->find(&vit_session_create, "vit_session_create");
+  auto *run = second->find(&vit_session_run, "vit_session_run");
+  auto *release = second->find(&vit_session_release, "vit_session_release");
+  auto *releaseModule = second->find(&vit_module_release, "vit_module_release");
 
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);
@@ -290,9 +356,55 @@ TEST(Embedding, TwoLibrariesInOneProcess) {
   }
   release(other);
   releaseModule(otherModule);
-  EXPECT_EQ(dlclose(library), 0);
-  fs::remove(path);
+  second.reset();
   EXPECT_TRUE(isRight(session));
+}
+
+TEST(Embedding, OtherBusErrorsReachTheHost) {
+  TemporaryFile file(Builder().write());
+  // The handler that was there before the library's gets them.
+  EXPECT_TRUE(inChild([&] {
+    struct sigaction action = {};
+    action.sa_handler = [](int) { _exit(0); };
+    sigaction(SIGBUS, &action, nullptr);
+    SecondLibrary second;
+    vit_module *module = nullptr;
+    second.find(&vit_module_load, "vit_module_load")(file.path().c_str(),
+                                                     nullptr, &module, nullptr);
+    raise(SIGBUS);
+    return false;
+  }));
+  // It is there again when the library is unloaded.
+  EXPECT_TRUE(inChild([&] {
+    struct sigaction action = {};
+    action.sa_handler = [](int) { _exit(0); };
+    sigaction(SIGBUS, &action, nullptr);
+    {
+      SecondLibrary second;
+      vit_module *module = nullptr;
+      second.find(&vit_module_load, "vit_module_load")(
+          file.path().c_str(), nullptr, &module, nullptr);
+      second.find(&vit_module_release, "vit_module_release")(module);
+    }
+    sigaction(SIGBUS, nullptr, &action);
+    raise(SIGBUS);
+    return false;
+  }));
+  // Without one, the process ends.
+  std::fflush(nullptr);
+  pid_t child = fork();
+  if (child == 0) {
+    ModuleHandle module = load(file.path());
+    int plain = open(file.path().c_str(), O_RDONLY);
+    auto *page = static_cast<volatile char *>(
+        mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, plain, 0));
+    (void)truncate(file.path().c_str(), 0);
+    (void)page[0];
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 }
 
 } // namespace

@@ -95,9 +95,11 @@ vit_status Pool::start(int count, const Host &newHost,
     return fail(error, VIT_OUT_OF_MEMORY, "out of memory: no worker threads");
   // Generated code keeps its large intermediates in scratch memory.
   pthread_attr_setstacksize(&attributes, size_t(1) << 20);
-  // Workers block all signals, which are for the application's threads.
+  // Workers block all signals, which are for the application's threads. They
+  // cause SIGBUS themselves: see MappingGuard.h.
   sigset_t all, before;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int code = 0;
   for (; started + 1 < threads.size(); ++started) {
