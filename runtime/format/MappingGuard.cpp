@@ -42,10 +42,9 @@ bool replacePages(uintptr_t address) {
       continue;
     uintptr_t page = address & ~(pageSize - 1);
     // Writable, as pages of weights may be.
-    void *zeros = mmap(reinterpret_cast<void *>(page), end - page,
-                       PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
-                       -1, 0);
+    void *zeros =
+        mmap(reinterpret_cast<void *>(page), end - page, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     range.wasCut.store(true, std::memory_order_release);
     return zeros != MAP_FAILED;
   }

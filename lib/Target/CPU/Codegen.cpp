@@ -23,6 +23,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/AsmState.h"
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -89,6 +90,7 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const Level &level) {
 namespace {
 struct Kernel {
   std::string name;
+  std::string symbol; ///< The name of the function in `bytecode`.
   std::string bytecode;
   SmallVector<char> image;
   uint64_t entry = 0;
@@ -146,7 +148,7 @@ llvm::Error Worker::run(Kernel &kernel) {
   auto module = cast<ModuleOp>(block.front());
   llvm::LLVMContext llvmContext;
   std::unique_ptr<llvm::Module> code =
-      lowerToLLVM(module, kernel.name, options.verify, llvmContext);
+      lowerToLLVM(module, kernel.symbol, options.verify, llvmContext);
   if (!code)
     return fail("does not lower to LLVM");
   code->setTargetTriple(machine->getTargetTriple());
@@ -173,7 +175,7 @@ llvm::Error Worker::run(Kernel &kernel) {
   if (llvm::Error error = dump(kernel, ".o", bytes))
     return error;
   llvm::Expected<uint64_t> entry = flatten(
-      llvm::MemoryBufferRef(bytes, kernel.name), kernel.name, kernel.image);
+      llvm::MemoryBufferRef(bytes, kernel.name), kernel.symbol, kernel.image);
   if (!entry)
     return entry.takeError();
   kernel.entry = *entry;
@@ -189,6 +191,27 @@ void Worker::compile(Kernel &kernel) {
 // All kernels
 //===----------------------------------------------------------------------===//
 
+/// Writes a copy of `function` that is alone in a module, without locations, to
+/// `kernel`. Dumped code has the kernel's own name.
+static LogicalResult isolate(func::FuncOp function,
+                             const CodegenOptions &options, Kernel &kernel) {
+  kernel.symbol = options.dumpDirectory.empty() ? "kernel" : kernel.name;
+  Location nowhere = UnknownLoc::get(function.getContext());
+  OwningOpRef<ModuleOp> single = ModuleOp::create(nowhere);
+  func::FuncOp copy = function.clone();
+  single->push_back(copy);
+  copy.setName(kernel.symbol);
+  copy.walk([&](Operation *op) {
+    op->setLoc(nowhere);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          argument.setLoc(nowhere);
+  });
+  llvm::raw_string_ostream stream(kernel.bytecode);
+  return writeBytecodeToFile(*single, stream);
+}
+
 FailureOr<CodeImage> mlir::vit::compileKernels(ModuleOp kernels,
                                                StringRef level,
                                                const CodegenOptions &options) {
@@ -198,16 +221,19 @@ FailureOr<CodeImage> mlir::vit::compileKernels(ModuleOp kernels,
     return failure();
   initializeTarget();
   std::vector<Kernel> work;
+  // Of kernels that differ in their names alone, such as those of the forward
+  // pass and of a training step, only the first is compiled.
+  std::vector<std::pair<std::string, size_t>> names;
+  llvm::StringMap<size_t> known;
   for (auto function : kernels.getOps<func::FuncOp>()) {
     Kernel kernel;
     kernel.name = function.getName().str();
-    OwningOpRef<ModuleOp> single =
-        ModuleOp::create(UnknownLoc::get(kernels.getContext()));
-    single->push_back(function.clone());
-    llvm::raw_string_ostream stream(kernel.bytecode);
-    if (failed(writeBytecodeToFile(*single, stream)))
+    if (failed(isolate(function, options, kernel)))
       return failure();
-    work.push_back(std::move(kernel));
+    auto [place, isNew] = known.try_emplace(kernel.bytecode, work.size());
+    names.emplace_back(kernel.name, place->second);
+    if (isNew)
+      work.push_back(std::move(kernel));
   }
 
   std::vector<size_t> sizes;
@@ -219,13 +245,14 @@ FailureOr<CodeImage> mlir::vit::compileKernels(ModuleOp kernels,
   });
 
   CodeImage image;
-  for (Kernel &kernel : work) {
+  for (const auto &[name, index] : names) {
+    const Kernel &kernel = work[index];
     if (!kernel.error.empty()) {
       kernels.emitError(kernel.error);
       return failure();
     }
     image.bytes.resize(llvm::alignTo(image.bytes.size(), 64));
-    image.entries.emplace_back(kernel.name, image.bytes.size() + kernel.entry);
+    image.entries.emplace_back(name, image.bytes.size() + kernel.entry);
     image.bytes.append(kernel.image.begin(), kernel.image.end());
   }
   return image;
