@@ -80,6 +80,8 @@ def Vit_StoredAttr : Vit_Attr<"Stored", "stored"> {
     [`begin`, `end`) of the first dimension of that tensor, row-major and
     reshaped: q, k and v of a fused `qkv.weight` are three parameters in one
     stored tensor, and a convolution weight [out, in, h, w] is [out, in*h*w].
+    Of a shape [1, rows, width] the rows may be those of the second dimension,
+    where the parameter has as many numbers.
   }];
   let parameters = (ins StringRefParameter<>:$name, ArrayRefParameter<"int64_t">:$shape,
                         "int64_t":$begin, "int64_t":$end);
@@ -106,7 +108,8 @@ def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
     - C2: `layers`, if given, is at least 1. A stored name contains `{}` exactly
       once if `layers` is given, and otherwise not.
     - C3: rows [begin, end) are within the stored shape and have as many
-      elements as the parameter.
+      elements as the parameter. They are of the first dimension, or of a later
+      one if all before it are 1.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
                        OptionalAttr<I64Attr>:$layers, OptionalAttr<Vit_InitAttr>:$init,
@@ -122,6 +125,8 @@ def Vit_ParameterOp : Vit_Op<"parameter", [Symbol]> {
     ArrayRef<int64_t> getStoredShape();
     int64_t getStoredBegin();
     int64_t getStoredEnd();
+    /// How many numbers one of the rows from begin to end has.
+    int64_t getStoredRowSize();
     RankedTensorType getTensorType() { return cast<RankedTensorType>(getType()); }
   }];
 }

@@ -48,6 +48,10 @@ int64_t ParameterOp::getStoredBegin() {
   return stored ? stored.getBegin() : 0;
 }
 
+int64_t ParameterOp::getStoredRowSize() {
+  return getTensorType().getNumElements() / (getStoredEnd() - getStoredBegin());
+}
+
 int64_t ParameterOp::getStoredEnd() {
   auto stored = getStoredAttr();
   return stored ? stored.getEnd() : getTensorType().getDimSize(0);
@@ -86,6 +90,18 @@ LogicalResult ParameterOp::verify() {
   if (shape.empty() || !countElements(shape))
     return emitOpError("C3: the stored shape must be known, positive sizes");
   int64_t begin = stored.getBegin(), end = stored.getEnd();
+  // Rows may be those of the second dimension if the first is 1.
+  auto holdsParameter = [&](ArrayRef<int64_t> rows) {
+    return end <= rows.front() &&
+           (end - begin) * *countElements(rows.drop_front()) ==
+               type.getNumElements();
+  };
+  for (ArrayRef<int64_t> rows = shape; rows.size() > 1 && rows.front() == 1;) {
+    rows = rows.drop_front();
+    if (begin >= 0 && end > begin && !holdsParameter(shape) &&
+        holdsParameter(rows))
+      shape = rows;
+  }
   if (begin < 0 || end <= begin || end > shape.front())
     return emitOpError("C3: rows ")
            << begin << " to " << end << " do not lie in a stored tensor of "

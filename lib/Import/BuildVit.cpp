@@ -60,12 +60,26 @@ private:
                   int64_t fanIn, Location loc, Stored stored);
   Value parameter(StringRef symbol, ArrayRef<int64_t> shape, Role role,
                   int64_t fanIn, Location loc, std::string name);
-  Value tokens(StringRef symbol, int64_t rows, Role role, StringRef name);
+  Value tokens(StringRef symbol, int64_t rows, Role role, StringRef name,
+               int64_t rank = 0);
+  Value positions(StringRef symbol, int64_t rows, int64_t storedRows,
+                  int64_t begin);
 
   // Pieces of the model.
+  /// Where a linear layer is stored.
+  struct Place {
+    StringRef path;          ///< path.weight and path.bias
+    int64_t parts = 1;       ///< They hold so many layers, one above the other,
+    int64_t part = 0;        ///< of which this is one.
+    StringRef biasName = ""; ///< The bias has a tensor of its own.
+  };
+  Value linear(Value x, StringRef symbol, Place place, int64_t out, bool bias);
   Value linear(Value x, StringRef symbol, StringRef path, int64_t out,
-               bool bias);
-  Value projection(Value x, StringRef symbol, StringRef path, int part);
+               bool bias) {
+    return linear(x, symbol, Place{path}, out, bias);
+  }
+  Value projection(Value x, StringRef symbol, StringRef path, int part,
+                   bool bias, StringRef biasName);
   Value norm(Value x, StringRef symbol, StringRef path, int64_t groups = 1);
   Value activate(Value x, Activation activation, Location loc);
   Value drop(Value x, double probability, Location loc);
@@ -73,11 +87,18 @@ private:
   Value scale(Value x, StringRef symbol, StringRef path);
   Value patchEmbedding(Value image);
   Value positionTable();
+  Value embedApart(Value x);
   Value embed(Value image);
   Value attention(Value x);
+  Value mlp(Value x);
   Value block(Value x);
   Value layers(Value x);
   Value takeToken(Value x, int64_t index, Location loc);
+  Value poolByAttention(Value x);
+  Value pool(Value x);
+  void projectionResult(Value pooled);
+  void headlessResults(Value x);
+  void distilledResults();
   void results(Value x);
   void setTokens();
 
@@ -96,7 +117,8 @@ private:
   Location unknown;
   ModuleOp module;
   func::FuncOp function;
-  Value layer; ///< The layer's number, within vit.layers
+  Value layer;                 ///< The layer's number, within vit.layers
+  Value classToken, distilled; ///< After the last layer, where there are any
   SmallVector<std::string> resultNames;
   SmallVector<Value> resultValues;
 };
@@ -176,50 +198,67 @@ Value VitBuilder::parameter(StringRef symbol, ArrayRef<int64_t> shape,
       Stored{std::move(name), SmallVector<int64_t>(shape), 0, shape.front()});
 }
 
-/// A table of `rows` tokens, stored as [1, rows, width] or [rows, width].
+/// A table of `rows` tokens, stored as [1, rows, width] (rank 3), [rows, width]
+/// or, of one token, [width]; rank 0: as config.tokenRank says.
 Value VitBuilder::tokens(StringRef symbol, int64_t rows, Role role,
-                         StringRef name) {
-  Stored stored{name.str(), {rows, config.width}, 0, rows};
+                         StringRef name, int64_t rank) {
+  int64_t width = config.width;
+  rank = rank ? rank : config.tokenRank;
+  Stored stored{name.str(), {rows, width}, 0, rows};
+  if (rank == 3)
+    stored = {name.str(), {1, rows, width}, 0, 1};
+  if (rank == 1)
+    stored = {name.str(), {width}, 0, width};
+  return parameter(symbol, {rows, width}, role, width, at(name), stored);
+}
+
+/// `rows` rows from `begin` on of the position table, which has `storedRows`.
+Value VitBuilder::positions(StringRef symbol, int64_t rows, int64_t storedRows,
+                            int64_t begin) {
+  Stored stored{
+      names.positions, {storedRows, config.width}, begin, begin + rows};
   if (config.tokenRank == 3)
-    stored = {name.str(), {1, rows, config.width}, 0, 1};
-  return parameter(symbol, {rows, config.width}, role, config.width, at(name),
-                   stored);
+    stored.shape.insert(stored.shape.begin(), 1);
+  return parameter(symbol, {rows, config.width}, Role::Positions, config.width,
+                   at(names.positions), stored);
+}
+
+/// The name of a tensor of the module `path`. torch.nn.MultiheadAttention has
+/// no module for the product of q, k and v: in_proj_weight, in_proj_bias.
+static std::string tensorName(StringRef path, StringRef tensor) {
+  return (path + (path.ends_with("in_proj") ? "_" : ".") + tensor).str();
 }
 
 //===----------------------------------------------------------------------===//
 // Pieces
 //===----------------------------------------------------------------------===//
 
-Value VitBuilder::linear(Value x, StringRef symbol, StringRef path, int64_t out,
+Value VitBuilder::linear(Value x, StringRef symbol, Place place, int64_t out,
                          bool bias) {
-  Location loc = at(path);
-  int64_t in = lastDimension(x);
-  Value weight = parameter((symbol + ".weight").str(), {out, in}, Role::Weight,
-                           in, loc, (path + ".weight").str());
+  Location loc = at(place.path);
+  int64_t in = lastDimension(x), rows = place.parts * out;
+  int64_t begin = place.part * out, end = begin + out;
+  Value weight = parameter(
+      (symbol + ".weight").str(), {out, in}, Role::Weight, in, loc,
+      Stored{tensorName(place.path, "weight"), {rows, in}, begin, end});
   Value shift;
+  Stored stored{tensorName(place.path, "bias"), {rows}, begin, end};
+  if (!place.biasName.empty())
+    stored = {place.biasName.str(), {out}, 0, out};
   if (bias)
-    shift = parameter((symbol + ".bias").str(), {out}, Role::Bias, in, loc,
-                      (path + ".bias").str());
+    shift =
+        parameter((symbol + ".bias").str(), {out}, Role::Bias, in, loc, stored);
   return LinearOp::create(b, loc, x, weight, shift);
 }
 
 /// q, k or v (part 0, 1, 2): a linear layer of its own, or a third of the rows
 /// of a fused one.
 Value VitBuilder::projection(Value x, StringRef symbol, StringRef path,
-                             int part) {
-  int64_t out = config.attentionWidth(), in = config.width;
-  if (names.qkv.empty())
-    return linear(x, symbol, path, out, config.qkvBias);
-  Location loc = at(names.qkv);
-  int64_t begin = part * out, end = begin + out;
-  Value weight =
-      parameter((symbol + ".weight").str(), {out, in}, Role::Weight, in, loc,
-                Stored{names.qkv + ".weight", {3 * out, in}, begin, end});
-  Value shift;
-  if (config.qkvBias)
-    shift = parameter((symbol + ".bias").str(), {out}, Role::Bias, in, loc,
-                      Stored{names.qkv + ".bias", {3 * out}, begin, end});
-  return LinearOp::create(b, loc, x, weight, shift);
+                             int part, bool bias, StringRef biasName) {
+  Place place{path, 1, 0, biasName};
+  if (!names.qkv.empty())
+    place = {names.qkv, 3, part, biasName};
+  return linear(x, symbol, place, config.attentionWidth(), bias);
 }
 
 Value VitBuilder::norm(Value x, StringRef symbol, StringRef path,
@@ -228,6 +267,9 @@ Value VitBuilder::norm(Value x, StringRef symbol, StringRef path,
   int64_t width = lastDimension(x) / groups;
   Value scale = parameter((symbol + ".weight").str(), {width}, Role::NormScale,
                           width, loc, (path + ".weight").str());
+  if (config.norm == Norm::Rms)
+    return RmsNormOp::create(b, loc, x, scale, llvm::APFloat(config.epsilon),
+                             groups);
   Value shift = parameter((symbol + ".bias").str(), {width}, Role::NormBias,
                           width, loc, (path + ".bias").str());
   return LayerNormOp::create(b, loc, x, scale, shift,
@@ -273,7 +315,7 @@ Value VitBuilder::scale(Value x, StringRef symbol, StringRef path) {
   Location loc = at(path);
   Value gamma =
       parameter((symbol + ".gamma").str(), {config.width}, Role::LayerScale,
-                config.width, loc, (path + ".gamma").str());
+                config.width, loc, (path + names.scaleTensor).str());
   return LayerScaleOp::create(b, loc, x, gamma);
 }
 
@@ -291,7 +333,7 @@ Value VitBuilder::patchEmbedding(Value image) {
   int64_t height = config.patchHeight, width = config.patchWidth;
   Value x =
       PatchifyOp::create(b, loc, image, {height, width}, config.pixelOrder);
-  if (config.patchNorms)
+  if (config.patchNorm)
     x = norm(x, "patch_norm", names.patchNorm);
   int64_t in = lastDimension(x), out = config.width;
   Stored stored{names.patch + ".weight", {out, in}, 0, out};
@@ -304,7 +346,7 @@ Value VitBuilder::patchEmbedding(Value image) {
     bias = parameter("patch.bias", {out}, Role::PatchBias, in, loc,
                      names.patch + ".bias");
   x = LinearOp::create(b, loc, x, weight, bias);
-  if (config.patchNorms)
+  if (config.embeddingNorm)
     x = norm(x, "embedding_norm", names.embeddingNorm);
   return x;
 }
@@ -315,7 +357,7 @@ Value VitBuilder::positionTable() {
     return SincosPositionsOp::create(b, at(names.positions),
                                      tensor({config.patches(), config.width}),
                                      grid, config.width, llvm::APFloat(1e4));
-  int64_t prefix = config.positionsOfPrefix ? config.prefix() : 0;
+  int64_t prefix = config.positionPrefix();
   SmallVector<int64_t, 2> stored{config.storedGridHeight,
                                  config.storedGridWidth};
   if (!config.storedGridHeight)
@@ -328,17 +370,49 @@ Value VitBuilder::positionTable() {
                                      grid, prefix, config.antialias);
 }
 
+/// Class token, registers and patches, where the table has rows for the first
+/// and the last, but not for what is between them: two parameters.
+Value VitBuilder::embedApart(Value x) {
+  Location loc = at(names.embeddings), where = at(names.positions);
+  SmallVector<int64_t, 2> grid{config.gridHeight(), config.gridWidth()};
+  SmallVector<int64_t, 2> stored{config.storedGridHeight,
+                                 config.storedGridWidth};
+  if (!config.storedGridHeight)
+    stored = grid;
+  int64_t rows = stored[0] * stored[1], prefix = config.positionPrefix();
+  Value first = positions("prefix_positions", prefix, prefix + rows, 0);
+  Value table = positions("positions", rows, prefix + rows, prefix);
+  if (stored != grid)
+    table = ResamplePositionsOp::create(b, where, table, stored, grid, 0,
+                                        config.antialias);
+  x = AddOp::create(b, loc, x, table);
+  Value registers =
+      tokens("registers", config.registers, Role::Token, names.registers);
+  x = PrependTokensOp::create(b, at(names.registers), x, registers);
+  // Only parameters can be prepended: the class token's position is added as a
+  // table of its own, whose other rows are zero.
+  Value zeros = ScaleOp::create(b, loc, x, llvm::APFloat(0.0));
+  Value only = PrependTokensOp::create(b, where, zeros, first);
+  Value token = tokens("class_token", 1, Role::Token, names.classToken);
+  x = PrependTokensOp::create(b, at(names.classToken), x, token);
+  return AddOp::create(b, loc, x, only);
+}
+
 Value VitBuilder::embed(Value image) {
   Value x = patchEmbedding(image);
+  if (config.registers && !config.positionsOfRegisters) {
+    x = embedApart(x);
+    return drop(x, config.embeddingDropout, at(names.embeddings));
+  }
   Location loc = at(names.embeddings);
   Value table;
   if (config.positions != PositionKind::None)
     table = positionTable();
   if (table && !config.positionsOfPrefix)
     x = AddOp::create(b, loc, x, table);
-  auto prepend = [&](StringRef symbol, int64_t rows, Role role,
-                     StringRef name) {
-    Value values = tokens(symbol, rows, role, name);
+  auto prepend = [&](StringRef symbol, int64_t rows, Role role, StringRef name,
+                     int64_t rank = 0) {
+    Value values = tokens(symbol, rows, role, name, rank);
     x = PrependTokensOp::create(b, at(name), x, values);
   };
   if (config.registers)
@@ -346,7 +420,8 @@ Value VitBuilder::embed(Value image) {
   if (config.distillationToken)
     prepend("distillation_token", 1, Role::DistToken, names.distillationToken);
   if (config.classToken)
-    prepend("class_token", 1, Role::Token, names.classToken);
+    prepend("class_token", 1, Role::Token, names.classToken,
+            config.classTokenRank);
   if (table && config.positionsOfPrefix)
     x = AddOp::create(b, loc, x, table);
   x = drop(x, config.embeddingDropout, loc);
@@ -360,9 +435,11 @@ Value VitBuilder::embed(Value image) {
 //===----------------------------------------------------------------------===//
 
 Value VitBuilder::attention(Value x) {
-  Value query = projection(x, "query", names.query, 0);
-  Value key = projection(x, "key", names.key, 1);
-  Value value = projection(x, "value", names.value, 2);
+  Value query =
+      projection(x, "query", names.query, 0, config.queryBias, names.queryBias);
+  Value key = projection(x, "key", names.key, 1, config.keyBias, "");
+  Value value =
+      projection(x, "value", names.value, 2, config.valueBias, names.valueBias);
   if (config.queryKeyNorm) {
     query = norm(query, "query_norm", names.queryNorm, config.heads);
     key = norm(key, "key_norm", names.keyNorm, config.heads);
@@ -382,6 +459,32 @@ Value VitBuilder::attention(Value x) {
   return drop(x, config.dropout, at(names.out));
 }
 
+Value VitBuilder::mlp(Value x) {
+  int64_t width = config.mlpWidth;
+  Location loc = at(names.fc1);
+  Value y;
+  if (config.gated) {
+    bool packed = !names.gateAndFc1.empty();
+    loc = at(packed ? names.gateAndFc1 : names.gate);
+    Place gate{packed ? names.gateAndFc1 : names.gate, packed ? 2 : 1, 0};
+    Place other{packed ? names.gateAndFc1 : names.fc1, packed ? 2 : 1,
+                packed ? 1 : 0};
+    Value open = activate(linear(x, "gate", gate, width, config.mlpBias),
+                          config.activation, loc);
+    y = linear(x, "fc1", other, width, config.mlpBias);
+    y = MulOp::create(b, loc, open, y);
+  } else {
+    y = linear(x, "fc1", names.fc1, width, config.mlpBias);
+    y = activate(y, config.activation, loc);
+  }
+  if (config.dropoutInMlp)
+    y = drop(y, config.dropout, loc);
+  if (config.mlpNorm)
+    y = norm(y, "mlp_norm", names.mlpNorm);
+  y = linear(y, "fc2", names.fc2, config.width, config.mlpBias);
+  return drop(y, config.dropout, at(names.fc2));
+}
+
 // An op without a module of its own (activation, residual sum) is named after
 // the module that it follows, so that both keep one name when they are fused.
 Value VitBuilder::block(Value x) {
@@ -392,12 +495,7 @@ Value VitBuilder::block(Value x) {
   x = AddOp::create(b, at(config.outProjection ? names.out : names.attention),
                     y, x);
   y = norm(x, "norm2", names.norm2);
-  y = linear(y, "fc1", names.fc1, config.mlpWidth, config.mlpBias);
-  y = activate(y, config.activation, at(names.fc1));
-  if (config.dropoutInMlp)
-    y = drop(y, config.dropout, at(names.fc1));
-  y = linear(y, "fc2", names.fc2, config.width, config.mlpBias);
-  y = drop(y, config.dropout, at(names.fc2));
+  y = mlp(y);
   y = scale(y, "scale2", names.scale2);
   y = dropPath(y, "drop_path2");
   return AddOp::create(b, at(names.fc2), y, x);
@@ -423,66 +521,107 @@ Value VitBuilder::layers(Value x) {
 // From tokens to results
 //===----------------------------------------------------------------------===//
 
-void VitBuilder::results(Value x) {
-  output("hidden_" + std::to_string(config.depth), x);
-  if (config.finalNorm) {
-    x = norm(x, "norm", names.norm);
-    output("final", x);
-  }
-  Location pool = at(names.norm);
-  int64_t prefix = config.prefix();
-  Value classToken;
-  if (config.classToken || config.pooling == Pooling::Token) {
-    classToken = takeToken(x, 0, pool);
-    output("cls_token", classToken);
-  }
-  Value patches = x;
-  if (prefix)
-    patches = TakeTokensOp::create(b, pool, x, b.getI64IntegerAttr(prefix),
-                                   b.getI64IntegerAttr(config.patches()));
-  output("feature_map", patches);
+/// Attention of a learned query to the tokens `x`, then an MLP: SigLIP's
+/// MultiheadAttentionPoolingHead, timm's AttentionPoolLatent, AIMv2's head.
+Value VitBuilder::poolByAttention(Value x) {
+  const AttentionPoolNames &pool = names.pool;
+  int64_t width = config.width;
+  int64_t heads = config.poolHeads ? config.poolHeads : config.heads;
+  Location loc = at(pool.attention);
+  Value token =
+      tokens("pool_token", 1, Role::Token, pool.token, config.poolTokenRank);
+  Value query = RepeatTokensOp::create(b, at(pool.token), token, x);
+  auto project = [&](Value from, StringRef symbol, StringRef path, int part) {
+    Place place{path};
+    if (!pool.qkv.empty())
+      place = {pool.qkv, 3, part};
+    else if (!pool.keyValue.empty() && part > 0)
+      place = {pool.keyValue, 2, part - 1};
+    return linear(from, symbol, place, width, config.poolBias);
+  };
+  if (!pool.query.empty() || !pool.qkv.empty())
+    query = project(query, "pool_query", pool.query, 0);
+  Value key = project(x, "pool_key", pool.key, 1);
+  Value value = project(x, "pool_value", pool.value, 2);
+  double scale = 1.0 / std::sqrt(double(width / heads));
+  Value y = AttentionOp::create(b, loc, query, key, value, heads, scale,
+                                /*withProbabilities=*/false)
+                .getResult();
+  y = linear(takeToken(y, 0, loc), "pool_out", pool.out, width, true);
+  if (!config.poolMlp)
+    return y;
+  Value z = norm(y, "pool_mlp_norm", pool.norm);
+  z = linear(z, "pool_fc1", pool.fc1, config.mlpWidth, true);
+  z = activate(z, config.activation, at(pool.fc1));
+  z = linear(z, "pool_fc2", pool.fc2, width, true);
+  return AddOp::create(b, at(pool.fc2), z, y);
+}
 
-  if (config.headless) {
-    result("last_hidden_state", x);
-    if (config.pooler) {
-      Value y = linear(classToken, "pooler", names.pooler, config.poolerWidth,
-                       /*bias=*/true);
-      result("pooler_output",
-             activate(y, config.poolerActivation, at(names.pooler)));
-    }
-    return;
-  }
-
-  Value features, distilled;
+/// The tokens `x` as `pooling` says, normalised if `poolNorm`.
+Value VitBuilder::pool(Value x) {
+  Location loc = at(names.norm);
+  int64_t from = config.meanOfPrefix ? 0 : config.prefix();
+  auto mean = [&] { return MeanTokensOp::create(b, loc, x, from).getResult(); };
+  Value pooled = x;
   switch (config.pooling) {
   case Pooling::Token:
-    features = classToken;
+    pooled = classToken;
     break;
   case Pooling::Mean:
-    features =
-        MeanTokensOp::create(b, pool, x, config.meanOfPrefix ? 0 : prefix);
+    pooled = mean();
     break;
+  case Pooling::TokenAndMean: {
+    SmallVector<Value> both{classToken, mean()};
+    pooled = ConcatChannelsOp::create(b, loc, both);
+    break;
+  }
+  case Pooling::Attention:
+    if (from)
+      x = TakeTokensOp::create(b, loc, x, b.getI64IntegerAttr(from),
+                               b.getI64IntegerAttr(config.patches()));
+    pooled = poolByAttention(x);
+    break;
+  case Pooling::Distilled: {
+    Value sum = AddOp::create(b, loc, classToken, distilled);
+    pooled = ScaleOp::create(b, loc, sum, llvm::APFloat(0.5));
+    break;
+  }
   case Pooling::All:
-    features = x;
-    break;
-  case Pooling::Distilled:
-    distilled = takeToken(x, 1, pool);
-    features = ScaleOp::create(
-        b, pool, Value(AddOp::create(b, pool, classToken, distilled)),
-        llvm::APFloat(0.5));
     break;
   }
-  if (config.poolNorm)
-    features = norm(features, "pool_norm", names.poolNorm);
-  if (!config.classes)
-    return result("features", features);
-  output("features", features);
-  if (!distilled) {
-    features = drop(features, config.headDropout, at("head_drop"));
-    return result("logits",
-                  linear(features, "head", names.head, config.classes, true));
-  }
+  return config.poolNorm ? norm(pooled, "pool_norm", names.poolNorm) : pooled;
+}
 
+void VitBuilder::projectionResult(Value pooled) {
+  int64_t in = lastDimension(pooled), out = config.projectionWidth;
+  StringRef name = names.projection;
+  if (!config.projectionTransposed)
+    return result("image_embeds", linear(pooled, "projection", name, out,
+                                         config.projectionBias));
+  // x W, where torch.nn.Linear would store the transpose of W.
+  Value weight = parameter("projection.weight", {in, out}, Role::Weight, in,
+                           at(name), name.str());
+  result("image_embeds",
+         LinearInputGradientOp::create(b, at(name), pooled, weight));
+}
+
+void VitBuilder::headlessResults(Value x) {
+  result("last_hidden_state", x);
+  Value pooled;
+  if (config.pooler || config.projectionWidth)
+    pooled = pool(x);
+  if (config.pooler && config.poolerWidth) {
+    pooled = linear(pooled, "pooler", names.pooler, config.poolerWidth,
+                    /*bias=*/true);
+    pooled = activate(pooled, config.poolerActivation, at(names.pooler));
+  }
+  if (config.pooler)
+    result("pooler_output", pooled);
+  if (config.projectionWidth)
+    projectionResult(pooled);
+}
+
+void VitBuilder::distilledResults() {
   Value first = linear(classToken, "head", names.head, config.classes, true);
   Value second = linear(distilled, "distillation_head", names.distillationHead,
                         config.classes, true);
@@ -503,6 +642,40 @@ void VitBuilder::setTokens() {
   module->setAttr(
       "vit.patch_grid",
       b.getDenseI64ArrayAttr({config.gridHeight(), config.gridWidth()}));
+}
+
+void VitBuilder::results(Value x) {
+  output("hidden_" + std::to_string(config.depth), x);
+  if (config.finalNorm) {
+    x = norm(x, "norm", names.norm);
+    output("final", x);
+  }
+  Location loc = at(names.norm);
+  int64_t prefix = config.prefix();
+  if (config.classToken || config.pooling == Pooling::Token) {
+    classToken = takeToken(x, 0, loc);
+    output("cls_token", classToken);
+  }
+  Value patches = x;
+  if (prefix)
+    patches = TakeTokensOp::create(b, loc, x, b.getI64IntegerAttr(prefix),
+                                   b.getI64IntegerAttr(config.patches()));
+  output("feature_map", patches);
+
+  if (config.headless)
+    return headlessResults(x);
+  if (config.pooling == Pooling::Distilled)
+    distilled = takeToken(x, 1, loc);
+  Value features = pool(x);
+  if (!config.classes && !config.projectionWidth)
+    return result(config.featuresName, features);
+  output("features", features);
+  if (config.projectionWidth)
+    return projectionResult(features);
+  if (config.pooling == Pooling::Distilled)
+    return distilledResults();
+  features = drop(features, config.headDropout, at("head_drop"));
+  result("logits", linear(features, "head", names.head, config.classes, true));
 }
 
 OwningOpRef<ModuleOp> VitBuilder::build() {

@@ -153,13 +153,18 @@ void vit::checkVitConfig(const VitConfig &config, const KeyNames &keys,
                          ConfigReader &reader) {
   if (reader.failed())
     return;
-  // A remainder is dropped, as by the convolution.
-  if (config.imageHeight < config.patchHeight ||
-      config.imageWidth < config.patchWidth) {
-    reader.fail(formatv("\"{0}\" is {1} x {2} (height x width), less than a "
-                        "patch of {3} x {4}; make it a multiple of \"{5}\"",
-                        keys.image, config.imageHeight, config.imageWidth,
-                        config.patchHeight, config.patchWidth, keys.patch));
+  // A remainder is dropped, as by the convolution; vit-pytorch has none.
+  bool isSmall = config.imageHeight < config.patchHeight ||
+                 config.imageWidth < config.patchWidth;
+  bool isWhole = config.imageHeight % config.patchHeight == 0 &&
+                 config.imageWidth % config.patchWidth == 0;
+  if (isSmall || (!isWhole && !config.patchConvolution)) {
+    reader.fail(
+        formatv("\"{0}\" is {1} x {2} (height x width), {3} of {4} x "
+                "{5}; make it a multiple of \"{6}\"",
+                keys.image, config.imageHeight, config.imageWidth,
+                isSmall ? "less than a patch" : "not a whole number of patches",
+                config.patchHeight, config.patchWidth, keys.patch));
     return;
   }
   if (!keys.heads.empty() && config.width % config.heads) {
@@ -191,7 +196,7 @@ void vit::findStoredGrid(VitConfig &config, const Weights *weights,
   if (!shape || shape->size() < 2)
     return;
   int64_t rows = (*shape)[shape->size() - 2];
-  int64_t prefix = config.positionsOfPrefix ? config.prefix() : 0;
+  int64_t prefix = config.positionPrefix();
   if (rows == prefix + config.patches() || rows <= prefix)
     return; // Matches, or is reported with all other shapes.
   // The height and width of a table follow from its size only if it is square.

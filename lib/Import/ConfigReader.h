@@ -17,6 +17,8 @@
 #include <string>
 #include <utility>
 
+struct vit_preprocessing;
+
 namespace mlir::vit {
 
 /// Reads the keys of one JSON object. A missing or null key gives the default.
@@ -94,11 +96,24 @@ std::vector<std::string>
 readLabels(ConfigReader &reader, StringRef key,
            std::optional<int64_t> classes = std::nullopt);
 
-/// One reader per library. `weights` is null if the folder has none.
-VitConfig readTransformersConfig(ConfigReader &reader, const Weights *weights);
+/// One reader per library. `weights` is null if the folder has none, and
+/// `preprocessing` if nothing says how pictures are prepared.
+VitConfig readTransformersConfig(const llvm::json::Object &object,
+                                 ConfigReader &reader, const std::string &where,
+                                 std::string &error, const Weights *weights,
+                                 const vit_preprocessing *preprocessing);
+VitConfig readTorchvisionConfig(const llvm::json::Object &object,
+                                ConfigReader &reader, const std::string &where,
+                                std::string &error, const Weights *weights);
+/// `object` is open_clip_config.json.
+VitConfig readOpenClipConfig(const llvm::json::Object &object,
+                             ConfigReader &reader, const std::string &where,
+                             std::string &error, const Weights *weights);
+/// `prefix` stands before the names of all tensors.
 VitConfig readTimmConfig(const llvm::json::Object &object, ConfigReader &reader,
                          const std::string &where, std::string &error,
-                         const Weights *weights);
+                         const Weights *weights,
+                         const std::string &prefix = "");
 VitConfig readVitPytorchConfig(const llvm::json::Object &object,
                                ConfigReader &reader, const std::string &where,
                                std::string &error, const Weights *weights);

@@ -91,10 +91,10 @@ static std::optional<llvm::json::Value> readJson(StringRef path,
   return std::move(*value);
 }
 
-/// Sets `vit.preprocessing` if the folder describes, in a way that can be
-/// followed, how pictures are prepared.
-static void addPreprocessing(ModuleOp module, StringRef folder,
-                             std::string &note) {
+/// How the folder says that pictures are prepared, in a way that can be
+/// followed; or nothing. `note`: what is assumed, or why nothing.
+static std::optional<vit_preprocessing> readPreprocessing(StringRef folder,
+                                                          std::string &note) {
   vit_preprocessing p = {};
   p.struct_size = sizeof p;
   vit_error message = {};
@@ -103,7 +103,7 @@ static void addPreprocessing(ModuleOp module, StringRef folder,
   // Tensors need no preparation: a command that reads pictures reports it.
   if (status != VIT_OK) {
     note = message.message + std::string("; pictures cannot be prepared");
-    return;
+    return std::nullopt;
   }
   char source[1024];
   int32_t isDefault = 0;
@@ -111,6 +111,11 @@ static void addPreprocessing(ModuleOp module, StringRef folder,
                                sizeof source, nullptr) == VIT_OK &&
       isDefault)
     note = source;
+  return p;
+}
+
+/// Sets `vit.preprocessing`.
+static void addPreprocessing(ModuleOp module, const vit_preprocessing &p) {
   Builder b(module.getContext());
   SmallVector<NamedAttribute> fields;
   auto add = [&](StringRef name, Attribute value) {
@@ -144,6 +149,28 @@ static std::string readProblemType(ConfigReader &reader) {
   return type;
 }
 
+/// Calls the reader of the library whose model `object` describes.
+static VitConfig readConfig(const llvm::json::Object &object,
+                            ConfigReader &reader, const std::string &where,
+                            std::string &error, const Weights *weights,
+                            const vit_preprocessing *preprocessing) {
+  bool isTimm =
+      reader.getString("model_type", "timm_wrapper") == "timm_wrapper";
+  if (reader.has("model_type") && !isTimm)
+    return readTransformersConfig(object, reader, where, error, weights,
+                                  preprocessing);
+  if (reader.has("architecture"))
+    return readTimmConfig(object, reader, where, error, weights);
+  if (reader.getString("library", "") == "torchvision")
+    return readTorchvisionConfig(object, reader, where, error, weights);
+  if (reader.has("library"))
+    return readVitPytorchConfig(object, reader, where, error, weights);
+  reader.fail("no \"model_type\" (transformers), \"architecture\" (timm) or "
+              "\"library\" (vit-pytorch, torchvision): nothing says which "
+              "library's model this is");
+  return VitConfig();
+}
+
 /// Notes labels that do not fit the head: they keep nothing from running, but
 /// commands that print names refuse them.
 static void noteLabels(const VitConfig &config, const ConfigReader &reader,
@@ -172,9 +199,12 @@ OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
   error.clear();
   std::string folder = resolveModelFolder(given.str());
   context->loadDialect<VitDialect, func::FuncDialect>();
-  SmallString<128> path(folder);
+  SmallString<128> path(folder), openClip(folder);
   llvm::sys::path::append(path, "config.json");
-  std::string where = path.str().str();
+  llvm::sys::path::append(openClip, "open_clip_config.json");
+  bool isOpenClip =
+      !llvm::sys::fs::exists(path) && llvm::sys::fs::exists(openClip);
+  std::string where = (isOpenClip ? openClip : path).str().str();
   std::optional<llvm::json::Value> json = readJson(where, error);
   if (!json)
     return nullptr;
@@ -191,20 +221,15 @@ OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
       return nullptr;
   }
 
+  ImportNotes found;
+  std::optional<vit_preprocessing> preprocessing =
+      readPreprocessing(folder, found.pictures);
   ConfigReader reader(*object, where, error);
-  VitConfig config;
-  bool isTimm =
-      reader.getString("model_type", "timm_wrapper") == "timm_wrapper";
-  if (reader.has("model_type") && !isTimm)
-    config = readTransformersConfig(reader, weights.get());
-  else if (reader.has("architecture"))
-    config = readTimmConfig(*object, reader, where, error, weights.get());
-  else if (reader.has("library"))
-    config = readVitPytorchConfig(*object, reader, where, error, weights.get());
-  else
-    reader.fail("no \"model_type\" (transformers), \"architecture\" (timm) or "
-                "\"library\" (vit-pytorch): nothing says which library's model "
-                "this is");
+  VitConfig config =
+      isOpenClip
+          ? readOpenClipConfig(*object, reader, where, error, weights.get())
+          : readConfig(*object, reader, where, error, weights.get(),
+                       preprocessing ? &*preprocessing : nullptr);
   if (reader.failed())
     return nullptr;
 
@@ -212,8 +237,8 @@ OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
   if (reader.failed())
     return nullptr;
   OwningOpRef<ModuleOp> module = buildVit(config, context);
-  ImportNotes found;
-  addPreprocessing(*module, folder, found.pictures);
+  if (preprocessing)
+    addPreprocessing(*module, *preprocessing);
   noteLabels(config, reader, found.model);
   if (notes)
     *notes = std::move(found);

@@ -20,17 +20,18 @@ using namespace mlir;
 using namespace mlir::vit;
 using llvm::json::Object;
 
-static VitNames makeNames() {
+static VitNames makeNames(const std::string &prefix) {
   VitNames n;
-  n.embeddings = "patch_embed";
-  n.patch = "patch_embed.proj";
-  n.classToken = "cls_token";
-  n.distillationToken = "dist_token";
-  n.registers = "reg_token";
-  n.positions = "pos_embed";
-  n.preNorm = "norm_pre";
-  n.layers = "blocks";
-  n.block = "blocks.{}";
+  n.embeddings = prefix + "patch_embed";
+  n.patch = n.embeddings + ".proj";
+  n.embeddingNorm = n.embeddings + ".norm";
+  n.classToken = prefix + "cls_token";
+  n.distillationToken = prefix + "dist_token";
+  n.registers = prefix + "reg_token";
+  n.positions = prefix + "pos_embed";
+  n.preNorm = prefix + "norm_pre";
+  n.layers = prefix + "blocks";
+  n.block = n.layers + ".{}";
   n.norm1 = n.block + ".norm1";
   n.attention = n.block + ".attn";
   n.qkv = n.attention + ".qkv";
@@ -42,18 +43,32 @@ static VitNames makeNames() {
   n.fc1 = n.block + ".mlp.fc1";
   n.fc2 = n.block + ".mlp.fc2";
   n.scale2 = n.block + ".ls2";
-  n.norm = "norm";
-  n.poolNorm = "fc_norm";
-  n.head = "head";
-  n.distillationHead = "head_dist";
+  n.norm = prefix + "norm";
+  n.poolNorm = prefix + "fc_norm";
+  n.head = prefix + "head";
+  n.distillationHead = prefix + "head_dist";
+  n.pool.attention = prefix + "attn_pool";
+  n.pool.token = n.pool.attention + ".latent";
+  n.pool.query = n.pool.attention + ".q";
+  n.pool.keyValue = n.pool.attention + ".kv";
+  n.pool.out = n.pool.attention + ".proj";
+  n.pool.norm = n.pool.attention + ".norm";
+  n.pool.fc1 = n.pool.attention + ".mlp.fc1";
+  n.pool.fc2 = n.pool.attention + ".mlp.fc2";
   return n;
 }
+
+/// How a model's MLP is built: timm's Mlp, SwiGLUPacked or SwiGLU.
+enum class MlpKind { Plain, Packed, Apart };
 
 namespace {
 /// What the name of an architecture implies.
 struct Architecture {
   bool distilled = false;
   double epsilon = 1e-6;
+  MlpKind mlp = MlpKind::Plain;
+  Norm norm = Norm::Layer;
+  bool embeddingNorm = false;
   Object args; ///< As arguments of VisionTransformer.
 };
 } // namespace
@@ -75,7 +90,12 @@ static bool setSize(Object &args, StringRef size) {
                {"large", 1024, 24, 16},
                {"huge", 1280, 32, 16},
                {"giant", 1408, 40, 16, 48.0 / 11},
-               {"gigantic", 1664, 48, 16, 64.0 / 13}};
+               {"gigantic", 1664, 48, 16, 64.0 / 13},
+               {"giantopt", 1536, 40, 16},
+               {"intern300m", 1024, 24, 16},
+               {"so150m", 896, 18, 14, 2.572},
+               {"so150m2", 832, 21, 13, 34.0 / 13},
+               {"so400m", 1152, 27, 16, 3.7362}};
   const auto *found = llvm::find_if(
       sizes, [&](const auto &known) { return known.name == size; });
   if (found == std::end(sizes))
@@ -89,10 +109,24 @@ static bool setSize(Object &args, StringRef size) {
 
 /// timm's own small test models.
 static std::optional<Architecture> getTestModel(StringRef name) {
+  Architecture a;
+  if (name == "test_vit3" || name == "test_vit4") {
+    bool third = name == "test_vit3";
+    a.args = Object{{"patch_size", 16},   {"img_size", 160},
+                    {"embed_dim", 96},    {"depth", 9},
+                    {"num_heads", 3},     {"mlp_ratio", third ? 2 : 3},
+                    {"reg_tokens", 1},    {"class_token", false},
+                    {"init_values", 1e-5}};
+    a.args["global_pool"] = third ? "map" : "avg";
+    if (third)
+      a.args["pool_include_prefix"] = true;
+    else
+      a.norm = Norm::Rms;
+    return a;
+  }
   if (name != "test_vit" && name != "test_vit2")
     return std::nullopt;
   bool second = name == "test_vit2";
-  Architecture a;
   a.args =
       Object{{"patch_size", 16},        {"img_size", 160}, {"embed_dim", 64},
              {"depth", second ? 8 : 6}, {"num_heads", 2},  {"mlp_ratio", 3}};
@@ -111,7 +145,9 @@ namespace {
 struct NameReader {
   Architecture a;
   StringRef family, size;
-  bool gap = false, registers = false, patch = false, resolution = false;
+  bool gap = false, map = false, registers = false, patch = false;
+  bool resolution = false, siglip = false, dino = false;
+  int64_t patchSize = 0, imageSize = 0;
 
   /// False if the family or the size is unknown.
   bool readFamily();
@@ -147,7 +183,7 @@ bool NameReader::readMark(StringRef part) {
   int64_t number = 0;
   StringRef rest = part;
   if (rest.consume_front("patch") && !rest.getAsInteger(10, number)) {
-    args["patch_size"] = number;
+    args["patch_size"] = patchSize = number;
     patch = true;
   } else if (rest = part;
              rest.consume_front("reg") && !rest.getAsInteger(10, number)) {
@@ -155,8 +191,16 @@ bool NameReader::readMark(StringRef part) {
     args["no_embed_class"] = true;
     registers = true;
   } else if (!part.getAsInteger(10, number) && patch) {
-    args["img_size"] = number;
+    args["img_size"] = imageSize = number;
     resolution = true;
+  } else if (part == "siglip") {
+    siglip = true;
+    args["class_token"] = false;
+    args["global_pool"] = "map";
+  } else if (part == "map") {
+    map = true;
+    args["class_token"] = false;
+    args["global_pool"] = "map";
   } else if (part == "distilled" && family == "deit") {
     a.distilled = true;
   } else if (part == "gap") {
@@ -168,10 +212,10 @@ bool NameReader::readMark(StringRef part) {
     a.epsilon = 1e-5;
   } else if (part == "quickgelu") {
     args["act_layer"] = "quick_gelu";
-  } else if (part == "dinov2" && size != "giant") {
-    args["init_values"] = 1e-5;
-    args["img_size"] = 518;
-    resolution = true;
+  } else if (part == "dinov2" || part == "tipsv2") {
+    dino = resolution = true;
+    args["init_values"] = part == "dinov2" ? 1e-5 : 1.0;
+    args["img_size"] = part == "dinov2" ? 518 : 448;
   } else if (part == "miil") {
     args["qkv_bias"] = false;
   } else if (part == "plus" && size == "base") {
@@ -192,6 +236,38 @@ void NameReader::combineMarks() {
   // The CLIP variant of "plus" has no layer scale.
   if (a.epsilon == 1e-5)
     args.erase("init_values");
+  if (dino && size == "giant") {
+    a.mlp = MlpKind::Packed;
+    args["embed_dim"] = 1536;
+    args["num_heads"] = 24;
+    args["mlp_ratio"] = 2.66667 * 2;
+    args["act_layer"] = "silu";
+  }
+  if (dino && size == "so400m")
+    args["mlp_ratio"] = 4304.0 / 1152;
+  if (size == "intern300m") {
+    args["init_values"] = 0.1;
+    args["final_norm"] = false;
+  }
+  if (siglip && ((size == "base" && patchSize == 32) || size == "giantopt" ||
+                 (size == "large" && imageSize == 512) ||
+                 (size == "so400m" && patchSize == 16)))
+    args["act_layer"] = "gelu_tanh";
+  if (size.starts_with("so150m")) {
+    args.erase("no_embed_class");
+    if (size == "so150m2") {
+      args["qkv_bias"] = false;
+      args["init_values"] = 1e-5;
+    } else if (gap) {
+      args["fc_norm"] = false;
+    }
+    return;
+  }
+  if (siglip) {
+    if (gap)
+      args["fc_norm"] = false;
+    return;
+  }
   if (gap && registers && size != "base")
     args["init_values"] = 1e-5;
   if (gap && !registers) {
@@ -205,6 +281,46 @@ void NameReader::combineMarks() {
   }
 }
 
+/// aimv2_large_patch14_224 and its like.
+static std::optional<Architecture> parseAimv2(StringRef name) {
+  static constexpr struct {
+    StringLiteral size;
+    int64_t width, heads;
+    double ratio;
+  } sizes[] = {{"large", 1024, 8, 2.75},
+               {"huge", 1536, 12, 2.6667},
+               {"1b", 2048, 16, 2.75},
+               {"3b", 3072, 24, 2.6667}};
+  SmallVector<StringRef> parts;
+  name.split(parts, '_');
+  int64_t image = 0;
+  if (parts.size() != 4 || parts[0] != "aimv2" || parts[2] != "patch14" ||
+      parts[3].getAsInteger(10, image))
+    return std::nullopt;
+  for (const auto &known : sizes)
+    if (known.size == parts[1]) {
+      Architecture a;
+      a.epsilon = 1e-5;
+      a.mlp = MlpKind::Apart;
+      a.norm = Norm::Rms;
+      a.embeddingNorm = true;
+      a.args = Object{{"patch_size", 14},
+                      {"img_size", image},
+                      {"depth", 24},
+                      {"class_token", false},
+                      {"fc_norm", false},
+                      {"global_pool", "avg"},
+                      {"qkv_bias", false},
+                      {"proj_bias", false},
+                      {"act_layer", "silu"},
+                      {"embed_dim", known.width},
+                      {"num_heads", known.heads}};
+      a.args["mlp_ratio"] = known.ratio;
+      return a;
+    }
+  return std::nullopt;
+}
+
 /// Reads names such as deit_tiny_distilled_patch16_224 or
 /// vit_medium_patch16_reg4_gap_256. Returns nullopt if a part is unknown: the
 /// name of another kind of model.
@@ -213,6 +329,8 @@ static std::optional<Architecture> parseArchitecture(StringRef name) {
   name = name.split('.').first;
   if (std::optional<Architecture> test = getTestModel(name))
     return test;
+  if (std::optional<Architecture> aimv2 = parseAimv2(name))
+    return aimv2;
   SmallVector<StringRef> parts;
   name.split(parts, '_');
   if (parts.size() < 2)
@@ -270,7 +388,7 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
     args.failKey("mlp_ratio", "that makes an MLP of width " +
                                   Twine(config.mlpWidth) + ", not 1 to " +
                                   Twine(maxWidth));
-  config.qkvBias = args.getBoolean("qkv_bias", true);
+  config.setAttentionBias(args.getBoolean("qkv_bias", true));
   config.queryKeyNorm = args.getBoolean("qk_norm", false);
   config.outBias = config.mlpBias = args.getBoolean("proj_bias", true);
   config.layerScaleInit = args.getNumber("init_values", 0, 0, 1e6);
@@ -297,10 +415,13 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
     config.pooling = Pooling::Token;
   else if (pool == "avg")
     config.pooling = Pooling::Mean;
+  else if (pool == "map")
+    config.pooling = Pooling::Attention;
   else if (pool.empty())
     config.pooling = Pooling::All;
   else
-    args.failKey("global_pool", "supported are \"token\", \"avg\" and \"\"");
+    args.failKey("global_pool", "supported are \"token\", \"avg\", \"map\" and "
+                                "\"\"");
   if (pool == "token" && !config.classToken)
     args.fail(
         "\"class_token\" is false, so \"global_pool\" cannot be \"token\" "
@@ -315,11 +436,27 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
   args.checkOnly("norm_layer", "layernorm");
 }
 
+/// The gated MLPs of timm.
+static void setMlp(VitConfig &config, MlpKind kind) {
+  if (kind == MlpKind::Plain)
+    return;
+  config.gated = true;
+  std::string mlp = config.names.block + ".mlp.";
+  if (kind == MlpKind::Packed) {
+    config.mlpWidth /= 2;
+    config.names.gateAndFc1 = mlp + "fc1";
+  } else {
+    config.names.gate = mlp + "fc1_g";
+    config.names.fc1 = mlp + "fc1_x";
+  }
+}
+
 VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
                               const std::string &where, std::string &error,
-                              const Weights *weights) {
+                              const Weights *weights,
+                              const std::string &prefix) {
   VitConfig config;
-  config.names = makeNames();
+  config.names = makeNames(prefix);
   std::string name = reader.getString("architecture", "");
   std::optional<Architecture> architecture = parseArchitecture(name);
   if (!architecture) {
@@ -358,7 +495,8 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
     args.insert({"num_classes", int64_t(labelMap->size())});
   // If the file has none, it follows from the checkpoint.
   if (std::optional<SmallVector<int64_t>> shape =
-          weights ? weights->getShape("head.weight") : std::nullopt;
+          weights ? weights->getShape(config.names.head + ".weight")
+                  : std::nullopt;
       weights && (isWrapped || !pretrained.has("num_classes")))
     args.insert({"num_classes", shape && shape->size() == 2 ? (*shape)[0] : 0});
   llvm::json::Value size = sizeGiven ? *args.get("img_size") : nullptr;
@@ -379,7 +517,10 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
        "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init"});
   config.epsilon = arguments.has("norm_layer") ? 1e-6 : architecture->epsilon;
   config.antialias = true;
+  config.norm = architecture->norm;
+  config.embeddingNorm = architecture->embeddingNorm;
   readArguments(config, arguments);
+  setMlp(config, architecture->mlp);
   if (architecture->distilled) {
     config.distillationToken = true;
     config.pooling = Pooling::Distilled;

@@ -5,132 +5,298 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ViTModel and ViTForImageClassification (model_type vit), and the same of DeiT
-// with its distillation token and its two heads (model_type deit). Names are
-// those that save_pretrained writes; Weights also finds those that transformers
-// 5 uses inside.
+// Finds the family and the class of a model and reads what all families share.
+// The families are in files of their own (Family*.cpp).
 //
 //===----------------------------------------------------------------------===//
 
-#include "ConfigReader.h"
+#include "Family.h"
+
+#include "vit/vit-data.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::vit;
+using llvm::json::Object;
 
-static VitNames makeNames(const std::string &base, bool distilled) {
-  VitNames n;
-  n.embeddings = base + "embeddings";
-  n.patch = n.embeddings + ".patch_embeddings.projection";
-  n.classToken = n.embeddings + ".cls_token";
-  n.distillationToken = n.embeddings + ".distillation_token";
-  n.positions = n.embeddings + ".position_embeddings";
-  n.layers = base + "encoder";
-  n.block = base + "encoder.layer.{}";
-  n.norm1 = n.block + ".layernorm_before";
-  n.attention = n.block + ".attention.attention";
-  n.query = n.attention + ".query";
-  n.key = n.attention + ".key";
-  n.value = n.attention + ".value";
-  n.out = n.block + ".attention.output.dense";
-  n.norm2 = n.block + ".layernorm_after";
-  n.fc1 = n.block + ".intermediate.dense";
-  n.fc2 = n.block + ".output.dense";
-  n.norm = base + "layernorm";
-  n.pooler = base + "pooler.dense";
-  n.head = distilled ? "cls_classifier" : "classifier";
-  n.distillationHead = "distillation_classifier";
-  return n;
+//===----------------------------------------------------------------------===//
+// The families
+//===----------------------------------------------------------------------===//
+
+static constexpr ModelClass plainClasses[] = {
+    {"Model", ModelKind::Tower},
+    {"ForImageClassification", ModelKind::Classifier}};
+static constexpr ModelClass deitClasses[] = {
+    {"Model", ModelKind::Tower},
+    {"ForImageClassification", ModelKind::Classifier},
+    {"ForImageClassificationWithTeacher", ModelKind::Teacher}};
+static constexpr ModelClass maeClasses[] = {
+    {"Model", ModelKind::Tower}, {"ForPreTraining", ModelKind::Tower}};
+static constexpr ModelClass clipClasses[] = {
+    {"Model", ModelKind::Projection},
+    {"VisionModel", ModelKind::Tower},
+    {"VisionModelWithProjection", ModelKind::Projection},
+    {"ForImageClassification", ModelKind::Classifier}};
+static constexpr ModelClass aimClasses[] = {{"Model", ModelKind::Projection},
+                                            {"VisionModel", ModelKind::Tower}};
+static constexpr ModelClass siglipClasses[] = {
+    {"Model", ModelKind::Tower},
+    {"VisionModel", ModelKind::Tower},
+    {"ForImageClassification", ModelKind::Classifier}};
+
+ArrayRef<Family> vit::listFamilies() {
+  static constexpr Family families[] = {
+      {"vit", "ViT", plainClasses, "vit.", readVitFamily},
+      {"deit", "DeiT", deitClasses, "deit.", readVitFamily},
+      {"vit_mae", "ViTMAE", maeClasses, "vit.", readVitFamily},
+      {"vit_msn", "ViTMSN", plainClasses, "vit.", readVitFamily},
+      {"ijepa", "IJepa", plainClasses, "ijepa.", readVitFamily},
+      {"clip", "CLIP", clipClasses, "", readClipFamily},
+      {"clip_vision_model", "CLIP", clipClasses, "", readClipFamily},
+      {"metaclip_2", "MetaClip2", clipClasses, "", readClipFamily},
+      {"metaclip_2_vision_model", "MetaClip2", clipClasses, "", readClipFamily},
+      {"chinese_clip", "ChineseCLIP", clipClasses, "", readClipFamily},
+      {"chinese_clip_vision_model", "ChineseCLIP", clipClasses, "",
+       readClipFamily},
+      {"siglip", "Siglip", siglipClasses, "", readSiglipFamily},
+      {"siglip_vision_model", "Siglip", siglipClasses, "", readSiglipFamily},
+      {"dinov2", "Dinov2", plainClasses, "dinov2.", readDinov2Family},
+      {"dinov2_with_registers", "Dinov2WithRegisters", plainClasses,
+       "dinov2_with_registers.", readDinov2Family},
+      {"aimv2", "Aimv2", aimClasses, "", readAimv2Family},
+      {"aimv2_vision_model", "Aimv2", aimClasses, "", readAimv2Family},
+  };
+  return families;
 }
 
-/// Which class of modeling_vit.py or modeling_deit.py the model is.
-static StringRef findClass(ConfigReader &reader, StringRef modelType,
-                           const Weights *weights) {
+/// The one of `names` that differs least from `name`.
+static StringRef findNearest(StringRef name, ArrayRef<std::string> names) {
+  std::string wanted = name.lower();
+  return *llvm::min_element(names, [&](StringRef a, StringRef b) {
+    return StringRef(a.lower()).edit_distance(wanted) <
+           StringRef(b.lower()).edit_distance(wanted);
+  });
+}
+
+/// What is supported in place of `name`, as the end of a message.
+static std::string suggest(StringRef name, ArrayRef<std::string> names) {
+  std::string text = "supported are " + llvm::join(names, ", ");
+  if (!name.empty() && names.size() > 1)
+    text += "; the nearest is " + findNearest(name, names).str();
+  return text;
+}
+
+static const Family *findFamily(ConfigReader &reader) {
+  std::string type = reader.getString("model_type", "");
+  std::vector<std::string> names;
+  for (const Family &family : listFamilies()) {
+    if (family.modelType == type)
+      return &family;
+    names.push_back(family.modelType.str());
+  }
+  reader.failKey("model_type", suggest(type, names));
+  return nullptr;
+}
+
+/// Which of the family's classes the model is, or null after an error.
+static const ModelClass *findClass(const Family &family, ConfigReader &reader,
+                                   const Weights *weights) {
+  std::string name;
   const llvm::json::Value *value = reader.get("architectures");
   if (const llvm::json::Array *array = value ? value->getAsArray() : nullptr)
     if (array->size() == 1)
-      if (std::optional<StringRef> name = (*array)[0].getAsString())
-        return *name;
-  if (value) {
+      if (std::optional<StringRef> text = (*array)[0].getAsString())
+        name = text->str();
+  if (value && name.empty()) {
     reader.failKey("architectures", "it should be a list of one name");
-    return "";
+    return nullptr;
   }
-  // Not stated: a checkpoint without a head is the headless model.
-  bool headless = weights && !weights->getShape("classifier.weight");
-  if (modelType == "vit")
-    return headless ? "ViTModel" : "ViTForImageClassification";
-  return headless ? "DeiTModel" : "DeiTForImageClassification";
+  std::vector<std::string> names;
+  for (const ModelClass &known : family.classes) {
+    names.push_back((family.classPrefix + known.ending).str());
+    if (names.back() == name)
+      return &known;
+  }
+  if (!name.empty()) {
+    reader.failKey("architectures", suggest(name, names));
+    return nullptr;
+  }
+  // Not stated: a checkpoint with a head is a classifier, and without weights
+  // the first class with a head is meant.
+  bool hasHead = !weights || weights->getShape("classifier.weight");
+  bool hasProjection = weights && weights->getShape("visual_projection.weight");
+  for (const ModelClass &known : family.classes)
+    if (hasHead && known.kind == ModelKind::Classifier)
+      return &known;
+  for (const ModelClass &known : family.classes)
+    if (hasProjection == (known.kind == ModelKind::Projection))
+      return &known;
+  return &family.classes.front();
 }
 
-VitConfig vit::readTransformersConfig(ConfigReader &reader,
-                                      const Weights *weights) {
-  VitConfig config;
-  std::string type = reader.getString("model_type", "");
-  if (type != "vit" && type != "deit")
-    reader.failKey("model_type", "supported are \"vit\" and \"deit\"");
-  StringRef name = findClass(reader, type, weights);
-  StringRef kind = name;
-  bool known = kind.consume_front(type == "vit" ? "ViT" : "DeiT");
-  bool distilled =
-      kind == "ForImageClassificationWithTeacher" && type == "deit";
-  config.headless = kind == "Model";
-  if (!known ||
-      (!config.headless && kind != "ForImageClassification" && !distilled))
-    reader.failKey("architectures",
-                   "supported are ViTModel, ViTForImageClassification, "
-                   "DeiTModel, DeiTForImageClassification and "
-                   "DeiTForImageClassificationWithTeacher");
-  config.names = makeNames(config.headless ? "" : type + ".", distilled);
+//===----------------------------------------------------------------------===//
+// What families share
+//===----------------------------------------------------------------------===//
 
+void FamilyReader::readSizes(const SizeDefaults &defaults) {
   std::tie(config.imageHeight, config.imageWidth) =
-      reader.getPair("image_size", 224, 1, maxImageSize);
+      tower.getPair("image_size", defaults.image, 1, maxImageSize);
   std::tie(config.patchHeight, config.patchWidth) =
-      reader.getPair("patch_size", 16, 1, maxImageSize);
-  config.channels = reader.getInteger("num_channels", 3, 1, maxChannels);
-  config.width = reader.getInteger("hidden_size", 768, 1, maxWidth);
-  config.depth = reader.getInteger("num_hidden_layers", 12, 1, maxDepth);
-  config.heads = reader.getInteger("num_attention_heads", 12, 1, maxHeads);
-  config.mlpWidth = reader.getInteger("intermediate_size", 3072, 1, maxWidth);
+      tower.getPair("patch_size", defaults.patch, 1, maxImageSize);
+  config.channels = tower.getInteger("num_channels", 3, 1, maxChannels);
+  config.width = tower.getInteger("hidden_size", defaults.width, 1, maxWidth);
+  config.depth =
+      tower.getInteger("num_hidden_layers", defaults.depth, 1, maxDepth);
+  config.heads =
+      tower.getInteger("num_attention_heads", defaults.heads, 1, maxHeads);
+  config.mlpWidth =
+      tower.getInteger("intermediate_size", defaults.mlpWidth, 1, maxWidth);
   config.headWidth = std::max<int64_t>(1, config.width / config.heads);
-  config.epsilon = reader.getNumber("layer_norm_eps", 1e-12, 1e-30, 1);
-  config.activation = reader.getActivation("hidden_act", "gelu");
-  config.qkvBias = reader.getBoolean("qkv_bias", true);
-  config.distillationToken = type == "deit";
-  config.pooling = distilled ? Pooling::Distilled : Pooling::Token;
+  config.epsilon =
+      tower.getNumber(defaults.epsilonKey, defaults.epsilon, 1e-30, 1);
+  config.activation = tower.getActivation("hidden_act", defaults.activation);
+  config.initStyle = InitStyle::Transformers;
+  config.initRange = tower.getNumber("initializer_range", 0.02, 0, 1e3);
+  config.dropout = config.embeddingDropout =
+      tower.getNumber("hidden_dropout_prob", 0, 0, 0.999);
+  config.headless = kind == ModelKind::Tower || kind == ModelKind::Projection;
+  config.names.head = "classifier";
+}
+
+/// `{}` as the first layer.
+static std::string ofFirstLayer(StringRef name) {
+  auto [before, after] = name.split("{}");
+  return before.size() == name.size() ? name.str()
+                                      : (before + "0" + after).str();
+}
+
+bool FamilyReader::isStored(StringRef name) const {
+  return weights && weights->getShape(ofFirstLayer(name)).has_value();
+}
+
+std::string FamilyReader::spell(StringRef name, StringRef other,
+                                ArrayRef<StringRef> prefixes) const {
+  for (StringRef spelling : {name, other})
+    for (StringRef prefix : prefixes)
+      for (StringRef tensor : {"", ".weight", "_weight", ".lambda1"})
+        if (!spelling.empty() && isStored((prefix + spelling + tensor).str()))
+          return (prefix + spelling).str();
+  return (prefixes.front() + name).str();
+}
+
+void FamilyReader::setNames(ArrayRef<NameRow> rows,
+                            ArrayRef<StringRef> prefixes) {
+  for (const NameRow &row : rows)
+    config.names.*row.member = spell(row.name, row.other, prefixes);
+}
+
+void FamilyReader::setPoolNames(ArrayRef<PoolNameRow> rows,
+                                ArrayRef<StringRef> prefixes) {
+  for (const PoolNameRow &row : rows)
+    config.names.pool.*row.member = spell(row.name, "", prefixes);
+}
+
+SmallVector<StringRef, 2> FamilyReader::listPrefixes() const {
+  if (config.headless)
+    return {"", family.base};
+  return {family.base, ""};
+}
+
+void FamilyReader::readProjection(StringRef name, ConfigReader &reader,
+                                  StringRef key, int64_t fallback) {
+  config.names.projection = name.str();
+  config.projectionWidth = reader.getInteger(key, fallback, 1, maxWidth);
+  auto shape =
+      weights ? weights->getShape((name + ".weight").str()) : std::nullopt;
+  if (shape && shape->size() == 2 && shape->front() <= maxWidth)
+    config.projectionWidth = std::max<int64_t>(1, shape->front());
+}
+
+void FamilyReader::resampleToPictures(bool antialias) {
+  if (top.failed())
+    return;
+  int64_t side = config.imageHeight / config.patchHeight;
+  if (preprocessing) {
+    config.imageHeight = preprocessing->height;
+    config.imageWidth = preprocessing->width;
+  }
+  auto shape =
+      weights ? weights->getShape(config.names.positions) : std::nullopt;
+  if (shape && shape->size() >= 2) {
+    int64_t rows = (*shape)[shape->size() - 2] - config.positionPrefix();
+    side = std::llround(std::sqrt(double(std::max<int64_t>(rows, 0))));
+    if (side < 1 || side * side != rows || rows > maxTokens) {
+      top.fail(llvm::formatv("{0} has rows for {1} patches, which is no square "
+                             "grid that can be resampled",
+                             config.names.positions, rows));
+      return;
+    }
+  }
+  config.storedGridHeight = config.storedGridWidth = side;
+  config.antialias = antialias;
+}
+
+void FamilyReader::ignore(std::initializer_list<StringRef> patterns) {
+  for (StringRef pattern : patterns)
+    config.unused.push_back(pattern.str());
+}
+
+/// Labels and the number of classes.
+static void readHead(FamilyReader &r) {
+  VitConfig &config = r.config;
+  config.labels = readLabels(r.top, "id2label");
+  config.classes = r.top.getInteger(
+      "num_labels", countLabels(r.top, "id2label").value_or(2), 0, maxClasses);
+  // The head decides: labels never keep a model from running.
+  int64_t width =
+      config.width * (config.pooling == Pooling::TokenAndMean ? 2 : 1);
+  auto shape = r.weights ? r.weights->getShape(config.names.head + ".weight")
+                         : std::nullopt;
+  if (shape && shape->size() == 2 && shape->back() == width &&
+      shape->front() <= maxClasses)
+    config.classes = shape->front();
+}
+
+/// The part of config.json about the image tower.
+static const Object *findTower(const Object &object) {
+  // transformers keeps the first for old files and lets it win.
+  for (StringRef key : {"vision_config_dict", "vision_config"})
+    if (const Object *part = object.getObject(key))
+      return part;
+  return &object;
+}
+
+VitConfig vit::readTransformersConfig(const Object &object,
+                                      ConfigReader &reader,
+                                      const std::string &where,
+                                      std::string &error,
+                                      const Weights *weights,
+                                      const vit_preprocessing *preprocessing) {
+  VitConfig config;
+  const Family *family = findFamily(reader);
+  const ModelClass *known =
+      family ? findClass(*family, reader, weights) : nullptr;
+  if (!known)
+    return config;
+  const Object *part = findTower(object);
+  ConfigReader tower(*part, part == &object ? where : where + ": vision_config",
+                     error);
+  FamilyReader r(*family, reader, tower, weights, preprocessing, config);
+  r.kind = known->kind;
+  family->read(r);
+  if (config.headless)
+    r.ignore({"classifier.*", "cls_classifier.*", "distillation_classifier.*"});
+  else
+    readHead(r);
   checkVitConfig(
       config,
       {"image_size", "patch_size", "hidden_size", "num_attention_heads"},
-      reader);
-
-  config.initStyle = InitStyle::Transformers;
-  config.initRange = reader.getNumber("initializer_range", 0.02, 0, 1e3);
-  config.dropout = config.embeddingDropout =
-      reader.getNumber("hidden_dropout_prob", 0, 0, 0.999);
-
-  // Tensors that checkpoints of a related class hold and from_pretrained
-  // ignores.
-  config.unused = {"*embeddings.position_ids", "*embeddings.mask_token"};
-  if (config.headless) {
-    config.pooler =
-        !weights || weights->getShape(config.names.pooler + ".weight");
-    config.poolerWidth =
-        reader.getInteger("pooler_output_size", config.width, 1, maxWidth);
-    config.poolerActivation = reader.getActivation("pooler_act", "tanh");
-    config.unused.insert(
-        config.unused.end(),
-        {"classifier.*", "cls_classifier.*", "distillation_classifier.*"});
-  } else {
-    config.labels = readLabels(reader, "id2label");
-    config.classes = reader.getInteger(
-        "num_labels", countLabels(reader, "id2label").value_or(2), 0,
-        maxClasses);
-    // The head decides: labels never keep a model from running.
-    auto shape = weights ? weights->getShape(config.names.head + ".weight")
-                         : std::nullopt;
-    if (shape && shape->size() == 2 && shape->back() == config.width &&
-        shape->front() <= maxClasses)
-      config.classes = shape->front();
-    config.unused.push_back("*pooler.dense.*");
-  }
-  findStoredGrid(config, weights, reader);
+      tower);
+  if (!config.storedGridHeight)
+    findStoredGrid(config, weights, tower);
   return config;
 }

@@ -84,9 +84,9 @@ VitConfig vit::readVitPytorchConfig(const llvm::json::Object &object,
   config.epsilon = 1e-5;
   config.pixelOrder = PixelOrder::hwc;
   config.patchConvolution = false;
-  config.patchNorms = true;
+  config.patchNorm = config.embeddingNorm = true;
   config.tokenRank = 2;
-  config.qkvBias = false;
+  config.setAttentionBias(false);
   config.initStyle = InitStyle::Torch;
   config.pooling = Pooling::Mean;
   config.classToken = false;

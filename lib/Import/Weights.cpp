@@ -233,11 +233,15 @@ std::optional<StoredRange> Weights::locate(ParameterOp parameter,
   if (index < 0 || vit_weights_info(weights, index, &info, nullptr) != VIT_OK)
     return std::nullopt;
   ArrayRef<int64_t> shape = parameter.getStoredShape();
+  uint64_t elements = 1;
+  for (int64_t size : shape)
+    elements *= size;
   if (info.dtype < 0 ||
       dropUnits(ArrayRef<int64_t>(info.dims, info.rank)) != dropUnits(shape))
     return std::nullopt;
-  // C3 of vit.parameter: the rows lie within the shape, which is not empty.
-  uint64_t rowSize = info.size / shape.front();
+  // C3 of vit.parameter: the rows lie within the shape.
+  uint64_t rowSize = uint64_t(parameter.getStoredRowSize()) * info.size /
+                     std::max<uint64_t>(1, elements);
   uint64_t begin = parameter.getStoredBegin() * rowSize;
   StoredRange range;
   range.file = info.file;

@@ -21,6 +21,62 @@ enum { CropNone, CropTorchvision, CropTransformers };
 struct Size {
   int32_t height, width;
 };
+
+/// Mean and standard deviation of the channels.
+struct Statistics {
+  float mean[3], std[3];
+};
+
+constexpr Statistics kHalf = {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
+constexpr Statistics kImageNet = {{0.485f, 0.456f, 0.406f},
+                                  {0.229f, 0.224f, 0.225f}};
+constexpr Statistics kClip = {{0.48145466f, 0.4578275f, 0.40821073f},
+                              {0.26862954f, 0.26130258f, 0.27577711f}};
+
+/// The defaults of an image processor of transformers, for pictures of 224.
+struct Processor {
+  const char *prefix; ///< Of image_processor_type
+  const char *name;
+  int32_t size;      ///< Of both edges, or of the shorter one
+  bool shortestEdge; ///< and whether a number in "size" is that
+  bool crop;         ///< To 224 x 224
+  int32_t interpolation;
+  const Statistics &statistics;
+};
+
+constexpr Processor kProcessors[] = {
+    {"ViT", "ViTImageProcessor", 224, false, false, Bilinear, kHalf},
+    {"DeiT", "DeiTImageProcessor", 256, false, true, Bicubic, kHalf},
+    {"Beit", "BeitImageProcessor", 256, false, true, Bicubic, kHalf},
+    {"CLIP", "CLIPImageProcessor", 224, true, true, Bicubic, kClip},
+    {"ChineseCLIP", "ChineseCLIPImageProcessor", 224, true, true, Bicubic,
+     kClip},
+    {"Bit", "BitImageProcessor", 224, true, true, Bicubic, kClip},
+    {"Siglip", "SiglipImageProcessor", 224, false, false, Bicubic, kHalf},
+    {"DINOv3ViT", "DINOv3ViTImageProcessor", 224, false, false, Bilinear,
+     kImageNet},
+};
+
+/// The processor that transformers takes for a model without such a file;
+/// "ViT" for others.
+constexpr struct {
+  const char *modelType, *processor;
+} kProcessorOf[] = {{"deit", "DeiT"},
+                    {"beit", "Beit"},
+                    {"data2vec-vision", "Beit"},
+                    {"clip", "CLIP"},
+                    {"clip_vision_model", "CLIP"},
+                    {"metaclip_2", "CLIP"},
+                    {"metaclip_2_vision_model", "CLIP"},
+                    {"aimv2", "CLIP"},
+                    {"aimv2_vision_model", "CLIP"},
+                    {"chinese_clip", "ChineseCLIP"},
+                    {"chinese_clip_vision_model", "ChineseCLIP"},
+                    {"dinov2", "Bit"},
+                    {"dinov2_with_registers", "Bit"},
+                    {"dinov3_vit", "DINOv3ViT"},
+                    {"siglip", "Siglip"},
+                    {"siglip_vision_model", "Siglip"}};
 } // namespace
 
 static vit_preprocessing makeDefaults() {
@@ -104,6 +160,11 @@ static void setSize(vit_preprocessing &p, Size size) {
   p.width = size.width;
 }
 
+static void setStatistics(vit_preprocessing &p, const Statistics &statistics) {
+  std::copy_n(statistics.mean, 3, p.mean);
+  std::copy_n(statistics.std, 3, p.std);
+}
+
 //===----------------------------------------------------------------------===//
 // timm
 //===----------------------------------------------------------------------===//
@@ -147,10 +208,7 @@ static vit_preprocessing readTimm(const JsonObject &config,
     unsupported(pretrained.nameOf("crop_mode") + " is \"" + mode +
                 "\": known are center and squash");
 
-  static const float imagenetMean[] = {0.485f, 0.456f, 0.406f};
-  static const float imagenetStd[] = {0.229f, 0.224f, 0.225f};
-  std::copy_n(imagenetMean, 3, p.mean);
-  std::copy_n(imagenetStd, 3, p.std);
+  setStatistics(p, kImageNet);
   readPerChannel(pretrained, "mean", p.channels, p.mean);
   readPerChannel(pretrained, "std", p.channels, p.std);
   return p;
@@ -205,23 +263,59 @@ static void readOwnMembers(const JsonObject &processor, vit_preprocessing &p) {
   read("apply_exif_orientation", p.apply_exif_orientation, 0, 1);
 }
 
+/// The row of kProcessors whose prefix `name` has; the longest such prefix.
+static const Processor *findProcessor(const std::string &name) {
+  const Processor *found = nullptr;
+  for (const Processor &known : kProcessors)
+    if (name.rfind(known.prefix, 0) == 0 &&
+        (!found || std::string_view(known.prefix).size() >
+                       std::string_view(found->prefix).size()))
+      found = &known;
+  return found;
+}
+
+/// The default of a model's own library.
+static const Processor &findProcessorOf(const JsonObject &config) {
+  std::string type = config.readString("model_type", "");
+  for (const auto &[modelType, processor] : kProcessorOf)
+    if (type == modelType)
+      return *findProcessor(processor);
+  return kProcessors[0];
+}
+
+/// The class that `processor` names, else the default of the model `config`,
+/// which may be NULL.
+static const Processor &findProcessor(const JsonObject &processor,
+                                      const JsonObject *config) {
+  std::string type = processor.readString("image_processor_type", "");
+  if (type.empty())
+    type = processor.readString("feature_extractor_type", "");
+  if (type.empty())
+    return config ? findProcessorOf(*config) : kProcessors[0];
+  if (const Processor *found = findProcessor(type))
+    return *found;
+  std::string names;
+  for (const Processor &known : kProcessors)
+    names += (names.empty() ? "" : ", ") + std::string(known.name);
+  unsupported("image_processor_type " + type + " is unsupported: known are " +
+              names);
+}
+
+/// The part of a transformers config.json about the image tower.
+static JsonObject towerOf(const JsonObject &config) {
+  for (const char *key : {"vision_config_dict", "vision_config"})
+    if (const Json *tower = config.find(key); tower && tower->is_object())
+      return JsonObject(*tower, key);
+  return config;
+}
+
 static vit_preprocessing readTransformers(const JsonObject &processor,
                                           const JsonObject *config) {
   vit_preprocessing p = makeDefaults();
   p.apply_exif_orientation = 1;
 
   // Each class has its own defaults for members that are missing.
-  std::string type = processor.readString(
-      "image_processor_type",
-      processor.readString("feature_extractor_type", "ViT").c_str());
-  auto isKind = [&](const char *prefix) { return type.rfind(prefix, 0) == 0; };
-  bool isClip = isKind("CLIP") || isKind("Bit");
-  bool isDeit = isKind("DeiT") || isKind("Beit");
-  if (!isClip && !isDeit && !isKind("ViTImage") && !isKind("ViTFeature") &&
-      !isKind("Siglip") && type != "ViT")
-    unsupported("image_processor_type " + type +
-                " is unsupported: known are ViT, DeiT, Beit, CLIP, Bit and "
-                "Siglip");
+  const Processor &kind = findProcessor(processor, config);
   for (const char *step : {"do_pad", "do_thumbnail", "do_flip_channel_order",
                            "do_align_long_axis", "do_image_splitting"})
     if (processor.readBool(step, false))
@@ -232,20 +326,20 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
   std::vector<double> mean = processor.readNumbers("image_mean");
   double channels = mean.size() == 1 ? 1 : 3;
   if (config)
-    channels = config->readNumber("num_channels", channels);
+    channels = towerOf(*config).readNumber("num_channels", channels);
   p.channels = toChannels(channels, "num_channels");
 
-  Size size = isDeit ? Size{256, 256} : Size{224, 224};
-  bool shortestEdge = readProcessorSize(processor, "size", isClip, size) ||
-                      (isClip && !processor.has("size"));
-  p.interpolation = readInterpolation(
-      processor, "resample",
-      isDeit || isClip || isKind("Siglip") ? Bicubic : Bilinear);
+  Size size = {kind.size, kind.size};
+  bool shortestEdge =
+      readProcessorSize(processor, "size", kind.shortestEdge, size) ||
+      (kind.shortestEdge && !processor.has("size"));
+  p.interpolation =
+      readInterpolation(processor, "resample", kind.interpolation);
   if (processor.readBool("do_resize", true)) {
     p.resize_height = size.height;
     p.resize_width = shortestEdge ? -1 : size.width;
   }
-  if (processor.readBool("do_center_crop", isClip || isDeit)) {
+  if (processor.readBool("do_center_crop", kind.crop)) {
     Size crop = {224, 224};
     if (readProcessorSize(processor, "crop_size", false, crop))
       unsupported("crop_size.shortest_edge is unsupported: give height and "
@@ -258,19 +352,14 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
     // The picture keeps its aspect ratio: the model's input size decides.
     Size image = size;
     if (config)
-      readSize(*config, "image_size", image);
+      readSize(towerOf(*config), "image_size", image);
     setSize(p, image);
   }
 
   p.scale = processor.readBool("do_rescale", true)
                 ? float(processor.readNumber("rescale_factor", 1.0 / 255))
                 : 1;
-  if (isClip) {
-    static const float clipMean[] = {0.48145466f, 0.4578275f, 0.40821073f};
-    static const float clipStd[] = {0.26862954f, 0.26130258f, 0.27577711f};
-    std::copy_n(clipMean, 3, p.mean);
-    std::copy_n(clipStd, 3, p.std);
-  }
+  setStatistics(p, kind.statistics);
   readPerChannel(processor, "image_mean", p.channels, p.mean);
   readPerChannel(processor, "image_std", p.channels, p.std);
   if (!processor.readBool("do_normalize", true))
@@ -286,8 +375,71 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
 // config.json alone
 //===----------------------------------------------------------------------===//
 
-static bool isDeit(const JsonObject &config) {
-  return config.readString("model_type", "") == "deit";
+/// The default of the model's image processor, for the size of the model.
+static vit_preprocessing readTransformersModel(const JsonObject &config) {
+  vit_preprocessing p = makeDefaults();
+  const JsonObject inner = towerOf(config);
+  Size size = {224, 224};
+  p.apply_exif_orientation = 1;
+  readSize(inner, "image_size", size);
+  p.channels = toChannels(inner.readNumber("num_channels", 3), "num_channels");
+  setSize(p, size);
+  const Processor &kind = findProcessorOf(config);
+  auto scaled = [&](int32_t edge) {
+    return int32_t(int64_t(edge) * kind.size / 224);
+  };
+  p.resize_height = scaled(size.height);
+  p.resize_width = kind.shortestEdge ? -1 : scaled(size.width);
+  if (kind.shortestEdge)
+    p.resize_height = scaled(std::max(size.height, size.width));
+  if (kind.crop)
+    p.center_crop = CropTransformers;
+  p.interpolation = kind.interpolation;
+  setStatistics(p, kind.statistics);
+  return p;
+}
+
+/// torchvision.transforms of the weights: ImageClassification(crop_size,
+/// resize_size), which for 224 are 224 and 256.
+static vit_preprocessing readTorchvision(const JsonObject &arguments) {
+  vit_preprocessing p = makeDefaults();
+  Size size = {224, 224};
+  readSize(arguments, "image_size", size);
+  setSize(p, size);
+  p.resize_height =
+      int32_t(int64_t(std::max(size.height, size.width)) * 256 / 224);
+  p.resize_width = -1;
+  p.center_crop = CropTorchvision;
+  setStatistics(p, kImageNet);
+  return p;
+}
+
+/// `preprocess_cfg` of open_clip_config.json, with open_clip's defaults.
+static vit_preprocessing readOpenClip(const JsonObject &model,
+                                      const Json *given) {
+  vit_preprocessing p = makeDefaults();
+  setStatistics(p, kClip);
+  Size size = {224, 224};
+  if (const Json *tower = model.find("vision_cfg"))
+    readSize(JsonObject(*tower, "model_cfg.vision_cfg"), "image_size", size);
+  setSize(p, size);
+  static const Json none = Json::object();
+  JsonObject settings(given ? *given : none, "preprocess_cfg");
+  p.interpolation = readInterpolation(settings, "interpolation", Bicubic);
+  std::string mode = settings.readString("resize_mode", "shortest");
+  bool isShortest = mode == "shortest";
+  if (!isShortest && mode != "squash")
+    unsupported(settings.nameOf("resize_mode") + " is \"" + mode +
+                "\": known are shortest and squash");
+  if (isShortest && size.height != size.width)
+    unsupported(settings.nameOf("resize_mode") +
+                " is shortest, which needs a square image_size");
+  p.resize_height = size.height;
+  p.resize_width = isShortest ? -1 : size.width;
+  p.center_crop = isShortest ? CropTorchvision : CropNone;
+  readPerChannel(settings, "mean", p.channels, p.mean);
+  readPerChannel(settings, "std", p.channels, p.std);
+  return p;
 }
 
 static vit_preprocessing readModelConfig(const JsonObject &config) {
@@ -295,34 +447,27 @@ static vit_preprocessing readModelConfig(const JsonObject &config) {
     return readTimm(config, JsonObject(*pretrained, "pretrained_cfg"));
   if (config.has("architecture"))
     return readTimm(config, config); // As timm wrote it before 2023.
-
+  if (const Json *model = config.find("model_cfg"))
+    return readOpenClip(JsonObject(*model, "model_cfg"),
+                        config.find("preprocess_cfg"));
+  std::string library = config.readString("library", "");
+  if (library.empty())
+    return readTransformersModel(config);
+  static const Json none = Json::object();
+  const Json *value = config.find("args");
+  JsonObject arguments(value ? *value : none, "args");
+  if (library == "torchvision")
+    return readTorchvision(arguments);
   vit_preprocessing p = makeDefaults();
   Size size = {224, 224};
-  if (config.readString("library", "") == "vit-pytorch") {
-    const Json *value = config.find("args");
-    if (!value)
-      corrupt("args is missing");
-    JsonObject arguments(*value, "args");
-    if (!readSize(arguments, "image_size", size))
-      corrupt("args.image_size is missing");
-    p.channels =
-        toChannels(arguments.readNumber("channels", 3), "args.channels");
-  } else {
-    p.apply_exif_orientation = 1;
-    readSize(config, "image_size", size);
-    p.channels =
-        toChannels(config.readNumber("num_channels", 3), "num_channels");
-  }
+  if (!value)
+    corrupt("args is missing");
+  if (!readSize(arguments, "image_size", size))
+    corrupt("args.image_size is missing");
+  p.channels = toChannels(arguments.readNumber("channels", 3), "args.channels");
   setSize(p, size);
   p.resize_height = size.height;
   p.resize_width = size.width;
-  if (isDeit(config)) {
-    // DeiTImageProcessor: 256 x 256, of which the middle 224 x 224 remains.
-    p.resize_height = int32_t(int64_t(size.height) * 256 / 224);
-    p.resize_width = int32_t(int64_t(size.width) * 256 / 224);
-    p.interpolation = Bicubic;
-    p.center_crop = CropTransformers;
-  }
   return p;
 }
 
@@ -342,7 +487,12 @@ readTexts(const std::optional<std::string> &processorText,
     if (processorText) {
       current = &processorName;
       processorJson = parseObject(*processorText);
-      JsonObject processor(processorJson);
+      JsonObject whole(processorJson);
+      // processor_config.json has a part for each kind of input.
+      const Json *part = whole.find("image_processor");
+      JsonObject processor = part && part->is_object()
+                                 ? JsonObject(*part, "image_processor")
+                                 : whole;
       p = processor.has("pretrained_cfg")
               ? readModelConfig(processor)
               : readTransformers(processor, config.get());
@@ -375,6 +525,31 @@ static void checkOutput(const vit_preprocessing *out) {
     invalid("set struct_size to sizeof(vit_preprocessing)");
 }
 
+/// The first of `names` that is a file in `folder`, or empty.
+static std::string findFile(const std::string &folder,
+                            std::initializer_list<const char *> names) {
+  for (const char *name : names)
+    if (std::string path = joinPath(folder, name); isFile(path))
+      return path;
+  return "";
+}
+
+static std::string findConfigFile(const std::string &folder) {
+  return findFile(folder, {"config.json", "open_clip_config.json"});
+}
+
+/// transformers 5 writes a processor_config.json for models of pictures and
+/// text; one without a part for pictures says nothing about them.
+static std::string findProcessorFile(const std::string &folder) {
+  std::string path = findFile(folder, {"processor_config.json"});
+  if (!path.empty()) {
+    Json json = parseObject(readTextFile(path));
+    if (JsonObject(json).has("image_processor"))
+      return path;
+  }
+  return findFile(folder, {"preprocessor_config.json"});
+}
+
 extern "C" vit_status vit_preprocessing_from_folder(const char *path,
                                                     vit_preprocessing *out,
                                                     vit_error *error) {
@@ -384,12 +559,12 @@ extern "C" vit_status vit_preprocessing_from_folder(const char *path,
       invalid("the path of the model folder is NULL");
     if (!isFolder(path))
       fail(VIT_NOT_FOUND, std::string("no folder ") + path);
-    std::string processorPath = joinPath(path, "preprocessor_config.json");
-    std::string configPath = joinPath(path, "config.json");
+    std::string processorPath = findProcessorFile(path);
+    std::string configPath = findConfigFile(path);
     std::optional<std::string> processor, config;
-    if (isFile(processorPath))
+    if (!processorPath.empty())
       processor = readTextFile(processorPath);
-    if (isFile(configPath))
+    if (!configPath.empty())
       config = readTextFile(configPath);
     if (!processor && !config)
       fail(VIT_NOT_FOUND, std::string("the folder ") + path +
@@ -401,23 +576,31 @@ extern "C" vit_status vit_preprocessing_from_folder(const char *path,
 
 /// The same for a folder that only config.json describes.
 static std::string describeSource(const std::string &folder, bool &isDefault) {
-  const Json json = parseObject(readTextFile(joinPath(folder, "config.json")));
+  std::string path = findConfigFile(folder);
+  if (path.empty())
+    path = joinPath(folder, "config.json");
+  const Json json = parseObject(readTextFile(path));
   JsonObject config(json);
-  if (config.has("pretrained_cfg") || config.has("architecture"))
-    return "config.json of " + folder;
+  if (config.has("pretrained_cfg") || config.has("architecture") ||
+      config.has("preprocess_cfg"))
+    return path.substr(path.rfind('/') + 1) + " of " + folder;
   isDefault = true;
-  bool isPytorch = config.readString("library", "") == "vit-pytorch";
-  if (isPytorch)
+  if (config.readString("library", "") == "vit-pytorch")
     return "config.json of " + folder +
            ", for a model of vit-pytorch, does not say how pictures are "
            "prepared: scaling to its image_size and mean and std 0.5 are "
            "assumed";
-  std::string text =
-      folder +
-      " has no preprocessor_config.json: the default of "
-      "transformers' " +
-      (isDeit(config) ? "DeiTImageProcessor" : "ViTImageProcessor") +
-      " is assumed";
+  if (config.has("library"))
+    return "config.json of " + folder +
+           ", for a model of torchvision, does not say how pictures are "
+           "prepared: that of its weights IMAGENET1K_V1 is assumed";
+  if (config.has("model_cfg"))
+    return "open_clip_config.json of " + folder +
+           " has no preprocess_cfg: open_clip's default is assumed";
+  std::string text = folder +
+                     " has no preprocessor_config.json: the default of "
+                     "transformers' " +
+                     findProcessorOf(config).name + " is assumed";
   for (const char *above : {"..", "../.."}) {
     std::string other =
         joinPath(joinPath(folder, above), "preprocessor_config.json");
@@ -435,9 +618,10 @@ extern "C" vit_status vit_preprocessing_source(const char *path,
     if (!path || !buffer || size == 0)
       invalid("vit_preprocessing_source needs a path and a buffer");
     bool isDefault = false;
-    std::string text = isFile(joinPath(path, "preprocessor_config.json"))
-                           ? std::string("preprocessor_config.json of ") + path
-                           : describeSource(path, isDefault);
+    std::string file = findProcessorFile(path);
+    std::string text = file.empty()
+                           ? describeSource(path, isDefault)
+                           : file.substr(file.rfind('/') + 1) + " of " + path;
     std::snprintf(buffer, size, "%s", text.c_str());
     if (is_default)
       *is_default = isDefault;

@@ -173,8 +173,8 @@ const void *Sources::view(const schema::Parameter &p, ElementType &type) const {
   if (p.source() != schema::Source::File)
     return nullptr;
   const StoredTensor *tensor = find(p);
-  uint64_t row =
-      (tensor->end - tensor->begin) / uint64_t(p.stored_dims()->Get(0));
+  uint64_t row = uint64_t(elements(*p.dims())) * sizeOf(type) /
+                  (p.stored_end() - p.stored_begin());
   return tensor->data(files[p.file()].file->data()) + row * p.stored_begin();
 }
 

@@ -56,15 +56,25 @@ vit_status Checker::parameter(uint32_t index) {
   if (p.file() >= count(module.files()))
     return corrupt("%s lies in a file that is not listed", what);
   VIT_TRY(dims(*p.stored_dims(), what, false));
-  uint64_t rows = uint64_t(p.stored_dims()->Get(0));
-  if (p.stored_begin() >= p.stored_end() || p.stored_end() > rows)
+  if (p.stored_begin() >= p.stored_end())
+    return corrupt("%s is rows %llu to %llu", what, llu(p.stored_begin()),
+                   llu(p.stored_end()));
+  // The rows of the first dimension, or of a later one if all before it are 1.
+  uint64_t own = uint64_t(elements(*p.dims())), rows = 1, stored = 0;
+  uint64_t total = uint64_t(elements(*p.stored_dims()));
+  uint64_t count = p.stored_end() - p.stored_begin();
+  for (uint32_t i = 0; i < p.stored_dims()->size(); ++i) {
+    rows = uint64_t(p.stored_dims()->Get(i));
+    stored = total / rows * count;
+    if (stored == own || rows != 1)
+      break;
+  }
+  if (p.stored_end() > rows)
     return corrupt("%s is rows %llu to %llu of a tensor with %llu", what,
                    llu(p.stored_begin()), llu(p.stored_end()), llu(rows));
-  uint64_t stored = uint64_t(elements(*p.stored_dims())) / rows *
-                    (p.stored_end() - p.stored_begin());
-  if (stored != uint64_t(elements(*p.dims())))
-    return corrupt("%s has %llu elements and %llu are stored", what,
-                   llu(elements(*p.dims())), llu(stored));
+  if (stored != own)
+    return corrupt("%s has %llu elements and %llu are stored", what, llu(own),
+                   llu(stored));
   return VIT_OK;
 }
 

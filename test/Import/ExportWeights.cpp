@@ -51,12 +51,13 @@ LogicalResult vit::exportWeights(ModuleOp module, uint64_t seed, StringRef path,
   for (ParameterOp parameter : module.getOps<ParameterOp>()) {
     float mean = redraw(parameter);
     ArrayRef<int64_t> shape = parameter.getStoredShape();
-    int64_t row = std::accumulate(shape.begin() + 1, shape.end(), int64_t(1),
+    int64_t row = parameter.getStoredRowSize();
+    int64_t all = std::accumulate(shape.begin(), shape.end(), int64_t(1),
                                   std::multiplies<>());
     for (int64_t i = 0; i < parameter.getLayers().value_or(1); ++i) {
       Stored &stored = tensors[parameter.getStoredName(i)];
       stored.shape.assign(shape.begin(), shape.end());
-      stored.data.resize(shape.front() * row);
+      stored.data.resize(all);
       MutableArrayRef<float> out(stored.data.data() +
                                      parameter.getStoredBegin() * row,
                                  parameter.getTensorType().getNumElements());

@@ -150,9 +150,7 @@ compare(ModuleOp module, const Tensors &expected, Distance &distance,
       // Names follow the library. Key biases are tensors of their own or the
       // middle third of a fused tensor.
       bool keyBias = value->rank() == 1 && StringRef(name).contains("key");
-      int64_t rows = parameter.getStoredShape().front();
-      int64_t begin =
-          parameter.getStoredBegin() * (found->second.size() / rows);
+      int64_t begin = parameter.getStoredBegin() * parameter.getStoredRowSize();
       for (int64_t j = 0; j < value->size(); ++j)
         (keyBias ? keyBiases : distance)
             .add(value->data[j] - found->second.data[begin + j]);

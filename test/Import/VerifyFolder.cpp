@@ -108,7 +108,8 @@ static LogicalResult readExpected(StringRef folder,
   if (failed(add(exact ? "logits_f64.npy" : "logits.npy", "logits",
                  exact ? 1e-9 : 1e-5)))
     return failure();
-  for (StringRef name : {"features", "last_hidden_state", "pooler_output"}) {
+  for (StringRef name :
+       {"features", "last_hidden_state", "pooler_output", "image_embeds"}) {
     std::string f64 = (name + "_f64.npy").str(), f32 = (name + ".npy").str();
     bool exact = exists(f64);
     if (failed(add(exact ? f64 : f32, name, exact ? 1e-9 : 1e-5)))
@@ -117,6 +118,7 @@ static LogicalResult readExpected(StringRef folder,
   for (auto [file, tolerance] :
        {std::pair<StringRef, double>{"hidden.safetensors", 1e-5},
         {"attn.safetensors", 1e-5},
+        {"attention.safetensors", 1e-5},
         {"golden.safetensors", 1e-9}})
     if (exists(file) &&
         failed(readAll(join(folder, file), tolerance, expected, error)))

@@ -47,7 +47,8 @@ struct Error : std::runtime_error {
 
 void addModelOptions(CLI::App &app, Options &options) {
   app.add_option("model", options.compiler.model,
-                 "A .mlir text, or a Hugging Face, timm or vit-pytorch folder")
+                 "A .mlir text, or a folder of transformers, timm, open_clip, "
+                 "vit-pytorch or torchvision")
       ->required()
       ->type_name("MODEL");
   app.add_option("-o,--output", options.output, "The module to write")

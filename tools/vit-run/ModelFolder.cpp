@@ -54,19 +54,51 @@ static std::optional<int64_t> countInWeights(const std::string &folder,
 // replaces the labels of as many classes.
 //===----------------------------------------------------------------------===//
 
+/// Makes the class of a model without a head, `name`, that with one. The
+/// classifiers of models of pictures and text read them from a part of their
+/// configuration. False if there is no such class, or it has a head.
+static bool addHead(Json &config, Json &name) {
+  static constexpr struct {
+    const char *prefix, *endings[3], *whole;
+  } families[] = {
+      {"ViT", {"Model"}, nullptr},
+      {"DeiT", {"Model"}, nullptr},
+      {"ViTMSN", {"Model"}, nullptr},
+      {"IJepa", {"Model"}, nullptr},
+      {"Dinov2", {"Model"}, nullptr},
+      {"Dinov2WithRegisters", {"Model"}, nullptr},
+      {"Beit", {"Model"}, nullptr},
+      {"Data2VecVision", {"Model"}, nullptr},
+      {"CLIP", {"Model", "VisionModel", "VisionModelWithProjection"}, "clip"},
+      {"MetaClip2",
+       {"Model", "VisionModel", "VisionModelWithProjection"},
+       "metaclip_2"},
+      {"Siglip", {"Model", "VisionModel"}, "siglip"}};
+  for (const auto &family : families)
+    for (const char *ending : family.endings) {
+      if (!ending || name != std::string(family.prefix) + ending)
+        continue;
+      name = std::string(family.prefix) + "ForImageClassification";
+      if (family.whole && config.value("model_type", "") != family.whole) {
+        Json part = config;
+        part.erase("architectures");
+        config = Json{{"architectures", config["architectures"]},
+                      {"model_type", family.whole},
+                      {"vision_config", part}};
+      }
+      return true;
+    }
+  return false;
+}
+
 static bool setTransformersClasses(Json &config, const std::string &,
                                    const std::vector<std::string> &labels,
                                    bool relabel) {
   bool headless = false;
   Json *architectures =
       config.contains("architectures") ? &config["architectures"] : nullptr;
-  if (architectures && architectures->is_array())
-    for (Json &name : *architectures)
-      for (const char *type : {"ViT", "DeiT"})
-        if (name == std::string(type) + "Model") {
-          name = std::string(type) + "ForImageClassification";
-          headless = true;
-        }
+  if (architectures && architectures->is_array() && architectures->size() == 1)
+    headless = addHead(config, architectures->front());
   int64_t classes = 2; // transformers' own default
   if (Json *names = objectIn(config, "id2label"))
     classes = static_cast<int64_t>(names->size());

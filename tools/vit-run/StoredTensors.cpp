@@ -23,10 +23,9 @@ static void checkParts(CheckpointTensor &tensor) {
             [](const StoredPart &a, const StoredPart &b) {
               return a.begin < b.begin;
             });
-  int64_t row = 0;
+  int64_t row = 0, size = tensor.rowElements();
   for (const StoredPart &part : tensor.parts) {
-    if (part.begin != row ||
-        part.elements() != (part.end - part.begin) * tensor.rowElements())
+    if (part.begin != row || part.elements() != (part.end - part.begin) * size)
       throw Error("the model's parameters do not fill the stored tensor " +
                   tensor.name + " " + storedShapeText(tensor.shape) +
                   " exactly once (" + part.parameter + " is its rows " +
@@ -35,9 +34,9 @@ static void checkParts(CheckpointTensor &tensor) {
                   "), so that no checkpoint of it can be written");
     row = part.end;
   }
-  if (row != tensor.shape.front())
+  if (row * size != tensor.elements())
     throw Error("no parameter of the model is rows " + std::to_string(row) +
-                " to " + std::to_string(tensor.shape.front()) +
+                " to " + std::to_string(tensor.elements() / size) +
                 " of the stored tensor " + tensor.name +
                 ", so that no checkpoint of it can be written");
 }

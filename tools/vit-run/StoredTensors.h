@@ -33,7 +33,11 @@ struct CheckpointTensor {
   std::vector<StoredPart> parts;
 
   int64_t elements() const;
-  int64_t rowElements() const { return elements() / shape.front(); }
+  /// Of one row of the parts.
+  int64_t rowElements() const {
+    const StoredPart &part = parts.front();
+    return part.elements() / std::max<int64_t>(1, part.end - part.begin);
+  }
 };
 
 /// The tensors of a checkpoint of `module`, in the order of its parameters.

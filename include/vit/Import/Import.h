@@ -25,14 +25,15 @@ struct ImportNotes {
 };
 
 /// The graph of the model that `folder`/config.json describes: transformers
-/// (`model_type` vit or deit), timm (`architecture`, `model_args`) or
-/// vit-pytorch (`library`, `class`, `args`). The module holds
+/// (`model_type`), timm (`architecture`, `model_args`), vit-pytorch or
+/// torchvision (`library`, `class`, `args`), or that open_clip_config.json
+/// describes; docs/import.md lists the models. The module holds
 ///   - a `vit.parameter` per tensor, one per kind of tensor in the layers, with
 ///     the names of the checkpoint and the library's own initialisers,
 ///   - `func.func @forward`: `%image` [batch, channels, height, width] to its
 ///     results, named by `vit.name`: `logits`, or `features` where the model
-///     has no head, or `last_hidden_state` and `pooler_output` of a headless
-///     transformers model; further outputs as `vit.output`,
+///     has no head, or `last_hidden_state`, `pooler_output` and `image_embeds`
+///     of a headless transformers model; further outputs as `vit.output`,
 ///   - `vit.prefix_tokens` and `vit.patch_grid`,
 ///   - `vit.labels`, `vit.preprocessing` and `vit.problem_type` if the folder
 ///     has them.

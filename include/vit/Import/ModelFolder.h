@@ -90,6 +90,7 @@ inline std::string resolveModelFolder(const std::string &given) {
   std::error_code error;
   fs::path folder = path, snapshots = folder / "snapshots";
   if (fs::exists(folder / "config.json", error) ||
+      fs::exists(folder / "open_clip_config.json", error) ||
       !fs::is_directory(snapshots, error))
     return path;
   std::string hash;
@@ -226,7 +227,8 @@ inline std::string explainMissingConfig(const std::string &folder) {
         inside.push_back((base / name).string());
   std::string text = folder + "/config.json: No such file or directory; a "
                               "model folder needs the config.json of "
-                              "transformers, timm or vit-pytorch";
+                              "transformers, timm or vit-pytorch, or the "
+                              "open_clip_config.json of open_clip";
   for (size_t i = 0; i < inside.size() && i < 10; ++i)
     text += (i ? ", " : " (there is one in ") + inside[i];
   return inside.empty() ? text : text + ")";

@@ -22,8 +22,9 @@ namespace mlir::vit {
 
 /// The internal name in transformers 5 of the tensor that it stores as `name`:
 /// vit.encoder.layer.0.attention.attention.query.weight becomes
-/// vit.layers.0.attention.q_proj.weight.
-inline std::string makeInternalName(std::string name) {
+/// vit.layers.0.attention.q_proj.weight. `keepLayers`: the first part stays,
+/// as in DINOv2.
+inline std::string makeInternalName(std::string name, bool keepLayers = false) {
   static constexpr std::pair<const char *, const char *> renamed[] = {
       {"encoder.layer.", "layers."},
       {"attention.attention.query", "attention.q_proj"},
@@ -34,7 +35,7 @@ inline std::string makeInternalName(std::string name) {
       {"output.dense", "mlp.fc2"}};
   for (auto [stored, internal] : renamed) {
     size_t at = name.find(stored);
-    if (at != std::string::npos)
+    if (at != std::string::npos && !(keepLayers && stored == renamed[0].first))
       name.replace(at, std::string(stored).size(), internal);
   }
   return name;
@@ -58,22 +59,29 @@ inline std::string findCommonPrefix(const std::vector<std::string> &names) {
 /// all names of the checkpoint begin with.
 inline std::vector<std::string> listStoredNames(const std::string &name,
                                                 std::string common = "") {
+  // What a class with a head has before the names of the tower.
+  static constexpr const char *towers[] = {
+      "vit.",   "deit.", "dinov2.",          "dinov2_with_registers.",
+      "ijepa.", "beit.", "data2vec_vision.", "vision_model."};
+  static constexpr const char *parts[] = {
+      "embeddings.",     "encoder.",        "layernorm.", "pooler.",
+      "pre_layrnorm.",   "post_layernorm.", "head.probe", "head.attention.",
+      "head.layernorm.", "head.mlp."};
   std::vector<std::string> bases{name};
   auto startsWith = [&](const char *prefix) {
     return name.rfind(prefix, 0) == 0;
   };
-  if (startsWith("vit."))
-    bases.push_back(name.substr(4));
-  else if (startsWith("deit."))
-    bases.push_back(name.substr(5));
-  else if (startsWith("embeddings.") || startsWith("encoder.") ||
-           startsWith("layernorm.") || startsWith("pooler."))
-    bases.insert(bases.end(), {"vit." + name, "deit." + name});
+  for (const char *tower : towers)
+    if (startsWith(tower))
+      bases.push_back(name.substr(std::string(tower).size()));
+  for (const char *part : parts)
+    if (startsWith(part))
+      for (const char *tower : towers)
+        bases.push_back(tower + name);
   std::vector<std::string> names;
-  for (const std::string &base : bases) {
-    names.push_back(base);
-    names.push_back(makeInternalName(base));
-  }
+  for (const std::string &base : bases)
+    names.insert(names.end(), {base, makeInternalName(base),
+                               makeInternalName(base, /*keepLayers=*/true)});
   // A part of `common` may belong to the name: module.vit.embeddings.
   size_t plain = names.size();
   while (!common.empty()) {

@@ -128,10 +128,11 @@ VIT_API vit_status vit_image_preprocess(const vit_image *image,
                                         const vit_preprocessing *preprocessing,
                                         float *out, vit_error *error);
 
-/// Reads what a model folder says: transformers' preprocessor_config.json
-/// (ViTImageProcessor, DeiT, CLIP and alike), else `pretrained_cfg` of timm's
-/// config.json, else, for config.json of transformers or vit-pytorch alone:
-/// bilinear to its image_size, mean and std 0.5. The caller sets
+/// Reads what a model folder says: transformers' preprocessor_config.json or
+/// the image_processor of its processor_config.json (ViTImageProcessor, DeiT,
+/// CLIP and alike), else `pretrained_cfg` of timm's config.json or
+/// `preprocess_cfg` of open_clip_config.json, else, for config.json alone, the
+/// default of the model's own library, to its image_size. The caller sets
 /// out->struct_size.
 /// Errors: VIT_NOT_FOUND, VIT_CORRUPT (not JSON, or a wrong type or value,
 /// named), VIT_UNSUPPORTED (a step that has no counterpart here, named).

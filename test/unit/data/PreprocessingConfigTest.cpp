@@ -166,6 +166,60 @@ TEST(PreprocessingConfig, ConfigAlone) {
   EXPECT_EQ(p.mean[0], 0.5f);
 }
 
+TEST(PreprocessingConfig, DefaultOfTheModel) {
+  vit_preprocessing p = parse(nullptr, R"({"model_type": "clip",
+    "vision_config": {"image_size": 336}})");
+  EXPECT_EQ(p.height, 336);
+  EXPECT_EQ(p.resize_height, 336);
+  EXPECT_EQ(p.resize_width, -1);
+  EXPECT_EQ(p.interpolation, 3);
+  EXPECT_EQ(p.mean[0], 0.48145466f);
+  p = parse(nullptr, R"({"model_type": "deit", "image_size": 448})");
+  EXPECT_EQ(p.resize_height, 512);
+  EXPECT_EQ(p.resize_width, 512);
+  EXPECT_EQ(p.height, 448);
+  p = parse(nullptr, R"({"model_type": "siglip",
+    "vision_config": {"model_type": "siglip_vision_model"}})");
+  EXPECT_EQ(p.height, 224);
+  EXPECT_EQ(p.resize_width, 224);
+  EXPECT_EQ(p.center_crop, 0);
+  EXPECT_EQ(p.mean[0], 0.5f);
+  p = parse(nullptr, R"({"library": "torchvision", "class": "vit_b_16"})");
+  EXPECT_EQ(p.height, 224);
+  EXPECT_EQ(p.resize_height, 256);
+  EXPECT_EQ(p.mean[0], 0.485f);
+  EXPECT_EQ(p.interpolation, 2);
+}
+
+TEST(PreprocessingConfig, PartOfAProcessor) {
+  vit_preprocessing p = parse(R"({"processor_class": "CLIPProcessor",
+    "image_processor": {"image_processor_type": "CLIPImageProcessor",
+      "size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32},
+      "resample": 2}})",
+                              nullptr);
+  EXPECT_EQ(p.height, 32);
+  EXPECT_EQ(p.interpolation, 2);
+  EXPECT_EQ(p.std[0], 0.26862954f);
+}
+
+TEST(PreprocessingConfig, OpenClip) {
+  vit_preprocessing p = parse(nullptr, R"({"model_cfg": {"vision_cfg":
+    {"image_size": 32}}, "preprocess_cfg": {"mean": [0.1, 0.2, 0.3],
+    "resize_mode": "squash", "interpolation": "bilinear"}})");
+  EXPECT_EQ(p.height, 32);
+  EXPECT_EQ(p.resize_width, 32);
+  EXPECT_EQ(p.interpolation, 2);
+  EXPECT_EQ(p.mean[2], 0.3f);
+  EXPECT_EQ(p.std[0], 0.26862954f);
+  p = parse(nullptr, R"({"model_cfg": {"vision_cfg": {"image_size": 32}}})");
+  EXPECT_EQ(p.resize_width, -1);
+  EXPECT_EQ(p.center_crop, 1);
+  EXPECT_EQ(p.interpolation, 3);
+  expectRefused(VIT_UNSUPPORTED, "longest", nullptr,
+                R"({"model_cfg": {}, "preprocess_cfg":
+                    {"resize_mode": "longest"}})");
+}
+
 TEST(PreprocessingConfig, LyingFiles) {
   auto processor = [](vit_status status, const char *text, const char *json) {
     expectRefused(status, text, json, nullptr);
@@ -218,6 +272,12 @@ TEST(PreprocessingConfig, Folders) {
   EXPECT_EQ(data::readPreprocessing(folder.path).height, 40);
   folder.write("preprocessor_config.json", R"({"size": 48})");
   EXPECT_EQ(data::readPreprocessing(folder.path).height, 48);
+  // One without a part for pictures says nothing about them.
+  folder.write("processor_config.json", R"({"processor_class": "X"})");
+  EXPECT_EQ(data::readPreprocessing(folder.path).height, 48);
+  folder.write("processor_config.json", R"({"image_processor": {"size": 56}})");
+  EXPECT_EQ(data::readPreprocessing(folder.path).height, 56);
+  folder.write("processor_config.json", R"({"processor_class": "X"})");
   folder.write("config.json", "oops");
   expectFailure(VIT_CORRUPT, "/config.json", read);
   expectFailure(VIT_NOT_FOUND, "/no/such", [&](vit_error *error) {
