@@ -17,7 +17,9 @@ inline constexpr const char *kWeightFiles[] = {"model.safetensors",
                                                "open_clip_model.safetensors",
                                                "pytorch_model.bin",
                                                "pytorch_model.bin.index.json",
-                                               "open_clip_pytorch_model.bin"};
+                                               "open_clip_pytorch_model.bin",
+                                               "model.pth",
+                                               "model.pt"};
 
 /// How the names of files end that hold weights and nothing else.
 inline constexpr const char *kWeightEndings[] = {".safetensors", ".bin", ".pth",

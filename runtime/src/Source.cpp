@@ -174,7 +174,7 @@ const void *Sources::view(const schema::Parameter &p, ElementType &type) const {
     return nullptr;
   const StoredTensor *tensor = find(p);
   uint64_t row = uint64_t(elements(*p.dims())) * sizeOf(type) /
-                  (p.stored_end() - p.stored_begin());
+                 (p.stored_end() - p.stored_begin());
   return tensor->data(files[p.file()].file->data()) + row * p.stored_begin();
 }
 

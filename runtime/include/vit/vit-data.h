@@ -240,7 +240,7 @@ typedef struct vit_weight_info {
 /// state dict, or a training script's checkpoint that holds one), of which no
 /// code is run; an index of several files, named *.json; or a folder that holds
 /// model.safetensors, open_clip_model.safetensors, pytorch_model.bin,
-/// open_clip_pytorch_model.bin or an index of the same names, which are
+/// open_clip_pytorch_model.bin, model.pth, model.pt or an index, which are
 /// preferred in this order. What a file is its content says. Checks all but the
 /// elements: lengths, shapes, that tensors lie in the file (in a .safetensors
 /// file, fill it without gap or overlap), that names are unique and every one

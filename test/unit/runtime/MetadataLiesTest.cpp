@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(
             [](Builder &b) {
               b.module.parameters[1]->source = schema::Source::File;
             }},
-        Lie{"parameter 'q' is rows 1 to 9 of a tensor with 1",
+        Lie{"parameter 'q' is rows 1 to 9 of a tensor with 8",
             [](Builder &b) {
               auto file = std::make_unique<schema::FileT>();
               file->path = "x.safetensors";
@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
               b.module.parameters[1]->stored_begin = 1;
               b.module.parameters[1]->stored_end = 9;
             }},
-        Lie{"parameter 'q' has 8 elements and 16 are stored",
+        Lie{"parameter 'q' has 8 elements and 1 are stored",
             [](Builder &b) {
               auto file = std::make_unique<schema::FileT>();
               file->path = "x.safetensors";
