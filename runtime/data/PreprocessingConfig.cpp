@@ -604,8 +604,12 @@ static std::string describeSource(const std::string &folder, bool &isDefault) {
   for (const char *above : {"..", "../.."}) {
     std::string other =
         joinPath(joinPath(folder, above), "preprocessor_config.json");
-    if (isFile(other))
-      return text + "; if " + other + " belongs to this model, copy it here";
+    if (isFile(other)) {
+      text += "; if ";
+      text += other;
+      text += " belongs to this model, copy it here";
+      break;
+    }
   }
   return text;
 }

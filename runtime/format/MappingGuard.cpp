@@ -42,8 +42,10 @@ bool replacePages(uintptr_t address) {
       continue;
     uintptr_t page = address & ~(pageSize - 1);
     // Writable, as pages of weights may be.
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the signal has an address.
+    auto *at = reinterpret_cast<void *>(page);
     void *zeros =
-        mmap(reinterpret_cast<void *>(page), end - page, PROT_READ | PROT_WRITE,
+        mmap(at, end - page, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     range.wasCut.store(true, std::memory_order_release);
     return zeros != MAP_FAILED;

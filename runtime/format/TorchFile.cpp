@@ -27,6 +27,12 @@ static bool beginsWith(std::string_view text, std::string_view begin) {
          std::memcmp(text.data(), begin.data(), begin.size()) == 0;
 }
 
+/// As much of a name as a message shows.
+static std::string_view abridge(std::string_view text) {
+  constexpr size_t most = 200;
+  return {text.data(), std::min(text.size(), most)};
+}
+
 /// Functions that Python calls to make tensors, containers, numbers, dates and
 /// paths.
 static bool mayCall(std::string_view global) {
@@ -218,7 +224,7 @@ private:
 
   vit_status findStateDict(const PickleValue *&dict);
   /// Sets `chosen` to the state dict in `dict`, or to NULL.
-  vit_status choose(const PickleValue &dict, bool knownNames,
+  vit_status choose(const PickleValue &dict, bool usual,
                     const PickleValue *&chosen);
   vit_status refuseRoot();
   void addToPath(std::string_view part);
@@ -446,11 +452,13 @@ vit_status TorchReader::choose(const PickleValue &dict, bool usual,
 vit_status TorchReader::refuseRoot() {
   const PickleValue &root = pickle.root();
   if (root.kind == PickleValue::Call &&
-      root.callee->kind == PickleValue::Global && !isTensor(root))
+      root.callee->kind == PickleValue::Global && !isTensor(root)) {
+    std::string_view shown = abridge(root.callee->text);
     return refuse(VIT_UNSUPPORTED,
-                  "it holds a whole model (%.200s), whose code is not run; "
+                  "it holds a whole model (%.*s), whose code is not run; "
                   "save its state_dict() alone, best as safetensors",
-                  root.callee->text.data());
+                  int(shown.size()), shown.data());
+  }
   return refuse(VIT_CORRUPT, "it holds no state dict (tensors by name)");
 }
 
@@ -543,10 +551,12 @@ vit_status TorchReader::readStorage(const PickleValue &value, const char *user,
       count->integer < 0)
     return damaged();
   storage = {key->text, ElementType::F32, uint64_t(count->integer), 0, 0};
-  if (!parseStorageType(type->text, storage.type))
+  if (!parseStorageType(type->text, storage.type)) {
+    std::string_view shown = abridge(type->text);
     return refuse(VIT_UNSUPPORTED,
-                  "the storage of tensor %s is a %.100s, which is not read",
-                  user, type->text.data());
+                  "the storage of tensor %s is a %.*s, which is not read", user,
+                  int(shown.size()), shown.data());
+  }
   if (!view || view->kind == PickleValue::None)
     return VIT_OK;
   const PickleValue *offset =
@@ -615,11 +625,13 @@ vit_status TorchReader::describe(const PickleValue &value, StoredTensor &tensor,
                                  View &view) {
   TensorCall call = toTensorCall(value);
   if (call.function != "torch._utils._rebuild_tensor_v2" &&
-      call.function != "torch._utils._rebuild_tensor")
+      call.function != "torch._utils._rebuild_tensor") {
+    std::string_view shown = abridge(call.function);
     return refuse(VIT_UNSUPPORTED,
-                  "tensor %s is made by %.100s; only dense tensors of plain "
+                  "tensor %s is made by %.*s; only dense tensors of plain "
                   "types are read",
-                  tensor.name, call.function.data());
+                  tensor.name, int(shown.size()), shown.data());
+  }
   const PickleValue *stored = call.arguments->at(0),
                     *offset = call.arguments->at(1);
   if (!stored || !offset || offset->kind != PickleValue::Int ||

@@ -142,7 +142,7 @@ vit_status ZipReader::readRecord(uint64_t &position, ZipRecord &record) {
     return fail(error, VIT_UNSUPPORTED,
                 "cannot read %s: record %.*s of the zip archive is %s, which "
                 "torch.save does not do; save it again with torch.save",
-                name, int(nameSize), record.name.data(),
+                name, int(record.name.size()), record.name.data(),
                 isEncrypted ? "encrypted" : "compressed");
   if (!isAt(local, kLocal, localSignature))
     return damaged("is damaged");
@@ -189,8 +189,9 @@ vit_status ZipArchive::read(const unsigned char *file, uint64_t size,
 static int compare(std::string_view a, std::string_view folder,
                    std::string_view member) {
   size_t common = std::min(a.size(), folder.size());
-  std::string_view head(a.data(), common),
-      tail(a.data() + common, a.size() - common);
+  std::string_view head = a, tail = a;
+  head.remove_suffix(a.size() - common);
+  tail.remove_prefix(common);
   int order = head.compare(folder);
   return order ? order : tail.compare(member);
 }

@@ -173,8 +173,8 @@ const void *Sources::view(const schema::Parameter &p, ElementType &type) const {
   if (p.source() != schema::Source::File)
     return nullptr;
   const StoredTensor *tensor = find(p);
-  uint64_t row = uint64_t(elements(*p.dims())) * sizeOf(type) /
-                 (p.stored_end() - p.stored_begin());
+  uint64_t rows = p.stored_end() - p.stored_begin(); // Not 0: it is checked.
+  uint64_t row = rows ? uint64_t(elements(*p.dims())) * sizeOf(type) / rows : 0;
   return tensor->data(files[p.file()].file->data()) + row * p.stored_begin();
 }
 
