@@ -30,7 +30,9 @@ static bool beginsWith(std::string_view text, std::string_view begin) {
 /// As much of a name as a message shows.
 static std::string_view abridge(std::string_view text) {
   constexpr size_t most = 200;
-  return {text.data(), std::min(text.size(), most)};
+  if (text.size() > most)
+    text.remove_suffix(text.size() - most);
+  return text;
 }
 
 /// Functions that Python calls to make tensors, containers, numbers, dates and
