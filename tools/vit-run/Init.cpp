@@ -238,16 +238,16 @@ std::vector<std::string> Initialiser::unusedNames() const {
 void Initialiser::failMisfit() {
   for (const Source &source : sources)
     looked.insert(source.index);
-  std::string text = path + " does not fit the model";
+  std::vector<std::string> parts;
   std::string common = mlir::vit::explainMissing(missing, unusedNames());
   if (!common.empty())
-    text += ": " + common;
+    parts.push_back(common);
   if (!missing.empty())
-    text += "; " + std::to_string(missing.size()) +
-            " tensors are missing: " + mlir::vit::listNames(missing);
+    parts.push_back(std::to_string(missing.size()) +
+                    " tensors are missing: " + mlir::vit::listNames(missing));
   if (!misfits.empty())
-    text += "; " + mlir::vit::listNames(misfits);
-  throw Error(text);
+    parts.push_back(mlir::vit::listNames(misfits));
+  throw Error(path + " does not fit the model: " + join(parts, "; "));
 }
 
 void Initialiser::report() {
