@@ -101,6 +101,8 @@ static void widenTo(Target *target, const void *source, ElementType type,
 }
 
 void widen(float *target, const void *source, ElementType type, int64_t count) {
+  if (count == 0)
+    return; // Pointers to nothing may be NULL, which memcpy may not get.
   if (type == ElementType::F32)
     std::memcpy(target, source, size_t(count) * sizeof(float));
   else

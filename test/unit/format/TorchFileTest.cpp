@@ -24,7 +24,7 @@ namespace {
 std::string little(uint64_t value, int bytes) {
   std::string result;
   for (int i = 0; i < bytes; ++i)
-    result += char(value >> (8 * i));
+    result += char(i < 8 ? value >> (8 * i) : 0);
   return result;
 }
 
