@@ -8,6 +8,7 @@
 #include "Attention.h"
 #include "JsonText.h"
 #include "Options.h"
+#include "Pictures.h"
 #include "Runner.h"
 #include "Support.h"
 
@@ -194,54 +195,6 @@ std::vector<std::string> attentionNames(const ClassifyOptions &options,
   return {names.back()};
 }
 
-/// Loads the pictures `paths` as an input of the model.
-Tensor loadInput(const std::vector<const char *> &paths,
-                 const vit_preprocessing &preprocessing) {
-  vit_error error;
-  vit_tensor pictures = {};
-  check(vit_data_load_pictures(paths.data(), paths.size(), &preprocessing,
-                               &pictures, &error),
-        error);
-  Tensor input = Tensor::copy(pictures);
-  vit_tensor_release(&pictures);
-  return input;
-}
-
-/// Pictures of one batch. A picture that cannot be read has a message in
-/// `errors` and no row in `input`.
-struct Batch {
-  std::vector<std::string> errors; ///< One per picture; empty if it was read.
-  Tensor input;
-  int64_t count = 0; ///< Rows of `input`.
-};
-
-Batch loadBatch(const std::vector<const char *> &paths,
-                const vit_preprocessing &preprocessing) {
-  Batch batch;
-  batch.errors.resize(paths.size());
-  try {
-    batch.input = loadInput(paths, preprocessing);
-    batch.count = static_cast<int64_t>(paths.size());
-    return batch;
-  } catch (const Error &) {
-    // At least one is bad: read each alone.
-  }
-  for (size_t i = 0; i < paths.size(); ++i)
-    try {
-      Tensor one = loadInput({paths[i]}, preprocessing);
-      if (batch.count++ == 0)
-        batch.input = std::move(one);
-      else
-        batch.input.data.insert(batch.input.data.end(), one.data.begin(),
-                                one.data.end());
-    } catch (const Error &error) {
-      batch.errors[i] = error.what();
-    }
-  if (batch.count > 0)
-    batch.input.dims[0] = batch.count;
-  return batch;
-}
-
 /// A function of vit_score_function as JSON names it.
 const char *functionName(vit_score_function function) {
   switch (function) {
@@ -325,7 +278,8 @@ public:
 
   /// Prints the answers, or an error, for each of `paths`.
   void run(const std::vector<const char *> &paths) {
-    Batch batch = loadBatch(paths, preprocessing);
+    PictureBatch batch =
+        loadPictures({paths.begin(), paths.end()}, preprocessing);
     const Tensor *logits = nullptr;
     std::vector<Tensor> outputs, attention;
     if (batch.count > 0)
