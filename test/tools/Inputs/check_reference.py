@@ -4,40 +4,58 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 check_reference.py SHARED_DATA WORK_FOLDER [all|logits SHARE COMMAND...]
-
-Runs COMMAND (default: vit-run infer) with each case of SHARED_DATA/reference and
-both checkpoints, and compares logits with logits_f64.npy, and hidden_i, final and
-attention_i with hidden.safetensors and attn.safetensors (`logits`: only those):
-within SHARE (default: 1e-5) x max(1, largest/10). Exits with 1 if one differs.
+"""Runs COMMAND (default: vit-run infer) with each case of DATA/reference and both
+checkpoints, and compares logits with logits_f64.npy, and hidden_i, final and
+attention_i with hidden.safetensors and attn.safetensors: within TOLERANCE x
+max(1, largest/10). Exits with 1 if one differs.
 """
 
+import argparse
 import os
+import re
 import subprocess
 import sys
 
 import files
 
-shared, work = sys.argv[1:3]
-which, share_allowed = (sys.argv[3:5] or ["all", "1e-5"])
-allowed = float(share_allowed)
-tool = sys.argv[5:] or ["vit-run", "infer"]
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("data", metavar="DATA")
+parser.add_argument("work", metavar="FOLDER")
+parser.add_argument("--logits", action="store_true", help="compare logits only")
+parser.add_argument("--tolerance", type=float, default=1e-5)
+parser.add_argument("--pictures", type=int, help="only so many of each case")
+parser.add_argument("--cases", default="", help="regular expression: only cases it finds")
+parser.add_argument("command", metavar="COMMAND", nargs=argparse.REMAINDER)
+options = parser.parse_args()
+work, allowed = options.work, options.tolerance
+tool = options.command or ["vit-run", "infer"]
 os.makedirs(work, exist_ok=True)
+
+
+def read_pictures(shape, values):
+    """The part of a tensor [pictures, ...] that belongs to the first pictures."""
+    count = min(shape[0], options.pictures or shape[0])
+    return [count] + list(shape[1:]), values[: len(values) // shape[0] * count]
+
+
 failures = 0
 for kind in ["reference", "checkpoints"]:
-    for name in sorted(os.listdir(shared + "/" + kind)):
-        case = "%s/%s/%s" % (shared, kind, name)
-        if not os.path.exists(case + "/config.json"):
+    for name in sorted(os.listdir(options.data + "/" + kind)):
+        case = "%s/%s/%s" % (options.data, kind, name)
+        if not os.path.exists(case + "/config.json") or not re.search(options.cases, name):
             continue
         expected = {"logits": files.read_npy(case + "/logits_f64.npy")}
         for file in ["hidden.safetensors", "attn.safetensors"]:
             if os.path.exists(case + "/" + file):
                 for tensor, value in files.read_safetensors(case + "/" + file).items():
                     expected[tensor.replace("attn_", "attention_")] = value
+        expected = {name: read_pictures(*value) for name, value in expected.items()}
+        source = work + "/input.npy"
+        files.write_npy(source, *read_pictures(*files.read_npy(case + "/input.npy")))
         files_of = {o: ["--output", "%s=%s/%s.npy" % (o, work, o)] for o in expected}
         # The default entry, and one with all outputs.
-        for outputs in [["logits"], list(expected)][: 2 if which == "all" else 1]:
-            attempt = tool + [case, "--input", case + "/input.npy"]
+        for outputs in [["logits"], list(expected)][: 1 if options.logits else 2]:
+            attempt = tool + [case, "--input", source]
             attempt += sum([files_of[output] for output in outputs], [])
             result = subprocess.run(attempt, capture_output=True, text=True)
             if result.returncode != 0:
