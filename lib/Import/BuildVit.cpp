@@ -354,9 +354,9 @@ Value VitBuilder::patchEmbedding(Value image) {
 Value VitBuilder::positionTable() {
   SmallVector<int64_t, 2> grid{config.gridHeight(), config.gridWidth()};
   if (config.positions == PositionKind::Sincos)
-    return SincosPositionsOp::create(b, at(names.positions),
-                                     tensor({config.patches(), config.width}),
-                                     grid, config.width, llvm::APFloat(1e4));
+    return SincosPositionsOp::create(
+        b, at(names.positions), tensor({config.patches(), config.width}), grid,
+        config.width, llvm::APFloat(1e4), config.exclusiveSincos);
   int64_t prefix = config.positionPrefix();
   SmallVector<int64_t, 2> stored{config.storedGridHeight,
                                  config.storedGridWidth};
@@ -662,10 +662,10 @@ void VitBuilder::results(Value x) {
                                    b.getI64IntegerAttr(config.patches()));
   output("feature_map", patches);
 
-  if (config.headless)
-    return headlessResults(x);
   if (config.pooling == Pooling::Distilled)
     distilled = takeToken(x, 1, loc);
+  if (config.headless)
+    return headlessResults(x);
   Value features = pool(x);
   if (!config.classes && !config.projectionWidth)
     return result(config.featuresName, features);

@@ -57,7 +57,10 @@ void vit::readAimv2Family(FamilyReader &r) {
                .epsilonKey = "rms_norm_eps"});
   r.setNames(rows, prefixes);
   r.setPoolNames(poolRows, prefixes);
-  r.tower.checkOnly("is_native", false);
+  if (r.tower.getBoolean("is_native", false)) {
+    config.positions = PositionKind::Sincos;
+    config.exclusiveSincos = true;
+  }
   config.classToken = false;
   config.tokenRank = 2;
   config.poolTokenRank = 3;

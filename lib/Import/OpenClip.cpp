@@ -53,8 +53,11 @@ static VitConfig readTrunk(ConfigReader &tower, const std::string &where,
                            int64_t width) {
   std::string proj = tower.getString("timm_proj", "linear");
   std::string pool = tower.getString("timm_pool", "avg");
+  // With a projection of its own open_clip takes timm's default model and
+  // changes the pooling afterwards: the norms stay where they are.
+  bool isMadeSo = proj.empty() || proj == "none";
   Object args{{"num_classes", proj.empty() ? width : 0}};
-  if (!pool.empty())
+  if (isMadeSo)
     args["global_pool"] = pool;
   Object model{{"architecture", tower.getString("timm_model_name", "")},
                {"model_args", std::move(args)}};
@@ -62,6 +65,16 @@ static VitConfig readTrunk(ConfigReader &tower, const std::string &where,
   VitConfig config =
       readTimmConfig(model, reader, where, error, weights, "visual.trunk.");
   config.featuresName = "image_embeds";
+  if (!isMadeSo && pool == "avg")
+    config.pooling = Pooling::Mean;
+  else if (!isMadeSo && pool == "token" && config.classToken)
+    config.pooling = Pooling::Token;
+  else if (!isMadeSo && !pool.empty() &&
+           (pool != "map" || config.pooling != Pooling::Attention))
+    tower.failKey("timm_pool", "supported with this model and \"timm_proj\" "
+                               "are \"\", \"avg\", \"token\" if there is a "
+                               "class token, and \"map\" if it is the "
+                               "model's own");
   if (proj.empty()) { // The head of timm's model is the projection.
     config.classes = 0;
     config.projectionWidth = width;
@@ -105,9 +118,11 @@ static void readTower(VitConfig &config, ConfigReader &tower,
   config.poolNorm = tower.getBoolean("final_ln_after_pool", false);
   config.finalNorm = !config.poolNorm;
   std::string pool = tower.getString("pool_type", "tok");
-  config.pooling = pool == "avg" ? Pooling::Mean : Pooling::Token;
-  if (pool != "avg" && pool != "tok")
-    tower.failKey("pool_type", "supported are \"tok\" and \"avg\"");
+  config.pooling = pool == "avg"   ? Pooling::Mean
+                   : pool == "tok" ? Pooling::Token
+                                   : Pooling::All;
+  if (pool != "avg" && pool != "tok" && pool != "none")
+    tower.failKey("pool_type", "supported are \"tok\", \"avg\" and \"none\"");
   for (StringRef key :
        {"attentional_pool", "qk_norm", "scaled_cosine_attn", "scale_heads",
         "scale_attn_inner", "scale_attn", "scale_fc"})

@@ -431,9 +431,42 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
   config.poolNorm = last && args.getBoolean("fc_norm", pool == "avg");
   config.finalNorm = last && !config.poolNorm;
 
-  for (StringRef key : {"scale_attn_norm", "scale_mlp_norm", "dynamic_img_pad"})
+  for (StringRef key : {"scale_attn_norm", "scale_mlp_norm"})
     args.checkOnly(key, false);
-  args.checkOnly("norm_layer", "layernorm");
+  // Without a remainder nothing is padded.
+  if (config.imageHeight % config.patchHeight ||
+      config.imageWidth % config.patchWidth)
+    args.checkOnly("dynamic_img_pad", false);
+}
+
+/// The kind of norm that a name of timm's create_norm stands for. All of them
+/// have an epsilon of 1e-6.
+static Norm readNorm(ConfigReader &args, StringRef key) {
+  std::string name = args.getString(key, "layernorm");
+  if (name == "rmsnorm" || name == "rmsnormfp32")
+    return Norm::Rms;
+  if (name != "layernorm" && name != "layernormfp32")
+    args.failKey(key, "supported are \"layernorm\", \"rmsnorm\" and both with "
+                      "\"fp32\" at the end");
+  return Norm::Layer;
+}
+
+static void readNorms(VitConfig &config, ConfigReader &args,
+                      const Architecture &architecture) {
+  config.epsilon = architecture.epsilon;
+  config.norm = architecture.norm;
+  config.embeddingNorm = architecture.embeddingNorm;
+  if (args.has("norm_layer")) {
+    config.epsilon = 1e-6;
+    config.norm = readNorm(args, "norm_layer");
+  }
+  if (!args.has("embed_norm_layer"))
+    return;
+  config.embeddingNorm = true;
+  if (readNorm(args, "embed_norm_layer") != config.norm ||
+      config.epsilon != 1e-6)
+    args.failKey("embed_norm_layer", "only the norm of the layers is "
+                                     "supported, with an epsilon of 1e-6");
 }
 
 /// The gated MLPs of timm.
@@ -449,6 +482,13 @@ static void setMlp(VitConfig &config, MlpKind kind) {
     config.names.gate = mlp + "fc1_g";
     config.names.fc1 = mlp + "fc1_x";
   }
+}
+
+/// Whether transformers' TimmWrapperModel is meant, which has no head.
+static bool isWrapperWithoutHead(ConfigReader &reader) {
+  const llvm::json::Value *value = reader.get("architectures");
+  const llvm::json::Array *names = value ? value->getAsArray() : nullptr;
+  return names && llvm::is_contained(*names, "TimmWrapperModel");
 }
 
 VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
@@ -504,6 +544,13 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
   if (sizeGiven)
     args["img_size"] = std::move(size);
 
+  if (isWrapperWithoutHead(reader)) {
+    args["num_classes"] = 0;
+    config.headless = true;
+    config.pooler = reader.getBoolean("do_pooling", true);
+    config.unused = {prefix + "head.*", prefix + "head_dist.*"};
+  }
+
   ConfigReader arguments(args, where + ": model_args", error);
   arguments.checkKeys(
       {"img_size", "patch_size", "in_chans", "num_classes", "global_pool",
@@ -511,14 +558,12 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
        "scale_attn_norm", "scale_mlp_norm", "proj_bias", "init_values",
        "class_token", "pos_embed", "no_embed_class", "reg_tokens", "pre_norm",
        "final_norm", "fc_norm", "pool_include_prefix", "dynamic_img_size",
-       "dynamic_img_pad", "norm_layer", "act_layer",
+       "dynamic_img_pad", "norm_layer", "act_layer", "embed_norm_layer",
        // For training only.
        "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
        "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init"});
-  config.epsilon = arguments.has("norm_layer") ? 1e-6 : architecture->epsilon;
   config.antialias = true;
-  config.norm = architecture->norm;
-  config.embeddingNorm = architecture->embeddingNorm;
+  readNorms(config, arguments, *architecture);
   readArguments(config, arguments);
   setMlp(config, architecture->mlp);
   if (architecture->distilled) {

@@ -30,6 +30,10 @@ using llvm::json::Object;
 static constexpr ModelClass plainClasses[] = {
     {"Model", ModelKind::Tower},
     {"ForImageClassification", ModelKind::Classifier}};
+static constexpr ModelClass dinov2Classes[] = {
+    {"Model", ModelKind::Tower},
+    {"Backbone", ModelKind::Tower},
+    {"ForImageClassification", ModelKind::Classifier}};
 static constexpr ModelClass deitClasses[] = {
     {"Model", ModelKind::Tower},
     {"ForImageClassification", ModelKind::Classifier},
@@ -64,8 +68,8 @@ ArrayRef<Family> vit::listFamilies() {
        readClipFamily},
       {"siglip", "Siglip", siglipClasses, "", readSiglipFamily},
       {"siglip_vision_model", "Siglip", siglipClasses, "", readSiglipFamily},
-      {"dinov2", "Dinov2", plainClasses, "dinov2.", readDinov2Family},
-      {"dinov2_with_registers", "Dinov2WithRegisters", plainClasses,
+      {"dinov2", "Dinov2", dinov2Classes, "dinov2.", readDinov2Family},
+      {"dinov2_with_registers", "Dinov2WithRegisters", dinov2Classes,
        "dinov2_with_registers.", readDinov2Family},
       {"aimv2", "Aimv2", aimClasses, "", readAimv2Family},
       {"aimv2_vision_model", "Aimv2", aimClasses, "", readAimv2Family},

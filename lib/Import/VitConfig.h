@@ -108,6 +108,8 @@ struct VitConfig {
   /// Patches per column and row of the stored table; 0: the same as the
   /// picture.
   int64_t storedGridHeight = 0, storedGridWidth = 0;
+  /// Sine and cosine positions as AIMv2's; see vit.sincos_positions.
+  bool exclusiveSincos = false;
   bool antialias = false; ///< When the table is resampled.
   bool preNorm = false;   ///< A LayerNorm before the first layer (CLIP).
 

@@ -116,9 +116,13 @@ void StoredValues::store(ParameterStorage storage, StringRef moduleFolder) {
     std::optional<StoredRange> range = weights.locate(op, parameter.layer);
     if (range)
       described->stored_name = range->tensor.str();
+    // The runtime reads no f64: such values are rounded and stored here.
+    bool isRounded = range && range->dtype == VIT_F64;
+    if (isRounded)
+      range.reset();
     if (isStored[index]) {
       described->source = schema::Source::Derived;
-    } else if (isInline) {
+    } else if (isInline || isRounded) {
       storeInline(parameter, range, *described);
     } else if (range) {
       storeInFile(*range, moduleFolder, *described);

@@ -9,7 +9,8 @@
 
 drop:NAME  add:NAME=2x3 (zeros)  shape:NAME=2x3 (zeros unless the
 number of elements stays the same)  rename:A=B (in all names)  prefix:A (before all names)  half (all to
-f16)  bf16 (all to bf16, truncated)  int (all I32)  shards:N (OUT is a folder)
+f16)  bf16 (all to bf16, truncated)  double (all to
+f64)  int (all I32)  shards:N (OUT is a folder)
 """
 
 import json
@@ -81,6 +82,8 @@ def main():
             convert(tensors, "F16", lambda x: struct.pack("<e", x))
         elif kind == "bf16":
             convert(tensors, "BF16", lambda x: struct.pack("<f", x)[2:])
+        elif kind == "double":
+            convert(tensors, "F64", lambda x: struct.pack("<d", x))
         elif kind == "int":
             convert(tensors, "I32", lambda x: struct.pack("<i", int(x)))
         elif kind == "shards":
