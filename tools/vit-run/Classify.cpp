@@ -7,6 +7,7 @@
 
 #include "Attention.h"
 #include "JsonText.h"
+#include "LabelEmbeddings.h"
 #include "Options.h"
 #include "Pictures.h"
 #include "Runner.h"
@@ -17,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <map>
 
@@ -31,7 +33,7 @@ struct ClassifyOptions : CommonOptions {
   int top = 5;
   double threshold = -1; ///< -1: none
   bool json = false;
-  std::string attention;
+  std::string attention, labelEmbeddings;
   int64_t layer = -1; ///< -1: the last
   std::string head = "mean";
   bool rollout = false;
@@ -212,12 +214,14 @@ bool reaches(float score, const ClassifyOptions &options) {
   return options.threshold < 0 || score >= options.threshold;
 }
 
+using LabelNames = std::function<std::string(int32_t)>;
+
 /// The classes of picture `index` of a batch with the best scores, in
 /// descending order.
 nlohmann::ordered_json findPredictions(const Tensor &logits, size_t index,
                                        const ClassifyOptions &options,
-                                       Model &model,
-                                       vit_score_function function) {
+                                       vit_score_function function,
+                                       const LabelNames &nameOf) {
   int64_t classes = logits.dims[1];
   auto count = static_cast<int32_t>(std::min<int64_t>(options.top, classes));
   std::vector<float> row(classes);
@@ -233,7 +237,7 @@ nlohmann::ordered_json findPredictions(const Tensor &logits, size_t index,
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (int32_t k = 0; k < count && reaches(scores[k], options); ++k)
     list.push_back({{"index", indices[k]},
-                    {"label", model.label(indices[k])},
+                    {"label", nameOf(indices[k])},
                     {key, scores[k]},
                     {"logit", row[indices[k]]}});
   return list;
@@ -253,9 +257,10 @@ void printPredictions(const nlohmann::ordered_json &predictions,
     std::printf("no class reaches %g %%\n", 100 * threshold);
 }
 
-/// The outputs to compile a model with.
-std::vector<std::string> wantedOutputs(const ClassifyOptions &options) {
-  std::vector<std::string> wanted = {"logits"};
+/// The outputs to compile a model with, of which `scores` gives the scores.
+std::vector<std::string> wantedOutputs(const ClassifyOptions &options,
+                                       const std::string &scores) {
+  std::vector<std::string> wanted = {scores};
   if (!options.attention.empty())
     wanted.push_back(options.rollout
                          ? "attention_*"
@@ -263,14 +268,33 @@ std::vector<std::string> wantedOutputs(const ClassifyOptions &options) {
   return wanted;
 }
 
+/// The output of the model that is compared with embeddings of labels. What a
+/// classifier's head reads is none.
+std::string embeddingToCompare(const ClassifyOptions &options) {
+  Model model(options, {});
+  std::string name = findEmbedding(model);
+  if (name.empty())
+    throw Error(options.model +
+                " has none of the outputs image_embeds, pooler_output and "
+                "features to compare with --label-embeddings; that needs a "
+                "model such as CLIP's or SigLIP's, not a classifier");
+  return name;
+}
+
 /// Classifies pictures in batches and reports each.
 class Classifier {
 public:
+  /// `names`: the outputs to compute, the first of which gives the scores: the
+  /// logits, or with `labels` the embedding that is compared with them.
   Classifier(const ClassifyOptions &options, Model &model, Runner &runner,
-             std::vector<std::string> names)
+             std::vector<std::string> names, const LabelEmbeddings *labels)
       : options(options), model(model), runner(runner), names(std::move(names)),
-        preprocessing(model.preprocessing()),
+        labels(labels), preprocessing(model.preprocessing()),
         function(vit_module_score_function(model.module())) {
+    if (labels) {
+      similarity = findSimilarity(model, *labels);
+      function = similarity.function;
+    }
     if (options.threshold >= 0 && function == VIT_NO_FUNCTION)
       throw Error("--threshold compares probabilities; the problem_type of " +
                   options.model + " is regression");
@@ -280,22 +304,26 @@ public:
   void run(const std::vector<const char *> &paths) {
     PictureBatch batch =
         loadPictures({paths.begin(), paths.end()}, preprocessing);
-    const Tensor *logits = nullptr;
+    Tensor logits;
     std::vector<Tensor> outputs, attention;
     if (batch.count > 0)
       outputs = runner.run(batch.input, names);
     for (Tensor &output : outputs) {
-      if (output.name == "logits")
-        logits = &output;
+      if (output.name == names.front())
+        logits = labels ? compareToLabels(output, *labels, similarity)
+                        : std::move(output);
       else if (output.name.rfind("attention_", 0) == 0)
         attention.push_back(std::move(output));
     }
-    if (batch.count > 0 && (!logits || logits->dims.size() != 2))
+    if (batch.count > 0 && logits.dims.size() != 2)
       throw Error("the model has no logits [batch, classes] to classify with");
+    auto nameOf = [this](int32_t index) {
+      return labels ? labels->names[index] : model.label(index);
+    };
     for (size_t i = 0, row = 0; i < paths.size(); ++i) {
       if (batch.errors[i].empty())
         report(paths[i],
-               findPredictions(*logits, row++, options, model, function),
+               findPredictions(logits, row++, options, function, nameOf),
                attention);
       else
         reportError(paths[i], batch.errors[i]);
@@ -335,6 +363,8 @@ private:
   Model &model;
   Runner &runner;
   std::vector<std::string> names; ///< The outputs to compute.
+  const LabelEmbeddings *labels;  ///< Of --label-embeddings, or null.
+  Similarity similarity;
   vit_preprocessing preprocessing;
   vit_score_function function;
   std::optional<TokenGrid> grid; ///< Known from the first attention map on.
@@ -347,8 +377,14 @@ void classify(const ClassifyOptions &options) {
   bool wantsAttention = !options.attention.empty();
   if (wantsAttention)
     prepareAttention(options);
-  Model model(options, wantedOutputs(options));
-  std::vector<std::string> names = {"logits"};
+  std::optional<LabelEmbeddings> labels;
+  std::string scores = "logits";
+  if (!options.labelEmbeddings.empty()) {
+    labels = readLabelEmbeddings(options.labelEmbeddings);
+    scores = embeddingToCompare(options);
+  }
+  Model model(options, wantedOutputs(options, scores));
+  std::vector<std::string> names = {scores};
   if (wantsAttention) {
     std::vector<std::string> attention = attentionNames(options, model);
     if (!model.isCompiled() && !options.isReference())
@@ -358,7 +394,8 @@ void classify(const ClassifyOptions &options) {
   EventLog log;
   std::unique_ptr<Runner> runner =
       Runner::create(model, options.trace.empty() ? nullptr : &log);
-  Classifier classifier(options, model, *runner, names);
+  Classifier classifier(options, model, *runner, names,
+                        labels ? &*labels : nullptr);
   // Attention probabilities of a batch may be large.
   const size_t size = wantsAttention ? 1 : 16;
   for (size_t first = 0; first < options.images.size(); first += size) {
@@ -404,6 +441,14 @@ void addClassify(CLI::App &app) {
                    : std::string();
       });
   command.flag("--json", options->json, "Print JSON");
+  command
+      .option("--label-embeddings", options->labelEmbeddings,
+              "Zero-shot: score the labels whose embeddings FILE holds by "
+              "their cosine with the picture's, with the logit_scale of the "
+              "checkpoint (CLIP: softmax; SigLIP: sigmoid). An array [labels, "
+              "width] with the names in FILE.txt or its metadata 'labels', or "
+              "one named tensor per label")
+      .type("FILE.npy|FILE.safetensors");
   command
       .option("--attention", options->attention,
               "Write the picture with the model's attention to its patches "

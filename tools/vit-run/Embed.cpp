@@ -65,19 +65,6 @@ void normalizeRow(float *row, int64_t width) {
 // The output to take
 //===----------------------------------------------------------------------===//
 
-/// What the libraries return as the embedding of a picture: CLIP's image_embeds
-/// (projected), the pooler_output of transformers' headless models, and what
-/// the head of a classifier reads (timm's forward_head(pre_logits=True)).
-constexpr const char *kEmbeddings[] = {"image_embeds", "pooler_output",
-                                       "features"};
-
-std::string findEmbedding(Model &model) {
-  for (const char *name : kEmbeddings)
-    if (model.hasOutput(name))
-      return name;
-  return "";
-}
-
 /// The model with the output that embeds; `name` becomes its name.
 std::unique_ptr<Model> openModel(const EmbedOptions &options,
                                  std::string &name) {

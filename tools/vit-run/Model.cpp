@@ -277,6 +277,19 @@ bool Model::hasOutput(const std::string &name) {
   return false;
 }
 
+/// What the libraries return as the embedding of a picture: CLIP's image_embeds
+/// (projected), the pooler_output of transformers' headless models, and what
+/// the head of a classifier reads (timm's forward_head(pre_logits=True)).
+static constexpr const char *kEmbeddings[] = {"image_embeds", "pooler_output",
+                                              "features"};
+
+std::string findEmbedding(Model &model) {
+  for (const char *name : kEmbeddings)
+    if (model.hasOutput(name))
+      return name;
+  return "";
+}
+
 std::string describePreparation(const vit_preprocessing &p) {
   static const char *const filters[] = {"nearest", "lanczos", "bilinear",
                                         "bicubic", "box",     "hamming"};

@@ -86,6 +86,10 @@ private:
 /// 0.5, 0.5, 0.5, std 0.5, 0.5, 0.5": width x height.
 std::string describePreparation(const vit_preprocessing &preprocessing);
 
+/// The output of the model that is the embedding of a picture: image_embeds,
+/// else pooler_output, else features; empty if it has none of them.
+std::string findEmbedding(Model &model);
+
 /// The canonical name of an output: "logits" for its alias, any other name
 /// unchanged.
 std::string canonicalName(const std::string &output);
