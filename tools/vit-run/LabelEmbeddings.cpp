@@ -22,10 +22,9 @@ static constexpr const char *kScale = "logit_scale", *kBias = "logit_bias";
 
 /// Whether `name` is `end` or ends in a dot and `end`.
 static bool isNamed(const std::string &name, const std::string &end) {
-  return name == end ||
-         (name.size() > end.size() &&
-          name.compare(name.size() - end.size() - 1, std::string::npos,
-                       "." + end) == 0);
+  return name == end || (name.size() > end.size() &&
+                         name.compare(name.size() - end.size() - 1,
+                                      std::string::npos, "." + end) == 0);
 }
 
 static std::vector<double> readValues(const vit_weights *weights,
@@ -249,9 +248,8 @@ Similarity findSimilarity(Model &model, const LabelEmbeddings &labels) {
   // Aimv2Model limits the scale.
   if (logScale && family == "aimv2") {
     auto most = config.find("max_logit_scale");
-    double limit = most != config.end() && most->is_number()
-                       ? most->get<double>()
-                       : 100.0;
+    double limit =
+        most != config.end() && most->is_number() ? most->get<double>() : 100.0;
     logScale = std::clamp(*logScale, 0.0, std::max(0.0, std::log(limit)));
   }
   Similarity result;
@@ -292,8 +290,8 @@ Tensor compareToLabels(const Tensor &embeddings, const LabelEmbeddings &labels,
       double sum = 0;
       for (int64_t i = 0; i < labels.width; ++i)
         sum += row[i] * label[i];
-      logits.floats()[n * count + l] = static_cast<float>(
-          similarity.scale * sum / length + similarity.bias);
+      logits.floats()[n * count + l] =
+          static_cast<float>(similarity.scale * sum / length + similarity.bias);
     }
   }
   return logits;

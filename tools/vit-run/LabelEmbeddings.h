@@ -43,8 +43,8 @@ struct LabelEmbeddings {
 /// as rows are missing, or a value is not finite or all of a row are zero.
 LabelEmbeddings readLabelEmbeddings(const std::string &path);
 
-/// What turns the cosine of a picture and a label into a probability: `function`
-/// of scale * cosine + bias.
+/// What turns the cosine of a picture and a label into a probability:
+/// `function` of scale * cosine + bias.
 struct Similarity {
   double scale = 1;
   double bias = 0;
