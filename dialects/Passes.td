@@ -43,6 +43,42 @@ def UnrollLayers : Pass<"vit-unroll-layers", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"layersUnrolled", "layers-unrolled", "Number of layers unrolled">];
 }
 
+def SetImageSize : Pass<"vit-set-image-size", "::mlir::ModuleOp"> {
+  let summary = "Change the size of the pictures that a model reads";
+  let description = [{
+    Gives the picture, an argument that `vit.patchify` splits, another height
+    and width, and carries it through the graph. A learned position table is
+    resampled from the old grid of patches to the new one as the model's library
+    does: bicubically, with antialiasing where the module's attribute
+    `vit.resampling` is "antialias" (timm, DINOv2 with registers), and not at all
+    where it is "none". Computed positions are those of the new grid.
+    `vit.patch_grid` and the sizes in `vit.preprocessing` follow. Parameters stay
+    as they are, so several sizes can share them: the first changes the entries,
+    and each further one adds a copy, `@forward_518x336`. A training step of the
+    result has the gradient of the table before it is resampled.
+
+    With `sizes=32`
+
+    ```mlir
+    func.func @forward(%image: tensor<?x3x16x16xf32>) -> tensor<?x4x192xf32> {
+      %patches = vit.patchify %image patch [8, 8] order chw : (tensor<?x3x16x16xf32>) -> tensor<?x4x192xf32>
+      %table = vit.read @positions : tensor<4x192xf32>
+      %y = vit.add %patches, %table : (tensor<?x4x192xf32>, tensor<4x192xf32>) -> tensor<?x4x192xf32>
+    ```
+    becomes
+    ```mlir
+    func.func @forward(%image: tensor<?x3x32x32xf32>) -> tensor<?x16x192xf32> {
+      %patches = vit.patchify %image patch [8, 8] order chw : (tensor<?x3x32x32xf32>) -> tensor<?x16x192xf32>
+      %table = vit.read @positions : tensor<4x192xf32>
+      %resampled = vit.resample_positions %table from [2, 2] to [4, 4] prefix 0 : (tensor<4x192xf32>) -> tensor<16x192xf32>
+      %y = vit.add %patches, %resampled : (tensor<?x16x192xf32>, tensor<16x192xf32>) -> tensor<?x16x192xf32>
+    ```
+  }];
+  let options = [ListOption<"sizes", "sizes", "std::string",
+      "Sizes in pixels, each H or HxW (height and width)">];
+  let dependentDialects = ["::mlir::vit::VitDialect"];
+}
+
 def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
   let summary = "Make an entry return exactly the requested outputs";
   let description = [{

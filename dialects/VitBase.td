@@ -25,8 +25,9 @@ def Vit_Dialect : Dialect {
     `vit.preprocessing` (dictionary: `channels`, `height`, `width`,
     `resize_height`, `resize_width`, `center_crop`, `interpolation` (Pillow's
     code), `apply_exif_orientation`, `scale`, `mean`, `std`; see
-    `vit_preprocessing` in vit.h) are copied to the compiled module. The attribute
-    `vit.name` names an argument or a result of an entry; the first result is the
+    `vit_preprocessing` in vit.h) are copied to the compiled module. `vit.resampling` is
+    "antialias" or "none" where a learned position table is not resampled by
+    plain bicubic interpolation: see vit-set-image-size. The attribute `vit.name` names an argument or a result of an entry; the first result is the
     default output. In a training entry `vit.role` says what an argument or a
     result is to a training step, and `vit.classes` the number of classes of
     labels. Profiles and errors refer to an op by its location

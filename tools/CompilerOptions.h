@@ -25,7 +25,7 @@ struct TrainingRequest {
 
 /// Options of the compiler. An empty string means the default.
 struct CompilerOptions {
-  std::string model, weights;
+  std::string model, weights, imageSize;
   bool allowUnused = false;
   uint64_t seed = 0;
   std::string outputs, skipPasses; ///< Separated by commas.
@@ -44,6 +44,7 @@ struct CompilerOptions {
     request.action = action;
     request.model = model.c_str();
     request.weights = given(weights);
+    request.image_size = given(imageSize);
     request.allow_unused = allowUnused;
     request.seed = seed;
     request.outputs = given(outputs);

@@ -63,9 +63,13 @@ typedef struct vit_compiler_request {
   const char *model;    ///< A .mlir text, or a folder with config.json.
   const char *weights;  ///< A file of weights for a text; NULL: none.
   int32_t allow_unused; ///< Non-zero: unused weights are not an error.
-  uint64_t seed;        ///< For parameters that come from their initialisers.
-  const char *outputs;  ///< Names, the first being the default; NULL: the
-                        ///< model's own.
+  /// "H" or "HxW" in pixels, or several, separated by commas: the size of
+  /// pictures (see vit-set-image-size), each with an entry of its own. NULL:
+  /// the model's own.
+  const char *image_size;
+  uint64_t seed;       ///< For parameters that come from their initialisers.
+  const char *outputs; ///< Names, the first being the default; NULL: the
+                       ///< model's own.
   const char *skip_passes;    ///< Of VIT_COMPILER_OPTIONAL_PASSES; NULL: none.
   const char *dump_directory; ///< Receives the text after each pass and the
                               ///< code of kernels; NULL: no dump.

@@ -144,6 +144,11 @@ LogicalResult VitDialect::verifyOperationAttribute(Operation *op,
       return op->emitOpError(
           "vit.problem_type must be \"single_label_classification\", "
           "\"multi_label_classification\" or \"regression\"");
+  } else if (name == "vit.resampling") {
+    auto how = dyn_cast<StringAttr>(attribute.getValue());
+    if (!how || (how.getValue() != "antialias" && how.getValue() != "none"))
+      return op->emitOpError(
+          "vit.resampling must be \"antialias\" or \"none\"");
   } else if (name == "vit.prefix_tokens") {
     auto tokens = dyn_cast<ArrayAttr>(attribute.getValue());
     if (!tokens || !llvm::all_of(tokens, isTokenKind) ||

@@ -688,6 +688,10 @@ OwningOpRef<ModuleOp> VitBuilder::build() {
   if (!config.problemType.empty())
     module->setAttr("vit.problem_type", b.getStringAttr(config.problemType));
   setTokens();
+  if (config.positions == PositionKind::Learned &&
+      (config.antialias || !config.resamples))
+    module->setAttr("vit.resampling",
+                    b.getStringAttr(config.resamples ? "antialias" : "none"));
   if (!config.unused.empty()) {
     SmallVector<StringRef> unused(config.unused.begin(), config.unused.end());
     module->setAttr("vit.unused", b.getStrArrayAttr(unused));

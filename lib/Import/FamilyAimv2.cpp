@@ -63,6 +63,7 @@ void vit::readAimv2Family(FamilyReader &r) {
   }
   config.classToken = false;
   config.tokenRank = 2;
+  config.resamples = false;
   config.poolTokenRank = 3;
   config.norm = Norm::Rms;
   config.embeddingNorm = true;

@@ -100,6 +100,8 @@ VitConfig vit::readTorchvisionConfig(const Object &object, ConfigReader &reader,
   args.checkOnly("attention_dropout", 0.0);
   if (args.has("representation_size"))
     args.failKey("representation_size", "only null is supported");
+  // interpolate_embeddings aligns corners.
+  config.resamples = false;
   config.initStyle = InitStyle::Torch;
   checkVitConfig(config,
                  {"image_size", "patch_size", "hidden_dim", "num_heads"}, args);

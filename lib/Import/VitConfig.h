@@ -111,6 +111,7 @@ struct VitConfig {
   /// Sine and cosine positions as AIMv2's; see vit.sincos_positions.
   bool exclusiveSincos = false;
   bool antialias = false; ///< When the table is resampled.
+  bool resamples = true;  ///< False: the library cannot, or not like the op.
   bool preNorm = false;   ///< A LayerNorm before the first layer (CLIP).
 
   // Layers.

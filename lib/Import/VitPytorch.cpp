@@ -87,6 +87,7 @@ VitConfig vit::readVitPytorchConfig(const llvm::json::Object &object,
   config.patchNorm = config.embeddingNorm = true;
   config.tokenRank = 2;
   config.setAttentionBias(false);
+  config.resamples = false;
   config.initStyle = InitStyle::Torch;
   config.pooling = Pooling::Mean;
   config.classToken = false;

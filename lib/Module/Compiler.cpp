@@ -124,6 +124,7 @@ public:
 
 private:
   LogicalResult load();
+  LogicalResult setImageSize();
   LogicalResult expandOutputs();
   LogicalResult compile();
   LogicalResult lower(const Level &level, OwningOpRef<ModuleOp> &lowered);
@@ -174,6 +175,8 @@ LogicalResult Request::load() {
                         message.empty()
                             ? firstError->take("the model cannot be read")
                             : message);
+  if (failed(setImageSize()))
+    return failure();
   bool isFolder = llvm::sys::fs::is_directory(model);
   if (isFolder && request.weights)
     return outcome.fail(VIT_INVALID_ARGUMENT,
@@ -202,6 +205,23 @@ LogicalResult Request::load() {
                       notes.pictures.c_str());
   }
   endPhase("import");
+  return success();
+}
+
+LogicalResult Request::setImageSize() {
+  SetImageSizeOptions options;
+  for (std::string &size : splitList(request.image_size))
+    options.sizes.push_back(std::move(size));
+  if (options.sizes.empty())
+    return success();
+  if (options.sizes.size() > 1 && request.training)
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "a training step is compiled for one image size");
+  PassManager manager(&context);
+  manager.addPass(createSetImageSize(options));
+  if (failed(manager.run(*graph)))
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        firstError->take("the image size cannot be set"));
   return success();
 }
 

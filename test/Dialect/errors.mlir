@@ -240,6 +240,11 @@ module attributes {vit.patch_grid = array<i64: 4, 4>, vit.prefix_tokens = ["cls"
 
 // -----
 
+// expected-error @+1 {{vit.resampling must be "antialias" or "none"}}
+module attributes {vit.resampling = "bicubic"} {}
+
+// -----
+
 // expected-error @+1 {{beside vit.patch_grid}}
 module attributes {vit.prefix_tokens = ["class"]} {}
 

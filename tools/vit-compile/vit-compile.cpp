@@ -26,7 +26,8 @@ struct Options {
   vit::tools::CompilerOptions compiler;
   vit::tools::TrainingRequest training = {"", 0, /*batch=*/1};
   std::string output, parameters;
-  std::vector<std::string> targets, levels, outputs, entries, skipPasses;
+  std::vector<std::string> targets, levels, outputs, entries, skipPasses,
+      imageSizes;
   int threads = 0;
   bool time = false;
   // Whether these options were given.
@@ -67,6 +68,12 @@ void addModelOptions(CLI::App &app, Options &options) {
   app.add_option("--weights", options.compiler.weights,
                  "Weights for a .mlir text, as safetensors or from torch.save")
       ->type_name("FILE");
+  app.add_option("--image-size", options.imageSizes,
+                 "Size of the pictures, to which the position table is "
+                 "resampled as the model's library does; several make one "
+                 "entry each, with the same weights (default: the model's own)")
+      ->type_name("H[xW]")
+      ->delimiter(',');
   app.add_option("--seed", options.compiler.seed,
                  "Draw the parameters of a text without weights now, from "
                  "this seed (implies --parameters inline)")
@@ -153,6 +160,7 @@ void compile(const Options &options) {
   vit::tools::CompilerOptions wanted = options.compiler;
   wanted.outputs = join(options.outputs);
   wanted.skipPasses = join(options.skipPasses);
+  wanted.imageSize = join(options.imageSizes);
   wanted.target = join(options.targets);
   wanted.level = join(options.levels);
   if (options.trains)

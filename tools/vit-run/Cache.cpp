@@ -118,8 +118,9 @@ std::string cachePath(const CompilerOptions &options) {
   // Names every option: this does not compile after one is added, until it is
   // handled here. The seed is used at load and a dump does not change the
   // module.
-  const auto &[model, weights, allowUnused, seed, outputs, skipPasses, dumpIr,
-               target, level, precision, training] = options;
+  const auto &[model, weights, imageSize, allowUnused, seed, outputs,
+               skipPasses, dumpIr, target, level, precision, training] =
+      options;
   Hash hash;
   hash.add(vit_version());
   addStamp(hash, fs::canonical(findCompilerLibrary()));
@@ -127,6 +128,7 @@ std::string cachePath(const CompilerOptions &options) {
   if (!weights.empty())
     addStamp(hash, weights);
   hash.add(weights);
+  hash.add(imageSize);
   hash.add(allowUnused ? "allow-unused" : "");
   hash.add(precision);
   hash.add(target);

@@ -12,6 +12,7 @@
 #include "vit/Import/ModelFolder.h"
 
 #include "format/Level.h"
+#include "format/PictureSizes.h"
 #include "format/WeightNames.h"
 
 #include <algorithm>
@@ -93,6 +94,7 @@ CompilerOptions Model::compilerOptions() const {
   CompilerOptions result;
   result.model = options.model;
   result.weights = options.weights;
+  result.imageSize = options.imageSize;
   result.allowUnused = options.allowUnused;
   result.seed = options.seed;
   result.outputs = join(outputs, ",");
@@ -228,10 +230,45 @@ vit_module *Model::module() {
   if (compiled) {
     vit_error error;
     check(load(options.model, error), error);
+    chooseEntry();
   } else {
     compileAndLoad();
   }
   return handle.get();
+}
+
+/// Finds the entry of a compiled module that reads pictures of --image-size.
+void Model::chooseEntry() {
+  if (options.imageSize.empty())
+    return;
+  std::string sizes;
+  vit_entry_info entry = {};
+  vit_binding_info input = {};
+  for (int32_t i = 0; i < vit_module_entry_count(handle.get()); ++i) {
+    if (vit_module_entry(handle.get(), i, &entry, nullptr) != VIT_OK ||
+        vit_module_input(handle.get(), entry.name, 0, &input, nullptr) !=
+            VIT_OK ||
+        input.rank != 4)
+      continue;
+    std::string height = std::to_string(input.dims[2]);
+    std::string size = height + "x" + std::to_string(input.dims[3]);
+    if (options.imageSize == size ||
+        (options.imageSize == height && input.dims[2] == input.dims[3])) {
+      entryName = entry.name;
+      return;
+    }
+    if (sizes.find(size) == std::string::npos)
+      sizes += (sizes.empty() ? "" : ", ") + size;
+  }
+  throw Error(options.model + " is compiled for pictures of " +
+              (sizes.empty() ? "no size" : sizes) +
+              "; compile its model again with vit-compile --image-size " +
+              options.imageSize);
+}
+
+const char *Model::entry() {
+  module();
+  return entryName.empty() ? nullptr : entryName.c_str();
 }
 
 vit_parameters *Model::parameters() {
@@ -247,17 +284,20 @@ vit_parameters *Model::parameters() {
 vit_binding_info Model::inputInfo() {
   vit_error error;
   vit_binding_info info = {};
-  check(vit_module_input(module(), nullptr, 0, &info, &error), error);
+  check(vit_module_input(module(), entry(), 0, &info, &error), error);
   return info;
 }
 
 std::vector<vit_binding_info> Model::outputInfos() {
   vit_error error;
-  vit_entry_info entry = {};
-  check(vit_module_entry(module(), 0, &entry, &error), error);
-  std::vector<vit_binding_info> infos(entry.output_count);
-  for (int32_t i = 0; i < entry.output_count; ++i)
-    check(vit_module_output(module(), nullptr, i, &infos[i], &error), error);
+  vit_entry_info info = {};
+  int32_t index = 0;
+  do
+    check(vit_module_entry(module(), index++, &info, &error), error);
+  while (!entryName.empty() && entryName != info.name);
+  std::vector<vit_binding_info> infos(info.output_count);
+  for (int32_t i = 0; i < info.output_count; ++i)
+    check(vit_module_output(module(), entry(), i, &infos[i], &error), error);
   return infos;
 }
 
@@ -331,6 +371,19 @@ std::string Model::explainPreprocessing(bool &isDefault) {
   return text;
 }
 
+/// As vit-set-image-size does with what the module says.
+void Model::scaleToInput(vit_preprocessing &preprocessing) {
+  vit_binding_info input = inputInfo();
+  format::PictureSizes sizes = {preprocessing.height, preprocessing.width,
+                                preprocessing.resize_height,
+                                preprocessing.resize_width};
+  sizes = format::scalePictureSizes(sizes, input.dims[2], input.dims[3]);
+  preprocessing.height = static_cast<int32_t>(sizes.height);
+  preprocessing.width = static_cast<int32_t>(sizes.width);
+  preprocessing.resize_height = static_cast<int32_t>(sizes.resizeHeight);
+  preprocessing.resize_width = static_cast<int32_t>(sizes.resizeWidth);
+}
+
 std::optional<vit_preprocessing> Model::findPreprocessing() {
   vit_error error;
   vit_preprocessing result = {};
@@ -341,6 +394,8 @@ std::optional<vit_preprocessing> Model::findPreprocessing() {
       fs::exists(fs::path(textFolder) / "preprocessor_config.json", ignored)) {
     check(vit_preprocessing_from_folder(textFolder.c_str(), &result, &error),
           error);
+    if (!options.imageSize.empty())
+      scaleToInput(result);
     return result;
   }
   // The folder's message says why there is nothing in the module.
@@ -351,6 +406,8 @@ std::optional<vit_preprocessing> Model::findPreprocessing() {
   if (status == VIT_NOT_FOUND)
     return std::nullopt;
   check(status, error);
+  if (compiled && !options.imageSize.empty())
+    scaleToInput(result);
   return result;
 }
 
@@ -362,7 +419,8 @@ vit_preprocessing Model::preprocessing(bool always) {
                 "input is " +
                 shapeText(dimsOf(inputInfo())));
   checkLabels();
-  reportPreparation(*found, always);
+  // Another size changes what pictures are resized to: say how.
+  reportPreparation(*found, always || !options.imageSize.empty());
   return *found;
 }
 

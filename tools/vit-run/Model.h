@@ -41,6 +41,9 @@ public:
   bool isCompiled() const { return compiled; }
   /// Whether this process has compiled the module: no driver has seen its code.
   bool isCompiledNow() const { return isNew; }
+  /// The entry to run: null for the first, which a compiled module for several
+  /// sizes of pictures may not mean.
+  const char *entry();
   bool hasEntry(const std::string &name);
   bool hasOutput(const std::string &name);
   vit_binding_info inputInfo();
@@ -65,8 +68,10 @@ private:
   std::string explainPreprocessing(bool &isDefault);
   vit_status load(const std::string &path, vit_error &error);
   void compileAndLoad();
+  void chooseEntry();
   void compileTo(const std::string &path, const CompilerOptions &wanted);
   bool findInCache(const std::string &cached);
+  void scaleToInput(vit_preprocessing &preprocessing);
   bool compileToFile(const std::string &path, const CompilerOptions &wanted,
                      std::string &reason);
   bool compileToTemporary(const CompilerOptions &wanted, std::string &reason);
@@ -76,6 +81,7 @@ private:
   std::vector<std::string> outputs;
   std::optional<TrainingRequest> training;
   std::string textFolder; ///< The checkpoint, if its model is a text.
+  std::string entryName;  ///< Empty: the first.
   bool compiled;
   bool isNew = false;
   ModuleHandle handle;

@@ -25,6 +25,11 @@ void addModelOptions(Command command, CommonOptions &options) {
       .option("--weights", options.weights,
               "Weights for a .mlir text, as safetensors or from torch.save")
       .type("FILE");
+  command
+      .option("--image-size", options.imageSize,
+              "Size of the pictures, to which the position table is resampled "
+              "as the model's library does (default: the model's own)")
+      .type("H[xW]");
   command.flag("--allow-unused", options.allowUnused,
                "Do not report unused weights as an error");
   command
@@ -116,6 +121,9 @@ void checkCommonOptions(const CommonOptions &options) {
   if (!options.level.empty() && !format::findLevel(target, options.level))
     throw Error("--level " + options.level + " is unknown on " + family +
                 "; choose one of " + format::levelNames(target).text);
+  if (options.imageSize.find(',') != std::string::npos)
+    throw Error("--image-size " + options.imageSize +
+                ": a command takes one size (vit-compile takes several)");
   if (!options.trace.empty())
     requireWritable(options.trace);
 }

@@ -18,9 +18,10 @@ struct CommonOptions {
   std::string device = "cpu";
   std::string precision = "f32";
   std::string weights;
-  std::string level;  ///< At most this level of the device; empty: the best.
-  std::string trace;  ///< File for a Chrome/Perfetto trace; empty: none.
-  std::string dumpIr; ///< Folder for the compiler's steps; empty: none.
+  std::string imageSize; ///< "H" or "HxW"; empty: the model's own.
+  std::string level;     ///< At most this level of the device; empty: the best.
+  std::string trace;     ///< File for a Chrome/Perfetto trace; empty: none.
+  std::string dumpIr;    ///< Folder for the compiler's steps; empty: none.
   std::vector<std::string> skipPasses;
   int threads = 0;
   uint64_t seed = 0;

@@ -85,7 +85,7 @@ public:
         input(model.inputInfo()), outputs(model.outputInfos()) {}
 
   uint64_t workspaceBytes(int64_t batch) override {
-    return tools::workspaceBytes(session, /*entry=*/nullptr, batch);
+    return tools::workspaceBytes(session, model.entry(), batch);
   }
 
 protected:
@@ -123,7 +123,7 @@ protected:
       views.push_back(result.view());
     vit_error error;
     uint64_t begin = nanoseconds();
-    check(vit_session_run(session.get(), nullptr, &in, 1, views.data(),
+    check(vit_session_run(session.get(), model.entry(), &in, 1, views.data(),
                           static_cast<int32_t>(views.size()), &error),
           error);
     if (log)

@@ -159,6 +159,13 @@ static void train(TrainOptions options) {
   options.init = mlir::vit::resolveModelFolder(options.init);
   checkCommonOptions(options);
   checkTrainOptions(options);
+  if (!options.imageSize.empty())
+    throw Error(
+        "train does not take --image-size, since its checkpoint is for "
+        "the size that MODEL states; set image_size (timm: img_size) in "
+        "a copy of MODEL's config.json (a text: its sizes) and start "
+        "from the weights with --init, which resamples the position "
+        "table");
   std::string last = options.out + "/last";
   bool found = hasCheckpoint(last);
   if (found && !options.resume)

@@ -1,0 +1,58 @@
+//===- PictureSizes.h - Sizes of prepared pictures --------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_FORMAT_PICTURESIZES_H
+#define VIT_FORMAT_PICTURESIZES_H
+
+#include <algorithm>
+#include <cstdint>
+
+namespace vit::format {
+
+/// The sizes of vit_preprocessing, in pixels.
+struct PictureSizes {
+  int64_t height, width;             ///< Of the input tensor.
+  int64_t resizeHeight, resizeWidth; ///< resizeHeight 0: no resize. resizeWidth
+                                     ///< -1: resizeHeight is the shorter edge;
+                                     ///< less: cover resizeHeight x
+                                     ///< -resizeWidth.
+};
+
+/// The sizes for an input of height x width: what is resized to keeps its
+/// proportion to what is left after the crop, as with timm's crop_pct. Where a
+/// shorter edge would no longer cover the input, both edges are given.
+inline PictureSizes scalePictureSizes(const PictureSizes &own, int64_t height,
+                                      int64_t width) {
+  PictureSizes result = {height, width, own.resizeHeight, own.resizeWidth};
+  if (own.resizeHeight == 0 || own.height < 1 || own.width < 1)
+    return result;
+  auto scale = [](int64_t value, int64_t to, int64_t from) {
+    return std::max<int64_t>((value * to + from / 2) / from, 1);
+  };
+  if (own.resizeWidth != -1) {
+    result.resizeHeight = scale(own.resizeHeight, height, own.height);
+    result.resizeWidth =
+        own.resizeWidth > 0
+            ? scale(own.resizeWidth, width, own.width)
+            : -std::max<int64_t>(scale(-own.resizeWidth, width, own.width), 2);
+    return result;
+  }
+  int64_t shorter = std::min(own.height, own.width);
+  if (height * own.width == width * own.height) {
+    result.resizeHeight =
+        scale(own.resizeHeight, std::min(height, width), shorter);
+    return result;
+  }
+  result.resizeHeight = scale(own.resizeHeight, height, shorter);
+  result.resizeWidth =
+      -std::max<int64_t>(scale(own.resizeHeight, width, shorter), 2);
+  return result;
+}
+
+} // namespace vit::format
+
+#endif // VIT_FORMAT_PICTURESIZES_H
