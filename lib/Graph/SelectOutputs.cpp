@@ -7,6 +7,7 @@
 
 #include "vit/Compiler.h"
 #include "vit/Dialect/Vit.h"
+#include "vit/Graph/OutputNames.h"
 #include "vit/Passes.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -52,11 +53,12 @@ static FailureOr<Value> findOutput(func::FuncOp entry, const OutputMap &outputs,
   if (name == VIT_COMPILER_LOGITS_ALIAS)
     if (auto found = outputs.find("logits"); found != outputs.end())
       return found->second;
-  SmallVector<StringRef> names;
+  std::vector<std::string> names;
   for (const auto &output : outputs)
-    names.push_back(output.first);
+    names.push_back(output.first.str());
   return entry.emitError() << "'" << entry.getSymName() << "' has no output '"
-                           << name << "'; it has " << llvm::join(names, ", ");
+                           << name << "'; it has "
+                           << listOutputs(names, name.str());
 }
 
 /// Erases dead ops, users before producers.

@@ -10,6 +10,7 @@
 #include "Evaluator.h"
 
 #include "vit/Dialect/Names.h"
+#include "vit/Graph/OutputNames.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -315,7 +316,7 @@ LogicalResult Evaluator::run(func::FuncOp entry, ArrayRef<Tensor> inputs,
         found, [&](const NamedTensor &tensor) { return tensor.name == name; });
     if (result == found.end())
       return error = "@" + entry.getName().str() + " has no output \"" + name +
-                     "\"; it has " + llvm::join(names, ", "),
+                     "\"; it has " + listOutputs(names, name),
              failure();
     results.push_back(*result);
   }

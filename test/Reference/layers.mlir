@@ -8,7 +8,7 @@
 // NAMED: hidden_2 [1] {{.*}}: 2{{$}}
 // NAMED-NEXT: hidden_0 [1] {{.*}}: 1{{$}}
 // NAMED-NEXT: sum [1] {{.*}}: 5{{$}}
-// UNKNOWN: error: @forward has no output "hidden_3"; it has sum, hidden_0, hidden_1, hidden_2
+// UNKNOWN: error: @forward has no output "hidden_3"; it has hidden_0 to hidden_2
 func.func @forward() -> (tensor<1xf32> {vit.name = "sum"}) {
   %one = arith.constant dense<1.0> : tensor<1xf32>
   %a, %b = vit.layers 3 (%i, %x = %one, %y = %one) : tensor<1xf32>, tensor<1xf32> {

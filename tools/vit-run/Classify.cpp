@@ -20,7 +20,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
-#include <map>
+#include <set>
 
 namespace fs = std::filesystem;
 
@@ -102,48 +102,40 @@ int64_t parseHead(const std::string &text) {
   return value;
 }
 
-/// Where the attention map of the picture `path` is written: --attention, or a
-/// file of the picture's name if that is a folder.
-std::string attentionPath(const ClassifyOptions &options,
-                          const std::string &path) {
-  fs::path out = options.attention;
-  std::error_code error;
-  if (options.images.size() == 1 && out.has_filename() &&
-      !fs::is_directory(out, error))
-    return options.attention;
-  return (out / fs::path(path).stem()).string() + ".png";
-}
-
-/// Makes the folder of several attention maps. Throws if two would have the
-/// same name.
-void prepareAttention(const ClassifyOptions &options) {
+/// Where the attention map of each picture is written: --attention itself for
+/// one picture unless it is a folder, or a file of the picture's name in that
+/// folder, with a number if another picture has the same name. Makes the
+/// folder.
+std::vector<std::string> prepareAttention(const ClassifyOptions &options) {
   parseHead(options.head);
   fs::path out = options.attention;
-  if (options.images.size() == 1 && out.has_filename())
-    return;
   std::error_code error;
-  if (out.extension() == ".png" && !fs::is_directory(out, error))
+  bool isFolder = fs::is_directory(out, error) || !out.has_filename();
+  if (options.images.size() == 1 && !isFolder)
+    return {options.attention};
+  if (out.extension() == ".png" && !isFolder)
     throw Error("--attention " + options.attention +
                 ": for several pictures it is the folder of their maps");
-  std::map<std::string, std::string> written;
-  for (const std::string &image : options.images)
-    if (auto [found, isNew] =
-            written.try_emplace(attentionPath(options, image), image);
-        !isNew)
-      throw Error("the attention maps of " + found->second + " and " + image +
-                  " would both be " + found->first);
   fs::create_directories(out, error);
   if (error)
     throw Error("cannot make the folder " + options.attention + ": " +
                 error.message());
+  std::vector<std::string> paths;
+  std::set<std::string> taken;
+  for (const std::string &image : options.images) {
+    std::string stem = fs::path(image).stem().string(), name = stem;
+    for (int number = 2; !taken.insert(name).second; ++number)
+      name = stem + "-" + std::to_string(number);
+    paths.push_back((out / (name + ".png")).string());
+  }
+  return paths;
 }
 
-/// Draws the map of the picture `path` and returns what it shows.
-nlohmann::ordered_json writeAttention(const ClassifyOptions &options,
-                                      const std::string &path,
-                                      const vit_preprocessing &preprocessing,
-                                      const std::vector<Tensor> &layers,
-                                      const TokenGrid &grid) {
+/// Draws the map of the picture `path` to `out` and returns what it shows.
+nlohmann::ordered_json
+writeAttention(const ClassifyOptions &options, const std::string &path,
+               const std::string &out, const vit_preprocessing &preprocessing,
+               const std::vector<Tensor> &layers, const TokenGrid &grid) {
   std::vector<double> attention =
       options.rollout ? attentionRollout(layers)
                       : headAttention(layers.front(), parseHead(options.head));
@@ -155,7 +147,6 @@ nlohmann::ordered_json writeAttention(const ClassifyOptions &options,
             &picture.image, map.data(), static_cast<int32_t>(grid.rows),
             static_cast<int32_t>(grid.columns), 0.6f, &error),
         error);
-  std::string out = attentionPath(options, path);
   check(vit_image_save_png(&picture.image, out.c_str(), &error), error);
   bool hasClass = grid.classToken >= 0;
   if (!options.json)
@@ -285,11 +276,15 @@ std::string embeddingToCompare(const ClassifyOptions &options) {
 class Classifier {
 public:
   /// `names`: the outputs to compute, the first of which gives the scores: the
-  /// logits, or with `labels` the embedding that is compared with them.
+  /// logits, or with `labels` the embedding that is compared with them. `maps`:
+  /// where the attention map of each picture is written; empty without
+  /// --attention.
   Classifier(const ClassifyOptions &options, Model &model, Runner &runner,
-             std::vector<std::string> names, const LabelEmbeddings *labels)
+             std::vector<std::string> names, const LabelEmbeddings *labels,
+             std::vector<std::string> maps)
       : options(options), model(model), runner(runner), names(std::move(names)),
-        labels(labels), preprocessing(model.preprocessing()),
+        labels(labels), maps(std::move(maps)),
+        preprocessing(model.preprocessing()),
         function(vit_module_score_function(model.module())) {
     if (labels) {
       similarity = findSimilarity(model, *labels);
@@ -346,8 +341,8 @@ private:
     if (!options.attention.empty()) {
       if (!grid)
         grid = findTokens(model, attention.front().dims.back());
-      entry["attention"] =
-          writeAttention(options, path, preprocessing, attention, *grid);
+      entry["attention"] = writeAttention(options, path, maps[list.size()],
+                                          preprocessing, attention, *grid);
     }
     list.push_back(std::move(entry));
   }
@@ -365,6 +360,7 @@ private:
   std::vector<std::string> names; ///< The outputs to compute.
   const LabelEmbeddings *labels;  ///< Of --label-embeddings, or null.
   Similarity similarity;
+  std::vector<std::string> maps;
   vit_preprocessing preprocessing;
   vit_score_function function;
   std::optional<TokenGrid> grid; ///< Known from the first attention map on.
@@ -372,11 +368,13 @@ private:
   bool failed = false;
 };
 
-void classify(const ClassifyOptions &options) {
+void classify(ClassifyOptions options) {
   checkCommonOptions(options);
+  options.images = listPictures(options.images);
   bool wantsAttention = !options.attention.empty();
+  std::vector<std::string> maps;
   if (wantsAttention)
-    prepareAttention(options);
+    maps = prepareAttention(options);
   std::optional<LabelEmbeddings> labels;
   std::string scores = "logits";
   if (!options.labelEmbeddings.empty()) {
@@ -395,7 +393,7 @@ void classify(const ClassifyOptions &options) {
   std::unique_ptr<Runner> runner =
       Runner::create(model, options.trace.empty() ? nullptr : &log);
   Classifier classifier(options, model, *runner, names,
-                        labels ? &*labels : nullptr);
+                        labels ? &*labels : nullptr, maps);
   // Attention probabilities of a batch may be large.
   const size_t size = wantsAttention ? 1 : 16;
   for (size_t first = 0; first < options.images.size(); first += size) {
@@ -420,9 +418,10 @@ void addClassify(CLI::App &app) {
   auto options = std::make_shared<ClassifyOptions>();
   addCommonOptions(command, *options);
   command
-      .option("image", options->images, "PNG, JPEG, BMP, PGM or PPM pictures")
+      .option("image", options->images,
+              "PNG, JPEG, BMP, PGM or PPM pictures, or folders of them")
       .required()
-      .type("IMAGE...");
+      .type("IMAGE|FOLDER...");
   command
       .option("--top", options->top,
               "How many classes to print (default: 5, or all that reach "

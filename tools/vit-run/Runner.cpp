@@ -8,6 +8,7 @@
 #include "Runner.h"
 
 #include "Cache.h"
+#include "vit/Graph/OutputNames.h"
 
 #include <algorithm>
 #include <cmath>
@@ -134,13 +135,14 @@ protected:
 
 private:
   void checkName(const std::string &name) {
-    std::string known;
+    std::vector<std::string> known;
     for (const vit_binding_info &info : outputs) {
       if (name == info.name || (info.alias && name == info.alias))
         return;
-      known += (known.empty() ? "" : ", ") + std::string(info.name);
+      known.push_back(info.name);
     }
-    throw Error("the module has no output '" + name + "', only " + known +
+    throw Error("the module has no output '" + name + "', only " +
+                mlir::vit::listOutputs(known, name) +
                 "; compile it with --outputs " + name);
   }
 
