@@ -19,6 +19,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 from compare import ROOT, call, cpu_name, last_json
 from compare_training import TEXTS, TRAINING
@@ -40,8 +41,21 @@ def ours(a, threads):
     return last_json(call(command + ["--batch", a.batch, "--threads", threads, "--min-time", a.seconds, "--runs", 5, "--json"]))
 
 
+def export(a):
+    """Has the harness write PyTorch's weights and inputs; inference reads them."""
+    stem = os.path.join(a.cache, a.model)
+    # What it makes for other engines is left out where there is such a file.
+    for batch in (1, 8, 32):
+        for suffix in (".onnx", ".xml", ".int8.onnx", ".iree.vmfb"):
+            open("%s_b%d%s" % (stem, batch, suffix), "a").close()
+    call([a.python, a.harness, "export", "--cache", a.cache, "--model", a.model])
+    if not os.path.exists("%s_b%d.in.npy" % (stem, a.batch)):
+        raise SystemExit("error: the harness has no input of batch %d of %s; use --batch 1 or 8" % (a.batch, a.model))
+
+
 def torch(a, threads):
-    command = [a.python, a.harness, "infer" if a.infer else "train", "--peer", "eager", "--model", a.model]
+    peer = ["infer", "--peer", "torch", "--cache", a.cache] if a.infer else ["train", "--peer", "eager"]
+    command = [a.python, a.harness, *peer, "--model", a.model]
     return last_json(call(command + ["--batch", a.batch, "--threads", threads, "--seconds", a.seconds]))
 
 
@@ -65,13 +79,23 @@ def main():
     parser.add_argument("--harness", help="the peers' run.py; without it PyTorch is left out")
     parser.add_argument("--python", default=sys.executable, help="interpreter with torch and timm")
     parser.add_argument("--model", default="cifar", choices=sorted(TEXTS))
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, help="pictures per step (default: 64; 8 with --infer)")
     parser.add_argument("--infer", action="store_true", help="inference instead of training steps")
     parser.add_argument("--neighbours", type=numbers, default=[0, 1, 2, 3])
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     a = parser.parse_args()
+    a.batch = a.batch or (8 if a.infer else 64)
+    # Alone is what the others are compared with.
+    a.neighbours = sorted({0, *a.neighbours})
+    with tempfile.TemporaryDirectory() as a.cache:
+        if a.infer and a.harness:
+            export(a)
+        measure_all(a)
+
+
+def measure_all(a):
     cores = len(os.sched_getaffinity(0))
     peers = {"vit": ours, **({"PyTorch": torch} if a.harness else {})}
     print("%s, %d cores, %s, batch %d, %s" % (cpu_name(), cores, a.model, a.batch, "inference" if a.infer else "training step"))

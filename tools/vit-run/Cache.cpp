@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <map>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <tuple>
 #include <unistd.h>
 
@@ -144,6 +145,24 @@ std::string cachePath(const CompilerOptions &options) {
   return (folder / (hash.hex() + ".vitm")).string();
 }
 
+/// The extended attribute that holds what describeCached writes: it goes with
+/// its file. Not every file system has them.
+static constexpr const char *kDescription = "user.vit.model";
+
+void describeCached(const std::string &path, const CompilerOptions &options) {
+  std::error_code ignored;
+  std::string text = (options.level.empty() ? options.target : options.level) +
+                     "  " + fs::absolute(options.model, ignored).string();
+  if (!options.weights.empty())
+    text += " with " + fs::absolute(options.weights, ignored).string();
+  if (options.training)
+    text += " (training)";
+  for (char &c : text) // One line, whatever the name of the file.
+    if (static_cast<unsigned char>(c) < ' ' || c == 127)
+      c = '?';
+  setxattr(path.c_str(), kDescription, text.data(), text.size(), 0);
+}
+
 void markUsed(const std::string &path) {
   // The time of last access is unreliable: many file systems do not keep it.
   std::error_code ignored;
@@ -216,6 +235,13 @@ std::vector<CacheEntry> listCache() {
   return entries;
 }
 
+/// The level and the model that a file was compiled from, or nothing.
+std::string describeEntry(const CacheEntry &entry) {
+  char text[4096];
+  ssize_t size = getxattr(entry.path.c_str(), kDescription, text, sizeof(text));
+  return size <= 0 ? "" : std::string(text, static_cast<size_t>(size)) + "  ";
+}
+
 uint64_t cacheLimit() {
   const char *text = std::getenv("VIT_CACHE_SIZE");
   if (!text || !*text)
@@ -249,8 +275,8 @@ void listOrClearCache(const CacheOptions &options) {
     if (stat(entry.path.c_str(), &status) == 0)
       std::strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S",
                     std::localtime(&status.st_mtime));
-    std::printf("%12s  %s  %s\n", bytesText(entry.bytes).c_str(), when,
-                entry.path.c_str());
+    std::printf("%12s  %s  %s%s\n", bytesText(entry.bytes).c_str(), when,
+                describeEntry(entry).c_str(), entry.path.c_str());
   }
   std::string folder = cacheFolder().string();
   std::printf("%s%zu file%s, %s%s%s (limit %s)\n",
@@ -285,7 +311,8 @@ bool hasDriverKernels() {
 void addCache(CLI::App &app) {
   Command command(app, "cache",
                   "List the compiled models that are kept, the least recently "
-                  "used first, or remove them");
+                  "used first (size, last use, level, model, file), or remove "
+                  "them");
   auto options = std::make_shared<CacheOptions>();
   command.flag("--clear", options->clear, "Remove them");
   command.action([options] { listOrClearCache(*options); });

@@ -23,6 +23,10 @@ namespace vit::tools {
 /// folder. Empty if there is no place to write to.
 std::string cachePath(const CompilerOptions &options);
 
+/// Records which model the file `path` of the cache was compiled from, for
+/// `vit-run cache`. Nothing depends on it: no error is reported.
+void describeCached(const std::string &path, const CompilerOptions &options);
+
 /// Records that a file of the cache has just been used.
 void markUsed(const std::string &path);
 

@@ -211,6 +211,7 @@ void Model::compileAndLoad() {
     return;
   std::string reason;
   if (!cached.empty() && compileToFile(cached, wanted, reason)) {
+    describeCached(cached, wanted);
     trimCache();
     return;
   }
