@@ -146,7 +146,7 @@ struct NameReader {
   Architecture a;
   StringRef family, size;
   bool gap = false, map = false, registers = false, patch = false;
-  bool resolution = false, siglip = false, dino = false;
+  bool resolution = false, siglip = false, dino = false, radio = false;
   int64_t patchSize = 0, imageSize = 0;
 
   /// False if the family or the size is unknown.
@@ -162,6 +162,8 @@ bool NameReader::readFamily() {
   Object &args = a.args;
   if (!setSize(args, size) ||
       !llvm::is_contained({"vit", "deit", "deit3", "eva", "flexivit"}, family))
+    return false;
+  if (family == "eva" && size != "large") // eva_giant is of the class Eva.
     return false;
   bool flexi = family == "flexivit";
   if (family == "deit3" || flexi)
@@ -216,6 +218,13 @@ bool NameReader::readMark(StringRef part) {
     dino = resolution = true;
     args["init_values"] = part == "dinov2" ? 1e-5 : 1.0;
     args["img_size"] = part == "dinov2" ? 518 : 448;
+  } else if (part == "radio") {
+    radio = resolution = true;
+    args["img_size"] = 512;
+    args["no_embed_class"] = true;
+    args["final_norm"] = false;
+  } else if (radio && (part == "v3" || part == "v4")) {
+    args["reg_tokens"] = part == "v3" ? 7 : 9;
   } else if (part == "miil") {
     args["qkv_bias"] = false;
   } else if (part == "plus" && size == "base") {
@@ -243,7 +252,14 @@ void NameReader::combineMarks() {
     args["mlp_ratio"] = 2.66667 * 2;
     args["act_layer"] = "silu";
   }
-  if (dino && size == "so400m")
+  if (radio && (size == "base" || size == "large"))
+    args["init_values"] = 1e-5;
+  if (radio && size == "giant") {
+    args["embed_dim"] = 1536;
+    args["num_heads"] = 24;
+    args["mlp_ratio"] = 4;
+  }
+  if ((dino || radio) && size == "so400m")
     args["mlp_ratio"] = 4304.0 / 1152;
   if (size == "intern300m") {
     args["init_values"] = 0.1;
