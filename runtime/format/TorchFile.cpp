@@ -9,10 +9,12 @@
 
 #include "format/Error.h"
 #include "format/Utf8.h"
+#include "format/WeightNames.h"
 
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 
 namespace vit::format {
 
@@ -410,6 +412,13 @@ static bool isUsualName(std::string_view key) {
   return std::find(std::begin(names), std::end(names), key) != std::end(names);
 }
 
+/// The state dict that the user wants of a file with several: VIT_WEIGHTS_KEY,
+/// of which no more is used than a message can show. Empty if it is not set.
+static std::string_view wantedKey() {
+  const char *key = std::getenv(kWeightsKey);
+  return key ? std::string_view(key).substr(0, 64) : std::string_view();
+}
+
 /// Appends to the path of the state dict in the file.
 void TorchReader::addToPath(std::string_view part) {
   char path[128];
@@ -425,11 +434,12 @@ vit_status TorchReader::choose(const PickleValue &dict, bool usual,
                                const PickleValue *&chosen) {
   constexpr int shown = 6;
   char list[400] = "";
-  std::string_view key;
+  std::string_view key, wanted = wantedKey();
   int found = 0;
   chosen = nullptr;
   forEachEntry(dict, [&](std::string_view at, const PickleValue &value) {
-    if ((usual && !isUsualName(at)) || !holdsTensors(value))
+    bool isWanted = !wanted.empty() && at == wanted;
+    if ((usual && !isUsualName(at) && !isWanted) || !holdsTensors(value))
       return true;
     size_t used = std::strlen(list);
     if (++found <= shown)
@@ -438,13 +448,17 @@ vit_status TorchReader::choose(const PickleValue &dict, bool usual,
                     at.data());
     chosen = &value;
     key = at;
-    return true;
+    if (isWanted)
+      found = 1;
+    return !isWanted;
   });
   if (found > 1)
     return refuse(VIT_UNSUPPORTED,
-                  "it holds %d state dicts: %s%s; save the one to be used: "
-                  "torch.save(torch.load(FILE)[NAME], ...)",
-                  found, list, found > shown ? ", ..." : "");
+                  "it holds %d state dicts: %s%s; name the one to be used in "
+                  "the environment: VIT_WEIGHTS_KEY=NAME%s%.*s%s",
+                  found, list, found > shown ? ", ..." : "",
+                  wanted.empty() ? "" : " (\"", int(wanted.size()),
+                  wanted.data(), wanted.empty() ? "" : "\" is none of them)");
   if (chosen)
     addToPath(key);
   return VIT_OK;

@@ -25,6 +25,10 @@ inline constexpr const char *kWeightFiles[] = {"model.safetensors",
 inline constexpr const char *kWeightEndings[] = {".safetensors", ".bin", ".pth",
                                                  ".pt", ".ckpt"};
 
+/// The variable of the environment that names the state dict to be used of a
+/// torch.save file that holds several, such as "model_ema".
+inline constexpr const char *kWeightsKey = "VIT_WEIGHTS_KEY";
+
 } // namespace vit::format
 
 #endif // VIT_FORMAT_WEIGHT_NAMES_H

@@ -130,6 +130,8 @@ std::string cachePath(const CompilerOptions &options) {
     addStamp(hash, weights);
   hash.add(weights);
   hash.add(imageSize);
+  const char *key = std::getenv(format::kWeightsKey);
+  hash.add(key ? key : "");
   hash.add(allowUnused ? "allow-unused" : "");
   hash.add(precision);
   hash.add(target);

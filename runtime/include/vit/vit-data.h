@@ -246,7 +246,8 @@ typedef struct vit_weight_info {
 /// file, fill it without gap or overlap), that names are unique and every one
 /// of an index is where it says. Errors: VIT_NOT_FOUND, VIT_IO_ERROR,
 /// VIT_CORRUPT, VIT_UNSUPPORTED (more than VIT_MAX_RANK dimensions; a file of
-/// torch.save that holds code or several state dicts).
+/// torch.save that holds code, or several state dicts of which VIT_WEIGHTS_KEY
+/// in the environment names none).
 VIT_API vit_status vit_weights_open(const char *path, vit_weights **out_weights,
                                     vit_error *error);
 VIT_API void vit_weights_release(vit_weights *weights);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "format/WeightFile.h"
+#include "format/WeightNames.h"
 
 #include <gtest/gtest.h>
 
@@ -371,6 +372,14 @@ TEST(TorchFile, StateDictsInCheckpoints) {
                 archive(dict({{"student", state}, {"teacher", state}}), data));
   expectRefused(VIT_UNSUPPORTED, "2 state dicts: \"a\", \"b\"",
                 archive(dict({{"a", state}, {"b", state}}), data));
+  setenv(kWeightsKey, "b", 1);
+  expect(dict({{"a", state}, {"b", state}}), "b");
+  expect(dict({{"model", state}, {"b", state}}), "b");
+  expect(dict({{"model", dict({{"a", state}, {"b", state}})}}), "model.b");
+  setenv(kWeightsKey, "c", 1);
+  expectRefused(VIT_UNSUPPORTED, "(\"c\" is none of them)",
+                archive(dict({{"a", state}, {"b", state}}), data));
+  unsetenv(kWeightsKey);
   expectRefused(VIT_CORRUPT, "no state dict", archive(dict({{"a", "N"}}), {}));
   expectRefused(VIT_CORRUPT, "no state dict", archive(moment, data));
   // A dict that holds itself.
