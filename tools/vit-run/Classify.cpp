@@ -111,8 +111,10 @@ std::vector<std::string> prepareAttention(const ClassifyOptions &options) {
   fs::path out = options.attention;
   std::error_code error;
   bool isFolder = fs::is_directory(out, error) || !out.has_filename();
-  if (options.images.size() == 1 && !isFolder)
+  if (options.images.size() == 1 && !isFolder) {
+    requireWritable(options.attention);
     return {options.attention};
+  }
   if (out.extension() == ".png" && !isFolder)
     throw Error("--attention " + options.attention +
                 ": for several pictures it is the folder of their maps");

@@ -51,6 +51,16 @@ std::string listPath(const std::string &path) {
   return path.substr(0, path.size() - 4) + ".txt";
 }
 
+/// Throws if a name cannot be a line of the list beside `output`.
+void requireListable(const std::vector<std::string> &paths,
+                     const std::string &output) {
+  for (const std::string &path : paths)
+    if (path.find('\n') != std::string::npos)
+      throw Error("the name of a picture has a line break, and " +
+                  listPath(output) + " would list one name per line: rename '" +
+                  path + "', or write E.jsonl");
+}
+
 /// torch.nn.functional.normalize of a row: x / max(||x||, 1e-12).
 void normalizeRow(float *row, int64_t width) {
   double sum = 0;
@@ -233,6 +243,8 @@ void embed(const EmbedOptions &options) {
     index = readIndex(options.index);
   if (!options.output.empty())
     requireWritable(options.output);
+  if (isNpy(options.output))
+    requireListable(paths, options.output);
   std::string name;
   std::unique_ptr<Model> model = openModel(options, name);
   Embeddings found = embedAll(paths, *model, name, options);
