@@ -348,12 +348,13 @@ def Kernel_PrependOp : Kernel_EpilogueOp<"prepend", Kernel_TokenPromise> {
 
 def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
     // An op that returns its probabilities is not recomputed.
-    "getProbabilities() ? std::nullopt : std::optional<int>(3)", "OperandLayout::OwnGroup", "getHeadDim()",
-    "WorkUnit::Tile">> {
+    "getProbabilities() ? std::nullopt : std::optional<int>(3)",
+    "index < 3 ? OperandLayout::OwnGroup : OperandLayout::RowMajor", "getHeadDim()", "WorkUnit::Tile">> {
   let summary = "fused multi-head attention";
   let description = [{
-    softmax(scale q k^T) v. q, k and v are `heads * head_dim` channels of their
-    operands, starting at `offsets[0..2]`, so one product can compute all three:
+    softmax(scale q k^T + bias) v. q, k and v are `heads * head_dim` channels of
+    their operands, starting at `offsets[0..2]`, so one product can compute all
+    three. The optional bias has no batch and is row-major.
     ```mlir
     %o = kernel.attention %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384]
         scale 1.25e-01 : (tensor<?x65x576xf32>, ...) -> tensor<?x65x192xf32>
@@ -364,11 +365,46 @@ def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
     Constraints:
     - C1: operands have rank 3 and contain the channels that start at the offsets.
     - C2: the result is [batch, q's tokens, heads * head_dim].
+    - C3: the bias, if given, is [heads, q's tokens, k's tokens].
   }];
-  let inputs = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
+  let inputs = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, Optional<Kernel_Tensor>:$bias,
                     I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
   let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$probabilities);
-  let syntax = "$query `,` $key `,` $value `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale";
+  let syntax = [{
+    $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale
+  }];
+}
+
+def Kernel_RotateOp : Kernel_LaunchOp<"rotate", Kernel_Promise<"1",
+    "OperandLayout::OwnGroup", "getHeadDim()", "WorkUnit::Rows">> {
+  let summary = "rotate pairs of channels of each head (rotary positions)";
+  let description = [{
+    The heads are `heads * head_dim` channels of the input, starting at
+    `offset`. With the other channel o of a pair (see `vit.rotate`),
+
+      result[b, t, h, i] = x[b, t, h, i] cosine[t, i] + x[b, t, h, o] sine[t, i].
+
+    The sine of the first channel of a pair is negated. The tables have a row
+    for each token (1 and 0 where nothing is rotated) and the channels of one
+    head, or of some, which are repeated for the others.
+
+    ```mlir
+    %r = kernel.rotate %qkv, %cos, %sin heads 12 head_dim 64 offset 0 pairs halves
+        : (tensor<?x201x1152xf32>, tensor<201x64xf32>, tensor<201x64xf32>) -> tensor<?x201x768xf32>
+    ```
+
+    Constraints:
+    - C1: the input has rank 3 and contains the channels that start at the
+      offset; the result is [batch, tokens, heads * head_dim].
+    - C2: head_dim is even; the tables are [tokens, n * head_dim] where n
+      divides `heads`.
+  }];
+  let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$cosine, Kernel_Tensor:$sine,
+                    I64Attr:$heads, I64Attr:$head_dim, I64Attr:$offset, Vit_PairKindAttr:$pairs);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = [{
+    $input `,` $cosine `,` $sine `heads` $heads `head_dim` $head_dim `offset` $offset `pairs` `` $pairs
+  }];
 }
 
 def Kernel_PatchifyOp : Kernel_LaunchOp<"patchify", Kernel_Promise<"1",
@@ -521,6 +557,25 @@ def Kernel_ResampleOp : Kernel_Op<"resample", [Pure]> {
   let assemblyFormat = [{
     $source `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
+}
+
+def Kernel_RelativePositionsOp : Kernel_Op<"relative_positions", [Pure]> {
+  let summary = "expand tables of relative positions when the module is loaded";
+  let description = [{
+    `vit.relative_positions` of parameters; row-major. The tables are one above
+    the other in the source. Like `kernel.derive`, it runs when the module is
+    loaded and after an update, never in an entry.
+    ```mlir
+    %b = kernel.relative_positions %t grid [14, 14] prefix 1 : (tensor<732x12xf32>) -> tensor<12x197x197xf32>
+    ```
+    Constraints:
+    - C1: [n ((2h-1)(2w-1) + 3 prefix), heads] to [heads, tokens, tokens], with
+      tokens = prefix + h*w; prefix is 0 or 1.
+  }];
+  let arguments = (ins Kernel_Tensor:$source, DenseI64ArrayAttr:$grid, I64Attr:$prefix);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$source `grid` $grid `prefix` $prefix attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

@@ -281,7 +281,7 @@ def Kernel_SoftmaxBackwardOp : Kernel_LaunchOp<"softmax_backward", Kernel_Promis
 }
 
 def Kernel_AttentionBackwardOp : Kernel_LaunchOp<"attention_backward", Kernel_Promise<"std::nullopt",
-    "OperandLayout::OwnGroup", "getHeadDim()", "WorkUnit::Tile">> {
+    "index < 4 ? OperandLayout::OwnGroup : OperandLayout::RowMajor", "getHeadDim()", "WorkUnit::Tile">> {
   let summary = "gradients of the query, key and value of an attention";
   let description = [{
     Like `vit.attention_backward`; q, k and v are channels of their operands as
@@ -298,13 +298,65 @@ def Kernel_AttentionBackwardOp : Kernel_LaunchOp<"attention_backward", Kernel_Pr
       offsets; key and value have the same tokens.
     - C2: the gradient is [batch, q's tokens, heads * head_dim], the results
       are [batch, q's (k's, k's) tokens, heads * head_dim].
+    - C3: the bias, if given, is [heads, q's tokens, k's tokens].
   }];
   let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
-                    I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
+                    Optional<Kernel_Tensor>:$bias, I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
   let results = (outs Kernel_Tensor:$query_gradient, Kernel_Tensor:$key_gradient, Kernel_Tensor:$value_gradient);
   let syntax = [{
-    $gradient `,` $query `,` $key `,` $value `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale
+    $gradient `,` $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `head_dim` $head_dim `offsets` $offsets
+    `scale` $scale
   }];
+}
+
+def Kernel_AttentionBiasGradientOp : Kernel_LaunchOp<"attention_bias_gradient", Kernel_Promise<"std::nullopt",
+    "index < 4 ? OperandLayout::OwnGroup : OperandLayout::RowMajor", "getHeadDim()", "WorkUnit::Tile">> {
+  let summary = "gradient of the bias of an attention, summed over the batch";
+  let description = [{
+    ds of `vit.attention_backward`, summed over the images in order. Operands
+    and attributes are those of `kernel.attention_backward`.
+
+    Constraints:
+    - C1: operands have rank 3 and contain the channels that start at the
+      offsets; key and value have the same tokens.
+    - C2: the gradient is [batch, q's tokens, heads * head_dim]; bias and result
+      are [heads, q's tokens, k's tokens].
+  }];
+  let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
+                    Kernel_Tensor:$bias, I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = [{
+    $gradient `,` $query `,` $key `,` $value `bias` $bias `heads` $heads `head_dim` $head_dim `offsets` $offsets
+    `scale` $scale
+  }];
+}
+
+def Kernel_PackRelativePositionsOp : Kernel_LaunchOp<"pack_relative_positions", Kernel_Promise<"1",
+    "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
+  let summary = "`kernel.relative_positions` of parameters that the step changes";
+  let description = [{
+    Constraints:
+    - C1: that of `kernel.relative_positions`.
+  }];
+  let inputs = (ins Kernel_Tensor:$source, DenseI64ArrayAttr:$grid, I64Attr:$prefix);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$source `grid` $grid `prefix` $prefix";
+}
+
+def Kernel_RelativePositionsBackwardOp : Kernel_LaunchOp<"relative_positions_backward", Kernel_Promise<"std::nullopt",
+    "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
+  let summary = "gradient of a table of relative positions";
+  let description = [{
+    Each element of the table is the sum of its pairs of tokens, in order of the
+    query.
+
+    Constraints:
+    - C1: [heads, tokens, tokens] to [(2h-1)(2w-1) + 3 prefix, heads], with
+      tokens = prefix + h*w; prefix is 0 or 1.
+  }];
+  let inputs = (ins Kernel_Tensor:$gradient, DenseI64ArrayAttr:$grid, I64Attr:$prefix);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$gradient `grid` $grid `prefix` $prefix";
 }
 
 def Kernel_PlaceOp : Kernel_LaunchOp<"place", Kernel_TokenPromise> {

@@ -115,9 +115,10 @@ def Vit_LayerNormBackwardOp : Vit_Op<"layer_norm_backward", [Pure]> {
 def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
   let summary = "gradients of the query, key and value of an attention";
   let description = [{
-    Per head, with p = softmax(scale q k^T): dv = p^T gradient,
+    Per head, with p = softmax(scale q k^T + bias): dv = p^T gradient,
     dp = gradient v^T, ds = p (dp - sum(dp p)), dq = scale ds k,
-    dk = scale ds^T q. The probabilities are recomputed row by row.
+    dk = scale ds^T q. The probabilities are recomputed row by row. The optional
+    fourth result is the gradient of the bias, ds summed over the batch.
 
     ```mlir
     %dq, %dk, %dv = vit.attention_backward %dy, %q, %k, %v heads 12 scale 1.25e-01
@@ -128,13 +129,16 @@ def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
     Constraints:
     - C1: query, key and value satisfy C1 and C2 of `vit.attention`.
     - C2: the gradient has the tokens of query and the width of value.
-    - C3: the results have the types of query, key and value.
+    - C3: the results have the types of query, key, value and bias.
+    - C4: the bias, if given, satisfies C4 of `vit.attention`; there is a
+      gradient of the bias only if there is a bias.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
-                       I64Attr:$heads, F64Attr:$scale);
-  let results = (outs Vit_Tensor:$query_gradient, Vit_Tensor:$key_gradient, Vit_Tensor:$value_gradient);
+                       Optional<Vit_Tensor>:$bias, I64Attr:$heads, F64Attr:$scale);
+  let results = (outs Vit_Tensor:$query_gradient, Vit_Tensor:$key_gradient, Vit_Tensor:$value_gradient,
+                      Optional<Vit_Tensor>:$bias_gradient);
   let assemblyFormat = [{
-    $gradient `,` $query `,` $key `,` $value `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
+    $gradient `,` $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
@@ -269,6 +273,27 @@ def Vit_ResamplePositionsBackwardOp : Vit_PureOp<"resample_positions_backward"> 
   let assemblyFormat = [{
     $gradient `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
   }];
+}
+
+def Vit_RelativePositionsBackwardOp : Vit_PureOp<"relative_positions_backward"> {
+  let summary = "gradient of a table of relative_positions";
+  let description = [{
+    [heads, tokens, tokens] to [(2h-1)(2w-1) + 3 prefix, heads]: each row of the
+    table is the sum of the gradients of its pairs of tokens. All tables of one
+    `vit.relative_positions` have the same gradient.
+
+    ```mlir
+    %dt = vit.relative_positions_backward %db grid [14, 14] prefix 1
+        : (tensor<12x197x197xf32>) -> tensor<732x12xf32>
+    ```
+
+    Constraints:
+    - C1: the grid is two positive numbers; prefix is 0 or 1.
+    - C2: the gradient is [heads, tokens, tokens] with prefix + h*w tokens.
+  }];
+  let arguments = (ins Vit_Tensor:$gradient, DenseI64ArrayAttr:$grid, I64Attr:$prefix);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$gradient `grid` $grid `prefix` $prefix attr-dict `:` functional-type(operands, results)";
 }
 
 #endif // VIT_BACKWARD_OPS_TD

@@ -89,6 +89,18 @@ def Vit_RoleAttr : EnumAttr<Vit_Dialect, Vit_Role, "role"> {
   let assemblyFormat = "`<` $value `>`";
 }
 
+def Vit_AxisOrder : Vit_I32Enum<"AxisOrder", "order of the axes", [
+  I32EnumAttrCase<"yx", 0>, // rows first
+  I32EnumAttrCase<"xy", 1>  // columns first
+]>;
+def Vit_AxisOrderAttr : EnumAttr<Vit_Dialect, Vit_AxisOrder, "axis_order">;
+
+def Vit_PairKind : Vit_I32Enum<"PairKind", "channels that are rotated together", [
+  I32EnumAttrCase<"halves", 0>,    // (i, i + d/2): transformers' rotate_half
+  I32EnumAttrCase<"neighbours", 1> // (2 i, 2 i + 1): timm's rot
+]>;
+def Vit_PairKindAttr : EnumAttr<Vit_Dialect, Vit_PairKind, "pair_kind">;
+
 def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "pixel order of a patch", [
   I32EnumAttrCase<"chw", 0>, // channel, row, column: the weight of a convolution
   I32EnumAttrCase<"hwc", 1>  // row, column, channel: vit-pytorch's rearrange

@@ -383,6 +383,66 @@ def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions", [Vit_Differentiab
   }];
 }
 
+def Vit_RelativePositionsOp : Vit_PureOp<"relative_positions", [Vit_Differentiable]> {
+  let summary = "bias of attention's scores from tables of relative positions";
+  let description = [{
+    One or more tables [(2h-1)(2w-1) + 3 prefix, heads], which are added, to
+    [heads, tokens, tokens] with tokens = prefix + h*w: BEiT's relative position
+    bias. For the patches i (query) and j (key) in rows r and columns c of the
+    grid,
+
+      result[n, i, j] = table[(r_i - r_j + h-1)(2w-1) + (c_i - c_j + w-1), n].
+
+    With a class token (`prefix` is 1) the last three rows of a table are for
+    the class token as query, as key, and for both.
+
+    ```mlir
+    %bias = vit.relative_positions %table grid [14, 14] prefix 1
+        : (tensor<732x12xf32>) -> tensor<12x197x197xf32>
+    ```
+
+    Constraints:
+    - C1: the grid is two positive numbers; prefix is 0 or 1.
+    - C2: there is a table; each is [(2h-1)(2w-1) + 3 prefix, heads].
+  }];
+  let arguments = (ins Variadic<Vit_Tensor>:$tables, DenseI64ArrayAttr:$grid, I64Attr:$prefix);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = "$tables `grid` $grid `prefix` $prefix attr-dict `:` functional-type(operands, results)";
+}
+
+def Vit_RotaryPositionsOp : Vit_PureOp<"rotary_positions"> {
+  let summary = "angles of rotary positions on a grid";
+  let description = [{
+    A constant [h*w, width] of angles (width is half that of a head), for
+    `vit.rotate`. The coordinate of row r is
+
+      y = (r + origin) * extent / h - (centered ? extent / 2 : 0),
+
+    or r + origin without `extent`; x likewise for columns. With the frequencies
+    f_i = temperature^(-i / (width/2)), i < width/2, the angles are (y f, x f)
+    for order `yx` and (x f, y f) for `xy`. DINOv3: origin 0.5, extent 4 pi,
+    centered, yx, temperature 100; EVA02: extent 16, yx, temperature 10000;
+    Perception Encoder: origin 1, extent 24, xy.
+
+    ```mlir
+    %angles = vit.rotary_positions grid [14, 14] width 32 temperature 1.0e+02 order yx
+        origin 5.0e-01 extent 12.566370614359172 centered : tensor<196x32xf32>
+    ```
+
+    Constraints:
+    - C1: the grid is two positive numbers; width is even and positive.
+    - C2: temperature and extent are positive, origin is finite; `centered`
+      needs an extent.
+  }];
+  let arguments = (ins DenseI64ArrayAttr:$grid, I64Attr:$width, F64Attr:$temperature, Vit_AxisOrderAttr:$order,
+                       OptionalAttr<F64Attr>:$origin, OptionalAttr<F64Attr>:$extent, UnitAttr:$centered);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = [{
+    `grid` $grid `width` $width `temperature` $temperature `order` `` $order (`origin` $origin^)? (`extent` $extent^)?
+    (`centered` $centered^)? attr-dict `:` type($result)
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Layers
 //===----------------------------------------------------------------------===//
@@ -478,19 +538,51 @@ def Vit_L2NormalizeOp : Vit_PureOp<"l2_normalize", [Vit_Differentiable]> {
   let assemblyFormat = "$input `epsilon` $epsilon attr-dict `:` functional-type(operands, results)";
 }
 
+def Vit_RotateOp : Vit_PureOp<"rotate", [Vit_Differentiable]> {
+  let summary = "rotate pairs of channels by the angles of their token (rotary positions)";
+  let description = [{
+    In each head of width d = width/heads, channel pair i of token t becomes
+    (a cos - b sin, b cos + a sin) of angle [t - prefix, i] (Su et al. 2021,
+    "RoFormer"). The pairs are channels (i, i + d/2) for `halves` and
+    (2 i, 2 i + 1) for `neighbours`. The first `prefix` tokens (class token,
+    registers) stay as they are. `inverse` rotates by the negated angles, which
+    is also the adjoint.
+
+    ```mlir
+    %r = vit.rotate %q, %angles heads 6 prefix 5 pairs halves
+        : (tensor<?x201x384xf32>, tensor<196x32xf32>) -> tensor<?x201x384xf32>
+    ```
+
+    Constraints:
+    - C1: the input is [batch, tokens, width]; `heads` is positive, and the
+      width a multiple of 2 heads.
+    - C2: 0 <= prefix < tokens; the angles are [tokens - prefix, d/2] for all
+      heads, or [tokens - prefix, heads*d/2].
+  }];
+  let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$angles, I64Attr:$heads, I64Attr:$prefix,
+                       Vit_PairKindAttr:$pairs, UnitAttr:$inverse);
+  let results = (outs Vit_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $angles `heads` $heads `prefix` $prefix `pairs` `` $pairs (`inverse` $inverse^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
 def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
   let summary = "multi-head scaled dot-product attention";
   let description = [{
-    softmax(scale q k^T) v per head, over all tokens of an image. q, k, v and
-    the result are [batch, tokens, width]; the width concatenates the heads. The
-    optional second result is the probabilities, [batch, heads, tokens,
-    tokens]; they are not stored if it has no users.
+    softmax(scale q k^T + bias) v per head, over all tokens of an image. q, k,
+    v and the result are [batch, tokens, width]; the width concatenates the
+    heads. The optional bias is the same for every image (see
+    `vit.relative_positions`). The optional second result is the probabilities,
+    [batch, heads, tokens, tokens]; they are not stored if it has no users.
 
     ```mlir
     %o = vit.attention %q, %k, %v heads 12 scale 1.25e-01
         : (tensor<?x197x768xf32>, tensor<?x197x768xf32>, tensor<?x197x768xf32>) -> tensor<?x197x768xf32>
     %o, %p = vit.attention %q, %k, %v heads 12 scale 1.25e-01
         : (...) -> (tensor<?x197x768xf32>, tensor<?x12x197x197xf32>)
+    %o = vit.attention %q, %k, %v bias %b heads 12 scale 1.25e-01
+        : (..., tensor<12x197x197xf32>) -> tensor<?x197x768xf32>
     ```
 
     Constraints:
@@ -499,19 +591,20 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
     - C2: `heads` is positive and divides the widths.
     - C3: the result has q's tokens and v's width; the probabilities are
       [batch, heads, q's tokens, k's tokens].
+    - C4: the bias, if given, is [heads, q's tokens, k's tokens].
 
     Canonicalisation: probabilities without users are removed.
   }];
   let arguments = (ins Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
-                       I64Attr:$heads, F64Attr:$scale);
+                       Optional<Vit_Tensor>:$bias, I64Attr:$heads, F64Attr:$scale);
   let results = (outs Vit_Tensor:$result, Optional<Vit_Tensor>:$probabilities);
   let builders = [
     /// Infers the result types; `withProbabilities` adds the second result.
     OpBuilder<(ins "Value":$query, "Value":$key, "Value":$value, "int64_t":$heads,
-                   "double":$scale, "bool":$withProbabilities)>
+                   "double":$scale, "bool":$withProbabilities, CArg<"Value", "{}">:$bias)>
   ];
   let assemblyFormat = [{
-    $query `,` $key `,` $value `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
+    $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;

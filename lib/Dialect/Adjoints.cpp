@@ -122,6 +122,36 @@ LogicalResult ResamplePositionsOp::buildAdjoint(OpBuilder &builder,
   return success();
 }
 
+LogicalResult RelativePositionsOp::buildAdjoint(OpBuilder &builder,
+                                                Location location,
+                                                Gradients &gradients) {
+  Value gradient;
+  for (Value table : getTables()) {
+    if (!gradients.isWanted(table))
+      continue;
+    if (!gradient)
+      gradient = RelativePositionsBackwardOp::create(
+          builder, location, gradients.get(getResult()), getGridAttr(),
+          getPrefixAttr());
+    gradients.add(builder, location, table, gradient);
+  }
+  return success();
+}
+
+LogicalResult RotateOp::buildAdjoint(OpBuilder &builder, Location location,
+                                     Gradients &gradients) {
+  if (gradients.isWanted(getAngles()))
+    return emitOpError("has no adjoint for its angles; they must be constant");
+  if (gradients.isWanted(getInput()))
+    gradients.add(
+        builder, location, getInput(),
+        RotateOp::create(builder, location, gradients.get(getResult()),
+                         getAngles(), getHeadsAttr(), getPrefixAttr(),
+                         getPairsAttr(),
+                         getInverse() ? UnitAttr() : builder.getUnitAttr()));
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Layers
 //===----------------------------------------------------------------------===//
@@ -190,10 +220,11 @@ LogicalResult AttentionOp::buildAdjoint(OpBuilder &builder, Location location,
   if (getProbabilities() && gradients.get(getProbabilities()))
     return emitOpError("has no adjoint where the loss depends on its "
                        "probabilities; use its first result alone");
+  bool isBiasWanted = getBias() && gradients.isWanted(getBias());
   auto backward = AttentionBackwardOp::create(
-      builder, location,
-      TypeRange{getQuery().getType(), getKey().getType(), getValue().getType()},
-      gradients.get(getResult()), getQuery(), getKey(), getValue(),
+      builder, location, getQuery().getType(), getKey().getType(),
+      getValue().getType(), isBiasWanted ? getBias().getType() : Type(),
+      gradients.get(getResult()), getQuery(), getKey(), getValue(), getBias(),
       getHeadsAttr(), getScaleAttr());
   for (auto [operand, gradient] :
        llvm::zip(getOperands(), backward.getResults()))

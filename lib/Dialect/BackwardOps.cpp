@@ -135,9 +135,18 @@ LogicalResult AttentionBackwardOp::verify() {
   if (tensorOf(getGradient()) != wanted)
     return emitOpError("C2: the gradient must be ")
            << wanted << ", not " << tensorOf(getGradient());
-  if (getResultTypes() != TypeRange(getOperands().drop_front()))
-    return emitOpError("C3: the results must have the types of query, key and "
-                       "value");
+  if (getBias() &&
+      tensorOf(getBias()).getShape() !=
+          ArrayRef<int64_t>({heads, q.getDimSize(1), k.getDimSize(1)}))
+    return emitOpError("C4: the bias must be [")
+           << heads << " heads, " << q.getDimSize(1) << ", " << k.getDimSize(1)
+           << " tokens], not " << getBias().getType();
+  if (getBiasGradient() && !getBias())
+    return emitOpError("C4: there is no bias, so it has no gradient");
+  if (getResultTypes() !=
+      TypeRange(getOperands().drop_front()).take_front(getNumResults()))
+    return emitOpError("C3: the results must have the types of query, key, "
+                       "value and bias");
   return success();
 }
 

@@ -25,6 +25,12 @@ inline bool isGrid(ArrayRef<int64_t> grid) {
          grid[1] <= limit;
 }
 
+/// Returns the rows of a table of relative positions on `grid`, which isGrid,
+/// with `prefix` (0 or 1) class tokens.
+inline int64_t getRelativeRows(ArrayRef<int64_t> grid, int64_t prefix) {
+  return (2 * grid[0] - 1) * (2 * grid[1] - 1) + 3 * prefix;
+}
+
 /// Reports that an op called `op` has operands or attributes without a result
 /// type.
 template <typename... Args>
@@ -69,6 +75,12 @@ LogicalResult verifyAttentionOperands(Operation *op, int64_t heads,
                                       int64_t headDim,
                                       ArrayRef<int64_t> offsets, Value query,
                                       Value key, Value value);
+
+/// C1 of relative positions: `table` is one or more tables for `grid`, `bias`
+/// what they expand to.
+LogicalResult verifyRelativePositions(Operation *op, RankedTensorType table,
+                                      RankedTensorType bias,
+                                      ArrayRef<int64_t> grid, int64_t prefix);
 
 /// Checks that the ops of a region are scalar code that ends in kernel.yield.
 /// Errors mention `constraint`.

@@ -9,6 +9,7 @@
 
 using namespace mlir;
 using namespace mlir::vit::kernel;
+using vit::getRelativeRows;
 using vit::isGrid;
 using vit::tensorOf;
 
@@ -183,6 +184,11 @@ LogicalResult AttentionOp::verify() {
   if (result.getShape() != ArrayRef<int64_t>({batch, tokens, width}))
     return emitOpError("C2: the result must be [batch, ")
            << tokens << " tokens, " << width << "], not " << result;
+  if (getBias() && tensorOf(getBias()).getShape() !=
+                       ArrayRef<int64_t>({heads, tokens, keys}))
+    return emitOpError("C3: the bias must be [")
+           << heads << " heads, " << tokens << ", " << keys << " tokens], not "
+           << getBias().getType();
   if (!getProbabilities())
     return success();
   RankedTensorType probabilities = tensorOf(getProbabilities());
@@ -191,6 +197,34 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("C2: the probabilities must be [batch, ")
            << heads << " heads, " << tokens << ", " << keys << " tokens], not "
            << probabilities;
+  return success();
+}
+
+LogicalResult RotateOp::verify() {
+  constexpr int64_t limit = 1 << 20;
+  int64_t heads = getHeads(), headDim = getHeadDim(), offset = getOffset();
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult());
+  if (heads < 1 || headDim < 1 || heads > limit || headDim > limit ||
+      offset < 0 || input.getRank() != 3 ||
+      heads * headDim > input.getDimSize(2) - offset ||
+      result.getShape() !=
+          ArrayRef<int64_t>(
+              {input.getDimSize(0), input.getDimSize(1), heads * headDim}))
+    return emitOpError("C1: ")
+           << heads << " heads of " << headDim << " channels from " << offset
+           << " on of " << input << " do not make " << result;
+  for (Value table : {getCosine(), getSine()}) {
+    RankedTensorType type = tensorOf(table);
+    if (headDim % 2 != 0 || type.getRank() != 2 ||
+        type.getDimSize(0) != input.getDimSize(1) ||
+        type.getDimSize(1) % headDim != 0 || type.getDimSize(1) < headDim ||
+        heads % (type.getDimSize(1) / headDim) != 0)
+      return emitOpError("C2: the tables must be [")
+             << input.getDimSize(1) << " tokens, " << headDim
+             << " channels] with an even number of channels, not " << type;
+  }
+  if (getCosine().getType().getShape() != getSine().getType().getShape())
+    return emitOpError("C2: the tables must have one shape");
   return success();
 }
 
@@ -335,6 +369,31 @@ LogicalResult ResampleOp::verify() {
            << from[0] << "*" << from[1] << ", width] to [" << prefix << " + "
            << to[0] << "*" << to[1] << ", width]";
   return success();
+}
+
+LogicalResult mlir::vit::kernel::verifyRelativePositions(Operation *op,
+                                                         RankedTensorType table,
+                                                         RankedTensorType bias,
+                                                         ArrayRef<int64_t> grid,
+                                                         int64_t prefix) {
+  if (!isGrid(grid) || (prefix != 0 && prefix != 1))
+    return op->emitOpError(
+        "C1: the grid must be two positive numbers, the prefix 0 or 1");
+  int64_t rows = getRelativeRows(grid, prefix);
+  int64_t tokens = prefix + grid[0] * grid[1];
+  if (table.getRank() != 2 || bias.getRank() != 3 || !table.hasStaticShape() ||
+      table.getDimSize(0) % rows != 0 || table.getDimSize(0) < rows ||
+      bias.getDimSize(0) != table.getDimSize(1) ||
+      bias.getDimSize(1) != tokens || bias.getDimSize(2) != tokens)
+    return op->emitOpError("C1: ")
+           << table << " and " << bias << " are not tables of " << rows
+           << " rows and [heads, " << tokens << ", " << tokens << "]";
+  return success();
+}
+
+LogicalResult RelativePositionsOp::verify() {
+  return verifyRelativePositions(*this, tensorOf(getSource()),
+                                 tensorOf(getResult()), getGrid(), getPrefix());
 }
 
 LogicalResult DispatchOp::verify() {

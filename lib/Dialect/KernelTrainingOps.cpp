@@ -269,6 +269,48 @@ LogicalResult AttentionBackwardOp::verify() {
       tensorOf(getValueGradient()).getShape() != ArrayRef(likeKey))
     return emitOpError("C2: gradient and results must be [batch, tokens, ")
            << width << "], but the gradient is " << getGradient().getType();
+  if (getBias() &&
+      tensorOf(getBias()).getShape() !=
+          ArrayRef<int64_t>({static_cast<int64_t>(getHeads()),
+                             query.getDimSize(1), key.getDimSize(1)}))
+    return emitOpError("C3: the bias must be [heads, query's tokens, key's "
+                       "tokens], not ")
+           << getBias().getType();
+  return success();
+}
+
+LogicalResult AttentionBiasGradientOp::verify() {
+  if (failed(verifyAttentionOperands(*this, getHeads(), getHeadDim(),
+                                     getOffsets(), getQuery(), getKey(),
+                                     getValue())))
+    return failure();
+  int64_t heads = getHeads(), width = heads * int64_t(getHeadDim());
+  RankedTensorType query = tensorOf(getQuery()), key = tensorOf(getKey());
+  SmallVector<int64_t> matrix = {heads, query.getDimSize(1), key.getDimSize(1)};
+  if (tensorOf(getGradient()).getShape() !=
+          ArrayRef<int64_t>(
+              {query.getDimSize(0), query.getDimSize(1), width}) ||
+      tensorOf(getBias()).getShape() != ArrayRef(matrix) ||
+      tensorOf(getResult()).getShape() != ArrayRef(matrix))
+    return emitOpError("C2: the gradient must be [batch, tokens, ")
+           << width << "], bias and result [heads, query's tokens, key's "
+           << "tokens], but they are " << getGradient().getType() << ", "
+           << getBias().getType() << " and " << getResult().getType();
+  return success();
+}
+
+LogicalResult PackRelativePositionsOp::verify() {
+  return verifyRelativePositions(*this, tensorOf(getSource()),
+                                 tensorOf(getResult()), getGrid(), getPrefix());
+}
+
+LogicalResult RelativePositionsBackwardOp::verify() {
+  RankedTensorType table = tensorOf(getResult());
+  if (failed(verifyRelativePositions(*this, table, tensorOf(getGradient()),
+                                     getGrid(), getPrefix())))
+    return failure();
+  if (table.getDimSize(0) != getRelativeRows(getGrid(), getPrefix()))
+    return emitOpError("C1: the result must be one table");
   return success();
 }
 

@@ -227,6 +227,119 @@ LogicalResult ResamplePositionsOp::inferReturnTypes(MLIRContext *, Where where,
   return success();
 }
 
+/// C1 of relative_positions and its adjoint.
+static LogicalResult checkRelativeGrid(Where where, StringRef op,
+                                       ArrayRef<int64_t> grid, int64_t prefix) {
+  if (!isGrid(grid))
+    return reject(where, op,
+                  "C1: the grid must be two positive numbers, [rows, columns]");
+  if (prefix != 0 && prefix != 1)
+    return reject(where, op, "C1: the prefix ", prefix,
+                  " must be 1 with a class token, or 0");
+  return success();
+}
+
+LogicalResult RelativePositionsOp::inferReturnTypes(MLIRContext *, Where where,
+                                                    Adaptor adaptor,
+                                                    Types &results) {
+  StringRef op = getOperationName();
+  ArrayRef<int64_t> grid = adaptor.getGrid();
+  int64_t prefix = adaptor.getPrefix();
+  if (failed(checkRelativeGrid(where, op, grid, prefix)))
+    return failure();
+  if (adaptor.getTables().empty())
+    return reject(where, op, "C2: there must be at least one table");
+  RankedTensorType first = tensorOf(adaptor.getTables().front());
+  int64_t rows = getRelativeRows(grid, prefix);
+  for (Value table : adaptor.getTables()) {
+    RankedTensorType type = tensorOf(table);
+    if (type.getRank() != 2 || type != first || !type.hasStaticShape() ||
+        type.getDimSize(0) != rows)
+      return reject(where, op, "C2: each table must be [", rows,
+                    ", heads] for a grid of ", grid[0], "x", grid[1], ", not ",
+                    type);
+  }
+  int64_t tokens = prefix + grid[0] * grid[1];
+  results.push_back(like(first, {first.getDimSize(1), tokens, tokens}));
+  return success();
+}
+
+LogicalResult RelativePositionsBackwardOp::inferReturnTypes(MLIRContext *,
+                                                            Where where,
+                                                            Adaptor adaptor,
+                                                            Types &results) {
+  StringRef op = getOperationName();
+  ArrayRef<int64_t> grid = adaptor.getGrid();
+  int64_t prefix = adaptor.getPrefix();
+  if (failed(checkRelativeGrid(where, op, grid, prefix)))
+    return failure();
+  RankedTensorType gradient = tensorOf(adaptor.getGradient());
+  int64_t tokens = prefix + grid[0] * grid[1];
+  if (gradient.getRank() != 3 || gradient.getDimSize(1) != tokens ||
+      gradient.getDimSize(2) != tokens)
+    return reject(where, op, "C2: the gradient must be [heads, ", tokens, ", ",
+                  tokens, "], not ", gradient);
+  results.push_back(
+      like(gradient, {getRelativeRows(grid, prefix), gradient.getDimSize(0)}));
+  return success();
+}
+
+LogicalResult RotaryPositionsOp::inferReturnTypes(MLIRContext *context,
+                                                  Where where, Adaptor adaptor,
+                                                  Types &results) {
+  StringRef op = getOperationName();
+  ArrayRef<int64_t> grid = adaptor.getGrid();
+  int64_t width = adaptor.getWidth();
+  if (!isGrid(grid))
+    return reject(where, op,
+                  "C1: the grid must be two positive numbers, [rows, columns]");
+  if (width < 2 || width % 2 != 0)
+    return reject(where, op, "C1: width ", width,
+                  " must be even and at least 2: half of it is for rows, half "
+                  "for columns");
+  if (!(adaptor.getTemperature().convertToDouble() > 0.0))
+    return reject(where, op,
+                  "C2: the temperature must be positive, such as 1.0e+02");
+  std::optional<APFloat> origin = adaptor.getOrigin(),
+                         extent = adaptor.getExtent();
+  if (origin && !origin->isFinite())
+    return reject(where, op, "C2: the origin must be finite");
+  if (extent && !(extent->isFinite() && extent->convertToDouble() > 0.0))
+    return reject(where, op, "C2: the extent must be positive");
+  if (adaptor.getCentered() && !extent)
+    return reject(where, op, "C2: centered coordinates need an extent");
+  results.push_back(RankedTensorType::get({grid[0] * grid[1], width},
+                                          Float32Type::get(context)));
+  return success();
+}
+
+LogicalResult RotateOp::inferReturnTypes(MLIRContext *, Where where,
+                                         Adaptor adaptor, Types &results) {
+  StringRef op = getOperationName();
+  RankedTensorType input = tensorOf(adaptor.getInput()),
+                   angles = tensorOf(adaptor.getAngles());
+  if (failed(expectRank(where, op, input, 3, "[batch, tokens, width]")))
+    return failure();
+  int64_t tokens = input.getDimSize(1), width = input.getDimSize(2);
+  int64_t heads = adaptor.getHeads(), prefix = adaptor.getPrefix();
+  if (heads < 1 || input.isDynamicDim(2) || width % heads != 0 ||
+      width / heads % 2 != 0)
+    return reject(where, op, "C1: the width of ", input,
+                  " must be an even number of channels for each of ", heads,
+                  " heads");
+  if (input.isDynamicDim(1) || prefix < 0 || prefix >= tokens)
+    return reject(where, op, "C2: a prefix of ", prefix,
+                  " tokens leaves none to rotate in ", input);
+  int64_t pairs = width / heads / 2;
+  if (angles.getRank() != 2 || angles.getDimSize(0) != tokens - prefix ||
+      (angles.getDimSize(1) != pairs && angles.getDimSize(1) != heads * pairs))
+    return reject(where, op, "C2: the angles must be [", tokens - prefix, ", ",
+                  pairs, "], or with ", heads * pairs,
+                  " columns one set for each head, not ", angles);
+  results.push_back(input);
+  return success();
+}
+
 LogicalResult LinearOp::inferReturnTypes(MLIRContext *, Where where,
                                          Adaptor adaptor, Types &results) {
   RankedTensorType input = tensorOf(adaptor.getInput()),
@@ -370,6 +483,12 @@ LogicalResult TakeTokensOp::verify() { return verifyInferred(*this); }
 LogicalResult MeanTokensOp::verify() { return verifyInferred(*this); }
 LogicalResult SincosPositionsOp::verify() { return verifyInferred(*this); }
 LogicalResult ResamplePositionsOp::verify() { return verifyInferred(*this); }
+LogicalResult RelativePositionsOp::verify() { return verifyInferred(*this); }
+LogicalResult RelativePositionsBackwardOp::verify() {
+  return verifyInferred(*this);
+}
+LogicalResult RotaryPositionsOp::verify() { return verifyInferred(*this); }
+LogicalResult RotateOp::verify() { return verifyInferred(*this); }
 LogicalResult LinearOp::verify() { return verifyInferred(*this); }
 LogicalResult LayerNormOp::verify() { return verifyInferred(*this); }
 LogicalResult RmsNormOp::verify() { return verifyInferred(*this); }

@@ -280,7 +280,7 @@ LogicalResult OutputOp::verify() {
 
 void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
                         Value key, Value value, int64_t heads, double scale,
-                        bool withProbabilities) {
+                        bool withProbabilities, Value bias) {
   RankedTensorType q = tensorOf(query), k = tensorOf(key), v = tensorOf(value);
   Type element = q.getElementType();
   Type result = RankedTensorType::get(
@@ -289,7 +289,7 @@ void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
   if (withProbabilities)
     probabilities = RankedTensorType::get(
         {q.getDimSize(0), heads, q.getDimSize(1), k.getDimSize(1)}, element);
-  build(builder, state, result, probabilities, query, key, value,
+  build(builder, state, result, probabilities, query, key, value, bias,
         builder.getI64IntegerAttr(heads), builder.getF64FloatAttr(scale));
 }
 
@@ -337,6 +337,11 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("C3: the result must have the query's tokens and the "
                        "value's width, not ")
            << result;
+  if (getBias() && tensorOf(getBias()).getShape() !=
+                       ArrayRef<int64_t>({heads, tokens, k.getDimSize(1)}))
+    return emitOpError("C4: the bias must be [")
+           << heads << " heads, " << tokens << ", " << k.getDimSize(1)
+           << " tokens], not " << getBias().getType();
   if (!getProbabilities())
     return success();
   RankedTensorType probabilities = tensorOf(getProbabilities());

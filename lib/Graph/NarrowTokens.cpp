@@ -74,6 +74,8 @@ static SmallVector<OpOperand *> getTokenOperands(Operation *op) {
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     bool alone = !attention.getProbabilities() ||
                  attention.getProbabilities().use_empty();
+    // The bias has a row for each query.
+    alone = alone && !attention.getBias();
     return alone ? SmallVector<OpOperand *>{&attention.getQueryMutable()}
                  : SmallVector<OpOperand *>{};
   }
@@ -120,10 +122,11 @@ static void narrow(Operation *op, ArrayRef<OpOperand *> operands, Span span) {
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     // Query, key and value may be one value; only the query is narrowed.
     Value query = mapping.lookup(attention.getQuery());
-    narrowed = AttentionOp::create(
-                   builder, op->getLoc(), taken(attention.getResult()), Type(),
-                   query, attention.getKey(), attention.getValue(),
-                   attention.getHeadsAttr(), attention.getScaleAttr())
+    narrowed = AttentionOp::create(builder, op->getLoc(),
+                                   taken(attention.getResult()), Type(), query,
+                                   attention.getKey(), attention.getValue(),
+                                   /*bias=*/Value(), attention.getHeadsAttr(),
+                                   attention.getScaleAttr())
                    .getResult();
   } else {
     Operation *clone = builder.clone(*op, mapping);

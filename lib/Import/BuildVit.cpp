@@ -448,9 +448,9 @@ Value VitBuilder::attention(Value x) {
   auto probabilities =
       tensor({ShapedType::kDynamic, config.heads, tokens, tokens});
   double scale = 1.0 / std::sqrt(double(config.headWidth));
-  auto op = AttentionOp::create(b, at(names.attention), query.getType(),
-                                probabilities, query, key, value, config.heads,
-                                llvm::APFloat(scale));
+  auto op = AttentionOp::create(
+      b, at(names.attention), query.getType(), probabilities, query, key, value,
+      /*bias=*/Value(), config.heads, llvm::APFloat(scale));
   output("attention_{}", op.getProbabilities(), layer);
   x = op.getResult();
   if (!config.outProjection)

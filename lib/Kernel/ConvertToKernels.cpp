@@ -82,6 +82,29 @@ LogicalResult Converter::convertResample(ResamplePositionsOp op) {
   return success();
 }
 
+/// Several tables are one above the other in the source.
+LogicalResult Converter::convertRelativePositions(vit::RelativePositionsOp op) {
+  for (Value table : op.getTables())
+    if (!isLoaded(table))
+      return op.emitOpError("can only expand parameters");
+  Value source = op.getTables().front();
+  if (op.getTables().size() > 1) {
+    RankedTensorType type = tensorOf(source);
+    auto rows = static_cast<int64_t>(op.getTables().size());
+    source = DeriveOp::create(
+        builder, op.getLoc(),
+        RankedTensorType::get({rows * type.getDimSize(0), type.getDimSize(1)},
+                              type.getElementType()),
+        op.getTables());
+  }
+  auto expanded = kernel::RelativePositionsOp::create(
+      builder, op.getLoc(), op.getType(), source, op.getGridAttr(),
+      op.getPrefixAttr());
+  op.replaceAllUsesWith(expanded.getResult());
+  op.erase();
+  return success();
+}
+
 LogicalResult Converter::convertParameters(Operation *op) {
   if (auto sincos = dyn_cast<SincosPositionsOp>(op)) {
     if (!tensorOf(sincos).getElementType().isF32())
@@ -91,7 +114,10 @@ LogicalResult Converter::convertParameters(Operation *op) {
   }
   if (auto resample = dyn_cast<ResamplePositionsOp>(op))
     return convertResample(resample);
-  if (isa<ReadOp>(op) || isElementwise(op))
+  if (auto positions = dyn_cast<vit::RelativePositionsOp>(op))
+    return convertRelativePositions(positions);
+  // vit.rotate reads the attributes of its angles.
+  if (isa<ReadOp, RotaryPositionsOp>(op) || isElementwise(op))
     return success();
   return op->emitOpError("has no kernel on parameters alone; give it a value "
                          "that has a batch");
@@ -214,6 +240,72 @@ LogicalResult Converter::convertSoftmax(SoftmaxOp op) {
   return success();
 }
 
+/// The angles of `op`, [h * w, width], in double.
+static std::vector<double> getAngles(RotaryPositionsOp op) {
+  auto number = [](std::optional<llvm::APFloat> value, double otherwise) {
+    return value ? value->convertToDouble() : otherwise;
+  };
+  int64_t width = op.getWidth(), half = width / 2;
+  double origin = number(op.getOrigin(), 0.0);
+  double temperature = op.getTemperature().convertToDouble();
+  auto coordinate = [&](int64_t place, int64_t count) {
+    double extent = number(op.getExtent(), static_cast<double>(count));
+    return (static_cast<double>(place) + origin) * extent /
+               static_cast<double>(count) -
+           (op.getCentered() ? extent / 2.0 : 0.0);
+  };
+  std::vector<double> angles;
+  for (int64_t y = 0; y < op.getGrid()[0]; ++y)
+    for (int64_t x = 0; x < op.getGrid()[1]; ++x) {
+      double row = coordinate(y, op.getGrid()[0]);
+      double column = coordinate(x, op.getGrid()[1]);
+      bool isRowFirst = op.getOrder() == AxisOrder::yx;
+      for (double place :
+           {isRowFirst ? row : column, isRowFirst ? column : row})
+        for (int64_t i = 0; i < half; ++i)
+          angles.push_back(
+              place * std::pow(temperature, -static_cast<double>(i) /
+                                                static_cast<double>(half)));
+    }
+  return angles;
+}
+
+LogicalResult Converter::convertRotate(vit::RotateOp op) {
+  auto positions = op.getAngles().getDefiningOp<RotaryPositionsOp>();
+  if (!positions)
+    return op.emitOpError("has no kernel where the angles are not "
+                          "vit.rotary_positions");
+  std::vector<double> angles = getAngles(positions);
+  RankedTensorType type = op.getType();
+  int64_t tokens = type.getDimSize(1), prefix = op.getPrefix();
+  int64_t headDim = type.getDimSize(2) / static_cast<int64_t>(op.getHeads());
+  int64_t pairs = headDim / 2;
+  bool areHalves = op.getPairs() == PairKind::halves;
+  SmallVector<float> cosine(tokens * headDim, 1.0f), sine(tokens * headDim);
+  for (int64_t token = prefix; token < tokens; ++token)
+    for (int64_t pair = 0; pair < pairs; ++pair) {
+      double angle = angles[(token - prefix) * pairs + pair];
+      int64_t first = token * headDim + (areHalves ? pair : 2 * pair);
+      int64_t second = first + (areHalves ? pairs : 1);
+      cosine[first] = cosine[second] = static_cast<float>(std::cos(angle));
+      sine[second] =
+          static_cast<float>(std::sin(op.getInverse() ? -angle : angle));
+      sine[first] = -sine[second];
+    }
+  auto tableType =
+      RankedTensorType::get({tokens, headDim}, type.getElementType());
+  auto constant = [&](ArrayRef<float> values) -> Value {
+    return arith::ConstantOp::create(builder, op.getLoc(),
+                                     DenseElementsAttr::get(tableType, values));
+  };
+  replace(op, kernel::RotateOp::create(
+                  builder, op.getLoc(), type, op.getInput(), constant(cosine),
+                  constant(sine), op.getHeadsAttr(),
+                  builder.getI64IntegerAttr(headDim),
+                  builder.getI64IntegerAttr(0), op.getPairsAttr()));
+  return success();
+}
+
 LogicalResult Converter::convertAttention(vit::AttentionOp op) {
   int64_t heads = op.getHeads();
   int64_t keyWidth = tensorOf(op.getKey()).getDimSize(2);
@@ -222,11 +314,14 @@ LogicalResult Converter::convertAttention(vit::AttentionOp op) {
     return op.emitOpError("has no kernel for keys of width ")
            << keyWidth << " and values of width " << valueWidth
            << "; make them equal";
+  if (op.getBias() && !isLoaded(op.getBias()))
+    return op.emitOpError("has no kernel where the bias is not a parameter or "
+                          "vit.relative_positions");
   bool asked = op.getProbabilities() && !op.getProbabilities().use_empty();
   auto attention = kernel::AttentionOp::create(
       builder, op.getLoc(), op.getResult().getType(),
       asked ? op.getProbabilities().getType() : Type(), op.getQuery(),
-      op.getKey(), op.getValue(), op.getHeadsAttr(),
+      op.getKey(), op.getValue(), op.getBias(), op.getHeadsAttr(),
       builder.getI64IntegerAttr(valueWidth / heads),
       builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr());
   op.getResult().replaceAllUsesWith(attention.getResult());
@@ -320,6 +415,7 @@ LogicalResult Converter::convert(Operation *op) {
       .Case([&](vit::AttentionOp attention) {
         return convertAttention(attention);
       })
+      .Case([&](vit::RotateOp rotate) { return convertRotate(rotate); })
       .Case([&](PrependTokensOp prepend) { return convertPrepend(prepend); })
       .Case([&](RepeatTokensOp repeat) { return convertRepeat(repeat); })
       .Case([&](vit::ConcatChannelsOp concat) {

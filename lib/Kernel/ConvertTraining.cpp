@@ -153,11 +153,35 @@ LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
     return op.emitOpError("has no kernel for keys of width ")
            << width << " and values of width "
            << tensorOf(op.getValue()).getDimSize(2) << "; make them equal";
-  replace(op, kernel::AttentionBackwardOp::create(
-                  builder, op.getLoc(), op.getResultTypes(), op.getGradient(),
-                  op.getQuery(), op.getKey(), op.getValue(), op.getHeadsAttr(),
-                  builder.getI64IntegerAttr(width / heads),
-                  builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr()));
+  if (op.getBias() && !isLoaded(op.getBias()))
+    return op.emitOpError("has no kernel where the bias is not a parameter or "
+                          "vit.relative_positions");
+  IntegerAttr headDim = builder.getI64IntegerAttr(width / heads);
+  DenseI64ArrayAttr offsets = builder.getDenseI64ArrayAttr({0, 0, 0});
+  if (op.getBiasGradient() && !op.getBiasGradient().use_empty()) {
+    auto gradient = AttentionBiasGradientOp::create(
+        builder, op.getLoc(), op.getBiasGradient().getType(), op.getGradient(),
+        op.getQuery(), op.getKey(), op.getValue(), op.getBias(),
+        op.getHeadsAttr(), headDim, offsets, op.getScaleAttr());
+    op.getBiasGradient().replaceAllUsesWith(gradient.getResult());
+    ++kernels;
+  }
+  auto backward = kernel::AttentionBackwardOp::create(
+      builder, op.getLoc(), TypeRange(op.getResultTypes()).take_front(3),
+      op.getGradient(), op.getQuery(), op.getKey(), op.getValue(), op.getBias(),
+      op.getHeadsAttr(), headDim, offsets, op.getScaleAttr());
+  for (auto [old, result] : llvm::zip(op.getResults(), backward.getResults()))
+    old.replaceAllUsesWith(result);
+  op.erase();
+  ++kernels;
+  return success();
+}
+
+LogicalResult Converter::convertRelativePositionsBackward(
+    vit::RelativePositionsBackwardOp op) {
+  replace(op, kernel::RelativePositionsBackwardOp::create(
+                  builder, op.getLoc(), op.getType(), op.getGradient(),
+                  op.getGridAttr(), op.getPrefixAttr()));
   return success();
 }
 
@@ -329,6 +353,9 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
       .Case([&](LayerNormBackwardOp op) { return convertNormBackward(op); })
       .Case([&](vit::AttentionBackwardOp op) {
         return convertAttentionBackward(op);
+      })
+      .Case([&](vit::RelativePositionsBackwardOp op) {
+        return convertRelativePositionsBackward(op);
       })
       .Case([&](vit::SoftmaxBackwardOp op) {
         replace(op, kernel::SoftmaxBackwardOp::create(

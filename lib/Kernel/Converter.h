@@ -35,6 +35,8 @@ private:
   LogicalResult convertRepeat(RepeatTokensOp op);
   LogicalResult convertResample(ResamplePositionsOp op);
   void convertSincos(SincosPositionsOp op);
+  LogicalResult convertRelativePositions(vit::RelativePositionsOp op);
+  LogicalResult convertRotate(vit::RotateOp op);
   LogicalResult eraseParameterOps();
   void replace(Operation *op, Operation *kernel);
   Value forAllGroups(Value vector, int64_t groups);
@@ -47,6 +49,8 @@ private:
   LogicalResult convertSumTo(SumToOp op);
   LogicalResult convertNormBackward(LayerNormBackwardOp op);
   LogicalResult convertAttentionBackward(vit::AttentionBackwardOp op);
+  LogicalResult
+  convertRelativePositionsBackward(vit::RelativePositionsBackwardOp op);
   LogicalResult convertWrite(WriteOp op);
   LogicalResult convertSgd(SgdOp op);
   template <typename Op> LogicalResult convertAdam(Op op);

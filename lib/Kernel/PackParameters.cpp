@@ -67,13 +67,25 @@ void PackParametersPass::runOnOperation() {
         changing.insert(read.getResult());
       continue;
     }
-    if (!isa<DeriveOp, ResampleOp>(op))
+    if (!isa<DeriveOp, ResampleOp, RelativePositionsOp>(op))
       continue;
     bool changes = llvm::any_of(op.getOperands(), [&](Value value) {
       return changing.contains(value);
     });
     if (!changes && !isTransposed(op.getResult(0)))
       continue;
+    if (auto positions = dyn_cast<RelativePositionsOp>(op)) {
+      OpBuilder builder(positions);
+      auto pack = PackRelativePositionsOp::create(
+          builder, positions.getLoc(), positions.getType(),
+          positions.getSource(), positions.getGridAttr(),
+          positions.getPrefixAttr(), tile);
+      positions.replaceAllUsesWith(pack.getResult());
+      changing.insert(pack.getResult());
+      positions.erase();
+      ++packs;
+      continue;
+    }
     auto derive = dyn_cast<DeriveOp>(op);
     if (!derive) {
       op.emitOpError("runs when the module is loaded, but the step changes "

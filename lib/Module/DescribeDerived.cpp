@@ -62,8 +62,8 @@ static std::string keyOf(const schema::DerivedT &derived) {
   stream << static_cast<int>(derived.kind) << ' '
          << static_cast<int>(derived.element_type) << ' ' << derived.cols << ' '
          << derived.interleave << ' ' << derived.out_group << ' '
-         << derived.in_group << ' ' << derived.prefix << ' '
-         << derived.antialias << derived.splat;
+         << derived.in_group << ' ' << derived.prefix << ' ' << derived.tables
+         << ' ' << derived.antialias << derived.splat;
   list(derived.sources);
   list(derived.dims);
   list(derived.from);
@@ -192,6 +192,18 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
     derived->to.assign(resample.getTo().begin(), resample.getTo().end());
     derived->prefix = resample.getPrefix();
     derived->antialias = resample.getAntialias();
+  } else if (auto relative =
+                 dyn_cast_or_null<kernel::RelativePositionsOp>(op)) {
+    if (failed(addSource(relative.getSource(), *derived)))
+      return failure();
+    derived->kind = schema::DerivedKind::RelativePositions;
+    derived->dims = dimsOf(type);
+    derived->element_type = dtypeOf(type);
+    derived->to.assign(relative.getGrid().begin(), relative.getGrid().end());
+    derived->prefix = relative.getPrefix();
+    format::RelativePositions one = formOf(*derived).relative;
+    derived->tables =
+        tensorOf(relative.getSource()).getDimSize(0) / one.tableRows();
   } else {
     return error.fail(
         op, op ? "'" + op->getName().getStringRef() +
@@ -290,8 +302,8 @@ LogicalResult StoredValues::makeDerived(uint32_t index,
                   sizeof(float));
     if (failed(readSource(id, source, message)))
       return failure();
-    if (form.kind == format::FormKind::Resample)
-      format::resample(form, out.data(), source.data());
+    if (format::isComputed(form))
+      format::compute(form, out.data(), source.data());
     else
       format::derive(form, out.data(), source.data(), format::ElementType::F32,
                      begin, source.size());

@@ -35,7 +35,8 @@ std::vector<bool> StoredValues::storeDerived(bool isInline) {
   for (auto [index, derived] : llvm::enumerate(description.metadata.derived)) {
     derived->data = std::make_unique<schema::Segment>();
     bool canStore = isInline && !derived->splat &&
-                    derived->kind != schema::DerivedKind::Resample;
+                    derived->kind != schema::DerivedKind::Resample &&
+                    derived->kind != schema::DerivedKind::RelativePositions;
     llvm::SmallDenseSet<uint32_t> seen;
     for (uint32_t source : derived->sources)
       canStore = canStore && source < parameters.size() && !isStored[source] &&

@@ -153,8 +153,9 @@ LogicalResult ScheduleBuilder::build() {
       schedule.commands.back()->is_update = isUpdate;
       continue;
     }
-    if (!isa<ReadOp, kernel::DeriveOp, kernel::ResampleOp, kernel::ArenaOp,
-             kernel::ConcatOp, arith::ConstantOp>(op) &&
+    if (!isa<ReadOp, kernel::DeriveOp, kernel::ResampleOp,
+             kernel::RelativePositionsOp, kernel::ArenaOp, kernel::ConcatOp,
+             arith::ConstantOp>(op) &&
         &op != terminator)
       return error.fail(&op, "'" + op.getName().getStringRef() +
                                  "' has no code at level " + schedule.level);

@@ -126,19 +126,19 @@ Tensor reference::softmaxBackward(const Tensor &gradient,
   return result;
 }
 
-AttentionGradients reference::attentionBackward(const Tensor &gradient,
-                                                const Tensor &query,
-                                                const Tensor &key,
-                                                const Tensor &value,
-                                                int64_t heads, double scale) {
+AttentionGradients
+reference::attentionBackward(const Tensor &gradient, const Tensor &query,
+                             const Tensor &key, const Tensor &value,
+                             const Tensor *bias, int64_t heads, double scale) {
   int64_t batch = query.shape[0], tokens = query.shape[1],
           others = key.shape[1];
   int64_t size = query.width() / heads, valueSize = value.width() / heads;
   AttentionGradients result{Tensor(query.shape), Tensor(key.shape),
-                            Tensor(value.shape)};
+                            Tensor(value.shape),
+                            Tensor({heads, tokens, others})};
   Tensor probabilities;
-  attention({&query, 0, size}, {&key, 0, size}, {&value, 0, valueSize}, heads,
-            scale, &probabilities);
+  attention({&query, 0, size}, {&key, 0, size}, {&value, 0, valueSize}, bias,
+            heads, scale, &probabilities);
   std::vector<double> ds(others);
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t h = 0; h < heads; ++h)
@@ -162,6 +162,7 @@ AttentionGradients reference::attentionBackward(const Tensor &gradient,
           const double *k = key.row(b * others + s) + h * size;
           double *dk = result.key.row(b * others + s) + h * size;
           double d = scale * p[s] * (ds[s] - sum);
+          result.bias.row(h * tokens + t)[s] += p[s] * (ds[s] - sum);
           for (int64_t i = 0; i < size; ++i) {
             dq[i] += d * k[i];
             dk[i] += d * q[i];

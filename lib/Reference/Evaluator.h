@@ -18,6 +18,8 @@
 
 namespace mlir::vit::reference {
 
+struct AttentionGradients;
+
 /// One evaluation of one entry: the values computed so far and the outputs that
 /// are wanted.
 class Evaluator {
@@ -57,6 +59,7 @@ private:
   std::optional<LogicalResult> evaluateTrainingKernel(Operation *op);
   LogicalResult evaluateWeightGradient(kernel::WeightGradientOp op);
   LogicalResult evaluateNormBackward(kernel::NormalizeBackwardOp op);
+  template <typename Op> AttentionGradients getAttentionGradients(Op op);
   LogicalResult evaluateAttentionBackward(kernel::AttentionBackwardOp op);
   LogicalResult evaluateLoss(kernel::LossOp op);
   LogicalResult evaluateUpdate(kernel::UpdateOp op);

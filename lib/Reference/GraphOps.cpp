@@ -54,6 +54,26 @@ std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
         return resamplePositions(get(op.getInput()), op.getFrom(), op.getTo(),
                                  op.getPrefix(), op.getAntialias());
       })
+      .Case([&](RelativePositionsOp op) -> Result {
+        SmallVector<const Tensor *> tables;
+        for (Value table : op.getTables())
+          tables.push_back(&get(table));
+        return relativePositions(tables, op.getGrid(), op.getPrefix());
+      })
+      .Case([&](RotaryPositionsOp op) -> Result {
+        std::optional<double> extent;
+        if (op.getExtent())
+          extent = number(*op.getExtent());
+        return rotaryPositions(
+            {op.getGrid()[0], op.getGrid()[1],
+             static_cast<int64_t>(op.getWidth()), number(op.getTemperature()),
+             op.getOrigin() ? number(*op.getOrigin()) : 0.0, extent,
+             op.getCentered(), op.getOrder() == AxisOrder::xy});
+      })
+      .Case([&](RotateOp op) -> Result {
+        return rotate(get(op.getInput()), get(op.getAngles()), op.getHeads(),
+                      op.getPrefix(), op.getPairs(), op.getInverse());
+      })
       .Default([](Operation *) -> Result { return std::nullopt; });
 }
 
@@ -106,6 +126,10 @@ std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
         return resamplePositionsBackward(get(op.getGradient()), op.getFrom(),
                                          op.getTo(), op.getPrefix(),
                                          op.getAntialias());
+      })
+      .Case([&](RelativePositionsBackwardOp op) -> Result {
+        return relativePositionsBackward(get(op.getGradient()), op.getGrid(),
+                                         op.getPrefix());
       })
       .Case([&](MseOp op) -> Result {
         return mse(get(op.getInput()), get(op.getTargets()));
@@ -200,7 +224,7 @@ LogicalResult Evaluator::evaluateAttention(AttentionOp op) {
   bool needed = wanted && isNeeded(wanted);
   set(op.getResult(),
       attention(split(op.getQuery()), split(op.getKey()), split(op.getValue()),
-                heads, number(op.getScale()),
+                getOptional(op.getBias()), heads, number(op.getScale()),
                 needed ? &probabilities : nullptr));
   if (needed)
     set(wanted, std::move(probabilities));

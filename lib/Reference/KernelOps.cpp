@@ -102,6 +102,20 @@ std::optional<Tensor> Evaluator::evaluateTokenKernel(Operation *op) {
       .Case([&](kernel::MeanOp op) -> Result {
         return meanTokens(get(op.getInput()), op.getStart());
       })
+      .Case([&](kernel::RotateOp op) -> Result {
+        return rotateByTables(get(op.getInput()), op.getOffset(),
+                              get(op.getCosine()), get(op.getSine()),
+                              op.getHeads(), op.getHeadDim(), op.getPairs());
+      })
+      .Case<kernel::RelativePositionsOp, kernel::PackRelativePositionsOp>(
+          [&](auto op) -> Result {
+            return relativePositions({&get(op.getSource())}, op.getGrid(),
+                                     op.getPrefix());
+          })
+      .Case([&](kernel::RelativePositionsBackwardOp op) -> Result {
+        return relativePositionsBackward(get(op.getGradient()), op.getGrid(),
+                                         op.getPrefix());
+      })
       .Case([&](kernel::PlaceOp op) -> Result {
         return placeTokens(get(op.getInput()), op.getStart(),
                            shapeOf(op.getResult())[1]);
@@ -183,7 +197,8 @@ LogicalResult Evaluator::evaluateKernelAttention(kernel::AttentionOp op) {
   set(op.getResult(), attention({&get(op.getQuery()), offsets[0], size},
                                 {&get(op.getKey()), offsets[1], size},
                                 {&get(op.getValue()), offsets[2], size},
-                                op.getHeads(), op.getScale().convertToDouble(),
+                                getOptional(op.getBias()), op.getHeads(),
+                                op.getScale().convertToDouble(),
                                 needed ? &probabilities : nullptr));
   if (needed)
     set(wanted, std::move(probabilities));

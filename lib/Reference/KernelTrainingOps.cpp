@@ -71,16 +71,20 @@ LogicalResult Evaluator::evaluateNormBackward(kernel::NormalizeBackwardOp op) {
   return success();
 }
 
-LogicalResult
-Evaluator::evaluateAttentionBackward(kernel::AttentionBackwardOp op) {
+template <typename Op>
+AttentionGradients Evaluator::getAttentionGradients(Op op) {
   ArrayRef<int64_t> offsets = op.getOffsets();
   int64_t width = op.getHeads() * op.getHeadDim();
-  AttentionGradients gradients =
-      attentionBackward(get(op.getGradient()),
-                        takeChannels(get(op.getQuery()), offsets[0], width),
-                        takeChannels(get(op.getKey()), offsets[1], width),
-                        takeChannels(get(op.getValue()), offsets[2], width),
-                        op.getHeads(), number(op.getScale()));
+  return attentionBackward(
+      get(op.getGradient()), takeChannels(get(op.getQuery()), offsets[0], width),
+      takeChannels(get(op.getKey()), offsets[1], width),
+      takeChannels(get(op.getValue()), offsets[2], width),
+      getOptional(op.getBias()), op.getHeads(), number(op.getScale()));
+}
+
+LogicalResult
+Evaluator::evaluateAttentionBackward(kernel::AttentionBackwardOp op) {
+  AttentionGradients gradients = getAttentionGradients(op);
   set(op.getQueryGradient(), std::move(gradients.query));
   set(op.getKeyGradient(), std::move(gradients.key));
   set(op.getValueGradient(), std::move(gradients.value));
@@ -198,6 +202,10 @@ std::optional<LogicalResult> Evaluator::evaluateTrainingKernel(Operation *op) {
       })
       .Case([&](kernel::AttentionBackwardOp op) -> Done {
         return evaluateAttentionBackward(op);
+      })
+      .Case([&](kernel::AttentionBiasGradientOp op) -> Done {
+        set(op.getResult(), std::move(getAttentionGradients(op).bias));
+        return success();
       })
       .Case([&](kernel::LossOp op) -> Done { return evaluateLoss(op); })
       .Case([&](kernel::LossBackwardOp op) -> Done {

@@ -107,8 +107,9 @@ Tensor reference::softmax(const Tensor &input, int64_t groups) {
 
 /// Vaswani et al., "Attention Is All You Need", 2017, section 3.2;
 /// torch.nn.functional.scaled_dot_product_attention per head.
-Tensor reference::attention(Heads query, Heads key, Heads value, int64_t heads,
-                            double scale, Tensor *probabilities) {
+Tensor reference::attention(Heads query, Heads key, Heads value,
+                            const Tensor *bias, int64_t heads, double scale,
+                            Tensor *probabilities) {
   int64_t batch = query.tensor->shape[0], tokens = query.tensor->shape[1],
           others = key.tensor->shape[1];
   Tensor result({batch, tokens, heads * value.size});
@@ -129,7 +130,7 @@ Tensor reference::attention(Heads query, Heads key, Heads value, int64_t heads,
           double dot = 0.0;
           for (int64_t i = 0; i < query.size; ++i)
             dot += q[i] * k[i];
-          scores[s] = scale * dot;
+          scores[s] = scale * dot + (bias ? bias->row(h * tokens + t)[s] : 0.0);
         }
         softmaxRow(scores.data(), scores.data(), others);
         double *out = result.row(b * tokens + t) + h * value.size;

@@ -53,6 +53,33 @@ Tensor resamplePositionsBackward(const Tensor &gradient, ArrayRef<int64_t> from,
                                  bool antialias);
 
 //===----------------------------------------------------------------------===//
+// Positions.cpp: relative and rotary positions
+//===----------------------------------------------------------------------===//
+
+/// The sum of tables [(2h-1)(2w-1) + 3 prefix, heads], of which one tensor may
+/// hold several one above the other, as [heads, tokens, tokens].
+Tensor relativePositions(ArrayRef<const Tensor *> tables,
+                         ArrayRef<int64_t> grid, int64_t prefix);
+/// The gradient of one table.
+Tensor relativePositionsBackward(const Tensor &gradient, ArrayRef<int64_t> grid,
+                                 int64_t prefix);
+/// The attributes of vit.rotary_positions.
+struct RotaryGrid {
+  int64_t rows, columns, width;
+  double temperature, origin;
+  std::optional<double> extent;
+  bool isCentered, isColumnFirst;
+};
+/// [rows * columns, width].
+Tensor rotaryPositions(const RotaryGrid &grid);
+Tensor rotate(const Tensor &input, const Tensor &angles, int64_t heads,
+              int64_t prefix, PairKind kind, bool isInverse);
+/// kernel.rotate.
+Tensor rotateByTables(const Tensor &input, int64_t offset, const Tensor &cosine,
+                      const Tensor &sine, int64_t heads, int64_t headDim,
+                      PairKind kind);
+
+//===----------------------------------------------------------------------===//
 // Layers.cpp: products and rows
 //===----------------------------------------------------------------------===//
 
@@ -74,10 +101,11 @@ struct Heads {
   int64_t offset;       ///< the first head's first channel
   int64_t size;         ///< channels of one head
 };
-/// softmax(scale q k^T) v per head, [batch, tokens, heads * value size].
-/// `probabilities`, where not null, becomes [batch, heads, q's, k's tokens].
-Tensor attention(Heads query, Heads key, Heads value, int64_t heads,
-                 double scale, Tensor *probabilities);
+/// softmax(scale q k^T + bias) v per head, [batch, tokens, heads * value size].
+/// `bias` is [heads, q's, k's tokens] or null. `probabilities`, where not null,
+/// becomes [batch, heads, q's, k's tokens].
+Tensor attention(Heads query, Heads key, Heads value, const Tensor *bias,
+                 int64_t heads, double scale, Tensor *probabilities);
 
 //===----------------------------------------------------------------------===//
 // Elementwise.cpp
@@ -111,12 +139,14 @@ NormGradients normBackward(const Tensor &gradient, const Tensor &input,
 /// `output` is the softmax.
 Tensor softmaxBackward(const Tensor &gradient, const Tensor &output);
 struct AttentionGradients {
-  Tensor query, key, value;
+  Tensor query, key, value, bias;
 };
+/// `bias` may be null; its gradient, summed over the images, is computed all
+/// the same.
 AttentionGradients attentionBackward(const Tensor &gradient,
                                      const Tensor &query, const Tensor &key,
-                                     const Tensor &value, int64_t heads,
-                                     double scale);
+                                     const Tensor &value, const Tensor *bias,
+                                     int64_t heads, double scale);
 /// The derivative of an activation at x.
 double derivative(double x, ActivationKind activation);
 /// [batch, count, width] or [batch, width] to [batch, tokens, width].

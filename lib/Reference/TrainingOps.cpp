@@ -107,10 +107,13 @@ std::optional<LogicalResult> Evaluator::evaluateTrainingOp(Operation *op) {
       .Case([&](AttentionBackwardOp op) -> Done {
         AttentionGradients gradients = attentionBackward(
             get(op.getGradient()), get(op.getQuery()), get(op.getKey()),
-            get(op.getValue()), op.getHeads(), number(op.getScale()));
+            get(op.getValue()), getOptional(op.getBias()), op.getHeads(),
+            number(op.getScale()));
         set(op.getQueryGradient(), std::move(gradients.query));
         set(op.getKeyGradient(), std::move(gradients.key));
         set(op.getValueGradient(), std::move(gradients.value));
+        if (op.getBiasGradient())
+          set(op.getBiasGradient(), std::move(gradients.bias));
         return success();
       })
       .Case([&](CrossEntropyOp op) -> Done {

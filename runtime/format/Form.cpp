@@ -34,6 +34,8 @@ int64_t Form::sourceElements() const {
   if (kind == FormKind::Resample)
     return (resampling.prefix + resampling.from[0] * resampling.from[1]) *
            width;
+  if (kind == FormKind::RelativePositions) // rows are heads * tokens
+    return relative.tables * relative.tableRows() * (rows / relative.tokens());
   return splat ? 1 : rows * width;
 }
 
@@ -58,6 +60,12 @@ Form formOf(const schema::Derived &derived) {
       form.resampling.to[i] = derived.to()->Get(i);
     }
   }
+  if (form.kind == FormKind::RelativePositions) {
+    form.relative.tables = derived.tables();
+    form.relative.prefix = derived.prefix();
+    for (int i = 0; i < 2; ++i)
+      form.relative.grid[i] = derived.to()->Get(i);
+  }
   return form;
 }
 
@@ -69,6 +77,7 @@ int64_t formElements(const Form &form) {
     return form.rows * padded(form.width, form.inGroup);
   case FormKind::RowMajor:
   case FormKind::Resample:
+  case FormKind::RelativePositions:
     return form.rows * form.width;
   }
   return 0;
@@ -86,6 +95,18 @@ static const char *checkResampling(const Form &form) {
       return "resamples an impossible grid";
   if (form.rows != r.prefix + r.to[0] * r.to[1])
     return "resamples a table of another size";
+  return nullptr;
+}
+
+static const char *checkRelativePositions(const Form &form) {
+  constexpr int64_t most = 1 << 10;
+  const RelativePositions &r = form.relative;
+  if (r.grid[0] < 1 || r.grid[0] > most || r.grid[1] < 1 || r.grid[1] > most ||
+      r.prefix < 0 || r.prefix > 1 || r.tables < 1 || r.tables > most)
+    return "has relative positions on an impossible grid";
+  if (form.width != r.tokens() || form.rows % r.tokens() != 0 ||
+      form.rows / r.tokens() > most)
+    return "has relative positions of other tokens";
   return nullptr;
 }
 
@@ -114,7 +135,14 @@ const char *checkForm(const Form &form) {
     return "has groups that do not divide it";
   if (form.splat && form.kind != FormKind::Channels)
     return "repeats one element in a layout that cannot";
-  return form.kind == FormKind::Resample ? checkResampling(form) : nullptr;
+  switch (form.kind) {
+  case FormKind::Resample:
+    return checkResampling(form);
+  case FormKind::RelativePositions:
+    return checkRelativePositions(form);
+  default:
+    return nullptr;
+  }
 }
 
 namespace {
@@ -399,6 +427,41 @@ void resample(const Form &form, void *target, const float *source) {
       }
     }
   }
+}
+
+void expandRelativePositions(const Form &form, void *target,
+                             const float *source) {
+  const RelativePositions &r = form.relative;
+  int64_t tokens = r.tokens(), heads = form.rows / tokens;
+  int64_t height = r.grid[0], width = r.grid[1];
+  int64_t distances = r.tableRows() - 3 * r.prefix;
+  auto size = int64_t(sizeOf(form.type));
+  auto *out = static_cast<unsigned char *>(target);
+  auto store = [&](int64_t head, int64_t row) {
+    double sum = 0;
+    for (int64_t table = 0; table < r.tables; ++table)
+      sum += double(source[(table * r.tableRows() + row) * heads + head]);
+    auto value = float(sum);
+    narrow(out, &value, form.type, 1);
+    out += size;
+  };
+  for (int64_t head = 0; head < heads; ++head)
+    for (int64_t i = -r.prefix; i < height * width; ++i) {
+      if (r.prefix == 1)
+        store(head, distances + (i < 0 ? 2 : 1));
+      for (int64_t j = 0; j < height * width; ++j) {
+        int64_t rows = i / width - j / width + height - 1;
+        int64_t columns = i % width - j % width + width - 1;
+        store(head, i < 0 ? distances : rows * (2 * width - 1) + columns);
+      }
+    }
+}
+
+void compute(const Form &form, void *target, const float *source) {
+  if (form.kind == FormKind::Resample)
+    resample(form, target, source);
+  else
+    expandRelativePositions(form, target, source);
 }
 
 } // namespace vit::format

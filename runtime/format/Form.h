@@ -30,7 +30,13 @@ inline constexpr int64_t kChannelPad = 16;
 inline constexpr int64_t kPanelGranule = 16;
 
 /// In the order of `DerivedKind` of the schema.
-enum class FormKind : uint8_t { Panels, Channels, RowMajor, Resample };
+enum class FormKind : uint8_t {
+  Panels,
+  Channels,
+  RowMajor,
+  Resample,
+  RelativePositions
+};
 
 /// Takes a position table [prefix + from[0] * from[1], width] to another grid.
 struct Resampling {
@@ -38,6 +44,19 @@ struct Resampling {
   int64_t from[2] = {0, 0};
   int64_t to[2] = {0, 0};
   bool antialias = false;
+};
+
+/// Expands tables of relative positions to the bias of attention's scores.
+struct RelativePositions {
+  int64_t tables = 1; ///< one above the other in the source; they are added
+  int64_t grid[2] = {0, 0};
+  int64_t prefix = 0; ///< class tokens, 0 or 1
+
+  int64_t tokens() const { return prefix + grid[0] * grid[1]; }
+  /// The rows of one table.
+  int64_t tableRows() const {
+    return (2 * grid[0] - 1) * (2 * grid[1] - 1) + 3 * prefix;
+  }
 };
 
 /// A form of a logical row-major [rows, width] (rank 1: one row). With pad(n,
@@ -53,8 +72,8 @@ struct Resampling {
 ///             pad(rows, outGroup);
 ///
 /// c(i, g) is i if g is 0, else i / g * (g rounded up to a multiple of 16) + i
-/// % g. All other elements are zero. Resample is row-major, too; rows and width
-/// are those of the result.
+/// % g. All other elements are zero. Resample and RelativePositions are
+/// row-major, too; rows and width are those of the result.
 struct Form {
   FormKind kind = FormKind::RowMajor;
   ElementType type = ElementType::F32; ///< of the form; isFloat
@@ -66,6 +85,7 @@ struct Form {
   int64_t inGroup = 0;    ///< Panels, Channels: 0 or a divisor of width
   bool splat = false;     ///< Channels: one element stands for all
   Resampling resampling;  ///< Resample
+  RelativePositions relative; ///< RelativePositions
 
   int64_t sourceElements() const;
 };
@@ -81,16 +101,23 @@ uint64_t formBytes(const Form &form);
 /// int64_t.
 const char *checkForm(const Form &form);
 
+/// Whether the values of the form are computed from those of all sources, by
+/// `compute`, instead of being copied one by one.
+inline bool isComputed(const Form &form) {
+  return form.kind == FormKind::Resample ||
+         form.kind == FormKind::RelativePositions;
+}
+
 /// Whether any value of a parameter can be read back from the form, bit for
 /// bit. Parameters are never restored from a form that is not lossless.
 inline bool isLossless(const Form &form) {
-  return form.kind != FormKind::Resample && form.type == ElementType::F32;
+  return !isComputed(form) && form.type == ElementType::F32;
 }
 
 /// Stores elements [begin, begin + count) of the logical tensor, row-major at
 /// `source`, in the form at `target`. The caller zeroes `target` before its
 /// first use: padding is not written. Ranges may come in any order. Not for
-/// Resample.
+/// forms that are computed.
 void derive(const Form &form, void *target, const void *source,
             ElementType sourceType, int64_t begin, int64_t count);
 
@@ -103,6 +130,16 @@ void restore(const Form &form, const void *derived, float *target,
 /// torch.nn.functional.interpolate(mode="bicubic") does it (a = -0.75), or with
 /// `antialias` as antialias=True (a = -0.5). Sums are in double.
 void resample(const Form &form, void *target, const float *source);
+
+/// Makes the whole form of kind RelativePositions: element [n, i, j] is the sum
+/// over the tables of their value for head n and the position of token i
+/// relative to token j, as transformers' BeitRelativePositionBias.
+void expandRelativePositions(const Form &form, void *target,
+                             const float *source);
+
+/// Makes the whole of a form that is computed, from the row-major values of its
+/// sources.
+void compute(const Form &form, void *target, const float *source);
 
 /// Keys' cubic convolution kernel.
 double cubic(double x, double a);

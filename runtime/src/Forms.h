@@ -71,8 +71,8 @@ public:
     for (uint32_t source : sourcesOf(recipe(index))) {
       int64_t total = sourceElements(*module.root, source);
       const float *values = valuesOf(source);
-      if (values && form.kind == FormKind::Resample)
-        resample(form, held[index].data, values);
+      if (values && isComputed(form)) // from one source
+        compute(form, held[index].data, values);
       else if (values)
         derive(form, held[index].data, values, ElementType::F32, offset, total);
       offset += total;

@@ -74,9 +74,8 @@ vit_status vit_parameters::makeForm(uint32_t index, const Sources &sources,
   Form form = made;
   Array<float> table;
   void *target = forms.writableData(index);
-  bool isResampled = made.kind == FormKind::Resample;
-  if (isResampled) {
-    // A table is resampled from all of its row-major values.
+  if (isComputed(made)) {
+    // A table is used with all of its row-major values.
     form = Form();
     form.rows = 1;
     form.width = made.sourceElements();
@@ -97,8 +96,8 @@ vit_status vit_parameters::makeForm(uint32_t index, const Sources &sources,
       VIT_TRY(makePart(form, target, source, sources, offset, error));
     offset += total;
   }
-  if (isResampled)
-    resample(made, forms.writableData(index), table.data());
+  if (isComputed(made))
+    compute(made, forms.writableData(index), table.data());
   return VIT_OK;
 }
 

@@ -129,9 +129,13 @@ vit_status Checker::derived(uint32_t index) {
       return corrupt("%s is too large", what);
   }
   bool isResampled = d.kind() == schema::DerivedKind::Resample;
+  bool isRelative = d.kind() == schema::DerivedKind::RelativePositions;
   if (isResampled &&
       (d.sources()->size() != 1 || count(d.from()) != 2 || count(d.to()) != 2))
     return corrupt("%s resamples something that is not one table", what);
+  if (isRelative &&
+      (d.sources()->size() != 1 || count(d.to()) != 2 || d.dims()->size() != 3))
+    return corrupt("%s expands something that is not one table", what);
   if ((isResampled || d.kind() == schema::DerivedKind::Panels) &&
       d.dims()->size() != 2)
     return corrupt("%s has rank %u, expected 2", what, d.dims()->size());

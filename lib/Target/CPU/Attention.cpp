@@ -10,7 +10,8 @@
 // computes its scores S = Q K^T in scratch (a few KB, in L1), replaces them by
 // exponentials relative to the largest score of the row (in two passes), and
 // multiplies by the values, which are read in their layout. The result is
-// scaled by the reciprocal of the sum of exponentials.
+// scaled by the reciprocal of the sum of exponentials. A bias is added to the
+// scores in the pass that finds the largest one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -36,7 +37,14 @@ struct Attention {
   /// Returns the offset of `head` in the row block at `base` of operand
   /// `operand`.
   Value getHead(unsigned operand, const Blocked &shape, Value base, Value head);
-  SmallVector<Value> computeExponentials();
+  SmallVector<Value> computeExponentials(const RowBlock &block, Value head);
+  /// Returns the offsets in the bias of the rows of the block; padded rows have
+  /// that of the last token.
+  SmallVector<Value> getBiasRows(const RowBlock &block, Value head);
+  /// Returns the argument that is result `number`.
+  Value getResult(unsigned number) {
+    return b.argument(op->getNumOperands() + number);
+  }
   void storeProbabilities(const RowBlock &block, Value image, Value head,
                           ArrayRef<Value> factors);
   void sumValues(const RowBlock &block, Value image, Value head,
@@ -51,9 +59,27 @@ Value Attention::getHead(unsigned operand, const Blocked &shape, Value base,
                        op.getOffsets()[operand]);
 }
 
-SmallVector<Value> Attention::computeExponentials() {
+SmallVector<Value> Attention::getBiasRows(const RowBlock &block, Value head) {
+  SmallVector<Value> offsets;
+  for (int64_t row = 0; row < query.rows; ++row) {
+    Value token = b.add(b.mul(block.local, query.rows), row);
+    if (query.mayBePadding(row))
+      token = b.min(token, b.index(query.tokens - 1));
+    offsets.push_back(
+        b.mul(b.add(b.mul(head, query.tokens), token), key.tokens));
+  }
+  return offsets;
+}
+
+SmallVector<Value> Attention::computeExponentials(const RowBlock &block,
+                                                  Value head) {
   int64_t rows = query.rows;
-  double factor = op.getScale().convertToDouble() * kLog2E;
+  SmallVector<Value> biasRows;
+  if (op.getBias())
+    biasRows = getBiasRows(block, head);
+  // With a bias the first pass scales the scores.
+  double scale = op.getScale().convertToDouble();
+  double factor = op.getBias() ? kLog2E : scale * kLog2E;
   // exp(scale (s - m)) = 2^(factor s - factor m), where m is the score with the
   // largest scale * s.
   Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
@@ -78,6 +104,11 @@ SmallVector<Value> Attention::computeExponentials() {
   SmallVector<Value> best = visitScores(
       worst, [&](Value vector, int64_t row, int64_t lanes, Value carried) {
         Value s = b.load(scores, at(vector, row));
+        if (op.getBias()) {
+          Value from = b.add(biasRows[row], b.mul(vector, kVectorLanes));
+          s = b.fma(s, b.splat(scale), b.loadLanes(b.argument(3), from, lanes));
+          b.store(s, scores, at(vector, row));
+        }
         return b.combine(kind, b.keepLanes(s, lanes, worst), carried);
       });
   for (Value &value : best) {
@@ -105,7 +136,7 @@ SmallVector<Value> Attention::computeExponentials() {
 
 void Attention::storeProbabilities(const RowBlock &block, Value image,
                                    Value head, ArrayRef<Value> factors) {
-  Value target = b.argument(4);
+  Value target = getResult(1);
   Value matrix = b.mul(b.add(b.mul(image, heads), head), query.tokens);
   for (int64_t row = 0; row < query.rows; ++row) {
     Value token = b.add(b.mul(block.local, query.rows), row);
@@ -156,7 +187,7 @@ void Attention::sumValues(const RowBlock &block, Value image, Value head,
     for (int64_t v = 0; v < width; ++v)
       for (int64_t row = 0; row < rows; ++row) {
         Value x = b.mulf(sums[row * width + v], factors[row]);
-        b.store(zeroPaddedRow(b, result, block, row, x), b.argument(3),
+        b.store(zeroPaddedRow(b, result, block, row, x), getResult(0),
                 b.add(target, v * result.vectorElements() + row * kChannelPad));
       }
   });
@@ -187,7 +218,7 @@ void Attention::emit(int64_t chunk) {
              Value from = b.mul(block.block, query.blockElements());
              products.multiply(b.argument(0), getHead(0, query, from, head),
                                transposed, scores, b.index(0));
-             SmallVector<Value> factors = computeExponentials();
+             SmallVector<Value> factors = computeExponentials(block, head);
              if (op.getProbabilities())
                storeProbabilities(block, image, head, factors);
              sumValues(block, image, head, factors);
@@ -210,6 +241,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
     if (failed(verifyHeads(op, *shape, headDim, i < 3 ? op.getOffsets()[i] : 0,
                            result->rows)))
       return failure();
+  if (op.getBias() && failed(verifyFlat(op, op.getBias().getType())))
+    return failure();
   if (auto probabilities = op.getProbabilities())
     if (tensorOf(probabilities).getEncoding())
       return op.emitOpError("writes probabilities row-major only");

@@ -13,6 +13,9 @@
 // fit into the cache, there is one chunk. Otherwise the contributions of the
 // chunks to the gradients of keys and values are added.
 //
+// The gradient of a bias has work units of its own: one head of all images,
+// whose ds are added in order.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Emitters.h"
@@ -29,7 +32,10 @@ static constexpr int64_t kChunkBytes = 400 << 10;
 
 namespace {
 struct AttentionBackward {
-  kernel::AttentionBackwardOp op;
+  int64_t heads;
+  ArrayRef<int64_t> offsets;
+  double scale;
+  bool hasBias; ///< argument 4
   KernelBuilder &b;
   /// The four operands.
   Blocked gradient, query, key, value;
@@ -56,8 +62,12 @@ struct AttentionBackward {
   /// Calls `body` for each vector of scores of the row block at `first` in p
   /// and ds, with the carried values that belong to its row.
   Carried visitScores(Value first, Carried carried, VisitScore body) const;
-  /// Replaces scores and dp of the row block at `first` by p and ds.
-  void applySoftmax(Value first);
+  /// Replaces scores and dp of the row block at `first` by p and factor * ds.
+  /// `local` is the number of the block in its image.
+  void applySoftmax(Value first, Value local, Value head, double factor);
+  /// Adds the bias to the scores of the row block, which become scale q k^T +
+  /// bias.
+  void addBias(Value first, Value local, Value head);
   /// A row block of a result: coefficients times `steps` row blocks of operand
   /// `operand`, from `block` on. The coefficient of row r and depth d is at
   /// left + r * row + d * depth.
@@ -79,14 +89,14 @@ struct AttentionBackward {
   void emitChunk(Value image, Value head, Value first, int64_t blocks,
                  bool adds, Value nextBlock = {}, Value nextHead = {});
   void emit();
+  void emitBiasGradient();
 };
 } // namespace
 
 Value AttentionBackward::getHead(unsigned operand, Value block, Value head) {
   const Blocked &of = shape(operand);
   return getHeadOffset(b, of, b.mul(block, of.blockElements()), head,
-                       headVectors,
-                       operand == 0 ? 0 : op.getOffsets()[operand - 1]);
+                       headVectors, operand == 0 ? 0 : offsets[operand - 1]);
 }
 
 Carried AttentionBackward::visitScores(Value first, Carried carried,
@@ -103,11 +113,36 @@ Carried AttentionBackward::visitScores(Value first, Carried carried,
       });
 }
 
-void AttentionBackward::applySoftmax(Value first) {
+void AttentionBackward::addBias(Value first, Value local, Value head) {
+  SmallVector<Value> offsets;
+  for (int64_t row = 0; row < query.rows; ++row) {
+    Value token = b.add(b.mul(local, query.rows), row);
+    if (query.mayBePadding(row))
+      token = b.min(token, b.index(query.tokens - 1));
+    Value from = b.mul(b.add(b.mul(head, query.tokens), token), key.tokens);
+    // Relative to the position of the row's scores.
+    offsets.push_back(from);
+  }
+  forEachVector(
+      b, key.tokens, {}, [&](Value vector, int64_t lanes, Carried carried) {
+        Value inRow = b.mul(vector, kVectorLanes);
+        for (int64_t row = 0; row < query.rows; ++row) {
+          Value at = b.add(b.add(first, inRow), row * scoreRow());
+          Value bias =
+              b.loadLanes(b.argument(4), b.add(offsets[row], inRow), lanes);
+          b.store(b.fma(b.load(p, at), b.splat(scale), bias), p, at);
+        }
+        return carried;
+      });
+}
+
+void AttentionBackward::applySoftmax(Value first, Value local, Value head,
+                                     double outFactor) {
   int64_t rows = query.rows;
-  double scale = op.getScale().convertToDouble();
+  if (hasBias)
+    addBias(first, local, head);
   // As in the forward kernel, exp(scale (s - m)) = 2^(factor s - factor m).
-  double factor = scale * kLog2E;
+  double factor = hasBias ? kLog2E : scale * kLog2E;
   Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
   double worst = factor < 0 ? std::numeric_limits<double>::infinity()
                             : -std::numeric_limits<double>::infinity();
@@ -146,7 +181,7 @@ void AttentionBackward::applySoftmax(Value first) {
       [&](Value at, int64_t row, int64_t lanes, MutableArrayRef<Value>) {
         Value probability = b.mulf(b.load(p, at), shares[row]);
         Value difference = b.subf(b.load(ds, at), means[row]);
-        Value d = b.mulf(b.mulf(probability, b.splat(scale)), difference);
+        Value d = b.mulf(b.mulf(probability, b.splat(outFactor)), difference);
         d = b.keepLanes(d, lanes);
         b.store(probability, p, at);
         b.store(d, ds, at);
@@ -166,7 +201,7 @@ void AttentionBackward::multiply(const Product &product, const Blocked &to,
   const Blocked &of = shape(product.operand);
   Value base = getHead(product.operand, product.block, head);
   Value start = getHeadOffset(b, to, target.base, head, headVectors, 0);
-  Value result = b.argument(4 + product.result);
+  Value result = b.argument((hasBias ? 5 : 4) + product.result);
   int64_t width = b.stripVectors(to.rows, headVectors);
   b.loop(0, headVectors / width, [&](Value strip) {
     Value firstVector = b.mul(strip, width);
@@ -230,7 +265,10 @@ void AttentionBackward::emitChunk(Value image, Value head, Value first,
     valueProducts.multiply(b.argument(0), getHead(0, block, head), values, ds,
                            rows);
   });
-  forEachBlock([&](Value, Value rows) { applySoftmax(rows); });
+  forEachBlock([&](Value block, Value rows) {
+    Value local = hasBias ? b.sub(block, imageQueries) : Value();
+    applySoftmax(rows, local, head, scale);
+  });
   forEachBlock([&](Value block, Value rows) {
     multiply({ds, rows, scoreRow(), 1, /*operand=*/2, imageKeys,
               key.blocksPerImage, /*result=*/0, /*adds=*/false},
@@ -251,8 +289,50 @@ void AttentionBackward::emitChunk(Value image, Value head, Value first,
   forEachKeyBlock(ds, /*operand=*/1, /*result=*/1, /*nextOf=*/3);
 }
 
+void AttentionBackward::emitBiasGradient() {
+  Value result = b.argument(5);
+  int64_t matrix = query.tokens * key.tokens;
+  b.loop(b.begin(), b.end(), [&](Value head) {
+    Value base = b.mul(head, matrix);
+    forEachVector(b, matrix, {}, [&](Value v, int64_t lanes, Carried carried) {
+      b.storeLanes(b.splat(0), result, b.add(base, b.mul(v, kVectorLanes)),
+                   lanes);
+      return carried;
+    });
+    b.loop(b.index(0), b.batch(), [&](Value image) {
+      Value block = b.mul(image, key.blocksPerImage);
+      keyProducts.transpose(b.argument(2), getHead(2, block, head), keys);
+      valueProducts.transpose(b.argument(3), getHead(3, block, head), values);
+      b.loop(0, query.blocksPerImage, [&](Value local) {
+        Value from = b.add(b.mul(image, query.blocksPerImage), local);
+        Value first = b.index(0);
+        keyProducts.multiply(b.argument(1), getHead(1, from, head), keys, p,
+                             first);
+        valueProducts.multiply(b.argument(0), getHead(0, from, head), values,
+                               ds, first);
+        applySoftmax(first, local, head, /*outFactor=*/1);
+        for (int64_t row = 0; row < query.rows; ++row) {
+          Value token = b.add(b.mul(local, query.rows), row);
+          b.ifThen(b.isLess(token, b.index(query.tokens)), [&] {
+            Value to = b.add(base, b.mul(token, key.tokens));
+            forEachVector(b, key.tokens, {},
+                          [&](Value v, int64_t lanes, Carried carried) {
+                            Value inRow = b.mul(v, kVectorLanes);
+                            Value at = b.add(to, inRow);
+                            Value sum = b.addf(
+                                b.loadLanes(result, at, lanes),
+                                b.load(ds, b.add(inRow, row * scoreRow())));
+                            b.storeLanes(sum, result, at, lanes);
+                            return carried;
+                          });
+          });
+        }
+      });
+    });
+  });
+}
+
 void AttentionBackward::emit() {
-  int64_t heads = op.getHeads();
   // The further chunks of full size, then the rest.
   int64_t last = query.blocksPerImage - (chunks() - 1) * chunk;
   b.loop(b.begin(), b.end(), [&](Value unit) {
@@ -276,13 +356,15 @@ void AttentionBackward::emit() {
   });
 }
 
-FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
-                                           KernelBuilder &b) {
+/// Returns the kernel of `op`, whose `values` are gradient, query, key and
+/// value, then the gradients of query and key.
+template <typename Op>
+static FailureOr<AttentionBackward> getKernel(Op op, KernelBuilder &b,
+                                              ArrayRef<Value> values) {
   SmallVector<Blocked> shapes;
   int64_t headDim = op.getHeadDim();
-  for (auto [i, type] : llvm::enumerate(llvm::concat<const Type>(
-           op->getOperandTypes(), op->getResultTypes()))) {
-    FailureOr<Blocked> shape = Blocked::get(op, cast<RankedTensorType>(type));
+  for (auto [i, value] : llvm::enumerate(values)) {
+    FailureOr<Blocked> shape = Blocked::get(op, tensorOf(value));
     if (failed(shape))
       return failure();
     shapes.push_back(*shape);
@@ -290,8 +372,13 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
     if (failed(verifyHeads(op, *shape, headDim, offset, shapes[0].rows)))
       return failure();
   }
+  if (op.getBias() && failed(verifyFlat(op, op.getBias().getType())))
+    return failure();
   int64_t headVectors = llvm::divideCeil(headDim, kChannelPad);
-  AttentionBackward kernel{op,
+  return AttentionBackward{int64_t(op.getHeads()),
+                           op.getOffsets(),
+                           op.getScale().convertToDouble(),
+                           bool(op.getBias()),
                            b,
                            shapes[0],
                            shapes[1],
@@ -302,6 +389,53 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
                            Scores(b, shapes[1], shapes[2], headVectors),
                            Scores(b, shapes[0], shapes[3], headVectors),
                            headVectors};
+}
+
+/// Allocates the scratch of `kernel` and returns its bytes.
+static int64_t allocateScratch(AttentionBackward &kernel) {
+  KernelBuilder &b = kernel.b;
+  int64_t elements = 0;
+  auto allocate = [&](int64_t count) {
+    Value buffer = b.scratch(elements * int64_t(sizeof(float)));
+    elements += count;
+    return buffer;
+  };
+  int64_t blockElements = kernel.query.rows * kernel.scoreRow();
+  kernel.keys = allocate(kernel.keyProducts.transposedElements());
+  kernel.values = allocate(kernel.valueProducts.transposedElements());
+  kernel.p = allocate(kernel.chunk * blockElements);
+  kernel.ds = allocate(kernel.chunk * blockElements);
+  return elements * int64_t(sizeof(float));
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBiasGradientOp op,
+                                           KernelBuilder &b) {
+  if (failed(verifyFlat(op, op.getType())))
+    return failure();
+  FailureOr<AttentionBackward> kernel =
+      getKernel(op, b,
+                {op.getGradient(), op.getQuery(), op.getKey(), op.getValue(),
+                 op.getQuery(), op.getKey()});
+  if (failed(kernel))
+    return failure();
+  kernel->chunk = 1;
+  int64_t scratch = allocateScratch(*kernel);
+  kernel->emitBiasGradient();
+  zeroTail(b, op.getResult(), b.argument(5));
+  KernelInfo info = withoutBatch(op, op.getHeads());
+  info.scratch = scratch;
+  return info;
+}
+
+FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
+                                           KernelBuilder &b) {
+  FailureOr<AttentionBackward> made = getKernel(
+      op, b,
+      {op.getGradient(), op.getQuery(), op.getKey(), op.getValue(),
+       op.getQueryGradient(), op.getKeyGradient(), op.getValueGradient()});
+  if (failed(made))
+    return failure();
+  AttentionBackward &kernel = *made;
   const Blocked &query = kernel.query;
   int64_t blockElements = query.rows * kernel.scoreRow();
   int64_t limit = kChunkBytes / (2 * blockElements * int64_t(sizeof(float)));
@@ -309,21 +443,11 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
       llvm::divideCeil(query.blocksPerImage, std::max<int64_t>(1, limit));
   kernel.chunk = llvm::divideCeil(query.blocksPerImage, chunks);
 
-  int64_t elements = 0;
-  auto allocate = [&](int64_t count) {
-    Value buffer = b.scratch(elements * int64_t(sizeof(float)));
-    elements += count;
-    return buffer;
-  };
-  kernel.keys = allocate(kernel.keyProducts.transposedElements());
-  kernel.values = allocate(kernel.valueProducts.transposedElements());
-  kernel.p = allocate(kernel.chunk * blockElements);
-  kernel.ds = allocate(kernel.chunk * blockElements);
+  int64_t scratch = allocateScratch(kernel);
   kernel.emit();
-
   int64_t heads = op.getHeads();
-  return KernelInfo{
-      perImage(op, heads),
-      perImage(op, 10 * heads * query.tokens * kernel.key.tokens * headDim),
-      elements * int64_t(sizeof(float))};
+  return KernelInfo{perImage(op, heads),
+                    perImage(op, 10 * heads * query.tokens * kernel.key.tokens *
+                                     int64_t(op.getHeadDim())),
+                    scratch};
 }

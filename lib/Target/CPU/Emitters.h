@@ -20,6 +20,7 @@ namespace mlir::vit::cpu {
 // are the operands of the op, its results, then batch, begin, end and scratch.
 FailureOr<KernelInfo> emit(kernel::GemmOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RotateOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RowsOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::MapOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PrependOp op, KernelBuilder &b);
@@ -32,6 +33,12 @@ FailureOr<KernelInfo> emit(kernel::RelayoutOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::NormalizeBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::SoftmaxBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::AttentionBiasGradientOp op,
+                           KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PackRelativePositionsOp op,
+                           KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RelativePositionsBackwardOp op,
+                           KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::LossOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::LossBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PlaceOp op, KernelBuilder &b);

@@ -37,6 +37,14 @@ void Attention::ifQuery(Value token, function_ref<void()> body) {
     b.ifThen(b.isLess(token, b.index(queries)), body);
 }
 
+Value Attention::addBias(Value score, Value query, Value key) {
+  if (!op.getBias())
+    return score;
+  Value row = b.add(b.mul(head, queries), clampQuery(query));
+  Value bias = b.load(3, b.add(b.mul(row, keys), clampKey(key)));
+  return b.fma(bias, b.scalar(kLog2E), score);
+}
+
 Value Attention::probabilityAt(Value query, Value key) {
   Value matrix = b.add(b.mul(image, heads), head);
   Value row = b.add(b.mul(matrix, queries), query);
@@ -45,17 +53,18 @@ Value Attention::probabilityAt(Value query, Value key) {
 
 void Attention::storeScore(Value score, Value query, Value key) {
   ifQuery(query, [&] {
-    b.ifThen(b.isLess(key, b.index(keys)),
-             [&] { b.store(score, Probabilities, probabilityAt(query, key)); });
+    b.ifThen(b.isLess(key, b.index(keys)), [&] {
+      b.store(score, number(Probabilities), probabilityAt(query, key));
+    });
   });
 }
 
 void Attention::normalizeScore(Value query, Value key, Value largest,
                                Value inverse) {
   Value position = probabilityAt(query, key);
-  Value score = b.load(Probabilities, position);
+  Value score = b.load(number(Probabilities), position);
   Value power = emitExp2OfNegative(b, b.subf(score, largest));
-  b.store(b.mulf(power, inverse), Probabilities, position);
+  b.store(b.mulf(power, inverse), number(Probabilities), position);
 }
 
 /// Verifies that the emitter supports the tile.
@@ -83,6 +92,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionOp op,
       getHeads(op, {op.getQuery(), op.getKey(), op.getValue(), op.getResult()},
                /*query=*/0, op.getHeadDim(), op.getOffsets());
   if (failed(shapes))
+    return failure();
+  if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
     return failure();
   if (auto probabilities = op.getProbabilities())
     if (tensorOf(probabilities).getEncoding())

@@ -27,8 +27,12 @@ struct Attention {
   Attention(kernel::AttentionOp op, SimtBuilder &b,
             ArrayRef<Activation> shapes);
 
-  // The operands of the op, then its results.
+  // The operands of the op but for the bias, then its results.
   enum Argument : unsigned { Query, Key, Val, Result, Probabilities };
+  /// Returns the number of the kernel's argument. The bias is number 3.
+  unsigned number(Argument argument) {
+    return argument + (argument >= Result && op.getBias() ? 1 : 0);
+  }
 
   kernel::AttentionOp op;
   SimtBuilder &b;
@@ -43,7 +47,7 @@ struct Attention {
   /// Returns the number of vector `vector` of the head in token `token`.
   Value at(Argument argument, Value token, Value vector);
   Value load(Argument argument, Value token, Value vector) {
-    return b.load4(argument, at(argument, token, vector));
+    return b.load4(number(argument), at(argument, token, vector));
   }
   /// Returns `token`, or the last token if `token` is past it.
   Value clampQuery(Value token) { return b.min(token, b.index(queries - 1)); }
@@ -51,6 +55,9 @@ struct Attention {
   /// Emits `body` under the condition that query `token` exists.
   void ifQuery(Value token, function_ref<void()> body);
 
+  /// Returns a scaled score with the bias of `query` and `key`, which may be
+  /// past the last ones. Returns the score if there is no bias.
+  Value addBias(Value score, Value query, Value key);
   /// Returns the position of the probability of `query` and `key` in the second
   /// result.
   Value probabilityAt(Value query, Value key);

@@ -17,6 +17,9 @@
 // they do not fit, one thread takes a whole head and accumulates all three
 // gradients in memory.
 //
+// The gradient of a bias has threads of its own: one for each query of each
+// head, which adds the ds of all images in order.
+//
 //===----------------------------------------------------------------------===//
 
 #include "../Common/Math.h"
@@ -39,14 +42,17 @@ struct Statistics {
 
 class AttentionBackward {
 public:
-  AttentionBackward(kernel::AttentionBackwardOp op, SimtBuilder &b,
-                    ArrayRef<Activation> shapes);
+  /// `Op` is kernel.attention_backward or kernel.attention_bias_gradient.
+  template <typename Op>
+  AttentionBackward(Op op, SimtBuilder &b, ArrayRef<Activation> shapes);
   /// The workgroup memory that `emitShared` needs, in bytes.
   int64_t sharedBytes() const { return 3 * 4 * queries; }
   void emitAlone();
   void emitShared();
+  void emitBiasGradient();
 
 private:
+  // The operands of the op but for the bias, then its results.
   enum Argument : unsigned {
     Gradient,
     Query,
@@ -58,15 +64,19 @@ private:
   };
   using Values = SmallVector<Value>;
 
+  /// Returns the number of the kernel's argument. The bias is number 4.
+  unsigned number(Argument argument) const {
+    return argument + (argument >= QueryGradient && hasBias ? 1 : 0);
+  }
   /// Returns the number of the first vector of the head in a token.
   Value at(Argument argument, Value token);
   Value load(Argument argument, Value base, Value vector) {
-    return b.load4(argument, b.add(base, vector));
+    return b.load4(number(argument), b.add(base, vector));
   }
   /// Adds to a vector that no other thread accesses.
   void addTo(Argument argument, Value base, Value vector, Value term) {
     Value to = b.add(base, vector);
-    b.store4(b.addf(b.load4(argument, to), term), argument, to);
+    b.store4(b.addf(b.load4(number(argument), to), term), number(argument), to);
   }
   /// Returns four tokens from 4 * `block` on. Tokens past the end are replaced
   /// by the last one.
@@ -80,8 +90,15 @@ private:
                                         ArrayRef<Value> gradient,
                                         ArrayRef<Value> key,
                                         ArrayRef<Value> value);
+  /// Adds the bias, if there is one, to the scores of these tokens, of which
+  /// the queries or the keys are one.
+  void addBias(MutableArrayRef<Value> scores, ArrayRef<Value> queryTokens,
+               ArrayRef<Value> keyTokens);
   Statistics getStatistics(Value token);
-  /// Returns p and scale * ds of a score and a product.
+  /// Returns p and ds of a score and a product.
+  std::pair<Value, Value> getScalars(const Statistics &statistics, Value score,
+                                     Value product, Value exists);
+  /// Returns p and scale * ds, each in all lanes.
   std::pair<Value, Value> getFactors(const Statistics &statistics, Value score,
                                      Value product, Value exists);
   void forEachVector(function_ref<void(Value)> body);
@@ -90,9 +107,11 @@ private:
   void takeQuery(Value token, const Statistics &statistics, bool all);
   void takeKey(Value token, Value statistics);
 
-  kernel::AttentionBackwardOp op;
   SimtBuilder &b;
   SmallVector<Activation> shapes; ///< those of operands and results
+  int64_t heads;
+  SmallVector<int64_t> offsets;
+  bool hasBias;
   int64_t queries, keys;
   int64_t vectors; ///< vectors of a padded head
   int64_t atOnce;  ///< vectors per iteration
@@ -101,10 +120,11 @@ private:
 };
 } // namespace
 
-AttentionBackward::AttentionBackward(kernel::AttentionBackwardOp op,
-                                     SimtBuilder &b,
+template <typename Op>
+AttentionBackward::AttentionBackward(Op op, SimtBuilder &b,
                                      ArrayRef<Activation> shapes)
-    : op(op), b(b), shapes(shapes), queries(shapes[Query].tokens),
+    : b(b), shapes(shapes), heads(op.getHeads()), offsets(op.getOffsets()),
+      hasBias(op.getBias() != nullptr), queries(shapes[Query].tokens),
       keys(shapes[Key].tokens),
       vectors(kernel::padTo(op.getHeadDim(), kernel::kChannelPad) /
               kVectorLanes),
@@ -120,9 +140,8 @@ void AttentionBackward::forEachVector(function_ref<void(Value)> body) {
 
 Value AttentionBackward::at(Argument argument, Value token) {
   const Activation &shape = shapes[argument];
-  int64_t offset = argument >= Query && argument <= Val
-                       ? op.getOffsets()[argument - Query]
-                       : 0;
+  int64_t offset =
+      argument >= Query && argument <= Val ? offsets[argument - Query] : 0;
   int64_t first = kernel::paddedChannel(offset, shape.group) / kVectorLanes;
   Value row = b.add(b.mul(image, shape.tokens), token);
   return b.add(b.mul(row, shape.vectors), b.add(b.mul(head, vectors), first));
@@ -184,6 +203,19 @@ AttentionBackward::getProducts(ArrayRef<Value> query, ArrayRef<Value> gradient,
   return {scores, products};
 }
 
+void AttentionBackward::addBias(MutableArrayRef<Value> scores,
+                                ArrayRef<Value> queryTokens,
+                                ArrayRef<Value> keyTokens) {
+  if (!hasBias)
+    return;
+  for (auto [i, score] : llvm::enumerate(scores)) {
+    Value row =
+        b.add(b.mul(head, queries), queryTokens[i % queryTokens.size()]);
+    Value at = b.add(b.mul(row, keys), keyTokens[i % keyTokens.size()]);
+    score = b.fma(b.load(4, at), b.scalar(kLog2E), score);
+  }
+}
+
 /// One pass, as in attention: a larger score scales the sums down.
 Statistics AttentionBackward::getStatistics(Value token) {
   Value query = at(Query, token), gradient = at(Gradient, token);
@@ -194,6 +226,7 @@ Statistics AttentionBackward::getStatistics(Value token) {
     Values tokens = getTokens(block, keys);
     auto [scores, products] =
         getProducts(query, gradient, at(Key, tokens), at(Val, tokens));
+    addBias(scores, token, tokens);
     // A key past the end repeats the last one, so the maximum is not
     // affected.
     Value largest = values[0];
@@ -215,22 +248,28 @@ Statistics AttentionBackward::getStatistics(Value token) {
 }
 
 std::pair<Value, Value>
-AttentionBackward::getFactors(const Statistics &statistics, Value score,
+AttentionBackward::getScalars(const Statistics &statistics, Value score,
                               Value product, Value exists) {
   Value power = emitExp2OfNegative(b, b.subf(score, statistics.largest));
   Value p = b.mulf(power, statistics.inverse);
   if (exists)
     p = b.select(exists, p, b.scalar(0));
-  Value ds =
-      b.mulf(b.mulf(p, b.subf(product, statistics.delta)), b.scalar(scale));
-  return {b.broadcast(p), b.broadcast(ds)};
+  return {p, b.mulf(p, b.subf(product, statistics.delta))};
+}
+
+std::pair<Value, Value>
+AttentionBackward::getFactors(const Statistics &statistics, Value score,
+                              Value product, Value exists) {
+  auto [p, ds] = getScalars(statistics, score, product, exists);
+  return {b.broadcast(p), b.broadcast(b.mulf(ds, b.scalar(scale)))};
 }
 
 void AttentionBackward::clear(ArrayRef<Argument> arguments, Value token) {
   for (Argument argument : arguments) {
     Value base = at(argument, token);
-    forEachVector(
-        [&](Value v) { b.store4(b.splat(0), argument, b.add(base, v)); });
+    forEachVector([&](Value v) {
+      b.store4(b.splat(0), number(argument), b.add(base, v));
+    });
   }
 }
 
@@ -243,6 +282,7 @@ void AttentionBackward::takeQuery(Value token, const Statistics &statistics,
     Values tokens = getTokens(block, keys), key = at(Key, tokens);
     auto [scores, products] =
         getProducts(query, gradient, key, at(Val, tokens));
+    addBias(scores, token, tokens);
     Values p(kBlock), ds(kBlock);
     for (int64_t i = 0; i < kBlock; ++i)
       std::tie(p[i], ds[i]) = getFactors(statistics, scores[i], products[i],
@@ -277,6 +317,7 @@ void AttentionBackward::takeKey(Value token, Value statistics) {
     Values tokens = getTokens(block, queries);
     Values query = at(Query, tokens), gradient = at(Gradient, tokens);
     auto [scores, products] = getProducts(query, gradient, key, value);
+    addBias(scores, tokens, token);
     Values p(kBlock), ds(kBlock);
     for (int64_t i = 0; i < kBlock; ++i) {
       Value entry = b.mul(tokens[i], 3);
@@ -299,8 +340,36 @@ void AttentionBackward::takeKey(Value token, Value statistics) {
   });
 }
 
+void AttentionBackward::emitBiasGradient() {
+  unsigned result = number(QueryGradient);
+  forEachItem(b, b.index(heads * queries), b.threads(), [&](Value item) {
+    head = b.div(item, queries);
+    Value token = b.rem(item, queries), base = b.mul(item, keys);
+    b.loop(0, keys,
+           [&](Value key) { b.store(b.scalar(0), result, b.add(base, key)); });
+    b.loop(b.index(0), b.batch(), [&](Value number) {
+      image = number;
+      Statistics statistics = getStatistics(token);
+      Value query = at(Query, token), gradient = at(Gradient, token);
+      b.loop(0, llvm::divideCeil(keys, kBlock), [&](Value block) {
+        Values tokens = getTokens(block, keys);
+        auto [scores, products] =
+            getProducts(query, gradient, at(Key, tokens), at(Val, tokens));
+        addBias(scores, token, tokens);
+        for (int64_t i = 0; i < kBlock; ++i) {
+          Value ds =
+              getScalars(statistics, scores[i], products[i], Value()).second;
+          Value at = b.add(base, tokens[i]);
+          ifStores(b, exists(block, i, keys), [&] {
+            b.store(b.addf(b.load(result, at), ds), result, at);
+          });
+        }
+      });
+    });
+  });
+}
+
 void AttentionBackward::emitAlone() {
-  int64_t heads = op.getHeads();
   forEachItem(b, b.mul(b.batch(), heads), b.threads(), [&](Value item) {
     image = b.div(item, heads);
     head = b.rem(item, heads);
@@ -313,7 +382,6 @@ void AttentionBackward::emitAlone() {
 }
 
 void AttentionBackward::emitShared() {
-  int64_t heads = op.getHeads();
   image = b.div(b.unit(), heads);
   head = b.rem(b.unit(), heads);
   Value statistics = b.allocateShared(3 * queries);
@@ -334,7 +402,10 @@ void AttentionBackward::emitShared() {
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBackwardOp op,
                                             SimtBuilder &b) {
-  SmallVector<Value> values(op->getOperands());
+  if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
+    return failure();
+  SmallVector<Value> values = {op.getGradient(), op.getQuery(), op.getKey(),
+                               op.getValue()};
   values.append(op->result_begin(), op->result_end());
   auto shapes =
       getHeads(op, values, /*query=*/1, op.getHeadDim(), op.getOffsets());
@@ -357,4 +428,21 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBackwardOp op,
   info.flop = perImage(op, 14 * heads * (*shapes)[1].tokens *
                                (*shapes)[2].tokens * op.getHeadDim());
   return info;
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBiasGradientOp op,
+                                            SimtBuilder &b) {
+  if (failed(Activation::getFlat(op, op.getBias().getType())) ||
+      failed(Activation::getFlat(op, op.getType())))
+    return failure();
+  auto shapes = getHeads(
+      op, {op.getGradient(), op.getQuery(), op.getKey(), op.getValue()},
+      /*query=*/1, op.getHeadDim(), op.getOffsets());
+  if (failed(shapes))
+    return failure();
+  b.useScalars();
+  AttentionBackward(op, b, *shapes).emitBiasGradient();
+  storeZeroTail(b, 5, op.getType().getNumElements());
+  int64_t rows = int64_t(op.getHeads()) * (*shapes)[1].tokens;
+  return withoutBatch(op, llvm::divideCeil(rows, b.threads()));
 }

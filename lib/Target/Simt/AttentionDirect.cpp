@@ -84,8 +84,9 @@ SmallVector<Value> Direct::getScores(ArrayRef<Value> key) {
         }
         return scores;
       });
-  for (Value &score : scores)
-    score = b.mulf(score, b.scalar(a.factor));
+  for (auto [i, score] : llvm::enumerate(scores))
+    score = a.addBias(b.mulf(score, b.scalar(a.factor)), clamped[i / kKeys],
+                      key[i % kKeys]);
   return scores;
 }
 
@@ -176,8 +177,8 @@ void Direct::storeResult(Value token, Value largest, Value sum,
   Value inverse = b.divf(b.scalar(1), sum);
   Value target = a.at(Attention::Result, token, part);
   b.loop(sums, values, [&](Value v, ValueRange carried) {
-    b.store4(b.mulf(carried[0], b.broadcast(inverse)), Attention::Result,
-             b.add(target, v));
+    b.store4(b.mulf(carried[0], b.broadcast(inverse)),
+             a.number(Attention::Result), b.add(target, v));
     SmallVector<Value> next(carried);
     std::rotate(next.begin(), next.begin() + 1, next.end());
     return next;

@@ -38,7 +38,7 @@ struct Staged {
   explicit Staged(Attention &a);
   void copyQueries();
   void copyBlock(Attention::Argument argument, Value first);
-  void makeScores();
+  void makeScores(Value first);
   SmallVector<Value> makePowers(Value first, ArrayRef<Value> carried);
   void addValues(MutableArrayRef<Value> sums);
   void emit();
@@ -76,7 +76,7 @@ void Staged::copyBlock(Attention::Argument argument, Value first) {
   });
 }
 
-void Staged::makeScores() {
+void Staged::makeScores(Value first) {
   int64_t count = chunk / 8, half = rows / 2;
   Value firstRow = b.div(b.thread(), 8), firstKey = b.rem(b.thread(), 8);
   Value left = b.mul(firstRow, a.vectors), right = b.mul(firstKey, stride);
@@ -99,9 +99,14 @@ void Staged::makeScores() {
   });
   Value target = b.add(b.mul(firstRow, chunk + 1), firstKey);
   for (int64_t i = 0; i < 2; ++i)
-    for (int64_t j = 0; j < count; ++j)
-      b.storeShared(sums[i * count + j], scores,
+    for (int64_t j = 0; j < count; ++j) {
+      Value score = sums[i * count + j];
+      if (a.op.getBias())
+        score = a.addBias(score, b.add(b.add(a.firstQuery, firstRow), i * half),
+                          b.add(b.add(first, firstKey), j * 8));
+      b.storeShared(score, scores,
                     b.add(target, i * half * (chunk + 1) + j * 8));
+    }
 }
 
 /// The carried values are the largest score, the part of this thread in the sum
@@ -174,7 +179,7 @@ void Staged::emit() {
     b.barrier();
     copyBlock(Attention::Key, first);
     b.barrier();
-    makeScores();
+    makeScores(first);
     b.barrier();
     copyBlock(Attention::Val, first);
     SmallVector<Value> next = makePowers(first, SmallVector<Value>(values));
@@ -186,7 +191,8 @@ void Staged::emit() {
   Value inverse = b.divf(b.scalar(1), sum);
   a.ifQuery(token, [&] {
     for (int64_t v = 0; v < ownSums; ++v)
-      b.store4(b.mulf(carried[2 + v], b.broadcast(inverse)), Attention::Result,
+      b.store4(b.mulf(carried[2 + v], b.broadcast(inverse)),
+               a.number(Attention::Result),
                a.at(Attention::Result, token, b.add(quarter, 4 * v)));
     if (!a.op.getProbabilities())
       return;

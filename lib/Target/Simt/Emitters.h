@@ -19,6 +19,7 @@ namespace mlir::vit::simt {
 // are the operands of the op, then its results.
 FailureOr<KernelInfo> emit(kernel::GemmOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RotateOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RowsOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::MapOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PrependOp op, SimtBuilder &b);
@@ -36,6 +37,10 @@ FailureOr<KernelInfo> emit(kernel::SumOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::NormalizeBackwardOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::SoftmaxBackwardOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::AttentionBiasGradientOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::PackRelativePositionsOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::RelativePositionsBackwardOp op,
+                           SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::LossOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::LossBackwardOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PlaceOp op, SimtBuilder &b);
