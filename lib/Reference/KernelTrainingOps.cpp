@@ -75,11 +75,12 @@ template <typename Op>
 AttentionGradients Evaluator::getAttentionGradients(Op op) {
   ArrayRef<int64_t> offsets = op.getOffsets();
   int64_t width = op.getHeads() * op.getHeadDim();
-  return attentionBackward(
-      get(op.getGradient()), takeChannels(get(op.getQuery()), offsets[0], width),
-      takeChannels(get(op.getKey()), offsets[1], width),
-      takeChannels(get(op.getValue()), offsets[2], width),
-      getOptional(op.getBias()), op.getHeads(), number(op.getScale()));
+  return attentionBackward(get(op.getGradient()),
+                           takeChannels(get(op.getQuery()), offsets[0], width),
+                           takeChannels(get(op.getKey()), offsets[1], width),
+                           takeChannels(get(op.getValue()), offsets[2], width),
+                           getOptional(op.getBias()), op.getHeads(),
+                           number(op.getScale()));
 }
 
 LogicalResult
