@@ -149,3 +149,31 @@ func.func @elementwise(%x: tensor<?x5x4xf32>, %p: tensor<5x4xf32>, %one: tensor<
 }
 
 }
+
+// CHECK-LABEL: func.func @relative_and_rotary
+func.func @relative_and_rotary(%t: tensor<18x2xf32>, %x: tensor<?x5x8xf32>) {
+  // CHECK: %[[B:.*]] = vit.relative_positions %arg0 grid [2, 3] prefix 1 : (tensor<18x2xf32>) -> tensor<2x7x7xf32>
+  %b = vit.relative_positions %t grid [2, 3] prefix 1 : (tensor<18x2xf32>) -> tensor<2x7x7xf32>
+  // CHECK: vit.relative_positions %arg0, %arg0 grid [2, 3] prefix 1 :
+  %two = vit.relative_positions %t, %t grid [2, 3] prefix 1 : (tensor<18x2xf32>, tensor<18x2xf32>) -> tensor<2x7x7xf32>
+  // CHECK: vit.relative_positions_backward %[[B]] grid [2, 3] prefix 1 : (tensor<2x7x7xf32>) -> tensor<18x2xf32>
+  %d = vit.relative_positions_backward %b grid [2, 3] prefix 1 : (tensor<2x7x7xf32>) -> tensor<18x2xf32>
+  // CHECK: %[[A:.*]] = vit.rotary_positions grid [2, 2] width 2 temperature 1.000000e+02 order yx origin 5.000000e-01 extent 1.200000e+01 centered : tensor<4x2xf32>
+  %a = vit.rotary_positions grid [2, 2] width 2 temperature 100.0 order yx origin 0.5 extent 12.0 centered : tensor<4x2xf32>
+  // CHECK: vit.rotary_positions grid [2, 2] width 4 temperature 1.000000e+04 order xy : tensor<4x4xf32>
+  %xy = vit.rotary_positions grid [2, 2] width 4 temperature 10000.0 order xy : tensor<4x4xf32>
+  // CHECK: vit.rotate %arg1, %[[A]] heads 2 prefix 1 pairs halves : (tensor<?x5x8xf32>, tensor<4x2xf32>) -> tensor<?x5x8xf32>
+  %r = vit.rotate %x, %a heads 2 prefix 1 pairs halves : (tensor<?x5x8xf32>, tensor<4x2xf32>) -> tensor<?x5x8xf32>
+  // CHECK: vit.rotate %arg1, %{{.*}} heads 2 prefix 1 pairs neighbours inverse : (tensor<?x5x8xf32>, tensor<4x4xf32>) -> tensor<?x5x8xf32>
+  %i = vit.rotate %x, %xy heads 2 prefix 1 pairs neighbours inverse : (tensor<?x5x8xf32>, tensor<4x4xf32>) -> tensor<?x5x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @biased_attention
+func.func @biased_attention(%q: tensor<?x5x6xf32>, %k: tensor<?x7x6xf32>, %b: tensor<3x5x7xf32>) {
+  // CHECK: vit.attention %arg0, %arg1, %arg1 bias %arg2 heads 3 scale 5.000000e-01 : (tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x6xf32>, tensor<3x5x7xf32>) -> tensor<?x5x6xf32>
+  %0 = vit.attention %q, %k, %k bias %b heads 3 scale 0.5 : (tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x6xf32>, tensor<3x5x7xf32>) -> tensor<?x5x6xf32>
+  // CHECK: vit.attention_backward %arg0, %arg0, %arg1, %arg1 bias %arg2 heads 3 {{.*}} -> (tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x6xf32>, tensor<3x5x7xf32>)
+  %1:4 = vit.attention_backward %q, %q, %k, %k bias %b heads 3 scale 0.5 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x6xf32>, tensor<3x5x7xf32>) -> (tensor<?x5x6xf32>, tensor<?x7x6xf32>, tensor<?x7x6xf32>, tensor<3x5x7xf32>)
+  return
+}

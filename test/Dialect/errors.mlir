@@ -703,3 +703,123 @@ vit.parameter @init_c1_deviation : tensor<4xf32> init<normal, -1.0>
 
 // expected-error @+1 {{C1: the initialiser's value must be a number}}
 vit.parameter @init_c1_number : tensor<4xf32> init<constant, 0x7FF0000000000000>
+
+// -----
+
+func.func @relative_positions_c1_grid(%t: tensor<18x2xf32>) {
+  // expected-error @+1 {{C1: the grid must be two positive numbers, [rows, columns]}}
+  %0 = vit.relative_positions %t grid [2, 0] prefix 1 : (tensor<18x2xf32>) -> tensor<2x7x7xf32>
+  return
+}
+
+// -----
+
+func.func @relative_positions_c1_prefix(%t: tensor<18x2xf32>) {
+  // expected-error @+1 {{C1: the prefix 5 must be 1 with a class token, or 0}}
+  %0 = vit.relative_positions %t grid [2, 3] prefix 5 : (tensor<18x2xf32>) -> tensor<2x7x7xf32>
+  return
+}
+
+// -----
+
+func.func @relative_positions_c2_rows(%t: tensor<18x2xf32>) {
+  // expected-error @+1 {{C2: each table must be [15, heads] for a grid of 2x3, not 'tensor<18x2xf32>'}}
+  %0 = vit.relative_positions %t grid [2, 3] prefix 0 : (tensor<18x2xf32>) -> tensor<2x6x6xf32>
+  return
+}
+
+// -----
+
+func.func @relative_positions_c2_heads(%t: tensor<18x2xf32>, %u: tensor<18x3xf32>) {
+  // expected-error @+1 {{C2: each table must be [18, heads] for a grid of 2x3, not 'tensor<18x3xf32>'}}
+  %0 = vit.relative_positions %t, %u grid [2, 3] prefix 1 : (tensor<18x2xf32>, tensor<18x3xf32>) -> tensor<2x7x7xf32>
+  return
+}
+
+// -----
+
+func.func @relative_positions_result(%t: tensor<18x2xf32>) {
+  // expected-error @+1 {{the result must be 'tensor<2x7x7xf32>', not 'tensor<2x6x6xf32>'}}
+  %0 = vit.relative_positions %t grid [2, 3] prefix 1 : (tensor<18x2xf32>) -> tensor<2x6x6xf32>
+  return
+}
+
+// -----
+
+func.func @relative_positions_backward_c2(%d: tensor<2x6x6xf32>) {
+  // expected-error @+1 {{C2: the gradient must be [heads, 7, 7], not 'tensor<2x6x6xf32>'}}
+  %0 = vit.relative_positions_backward %d grid [2, 3] prefix 1 : (tensor<2x6x6xf32>) -> tensor<18x2xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_positions_c1() {
+  // expected-error @+1 {{C1: width 5 must be even and at least 2: half of it is for rows, half for columns}}
+  %0 = vit.rotary_positions grid [2, 2] width 5 temperature 100.0 order yx : tensor<4x5xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_positions_c2_temperature() {
+  // expected-error @+1 {{C2: the temperature must be positive, such as 1.0e+02}}
+  %0 = vit.rotary_positions grid [2, 2] width 4 temperature -1.0 order yx : tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_positions_c2_extent() {
+  // expected-error @+1 {{C2: the extent must be positive}}
+  %0 = vit.rotary_positions grid [2, 2] width 4 temperature 1.0 order yx extent 0.0 : tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_positions_c2_centered() {
+  // expected-error @+1 {{C2: centered coordinates need an extent}}
+  %0 = vit.rotary_positions grid [2, 2] width 4 temperature 1.0 order yx centered : tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_c1(%x: tensor<?x5x6xf32>, %a: tensor<4x1xf32>) {
+  // expected-error @+1 {{C1: the width of 'tensor<?x5x6xf32>' must be an even number of channels for each of 2 heads}}
+  %0 = vit.rotate %x, %a heads 2 prefix 1 pairs halves : (tensor<?x5x6xf32>, tensor<4x1xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_c2_prefix(%x: tensor<?x5x8xf32>, %a: tensor<4x2xf32>) {
+  // expected-error @+1 {{C2: a prefix of 5 tokens leaves none to rotate in 'tensor<?x5x8xf32>'}}
+  %0 = vit.rotate %x, %a heads 2 prefix 5 pairs halves : (tensor<?x5x8xf32>, tensor<4x2xf32>) -> tensor<?x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_c2_angles(%x: tensor<?x5x8xf32>, %a: tensor<5x2xf32>) {
+  // expected-error @+1 {{C2: the angles must be [4, 2], or with 4 columns one set for each head, not 'tensor<5x2xf32>'}}
+  %0 = vit.rotate %x, %a heads 2 prefix 1 pairs halves : (tensor<?x5x8xf32>, tensor<5x2xf32>) -> tensor<?x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c4(%q: tensor<?x5x6xf32>, %b: tensor<5x5xf32>) {
+  // expected-error @+1 {{C4: the bias must be [3 heads, 5, 5 tokens], not 'tensor<5x5xf32>'}}
+  %0 = vit.attention %q, %q, %q bias %b heads 3 scale 1.0 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<5x5xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_backward_c4(%q: tensor<?x5x6xf32>) {
+  // expected-error @+1 {{C4: there is no bias, so it has no gradient}}
+  %0:4 = vit.attention_backward %q, %q, %q, %q heads 3 scale 1.0 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<3x5x5xf32>)
+  return
+}

@@ -90,3 +90,14 @@ func.func @dispatch(%x: tensor<?x5x4xf32>) {
   %0 = kernel.dispatch @kernels::@map_0(%x) units<times = 2, of = 5, per = 6> slots [1] scratch 64 family "map" flop<times = 20> : (tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
   return
 }
+
+// CHECK-LABEL: func.func @positions
+func.func @positions(%x: tensor<?x5x24xf32>, %t: tensor<12x2xf32>, %c: tensor<5x4xf32>) {
+  // CHECK: %[[B:.*]] = kernel.relative_positions %arg1 grid [2, 2] prefix 1 : (tensor<12x2xf32>) -> tensor<2x5x5xf32>
+  %b = kernel.relative_positions %t grid [2, 2] prefix 1 : (tensor<12x2xf32>) -> tensor<2x5x5xf32>
+  // CHECK: %[[R:.*]] = kernel.rotate %arg0, %arg2, %arg2 heads 4 head_dim 4 offset 0 pairs halves : (tensor<?x5x24xf32>, tensor<5x4xf32>, tensor<5x4xf32>) -> tensor<?x5x16xf32>
+  %r = kernel.rotate %x, %c, %c heads 4 head_dim 4 offset 0 pairs halves : (tensor<?x5x24xf32>, tensor<5x4xf32>, tensor<5x4xf32>) -> tensor<?x5x16xf32>
+  // CHECK: kernel.attention %[[R]], %[[R]], %arg0 bias %[[B]] heads 2 head_dim 4 offsets [0, 8, 16] scale 5.000000e-01 :
+  %o = kernel.attention %r, %r, %x bias %b heads 2 head_dim 4 offsets [0, 8, 16] scale 0.5 : (tensor<?x5x16xf32>, tensor<?x5x16xf32>, tensor<?x5x24xf32>, tensor<2x5x5xf32>) -> tensor<?x5x8xf32>
+  return
+}

@@ -450,3 +450,35 @@ func.func @dispatch_c1(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %0 = kernel.dispatch @kernels::@f(%x) units<times = 1> slots [] scratch 0 family "map" flop<times = 0> : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return %0 : tensor<?x4xf32>
 }
+
+// -----
+
+func.func @relative_positions_c1(%t: tensor<12x2xf32>) {
+  // expected-error @+1 {{C1: 'tensor<12x2xf32>' and 'tensor<3x5x5xf32>' are not tables of 12 rows and [heads, 5, 5]}}
+  %0 = kernel.relative_positions %t grid [2, 2] prefix 1 : (tensor<12x2xf32>) -> tensor<3x5x5xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_c1(%x: tensor<?x5x8xf32>, %c: tensor<5x4xf32>) {
+  // expected-error @+1 {{C1: 2 heads of 4 channels from 4 on of 'tensor<?x5x8xf32>' do not make 'tensor<?x5x8xf32>'}}
+  %0 = kernel.rotate %x, %c, %c heads 2 head_dim 4 offset 4 pairs halves : (tensor<?x5x8xf32>, tensor<5x4xf32>, tensor<5x4xf32>) -> tensor<?x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_c2(%x: tensor<?x5x8xf32>, %c: tensor<4x4xf32>) {
+  // expected-error @+1 {{C2: the tables must be [5 tokens, 4 channels] with an even number of channels, not 'tensor<4x4xf32>'}}
+  %0 = kernel.rotate %x, %c, %c heads 2 head_dim 4 offset 0 pairs halves : (tensor<?x5x8xf32>, tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<?x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3(%x: tensor<?x5x8xf32>, %b: tensor<2x5x4xf32>) {
+  // expected-error @+1 {{C3: the bias must be [2 heads, 5, 5 tokens], not 'tensor<2x5x4xf32>'}}
+  %0 = kernel.attention %x, %x, %x bias %b heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<2x5x4xf32>) -> tensor<?x5x8xf32>
+  return
+}

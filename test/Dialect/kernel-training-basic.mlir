@@ -110,3 +110,14 @@ func.func @losses(%one: tensor<f32>, %x: tensor<?x6xf32>, %hard: tensor<?xi32>, 
   return
 }
 }
+
+// CHECK-LABEL: func.func @relative_positions
+func.func @relative_positions(%dy: tensor<?x5x8xf32>, %t: tensor<12x2xf32>) {
+  // CHECK: %[[B:.*]] = kernel.pack_relative_positions %arg1 grid [2, 2] prefix 1 : (tensor<12x2xf32>) -> tensor<2x5x5xf32>
+  %b = kernel.pack_relative_positions %t grid [2, 2] prefix 1 : (tensor<12x2xf32>) -> tensor<2x5x5xf32>
+  // CHECK: %[[D:.*]] = kernel.attention_bias_gradient %arg0, %arg0, %arg0, %arg0 bias %[[B]] heads 2 head_dim 4 offsets [0, 0, 0] scale 5.000000e-01 :
+  %d = kernel.attention_bias_gradient %dy, %dy, %dy, %dy bias %b heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<2x5x5xf32>) -> tensor<2x5x5xf32>
+  // CHECK: kernel.relative_positions_backward %[[D]] grid [2, 2] prefix 1 : (tensor<2x5x5xf32>) -> tensor<12x2xf32>
+  %g = kernel.relative_positions_backward %d grid [2, 2] prefix 1 : (tensor<2x5x5xf32>) -> tensor<12x2xf32>
+  return
+}

@@ -229,3 +229,34 @@ func.func @mse(%x: tensor<2x3xf32>) -> tensor<f32> {
   %0 = vit.mse %x, %t : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<f32>
   return %0 : tensor<f32>
 }
+// CHECK: relative_positions, argument 0: 36 of 36
+// CHECK: relative_positions, argument 1: 36 of 36
+func.func @relative_positions(%t: tensor<18x2xf32>, %u: tensor<18x2xf32>) -> tensor<2x7x7xf32> {
+  %0 = vit.relative_positions %t, %u grid [2, 3] prefix 1 : (tensor<18x2xf32>, tensor<18x2xf32>) -> tensor<2x7x7xf32>
+  return %0 : tensor<2x7x7xf32>
+}
+// CHECK: relative_positions_alone, argument 0: 30 of 30
+func.func @relative_positions_alone(%t: tensor<15x2xf32>) -> tensor<2x6x6xf32> {
+  %0 = vit.relative_positions %t grid [3, 2] prefix 0 : (tensor<15x2xf32>) -> tensor<2x6x6xf32>
+  return %0 : tensor<2x6x6xf32>
+}
+// CHECK: biased_attention, argument 0: 36 of 36
+// CHECK: biased_attention, argument 1: 60 of 60
+// CHECK: biased_attention, argument 2: 90 of 90
+// CHECK: biased_attention, argument 3: 45 of 45
+func.func @biased_attention(%q: tensor<?x3x6xf32>, %k: tensor<?x5x6xf32>, %v: tensor<?x5x9xf32>, %b: tensor<3x3x5xf32>) -> tensor<?x3x9xf32> {
+  %0 = vit.attention %q, %k, %v bias %b heads 3 scale 0.7 : (tensor<?x3x6xf32>, tensor<?x5x6xf32>, tensor<?x5x9xf32>, tensor<3x3x5xf32>) -> tensor<?x3x9xf32>
+  return %0 : tensor<?x3x9xf32>
+}
+// CHECK: rotate_halves, argument 0: 160 of 160
+func.func @rotate_halves(%x: tensor<?x5x16xf32>) -> tensor<?x5x16xf32> {
+  %a = vit.rotary_positions grid [2, 2] width 4 temperature 100.0 order yx origin 0.5 extent 12.0 centered : tensor<4x4xf32>
+  %0 = vit.rotate %x, %a heads 2 prefix 1 pairs halves : (tensor<?x5x16xf32>, tensor<4x4xf32>) -> tensor<?x5x16xf32>
+  return %0 : tensor<?x5x16xf32>
+}
+// CHECK: rotate_neighbours, argument 0: 160 of 160
+func.func @rotate_neighbours(%x: tensor<?x5x16xf32>) -> tensor<?x5x16xf32> {
+  %a = vit.rotary_positions grid [1, 5] width 4 temperature 100.0 order xy : tensor<5x4xf32>
+  %0 = vit.rotate %x, %a heads 2 prefix 0 pairs neighbours inverse : (tensor<?x5x16xf32>, tensor<5x4xf32>) -> tensor<?x5x16xf32>
+  return %0 : tensor<?x5x16xf32>
+}
