@@ -67,14 +67,14 @@ void PackParametersPass::runOnOperation() {
         changing.insert(read.getResult());
       continue;
     }
-    if (!isa<DeriveOp, ResampleOp, RelativePositionsOp>(op))
+    if (!isa<DeriveOp, ResampleOp, kernel::RelativePositionsOp>(op))
       continue;
     bool changes = llvm::any_of(op.getOperands(), [&](Value value) {
       return changing.contains(value);
     });
     if (!changes && !isTransposed(op.getResult(0)))
       continue;
-    if (auto positions = dyn_cast<RelativePositionsOp>(op)) {
+    if (auto positions = dyn_cast<kernel::RelativePositionsOp>(op)) {
       OpBuilder builder(positions);
       auto pack = PackRelativePositionsOp::create(
           builder, positions.getLoc(), positions.getType(),

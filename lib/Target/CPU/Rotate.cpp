@@ -23,10 +23,10 @@ struct Rotate {
 
   /// Elements before and after the head in scratch.
   int64_t pad() const { return kernel::padTo(headDim / 2, kChannelPad); }
-  bool needsScratch() const {
+  bool needsScratch() {
     return op.getPairs() == PairKind::halves && headDim / 2 % kVectorLanes != 0;
   }
-  int64_t scratchElements() const {
+  int64_t scratchElements() {
     return needsScratch() ? 2 * pad() + (headVectors + 1) * kVectorLanes : 0;
   }
   /// Returns the other channel of each pair, for the vectors of a head.
@@ -125,7 +125,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RotateOp op,
                 layouts->input,
                 layouts->result,
                 headDim,
-                llvm::divideCeil(headDim, kVectorLanes),
+                int64_t(llvm::divideCeil(headDim, kVectorLanes)),
                 kernel::paddedChannels(width, encoding.getGroup()),
                 width / headDim,
                 Value()};
