@@ -63,7 +63,8 @@ TEST_P(AttentionBackwardTest, AgreesWithTheReference) {
            dy = randomFloats(batch * T * W, 4);
     auto expected = reference::attentionBackward(
         tensor(dy, {batch, T, W}), tensor(q, {batch, T, W}),
-        tensor(k, {batch, K, W}), tensor(v, {batch, K, W}), s.heads, s.scale);
+        tensor(k, {batch, K, W}), tensor(v, {batch, K, W}), /*bias=*/nullptr,
+        s.heads, s.scale);
     std::vector<Guarded> inputs;
     if (s.fused) {
       Floats all;
