@@ -98,7 +98,7 @@ func.func @attention_backward_c2(%d: tensor<?x3x4xf32>, %q: tensor<?x3x4xf32>, %
 // -----
 
 func.func @attention_backward_c3(%d: tensor<?x3x4xf32>, %q: tensor<?x3x4xf32>, %k: tensor<?x5x4xf32>) {
-  // expected-error @+1 {{C3: the results must have the types of query, key and value}}
+  // expected-error @+1 {{C3: the results must have the types of query, key, value and bias}}
   %0:3 = vit.attention_backward %d, %q, %k, %k heads 2 scale 0.5 : (tensor<?x3x4xf32>, tensor<?x3x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x5x4xf32>)
   return
 }

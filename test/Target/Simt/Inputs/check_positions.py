@@ -58,7 +58,7 @@ def make_case(number, heads, size, grid, prefix, pairs, tables):
             weight, t("?", WIDTH), t(width, WIDTH), t("?", width)))
         all_tokens = add(name + ".all", "vit.spread_tokens %s from 0 : (%s) -> %s" % (
             one, t("?", width), y))
-        scaled = add(name + ".scaled", "vit.scale %s by %g : %s" % (all_tokens, tokens, y))
+        scaled = add(name + ".scaled", "vit.scale %s by %e : %s" % (all_tokens, tokens, y))
         positions = parameter(name + ".positions", tokens, width)
         return add(name, "vit.add %s, %s : (%s, %s) -> %s" % (
             scaled, positions, y, t(tokens, width), y))
@@ -69,10 +69,13 @@ def make_case(number, heads, size, grid, prefix, pairs, tables):
         angles = add("angles", "vit.rotary_positions grid %s width %d temperature 1.0e+02 order yx "
                      "origin 0.5 extent 12.5 centered : %s" % (
                          grid_text, size // 2, t(tokens - prefix, size // 2)))
-        rotate = "vit.rotate %%s, %s heads %d prefix %d pairs %s%%s : (%s, %s) -> %s" % (
-            angles, heads, prefix, pairs, y, t(tokens - prefix, size // 2), y)
-        q, k = add("rq", rotate % (q, "")), add("rk", rotate % (k, ""))
-        add("back", rotate % (q, " inverse"))
+
+        def rotate(x, inverse=""):
+            return "vit.rotate %s, %s heads %d prefix %d pairs %s%s : (%s, %s) -> %s" % (
+                x, angles, heads, prefix, pairs, inverse, y, t(tokens - prefix, size // 2), y)
+
+        q, k = add("rq", rotate(q)), add("rk", rotate(k))
+        add("back", rotate(q, " inverse"))
     else:
         add("back", "vit.scale %s by 2.0 : %s" % (q, y))
     names = [parameter("table%d" % i, rows, heads) for i in range(tables)]
