@@ -81,6 +81,9 @@ private:
   Value projection(Value x, StringRef symbol, StringRef path, int part,
                    bool bias, StringRef biasName);
   Value norm(Value x, StringRef symbol, StringRef path, int64_t groups = 1);
+  Value normIf(bool condition, Value x, StringRef symbol, StringRef path) {
+    return condition ? norm(x, symbol, path) : x;
+  }
   Value activate(Value x, Activation activation, Location loc);
   Value drop(Value x, double probability, Location loc);
   Value dropPath(Value x, StringRef name);
@@ -89,6 +92,10 @@ private:
   Value positionTable();
   Value embedApart(Value x);
   Value embed(Value image);
+  Value relativeTable(StringRef symbol, StringRef name);
+  Value relativeBias(ValueRange tables);
+  void positionsOfLayers();
+  Value rotate(Value x);
   Value attention(Value x);
   Value mlp(Value x);
   Value block(Value x);
@@ -118,6 +125,8 @@ private:
   ModuleOp module;
   func::FuncOp function;
   Value layer;                 ///< The layer's number, within vit.layers
+  Value angles;                ///< Of rotary positions
+  Value sharedBias;            ///< Of attention's scores in all layers
   Value classToken, distilled; ///< After the last layer, where there are any
   SmallVector<std::string> resultNames;
   SmallVector<Value> resultValues;
@@ -434,6 +443,53 @@ Value VitBuilder::embed(Value image) {
 // Layers
 //===----------------------------------------------------------------------===//
 
+/// A table of the scores' bias by relative positions.
+Value VitBuilder::relativeTable(StringRef symbol, StringRef name) {
+  int64_t rows = (2 * config.gridHeight() - 1) * (2 * config.gridWidth() - 1) +
+                 3 * config.prefix();
+  // Both libraries begin with zeros.
+  return parameter(symbol, {rows, config.heads}, Role::Bias, config.heads,
+                   at(name), name.str());
+}
+
+Value VitBuilder::relativeBias(ValueRange tables) {
+  StringRef name = config.relativePositions ? names.relativePositions
+                                            : names.sharedRelativePositions;
+  return RelativePositionsOp::create(
+      b, at(name), tables,
+      SmallVector<int64_t, 2>{config.gridHeight(), config.gridWidth()},
+      config.prefix());
+}
+
+/// What is the same in all layers.
+void VitBuilder::positionsOfLayers() {
+  if (config.sharedRelativePositions) {
+    sharedBias =
+        relativeTable("shared_positions", names.sharedRelativePositions);
+    if (!config.relativePositions)
+      sharedBias = relativeBias(sharedBias);
+  }
+  if (!config.rotary)
+    return;
+  const RotaryPositions &rotary = *config.rotary;
+  SmallVector<int64_t, 2> grid{config.gridHeight(), config.gridWidth()};
+  int64_t width = config.headWidth / 2;
+  angles = RotaryPositionsOp::create(
+      b, at(names.embeddings), tensor({config.patches(), width}), grid, width,
+      llvm::APFloat(rotary.temperature), rotary.order,
+      b.getF64FloatAttr(rotary.origin),
+      rotary.extent ? b.getF64FloatAttr(*rotary.extent) : FloatAttr(),
+      rotary.centered);
+}
+
+Value VitBuilder::rotate(Value x) {
+  if (!angles)
+    return x;
+  return RotateOp::create(b, at(names.attention), x, angles, config.heads,
+                          config.prefix(), config.rotary->pairs,
+                          /*inverse=*/false);
+}
+
 Value VitBuilder::attention(Value x) {
   Value query =
       projection(x, "query", names.query, 0, config.queryBias, names.queryBias);
@@ -444,15 +500,27 @@ Value VitBuilder::attention(Value x) {
     query = norm(query, "query_norm", names.queryNorm, config.heads);
     key = norm(key, "key_norm", names.keyNorm, config.heads);
   }
+  query = rotate(query);
+  key = rotate(key);
+  Value bias = sharedBias;
+  if (config.relativePositions) {
+    SmallVector<Value> tables{
+        relativeTable("relative_positions", names.relativePositions)};
+    if (sharedBias)
+      tables.push_back(sharedBias);
+    bias = relativeBias(tables);
+  }
   int64_t tokens = config.tokens();
   auto probabilities =
       tensor({ShapedType::kDynamic, config.heads, tokens, tokens});
   double scale = 1.0 / std::sqrt(double(config.headWidth));
-  auto op = AttentionOp::create(
-      b, at(names.attention), query.getType(), probabilities, query, key, value,
-      /*bias=*/Value(), config.heads, llvm::APFloat(scale));
+  auto op = AttentionOp::create(b, at(names.attention), query.getType(),
+                                probabilities, query, key, value, bias,
+                                config.heads, llvm::APFloat(scale));
   output("attention_{}", op.getProbabilities(), layer);
   x = op.getResult();
+  if (config.attentionNorm)
+    x = norm(x, "attention_norm", names.attentionNorm);
   if (!config.outProjection)
     return x;
   x = linear(x, "out", names.out, config.width, config.outBias);
@@ -488,20 +556,23 @@ Value VitBuilder::mlp(Value x) {
 // An op without a module of its own (activation, residual sum) is named after
 // the module that it follows, so that both keep one name when they are fused.
 Value VitBuilder::block(Value x) {
-  Value y = norm(x, "norm1", names.norm1);
+  Value y = normIf(!config.postNorm, x, "norm1", names.norm1);
   y = attention(y);
+  y = normIf(config.postNorm, y, "norm1", names.norm1);
   y = scale(y, "scale1", names.scale1);
   y = dropPath(y, "drop_path1");
   x = AddOp::create(b, at(config.outProjection ? names.out : names.attention),
                     y, x);
-  y = norm(x, "norm2", names.norm2);
+  y = normIf(!config.postNorm, x, "norm2", names.norm2);
   y = mlp(y);
+  y = normIf(config.postNorm, y, "norm2", names.norm2);
   y = scale(y, "scale2", names.scale2);
   y = dropPath(y, "drop_path2");
   return AddOp::create(b, at(names.fc2), y, x);
 }
 
 Value VitBuilder::layers(Value x) {
+  positionsOfLayers();
   Location loc = at(names.layers);
   auto op = LayersOp::create(b, loc, x.getType(), config.depth, x);
   OpBuilder::InsertionGuard guard(b);
@@ -551,8 +622,10 @@ Value VitBuilder::poolByAttention(Value x) {
   if (!config.poolMlp)
     return y;
   Value z = norm(y, "pool_mlp_norm", pool.norm);
-  z = linear(z, "pool_fc1", pool.fc1, config.mlpWidth, true);
-  z = activate(z, config.activation, at(pool.fc1));
+  int64_t hidden = config.poolMlpWidth ? config.poolMlpWidth : config.mlpWidth;
+  z = linear(z, "pool_fc1", pool.fc1, hidden, true);
+  z = activate(z, config.poolActivation.value_or(config.activation),
+               at(pool.fc1));
   z = linear(z, "pool_fc2", pool.fc2, width, true);
   return AddOp::create(b, at(pool.fc2), z, y);
 }

@@ -177,6 +177,13 @@ void vit::checkVitConfig(const VitConfig &config, const KeyNames &keys,
                         divisor));
     return;
   }
+  if (config.rotary && config.headWidth % 4) {
+    reader.failKey(keys.heads,
+                   formatv("rotary positions need heads of a multiple of 4 "
+                           "channels, not {0}",
+                           config.headWidth));
+    return;
+  }
   if (config.tokens() > maxTokens)
     reader.failKey(keys.image,
                    formatv("that makes {0} tokens; at most {1} are supported",

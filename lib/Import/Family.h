@@ -109,8 +109,9 @@ public:
   /// the checkpoint tells.
   void readProjection(StringRef name, ConfigReader &reader, StringRef key,
                       int64_t fallback);
-  /// Takes the picture's size from how pictures are prepared and resamples the
-  /// position table, always that of a square, to it.
+  /// Takes the picture's size from how pictures are prepared.
+  void takeSizeOfPictures();
+  /// The same, and resamples the position table, always that of a square.
   void resampleToPictures(bool antialias);
   /// Adds patterns of tensors that the library ignores, too.
   void ignore(std::initializer_list<StringRef> patterns);
@@ -126,6 +127,8 @@ void readClipFamily(FamilyReader &reader);
 void readSiglipFamily(FamilyReader &reader);
 void readDinov2Family(FamilyReader &reader);
 void readAimv2Family(FamilyReader &reader);
+void readBeitFamily(FamilyReader &reader);
+void readDinov3Family(FamilyReader &reader);
 
 } // namespace mlir::vit
 

@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ConfigReader.h"
+#include "Timm.h"
 
 #include "llvm/ADT/StringSwitch.h"
 
@@ -58,22 +58,7 @@ static VitNames makeNames(const std::string &prefix) {
   return n;
 }
 
-/// How a model's MLP is built: timm's Mlp, SwiGLUPacked or SwiGLU.
-enum class MlpKind { Plain, Packed, Apart };
-
-namespace {
-/// What the name of an architecture implies.
-struct Architecture {
-  bool distilled = false;
-  double epsilon = 1e-6;
-  MlpKind mlp = MlpKind::Plain;
-  Norm norm = Norm::Layer;
-  bool embeddingNorm = false;
-  Object args; ///< As arguments of VisionTransformer.
-};
-} // namespace
-
-static bool setSize(Object &args, StringRef size) {
+bool vit::setTimmSize(Object &args, StringRef size) {
   static constexpr struct {
     StringLiteral name;
     int64_t width, depth, heads;
@@ -108,8 +93,8 @@ static bool setSize(Object &args, StringRef size) {
 }
 
 /// timm's own small test models.
-static std::optional<Architecture> getTestModel(StringRef name) {
-  Architecture a;
+static std::optional<TimmArchitecture> getTestModel(StringRef name) {
+  TimmArchitecture a;
   if (name == "test_vit3" || name == "test_vit4") {
     bool third = name == "test_vit3";
     a.args = Object{{"patch_size", 16},   {"img_size", 160},
@@ -143,7 +128,7 @@ namespace {
 /// Reads the parts of a name: family, size, variants, patch, variants,
 /// resolution.
 struct NameReader {
-  Architecture a;
+  TimmArchitecture a;
   StringRef family, size;
   bool gap = false, map = false, registers = false, patch = false;
   bool resolution = false, siglip = false, dino = false, radio = false;
@@ -160,7 +145,7 @@ struct NameReader {
 
 bool NameReader::readFamily() {
   Object &args = a.args;
-  if (!setSize(args, size) ||
+  if (!setTimmSize(args, size) ||
       !llvm::is_contained({"vit", "deit", "deit3", "eva", "flexivit"}, family))
     return false;
   if (family == "eva" && size != "large") // eva_giant is of the class Eva.
@@ -246,7 +231,7 @@ void NameReader::combineMarks() {
   if (a.epsilon == 1e-5)
     args.erase("init_values");
   if (dino && size == "giant") {
-    a.mlp = MlpKind::Packed;
+    a.mlp = TimmMlp::Packed;
     args["embed_dim"] = 1536;
     args["num_heads"] = 24;
     args["mlp_ratio"] = 2.66667 * 2;
@@ -298,7 +283,7 @@ void NameReader::combineMarks() {
 }
 
 /// aimv2_large_patch14_224 and its like.
-static std::optional<Architecture> parseAimv2(StringRef name) {
+static std::optional<TimmArchitecture> parseAimv2(StringRef name) {
   static constexpr struct {
     StringLiteral size;
     int64_t width, heads;
@@ -315,9 +300,9 @@ static std::optional<Architecture> parseAimv2(StringRef name) {
     return std::nullopt;
   for (const auto &known : sizes)
     if (known.size == parts[1]) {
-      Architecture a;
+      TimmArchitecture a;
       a.epsilon = 1e-5;
-      a.mlp = MlpKind::Apart;
+      a.mlp = TimmMlp::Apart;
       a.norm = Norm::Rms;
       a.embeddingNorm = true;
       a.args = Object{{"patch_size", 14},
@@ -340,12 +325,14 @@ static std::optional<Architecture> parseAimv2(StringRef name) {
 /// Reads names such as deit_tiny_distilled_patch16_224 or
 /// vit_medium_patch16_reg4_gap_256. Returns nullopt if a part is unknown: the
 /// name of another kind of model.
-static std::optional<Architecture> parseArchitecture(StringRef name) {
+static std::optional<TimmArchitecture> parseArchitecture(StringRef name) {
   // The tag (".augreg_in21k_ft_in1k") describes the training.
   name = name.split('.').first;
-  if (std::optional<Architecture> test = getTestModel(name))
+  if (std::optional<TimmArchitecture> other = findEvaOrBeit(name))
+    return other;
+  if (std::optional<TimmArchitecture> test = getTestModel(name))
     return test;
-  if (std::optional<Architecture> aimv2 = parseAimv2(name))
+  if (std::optional<TimmArchitecture> aimv2 = parseAimv2(name))
     return aimv2;
   SmallVector<StringRef> parts;
   name.split(parts, '_');
@@ -387,7 +374,9 @@ static void addPretrained(Object &args, ConfigReader &pretrained,
       args.insert({key, *value});
 }
 
-static void readArguments(VitConfig &config, ConfigReader &args) {
+/// Arguments that all classes have.
+static void readCommon(VitConfig &config, ConfigReader &args,
+                       StringRef defaultPooling) {
   std::tie(config.imageHeight, config.imageWidth) =
       args.getPair("img_size", 224, 1, maxImageSize);
   std::tie(config.patchHeight, config.patchWidth) =
@@ -404,29 +393,17 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
     args.failKey("mlp_ratio", "that makes an MLP of width " +
                                   Twine(config.mlpWidth) + ", not 1 to " +
                                   Twine(maxWidth));
-  config.setAttentionBias(args.getBoolean("qkv_bias", true));
-  config.queryKeyNorm = args.getBoolean("qk_norm", false);
-  config.outBias = config.mlpBias = args.getBoolean("proj_bias", true);
   config.layerScaleInit = args.getNumber("init_values", 0, 0, 1e6);
   config.layerScale = config.layerScaleInit != 0;
   config.classToken = args.getBoolean("class_token", true);
-  config.registers = args.getInteger("reg_tokens", 0, 0, maxRegisters);
   config.positionsOfPrefix = !args.getBoolean("no_embed_class", false);
-  std::string positions = args.getString("pos_embed", "learn");
-  if (positions.empty() || positions == "none")
-    config.positions = PositionKind::None;
-  else if (positions != "learn")
-    args.failKey("pos_embed", "supported are \"learn\" and \"none\"");
-  config.preNorm = args.getBoolean("pre_norm", false);
   config.embeddingDropout = args.getNumber("pos_drop_rate", 0, 0, 0.999);
   config.dropout = args.getNumber("proj_drop_rate", 0, 0, 0.999);
   config.dropoutInMlp = true;
   config.headDropout = args.getNumber("drop_rate", 0, 0, 0.999);
   config.dropPath = args.getNumber("drop_path_rate", 0, 0, 0.999);
-  config.patchBias = !config.preNorm;
-  config.activation = args.getActivation("act_layer", "gelu");
 
-  std::string pool = args.getString("global_pool", "token");
+  std::string pool = args.getString("global_pool", defaultPooling.str());
   if (pool == "token")
     config.pooling = Pooling::Token;
   else if (pool == "avg")
@@ -442,13 +419,7 @@ static void readArguments(VitConfig &config, ConfigReader &args) {
     args.fail(
         "\"class_token\" is false, so \"global_pool\" cannot be \"token\" "
         "(the default); set it to \"avg\"");
-  config.meanOfPrefix = args.getBoolean("pool_include_prefix", false);
-  bool last = args.getBoolean("final_norm", true);
-  config.poolNorm = last && args.getBoolean("fc_norm", pool == "avg");
-  config.finalNorm = last && !config.poolNorm;
 
-  for (StringRef key : {"scale_attn_norm", "scale_mlp_norm"})
-    args.checkOnly(key, false);
   // Without a remainder nothing is padded.
   if (config.imageHeight % config.patchHeight ||
       config.imageWidth % config.patchWidth)
@@ -468,7 +439,7 @@ static Norm readNorm(ConfigReader &args, StringRef key) {
 }
 
 static void readNorms(VitConfig &config, ConfigReader &args,
-                      const Architecture &architecture) {
+                      const TimmArchitecture &architecture) {
   config.epsilon = architecture.epsilon;
   config.norm = architecture.norm;
   config.embeddingNorm = architecture.embeddingNorm;
@@ -485,13 +456,62 @@ static void readNorms(VitConfig &config, ConfigReader &args,
                                      "supported, with an epsilon of 1e-6");
 }
 
+/// Arguments of VisionTransformer alone.
+static void readVisionTransformer(VitConfig &config, ConfigReader &args) {
+  config.setAttentionBias(args.getBoolean("qkv_bias", true));
+  config.queryKeyNorm = args.getBoolean("qk_norm", false);
+  config.outBias = config.mlpBias = args.getBoolean("proj_bias", true);
+  config.registers = args.getInteger("reg_tokens", 0, 0, maxRegisters);
+  std::string positions = args.getString("pos_embed", "learn");
+  if (positions.empty() || positions == "none")
+    config.positions = PositionKind::None;
+  else if (positions != "learn")
+    args.failKey("pos_embed", "supported are \"learn\" and \"none\"");
+  config.preNorm = args.getBoolean("pre_norm", false);
+  config.patchBias = !config.preNorm;
+  config.activation = args.getActivation("act_layer", "gelu");
+  config.meanOfPrefix = args.getBoolean("pool_include_prefix", false);
+  bool last = args.getBoolean("final_norm", true);
+  config.poolNorm =
+      last && args.getBoolean("fc_norm", config.pooling == Pooling::Mean);
+  config.finalNorm = last && !config.poolNorm;
+  for (StringRef key : {"scale_attn_norm", "scale_mlp_norm"})
+    args.checkOnly(key, false);
+}
+
+/// With dynamic_img_size a model takes pictures as they are prepared, and
+/// resamples the position table, which is that of img_size.
+static void readPictureSize(VitConfig &config, ConfigReader &args,
+                            ConfigReader &pretrained) {
+  const llvm::json::Value *value = pretrained.get("input_size");
+  const llvm::json::Array *size = value ? value->getAsArray() : nullptr;
+  if (!args.getBoolean("dynamic_img_size", false) || !size || size->size() != 3)
+    return;
+  int64_t sides[2];
+  for (int i : {0, 1}) {
+    std::optional<int64_t> side = (*size)[i + 1].getAsInteger();
+    if (!side || *side < 1 || *side > maxImageSize)
+      return pretrained.failKey("input_size",
+                                "it should be [channels, height, width]");
+    sides[i] = *side;
+  }
+  int64_t height = config.gridHeight(), width = config.gridWidth();
+  config.imageHeight = sides[0];
+  config.imageWidth = sides[1];
+  bool isOther = height != config.gridHeight() || width != config.gridWidth();
+  if (config.positions == PositionKind::Learned && isOther) {
+    config.storedGridHeight = height;
+    config.storedGridWidth = width;
+  }
+}
+
 /// The gated MLPs of timm.
-static void setMlp(VitConfig &config, MlpKind kind) {
-  if (kind == MlpKind::Plain)
+void vit::setTimmMlp(VitConfig &config, TimmMlp kind) {
+  if (kind == TimmMlp::Plain)
     return;
   config.gated = true;
   std::string mlp = config.names.block + ".mlp.";
-  if (kind == MlpKind::Packed) {
+  if (kind == TimmMlp::Packed) {
     config.mlpWidth /= 2;
     config.names.gateAndFc1 = mlp + "fc1";
   } else {
@@ -507,6 +527,19 @@ static bool isWrapperWithoutHead(ConfigReader &reader) {
   return names && llvm::is_contained(*names, "TimmWrapperModel");
 }
 
+static constexpr StringLiteral commonKeys[] = {
+    "img_size", "patch_size", "in_chans", "num_classes", "global_pool",
+    "embed_dim", "depth", "num_heads", "mlp_ratio", "init_values",
+    "class_token", "no_embed_class", "dynamic_img_size", "dynamic_img_pad",
+    // For training only.
+    "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
+    "attn_drop_rate", "drop_path_rate"};
+static constexpr StringLiteral visionTransformerKeys[] = {
+    "qkv_bias",    "qk_norm",   "scale_attn_norm",     "scale_mlp_norm",
+    "proj_bias",   "pos_embed", "reg_tokens",          "pre_norm",
+    "final_norm",  "fc_norm",   "pool_include_prefix", "act_layer",
+    "weight_init", "fix_init",  "norm_layer",          "embed_norm_layer"};
+
 VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
                               const std::string &where, std::string &error,
                               const Weights *weights,
@@ -514,7 +547,7 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
   VitConfig config;
   config.names = makeNames(prefix);
   std::string name = reader.getString("architecture", "");
-  std::optional<Architecture> architecture = parseArchitecture(name);
+  std::optional<TimmArchitecture> architecture = parseArchitecture(name);
   if (!architecture) {
     reader.failKey(
         "architecture",
@@ -522,7 +555,9 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
         "vit_tiny_patch16_224, vit_base_patch32_384, "
         "vit_medium_patch16_reg4_gap_256, vit_base_patch16_clip_224, "
         "vit_small_patch14_dinov2, deit_tiny_distilled_patch16_224, "
-        "deit3_base_patch16_224");
+        "deit3_base_patch16_224, and of its classes Eva and Beit, such as "
+        "eva02_base_patch14_224, vit_small_patch16_dinov3, "
+        "vit_pe_core_base_patch16_224, beit_base_patch16_224");
     return config;
   }
 
@@ -568,20 +603,20 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
   }
 
   ConfigReader arguments(args, where + ": model_args", error);
-  arguments.checkKeys(
-      {"img_size", "patch_size", "in_chans", "num_classes", "global_pool",
-       "embed_dim", "depth", "num_heads", "mlp_ratio", "qkv_bias", "qk_norm",
-       "scale_attn_norm", "scale_mlp_norm", "proj_bias", "init_values",
-       "class_token", "pos_embed", "no_embed_class", "reg_tokens", "pre_norm",
-       "final_norm", "fc_norm", "pool_include_prefix", "dynamic_img_size",
-       "dynamic_img_pad", "norm_layer", "act_layer", "embed_norm_layer",
-       // For training only.
-       "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
-       "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init"});
+  SmallVector<StringRef> keys(std::begin(commonKeys), std::end(commonKeys));
+  ArrayRef<StringLiteral> more = architecture->keys;
+  if (!architecture->read)
+    more = visionTransformerKeys;
+  keys.append(more.begin(), more.end());
+  arguments.checkKeys(keys);
   config.antialias = true;
   readNorms(config, arguments, *architecture);
-  readArguments(config, arguments);
-  setMlp(config, architecture->mlp);
+  readCommon(config, arguments, architecture->pooling);
+  if (architecture->read)
+    architecture->read(config, arguments);
+  else
+    readVisionTransformer(config, arguments);
+  setTimmMlp(config, architecture->mlp);
   if (architecture->distilled) {
     config.distillationToken = true;
     config.pooling = Pooling::Distilled;
@@ -591,9 +626,11 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
     arguments.checkOnly("no_embed_class", false);
     arguments.checkOnly("reg_tokens", 0);
   }
+  readPictureSize(config, arguments, pretrained);
   checkVitConfig(config, {"img_size", "patch_size", "embed_dim", "num_heads"},
                  arguments);
-  findStoredGrid(config, weights, arguments);
+  if (!config.storedGridHeight)
+    findStoredGrid(config, weights, arguments);
 
   StringRef labels = "label_names";
   ConfigReader &holder = reader.has(labels) ? reader : pretrained;

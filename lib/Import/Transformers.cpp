@@ -45,6 +45,13 @@ static constexpr ModelClass clipClasses[] = {
     {"VisionModel", ModelKind::Tower},
     {"VisionModelWithProjection", ModelKind::Projection},
     {"ForImageClassification", ModelKind::Classifier}};
+static constexpr ModelClass dinov3Classes[] = {{"Model", ModelKind::Tower},
+                                               {"Backbone", ModelKind::Tower}};
+static constexpr ModelClass beitClasses[] = {
+    {"Model", ModelKind::Tower},
+    {"ForImageClassification", ModelKind::Classifier},
+    {"ForMaskedImageModeling", ModelKind::Tower},
+    {"Backbone", ModelKind::Tower}};
 static constexpr ModelClass aimClasses[] = {{"Model", ModelKind::Projection},
                                             {"VisionModel", ModelKind::Tower}};
 static constexpr ModelClass siglipClasses[] = {
@@ -71,6 +78,10 @@ ArrayRef<Family> vit::listFamilies() {
       {"dinov2", "Dinov2", dinov2Classes, "dinov2.", readDinov2Family},
       {"dinov2_with_registers", "Dinov2WithRegisters", dinov2Classes,
        "dinov2_with_registers.", readDinov2Family},
+      {"dinov3_vit", "DINOv3ViT", dinov3Classes, "", readDinov3Family},
+      {"beit", "Beit", beitClasses, "beit.", readBeitFamily},
+      {"data2vec-vision", "Data2VecVision", plainClasses, "data2vec_vision.",
+       readBeitFamily},
       {"aimv2", "Aimv2", aimClasses, "", readAimv2Family},
       {"aimv2_vision_model", "Aimv2", aimClasses, "", readAimv2Family},
   };
@@ -220,14 +231,18 @@ void FamilyReader::readProjection(StringRef name, ConfigReader &reader,
     config.projectionWidth = std::max<int64_t>(1, shape->front());
 }
 
+void FamilyReader::takeSizeOfPictures() {
+  if (!preprocessing)
+    return;
+  config.imageHeight = preprocessing->height;
+  config.imageWidth = preprocessing->width;
+}
+
 void FamilyReader::resampleToPictures(bool antialias) {
   if (top.failed())
     return;
   int64_t side = config.imageHeight / config.patchHeight;
-  if (preprocessing) {
-    config.imageHeight = preprocessing->height;
-    config.imageWidth = preprocessing->width;
-  }
+  takeSizeOfPictures();
   auto shape =
       weights ? weights->getShape(config.names.positions) : std::nullopt;
   if (shape && shape->size() >= 2) {

@@ -19,6 +19,7 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,17 @@ enum class Pooling {
   All,          ///< All tokens: no pooling
   Distilled,    ///< Class and distillation token, each with its own head
   Attention     ///< Attention with a learned query (SigLIP, timm's map)
+};
+
+/// Angles of the patches by which q and k are rotated; see
+/// vit.rotary_positions and vit.rotate.
+struct RotaryPositions {
+  double temperature = 100;
+  double origin = 0;
+  std::optional<double> extent;
+  bool centered = false;
+  AxisOrder order = AxisOrder::yx;
+  PairKind pairs = PairKind::neighbours;
 };
 
 /// How parameters are initialised if there is no checkpoint.
@@ -73,7 +85,8 @@ struct VitNames {
   std::string qkv;                  ///< q, k, v in one tensor; or, where empty,
   std::string query, key, value;    ///< in three.
   std::string queryBias, valueBias; ///< Tensors, if not part of `qkv`
-  std::string queryNorm, keyNorm;
+  std::string relativePositions, sharedRelativePositions; ///< Tensors
+  std::string queryNorm, keyNorm, attentionNorm;
   std::string out, scale1, fc1, mlpNorm, fc2, scale2;
   std::string scaleTensor = ".gamma"; ///< Of the modules scale1 and scale2
   std::string gate;                   ///< Of a gated MLP: a linear layer, or
@@ -112,7 +125,11 @@ struct VitConfig {
   bool exclusiveSincos = false;
   bool antialias = false; ///< When the table is resampled.
   bool resamples = true;  ///< False: the library cannot, or not like the op.
-  bool preNorm = false;   ///< A LayerNorm before the first layer (CLIP).
+  std::optional<RotaryPositions> rotary;
+  /// A bias of attention's scores by relative positions: of each layer, and of
+  /// all of them.
+  bool relativePositions = false, sharedRelativePositions = false;
+  bool preNorm = false; ///< A LayerNorm before the first layer (CLIP).
 
   // Layers.
   int64_t width = 768, depth = 12, heads = 12, headWidth = 64, mlpWidth = 3072;
@@ -121,12 +138,14 @@ struct VitConfig {
   Norm norm = Norm::Layer;
   bool queryBias = true, keyBias = true, valueBias = true;
   bool queryKeyNorm = false;
+  bool attentionNorm = false; ///< Before the projection of the heads' results
   bool outProjection = true;
   bool outBias = true;
   bool mlpBias = true;
   bool gated = false;   ///< fc2(activation(gate(x)) * fc1(x))
   bool mlpNorm = false; ///< A norm before fc2
   bool layerScale = false;
+  bool postNorm = false; ///< Norms after attention and MLP, not before them
 
   // From the last layer to the results.
   bool finalNorm = true; ///< Of all tokens.
@@ -144,11 +163,13 @@ struct VitConfig {
   /// features; 0: none.
   int64_t projectionWidth = 0;
   bool projectionBias = false;
-  bool projectionTransposed = false;     ///< Stored as [in, out] (open_clip)
-  std::string featuresName = "features"; ///< Of the result without a head
-  bool poolMlp = true;                   ///< After pooling by attention.
-  bool poolBias = true;                  ///< Of its q, k and v.
-  int64_t poolHeads = 0;                 ///< 0: as many as a layer
+  bool projectionTransposed = false;        ///< Stored as [in, out] (open_clip)
+  std::string featuresName = "features";    ///< Of the result without a head
+  bool poolMlp = true;                      ///< After pooling by attention.
+  bool poolBias = true;                     ///< Of its q, k and v.
+  int64_t poolHeads = 0;                    ///< 0: as many as a layer
+  int64_t poolMlpWidth = 0;                 ///< 0: that of a layer
+  std::optional<Activation> poolActivation; ///< Of its MLP; none: a layer's
 
   // Training.
   InitStyle initStyle = InitStyle::Timm;
