@@ -7,7 +7,8 @@
 //
 // Does in each step what the runtime's derivation of stored forms does at load.
 // A work unit is 16 padded outputs of a weight, one row of a table, or one
-// vector of a bias.
+// vector of a bias. Without a layout the sources are stacked as they are; a
+// work unit is a row then.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,6 +42,7 @@ struct Pack {
                         int64_t columns);
   void table(const Channels &channels);
   void vector(const Channels &channels);
+  void flat();
 };
 } // namespace
 
@@ -164,6 +166,20 @@ void Pack::vector(const Channels &channels) {
   });
 }
 
+void Pack::flat() {
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Row row = getRow(unit);
+    Value to = b.mul(unit, width);
+    forEachVector(b, width, {}, [&](Value v, int64_t lanes, Carried carried) {
+      Value inRow = b.mul(v, kVectorLanes);
+      b.storeLanes(b.loadLanes(row.buffer, b.add(row.offset, inRow), lanes),
+                   result(), b.add(to, inRow), lanes);
+      return carried;
+    });
+  });
+  zeroTail(b, op.getResult(), result());
+}
+
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PackOp op,
                                            KernelBuilder &b) {
   for (Type type : op->getOperandTypes())
@@ -172,7 +188,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PackOp op,
   RankedTensorType type = op.getResult().getType();
   Attribute layout = type.getEncoding();
   if (!type.getElementType().isF32() ||
-      !isa_and_present<kernel::PanelsAttr, kernel::ChannelsAttr>(layout))
+      (layout && !isa<kernel::PanelsAttr, kernel::ChannelsAttr>(layout)))
     return op.emitOpError("has no code that makes ") << type;
 
   Pack pack{op, b, type.getRank() == 1 ? 1 : type.getShape().back()};
@@ -182,7 +198,10 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PackOp op,
     start += cast<RankedTensorType>(source).getNumElements() / pack.width;
   }
   int64_t units;
-  if (auto panels = dyn_cast<kernel::PanelsAttr>(layout)) {
+  if (!layout) {
+    units = type.getNumElements() / pack.width;
+    pack.flat();
+  } else if (auto panels = dyn_cast<kernel::PanelsAttr>(layout)) {
     Channels out{type.getShape()[0], panels.getOutGroup()};
     Channels in{type.getShape()[1], panels.getInGroup()};
     units = out.vectors();

@@ -56,11 +56,17 @@ static Channel getInRows(SimtBuilder &b, const Activation &row, Value item) {
   return {b.add(b.mul(number, row.width), channel.number), channel.exists};
 }
 
+/// As above, without a layout.
+static Channel getInFlat(SimtBuilder &b, RankedTensorType type, Value item) {
+  return {item, b.isLess(item, b.index(type.getNumElements()))};
+}
+
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
   RankedTensorType type = op.getResult().getType();
-  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(type.getEncoding());
-  auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
-  if ((!panels && !channels) || !type.getElementType().isF32())
+  Attribute layout = type.getEncoding();
+  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(layout);
+  auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(layout);
+  if ((layout && !panels && !channels) || !type.getElementType().isF32())
     return op.emitOpError("has no GPU code to make ") << type;
   for (Value source : op.getSources())
     if (failed(Activation::getFlat(op, source.getType())))
@@ -73,8 +79,9 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
 
   b.useScalars();
   return emitPerItem(op, b, total, [&](Value item) {
-    Channel element =
-        panels ? getInPanels(b, type, panels, item) : getInRows(b, row, item);
+    Channel element = panels     ? getInPanels(b, type, panels, item)
+                      : channels ? getInRows(b, row, item)
+                                 : getInFlat(b, type, item);
     auto copy = [&] {
       int64_t start = 0;
       for (auto [i, source] : llvm::enumerate(op.getSources())) {
