@@ -178,28 +178,63 @@ KernelInfo mlir::vit::cpu::emitPerImage(Operation *op, KernelBuilder &b,
   return getRowBlockInfo(tensorOf(op->getResult(0)), shape.channelBlocks);
 }
 
+/// Replaces each two rows whose numbers differ in `bit` by two shuffles of
+/// them.
+static SmallVector<Value> shufflePairs(KernelBuilder &b, ArrayRef<Value> rows,
+                                       int64_t bit, ArrayRef<int64_t> low,
+                                       ArrayRef<int64_t> high) {
+  SmallVector<Value> next(rows.size());
+  for (size_t row = 0; row < rows.size(); ++row) {
+    if (row & bit)
+      continue;
+    next[row] = b.shuffle(rows[row], rows[row | bit], low);
+    next[row | bit] = b.shuffle(rows[row], rows[row | bit], high);
+  }
+  return next;
+}
+
 SmallVector<Value> mlir::vit::cpu::transposeVectors(KernelBuilder &b,
                                                     SmallVector<Value> rows) {
-  // For each bit, exchange that bit of the lane number with that of the row
-  // number.
-  for (int64_t bit = 1; bit < kVectorLanes; bit *= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
-      int64_t other =
-          lane & bit ? kVectorLanes : 0; // lanes of the second operand
-      low.push_back(other + (lane & ~bit));
-      high.push_back(other + (lane | bit));
-    }
-    SmallVector<Value> next(kVectorLanes);
-    for (int64_t row = 0; row < kVectorLanes; ++row) {
-      if (row & bit)
-        continue;
-      next[row] = b.shuffle(rows[row], rows[row | bit], low);
-      next[row | bit] = b.shuffle(rows[row], rows[row | bit], high);
-    }
-    rows = next;
+  // Each step is one instruction of AVX2 and AVX-512 per vector: two that
+  // interleave elements and pairs within 128 bits, two that move 128 bits.
+  constexpr int64_t kLanes = kVectorLanes, kPart = 4;
+  SmallVector<int64_t> low, high;
+  auto shuffle = [&](int64_t bit) {
+    rows = shufflePairs(b, rows, bit, low, high);
+    low.clear();
+    high.clear();
+  };
+  for (int64_t part = 0; part < kLanes; part += kPart)
+    for (int64_t lane : {part, part + 1})
+      for (int64_t row : {int64_t(0), kLanes}) {
+        low.push_back(row + lane);
+        high.push_back(row + lane + 2);
+      }
+  shuffle(1);
+  for (int64_t part = 0; part < kLanes; part += kPart)
+    for (int64_t row : {int64_t(0), kLanes})
+      for (int64_t lane : {part, part + 1}) {
+        low.push_back(row + lane);
+        high.push_back(row + lane + 2);
+      }
+  shuffle(2);
+  for (int64_t bit : {4, 8}) {
+    for (int64_t part : {0, 2, 4, 6})
+      for (int64_t lane = 0; lane < kPart; ++lane) {
+        low.push_back(part * kPart + lane);
+        high.push_back((part + 1) * kPart + lane);
+      }
+    shuffle(bit);
   }
-  return rows;
+  // Bit 0 of a row's number now says which pair of the 128 bits it holds, bit 1
+  // which element of the pair, bits 2 and 3 which 128 bits.
+  SmallVector<Value> ordered(kLanes);
+  for (int64_t row = 0; row < kLanes; ++row) {
+    int64_t lane = (row & 1) << 1 | (row >> 1 & 1);
+    int64_t part = row >> 2;
+    ordered[part * kPart + lane] = rows[row];
+  }
+  return ordered;
 }
 
 //===----------------------------------------------------------------------===//

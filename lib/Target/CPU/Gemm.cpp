@@ -18,16 +18,23 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
+/// The largest divisor of `depth` up to kMaxUnroll, or `depth` if there is
+/// none. The time to compile a kernel grows with its number of instructions.
+static int64_t unrolledDepth(int64_t depth) {
+  constexpr int64_t kMaxUnroll = 4;
+  for (int64_t unroll = kMaxUnroll; unroll > 1; --unroll)
+    if (depth % unroll == 0)
+      return unroll;
+  return depth;
+}
+
 SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
                                             function_ref<void(Value)> onStep) {
   SmallVector<Value> zeros(tile.rows * tile.vectors, b.splat(0));
-  auto step = [&](Value i, ValueRange carried) {
+  int64_t unroll = unrolledDepth(tile.unroll);
+  auto multiply = [&](Value left, Value right, ValueRange carried) {
     SmallVector<Value> sums(carried);
-    if (onStep)
-      onStep(i);
-    Value left = b.add(tile.leftBase, b.mul(i, tile.leftStep));
-    Value right = b.add(tile.rightBase, b.mul(i, tile.rightStep));
-    for (int64_t depth = 0; depth < tile.unroll; ++depth) {
+    for (int64_t depth = 0; depth < unroll; ++depth) {
       SmallVector<Value> columns;
       for (int64_t v = 0; v < tile.vectors; ++v)
         columns.push_back(b.load(
@@ -44,6 +51,21 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
       }
     }
     return sums;
+  };
+  auto step = [&](Value i, ValueRange carried) {
+    if (onStep)
+      onStep(i);
+    Value left = b.add(tile.leftBase, b.mul(i, tile.leftStep));
+    Value right = b.add(tile.rightBase, b.mul(i, tile.rightStep));
+    if (unroll == tile.unroll)
+      return multiply(left, right, carried);
+    return b.loop(tile.unroll / unroll, SmallVector<Value>(carried),
+                  [&](Value part, ValueRange sums) {
+                    Value depth = b.mul(part, unroll);
+                    return multiply(b.add(left, b.mul(depth, tile.leftDepth)),
+                                    b.add(right, b.mul(depth, tile.rightDepth)),
+                                    sums);
+                  });
   };
   return b.loop(tile.steps, zeros, step);
 }
