@@ -17,6 +17,9 @@ median of the medians of all rounds.
     compare.py prepare --cache DIR --harness run.py --python PYTHON
   measure (PYTHON has openvino and numpy):
     compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5]
+
+With --families the models are those of families.py (CLIP, SigLIP, DINOv2, DINOv3,
+BEiT), which exports and measures them in place of the harness.
 """
 import argparse
 import json
@@ -26,7 +29,10 @@ import subprocess
 import sys
 import tempfile
 
+from families import BATCHES, FAMILIES
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+EXPORTER = os.path.join(ROOT, "bench/families.py")
 # The models of the harness as timm's config.json.
 CONFIGS = {
     "cifar": dict(
@@ -39,7 +45,6 @@ CONFIGS = {
     "s": dict(architecture="vit_small_patch16_224", num_classes=1000),
     "b": dict(architecture="vit_base_patch16_224", num_classes=1000),
 }
-CELLS = [(m, b) for m in ("cifar", "ti", "s", "b") for b in (1, 8)]
 GOALS = {("b", 1): 1.0, ("s", 1): 1.1, ("ti", 1): 1.2, ("cifar", 1): 1.5}  # else 1.1
 
 
@@ -56,6 +61,9 @@ def last_json(text):
 
 def prepare(a):
     os.makedirs(a.cache, exist_ok=True)
+    if a.families:
+        call([a.python, EXPORTER, "export", "--cache", a.cache])
+        return
     # The harness also makes files for other engines, unless they exist.
     for model, batch in [(m, b) for m in CONFIGS for b in (1, 8, 32)]:
         for suffix in (".int8.onnx", ".iree.vmfb"):
@@ -64,6 +72,11 @@ def prepare(a):
 
 
 def compile_ours(a, model):
+    module = os.path.join(a.cache, model + ".vitm")
+    if a.families:
+        size = FAMILIES[model].size
+        call([os.path.join(a.bin, "vit-compile"), os.path.join(a.cache, "hf-" + model), "--image-size", size, "-o", module])
+        return module
     folder = os.path.join(a.cache, "timm-" + model)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w") as f:
@@ -71,29 +84,30 @@ def compile_ours(a, model):
     weights = os.path.join(folder, "model.safetensors")
     if not os.path.exists(weights):
         os.link(os.path.join(a.cache, model + ".safetensors"), weights)
-    module = os.path.join(a.cache, model + ".vitm")
     call([os.path.join(a.bin, "vit-compile"), folder, "-o", module])
     return module
 
 
 def check(a, module, model, batch):
-    """The largest difference from torch's logits, relative to the largest logit."""
+    """The largest difference from torch's outputs, relative to an output's largest element."""
     script = (
         "import sys, numpy as np; y, r = (np.load(f) for f in sys.argv[1:]);"
         "print(float(np.abs(y - r).max() / np.abs(r).max()))"
     )
     stem = os.path.join(a.cache, f"{model}_b{batch}")
+    outputs = FAMILIES[model].outputs if a.families else ("out",)
     with tempfile.TemporaryDirectory() as folder:
-        ours = os.path.join(folder, "y.npy")
-        call([os.path.join(a.bin, "vit-run"), "infer", module, "--input", stem + ".in.npy", "--output", ours])
-        return float(call([a.python, "-c", script, ours, stem + ".out.npy"]))
+        files = {output: os.path.join(folder, output + ".npy") for output in outputs}
+        options = [f"--output={output}={file}" if a.families else f"--output={file}" for output, file in files.items()]
+        call([os.path.join(a.bin, "vit-run"), "infer", module, "--input", stem + ".in.npy", *options])
+        return max(float(call([a.python, "-c", script, file, f"{stem}.{output}.npy"])) for output, file in files.items())
 
 
 def openvino(a, model, batch):
     r = last_json(
         call(
-            [a.python, a.harness, "infer", "--peer", "openvino", "--model", model, "--batch", batch, "--threads", a.threads]
-            + ["--cache", a.cache, "--seconds", a.seconds]
+            ([a.python, EXPORTER, "infer"] if a.families else [a.python, a.harness, "infer", "--peer", "openvino"])
+            + ["--model", model, "--batch", batch, "--threads", a.threads, "--cache", a.cache, "--seconds", a.seconds]
         )
     )
     return r["min_ms"], r["median_ms"]
@@ -115,7 +129,8 @@ def cpu_name():
 
 def measure(a):
     only = a.only.split(",") if a.only else []
-    cells = [(m, b) for m, b in CELLS if not only or m in only or f"{m}:{b}" in only]
+    cells = [(m, b) for m in (FAMILIES if a.families else CONFIGS) for b in BATCHES]
+    cells = [(m, b) for m, b in cells if not only or m in only or f"{m}:{b}" in only]
     print(f"{cpu_name()}; {a.threads} threads, f32, {a.rounds} rounds; load average before: {os.getloadavg()[0]:.1f}\n")
     print("| model | batch | OpenVINO min (median) ms | ours min (median) ms | ratio of min | of median | goal | error |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
@@ -148,6 +163,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of OpenVINO in each round")
+    parser.add_argument("--families", action="store_true", help="the models of families.py")
     parser.add_argument("--only", help="models, or model:batch, separated by commas")
     a = parser.parse_args()
     prepare(a) if a.verb == "prepare" else measure(a)

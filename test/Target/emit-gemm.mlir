@@ -73,3 +73,39 @@ func.func @padded(%x: !x, %w: !w) -> !y {
   } : (!x, !w) -> !y
   return %y : !y
 }
+
+// -----
+
+!x = tensor<?x12x3072xf32, #kernel.blocked<rows = 6>>
+!y = tensor<?x12x64xf32, #kernel.blocked<rows = 6>>
+!w = tensor<64x3072xf32, #kernel.panels<cols = 64>>
+
+// A panel of 768 KiB in three pieces of 64 steps. The sums of the first two are
+// stored as they are; those of the last one have the region applied.
+// CHECK-LABEL: func.func @pieces
+// CHECK: func.func @gemm_0(%[[X:[^:]+]]: memref<?xf32>, %[[W:[^:]+]]: memref<?xf32>, %[[Y:[^:]+]]: memref<?xf32>,
+// CHECK: %[[LAST:.+]] = arith.constant 2 : index
+// CHECK: scf.while
+// CHECK:   scf.for %[[PIECE:.+]] = %{{.+}} to %[[LAST]]
+// CHECK:     arith.cmpi eq, %[[PIECE]]
+// CHECK:     scf.for
+// CHECK:       vector.load %[[Y]]
+// CHECK:       arith.select
+// CHECK:       scf.for
+// CHECK-NOT:   arith.negf
+// CHECK:       vector.store %{{.+}}, %[[Y]]
+// CHECK:   scf.for
+// CHECK:     vector.load %[[Y]]
+// CHECK-NOT: arith.select
+// CHECK:     scf.for
+// CHECK:     arith.negf
+// CHECK:     vector.store %{{.+}}, %[[Y]]
+// AVX2-LABEL: func.func @pieces
+func.func @pieces(%x: !x, %w: !w) -> !y {
+  %y = kernel.gemm %x, %w tile<rows = 6, cols = 64, chunk = 2> slots [0] {
+  ^bb0(%a: f32):
+    %0 = arith.negf %a : f32
+    kernel.yield %0 : f32
+  } : (!x, !w) -> !y
+  return %y : !y
+}

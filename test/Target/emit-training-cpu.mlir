@@ -148,3 +148,17 @@ module attributes {kernel.arenas = [
     return
   }
 }
+
+// -----
+
+!x = tensor<?x97x32xf32, #kernel.blocked<rows = 6>>
+
+// The gradient of a bias: 17 row blocks of queries are three units for each of
+// the two heads, for any batch.
+// CHECK-LABEL: func.func @attention_bias
+// CHECK: kernel.dispatch @kernels::@attention_bias_gradient_0(%{{.+}}) units<times = 6, per = 2147483648>
+func.func @attention_bias(%dy: !x, %x: !x, %b: tensor<2x97x97xf32>) -> tensor<2x97x97xf32> {
+  %d = kernel.attention_bias_gradient %dy, %x, %x, %x bias %b heads 2 head_dim 16 offsets [0, 0, 0] scale 2.5e-01 slots [0]
+      : (!x, !x, !x, !x, tensor<2x97x97xf32>) -> tensor<2x97x97xf32>
+  return %d : tensor<2x97x97xf32>
+}

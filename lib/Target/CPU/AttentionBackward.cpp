@@ -13,8 +13,8 @@
 // fit into the cache, there is one chunk. Otherwise the contributions of the
 // chunks to the gradients of keys and values are added.
 //
-// The gradient of a bias has work units of its own: one head of all images,
-// whose ds are added in order.
+// The gradient of a bias has work units of its own: a chunk of query row blocks
+// of one head of all images, whose ds are added in order.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,6 +29,9 @@ using Reduction = KernelBuilder::Reduction;
 /// Bytes of p and ds together that fit into the second-level cache beside the
 /// operands of the head.
 static constexpr int64_t kChunkBytes = 400 << 10;
+/// Row blocks of queries in a unit of the gradient of a bias: few enough that
+/// many threads have work, enough to be worth transposing keys and values.
+static constexpr int64_t kBiasGradientBlocks = 8;
 
 namespace {
 struct AttentionBackward {
@@ -89,6 +92,13 @@ struct AttentionBackward {
   void emitChunk(Value image, Value head, Value first, int64_t blocks,
                  bool adds, Value nextBlock = {}, Value nextHead = {});
   void emit();
+  /// Calls `body` for each vector of the rows of the bias's gradient that
+  /// belong to query row block `local`, with its offset in the gradient and in
+  /// a row.
+  void forEachBiasRow(
+      Value local, Value head,
+      function_ref<void(Value at, Value inRow, int64_t row, int64_t lanes)>
+          body);
   void emitBiasGradient();
 };
 } // namespace
@@ -289,21 +299,44 @@ void AttentionBackward::emitChunk(Value image, Value head, Value first,
   forEachKeyBlock(ds, /*operand=*/1, /*result=*/1, /*nextOf=*/3);
 }
 
+void AttentionBackward::forEachBiasRow(
+    Value local, Value head,
+    function_ref<void(Value at, Value inRow, int64_t row, int64_t lanes)>
+        body) {
+  for (int64_t row = 0; row < query.rows; ++row) {
+    Value token = b.add(b.mul(local, query.rows), row);
+    auto visitRow = [&] {
+      Value to = b.mul(b.add(b.mul(head, query.tokens), token), key.tokens);
+      forEachVector(b, key.tokens, {},
+                    [&](Value v, int64_t lanes, Carried carried) {
+                      Value inRow = b.mul(v, kVectorLanes);
+                      body(b.add(to, inRow), inRow, row, lanes);
+                      return carried;
+                    });
+    };
+    if (query.mayBePadding(row))
+      b.ifThen(b.isLess(token, b.index(query.tokens)), visitRow);
+    else
+      visitRow();
+  }
+}
+
 void AttentionBackward::emitBiasGradient() {
   Value result = b.argument(5);
-  int64_t matrix = query.tokens * key.tokens;
-  b.loop(b.begin(), b.end(), [&](Value head) {
-    Value base = b.mul(head, matrix);
-    forEachVector(b, matrix, {}, [&](Value v, int64_t lanes, Carried carried) {
-      b.storeLanes(b.splat(0), result, b.add(base, b.mul(v, kVectorLanes)),
-                   lanes);
-      return carried;
+  b.loop(b.begin(), b.end(), [&](Value unit) {
+    Value head = b.div(unit, chunks());
+    Value begin = b.mul(b.rem(unit, chunks()), chunk);
+    Value end = b.min(b.add(begin, chunk), b.index(query.blocksPerImage));
+    b.loop(begin, end, [&](Value local) {
+      forEachBiasRow(local, head, [&](Value at, Value, int64_t, int64_t lanes) {
+        b.storeLanes(b.splat(0), result, at, lanes);
+      });
     });
     b.loop(b.index(0), b.batch(), [&](Value image) {
       Value block = b.mul(image, key.blocksPerImage);
       keyProducts.transpose(b.argument(2), getHead(2, block, head), keys);
       valueProducts.transpose(b.argument(3), getHead(3, block, head), values);
-      b.loop(0, query.blocksPerImage, [&](Value local) {
+      b.loop(begin, end, [&](Value local) {
         Value from = b.add(b.mul(image, query.blocksPerImage), local);
         Value first = b.index(0);
         keyProducts.multiply(b.argument(1), getHead(1, from, head), keys, p,
@@ -311,22 +344,12 @@ void AttentionBackward::emitBiasGradient() {
         valueProducts.multiply(b.argument(0), getHead(0, from, head), values,
                                ds, first);
         applySoftmax(first, local, head, /*outFactor=*/1);
-        for (int64_t row = 0; row < query.rows; ++row) {
-          Value token = b.add(b.mul(local, query.rows), row);
-          b.ifThen(b.isLess(token, b.index(query.tokens)), [&] {
-            Value to = b.add(base, b.mul(token, key.tokens));
-            forEachVector(b, key.tokens, {},
-                          [&](Value v, int64_t lanes, Carried carried) {
-                            Value inRow = b.mul(v, kVectorLanes);
-                            Value at = b.add(to, inRow);
-                            Value sum = b.addf(
-                                b.loadLanes(result, at, lanes),
-                                b.load(ds, b.add(inRow, row * scoreRow())));
-                            b.storeLanes(sum, result, at, lanes);
-                            return carried;
-                          });
-          });
-        }
+        forEachBiasRow(local, head,
+                       [&](Value at, Value inRow, int64_t row, int64_t lanes) {
+                         Value d = b.load(ds, b.add(inRow, row * scoreRow()));
+                         Value sum = b.addf(b.loadLanes(result, at, lanes), d);
+                         b.storeLanes(sum, result, at, lanes);
+                       });
       });
     });
   });
@@ -420,9 +443,10 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBiasGradientOp op,
     return failure();
   kernel->chunk = 1;
   int64_t scratch = allocateScratch(*kernel);
+  kernel->chunk = kBiasGradientBlocks;
   kernel->emitBiasGradient();
   zeroTail(b, op.getResult(), b.argument(5));
-  KernelInfo info = withoutBatch(op, op.getHeads());
+  KernelInfo info = withoutBatch(op, op.getHeads() * kernel->chunks());
   info.scratch = scratch;
   return info;
 }

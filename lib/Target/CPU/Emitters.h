@@ -264,10 +264,12 @@ struct Tile {
   int64_t leftDepth = 1; ///< stride of a depth of the left operand
 };
 
-/// Emits the product and returns the sums, [row * vectors + vector]. `onStep`
-/// is called at the start of each iteration with its number, for prefetches.
+/// Emits the product and returns the sums, [row * vectors + vector], which
+/// begin at `start` (empty: 0). `onStep` is called at the start of each
+/// iteration with its number, for prefetches.
 SmallVector<Value> emitTile(KernelBuilder &b, const Tile &tile,
-                            function_ref<void(Value)> onStep = nullptr);
+                            function_ref<void(Value)> onStep = nullptr,
+                            ArrayRef<Value> start = {});
 
 /// Prefetches `lines` cache lines from `offset` on, into the first-level cache
 /// if `hint` is 3, into the second-level cache if it is 2.

@@ -7,8 +7,10 @@
 //
 // A work unit is one tile: a row block by a panel of weights. Units are
 // numbered by chunks of row blocks, and within a chunk by panels, so that the
-// panel and the rows of the chunk stay in the cache. Each element is a single
-// sum in depth order, however the work is split.
+// panel and the rows of the chunk stay in the cache. If a panel is too large
+// for that, it is processed in pieces of its depth, and the sums wait in the
+// result. Each element is a single sum in depth order, however the work is
+// split.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +19,10 @@
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
+
+/// Bytes of a panel of weights that stay in the second-level cache, beside the
+/// rows of the input and what is prefetched.
+static constexpr int64_t kPieceBytes = 256 << 10;
 
 /// The largest divisor of `depth` up to kMaxUnroll, or `depth` if there is
 /// none. The time to compile a kernel grows with its number of instructions.
@@ -29,8 +35,11 @@ static int64_t unrolledDepth(int64_t depth) {
 }
 
 SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
-                                            function_ref<void(Value)> onStep) {
-  SmallVector<Value> zeros(tile.rows * tile.vectors, b.splat(0));
+                                            function_ref<void(Value)> onStep,
+                                            ArrayRef<Value> start) {
+  SmallVector<Value> init(start);
+  if (init.empty())
+    init.assign(tile.rows * tile.vectors, b.splat(0));
   int64_t unroll = unrolledDepth(tile.unroll);
   auto multiply = [&](Value left, Value right, ValueRange carried) {
     SmallVector<Value> sums(carried);
@@ -67,7 +76,7 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
                                     sums);
                   });
   };
-  return b.loop(tile.steps, zeros, step);
+  return b.loop(tile.steps, init, step);
 }
 
 void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
@@ -79,6 +88,14 @@ void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
 }
 
 namespace {
+/// A part of the depth of a panel, in steps of kChannelPad channels.
+struct Piece {
+  Value first;
+  int64_t steps;
+  Value isFirst; ///< i1, null in the last piece
+  bool isLast;
+};
+
 /// The state of the emitter for one product.
 struct Gemm {
   kernel::GemmOp op;
@@ -91,53 +108,83 @@ struct Gemm {
   int64_t lastPanel; ///< columns of the last panel
   int64_t chunk;     ///< row blocks of a chunk
   int64_t strip;     ///< most vectors of columns that a register tile may have
+  int64_t piece;     ///< steps of every piece but the last
 
+  int64_t steps() const { return depth / kChannelPad; }
+  int64_t pieces() const { return llvm::divideCeil(steps(), piece); }
   void emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                  int64_t columns);
+  void emitPiece(Value from, Value to, Value chunkBegin, Value panelIndex,
+                 int64_t columns, const Piece &piece);
   void emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
-                 int64_t columns, Value firstVector, int64_t vectors);
+                 int64_t columns, const Piece &piece, Value firstVector,
+                 int64_t vectors);
+  SmallVector<Value> loadSums(const Piece &piece, Value base, int64_t vectors);
   void emit();
 };
 } // namespace
 
+/// Loads the sums that the pieces before have left in the result: none if there
+/// is only one piece, zeros in the first one.
+SmallVector<Value> Gemm::loadSums(const Piece &piece, Value base,
+                                  int64_t vectors) {
+  SmallVector<Value> sums;
+  if (pieces() == 1)
+    return sums;
+  for (int64_t row = 0; row < result.rows; ++row)
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value at = b.add(base, v * result.vectorElements() + row * kChannelPad);
+      Value sum = b.load(b.argument(op->getNumOperands()), at);
+      sums.push_back(piece.isFirst ? b.select(piece.isFirst, b.splat(0), sum)
+                                   : sum);
+    }
+  return sums;
+}
+
 void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
-                     int64_t columns, Value firstVector, int64_t vectors) {
+                     int64_t columns, const Piece &piece, Value firstVector,
+                     int64_t vectors) {
   Tile tile;
   tile.rows = result.rows;
   tile.vectors = vectors;
   tile.unroll = kChannelPad;
-  tile.steps = depth / kChannelPad;
+  tile.steps = piece.steps;
   tile.left = b.argument(0);
-  tile.leftBase = b.mul(block.block, input.blockElements());
+  tile.leftBase = b.add(b.mul(block.block, input.blockElements()),
+                        b.mul(piece.first, input.vectorElements()));
   tile.leftRow = kChannelPad;
   tile.leftStep = input.vectorElements();
   tile.right = b.argument(1);
-  Value panelBase = b.mul(panelIndex, panel * depth);
-  tile.rightBase = b.add(panelBase, b.mul(firstVector, kVectorLanes));
+  Value pieceBase = b.add(b.mul(panelIndex, panel * depth),
+                          b.mul(piece.first, kChannelPad * columns));
+  tile.rightBase = b.add(pieceBase, b.mul(firstVector, kVectorLanes));
   tile.rightDepth = columns;
   tile.rightStep = columns * kChannelPad;
   tile.rightVector = kVectorLanes;
 
-  // While this panel is in use, prefetch the next one into the L2 cache, its
-  // lines spread evenly over the steps of all row blocks of the chunk.
+  // While this piece is in use, prefetch the next one, of this or the next
+  // panel, into the L2 cache, its lines spread evenly over the steps of all row
+  // blocks of the chunk.
   int64_t strips = columns / kVectorLanes / vectors;
   int64_t lines = std::min<int64_t>(8, llvm::divideCeil(panel, strips * chunk));
   Value position = b.add(b.mul(b.sub(block.block, chunkBegin), strips),
                          b.div(firstVector, vectors));
-  Value next = b.add(b.add(panelBase, panel * depth),
+  Value next = b.add(b.add(pieceBase, piece.steps * kChannelPad * panel),
                      b.mul(position, tile.steps * lines * kLineElements));
   // Prefetch into the first-level cache what the epilogue of the next row block
   // of this panel reads and writes.
   Value firstChannel =
       b.add(b.mul(panelIndex, panel / kChannelPad), firstVector);
-  SmallVector<Value> buffers = epilogue.elementExtras();
+  SmallVector<Value> buffers;
+  if (piece.isLast)
+    buffers = epilogue.elementExtras();
   buffers.push_back(b.argument(op->getNumOperands()));
   int64_t tileLines = vectors * result.rows;
   int64_t share = llvm::divideCeil(tileLines, tile.steps);
   Value nextTile = b.add(b.add(block.base, result.blockElements()),
                          b.mul(firstChannel, result.vectorElements()));
   auto fetch = [&](Value step) {
-    if (panels > 1)
+    if (panels > 1 || pieces() > 1)
       prefetch(b, tile.right, b.add(next, b.mul(step, lines * kLineElements)),
                lines,
                /*hint=*/2);
@@ -146,14 +193,22 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
       prefetch(b, buffer, b.add(nextTile, b.mul(line, kLineElements)), share,
                /*hint=*/3);
   };
-  SmallVector<Value> sums = emitTile(b, tile, fetch);
+  Value base = b.add(block.base, b.mul(firstChannel, result.vectorElements()));
+  SmallVector<Value> sums =
+      emitTile(b, tile, fetch, loadSums(piece, base, vectors));
 
   for (int64_t v = 0; v < vectors; ++v) {
     Value channel = b.add(firstChannel, v);
     Value offset = b.add(block.base, b.mul(channel, result.vectorElements()));
-    SmallVector<Value> channels = epilogue.loadChannels(channel);
+    SmallVector<Value> channels;
+    if (piece.isLast)
+      channels = epilogue.loadChannels(channel);
     for (int64_t row = 0; row < result.rows; ++row) {
       Value at = b.add(offset, row * kChannelPad);
+      if (!piece.isLast) {
+        b.store(sums[row * vectors + v], b.argument(op->getNumOperands()), at);
+        continue;
+      }
       Value value = epilogue.apply(sums[row * vectors + v], channels, block,
                                    row, channel, at);
       b.store(zeroPaddedRow(b, result, block, row, value),
@@ -162,20 +217,35 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   }
 }
 
-void Gemm::emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
-                     int64_t columns) {
+void Gemm::emitPiece(Value from, Value to, Value chunkBegin, Value panelIndex,
+                     int64_t columns, const Piece &piece) {
   int64_t vectors = columns / kVectorLanes;
   int64_t width = b.stripVectors(result.rows, vectors, strip);
   b.loop(from, to, [&](Value i) {
     RowBlock block = getRowBlock(b, result, i);
     if (width == vectors) {
-      emitStrip(block, chunkBegin, panelIndex, columns, b.index(0), vectors);
+      emitStrip(block, chunkBegin, panelIndex, columns, piece, b.index(0),
+                vectors);
       return;
     }
     b.loop(0, vectors / width, [&](Value s) {
-      emitStrip(block, chunkBegin, panelIndex, columns, b.mul(s, width), width);
+      emitStrip(block, chunkBegin, panelIndex, columns, piece, b.mul(s, width),
+                width);
     });
   });
+}
+
+void Gemm::emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
+                     int64_t columns) {
+  int64_t last = pieces() - 1;
+  auto emit = [&](const Piece &part) {
+    emitPiece(from, to, chunkBegin, panelIndex, columns, part);
+  };
+  if (last > 0)
+    b.loop(0, last, [&](Value i) {
+      emit({b.mul(i, piece), piece, b.isEqual(i, b.index(0)), false});
+    });
+  emit({b.index(last * piece), steps() - last * piece, Value(), true});
 }
 
 void Gemm::emit() {
@@ -263,7 +333,11 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
             count,
             columns - (count - 1) * panel,
             std::max<int64_t>(1, op.getTile().getChunk()),
-            strip};
+            strip,
+            0};
+  int64_t pieces = llvm::divideCeil(gemm.depth * panel * int64_t(sizeof(float)),
+                                    kPieceBytes);
+  gemm.piece = llvm::divideCeil(gemm.steps(), pieces);
   gemm.emit();
 
   KernelInfo info = getRowBlockInfo(op.getResult().getType(), count);

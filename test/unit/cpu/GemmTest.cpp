@@ -154,6 +154,9 @@ std::vector<Case> gemmCases() {
              {17, 50, 75, 6, 64, cols, 3, 25, 25, true},
              {5, 36, 40, 4, 64, cols, 1, 12, 0, true},
              {0, 10, 49, 6, 64, cols, 1, 0, 0, true},
+             // Panels that are processed in two and three pieces.
+             {17, 1100, 80, 6, 64, cols, 2},
+             {0, 2100, 64, 6, 64, cols, 2, 0, 0, true},
          })
       cases.push_back({s, level});
   }

@@ -25,6 +25,7 @@ CASES = [
     (5, 10, (1, 20), 0, "neighbours", 2),
     (1, 72, (4, 6), 1, "halves", 1),
     (2, 40, (3, 3), 1, "halves", 1),
+    (2, 8, (7, 8), 1, "halves", 1),  # two units of the CPU's kernel for the gradient of the bias
 ]
 
 
