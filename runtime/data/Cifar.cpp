@@ -85,6 +85,7 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
   constexpr size_t recordBytes = 1 + pictureBytes;
   for (const std::string &path : batches) {
     auto file = std::make_unique<MappedFile>(path);
+    file->guard();
     Bytes bytes = file->bytes();
     if (bytes.size == 0 || bytes.size % recordBytes != 0) {
       if (const char *contents =
@@ -100,6 +101,8 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
     part.stride = recordBytes;
     for (size_t at = 0; at < bytes.size; at += recordBytes)
       part.labels.push_back(bytes.data[at]);
+    part.file = file.get();
+    file->requireWhole();
     dataset->addPart(std::move(part));
     dataset->files.push_back(std::move(file));
   }

@@ -53,6 +53,8 @@ Picture RecordDataset::load(int64_t index) const {
   for (size_t i = 0; i < plane; ++i)
     for (size_t c = 0; c < size_t(channels); ++c)
       picture.pixels[i * size_t(channels) + c] = in[c * plane + i];
+  if (part.file)
+    part.file->requireWhole();
   return picture;
 }
 

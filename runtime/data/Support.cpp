@@ -148,6 +148,11 @@ MappedFile::MappedFile(const std::string &path) : name(path) {
   check(file.open(path.c_str(), "file", &error), error);
 }
 
+void MappedFile::requireWhole() const {
+  vit_error error;
+  check(file.requireWhole(name.c_str(), /*wasCut=*/false, &error), error);
+}
+
 AtomicFile::AtomicFile(const std::string &path) {
   vit_error error;
   check(file.open(path.c_str(), &error), error);

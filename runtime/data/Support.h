@@ -138,6 +138,11 @@ class MappedFile {
 public:
   explicit MappedFile(const std::string &path);
 
+  /// See format::MappedFile. `requireWhole` throws; whoever reads the bytes of
+  /// a guarded file calls it afterwards.
+  void guard() { file.guard(); }
+  void requireWhole() const;
+
   Bytes bytes() const { return {file.data(), size_t(file.size())}; }
   const std::string &path() const { return name; }
 

@@ -118,6 +118,24 @@ TEST(CifarBinary, LyingFiles) {
                 makeOptions(nullptr, -1, 1));
 }
 
+TEST(CifarBinary, FileCutShortWhileInUse) {
+  TemporaryFolder folder;
+  std::vector<int> labels(40, 1);
+  std::string path = folder.write("test_batch.bin", makeBinary(labels));
+  data::Dataset dataset(folder.path);
+  // The last record's pages do not exist any more, the first one's do.
+  ASSERT_EQ(truncate(path.c_str(), 4000), 0);
+  for (int64_t index : {39, 0}) {
+    int32_t label;
+    vit_image image = {};
+    expectFailure(VIT_IO_ERROR, "was cut short while it was in use",
+                  [&](vit_error *error) {
+                    return vit_dataset_get(dataset.handle(), index, &image,
+                                           &label, error);
+                  });
+  }
+}
+
 TEST(CifarBinary, ReadBatch) {
   TemporaryFolder folder;
   folder.write("test_batch.bin", makeBinary({1, 2, 3}));
