@@ -47,11 +47,13 @@ static void ignoreText(VitConfig &config) {
                    "cls_emb"};
 }
 
-/// A timm model as the tower (`visual.trunk.*`).
+/// A timm model as the tower (`visual.trunk.*`). `hasNoProjection`: timm_proj
+/// is null.
 static VitConfig readTrunk(ConfigReader &tower, const std::string &where,
                            std::string &error, const Weights *weights,
-                           int64_t width) {
-  std::string proj = tower.getString("timm_proj", "linear");
+                           int64_t width, bool hasNoProjection) {
+  std::string proj =
+      tower.getString("timm_proj", hasNoProjection ? "" : "linear");
   std::string pool = tower.getString("timm_pool", "avg");
   // With a projection of its own open_clip takes timm's default model and
   // changes the pooling afterwards: the norms stay where they are.
@@ -168,7 +170,9 @@ VitConfig vit::readOpenClipConfig(const Object &object, ConfigReader &reader,
   ConfigReader tower(*part, where + ": vision_cfg", error);
   int64_t width = whole.getInteger("embed_dim", std::nullopt, 1, maxWidth);
   if (tower.has("timm_model_name")) {
-    config = readTrunk(tower, where, error, weights, width);
+    const llvm::json::Value *proj = part->get("timm_proj");
+    config = readTrunk(tower, where, error, weights, width,
+                       proj && proj->kind() == llvm::json::Value::Null);
   } else {
     readTower(config, tower, whole);
     readKeywords(config, *part, where + ": vision_cfg", error);

@@ -37,10 +37,12 @@ static VitNames makeNames(const std::string &prefix) {
   n.qkv = n.attention + ".qkv";
   n.queryNorm = n.attention + ".q_norm";
   n.keyNorm = n.attention + ".k_norm";
+  n.attentionNorm = n.attention + ".norm";
   n.out = n.attention + ".proj";
   n.scale1 = n.block + ".ls1";
   n.norm2 = n.block + ".norm2";
   n.fc1 = n.block + ".mlp.fc1";
+  n.mlpNorm = n.block + ".mlp.norm";
   n.fc2 = n.block + ".mlp.fc2";
   n.scale2 = n.block + ".ls2";
   n.norm = prefix + "norm";
@@ -146,7 +148,8 @@ struct NameReader {
 bool NameReader::readFamily() {
   Object &args = a.args;
   if (!setTimmSize(args, size) ||
-      !llvm::is_contained({"vit", "deit", "deit3", "eva", "flexivit"}, family))
+      !llvm::is_contained({"vit", "deit", "deit3", "beit3", "eva", "flexivit"},
+                          family))
     return false;
   if (family == "eva" && size != "large") // eva_giant is of the class Eva.
     return false;
@@ -155,8 +158,12 @@ bool NameReader::readFamily() {
     args["no_embed_class"] = true;
   if (family == "deit3")
     args["init_values"] = 1e-6;
-  if (family == "eva")
+  if (family == "eva" || family == "beit3")
     args["global_pool"] = "avg";
+  if (family == "beit3") {
+    a.epsilon = 1e-5;
+    args["scale_attn_norm"] = args["scale_mlp_norm"] = true;
+  }
   if (flexi) {
     args["patch_size"] = 16;
     args["img_size"] = 240;
@@ -475,8 +482,8 @@ static void readVisionTransformer(VitConfig &config, ConfigReader &args) {
   config.poolNorm =
       last && args.getBoolean("fc_norm", config.pooling == Pooling::Mean);
   config.finalNorm = last && !config.poolNorm;
-  for (StringRef key : {"scale_attn_norm", "scale_mlp_norm"})
-    args.checkOnly(key, false);
+  config.attentionNorm = args.getBoolean("scale_attn_norm", false);
+  config.mlpNorm = args.getBoolean("scale_mlp_norm", false);
 }
 
 /// With dynamic_img_size a model takes pictures as they are prepared, and
@@ -569,12 +576,16 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
   ConfigReader pretrained(inner ? *inner : object,
                           inner ? where + ": pretrained_cfg" : where, error);
   Object args = std::move(architecture->args);
-  const Object *given = object.getObject("model_args");
-  if (given)
-    for (const auto &entry : *given)
-      if (entry.second.kind() != llvm::json::Value::Null)
-        args[entry.first] = entry.second;
-  bool sizeGiven = given && given->get("img_size");
+  bool sizeGiven = false;
+  if (const Object *given = object.getObject("model_args"))
+    for (const auto &entry : *given) {
+      if (entry.second.kind() == llvm::json::Value::Null) {
+        args.erase(entry.first); // The class's default, not the name's.
+        continue;
+      }
+      args[entry.first] = entry.second;
+      sizeGiven |= entry.first == "img_size";
+    }
   // The class count at the top level takes precedence over pretrained_cfg.
   if (const llvm::json::Value *classes = reader.get("num_classes"))
     args.insert({"num_classes", *classes});

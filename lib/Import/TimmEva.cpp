@@ -57,9 +57,7 @@ static void readPositions(VitConfig &config, ConfigReader &args) {
 
 /// GluMlp with both halves in one tensor (Eva), SwiGLU with two, or Mlp.
 static void readMlp(VitConfig &config, ConfigReader &args, bool mayBePacked) {
-  std::string mlp = config.names.block + ".mlp.";
   config.mlpNorm = args.getBoolean("scale_mlp", false);
-  config.names.mlpNorm = mlp + "norm";
   int64_t align = args.getInteger("swiglu_align_to", 0, 0, 1 << 20);
   if (!args.getBoolean("swiglu_mlp", false))
     return;
@@ -92,7 +90,6 @@ static void readEvaAttention(VitConfig &config, ConfigReader &args) {
     config.names.valueBias = attention + ".v_bias";
   }
   config.attentionNorm = args.getBoolean("scale_attn_inner", false);
-  config.names.attentionNorm = attention + ".norm";
   config.queryKeyNorm = args.getBoolean("qk_norm", false);
 }
 

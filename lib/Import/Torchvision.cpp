@@ -97,7 +97,8 @@ VitConfig vit::readTorchvisionConfig(const Object &object, ConfigReader &reader,
   config.dropout = config.embeddingDropout =
       args.getNumber("dropout", 0, 0, 0.999);
   config.dropoutInMlp = true;
-  args.checkOnly("attention_dropout", 0.0);
+  // Not applied in training, as attention dropout of other libraries.
+  args.getNumber("attention_dropout", 0, 0, 0.999);
   if (args.has("representation_size"))
     args.failKey("representation_size", "only null is supported");
   // interpolate_embeddings aligns corners.

@@ -236,8 +236,13 @@ static void reportDropout(Json &config) {
         found->get<double>() > 0)
       ignored.push_back(std::string(key) + what);
   };
-  look(&config, "attention_probs_dropout_prob", "");
-  look(objectIn(config, "args"), "dropout", " (in attention only)");
+  for (Json *part :
+       {&config, objectIn(config, "vision_config"), objectIn(config, "args")})
+    for (const char *key :
+         {"attention_probs_dropout_prob", "attention_dropout"})
+      look(part, key, "");
+  if (config.value("library", "") == "vit-pytorch")
+    look(objectIn(config, "args"), "dropout", " (in attention only)");
   for (const char *key : {"patch_drop_rate", "attn_drop_rate"})
     look(objectIn(config, "model_args"), key, "");
   if (!ignored.empty())
