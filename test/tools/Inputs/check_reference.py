@@ -5,8 +5,8 @@
 #
 # ===-----------------------------------------------------------------------===#
 """Runs COMMAND (default: vit-run infer) with each case of DATA/reference and both
-checkpoints, and compares logits with logits_f64.npy, and hidden_i, final and
-attention_i with hidden.safetensors and attn.safetensors: within TOLERANCE x
+checkpoints, and compares each result NAME with NAME_f64.npy, and hidden_i, final
+and attention_i with hidden.safetensors and attn.safetensors: within TOLERANCE x
 max(1, largest/10). Exits with 1 if one differs.
 """
 
@@ -21,7 +21,9 @@ import files
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("data", metavar="DATA")
 parser.add_argument("work", metavar="FOLDER")
-parser.add_argument("--logits", action="store_true", help="compare logits only")
+parser.add_argument("--kinds", default="reference,checkpoints", help="the folders in DATA")
+parser.add_argument("--outputs", choices=["results", "all", "both"], default="both",
+                    help="what is asked for in one run; both: in two runs")
 parser.add_argument("--tolerance", type=float, default=1e-5)
 parser.add_argument("--pictures", type=int, help="only so many of each case")
 parser.add_argument("--cases", default="", help="regular expression: only cases it finds")
@@ -38,25 +40,36 @@ def read_pictures(shape, values):
     return [count] + list(shape[1:]), values[: len(values) // shape[0] * count]
 
 
+
+def read_expected(case):
+    """Names of the results, and all expected outputs by name."""
+    expected = {}
+    for file in sorted(os.listdir(case)):
+        if file.endswith("_f64.npy"):
+            expected[file[: -len("_f64.npy")]] = files.read_npy(case + "/" + file)
+    results = list(expected)
+    for file in ["hidden", "attn", "attention"]:
+        path = "%s/%s.safetensors" % (case, file)
+        if os.path.exists(path):
+            for tensor, value in files.read_safetensors(path).items():
+                expected[tensor.replace("attn_", "attention_")] = value
+    return results, {name: read_pictures(*value) for name, value in expected.items()}
+
+
 failures = 0
-for kind in ["reference", "checkpoints"]:
+for kind in options.kinds.split(","):
     for name in sorted(os.listdir(options.data + "/" + kind)):
         case = "%s/%s/%s" % (options.data, kind, name)
-        if not os.path.exists(case + "/config.json") or not re.search(options.cases, name):
+        if not os.path.exists(case + "/input.npy") or not re.search(options.cases, name):
             continue
-        expected = {"logits": files.read_npy(case + "/logits_f64.npy")}
-        for file in ["hidden.safetensors", "attn.safetensors"]:
-            if os.path.exists(case + "/" + file):
-                for tensor, value in files.read_safetensors(case + "/" + file).items():
-                    expected[tensor.replace("attn_", "attention_")] = value
-        expected = {name: read_pictures(*value) for name, value in expected.items()}
+        results, expected = read_expected(case)
         source = work + "/input.npy"
         files.write_npy(source, *read_pictures(*files.read_npy(case + "/input.npy")))
-        files_of = {o: ["--output", "%s=%s/%s.npy" % (o, work, o)] for o in expected}
-        # The default entry, and one with all outputs.
-        for outputs in [["logits"], list(expected)][: 1 if options.logits else 2]:
+        asked = {"results": [results], "all": [list(expected)], "both": [results, list(expected)]}
+        for outputs in asked[options.outputs]:
             attempt = tool + [case, "--input", source]
-            attempt += sum([files_of[output] for output in outputs], [])
+            for output in outputs:
+                attempt += ["--output", "%s=%s/%s.npy" % (output, work, output)]
             result = subprocess.run(attempt, capture_output=True, text=True)
             if result.returncode != 0:
                 print("%s: %s" % (name, result.stderr.strip()))
@@ -72,7 +85,7 @@ for kind in ["reference", "checkpoints"]:
                     print("%s: %s differs by %g (%s, expected %s)" %
                           (name, output, worst, shape, wanted_shape))
                     failures += 1
-                elif output == "logits":
-                    print("%s: logits at %.2f of the tolerance" % (name, share))
+                elif output in results:
+                    print("%s: %s at %.2f of the tolerance" % (name, output, share))
 print("%d failures" % failures)
 sys.exit(failures != 0)

@@ -8,7 +8,9 @@
 
 Compiles the model of FOLDER as its train/train.json says and compares gradients
 and trained weights with PyTorch's: see vit-check-training. COMMAND is a prefix
-of the command on the device."""
+of the command on the device. DEVICE is cpu, vulkan, or the path of
+libvit-fake-cuda.so for a simulated CUDA device."""
+import glob
 import json
 import os
 import subprocess
@@ -23,13 +25,23 @@ beta1, beta2 = recipe["betas"]
 adamw = f"optimizer=adamw beta1={beta1} beta2={beta2} epsilon={recipe['eps']} weight-decay={recipe['weight_decay']} decay-all"
 os.makedirs(work, exist_ok=True)
 name = os.path.basename(folder)
+is_simulated = device.endswith(".so")
 for verb, options, end in [("gradients", "optimizer=none", [tolerance]), ("steps", adamw, [])]:
     module = os.path.join(work, f"{name}.{verb}.vitm")
-    target = device.split(":")[0]
+    target = "cuda" if is_simulated else device.split(":")[0]
     compile_it = ["vit-compile", folder, "--target", target, "-o", module]
     compile_it += [f"--train={options} label-smoothing={recipe['label_smoothing']}"]
     if levels:
         compile_it += ["--level", levels]
-    subprocess.run(compile_it, check=True)
-    print(name, device, verb, flush=True)
-    subprocess.run([*before, "vit-check-training", verb, module, folder, device, *end], check=True)
+    environment = dict(os.environ)
+    if is_simulated:
+        # Machine code is never simulated: skip ptxas.
+        environment.update(VIT_PTXAS="", VIT_CUDA_LIBRARY=device, VIT_SIM_KERNELS=module + ".so")
+        compile_it += ["--dump-ir", module + ".ir"]
+    subprocess.run(compile_it, check=True, env=environment)
+    if is_simulated:
+        (code,) = glob.glob(module + ".ir/sm_*/*-vit-emit-simt.mlir")
+        subprocess.run(["vit-simulate", code, "-o", module + ".so"], check=True)
+    print(name, target, verb, flush=True)
+    check = ["vit-check-training", verb, module, folder, "cuda" if is_simulated else device]
+    subprocess.run([*before, *check, *end], check=True, env=environment)
