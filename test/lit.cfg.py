@@ -14,6 +14,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 
 import lit.formats
@@ -61,6 +62,16 @@ else:
 # scripts/test --fast skips slow tests: `UNSUPPORTED: fast`.
 if lit_config.params.get("fast"):
     config.available_features.add("fast")
+# A python with the libraries that checkpoints come from, to load exports with.
+libraries_python = os.environ.get("VIT_LIBRARIES_PYTHON", config.python)
+config.substitutions.append(("%libraries_python", libraries_python))
+for library in ["transformers", "timm", "torchvision"]:
+    code = "import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ['torch', '%s'])))"
+    if subprocess.call([libraries_python, "-c", code % library]) == 0:
+        config.available_features.add(library)
+    else:
+        lit_config.note("strict loading of exports is skipped for %s: %s has no torch and %s "
+                        "(VIT_LIBRARIES_PYTHON names another)" % (library, libraries_python, library))
 if shutil.which("spirv-val"):
     config.available_features.add("spirv-val")
 else:

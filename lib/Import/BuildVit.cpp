@@ -680,9 +680,10 @@ void VitBuilder::projectionResult(Value pooled) {
 
 void VitBuilder::headlessResults(Value x) {
   result("last_hidden_state", x);
-  Value pooled;
-  if (config.pooler || config.projectionWidth)
-    pooled = pool(x);
+  Value pooled = pool(x);
+  // A class without a pooled result: what the family's classifiers read.
+  if (!config.pooler && !config.projectionWidth)
+    return output("features", pooled);
   if (config.pooler && config.poolerWidth) {
     pooled = linear(pooled, "pooler", names.pooler, config.poolerWidth,
                     /*bias=*/true);

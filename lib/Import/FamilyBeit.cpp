@@ -108,6 +108,8 @@ void vit::readBeitFamily(FamilyReader &r) {
   // The classes for masked image modelling and dense outputs have none.
   config.pooler =
       !isMean || !r.weights || r.isStored(config.names.poolNorm + ".weight");
+  if (r.isTower() && !config.pooler)
+    config.poolNorm = false;
   r.ignore({"*embeddings.mask_token", "*relative_position_index", "fpn.*",
             "fpn1.*", "fpn2.*"});
   checkRelativePositions(r);

@@ -61,5 +61,5 @@ void vit::readSiglipFamily(FamilyReader &r) {
     return;
   }
   config.pooler = r.tower.getBoolean("vision_use_head", true);
-  config.pooling = Pooling::Attention;
+  config.pooling = config.pooler ? Pooling::Attention : Pooling::Mean;
 }

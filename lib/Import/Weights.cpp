@@ -10,6 +10,7 @@
 #include "vit/Import/StoredNames.h"
 
 #include "format/Initializer.h"
+#include "format/WeightNames.h"
 
 #include "llvm/ADT/BitVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -120,6 +121,17 @@ static bool isAllowedUnused(ModuleOp module, StringRef name) {
   });
 }
 
+/// The tensors that the file itself says are not used.
+static llvm::StringSet<> listCarried(const vit_weights *weights) {
+  llvm::StringSet<> names;
+  const char *list =
+      weights ? vit_weights_metadata(weights, ::vit::format::kCarriedKey)
+              : nullptr;
+  for (StringRef name : llvm::split(StringRef(list ? list : ""), '\n'))
+    names.insert(name);
+  return names;
+}
+
 std::string Weights::describePrefix(ModuleOp module) const {
   for (ParameterOp parameter : module.getOps<ParameterOp>()) {
     std::string name = parameter.getStoredName(0);
@@ -173,13 +185,14 @@ LogicalResult Weights::check(ModuleOp module, bool allowUnused,
         untyped.push_back(info.name + (std::string(" is ") + info.dtype_name));
     }
   }
+  llvm::StringSet<> carried = listCarried(weights);
   for (unsigned i = 0; i < used.size(); ++i) {
     vit_weight_info info;
     if (vit_weights_info(weights, i, &info, nullptr) != VIT_OK)
       continue;
     if (file.empty())
       file = info.file;
-    if (!used[i] && !allowUnused && info.size &&
+    if (!used[i] && !allowUnused && info.size && !carried.contains(info.name) &&
         !isAllowedUnused(module, info.name))
       unused.push_back(info.name);
   }

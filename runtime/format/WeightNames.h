@@ -29,6 +29,11 @@ inline constexpr const char *kWeightEndings[] = {".safetensors", ".bin", ".pth",
 /// torch.save file that holds several, such as "model_ema".
 inline constexpr const char *kWeightsKey = "VIT_WEIGHTS_KEY";
 
+/// The key of the metadata of a .safetensors file under which training lists,
+/// a line each, the tensors that it copied from the checkpoint it began with:
+/// the model's graph does not use them, but the class of its library has them.
+inline constexpr const char *kCarriedKey = "vit.carried";
+
 } // namespace vit::format
 
 #endif // VIT_FORMAT_WEIGHT_NAMES_H

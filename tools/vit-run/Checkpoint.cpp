@@ -13,10 +13,12 @@
 #include "Init.h"
 #include "JsonText.h"
 #include "StoredTensors.h"
+#include "format/WeightNames.h"
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <set>
 
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
@@ -143,8 +145,15 @@ static void writeTensors(const std::string &path,
 }
 
 static void writeWeights(const std::string &path, Model &model,
+                         const CarriedTensors &carried,
                          const std::string &steps) {
+  std::vector<vit_tensor> copies = carried.views();
   std::vector<Tensor> values;
+  auto isThere = [&](const std::string &name) {
+    auto isCalled = [&](const auto &tensor) { return name == tensor.name; };
+    return std::any_of(values.begin(), values.end(), isCalled) ||
+           std::any_of(copies.begin(), copies.end(), isCalled);
+  };
   for (const CheckpointTensor &stored : storedTensors(model.module())) {
     Tensor tensor;
     tensor.name = stored.name;
@@ -153,18 +162,22 @@ static void writeWeights(const std::string &path, Model &model,
     values.push_back(std::move(tensor));
   }
   if (auto shape = emptyClassToken(model.getOptions().model);
-      shape && std::none_of(values.begin(), values.end(), [](const Tensor &t) {
-        return t.name == "cls_token";
-      })) {
+      shape && !isThere("cls_token")) {
     values.emplace_back().name = "cls_token";
     values.back().allocate(VIT_F32, *shape);
   }
   std::vector<vit_tensor> tensors;
-  tensors.reserve(values.size());
+  tensors.reserve(values.size() + copies.size());
   for (const Tensor &tensor : values)
     tensors.push_back(tensor.view());
+  tensors.insert(tensors.end(), copies.begin(), copies.end());
   // transformers rejects files without "format".
-  writeTensors(path, tensors, {"format", "pt", "vit.steps", steps.c_str()});
+  std::vector<const char *> metadata{"format", "pt", "vit.steps",
+                                     steps.c_str()};
+  std::string list = carried.list();
+  if (!list.empty())
+    metadata.insert(metadata.end(), {format::kCarriedKey, list.c_str()});
+  writeTensors(path, tensors, metadata);
 }
 
 static void writeState(const std::string &path, Model &model,
@@ -310,13 +323,13 @@ static void writeDescription(const std::string &folder, Model &model,
 
 void saveCheckpoint(const std::string &folder, Model &model,
                     const vit_preprocessing &preprocessing, const Names &labels,
-                    const TrainingState &state) {
+                    const CarriedTensors &carried, const TrainingState &state) {
   try {
     FolderReplacement replacement(folder);
     const std::string &fresh = replacement.folder();
     TrainingState saved = state;
     saved.steps = vit_parameters_steps(model.parameters());
-    writeWeights(fresh + "/model.safetensors", model,
+    writeWeights(fresh + "/model.safetensors", model, carried,
                  std::to_string(saved.steps));
     writeState(fresh + "/state.safetensors", model, saved);
     writeDescription(fresh, model, preprocessing, labels);
@@ -338,9 +351,11 @@ bool hasCheckpoint(const std::string &folder) { return recoverFolder(folder); }
 //===----------------------------------------------------------------------===//
 
 /// Finds `names` in `file`: returns indices, or -1 for those that differ.
+/// `carried`: names that may be there, too.
 template <typename Shape>
 static std::vector<int64_t> match(const vit_weights *file,
                                   const std::vector<std::string> &names,
+                                  const std::set<std::string> &carried,
                                   Shape shapeOf, Differences &differences) {
   std::vector<int64_t> indices;
   std::vector<bool> used(vit_weights_count(file), false);
@@ -363,10 +378,17 @@ static std::vector<int64_t> match(const vit_weights *file,
     if (!used[i] &&
         vit_weights_info(file, static_cast<int64_t>(i), &info, nullptr) ==
             VIT_OK &&
-        info.size > 0)
+        info.size > 0 && !carried.count(info.name))
       differences.unknown.push_back(info.name);
   }
   return indices;
+}
+
+/// The names of what a run's checkpoint carries.
+static std::set<std::string> listCarried(const vit_weights *file) {
+  const char *list = vit_weights_metadata(file, format::kCarriedKey);
+  std::vector<std::string> names = split(list ? list : "", '\n');
+  return {names.begin(), names.end()};
 }
 
 static TrainingState readState(const vit_weights *file,
@@ -398,7 +420,8 @@ TrainingState readTrainingState(const std::string &folder) {
   return readState(openWeights(path).get(), path);
 }
 
-TrainingState loadCheckpoint(const std::string &folder, Model &model) {
+TrainingState loadCheckpoint(const std::string &folder, Model &model,
+                             CarriedTensors &carried) {
   vit_parameters *parameters = model.parameters();
   std::string weightsPath = folder + "/model.safetensors",
               statePath = folder + "/state.safetensors";
@@ -419,10 +442,11 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
   names.reserve(tensors.size());
   for (const CheckpointTensor &tensor : tensors)
     names.push_back(tensor.name);
+  std::set<std::string> carriedNames = listCarried(weightsFile.get());
   Differences differences;
   std::vector<int64_t> indices = match(
-      weightsFile.get(), names, [&](size_t i) { return tensors[i].shape; },
-      differences);
+      weightsFile.get(), names, carriedNames,
+      [&](size_t i) { return tensors[i].shape; }, differences);
   if (std::string text = differences.text(); !text.empty())
     throw Error(folder + " is a checkpoint of another model than " +
                 model.getOptions().model + ": " + text);
@@ -432,8 +456,8 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
   for (const Tensor &tensor : states.tensors)
     names.push_back(tensor.name);
   std::vector<int64_t> stateIndices = match(
-      stateFile.get(), names, [&](size_t i) { return states.tensors[i].dims; },
-      differences);
+      stateFile.get(), names, {},
+      [&](size_t i) { return states.tensors[i].dims; }, differences);
   if (std::string text = differences.text(); !text.empty())
     throw Error(folder +
                 " was trained differently (optimizer, frozen parameters, "
@@ -465,6 +489,11 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model) {
           error);
   }
   vit_parameters_set_steps(parameters, state.steps);
+  // The file stays mapped when a newer checkpoint replaces it.
+  carried = CarriedTensors(std::move(weightsFile));
+  for (const std::string &name : carriedNames)
+    if (int64_t index = carried.find(name); index >= 0)
+      carried.add(index, name);
   return state;
 }
 

@@ -8,6 +8,7 @@
 #ifndef VIT_TOOLS_CHECKPOINT_H
 #define VIT_TOOLS_CHECKPOINT_H
 
+#include "CarriedTensors.h"
 #include "Model.h"
 
 #include <nlohmann/json.hpp>
@@ -37,7 +38,7 @@ struct TrainingState {
 /// FOLDER.previous. It contains
 ///
 ///   model.safetensors         the weights, with the names and shapes of the
-///                             model's checkpoint
+///                             model's checkpoint, and `carried`
 ///   state.safetensors         optimizer states by name, and `state`
 ///   config.json | model.mlir  for a checkpoint's folder | for a text, with
 ///                             `labels` in place of its own
@@ -48,7 +49,7 @@ struct TrainingState {
 void saveCheckpoint(const std::string &folder, Model &model,
                     const vit_preprocessing &preprocessing,
                     const std::vector<std::string> &labels,
-                    const TrainingState &state);
+                    const CarriedTensors &carried, const TrainingState &state);
 
 /// Whether `folder` is a checkpoint. Completes an interrupted replacement.
 bool hasCheckpoint(const std::string &folder);
@@ -58,8 +59,10 @@ TrainingState readTrainingState(const std::string &folder);
 
 /// Copies weights, optimizer states and steps to model.parameters(). Throws an
 /// Error that lists the differences, and changes nothing, if the checkpoint
-/// belongs to another model or another way of training.
-TrainingState loadCheckpoint(const std::string &folder, Model &model);
+/// belongs to another model or another way of training. `carried` becomes what
+/// the checkpoint carries.
+TrainingState loadCheckpoint(const std::string &folder, Model &model,
+                             CarriedTensors &carried);
 
 /// "learning-rate was 0.001 and is 0.01; momentum was not given and is 0.9";
 /// empty if all members are equal. "data" is compared by compareData. Not

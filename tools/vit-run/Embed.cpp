@@ -90,7 +90,12 @@ std::unique_ptr<Model> openModel(const EmbedOptions &options,
                 " has none of the outputs image_embeds, pooler_output and "
                 "features; compile it with --outputs features, or name an "
                 "output with --name");
-  name = "features"; // Of a classifier, computed only where asked for.
+  name = "features"; // Computed only where asked for.
+  if (!model->hasOutput("logits"))
+    std::fprintf(stderr,
+                 "note: the model has no pooled output of its own; the "
+                 "embedding is 'features', what a classifier of its family "
+                 "reads (--name takes another output)\n");
   return std::make_unique<Model>(options, std::vector<std::string>{name});
 }
 
@@ -286,7 +291,7 @@ void addEmbed(CLI::App &app) {
   command
       .option("--name", options->name,
               "The output to take (default: image_embeds, else pooler_output, "
-              "else features)")
+              "else features, which a classifier of the family reads)")
       .type("OUTPUT");
   command.option("--batch", options->batch, "Pictures per run")
       .range(1, 65536)

@@ -26,6 +26,7 @@ using format::Resampling;
 /// The source of one tensor of the model.
 struct Source {
   int64_t index = -1; ///< In the checkpoint; -1: use the initialiser.
+  std::string name;   ///< There, also where it is not used; or empty.
   bool isResampled = false;
   Resampling resampling = {};
 };
@@ -51,6 +52,13 @@ bool isHead(const CheckpointTensor &tensor) {
   return names.count(lastComponent(tensor.name)) ||
          (tensor.parts.size() == 1 &&
           names.count(lastComponent(tensor.parts.front().parameter)));
+}
+
+/// Whether transformers, too, initialises `tensor` where the checkpoint is of a
+/// class without it: the norm of BEiT's mean of the patch tokens.
+bool mayBeMissing(const CheckpointTensor &tensor) {
+  return isHead(tensor) ||
+         tensor.name.find("pooler.layernorm.") != std::string::npos;
 }
 
 bool isPositions(const CheckpointTensor &tensor) {
@@ -88,7 +96,15 @@ public:
     for (size_t i = 0; i < tensors.size(); ++i)
       if (sources[i].index >= 0)
         take(tensors[i], sources[i]);
+    findUnused();
     report();
+  }
+
+  CarriedTensors takeCarried() {
+    CarriedTensors carried(std::move(file));
+    for (auto &[index, name] : carriedTensors)
+      carried.add(index, std::move(name));
+    return carried;
   }
 
 private:
@@ -98,6 +114,8 @@ private:
   [[noreturn]] void failMisfit();
   void take(const CheckpointTensor &tensor, const Source &source);
   std::vector<std::string> unusedNames() const;
+  std::string renamed(const std::string &name) const;
+  void findUnused();
   void report();
 
   Model &model;
@@ -108,7 +126,8 @@ private:
   std::vector<Source> sources;
   std::set<int64_t> looked; ///< Tensors of the checkpoint that are used.
   std::string commonPrefix; ///< Of the names of all stored tensors.
-  std::vector<std::string> missing, misfits, kept, resampled;
+  std::vector<std::string> missing, misfits, kept, resampled, unused;
+  std::vector<std::pair<int64_t, std::string>> carriedTensors;
 };
 
 Source Initialiser::findSource(const CheckpointTensor &tensor) {
@@ -119,7 +138,7 @@ Source Initialiser::findSource(const CheckpointTensor &tensor) {
       source.index = vit_weights_find(file.get(), name.c_str());
   std::string here = tensor.name + " " + storedShapeText(tensor.shape);
   if (source.index < 0) {
-    if (isHead(tensor))
+    if (mayBeMissing(tensor))
       kept.push_back(here + ", which is not there");
     else
       missing.push_back(tensor.name);
@@ -128,6 +147,7 @@ Source Initialiser::findSource(const CheckpointTensor &tensor) {
   vit_error error;
   vit_weight_info info = {};
   check(vit_weights_info(file.get(), source.index, &info, &error), error);
+  source.name = info.name;
   std::vector<int64_t> there(info.dims, info.dims + info.rank);
   if (info.dtype != VIT_F32 && info.dtype != VIT_F16 &&
       info.dtype != VIT_BF16 && info.dtype != VIT_F64) {
@@ -250,13 +270,74 @@ void Initialiser::failMisfit() {
   throw Error(path + " does not fit the model: " + join(parts, "; "));
 }
 
-void Initialiser::report() {
-  size_t taken = 0;
-  for (const Source &source : sources) {
-    taken += source.index >= 0;
-    looked.insert(source.index);
+/// What two names have in common at their end, from the beginning of a part on.
+static size_t commonEnd(const std::string &a, const std::string &b) {
+  size_t length = 0, whole = 0;
+  while (length < std::min(a.size(), b.size()) &&
+         a[a.size() - 1 - length] == b[b.size() - 1 - length]) {
+    ++length;
+    auto isWhole = [&](const std::string &name) {
+      return length == name.size() || name[name.size() - 1 - length] == '.';
+    };
+    if (isWhole(a) && isWhole(b))
+      whole = length;
   }
-  std::vector<std::string> unused = unusedNames();
+  return whole;
+}
+
+/// What the model's checkpoint calls the tensor `name` of the source: the
+/// prefix is exchanged as that of the used tensor with the most similar name.
+std::string Initialiser::renamed(const std::string &name) const {
+  std::string result = name;
+  size_t longest = 0;
+  bool found = false;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const std::string &there = sources[i].name, &here = tensors[i].name;
+    size_t end = commonEnd(there, here), before = there.size() - end;
+    if (!end || name.compare(0, before, there, 0, before) != 0)
+      continue;
+    size_t similar =
+        std::mismatch(name.begin(), name.end(), there.begin(), there.end())
+            .first -
+        name.begin();
+    if (found && similar <= longest)
+      continue;
+    found = true;
+    longest = similar;
+    result = here.substr(0, here.size() - end) + name.substr(before);
+  }
+  return result;
+}
+
+/// Divides the tensors that no parameter has into those that are carried and
+/// those that are left behind.
+void Initialiser::findUnused() {
+  for (const Source &source : sources)
+    looked.insert(source.index);
+  ClassTensors ofClass = findClassTensors(path, model.getOptions().model);
+  std::set<std::string> taken;
+  for (const CheckpointTensor &tensor : tensors)
+    taken.insert(tensor.name);
+  vit_weight_info info = {};
+  for (int64_t i = 0; i < vit_weights_count(file.get()); ++i) {
+    if (looked.count(i) ||
+        vit_weights_info(file.get(), i, &info, nullptr) != VIT_OK)
+      continue;
+    std::string name = renamed(info.name);
+    if (info.dtype >= 0 && ofClass.contain(name) && taken.insert(name).second)
+      carriedTensors.emplace_back(i, name);
+    else if (info.size > 0)
+      unused.push_back(info.name);
+  }
+  // As loadCheckpoint orders them, so that a resumed run writes the same file.
+  std::sort(carriedTensors.begin(), carriedTensors.end(),
+            [](const auto &a, const auto &b) { return a.second < b.second; });
+}
+
+void Initialiser::report() {
+  size_t taken =
+      std::count_if(sources.begin(), sources.end(),
+                    [](const Source &source) { return source.index >= 0; });
   std::fprintf(stderr, "from %s: %zu of the model's %zu tensors\n",
                path.c_str(), taken, sources.size());
   auto say = [](const char *what, const std::vector<std::string> &names) {
@@ -265,13 +346,21 @@ void Initialiser::report() {
   };
   say("resampled", resampled);
   say("left at their initialisers", kept);
+  std::vector<std::string> carried; // Empty ones need no mention.
+  for (const auto &[index, name] : carriedTensors)
+    if (product(shapeIn(file.get(), index)) > 0)
+      carried.push_back(name);
+  say("not used, but copied to the checkpoints", carried);
   say("there, but not used", unused);
 }
 
 } // namespace
 
-void initialise(Model &model, const std::string &checkpoint, bool newHead) {
-  Initialiser(model, checkpoint, newHead).run();
+CarriedTensors initialise(Model &model, const std::string &checkpoint,
+                          bool newHead) {
+  Initialiser initialiser(model, checkpoint, newHead);
+  initialiser.run();
+  return initialiser.takeCarried();
 }
 
 } // namespace vit::tools

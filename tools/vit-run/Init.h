@@ -8,6 +8,7 @@
 #ifndef VIT_TOOLS_INIT_H
 #define VIT_TOOLS_INIT_H
 
+#include "CarriedTensors.h"
 #include "Model.h"
 
 #include <nlohmann/json.hpp>
@@ -27,6 +28,22 @@ namespace vit::tools {
 void makeModelFolder(const std::string &checkpoint,
                      const std::vector<std::string> &labels,
                      const std::string &target);
+
+/// Which tensors that a graph does not use belong to a checkpoint of the class
+/// that its config.json names.
+struct ClassTensors {
+  bool all = false;               ///< All of the source
+  std::vector<std::string> parts; ///< Those with a part in their name
+
+  bool contain(const std::string &name) const;
+};
+
+/// Those of a checkpoint in the folder `target` whose values come from
+/// `source`, a folder or a file in one: all where both are of one class;
+/// otherwise those that the class of `target` has beyond its graph, such as
+/// DINOv2's mask_token. None of a text.
+ClassTensors findClassTensors(const std::string &source,
+                              const std::string &target);
 
 /// The labels in a config.json of any of the three libraries, in the order of
 /// the classes; empty if there are none.
@@ -48,8 +65,10 @@ std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder);
 ///
 /// Throws an Error that lists other missing or different tensors; then nothing
 /// is written. Reports on standard error which tensors were copied, resampled,
-/// initialised and not used.
-void initialise(Model &model, const std::string &checkpoint, bool newHead);
+/// initialised and not used. Returns those that are not used but belong to the
+/// model's class, under the names that its checkpoint has for them.
+CarriedTensors initialise(Model &model, const std::string &checkpoint,
+                          bool newHead);
 
 } // namespace vit::tools
 

@@ -12,6 +12,7 @@
 #include "StoredTensors.h"
 #include "vit/Import/ModelFolder.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -54,64 +55,175 @@ static std::optional<int64_t> countInWeights(const std::string &folder,
 // replaces the labels of as many classes.
 //===----------------------------------------------------------------------===//
 
-/// Makes the class of a model without a head, `name`, that with one. The
-/// classifiers of models of pictures and text read them from a part of their
-/// configuration. False if there is no such class, or it has a head.
+namespace {
+
+/// The classifier of transformers for headless classes of a family.
+struct Classifier {
+  const char *prefix, *endings[3]; ///< Of the headless classes
+  const char *name, *modelType;
+  /// Its configuration is that of a model of pictures and text, which has that
+  /// of the tower as vision_config.
+  bool isNested;
+  /// Parts of the names of tensors that it has and its graph does not use.
+  const char *unused[2];
+};
+
+constexpr Classifier kClassifiers[] = {
+    {"ViT", {"Model"}, "ViTForImageClassification", "vit", false, {}},
+    // Has the encoder's names; there is no ViTMAEForImageClassification.
+    {"ViTMAE",
+     {"Model", "ForPreTraining"},
+     "ViTForImageClassification",
+     "vit",
+     false,
+     {}},
+    {"DeiT", {"Model"}, "DeiTForImageClassification", "deit", false, {}},
+    {"ViTMSN", {"Model"}, "ViTMSNForImageClassification", "vit_msn", false, {}},
+    {"IJepa", {"Model"}, "IJepaForImageClassification", "ijepa", false, {}},
+    {"Dinov2",
+     {"Model", "Backbone"},
+     "Dinov2ForImageClassification",
+     "dinov2",
+     false,
+     {"embeddings.mask_token"}},
+    {"Dinov2WithRegisters",
+     {"Model", "Backbone"},
+     "Dinov2WithRegistersForImageClassification",
+     "dinov2_with_registers",
+     false,
+     {"embeddings.mask_token"}},
+    {"Beit",
+     {"Model", "ForMaskedImageModeling", "Backbone"},
+     "BeitForImageClassification",
+     "beit",
+     false,
+     {"embeddings.mask_token", "relative_position_index"}},
+    {"Data2VecVision",
+     {"Model"},
+     "Data2VecVisionForImageClassification",
+     "data2vec-vision",
+     false,
+     {"embeddings.mask_token", "relative_position_index"}},
+    {"CLIP",
+     {"Model", "VisionModel", "VisionModelWithProjection"},
+     "CLIPForImageClassification",
+     "clip",
+     true,
+     {"vision_model.post_layernorm."}},
+    {"MetaClip2",
+     {"Model", "VisionModel", "VisionModelWithProjection"},
+     "MetaClip2ForImageClassification",
+     "metaclip_2",
+     true,
+     {"vision_model.post_layernorm."}},
+    {"Siglip",
+     {"Model", "VisionModel"},
+     "SiglipForImageClassification",
+     "siglip",
+     true,
+     {"vision_model.head."}}};
+
+} // namespace
+
+/// Makes the class of a model without a head, `name`, that with one. False if
+/// there is no such class, or it has a head.
 static bool addHead(Json &config, Json &name) {
-  static constexpr struct {
-    const char *prefix, *endings[3], *whole;
-  } families[] = {
-      {"ViT", {"Model"}, nullptr},
-      {"DeiT", {"Model"}, nullptr},
-      {"ViTMSN", {"Model"}, nullptr},
-      {"IJepa", {"Model"}, nullptr},
-      {"Dinov2", {"Model"}, nullptr},
-      {"Dinov2WithRegisters", {"Model"}, nullptr},
-      {"Beit", {"Model"}, nullptr},
-      {"Data2VecVision", {"Model"}, nullptr},
-      {"CLIP", {"Model", "VisionModel", "VisionModelWithProjection"}, "clip"},
-      {"MetaClip2",
-       {"Model", "VisionModel", "VisionModelWithProjection"},
-       "metaclip_2"},
-      {"Siglip", {"Model", "VisionModel"}, "siglip"}};
-  for (const auto &family : families)
-    for (const char *ending : family.endings) {
-      if (!ending || name != std::string(family.prefix) + ending)
+  for (const Classifier &classifier : kClassifiers)
+    for (const char *ending : classifier.endings) {
+      if (!ending || name != std::string(classifier.prefix) + ending)
         continue;
-      name = std::string(family.prefix) + "ForImageClassification";
-      if (family.whole && config.value("model_type", "") != family.whole) {
+      name = classifier.name;
+      if (config.value("model_type", "") == classifier.modelType)
+        return true;
+      if (classifier.isNested) {
         Json part = config;
         part.erase("architectures");
         config = Json{{"architectures", config["architectures"]},
-                      {"model_type", family.whole},
+                      {"model_type", ""},
                       {"vision_config", part}};
       }
+      config["model_type"] = classifier.modelType;
       return true;
     }
   return false;
 }
 
-static bool setTransformersClasses(Json &config, const std::string &,
+/// Throws for the class `name` of `path`, which addHead does not know, if it
+/// has no head.
+static void requireClassifier(const Json &name, const std::string &path) {
+  if (!name.is_string() || name.get_ref<const std::string &>().find(
+                               "Classification") != std::string::npos)
+    return;
+  throw Error(path + ": " + name.get<std::string>() +
+              " has no head for classes, and no classifier of transformers is "
+              "known to vit for it; timm has one of many such models (such as "
+              "vit_*_dinov3, aimv2_*, vit_*_clip_*), or use the vectors of "
+              "vit-run embed");
+}
+
+bool ClassTensors::contain(const std::string &name) const {
+  return all ||
+         std::any_of(parts.begin(), parts.end(), [&](const std::string &part) {
+           return name.find(part) != std::string::npos;
+         });
+}
+
+/// The configuration in `folder`; an empty object where it has none.
+static Json readConfig(const fs::path &folder) {
+  std::string path = (folder / "config.json").string();
+  std::error_code ignored;
+  return fs::exists(path, ignored) ? parseJsonObject(readFile(path), path)
+                                   : Json::object();
+}
+
+ClassTensors findClassTensors(const std::string &source,
+                              const std::string &target) {
+  std::error_code ignored;
+  bool isFolder = fs::is_directory(source, ignored);
+  Json from =
+      readConfig(isFolder ? fs::path(source) : fs::path(source).parent_path());
+  Json to = readConfig(target);
+  ClassTensors result;
+  auto classOf = [](const Json &config) {
+    Json names;
+    for (const char *key : {"architectures", "architecture", "class"})
+      if (config.contains(key))
+        names[key] = config[key];
+    return names;
+  };
+  result.all = !classOf(to).is_null() && classOf(to) == classOf(from);
+  for (const Classifier &classifier : kClassifiers)
+    for (const char *part : classifier.unused)
+      if (part && classifier.modelType == to.value("model_type", ""))
+        result.parts.push_back(part);
+  return result;
+}
+
+static bool setTransformersClasses(Json &config, const std::string &folder,
                                    const std::vector<std::string> &labels,
                                    bool relabel) {
   bool headless = false;
-  Json *architectures =
+  Json *names =
       config.contains("architectures") ? &config["architectures"] : nullptr;
-  if (architectures && architectures->is_array() && architectures->size() == 1)
-    headless = addHead(config, architectures->front());
+  if (names && names->is_array() && names->size() == 1) {
+    Json name = names->front();
+    headless = addHead(config, names->front());
+    if (!headless)
+      requireClassifier(name, folder + "/config.json");
+  }
   int64_t classes = 2; // transformers' own default
-  if (Json *names = objectIn(config, "id2label"))
-    classes = static_cast<int64_t>(names->size());
+  if (Json *known = objectIn(config, "id2label"))
+    classes = static_cast<int64_t>(known->size());
   classes = countIn(config, "num_labels").value_or(classes);
   if (!headless && !relabel && classes == static_cast<int64_t>(labels.size()))
     return false;
-  Json names = Json::object(), numbers = Json::object();
+  Json byNumber = Json::object(), numbers = Json::object();
   for (size_t i = 0; i < labels.size(); ++i) {
-    names[std::to_string(i)] = labels[i];
+    byNumber[std::to_string(i)] = labels[i];
     numbers[labels[i]] = i;
   }
   config.erase("num_labels"); // It follows from the labels.
-  config["id2label"] = names;
+  config["id2label"] = byNumber;
   config["label2id"] = numbers;
   return true;
 }
@@ -157,6 +269,9 @@ static bool setTimmClasses(Json &config, const std::string &folder,
 static bool setVitPytorchClasses(Json &config, const std::string &,
                                  const std::vector<std::string> &labels,
                                  bool relabel) {
+  // torchvision's vit_b_16 and its like need no arguments.
+  if (!config.contains("args") && config.value("library", "") == "torchvision")
+    config["args"] = {{"num_classes", 1000}};
   Json *arguments = objectIn(config, "args");
   if (!arguments || (!relabel && countIn(*arguments, "num_classes") ==
                                      static_cast<int64_t>(labels.size())))
@@ -256,6 +371,21 @@ static void writeWhereDifferent(const std::string &path,
     writeFile(path, text);
 }
 
+/// Copies how pictures are prepared; of a processor_config.json, which
+/// transformers 5 writes for models of pictures and text, the part of pictures.
+static void copyPreprocessor(const std::string &checkpoint,
+                             const std::string &target) {
+  std::string path = checkpoint + "/processor_config.json";
+  Json whole = Json::object();
+  if (fs::exists(path))
+    whole = parseJsonObject(readFile(path), path);
+  if (const Json *pictures = objectIn(whole, "image_processor"))
+    return writeWhereDifferent(target, jsonText(*pictures, 2) + "\n");
+  path = checkpoint + "/preprocessor_config.json";
+  if (fs::exists(path))
+    writeWhereDifferent(target, readFile(path));
+}
+
 void makeModelFolder(const std::string &checkpoint,
                      const std::vector<std::string> &labels,
                      const std::string &target) {
@@ -283,10 +413,7 @@ void makeModelFolder(const std::string &checkpoint,
   if (code)
     throw Error("cannot make the folder " + target + ": " + code.message());
   writeWhereDifferent(target + "/config.json", text);
-  std::string preprocessor = "/preprocessor_config.json";
-  if (fs::exists(checkpoint + preprocessor))
-    writeWhereDifferent(target + preprocessor,
-                        readFile(checkpoint + preprocessor));
+  copyPreprocessor(checkpoint, target + "/preprocessor_config.json");
 }
 
 } // namespace vit::tools

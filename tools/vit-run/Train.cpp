@@ -154,6 +154,17 @@ static void reportNoWeights(const std::string &folder) {
                problem.text.c_str());
 }
 
+/// open_clip has no class with a head to export to.
+static void refuseOpenClip(const std::string &model) {
+  std::error_code ignored;
+  if (!fs::exists(fs::path(model) / "config.json", ignored) &&
+      fs::exists(fs::path(model) / "open_clip_config.json", ignored))
+    throw Error(model + " is a model of open_clip, which has no class with a "
+                        "head for classes; train the same tower as a model of "
+                        "transformers (CLIPForImageClassification) or timm "
+                        "(vit_*_clip_*), or use the vectors of vit-run embed");
+}
+
 static void train(TrainOptions options) {
   options.model = mlir::vit::resolveModelFolder(options.model);
   options.init = mlir::vit::resolveModelFolder(options.init);
@@ -166,6 +177,7 @@ static void train(TrainOptions options) {
         "a copy of MODEL's config.json (a text: its sizes) and start "
         "from the weights with --init, which resamples the position "
         "table");
+  refuseOpenClip(options.model);
   std::string last = options.out + "/last";
   bool found = hasCheckpoint(last);
   if (found && !options.resume)
@@ -207,9 +219,10 @@ static void train(TrainOptions options) {
   checkProblemType(model, options.model);
   data.prepareFor(model);
 
+  CarriedTensors carried;
   if (found) {
     nlohmann::ordered_json current = state.options;
-    state = loadCheckpoint(last, model);
+    state = loadCheckpoint(last, model, carried);
     if (current.value("model", "") != state.options.value("model", "") &&
         state.options.value("model", "").rfind('/', 0) != 0)
       std::fprintf(stderr, "warning: the text or config.json of the model has "
@@ -217,10 +230,11 @@ static void train(TrainOptions options) {
     state.options = current;
   } else {
     if (!init.empty())
-      initialise(model, init, needsNewHead(init, data.getModelLabels()));
+      carried =
+          initialise(model, init, needsNewHead(init, data.getModelLabels()));
     vit_parameters_seed(model.parameters(), options.seed);
   }
-  Trainer(options, model, data, std::move(state)).run();
+  Trainer(options, model, data, carried, std::move(state)).run();
 }
 
 void addTrain(CLI::App &app) {

@@ -23,9 +23,9 @@ namespace vit::tools {
 static constexpr uint64_t kTracedSteps = 10;
 
 Trainer::Trainer(const TrainOptions &options, Model &model, TrainingData &data,
-                 TrainingState state)
-    : options(options), model(model), data(data), state(std::move(state)),
-      begin(now()) {}
+                 const CarriedTensors &carried, TrainingState state)
+    : options(options), model(model), data(data), carried(carried),
+      state(std::move(state)), begin(now()) {}
 
 //===----------------------------------------------------------------------===//
 // Before the first step
@@ -280,7 +280,7 @@ void Trainer::save(const std::string &name) {
   saved.steps = steps();
   saved.seconds = seconds();
   saveCheckpoint(options.out + "/" + name, model, data.getPreprocessing(),
-                 data.getModelLabels(), saved);
+                 data.getModelLabels(), carried, saved);
 }
 
 //===----------------------------------------------------------------------===//

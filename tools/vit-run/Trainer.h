@@ -30,7 +30,7 @@ public:
   /// All arguments must outlive the trainer. The parameters of `model` must
   /// correspond to `state`.
   Trainer(const TrainOptions &options, Model &model, TrainingData &data,
-          TrainingState state);
+          const CarriedTensors &carried, TrainingState state);
 
   /// Throws ExitStatus{128 + signal} if a signal ended the run, and Error if a
   /// loss was not finite.
@@ -64,6 +64,7 @@ private:
   const TrainOptions &options;
   Model &model;
   TrainingData &data;
+  const CarriedTensors &carried;
   TrainingState state; ///< but for `steps` and `seconds`, as of now
   SessionHandle session;
   Schedule schedule;

@@ -64,7 +64,8 @@ public:
   /// there are, names up to ten of a kind and what they have in common.
   /// Not counted as unused: empty tensors, and those whose name matches a
   /// pattern of the module's `vit.unused` (an array of names with `*`), which
-  /// import sets to what the model's own library ignores too.
+  /// import sets to what the model's own library ignores too, and those that
+  /// the file itself lists (format::kCarriedKey).
   LogicalResult check(ModuleOp module, bool allowUnused,
                       std::string &error) const;
 
