@@ -89,7 +89,10 @@ Split vit::data::chooseSplit(Split asked, bool hasTrain, bool hasTest,
 static std::unique_ptr<Dataset> openDataset(const std::string &path,
                                             Split split) {
   if (!isFolder(path))
-    fail(VIT_NOT_FOUND, "no folder " + path);
+    fail(VIT_NOT_FOUND,
+         isFile(path)
+             ? path + " is a file: data is a folder; unpack an archive first"
+             : "no folder " + path);
   // The archives contain a folder, and torchvision puts MNIST into one.
   for (const char *inner :
        {"", "cifar-10-batches-bin", "cifar-10-batches-py", "MNIST/raw"}) {

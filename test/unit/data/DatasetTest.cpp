@@ -118,6 +118,17 @@ TEST(CifarBinary, LyingFiles) {
                 makeOptions(nullptr, -1, 1));
 }
 
+TEST(Dataset, FileInsteadOfFolder) {
+  TemporaryFolder folder;
+  std::string file = folder.write("cifar-10-binary.tar.gz", "x");
+  expectFailure(VIT_NOT_FOUND, "is a file: data is a folder; unpack",
+                [&](vit_error *error) {
+                  vit_dataset *dataset = nullptr;
+                  return vit_dataset_open(file.c_str(), nullptr, &dataset,
+                                          error);
+                });
+}
+
 TEST(CifarBinary, FileCutShortWhileInUse) {
   TemporaryFolder folder;
   std::vector<int> labels(40, 1);
