@@ -130,6 +130,9 @@ void readAimv2Family(FamilyReader &reader);
 void readBeitFamily(FamilyReader &reader);
 void readDinov3Family(FamilyReader &reader);
 
+/// Names of CLIP's encoder and embeddings, which SigLIP has, too.
+ArrayRef<NameRow> listClipTowerNames();
+
 } // namespace mlir::vit
 
 #endif // VIT_LIB_IMPORT_FAMILY_H

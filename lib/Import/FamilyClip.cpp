@@ -17,12 +17,11 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-static constexpr NameRow rows[] = {
+/// Of the encoder and what is before it.
+static constexpr NameRow towerRows[] = {
     {&VitNames::embeddings, "embeddings"},
     {&VitNames::patch, "embeddings.patch_embedding"},
-    {&VitNames::classToken, "embeddings.class_embedding"},
     {&VitNames::positions, "embeddings.position_embedding.weight"},
-    {&VitNames::preNorm, "pre_layrnorm", "pre_layernorm"},
     {&VitNames::layers, "encoder"},
     {&VitNames::block, "encoder.layers.{}"},
     {&VitNames::norm1, "encoder.layers.{}.layer_norm1"},
@@ -34,13 +33,22 @@ static constexpr NameRow rows[] = {
     {&VitNames::norm2, "encoder.layers.{}.layer_norm2"},
     {&VitNames::fc1, "encoder.layers.{}.mlp.fc1"},
     {&VitNames::fc2, "encoder.layers.{}.mlp.fc2"},
+};
+
+ArrayRef<NameRow> vit::listClipTowerNames() { return towerRows; }
+
+static constexpr NameRow rows[] = {
+    {&VitNames::classToken, "embeddings.class_embedding"},
+    {&VitNames::preNorm, "pre_layrnorm", "pre_layernorm"},
     {&VitNames::poolNorm, "post_layernorm"},
 };
 
 void vit::readClipFamily(FamilyReader &r) {
   VitConfig &config = r.config;
+  StringRef prefixes[] = {"vision_model.", "", "clip.vision_model."};
   r.readSizes({.patch = 32, .activation = "quick_gelu", .epsilon = 1e-5});
-  r.setNames(rows, {"vision_model.", "", "clip.vision_model."});
+  r.setNames(towerRows, prefixes);
+  r.setNames(rows, prefixes);
   config.patchBias = false;
   config.preNorm = true;
   config.tokenRank = 2;

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // modeling_siglip.py: SigLIP, and SigLIP 2 with pictures of one size, whose
-// model_type is siglip too. There is no class token: pooler_output is made by
-// attention with a learned query, and the classifier reads the mean of all
-// tokens.
+// model_type is siglip too. The encoder is named as CLIP's. There is no class
+// token: pooler_output is made by attention with a learned query, and the
+// classifier reads the mean of all tokens.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,23 +17,7 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-static constexpr NameRow rows[] = {
-    {&VitNames::embeddings, "embeddings"},
-    {&VitNames::patch, "embeddings.patch_embedding"},
-    {&VitNames::positions, "embeddings.position_embedding.weight"},
-    {&VitNames::layers, "encoder"},
-    {&VitNames::block, "encoder.layers.{}"},
-    {&VitNames::norm1, "encoder.layers.{}.layer_norm1"},
-    {&VitNames::attention, "encoder.layers.{}.self_attn"},
-    {&VitNames::query, "encoder.layers.{}.self_attn.q_proj"},
-    {&VitNames::key, "encoder.layers.{}.self_attn.k_proj"},
-    {&VitNames::value, "encoder.layers.{}.self_attn.v_proj"},
-    {&VitNames::out, "encoder.layers.{}.self_attn.out_proj"},
-    {&VitNames::norm2, "encoder.layers.{}.layer_norm2"},
-    {&VitNames::fc1, "encoder.layers.{}.mlp.fc1"},
-    {&VitNames::fc2, "encoder.layers.{}.mlp.fc2"},
-    {&VitNames::norm, "post_layernorm"},
-};
+static constexpr NameRow rows[] = {{&VitNames::norm, "post_layernorm"}};
 
 static constexpr PoolNameRow poolRows[] = {
     {&AttentionPoolNames::token, "head.probe"},
@@ -49,6 +33,7 @@ void vit::readSiglipFamily(FamilyReader &r) {
   VitConfig &config = r.config;
   StringRef prefixes[] = {"vision_model.", "", "siglip.vision_model."};
   r.readSizes({.activation = "gelu_pytorch_tanh", .epsilon = 1e-6});
+  r.setNames(listClipTowerNames(), prefixes);
   r.setNames(rows, prefixes);
   r.setPoolNames(poolRows, prefixes);
   config.classToken = false;
