@@ -323,8 +323,9 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
   if (processor.has("crop_pct"))
     unsupported("crop_pct is unsupported in preprocessor_config.json");
 
-  std::vector<double> mean = processor.readNumbers("image_mean");
-  double channels = mean.size() == 1 ? 1 : 3;
+  // A number is the mean of all channels, a list of one that of the only one.
+  const Json *mean = processor.find("image_mean");
+  double channels = mean && mean->is_array() && mean->size() == 1 ? 1 : 3;
   if (config)
     channels = towerOf(*config).readNumber("num_channels", channels);
   p.channels = toChannels(channels, "num_channels");

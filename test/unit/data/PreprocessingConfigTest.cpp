@@ -119,6 +119,7 @@ TEST(PreprocessingConfig, GreyModels) {
   // Three equal numbers are accepted for one channel, and one for three.
   p = parse(R"({"image_mean": [0.5, 0.5, 0.5]})", R"({"num_channels": 1})");
   EXPECT_EQ(p.mean[0], 0.5f);
+  EXPECT_EQ(parse(R"({"image_mean": 0.4})", nullptr).channels, 3);
   p = parse(R"({"image_mean": [0.4]})", R"({"num_channels": 3})");
   EXPECT_EQ(p.mean[2], 0.4f);
 }
