@@ -13,6 +13,10 @@
 // scaled by the reciprocal of the sum of exponentials. A bias is added to the
 // scores in the pass that finds the largest one.
 //
+// If keys and values do not fit the cache, some row blocks of queries go
+// through each of these steps together, so that what they read is read once for
+// all.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Emitters.h"
@@ -23,6 +27,12 @@ using namespace mlir::vit::cpu;
 
 using Reduction = KernelBuilder::Reduction;
 
+/// Bytes of a head's keys from which on the row blocks of queries are grouped,
+/// and the number of row blocks of a group, whose scores stay in the
+/// second-level cache.
+static constexpr int64_t kGroupedBytes = 256 << 10;
+static constexpr int64_t kGroupBlocks = 4;
+
 namespace {
 struct Attention {
   kernel::AttentionOp op;
@@ -30,14 +40,19 @@ struct Attention {
   Blocked query, key, value, result;
   Scores products;
   int64_t heads, headDim, headVectors;
-  Value transposed; ///< scratch: the keys of the head
-  Value scores;     ///< scratch: the scores of a row block of queries
+  Value transposed;  ///< scratch: the keys of the head
+  Value scores;      ///< scratch: the scores of a group of row blocks
+  int64_t group;     ///< row blocks of queries
+  Value reciprocals; ///< scratch: a vector for each row of a group
 
   int64_t scoreRow() const { return products.rowElements(); }
   /// Returns the offset of `head` in the row block at `base` of operand
   /// `operand`.
   Value getHead(unsigned operand, const Blocked &shape, Value base, Value head);
-  SmallVector<Value> computeExponentials(const RowBlock &block, Value head);
+  /// Computes those of the scores at `base` and returns the factors of the
+  /// rows.
+  SmallVector<Value> computeExponentials(const RowBlock &block, Value base,
+                                         Value head);
   /// Returns the offsets in the bias of the rows of the block; padded rows have
   /// that of the last token.
   SmallVector<Value> getBiasRows(const RowBlock &block, Value head);
@@ -45,10 +60,15 @@ struct Attention {
   Value getResult(unsigned number) {
     return b.argument(op->getNumOperands() + number);
   }
-  void storeProbabilities(const RowBlock &block, Value image, Value head,
-                          ArrayRef<Value> factors);
-  void sumValues(const RowBlock &block, Value image, Value head,
-                 ArrayRef<Value> factors);
+  void storeProbabilities(const RowBlock &block, Value base, Value image,
+                          Value head, ArrayRef<Value> factors);
+  /// The sum of a strip of `width` vectors of the values.
+  void sumStrip(const RowBlock &block, Value base, Value image, Value head,
+                Value firstVector, int64_t width, ArrayRef<Value> factors);
+  void forEachStrip(function_ref<void(Value firstVector, int64_t width)> body);
+  RowBlock getQueries(Value image, Value local);
+  void emitBlock(Value image, Value head, Value local);
+  void emitGroup(Value image, Value head, Value first, Value blocks);
   void emit(int64_t chunk);
 };
 } // namespace
@@ -72,7 +92,7 @@ SmallVector<Value> Attention::getBiasRows(const RowBlock &block, Value head) {
 }
 
 SmallVector<Value> Attention::computeExponentials(const RowBlock &block,
-                                                  Value head) {
+                                                  Value base, Value head) {
   int64_t rows = query.rows;
   SmallVector<Value> biasRows;
   if (op.getBias())
@@ -86,7 +106,7 @@ SmallVector<Value> Attention::computeExponentials(const RowBlock &block,
   double worst = factor < 0 ? std::numeric_limits<double>::infinity()
                             : -std::numeric_limits<double>::infinity();
   auto at = [&](Value vector, int64_t row) {
-    return b.add(b.mul(vector, kVectorLanes), row * scoreRow());
+    return b.add(b.add(base, b.mul(vector, kVectorLanes)), row * scoreRow());
   };
   auto visitScores = [&](double start,
                          function_ref<Value(Value vector, int64_t row,
@@ -134,8 +154,9 @@ SmallVector<Value> Attention::computeExponentials(const RowBlock &block,
   return sums;
 }
 
-void Attention::storeProbabilities(const RowBlock &block, Value image,
-                                   Value head, ArrayRef<Value> factors) {
+void Attention::storeProbabilities(const RowBlock &block, Value scoresBase,
+                                   Value image, Value head,
+                                   ArrayRef<Value> factors) {
   Value target = getResult(1);
   Value matrix = b.mul(b.add(b.mul(image, heads), head), query.tokens);
   for (int64_t row = 0; row < query.rows; ++row) {
@@ -144,7 +165,8 @@ void Attention::storeProbabilities(const RowBlock &block, Value image,
       Value base = b.mul(b.add(matrix, token), key.tokens);
       forEachVector(b, key.tokens, {}, [&](Value v, int64_t lanes, Carried) {
         Value offset = b.mul(v, kVectorLanes);
-        Value p = b.load(scores, b.add(offset, row * scoreRow()));
+        Value from = b.add(b.add(scoresBase, offset), row * scoreRow());
+        Value p = b.load(scores, from);
         b.storeLanes(b.mulf(p, factors[row]), target, b.add(base, offset),
                      lanes);
         return Carried();
@@ -157,39 +179,96 @@ void Attention::storeProbabilities(const RowBlock &block, Value image,
   }
 }
 
-void Attention::sumValues(const RowBlock &block, Value image, Value head,
-                          ArrayRef<Value> factors) {
+void Attention::forEachStrip(
+    function_ref<void(Value firstVector, int64_t width)> body) {
+  int64_t width = b.stripVectors(result.rows, headVectors);
+  b.loop(0, headVectors / width,
+         [&](Value strip) { body(b.mul(strip, width), width); });
+}
+
+void Attention::sumStrip(const RowBlock &block, Value scoresBase, Value image,
+                         Value head, Value firstVector, int64_t width,
+                         ArrayRef<Value> factors) {
   int64_t rows = result.rows;
   Value base =
       getHead(2, value,
               b.mul(image, value.blocksPerImage * value.blockElements()), head);
-  int64_t width = b.stripVectors(rows, headVectors);
-  b.loop(0, headVectors / width, [&](Value strip) {
-    Value firstVector = b.mul(strip, width);
-    Tile tile;
-    tile.rows = rows;
-    tile.vectors = width;
-    tile.steps = value.blocksPerImage;
-    tile.unroll = value.rows;
-    tile.left = scores;
-    tile.leftBase = b.index(0);
-    tile.leftRow = scoreRow();
-    tile.leftStep = value.rows;
-    tile.right = b.argument(2);
-    tile.rightBase = b.add(base, b.mul(firstVector, value.vectorElements()));
-    tile.rightDepth = kChannelPad;
-    tile.rightStep = value.blockElements();
-    tile.rightVector = value.vectorElements();
-    SmallVector<Value> sums = emitTile(b, tile);
-    Value target =
-        b.add(block.base, b.mul(b.add(b.mul(head, headVectors), firstVector),
-                                result.vectorElements()));
-    for (int64_t v = 0; v < width; ++v)
-      for (int64_t row = 0; row < rows; ++row) {
-        Value x = b.mulf(sums[row * width + v], factors[row]);
-        b.store(zeroPaddedRow(b, result, block, row, x), getResult(0),
-                b.add(target, v * result.vectorElements() + row * kChannelPad));
-      }
+  Tile tile;
+  tile.rows = rows;
+  tile.vectors = width;
+  tile.steps = value.blocksPerImage;
+  tile.unroll = value.rows;
+  tile.left = scores;
+  tile.leftBase = scoresBase;
+  tile.leftRow = scoreRow();
+  tile.leftStep = value.rows;
+  tile.right = b.argument(2);
+  tile.rightBase = b.add(base, b.mul(firstVector, value.vectorElements()));
+  tile.rightDepth = kChannelPad;
+  tile.rightStep = value.blockElements();
+  tile.rightVector = value.vectorElements();
+  SmallVector<Value> sums = emitTile(b, tile);
+  Value target =
+      b.add(block.base, b.mul(b.add(b.mul(head, headVectors), firstVector),
+                              result.vectorElements()));
+  for (int64_t v = 0; v < width; ++v)
+    for (int64_t row = 0; row < rows; ++row) {
+      Value x = b.mulf(sums[row * width + v], factors[row]);
+      b.store(zeroPaddedRow(b, result, block, row, x), getResult(0),
+              b.add(target, v * result.vectorElements() + row * kChannelPad));
+    }
+}
+
+RowBlock Attention::getQueries(Value image, Value local) {
+  Value number = b.add(b.mul(image, result.blocksPerImage), local);
+  RowBlock block = getRowBlock(b, result, number);
+  block.local = local;
+  return block;
+}
+
+void Attention::emitBlock(Value image, Value head, Value local) {
+  RowBlock block = getQueries(image, local);
+  Value from = b.mul(block.block, query.blockElements());
+  Value base = b.index(0);
+  products.multiply(b.argument(0), getHead(0, query, from, head), transposed,
+                    scores, base);
+  SmallVector<Value> factors = computeExponentials(block, base, head);
+  if (op.getProbabilities())
+    storeProbabilities(block, base, image, head, factors);
+  forEachStrip([&](Value firstVector, int64_t width) {
+    sumStrip(block, base, image, head, firstVector, width, factors);
+  });
+}
+
+void Attention::emitGroup(Value image, Value head, Value first, Value blocks) {
+  int64_t rows = result.rows;
+  auto forEachBlock =
+      [&](function_ref<void(const RowBlock &block, Value base, Value firstRow)>
+              body) {
+        b.loop(b.index(0), blocks, [&](Value i) {
+          body(getQueries(image, b.add(first, i)), b.mul(i, rows * scoreRow()),
+               b.mul(i, rows));
+        });
+      };
+  Value from = b.mul(getQueries(image, first).block, query.blockElements());
+  products.multiply(b.argument(0), getHead(0, query, from, head), transposed,
+                    scores, b.index(0), blocks);
+  forEachBlock([&](const RowBlock &block, Value base, Value firstRow) {
+    SmallVector<Value> factors = computeExponentials(block, base, head);
+    if (op.getProbabilities())
+      storeProbabilities(block, base, image, head, factors);
+    for (int64_t row = 0; row < rows; ++row)
+      b.store(factors[row], reciprocals,
+              b.mul(b.add(firstRow, row), kVectorLanes));
+  });
+  forEachStrip([&](Value firstVector, int64_t width) {
+    forEachBlock([&](const RowBlock &block, Value base, Value firstRow) {
+      SmallVector<Value> factors;
+      for (int64_t row = 0; row < rows; ++row)
+        factors.push_back(
+            b.load(reciprocals, b.mul(b.add(firstRow, row), kVectorLanes)));
+      sumStrip(block, base, image, head, firstVector, width, factors);
+    });
   });
 }
 
@@ -211,18 +290,14 @@ void Attention::emit(int64_t chunk) {
            Value first = b.mul(b.rem(unit, chunks), chunk);
            Value last =
                b.min(b.add(first, chunk), b.index(result.blocksPerImage));
-           Value imageBlock = b.mul(image, result.blocksPerImage);
-           b.loop(first, last, [&](Value local) {
-             RowBlock block = getRowBlock(b, result, b.add(imageBlock, local));
-             block.local = local;
-             Value from = b.mul(block.block, query.blockElements());
-             products.multiply(b.argument(0), getHead(0, query, from, head),
-                               transposed, scores, b.index(0));
-             SmallVector<Value> factors = computeExponentials(block, head);
-             if (op.getProbabilities())
-               storeProbabilities(block, image, head, factors);
-             sumValues(block, image, head, factors);
-           });
+           if (group == 1)
+             b.loop(first, last,
+                    [&](Value local) { emitBlock(image, head, local); });
+           else
+             b.loop(first, last, group, [&](Value local) {
+               Value blocks = b.min(b.index(group), b.sub(last, local));
+               emitGroup(image, head, local, blocks);
+             });
            return SmallVector<Value>{pair};
          });
 }
@@ -258,12 +333,19 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
   int64_t chunk = op.getTile() ? op.getTile().getChunk() : 0;
   chunk = chunk > 0 ? std::min(chunk, result->blocksPerImage)
                     : result->blocksPerImage;
+  int64_t scoreElements = result->rows * attention.scoreRow();
+  bool grouped = transposedElements * int64_t(sizeof(float)) > kGroupedBytes;
+  attention.group = grouped ? std::min(kGroupBlocks, chunk) : 1;
+  int64_t elements = transposedElements + attention.group * scoreElements;
+  if (attention.group > 1) {
+    attention.reciprocals = b.scratch(elements * sizeof(float));
+    elements += attention.group * result->rows * kVectorLanes;
+  }
   attention.emit(chunk);
 
   int64_t chunks = llvm::divideCeil(result->blocksPerImage, chunk);
-  int64_t scratch = transposedElements + result->rows * attention.scoreRow();
   return KernelInfo{
       perImage(op, attention.heads * chunks),
       perImage(op, 4 * attention.heads * query->tokens * key->tokens * headDim),
-      scratch * int64_t(sizeof(float))};
+      elements * int64_t(sizeof(float))};
 }

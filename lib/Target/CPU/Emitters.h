@@ -295,9 +295,10 @@ public:
   /// Transposes the rows whose head begins at offset `base` of `source`.
   void transpose(Value source, Value base, Value transposed) const;
   /// Computes the scores of a row block, [row][rowElements()] from `targetBase`
-  /// on.
+  /// on; with `blocks`, those of so many consecutive ones, by one panel before
+  /// the next.
   void multiply(Value source, Value base, Value transposed, Value target,
-                Value targetBase) const;
+                Value targetBase, Value blocks = {}) const;
 
 private:
   /// Returns pairs of the vectors of a panel and the number of such panels, the

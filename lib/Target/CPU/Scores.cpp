@@ -70,43 +70,52 @@ void Scores::transpose(Value source, Value base, Value transposed) const {
 }
 
 void Scores::multiply(Value source, Value base, Value transposed, Value target,
-                      Value targetBase) const {
+                      Value targetBase, Value blocks) const {
   int64_t first = 0;
   for (auto [width, count] : getPanels()) {
     int64_t begin = first, panelWidth = width;
     b.loop(0, count, [&](Value panel) {
-      Tile tile;
-      tile.rows = rows.rows;
-      tile.vectors = panelWidth;
-      tile.steps = headVectors;
-      tile.unroll = kChannelPad;
-      tile.left = source;
-      tile.leftBase = base;
-      tile.leftRow = kChannelPad;
-      tile.leftStep = rows.vectorElements();
-      tile.right = transposed;
-      tile.rightBase = b.add(b.mul(panel, panelWidth * kVectorLanes * depth()),
-                             begin * kVectorLanes * depth());
-      tile.rightDepth = panelWidth * kVectorLanes;
-      tile.rightStep = tile.rightDepth * kChannelPad;
-      tile.rightVector = kVectorLanes;
-      // The next row block is not in the cache: prefetch its lines while the
-      // first panel is multiplied.
-      auto fetch = [&](Value step) {
-        if (begin > 0)
-          return;
-        Value next = b.add(base, b.mul(step, rows.vectorElements()));
-        prefetch(b, source, b.add(next, rows.blockElements()), rows.rows,
-                 /*hint=*/3);
+      auto multiplyBlock = [&](Value base, Value targetBase) {
+        Tile tile;
+        tile.rows = rows.rows;
+        tile.vectors = panelWidth;
+        tile.steps = headVectors;
+        tile.unroll = kChannelPad;
+        tile.left = source;
+        tile.leftBase = base;
+        tile.leftRow = kChannelPad;
+        tile.leftStep = rows.vectorElements();
+        tile.right = transposed;
+        tile.rightBase =
+            b.add(b.mul(panel, panelWidth * kVectorLanes * depth()),
+                  begin * kVectorLanes * depth());
+        tile.rightDepth = panelWidth * kVectorLanes;
+        tile.rightStep = tile.rightDepth * kChannelPad;
+        tile.rightVector = kVectorLanes;
+        // The next row block is not in the cache: prefetch its lines while the
+        // first panel is multiplied.
+        auto fetch = [&](Value step) {
+          if (begin > 0)
+            return;
+          Value next = b.add(base, b.mul(step, rows.vectorElements()));
+          prefetch(b, source, b.add(next, rows.blockElements()), rows.rows,
+                   /*hint=*/3);
+        };
+        SmallVector<Value> sums = emitTile(b, tile, fetch);
+        Value to =
+            b.add(targetBase, b.add(b.mul(panel, panelWidth * kVectorLanes),
+                                    begin * kVectorLanes));
+        for (int64_t row = 0; row < tile.rows; ++row)
+          for (int64_t v = 0; v < panelWidth; ++v)
+            b.store(sums[row * panelWidth + v], target,
+                    b.add(to, row * rowElements() + v * kVectorLanes));
       };
-      SmallVector<Value> sums = emitTile(b, tile, fetch);
-      Value to =
-          b.add(targetBase, b.add(b.mul(panel, panelWidth * kVectorLanes),
-                                  begin * kVectorLanes));
-      for (int64_t row = 0; row < tile.rows; ++row)
-        for (int64_t v = 0; v < panelWidth; ++v)
-          b.store(sums[row * panelWidth + v], target,
-                  b.add(to, row * rowElements() + v * kVectorLanes));
+      if (!blocks)
+        return multiplyBlock(base, targetBase);
+      b.loop(b.index(0), blocks, [&](Value i) {
+        multiplyBlock(b.add(base, b.mul(i, rows.blockElements())),
+                      b.add(targetBase, b.mul(i, rows.rows * rowElements())));
+      });
     });
     first += count * width;
   }

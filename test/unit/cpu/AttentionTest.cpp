@@ -142,6 +142,8 @@ std::vector<Case> cases() {
              {16, 2, 32, 6, 8, true, true, -0.15},
              {50, 4, 12, 5, 4, true, false, 0.29},
              {33, 1, 192, 3, 5, true, false, 0.072},
+             // So many keys that row blocks are grouped, by 4, 4 and 2.
+             {350, 1, 192, 6, 10, true, true, 0.02},
          })
       result.push_back({s, level});
   return result;
