@@ -549,13 +549,16 @@ def Kernel_ResampleOp : Kernel_Op<"resample", [Pure]> {
         : (tensor<197x768xf32>) -> tensor<577x768xf32>
     ```
     Constraints:
-    - C1: [prefix + from[0]*from[1], width] to [prefix + to[0]*to[1], width].
+    - C1: [prefix + from[0]*from[1] + suffix, width] to
+      [prefix + to[0]*to[1] + suffix, width].
   }];
   let arguments = (ins Kernel_Tensor:$source, DenseI64ArrayAttr:$from, DenseI64ArrayAttr:$to,
-                       I64Attr:$prefix, UnitAttr:$antialias);
+                       I64Attr:$prefix, UnitAttr:$antialias, DefaultValuedAttr<I64Attr, "0">:$suffix,
+                       DefaultValuedAttr<Vit_ResamplingFilterAttr, "ResamplingFilter::cubic">:$filter);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = [{
-    $source `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
+    $source `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? (`suffix` $suffix^)? (`filter` $filter^)?
+    attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

@@ -331,6 +331,38 @@ def Kernel_AttentionBiasGradientOp : Kernel_LaunchOp<"attention_bias_gradient", 
   }];
 }
 
+def Kernel_GridProductOp : Kernel_LaunchOp<"grid_product", Kernel_Promise<"std::nullopt",
+    "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
+  let summary = "multiply a table of a grid by a matrix along each axis";
+  let description = [{
+    [prefix + h*w + suffix, width] to [prefix + H*W + suffix, width]: prefix and
+    suffix are copied; between them
+
+      result[Y, X] = sum over y and x of rows[Y, y] columns[X, x] source[y, x],
+
+    added in order of y, then x. With the matrices of a filter this is
+    `kernel.resample` of parameters that the step changes, and with their
+    transposes its adjoint.
+
+    The matrices have zeros far from the diagonal, which targets need not read:
+    `reach` is the largest distance of y from (2Y + 1) h / (2H), rounded down,
+    and that of x from the same for columns, at which there are others.
+
+    ```mlir
+    %t = kernel.grid_product %p rows %r columns %c prefix 1 suffix 0 reach [2, 2]
+        : (tensor<197x768xf32>, tensor<24x14xf32>, tensor<24x14xf32>) -> tensor<577x768xf32>
+    ```
+
+    Constraints:
+    - C1: rows is [H, h], columns [W, w], and source and result are as above.
+    - C2: `reach` is two numbers; they, prefix and suffix are not negative.
+  }];
+  let inputs = (ins Kernel_Tensor:$source, Kernel_Tensor:$rows, Kernel_Tensor:$columns, I64Attr:$prefix,
+                    I64Attr:$suffix, DenseI64ArrayAttr:$reach);
+  let results = (outs Kernel_Tensor:$result);
+  let syntax = "$source `rows` $rows `columns` $columns `prefix` $prefix `suffix` $suffix `reach` $reach";
+}
+
 def Kernel_PackRelativePositionsOp : Kernel_LaunchOp<"pack_relative_positions", Kernel_Promise<"1",
     "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "`kernel.relative_positions` of parameters that the step changes";

@@ -51,11 +51,14 @@ def SetImageSize : Pass<"vit-set-image-size", "::mlir::ModuleOp"> {
     resampled from the old grid of patches to the new one as the model's library
     does: bicubically, with antialiasing where the module's attribute
     `vit.resampling` is "antialias" (timm, DINOv2 with registers), and not at all
-    where it is "none". Computed positions are those of the new grid.
+    where it is "none". Tables of relative positions are resampled as by
+    transformers (filter `linear`), or with "antialias" as by timm (`geometric`).
+    Computed positions are those of the new grid.
     `vit.patch_grid` and the sizes in `vit.preprocessing` follow. Parameters stay
     as they are, so several sizes can share them: the first changes the entries,
-    and each further one adds a copy, `@forward_518x336`. A training step of the
-    result has the gradient of the table before it is resampled.
+    and each further one adds a copy, `@forward_518x336`, which has attributes
+    of these names. A training step of the result has the gradient of the table
+    before it is resampled.
 
     With `sizes=32`
 

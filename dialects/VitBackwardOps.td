@@ -255,8 +255,8 @@ def Vit_UnpatchifyOp : Vit_Op<"unpatchify", [Pure]> {
 def Vit_ResamplePositionsBackwardOp : Vit_PureOp<"resample_positions_backward"> {
   let summary = "gradient of the input of resample_positions";
   let description = [{
-    `from`, `to`, `prefix` and `antialias` are those of the forward op:
-    [prefix + to, width] to [prefix + from, width].
+    The attributes are those of the forward op: [prefix + to + suffix, width] to
+    [prefix + from + suffix, width].
 
     ```mlir
     %dt = vit.resample_positions_backward %dy from [14, 14] to [24, 24] prefix 1
@@ -264,14 +264,16 @@ def Vit_ResamplePositionsBackwardOp : Vit_PureOp<"resample_positions_backward"> 
     ```
 
     Constraints:
-    - C1: the gradient has rank 2 with prefix + to[0]*to[1] rows.
-    - C2: both grids are two positive numbers; prefix is not negative.
+    - C1: the gradient has rank 2 with prefix + to[0]*to[1] + suffix rows.
+    - C2, C3: those of the forward op.
   }];
   let arguments = (ins Vit_Tensor:$gradient, DenseI64ArrayAttr:$from, DenseI64ArrayAttr:$to,
-                       I64Attr:$prefix, UnitAttr:$antialias);
+                       I64Attr:$prefix, UnitAttr:$antialias, DefaultValuedAttr<I64Attr, "0">:$suffix,
+                       DefaultValuedAttr<Vit_ResamplingFilterAttr, "ResamplingFilter::cubic">:$filter);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = [{
-    $gradient `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
+    $gradient `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? (`suffix` $suffix^)? (`filter` $filter^)?
+    attr-dict `:` functional-type(operands, results)
   }];
 }
 

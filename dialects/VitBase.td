@@ -25,7 +25,9 @@ def Vit_Dialect : Dialect {
     `vit.preprocessing` (dictionary: `channels`, `height`, `width`,
     `resize_height`, `resize_width`, `center_crop`, `interpolation` (Pillow's
     code), `apply_exif_orientation`, `scale`, `mean`, `std`; see
-    `vit_preprocessing` in vit.h) are copied to the compiled module. `vit.resampling` is
+    `vit_preprocessing` in vit.h) are copied to the compiled module. Its `crop_pct` is
+    timm's, for vit-set-image-size; an entry for pictures of another size has a
+    `vit.preprocessing` and a `vit.patch_grid` of its own. `vit.resampling` is
     "antialias" or "none" where a learned position table is not resampled by
     plain bicubic interpolation: see vit-set-image-size. The attribute `vit.name` names an argument or a result of an entry; the first result is the
     default output. In a training entry `vit.role` says what an argument or a
@@ -100,6 +102,13 @@ def Vit_PairKind : Vit_I32Enum<"PairKind", "channels that are rotated together",
   I32EnumAttrCase<"neighbours", 1> // (2 i, 2 i + 1): timm's rot
 ]>;
 def Vit_PairKindAttr : EnumAttr<Vit_Dialect, Vit_PairKind, "pair_kind">;
+
+def Vit_ResamplingFilter : Vit_I32Enum<"ResamplingFilter", "interpolation between the rows of a table", [
+  I32EnumAttrCase<"cubic", 0>,    // torch's interpolate(mode="bicubic")
+  I32EnumAttrCase<"linear", 1>,   // torch's interpolate(mode="bilinear"): transformers' BeitRelativePositionBias
+  I32EnumAttrCase<"geometric", 2> // timm's resize_rel_pos_bias_table
+]>;
+def Vit_ResamplingFilterAttr : EnumAttr<Vit_Dialect, Vit_ResamplingFilter, "resampling_filter">;
 
 def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "pixel order of a patch", [
   I32EnumAttrCase<"chw", 0>, // channel, row, column: the weight of a convolution

@@ -359,27 +359,42 @@ def Vit_SincosPositionsOp : Vit_PureOp<"sincos_positions"> {
 }
 
 def Vit_ResamplePositionsOp : Vit_PureOp<"resample_positions", [Vit_Differentiable]> {
-  let summary = "resample a learned position table to another grid";
+  let summary = "resample a learned table of a grid to another grid";
   let description = [{
-    [prefix + h*w, width] to [prefix + h'*w', width]: the prefix (class token)
-    is copied, the rest is interpolated bicubically (a = -0.75, align_corners
-    false) as by torch's interpolate(mode="bicubic"). `antialias` enables
-    antialiasing (a = -0.5), as in timm.
+    [prefix + h*w + suffix, width] to [prefix + h'*w' + suffix, width]: prefix
+    (class token) and suffix are copied, the rest is interpolated along both
+    axes:
+
+    - `cubic`: bicubically (a = -0.75, align_corners false) as by torch's
+      interpolate(mode="bicubic"). `antialias` enables antialiasing (a = -0.5),
+      as in timm;
+    - `linear`: as by torch's interpolate(mode="bilinear"), which transformers
+      applies to tables of relative positions;
+    - `geometric`: linearly between rows at distances 1, 1 + q, 1 + q + q^2, ...
+      from the middle one, as timm's resize_rel_pos_bias_table; q is such that
+      the last lies at the last row of the result.
 
     ```mlir
     %table = vit.resample_positions %learned from [14, 14] to [24, 24] prefix 1
         : (tensor<197x768xf32>) -> tensor<577x768xf32>
+    %relative = vit.resample_positions %biases from [27, 27] to [47, 47] prefix 0 suffix 3 filter linear
+        : (tensor<732x12xf32>) -> tensor<2212x12xf32>
     ```
 
     Constraints:
-    - C1: the table has rank 2 with prefix + from[0]*from[1] rows.
-    - C2: both grids are two positive numbers; prefix is not negative.
+    - C1: the table has rank 2 with prefix + from[0]*from[1] + suffix rows.
+    - C2: both grids are two positive numbers; prefix and suffix are not
+      negative.
+    - C3: `antialias` is for the filter `cubic`; the sizes of both grids are odd
+      with `geometric`.
   }];
   let arguments = (ins Vit_Tensor:$input, DenseI64ArrayAttr:$from, DenseI64ArrayAttr:$to,
-                       I64Attr:$prefix, UnitAttr:$antialias);
+                       I64Attr:$prefix, UnitAttr:$antialias, DefaultValuedAttr<I64Attr, "0">:$suffix,
+                       DefaultValuedAttr<Vit_ResamplingFilterAttr, "ResamplingFilter::cubic">:$filter);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = [{
-    $input `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? attr-dict `:` functional-type(operands, results)
+    $input `from` $from `to` $to `prefix` $prefix (`antialias` $antialias^)? (`suffix` $suffix^)? (`filter` $filter^)?
+    attr-dict `:` functional-type(operands, results)
   }];
 }
 

@@ -116,9 +116,9 @@ LogicalResult ResamplePositionsOp::buildAdjoint(OpBuilder &builder,
   if (gradients.isWanted(getInput()))
     gradients.add(builder, location, getInput(),
                   ResamplePositionsBackwardOp::create(
-                      builder, location, gradients.get(getResult()),
-                      getFromAttr(), getToAttr(), getPrefixAttr(),
-                      getAntialiasAttr()));
+                      builder, location, gradients.get(getResult()), getFrom(),
+                      getTo(), getPrefix(), getAntialias(), getSuffix(),
+                      getFilter()));
   return success();
 }
 

@@ -235,17 +235,16 @@ LogicalResult ResamplePositionsBackwardOp::inferReturnTypes(MLIRContext *,
   RankedTensorType gradient = tensorOf(adaptor.getGradient());
   StringRef op = getOperationName();
   ArrayRef<int64_t> from = adaptor.getFrom(), to = adaptor.getTo();
-  int64_t prefix = adaptor.getPrefix();
-  if (!isGrid(from) || !isGrid(to) || prefix < 0 || prefix > 1 << 20)
-    return reject(where, op,
-                  "C2: both grids must be two positive "
-                  "numbers, the prefix 0 or more");
+  int64_t prefix = adaptor.getPrefix(), suffix = adaptor.getSuffix();
+  if (failed(checkResampling(where, op, adaptor)))
+    return failure();
   if (gradient.getRank() != 2 ||
-      !agree(gradient.getDimSize(0), prefix + to[0] * to[1]))
-    return reject(where, op, "C1: the gradient must be [", prefix, " + ", to[0],
-                  "*", to[1], ", width], not ", gradient);
+      !agree(gradient.getDimSize(0), prefix + to[0] * to[1] + suffix))
+    return reject(where, op, "C1: the gradient must be [",
+                  describeTableRows(prefix, to, suffix), ", width], not ",
+                  gradient);
   results.push_back(RankedTensorType::get(
-      {prefix + from[0] * from[1], gradient.getDimSize(1)},
+      {prefix + from[0] * from[1] + suffix, gradient.getDimSize(1)},
       gradient.getElementType()));
   return success();
 }

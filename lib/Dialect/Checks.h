@@ -40,6 +40,40 @@ LogicalResult reject(std::optional<Location> where, StringRef op,
                            std::forward<Args>(message)...);
 }
 
+/// C2 and C3 of resample_positions and its adjoint.
+template <typename Adaptor>
+LogicalResult checkResampling(std::optional<Location> where, StringRef op,
+                              Adaptor adaptor) {
+  ArrayRef<int64_t> from = adaptor.getFrom(), to = adaptor.getTo();
+  auto isRows = [](int64_t count) { return count >= 0 && count <= 1 << 20; };
+  if (!isGrid(from) || !isGrid(to))
+    return reject(
+        where, op,
+        "C2: both grids must be two positive numbers, [rows, columns]");
+  for (int64_t count :
+       {int64_t(adaptor.getPrefix()), int64_t(adaptor.getSuffix())})
+    if (!isRows(count))
+      return reject(where, op, "C2: the prefix or suffix ", count,
+                    " must be a number of rows, 0 or more");
+  if (adaptor.getAntialias() && adaptor.getFilter() != ResamplingFilter::cubic)
+    return reject(where, op, "C3: only the filter cubic has antialiasing");
+  if (adaptor.getFilter() == ResamplingFilter::geometric &&
+      (from[0] % 2 == 0 || from[1] % 2 == 0 || to[0] % 2 == 0 ||
+       to[1] % 2 == 0))
+    return reject(where, op,
+                  "C3: the filter geometric needs grids of odd sizes, which "
+                  "have a middle row and column");
+  return success();
+}
+
+/// "1 + 14*14"
+inline std::string describeTableRows(int64_t prefix, ArrayRef<int64_t> grid,
+                                     int64_t suffix) {
+  std::string text = std::to_string(prefix) + " + " + std::to_string(grid[0]) +
+                     "*" + std::to_string(grid[1]);
+  return suffix ? text + " + " + std::to_string(suffix) : text;
+}
+
 /// Checks that the operands of the op are consistent and that its result has
 /// the inferred type.
 template <typename Op> LogicalResult verifyInferred(Op op) {
@@ -81,6 +115,12 @@ LogicalResult verifyAttentionOperands(Operation *op, int64_t heads,
 LogicalResult verifyRelativePositions(Operation *op, RankedTensorType table,
                                       RankedTensorType bias,
                                       ArrayRef<int64_t> grid, int64_t prefix);
+
+/// C1 of kernel.resample and kernel.grid_product: tables of two grids.
+LogicalResult verifyGridTables(Operation *op, RankedTensorType source,
+                               RankedTensorType result, ArrayRef<int64_t> from,
+                               ArrayRef<int64_t> to, int64_t prefix,
+                               int64_t suffix);
 
 /// Checks that the ops of a region are scalar code that ends in kernel.yield.
 /// Errors mention `constraint`.

@@ -352,23 +352,30 @@ LogicalResult DeriveOp::verify() {
   return verifySources(*this, getSources(), tensorOf(getResult()));
 }
 
+LogicalResult mlir::vit::kernel::verifyGridTables(
+    Operation *op, RankedTensorType source, RankedTensorType result,
+    ArrayRef<int64_t> from, ArrayRef<int64_t> to, int64_t prefix,
+    int64_t suffix) {
+  if (source.getRank() == 2 && result.getRank() == 2 &&
+      source.getDimSize(0) == prefix + from[0] * from[1] + suffix &&
+      result.getDimSize(0) == prefix + to[0] * to[1] + suffix &&
+      source.getDimSize(1) == result.getDimSize(1))
+    return success();
+  return op->emitOpError("C1: ")
+         << source << " to " << result << " is not ["
+         << describeTableRows(prefix, from, suffix) << ", width] to ["
+         << describeTableRows(prefix, to, suffix) << ", width]";
+}
+
 LogicalResult ResampleOp::verify() {
   RankedTensorType source = tensorOf(getSource()),
                    result = tensorOf(getResult());
   ArrayRef<int64_t> from = getFrom(), to = getTo();
-  int64_t prefix = getPrefix();
-  if (!isGrid(from) || !isGrid(to) || prefix < 0)
-    return emitOpError(
-        "C1: the grids must be two positive numbers, the prefix not negative");
-  if (source.getRank() != 2 || result.getRank() != 2 ||
-      source.getDimSize(0) != prefix + from[0] * from[1] ||
-      result.getDimSize(0) != prefix + to[0] * to[1] ||
-      source.getDimSize(1) != result.getDimSize(1))
-    return emitOpError("C1: ")
-           << source << " to " << result << " is not [" << prefix << " + "
-           << from[0] << "*" << from[1] << ", width] to [" << prefix << " + "
-           << to[0] << "*" << to[1] << ", width]";
-  return success();
+  int64_t prefix = getPrefix(), suffix = getSuffix();
+  if (!isGrid(from) || !isGrid(to) || prefix < 0 || suffix < 0)
+    return emitOpError("C1: the grids must be two positive numbers, prefix and "
+                       "suffix not negative");
+  return verifyGridTables(*this, source, result, from, to, prefix, suffix);
 }
 
 LogicalResult mlir::vit::kernel::verifyRelativePositions(Operation *op,

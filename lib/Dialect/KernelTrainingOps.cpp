@@ -299,6 +299,26 @@ LogicalResult AttentionBiasGradientOp::verify() {
   return success();
 }
 
+LogicalResult GridProductOp::verify() {
+  int64_t prefix = getPrefix(), suffix = getSuffix();
+  ArrayRef<int64_t> reach = getReach();
+  if (prefix < 0 || suffix < 0 || reach.size() != 2 || reach[0] < 0 ||
+      reach[1] < 0)
+    return emitOpError("C2: reach must be two numbers, and none of them, "
+                       "prefix and suffix negative");
+  RankedTensorType rows = tensorOf(getRows()), columns = tensorOf(getColumns());
+  auto isMatrix = [](RankedTensorType type) {
+    return type.getRank() == 2 && isGrid(type.getShape());
+  };
+  if (!isMatrix(rows) || !isMatrix(columns))
+    return emitOpError("C1: rows and columns must be matrices, not ")
+           << rows << " and " << columns;
+  return verifyGridTables(*this, tensorOf(getSource()), tensorOf(getResult()),
+                          {rows.getDimSize(1), columns.getDimSize(1)},
+                          {rows.getDimSize(0), columns.getDimSize(0)}, prefix,
+                          suffix);
+}
+
 LogicalResult PackRelativePositionsOp::verify() {
   return verifyRelativePositions(*this, tensorOf(getSource()),
                                  tensorOf(getResult()), getGrid(), getPrefix());

@@ -211,19 +211,16 @@ LogicalResult ResamplePositionsOp::inferReturnTypes(MLIRContext *, Where where,
   RankedTensorType input = tensorOf(adaptor.getInput());
   StringRef op = getOperationName();
   ArrayRef<int64_t> from = adaptor.getFrom(), to = adaptor.getTo();
-  int64_t prefix = adaptor.getPrefix();
-  if (!isGrid(from) || !isGrid(to))
-    return reject(
-        where, op,
-        "C2: both grids must be two positive numbers, [rows, columns]");
-  if (prefix < 0 || prefix > 1 << 20)
-    return reject(where, op, "C2: the prefix ", prefix,
-                  " must be a number of tokens, 0 or more");
+  int64_t prefix = adaptor.getPrefix(), suffix = adaptor.getSuffix();
+  if (failed(checkResampling(where, op, adaptor)))
+    return failure();
   if (input.getRank() != 2 ||
-      !agree(input.getDimSize(0), prefix + from[0] * from[1]))
-    return reject(where, op, "C1: the table must be [", prefix, " + ", from[0],
-                  "*", from[1], ", width], not ", input);
-  results.push_back(like(input, {prefix + to[0] * to[1], input.getDimSize(1)}));
+      !agree(input.getDimSize(0), prefix + from[0] * from[1] + suffix))
+    return reject(where, op, "C1: the table must be [",
+                  describeTableRows(prefix, from, suffix), ", width], not ",
+                  input);
+  results.push_back(
+      like(input, {prefix + to[0] * to[1] + suffix, input.getDimSize(1)}));
   return success();
 }
 

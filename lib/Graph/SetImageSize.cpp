@@ -36,6 +36,8 @@ struct Grid {
   int64_t rows = 0, columns = 0;
 
   int64_t count() const { return rows * columns; }
+  /// Of the distances between patches: what tables of relative positions have.
+  Grid distances() const { return {2 * rows - 1, 2 * columns - 1}; }
   std::string text() const {
     return std::to_string(rows) + " x " + std::to_string(columns);
   }
@@ -74,6 +76,10 @@ private:
   LogicalResult visitLayers(LayersOp layers);
   LogicalResult adaptTake(TakeTokensOp take);
   LogicalResult adaptTable(OpOperand &table, Value tokens);
+  LogicalResult adaptPositions(Operation *op);
+  bool adaptResampling(ResamplePositionsOp resample);
+  StringRef getResampling() const;
+  InFlightDiagnostic rejectResampling(Operation *user) const;
   LogicalResult inferTypes(Operation *op);
 
   void setType(Value value, Type type) {
@@ -165,6 +171,19 @@ LogicalResult EntryChange::adaptTake(TakeTokensOp take) {
   return success();
 }
 
+/// How the library of the model resamples its tables.
+StringRef EntryChange::getResampling() const {
+  auto how = entry->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>(
+      "vit.resampling");
+  return how ? how.getValue() : "";
+}
+
+InFlightDiagnostic EntryChange::rejectResampling(Operation *user) const {
+  return user->emitError("the library of this model does not resample its "
+                         "position table, which is for pictures of ")
+         << oldSize.text() << ", to " << size.text();
+}
+
 /// Resamples a table with one row per token, added to `tokens`.
 LogicalResult EntryChange::adaptTable(OpOperand &table, Value tokens) {
   RankedTensorType type = tensorOf(table.get());
@@ -177,12 +196,8 @@ LogicalResult EntryChange::adaptTable(OpOperand &table, Value tokens) {
   if (rows != rowsOf(oldTypes.lookup(tokens)))
     return success();
   Operation *user = table.getOwner();
-  auto how = user->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>(
-      "vit.resampling");
-  if (how && how.getValue() == "none")
-    return user->emitError("the library of this model does not resample its "
-                           "position table, which is for pictures of ")
-           << oldSize.text() << ", to " << size.text();
+  if (getResampling() == "none")
+    return rejectResampling(user);
   if (type.getRank() != 2)
     return user->emitError()
            << type << " is no table of positions [tokens, width], which could "
@@ -192,8 +207,46 @@ LogicalResult EntryChange::adaptTable(OpOperand &table, Value tokens) {
   table.set(ResamplePositionsOp::create(
       builder, user->getLoc(), table.get(), {from.rows, from.columns},
       {to.rows, to.columns}, rows - from.count(),
-      how && how.getValue() == "antialias"));
+      getResampling() == "antialias"));
   return success();
+}
+
+/// Positions that are computed follow the grid; tables of relative positions,
+/// which are learned, are resampled as transformers' BeitRelativePositionBias
+/// or timm's resize_rel_pos_bias_table do.
+LogicalResult EntryChange::adaptPositions(Operation *op) {
+  op->setAttr("grid", to.attribute(op->getContext()));
+  auto relative = dyn_cast<RelativePositionsOp>(op);
+  if (!relative)
+    return success();
+  if (getResampling() == "none")
+    return rejectResampling(op);
+  ResamplingFilter filter = getResampling() == "antialias"
+                                ? ResamplingFilter::geometric
+                                : ResamplingFilter::linear;
+  Grid old = from.distances(), now = to.distances();
+  OpBuilder builder(op);
+  for (OpOperand &table : relative.getTablesMutable())
+    if (!isCarried(table.get()))
+      table.set(ResamplePositionsOp::create(
+          builder, op->getLoc(), table.get(), {old.rows, old.columns},
+          {now.rows, now.columns}, /*prefix=*/0, /*antialias=*/false,
+          /*suffix=*/3 * relative.getPrefix(), filter));
+  return success();
+}
+
+/// Makes a resampling to the old grid one to the new grid. Returns whether it
+/// was one.
+bool EntryChange::adaptResampling(ResamplePositionsOp resample) {
+  // Only tables of relative positions have another filter.
+  bool isRelative = resample.getFilter() != ResamplingFilter::cubic;
+  MLIRContext *context = resample.getContext();
+  if (from == to ||
+      resample.getToAttr() !=
+          (isRelative ? from.distances() : from).attribute(context))
+    return false;
+  resample.setToAttr((isRelative ? to.distances() : to).attribute(context));
+  return true;
 }
 
 LogicalResult EntryChange::visitLayers(LayersOp layers) {
@@ -241,18 +294,12 @@ LogicalResult EntryChange::visit(Operation *op) {
                             [&](Value value) { return isCarried(value); });
   MLIRContext *context = op->getContext();
   if (op->getAttr("grid") == from.attribute(context) && !(from == to)) {
-    // Positions that are computed follow the grid, learned ones do not.
-    if (op->getNumOperands())
-      return op->emitError("a table of relative positions for ")
-             << from.text() << " patches cannot be resampled to " << to.text();
-    op->setAttr("grid", to.attribute(context));
+    if (failed(adaptPositions(op)))
+      return failure();
     isNew = true;
   }
-  if (auto resample = dyn_cast<ResamplePositionsOp>(op);
-      resample && resample.getToAttr() == from.attribute(context)) {
-    resample.setToAttr(to.attribute(context));
-    isNew = true;
-  }
+  if (auto resample = dyn_cast<ResamplePositionsOp>(op))
+    isNew |= adaptResampling(resample);
   if (!isNew || op->getNumResults() == 0)
     return success();
   if (auto take = dyn_cast<TakeTokensOp>(op); take && failed(adaptTake(take)))
@@ -285,26 +332,25 @@ LogicalResult EntryChange::run() {
   return success();
 }
 
-/// Scales the sizes in `vit.preprocessing` in proportion.
-static void scalePreprocessing(ModuleOp module, Grid size) {
-  auto given = module->getAttrOfType<DictionaryAttr>("vit.preprocessing");
-  if (!given)
-    return;
-  Builder b(module.getContext());
+/// `given`, a `vit.preprocessing`, with its sizes scaled in proportion.
+static DictionaryAttr scalePreprocessing(DictionaryAttr given, Grid size) {
+  Builder b(given.getContext());
   NamedAttrList fields(given);
   auto read = [&](StringRef name) {
     auto value = dyn_cast_or_null<IntegerAttr>(fields.get(name));
     return value ? value.getInt() : 0;
   };
+  auto share = dyn_cast_or_null<FloatAttr>(fields.get("crop_pct"));
   PictureSizes sizes = {read("height"), read("width"), read("resize_height"),
-                        read("resize_width")};
+                        read("resize_width"),
+                        share ? share.getValueAsDouble() : 0};
   sizes = scalePictureSizes(sizes, size.rows, size.columns);
   for (auto [name, value] :
        {std::pair("height", sizes.height), std::pair("width", sizes.width),
         std::pair("resize_height", sizes.resizeHeight),
         std::pair("resize_width", sizes.resizeWidth)})
     fields.set(name, b.getI64IntegerAttr(value));
-  module->setAttr("vit.preprocessing", fields.getDictionary(b.getContext()));
+  return fields.getDictionary(b.getContext());
 }
 
 /// Reads the pass's option. Reports what is wrong at `module`.
@@ -329,8 +375,37 @@ static FailureOr<SmallVector<Grid>> parseSizes(ModuleOp module,
   return sizes;
 }
 
+namespace {
+/// What the module says about its pictures, which is about the first size.
+/// Entries for further sizes have attributes of the same names.
+class Descriptions {
+public:
+  explicit Descriptions(ModuleOp module)
+      : preprocessing(
+            module->getAttrOfType<DictionaryAttr>(kPreprocessingAttr)),
+        grid(module->getAttr(kPatchGridAttr)) {}
+
+  /// Describes the changed entry at `where`: the module or the entry.
+  void set(Operation *where, const EntryChange &change, Grid size) const {
+    MLIRContext *context = where->getContext();
+    if (preprocessing)
+      where->setAttr(kPreprocessingAttr,
+                     scalePreprocessing(preprocessing, size));
+    if (grid && grid == change.getOldGrid().attribute(context))
+      where->setAttr(kPatchGridAttr, change.getNewGrid().attribute(context));
+  }
+
+private:
+  static constexpr StringLiteral kPreprocessingAttr = "vit.preprocessing",
+                                 kPatchGridAttr = "vit.patch_grid";
+  DictionaryAttr preprocessing;
+  Attribute grid;
+};
+} // namespace
+
 void SetImageSizePass::runOnOperation() {
   ModuleOp module = getOperation();
+  Descriptions descriptions(module);
   FailureOr<SmallVector<Grid>> parsed = parseSizes(module, this->sizes);
   if (failed(parsed))
     return signalPassFailure();
@@ -356,12 +431,9 @@ void SetImageSizePass::runOnOperation() {
       EntryChange change(pair.first, pair.second);
       if (failed(change.run()))
         return signalPassFailure();
-      if (index == 0 && module->getAttr("vit.patch_grid") ==
-                            change.getOldGrid().attribute(&getContext()))
-        module->setAttr("vit.patch_grid",
-                        change.getNewGrid().attribute(&getContext()));
+      Operation *where =
+          index == 0 ? module.getOperation() : pair.first.getOperation();
+      descriptions.set(where, change, pair.second);
     }
   }
-  if (!parsed->empty())
-    scalePreprocessing(module, parsed->front());
 }

@@ -443,13 +443,26 @@ Value VitBuilder::embed(Value image) {
 // Layers
 //===----------------------------------------------------------------------===//
 
-/// A table of the scores' bias by relative positions.
+/// A table of the scores' bias by relative positions, for the picture's grid.
 Value VitBuilder::relativeTable(StringRef symbol, StringRef name) {
-  int64_t rows = (2 * config.gridHeight() - 1) * (2 * config.gridWidth() - 1) +
-                 3 * config.prefix();
+  SmallVector<int64_t, 2> distances{2 * config.gridHeight() - 1,
+                                    2 * config.gridWidth() - 1};
+  SmallVector<int64_t, 2> stored{config.storedDistanceRows,
+                                 config.storedDistanceColumns};
+  if (!config.storedDistanceRows)
+    stored = distances;
+  int64_t suffix = 3 * config.prefix();
   // Both libraries begin with zeros.
-  return parameter(symbol, {rows, config.heads}, Role::Bias, config.heads,
-                   at(name), name.str());
+  Value table =
+      parameter(symbol, {stored[0] * stored[1] + suffix, config.heads},
+                Role::Bias, config.heads, at(name), name.str());
+  if (stored == distances)
+    return table;
+  return ResamplePositionsOp::create(b, at(name), table, stored, distances,
+                                     /*prefix=*/0, /*antialias=*/false, suffix,
+                                     config.antialias
+                                         ? ResamplingFilter::geometric
+                                         : ResamplingFilter::linear);
 }
 
 Value VitBuilder::relativeBias(ValueRange tables) {
@@ -762,8 +775,9 @@ OwningOpRef<ModuleOp> VitBuilder::build() {
   if (!config.problemType.empty())
     module->setAttr("vit.problem_type", b.getStringAttr(config.problemType));
   setTokens();
-  if (config.positions == PositionKind::Learned &&
-      (config.antialias || !config.resamples))
+  bool hasTable = config.positions == PositionKind::Learned ||
+                  config.relativePositions || config.sharedRelativePositions;
+  if (hasTable && (config.antialias || !config.resamples))
     module->setAttr("vit.resampling",
                     b.getStringAttr(config.resamples ? "antialias" : "none"));
   if (!config.unused.empty()) {

@@ -213,6 +213,26 @@ void vit::findStoredGrid(VitConfig &config, const Weights *weights,
   config.storedGridHeight = config.storedGridWidth = side;
 }
 
+void vit::findStoredDistances(VitConfig &config, const Weights *weights) {
+  if (!weights ||
+      (!config.relativePositions && !config.sharedRelativePositions))
+    return;
+  std::string name = config.relativePositions
+                         ? config.names.relativePositions
+                         : config.names.sharedRelativePositions;
+  if (size_t number = name.find("{}"); number != std::string::npos)
+    name.replace(number, 2, "0");
+  std::optional<SmallVector<int64_t>> shape = weights->getShape(name);
+  if (!shape || shape->size() != 2)
+    return;
+  int64_t rows = shape->front() - 3 * config.prefix();
+  int64_t side = std::llround(std::sqrt(double(std::max<int64_t>(rows, 0))));
+  // Other shapes match the picture, or are reported with all other ones.
+  if (side % 2 == 0 || side * side != rows)
+    return;
+  config.storedDistanceRows = config.storedDistanceColumns = side;
+}
+
 std::optional<int64_t> vit::countLabels(ConfigReader &reader, StringRef key) {
   const llvm::json::Value *value = reader.get(key);
   if (const auto *array = value ? value->getAsArray() : nullptr)

@@ -85,6 +85,10 @@ void checkVitConfig(const VitConfig &config, const KeyNames &keys,
 void findStoredGrid(VitConfig &config, const Weights *weights,
                     ConfigReader &reader);
 
+/// The same for stored tables of relative positions: as timm's loader, takes
+/// them for those of a square, unless their number of rows rules that out.
+void findStoredDistances(VitConfig &config, const Weights *weights);
+
 /// How many entries the list or map of labels has.
 std::optional<int64_t> countLabels(ConfigReader &reader, StringRef key);
 

@@ -13,10 +13,6 @@
 
 #include "Family.h"
 
-#include "vit/vit-data.h"
-
-#include "llvm/Support/FormatVariadic.h"
-
 using namespace mlir;
 using namespace mlir::vit;
 
@@ -56,28 +52,6 @@ static constexpr NameRow rows[] = {
 #undef LAYER
 #undef INSIDE
 
-/// Tables of relative positions fit the pictures as they are: transformers
-/// would resample them, and exchanges height and width as it does.
-static void checkRelativePositions(FamilyReader &r) {
-  const VitConfig &config = r.config;
-  if (!config.relativePositions && !config.sharedRelativePositions)
-    return;
-  if (config.gridHeight() != config.gridWidth())
-    r.tower.failKey(
-        "image_size",
-        "with relative positions only a square grid is supported, "
-        "because transformers exchanges height and width of others");
-  const vit_preprocessing *pictures = r.preprocessing;
-  if (pictures &&
-      (pictures->height / config.patchHeight != config.gridHeight() ||
-       pictures->width / config.patchWidth != config.gridWidth()))
-    r.tower.failKey(
-        "image_size",
-        llvm::formatv("pictures are prepared to {0} x {1} (height x width); "
-                      "tables of relative positions are not resampled",
-                      pictures->height, pictures->width));
-}
-
 void vit::readBeitFamily(FamilyReader &r) {
   VitConfig &config = r.config;
   r.readSizes({});
@@ -112,7 +86,12 @@ void vit::readBeitFamily(FamilyReader &r) {
     config.poolNorm = false;
   r.ignore({"*embeddings.mask_token", "*relative_position_index", "fpn.*",
             "fpn1.*", "fpn2.*"});
-  checkRelativePositions(r);
+  // Tables of relative positions are for image_size. transformers resamples
+  // them to the picture, also those of another shape than a square, which it
+  // reads with height and width exchanged.
+  config.storedDistanceRows = std::max<int64_t>(2 * config.gridWidth() - 1, 1);
+  config.storedDistanceColumns =
+      std::max<int64_t>(2 * config.gridHeight() - 1, 1);
   if (config.positions == PositionKind::Learned)
     r.resampleToPictures(/*antialias=*/false);
   else

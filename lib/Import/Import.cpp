@@ -22,6 +22,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mlir::vit;
 
@@ -114,8 +116,22 @@ static std::optional<vit_preprocessing> readPreprocessing(StringRef folder,
   return p;
 }
 
+/// timm's crop_pct, if it is what the sizes of `p` follow from.
+static std::optional<double> readCropShare(const llvm::json::Object &config,
+                                           const vit_preprocessing &p) {
+  const llvm::json::Object *pretrained = config.getObject("pretrained_cfg");
+  if (!pretrained)
+    pretrained = &config;
+  double share = pretrained->getNumber("crop_pct").value_or(0.875);
+  if (!config.get("architecture") || !(share > 0) ||
+      std::floor(p.height / share) != p.resize_height)
+    return std::nullopt;
+  return share;
+}
+
 /// Sets `vit.preprocessing`.
-static void addPreprocessing(ModuleOp module, const vit_preprocessing &p) {
+static void addPreprocessing(ModuleOp module, const vit_preprocessing &p,
+                             std::optional<double> cropShare) {
   Builder b(module.getContext());
   SmallVector<NamedAttribute> fields;
   auto add = [&](StringRef name, Attribute value) {
@@ -134,6 +150,8 @@ static void addPreprocessing(ModuleOp module, const vit_preprocessing &p) {
   add("scale", b.getF32FloatAttr(p.scale));
   add("mean", b.getDenseF32ArrayAttr(ArrayRef(p.mean, channels)));
   add("std", b.getDenseF32ArrayAttr(ArrayRef(p.std, channels)));
+  if (cropShare)
+    add("crop_pct", b.getF64FloatAttr(*cropShare));
   module->setAttr("vit.preprocessing", b.getDictionaryAttr(fields));
 }
 
@@ -238,7 +256,8 @@ OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
     return nullptr;
   OwningOpRef<ModuleOp> module = buildVit(config, context);
   if (preprocessing)
-    addPreprocessing(*module, *preprocessing);
+    addPreprocessing(*module, *preprocessing,
+                     readCropShare(*object, *preprocessing));
   noteLabels(config, reader, found.model);
   if (notes)
     *notes = std::move(found);

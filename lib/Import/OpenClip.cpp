@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ConfigReader.h"
+#include "Timm.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -47,6 +47,27 @@ static void ignoreText(VitConfig &config) {
                    "cls_emb"};
 }
 
+/// open_clip prepares pictures of image_size, but makes timm's model without
+/// saying it: the model takes another size than its own with dynamic_img_size
+/// alone. After force_image_size the stored table is of image_size.
+static void setTrunkSize(VitConfig &config, ConfigReader &tower) {
+  auto [height, width] = tower.getPair("image_size", 224, 1, maxImageSize);
+  if (tower.failed() ||
+      (height == config.imageHeight && width == config.imageWidth))
+    return;
+  bool isStored = config.storedGridHeight == height / config.patchHeight &&
+                  config.storedGridWidth == width / config.patchWidth;
+  if (!config.takesAnySize && !isStored)
+    return tower.failKey("image_size",
+                         "the model of \"timm_model_name\" takes pictures of " +
+                             Twine(config.imageHeight) + " x " +
+                             Twine(config.imageWidth) +
+                             " (height x width) alone, as in open_clip");
+  setPictureSize(config, height, width);
+  checkVitConfig(config, {"image_size", "patch_size", "embed_dim", "num_heads"},
+                 tower);
+}
+
 /// A timm model as the tower (`visual.trunk.*`). `hasNoProjection`: timm_proj
 /// is null.
 static VitConfig readTrunk(ConfigReader &tower, const std::string &where,
@@ -67,6 +88,7 @@ static VitConfig readTrunk(ConfigReader &tower, const std::string &where,
   VitConfig config =
       readTimmConfig(model, reader, where, error, weights, "visual.trunk.");
   config.featuresName = "image_embeds";
+  setTrunkSize(config, tower);
   if (!isMadeSo && pool == "avg")
     config.pooling = Pooling::Mean;
   else if (!isMadeSo && pool == "token" && config.classToken)

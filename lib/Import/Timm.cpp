@@ -105,9 +105,8 @@ static std::optional<TimmArchitecture> getTestModel(StringRef name) {
                     {"reg_tokens", 1},    {"class_token", false},
                     {"init_values", 1e-5}};
     a.args["global_pool"] = third ? "map" : "avg";
-    if (third)
-      a.args["pool_include_prefix"] = true;
-    else
+    a.args[third ? "pool_include_prefix" : "dynamic_img_size"] = true;
+    if (!third)
       a.norm = Norm::Rms;
     return a;
   }
@@ -116,7 +115,8 @@ static std::optional<TimmArchitecture> getTestModel(StringRef name) {
   bool second = name == "test_vit2";
   a.args =
       Object{{"patch_size", 16},        {"img_size", 160}, {"embed_dim", 64},
-             {"depth", second ? 8 : 6}, {"num_heads", 2},  {"mlp_ratio", 3}};
+             {"depth", second ? 8 : 6}, {"num_heads", 2},  {"mlp_ratio", 3},
+             {"dynamic_img_size", true}};
   if (second) {
     a.args["class_token"] = false;
     a.args["reg_tokens"] = 1;
@@ -256,6 +256,7 @@ void NameReader::combineMarks() {
   if (size == "intern300m") {
     args["init_values"] = 0.1;
     args["final_norm"] = false;
+    args["dynamic_img_size"] = true;
   }
   if (siglip && ((size == "base" && patchSize == 32) || size == "giantopt" ||
                  (size == "large" && imageSize == 512) ||
@@ -486,13 +487,26 @@ static void readVisionTransformer(VitConfig &config, ConfigReader &args) {
   config.mlpNorm = args.getBoolean("scale_mlp_norm", false);
 }
 
+void vit::setPictureSize(VitConfig &config, int64_t height, int64_t width) {
+  int64_t rows = config.gridHeight(), columns = config.gridWidth();
+  config.imageHeight = height;
+  config.imageWidth = width;
+  bool isOther = rows != config.gridHeight() || columns != config.gridWidth();
+  if (config.positions == PositionKind::Learned && isOther &&
+      !config.storedGridHeight) {
+    config.storedGridHeight = rows;
+    config.storedGridWidth = columns;
+  }
+}
+
 /// With dynamic_img_size a model takes pictures as they are prepared, and
 /// resamples the position table, which is that of img_size.
 static void readPictureSize(VitConfig &config, ConfigReader &args,
                             ConfigReader &pretrained) {
   const llvm::json::Value *value = pretrained.get("input_size");
   const llvm::json::Array *size = value ? value->getAsArray() : nullptr;
-  if (!args.getBoolean("dynamic_img_size", false) || !size || size->size() != 3)
+  config.takesAnySize = args.getBoolean("dynamic_img_size", false);
+  if (!config.takesAnySize || !size || size->size() != 3)
     return;
   int64_t sides[2];
   for (int i : {0, 1}) {
@@ -502,14 +516,7 @@ static void readPictureSize(VitConfig &config, ConfigReader &args,
                                 "it should be [channels, height, width]");
     sides[i] = *side;
   }
-  int64_t height = config.gridHeight(), width = config.gridWidth();
-  config.imageHeight = sides[0];
-  config.imageWidth = sides[1];
-  bool isOther = height != config.gridHeight() || width != config.gridWidth();
-  if (config.positions == PositionKind::Learned && isOther) {
-    config.storedGridHeight = height;
-    config.storedGridWidth = width;
-  }
+  setPictureSize(config, sides[0], sides[1]);
 }
 
 /// The gated MLPs of timm.
@@ -642,6 +649,7 @@ VitConfig vit::readTimmConfig(const Object &object, ConfigReader &reader,
                  arguments);
   if (!config.storedGridHeight)
     findStoredGrid(config, weights, arguments);
+  findStoredDistances(config, weights);
 
   StringRef labels = "label_names";
   ConfigReader &holder = reader.has(labels) ? reader : pretrained;

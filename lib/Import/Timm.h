@@ -37,6 +37,10 @@ bool setTimmSize(llvm::json::Object &args, StringRef size);
 /// Makes the MLP of `config`, whose width is that of a plain one, of `kind`.
 void setTimmMlp(VitConfig &config, TimmMlp kind);
 
+/// Makes the model one for pictures of that size, to which it resamples its
+/// position table.
+void setPictureSize(VitConfig &config, int64_t height, int64_t width);
+
 /// For names of the classes Eva and Beit.
 std::optional<TimmArchitecture> findEvaOrBeit(StringRef name);
 

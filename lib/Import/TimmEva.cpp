@@ -270,6 +270,7 @@ static bool parsePerception(NameParts name, TimmArchitecture &a) {
   args["patch_size"] = *patch;
   args["img_size"] = *image;
   args["attn_type"] = "rope";
+  args["dynamic_img_size"] = true;
   args["use_pre_transformer_norm"] = args["use_rot_pos_emb"] = true;
   args["rope_grid_indexing"] = "xy";
   args["ref_feat_shape"] = kind != "core"       ? 32

@@ -123,12 +123,17 @@ struct VitConfig {
   int64_t storedGridHeight = 0, storedGridWidth = 0;
   /// Sine and cosine positions as AIMv2's; see vit.sincos_positions.
   bool exclusiveSincos = false;
-  bool antialias = false; ///< When the table is resampled.
+  bool antialias = false; ///< When the table is resampled. Tables of relative
+                          ///< positions are then resampled as by timm.
   bool resamples = true;  ///< False: the library cannot, or not like the op.
+  bool takesAnySize = false; ///< timm's dynamic_img_size
   std::optional<RotaryPositions> rotary;
   /// A bias of attention's scores by relative positions: of each layer, and of
   /// all of them.
   bool relativePositions = false, sharedRelativePositions = false;
+  /// The distances along columns and rows that their stored tables are for; 0:
+  /// those of the picture's grid.
+  int64_t storedDistanceRows = 0, storedDistanceColumns = 0;
   bool preNorm = false; ///< A LayerNorm before the first layer (CLIP).
 
   // Layers.

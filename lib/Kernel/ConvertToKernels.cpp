@@ -74,9 +74,10 @@ void Converter::convertSincos(SincosPositionsOp op) {
 LogicalResult Converter::convertResample(ResamplePositionsOp op) {
   if (!isLoaded(op.getInput()))
     return op.emitOpError("can only resample a parameter");
-  auto resample = ResampleOp::create(
-      builder, op.getLoc(), op.getType(), op.getInput(), op.getFromAttr(),
-      op.getToAttr(), op.getPrefixAttr(), op.getAntialiasAttr());
+  auto resample =
+      ResampleOp::create(builder, op.getLoc(), op.getType(), op.getInput(),
+                         op.getFrom(), op.getTo(), op.getPrefix(),
+                         op.getAntialias(), op.getSuffix(), op.getFilter());
   op.replaceAllUsesWith(resample.getResult());
   op.erase();
   return success();

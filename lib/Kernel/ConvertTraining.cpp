@@ -12,6 +12,7 @@
 
 #include "Converter.h"
 #include "ElementCode.h"
+#include "GridProduct.h"
 #include "KernelUtils.h"
 #include "UpdateCode.h"
 
@@ -174,6 +175,14 @@ LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
     old.replaceAllUsesWith(result);
   op.erase();
   ++kernels;
+  return success();
+}
+
+LogicalResult
+Converter::convertResampleBackward(ResamplePositionsBackwardOp op) {
+  replace(op, createGridProduct(builder, op.getLoc(), tensorOf(op),
+                                op.getGradient(), getResampling(op),
+                                /*isAdjoint=*/true));
   return success();
 }
 
@@ -341,10 +350,6 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
     return op->emitOpError("has no kernel: freeze what lies before the patches "
                            "(frozen=...), or train without a gradient of the "
                            "pictures");
-  if (isa<ResamplePositionsBackwardOp>(op))
-    return op->emitOpError("has no kernel: declare the position table with the "
-                           "model's own grid and let vit-run train --init "
-                           "resample it once, or freeze it");
   return llvm::TypeSwitch<Operation *, Done>(op)
       .Case([&](LinearInputGradientOp op) { return convertInputGradient(op); })
       .Case(
@@ -353,6 +358,9 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
       .Case([&](LayerNormBackwardOp op) { return convertNormBackward(op); })
       .Case([&](vit::AttentionBackwardOp op) {
         return convertAttentionBackward(op);
+      })
+      .Case([&](ResamplePositionsBackwardOp op) {
+        return convertResampleBackward(op);
       })
       .Case([&](vit::RelativePositionsBackwardOp op) {
         return convertRelativePositionsBackward(op);

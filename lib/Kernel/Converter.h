@@ -49,6 +49,7 @@ private:
   LogicalResult convertSumTo(SumToOp op);
   LogicalResult convertNormBackward(LayerNormBackwardOp op);
   LogicalResult convertAttentionBackward(vit::AttentionBackwardOp op);
+  LogicalResult convertResampleBackward(ResamplePositionsBackwardOp op);
   LogicalResult
   convertRelativePositionsBackward(vit::RelativePositionsBackwardOp op);
   LogicalResult convertWrite(WriteOp op);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GpuTiles.h"
+#include "GridProduct.h"
 #include "KernelUtils.h"
 #include "vit/Kernel/Layout.h"
 #include "vit/Kernel/Variables.h"
@@ -45,6 +46,20 @@ static bool isTransposed(Value value) {
   return panels && panels.getTransposed();
 }
 
+/// Creates the kernel that computes in each step what `op` would compute when
+/// the module is loaded.
+static Value packComputed(Operation *op, TileAttr tile) {
+  OpBuilder builder(op);
+  if (auto resample = dyn_cast<ResampleOp>(op))
+    return createGridProduct(builder, op->getLoc(), tensorOf(resample),
+                             resample.getSource(), getResampling(resample),
+                             /*isAdjoint=*/false, tile);
+  auto positions = cast<kernel::RelativePositionsOp>(op);
+  return PackRelativePositionsOp::create(
+      builder, op->getLoc(), positions.getType(), positions.getSource(),
+      positions.getGridAttr(), positions.getPrefixAttr(), tile);
+}
+
 void PackParametersPass::runOnOperation() {
   func::FuncOp entry = getOperation();
   if (entry.isExternal())
@@ -74,23 +89,14 @@ void PackParametersPass::runOnOperation() {
     });
     if (!changes && !isTransposed(op.getResult(0)))
       continue;
-    if (auto positions = dyn_cast<kernel::RelativePositionsOp>(op)) {
-      OpBuilder builder(positions);
-      auto pack = PackRelativePositionsOp::create(
-          builder, positions.getLoc(), positions.getType(),
-          positions.getSource(), positions.getGridAttr(),
-          positions.getPrefixAttr(), tile);
-      positions.replaceAllUsesWith(pack.getResult());
-      changing.insert(pack.getResult());
-      positions.erase();
-      ++packs;
-      continue;
-    }
     auto derive = dyn_cast<DeriveOp>(op);
     if (!derive) {
-      op.emitOpError("runs when the module is loaded, but the step changes "
-                     "its table; freeze it, or train on the grid it is for");
-      return signalPassFailure();
+      Value pack = packComputed(&op, tile);
+      changing.insert(pack);
+      op.getResult(0).replaceAllUsesWith(pack);
+      op.erase();
+      ++packs;
+      continue;
     }
     if (isView(derive) &&
         getViewed(derive.getResult()).getDefiningOp<ReadOp>()) {

@@ -209,11 +209,19 @@ LogicalResult Request::load() {
 }
 
 LogicalResult Request::setImageSize() {
-  SetImageSizeOptions options;
-  for (std::string &size : splitList(request.image_size))
-    options.sizes.push_back(std::move(size));
-  if (options.sizes.empty())
+  StringRef text = request.image_size ? request.image_size : "";
+  if (text.empty())
     return success();
+  SetImageSizeOptions options;
+  SmallVector<StringRef> sizes;
+  text.split(sizes, ',');
+  for (StringRef size : sizes)
+    options.sizes.push_back(size.trim().str());
+  if (llvm::is_contained(options.sizes, ""))
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "--image-size " + text +
+                            ": a size is missing beside a comma; sizes are H "
+                            "or HxW, such as 224,518x336");
   if (options.sizes.size() > 1 && request.training)
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         "a training step is compiled for one image size");

@@ -254,36 +254,31 @@ LogicalResult mlir::vit::describeVariables(ModuleOp module,
   return success();
 }
 
-static void describeTokens(ModuleOp module, schema::ModuleT &metadata) {
+/// The tokens of an entry whose `vit.patch_grid` is `grid`; null if it or the
+/// module does not say.
+static std::unique_ptr<schema::TokensT> describeTokens(ModuleOp module,
+                                                       Attribute patchGrid) {
   auto prefix = module->getAttrOfType<ArrayAttr>("vit.prefix_tokens");
-  auto grid = module->getAttrOfType<DenseI64ArrayAttr>("vit.patch_grid");
+  auto grid = dyn_cast_or_null<DenseI64ArrayAttr>(patchGrid);
   if (!prefix || !grid || grid.size() != 2)
-    return;
-  metadata.tokens = std::make_unique<schema::TokensT>();
+    return nullptr;
+  auto tokens = std::make_unique<schema::TokensT>();
   for (Attribute token : prefix)
     if (auto name = dyn_cast<StringAttr>(token))
       if (std::optional<int> kind =
               format::findName(format::kTokenKinds, name.getValue()))
-        metadata.tokens->before_patches.push_back(schema::TokenKind(*kind));
-  metadata.tokens->rows = grid[0];
-  metadata.tokens->columns = grid[1];
+        tokens->before_patches.push_back(schema::TokenKind(*kind));
+  tokens->rows = grid[0];
+  tokens->columns = grid[1];
+  return tokens;
 }
 
-void mlir::vit::describeExtras(ModuleOp module, schema::ModuleT &metadata) {
-  if (std::optional<StringRef> name = module.getName())
-    metadata.name = name->str();
-  if (auto labels = module->getAttrOfType<ArrayAttr>("vit.labels"))
-    for (Attribute label : labels)
-      if (auto text = dyn_cast<StringAttr>(label))
-        metadata.labels.push_back(text.str());
-  if (auto type = module->getAttrOfType<StringAttr>("vit.problem_type"))
-    if (std::optional<int> known =
-            format::findName(format::kProblemTypes, type.getValue()))
-      metadata.problem_type = schema::ProblemType(*known);
-  describeTokens(module, metadata);
-  auto given = module->getAttrOfType<DictionaryAttr>("vit.preprocessing");
+/// Null if `attribute` is not a `vit.preprocessing`.
+static std::unique_ptr<schema::PreprocessingT>
+describePreprocessing(Attribute attribute) {
+  auto given = dyn_cast_or_null<DictionaryAttr>(attribute);
   if (!given)
-    return;
+    return nullptr;
   auto preprocessing = std::make_unique<schema::PreprocessingT>();
   auto integer = [&](StringRef name, int64_t missing) {
     Attribute value = given.get(name);
@@ -323,5 +318,31 @@ void mlir::vit::describeExtras(ModuleOp module, schema::ModuleT &metadata) {
   };
   numbers("mean", preprocessing->mean, 0.0f);
   numbers("std", preprocessing->std, 1.0f);
-  metadata.preprocessing = std::move(preprocessing);
+  return preprocessing;
+}
+
+void mlir::vit::describeExtras(ModuleOp module, schema::ModuleT &metadata) {
+  if (std::optional<StringRef> name = module.getName())
+    metadata.name = name->str();
+  if (auto labels = module->getAttrOfType<ArrayAttr>("vit.labels"))
+    for (Attribute label : labels)
+      if (auto text = dyn_cast<StringAttr>(label))
+        metadata.labels.push_back(text.str());
+  if (auto type = module->getAttrOfType<StringAttr>("vit.problem_type"))
+    if (std::optional<int> known =
+            format::findName(format::kProblemTypes, type.getValue()))
+      metadata.problem_type = schema::ProblemType(*known);
+  metadata.tokens = describeTokens(module, module->getAttr("vit.patch_grid"));
+  metadata.preprocessing =
+      describePreprocessing(module->getAttr("vit.preprocessing"));
+  // Entries for further sizes have their own.
+  auto entries = module.getOps<func::FuncOp>();
+  for (auto &entry : metadata.entries)
+    for (func::FuncOp function : entries)
+      if (function.getName() == entry->name) {
+        entry->tokens =
+            describeTokens(module, function->getAttr("vit.patch_grid"));
+        entry->preprocessing =
+            describePreprocessing(function->getAttr("vit.preprocessing"));
+      }
 }

@@ -63,7 +63,8 @@ static std::string keyOf(const schema::DerivedT &derived) {
          << static_cast<int>(derived.element_type) << ' ' << derived.cols << ' '
          << derived.interleave << ' ' << derived.out_group << ' '
          << derived.in_group << ' ' << derived.prefix << ' ' << derived.tables
-         << ' ' << derived.antialias << derived.splat;
+         << ' ' << derived.antialias << derived.splat << ' ' << derived.suffix
+         << ' ' << static_cast<int>(derived.filter);
   list(derived.sources);
   list(derived.dims);
   list(derived.from);
@@ -192,6 +193,8 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
     derived->to.assign(resample.getTo().begin(), resample.getTo().end());
     derived->prefix = resample.getPrefix();
     derived->antialias = resample.getAntialias();
+    derived->suffix = resample.getSuffix();
+    derived->filter = schema::Filter(resample.getFilter());
   } else if (auto relative =
                  dyn_cast_or_null<kernel::RelativePositionsOp>(op)) {
     if (failed(addSource(relative.getSource(), *derived)))

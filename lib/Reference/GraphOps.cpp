@@ -51,8 +51,7 @@ std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
                                number(op.getTemperature()), op.getExclusive());
       })
       .Case([&](ResamplePositionsOp op) -> Result {
-        return resamplePositions(get(op.getInput()), op.getFrom(), op.getTo(),
-                                 op.getPrefix(), op.getAntialias());
+        return resamplePositions(get(op.getInput()), Resampling::of(op));
       })
       .Case([&](RelativePositionsOp op) -> Result {
         SmallVector<const Tensor *> tables;
@@ -123,9 +122,8 @@ std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
                           op.getPatch()[0], op.getPatch()[1], op.getOrder());
       })
       .Case([&](ResamplePositionsBackwardOp op) -> Result {
-        return resamplePositionsBackward(get(op.getGradient()), op.getFrom(),
-                                         op.getTo(), op.getPrefix(),
-                                         op.getAntialias());
+        return resamplePositionsBackward(get(op.getGradient()),
+                                         Resampling::of(op));
       })
       .Case([&](RelativePositionsBackwardOp op) -> Result {
         return relativePositionsBackward(get(op.getGradient()), op.getGrid(),

@@ -107,6 +107,10 @@ std::optional<Tensor> Evaluator::evaluateTokenKernel(Operation *op) {
                               get(op.getCosine()), get(op.getSine()),
                               op.getHeads(), op.getHeadDim(), op.getPairs());
       })
+      .Case([&](kernel::GridProductOp op) -> Result {
+        return gridProduct(get(op.getSource()), get(op.getRows()),
+                           get(op.getColumns()), op.getPrefix());
+      })
       .Case<kernel::RelativePositionsOp, kernel::PackRelativePositionsOp>(
           [&](auto op) -> Result {
             return relativePositions({&get(op.getSource())}, op.getGrid(),
@@ -182,8 +186,7 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
       })
       .Case([&](kernel::ResampleOp op) -> Result {
         return std::optional(
-            resamplePositions(get(op.getSource()), op.getFrom(), op.getTo(),
-                              op.getPrefix(), op.getAntialias()));
+            resamplePositions(get(op.getSource()), Resampling::of(op)));
       })
       .Default([](Operation *) -> Result { return std::optional<Tensor>(); });
 }

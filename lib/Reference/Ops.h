@@ -40,17 +40,34 @@ Tensor meanTokens(const Tensor &input, int64_t start);
 /// [rows * columns, width].
 Tensor sincosPositions(int64_t rows, int64_t columns, int64_t width,
                        double temperature, bool exclusive);
-/// [prefix + from, width] to [prefix + to, width].
-Tensor resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
-                         ArrayRef<int64_t> to, int64_t prefix, bool antialias);
+/// The attributes of vit.resample_positions.
+struct Resampling {
+  ArrayRef<int64_t> from, to;
+  int64_t prefix, suffix;
+  bool antialias;
+  ResamplingFilter filter;
+
+  template <typename Op> static Resampling of(Op op) {
+    return {op.getFrom(),
+            op.getTo(),
+            static_cast<int64_t>(op.getPrefix()),
+            static_cast<int64_t>(op.getSuffix()),
+            op.getAntialias(),
+            op.getFilter()};
+  }
+};
+/// [prefix + from + suffix, width] to [prefix + to + suffix, width].
+Tensor resamplePositions(const Tensor &table, const Resampling &resampling);
 
 /// Adjoint of patchify; `pictures` is the result's shape.
 Tensor unpatchify(const Tensor &patches, std::vector<int64_t> pictures,
                   int64_t patchHeight, int64_t patchWidth, PixelOrder order);
-/// [prefix + to, width] to [prefix + from, width].
-Tensor resamplePositionsBackward(const Tensor &gradient, ArrayRef<int64_t> from,
-                                 ArrayRef<int64_t> to, int64_t prefix,
-                                 bool antialias);
+/// [prefix + to + suffix, width] to [prefix + from + suffix, width].
+Tensor resamplePositionsBackward(const Tensor &gradient,
+                                 const Resampling &resampling);
+/// kernel.grid_product.
+Tensor gridProduct(const Tensor &source, const Tensor &rows,
+                   const Tensor &columns, int64_t prefix);
 
 //===----------------------------------------------------------------------===//
 // Positions.cpp: relative and rotary positions

@@ -174,11 +174,75 @@ static double cubic(double x, double a) {
   return 0.0;
 }
 
-/// The matrix [to, from] that resamples one axis, as
+/// The places of the rows of a table of relative positions, as
+/// resize_rel_pos_bias_table of timm lays them out for a result of `to` rows:
+/// 0 in the middle, the others at distances 1, 1 + q, 1 + q + q^2, ...
+static std::vector<double> geometricPlaces(int64_t from, int64_t to) {
+  int64_t half = from / 2;
+  double left = 1.01, right = 1.5, q = left;
+  while (right - left > 1e-6) {
+    q = (left + right) / 2.0;
+    double last = (1.0 - std::pow(q, half)) / (1.0 - q);
+    (last > static_cast<double>(to / 2) ? right : left) = q;
+  }
+  std::vector<double> places(from, 0.0);
+  double place = 1.0;
+  for (int64_t i = 0; i < half; ++i) {
+    places[half + 1 + i] = place;
+    places[half - 1 - i] = -place;
+    place += std::pow(q, i + 1);
+  }
+  return places;
+}
+
+/// The matrix [to, from] that interpolates linearly along one axis. `places`
+/// are those of the `from` samples, `targets` those of the results; beyond the
+/// border the border is taken.
+static Tensor linearMatrix(ArrayRef<double> places, ArrayRef<double> targets) {
+  auto from = static_cast<int64_t>(places.size());
+  Tensor matrix({static_cast<int64_t>(targets.size()), from});
+  for (auto [i, target] : llvm::enumerate(targets)) {
+    double *weights = matrix.row(static_cast<int64_t>(i));
+    int64_t next = 0;
+    while (next < from && places[next] < target)
+      ++next;
+    if (next == 0 || next == from) {
+      weights[next == 0 ? 0 : from - 1] = 1.0;
+      continue;
+    }
+    double share =
+        (target - places[next - 1]) / (places[next] - places[next - 1]);
+    weights[next] = share;
+    weights[next - 1] = 1.0 - share;
+  }
+  return matrix;
+}
+
+static Tensor linearMatrix(int64_t from, int64_t to, ResamplingFilter filter) {
+  std::vector<double> places, targets;
+  for (int64_t i = 0; i < from; ++i)
+    places.push_back(static_cast<double>(i));
+  for (int64_t i = 0; i < to; ++i)
+    targets.push_back(filter == ResamplingFilter::geometric
+                          ? static_cast<double>(i - to / 2)
+                          : (static_cast<double>(i) + 0.5) *
+                                    static_cast<double>(from) /
+                                    static_cast<double>(to) -
+                                0.5);
+  if (filter == ResamplingFilter::geometric)
+    places = geometricPlaces(from, to);
+  return linearMatrix(places, targets);
+}
+
+/// The matrix [to, from] that resamples one axis. `cubic`: as
 /// torch.nn.functional.interpolate(mode="bicubic", align_corners=False) does,
 /// with `antialias` or without. Without, samples beyond the border are the
 /// border; with it they are left out and the weights normalised.
-static Tensor resamplingMatrix(int64_t from, int64_t to, bool antialias) {
+static Tensor resamplingMatrix(int64_t from, int64_t to,
+                               const Resampling &resampling) {
+  if (resampling.filter != ResamplingFilter::cubic)
+    return linearMatrix(from, to, resampling.filter);
+  bool antialias = resampling.antialias;
   Tensor matrix({to, from});
   double scale = static_cast<double>(from) / static_cast<double>(to);
   for (int64_t i = 0; i < to; ++i) {
@@ -213,13 +277,16 @@ static Tensor resamplingMatrix(int64_t from, int64_t to, bool antialias) {
 /// Calls `pair` with a row of the resampled table, a row of the learned table,
 /// and the weight of the latter in the former, unless that is 0.
 static void
-forEachSample(ArrayRef<int64_t> from, ArrayRef<int64_t> to, int64_t prefix,
-              bool antialias,
+forEachSample(const Resampling &resampling,
               llvm::function_ref<void(int64_t, int64_t, double)> pair) {
-  Tensor rows = resamplingMatrix(from[0], to[0], antialias);
-  Tensor columns = resamplingMatrix(from[1], to[1], antialias);
+  ArrayRef<int64_t> from = resampling.from, to = resampling.to;
+  int64_t prefix = resampling.prefix;
+  Tensor rows = resamplingMatrix(from[0], to[0], resampling);
+  Tensor columns = resamplingMatrix(from[1], to[1], resampling);
   for (int64_t i = 0; i < prefix; ++i)
     pair(i, i, 1.0);
+  for (int64_t i = 0; i < resampling.suffix; ++i)
+    pair(prefix + to[0] * to[1] + i, prefix + from[0] * from[1] + i, 1.0);
   for (int64_t y = 0; y < to[0]; ++y)
     for (int64_t x = 0; x < to[1]; ++x)
       for (int64_t v = 0; v < from[0]; ++v)
@@ -228,27 +295,48 @@ forEachSample(ArrayRef<int64_t> from, ArrayRef<int64_t> to, int64_t prefix,
             pair(prefix + y * to[1] + x, prefix + v * from[1] + u, weight);
 }
 
-Tensor reference::resamplePositions(const Tensor &table, ArrayRef<int64_t> from,
-                                    ArrayRef<int64_t> to, int64_t prefix,
-                                    bool antialias) {
-  Tensor result({prefix + to[0] * to[1], table.width()});
-  forEachSample(from, to, prefix, antialias,
-                [&](int64_t target, int64_t source, double weight) {
-                  for (int64_t i = 0; i < table.width(); ++i)
-                    result.row(target)[i] += weight * table.row(source)[i];
-                });
+Tensor reference::resamplePositions(const Tensor &table,
+                                    const Resampling &resampling) {
+  Tensor result({resampling.prefix + resampling.to[0] * resampling.to[1] +
+                     resampling.suffix,
+                 table.width()});
+  forEachSample(resampling, [&](int64_t target, int64_t source, double weight) {
+    for (int64_t i = 0; i < table.width(); ++i)
+      result.row(target)[i] += weight * table.row(source)[i];
+  });
   return result;
 }
 
 Tensor reference::resamplePositionsBackward(const Tensor &gradient,
-                                            ArrayRef<int64_t> from,
-                                            ArrayRef<int64_t> to,
-                                            int64_t prefix, bool antialias) {
-  Tensor result({prefix + from[0] * from[1], gradient.width()});
-  forEachSample(from, to, prefix, antialias,
-                [&](int64_t target, int64_t source, double weight) {
-                  for (int64_t i = 0; i < gradient.width(); ++i)
-                    result.row(source)[i] += weight * gradient.row(target)[i];
-                });
+                                            const Resampling &resampling) {
+  Tensor result({resampling.prefix + resampling.from[0] * resampling.from[1] +
+                     resampling.suffix,
+                 gradient.width()});
+  forEachSample(resampling, [&](int64_t target, int64_t source, double weight) {
+    for (int64_t i = 0; i < gradient.width(); ++i)
+      result.row(source)[i] += weight * gradient.row(target)[i];
+  });
+  return result;
+}
+
+Tensor reference::gridProduct(const Tensor &source, const Tensor &rows,
+                              const Tensor &columns, int64_t prefix) {
+  int64_t from = rows.width() * columns.width();
+  int64_t to = rows.rows() * columns.rows();
+  Tensor result({source.rows() - from + to, source.width()});
+  auto add = [&](int64_t target, int64_t row, double weight) {
+    for (int64_t i = 0; i < source.width(); ++i)
+      result.row(target)[i] += weight * source.row(row)[i];
+  };
+  for (int64_t i = 0; i < prefix; ++i)
+    add(i, i, 1.0);
+  for (int64_t i = prefix + to; i < result.rows(); ++i)
+    add(i, i - to + from, 1.0);
+  for (int64_t target = 0; target < to; ++target)
+    for (int64_t row = 0; row < from; ++row) {
+      int64_t y = target / columns.rows(), x = target % columns.rows();
+      int64_t v = row / columns.width(), u = row % columns.width();
+      add(prefix + target, prefix + row, rows.row(y)[v] * columns.row(x)[u]);
+    }
   return result;
 }

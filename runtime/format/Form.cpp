@@ -32,7 +32,8 @@ static int64_t paddedIndex(int64_t channel, int64_t group) {
 
 int64_t Form::sourceElements() const {
   if (kind == FormKind::Resample)
-    return (resampling.prefix + resampling.from[0] * resampling.from[1]) *
+    return (resampling.prefix + resampling.from[0] * resampling.from[1] +
+            resampling.suffix) *
            width;
   if (kind == FormKind::RelativePositions) // rows are heads * tokens
     return relative.tables * relative.tableRows() * (rows / relative.tokens());
@@ -55,6 +56,8 @@ Form formOf(const schema::Derived &derived) {
   if (form.kind == FormKind::Resample) {
     form.resampling.prefix = derived.prefix();
     form.resampling.antialias = derived.antialias();
+    form.resampling.suffix = derived.suffix();
+    form.resampling.filter = Filter(derived.filter());
     for (int i = 0; i < 2; ++i) {
       form.resampling.from[i] = derived.from()->Get(i);
       form.resampling.to[i] = derived.to()->Get(i);
@@ -93,8 +96,15 @@ static const char *checkResampling(const Form &form) {
   for (int i = 0; i < 2; ++i)
     if (r.from[i] < 1 || r.from[i] > most || r.to[i] < 1 || r.to[i] > most)
       return "resamples an impossible grid";
-  if (form.rows != r.prefix + r.to[0] * r.to[1])
+  if (form.rows != r.prefix + r.to[0] * r.to[1] + r.suffix)
     return "resamples a table of another size";
+  if (r.filter > Filter::Geometric ||
+      (r.antialias && r.filter != Filter::Cubic))
+    return "resamples with an unknown filter";
+  if (r.filter == Filter::Geometric &&
+      (r.from[0] % 2 == 0 || r.from[1] % 2 == 0 || r.to[0] % 2 == 0 ||
+       r.to[1] % 2 == 0))
+    return "resamples a grid without a middle";
   return nullptr;
 }
 
@@ -347,6 +357,7 @@ double cubic(double x, double a) {
   return 0;
 }
 
+namespace {
 /// The taps of one output position along one dimension.
 struct Taps {
   double center; ///< in input positions, pixel centres at + 0.5
@@ -354,20 +365,67 @@ struct Taps {
   double a;
   double total; ///< of the weights
   int64_t first, count, size;
+  bool isLinear;
+  double share; ///< isLinear: the weight of the second of two taps
 
   int64_t index(int64_t tap) const {
     int64_t i = first + tap;
     return i < 0 ? 0 : i >= size ? size - 1 : i;
   }
   double raw(int64_t tap) const {
+    if (isLinear)
+      return tap ? share : 1 - share;
     return cubic((double(first + tap) - center + 0.5) * shrink, a);
   }
   double weight(int64_t tap) const { return raw(tap) / total; }
 };
+} // namespace
 
-static Taps makeTaps(int64_t position, int64_t from, int64_t to,
-                     bool antialias) {
+/// Between the neighbours of `position`, in input positions; beyond the border
+/// the border's value is repeated.
+static Taps makeLinearTaps(double position, int64_t from) {
+  Taps taps = {};
+  double below = std::floor(position);
+  taps.isLinear = true;
+  taps.total = 1;
+  taps.size = from;
+  taps.first = int64_t(below);
+  taps.count = 2;
+  taps.share = position - below;
+  return taps;
+}
+
+/// Where row `target` of `to` lies among `from` rows that are at the distances
+/// 0, 1, 1 + q, 1 + q + q^2, ... from the middle, as a fraction of rows. The
+/// search for q is timm's.
+static double geometricPosition(int64_t target, int64_t from, int64_t to) {
+  auto half = double(from / 2);
+  double left = 1.01, right = 1.5, q = left;
+  while (right - left > 1e-6) {
+    q = (left + right) / 2;
+    double last = (1 - std::pow(q, half)) / (1 - q);
+    (last > double(to / 2) ? right : left) = q;
+  }
+  auto distance = double(std::abs(target - to / 2));
+  double sign = target < to / 2 ? -1 : 1;
+  double begin = 0, step = 1;
+  for (int64_t i = 0; i < from / 2; ++i) {
+    if (distance <= begin + step)
+      return half + sign * (double(i) + (distance - begin) / step);
+    begin += step;
+    step = std::pow(q, double(i + 1));
+  }
+  return half + sign * half;
+}
+
+static Taps makeTaps(int64_t position, const Resampling &r, int axis) {
+  int64_t from = r.from[axis], to = r.to[axis];
+  bool antialias = r.antialias;
   double scale = double(from) / double(to);
+  if (r.filter == Filter::Linear)
+    return makeLinearTaps(scale * (double(position) + 0.5) - 0.5, from);
+  if (r.filter == Filter::Geometric)
+    return makeLinearTaps(geometricPosition(position, from, to), from);
   Taps taps = {};
   taps.center = scale * (double(position) + 0.5);
   taps.size = from;
@@ -406,9 +464,9 @@ void resample(const Form &form, void *target, const float *source) {
   source += r.prefix * width;
   constexpr int64_t block = 64;
   for (int64_t y = 0; y < r.to[0]; ++y) {
-    Taps rows = makeTaps(y, r.from[0], r.to[0], r.antialias);
+    Taps rows = makeTaps(y, r, 0);
     for (int64_t x = 0; x < r.to[1]; ++x, out += width * size) {
-      Taps columns = makeTaps(x, r.from[1], r.to[1], r.antialias);
+      Taps columns = makeTaps(x, r, 1);
       for (int64_t c = 0; c < width; c += block) {
         int64_t count = std::min(width - c, block);
         double sums[block] = {};
@@ -425,6 +483,22 @@ void resample(const Form &form, void *target, const float *source) {
           values[k] = float(sums[k]);
         narrow(out + c * size, values, form.type, count);
       }
+    }
+  }
+  narrow(out, source + r.from[0] * r.from[1] * width, form.type,
+         r.suffix * width);
+}
+
+void resamplingMatrix(const Resampling &resampling, int axis, float *matrix) {
+  int64_t from = resampling.from[axis], to = resampling.to[axis];
+  for (int64_t i = 0; i < to; ++i, matrix += from) {
+    Taps taps = makeTaps(i, resampling, axis);
+    for (int64_t j = 0; j < from; ++j) {
+      double weight = 0;
+      for (int64_t tap = 0; tap < taps.count; ++tap)
+        if (taps.index(tap) == j)
+          weight += taps.weight(tap);
+      matrix[j] = float(weight);
     }
   }
 }

@@ -38,12 +38,24 @@ enum class FormKind : uint8_t {
   RelativePositions
 };
 
-/// Takes a position table [prefix + from[0] * from[1], width] to another grid.
+/// How the rows of a grid are interpolated along each axis. In the order of
+/// `Filter` of the schema.
+enum class Filter : uint8_t {
+  Cubic,    ///< torch.nn.functional.interpolate(mode="bicubic"), a = -0.75, or
+            ///< with `antialias` as antialias=True, a = -0.5
+  Linear,   ///< the same with mode="bilinear"
+  Geometric ///< linear between rows at distances 1, 1 + q, 1 + q + q^2, ...
+            ///< from the middle: timm's resize_rel_pos_bias_table
+};
+
+/// Takes a table [prefix + from[0] * from[1] + suffix, width] to another grid.
 struct Resampling {
   int64_t prefix = 0; ///< leading rows that are copied
   int64_t from[2] = {0, 0};
   int64_t to[2] = {0, 0};
   bool antialias = false;
+  int64_t suffix = 0; ///< last rows that are copied
+  Filter filter = Filter::Cubic;
 };
 
 /// Expands tables of relative positions to the bias of attention's scores.
@@ -125,11 +137,13 @@ void derive(const Form &form, void *target, const void *source,
 void restore(const Form &form, const void *derived, float *target,
              int64_t begin, int64_t count);
 
-/// Makes the whole form of kind Resample: the prefix is copied, the rest
-/// interpolated bicubically with align_corners false, as
-/// torch.nn.functional.interpolate(mode="bicubic") does it (a = -0.75), or with
-/// `antialias` as antialias=True (a = -0.5). Sums are in double.
+/// Makes the whole form of kind Resample: prefix and suffix are copied, the
+/// rest is interpolated with align_corners false. Sums are in double.
 void resample(const Form &form, void *target, const float *source);
+
+/// The matrix [to, from] with which `resample` multiplies a table along
+/// `axis`, row-major, rounded to float. `matrix` has room for it.
+void resamplingMatrix(const Resampling &resampling, int axis, float *matrix);
 
 /// Makes the whole form of kind RelativePositions: element [n, i, j] is the sum
 /// over the tables of their value for head n and the position of token i

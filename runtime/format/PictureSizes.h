@@ -20,16 +20,37 @@ struct PictureSizes {
                                      ///< -1: resizeHeight is the shorter edge;
                                      ///< less: cover resizeHeight x
                                      ///< -resizeWidth.
+  double cropShare = 0; ///< timm's crop_pct, 0: none. What is resized to is the
+                        ///< size divided by it, rounded down.
 };
 
+/// The sizes of timm.data.create_transform for an input of height x width.
+inline PictureSizes scaleByShare(const PictureSizes &own, int64_t height,
+                                 int64_t width) {
+  auto resized = [&](int64_t edge) {
+    return std::max<int64_t>(int64_t(double(edge) / own.cropShare), 1);
+  };
+  PictureSizes result = {height, width, resized(height), resized(width),
+                         own.cropShare};
+  if (own.resizeWidth > 0) // crop_mode squash
+    return result;
+  bool isShorterEdge =
+      result.resizeWidth == result.resizeHeight || result.resizeWidth == 1;
+  result.resizeWidth = isShorterEdge ? -1 : -result.resizeWidth;
+  return result;
+}
+
 /// The sizes for an input of height x width: what is resized to keeps its
-/// proportion to what is left after the crop, as with timm's crop_pct. Where a
-/// shorter edge would no longer cover the input, both edges are given.
+/// proportion to what is left after the crop. Where a shorter edge would no
+/// longer cover the input, both edges are given.
 inline PictureSizes scalePictureSizes(const PictureSizes &own, int64_t height,
                                       int64_t width) {
-  PictureSizes result = {height, width, own.resizeHeight, own.resizeWidth};
+  PictureSizes result = {height, width, own.resizeHeight, own.resizeWidth,
+                         own.cropShare};
   if (own.resizeHeight == 0 || own.height < 1 || own.width < 1)
     return result;
+  if (own.cropShare > 0)
+    return scaleByShare(own, height, width);
   auto scale = [](int64_t value, int64_t to, int64_t from) {
     return std::max<int64_t>((value * to + from / 2) / from, 1);
   };

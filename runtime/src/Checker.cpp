@@ -107,8 +107,11 @@ vit_status Checker::run() {
     VIT_TRY(text(module.labels()->Get(i), "a label", true));
   for (uint32_t i = 0; i < count(module.files()); ++i)
     VIT_TRY(text(module.files()->Get(i)->path(), "the path of a weight file"));
-  VIT_TRY(preprocessing());
-  VIT_TRY(meaning());
+  // Reading logits in another way than they are meant gives wrong scores.
+  if (module.problem_type() > schema::ProblemType::MAX)
+    return corrupt("the problem type %u is unknown",
+                   unsigned(module.problem_type()));
+  VIT_TRY(pictures());
   VIT_TRY(parameters());
   VIT_TRY(derivedForms());
   for (uint32_t i = 0; i < count(module.parameters()); ++i)
@@ -130,8 +133,18 @@ vit_status Checker::overlaps() {
   return VIT_OK;
 }
 
-vit_status Checker::preprocessing() {
-  const schema::Preprocessing *p = module.preprocessing();
+/// How pictures are prepared and split, in general and for single entries.
+vit_status Checker::pictures() {
+  VIT_TRY(preprocessing(module.preprocessing()));
+  VIT_TRY(tokens(module.tokens()));
+  for (const schema::Entry *entry : *module.entries()) {
+    VIT_TRY(preprocessing(entry->preprocessing()));
+    VIT_TRY(tokens(entry->tokens()));
+  }
+  return VIT_OK;
+}
+
+vit_status Checker::preprocessing(const schema::Preprocessing *p) {
   if (!p)
     return VIT_OK;
   constexpr uint32_t most = 1 << 16;
@@ -153,13 +166,7 @@ vit_status Checker::preprocessing() {
   return VIT_OK;
 }
 
-/// The meaning of logits and of tokens.
-vit_status Checker::meaning() {
-  // Reading logits in another way than they are meant gives wrong scores.
-  if (module.problem_type() > schema::ProblemType::MAX)
-    return corrupt("the problem type %u is unknown",
-                   unsigned(module.problem_type()));
-  const schema::Tokens *tokens = module.tokens();
+vit_status Checker::tokens(const schema::Tokens *tokens) {
   if (!tokens)
     return VIT_OK;
   constexpr uint32_t most = 1 << 20;

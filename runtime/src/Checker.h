@@ -74,8 +74,9 @@ private:
   vit_status command(const schema::Entry &entry,
                      const schema::Schedule &schedule, uint32_t index,
                      const uint64_t *slotSizes);
-  vit_status preprocessing();
-  vit_status meaning();
+  vit_status pictures();
+  vit_status preprocessing(const schema::Preprocessing *p);
+  vit_status tokens(const schema::Tokens *tokens);
   vit_status overlaps();
 
   const schema::Module &module;

@@ -214,6 +214,10 @@ static void writeModule(Text &json, const vit_module &module) {
     json.objects("inputs", entry.inputs(), write);
     json.objects("outputs", entry.outputs(), write);
     const schema::Schedule *chosen = module.schedules[number++];
+    if (entry.preprocessing())
+      writePreprocessing(json, *entry.preprocessing());
+    if (entry.tokens())
+      writeTokens(json, *entry.tokens());
     json.objects("schedules", entry.schedules(),
                  [&](const schema::Schedule &schedule) {
                    writeSchedule(json, schedule, &schedule == chosen);

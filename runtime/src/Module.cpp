@@ -419,13 +419,24 @@ vit_module_score_function(const vit_module *module) {
 
 extern "C" vit_status vit_module_tokens(const vit_module *module,
                                         vit_token_info *out, vit_error *error) {
+  return vit_module_entry_tokens(module, nullptr, out, error);
+}
+
+extern "C" vit_status vit_module_entry_tokens(const vit_module *module,
+                                              const char *entry,
+                                              vit_token_info *out,
+                                              vit_error *error) {
   if (!module || !out)
     return fail(error, VIT_INVALID_ARGUMENT, "module or out is NULL");
   if (out->struct_size < sizeof(size_t) || out->struct_size > 4096)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "struct_size is %zu: set it to sizeof(vit_token_info)",
                 out->struct_size);
-  const schema::Tokens *tokens = module->root->tokens();
+  uint32_t at = 0;
+  VIT_TRY(findEntry(*module, entry, at, error));
+  const schema::Tokens *tokens = module->entry(at).tokens();
+  if (!tokens)
+    tokens = module->root->tokens();
   if (!tokens)
     return fail(error, VIT_NOT_FOUND,
                 "'%s' does not say which tokens there are before the patches",
@@ -451,13 +462,24 @@ extern "C" vit_status vit_module_tokens(const vit_module *module,
 extern "C" vit_status vit_module_preprocessing(const vit_module *module,
                                                vit_preprocessing *out,
                                                vit_error *error) {
+  return vit_module_entry_preprocessing(module, nullptr, out, error);
+}
+
+extern "C" vit_status vit_module_entry_preprocessing(const vit_module *module,
+                                                     const char *entry,
+                                                     vit_preprocessing *out,
+                                                     vit_error *error) {
   if (!module || !out)
     return fail(error, VIT_INVALID_ARGUMENT, "module or out is NULL");
   if (out->struct_size < sizeof(size_t) || out->struct_size > 4096)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "struct_size is %zu: set it to sizeof(vit_preprocessing)",
                 out->struct_size);
-  const schema::Preprocessing *p = module->root->preprocessing();
+  uint32_t at = 0;
+  VIT_TRY(findEntry(*module, entry, at, error));
+  const schema::Preprocessing *p = module->entry(at).preprocessing();
+  if (!p)
+    p = module->root->preprocessing();
   if (!p)
     return fail(error, VIT_NOT_FOUND,
                 "'%s' does not say how pictures are prepared",

@@ -82,6 +82,8 @@ func.func @tokens(%image: tensor<?x3x8x4xf32>, %x: tensor<?x6x8xf32>, %t: tensor
   %7 = vit.resample_positions %p from [2, 2] to [3, 3] prefix 1 : (tensor<5x8xf32>) -> tensor<10x8xf32>
   // CHECK: vit.resample_positions %arg3 from [2, 2] to [3, 3] prefix 1 antialias : (tensor<5x8xf32>) -> tensor<10x8xf32>
   %8 = vit.resample_positions %p from [2, 2] to [3, 3] prefix 1 antialias : (tensor<5x8xf32>) -> tensor<10x8xf32>
+  // CHECK: vit.resample_positions %arg3 from [1, 1] to [3, 3] prefix 1 suffix 3 filter geometric : (tensor<5x8xf32>) -> tensor<13x8xf32>
+  %9 = vit.resample_positions %p from [1, 1] to [3, 3] prefix 1 suffix 3 filter geometric : (tensor<5x8xf32>) -> tensor<13x8xf32>
   return
 }
 

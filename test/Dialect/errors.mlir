@@ -496,7 +496,7 @@ func.func @resample_positions_c2_grid(%x: tensor<5x8xf32>) {
 // -----
 
 func.func @resample_positions_c2_prefix(%x: tensor<5x8xf32>) {
-  // expected-error @+1 {{C2: the prefix -1 must be a number of tokens, 0 or more}}
+  // expected-error @+1 {{C2: the prefix or suffix -1 must be a number of rows, 0 or more}}
   %0 = vit.resample_positions %x from [2, 3] to [2, 3] prefix -1 : (tensor<5x8xf32>) -> tensor<5x8xf32>
   return
 }
@@ -821,5 +821,29 @@ func.func @attention_c4(%q: tensor<?x5x6xf32>, %b: tensor<5x5xf32>) {
 func.func @attention_backward_c4(%q: tensor<?x5x6xf32>) {
   // expected-error @+1 {{C4: there is no bias, so it has no gradient}}
   %0:4 = vit.attention_backward %q, %q, %q, %q heads 3 scale 1.0 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<3x5x5xf32>)
+  return
+}
+
+// -----
+
+func.func @resample_positions_c3(%t: tensor<5x8xf32>) {
+  // expected-error @+1 {{C3: only the filter cubic has antialiasing}}
+  %0 = vit.resample_positions %t from [2, 2] to [3, 3] prefix 1 antialias filter linear : (tensor<5x8xf32>) -> tensor<10x8xf32>
+  return
+}
+
+// -----
+
+func.func @resample_positions_c3_odd(%t: tensor<4x8xf32>) {
+  // expected-error @+1 {{C3: the filter geometric needs grids of odd sizes, which have a middle row and column}}
+  %0 = vit.resample_positions %t from [1, 1] to [3, 4] prefix 0 suffix 3 filter geometric : (tensor<4x8xf32>) -> tensor<15x8xf32>
+  return
+}
+
+// -----
+
+func.func @resample_positions_suffix(%t: tensor<5x8xf32>) {
+  // expected-error @+1 {{C1: the table must be [1 + 1*1 + 2, width], not 'tensor<5x8xf32>'}}
+  %0 = vit.resample_positions %t from [1, 1] to [3, 4] prefix 1 suffix 2 : (tensor<5x8xf32>) -> tensor<15x8xf32>
   return
 }

@@ -337,7 +337,7 @@ func.func @derive_c1_size(%x: tensor<?x4xf32>) {
 // -----
 
 func.func @resample_c1_grid(%x: tensor<5x4xf32>) {
-  // expected-error @+1 {{C1: the grids must be two positive numbers, the prefix not negative}}
+  // expected-error @+1 {{C1: the grids must be two positive numbers, prefix and suffix not negative}}
   %0 = kernel.resample %x from [2, 2] to [3] prefix 1 : (tensor<5x4xf32>) -> tensor<4x4xf32>
   return
 }

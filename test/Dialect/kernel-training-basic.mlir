@@ -111,6 +111,13 @@ func.func @losses(%one: tensor<f32>, %x: tensor<?x6xf32>, %hard: tensor<?xi32>, 
 }
 }
 
+// CHECK-LABEL: func.func @grid_product
+func.func @grid_product(%t: tensor<5x8xf32>, %r: tensor<3x2xf32>, %c: tensor<4x2xf32>) {
+  // CHECK: kernel.grid_product %arg0 rows %arg1 columns %arg2 prefix 1 suffix 0 reach [1, 1] : (tensor<5x8xf32>, tensor<3x2xf32>, tensor<4x2xf32>) -> tensor<13x8xf32>
+  %g = kernel.grid_product %t rows %r columns %c prefix 1 suffix 0 reach [1, 1] : (tensor<5x8xf32>, tensor<3x2xf32>, tensor<4x2xf32>) -> tensor<13x8xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @relative_positions
 func.func @relative_positions(%dy: tensor<?x5x8xf32>, %t: tensor<12x2xf32>) {
   // CHECK: %[[B:.*]] = kernel.pack_relative_positions %arg1 grid [2, 2] prefix 1 : (tensor<12x2xf32>) -> tensor<2x5x5xf32>

@@ -442,3 +442,19 @@ func.func @concat_c2(%a: tensor<4xf32>) -> tensor<16xf32> {
   %0 = kernel.concat %a slots [0, 1] : (tensor<4xf32>) -> tensor<16xf32>
   return %0 : tensor<16xf32>
 }
+
+// -----
+
+func.func @grid_product_c1(%t: tensor<5x8xf32>, %r: tensor<3x2xf32>, %c: tensor<4x2xf32>) {
+  // expected-error @+1 {{C1: 'tensor<5x8xf32>' to 'tensor<12x8xf32>' is not [1 + 2*2, width] to [1 + 3*4, width]}}
+  %g = kernel.grid_product %t rows %r columns %c prefix 1 suffix 0 reach [1, 1] : (tensor<5x8xf32>, tensor<3x2xf32>, tensor<4x2xf32>) -> tensor<12x8xf32>
+  return
+}
+
+// -----
+
+func.func @grid_product_c2(%t: tensor<5x8xf32>, %r: tensor<3x2xf32>, %c: tensor<4x2xf32>) {
+  // expected-error @+1 {{C2: reach must be two numbers, and none of them, prefix and suffix negative}}
+  %g = kernel.grid_product %t rows %r columns %c prefix 1 suffix 0 reach [1] : (tensor<5x8xf32>, tensor<3x2xf32>, tensor<4x2xf32>) -> tensor<13x8xf32>
+  return
+}

@@ -60,6 +60,8 @@ func.func @tokens(%d: tensor<?x4xf32>, %t: tensor<?x2x4xf32>, %p: tensor<?x4x24x
   %3 = vit.unpatchify %p patch [2, 4] order hwc : (tensor<?x4x24xf32>) -> tensor<?x3x4x8xf32>
   // CHECK: vit.resample_positions_backward %arg3 from [2, 2] to [3, 3] prefix 1 antialias : (tensor<10x8xf32>) -> tensor<5x8xf32>
   %4 = vit.resample_positions_backward %table from [2, 2] to [3, 3] prefix 1 antialias : (tensor<10x8xf32>) -> tensor<5x8xf32>
+  // CHECK: vit.resample_positions_backward %arg3 from [2, 2] to [1, 7] prefix 0 suffix 3 filter linear : (tensor<10x8xf32>) -> tensor<7x8xf32>
+  %5 = vit.resample_positions_backward %table from [2, 2] to [1, 7] prefix 0 suffix 3 filter linear : (tensor<10x8xf32>) -> tensor<7x8xf32>
   return
 }
 

@@ -170,7 +170,7 @@ func.func @resample_positions_backward_c1(%d: tensor<9x8xf32>) {
 // -----
 
 func.func @resample_positions_backward_c2(%d: tensor<9x8xf32>) {
-  // expected-error @+1 {{C2: both grids must be two positive numbers, the prefix 0 or more}}
+  // expected-error @+1 {{C2: both grids must be two positive numbers, [rows, columns]}}
   %0 = vit.resample_positions_backward %d from [2] to [3, 3] prefix 0 : (tensor<9x8xf32>) -> tensor<4x8xf32>
   return
 }

@@ -59,6 +59,16 @@ func.func @resample_antialias(%x: tensor<17x8xf32>) -> tensor<7x8xf32> {
   %0 = vit.resample_positions %x from [4, 4] to [2, 3] prefix 1 antialias : (tensor<17x8xf32>) -> tensor<7x8xf32>
   return %0 : tensor<7x8xf32>
 }
+// CHECK: resample_linear, argument 0: 56 of 56
+// CHECK: resample_geometric, argument 0: 144 of 144
+func.func @resample_linear(%x: tensor<7x8xf32>) -> tensor<18x8xf32> {
+  %0 = vit.resample_positions %x from [2, 2] to [5, 3] prefix 0 suffix 3 filter linear : (tensor<7x8xf32>) -> tensor<18x8xf32>
+  return %0 : tensor<18x8xf32>
+}
+func.func @resample_geometric(%x: tensor<18x8xf32>) -> tensor<38x8xf32> {
+  %0 = vit.resample_positions %x from [5, 3] to [7, 5] prefix 0 suffix 3 filter geometric : (tensor<18x8xf32>) -> tensor<38x8xf32>
+  return %0 : tensor<38x8xf32>
+}
 // CHECK: linear_rank3, argument 0: 40 of 40
 // CHECK: linear_rank3, argument 1: 24 of 24
 // CHECK: linear_rank3, argument 2: 6 of 6

@@ -53,3 +53,17 @@ func.func @some(%image: tensor<?x1x16x16xf32>) -> tensor<?x2x64xf32> {
   %1 = vit.take_tokens %0 from 1 count 2 : (tensor<?x4x64xf32>) -> tensor<?x2x64xf32>
   return %1 : tensor<?x2x64xf32>
 }
+
+// -----
+
+module attributes {vit.resampling = "none"} {
+  vit.parameter @table : tensor<9x2xf32>
+  func.func @relative(%image: tensor<?x1x16x16xf32>) -> tensor<?x4x64xf32> {
+    %0 = vit.patchify %image patch [8, 8] order chw : (tensor<?x1x16x16xf32>) -> tensor<?x4x64xf32>
+    %1 = vit.read @table : tensor<9x2xf32>
+    // expected-error @+1 {{the library of this model does not resample its position table, which is for pictures of 16 x 16, to 24 x 24}}
+    %2 = vit.relative_positions %1 grid [2, 2] prefix 0 : (tensor<9x2xf32>) -> tensor<2x4x4xf32>
+    %3 = vit.attention %0, %0, %0 bias %2 heads 2 scale 0.5 : (tensor<?x4x64xf32>, tensor<?x4x64xf32>, tensor<?x4x64xf32>, tensor<2x4x4xf32>) -> tensor<?x4x64xf32>
+    return %3 : tensor<?x4x64xf32>
+  }
+}

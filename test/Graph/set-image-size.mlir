@@ -98,3 +98,42 @@ func.func @equal_count(%image: tensor<?x1x40x24xf32>) -> tensor<?x8xf32> {
   %8 = vit.take_tokens %7 from 0 : (tensor<?x1x8xf32>) -> tensor<?x8xf32>
   return %8 : tensor<?x8xf32>
 }
+
+// -----
+
+// Tables of relative positions are resampled, the last rows are kept. What is
+// resampled already goes to the new grid. Entries for further sizes say their
+// own grid and preparation; timm's share of the crop decides what is resized to.
+
+// CHECK-LABEL: func.func @relative(
+// CHECK:         %[[TABLE:.+]] = vit.read @table
+// CHECK:         %[[OTHER:.+]] = vit.resample_positions %{{.+}} from [5, 5] to [5, 9] prefix 0 suffix 3 filter geometric
+// CHECK:         %[[NEW:.+]] = vit.resample_positions %[[TABLE]] from [3, 3] to [5, 9] prefix 0 suffix 3 filter geometric : (tensor<12x2xf32>) -> tensor<48x2xf32>
+// CHECK:         vit.relative_positions %[[NEW]], %[[OTHER]] grid [3, 5] prefix 1 : (tensor<48x2xf32>, tensor<48x2xf32>) -> tensor<2x16x16xf32>
+
+// TWO:       module attributes
+// TWO-SAME:    vit.patch_grid = array<i64: 2, 2>, vit.prefix_tokens = ["class"], vit.preprocessing = {crop_pct = 9.000000e-01 : f64, height = 16 : i64, resize_height = 17 : i64, resize_width = -1 : i64, width = 16 : i64}
+// TWO-LABEL: func.func @relative_24x40(
+// TWO-SAME:    attributes {vit.patch_grid = array<i64: 3, 5>, vit.preprocessing = {crop_pct = 9.000000e-01 : f64, height = 24 : i64, resize_height = 26 : i64, resize_width = -44 : i64, width = 40 : i64}}
+module attributes {
+  vit.prefix_tokens = ["class"], vit.patch_grid = array<i64: 2, 2>, vit.resampling = "antialias",
+  vit.preprocessing = {height = 16, width = 16, resize_height = 17, resize_width = -1, crop_pct = 0.9 : f64}
+} {
+  vit.parameter @patch : tensor<8x64xf32>
+  vit.parameter @token : tensor<1x8xf32>
+  vit.parameter @table : tensor<12x2xf32>
+  vit.parameter @larger : tensor<28x2xf32>
+  func.func @relative(%image: tensor<?x1x16x16xf32>) -> tensor<?x5x8xf32> {
+    %0 = vit.patchify %image patch [8, 8] order chw : (tensor<?x1x16x16xf32>) -> tensor<?x4x64xf32>
+    %1 = vit.read @patch : tensor<8x64xf32>
+    %2 = vit.linear %0, %1 : (tensor<?x4x64xf32>, tensor<8x64xf32>) -> tensor<?x4x8xf32>
+    %3 = vit.read @token : tensor<1x8xf32>
+    %4 = vit.prepend_tokens %2, %3 : (tensor<?x4x8xf32>, tensor<1x8xf32>) -> tensor<?x5x8xf32>
+    %5 = vit.read @larger : tensor<28x2xf32>
+    %6 = vit.read @table : tensor<12x2xf32>
+    %7 = vit.resample_positions %5 from [5, 5] to [3, 3] prefix 0 suffix 3 filter geometric : (tensor<28x2xf32>) -> tensor<12x2xf32>
+    %8 = vit.relative_positions %6, %7 grid [2, 2] prefix 1 : (tensor<12x2xf32>, tensor<12x2xf32>) -> tensor<2x5x5xf32>
+    %9 = vit.attention %4, %4, %4 bias %8 heads 2 scale 0.5 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<2x5x5xf32>) -> tensor<?x5x8xf32>
+    return %9 : tensor<?x5x8xf32>
+  }
+}

@@ -8,15 +8,6 @@ func.func @unpatchify(%x: tensor<?x4x48xf32>) -> tensor<?x3x8x8xf32> {
 
 // -----
 
-func.func @resample(%d: tensor<?x10x4xf32>) -> tensor<5x4xf32> {
-  %0 = vit.sum_to %d : (tensor<?x10x4xf32>) -> tensor<10x4xf32>
-  // expected-error @+1 {{has no kernel: declare the position table with the model's own grid and let vit-run train --init resample it once, or freeze it}}
-  %1 = vit.resample_positions_backward %0 from [2, 2] to [3, 3] prefix 1 : (tensor<10x4xf32>) -> tensor<5x4xf32>
-  return %1 : tensor<5x4xf32>
-}
-
-// -----
-
 func.func @sum(%d: tensor<?x5x4xf32>) -> tensor<5x1xf32> {
   // expected-error @+1 {{has no kernel that sums 'tensor<?x5x4xf32>' to 'tensor<5x1xf32>'; what is broadcast must be [width], [tokens, width] or one number}}
   %0 = vit.sum_to %d : (tensor<?x5x4xf32>) -> tensor<5x1xf32>

@@ -175,3 +175,13 @@ func.func @mse(%x: tensor<?x6xf32>, %t: tensor<?x6xf32>) -> (tensor<f32>, tensor
   %d = vit.mse_backward %loss, %x, %t : (tensor<f32>, tensor<?x6xf32>, tensor<?x6xf32>) -> tensor<?x6xf32>
   return %loss, %d : tensor<f32>, tensor<?x6xf32>
 }
+
+// The adjoint of a resampling multiplies by the transposed matrices.
+// CHECK-LABEL: func.func @resample_backward
+func.func @resample_backward(%d: tensor<?x10x4xf32>) -> tensor<5x4xf32> {
+  // CHECK: %[[D:.+]] = kernel.sum {{ *}}batch
+  %0 = vit.sum_to %d : (tensor<?x10x4xf32>) -> tensor<10x4xf32>
+  // CHECK: kernel.grid_product %[[D]] rows %{{.+}} columns %{{.+}} prefix 1 suffix 0 reach [2, 2] : (tensor<10x4xf32>, tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<5x4xf32>
+  %1 = vit.resample_positions_backward %0 from [2, 2] to [3, 3] prefix 1 : (tensor<10x4xf32>) -> tensor<5x4xf32>
+  return %1 : tensor<5x4xf32>
+}

@@ -73,3 +73,22 @@ func.func @forward(%x: !act) -> !act {
   } : (!act, !turned) -> !act
   return %1 : !act
 }
+
+// -----
+
+// A table that the step changes is resampled in each step.
+// CHECK-LABEL: func.func @train_step
+vit.parameter @p : tensor<5x16xf32>
+func.func @train_step(%x: tensor<?x5x16xf32>, %y: tensor<?x10x16xf32>, %lr: tensor<f32>) -> tensor<?x10x16xf32> {
+  // CHECK: %[[P:.+]] = vit.read @p
+  %p = vit.read @p : tensor<5x16xf32>
+  // CHECK-DAG: %[[R:.+]] = arith.constant dense<{{.+}}> : tensor<3x2xf32>
+  // CHECK: %[[G:.+]] = kernel.grid_product %[[P]] rows %{{.+}} columns %{{.+}} prefix 1 suffix 0 reach [1, 1] {{.*}} -> tensor<10x16xf32>
+  %r = kernel.resample %p from [2, 2] to [3, 3] prefix 1 : (tensor<5x16xf32>) -> tensor<10x16xf32>
+  // CHECK: kernel.pack %[[G]]
+  %c = kernel.derive %r : (tensor<10x16xf32>) -> tensor<10x16xf32, #kernel.channels<group = 4>>
+  %0 = kernel.map %y extras(%c : tensor<10x16xf32, #kernel.channels<group = 4>>) { ^bb0(%e: f32, %h: f32): kernel.yield %h : f32 } : tensor<?x10x16xf32> -> tensor<?x10x16xf32>
+  %1 = kernel.sum batch %x : (tensor<?x5x16xf32>) -> tensor<5x16xf32>
+  kernel.update "sgd" [#kernel.variable<@p>] gradient(%1 : tensor<5x16xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
+  return %0 : tensor<?x10x16xf32>
+}

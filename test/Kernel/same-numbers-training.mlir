@@ -13,7 +13,7 @@
 // RUN: %{generate} && %{cpu} && %{gpu}
 // RUN: %{compare} %t.cpu
 // RUN: %{compare} %t.gpu
-// REDEFINE: %{options} = optimizer=sgd momentum=0.9 nesterov=true weight-decay=0.1 decay-all=true frozen=positions
+// REDEFINE: %{options} = optimizer=sgd momentum=0.9 nesterov=true weight-decay=0.1 decay-all=true
 // RUN: %{generate} && %{cpu} && %{gpu}
 // RUN: %{compare} %t.cpu
 // RUN: %{compare} %t.gpu

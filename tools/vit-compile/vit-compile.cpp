@@ -72,8 +72,7 @@ void addModelOptions(CLI::App &app, Options &options) {
                  "Size of the pictures, to which the position table is "
                  "resampled as the model's library does; several make one "
                  "entry each, with the same weights (default: the model's own)")
-      ->type_name("H[xW]")
-      ->delimiter(',');
+      ->type_name("H[xW],...");
   app.add_option("--seed", options.compiler.seed,
                  "Draw the parameters of a text without weights now, from "
                  "this seed (implies --parameters inline)")

@@ -30,19 +30,10 @@ TokenGrid findTokens(Model &model, int64_t tokens) {
   vit_error error;
   vit_token_info info = {};
   info.struct_size = sizeof(info);
-  vit_status status = vit_module_tokens(model.module(), &info, &error);
+  vit_status status =
+      vit_module_entry_tokens(model.module(), model.entry(), &info, &error);
   if (status != VIT_NOT_FOUND) {
     check(status, error);
-    // The module states the grid of its first entry.
-    if (model.entry()) {
-      vit_binding_info first = {}, input = model.inputInfo();
-      check(vit_module_input(model.module(), nullptr, 0, &first, &error),
-            error);
-      info.rows =
-          static_cast<int32_t>(input.dims[2] / (first.dims[2] / info.rows));
-      info.columns =
-          static_cast<int32_t>(input.dims[3] / (first.dims[3] / info.columns));
-    }
     TokenGrid grid = {info.before_patches, info.rows, info.columns,
                       info.class_token};
     if (grid.prefix + grid.rows * grid.columns != tokens)

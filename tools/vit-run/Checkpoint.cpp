@@ -207,17 +207,15 @@ static Json perChannel(const vit_preprocessing &p, const float *values) {
   return list;
 }
 
-/// The fields of preprocessor_config.json of transformers' ViTImageProcessor,
-/// and under "vit_preprocessing" what it has no field for; transformers ignores
-/// this key.
-static Json describePreprocessing(const vit_preprocessing &p) {
+Json describePreprocessing(const vit_preprocessing &p) {
   auto size = [](int32_t height, int32_t width) -> Json {
     return {{"height", height}, {"width", width}};
   };
   Json config = {{"image_processor_type", "ViTImageProcessor"},
                  {"do_resize", p.resize_height > 0}};
-  if (p.resize_height > 0 && p.resize_width < 0)
-    config["size"] = {{"shortest_edge", p.resize_height}};
+  if (p.resize_height > 0 && p.resize_width < 0) // -n: cover height x n
+    config["size"] = {
+        {"shortest_edge", std::max(p.resize_height, -p.resize_width)}};
   else if (p.resize_height > 0)
     config["size"] = size(p.resize_height, p.resize_width);
   else
@@ -312,9 +310,14 @@ static void writeDescription(const std::string &folder, Model &model,
       text = replaceLabels(text, labels).value_or(text);
     writeFile(folder + "/model.mlir", text);
   }
-  if (!saysPreprocessing(folder, preprocessing))
-    writeFile(folder + "/preprocessor_config.json",
-              describePreprocessing(preprocessing).dump(2) + "\n");
+  // A text keeps its own size: readTrainedSize.
+  const std::string &size = model.getOptions().imageSize;
+  if (saysPreprocessing(folder, preprocessing) && size.empty())
+    return;
+  Json described = describePreprocessing(preprocessing);
+  if (!size.empty())
+    described["vit_preprocessing"]["image_size"] = size;
+  writeFile(folder + "/preprocessor_config.json", described.dump(2) + "\n");
 }
 
 //===----------------------------------------------------------------------===//

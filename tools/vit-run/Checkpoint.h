@@ -51,6 +51,11 @@ void saveCheckpoint(const std::string &folder, Model &model,
                     const std::vector<std::string> &labels,
                     const CarriedTensors &carried, const TrainingState &state);
 
+/// The fields of preprocessor_config.json of transformers' ViTImageProcessor,
+/// and under "vit_preprocessing" what it has no field for; transformers ignores
+/// this key.
+nlohmann::ordered_json describePreprocessing(const vit_preprocessing &p);
+
 /// Whether `folder` is a checkpoint. Completes an interrupted replacement.
 bool hasCheckpoint(const std::string &folder);
 

@@ -13,6 +13,7 @@
 #include "format/Form.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <set>
@@ -69,6 +70,12 @@ bool isPositions(const CheckpointTensor &tensor) {
           names.count(lastComponent(tensor.parts.front().parameter)));
 }
 
+/// A table of relative positions of BEiT.
+bool isRelativePositions(const CheckpointTensor &tensor) {
+  return tensor.parts.size() == 1 && tensor.parts.front().dims.size() == 2 &&
+         lastComponent(tensor.name) == "relative_position_bias_table";
+}
+
 int64_t squareRoot(int64_t value) {
   int64_t root = value < 1 ? 0 : std::llround(std::sqrt(double(value)));
   return root * root == value ? root : 0;
@@ -111,6 +118,9 @@ private:
   Source findSource(const CheckpointTensor &tensor);
   bool findGrids(const CheckpointTensor &tensor,
                  const std::vector<int64_t> &there, Resampling &resampling);
+  bool findDistances(const CheckpointTensor &tensor,
+                     const std::vector<int64_t> &there, Resampling &resampling);
+  std::array<int64_t, 2> findModelGrid();
   [[noreturn]] void failMisfit();
   void take(const CheckpointTensor &tensor, const Source &source);
   std::vector<std::string> unusedNames() const;
@@ -169,14 +179,16 @@ Source Initialiser::findSource(const CheckpointTensor &tensor) {
     kept.push_back(here + ", which is " + storedShapeText(there) + " there");
     looked.insert(source.index);
     source.index = -1;
-  } else if (isPositions(tensor) &&
-             findGrids(tensor, there, source.resampling)) {
+  } else if ((isPositions(tensor) &&
+              findGrids(tensor, there, source.resampling)) ||
+             (isRelativePositions(tensor) &&
+              findDistances(tensor, there, source.resampling))) {
     source.isResampled = true;
     const Resampling &r = source.resampling;
-    resampled.push_back(tensor.name + " from " + std::to_string(r.from[0]) +
-                        " x " + std::to_string(r.from[1]) + " to " +
-                        std::to_string(r.to[0]) + " x " +
-                        std::to_string(r.to[1]) + " patches");
+    resampled.push_back(
+        tensor.name + " from " + std::to_string(r.from[0]) + " x " +
+        std::to_string(r.from[1]) + " to " + std::to_string(r.to[0]) + " x " +
+        std::to_string(r.to[1]) + (r.suffix ? " distances" : " patches"));
   } else {
     misfits.push_back(tensor.name + " is " + storedShapeText(there) +
                       " there and " + storedShapeText(tensor.shape) + " here");
@@ -184,9 +196,41 @@ Source Initialiser::findSource(const CheckpointTensor &tensor) {
   return source;
 }
 
-/// The grid of the model follows from its input and its patch embedding if this
-/// is stored as a convolution; otherwise it is assumed to be square, like that
-/// of the checkpoint.
+/// The grid of patches of the model, from its input and its patch embedding, if
+/// this is stored as a convolution; else zeros.
+std::array<int64_t, 2> Initialiser::findModelGrid() {
+  vit_binding_info image = model.inputInfo();
+  for (const CheckpointTensor &patch : tensors)
+    if (patch.shape.size() == 4 && image.rank == 4 &&
+        patch.shape[1] == image.dims[1])
+      return {image.dims[2] / patch.shape[2], image.dims[3] / patch.shape[3]};
+  return {0, 0};
+}
+
+/// The same for a table of relative positions, of a square grid in the
+/// checkpoint.
+bool Initialiser::findDistances(const CheckpointTensor &tensor,
+                                const std::vector<int64_t> &there,
+                                Resampling &resampling) {
+  constexpr int64_t kClassRows = 3;
+  const StoredPart &table = tensor.parts.front();
+  auto [rows, columns] = findModelGrid();
+  int64_t side = there.size() == 2 ? squareRoot(there[0] - kClassRows) : 0;
+  resampling.from[0] = resampling.from[1] = side;
+  resampling.to[0] = 2 * rows - 1;
+  resampling.to[1] = 2 * columns - 1;
+  resampling.suffix = kClassRows;
+  bool isTransformers =
+      tensor.name.find("relative_position_bias.") != std::string::npos;
+  resampling.filter =
+      isTransformers ? format::Filter::Linear : format::Filter::Geometric;
+  return rows > 0 && columns > 0 && side % 2 == 1 &&
+         there[1] == table.dims[1] &&
+         table.dims[0] == resampling.to[0] * resampling.to[1] + kClassRows;
+}
+
+/// The grid of the model is assumed to be square, like that of the checkpoint,
+/// if its patch embedding does not tell.
 bool Initialiser::findGrids(const CheckpointTensor &tensor,
                             const std::vector<int64_t> &there,
                             Resampling &resampling) {
@@ -197,19 +241,17 @@ bool Initialiser::findGrids(const CheckpointTensor &tensor,
   for (size_t i = 0; i + 2 < there.size(); ++i)
     if (there[i] != 1)
       return false;
-  resampling.antialias = lastComponent(tensor.name) == "pos_embed";
-  vit_binding_info image = model.inputInfo();
-  for (const CheckpointTensor &patch : tensors) {
-    if (patch.shape.size() != 4 || image.rank != 4 ||
-        patch.shape[1] != image.dims[1])
-      continue;
-    int64_t height = image.dims[2] / patch.shape[2],
-            width = image.dims[3] / patch.shape[3],
-            prefix = rowsHere - height * width;
-    int64_t side = squareRoot(rowsThere - prefix);
-    if (prefix < 0 || height < 1 || width < 1)
-      break;
-    resampling = {prefix, {side, side}, {height, width}, resampling.antialias};
+  // timm's and open_clip's names.
+  std::string name = lastComponent(tensor.name);
+  resampling.antialias = name == "pos_embed" || name == "positional_embedding";
+  auto [height, width] = findModelGrid();
+  int64_t rest = rowsHere - height * width;
+  if (height > 0 && width > 0 && rest >= 0) {
+    int64_t side = squareRoot(rowsThere - rest);
+    resampling.prefix = rest;
+    resampling.from[0] = resampling.from[1] = side;
+    resampling.to[0] = height;
+    resampling.to[1] = width;
     return side > 0;
   }
   for (int64_t prefix = 0; prefix < rowsHere && prefix < rowsThere; ++prefix) {
@@ -217,7 +259,9 @@ bool Initialiser::findGrids(const CheckpointTensor &tensor,
             from = squareRoot(rowsThere - prefix);
     if (to < 1 || from < 1)
       continue;
-    resampling = {prefix, {from, from}, {to, to}, resampling.antialias};
+    resampling.prefix = prefix;
+    resampling.from[0] = resampling.from[1] = from;
+    resampling.to[0] = resampling.to[1] = to;
     return true;
   }
   return false;

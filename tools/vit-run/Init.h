@@ -61,7 +61,8 @@ std::optional<std::vector<int64_t>> emptyClassToken(const std::string &folder);
 ///     classes, or a missing one, keeps its initialiser, and with `newHead`
 ///     any;
 ///   - a position table of another square grid is resampled like in the library
-///     of the checkpoint: bicubic, with antialias for timm.
+///     of the checkpoint: bicubic, with antialias for timm; a table of relative
+///     positions linearly, as by transformers or timm.
 ///
 /// Throws an Error that lists other missing or different tensors; then nothing
 /// is written. Reports on standard error which tensors were copied, resampled,

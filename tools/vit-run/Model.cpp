@@ -9,6 +9,7 @@
 
 #include "Cache.h"
 #include "DeviceList.h"
+#include "ImageSize.h"
 #include "vit/Import/ModelFolder.h"
 
 #include "format/Level.h"
@@ -49,6 +50,8 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
     options.model = (folder / "model.mlir").string();
     if (options.weights.empty())
       options.weights = (folder / "model.safetensors").string();
+    if (options.imageSize.empty())
+      options.imageSize = readTrainedSize(textFolder);
     isFolder = false;
   }
   if (!isFolder && !fs::exists(path, error))
@@ -372,13 +375,12 @@ std::string Model::explainPreprocessing(bool &isDefault) {
   return text;
 }
 
-/// As vit-set-image-size does with what the module says.
-void Model::scaleToInput(vit_preprocessing &preprocessing) {
-  vit_binding_info input = inputInfo();
+void scalePreprocessing(vit_preprocessing &preprocessing, int64_t height,
+                        int64_t width) {
   format::PictureSizes sizes = {preprocessing.height, preprocessing.width,
                                 preprocessing.resize_height,
                                 preprocessing.resize_width};
-  sizes = format::scalePictureSizes(sizes, input.dims[2], input.dims[3]);
+  sizes = format::scalePictureSizes(sizes, height, width);
   preprocessing.height = static_cast<int32_t>(sizes.height);
   preprocessing.width = static_cast<int32_t>(sizes.width);
   preprocessing.resize_height = static_cast<int32_t>(sizes.resizeHeight);
@@ -395,20 +397,21 @@ std::optional<vit_preprocessing> Model::findPreprocessing() {
       fs::exists(fs::path(textFolder) / "preprocessor_config.json", ignored)) {
     check(vit_preprocessing_from_folder(textFolder.c_str(), &result, &error),
           error);
-    if (!options.imageSize.empty())
-      scaleToInput(result);
+    if (!options.imageSize.empty()) {
+      vit_binding_info input = inputInfo();
+      scalePreprocessing(result, input.dims[2], input.dims[3]);
+    }
     return result;
   }
   // The folder's message says why there is nothing in the module.
-  vit_status status = vit_module_preprocessing(module(), &result, &error);
+  vit_status status =
+      vit_module_entry_preprocessing(module(), entry(), &result, &error);
   if (status == VIT_NOT_FOUND && fs::is_directory(options.model, ignored))
     status =
         vit_preprocessing_from_folder(options.model.c_str(), &result, &error);
   if (status == VIT_NOT_FOUND)
     return std::nullopt;
   check(status, error);
-  if (compiled && !options.imageSize.empty())
-    scaleToInput(result);
   return result;
 }
 

@@ -71,7 +71,6 @@ private:
   void chooseEntry();
   void compileTo(const std::string &path, const CompilerOptions &wanted);
   bool findInCache(const std::string &cached);
-  void scaleToInput(vit_preprocessing &preprocessing);
   bool compileToFile(const std::string &path, const CompilerOptions &wanted,
                      std::string &reason);
   bool compileToTemporary(const CompilerOptions &wanted, std::string &reason);
@@ -87,6 +86,10 @@ private:
   ModuleHandle handle;
   ParametersHandle weights;
 };
+
+/// Scales the sizes to an input of height x width, as vit-set-image-size does.
+void scalePreprocessing(vit_preprocessing &preprocessing, int64_t height,
+                        int64_t width);
 
 /// "resized to 256 x 256 (bicubic), cropped in the middle to 224 x 224, mean
 /// 0.5, 0.5, 0.5, std 0.5, 0.5, 0.5": width x height.

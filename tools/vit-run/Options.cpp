@@ -123,7 +123,8 @@ void checkCommonOptions(const CommonOptions &options) {
                 "; choose one of " + format::levelNames(target).text);
   if (options.imageSize.find(',') != std::string::npos)
     throw Error("--image-size " + options.imageSize +
-                ": a command takes one size (vit-compile takes several)");
+                ": a command takes one size, H or HxW (vit-compile takes "
+                "several)");
   if (!options.trace.empty())
     requireWritable(options.trace);
 }

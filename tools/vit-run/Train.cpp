@@ -8,6 +8,7 @@
 #include "Checkpoint.h"
 #include "Classes.h"
 #include "Data.h"
+#include "ImageSize.h"
 #include "Init.h"
 #include "Trainer.h"
 #include "format/Hash.h"
@@ -22,6 +23,10 @@ namespace vit::tools {
 
 /// Checks that a compiled module was compiled with the given optimizer options.
 static void checkModule(Model &model, const TrainOptions &options) {
+  if (!options.imageSize.empty())
+    throw Error("--image-size requires a text or a folder; " + options.model +
+                " was compiled for one size of pictures (vit-compile --train "
+                "--image-size)");
   if (!model.hasEntry("train_step"))
     throw Error(options.model + " has no training step; compile it with "
                                 "vit-compile --train, or train the text or the "
@@ -170,13 +175,6 @@ static void train(TrainOptions options) {
   options.init = mlir::vit::resolveModelFolder(options.init);
   checkCommonOptions(options);
   checkTrainOptions(options);
-  if (!options.imageSize.empty())
-    throw Error(
-        "train does not take --image-size, since its checkpoint is for "
-        "the size that MODEL states; set image_size (timm: img_size) in "
-        "a copy of MODEL's config.json (a text: its sizes) and start "
-        "from the weights with --init, which resamples the position "
-        "table");
   refuseOpenClip(options.model);
   std::string last = options.out + "/last";
   bool found = hasCheckpoint(last);
@@ -208,8 +206,12 @@ static void train(TrainOptions options) {
       init = options.model;
     else if (init.empty())
       reportNoWeights(options.model);
-    makeModelFolder(options.model, data.getLabels(), options.out + "/model");
-    options.model = options.out + "/model";
+    std::string folder = options.out + "/model";
+    makeModelFolder(options.model, data.getLabels(), folder);
+    if (!options.imageSize.empty())
+      setModelSize(options.model, folder, options.imageSize);
+    options.imageSize.clear();
+    options.model = folder;
   }
   Model model(
       options, {},

@@ -369,6 +369,8 @@ nlohmann::ordered_json describeRun(const TrainOptions &options) {
                                    {"min-lr", minimumRate},
                                    {"step-epochs", stepEpochs},
                                    {"step-factor", stepFactor}};
+  if (!options.imageSize.empty())
+    result["image-size"] = options.imageSize;
   // The cosine ends with the last epoch.
   if (schedule == "cosine")
     result["epochs"] = options.epochs;

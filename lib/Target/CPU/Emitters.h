@@ -35,6 +35,7 @@ FailureOr<KernelInfo> emit(kernel::SoftmaxBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBiasGradientOp op,
                            KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::GridProductOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PackRelativePositionsOp op,
                            KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RelativePositionsBackwardOp op,

@@ -38,6 +38,7 @@ FailureOr<KernelInfo> emit(kernel::NormalizeBackwardOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::SoftmaxBackwardOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBiasGradientOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::GridProductOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PackRelativePositionsOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RelativePositionsBackwardOp op,
                            SimtBuilder &b);

@@ -263,8 +263,16 @@ typedef struct vit_token_info {
 
 /// Errors: VIT_NOT_FOUND where the module does not say: its text lacks
 /// vit.prefix_tokens, or an older version compiled it.
+/// The tokens of the first entry.
 VIT_API vit_status vit_module_tokens(const vit_module *module,
                                      vit_token_info *out, vit_error *error);
+/// The tokens of `entry`, where a module has entries for pictures of several
+/// sizes (vit-compile --image-size 224,384). NULL: the first entry. Errors
+/// also: VIT_NOT_FOUND where there is no such entry.
+VIT_API vit_status vit_module_entry_tokens(const vit_module *module,
+                                           const char *entry,
+                                           vit_token_info *out,
+                                           vit_error *error);
 
 /// How pictures become the input tensor, as the checkpoint's own library does.
 /// See vit-data.h for what each field means there.
@@ -281,9 +289,16 @@ typedef struct vit_preprocessing {
   float mean[4]; ///< Then (x - mean) / std per channel.
   float std[4];
 } vit_preprocessing;
+/// How pictures become the input of the first entry. Errors: VIT_NOT_FOUND
+/// where the module does not say.
 VIT_API vit_status vit_module_preprocessing(const vit_module *module,
                                             vit_preprocessing *out,
                                             vit_error *error);
+/// How they become that of `entry`, as vit_module_entry_tokens.
+VIT_API vit_status vit_module_entry_preprocessing(const vit_module *module,
+                                                  const char *entry,
+                                                  vit_preprocessing *out,
+                                                  vit_error *error);
 
 /// The whole description of the module (entries, kernels, tiles, plan,
 /// parameters, derived forms) as JSON, in memory of the module's allocator;

@@ -127,20 +127,20 @@ public:
   }
 
   /// The tokens that the layers process.
-  vit_token_info tokens() const {
+  vit_token_info tokens(const char *entry = nullptr) const {
     vit_token_info result = {};
     result.struct_size = sizeof result;
     detail::check([&](vit_error *error) {
-      return vit_module_tokens(get(), &result, error);
+      return vit_module_entry_tokens(get(), entry, &result, error);
     });
     return result;
   }
 
-  vit_preprocessing preprocessing() const {
+  vit_preprocessing preprocessing(const char *entry = nullptr) const {
     vit_preprocessing result = {};
     result.struct_size = sizeof result;
     detail::check([&](vit_error *error) {
-      return vit_module_preprocessing(get(), &result, error);
+      return vit_module_entry_preprocessing(get(), entry, &result, error);
     });
     return result;
   }

@@ -210,7 +210,8 @@ TEST(Form, OnlyFloatFormsOfAllElementsAreLossless) {
 Form resampled(int64_t width, const Resampling &resampling) {
   Form form;
   form.kind = FormKind::Resample;
-  form.rows = resampling.prefix + resampling.to[0] * resampling.to[1];
+  form.rows = resampling.prefix + resampling.to[0] * resampling.to[1] +
+              resampling.suffix;
   form.width = width;
   form.resampling = resampling;
   EXPECT_EQ(checkForm(form), nullptr);
@@ -259,6 +260,59 @@ TEST(Resample, KeepsPrefixAndWidth) {
   EXPECT_EQ(out, (std::vector<float>{1, 2, 3, 4, 20, 30}));
   form.resampling.to[0] = 2;
   EXPECT_STREQ(checkForm(form), "resamples a table of another size");
+}
+
+/// A column of five rows and one that is copied.
+std::vector<float> resampleColumn(int64_t to, Filter filter) {
+  Resampling resampling = {0, {5, 1}, {to, 1}, false, /*suffix=*/1, filter};
+  std::vector<float> table = {1, 2, 4, -8, 3, 10}, out(size_t(to) + 1);
+  vit::format::resample(resampled(1, resampling), out.data(), table.data());
+  return out;
+}
+
+TEST(Resample, LinearAsTorch) {
+  // torch.nn.functional.interpolate(mode="bilinear")
+  std::vector<float> expected = {1.125f, 2.75f, -3.5f, 1.625f, 10};
+  std::vector<float> out = resampleColumn(4, Filter::Linear);
+  ASSERT_EQ(out.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(out[i], expected[i], 1e-6);
+}
+
+TEST(Resample, GeometricAsTimm) {
+  // timm.layers.pos_embed_rel.resize_rel_pos_bias_table
+  std::vector<float> expected = {1, 1, 4 / 3.0f, 2, 4, -8, -2 / 3.0f, 3, 3, 10};
+  std::vector<float> out = resampleColumn(9, Filter::Geometric);
+  ASSERT_EQ(out.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(out[i], expected[i], 1e-5);
+  EXPECT_EQ(resampleColumn(3, Filter::Geometric),
+            (std::vector<float>{2, 4, -8, 10}));
+  Form form = resampled(1, {0, {5, 1}, {9, 1}, false, 1, Filter::Geometric});
+  form.resampling.to[0] = form.rows = 4;
+  form.rows += 1;
+  EXPECT_STREQ(checkForm(form), "resamples a grid without a middle");
+  form.resampling.filter = Filter(3);
+  EXPECT_STREQ(checkForm(form), "resamples with an unknown filter");
+}
+
+TEST(Resample, MatrixIsWhatResampleMultipliesBy) {
+  for (bool antialias : {false, true}) {
+    Resampling r = {0, {5, 4}, {3, 6}, antialias, 0, Filter::Cubic};
+    std::vector<float> table = counting(20), out(18), rows(15), columns(24);
+    vit::format::resample(resampled(1, r), out.data(), table.data());
+    vit::format::resamplingMatrix(r, 0, rows.data());
+    vit::format::resamplingMatrix(r, 1, columns.data());
+    for (size_t y = 0; y < 3; ++y)
+      for (size_t x = 0; x < 6; ++x) {
+        double sum = 0;
+        for (size_t v = 0; v < 5; ++v)
+          for (size_t u = 0; u < 4; ++u)
+            sum += double(rows[y * 5 + v]) * double(columns[x * 4 + u]) *
+                   double(table[v * 4 + u]);
+        EXPECT_NEAR(out[y * 6 + x], sum, 1e-5);
+      }
+  }
 }
 
 TEST(Resample, LinesStayLines) {

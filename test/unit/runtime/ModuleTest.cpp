@@ -102,6 +102,56 @@ TEST(Module, SaysWhichTokensThereAre) {
   EXPECT_EQ(json["tokens"]["columns"], 5);
 }
 
+TEST(Module, SaysWhatEntriesForOtherSizesAre) {
+  Builder builder;
+  builder.module.tokens = std::make_unique<schema::TokensT>();
+  builder.module.tokens->rows = builder.module.tokens->columns = 2;
+  // Without a description of its own an entry has the module's.
+  schema::EntryT &entry = *builder.module.entries[0];
+  ModuleHandle module = load(builder.write());
+  vit_token_info tokens = {};
+  tokens.struct_size = sizeof tokens;
+  vit_preprocessing p = {};
+  p.struct_size = sizeof p;
+  ASSERT_EQ(vit_module_entry_tokens(module.get(), "forward", &tokens, nullptr),
+            VIT_OK);
+  EXPECT_EQ(tokens.rows, 2);
+  ASSERT_EQ(vit_module_entry_preprocessing(module.get(), nullptr, &p, nullptr),
+            VIT_OK);
+  EXPECT_EQ(p.height, 32);
+  entry.tokens = std::make_unique<schema::TokensT>(*builder.module.tokens);
+  entry.tokens->rows = 5;
+  entry.preprocessing =
+      std::make_unique<schema::PreprocessingT>(*builder.module.preprocessing);
+  entry.preprocessing->height = 80;
+  module = load(builder.write());
+  ASSERT_EQ(vit_module_entry_tokens(module.get(), "forward", &tokens, nullptr),
+            VIT_OK);
+  EXPECT_EQ(tokens.rows, 5);
+  ASSERT_EQ(vit_module_tokens(module.get(), &tokens, nullptr), VIT_OK);
+  EXPECT_EQ(tokens.rows, 5);
+  ASSERT_EQ(
+      vit_module_entry_preprocessing(module.get(), "forward", &p, nullptr),
+      VIT_OK);
+  EXPECT_EQ(p.height, 80);
+  EXPECT_EQ(vit_module_entry_tokens(module.get(), "no", &tokens, nullptr),
+            VIT_NOT_FOUND);
+  EXPECT_EQ(vit_module_entry_preprocessing(module.get(), "no", &p, nullptr),
+            VIT_NOT_FOUND);
+  char *text = nullptr;
+  ASSERT_EQ(vit_module_describe(module.get(), &text, nullptr), VIT_OK);
+  nlohmann::json json = nlohmann::json::parse(text);
+  vit_module_free_text(module.get(), text);
+  EXPECT_EQ(json["entries"][0]["tokens"]["rows"], 5);
+  // They are checked as the module's.
+  entry.preprocessing->std[0] = 0;
+  Bytes bytes = builder.write();
+  vit_module *damaged = nullptr;
+  EXPECT_EQ(vit_module_load_memory(bytes.data(), bytes.size(), nullptr, nullptr,
+                                   &damaged, nullptr),
+            VIT_CORRUPT);
+}
+
 TEST(Module, DescribesItself) {
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);

@@ -8,7 +8,8 @@
 
 Runs attentions whose query and key are rotated and whose scores have a bias from
 one or two tables of relative positions, with many head sizes, and the adjoints
-of all of it, by the interpreter and by COMMAND at each level (levels.py).
+of all of it, also those of tables that are resampled, by the interpreter and by
+COMMAND at each level (levels.py).
 """
 
 import os
@@ -27,6 +28,11 @@ CASES = [
     (2, 40, (3, 3), 1, "halves", 1),
     (2, 8, (7, 8), 1, "halves", 1),  # two units of the CPU's kernel for the gradient of the bias
 ]
+
+
+# The tables' gradients are taken to a smaller or larger grid of this size.
+FROM = [(1, 3), (7, 5), (3, 3)]
+FILTERS = ["filter linear", "filter geometric", "", "antialias"]
 
 
 def t(*sizes):
@@ -91,9 +97,16 @@ def make_case(number, heads, size, grid, prefix, pairs, tables):
                  n, n, n, n, dy, operands, y, y, y, y, bias, y, y, y, bias))
     add("dt", "vit.relative_positions_backward %%%s.db grid %s prefix %d : (%s) -> %s" % (
         n, grid_text, prefix, bias, table))
+    source = FROM[number % len(FROM)]
+    how = FILTERS[number % len(FILTERS)]
+    learned = t(source[0] * source[1] + 3 * prefix, heads)
+    add("dr", "vit.resample_positions_backward %%%s.dt from [%d, %d] to [%d, %d] prefix %d %s : (%s) -> %s" % (
+        n, *source, 2 * grid[0] - 1, 2 * grid[1] - 1, 2 * prefix,
+        how + " suffix %d" % prefix if how == "antialias" else "suffix %d %s" % (prefix, how),
+        table, learned))
     results = [(n + "." + name, type) for name, type in
                [("back", y), ("o", y), ("p", t("?", heads, tokens, tokens)), ("o2", y), ("dq", y),
-                ("dk", y), ("dv", y), ("dt", table)]]
+                ("dk", y), ("dv", y), ("dt", table), ("dr", learned)]]
     return head, body, results
 
 

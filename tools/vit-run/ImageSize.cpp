@@ -1,0 +1,152 @@
+//===- ImageSize.cpp - Training at another image size ---------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ImageSize.h"
+
+#include "Checkpoint.h"
+#include "JsonText.h"
+#include "Support.h"
+
+#include "format/PictureSizes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+namespace vit::tools {
+
+static constexpr const char *kPreprocessor = "/preprocessor_config.json";
+
+namespace {
+struct ImageSize {
+  int64_t height = 0, width = 0;
+
+  explicit ImageSize(const std::string &text);
+  /// As image_size and img_size: a number, or [height, width].
+  Json toJson() const {
+    return height == width ? Json(height) : Json({height, width});
+  }
+};
+} // namespace
+
+ImageSize::ImageSize(const std::string &text) {
+  const char *end = text.data() + text.size();
+  auto read = [end](const char *begin, int64_t &number) {
+    return std::from_chars(begin, end, number).ptr;
+  };
+  const char *next = read(text.data(), height);
+  width = height;
+  if (next != end && *next == 'x')
+    next = read(next + 1, width);
+  constexpr int64_t kMost = 1 << 15; // as vit-set-image-size
+  if (next != end || std::min(height, width) < 1 ||
+      std::max(height, width) > kMost)
+    throw Error("the image size '" + text +
+                "' is not of the form H or HxW (height and width in pixels, 1 "
+                "to " +
+                std::to_string(kMost) + "), such as 384 or 518x336");
+}
+
+static Json &objectAt(Json &parent, const char *key) {
+  Json &member = parent[key];
+  if (!member.is_object())
+    member = Json::object();
+  return member;
+}
+
+static void setTimmSize(Json &config, const ImageSize &size) {
+  objectAt(config, "model_args")["img_size"] = size.toJson();
+  // Before 2023 the file itself was a pretrained_cfg.
+  Json &pretrained = config.contains("pretrained_cfg")
+                         ? objectAt(config, "pretrained_cfg")
+                         : config;
+  Json channels = 3;
+  if (Json &old = pretrained["input_size"]; old.is_array() && old.size() == 3)
+    channels = old[0];
+  pretrained["input_size"] = {channels, size.height, size.width};
+}
+
+/// Whether transformers resamples the tables of such a model at run time, to
+/// the size that pictures are prepared to.
+static bool resamplesAtRunTime(const Json &config) {
+  static constexpr const char *kTypes[] = {"dinov2", "dinov2_with_registers",
+                                           "dinov3_vit", "beit",
+                                           "data2vec-vision"};
+  std::string type = config.value("model_type", "");
+  return std::find(std::begin(kTypes), std::end(kTypes), type) !=
+         std::end(kTypes);
+}
+
+static void setTransformersSize(Json &config, const ImageSize &size) {
+  if (resamplesAtRunTime(config))
+    return;
+  // The others read one number or two.
+  static constexpr const char *kSquareFamilies[] = {"clip", "siglip", "aimv2"};
+  std::string type = config.value("model_type", "");
+  for (const char *family : kSquareFamilies)
+    if (size.height != size.width && type.find(family) != std::string::npos)
+      throw Error("image_size of transformers' " + type +
+                  " is one number; use a square --image-size");
+  Json *tower = &config;
+  for (const char *key : {"vision_config", "vision_config_dict"})
+    if (auto found = config.find(key);
+        found != config.end() && found->is_object())
+      tower = &*found;
+  (*tower)["image_size"] = size.toJson();
+}
+
+/// preprocessor_config.json for pictures of `size`, from what `checkpoint`
+/// says.
+static void writePreprocessor(const std::string &checkpoint,
+                              const std::string &target,
+                              const ImageSize &size) {
+  vit_preprocessing p = {};
+  p.struct_size = sizeof(p);
+  // Training reports what is wrong.
+  if (vit_preprocessing_from_folder(checkpoint.c_str(), &p, nullptr) != VIT_OK)
+    return;
+  scalePreprocessing(p, size.height, size.width);
+  Json result = Json::object(), described = describePreprocessing(p);
+  std::string path = target + kPreprocessor;
+  if (fs::exists(path))
+    result = parseJsonObject(readFile(path), path);
+  if (result.contains("image_processor_type"))
+    described.erase("image_processor_type");
+  result.update(described);
+  writeFile(path, jsonText(result, 2) + "\n");
+}
+
+void setModelSize(const std::string &checkpoint, const std::string &target,
+                  const std::string &text) {
+  ImageSize size(text);
+  std::string path = target + "/config.json";
+  Json config = parseJsonObject(readFile(path), path);
+  if (config.contains("architecture")) {
+    setTimmSize(config, size);
+  } else if (config.contains("library")) {
+    objectAt(config, "args")["image_size"] = size.toJson();
+  } else {
+    setTransformersSize(config, size);
+    writePreprocessor(checkpoint, target, size);
+  }
+  writeFile(path, jsonText(config, 2) + "\n");
+}
+
+std::string readTrainedSize(const std::string &folder) {
+  std::string path = folder + kPreprocessor;
+  if (!fs::exists(path))
+    return "";
+  Json config = parseJsonObject(readFile(path), path);
+  Json &own = config["vit_preprocessing"];
+  Json size = own.is_object() ? own.value("image_size", Json()) : Json();
+  return size.is_string() ? size.get<std::string>() : "";
+}
+
+} // namespace vit::tools
