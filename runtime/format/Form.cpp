@@ -399,17 +399,18 @@ static Taps makeLinearTaps(double position, int64_t from) {
 /// 0, 1, 1 + q, 1 + q + q^2, ... from the middle, as a fraction of rows. The
 /// search for q is timm's.
 static double geometricPosition(int64_t target, int64_t from, int64_t to) {
-  auto half = double(from / 2);
+  int64_t rows = from / 2, middle = to / 2;
+  auto half = double(rows);
   double left = 1.01, right = 1.5, q = left;
   while (right - left > 1e-6) {
     q = (left + right) / 2;
     double last = (1 - std::pow(q, half)) / (1 - q);
-    (last > double(to / 2) ? right : left) = q;
+    (last > double(middle) ? right : left) = q;
   }
-  auto distance = double(std::abs(target - to / 2));
-  double sign = target < to / 2 ? -1 : 1;
+  auto distance = double(std::abs(target - middle));
+  double sign = target < middle ? -1 : 1;
   double begin = 0, step = 1;
-  for (int64_t i = 0; i < from / 2; ++i) {
+  for (int64_t i = 0; i < rows; ++i) {
     if (distance <= begin + step)
       return half + sign * (double(i) + (distance - begin) / step);
     begin += step;
