@@ -1,12 +1,11 @@
-//===- TimmEva.cpp - timm's classes Eva and Beit --------------------------===//
+//===- TimmEva.cpp - timm's class Eva -------------------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// EVA, EVA02, DINOv3, Perception Encoder and rope-ViT (timm/models/eva.py);
-// BEiT and BEiT v2 (timm/models/beit.py).
+// EVA, EVA02, DINOv3, Perception Encoder and rope-ViT (timm/models/eva.py).
 //
 //===----------------------------------------------------------------------===//
 
@@ -55,21 +54,6 @@ static void readPositions(VitConfig &config, ConfigReader &args) {
   config.rotary = rotary;
 }
 
-/// GluMlp with both halves in one tensor (Eva), SwiGLU with two, or Mlp.
-static void readMlp(VitConfig &config, ConfigReader &args, bool mayBePacked) {
-  config.mlpNorm = args.getBoolean("scale_mlp", false);
-  int64_t align = args.getInteger("swiglu_align_to", 0, 0, 1 << 20);
-  if (!args.getBoolean("swiglu_mlp", false))
-    return;
-  config.activation = Activation::Silu;
-  if (align)
-    config.mlpWidth = llvm::alignTo(config.mlpWidth, align);
-  bool isPacked = mayBePacked && !config.mlpNorm && !align;
-  // One tensor has the rows of both.
-  config.mlpWidth *= isPacked ? 2 : 1;
-  setTimmMlp(config, isPacked ? TimmMlp::Packed : TimmMlp::Apart);
-}
-
 /// EvaAttention has no key bias, and biases of their own where q, k and v are
 /// one product.
 static void readEvaAttention(VitConfig &config, ConfigReader &args) {
@@ -93,17 +77,11 @@ static void readEvaAttention(VitConfig &config, ConfigReader &args) {
   config.queryKeyNorm = args.getBoolean("qk_norm", false);
 }
 
-static void setScale(VitConfig &config) {
-  config.names.scale1 = config.names.block + ".gamma_1";
-  config.names.scale2 = config.names.block + ".gamma_2";
-  config.names.scaleTensor = "";
-}
-
 static void readEva(VitConfig &config, ConfigReader &args) {
   readPositions(config, args);
   readEvaAttention(config, args);
-  readMlp(config, args, /*mayBePacked=*/true);
-  setScale(config);
+  readTimmMlp(config, args, /*mayBePacked=*/true);
+  setTimmScale(config);
   config.layerScale = args.has("init_values");
   config.registers = args.getInteger("num_reg_tokens", 0, 0, maxRegisters);
   config.preNorm = args.getBoolean("use_pre_transformer_norm", false);
@@ -132,33 +110,6 @@ static void readEva(VitConfig &config, ConfigReader &args) {
   }
 }
 
-static void readBeit(VitConfig &config, ConfigReader &args) {
-  if (!args.getBoolean("use_abs_pos_emb", true))
-    config.positions = PositionKind::None;
-  std::string prefix = StringRef(config.names.layers)
-                           .drop_back(StringRef("blocks").size())
-                           .str();
-  config.relativePositions = args.getBoolean("use_rel_pos_bias", false);
-  config.sharedRelativePositions =
-      args.getBoolean("use_shared_rel_pos_bias", false);
-  config.names.relativePositions =
-      config.names.attention + ".relative_position_bias_table";
-  config.names.sharedRelativePositions =
-      prefix + "rel_pos_bias.relative_position_bias_table";
-  config.setAttentionBias(args.getBoolean("qkv_bias", true));
-  config.keyBias = false;
-  config.names.queryBias = config.names.attention + ".q_bias";
-  config.names.valueBias = config.names.attention + ".v_bias";
-  setScale(config);
-  readMlp(config, args, /*mayBePacked=*/false);
-  config.poolNorm =
-      args.getBoolean("use_fc_norm", config.pooling == Pooling::Mean);
-  config.finalNorm = !config.poolNorm;
-  args.checkOnly("class_token", true);
-  args.checkOnly("no_embed_class", false);
-  config.unused.push_back("*relative_position_index");
-}
-
 static constexpr StringLiteral evaKeys[] = {
     "qkv_bias", "qkv_fused", "qk_norm", "swiglu_mlp", "swiglu_align_to",
     "scale_mlp", "scale_attn_inner", "attn_type", "attn_only_layer_scale",
@@ -170,40 +121,10 @@ static constexpr StringLiteral evaKeys[] = {
     "use_post_norm", "use_pre_transformer_norm", "use_post_transformer_norm",
     "use_fc_norm", "attn_pool_num_heads", "attn_pool_mlp_ratio",
     "ref_feat_shape", "head_init_scale"};
-static constexpr StringLiteral beitKeys[] = {
-    "qkv_bias",         "use_abs_pos_emb",
-    "use_rel_pos_bias", "use_shared_rel_pos_bias",
-    "use_fc_norm",      "swiglu_mlp",
-    "scale_mlp",        "head_init_scale"};
 
 //===----------------------------------------------------------------------===//
 // Names
 //===----------------------------------------------------------------------===//
-
-namespace {
-/// The parts of a name between '_', taken from the front.
-struct NameParts {
-  SmallVector<StringRef> parts;
-  size_t next = 0;
-
-  explicit NameParts(StringRef name) { name.split(parts, '_'); }
-  bool take(StringRef part) {
-    bool found = next < parts.size() && parts[next] == part;
-    next += found;
-    return found;
-  }
-  std::optional<int64_t> takeNumber(StringRef before = "") {
-    StringRef part = next < parts.size() ? parts[next] : "";
-    int64_t number = 0;
-    if (!part.consume_front(before) || part.getAsInteger(10, number))
-      return std::nullopt;
-    next += 1;
-    return number;
-  }
-  StringRef takeAny() { return next < parts.size() ? parts[next++] : ""; }
-  bool atEnd() const { return next == parts.size(); }
-};
-} // namespace
 
 static void setEva02(Object &args, StringRef size) {
   args["mlp_ratio"] = 4.0 * 2 / 3;
@@ -382,38 +303,9 @@ static bool parseRope(NameParts name, TimmArchitecture &a) {
   return true;
 }
 
-/// beit_base_patch16_224, beitv2_large_patch16_224
-static bool parseBeit(NameParts name, TimmArchitecture &a) {
-  bool isFirst = name.take("beit");
-  if (!isFirst && !name.take("beitv2"))
-    return false;
-  StringRef size = name.takeAny();
-  std::optional<int64_t> patch = name.takeNumber("patch"),
-                         image = name.takeNumber();
-  if (!patch || !image || !name.atEnd() || !setTimmSize(a.args, size))
-    return false;
-  a.args["patch_size"] = *patch;
-  a.args["img_size"] = *image;
-  a.args["use_abs_pos_emb"] = false;
-  a.args["use_rel_pos_bias"] = true;
-  a.args["init_values"] = isFirst && size == "base" ? 0.1 : 1e-5;
-  return true;
-}
-
-std::optional<TimmArchitecture> vit::findEvaOrBeit(StringRef name) {
-  for (auto parse : {parseEva, parsePerception, parseDinov3, parseRope}) {
-    TimmArchitecture a;
-    a.keys = evaKeys;
-    a.pooling = "avg";
-    a.read = readEva;
-    if (parse(NameParts(name), a))
-      return a;
-  }
-  TimmArchitecture a;
-  a.keys = beitKeys;
-  a.pooling = "avg";
-  a.read = readBeit;
-  if (parseBeit(NameParts(name), a))
-    return a;
-  return std::nullopt;
+const TimmClass &vit::getTimmEva() {
+  static constexpr TimmNameParser names[] = {parseEva, parsePerception,
+                                             parseDinov3, parseRope};
+  static constexpr TimmClass known{"avg", evaKeys, readEva, names};
+  return known;
 }
