@@ -295,28 +295,29 @@ forEachSample(const Resampling &resampling,
             pair(prefix + y * to[1] + x, prefix + v * from[1] + u, weight);
 }
 
-Tensor reference::resamplePositions(const Tensor &table,
-                                    const Resampling &resampling) {
-  Tensor result({resampling.prefix + resampling.to[0] * resampling.to[1] +
-                     resampling.suffix,
+/// The product of the matrix of the resampling, or its transpose, and a table.
+static Tensor multiplyTable(const Tensor &table, const Resampling &resampling,
+                            bool isTransposed) {
+  ArrayRef<int64_t> grid = isTransposed ? resampling.from : resampling.to;
+  Tensor result({resampling.prefix + grid[0] * grid[1] + resampling.suffix,
                  table.width()});
   forEachSample(resampling, [&](int64_t target, int64_t source, double weight) {
+    if (isTransposed)
+      std::swap(target, source);
     for (int64_t i = 0; i < table.width(); ++i)
       result.row(target)[i] += weight * table.row(source)[i];
   });
   return result;
 }
 
+Tensor reference::resamplePositions(const Tensor &table,
+                                    const Resampling &resampling) {
+  return multiplyTable(table, resampling, /*isTransposed=*/false);
+}
+
 Tensor reference::resamplePositionsBackward(const Tensor &gradient,
                                             const Resampling &resampling) {
-  Tensor result({resampling.prefix + resampling.from[0] * resampling.from[1] +
-                     resampling.suffix,
-                 gradient.width()});
-  forEachSample(resampling, [&](int64_t target, int64_t source, double weight) {
-    for (int64_t i = 0; i < gradient.width(); ++i)
-      result.row(source)[i] += weight * gradient.row(target)[i];
-  });
-  return result;
+  return multiplyTable(gradient, resampling, /*isTransposed=*/true);
 }
 
 Tensor reference::gridProduct(const Tensor &source, const Tensor &rows,

@@ -261,9 +261,8 @@ typedef struct vit_token_info {
   int32_t distillation_token; ///< The same.
 } vit_token_info;
 
-/// Errors: VIT_NOT_FOUND where the module does not say: its text lacks
-/// vit.prefix_tokens, or an older version compiled it.
-/// The tokens of the first entry.
+/// The tokens of the first entry. Errors: VIT_NOT_FOUND where the module does
+/// not say: its text lacks vit.prefix_tokens, or an older version compiled it.
 VIT_API vit_status vit_module_tokens(const vit_module *module,
                                      vit_token_info *out, vit_error *error);
 /// The tokens of `entry`, where a module has entries for pictures of several
