@@ -8,8 +8,11 @@
 #ifndef VIT_TOOLS_VALIDATORS_H
 #define VIT_TOOLS_VALIDATORS_H
 
+#include "format/WeightNames.h"
+
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>
 #include <string>
 
 namespace vit::tools {
@@ -25,6 +28,31 @@ inline CLI::Validator wholeNumber() {
                        : text + " is not a whole number of 1 to 19 digits";
       },
       "");
+}
+
+/// What a variable of the shell that is not set becomes: the default would
+/// stand for what the user meant.
+inline CLI::Validator notEmpty() {
+  return CLI::Validator(
+      [](const std::string &text) {
+        return std::string(text.empty() ? "the value is empty" : "");
+      },
+      "");
+}
+
+/// Adds --weights-key. The libraries look for its value in the environment, as
+/// do the processes that compile.
+inline void addWeightsKey(CLI::App &app) {
+  app.add_option_function<std::string>(
+         "--weights-key",
+         [](const std::string &key) {
+           setenv(format::kWeightsKey, key.c_str(), /*overwrite=*/1);
+         },
+         std::string("Which weights to use of a file of torch.save that holds "
+                     "several, such as model_ema (default: ") +
+             format::kWeightsKey + " in the environment)")
+      ->check(notEmpty())
+      ->type_name("KEY");
 }
 
 } // namespace vit::tools

@@ -318,7 +318,15 @@ LogicalResult Weights::readAs(ParameterOp parameter, int64_t layer,
     error = parameter.getStoredName(layer) + ": " + message.message;
     return failure();
   }
-  return success();
+  return requireWhole(error);
+}
+
+LogicalResult Weights::requireWhole(std::string &error) const {
+  vit_error message = {};
+  if (!weights || vit_weights_check_files(weights, &message) == VIT_OK)
+    return success();
+  error = message.message;
+  return failure();
 }
 
 LogicalResult Weights::read(ParameterOp parameter, int64_t layer,

@@ -47,6 +47,7 @@ static uint64_t placeSegments(std::vector<PendingSegment> &segments) {
 
 /// Writes the segments, and fills in their hashes on the way.
 static LogicalResult writeSegments(ArrayRef<PendingSegment> segments,
+                                   const Weights &weights,
                                    uint64_t segmentsOffset,
                                    format::AtomicFile &file,
                                    std::string &error) {
@@ -64,7 +65,7 @@ static LogicalResult writeSegments(ArrayRef<PendingSegment> segments,
     if (segment.hash)
       *segment.hash = format::hash64(bytes.data(), bytes.size());
   }
-  return success();
+  return weights.requireWhole(error);
 }
 
 LogicalResult mlir::vit::writeModule(ArrayRef<CompiledLevel> levels,
@@ -96,7 +97,8 @@ LogicalResult mlir::vit::writeModule(ArrayRef<CompiledLevel> levels,
     error = "cannot write " + path.str() + ": not a regular file";
     return failure();
   }
-  if (failed(writeSegments(description.segments, segmentsOffset, file, error)))
+  if (failed(writeSegments(description.segments, weights, segmentsOffset, file,
+                           error)))
     return failure();
 
   flatbuffers::DetachedBuffer metadata = pack(description.metadata);

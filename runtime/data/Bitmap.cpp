@@ -251,9 +251,15 @@ Picture vit::data::decodePnm(Bytes file, uint64_t maxPixels) {
         std::min(255.0, std::nearbyint(double(v) / double(maximum) * 255)));
   Picture picture(int32_t(width), int32_t(height), channels);
   const uint8_t *samples = file.data + begin;
-  for (size_t i = 0; i < count; ++i)
-    picture.pixels[i] = scaled[sampleBytes == 2 ? size_t(samples[2 * i]) << 8 |
-                                                      samples[2 * i + 1]
-                                                : samples[i]];
+  uint32_t largest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t value = sampleBytes == 2
+                         ? uint32_t(samples[2 * i]) << 8 | samples[2 * i + 1]
+                         : samples[i];
+    largest = std::max(largest, value);
+    picture.pixels[i] = scaled[value];
+  }
+  if (maximum == 65535)
+    picture.deepest = largest;
   return picture;
 }

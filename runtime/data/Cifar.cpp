@@ -85,7 +85,6 @@ std::unique_ptr<Dataset> vit::data::openCifarBinary(const std::string &folder,
   constexpr size_t recordBytes = 1 + pictureBytes;
   for (const std::string &path : batches) {
     auto file = std::make_unique<MappedFile>(path);
-    file->guard();
     Bytes bytes = file->bytes();
     if (bytes.size == 0 || bytes.size % recordBytes != 0) {
       if (const char *contents =
@@ -141,6 +140,7 @@ static void addPythonBatch(RecordDataset &dataset, const MappedFile &file) {
               " has an impossible label");
     part.labels.push_back(uint8_t(label.integer));
   }
+  file.requireWhole();
   dataset.addPart(std::move(part));
 }
 
@@ -156,6 +156,7 @@ static std::vector<std::string> readPythonNames(const MappedFile &file) {
       corrupt("its label_names are not strings");
     names.emplace_back(label.text);
   }
+  file.requireWhole();
   return names;
 }
 

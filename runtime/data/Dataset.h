@@ -50,7 +50,7 @@ public:
     const uint8_t *pixels = nullptr; ///< Of the first record.
     size_t stride = 0;               ///< Bytes from record to record.
     std::vector<uint8_t> labels;
-    const MappedFile *file = nullptr; ///< Guarded; null: pixels are a copy.
+    const MappedFile *file = nullptr; ///< Null: pixels are a copy.
   };
 
   RecordDataset(const char *format, int32_t width, int32_t height,

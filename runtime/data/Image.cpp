@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstring>
+#include <mutex>
 
 using namespace vit::data;
 
@@ -82,10 +83,48 @@ static Picture decode(Bytes file, uint64_t maxPixels) {
   unsupported("it is not a PNG, JPEG, BMP or PPM picture");
 }
 
+namespace {
+/// What the host does with warnings.
+struct Warner {
+  std::mutex mutex;
+  void (*warn)(void *context, const char *text) = nullptr;
+  void *context = nullptr;
+};
+} // namespace
+
+static Warner &warner() {
+  static Warner instance;
+  return instance;
+}
+
+/// Cameras and scanners of 12 bits store what they measure in 16 without
+/// scaling it: white is 4095, and what is read with 65535 as white is nearly
+/// black.
+static void warnOfFaint(const Picture &picture, const std::string &name) {
+  constexpr int kFewestBits = 13;
+  int bits = 0;
+  while (picture.deepest >> bits)
+    ++bits;
+  if (bits == 0 || bits >= kFewestBits)
+    return;
+  std::lock_guard<std::mutex> lock(warner().mutex);
+  if (!warner().warn)
+    return;
+  std::string text =
+      name + ": a picture of 16 bits whose largest value is " +
+      std::to_string(picture.deepest) +
+      ": 65535 is white, so that it is nearly black; if its values have " +
+      std::to_string(bits) + " bits, multiply them by " +
+      std::to_string(1 << (16 - bits)) + " in the file";
+  warner().warn(warner().context, text.c_str());
+}
+
 Picture vit::data::decodePicture(Bytes file, const std::string &name,
                                  uint64_t maxPixels) {
-  return named("cannot decode " + name,
-               [&] { return decode(file, maxPixels); });
+  Picture picture =
+      named("cannot decode " + name, [&] { return decode(file, maxPixels); });
+  warnOfFaint(picture, name);
+  return picture;
 }
 
 //===----------------------------------------------------------------------===//
@@ -162,6 +201,14 @@ extern "C" vit_status vit_image_load_memory(const void *data, size_t size,
     *out_image = load({static_cast<const uint8_t *>(data), size},
                       name ? name : "the picture", options);
   });
+}
+
+extern "C" void vit_image_set_warning(void (*warn)(void *context,
+                                                   const char *text),
+                                      void *context) {
+  std::lock_guard<std::mutex> lock(warner().mutex);
+  warner().warn = warn;
+  warner().context = context;
 }
 
 extern "C" int32_t vit_image_has_extension(const char *path) {

@@ -28,7 +28,8 @@ struct Picture {
 
   int32_t width = 0, height = 0, channels = 0;
   Buffer<uint8_t> pixels;
-  int orientation = 1; ///< The EXIF tag, 1 to 8.
+  int orientation = 1;  ///< The EXIF tag, 1 to 8.
+  uint32_t deepest = 0; ///< The largest sample where they had 16 bits; else 0.
 };
 
 /// "640 x 480", as pictures' sizes are written in messages.

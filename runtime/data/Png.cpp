@@ -37,7 +37,22 @@ struct Reader {
   size_t position = 0;
   png_structp png = nullptr;
   png_infop info = nullptr;
+  bool isGrey = false;  ///< Without alpha.
+  uint32_t deepest = 0; ///< See Picture.
 };
+
+/// Samples of 16 bits to 8 bits, in place.
+extern "C" void narrowRow(png_structp png, png_row_infop row, png_bytep data) {
+  auto *reader = static_cast<Reader *>(png_get_user_transform_ptr(png));
+  size_t count = size_t(row->width) * row->channels;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t value = uint32_t(data[2 * i]) << 8 | data[2 * i + 1];
+    reader->deepest = std::max(reader->deepest, value);
+    data[i] = reader->isGrey
+                  ? uint8_t((value * 255 + 32895) >> 16) // value / 257
+                  : uint8_t(value >> 8);
+  }
+}
 
 extern "C" void readBytes(png_structp png, png_bytep out, size_t size) {
   auto *reader = static_cast<Reader *>(png_get_io_ptr(png));
@@ -63,8 +78,9 @@ static void readHeader(Reader &reader) {
 
 /// Requests the same conversion of each colour type as Pillow, without alpha:
 /// 16-bit colour is reduced to its high byte. 16-bit grey (X-rays, microscopy,
-/// depth) is scaled to 8 bits, value / 257 rounded, where Pillow clips all that
-/// is above 255 and gives a white picture.
+/// depth) is scaled to 8 bits, value / 257 rounded, as torchvision's
+/// decode_image and to_dtype do, where Pillow clips all that is above 255 and
+/// gives a white picture.
 static void chooseOutput(Reader &reader) {
   int type = png_get_color_type(reader.png, reader.info);
   int depth = png_get_bit_depth(reader.png, reader.info);
@@ -72,11 +88,13 @@ static void chooseOutput(Reader &reader) {
     png_set_palette_to_rgb(reader.png);
   else if (type == PNG_COLOR_TYPE_GRAY && depth < 8)
     png_set_expand_gray_1_2_4_to_8(reader.png);
-  if (depth == 16 && type == PNG_COLOR_TYPE_GRAY)
-    png_set_scale_16(reader.png);
-  else if (depth == 16)
-    png_set_strip_16(reader.png);
   png_set_strip_alpha(reader.png);
+  reader.isGrey = type == PNG_COLOR_TYPE_GRAY;
+  if (depth == 16) {
+    png_set_read_user_transform_fn(reader.png, narrowRow);
+    png_set_user_transform_info(reader.png, &reader, /*user_depth=*/8,
+                                type & PNG_COLOR_MASK_COLOR ? 3 : 1);
+  }
   png_set_interlace_handling(reader.png);
   png_read_update_info(reader.png, reader.info);
 }
@@ -112,6 +130,7 @@ Picture vit::data::decodePng(Bytes file, uint64_t maxPixels) {
   png_read_image(reader.png, rows.data());
   png_read_end(reader.png, reader.info);
   picture.orientation = readOrientation(reader);
+  picture.deepest = reader.deepest;
   return picture;
 }
 

@@ -146,6 +146,7 @@ std::string vit::data::joinPath(const std::string &folder,
 MappedFile::MappedFile(const std::string &path) : name(path) {
   vit_error error;
   check(file.open(path.c_str(), "file", &error), error);
+  file.guard();
 }
 
 void MappedFile::requireWhole() const {

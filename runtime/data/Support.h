@@ -133,14 +133,12 @@ bool isFile(const std::string &path);
 bool isFolder(const std::string &path);
 std::string joinPath(const std::string &folder, const std::string &name);
 
-/// A file in memory, read only.
+/// A file in memory, read only and guarded: see format::MappedFile. Whoever
+/// reads its bytes calls `requireWhole` afterwards, which throws.
 class MappedFile {
 public:
   explicit MappedFile(const std::string &path);
 
-  /// See format::MappedFile. `requireWhole` throws; whoever reads the bytes of
-  /// a guarded file calls it afterwards.
-  void guard() { file.guard(); }
   void requireWhole() const;
 
   Bytes bytes() const { return {file.data(), size_t(file.size())}; }

@@ -47,6 +47,7 @@ static void addFile(vit_weights &weights, const std::string &path) {
   check(file->header.read(bytes.data, bytes.size, path.c_str(),
                           format::Allocator(), &error),
         error);
+  file->memory.requireWhole();
   const format::StoredTensors &stored = file->header.stored();
   for (const format::StoredTensor &tensor : stored.tensors()) {
     int64_t index = int64_t(weights.entries.size());
@@ -59,6 +60,10 @@ static void addFile(vit_weights &weights, const std::string &path) {
     weights.metadata.emplace(text.key, text.value);
   if (const char *note = file->header.note())
     weights.notes.push_back(path + ": " + note);
+  else if (std::string key(format::wantedWeightsKey());
+           !key.empty() && weights.notes.empty())
+    weights.notes.push_back(path + ": it holds one set of weights, so that \"" +
+                            key + "\" is not looked for");
   weights.files.push_back(std::move(file));
 }
 
@@ -207,6 +212,16 @@ extern "C" const char *vit_weights_note(const vit_weights *weights,
   return weights->notes[size_t(index)].c_str();
 }
 
+extern "C" vit_status vit_weights_check_files(const vit_weights *weights,
+                                              vit_error *error) {
+  return guarded(error, [&] {
+    if (!weights)
+      invalid("the weights are NULL");
+    for (const auto &file : weights->files)
+      file->memory.requireWhole();
+  });
+}
+
 template <typename Result>
 static vit_status readElements(const vit_weights *weights, int64_t index,
                                int64_t first, int64_t count, Result *out,
@@ -234,6 +249,7 @@ static vit_status readElements(const vit_weights *weights, int64_t index,
                   tensor.data(entry.file->memory.bytes().data) +
                       size_t(first) * size,
                   tensor.type, count);
+    entry.file->memory.requireWhole();
   });
 }
 

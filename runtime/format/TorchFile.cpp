@@ -230,6 +230,8 @@ private:
   /// Sets `chosen` to the state dict in `dict`, or to NULL.
   vit_status choose(const PickleValue &dict, bool usual,
                     const PickleValue *&chosen);
+  bool findInner(const PickleValue &dict, std::string_view &key,
+                 const PickleValue *&inner);
   vit_status refuseRoot();
   void addToPath(std::string_view part);
 
@@ -256,6 +258,7 @@ private:
   Array<char> folder;      ///< of the storages in the archive, with a slash
   Array<Storage> storages; ///< of a file without an archive, sorted by key
   Pickle pickle;
+  bool isChosen = false; ///< The wanted state dict has been found.
 };
 
 vit_status TorchReader::refuse(vit_status status, const char *format, ...) {
@@ -412,9 +415,7 @@ static bool isUsualName(std::string_view key) {
   return std::find(std::begin(names), std::end(names), key) != std::end(names);
 }
 
-/// The state dict that the user wants of a file with several: VIT_WEIGHTS_KEY,
-/// of which no more is used than a message can show. Empty if it is not set.
-static std::string_view wantedKey() {
+std::string_view wantedWeightsKey() {
   const char *key = std::getenv(kWeightsKey);
   return key ? std::string_view(key).substr(0, 64) : std::string_view();
 }
@@ -434,7 +435,8 @@ vit_status TorchReader::choose(const PickleValue &dict, bool usual,
                                const PickleValue *&chosen) {
   constexpr int shown = 6;
   char list[400] = "";
-  std::string_view key, wanted = wantedKey();
+  std::string_view key, wanted = wantedWeightsKey();
+  bool hasWanted = false;
   int found = 0;
   chosen = nullptr;
   forEachEntry(dict, [&](std::string_view at, const PickleValue &value) {
@@ -448,17 +450,20 @@ vit_status TorchReader::choose(const PickleValue &dict, bool usual,
                     at.data());
     chosen = &value;
     key = at;
-    if (isWanted)
-      found = 1;
+    hasWanted = isWanted;
     return !isWanted;
   });
-  if (found > 1)
+  isChosen = isChosen || hasWanted;
+  bool lacksWanted = found > 0 && !wanted.empty() && !isChosen;
+  if ((found > 1 && !hasWanted) || lacksWanted)
     return refuse(VIT_UNSUPPORTED,
-                  "it holds %d state dicts: %s%s; name the one to be used in "
-                  "the environment: VIT_WEIGHTS_KEY=NAME%s%.*s%s",
-                  found, list, found > shown ? ", ..." : "",
-                  wanted.empty() ? "" : " (\"", int(wanted.size()),
-                  wanted.data(), wanted.empty() ? "" : "\" is none of them)");
+                  "it holds %d state dict%s: %s%s; name the one to be used "
+                  "with --weights-key NAME (or VIT_WEIGHTS_KEY=NAME in the "
+                  "environment)%s%.*s%s",
+                  found, found > 1 ? "s" : "", list,
+                  found > shown ? ", ..." : "", lacksWanted ? ": \"" : "",
+                  lacksWanted ? int(wanted.size()) : 0, wanted.data(),
+                  lacksWanted ? "\" is not there" : "");
   if (chosen)
     addToPath(key);
   return VIT_OK;
@@ -478,20 +483,23 @@ vit_status TorchReader::refuseRoot() {
   return refuse(VIT_CORRUPT, "it holds no state dict (tensors by name)");
 }
 
-/// The dict in which a state dict may lie deeper: one with a usual name, or the
-/// only one.
-static bool findInner(const PickleValue &dict, std::string_view &key,
-                      const PickleValue *&inner) {
+/// The dict in which a state dict may lie deeper: the wanted one, one with a
+/// usual name, or the only one.
+bool TorchReader::findInner(const PickleValue &dict, std::string_view &key,
+                            const PickleValue *&inner) {
   int dicts = 0;
   bool isUsual = false;
+  std::string_view wanted = wantedWeightsKey();
   forEachEntry(dict, [&](std::string_view at, const PickleValue &value) {
-    if (value.kind != PickleValue::Dict)
+    bool isWanted = !wanted.empty() && at == wanted;
+    if (value.kind != PickleValue::Dict || (isUsual && !isWanted))
       return true;
     ++dicts;
-    isUsual = isUsualName(at);
+    isUsual = isWanted || isUsualName(at);
+    isChosen = isChosen || isWanted;
     inner = &value;
     key = at;
-    return !isUsual;
+    return !isWanted;
   });
   return isUsual || dicts == 1;
 }

@@ -21,7 +21,13 @@
 #include "format/StoredTensors.h"
 #include "format/ZipArchive.h"
 
+#include <string_view>
+
 namespace vit::format {
+
+/// The state dict that the user wants of a file with several: kWeightsKey, of
+/// which no more is used than a message can show. Empty if it is not set.
+std::string_view wantedWeightsKey();
 
 /// The tensors of the state dict in a file of torch.save. Nothing that the
 /// pickle names is run. Objects of other classes beside the state dict, such as

@@ -26,7 +26,8 @@ inline constexpr const char *kWeightEndings[] = {".safetensors", ".bin", ".pth",
                                                  ".pt", ".ckpt"};
 
 /// The variable of the environment that names the state dict to be used of a
-/// torch.save file that holds several, such as "model_ema".
+/// torch.save file that holds several, such as "model_ema". The tools set it
+/// from --weights-key.
 inline constexpr const char *kWeightsKey = "VIT_WEIGHTS_KEY";
 
 /// The key of the metadata of a .safetensors file under which training lists,

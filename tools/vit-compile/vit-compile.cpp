@@ -68,6 +68,7 @@ void addModelOptions(CLI::App &app, Options &options) {
   app.add_option("--weights", options.compiler.weights,
                  "Weights for a .mlir text, as safetensors or from torch.save")
       ->type_name("FILE");
+  vit::tools::addWeightsKey(app);
   app.add_option("--image-size", options.imageSizes,
                  "Size of the pictures, to which the position table is "
                  "resampled as the model's library does; several make one "
@@ -211,6 +212,9 @@ int main(int argc, char **argv) {
   addModelOptions(app, options);
   addTrainingOptions(app, options);
   addCodeOptions(app, options);
+  for (CLI::Option *option : app.get_options())
+    if (option->get_expected_min() > 0)
+      option->check(vit::tools::notEmpty());
   try {
     app.parse(argc, argv);
     finishOptions(app, options);

@@ -43,6 +43,12 @@ std::vector<vit_tensor> CarriedTensors::views() const {
   return views;
 }
 
+void CarriedTensors::requireWhole() const {
+  vit_error error;
+  if (!tensors.empty())
+    check(vit_weights_check_files(file.get(), &error), error);
+}
+
 std::string CarriedTensors::list() const {
   std::vector<std::string> names;
   names.reserve(tensors.size());

@@ -35,6 +35,8 @@ public:
   }
   /// The tensors as they are written.
   std::vector<vit_tensor> views() const;
+  /// To be called around the use of `views`: throws if the file was cut short.
+  void requireWhole() const;
   /// Their names for format::kCarriedKey.
   std::string list() const;
 

@@ -177,7 +177,9 @@ static void writeWeights(const std::string &path, Model &model,
   std::string list = carried.list();
   if (!list.empty())
     metadata.insert(metadata.end(), {format::kCarriedKey, list.c_str()});
+  carried.requireWhole();
   writeTensors(path, tensors, metadata);
+  carried.requireWhole();
 }
 
 static void writeState(const std::string &path, Model &model,
@@ -486,6 +488,7 @@ TrainingState loadCheckpoint(const std::string &folder, Model &model,
                   info.dtype_name + ", which it cannot be");
     // The bytes in the file may be unaligned.
     std::memcpy(tensor.data.data(), info.data, info.size);
+    check(vit_weights_check_files(stateFile.get(), &error), error);
     check(vit_parameters_state_write(parameters, tensor.name.c_str(),
                                      tensor.data.data(), tensor.data.size(),
                                      &error),

@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include <optional>
+#include <type_traits>
 
 namespace vit::tools {
 
@@ -86,7 +87,11 @@ Command::Command(CLI::App &parent, const std::string &name,
 template <typename T>
 Option Command::option(const std::string &name, T &value,
                        const std::string &help) {
-  return Option(app->add_option(name, value, help));
+  CLI::Option *option = app->add_option(name, value, help);
+  if constexpr (std::is_same_v<T, std::string> ||
+                std::is_same_v<T, std::vector<std::string>>)
+    option->check(notEmpty());
+  return Option(option);
 }
 
 template Option Command::option(const std::string &, std::string &,
@@ -110,6 +115,8 @@ Option Command::flag(const std::string &name, bool &value,
                      const std::string &help) {
   return Option(app->add_flag(name, value, help));
 }
+
+void Command::weightsKey() { addWeightsKey(*app); }
 
 void Command::group(const std::string &name) {
   app->option_defaults()->group(name);

@@ -66,6 +66,8 @@ public:
   template <typename T>
   Option option(const std::string &name, T &value, const std::string &help);
   Option flag(const std::string &name, bool &value, const std::string &help);
+  /// Adds --weights-key: see Validators.h.
+  void weightsKey();
   /// Lists the options that are added from now on under `name` in the help.
   void group(const std::string &name);
   /// Adds text, such as examples, to the end of the help.

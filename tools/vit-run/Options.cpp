@@ -25,6 +25,7 @@ void addModelOptions(Command command, CommonOptions &options) {
       .option("--weights", options.weights,
               "Weights for a .mlir text, as safetensors or from torch.save")
       .type("FILE");
+  command.weightsKey();
   command
       .option("--image-size", options.imageSize,
               "Size of the pictures, to which the position table is resampled "

@@ -86,6 +86,10 @@ public:
   LogicalResult read(ParameterOp parameter, int64_t layer,
                      MutableArrayRef<double> out, std::string &error) const;
 
+  /// To be called after bytes of a StoredRange were read: fails if a file was
+  /// cut short meanwhile, so that they may be wrong.
+  LogicalResult requireWhole(std::string &error) const;
+
 private:
   Weights() = default;
   template <typename T>

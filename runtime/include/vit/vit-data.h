@@ -57,7 +57,8 @@ typedef struct vit_image_options {
 /// JPEG (grey, RGB, CMYK, progressive), BMP (uncompressed) and binary PGM/PPM.
 /// PNG, BMP and PPM are exact. Alpha is dropped, not blended. Grey of 16 bits
 /// (PNG, PGM) differs: it is scaled to 8 bits (value * 255 / largest, rounded),
-/// as colour is, where Pillow clips all values above 255.
+/// as colour is and as torchvision does, where Pillow clips all values above
+/// 255. See vit_image_set_warning for what holds fewer bits.
 /// `options` may be NULL: RGB, orientation ignored.
 /// Errors: VIT_NOT_FOUND, VIT_IO_ERROR, VIT_CORRUPT (truncated or damaged),
 /// VIT_UNSUPPORTED (another format, or more pixels than allowed),
@@ -71,6 +72,13 @@ VIT_API vit_status vit_image_load_memory(const void *data, size_t size,
                                          const vit_image_options *options,
                                          vit_image *out_image,
                                          vit_error *error);
+/// From now on, in any thread, `warn` is called with a line for each picture of
+/// 16 bits that is decoded and whose samples are all below 4096, that is nearly
+/// black: 12 bits may have been meant. One call at a time. NULL: none, which is
+/// the default.
+VIT_API void vit_image_set_warning(void (*warn)(void *context,
+                                                const char *text),
+                                   void *context);
 /// Frees `pixels` and zeroes the struct. NULL and a zeroed struct are accepted.
 VIT_API void vit_image_release(vit_image *image);
 /// Whether `path` has an extension of a picture that vit_image_load decodes, in
@@ -229,7 +237,8 @@ typedef struct vit_weight_info {
   int32_t dtype; ///< The vit_dtype, or -1 where vit has none for dtype_name.
   int32_t rank;
   int64_t dims[VIT_MAX_RANK]; ///< A dimension may be 0: the tensor is empty.
-  const void *data;           ///< Mapped, not always aligned to the element.
+  const void *data;           ///< Mapped, not always aligned to the element;
+                              ///< see vit_weights_check_files.
   uint64_t size;              ///< Bytes
   const char *file;           ///< The path of the file that holds it
   uint64_t file_offset;       ///< of `data` in that file. 0: `data` is a copy,
@@ -247,7 +256,7 @@ typedef struct vit_weight_info {
 /// of an index is where it says. Errors: VIT_NOT_FOUND, VIT_IO_ERROR,
 /// VIT_CORRUPT, VIT_UNSUPPORTED (more than VIT_MAX_RANK dimensions; a file of
 /// torch.save that holds code, or several state dicts of which VIT_WEIGHTS_KEY
-/// in the environment names none).
+/// in the environment names none, or one that it does not hold).
 VIT_API vit_status vit_weights_open(const char *path, vit_weights **out_weights,
                                     vit_error *error);
 VIT_API void vit_weights_release(vit_weights *weights);
@@ -276,6 +285,11 @@ VIT_API vit_status vit_weights_read_f64(const vit_weights *weights,
                                         int64_t index, int64_t first,
                                         int64_t count, double *out,
                                         vit_error *error);
+/// To be called by whoever reads `data` of a vit_weight_info, afterwards: fails
+/// with VIT_IO_ERROR if a file was cut short since it was opened. Bytes that it
+/// has lost read as zeros; the functions above find that themselves.
+VIT_API vit_status vit_weights_check_files(const vit_weights *weights,
+                                           vit_error *error);
 
 /// Writes `count` named tensors, in the order given, to one .safetensors file.
 /// `metadata`: `metadata_count` pairs of key and value, may be NULL.

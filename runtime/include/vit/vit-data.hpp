@@ -167,6 +167,7 @@ public:
   void read(int64_t index, int64_t first, int64_t count, double *out) const {
     call(vit_weights_read_f64, weights.get(), index, first, count, out);
   }
+  void checkFiles() const { call(vit_weights_check_files, weights.get()); }
 
 private:
   struct Release {

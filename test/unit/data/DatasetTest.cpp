@@ -7,8 +7,10 @@
 
 #include "TestSupport.h"
 
+#include <atomic>
 #include <cstring>
 #include <numeric>
+#include <thread>
 #include <zlib.h>
 
 using namespace vit;
@@ -236,6 +238,30 @@ TEST(CifarPython, AsPython3WritesIt) {
     for (size_t c = 0; c < 3; ++c)
       ASSERT_EQ(image.pixels()[3 * at + c],
                 uint8_t((3072 + c * 1024 + at) % 251));
+}
+
+TEST(CifarPython, FileCutShortWhileItIsRead) {
+  TemporaryFolder folder;
+  std::string batch = makePickle(std::vector<int>(200, 1));
+  std::string path = folder.write("test_batch", batch);
+  std::atomic<bool> isDone{false};
+  std::thread writer([&] {
+    while (!isDone) {
+      (void)truncate(path.c_str(), 4000);
+      std::ofstream(path, std::ios::binary) << batch;
+    }
+  });
+  // Whatever is found, the process lives.
+  for (int i = 0; i < 300; ++i) {
+    vit_dataset *dataset = nullptr;
+    vit_error error = {};
+    EXPECT_NE(vit_dataset_open(folder.path.c_str(), nullptr, &dataset, &error),
+              VIT_INTERNAL)
+        << error.message;
+    vit_dataset_release(dataset);
+  }
+  isDone = true;
+  writer.join();
 }
 
 TEST(CifarPython, NothingIsCalled) {

@@ -231,6 +231,52 @@ static std::string deflated(const std::string &data) {
   return result;
 }
 
+/// A picture of one row of samples of 16 bits, grey or colour.
+static std::string deepPng(const std::vector<uint16_t> &samples,
+                           bool isColour = false) {
+  std::string row(1, '\0');
+  for (uint16_t sample : samples)
+    row += {char(sample >> 8), char(sample)};
+  return "\x89PNG\r\n\x1a\n" +
+         pngChunk("IHDR",
+                  big(uint32_t(samples.size() / (isColour ? 3 : 1))) + big(1) +
+                      std::string{16, char(isColour ? 2 : 0), 0, 0, 0}) +
+         pngChunk("IDAT", deflated(row)) + pngChunk("IEND", "");
+}
+
+static std::string deepPgm(const std::string &samples, int largest) {
+  return "P5 2 1 " + std::to_string(largest) + "\n" + samples;
+}
+
+TEST(Image, TwelveBitsInSixteenAreReported) {
+  const std::string dark("\x0f\xff\0\0", 4), light("\x10\0\0\0", 4);
+  const std::string twelve = "FILE: a picture of 16 bits whose largest value "
+                             "is 4095: 65535 is white, so that it is nearly "
+                             "black; if its values have 12 bits, multiply "
+                             "them by 16 in the file";
+  const std::pair<std::string, std::string> cases[] = {
+      {deepPng({4095, 7}), twelve},
+      {deepPng({4095, 0, 9}, /*isColour=*/true), twelve},
+      {deepPgm(dark, 65535), twelve},
+      {deepPng({4096, 7}), ""},
+      {deepPgm(light, 65535), ""},
+      {deepPng({0, 0}), ""},
+      {deepPgm(dark, 4095), ""}};
+  std::string told;
+  vit_image_set_warning(
+      [](void *context, const char *text) {
+        *static_cast<std::string *>(context) += text;
+      },
+      &told);
+  for (const auto &[file, expected] : cases) {
+    told.clear();
+    EXPECT_EQ(loadMemory(file, nullptr), VIT_OK);
+    EXPECT_EQ(told, expected);
+  }
+  vit_image_set_warning(nullptr, nullptr);
+  EXPECT_EQ(loadMemory(cases[0].first, nullptr), VIT_OK);
+}
+
 TEST(Image, HugeChunksOfPngAreNotKept) {
   std::string whole = readAll(dataPath("images/rgb8.png"));
   const size_t afterHeader = 8 + 25; // The signature and the chunk IHDR.

@@ -46,6 +46,33 @@ static std::string twoTensors() {
                   std::string("\x80\x3f\x40\xc0\0\0\0\x40\0\0\x80\x3e", 12));
 }
 
+TEST(Weights, FileCutShortWhileInUse) {
+  TemporaryFolder folder;
+  std::string path =
+      folder.write("x.safetensors",
+                   makeFile("{" + entry("a", "F32", "[5000]", 0, 20000) + "}",
+                            std::string(20000, 'x')));
+  vit_weights *weights = nullptr;
+  data::call(vit_weights_open, path.c_str(), &weights);
+  data::call(vit_weights_check_files, weights);
+  // The last element's page does not exist any more, the first one's does.
+  ASSERT_EQ(truncate(path.c_str(), 4000), 0);
+  std::string message =
+      "'" + path + "' was cut short while it was in use: replace files by";
+  for (int64_t first : {4999, 0})
+    expectFailure(VIT_IO_ERROR, message, [&](vit_error *error) {
+      float value;
+      return vit_weights_read_f32(weights, 0, first, 1, &value, error);
+    });
+  vit_weight_info info = {};
+  data::call(vit_weights_info, weights, 0, &info);
+  EXPECT_EQ(static_cast<const char *>(info.data)[19999], 0);
+  expectFailure(VIT_IO_ERROR, message, [&](vit_error *error) {
+    return vit_weights_check_files(weights, error);
+  });
+  vit_weights_release(weights);
+}
+
 TEST(Weights, ReadsAndWidens) {
   TemporaryFolder folder;
   std::string path = folder.write("x.safetensors", twoTensors());
