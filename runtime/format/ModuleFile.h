@@ -29,7 +29,7 @@ inline constexpr char kMagic[8] = {'V', 'I', 'T', 'M', 'O', 'D', 'U', 'L'};
 /// Counts up when older runtimes could not read a newer file any more. Version
 /// 3 gave derived forms and constants an element type, which is F32 in older
 /// ones.
-inline constexpr uint32_t kFormatVersion = 3;
+inline constexpr uint32_t kFormatVersion = 4;
 /// The oldest version that is still read.
 inline constexpr uint32_t kOldestVersion = 2;
 

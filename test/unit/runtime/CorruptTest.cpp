@@ -43,9 +43,6 @@ TEST(Corrupt, EveryBitOfTheHeader) {
   Bytes bytes = Builder().write();
   for (size_t i = 0; i < sizeof(vit::format::FileHeader); ++i)
     for (int bit = 0; bit < 8; ++bit) {
-      // Version 2 instead of 3 is supported and has the same meaning.
-      if (i == offsetof(vit::format::FileHeader, formatVersion) && bit == 0)
-        continue;
       bytes[i] ^= 1 << bit;
       vit_error error;
       vit_status status = tryLoad(bytes, error);

@@ -251,7 +251,7 @@ TEST(Module, OtherFormatsAreRefused) {
             VIT_UNSUPPORTED);
   EXPECT_NE(std::string(error.message)
                 .find("has module format version 1, this vit reads versions 2 "
-                      "to 3: compile it again"),
+                      "to 4: compile it again"),
             std::string::npos)
       << error.message;
 }

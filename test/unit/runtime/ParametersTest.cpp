@@ -391,7 +391,7 @@ TEST(ParametersFrom, DamagedFiles) {
 /// A parameter that can only be read from its source: its one form is
 /// resampled.
 struct Resampled {
-  Resampled() {
+  explicit Resampled(const vit::format::Resampling &how) : how(how) {
     auto position = std::make_unique<schema::ParameterT>();
     position->name = position->stored_name = "position";
     position->dims = position->stored_dims = {5, 3};
@@ -406,9 +406,11 @@ struct Resampled {
     resample->sources = {3};
     resample->dims = {10, 3};
     resample->bytes = 120;
-    resample->from = {2, 2};
-    resample->to = {3, 3};
-    resample->prefix = 1;
+    resample->from = {uint32_t(how.from[0]), uint32_t(how.from[1])};
+    resample->to = {uint32_t(how.to[0]), uint32_t(how.to[1])};
+    resample->prefix = uint32_t(how.prefix);
+    resample->suffix = uint32_t(how.suffix);
+    resample->filter = schema::Filter(how.filter);
     builder.module.derived.push_back(std::move(resample));
     // Then the vector form that a kernel reads, here instead of scale.
     schema::DerivedT &channels = *builder.module.derived[0];
@@ -426,19 +428,48 @@ struct Resampled {
     vit::format::Form form;
     form.kind = vit::format::FormKind::Resample;
     form.width = 3;
-    form.resampling = {1, {2, 2}, {3, 3}, false};
+    form.resampling = how;
     vit::format::resample(form, out.data(), table.data());
     out.resize(3);
     out.push_back(0); // padding
     return out;
   }
 
+  vit::format::Resampling how;
   Builder builder;
   std::vector<float> table;
 };
 
+/// What only modules of format 4 can say: the last row is copied, the others
+/// are interpolated linearly, the entry has a size of its own.
+struct OfFormat4 : Resampled {
+  OfFormat4()
+      : Resampled({0, {2, 2}, {3, 3}, false, 1, vit::format::Filter::Linear}) {
+    auto own =
+        std::make_unique<schema::PreprocessingT>(*builder.module.preprocessing);
+    own->height = own->width = 48;
+    builder.entry().preprocessing = std::move(own);
+  }
+};
+
+TEST(ParametersFrom, ModulesOfFormat4) {
+  OfFormat4 expected;
+  ModuleHandle module = load(VIT_TEST_DATA "/golden/format-4.vitm");
+  ASSERT_TRUE(module);
+  SessionHandle session = makeSession(module);
+  Call call(1);
+  ASSERT_EQ(call.run(session), VIT_OK) << call.error.message;
+  call.expectReference(expected.first());
+  vit_preprocessing p = {};
+  p.struct_size = sizeof p;
+  ASSERT_EQ(
+      vit_module_entry_preprocessing(module.get(), "forward", &p, nullptr),
+      VIT_OK);
+  EXPECT_EQ(p.height, 48);
+}
+
 TEST(ParametersFrom, ResampledTables) {
-  Resampled resampled;
+  Resampled resampled({1, {2, 2}, {3, 3}});
   Bytes bytes = resampled.builder.write();
   ModuleHandle module = load(bytes);
   ParametersHandle parameters = makeParameters(module);
