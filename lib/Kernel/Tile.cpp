@@ -65,7 +65,9 @@ static constexpr int64_t kColumns = 64;
 /// Columns of a panel of X in a weight's gradient.
 static constexpr int64_t kGradientColumns = 48;
 
-static const CpuTiles kCpuTiles[] = {{"avx512", kAvx512, 640 << 10, 48},
+static const CpuTiles kCpuTiles[] = {{"amx", kAvx512, 640 << 10, 48},
+                                     {"avx512_bf16", kAvx512, 640 << 10, 48},
+                                     {"avx512", kAvx512, 640 << 10, 48},
                                      {"avx2", kAvx2, 320 << 10, 48}};
 
 /// The number of rows of an activation that are padded to whole blocks

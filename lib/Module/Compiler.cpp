@@ -126,6 +126,7 @@ private:
   LogicalResult load();
   LogicalResult setImageSize();
   LogicalResult expandOutputs();
+  LogicalResult parsePrecision();
   LogicalResult compile();
   LogicalResult lower(const Level &level, OwningOpRef<ModuleOp> &lowered);
   LogicalResult runPasses(const Level &level, ModuleOp lowered,
@@ -147,6 +148,7 @@ private:
   MLIRContext context;
   FirstError *firstError = nullptr;
   SmallVector<std::string> outputs, skip;
+  ::vit::format::ElementType precision = ::vit::format::ElementType::F32;
   OwningOpRef<ModuleOp> graph;
   std::unique_ptr<Weights> weights;
   std::unique_ptr<IrDumper> dumper;
@@ -428,16 +430,27 @@ LogicalResult Request::generate(const Level &level, CompiledLevel &compiled) {
                           level.name);
 }
 
+/// Reads the precision of the request.
+LogicalResult Request::parsePrecision() {
+  using ::vit::format::ElementType;
+  StringRef name = request.precision ? request.precision : "f32";
+  if (name == "bf16")
+    precision = ElementType::BF16;
+  else if (name != "f32")
+    return outcome.fail(VIT_INVALID_ARGUMENT, "there is no precision '" + name +
+                                                  "'; choose f32 or bf16");
+  return success();
+}
+
 LogicalResult Request::compile() {
-  if (request.precision && StringRef(request.precision) != "f32")
-    return outcome.fail(VIT_UNSUPPORTED,
-                        Twine("precision ") + request.precision +
-                            " is not in this build yet; use f32");
+  if (failed(parsePrecision()))
+    return failure();
   if (!request.output_path || !*request.output_path)
     return outcome.fail(VIT_INVALID_ARGUMENT, "no output file was given");
   std::string message;
-  FailureOr<SmallVector<const Level *>> levels = chooseLevels(
-      splitList(request.targets), splitList(request.levels), message);
+  FailureOr<SmallVector<const Level *>> levels =
+      chooseLevels(splitList(request.targets), splitList(request.levels),
+                   precision, message);
   if (failed(levels))
     return outcome.fail(VIT_INVALID_ARGUMENT, message);
 

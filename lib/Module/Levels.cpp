@@ -21,7 +21,8 @@ static bool namesLevelOf(ArrayRef<std::string> levels, Target target) {
 
 FailureOr<SmallVector<const Level *>>
 mlir::vit::chooseLevels(ArrayRef<std::string> targets,
-                        ArrayRef<std::string> levels, std::string &error) {
+                        ArrayRef<std::string> levels, ElementType precision,
+                        std::string &error) {
   auto fail = [&](const Twine &message) {
     error = message.str();
     return failure();
@@ -52,7 +53,7 @@ mlir::vit::chooseLevels(ArrayRef<std::string> targets,
   for (const Level &level : allLevels())
     if (llvm::is_contained(wanted, level.target) &&
         (llvm::is_contained(levels, level.name) ||
-         !namesLevelOf(levels, level.target)))
+         (!namesLevelOf(levels, level.target) && isDistinct(level, precision))))
       chosen.push_back(&level);
   return chosen;
 }

@@ -19,13 +19,14 @@
 namespace mlir::vit {
 
 /// The levels to compile: of each target in `targets` (empty: cpu) those that
-/// `levels` names, or all if it names none of them. In the order of a module's
+/// `levels` names, or, if it names none of them, all that are distinct in
+/// `precision`. In the order of a module's
 /// schedules: by target, the best level first. The forms of weights that the
 /// first level reads are those that are stored. On failure `error` says what
 /// there is to choose from.
 FailureOr<SmallVector<const ::vit::format::Level *>>
 chooseLevels(ArrayRef<std::string> targets, ArrayRef<std::string> levels,
-             std::string &error);
+             ::vit::format::ElementType precision, std::string &error);
 
 } // namespace mlir::vit
 

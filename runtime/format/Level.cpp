@@ -24,11 +24,14 @@ static constexpr const char *kFeatureNames[] = {
     "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt", "movbe", "lzcnt", "bmi",
     "bmi2", "avx", "f16c", "fma", "avx2",
     "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl",
+    "avx512bf16", "avx512vnni", "avxvnni",
+    "amx-tile", "amx-bf16", "amx-int8",
     "subgroup_arithmetic"};
 // clang-format on
 static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
 static constexpr ElementType kF32 = ElementType::F32;
+static constexpr ElementType kBf16 = ElementType::BF16;
 static constexpr int64_t kKib = 1024;
 
 /// x86-64-v3 of the psABI without what the operating system alone uses.
@@ -43,8 +46,23 @@ static constexpr FeatureSet kAvx512Features =
                                Feature::Avx512cd, Feature::Avx512dq,
                                Feature::Avx512vl};
 
-static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1}};
-static constexpr Product kAvx512Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1}};
+/// Every processor that has AMX or bf16 has these, too.
+static constexpr FeatureSet kAvx512Bf16Features =
+    kAvx512Features | FeatureSet{Feature::Avx512bf16, Feature::Avx512vnni};
+static constexpr FeatureSet kAmxFeatures =
+    kAvx512Bf16Features |
+    FeatureSet{Feature::AmxTile, Feature::AmxBf16, Feature::AmxInt8};
+
+// A product of bf16 with a depth of 1 is one of f32 on operands that are
+// widened, which is exact.
+static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
+                                            {kBf16, kBf16, kF32, 1, 8, 1, 2}};
+static constexpr Product kAvx512Products[] = {
+    {kF32, kF32, kF32, 1, 16, 1, 1}, {kBf16, kBf16, kF32, 1, 16, 1, 2}};
+static constexpr Product kAvx512Bf16Products[] = {
+    {kF32, kF32, kF32, 1, 16, 1, 1}, {kBf16, kBf16, kF32, 1, 16, 2, 2}};
+static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                           {kBf16, kBf16, kF32, 16, 16, 32, 2}};
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1}};
 
 /// The least that the PTX runs on, and the two generations after it.
@@ -65,6 +83,10 @@ static constexpr KernelLimits kSm80Limits = {1024, 48 * kKib, 163 * kKib,
 // vectors of 256 bits.
 // clang-format off
 static constexpr Level kLevels[] = {
+    {Target::Cpu, "amx", 4, false, kAmxFeatures, kAmxProducts,
+     {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
+    {Target::Cpu, "avx512_bf16", 3, false, kAvx512Bf16Features, kAvx512Bf16Products,
+     {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
     {Target::Cpu, "avx512", 2, true, kAvx512Features, kAvx512Products,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
     {Target::Cpu, "avx2", 1, false, kAvx2Features, kAvx2Products,
@@ -145,6 +167,18 @@ const Product *findProduct(const Level &level, ElementType precision) {
     if (product.a == precision)
       return &product;
   return nullptr;
+}
+
+bool isDistinct(const Level &level, ElementType precision) {
+  const Product *own = findProduct(level, precision);
+  const Level *next = &level + 1;
+  // GPU levels differ in their limits.
+  if (!own || level.target != Target::Cpu || next == allLevels().end() ||
+      next->target != level.target)
+    return own;
+  const Product *lower = findProduct(*next, precision);
+  return !lower || own->m != lower->m || own->n != lower->n ||
+         own->k != lower->k;
 }
 
 bool parseArchitecture(const char *name, int &capability, bool &isExact) {

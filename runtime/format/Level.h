@@ -61,6 +61,12 @@ enum class Feature : uint8_t {
   Avx512cd,
   Avx512dq,
   Avx512vl,
+  Avx512bf16,
+  Avx512vnni,
+  AvxVnni,
+  AmxTile,
+  AmxBf16,
+  AmxInt8,
   // GPUs.
   SubgroupArithmetic,
 };
@@ -195,6 +201,11 @@ const Level *bestLevel(Target target, FeatureSet offered,
 /// The product of `level` whose operands are of type `precision`, NULL if there
 /// is none.
 const Product *findProduct(const Level &level, ElementType precision);
+
+/// Whether `level` computes in `precision`, and not with the same instruction
+/// as the level of its target with the next lower rank: code for the latter is
+/// then as good and runs on more processors.
+bool isDistinct(const Level &level, ElementType precision);
 
 /// Reads a CUDA architecture: its compute capability times ten, and whether a
 /// letter follows, as in "sm_90a", so that code for it runs on exactly this

@@ -23,7 +23,10 @@ const Level &cpuLevel(const char *name) {
 }
 
 /// A processor with all features.
-CpuReport everything() { return {UINT32_MAX, UINT32_MAX, UINT32_MAX, 0xff}; }
+CpuReport everything() {
+  return {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
+          UINT32_MAX, UINT32_MAX, 0x600ff};
+}
 
 std::string nameOfBest(FeatureSet features, int maxRank = INT_MAX) {
   const Level *level = CpuChoice{features, maxRank}.best();
@@ -71,12 +74,26 @@ TEST(Levels, SayWhatTheirProductsAre) {
       EXPECT_EQ(size_t(product->n) * sizeOf(product->sum),
                 size_t(level.vectorBytes));
   }
-  EXPECT_EQ(findProduct(cpuLevel("avx2"), ElementType::BF16), nullptr);
+  EXPECT_EQ(findProduct(cpuLevel("avx2"), ElementType::I8), nullptr);
+}
+
+TEST(Levels, AreDistinctInSomePrecision) {
+  auto names = [](ElementType precision) {
+    std::string text;
+    for (const Level &level : levelsOf(Target::Cpu))
+      if (isDistinct(level, precision))
+        text += std::string(level.name) + " ";
+    return text;
+  };
+  EXPECT_EQ(names(ElementType::F32), "avx512 avx2 ");
+  EXPECT_EQ(names(ElementType::BF16), "amx avx512_bf16 avx512 avx2 ");
+  EXPECT_EQ(names(ElementType::F64), "");
 }
 
 TEST(Levels, HaveNamesForMessages) {
-  EXPECT_STREQ(levelNames(Target::Cpu).text, "avx512, avx2");
-  EXPECT_EQ(std::string(levelNames().text).rfind("cpu: avx512, avx2; vul", 0),
+  EXPECT_STREQ(levelNames(Target::Cpu).text, "amx, avx512_bf16, avx512, avx2");
+  EXPECT_EQ(std::string(levelNames().text)
+                .rfind("cpu: amx, avx512_bf16, avx512, avx2; vul", 0),
             0u);
   EXPECT_STREQ(featureNames({}).text, "");
   EXPECT_STREQ(featureNames({Feature::F16c, Feature::Bmi2}).text, "bmi2, f16c");
@@ -103,7 +120,9 @@ TEST(CpuFeatures, AreAllDetected) {
 
 TEST(CpuFeatures, NeedSavedRegisters) {
   CpuReport report = everything();
-  EXPECT_EQ(nameOfBest(featuresOf(report)), "avx512");
+  EXPECT_EQ(nameOfBest(featuresOf(report)), "amx");
+  report.savedState = 0xe7; // without tiles
+  EXPECT_EQ(nameOfBest(featuresOf(report)), "avx512_bf16");
   report.savedState = 0x7; // without mask registers and upper halves
   EXPECT_EQ(nameOfBest(featuresOf(report)), "avx2");
   report.savedState = 0x3; // only SSE
@@ -118,12 +137,14 @@ TEST(CpuFeatures, EachIsNeeded) {
   for (int i = 0; i < kFeatures; ++i) {
     FeatureSet one = {Feature(i)};
     std::string best = nameOfBest(all - one);
-    if (cpuLevel("avx2").features.contains(one))
-      EXPECT_EQ(best, "none") << featureName(Feature(i));
-    else if (cpuLevel("avx512").features.contains(one))
-      EXPECT_EQ(best, "avx2") << featureName(Feature(i));
-    else
-      EXPECT_EQ(best, "avx512") << featureName(Feature(i));
+    // The best level without it is the next one below the least that needs it.
+    std::string expected = "none";
+    for (const Level &level : levelsOf(Target::Cpu))
+      if (!level.features.contains(one)) {
+        expected = level.name;
+        break;
+      }
+    EXPECT_EQ(best, expected) << featureName(Feature(i));
   }
 }
 

@@ -15,6 +15,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace vit::runtime {
@@ -29,7 +31,7 @@ struct FeatureBit {
   uint64_t state;
 };
 
-static constexpr uint64_t kYmm = 0x6, kZmm = 0xe6;
+static constexpr uint64_t kYmm = 0x6, kZmm = 0xe6, kTiles = 0x60000;
 
 static constexpr FeatureBit kFeatureBits[] = {
     {Feature::Sse3, 0, &CpuReport::leaf1Ecx, 0},
@@ -49,6 +51,12 @@ static constexpr FeatureBit kFeatureBits[] = {
     {Feature::Avx512cd, 28, &CpuReport::leaf7Ebx, kZmm},
     {Feature::Avx512bw, 30, &CpuReport::leaf7Ebx, kZmm},
     {Feature::Avx512vl, 31, &CpuReport::leaf7Ebx, kZmm},
+    {Feature::Avx512vnni, 11, &CpuReport::leaf7Ecx, kZmm},
+    {Feature::AmxBf16, 22, &CpuReport::leaf7Edx, kTiles},
+    {Feature::AmxTile, 24, &CpuReport::leaf7Edx, kTiles},
+    {Feature::AmxInt8, 25, &CpuReport::leaf7Edx, kTiles},
+    {Feature::AvxVnni, 4, &CpuReport::leaf7Sub1Eax, kYmm},
+    {Feature::Avx512bf16, 5, &CpuReport::leaf7Sub1Eax, kZmm},
     {Feature::Lzcnt, 5, &CpuReport::extended1Ecx, 0},
 };
 
@@ -63,11 +71,20 @@ FeatureSet featuresOf(const CpuReport &report) {
 
 #if defined(__x86_64__)
 
+/// Asks the system for the registers of AMX, which a process may use only with
+/// its permission (Linux: Documentation/arch/x86/xstate.rst). It holds for all
+/// threads, and may be asked for again.
+static bool mayUseTiles() {
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+}
+
 /// XCR0.
 static uint64_t readSavedState() {
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return uint64_t(high) << 32 | low;
+  uint64_t state = uint64_t(high) << 32 | low;
+  return (state & kTiles) && !mayUseTiles() ? state & ~kTiles : state;
 }
 
 FeatureSet detectFeatures() {
@@ -78,8 +95,13 @@ FeatureSet detectFeatures() {
     report.leaf1Ecx = c;
     report.savedState = c & osxsave ? readSavedState() : 0;
   }
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     report.leaf7Ebx = b;
+    report.leaf7Ecx = c;
+    report.leaf7Edx = d;
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+      report.leaf7Sub1Eax = a;
+  }
   if (__get_cpuid(0x80000001, &a, &b, &c, &d))
     report.extended1Ecx = c;
   return featuresOf(report);

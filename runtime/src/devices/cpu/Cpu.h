@@ -16,8 +16,13 @@ namespace vit::runtime {
 struct CpuReport {
   uint32_t leaf1Ecx = 0;     ///< CPUID leaf 1
   uint32_t leaf7Ebx = 0;     ///< leaf 7, subleaf 0
+  uint32_t leaf7Ecx = 0;     ///< the same
+  uint32_t leaf7Edx = 0;     ///< the same
+  uint32_t leaf7Sub1Eax = 0; ///< leaf 7, subleaf 1
   uint32_t extended1Ecx = 0; ///< leaf 0x80000001
-  uint64_t savedState = 0;   ///< XCR0; 0 if the system does not use XSAVE
+  /// XCR0, without the state of tiles if the system does not let this process
+  /// use it; 0 if the system does not use XSAVE.
+  uint64_t savedState = 0;
 };
 
 /// The features of a processor that reports this, without those whose registers
