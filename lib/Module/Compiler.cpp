@@ -432,11 +432,11 @@ LogicalResult Request::generate(const Level &level, CompiledLevel &compiled) {
 
 /// Reads the precision of the request.
 LogicalResult Request::parsePrecision() {
-  using ::vit::format::ElementType;
   StringRef name = request.precision ? request.precision : "f32";
   if (name == "bf16")
-    precision = ElementType::BF16;
-  else if (name != "f32")
+    return outcome.fail(VIT_UNSUPPORTED,
+                        "precision bf16 is not in this build yet; use f32");
+  if (name != "f32")
     return outcome.fail(VIT_INVALID_ARGUMENT, "there is no precision '" + name +
                                                   "'; choose f32 or bf16");
   return success();

@@ -32,6 +32,11 @@ static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
 static constexpr ElementType kF32 = ElementType::F32;
 static constexpr ElementType kBf16 = ElementType::BF16;
+static constexpr ElementType kPrecisions[] = {kF32, kBf16};
+static constexpr const char *kPrecisionNames[] = {"f32", "bf16"};
+static_assert(sizeof kPrecisionNames / sizeof *kPrecisionNames ==
+              sizeof kPrecisions / sizeof *kPrecisions);
+
 static constexpr int64_t kKib = 1024;
 
 /// x86-64-v3 of the psABI without what the operating system alone uses.
@@ -181,6 +186,31 @@ bool isDistinct(const Level &level, ElementType precision) {
          own->k != lower->k;
 }
 
+const Level *distinctLevel(const Level &level, ElementType precision) {
+  for (const Level &one : levelsOf(level.target))
+    if (one.rank <= level.rank && isDistinct(one, precision))
+      return &one;
+  return nullptr;
+}
+
+Rows<ElementType> allPrecisions() { return kPrecisions; }
+
+const char *precisionName(ElementType precision) {
+  for (size_t i = 0; i < allPrecisions().size(); ++i)
+    if (kPrecisions[i] == precision)
+      return kPrecisionNames[i];
+  return nullptr;
+}
+
+bool parsePrecision(std::string_view name, ElementType &precision) {
+  for (size_t i = 0; i < allPrecisions().size(); ++i)
+    if (name == kPrecisionNames[i]) {
+      precision = kPrecisions[i];
+      return true;
+    }
+  return false;
+}
+
 bool parseArchitecture(const char *name, int &capability, bool &isExact) {
   constexpr size_t prefix = 3;
   if (std::strncmp(name, "sm_", prefix) != 0)
@@ -233,6 +263,13 @@ Names featureNames(FeatureSet features) {
   for (int i = 0; i < kFeatures; ++i)
     if (features.has(Feature(i)))
       append(names, ", ", kFeatureNames[i]);
+  return names;
+}
+
+Names precisionNames() {
+  Names names = {};
+  for (const char *name : kPrecisionNames)
+    append(names, ", ", name);
   return names;
 }
 

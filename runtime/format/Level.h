@@ -207,6 +207,27 @@ const Product *findProduct(const Level &level, ElementType precision);
 /// then as good and runs on more processors.
 bool isDistinct(const Level &level, ElementType precision);
 
+/// The level of highest rank, at most that of `level`, which is distinct in
+/// `precision`: whose code to run where the features of `level` are offered.
+/// NULL if there is none.
+const Level *distinctLevel(const Level &level, ElementType precision);
+
+/// Whether `product` is one of f32, on operands that are widened to it.
+inline bool isWidened(const Product &product) {
+  return product.k == 1 && product.a != product.sum;
+}
+
+//===----------------------------------------------------------------------===//
+// Precisions: the types of the operands of products
+//===----------------------------------------------------------------------===//
+
+/// All precisions.
+Rows<ElementType> allPrecisions();
+/// "bf16"; NULL if there is no such precision.
+const char *precisionName(ElementType precision);
+/// False if there is no precision of this name.
+bool parsePrecision(std::string_view name, ElementType &precision);
+
 /// Reads a CUDA architecture: its compute capability times ten, and whether a
 /// letter follows, as in "sm_90a", so that code for it runs on exactly this
 /// capability. False if `name` is none.
@@ -230,6 +251,8 @@ Names levelNames(Target target);
 Names levelNames();
 /// "bmi2, f16c".
 Names featureNames(FeatureSet features);
+/// "f32, bf16".
+Names precisionNames();
 
 } // namespace vit::format
 

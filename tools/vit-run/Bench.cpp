@@ -282,8 +282,8 @@ void bench(const BenchOptions &options) {
       options.threads > 0 ? options.threads : format::defaultThreads();
   report.device = options.isReference() ? nlohmann::ordered_json::object()
                                         : findDevice(options.device);
-  report.level = options.isReference()    ? "reference"
-                 : !options.isGpu()       ? cpuLevel(options.level)
+  report.level = options.isReference() ? "reference"
+                 : !options.isGpu() ? cpuLevel(options.level, options.precision)
                  : !options.level.empty() ? options.level
                                           : report.device.value("level", "");
   EventLog log;

@@ -56,11 +56,16 @@ Json findDevice(const std::string &device) {
   return Json::object();
 }
 
-std::string cpuLevel(const std::string &limit) {
+std::string cpuLevel(const std::string &limit, const std::string &precision) {
   std::string name = findDevice("cpu").value("level", "none");
   const format::Level *level = format::findLevel(format::Target::Cpu, name);
   const format::Level *most = format::findLevel(format::Target::Cpu, limit);
-  return level && most && most->rank < level->rank ? limit : name;
+  if (level && most && most->rank < level->rank)
+    level = most;
+  auto type = format::ElementType::F32;
+  format::parsePrecision(precision, type);
+  level = level ? format::distinctLevel(*level, type) : nullptr;
+  return level ? level->name : "none";
 }
 
 //===----------------------------------------------------------------------===//
@@ -70,6 +75,9 @@ std::string cpuLevel(const std::string &limit) {
 static std::string valueText(const Json &value) {
   if (value.is_string())
     return value.get<std::string>();
+  if (value.is_object()) // of "levels"
+    return value.value("name", "") + " (" +
+           valueText(value.value("precisions", Json::array())) + ")";
   if (!value.is_array())
     return value.dump();
   std::vector<std::string> items;

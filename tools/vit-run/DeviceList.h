@@ -22,9 +22,9 @@ nlohmann::ordered_json listDevices(const char *family = nullptr);
 /// list has the best devices first.
 nlohmann::ordered_json findDevice(const std::string &device);
 
-/// The CPU level at which this machine would run a module, or "none". If
-/// `limit` is empty, only VIT_CPU_LEVEL limits it.
-std::string cpuLevel(const std::string &limit);
+/// The CPU level that this machine runs code of, in `precision` ("f32"), or
+/// "none". If `limit` is empty, only VIT_CPU_LEVEL limits it.
+std::string cpuLevel(const std::string &limit, const std::string &precision);
 
 } // namespace vit::tools
 

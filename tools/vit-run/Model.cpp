@@ -198,7 +198,7 @@ void Model::compileAndLoad() {
   wanted.target = options.isGpu() ? options.family() : "cpu";
   wanted.level = options.level;
   if (!options.isGpu()) {
-    wanted.level = cpuLevel(options.level);
+    wanted.level = cpuLevel(options.level, options.precision);
     const char *least = format::levelsOf(format::Target::Cpu).back().name;
     if (wanted.level == "none" && !options.isReference())
       throw Error("this processor (or VIT_CPU_LEVEL) offers no level that vit "

@@ -488,7 +488,10 @@ VIT_API vit_status vit_session_workspace_size(const vit_session *session,
 
 /// What this machine offers: a JSON array with an object per device; free it
 /// with free(). Each has "device" (what vit_session_options takes: "cpu",
-/// "vulkan:0", "cuda:0"), "name", and "level", the best code that it runs.
+/// "vulkan:0", "cuda:0"), "name", and "level", the best code that it runs. The
+/// CPU has "levels", all that the processor has the features of, each with the
+/// "precisions" that it has code of its own for: in others it runs what is
+/// compiled for a lower level.
 /// Where there is no driver or none that vit can use, an object with "device"
 /// ("vulkan", "cuda") and "unavailable" says why. `family` ("cpu", "vulkan" or
 /// "cuda"; NULL: all) limits it to devices of one kind; only their drivers are

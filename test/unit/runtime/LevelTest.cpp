@@ -88,6 +88,36 @@ TEST(Levels, AreDistinctInSomePrecision) {
   EXPECT_EQ(names(ElementType::F32), "avx512 avx2 ");
   EXPECT_EQ(names(ElementType::BF16), "amx avx512_bf16 avx512 avx2 ");
   EXPECT_EQ(names(ElementType::F64), "");
+  auto runs = [](const char *level, ElementType precision) {
+    const Level *found = distinctLevel(cpuLevel(level), precision);
+    return std::string(found ? found->name : "none");
+  };
+  EXPECT_EQ(runs("amx", ElementType::F32), "avx512");
+  EXPECT_EQ(runs("avx2", ElementType::F32), "avx2");
+  EXPECT_EQ(runs("avx512_bf16", ElementType::BF16), "avx512_bf16");
+  EXPECT_EQ(runs("amx", ElementType::F64), "none");
+}
+
+TEST(Levels, WidenWhereTheyLackAProduct) {
+  for (const Level &level : levelsOf(Target::Cpu)) {
+    EXPECT_FALSE(isWidened(*findProduct(level, ElementType::F32)));
+    bool hasInstruction = level.features.has(Feature::Avx512bf16) ||
+                          level.features.has(Feature::AmxBf16);
+    EXPECT_NE(isWidened(*findProduct(level, ElementType::BF16)), hasInstruction)
+        << level.name;
+  }
+}
+
+TEST(Levels, NamePrecisions) {
+  for (ElementType precision : allPrecisions()) {
+    ElementType parsed = ElementType::F64;
+    EXPECT_TRUE(parsePrecision(precisionName(precision), parsed));
+    EXPECT_EQ(parsed, precision);
+  }
+  ElementType ignored;
+  EXPECT_FALSE(parsePrecision("F32", ignored));
+  EXPECT_EQ(precisionName(ElementType::U8), nullptr);
+  EXPECT_STREQ(precisionNames().text, "f32, bf16");
 }
 
 TEST(Levels, HaveNamesForMessages) {

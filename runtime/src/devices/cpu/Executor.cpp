@@ -377,8 +377,16 @@ void describeCpuDevices(Text &json) {
   json.field("cores", int64_t(format::availableCores()));
   json.beginArray("levels");
   for (const format::Level &level : format::levelsOf(format::Target::Cpu))
-    if (choice.features.contains(level.features))
-      json.item(level.name);
+    if (choice.features.contains(level.features)) {
+      json.beginObject(nullptr);
+      json.field("name", level.name);
+      json.beginArray("precisions");
+      for (format::ElementType precision : format::allPrecisions())
+        if (format::isDistinct(level, precision))
+          json.item(format::precisionName(precision));
+      json.endArray();
+      json.endObject();
+    }
   json.endArray();
   // The best of them that VIT_CPU_LEVEL allows.
   const format::Level *level = isKnown ? choice.best() : nullptr;
