@@ -123,11 +123,12 @@ static uint32_t toBits(float value) {
   return bits;
 }
 
+/// Without branches, so that it is vectorized.
 static uint16_t toBrain(float value) {
   uint32_t bits = toBits(value);
-  if ((bits & 0x7fffffff) > 0x7f800000)
-    return uint16_t(bits >> 16 | 0x40); // a NaN stays one
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  uint32_t quiet = bits >> 16 | 0x40; // a NaN stays one
+  return uint16_t((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
 }
 
 static uint16_t toHalf(float value) {
@@ -146,17 +147,52 @@ static uint16_t toHalf(float value) {
   return uint16_t(sign | (toBits(fromBits(magnitude) + 0.5f) - toBits(0.5f)));
 }
 
+template <typename Convert>
+static void narrowEach(void *target, const void *source, int64_t count,
+                       Convert convert) {
+  auto *to = static_cast<unsigned char *>(target);
+  const auto *from = static_cast<const unsigned char *>(source);
+  for (int64_t i = 0; i < count; ++i) {
+    float value;
+    std::memcpy(&value, from + sizeof value * size_t(i), sizeof value);
+    uint16_t bits = convert(value);
+    std::memcpy(to + sizeof bits * size_t(i), &bits, sizeof bits);
+  }
+}
+
+/// Narrows f32 that need not be aligned.
+static void narrowFrom(void *target, const void *source, ElementType type,
+                       int64_t count) {
+  if (type == ElementType::F32)
+    std::memcpy(target, source, size_t(count) * sizeof(float));
+  else if (type == ElementType::BF16)
+    narrowEach(target, source, count, toBrain);
+  else
+    narrowEach(target, source, count, toHalf);
+}
+
 void narrow(void *target, const float *source, ElementType type,
             int64_t count) {
-  if (type == ElementType::F32) {
-    std::memcpy(target, source, size_t(count) * sizeof(float));
+  narrowFrom(target, source, type, count);
+}
+
+void convert(void *target, ElementType type, const void *source,
+             ElementType sourceType, int64_t count) {
+  auto size = int64_t(sizeOf(type)), sourceSize = int64_t(sizeOf(sourceType));
+  if (type == sourceType) {
+    std::memcpy(target, source, size_t(count * size));
     return;
   }
-  auto *bytes = static_cast<unsigned char *>(target);
-  for (int64_t i = 0; i < count; ++i) {
-    uint16_t bits =
-        type == ElementType::BF16 ? toBrain(source[i]) : toHalf(source[i]);
-    std::memcpy(bytes + 2 * i, &bits, sizeof bits);
+  if (sourceType == ElementType::F32)
+    return narrowFrom(target, source, type, count);
+  constexpr int64_t chunk = 64;
+  float values[chunk];
+  auto *to = static_cast<unsigned char *>(target);
+  const auto *from = static_cast<const unsigned char *>(source);
+  for (int64_t done = 0; done < count; done += chunk) {
+    int64_t part = count - done < chunk ? count - done : chunk;
+    widen(values, from + done * sourceSize, sourceType, part);
+    narrow(to + done * size, values, type, part);
   }
 }
 

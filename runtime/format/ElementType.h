@@ -66,6 +66,11 @@ inline bool isFloat(ElementType type) {
 /// aligned.
 void narrow(void *target, const float *source, ElementType type, int64_t count);
 
+/// Converts to F32, BF16 or F16: copies elements of the same type, else widens
+/// and narrows them. Neither pointer need be aligned.
+void convert(void *target, ElementType type, const void *source,
+             ElementType sourceType, int64_t count);
+
 /// Computes the product of the dimensions. Returns false if one is negative or
 /// the product does not fit an int64_t.
 bool countElements(const int64_t *dims, int32_t rank, uint64_t &count);

@@ -19,15 +19,24 @@ namespace vit::format {
 // Geometry
 //===----------------------------------------------------------------------===//
 
-static int64_t roundUp(int64_t value) {
-  return (value + kChannelPad - 1) / kChannelPad * kChannelPad;
+static int64_t roundUp(int64_t value, int64_t pad) {
+  return (value + pad - 1) / pad * pad;
 }
-static int64_t padded(int64_t channels, int64_t group) {
-  return group == 0 ? roundUp(channels) : channels / group * roundUp(group);
+static int64_t padded(int64_t channels, int64_t group, int64_t pad) {
+  return group == 0 ? roundUp(channels, pad)
+                    : channels / group * roundUp(group, pad);
 }
-static int64_t paddedIndex(int64_t channel, int64_t group) {
+static int64_t paddedIndex(int64_t channel, int64_t group, int64_t pad) {
   return group == 0 ? channel
-                    : channel / group * roundUp(group) + channel % group;
+                    : channel / group * roundUp(group, pad) + channel % group;
+}
+
+/// The channels of a row, and the rows of panels, with their padding.
+static int64_t paddedWidth(const Form &form) {
+  return padded(form.width, form.inGroup, form.channelPad());
+}
+static int64_t paddedRows(const Form &form) {
+  return padded(form.rows, form.outGroup, kPanelGranule);
 }
 
 int64_t Form::sourceElements() const {
@@ -75,9 +84,9 @@ Form formOf(const schema::Derived &derived) {
 int64_t formElements(const Form &form) {
   switch (form.kind) {
   case FormKind::Panels:
-    return padded(form.rows, form.outGroup) * padded(form.width, form.inGroup);
+    return paddedRows(form) * paddedWidth(form);
   case FormKind::Channels:
-    return form.rows * padded(form.width, form.inGroup);
+    return form.rows * paddedWidth(form);
   case FormKind::RowMajor:
   case FormKind::Resample:
   case FormKind::RelativePositions:
@@ -121,9 +130,11 @@ static const char *checkRelativePositions(const Form &form) {
 }
 
 const char *checkForm(const Form &form) {
-  // Padding makes a dimension at most 16 times larger.
+  // Padding makes a dimension at most 16 times larger, depths 64 times.
+  constexpr int64_t mostInterleaved = 4;
   constexpr int64_t limit =
-      INT64_MAX / (kChannelPad * kChannelPad * int64_t(sizeof(float)));
+      INT64_MAX /
+      (kPanelGranule * kChannelPad * mostInterleaved * int64_t(sizeof(float)));
   if (form.rows < 1 || form.width < 1)
     return "has a dimension below 1";
   if (form.rows > limit / form.width)
@@ -135,7 +146,7 @@ const char *checkForm(const Form &form) {
     return "has panels whose width is not a multiple of 16";
   if (isPanels && form.cols > limit / form.width)
     return "has panels that are too wide";
-  if (form.interleave < 1 || kChannelPad % form.interleave != 0 ||
+  if (form.interleave < 1 || mostInterleaved % form.interleave != 0 ||
       (form.interleave != 1 && !isPanels))
     return "interleaves depths in a way that is not possible";
   bool isPadded = isPanels || form.kind == FormKind::Channels;
@@ -167,12 +178,12 @@ struct RowPlace {
 static RowPlace placeRow(const Form &form, int64_t row) {
   if (form.kind == FormKind::RowMajor)
     return {row * form.width, 1};
-  int64_t width = padded(form.width, form.inGroup);
+  int64_t width = paddedWidth(form);
   if (form.kind == FormKind::Channels)
     return {row * width, 1};
-  int64_t column = paddedIndex(row, form.outGroup);
+  int64_t column = paddedIndex(row, form.outGroup, kPanelGranule);
   int64_t first = column / form.cols * form.cols;
-  int64_t left = padded(form.rows, form.outGroup) - first;
+  int64_t left = paddedRows(form) - first;
   return {first * width + (column - first) * form.interleave,
           std::min(left, form.cols)};
 }
@@ -191,7 +202,8 @@ static void forEachRun(const Form &form, int64_t begin, int64_t count,
     int64_t channel = (begin + done) % form.width;
     int64_t run = std::min(group - channel % group, count - done);
     RowPlace place = placeRow(form, row);
-    int64_t index = paddedIndex(channel, group == form.width ? 0 : group);
+    int64_t index = paddedIndex(channel, group == form.width ? 0 : group,
+                                form.channelPad());
     if (v != 1)
       run = std::min(run, v - index % v);
     visit(place.base + index / v * v * place.stride + index % v,
@@ -204,10 +216,13 @@ static void forEachRun(const Form &form, int64_t begin, int64_t count,
 // Derive and restore
 //===----------------------------------------------------------------------===//
 
-using Vec4 = float __attribute__((vector_size(16)));
+/// What panels are transposed by: an element of f32, or the neighbouring depths
+/// of a narrower type that lie side by side.
+using Unit = uint32_t;
+using Vec4 = Unit __attribute__((vector_size(16)));
 
 /// Writes the transpose of four rows of four, `stride` apart, to four columns.
-static void transpose4(float *to, int64_t toStride, const float *from,
+static void transpose4(unsigned char *to, int64_t toStride, const Unit *from,
                        int64_t stride) {
   Vec4 a, b, c, d;
   std::memcpy(&a, from, sizeof a);
@@ -226,32 +241,39 @@ static void transpose4(float *to, int64_t toStride, const float *from,
     std::memcpy(to + i * toStride, &columns[i], sizeof(Vec4));
 }
 
-/// Sixteen whole rows that are one vector of an f32 panel: reads sixteen
+/// Sixteen whole rows that are one vector of a panel of units: reads sixteen
 /// streams and writes whole cache lines, which is several times faster than row
 /// by row.
-static void derivePanelVector(const Form &form, float *target,
+static void derivePanelVector(const Form &form, unsigned char *target,
                               const unsigned char *source, ElementType type,
                               int64_t row) {
-  constexpr int64_t chunk = 64;
+  constexpr int64_t chunk = 64; // units
   constexpr int64_t rows = kPanelGranule;
-  float values[rows][chunk];
+  constexpr int64_t bytes = sizeof(Unit);
+  Unit values[rows][chunk];
   auto size = int64_t(sizeOf(type));
   RowPlace place = placeRow(form, row);
   int64_t group = form.inGroup == 0 ? form.width : form.inGroup;
+  int64_t v = form.interleave;
   for (int64_t k = 0; k < form.width;) {
-    int64_t count = std::min(group - k % group, chunk);
-    for (int64_t r = 0; r < rows; ++r)
-      widen(values[r], source + (r * form.width + k) * size, type, count);
-    float *to =
-        target + place.base + paddedIndex(k, form.inGroup) * place.stride;
+    int64_t count = std::min(group - k % group, chunk * v);
+    int64_t units = (count + v - 1) / v;
+    for (int64_t r = 0; r < rows; ++r) {
+      values[r][units - 1] = 0; // may be depths of the padding in part
+      convert(values[r], form.type, source + (r * form.width + k) * size, type,
+              count);
+    }
+    int64_t depth = paddedIndex(k, form.inGroup, form.channelPad());
+    int64_t stride = place.stride * bytes;
+    unsigned char *to =
+        target + (place.base + depth * place.stride) * bytes / v;
     int64_t i = 0;
-    for (; i + 4 <= count; i += 4)
+    for (; i + 4 <= units; i += 4)
       for (int64_t r = 0; r < rows; r += 4)
-        transpose4(to + i * place.stride + r, place.stride, &values[r][i],
-                   chunk);
-    for (; i < count; ++i)
+        transpose4(to + i * stride + r * bytes, stride, &values[r][i], chunk);
+    for (; i < units; ++i)
       for (int64_t r = 0; r < rows; ++r)
-        to[i * place.stride + r] = values[r][i];
+        std::memcpy(to + i * stride + r * bytes, &values[r][i], bytes);
     k += count;
   }
 }
@@ -259,8 +281,9 @@ static void derivePanelVector(const Form &form, float *target,
 /// Whether derivePanelVector can do the rows from `row` on.
 static bool isPanelVector(const Form &form, int64_t row) {
   int64_t group = form.outGroup == 0 ? form.rows : form.outGroup;
-  return form.kind == FormKind::Panels && form.type == ElementType::F32 &&
-         form.interleave == 1 && row % group % kPanelGranule == 0 &&
+  return form.kind == FormKind::Panels &&
+         sizeOf(form.type) * size_t(form.interleave) == sizeof(Unit) &&
+         row % group % kPanelGranule == 0 &&
          row % group + kPanelGranule <= group;
 }
 
@@ -268,19 +291,12 @@ static bool isPanelVector(const Form &form, int64_t row) {
 static void deriveRun(ElementType type, unsigned char *target, int64_t stride,
                       const unsigned char *source, ElementType sourceType,
                       int64_t count) {
-  constexpr int64_t chunk = 64;
-  float values[chunk];
+  if (stride == 1)
+    return convert(target, type, source, sourceType, count);
   auto size = int64_t(sizeOf(type)), sourceSize = int64_t(sizeOf(sourceType));
-  for (int64_t done = 0; done < count; done += chunk) {
-    int64_t part = std::min(count - done, chunk);
-    unsigned char *to = target + done * stride * size;
-    widen(values, source + done * sourceSize, sourceType, part);
-    if (stride == 1)
-      narrow(to, values, type, part);
-    else
-      for (int64_t i = 0; i < part; ++i)
-        narrow(to + i * stride * size, values + i, type, 1);
-  }
+  for (int64_t i = 0; i < count; ++i)
+    convert(target + i * stride * size, type, source + i * sourceSize,
+            sourceType, 1);
 }
 
 void derive(const Form &form, void *target, const void *source,
@@ -306,8 +322,7 @@ void derive(const Form &form, void *target, const void *source,
     int64_t part = count;
     if (begin % form.width == 0 && count >= vector &&
         isPanelVector(form, row)) {
-      derivePanelVector(form, static_cast<float *>(target), in, sourceType,
-                        row);
+      derivePanelVector(form, out, in, sourceType, row);
       part = vector;
     } else {
       // A row at a time, since the next ones may be a vector of a panel.

@@ -72,34 +72,38 @@ struct RelativePositions {
 };
 
 /// A form of a logical row-major [rows, width] (rank 1: one row). With pad(n,
-/// g) = n rounded up to a multiple of 16 if g is 0, else n / g * (g rounded up
-/// to a multiple of 16), the element [r, k] lies at
+/// g, m) = n rounded up to a multiple of m if g is 0, else n / g * (g rounded
+/// up to a multiple of m), and c(i, g, m) = i if g is 0, else i / g * (g
+/// rounded up to a multiple of m) + i % g, the element [r, k] lies at
 ///
 ///   RowMajor  r * width + k
-///   Channels  r * pad(width, inGroup) + c(k, inGroup)
-///   Panels    p * cols * pad(width, inGroup)
-///               + (c(k, inGroup) / v * w + q % cols) * v + c(k, inGroup) % v
-///             with v = interleave, q = c(r, outGroup), p = q / cols and w, the
-///             width of panel p: cols, or for the last panel what is left of
-///             pad(rows, outGroup);
+///   Channels  r * pad(width, inGroup, 16) + c(k, inGroup, 16)
+///   Panels    p * cols * pad(width, inGroup, 16 v) + (d / v * w + q % cols) *
+///   v
+///               + d % v
+///             with v = interleave, d = c(k, inGroup, 16 v), q = c(r, outGroup,
+///             16), p = q / cols and w, the width of panel p: cols, or for the
+///             last panel what is left of pad(rows, outGroup, 16).
 ///
-/// c(i, g) is i if g is 0, else i / g * (g rounded up to a multiple of 16) + i
-/// % g. All other elements are zero. Resample and RelativePositions are
+/// So a vector of 16 v depths is a line of 64 bytes where v elements have 32
+/// bits. All other elements are zero. Resample and RelativePositions are
 /// row-major, too; rows and width are those of the result.
 struct Form {
   FormKind kind = FormKind::RowMajor;
   ElementType type = ElementType::F32; ///< of the form; isFloat
   int64_t rows = 0;
   int64_t width = 0;
-  int64_t cols = 0;       ///< Panels: a multiple of kPanelGranule
-  int64_t interleave = 1; ///< Panels: neighbouring depths; divides kChannelPad
-  int64_t outGroup = 0;   ///< Panels: 0 or a divisor of rows
-  int64_t inGroup = 0;    ///< Panels, Channels: 0 or a divisor of width
-  bool splat = false;     ///< Channels: one element stands for all
-  Resampling resampling;  ///< Resample
+  int64_t cols = 0;           ///< Panels: a multiple of kPanelGranule
+  int64_t interleave = 1;     ///< Panels: neighbouring depths; 1, 2 or 4
+  int64_t outGroup = 0;       ///< Panels: 0 or a divisor of rows
+  int64_t inGroup = 0;        ///< Panels, Channels: 0 or a divisor of width
+  bool splat = false;         ///< Channels: one element stands for all
+  Resampling resampling;      ///< Resample
   RelativePositions relative; ///< RelativePositions
 
   int64_t sourceElements() const;
+  /// What the channels of each group are padded to a multiple of.
+  int64_t channelPad() const { return kChannelPad * interleave; }
 };
 
 /// Returns the form that verified metadata describes.

@@ -16,23 +16,24 @@ using namespace vit::format;
 
 namespace {
 
-int64_t up16(int64_t n) { return (n + 15) / 16 * 16; }
-int64_t pad(int64_t n, int64_t group) {
-  return group == 0 ? up16(n) : n / group * up16(group);
+int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+int64_t pad(int64_t n, int64_t group, int64_t to = 16) {
+  return group == 0 ? up(n, to) : n / group * up(group, to);
 }
-int64_t at(int64_t i, int64_t group) {
-  return group == 0 ? i : i / group * up16(group) + i % group;
+int64_t at(int64_t i, int64_t group, int64_t to = 16) {
+  return group == 0 ? i : i / group * up(group, to) + i % group;
 }
 
 /// The panels of Form.h, computed element by element.
 std::vector<float> panels(const Form &f, const std::vector<float> &source) {
-  int64_t in = pad(f.width, f.inGroup), out = pad(f.rows, f.outGroup);
+  int64_t v = f.interleave;
+  int64_t in = pad(f.width, f.inGroup, 16 * v), out = pad(f.rows, f.outGroup);
   std::vector<float> result(size_t(in * out), 0);
   for (int64_t r = 0; r < f.rows; ++r)
     for (int64_t k = 0; k < f.width; ++k) {
       int64_t q = at(r, f.outGroup), p = q / f.cols;
       int64_t width = std::min(f.cols, out - p * f.cols);
-      int64_t c = at(k, f.inGroup), v = f.interleave;
+      int64_t c = at(k, f.inGroup, 16 * v);
       result[size_t(p * f.cols * in + (c / v * width + q % f.cols) * v +
                     c % v)] = source[size_t(r * f.width + k)];
     }
@@ -150,6 +151,7 @@ TEST(Form, NonsenseIsRefused) {
   refused([](Form &f) { f.inGroup = -16; });
   refused([](Form &f) { f.interleave = 0; });
   refused([](Form &f) { f.interleave = 3; });
+  refused([](Form &f) { f.interleave = 8; });
   refused([](Form &f) { f.kind = FormKind::Channels, f.interleave = 2; });
   refused([](Form &f) { f.type = ElementType::I32; });
   refused([](Form &f) { f.type = ElementType(200); });
@@ -157,39 +159,90 @@ TEST(Form, NonsenseIsRefused) {
   refused([](Form &f) { f.kind = FormKind::RowMajor, f.inGroup = 16; });
 }
 
+/// Small whole numbers, which are exact in all types.
+std::vector<float> smallNumbers(int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = float(i % 200) - 100;
+  return values;
+}
+
+/// Derives from f32, and from the type of the form itself, and reads back.
+void expectNarrowPanels(const Form &form) {
+  ASSERT_EQ(checkForm(form), nullptr);
+  std::vector<float> source = smallNumbers(form.rows * form.width);
+  std::vector<float> expected = panels(form, source);
+  auto total = int64_t(source.size());
+  std::vector<unsigned char> narrowed(source.size() * sizeOf(form.type));
+  narrow(narrowed.data(), source.data(), form.type, total);
+  for (ElementType from : {ElementType::F32, form.type})
+    for (int64_t piece : {total, int64_t(700), 16 * form.width}) {
+      const auto *data = from == ElementType::F32
+                             ? reinterpret_cast<unsigned char *>(source.data())
+                             : narrowed.data();
+      std::vector<unsigned char> derived(size_t(formBytes(form)), 0);
+      ASSERT_EQ(derived.size(), expected.size() * sizeOf(form.type));
+      for (int64_t begin = 0; begin < total; begin += piece)
+        derive(form, derived.data(), data + size_t(begin) * sizeOf(from), from,
+               begin, std::min(piece, total - begin));
+      std::vector<float> widened(expected.size());
+      widen(widened.data(), derived.data(), form.type,
+            int64_t(expected.size()));
+      ASSERT_EQ(widened, expected) << "in pieces of " << piece;
+      std::vector<float> restored(source.size());
+      restore(form, derived.data(), restored.data(), 0, total);
+      ASSERT_EQ(restored, source);
+    }
+}
+
 TEST(Form, NarrowPanelsInterleaveDepths) {
+  // Widths that are odd, without groups, and longer than a piece of the
+  // transposition.
+  struct {
+    int64_t width, inGroup;
+  } widths[] = {{27, 9}, {27, 0}, {300, 150}, {263, 0}};
   for (ElementType type :
        {ElementType::F32, ElementType::BF16, ElementType::F16})
     for (int64_t interleave : {1, 2, 4})
-      for (int64_t outGroup : {0, 25}) {
-        Form form;
-        form.kind = FormKind::Panels;
-        form.type = type;
-        form.rows = 75;
-        form.width = 27;
-        form.inGroup = 9;
-        form.cols = 48;
-        form.interleave = interleave;
-        form.outGroup = outGroup;
-        ASSERT_EQ(checkForm(form), nullptr);
-        // Small whole numbers are exact in all types.
-        std::vector<float> source(75 * 27);
-        for (size_t i = 0; i < source.size(); ++i)
-          source[i] = float(i % 200) - 100;
-        std::vector<float> expected = panels(form, source);
-        std::vector<unsigned char> derived(size_t(formBytes(form)), 0);
-        ASSERT_EQ(derived.size(), expected.size() * sizeOf(type));
-        auto total = int64_t(source.size());
-        for (int64_t begin = 0; begin < total; begin += 700)
-          derive(form, derived.data(), source.data() + begin, ElementType::F32,
-                 begin, std::min<int64_t>(700, total - begin));
-        std::vector<float> widened(expected.size());
-        widen(widened.data(), derived.data(), type, int64_t(expected.size()));
-        EXPECT_EQ(widened, expected);
-        std::vector<float> restored(source.size());
-        restore(form, derived.data(), restored.data(), 0, total);
-        EXPECT_EQ(restored, source);
-      }
+      for (int64_t outGroup : {0, 25})
+        for (auto [width, inGroup] : widths) {
+          Form form;
+          form.kind = FormKind::Panels;
+          form.type = type;
+          form.rows = 75;
+          form.width = width;
+          form.inGroup = inGroup;
+          form.cols = 48;
+          form.interleave = interleave;
+          form.outGroup = outGroup;
+          expectNarrowPanels(form);
+        }
+}
+
+TEST(Form, DepthsOfAGroupFillLinesOf64Bytes) {
+  Form form;
+  form.kind = FormKind::Panels;
+  form.type = ElementType::BF16;
+  form.rows = 16;
+  form.width = 36;
+  form.cols = 16;
+  form.interleave = 2;
+  EXPECT_EQ(formBytes(form), 16u * 64 * 2); // 36 depths are two vectors of 32
+  form.inGroup = 18;
+  EXPECT_EQ(formBytes(form), 16u * 64 * 2);
+  form.inGroup = 12;
+  EXPECT_EQ(formBytes(form), 16u * 96 * 2);
+}
+
+// What a checkpoint holds in bf16 is copied, NaNs with their bits.
+TEST(Form, OfTheSameTypeIsACopy) {
+  Form form;
+  form.type = ElementType::BF16;
+  form.rows = 1;
+  form.width = 3;
+  std::vector<uint16_t> source = {0x7f81, 0x3f80, 0xff80}, derived(3);
+  derive(form, derived.data(), source.data(), ElementType::BF16, 0, 3);
+  EXPECT_EQ(derived, source);
 }
 
 TEST(Form, OnlyFloatFormsOfAllElementsAreLossless) {
