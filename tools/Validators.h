@@ -30,6 +30,39 @@ inline CLI::Validator wholeNumber() {
       "");
 }
 
+/// Decimal digits alone, as users write them: CLI11 itself also takes 0x10.
+inline CLI::Validator wholeNumberIn(int64_t least, int64_t most) {
+  return CLI::Validator(
+      [least, most](const std::string &text) {
+        size_t begin = least < 0 && text.rfind('-', 0) == 0 ? 1 : 0;
+        bool isNumber =
+            text.size() > begin && text.size() < 19 &&
+            text.find_first_not_of("0123456789", begin) == text.npos;
+        int64_t value = isNumber ? std::stoll(text) : 0;
+        return isNumber && value >= least && value <= most
+                   ? std::string()
+                   : "'" + text + "' is not a whole number from " +
+                         std::to_string(least) + " to " + std::to_string(most);
+      },
+      "");
+}
+
+/// A number of bytes such as 512M or 2G, which becomes digits alone.
+inline CLI::Validator sizeInBytes() {
+  return CLI::Validator(
+      [](std::string &text) {
+        // Else -1 becomes the largest number.
+        bool isSize = !text.empty() && text[0] >= '0' && text[0] <= '9';
+        std::string fault =
+            isSize ? CLI::AsSizeValue(/*kb_is_1000=*/false)(text) : "no number";
+        return fault.empty() ? fault
+                             : "'" + text +
+                                   "' is not a number of bytes such as 512M or "
+                                   "2G";
+      },
+      "");
+}
+
 /// What a variable of the shell that is not set becomes: the default would
 /// stand for what the user meant.
 inline CLI::Validator notEmpty() {

@@ -13,6 +13,8 @@
 #include "FolderParts.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <sys/stat.h>
 
@@ -25,17 +27,28 @@ struct InnerFolder {
 };
 } // namespace
 
-/// All folders at and below `folder`, links followed.
-static void collectFolders(const std::string &folder, int depth,
+/// All folders at and below `folder`, links followed. `above`: the numbers of
+/// the folders that it is in, by which links that form a cycle are found.
+static void collectFolders(const std::string &folder,
+                           std::vector<std::pair<dev_t, ino_t>> &above,
                            std::vector<InnerFolder> &folders) {
-  constexpr int deepest = 32; // Links may form cycles.
-  if (depth > deepest)
+  constexpr size_t deepest = 32;
+  if (above.size() > deepest)
     fail(VIT_IO_ERROR, "the folders below " + folder + " are too deep");
+  struct stat info = {};
+  if (stat(folder.c_str(), &info) != 0)
+    fail(VIT_IO_ERROR,
+         "cannot read the folder " + folder + ": " + std::strerror(errno));
+  std::pair<dev_t, ino_t> number(info.st_dev, info.st_ino);
+  if (std::find(above.begin(), above.end(), number) != above.end())
+    corrupt(folder + " is a link to a folder that it is in");
   Listing listing = listFolder(folder);
   std::vector<std::string> names = listing.folders;
   folders.push_back({folder, std::move(listing)});
+  above.push_back(number);
   for (const std::string &name : names)
-    collectFolders(joinPath(folder, name), depth + 1, folders);
+    collectFolders(joinPath(folder, name), above, folders);
+  above.pop_back();
 }
 
 /// "3 files (.gif, .heic)"
@@ -108,7 +121,11 @@ void FolderDataset::addClass(const std::string &name, int32_t label,
                              const std::vector<std::string> &names) {
   std::string path = joinPath(folder, name);
   std::vector<InnerFolder> folders;
-  collectFolders(path, 0, folders);
+  std::vector<std::pair<dev_t, ino_t>> above;
+  struct stat info = {};
+  if (stat(folder.c_str(), &info) == 0)
+    above.emplace_back(info.st_dev, info.st_ino);
+  collectFolders(path, above, folders);
   std::sort(folders.begin(), folders.end(),
             [](const InnerFolder &a, const InnerFolder &b) {
               return a.path < b.path;
@@ -137,11 +154,18 @@ void FolderDataset::addClass(const std::string &name, int32_t label,
                                  "JPEG or PNG"));
   if (!types.empty())
     leftOut.push_back(describeLeftOut(types) + " of " + name);
-  const Listing &top = folders.front().listing;
-  if (names.size() == 1 && top.folders.size() > 1 && top.pictures() == 0)
-    notes.push_back("there is only one class folder, " + path +
-                    ", and it holds folders (" + listNames(top.folders) +
-                    "); did you mean " + path + "?");
+  if (names.size() > 1)
+    return;
+  std::string inner = path;
+  Listing listing = folders.front().listing;
+  while (listing.folders.size() == 1 && listing.pictures() == 0) {
+    inner = joinPath(inner, listing.folders.front());
+    listing = listFolder(inner);
+  }
+  if (listing.folders.size() > 1 && listing.pictures() == 0)
+    notes.push_back("there is only one class folder, " + path + ", and " +
+                    inner + " holds folders (" + listNames(listing.folders) +
+                    "); did you mean " + inner + "?");
 }
 
 /// The part to open; null if the folder has no parts. Adds to the notes what is
@@ -211,6 +235,14 @@ std::unique_ptr<Dataset> vit::data::openImageFolder(const std::string &folder,
     dataset->notes.push_back("left out, as they are in no folder of a class: " +
                              std::to_string(loose) + " pictures in " +
                              dataset->folder);
+  std::vector<std::string> broken;
+  for (const std::string &name : listing.files)
+    if (!isFile(joinPath(dataset->folder, name)))
+      broken.push_back(name);
+  if (!broken.empty())
+    dataset->notes.push_back("left out, as they are links to something that "
+                             "is missing: " +
+                             listNames(broken) + " in " + dataset->folder);
   dataset->noteLeftOut();
   dataset->classNames = std::move(known);
   return dataset;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <dirent.h>
+#include <iterator>
 
 using namespace vit::data;
 
@@ -30,16 +31,16 @@ static constexpr PartWord partWords[] = {
     {"train", Split::Train},
     {"training", Split::Train},
     {"trn", Split::Train},
-    {"trainset", Split::Train},
+    {"trainval", Split::Train},
     {"val", Split::Validation},
     {"valid", Split::Validation},
     {"validation", Split::Validation},
     {"validate", Split::Validation},
-    {"valset", Split::Validation},
+    {"vld", Split::Validation},
     {"dev", Split::Validation},
     {"test", Split::Test},
     {"testing", Split::Test},
-    {"testset", Split::Test},
+    {"tst", Split::Test},
     {"eval", Split::Test},
     {"evaluation", Split::Test},
     {"holdout", Split::Test},
@@ -50,6 +51,12 @@ static constexpr std::string_view fillerWords[] = {
     "seg", "set",  "data",     "dataset", "images", "image", "imgs",
     "img", "part", "pictures", "photos",  "split",  "folder"};
 
+/// What names of parts hold that are not understood: "train1", "X-test".
+static constexpr std::string_view likelyPieces[] = {"train", "val", "test",
+                                                    "fold", "split"};
+static constexpr std::string_view likelyNames[] = {"tr", "va", "vl", "te",
+                                                   "ts"};
+
 /// What operating systems and tools leave in folders.
 static constexpr std::string_view systemNames[] = {
     "thumbs.db",  "desktop.ini",  "__macosx",    "@eadir",
@@ -57,6 +64,10 @@ static constexpr std::string_view systemNames[] = {
 
 static constexpr std::string_view pictureExtensions[] = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp"};
+
+/// What "train" may be written together with: "trainset", "valimages".
+static constexpr std::string_view gluedWords[] = {"set", "data", "images",
+                                                  "imgs"};
 
 template <typename Table>
 static bool contains(const Table &table, std::string_view text) {
@@ -80,14 +91,29 @@ static std::vector<std::string> wordsOf(const std::string &name) {
   return words;
 }
 
-/// Removes a year at the end, as in "val2017".
-static void removeYear(std::string &word) {
-  size_t digits = 0;
-  while (digits < word.size() && word[word.size() - 1 - digits] >= '0' &&
-         word[word.size() - 1 - digits] <= '9')
-    ++digits;
-  if (digits == 4)
-    word.resize(word.size() - digits);
+static size_t digitsAtEnd(const std::string &word) {
+  size_t last = word.find_last_not_of("0123456789");
+  return word.size() - (last == std::string::npos ? 0 : last + 1);
+}
+
+/// The part that a word without capitals names, perhaps with a year at its end
+/// ("val2017"); Any if it names none.
+static Split splitOf(std::string word) {
+  if (digitsAtEnd(word) == 4)
+    word.resize(word.size() - 4);
+  auto find = [](std::string_view name) {
+    auto found =
+        std::find_if(std::begin(partWords), std::end(partWords),
+                     [&](const PartWord &known) { return known.word == name; });
+    return found == std::end(partWords) ? Split::Any : found->split;
+  };
+  Split split = find(word);
+  for (std::string_view glued : gluedWords)
+    if (split == Split::Any && word.size() > glued.size() &&
+        word.compare(word.size() - glued.size(), glued.size(), glued) == 0)
+      split =
+          find(std::string_view(word).substr(0, word.size() - glued.size()));
+  return split;
 }
 
 static bool isFiller(const std::string &name) {
@@ -95,6 +121,16 @@ static bool isFiller(const std::string &name) {
     if (!contains(fillerWords, word))
       return false;
   return true;
+}
+
+/// Whether the name may be meant as that of a part.
+static bool mayBePart(const std::string &name) {
+  std::string lower = toLower(name);
+  return contains(likelyNames, lower) ||
+         std::any_of(std::begin(likelyPieces), std::end(likelyPieces),
+                     [&](std::string_view piece) {
+                       return lower.find(piece) != std::string::npos;
+                     });
 }
 
 const char *vit::data::nameOf(Split split) {
@@ -113,16 +149,18 @@ const char *vit::data::nameOf(Split split) {
 
 Split vit::data::parseSplit(const std::string &name) {
   Split result = Split::Any;
-  for (std::string &word : wordsOf(name)) {
-    removeYear(word);
-    if (word.empty() || contains(fillerWords, word))
+  std::vector<std::string> words = wordsOf(name);
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string &word = words[i];
+    // "01_train", "val 2017"
+    size_t digits = digitsAtEnd(word);
+    bool isNumber = digits == word.size() && (i == 0 || digits == 4);
+    if (isNumber || contains(fillerWords, word))
       continue;
-    auto found =
-        std::find_if(std::begin(partWords), std::end(partWords),
-                     [&](const PartWord &known) { return known.word == word; });
-    if (found == std::end(partWords) || result != Split::Any)
+    Split split = splitOf(word);
+    if (split == Split::Any || result != Split::Any)
       return Split::Any;
-    result = found->split;
+    result = split;
   }
   return result;
 }
@@ -243,6 +281,7 @@ public:
               " holds pictures, but no folder for each class, so they have no "
               "labels");
     } else {
+      refuseLikelyParts();
       takeClasses();
     }
     if (!unlabelled.empty())
@@ -272,6 +311,31 @@ private:
     } else {
       std::string fault = "it holds no pictures";
       result.parts.push_back({split, path, fault});
+    }
+  }
+
+  /// Fails if two folders that would become classes look like parts: their
+  /// names may be meant so, and they hold folders of the same names.
+  void refuseLikelyParts() const {
+    const std::string *first = nullptr;
+    std::vector<std::string> classes;
+    for (const std::string &name : others) {
+      if (!mayBePart(name))
+        continue;
+      Listing inner = listFolder(joinPath(folder, name));
+      if (inner.folders.empty() || inner.pictures() > 0)
+        continue;
+      std::vector<std::string> shared;
+      std::set_intersection(classes.begin(), classes.end(),
+                            inner.folders.begin(), inner.folders.end(),
+                            std::back_inserter(shared));
+      if (first && !shared.empty())
+        corrupt(joinPath(folder, *first) + " and " + joinPath(folder, name) +
+                " hold folders of the same names (" + listNames(shared) +
+                "), as the parts of a data set do; call them train, val or "
+                "test, or give the folder of classes itself");
+      first = &name;
+      classes = inner.folders;
     }
   }
 

@@ -126,7 +126,9 @@ static void readPerChannel(const JsonObject &object, const char *key,
     if (!(std::fabs(number) < 1e30))
       object.refuse(key, "a list of finite numbers");
   }
-  if (!same && numbers.size() != size_t(channels))
+  // Configs of grey and of many channels often keep the three of colour.
+  size_t count = numbers.size(), colours = 3;
+  if (count != size_t(channels) && !(same && (count == 1 || count == colours)))
     corrupt(object.nameOf(key) + " has " + std::to_string(numbers.size()) +
             " numbers for " + std::to_string(channels) + " channels");
   for (int32_t c = 0; c < channels; ++c)
@@ -230,9 +232,10 @@ static bool readProcessorSize(const JsonObject &object, const char *key,
            numberIsShortestEdge;
   }
   JsonObject edges(*value, object.nameOf(key));
-  if (edges.has("longest_edge") || edges.has("max_height"))
-    unsupported(edges.nameOf("longest_edge") + " is unsupported: give height "
-                                               "and width");
+  for (const char *edge : {"longest_edge", "max_height", "max_width"})
+    if (edges.has(edge))
+      unsupported(edges.nameOf(edge) +
+                  " is unsupported: give height and width");
   if (readSize(edges, "shortest_edge", size))
     return true;
   if (!edges.has("height") || !edges.has("width"))
@@ -360,6 +363,9 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
   p.scale = processor.readBool("do_rescale", true)
                 ? float(processor.readNumber("rescale_factor", 1.0 / 255))
                 : 1;
+  if (p.scale == 0)
+    processor.refuse("rescale_factor", "a number other than 0, which would "
+                                       "make all pictures the same");
   setStatistics(p, kind.statistics);
   readPerChannel(processor, "image_mean", p.channels, p.mean);
   readPerChannel(processor, "image_std", p.channels, p.std);

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FolderParts.h"
 #include "Json.h"
 #include "Tensor.h"
 #include "format/Alignment.h"
@@ -94,6 +95,15 @@ static void addIndex(vit_weights &weights, const std::string &path) {
   size_t slash = path.rfind('/');
   std::string folder =
       slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  std::vector<std::string> absent;
+  for (const std::string &file : files)
+    if (!isFile(folder + file))
+      absent.push_back(file);
+  if (!absent.empty())
+    fail(VIT_NOT_FOUND, "cannot read " + path + ": of the " +
+                            std::to_string(files.size()) +
+                            " files that it names, these are not beside it: " +
+                            listNames(absent) + "; download them");
   for (const std::string &file : files)
     addFile(weights, folder + file);
 

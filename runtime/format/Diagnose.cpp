@@ -63,6 +63,7 @@ constexpr Signature signatures[] = {
     {0, VIT_BYTES("\xff\x0a"), {"it is a JPEG XL picture", true}},
     {4, VIT_BYTES("jP  \r\n\x87\n"), {"it is a JPEG 2000 picture", true}},
     {0, VIT_BYTES("8BPS"), {"it is a Photoshop picture", true}},
+    {128, VIT_BYTES("DICM"), {"it is a DICOM picture", true}},
     {0, VIT_BYTES("%PDF"), {"it is a PDF document"}},
     {0, VIT_BYTES("PK\3\4"), {kZip}},
     {0, VIT_BYTES("\x1f\x8b"), {"it is gzip data: unpack it"}},
@@ -92,6 +93,10 @@ constexpr Signature signatures[] = {
      VIT_BYTES("\x7f"
                "ELF"),
      {"it is a program or library"}},
+    {0,
+     VIT_BYTES("\xef\xbb\xbf{"),
+     {"it begins with a byte order mark, which JSON does not have: save it as "
+      "UTF-8 without one"}},
     {8, VIT_BYTES("{\""), {"it is a safetensors file"}},
     {8, VIT_BYTES("{ \""), {"it is a safetensors file"}}};
 

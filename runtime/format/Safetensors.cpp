@@ -346,9 +346,16 @@ vit_status Safetensors::read(const unsigned char *file, uint64_t size,
     length |= uint64_t(file[i]) << (8 * i);
   constexpr uint64_t most = 100'000'000; // as in the reference implementation
   bool isOther = length > most || (length != 0 && size > 8 && file[8] != '{');
-  const char *contents = recognise(file, size).text;
+  // Its own mark says nothing where the length before it is wrong.
+  bool isMarked = size > 8 && file[8] == '{';
+  const char *contents = isMarked ? nullptr : recognise(file, size).text;
   if (contents && (isOther || size < 8 || length < 2))
     return fail(error, VIT_CORRUPT, "cannot read %s: %s", name, contents);
+  if (isOther && isMarked)
+    return fail(error, VIT_CORRUPT,
+                "cannot read %s: its header is damaged (%llu bytes long): "
+                "download it again",
+                name, static_cast<unsigned long long>(length));
   if (isOther)
     return fail(error, VIT_CORRUPT,
                 "cannot read %s: it is not a safetensors file (nor one of "

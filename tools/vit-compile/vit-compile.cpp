@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CompilerOptions.h"
+#include "Overwriting.h"
 #include "Suggestions.h"
 #include "Validators.h"
 
@@ -95,7 +96,7 @@ void addTrainingOptions(CLI::App &app, Options &options) {
          "--train-memory", options.training.memory,
          "Bytes (10M, 2G ...) that a training step's activations may take at "
          "--batch; cheap values are recomputed to stay below it")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+      ->transform(vit::tools::sizeInBytes());
 }
 
 void addCodeOptions(CLI::App &app, Options &options) {
@@ -109,7 +110,7 @@ void addCodeOptions(CLI::App &app, Options &options) {
       ->delimiter(',');
   app.add_option("--batch", options.training.batch,
                  "Batch to choose tile sizes for; any batch stays right")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+      ->check(vit::tools::wholeNumberIn(1, 1 << 20));
   app.add_option("--precision", options.compiler.precision, "f32")
       ->capture_default_str();
   app.add_option("--skip-pass", options.skipPasses,
@@ -120,7 +121,7 @@ void addCodeOptions(CLI::App &app, Options &options) {
                  "Write the text after each pass and the kernels' code there")
       ->type_name("DIR");
   app.add_option("--threads", options.threads, "Threads; 0: one per core")
-      ->check(CLI::Range(0, 1024));
+      ->check(vit::tools::wholeNumberIn(0, 1024));
   app.add_flag("--time", options.time, "Print how long each phase took");
 }
 
@@ -165,6 +166,12 @@ void compile(const Options &options) {
   wanted.level = join(options.levels);
   if (options.trains)
     wanted.training = options.training;
+  std::vector<std::string> inputs = vit::tools::filesOfModel(wanted.model);
+  if (!wanted.weights.empty())
+    inputs.push_back(wanted.weights);
+  std::string fault = vit::tools::explainOverwrite(options.output, inputs);
+  if (!fault.empty())
+    throw Error(fault);
   Report report;
   report.time = options.time;
   vit_compiler_request request = wanted.createRequest(VIT_COMPILER_COMPILE);

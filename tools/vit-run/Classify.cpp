@@ -113,6 +113,7 @@ std::vector<std::string> prepareAttention(const ClassifyOptions &options) {
   bool isFolder = fs::is_directory(out, error) || !out.has_filename();
   if (options.images.size() == 1 && !isFolder) {
     requireWritable(options.attention);
+    requireNotRead(options.attention, options.images);
     return {options.attention};
   }
   if (out.extension() == ".png" && !isFolder)
@@ -129,6 +130,7 @@ std::vector<std::string> prepareAttention(const ClassifyOptions &options) {
     for (int number = 2; !taken.insert(name).second; ++number)
       name = stem + "-" + std::to_string(number);
     paths.push_back((out / (name + ".png")).string());
+    requireNotRead(paths.back(), options.images);
   }
   return paths;
 }

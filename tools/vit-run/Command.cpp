@@ -32,9 +32,7 @@ Option Option::showDefault() const {
 }
 
 Option Option::range(int64_t least, int64_t most) const {
-  // Without a description, which the help would show: most limits are only
-  // there to refuse nonsense.
-  option->check(CLI::Range(least, most).description(""));
+  option->check(wholeNumberIn(least, most));
   return *this;
 }
 
@@ -44,7 +42,7 @@ Option Option::oneOf(const std::vector<std::string> &values) const {
 }
 
 Option Option::bytes() const {
-  option->transform(CLI::AsSizeValue(false).description(""));
+  option->transform(sizeInBytes());
   return *this;
 }
 

@@ -246,8 +246,10 @@ void embed(const EmbedOptions &options) {
   Embeddings index;
   if (!options.index.empty())
     index = readIndex(options.index);
-  if (!options.output.empty())
+  if (!options.output.empty()) {
     requireWritable(options.output);
+    requireNotRead(options.output, paths);
+  }
   if (isNpy(options.output))
     requireListable(paths, options.output);
   std::string name;

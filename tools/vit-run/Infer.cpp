@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "Overwriting.h"
 #include "Runner.h"
 #include "Support.h"
 
@@ -99,6 +100,10 @@ void infer(const InferOptions &options) {
   NamedFile inputFile = parseInput(options.input, model);
   Tensor input = readNpy(inputFile.file);
   input.name = inputFile.name;
+  std::vector<std::string> read = filesOfModel(options.model);
+  read.push_back(inputFile.file);
+  for (const NamedFile &file : files)
+    requireNotRead(file.file, read);
   if (!options.isReference())
     checkInput(input, model.inputInfo(), inputFile.file);
   EventLog log;

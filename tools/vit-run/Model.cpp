@@ -334,23 +334,30 @@ std::string findEmbedding(Model &model) {
   return "";
 }
 
+/// As the library writes the sizes of pictures.
+static std::string sizeText(int64_t width, int64_t height) {
+  return std::to_string(width) + " x " + std::to_string(height);
+}
+
 std::string describePreparation(const vit_preprocessing &p) {
   static const char *const filters[] = {"nearest", "lanczos", "bilinear",
                                         "bicubic", "box",     "hamming"};
-  auto size = [](int32_t width, int32_t height) {
-    return std::to_string(width) + " x " + std::to_string(height);
-  };
   std::string text = "not resized";
   if (p.resize_height > 0)
-    text =
-        (p.resize_width > 0
-             ? "resized to " + size(p.resize_width, p.resize_height)
-         : p.resize_width == -1
-             ? "shorter edge resized to " + std::to_string(p.resize_height)
-             : "resized to cover " + size(-p.resize_width, p.resize_height)) +
-        " (" + filters[std::clamp(p.interpolation, 0, 5)] + ")";
+    text = (p.resize_width > 0
+                ? "resized to " + sizeText(p.resize_width, p.resize_height)
+            : p.resize_width == -1
+                ? "shorter edge resized to " + std::to_string(p.resize_height)
+                : "resized to cover " +
+                      sizeText(-p.resize_width, p.resize_height)) +
+           " (" + filters[std::clamp(p.interpolation, 0, 5)] + ")";
   text += (p.center_crop ? ", cropped in the middle to " : ", input ") +
-          size(p.width, p.height);
+          sizeText(p.width, p.height);
+  if (p.scale != 1.0f / 255) {
+    char number[32];
+    std::snprintf(number, sizeof(number), ", values x %g", p.scale);
+    text += number;
+  }
   for (const float *values : {p.mean, p.std}) {
     text += values == p.mean ? ", mean" : ", std";
     for (int32_t c = 0; c < std::clamp(p.channels, 0, 4); ++c) {
@@ -425,6 +432,19 @@ vit_preprocessing Model::preprocessing(bool always) {
   checkLabels();
   // Another size changes what pictures are resized to: say how.
   reportPreparation(*found, always || !options.imageSize.empty());
+  vit_binding_info input = inputInfo();
+  if (input.rank == 4 && input.dims[1] == found->channels &&
+      (input.dims[2] != found->height || input.dims[3] != found->width)) {
+    bool isDefault = false;
+    throw Error(
+        explainPreprocessing(isDefault) + ": pictures are prepared as " +
+        sizeText(found->width, found->height) + ", and the model takes " +
+        sizeText(input.dims[3], input.dims[2]) +
+        "; mend size or crop_size, or give --image-size " +
+        std::to_string(found->height) +
+        (found->height == found->width ? ""
+                                       : "x" + std::to_string(found->width)));
+  }
   return *found;
 }
 

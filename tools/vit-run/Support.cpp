@@ -7,6 +7,8 @@
 
 #include "Support.h"
 
+#include "Overwriting.h"
+
 #include "format/AtomicFile.h"
 #include "format/Diagnose.h"
 #include "vit/Import/ModelFolder.h"
@@ -219,6 +221,13 @@ void requireWritable(const std::string &path) {
   std::string parent = fs::path(path).parent_path().string();
   if (access(parent.empty() ? "." : parent.c_str(), W_OK | X_OK) != 0)
     throw Error("cannot write " + path + ": " + std::strerror(errno));
+}
+
+void requireNotRead(const std::string &output,
+                    const std::vector<std::string> &inputs) {
+  std::string fault = explainOverwrite(output, inputs);
+  if (!fault.empty())
+    throw Error(fault);
 }
 
 double now() {

@@ -129,6 +129,9 @@ private:
 
 /// Throws if `path` cannot be written. Call it before long computations.
 void requireWritable(const std::string &path);
+/// Throws if `output` is one of the files that the command reads.
+void requireNotRead(const std::string &output,
+                    const std::vector<std::string> &inputs);
 
 /// Seconds of a monotonic clock.
 double now();

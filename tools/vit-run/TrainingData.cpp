@@ -74,12 +74,28 @@ std::vector<std::string> Batches::skipped() const {
 // Data sets
 //===----------------------------------------------------------------------===//
 
+/// Throws if the run's folder would be taken for a class of the data the next
+/// time.
+static void requireOutside(const std::string &out, const vit_dataset *dataset) {
+  namespace fs = std::filesystem;
+  if (std::string(vit_dataset_format(dataset)) != "folder")
+    return;
+  std::error_code error;
+  fs::path folder = fs::weakly_canonical(vit_dataset_folder(dataset), error);
+  fs::path at = fs::weakly_canonical(fs::absolute(out, error), error);
+  if (std::mismatch(folder.begin(), folder.end(), at.begin(), at.end()).first ==
+      folder.end())
+    throw Error("--out " + out + " is among the classes of the data, " +
+                folder.string() + "; choose a folder outside it");
+}
+
 TrainingData::TrainingData(const TrainOptions &options) : options(options) {
   train =
       openTrainingData({options.data, options.split, options.range, "--range"});
   labels = classNames(train.get());
   std::set<std::string> printed;
   printData("training on", train.get(), printed);
+  requireOutside(options.out, train.get());
   if (labels.size() == 1)
     throw Error("the data in " + options.data + " has only one class, " +
                 labels.front() + ", so there is nothing to learn");
@@ -132,6 +148,7 @@ void TrainingData::openTest() {
   }
   if (!test)
     return;
+  requireOutside(options.out, test.get());
   Names testLabels = classNames(test.get());
   ClassMatch match =
       matchClasses(labels, testLabels, static_cast<int64_t>(labels.size()));

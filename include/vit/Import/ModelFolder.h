@@ -119,6 +119,23 @@ inline bool endsWith(const std::string &text, const std::string &end) {
          text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+/// The index that belongs to "model-00001-of-00003.safetensors", or empty.
+inline std::string indexOfShard(const std::string &name) {
+  size_t of = name.rfind("-of-"), dot = name.rfind('.');
+  if (of == std::string::npos || dot == std::string::npos || of > dot)
+    return "";
+  size_t begin = name.rfind('-', of - 1);
+  auto isNumber = [&](size_t first, size_t last) {
+    return first < last && std::all_of(
+                               name.begin() + first, name.begin() + last,
+                               [](unsigned char c) { return std::isdigit(c); });
+  };
+  if (of == 0 || begin == std::string::npos || !isNumber(begin + 1, of) ||
+      !isNumber(of + 4, dot))
+    return "";
+  return name.substr(0, begin) + name.substr(dot) + ".index.json";
+}
+
 /// "NAME is a link to TARGET, which does not exist", or empty.
 inline std::string explainLink(const std::filesystem::path &path) {
   namespace fs = std::filesystem;
@@ -192,6 +209,11 @@ inline FolderProblem explainMissingWeights(const std::string &folder) {
       if (detail::endsWith(name, ending) && !detail::isOfTraining(name)) {
         if (!remedy)
           return {folder + ": holds " + detail::kAdapter, true};
+        if (std::string index = detail::indexOfShard(name); !index.empty())
+          return {folder + ": holds " + name +
+                      ", which is one part of several," + " but not " + index +
+                      ", which lists them: download it",
+                  true};
         return {folder + ": holds " + name +
                     " but neither model.safetensors nor pytorch_model.bin; " +
                     remedy,

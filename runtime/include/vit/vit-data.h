@@ -326,9 +326,12 @@ typedef struct vit_dataset_options {
 ///                      order of their names, as ImageFolder has them
 /// A PART is a folder named train, training, val, valid, validation, dev, test,
 /// testing, eval, ... in any capitals, alone or with words such as set, data,
-/// images, seg or a year ("seg_train", "Test Set", "val2017"). Parts may be in
-/// the only folder of `path`, and classes in a folder of the part's name in the
-/// part. Pictures are .jpg, .jpeg, .jpe, .jfif, .png, .ppm, .pgm and .bmp.
+/// images, seg, a year or a number before it ("seg_train", "Test Set",
+/// "val2017", "traindata", "01_train"). Parts may be in the only folder of
+/// `path`, and classes in a folder of the part's name in the part. Folders with
+/// similar names ("train1", "tr") that hold folders of the same names are an
+/// error rather than classes, and so is a link to a folder that it is in.
+/// Pictures are .jpg, .jpeg, .jpe, .jfif, .png, .ppm, .pgm and .bmp.
 /// The pictures of an image folder are decoded when asked for; the others are
 /// read, and their labels checked, here. `options` may be NULL.
 /// Errors: VIT_NOT_FOUND (no such data, or not that split), VIT_CORRUPT

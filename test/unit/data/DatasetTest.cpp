@@ -521,6 +521,9 @@ TEST(ImageFolder, NamesOfParts) {
       {"Train Set", "test-set"},
       {"images/train", "images/eval"},
       {"seg_train/seg_train", "seg_val/seg_val"},
+      {"traindata", "valdata"},
+      {"trainval", "TST"},
+      {"01_train", "02. val"},
   };
   for (auto [train, test] : names) {
     TemporaryFolder folder;
@@ -551,6 +554,15 @@ TEST(ImageFolder, PartsAndClassesAreToldApart) {
   for (const char *name : {"cat/train", "cat/test", "dog/train", "dog/test"})
     inside.write(std::string(name) + "/x/1.png", png);
   expectRefused(VIT_CORRUPT, "holds parts", inside);
+  TemporaryFolder unknown;
+  for (const char *name : {"train1", "val1", "other"})
+    unknown.write(std::string(name) + "/x/1.png", png);
+  expectRefused(VIT_CORRUPT, "val1 hold folders of the same names (x)",
+                unknown);
+  TemporaryFolder days; // No parts, though both have the same folders.
+  for (const char *name : {"trains/day", "trains/night", "cars/day"})
+    days.write(std::string(name) + "/1.png", png);
+  EXPECT_EQ(data::Dataset(days.path).classCount(), 2);
   TemporaryFolder twice;
   twice.write("val/a/1.png", png);
   twice.write("valid/a/1.png", png);
@@ -570,6 +582,23 @@ TEST(ImageFolder, FaultyPartsAreNotMissingParts) {
   expectRefused(VIT_CORRUPT, "missing", link, makeOptions("validation"));
 }
 
+TEST(ImageFolder, LinksAreFollowedOnce) {
+  std::string png = readAll(dataPath("images/rgb8.png"));
+  TemporaryFolder folder;
+  folder.write("a/1.png", png);
+  folder.write("b/1.png", png);
+  ASSERT_EQ(symlink("a", (folder.path + "/c").c_str()), 0);
+  ASSERT_EQ(symlink("nowhere", (folder.path + "/d").c_str()), 0);
+  data::Dataset dataset(folder.path);
+  EXPECT_EQ(dataset.classCount(), 3);
+  EXPECT_NE(notesOf(dataset).find("something that is missing: d in"),
+            std::string::npos);
+  // Two cycles: each way through them is a path of its own.
+  for (const char *name : {"/b/x", "/b/y"})
+    ASSERT_EQ(symlink("..", (folder.path + name).c_str()), 0);
+  expectRefused(VIT_CORRUPT, "b/x is a link to a folder that it is in", folder);
+}
+
 TEST(ImageFolder, NotesSayWhatIsLeftOut) {
   std::string png = readAll(dataPath("images/rgb8.png"));
   TemporaryFolder folder;
@@ -587,6 +616,12 @@ TEST(ImageFolder, NotesSayWhatIsLeftOut) {
   high.write("all/b/1.png", png);
   notes = notesOf(data::Dataset(high.path));
   EXPECT_NE(notes.find("did you mean " + high.path + "/all?"),
+            std::string::npos);
+  TemporaryFolder higher;
+  higher.write("data/all/a/1.png", png);
+  higher.write("data/all/b/1.png", png);
+  notes = notesOf(data::Dataset(higher.path));
+  EXPECT_NE(notes.find("did you mean " + higher.path + "/data/all?"),
             std::string::npos);
 }
 

@@ -234,6 +234,11 @@ TEST(PreprocessingConfig, LyingFiles) {
   processor(VIT_CORRUPT, "size needs", R"({"size": {"height": 7}})");
   processor(VIT_CORRUPT, "size", R"({"size": 3.5})");
   processor(VIT_CORRUPT, "image_mean", R"({"image_mean": [0.1, 0.2]})");
+  processor(VIT_CORRUPT, "image_mean has 2 numbers for 3 channels",
+            R"({"image_mean": [0.5, 0.5]})");
+  processor(VIT_CORRUPT, "rescale_factor must be a number other than 0",
+            R"({"rescale_factor": 0})");
+  processor(VIT_UNSUPPORTED, "size.max_width", R"({"size": {"max_width": 9}})");
   processor(VIT_CORRUPT, "image_std", R"({"image_std": "x"})");
   processor(VIT_CORRUPT, "std", R"({"image_std": [1, 0, 1]})");
   processor(VIT_CORRUPT, "resample", R"({"resample": 9})");
