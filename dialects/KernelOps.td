@@ -42,12 +42,12 @@ class Kernel_LayoutAttr<string name, string mnem> : Kernel_Attr<name, mnem,
 def Kernel_BlockedAttr : Kernel_LayoutAttr<"Blocked", "blocked"> {
   let summary = "blocked layout of activations on the CPU, `#kernel.blocked<rows = 6>`";
   let description = [{
-    Channels are in vectors of 16, rows in blocks of `rows`:
-    [row blocks][channels/16][rows][16]. In [batch, tokens, width] the rows of
-    each image are padded to whole blocks; in [batch, width] only the end of
-    the batch is padded. If `group` is not 0, the width consists of groups of
-    that many channels (attention heads), each padded separately to a multiple
-    of 16. Padding of rows and of channels is always zero.
+    Channels are in lines of 64 bytes (16 f32 or 32 bf16), rows in blocks of
+    `rows`: [row blocks][channels/16][rows][16] in f32. In [batch, tokens,
+    width] the rows of each image are padded to whole blocks; in [batch, width]
+    only the end of the batch is padded. If `group` is not 0, the width consists
+    of groups of that many channels (attention heads), each padded separately to
+    whole lines. Padding of rows and of channels is always zero.
 
     Constraints:
     - C1: `rows` is 1 to 64; `group` is not negative.
@@ -67,16 +67,22 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
     `in_group`, if not 0, are sizes of groups of outputs or inputs, each padded
     to a multiple of 16 as in `#kernel.blocked`.
 
+    `interleave` neighbouring inputs are side by side, as the instructions that
+    multiply narrow types read them: [out/cols][in/interleave][cols][interleave],
+    with inputs padded to a multiple of 16 * interleave.
+
     If `transposed`, panels divide the inputs: [in/cols][out][cols]. This is for
     products with the transposed weight (the gradient of a layer's input).
 
     Constraints:
-    - C1: `cols` is a multiple of 16; the groups are not negative.
+    - C1: `cols` is a multiple of 16; the groups are not negative; `interleave`
+      is 1, 2 or 4.
     - C2: the tensor has rank 2; groups that are not 0 divide its dimensions.
   }];
   let parameters = (ins "int64_t":$cols, DefaultValuedParameter<"int64_t", "0">:$out_group,
                         DefaultValuedParameter<"int64_t", "0">:$in_group,
-                        DefaultValuedParameter<"bool", "false">:$transposed);
+                        DefaultValuedParameter<"bool", "false">:$transposed,
+                        DefaultValuedParameter<"int64_t", "1">:$interleave);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -161,15 +167,6 @@ def Kernel_ExtentAttr : Kernel_Attr<"Extent", "extent"> {
 class Kernel_Op<string mnemonic, list<Trait> traits = []>
     : Op<Kernel_Dialect, mnemonic, traits>;
 
-/// An attribute that is null until a pass sets it. It is the last argument of
-/// builders, and optional.
-class Kernel_LateAttr<Attr attr> : OptionalAttr<attr> {
-  let returnType = attr.storageType;
-  let convertFromStorage = "$_self";
-  let defaultValue = "nullptr";
-  let constBuilderCall = attr.storageType # "()";
-}
-
 /// The C++ expressions with which an op implements KernelOpInterface.
 class Kernel_Promise<string cost, string layout, string group, string unit> {
   string recomputeCost = cost;
@@ -191,8 +188,8 @@ class Kernel_LaunchOp<string mnemonic, Kernel_Promise promise, list<Trait> trait
   string syntax = "";
   string types = "attr-dict `:` functional-type(operands, results)";
   string declarations = "";
-  let arguments = !con(inputs, (ins Kernel_LateAttr<Kernel_TileAttr>:$tile, Kernel_LateAttr<Kernel_SlotsAttr>:$slots,
-                                    Kernel_LateAttr<DenseI64ArrayAttr>:$ends));
+  let arguments = !con(inputs, (ins Vit_LateAttr<Kernel_TileAttr>:$tile, Vit_LateAttr<Kernel_SlotsAttr>:$slots,
+                                    Vit_LateAttr<DenseI64ArrayAttr>:$ends));
   let assemblyFormat = syntax # " (`tile` `` $tile^)? (`slots` $slots^)? (`ends` $ends^)? " # types;
   let extraClassDeclaration = [{
     std::optional<int> getRecomputeCost() { return }] # promise.recomputeCost # [{; }
@@ -248,7 +245,8 @@ def Kernel_BiasCorrectionOp : Kernel_Op<"bias_correction", [Pure]> {
   let hasVerifier = 1;
 }
 
-/// A launch that applies scalar code to each element of its result.
+/// A launch that applies scalar code to each element of its result, in f32. If
+/// the result has another type, the element is rounded to it, to nearest even.
 class Kernel_EpilogueOp<string mnemonic, Kernel_Promise promise>
     : Kernel_LaunchOp<mnemonic, promise, [Pure, SingleBlock, IsolatedFromAbove, EpilogueOpInterface]> {
   let regions = (region SizedRegion<1>:$epilogue);
@@ -268,9 +266,11 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
       kernel.yield %1 : f32
     } : (tensor<?x65x768xf32>, tensor<192x768xf32>) -> tensor<?x65x192xf32>
     ```
+    Input and weight have one element type; sums are f32.
+
     Constraints:
     - C1: the region takes one f32 for the accumulator and one per extra.
-    - C2: the weight is [out, in], where out is the width of the result and in
+    - C2: the weight has the input's element type and is [out, in], where out is the width of the result and in
       that of the input; for `transposed`, which computes x W, vice versa.
     - C3: each extra has one of the three broadcast shapes of the dialect.
   }];
@@ -360,10 +360,12 @@ def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
         scale 1.25e-01 : (tensor<?x65x576xf32>, ...) -> tensor<?x65x192xf32>
     ```
     The optional second result is the probabilities, row-major
-    [batch, heads, q's tokens, k's tokens].
+    [batch, heads, q's tokens, k's tokens]. If q, k and v are bf16, so are the
+    exponentials that v is multiplied by, relative to the largest of their row.
 
     Constraints:
-    - C1: operands have rank 3 and contain the channels that start at the offsets.
+    - C1: operands have rank 3 and one element type and contain the channels that
+      start at the offsets.
     - C2: the result is [batch, q's tokens, heads * head_dim].
     - C3: the bias, if given, is [heads, q's tokens, k's tokens].
   }];

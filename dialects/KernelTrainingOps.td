@@ -105,7 +105,7 @@ def Kernel_ConcatOp : Kernel_Op<"concat", [Pure]> {
       sizes, each rounded up to a multiple of 16.
     - C2: `slots`, if given, has one entry.
   }];
-  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, Kernel_LateAttr<Kernel_SlotsAttr>:$slots);
+  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, Vit_LateAttr<Kernel_SlotsAttr>:$slots);
   let results = (outs Kernel_Tensor:$result);
   let assemblyFormat = "$gradients (`slots` $slots^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;

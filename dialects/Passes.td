@@ -139,6 +139,25 @@ def Simplify : Pass<"vit-simplify", "::mlir::func::FuncOp"> {
     Statistic<"opsAfter", "ops-after", "Number of ops after the pass">];
 }
 
+def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
+  let summary = "Set the precision of products";
+  let description = [{
+    Sets the precision of every `vit.linear` and `vit.attention` that has none.
+    All other ops (norms, softmax, activations, sums) are computed in f32. An op
+    whose text says `precision f32` keeps it.
+
+    ```mlir
+    %h = vit.linear %x, %w : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>
+    ```
+    becomes
+    ```mlir
+    %h = vit.linear %x, %w precision bf16 : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>
+    ```
+  }];
+  let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32 or bf16">];
+  let statistics = [Statistic<"opsNarrowed", "ops-narrowed", "Number of ops whose precision was set">];
+}
+
 def NarrowTokens : Pass<"vit-narrow-tokens", "::mlir::func::FuncOp"> {
   let summary = "Compute only the tokens that are used";
   let description = [{
@@ -553,7 +572,7 @@ def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
     Statistic<"dispatches", "dispatches", "Kernel ops replaced">,
     Statistic<"functions", "functions", "Functions emitted for them">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect", "::mlir::scf::SCFDialect",
-      "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
+      "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
 //===----------------------------------------------------------------------===//

@@ -110,6 +110,21 @@ def Vit_ResamplingFilter : Vit_I32Enum<"ResamplingFilter", "interpolation betwee
 ]>;
 def Vit_ResamplingFilterAttr : EnumAttr<Vit_Dialect, Vit_ResamplingFilter, "resampling_filter">;
 
+def Vit_Precision : Vit_I32Enum<"Precision", "type to which the operands of a product are rounded", [
+  I32EnumAttrCase<"f32", 0>,
+  I32EnumAttrCase<"bf16", 1> // to nearest even; sums are f32
+]>;
+def Vit_PrecisionAttr : EnumAttr<Vit_Dialect, Vit_Precision, "precision">;
+
+/// An attribute that is null until a pass sets it. It is the last argument of
+/// builders, and optional.
+class Vit_LateAttr<Attr attr> : OptionalAttr<attr> {
+  let returnType = attr.storageType;
+  let convertFromStorage = "$_self";
+  let defaultValue = "nullptr";
+  let constBuilderCall = attr.storageType # "()";
+}
+
 def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "pixel order of a patch", [
   I32EnumAttrCase<"chw", 0>, // channel, row, column: the weight of a convolution
   I32EnumAttrCase<"hwc", 1>  // row, column, channel: vit-pytorch's rearrange

@@ -471,16 +471,24 @@ def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
     ```mlir
     %h = vit.linear %x, %w, %b : (tensor<?x197x768xf32>, tensor<3072x768xf32>, tensor<3072xf32>)
         -> tensor<?x197x3072xf32>
+    %h = vit.linear %x, %w precision bf16 : (tensor<?x197x768xf32>, tensor<3072x768xf32>) -> tensor<?x197x3072xf32>
     ```
+
+    With `precision bf16`, x and W (not b) are first rounded to bf16, to nearest
+    even; the sums are f32: torch.autocast. `vit-narrow` sets the precision of
+    all ops that have none; without one it is f32.
 
     Constraints:
     - C1: the weight has rank 2; its second dimension is the input's last.
     - C2: the bias, if given, has the size of the weight's first dimension.
     - C3: the input has rank 2 or 3.
   }];
-  let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$weight, Optional<Vit_Tensor>:$bias);
+  let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$weight, Optional<Vit_Tensor>:$bias,
+                       Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result);
-  let assemblyFormat = "$input `,` $weight (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = [{
+    $input `,` $weight (`,` $bias^)? (`precision` `` $precision^)? attr-dict `:` functional-type(operands, results)
+  }];
 }
 
 def Vit_LayerNormOp : Vit_PureOp<"layer_norm", [AttrSizedOperandSegments, Vit_Differentiable]> {
@@ -600,6 +608,10 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
         : (..., tensor<12x197x197xf32>) -> tensor<?x197x768xf32>
     ```
 
+    With `precision bf16`, q, k and v are first rounded to bf16, and so are the
+    exponentials relative to the largest score of a row, before they are summed
+    and multiplied by v.
+
     Constraints:
     - C1: q, k and v have rank 3 and static widths; q and k have the same width,
       k and v the same number of tokens.
@@ -611,7 +623,8 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
     Canonicalisation: probabilities without users are removed.
   }];
   let arguments = (ins Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
-                       Optional<Vit_Tensor>:$bias, I64Attr:$heads, F64Attr:$scale);
+                       Optional<Vit_Tensor>:$bias, I64Attr:$heads, F64Attr:$scale,
+                       Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result, Optional<Vit_Tensor>:$probabilities);
   let builders = [
     /// Infers the result types; `withProbabilities` adds the second result.
@@ -619,7 +632,8 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
                    "double":$scale, "bool":$withProbabilities, CArg<"Value", "{}">:$bias)>
   ];
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
+    $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `scale` $scale (`precision` `` $precision^)?
+    attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;

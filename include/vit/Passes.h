@@ -25,8 +25,9 @@ namespace mlir::vit {
 /// What `--vit-to-cpu`, `--vit-to-vulkan` and `--vit-to-cuda` do, from a graph
 /// to dispatches of generated code.
 struct TargetPipelineOptions {
-  std::string target = "cpu"; ///< cpu, vulkan or cuda
-  std::string level;          ///< of the target; empty: see vit-tile
+  std::string target = "cpu";    ///< cpu, vulkan or cuda
+  std::string level;             ///< of the target; empty: see vit-tile
+  std::string precision = "f32"; ///< of products: see vit-narrow
   int64_t batch = 1;
   std::vector<std::string> outputs; ///< empty: the entry's own results
   std::vector<std::string> skip;    ///< optional passes to leave out

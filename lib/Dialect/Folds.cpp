@@ -33,10 +33,10 @@ void ReadOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 LogicalResult vit::dropProbabilities(AttentionOp op, RewriterBase &rewriter) {
   if (!op.getProbabilities() || !op.getProbabilities().use_empty())
     return failure();
-  auto without =
-      AttentionOp::create(rewriter, op.getLoc(), op.getResult().getType(),
-                          Type(), op.getQuery(), op.getKey(), op.getValue(),
-                          op.getBias(), op.getHeadsAttr(), op.getScaleAttr());
+  auto without = AttentionOp::create(
+      rewriter, op.getLoc(), op.getResult().getType(), Type(), op.getQuery(),
+      op.getKey(), op.getValue(), op.getBias(), op.getHeadsAttr(),
+      op.getScaleAttr(), op.getPrecision());
   without->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   rewriter.replaceOp(op, {without.getResult(), Value()});
   return success();

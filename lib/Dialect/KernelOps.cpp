@@ -110,6 +110,10 @@ LogicalResult GemmOp::verify() {
                           : "[result's width, input's width]")
            << ", but " << input << " times " << weight << " is given as "
            << result;
+  if (input.getElementType() != weight.getElementType())
+    return emitOpError("C2: the weight must have the input's element type, but "
+                       "they are ")
+           << weight << " and " << input;
   return success();
 }
 
@@ -170,6 +174,11 @@ LogicalResult mlir::vit::kernel::verifyAttentionOperands(
   }
   if (tensorOf(key).getDimSize(1) != tensorOf(value).getDimSize(1))
     return op->emitOpError("C1: key and value must have the same tokens");
+  Type element = tensorOf(query).getElementType();
+  if (tensorOf(key).getElementType() != element ||
+      tensorOf(value).getElementType() != element)
+    return op->emitOpError(
+        "C1: query, key and value must have one element type");
   return success();
 }
 

@@ -122,11 +122,11 @@ static void narrow(Operation *op, ArrayRef<OpOperand *> operands, Span span) {
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     // Query, key and value may be one value; only the query is narrowed.
     Value query = mapping.lookup(attention.getQuery());
-    narrowed = AttentionOp::create(builder, op->getLoc(),
-                                   taken(attention.getResult()), Type(), query,
-                                   attention.getKey(), attention.getValue(),
-                                   /*bias=*/Value(), attention.getHeadsAttr(),
-                                   attention.getScaleAttr())
+    narrowed = AttentionOp::create(
+                   builder, op->getLoc(), taken(attention.getResult()), Type(),
+                   query, attention.getKey(), attention.getValue(),
+                   /*bias=*/Value(), attention.getHeadsAttr(),
+                   attention.getScaleAttr(), attention.getPrecision())
                    .getResult();
   } else {
     Operation *clone = builder.clone(*op, mapping);

@@ -98,7 +98,8 @@ Value VitBuilder::attention(Value x) {
   double scale = 1.0 / std::sqrt(double(config.headWidth));
   auto op = AttentionOp::create(b, at(names.attention), query.getType(),
                                 probabilities, query, key, value, bias,
-                                config.heads, llvm::APFloat(scale));
+                                config.heads, llvm::APFloat(scale),
+                                /*precision=*/PrecisionAttr());
   output("attention_{}", op.getProbabilities(), layer);
   x = op.getResult();
   if (config.attentionNorm)

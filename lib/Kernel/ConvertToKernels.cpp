@@ -164,11 +164,35 @@ LogicalResult Converter::convertElementwise(Operation *op) {
   return success();
 }
 
+/// Returns `value` as an operand of a product of `precision`: rounded, by a
+/// derive if it is a parameter, else by a map, which may be fused into the
+/// kernel that computes the value.
+Value Converter::asOperand(Value value, PrecisionAttr precision) {
+  if (!precision || precision.getValue() == Precision::f32)
+    return value;
+  RankedTensorType type = tensorOf(value);
+  auto narrow = RankedTensorType::get(type.getShape(), builder.getBF16Type());
+  Value &found = rounded[{value, narrow}];
+  if (found)
+    return found;
+  // All products that read the value come after it, whichever comes first.
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfterValue(value);
+  if (isLoaded(value))
+    return found = DeriveOp::create(builder, value.getLoc(), narrow, value);
+  auto map =
+      MapOp::create(builder, value.getLoc(), narrow, value, ValueRange());
+  addIdentity(map);
+  return found = map.getResult();
+}
+
 LogicalResult Converter::convertLinear(LinearOp op) {
   if (!isLoaded(op.getWeight()))
     return op.emitOpError("has no kernel where the weight is not a parameter");
-  auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(), op.getInput(),
-                             op.getWeight(), ValueRange());
+  auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
+                             asOperand(op.getInput(), op.getPrecision()),
+                             asOperand(op.getWeight(), op.getPrecision()),
+                             ValueRange());
   addIdentity(gemm);
   if (!op.getBias()) {
     replace(op, gemm);
@@ -321,9 +345,11 @@ LogicalResult Converter::convertAttention(vit::AttentionOp op) {
   bool asked = op.getProbabilities() && !op.getProbabilities().use_empty();
   auto attention = kernel::AttentionOp::create(
       builder, op.getLoc(), op.getResult().getType(),
-      asked ? op.getProbabilities().getType() : Type(), op.getQuery(),
-      op.getKey(), op.getValue(), op.getBias(), op.getHeadsAttr(),
-      builder.getI64IntegerAttr(valueWidth / heads),
+      asked ? op.getProbabilities().getType() : Type(),
+      asOperand(op.getQuery(), op.getPrecision()),
+      asOperand(op.getKey(), op.getPrecision()),
+      asOperand(op.getValue(), op.getPrecision()), op.getBias(),
+      op.getHeadsAttr(), builder.getI64IntegerAttr(valueWidth / heads),
       builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr());
   op.getResult().replaceAllUsesWith(attention.getResult());
   if (asked)

@@ -40,6 +40,7 @@ private:
   LogicalResult eraseParameterOps();
   void replace(Operation *op, Operation *kernel);
   Value forAllGroups(Value vector, int64_t groups);
+  Value asOperand(Value value, PrecisionAttr precision);
 
   // ConvertTraining.cpp: backward, losses, updates. convertTraining returns
   // nullopt for all other ops.
@@ -76,6 +77,8 @@ private:
 
   func::FuncOp entry;
   OpBuilder builder;
+  /// Values rounded to a type, which several products may read.
+  DenseMap<std::pair<Value, Type>, Value> rounded;
 };
 
 } // namespace mlir::vit::kernel

@@ -40,13 +40,18 @@ struct Product {
 //===----------------------------------------------------------------------===//
 
 /// The kernel that `map` can be fused into: it computes an operand of `map`
-/// that has the type of the result and no other user. If there are several, the
-/// last one in program order, since its operands must live until then anyway.
+/// that has the shape of the result and no other user. If there are several,
+/// the last one in program order, since its operands must live until then
+/// anyway.
 static EpilogueOpInterface findProducer(MapOp map) {
   EpilogueOpInterface found;
   for (Value operand : map->getOperands()) {
     auto producer = operand.getDefiningOp<EpilogueOpInterface>();
-    bool fits = producer && operand.getType() == map.getType() &&
+    // A kernel.prepend writes the type that it reads.
+    bool fits = producer &&
+                tensorOf(operand).getShape() == map.getType().getShape() &&
+                (operand.getType() == map.getType() ||
+                 !isa<PrependOp>(producer.getOperation())) &&
                 llvm::all_of(operand.getUsers(),
                              [&](Operation *user) { return user == map; });
     if (fits && (!found || found->isBeforeInBlock(producer)))
@@ -141,6 +146,26 @@ static bool fuseResidual(MapOp map) {
     return true;
   }
   return false;
+}
+
+//===----------------------------------------------------------------------===//
+// Rounded results
+//===----------------------------------------------------------------------===//
+
+/// Lets an attention op whose result only `map` reads, to round it, write the
+/// rounded result itself.
+static bool fuseRounding(MapOp map) {
+  auto attention = map.getInput().getDefiningOp<kernel::AttentionOp>();
+  Value element =
+      cast<kernel::YieldOp>(getEpilogue(map).getTerminator()).getValue();
+  if (!attention || map.getInput() != attention.getResult() ||
+      !attention.getResult().hasOneUse() ||
+      element != getEpilogue(map).getArgument(0))
+    return false;
+  attention.getResult().setType(map.getType());
+  map.replaceAllUsesWith(attention.getResult());
+  map.erase();
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -289,7 +314,7 @@ void FusePass::runOnOperation() {
       // The fused op can be a map that can itself be fused into another
       // producer.
       for (auto map = dyn_cast<MapOp>(op); map;) {
-        if (fuseResidual(map)) {
+        if (fuseResidual(map) || fuseRounding(map)) {
           ++epiloguesFused;
           break;
         }

@@ -17,8 +17,10 @@ BlockedShape BlockedShape::get(RankedTensorType type) {
   BlockedShape shape;
   shape.rows = blocked.getRows();
   shape.tokens = type.getRank() == 3 ? type.getDimSize(1) : 0;
+  shape.line = lineChannels(type);
   shape.channelBlocks =
-      paddedChannels(type.getShape().back(), blocked.getGroup()) / kChannelPad;
+      paddedChannels(type.getShape().back(), blocked.getGroup(), shape.line) /
+      kChannelPad;
   shape.blocksPerImage = (shape.tokens + shape.rows - 1) / shape.rows;
   return shape;
 }
@@ -32,7 +34,8 @@ static int64_t getElements(ArrayRef<int64_t> shape, Attribute encoding) {
     leading *= size;
   if (auto panels = dyn_cast_or_null<PanelsAttr>(encoding))
     return paddedChannels(leading, panels.getOutGroup()) *
-           paddedChannels(shape.back(), panels.getInGroup());
+           paddedChannels(shape.back(), panels.getInGroup(),
+                          kChannelPad * panels.getInterleave());
   if (auto channels = dyn_cast_or_null<ChannelsAttr>(encoding))
     return leading * paddedChannels(shape.back(), channels.getGroup());
   return leading * shape.back();

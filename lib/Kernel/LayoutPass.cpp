@@ -53,15 +53,24 @@ private:
 };
 } // namespace
 
-/// Groups that are a multiple of the vector width need no padding of their own.
-static int64_t getPaddedGroup(int64_t size) {
-  return size % kChannelPad == 0 ? 0 : size;
+/// The most channels that a line of an activation of `kernel` has.
+static int64_t getLine(KernelOpInterface kernel) {
+  int64_t line = kChannelPad;
+  for (ValueRange values :
+       {ValueRange(kernel->getOperands()), ValueRange(kernel->getResults())})
+    for (Value value : values)
+      if (isActivation(value))
+        line = std::max(line, lineChannels(tensorOf(value)));
+  return line;
 }
 
-/// The only group that `kernel` supports, or nullopt if it supports any.
+/// The only group that `kernel` supports, or nullopt if it supports any. Groups
+/// that are whole lines need no padding of their own.
 static std::optional<int64_t> getOwnGroup(KernelOpInterface kernel) {
   std::optional<int64_t> size = kernel.getGroupSize();
-  return size ? std::optional(getPaddedGroup(*size)) : std::nullopt;
+  if (!size)
+    return std::nullopt;
+  return *size % getLine(kernel) == 0 ? 0 : *size;
 }
 
 /// The operands that have a batch and that `kernel` reads in `layout`.
@@ -244,9 +253,10 @@ Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
   int64_t out = group, in = getGroupOf(gemm.getInput());
   if (gemm.getTransposed())
     std::swap(out, in);
+  Type element = gemm.getWeight().getType().getElementType();
   return derive(gemm.getWeight(),
                 PanelsAttr::get(entry.getContext(), kColumns, out, in,
-                                gemm.getTransposed()));
+                                gemm.getTransposed(), interleaveOf(element)));
 }
 
 /// Returns operand `index` in the layout in which `kernel`, which works in

@@ -51,6 +51,11 @@ LogicalResult vit::buildTargetPipeline(
     kernels.addPass(createSimplify());
   if (wanted("narrow-tokens") && !options.training)
     kernels.addPass(createNarrowTokens());
+  if (options.precision != "f32") {
+    NarrowOptions narrow;
+    narrow.precision = options.precision;
+    kernels.addPass(createNarrow(narrow));
+  }
   kernels.addPass(createConvertToKernels());
   if (wanted("fuse"))
     kernels.addPass(createFuse());
@@ -91,6 +96,10 @@ struct VitToTargetOptions : PassPipelineOptions<VitToTargetOptions> {
   Option<std::string> level{*this, "level",
                             llvm::cl::desc("Level of the target, see vit-tile"),
                             llvm::cl::init("")};
+  Option<std::string> precision{*this, "precision",
+                                llvm::cl::desc("Precision of products, see "
+                                               "vit-narrow"),
+                                llvm::cl::init("f32")};
   Option<int64_t> batch{
       *this, "batch",
       llvm::cl::desc("The batch to choose for; any batch stays right"),
@@ -123,6 +132,7 @@ parsePipeline(StringRef target, OpPassManager &manager, StringRef text,
   TargetPipelineOptions options;
   options.target = target.str();
   options.level = given.level;
+  options.precision = given.precision;
   options.batch = given.batch;
   options.outputs.assign(given.outputs.begin(), given.outputs.end());
   options.skip.assign(given.skip.begin(), given.skip.end());

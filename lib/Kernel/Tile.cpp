@@ -58,6 +58,8 @@ struct CpuTiles {
 
 static constexpr RegisterTile kAvx512[] = {
     {6, 1.0}, {5, 0.97}, {7, 0.96}, {4, 0.93}};
+/// A tile register has 16 rows, and takes as long if fewer are used.
+static constexpr RegisterTile kAmx[] = {{16, 1.0}};
 static constexpr RegisterTile kAvx2[] = {{6, 1.0}, {5, 0.93}, {4, 0.85}};
 /// Columns of a panel; the same on all levels, so that all use the same form of
 /// the weights.
@@ -65,7 +67,7 @@ static constexpr int64_t kColumns = 64;
 /// Columns of a panel of X in a weight's gradient.
 static constexpr int64_t kGradientColumns = 48;
 
-static const CpuTiles kCpuTiles[] = {{"amx", kAvx512, 640 << 10, 48},
+static const CpuTiles kCpuTiles[] = {{"amx", kAmx, 640 << 10, 48},
                                      {"avx512_bf16", kAvx512, 640 << 10, 48},
                                      {"avx512", kAvx512, 640 << 10, 48},
                                      {"avx2", kAvx2, 320 << 10, 48}};
@@ -114,7 +116,9 @@ static int64_t getGemmChunk(GemmOp gemm, int64_t rows, int64_t batch,
   auto [tokens, pieces] = getRows(gemm.getInput(), batch);
   int64_t blocks = llvm::divideCeil(tokens, rows) * pieces;
   RankedTensorType type = tensorOf(gemm.getInput());
-  int64_t blockBytes = rows * padTo(type.getShape().back(), kChannelPad) * 4;
+  int64_t blockBytes = rows *
+                       padTo(type.getShape().back(), lineChannels(type)) *
+                       type.getElementTypeBitWidth() / 8;
   int64_t fitting = std::max(fewest, cacheBytes / blockBytes);
   // Rounds to the nearest number of chunks, to avoid a small one at the end.
   int64_t chunks = std::max<int64_t>(1, (blocks + fitting / 2) / fitting);

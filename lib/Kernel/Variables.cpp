@@ -132,6 +132,7 @@ bool kernel::isView(DeriveOp derive) {
   RankedTensorType source = tensorOf(derive.getSources()[0]);
   RankedTensorType result = tensorOf(derive.getResult());
   if (source.getEncoding() ||
+      source.getElementType() != result.getElementType() ||
       source.getNumElements() != result.getNumElements())
     return false;
   if (!result.getEncoding())

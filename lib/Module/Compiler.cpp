@@ -89,6 +89,29 @@ SmallVector<std::string> splitList(const char *text) {
   return parts;
 }
 
+/// A name of vit_compiler_request::precision.
+struct Precision {
+  StringLiteral name;
+  ::vit::format::ElementType type;
+};
+constexpr Precision kPrecisions[] = {
+    {"f32", ::vit::format::ElementType::F32},
+    {"bf16", ::vit::format::ElementType::BF16}};
+
+/// One kind of code that a module will hold.
+struct Plan {
+  const Level *level;
+  const Precision *precision;
+
+  /// "avx2", or "avx2-bf16".
+  std::string name() const {
+    std::string text = level->name;
+    if (precision->type != ::vit::format::ElementType::F32)
+      text += "-" + precision->name.str();
+    return text;
+  }
+};
+
 /// One request, step by step.
 class Request {
 public:
@@ -126,12 +149,12 @@ private:
   LogicalResult load();
   LogicalResult setImageSize();
   LogicalResult expandOutputs();
-  LogicalResult parsePrecision();
+  LogicalResult choosePlans(SmallVector<Plan> &plans);
   LogicalResult compile();
-  LogicalResult lower(const Level &level, OwningOpRef<ModuleOp> &lowered);
-  LogicalResult runPasses(const Level &level, ModuleOp lowered,
+  LogicalResult lower(const Plan &plan, OwningOpRef<ModuleOp> &lowered);
+  LogicalResult runPasses(const Plan &plan, ModuleOp lowered,
                           uint64_t trainingMemory);
-  LogicalResult generate(const Level &level, CompiledLevel &compiled);
+  LogicalResult generate(const Plan &plan, CompiledLevel &compiled);
   LogicalResult evaluate();
 
   /// Reports the time since the last phase ended.
@@ -148,7 +171,6 @@ private:
   MLIRContext context;
   FirstError *firstError = nullptr;
   SmallVector<std::string> outputs, skip;
-  ::vit::format::ElementType precision = ::vit::format::ElementType::F32;
   OwningOpRef<ModuleOp> graph;
   std::unique_ptr<Weights> weights;
   std::unique_ptr<IrDumper> dumper;
@@ -322,8 +344,7 @@ static bool takeLeastMemory(ModuleOp module) {
 /// the largest one allowed downwards until a result fits or the entries cannot
 /// become smaller: what is tried for some memory is also tried for more, so
 /// that a step that fits is never refused where more memory is allowed.
-LogicalResult Request::lower(const Level &level,
-                             OwningOpRef<ModuleOp> &lowered) {
+LogicalResult Request::lower(const Plan &plan, OwningOpRef<ModuleOp> &lowered) {
   constexpr double kBudgetsPerOctave = 8;
   // Reserves 1/64 for the scratch memory of threads.
   uint64_t wanted = request.training
@@ -339,7 +360,7 @@ LogicalResult Request::lower(const Level &level,
     uint64_t budget =
         wanted ? static_cast<uint64_t>(std::exp2(step / kBudgetsPerOctave)) : 0;
     lowered = graph->clone();
-    if (failed(runPasses(level, *lowered, budget)))
+    if (failed(runPasses(plan, *lowered, budget)))
       return failure();
     uint64_t bytes =
         wanted ? getTrainingBytes(*lowered, std::max<int64_t>(request.batch, 1))
@@ -351,16 +372,18 @@ LogicalResult Request::lower(const Level &level,
     }
   }
   lowered = std::move(smallest);
-  endPhase(Twine("passes ") + level.name);
+  endPhase("passes " + plan.name());
   return success();
 }
 
-LogicalResult Request::runPasses(const Level &level, ModuleOp lowered,
+LogicalResult Request::runPasses(const Plan &plan, ModuleOp lowered,
                                  uint64_t trainingMemory) {
+  const Level &level = *plan.level;
   PassManager manager(&context);
   TargetPipelineOptions options;
   options.target = ::vit::format::targetName(level.target);
   options.level = level.name;
+  options.precision = plan.precision->name.str();
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
   options.skip.assign(skip.begin(), skip.end());
@@ -383,10 +406,10 @@ LogicalResult Request::runPasses(const Level &level, ModuleOp lowered,
   manager.enableVerifier(dumper != nullptr);
 #endif
   if (dumper)
-    manager.addInstrumentation(dumper->forLevel(level.name));
+    manager.addInstrumentation(dumper->forLevel(plan.name()));
   if (failed(manager.run(lowered)))
     return outcome.fail(VIT_INVALID_ARGUMENT,
-                        firstError->take(Twine("the passes for ") + level.name +
+                        firstError->take("the passes for " + plan.name() +
                                          " failed without a message"));
   return success();
 }
@@ -400,21 +423,21 @@ template <typename OpT> static OpT findKernels(ModuleOp module) {
 }
 
 /// Turns the kernels of a lowered graph into code.
-LogicalResult Request::generate(const Level &level, CompiledLevel &compiled) {
+LogicalResult Request::generate(const Plan &plan, CompiledLevel &compiled) {
+  const Level &level = *plan.level;
   CodegenOptions options;
   options.threads = request.threads > 0 ? request.threads : 0;
   if (dumper) {
     options.verify = true;
-    options.dumpDirectory = dumper->codeFolder(level.name);
+    options.dumpDirectory = dumper->codeFolder(plan.name());
   }
   auto take = [&](auto code) -> LogicalResult {
     if (failed(code))
-      return outcome.fail(VIT_INTERNAL,
-                          firstError->take(Twine("code generation for ") +
-                                           level.name +
-                                           " failed without a message"));
+      return outcome.fail(
+          VIT_INTERNAL, firstError->take("code generation for " + plan.name() +
+                                         " failed without a message"));
     compiled.code = std::move(*code);
-    endPhase(Twine("code ") + level.name);
+    endPhase("code " + plan.name());
     return success();
   };
   if (level.target == ::vit::format::Target::Cpu) {
@@ -430,40 +453,63 @@ LogicalResult Request::generate(const Level &level, CompiledLevel &compiled) {
                           level.name);
 }
 
-/// Reads the precision of the request.
-LogicalResult Request::parsePrecision() {
-  StringRef name = request.precision ? request.precision : "f32";
-  if (name == "bf16")
-    return outcome.fail(VIT_UNSUPPORTED,
-                        "precision bf16 is not in this build yet; use f32");
-  if (name != "f32")
-    return outcome.fail(VIT_INVALID_ARGUMENT, "there is no precision '" + name +
-                                                  "'; choose f32 or bf16");
+/// The code to make: the levels of each precision, in the order of both lists.
+LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
+  SmallVector<std::string> precisions = splitList(request.precision);
+  if (precisions.empty())
+    precisions.push_back("f32");
+  SmallVector<std::string> targets = splitList(request.targets);
+  for (const std::string &name : precisions) {
+    const Precision *precision = llvm::find_if(
+        kPrecisions, [&](const Precision &row) { return row.name == name; });
+    if (precision == std::end(kPrecisions))
+      return outcome.fail(VIT_INVALID_ARGUMENT, "there is no precision '" +
+                                                    name +
+                                                    "'; choose f32 or bf16");
+    if (llvm::count(precisions, name) > 1)
+      return outcome.fail(VIT_INVALID_ARGUMENT,
+                          "precision " + name + " is given twice");
+    bool isNarrow = precision->type != ::vit::format::ElementType::F32;
+    if (isNarrow && request.training)
+      return outcome.fail(VIT_UNSUPPORTED, "a training step computes in f32; "
+                                           "precision " +
+                                               name + " is for inference");
+    if (isNarrow && llvm::any_of(targets, [](const std::string &target) {
+          return target != "cpu";
+        }))
+      return outcome.fail(VIT_UNSUPPORTED, "precision " + name +
+                                               " is for target cpu; compile "
+                                               "for vulkan and cuda in f32");
+    std::string message;
+    FailureOr<SmallVector<const Level *>> levels = chooseLevels(
+        targets, splitList(request.levels), precision->type, message);
+    if (failed(levels))
+      return outcome.fail(VIT_INVALID_ARGUMENT, message);
+    for (const Level *level : *levels)
+      plans.push_back({level, precision});
+  }
   return success();
 }
 
 LogicalResult Request::compile() {
-  if (failed(parsePrecision()))
-    return failure();
   if (!request.output_path || !*request.output_path)
     return outcome.fail(VIT_INVALID_ARGUMENT, "no output file was given");
-  std::string message;
-  FailureOr<SmallVector<const Level *>> levels =
-      chooseLevels(splitList(request.targets), splitList(request.levels),
-                   precision, message);
-  if (failed(levels))
-    return outcome.fail(VIT_INVALID_ARGUMENT, message);
+  SmallVector<Plan> plans;
+  if (failed(choosePlans(plans)))
+    return failure();
 
-  std::vector<OwningOpRef<ModuleOp>> lowered(levels->size());
-  std::vector<CompiledLevel> compiled(levels->size());
-  for (auto [index, level] : llvm::enumerate(*levels)) {
-    if (failed(lower(*level, lowered[index])))
+  std::vector<OwningOpRef<ModuleOp>> lowered(plans.size());
+  std::vector<CompiledLevel> compiled(plans.size());
+  for (auto [index, plan] : llvm::enumerate(plans)) {
+    if (failed(lower(plan, lowered[index])))
       return failure();
-    compiled[index].level = level->name;
+    compiled[index].level = plan.level->name;
+    compiled[index].precision = plan.precision->type;
     compiled[index].lowered = *lowered[index];
-    if (failed(generate(*level, compiled[index])))
+    if (failed(generate(plan, compiled[index])))
       return failure();
   }
+  std::string message;
   WriterOptions options;
   bool isInline =
       request.parameters == VIT_COMPILER_INLINE ||

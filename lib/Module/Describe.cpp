@@ -119,7 +119,7 @@ LogicalResult Describer::describeLevel(const CompiledLevel &level) {
     schema::EntryT &entry = *result.metadata.entries[index];
     auto schedule = std::make_unique<schema::ScheduleT>();
     schedule->level = level.level;
-    schedule->precision = schema::DType::F32;
+    schedule->precision = static_cast<schema::DType>(level.precision);
     KernelCodes codes = images.addCode(level, *schedule);
     if (failed(describeSchedule(function, entry, codes, variables, stored,
                                 error, *schedule)))

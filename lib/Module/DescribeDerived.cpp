@@ -40,6 +40,7 @@ static LogicalResult setForm(RankedTensorType type, schema::DerivedT &derived) {
     derived.cols = panels.getCols();
     derived.out_group = panels.getOutGroup();
     derived.in_group = panels.getInGroup();
+    derived.interleave = panels.getInterleave();
   } else if (auto channels = dyn_cast<kernel::ChannelsAttr>(encoding)) {
     derived.kind = schema::DerivedKind::Channels;
     derived.in_group = channels.getGroup();

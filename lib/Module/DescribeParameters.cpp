@@ -28,19 +28,26 @@ static std::string relativePath(StringRef file, StringRef folder) {
   return target.lexically_relative(base).string();
 }
 
-/// Stores derived forms in the module. A parameter is stored in the first form
-/// that holds all of it; returns which parameters are.
+/// Stores derived forms in the module. A parameter is stored in the first
+/// lossless form that holds all of it, or in a narrower one if no other is made
+/// of it; returns which parameters are.
 std::vector<bool> StoredValues::storeDerived(bool isInline) {
   std::vector<bool> isStored(parameters.size(), false);
+  std::vector<uint32_t> uses(parameters.size(), 0);
+  for (const auto &derived : description.metadata.derived)
+    for (uint32_t source : derived->sources)
+      if (source < parameters.size())
+        ++uses[source];
   for (auto [index, derived] : llvm::enumerate(description.metadata.derived)) {
     derived->data = std::make_unique<schema::Segment>();
     bool canStore = isInline && !derived->splat &&
                     derived->kind != schema::DerivedKind::Resample &&
                     derived->kind != schema::DerivedKind::RelativePositions;
+    bool isNarrow = derived->element_type != schema::DType::F32;
     llvm::SmallDenseSet<uint32_t> seen;
     for (uint32_t source : derived->sources)
       canStore = canStore && source < parameters.size() && !isStored[source] &&
-                 seen.insert(source).second;
+                 (!isNarrow || uses[source] == 1) && seen.insert(source).second;
     if (!canStore)
       continue;
     for (uint32_t source : derived->sources)

@@ -18,6 +18,10 @@ using namespace mlir::vit::reference;
 
 static double number(const APFloat &value) { return value.convertToDouble(); }
 
+static Precision precisionOf(PrecisionAttr attribute) {
+  return attribute ? attribute.getValue() : Precision::f32;
+}
+
 /// Ops that rearrange pictures and tokens or create positions.
 std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
   using Result = std::optional<Tensor>;
@@ -155,7 +159,11 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
   auto sum = [](double a, double b) { return a + b; };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](LinearOp op) -> Result {
-        return linear(get(op.getInput()), get(op.getWeight()),
+        const Tensor &input = get(op.getInput()), &weight = get(op.getWeight());
+        Precision precision = precisionOf(op.getPrecision());
+        if (precision == Precision::f32)
+          return linear(input, weight, getOptional(op.getBias()));
+        return linear(roundTo(input, precision), roundTo(weight, precision),
                       getOptional(op.getBias()));
       })
       .Case([&](LayerNormOp op) -> Result {
@@ -213,9 +221,16 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
 
 LogicalResult Evaluator::evaluateAttention(AttentionOp op) {
   int64_t heads = op.getHeads();
+  Precision precision = precisionOf(op.getPrecision());
+  SmallVector<Tensor> rounded;
+  rounded.reserve(3);
   auto split = [&](Value value) {
-    const Tensor &tensor = get(value);
-    return Heads{&tensor, 0, tensor.width() / heads};
+    const Tensor *tensor = &get(value);
+    if (precision != Precision::f32) {
+      rounded.push_back(roundTo(*tensor, precision));
+      tensor = &rounded.back();
+    }
+    return Heads{tensor, 0, tensor->width() / heads};
   };
   Value wanted = op.getProbabilities();
   Tensor probabilities;
@@ -223,7 +238,7 @@ LogicalResult Evaluator::evaluateAttention(AttentionOp op) {
   set(op.getResult(),
       attention(split(op.getQuery()), split(op.getKey()), split(op.getValue()),
                 getOptional(op.getBias()), heads, number(op.getScale()),
-                needed ? &probabilities : nullptr));
+                needed ? &probabilities : nullptr, precision));
   if (needed)
     set(wanted, std::move(probabilities));
   return success();

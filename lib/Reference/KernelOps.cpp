@@ -38,6 +38,12 @@ FailureOr<Tensor> Evaluator::applyEpilogue(Region &region, Tensor input,
   return input;
 }
 
+/// The precision that the element type of `value` has.
+static Precision precisionOf(Value value) {
+  return tensorOf(value).getElementType().isBF16() ? Precision::bf16
+                                                   : Precision::f32;
+}
+
 static Tensor derive(ArrayRef<const Tensor *> sources,
                      ArrayRef<int64_t> shape) {
   Tensor result(shape.vec());
@@ -140,7 +146,8 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
         applyEpilogue(op.getEpilogue(), std::move(input), op.getExtras());
     if (failed(result))
       return failure();
-    return std::optional<Tensor>(std::move(*result));
+    return std::optional<Tensor>(
+        roundTo(std::move(*result), precisionOf(op.getResult())));
   };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](kernel::GemmOp op) {
@@ -182,7 +189,8 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
       })
       .Case<kernel::DeriveOp, kernel::PackOp>([&](auto op) -> Result {
         return std::optional(
-            derive(getAll(op.getSources()), shapeOf(op.getResult())));
+            roundTo(derive(getAll(op.getSources()), shapeOf(op.getResult())),
+                    precisionOf(op.getResult())));
       })
       .Case([&](kernel::ResampleOp op) -> Result {
         return std::optional(
@@ -197,12 +205,15 @@ LogicalResult Evaluator::evaluateKernelAttention(kernel::AttentionOp op) {
   Value wanted = op.getProbabilities();
   Tensor probabilities;
   bool needed = wanted && isNeeded(wanted);
-  set(op.getResult(), attention({&get(op.getQuery()), offsets[0], size},
-                                {&get(op.getKey()), offsets[1], size},
-                                {&get(op.getValue()), offsets[2], size},
-                                getOptional(op.getBias()), op.getHeads(),
-                                op.getScale().convertToDouble(),
-                                needed ? &probabilities : nullptr));
+  set(op.getResult(),
+      attention({&get(op.getQuery()), offsets[0], size},
+                {&get(op.getKey()), offsets[1], size},
+                {&get(op.getValue()), offsets[2], size},
+                getOptional(op.getBias()), op.getHeads(),
+                op.getScale().convertToDouble(),
+                needed ? &probabilities : nullptr, precisionOf(op.getQuery())));
+  set(op.getResult(),
+      roundTo(get(op.getResult()), precisionOf(op.getResult())));
   if (needed)
     set(wanted, std::move(probabilities));
   return success();

@@ -7,6 +7,8 @@
 
 #include "Ops.h"
 
+#include "format/ElementType.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -87,11 +89,28 @@ Tensor reference::norm(const Tensor &input, NormKind kind, const Tensor *scale,
   return result;
 }
 
+double reference::roundTo(double x, Precision precision) {
+  if (precision == Precision::f32)
+    return x;
+  uint16_t bits;
+  auto single = static_cast<float>(x);
+  ::vit::format::narrow(&bits, &single, ::vit::format::ElementType::BF16, 1);
+  ::vit::format::widen(&single, &bits, ::vit::format::ElementType::BF16, 1);
+  return single;
+}
+
+Tensor reference::roundTo(Tensor tensor, Precision precision) {
+  for (double &x : tensor.data)
+    x = roundTo(x, precision);
+  return tensor;
+}
+
 /// torch.nn.functional.softmax over the last dimension.
-static void softmaxRow(const double *x, double *y, int64_t width) {
+static void softmaxRow(const double *x, double *y, int64_t width,
+                       Precision precision = Precision::f32) {
   double largest = *std::max_element(x, x + width), sum = 0.0;
   for (int64_t i = 0; i < width; ++i)
-    sum += y[i] = std::exp(x[i] - largest);
+    sum += y[i] = roundTo(std::exp(x[i] - largest), precision);
   for (int64_t i = 0; i < width; ++i)
     y[i] /= sum;
 }
@@ -109,7 +128,7 @@ Tensor reference::softmax(const Tensor &input, int64_t groups) {
 /// torch.nn.functional.scaled_dot_product_attention per head.
 Tensor reference::attention(Heads query, Heads key, Heads value,
                             const Tensor *bias, int64_t heads, double scale,
-                            Tensor *probabilities) {
+                            Tensor *probabilities, Precision precision) {
   int64_t batch = query.tensor->shape[0], tokens = query.tensor->shape[1],
           others = key.tensor->shape[1];
   Tensor result({batch, tokens, heads * value.size});
@@ -132,7 +151,7 @@ Tensor reference::attention(Heads query, Heads key, Heads value,
             dot += q[i] * k[i];
           scores[s] = scale * dot + (bias ? bias->row(h * tokens + t)[s] : 0.0);
         }
-        softmaxRow(scores.data(), scores.data(), others);
+        softmaxRow(scores.data(), scores.data(), others, precision);
         double *out = result.row(b * tokens + t) + h * value.size;
         for (int64_t s = 0; s < others; ++s) {
           const double *v = channels(value, b, s, h);

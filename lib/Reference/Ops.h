@@ -100,6 +100,10 @@ Tensor rotateByTables(const Tensor &input, int64_t offset, const Tensor &cosine,
 // Layers.cpp: products and rows
 //===----------------------------------------------------------------------===//
 
+/// Rounds to `precision`, to nearest even; f32: not at all.
+double roundTo(double x, Precision precision);
+/// Rounds each element.
+Tensor roundTo(Tensor tensor, Precision precision);
 /// x W^T + b; `bias` may be null.
 Tensor linear(const Tensor &input, const Tensor &weight, const Tensor *bias);
 /// Over each of `groups` equal parts: (x - mean) / sqrt(variance + epsilon),
@@ -120,9 +124,12 @@ struct Heads {
 };
 /// softmax(scale q k^T + bias) v per head, [batch, tokens, heads * value size].
 /// `bias` is [heads, q's, k's tokens] or null. `probabilities`, where not null,
-/// becomes [batch, heads, q's, k's tokens].
+/// becomes [batch, heads, q's, k's tokens]. The exponentials of the scores,
+/// relative to the largest of their row, are rounded to `precision` before they
+/// are summed; q, k and v are used as they are.
 Tensor attention(Heads query, Heads key, Heads value, const Tensor *bias,
-                 int64_t heads, double scale, Tensor *probabilities);
+                 int64_t heads, double scale, Tensor *probabilities,
+                 Precision precision = Precision::f32);
 
 //===----------------------------------------------------------------------===//
 // Elementwise.cpp

@@ -33,7 +33,7 @@ const format::Level *vit::runtime::levelOf(const schema::Schedule &schedule) {
   // Later versions may know targets and levels that this one does not.
   const format::Level *level = format::findLevel(
       format::Target(schedule.target()), schedule.level()->c_str());
-  constexpr auto allowed = format::ElementType::F32;
+  auto allowed = format::ElementType(schedule.precision());
   return level && schedule.precision() == schema::DType(allowed) &&
                  format::findProduct(*level, allowed)
              ? level

@@ -26,23 +26,40 @@ inline int64_t padTo(int64_t value, int64_t multiple) {
 /// What lies in a slot begins at a multiple of so many bytes.
 inline constexpr int64_t kSlotAlignment = 64;
 
-/// `channels` padded, each group of `group` alone where that is not 0.
-inline int64_t paddedChannels(int64_t channels, int64_t group) {
-  return group == 0 ? padTo(channels, kChannelPad)
-                    : channels / group * padTo(group, kChannelPad);
+/// Bytes of a line: consecutive channels of one row of a blocked activation.
+inline constexpr int64_t kLineBytes = 64;
+
+/// Channels of a line, to a multiple of which a blocked activation is padded.
+inline int64_t lineChannels(RankedTensorType type) {
+  return kLineBytes * 8 / type.getElementTypeBitWidth();
+}
+
+/// Neighbouring inputs that lie side by side in panels of `element`: so many
+/// have 32 bits.
+inline int64_t interleaveOf(Type element) {
+  return 32 / element.getIntOrFloatBitWidth();
+}
+
+/// `channels` padded to a multiple of `pad`, each group of `group` alone where
+/// that is not 0.
+inline int64_t paddedChannels(int64_t channels, int64_t group,
+                              int64_t pad = kChannelPad) {
+  return group == 0 ? padTo(channels, pad)
+                    : channels / group * padTo(group, pad);
 }
 
 /// Where logical channel `channel` lies among the padded ones.
-inline int64_t paddedChannel(int64_t channel, int64_t group) {
-  return group == 0
-             ? channel
-             : channel / group * padTo(group, kChannelPad) + channel % group;
+inline int64_t paddedChannel(int64_t channel, int64_t group,
+                             int64_t pad = kChannelPad) {
+  return group == 0 ? channel
+                    : channel / group * padTo(group, pad) + channel % group;
 }
 
 /// Whether each head of `headDim` channels, the first of which begins at
-/// channel `offset`, begins at a multiple of kChannelPad padded channels.
-inline bool areHeadsAligned(int64_t group, int64_t headDim, int64_t offset) {
-  return group == 0 ? headDim % kChannelPad == 0 && offset % kChannelPad == 0
+/// channel `offset`, begins at a multiple of `pad` padded channels.
+inline bool areHeadsAligned(int64_t group, int64_t headDim, int64_t offset,
+                            int64_t pad = kChannelPad) {
+  return group == 0 ? headDim % pad == 0 && offset % pad == 0
                     : group == headDim && offset % headDim == 0;
 }
 
@@ -51,6 +68,7 @@ struct BlockedShape {
   int64_t rows;          ///< rows of a block (MR)
   int64_t tokens;        ///< tokens per image; 0: rank 2, rows are images
   int64_t channelBlocks; ///< runs of kChannelPad channels per row
+  int64_t line;          ///< channels of a line
   /// Row blocks per image; 0 for rank 2 (there ceil(batch / rows) in all).
   int64_t blocksPerImage;
 

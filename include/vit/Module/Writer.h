@@ -25,6 +25,7 @@ namespace mlir::vit {
 /// One level of a target: the graph after buildTargetPipeline and its code.
 struct CompiledLevel {
   std::string level;
+  ::vit::format::ElementType precision = ::vit::format::ElementType::F32;
   ModuleOp lowered;
   std::variant<CodeImage, VulkanCode, CudaCode> code;
 };

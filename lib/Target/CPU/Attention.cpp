@@ -25,8 +25,6 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-using Reduction = KernelBuilder::Reduction;
-
 /// Bytes of a head's keys from which on the row blocks of queries are grouped,
 /// and the number of row blocks of a group, whose scores stay in the
 /// second-level cache.
@@ -41,7 +39,7 @@ struct Attention {
   Scores products;
   int64_t heads, headDim, headVectors;
   Value transposed;  ///< scratch: the keys of the head
-  Value scores;      ///< scratch: the scores of a group of row blocks
+  Softmax softmax;   ///< of the scores of a group of row blocks, in scratch
   int64_t group;     ///< row blocks of queries
   Value reciprocals; ///< scratch: a vector for each row of a group
 
@@ -49,19 +47,10 @@ struct Attention {
   /// Returns the offset of `head` in the row block at `base` of operand
   /// `operand`.
   Value getHead(unsigned operand, const Blocked &shape, Value base, Value head);
-  /// Computes those of the scores at `base` and returns the factors of the
-  /// rows.
-  SmallVector<Value> computeExponentials(const RowBlock &block, Value base,
-                                         Value head);
-  /// Returns the offsets in the bias of the rows of the block; padded rows have
-  /// that of the last token.
-  SmallVector<Value> getBiasRows(const RowBlock &block, Value head);
   /// Returns the argument that is result `number`.
   Value getResult(unsigned number) {
     return b.argument(op->getNumOperands() + number);
   }
-  void storeProbabilities(const RowBlock &block, Value base, Value image,
-                          Value head, ArrayRef<Value> factors);
   /// The sum of a strip of `width` vectors of the values.
   void sumStrip(const RowBlock &block, Value base, Value image, Value head,
                 Value firstVector, int64_t width, ArrayRef<Value> factors);
@@ -77,106 +66,6 @@ Value Attention::getHead(unsigned operand, const Blocked &shape, Value base,
                          Value head) {
   return getHeadOffset(b, shape, base, head, headVectors,
                        op.getOffsets()[operand]);
-}
-
-SmallVector<Value> Attention::getBiasRows(const RowBlock &block, Value head) {
-  SmallVector<Value> offsets;
-  for (int64_t row = 0; row < query.rows; ++row) {
-    Value token = b.add(b.mul(block.local, query.rows), row);
-    if (query.mayBePadding(row))
-      token = b.min(token, b.index(query.tokens - 1));
-    offsets.push_back(
-        b.mul(b.add(b.mul(head, query.tokens), token), key.tokens));
-  }
-  return offsets;
-}
-
-SmallVector<Value> Attention::computeExponentials(const RowBlock &block,
-                                                  Value base, Value head) {
-  int64_t rows = query.rows;
-  SmallVector<Value> biasRows;
-  if (op.getBias())
-    biasRows = getBiasRows(block, head);
-  // With a bias the first pass scales the scores.
-  double scale = op.getScale().convertToDouble();
-  double factor = op.getBias() ? kLog2E : scale * kLog2E;
-  // exp(scale (s - m)) = 2^(factor s - factor m), where m is the score with the
-  // largest scale * s.
-  Reduction kind = factor < 0 ? Reduction::Min : Reduction::Max;
-  double worst = factor < 0 ? std::numeric_limits<double>::infinity()
-                            : -std::numeric_limits<double>::infinity();
-  auto at = [&](Value vector, int64_t row) {
-    return b.add(b.add(base, b.mul(vector, kVectorLanes)), row * scoreRow());
-  };
-  auto visitScores = [&](double start,
-                         function_ref<Value(Value vector, int64_t row,
-                                            int64_t lanes, Value carried)>
-                             body) {
-    return forEachVector(b, key.tokens, Carried(rows, b.splat(start)),
-                         [&](Value vector, int64_t lanes, Carried carried) {
-                           for (int64_t row = 0; row < rows; ++row)
-                             carried[row] =
-                                 body(vector, row, lanes, carried[row]);
-                           return carried;
-                         });
-  };
-
-  SmallVector<Value> best = visitScores(
-      worst, [&](Value vector, int64_t row, int64_t lanes, Value carried) {
-        Value s = b.load(scores, at(vector, row));
-        if (op.getBias()) {
-          Value from = b.add(biasRows[row], b.mul(vector, kVectorLanes));
-          s = b.fma(s, b.splat(scale), b.loadLanes(b.argument(3), from, lanes));
-          b.store(s, scores, at(vector, row));
-        }
-        return b.combine(kind, b.keepLanes(s, lanes, worst), carried);
-      });
-  for (Value &value : best) {
-    Value scalar = b.reduce(kind, value);
-    value = b.negf(b.mulf(b.broadcast(scalar), b.splat(factor)));
-  }
-  SmallVector<Value> sums = visitScores(0, [&](Value vector, int64_t row,
-                                               int64_t lanes, Value carried) {
-    Value s = b.load(scores, at(vector, row));
-    Value power = emitExp2OfNegative(b, b.fma(s, b.splat(factor), best[row]));
-    power = b.keepLanes(power, lanes);
-    b.store(power, scores, at(vector, row));
-    return b.combine(Reduction::Add, carried, power);
-  });
-  // Clear the scores of padded keys after the last vector that has a token.
-  for (int64_t v = llvm::divideCeil(key.tokens, kVectorLanes);
-       v < scoreRow() / kVectorLanes; ++v)
-    for (int64_t row = 0; row < rows; ++row)
-      b.store(b.splat(0), scores, at(b.index(v), row));
-  Value one = b.scalar(1);
-  for (Value &sum : sums)
-    sum = b.broadcast(b.divf(one, b.reduce(Reduction::Add, sum)));
-  return sums;
-}
-
-void Attention::storeProbabilities(const RowBlock &block, Value scoresBase,
-                                   Value image, Value head,
-                                   ArrayRef<Value> factors) {
-  Value target = getResult(1);
-  Value matrix = b.mul(b.add(b.mul(image, heads), head), query.tokens);
-  for (int64_t row = 0; row < query.rows; ++row) {
-    Value token = b.add(b.mul(block.local, query.rows), row);
-    auto storeRow = [&] {
-      Value base = b.mul(b.add(matrix, token), key.tokens);
-      forEachVector(b, key.tokens, {}, [&](Value v, int64_t lanes, Carried) {
-        Value offset = b.mul(v, kVectorLanes);
-        Value from = b.add(b.add(scoresBase, offset), row * scoreRow());
-        Value p = b.load(scores, from);
-        b.storeLanes(b.mulf(p, factors[row]), target, b.add(base, offset),
-                     lanes);
-        return Carried();
-      });
-    };
-    if (query.mayBePadding(row))
-      b.ifThen(b.isLess(token, b.index(query.tokens)), storeRow);
-    else
-      storeRow();
-  }
 }
 
 void Attention::forEachStrip(
@@ -198,7 +87,7 @@ void Attention::sumStrip(const RowBlock &block, Value scoresBase, Value image,
   tile.vectors = width;
   tile.steps = value.blocksPerImage;
   tile.unroll = value.rows;
-  tile.left = scores;
+  tile.left = softmax.scores;
   tile.leftBase = scoresBase;
   tile.leftRow = scoreRow();
   tile.leftStep = value.rows;
@@ -231,10 +120,8 @@ void Attention::emitBlock(Value image, Value head, Value local) {
   Value from = b.mul(block.block, query.blockElements());
   Value base = b.index(0);
   products.multiply(b.argument(0), getHead(0, query, from, head), transposed,
-                    scores, base);
-  SmallVector<Value> factors = computeExponentials(block, base, head);
-  if (op.getProbabilities())
-    storeProbabilities(block, base, image, head, factors);
+                    softmax.scores, base);
+  SmallVector<Value> factors = softmax.apply(block, base, base, image, head);
   forEachStrip([&](Value firstVector, int64_t width) {
     sumStrip(block, base, image, head, firstVector, width, factors);
   });
@@ -252,11 +139,9 @@ void Attention::emitGroup(Value image, Value head, Value first, Value blocks) {
       };
   Value from = b.mul(getQueries(image, first).block, query.blockElements());
   products.multiply(b.argument(0), getHead(0, query, from, head), transposed,
-                    scores, b.index(0), blocks);
+                    softmax.scores, b.index(0), blocks);
   forEachBlock([&](const RowBlock &block, Value base, Value firstRow) {
-    SmallVector<Value> factors = computeExponentials(block, base, head);
-    if (op.getProbabilities())
-      storeProbabilities(block, base, image, head, factors);
+    SmallVector<Value> factors = softmax.apply(block, base, base, image, head);
     for (int64_t row = 0; row < rows; ++row)
       b.store(factors[row], reciprocals,
               b.mul(b.add(firstRow, row), kVectorLanes));
@@ -304,6 +189,8 @@ void Attention::emit(int64_t chunk) {
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
                                            KernelBuilder &b) {
+  if (!op.getQuery().getType().getElementType().isF32())
+    return emitNarrowAttention(op, b);
   FailureOr<Blocked> query = Blocked::get(op, op.getQuery().getType());
   FailureOr<Blocked> key = Blocked::get(op, op.getKey().getType());
   FailureOr<Blocked> value = Blocked::get(op, op.getValue().getType());
@@ -324,12 +211,14 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
 
   int64_t headVectors = llvm::divideCeil(headDim, kChannelPad);
   Scores products(b, *query, *key, headVectors);
-  Attention attention{op,      b,          *query,   *key,
-                      *value,  *result,    products, int64_t(op.getHeads()),
-                      headDim, headVectors};
   int64_t transposedElements = products.transposedElements();
-  attention.transposed = b.scratch();
-  attention.scores = b.scratch(transposedElements * sizeof(float));
+  Value scores = b.scratch(transposedElements * sizeof(float));
+  int64_t scoreRow = products.rowElements();
+  Softmax softmax{op,     b,        *query, query->rows, key->tokens,
+                  scores, scoreRow, scores, scoreRow};
+  Attention attention{op,      b,           *query,      *key,
+                      *value,  *result,     products,    int64_t(op.getHeads()),
+                      headDim, headVectors, b.scratch(), softmax};
   int64_t chunk = op.getTile() ? op.getTile().getChunk() : 0;
   chunk = chunk > 0 ? std::min(chunk, result->blocksPerImage)
                     : result->blocksPerImage;

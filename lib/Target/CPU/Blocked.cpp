@@ -11,14 +11,17 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type) {
+FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type,
+                                Elements allowed) {
   auto encoding = dyn_cast_if_present<kernel::BlockedAttr>(type.getEncoding());
   if (!encoding || (type.getRank() != 2 && type.getRank() != 3)) {
     op->emitOpError("needs #kernel.blocked where it has ")
         << type << "; run vit-tile and vit-layout first";
     return failure();
   }
-  if (!type.getElementType().isF32()) {
+  bool isNarrow = type.getElementType().isBF16();
+  if (!type.getElementType().isF32() &&
+      !(isNarrow && allowed == Elements::Narrow)) {
     op->emitOpError("has no CPU code for elements of ")
         << type.getElementType() << "; use f32";
     return failure();
@@ -30,11 +33,49 @@ FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type) {
   return shape;
 }
 
-FailureOr<InputAndResult> InputAndResult::get(Operation *op, bool rows) {
+Value Blocked::vectorOffset(KernelBuilder &b, Value vector) const {
+  int64_t perLine = line / kChannelPad;
+  if (perLine == 1)
+    return b.mul(vector, vectorElements());
+  // Each run of channels (a group, or all of them) begins at a line.
+  int64_t run = llvm::divideCeil(group == 0 ? width : group, kChannelPad);
+  int64_t stored = kernel::padTo(run, perLine);
+  if (group != 0 && run != stored)
+    vector = b.add(b.mul(b.div(vector, run), stored), b.rem(vector, run));
+  return b.add(b.mul(b.div(vector, perLine), lineElements()),
+               b.mul(b.rem(vector, perLine), kChannelPad));
+}
+
+Blocked Blocked::widened() const {
+  Blocked wide = *this;
+  wide.line = kChannelPad;
+  wide.channelBlocks = vectors();
+  return wide;
+}
+
+void mlir::vit::cpu::storeVector(KernelBuilder &b, const Blocked &shape,
+                                 Value vector, Value buffer, Value base,
+                                 int64_t row, Value channelVector) {
+  Value at = b.add(
+      base, b.add(shape.vectorOffset(b, channelVector), row * shape.line));
+  b.store(vector, buffer, at);
+  int64_t run = llvm::divideCeil(shape.group == 0 ? shape.width : shape.group,
+                                 kChannelPad);
+  int64_t missing = kernel::padTo(run, shape.line / kChannelPad) - run;
+  if (missing == 0)
+    return;
+  b.ifThen(b.isEqual(b.rem(channelVector, run), b.index(run - 1)), [&] {
+    for (int64_t i = 1; i <= missing; ++i)
+      b.store(b.splat(0), buffer, b.add(at, i * kChannelPad));
+  });
+}
+
+FailureOr<InputAndResult> InputAndResult::get(Operation *op, bool rows,
+                                              Elements resultElements) {
   RankedTensorType from = tensorOf(op->getOperand(0));
   RankedTensorType to = tensorOf(op->getResult(0));
   FailureOr<Blocked> input = Blocked::get(op, from);
-  FailureOr<Blocked> result = Blocked::get(op, to);
+  FailureOr<Blocked> result = Blocked::get(op, to, resultElements);
   if (failed(input) || failed(result))
     return failure();
   if (input->group != result->group || (rows && input->rows != result->rows))
@@ -75,6 +116,42 @@ RowBlock mlir::vit::cpu::getRowBlock(KernelBuilder &b, const Blocked &shape,
   return result;
 }
 
+int64_t mlir::vit::cpu::stripRows(const Blocked &shape) {
+  constexpr int64_t most = 8;
+  int64_t rows = std::min(shape.rows, most);
+  while (shape.rows % rows != 0)
+    --rows;
+  return rows;
+}
+
+void mlir::vit::cpu::forEachStrip(
+    KernelBuilder &b, const Blocked &shape, const RowBlock &block,
+    function_ref<void(const RowBlock &strip)> body) {
+  int64_t rows = stripRows(shape);
+  if (rows == shape.rows)
+    return body(block);
+  b.loop(0, shape.rows / rows, [&](Value i) {
+    RowBlock strip = block;
+    strip.firstRow = b.mul(i, rows);
+    strip.base = b.add(block.base, b.mul(strip.firstRow, shape.line));
+    body(strip);
+  });
+}
+
+Value mlir::vit::cpu::getStripBase(KernelBuilder &b, const Blocked &shape,
+                                   const RowBlock &strip) {
+  Value base = b.mul(strip.block, shape.blockElements());
+  return strip.firstRow ? b.add(base, b.mul(strip.firstRow, shape.line)) : base;
+}
+
+Value mlir::vit::cpu::getRow(KernelBuilder &b, const Blocked &shape,
+                             const RowBlock &block, int64_t row) {
+  Value first = b.mul(block.local, shape.rows);
+  if (block.firstRow)
+    first = b.add(first, block.firstRow);
+  return b.add(first, row);
+}
+
 Value mlir::vit::cpu::getRowBlocks(KernelBuilder &b, const Blocked &shape) {
   if (shape.isPerImage())
     return b.mul(b.batch(), shape.blocksPerImage);
@@ -84,12 +161,15 @@ Value mlir::vit::cpu::getRowBlocks(KernelBuilder &b, const Blocked &shape) {
 Value mlir::vit::cpu::zeroPaddedRow(KernelBuilder &b, const Blocked &shape,
                                     const RowBlock &block, int64_t row,
                                     Value vector) {
-  if (!shape.mayBePadding(row))
+  // In a strip any row may be the last one.
+  bool isStrip = block.firstRow && shape.mayBePadding(shape.rows - 1);
+  if (!isStrip && !shape.mayBePadding(row))
     return vector;
-  if (shape.isPerImage())
+  if (shape.isPerImage() && !isStrip)
     return b.select(block.isShort, b.splat(0), vector);
-  Value image = b.add(b.mul(block.block, shape.rows), row);
-  return b.select(b.isLess(image, b.batch()), vector, b.splat(0));
+  Value end = shape.isPerImage() ? b.index(shape.tokens) : b.batch();
+  return b.select(b.isLess(getRow(b, shape, block, row), end), vector,
+                  b.splat(0));
 }
 
 Value mlir::vit::cpu::getRowOffset(KernelBuilder &b, const Blocked &shape,
@@ -98,7 +178,7 @@ Value mlir::vit::cpu::getRowOffset(KernelBuilder &b, const Blocked &shape,
   if (shape.isPerImage())
     block = b.add(b.mul(image, shape.blocksPerImage), block);
   return b.add(b.mul(block, shape.blockElements()),
-               b.mul(b.rem(row, shape.rows), kChannelPad));
+               b.mul(b.rem(row, shape.rows), shape.line));
 }
 
 Value mlir::vit::cpu::getChannelOffset(KernelBuilder &b, const Blocked &shape,

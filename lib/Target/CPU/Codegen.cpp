@@ -20,6 +20,7 @@
 
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/AsmState.h"
 
@@ -38,9 +39,9 @@ using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
 void mlir::vit::registerCpuCodegen(DialectRegistry &registry) {
-  registry
-      .insert<arith::ArithDialect, func::FuncDialect, math::MathDialect,
-              memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+  registry.insert<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
 }
 
 //===----------------------------------------------------------------------===//

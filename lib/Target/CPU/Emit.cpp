@@ -11,6 +11,8 @@
 #include "vit/Passes.h"
 #include "vit/Target/CPU.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;

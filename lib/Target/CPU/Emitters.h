@@ -20,6 +20,9 @@ namespace mlir::vit::cpu {
 // are the operands of the op, its results, then batch, begin, end and scratch.
 FailureOr<KernelInfo> emit(kernel::GemmOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionOp op, KernelBuilder &b);
+/// Of bf16; `emit` calls it.
+FailureOr<KernelInfo> emitNarrowAttention(kernel::AttentionOp op,
+                                          KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RotateOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RowsOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::MapOp op, KernelBuilder &b);
@@ -73,14 +76,32 @@ struct Channels {
   bool hasPaddedChannels() const;
 };
 
-/// The geometry of a blocked activation.
+/// Which element types an emitter supports in a blocked activation.
+enum class Elements { F32, Narrow };
+
+/// The geometry of a blocked activation. Vectors of channels are numbered
+/// without the padding that only lines of narrower elements need.
 struct Blocked : kernel::BlockedShape, Channels {
 
-  /// Emits an error on `op` and fails if `type` is not blocked.
-  static FailureOr<Blocked> get(Operation *op, RankedTensorType type);
+  /// Emits an error on `op` and fails if `type` is not blocked or has other
+  /// elements than `allowed`: f32, or also bf16.
+  static FailureOr<Blocked> get(Operation *op, RankedTensorType type,
+                                Elements allowed = Elements::F32);
 
   bool isPerImage() const { return blocksPerImage != 0; }
-  int64_t vectorElements() const { return rows * kChannelPad; }
+  bool isNarrow() const { return line != kChannelPad; }
+  int64_t lines() const { return channelBlocks * kChannelPad / line; }
+  int64_t lineElements() const { return rows * line; }
+  /// Only for f32, where a vector is a line.
+  int64_t vectorElements() const {
+    assert(!isNarrow() && "vectors are not evenly spaced");
+    return rows * kChannelPad;
+  }
+  /// Returns the offset of channel vector `vector` from that of row 0 of its
+  /// block. Rows are `line` elements apart.
+  Value vectorOffset(KernelBuilder &b, Value vector) const;
+  /// The same activation in f32.
+  Blocked widened() const;
   /// Whether row `row` of a block may be padding.
   bool mayBePadding(int64_t row) const;
 };
@@ -91,18 +112,35 @@ struct InputAndResult {
 
   /// Emits an error on `op` and fails if one is not blocked, or if the groups
   /// or, with `rows`, the row blocks are not the same.
-  static FailureOr<InputAndResult> get(Operation *op, bool rows = false);
+  static FailureOr<InputAndResult> get(Operation *op, bool rows = false,
+                                       Elements resultElements = Elements::F32);
 };
 
-/// One row block of a blocked activation.
+/// One row block of a blocked activation, or some of its rows.
 struct RowBlock {
-  Value block;   ///< number among all blocks
-  Value local;   ///< number within its image; equal to `block` for rank 2
-  Value base;    ///< element offset of the block
-  Value isShort; ///< i1: whether this is the last block of an image and has
-                 ///< padded rows; null if no block has
+  Value block;    ///< number among all blocks
+  Value local;    ///< number within its image; equal to `block` for rank 2
+  Value base;     ///< element offset of the block, or of its row `firstRow`
+  Value isShort;  ///< i1: whether this is the last block of an image and has
+                  ///< padded rows; null if no block has
+  Value firstRow; ///< row 0 in the block; null: 0
 };
 RowBlock getRowBlock(KernelBuilder &b, const Blocked &shape, Value block);
+
+/// How many rows of a block an emitter processes at once, if each takes some
+/// registers: all if they are few, else a divisor.
+int64_t stripRows(const Blocked &shape);
+/// Calls `body` for each strip of stripRows() rows of `block`.
+void forEachStrip(KernelBuilder &b, const Blocked &shape, const RowBlock &block,
+                  function_ref<void(const RowBlock &strip)> body);
+/// Returns the offset of the rows of `strip` in `shape`, which has its rows but
+/// perhaps another element type.
+Value getStripBase(KernelBuilder &b, const Blocked &shape,
+                   const RowBlock &strip);
+/// Returns the number of row `row` of the block among the rows of its image
+/// (rank 2: of the batch).
+Value getRow(KernelBuilder &b, const Blocked &shape, const RowBlock &block,
+             int64_t row);
 
 /// Returns the number of row blocks in the batch of this call.
 Value getRowBlocks(KernelBuilder &b, const Blocked &shape);
@@ -110,6 +148,11 @@ Value getRowBlocks(KernelBuilder &b, const Blocked &shape);
 /// Returns `vector`, or zero if row `row` of the block is padding.
 Value zeroPaddedRow(KernelBuilder &b, const Blocked &shape,
                     const RowBlock &block, int64_t row, Value vector);
+
+/// Stores `vector`, channel vector `channelVector` of row `row` of the block
+/// that begins at `base`, and zeros in what follows it in its line.
+void storeVector(KernelBuilder &b, const Blocked &shape, Value vector,
+                 Value buffer, Value base, int64_t row, Value channelVector);
 
 /// Calls `body` with the first logical channel of `channelVector` and the
 /// number of its lanes that are channels.
@@ -163,7 +206,7 @@ public:
   SmallVector<Value> loadChannels(Value channelVector) const;
 
   /// Applies the region to `element`, the vector of row `row` of the block and
-  /// channel vector `channelVector`. `offset` is its offset in the result.
+  /// channel vector `channelVector`. `offset` is its offset in an f32 result.
   /// Padded channels become zero, padded rows do not.
   Value apply(Value element, ArrayRef<Value> channels, const RowBlock &block,
               int64_t row, Value channelVector, Value offset) const;
@@ -247,7 +290,9 @@ SmallVector<Value> transposeVectors(KernelBuilder &b, SmallVector<Value> rows);
 //===----------------------------------------------------------------------===//
 
 /// A product whose sums are in registers: `rows` rows by `vectors` vectors of
-/// columns. The depth is `steps` * `unroll`.
+/// columns. The depth is `steps` * `unroll`. If the right operand is narrower
+/// than f32, so is the left one; a depth is then a word of 32 bits of each, of
+/// neighbouring channels, and the right operand is interleaved accordingly.
 struct Tile {
   int64_t rows;
   int64_t vectors;
@@ -281,6 +326,12 @@ void prefetch(KernelBuilder &b, Value buffer, Value offset, int64_t lines,
 // Heads of attention
 //===----------------------------------------------------------------------===//
 
+/// Divides `vectors` into pairs of a width, of those that fit the registers
+/// beside `rows` rows, and the number of strips of that width; as even as
+/// possible, the widest first.
+SmallVector<std::pair<int64_t, int64_t>>
+divideEvenly(KernelBuilder &b, int64_t rows, int64_t vectors);
+
 /// The products of a head's rows in two operands, like q k^T: score[row][other]
 /// is the sum of row[c] * other[c] over the channels c of the head. The rows of
 /// the second operand are first transposed into scratch, as panels of
@@ -302,9 +353,10 @@ public:
                 Value targetBase, Value blocks = {}) const;
 
 private:
-  /// Returns pairs of the vectors of a panel and the number of such panels, the
-  /// widest first.
-  SmallVector<std::pair<int64_t, int64_t>> getPanels() const;
+  /// The vectors of a panel and the number of such panels.
+  SmallVector<std::pair<int64_t, int64_t>> getPanels() const {
+    return divideEvenly(b, rows.rows, vectors);
+  }
   int64_t depth() const { return headVectors * kChannelPad; }
 
   KernelBuilder &b;
@@ -313,16 +365,45 @@ private:
   int64_t vectors; ///< of the second operand's rows
 };
 
+/// Replaces the scores of some rows of an attention by weights: exponentials
+/// relative to the largest score of the row.
+struct Softmax {
+  kernel::AttentionOp op;
+  KernelBuilder &b;
+  Blocked query;
+  int64_t rows; ///< of a row block, or of a strip of one
+  int64_t keys;
+  Value scores;      ///< buffer of f32
+  int64_t scoreRow;  ///< stride of a row
+  Value weights;     ///< buffer of the weights, the same one or another
+  int64_t weightRow; ///< stride of a row; what follows the last key becomes 0
+
+  /// `base` is the offset of the scores, `target` that of the weights. Returns
+  /// the reciprocal of the sum of each row's weights. Stores the probabilities,
+  /// if `op` returns them.
+  SmallVector<Value> apply(const RowBlock &block, Value base, Value target,
+                           Value image, Value head);
+
+private:
+  /// Returns the offsets in the bias of the rows of the block; padded rows have
+  /// that of the last token.
+  SmallVector<Value> getBiasRows(const RowBlock &block, Value head);
+  SmallVector<Value> computeExponentials(const RowBlock &block, Value base,
+                                         Value target, Value head);
+  void storeProbabilities(const RowBlock &block, Value base, Value image,
+                          Value head, ArrayRef<Value> factors);
+};
+
 /// Emits an error on `op` and fails unless `shape` has row blocks of `rows` for
 /// each image, and each head of `headDim` channels, the first at channel
 /// `offset`, begins at a vector.
 LogicalResult verifyHeads(Operation *op, const Blocked &shape, int64_t headDim,
                           int64_t offset, int64_t rows);
 
-/// Returns the offset of `head` in the row block that begins at `base`. Head 0
-/// begins at channel `offset`.
+/// Returns the offset of `head`, of `headLines` lines, in the row block that
+/// begins at `base`. Head 0 begins at channel `offset`.
 Value getHeadOffset(KernelBuilder &b, const Blocked &shape, Value base,
-                    Value head, int64_t headVectors, int64_t offset);
+                    Value head, int64_t headLines, int64_t offset);
 
 } // namespace mlir::vit::cpu
 

@@ -27,7 +27,8 @@ FailureOr<Epilogue> Epilogue::get(Operation *op, KernelBuilder &b,
       });
   if (failed(code))
     return failure();
-  return Epilogue(*code, b, firstExtra, result);
+  // Extras are f32.
+  return Epilogue(*code, b, firstExtra, result.widened());
 }
 
 bool Epilogue::usesTokens() const {
@@ -57,9 +58,9 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels,
                       Value offset) const {
   Value token;
   if (usesTokens()) {
-    token = b->add(b->mul(block.local, shape.rows), row);
+    token = getRow(*b, shape, block, row);
     // A padded row has no token. Its result is discarded.
-    if (shape.mayBePadding(row))
+    if (block.firstRow || shape.mayBePadding(row))
       token = b->min(token, b->index(shape.tokens - 1));
   }
   return apply(element, channels, token, channelVector, offset);

@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Emitters.h"
+#include "TiledGemm.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -39,6 +39,70 @@ static int64_t unrolledDepth(int64_t depth) {
   return depth;
 }
 
+/// Adds the products of one depth of f32.
+static void multiplyDepth(KernelBuilder &b, const Tile &tile, Value left,
+                          Value right, int64_t depth,
+                          MutableArrayRef<Value> sums) {
+  SmallVector<Value> columns;
+  for (int64_t v = 0; v < tile.vectors; ++v)
+    columns.push_back(
+        b.load(tile.right,
+               b.add(right, depth * tile.rightDepth + v * tile.rightVector)));
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    Value x = b.broadcast(b.loadScalar(
+        tile.left, b.add(left, row * tile.leftRow + depth * tile.leftDepth)));
+    for (int64_t v = 0; v < tile.vectors; ++v) {
+      Value &sum = sums[row * tile.vectors + v];
+      sum = b.fma(x, columns[v], sum);
+    }
+  }
+}
+
+/// The two f32 of each word of a vector of pairs of bf16.
+static std::pair<Value, Value> widenPairs(KernelBuilder &b, Value words) {
+  auto all = [&](uint32_t value) {
+    return b.splatBits(words.getType(), static_cast<int32_t>(value));
+  };
+  auto asFloat = [&](Value bits) { return b.bitcast(bits, b.getF32Type()); };
+  Value first = arith::ShLIOp::create(b, words, all(16));
+  Value second = arith::AndIOp::create(b, words, all(0xffff0000));
+  return {asFloat(first), asFloat(second)};
+}
+
+/// Adds the products of one word of bf16: by an instruction, or of operands
+/// that are widened.
+static void multiplyPairs(KernelBuilder &b, const Tile &tile, Value left,
+                          Value right, int64_t depth,
+                          MutableArrayRef<Value> sums) {
+  bool hasDot = b.getProduct(b.getBF16Type()).k > 1;
+  Type i32 = b.getI32Type();
+  SmallVector<Value> columns;
+  SmallVector<std::pair<Value, Value>> wide;
+  for (int64_t v = 0; v < tile.vectors; ++v) {
+    Value line = b.loadLine(tile.right, b.add(right, depth * tile.rightDepth +
+                                                         v * tile.rightVector));
+    if (hasDot)
+      columns.push_back(line);
+    else
+      wide.push_back(widenPairs(b, b.bitcast(line, i32)));
+  }
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    Value words = b.broadcast(b.loadWord(
+        tile.left, b.add(left, row * tile.leftRow + depth * tile.leftDepth)));
+    std::pair<Value, Value> x;
+    if (hasDot)
+      words = b.bitcast(words, b.getBF16Type());
+    else
+      x = widenPairs(b, words);
+    for (int64_t v = 0; v < tile.vectors; ++v) {
+      Value &sum = sums[row * tile.vectors + v];
+      sum = hasDot ? b.dotPairs(sum, words, columns[v])
+                   : b.fma(x.second, wide[v].second,
+                           b.fma(x.first, wide[v].first, sum));
+    }
+  }
+}
+
 SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
                                             function_ref<void(Value)> onStep,
                                             ArrayRef<Value> start) {
@@ -46,24 +110,12 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
   if (init.empty())
     init.assign(tile.rows * tile.vectors, b.splat(0));
   int64_t unroll = unrolledDepth(tile.unroll);
+  Type element = cast<MemRefType>(tile.right.getType()).getElementType();
+  auto *multiplyOne = element.isF32() ? multiplyDepth : multiplyPairs;
   auto multiply = [&](Value left, Value right, ValueRange carried) {
     SmallVector<Value> sums(carried);
-    for (int64_t depth = 0; depth < unroll; ++depth) {
-      SmallVector<Value> columns;
-      for (int64_t v = 0; v < tile.vectors; ++v)
-        columns.push_back(b.load(
-            tile.right,
-            b.add(right, depth * tile.rightDepth + v * tile.rightVector)));
-      for (int64_t row = 0; row < tile.rows; ++row) {
-        Value x = b.broadcast(b.loadScalar(
-            tile.left,
-            b.add(left, row * tile.leftRow + depth * tile.leftDepth)));
-        for (int64_t v = 0; v < tile.vectors; ++v) {
-          Value &sum = sums[row * tile.vectors + v];
-          sum = b.fma(x, columns[v], sum);
-        }
-      }
-    }
+    for (int64_t depth = 0; depth < unroll; ++depth)
+      multiplyOne(b, tile, left, right, depth, sums);
     return sums;
   };
   auto step = [&](Value i, ValueRange carried) {
@@ -86,14 +138,15 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
 
 void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
                               int64_t lines, int64_t hint) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  int64_t line = kLineElements * kernel::interleaveOf(element);
   for (int64_t i = 0; i < lines; ++i)
-    memref::PrefetchOp::create(b, buffer,
-                               ValueRange{b.add(offset, i * kLineElements)},
+    memref::PrefetchOp::create(b, buffer, ValueRange{b.add(offset, i * line)},
                                /*isWrite=*/false, hint, /*isDataCache=*/true);
 }
 
 namespace {
-/// A part of the depth of a panel, in steps of kChannelPad channels.
+/// A part of the depth of a panel, in steps of a line of channels.
 struct Piece {
   Value first;
   int64_t steps;
@@ -114,8 +167,14 @@ struct Gemm {
   int64_t chunk;     ///< row blocks of a chunk
   int64_t strip;     ///< most vectors of columns that a register tile may have
   int64_t piece;     ///< steps of every piece but the last
+  /// Emits a panel in tile registers; null: in vector registers.
+  function_ref<void(Value from, Value to, Value chunkBegin, Value panelIndex,
+                    int64_t columns)>
+      emitTiledPanel = nullptr;
 
-  int64_t steps() const { return depth / kChannelPad; }
+  int64_t steps() const { return depth / input.line; }
+  /// Neighbouring channels in a word of the operands.
+  int64_t interleave() const { return input.line / kChannelPad; }
   int64_t pieces() const { return llvm::divideCeil(steps(), piece); }
   void emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                  int64_t columns);
@@ -136,7 +195,7 @@ SmallVector<Value> Gemm::loadSums(const Piece &piece, Value base,
   SmallVector<Value> sums;
   if (pieces() == 1)
     return sums;
-  for (int64_t row = 0; row < result.rows; ++row)
+  for (int64_t row = 0; row < stripRows(result); ++row)
     for (int64_t v = 0; v < vectors; ++v) {
       Value at = b.add(base, v * result.vectorElements() + row * kChannelPad);
       Value sum = b.load(b.argument(op->getNumOperands()), at);
@@ -149,23 +208,25 @@ SmallVector<Value> Gemm::loadSums(const Piece &piece, Value base,
 void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
                      int64_t columns, const Piece &piece, Value firstVector,
                      int64_t vectors) {
+  int64_t line = input.line;
   Tile tile;
-  tile.rows = result.rows;
+  tile.rows = stripRows(result);
   tile.vectors = vectors;
   tile.unroll = kChannelPad;
   tile.steps = piece.steps;
   tile.left = b.argument(0);
-  tile.leftBase = b.add(b.mul(block.block, input.blockElements()),
-                        b.mul(piece.first, input.vectorElements()));
-  tile.leftRow = kChannelPad;
-  tile.leftStep = input.vectorElements();
+  tile.leftBase = b.add(getStripBase(b, input, block),
+                        b.mul(piece.first, input.lineElements()));
+  tile.leftRow = line;
+  tile.leftDepth = interleave();
+  tile.leftStep = input.lineElements();
   tile.right = b.argument(1);
   Value pieceBase = b.add(b.mul(panelIndex, panel * depth),
-                          b.mul(piece.first, kChannelPad * columns));
-  tile.rightBase = b.add(pieceBase, b.mul(firstVector, kVectorLanes));
-  tile.rightDepth = columns;
-  tile.rightStep = columns * kChannelPad;
-  tile.rightVector = kVectorLanes;
+                          b.mul(piece.first, line * columns));
+  tile.rightBase = b.add(pieceBase, b.mul(firstVector, line));
+  tile.rightDepth = columns * interleave();
+  tile.rightStep = columns * line;
+  tile.rightVector = line;
 
   // While this piece is in use, prefetch the next one, of this or the next
   // panel, into the L2 cache, its lines spread evenly over the steps of all row
@@ -174,41 +235,44 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   int64_t lines = std::min<int64_t>(8, llvm::divideCeil(panel, strips * chunk));
   Value position = b.add(b.mul(b.sub(block.block, chunkBegin), strips),
                          b.div(firstVector, vectors));
-  Value next = b.add(b.add(pieceBase, piece.steps * kChannelPad * panel),
-                     b.mul(position, tile.steps * lines * kLineElements));
+  Value next = b.add(b.add(pieceBase, piece.steps * line * panel),
+                     b.mul(position, tile.steps * lines * line));
   // Prefetch into the first-level cache what the epilogue of the next row block
   // of this panel reads and writes.
   Value firstChannel =
       b.add(b.mul(panelIndex, panel / kChannelPad), firstVector);
   SmallVector<Value> buffers;
-  if (piece.isLast)
+  if (piece.isLast && !result.isNarrow())
     buffers = epilogue.elementExtras();
   buffers.push_back(b.argument(op->getNumOperands()));
-  int64_t tileLines = vectors * result.rows;
+  int64_t tileLines =
+      std::max<int64_t>(1, vectors * kChannelPad / result.line) * result.rows;
   int64_t share = llvm::divideCeil(tileLines, tile.steps);
   Value nextTile = b.add(b.add(block.base, result.blockElements()),
-                         b.mul(firstChannel, result.vectorElements()));
+                         result.vectorOffset(b, firstChannel));
   auto fetch = [&](Value step) {
     if (panels > 1 || pieces() > 1)
-      prefetch(b, tile.right, b.add(next, b.mul(step, lines * kLineElements)),
-               lines,
+      prefetch(b, tile.right, b.add(next, b.mul(step, lines * line)), lines,
                /*hint=*/2);
-    Value line = b.min(b.mul(step, share), b.index(tileLines - share));
+    Value first = b.min(b.mul(step, share), b.index(tileLines - share));
     for (Value buffer : buffers)
-      prefetch(b, buffer, b.add(nextTile, b.mul(line, kLineElements)), share,
+      prefetch(b, buffer, b.add(nextTile, b.mul(first, result.line)), share,
                /*hint=*/3);
   };
-  Value base = b.add(block.base, b.mul(firstChannel, result.vectorElements()));
+  Value base = b.add(block.base, result.vectorOffset(b, firstChannel));
   SmallVector<Value> sums =
       emitTile(b, tile, fetch, loadSums(piece, base, vectors));
 
+  // Where the block lies in an f32 result, as the extras do.
+  Blocked wide = result.widened();
+  Value wideBase = getStripBase(b, wide, block);
   for (int64_t v = 0; v < vectors; ++v) {
     Value channel = b.add(firstChannel, v);
-    Value offset = b.add(block.base, b.mul(channel, result.vectorElements()));
+    Value offset = b.add(wideBase, b.mul(channel, wide.vectorElements()));
     SmallVector<Value> channels;
     if (piece.isLast)
       channels = epilogue.loadChannels(channel);
-    for (int64_t row = 0; row < result.rows; ++row) {
+    for (int64_t row = 0; row < tile.rows; ++row) {
       Value at = b.add(offset, row * kChannelPad);
       if (!piece.isLast) {
         b.store(sums[row * vectors + v], b.argument(op->getNumOperands()), at);
@@ -216,8 +280,8 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
       }
       Value value = epilogue.apply(sums[row * vectors + v], channels, block,
                                    row, channel, at);
-      b.store(zeroPaddedRow(b, result, block, row, value),
-              b.argument(op->getNumOperands()), at);
+      storeVector(b, result, zeroPaddedRow(b, result, block, row, value),
+                  b.argument(op->getNumOperands()), block.base, row, channel);
     }
   }
 }
@@ -225,23 +289,27 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
 void Gemm::emitPiece(Value from, Value to, Value chunkBegin, Value panelIndex,
                      int64_t columns, const Piece &piece) {
   int64_t vectors = columns / kVectorLanes;
-  int64_t width = b.stripVectors(result.rows, vectors, strip);
+  int64_t width = b.stripVectors(stripRows(result), vectors, strip);
   b.loop(from, to, [&](Value i) {
-    RowBlock block = getRowBlock(b, result, i);
-    if (width == vectors) {
-      emitStrip(block, chunkBegin, panelIndex, columns, piece, b.index(0),
-                vectors);
-      return;
-    }
-    b.loop(0, vectors / width, [&](Value s) {
-      emitStrip(block, chunkBegin, panelIndex, columns, piece, b.mul(s, width),
-                width);
-    });
+    forEachStrip(b, result, getRowBlock(b, result, i),
+                 [&](const RowBlock &rows) {
+                   if (width == vectors) {
+                     emitStrip(rows, chunkBegin, panelIndex, columns, piece,
+                               b.index(0), vectors);
+                     return;
+                   }
+                   b.loop(0, vectors / width, [&](Value s) {
+                     emitStrip(rows, chunkBegin, panelIndex, columns, piece,
+                               b.mul(s, width), width);
+                   });
+                 });
   });
 }
 
 void Gemm::emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                      int64_t columns) {
+  if (emitTiledPanel)
+    return emitTiledPanel(from, to, chunkBegin, panelIndex, columns);
   int64_t last = pieces() - 1;
   auto emit = [&](const Piece &part) {
     emitPiece(from, to, chunkBegin, panelIndex, columns, part);
@@ -294,8 +362,10 @@ void Gemm::emit() {
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
                                            KernelBuilder &b) {
-  FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
-  FailureOr<Blocked> result = Blocked::get(op, op.getResult().getType());
+  FailureOr<Blocked> input =
+      Blocked::get(op, op.getInput().getType(), Elements::Narrow);
+  FailureOr<Blocked> result =
+      Blocked::get(op, op.getResult().getType(), Elements::Narrow);
   if (failed(input) || failed(result))
     return failure();
   auto weight = op.getWeight().getType();
@@ -314,7 +384,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
   if (input->rows != result->rows || depthGroup != input->group ||
       columnGroup != result->group || panels.getCols() <= 0 ||
       panels.getCols() % kPanelGranule != 0 ||
-      panels.getTransposed() != op.getTransposed())
+      panels.getTransposed() != op.getTransposed() ||
+      panels.getInterleave() != input->line / kChannelPad)
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType();
@@ -323,7 +394,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
   if (failed(epilogue))
     return failure();
 
-  int64_t columns = result->channelBlocks * kChannelPad;
+  int64_t columns = result->vectors() * kChannelPad;
   int64_t panel = std::min(panels.getCols(), columns);
   int64_t count = llvm::divideCeil(columns, panel);
   int64_t wanted = op.getTile().getCols() / kVectorLanes;
@@ -340,12 +411,30 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
             std::max<int64_t>(1, op.getTile().getChunk()),
             strip,
             0};
-  int64_t pieces = llvm::divideCeil(gemm.depth * panel * int64_t(sizeof(float)),
-                                    kPieceBytes);
+  // Only a result of f32 can keep the sums of a piece.
+  int64_t panelBytes = gemm.depth * panel * kernel::kLineBytes / input->line;
+  int64_t pieces =
+      result->isNarrow() ? 1 : llvm::divideCeil(panelBytes, kPieceBytes);
   gemm.piece = llvm::divideCeil(gemm.steps(), pieces);
-  gemm.emit();
-
   KernelInfo info = getRowBlockInfo(op.getResult().getType(), count);
+  if (b.getProduct(op.getInput().getType().getElementType()).m > 1) {
+    if (failed(verifyTileRows(op, result->rows)))
+      return failure();
+    TiledGemm tiled(op, b, *input, *result, *epilogue, gemm.chunk);
+    auto emitPanel = [&](Value from, Value to, Value chunkBegin, Value index,
+                         int64_t columns) {
+      tiled.emitPanel({from, to, chunkBegin, b.mul(index, panel * gemm.depth),
+                       b.mul(index, panel / kVectorLanes), columns,
+                       /*isOnly=*/count == 1});
+    };
+    gemm.emitTiledPanel = emitPanel;
+    gemm.emit();
+    tiled.finish();
+    info.scratch = tiled.getScratch();
+  } else {
+    gemm.emit();
+  }
+
   int64_t rows = result->isPerImage() ? result->tokens : 1;
   info.flop = perImage(op, 2 * rows * input->width * result->width);
   return info;

@@ -7,6 +7,8 @@
 
 #include "KernelBuilder.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 using namespace mlir::vit::cpu;
 
@@ -23,6 +25,22 @@ int64_t KernelBuilder::stripVectors(int64_t rows, int64_t vectors,
     if (vectors % n == 0 && fits(n))
       return n;
   return 1;
+}
+
+const ::vit::format::Product &KernelBuilder::getProduct(Type element) const {
+  const ::vit::format::Product *product = ::vit::format::findProduct(
+      level, element.isF32() ? ::vit::format::ElementType::F32
+                             : ::vit::format::ElementType::BF16);
+  assert(product && "every CPU level multiplies f32 and bf16");
+  return *product;
+}
+
+Value KernelBuilder::dotPairs(Value sum, Value a, Value b) {
+  return LLVM::CallIntrinsicOp::create(
+             *this, vectorType,
+             getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
+             ValueRange{sum, a, b})
+      .getResult(0);
 }
 
 KernelBuilder::KernelBuilder(func::FuncOp function, const Level &level)
@@ -42,9 +60,10 @@ Value KernelBuilder::begin() {
   return argument(function.getNumArguments() - 3);
 }
 Value KernelBuilder::end() { return argument(function.getNumArguments() - 2); }
-Value KernelBuilder::scratch(int64_t byteOffset) {
+Value KernelBuilder::scratch(int64_t byteOffset, Type element) {
   Value bytes = argument(function.getNumArguments() - 1);
-  auto type = MemRefType::get({ShapedType::kDynamic}, getF32Type());
+  auto type = MemRefType::get({ShapedType::kDynamic},
+                              element ? element : Type(getF32Type()));
   // The length is never used.
   return memref::ViewOp::create(*this, type, bytes, index(byteOffset),
                                 ValueRange{index(1)});
@@ -54,11 +73,71 @@ Value KernelBuilder::scratch(int64_t byteOffset) {
 // Vectors
 //===----------------------------------------------------------------------===//
 
+VectorType KernelBuilder::storedType(Value buffer) {
+  return VectorType::get({kVectorLanes},
+                         cast<MemRefType>(buffer.getType()).getElementType());
+}
+Value KernelBuilder::widen(Value vector) {
+  return vector.getType() == vectorType
+             ? vector
+             : arith::ExtFOp::create(*this, vectorType, vector);
+}
+Value KernelBuilder::narrow(Value vector, Value buffer) {
+  VectorType type = storedType(buffer);
+  if (vector.getType() == type)
+    return vector;
+  if (level.features.has(::vit::format::Feature::Avx512bf16))
+    return arith::TruncFOp::create(*this, type, vector);
+  // LLVM would call a function for each element. To nearest even: adds half of
+  // the last bit that is kept, less one if that is even. A NaN stays one.
+  auto all = [&](int32_t bits) { return splatBits(vectorType, bits); };
+  Value bits = bitcast(vector, getI32Type());
+  Value high = arith::ShRUIOp::create(*this, bits, all(16));
+  Value odd = arith::AndIOp::create(*this, high, all(1));
+  Value half = arith::AddIOp::create(*this, odd, all(0x7fff));
+  Value sum = arith::AddIOp::create(*this, bits, half);
+  Value rounded = arith::ShRUIOp::create(*this, sum, all(16));
+  Value quiet = arith::OrIOp::create(*this, high, all(0x40));
+  Value isNan = compare(arith::CmpFPredicate::UNO, vector, vector);
+  Value word = select(isNan, quiet, rounded);
+  Value narrow = arith::TruncIOp::create(
+      *this, VectorType::get({kVectorLanes}, getIntegerType(16)), word);
+  return bitcast(narrow, type.getElementType());
+}
+
 Value KernelBuilder::load(Value buffer, Value offset) {
-  return vector::LoadOp::create(*this, vectorType, buffer, ValueRange{offset});
+  return widen(vector::LoadOp::create(*this, storedType(buffer), buffer,
+                                      ValueRange{offset}));
 }
 void KernelBuilder::store(Value vector, Value buffer, Value offset) {
-  vector::StoreOp::create(*this, vector, buffer, ValueRange{offset});
+  vector::StoreOp::create(*this, narrow(vector, buffer), buffer,
+                          ValueRange{offset});
+}
+
+Value KernelBuilder::loadWord(Value buffer, Value offset) {
+  Type element = storedType(buffer).getElementType();
+  auto type = VectorType::get({kernel::interleaveOf(element)}, element);
+  Value word = vector::LoadOp::create(*this, type, buffer, ValueRange{offset});
+  return vector::ExtractOp::create(*this, bitcast(word, getI32Type()),
+                                   ArrayRef<int64_t>{0});
+}
+Value KernelBuilder::loadLine(Value buffer, Value offset) {
+  Type element = storedType(buffer).getElementType();
+  auto type =
+      VectorType::get({kVectorLanes * kernel::interleaveOf(element)}, element);
+  return vector::LoadOp::create(*this, type, buffer, ValueRange{offset});
+}
+void KernelBuilder::storeLine(Value line, Value buffer, Value offset) {
+  vector::StoreOp::create(*this, line, buffer, ValueRange{offset});
+}
+Value KernelBuilder::bitcast(Value vector, Type element) {
+  auto type = cast<VectorType>(vector.getType());
+  int64_t bits = type.getNumElements() * type.getElementTypeBitWidth();
+  return vector::BitCastOp::create(
+      *this,
+      VectorType::get({bits / int64_t(element.getIntOrFloatBitWidth())},
+                      element),
+      vector);
 }
 
 Value KernelBuilder::laneMask(int64_t lanes) {

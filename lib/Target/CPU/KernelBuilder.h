@@ -45,6 +45,12 @@ public:
   const Level &level;
   const VectorType vectorType; ///< vector<16xf32>
 
+  /// The level's instruction for products of `element`, which it must have.
+  const ::vit::format::Product &getProduct(Type element) const;
+  /// Adds to each f32 of `sum` the products of the two bf16 of its word in `a`
+  /// and `b`, vectors of 32 bf16: vdpbf16ps. Denormals count as zero.
+  Value dotPairs(Value sum, Value a, Value b);
+
   /// How many of `vectors` vectors of 16 f32 a register tile of `rows` rows
   /// takes at once: a divisor, at most `limit`, whose sums stay in registers.
   int64_t stripVectors(int64_t rows, int64_t vectors, int64_t limit = 4) const;
@@ -54,10 +60,11 @@ public:
   Value begin();
   Value end();
   Value argument(unsigned i);
-  /// Returns `scratch` as f32 from `byteOffset` on.
-  Value scratch(int64_t byteOffset = 0);
+  /// Returns `scratch` from `byteOffset` on, as elements of `type` (null: f32).
+  Value scratch(int64_t byteOffset = 0, Type type = {});
 
-  // Vectors of 16 f32.
+  // Vectors of 16 f32. In a buffer of a narrower type they are widened when
+  // they are loaded and rounded to nearest even when they are stored.
   using CodeBuilder::splat;
   Value splat(double value) { return splat(vectorType, value); }
   Value load(Value buffer, Value offset);
@@ -66,6 +73,17 @@ public:
   Value loadLanes(Value buffer, Value offset, int64_t lanes);
   void storeLanes(Value vector, Value buffer, Value offset, int64_t lanes);
   Value loadScalar(Value buffer, Value offset);
+  /// Loads 32 bits, one or more neighbouring elements, as one i32.
+  Value loadWord(Value buffer, Value offset);
+  /// Loads 64 bytes of elements of the buffer's type.
+  Value loadLine(Value buffer, Value offset);
+  void storeLine(Value line, Value buffer, Value offset);
+  /// Returns `vector`, of f32, rounded to the type of the elements of `buffer`.
+  Value roundTo(Value vector, Value buffer) {
+    return widen(narrow(vector, buffer));
+  }
+  /// The bits of `vector` as a vector of another element type.
+  Value bitcast(Value vector, Type element);
   void storeScalar(Value scalar, Value buffer, Value offset);
   Value broadcast(Value scalar); ///< of any type
   Value shuffle(Value a, Value b, ArrayRef<int64_t> lanes);
@@ -79,6 +97,11 @@ public:
   Value reduce(Reduction kind, Value vector);
 
 private:
+  /// 16 elements of the type of `buffer`.
+  VectorType storedType(Value buffer);
+  Value widen(Value vector);
+  Value narrow(Value vector, Value buffer);
+
   func::FuncOp function;
 };
 

@@ -63,10 +63,10 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::MapOp op, KernelBuilder &b) {
   if (op.getResult().getType().hasStaticShape())
     return emitFlatMap(op, b);
-  auto layouts = InputAndResult::get(op, /*rows=*/true);
+  auto layouts = InputAndResult::get(op, /*rows=*/true, Elements::Narrow);
   if (failed(layouts))
     return failure();
-  const Blocked &shape = layouts->result;
+  const Blocked &input = layouts->input, &shape = layouts->result;
   FailureOr<Epilogue> epilogue =
       Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, shape);
   if (failed(epilogue))
@@ -74,17 +74,21 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::MapOp op, KernelBuilder &b) {
   Value result = b.argument(op->getNumOperands());
 
   b.loop(b.begin(), b.end(), [&](Value i) {
-    RowBlock block = getRowBlock(b, shape, i);
-    b.loop(0, shape.channelBlocks, [&](Value channel) {
-      Value offset = b.add(block.base, b.mul(channel, shape.vectorElements()));
-      SmallVector<Value> channels = epilogue->loadChannels(channel);
-      for (int64_t row = 0; row < shape.rows; ++row) {
-        Value at = b.add(offset, row * kChannelPad);
-        Value value = epilogue->apply(b.load(b.argument(0), at), channels,
-                                      block, row, channel, at);
-        b.store(zeroPaddedRow(b, shape, block, row, value), result, at);
-      }
-    });
+    forEachStrip(
+        b, input, getRowBlock(b, input, i), [&](const RowBlock &strip) {
+          Value to = getStripBase(b, shape, strip);
+          b.loop(0, input.channelBlocks, [&](Value channel) {
+            Value offset = b.add(strip.base, input.vectorOffset(b, channel));
+            SmallVector<Value> channels = epilogue->loadChannels(channel);
+            for (int64_t row = 0; row < stripRows(input); ++row) {
+              Value at = b.add(offset, row * kChannelPad);
+              Value value = epilogue->apply(b.load(b.argument(0), at), channels,
+                                            strip, row, channel, at);
+              storeVector(b, shape, zeroPaddedRow(b, shape, strip, row, value),
+                          result, to, row, channel);
+            }
+          });
+        });
   });
   return getRowBlockInfo(op.getResult().getType());
 }

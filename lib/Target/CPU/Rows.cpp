@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A work unit is one row block. All its rows are processed at once, each with a
-// vector of sums, in three passes over the channels: for the mean (layer norm
-// only), for the variance (from differences to the mean, since a difference of
-// squares would cancel), and for the result.
+// A work unit is one row block. Its rows, or a strip of them, are processed at
+// once, each with a vector of sums, in three passes over the channels: for the
+// mean (layer norm only), for the variance (from differences to the mean, since
+// a difference of squares would cancel), and for the result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +25,7 @@ namespace {
 struct Rows {
   kernel::RowsOp op;
   KernelBuilder &b;
-  Blocked shape;
+  Blocked shape, result;
   RowParts parts;
   Epilogue epilogue;
 
@@ -80,7 +80,7 @@ Rows::PerRow Rows::load(const RowBlock &block, Value channelVector) {
   Value offset =
       b.add(block.base, b.mul(channelVector, shape.vectorElements()));
   PerRow values;
-  for (int64_t row = 0; row < shape.rows; ++row)
+  for (int64_t row = 0; row < stripRows(shape); ++row)
     values.push_back(b.load(b.argument(0), b.add(offset, row * kChannelPad)));
   return values;
 }
@@ -89,10 +89,10 @@ Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
                           double start,
                           function_ref<Value(Value, int64_t)> body) {
   PerRow sums =
-      parts.visit(b, group, PerRow(shape.rows, b.splat(start)),
+      parts.visit(b, group, PerRow(stripRows(shape), b.splat(start)),
                   [&](Value channelVector, int64_t lanes, PerRow carried) {
                     PerRow values = load(block, channelVector);
-                    for (int64_t row = 0; row < shape.rows; ++row) {
+                    for (int64_t row = 0; row < stripRows(shape); ++row) {
                       Value value =
                           b.keepLanes(body(values[row], row), lanes, start);
                       // The element comes first, because combine keeps a NaN of
@@ -108,19 +108,21 @@ Rows::PerRow Rows::reduce(const RowBlock &block, Value group, Reduction kind,
 
 void Rows::finish(const RowBlock &block, Value group,
                   function_ref<Value(Value, int64_t)> body) {
-  Value result = b.argument(op->getNumOperands());
+  Value target = b.argument(op->getNumOperands());
+  Value base = getStripBase(b, result, block);
   parts.visit(b, group, {}, [&](Value channelVector, int64_t lanes, PerRow) {
     Value offset =
         b.add(block.base, b.mul(channelVector, shape.vectorElements()));
     PerRow values = load(block, channelVector);
     SmallVector<Value> channels = epilogue.loadChannels(channelVector);
-    for (int64_t row = 0; row < shape.rows; ++row) {
+    for (int64_t row = 0; row < stripRows(shape); ++row) {
       Value at = b.add(offset, row * kChannelPad);
       Value value = body(values[row], row);
       value = epilogue.apply(value, channels, block, row, channelVector, at);
       // Normalized padding is not zero, even if the region maps zero to zero.
       value = b.keepLanes(value, lanes);
-      b.store(zeroPaddedRow(b, shape, block, row, value), result, at);
+      storeVector(b, result, zeroPaddedRow(b, shape, block, row, value), target,
+                  base, row, channelVector);
     }
     return PerRow();
   });
@@ -173,10 +175,10 @@ void Rows::softmax(const RowBlock &block, Value group) {
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RowsOp op,
                                            KernelBuilder &b) {
-  auto layouts = InputAndResult::get(op, /*rows=*/true);
+  auto layouts = InputAndResult::get(op, /*rows=*/true, Elements::Narrow);
   if (failed(layouts))
     return failure();
-  const Blocked &shape = layouts->result;
+  const Blocked &shape = layouts->input;
   FailureOr<Epilogue> epilogue =
       Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/1, shape);
   if (failed(epilogue))
@@ -185,15 +187,18 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RowsOp op,
   FailureOr<RowParts> parts = RowParts::get(op, shape, op.getGroups());
   if (failed(parts))
     return failure();
-  Rows rows{op, b, shape, *parts, *epilogue};
+  Rows rows{op, b, shape, layouts->result, *parts, *epilogue};
   b.loop(b.begin(), b.end(), [&](Value i) {
-    RowBlock block = getRowBlock(b, shape, i);
-    b.loop(0, parts->parts, [&](Value group) {
-      if (std::optional<NormKind> norm = kernel::getNormKind(op.getKind()))
-        rows.normalize(*norm, block, group);
-      else
-        rows.softmax(block, group);
-    });
+    forEachStrip(b, shape, getRowBlock(b, shape, i),
+                 [&](const RowBlock &strip) {
+                   b.loop(0, parts->parts, [&](Value group) {
+                     if (std::optional<NormKind> norm =
+                             kernel::getNormKind(op.getKind()))
+                       rows.normalize(*norm, strip, group);
+                     else
+                       rows.softmax(strip, group);
+                   });
+                 });
   });
   return getRowBlockInfo(op.getResult().getType());
 }

@@ -17,20 +17,20 @@ Scores::Scores(KernelBuilder &b, const Blocked &rows, const Blocked &others,
       vectors(llvm::divideCeil(others.blocksPerImage * others.rows,
                                kVectorLanes)) {}
 
-SmallVector<std::pair<int64_t, int64_t>> Scores::getPanels() const {
-  // As even as possible: a narrow panel has too few accumulators to hide the
-  // latency of FMA.
+SmallVector<std::pair<int64_t, int64_t>>
+mlir::vit::cpu::divideEvenly(KernelBuilder &b, int64_t rows, int64_t vectors) {
+  // A narrow strip has too few accumulators to hide the latency of FMA.
   int64_t wide = 1;
   while (wide < vectors && wide < 4 &&
-         b.stripVectors(rows.rows, wide + 1) == wide + 1)
+         b.stripVectors(rows, wide + 1) == wide + 1)
     ++wide;
   int64_t count = llvm::divideCeil(vectors, wide);
   int64_t narrow = vectors / count, wider = vectors % count;
-  SmallVector<std::pair<int64_t, int64_t>> panels;
+  SmallVector<std::pair<int64_t, int64_t>> strips;
   if (wider > 0)
-    panels.push_back({narrow + 1, wider});
-  panels.push_back({narrow, count - wider});
-  return panels;
+    strips.push_back({narrow + 1, wider});
+  strips.push_back({narrow, count - wider});
+  return strips;
 }
 
 void Scores::transpose(Value source, Value base, Value transposed) const {
@@ -124,7 +124,7 @@ void Scores::multiply(Value source, Value base, Value transposed, Value target,
 LogicalResult mlir::vit::cpu::verifyHeads(Operation *op, const Blocked &shape,
                                           int64_t headDim, int64_t offset,
                                           int64_t rows) {
-  if (kernel::areHeadsAligned(shape.group, headDim, offset) &&
+  if (kernel::areHeadsAligned(shape.group, headDim, offset, shape.line) &&
       shape.rows == rows && shape.isPerImage())
     return success();
   return op->emitOpError("has heads of ")
@@ -133,9 +133,10 @@ LogicalResult mlir::vit::cpu::verifyHeads(Operation *op, const Blocked &shape,
 }
 
 Value mlir::vit::cpu::getHeadOffset(KernelBuilder &b, const Blocked &shape,
-                                    Value base, Value head, int64_t headVectors,
+                                    Value base, Value head, int64_t headLines,
                                     int64_t offset) {
-  int64_t first = kernel::paddedChannel(offset, shape.group) / kChannelPad;
-  Value vector = b.add(b.mul(head, headVectors), first);
-  return b.add(base, b.mul(vector, shape.vectorElements()));
+  int64_t first =
+      kernel::paddedChannel(offset, shape.group, shape.line) / shape.line;
+  Value line = b.add(b.mul(head, headLines), first);
+  return b.add(base, b.mul(line, shape.lineElements()));
 }

@@ -20,7 +20,7 @@ mlir::vit::getLevel(Location location, format::Target target, StringRef name) {
   if (!level)
     emitError(location) << "target " << format::targetName(target)
                         << " has no level '" << name << "'; choose one of "
-                        << format::levelNames(target).text;
+                        << Twine(format::levelNames(target).text);
   return level;
 }
 

@@ -58,8 +58,9 @@ struct VerifyLimitsPass : mlir::vit::impl::VerifyLimitsBase<VerifyLimitsPass> {
                                        : findLevel(level.getValue());
     if (!found || found->target == Target::Cpu) {
       getOperation().emitError("there is no GPU level '")
-          << level << "'; choose one of " << levelNames(Target::Vulkan).text
-          << ", " << levelNames(Target::Cuda).text;
+          << level << "'; choose one of "
+          << Twine(levelNames(Target::Vulkan).text) << ", "
+          << Twine(levelNames(Target::Cuda).text);
       return signalPassFailure();
     }
     if (failed(simt::verifyLimits(getOperation(), *found)))

@@ -1,0 +1,356 @@
+//===- AttentionNarrow.cpp - Attention of bf16 ----------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A work unit is a chunk of query row blocks of one head of one image, as in
+// Attention.cpp. The keys and values of the head are first packed into scratch,
+// interleaved as the products read them: keys as words of two channels by
+// vectors of 16 keys, values as words of two keys by vectors of 16 channels.
+// The scores are f32, the weights (exponentials relative to the largest score
+// of a row) bf16. Either product is computed by the level's instruction.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Amx.h"
+#include "Emitters.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cpu;
+
+namespace {
+struct NarrowAttention {
+  kernel::AttentionOp op;
+  KernelBuilder &b;
+  Blocked query, key, value, result;
+  int64_t headDim;
+
+  // Scratch.
+  Value packedKeys;   ///< [headLines * 16][keyVectors][32]
+  Value packedValues; ///< [keyLines * 16][headLines * 2][32]
+  Value scores;       ///< [rows][scoreRow()], f32
+  Value weights;      ///< [rows][weightRow()]
+  Value sums;         ///< of a row block's result, in tiles, f32
+
+  int64_t line() const { return query.line; }
+  int64_t heads() { return op.getHeads(); }
+  int64_t headLines() const { return llvm::divideCeil(headDim, line()); }
+  int64_t headVectors() const { return llvm::divideCeil(headDim, kChannelPad); }
+  int64_t keyVectors() const {
+    return llvm::divideCeil(key.tokens, kVectorLanes);
+  }
+  int64_t keyLines() const { return llvm::divideCeil(key.tokens, line()); }
+  int64_t scoreRow() const { return keyVectors() * kVectorLanes; }
+  int64_t weightRow() const { return keyLines() * line(); }
+  bool hasTiles() const { return b.getProduct(b.getBF16Type()).m > 1; }
+  int64_t wordsOfLine() const { return kVectorLanes; }
+  /// Elements of a row of words of the packed values.
+  int64_t valueRow() const { return headLines() * 2 * line(); }
+
+  int64_t allocate();
+  Value getToken(unsigned operand, const Blocked &shape, Value image,
+                 Value head, Value token);
+  void packKeys(Value image, Value head);
+  void packValues(Value image, Value head);
+  void multiply(Value left, Value leftBase, int64_t leftRow, int64_t leftStep,
+                Value right, int64_t steps, int64_t vectors, int64_t rightRow,
+                function_ref<void(Value vector, ArrayRef<Value> sums)> store);
+  void multiplyTiles(Tiles &tiles, Value left, Value leftBase, int64_t leftRow,
+                     int64_t leftStep, Value right, int64_t steps,
+                     int64_t vectors, int64_t rightRow, Value target,
+                     int64_t targetRow);
+  void storeResult(const RowBlock &strip, Value head, Value vector,
+                   ArrayRef<Value> sums, ArrayRef<Value> factors);
+  void emitBlock(Softmax &softmax, Tiles *tiles, Value image, Value head,
+                 Value local);
+  void emitTiled(Softmax &softmax, Tiles &tiles, const RowBlock &block,
+                 Value queryBase, Value image, Value head);
+  void emit(int64_t chunk);
+};
+} // namespace
+
+/// Lays out the scratch memory and returns its bytes.
+int64_t NarrowAttention::allocate() {
+  int64_t bytes = 0;
+  auto take = [&](int64_t elements, Type type) {
+    Value buffer = b.scratch(bytes, type);
+    bytes += kernel::padTo(elements * type.getIntOrFloatBitWidth() / 8,
+                           kernel::kSlotAlignment);
+    return buffer;
+  };
+  Type bf16 = b.getBF16Type(), f32 = b.getF32Type();
+  packedKeys = take(headLines() * wordsOfLine() * keyVectors() * line(), bf16);
+  packedValues = take(keyLines() * wordsOfLine() * valueRow(), bf16);
+  scores = take(query.rows * scoreRow(), f32);
+  weights = take(query.rows * weightRow(), bf16);
+  if (hasTiles())
+    sums = take(query.rows * headLines() * line(), f32);
+  return bytes;
+}
+
+/// Returns the offset of `head` of a token, the last one for those after it.
+Value NarrowAttention::getToken(unsigned operand, const Blocked &shape,
+                                Value image, Value head, Value token) {
+  token = b.min(token, b.index(shape.tokens - 1));
+  return getHeadOffset(b, shape, getRowOffset(b, shape, image, token), head,
+                       headLines(), op.getOffsets()[operand]);
+}
+
+void NarrowAttention::packKeys(Value image, Value head) {
+  Type f32 = b.getF32Type();
+  b.loop(0, keyVectors(), [&](Value vector) {
+    SmallVector<Value> offsets;
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane)
+      offsets.push_back(getToken(1, key, image, head,
+                                 b.add(b.mul(vector, kVectorLanes), lane)));
+    b.loop(0, headLines(), [&](Value part) {
+      Value from = b.mul(part, key.lineElements());
+      SmallVector<Value> words;
+      for (Value offset : offsets)
+        words.push_back(
+            b.bitcast(b.loadLine(b.argument(1), b.add(offset, from)), f32));
+      Value to = b.add(b.mul(part, wordsOfLine() * keyVectors() * line()),
+                       b.mul(vector, line()));
+      for (auto [word, keys] : llvm::enumerate(transposeVectors(b, words)))
+        b.storeLine(b.bitcast(keys, b.getBF16Type()), packedKeys,
+                    b.add(to, int64_t(word) * keyVectors() * line()));
+    });
+  });
+}
+
+void NarrowAttention::packValues(Value image, Value head) {
+  // The words of the first and of the second half of a line of channels.
+  SmallVector<int64_t> lanes[2];
+  for (int64_t half = 0; half < 2; ++half)
+    for (int64_t channel = 0; channel < kVectorLanes; ++channel)
+      for (int64_t row : {int64_t(0), line()})
+        lanes[half].push_back(row + half * kVectorLanes + channel);
+  b.loop(0, keyLines() * wordsOfLine(), [&](Value word) {
+    Value token = b.mul(word, 2);
+    Value first = getToken(2, value, image, head, token);
+    Value second = getToken(2, value, image, head, b.add(token, 1));
+    for (int64_t part = 0; part < headLines(); ++part) {
+      int64_t from = part * value.lineElements();
+      Value x = b.loadLine(b.argument(2), b.add(first, from));
+      Value y = b.loadLine(b.argument(2), b.add(second, from));
+      for (int64_t half = 0; half < 2; ++half)
+        b.storeLine(b.shuffle(x, y, lanes[half]), packedValues,
+                    b.add(b.mul(word, valueRow()), (2 * part + half) * line()));
+    }
+  });
+}
+
+/// Multiplies a strip of rows by `vectors` vectors of packed columns, in the
+/// vector registers. `store` gets the sums of each strip of columns.
+void NarrowAttention::multiply(
+    Value left, Value leftBase, int64_t leftRow, int64_t leftStep, Value right,
+    int64_t steps, int64_t vectors, int64_t rightRow,
+    function_ref<void(Value vector, ArrayRef<Value> sums)> store) {
+  int64_t rows = stripRows(query);
+  int64_t first = 0;
+  for (auto [width, count] : divideEvenly(b, rows, vectors)) {
+    int64_t begin = first, stripVectors = width;
+    b.loop(0, count, [&](Value strip) {
+      Value vector = b.add(b.mul(strip, stripVectors), begin);
+      Tile tile;
+      tile.rows = rows;
+      tile.vectors = stripVectors;
+      tile.steps = steps;
+      tile.unroll = wordsOfLine();
+      tile.left = left;
+      tile.leftBase = leftBase;
+      tile.leftRow = leftRow;
+      tile.leftDepth = 2;
+      tile.leftStep = leftStep;
+      tile.right = right;
+      tile.rightBase = b.mul(vector, line());
+      tile.rightDepth = rightRow;
+      tile.rightStep = rightRow * wordsOfLine();
+      tile.rightVector = line();
+      store(vector, emitTile(b, tile));
+    });
+    first += count * width;
+  }
+}
+
+/// Multiplies the rows of a block by `vectors` vectors of packed columns, in
+/// tiles, and stores the sums row by row.
+void NarrowAttention::multiplyTiles(Tiles &tiles, Value left, Value leftBase,
+                                    int64_t leftRow, int64_t leftStep,
+                                    Value right, int64_t steps, int64_t vectors,
+                                    int64_t rightRow, Value target,
+                                    int64_t targetRow) {
+  auto multiplyColumns = [&](Value vector, int64_t width) {
+    Tiles::Shape shape{1, width};
+    tiles.zeroSums(shape);
+    b.loop(0, steps, [&](Value step) {
+      Value from = b.add(leftBase, b.mul(step, leftStep));
+      Value column =
+          b.add(b.mul(step, rightRow * wordsOfLine()), b.mul(vector, line()));
+      tiles.multiply(shape, left, from, leftRow, /*leftTile=*/0, right, column,
+                     rightRow, line());
+    });
+    tiles.storeSums(shape, target, b.mul(vector, kVectorLanes), targetRow);
+  };
+  constexpr int64_t most = 4;
+  b.loop(0, vectors / most,
+         [&](Value group) { multiplyColumns(b.mul(group, most), most); });
+  if (vectors % most)
+    multiplyColumns(b.index(vectors / most * most), vectors % most);
+}
+
+void NarrowAttention::storeResult(const RowBlock &strip, Value head,
+                                  Value vector, ArrayRef<Value> sums,
+                                  ArrayRef<Value> factors) {
+  int64_t rows = stripRows(query), width = sums.size() / rows;
+  Value target = b.argument(op->getNumOperands());
+  Value base = getStripBase(b, result, strip);
+  Value first = b.add(b.mul(head, headVectors()), vector);
+  for (int64_t v = 0; v < width; ++v)
+    for (int64_t row = 0; row < rows; ++row) {
+      Value x = b.mulf(sums[row * width + v], factors[row]);
+      storeVector(b, result, zeroPaddedRow(b, result, strip, row, x), target,
+                  base, row, b.add(first, v));
+    }
+}
+
+void NarrowAttention::emitTiled(Softmax &softmax, Tiles &tiles,
+                                const RowBlock &block, Value queryBase,
+                                Value image, Value head) {
+  multiplyTiles(tiles, b.argument(0), queryBase, line(), query.lineElements(),
+                packedKeys, headLines(), keyVectors(), keyVectors() * line(),
+                scores, scoreRow());
+  // The factor of each row is stored behind its sums.
+  int64_t rows = stripRows(query), strips = query.rows / rows;
+  auto forEach = [&](function_ref<void(const RowBlock &, Value first)> body) {
+    if (strips == 1)
+      return body(block, b.index(0));
+    forEachStrip(b, query, block,
+                 [&](const RowBlock &strip) { body(strip, strip.firstRow); });
+  };
+  forEach([&](const RowBlock &strip, Value first) {
+    SmallVector<Value> factors =
+        softmax.apply(strip, b.mul(first, scoreRow()),
+                      b.mul(first, weightRow()), image, head);
+    // The scores are no longer needed.
+    for (int64_t row = 0; row < rows; ++row)
+      b.store(factors[row], scores, b.mul(b.add(first, row), scoreRow()));
+  });
+  int64_t sumRow = headLines() * line();
+  multiplyTiles(tiles, weights, b.index(0), weightRow(), line(), packedValues,
+                keyLines(), headVectors(), valueRow(), sums, sumRow);
+  forEach([&](const RowBlock &strip, Value first) {
+    SmallVector<Value> factors;
+    for (int64_t row = 0; row < rows; ++row)
+      factors.push_back(b.load(scores, b.mul(b.add(first, row), scoreRow())));
+    b.loop(0, headVectors(), [&](Value vector) {
+      SmallVector<Value> loaded;
+      for (int64_t row = 0; row < rows; ++row)
+        loaded.push_back(b.load(sums, b.add(b.mul(b.add(first, row), sumRow),
+                                            b.mul(vector, kVectorLanes))));
+      storeResult(strip, head, vector, loaded, factors);
+    });
+  });
+}
+
+void NarrowAttention::emitBlock(Softmax &softmax, Tiles *tiles, Value image,
+                                Value head, Value local) {
+  Value number = b.add(b.mul(image, result.blocksPerImage), local);
+  RowBlock block = getRowBlock(b, query, number);
+  block.local = local;
+  Value queryBase = getHeadOffset(b, query, block.base, head, headLines(),
+                                  op.getOffsets()[0]);
+  if (tiles)
+    return emitTiled(softmax, *tiles, block, queryBase, image, head);
+  forEachStrip(b, query, block, [&](const RowBlock &strip) {
+    Value first = strip.firstRow ? strip.firstRow : b.index(0);
+    multiply(b.argument(0), b.add(queryBase, b.mul(first, line())), line(),
+             query.lineElements(), packedKeys, headLines(), keyVectors(),
+             keyVectors() * line(), [&](Value vector, ArrayRef<Value> sums) {
+               int64_t width = sums.size() / stripRows(query);
+               Value to = b.mul(vector, kVectorLanes);
+               for (auto [i, sum] : llvm::enumerate(sums))
+                 b.store(sum, scores,
+                         b.add(to, int64_t(i) / width * scoreRow() +
+                                       int64_t(i) % width * kVectorLanes));
+             });
+    SmallVector<Value> factors =
+        softmax.apply(strip, b.index(0), b.index(0), image, head);
+    multiply(weights, b.index(0), weightRow(), line(), packedValues, keyLines(),
+             headVectors(), valueRow(),
+             [&](Value vector, ArrayRef<Value> sums) {
+               storeResult(strip, head, vector, sums, factors);
+             });
+  });
+}
+
+void NarrowAttention::emit(int64_t chunk) {
+  int64_t chunks = llvm::divideCeil(result.blocksPerImage, chunk);
+  Softmax softmax{op,     b,          query,   stripRows(query), key.tokens,
+                  scores, scoreRow(), weights, weightRow()};
+  std::optional<Tiles> tiles;
+  if (hasTiles())
+    tiles.emplace(b, query.rows);
+  // The head whose keys and values are packed. The units of a head are
+  // consecutive.
+  Value none = b.index(-1);
+  b.loop(b.begin(), b.end(), 1, ValueRange{none},
+         [&](Value unit, ValueRange carried) {
+           Value pair = b.div(unit, chunks);
+           Value image = b.div(pair, heads()), head = b.rem(pair, heads());
+           Value isNew = b.compare(arith::CmpIPredicate::ne, pair, carried[0]);
+           b.ifThen(isNew, [&] {
+             packKeys(image, head);
+             packValues(image, head);
+           });
+           Value first = b.mul(b.rem(unit, chunks), chunk);
+           Value last =
+               b.min(b.add(first, chunk), b.index(result.blocksPerImage));
+           b.loop(first, last, [&](Value local) {
+             emitBlock(softmax, tiles ? &*tiles : nullptr, image, head, local);
+           });
+           return SmallVector<Value>{pair};
+         });
+  if (tiles)
+    tiles->release();
+}
+
+FailureOr<KernelInfo>
+mlir::vit::cpu::emitNarrowAttention(kernel::AttentionOp op, KernelBuilder &b) {
+  auto get = [&](Value value) {
+    return Blocked::get(op, tensorOf(value), Elements::Narrow);
+  };
+  FailureOr<Blocked> query = get(op.getQuery()), key = get(op.getKey()),
+                     value = get(op.getValue()), result = get(op.getResult());
+  if (failed(query) || failed(key) || failed(value) || failed(result))
+    return failure();
+  int64_t headDim = op.getHeadDim();
+  const Blocked *shapes[] = {&*query, &*key, &*value, &*result};
+  for (auto [i, shape] : llvm::enumerate(shapes))
+    if (failed(verifyHeads(op, *shape, headDim, i < 3 ? op.getOffsets()[i] : 0,
+                           result->rows)))
+      return failure();
+  if (op.getBias() && failed(verifyFlat(op, op.getBias().getType())))
+    return failure();
+  if (auto probabilities = op.getProbabilities())
+    if (tensorOf(probabilities).getEncoding())
+      return op.emitOpError("writes probabilities row-major only");
+
+  if (b.getProduct(b.getBF16Type()).m > 1 &&
+      failed(verifyTileRows(op, result->rows)))
+    return failure();
+  NarrowAttention attention{op, b, *query, *key, *value, *result, headDim};
+  int64_t scratch = attention.allocate();
+  int64_t blocks = result->blocksPerImage;
+  int64_t chunk =
+      op.getTile() ? std::min(op.getTile().getChunk(), blocks) : blocks;
+  attention.emit(chunk);
+  int64_t chunks = llvm::divideCeil(blocks, chunk);
+  return KernelInfo{perImage(op, attention.heads() * chunks),
+                    perImage(op, 4 * attention.heads() * query->tokens *
+                                     key->tokens * headDim),
+                    scratch};
+}
