@@ -138,8 +138,11 @@ static void writeDerived(Text &json, const schema::Module &root,
   json.numbers("dims", d.dims());
   json.field("bytes", d.bytes());
   json.field("stored", storedBytes(d) != 0);
-  if (d.kind() == schema::DerivedKind::Panels)
+  json.field("element_type", schema::EnumNameDType(d.element_type()));
+  if (d.kind() == schema::DerivedKind::Panels) {
     json.field("cols", d.cols());
+    json.field("interleave", d.interleave());
+  }
   json.field("out_group", d.out_group());
   json.field("in_group", d.in_group());
   // Parameters by name, earlier derived forms by number.
@@ -213,15 +216,22 @@ static void writeModule(Text &json, const vit_module &module) {
     };
     json.objects("inputs", entry.inputs(), write);
     json.objects("outputs", entry.outputs(), write);
-    const schema::Schedule *chosen = module.schedules[number++];
+    uint32_t index = number++;
+    json.beginArray("precisions");
+    forEachPrecision(entry,
+                     [&](const char *name, ElementType) { json.item(name); });
+    json.endArray();
     if (entry.preprocessing())
       writePreprocessing(json, *entry.preprocessing());
     if (entry.tokens())
       writeTokens(json, *entry.tokens());
-    json.objects("schedules", entry.schedules(),
-                 [&](const schema::Schedule &schedule) {
-                   writeSchedule(json, schedule, &schedule == chosen);
-                 });
+    json.objects(
+        "schedules", entry.schedules(), [&](const schema::Schedule &schedule) {
+          // The best of its precision.
+          const schema::Schedule *best =
+              bestCpuSchedule(module, index, ElementType(schedule.precision()));
+          writeSchedule(json, schedule, &schedule == best);
+        });
   });
   json.objects("parameters", root.parameters(),
                [&](const schema::Parameter &parameter) {

@@ -13,16 +13,27 @@
 
 namespace vit::runtime {
 
-/// Whether none of `count` floats, at any address, is a NaN or an infinity.
-inline bool areFinite(const void *values, uint64_t count) {
+/// Whether none of `count` numbers, at any address, whose bits are `Bits` and
+/// whose exponent is at `exponent`, is a NaN or an infinity.
+template <typename Bits>
+bool areFinite(const void *values, uint64_t count, Bits exponent) {
   const auto *bytes = static_cast<const unsigned char *>(values);
-  uint32_t bad = 0;
+  Bits bad = 0;
   for (uint64_t i = 0; i < count; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, bytes + 4 * i, 4);
-    bad |= uint32_t((bits & 0x7f800000) == 0x7f800000);
+    Bits bits;
+    std::memcpy(&bits, bytes + sizeof bits * i, sizeof bits);
+    bad |= Bits((bits & exponent) == exponent);
   }
   return bad == 0;
+}
+
+/// The same of floats.
+inline bool areFinite(const void *values, uint64_t count) {
+  return areFinite<uint32_t>(values, count, 0x7f800000);
+}
+/// The same of `bytes` of bf16.
+inline bool areBrainFinite(const void *values, uint64_t bytes) {
+  return areFinite<uint16_t>(values, bytes / sizeof(uint16_t), 0x7f80);
 }
 
 } // namespace vit::runtime

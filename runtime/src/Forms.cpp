@@ -17,24 +17,20 @@ Forms::~Forms() {
   for (Held &form : held)
     if (form.origin == Origin::Copied)
       module.allocator.deallocate(form.data);
+  for (uint32_t i = 0; i < blockCount; ++i)
+    module.allocator.deallocate(blocks[i]);
   guard.stop();
   if (mapping)
     munmap(mapping, module.segmentsSize);
 }
 
 vit_status Forms::place(vit_error *error) {
-  if (!held.allocate(module.allocator, size()))
+  if (!held.allocate(module.allocator, size()) ||
+      !blocks.allocate(module.allocator, size()))
     return outOfMemory(error, size() * sizeof(Held), "weights");
-  uint64_t bytes = 0;
   bool isAnyStored = false;
   for (uint32_t i = 0; i < size(); ++i)
-    if (isStored(i))
-      isAnyStored = true;
-    else if (__builtin_add_overflow(
-                 bytes, alignUp(recipe(i).bytes(), kAlignment), &bytes))
-      return outOfMemory(error, bytes, "weights");
-  if (bytes != 0 && !made.allocateRaw(module.allocator, bytes))
-    return outOfMemory(error, bytes, "weights");
+    isAnyStored = isAnyStored || isStored(i);
   if (isAnyStored && module.file.isOpen()) {
     mapping =
         module.file.mapPrivate(module.segmentsOffset, module.segmentsSize);
@@ -43,23 +39,45 @@ vit_status Forms::place(vit_error *error) {
                   module.name.data(), std::strerror(errno));
     guard.start(mapping, module.segmentsSize);
   }
-  unsigned char *next = made.data();
   for (uint32_t i = 0; i < size(); ++i) {
     Held &form = held[i];
     form.form = formOf(recipe(i));
     form.version = 1;
-    if (!isStored(i)) {
-      form.origin = Origin::Writable;
-      form.data = next;
-      next += alignUp(recipe(i).bytes(), kAlignment);
+    form.origin = Origin::Writable;
+    if (!isStored(i))
       continue;
-    }
     uint64_t offset = recipe(i).data()->offset();
     form.origin = mapping ? Origin::Mapped : Origin::Borrowed;
     form.data = mapping ? mapping + offset
                         : const_cast<unsigned char *>(module.segments) + offset;
   }
   return VIT_OK;
+}
+
+vit_status Forms::allocate(const Array<uint8_t> &isNew, vit_error *error) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < size(); ++i)
+    if (isNew[i] && __builtin_add_overflow(
+                        bytes, alignUp(recipe(i).bytes(), kAlignment), &bytes))
+      return outOfMemory(error, bytes, "weights");
+  auto *block = static_cast<unsigned char *>(module.allocator.allocate(bytes));
+  if (!block)
+    return outOfMemory(error, bytes, "weights");
+  // Each block has at least one form, so there is room for all.
+  blocks[blockCount++] = block;
+  for (uint32_t i = 0; i < size(); ++i)
+    if (isNew[i]) {
+      held[i].data = block;
+      block += alignUp(recipe(i).bytes(), kAlignment);
+    }
+  return VIT_OK;
+}
+
+void Forms::drop(const Array<uint8_t> &isNew) {
+  for (uint32_t i = 0; i < size(); ++i)
+    if (isNew[i])
+      held[i].data = nullptr;
+  module.allocator.deallocate(blocks[--blockCount]);
 }
 
 vit_status Forms::requireWhole(vit_error *error) const {

@@ -21,12 +21,19 @@ public:
   Forms &operator=(const Forms &) = delete;
   ~Forms();
 
-  /// Gives each form its memory. Forms that the module does not store are still
-  /// to be made.
+  /// Finds the forms that the module stores. The others do not exist yet.
+  vit_status place(vit_error *error);
   /// Fails if the module's file was cut short, so that what was read of forms
   /// may be wrong.
   vit_status requireWhole(vit_error *error) const;
-  vit_status place(vit_error *error);
+
+  /// Whether the form is stored or was made. If not, it has no data.
+  bool exists(uint32_t index) const { return held[index].data != nullptr; }
+  /// Gives memory to the forms with `isNew`, which do not exist; they are still
+  /// to be made.
+  vit_status allocate(const Array<uint8_t> &isNew, vit_error *error);
+  /// Takes it back, if making them failed.
+  void drop(const Array<uint8_t> &isNew);
 
   uint32_t size() const { return count(module.root->derived()); }
   const schema::Derived &recipe(uint32_t index) const {
@@ -48,8 +55,8 @@ public:
   /// written, its pages need not stay in memory.
   void forget(uint32_t index) const;
 
-  /// Reads elements [begin, begin + count) of the form's sources back. The form
-  /// must be lossless.
+  /// Reads elements [begin, begin + count) of the form's sources back, which
+  /// are their values if the form is lossless.
   void read(uint32_t index, int64_t begin, int64_t count, float *target) const {
     restore(held[index].form, held[index].data, target, begin, count);
   }
@@ -116,7 +123,8 @@ private:
 
   const vit_module &module;
   Array<Held> held;
-  Array<unsigned char> made;        ///< the forms that are made at load
+  Array<unsigned char *> blocks; ///< memory of forms that were made
+  uint32_t blockCount = 0;
   unsigned char *mapping = nullptr; ///< of the module's segments, private
   vit::format::MappingGuard guard;  ///< of the mapping
   uint64_t writes = 1;

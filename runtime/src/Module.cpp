@@ -30,14 +30,43 @@ static bool copyText(Array<char> &target, const Allocator &allocator,
 }
 
 const format::Level *vit::runtime::levelOf(const schema::Schedule &schedule) {
-  // Later versions may know targets and levels that this one does not.
+  // Later versions may know targets, levels and precisions that this one does
+  // not.
   const format::Level *level = format::findLevel(
       format::Target(schedule.target()), schedule.level()->c_str());
-  auto allowed = format::ElementType(schedule.precision());
-  return level && schedule.precision() == schema::DType(allowed) &&
-                 format::findProduct(*level, allowed)
+  return level && format::findProduct(*level, ElementType(schedule.precision()))
              ? level
              : nullptr;
+}
+
+ElementType vit::runtime::precisionOf(const schema::Entry &entry,
+                                      schema::Target target,
+                                      const char *wanted) {
+  auto precision = ElementType::F32;
+  if (wanted) {
+    format::parsePrecision(wanted, precision);
+    return precision;
+  }
+  for (const schema::Schedule *s : *entry.schedules())
+    if (s->target() == target)
+      return ElementType(s->precision());
+  return precision;
+}
+
+const schema::Schedule *vit::runtime::bestCpuSchedule(const vit_module &module,
+                                                      uint32_t entry,
+                                                      ElementType precision) {
+  int best = 0;
+  const schema::Schedule *chosen = nullptr;
+  for (const schema::Schedule *s : *module.entry(entry).schedules()) {
+    const format::Level *level = levelOf(*s);
+    if (!level || !isCode(*s, schema::Target::Cpu, precision) ||
+        !module.cpu.allows(*level) || level->rank <= best)
+      continue;
+    best = level->rank;
+    chosen = s;
+  }
+  return chosen;
 }
 
 vit_status
@@ -60,17 +89,9 @@ static vit_status chooseSchedules(vit_module &module, vit_error *error) {
   const schema::Module &root = *module.root;
   if (!module.schedules.allocate(module.allocator, count(root.entries())))
     return outOfMemory(error, count(root.entries()) * 8ull, "the module");
-  for (uint32_t i = 0; i < count(root.entries()); ++i) {
-    int best = 0;
-    for (const schema::Schedule *s : *module.entry(i).schedules()) {
-      const format::Level *level = levelOf(*s);
-      if (!level || level->target != format::Target::Cpu ||
-          !module.cpu.allows(*level) || level->rank <= best)
-        continue;
-      best = level->rank;
-      module.schedules[i] = s;
-    }
-  }
+  for (uint32_t i = 0; i < count(root.entries()); ++i)
+    module.schedules[i] = bestCpuSchedule(
+        module, i, precisionOf(module.entry(i), schema::Target::Cpu, nullptr));
   return loadCode(module, module.schedules, module.code, error);
 }
 
@@ -248,6 +269,34 @@ vit_status vit::runtime::unknownLevel(const char *source, format::Target target,
               target == format::Target::Cpu ? ", none" : "");
 }
 
+vit_status vit::runtime::unknownPrecision(const char *name, vit_error *error) {
+  return fail(error, VIT_INVALID_ARGUMENT,
+              "the option precision is '%.200s', which is none; choose one of "
+              "%s",
+              name, format::precisionNames().text);
+}
+
+vit_status vit::runtime::noPrecision(const vit_module &module, uint32_t entry,
+                                     schema::Target target,
+                                     const char *precision, vit_error *error) {
+  char have[64] = "";
+  forEachPrecision(module.entry(entry), [&](const char *name, ElementType one) {
+    bool isHeld = false;
+    for (const schema::Schedule *s : *module.entry(entry).schedules())
+      isHeld = isHeld || isCode(*s, target, one);
+    size_t used = std::strlen(have);
+    if (isHeld)
+      std::snprintf(have + used, sizeof have - used, "%s%s", used ? ", " : "",
+                    name);
+  });
+  return fail(error, VIT_UNSUPPORTED,
+              "entry '%s' of '%s' has no %s code in %s, but in %s; leave the "
+              "precision out, or compile the model again with --precision",
+              module.entry(entry).name()->c_str(), module.name.data(),
+              schema::EnumNameTarget(target), precision,
+              *have ? have : "no precision that this vit knows");
+}
+
 vit_status vit::runtime::noCpuSchedule(const vit_module &module, uint32_t entry,
                                        const CpuChoice &choice,
                                        vit_error *error) {
@@ -271,6 +320,12 @@ vit_status vit::runtime::requireCpuSchedule(const vit_module &module,
              : noCpuSchedule(module, entry, module.cpu, error);
 }
 
+/// "bf16", or what the schema calls a type that is no precision here.
+static const char *precisionText(schema::DType precision) {
+  const char *name = format::precisionName(ElementType(precision));
+  return name ? name : schema::EnumNameDType(precision);
+}
+
 vit_status vit::runtime::noSchedule(const vit_module &module, uint32_t entry,
                                     schema::Target target, const char *offers,
                                     bool compiles, vit_error *error) {
@@ -281,9 +336,11 @@ vit_status vit::runtime::noSchedule(const vit_module &module, uint32_t entry,
     hasTarget = hasTarget || s->target() == target;
     if (used >= sizeof have)
       continue;
+    bool isF32 = s->precision() == schema::DType::F32;
     int added = std::snprintf(
-        have + used, sizeof have - used, "%s%s %s", used ? ", " : "",
-        schema::EnumNameTarget(s->target()), s->level()->c_str());
+        have + used, sizeof have - used, "%s%s %s%s%s", used ? ", " : "",
+        schema::EnumNameTarget(s->target()), s->level()->c_str(),
+        isF32 ? "" : " in ", isF32 ? "" : precisionText(s->precision()));
     used += size_t(added);
   }
   const char *option = hasTarget                          ? "--level"
@@ -313,6 +370,19 @@ extern "C" vit_status vit_module_entry(const vit_module *module, int32_t index,
   *out_info = {entry.name()->c_str(), int32_t(entry.inputs()->size()),
                int32_t(entry.outputs()->size())};
   return VIT_OK;
+}
+
+extern "C" const char *vit_module_precision(const vit_module *module,
+                                            const char *entry, int32_t index) {
+  uint32_t at;
+  const char *found = nullptr;
+  if (!module || findEntry(*module, entry, at, nullptr) != VIT_OK)
+    return nullptr;
+  forEachPrecision(module->entry(at), [&](const char *name, ElementType) {
+    if (index-- == 0)
+      found = name;
+  });
+  return found;
 }
 
 static vit_status bindingInfo(const vit_module *module, const char *entry,

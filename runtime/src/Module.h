@@ -35,8 +35,9 @@ struct vit_module {
   vit::runtime::CpuChoice cpu; ///< lowered by VIT_CPU_LEVEL and the options
   bool levelIsKnown = true;    ///< false: VIT_CPU_LEVEL is set to no level
   uint64_t seed = 0;
-  /// Per entry the schedule that this machine's processor runs, or NULL. Code
-  /// for GPUs is chosen by their executors.
+  /// Per entry the schedule of its default precision that this machine's
+  /// processor runs, or NULL. Sessions with other options and executors of GPUs
+  /// choose for themselves.
   vit::runtime::Array<const vit::schema::Schedule *> schedules;
   vit::runtime::Code code;
 
@@ -54,6 +55,39 @@ vit_status findEntry(const vit_module &module, const char *name,
 /// The level of a schedule's code. NULL if this version of vit does not know it
 /// or does not compute in its precision.
 const format::Level *levelOf(const schema::Schedule &schedule);
+
+/// The precision in which code of `target` runs an entry: `wanted` ("bf16";
+/// NULL: none is), else that of the entry's first schedule for the target.
+ElementType precisionOf(const schema::Entry &entry, schema::Target target,
+                        const char *wanted);
+
+/// Whether the schedule is code of `target` in `precision`.
+inline bool isCode(const schema::Schedule &schedule, schema::Target target,
+                   ElementType precision) {
+  return schedule.target() == target &&
+         schedule.precision() == schema::DType(precision);
+}
+
+/// The best code that the module may run on this machine's processor for an
+/// entry in `precision`; NULL if there is none.
+const schema::Schedule *bestCpuSchedule(const vit_module &module,
+                                        uint32_t entry, ElementType precision);
+
+/// Calls `visit(name, precision)` for each precision of the code of `entry`,
+/// the default one first.
+template <typename Visit>
+void forEachPrecision(const schema::Entry &entry, Visit visit) {
+  const auto &schedules = *entry.schedules();
+  for (uint32_t i = 0; i < schedules.size(); ++i) {
+    auto precision = ElementType(schedules.Get(i)->precision());
+    bool isNew = true;
+    for (uint32_t j = 0; j < i; ++j)
+      isNew = isNew && ElementType(schedules.Get(j)->precision()) != precision;
+    const char *name = format::precisionName(precision);
+    if (isNew && name)
+      visit(name, precision);
+  }
+}
 
 /// Copies the code of those of `schedules`, one per entry, that are not NULL.
 vit_status loadCode(const vit_module &module,
@@ -74,6 +108,15 @@ vit_status noCpuSchedule(const vit_module &module, uint32_t entry,
 /// the entry.
 vit_status requireCpuSchedule(const vit_module &module, uint32_t entry,
                               vit_error *error);
+
+/// Fails with VIT_INVALID_ARGUMENT: the option precision is no precision.
+vit_status unknownPrecision(const char *name, vit_error *error);
+
+/// Fails with VIT_UNSUPPORTED: `entry` has no code of `target` in `precision`,
+/// but in these.
+vit_status noPrecision(const vit_module &module, uint32_t entry,
+                       schema::Target target, const char *precision,
+                       vit_error *error);
 
 /// Fails with VIT_UNSUPPORTED: what code the entry has, what the machine or
 /// device offers ("this machine offers Cpu avx2") and, where `compiles`, how to

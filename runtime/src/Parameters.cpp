@@ -10,6 +10,7 @@
 #include "Finite.h"
 
 using namespace vit::runtime;
+namespace format = vit::format;
 namespace schema = vit::schema;
 
 //===----------------------------------------------------------------------===//
@@ -21,16 +22,18 @@ vit_parameters::~vit_parameters() {
     module->allocator.deallocate(place.written);
 }
 
-/// Gives parameters that have no place yet one in a form that is (or is not)
-/// stored in the module.
-void vit_parameters::findPlaces(bool stored) {
+/// Gives parameters that have no place yet one in a form for which
+/// `isWanted(form, parameter)`, and drops copies that writes left of them.
+template <typename IsWanted>
+void vit_parameters::findPlaces(IsWanted isWanted) {
   for (uint32_t f = 0; f < forms.size(); ++f) {
-    if (!isLossless(forms.form(f)) || forms.isStored(f) != stored)
-      continue;
     int64_t offset = 0;
     for (uint32_t source : sourcesOf(forms.recipe(f))) {
-      if (source < parameterCount() && places[source].form < 0)
+      if (source < parameterCount() && places[source].form < 0 &&
+          isWanted(f, source)) {
+        module->allocator.deallocate(places[source].written);
         places[source] = {int64_t(f), offset, nullptr};
+      }
       offset += sourceElements(*module->root, source);
     }
   }
@@ -40,7 +43,8 @@ vit_status vit_parameters::build(vit_error *error) {
   if (!places.allocate(module->allocator, parameterCount()) ||
       !isTrained.allocate(module->allocator, forms.size()) ||
       !isStale.allocate(module->allocator, forms.size()) ||
-      !isAffected.allocate(module->allocator, forms.size()))
+      !isAffected.allocate(module->allocator, forms.size()) ||
+      !isNew.allocate(module->allocator, forms.size()))
     return outOfMemory(error, parameterCount() * sizeof(Place), "weights");
   for (Place &place : places)
     place.form = -1;
@@ -51,12 +55,84 @@ vit_status vit_parameters::build(vit_error *error) {
   Sources sources(*module);
   VIT_TRY(sources.openAll(error));
   VIT_TRY(forms.place(error));
-  findPlaces(true);
-  findPlaces(false);
-  for (uint32_t f = 0; f < forms.size(); ++f)
-    if (!forms.isStored(f))
-      VIT_TRY(makeForm(f, sources, error));
+  findPlaces([&](uint32_t f, uint32_t) {
+    return forms.isStored(f) && isLossless(forms.form(f));
+  });
+  findPlaces([&](uint32_t f, uint32_t p) {
+    return forms.isStored(f) && !isComputed(forms.form(f)) &&
+           parameter(p).source() == schema::Source::Derived;
+  });
   return sources.requireWhole(error);
+}
+
+//===----------------------------------------------------------------------===//
+// Making forms
+//===----------------------------------------------------------------------===//
+
+/// Calls `visit(form)` for each use of a form by a schedule.
+template <typename Visit>
+void vit_parameters::forEachForm(const schema::Schedule &schedule,
+                                 Visit visit) {
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    const auto *arguments = schedule.commands()->Get(i)->arguments();
+    for (uint32_t a = 0; a < count(arguments); ++a)
+      if (arguments->Get(a)->kind() == schema::ArgumentKind::Derived)
+        visit(arguments->Get(a)->index());
+  }
+}
+
+vit_status vit_parameters::makeForms(const schema::Schedule &schedule,
+                                     vit_error *error) {
+  Lock lock(mutex);
+  for (uint8_t &flag : isNew)
+    flag = 0;
+  forEachForm(schedule, [&](uint32_t f) { isNew[f] = !forms.exists(f); });
+  return makeNew(error);
+}
+
+/// Makes the forms with `isNew`, and those that they are made from.
+vit_status vit_parameters::makeNew(vit_error *error) {
+  bool isAny = false;
+  for (uint32_t f = forms.size(); f-- > 0;) {
+    if (!isNew[f])
+      continue;
+    isAny = true;
+    for (uint32_t source : sourcesOf(forms.recipe(f)))
+      if (int64_t from = forms.formOfSource(source); from >= 0)
+        isNew[from] = !forms.exists(uint32_t(from));
+  }
+  if (!isAny)
+    return VIT_OK;
+  Sources sources(*module);
+  VIT_TRY(openSources(sources, error));
+  VIT_TRY(forms.allocate(isNew, error));
+  vit_status status = VIT_OK;
+  for (uint32_t f = 0; f < forms.size() && status == VIT_OK; ++f)
+    if (isNew[f])
+      status = makeForm(f, sources, error);
+  if (status == VIT_OK)
+    status = sources.requireWhole(error);
+  if (status != VIT_OK) {
+    forms.drop(isNew);
+    return status;
+  }
+  // What is in an arena is laid out before a call that reads it.
+  for (uint32_t f = 0; f < forms.size(); ++f)
+    if (isNew[f] && isTrained[f] && training.arenas.exist())
+      isAnyStale = isStale[f] = 1;
+  findPlaces([&](uint32_t f, uint32_t) {
+    return isNew[f] && isLossless(forms.form(f));
+  });
+  return VIT_OK;
+}
+
+/// Opens the files of weights that the forms with `isNew` are made from.
+vit_status vit_parameters::openSources(Sources &sources, vit_error *error) {
+  for (uint32_t f = 0; f < forms.size(); ++f)
+    for (uint32_t source : sourcesOf(forms.recipe(f)))
+      if (isNew[f] && source < parameterCount() && isAtSource(source))
+        VIT_TRY(sources.openFor(parameter(source), error));
+  return VIT_OK;
 }
 
 /// Returns how many elements of a source to read at a time: whole vectors of
@@ -67,12 +143,13 @@ static int64_t pieceElements(const Form &form, int64_t total) {
   return piece < total ? piece : total;
 }
 
-/// Makes a form, at load, from the sources that the module names.
+/// Makes a form from its sources, without those that are in an arena.
 vit_status vit_parameters::makeForm(uint32_t index, const Sources &sources,
                                     vit_error *error) {
   const Form &made = forms.form(index);
   Form form = made;
   Array<float> table;
+  bool hasAll = true;
   void *target = forms.writableData(index);
   if (isComputed(made)) {
     // A table is used with all of its row-major values.
@@ -92,11 +169,13 @@ vit_status vit_parameters::makeForm(uint32_t index, const Sources &sources,
     if (int64_t from = forms.formOfSource(source); from >= 0)
       derive(form, target, forms.data(uint32_t(from)), ElementType::F32, offset,
              total);
+    else if (training.holds(source))
+      hasAll = false;
     else
       VIT_TRY(makePart(form, target, source, sources, offset, error));
     offset += total;
   }
-  if (isComputed(made))
+  if (isComputed(made) && hasAll)
     compute(made, forms.writableData(index), table.data());
   return VIT_OK;
 }
@@ -108,7 +187,8 @@ vit_status vit_parameters::makePart(const Form &form, void *target,
   const schema::Parameter &p = parameter(index);
   int64_t total = elements(*p.dims());
   ElementType type;
-  if (const void *view = sources.view(p, type)) {
+  const void *view = isAtSource(index) ? sources.view(p, type) : nullptr;
+  if (view) {
     derive(form, target, view, type, offset, total);
     sources.forget(p);
     return VIT_OK;
@@ -119,10 +199,7 @@ vit_status vit_parameters::makePart(const Form &form, void *target,
     return outOfMemory(error, uint64_t(most) * sizeof(float), "weights");
   for (int64_t begin = 0; begin < total; begin += most) {
     int64_t part = total - begin < most ? total - begin : most;
-    if (p.source() == schema::Source::Derived)
-      readRange(index, sources, piece.data(), begin, part);
-    else
-      sources.read(p, piece.data(), begin, part);
+    readRange(index, sources, piece.data(), begin, part);
     derive(form, target, piece.data(), ElementType::F32, offset + begin, part);
   }
   return VIT_OK;
@@ -146,12 +223,33 @@ void vit_parameters::readRange(uint32_t index, const Sources &sources,
     sources.read(parameter(index), target, begin, size);
 }
 
+ElementType vit_parameters::heldType(uint32_t index) const {
+  Lock lock(mutex);
+  return isRounded(index) ? forms.form(uint32_t(places[index].form)).type
+                          : ElementType::F32;
+}
+
+/// Fails if the value of a parameter is held rounded alone.
+vit_status vit_parameters::requireExact(uint32_t index,
+                                        vit_error *error) const {
+  if (!isRounded(index))
+    return VIT_OK;
+  const char *type =
+      format::precisionName(forms.form(uint32_t(places[index].form)).type);
+  return fail(error, VIT_UNSUPPORTED,
+              "'%s' holds parameter '%.200s' in %s only, from which its value "
+              "cannot be read back: use the checkpoint, or a module that was "
+              "compiled with --precision f32",
+              module->name.data(), parameter(index).name()->c_str(),
+              type ? type : "a narrower type");
+}
+
 vit_status vit_parameters::read(uint32_t index, float *target,
                                 vit_error *error) const {
-  if (training.holds(index)) {
-    Lock lock(mutex);
+  Lock lock(mutex);
+  if (training.holds(index))
     return training.readState(*training.variable(index), target, error);
-  }
+  VIT_TRY(requireExact(index, error));
   const schema::Parameter &p = parameter(index);
   Sources sources(*module);
   if (isAtSource(index))
@@ -162,16 +260,18 @@ vit_status vit_parameters::read(uint32_t index, float *target,
 
 vit_status vit_parameters::write(uint32_t index, const float *data,
                                  vit_error *error) {
+  Lock lock(mutex);
   forms.findAffected(isAffected,
                      [&](uint32_t parameter) { return parameter == index; });
   if (training.holds(index)) {
     VIT_TRY(training.writeState(*training.variable(index), data, error));
     for (uint32_t f = 0; f < forms.size(); ++f)
-      if (isAffected[f])
+      if (isAffected[f] && forms.exists(f))
         isAnyStale = isStale[f] = 1;
     return VIT_OK;
   }
   // Everything that can fail comes first, so that a failure changes nothing.
+  VIT_TRY(completeAffected(error));
   for (uint32_t f = 0; f < forms.size(); ++f)
     if (isAffected[f])
       VIT_TRY(forms.makeWritable(f, error));
@@ -196,6 +296,22 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
                    : nullptr;
       });
   return VIT_OK;
+}
+
+/// Leaves those forms affected that exist, and makes what they are made from
+/// and does not: a module may store a form, but not its source.
+vit_status vit_parameters::completeAffected(vit_error *error) {
+  for (uint8_t &flag : isNew)
+    flag = 0;
+  for (uint32_t f = forms.size(); f-- > 0;) {
+    isAffected[f] = isAffected[f] && (forms.exists(f) || isNew[f]);
+    for (uint32_t source : sourcesOf(forms.recipe(f)))
+      if (int64_t from = forms.formOfSource(source);
+          isAffected[f] && from >= 0 && isAffected[from] &&
+          !forms.exists(uint32_t(from)))
+        isNew[from] = 1;
+  }
+  return makeNew(error);
 }
 
 //===----------------------------------------------------------------------===//
@@ -234,7 +350,7 @@ const char *vit_parameters::findNotFinite() const {
       continue;
     }
     int64_t form = places[i].form;
-    if (form >= 0 && remember) {
+    if (form >= 0 && remember && !isRounded(i)) {
       if (known[form] == Unknown)
         known[form] =
             areFinite(forms.data(uint32_t(form)),
@@ -262,9 +378,13 @@ vit_status vit_parameters::makeArenas(vit_error *error) {
   if (training.arenas.exist() || count(module->root->arenas()) == 0)
     return VIT_OK;
   Sources sources(*module);
-  for (uint32_t i = 0; i < parameterCount(); ++i)
-    if (training.variable(i) && isAtSource(i))
+  for (uint32_t i = 0; i < parameterCount(); ++i) {
+    if (!training.variable(i))
+      continue;
+    VIT_TRY(requireExact(i, error));
+    if (isAtSource(i))
       VIT_TRY(sources.openFor(parameter(i), error));
+  }
   VIT_TRY(training.makeArenas(error));
   for (uint32_t i = 0; i < parameterCount(); ++i) {
     const schema::Variable *v = training.variable(i);
@@ -311,20 +431,16 @@ bool vit_parameters::findStale(const schema::Schedule &schedule) {
   for (uint8_t &flag : isAffected)
     flag = 0;
   bool isAny = false;
-  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
-    const auto *arguments = schedule.commands()->Get(i)->arguments();
-    for (uint32_t a = 0; a < count(arguments); ++a) {
-      const schema::Argument &argument = *arguments->Get(a);
-      if (argument.kind() == schema::ArgumentKind::Derived &&
-          isStale[argument.index()])
-        isAny = isAffected[argument.index()] = 1;
-    }
-  }
+  forEachForm(schedule, [&](uint32_t f) {
+    if (isStale[f])
+      isAny = isAffected[f] = 1;
+  });
   // Forms are made from earlier ones.
   for (uint32_t f = forms.size(); f-- > 0;)
     for (uint32_t source : sourcesOf(forms.recipe(f)))
       if (int64_t from = forms.formOfSource(source);
-          isAffected[f] && from >= 0 && isStale[from])
+          isAffected[f] && from >= 0 &&
+          (isStale[from] || (isTrained[from] && !forms.exists(uint32_t(from)))))
         isAffected[from] = 1;
   return isAny;
 }
@@ -334,6 +450,7 @@ vit_status vit_parameters::refresh(const schema::Schedule &schedule,
   if (!findStale(schedule))
     return VIT_OK;
   VIT_TRY(training.arenas.fetch(error));
+  VIT_TRY(completeAffected(error));
   for (uint32_t f = 0; f < forms.size(); ++f)
     if (isAffected[f])
       VIT_TRY(forms.makeWritable(f, error));
@@ -359,7 +476,7 @@ vit_status vit_parameters::refresh(const schema::Schedule &schedule,
 void vit_parameters::trained(ArenaHolder *holder) {
   training.arenas.allChanged(holder);
   for (uint32_t f = 0; f < forms.size(); ++f)
-    isStale[f] |= isTrained[f];
+    isStale[f] |= isTrained[f] && forms.exists(f);
   isAnyStale = true;
 }
 

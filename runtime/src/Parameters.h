@@ -25,6 +25,8 @@ struct vit_parameters {
   ~vit_parameters();
 
   vit_status build(vit_error *error);
+  /// Makes the forms that `schedule` reads and that do not exist yet.
+  vit_status makeForms(const vit::schema::Schedule &schedule, vit_error *error);
   /// Fails if the module's file was cut short while kernels may have read it.
   vit_status requireWhole(vit_error *error) const {
     return forms.requireWhole(error);
@@ -32,6 +34,9 @@ struct vit_parameters {
   vit_status read(uint32_t index, float *target, vit_error *error) const;
   vit_status write(uint32_t index, const float *data, vit_error *error);
   const char *findNotFinite() const;
+  /// The type that the module holds a parameter in: F32, or that of the form
+  /// that it is rounded to and cannot be read back from.
+  vit::runtime::ElementType heldType(uint32_t index) const;
 
   //===--------------------------------------------------------------------===//
   // Training
@@ -76,17 +81,28 @@ struct vit_parameters {
 private:
   /// Where the present value of a parameter is if it is not in an arena: in a
   /// form that it can be read back from, else in a copy that a write left, else
-  /// where it came from.
+  /// where it came from. A module may hold nothing but a form that is not
+  /// lossless: then nobody reads the value.
   struct Place {
     int64_t form;   ///< index of the form, or -1
     int64_t offset; ///< of the first element among the form's sources
     float *written;
   };
 
-  void findPlaces(bool stored);
+  template <typename IsWanted> void findPlaces(IsWanted isWanted);
+  bool isRounded(uint32_t index) const {
+    return places[index].form >= 0 &&
+           !isLossless(forms.form(uint32_t(places[index].form)));
+  }
+  vit_status requireExact(uint32_t index, vit_error *error) const;
   bool isAtSource(uint32_t index) const {
     return places[index].form < 0 && !places[index].written;
   }
+  template <typename Visit>
+  static void forEachForm(const vit::schema::Schedule &schedule, Visit visit);
+  vit_status makeNew(vit_error *error);
+  vit_status completeAffected(vit_error *error);
+  vit_status openSources(vit::runtime::Sources &sources, vit_error *error);
   vit_status makeForm(uint32_t index, const vit::runtime::Sources &sources,
                       vit_error *error);
   vit_status makePart(const vit::runtime::Form &form, void *target,
@@ -102,8 +118,9 @@ private:
   vit::runtime::Array<uint8_t> isTrained;  ///< per form: made from a variable
   vit::runtime::Array<uint8_t> isStale;    ///< per form: older than a variable
   vit::runtime::Array<uint8_t> isAffected; ///< per form, during one call
+  vit::runtime::Array<uint8_t> isNew;      ///< per form, during one call
 
-  /// Calls of several sessions may find stale forms at once.
+  /// Several threads may read, make sessions, and find stale forms at once.
   mutable vit::runtime::Mutex mutex;
   std::atomic<bool> isAnyStale{false};
 };

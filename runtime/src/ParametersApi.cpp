@@ -65,7 +65,7 @@ extern "C" vit_status vit_parameters_info(const vit_parameters *parameters,
   out_info->name = p.name()->c_str();
   if (p.stored_name()->str() != p.name()->str())
     out_info->alias = p.stored_name()->c_str();
-  out_info->dtype = VIT_F32;
+  out_info->dtype = vit_dtype(parameters->heldType(uint32_t(index)));
   out_info->rank = int32_t(p.dims()->size());
   for (uint32_t i = 0; i < p.dims()->size(); ++i)
     out_info->dims[i] = p.dims()->Get(i);

@@ -45,7 +45,7 @@ vit_status vit_session::build(const vit_session_options &given,
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the parameters belong to another module");
   // A module without code for this machine can be inspected, but not run.
-  VIT_TRY(checkDevice(*module, options.device, error));
+  VIT_TRY(checkDevice(*module, options, error));
   const Allocator &allocator = module->allocator;
   if (options.parameters) {
     parameters = options.parameters;
@@ -66,9 +66,13 @@ vit_status vit_session::build(const vit_session_options &given,
   bool isCpu = !options.device || std::strcmp(options.device, "cpu") == 0;
   if (!hasOwnBudget && isCpu)
     options.memory_budget = format::usableMemory();
-  // The caller may free its strings after this call.
+  // The caller may free its strings after this call. Messages need the
+  // precision, which was checked.
   options.device = nullptr;
   options.level = nullptr;
+  auto precision = format::ElementType::F32;
+  if (options.precision && format::parsePrecision(options.precision, precision))
+    options.precision = format::precisionName(precision);
 
   uint32_t inputs = 0, outputs = 0, slots = 0;
   for (uint32_t i = 0; i < count(module->root->entries()); ++i) {
@@ -227,7 +231,7 @@ vit_status vit_session::prepare(const char *name, const vit_tensor *inputs,
   uint32_t entry;
   VIT_TRY(findEntry(*module, name, entry, error));
   if (!executor->schedule(entry))
-    return executor->requireSchedule(entry, error);
+    return executor->explainMissing(entry, error);
   VIT_TRY(bind(module->entry(entry), inputs, inputCount, outputs, outputCount,
                error));
   VIT_TRY(plan(entry, batch, error));
@@ -271,10 +275,26 @@ vit_status vit_session::workspaceSize(const char *name, int64_t atBatch,
   uint32_t entry;
   VIT_TRY(findEntry(*module, name, entry, error));
   if (!executor->schedule(entry))
-    return executor->requireSchedule(entry, error);
+    return executor->explainMissing(entry, error);
   VIT_TRY(checkBatch(atBatch, error));
   if (!workspaceBytes(entry, atBatch, nullptr, bytes))
     return batchTooLarge(atBatch, error);
+  return VIT_OK;
+}
+
+vit_status vit_session::describeCode(const char *name, vit_code_info &info,
+                                     vit_error *error) const {
+  uint32_t entry;
+  VIT_TRY(findEntry(*module, name, entry, error));
+  const schema::Schedule *schedule = executor->schedule(entry);
+  if (!schedule)
+    return executor->explainMissing(entry, error);
+  // A schedule that runs has a known level, with a product in its precision.
+  const format::Level &level = *levelOf(*schedule);
+  auto precision = format::ElementType(schedule->precision());
+  info.level = level.name;
+  info.precision = format::precisionName(precision);
+  info.is_widened = format::isWidened(*format::findProduct(level, precision));
   return VIT_OK;
 }
 
@@ -349,4 +369,21 @@ extern "C" vit_status vit_session_workspace_size(const vit_session *session,
   if (!session || !out_bytes)
     return fail(error, VIT_INVALID_ARGUMENT, "session or out_bytes is NULL");
   return session->workspaceSize(entry, batch, *out_bytes, error);
+}
+
+extern "C" vit_status vit_session_code(const vit_session *session,
+                                       const char *entry, vit_code_info *out,
+                                       vit_error *error) {
+  if (!session || !out)
+    return fail(error, VIT_INVALID_ARGUMENT, "session or out is NULL");
+  if (out->struct_size < sizeof(size_t) || out->struct_size > 4096)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "struct_size is %zu: set it to sizeof(vit_code_info)",
+                out->struct_size);
+  vit_code_info full = {};
+  full.struct_size = out->struct_size;
+  VIT_TRY(session->describeCode(entry, full, error));
+  std::memcpy(out, &full,
+              full.struct_size < sizeof full ? full.struct_size : sizeof full);
+  return VIT_OK;
 }

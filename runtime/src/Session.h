@@ -29,6 +29,9 @@ struct vit_session {
   vit_status workspaceSize(const char *entry, int64_t batch, uint64_t &bytes,
                            vit_error *error) const;
 
+  vit_status describeCode(const char *entry, vit_code_info &info,
+                          vit_error *error) const;
+
   vit_module *module;
 
 private:

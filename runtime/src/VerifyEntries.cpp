@@ -176,6 +176,12 @@ vit_status Checker::command(const schema::Entry &entry,
       return corrupt("argument %u of %s is number %u of %u", i, what,
                      argument.index(), limit);
   }
+  uint32_t types = count(c.element_types());
+  if (types != 0 && types != given)
+    return corrupt("%s has %u arguments and types of %u", what, given, types);
+  for (uint32_t i = 0; i < types; ++i)
+    if (c.element_types()->Get(i) > schema::DType::MAX)
+      return corrupt("argument %u of %s is of an unknown type", i, what);
   if (c.is_update() &&
       (c.kind() != schema::CommandKind::Dispatch || given == 0 ||
        c.arguments()->Get(given - 1)->kind() != schema::ArgumentKind::Arena))

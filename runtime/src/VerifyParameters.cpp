@@ -78,20 +78,35 @@ vit_status Checker::parameter(uint32_t index) {
   return VIT_OK;
 }
 
-/// A parameter without a source of its own is read back from a stored form.
+/// A parameter without a source of its own is in a stored form. If that rounds
+/// it, no other form can be made from it.
 vit_status Checker::parameterHasForm(uint32_t index) {
   const schema::Parameter &p = *module.parameters()->Get(index);
   if (p.source() != schema::Source::Derived)
     return VIT_OK;
+  bool isRounded = false;
+  uint32_t made = count(module.derived());
   for (uint32_t d = 0; d < count(module.derived()); ++d) {
     const schema::Derived &derived = *module.derived()->Get(d);
-    if (storedBytes(derived) == 0 || !isLossless(formOf(derived)))
-      continue;
-    for (uint32_t source : sourcesOf(derived))
-      if (source == index)
+    for (uint32_t source : sourcesOf(derived)) {
+      if (source != index)
+        continue;
+      Form form = formOf(derived);
+      if (storedBytes(derived) == 0)
+        made = d;
+      else if (isLossless(form))
         return VIT_OK;
+      else if (!isComputed(form))
+        isRounded = true;
+    }
   }
-  return corrupt("parameter '%.200s' is stored nowhere", p.name()->c_str());
+  if (!isRounded)
+    return corrupt("parameter '%.200s' is stored nowhere", p.name()->c_str());
+  if (made != count(module.derived()))
+    return corrupt("derived form %u is made from parameter '%.200s', which is "
+                   "stored rounded",
+                   made, p.name()->c_str());
+  return VIT_OK;
 }
 
 vit_status Checker::derivedForms() {

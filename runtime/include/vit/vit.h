@@ -218,6 +218,12 @@ typedef struct vit_entry_info {
 VIT_API int32_t vit_module_entry_count(const vit_module *module);
 VIT_API vit_status vit_module_entry(const vit_module *module, int32_t index,
                                     vit_entry_info *out_info, vit_error *error);
+/// The name of precision number `index` of an entry's code ("f32", "bf16"), the
+/// default one first; NULL where there are fewer, and where there is no such
+/// entry. `entry` NULL: the first. A precision is the type of the operands of
+/// products; sums are always f32. Static storage.
+VIT_API const char *vit_module_precision(const vit_module *module,
+                                         const char *entry, int32_t index);
 /// `entry` NULL: the first.
 VIT_API vit_status vit_module_input(const vit_module *module, const char *entry,
                                     int32_t index, vit_binding_info *out_info,
@@ -307,10 +313,10 @@ VIT_API vit_status vit_module_describe(vit_module *module, char **out_json,
 VIT_API void vit_module_free_text(vit_module *module, char *text);
 
 /// Bytes that one call of `entry` with this batch needs beside the weights on
-/// the CPU: known from the plan, before anything runs. A session adds the
-/// kernels' scratch memory per thread, some kilobytes, and room for outputs
-/// that the caller leaves out; vit_session_workspace_size knows it exactly, and
-/// for GPUs.
+/// the CPU, in its default precision: known from the plan, before anything
+/// runs. A session adds the kernels' scratch memory per thread, some kilobytes,
+/// and room for outputs that the caller leaves out; vit_session_workspace_size
+/// knows it exactly, and for GPUs.
 VIT_API vit_status vit_module_workspace_size(const vit_module *module,
                                              const char *entry, int64_t batch,
                                              uint64_t *out_bytes,
@@ -323,8 +329,9 @@ VIT_API vit_status vit_module_workspace_size(const vit_module *module,
 typedef struct vit_parameters vit_parameters;
 
 /// The module's weights: mapped where the file holds them in the form that the
-/// kernels read, read and converted where it refers to other files or to
-/// initialisers. Retains the module.
+/// kernels read; where it refers to other files or to initialisers, read and
+/// converted when the first session over them is created that needs them.
+/// Retains the module.
 VIT_API vit_status vit_parameters_create(vit_module *module,
                                          vit_parameters **out_parameters,
                                          vit_error *error);
@@ -334,14 +341,17 @@ VIT_API void vit_parameters_release(vit_parameters *parameters);
 VIT_API int32_t vit_parameters_count(const vit_parameters *parameters);
 /// Name and logical shape (f32) of one parameter; `alias` is its tensor's name
 /// in the checkpoint, where that is another one (several parameters may be rows
-/// of one tensor).
+/// of one tensor). `dtype` is VIT_F32, or VIT_BF16 where the module holds the
+/// values rounded to bf16 alone, so that vit_parameters_read refuses to read
+/// them.
 VIT_API vit_status vit_parameters_info(const vit_parameters *parameters,
                                        int32_t index,
                                        vit_binding_info *out_info,
                                        vit_error *error);
 /// Copies a parameter out of or into its logical row-major f32 form; `size` is
 /// in bytes and must be exact. A write updates everything derived from it; no
-/// session over these parameters may be running meanwhile.
+/// session over these parameters may be running meanwhile. Values that the
+/// module holds in bf16 only can be written, but not read: VIT_UNSUPPORTED.
 VIT_API vit_status vit_parameters_read(const vit_parameters *parameters,
                                        const char *name, float *out_data,
                                        size_t size, vit_error *error);
@@ -405,8 +415,10 @@ typedef struct vit_session_options {
   void *event_context;
   vit_cancel_callback is_cancelled; ///< May be NULL.
   void *cancel_context;
-  const char *device; ///< NULL: "cpu". See below. Copied.
-  const char *level;  ///< NULL: the best. See below. Copied.
+  const char *device;    ///< NULL: "cpu". See below. Copied.
+  const char *level;     ///< NULL: the best. See below. Copied.
+  const char *precision; ///< "f32" or "bf16"; NULL: the module's default for
+                         ///< each entry. See below. Copied.
 } vit_session_options;
 
 /// `options` may be NULL. Retains the module. `device` is one of
@@ -421,6 +433,11 @@ typedef struct vit_session_options {
 /// the device best or, on Vulkan, what VIT_VULKAN_LEVEL names.
 /// VIT_INVALID_ARGUMENT if the device's kind has no such level.
 ///
+/// `precision` chooses among the code that the module has (see
+/// vit_module_precision): of that precision, the best level that the machine
+/// has. VIT_UNSUPPORTED where no entry has code in it, VIT_INVALID_ARGUMENT if
+/// there is no such precision. Code for GPUs is f32.
+///
 /// VIT_UNSUPPORTED where the module has no code that the device (for the CPU:
 /// below VIT_CPU_LEVEL, if that is set) runs, or where there is no driver;
 /// VIT_NOT_FOUND where there is no such device. `threads`, `parallel_for` and
@@ -431,6 +448,20 @@ VIT_API vit_status vit_session_create(vit_module *module,
                                       vit_session **out_session,
                                       vit_error *error);
 VIT_API void vit_session_release(vit_session *session);
+
+/// The code that a session runs. Static storage.
+typedef struct vit_code_info {
+  size_t struct_size;    ///< sizeof(vit_code_info), set by the caller.
+  const char *level;     ///< "avx512", "tiled", "sm_80"
+  const char *precision; ///< "f32", "bf16"
+  int32_t is_widened;    ///< 1: the level has no instruction for products in
+                         ///< this precision; operands are widened to f32.
+} vit_code_info;
+
+/// The code that runs `entry` (NULL: the first). Errors as of vit_session_run.
+VIT_API vit_status vit_session_code(const vit_session *session,
+                                    const char *entry, vit_code_info *out,
+                                    vit_error *error);
 
 /// Calls `entry` (NULL: the first). The batch is dims[0] of the first input.
 /// Outputs that are not named are not written. The workspace grows to the

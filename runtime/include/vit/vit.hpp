@@ -121,6 +121,15 @@ public:
     return text ? text : std::to_string(index);
   }
 
+  /// The precisions of an entry's code, the default one first.
+  std::vector<std::string> precisions(const char *entry = nullptr) const {
+    std::vector<std::string> names;
+    while (const char *name =
+               vit_module_precision(get(), entry, int32_t(names.size())))
+      names.push_back(name);
+    return names;
+  }
+
   /// What turns logits into scores.
   vit_score_function scoreFunction() const {
     return vit_module_score_function(get());
@@ -260,6 +269,16 @@ public:
   }
 
   vit_session *get() const { return handle.get(); }
+
+  /// The code that the session runs.
+  vit_code_info code(const char *entry = nullptr) const {
+    vit_code_info info = {};
+    info.struct_size = sizeof info;
+    detail::check([&](vit_error *error) {
+      return vit_session_code(get(), entry, &info, error);
+    });
+    return info;
+  }
 
   /// Bytes of workspace of a call; see vit_session_workspace_size.
   uint64_t workspaceSize(const char *entry, int64_t batch) const {

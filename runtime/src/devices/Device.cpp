@@ -26,16 +26,39 @@ vit_status Executor::fetchArenas(unsigned char *const *, vit_error *error) {
   return fail(error, VIT_INTERNAL, "this device holds no variables");
 }
 
-vit_status Executor::chooseSchedules(vit_error *error) {
+/// Whether an entry has code of `target` in this precision (NULL: in any).
+static bool hasCode(const schema::Entry &entry, schema::Target target,
+                    const ElementType *precision) {
+  for (const schema::Schedule *s : *entry.schedules())
+    if (precision ? isCode(*s, target, *precision) : s->target() == target)
+      return true;
+  return false;
+}
+
+vit_status Executor::explainMissing(uint32_t entry, vit_error *error) const {
+  const schema::Entry &code = context.module.entry(entry);
+  const char *wanted = context.options.precision;
+  ElementType precision = precisionOf(code, target, wanted);
+  return wanted && hasCode(code, target, nullptr) &&
+                 !hasCode(code, target, &precision)
+             ? noPrecision(context.module, entry, target, wanted, error)
+             : requireSchedule(entry, error);
+}
+
+vit_status Executor::chooseSchedules(schema::Target wanted, vit_error *error) {
+  target = wanted;
   const schema::Module &root = *context.module.root;
   uint32_t entries = count(root.entries());
   if (!schedules.allocate(context.module.allocator, entries))
     return outOfMemory(error, entries * 8ull, "the session");
   bool anyRuns = false;
   for (uint32_t i = 0; i < entries; ++i) {
+    const schema::Entry &entry = context.module.entry(i);
+    ElementType precision =
+        precisionOf(entry, target, context.options.precision);
     int best = 0;
-    for (const schema::Schedule *s : *context.module.entry(i).schedules()) {
-      int suits = rank(*s);
+    for (const schema::Schedule *s : *entry.schedules()) {
+      int suits = isCode(*s, target, precision) ? rank(*s) : 0;
       if (suits <= best)
         continue;
       best = suits;
@@ -43,7 +66,12 @@ vit_status Executor::chooseSchedules(vit_error *error) {
       anyRuns = true;
     }
   }
-  return anyRuns ? VIT_OK : requireSchedule(0, error);
+  if (!anyRuns)
+    return requireSchedule(0, error);
+  for (const schema::Schedule *s : schedules)
+    if (s)
+      VIT_TRY(context.parameters.makeForms(*s, error));
+  return VIT_OK;
 }
 
 //===----------------------------------------------------------------------===//
@@ -95,22 +123,40 @@ static vit_status parseDevice(const char *device, DeviceName &name,
               device);
 }
 
-vit_status checkDevice(const vit_module &module, const char *device,
-                       vit_error *error) {
+/// Whether a session on `target` may run the schedule, as far as is known
+/// before the device is opened.
+static bool mayRun(const vit_module &module, const schema::Schedule &schedule,
+                   schema::Target target) {
+  const format::Level *level = levelOf(schedule);
+  return target != schema::Target::Cpu ||
+         (level && module.levelIsKnown && module.cpu.allows(*level));
+}
+
+vit_status checkDevice(const vit_module &module,
+                       const vit_session_options &options, vit_error *error) {
   DeviceName name;
-  VIT_TRY(parseDevice(device, name, error));
-  bool anyRuns = false;
+  VIT_TRY(parseDevice(options.device, name, error));
+  ElementType ignored;
+  if (options.precision && !format::parsePrecision(options.precision, ignored))
+    return unknownPrecision(options.precision, error);
+  bool anyRuns = false, anyIsPrecise = false, anyIsTarget = false;
   for (uint32_t i = 0; i < count(module.root->entries()); ++i) {
-    if (name.target == schema::Target::Cpu)
-      anyRuns = anyRuns || (module.schedules[i] && module.levelIsKnown);
-    else
-      for (const schema::Schedule *s : *module.entry(i).schedules())
-        anyRuns = anyRuns || s->target() == name.target;
+    const schema::Entry &entry = module.entry(i);
+    ElementType precision = precisionOf(entry, name.target, options.precision);
+    anyIsTarget = anyIsTarget || hasCode(entry, name.target, nullptr);
+    anyIsPrecise = anyIsPrecise || hasCode(entry, name.target, &precision);
+    for (const schema::Schedule *s : *entry.schedules())
+      anyRuns = anyRuns || (isCode(*s, name.target, precision) &&
+                            mayRun(module, *s, name.target));
   }
   if (anyRuns)
     return VIT_OK;
+  if (anyIsTarget && !anyIsPrecise && options.precision)
+    return noPrecision(module, 0, name.target, options.precision, error);
   if (name.target == schema::Target::Cpu)
-    return requireCpuSchedule(module, 0, error);
+    return module.levelIsKnown
+               ? noCpuSchedule(module, 0, module.cpu, error)
+               : unknownLevel("VIT_CPU_LEVEL", format::Target::Cpu, error);
   char offers[64];
   std::snprintf(offers, sizeof offers, "the session is to run on %s",
                 schema::EnumNameTarget(name.target));

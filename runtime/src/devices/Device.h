@@ -68,6 +68,10 @@ public:
   virtual vit_status requireSchedule(uint32_t entry,
                                      vit_error *error) const = 0;
 
+  /// Why `schedule(entry)` is NULL: fails as requireSchedule, or says in which
+  /// precisions there is code.
+  vit_status explainMissing(uint32_t entry, vit_error *error) const;
+
   /// Bytes of memory that a call takes in addition to the weights; the session
   /// compares them with its budget. They are the slots (`slotBytes`, from
   /// planSlots at this batch) and the memory for those `outputs` that are NULL
@@ -106,16 +110,21 @@ public:
 protected:
   explicit Executor(const SessionContext &context) : context(context) {}
 
-  /// How well this device runs the schedule; the highest rank of an entry is
-  /// used. 0: it cannot run it.
+  /// How well this device runs the schedule, which is for its target; the
+  /// highest rank of an entry is used. 0: it cannot run it.
   virtual int rank(const schema::Schedule &schedule) const = 0;
 
-  /// Fills `schedules` by `rank`. Fails like `requireSchedule` if no entry has
-  /// one. To be called when the executor is created.
-  vit_status chooseSchedules(vit_error *error);
+  /// Fills `schedules` by `rank` from the code of `target` in the precision of
+  /// the options, and makes the forms that they read. Fails like
+  /// `requireSchedule` if no entry has one. To be called when the executor is
+  /// created.
+  vit_status chooseSchedules(schema::Target target, vit_error *error);
 
   const SessionContext context;
   Array<const schema::Schedule *> schedules; ///< per entry
+
+private:
+  schema::Target target = schema::Target::Cpu;
 };
 
 //===----------------------------------------------------------------------===//
@@ -155,10 +164,10 @@ vit_status createCudaExecutor(const SessionContext &context,
                               vit_error *error);
 
 /// Checks what can be checked before weights are read and drivers opened: fails
-/// if `device` (NULL: "cpu") of vit_session_options is not a kind of device, or
-/// one that the module has no code for.
-vit_status checkDevice(const vit_module &module, const char *device,
-                       vit_error *error);
+/// if `device` (NULL: "cpu") or `precision` of the options is none, or one that
+/// the module has no code for.
+vit_status checkDevice(const vit_module &module,
+                       const vit_session_options &options, vit_error *error);
 
 /// Creates the executor for `device`.
 vit_status createExecutor(const SessionContext &context, const char *device,

@@ -47,12 +47,15 @@ int main(int argc, char **argv) {
     return 1;
   }
   std::string folder = std::string(argv[1]) + "/";
-  Builder logical, stored, drawn, whole, resampled, vulkan, cuda, training;
+  Builder logical, stored, drawn, whole, resampled, vulkan, cuda, training,
+      narrow, rounded;
   stored.storeForms();
   drawn.useInitializers();
   vulkan.addGpu(vit::schema::Target::Vulkan);
   cuda.addGpu(vit::schema::Target::Cuda);
   training.addTraining();
+  narrow.addBf16();
+  rounded.keepOnlyBf16();
   auto resample = std::make_unique<vit::schema::DerivedT>();
   resample->kind = vit::schema::DerivedKind::Resample;
   resample->sources = {2};
@@ -62,6 +65,8 @@ int main(int argc, char **argv) {
   resample->to = {3, 3};
   resample->antialias = true;
   resampled.module.derived.push_back(std::move(resample));
+  resampled.schedule().commands[0]->arguments[1] =
+      makeArgument(vit::schema::ArgumentKind::Derived, 2, {16, 0, 1});
   if (!write(folder + "inline", logical, 0) ||
       !write(folder + "stored", stored, 0) ||
       !write(folder + "drawn", drawn, 0) ||
@@ -69,6 +74,8 @@ int main(int argc, char **argv) {
       !write(folder + "vulkan", vulkan, 0) ||
       !write(folder + "cuda", cuda, 0) ||
       !write(folder + "training", training, 0) ||
+      !write(folder + "narrow", narrow, 0) ||
+      !write(folder + "rounded", rounded, 0) ||
       !write(folder + "whole", whole, 7)) {
     std::fprintf(stderr, "error: cannot write to '%s'\n", argv[1]);
     return 1;

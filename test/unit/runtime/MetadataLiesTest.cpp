@@ -141,9 +141,9 @@ INSTANTIATE_TEST_SUITE_P(
             }},
         Lie{"derived form 1 interleaves depths in a way that is not possible",
             [](Builder &b) { b.module.derived[1]->interleave = 3; }},
-        // A form that is not lossless may be stored, but only in addition to
-        // the parameter itself.
-        Lie{"parameter 'scale' is stored nowhere",
+        // A parameter that is stored rounded is in no other form.
+        Lie{"derived form 2 is made from parameter 'scale', which is stored "
+            "rounded",
             [](Builder &b) {
               b.storeForms();
               auto &d = *b.module.derived[0];
@@ -151,6 +151,9 @@ INSTANTIATE_TEST_SUITE_P(
               d.bytes /= 2;
               d.data = std::make_unique<schema::Segment>(
                   b.addSegment(std::vector<uint16_t>(d.bytes / 2)));
+              auto made = std::make_unique<schema::DerivedT>(d);
+              made->data.reset();
+              b.module.derived.push_back(std::move(made));
             }},
         Lie{"derived form 1 is made from a form that is not row-major f32",
             [](Builder &b) { b.module.derived[1]->sources = {3}; }},
@@ -192,6 +195,16 @@ INSTANTIATE_TEST_SUITE_P(
         // Commands
         Lie{"command 4 of entry 'forward' has 3 arguments, expected 4",
             [](Builder &b) { b.schedule().kernels[1]->argument_count = 4; }},
+        Lie{"command 4 of entry 'forward' has 3 arguments and types of 2",
+            [](Builder &b) {
+              b.schedule().commands[4]->element_types.resize(2);
+            }},
+        Lie{"argument 2 of command 4 of entry 'forward' is of an unknown type",
+            [](Builder &b) {
+              auto &types = b.schedule().commands[4]->element_types;
+              types.resize(3);
+              types[2] = schema::DType(9);
+            }},
         Lie{"command 4 of entry 'forward' runs kernel 3 of 3",
             [](Builder &b) { b.schedule().commands[4]->kernel = 3; }},
         Lie{"command 4 of entry 'forward' has no work units",

@@ -228,18 +228,64 @@ void Builder::useInitializers() {
   }
 }
 
+/// A deep copy: serialised and parsed.
+static std::unique_ptr<schema::ScheduleT>
+copyOf(const schema::ScheduleT &schedule) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(schema::Schedule::Pack(builder, &schedule));
+  return std::unique_ptr<schema::ScheduleT>(
+      flatbuffers::GetRoot<schema::Schedule>(builder.GetBufferPointer())
+          ->UnPack());
+}
+
+void Builder::addBf16() {
+  auto panels = std::make_unique<schema::DerivedT>(*module.derived[1]);
+  panels->element_type = schema::DType::BF16;
+  panels->interleave = 2;
+  panels->bytes = 16 * 32 * 2;
+  module.derived.push_back(std::move(panels));
+  std::unique_ptr<schema::ScheduleT> copy = copyOf(schedule());
+  copy->precision = schema::DType::BF16;
+  copy->kernels[1] = makeKernel(
+      "gemm_0", "gemm", reinterpret_cast<void *>(kernelLinearBf16), 3, 12);
+  copy->commands[4]->arguments[1] =
+      makeArgument(schema::ArgumentKind::Derived,
+                   uint32_t(module.derived.size() - 1), {1024, 0, 1});
+  entry().schedules.push_back(std::move(copy));
+}
+
+void Builder::keepOnlyBf16() {
+  addBf16();
+  entry().schedules.erase(entry().schedules.begin());
+  module.derived[1] = std::move(module.derived.back());
+  module.derived.pop_back();
+  schedule().commands[4]->arguments[1] =
+      makeArgument(schema::ArgumentKind::Derived, 1, {1024, 0, 1});
+  Form form;
+  form.kind = FormKind::Panels;
+  form.type = ElementType::BF16;
+  form.rows = 3;
+  form.width = 8;
+  form.cols = 16;
+  form.interleave = 2;
+  std::vector<uint16_t> panels(512);
+  derive(form, panels.data(), q.data(), ElementType::F32, 0, 8);
+  derive(form, panels.data(), kv.data(), ElementType::F32, 8, 16);
+  module.derived[1]->data =
+      std::make_unique<schema::Segment>(addSegment(panels));
+  for (int i : {1, 2}) {
+    module.parameters[i]->source = schema::Source::Derived;
+    module.parameters[i]->data.reset();
+  }
+}
+
 void Builder::addGpu(schema::Target target) {
   for (auto &each : module.entries)
     addGpu(target, *each);
 }
 
 void Builder::addGpu(schema::Target target, schema::EntryT &to) {
-  // Serialise and parse to make a deep copy.
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(schema::Schedule::Pack(builder, to.schedules[0].get()));
-  std::unique_ptr<schema::ScheduleT> copy(
-      flatbuffers::GetRoot<schema::Schedule>(builder.GetBufferPointer())
-          ->UnPack());
+  std::unique_ptr<schema::ScheduleT> copy = copyOf(*to.schedules[0]);
   bool isCuda = target == schema::Target::Cuda;
   auto addImage = [&](schema::ImageFormat format, const void *data,
                       size_t size) {

@@ -81,6 +81,13 @@ public:
   /// accumulate_step: image and labels to loss; only momentum += gradient.
   void addTraining();
 
+  /// Adds to entry forward a schedule in bf16, whose product reads weights in
+  /// bf16 from another derived form, the last one.
+  void addBf16();
+  /// Leaves only that schedule, and stores q and kv in its form alone, which is
+  /// then derived form 1.
+  void keepOnlyBf16();
+
   /// Adds schedules for a GPU with the same commands and kernel names. Their
   /// images look valid and contain no code.
   void addGpu(schema::Target target);

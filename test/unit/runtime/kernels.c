@@ -39,6 +39,30 @@ KERNEL kernelLinear(void *const *arguments, int64_t batch, int64_t begin,
     }
 }
 
+static inline __attribute__((always_inline)) float widen(uint16_t brain) {
+  union {
+    uint32_t bits;
+    float value;
+  } wide = {(uint32_t)brain << 16};
+  return wide.value;
+}
+
+// The same with weights in bf16, two neighbouring depths side by side.
+KERNEL kernelLinearBf16(void *const *arguments, int64_t batch, int64_t begin,
+                        int64_t end, void *scratch) {
+  const float *in = arguments[0];
+  const uint16_t *weight = arguments[1];
+  float *out = arguments[2];
+  float *sums = scratch;
+  for (int64_t b = begin; b < end; ++b)
+    for (int64_t o = 0; o < 3; ++o) {
+      sums[o] = in[b * 8] * widen(weight[o * 2]);
+      for (int64_t k = 1; k < 8; ++k)
+        sums[o] += in[b * 8 + k] * widen(weight[k / 2 * 32 + o * 2 + k % 2]);
+      out[b * 3 + o] = sums[o];
+    }
+}
+
 // Rows of 3: out = in + table[channel].
 KERNEL kernelAdd(void *const *arguments, int64_t batch, int64_t begin,
                  int64_t end, void *scratch) {

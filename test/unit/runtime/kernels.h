@@ -18,6 +18,8 @@ void kernelScale(void *const *arguments, int64_t batch, int64_t begin,
                  int64_t end, void *scratch);
 void kernelLinear(void *const *arguments, int64_t batch, int64_t begin,
                   int64_t end, void *scratch);
+void kernelLinearBf16(void *const *arguments, int64_t batch, int64_t begin,
+                      int64_t end, void *scratch);
 void kernelAdd(void *const *arguments, int64_t batch, int64_t begin,
                int64_t end, void *scratch);
 void kernelGradient(void *const *arguments, int64_t batch, int64_t begin,

@@ -48,7 +48,7 @@ private:
   void *resolve(const schema::Argument &argument) const;
 
   CpuChoice choice;
-  /// The module's, or `ownCode` in a session whose level is lower.
+  /// The module's, or `ownCode` in a session of another level or precision.
   const Code *code = nullptr;
   Code ownCode;
   Pool pool;
@@ -72,9 +72,7 @@ private:
 
 int CpuExecutor::rank(const schema::Schedule &schedule) const {
   const format::Level *level = levelOf(schedule);
-  return level && level->target == format::Target::Cpu && choice.allows(*level)
-             ? level->rank
-             : 0;
+  return level && choice.allows(*level) ? level->rank : 0;
 }
 
 vit_status CpuExecutor::build(vit_error *error) {
@@ -82,9 +80,12 @@ vit_status CpuExecutor::build(vit_error *error) {
   const char *limit = context.options.level;
   if (limit && !lowerRank(limit, choice.maxRank))
     return unknownLevel("the option level", format::Target::Cpu, error);
-  VIT_TRY(chooseSchedules(error));
+  VIT_TRY(chooseSchedules(schema::Target::Cpu, error));
   code = &context.module.code;
-  if (choice.maxRank < context.module.cpu.maxRank) {
+  bool isModules = true;
+  for (uint32_t i = 0; i < schedules.size(); ++i)
+    isModules = isModules && schedules[i] == context.module.schedules[i];
+  if (!isModules) {
     VIT_TRY(loadCode(context.module, schedules, ownCode, error));
     code = &ownCode;
   }
@@ -331,7 +332,11 @@ bool CpuExecutor::allFinite(const schema::Command &command) const {
       continue;
     uint64_t bytes = 0;
     argumentBytes(argument, call->batch, bytes);
-    if (!areFinite(resolve(argument), bytes / sizeof(float)))
+    bool isBrain = count(command.element_types()) != 0 &&
+                   command.element_types()->Get(i) == schema::DType::BF16;
+    const void *values = resolve(argument);
+    if (isBrain ? !areBrainFinite(values, bytes)
+                : !areFinite(values, bytes / sizeof(float)))
       return false;
   }
   return true;

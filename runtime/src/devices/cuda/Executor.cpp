@@ -25,8 +25,8 @@ static constexpr uint64_t kMaxStaging = uint64_t(32) << 20;
 
 int CudaExecutor::rank(const schema::Schedule &schedule) const {
   const format::Level *level = levelOf(schedule);
-  bool runs = level && level->target == format::Target::Cuda &&
-              (!forced || level == forced) && count(schedule.features()) == 0 &&
+  bool runs = level && (!forced || level == forced) &&
+              count(schedule.features()) == 0 &&
               format::runsOnCapability(*level, adapter.capability);
   return runs ? level->rank : 0;
 }
@@ -55,7 +55,7 @@ vit_status CudaExecutor::build(const char *selector, vit_error *error) {
   }
   VIT_TRY(driver.open(error));
   VIT_TRY(selectAdapter(driver, selector, adapter, error));
-  VIT_TRY(chooseSchedules(error));
+  VIT_TRY(chooseSchedules(schema::Target::Cuda, error));
   uint32_t inputs = 0, outputs = 0, commands = 0;
   for (uint32_t i = 0; i < schedules.size(); ++i) {
     inputs = std::max(inputs, module.entry(i).inputs()->size());

@@ -51,7 +51,7 @@ vit_status VulkanExecutor::readSettings(vit_error *error) {
 vit_status VulkanExecutor::build(const char *selector, vit_error *error) {
   VIT_TRY(device.open(selector, error));
   VIT_TRY(readSettings(error));
-  VIT_TRY(chooseSchedules(error));
+  VIT_TRY(chooseSchedules(schema::Target::Vulkan, error));
   const schema::Module &module = *context.module.root;
   VIT_TRY(pipelines.create(device, count(module.entries()), error));
   VIT_TRY(weights.create(device, module, schedules, error));
