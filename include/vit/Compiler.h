@@ -79,7 +79,8 @@ typedef struct vit_compiler_request {
   const char *targets;     ///< Of cpu, vulkan and cuda; NULL: "cpu".
   const char *levels;      ///< Levels of these targets. A target without one
                            ///< in this list gets all of its levels. NULL: all.
-  const char *precision;   ///< "f32"; NULL: the same.
+  const char *precision;   ///< Any of "f32" and "bf16", separated by commas;
+                           ///< the first is the module's default. NULL: f32.
   vit_compiler_parameters parameters;
   int64_t batch;   ///< Hint for tile sizes; 0: 1. Any batch stays right.
   int32_t threads; ///< Number that generate code; 0: one per core.

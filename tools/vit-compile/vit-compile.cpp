@@ -27,8 +27,8 @@ struct Options {
   vit::tools::CompilerOptions compiler;
   vit::tools::TrainingRequest training = {"", 0, /*batch=*/1};
   std::string output, parameters;
-  std::vector<std::string> targets, levels, outputs, entries, skipPasses,
-      imageSizes;
+  std::vector<std::string> targets, levels, precisions, outputs, entries,
+      skipPasses, imageSizes;
   int threads = 0;
   bool time = false;
   // Whether these options were given.
@@ -111,8 +111,11 @@ void addCodeOptions(CLI::App &app, Options &options) {
   app.add_option("--batch", options.training.batch,
                  "Batch to choose tile sizes for; any batch stays right")
       ->check(vit::tools::wholeNumberIn(1, 1 << 20));
-  app.add_option("--precision", options.compiler.precision, "f32")
-      ->capture_default_str();
+  app.add_option("--precision", options.precisions,
+                 std::string("Types of the operands of products, the first "
+                             "being the module's default; any of ") +
+                     vit::format::precisionNames().text + " (default: f32)")
+      ->delimiter(',');
   app.add_option("--skip-pass", options.skipPasses,
                  "Leave out an optional pass, "
                  "of " VIT_COMPILER_OPTIONAL_PASSES)
@@ -164,6 +167,7 @@ void compile(const Options &options) {
   wanted.imageSize = join(options.imageSizes);
   wanted.target = join(options.targets);
   wanted.level = join(options.levels);
+  wanted.precision = join(options.precisions);
   if (options.trains)
     wanted.training = options.training;
   std::vector<std::string> inputs = vit::tools::filesOfModel(wanted.model);
@@ -215,7 +219,6 @@ int main(int argc, char **argv) {
                            "." + std::to_string(VIT_VERSION_MINOR) + "." +
                            std::to_string(VIT_VERSION_PATCH));
   Options options;
-  options.compiler.precision = "f32";
   addModelOptions(app, options);
   addTrainingOptions(app, options);
   addCodeOptions(app, options);

@@ -89,9 +89,9 @@ struct Report {
   std::vector<Op> ops;
   int64_t batch = 0;
   int threads = 0;
-  std::string level;
+  std::string level, precision; ///< Of the reference "reference", "f64".
   nlohmann::ordered_json device;
-  double peak = 0; ///< FLOP/s of the processor; 0: not measured.
+  double peak = 0; ///< FLOP/s of the processor in it; 0: not measured.
 
   double least() const { return *std::min_element(times.begin(), times.end()); }
   double flop() const {
@@ -161,6 +161,7 @@ void printJson(const BenchOptions &options, const Report &report) {
       {"device_name", report.device.value("name", "")},
       {"threads", report.threads},
       {"level", report.level},
+      {"precision", report.precision},
       {"runs", report.times.size()},
       {"min_ms", report.least() * 1e3},
       {"median_ms", middle * 1e3},
@@ -200,14 +201,14 @@ void printText(const BenchOptions &options, const Report &report) {
           : std::to_string(threads) + (threads == 1 ? " thread" : " threads");
   double middle = median(report.times), flop = report.flop();
   double achieved = flop / middle;
-  std::printf("batch %lld, %s, %s: median %.3f ms, least %.3f ms "
+  std::printf("batch %lld, %s, %s %s: median %.3f ms, least %.3f ms "
               "(%zu runs), %.1f images/s\n",
               static_cast<long long>(report.batch), where.c_str(),
-              report.level.c_str(), middle * 1e3, report.least() * 1e3,
-              report.times.size(), report.batch / middle);
+              report.level.c_str(), report.precision.c_str(), middle * 1e3,
+              report.least() * 1e3, report.times.size(), report.batch / middle);
   if (report.peak > 0)
     std::printf("%.2f GFLOP, %.1f GFLOP/s, %.0f %% of %.1f GFLOP/s (measured "
-                "FMA peak)\n",
+                "peak)\n",
                 flop * 1e-9, achieved * 1e-9, 100 * achieved / report.peak,
                 report.peak * 1e-9);
   else if (flop > 0)
@@ -244,6 +245,8 @@ void printOps(const Report &report) {
 
 void bench(const BenchOptions &options) {
   checkCommonOptions(options);
+  if (options.train)
+    requireF32(options, "training");
   if (options.train && options.isReference())
     throw Error(
         "bench --train measures a device; --device reference is not one");
@@ -275,6 +278,9 @@ void bench(const BenchOptions &options) {
     workload->run();
     report.start.firstRun = watch.lap();
     report.workspace = workload->workspaceBytes();
+    std::optional<vit_code_info> code = workload->code();
+    report.level = code ? code->level : "reference";
+    report.precision = code ? code->precision : "f64";
     warmUp(*workload);
     report.times = measureTimes(*workload, options);
   }
@@ -282,17 +288,14 @@ void bench(const BenchOptions &options) {
       options.threads > 0 ? options.threads : format::defaultThreads();
   report.device = options.isReference() ? nlohmann::ordered_json::object()
                                         : findDevice(options.device);
-  report.level = options.isReference() ? "reference"
-                 : !options.isGpu() ? cpuLevel(options.level, options.precision)
-                 : !options.level.empty() ? options.level
-                                          : report.device.value("level", "");
   EventLog log;
   if (!options.isReference()) {
     report.ops = measureOps(*createWorkload(&log),
                             std::max<int64_t>(3, options.runs), log);
     // The peak of a GPU is not measured.
     if (!options.isGpu())
-      report.peak = measurePeakFlops(report.level, report.threads);
+      report.peak =
+          measurePeakFlops(report.level, report.precision, report.threads);
   }
   writeTrace(options.trace, log);
   if (options.json)

@@ -153,8 +153,10 @@ static constexpr const char *kDescription = "user.vit.model";
 
 void describeCached(const std::string &path, const CompilerOptions &options) {
   std::error_code ignored;
-  std::string text = (options.level.empty() ? options.target : options.level) +
-                     "  " + fs::absolute(options.model, ignored).string();
+  std::string text =
+      (options.level.empty() ? options.target : options.level) +
+      (options.precision == "f32" ? "" : " " + options.precision) + "  " +
+      fs::absolute(options.model, ignored).string();
   if (!options.weights.empty())
     text += " with " + fs::absolute(options.weights, ignored).string();
   if (options.training)

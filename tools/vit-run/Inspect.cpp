@@ -120,20 +120,46 @@ void printSchedule(const Json &schedule) {
   std::printf("    workspace %s at batch 1\n", bytesText(bytes).c_str());
 }
 
-/// At which level this processor runs the module, or what else does.
+/// At which level, for each precision, this processor runs the module, or what
+/// else does.
 std::string whatRuns(const Json &module) {
-  std::vector<std::string> levels;
+  std::vector<std::string> levels, chosen;
+  auto add = [](std::vector<std::string> &list, const std::string &item) {
+    if (std::find(list.begin(), list.end(), item) == list.end())
+      list.push_back(item);
+  };
   for (const Json &entry : module.at("entries"))
     for (const Json &schedule : entry.at("schedules")) {
+      std::string level = text(schedule, "level");
       if (schedule.value("chosen", false))
-        return "runs here at level " + text(schedule, "level");
-      std::string level =
-          text(schedule, "target") + " " + text(schedule, "level");
-      if (std::find(levels.begin(), levels.end(), level) == levels.end())
-        levels.push_back(level);
+        add(chosen, level + " in " + text(schedule, "precision"));
+      add(levels, text(schedule, "target") + " " + level);
     }
+  if (!chosen.empty())
+    return "runs here at level " + join(chosen, ", ");
   return "does not run on this processor (level " + text(module, "level") +
          "): it has code for " + join(levels, ", ");
+}
+
+/// Prints the forms, and their bytes by element type.
+void printForms(const Json &forms) {
+  std::printf("\nwhat kernels read of them\n");
+  std::map<std::string, uint64_t> bytesOfType;
+  for (const Json &form : forms) {
+    std::vector<std::string> sources;
+    for (const Json &source : form.at("sources"))
+      sources.push_back(source.is_string() ? source.get<std::string>()
+                                           : "form " + source.dump());
+    uint64_t bytes = form.at("bytes");
+    std::string type = text(form, "element_type");
+    bytesOfType[type] += bytes;
+    std::printf("  %-9s %-12s %-4s %10s  %-9s %s\n", text(form, "kind").c_str(),
+                shapeOf(form).c_str(), type.c_str(), bytesText(bytes).c_str(),
+                form.value("stored", false) ? "stored" : "at load",
+                join(sources, " + ").c_str());
+  }
+  for (const auto &[type, bytes] : bytesOfType)
+    std::printf("  %s in %s\n", bytesText(bytes).c_str(), type.c_str());
 }
 
 void printModule(const Json &module) {
@@ -157,18 +183,7 @@ void printModule(const Json &module) {
   std::printf("  %zu parameters, %llu elements\n",
               module.at("parameters").size(),
               static_cast<unsigned long long>(elements));
-  std::printf("\nwhat kernels read of them\n");
-  for (const Json &derived : module.at("derived")) {
-    std::vector<std::string> sources;
-    for (const Json &source : derived.at("sources"))
-      sources.push_back(source.is_string() ? source.get<std::string>()
-                                           : "form " + source.dump());
-    std::printf("  %-9s %-12s %10s  %-9s %s\n", text(derived, "kind").c_str(),
-                shapeOf(derived).c_str(),
-                bytesText(derived.at("bytes").get<uint64_t>()).c_str(),
-                derived.value("stored", false) ? "stored" : "at load",
-                join(sources, " + ").c_str());
-  }
+  printForms(module.at("derived"));
   for (const Json &file : module.at("files"))
     std::printf("\nweights in %s (%s)\n", text(file, "path").c_str(),
                 bytesText(file.at("size").get<uint64_t>()).c_str());
@@ -190,6 +205,8 @@ void verifyParameters(vit_module *module) {
   for (int32_t i = 0; i < count; ++i) {
     vit_binding_info info = {};
     check(vit_parameters_info(created, i, &info, &error), error);
+    if (info.dtype != VIT_F32)
+      continue; // It is rounded, and cannot be read: see below.
     values.resize(product(dimsOf(info)));
     check(vit_parameters_read(created, info.name, values.data(),
                               values.size() * sizeof(float), &error),
@@ -198,6 +215,9 @@ void verifyParameters(vit_module *module) {
                      [](float value) { return std::isfinite(value); }))
       bad.push_back(parameterName(info));
   }
+  const char *any = vit_parameters_find_not_finite(created);
+  if (bad.empty() && any)
+    bad.push_back(any);
   if (!bad.empty())
     throw Error("not finite: " + join(bad, ", "));
   std::printf(

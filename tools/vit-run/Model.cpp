@@ -103,7 +103,7 @@ CompilerOptions Model::compilerOptions() const {
   result.outputs = join(outputs, ",");
   result.skipPasses = join(options.skipPasses, ",");
   result.dumpIr = options.dumpIr;
-  result.precision = options.precision;
+  result.precision = options.precision.empty() ? "f32" : options.precision;
   result.training = training;
   return result;
 }
@@ -111,16 +111,17 @@ CompilerOptions Model::compilerOptions() const {
 void Model::compileTo(const std::string &path, const CompilerOptions &wanted) {
   vit_compiler_request request = wanted.createRequest(VIT_COMPILER_COMPILE);
   request.output_path = path.c_str();
-  const char *level =
-      wanted.level.empty() ? wanted.target.c_str() : wanted.level.c_str();
+  std::string level = wanted.level.empty() ? wanted.target : wanted.level;
+  if (wanted.precision != "f32")
+    level += " in " + wanted.precision;
   std::fprintf(stderr, "note: compiling %s for %s\n", wanted.model.c_str(),
-               level);
+               level.c_str());
   isNew = true;
   double begin = now();
   runCompilerApart(request);
   if (options.verbose)
     std::fprintf(stderr, "compiled %s for %s in %.2f s\n", wanted.model.c_str(),
-                 level, now() - begin);
+                 level.c_str(), now() - begin);
 }
 
 /// Whether `cached` was there and has been loaded. It may be damaged: then it
@@ -470,6 +471,17 @@ void Model::checkLabels() {
                 std::to_string(labels) + " classes, and the head has " +
                 std::to_string(output.dims[1]) +
                 "; mend id2label (label_names, labels) in config.json");
+}
+
+void Model::reportCode(const vit_code_info &code) {
+  std::string text =
+      std::string("runs in ") + code.precision + " at level " + code.level;
+  if (code.is_widened)
+    text += std::string(", which has no instruction for products in ") +
+            code.precision + ": operands are widened to f32";
+  if (options.verbose && text != reportedCode)
+    std::fprintf(stderr, "%s\n", text.c_str());
+  reportedCode = text;
 }
 
 std::string Model::label(int32_t index) {

@@ -57,6 +57,8 @@ public:
   /// Prints how pictures are prepared and which file says so; see
   /// preprocessing().
   void reportPreparation(const vit_preprocessing &preprocessing, bool always);
+  /// Prints, with --verbose, the code that a session runs, once.
+  void reportCode(const vit_code_info &code);
   /// Throws unless there are as many labels as classes, or none.
   void checkLabels();
   /// The label of a class, or its number.
@@ -81,6 +83,7 @@ private:
   std::optional<TrainingRequest> training;
   std::string textFolder; ///< The checkpoint, if its model is a text.
   std::string entryName;  ///< Empty: the first.
+  std::string reportedCode;
   bool compiled;
   bool isNew = false;
   ModuleHandle handle;

@@ -47,7 +47,12 @@ void addExecutionOptions(Command command, CommonOptions &options) {
               "cpu; vulkan, vulkan:N or vulkan:PART OF NAME; cuda or "
               "cuda:N; or reference: plain loops in double")
       .showDefault();
-  command.option("--precision", options.precision, "f32").showDefault();
+  command
+      .option("--precision", options.precision,
+              std::string("Type of the operands of products, of ") +
+                  format::precisionNames().text +
+                  " (default: f32, of a .vitm its own)")
+      .type("TYPE");
   command
       .option("--level", options.level,
               std::string("Level to use, on the cpu at most; ") +
@@ -105,6 +110,12 @@ void addDataOptions(Command command, DataOptions &options,
       .type("FIRST..LAST");
 }
 
+void requireF32(const CommonOptions &options, const std::string &work) {
+  if (!options.precision.empty() && options.precision != "f32")
+    throw Error("--precision " + options.precision + " is not there yet for " +
+                work + "; use f32");
+}
+
 void checkCommonOptions(const CommonOptions &options) {
   std::string family = options.family();
   // Texts are compiled for the CPU also where they are only evaluated.
@@ -115,10 +126,13 @@ void checkCommonOptions(const CommonOptions &options) {
     throw Error("--device " + options.device +
                 " is unknown; choose cpu, vulkan[:N or name], cuda[:N] or "
                 "reference");
-  if (options.precision == "bf16")
-    throw Error("--precision bf16 is not in this build yet; use f32");
-  if (options.precision != "f32")
-    throw Error("--precision " + options.precision + " is unknown; use f32");
+  auto precision = format::ElementType::F32;
+  if (!options.precision.empty() &&
+      !format::parsePrecision(options.precision, precision))
+    throw Error("--precision " + options.precision +
+                " is unknown; choose one of " + format::precisionNames().text);
+  if (family != "cpu")
+    requireF32(options, "--device " + options.device);
   if (!options.level.empty() && !format::findLevel(target, options.level))
     throw Error("--level " + options.level + " is unknown on " + family +
                 "; choose one of " + format::levelNames(target).text);

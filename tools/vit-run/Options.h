@@ -16,7 +16,7 @@ namespace vit::tools {
 struct CommonOptions {
   std::string model;
   std::string device = "cpu";
-  std::string precision = "f32";
+  std::string precision; ///< Empty: f32, or a compiled module's default.
   std::string weights;
   std::string imageSize; ///< "H" or "HxW"; empty: the model's own.
   std::string level;     ///< At most this level of the device; empty: the best.
@@ -54,6 +54,9 @@ void addDataOptions(Command command, DataOptions &options,
 /// Throws if an option is not supported by this build, with what to use
 /// instead.
 void checkCommonOptions(const CommonOptions &options);
+/// Throws if --precision asks for another than f32 for `work`, which is not
+/// there yet.
+void requireF32(const CommonOptions &options, const std::string &work);
 
 // One per command: registers the command and its callback, which runs it and
 // throws Error on failure.

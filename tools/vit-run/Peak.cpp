@@ -56,6 +56,51 @@ __attribute__((target("avx2,fma"))) void chainAvx2(long iterations) {
 #undef VIT_FMA
 }
 
+__attribute__((target("avx512f,avx512bf16"))) void chainBf16(long iterations) {
+#define VIT_ZERO(i) "vpxord %%zmm" #i ", %%zmm" #i ", %%zmm" #i "\n"
+#define VIT_DOT(i) "vdpbf16ps %%zmm12, %%zmm13, %%zmm" #i "\n"
+  __asm__ volatile(
+      "vpxord %%zmm12, %%zmm12, %%zmm12\n"
+      "vpxord %%zmm13, %%zmm13, %%zmm13\n" VIT_FOR_CHAINS(
+          VIT_ZERO) "1:\n" VIT_FOR_CHAINS(VIT_DOT) "dec %0\njnz 1b\n"
+      : "+r"(iterations)
+      :
+      : "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8",
+        "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "cc");
+#undef VIT_ZERO
+#undef VIT_DOT
+}
+
+/// Six chains and two operands, which are all tiles.
+constexpr int kTileChains = 6;
+
+/// The layout of ldtilecfg: eight tiles of 16 rows of 64 bytes.
+struct TileConfig {
+  uint8_t palette = 1, start = 0, reserved[14] = {};
+  uint16_t rowBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+/// The runtime has asked for the permission to use tiles.
+__attribute__((target("amx-tile,amx-bf16"))) void chainTiles(long iterations) {
+  static constexpr TileConfig config;
+#define VIT_FOR_TILES(OP) OP(0) OP(1) OP(2) OP(3) OP(4) OP(5)
+#define VIT_ZERO(i) "tilezero %%tmm" #i "\n"
+#define VIT_DOT(i) "tdpbf16ps %%tmm7, %%tmm6, %%tmm" #i "\n"
+  __asm__ volatile("ldtilecfg %1\n"
+                   "tilezero %%tmm6\n"
+                   "tilezero %%tmm7\n" VIT_FOR_TILES(
+                       VIT_ZERO) "1:\n" VIT_FOR_TILES(VIT_DOT) "dec %0\n"
+                                                               "jnz 1b\n"
+                                                               "tilerelease\n"
+                   : "+r"(iterations)
+                   : "m"(config)
+                   : "cc");
+#undef VIT_FOR_TILES
+#undef VIT_ZERO
+#undef VIT_DOT
+}
+
 /// Seconds from the start of the last thread to the end of the last one.
 double timeChains(void (*chain)(long), long iterations, int threads) {
   std::atomic<int> waiting{threads};
@@ -79,18 +124,28 @@ double timeChains(void (*chain)(long), long iterations, int threads) {
 
 } // namespace
 
-double measurePeakFlops(const std::string &level, int threads) {
+double measurePeakFlops(const std::string &level, const std::string &precision,
+                        int threads) {
   const format::Level *known = format::findLevel(format::Target::Cpu, level);
-  if (!known)
+  format::ElementType type;
+  if (!known || !format::parsePrecision(precision, type))
     return 0;
-  bool is512 = known->vectorBytes == 64;
-  void (*chain)(long) = is512 ? chainAvx512 : chainAvx2;
-  double flopPerIteration = 2.0 * kChains * (is512 ? 16 : 8);
-  constexpr long kIterations = 2000000;
+  const format::Product *product = format::findProduct(*known, type);
+  if (!product)
+    return 0;
+  bool isTile = product->m > 1;
+  void (*chain)(long) = isTile           ? chainTiles
+                        : product->k > 1 ? chainBf16
+                        : product->n > 8 ? chainAvx512
+                                         : chainAvx2;
+  double flopPerIteration = 2.0 * (isTile ? kTileChains : kChains) *
+                            product->m * product->n * product->k;
+  // A tile takes 16 cycles, a vector half a cycle or one.
+  long iterations = isTile ? 200000 : 2000000;
   double best = 0;
   for (int run = 0; run < 7; ++run)
-    best = std::max(best, flopPerIteration * kIterations * threads /
-                              timeChains(chain, kIterations, threads));
+    best = std::max(best, flopPerIteration * iterations * threads /
+                              timeChains(chain, iterations, threads));
   return best;
 }
 

@@ -12,10 +12,12 @@
 
 namespace vit::tools {
 
-/// f32 multiply-adds in flop/s that `threads` threads reach at once on CPU
-/// level `level` with twelve independent chains of vfmadd231ps and no memory
-/// access; the best of a few short runs. 0 where the level is unknown.
-double measurePeakFlops(const std::string &level, int threads);
+/// Multiply-adds in flop/s that `threads` threads reach at once on CPU level
+/// `level` with independent chains of its instruction for products in
+/// `precision` and no memory access; the best of a few short runs. 0 where
+/// level or precision is unknown.
+double measurePeakFlops(const std::string &level, const std::string &precision,
+                        int threads);
 
 } // namespace vit::tools
 

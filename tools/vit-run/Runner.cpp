@@ -39,6 +39,8 @@ SessionHandle createSession(Model &model, EventLog *log) {
   sessionOptions.device = options.device.c_str();
   sessionOptions.level =
       options.level.empty() ? nullptr : options.level.c_str();
+  sessionOptions.precision =
+      options.precision.empty() ? nullptr : options.precision.c_str();
   if (log) {
     log->device = options.device;
     sessionOptions.on_event = appendCommand;
@@ -49,7 +51,21 @@ SessionHandle createSession(Model &model, EventLog *log) {
   vit_module *module = model.module();
   announceDriver(model);
   check(vit_session_create(module, &sessionOptions, &session, &error), error);
-  return SessionHandle(session);
+  SessionHandle handle(session);
+  vit_code_info code = {};
+  code.struct_size = sizeof(code);
+  // A module may have no more than a training step for this device.
+  if (vit_session_code(session, model.entry(), &code, nullptr) == VIT_OK)
+    model.reportCode(code);
+  return handle;
+}
+
+vit_code_info codeOf(const SessionHandle &session, const char *entry) {
+  vit_error error;
+  vit_code_info code = {};
+  code.struct_size = sizeof(code);
+  check(vit_session_code(session.get(), entry, &code, &error), error);
+  return code;
 }
 
 uint64_t workspaceBytes(const SessionHandle &session, const char *entry,
@@ -87,6 +103,9 @@ public:
 
   uint64_t workspaceBytes(int64_t batch) override {
     return tools::workspaceBytes(session, model.entry(), batch);
+  }
+  std::optional<vit_code_info> code() override {
+    return codeOf(session, model.entry());
   }
 
 protected:

@@ -33,6 +33,8 @@ public:
   /// Bytes that a call with this batch needs in addition to the weights; 0 if
   /// unknown.
   virtual uint64_t workspaceBytes(int64_t) { return 0; }
+  /// The code that runs; nothing for the reference.
+  virtual std::optional<vit_code_info> code() { return std::nullopt; }
 
 protected:
   explicit Runner(Model &model) : model(model) {}
@@ -49,6 +51,9 @@ private:
 /// options. `log` may be null; otherwise every command that runs while it is
 /// open is appended to it, and it must outlive the session.
 SessionHandle createSession(Model &model, EventLog *log);
+
+/// The code with which the session runs `entry` (null: the first).
+vit_code_info codeOf(const SessionHandle &session, const char *entry);
 
 /// Bytes that a call of `entry` (null: the first) with this batch needs in
 /// addition to the weights.

@@ -31,6 +31,18 @@ static void checkModule(Model &model, const TrainOptions &options) {
     throw Error(options.model + " has no training step; compile it with "
                                 "vit-compile --train, or train the text or the "
                                 "checkpoint's folder");
+  // A checkpoint holds every parameter.
+  vit_error problem;
+  vit_binding_info parameter = {};
+  for (int32_t i = 0; i < vit_parameters_count(model.parameters()); ++i) {
+    check(vit_parameters_info(model.parameters(), i, &parameter, &problem),
+          problem);
+    if (parameter.dtype != VIT_F32)
+      throw Error(options.model + " holds " + parameterName(parameter) +
+                  " rounded, so no checkpoint can be written; train the text "
+                  "or the checkpoint's folder, or a module compiled with "
+                  "--precision f32");
+  }
   if (!options.fixedInModule.empty())
     throw Error(options.fixedInModule + " requires a text or a folder; " +
                 options.model +

@@ -281,6 +281,7 @@ void checkTrainOptions(const TrainOptions &options) {
   if (options.isReference())
     throw Error(
         "--device reference does not train; choose cpu, vulkan or cuda");
+  requireF32(options, "training");
   if (!options.order.empty() && options.limit > 0)
     throw Error("--order selects the pictures; leave out --limit");
   if (options.mean.empty() != options.std.empty())

@@ -26,6 +26,7 @@ public:
   uint64_t workspaceBytes() override {
     return runner->workspaceBytes(input.dims[0]);
   }
+  std::optional<vit_code_info> code() override { return runner->code(); }
 
 private:
   std::unique_ptr<Runner> runner;
@@ -61,6 +62,9 @@ public:
 
   uint64_t workspaceBytes() override {
     return tools::workspaceBytes(session, "train_step", images.dims[0]);
+  }
+  std::optional<vit_code_info> code() override {
+    return codeOf(session, "train_step");
   }
 
 private:

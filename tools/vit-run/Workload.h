@@ -21,6 +21,8 @@ public:
   virtual void run() = 0;
   /// Bytes that it needs in addition to the weights; 0 if unknown.
   virtual uint64_t workspaceBytes() = 0;
+  /// The code that runs; nothing for the reference.
+  virtual std::optional<vit_code_info> code() = 0;
 };
 
 /// A new session that computes `outputs` (empty: the default one) of `input`.
