@@ -239,6 +239,10 @@ TEST(Precision, FormsHaveThePresentValuesWhenTheyAreMade) {
     if (trains)
       ASSERT_EQ(trainer.run(wide), VIT_OK) << trainer.error.message;
     std::vector<float> values = readParameters(parameters);
+    if (!trains) {
+      EXPECT_EQ(values[4], -0.3F);
+      EXPECT_EQ(values[12], 0.7F);
+    }
     std::vector<float> scale(values.begin(), values.begin() + 4);
     q.assign(values.begin() + 4, values.begin() + 12);
     kv.assign(values.begin() + 12, values.end());
