@@ -53,12 +53,16 @@ inline CLI::Validator sizeInBytes() {
       [](std::string &text) {
         // Else -1 becomes the largest number.
         bool isSize = !text.empty() && text[0] >= '0' && text[0] <= '9';
-        std::string fault =
-            isSize ? CLI::AsSizeValue(/*kb_is_1000=*/false)(text) : "no number";
-        return fault.empty() ? fault
-                             : "'" + text +
-                                   "' is not a number of bytes such as 512M or "
-                                   "2G";
+        std::string given = text;
+        try {
+          isSize =
+              isSize && CLI::AsSizeValue(/*kb_is_1000=*/false)(text).empty();
+        } catch (const CLI::ValidationError &) { // 0.5K
+          isSize = false;
+        }
+        return isSize ? ""
+                      : "'" + given +
+                            "' is not a number of bytes such as 512M or 2G";
       },
       "");
 }

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "FolderParts.h"
+#include "format/Utf8.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -168,6 +169,19 @@ void FolderDataset::addClass(const std::string &name, int32_t label,
                     "); did you mean " + inner + "?");
 }
 
+/// Fails unless the name of a class can be written to a config.json and read
+/// back.
+static void requireText(const std::string &path, const std::string &name) {
+  constexpr unsigned char kDelete = 127;
+  if (!vit::format::isUtf8(name.data(), name.size()))
+    corrupt("the name of the class folder " + path +
+            " is not UTF-8, so that it cannot be a label; rename it");
+  if (std::any_of(name.begin(), name.end(),
+                  [](unsigned char c) { return c < ' ' || c == kDelete; }))
+    corrupt("the name of the class folder " + path +
+            " holds a line break or another control character; rename it");
+}
+
 /// The part to open; null if the folder has no parts. Adds to the notes what is
 /// taken in place of something else.
 static const FolderParts::Part *choosePart(FolderParts &parts, Split split,
@@ -224,6 +238,7 @@ std::unique_ptr<Dataset> vit::data::openImageFolder(const std::string &folder,
                                        ? listFolder(train->folder).folders
                                        : classes;
   for (const std::string &name : classes) {
+    requireText(joinPath(dataset->folder, name), name);
     auto found = std::lower_bound(known.begin(), known.end(), name);
     if (found == known.end() || *found != name)
       corrupt("a class of the " + std::string(nameOf(part->split)) +

@@ -88,6 +88,18 @@ unsigned char *MappedFile::mapPrivate(uint64_t offset, uint64_t size) const {
   return mapped == MAP_FAILED ? nullptr : static_cast<unsigned char *>(mapped);
 }
 
+void readyPages(const void *data, uint64_t size) {
+#ifdef MADV_POPULATE_READ
+  constexpr int advice = MADV_POPULATE_READ;
+#else
+  constexpr int advice = 22; // Before glibc 2.35.
+#endif
+  auto page = uint64_t(sysconf(_SC_PAGESIZE));
+  uint64_t before = reinterpret_cast<uintptr_t>(data) % page;
+  madvise(static_cast<char *>(const_cast<void *>(data)) - before, size + before,
+          advice);
+}
+
 void forgetPages(const void *data, uint64_t size) {
   auto page = uint64_t(sysconf(_SC_PAGESIZE));
   // Only whole pages: those at the ends hold a neighbour's bytes too.

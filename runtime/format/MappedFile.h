@@ -57,6 +57,11 @@ private:
 /// what was read once does not count as this process's memory.
 void forgetPages(const void *data, uint64_t size);
 
+/// Makes these mapped pages ready to be read, if the system can (Linux 5.14).
+/// That takes a third of the time of their faults one by one. Nothing happens
+/// where it fails: reading them tells.
+void readyPages(const void *data, uint64_t size);
+
 } // namespace vit::format
 
 #endif // VIT_FORMAT_MAPPED_FILE_H

@@ -89,6 +89,11 @@ void Forms::forget(uint32_t index) const {
     forgetPages(held[index].data, recipe(index).bytes());
 }
 
+void Forms::ready(uint32_t index) const {
+  if (held[index].origin == Origin::Mapped)
+    readyPages(held[index].data, recipe(index).bytes());
+}
+
 vit_status Forms::makeWritable(uint32_t index, vit_error *error) {
   Held &form = held[index];
   uint64_t bytes = recipe(index).bytes();

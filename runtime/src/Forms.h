@@ -54,6 +54,11 @@ public:
   /// Says that the form was copied to a device: if it is mapped and was never
   /// written, its pages need not stay in memory.
   void forget(uint32_t index) const;
+  /// To be called before the form is first read: see readyPages. Without
+  /// effect unless `areMapped`.
+  void ready(uint32_t index) const;
+  /// Whether stored forms are those of a file.
+  bool areMapped() const { return mapping != nullptr; }
 
   /// Reads elements [begin, begin + count) of the form's sources back, which
   /// are their values if the form is lossless.

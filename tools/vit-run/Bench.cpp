@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "DeviceList.h"
+#include "Numbers.h"
 #include "Options.h"
 #include "Peak.h"
 #include "Support.h"
@@ -328,6 +329,7 @@ void addBench(CLI::App &app) {
   command
       .option("--min-time", options->minimumSeconds,
               "Seconds to measure at least")
+      .check(notNegative)
       .showDefault();
   command.option("--runs", options->runs, "Runs to measure at least")
       .range(1, 1000000)

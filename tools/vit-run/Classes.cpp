@@ -177,6 +177,10 @@ void reportMatch(const ClassMatch &match, const Names &model, const Names &data,
     return static_cast<size_t>(index) < model.size() ? model[index]
                                                      : std::to_string(index);
   };
+  for (const std::string &name : match.unknown)
+    if (std::count(model.begin(), model.end(), name) > 1)
+      throw Error(other + " has several classes called " + name +
+                  ", so that names do not say which is which" + remedy);
   if (!match.isComplete())
     throw Error(what + " has classes that " + other +
                 " does not have: " + listText(match.unknown, most) +

@@ -137,16 +137,6 @@ static void compareRuns(const nlohmann::ordered_json &was,
                  "note: %s was written by an older version, so it is not known "
                  "whether the data has changed\n",
                  last.c_str());
-  // Older runs have the path of the model here.
-  std::string before = was.value("model", ""), now = is.value("model", "");
-  auto isHash = [](const std::string &text) {
-    return text.size() == 16 &&
-           text.find_first_not_of("0123456789abcdef") == std::string::npos;
-  };
-  if (before != now && isHash(before) && isHash(now))
-    std::fprintf(stderr,
-                 "warning: the model's config.json or text is not that with "
-                 "which the run began; from here on the new one is used\n");
   auto test = was.find("test");
   if (test == was.end() || test->is_null() || is["test"].is_null())
     return;

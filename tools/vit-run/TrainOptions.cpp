@@ -7,6 +7,8 @@
 
 #include "TrainOptions.h"
 
+#include "Numbers.h"
+
 #include "Schedule.h"
 #include "Support.h"
 
@@ -16,28 +18,6 @@
 #include <limits>
 
 namespace vit::tools {
-
-/// What is wrong with `text` unless it is a number that satisfies `isGood`.
-/// (The validators of CLI11 accept NaN, and their messages are several hundred
-/// digits long.)
-template <typename Predicate>
-static std::string findFault(const std::string &text, Predicate isGood,
-                             const char *what) {
-  char *end = nullptr;
-  double value = std::strtod(text.c_str(), &end);
-  bool good = !text.empty() && *end == 0 && isGood(value);
-  return good ? "" : text + " is not a number " + what;
-}
-
-/// Training computes in float.
-static std::string notNegative(const std::string &text) {
-  return findFault(
-      text,
-      [](double value) {
-        return value >= 0 && value <= std::numeric_limits<float>::max();
-      },
-      "of 0 or more");
-}
 
 static std::string positive(const std::string &text) {
   return findFault(

@@ -582,6 +582,15 @@ TEST(ImageFolder, FaultyPartsAreNotMissingParts) {
   expectRefused(VIT_CORRUPT, "missing", link, makeOptions("validation"));
 }
 
+TEST(ImageFolder, NamesOfClassesAreOneLine) {
+  TemporaryFolder folder;
+  folder.write("a\nb/1.png", readAll(dataPath("images/rgb8.png")));
+  expectRefused(VIT_CORRUPT, "a?b holds a line break", folder);
+  TemporaryFolder latin; // Latin-1's e with an acute accent
+  latin.write("caf\xe9/1.png", readAll(dataPath("images/rgb8.png")));
+  expectRefused(VIT_CORRUPT, "is not UTF-8", latin);
+}
+
 TEST(ImageFolder, LinksAreFollowedOnce) {
   std::string png = readAll(dataPath("images/rgb8.png"));
   TemporaryFolder folder;

@@ -15,7 +15,9 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace vit::format;
 namespace fs = std::filesystem;
@@ -108,6 +110,28 @@ TEST_F(File, IsMapped) {
   ASSERT_EQ(file.open(path.c_str(), "list", &error), VIT_OK);
   ASSERT_EQ(file.size(), 3u);
   EXPECT_EQ(file.data()[2], 'c');
+}
+
+TEST_F(File, PagesAreMadeReady) {
+  std::ofstream(path) << std::string(1 << 20, 'a');
+  MappedFile file;
+  ASSERT_EQ(file.open(path.c_str(), "list", &error), VIT_OK);
+  readyPages(file.data() + 5, file.size() - 5);
+  auto countFaults = [] {
+    rusage usage = {};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_minflt;
+  };
+  long before = countFaults();
+  unsigned sum = 0;
+  for (uint64_t at = 0; at < file.size(); at += 4096)
+    sum += static_cast<const volatile unsigned char *>(file.data())[at];
+  EXPECT_EQ(countFaults(), before);
+  EXPECT_EQ(sum, 256u * 'a');
+  // Bytes that the file has lost are no reason to fail here.
+  ASSERT_EQ(truncate(path.c_str(), 5000), 0);
+  readyPages(file.data(), file.size());
+  EXPECT_EQ(file.data()[4999], 'a');
 }
 
 } // namespace

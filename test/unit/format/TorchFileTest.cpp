@@ -379,6 +379,13 @@ TEST(TorchFile, StateDictsInCheckpoints) {
   setenv(kWeightsKey, "c", 1);
   expectRefused(VIT_UNSUPPORTED, ": \"c\" is not there",
                 archive(dict({{"a", state}, {"b", state}}), data));
+  // Not the only one there is in place of the wanted one.
+  expectRefused(VIT_UNSUPPORTED, "1 state dict: \"model\"; name",
+                archive(dict({{"model", state}}), data));
+  setenv(kWeightsKey, "ema", 1);
+  expect(dict({{"model", dict({{"state_dict", state}})},
+               {"ema", dict({{"state_dict", state}})}}),
+         "ema.state_dict");
   unsetenv(kWeightsKey);
   expectRefused(VIT_CORRUPT, "no state dict", archive(dict({{"a", "N"}}), {}));
   expectRefused(VIT_CORRUPT, "no state dict", archive(moment, data));

@@ -40,6 +40,7 @@ private:
   vit_status makeRoom(const Call &call, vit_error *error);
   void execute(uint32_t first, uint32_t last, bool newIsObserved);
   bool next(Launch &launch);
+  void readyForms(Launch &launch);
   void report();
   bool prepare(const schema::Command &command, Launch &launch) const;
   void dispatch(const schema::Command &command, Launch &launch) const;
@@ -53,6 +54,7 @@ private:
   Code ownCode;
   Pool pool;
   Array<uint64_t> scratchStrides; ///< per entry, of one thread
+  Array<bool> hasForms; ///< per entry: a call has made its forms ready
 
   // The current call.
   const Call *call = nullptr;
@@ -95,6 +97,7 @@ vit_status CpuExecutor::build(vit_error *error) {
   for (uint32_t i = 0; i < entries; ++i)
     outputs = std::max(outputs, context.module.entry(i).outputs()->size());
   if (!scratchStrides.allocate(allocator, entries) ||
+      !hasForms.allocate(allocator, entries) ||
       !outputPlaces.allocate(allocator, outputs))
     return outOfMemory(error, outputs * 8ull, "the session");
   for (uint32_t i = 0; i < entries; ++i)
@@ -270,9 +273,37 @@ void CpuExecutor::report() {
   running = nullptr;
 }
 
+/// Prepares a launch before the first command of an entry, in which the threads
+/// make its forms ready: a piece is those of one command.
+void CpuExecutor::readyForms(Launch &launch) {
+  launch.function = [](void *const *arguments, int64_t, int64_t begin,
+                       int64_t end, void *) {
+    const auto &self = *static_cast<const CpuExecutor *>(arguments[0]);
+    const auto &commands = *self.schedules[self.call->entry]->commands();
+    for (int64_t i = begin; i < end; ++i) {
+      const schema::Command &command = *commands.Get(uint32_t(i));
+      for (uint32_t k = 0; k < count(command.arguments()); ++k)
+        if (const schema::Argument &argument = *command.arguments()->Get(k);
+            argument.kind() == schema::ArgumentKind::Derived)
+          self.context.parameters.forms.ready(argument.index());
+    }
+  };
+  launch.arguments[0] = this;
+  launch.units = count(schedules[call->entry]->commands());
+  launch.pieces = uint32_t(std::min<uint64_t>(launch.units, kMaxPieces));
+  launch.scratch = scratch;
+  launch.scratchStride = 0;
+  hasForms[call->entry] = true;
+}
+
 /// Executes commands up to the next one that is divided among the threads, and
 /// prepares that; false after the last one.
 bool CpuExecutor::next(Launch &launch) {
+  if (command < end && !hasForms[call->entry] &&
+      context.parameters.forms.areMapped()) {
+    readyForms(launch);
+    return true;
+  }
   const auto &commands = *schedules[call->entry]->commands();
   const vit_session_options &options = context.options;
   for (report(); command < end; report()) {
