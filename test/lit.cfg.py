@@ -10,7 +10,8 @@
 # feature `shared`), %source (the repository), %build, %python; %on_lavapipe and %on_swiftshader,
 # before a command: run it with this as the only Vulkan device, under the validation layer if
 # available (tools/Inputs/on_vulkan.py), with features vulkan-lavapipe, vulkan-swiftshader,
-# vulkan-validation. Other features: spirv-val, ptxas, and the tools.
+# vulkan-validation; %on_any, with feature vulkan: on SwiftShader, or on lavapipe where there is none
+# (lavapipe takes three to six times as long to compile a kernel). Other features: spirv-val, ptxas, and the tools.
 
 import os
 import shutil
@@ -55,6 +56,12 @@ for device in on_vulkan.DRIVERS:
         config.available_features.add("vulkan-" + device)
     else:
         lit_config.note("tests on %s are skipped: no %s" % (device, on_vulkan.DRIVERS[device]))
+for device in ["swiftshader", "lavapipe"]:
+    if on_vulkan.has_driver(device):
+        command = "%s %s %s" % (config.python, os.path.join(inputs, "on_vulkan.py"), device)
+        config.substitutions.append(("%on_any", command))
+        config.available_features.add("vulkan")
+        break
 if on_vulkan.has_layer():
     config.available_features.add("vulkan-validation")
 else:

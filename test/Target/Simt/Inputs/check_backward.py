@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 check_backward.py FOLDER TOLERANCE BATCH LEVEL... -- COMMAND...
+"""python3 check_backward.py FOLDER TOLERANCE BATCH [--few] LEVEL... -- COMMAND...
 
 Runs kernels of a backward pass with many widths, head sizes and token counts in
 an entry by the interpreter and by COMMAND at each level (levels.py). Other
@@ -20,6 +20,7 @@ TOKENS, WIDTH = 19, 50
 WIDTHS = [(3, 1), (32, 2), (100, 5), (208, 1)]
 # Number and size of heads, queries (0: all tokens).
 ATTENTIONS = [(2, 25, 0), (3, 32, 5), (2, 10, 1), (1, 80, 0)]
+CLASSES = [10, 101]
 
 
 def t(*sizes):
@@ -145,17 +146,17 @@ def add_long(text, tokens, width):
 
 
 sys.argv, batch = sys.argv[:3] + sys.argv[4:], int(sys.argv[3])
-folder, tolerance, names, command = levels.arguments()
+folder, tolerance, few, names, command = levels.arguments()
 text = Text()
 text.body += "  %%one = vit.take_tokens %%x from 3 : (%s) -> %s\n" % (
     t("?", TOKENS, WIDTH), t("?", WIDTH))
-for width, groups in WIDTHS:
+for width, groups in WIDTHS[2:3] if few else WIDTHS:
     add_rows(text, width, groups, [TOKENS], "%x")
     add_rows(text, width, groups, [], "%one")
-for classes in [10, 101]:
+for classes in CLASSES[1:] if few else CLASSES:
     add_losses(text, classes)
 add_long(text, 600, 16)
-for attention in ATTENTIONS:
+for attention in ATTENTIONS[:1] if few else ATTENTIONS:
     add_attention(text, *attention)
 model = os.path.join(folder, "backward.mlir")
 levels.write_entry(model, "%x: " + t("?", TOKENS, WIDTH), text.head, text.body, text.results)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 check_products.py FOLDER TOLERANCE LEVEL... -- COMMAND...
+"""python3 check_products.py FOLDER TOLERANCE [--few] LEVEL... -- COMMAND...
 
 Linear layers of many widths with fused ops, on all tokens and on one per image,
 and attention with many head sizes and token counts, with its probabilities, by
@@ -44,10 +44,10 @@ class Text:
             t(outputs), t("?", *leading, outputs))
 
 
-def add_products(text):
+def add_products(text, widths):
     image = t("?", TOKENS, WIDTH)
     text.body += "  %%one = vit.take_tokens %%x from 3 : (%s) -> %s\n" % (image, t("?", WIDTH))
-    for width in WIDTHS:
+    for width in widths:
         n, type = "l%d" % width, t("?", TOKENS, width)
         text.linear(n + ".a", "%x", [TOKENS], WIDTH, width)
         text.body += "  %%%s.g = vit.gelu erf %%%s.a : %s\n" % (n, n, type)
@@ -85,10 +85,10 @@ def add_attention(text, heads, size, count, with_table):
     text.results.append((n + ".out", t("?", queries, WIDTH)))
 
 
-folder, tolerance, names, command = levels.arguments()
+folder, tolerance, few, names, command = levels.arguments()
 text = Text()
-add_products(text)
-for attention in ATTENTIONS:
+add_products(text, WIDTHS[2:3] if few else WIDTHS)
+for attention in ATTENTIONS[:2] if few else ATTENTIONS:
     add_attention(text, *attention)
 model = os.path.join(folder, "products.mlir")
 levels.write_entry(model, "%x: " + t("?", TOKENS, WIDTH), text.head, text.body, text.results)

@@ -6,6 +6,7 @@
 # ===-----------------------------------------------------------------------===#
 """Runs a text by the interpreter and on a device, and compares all outputs."""
 
+import hashlib
 import os
 import random
 import subprocess
@@ -16,11 +17,14 @@ import files
 
 
 def arguments():
-    """Parses the command line: FOLDER TOLERANCE LEVEL... -- COMMAND..."""
+    """Parses the command line: FOLDER TOLERANCE [--few] LEVEL... -- COMMAND...
+    --few: only the cases for another driver that runs the same SPIR-V."""
     separator = sys.argv.index("--")
-    folder, tolerance = sys.argv[1], float(sys.argv[2])
+    folder, tolerance, names = sys.argv[1], float(sys.argv[2]), sys.argv[3:separator]
+    few = "--few" in names
     os.makedirs(folder, exist_ok=True)
-    return folder, tolerance, sys.argv[3:separator], sys.argv[separator + 1 :]
+    return (folder, tolerance, few, [name for name in names if name != "--few"],
+            sys.argv[separator + 1 :])
 
 
 def write_entry(path, argument, head, body, results):
@@ -52,11 +56,24 @@ def run(command, model, folder, names, options):
         sys.exit("the run failed")
 
 
+def interpret(model, source, folder, names):
+    """Returns the folder with the interpreter's outputs, beside FOLDER: the commands of a test that
+    have the same text and input share them."""
+    digest = hashlib.sha256()
+    for path in [model, source]:
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    expected = os.path.join(os.path.dirname(folder), "expected-" + digest.hexdigest()[:16])
+    if not os.path.exists(expected):
+        run(["vit-run", "infer"], model, expected, names,
+            ["--input", source, "--device", "reference"])
+    return expected
+
+
 def compare(model, source, names, folder, tolerance, levels, command):
     """Exits with a list of outputs that differ by more than TOLERANCE x max(1,
     largest/10)."""
-    expected = os.path.join(folder, "expected")
-    run(["vit-run", "infer"], model, expected, names, ["--input", source, "--device", "reference"])
+    expected = interpret(model, source, folder, names)
     wrong = []
     for level in levels:
         here = os.path.join(folder, level)
