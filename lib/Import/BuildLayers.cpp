@@ -149,7 +149,8 @@ Value VitBuilder::block(Value x) {
   y = normIf(!config.postNorm, x, "norm2", names.norm2);
   y = mlp(y);
   y = normIf(config.postNorm, y, "norm2", names.norm2);
-  y = scale(y, "scale2", names.scale2);
+  if (config.mlpLayerScale)
+    y = scale(y, "scale2", names.scale2);
   y = dropPath(y, "drop_path2");
   return AddOp::create(b, at(names.fc2), y, x);
 }

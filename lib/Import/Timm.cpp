@@ -171,8 +171,11 @@ static void readCommon(VitConfig &config, ConfigReader &args,
   else if (pool.empty())
     config.pooling = Pooling::All;
   else
-    args.failKey("global_pool", "supported are \"token\", \"avg\", \"map\" and "
-                                "\"\"");
+    args.failKey("global_pool",
+                 "supported are \"token\", \"avg\", \"map\" and \"\"" +
+                     Twine(StringRef(pool).contains("max")
+                               ? "; the nearest is \"avg\""
+                               : ""));
   if (pool == "token" && !config.classToken)
     args.fail(
         "\"class_token\" is false, so \"global_pool\" cannot be \"token\" "

@@ -49,9 +49,32 @@ static void readPositions(VitConfig &config, ConfigReader &args) {
         args.failKey("ref_feat_shape", "only a square is supported");
     }
   } else {
-    args.failKey("rope_type", "supported are \"cat\" and \"dinov3\"");
+    // "mixed" learns its frequencies, "mrope" deals them out to three axes.
+    args.failKey("rope_type",
+                 "supported are \"cat\" and \"dinov3\"; the nearest is \"cat\" "
+                 "(vit_*_patch16_rope_*)");
   }
   config.rotary = rotary;
+}
+
+/// `num_kv_heads`, for all blocks or one for each: as many as of the queries.
+static void readKeyHeads(const VitConfig &config, ConfigReader &args) {
+  const llvm::json::Value *value = args.get("num_kv_heads");
+  if (!value)
+    return;
+  auto isEqual = [&](const llvm::json::Value &number) {
+    return number.kind() == llvm::json::Value::Null ||
+           number.getAsInteger() == config.heads;
+  };
+  const llvm::json::Array *list = value->getAsArray();
+  if (list ? !llvm::all_of(*list, isEqual) ||
+                 int64_t(list->size()) != config.depth
+           : !isEqual(*value))
+    args.failKey("num_kv_heads",
+                 "only num_heads (" + Twine(config.heads) +
+                     ") in every block is supported, as in "
+                     "vit_base_patch16_sapiens2: groups of queries that share "
+                     "keys and values are not");
 }
 
 /// EvaAttention has no key bias, and biases of their own where q, k and v are
@@ -75,6 +98,7 @@ static void readEvaAttention(VitConfig &config, ConfigReader &args) {
   }
   config.attentionNorm = args.getBoolean("scale_attn_inner", false);
   config.queryKeyNorm = args.getBoolean("qk_norm", false);
+  readKeyHeads(config, args);
 }
 
 static void readEva(VitConfig &config, ConfigReader &args) {
@@ -101,20 +125,21 @@ static void readEva(VitConfig &config, ConfigReader &args) {
                      args.getNumber("mlp_ratio", 4, 1e-3, 1024), 1e-3, 1024));
   if (config.width % config.poolHeads)
     args.failKey("attn_pool_num_heads", "it should divide \"embed_dim\"");
-  args.checkOnly("attn_only_layer_scale", false);
+  config.mlpLayerScale = !args.getBoolean("attn_only_layer_scale", false);
   config.postNorm = args.getBoolean("use_post_norm", false);
   if (config.postNorm) {
     config.layerScale = false;
     args.checkOnly("swiglu_align_to", 0);
     args.checkOnly("qk_norm", false);
+    args.checkOnly("attn_only_layer_scale", false);
   }
 }
 
 static constexpr StringLiteral evaKeys[] = {
     "qkv_bias", "qkv_fused", "qk_norm", "swiglu_mlp", "swiglu_align_to",
     "scale_mlp", "scale_attn_inner", "attn_type", "attn_only_layer_scale",
-    "num_reg_tokens", "use_abs_pos_emb", "use_rot_pos_emb", "rope_type",
-    "rope_grid_offset", "rope_grid_indexing", "rope_temperature",
+    "num_kv_heads", "num_reg_tokens", "use_abs_pos_emb", "use_rot_pos_emb",
+    "rope_type", "rope_grid_offset", "rope_grid_indexing", "rope_temperature",
     "rope_rotate_half",
     // For training only.
     "rope_shift_coords", "rope_jitter_coords", "rope_rescale_coords",
@@ -266,6 +291,48 @@ static bool parseDinov3(NameParts name, TimmArchitecture &a) {
   return true;
 }
 
+/// vit_base_patch16_sapiens2. All but the first and last 8 blocks share keys
+/// and values between heads.
+static bool parseSapiens(NameParts name, TimmArchitecture &a) {
+  static constexpr struct {
+    StringLiteral name;
+    int64_t width, depth, heads, keyHeads;
+  } sizes[] = {{"base", 768, 12, 12, 6},
+               {"large", 1024, 24, 16, 8},
+               {"huge", 1280, 32, 16, 8},
+               {"giant", 1536, 40, 24, 12},
+               {"5b", 2432, 56, 32, 16}};
+  if (!name.take("vit"))
+    return false;
+  StringRef size = name.takeAny();
+  std::optional<int64_t> patch = name.takeNumber("patch");
+  const auto *found = llvm::find_if(
+      sizes, [&](const auto &known) { return known.name == size; });
+  if (!patch || !name.take("sapiens2") || !name.atEnd() ||
+      found == std::end(sizes))
+    return false;
+  llvm::json::Array keyHeads;
+  constexpr int64_t whole = 8;
+  for (int64_t i = 0; i < found->depth; ++i)
+    keyHeads.push_back(i < whole || i >= found->depth - whole
+                           ? found->heads
+                           : found->keyHeads);
+  a.norm = Norm::Rms;
+  a.args = Object{
+      {"embed_dim", found->width}, {"depth", found->depth},
+      {"num_heads", found->heads}, {"num_kv_heads", std::move(keyHeads)},
+      {"patch_size", *patch},      {"img_size", llvm::json::Array{1024, 768}},
+      {"dynamic_img_size", true},  {"attn_type", "rope"},
+      {"qkv_fused", false},        {"qk_norm", true},
+      {"global_pool", "token"},    {"swiglu_mlp", true},
+      {"init_values", 1.0},        {"attn_only_layer_scale", true},
+      {"rope_type", "dinov3"},     {"rope_temperature", 100},
+      {"rope_rotate_half", true},  {"use_rot_pos_emb", true},
+      {"use_abs_pos_emb", false},  {"num_reg_tokens", 8},
+      {"use_fc_norm", false}};
+  return true;
+}
+
 /// vit_base_patch16_rope_reg1_gap_256, vit_small_patch16_rope_ape_224
 static bool parseRope(NameParts name, TimmArchitecture &a) {
   if (!name.take("vit"))
@@ -304,8 +371,8 @@ static bool parseRope(NameParts name, TimmArchitecture &a) {
 }
 
 const TimmClass &vit::getTimmEva() {
-  static constexpr TimmNameParser names[] = {parseEva, parsePerception,
-                                             parseDinov3, parseRope};
+  static constexpr TimmNameParser names[] = {
+      parseEva, parsePerception, parseDinov3, parseSapiens, parseRope};
   static constexpr TimmClass known{"avg", evaKeys, readEva, names};
   return known;
 }

@@ -150,7 +150,8 @@ struct VitConfig {
   bool gated = false;   ///< fc2(activation(gate(x)) * fc1(x))
   bool mlpNorm = false; ///< A norm before fc2
   bool layerScale = false;
-  bool postNorm = false; ///< Norms after attention and MLP, not before them
+  bool mlpLayerScale = true; ///< With `layerScale`: also of the MLP
+  bool postNorm = false;     ///< Norms after attention and MLP, not before them
 
   // From the last layer to the results.
   bool finalNorm = true; ///< Of all tokens.
