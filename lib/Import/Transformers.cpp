@@ -12,6 +12,7 @@
 
 #include "Family.h"
 
+#include "vit/Import/RunTimeSize.h"
 #include "vit/vit-data.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -232,7 +233,7 @@ void FamilyReader::readProjection(StringRef name, ConfigReader &reader,
 }
 
 void FamilyReader::takeSizeOfPictures() {
-  if (!preprocessing)
+  if (!preprocessing || !takesSizeOfPictures(family.modelType))
     return;
   config.imageHeight = preprocessing->height;
   config.imageWidth = preprocessing->width;

@@ -61,6 +61,10 @@ Picture convertChannels(const vit_image &image, int32_t channels);
 /// Pillow's resize; `image` must not have that size already.
 Picture resize(const vit_image &image, int32_t width, int32_t height,
                int32_t interpolation);
+/// The same without rounding: values that the filter takes out of 0 to 255 stay
+/// there. Row by row, channels together.
+std::vector<float> resizeUnrounded(const vit_image &image, int32_t width,
+                                   int32_t height, int32_t interpolation);
 
 /// Fails if a caller's vit_image is invalid.
 void checkImage(const vit_image *image);

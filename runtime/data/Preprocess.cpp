@@ -6,12 +6,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "Image.h"
+#include "format/PictureSizes.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 using namespace vit::data;
+namespace format = vit::format;
 
 void vit::data::checkPreprocessing(const vit_preprocessing *preprocessing) {
   if (!preprocessing)
@@ -26,7 +28,7 @@ void vit::data::checkPreprocessing(const vit_preprocessing *preprocessing) {
       uint64_t(p.height) * uint64_t(p.width) > VIT_IMAGE_MAX_PIXELS)
     invalid("preprocessing to " + sizeText(p.width, p.height) +
             " pixels is not possible");
-  if (p.resize_height < 0 || (p.resize_height > 0 && p.resize_width == 0))
+  if (!format::isResize(p.resize_height, p.resize_width))
     invalid("preprocessing has resize_height " +
             std::to_string(p.resize_height) + " and resize_width " +
             std::to_string(p.resize_width));
@@ -79,7 +81,10 @@ static Size resizedSize(const vit_image &image, const vit_preprocessing &p) {
     return width <= height ? Size{p.resize_height, other}
                            : Size{other, p.resize_height};
   }
-  double ratio = std::min(height / p.resize_height, width / -p.resize_width);
+  double down = height / std::fabs(p.resize_height),
+         across = width / std::fabs(p.resize_width);
+  double ratio =
+      p.resize_height > 0 ? std::min(down, across) : std::max(down, across);
   return {checked(std::nearbyint(width / ratio)),
           checked(std::nearbyint(height / ratio))};
 }
@@ -88,15 +93,84 @@ static Size resizedSize(const vit_image &image, const vit_preprocessing &p) {
 // From picture to tensor
 //===----------------------------------------------------------------------===//
 
-/// The normalised value of each 8-bit sample.
-static void fillTable(float *table, const vit_preprocessing &p, int32_t c) {
-  for (int v = 0; v < 256; ++v) {
-    // Both 1/255 as a factor in double and a division by 255 in float, which
-    // is what the two libraries do, round to this.
-    float scaled =
-        p.scale == 1.0f / 255 ? float(v) / 255 : float(double(v) * p.scale);
-    table[v] = (scaled - p.mean[c]) / p.std[c];
+namespace {
+/// The normalised values of one channel's samples.
+class Normalized {
+public:
+  Normalized(const vit_preprocessing &p, int32_t c)
+      : scale(p.scale), mean(p.mean[c]), std(p.std[c]) {
+    for (int v = 0; v < 256; ++v) {
+      // Both 1/255 as a factor in double and a division by 255 in float, which
+      // is what the two libraries do, round to this.
+      float scaled = scale == 1.0f / 255 ? float(v) / 255
+                                         : float(double(v) * double(scale));
+      table[v] = (scaled - mean) / std;
+    }
   }
+  float operator()(uint8_t sample) const { return table[sample]; }
+  float operator()(float sample) const {
+    float scaled = scale == 1.0f / 255 ? sample / 255 : sample * scale;
+    return (scaled - mean) / std;
+  }
+
+private:
+  float scale, mean, std, table[256];
+};
+
+/// Where the tensor lies in the resized picture.
+struct Crop {
+  Size size; ///< Of the resized picture.
+  int32_t top = 0, left = 0;
+};
+
+/// Writes the tensor of `pixels`, the resized picture row by row.
+template <typename Sample>
+void fillTensor(const Sample *pixels, const Crop &crop,
+                const vit_preprocessing &p, const Placement &placement,
+                float *out) {
+  size_t channels = size_t(p.channels);
+  size_t rowSamples = size_t(crop.size.width) * channels;
+  for (int32_t c = 0; c < p.channels; ++c) {
+    Normalized normalized(p, c);
+    for (int32_t y = 0; y < p.height; ++y) {
+      int32_t placedY = y + placement.down, fromY = placedY + crop.top;
+      const Sample *row = nullptr;
+      if (placedY >= 0 && placedY < p.height && fromY >= 0 &&
+          fromY < crop.size.height)
+        // checkImage and allocate() make sure that there are pixels.
+        // NOLINTNEXTLINE(clang-analyzer-core.NullPointerArithm)
+        row = pixels + size_t(fromY) * rowSamples;
+      for (int32_t x = 0; x < p.width; ++x) {
+        int32_t placedX =
+            (placement.mirrored ? p.width - 1 - x : x) + placement.right;
+        int32_t fromX = placedX + crop.left;
+        bool inside = row && placedX >= 0 && placedX < p.width && fromX >= 0 &&
+                      fromX < crop.size.width;
+        *out++ = normalized(inside ? row[size_t(fromX) * channels + size_t(c)]
+                                   : Sample(0));
+      }
+    }
+  }
+}
+} // namespace
+
+static Crop findCrop(const vit_image &image, const vit_preprocessing &p,
+                     Size size) {
+  Crop crop = {size};
+  if (p.center_crop) {
+    crop.top = cropOffset(size.height, p.height, p.center_crop);
+    crop.left = cropOffset(size.width, p.width, p.center_crop);
+  } else if (size.height != p.height || size.width != p.width) {
+    bool isResized = size.width != image.width || size.height != image.height;
+    invalid(
+        "the picture is " + sizeText(image.width, image.height) +
+        " pixels, the model takes " + sizeText(p.width, p.height) +
+        (isResized
+             ? ", and its preprocessing resizes to " +
+                   sizeText(size.width, size.height) + " without a crop"
+             : ", and its preprocessing neither resizes nor crops to that"));
+  }
+  return crop;
 }
 
 void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
@@ -108,46 +182,19 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
     current = converted.view();
   }
   Size size = resizedSize(current, p);
-  if (size.width != current.width || size.height != current.height) {
-    resized = resize(current, size.width, size.height, p.interpolation);
+  Crop crop = findCrop(image, p, size);
+  bool isSame = size.width == current.width && size.height == current.height;
+  if (!isSame && (p.interpolation & format::kUnrounded)) {
+    std::vector<float> values = resizeUnrounded(
+        current, size.width, size.height, format::filterOf(p.interpolation));
+    return fillTensor(values.data(), crop, p, placement, out);
+  }
+  if (!isSame) {
+    resized = resize(current, size.width, size.height,
+                     format::filterOf(p.interpolation));
     current = resized.view();
   }
-  int32_t top = 0, left = 0;
-  if (p.center_crop) {
-    top = cropOffset(current.height, p.height, p.center_crop);
-    left = cropOffset(current.width, p.width, p.center_crop);
-  } else if (current.height != p.height || current.width != p.width) {
-    invalid(
-        "the picture is " + sizeText(image.width, image.height) +
-        " pixels, the model takes " + sizeText(p.width, p.height) +
-        (resized.pixels
-             ? ", and its preprocessing resizes to " +
-                   sizeText(current.width, current.height) + " without a crop"
-             : ", and its preprocessing neither resizes nor crops to that"));
-  }
-  size_t channels = size_t(p.channels);
-  size_t rowBytes = size_t(current.width) * channels;
-  for (int32_t c = 0; c < p.channels; ++c) {
-    float table[256];
-    fillTable(table, p, c);
-    for (int32_t y = 0; y < p.height; ++y) {
-      int32_t placedY = y + placement.down, fromY = placedY + top;
-      const uint8_t *row = nullptr;
-      if (placedY >= 0 && placedY < p.height && fromY >= 0 &&
-          fromY < current.height)
-        // checkImage and allocate() make sure that there are pixels.
-        // NOLINTNEXTLINE(clang-analyzer-core.NullPointerArithm)
-        row = current.pixels + size_t(fromY) * rowBytes;
-      for (int32_t x = 0; x < p.width; ++x) {
-        int32_t placedX =
-            (placement.mirrored ? p.width - 1 - x : x) + placement.right;
-        int32_t fromX = placedX + left;
-        bool inside = row && placedX >= 0 && placedX < p.width && fromX >= 0 &&
-                      fromX < current.width;
-        *out++ = table[inside ? row[size_t(fromX) * channels + size_t(c)] : 0];
-      }
-    }
-  }
+  fillTensor(current.pixels, crop, p, placement, out);
 }
 
 extern "C" vit_status

@@ -7,6 +7,7 @@
 
 #include "Image.h"
 #include "Json.h"
+#include "format/PictureSizes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +18,7 @@ using namespace vit::data;
 namespace {
 enum { Nearest, Lanczos, Bilinear, Bicubic, Box, Hamming };
 enum { CropNone, CropTorchvision, CropTransformers };
+enum Edges { Both, Shorter };
 
 struct Size {
   int32_t height, width;
@@ -37,25 +39,34 @@ constexpr Statistics kClip = {{0.48145466f, 0.4578275f, 0.40821073f},
 struct Processor {
   const char *prefix; ///< Of image_processor_type
   const char *name;
-  int32_t size;      ///< Of both edges, or of the shorter one
-  bool shortestEdge; ///< and whether a number in "size" is that
-  bool crop;         ///< To 224 x 224
+  int32_t size; ///< Of the edges that the next two say.
+  Edges edges;  ///< Without "size",
+  Edges number; ///< and where it is a number (default_to_square).
+  bool crop;    ///< To 224 x 224
   int32_t interpolation;
   const Statistics &statistics;
+  bool unrounded = false; ///< See kUnrounded.
 };
 
+/// As in transformers 5. There BEiT's pictures are not cropped; version 4
+/// resized them to 256 and cropped 224, and wrote both to the file.
 constexpr Processor kProcessors[] = {
-    {"ViT", "ViTImageProcessor", 224, false, false, Bilinear, kHalf},
-    {"DeiT", "DeiTImageProcessor", 256, false, true, Bicubic, kHalf},
-    {"Beit", "BeitImageProcessor", 256, false, true, Bicubic, kHalf},
-    {"CLIP", "CLIPImageProcessor", 224, true, true, Bicubic, kClip},
-    {"ChineseCLIP", "ChineseCLIPImageProcessor", 224, true, true, Bicubic,
-     kClip},
-    {"Bit", "BitImageProcessor", 224, true, true, Bicubic, kClip},
-    {"Siglip", "SiglipImageProcessor", 224, false, false, Bicubic, kHalf},
-    {"DINOv3ViT", "DINOv3ViTImageProcessor", 224, false, false, Bilinear,
-     kImageNet},
+    {"ViT", "ViTImageProcessor", 224, Both, Both, false, Bilinear, kHalf},
+    {"DeiT", "DeiTImageProcessor", 256, Both, Both, true, Bicubic, kHalf},
+    {"Beit", "BeitImageProcessor", 224, Both, Both, false, Bicubic, kHalf},
+    {"CLIP", "CLIPImageProcessor", 224, Shorter, Shorter, true, Bicubic, kClip},
+    {"ChineseCLIP", "ChineseCLIPImageProcessor", 224, Shorter, Shorter, true,
+     Bicubic, kClip},
+    {"Bit", "BitImageProcessor", 224, Shorter, Shorter, true, Bicubic, kClip},
+    {"Siglip", "SiglipImageProcessor", 224, Both, Shorter, false, Bicubic,
+     kHalf},
+    {"DINOv3ViT", "DINOv3ViTImageProcessor", 224, Both, Both, false, Bilinear,
+     kImageNet, /*unrounded=*/true},
 };
+
+int32_t interpolationOf(const Processor &kind, int32_t filter) {
+  return kind.unrounded ? filter + vit::format::kUnrounded : filter;
+}
 
 /// The processor that transformers takes for a model without such a file;
 /// "ViT" for others.
@@ -260,7 +271,7 @@ static void readOwnMembers(const JsonObject &processor, vit_preprocessing &p) {
     member = int32_t(number);
   };
   constexpr int32_t kMost = 1 << 20;
-  read("resize_height", p.resize_height, 0, kMost);
+  read("resize_height", p.resize_height, -kMost, kMost);
   read("resize_width", p.resize_width, -kMost, kMost);
   read("center_crop", p.center_crop, CropNone, CropTransformers);
   read("apply_exif_orientation", p.apply_exif_orientation, 0, 1);
@@ -335,10 +346,10 @@ static vit_preprocessing readTransformers(const JsonObject &processor,
 
   Size size = {kind.size, kind.size};
   bool shortestEdge =
-      readProcessorSize(processor, "size", kind.shortestEdge, size) ||
-      (kind.shortestEdge && !processor.has("size"));
-  p.interpolation =
-      readInterpolation(processor, "resample", kind.interpolation);
+      readProcessorSize(processor, "size", kind.number == Shorter, size) ||
+      (kind.edges == Shorter && !processor.has("size"));
+  p.interpolation = interpolationOf(
+      kind, readInterpolation(processor, "resample", kind.interpolation));
   if (processor.readBool("do_resize", true)) {
     p.resize_height = size.height;
     p.resize_width = shortestEdge ? -1 : size.width;
@@ -396,12 +407,12 @@ static vit_preprocessing readTransformersModel(const JsonObject &config) {
     return int32_t(int64_t(edge) * kind.size / 224);
   };
   p.resize_height = scaled(size.height);
-  p.resize_width = kind.shortestEdge ? -1 : scaled(size.width);
-  if (kind.shortestEdge)
+  p.resize_width = kind.edges == Shorter ? -1 : scaled(size.width);
+  if (kind.edges == Shorter)
     p.resize_height = scaled(std::max(size.height, size.width));
   if (kind.crop)
     p.center_crop = CropTransformers;
-  p.interpolation = kind.interpolation;
+  p.interpolation = interpolationOf(kind, kind.interpolation);
   setStatistics(p, kind.statistics);
   return p;
 }
@@ -432,18 +443,25 @@ static vit_preprocessing readOpenClip(const JsonObject &model,
   setSize(p, size);
   static const Json none = Json::object();
   JsonObject settings(given ? *given : none, "preprocess_cfg");
-  p.interpolation = readInterpolation(settings, "interpolation", Bicubic);
+  std::string filter = settings.readString("interpolation", "bicubic");
+  // "random" is for training and bicubic otherwise.
+  if (filter != "bicubic" && filter != "bilinear" && filter != "random")
+    unsupported(settings.nameOf("interpolation") + " is \"" + filter +
+                "\": known are bicubic, bilinear and random");
+  p.interpolation = filter == "bilinear" ? Bilinear : Bicubic;
   std::string mode = settings.readString("resize_mode", "shortest");
-  bool isShortest = mode == "shortest";
-  if (!isShortest && mode != "squash")
+  if (mode != "shortest" && mode != "longest" && mode != "squash")
     unsupported(settings.nameOf("resize_mode") + " is \"" + mode +
-                "\": known are shortest and squash");
-  if (isShortest && size.height != size.width)
-    unsupported(settings.nameOf("resize_mode") +
-                " is shortest, which needs a square image_size");
-  p.resize_height = size.height;
-  p.resize_width = isShortest ? -1 : size.width;
-  p.center_crop = isShortest ? CropTorchvision : CropNone;
+                "\": known are shortest, longest and squash");
+  if (mode == "longest" && settings.readNumber("fill_color", 0) != 0)
+    unsupported(settings.nameOf("fill_color") +
+                " is not 0: what a picture lacks is filled with zeros");
+  bool isSquare = size.height == size.width;
+  p.resize_height = mode == "longest" ? -size.height : size.height;
+  p.resize_width = mode == "squash"                 ? size.width
+                   : mode == "shortest" && isSquare ? -1
+                                                    : -size.width;
+  p.center_crop = mode == "squash" ? CropNone : CropTorchvision;
   readPerChannel(settings, "mean", p.channels, p.mean);
   readPerChannel(settings, "std", p.channels, p.std);
   return p;

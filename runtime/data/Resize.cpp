@@ -74,6 +74,7 @@ struct Axis {
 
   std::vector<Window> windows;
   std::vector<int32_t> table;
+  std::vector<float> exactTable; ///< The same weights as `table`.
   size_t stride;
 };
 } // namespace
@@ -86,6 +87,7 @@ Axis::Axis(int32_t inSize, int32_t outSize, const Filter &filter) {
   stride = size_t(std::ceil(support)) * 2 + 1;
   windows.resize(size_t(outSize));
   table.assign(multiply(size_t(outSize), stride, "the resized picture"), 0);
+  exactTable.assign(table.size(), 0);
   std::vector<double> exact(stride);
   for (int32_t out = 0; out < outSize; ++out) {
     double center = (out + 0.5) * scale;
@@ -102,6 +104,7 @@ Axis::Axis(int32_t inSize, int32_t outSize, const Filter &filter) {
     }
     for (int32_t i = 0; i < count; ++i) {
       double weight = sum != 0 ? exact[size_t(i)] / sum : exact[size_t(i)];
+      exactTable[size_t(out) * stride + size_t(i)] = float(weight);
       double fixed = weight * (1 << fractionBits);
       table[size_t(out) * stride + size_t(i)] =
           int32_t(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
@@ -198,8 +201,28 @@ static Picture resizeNearest(const vit_image &image, int32_t width,
   return result;
 }
 
-Picture vit::data::resize(const vit_image &image, int32_t width, int32_t height,
-                          int32_t interpolation) {
+/// One pass without rounding: each window of samples that lie `step` apart
+/// becomes one sample. `lines` such rows or columns begin `next` apart.
+static std::vector<float> resampleValues(const Axis &axis,
+                                         const std::vector<float> &in,
+                                         size_t lines, size_t next, size_t step,
+                                         size_t outNext) {
+  std::vector<float> out(lines * axis.windows.size());
+  for (size_t line = 0; line < lines; ++line)
+    for (size_t o = 0; o < axis.windows.size(); ++o) {
+      const float *weights = axis.exactTable.data() + o * axis.stride;
+      Axis::Window window = axis.windows[o];
+      size_t first = line / step * next + line % step;
+      const float *from = in.data() + first + size_t(window.first) * step;
+      float sum = 0;
+      for (int32_t i = 0; i < window.count; ++i, from += step)
+        sum += *from * weights[i];
+      out[line / step * outNext + line % step + o * step] = sum;
+    }
+  return out;
+}
+
+static void checkResize(int32_t width, int32_t height, int32_t interpolation) {
   if (interpolation < Nearest || interpolation > Hamming)
     invalid("interpolation " + std::to_string(interpolation) +
             " is none of Pillow's: 0 nearest, 1 lanczos, 2 bilinear, "
@@ -210,6 +233,41 @@ Picture vit::data::resize(const vit_image &image, int32_t width, int32_t height,
     unsupported("resizing to " + sizeText(width, height) +
                 " pixels is more than the limit of " +
                 std::to_string(VIT_IMAGE_MAX_PIXELS) + " in all");
+}
+
+std::vector<float> vit::data::resizeUnrounded(const vit_image &image,
+                                              int32_t width, int32_t height,
+                                              int32_t interpolation) {
+  checkResize(width, height, interpolation);
+  size_t channels = size_t(image.channels), rows = size_t(image.height);
+  const vit_image *source = &image;
+  Picture nearest;
+  vit_image view = {};
+  if (interpolation == Nearest) {
+    nearest = resizeNearest(image, width, height);
+    view = nearest.view();
+    source = &view;
+  }
+  size_t count =
+      size_t(source->width) * size_t(source->height) * size_t(source->channels);
+  std::vector<float> values(source->pixels, source->pixels + count);
+  const Filter &filter = filters[interpolation];
+  if (width != source->width) {
+    size_t before = size_t(source->width) * channels;
+    values = resampleValues(Axis(source->width, width, filter), values,
+                            rows * channels, before, channels,
+                            size_t(width) * channels);
+  }
+  size_t row = size_t(width) * channels;
+  if (height != source->height)
+    values = resampleValues(Axis(source->height, height, filter), values, row,
+                            0, row, 0);
+  return values;
+}
+
+Picture vit::data::resize(const vit_image &image, int32_t width, int32_t height,
+                          int32_t interpolation) {
+  checkResize(width, height, interpolation);
   if (width == image.width && height == image.height)
     return convertChannels(image, image.channels);
   if (interpolation == Nearest)

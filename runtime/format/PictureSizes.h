@@ -13,13 +13,32 @@
 
 namespace vit::format {
 
+/// Added to a filter's code in vit_preprocessing.interpolation: the resized
+/// values are neither rounded nor limited to those of bytes.
+inline constexpr int32_t kUnrounded = 16;
+/// Pillow's codes of filters, 0 to 5.
+inline constexpr int32_t kLastFilter = 5;
+
+inline int32_t filterOf(int32_t interpolation) {
+  return interpolation & ~kUnrounded;
+}
+inline bool isInterpolation(int64_t code) {
+  return (code >= 0 && code <= kLastFilter) ||
+         (code >= kUnrounded && code <= kUnrounded + kLastFilter);
+}
+/// Whether vit_preprocessing may have such a resize.
+inline bool isResize(int64_t height, int64_t width) {
+  return height == 0 || (height > 0 ? width != 0 : width < 0);
+}
+
 /// The sizes of vit_preprocessing, in pixels.
 struct PictureSizes {
   int64_t height, width;             ///< Of the input tensor.
   int64_t resizeHeight, resizeWidth; ///< resizeHeight 0: no resize. resizeWidth
                                      ///< -1: resizeHeight is the shorter edge;
                                      ///< less: cover resizeHeight x
-                                     ///< -resizeWidth.
+                                     ///< -resizeWidth; both negative: fit into
+                                     ///< -resizeHeight x -resizeWidth.
   double cropShare = 0; ///< timm's crop_pct, 0: none. What is resized to is the
                         ///< size divided by it, rounded down.
 };
@@ -54,6 +73,11 @@ inline PictureSizes scalePictureSizes(const PictureSizes &own, int64_t height,
   auto scale = [](int64_t value, int64_t to, int64_t from) {
     return std::max<int64_t>((value * to + from / 2) / from, 1);
   };
+  if (own.resizeHeight < 0) {
+    result.resizeHeight = -scale(-own.resizeHeight, height, own.height);
+    result.resizeWidth = -scale(-own.resizeWidth, width, own.width);
+    return result;
+  }
   if (own.resizeWidth != -1) {
     result.resizeHeight = scale(own.resizeHeight, height, own.height);
     result.resizeWidth =

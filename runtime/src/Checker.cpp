@@ -8,6 +8,7 @@
 #include "Checker.h"
 
 #include "format/Hash.h"
+#include "format/PictureSizes.h"
 #include "format/Utf8.h"
 
 #include <algorithm>
@@ -151,9 +152,10 @@ vit_status Checker::preprocessing(const schema::Preprocessing *p) {
   constexpr int32_t mostResize = 1 << 16;
   if (p->channels() < 1 || p->channels() > 4 || p->height() < 1 ||
       p->height() > most || p->width() < 1 || p->width() > most ||
-      p->resize_height() < 0 || p->resize_height() > mostResize ||
+      p->resize_height() < -mostResize || p->resize_height() > mostResize ||
       p->resize_width() < -mostResize || p->resize_width() > mostResize ||
-      p->interpolation() > 5 || p->center_crop() > 2)
+      (p->resize_height() < 0 && p->resize_width() >= 0) ||
+      !format::isInterpolation(p->interpolation()) || p->center_crop() > 2)
     return corrupt("the preprocessing has an impossible size or way to resize");
   if (count(p->mean()) != p->channels() || count(p->std()) != p->channels())
     return corrupt("the preprocessing has not one mean and std per channel");

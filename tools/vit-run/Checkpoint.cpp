@@ -10,9 +10,11 @@
 #include "CheckpointFolder.h"
 #include "Classes.h"
 #include "Data.h"
+#include "ImageSize.h"
 #include "Init.h"
 #include "JsonText.h"
 #include "StoredTensors.h"
+#include "format/PictureSizes.h"
 #include "format/WeightNames.h"
 
 #include <algorithm>
@@ -213,8 +215,11 @@ Json describePreprocessing(const vit_preprocessing &p) {
   auto size = [](int32_t height, int32_t width) -> Json {
     return {{"height", height}, {"width", width}};
   };
-  Json config = {{"image_processor_type", "ViTImageProcessor"},
-                 {"do_resize", p.resize_height > 0}};
+  bool isUnrounded = p.interpolation & format::kUnrounded;
+  Json config = {{"image_processor_type", isUnrounded
+                                              ? "DINOv3ViTImageProcessor"
+                                              : "ViTImageProcessor"},
+                 {"do_resize", p.resize_height != 0}};
   if (p.resize_height > 0 && p.resize_width < 0) // -n: cover height x n
     config["size"] = {
         {"shortest_edge", std::max(p.resize_height, -p.resize_width)}};
@@ -222,7 +227,7 @@ Json describePreprocessing(const vit_preprocessing &p) {
     config["size"] = size(p.resize_height, p.resize_width);
   else
     config["size"] = size(p.height, p.width);
-  config["resample"] = p.interpolation;
+  config["resample"] = format::filterOf(p.interpolation);
   config["do_center_crop"] = p.center_crop != 0;
   if (p.center_crop)
     config["crop_size"] = size(p.height, p.width);
@@ -312,9 +317,10 @@ static void writeDescription(const std::string &folder, Model &model,
       text = replaceLabels(text, labels).value_or(text);
     writeFile(folder + "/model.mlir", text);
   }
-  // A text keeps its own size: readTrainedSize.
+  // A text keeps its own size.
   const std::string &size = model.getOptions().imageSize;
-  if (saysPreprocessing(folder, preprocessing) && size.empty())
+  if (saysPreprocessing(folder, preprocessing) &&
+      readTrainedSize(folder) == size)
     return;
   Json described = describePreprocessing(preprocessing);
   if (!size.empty())

@@ -63,11 +63,13 @@ void loadVisiblePart(const std::string &path,
     if (preprocessing.resize_height > 0 && preprocessing.resize_width > 0) {
       scaleY = preprocessing.resize_height / height;
       scaleX = preprocessing.resize_width / width;
-    } else if (preprocessing.resize_height > 0) {
-      scaleY = preprocessing.resize_height / std::min(height, width);
-      if (preprocessing.resize_width < -1)
-        scaleY = std::max(preprocessing.resize_height / height,
-                          -preprocessing.resize_width / width);
+    } else if (preprocessing.resize_height != 0) {
+      double down = preprocessing.resize_height / height,
+             across = preprocessing.resize_width / width;
+      scaleY = preprocessing.resize_height < 0 ? std::min(-down, -across)
+               : preprocessing.resize_width < -1
+                   ? std::max(down, -across)
+                   : preprocessing.resize_height / std::min(height, width);
       scaleX = scaleY;
     }
     auto crop = [](double length, double wanted, int32_t &begin,

@@ -127,9 +127,10 @@ void warnOfResizing(const vit_dataset *dataset, const vit_preprocessing &p) {
   int32_t width = image.width, height = image.height;
   vit_image_release(&image);
   bool isKept =
-      p.resize_height == 0 ||
-      (p.resize_width > 0 ? p.resize_height == height && p.resize_width == width
-                          : p.resize_height == std::min(height, width));
+      p.resize_height == 0 || (p.resize_width == -1 && p.resize_height > 0
+                                   ? p.resize_height == std::min(height, width)
+                                   : std::abs(p.resize_height) == height &&
+                                         std::abs(p.resize_width) == width);
   if (width == p.width && height == p.height && !isKept)
     std::fprintf(stderr,
                  "warning: the pictures are %d x %d, the size of the model's "

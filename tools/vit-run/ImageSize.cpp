@@ -12,6 +12,7 @@
 #include "Support.h"
 
 #include "format/PictureSizes.h"
+#include "vit/Import/RunTimeSize.h"
 
 #include <algorithm>
 #include <charconv>
@@ -73,40 +74,33 @@ static void setTimmSize(Json &config, const ImageSize &size) {
   pretrained["input_size"] = {channels, size.height, size.width};
 }
 
-/// Whether transformers resamples the tables of such a model at run time, to
-/// the size that pictures are prepared to.
-static bool resamplesAtRunTime(const Json &config) {
-  static constexpr const char *kTypes[] = {"dinov2", "dinov2_with_registers",
-                                           "dinov3_vit", "beit",
-                                           "data2vec-vision"};
+/// Writes the size to the configuration of a model of transformers, if its
+/// class keeps a table for that size. False if the configuration and the table
+/// stay and the size of the pictures has to be stated elsewhere: the class
+/// knows square tables alone, which interpolate_pos_encoding=True resamples.
+static bool setTransformersSize(Json &config, const ImageSize &size) {
   std::string type = config.value("model_type", "");
-  return std::find(std::begin(kTypes), std::end(kTypes), type) !=
-         std::end(kTypes);
-}
-
-static void setTransformersSize(Json &config, const ImageSize &size) {
-  if (resamplesAtRunTime(config))
-    return;
-  // The others read one number or two.
-  static constexpr const char *kSquareFamilies[] = {"clip", "siglip", "aimv2"};
-  std::string type = config.value("model_type", "");
-  for (const char *family : kSquareFamilies)
-    if (size.height != size.width && type.find(family) != std::string::npos)
-      throw Error("image_size of transformers' " + type +
-                  " is one number; use a square --image-size");
+  if (mlir::vit::takesSizeOfPictures(type))
+    return true;
+  auto isOf = [&](const char *family) {
+    return type.find(family) != std::string::npos;
+  };
+  if (size.height != size.width && (isOf("clip") || isOf("siglip")))
+    return false;
   Json *tower = &config;
   for (const char *key : {"vision_config", "vision_config_dict"})
     if (auto found = config.find(key);
         found != config.end() && found->is_object())
       tower = &*found;
   (*tower)["image_size"] = size.toJson();
+  return true;
 }
 
 /// preprocessor_config.json for pictures of `size`, from what `checkpoint`
-/// says.
+/// says. `own`: what readTrainedSize reads, if not empty.
 static void writePreprocessor(const std::string &checkpoint,
-                              const std::string &target,
-                              const ImageSize &size) {
+                              const std::string &target, const ImageSize &size,
+                              const std::string &own) {
   vit_preprocessing p = {};
   p.struct_size = sizeof(p);
   // Training reports what is wrong.
@@ -120,6 +114,8 @@ static void writePreprocessor(const std::string &checkpoint,
   if (result.contains("image_processor_type"))
     described.erase("image_processor_type");
   result.update(described);
+  if (!own.empty())
+    result["vit_preprocessing"]["image_size"] = own;
   writeFile(path, jsonText(result, 2) + "\n");
 }
 
@@ -133,8 +129,8 @@ void setModelSize(const std::string &checkpoint, const std::string &target,
   } else if (config.contains("library")) {
     objectAt(config, "args")["image_size"] = size.toJson();
   } else {
-    setTransformersSize(config, size);
-    writePreprocessor(checkpoint, target, size);
+    bool isStated = setTransformersSize(config, size);
+    writePreprocessor(checkpoint, target, size, isStated ? "" : text);
   }
   writeFile(path, jsonText(config, 2) + "\n");
 }

@@ -18,8 +18,9 @@ namespace vit::tools {
 ///
 ///   - config.json states the size (image_size; timm: img_size and input_size),
 ///     so that the position table is one of the new size, unless the library
-///     resamples a table of the old size at run time (DINOv2, BEiT): then
-///     training goes through the resampling;
+///     resamples a table of the old size at run time (DINOv2, BEiT; CLIP and
+///     SigLIP to a size that is no square): then training goes through the
+///     resampling;
 ///   - the sizes of preprocessor_config.json (transformers) are scaled in
 ///     proportion.
 ///
@@ -27,8 +28,9 @@ namespace vit::tools {
 void setModelSize(const std::string &checkpoint, const std::string &target,
                   const std::string &size);
 
-/// The size of pictures that the checkpoint of a text, trained with
-/// --image-size, was trained at; empty if `folder` does not say one.
+/// The size of pictures that a checkpoint was trained at with --image-size, if
+/// its text or config.json is for another one; empty if `folder` does not say
+/// one.
 std::string readTrainedSize(const std::string &folder);
 
 } // namespace vit::tools

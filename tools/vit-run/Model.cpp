@@ -50,10 +50,10 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
     options.model = (folder / "model.mlir").string();
     if (options.weights.empty())
       options.weights = (folder / "model.safetensors").string();
-    if (options.imageSize.empty())
-      options.imageSize = readTrainedSize(textFolder);
     isFolder = false;
   }
+  if (options.imageSize.empty())
+    options.imageSize = readTrainedSize(isFolder ? path : textFolder);
   if (!isFolder && !fs::exists(path, error))
     throw Error(mlir::vit::explainMissingModel(path) +
                 "; MODEL is a .vitm file, a .mlir text or a checkpoint's "
@@ -344,14 +344,21 @@ std::string describePreparation(const vit_preprocessing &p) {
   static const char *const filters[] = {"nearest", "lanczos", "bilinear",
                                         "bicubic", "box",     "hamming"};
   std::string text = "not resized";
-  if (p.resize_height > 0)
-    text = (p.resize_width > 0
-                ? "resized to " + sizeText(p.resize_width, p.resize_height)
-            : p.resize_width == -1
-                ? "shorter edge resized to " + std::to_string(p.resize_height)
-                : "resized to cover " +
-                      sizeText(-p.resize_width, p.resize_height)) +
-           " (" + filters[std::clamp(p.interpolation, 0, 5)] + ")";
+  if (p.resize_height != 0)
+    text =
+        (p.resize_width > 0
+             ? "resized to " + sizeText(p.resize_width, p.resize_height)
+         : p.resize_height < 0 ? "resized to fit into " +
+                                     sizeText(-p.resize_width, -p.resize_height)
+         : p.resize_width == -1
+             ? "shorter edge resized to " + std::to_string(p.resize_height)
+             : "resized to cover " +
+                   sizeText(-p.resize_width, p.resize_height)) +
+        " (" +
+        filters[std::clamp(format::filterOf(p.interpolation), 0,
+                           format::kLastFilter)] +
+        (p.interpolation & format::kUnrounded ? ", not rounded to bytes)"
+                                              : ")");
   text += (p.center_crop ? ", cropped in the middle to " : ", input ") +
           sizeText(p.width, p.height);
   if (p.scale != 1.0f / 255) {

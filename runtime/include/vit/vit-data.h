@@ -122,7 +122,12 @@ VIT_API vit_status vit_image_blend_heatmap(vit_image *image, const float *map,
 //                 torchvision's Resize(H), transformers' "shortest_edge"
 //       H, -W     (W > 1) as small as covers H x W, aspect ratio kept: timm's
 //                 ResizeKeepRatio, which it takes where input is not square
-//   interpolation           0 nearest, 2 bilinear, 3 bicubic; 1, 4, 5 as above
+//       -H, -W    as large as fits into H x W, aspect ratio kept: open_clip's
+//                 resize_mode "longest"
+//   interpolation           0 nearest, 2 bilinear, 3 bicubic; 1, 4, 5 as above.
+//                           Plus 16: the resized values are not rounded and may
+//                           exceed 0 to 255, as in transformers'
+//                           DINOv3ViTImageProcessor
 //   center_crop             0 none; 1 the middle height x width as torchvision
 //                           (offset rounded half to even); 2 as transformers
 //                           (offset rounded down). What a smaller picture

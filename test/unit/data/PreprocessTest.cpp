@@ -169,6 +169,53 @@ TEST(Preprocess, CoverKeepsTheAspectRatio) {
   });
 }
 
+TEST(Preprocess, FitKeepsTheAspectRatio) {
+  // 30 x 20 fits into 12 x 12 as 12 x 8; two rows above and below are zeros.
+  Ramp ramp(30, 20);
+  vit_preprocessing p = makePlain(1, 12, 12);
+  p.resize_height = p.resize_width = -12;
+  p.center_crop = 1;
+  std::vector<float> out = preprocess(ramp.image, p);
+  EXPECT_EQ(out[12], 0);
+  EXPECT_GT(out[24], 0);
+  EXPECT_GT(out[9 * 12], 0);
+  EXPECT_EQ(out[10 * 12], 0);
+}
+
+/// Values of torchvision's resize of a float32 tensor.
+TEST(Preprocess, WithoutRounding) {
+  uint8_t pixels[] = {0, 0, 255, 255, 10, 20, 30, 40};
+  vit_image image = {4, 2, 1, pixels};
+  vit_preprocessing p = makePlain(1, 3, 6);
+  p.resize_height = 3;
+  p.resize_width = 6;
+  const std::pair<int32_t, std::vector<float>> cases[] = {
+      {3,
+       {-0.615F, -16.916F, 31.288F, 237.198F, 285.402F, 269.101F, 4.671F,
+        -0.441F, 26.181F, 126.319F, 152.941F, 147.829F, 9.957F, 16.033F,
+        21.073F, 15.440F, 20.480F, 26.556F}},
+      {1,
+       {7.009F, -30.439F, 34.253F, 246.198F, 310.889F, 273.441F, 8.317F,
+        -5.923F, 27.413F, 125.087F, 158.423F, 144.183F, 9.624F, 18.593F,
+        20.573F, 3.977F, 5.957F, 14.925F}},
+      {2,
+       {0.F, 0.F, 42.5F, 212.5F, 255.F, 255.F, 5.F, 7.5F, 32.083F, 120.417F,
+        145.F, 147.5F, 10.F, 15.F, 21.667F, 28.333F, 35.F, 40.F}},
+  };
+  for (const auto &[filter, expected] : cases) {
+    p.interpolation = 16 + filter;
+    std::vector<float> out = preprocess(image, p);
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(out[i], expected[i], 2e-3) << filter << " " << i;
+  }
+  p.interpolation = 16 + 6;
+  std::vector<float> out(18);
+  expectFailure(VIT_INVALID_ARGUMENT, "none of Pillow's",
+                [&](vit_error *error) {
+                  return vit_image_preprocess(&image, &p, out.data(), error);
+                });
+}
+
 TEST(Preprocess, Refusals) {
   Ramp ramp(4, 4);
   float out[64];

@@ -216,9 +216,51 @@ TEST(PreprocessingConfig, OpenClip) {
   EXPECT_EQ(p.resize_width, -1);
   EXPECT_EQ(p.center_crop, 1);
   EXPECT_EQ(p.interpolation, 3);
-  expectRefused(VIT_UNSUPPORTED, "longest", nullptr,
-                R"({"model_cfg": {}, "preprocess_cfg":
-                    {"resize_mode": "longest"}})");
+  // "longest" fits the picture in, and the crop adds what it lacks.
+  p = parse(nullptr, R"({"model_cfg": {"vision_cfg": {"image_size": [32, 48]}},
+    "preprocess_cfg": {"resize_mode": "longest", "interpolation": "random"}})");
+  EXPECT_EQ(p.resize_height, -32);
+  EXPECT_EQ(p.resize_width, -48);
+  EXPECT_EQ(p.center_crop, 1);
+  EXPECT_EQ(p.interpolation, 3);
+  p = parse(nullptr, R"({"model_cfg": {"vision_cfg": {"image_size": [32, 48]}},
+    "preprocess_cfg": {"resize_mode": "shortest"}})");
+  EXPECT_EQ(p.resize_height, 32);
+  EXPECT_EQ(p.resize_width, -48);
+  auto refuse = [](const char *text, const char *settings) {
+    expectRefused(VIT_UNSUPPORTED, text, nullptr,
+                  (std::string(R"({"model_cfg": {}, "preprocess_cfg": )") +
+                   settings + "}")
+                      .c_str());
+  };
+  refuse("known are shortest, longest and squash", R"({"resize_mode": "no"})");
+  refuse("fill_color is not 0",
+         R"({"resize_mode": "longest", "fill_color": 9})");
+  refuse("known are bicubic, bilinear and random",
+         R"({"interpolation": "lanczos"})");
+}
+
+TEST(PreprocessingConfig, ImageProcessorsOfFamilies) {
+  // A number is the shorter edge for SigLIP, without which it has two.
+  vit_preprocessing p =
+      parse(R"({"image_processor_type": "SiglipImageProcessor", "size": 64})",
+            R"({"model_type": "siglip_vision_model", "image_size": 64})");
+  EXPECT_EQ(p.resize_height, 64);
+  EXPECT_EQ(p.resize_width, -1);
+  EXPECT_EQ(p.center_crop, 0);
+  p = parse(R"({"image_processor_type": "SiglipImageProcessor"})", nullptr);
+  EXPECT_EQ(p.resize_width, 224);
+  // BEiT's pictures are not cropped.
+  p = parse(nullptr, R"({"model_type": "beit", "image_size": 384})");
+  EXPECT_EQ(p.resize_height, 384);
+  EXPECT_EQ(p.center_crop, 0);
+  EXPECT_EQ(p.interpolation, 3);
+  // DINOv3's are resized without rounding.
+  p = parse(R"({"image_processor_type": "DINOv3ViTImageProcessor",
+                "resample": 1, "size": 64})",
+            nullptr);
+  EXPECT_EQ(p.resize_width, 64);
+  EXPECT_EQ(p.interpolation, 16 + 1);
 }
 
 TEST(PreprocessingConfig, LyingFiles) {
