@@ -11,9 +11,10 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Builders.h"
 
+namespace sim = vit::sim; // mlir::vit is another
 using namespace mlir;
 
-void vit::sim::keepOnly(ModuleOp module, StringRef kernel) {
+void sim::keepOnly(ModuleOp module, StringRef kernel) {
   SmallVector<LLVM::LLVMFuncOp> others;
   module.walk([&](LLVM::LLVMFuncOp function) {
     if (function.getName() != kernel)
@@ -44,11 +45,11 @@ static SmallVector<Operation *> findPlaces(ModuleOp module, StringRef kind) {
   return places;
 }
 
-unsigned vit::sim::countPlaces(ModuleOp module, StringRef kind) {
+unsigned sim::countPlaces(ModuleOp module, StringRef kind) {
   return findPlaces(module, kind).size();
 }
 
-std::string vit::sim::mutate(ModuleOp module, StringRef kind, unsigned number) {
+std::string sim::mutate(ModuleOp module, StringRef kind, unsigned number) {
   Operation *op = findPlaces(module, kind)[number];
   std::string text;
   llvm::raw_string_ostream(text) << op->getName() << " " << number;

@@ -20,8 +20,9 @@
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
 
+namespace sim = vit::sim; // mlir::vit is another
 using namespace mlir;
-using namespace vit::sim;
+using namespace sim;
 
 /// The LLVM address space of CUDA's shared memory.
 static constexpr unsigned sharedSpace = 3;
@@ -461,8 +462,8 @@ LogicalResult Converter::run(Operation *container) {
   return success();
 }
 
-OwningOpRef<ModuleOp> vit::sim::convertNvvmToHost(ModuleOp root,
-                                                  const HostOptions &options) {
+OwningOpRef<ModuleOp> sim::convertNvvmToHost(ModuleOp root,
+                                             const HostOptions &options) {
   Operation *container = nullptr;
   bool several = false;
   root.walk([&](LLVM::LLVMFuncOp function) {

@@ -23,9 +23,10 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
+namespace sim = vit::sim; // mlir::vit is another
 using namespace mlir;
 
-void vit::sim::registerHostTranslation(DialectRegistry &registry) {
+void sim::registerHostTranslation(DialectRegistry &registry) {
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }
@@ -89,7 +90,7 @@ static LogicalResult link(ModuleOp host, StringRef object, StringRef path) {
   return success();
 }
 
-LogicalResult vit::sim::writeSharedObject(ModuleOp host, StringRef path) {
+LogicalResult sim::writeSharedObject(ModuleOp host, StringRef path) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine();
   if (!machine)
     return host.emitError("this LLVM was built without X86");

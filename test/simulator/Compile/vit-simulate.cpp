@@ -27,6 +27,7 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
 
+namespace sim = vit::sim; // mlir::vit is another
 using namespace mlir;
 namespace cl = llvm::cl;
 
@@ -53,7 +54,7 @@ static cl::opt<std::string>
     save("save", cl::desc("Write argument I to FOLDER/I.f32 after the launch"),
          cl::value_desc("FOLDER"), cl::cat(category));
 static cl::opt<std::string>
-    schedules("schedules", cl::init(vit::sim::defaultSchedules),
+    schedules("schedules", cl::init(sim::defaultSchedules),
               cl::desc("in-order, reversed, shuffled:SEED; comma-separated"),
               cl::cat(category));
 
@@ -76,14 +77,14 @@ static int fail(const llvm::Twine &message) {
 }
 
 /// Compiles the NVVM dialect in `module` to `path`.
-static LogicalResult
-compile(ModuleOp module, const vit::sim::HostOptions &options, StringRef path) {
-  OwningOpRef<ModuleOp> host = vit::sim::convertNvvmToHost(module, options);
+static LogicalResult compile(ModuleOp module, const sim::HostOptions &options,
+                             StringRef path) {
+  OwningOpRef<ModuleOp> host = sim::convertNvvmToHost(module, options);
   if (!host)
     return failure();
   if (printHost)
     host->print(llvm::outs());
-  return path.empty() ? success() : vit::sim::writeSharedObject(*host, path);
+  return path.empty() ? success() : sim::writeSharedObject(*host, path);
 }
 
 namespace {
@@ -103,25 +104,25 @@ struct Temporary {
 
 /// Introduces each requested kind of bug into the kernel. Each must cause a
 /// finding or results other than `expected`.
-static int mutateAll(ModuleOp module, const vit::sim::HostOptions &options,
-                     const vit::sim::TestLaunch &test,
+static int mutateAll(ModuleOp module, const sim::HostOptions &options,
+                     const sim::TestLaunch &test,
                      const std::vector<uint32_t> &expected) {
   unsigned missed = 0;
   for (StringRef kind : mutations) {
     OwningOpRef<ModuleOp> single = module.clone();
-    vit::sim::keepOnly(*single, launch);
-    unsigned places = vit::sim::countPlaces(*single, kind);
+    sim::keepOnly(*single, launch);
+    unsigned places = sim::countPlaces(*single, kind);
     unsigned count = std::min<unsigned>(places, most);
     for (unsigned i = 0; i < count; ++i) {
       OwningOpRef<ModuleOp> broken = single->clone();
       std::string what =
-          vit::sim::mutate(*broken, kind, i * uint64_t(places) / count);
+          sim::mutate(*broken, kind, i * uint64_t(places) / count);
       Temporary object;
       if (failed(compile(*broken, options, object.path)))
         return 1;
       std::string text;
       std::vector<uint32_t> memory;
-      bool isRight = vit::sim::run(test, object.path.str().str(), text, memory);
+      bool isRight = sim::run(test, object.path.str().str(), text, memory);
       bool isMissed = isRight && memory == expected;
       missed += isMissed;
       llvm::outs() << kind << ", " << what << ": "
@@ -147,8 +148,8 @@ static int run(MLIRContext &context) {
   auto module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module)
     return 1;
-  vit::sim::HostOptions options;
-  if (failed(vit::sim::prepareKernels(*module, options)))
+  sim::HostOptions options;
+  if (failed(sim::prepareKernels(*module, options)))
     return 1;
   Temporary object;
   std::string path = output;
@@ -159,7 +160,7 @@ static int run(MLIRContext &context) {
   if (launch.empty())
     return 0;
 
-  vit::sim::TestLaunch test;
+  sim::TestLaunch test;
   test.kernel = launch;
   test.blocks = blocks;
   test.arguments = arguments;
@@ -167,7 +168,7 @@ static int run(MLIRContext &context) {
   test.schedules = schedules;
   test.folder = save;
   std::vector<uint32_t> memory;
-  if (!vit::sim::run(test, path, message, memory))
+  if (!sim::run(test, path, message, memory))
     return fail(message);
   llvm::outs() << message << "\n";
   test.folder.clear();
@@ -180,8 +181,8 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv,
                               "Compiles CUDA kernels for the simulator\n");
   DialectRegistry registry;
-  vit::sim::registerPreparation(registry);
-  vit::sim::registerHostTranslation(registry);
+  sim::registerPreparation(registry);
+  sim::registerHostTranslation(registry);
   MLIRContext context(registry);
   return run(context);
 }
