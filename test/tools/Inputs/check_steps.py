@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 check_steps.py FOLDER DEVICE LEVEL... [-- COMMAND...]
+"""python3 check_steps.py [--cases PATTERN] FOLDER DEVICE LEVEL... [-- COMMAND...]
 
-Trains the models of make_step.py at each level and on the CPU, and compares
-losses, parameters and states: see vit-check-steps. COMMAND is a prefix of the
-command on the device. DEVICE is vulkan, or the path of libvit-fake-cuda.so for
-a simulated CUDA device.
+Trains the models of make_step.py, or the folders that PATTERN finds and that
+have a part train, at each level and on the CPU, and compares losses,
+parameters and states: see vit-check-steps. COMMAND is a prefix of the command
+on the device. DEVICE is vulkan, or the path of libvit-fake-cuda.so for a
+simulated CUDA device.
 """
 
 import glob
@@ -16,7 +17,11 @@ import os
 import subprocess
 import sys
 
-arguments = sys.argv[1:]
+arguments, models = sys.argv[1:], []
+if arguments[0] == "--cases":
+    models = [case for case in sorted(glob.glob(arguments[1])) if os.path.isdir(case + "/train")]
+    assert models, arguments[1]
+    arguments = arguments[2:]
 end = arguments.index("--") if "--" in arguments else len(arguments)
 folder, device, levels, before = arguments[0], arguments[1], arguments[2:end], arguments[end + 1 :]
 target = "vulkan" if device == "vulkan" else "cuda"
@@ -33,11 +38,15 @@ def run(*command, **environment):
         sys.exit("failed: " + " ".join(command))
 
 
-for name, numbers, options, every in CASES:
+cases = [(os.path.basename(model), model, "optimizer=sgd momentum=0.9", 1) for model in models]
+for name, numbers, options, every in cases or CASES:
     here = os.path.join(folder, name)
     os.makedirs(here, exist_ok=True)
     text, module = here + "/step.mlir", here + "/step.vitm"
-    run(sys.executable, os.path.join(os.path.dirname(__file__), "make_step.py"), *map(str, numbers), text)
+    if models:
+        text = numbers
+    else:
+        run(sys.executable, os.path.join(os.path.dirname(__file__), "make_step.py"), *map(str, numbers), text)
     run("vit-compile", text, "--target", "cpu," + target, "--level", "avx2", *levels,
         "--train=" + options, "-o", module, "--dump-ir", here + "/ir", VIT_PTXAS="")
     for level in levels:
