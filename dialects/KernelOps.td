@@ -23,7 +23,7 @@ include "KernelBase.td"
 include "KernelInterfaces.td"
 include "VitBase.td"
 
-def Kernel_Tensor : RankedTensorOf<[F32, BF16, F16]>;
+def Kernel_Tensor : RankedTensorOf<[F32, BF16, F16, I8]>;
 
 //===----------------------------------------------------------------------===//
 // Attributes
@@ -266,7 +266,9 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
       kernel.yield %1 : f32
     } : (tensor<?x65x768xf32>, tensor<192x768xf32>) -> tensor<?x65x192xf32>
     ```
-    Input and weight have one element type; sums are f32.
+    Input and weight have one element type. Sums are f32, of i8 exact integers
+    that are converted to f32 for the region. An extra of one channel, [batch,
+    tokens, 1], is the same for all channels of its row.
 
     Constraints:
     - C1: the region takes one f32 for the accumulator and one per extra.
@@ -277,6 +279,26 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
   let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Variadic<Kernel_Tensor>:$extras, UnitAttr:$transposed);
   let syntax = "$input `,` $weight (`transposed` $transposed^)? (`extras` `(` $extras^ `:` type($extras) `)`)?";
   let types = "attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($weight) `)` `->` type($result)";
+}
+
+def Kernel_QuantizeOp : Kernel_LaunchOp<"quantize", Kernel_Promise<"1",
+    "OperandLayout::Grouped", "std::nullopt", "WorkUnit::Rows">> {
+  let summary = "multiples of a scale for each row";
+  let description = [{
+    The scale of a row is its largest magnitude / 127 (0 if that is 0); the
+    result is the row divided by it, to nearest even: -127 to 127.
+
+    ```mlir
+    %q, %s = kernel.quantize %x : (tensor<?x65x192xf32>) -> (tensor<?x65x192xi8>, tensor<?x65x1xf32>)
+    ```
+
+    Constraints:
+    - C1: the result is i8 in the shape of the input; the scales are [batch,
+      tokens, 1] in f32.
+  }];
+  let inputs = (ins Kernel_Tensor:$input);
+  let results = (outs Kernel_Tensor:$result, Kernel_Tensor:$scales);
+  let syntax = "$input";
 }
 
 def Kernel_RowsOp : Kernel_EpilogueOp<"rows", Kernel_Promise<"2",
@@ -528,12 +550,32 @@ def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
     ```
     A single source can have another shape with as many elements ([1, tokens,
     width] becomes [tokens, width]), or one element, which is repeated. A source
-    can be the result of another `derive` or `resample`.
+    can be the result of another `derive` or `resample`. If the result is i8,
+    each row is divided by its scale, see `kernel.row_scales`.
 
     Constraints:
     - C1: the shapes of the sources are equal except for the first dimension,
       whose sum is that of the result; or there is one source with as many
       elements as the result or with one element.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$sources);
+  let results = (outs Kernel_Tensor:$result);
+  let assemblyFormat = "$sources attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Kernel_RowScalesOp : Kernel_Op<"row_scales", [Pure]> {
+  let summary = "the scale of each row of parameters, made when the module is loaded";
+  let description = [{
+    The sources, [rows, width], are one above the other. Each element of the
+    result is the largest magnitude of a row / 127: the scale by which a
+    `kernel.derive` of the same sources to i8 divides the row.
+    ```mlir
+    %s = kernel.row_scales %q, %k : (tensor<192x192xf32>, tensor<192x192xf32>) -> tensor<384xf32>
+    ```
+    Constraints:
+    - C1: the sources are f32, of rank 2 and one width; the result has an element
+      for each of their rows.
   }];
   let arguments = (ins Variadic<Kernel_Tensor>:$sources);
   let results = (outs Kernel_Tensor:$result);

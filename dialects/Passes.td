@@ -144,7 +144,9 @@ def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
   let description = [{
     Sets the precision of every `vit.linear` and `vit.attention` that has none.
     All other ops (norms, softmax, activations, sums) are computed in f32. An op
-    whose text says `precision f32` keeps it.
+    whose text says `precision f32` keeps it. With int8, attention, the product
+    of patches and products of one row per image (a head) become bf16: they take
+    little time and lose most.
 
     ```mlir
     %h = vit.linear %x, %w : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>
@@ -154,7 +156,7 @@ def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
     %h = vit.linear %x, %w precision bf16 : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>
     ```
   }];
-  let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32 or bf16">];
+  let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32, bf16 or int8">];
   let statistics = [Statistic<"opsNarrowed", "ops-narrowed", "Number of ops whose precision was set">];
 }
 

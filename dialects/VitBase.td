@@ -112,7 +112,8 @@ def Vit_ResamplingFilterAttr : EnumAttr<Vit_Dialect, Vit_ResamplingFilter, "resa
 
 def Vit_Precision : Vit_I32Enum<"Precision", "type to which the operands of a product are rounded", [
   I32EnumAttrCase<"f32", 0>,
-  I32EnumAttrCase<"bf16", 1> // to nearest even; sums are f32
+  I32EnumAttrCase<"bf16", 1>, // to nearest even; sums are f32
+  I32EnumAttrCase<"int8", 2>  // multiples of a scale for each row, -127 to 127; sums are int32
 ]>;
 def Vit_PrecisionAttr : EnumAttr<Vit_Dialect, Vit_Precision, "precision">;
 

@@ -475,7 +475,10 @@ def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
     ```
 
     With `precision bf16`, x and W (not b) are first rounded to bf16, to nearest
-    even; the sums are f32: torch.autocast. `vit-narrow` sets the precision of
+    even; the sums are f32: torch.autocast. With `precision int8`, each row of x
+    and of W becomes multiples, -127 to 127, of its largest magnitude / 127, to
+    nearest even; the sums of their products are exact, and are multiplied by
+    both scales before b is added. `vit-narrow` sets the precision of
     all ops that have none; without one it is f32.
 
     Constraints:
@@ -619,6 +622,7 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
     - C3: the result has q's tokens and v's width; the probabilities are
       [batch, heads, q's tokens, k's tokens].
     - C4: the bias, if given, is [heads, q's tokens, k's tokens].
+    - C5: the precision is not int8.
 
     Canonicalisation: probabilities without users are removed.
   }];

@@ -79,6 +79,8 @@ static LogicalResult verifyExtras(Operation *op, ValueRange extras,
         (type.getShape() == result.getShape() ||
          (type.hasStaticShape() && type.getNumElements() == 1)))
       continue;
+    if (isRowExtra(type, result))
+      continue;
     if (type.getRank() < 1 || type.getRank() > result.getRank() ||
         type.getShape() != result.getShape().take_back(type.getRank()))
       return op->emitOpError("C3: extra ")
@@ -114,6 +116,21 @@ LogicalResult GemmOp::verify() {
     return emitOpError("C2: the weight must have the input's element type, but "
                        "they are ")
            << weight << " and " << input;
+  return success();
+}
+
+LogicalResult QuantizeOp::verify() {
+  RankedTensorType input = tensorOf(getInput()), result = tensorOf(getResult()),
+                   scales = tensorOf(getScales());
+  SmallVector<int64_t> rows(input.getShape());
+  if (!rows.empty())
+    rows.back() = 1;
+  if (input.getRank() < 2 || result.getShape() != input.getShape() ||
+      !result.getElementType().isInteger(8) ||
+      scales.getShape() != ArrayRef(rows) || !scales.getElementType().isF32())
+    return emitOpError("C1: ")
+           << input << " becomes i8 of its shape and f32 of one channel, not "
+           << result << " and " << scales;
   return success();
 }
 
@@ -374,6 +391,23 @@ LogicalResult mlir::vit::kernel::verifyGridTables(
          << source << " to " << result << " is not ["
          << describeTableRows(prefix, from, suffix) << ", width] to ["
          << describeTableRows(prefix, to, suffix) << ", width]";
+}
+
+LogicalResult RowScalesOp::verify() {
+  int64_t rows = 0;
+  for (Value source : getSources()) {
+    RankedTensorType type = tensorOf(source);
+    if (type.getRank() != 2 || !type.getElementType().isF32() ||
+        type.getDimSize(1) != tensorOf(getSources().front()).getDimSize(1))
+      return emitOpError("C1: the sources must be f32 of rank 2 and one width, "
+                         "not ")
+             << type;
+    rows += type.getDimSize(0);
+  }
+  if (getResult().getType().getShape() != ArrayRef<int64_t>({rows}))
+    return emitOpError("C1: the result must have ")
+           << rows << " elements, not " << getResult().getType();
+  return success();
 }
 
 LogicalResult ResampleOp::verify() {

@@ -23,24 +23,33 @@ struct NarrowPass : vit::impl::NarrowBase<NarrowPass> {
 };
 } // namespace
 
+/// Whether `linear` is a product that loses much in int8 and takes little time:
+/// that of the patches, or one with a row per image.
+static bool isSensitive(LinearOp linear) {
+  return tensorOf(linear.getInput()).getRank() == 2 ||
+         linear.getInput().getDefiningOp<PatchifyOp>();
+}
+
 void NarrowPass::runOnOperation() {
   std::optional<Precision> wanted = symbolizePrecision(precision);
   if (!wanted) {
-    getOperation().emitError()
-        << "there is no precision '" << precision << "'; choose f32 or bf16";
+    getOperation().emitError() << "there is no precision '" << precision
+                               << "'; choose f32, bf16 or int8";
     return signalPassFailure();
   }
-  auto attribute = PrecisionAttr::get(&getContext(), *wanted);
-  auto narrow = [&](auto op) {
+  auto narrow = [&](auto op, bool mayBeInt8) {
     if (op.getPrecision())
       return;
-    op.setPrecisionAttr(attribute);
+    bool isInt8 = *wanted == Precision::int8 && mayBeInt8;
+    Precision own =
+        *wanted != Precision::int8 || isInt8 ? *wanted : Precision::bf16;
+    op.setPrecisionAttr(PrecisionAttr::get(&getContext(), own));
     ++opsNarrowed;
   };
   getOperation().walk([&](Operation *op) {
     if (auto linear = dyn_cast<LinearOp>(op))
-      narrow(linear);
+      narrow(linear, !isSensitive(linear));
     else if (auto attention = dyn_cast<AttentionOp>(op))
-      narrow(attention);
+      narrow(attention, /*mayBeInt8=*/false);
   });
 }

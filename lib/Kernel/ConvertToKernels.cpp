@@ -186,14 +186,56 @@ Value Converter::asOperand(Value value, PrecisionAttr precision) {
   return found = map.getResult();
 }
 
+/// The product of quantized operands, times both scales.
+GemmOp Converter::createInt8Product(LinearOp op) {
+  Value input = op.getInput(), weight = op.getWeight();
+  Type int8 = builder.getI8Type(), f32 = builder.getF32Type();
+  QuantizeOp &quantize = quantized[input];
+  if (!quantize) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointAfterValue(input);
+    SmallVector<int64_t> shape(tensorOf(input).getShape());
+    auto narrow = RankedTensorType::get(shape, int8);
+    shape.back() = 1;
+    quantize = QuantizeOp::create(builder, input.getLoc(), narrow,
+                                  RankedTensorType::get(shape, f32), input);
+    ++kernels;
+  }
+  ArrayRef<int64_t> shape = tensorOf(weight).getShape();
+  auto narrow = DeriveOp::create(builder, weight.getLoc(),
+                                 RankedTensorType::get(shape, int8), weight);
+  auto scales = RowScalesOp::create(
+      builder, weight.getLoc(), RankedTensorType::get(shape.take_front(), f32),
+      weight);
+  auto gemm = GemmOp::create(
+      builder, op.getLoc(), op.getType(), quantize.getResult(),
+      narrow.getResult(), ValueRange{quantize.getScales(), scales.getResult()});
+  OpBuilder code = addEpilogue(gemm);
+  Block &block = getEpilogue(gemm);
+  Value product = block.getArgument(0);
+  for (unsigned scale : {1, 2})
+    product = arith::MulFOp::create(code, op.getLoc(), product,
+                                    block.getArgument(scale));
+  kernel::YieldOp::create(code, op.getLoc(), product);
+  return gemm;
+}
+
 LogicalResult Converter::convertLinear(LinearOp op) {
   if (!isLoaded(op.getWeight()))
     return op.emitOpError("has no kernel where the weight is not a parameter");
-  auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
-                             asOperand(op.getInput(), op.getPrecision()),
-                             asOperand(op.getWeight(), op.getPrecision()),
-                             ValueRange());
-  addIdentity(gemm);
+  GemmOp gemm;
+  if (op.getPrecision() && op.getPrecision().getValue() == Precision::int8) {
+    if (!op.getWeight().getDefiningOp<ReadOp>())
+      return op.emitOpError("has no kernel in int8 where the weight is not a "
+                            "vit.parameter itself");
+    gemm = createInt8Product(op);
+  } else {
+    gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
+                          asOperand(op.getInput(), op.getPrecision()),
+                          asOperand(op.getWeight(), op.getPrecision()),
+                          ValueRange());
+    addIdentity(gemm);
+  }
   if (!op.getBias()) {
     replace(op, gemm);
     return success();

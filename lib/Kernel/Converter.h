@@ -41,6 +41,7 @@ private:
   void replace(Operation *op, Operation *kernel);
   Value forAllGroups(Value vector, int64_t groups);
   Value asOperand(Value value, PrecisionAttr precision);
+  GemmOp createInt8Product(LinearOp op);
 
   // ConvertTraining.cpp: backward, losses, updates. convertTraining returns
   // nullopt for all other ops.
@@ -79,6 +80,8 @@ private:
   OpBuilder builder;
   /// Values rounded to a type, which several products may read.
   DenseMap<std::pair<Value, Type>, Value> rounded;
+  /// Values quantized for products of int8.
+  DenseMap<Value, QuantizeOp> quantized;
 };
 
 } // namespace mlir::vit::kernel

@@ -25,8 +25,8 @@ Value emitElement(OpBuilder &builder, Operation *op, ArrayRef<Value> operands);
 /// Returns whether `value` is a parameter or derived from parameters when the
 /// module is loaded.
 inline bool isLoaded(Value value) {
-  return isa_and_nonnull<ReadOp, DeriveOp, ResampleOp, RelativePositionsOp>(
-      value.getDefiningOp());
+  return isa_and_nonnull<ReadOp, DeriveOp, ResampleOp, RelativePositionsOp,
+                         RowScalesOp>(value.getDefiningOp());
 }
 
 /// Collects the extras of a kernel: the leaves of the expression that its

@@ -31,7 +31,9 @@ struct FusePass : vit::impl::FuseBase<FusePass> {
 struct Product {
   unsigned operand; ///< of the attention: 0 query, 1 key, 2 value
   GemmOp gemm;
-  Value bias; ///< null: none
+  Value rowScales;    ///< of int8: an extra of one channel; null: none
+  RowScalesOp scales; ///< of int8: of the weight; null: none
+  Value bias;         ///< null: none
 };
 } // namespace
 
@@ -219,18 +221,35 @@ static std::optional<Product> getProduct(kernel::AttentionOp attention,
   if (!gemm || gemm.getTransposed() || !uses.own(operand, index) ||
       attention.getOffsets()[index] != 0)
     return std::nullopt;
+  Product product = {index, gemm, Value(), {}, Value()};
   Block &code = getEpilogue(gemm);
   Value result = cast<kernel::YieldOp>(code.getTerminator()).getValue();
-  if (gemm.getExtras().empty() && result == code.getArgument(0))
-    return Product{index, gemm, Value()};
+  SmallVector<Value> extras(gemm.getExtras());
+  // acc, or acc * row scale * scale; then perhaps + bias.
+  size_t used = 0;
+  Value expected = code.getArgument(0);
+  if (extras.size() >= 2 && extras[1].getDefiningOp<RowScalesOp>()) {
+    product.rowScales = extras[0];
+    product.scales = extras[1].getDefiningOp<RowScalesOp>();
+    for (; used < 2; ++used) {
+      auto times = dyn_cast_or_null<arith::MulFOp>(
+          expected.getUsers().empty() ? nullptr : *expected.user_begin());
+      if (!times || times.getLhs() != expected ||
+          times.getRhs() != code.getArgument(1 + used))
+        return std::nullopt;
+      expected = times.getResult();
+    }
+  }
+  if (extras.size() == used && result == expected)
+    return product;
   auto sum = result.getDefiningOp<arith::AddFOp>();
-  bool isBias = sum && gemm.getExtras().size() == 1 &&
-                sum.getLhs() == code.getArgument(0) &&
-                sum.getRhs() == code.getArgument(1) &&
-                tensorOf(gemm.getExtras().front()).getRank() == 1;
+  bool isBias = sum && extras.size() == used + 1 && sum.getLhs() == expected &&
+                sum.getRhs() == code.getArgument(1 + used) &&
+                tensorOf(extras.back()).getRank() == 1;
   if (!isBias)
     return std::nullopt;
-  return Product{index, gemm, gemm.getExtras().front()};
+  product.bias = extras.back();
+  return product;
 }
 
 /// Concatenates the sources along the first dimension.
@@ -250,7 +269,7 @@ static Value stack(OpBuilder &builder, Location location,
 /// none, by one product.
 static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
                          ArrayRef<Product> products) {
-  SmallVector<Value> weights, biases;
+  SmallVector<Value> weights, scales, biases;
   SmallVector<Location> locations;
   SmallVector<int64_t> offsets(attention.getOffsets());
   int64_t width = 0;
@@ -258,6 +277,8 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
   for (const Product &product : products) {
     GemmOp gemm = product.gemm;
     weights.push_back(gemm.getWeight());
+    if (product.scales)
+      llvm::append_range(scales, RowScalesOp(product.scales).getSources());
     if (product.bias)
       biases.push_back(product.bias);
     locations.push_back(gemm.getLoc());
@@ -270,6 +291,12 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
   OpBuilder builder(last);
   Location location = builder.getFusedLoc(locations);
   SmallVector<Value> extras;
+  if (!scales.empty()) {
+    extras.push_back(products.front().rowScales);
+    extras.push_back(RowScalesOp::create(
+        builder, location, RankedTensorType::get({width}, builder.getF32Type()),
+        scales));
+  }
   if (!biases.empty())
     extras.push_back(stack(builder, location, biases));
   auto type = last.getResult().getType();

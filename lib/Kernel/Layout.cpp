@@ -26,7 +26,8 @@ BlockedShape BlockedShape::get(RankedTensorType type) {
 }
 
 /// Elements, padding included, of a value that is not blocked.
-static int64_t getElements(ArrayRef<int64_t> shape, Attribute encoding) {
+static int64_t getElements(ArrayRef<int64_t> shape, Type element,
+                           Attribute encoding) {
   if (shape.empty())
     return 1;
   int64_t leading = 1;
@@ -34,8 +35,9 @@ static int64_t getElements(ArrayRef<int64_t> shape, Attribute encoding) {
     leading *= size;
   if (auto panels = dyn_cast_or_null<PanelsAttr>(encoding))
     return paddedChannels(leading, panels.getOutGroup()) *
-           paddedChannels(shape.back(), panels.getInGroup(),
-                          kChannelPad * panels.getInterleave());
+           (paddedChannels(shape.back(), panels.getInGroup(),
+                           kChannelPad * panels.getInterleave()) +
+            extraDepth(element));
   if (auto channels = dyn_cast_or_null<ChannelsAttr>(encoding))
     return leading * paddedChannels(shape.back(), channels.getGroup());
   return leading * shape.back();
@@ -53,8 +55,8 @@ ExtentAttr vit::kernel::getBytes(RankedTensorType type) {
   }
   ArrayRef<int64_t> shape = type.getShape();
   bool hasBatch = !type.hasStaticShape();
-  int64_t elements =
-      getElements(hasBatch ? shape.drop_front() : shape, type.getEncoding());
+  int64_t elements = getElements(hasBatch ? shape.drop_front() : shape,
+                                 type.getElementType(), type.getEncoding());
   if (!hasBatch && !type.getEncoding() && type.getRank() > 0)
     elements = occupiedElements(elements);
   return ExtentAttr::get(context, elements * elementBytes, 1,

@@ -73,12 +73,19 @@ static std::optional<int64_t> getOwnGroup(KernelOpInterface kernel) {
   return *size % getLine(kernel) == 0 ? 0 : *size;
 }
 
+/// Whether `value` has one channel for a row of the result of `kernel`, and so
+/// no groups.
+static bool isRowValue(KernelOpInterface kernel, Value value) {
+  return kernel->getNumResults() > 0 && isActivation(value) &&
+         isRowExtra(tensorOf(value), tensorOf(kernel->getResult(0)));
+}
+
 /// The operands that have a batch and that `kernel` reads in `layout`.
 static SmallVector<Value> getOperands(KernelOpInterface kernel,
                                       OperandLayout layout) {
   SmallVector<Value> operands;
   for (OpOperand &operand : kernel->getOpOperands())
-    if (isActivation(operand.get()) &&
+    if (isActivation(operand.get()) && !isRowValue(kernel, operand.get()) &&
         kernel.getOperandLayout(operand.getOperandNumber()) == layout)
       operands.push_back(operand.get());
   return operands;
@@ -97,7 +104,8 @@ HeadGroups::HeadGroups(func::FuncOp entry) {
         !getOperands(kernel, OperandLayout::OwnGroup).empty())
       continue;
     for (Value result : results.drop_front())
-      classes.unionSets(key(results.front()), key(result));
+      if (!isRowValue(kernel, result))
+        classes.unionSets(key(results.front()), key(result));
     for (Value operand : getOperands(kernel, OperandLayout::Grouped))
       classes.unionSets(key(results.front()), key(operand));
   }
@@ -274,7 +282,7 @@ Value LayoutAssigner::asOperand(KernelOpInterface kernel, unsigned index,
   case OperandLayout::Grouped:
   case OperandLayout::OwnGroup:
     if (isActivation(value))
-      return asActivation(value, group);
+      return asActivation(value, isRowValue(kernel, value) ? 0 : group);
     if (!isActivation(kernel->getResult(0)))
       return value;
     return derive(value, ChannelsAttr::get(entry.getContext(), group));
@@ -294,7 +302,7 @@ void LayoutAssigner::assign(KernelOpInterface kernel) {
     RankedTensorType type = tensorOf(result);
     // The probabilities of an attention, of rank 4, stay row-major.
     if (isActivation(result) && type.getRank() <= 3)
-      result.setType(activation(type, group));
+      result.setType(activation(type, isRowValue(kernel, result) ? 0 : group));
   }
 }
 

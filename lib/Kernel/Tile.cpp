@@ -69,6 +69,7 @@ static constexpr int64_t kGradientColumns = 48;
 
 static const CpuTiles kCpuTiles[] = {{"amx", kAmx, 640 << 10, 48},
                                      {"avx512_bf16", kAvx512, 640 << 10, 48},
+                                     {"avx512_vnni", kAvx512, 640 << 10, 48},
                                      {"avx512", kAvx512, 640 << 10, 48},
                                      {"avx2", kAvx2, 320 << 10, 48}};
 

@@ -89,25 +89,16 @@ SmallVector<std::string> splitList(const char *text) {
   return parts;
 }
 
-/// A name of vit_compiler_request::precision.
-struct Precision {
-  StringLiteral name;
-  ::vit::format::ElementType type;
-};
-constexpr Precision kPrecisions[] = {
-    {"f32", ::vit::format::ElementType::F32},
-    {"bf16", ::vit::format::ElementType::BF16}};
-
 /// One kind of code that a module will hold.
 struct Plan {
   const Level *level;
-  const Precision *precision;
+  ::vit::format::ElementType precision;
 
   /// "avx2", or "avx2-bf16".
   std::string name() const {
     std::string text = level->name;
-    if (precision->type != ::vit::format::ElementType::F32)
-      text += "-" + precision->name.str();
+    if (precision != ::vit::format::ElementType::F32)
+      text += std::string("-") + ::vit::format::precisionName(precision);
     return text;
   }
 };
@@ -383,7 +374,7 @@ LogicalResult Request::runPasses(const Plan &plan, ModuleOp lowered,
   TargetPipelineOptions options;
   options.target = ::vit::format::targetName(level.target);
   options.level = level.name;
-  options.precision = plan.precision->name.str();
+  options.precision = ::vit::format::precisionName(plan.precision);
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
   options.skip.assign(skip.begin(), skip.end());
@@ -460,16 +451,15 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
     precisions.push_back("f32");
   SmallVector<std::string> targets = splitList(request.targets);
   for (const std::string &name : precisions) {
-    const Precision *precision = llvm::find_if(
-        kPrecisions, [&](const Precision &row) { return row.name == name; });
-    if (precision == std::end(kPrecisions))
-      return outcome.fail(VIT_INVALID_ARGUMENT, "there is no precision '" +
-                                                    name +
-                                                    "'; choose f32 or bf16");
+    ::vit::format::ElementType precision;
+    if (!::vit::format::parsePrecision(name, precision))
+      return outcome.fail(VIT_INVALID_ARGUMENT,
+                          "there is no precision '" + name + "'; choose of " +
+                              ::vit::format::precisionNames().text);
     if (llvm::count(precisions, name) > 1)
       return outcome.fail(VIT_INVALID_ARGUMENT,
                           "precision " + name + " is given twice");
-    bool isNarrow = precision->type != ::vit::format::ElementType::F32;
+    bool isNarrow = precision != ::vit::format::ElementType::F32;
     if (isNarrow && request.training)
       return outcome.fail(VIT_UNSUPPORTED, "a training step computes in f32; "
                                            "precision " +
@@ -481,8 +471,8 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
                                                " is for target cpu; compile "
                                                "for vulkan and cuda in f32");
     std::string message;
-    FailureOr<SmallVector<const Level *>> levels = chooseLevels(
-        targets, splitList(request.levels), precision->type, message);
+    FailureOr<SmallVector<const Level *>> levels =
+        chooseLevels(targets, splitList(request.levels), precision, message);
     if (failed(levels))
       return outcome.fail(VIT_INVALID_ARGUMENT, message);
     for (const Level *level : *levels)
@@ -504,7 +494,7 @@ LogicalResult Request::compile() {
     if (failed(lower(plan, lowered[index])))
       return failure();
     compiled[index].level = plan.level->name;
-    compiled[index].precision = plan.precision->type;
+    compiled[index].precision = plan.precision;
     compiled[index].lowered = *lowered[index];
     if (failed(generate(plan, compiled[index])))
       return failure();

@@ -27,10 +27,11 @@ std::vector<int64_t> mlir::vit::dimsOf(RankedTensorType type) {
 
 schema::DType mlir::vit::dtypeOf(RankedTensorType type) {
   Type element = type.getElementType();
-  return element.isBF16()  ? schema::DType::BF16
-         : element.isF16() ? schema::DType::F16
-         : element.isF32() ? schema::DType::F32
-                           : schema::DType::I32;
+  return element.isBF16()       ? schema::DType::BF16
+         : element.isF16()      ? schema::DType::F16
+         : element.isF32()      ? schema::DType::F32
+         : element.isInteger(8) ? schema::DType::I8
+                                : schema::DType::I32;
 }
 
 LogicalResult ErrorText::fail(Operation *op, const Twine &message) const {

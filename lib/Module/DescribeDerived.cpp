@@ -65,7 +65,7 @@ static std::string keyOf(const schema::DerivedT &derived) {
          << derived.interleave << ' ' << derived.out_group << ' '
          << derived.in_group << ' ' << derived.prefix << ' ' << derived.tables
          << ' ' << derived.antialias << derived.splat << ' ' << derived.suffix
-         << ' ' << static_cast<int>(derived.filter);
+         << ' ' << static_cast<int>(derived.filter) << ' ' << derived.depth;
   list(derived.sources);
   list(derived.dims);
   list(derived.from);
@@ -196,6 +196,13 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
     derived->antialias = resample.getAntialias();
     derived->suffix = resample.getSuffix();
     derived->filter = schema::Filter(resample.getFilter());
+  } else if (auto scales = dyn_cast_or_null<kernel::RowScalesOp>(op)) {
+    for (Value source : scales.getSources())
+      if (failed(addSource(source, *derived)))
+        return failure();
+    derived->kind = schema::DerivedKind::RowScales;
+    derived->dims = dimsOf(type);
+    derived->depth = tensorOf(scales.getSources().front()).getDimSize(1);
   } else if (auto relative =
                  dyn_cast_or_null<kernel::RelativePositionsOp>(op)) {
     if (failed(addSource(relative.getSource(), *derived)))

@@ -29,14 +29,17 @@ static std::string relativePath(StringRef file, StringRef folder) {
 }
 
 /// Stores derived forms in the module. A parameter is stored in the first
-/// lossless form that holds all of it, or in a narrower one if no other is made
-/// of it; returns which parameters are.
+/// lossless form that holds all of it, or in a narrower one, with its scales,
+/// if no other is made of it; returns which parameters are.
 std::vector<bool> StoredValues::storeDerived(bool isInline) {
   std::vector<bool> isStored(parameters.size(), false);
   std::vector<uint32_t> uses(parameters.size(), 0);
+  auto areScales = [](const schema::DerivedT &derived) {
+    return derived.kind == schema::DerivedKind::RowScales;
+  };
   for (const auto &derived : description.metadata.derived)
     for (uint32_t source : derived->sources)
-      if (source < parameters.size())
+      if (source < parameters.size() && !areScales(*derived))
         ++uses[source];
   for (auto [index, derived] : llvm::enumerate(description.metadata.derived)) {
     derived->data = std::make_unique<schema::Segment>();
@@ -46,12 +49,14 @@ std::vector<bool> StoredValues::storeDerived(bool isInline) {
     bool isNarrow = derived->element_type != schema::DType::F32;
     llvm::SmallDenseSet<uint32_t> seen;
     for (uint32_t source : derived->sources)
-      canStore = canStore && source < parameters.size() && !isStored[source] &&
+      canStore = canStore && source < parameters.size() &&
+                 (areScales(*derived) || !isStored[source]) &&
                  (!isNarrow || uses[source] == 1) && seen.insert(source).second;
     if (!canStore)
       continue;
-    for (uint32_t source : derived->sources)
-      isStored[source] = true;
+    if (!areScales(*derived))
+      for (uint32_t source : derived->sources)
+        isStored[source] = true;
     description.addSegment(
         *derived, derived->bytes,
         [this, index = static_cast<uint32_t>(index)](MutableArrayRef<char> out,

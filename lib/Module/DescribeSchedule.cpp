@@ -153,7 +153,7 @@ LogicalResult ScheduleBuilder::build() {
       schedule.commands.back()->is_update = isUpdate;
       continue;
     }
-    if (!isa<ReadOp, kernel::DeriveOp, kernel::ResampleOp,
+    if (!isa<ReadOp, kernel::DeriveOp, kernel::ResampleOp, kernel::RowScalesOp,
              kernel::RelativePositionsOp, kernel::ArenaOp, kernel::ConcatOp,
              arith::ConstantOp>(op) &&
         &op != terminator)
@@ -303,6 +303,19 @@ FailureOr<uint32_t> ScheduleBuilder::addKernel(kernel::DispatchOp dispatch) {
   return known->second;
 }
 
+/// The element types of the arguments; none if none is narrow.
+static std::vector<schema::DType> elementTypesOf(kernel::DispatchOp dispatch) {
+  std::vector<schema::DType> types;
+  for (Value value :
+       llvm::concat<const Value>(SmallVector<Value>(dispatch.getOperands()),
+                                 SmallVector<Value>(dispatch.getResults())))
+    types.push_back(dtypeOf(tensorOf(value)));
+  bool isNarrow = llvm::any_of(types, [](schema::DType type) {
+    return type == schema::DType::BF16 || type == schema::DType::I8;
+  });
+  return isNarrow ? types : std::vector<schema::DType>();
+}
+
 LogicalResult ScheduleBuilder::addDispatch(kernel::DispatchOp dispatch) {
   FailureOr<uint32_t> kernel = addKernel(dispatch);
   if (failed(kernel))
@@ -337,6 +350,7 @@ LogicalResult ScheduleBuilder::addDispatch(kernel::DispatchOp dispatch) {
     command->arguments.push_back(argumentAt(places[value], value));
     isWritten.push_back(true);
   }
+  command->element_types = elementTypesOf(dispatch);
   addCommand(std::move(command), isWritten);
   return success();
 }

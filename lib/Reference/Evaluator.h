@@ -47,6 +47,7 @@ private:
   LogicalResult evaluateConstant(arith::ConstantOp op);
   LogicalResult evaluateAttention(AttentionOp op);
   LogicalResult evaluateKernelAttention(kernel::AttentionOp op);
+  LogicalResult evaluateQuantize(kernel::QuantizeOp op);
   /// Ops with several results or a side effect (TrainingOps.cpp); nullopt for
   /// other ops.
   std::optional<LogicalResult> evaluateTrainingOp(Operation *op);

@@ -18,6 +18,19 @@ using namespace mlir::vit::reference;
 
 static double number(const APFloat &value) { return value.convertToDouble(); }
 
+/// The product of quantized rows, times both scales.
+static Tensor linearInt8(const Tensor &input, const Tensor &weight,
+                         const Tensor *bias) {
+  Tensor rowScales, scales;
+  Tensor result = linear(quantizeRows(input, rowScales),
+                         quantizeRows(weight, scales), /*bias=*/nullptr);
+  for (int64_t r = 0; r < result.rows(); ++r)
+    for (int64_t o = 0; o < result.width(); ++o)
+      result.row(r)[o] = result.row(r)[o] * rowScales.data[r] * scales.data[o] +
+                         (bias ? bias->data[o] : 0.0);
+  return result;
+}
+
 static Precision precisionOf(PrecisionAttr attribute) {
   return attribute ? attribute.getValue() : Precision::f32;
 }
@@ -163,6 +176,8 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
         Precision precision = precisionOf(op.getPrecision());
         if (precision == Precision::f32)
           return linear(input, weight, getOptional(op.getBias()));
+        if (precision == Precision::int8)
+          return linearInt8(input, weight, getOptional(op.getBias()));
         return linear(roundTo(input, precision), roundTo(weight, precision),
                       getOptional(op.getBias()));
       })

@@ -186,6 +186,7 @@ LogicalResult Evaluator::evaluate(Operation *op) {
       .Case([&](arith::ConstantOp op) { return evaluateConstant(op); })
       .Case([&](AttentionOp op) { return evaluateAttention(op); })
       .Case([&](kernel::AttentionOp op) { return evaluateKernelAttention(op); })
+      .Case([&](kernel::QuantizeOp op) { return evaluateQuantize(op); })
       .Default([&](Operation *op) -> LogicalResult {
         if (std::optional<LogicalResult> done = evaluateTrainingOp(op))
           return *done;

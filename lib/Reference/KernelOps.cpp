@@ -31,8 +31,11 @@ FailureOr<Tensor> Evaluator::applyEpilogue(Region &region, Tensor input,
   for (int64_t i = 0; i < input.size(); ++i) {
     double *arguments = code->arguments();
     *arguments++ = input.data[i];
-    for (const Tensor *other : others)
-      *arguments++ = other->data[i % other->size()];
+    for (const Tensor *other : others) {
+      bool isRow = other->rank() > 1 && other->width() == 1 &&
+                   other->size() == input.rows();
+      *arguments++ = other->data[isRow ? i / input.width() : i % other->size()];
+    }
     input.data[i] = code->run().front();
   }
   return input;
@@ -188,15 +191,36 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
         return std::optional(get(op.getInput()));
       })
       .Case<kernel::DeriveOp, kernel::PackOp>([&](auto op) -> Result {
+        if (tensorOf(op.getResult()).getElementType().isInteger(8)) {
+          Tensor scales;
+          return std::optional(quantizeRows(
+              derive(getAll(op.getSources()), shapeOf(op.getResult())),
+              scales));
+        }
         return std::optional(
             roundTo(derive(getAll(op.getSources()), shapeOf(op.getResult())),
                     precisionOf(op.getResult())));
+      })
+      .Case([&](kernel::RowScalesOp op) -> Result {
+        int64_t width = shapeOf(op.getSources().front()).back();
+        Tensor scales =
+            rowScales(derive(getAll(op.getSources()),
+                             {tensorOf(op.getResult()).getDimSize(0), width}));
+        scales.shape = {scales.size()};
+        return std::optional(std::move(scales));
       })
       .Case([&](kernel::ResampleOp op) -> Result {
         return std::optional(
             resamplePositions(get(op.getSource()), Resampling::of(op)));
       })
       .Default([](Operation *) -> Result { return std::optional<Tensor>(); });
+}
+
+LogicalResult Evaluator::evaluateQuantize(kernel::QuantizeOp op) {
+  Tensor scales;
+  set(op.getResult(), quantizeRows(get(op.getInput()), scales));
+  set(op.getScales(), std::move(scales));
+  return success();
 }
 
 LogicalResult Evaluator::evaluateKernelAttention(kernel::AttentionOp op) {

@@ -105,6 +105,30 @@ Tensor reference::roundTo(Tensor tensor, Precision precision) {
   return tensor;
 }
 
+Tensor reference::rowScales(const Tensor &tensor) {
+  std::vector<int64_t> shape = tensor.shape;
+  shape.back() = 1;
+  Tensor scales(shape);
+  for (int64_t r = 0; r < tensor.rows(); ++r) {
+    double largest = 0.0;
+    for (int64_t i = 0; i < tensor.width(); ++i)
+      largest = std::max(largest, std::abs(tensor.row(r)[i]));
+    scales.data[r] = static_cast<float>(largest / 127.0);
+  }
+  return scales;
+}
+
+Tensor reference::quantizeRows(const Tensor &tensor, Tensor &scales) {
+  scales = rowScales(tensor);
+  Tensor result(tensor.shape);
+  for (int64_t r = 0; r < tensor.rows(); ++r)
+    for (int64_t i = 0; i < tensor.width(); ++i)
+      if (scales.data[r] != 0.0)
+        result.row(r)[i] = std::clamp(
+            std::nearbyint(tensor.row(r)[i] / scales.data[r]), -127.0, 127.0);
+  return result;
+}
+
 /// torch.nn.functional.softmax over the last dimension.
 static void softmaxRow(const double *x, double *y, int64_t width,
                        Precision precision = Precision::f32) {

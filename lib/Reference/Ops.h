@@ -104,6 +104,11 @@ Tensor rotateByTables(const Tensor &input, int64_t offset, const Tensor &cosine,
 double roundTo(double x, Precision precision);
 /// Rounds each element.
 Tensor roundTo(Tensor tensor, Precision precision);
+/// Each row divided by its scale, its largest magnitude / 127 rounded to f32,
+/// and rounded to nearest even. `scales`: [..., 1].
+Tensor quantizeRows(const Tensor &tensor, Tensor &scales);
+/// The scales alone.
+Tensor rowScales(const Tensor &tensor);
 /// x W^T + b; `bias` may be null.
 Tensor linear(const Tensor &input, const Tensor &weight, const Tensor *bias);
 /// Over each of `groups` equal parts: (x - mean) / sqrt(variance + epsilon),

@@ -35,6 +35,11 @@ static int64_t paddedIndex(int64_t channel, int64_t group, int64_t pad) {
 static int64_t paddedWidth(const Form &form) {
   return padded(form.width, form.inGroup, form.channelPad());
 }
+/// The elements of a column of panels: those of the inputs, then in I8 a word.
+static int64_t columnElements(const Form &form) {
+  return paddedWidth(form) +
+         (form.type == ElementType::I8 ? form.interleave : 0);
+}
 static int64_t paddedRows(const Form &form) {
   return padded(form.rows, form.outGroup, kPanelGranule);
 }
@@ -46,6 +51,8 @@ int64_t Form::sourceElements() const {
            width;
   if (kind == FormKind::RelativePositions) // rows are heads * tokens
     return relative.tables * relative.tableRows() * (rows / relative.tokens());
+  if (kind == FormKind::RowScales)
+    return width * depth;
   return splat ? 1 : rows * width;
 }
 
@@ -62,6 +69,7 @@ Form formOf(const schema::Derived &derived) {
   form.outGroup = derived.out_group();
   form.inGroup = derived.in_group();
   form.splat = derived.splat();
+  form.depth = derived.depth();
   if (form.kind == FormKind::Resample) {
     form.resampling.prefix = derived.prefix();
     form.resampling.antialias = derived.antialias();
@@ -84,12 +92,13 @@ Form formOf(const schema::Derived &derived) {
 int64_t formElements(const Form &form) {
   switch (form.kind) {
   case FormKind::Panels:
-    return paddedRows(form) * paddedWidth(form);
+    return paddedRows(form) * columnElements(form);
   case FormKind::Channels:
     return form.rows * paddedWidth(form);
   case FormKind::RowMajor:
   case FormKind::Resample:
   case FormKind::RelativePositions:
+  case FormKind::RowScales:
     return form.rows * form.width;
   }
   return 0;
@@ -139,9 +148,14 @@ const char *checkForm(const Form &form) {
     return "has a dimension below 1";
   if (form.rows > limit / form.width)
     return "is too large";
-  if (!isFloat(form.type))
-    return "has elements that are not f32, bf16 or f16";
   bool isPanels = form.kind == FormKind::Panels;
+  bool isInt8 = form.type == ElementType::I8;
+  if (!isFloat(form.type) && !(isInt8 && isPanels && form.interleave == 4))
+    return "has elements that are not f32, bf16, f16 or panels of i8";
+  if (form.kind == FormKind::RowScales &&
+      (form.rows != 1 || form.type != ElementType::F32 || form.depth < 1 ||
+       form.depth > limit / form.width))
+    return "has impossible scales of rows";
   if (isPanels && (form.cols < kPanelGranule || form.cols % kPanelGranule != 0))
     return "has panels whose width is not a multiple of 16";
   if (isPanels && form.cols > limit / form.width)
@@ -178,7 +192,7 @@ struct RowPlace {
 static RowPlace placeRow(const Form &form, int64_t row) {
   if (form.kind == FormKind::RowMajor)
     return {row * form.width, 1};
-  int64_t width = paddedWidth(form);
+  int64_t width = columnElements(form);
   if (form.kind == FormKind::Channels)
     return {row * width, 1};
   int64_t column = paddedIndex(row, form.outGroup, kPanelGranule);
@@ -299,8 +313,77 @@ static void deriveRun(ElementType type, unsigned char *target, int64_t stride,
             sourceType, 1);
 }
 
+/// Calls visit(values, first, count) for parts of a row of `width` elements,
+/// widened.
+template <typename Visit>
+static void forEachPart(const unsigned char *row, ElementType type,
+                        int64_t width, Visit visit) {
+  constexpr int64_t most = 1024;
+  float values[most];
+  for (int64_t first = 0; first < width; first += most) {
+    int64_t count = std::min(most, width - first);
+    widen(values, row + first * int64_t(sizeOf(type)), type, count);
+    visit(values, first, count);
+  }
+}
+
+/// The largest magnitude of a row / 127; NaN if there is one.
+static float rowScale(const unsigned char *row, ElementType type,
+                      int64_t width) {
+  float largest = 0;
+  bool isNan = false;
+  forEachPart(row, type, width, [&](const float *x, int64_t, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      isNan = isNan || std::isnan(x[i]);
+      largest = std::max(largest, std::fabs(x[i]));
+    }
+  });
+  return isNan ? NAN : float(double(largest) / 127);
+}
+
+/// Row `row` of panels of I8: multiples of its scale, and the word after them.
+static void quantizeRow(const Form &form, int8_t *out, const unsigned char *in,
+                        ElementType type, int64_t row) {
+  float scale = rowScale(in, type, form.width);
+  int64_t v = form.interleave;
+  RowPlace place = placeRow(form, row);
+  int32_t sum = 0;
+  forEachPart(
+      in, type, form.width, [&](const float *x, int64_t first, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) {
+          int64_t index =
+              paddedIndex(first + i, form.inGroup, form.channelPad());
+          double value = std::nearbyint(double(x[i]) / double(scale));
+          // Not where the scale is 0, NaN or infinite.
+          auto q = int8_t(value >= -127 && value <= 127 ? value : 0);
+          out[place.base + index / v * v * place.stride + index % v] = q;
+          sum += q;
+        }
+      });
+  int32_t correction = -128 * sum;
+  std::memcpy(out + place.base + paddedWidth(form) * place.stride, &correction,
+              sizeof correction);
+}
+
+/// Forms whose elements depend on whole rows.
+static void deriveRows(const Form &form, void *target, const void *source,
+                       ElementType type, int64_t first, int64_t rows) {
+  int64_t width = rowElements(form);
+  const auto *in = static_cast<const unsigned char *>(source);
+  for (int64_t row = first; row < first + rows; ++row) {
+    if (form.kind == FormKind::RowScales)
+      static_cast<float *>(target)[row] = rowScale(in, type, width);
+    else
+      quantizeRow(form, static_cast<int8_t *>(target), in, type, row);
+    in += width * int64_t(sizeOf(type));
+  }
+}
+
 void derive(const Form &form, void *target, const void *source,
             ElementType sourceType, int64_t begin, int64_t count) {
+  if (form.kind == FormKind::RowScales || form.type == ElementType::I8)
+    return deriveRows(form, target, source, sourceType,
+                      begin / rowElements(form), count / rowElements(form));
   auto *out = static_cast<unsigned char *>(target);
   const auto *in = static_cast<const unsigned char *>(source);
   auto size = int64_t(sizeOf(form.type));

@@ -35,7 +35,8 @@ enum class FormKind : uint8_t {
   Channels,
   RowMajor,
   Resample,
-  RelativePositions
+  RelativePositions,
+  RowScales
 };
 
 /// How the rows of a grid are interpolated along each axis. In the order of
@@ -86,11 +87,16 @@ struct RelativePositions {
 ///             last panel what is left of pad(rows, outGroup, 16).
 ///
 /// So a vector of 16 v depths is a line of 64 bytes where v elements have 32
-/// bits. All other elements are zero. Resample and RelativePositions are
+/// bits. Panels of I8 hold multiples of the scale of their row, its largest
+/// magnitude / 127, rounded to nearest even; behind the depths of each panel
+/// follows a word of 32 bits for each of its columns, -128 times the sum of the
+/// column: the sums of products that add 128 to the other operand begin there.
+/// RowScales are the scales, [width], of a source [width, depth]. All other
+/// elements are zero. Resample and RelativePositions are
 /// row-major, too; rows and width are those of the result.
 struct Form {
   FormKind kind = FormKind::RowMajor;
-  ElementType type = ElementType::F32; ///< of the form; isFloat
+  ElementType type = ElementType::F32; ///< of the form; isFloat, or I8 panels
   int64_t rows = 0;
   int64_t width = 0;
   int64_t cols = 0;           ///< Panels: a multiple of kPanelGranule
@@ -100,6 +106,7 @@ struct Form {
   bool splat = false;         ///< Channels: one element stands for all
   Resampling resampling;      ///< Resample
   RelativePositions relative; ///< RelativePositions
+  int64_t depth = 0;          ///< RowScales: elements of a row of the sources
 
   int64_t sourceElements() const;
   /// What the channels of each group are padded to a multiple of.
@@ -124,10 +131,21 @@ inline bool isComputed(const Form &form) {
          form.kind == FormKind::RelativePositions;
 }
 
+/// Whether the form holds the values of its sources, perhaps rounded.
+inline bool holdsValues(const Form &form) {
+  return !isComputed(form) && form.kind != FormKind::RowScales;
+}
+
 /// Whether any value of a parameter can be read back from the form, bit for
 /// bit. Parameters are never restored from a form that is not lossless.
 inline bool isLossless(const Form &form) {
-  return !isComputed(form) && form.type == ElementType::F32;
+  return holdsValues(form) && form.type == ElementType::F32;
+}
+
+/// The elements of a row of the sources; if each element of the form depends on
+/// a whole row (RowScales, I8), ranges consist of whole rows.
+inline int64_t rowElements(const Form &form) {
+  return form.kind == FormKind::RowScales ? form.depth : form.width;
 }
 
 /// Stores elements [begin, begin + count) of the logical tensor, row-major at

@@ -32,8 +32,9 @@ static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
 static constexpr ElementType kF32 = ElementType::F32;
 static constexpr ElementType kBf16 = ElementType::BF16;
-static constexpr ElementType kPrecisions[] = {kF32, kBf16};
-static constexpr const char *kPrecisionNames[] = {"f32", "bf16"};
+static constexpr ElementType kI8 = ElementType::I8, kI32 = ElementType::I32;
+static constexpr ElementType kPrecisions[] = {kF32, kBf16, kI8};
+static constexpr const char *kPrecisionNames[] = {"f32", "bf16", "int8"};
 static_assert(sizeof kPrecisionNames / sizeof *kPrecisionNames ==
               sizeof kPrecisions / sizeof *kPrecisions);
 
@@ -51,23 +52,32 @@ static constexpr FeatureSet kAvx512Features =
                                Feature::Avx512cd, Feature::Avx512dq,
                                Feature::Avx512vl};
 
-/// Every processor that has AMX or bf16 has these, too.
-static constexpr FeatureSet kAvx512Bf16Features =
-    kAvx512Features | FeatureSet{Feature::Avx512bf16, Feature::Avx512vnni};
+static constexpr FeatureSet kVnniFeatures =
+    kAvx512Features | FeatureSet{Feature::Avx512vnni};
+/// Every processor that has bf16 has VNNI, and every one that has AMX both.
+static constexpr FeatureSet kBf16Features =
+    kVnniFeatures | FeatureSet{Feature::Avx512bf16};
 static constexpr FeatureSet kAmxFeatures =
-    kAvx512Bf16Features |
+    kBf16Features |
     FeatureSet{Feature::AmxTile, Feature::AmxBf16, Feature::AmxInt8};
 
-// A product of bf16 with a depth of 1 is one of f32 on operands that are
-// widened, which is exact.
+// A product of narrow operands with a depth of 1 is one of operands that are
+// widened, which is exact: bf16 to f32, i8 to i16.
 static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
-                                            {kBf16, kBf16, kF32, 1, 8, 1, 2}};
-static constexpr Product kAvx512Products[] = {
-    {kF32, kF32, kF32, 1, 16, 1, 1}, {kBf16, kBf16, kF32, 1, 16, 1, 2}};
-static constexpr Product kAvx512Bf16Products[] = {
-    {kF32, kF32, kF32, 1, 16, 1, 1}, {kBf16, kBf16, kF32, 1, 16, 2, 2}};
+                                            {kBf16, kBf16, kF32, 1, 8, 1, 2},
+                                            {kI8, kI8, kI32, 1, 8, 1, 4}};
+static constexpr Product kAvx512Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                              {kBf16, kBf16, kF32, 1, 16, 1, 2},
+                                              {kI8, kI8, kI32, 1, 16, 1, 4}};
+static constexpr Product kVnniProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                            {kBf16, kBf16, kF32, 1, 16, 1, 2},
+                                            {kI8, kI8, kI32, 1, 16, 4, 4}};
+static constexpr Product kBf16Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                            {kBf16, kBf16, kF32, 1, 16, 2, 2},
+                                            {kI8, kI8, kI32, 1, 16, 4, 4}};
 static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
-                                           {kBf16, kBf16, kF32, 16, 16, 32, 2}};
+                                           {kBf16, kBf16, kF32, 16, 16, 32, 2},
+                                           {kI8, kI8, kI32, 16, 16, 64, 4}};
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1}};
 
 /// The least that the PTX runs on, and the two generations after it.
@@ -88,9 +98,11 @@ static constexpr KernelLimits kSm80Limits = {1024, 48 * kKib, 163 * kKib,
 // vectors of 256 bits.
 // clang-format off
 static constexpr Level kLevels[] = {
-    {Target::Cpu, "amx", 4, false, kAmxFeatures, kAmxProducts,
+    {Target::Cpu, "amx", 5, false, kAmxFeatures, kAmxProducts,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
-    {Target::Cpu, "avx512_bf16", 3, false, kAvx512Bf16Features, kAvx512Bf16Products,
+    {Target::Cpu, "avx512_bf16", 4, false, kBf16Features, kBf16Products,
+     {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
+    {Target::Cpu, "avx512_vnni", 3, false, kVnniFeatures, kVnniProducts,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
     {Target::Cpu, "avx512", 2, true, kAvx512Features, kAvx512Products,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
@@ -175,15 +187,20 @@ const Product *findProduct(const Level &level, ElementType precision) {
 }
 
 bool isDistinct(const Level &level, ElementType precision) {
-  const Product *own = findProduct(level, precision);
   const Level *next = &level + 1;
   // GPU levels differ in their limits.
-  if (!own || level.target != Target::Cpu || next == allLevels().end() ||
-      next->target != level.target)
-    return own;
-  const Product *lower = findProduct(*next, precision);
-  return !lower || own->m != lower->m || own->n != lower->n ||
-         own->k != lower->k;
+  if (!findProduct(level, precision) || level.target != Target::Cpu ||
+      next == allLevels().end() || next->target != level.target)
+    return findProduct(level, precision);
+  auto isSame = [&](ElementType type) {
+    const Product *own = findProduct(level, type),
+                  *lower = findProduct(*next, type);
+    return lower && own->m == lower->m && own->n == lower->n &&
+           own->k == lower->k;
+  };
+  // Code in int8 has products of bf16, too.
+  return !isSame(precision) ||
+         (precision == ElementType::I8 && !isSame(ElementType::BF16));
 }
 
 const Level *distinctLevel(const Level &level, ElementType precision) {

@@ -59,7 +59,7 @@ vit_status vit_parameters::build(vit_error *error) {
     return forms.isStored(f) && isLossless(forms.form(f));
   });
   findPlaces([&](uint32_t f, uint32_t p) {
-    return forms.isStored(f) && !isComputed(forms.form(f)) &&
+    return forms.isStored(f) && holdsValues(forms.form(f)) &&
            parameter(p).source() == schema::Source::Derived;
   });
   return sources.requireWhole(error);
@@ -138,7 +138,7 @@ vit_status vit_parameters::openSources(Sources &sources, vit_error *error) {
 /// Returns how many elements of a source to read at a time: whole vectors of
 /// rows, a few megabytes unless one vector is larger.
 static int64_t pieceElements(const Form &form, int64_t total) {
-  int64_t vector = kPanelGranule * form.width;
+  int64_t vector = kPanelGranule * rowElements(form);
   int64_t piece = vector * ((int64_t(1) << 20) / vector + 1);
   return piece < total ? piece : total;
 }

@@ -96,7 +96,7 @@ vit_status Checker::parameterHasForm(uint32_t index) {
         made = d;
       else if (isLossless(form))
         return VIT_OK;
-      else if (!isComputed(form))
+      else if (holdsValues(form))
         isRounded = true;
     }
   }
@@ -134,6 +134,7 @@ vit_status Checker::derived(uint32_t index) {
       const schema::Derived &from =
           *module.derived()->Get(source - parameterCount);
       if ((from.kind() != schema::DerivedKind::Resample &&
+           from.kind() != schema::DerivedKind::RowScales &&
            from.kind() != schema::DerivedKind::RowMajor) ||
           from.element_type() != schema::DType::F32)
         return corrupt("%s is made from a form that is not row-major f32",

@@ -847,3 +847,11 @@ func.func @resample_positions_suffix(%t: tensor<5x8xf32>) {
   %0 = vit.resample_positions %t from [1, 1] to [3, 4] prefix 1 suffix 2 : (tensor<5x8xf32>) -> tensor<15x8xf32>
   return
 }
+
+// -----
+
+func.func @attention_c5(%x: tensor<?x5x8xf32>) {
+  // expected-error @+1 {{'vit.attention' op C5: the precision must be f32 or bf16, not int8}}
+  %a = vit.attention %x, %x, %x heads 2 scale 0.5 precision int8 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>) -> tensor<?x5x8xf32>
+  return
+}

@@ -482,3 +482,30 @@ func.func @attention_c3(%x: tensor<?x5x8xf32>, %b: tensor<2x5x4xf32>) {
   %0 = kernel.attention %x, %x, %x bias %b heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<2x5x4xf32>) -> tensor<?x5x8xf32>
   return
 }
+
+// -----
+
+func.func @quantize_c1(%x: tensor<?x5x8xf32>) {
+  // expected-error @+1 {{'kernel.quantize' op C1: 'tensor<?x5x8xf32>' becomes i8 of its shape and f32 of one channel, not 'tensor<?x5x8xi8>' and 'tensor<?x5x8xf32>'}}
+  %q, %s = kernel.quantize %x : (tensor<?x5x8xf32>) -> (tensor<?x5x8xi8>, tensor<?x5x8xf32>)
+  return
+}
+
+// -----
+
+func.func @row_scales_c1(%w: tensor<4x8xf32>) {
+  // expected-error @+1 {{'kernel.row_scales' op C1: the result must have 4 elements, not 'tensor<8xf32>'}}
+  %s = kernel.row_scales %w : (tensor<4x8xf32>) -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @gemm_c2_types(%x: tensor<?x5x8xbf16>, %w: tensor<4x8xf32>) {
+  // expected-error @+1 {{'kernel.gemm' op C2: the weight must have the input's element type, but they are 'tensor<4x8xf32>' and 'tensor<?x5x8xbf16>'}}
+  %y = kernel.gemm %x, %w {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x5x8xbf16>, tensor<4x8xf32>) -> tensor<?x5x4xf32>
+  return
+}

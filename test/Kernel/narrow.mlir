@@ -3,6 +3,7 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow,vit-convert-to-kernels))' | FileCheck %s --check-prefix=CONVERT
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow,vit-convert-to-kernels,vit-fuse,vit-tile{level=avx512_bf16},vit-layout))' | FileCheck %s
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow,vit-convert-to-kernels,vit-fuse,vit-tile{level=amx},vit-layout))' | FileCheck %s --check-prefix=AMX
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow{precision=int8},vit-convert-to-kernels,vit-fuse,vit-tile{level=avx512_vnni},vit-layout))' | FileCheck %s --check-prefix=INT8
 
 vit.parameter @q : tensor<96x40xf32>
 vit.parameter @k : tensor<96x40xf32>
@@ -34,6 +35,19 @@ vit.parameter @o : tensor<40x96xf32>
 // CHECK:         -> tensor<?x7x40xf32, #kernel.blocked<rows = [[R]]>>
 
 // AMX:           kernel.gemm {{.*}} tile<rows = 16, cols = 64
+// INT8-LABEL: func.func @block
+// One quantization for three products, which are one.
+// INT8:          %[[Q:.+]], %[[S:.+]] = kernel.quantize {{.*}} -> (tensor<?x7x40xi8, #kernel.blocked<rows = 7>>, tensor<?x7x1xf32, #kernel.blocked<rows = 7>>)
+// INT8:          %[[W:.+]] = kernel.row_scales {{.*}} -> tensor<288xf32>
+// INT8:          %[[P:.+]] = kernel.derive {{.*}} -> tensor<288x40xi8, #kernel.panels<cols = 64, out_group = 48, interleave = 4>>
+// INT8:          %[[C:.+]] = kernel.derive %[[W]] : (tensor<288xf32>) -> tensor<288xf32, #kernel.channels<group = 48>>
+// INT8:          kernel.gemm %[[Q]], %[[P]] extras(%[[S]], %[[C]] :
+// INT8-COUNT-2:    arith.mulf
+// INT8:          kernel.attention {{.*}} -> tensor<?x7x96xf32
+// INT8:          kernel.quantize
+// INT8:          kernel.gemm
+// INT8-COUNT-2:    arith.mulf
+// INT8:            arith.addf
 func.func @block(%x: tensor<?x7x40xf32>) -> tensor<?x7x40xf32> {
   %wq = vit.read @q : tensor<96x40xf32>
   %wk = vit.read @k : tensor<96x40xf32>

@@ -26,20 +26,27 @@ constexpr int kChains = 12;
 #define VIT_FOR_CHAINS(OP)                                                     \
   OP(0) OP(1) OP(2) OP(3) OP(4) OP(5) OP(6) OP(7) OP(8) OP(9) OP(10) OP(11)
 
-__attribute__((target("avx512f"))) void chainAvx512(long iterations) {
-#define VIT_ZERO(i) "vpxord %%zmm" #i ", %%zmm" #i ", %%zmm" #i "\n"
+// Chains of one instruction of vectors of 512 bits.
+#define VIT_ZERO_ZMM(i) "vpxord %%zmm" #i ", %%zmm" #i ", %%zmm" #i "\n"
+#define VIT_DEFINE_ZMM_CHAIN(NAME, TARGET, STEP)                               \
+  __attribute__((target(TARGET))) void NAME(long iterations) {                 \
+    __asm__ volatile(                                                          \
+        VIT_ZERO_ZMM(12) VIT_ZERO_ZMM(13) VIT_FOR_CHAINS(                      \
+            VIT_ZERO_ZMM) "1:\n" VIT_FOR_CHAINS(STEP) "dec %0\njnz 1b\n"       \
+        : "+r"(iterations)                                                     \
+        :                                                                      \
+        : "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7",      \
+          "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "cc");           \
+  }
 #define VIT_FMA(i) "vfmadd231ps %%zmm12, %%zmm13, %%zmm" #i "\n"
-  __asm__ volatile(
-      "vpxord %%zmm12, %%zmm12, %%zmm12\n"
-      "vpxord %%zmm13, %%zmm13, %%zmm13\n" VIT_FOR_CHAINS(
-          VIT_ZERO) "1:\n" VIT_FOR_CHAINS(VIT_FMA) "dec %0\njnz 1b\n"
-      : "+r"(iterations)
-      :
-      : "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8",
-        "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "cc");
-#undef VIT_ZERO
+#define VIT_BF16(i) "vdpbf16ps %%zmm12, %%zmm13, %%zmm" #i "\n"
+#define VIT_INT8(i) "vpdpbusd %%zmm12, %%zmm13, %%zmm" #i "\n"
+VIT_DEFINE_ZMM_CHAIN(chainAvx512, "avx512f", VIT_FMA)
+VIT_DEFINE_ZMM_CHAIN(chainBf16, "avx512f,avx512bf16", VIT_BF16)
+VIT_DEFINE_ZMM_CHAIN(chainInt8, "avx512f,avx512vnni", VIT_INT8)
 #undef VIT_FMA
-}
+#undef VIT_BF16
+#undef VIT_INT8
 
 __attribute__((target("avx2,fma"))) void chainAvx2(long iterations) {
 #define VIT_ZERO(i) "vpxor %%ymm" #i ", %%ymm" #i ", %%ymm" #i "\n"
@@ -56,21 +63,6 @@ __attribute__((target("avx2,fma"))) void chainAvx2(long iterations) {
 #undef VIT_FMA
 }
 
-__attribute__((target("avx512f,avx512bf16"))) void chainBf16(long iterations) {
-#define VIT_ZERO(i) "vpxord %%zmm" #i ", %%zmm" #i ", %%zmm" #i "\n"
-#define VIT_DOT(i) "vdpbf16ps %%zmm12, %%zmm13, %%zmm" #i "\n"
-  __asm__ volatile(
-      "vpxord %%zmm12, %%zmm12, %%zmm12\n"
-      "vpxord %%zmm13, %%zmm13, %%zmm13\n" VIT_FOR_CHAINS(
-          VIT_ZERO) "1:\n" VIT_FOR_CHAINS(VIT_DOT) "dec %0\njnz 1b\n"
-      : "+r"(iterations)
-      :
-      : "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8",
-        "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "cc");
-#undef VIT_ZERO
-#undef VIT_DOT
-}
-
 /// Six chains and two operands, which are all tiles.
 constexpr int kTileChains = 6;
 
@@ -81,25 +73,25 @@ struct TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-/// The runtime has asked for the permission to use tiles.
-__attribute__((target("amx-tile,amx-bf16"))) void chainTiles(long iterations) {
-  static constexpr TileConfig config;
+// The runtime has asked for the permission to use tiles.
 #define VIT_FOR_TILES(OP) OP(0) OP(1) OP(2) OP(3) OP(4) OP(5)
-#define VIT_ZERO(i) "tilezero %%tmm" #i "\n"
-#define VIT_DOT(i) "tdpbf16ps %%tmm7, %%tmm6, %%tmm" #i "\n"
-  __asm__ volatile("ldtilecfg %1\n"
-                   "tilezero %%tmm6\n"
-                   "tilezero %%tmm7\n" VIT_FOR_TILES(
-                       VIT_ZERO) "1:\n" VIT_FOR_TILES(VIT_DOT) "dec %0\n"
-                                                               "jnz 1b\n"
-                                                               "tilerelease\n"
-                   : "+r"(iterations)
-                   : "m"(config)
-                   : "cc");
-#undef VIT_FOR_TILES
-#undef VIT_ZERO
-#undef VIT_DOT
-}
+#define VIT_ZERO_TILE(i) "tilezero %%tmm" #i "\n"
+#define VIT_DEFINE_TILE_CHAIN(NAME, TARGET, STEP)                              \
+  __attribute__((target(TARGET))) void NAME(long iterations) {                 \
+    static constexpr TileConfig config;                                        \
+    __asm__ volatile("ldtilecfg %1\n" VIT_ZERO_TILE(6) VIT_ZERO_TILE(7)        \
+                         VIT_FOR_TILES(VIT_ZERO_TILE) "1:\n" VIT_FOR_TILES(    \
+                             STEP) "dec %0\njnz 1b\ntilerelease\n"             \
+                     : "+r"(iterations)                                        \
+                     : "m"(config)                                             \
+                     : "cc");                                                  \
+  }
+#define VIT_BF16(i) "tdpbf16ps %%tmm7, %%tmm6, %%tmm" #i "\n"
+#define VIT_INT8(i) "tdpbssd %%tmm7, %%tmm6, %%tmm" #i "\n"
+VIT_DEFINE_TILE_CHAIN(chainBf16Tiles, "amx-tile,amx-bf16", VIT_BF16)
+VIT_DEFINE_TILE_CHAIN(chainInt8Tiles, "amx-tile,amx-int8", VIT_INT8)
+#undef VIT_BF16
+#undef VIT_INT8
 
 /// Seconds from the start of the last thread to the end of the last one.
 double timeChains(void (*chain)(long), long iterations, int threads) {
@@ -134,8 +126,10 @@ double measurePeakFlops(const std::string &level, const std::string &precision,
   if (!product)
     return 0;
   bool isTile = product->m > 1;
-  void (*chain)(long) = isTile           ? chainTiles
-                        : product->k > 1 ? chainBf16
+  bool isInt8 = type == format::ElementType::I8;
+  // Operands that are widened are multiplied at the rate of f32.
+  void (*chain)(long) = isTile ? isInt8 ? chainInt8Tiles : chainBf16Tiles
+                        : product->k > 1 ? isInt8 ? chainInt8 : chainBf16
                         : product->n > 8 ? chainAvx512
                                          : chainAvx2;
   double flopPerIteration = 2.0 * (isTile ? kTileChains : kChains) *

@@ -71,6 +71,13 @@ inline int64_t occupiedElements(int64_t count) {
   return (count + 15) / 16 * 16;
 }
 
+/// Whether an extra of `type` has one element for each row of `result`.
+inline bool isRowExtra(RankedTensorType type, RankedTensorType result) {
+  return type.getRank() == result.getRank() && type.getRank() > 1 &&
+         type.getShape().back() == 1 && result.getShape().back() != 1 &&
+         type.getShape().drop_back() == result.getShape().drop_back();
+}
+
 /// C1 of all launches: the slots, where given, and the ends belong to results.
 LogicalResult verifyLaunch(Operation *op);
 

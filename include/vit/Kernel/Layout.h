@@ -40,6 +40,12 @@ inline int64_t interleaveOf(Type element) {
   return 32 / element.getIntOrFloatBitWidth();
 }
 
+/// Depths that follow those of the inputs in panels of `element`: for i8 a word
+/// for each column, -128 times the sum of the column.
+inline int64_t extraDepth(Type element) {
+  return element.isInteger(8) ? interleaveOf(element) : 0;
+}
+
 /// `channels` padded to a multiple of `pad`, each group of `group` alone where
 /// that is not 0.
 inline int64_t paddedChannels(int64_t channels, int64_t group,

@@ -90,9 +90,11 @@ void Tiles::multiply(Shape shape, Value left, Value leftBase, int64_t leftRow,
           addressOf(right, b.add(rightBase, column * rightVector)),
           bytesOf(right, rightRow)});
   };
+  Type element = cast<MemRefType>(right.getType()).getElementType();
+  StringRef dot = element.isInteger(8) ? "tdpbssd" : "tdpbf16ps";
   auto multiply = [&](int64_t tile, int64_t column) {
-    call("tdpbf16ps", {sum(shape, tile, column), number(kLeft + tile),
-                       number(kRight + column % 2)});
+    call(dot, {sum(shape, tile, column), number(kLeft + tile),
+               number(kRight + column % 2)});
   };
   for (int64_t column = 0; column < std::min<int64_t>(shape.width, 2); ++column)
     loadRight(column);

@@ -44,8 +44,9 @@ public:
   void multiply(Shape shape, Value left, Value leftBase, int64_t leftRow,
                 int64_t leftTile, Value right, Value rightBase,
                 int64_t rightRow, int64_t rightVector);
-  /// Stores the sums as f32, rows `row` elements apart, vectors of columns side
-  /// by side, the rows of the second block after those of the first.
+  /// Stores the sums (f32, or i32 of products of i8), rows `row` elements
+  /// apart, vectors of columns side by side, the rows of the second block after
+  /// those of the first.
   void storeSums(Shape shape, Value target, Value base, int64_t row);
   /// Gives the registers back. Nothing may follow but the end of the kernel.
   void release();

@@ -19,9 +19,11 @@ FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type,
         << type << "; run vit-tile and vit-layout first";
     return failure();
   }
-  bool isNarrow = type.getElementType().isBF16();
-  if (!type.getElementType().isF32() &&
-      !(isNarrow && allowed == Elements::Narrow)) {
+  Type element = type.getElementType();
+  bool isAllowed = element.isF32() ||
+                   (element.isBF16() && allowed != Elements::F32) ||
+                   (element.isInteger(8) && allowed == Elements::Integer);
+  if (!isAllowed) {
     op->emitOpError("has no CPU code for elements of ")
         << type.getElementType() << "; use f32";
     return failure();

@@ -25,6 +25,7 @@ FailureOr<KernelInfo> emitNarrowAttention(kernel::AttentionOp op,
                                           KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RotateOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RowsOp op, KernelBuilder &b);
+FailureOr<KernelInfo> emit(kernel::QuantizeOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::MapOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PrependOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RepeatOp op, KernelBuilder &b);
@@ -77,14 +78,14 @@ struct Channels {
 };
 
 /// Which element types an emitter supports in a blocked activation.
-enum class Elements { F32, Narrow };
+enum class Elements { F32, Narrow, Integer };
 
 /// The geometry of a blocked activation. Vectors of channels are numbered
 /// without the padding that only lines of narrower elements need.
 struct Blocked : kernel::BlockedShape, Channels {
 
   /// Emits an error on `op` and fails if `type` is not blocked or has other
-  /// elements than `allowed`: f32, or also bf16.
+  /// elements than `allowed`: f32, or also bf16, or also i8.
   static FailureOr<Blocked> get(Operation *op, RankedTensorType type,
                                 Elements allowed = Elements::F32);
 
@@ -210,9 +211,10 @@ public:
   /// Padded channels become zero, padded rows do not.
   Value apply(Value element, ArrayRef<Value> channels, const RowBlock &block,
               int64_t row, Value channelVector, Value offset) const;
-  /// As above, with the token of the row, which extras per token need.
+  /// As above, with the token of the row, which extras per token need. Without
+  /// `rowOffset`, there must be no extra per row.
   Value apply(Value element, ArrayRef<Value> channels, Value token,
-              Value channelVector, Value offset) const;
+              Value channelVector, Value offset, Value rowOffset = {}) const;
 
   bool usesTokens() const;
   /// Returns the buffers of the extras that have the shape of the result.

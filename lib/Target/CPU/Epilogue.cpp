@@ -63,11 +63,17 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels,
     if (block.firstRow || shape.mayBePadding(row))
       token = b->min(token, b->index(shape.tokens - 1));
   }
-  return apply(element, channels, token, channelVector, offset);
+  // The line of the row in an activation of one channel.
+  Value rowOffset = b->mul(block.block, shape.rows * kChannelPad);
+  if (block.firstRow)
+    rowOffset = b->add(rowOffset, b->mul(block.firstRow, kChannelPad));
+  return apply(element, channels, token, channelVector, offset,
+               b->add(rowOffset, row * kChannelPad));
 }
 
 Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
-                      Value channelVector, Value offset) const {
+                      Value channelVector, Value offset,
+                      Value rowOffset) const {
   Value result = code.apply(*b, element, [&](unsigned i) {
     switch (code.getBroadcasts()[i]) {
     case Broadcast::Channel:
@@ -78,6 +84,8 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value token,
                             b->mul(channelVector, kChannelPad)));
     case Broadcast::Element:
       return b->load(buffer(i), offset);
+    case Broadcast::Row:
+      return b->broadcast(b->loadScalar(buffer(i), rowOffset));
     }
     llvm_unreachable("every broadcast is above");
   });

@@ -58,47 +58,159 @@ static void multiplyDepth(KernelBuilder &b, const Tile &tile, Value left,
   }
 }
 
-/// The two f32 of each word of a vector of pairs of bf16.
-static std::pair<Value, Value> widenPairs(KernelBuilder &b, Value words) {
-  auto all = [&](uint32_t value) {
-    return b.splatBits(words.getType(), static_cast<int32_t>(value));
-  };
-  auto asFloat = [&](Value bits) { return b.bitcast(bits, b.getF32Type()); };
-  Value first = arith::ShLIOp::create(b, words, all(16));
-  Value second = arith::AndIOp::create(b, words, all(0xffff0000));
-  return {asFloat(first), asFloat(second)};
+namespace {
+/// Multiplies words of 32 bits of narrow operands, vectors of 16.
+class WordProduct {
+public:
+  virtual ~WordProduct() = default;
+  /// What the products need of a vector of words of the right operand, and of
+  /// one of the left one that is the same for all columns.
+  virtual SmallVector<Value> prepareRight(Value words) = 0;
+  virtual SmallVector<Value> prepareLeft(Value words) = 0;
+  virtual Value addTo(Value sum, ArrayRef<Value> left,
+                      ArrayRef<Value> right) = 0;
+
+  static std::unique_ptr<WordProduct> get(KernelBuilder &b, Type element);
+};
+
+/// Pairs of bf16 by vdpbf16ps. Denormals count as zero.
+class Bf16Dot : public WordProduct {
+public:
+  explicit Bf16Dot(KernelBuilder &b) : b(b) {}
+  SmallVector<Value> prepareRight(Value words) override { return pairs(words); }
+  SmallVector<Value> prepareLeft(Value words) override { return pairs(words); }
+  Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
+    return b.intrinsic("avx512bf16.dpbf16ps.512", b.vectorType,
+                       {sum, left[0], right[0]});
+  }
+
+private:
+  SmallVector<Value> pairs(Value words) {
+    return {b.bitcast(words, b.getBF16Type())};
+  }
+  KernelBuilder &b;
+};
+
+/// Pairs of bf16 that are widened to f32.
+class Bf16Widened : public WordProduct {
+public:
+  explicit Bf16Widened(KernelBuilder &b) : b(b) {}
+  SmallVector<Value> prepareRight(Value words) override { return widen(words); }
+  SmallVector<Value> prepareLeft(Value words) override { return widen(words); }
+  Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
+    return b.fma(left[1], right[1], b.fma(left[0], right[0], sum));
+  }
+
+private:
+  SmallVector<Value> widen(Value words) {
+    auto all = [&](uint32_t value) {
+      return b.splatBits(words.getType(), static_cast<int32_t>(value));
+    };
+    Value first = arith::ShLIOp::create(b, words, all(16));
+    Value second = arith::AndIOp::create(b, words, all(0xffff0000));
+    return {b.bitcast(first, b.getF32Type()),
+            b.bitcast(second, b.getF32Type())};
+  }
+  KernelBuilder &b;
+};
+
+/// Four i8 by vpdpbusd, whose left operand is unsigned: 128 is added to it, and
+/// the sums begin at -128 times the sum of the column (see Form.h).
+class Int8Dot : public WordProduct {
+public:
+  explicit Int8Dot(KernelBuilder &b) : b(b) {}
+  SmallVector<Value> prepareRight(Value words) override { return {words}; }
+  SmallVector<Value> prepareLeft(Value words) override {
+    Value bias = b.splatBits(words.getType(), int32_t(0x80808080));
+    return {arith::XOrIOp::create(b, words, bias)};
+  }
+  Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
+    Type i8 = b.getI8Type();
+    return b.intrinsic("avx512.vpdpbusd.512", sum.getType(),
+                       {sum, b.bitcast(left[0], i8), b.bitcast(right[0], i8)});
+  }
+
+private:
+  KernelBuilder &b;
+};
+
+/// Four i8 as two pairs of i16, whose products vpmaddwd adds without overflow.
+class Int8Pairs : public WordProduct {
+public:
+  explicit Int8Pairs(KernelBuilder &b) : b(b) {}
+  SmallVector<Value> prepareRight(Value words) override { return split(words); }
+  SmallVector<Value> prepareLeft(Value words) override { return split(words); }
+  Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
+    for (int64_t half = 0; half < 2; ++half)
+      sum = arith::AddIOp::create(b, sum, multiply(left[half], right[half]));
+    return sum;
+  }
+
+private:
+  /// The bytes 0 and 2, then 1 and 3 of each word, as pairs of i16.
+  SmallVector<Value> split(Value words) {
+    Value pairs = b.bitcast(words, b.getI16Type());
+    auto type = cast<VectorType>(pairs.getType());
+    Value eight = b.constant(DenseElementsAttr::get(type, int16_t(8)));
+    Value even = arith::ShRSIOp::create(
+        b, arith::ShLIOp::create(b, pairs, eight), eight);
+    return {even, arith::ShRSIOp::create(b, pairs, eight)};
+  }
+  Value multiply(Value x, Value y) {
+    auto words = VectorType::get({kVectorLanes}, b.getI32Type());
+    if (b.level.vectorBytes == 64)
+      return b.intrinsic("avx512.pmaddw.d.512", words, {x, y});
+    // Two halves of 256 bits.
+    constexpr int64_t half = kVectorLanes;
+    auto type = VectorType::get({half / 2}, b.getI32Type());
+    SmallVector<Value> parts;
+    for (int64_t first : {int64_t(0), half}) {
+      SmallVector<int64_t> lanes;
+      for (int64_t i = 0; i < half; ++i)
+        lanes.push_back(first + i);
+      parts.push_back(
+          b.intrinsic("avx2.pmadd.wd", type,
+                      {b.shuffle(x, x, lanes), b.shuffle(y, y, lanes)}));
+    }
+    SmallVector<int64_t> all;
+    for (int64_t i = 0; i < kVectorLanes; ++i)
+      all.push_back(i);
+    return b.shuffle(parts[0], parts[1], all);
+  }
+  KernelBuilder &b;
+};
+} // namespace
+
+std::unique_ptr<WordProduct> WordProduct::get(KernelBuilder &b, Type element) {
+  bool hasDot = b.getProduct(element).k > 1;
+  if (element.isBF16()) {
+    if (hasDot)
+      return std::make_unique<Bf16Dot>(b);
+    return std::make_unique<Bf16Widened>(b);
+  }
+  if (hasDot)
+    return std::make_unique<Int8Dot>(b);
+  return std::make_unique<Int8Pairs>(b);
 }
 
-/// Adds the products of one word of bf16: by an instruction, or of operands
-/// that are widened.
-static void multiplyPairs(KernelBuilder &b, const Tile &tile, Value left,
+/// Adds the products of one word of narrow operands.
+static void multiplyWords(KernelBuilder &b, const Tile &tile, Value left,
                           Value right, int64_t depth,
                           MutableArrayRef<Value> sums) {
-  bool hasDot = b.getProduct(b.getBF16Type()).k > 1;
-  Type i32 = b.getI32Type();
-  SmallVector<Value> columns;
-  SmallVector<std::pair<Value, Value>> wide;
+  Type element = cast<MemRefType>(tile.right.getType()).getElementType();
+  std::unique_ptr<WordProduct> product = WordProduct::get(b, element);
+  SmallVector<SmallVector<Value>> columns;
   for (int64_t v = 0; v < tile.vectors; ++v) {
     Value line = b.loadLine(tile.right, b.add(right, depth * tile.rightDepth +
                                                          v * tile.rightVector));
-    if (hasDot)
-      columns.push_back(line);
-    else
-      wide.push_back(widenPairs(b, b.bitcast(line, i32)));
+    columns.push_back(product->prepareRight(b.bitcast(line, b.getI32Type())));
   }
   for (int64_t row = 0; row < tile.rows; ++row) {
-    Value words = b.broadcast(b.loadWord(
-        tile.left, b.add(left, row * tile.leftRow + depth * tile.leftDepth)));
-    std::pair<Value, Value> x;
-    if (hasDot)
-      words = b.bitcast(words, b.getBF16Type());
-    else
-      x = widenPairs(b, words);
+    SmallVector<Value> x = product->prepareLeft(b.broadcast(b.loadWord(
+        tile.left, b.add(left, row * tile.leftRow + depth * tile.leftDepth))));
     for (int64_t v = 0; v < tile.vectors; ++v) {
       Value &sum = sums[row * tile.vectors + v];
-      sum = hasDot ? b.dotPairs(sum, words, columns[v])
-                   : b.fma(x.second, wide[v].second,
-                           b.fma(x.first, wide[v].first, sum));
+      sum = product->addTo(sum, x, columns[v]);
     }
   }
 }
@@ -106,12 +218,14 @@ static void multiplyPairs(KernelBuilder &b, const Tile &tile, Value left,
 SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
                                             function_ref<void(Value)> onStep,
                                             ArrayRef<Value> start) {
+  Type element = cast<MemRefType>(tile.right.getType()).getElementType();
   SmallVector<Value> init(start);
   if (init.empty())
-    init.assign(tile.rows * tile.vectors, b.splat(0));
+    init.assign(tile.rows * tile.vectors, element.isInteger(8)
+                                              ? b.splatBits(b.vectorType, 0)
+                                              : b.splat(0));
   int64_t unroll = unrolledDepth(tile.unroll);
-  Type element = cast<MemRefType>(tile.right.getType()).getElementType();
-  auto *multiplyOne = element.isF32() ? multiplyDepth : multiplyPairs;
+  auto *multiplyOne = element.isF32() ? multiplyDepth : multiplyWords;
   auto multiply = [&](Value left, Value right, ValueRange carried) {
     SmallVector<Value> sums(carried);
     for (int64_t depth = 0; depth < unroll; ++depth)
@@ -175,6 +289,9 @@ struct Gemm {
   int64_t steps() const { return depth / input.line; }
   /// Neighbouring channels in a word of the operands.
   int64_t interleave() const { return input.line / kChannelPad; }
+  bool isInt8() const { return interleave() == 4; }
+  /// Elements of a column of a panel: of i8 with the word of corrections.
+  int64_t columnElements() const { return depth + (isInt8() ? 4 : 0); }
   int64_t pieces() const { return llvm::divideCeil(steps(), piece); }
   void emitPanel(Value from, Value to, Value chunkBegin, Value panelIndex,
                  int64_t columns);
@@ -184,6 +301,7 @@ struct Gemm {
                  int64_t columns, const Piece &piece, Value firstVector,
                  int64_t vectors);
   SmallVector<Value> loadSums(const Piece &piece, Value base, int64_t vectors);
+  SmallVector<Value> loadCorrections(const Tile &tile, int64_t columns);
   void emit();
 };
 } // namespace
@@ -205,6 +323,21 @@ SmallVector<Value> Gemm::loadSums(const Piece &piece, Value base,
   return sums;
 }
 
+/// Loads the sums at which a product of vpdpbusd begins; none if the level has
+/// another instruction.
+SmallVector<Value> Gemm::loadCorrections(const Tile &tile, int64_t columns) {
+  SmallVector<Value> sums;
+  if (b.getProduct(b.getI8Type()).k == 1)
+    return sums;
+  Value base = b.add(tile.rightBase, columns * depth);
+  for (int64_t row = 0; row < tile.rows; ++row)
+    for (int64_t v = 0; v < tile.vectors; ++v)
+      sums.push_back(
+          b.bitcast(b.loadLine(tile.right, b.add(base, v * tile.rightVector)),
+                    b.getI32Type()));
+  return sums;
+}
+
 void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
                      int64_t columns, const Piece &piece, Value firstVector,
                      int64_t vectors) {
@@ -221,7 +354,7 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   tile.leftDepth = interleave();
   tile.leftStep = input.lineElements();
   tile.right = b.argument(1);
-  Value pieceBase = b.add(b.mul(panelIndex, panel * depth),
+  Value pieceBase = b.add(b.mul(panelIndex, panel * columnElements()),
                           b.mul(piece.first, line * columns));
   tile.rightBase = b.add(pieceBase, b.mul(firstVector, line));
   tile.rightDepth = columns * interleave();
@@ -260,8 +393,12 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
                /*hint=*/3);
   };
   Value base = b.add(block.base, result.vectorOffset(b, firstChannel));
-  SmallVector<Value> sums =
-      emitTile(b, tile, fetch, loadSums(piece, base, vectors));
+  SmallVector<Value> sums = emitTile(b, tile, fetch,
+                                     isInt8() ? loadCorrections(tile, columns)
+                                              : loadSums(piece, base, vectors));
+  if (isInt8())
+    for (Value &sum : sums)
+      sum = arith::SIToFPOp::create(b, b.vectorType, sum);
 
   // Where the block lies in an f32 result, as the extras do.
   Blocked wide = result.widened();
@@ -363,7 +500,7 @@ void Gemm::emit() {
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
                                            KernelBuilder &b) {
   FailureOr<Blocked> input =
-      Blocked::get(op, op.getInput().getType(), Elements::Narrow);
+      Blocked::get(op, op.getInput().getType(), Elements::Integer);
   FailureOr<Blocked> result =
       Blocked::get(op, op.getResult().getType(), Elements::Narrow);
   if (failed(input) || failed(result))
@@ -413,8 +550,9 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
             0};
   // Only a result of f32 can keep the sums of a piece.
   int64_t panelBytes = gemm.depth * panel * kernel::kLineBytes / input->line;
-  int64_t pieces =
-      result->isNarrow() ? 1 : llvm::divideCeil(panelBytes, kPieceBytes);
+  int64_t pieces = result->isNarrow() || gemm.isInt8()
+                       ? 1
+                       : llvm::divideCeil(panelBytes, kPieceBytes);
   gemm.piece = llvm::divideCeil(gemm.steps(), pieces);
   KernelInfo info = getRowBlockInfo(op.getResult().getType(), count);
   if (b.getProduct(op.getInput().getType().getElementType()).m > 1) {
@@ -423,7 +561,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
     TiledGemm tiled(op, b, *input, *result, *epilogue, gemm.chunk);
     auto emitPanel = [&](Value from, Value to, Value chunkBegin, Value index,
                          int64_t columns) {
-      tiled.emitPanel({from, to, chunkBegin, b.mul(index, panel * gemm.depth),
+      tiled.emitPanel({from, to, chunkBegin,
+                       b.mul(index, panel * gemm.columnElements()),
                        b.mul(index, panel / kVectorLanes), columns,
                        /*isOnly=*/count == 1});
     };

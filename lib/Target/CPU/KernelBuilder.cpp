@@ -8,6 +8,7 @@
 #include "KernelBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace mlir::vit::cpu;
@@ -28,18 +29,18 @@ int64_t KernelBuilder::stripVectors(int64_t rows, int64_t vectors,
 }
 
 const ::vit::format::Product &KernelBuilder::getProduct(Type element) const {
-  const ::vit::format::Product *product = ::vit::format::findProduct(
-      level, element.isF32() ? ::vit::format::ElementType::F32
-                             : ::vit::format::ElementType::BF16);
-  assert(product && "every CPU level multiplies f32 and bf16");
+  using ::vit::format::ElementType;
+  const ::vit::format::Product *product =
+      ::vit::format::findProduct(level, element.isF32()    ? ElementType::F32
+                                        : element.isBF16() ? ElementType::BF16
+                                                           : ElementType::I8);
+  assert(product && "every CPU level multiplies f32, bf16 and i8");
   return *product;
 }
 
-Value KernelBuilder::dotPairs(Value sum, Value a, Value b) {
+Value KernelBuilder::intrinsic(StringRef name, Type type, ValueRange operands) {
   return LLVM::CallIntrinsicOp::create(
-             *this, vectorType,
-             getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
-             ValueRange{sum, a, b})
+             *this, type, getStringAttr("llvm.x86." + name), operands)
       .getResult(0);
 }
 
@@ -86,6 +87,12 @@ Value KernelBuilder::narrow(Value vector, Value buffer) {
   VectorType type = storedType(buffer);
   if (vector.getType() == type)
     return vector;
+  if (type.getElementType().isInteger(8)) {
+    Value whole = math::RoundEvenOp::create(*this, vector);
+    auto words = VectorType::get({kVectorLanes}, getI32Type());
+    Value integers = arith::FPToSIOp::create(*this, words, whole);
+    return arith::TruncIOp::create(*this, type, integers);
+  }
   if (level.features.has(::vit::format::Feature::Avx512bf16))
     return arith::TruncFOp::create(*this, type, vector);
   // LLVM would call a function for each element. To nearest even: adds half of

@@ -47,9 +47,8 @@ public:
 
   /// The level's instruction for products of `element`, which it must have.
   const ::vit::format::Product &getProduct(Type element) const;
-  /// Adds to each f32 of `sum` the products of the two bf16 of its word in `a`
-  /// and `b`, vectors of 32 bf16: vdpbf16ps. Denormals count as zero.
-  Value dotPairs(Value sum, Value a, Value b);
+  /// Calls the intrinsic "llvm.x86.NAME".
+  Value intrinsic(StringRef name, Type type, ValueRange operands);
 
   /// How many of `vectors` vectors of 16 f32 a register tile of `rows` rows
   /// takes at once: a divisor, at most `limit`, whose sums stay in registers.

@@ -74,6 +74,9 @@ void TiledGemm::applyRow(Value row) {
   auto applyVector = [&](int64_t v) {
     Value channel = b.add(first, v);
     Value sum = b.load(sums, b.add(from, v * kVectorLanes));
+    if (op.getInput().getType().getElementType().isInteger(8))
+      sum = arith::SIToFPOp::create(b, b.vectorType,
+                                    b.bitcast(sum, b.getI32Type()));
     Value offset = b.add(wideBase, b.mul(channel, wide.vectorElements()));
     Value value = epilogue.apply(sum, epilogue.loadChannels(channel), strip,
                                  /*row=*/0, channel, offset);
@@ -139,7 +142,10 @@ void TiledGemm::prefetchWeights(const Panel &panel, const Place &place,
   Value tile =
       b.add(b.mul(b.div(b.sub(place.block, panel.chunkBegin), 2), stripes),
             b.div(place.vector, kVectors));
-  Value next = b.add(panel.base, steps * input.line * panel.columns);
+  Type element = op.getInput().getType().getElementType();
+  Value next =
+      b.add(panel.base,
+            (steps * input.line + kernel::extraDepth(element)) * panel.columns);
   Value line = b.mul(b.add(b.mul(tile, steps), step), lines);
   prefetch(b, b.argument(1), b.add(next, b.mul(line, input.line)), lines,
            /*hint=*/2);

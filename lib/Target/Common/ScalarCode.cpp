@@ -183,6 +183,9 @@ FailureOr<FusedCode> FusedCode::get(
       extraGroup = getElementGroup(type);
       if (failed(extraGroup))
         return failure();
+    } else if (kernel::isRowExtra(type, resultType)) {
+      code.broadcasts.push_back(Broadcast::Row);
+      continue;
     } else {
       auto encoding =
           dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());

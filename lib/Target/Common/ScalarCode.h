@@ -28,7 +28,7 @@ SmallVector<Value> inlineRegion(CodeBuilder &b, Region &region, Type type,
 Value inlineEpilogue(CodeBuilder &b, Region &region, ArrayRef<Value> arguments);
 
 /// How an extra operand of a kernel is broadcast against the result.
-enum class Broadcast { Channel, Token, Element };
+enum class Broadcast { Channel, Token, Element, Row };
 
 /// The epilogue of a kernel and the broadcasts of its extra operands.
 class FusedCode {

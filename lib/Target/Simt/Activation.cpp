@@ -218,6 +218,9 @@ FailureOr<Epilogue> Epilogue::get(Operation *op, SimtBuilder &b,
                      });
   if (failed(code))
     return failure();
+  if (llvm::is_contained(code->getBroadcasts(), Broadcast::Row))
+    return op->emitOpError("has an extra of one channel, which has no code on "
+                           "GPUs");
   return Epilogue(*code, b, firstExtra, result);
 }
 
@@ -243,8 +246,10 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value row,
     }
     case Broadcast::Element:
       return b->load4(firstExtra + i, offset);
+    case Broadcast::Row:
+      break;
     }
-    llvm_unreachable("every broadcast is above");
+    llvm_unreachable("every other broadcast is refused");
   });
   if (code.keepsZero())
     return result;

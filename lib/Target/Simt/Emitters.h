@@ -21,6 +21,7 @@ FailureOr<KernelInfo> emit(kernel::GemmOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RotateOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RowsOp op, SimtBuilder &b);
+FailureOr<KernelInfo> emit(kernel::QuantizeOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::MapOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PrependOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RepeatOp op, SimtBuilder &b);

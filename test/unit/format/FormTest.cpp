@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <vector>
 
 using namespace vit::format;
@@ -243,6 +245,70 @@ TEST(Form, OfTheSameTypeIsACopy) {
   std::vector<uint16_t> source = {0x7f81, 0x3f80, 0xff80}, derived(3);
   derive(form, derived.data(), source.data(), ElementType::BF16, 0, 3);
   EXPECT_EQ(derived, source);
+}
+
+/// 16 rows by 70 inputs, in two groups: panels of i8 and the scales.
+TEST(Form, PanelsOfI8AreMultiplesOfTheScaleOfTheirRow) {
+  Form form;
+  form.kind = FormKind::Panels;
+  form.type = ElementType::I8;
+  form.rows = 16;
+  form.width = 70;
+  form.inGroup = 35;
+  form.cols = 16;
+  form.interleave = 4;
+  ASSERT_EQ(checkForm(form), nullptr);
+  constexpr int64_t depth = 2 * 64, word = 4;
+  ASSERT_EQ(formBytes(form), uint64_t(16 * (depth + word)));
+  std::vector<float> source(size_t(form.rows * form.width));
+  for (size_t i = 0; i < source.size(); ++i)
+    source[i] = float(int(i * 7919 % 255) - 127) * float(i / 70);
+  source[70] = NAN; // row 1 has no scale
+  Form scaleForm;
+  scaleForm.kind = FormKind::RowScales;
+  scaleForm.rows = 1;
+  scaleForm.width = 16;
+  scaleForm.depth = 70;
+  ASSERT_EQ(checkForm(scaleForm), nullptr);
+  EXPECT_EQ(scaleForm.sourceElements(), 16 * 70);
+  std::vector<float> scales(16);
+  std::vector<int8_t> panels(formBytes(form), 0);
+  // In two ranges of whole rows, the last one first.
+  for (int64_t begin : {8 * 70, 0}) {
+    derive(form, panels.data(), source.data() + begin, ElementType::F32, begin,
+           8 * 70);
+    derive(scaleForm, scales.data(), source.data() + begin, ElementType::F32,
+           begin, 8 * 70);
+  }
+  EXPECT_EQ(scales[0], 0); // all elements are 0
+  EXPECT_TRUE(std::isnan(scales[1]));
+  for (int64_t row = 0; row < 16; ++row) {
+    float largest = 0;
+    for (int64_t k = 0; k < 70; ++k)
+      largest = std::max(largest, std::fabs(source[size_t(row * 70 + k)]));
+    if (row > 1)
+      EXPECT_EQ(scales[size_t(row)], largest / 127) << row;
+    int32_t sum = 0, correction;
+    for (int64_t k = 0; k < 70; ++k) {
+      int64_t d = k / 35 * 64 + k % 35;
+      int8_t q = panels[size_t((d / 4 * 16 + row) * 4 + d % 4)];
+      sum += q;
+      if (row > 1)
+        EXPECT_NEAR(q, source[size_t(row * 70 + k)] / scales[size_t(row)], 0.5)
+            << row << ' ' << k;
+      else
+        EXPECT_EQ(q, 0);
+    }
+    std::memcpy(&correction, &panels[size_t((depth / 4 * 16 + row) * 4)], 4);
+    EXPECT_EQ(correction, -128 * sum) << row;
+  }
+  EXPECT_TRUE(holdsValues(form));
+  EXPECT_FALSE(isLossless(form));
+  EXPECT_FALSE(holdsValues(scaleForm));
+  form.interleave = 2;
+  EXPECT_NE(checkForm(form), nullptr);
+  scaleForm.depth = 0;
+  EXPECT_NE(checkForm(scaleForm), nullptr);
 }
 
 TEST(Form, OnlyFloatFormsOfAllElementsAreLossless) {

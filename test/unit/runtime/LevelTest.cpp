@@ -74,7 +74,7 @@ TEST(Levels, SayWhatTheirProductsAre) {
       EXPECT_EQ(size_t(product->n) * sizeOf(product->sum),
                 size_t(level.vectorBytes));
   }
-  EXPECT_EQ(findProduct(cpuLevel("avx2"), ElementType::I8), nullptr);
+  EXPECT_EQ(findProduct(cpuLevel("avx2"), ElementType::F64), nullptr);
 }
 
 TEST(Levels, AreDistinctInSomePrecision) {
@@ -87,6 +87,8 @@ TEST(Levels, AreDistinctInSomePrecision) {
   };
   EXPECT_EQ(names(ElementType::F32), "avx512 avx2 ");
   EXPECT_EQ(names(ElementType::BF16), "amx avx512_bf16 avx512 avx2 ");
+  // avx512_bf16 multiplies i8 as avx512_vnni does, but not bf16.
+  EXPECT_EQ(names(ElementType::I8), "amx avx512_bf16 avx512_vnni avx512 avx2 ");
   EXPECT_EQ(names(ElementType::F64), "");
   auto runs = [](const char *level, ElementType precision) {
     const Level *found = distinctLevel(cpuLevel(level), precision);
@@ -117,14 +119,16 @@ TEST(Levels, NamePrecisions) {
   ElementType ignored;
   EXPECT_FALSE(parsePrecision("F32", ignored));
   EXPECT_EQ(precisionName(ElementType::U8), nullptr);
-  EXPECT_STREQ(precisionNames().text, "f32, bf16");
+  EXPECT_STREQ(precisionNames().text, "f32, bf16, int8");
 }
 
 TEST(Levels, HaveNamesForMessages) {
-  EXPECT_STREQ(levelNames(Target::Cpu).text, "amx, avx512_bf16, avx512, avx2");
-  EXPECT_EQ(std::string(levelNames().text)
-                .rfind("cpu: amx, avx512_bf16, avx512, avx2; vul", 0),
-            0u);
+  EXPECT_STREQ(levelNames(Target::Cpu).text,
+               "amx, avx512_bf16, avx512_vnni, avx512, avx2");
+  EXPECT_EQ(
+      std::string(levelNames().text)
+          .rfind("cpu: amx, avx512_bf16, avx512_vnni, avx512, avx2; vul", 0),
+      0u);
   EXPECT_STREQ(featureNames({}).text, "");
   EXPECT_STREQ(featureNames({Feature::F16c, Feature::Bmi2}).text, "bmi2, f16c");
   FeatureSet all;

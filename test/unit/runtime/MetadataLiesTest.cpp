@@ -131,7 +131,8 @@ INSTANTIATE_TEST_SUITE_P(
             [](Builder &b) { b.module.derived[1]->in_group = 3; }},
         Lie{"derived form 1 has a source 4 that is not before it",
             [](Builder &b) { b.module.derived[1]->sources = {4}; }},
-        Lie{"derived form 1 has elements that are not f32, bf16 or f16",
+        Lie{"derived form 1 has elements that are not f32, bf16, f16 or panels "
+            "of i8",
             [](Builder &b) {
               b.module.derived[1]->element_type = schema::DType::I32;
             }},
