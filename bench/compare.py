@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
-# ===- compare.py - Compares inference with OpenVINO -----------------------===#
+# ===- compare.py - Compares inference with other engines ------------------===#
 #
 # Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""Measures f32 inference of vit and OpenVINO alternately, and prints a table.
+"""Measures inference of vit and of its peers alternately, and prints a table.
 
-The external harness (run.py) exports the models once and measures OpenVINO; this
+The peer in f32 and bf16 is OpenVINO, in int8 ONNX Runtime with dynamic
+quantization.
+
+The external harness (run.py) exports the models once and measures the peer; this
 script gives `vit-compile` the same weights, checks that the outputs agree, and
 runs both alternately for several rounds, each in a new process. It prints the
-ratio OpenVINO / vit of the minimum (least affected by other load) and of the
+ratio peer / vit of the minimum (least affected by other load) and of the
 median of the medians of all rounds.
 
   prepare (PYTHON has torch, timm, onnx and openvino):
     compare.py prepare --cache DIR --harness run.py --python PYTHON
   measure (PYTHON has openvino and numpy):
-    compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5]
+    compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5] [--precision bf16]
 
 With --families the models are those of families.py (CLIP, SigLIP, DINOv2, DINOv3,
 BEiT), which exports and measures them in place of the harness.
@@ -45,6 +48,8 @@ CONFIGS = {
     "s": dict(architecture="vit_small_patch16_224", num_classes=1000),
     "b": dict(architecture="vit_base_patch16_224", num_classes=1000),
 }
+PEERS = {"f32": "openvino", "bf16": "openvino", "int8": "ort"}
+NAMES = {"openvino": "OpenVINO", "ort": "ONNX Runtime"}
 GOALS = {("b", 1): 1.0, ("s", 1): 1.1, ("ti", 1): 1.2, ("cifar", 1): 1.5}  # else 1.1
 
 
@@ -66,16 +71,17 @@ def prepare(a):
         return
     # The harness also makes files for other engines, unless they exist.
     for model, batch in [(m, b) for m in CONFIGS for b in (1, 8, 32)]:
-        for suffix in (".int8.onnx", ".iree.vmfb"):
+        for suffix in (".iree.vmfb",) if a.precision == "int8" else (".int8.onnx", ".iree.vmfb"):
             open(os.path.join(a.cache, f"{model}_b{batch}{suffix}"), "a").close()
     call([a.python, a.harness, "export", "--cache", a.cache])
 
 
 def compile_ours(a, model):
-    module = os.path.join(a.cache, model + ".vitm")
+    module = os.path.join(a.cache, f"{model}.{a.precision}.vitm")
+    compiler = [os.path.join(a.bin, "vit-compile"), "--precision", a.precision]
     if a.families:
         size = FAMILIES[model].size
-        call([os.path.join(a.bin, "vit-compile"), os.path.join(a.cache, "hf-" + model), "--image-size", size, "-o", module])
+        call([*compiler, os.path.join(a.cache, "hf-" + model), "--image-size", size, "-o", module])
         return module
     folder = os.path.join(a.cache, "timm-" + model)
     os.makedirs(folder, exist_ok=True)
@@ -84,7 +90,7 @@ def compile_ours(a, model):
     weights = os.path.join(folder, "model.safetensors")
     if not os.path.exists(weights):
         os.link(os.path.join(a.cache, model + ".safetensors"), weights)
-    call([os.path.join(a.bin, "vit-compile"), folder, "-o", module])
+    call([*compiler, folder, "-o", module])
     return module
 
 
@@ -103,10 +109,11 @@ def check(a, module, model, batch):
         return max(float(call([a.python, "-c", script, file, f"{stem}.{output}.npy"])) for output, file in files.items())
 
 
-def openvino(a, model, batch):
+def measure_peer(a, model, batch):
+    harness = [a.python, a.harness, "infer", "--peer", PEERS[a.precision], "--dtype", a.precision]
     r = last_json(
         call(
-            ([a.python, EXPORTER, "infer"] if a.families else [a.python, a.harness, "infer", "--peer", "openvino"])
+            ([a.python, EXPORTER, "infer"] if a.families else harness)
             + ["--model", model, "--batch", batch, "--threads", a.threads, "--cache", a.cache, "--seconds", a.seconds]
         )
     )
@@ -131,15 +138,16 @@ def measure(a):
     only = a.only.split(",") if a.only else []
     cells = [(m, b) for m in (FAMILIES if a.families else CONFIGS) for b in BATCHES]
     cells = [(m, b) for m, b in cells if not only or m in only or f"{m}:{b}" in only]
-    print(f"{cpu_name()}; {a.threads} threads, f32, {a.rounds} rounds; load average before: {os.getloadavg()[0]:.1f}\n")
-    print("| model | batch | OpenVINO min (median) ms | ours min (median) ms | ratio of min | of median | goal | error |")
+    print(f"{cpu_name()}; {a.threads} threads, {a.precision}, {a.rounds} rounds; load average before: {os.getloadavg()[0]:.1f}\n")
+    peer = NAMES[PEERS[a.precision]]
+    print(f"| model | batch | {peer} min (median) ms | ours min (median) ms | ratio of min | of median | goal | error |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     modules = {m: compile_ours(a, m) for m in dict(cells)}
     for model, batch in cells:
         error = check(a, modules[model], model, batch)
         theirs, us = [], []
         for _ in range(a.rounds):
-            theirs.append(openvino(a, model, batch))
+            theirs.append(measure_peer(a, model, batch))
             us.append(ours(a, modules[model], batch))
         (tmin, tmed), (umin, umed) = (
             (min(r[0] for r in rows), statistics.median(r[1] for r in rows)) for rows in (theirs, us)
@@ -162,10 +170,13 @@ def main():
     parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="folder of vit-run and vit-compile")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of OpenVINO in each round")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of the peer in each round")
+    parser.add_argument("--precision", choices=list(PEERS), default="f32")
     parser.add_argument("--families", action="store_true", help="the models of families.py")
     parser.add_argument("--only", help="models, or model:batch, separated by commas")
     a = parser.parse_args()
+    if a.families and a.precision != "f32":
+        parser.error("the models of --families are measured in f32 only")
     prepare(a) if a.verb == "prepare" else measure(a)
 
 

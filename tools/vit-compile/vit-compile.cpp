@@ -60,7 +60,8 @@ void addModelOptions(CLI::App &app, Options &options) {
                  "Outputs to compute, the first being the default: logits, "
                  "hidden_0.., final, attention_0.., and other outputs of the "
                  "model (default: the model's own)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--parameters", options.parameters,
                  "inline: weights go into the module, as kernels read them; "
                  "reference: they stay in the checkpoint's files, found "
@@ -87,7 +88,8 @@ void addTrainingOptions(CLI::App &app, Options &options) {
   app.add_option("--entry", options.entries,
                  "Any of forward and train; train is --train without options "
                  "(default: forward)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_flag(
       "--train", options.training.options,
       "Add a training step. --train='OPTIONS' gives options of "
@@ -102,12 +104,14 @@ void addTrainingOptions(CLI::App &app, Options &options) {
 void addCodeOptions(CLI::App &app, Options &options) {
   app.add_option("--target", options.targets,
                  "What to compile for: any of cpu, vulkan, cuda (default: cpu)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--level", options.levels,
                  std::string("Levels to include (default: all of each "
                              "target); ") +
                      vit::format::levelNames().text)
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--batch", options.training.batch,
                  "Batch to choose tile sizes for; any batch stays right")
       ->check(vit::tools::wholeNumberIn(1, 1 << 20));
@@ -115,11 +119,13 @@ void addCodeOptions(CLI::App &app, Options &options) {
                  std::string("Types of the operands of products, the first "
                              "being the module's default; any of ") +
                      vit::format::precisionNames().text + " (default: f32)")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--skip-pass", options.skipPasses,
                  "Leave out an optional pass, "
                  "of " VIT_COMPILER_OPTIONAL_PASSES)
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--dump-ir", options.compiler.dumpIr,
                  "Write the text after each pass and the kernels' code there")
       ->type_name("DIR");
