@@ -454,7 +454,8 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
     ::vit::format::ElementType precision;
     if (!::vit::format::parsePrecision(name, precision))
       return outcome.fail(VIT_INVALID_ARGUMENT,
-                          "there is no precision '" + name + "'; choose one of " +
+                          "there is no precision '" + name +
+                              "'; choose one of " +
                               ::vit::format::precisionNames().text);
     if (llvm::count(precisions, name) > 1)
       return outcome.fail(VIT_INVALID_ARGUMENT,
