@@ -37,7 +37,7 @@ module attributes {
   vit.patch_grid = array<i64: 14, 14>,
   vit.preprocessing = {
     channels = 3, height = 224, width = 224, resize_height = 224, resize_width = 224,
-    center_crop = 0, interpolation = 2, apply_exif_orientation = 1, scale = 0.00392156886 : f32,
+    center_crop = 0, interpolation = 18, apply_exif_orientation = 1, scale = 0.00392156886 : f32,
     mean = array<f32: 0.485, 0.456, 0.406>,
     std = array<f32: 0.229, 0.224, 0.225>
   },

@@ -48,29 +48,31 @@ public:
   int64_t getGroup(KernelOpInterface kernel) const;
 
 private:
+  /// The only group that `kernel` supports, or nullopt if it supports any.
+  /// Groups that are whole lines need no padding of their own.
+  std::optional<int64_t> getOwnGroup(KernelOpInterface kernel) const {
+    std::optional<int64_t> size = kernel.getGroupSize();
+    if (!size)
+      return std::nullopt;
+    return *size % line == 0 ? 0 : *size;
+  }
+
+  int64_t line;
   llvm::EquivalenceClasses<void *> classes;
   DenseMap<void *, int64_t> groups; // by a class's leader
 };
 } // namespace
 
-/// The most channels that a line of an activation of `kernel` has.
-static int64_t getLine(KernelOpInterface kernel) {
+/// The most channels of a line of an activation that has heads: f32 or bf16.
+/// The same group of a value means the same padding only up to it.
+static int64_t getLine(Block &block) {
   int64_t line = kChannelPad;
-  for (ValueRange values :
-       {ValueRange(kernel->getOperands()), ValueRange(kernel->getResults())})
-    for (Value value : values)
-      if (isActivation(value))
-        line = std::max(line, lineChannels(tensorOf(value)));
+  for (auto kernel : block.getOps<KernelOpInterface>())
+    for (Value result : kernel->getResults())
+      if (isActivation(result) &&
+          !tensorOf(result).getElementType().isInteger())
+        line = std::max(line, lineChannels(tensorOf(result)));
   return line;
-}
-
-/// The only group that `kernel` supports, or nullopt if it supports any. Groups
-/// that are whole lines need no padding of their own.
-static std::optional<int64_t> getOwnGroup(KernelOpInterface kernel) {
-  std::optional<int64_t> size = kernel.getGroupSize();
-  if (!size)
-    return std::nullopt;
-  return *size % getLine(kernel) == 0 ? 0 : *size;
 }
 
 /// Whether `value` has one channel for a row of the result of `kernel`, and so
@@ -91,7 +93,8 @@ static SmallVector<Value> getOperands(KernelOpInterface kernel,
   return operands;
 }
 
-HeadGroups::HeadGroups(func::FuncOp entry) {
+HeadGroups::HeadGroups(func::FuncOp entry)
+    : line(getLine(entry.getBody().front())) {
   auto key = [](Value value) { return value.getAsOpaquePointer(); };
   Block &block = entry.getBody().front();
   // Unites the values of a kernel that must have the same group. Results
