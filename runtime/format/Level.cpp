@@ -35,8 +35,10 @@ static constexpr ElementType kBf16 = ElementType::BF16;
 static constexpr ElementType kI8 = ElementType::I8, kI32 = ElementType::I32;
 static constexpr ElementType kPrecisions[] = {kF32, kBf16, kI8};
 static constexpr const char *kPrecisionNames[] = {"f32", "bf16", "int8"};
+static constexpr size_t kPrecisionCount =
+    sizeof kPrecisions / sizeof *kPrecisions;
 static_assert(sizeof kPrecisionNames / sizeof *kPrecisionNames ==
-              sizeof kPrecisions / sizeof *kPrecisions);
+              kPrecisionCount);
 
 static constexpr int64_t kKib = 1024;
 
@@ -213,14 +215,14 @@ const Level *distinctLevel(const Level &level, ElementType precision) {
 Rows<ElementType> allPrecisions() { return kPrecisions; }
 
 const char *precisionName(ElementType precision) {
-  for (size_t i = 0; i < allPrecisions().size(); ++i)
+  for (size_t i = 0; i < kPrecisionCount; ++i)
     if (kPrecisions[i] == precision)
       return kPrecisionNames[i];
   return nullptr;
 }
 
 bool parsePrecision(std::string_view name, ElementType &precision) {
-  for (size_t i = 0; i < allPrecisions().size(); ++i)
+  for (size_t i = 0; i < kPrecisionCount; ++i)
     if (name == kPrecisionNames[i]) {
       precision = kPrecisions[i];
       return true;
