@@ -30,9 +30,6 @@ static constexpr uint64_t kSpinNanoseconds = 30'000;
 /// between two sleeps if it is. Schedulers rarely deschedule a thread that runs
 /// for less.
 static constexpr uint64_t kCheckNanoseconds = 1'000'000;
-/// A thread that was descheduled for this long shares its core with another
-/// busy one. Threads of the system take less.
-static constexpr uint64_t kBusyNanoseconds = 500'000;
 /// How long a core counts as shared after that.
 static constexpr uint64_t kMemoryNanoseconds = 100'000'000;
 
@@ -154,7 +151,7 @@ bool Neighbours::giveWay() {
     int64_t preemptionsBefore = preemptions;
     start();
     if (preemptions != preemptionsBefore &&
-        time - since > ran - ranBefore + kBusyNanoseconds)
+        time - since > ran - ranBefore + busyNanoseconds)
       busyUntil = time + kMemoryNanoseconds;
     return time < busyUntil;
   }
@@ -163,7 +160,7 @@ bool Neighbours::giveWay() {
   timespec least = {0, 1};
   nanosleep(&least, nullptr);
   start();
-  if (checked - time > kBusyNanoseconds)
+  if (checked - time > busyNanoseconds)
     busyUntil = checked + kMemoryNanoseconds;
   return true;
 }
