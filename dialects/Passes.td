@@ -569,7 +569,9 @@ def EmitCpu : Pass<"vit-emit-cpu", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"level", "level", "std::string", "\"\"",
-      "A CPU level; empty: the default, see vit-tile">];
+      "A CPU level; empty: the default, see vit-tile">,
+    Option<"expandTiles", "expand-tiles", "bool", "false",
+      "For tests: plain code for the least level in place of tile registers">];
   let statistics = [
     Statistic<"dispatches", "dispatches", "Kernel ops replaced">,
     Statistic<"functions", "functions", "Functions emitted for them">];

@@ -81,6 +81,7 @@ LogicalResult vit::buildTargetPipeline(
   if (options.target == "cpu") {
     EmitCpuOptions emit;
     emit.level = options.level;
+    emit.expandTiles = options.expandTiles;
     manager.addPass(createEmitCpu(emit));
   } else {
     EmitSimtOptions emit;

@@ -20,6 +20,8 @@
 #include "vit/Passes.h"
 #include "vit/Reference/Interpreter.h"
 
+#include "format/TestVariables.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
@@ -27,6 +29,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -93,7 +96,12 @@ SmallVector<std::string> splitList(const char *text) {
 struct Plan {
   const Level *level;
   ::vit::format::ElementType precision;
+  bool expandsTiles = false; ///< see kExpandTiles
 
+  /// The level that the module says the code is for.
+  const Level &codeLevel() const {
+    return expandsTiles ? getExpandedLevel() : *level;
+  }
   /// "avx2", or "avx2-bf16".
   std::string name() const {
     std::string text = level->name;
@@ -374,6 +382,7 @@ LogicalResult Request::runPasses(const Plan &plan, ModuleOp lowered,
   TargetPipelineOptions options;
   options.target = ::vit::format::targetName(level.target);
   options.level = level.name;
+  options.expandTiles = plan.expandsTiles;
   options.precision = ::vit::format::precisionName(plan.precision);
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
@@ -433,7 +442,7 @@ LogicalResult Request::generate(const Plan &plan, CompiledLevel &compiled) {
   };
   if (level.target == ::vit::format::Target::Cpu) {
     if (auto kernels = findKernels<ModuleOp>(compiled.lowered))
-      return take(compileKernels(kernels, level.name, options));
+      return take(compileKernels(kernels, plan.codeLevel().name, options));
   } else if (auto kernels = findKernels<gpu::GPUModuleOp>(compiled.lowered)) {
     if (level.target == ::vit::format::Target::Vulkan)
       return take(compileVulkanKernels(kernels, level.name, options));
@@ -476,8 +485,18 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
         chooseLevels(targets, splitList(request.levels), precision, message);
     if (failed(levels))
       return outcome.fail(VIT_INVALID_ARGUMENT, message);
-    for (const Level *level : *levels)
-      plans.push_back({level, precision});
+    for (const Level *level : *levels) {
+      const ::vit::format::Product *product =
+          ::vit::format::findProduct(*level, precision);
+      bool hasTiles = product && product->m > 1;
+      plans.push_back({level, precision,
+                       hasTiles && std::getenv(::vit::format::kExpandTiles)});
+      if (plans.back().expandsTiles && levels->size() > 1)
+        return outcome.fail(VIT_INVALID_ARGUMENT,
+                            Twine(::vit::format::kExpandTiles) +
+                                " is set: compile for level " + level->name +
+                                " alone");
+    }
   }
   return success();
 }
@@ -494,7 +513,7 @@ LogicalResult Request::compile() {
   for (auto [index, plan] : llvm::enumerate(plans)) {
     if (failed(lower(plan, lowered[index])))
       return failure();
-    compiled[index].level = plan.level->name;
+    compiled[index].level = plan.codeLevel().name;
     compiled[index].precision = plan.precision;
     compiled[index].lowered = *lowered[index];
     if (failed(generate(plan, compiled[index])))

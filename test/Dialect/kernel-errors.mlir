@@ -58,6 +58,17 @@ func.func @gemm_c2(%x: tensor<?x4xf32>, %w: tensor<4x6xf32>) {
 
 // -----
 
+func.func @gemm_c2_element_types(%x: tensor<?x4xbf16>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{C2: the weight must have the input's element type, but they are 'tensor<6x4xf32>' and 'tensor<?x4xbf16>'}}
+  %0 = kernel.gemm %x, %w {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x4xbf16>, tensor<6x4xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
 func.func @gemm_c3(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>, %b: tensor<5xf32>) {
   // expected-error @+1 {{C3: extra 0, 'tensor<5xf32>', must have the shape of the result 'tensor<?x5x6xf32>' or its last dimensions}}
   %0 = kernel.gemm %x, %w extras(%b : tensor<5xf32>) {
@@ -187,6 +198,14 @@ func.func @attention_c1_channels(%q: tensor<?x5x12xf32>) {
 func.func @attention_c1_tokens(%k: tensor<?x5x4xf32>, %v: tensor<?x6x4xf32>) {
   // expected-error @+1 {{C1: key and value must have the same tokens}}
   %0 = kernel.attention %k, %k, %v heads 2 head_dim 2 offsets [0, 0, 0] scale 1.0 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<?x6x4xf32>) -> tensor<?x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_element_types(%q: tensor<?x5x4xbf16>, %k: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C1: query, key and value must have one element type}}
+  %0 = kernel.attention %q, %k, %k heads 2 head_dim 2 offsets [0, 0, 0] scale 1.0 : (tensor<?x5x4xbf16>, tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> tensor<?x5x4xf32>
   return
 }
 

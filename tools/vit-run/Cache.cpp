@@ -10,6 +10,7 @@
 #include "Command.h"
 #include "Options.h"
 #include "Support.h"
+#include "format/TestVariables.h"
 #include "format/WeightNames.h"
 
 #include <algorithm>
@@ -130,8 +131,10 @@ std::string cachePath(const CompilerOptions &options) {
     addStamp(hash, weights);
   hash.add(weights);
   hash.add(imageSize);
-  const char *key = std::getenv(format::kWeightsKey);
-  hash.add(key ? key : "");
+  for (const char *variable : {format::kWeightsKey, format::kExpandTiles}) {
+    const char *value = std::getenv(variable);
+    hash.add(value ? value : "");
+  }
   hash.add(allowUnused ? "allow-unused" : "");
   hash.add(precision);
   hash.add(target);

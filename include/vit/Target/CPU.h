@@ -37,6 +37,10 @@ struct CodeImage {
 /// What LLVM is told of the features of a CPU level: "+avx,+avx2,...".
 std::string getTargetFeatures(const Level &level);
 
+/// The CPU level of code whose tile ops are expanded (`expand-tiles` of
+/// vit-emit-cpu): the least one.
+const Level &getExpandedLevel();
+
 /// Compiles each function of `kernels` for the CPU level called `level`,
 /// several at once, each in a context of its own. The image's order is that of
 /// the functions. Emits one error and fails if there is no such level or if a

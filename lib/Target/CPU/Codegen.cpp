@@ -59,6 +59,10 @@ std::string mlir::vit::getTargetFeatures(const Level &level) {
   return features;
 }
 
+const Level &mlir::vit::getExpandedLevel() {
+  return ::vit::format::levelsOf(::vit::format::Target::Cpu).back();
+}
+
 static void initializeTarget() {
   static std::once_flag once;
   std::call_once(once, [] {

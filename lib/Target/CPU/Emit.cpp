@@ -7,6 +7,7 @@
 
 #include "../Common/ReplaceKernels.h"
 #include "Emitters.h"
+#include "ExpandTiles.h"
 
 #include "vit/Passes.h"
 #include "vit/Target/CPU.h"
@@ -85,6 +86,10 @@ void EmitCpu::runOnOperation() {
       getLevel(getOperation().getLoc(), ::vit::format::Target::Cpu, level);
   if (!found)
     return signalPassFailure();
+  Level plain = getExpandedLevel();
+  plain.products = found->products;
+  if (expandTiles)
+    found = &plain;
   SmallVector<kernel::KernelOpInterface> ops = getKernelOps(getOperation());
   if (ops.empty())
     return;
@@ -99,7 +104,7 @@ void EmitCpu::runOnOperation() {
       ops, kernels, [&](kernel::KernelOpInterface op, StringRef name) {
         return addFunction(op, name, kernels, *found);
       });
-  if (failed(done))
+  if (failed(done) || (expandTiles && failed(expandTileOps(kernels, *found))))
     return signalPassFailure();
   dispatches += done->dispatches;
   functions += done->functions;

@@ -319,6 +319,9 @@ SmallVector<Value> emitTile(KernelBuilder &b, const Tile &tile,
                             function_ref<void(Value)> onStep = nullptr,
                             ArrayRef<Value> start = {});
 
+/// The two f32 of each word of a vector of pairs of bf16.
+std::pair<Value, Value> widenPairs(KernelBuilder &b, Value words);
+
 /// Prefetches `lines` cache lines from `offset` on, into the first-level cache
 /// if `hint` is 3, into the second-level cache if it is 2.
 void prefetch(KernelBuilder &b, Value buffer, Value offset, int64_t lines,

@@ -58,6 +58,16 @@ static void multiplyDepth(KernelBuilder &b, const Tile &tile, Value left,
   }
 }
 
+std::pair<Value, Value> mlir::vit::cpu::widenPairs(KernelBuilder &b,
+                                                   Value words) {
+  auto all = [&](uint32_t value) {
+    return b.splatBits(words.getType(), static_cast<int32_t>(value));
+  };
+  Value first = arith::ShLIOp::create(b, words, all(16));
+  Value second = arith::AndIOp::create(b, words, all(0xffff0000));
+  return {b.bitcast(first, b.getF32Type()), b.bitcast(second, b.getF32Type())};
+}
+
 namespace {
 /// Multiplies words of 32 bits of narrow operands, vectors of 16.
 class WordProduct {
@@ -103,13 +113,8 @@ public:
 
 private:
   SmallVector<Value> widen(Value words) {
-    auto all = [&](uint32_t value) {
-      return b.splatBits(words.getType(), static_cast<int32_t>(value));
-    };
-    Value first = arith::ShLIOp::create(b, words, all(16));
-    Value second = arith::AndIOp::create(b, words, all(0xffff0000));
-    return {b.bitcast(first, b.getF32Type()),
-            b.bitcast(second, b.getF32Type())};
+    auto [first, second] = widenPairs(b, words);
+    return {first, second};
   }
   KernelBuilder &b;
 };

@@ -12,11 +12,14 @@
 #include "vit/Passes.h"
 #include "vit/Target/CPU.h"
 
+#include "devices/cpu/Cpu.h"
+
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <sys/mman.h>
@@ -30,8 +33,8 @@ using namespace test;
 
 static constexpr unsigned char kCanary = 0x5a;
 
-Guarded::Guarded(size_t count, float fill) : count(count) {
-  size_t page = sysconf(_SC_PAGESIZE), bytes = count * sizeof(float);
+void Guarded::map(size_t bytes) {
+  size_t page = sysconf(_SC_PAGESIZE);
   size_t inner = (bytes + page - 1) / page * page + page;
   mapped = inner + 2 * page;
   mapping = static_cast<char *>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
@@ -42,11 +45,26 @@ Guarded::Guarded(size_t count, float fill) : count(count) {
   mprotect(mapping + mapped - page, page, PROT_NONE);
   start = reinterpret_cast<float *>(mapping + mapped - page - bytes);
   memset(mapping + page, kCanary, inner - bytes);
+}
+
+Guarded::Guarded(size_t count, float fill) : count(count) {
+  map(count * sizeof(float));
   std::fill_n(start, count, fill);
 }
 
 Guarded::Guarded(const Floats &values) : Guarded(values.size()) {
   std::copy(values.begin(), values.end(), start);
+}
+
+Guarded::Guarded(const Halves &values) : count(values.size()) {
+  map(count * sizeof(uint16_t));
+  memcpy(start, values.data(), count * sizeof(uint16_t));
+}
+
+Halves Guarded::halves() const {
+  Halves result(count);
+  memcpy(result.data(), start, count * sizeof(uint16_t));
+  return result;
 }
 
 Guarded::Guarded(Guarded &&other) noexcept
@@ -72,14 +90,16 @@ bool Guarded::isIntact() const {
 // Layouts
 //===----------------------------------------------------------------------===//
 
-int64_t test::padded(int64_t channels, int64_t group) {
-  return group == 0 ? (channels + 15) / 16 * 16
-                    : channels / group * ((group + 15) / 16 * 16);
+static int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
 }
-int64_t test::paddedChannel(int64_t channel, int64_t group) {
-  return group == 0
-             ? channel
-             : channel / group * ((group + 15) / 16 * 16) + channel % group;
+int64_t test::padded(int64_t channels, int64_t group, int64_t line) {
+  return group == 0 ? roundUp(channels, line)
+                    : channels / group * roundUp(group, line);
+}
+int64_t test::paddedChannel(int64_t channel, int64_t group, int64_t line) {
+  return group == 0 ? channel
+                    : channel / group * roundUp(group, line) + channel % group;
 }
 
 static size_t blockedOffset(int64_t image, int64_t token, int64_t channel,
@@ -88,18 +108,18 @@ static size_t blockedOffset(int64_t image, int64_t token, int64_t channel,
   int64_t block = row / layout.rows;
   if (tokens)
     block += image * ((tokens + layout.rows - 1) / layout.rows);
-  int64_t c = paddedChannel(channel, layout.group);
-  return ((block * (padded(width, layout.group) / 16) + c / 16) * layout.rows +
-          row % layout.rows) *
-             16 +
-         c % 16;
+  int64_t line = layout.line;
+  int64_t c = paddedChannel(channel, layout.group, line);
+  int64_t lines = padded(width, layout.group, line) / line;
+  return ((block * lines + c / line) * layout.rows + row % layout.rows) * line +
+         c % line;
 }
 
 size_t test::blockedSize(int64_t batch, int64_t tokens, int64_t width,
                          Layout layout) {
   int64_t blocks = tokens ? batch * ((tokens + layout.rows - 1) / layout.rows)
                           : (batch + layout.rows - 1) / layout.rows;
-  return blocks * layout.rows * padded(width, layout.group);
+  return blocks * layout.rows * padded(width, layout.group, layout.line);
 }
 
 Floats test::block(const Floats &values, int64_t batch, int64_t tokens,
@@ -131,15 +151,19 @@ Floats test::unblock(const Floats &blocked, int64_t batch, int64_t tokens,
 }
 
 Floats test::panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
-                    int64_t outGroup, int64_t inGroup) {
-  int64_t paddedOut = padded(out, outGroup), paddedIn = padded(in, inGroup);
+                    int64_t outGroup, int64_t inGroup, int64_t interleave) {
+  int64_t line = 16 * interleave;
+  int64_t paddedOut = padded(out, outGroup),
+          paddedIn = padded(in, inGroup, line);
   Floats result(paddedOut * paddedIn, 0);
   for (int64_t o = 0; o < out; ++o)
     for (int64_t i = 0; i < in; ++i) {
       int64_t q = paddedChannel(o, outGroup), panel = q / cols;
       int64_t width = std::min(cols, paddedOut - panel * cols);
-      result[panel * cols * paddedIn + paddedChannel(i, inGroup) * width +
-             q % cols] = weight[o * in + i];
+      int64_t depth = paddedChannel(i, inGroup, line);
+      result[panel * cols * paddedIn +
+             (depth / interleave * width + q % cols) * interleave +
+             depth % interleave] = weight[o * in + i];
     }
   return result;
 }
@@ -168,7 +192,8 @@ std::string test::blockedType(int64_t tokens, int64_t width, Layout layout) {
   if (tokens)
     type += std::to_string(tokens) + "x";
   type += std::to_string(width) +
-          "xf32, #kernel.blocked<rows = " + std::to_string(layout.rows);
+          (layout.line == kNarrowLine ? "xbf16" : "xf32") +
+          ", #kernel.blocked<rows = " + std::to_string(layout.rows);
   if (layout.group)
     type += ", group = " + std::to_string(layout.group);
   return type + ">>";
@@ -189,11 +214,44 @@ std::string test::plainType(const std::vector<int64_t> &shape) {
   return type + "f32>";
 }
 
+uint16_t test::toBf16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  if (std::isnan(value))
+    return bits >> 16 | 0x40;
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+Halves test::toBf16(const Floats &values) {
+  Halves result;
+  for (float value : values)
+    result.push_back(toBf16(value));
+  return result;
+}
+
+Floats test::fromBf16(const Halves &values) {
+  Floats result(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t bits = uint32_t(values[i]) << 16;
+    memcpy(&result[i], &bits, sizeof bits);
+  }
+  return result;
+}
+
+Guarded test::store(const Floats &values, int64_t line) {
+  return line == kNarrowLine ? Guarded(toBf16(values)) : Guarded(values);
+}
+Floats test::load(const Guarded &buffer, int64_t line) {
+  return line == kNarrowLine ? fromBf16(buffer.halves()) : buffer.values();
+}
+
 //===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//
 
-Kernel::Kernel(const std::string &text, const std::string &level) {
+static constexpr llvm::StringLiteral kExpanded = "_expanded";
+
+Kernel::Kernel(const std::string &text, const std::string &levelName) {
   using namespace mlir;
   MLIRContext context(MLIRContext::Threading::DISABLED);
   DialectRegistry registry;
@@ -211,7 +269,11 @@ Kernel::Kernel(const std::string &text, const std::string &level) {
     throw std::runtime_error(messages + text);
   PassManager passes(&context);
   mlir::vit::EmitCpuOptions options;
-  options.level = level;
+  StringRef level = levelName;
+  options.expandTiles = level.consume_back(kExpanded);
+  options.level = level.str();
+  if (options.expandTiles)
+    level = mlir::vit::getExpandedLevel().name;
   passes.addPass(mlir::vit::createEmitCpu(options));
   if (failed(passes.run(*module)))
     throw std::runtime_error(messages);
@@ -262,13 +324,23 @@ void Kernel::run(const std::vector<float *> &arguments, int64_t batch,
           count * (part + 1) / parts, scratch->data());
 }
 
-std::vector<std::string> test::levels() {
+std::vector<std::string> test::levels(Precision precision) {
+  using namespace ::vit::format;
+  ::vit::runtime::CpuChoice choice;
+  if (!::vit::runtime::readCpuChoice(choice))
+    throw std::runtime_error("VIT_CPU_LEVEL is not the name of a level");
+  ElementType type =
+      precision == Precision::F32 ? ElementType::F32 : ElementType::BF16;
   std::vector<std::string> result;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    result.push_back("avx2");
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-    result.push_back("avx512");
+  for (const Level &level : levelsOf(Target::Cpu)) {
+    if (!isDistinct(level, type))
+      continue;
+    if (findProduct(level, type)->m > 1 &&
+        choice.allows(mlir::vit::getExpandedLevel()))
+      result.push_back(level.name + kExpanded.str());
+    if (choice.allows(level))
+      result.push_back(level.name);
+  }
   return result;
 }
 
@@ -290,6 +362,26 @@ void test::expectClose(const Floats &actual,
   EXPECT_TRUE(worst <= tolerance * std::max(1.0, largest / 10))
       << what << ": element " << at << " is " << actual[at] << ", not "
       << expected[at] << " (error " << worst << ")";
+}
+
+void test::expectRounded(const Halves &actual,
+                         const std::vector<double> &expected, double tolerance,
+                         const std::string &what) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  double largest = 0;
+  for (double x : expected)
+    largest = std::max(largest, std::abs(x));
+  double error = tolerance * std::max(1.0, largest / 10);
+  Floats values = fromBf16(actual);
+  size_t wrong = 0, at = 0;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    Floats bounds =
+        rounded({float(expected[i] - error), float(expected[i] + error)});
+    if (!(values[i] >= bounds[0] && values[i] <= bounds[1]) && wrong++ == 0)
+      at = i;
+  }
+  EXPECT_EQ(wrong, 0u) << what << ": element " << at << " is " << values[at]
+                       << ", not " << expected[at] << " rounded";
 }
 
 void test::expectSameBits(const Floats &a, const Floats &b,

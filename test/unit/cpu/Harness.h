@@ -18,6 +18,14 @@
 namespace test {
 
 using Floats = std::vector<float>;
+using Halves = std::vector<uint16_t>; ///< bf16
+
+/// Rounded to nearest even; a NaN keeps its upper bits and becomes quiet.
+uint16_t toBf16(float value);
+Halves toBf16(const Floats &values);
+Floats fromBf16(const Halves &values);
+/// `values` rounded to bf16.
+inline Floats rounded(const Floats &values) { return fromBf16(toBf16(values)); }
 
 /// Memory that ends at an inaccessible page and begins after another one: an
 /// access beyond its end crashes.
@@ -25,16 +33,20 @@ class Guarded {
 public:
   explicit Guarded(size_t count, float fill = 0);
   explicit Guarded(const Floats &values);
+  explicit Guarded(const Halves &values);
   Guarded(Guarded &&other) noexcept;
   ~Guarded();
-  float *data() const { return start; }
+  float *data() const { return start; } ///< also where they are bf16
   size_t size() const { return count; }
   Floats values() const { return Floats(start, start + count); }
+  Halves halves() const;
   /// Whether the bytes before the first element are unchanged.
   bool isIntact() const;
 
 private:
   char *mapping = nullptr;
+  void map(size_t bytes);
+
   size_t mapped = 0, count = 0;
   float *start = nullptr;
 };
@@ -43,10 +55,13 @@ private:
 struct Layout {
   int64_t rows;      ///< in a row block
   int64_t group = 0; ///< channels in a group
+  int64_t line = 16; ///< channels side by side; kNarrowLine: bf16
 };
+inline constexpr int64_t kNarrowLine = 32;
 
-int64_t padded(int64_t channels, int64_t group);
-int64_t paddedChannel(int64_t channel, int64_t group);
+/// Channels padded to whole lines, each group alone.
+int64_t padded(int64_t channels, int64_t group, int64_t line = 16);
+int64_t paddedChannel(int64_t channel, int64_t group, int64_t line = 16);
 /// Converts [batch, tokens, width] ([batch, width] if tokens is 0) to blocked
 /// form and back. `unblock` fails the test if padding is not zero.
 Floats block(const Floats &values, int64_t batch, int64_t tokens, int64_t width,
@@ -56,14 +71,24 @@ Floats unblock(const Floats &blocked, int64_t batch, int64_t tokens,
 size_t blockedSize(int64_t batch, int64_t tokens, int64_t width, Layout layout);
 /// Converts [out, in] to panels of `cols` columns.
 Floats panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
-              int64_t outGroup = 0, int64_t inGroup = 0);
+              int64_t outGroup = 0, int64_t inGroup = 0,
+              int64_t interleave = 1);
 /// Pads the channels of [rows, width].
 Floats channels(const Floats &values, int64_t rows, int64_t width,
                 int64_t group = 0);
 
+/// A buffer of `values` for a layout with this `line`: bf16 or f32; and back.
+Guarded store(const Floats &values, int64_t line);
+Floats load(const Guarded &buffer, int64_t line);
+/// `values` as such a buffer holds them.
+inline Floats roundFor(const Floats &values, int64_t line) {
+  return line == kNarrowLine ? rounded(values) : values;
+}
+
 Floats randomFloats(size_t count, unsigned seed, float scale = 1);
 
-/// The text of a type: tensor<?x65x192xf32, #kernel.blocked<...>>.
+/// The text of a type: tensor<?x65x192xf32, #kernel.blocked<...>>; bf16 if the
+/// layout has lines of it.
 std::string blockedType(int64_t tokens, int64_t width, Layout layout);
 std::string channelsType(int64_t rows, int64_t width, int64_t group = 0);
 std::string plainType(const std::vector<int64_t> &shape); ///< -1 is the batch
@@ -72,7 +97,7 @@ std::string plainType(const std::vector<int64_t> &shape); ///< -1 is the batch
 class Kernel {
 public:
   /// `text` is a module with one function that holds one kernel op. Throws the
-  /// message of the compiler on failure.
+  /// message of the compiler on failure. `level` is one of levels().
   Kernel(const std::string &text, const std::string &level);
   ~Kernel();
   Kernel(const Kernel &) = delete;
@@ -93,12 +118,20 @@ private:
   mutable std::unique_ptr<Guarded> scratch;
 };
 
-/// The levels that this processor can run.
-std::vector<std::string> levels();
+/// The levels that this processor can run and VIT_CPU_LEVEL allows, of those
+/// that are distinct in the precision. In bf16 also those with tiles as
+/// "NAME_expanded": with plain code in place of tile ops, which runs
+/// everywhere.
+enum class Precision { F32, Bf16 };
+std::vector<std::string> levels(Precision precision = Precision::F32);
 
 /// Fails the test if |actual - expected| > tolerance * max(1, largest / 10).
 void expectClose(const Floats &actual, const std::vector<double> &expected,
                  double tolerance, const std::string &what);
+/// Fails the test unless each of `actual` is what some value no further than
+/// `tolerance` * max(1, largest / 10) from the expected one is rounded to.
+void expectRounded(const Halves &actual, const std::vector<double> &expected,
+                   double tolerance, const std::string &what);
 /// Fails the test if the bits differ.
 void expectSameBits(const Floats &a, const Floats &b, const std::string &what);
 
