@@ -82,6 +82,28 @@ def SetImageSize : Pass<"vit-set-image-size", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::vit::VitDialect"];
 }
 
+def ObserveProducts : Pass<"vit-observe-products", "::mlir::func::FuncOp"> {
+  let summary = "Name the results of products as outputs";
+  let description = [{
+    Adds a `vit.output` "product:NAME" for the first result of every
+    `vit.linear` and `vit.attention`; NAME is that of its location, followed by
+    `#2` for the second op of this name. An observed op computes as before: its
+    result, with the bias, has one more user, so that what follows it is not
+    fused into it. Layers must be unrolled.
+
+    ```mlir
+    %h = vit.linear %x, %w : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32> loc("blocks.0.mlp.fc1")
+    ```
+    becomes
+    ```mlir
+    %h = vit.linear %x, %w : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32> loc("blocks.0.mlp.fc1")
+    vit.output "product:blocks.0.mlp.fc1" = %h : tensor<?x65x768xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::vit::VitDialect"];
+  let statistics = [Statistic<"opsObserved", "ops-observed", "Number of ops whose result was named">];
+}
+
 def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
   let summary = "Make an entry return exactly the requested outputs";
   let description = [{

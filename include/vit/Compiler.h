@@ -33,6 +33,11 @@ extern "C" {
 /// Another name of the output "logits", used by Hugging Face's models.
 #define VIT_COMPILER_LOGITS_ALIAS "classification_head_logits"
 
+/// "product:NAME" among the outputs is the result of the vit.linear or
+/// vit.attention called NAME; "product:*" all of them, in the order of the
+/// graph, after the model's own outputs if it is the only name.
+#define VIT_COMPILER_PRODUCT_PREFIX "product:"
+
 typedef enum vit_compiler_action {
   VIT_COMPILER_COMPILE = 0, ///< `model` to the file `output_path`
   VIT_COMPILER_EVALUATE = 1 ///< `model` on `inputs`, outputs to `on_output`
@@ -69,7 +74,7 @@ typedef struct vit_compiler_request {
   const char *image_size;
   uint64_t seed;       ///< For parameters that come from their initialisers.
   const char *outputs; ///< Names, the first being the default; NULL: the
-                       ///< model's own.
+                       ///< model's own. See VIT_COMPILER_PRODUCT_PREFIX.
   const char *skip_passes;    ///< Of VIT_COMPILER_OPTIONAL_PASSES; NULL: none.
   const char *dump_directory; ///< Receives the text after each pass and the
                               ///< code of kernels; NULL: no dump.

@@ -68,6 +68,14 @@ std::string mlir::vit::getWorkName(Location location) {
       .str();
 }
 
+StringAttr mlir::vit::getResultName(FunctionOpInterface entry, unsigned index) {
+  if (auto name =
+          entry.getResultAttrOfType<StringAttr>(index, kResultNameAttribute))
+    return name;
+  std::string name = index == 0 ? "output" : "output_" + std::to_string(index);
+  return StringAttr::get(entry.getContext(), name);
+}
+
 bool mlir::vit::hasName(Location location) {
   return location
       ->walk([](Location part) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "vit/Compiler.h"
+#include "vit/Dialect/Names.h"
 #include "vit/Dialect/Vit.h"
 #include "vit/Graph/OutputNames.h"
 #include "vit/Passes.h"
@@ -34,17 +35,6 @@ private:
 /// Values that an entry can return, by name, in the order they are offered.
 using OutputMap = llvm::MapVector<StringRef, Value>;
 } // namespace
-
-static constexpr StringLiteral kNameAttribute = "vit.name";
-
-/// Returns the name of result `index`, which is optional in the text of a
-/// model.
-static StringAttr getResultName(func::FuncOp entry, unsigned index) {
-  if (auto name = entry.getResultAttrOfType<StringAttr>(index, kNameAttribute))
-    return name;
-  std::string name = index == 0 ? "output" : "output_" + std::to_string(index);
-  return StringAttr::get(entry.getContext(), name);
-}
 
 static FailureOr<Value> findOutput(func::FuncOp entry, const OutputMap &outputs,
                                    StringRef name) {
@@ -111,8 +101,8 @@ LogicalResult SelectOutputsPass::select(func::FuncOp entry) {
     if (failed(value))
       return failure();
     values.push_back(*value);
-    attributes.push_back(builder.getDictionaryAttr(
-        builder.getNamedAttr(kNameAttribute, builder.getStringAttr(name))));
+    attributes.push_back(builder.getDictionaryAttr(builder.getNamedAttr(
+        kResultNameAttribute, builder.getStringAttr(name))));
   }
 
   terminator->setOperands(values);

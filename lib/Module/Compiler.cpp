@@ -10,6 +10,7 @@
 #include "CompilerProcess.h"
 #include "DumpIr.h"
 #include "Levels.h"
+#include "vit/Dialect/Names.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Import/Import.h"
 #include "vit/Import/ModelFolder.h"
@@ -139,7 +140,7 @@ public:
         return outcome.fail(VIT_INVALID_ARGUMENT,
                             "there is no optional pass '" + pass +
                                 "'; choose of " VIT_COMPILER_OPTIONAL_PASSES);
-    if (failed(load()) || failed(expandOutputs()))
+    if (failed(load()) || failed(expandOutputs()) || failed(observeProducts()))
       return failure();
     return request.action == VIT_COMPILER_EVALUATE ? evaluate() : compile();
   }
@@ -148,6 +149,7 @@ private:
   LogicalResult load();
   LogicalResult setImageSize();
   LogicalResult expandOutputs();
+  LogicalResult observeProducts();
   LogicalResult choosePlans(SmallVector<Plan> &plans);
   LogicalResult compile();
   LogicalResult lower(const Plan &plan, OwningOpRef<ModuleOp> &lowered);
@@ -294,6 +296,53 @@ LogicalResult Request::expandOutputs() {
         expanded.push_back((prefix + "_" + Twine(layer)).str());
     else
       expanded.push_back((prefix + "_" + Twine(count + fromEnd)).str());
+  }
+  outputs = std::move(expanded);
+  return success();
+}
+
+/// If the results of products are asked for, makes them outputs of the graph
+/// and replaces "product:*" by their names. The graph is first brought into the
+/// form in which products are compiled for the other outputs: vit-narrow-tokens
+/// would find more users of the products, and vit-narrow goes by their shapes.
+LogicalResult Request::observeProducts() {
+  constexpr StringLiteral prefix = VIT_COMPILER_PRODUCT_PREFIX;
+  SelectOutputsOptions others;
+  for (const std::string &name : outputs)
+    if (!StringRef(name).starts_with(prefix))
+      others.outputs.push_back(name);
+  if (others.outputs.size() == outputs.size())
+    return success();
+  if (request.training)
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "outputs " + prefix + "NAME are for inference");
+  PassManager manager(&context);
+  OpPassManager &entries = manager.nest<func::FuncOp>();
+  entries.addPass(createUnrollLayers());
+  entries.addPass(createSelectOutputs(others));
+  if (!llvm::is_contained(skip, "simplify"))
+    entries.addPass(createSimplify());
+  if (!llvm::is_contained(skip, "narrow-tokens"))
+    entries.addPass(createNarrowTokens());
+  entries.addPass(createObserveProducts());
+  if (failed(manager.run(*graph)))
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        firstError->take("products cannot be observed"));
+  auto functions = graph->getOps<func::FuncOp>();
+  if (functions.empty())
+    return success();
+  // Entries for other sizes of pictures have the same outputs.
+  func::FuncOp entry = *functions.begin();
+  SmallVector<std::string> expanded;
+  for (const std::string &name : outputs) {
+    if (name != (prefix + "*").str()) {
+      expanded.push_back(name);
+      continue;
+    }
+    for (unsigned i = 0; outputs.size() == 1 && i < entry.getNumResults(); ++i)
+      expanded.push_back(getResultName(entry, i).str());
+    entry.walk(
+        [&](OutputOp output) { expanded.push_back(output.getName().str()); });
   }
   outputs = std::move(expanded);
   return success();

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ComparePrecision.h"
 #include "Options.h"
 #include "Runner.h"
 #include "Support.h"
@@ -20,11 +21,10 @@ namespace vit::tools {
 
 namespace {
 
-struct CompareOptions : CommonOptions {
+struct CompareOptions : PrecisionOptions {
   std::string golden;
   std::string input;
   std::optional<double> tolerance;
-  bool json = false;
 };
 
 struct Difference {
@@ -167,8 +167,7 @@ void printTable(const std::vector<Difference> &differences) {
 }
 
 /// Throws if an output differs, after printing the table.
-void compare(const CompareOptions &options) {
-  checkCommonOptions(options);
+void compareGolden(const CompareOptions &options) {
   Golden golden = openGolden(options.golden);
   Tensor input =
       options.input.empty() ? std::move(golden.input) : readNpy(options.input);
@@ -216,14 +215,16 @@ void compare(const CompareOptions &options) {
 void addCompare(CLI::App &app) {
   Command command(
       app, "compare",
-      "Compare outputs with those in a file; report the first that differs");
+      "Compare outputs with those in a file and report the first that differs, "
+      "or a precision with f32 on pictures");
   auto options = std::make_shared<CompareOptions>();
   addCommonOptions(command, *options);
-  command
-      .option("--golden", options->golden,
-              "Expected outputs by name, and the input as 'input'")
-      .required()
-      .type("FILE.safetensors");
+  command.group("Outputs in a file");
+  Option golden =
+      command
+          .option("--golden", options->golden,
+                  "Expected outputs by name, and the input as 'input'")
+          .type("FILE.safetensors");
   command
       .option("--input", options->input,
               "The input, if the file does not hold it")
@@ -231,8 +232,28 @@ void addCompare(CLI::App &app) {
   command.option("--tolerance", options->tolerance,
                  "Allowed difference, times max(1, largest value / 10) "
                  "(default: 1e-5, on GPUs 1e-4, in bf16 0.1)");
+  command.group("A precision (--precision) on pictures");
+  addDataOptions(command, *options,
+                 "train, val or test (default: val, else test, else all)")
+      .excludes(golden);
+  command
+      .option("--images", options->images,
+              "Only so many pictures, evenly spread (default: all)")
+      .range(1, 1 << 30)
+      .type("N");
+  command
+      .option("--svg", options->svg,
+              "Write a picture of the signal-to-noise ratio of each product")
+      .type("FILE");
+  command.group("Options");
   command.flag("--json", options->json, "Print JSON");
-  command.action([options] { compare(*options); });
+  command.action([options] {
+    checkCommonOptions(*options);
+    if (options->golden.empty())
+      comparePrecision(*options);
+    else
+      compareGolden(*options);
+  });
 }
 
 } // namespace vit::tools

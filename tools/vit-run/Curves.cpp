@@ -7,9 +7,10 @@
 
 #include "Curves.h"
 
+#include "Svg.h"
+
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
 #include <cstdio>
 
 namespace vit::tools {
@@ -18,54 +19,18 @@ namespace {
 
 using Points = std::vector<std::pair<double, double>>;
 
-// Sizes in pixels. The colours can be told apart by colour-blind people (Okabe,
-// Ito).
+// Sizes in pixels.
 constexpr double kWidth = 860, kPanel = 250, kLeft = 70, kRight = 20, kTop = 54,
                  kGap = 36, kBottom = 46;
-constexpr const char *kTrain = "#0072b2", *kPale = "#a8cfe6",
-                     *kTest = "#d55e00";
+constexpr const char *kTrain = kBlue, *kPale = kPaleBlue, *kTest = kVermilion;
 /// The number of points of a line, and of the pale line behind it.
 constexpr size_t kMostMeans = 120, kMostValues = 800;
-
-struct Range {
-  double low, high, step;
-
-  std::vector<double> ticks() const {
-    int count = static_cast<int>(std::floor((high - low) / step + 1e-6)) + 1;
-    std::vector<double> result(count);
-    for (int i = 0; i < count; ++i)
-      result[i] = low + i * step;
-    return result;
-  }
-};
 
 } // namespace
 
 void Series::add(double step, double value) {
   if (std::isfinite(step) && std::isfinite(value))
     points.emplace_back(step, value);
-}
-
-__attribute__((format(printf, 2, 3))) static void
-append(std::string &out, const char *format, ...) {
-  char text[512];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof(text), format, arguments);
-  va_end(arguments);
-  out += text;
-}
-
-static std::string escape(const std::string &text) {
-  std::string result;
-  for (char c : text)
-    if (c == '&')
-      result += "&amp;";
-    else if (c == '<')
-      result += "&lt;";
-    else if (static_cast<unsigned char>(c) >= ' ')
-      result += c;
-  return result;
 }
 
 /// At most `most` points: the means of groups of neighbours.
@@ -84,22 +49,6 @@ static Points reduce(const Points &points, size_t most) {
     result.emplace_back(x / count, y / count);
   }
   return result;
-}
-
-/// A range of round numbers that contains [low, high], in about five steps of
-/// 1, 2 or 5 times a power of ten.
-static Range roundRange(double low, double high) {
-  if (!(low < high)) {
-    low -= 0.5;
-    high += 0.5;
-  }
-  double rough = (high - low) / 5;
-  double power = std::pow(10, std::floor(std::log10(rough)));
-  double step = rough <= power       ? power
-                : rough <= 2 * power ? 2 * power
-                : rough <= 5 * power ? 5 * power
-                                     : 10 * power;
-  return {std::floor(low / step) * step, std::ceil(high / step) * step, step};
 }
 
 namespace {
@@ -221,15 +170,7 @@ std::string drawCurves(const Curves &curves) {
   steps.high = last;
   double height = kTop + 2 * kPanel + kGap + kBottom;
 
-  std::string out;
-  append(out,
-         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" "
-         "height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" "
-         "font-size=\"12\" fill=\"#333\">\n"
-         "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-         kWidth, height, kWidth, height);
-  out += "<text x=\"" + std::to_string(int(kLeft)) +
-         "\" y=\"30\" font-size=\"15\">" + escape(curves.title) + "</text>\n";
+  std::string out = beginPicture(kWidth, height, kLeft, curves.title);
   const char *labels[] = {"train", "test"};
   const char *colours[] = {kTrain, kTest};
   for (int i = 0; i < 2; ++i)

@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Classes.h"
 #include "Data.h"
 #include "Evaluation.h"
 #include "Options.h"
@@ -27,43 +26,6 @@ struct EvalOptions : CommonOptions, DataOptions {
   int64_t batch = 32;
   bool json = false, byPosition = false, skipUnreadable = false;
 };
-
-/// Throws if the data, with one class per picture, cannot measure the model.
-void checkProblem(Model &model, const std::string &name) {
-  if (vit_module_score_function(model.module()) == VIT_SOFTMAX)
-    return;
-  const char *type = vit_module_problem_type(model.module());
-  throw Error(
-      name + ": " +
-      (type && std::string(type) != "single_label_classification"
-           ? "its problem_type is " + std::string(type)
-           : "it has a single logit, whose score is its sigmoid") +
-      ", and eval counts how often the one class of each picture is the most "
-      "likely; get its values with classify --json or infer");
-}
-
-/// The class of the model for each class of the data.
-ClassMatch matchData(Model &model, const vit_dataset *dataset,
-                     const EvalOptions &options) {
-  vit_binding_info output = model.outputInfos().front();
-  if (output.rank != 2)
-    throw Error("the model has no logits [batch, classes] to evaluate");
-  Names labels = labelsOf(model.module()), names = classNames(dataset);
-  ClassMatch match = matchClasses(options.byPosition ? Names() : labels, names,
-                                  output.dims[1]);
-  reportMatch(match, labels, names, "the data", "the model",
-              options.byPosition
-                  ? ""
-                  : " (--by-position takes class n of the data for class n of "
-                    "the model, whatever their names)");
-  Names absent = match.absent;
-  std::vector<int64_t> counts = countClasses(dataset);
-  for (size_t i = 0; i < names.size(); ++i)
-    if (counts[i] == 0)
-      absent.push_back(names[i]);
-  reportAbsent(absent, "the data", "the model");
-  return match;
-}
 
 void printReport(const Score &score, const ClassMatch &match,
                  int64_t unreadable, double seconds, bool json) {
@@ -95,7 +57,7 @@ void printReport(const Score &score, const ClassMatch &match,
 void eval(const EvalOptions &options) {
   checkCommonOptions(options);
   Model model(options, {"logits"});
-  checkProblem(model, options.model);
+  checkProblem(model);
   vit_preprocessing preprocessing = model.preprocessing(/*always=*/true);
   DatasetHandle dataset =
       openData({options.data, options.split, options.range, "--range",
@@ -108,7 +70,10 @@ void eval(const EvalOptions &options) {
     std::fprintf(stderr, "warning: there is no validation or test part, so the "
                          "training part is evaluated\n");
   warnOfResizing(dataset.get(), preprocessing);
-  ClassMatch match = matchData(model, dataset.get(), options);
+  ClassMatch match = matchData(
+      model, dataset.get(), options.byPosition,
+      " (--by-position takes class n of the data for class n of the model, "
+      "whatever their names)");
 
   EventLog log;
   std::unique_ptr<Runner> runner =
@@ -153,7 +118,8 @@ void addEval(CLI::App &app) {
   auto options = std::make_shared<EvalOptions>();
   addCommonOptions(command, *options);
   addDataOptions(command, *options,
-                 "train, val or test (default: val, else test, else all)");
+                 "train, val or test (default: val, else test, else all)")
+      .required();
   command.option("--batch", options->batch, "Pictures per run")
       .range(1, 65536)
       .showDefault()

@@ -7,6 +7,8 @@
 
 #include "Evaluation.h"
 
+#include "Data.h"
+
 #include <cmath>
 
 namespace vit::tools {
@@ -38,6 +40,38 @@ void Score::add(const Tensor &logits, const int32_t *labels) {
     sum += std::log(exponentials);
   }
   images += logits.dims[0];
+}
+
+void checkProblem(Model &model) {
+  if (vit_module_score_function(model.module()) == VIT_SOFTMAX)
+    return;
+  const char *type = vit_module_problem_type(model.module());
+  throw Error(
+      model.getOptions().model + ": " +
+      (type && std::string(type) != "single_label_classification"
+           ? "its problem_type is " + std::string(type)
+           : "it has a single logit, whose score is its sigmoid") +
+      ", and accuracy is how often the one class of each picture is the most "
+      "likely; get its values with classify --json or infer");
+}
+
+ClassMatch matchData(Model &model, const vit_dataset *dataset, bool byPosition,
+                     const std::string &remedy) {
+  vit_binding_info output = model.outputInfos().front();
+  if (output.rank != 2)
+    throw Error("the model has no logits [batch, classes] to evaluate");
+  Names labels = labelsOf(model.module()), names = classNames(dataset);
+  ClassMatch match =
+      matchClasses(byPosition ? Names() : labels, names, output.dims[1]);
+  reportMatch(match, labels, names, "the data", "the model",
+              byPosition ? "" : remedy);
+  Names absent = match.absent;
+  std::vector<int64_t> counts = countClasses(dataset);
+  for (size_t i = 0; i < names.size(); ++i)
+    if (counts[i] == 0)
+      absent.push_back(names[i]);
+  reportAbsent(absent, "the data", "the model");
+  return match;
 }
 
 } // namespace vit::tools

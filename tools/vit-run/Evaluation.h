@@ -8,6 +8,8 @@
 #ifndef VIT_TOOLS_EVALUATION_H
 #define VIT_TOOLS_EVALUATION_H
 
+#include "Classes.h"
+#include "Model.h"
 #include "Support.h"
 
 namespace vit::tools {
@@ -31,6 +33,15 @@ public:
 private:
   double sum = 0;
 };
+
+/// Throws if data with one class per picture cannot measure the model.
+void checkProblem(Model &model);
+
+/// The class of the model for each class of the data, by name or, if
+/// `byPosition`, by number. Throws if the model does not have one of them;
+/// `remedy` ends the error.
+ClassMatch matchData(Model &model, const vit_dataset *dataset, bool byPosition,
+                     const std::string &remedy);
 
 } // namespace vit::tools
 

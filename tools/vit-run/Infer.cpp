@@ -37,10 +37,12 @@ NamedFile splitName(const std::string &text, const std::string &name) {
   return {name, name.empty() ? text : text.substr(name.size() + 1)};
 }
 
-/// Whether NAME is one of the names that the outputs of imported models have.
+/// Whether NAME is one of the names that the outputs of imported models have,
+/// or that of a product.
 bool isStandardOutput(const std::string &name) {
   std::string stem = name.substr(0, name.find_last_not_of("0123456789") + 1);
   return canonicalName(name) == "logits" || name == "final" ||
+         name.rfind(VIT_COMPILER_PRODUCT_PREFIX, 0) == 0 ||
          (stem.size() < name.size() &&
           (stem == "hidden_" || stem == "attention_"));
 }

@@ -96,18 +96,18 @@ void addCommonOptions(Command command, CommonOptions &options) {
   command.group("Options");
 }
 
-void addDataOptions(Command command, DataOptions &options,
-                    const std::string &split) {
-  command
-      .option("--data", options.data,
-              "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
-      .required()
-      .type("DIR");
+Option addDataOptions(Command command, DataOptions &options,
+                      const std::string &split) {
+  Option data = command
+                    .option("--data", options.data,
+                            "Folder of CIFAR-10, MNIST, or CLASS/PICTURE files")
+                    .type("DIR");
   command.option("--split", options.split, split).type("SPLIT");
   command
       .option("--range", options.range,
               "Only these pictures, counted from 0, both included")
       .type("FIRST..LAST");
+  return data;
 }
 
 void requireF32(const CommonOptions &options, const std::string &work) {

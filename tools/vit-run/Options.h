@@ -48,9 +48,10 @@ void addModelOptions(Command command, CommonOptions &options);
 void addExecutionOptions(Command command, CommonOptions &options);
 /// Both. Options that are added afterwards are in the group "Options".
 void addCommonOptions(Command command, CommonOptions &options);
-/// `split`: the help text of --split, including its default.
-void addDataOptions(Command command, DataOptions &options,
-                    const std::string &split);
+/// `split`: the help text of --split, including its default. Returns --data,
+/// which may be made required.
+Option addDataOptions(Command command, DataOptions &options,
+                      const std::string &split);
 /// Throws if an option is not supported by this build, with what to use
 /// instead.
 void checkCommonOptions(const CommonOptions &options);

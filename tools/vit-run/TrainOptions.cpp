@@ -38,7 +38,8 @@ static std::string belowOne(const std::string &text) {
 
 static void addTrainingDataOptions(Command command, TrainOptions &options) {
   command.group("Data");
-  addDataOptions(command, options, "Part to train on (default: train)");
+  addDataOptions(command, options, "Part to train on (default: train)")
+      .required();
   command.option("--limit", options.limit, "Use only N pictures, evenly spread")
       .check(positive)
       .type("N");

@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 #include <set>
 
 using Json = nlohmann::ordered_json;
@@ -360,9 +359,13 @@ Batches TrainingData::batches(int64_t first) const {
 
 Batches batchesInOrder(const vit_dataset *dataset,
                        const vit_preprocessing &preprocessing, int64_t batch,
-                       bool skipUnreadable, std::vector<int32_t> classes) {
-  std::vector<int32_t> all(vit_dataset_count(dataset));
-  std::iota(all.begin(), all.end(), 0);
+                       bool skipUnreadable, std::vector<int32_t> classes,
+                       int64_t limit) {
+  int64_t count = vit_dataset_count(dataset);
+  std::vector<int32_t> all(limit > 0 ? limit : count);
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i] = static_cast<int32_t>(static_cast<int64_t>(i) * count /
+                                  static_cast<int64_t>(all.size()));
   vit_loader_options loader = {};
   loader.struct_size = sizeof(loader);
   loader.preprocessing = &preprocessing;

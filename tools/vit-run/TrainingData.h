@@ -40,10 +40,12 @@ private:
   vit_batch batch = {};
 };
 
-/// Batches of all pictures of `dataset`, once and in order.
+/// Batches of the pictures of `dataset`, once and in order: all of them, or
+/// `limit`, evenly spread.
 Batches batchesInOrder(const vit_dataset *dataset,
                        const vit_preprocessing &preprocessing, int64_t batch,
-                       bool skipUnreadable, std::vector<int32_t> classes);
+                       bool skipUnreadable, std::vector<int32_t> classes,
+                       int64_t limit = 0);
 
 /// The data sets given by the options, and how their pictures become batches.
 class TrainingData {

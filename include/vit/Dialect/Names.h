@@ -9,6 +9,7 @@
 #define VIT_DIALECT_NAMES_H
 
 #include "mlir/IR/Location.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include <string>
 
 namespace mlir::vit {
@@ -17,6 +18,13 @@ namespace mlir::vit {
 /// the parts of a fused location ("blocks.3.attn" for "blocks.3.attn.q" and
 /// "blocks.3.attn.k"); else "file:line"; else "".
 std::string getWorkName(Location location);
+
+/// The attribute of a result that holds its name.
+inline constexpr StringLiteral kResultNameAttribute = "vit.name";
+
+/// The name of result `index` of an entry, which is optional in the text of a
+/// model.
+StringAttr getResultName(FunctionOpInterface entry, unsigned index);
 
 /// Whether `location` contains a NameLoc.
 bool hasName(Location location);

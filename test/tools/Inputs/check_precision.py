@@ -1,0 +1,97 @@
+# ===- check_precision.py - Checks the report of compare --precision -------===#
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------===#
+"""check_precision.py FOLDER MODEL PRECISION
+
+Runs MODEL on the pictures of FOLDER/data with infer in f32 and in PRECISION,
+recomputes the numbers of FOLDER/report.json from its outputs, and reads the
+picture FOLDER/ops.svg.
+"""
+
+import array
+import json
+import math
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import files
+
+folder, model, precision = sys.argv[1:]
+with open(folder + "/report.json") as file:
+    report = json.load(file)
+PRODUCTS = ["vit.encoder.layer.0.intermediate.dense", "vit.encoder.layer.3.attention.attention"]
+
+
+# The inputs may differ in the last bit from those that compare prepares.
+def near(a, b, tolerance):
+    assert abs(a - b) <= tolerance * max(1, abs(b)), (a, b)
+
+
+def by_name(results, name):
+    found = [result for result in results if result["name"] == name]
+    assert len(found) == 1, (name, [result["name"] for result in results])
+    return found[0]
+
+
+def f32(value):
+    return array.array("f", [value])[0]
+
+
+# Pictures in the order of the data set, prepared as the model's config says.
+with open(model + "/preprocessor_config.json") as file:
+    config = json.load(file)
+with open(model + "/config.json") as file:
+    classes = {name: int(index) for index, name in json.load(file)["id2label"].items()}
+pixels, labels = array.array("f"), []
+for name in sorted(os.listdir(folder + "/data")):
+    for picture in sorted(os.listdir(os.path.join(folder, "data", name))):
+        width, height, rows = files.read_png(os.path.join(folder, "data", name, picture))
+        labels.append(classes[name])
+        table = [f32(f32(f32(v * f32(config["rescale_factor"])) - 0.5) / 0.5) for v in range(256)]
+        for channel in range(3):
+            pixels.extend(table[rows[y][3 * x + channel]] for y in range(height) for x in range(width))
+files.write_npy(folder + "/x.npy", [len(labels), 3, height, width], pixels)
+
+results = {}
+for run in ("f32", precision):
+    command = ["vit-run", "infer", model, "--input", folder + "/x.npy", "--precision", run]
+    names = ["logits"] + ["product:" + name for name in PRODUCTS]
+    for number, name in enumerate(names):
+        command += ["--output", "%s=%s/%s-%d.npy" % (name, folder, run, number)]
+    subprocess.run(command, check=True)
+    results[run] = [files.read_npy("%s/%s-%d.npy" % (folder, run, number)) for number in range(len(names))]
+
+for number, (exact, other) in enumerate(zip(results["f32"], results[precision])):
+    shape, x = exact
+    y = other[1]
+    signal, noise = sum(a * a for a in x), sum((a - b) ** 2 for a, b in zip(x, y))
+    dot, norm = sum(a * b for a, b in zip(x, y)), sum(b * b for b in y)
+    result = by_name(report["products"], PRODUCTS[number - 1]) if number else by_name(report["outputs"], "logits")
+    near(result["snr_db"], 10 * math.log10(signal / noise), 1e-3)
+    assert result["snr_db"] > 20, result
+    if number:
+        near(result["cosine"], dot / math.sqrt(signal * norm), 1e-6)
+        continue
+    near(result["max_abs"], max(abs(a - b) for a, b in zip(x, y)), 1e-2)
+    near(result["mean_abs"], sum(abs(a - b) for a, b in zip(x, y)) / len(x), 1e-2)
+    count = shape[1]
+    tops = [[max(range(count), key=lambda c: v[i * count + c]) for i in range(shape[0])] for v in (x, y)]
+    near(report["top1_agreement"], sum(a == b for a, b in zip(*tops)) / shape[0], 0)
+    for run, top in zip(("f32", precision), tops):
+        near(report["accuracy"][run], sum(a == b for a, b in zip(top, labels)) / shape[0], 0)
+assert report["images"] == len(labels) and report["unreadable"] == 0
+assert [code["precision"] for code in report["code"]] == ["f32", precision]
+
+# The patches, six products and one attention per layer, and the head, in order.
+names = [result["name"] for result in report["products"]]
+assert len(names) == 1 + 4 * 7 + 1 and names[-1] == "classifier", names
+assert [name for name in names if name in PRODUCTS] == PRODUCTS
+texts = [e.text for e in xml.etree.ElementTree.parse(folder + "/ops.svg").getroot().iter() if e.tag.endswith("}text")]
+for result in report["products"]:
+    assert result["name"] in texts and "%.1f" % result["snr_db"] in texts, result

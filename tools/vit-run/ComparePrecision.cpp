@@ -1,0 +1,277 @@
+//===- ComparePrecision.cpp - A precision beside f32 ----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ComparePrecision.h"
+
+#include "Data.h"
+#include "Evaluation.h"
+#include "Fidelity.h"
+#include "JsonText.h"
+#include "Progress.h"
+#include "Runner.h"
+#include "TrainingData.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace vit::tools {
+
+namespace {
+
+/// The model in one precision.
+struct Side {
+  Side(CommonOptions options, const std::string &precision)
+      : model(withPrecision(std::move(options), precision),
+              {VIT_COMPILER_PRODUCT_PREFIX "*"}) {}
+
+  static CommonOptions withPrecision(CommonOptions options,
+                                     const std::string &precision) {
+    options.precision = precision;
+    return options;
+  }
+
+  Model model;
+  std::unique_ptr<Runner> runner;
+  Score score;
+};
+
+struct Report {
+  int64_t images = 0, unreadable = 0;
+  /// The model's own outputs, the default one first, and its products.
+  std::vector<ResultFidelity> outputs, products;
+  bool isClassifier = false; ///< The default output is logits of classes.
+  int64_t agreed = 0;        ///< Pictures with the same most likely class.
+  bool hasScore = false;     ///< The data has the classes of the model.
+};
+
+class Comparison {
+public:
+  explicit Comparison(const PrecisionOptions &options)
+      : options(options), exact(options, "f32"),
+        narrow(options, options.precision) {}
+
+  void run();
+
+private:
+  void prepare();
+  void add(const vit_batch &batch);
+  int64_t chooseBatch();
+  void printTable();
+  void printJson();
+
+  const PrecisionOptions &options;
+  Side exact, narrow;
+  DatasetHandle dataset;
+  vit_preprocessing preprocessing = {};
+  std::vector<int32_t> classes;
+  int64_t total = 0;
+  Report report;
+};
+
+bool isProduct(const std::string &name) {
+  return name.rfind(VIT_COMPILER_PRODUCT_PREFIX, 0) == 0;
+}
+
+/// Opens the data and decides what can be measured with it.
+void Comparison::prepare() {
+  if (exact.model.isCompiled())
+    throw Error("compare --data observes the products of the graph, which " +
+                options.model +
+                " does not hold, being compiled; give the folder or the text "
+                "that it was compiled from");
+  dataset = openData({options.data, options.split, options.range, "--range",
+                      /*orient=*/false});
+  total = vit_dataset_count(dataset.get());
+  if (options.images > total)
+    throw Error("--images " + std::to_string(options.images) + ": there are " +
+                std::to_string(total) + " pictures");
+  total = options.images > 0 ? options.images : total;
+  preprocessing = exact.model.preprocessing(/*always=*/true);
+  if (preprocessing.apply_exif_orientation)
+    dataset = openData({options.data, options.split, options.range, "--range",
+                        /*orient=*/true});
+  vit_binding_info input = exact.model.inputInfo();
+  if (input.rank != 4 || input.dims[1] != preprocessing.channels)
+    throw Error("the data does not fit the model: pictures are prepared with " +
+                std::to_string(preprocessing.channels) +
+                " channels, and its input is " + shapeText(dimsOf(input)));
+  std::set<std::string> printed;
+  printData("comparing on", dataset.get(), printed);
+  warnOfResizing(dataset.get(), preprocessing);
+  vit_binding_info output = exact.model.outputInfos().front();
+  report.isClassifier =
+      canonicalName(output.name) == "logits" && output.rank == 2;
+  if (!report.isClassifier)
+    return;
+  // Noise can be measured on any pictures, accuracy on labelled ones only.
+  try {
+    checkProblem(exact.model);
+    classes = matchData(exact.model, dataset.get(), /*byPosition=*/false,
+                        /*remedy=*/"")
+                  .indices;
+    report.hasScore = true;
+  } catch (const Error &error) {
+    std::fprintf(stderr, "note: accuracy is not measured: %s\n", error.what());
+  }
+}
+
+/// As many pictures as have at most 64 MiB of results in both precisions.
+int64_t Comparison::chooseBatch() {
+  constexpr int64_t kMostBytes = 64 << 20, kMostPictures = 32;
+  int64_t bytes = 1;
+  for (const vit_binding_info &info : exact.model.outputInfos()) {
+    std::vector<int64_t> dims = dimsOf(info);
+    if (!dims.empty())
+      dims.front() = 1;
+    bytes += 2 * product(dims) * static_cast<int64_t>(sizeof(float));
+  }
+  return std::clamp<int64_t>(kMostBytes / bytes, 1, kMostPictures);
+}
+
+void Comparison::add(const vit_batch &batch) {
+  Tensor input = Tensor::copy(batch.images);
+  std::vector<Tensor> wide = exact.runner->run(input, {"*"});
+  std::vector<Tensor> approximate = narrow.runner->run(input, {"*"});
+  size_t output = 0, op = 0;
+  for (size_t i = 0; i < wide.size(); ++i) {
+    bool observed = isProduct(wide[i].name);
+    std::vector<ResultFidelity> &results =
+        observed ? report.products : report.outputs;
+    size_t &at = observed ? op : output;
+    if (at == results.size()) {
+      results.emplace_back();
+      results.back().name = wide[i].name.substr(
+          observed ? sizeof(VIT_COMPILER_PRODUCT_PREFIX) - 1 : 0);
+    }
+    results[at++].add(wide[i], approximate[i]);
+  }
+  report.images += input.dims[0];
+  if (report.isClassifier)
+    report.agreed += countSameTop1(wide.front(), approximate.front());
+  if (!report.hasScore)
+    return;
+  const auto *labels = static_cast<const int32_t *>(batch.labels.data);
+  exact.score.add(wide.front(), labels);
+  narrow.score.add(approximate.front(), labels);
+}
+
+void Comparison::run() {
+  prepare();
+  exact.runner = Runner::create(exact.model);
+  EventLog log;
+  narrow.runner =
+      Runner::create(narrow.model, options.trace.empty() ? nullptr : &log);
+  Batches batches =
+      batchesInOrder(dataset.get(), preprocessing, chooseBatch(),
+                     /*skipUnreadable=*/true, classes, options.images);
+  Progress progress(total);
+  for (int64_t done = 0; done < total;) {
+    const vit_batch &batch = batches.next();
+    for (const std::string &message : batches.skipped())
+      std::fprintf(stderr, "warning: %s\n", message.c_str());
+    report.unreadable += batch.skipped;
+    done += batch.images.dims[0] + batch.skipped;
+    if (batch.images.dims[0] > 0)
+      add(batch);
+    progress.update(done);
+  }
+  progress.finish();
+  writeTrace(options.trace, log);
+  if (report.images == 0)
+    throw Error("none of the pictures can be read");
+  if (!options.svg.empty())
+    writeFile(options.svg,
+              drawFidelity(options.model + " in " + options.precision + ", " +
+                               std::to_string(report.images) + " pictures",
+                           report.products));
+  if (options.json)
+    printJson();
+  else
+    printTable();
+}
+
+void Comparison::printTable() {
+  size_t width = 6;
+  for (const auto *results : {&report.products, &report.outputs})
+    for (const ResultFidelity &result : *results)
+      width = std::max(width, result.name.size());
+  int column = static_cast<int>(width);
+  const char *precision = options.precision.c_str();
+  std::printf("%-*s %8s %11s\n", column, "product", "SNR dB", "cosine");
+  for (const ResultFidelity &result : report.products)
+    std::printf("%-*s %8.2f %11.8f\n", column, result.name.c_str(),
+                result.all.decibels(), result.all.cosine());
+  std::printf("\n%-*s %8s %11s %11s %11s %11s\n", column, "output", "SNR dB",
+              "cosine", "least", "max abs", "mean abs");
+  for (const ResultFidelity &result : report.outputs)
+    std::printf("%-*s %8.2f %11.8f %11.8f %11.3g %11.3g\n", column,
+                result.name.c_str(), result.all.decibels(), result.meanCosine(),
+                result.leastCosine, result.all.maxAbs(), result.all.meanAbs());
+  auto shown = [](int64_t value) { return static_cast<long long>(value); };
+  std::printf("\n%lld pictures\n", shown(report.images));
+  if (report.isClassifier)
+    std::printf("top-1 agreement %.2f %%  (%lld of %lld)\n",
+                100 * double(report.agreed) / double(report.images),
+                shown(report.agreed), shown(report.images));
+  if (report.hasScore)
+    std::printf("accuracy %.2f %% in f32, %.2f %% in %s\n",
+                100 * exact.score.accuracy(), 100 * narrow.score.accuracy(),
+                precision);
+}
+
+void Comparison::printJson() {
+  using Json = nlohmann::ordered_json;
+  // JSON has no infinity.
+  auto decibels = [](const ResultFidelity &result) {
+    double value = result.all.decibels();
+    return std::isfinite(value) ? Json(value) : Json();
+  };
+  Json products = Json::array(), outputs = Json::array();
+  for (const ResultFidelity &result : report.products)
+    products.push_back({{"name", result.name},
+                        {"snr_db", decibels(result)},
+                        {"cosine", result.all.cosine()}});
+  for (const ResultFidelity &result : report.outputs)
+    outputs.push_back({{"name", result.name},
+                       {"snr_db", decibels(result)},
+                       {"cosine_mean", result.meanCosine()},
+                       {"cosine_least", result.leastCosine},
+                       {"max_abs", result.all.maxAbs()},
+                       {"mean_abs", result.all.meanAbs()}});
+  Json json = {{"model", options.model},
+               {"precision", options.precision},
+               {"images", report.images},
+               {"unreadable", report.unreadable}};
+  for (Side *side : {&exact, &narrow})
+    if (std::optional<vit_code_info> code = side->runner->code())
+      json["code"].push_back({{"precision", code->precision},
+                              {"level", code->level},
+                              {"widened", code->is_widened != 0}});
+  json["products"] = products;
+  json["outputs"] = outputs;
+  if (report.isClassifier)
+    json["top1_agreement"] = double(report.agreed) / double(report.images);
+  if (report.hasScore)
+    json["accuracy"] = {{"f32", exact.score.accuracy()},
+                        {options.precision, narrow.score.accuracy()}};
+  std::printf("%s\n", jsonText(json).c_str());
+}
+
+} // namespace
+
+void comparePrecision(const PrecisionOptions &options) {
+  if (options.precision.empty() || options.data.empty())
+    throw Error("a comparison with f32 requires --precision TYPE, the "
+                "precision, and --data DIR, the pictures; --golden FILE "
+                "compares with stored outputs");
+  if (!options.svg.empty())
+    requireWritable(options.svg);
+  Comparison(options).run();
+}
+
+} // namespace vit::tools
