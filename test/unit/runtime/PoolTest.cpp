@@ -179,12 +179,12 @@ TEST(Share, IsTakenFromBothEndsOfItsLaunchOnly) {
 /// A thread that works alone is not told to give way forever.
 TEST(Neighbours, AreForgotten) {
   Neighbours neighbours;
-  // Other processes of the machine are none.
-  neighbours.busyNanoseconds = uint64_t(1) << 62;
+  // Other processes of the machine do not count.
+  constexpr uint64_t never = uint64_t(1) << 62;
   neighbours.start();
   neighbours.busyUntil = neighbours.checked + 5'000'000;
   EXPECT_TRUE(comes([&] {
-    neighbours.giveWay();
+    neighbours.giveWay(never);
     return neighbours.checked > neighbours.busyUntil;
   }));
 }

@@ -142,7 +142,7 @@ void Neighbours::start() {
   preemptions = usage.ru_nivcsw;
 }
 
-bool Neighbours::giveWay() {
+bool Neighbours::giveWay(uint64_t busy) {
   uint64_t time = now(), since = checked;
   if (time - since < kCheckNanoseconds)
     return false;
@@ -151,7 +151,7 @@ bool Neighbours::giveWay() {
     int64_t preemptionsBefore = preemptions;
     start();
     if (preemptions != preemptionsBefore &&
-        time - since > ran - ranBefore + busyNanoseconds)
+        time - since > ran - ranBefore + busy)
       busyUntil = time + kMemoryNanoseconds;
     return time < busyUntil;
   }
@@ -160,7 +160,7 @@ bool Neighbours::giveWay() {
   timespec least = {0, 1};
   nanosleep(&least, nullptr);
   start();
-  if (checked - time > busyNanoseconds)
+  if (checked - time > busy)
     busyUntil = checked + kMemoryNanoseconds;
   return true;
 }

@@ -38,15 +38,14 @@ struct Neighbours {
   uint64_t ran = 0;        ///< processor time of the thread then
   int64_t preemptions = 0; ///< of the thread until then
   uint64_t busyUntil = 0;  ///< The core is shared until then at least.
-  /// A thread that was descheduled for longer shares its core with another busy
-  /// one. Threads of the system take less.
-  uint64_t busyNanoseconds = 500'000;
 
   /// To be called by the thread itself when it begins to work.
   void start();
   /// To be called between pieces: sleeps as long as others are entitled to run.
-  /// True if the core is shared.
-  bool giveWay();
+  /// True if the core is shared: a thread that was descheduled for longer than
+  /// `busy` ns shares it with another busy one. Threads of the system take
+  /// less.
+  bool giveWay(uint64_t busy = 500'000);
 };
 
 // Padding keeps what threads write apart from what other threads wait for.
