@@ -85,6 +85,8 @@ private:
     Neighbours neighbours;
     std::atomic<int> core; ///< where it runs; kNoCore while it sleeps
   };
+  static_assert(sizeof(Thread) % 64 == 0,
+                "threads that share cache lines slow each other down");
   static constexpr int kNoCore = -1;
 
   /// What the threads are to do, in the low bits of `state`. The bits above
