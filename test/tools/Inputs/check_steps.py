@@ -47,7 +47,7 @@ for name, numbers, options, every in cases or CASES:
         text = numbers
     else:
         run(sys.executable, os.path.join(os.path.dirname(__file__), "make_step.py"), *map(str, numbers), text)
-    run("vit-compile", text, "--target", "cpu," + target, "--level", "avx2", *levels,
+    run("vit-compile", text, "--target", "cpu," + target, "--level", ",".join(["avx2", *levels]),
         "--train=" + options, "-o", module, "--dump-ir", here + "/ir", VIT_PTXAS="")
     for level in levels:
         print(name, level, flush=True)
