@@ -7,17 +7,17 @@
 
 #include "ComparePrecision.h"
 
-#include "Data.h"
 #include "Evaluation.h"
 #include "Fidelity.h"
 #include "JsonText.h"
+#include "PictureSet.h"
 #include "Progress.h"
 #include "Runner.h"
-#include "TrainingData.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 namespace vit::tools {
 
@@ -59,17 +59,13 @@ public:
 
 private:
   void prepare();
-  void add(const vit_batch &batch);
-  int64_t chooseBatch();
+  void add(const Tensor &input, const int32_t *labels);
   void printTable();
   void printJson();
 
   const PrecisionOptions &options;
   Side exact, narrow;
-  DatasetHandle dataset;
-  vit_preprocessing preprocessing = {};
-  std::vector<int32_t> classes;
-  int64_t total = 0;
+  std::optional<PictureSet> pictures;
   Report report;
 };
 
@@ -84,25 +80,7 @@ void Comparison::prepare() {
                 options.model +
                 " does not hold, being compiled; give the folder or the text "
                 "that it was compiled from");
-  dataset = openData({options.data, options.split, options.range, "--range",
-                      /*orient=*/false});
-  total = vit_dataset_count(dataset.get());
-  if (options.images > total)
-    throw Error("--images " + std::to_string(options.images) + ": there are " +
-                std::to_string(total) + " pictures");
-  total = options.images > 0 ? options.images : total;
-  preprocessing = exact.model.preprocessing(/*always=*/true);
-  if (preprocessing.apply_exif_orientation)
-    dataset = openData({options.data, options.split, options.range, "--range",
-                        /*orient=*/true});
-  vit_binding_info input = exact.model.inputInfo();
-  if (input.rank != 4 || input.dims[1] != preprocessing.channels)
-    throw Error("the data does not fit the model: pictures are prepared with " +
-                std::to_string(preprocessing.channels) +
-                " channels, and its input is " + shapeText(dimsOf(input)));
-  std::set<std::string> printed;
-  printData("comparing on", dataset.get(), printed);
-  warnOfResizing(dataset.get(), preprocessing);
+  pictures.emplace(exact.model, options, options.images, "comparing on");
   vit_binding_info output = exact.model.outputInfos().front();
   report.isClassifier =
       canonicalName(output.name) == "logits" && output.rank == 2;
@@ -111,30 +89,14 @@ void Comparison::prepare() {
   // Noise can be measured on any pictures, accuracy on labelled ones only.
   try {
     checkProblem(exact.model);
-    classes = matchData(exact.model, dataset.get(), /*byPosition=*/false,
-                        /*remedy=*/"")
-                  .indices;
+    pictures->matchClasses(exact.model, /*byPosition=*/false, /*remedy=*/"");
     report.hasScore = true;
   } catch (const Error &error) {
     std::fprintf(stderr, "note: accuracy is not measured: %s\n", error.what());
   }
 }
 
-/// As many pictures as have at most 64 MiB of results in both precisions.
-int64_t Comparison::chooseBatch() {
-  constexpr int64_t kMostBytes = 64 << 20, kMostPictures = 32;
-  int64_t bytes = 1;
-  for (const vit_binding_info &info : exact.model.outputInfos()) {
-    std::vector<int64_t> dims = dimsOf(info);
-    if (!dims.empty())
-      dims.front() = 1;
-    bytes += 2 * product(dims) * static_cast<int64_t>(sizeof(float));
-  }
-  return std::clamp<int64_t>(kMostBytes / bytes, 1, kMostPictures);
-}
-
-void Comparison::add(const vit_batch &batch) {
-  Tensor input = Tensor::copy(batch.images);
+void Comparison::add(const Tensor &input, const int32_t *labels) {
   std::vector<Tensor> wide = exact.runner->run(input, {"*"});
   std::vector<Tensor> approximate = narrow.runner->run(input, {"*"});
   size_t output = 0, op = 0;
@@ -155,7 +117,6 @@ void Comparison::add(const vit_batch &batch) {
     report.agreed += countSameTop1(wide.front(), approximate.front());
   if (!report.hasScore)
     return;
-  const auto *labels = static_cast<const int32_t *>(batch.labels.data);
   exact.score.add(wide.front(), labels);
   narrow.score.add(approximate.front(), labels);
 }
@@ -166,24 +127,13 @@ void Comparison::run() {
   EventLog log;
   narrow.runner =
       Runner::create(narrow.model, options.trace.empty() ? nullptr : &log);
-  Batches batches =
-      batchesInOrder(dataset.get(), preprocessing, chooseBatch(),
-                     /*skipUnreadable=*/true, classes, options.images);
-  Progress progress(total);
-  for (int64_t done = 0; done < total;) {
-    const vit_batch &batch = batches.next();
-    for (const std::string &message : batches.skipped())
-      std::fprintf(stderr, "warning: %s\n", message.c_str());
-    report.unreadable += batch.skipped;
-    done += batch.images.dims[0] + batch.skipped;
-    if (batch.images.dims[0] > 0)
-      add(batch);
-    progress.update(done);
-  }
-  progress.finish();
+  Progress progress(pictures->count());
+  // Both precisions have results at a time.
+  int64_t batch = std::max<int64_t>(1, pictures->batchFor(exact.model) / 2);
+  report.unreadable = pictures->forEach(
+      batch, progress,
+      [&](const Tensor &input, const int32_t *labels) { add(input, labels); });
   writeTrace(options.trace, log);
-  if (report.images == 0)
-    throw Error("none of the pictures can be read");
   if (!options.svg.empty())
     writeFile(options.svg,
               drawFidelity(options.model + " in " + options.precision + ", " +

@@ -5,18 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Data.h"
 #include "Evaluation.h"
 #include "Options.h"
+#include "PictureSet.h"
 #include "Progress.h"
 #include "Runner.h"
 #include "Support.h"
-#include "TrainingData.h"
 
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
-#include <set>
 
 namespace vit::tools {
 
@@ -58,47 +56,27 @@ void eval(const EvalOptions &options) {
   checkCommonOptions(options);
   Model model(options, {"logits"});
   checkProblem(model);
-  vit_preprocessing preprocessing = model.preprocessing(/*always=*/true);
-  DatasetHandle dataset =
-      openData({options.data, options.split, options.range, "--range",
-                preprocessing.apply_exif_orientation != 0});
-  int64_t total = vit_dataset_count(dataset.get());
-  std::set<std::string> printed;
-  printData("evaluating", dataset.get(), printed);
+  PictureSet pictures(model, options, /*limit=*/0, "evaluating");
   if (options.split.empty() &&
-      std::string(vit_dataset_split(dataset.get())) == "train")
+      std::string(vit_dataset_split(pictures.dataset())) == "train")
     std::fprintf(stderr, "warning: there is no validation or test part, so the "
                          "training part is evaluated\n");
-  warnOfResizing(dataset.get(), preprocessing);
-  ClassMatch match = matchData(
-      model, dataset.get(), options.byPosition,
+  ClassMatch match = pictures.matchClasses(
+      model, options.byPosition,
       " (--by-position takes class n of the data for class n of the model, "
       "whatever their names)");
 
   EventLog log;
   std::unique_ptr<Runner> runner =
       Runner::create(model, options.trace.empty() ? nullptr : &log);
-  Batches batches = batchesInOrder(dataset.get(), preprocessing, options.batch,
-                                   /*skipUnreadable=*/true, match.indices);
-  Progress progress(total);
+  Progress progress(pictures.count());
   Score score;
-  int64_t unreadable = 0;
-  for (int64_t done = 0; done < total;) {
-    const vit_batch &batch = batches.next();
-    for (const std::string &message : batches.skipped())
-      std::fprintf(stderr, "%s: %s\n",
-                   options.skipUnreadable ? "warning" : "error",
-                   message.c_str());
-    unreadable += batch.skipped;
-    done += batch.images.dims[0] + batch.skipped;
-    if (batch.images.dims[0] > 0)
-      score.add(runner->run(Tensor::copy(batch.images), {"logits"}).front(),
-                static_cast<const int32_t *>(batch.labels.data));
-    progress.update(done);
-  }
-  progress.finish();
-  if (score.images == 0)
-    throw Error("none of the pictures can be read");
+  int64_t unreadable = pictures.forEach(
+      options.batch, progress,
+      [&](const Tensor &input, const int32_t *labels) {
+        score.add(runner->run(input, {"logits"}).front(), labels);
+      },
+      options.skipUnreadable ? "warning" : "error");
   printReport(score, match, unreadable, progress.seconds(), options.json);
   writeTrace(options.trace, log);
   if (unreadable > 0)
@@ -106,7 +84,7 @@ void eval(const EvalOptions &options) {
                  "%lld of %lld pictures could not be read and are not "
                  "in these numbers\n",
                  static_cast<long long>(unreadable),
-                 static_cast<long long>(total));
+                 static_cast<long long>(pictures.count()));
   if (unreadable > 0 && !options.skipUnreadable)
     throw ExitStatus{1};
 }

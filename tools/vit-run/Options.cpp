@@ -13,6 +13,20 @@
 
 namespace vit::tools {
 
+CommonOptions optionsToRun(const CompilerOptions &compiler) {
+  CommonOptions options;
+  options.model = compiler.model;
+  options.precision = "f32";
+  options.weights = compiler.weights;
+  options.imageSize =
+      compiler.imageSize.substr(0, compiler.imageSize.find(','));
+  if (!compiler.skipPasses.empty())
+    options.skipPasses = split(compiler.skipPasses, ',');
+  options.seed = compiler.seed;
+  options.allowUnused = compiler.allowUnused;
+  return options;
+}
+
 void addModelOptions(Command command, CommonOptions &options) {
   command.group("Model");
   command

@@ -9,6 +9,7 @@
 #define VIT_TOOLS_OPTIONS_H
 
 #include "Command.h"
+#include "CompilerOptions.h"
 
 namespace vit::tools {
 
@@ -35,6 +36,11 @@ struct CommonOptions {
   bool isReference() const { return device == "reference"; }
   bool isGpu() const { return family() == "vulkan" || family() == "cuda"; }
 };
+
+/// The options with which a command runs on the CPU, in f32, what `compiler`
+/// makes a module of; of several image sizes it is the first one. Its level is
+/// the best that this processor has.
+CommonOptions optionsToRun(const CompilerOptions &compiler);
 
 /// Options of every command that reads a data set. They must not change when a
 /// run is resumed: see describeRun.

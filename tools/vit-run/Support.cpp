@@ -230,6 +230,19 @@ void requireNotRead(const std::string &output,
     throw Error(fault);
 }
 
+void printFirstPictureWarning() {
+  static bool isDone = false;
+  vit_image_set_warning(
+      [](void *, const char *text) {
+        if (!isDone)
+          std::fprintf(stderr,
+                       "warning: %s (said of the first such picture alone)\n",
+                       text);
+        isDone = true;
+      },
+      nullptr);
+}
+
 double now() {
   return std::chrono::duration<double>(
              std::chrono::steady_clock::now().time_since_epoch())

@@ -133,6 +133,10 @@ void requireWritable(const std::string &path);
 void requireNotRead(const std::string &output,
                     const std::vector<std::string> &inputs);
 
+/// From here on the data library's warnings about pictures go to standard
+/// error, the first one alone: a data set may give as many as it has pictures.
+void printFirstPictureWarning();
+
 /// Seconds of a monotonic clock.
 double now();
 /// CLOCK_MONOTONIC, the clock of events.

@@ -40,16 +40,6 @@ bool readerIsGone() {
   return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
 }
 
-/// Prints the first of the warnings about pictures: a data set may give as many
-/// as it has pictures.
-void warnOnce(void *context, const char *text) {
-  bool &isDone = *static_cast<bool *>(context);
-  if (!isDone)
-    std::fprintf(stderr, "warning: %s (said of the first such picture alone)\n",
-                 text);
-  isDone = true;
-}
-
 } // namespace
 
 int main(int argc, char **argv) {
@@ -57,8 +47,7 @@ int main(int argc, char **argv) {
   // the process: a training run goes on.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  static bool hasWarned = false;
-  vit_image_set_warning(warnOnce, &hasWarned);
+  printFirstPictureWarning();
   CLI::App app("Runs Vision Transformers: compiled modules, texts and "
                "checkpoint folders",
                "vit-run");

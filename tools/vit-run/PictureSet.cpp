@@ -1,0 +1,88 @@
+//===- PictureSet.cpp - Pictures of a data set for a model ----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "PictureSet.h"
+
+#include "Data.h"
+#include "Evaluation.h"
+#include "TrainingData.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace vit::tools {
+
+PictureSet::PictureSet(Model &model, const DataOptions &options, int64_t limit,
+                       const std::string &verb)
+    : limit(limit) {
+  auto open = [&](bool orient) {
+    return openData(
+        {options.data, options.split, options.range, "--range", orient});
+  };
+  // Before the model is compiled: a wrong path is found at once.
+  data = open(/*orient=*/false);
+  pictures = vit_dataset_count(data.get());
+  if (limit > pictures)
+    throw Error("--images " + std::to_string(limit) + ": there are " +
+                std::to_string(pictures) + " pictures");
+  pictures = limit > 0 ? limit : pictures;
+  preprocessing = model.preprocessing(/*always=*/true);
+  if (preprocessing.apply_exif_orientation)
+    data = open(/*orient=*/true);
+  vit_binding_info input = model.inputInfo();
+  if (input.rank != 4 || input.dims[1] != preprocessing.channels)
+    throw Error("the data does not fit the model: pictures are prepared with " +
+                std::to_string(preprocessing.channels) +
+                " channels, and its input is " + shapeText(dimsOf(input)));
+  std::set<std::string> printed;
+  printData(verb, data.get(), printed);
+  warnOfResizing(data.get(), preprocessing);
+}
+
+ClassMatch PictureSet::matchClasses(Model &model, bool byPosition,
+                                    const std::string &remedy) {
+  ClassMatch match = matchData(model, data.get(), byPosition, remedy);
+  classes = match.indices;
+  return match;
+}
+
+int64_t PictureSet::batchFor(Model &model) const {
+  constexpr int64_t kMostBytes = 64 << 20, kMostPictures = 32;
+  int64_t bytes = 1;
+  for (const vit_binding_info &info : model.outputInfos()) {
+    std::vector<int64_t> dims = dimsOf(info);
+    if (!dims.empty())
+      dims.front() = 1;
+    bytes += product(dims) * static_cast<int64_t>(sizeof(float));
+  }
+  return std::clamp<int64_t>(kMostBytes / bytes, 1, kMostPictures);
+}
+
+int64_t PictureSet::forEach(int64_t batch, Progress &progress,
+                            const Visitor &visit, const char *severity) {
+  Batches batches = batchesInOrder(data.get(), preprocessing, batch,
+                                   /*skipUnreadable=*/true, classes, limit);
+  int64_t unreadable = 0;
+  for (int64_t done = 0; done < pictures;) {
+    const vit_batch &next = batches.next();
+    for (const std::string &message : batches.skipped())
+      if (reported.insert(message).second)
+        std::fprintf(stderr, "%s: %s\n", severity, message.c_str());
+    unreadable += next.skipped;
+    done += next.images.dims[0] + next.skipped;
+    if (next.images.dims[0] > 0)
+      visit(Tensor::copy(next.images),
+            static_cast<const int32_t *>(next.labels.data));
+    progress.update(done);
+  }
+  progress.finish();
+  if (unreadable == pictures)
+    throw Error("none of the pictures can be read");
+  return unreadable;
+}
+
+} // namespace vit::tools
