@@ -71,6 +71,7 @@ static const CpuTiles kCpuTiles[] = {{"amx", kAmx, 640 << 10, 48},
                                      {"avx512_bf16", kAvx512, 640 << 10, 48},
                                      {"avx512_vnni", kAvx512, 640 << 10, 48},
                                      {"avx512", kAvx512, 640 << 10, 48},
+                                     {"avx_vnni", kAvx2, 320 << 10, 48},
                                      {"avx2", kAvx2, 320 << 10, 48}};
 
 /// The number of rows of an activation that are padded to whole blocks

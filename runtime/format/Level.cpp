@@ -54,6 +54,9 @@ static constexpr FeatureSet kAvx512Features =
                                Feature::Avx512cd, Feature::Avx512dq,
                                Feature::Avx512vl};
 
+/// Processors without AVX-512 have the instructions of VNNI for 256 bits.
+static constexpr FeatureSet kAvxVnniFeatures =
+    kAvx2Features | FeatureSet{Feature::AvxVnni};
 static constexpr FeatureSet kVnniFeatures =
     kAvx512Features | FeatureSet{Feature::Avx512vnni};
 /// Every processor that has bf16 has VNNI, and every one that has AMX both.
@@ -68,6 +71,9 @@ static constexpr FeatureSet kAmxFeatures =
 static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
                                             {kBf16, kBf16, kF32, 1, 8, 1, 2},
                                             {kI8, kI8, kI32, 1, 8, 1, 4}};
+static constexpr Product kAvxVnniProducts[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
+                                               {kBf16, kBf16, kF32, 1, 8, 1, 2},
+                                               {kI8, kI8, kI32, 1, 8, 4, 4}};
 static constexpr Product kAvx512Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
                                               {kBf16, kBf16, kF32, 1, 16, 1, 2},
                                               {kI8, kI8, kI32, 1, 16, 1, 4}};
@@ -100,14 +106,16 @@ static constexpr KernelLimits kSm80Limits = {1024, 48 * kKib, 163 * kKib,
 // vectors of 256 bits.
 // clang-format off
 static constexpr Level kLevels[] = {
-    {Target::Cpu, "amx", 5, false, kAmxFeatures, kAmxProducts,
+    {Target::Cpu, "amx", 6, false, kAmxFeatures, kAmxProducts,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
-    {Target::Cpu, "avx512_bf16", 4, false, kBf16Features, kBf16Products,
+    {Target::Cpu, "avx512_bf16", 5, false, kBf16Features, kBf16Products,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
-    {Target::Cpu, "avx512_vnni", 3, false, kVnniFeatures, kVnniProducts,
+    {Target::Cpu, "avx512_vnni", 4, false, kVnniFeatures, kVnniProducts,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
-    {Target::Cpu, "avx512", 2, true, kAvx512Features, kAvx512Products,
+    {Target::Cpu, "avx512", 3, true, kAvx512Features, kAvx512Products,
      {"x86-64", "x86-64-v4", "-prefer-256-bit"}, 32, 64},
+    {Target::Cpu, "avx_vnni", 2, false, kAvxVnniFeatures, kAvxVnniProducts,
+     {"x86-64", "x86-64-v3"}, 16, 32},
     {Target::Cpu, "avx2", 1, false, kAvx2Features, kAvx2Products,
      {"x86-64", "x86-64-v3"}, 16, 32},
 
@@ -189,11 +197,12 @@ const Product *findProduct(const Level &level, ElementType precision) {
 }
 
 bool isDistinct(const Level &level, ElementType precision) {
-  const Level *next = &level + 1;
   // GPU levels differ in their limits.
-  if (!findProduct(level, precision) || level.target != Target::Cpu ||
-      next == allLevels().end() || next->target != level.target)
+  if (!findProduct(level, precision) || level.target != Target::Cpu)
     return findProduct(level, precision);
+  const Level *next = bestLevel(level.target, level.features, level.rank - 1);
+  if (!next)
+    return true;
   auto isSame = [&](ElementType type) {
     const Product *own = findProduct(level, type),
                   *lower = findProduct(*next, type);
@@ -207,7 +216,8 @@ bool isDistinct(const Level &level, ElementType precision) {
 
 const Level *distinctLevel(const Level &level, ElementType precision) {
   for (const Level &one : levelsOf(level.target))
-    if (one.rank <= level.rank && isDistinct(one, precision))
+    if (one.rank <= level.rank && level.features.contains(one.features) &&
+        isDistinct(one, precision))
       return &one;
   return nullptr;
 }

@@ -203,12 +203,13 @@ const Level *bestLevel(Target target, FeatureSet offered,
 const Product *findProduct(const Level &level, ElementType precision);
 
 /// Whether `level` computes in `precision`, and not with the same instruction
-/// as the level of its target with the next lower rank: code for the latter is
-/// then as good and runs on more processors.
+/// as the best lower level that every processor with its features runs: code
+/// for the latter is then as good and runs on more processors.
 bool isDistinct(const Level &level, ElementType precision);
 
-/// The level of highest rank, at most that of `level`, which is distinct in
-/// `precision`: whose code to run where the features of `level` are offered.
+/// The level of highest rank, at most that of `level`, which needs no other
+/// features and is distinct in `precision`: whose code to run where the
+/// features of `level` are offered.
 /// NULL if there is none.
 const Level *distinctLevel(const Level &level, ElementType precision);
 

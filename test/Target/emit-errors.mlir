@@ -1,6 +1,6 @@
 // RUN: vit-opt %s --vit-emit-cpu --split-input-file --verify-diagnostics
 // RUN: not vit-opt %s --vit-emit-cpu=level=sse2 --split-input-file 2>&1 | FileCheck %s --check-prefix=LEVEL
-// LEVEL: target cpu has no level 'sse2'; choose one of amx, avx512_bf16, avx512_vnni, avx512, avx2
+// LEVEL: target cpu has no level 'sse2'; choose one of amx, avx512_bf16, avx512_vnni, avx512, avx_vnni, avx2
 
 func.func @no_layout(%x: tensor<?x17x32xf32>, %w: tensor<32x32xf32>) -> tensor<?x17x32xf32> {
   // expected-error @+1 {{needs #kernel.blocked where it has 'tensor<?x17x32xf32>'; run vit-tile and vit-layout first}}

@@ -57,15 +57,24 @@ Json findDevice(const std::string &device) {
 }
 
 std::string cpuLevel(const std::string &limit, const std::string &precision) {
-  std::string name = findDevice("cpu").value("level", "none");
-  const format::Level *level = format::findLevel(format::Target::Cpu, name);
-  const format::Level *most = format::findLevel(format::Target::Cpu, limit);
-  if (level && most && most->rank < level->rank)
-    level = most;
+  Json cpu = findDevice("cpu");
+  auto levelOf = [](const std::string &name) {
+    return format::findLevel(format::Target::Cpu, name);
+  };
+  const format::Level *best = levelOf(cpu.value("level", "none"));
+  const format::Level *most = levelOf(limit);
   auto type = format::ElementType::F32;
   format::parsePrecision(precision, type);
-  level = level ? format::distinctLevel(*level, type) : nullptr;
-  return level ? level->name : "none";
+  // The processor may lack the level that is the limit, and have lower ones.
+  for (const Json &offered : cpu.value("levels", Json::array())) {
+    const format::Level *level = levelOf(offered.value("name", ""));
+    if (!level || !best || level->rank > best->rank ||
+        (most && level->rank > most->rank))
+      continue;
+    level = format::distinctLevel(*level, type);
+    return level ? level->name : "none";
+  }
+  return "none";
 }
 
 //===----------------------------------------------------------------------===//

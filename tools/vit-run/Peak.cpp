@@ -48,20 +48,24 @@ VIT_DEFINE_ZMM_CHAIN(chainInt8, "avx512f,avx512vnni", VIT_INT8)
 #undef VIT_BF16
 #undef VIT_INT8
 
-__attribute__((target("avx2,fma"))) void chainAvx2(long iterations) {
-#define VIT_ZERO(i) "vpxor %%ymm" #i ", %%ymm" #i ", %%ymm" #i "\n"
+// The same of 256 bits.
+#define VIT_ZERO_YMM(i) "vpxor %%ymm" #i ", %%ymm" #i ", %%ymm" #i "\n"
+#define VIT_DEFINE_YMM_CHAIN(NAME, TARGET, STEP)                               \
+  __attribute__((target(TARGET))) void NAME(long iterations) {                 \
+    __asm__ volatile(                                                          \
+        VIT_ZERO_YMM(12) VIT_ZERO_YMM(13) VIT_FOR_CHAINS(                      \
+            VIT_ZERO_YMM) "1:\n" VIT_FOR_CHAINS(STEP) "dec %0\njnz 1b\n"       \
+        : "+r"(iterations)                                                     \
+        :                                                                      \
+        : "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7",      \
+          "ymm8", "ymm9", "ymm10", "ymm11", "ymm12", "ymm13", "cc");           \
+  }
 #define VIT_FMA(i) "vfmadd231ps %%ymm12, %%ymm13, %%ymm" #i "\n"
-  __asm__ volatile(
-      "vpxor %%ymm12, %%ymm12, %%ymm12\n"
-      "vpxor %%ymm13, %%ymm13, %%ymm13\n" VIT_FOR_CHAINS(
-          VIT_ZERO) "1:\n" VIT_FOR_CHAINS(VIT_FMA) "dec %0\njnz 1b\n"
-      : "+r"(iterations)
-      :
-      : "ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8",
-        "ymm9", "ymm10", "ymm11", "ymm12", "ymm13", "cc");
-#undef VIT_ZERO
+#define VIT_INT8(i) "%{vex%} vpdpbusd %%ymm12, %%ymm13, %%ymm" #i "\n"
+VIT_DEFINE_YMM_CHAIN(chainAvx2, "avx2,fma", VIT_FMA)
+VIT_DEFINE_YMM_CHAIN(chainAvxVnni, "avx2,avxvnni", VIT_INT8)
 #undef VIT_FMA
-}
+#undef VIT_INT8
 
 /// Six chains and two operands, which are all tiles.
 constexpr int kTileChains = 6;
@@ -127,10 +131,13 @@ double measurePeakFlops(const std::string &level, const std::string &precision,
     return 0;
   bool isTile = product->m > 1;
   bool isInt8 = type == format::ElementType::I8;
+  bool isZmm = product->n > 8;
   // Operands that are widened are multiplied at the rate of f32.
   void (*chain)(long) = isTile ? isInt8 ? chainInt8Tiles : chainBf16Tiles
-                        : product->k > 1 ? isInt8 ? chainInt8 : chainBf16
-                        : product->n > 8 ? chainAvx512
+                        : product->k > 1 ? !isInt8 ? chainBf16
+                                           : isZmm ? chainInt8
+                                                   : chainAvxVnni
+                        : isZmm          ? chainAvx512
                                          : chainAvx2;
   double flopPerIteration = 2.0 * (isTile ? kTileChains : kChains) *
                             product->m * product->n * product->k;

@@ -131,8 +131,9 @@ public:
   }
   Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
     Type i8 = b.getI8Type();
-    return b.intrinsic("avx512.vpdpbusd.512", sum.getType(),
-                       {sum, b.bitcast(left[0], i8), b.bitcast(right[0], i8)});
+    return b.intrinsicOfRegisters(
+        "avx512.vpdpbusd.512", "avx512.vpdpbusd.256",
+        {sum, b.bitcast(left[0], i8), b.bitcast(right[0], i8)});
   }
 
 private:
@@ -147,7 +148,10 @@ public:
   SmallVector<Value> prepareLeft(Value words) override { return split(words); }
   Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
     for (int64_t half = 0; half < 2; ++half)
-      sum = arith::AddIOp::create(b, sum, multiply(left[half], right[half]));
+      sum = arith::AddIOp::create(
+          b, sum,
+          b.intrinsicOfRegisters("avx512.pmaddw.d.512", "avx2.pmadd.wd",
+                                 {left[half], right[half]}));
     return sum;
   }
 
@@ -160,27 +164,6 @@ private:
     Value even = arith::ShRSIOp::create(
         b, arith::ShLIOp::create(b, pairs, eight), eight);
     return {even, arith::ShRSIOp::create(b, pairs, eight)};
-  }
-  Value multiply(Value x, Value y) {
-    auto words = VectorType::get({kVectorLanes}, b.getI32Type());
-    if (b.level.vectorBytes == 64)
-      return b.intrinsic("avx512.pmaddw.d.512", words, {x, y});
-    // Two halves of 256 bits.
-    constexpr int64_t half = kVectorLanes;
-    auto type = VectorType::get({half / 2}, b.getI32Type());
-    SmallVector<Value> parts;
-    for (int64_t first : {int64_t(0), half}) {
-      SmallVector<int64_t> lanes;
-      for (int64_t i = 0; i < half; ++i)
-        lanes.push_back(first + i);
-      parts.push_back(
-          b.intrinsic("avx2.pmadd.wd", type,
-                      {b.shuffle(x, x, lanes), b.shuffle(y, y, lanes)}));
-    }
-    SmallVector<int64_t> all;
-    for (int64_t i = 0; i < kVectorLanes; ++i)
-      all.push_back(i);
-    return b.shuffle(parts[0], parts[1], all);
   }
   KernelBuilder &b;
 };

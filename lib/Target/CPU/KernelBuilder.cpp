@@ -44,6 +44,28 @@ Value KernelBuilder::intrinsic(StringRef name, Type type, ValueRange operands) {
       .getResult(0);
 }
 
+Value KernelBuilder::intrinsicOfRegisters(StringRef of512, StringRef of256,
+                                          ValueRange operands) {
+  auto words = VectorType::get({kVectorLanes}, getI32Type());
+  if (level.vectorBytes == 64)
+    return intrinsic(of512, words, operands);
+  constexpr int64_t half = kVectorLanes / 2;
+  SmallVector<Value> parts;
+  for (int64_t part = 0; part < 2; ++part) {
+    SmallVector<Value> own;
+    for (Value operand : operands) {
+      int64_t lanes = cast<VectorType>(operand.getType()).getNumElements() / 2;
+      own.push_back(shuffle(
+          operand, operand,
+          llvm::to_vector(llvm::seq(part * lanes, (part + 1) * lanes))));
+    }
+    parts.push_back(
+        intrinsic(of256, VectorType::get({half}, getI32Type()), own));
+  }
+  return shuffle(parts[0], parts[1],
+                 llvm::to_vector(llvm::seq(int64_t(0), kVectorLanes)));
+}
+
 KernelBuilder::KernelBuilder(func::FuncOp function, const Level &level)
     : CodeBuilder(function.getLoc(), function.getBody().front()), level(level),
       vectorType(VectorType::get({kVectorLanes}, getF32Type())),

@@ -49,6 +49,11 @@ public:
   const ::vit::format::Product &getProduct(Type element) const;
   /// Calls the intrinsic "llvm.x86.NAME".
   Value intrinsic(StringRef name, Type type, ValueRange operands);
+  /// Calls an intrinsic for vectors of a register: `of512` once with all of
+  /// `operands`, of 64 bytes, or `of256` for each half where registers are
+  /// smaller. The results are vector<16xi32>.
+  Value intrinsicOfRegisters(StringRef of512, StringRef of256,
+                             ValueRange operands);
 
   /// How many of `vectors` vectors of 16 f32 a register tile of `rows` rows
   /// takes at once: a divisor, at most `limit`, whose sums stay in registers.

@@ -61,6 +61,17 @@ Guarded::Guarded(const Halves &values) : count(values.size()) {
   memcpy(start, values.data(), count * sizeof(uint16_t));
 }
 
+Guarded::Guarded(const Bytes &values) : count(values.size()) {
+  map(count);
+  memcpy(start, values.data(), count);
+}
+
+Bytes Guarded::bytes() const {
+  Bytes result(count);
+  memcpy(result.data(), start, count);
+  return result;
+}
+
 Halves Guarded::halves() const {
   Halves result(count);
   memcpy(result.data(), start, count * sizeof(uint16_t));
@@ -192,7 +203,9 @@ std::string test::blockedType(int64_t tokens, int64_t width, Layout layout) {
   if (tokens)
     type += std::to_string(tokens) + "x";
   type += std::to_string(width) +
-          (layout.line == kNarrowLine ? "xbf16" : "xf32") +
+          (layout.line == kByteLine     ? "xi8"
+           : layout.line == kNarrowLine ? "xbf16"
+                                        : "xf32") +
           ", #kernel.blocked<rows = " + std::to_string(layout.rows);
   if (layout.group)
     type += ", group = " + std::to_string(layout.group);
@@ -239,9 +252,15 @@ Floats test::fromBf16(const Halves &values) {
 }
 
 Guarded test::store(const Floats &values, int64_t line) {
+  if (line == kByteLine)
+    return Guarded(Bytes(values.begin(), values.end()));
   return line == kNarrowLine ? Guarded(toBf16(values)) : Guarded(values);
 }
 Floats test::load(const Guarded &buffer, int64_t line) {
+  if (line == kByteLine) {
+    Bytes bytes = buffer.bytes();
+    return Floats(bytes.begin(), bytes.end());
+  }
   return line == kNarrowLine ? fromBf16(buffer.halves()) : buffer.values();
 }
 
@@ -329,8 +348,9 @@ std::vector<std::string> test::levels(Precision precision) {
   ::vit::runtime::CpuChoice choice;
   if (!::vit::runtime::readCpuChoice(choice))
     throw std::runtime_error("VIT_CPU_LEVEL is not the name of a level");
-  ElementType type =
-      precision == Precision::F32 ? ElementType::F32 : ElementType::BF16;
+  ElementType type = precision == Precision::F32    ? ElementType::F32
+                     : precision == Precision::Bf16 ? ElementType::BF16
+                                                    : ElementType::I8;
   std::vector<std::string> result;
   for (const Level &level : levelsOf(Target::Cpu)) {
     if (!isDistinct(level, type))

@@ -19,6 +19,7 @@ namespace test {
 
 using Floats = std::vector<float>;
 using Halves = std::vector<uint16_t>; ///< bf16
+using Bytes = std::vector<int8_t>;
 
 /// Rounded to nearest even; a NaN keeps its upper bits and becomes quiet.
 uint16_t toBf16(float value);
@@ -34,12 +35,14 @@ public:
   explicit Guarded(size_t count, float fill = 0);
   explicit Guarded(const Floats &values);
   explicit Guarded(const Halves &values);
+  explicit Guarded(const Bytes &values);
   Guarded(Guarded &&other) noexcept;
   ~Guarded();
-  float *data() const { return start; } ///< also where they are bf16
+  float *data() const { return start; } ///< also where they are narrower
   size_t size() const { return count; }
   Floats values() const { return Floats(start, start + count); }
   Halves halves() const;
+  Bytes bytes() const;
   /// Whether the bytes before the first element are unchanged.
   bool isIntact() const;
 
@@ -55,9 +58,10 @@ private:
 struct Layout {
   int64_t rows;      ///< in a row block
   int64_t group = 0; ///< channels in a group
-  int64_t line = 16; ///< channels side by side; kNarrowLine: bf16
+  int64_t line = 16; ///< channels side by side; kNarrowLine: bf16,
+                     ///< kByteLine: i8
 };
-inline constexpr int64_t kNarrowLine = 32;
+inline constexpr int64_t kNarrowLine = 32, kByteLine = 64;
 
 /// Channels padded to whole lines, each group alone.
 int64_t padded(int64_t channels, int64_t group, int64_t line = 16);
@@ -77,7 +81,8 @@ Floats panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
 Floats channels(const Floats &values, int64_t rows, int64_t width,
                 int64_t group = 0);
 
-/// A buffer of `values` for a layout with this `line`: bf16 or f32; and back.
+/// A buffer of `values` for a layout with this `line`: i8, bf16 or f32; and
+/// back.
 Guarded store(const Floats &values, int64_t line);
 Floats load(const Guarded &buffer, int64_t line);
 /// `values` as such a buffer holds them.
@@ -87,8 +92,8 @@ inline Floats roundFor(const Floats &values, int64_t line) {
 
 Floats randomFloats(size_t count, unsigned seed, float scale = 1);
 
-/// The text of a type: tensor<?x65x192xf32, #kernel.blocked<...>>; bf16 if the
-/// layout has lines of it.
+/// The text of a type: tensor<?x65x192xf32, #kernel.blocked<...>>; bf16 or i8
+/// if the layout has lines of it.
 std::string blockedType(int64_t tokens, int64_t width, Layout layout);
 std::string channelsType(int64_t rows, int64_t width, int64_t group = 0);
 std::string plainType(const std::vector<int64_t> &shape); ///< -1 is the batch
@@ -119,10 +124,10 @@ private:
 };
 
 /// The levels that this processor can run and VIT_CPU_LEVEL allows, of those
-/// that are distinct in the precision. In bf16 also those with tiles as
-/// "NAME_expanded": with plain code in place of tile ops, which runs
+/// that are distinct in the precision. In bf16 and int8 also those with tiles
+/// as "NAME_expanded": with plain code in place of tile ops, which runs
 /// everywhere.
-enum class Precision { F32, Bf16 };
+enum class Precision { F32, Bf16, Int8 };
 std::vector<std::string> levels(Precision precision = Precision::F32);
 
 /// Fails the test if |actual - expected| > tolerance * max(1, largest / 10).

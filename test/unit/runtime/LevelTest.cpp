@@ -88,7 +88,8 @@ TEST(Levels, AreDistinctInSomePrecision) {
   EXPECT_EQ(names(ElementType::F32), "avx512 avx2 ");
   EXPECT_EQ(names(ElementType::BF16), "amx avx512_bf16 avx512 avx2 ");
   // avx512_bf16 multiplies i8 as avx512_vnni does, but not bf16.
-  EXPECT_EQ(names(ElementType::I8), "amx avx512_bf16 avx512_vnni avx512 avx2 ");
+  EXPECT_EQ(names(ElementType::I8),
+            "amx avx512_bf16 avx512_vnni avx512 avx_vnni avx2 ");
   EXPECT_EQ(names(ElementType::F64), "");
   auto runs = [](const char *level, ElementType precision) {
     const Level *found = distinctLevel(cpuLevel(level), precision);
@@ -96,8 +97,15 @@ TEST(Levels, AreDistinctInSomePrecision) {
   };
   EXPECT_EQ(runs("amx", ElementType::F32), "avx512");
   EXPECT_EQ(runs("avx2", ElementType::F32), "avx2");
+  EXPECT_EQ(runs("avx_vnni", ElementType::F32), "avx2");
+  EXPECT_EQ(runs("avx_vnni", ElementType::BF16), "avx2");
   EXPECT_EQ(runs("avx512_bf16", ElementType::BF16), "avx512_bf16");
   EXPECT_EQ(runs("amx", ElementType::F64), "none");
+  // What is chosen runs wherever the level does.
+  for (const Level &level : allLevels())
+    for (ElementType precision : allPrecisions())
+      if (const Level *found = distinctLevel(level, precision))
+        EXPECT_TRUE(level.features.contains(found->features)) << level.name;
 }
 
 TEST(Levels, WidenWhereTheyLackAProduct) {
@@ -124,10 +132,12 @@ TEST(Levels, NamePrecisions) {
 
 TEST(Levels, HaveNamesForMessages) {
   EXPECT_STREQ(levelNames(Target::Cpu).text,
-               "amx, avx512_bf16, avx512_vnni, avx512, avx2");
+               "amx, avx512_bf16, avx512_vnni, avx512, avx_vnni, avx2");
   EXPECT_EQ(
       std::string(levelNames().text)
-          .rfind("cpu: amx, avx512_bf16, avx512_vnni, avx512, avx2; vul", 0),
+          .rfind(
+              "cpu: amx, avx512_bf16, avx512_vnni, avx512, avx_vnni, avx2; vul",
+              0),
       0u);
   EXPECT_STREQ(featureNames({}).text, "");
   EXPECT_STREQ(featureNames({Feature::F16c, Feature::Bmi2}).text, "bmi2, f16c");

@@ -41,10 +41,9 @@ TEST(Level, UnknownIsAnError) {
   vit_error error;
   EXPECT_EQ(vit_session_create(module.get(), nullptr, &session, &error),
             VIT_INVALID_ARGUMENT);
-  EXPECT_STREQ(
-      error.message,
-      "VIT_CPU_LEVEL is set to no level of the target; "
-      "choose one of amx, avx512_bf16, avx512_vnni, avx512, avx2, none");
+  EXPECT_STREQ(error.message, "VIT_CPU_LEVEL is set to no level of the target; "
+                              "choose one of amx, avx512_bf16, avx512_vnni, "
+                              "avx512, avx_vnni, avx2, none");
 }
 
 TEST(Level, OptionsLowerTheChoice) {
@@ -92,7 +91,7 @@ TEST(Level, OfASession) {
             VIT_INVALID_ARGUMENT);
   EXPECT_STREQ(error.message, "the option level is set to no level of the "
                               "target; choose one of amx, avx512_bf16, "
-                              "avx512_vnni, avx512, avx2, none");
+                              "avx512_vnni, avx512, avx_vnni, avx2, none");
   EXPECT_EQ(refused, nullptr);
   // Options of a version without the field `level`.
   options.struct_size = offsetof(vit_session_options, level);
