@@ -166,9 +166,10 @@ def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
   let description = [{
     Sets the precision of every `vit.linear` and `vit.attention` that has none.
     All other ops (norms, softmax, activations, sums) are computed in f32. An op
-    whose text says `precision f32` keeps it. With int8, attention, the product
-    of patches and products of one row per image (a head) become bf16: they take
-    little time and lose most.
+    whose text says `precision f32` keeps it. A linear layer with at most 16
+    inputs becomes f32: narrow operands would save it nothing. With int8,
+    attention, the product of patches and products of one row per image (a head)
+    become bf16: they take little time and lose most.
 
     ```mlir
     %h = vit.linear %x, %w : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>

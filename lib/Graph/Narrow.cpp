@@ -23,11 +23,26 @@ struct NarrowPass : vit::impl::NarrowBase<NarrowPass> {
 };
 } // namespace
 
+/// The largest depth at which a narrow product gains nothing: a row of so many
+/// values in f32 takes one cache line of 64 bytes, and so does a narrow one,
+/// which is padded (docs/precision.md).
+static constexpr int64_t kShallow = 16;
+
 /// Whether `linear` is a product that loses much in int8 and takes little time:
 /// that of the patches, or one with a row per image.
 static bool isSensitive(LinearOp linear) {
   return tensorOf(linear.getInput()).getRank() == 2 ||
          linear.getInput().getDefiningOp<PatchifyOp>();
+}
+
+static Precision withoutInt8(Precision wanted) {
+  return wanted == Precision::int8 ? Precision::bf16 : wanted;
+}
+
+static Precision choose(LinearOp linear, Precision wanted) {
+  if (tensorOf(linear.getInput()).getShape().back() <= kShallow)
+    return Precision::f32;
+  return isSensitive(linear) ? withoutInt8(wanted) : wanted;
 }
 
 void NarrowPass::runOnOperation() {
@@ -37,19 +52,16 @@ void NarrowPass::runOnOperation() {
                                << "'; choose f32, bf16 or int8";
     return signalPassFailure();
   }
-  auto narrow = [&](auto op, bool mayBeInt8) {
+  auto narrow = [&](auto op, Precision own) {
     if (op.getPrecision())
       return;
-    bool isInt8 = *wanted == Precision::int8 && mayBeInt8;
-    Precision own =
-        *wanted != Precision::int8 || isInt8 ? *wanted : Precision::bf16;
     op.setPrecisionAttr(PrecisionAttr::get(&getContext(), own));
     ++opsNarrowed;
   };
   getOperation().walk([&](Operation *op) {
     if (auto linear = dyn_cast<LinearOp>(op))
-      narrow(linear, !isSensitive(linear));
+      narrow(linear, choose(linear, *wanted));
     else if (auto attention = dyn_cast<AttentionOp>(op))
-      narrow(attention, /*mayBeInt8=*/false);
+      narrow(attention, withoutInt8(*wanted));
   });
 }
