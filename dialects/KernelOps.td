@@ -246,7 +246,8 @@ def Kernel_BiasCorrectionOp : Kernel_Op<"bias_correction", [Pure]> {
 }
 
 /// A launch that applies scalar code to each element of its result, in f32. If
-/// the result has another type, the element is rounded to it, to nearest even.
+/// the result has another type, the element is rounded to it, to nearest even;
+/// in i8, what is beyond -127 or 127 becomes that, and a NaN -127.
 class Kernel_EpilogueOp<string mnemonic, Kernel_Promise promise>
     : Kernel_LaunchOp<mnemonic, promise, [Pure, SingleBlock, IsolatedFromAbove, EpilogueOpInterface]> {
   let regions = (region SizedRegion<1>:$epilogue);
@@ -551,16 +552,22 @@ def Kernel_DeriveOp : Kernel_Op<"derive", [Pure]> {
     A single source can have another shape with as many elements ([1, tokens,
     width] becomes [tokens, width]), or one element, which is repeated. A source
     can be the result of another `derive` or `resample`. If the result is i8,
-    each row is divided by its scale, see `kernel.row_scales`.
+    each row is divided by its scale, see `kernel.row_scales`, after its elements
+    were multiplied by the factors of `migration`, see `vit.linear`.
+    ```mlir
+    %w = kernel.derive %f migration dense<[1.0, 4.0]> : tensor<2xf32> : (tensor<3x2xf32>) -> tensor<3x2xi8>
+    ```
 
     Constraints:
     - C1: the shapes of the sources are equal except for the first dimension,
       whose sum is that of the result; or there is one source with as many
       elements as the result or with one element.
+    - C2: a result with a `migration` is i8 of rank 2; there is a factor for each
+      element of a row, 2^-60 to 2^60.
   }];
-  let arguments = (ins Variadic<Kernel_Tensor>:$sources);
+  let arguments = (ins Variadic<Kernel_Tensor>:$sources, Vit_LateAttr<Vit_F32ElementsAttr>:$migration);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$sources attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$sources (`migration` $migration^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 
@@ -569,17 +576,18 @@ def Kernel_RowScalesOp : Kernel_Op<"row_scales", [Pure]> {
   let description = [{
     The sources, [rows, width], are one above the other. Each element of the
     result is the largest magnitude of a row / 127: the scale by which a
-    `kernel.derive` of the same sources to i8 divides the row.
+    `kernel.derive` of the same sources and `migration` to i8 divides the row.
     ```mlir
     %s = kernel.row_scales %q, %k : (tensor<192x192xf32>, tensor<192x192xf32>) -> tensor<384xf32>
     ```
     Constraints:
     - C1: the sources are f32, of rank 2 and one width; the result has an element
       for each of their rows.
+    - C2: `migration` has a factor for each element of a row, 2^-60 to 2^60.
   }];
-  let arguments = (ins Variadic<Kernel_Tensor>:$sources);
+  let arguments = (ins Variadic<Kernel_Tensor>:$sources, Vit_LateAttr<Vit_F32ElementsAttr>:$migration);
   let results = (outs Kernel_Tensor:$result);
-  let assemblyFormat = "$sources attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$sources (`migration` $migration^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

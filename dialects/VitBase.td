@@ -126,6 +126,9 @@ class Vit_LateAttr<Attr attr> : OptionalAttr<attr> {
   let constBuilderCall = attr.storageType # "()";
 }
 
+/// Constant numbers of f32.
+def Vit_F32ElementsAttr : FloatElementsAttr<32>;
+
 def Vit_PixelOrder : Vit_I32Enum<"PixelOrder", "pixel order of a patch", [
   I32EnumAttrCase<"chw", 0>, // channel, row, column: the weight of a convolution
   I32EnumAttrCase<"hwc", 1>  // row, column, channel: vit-pytorch's rearrange

@@ -481,16 +481,33 @@ def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
     both scales before b is added. `vit-narrow` sets the precision of
     all ops that have none; without one it is f32.
 
+    Two attributes of int8 come from calibration (`vit-calibrate`). `input_scale`
+    is the scale of all rows of x instead of one for each; multiples beyond -127
+    or 127 become these. `migration` has a factor for each input channel: x is
+    divided by them and the columns of W are multiplied by them before both
+    become multiples, which moves what is hard to round from x to W (SmoothQuant,
+    arXiv 2211.10438). The scale is then that of the divided x.
+
+    ```mlir
+    %h = vit.linear %x, %w precision int8 input_scale 2.5e-02 migration dense<[1.0, 4.0]> : tensor<2xf32>
+        : (tensor<?x5x2xf32>, tensor<3x2xf32>) -> tensor<?x5x3xf32>
+    ```
+
     Constraints:
     - C1: the weight has rank 2; its second dimension is the input's last.
     - C2: the bias, if given, has the size of the weight's first dimension.
     - C3: the input has rank 2 or 3.
+    - C4: `input_scale` and `migration` require `precision int8`.
+    - C5: `input_scale` and the factors of `migration` are 2^-60 to 2^60.
+    - C6: `migration` has a factor for each input channel.
   }];
   let arguments = (ins Vit_Tensor:$input, Vit_Tensor:$weight, Optional<Vit_Tensor>:$bias,
-                       Vit_LateAttr<Vit_PrecisionAttr>:$precision);
+                       Vit_LateAttr<Vit_PrecisionAttr>:$precision, Vit_LateAttr<F32Attr>:$input_scale,
+                       Vit_LateAttr<Vit_F32ElementsAttr>:$migration);
   let results = (outs Vit_Tensor:$result);
   let assemblyFormat = [{
-    $input `,` $weight (`,` $bias^)? (`precision` `` $precision^)? attr-dict `:` functional-type(operands, results)
+    $input `,` $weight (`,` $bias^)? (`precision` `` $precision^)? (`input_scale` $input_scale^)? (`migration` $migration^)?
+    attr-dict `:` functional-type(operands, results)
   }];
 }
 

@@ -9,6 +9,7 @@
 #define VIT_LIB_DIALECT_CHECKS_H
 
 #include "vit/Dialect/Kernel.h"
+#include "vit/Dialect/Vit.h"
 
 namespace mlir::vit {
 
@@ -100,6 +101,15 @@ LogicalResult verifyNamedTensor(Operation *user, SymbolTableCollection &symbols,
                                 FlatSymbolRefAttr symbol, Type type,
                                 bool indexed, std::optional<int64_t> layer,
                                 Only only = Only::Nothing);
+
+/// Checks that each of `migration`, the factors for `width` input channels of a
+/// product, is `format::isScale`. Errors mention the constraints `value` and
+/// `count`.
+LogicalResult verifyMigration(Operation *op, DenseElementsAttr migration,
+                              int64_t width, StringRef value, StringRef count);
+
+/// C4 to C6 of vit.linear.
+LogicalResult verifyScales(LinearOp op);
 
 namespace kernel {
 

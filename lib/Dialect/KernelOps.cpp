@@ -375,7 +375,17 @@ LogicalResult mlir::vit::kernel::verifySources(Operation *op,
 }
 
 LogicalResult DeriveOp::verify() {
-  return verifySources(*this, getSources(), tensorOf(getResult()));
+  RankedTensorType result = tensorOf(getResult());
+  if (failed(verifySources(*this, getSources(), result)))
+    return failure();
+  if (!getMigrationAttr())
+    return success();
+  if (!result.getElementType().isInteger(8) || result.getRank() != 2)
+    return emitOpError(
+               "C2: a result with a migration must be i8 of rank 2, not ")
+           << result;
+  return verifyMigration(*this, getMigrationAttr(), result.getDimSize(1), "C2",
+                         "C2");
 }
 
 LogicalResult mlir::vit::kernel::verifyGridTables(
@@ -407,7 +417,11 @@ LogicalResult RowScalesOp::verify() {
   if (getResult().getType().getShape() != ArrayRef<int64_t>({rows}))
     return emitOpError("C1: the result must have ")
            << rows << " elements, not " << getResult().getType();
-  return success();
+  return getMigrationAttr()
+             ? verifyMigration(*this, getMigrationAttr(),
+                               tensorOf(getSources().front()).getDimSize(1),
+                               "C2", "C2")
+             : success();
 }
 
 LogicalResult ResampleOp::verify() {

@@ -486,7 +486,9 @@ LogicalResult RelativePositionsBackwardOp::verify() {
 }
 LogicalResult RotaryPositionsOp::verify() { return verifyInferred(*this); }
 LogicalResult RotateOp::verify() { return verifyInferred(*this); }
-LogicalResult LinearOp::verify() { return verifyInferred(*this); }
+LogicalResult LinearOp::verify() {
+  return failed(verifyInferred(*this)) ? failure() : verifyScales(*this);
+}
 LogicalResult LayerNormOp::verify() { return verifyInferred(*this); }
 LogicalResult RmsNormOp::verify() { return verifyInferred(*this); }
 LogicalResult L2NormalizeOp::verify() { return verifyInferred(*this); }

@@ -7,6 +7,8 @@
 
 #include "Checks.h"
 
+#include "format/Form.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/Support/CheckedArithmetic.h"
@@ -57,7 +59,7 @@ int64_t ParameterOp::getStoredEnd() {
   return stored ? stored.getEnd() : getTensorType().getDimSize(0);
 }
 
-std::optional<int64_t> vit::countElements(ArrayRef<int64_t> shape) {
+std::optional<int64_t> mlir::vit::countElements(ArrayRef<int64_t> shape) {
   std::optional<int64_t> count = 1;
   for (int64_t size : shape) {
     count = llvm::checkedMul(*count, size);
@@ -120,11 +122,10 @@ LogicalResult ReadOp::verify() {
   return success();
 }
 
-LogicalResult vit::verifyNamedTensor(Operation *user,
-                                     SymbolTableCollection &symbols,
-                                     FlatSymbolRefAttr symbol, Type type,
-                                     bool indexed, std::optional<int64_t> layer,
-                                     Only only) {
+LogicalResult
+mlir::vit::verifyNamedTensor(Operation *user, SymbolTableCollection &symbols,
+                             FlatSymbolRefAttr symbol, Type type, bool indexed,
+                             std::optional<int64_t> layer, Only only) {
   Operation *found = symbols.lookupNearestSymbolFrom(user, symbol);
   auto parameter = dyn_cast_or_null<ParameterOp>(found);
   auto state = dyn_cast_or_null<StateOp>(found);
@@ -291,6 +292,38 @@ void AttentionOp::build(OpBuilder &builder, OperationState &state, Value query,
         {q.getDimSize(0), heads, q.getDimSize(1), k.getDimSize(1)}, element);
   build(builder, state, result, probabilities, query, key, value, bias,
         builder.getI64IntegerAttr(heads), builder.getF64FloatAttr(scale));
+}
+
+LogicalResult mlir::vit::verifyMigration(Operation *op,
+                                         DenseElementsAttr migration,
+                                         int64_t width, StringRef value,
+                                         StringRef count) {
+  if (migration.getType().getShape() != ArrayRef(width))
+    return op->emitOpError(count) << ": the migration must have " << width
+                                  << " factors, not " << migration.getType();
+  for (auto [index, factor] : llvm::enumerate(migration.getValues<float>()))
+    if (!::vit::format::isScale(factor))
+      return op->emitOpError(value)
+             << ": factor " << index << " of the migration is " << factor
+             << "; it must be 2^-60 to 2^60";
+  return success();
+}
+
+LogicalResult mlir::vit::verifyScales(LinearOp op) {
+  FloatAttr scale = op.getInputScaleAttr();
+  DenseElementsAttr migration = op.getMigrationAttr();
+  if (!scale && !migration)
+    return success();
+  if (!op.getPrecision() || op.getPrecision().getValue() != Precision::int8)
+    return op.emitOpError("C4: input_scale and migration require precision "
+                          "int8");
+  if (scale && !::vit::format::isScale(scale.getValue().convertToFloat()))
+    return op.emitOpError("C5: the input_scale is ")
+           << scale.getValue().convertToFloat() << "; it must be 2^-60 to 2^60";
+  return migration ? verifyMigration(op, migration,
+                                     tensorOf(op.getWeight()).getDimSize(1),
+                                     "C5", "C6")
+                   : success();
 }
 
 /// Returns the advice for a width that the heads do not divide.

@@ -186,36 +186,98 @@ Value Converter::asOperand(Value value, PrecisionAttr precision) {
   return found = map.getResult();
 }
 
+/// A map to `element` of the input of `op` times a factor for each channel: the
+/// inverse of the op's migration and, where the result is i8, of its
+/// input_scale. It may be fused into the kernel that computes the input.
+Value Converter::createQuantizingMap(LinearOp op, Type element) {
+  Value input = op.getInput();
+  ArrayRef<int64_t> shape = tensorOf(input).getShape();
+  double scale =
+      element.isInteger(8) ? op.getInputScaleAttr().getValueAsDouble() : 1.0;
+  DenseElementsAttr migration = op.getMigrationAttr();
+  SmallVector<Value, 1> extras;
+  if (migration) {
+    SmallVector<float> factors;
+    for (float factor : migration.getValues<float>())
+      factors.push_back(static_cast<float>(1.0 / (scale * factor)));
+    extras.push_back(arith::ConstantOp::create(
+        builder, op.getLoc(),
+        DenseElementsAttr::get(migration.getType(), ArrayRef(factors))));
+  }
+  auto map =
+      MapOp::create(builder, input.getLoc(),
+                    RankedTensorType::get(shape, element), input, extras);
+  OpBuilder code = addEpilogue(map);
+  Block &block = getEpilogue(map);
+  Value factor =
+      migration ? Value(block.getArgument(1))
+                : arith::ConstantOp::create(
+                      code, op.getLoc(),
+                      code.getF32FloatAttr(static_cast<float>(1.0 / scale)));
+  Value multiple =
+      arith::MulFOp::create(code, op.getLoc(), block.getArgument(0), factor);
+  kernel::YieldOp::create(code, op.getLoc(), multiple);
+  ++kernels;
+  return map.getResult();
+}
+
+/// The input of `op`, of int8, as multiples of scales. Products that read the
+/// same value with the same attributes share them.
+Converter::Quantized Converter::quantizeInput(LinearOp op) {
+  Value input = op.getInput();
+  Quantized &found =
+      quantized[{input, op.getMigrationAttr(), op.getInputScaleAttr()}];
+  if (found.multiples)
+    return found;
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfterValue(input);
+  if (op.getInputScaleAttr()) {
+    found.multiples = createQuantizingMap(op, builder.getI8Type());
+    return found;
+  }
+  if (op.getMigrationAttr())
+    input = createQuantizingMap(op, builder.getF32Type());
+  SmallVector<int64_t> shape(tensorOf(input).getShape());
+  auto narrow = RankedTensorType::get(shape, builder.getI8Type());
+  shape.back() = 1;
+  auto quantize = QuantizeOp::create(
+      builder, input.getLoc(), narrow,
+      RankedTensorType::get(shape, builder.getF32Type()), input);
+  ++kernels;
+  found = {quantize.getResult(), quantize.getScales()};
+  return found;
+}
+
 /// The product of quantized operands, times both scales.
 GemmOp Converter::createInt8Product(LinearOp op) {
-  Value input = op.getInput(), weight = op.getWeight();
-  Type int8 = builder.getI8Type(), f32 = builder.getF32Type();
-  QuantizeOp &quantize = quantized[input];
-  if (!quantize) {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointAfterValue(input);
-    SmallVector<int64_t> shape(tensorOf(input).getShape());
-    auto narrow = RankedTensorType::get(shape, int8);
-    shape.back() = 1;
-    quantize = QuantizeOp::create(builder, input.getLoc(), narrow,
-                                  RankedTensorType::get(shape, f32), input);
-    ++kernels;
-  }
+  Value weight = op.getWeight();
+  Quantized input = quantizeInput(op);
   ArrayRef<int64_t> shape = tensorOf(weight).getShape();
-  auto narrow = DeriveOp::create(builder, weight.getLoc(),
-                                 RankedTensorType::get(shape, int8), weight);
+  auto narrow =
+      DeriveOp::create(builder, weight.getLoc(),
+                       RankedTensorType::get(shape, builder.getI8Type()),
+                       weight, op.getMigrationAttr());
   auto scales = RowScalesOp::create(
-      builder, weight.getLoc(), RankedTensorType::get(shape.take_front(), f32),
-      weight);
-  auto gemm = GemmOp::create(
-      builder, op.getLoc(), op.getType(), quantize.getResult(),
-      narrow.getResult(), ValueRange{quantize.getScales(), scales.getResult()});
+      builder, weight.getLoc(),
+      RankedTensorType::get(shape.take_front(), builder.getF32Type()), weight,
+      op.getMigrationAttr());
+  SmallVector<Value, 2> extras;
+  if (input.scales)
+    extras.push_back(input.scales);
+  extras.push_back(scales.getResult());
+  auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
+                             input.multiples, narrow.getResult(), extras);
   OpBuilder code = addEpilogue(gemm);
   Block &block = getEpilogue(gemm);
   Value product = block.getArgument(0);
-  for (unsigned scale : {1, 2})
-    product = arith::MulFOp::create(code, op.getLoc(), product,
-                                    block.getArgument(scale));
+  auto multiply = [&](Value scale) {
+    product = arith::MulFOp::create(code, op.getLoc(), product, scale);
+  };
+  if (!input.scales)
+    multiply(
+        arith::ConstantOp::create(code, op.getLoc(), op.getInputScaleAttr()));
+  for (Value scale : block.getArguments().drop_front())
+    multiply(scale);
   kernel::YieldOp::create(code, op.getLoc(), product);
   return gemm;
 }

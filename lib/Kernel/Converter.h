@@ -41,6 +41,9 @@ private:
   void replace(Operation *op, Operation *kernel);
   Value forAllGroups(Value vector, int64_t groups);
   Value asOperand(Value value, PrecisionAttr precision);
+  struct Quantized;
+  Value createQuantizingMap(LinearOp op, Type element);
+  Quantized quantizeInput(LinearOp op);
   GemmOp createInt8Product(LinearOp op);
 
   // ConvertTraining.cpp: backward, losses, updates. convertTraining returns
@@ -80,8 +83,13 @@ private:
   OpBuilder builder;
   /// Values rounded to a type, which several products may read.
   DenseMap<std::pair<Value, Type>, Value> rounded;
-  /// Values quantized for products of int8.
-  DenseMap<Value, QuantizeOp> quantized;
+  /// The input of a product of int8.
+  struct Quantized {
+    Value multiples; ///< i8
+    Value scales;    ///< of the rows; null: all have the op's input_scale
+  };
+  /// By value, migration and input_scale.
+  DenseMap<std::tuple<Value, Attribute, Attribute>, Quantized> quantized;
 };
 
 } // namespace mlir::vit::kernel

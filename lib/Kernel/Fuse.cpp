@@ -32,8 +32,17 @@ struct Product {
   unsigned operand; ///< of the attention: 0 query, 1 key, 2 value
   GemmOp gemm;
   Value rowScales;    ///< of int8: an extra of one channel; null: none
+  Attribute scale;    ///< of int8, where all rows have the same; null: none
   RowScalesOp scales; ///< of int8: of the weight; null: none
   Value bias;         ///< null: none
+
+  /// Products can be fused if these are equal: the input, the code, and what
+  /// the weight is multiplied by.
+  auto getKey() {
+    return std::make_tuple(Value(gemm.getInput()), bias ? 1u : 0u, scale,
+                           scales ? Attribute(scales.getMigrationAttr())
+                                  : Attribute());
+  }
 };
 } // namespace
 
@@ -161,6 +170,7 @@ static bool fuseRounding(MapOp map) {
   Value element =
       cast<kernel::YieldOp>(getEpilogue(map).getTerminator()).getValue();
   if (!attention || map.getInput() != attention.getResult() ||
+      map.getType().getElementType().isInteger() ||
       !attention.getResult().hasOneUse() ||
       element != getEpilogue(map).getArgument(0))
     return false;
@@ -211,6 +221,42 @@ struct AttentionUses {
 };
 } // namespace
 
+/// Matches the code of a product of int8, which begins with acc * the scale of
+/// the rows (an extra of one channel or a constant) * the scales of the weight.
+/// Sets these fields of `product` and returns the value after it, or null if
+/// the code begins in another way. `used` is how many extras it reads.
+static Value matchScales(Product &product, Block &code, size_t &used) {
+  ValueRange extras = product.gemm.getExtras();
+  Value value = code.getArgument(0);
+  auto next = [&]() -> arith::MulFOp {
+    if (!value.hasOneUse())
+      return {};
+    auto times = dyn_cast<arith::MulFOp>(*value.user_begin());
+    return times && times.getLhs() == value ? times : arith::MulFOp();
+  };
+  used = 0;
+  arith::MulFOp byRows = next();
+  if (!byRows)
+    return {};
+  if (matchPattern(byRows.getRhs(), m_Constant(&product.scale)))
+    product.rowScales = {};
+  else if (byRows.getRhs() == code.getArgument(1))
+    product.rowScales = extras[used++];
+  else
+    return {};
+  value = byRows.getResult();
+  arith::MulFOp byColumns = next();
+  if (!byColumns || byColumns.getRhs() != code.getArgument(1 + used))
+    return {};
+  product.scales = extras[used++].getDefiningOp<RowScalesOp>();
+  // What a derive to i8 divides by; see stack.
+  auto weight = product.gemm.getWeight().getDefiningOp<DeriveOp>();
+  if (!weight || weight.getSources() != product.scales.getSources() ||
+      weight.getMigrationAttr() != product.scales.getMigrationAttr())
+    return {};
+  return byColumns.getResult();
+}
+
 /// Returns the product that computes operand `index` if only these ops use it
 /// and nothing but a bias is fused into it.
 static std::optional<Product> getProduct(kernel::AttentionOp attention,
@@ -221,24 +267,19 @@ static std::optional<Product> getProduct(kernel::AttentionOp attention,
   if (!gemm || gemm.getTransposed() || !uses.own(operand, index) ||
       attention.getOffsets()[index] != 0)
     return std::nullopt;
-  Product product = {index, gemm, Value(), {}, Value()};
+  Product product = {index, gemm, Value(), {}, {}, Value()};
   Block &code = getEpilogue(gemm);
   Value result = cast<kernel::YieldOp>(code.getTerminator()).getValue();
   SmallVector<Value> extras(gemm.getExtras());
-  // acc, or acc * row scale * scale; then perhaps + bias.
+  // acc, or acc times the scales of int8; then perhaps + bias.
   size_t used = 0;
   Value expected = code.getArgument(0);
-  if (extras.size() >= 2 && extras[1].getDefiningOp<RowScalesOp>()) {
-    product.rowScales = extras[0];
-    product.scales = extras[1].getDefiningOp<RowScalesOp>();
-    for (; used < 2; ++used) {
-      auto times = dyn_cast_or_null<arith::MulFOp>(
-          expected.getUsers().empty() ? nullptr : *expected.user_begin());
-      if (!times || times.getLhs() != expected ||
-          times.getRhs() != code.getArgument(1 + used))
-        return std::nullopt;
-      expected = times.getResult();
-    }
+  if (llvm::any_of(extras, [](Value extra) {
+        return isa_and_nonnull<RowScalesOp>(extra.getDefiningOp());
+      })) {
+    expected = matchScales(product, code, used);
+    if (!expected)
+      return std::nullopt;
   }
   if (extras.size() == used && result == expected)
     return product;
@@ -252,33 +293,35 @@ static std::optional<Product> getProduct(kernel::AttentionOp attention,
   return product;
 }
 
-/// Concatenates the sources along the first dimension.
+/// Concatenates the sources along the first dimension, as elements of type
+/// `element`.
 static Value stack(OpBuilder &builder, Location location,
-                   ArrayRef<Value> sources) {
-  RankedTensorType type = tensorOf(sources.front());
-  SmallVector<int64_t> shape(type.getShape());
+                   ArrayRef<Value> sources, Type element,
+                   DenseElementsAttr migration = {}) {
+  SmallVector<int64_t> shape(tensorOf(sources.front()).getShape());
   shape[0] = 0;
   for (Value source : sources)
     shape[0] += tensorOf(source).getDimSize(0);
   return DeriveOp::create(builder, location,
-                          RankedTensorType::get(shape, type.getElementType()),
-                          sources);
+                          RankedTensorType::get(shape, element), sources,
+                          migration);
 }
 
 /// Replaces `products`, which have the same input and either all a bias or
 /// none, by one product.
 static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
                          ArrayRef<Product> products) {
-  SmallVector<Value> weights, scales, biases;
+  SmallVector<Value> weights, biases;
   SmallVector<Location> locations;
   SmallVector<int64_t> offsets(attention.getOffsets());
   int64_t width = 0;
   GemmOp last = products.front().gemm;
   for (const Product &product : products) {
     GemmOp gemm = product.gemm;
-    weights.push_back(gemm.getWeight());
     if (product.scales)
-      llvm::append_range(scales, RowScalesOp(product.scales).getSources());
+      llvm::append_range(weights, RowScalesOp(product.scales).getSources());
+    else
+      weights.push_back(gemm.getWeight());
     if (product.bias)
       biases.push_back(product.bias);
     locations.push_back(gemm.getLoc());
@@ -290,20 +333,28 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
 
   OpBuilder builder(last);
   Location location = builder.getFusedLoc(locations);
+  Product first = products.front();
+  DenseElementsAttr migration;
   SmallVector<Value> extras;
-  if (!scales.empty()) {
-    extras.push_back(products.front().rowScales);
+  if (first.rowScales)
+    extras.push_back(first.rowScales);
+  if (first.scales) {
+    migration = first.scales.getMigrationAttr();
     extras.push_back(RowScalesOp::create(
         builder, location, RankedTensorType::get({width}, builder.getF32Type()),
-        scales));
+        weights, migration));
   }
   if (!biases.empty())
-    extras.push_back(stack(builder, location, biases));
+    extras.push_back(stack(builder, location, biases,
+                           tensorOf(biases.front()).getElementType()));
   auto type = last.getResult().getType();
   auto fusedType = RankedTensorType::get(
       {type.getDimSize(0), type.getDimSize(1), width}, type.getElementType());
   auto fused = GemmOp::create(builder, location, fusedType, last.getInput(),
-                              stack(builder, location, weights), extras);
+                              stack(builder, location, weights,
+                                    last.getWeight().getType().getElementType(),
+                                    migration),
+                              extras);
   // All products have the same scalar code.
   fused.getEpilogue().takeBody(last.getEpilogue());
   for (const Product &product : products) {
@@ -314,14 +365,13 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
 }
 
 static bool fuseAttention(kernel::AttentionOp attention) {
-  // Grouped by input and by whether there is a bias, since only products of one
-  // group can be fused.
-  llvm::MapVector<std::pair<Value, unsigned>, SmallVector<Product>> groups;
+  llvm::MapVector<decltype(std::declval<Product>().getKey()),
+                  SmallVector<Product>>
+      groups;
   AttentionUses uses(attention);
   for (unsigned index = 0; index < 3; ++index)
     if (std::optional<Product> product = getProduct(attention, uses, index))
-      groups[{product->gemm.getInput(), product->bias ? 1u : 0u}].push_back(
-          *product);
+      groups[product->getKey()].push_back(*product);
   bool changed = false;
   for (auto &[key, products] : groups) {
     if (products.size() < 2)

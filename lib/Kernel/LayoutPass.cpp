@@ -242,9 +242,13 @@ Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
   }
   // Uses the sources of a derive directly, instead of its result.
   SmallVector<Value> sources = {parameter};
-  if (auto inner = dyn_cast<DeriveOp>(source))
+  DenseElementsAttr migration;
+  if (auto inner = dyn_cast<DeriveOp>(source)) {
     sources.assign(inner.getSources().begin(), inner.getSources().end());
-  found = DeriveOp::create(builder, parameter.getLoc(), type, sources);
+    migration = inner.getMigrationAttr();
+  }
+  found =
+      DeriveOp::create(builder, parameter.getLoc(), type, sources, migration);
   ++derived;
   return found;
 }

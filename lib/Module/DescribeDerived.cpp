@@ -19,12 +19,24 @@ using namespace mlir;
 using namespace mlir::vit;
 namespace format = ::vit::format;
 
-/// A derived form of the schema in the terms of format/Form.h.
+/// A derived form of the schema in the terms of format/Form.h. It points to the
+/// migration of `derived`.
 static format::Form formOf(const schema::DerivedT &derived) {
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(schema::Derived::Pack(builder, &derived));
-  return format::formOf(
+  format::Form form = format::formOf(
       *flatbuffers::GetRoot<schema::Derived>(builder.GetBufferPointer()));
+  form.migration =
+      derived.migration.empty() ? nullptr : derived.migration.data();
+  return form;
+}
+
+/// The factors of `migration`, none if that is null.
+static std::vector<float> migrationOf(DenseElementsAttr migration) {
+  if (!migration)
+    return {};
+  auto factors = migration.getValues<float>();
+  return std::vector<float>(factors.begin(), factors.end());
 }
 
 /// Sets the fields of `derived` that follow from the encoding of `type`.
@@ -70,6 +82,9 @@ static std::string keyOf(const schema::DerivedT &derived) {
   list(derived.dims);
   list(derived.from);
   list(derived.to);
+  // The factors by their bits.
+  key.append(reinterpret_cast<const char *>(derived.migration.data()),
+             derived.migration.size() * sizeof(float));
   return key;
 }
 
@@ -184,6 +199,7 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
       return error.fail(op,
                         "a parameter cannot have the layout of an activation");
     derived->splat = elements == 1 && type.getNumElements() > 1;
+    derived->migration = migrationOf(derive.getMigrationAttr());
   } else if (auto resample = dyn_cast_or_null<kernel::ResampleOp>(op)) {
     if (failed(addSource(resample.getSource(), *derived)))
       return failure();
@@ -203,6 +219,7 @@ FailureOr<uint32_t> StoredValues::addDerived(Value value) {
     derived->kind = schema::DerivedKind::RowScales;
     derived->dims = dimsOf(type);
     derived->depth = tensorOf(scales.getSources().front()).getDimSize(1);
+    derived->migration = migrationOf(scales.getMigrationAttr());
   } else if (auto relative =
                  dyn_cast_or_null<kernel::RelativePositionsOp>(op)) {
     if (failed(addSource(relative.getSource(), *derived)))

@@ -18,12 +18,31 @@ using namespace mlir::vit::reference;
 
 static double number(const APFloat &value) { return value.convertToDouble(); }
 
+/// The rows of `input` as multiples of their scales, which go to `scales`.
+static Tensor quantizeInput(Tensor input, LinearOp op, Tensor &scales) {
+  if (DenseElementsAttr migration = op.getMigrationAttr())
+    for (auto [column, factor] : llvm::enumerate(migration.getValues<float>()))
+      for (int64_t r = 0; r < input.rows(); ++r)
+        input.row(r)[column] /= factor;
+  if (!op.getInputScaleAttr())
+    return quantizeRows(input, scales);
+  double scale = number(op.getInputScaleAttr().getValue());
+  scales = Tensor(std::vector<int64_t>{input.rows()});
+  std::fill(scales.data.begin(), scales.data.end(), scale);
+  for (double &x : input.data)
+    x = toInt8(x / scale);
+  return input;
+}
+
 /// The product of quantized rows, times both scales.
-static Tensor linearInt8(const Tensor &input, const Tensor &weight,
+static Tensor linearInt8(LinearOp op, const Tensor &input, const Tensor &weight,
                          const Tensor *bias) {
   Tensor rowScales, scales;
-  Tensor result = linear(quantizeRows(input, rowScales),
-                         quantizeRows(weight, scales), /*bias=*/nullptr);
+  Tensor multiples = quantizeInput(input, op, rowScales);
+  Tensor result =
+      linear(multiples,
+             quantizeRows(migrateWeight(weight, op.getMigrationAttr()), scales),
+             /*bias=*/nullptr);
   for (int64_t r = 0; r < result.rows(); ++r)
     for (int64_t o = 0; o < result.width(); ++o)
       result.row(r)[o] = result.row(r)[o] * rowScales.data[r] * scales.data[o] +
@@ -177,7 +196,7 @@ std::optional<Tensor> Evaluator::evaluateGraphOp(Operation *op) {
         if (precision == Precision::f32)
           return linear(input, weight, getOptional(op.getBias()));
         if (precision == Precision::int8)
-          return linearInt8(input, weight, getOptional(op.getBias()));
+          return linearInt8(op, input, weight, getOptional(op.getBias()));
         return linear(roundTo(input, precision), roundTo(weight, precision),
                       getOptional(op.getBias()));
       })

@@ -47,6 +47,15 @@ static Precision precisionOf(Value value) {
                                                    : Precision::f32;
 }
 
+/// Rounds the elements of `tensor` to the element type of `value`.
+static Tensor roundToTypeOf(Value value, Tensor tensor) {
+  if (!tensorOf(value).getElementType().isInteger(8))
+    return roundTo(std::move(tensor), precisionOf(value));
+  for (double &x : tensor.data)
+    x = toInt8(x);
+  return tensor;
+}
+
 static Tensor derive(ArrayRef<const Tensor *> sources,
                      ArrayRef<int64_t> shape) {
   Tensor result(shape.vec());
@@ -150,7 +159,7 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
     if (failed(result))
       return failure();
     return std::optional<Tensor>(
-        roundTo(std::move(*result), precisionOf(op.getResult())));
+        roundToTypeOf(op.getResult(), std::move(*result)));
   };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](kernel::GemmOp op) {
@@ -190,22 +199,27 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
       .Case([&](kernel::RelayoutOp op) -> Result {
         return std::optional(get(op.getInput()));
       })
-      .Case<kernel::DeriveOp, kernel::PackOp>([&](auto op) -> Result {
-        if (tensorOf(op.getResult()).getElementType().isInteger(8)) {
-          Tensor scales;
+      .Case([&](kernel::DeriveOp op) -> Result {
+        Tensor values =
+            derive(getAll(op.getSources()), shapeOf(op.getResult()));
+        Tensor scales;
+        if (tensorOf(op.getResult()).getElementType().isInteger(8))
           return std::optional(quantizeRows(
-              derive(getAll(op.getSources()), shapeOf(op.getResult())),
-              scales));
-        }
+              migrateWeight(std::move(values), op.getMigrationAttr()), scales));
+        return std::optional(
+            roundTo(std::move(values), precisionOf(op.getResult())));
+      })
+      .Case([&](kernel::PackOp op) -> Result {
         return std::optional(
             roundTo(derive(getAll(op.getSources()), shapeOf(op.getResult())),
                     precisionOf(op.getResult())));
       })
       .Case([&](kernel::RowScalesOp op) -> Result {
         int64_t width = shapeOf(op.getSources().front()).back();
-        Tensor scales =
-            rowScales(derive(getAll(op.getSources()),
-                             {tensorOf(op.getResult()).getDimSize(0), width}));
+        Tensor scales = rowScales(migrateWeight(
+            derive(getAll(op.getSources()),
+                   {tensorOf(op.getResult()).getDimSize(0), width}),
+            op.getMigrationAttr()));
         scales.shape = {scales.size()};
         return std::optional(std::move(scales));
       })

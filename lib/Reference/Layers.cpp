@@ -118,15 +118,27 @@ Tensor reference::rowScales(const Tensor &tensor) {
   return scales;
 }
 
+double reference::toInt8(double x) {
+  return x > -127.0 ? std::min(std::nearbyint(x), 127.0) : -127.0;
+}
+
 Tensor reference::quantizeRows(const Tensor &tensor, Tensor &scales) {
   scales = rowScales(tensor);
   Tensor result(tensor.shape);
   for (int64_t r = 0; r < tensor.rows(); ++r)
     for (int64_t i = 0; i < tensor.width(); ++i)
       if (scales.data[r] != 0.0)
-        result.row(r)[i] = std::clamp(
-            std::nearbyint(tensor.row(r)[i] / scales.data[r]), -127.0, 127.0);
+        result.row(r)[i] = toInt8(tensor.row(r)[i] / scales.data[r]);
   return result;
+}
+
+Tensor reference::migrateWeight(Tensor weight, DenseElementsAttr migration) {
+  if (migration)
+    for (auto [column, factor] : llvm::enumerate(migration.getValues<float>()))
+      for (int64_t r = 0; r < weight.rows(); ++r)
+        weight.row(r)[column] =
+            static_cast<float>(weight.row(r)[column] * factor);
+  return weight;
 }
 
 /// torch.nn.functional.softmax over the last dimension.

@@ -104,6 +104,11 @@ Tensor rotateByTables(const Tensor &input, int64_t offset, const Tensor &cosine,
 double roundTo(double x, Precision precision);
 /// Rounds each element.
 Tensor roundTo(Tensor tensor, Precision precision);
+/// The element of i8 for `x`: to nearest even, -127 to 127; -127 for a NaN.
+double toInt8(double x);
+/// Multiplies the columns of `weight` by the factors of `migration`, which may
+/// be null, and rounds to f32.
+Tensor migrateWeight(Tensor weight, DenseElementsAttr migration);
 /// Each row divided by its scale, its largest magnitude / 127 rounded to f32,
 /// and rounded to nearest even. `scales`: [..., 1].
 Tensor quantizeRows(const Tensor &tensor, Tensor &scales);

@@ -70,6 +70,8 @@ Form formOf(const schema::Derived &derived) {
   form.inGroup = derived.in_group();
   form.splat = derived.splat();
   form.depth = derived.depth();
+  if (derived.migration())
+    form.migration = derived.migration()->data();
   if (form.kind == FormKind::Resample) {
     form.resampling.prefix = derived.prefix();
     form.resampling.antialias = derived.antialias();
@@ -313,26 +315,30 @@ static void deriveRun(ElementType type, unsigned char *target, int64_t stride,
             sourceType, 1);
 }
 
-/// Calls visit(values, first, count) for parts of a row of `width` elements,
-/// widened.
+/// Calls visit(values, first, count) for parts of a row of the sources, widened
+/// and migrated.
 template <typename Visit>
-static void forEachPart(const unsigned char *row, ElementType type,
-                        int64_t width, Visit visit) {
+static void forEachPart(const Form &form, const unsigned char *row,
+                        ElementType type, Visit visit) {
   constexpr int64_t most = 1024;
   float values[most];
+  int64_t width = rowElements(form);
   for (int64_t first = 0; first < width; first += most) {
     int64_t count = std::min(most, width - first);
     widen(values, row + first * int64_t(sizeOf(type)), type, count);
+    if (form.migration)
+      for (int64_t i = 0; i < count; ++i)
+        values[i] *= form.migration[first + i];
     visit(values, first, count);
   }
 }
 
 /// The largest magnitude of a row / 127; NaN if there is one.
-static float rowScale(const unsigned char *row, ElementType type,
-                      int64_t width) {
+static float rowScale(const Form &form, const unsigned char *row,
+                      ElementType type) {
   float largest = 0;
   bool isNan = false;
-  forEachPart(row, type, width, [&](const float *x, int64_t, int64_t count) {
+  forEachPart(form, row, type, [&](const float *x, int64_t, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
       isNan = isNan || std::isnan(x[i]);
       largest = std::max(largest, std::fabs(x[i]));
@@ -344,12 +350,12 @@ static float rowScale(const unsigned char *row, ElementType type,
 /// Row `row` of panels of I8: multiples of its scale, and the word after them.
 static void quantizeRow(const Form &form, int8_t *out, const unsigned char *in,
                         ElementType type, int64_t row) {
-  float scale = rowScale(in, type, form.width);
+  float scale = rowScale(form, in, type);
   int64_t v = form.interleave;
   RowPlace place = placeRow(form, row);
   int32_t sum = 0;
   forEachPart(
-      in, type, form.width, [&](const float *x, int64_t first, int64_t count) {
+      form, in, type, [&](const float *x, int64_t first, int64_t count) {
         for (int64_t i = 0; i < count; ++i) {
           int64_t index =
               paddedIndex(first + i, form.inGroup, form.channelPad());
@@ -372,7 +378,7 @@ static void deriveRows(const Form &form, void *target, const void *source,
   const auto *in = static_cast<const unsigned char *>(source);
   for (int64_t row = first; row < first + rows; ++row) {
     if (form.kind == FormKind::RowScales)
-      static_cast<float *>(target)[row] = rowScale(in, type, width);
+      static_cast<float *>(target)[row] = rowScale(form, in, type);
     else
       quantizeRow(form, static_cast<int8_t *>(target), in, type, row);
     in += width * int64_t(sizeOf(type));

@@ -29,6 +29,11 @@ inline constexpr int64_t kChannelPad = 16;
 /// The width of a panel is a multiple of this.
 inline constexpr int64_t kPanelGranule = 16;
 
+/// Whether a product of int8 can have `x` as a given scale of its input or as a
+/// factor of a channel: the range is wide enough for any activations, and the
+/// inverse of a product of two such numbers is a normal number.
+inline bool isScale(float x) { return x >= 0x1p-60f && x <= 0x1p60f; }
+
 /// In the order of `DerivedKind` of the schema.
 enum class FormKind : uint8_t {
   Panels,
@@ -91,9 +96,10 @@ struct RelativePositions {
 /// magnitude / 127, rounded to nearest even; behind the depths of each panel
 /// follows a word of 32 bits for each of its columns, -128 times the sum of the
 /// column: the sums of products that add 128 to the other operand begin there.
-/// RowScales are the scales, [width], of a source [width, depth]. All other
-/// elements are zero. Resample and RelativePositions are
-/// row-major, too; rows and width are those of the result.
+/// RowScales are the scales, [width], of a source [width, depth]. Both first
+/// multiply the elements of a row by `migration`, if that is not null. All
+/// other elements are zero. Resample and RelativePositions are row-major, too;
+/// rows and width are those of the result.
 struct Form {
   FormKind kind = FormKind::RowMajor;
   ElementType type = ElementType::F32; ///< of the form; isFloat, or I8 panels
@@ -107,13 +113,16 @@ struct Form {
   Resampling resampling;      ///< Resample
   RelativePositions relative; ///< RelativePositions
   int64_t depth = 0;          ///< RowScales: elements of a row of the sources
+  /// I8, RowScales: a factor for each element of a row, or null. Not owned.
+  const float *migration = nullptr;
 
   int64_t sourceElements() const;
   /// What the channels of each group are padded to a multiple of.
   int64_t channelPad() const { return kChannelPad * interleave; }
 };
 
-/// Returns the form that verified metadata describes.
+/// Returns the form that verified metadata describes. It points to the
+/// metadata's migration.
 Form formOf(const schema::Derived &derived);
 
 /// The elements and bytes of a form that passed `checkForm`.

@@ -60,6 +60,8 @@ private:
   vit_status parameterHasForm(uint32_t index);
   vit_status derivedForms();
   vit_status derived(uint32_t index);
+  vit_status migration(const schema::Derived &derived, const Form &form,
+                       const char *what);
   vit_status constants();
   vit_status arenas();
   vit_status variables();

@@ -143,6 +143,8 @@ static void writeDerived(Text &json, const schema::Module &root,
     json.field("cols", d.cols());
     json.field("interleave", d.interleave());
   }
+  if (d.migration())
+    json.field("migrated", true);
   json.field("out_group", d.out_group());
   json.field("in_group", d.in_group());
   // Parameters by name, earlier derived forms by number.

@@ -158,6 +158,7 @@ vit_status Checker::derived(uint32_t index) {
   Form form = formOf(d);
   if (const char *reason = checkForm(form))
     return corrupt("%s %s", what, reason);
+  VIT_TRY(migration(d, form, what));
   if (uint64_t(form.sourceElements()) != total)
     return corrupt("%s has %lld elements and its sources %llu", what,
                    lld(form.sourceElements()), llu(total));
@@ -168,6 +169,24 @@ vit_status Checker::derived(uint32_t index) {
     return VIT_OK;
   VIT_TRY(segment(d.data(), d.bytes(), kAlignment, what));
   return hashWeights ? hash(*d.data(), d.hash(), what) : VIT_OK;
+}
+
+/// The factors of what is rounded to i8.
+vit_status Checker::migration(const schema::Derived &derived, const Form &form,
+                              const char *what) {
+  if (!derived.migration())
+    return VIT_OK;
+  if (form.type != ElementType::I8 && form.kind != FormKind::RowScales)
+    return corrupt("%s has a migration, but is not of int8", what);
+  if (int64_t(derived.migration()->size()) != rowElements(form))
+    return corrupt("%s has a migration of %u factors for rows of %lld", what,
+                   derived.migration()->size(), lld(rowElements(form)));
+  for (uint32_t i = 0; i < derived.migration()->size(); ++i)
+    if (float factor = derived.migration()->Get(i); !format::isScale(factor))
+      return corrupt("%s has the factor %g for channel %u, which must be 2^-60 "
+                     "to 2^60",
+                     what, double(factor), i);
+  return VIT_OK;
 }
 
 vit_status Checker::constants() {

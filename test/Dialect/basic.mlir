@@ -91,6 +91,8 @@ func.func @tokens(%image: tensor<?x3x8x4xf32>, %x: tensor<?x6x8xf32>, %t: tensor
 func.func @linear_and_norm(%x: tensor<?x5x4xf32>, %r: tensor<?x4xf32>, %w: tensor<6x4xf32>, %b: tensor<6xf32>, %s: tensor<4xf32>, %h: tensor<2xf32>) {
   // CHECK: vit.linear %arg0, %arg2 : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
   %0 = vit.linear %x, %w : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  // CHECK: vit.linear %arg0, %arg2 precision int8 input_scale 2.500000e-02 migration dense<[1.000000e+00, 5.000000e-01, 4.000000e+00, 3.000000e+00]> : tensor<4xf32> : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  %8 = vit.linear %x, %w precision int8 input_scale 2.5e-02 migration dense<[1.0, 0.5, 4.0, 3.0]> : tensor<4xf32> : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
   // CHECK: vit.linear %arg1, %arg2, %arg3 : (tensor<?x4xf32>, tensor<6x4xf32>, tensor<6xf32>) -> tensor<?x6xf32>
   %1 = vit.linear %r, %w, %b : (tensor<?x4xf32>, tensor<6x4xf32>, tensor<6xf32>) -> tensor<?x6xf32>
   // CHECK: vit.layer_norm %arg0 scale %arg4 bias %arg4 epsilon 9.9999999999999998E-13 : (tensor<?x5x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x5x4xf32>

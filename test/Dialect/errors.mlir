@@ -855,3 +855,59 @@ func.func @attention_c5(%x: tensor<?x5x8xf32>) {
   %a = vit.attention %x, %x, %x heads 2 scale 0.5 precision int8 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>) -> tensor<?x5x8xf32>
   return
 }
+
+// -----
+
+func.func @linear_c4_scale(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{'vit.linear' op C4: input_scale and migration require precision int8}}
+  %0 = vit.linear %x, %w precision bf16 input_scale 1.0 : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c4_migration(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{'vit.linear' op C4: input_scale and migration require precision int8}}
+  %0 = vit.linear %x, %w migration dense<1.0> : tensor<4xf32> : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c5_zero(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{'vit.linear' op C5: the input_scale is 0.000000e+00; it must be 2^-60 to 2^60}}
+  %0 = vit.linear %x, %w precision int8 input_scale 0.0 : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c5_nan(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{'vit.linear' op C5: the input_scale is nan; it must be 2^-60 to 2^60}}
+  %0 = vit.linear %x, %w precision int8 input_scale 0x7FC00000 : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c5_negative(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{'vit.linear' op C5: factor 2 of the migration is -1.000000e+00; it must be 2^-60 to 2^60}}
+  %0 = vit.linear %x, %w precision int8 migration dense<[1.0, 2.0, -1.0, 1.0]> : tensor<4xf32> : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c5_infinite(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{'vit.linear' op C5: factor 0 of the migration is INF; it must be 2^-60 to 2^60}}
+  %0 = vit.linear %x, %w precision int8 migration dense<[0x7F800000, 2.0, -1.0, 1.0]> : tensor<4xf32> : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c6(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{'vit.linear' op C6: the migration must have 4 factors, not 'tensor<6xf32>'}}
+  %0 = vit.linear %x, %w precision int8 migration dense<1.0> : tensor<6xf32> : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
+  return
+}

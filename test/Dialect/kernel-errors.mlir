@@ -528,3 +528,27 @@ func.func @gemm_c2_types(%x: tensor<?x5x8xbf16>, %w: tensor<4x8xf32>) {
   } : (tensor<?x5x8xbf16>, tensor<4x8xf32>) -> tensor<?x5x4xf32>
   return
 }
+
+// -----
+
+func.func @derive_c2_type(%w: tensor<4x8xf32>) {
+  // expected-error @+1 {{'kernel.derive' op C2: a result with a migration must be i8 of rank 2, not 'tensor<4x8xbf16>'}}
+  %0 = kernel.derive %w migration dense<1.0> : tensor<8xf32> : (tensor<4x8xf32>) -> tensor<4x8xbf16>
+  return
+}
+
+// -----
+
+func.func @derive_c2_count(%w: tensor<4x8xf32>) {
+  // expected-error @+1 {{'kernel.derive' op C2: the migration must have 8 factors, not 'tensor<4xf32>'}}
+  %0 = kernel.derive %w migration dense<1.0> : tensor<4xf32> : (tensor<4x8xf32>) -> tensor<4x8xi8>
+  return
+}
+
+// -----
+
+func.func @row_scales_c2(%w: tensor<4x2xf32>) {
+  // expected-error @+1 {{'kernel.row_scales' op C2: factor 1 of the migration is 0.000000e+00; it must be 2^-60 to 2^60}}
+  %0 = kernel.row_scales %w migration dense<[1.0, 0.0]> : tensor<2xf32> : (tensor<4x2xf32>) -> tensor<4xf32>
+  return
+}

@@ -1,7 +1,7 @@
 // RUN: vit-interpret %s --values=-1 | FileCheck %s
 
 // bf16 has 8 significant bits: 257 is rounded to 256, 259 to 260.
-func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {vit.name = "rounded"}, tensor<1x2x1xf32> {vit.name = "attention"}, tensor<1x2xf32> {vit.name = "integers"}) {
+func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {vit.name = "rounded"}, tensor<1x2x1xf32> {vit.name = "attention"}, tensor<1x2xf32> {vit.name = "integers"}, tensor<1x2xf32> {vit.name = "static"}, tensor<1x2xf32> {vit.name = "migrated"}, tensor<1x2xf32> {vit.name = "both"}) {
   %x = arith.constant dense<[[257.0, 1.0]]> : tensor<1x2xf32>
   %w = arith.constant dense<[[1.0, 0.0], [0.0, 259.0]]> : tensor<2x2xf32>
   %b = arith.constant dense<[0.0, 1.0]> : tensor<2xf32>
@@ -21,5 +21,17 @@ func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {
   %x8 = arith.constant dense<[[254.0, 1.0]]> : tensor<1x2xf32>
   %w8 = arith.constant dense<[[127.0, 3.4], [-2.0, 127.0]]> : tensor<2x2xf32>
   %3 = vit.linear %x8, %w8, %b precision int8 : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
-  return %0, %1, %2, %3 : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2x1xf32>, tensor<1x2xf32>
+  // Multiples of 1.5: 254 is more than 127 * 1.5, 1.0 becomes 1. 1.5 (127 * 127 + 1 * 3) = 24198; and
+  // 1.5 (127 * -2 + 1 * 127) + 1 = -189.5.
+  // CHECK: static [1, 2] {{.*}}: 24198 -189.5{{$}}
+  %4 = vit.linear %x8, %w8, %b precision int8 input_scale 1.5 : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  // x / (254, 1) = (1, 1), which becomes 127, 127 in steps of 1/127. W times (254, 1): rows of 32258, 3.4 in steps of
+  // 254, of which 3.4 is none; and of -508, 127 in steps of 4: -127, 31.75, which becomes 32.
+  // 254 (127 * 127) / 127 = 32258; and 4 (127 * -127 + 127 * 32) / 127 + 1 = -379. The scale 1/127 is rounded to f32.
+  // CHECK: migrated [1, 2] {{.*}}: 32257.9999 -378.999999{{$}}
+  %5 = vit.linear %x8, %w8, %b precision int8 migration dense<[254.0, 1.0]> : tensor<2xf32> : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  // The same in steps of 0.5: 2, 2. 0.5 * 254 (2 * 127) = 32258; and 0.5 * 4 (2 * -127 + 2 * 32) + 1 = -379.
+  // CHECK: both [1, 2] {{.*}}: 32258 -379{{$}}
+  %6 = vit.linear %x8, %w8, %b precision int8 input_scale 5.0e-01 migration dense<[254.0, 1.0]> : tensor<2xf32> : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  return %0, %1, %2, %3, %4, %5, %6 : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2x1xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>
 }

@@ -153,10 +153,12 @@ void printForms(const Json &forms) {
     uint64_t bytes = form.at("bytes");
     std::string type = text(form, "element_type");
     bytesOfType[type] += bytes;
-    std::printf("  %-9s %-12s %-4s %10s  %-9s %s\n", text(form, "kind").c_str(),
-                shapeOf(form).c_str(), type.c_str(), bytesText(bytes).c_str(),
+    std::printf("  %-9s %-12s %-4s %10s  %-9s %s%s\n",
+                text(form, "kind").c_str(), shapeOf(form).c_str(), type.c_str(),
+                bytesText(bytes).c_str(),
                 form.value("stored", false) ? "stored" : "at load",
-                join(sources, " + ").c_str());
+                join(sources, " + ").c_str(),
+                form.value("migrated", false) ? ", migrated" : "");
   }
   for (const auto &[type, bytes] : bytesOfType)
     std::printf("  %s in %s\n", bytesText(bytes).c_str(), type.c_str());

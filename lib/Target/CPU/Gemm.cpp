@@ -490,7 +490,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
   FailureOr<Blocked> input =
       Blocked::get(op, op.getInput().getType(), Elements::Integer);
   FailureOr<Blocked> result =
-      Blocked::get(op, op.getResult().getType(), Elements::Narrow);
+      Blocked::get(op, op.getResult().getType(), Elements::Integer);
   if (failed(input) || failed(result))
     return failure();
   auto weight = op.getWeight().getType();

@@ -110,7 +110,13 @@ Value KernelBuilder::narrow(Value vector, Value buffer) {
   if (vector.getType() == type)
     return vector;
   if (type.getElementType().isInteger(8)) {
-    Value whole = math::RoundEvenOp::create(*this, vector);
+    // The comparison is false for a NaN, which has no other integer.
+    Value least = splat(-127), most = splat(127);
+    Value above = select(compare(arith::CmpFPredicate::OGT, vector, least),
+                         vector, least);
+    Value within =
+        select(compare(arith::CmpFPredicate::OLT, above, most), above, most);
+    Value whole = math::RoundEvenOp::create(*this, within);
     auto words = VectorType::get({kVectorLanes}, getI32Type());
     Value integers = arith::FPToSIOp::create(*this, words, whole);
     return arith::TruncIOp::create(*this, type, integers);

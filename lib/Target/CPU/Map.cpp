@@ -63,7 +63,7 @@ static FailureOr<KernelInfo> emitFlatMap(kernel::MapOp op, KernelBuilder &b) {
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::MapOp op, KernelBuilder &b) {
   if (op.getResult().getType().hasStaticShape())
     return emitFlatMap(op, b);
-  auto layouts = InputAndResult::get(op, /*rows=*/true, Elements::Narrow);
+  auto layouts = InputAndResult::get(op, /*rows=*/true, Elements::Integer);
   if (failed(layouts))
     return failure();
   const Blocked &input = layouts->input, &shape = layouts->result;

@@ -175,7 +175,7 @@ void Rows::softmax(const RowBlock &block, Value group) {
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RowsOp op,
                                            KernelBuilder &b) {
-  auto layouts = InputAndResult::get(op, /*rows=*/true, Elements::Narrow);
+  auto layouts = InputAndResult::get(op, /*rows=*/true, Elements::Integer);
   if (failed(layouts))
     return failure();
   const Blocked &shape = layouts->input;

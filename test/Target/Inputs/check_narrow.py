@@ -13,44 +13,17 @@ their cosine with the text's own at least COSINE. Plain code must compute the sa
 bits as tiles.
 """
 
-import json
 import math
 import os
-import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../tools/Inputs"))
-import files
+sys.path.insert(0, os.path.dirname(__file__))
+from narrow import EXPANDED, get_levels, infer, interpret, run
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../Simt/Inputs"))
 from levels import write_normal
 
-SHAPE, EXPANDED = (3, 3, 32, 32), "amx, expanded"
-
-
-def run(*command, **variables):
-    result = subprocess.run(command, env=dict(os.environ, **variables), capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit("%s: %s" % (" ".join(command), result.stderr))
-    return result.stdout
-
-
-def get_levels():
-    cpu = [device for device in json.loads(run("vit-run", "devices", "--json")) if device["device"] == "cpu"]
-    return [level["name"] for level in cpu[0]["levels"] if precision in level["precisions"]]
-
-
-def interpret(text, source, folder):
-    run("vit-run", "infer", text, "--seed", "1", "--input", source, "--output", folder + "/y.npy", "--device", "reference")
-    return files.read_npy(folder + "/y.npy")[1]
-
-
-def infer(text, level, source, folder):
-    variables = {"VIT_EXPAND_TILES": "1"} if level == EXPANDED else {}
-    name = level.split(",")[0]
-    run("vit-compile", text, "--precision", precision, "--level", name, "-o", folder + "/m.vitm", **variables)
-    run("vit-run", "infer", folder + "/m.vitm", "--seed", "1", "--input", source, "--output", folder + "/y.npy")
-    return files.read_npy(folder + "/y.npy")[1]
+SHAPE = (3, 3, 32, 32)
 
 
 def cosine(a, b):
@@ -65,7 +38,7 @@ write_normal(source, SHAPE)
 for model in sys.argv[4:]:
     run("vit-opt", model, "--vit-narrow=precision=" + precision, "-o", narrowed)
     exact, expected = interpret(model, source, folder), interpret(narrowed, source, folder)
-    results = {level: infer(model, level, source, folder) for level in get_levels() + [EXPANDED]}
+    results = {level: infer(model, precision, level, source, folder) for level in get_levels(precision) + [EXPANDED]}
     for level, values in results.items():
         worst = max(abs(a - b) for a, b in zip(values, expected)) / max(map(abs, expected))
         alike = cosine(values, exact)

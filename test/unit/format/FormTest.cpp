@@ -311,6 +311,42 @@ TEST(Form, PanelsOfI8AreMultiplesOfTheScaleOfTheirRow) {
   EXPECT_NE(checkForm(scaleForm), nullptr);
 }
 
+/// The same as of rows that are multiplied before.
+TEST(Form, PanelsOfI8AreMigrated) {
+  Form form;
+  form.kind = FormKind::Panels;
+  form.type = ElementType::I8;
+  form.rows = 3;
+  form.width = 1500; // more than is widened at a time
+  form.cols = 16;
+  form.interleave = 4;
+  Form scaleForm;
+  scaleForm.kind = FormKind::RowScales;
+  scaleForm.rows = 1;
+  scaleForm.width = form.rows;
+  scaleForm.depth = form.width;
+  auto count = size_t(form.rows * form.width);
+  std::vector<float> factors(size_t(form.width)), source(count), product(count);
+  for (size_t k = 0; k < factors.size(); ++k)
+    factors[k] = float(1 + k % 7) / 3;
+  for (size_t i = 0; i < count; ++i) {
+    source[i] = float(int(i * 7919 % 255) - 127);
+    product[i] = source[i] * factors[i % factors.size()];
+  }
+  std::vector<int8_t> panels(formBytes(form)), expected(panels.size());
+  std::vector<float> scales(3), expectedScales(3);
+  for (bool migrated : {false, true}) {
+    form.migration = scaleForm.migration = migrated ? factors.data() : nullptr;
+    const float *values = (migrated ? source : product).data();
+    derive(form, migrated ? panels.data() : expected.data(), values,
+           ElementType::F32, 0, int64_t(count));
+    derive(scaleForm, migrated ? scales.data() : expectedScales.data(), values,
+           ElementType::F32, 0, int64_t(count));
+  }
+  EXPECT_EQ(panels, expected);
+  EXPECT_EQ(scales, expectedScales);
+}
+
 TEST(Form, OnlyFloatFormsOfAllElementsAreLossless) {
   Form form;
   form.rows = form.width = 4;

@@ -7,6 +7,8 @@
 
 #include "CorruptSupport.h"
 
+#include <cmath>
+
 using namespace vit::test;
 namespace schema = vit::schema;
 
@@ -142,6 +144,19 @@ INSTANTIATE_TEST_SUITE_P(
             }},
         Lie{"derived form 1 interleaves depths in a way that is not possible",
             [](Builder &b) { b.module.derived[1]->interleave = 3; }},
+        Lie{"derived form 1 has a migration, but is not of int8",
+            [](Builder &b) { b.module.derived[1]->migration.assign(8, 1); }},
+        Lie{"derived form 2 has a migration of 3 factors for rows of 8",
+            [](Builder &b) { b.addMigrated({1, 2, 3}); }},
+        Lie{"derived form 2 has the factor 0 for channel 2, which must be "
+            "2^-60 to 2^60",
+            [](Builder &b) { b.addMigrated({1, 2, 0, 4, 5, 6, 7, 8}); }},
+        Lie{"derived form 2 has the factor -1 for channel 0, which must be",
+            [](Builder &b) { b.addMigrated({-1, 2, 3, 4, 5, 6, 7, 8}); }},
+        Lie{"derived form 2 has the factor nan for channel 7, which must be",
+            [](Builder &b) { b.addMigrated({1, 2, 3, 4, 5, 6, 7, NAN}); }},
+        Lie{"derived form 2 has the factor inf for channel 7, which must be",
+            [](Builder &b) { b.addMigrated({1, 2, 3, 4, 5, 6, 7, INFINITY}); }},
         // A parameter that is stored rounded is in no other form.
         Lie{"derived form 2 is made from parameter 'scale', which is stored "
             "rounded",

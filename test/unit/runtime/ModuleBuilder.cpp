@@ -254,6 +254,15 @@ void Builder::addBf16() {
   entry().schedules.push_back(std::move(copy));
 }
 
+void Builder::addMigrated(std::vector<float> factors) {
+  auto panels = std::make_unique<schema::DerivedT>(*module.derived[1]);
+  panels->element_type = schema::DType::I8;
+  panels->interleave = 4;
+  panels->bytes = 16 * (64 + 4);
+  panels->migration = std::move(factors);
+  module.derived.push_back(std::move(panels));
+}
+
 void Builder::keepOnlyBf16() {
   addBf16();
   entry().schedules.erase(entry().schedules.begin());

@@ -84,8 +84,11 @@ public:
   /// Adds to entry forward a schedule in bf16, whose product reads weights in
   /// bf16 from another derived form, the last one.
   void addBf16();
-  /// Leaves only that schedule, and stores q and kv in its form alone, which is
-  /// then derived form 1.
+  /// Adds q and kv as panels of i8, multiplied by `factors`, a derived form
+  /// that no schedule reads.
+  void addMigrated(std::vector<float> factors);
+  /// Leaves only the schedule in bf16, and stores q and kv in its form alone,
+  /// which is then derived form 1.
   void keepOnlyBf16();
 
   /// Adds schedules for a GPU with the same commands and kernel names. Their

@@ -125,6 +125,19 @@ TEST(Precision, OfTheFirstScheduleIsTheDefault) {
   EXPECT_EQ(entry["schedules"][2]["chosen"], true);
 }
 
+TEST(Precision, FormsOfI8MayBeMigrated) {
+  Builder builder;
+  builder.addMigrated({1, 2, 3, 4, 5, 6, 7, 0x1p-60f});
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  char *text = nullptr;
+  ASSERT_EQ(vit_module_describe(module.get(), &text, nullptr), VIT_OK);
+  nlohmann::json forms = nlohmann::json::parse(text)["derived"];
+  vit_module_free_text(module.get(), text);
+  EXPECT_FALSE(forms[1].contains("migrated"));
+  EXPECT_EQ(forms[2]["migrated"], true);
+}
+
 TEST(Precision, ThatIsNotThereIsRefused) {
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);
