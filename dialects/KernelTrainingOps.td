@@ -205,6 +205,7 @@ def Kernel_WeightGradientOp : Kernel_LaunchOp<"weight_gradient", Kernel_Promise<
     Constraints:
     - C1: both operands have rank 2 or 3 and equal sizes except for the last.
     - C2: the results are [width of dy, width of x] and [width of dy].
+    - C3: the operands are both f32 or both bf16, the results f32.
   }];
   let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input);
   let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$bias);
@@ -285,7 +286,8 @@ def Kernel_AttentionBackwardOp : Kernel_LaunchOp<"attention_backward", Kernel_Pr
   let summary = "gradients of the query, key and value of an attention";
   let description = [{
     Like `vit.attention_backward`; q, k and v are channels of their operands as
-    in `kernel.attention`. Probabilities are recomputed.
+    in `kernel.attention`. Probabilities are recomputed. Where the operands are
+    bf16, so are p and scale ds in the products; the sums are f32.
 
     ```mlir
     %dq, %dk, %dv = kernel.attention_backward %dy, %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384]
@@ -299,6 +301,8 @@ def Kernel_AttentionBackwardOp : Kernel_LaunchOp<"attention_backward", Kernel_Pr
     - C2: the gradient is [batch, q's tokens, heads * head_dim], the results
       are [batch, q's (k's, k's) tokens, heads * head_dim].
     - C3: the bias, if given, is [heads, q's tokens, k's tokens].
+    - C4: the gradient, q, k and v have one element type; the results are f32
+      or of this type.
   }];
   let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
                     Optional<Kernel_Tensor>:$bias, I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);

@@ -23,13 +23,19 @@ def Vit_LinearInputGradientOp : Vit_PureOp<"linear_input_gradient"> {
     %dx = vit.linear_input_gradient %dy, %w : (tensor<?x197x3072xf32>, tensor<3072x768xf32>) -> tensor<?x197x768xf32>
     ```
 
+    With `precision bf16`, both operands are first rounded to bf16, as in
+    `vit.linear`.
+
     Constraints:
     - C1: the weight has rank 2; its first dimension is the gradient's last.
     - C2: the gradient has rank 2 or 3.
+    - C3: the precision is not int8.
   }];
-  let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$weight);
+  let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$weight, Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result);
-  let assemblyFormat = "$gradient `,` $weight attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = [{
+    $gradient `,` $weight (`precision` `` $precision^)? attr-dict `:` functional-type(operands, results)
+  }];
 }
 
 def Vit_LinearWeightGradientOp : Vit_PureOp<"linear_weight_gradient"> {
@@ -42,13 +48,19 @@ def Vit_LinearWeightGradientOp : Vit_PureOp<"linear_weight_gradient"> {
     %dw = vit.linear_weight_gradient %dy, %x : (tensor<?x197x3072xf32>, tensor<?x197x768xf32>) -> tensor<3072x768xf32>
     ```
 
+    With `precision bf16`, both operands are first rounded to bf16; the sums and
+    the result are f32.
+
     Constraints:
     - C1: both operands have rank 2 or 3, equal sizes except for the last, and
       static widths.
+    - C2: the precision is not int8.
   }];
-  let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$input);
+  let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$input, Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result);
-  let assemblyFormat = "$gradient `,` $input attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = [{
+    $gradient `,` $input (`precision` `` $precision^)? attr-dict `:` functional-type(operands, results)
+  }];
 }
 
 def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
@@ -63,13 +75,17 @@ def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
     %dp = vit.sum_to %dy : (tensor<?x197x768xf32>) -> tensor<197x768xf32>
     ```
 
+    With `precision bf16`, the input is first rounded to bf16: the gradient of a
+    bias beside that of its weight, which reads the same rounded operand.
+
     Constraints:
     - C1: aligned at the last dimension, the sizes of the result are those of
       the input, 1 or missing; the element types are equal.
+    - C2: the precision is not int8.
   }];
-  let arguments = (ins Vit_Tensor:$input);
+  let arguments = (ins Vit_Tensor:$input, Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$input (`precision` `` $precision^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
   let hasFolder = 1;
 }
@@ -120,6 +136,9 @@ def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
     dk = scale ds^T q. The probabilities are recomputed row by row. The optional
     fourth result is the gradient of the bias, ds summed over the batch.
 
+    With `precision bf16`, all operands but the bias are first rounded to bf16,
+    and so are p where it is multiplied by the gradient, and scale ds.
+
     ```mlir
     %dq, %dk, %dv = vit.attention_backward %dy, %q, %k, %v heads 12 scale 1.25e-01
         : (tensor<?x197x768xf32>, tensor<?x197x768xf32>, tensor<?x197x768xf32>, tensor<?x197x768xf32>)
@@ -132,13 +151,16 @@ def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
     - C3: the results have the types of query, key, value and bias.
     - C4: the bias, if given, satisfies C4 of `vit.attention`; there is a
       gradient of the bias only if there is a bias.
+    - C5: the precision is not int8, and f32 if there is a gradient of the bias.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$query, Vit_Tensor:$key, Vit_Tensor:$value,
-                       Optional<Vit_Tensor>:$bias, I64Attr:$heads, F64Attr:$scale);
+                       Optional<Vit_Tensor>:$bias, I64Attr:$heads, F64Attr:$scale,
+                       Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$query_gradient, Vit_Tensor:$key_gradient, Vit_Tensor:$value_gradient,
                       Optional<Vit_Tensor>:$bias_gradient);
   let assemblyFormat = [{
-    $gradient `,` $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `scale` $scale attr-dict `:` functional-type(operands, results)
+    $gradient `,` $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `scale` $scale
+    (`precision` `` $precision^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

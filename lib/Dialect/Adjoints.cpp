@@ -20,10 +20,10 @@ void Gradients::add(OpBuilder &builder, Location location, Value value,
 
 /// Returns the gradient of an operand of type `type` that was broadcast.
 static Value sumTo(OpBuilder &builder, Location location, Value gradient,
-                   Type type) {
+                   Type type, PrecisionAttr precision = {}) {
   if (gradient.getType() == type)
     return gradient;
-  return SumToOp::create(builder, location, type, gradient);
+  return SumToOp::create(builder, location, type, gradient, precision);
 }
 
 //===----------------------------------------------------------------------===//
@@ -158,18 +158,21 @@ LogicalResult RotateOp::buildAdjoint(OpBuilder &builder, Location location,
 
 LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, Location location,
                                      Gradients &gradients) {
+  if (getPrecision() && getPrecision().getValue() == Precision::int8)
+    return emitOpError("has no adjoint in int8; train in bf16 or f32");
   Value gradient = gradients.get(getResult());
   if (gradients.isWanted(getInput()))
     gradients.add(builder, location, getInput(),
                   LinearInputGradientOp::create(builder, location, gradient,
-                                                getWeight()));
+                                                getWeight(), getPrecision()));
   if (gradients.isWanted(getWeight()))
     gradients.add(builder, location, getWeight(),
                   LinearWeightGradientOp::create(builder, location, gradient,
-                                                 getInput()));
+                                                 getInput(), getPrecision()));
   if (getBias() && gradients.isWanted(getBias()))
     gradients.add(builder, location, getBias(),
-                  sumTo(builder, location, gradient, getBias().getType()));
+                  sumTo(builder, location, gradient, getBias().getType(),
+                        getPrecision()));
   return success();
 }
 
@@ -225,7 +228,8 @@ LogicalResult AttentionOp::buildAdjoint(OpBuilder &builder, Location location,
       builder, location, getQuery().getType(), getKey().getType(),
       getValue().getType(), isBiasWanted ? getBias().getType() : Type(),
       gradients.get(getResult()), getQuery(), getKey(), getValue(), getBias(),
-      getHeadsAttr(), getScaleAttr());
+      getHeadsAttr(), getScaleAttr(),
+      isBiasWanted ? PrecisionAttr() : getPrecision());
   for (auto [operand, gradient] :
        llvm::zip(getOperands(), backward.getResults()))
     if (gradients.isWanted(operand))

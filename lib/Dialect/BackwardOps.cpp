@@ -19,6 +19,15 @@ using Where = std::optional<Location>;
 // Products
 //===----------------------------------------------------------------------===//
 
+/// Products of int8 have no adjoint.
+static LogicalResult verifyPrecision(Operation *op, PrecisionAttr precision,
+                                     StringRef constraint) {
+  if (precision && precision.getValue() == Precision::int8)
+    return op->emitOpError(constraint)
+           << ": the precision must be f32 or bf16, not int8";
+  return success();
+}
+
 static bool isRows(RankedTensorType type) {
   return type.getRank() == 2 || type.getRank() == 3;
 }
@@ -79,11 +88,12 @@ LogicalResult SumToOp::verify() {
            << input << " cannot be summed to " << result
            << ": from the last dimension on, sizes must be equal, or 1, or "
               "missing";
-  return success();
+  return verifyPrecision(*this, getPrecision(), "C2");
 }
 
 OpFoldResult SumToOp::fold(FoldAdaptor) {
-  if (getInput().getType() == getType())
+  bool rounds = getPrecision() && getPrecision().getValue() != Precision::f32;
+  if (getInput().getType() == getType() && !rounds)
     return getInput();
   return {};
 }
@@ -147,7 +157,10 @@ LogicalResult AttentionBackwardOp::verify() {
       TypeRange(getOperands().drop_front()).take_front(getNumResults()))
     return emitOpError("C3: the results must have the types of query, key, "
                        "value and bias");
-  return success();
+  if (getBiasGradient() && getPrecision() &&
+      getPrecision().getValue() != Precision::f32)
+    return emitOpError("C5: the gradient of a bias is computed in f32");
+  return verifyPrecision(*this, getPrecision(), "C5");
 }
 
 //===----------------------------------------------------------------------===//
@@ -249,8 +262,16 @@ LogicalResult ResamplePositionsBackwardOp::inferReturnTypes(MLIRContext *,
   return success();
 }
 
-LogicalResult LinearInputGradientOp::verify() { return verifyInferred(*this); }
-LogicalResult LinearWeightGradientOp::verify() { return verifyInferred(*this); }
+LogicalResult LinearInputGradientOp::verify() {
+  if (failed(verifyInferred(*this)))
+    return failure();
+  return verifyPrecision(*this, getPrecision(), "C3");
+}
+LogicalResult LinearWeightGradientOp::verify() {
+  if (failed(verifyInferred(*this)))
+    return failure();
+  return verifyPrecision(*this, getPrecision(), "C2");
+}
 LogicalResult TakeChannelsOp::verify() { return verifyInferred(*this); }
 LogicalResult ResamplePositionsBackwardOp::verify() {
   return verifyInferred(*this);

@@ -180,6 +180,13 @@ LogicalResult WeightGradientOp::verify() {
       (getBias() && tensorOf(getBias()).getShape() != ArrayRef<int64_t>({out})))
     return emitOpError("C2: the results must be [")
            << out << ", " << in << "] and [" << out << "], not " << result;
+  Type element = gradient.getElementType();
+  if (element != input.getElementType() ||
+      !(element.isF32() || element.isBF16()) ||
+      !result.getElementType().isF32())
+    return emitOpError("C3: the operands must be f32 or bf16 and the result "
+                       "f32, not ")
+           << gradient << ", " << input << " and " << result;
   return success();
 }
 
@@ -276,6 +283,19 @@ LogicalResult AttentionBackwardOp::verify() {
     return emitOpError("C3: the bias must be [heads, query's tokens, key's "
                        "tokens], not ")
            << getBias().getType();
+  Type element = query.getElementType();
+  for (Value operand : {getGradient(), getKey(), getValue()})
+    if (tensorOf(operand).getElementType() != element)
+      return emitOpError("C4: gradient, query, key and value must have one "
+                         "element type, not those of ")
+             << getGradient().getType() << ", " << query << ", " << key
+             << " and " << getValue().getType();
+  for (Type type : getResultTypes())
+    if (Type result = cast<RankedTensorType>(type).getElementType();
+        !result.isF32() && result != element)
+      return emitOpError("C4: a result must be f32 or of the operands' type, "
+                         "not ")
+             << type;
   return success();
 }
 

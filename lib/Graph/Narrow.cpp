@@ -39,10 +39,20 @@ static Precision withoutInt8(Precision wanted) {
   return wanted == Precision::int8 ? Precision::bf16 : wanted;
 }
 
+/// Whether `operand`, the input or the weight of a layer, has few inputs.
+static bool isShallow(Value operand) {
+  return tensorOf(operand).getShape().back() <= kShallow;
+}
+
 static Precision choose(LinearOp linear, Precision wanted) {
-  if (tensorOf(linear.getInput()).getShape().back() <= kShallow)
+  if (isShallow(linear.getInput()))
     return Precision::f32;
   return isSensitive(linear) ? withoutInt8(wanted) : wanted;
+}
+
+/// A product of the backward pass has the precision of its layer.
+static Precision chooseBackward(Value operand, Precision wanted) {
+  return isShallow(operand) ? Precision::f32 : withoutInt8(wanted);
 }
 
 void NarrowPass::runOnOperation() {
@@ -63,5 +73,19 @@ void NarrowPass::runOnOperation() {
       narrow(linear, choose(linear, *wanted));
     else if (auto attention = dyn_cast<AttentionOp>(op))
       narrow(attention, withoutInt8(*wanted));
+    else if (auto product = dyn_cast<LinearInputGradientOp>(op))
+      narrow(product, chooseBackward(product.getWeight(), *wanted));
+    else if (auto product = dyn_cast<LinearWeightGradientOp>(op))
+      narrow(product, chooseBackward(product.getInput(), *wanted));
+    else if (auto backward = dyn_cast<AttentionBackwardOp>(op);
+             backward && !backward.getBiasGradient())
+      narrow(backward, withoutInt8(*wanted));
+  });
+  // The gradients of a weight and of its bias read one operand.
+  getOperation().walk([&](LinearWeightGradientOp gradient) {
+    for (Operation *user : gradient.getGradient().getUsers())
+      if (auto bias = dyn_cast<SumToOp>(user);
+          bias && !bias.getPrecision() && bias.getType().getRank() == 1)
+        bias.setPrecisionAttr(gradient.getPrecision());
   });
 }

@@ -32,8 +32,9 @@ LogicalResult Converter::convertInputGradient(LinearInputGradientOp op) {
   if (!isLoaded(op.getWeight()))
     return op.emitOpError("has no kernel where the weight is not a parameter");
   auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
-                             op.getGradient(), op.getWeight(), ValueRange(),
-                             /*transposed=*/true);
+                             asOperand(op.getGradient(), op.getPrecision()),
+                             asOperand(op.getWeight(), op.getPrecision()),
+                             ValueRange(), /*transposed=*/true);
   addIdentity(gemm);
   replace(op, gemm);
   return success();
@@ -46,14 +47,17 @@ LogicalResult Converter::convertWeightGradient(LinearWeightGradientOp op) {
                                       op.getType().getElementType());
   for (Operation *user : op.getGradient().getUsers())
     if (auto sum = dyn_cast<SumToOp>(user);
-        sum && sum.getType() == vector && op->isBeforeInBlock(sum))
+        sum && sum.getType() == vector && op->isBeforeInBlock(sum) &&
+        sum.getPrecision() == op.getPrecision())
       bias = sum;
   SmallVector<Location> locations = {op.getLoc()};
   if (bias)
     locations.push_back(bias.getLoc());
-  auto kernel = WeightGradientOp::create(
-      builder, builder.getFusedLoc(locations), op.getType(),
-      bias ? Type(vector) : Type(), op.getGradient(), op.getInput());
+  auto kernel =
+      WeightGradientOp::create(builder, builder.getFusedLoc(locations),
+                               op.getType(), bias ? Type(vector) : Type(),
+                               asOperand(op.getGradient(), op.getPrecision()),
+                               asOperand(op.getInput(), op.getPrecision()));
   if (bias)
     bias.replaceAllUsesWith(kernel.getBias());
   op.replaceAllUsesWith(kernel.getResult());
@@ -74,7 +78,7 @@ LogicalResult Converter::convertSumTo(SumToOp op) {
     op.erase();
     return success();
   }
-  Value input = op.getInput();
+  Value input = asOperand(op.getInput(), op.getPrecision());
   // Sums the input of a sum over the batch again, instead of its result.
   if (auto sum = input.getDefiningOp<SumOp>();
       sum && sum.getKind() == SumKind::batch)
@@ -169,7 +173,10 @@ LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
   }
   auto backward = kernel::AttentionBackwardOp::create(
       builder, op.getLoc(), TypeRange(op.getResultTypes()).take_front(3),
-      op.getGradient(), op.getQuery(), op.getKey(), op.getValue(), op.getBias(),
+      asOperand(op.getGradient(), op.getPrecision()),
+      asOperand(op.getQuery(), op.getPrecision()),
+      asOperand(op.getKey(), op.getPrecision()),
+      asOperand(op.getValue(), op.getPrecision()), op.getBias(),
       op.getHeadsAttr(), headDim, offsets, op.getScaleAttr());
   for (auto [old, result] : llvm::zip(op.getResults(), backward.getResults()))
     old.replaceAllUsesWith(result);

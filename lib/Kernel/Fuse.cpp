@@ -163,19 +163,22 @@ static bool fuseResidual(MapOp map) {
 // Rounded results
 //===----------------------------------------------------------------------===//
 
-/// Lets an attention op whose result only `map` reads, to round it, write the
-/// rounded result itself.
+/// Lets an attention op, or its backward op, of which only `map` reads a
+/// result, to round it, write the rounded result itself.
 static bool fuseRounding(MapOp map) {
-  auto attention = map.getInput().getDefiningOp<kernel::AttentionOp>();
+  Value value = map.getInput(), probabilities;
+  if (auto attention = value.getDefiningOp<kernel::AttentionOp>())
+    probabilities = attention.getProbabilities();
+  else if (!value.getDefiningOp<kernel::AttentionBackwardOp>())
+    return false;
   Value element =
       cast<kernel::YieldOp>(getEpilogue(map).getTerminator()).getValue();
-  if (!attention || map.getInput() != attention.getResult() ||
+  if (value == probabilities || !value.hasOneUse() ||
       map.getType().getElementType().isInteger() ||
-      !attention.getResult().hasOneUse() ||
       element != getEpilogue(map).getArgument(0))
     return false;
-  attention.getResult().setType(map.getType());
-  map.replaceAllUsesWith(attention.getResult());
+  value.setType(map.getType());
+  map.replaceAllUsesWith(value);
   map.erase();
   return true;
 }

@@ -33,11 +33,19 @@ static int64_t getElements(ArrayRef<int64_t> shape, Type element,
   int64_t leading = 1;
   for (int64_t size : shape.drop_back())
     leading *= size;
-  if (auto panels = dyn_cast_or_null<PanelsAttr>(encoding))
-    return paddedChannels(leading, panels.getOutGroup()) *
-           (paddedChannels(shape.back(), panels.getInGroup(),
+  if (auto panels = dyn_cast_or_null<PanelsAttr>(encoding)) {
+    int64_t columns = leading, depth = shape.back();
+    int64_t columnGroup = panels.getOutGroup(),
+            depthGroup = panels.getInGroup();
+    if (panels.getTransposed()) {
+      std::swap(columns, depth);
+      std::swap(columnGroup, depthGroup);
+    }
+    return paddedChannels(columns, columnGroup) *
+           (paddedChannels(depth, depthGroup,
                            kChannelPad * panels.getInterleave()) +
             extraDepth(element));
+  }
   if (auto channels = dyn_cast_or_null<ChannelsAttr>(encoding))
     return leading * paddedChannels(shape.back(), channels.getGroup());
   return leading * shape.back();

@@ -226,6 +226,16 @@ Value LayoutAssigner::asActivation(Value value, int64_t group) {
   return convert(value, activation(tensorOf(value), group));
 }
 
+/// Adds the values that `value` is stacked from: the sources of derives instead
+/// of their results, which are row-major.
+static void addSources(Value value, SmallVectorImpl<Value> &sources) {
+  auto derive = value.getDefiningOp<DeriveOp>();
+  if (!derive || derive.getMigrationAttr())
+    return sources.push_back(value);
+  for (Value source : derive.getSources())
+    addSources(source, sources);
+}
+
 /// Returns `parameter` in the layout `encoding`, derived when the module is
 /// loaded.
 Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
@@ -240,12 +250,14 @@ Value LayoutAssigner::derive(Value parameter, Attribute encoding) {
                                       values.reshape(type));
     return found;
   }
-  // Uses the sources of a derive directly, instead of its result.
-  SmallVector<Value> sources = {parameter};
+  SmallVector<Value> sources;
   DenseElementsAttr migration;
   if (auto inner = dyn_cast<DeriveOp>(source)) {
-    sources.assign(inner.getSources().begin(), inner.getSources().end());
     migration = inner.getMigrationAttr();
+    for (Value value : inner.getSources())
+      addSources(value, sources);
+  } else {
+    sources.push_back(parameter);
   }
   found =
       DeriveOp::create(builder, parameter.getLoc(), type, sources, migration);

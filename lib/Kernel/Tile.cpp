@@ -67,6 +67,10 @@ static constexpr int64_t kColumns = 64;
 /// Columns of a panel of X in a weight's gradient.
 static constexpr int64_t kGradientColumns = 48;
 
+/// Rows that a weight's gradient packs at a time if they are narrower than f32:
+/// their panels stay in the second-level cache with the sums.
+static constexpr int64_t kNarrowGradientRows = 256;
+
 static const CpuTiles kCpuTiles[] = {{"amx", kAmx, 640 << 10, 48},
                                      {"avx512_bf16", kAvx512, 640 << 10, 48},
                                      {"avx512_vnni", kAvx512, 640 << 10, 48},
@@ -183,8 +187,11 @@ LogicalResult TilePass::tileForCpu(func::FuncOp entry, const Level &level) {
       chunk = getAttentionChunk(attention, rows, batch);
     } else if (auto gradient = dyn_cast<WeightGradientOp>(*op)) {
       columns = kGradientColumns;
-      chunk =
-          getWeightGradientChunk(gradient, rows, batch, found->gradientRows);
+      bool isNarrow =
+          !tensorOf(gradient.getGradient()).getElementType().isF32();
+      chunk = getWeightGradientChunk(gradient, rows, batch,
+                                     isNarrow ? kNarrowGradientRows
+                                              : found->gradientRows);
     }
     op.setTileAttr(TileAttr::get(&getContext(), rows, columns, chunk,
                                  /*threads=*/0, 0, 0));

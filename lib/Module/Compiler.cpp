@@ -519,9 +519,9 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
       return outcome.fail(VIT_INVALID_ARGUMENT,
                           "precision " + name + " is given twice");
     bool isNarrow = precision != ::vit::format::ElementType::F32;
-    if (isNarrow && request.training)
-      return outcome.fail(VIT_UNSUPPORTED, "a training step computes in f32; "
-                                           "precision " +
+    if (precision == ::vit::format::ElementType::I8 && request.training)
+      return outcome.fail(VIT_UNSUPPORTED, "a training step computes in f32 or "
+                                           "bf16; precision " +
                                                name + " is for inference");
     if (isNarrow && llvm::any_of(targets, [](const std::string &target) {
           return target != "cpu";

@@ -121,6 +121,7 @@ private:
   ErrorText error;
   std::vector<Parameter> parameters;
   llvm::StringMap<uint32_t> parameterIndex, derivedIndex, fileIndex;
+  bool isTrained = false; ///< Whether an entry changes parameters.
 };
 
 /// Where the code of a kernel is, and which resources of a GPU it needs.

@@ -98,6 +98,7 @@ static std::string nameOf(ReadOp read) {
 void StoredValues::listParameters(ModuleOp module,
                                   ArrayRef<func::FuncOp> entries,
                                   const kernel::Variables &variables) {
+  isTrained = !variables.empty();
   std::set<std::pair<StringRef, int64_t>> used;
   for (func::FuncOp entry : entries)
     entry.walk([&](ReadOp read) {

@@ -30,7 +30,8 @@ static std::string relativePath(StringRef file, StringRef folder) {
 
 /// Stores derived forms in the module. A parameter is stored in the first
 /// lossless form that holds all of it, or in a narrower one, with its scales,
-/// if no other is made of it; returns which parameters are.
+/// if no other is made of it and nothing is trained (a checkpoint holds the
+/// exact values of all parameters); returns which parameters are.
 std::vector<bool> StoredValues::storeDerived(bool isInline) {
   std::vector<bool> isStored(parameters.size(), false);
   std::vector<uint32_t> uses(parameters.size(), 0);
@@ -47,6 +48,7 @@ std::vector<bool> StoredValues::storeDerived(bool isInline) {
                     derived->kind != schema::DerivedKind::Resample &&
                     derived->kind != schema::DerivedKind::RelativePositions;
     bool isNarrow = derived->element_type != schema::DType::F32;
+    canStore = canStore && !(isNarrow && isTrained);
     llvm::SmallDenseSet<uint32_t> seen;
     for (uint32_t source : derived->sources)
       canStore = canStore && source < parameters.size() &&

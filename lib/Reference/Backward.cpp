@@ -129,7 +129,8 @@ Tensor reference::softmaxBackward(const Tensor &gradient,
 AttentionGradients
 reference::attentionBackward(const Tensor &gradient, const Tensor &query,
                              const Tensor &key, const Tensor &value,
-                             const Tensor *bias, int64_t heads, double scale) {
+                             const Tensor *bias, int64_t heads, double scale,
+                             Precision precision) {
   int64_t batch = query.shape[0], tokens = query.shape[1],
           others = key.shape[1];
   int64_t size = query.width() / heads, valueSize = value.width() / heads;
@@ -152,7 +153,7 @@ reference::attentionBackward(const Tensor &gradient, const Tensor &query,
           ds[s] = 0.0;
           for (int64_t i = 0; i < valueSize; ++i) {
             ds[s] += dy[i] * v[i]; // dp
-            dv[i] += p[s] * dy[i];
+            dv[i] += roundTo(p[s], precision) * dy[i];
           }
           sum += ds[s] * p[s];
         }
@@ -161,7 +162,7 @@ reference::attentionBackward(const Tensor &gradient, const Tensor &query,
         for (int64_t s = 0; s < others; ++s) {
           const double *k = key.row(b * others + s) + h * size;
           double *dk = result.key.row(b * others + s) + h * size;
-          double d = scale * p[s] * (ds[s] - sum);
+          double d = roundTo(scale * p[s] * (ds[s] - sum), precision);
           result.bias.row(h * tokens + t)[s] += p[s] * (ds[s] - sum);
           for (int64_t i = 0; i < size; ++i) {
             dq[i] += d * k[i];

@@ -50,10 +50,6 @@ static Tensor linearInt8(LinearOp op, const Tensor &input, const Tensor &weight,
   return result;
 }
 
-static Precision precisionOf(PrecisionAttr attribute) {
-  return attribute ? attribute.getValue() : Precision::f32;
-}
-
 /// Ops that rearrange pictures and tokens or create positions.
 std::optional<Tensor> Evaluator::evaluateTokenOp(Operation *op) {
   using Result = std::optional<Tensor>;
@@ -125,14 +121,19 @@ std::optional<Tensor> Evaluator::evaluateGradientOp(Operation *op) {
   };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](LinearInputGradientOp op) -> Result {
-        return linearInputGradient(get(op.getGradient()), get(op.getWeight()));
+        Precision precision = precisionOf(op.getPrecision());
+        return linearInputGradient(roundTo(get(op.getGradient()), precision),
+                                   roundTo(get(op.getWeight()), precision));
       })
       .Case([&](LinearWeightGradientOp op) -> Result {
-        return linearWeightGradient(get(op.getGradient()), get(op.getInput()));
+        Precision precision = precisionOf(op.getPrecision());
+        return linearWeightGradient(roundTo(get(op.getGradient()), precision),
+                                    roundTo(get(op.getInput()), precision));
       })
       .Case([&](SumToOp op) -> Result {
-        return sumTo(get(op.getInput()),
-                     shapeOf(op.getResult(), op.getInput()));
+        return sumTo(
+            roundTo(get(op.getInput()), precisionOf(op.getPrecision())),
+            shapeOf(op.getResult(), op.getInput()));
       })
       .Case([&](SoftmaxBackwardOp op) -> Result {
         return softmaxBackward(get(op.getGradient()), get(op.getOutput()));

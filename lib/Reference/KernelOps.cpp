@@ -41,12 +41,6 @@ FailureOr<Tensor> Evaluator::applyEpilogue(Region &region, Tensor input,
   return input;
 }
 
-/// The precision that the element type of `value` has.
-static Precision precisionOf(Value value) {
-  return tensorOf(value).getElementType().isBF16() ? Precision::bf16
-                                                   : Precision::f32;
-}
-
 /// Rounds the elements of `tensor` to the element type of `value`.
 static Tensor roundToTypeOf(Value value, Tensor tensor) {
   if (!tensorOf(value).getElementType().isInteger(8))

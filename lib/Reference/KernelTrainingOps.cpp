@@ -80,15 +80,18 @@ AttentionGradients Evaluator::getAttentionGradients(Op op) {
                            takeChannels(get(op.getKey()), offsets[1], width),
                            takeChannels(get(op.getValue()), offsets[2], width),
                            getOptional(op.getBias()), op.getHeads(),
-                           number(op.getScale()));
+                           number(op.getScale()), precisionOf(op.getQuery()));
 }
 
 LogicalResult
 Evaluator::evaluateAttentionBackward(kernel::AttentionBackwardOp op) {
   AttentionGradients gradients = getAttentionGradients(op);
-  set(op.getQueryGradient(), std::move(gradients.query));
-  set(op.getKeyGradient(), std::move(gradients.key));
-  set(op.getValueGradient(), std::move(gradients.value));
+  std::pair<Value, Tensor *> results[] = {
+      {op.getQueryGradient(), &gradients.query},
+      {op.getKeyGradient(), &gradients.key},
+      {op.getValueGradient(), &gradients.value}};
+  for (auto [result, tensor] : results)
+    set(result, roundTo(std::move(*tensor), precisionOf(result)));
   return success();
 }
 

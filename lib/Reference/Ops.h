@@ -100,6 +100,15 @@ Tensor rotateByTables(const Tensor &input, int64_t offset, const Tensor &cosine,
 // Layers.cpp: products and rows
 //===----------------------------------------------------------------------===//
 
+/// The precision of an op; without one, f32.
+inline Precision precisionOf(PrecisionAttr attribute) {
+  return attribute ? attribute.getValue() : Precision::f32;
+}
+/// The precision that the element type of `value`, not an integer, has.
+inline Precision precisionOf(Value value) {
+  return tensorOf(value).getElementType().isBF16() ? Precision::bf16
+                                                   : Precision::f32;
+}
 /// Rounds to `precision`, to nearest even; f32: not at all.
 double roundTo(double x, Precision precision);
 /// Rounds each element.
@@ -176,11 +185,13 @@ struct AttentionGradients {
   Tensor query, key, value, bias;
 };
 /// `bias` may be null; its gradient, summed over the images, is computed all
-/// the same.
+/// the same. p and scale ds are rounded to `precision` before they are
+/// multiplied; the operands are used as they are.
 AttentionGradients attentionBackward(const Tensor &gradient,
                                      const Tensor &query, const Tensor &key,
                                      const Tensor &value, const Tensor *bias,
-                                     int64_t heads, double scale);
+                                     int64_t heads, double scale,
+                                     Precision precision = Precision::f32);
 /// The derivative of an activation at x.
 double derivative(double x, ActivationKind activation);
 /// [batch, count, width] or [batch, width] to [batch, tokens, width].

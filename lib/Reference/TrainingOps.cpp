@@ -105,10 +105,15 @@ std::optional<LogicalResult> Evaluator::evaluateTrainingOp(Operation *op) {
         return success();
       })
       .Case([&](AttentionBackwardOp op) -> Done {
-        AttentionGradients gradients = attentionBackward(
-            get(op.getGradient()), get(op.getQuery()), get(op.getKey()),
-            get(op.getValue()), getOptional(op.getBias()), op.getHeads(),
-            number(op.getScale()));
+        Precision precision = precisionOf(op.getPrecision());
+        auto operand = [&](Value value) {
+          return roundTo(get(value), precision);
+        };
+        AttentionGradients gradients =
+            attentionBackward(operand(op.getGradient()), operand(op.getQuery()),
+                              operand(op.getKey()), operand(op.getValue()),
+                              getOptional(op.getBias()), op.getHeads(),
+                              number(op.getScale()), precision);
         set(op.getQueryGradient(), std::move(gradients.query));
         set(op.getKeyGradient(), std::move(gradients.key));
         set(op.getValueGradient(), std::move(gradients.value));

@@ -458,3 +458,29 @@ func.func @grid_product_c2(%t: tensor<5x8xf32>, %r: tensor<3x2xf32>, %c: tensor<
   %g = kernel.grid_product %t rows %r columns %c prefix 1 suffix 0 reach [1] : (tensor<5x8xf32>, tensor<3x2xf32>, tensor<4x2xf32>) -> tensor<13x8xf32>
   return
 }
+
+// -----
+
+func.func @weight_gradient_c3(%dy: tensor<?x5x8xbf16>, %x: tensor<?x5x4xf32>) {
+  // expected-error @+1 {{C3: the operands must be f32 or bf16 and the result f32}}
+  %0 = kernel.weight_gradient %dy, %x : (tensor<?x5x8xbf16>, tensor<?x5x4xf32>) -> tensor<8x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_backward_c4(%dy: tensor<?x5x8xf32>, %q: tensor<?x5x8xbf16>) {
+  // expected-error @+1 {{C4: gradient, query, key and value must have one element type}}
+  %0, %1, %2 = kernel.attention_backward %dy, %q, %q, %q heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5
+      : (tensor<?x5x8xf32>, tensor<?x5x8xbf16>, tensor<?x5x8xbf16>, tensor<?x5x8xbf16>) -> (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_backward_c4_result(%q: tensor<?x5x8xf32>) {
+  // expected-error @+1 {{C4: a result must be f32 or of the operands' type}}
+  %0, %1, %2 = kernel.attention_backward %q, %q, %q, %q heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5
+      : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>) -> (tensor<?x5x8xbf16>, tensor<?x5x8xf32>, tensor<?x5x8xf32>)
+  return
+}

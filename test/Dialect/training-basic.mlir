@@ -26,6 +26,13 @@ func.func @products(%d: tensor<?x5x6xf32>, %x: tensor<?x5x4xf32>, %r: tensor<?x6
   %4 = vit.sum_to %d : (tensor<?x5x6xf32>) -> tensor<5x1xf32>
   // CHECK: vit.sum_to %arg0 : (tensor<?x5x6xf32>) -> tensor<f32>
   %5 = vit.sum_to %d : (tensor<?x5x6xf32>) -> tensor<f32>
+  // CHECK: vit.linear_weight_gradient %arg0, %arg1 precision bf16 : (
+  %6 = vit.linear_weight_gradient %d, %x precision bf16 : (tensor<?x5x6xf32>, tensor<?x5x4xf32>) -> tensor<6x4xf32>
+  // CHECK: vit.linear_input_gradient %arg0, %{{.+}} precision bf16 : (
+  %7 = vit.linear_input_gradient %d, %6 precision bf16 : (tensor<?x5x6xf32>, tensor<6x4xf32>) -> tensor<?x5x4xf32>
+  // A sum to the same size still rounds.
+  // CHECK: vit.sum_to %arg0 precision bf16 : (tensor<?x5x6xf32>) -> tensor<?x5x6xf32>
+  %8 = vit.sum_to %d precision bf16 : (tensor<?x5x6xf32>) -> tensor<?x5x6xf32>
   return
 }
 
@@ -35,6 +42,8 @@ func.func @rows(%d: tensor<?x5x4xf32>, %x: tensor<?x5x4xf32>, %s: tensor<4xf32>,
   %0:3 = vit.layer_norm_backward %d, %x scale %s epsilon 1.0e-5 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>, tensor<4xf32>) -> (tensor<?x5x4xf32>, tensor<4xf32>, tensor<4xf32>)
   // CHECK: vit.layer_norm_backward %arg0, %arg1 epsilon 1.000000e-05 groups 2 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<2xf32>, tensor<2xf32>)
   %1:3 = vit.layer_norm_backward %d, %x epsilon 1.0e-5 groups 2 : (tensor<?x5x4xf32>, tensor<?x5x4xf32>) -> (tensor<?x5x4xf32>, tensor<2xf32>, tensor<2xf32>)
+  // CHECK: vit.attention_backward {{.*}} heads 2 scale 5.000000e-01 precision bf16 : (
+  %narrow:3 = vit.attention_backward %dv, %q, %x, %v heads 2 scale 0.5 precision bf16 : (tensor<?x3x6xf32>, tensor<?x3x4xf32>, tensor<?x5x4xf32>, tensor<?x5x6xf32>) -> (tensor<?x3x4xf32>, tensor<?x5x4xf32>, tensor<?x5x6xf32>)
   // CHECK: vit.attention_backward %arg5, %arg3, %arg1, %arg4 heads 2 scale 5.000000e-01 : (tensor<?x3x6xf32>, tensor<?x3x4xf32>, tensor<?x5x4xf32>, tensor<?x5x6xf32>) -> (tensor<?x3x4xf32>, tensor<?x5x4xf32>, tensor<?x5x6xf32>)
   %2:3 = vit.attention_backward %dv, %q, %x, %v heads 2 scale 0.5 : (tensor<?x3x6xf32>, tensor<?x3x4xf32>, tensor<?x5x4xf32>, tensor<?x5x6xf32>) -> (tensor<?x3x4xf32>, tensor<?x5x4xf32>, tensor<?x5x6xf32>)
   // CHECK: vit.softmax_backward %arg0, %arg1 : tensor<?x5x4xf32>

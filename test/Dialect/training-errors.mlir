@@ -604,3 +604,43 @@ func.func @clip_c2(%g: tensor<4xf32>) {
   %0 = vit.clip_by_global_norm %g max_norm 0.0 : (tensor<4xf32>) -> tensor<f32>
   return
 }
+
+// -----
+
+func.func @linear_input_gradient_c3(%d: tensor<?x6xf32>, %w: tensor<6x4xf32>) {
+  // expected-error @+1 {{C3: the precision must be f32 or bf16, not int8}}
+  %0 = vit.linear_input_gradient %d, %w precision int8 : (tensor<?x6xf32>, tensor<6x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_weight_gradient_c2(%d: tensor<?x6xf32>, %x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: the precision must be f32 or bf16, not int8}}
+  %0 = vit.linear_weight_gradient %d, %x precision int8 : (tensor<?x6xf32>, tensor<?x4xf32>) -> tensor<6x4xf32>
+  return
+}
+
+// -----
+
+func.func @sum_to_c2(%d: tensor<?x6xf32>) {
+  // expected-error @+1 {{C2: the precision must be f32 or bf16, not int8}}
+  %0 = vit.sum_to %d precision int8 : (tensor<?x6xf32>) -> tensor<6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_backward_c5(%q: tensor<?x5x6xf32>) {
+  // expected-error @+1 {{C5: the precision must be f32 or bf16, not int8}}
+  %0:3 = vit.attention_backward %q, %q, %q, %q heads 3 scale 1.0 precision int8 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_backward_c5_bias(%q: tensor<?x5x6xf32>, %b: tensor<3x5x5xf32>) {
+  // expected-error @+1 {{C5: the gradient of a bias is computed in f32}}
+  %0:4 = vit.attention_backward %q, %q, %q, %q bias %b heads 3 scale 1.0 precision bf16 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<3x5x5xf32>) -> (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<3x5x5xf32>)
+  return
+}

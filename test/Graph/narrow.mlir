@@ -63,3 +63,27 @@ func.func @depths(%x: tensor<?x5x16xf32>, %y: tensor<?x5x17xf32>) -> (tensor<?x5
   %c = vit.linear %x, %s precision bf16 : (tensor<?x5x16xf32>, tensor<24x16xf32>) -> tensor<?x5x24xf32>
   return %a, %b, %c : tensor<?x5x24xf32>, tensor<?x5x24xf32>, tensor<?x5x24xf32>
 }
+
+// The products of a backward pass. The sum that is the gradient of a bias reads the operand of its weight's gradient.
+// CHECK-LABEL: func.func @backward
+func.func @backward(%dy: tensor<?x5x32xf32>, %x: tensor<?x5x32xf32>, %b: tensor<2x5x5xf32>, %s: tensor<?x5x5xf32>) -> (tensor<?x5x32xf32>, tensor<32x32xf32>, tensor<32xf32>, tensor<5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<32x5xf32>) {
+  %w = vit.read @w : tensor<32x32xf32>
+  // CHECK: vit.linear_input_gradient {{.*}} precision bf16 :
+  // F32: vit.linear_input_gradient {{.*}} precision f32 :
+  %dx = vit.linear_input_gradient %dy, %w : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32>
+  // CHECK: vit.linear_weight_gradient {{.*}} precision bf16 :
+  %dw = vit.linear_weight_gradient %dy, %x : (tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<32x32xf32>
+  // CHECK: vit.sum_to %arg0 precision bf16 : (tensor<?x5x32xf32>) -> tensor<32xf32>
+  %db = vit.sum_to %dy : (tensor<?x5x32xf32>) -> tensor<32xf32>
+  // CHECK: vit.sum_to %arg0 : (tensor<?x5x32xf32>) -> tensor<5x32xf32>
+  %dp = vit.sum_to %dy : (tensor<?x5x32xf32>) -> tensor<5x32xf32>
+  // CHECK: vit.attention_backward {{.*}} precision bf16 :
+  %dq:3 = vit.attention_backward %dy, %x, %x, %x bias %b heads 2 scale 0.5 : (tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<2x5x5xf32>) -> (tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>)
+  // With the gradient of a bias it stays in f32.
+  // CHECK: vit.attention_backward {{.*}} scale 5.000000e-01 :
+  %dk:4 = vit.attention_backward %dy, %x, %x, %x bias %b heads 2 scale 0.5 : (tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<2x5x5xf32>) -> (tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<2x5x5xf32>)
+  // A layer with few inputs stays in f32.
+  // CHECK: vit.linear_weight_gradient {{.*}} precision f32 : (tensor<?x5x32xf32>, tensor<?x5x5xf32>)
+  %few = vit.linear_weight_gradient %dy, %s : (tensor<?x5x32xf32>, tensor<?x5x5xf32>) -> tensor<32x5xf32>
+  return %dx, %dw, %db, %dp, %dq#0, %dk#1, %few : tensor<?x5x32xf32>, tensor<32x32xf32>, tensor<32xf32>, tensor<5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<32x5xf32>
+}

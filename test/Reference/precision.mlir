@@ -1,7 +1,8 @@
 // RUN: vit-interpret %s --values=-1 | FileCheck %s
 
 // bf16 has 8 significant bits: 257 is rounded to 256, 259 to 260.
-func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {vit.name = "rounded"}, tensor<1x2x1xf32> {vit.name = "attention"}, tensor<1x2xf32> {vit.name = "integers"}, tensor<1x2xf32> {vit.name = "static"}, tensor<1x2xf32> {vit.name = "migrated"}, tensor<1x2xf32> {vit.name = "both"}) {
+func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {vit.name = "rounded"}, tensor<1x2x1xf32> {vit.name = "attention"}, tensor<1x2xf32> {vit.name = "integers"}, tensor<1x2xf32> {vit.name = "static"}, tensor<1x2xf32> {vit.name = "migrated"}, tensor<1x2xf32> {vit.name = "both"},
+    tensor<1x2xf32> {vit.name = "input_gradient"}, tensor<2x2xf32> {vit.name = "weight_gradient"}, tensor<2xf32> {vit.name = "bias_gradient"}, tensor<1x1x1xf32> {vit.name = "query_gradient"}) {
   %x = arith.constant dense<[[257.0, 1.0]]> : tensor<1x2xf32>
   %w = arith.constant dense<[[1.0, 0.0], [0.0, 259.0]]> : tensor<2x2xf32>
   %b = arith.constant dense<[0.0, 1.0]> : tensor<2xf32>
@@ -33,5 +34,16 @@ func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {
   // The same in steps of 0.5: 2, 2. 0.5 * 254 (2 * 127) = 32258; and 0.5 * 4 (2 * -127 + 2 * 32) + 1 = -379.
   // CHECK: both [1, 2] {{.*}}: 32258 -379{{$}}
   %6 = vit.linear %x8, %w8, %b precision int8 input_scale 5.0e-01 migration dense<[254.0, 1.0]> : tensor<2xf32> : (tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
-  return %0, %1, %2, %3, %4, %5, %6 : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2x1xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>
+  // CHECK: input_gradient [1, 2] {{.*}}: 256 260{{$}}
+  %7 = vit.linear_input_gradient %x, %w precision bf16 : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  // CHECK: weight_gradient [2, 2] {{.*}}: 65536 256 256 1{{$}}
+  %8 = vit.linear_weight_gradient %x, %x precision bf16 : (tensor<1x2xf32>, tensor<1x2xf32>) -> tensor<2x2xf32>
+  // CHECK: bias_gradient [2] {{.*}}: 256 1{{$}}
+  %9 = vit.sum_to %x precision bf16 : (tensor<1x2xf32>) -> tensor<2xf32>
+  // p is 1/2, 1/2 and dp 256, 260, so ds is -1, 1; -256 + 260.
+  // CHECK: query_gradient [1, 1, 1] {{.*}}: 4{{$}}
+  %one = arith.constant dense<1.0> : tensor<1x1x1xf32>
+  %zero = arith.constant dense<0.0> : tensor<1x1x1xf32>
+  %10:3 = vit.attention_backward %one, %zero, %v, %v heads 1 scale 1.0 precision bf16 : (tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>) -> (tensor<1x1x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>)
+  return %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10#0 : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2x1xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<1x1x1xf32>
 }

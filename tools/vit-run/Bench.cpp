@@ -247,7 +247,7 @@ void printOps(const Report &report) {
 void bench(const BenchOptions &options) {
   checkCommonOptions(options);
   if (options.train)
-    requireF32(options, "training");
+    requireTrainable(options);
   if (options.train && options.isReference())
     throw Error(
         "bench --train measures a device; --device reference is not one");

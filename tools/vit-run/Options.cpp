@@ -124,10 +124,9 @@ Option addDataOptions(Command command, DataOptions &options,
   return data;
 }
 
-void requireF32(const CommonOptions &options, const std::string &work) {
-  if (!options.precision.empty() && options.precision != "f32")
-    throw Error("--precision " + options.precision + " is not there yet for " +
-                work + "; use f32");
+void requireTrainable(const CommonOptions &options) {
+  if (options.precision == "int8")
+    throw Error("--precision int8 is for inference; train in bf16 or f32");
 }
 
 void checkCommonOptions(const CommonOptions &options) {
@@ -145,8 +144,11 @@ void checkCommonOptions(const CommonOptions &options) {
       !format::parsePrecision(options.precision, precision))
     throw Error("--precision " + options.precision +
                 " is unknown; choose one of " + format::precisionNames().text);
-  if (family != "cpu")
-    requireF32(options, "--device " + options.device);
+  if (family != "cpu" && !options.precision.empty() &&
+      options.precision != "f32")
+    throw Error("--precision " + options.precision +
+                " is not there yet for --device " + options.device +
+                "; use f32");
   if (!options.level.empty() && !format::findLevel(target, options.level))
     throw Error("--level " + options.level + " is unknown on " + family +
                 "; choose one of " + format::levelNames(target).text);

@@ -61,9 +61,8 @@ Option addDataOptions(Command command, DataOptions &options,
 /// Throws if an option is not supported by this build, with what to use
 /// instead.
 void checkCommonOptions(const CommonOptions &options);
-/// Throws if --precision asks for another than f32 for `work`, which is not
-/// there yet.
-void requireF32(const CommonOptions &options, const std::string &work);
+/// Throws if --precision asks for one that training steps do not have.
+void requireTrainable(const CommonOptions &options);
 
 // One per command: registers the command and its callback, which runs it and
 // throws Error on failure.

@@ -262,7 +262,7 @@ void checkTrainOptions(const TrainOptions &options) {
   if (options.isReference())
     throw Error(
         "--device reference does not train; choose cpu, vulkan or cuda");
-  requireF32(options, "training");
+  requireTrainable(options);
   if (!options.order.empty() && options.limit > 0)
     throw Error("--order selects the pictures; leave out --limit");
   if (options.mean.empty() != options.std.empty())
@@ -353,6 +353,8 @@ nlohmann::ordered_json describeRun(const TrainOptions &options) {
                                    {"step-factor", stepFactor}};
   if (!options.imageSize.empty())
     result["image-size"] = options.imageSize;
+  if (!options.precision.empty() && options.precision != "f32")
+    result["precision"] = options.precision;
   // The cosine ends with the last epoch.
   if (schedule == "cosine")
     result["epochs"] = options.epochs;

@@ -112,13 +112,22 @@ void Tiles::multiply(Shape shape, Value left, Value leftBase, int64_t leftRow,
   }
 }
 
-void Tiles::storeSums(Shape shape, Value target, Value base, int64_t row) {
+void Tiles::forEachSum(Shape shape, Value buffer, Value base, int64_t row,
+                       StringRef instruction) {
   for (int64_t tile = 0; tile < shape.height; ++tile)
     for (int64_t column = 0; column < shape.width; ++column) {
       Value offset = b.add(base, tile * rows * row + column * kVectorLanes);
-      call("tilestored64", {sum(shape, tile, column), addressOf(target, offset),
-                            bytesOf(target, row)});
+      call(instruction, {sum(shape, tile, column), addressOf(buffer, offset),
+                         bytesOf(buffer, row)});
     }
+}
+
+void Tiles::loadSums(Shape shape, Value source, Value base, int64_t row) {
+  forEachSum(shape, source, base, row, "tileloadd64");
+}
+
+void Tiles::storeSums(Shape shape, Value target, Value base, int64_t row) {
+  forEachSum(shape, target, base, row, "tilestored64");
 }
 
 void Tiles::release() { call("tilerelease", {}); }

@@ -36,6 +36,8 @@ public:
     int64_t width;  ///< vectors of columns: 1 to 4, of two row blocks 1 or 2
   };
   void zeroSums(Shape shape);
+  /// Loads what storeSums has stored.
+  void loadSums(Shape shape, Value source, Value base, int64_t row);
   /// Adds the products of one line of depth: rows of `left` from `leftBase` on,
   /// `leftRow` elements apart, those of the second block `leftTile` elements
   /// after those of the first; and 16 words of `right` from `rightBase` on,
@@ -55,6 +57,8 @@ private:
   void call(StringRef name, ValueRange arguments);
   Value number(int64_t tile);
   Value sum(Shape shape, int64_t tile, int64_t column);
+  void forEachSum(Shape shape, Value buffer, Value base, int64_t row,
+                  StringRef instruction);
   Value integer(int64_t value);
   Value addressOf(Value buffer, Value offset);
   Value bytesOf(Value buffer, int64_t elements);

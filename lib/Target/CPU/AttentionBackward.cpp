@@ -453,6 +453,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBiasGradientOp op,
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionBackwardOp op,
                                            KernelBuilder &b) {
+  if (tensorOf(op.getQuery()).getElementType().isBF16())
+    return emitNarrowAttentionBackward(op, b);
   FailureOr<AttentionBackward> made = getKernel(
       op, b,
       {op.getGradient(), op.getQuery(), op.getKey(), op.getValue(),

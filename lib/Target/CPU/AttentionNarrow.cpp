@@ -14,8 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Amx.h"
-#include "Emitters.h"
+#include "Packed.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -45,7 +44,6 @@ struct NarrowAttention {
   int64_t keyLines() const { return llvm::divideCeil(key.tokens, line()); }
   int64_t scoreRow() const { return keyVectors() * kVectorLanes; }
   int64_t weightRow() const { return keyLines() * line(); }
-  bool hasTiles() const { return b.getProduct(b.getBF16Type()).m > 1; }
   int64_t wordsOfLine() const { return kVectorLanes; }
   /// Elements of a row of words of the packed values.
   int64_t valueRow() const { return headLines() * 2 * line(); }
@@ -86,7 +84,7 @@ int64_t NarrowAttention::allocate() {
   packedValues = take(keyLines() * wordsOfLine() * valueRow(), bf16);
   scores = take(query.rows * scoreRow(), f32);
   weights = take(query.rows * weightRow(), bf16);
-  if (hasTiles())
+  if (hasTiles(b))
     sums = take(query.rows * headLines() * line(), f32);
   return bytes;
 }
@@ -122,23 +120,18 @@ void NarrowAttention::packKeys(Value image, Value head) {
 }
 
 void NarrowAttention::packValues(Value image, Value head) {
-  // The words of the first and of the second half of a line of channels.
-  SmallVector<int64_t> lanes[2];
-  for (int64_t half = 0; half < 2; ++half)
-    for (int64_t channel = 0; channel < kVectorLanes; ++channel)
-      for (int64_t row : {int64_t(0), line()})
-        lanes[half].push_back(row + half * kVectorLanes + channel);
   b.loop(0, keyLines() * wordsOfLine(), [&](Value word) {
     Value token = b.mul(word, 2);
     Value first = getToken(2, value, image, head, token);
     Value second = getToken(2, value, image, head, b.add(token, 1));
     for (int64_t part = 0; part < headLines(); ++part) {
       int64_t from = part * value.lineElements();
-      Value x = b.loadLine(b.argument(2), b.add(first, from));
-      Value y = b.loadLine(b.argument(2), b.add(second, from));
-      for (int64_t half = 0; half < 2; ++half)
-        b.storeLine(b.shuffle(x, y, lanes[half]), packedValues,
-                    b.add(b.mul(word, valueRow()), (2 * part + half) * line()));
+      auto [low, high] =
+          interleaveLines(b, b.loadLine(b.argument(2), b.add(first, from)),
+                          b.loadLine(b.argument(2), b.add(second, from)));
+      Value to = b.add(b.mul(word, valueRow()), 2 * part * line());
+      b.storeLine(low, packedValues, to);
+      b.storeLine(high, packedValues, b.add(to, line()));
     }
   });
 }
@@ -292,7 +285,7 @@ void NarrowAttention::emit(int64_t chunk) {
   Softmax softmax{op,     b,          query,   stripRows(query), key.tokens,
                   scores, scoreRow(), weights, weightRow()};
   std::optional<Tiles> tiles;
-  if (hasTiles())
+  if (hasTiles(b))
     tiles.emplace(b, query.rows);
   // The head whose keys and values are packed. The units of a head are
   // consecutive.
@@ -339,8 +332,7 @@ mlir::vit::cpu::emitNarrowAttention(kernel::AttentionOp op, KernelBuilder &b) {
     if (tensorOf(probabilities).getEncoding())
       return op.emitOpError("writes probabilities row-major only");
 
-  if (b.getProduct(b.getBF16Type()).m > 1 &&
-      failed(verifyTileRows(op, result->rows)))
+  if (hasTiles(b) && failed(verifyTileRows(op, result->rows)))
     return failure();
   NarrowAttention attention{op, b, *query, *key, *value, *result, headDim};
   int64_t scratch = attention.allocate();

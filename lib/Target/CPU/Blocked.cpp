@@ -196,9 +196,10 @@ Value mlir::vit::cpu::getChannelOffset(KernelBuilder &b, const Blocked &shape,
 
 void mlir::vit::cpu::storeZeroRow(KernelBuilder &b, const Blocked &shape,
                                   Value buffer, Value offset) {
-  b.loop(0, shape.channelBlocks, [&](Value v) {
-    b.store(b.splat(0), buffer,
-            b.add(offset, b.mul(v, shape.vectorElements())));
+  b.loop(0, shape.lines(), [&](Value line) {
+    Value at = b.add(offset, b.mul(line, shape.lineElements()));
+    for (int64_t i = 0; i < shape.line; i += kChannelPad)
+      b.store(b.splat(0), buffer, b.add(at, i));
   });
 }
 
@@ -344,6 +345,22 @@ void mlir::vit::cpu::zeroTail(KernelBuilder &b, Value result, Value buffer) {
     b.loop(elements, kernel::occupiedElements(elements),
            [&](Value i) { b.storeScalar(b.scalar(0), buffer, i); });
   });
+}
+
+void mlir::vit::cpu::ifStoredVector(
+    KernelBuilder &b, const Blocked &shape, Value stored,
+    function_ref<void(Value channelVector)> body) {
+  int64_t run = llvm::divideCeil(shape.group == 0 ? shape.width : shape.group,
+                                 kChannelPad);
+  int64_t stride = kernel::padTo(run, shape.line / kChannelPad);
+  Value inRun = b.rem(stored, stride);
+  Value vector = b.add(b.mul(b.div(stored, stride), run), inRun);
+  auto ifUsed = [&] {
+    if (run == stride)
+      return body(vector);
+    b.ifThen(b.isLess(inRun, b.index(run)), [&] { body(vector); });
+  };
+  b.ifThen(b.isLess(stored, b.index(shape.channelBlocks)), ifUsed);
 }
 
 void mlir::vit::cpu::forChannels(

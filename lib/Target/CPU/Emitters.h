@@ -37,6 +37,9 @@ FailureOr<KernelInfo> emit(kernel::RelayoutOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::NormalizeBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::SoftmaxBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBackwardOp op, KernelBuilder &b);
+/// Of bf16 operands.
+FailureOr<KernelInfo>
+emitNarrowAttentionBackward(kernel::AttentionBackwardOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionBiasGradientOp op,
                            KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::GridProductOp op, KernelBuilder &b);
@@ -55,6 +58,9 @@ FailureOr<KernelInfo> emit(kernel::NormOp op, KernelBuilder &b);
 /// list of variables: the parameters, then each state.
 FailureOr<KernelInfo> emit(kernel::UpdateOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::WeightGradientOp op, KernelBuilder &b);
+/// Of bf16 operands.
+FailureOr<KernelInfo> emitNarrowWeightGradient(kernel::WeightGradientOp op,
+                                               KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::PackOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::SumOp op, KernelBuilder &b);
 
@@ -154,6 +160,12 @@ Value zeroPaddedRow(KernelBuilder &b, const Blocked &shape,
 /// that begins at `base`, and zeros in what follows it in its line.
 void storeVector(KernelBuilder &b, const Blocked &shape, Value vector,
                  Value buffer, Value base, int64_t row, Value channelVector);
+
+/// Calls `body` with the number of the channel vector that is the vector
+/// `stored` of 16 channels in memory. Emits a condition so that nothing runs if
+/// that is padding of a line or lies after the last one.
+void ifStoredVector(KernelBuilder &b, const Blocked &shape, Value stored,
+                    function_ref<void(Value channelVector)> body);
 
 /// Calls `body` with the first logical channel of `channelVector` and the
 /// number of its lanes that are channels.
@@ -321,6 +333,10 @@ SmallVector<Value> emitTile(KernelBuilder &b, const Tile &tile,
 
 /// The two f32 of each word of a vector of pairs of bf16.
 std::pair<Value, Value> widenPairs(KernelBuilder &b, Value words);
+
+/// The line of pairs of `first` and `second`, vectors of f32, rounded to the
+/// elements of `buffer`, bf16.
+Value joinPairs(KernelBuilder &b, Value first, Value second, Value buffer);
 
 /// Prefetches `lines` cache lines from `offset` on, into the first-level cache
 /// if `hint` is 3, into the second-level cache if it is 2.

@@ -68,6 +68,18 @@ std::pair<Value, Value> mlir::vit::cpu::widenPairs(KernelBuilder &b,
   return {b.bitcast(first, b.getF32Type()), b.bitcast(second, b.getF32Type())};
 }
 
+Value mlir::vit::cpu::joinPairs(KernelBuilder &b, Value first, Value second,
+                                Value buffer) {
+  auto bits = [&](Value vector) {
+    return b.bitcast(b.roundTo(vector, buffer), b.getI32Type());
+  };
+  Value low = bits(first), high = bits(second);
+  Value sixteen = b.splatBits(low.getType(), 16);
+  Value words =
+      arith::OrIOp::create(b, arith::ShRUIOp::create(b, low, sixteen), high);
+  return b.bitcast(words, b.getBF16Type());
+}
+
 namespace {
 /// Multiplies words of 32 bits of narrow operands, vectors of 16.
 class WordProduct {

@@ -48,7 +48,9 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RelayoutOp op,
       (toBlocked && from.getEncoding() && !fromBlocked) ||
       (!fromBlocked && !toBlocked))
     return op.emitOpError("has no code from ") << from << " to " << to;
-  FailureOr<Blocked> shape = Blocked::get(op, toBlocked ? to : from);
+  bool onlyF32 = fromBlocked && toBlocked;
+  FailureOr<Blocked> shape = Blocked::get(
+      op, toBlocked ? to : from, onlyF32 ? Elements::F32 : Elements::Narrow);
   if (failed(shape))
     return failure();
   Value source = b.argument(0), target = b.argument(1);
@@ -80,13 +82,13 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::RelayoutOp op,
                  Value base = getRowMajor(image, token);
                  forEachChannelVector(
                      b, *shape, [&](Value v, Value channel, int64_t lanes) {
-                       Value at =
-                           b.add(offset, b.mul(v, shape->vectorElements()));
                        Value place = b.add(base, channel);
                        if (toBlocked)
-                         b.store(b.loadLanes(source, place, lanes), target, at);
-                       else
-                         b.storeLanes(b.load(source, at), target, place, lanes);
+                         return storeVector(b, *shape,
+                                            b.loadLanes(source, place, lanes),
+                                            target, offset, /*row=*/0, v);
+                       Value at = b.add(offset, shape->vectorOffset(b, v));
+                       b.storeLanes(b.load(source, at), target, place, lanes);
                      });
                });
   }

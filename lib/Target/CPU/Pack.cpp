@@ -30,7 +30,23 @@ struct Pack {
   int64_t width;                    ///< elements of a row
   SmallVector<int64_t> starts = {}; ///< first row of each source
 
+  /// A vector of columns of panels: the first column of its panel, its own
+  /// column in that, and the columns of the panel.
+  struct Columns {
+    Value first, column, width;
+  };
+
   Value result() { return b.argument(op->getNumOperands()); }
+  /// Neighbouring depths of a word of panels.
+  int64_t interleave() {
+    return kernel::interleaveOf(tensorOf(op.getResult()).getElementType());
+  }
+  int64_t depthOf(const Channels &depths);
+  Columns getColumns(Value first, int64_t all, int64_t width);
+  /// Stores vector `vector` of the depths of some columns of panels: a vector
+  /// of columns for each of its depths.
+  void storeDepths(const Channels &depths, Value vector, const Columns &columns,
+                   ArrayRef<Value> values);
   /// Whether every source begins at a multiple of `rows` rows.
   bool areAligned(int64_t rows) const;
   Row getRow(Value row);
@@ -69,29 +85,66 @@ SmallVector<Row> Pack::getRows(Value first, int64_t count, bool aligned) {
   return rows;
 }
 
+int64_t Pack::depthOf(const Channels &depths) {
+  return kernel::paddedChannels(depths.width, depths.group,
+                                kChannelPad * interleave());
+}
+
+void Pack::storeDepths(const Channels &depths, Value vector,
+                       const Columns &columns, ArrayRef<Value> values) {
+  // Of narrow elements, a run of depths (a group, or all) is padded to lines.
+  int64_t run = llvm::divideCeil(
+      depths.group == 0 ? depths.width : depths.group, kChannelPad);
+  int64_t stride = kernel::padTo(run, interleave());
+  if (stride != run)
+    vector = b.add(b.mul(b.div(vector, run), stride), b.rem(vector, run));
+  Value row = b.mul(columns.width, interleave());
+  Value to = b.add(b.add(b.mul(columns.first, depthOf(depths)),
+                         b.mul(columns.column, interleave())),
+                   b.mul(b.mul(vector, kChannelPad), columns.width));
+  auto storeRow = [&](int64_t i, Value first, Value second) {
+    Value at = b.add(to, b.mul(row, i));
+    if (interleave() == 1)
+      b.store(first, result(), at);
+    else
+      b.storeLine(joinPairs(b, first, second, result()), result(), at);
+  };
+  int64_t rows = kChannelPad / interleave();
+  for (int64_t i = 0; i < rows; ++i)
+    storeRow(i, values[i * interleave()], values[(i + 1) * interleave() - 1]);
+  if (stride == run)
+    return;
+  Value zero = b.splat(0);
+  b.ifThen(b.isEqual(b.rem(vector, stride), b.index(run - 1)), [&] {
+    for (int64_t i = rows; i < 2 * rows; ++i)
+      storeRow(i, zero, zero);
+  });
+}
+
+/// The panel and column of the vector of columns that begins at `first` of
+/// `all` padded columns, in panels of `width`.
+Pack::Columns Pack::getColumns(Value first, int64_t all, int64_t width) {
+  Value column = b.rem(first, width);
+  Value panelFirst = b.sub(first, column);
+  return {panelFirst, column,
+          b.min(b.index(width), b.sub(b.index(all), panelFirst))};
+}
+
 void Pack::panels(const Channels &out, const Channels &in, int64_t columns) {
-  int64_t depth = in.vectors() * kChannelPad;
   bool aligned = areAligned(out.group == 0 ? kChannelPad : out.group);
   b.loop(b.begin(), b.end(), [&](Value unit) {
-    Value first = b.mul(unit, kChannelPad);
-    Value column = b.rem(first, columns);
-    Value panelFirst = b.sub(first, column);
-    Value panelWidth =
-        b.min(b.index(columns),
-              b.sub(b.index(out.vectors() * kChannelPad), panelFirst));
-    Value base = b.add(b.mul(panelFirst, depth), column);
+    Columns place = getColumns(b.mul(unit, kChannelPad),
+                               out.vectors() * kChannelPad, columns);
     forChannels(b, out, unit, [&](Value firstRow, int64_t count) {
       SmallVector<Row> rows = getRows(firstRow, count, aligned);
       b.loop(0, in.vectors(), [&](Value vector) {
-        Value to = b.add(base, b.mul(b.mul(vector, kChannelPad), panelWidth));
         forChannels(b, in, vector, [&](Value channel, int64_t lanes) {
           SmallVector<Value> values;
           for (const Row &row : rows)
             values.push_back(
                 b.loadLanes(row.buffer, b.add(row.offset, channel), lanes));
           values.resize(kVectorLanes, b.splat(0));
-          for (auto [i, value] : llvm::enumerate(transposeVectors(b, values)))
-            b.store(value, result(), b.add(to, b.mul(panelWidth, int64_t(i))));
+          storeDepths(in, vector, place, transposeVectors(b, values));
         });
       });
     });
@@ -100,28 +153,20 @@ void Pack::panels(const Channels &out, const Channels &in, int64_t columns) {
 
 void Pack::transposedPanels(const Channels &out, const Channels &in,
                             int64_t columns) {
-  int64_t depth = out.vectors() * kChannelPad;
   bool aligned = areAligned(out.group == 0 ? kChannelPad : out.group);
   b.loop(b.begin(), b.end(), [&](Value unit) {
     forChannels(b, out, unit, [&](Value firstRow, int64_t count) {
       SmallVector<Row> rows = getRows(firstRow, count, aligned);
       b.loop(0, in.vectors(), [&](Value vector) {
-        Value first = b.mul(vector, kChannelPad);
-        Value column = b.rem(first, columns);
-        Value panelFirst = b.sub(first, column);
-        Value panelWidth =
-            b.min(b.index(columns),
-                  b.sub(b.index(in.vectors() * kChannelPad), panelFirst));
-        Value to = b.add(b.add(b.mul(panelFirst, depth), column),
-                         b.mul(b.mul(unit, kChannelPad), panelWidth));
+        Columns place = getColumns(b.mul(vector, kChannelPad),
+                                   in.vectors() * kChannelPad, columns);
         forChannels(b, in, vector, [&](Value channel, int64_t lanes) {
-          for (int64_t i = 0; i < kChannelPad; ++i) {
-            Value value =
-                i < count ? b.loadLanes(rows[i].buffer,
-                                        b.add(rows[i].offset, channel), lanes)
-                          : b.splat(0);
-            b.store(value, result(), b.add(to, b.mul(panelWidth, i)));
-          }
+          SmallVector<Value> values;
+          for (const Row &row : rows)
+            values.push_back(
+                b.loadLanes(row.buffer, b.add(row.offset, channel), lanes));
+          values.resize(kVectorLanes, b.splat(0));
+          storeDepths(out, unit, place, values);
         });
       });
     });
@@ -187,7 +232,10 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::PackOp op,
       return failure();
   RankedTensorType type = op.getResult().getType();
   Attribute layout = type.getEncoding();
-  if (!type.getElementType().isF32() ||
+  bool hasElements = type.getElementType().isF32() ||
+                     (type.getElementType().isBF16() &&
+                      isa_and_nonnull<kernel::PanelsAttr>(layout));
+  if (!hasElements ||
       (layout && !isa<kernel::PanelsAttr, kernel::ChannelsAttr>(layout)))
     return op.emitOpError("has no code that makes ") << type;
 

@@ -177,6 +177,8 @@ void WeightGradient::emit() {
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::WeightGradientOp op,
                                            KernelBuilder &b) {
+  if (op.getGradient().getType().getElementType().isBF16())
+    return emitNarrowWeightGradient(op, b);
   FailureOr<Blocked> gradient = Blocked::get(op, op.getGradient().getType());
   FailureOr<Blocked> input = Blocked::get(op, op.getInput().getType());
   if (failed(gradient) || failed(input))

@@ -15,16 +15,27 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../tools/Inputs"))
 import files
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../Inputs"))
+from narrow import EXPANDED, get_levels
+
+
+def precision():
+    """Returns the precision that COMMAND asks for, "f32" without one."""
+    return sys.argv[sys.argv.index("--precision") + 1] if "--precision" in sys.argv else "f32"
+
 
 def arguments():
-    """Parses the command line: FOLDER TOLERANCE [--few] LEVEL... -- COMMAND...
+    """Parses the command line: FOLDER TOLERANCE [--few] LEVEL... -- COMMAND... LEVEL "cpu": those of
+    this processor, and plain code in place of tile ops.
     --few: only the cases for another driver that runs the same SPIR-V."""
     separator = sys.argv.index("--")
     folder, tolerance, names = sys.argv[1], float(sys.argv[2]), sys.argv[3:separator]
     few = "--few" in names
+    names = [name for name in names if name != "--few"]
     os.makedirs(folder, exist_ok=True)
-    return (folder, tolerance, few, [name for name in names if name != "--few"],
-            sys.argv[separator + 1 :])
+    if names == ["cpu"]:
+        names = get_levels(precision()) + [EXPANDED]
+    return folder, tolerance, few, names, sys.argv[separator + 1 :]
 
 
 def write_entry(path, argument, head, body, results):
@@ -47,18 +58,23 @@ def write_normal(path, shape):
     files.write_npy(path, list(shape), [random.gauss(0, 1) for _ in range(size)])
 
 
-def run(command, model, folder, names, options):
+def run(command, model, folder, names, options, **variables):
     outputs = []
     for name in names:
         outputs += ["--output", "%s=%s/%s.npy" % (name, folder, name)]
     os.makedirs(folder, exist_ok=True)
-    if subprocess.run(command + [model] + options + outputs).returncode != 0:
+    environment = dict(os.environ, **variables)
+    if subprocess.run(command + [model] + options + outputs, env=environment).returncode != 0:
         sys.exit("the run failed")
 
 
 def interpret(model, source, folder, names):
     """Returns the folder with the interpreter's outputs, beside FOLDER: the commands of a test that
-    have the same text and input share them."""
+    have the same text and input share them. The text is narrowed to the precision of COMMAND."""
+    if precision() != "f32":
+        narrow = os.path.join(folder, "narrow.mlir")
+        subprocess.run(["vit-opt", model, "--vit-narrow=precision=" + precision(), "-o", narrow], check=True)
+        model = narrow
     digest = hashlib.sha256()
     for path in [model, source]:
         with open(path, "rb") as file:
@@ -77,7 +93,9 @@ def compare(model, source, names, folder, tolerance, levels, command):
     wrong = []
     for level in levels:
         here = os.path.join(folder, level)
-        run(command, model, here, names, ["--input", source, "--level", level])
+        # The cache of models tells plain code and tile ops apart.
+        variables = {"VIT_EXPAND_TILES": "1"} if level == EXPANDED else {}
+        run(command, model, here, names, ["--input", source, "--level", level.split(",")[0]], **variables)
         for name in names:
             shape, want = files.read_npy(os.path.join(expected, name + ".npy"))
             got_shape, got = files.read_npy(os.path.join(here, name + ".npy"))
