@@ -26,6 +26,8 @@
 // TWICE: error: 'func.func' op is already called 'train_step'
 // RUN: not vit-opt %t/layers.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=LAYERS
 // LAYERS: error: 'vit.layers' op has no adjoint; run vit-unroll-layers first
+// RUN: not vit-opt %t/int8.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=INT8
+// INT8: error: 'vit.linear' op has no adjoint in int8; train in bf16 or f32
 // RUN: not vit-opt %t/tokens.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=RANK
 // RANK: error: result 0 is 'tensor<?x5x4xf32>'; a loss needs [batch, classes] of f32
 // RUN: not vit-opt %t/probabilities.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=PROBABILITIES
@@ -90,5 +92,13 @@ vit.parameter @exp_avg.w : tensor<3x4xf32>
 func.func @forward(%x: tensor<?x4xf32>) -> tensor<?x3xf32> {
   %w = vit.read @w : tensor<3x4xf32>
   %0 = vit.linear %x, %w : (tensor<?x4xf32>, tensor<3x4xf32>) -> tensor<?x3xf32>
+  return %0 : tensor<?x3xf32>
+}
+
+//--- int8.mlir
+vit.parameter @w : tensor<3x4xf32>
+func.func @forward(%x: tensor<?x4xf32>) -> tensor<?x3xf32> {
+  %w = vit.read @w : tensor<3x4xf32>
+  %0 = vit.linear %x, %w precision int8 : (tensor<?x4xf32>, tensor<3x4xf32>) -> tensor<?x3xf32>
   return %0 : tensor<?x3xf32>
 }
