@@ -169,7 +169,9 @@ static bool fuseRounding(MapOp map) {
   Value value = map.getInput(), probabilities;
   if (auto attention = value.getDefiningOp<kernel::AttentionOp>())
     probabilities = attention.getProbabilities();
-  else if (!value.getDefiningOp<kernel::AttentionBackwardOp>())
+  else if (auto backward = value.getDefiningOp<kernel::AttentionBackwardOp>();
+           !backward || tensorOf(backward.getQuery()).getElementType() !=
+                            map.getType().getElementType())
     return false;
   Value element =
       cast<kernel::YieldOp>(getEpilogue(map).getTerminator()).getValue();

@@ -130,6 +130,24 @@ def add_attention(text, heads, size, count):
              "vit.attention_backward %s, %s, %s, %s heads %d scale %g" % (
                  dy, q, k, v, heads, size**-0.5), [asked, asked, known, known],
              asked, known, known)
+    # In f32 positions.test has biases.
+    if not count and levels.precision() != "f32":
+        add_bias(text, n, heads, [dy, q, k, v], known, width)
+
+
+def add_bias(text, name, heads, operands, type, width):
+    """Adds gradients of an attention with a bias, without and with that of the bias, and products
+    that read one of them."""
+    table, scores = text.parameter(heads, TOKENS, TOKENS), t(heads, TOKENS, TOKENS)
+    for suffix, more in [("b", []), ("t", [scores])]:
+        n = name + suffix
+        results = [n + ".d" + which for which in ["q", "k", "v", "bias"][:3 + len(more)]]
+        text.add(results, "vit.attention_backward %s bias %s heads %d scale %g" % (
+            ", ".join(operands), table, heads, (width // heads)**-0.5), [type] * 4 + [scores], *[type] * 3, *more)
+        # The result that only the product reads.
+        text.results.remove((n + ".dk", type))
+        text.add([n + ".dw"], "vit.linear_weight_gradient %%%s.dk, %%x" % n, [type, t("?", TOKENS, WIDTH)],
+                 t(width, WIDTH))
 
 
 def add_long(text, tokens, width):
