@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Checkpoint.h"
 #include "Evaluation.h"
 #include "Options.h"
 #include "PictureSet.h"
@@ -15,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
+#include <filesystem>
 
 namespace vit::tools {
 
@@ -52,8 +54,31 @@ void printReport(const Score &score, const ClassMatch &match,
   std::printf("loss   %.4f\n%.1f images/s\n", score.loss(), rate);
 }
 
+/// A checkpoint of a run in another precision has other numbers here than in
+/// the run's log.
+void notePrecision(const EvalOptions &options) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(options.model + "/state.safetensors", ignored))
+    return;
+  std::string trained = "f32";
+  std::string own = options.precision.empty() ? "f32" : options.precision;
+  try {
+    trained =
+        readTrainingState(options.model).options.value("precision", "f32");
+  } catch (const std::exception &) {
+    return; // The state is not needed.
+  }
+  if (trained != own)
+    std::fprintf(stderr,
+                 "note: %s was trained in %s and is evaluated in %s; "
+                 "--precision %s gives the numbers of the run's log\n",
+                 options.model.c_str(), trained.c_str(), own.c_str(),
+                 trained.c_str());
+}
+
 void eval(const EvalOptions &options) {
   checkCommonOptions(options);
+  notePrecision(options);
   Model model(options, {"logits"});
   checkProblem(model);
   PictureSet pictures(model, options, /*limit=*/0, "evaluating");
