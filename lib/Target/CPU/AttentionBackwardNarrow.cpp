@@ -66,12 +66,7 @@ struct NarrowBackward {
   bool hasBias() { return bool(op.getBias()); }
 
   int64_t allocate();
-  Value getToken(Operand operand, Value image, Value head, Value token);
-  void packColumns(Operand operand, Value target, Value image, Value head);
-  void packWords(Operand operand, Value target, Value image, Value head,
-                 Value firstToken, int64_t steps);
-  void packRows(Operand operand, Value target, Value image, Value head,
-                Value firstToken);
+  PackedHead getHead(Operand operand, Value image, Value head);
   void multiply(const PackedRows &left, const PackedColumns &right,
                 int64_t steps, Value target, int64_t row, bool adds);
   using VisitScores =
@@ -116,79 +111,14 @@ int64_t NarrowBackward::allocate() {
   return bytes;
 }
 
-//===----------------------------------------------------------------------===//
-// Packing
-//===----------------------------------------------------------------------===//
-
-/// Returns the offset of `head` of a token, the last one for those after it.
-Value NarrowBackward::getToken(Operand operand, Value image, Value head,
-                               Value token) {
-  const Blocked &shape = operands[operand];
-  token = b.min(token, b.index(shape.tokens - 1));
-  return getHeadOffset(b, shape, getRowOffset(b, shape, image, token), head,
-                       headLines(),
-                       operand == kGradient ? 0 : op.getOffsets()[operand - 1]);
-}
-
-/// Words of two channels by vectors of tokens, of all keys.
-void NarrowBackward::packColumns(Operand operand, Value target, Value image,
-                                 Value head) {
-  b.loop(0, keyVectors(), [&](Value vector) {
-    SmallVector<Value> offsets;
-    for (int64_t lane = 0; lane < kVectorLanes; ++lane)
-      offsets.push_back(getToken(operand, image, head,
-                                 b.add(b.mul(vector, kVectorLanes), lane)));
-    b.loop(0, headLines(), [&](Value part) {
-      Value from = b.mul(part, operands[operand].lineElements());
-      SmallVector<Value> lines;
-      for (Value offset : offsets)
-        lines.push_back(
-            b.bitcast(b.loadLine(b.argument(operand), b.add(offset, from)),
-                      b.getF32Type()));
-      Value to = b.add(b.mul(part, kStepWords * keyVectors() * kStepDepth),
-                       b.mul(vector, kStepDepth));
-      for (auto [word, line] : llvm::enumerate(transposeVectors(b, lines)))
-        b.storeLine(b.bitcast(line, b.getBF16Type()), target,
-                    b.add(to, int64_t(word) * keyVectors() * kStepDepth));
-    });
-  });
-}
-
-/// Words of two tokens by vectors of channels.
-void NarrowBackward::packWords(Operand operand, Value target, Value image,
-                               Value head, Value firstToken, int64_t steps) {
-  b.loop(0, steps * kStepWords, [&](Value word) {
-    Value token = b.add(firstToken, b.mul(word, 2));
-    Value first = getToken(operand, image, head, token);
-    Value second = getToken(operand, image, head, b.add(token, 1));
-    Value to = b.mul(word, 2 * headElements());
-    for (int64_t part = 0; part < headLines(); ++part) {
-      int64_t from = part * operands[operand].lineElements();
-      auto [low, high] = interleaveLines(
-          b, b.loadLine(b.argument(operand), b.add(first, from)),
-          b.loadLine(b.argument(operand), b.add(second, from)));
-      b.storeLine(low, target, b.add(to, 2 * part * kStepDepth));
-      b.storeLine(high, target, b.add(to, (2 * part + 1) * kStepDepth));
-    }
-  });
-}
-
-/// The rows of a chunk of queries.
-void NarrowBackward::packRows(Operand operand, Value target, Value image,
-                              Value head, Value firstToken) {
-  b.loop(0, chunkSteps, [&](Value step) {
-    b.loop(0, kStepDepth, [&](Value row) {
-      Value token = b.add(b.add(firstToken, b.mul(step, kStepDepth)), row);
-      Value from = getToken(operand, image, head, token);
-      Value to =
-          b.add(b.mul(step, headLines() * kSquare), b.mul(row, kStepDepth));
-      for (int64_t part = 0; part < headLines(); ++part)
-        b.storeLine(
-            b.loadLine(b.argument(operand),
-                       b.add(from, part * operands[operand].lineElements())),
-            target, b.add(to, part * kSquare));
-    });
-  });
+PackedHead NarrowBackward::getHead(Operand operand, Value image, Value head) {
+  return {b,
+          b.argument(operand),
+          operands[operand],
+          headLines(),
+          operand == kGradient ? 0 : op.getOffsets()[operand - 1],
+          image,
+          head};
 }
 
 //===----------------------------------------------------------------------===//
@@ -385,9 +315,12 @@ void NarrowBackward::emitStep(Value step, Value firstToken, Value image,
 
 void NarrowBackward::emitHead(Value image, Value head) {
   Value zero = b.index(0);
-  packColumns(kKey, keyColumns, image, head);
-  packColumns(kValue, valueColumns, image, head);
-  packWords(kKey, keyWords, image, head, zero, keyLines());
+  PackedHead key = getHead(kKey, image, head);
+  PackedHead query = getHead(kQuery, image, head);
+  PackedHead gradient = getHead(kGradient, image, head);
+  key.storeColumns(keyColumns, keyVectors());
+  key.storeWords(keyWords, zero, keyLines());
+  getHead(kValue, image, head).storeColumns(valueColumns, keyVectors());
   int64_t sumElements = keyRows() * headElements();
   b.loop(0, sumElements / kVectorLanes, [&](Value i) {
     for (Value sums : {keySums, valueSums})
@@ -395,10 +328,10 @@ void NarrowBackward::emitHead(Value image, Value head) {
   });
   b.loop(0, llvm::divideCeil(querySteps(), chunkSteps), [&](Value chunk) {
     Value first = b.mul(chunk, chunkSteps * kStepDepth);
-    packRows(kQuery, queryRows, image, head, first);
-    packRows(kGradient, gradientRows, image, head, first);
-    packWords(kQuery, queryWords, image, head, first, chunkSteps);
-    packWords(kGradient, gradientWords, image, head, first, chunkSteps);
+    query.storeRows(queryRows, first, chunkSteps);
+    query.storeWords(queryWords, first, chunkSteps);
+    gradient.storeRows(gradientRows, first, chunkSteps);
+    gradient.storeWords(gradientWords, first, chunkSteps);
     b.loop(0, chunkSteps, [&](Value step) {
       emitStep(step, b.add(first, b.mul(step, kStepDepth)), image, head);
     });

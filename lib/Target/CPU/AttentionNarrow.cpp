@@ -49,10 +49,6 @@ struct NarrowAttention {
   int64_t valueRow() const { return headLines() * 2 * line(); }
 
   int64_t allocate();
-  Value getToken(unsigned operand, const Blocked &shape, Value image,
-                 Value head, Value token);
-  void packKeys(Value image, Value head);
-  void packValues(Value image, Value head);
   void multiply(Value left, Value leftBase, int64_t leftRow, int64_t leftStep,
                 Value right, int64_t steps, int64_t vectors, int64_t rightRow,
                 function_ref<void(Value vector, ArrayRef<Value> sums)> store);
@@ -87,53 +83,6 @@ int64_t NarrowAttention::allocate() {
   if (hasTiles(b))
     sums = take(query.rows * headLines() * line(), f32);
   return bytes;
-}
-
-/// Returns the offset of `head` of a token, the last one for those after it.
-Value NarrowAttention::getToken(unsigned operand, const Blocked &shape,
-                                Value image, Value head, Value token) {
-  token = b.min(token, b.index(shape.tokens - 1));
-  return getHeadOffset(b, shape, getRowOffset(b, shape, image, token), head,
-                       headLines(), op.getOffsets()[operand]);
-}
-
-void NarrowAttention::packKeys(Value image, Value head) {
-  Type f32 = b.getF32Type();
-  b.loop(0, keyVectors(), [&](Value vector) {
-    SmallVector<Value> offsets;
-    for (int64_t lane = 0; lane < kVectorLanes; ++lane)
-      offsets.push_back(getToken(1, key, image, head,
-                                 b.add(b.mul(vector, kVectorLanes), lane)));
-    b.loop(0, headLines(), [&](Value part) {
-      Value from = b.mul(part, key.lineElements());
-      SmallVector<Value> words;
-      for (Value offset : offsets)
-        words.push_back(
-            b.bitcast(b.loadLine(b.argument(1), b.add(offset, from)), f32));
-      Value to = b.add(b.mul(part, wordsOfLine() * keyVectors() * line()),
-                       b.mul(vector, line()));
-      for (auto [word, keys] : llvm::enumerate(transposeVectors(b, words)))
-        b.storeLine(b.bitcast(keys, b.getBF16Type()), packedKeys,
-                    b.add(to, int64_t(word) * keyVectors() * line()));
-    });
-  });
-}
-
-void NarrowAttention::packValues(Value image, Value head) {
-  b.loop(0, keyLines() * wordsOfLine(), [&](Value word) {
-    Value token = b.mul(word, 2);
-    Value first = getToken(2, value, image, head, token);
-    Value second = getToken(2, value, image, head, b.add(token, 1));
-    for (int64_t part = 0; part < headLines(); ++part) {
-      int64_t from = part * value.lineElements();
-      auto [low, high] =
-          interleaveLines(b, b.loadLine(b.argument(2), b.add(first, from)),
-                          b.loadLine(b.argument(2), b.add(second, from)));
-      Value to = b.add(b.mul(word, valueRow()), 2 * part * line());
-      b.storeLine(low, packedValues, to);
-      b.storeLine(high, packedValues, b.add(to, line()));
-    }
-  });
 }
 
 /// Multiplies a strip of rows by `vectors` vectors of packed columns, in the
@@ -296,8 +245,13 @@ void NarrowAttention::emit(int64_t chunk) {
            Value image = b.div(pair, heads()), head = b.rem(pair, heads());
            Value isNew = b.compare(arith::CmpIPredicate::ne, pair, carried[0]);
            b.ifThen(isNew, [&] {
-             packKeys(image, head);
-             packValues(image, head);
+             auto operand = [&](unsigned index, const Blocked &shape) {
+               return PackedHead{b,           b.argument(index),      shape,
+                                 headLines(), op.getOffsets()[index], image,
+                                 head};
+             };
+             operand(1, key).storeColumns(packedKeys, keyVectors());
+             operand(2, value).storeWords(packedValues, b.index(0), keyLines());
            });
            Value first = b.mul(b.rem(unit, chunks), chunk);
            Value last =

@@ -54,6 +54,69 @@ void mlir::vit::cpu::storeTransposed(KernelBuilder &b, ArrayRef<Value> lines,
 }
 
 //===----------------------------------------------------------------------===//
+// Heads
+//===----------------------------------------------------------------------===//
+
+Value PackedHead::getToken(Value token) const {
+  token = b.min(token, b.index(shape.tokens - 1));
+  return getHeadOffset(b, shape, getRowOffset(b, shape, image, token), head,
+                       lines, offset);
+}
+
+void PackedHead::storeColumns(Value target, int64_t vectors) const {
+  b.loop(0, vectors, [&](Value vector) {
+    SmallVector<Value> offsets;
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane)
+      offsets.push_back(getToken(b.add(b.mul(vector, kVectorLanes), lane)));
+    b.loop(0, lines, [&](Value part) {
+      Value from = b.mul(part, shape.lineElements());
+      SmallVector<Value> words;
+      for (Value offset : offsets)
+        words.push_back(
+            b.bitcast(b.loadLine(buffer, b.add(offset, from)), b.getF32Type()));
+      Value to = b.add(b.mul(part, kStepWords * vectors * kStepDepth),
+                       b.mul(vector, kStepDepth));
+      for (auto [word, line] : llvm::enumerate(transposeVectors(b, words)))
+        b.storeLine(b.bitcast(line, b.getBF16Type()), target,
+                    b.add(to, int64_t(word) * vectors * kStepDepth));
+    });
+  });
+}
+
+void PackedHead::storeWords(Value target, Value firstToken,
+                            int64_t steps) const {
+  b.loop(0, steps * kStepWords, [&](Value word) {
+    Value token = b.add(firstToken, b.mul(word, 2));
+    Value first = getToken(token), second = getToken(b.add(token, 1));
+    Value to = b.mul(word, 2 * lines * kStepDepth);
+    for (int64_t part = 0; part < lines; ++part) {
+      int64_t from = part * shape.lineElements();
+      auto [low, high] =
+          interleaveLines(b, b.loadLine(buffer, b.add(first, from)),
+                          b.loadLine(buffer, b.add(second, from)));
+      b.storeLine(low, target, b.add(to, 2 * part * kStepDepth));
+      b.storeLine(high, target, b.add(to, (2 * part + 1) * kStepDepth));
+    }
+  });
+}
+
+void PackedHead::storeRows(Value target, Value firstToken,
+                           int64_t steps) const {
+  constexpr int64_t square = kStepDepth * kStepDepth;
+  b.loop(0, steps, [&](Value step) {
+    b.loop(0, kStepDepth, [&](Value row) {
+      Value from =
+          getToken(b.add(b.add(firstToken, b.mul(step, kStepDepth)), row));
+      Value to = b.add(b.mul(step, lines * square), b.mul(row, kStepDepth));
+      for (int64_t part = 0; part < lines; ++part)
+        b.storeLine(
+            b.loadLine(buffer, b.add(from, part * shape.lineElements())),
+            target, b.add(to, part * square));
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
 

@@ -58,6 +58,28 @@ std::pair<Value, Value> interleaveLines(KernelBuilder &b, Value first,
 void storeTransposed(KernelBuilder &b, ArrayRef<Value> lines, Value buffer,
                      Value target, Value base);
 
+/// One head of one image of a blocked activation of bf16.
+struct PackedHead {
+  KernelBuilder &b;
+  Value buffer;
+  const Blocked &shape;
+  int64_t lines;  ///< of a head
+  int64_t offset; ///< channel at which head 0 begins
+  Value image, head;
+
+  /// Returns where the head of a token begins, the last one for those after it.
+  Value getToken(Value token) const;
+  /// Stores words of two channels by the first 16 * `vectors` tokens, as
+  /// PackedColumns whose steps are the lines of the head.
+  void storeColumns(Value target, int64_t vectors) const;
+  /// Stores words of two tokens by channels, as PackedColumns of `steps` steps
+  /// of tokens from `firstToken` on.
+  void storeWords(Value target, Value firstToken, int64_t steps) const;
+  /// Stores the rows of tokens from `firstToken` on: for each of `steps` steps
+  /// of tokens, PackedRows whose steps are the lines of the head.
+  void storeRows(Value target, Value firstToken, int64_t steps) const;
+};
+
 /// Whether the level multiplies bf16 in tile registers.
 bool hasTiles(KernelBuilder &b);
 
