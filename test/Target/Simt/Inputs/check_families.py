@@ -20,8 +20,8 @@ import string
 import levels
 
 BATCH, CHANNELS, HEIGHT, WIDTH = 3, 3, 20, 24
-# Patch, pixel order, groups of the norm. The width is 3 * height * width. Some
-# patches do not divide the picture.
+# Patch, pixel order, groups of the norm, which are heads, too. The width is 3 * height * width. Some
+# patches do not divide the picture. (SwiftShader takes 4 s to compile one attention with a head of 720.)
 CASES = [
     ((1, 1), "chw", 1),
     ((2, 1), "hwc", 1),
@@ -30,7 +30,7 @@ CASES = [
     ((5, 1), "chw", 5),
     ((4, 4), "chw", 2),
     ((5, 8), "hwc", 5),
-    ((20, 12), "chw", 1),
+    ((20, 12), "chw", 3),
     ((7, 5), "hwc", 3),
     ((3, 4), "chw", 2),
 ]
