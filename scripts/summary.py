@@ -18,6 +18,7 @@ import xml.etree.ElementTree as ET
 # Why lit lacks a feature.
 FEATURES = {
     "shared": "no reference data in ../shared",
+    "real-checkpoints": "no pretrained models (VIT_REAL_CHECKPOINTS)",
     "vulkan": "no software Vulkan device (mesa-vulkan-drivers)",
     "vulkan-lavapipe": "no lavapipe driver (mesa-vulkan-drivers)",
     "vulkan-swiftshader": "no SwiftShader in build/chromium (scripts/setup)",

@@ -79,6 +79,14 @@ for library in ["transformers", "timm", "torchvision"]:
     else:
         lit_config.note("strict loading of exports is skipped for %s: %s has no torch and %s "
                         "(VIT_LIBRARIES_PYTHON names another)" % (library, libraries_python, library))
+# Folders of pretrained models, which shared/scripts/real-checkpoints downloads.
+real = os.environ.get("VIT_REAL_CHECKPOINTS")
+if real and os.path.isdir(real):
+    config.available_features.add("real-checkpoints")
+    config.substitutions.append(("%real", os.path.realpath(real)))
+else:
+    lit_config.note("tests of pretrained models are skipped: VIT_REAL_CHECKPOINTS names no folder "
+                    "of shared/scripts/real-checkpoints")
 if shutil.which("spirv-val"):
     config.available_features.add("spirv-val")
 else:
