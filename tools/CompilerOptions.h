@@ -31,6 +31,7 @@ struct CompilerOptions {
   std::string outputs, skipPasses; ///< Separated by commas.
   std::string dumpIr;
   std::string target, level, precision;
+  std::string keep; ///< NAME=PRECISION, separated by commas.
   std::optional<TrainingRequest> training;
 
   /// The request does not store parameters in the module. It points into these
@@ -53,6 +54,7 @@ struct CompilerOptions {
     request.targets = given(target);
     request.levels = given(level);
     request.precision = given(precision);
+    request.keep = given(keep);
     request.parameters = VIT_COMPILER_REFERENCE;
     if (training) {
       request.training = training->options.c_str();

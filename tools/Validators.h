@@ -47,6 +47,23 @@ inline CLI::Validator wholeNumberIn(int64_t least, int64_t most) {
       "");
 }
 
+/// A decimal number: CLI11 itself also takes nan, inf and 0x10.
+inline CLI::Validator numberIn(double least, double most) {
+  return CLI::Validator(
+      [least, most](const std::string &text) {
+        char *end = nullptr;
+        bool isNumber = !text.empty() &&
+                        text.find_first_not_of("0123456789.e+-") == text.npos;
+        double value = isNumber ? std::strtod(text.c_str(), &end) : 0;
+        return isNumber && *end == 0 && value >= least && value <= most
+                   ? std::string()
+                   : "'" + text + "' is not a number from " +
+                         CLI::detail::to_string(least) + " to " +
+                         CLI::detail::to_string(most);
+      },
+      "");
+}
+
 /// A number of bytes such as 512M or 2G, which becomes digits alone.
 inline CLI::Validator sizeInBytes() {
   return CLI::Validator(

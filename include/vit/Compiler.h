@@ -86,6 +86,10 @@ typedef struct vit_compiler_request {
                            ///< in this list gets all of its levels. NULL: all.
   const char *precision;   ///< Any of "f32" and "bf16", separated by commas;
                            ///< the first is the module's default. NULL: f32.
+  /// Products, by the names of VIT_COMPILER_PRODUCT_PREFIX, that are computed
+  /// in at least a precision: NAME=PRECISION ("blocks.0.mlp.fc1=bf16"),
+  /// separated by commas. NULL: none.
+  const char *keep;
   vit_compiler_parameters parameters;
   int64_t batch;   ///< Hint for tile sizes; 0: 1. Any batch stays right.
   int32_t threads; ///< Number that generate code; 0: one per core.

@@ -28,6 +28,7 @@ struct TargetPipelineOptions {
   std::string target = "cpu";    ///< cpu, vulkan or cuda
   std::string level;             ///< of the target; empty: see vit-tile
   std::string precision = "f32"; ///< of products: see vit-narrow
+  std::vector<std::string> keep; ///< products: see vit-narrow
   bool expandTiles = false;      ///< see vit-emit-cpu
   int64_t batch = 1;
   std::vector<std::string> outputs; ///< empty: the entry's own results

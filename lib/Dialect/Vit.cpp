@@ -7,6 +7,8 @@
 
 #include "vit/Dialect/Vit.h"
 
+#include "vit/Dialect/Products.h"
+
 #include "format/Meaning.h"
 
 #include "mlir/IR/Builders.h"
@@ -127,6 +129,12 @@ static bool isTokenKind(Attribute attribute) {
   return name && format::findName(format::kTokenKinds, name.getValue());
 }
 
+static bool isKeptProduct(Attribute attribute) {
+  auto pair = dyn_cast<ArrayAttr>(attribute);
+  return pair && pair.size() == 2 && isa<StringAttr>(pair[0]) &&
+         isa<PrecisionAttr>(pair[1]);
+}
+
 LogicalResult VitDialect::verifyOperationAttribute(Operation *op,
                                                    NamedAttribute attribute) {
   StringRef name = attribute.getName().getValue();
@@ -157,6 +165,11 @@ LogicalResult VitDialect::verifyOperationAttribute(Operation *op,
           "vit.prefix_tokens must be an array of \"class\", \"distillation\" "
           "and \"register\", the tokens before the patches, beside "
           "vit.patch_grid");
+  } else if (name == kKeptAttribute) {
+    auto kept = dyn_cast<ArrayAttr>(attribute.getValue());
+    if (!kept || !llvm::all_of(kept, isKeptProduct))
+      return op->emitOpError()
+             << name << " must be an array of [\"name\", #vit<precision bf16>]";
   } else if (name == "vit.patch_grid") {
     auto grid = dyn_cast<DenseI64ArrayAttr>(attribute.getValue());
     if (!grid || grid.size() != 2 ||

@@ -5,8 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "vit/Dialect/Products.h"
 #include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
+
+#include "llvm/ADT/StringMap.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_NARROW
@@ -20,6 +23,11 @@ namespace {
 struct NarrowPass : vit::impl::NarrowBase<NarrowPass> {
   using Base::Base;
   void runOnOperation() override;
+
+private:
+  LogicalResult readKeep(llvm::StringMap<Precision> &kept);
+  void narrowProducts(Precision wanted, const llvm::StringMap<Precision> &kept);
+  void narrowBackward(Precision wanted);
 };
 } // namespace
 
@@ -55,13 +63,56 @@ static Precision chooseBackward(Value operand, Precision wanted) {
   return isShallow(operand) ? Precision::f32 : withoutInt8(wanted);
 }
 
-void NarrowPass::runOnOperation() {
-  std::optional<Precision> wanted = symbolizePrecision(precision);
-  if (!wanted) {
-    getOperation().emitError() << "there is no precision '" << precision
-                               << "'; choose f32, bf16 or int8";
-    return signalPassFailure();
+/// Reads the option `keep`.
+LogicalResult NarrowPass::readKeep(llvm::StringMap<Precision> &kept) {
+  for (StringRef text : keep) {
+    auto [name, precision] = text.rsplit('=');
+    std::optional<Precision> own = symbolizePrecision(precision);
+    if (!own)
+      return getOperation().emitError()
+             << "'" << text
+             << "' is not the name of a product, '=' and f32, bf16 or int8";
+    auto [found, isNew] = kept.try_emplace(name, *own);
+    found->second = std::min(found->second, *own); // The wider one.
   }
+  return success();
+}
+
+/// The products of the model itself, which have names.
+void NarrowPass::narrowProducts(Precision wanted,
+                                const llvm::StringMap<Precision> &kept) {
+  Builder builder(&getContext());
+  SmallVector<Attribute> list;
+  auto narrow = [&](auto op, Precision chosen, StringRef name) {
+    PrecisionAttr stated = op.getPrecision();
+    Precision own = stated ? stated.getValue() : chosen;
+    if (auto found = kept.find(name); found != kept.end())
+      own = std::min(own, found->second); // Widest first in the enum.
+    auto attribute = PrecisionAttr::get(&getContext(), own);
+    if (own != chosen)
+      list.push_back(
+          builder.getArrayAttr({builder.getStringAttr(name), attribute}));
+    if (stated == attribute)
+      return;
+    op.setPrecisionAttr(attribute);
+    ++opsNarrowed;
+  };
+  forEachProduct(getOperation(), [&](Operation *op, StringRef name) {
+    auto linear = dyn_cast<LinearOp>(op);
+    if (!linear)
+      return narrow(cast<AttentionOp>(op), withoutInt8(wanted), name);
+    narrow(linear, choose(linear, wanted), name);
+    // Scales of int8 that the text gives.
+    if (linear.getPrecision().getValue() == Precision::int8)
+      return;
+    linear.removeInputScaleAttr();
+    linear.removeMigrationAttr();
+  });
+  if (!list.empty())
+    getOperation()->setAttr(kKeptAttribute, builder.getArrayAttr(list));
+}
+
+void NarrowPass::narrowBackward(Precision wanted) {
   auto narrow = [&](auto op, Precision own) {
     if (op.getPrecision())
       return;
@@ -69,17 +120,13 @@ void NarrowPass::runOnOperation() {
     ++opsNarrowed;
   };
   getOperation().walk([&](Operation *op) {
-    if (auto linear = dyn_cast<LinearOp>(op))
-      narrow(linear, choose(linear, *wanted));
-    else if (auto attention = dyn_cast<AttentionOp>(op))
-      narrow(attention, withoutInt8(*wanted));
-    else if (auto product = dyn_cast<LinearInputGradientOp>(op))
-      narrow(product, chooseBackward(product.getWeight(), *wanted));
+    if (auto product = dyn_cast<LinearInputGradientOp>(op))
+      narrow(product, chooseBackward(product.getWeight(), wanted));
     else if (auto product = dyn_cast<LinearWeightGradientOp>(op))
-      narrow(product, chooseBackward(product.getInput(), *wanted));
+      narrow(product, chooseBackward(product.getInput(), wanted));
     else if (auto backward = dyn_cast<AttentionBackwardOp>(op);
              backward && !backward.getBiasGradient())
-      narrow(backward, withoutInt8(*wanted));
+      narrow(backward, withoutInt8(wanted));
   });
   // The gradients of a weight and of its bias read one operand.
   getOperation().walk([&](LinearWeightGradientOp gradient) {
@@ -88,4 +135,18 @@ void NarrowPass::runOnOperation() {
           bias && !bias.getPrecision() && bias.getType().getRank() == 1)
         bias.setPrecisionAttr(gradient.getPrecision());
   });
+}
+
+void NarrowPass::runOnOperation() {
+  std::optional<Precision> wanted = symbolizePrecision(precision);
+  if (!wanted) {
+    getOperation().emitError() << "there is no precision '" << precision
+                               << "'; choose f32, bf16 or int8";
+    return signalPassFailure();
+  }
+  llvm::StringMap<Precision> kept;
+  if (failed(readKeep(kept)))
+    return signalPassFailure();
+  narrowProducts(*wanted, kept);
+  narrowBackward(*wanted);
 }

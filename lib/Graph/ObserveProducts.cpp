@@ -6,11 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "vit/Compiler.h"
-#include "vit/Dialect/Names.h"
+#include "vit/Dialect/Products.h"
 #include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
-
-#include "llvm/ADT/StringSet.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_OBSERVEPRODUCTS
@@ -29,24 +27,18 @@ struct ObserveProductsPass
 } // namespace
 
 void ObserveProductsPass::runOnOperation() {
-  llvm::StringSet<> names;
-  WalkResult result = getOperation().walk([&](Operation *op) {
-    if (isa<LayersOp>(op)) {
-      op->emitOpError("is not unrolled; run vit-unroll-layers first");
-      return WalkResult::interrupt();
-    }
-    if (!isa<LinearOp, AttentionOp>(op))
-      return WalkResult::advance();
-    std::string stem = getWorkName(op->getLoc()), name = stem;
-    for (int64_t number = 2; !names.insert(name).second; ++number)
-      name = stem + "#" + std::to_string(number);
-    OpBuilder builder(op->getContext());
-    builder.setInsertionPointAfter(op);
-    OutputOp::create(builder, op->getLoc(), VIT_COMPILER_PRODUCT_PREFIX + name,
-                     /*index=*/Value(), op->getResult(0));
-    ++opsObserved;
-    return WalkResult::advance();
+  WalkResult result = getOperation().walk([](LayersOp layers) {
+    layers.emitOpError("is not unrolled; run vit-unroll-layers first");
+    return WalkResult::interrupt();
   });
   if (result.wasInterrupted())
-    signalPassFailure();
+    return signalPassFailure();
+  forEachProduct(getOperation(), [&](Operation *op, StringRef name) {
+    OpBuilder builder(op->getContext());
+    builder.setInsertionPointAfter(op);
+    OutputOp::create(builder, op->getLoc(),
+                     (VIT_COMPILER_PRODUCT_PREFIX + name).str(),
+                     /*index=*/Value(), op->getResult(0));
+    ++opsObserved;
+  });
 }

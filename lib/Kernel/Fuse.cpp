@@ -164,19 +164,23 @@ static bool fuseResidual(MapOp map) {
 //===----------------------------------------------------------------------===//
 
 /// Lets an attention op, or its backward op, of which only `map` reads a
-/// result, to round it, write the rounded result itself.
+/// result, to round it, write the rounded result itself. Attention of f32 has
+/// no code for this.
 static bool fuseRounding(MapOp map) {
-  Value value = map.getInput(), probabilities;
-  if (auto attention = value.getDefiningOp<kernel::AttentionOp>())
+  Value value = map.getInput(), probabilities, query;
+  if (auto attention = value.getDefiningOp<kernel::AttentionOp>()) {
     probabilities = attention.getProbabilities();
-  else if (auto backward = value.getDefiningOp<kernel::AttentionBackwardOp>();
-           !backward || tensorOf(backward.getQuery()).getElementType() !=
-                            map.getType().getElementType())
+    query = attention.getQuery();
+  } else if (auto backward =
+                 value.getDefiningOp<kernel::AttentionBackwardOp>()) {
+    query = backward.getQuery();
+  }
+  Type rounded = map.getType().getElementType();
+  if (!query || tensorOf(query).getElementType() != rounded)
     return false;
   Value element =
       cast<kernel::YieldOp>(getEpilogue(map).getTerminator()).getValue();
   if (value == probabilities || !value.hasOneUse() ||
-      map.getType().getElementType().isInteger() ||
       element != getEpilogue(map).getArgument(0))
     return false;
   value.setType(map.getType());

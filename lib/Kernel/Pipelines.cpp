@@ -54,6 +54,7 @@ LogicalResult vit::buildTargetPipeline(
   if (options.precision != "f32") {
     NarrowOptions narrow;
     narrow.precision = options.precision;
+    narrow.keep.assign(options.keep.begin(), options.keep.end());
     kernels.addPass(createNarrow(narrow));
   }
   kernels.addPass(createConvertToKernels());
@@ -101,6 +102,10 @@ struct VitToTargetOptions : PassPipelineOptions<VitToTargetOptions> {
                                 llvm::cl::desc("Precision of products, see "
                                                "vit-narrow"),
                                 llvm::cl::init("f32")};
+  ListOption<std::string> keep{
+      *this, "keep",
+      llvm::cl::desc("Products and the precisions that they keep, see "
+                     "vit-narrow")};
   Option<int64_t> batch{
       *this, "batch",
       llvm::cl::desc("The batch to choose for; any batch stays right"),
@@ -134,6 +139,7 @@ parsePipeline(StringRef target, OpPassManager &manager, StringRef text,
   options.target = target.str();
   options.level = given.level;
   options.precision = given.precision;
+  options.keep.assign(given.keep.begin(), given.keep.end());
   options.batch = given.batch;
   options.outputs.assign(given.outputs.begin(), given.outputs.end());
   options.skip.assign(given.skip.begin(), given.skip.end());

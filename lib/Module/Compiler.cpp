@@ -11,6 +11,7 @@
 #include "DumpIr.h"
 #include "Levels.h"
 #include "vit/Dialect/Names.h"
+#include "vit/Dialect/Products.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Import/Import.h"
 #include "vit/Import/ModelFolder.h"
@@ -150,6 +151,9 @@ private:
   LogicalResult setImageSize();
   LogicalResult expandOutputs();
   LogicalResult observeProducts();
+  void addPassesBeforeNarrow(OpPassManager &entries,
+                             const SelectOutputsOptions &selected);
+  LogicalResult checkKept();
   LogicalResult choosePlans(SmallVector<Plan> &plans);
   LogicalResult compile();
   LogicalResult lower(const Plan &plan, OwningOpRef<ModuleOp> &lowered);
@@ -301,6 +305,60 @@ LogicalResult Request::expandOutputs() {
   return success();
 }
 
+/// Adds what the pipeline for inference runs before vit-narrow.
+void Request::addPassesBeforeNarrow(OpPassManager &entries,
+                                    const SelectOutputsOptions &selected) {
+  entries.addPass(createUnrollLayers());
+  entries.addPass(createSelectOutputs(selected));
+  if (!llvm::is_contained(skip, "simplify"))
+    entries.addPass(createSimplify());
+  if (!llvm::is_contained(skip, "narrow-tokens"))
+    entries.addPass(createNarrowTokens());
+}
+
+/// Fails if an entry of `request.keep` is not the name of a product of the
+/// model and a precision.
+LogicalResult Request::checkKept() {
+  if (request.training)
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "products keep a precision of their own in inference; "
+                        "leave --keep out where there is a training step");
+  PassManager manager(&context);
+  SelectOutputsOptions selected;
+  selected.outputs.assign(outputs.begin(), outputs.end());
+  addPassesBeforeNarrow(manager.nest<func::FuncOp>(), selected);
+  OwningOpRef<ModuleOp> prepared = graph->clone();
+  if (failed(manager.run(*prepared)))
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        firstError->take("products cannot be listed"));
+  std::vector<std::string> products;
+  for (auto entry : prepared->getOps<func::FuncOp>())
+    forEachProduct(entry, [&](Operation *, StringRef name) {
+      products.push_back(name.str());
+    });
+  for (StringRef text : splitList(request.keep)) {
+    StringRef name = text.rsplit('=').first;
+    ::vit::format::ElementType precision;
+    if (!::vit::format::parsePrecision(text.rsplit('=').second, precision))
+      return outcome.fail(
+          VIT_INVALID_ARGUMENT,
+          "to keep '" + text +
+              "': write the name of a product, '=' and one of " +
+              ::vit::format::precisionNames().text);
+    if (llvm::is_contained(products, name))
+      continue;
+    auto nearest = llvm::min_element(products, [&](StringRef a, StringRef b) {
+      return name.edit_distance(a) < name.edit_distance(b);
+    });
+    return outcome.fail(VIT_NOT_FOUND,
+                        "the model has no product '" + name + "' to keep" +
+                            (nearest == products.end()
+                                 ? Twine("")
+                                 : "; did you mean '" + *nearest + "'?"));
+  }
+  return success();
+}
+
 /// If the results of products are asked for, makes them outputs of the graph
 /// and replaces "product:*" by their names. The graph is first brought into the
 /// form in which products are compiled for the other outputs: vit-narrow-tokens
@@ -318,12 +376,7 @@ LogicalResult Request::observeProducts() {
                         "outputs " + prefix + "NAME are for inference");
   PassManager manager(&context);
   OpPassManager &entries = manager.nest<func::FuncOp>();
-  entries.addPass(createUnrollLayers());
-  entries.addPass(createSelectOutputs(others));
-  if (!llvm::is_contained(skip, "simplify"))
-    entries.addPass(createSimplify());
-  if (!llvm::is_contained(skip, "narrow-tokens"))
-    entries.addPass(createNarrowTokens());
+  addPassesBeforeNarrow(entries, others);
   entries.addPass(createObserveProducts());
   if (failed(manager.run(*graph)))
     return outcome.fail(VIT_INVALID_ARGUMENT,
@@ -433,6 +486,8 @@ LogicalResult Request::runPasses(const Plan &plan, ModuleOp lowered,
   options.level = level.name;
   options.expandTiles = plan.expandsTiles;
   options.precision = ::vit::format::precisionName(plan.precision);
+  for (std::string &product : splitList(request.keep))
+    options.keep.push_back(std::move(product));
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
   options.skip.assign(skip.begin(), skip.end());
@@ -508,6 +563,10 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
   if (precisions.empty())
     precisions.push_back("f32");
   SmallVector<std::string> targets = splitList(request.targets);
+  if (request.keep && precisions == SmallVector<std::string>{"f32"})
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "in precision f32 there is no product to keep in a "
+                        "wider one; compile for bf16 or int8");
   for (const std::string &name : precisions) {
     ::vit::format::ElementType precision;
     if (!::vit::format::parsePrecision(name, precision))
@@ -554,7 +613,7 @@ LogicalResult Request::compile() {
   if (!request.output_path || !*request.output_path)
     return outcome.fail(VIT_INVALID_ARGUMENT, "no output file was given");
   SmallVector<Plan> plans;
-  if (failed(choosePlans(plans)))
+  if (failed(choosePlans(plans)) || (request.keep && failed(checkKept())))
     return failure();
 
   std::vector<OwningOpRef<ModuleOp>> lowered(plans.size());

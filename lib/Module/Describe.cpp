@@ -9,7 +9,9 @@
 
 #include "vit/Compiler.h"
 #include "vit/Dialect/Names.h"
+#include "vit/Dialect/Products.h"
 
+#include "format/Level.h"
 #include "format/Meaning.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -104,6 +106,22 @@ LogicalResult Describer::describeModel(ModuleOp module) {
   return describeVariables(module, variables, stored, error, result.metadata);
 }
 
+/// Lists the products that keep a precision of their own: see vit-narrow.
+static void describeKept(func::FuncOp entry, schema::ScheduleT &schedule) {
+  auto list = entry->getAttrOfType<ArrayAttr>(kKeptAttribute);
+  if (!list)
+    return;
+  for (auto pair : list.getAsRange<ArrayAttr>()) {
+    auto kept = std::make_unique<schema::KeptProductT>();
+    kept->name = cast<StringAttr>(pair[0]).str();
+    auto precision = format::ElementType::F32;
+    format::parsePrecision(
+        stringifyPrecision(cast<PrecisionAttr>(pair[1]).getValue()), precision);
+    kept->precision = static_cast<schema::DType>(precision);
+    schedule.kept.push_back(std::move(kept));
+  }
+}
+
 LogicalResult Describer::describeLevel(const CompiledLevel &level) {
   std::string problem;
   SmallVector<func::FuncOp> entries = findEntries(level.lowered, problem);
@@ -121,6 +139,7 @@ LogicalResult Describer::describeLevel(const CompiledLevel &level) {
     auto schedule = std::make_unique<schema::ScheduleT>();
     schedule->level = level.level;
     schedule->precision = static_cast<schema::DType>(level.precision);
+    describeKept(function, *schedule);
     KernelCodes codes = images.addCode(level, *schedule);
     if (failed(describeSchedule(function, entry, codes, variables, stored,
                                 error, *schedule)))

@@ -92,6 +92,10 @@ static void writeSchedule(Text &json, const schema::Schedule &schedule,
   json.field("chosen", chosen);
   writeStrings(json, "features", schedule.features());
   json.numbers("cubins", schedule.cubins());
+  json.objects("kept", schedule.kept(), [&](const schema::KeptProduct &kept) {
+    writeString(json, "name", kept.name());
+    json.field("precision", schema::EnumNameDType(kept.precision()));
+  });
   json.objects("kernels", schedule.kernels(),
                [&](const schema::Kernel &kernel) {
                  writeKernel(json, schedule.target(), kernel);

@@ -97,6 +97,13 @@ vit_status Checker::schedule(const schema::Entry &entry,
   }
   for (uint32_t i = 0; i < count(s.features()); ++i)
     VIT_TRY(text(s.features()->Get(i), "a feature that code needs"));
+  for (uint32_t i = 0; i < count(s.kept()); ++i) {
+    const schema::KeptProduct &kept = *s.kept()->Get(i);
+    VIT_TRY(text(kept.name(), "the name of a product", true));
+    if (kept.precision() > schema::DType::MAX)
+      return corrupt("product '%.200s' of entry '%.200s' is of an unknown type",
+                     kept.name()->c_str(), entry.name()->c_str());
+  }
   char reason[256];
   if (!checkCode(module, s, reason, sizeof reason))
     return corrupt("%s", reason);

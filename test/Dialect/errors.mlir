@@ -911,3 +911,10 @@ func.func @linear_c6(%x: tensor<?x5x4xf32>, %w: tensor<6x4xf32>) {
   %0 = vit.linear %x, %w precision int8 migration dense<1.0> : tensor<6xf32> : (tensor<?x5x4xf32>, tensor<6x4xf32>) -> tensor<?x5x6xf32>
   return
 }
+
+// -----
+
+// expected-error @+1 {{vit.kept must be an array of ["name", #vit<precision bf16>]}}
+func.func @kept() attributes {vit.kept = [["blocks.0.mlp.fc1", "bf16"]]} {
+  return
+}

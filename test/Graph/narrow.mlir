@@ -4,8 +4,20 @@
 // ERROR: error: there is no precision 'int3'; choose f32, bf16 or int8
 // RUN: vit-opt %s --vit-narrow=precision=int8 | FileCheck %s --check-prefix=INT8
 
+// Products keep a wider precision by their names.
+// RUN: vit-opt %s --vit-narrow="precision=int8 keep=q=bf16,p=f32,a=f32,q#2=f32,scaled=bf16" | FileCheck %s --check-prefix=KEEP
+// A narrower one changes nothing; of several the widest is kept.
+// RUN: vit-opt %s --vit-narrow="precision=bf16 keep=q=int8,a=f32,q#2=bf16,a=bf16" | FileCheck %s --check-prefix=WIDEST
+// RUN: not vit-opt %s --vit-narrow="precision=int8 keep=q=f64" 2>&1 | FileCheck %s --check-prefix=TYPE
+// TYPE: error: 'q=f64' is not the name of a product, '=' and f32, bf16 or int8
+
 vit.parameter @w : tensor<32x32xf32>
 // CHECK-LABEL: func.func @forward
+// CHECK-SAME: vit.kept = {{\[\[}}"q#2", #vit<precision f32>]]
+// KEEP-LABEL: func.func @forward
+// KEEP-SAME: vit.kept = {{\[\[}}"q", #vit<precision bf16>], ["q#2", #vit<precision f32>], ["a", #vit<precision f32>]]
+// WIDEST-LABEL: func.func @forward
+// WIDEST-SAME: vit.kept = {{\[\[}}"q#2", #vit<precision f32>], ["a", #vit<precision f32>]]
 func.func @forward(%x: tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
   %w = vit.read @w : tensor<32x32xf32>
   // CHECK: vit.layer_norm %arg0 epsilon
@@ -13,14 +25,14 @@ func.func @forward(%x: tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
   // CHECK: vit.linear %{{.+}}, %{{.+}} precision bf16 :
   // INT8: vit.linear %{{.+}}, %{{.+}} precision int8 :
   // F32: vit.linear %{{.+}}, %{{.+}} precision f32 :
-  %q = vit.linear %n, %w : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32>
+  %q = vit.linear %n, %w : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32> loc("q")
   // An op keeps the precision that it has.
   // CHECK: vit.linear %{{.+}}, %{{.+}} precision f32 :
   // F32: vit.linear %{{.+}}, %{{.+}} precision f32 :
-  %k = vit.linear %n, %w precision f32 : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32>
+  %k = vit.linear %n, %w precision f32 : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32> loc("q")
   // INT8: vit.attention {{.*}} precision bf16 :
   // CHECK: vit.attention {{.*}} heads 2 scale 2.500000e-01 precision bf16 :
-  %a = vit.attention %q, %k, %k heads 2 scale 2.5e-01 : (tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<?x5x32xf32>
+  %a = vit.attention %q, %k, %k heads 2 scale 2.5e-01 : (tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<?x5x32xf32> loc("a")
   // CHECK: vit.add {{.*}} : (
   %y = vit.add %x, %a : (tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<?x5x32xf32>
   return %y : tensor<?x5x32xf32>
@@ -86,4 +98,16 @@ func.func @backward(%dy: tensor<?x5x32xf32>, %x: tensor<?x5x32xf32>, %b: tensor<
   // CHECK: vit.linear_weight_gradient {{.*}} precision f32 : (tensor<?x5x32xf32>, tensor<?x5x5xf32>)
   %few = vit.linear_weight_gradient %dy, %s : (tensor<?x5x32xf32>, tensor<?x5x5xf32>) -> tensor<32x5xf32>
   return %dx, %dw, %db, %dp, %dq#0, %dk#1, %few : tensor<?x5x32xf32>, tensor<32x32xf32>, tensor<32xf32>, tensor<5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<32x5xf32>
+}
+
+// The scale of int8 that a text gives goes with int8.
+// INT8-LABEL: func.func @scaled
+// KEEP-LABEL: func.func @scaled
+// KEEP-SAME: vit.kept = {{\[\[}}"scaled", #vit<precision bf16>]]
+func.func @scaled(%x: tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
+  %w = vit.read @w : tensor<32x32xf32>
+  // INT8: vit.linear {{.*}} precision int8 input_scale 2.500000e-02 :
+  // KEEP: vit.linear {{.*}} precision bf16 :
+  %y = vit.linear %x, %w precision int8 input_scale 2.5e-02 : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32> loc("scaled")
+  return %y : tensor<?x5x32xf32>
 }

@@ -62,3 +62,18 @@ func.func @block(%x: tensor<?x7x40xf32>) -> tensor<?x7x40xf32> {
   %y = vit.add %x, %o : (tensor<?x7x40xf32>, tensor<?x7x40xf32>) -> tensor<?x7x40xf32>
   return %y : tensor<?x7x40xf32>
 }
+
+// Attention that stays in f32 has no code to round its result: a map does, and its operands are f32.
+// CONVERT-LABEL: func.func @wide_attention
+// CHECK-LABEL: func.func @wide_attention
+// CHECK:         kernel.attention {{.*}} : (tensor<?x7x40xf32, {{.*}} -> tensor<?x7x40xf32
+// CHECK:         kernel.map
+// CHECK:         -> tensor<?x7x40xbf16
+// CHECK:         kernel.gemm
+func.func @wide_attention(%x: tensor<?x7x40xf32>) -> tensor<?x96xf32> {
+  %wq = vit.read @q : tensor<96x40xf32>
+  %a = vit.attention %x, %x, %x heads 2 scale 1.25e-01 precision f32 : (tensor<?x7x40xf32>, tensor<?x7x40xf32>, tensor<?x7x40xf32>) -> tensor<?x7x40xf32>
+  %o = vit.linear %a, %wq : (tensor<?x7x40xf32>, tensor<96x40xf32>) -> tensor<?x7x96xf32>
+  %t = vit.take_tokens %o from 0 : (tensor<?x7x96xf32>) -> tensor<?x96xf32>
+  return %t : tensor<?x96xf32>
+}

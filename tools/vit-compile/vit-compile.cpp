@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CompilerOptions.h"
+#include "KeepSearch.h"
 #include "Overwriting.h"
 #include "Suggestions.h"
 #include "Validators.h"
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -27,7 +27,10 @@ struct Options {
   vit::tools::CompilerOptions compiler;
   vit::tools::TrainingRequest training = {"", 0, /*batch=*/1};
   std::string output, parameters;
-  std::vector<std::string> targets, levels, precisions, outputs, entries,
+  vit::tools::DataOptions data;
+  vit::tools::AccuracyBound bound;
+  int64_t images = 0; // 0: all
+  std::vector<std::string> targets, levels, precisions, keep, outputs, entries,
       skipPasses, imageSizes;
   int threads = 0;
   bool time = false;
@@ -42,10 +45,7 @@ struct Report {
   std::string error;
 };
 
-/// Ends the program with an error message.
-struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+using vit::tools::Error;
 
 void addModelOptions(CLI::App &app, Options &options) {
   app.add_option("model", options.compiler.model,
@@ -121,6 +121,12 @@ void addCodeOptions(CLI::App &app, Options &options) {
                      vit::format::precisionNames().text + " (default: f32)")
       ->delimiter(',')
       ->allow_extra_args(false);
+  app.add_option("--keep", options.keep,
+                 "Compute these products, by the names that vit-run compare "
+                 "--precision shows, in at least this precision")
+      ->type_name("NAME=TYPE,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   app.add_option("--skip-pass", options.skipPasses,
                  "Leave out an optional pass, "
                  "of " VIT_COMPILER_OPTIONAL_PASSES)
@@ -132,6 +138,31 @@ void addCodeOptions(CLI::App &app, Options &options) {
   app.add_option("--threads", options.threads, "Threads; 0: one per core")
       ->check(vit::tools::wholeNumberIn(0, 1024));
   app.add_flag("--time", options.time, "Print how long each phase took");
+}
+
+void addAccuracyOptions(CLI::App &app, Options &options) {
+  vit::tools::Command command(app);
+  command.group("Accuracy in --precision bf16 or int8");
+  vit::tools::addDataOptions(
+      command, options.data,
+      "train, val or test (default: val, else test, else all)");
+  app.add_option("--images", options.images,
+                 "Only so many pictures, evenly spread (default: all)")
+      ->check(vit::tools::wholeNumberIn(1, 1 << 30))
+      ->type_name("N");
+  app.add_option("--max-drop", options.bound.maxDrop,
+                 "Keep the products that harm most in a wider precision, until "
+                 "the top-1 accuracy on --data is at most so many percentage "
+                 "points below that in f32")
+      ->check(vit::tools::numberIn(0, 100))
+      ->type_name("POINTS");
+  app.add_option("--min-cosine", options.bound.minCosine,
+                 "The same until the default output has at least this cosine "
+                 "with that in f32, as the mean of the pictures of --data; "
+                 "needs no classes")
+      ->check(vit::tools::numberIn(0, 1))
+      ->type_name("COSINE");
+  command.group("Options");
 }
 
 void finishOptions(const CLI::App &app, Options &options) {
@@ -147,6 +178,39 @@ void finishOptions(const CLI::App &app, Options &options) {
       throw Error("--entry " + entry + " is unknown; use forward or train");
   if (options.training.memory != 0 && !options.trains)
     throw Error("--train-memory requires --train");
+  const vit::tools::DataOptions &data = options.data;
+  if (options.bound.isGiven() && data.data.empty())
+    throw Error("--max-drop and --min-cosine are measured on pictures; give "
+                "them with --data DIR");
+  if (options.bound.isGiven() && options.trains)
+    throw Error("--max-drop and --min-cosine are for inference; compile the "
+                "training step apart");
+  if (!options.bound.isGiven() && (!data.data.empty() || !data.split.empty() ||
+                                   !data.range.empty() || options.images != 0))
+    throw Error("--data, --split, --range and --images are for --max-drop or "
+                "--min-cosine, the bound to hold on the pictures");
+}
+
+/// Searches for the products to keep, and adds them to `wanted`.
+void keepAccuracy(const Options &options, vit::tools::CompilerOptions &wanted) {
+  std::vector<std::string> narrow;
+  for (const std::string &precision : options.precisions)
+    if (precision != "f32")
+      narrow.push_back(precision);
+  if (narrow.size() != 1)
+    throw Error("--max-drop and --min-cosine choose what one precision keeps; "
+                "give --precision bf16 or int8, f32 beside it at most");
+  vit::tools::CommonOptions common = vit::tools::optionsToRun(wanted);
+  common.threads = options.threads;
+  vit::tools::CommonOptions checked = common;
+  checked.precision = narrow.front();
+  vit::tools::checkCommonOptions(checked);
+  vit::tools::printFirstPictureWarning();
+  vit::tools::PrecisionTrials trials(common, options.outputs, options.data,
+                                     options.images, "measuring on");
+  for (const std::string &product :
+       vit::tools::searchKept(trials, narrow.front(), options.bound))
+    wanted.keep += (wanted.keep.empty() ? "" : ",") + product;
 }
 
 vit_compiler_parameters chooseParameters(const Options &options) {
@@ -174,6 +238,7 @@ void compile(const Options &options) {
   wanted.target = join(options.targets);
   wanted.level = join(options.levels);
   wanted.precision = join(options.precisions);
+  wanted.keep = join(options.keep);
   if (options.trains)
     wanted.training = options.training;
   std::vector<std::string> inputs = vit::tools::filesOfModel(wanted.model);
@@ -182,6 +247,8 @@ void compile(const Options &options) {
   std::string fault = vit::tools::explainOverwrite(options.output, inputs);
   if (!fault.empty())
     throw Error(fault);
+  if (options.bound.isGiven())
+    keepAccuracy(options, wanted);
   Report report;
   report.time = options.time;
   vit_compiler_request request = wanted.createRequest(VIT_COMPILER_COMPILE);
@@ -228,6 +295,7 @@ int main(int argc, char **argv) {
   addModelOptions(app, options);
   addTrainingOptions(app, options);
   addCodeOptions(app, options);
+  addAccuracyOptions(app, options);
   for (CLI::Option *option : app.get_options())
     if (option->get_expected_min() > 0)
       option->check(vit::tools::notEmpty());
@@ -239,7 +307,7 @@ int main(int argc, char **argv) {
     return app.exit(done);
   } catch (const CLI::ParseError &error) {
     return fail(vit::tools::describeParseError(app, error));
-  } catch (const Error &error) {
+  } catch (const std::exception &error) {
     return fail(error.what());
   }
   return 0;

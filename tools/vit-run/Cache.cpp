@@ -121,7 +121,7 @@ std::string cachePath(const CompilerOptions &options) {
   // handled here. The seed is used at load and a dump does not change the
   // module.
   const auto &[model, weights, imageSize, allowUnused, seed, outputs,
-               skipPasses, dumpIr, target, level, precision, training] =
+               skipPasses, dumpIr, target, level, precision, keep, training] =
       options;
   Hash hash;
   hash.add(vit_version());
@@ -137,6 +137,7 @@ std::string cachePath(const CompilerOptions &options) {
   }
   hash.add(allowUnused ? "allow-unused" : "");
   hash.add(precision);
+  hash.add(keep);
   hash.add(target);
   hash.add(level);
   hash.add(outputs);

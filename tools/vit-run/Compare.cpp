@@ -241,6 +241,10 @@ void addCompare(CLI::App &app) {
               "Only so many pictures, evenly spread (default: all)")
       .range(1, 1 << 30)
       .type("N");
+  command.flag("--isolated", options->isolated,
+               "Also the default output where one product alone is in the "
+               "precision and all others in f32: compiles the model once for "
+               "each product");
   command
       .option("--svg", options->svg,
               "Write a picture of the signal-to-noise ratio of each product")
@@ -249,6 +253,8 @@ void addCompare(CLI::App &app) {
   command.flag("--json", options->json, "Print JSON");
   command.action([options] {
     checkCommonOptions(*options);
+    if (options->isolated && !options->golden.empty())
+      throw Error("--golden excludes --isolated");
     if (options->golden.empty())
       comparePrecision(*options);
     else

@@ -10,8 +10,7 @@
 #include "Evaluation.h"
 #include "Fidelity.h"
 #include "JsonText.h"
-#include "PictureSet.h"
-#include "Progress.h"
+#include "PrecisionTrials.h"
 #include "Runner.h"
 
 #include <algorithm>
@@ -32,6 +31,8 @@ struct Side {
   static CommonOptions withPrecision(CommonOptions options,
                                      const std::string &precision) {
     options.precision = precision;
+    if (precision == "f32")
+      options.keep.clear();
     return options;
   }
 
@@ -44,6 +45,7 @@ struct Report {
   int64_t images = 0, unreadable = 0;
   /// The model's own outputs, the default one first, and its products.
   std::vector<ResultFidelity> outputs, products;
+  std::vector<Trial> alone;  ///< Of each product, with --isolated.
   bool isClassifier = false; ///< The default output is logits of classes.
   int64_t agreed = 0;        ///< Pictures with the same most likely class.
   bool hasScore = false;     ///< The data has the classes of the model.
@@ -60,6 +62,7 @@ public:
 private:
   void prepare();
   void add(const Tensor &input, const int32_t *labels);
+  void isolate();
   void printTable();
   void printJson();
 
@@ -121,6 +124,17 @@ void Comparison::add(const Tensor &input, const int32_t *labels) {
   narrow.score.add(approximate.front(), labels);
 }
 
+/// Runs the model once for each product that is narrow alone.
+void Comparison::isolate() {
+  PrecisionTrials trials(options, /*outputs=*/{}, options, options.images,
+                         /*verb=*/"");
+  for (const ResultFidelity &product : report.products)
+    report.alone.push_back(
+        trials.runAlone(product.name, options.precision, /*sample=*/0,
+                        "alone " + std::to_string(report.alone.size() + 1) +
+                            "/" + std::to_string(report.products.size())));
+}
+
 void Comparison::run() {
   prepare();
   exact.runner = Runner::create(exact.model);
@@ -134,6 +148,8 @@ void Comparison::run() {
       batch, progress,
       [&](const Tensor &input, const int32_t *labels) { add(input, labels); });
   writeTrace(options.trace, log);
+  if (options.isolated)
+    isolate();
   if (!options.svg.empty())
     writeFile(options.svg,
               drawFidelity(options.model + " in " + options.precision + ", " +
@@ -152,10 +168,16 @@ void Comparison::printTable() {
       width = std::max(width, result.name.size());
   int column = static_cast<int>(width);
   const char *precision = options.precision.c_str();
-  std::printf("%-*s %8s %11s\n", column, "product", "SNR dB", "cosine");
-  for (const ResultFidelity &result : report.products)
-    std::printf("%-*s %8.2f %11.8f\n", column, result.name.c_str(),
+  std::printf("%-*s %8s %11s%s\n", column, "product", "SNR dB", "cosine",
+              options.isolated ? "  alone: output SNR dB" : "");
+  for (size_t i = 0; i < report.products.size(); ++i) {
+    const ResultFidelity &result = report.products[i];
+    std::printf("%-*s %8.2f %11.8f", column, result.name.c_str(),
                 result.all.decibels(), result.all.cosine());
+    if (options.isolated)
+      std::printf(" %22.2f", report.alone[i].output.all.decibels());
+    std::printf("\n");
+  }
   std::printf("\n%-*s %8s %11s %11s %11s %11s\n", column, "output", "SNR dB",
               "cosine", "least", "max abs", "mean abs");
   for (const ResultFidelity &result : report.outputs)
@@ -186,6 +208,14 @@ void Comparison::printJson() {
     products.push_back({{"name", result.name},
                         {"snr_db", decibels(result)},
                         {"cosine", result.all.cosine()}});
+  for (size_t i = 0; i < report.alone.size(); ++i) {
+    const Trial &trial = report.alone[i];
+    Json &alone = products[i]["alone"];
+    alone = {{"snr_db", decibels(trial.output)},
+             {"cosine_mean", trial.output.meanCosine()}};
+    if (report.isClassifier)
+      alone["top1_agreement"] = double(trial.agreed) / double(report.images);
+  }
   for (const ResultFidelity &result : report.outputs)
     outputs.push_back({{"name", result.name},
                        {"snr_db", decibels(result)},

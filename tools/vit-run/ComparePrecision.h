@@ -13,8 +13,9 @@
 namespace vit::tools {
 
 struct PrecisionOptions : CommonOptions, DataOptions {
-  int64_t images = 0; ///< Evenly spread over the data; 0: all.
-  std::string svg;    ///< File for a picture; empty: none.
+  int64_t images = 0;    ///< Evenly spread over the data; 0: all.
+  std::string svg;       ///< File for a picture; empty: none.
+  bool isolated = false; ///< Also each product alone in `precision`.
   bool json = false;
 };
 

@@ -51,7 +51,7 @@ static vit_compiler_run_function openCompiler() {
   return reinterpret_cast<vit_compiler_run_function>(symbol);
 }
 
-void runCompiler(const vit_compiler_request &request) {
+void runCompiler(const vit_compiler_request &request, bool quiet) {
   static const vit_compiler_run_function run = openCompiler();
   // The request is copied so that its callbacks keep their own context.
   struct Forward {
@@ -66,11 +66,13 @@ void runCompiler(const vit_compiler_request &request) {
       inner.on_output(inner.context, output);
     };
   asked.on_phase = nullptr;
-  asked.on_note = [](void *, vit_compiler_note about, const char *text) {
-    // Model reports how pictures are prepared, where it matters.
-    if (about == VIT_COMPILER_NOTE_MODEL)
-      std::fprintf(stderr, "note: %s\n", text);
-  };
+  asked.on_note = nullptr;
+  if (!quiet)
+    asked.on_note = [](void *, vit_compiler_note about, const char *text) {
+      // Model reports how pictures are prepared, where it matters.
+      if (about == VIT_COMPILER_NOTE_MODEL)
+        std::fprintf(stderr, "note: %s\n", text);
+    };
   asked.on_error = [](void *context, const char *text) {
     static_cast<Forward *>(context)->message = text;
   };
@@ -90,12 +92,12 @@ static constexpr char kFileErrorMark = '\1';
 
 /// Runs in the child process. Writes the message of an error to `pipe`.
 [[noreturn]] static void compileAndExit(const vit_compiler_request &request,
-                                        int pipe) {
+                                        bool quiet, int pipe) {
   // If vit-run is killed, nobody waits for the result.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int status = 0;
   try {
-    runCompiler(request);
+    runCompiler(request, quiet);
   } catch (const std::exception &error) {
     status = 1;
     bool isFileError = dynamic_cast<const CompilerFileError *>(&error);
@@ -114,14 +116,14 @@ static constexpr char kFileErrorMark = '\1';
   _exit(status);
 }
 
-void runCompilerApart(const vit_compiler_request &request) {
+void runCompilerApart(const vit_compiler_request &request, bool quiet) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0)
     throw Error(std::string("cannot make a pipe: ") + std::strerror(errno));
   std::fflush(nullptr);
   pid_t child = fork();
   if (child == 0)
-    compileAndExit(request, ends[1]);
+    compileAndExit(request, quiet, ends[1]);
   int reason = errno;
   close(ends[1]);
   std::string message;

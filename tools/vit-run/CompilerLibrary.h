@@ -19,9 +19,10 @@ namespace vit::tools {
 /// library. Throws Error if it is not installed.
 std::string findCompilerLibrary();
 
-/// Opens the compiler (once) and runs `request`. Does not call `on_phase` and
-/// `on_error`; on failure throws Error with the whole message.
-void runCompiler(const vit_compiler_request &request);
+/// Opens the compiler (once) and runs `request`. Prints its notes about the
+/// model unless `quiet`. Does not call `on_phase`, `on_note` and `on_error`; on
+/// failure throws Error with the whole message.
+void runCompiler(const vit_compiler_request &request, bool quiet = false);
 
 /// The compiler could not read or write a file (VIT_IO_ERROR).
 struct CompilerFileError : Error {
@@ -31,7 +32,7 @@ struct CompilerFileError : Error {
 /// The same for a request that only writes files, in a child process: none of
 /// the memory of the compiler remains in this process. Throws CompilerFileError
 /// for VIT_IO_ERROR.
-void runCompilerApart(const vit_compiler_request &request);
+void runCompilerApart(const vit_compiler_request &request, bool quiet = false);
 
 } // namespace vit::tools
 

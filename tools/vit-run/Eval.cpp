@@ -101,7 +101,7 @@ void eval(const EvalOptions &options) {
       [&](const Tensor &input, const int32_t *labels) {
         score.add(runner->run(input, {"logits"}).front(), labels);
       },
-      options.skipUnreadable ? "warning" : "error");
+      /*sample=*/0, options.skipUnreadable ? "warning" : "error");
   printReport(score, match, unreadable, progress.seconds(), options.json);
   writeTrace(options.trace, log);
   if (unreadable > 0)

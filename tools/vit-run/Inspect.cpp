@@ -68,6 +68,12 @@ void printSchedule(const Json &schedule) {
               text(schedule, "level").c_str(),
               text(schedule, "precision").c_str(),
               schedule.value("chosen", false) ? "  (runs here)" : "");
+  std::map<std::string, std::vector<std::string>> kept;
+  for (const Json &product : schedule.at("kept"))
+    kept[text(product, "precision")].push_back(text(product, "name"));
+  for (const auto &[precision, products] : kept)
+    std::printf("    kept in %s: %s\n", precision.c_str(),
+                join(products, ", ").c_str());
   std::map<std::string, const Json *> kernels;
   std::map<std::string, int> uses;
   for (const Json &kernel : schedule.at("kernels"))

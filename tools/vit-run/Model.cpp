@@ -75,8 +75,10 @@ Model::Model(const CommonOptions &given, std::vector<std::string> outputs,
   if (!options.weights.empty())
     throw Error("--weights requires a .mlir text; " + path +
                 " is already compiled (vit-compile TEXT --weights FILE)");
-  if (!options.skipPasses.empty() || !options.dumpIr.empty())
-    throw Error("--skip-pass and --dump-ir require a text or a folder; " +
+  if (!options.skipPasses.empty() || !options.dumpIr.empty() ||
+      !options.keep.empty())
+    throw Error("--skip-pass, --keep and --dump-ir require a text or a "
+                "folder; " +
                 path + " is already compiled");
 }
 
@@ -103,6 +105,7 @@ CompilerOptions Model::compilerOptions() const {
   result.outputs = join(outputs, ",");
   result.skipPasses = join(options.skipPasses, ",");
   result.dumpIr = options.dumpIr;
+  result.keep = join(options.keep, ",");
   result.precision = options.precision.empty() ? "f32" : options.precision;
   result.training = training;
   return result;
@@ -114,11 +117,12 @@ void Model::compileTo(const std::string &path, const CompilerOptions &wanted) {
   std::string level = wanted.level.empty() ? wanted.target : wanted.level;
   if (wanted.precision != "f32")
     level += " in " + wanted.precision;
-  std::fprintf(stderr, "note: compiling %s for %s\n", wanted.model.c_str(),
-               level.c_str());
+  if (!options.quiet)
+    std::fprintf(stderr, "note: compiling %s for %s\n", wanted.model.c_str(),
+                 level.c_str());
   isNew = true;
   double begin = now();
-  runCompilerApart(request);
+  runCompilerApart(request, options.quiet);
   if (options.verbose)
     std::fprintf(stderr, "compiled %s for %s in %.2f s\n", wanted.model.c_str(),
                  level.c_str(), now() - begin);

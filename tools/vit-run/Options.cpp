@@ -20,8 +20,16 @@ CommonOptions optionsToRun(const CompilerOptions &compiler) {
   options.weights = compiler.weights;
   options.imageSize =
       compiler.imageSize.substr(0, compiler.imageSize.find(','));
-  if (!compiler.skipPasses.empty())
-    options.skipPasses = split(compiler.skipPasses, ',');
+  options.skipPasses = split(compiler.skipPasses, ',');
+  int highest = -1;
+  for (const std::string &name : split(compiler.level, ','))
+    if (const format::Level *level =
+            format::findLevel(format::Target::Cpu, name);
+        level && level->rank > highest) {
+      highest = level->rank;
+      options.level = name;
+    }
+  options.keep = split(compiler.keep, ',');
   options.seed = compiler.seed;
   options.allowUnused = compiler.allowUnused;
   return options;
@@ -67,6 +75,13 @@ void addExecutionOptions(Command command, CommonOptions &options) {
                   format::precisionNames().text +
                   " (default: f32, of a .vitm its own)")
       .type("TYPE");
+  command
+      .option("--keep", options.keep,
+              "Compute these products, by the names that compare --precision "
+              "shows, in at least this precision")
+      .type("NAME=TYPE,...")
+      .separatedBy(',')
+      .oneValueEach();
   command
       .option("--level", options.level,
               std::string("Level to use, on the cpu at most; ") +
@@ -144,8 +159,12 @@ void checkCommonOptions(const CommonOptions &options) {
       !format::parsePrecision(options.precision, precision))
     throw Error("--precision " + options.precision +
                 " is unknown; choose one of " + format::precisionNames().text);
-  if (family != "cpu" && !options.precision.empty() &&
-      options.precision != "f32")
+  bool isNarrow =
+      !options.precision.empty() && precision != format::ElementType::F32;
+  if (!options.keep.empty() && !isNarrow)
+    throw Error("--keep is for --precision bf16 or int8: it names products "
+                "that stay wider");
+  if (family != "cpu" && isNarrow)
     throw Error("--precision " + options.precision +
                 " is not there yet for --device " + options.device +
                 "; use f32");

@@ -22,7 +22,9 @@ struct CommonOptions {
   std::string imageSize; ///< "H" or "HxW"; empty: the model's own.
   std::string level;     ///< At most this level of the device; empty: the best.
   std::string trace;     ///< File for a Chrome/Perfetto trace; empty: none.
-  std::string dumpIr;    ///< Folder for the compiler's steps; empty: none.
+  /// NAME=PRECISION: products with at least this precision.
+  std::vector<std::string> keep;
+  std::string dumpIr; ///< Folder for the compiler's steps; empty: none.
   std::vector<std::string> skipPasses;
   int threads = 0;
   uint64_t seed = 0;
@@ -30,6 +32,7 @@ struct CommonOptions {
   bool allowUnused = false;
   bool noCache = false;
   bool verbose = false;
+  bool quiet = false; ///< Do not say what is compiled.
 
   /// What `device` is one of: "cpu", "vulkan", "cuda" or "reference".
   std::string family() const { return device.substr(0, device.find(':')); }
@@ -39,7 +42,7 @@ struct CommonOptions {
 
 /// The options with which a command runs on the CPU, in f32, what `compiler`
 /// makes a module of; of several image sizes it is the first one. Its level is
-/// the best that this processor has.
+/// the best that this processor has, of several at most the highest.
 CommonOptions optionsToRun(const CompilerOptions &compiler);
 
 /// Options of every command that reads a data set. They must not change when a

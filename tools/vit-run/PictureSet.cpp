@@ -30,7 +30,7 @@ PictureSet::PictureSet(Model &model, const DataOptions &options, int64_t limit,
     throw Error("--images " + std::to_string(limit) + ": there are " +
                 std::to_string(pictures) + " pictures");
   pictures = limit > 0 ? limit : pictures;
-  preprocessing = model.preprocessing(/*always=*/true);
+  preprocessing = model.preprocessing(/*always=*/!verb.empty());
   if (preprocessing.apply_exif_orientation)
     data = open(/*orient=*/true);
   vit_binding_info input = model.inputInfo();
@@ -38,6 +38,8 @@ PictureSet::PictureSet(Model &model, const DataOptions &options, int64_t limit,
     throw Error("the data does not fit the model: pictures are prepared with " +
                 std::to_string(preprocessing.channels) +
                 " channels, and its input is " + shapeText(dimsOf(input)));
+  if (verb.empty())
+    return;
   std::set<std::string> printed;
   printData(verb, data.get(), printed);
   warnOfResizing(data.get(), preprocessing);
@@ -63,11 +65,14 @@ int64_t PictureSet::batchFor(Model &model) const {
 }
 
 int64_t PictureSet::forEach(int64_t batch, Progress &progress,
-                            const Visitor &visit, const char *severity) {
+                            const Visitor &visit, int64_t sample,
+                            const char *severity) {
+  bool isSample = sample > 0 && sample < pictures;
+  int64_t total = isSample ? sample : pictures, unreadable = 0;
   Batches batches = batchesInOrder(data.get(), preprocessing, batch,
-                                   /*skipUnreadable=*/true, classes, limit);
-  int64_t unreadable = 0;
-  for (int64_t done = 0; done < pictures;) {
+                                   /*skipUnreadable=*/true, classes,
+                                   isSample ? sample : limit);
+  for (int64_t done = 0; done < total;) {
     const vit_batch &next = batches.next();
     for (const std::string &message : batches.skipped())
       if (reported.insert(message).second)
@@ -80,7 +85,7 @@ int64_t PictureSet::forEach(int64_t batch, Progress &progress,
     progress.update(done);
   }
   progress.finish();
-  if (unreadable == pictures)
+  if (unreadable == total)
     throw Error("none of the pictures can be read");
   return unreadable;
 }

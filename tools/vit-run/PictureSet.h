@@ -38,9 +38,9 @@ namespace vit::tools {
 class PictureSet {
 public:
   /// Opens the data, prepared as `model` says, and prints what it is ("`verb`
-  /// 12 pictures of 3 classes in DIR"). `limit`: so many pictures, evenly
-  /// spread over the data; 0: all. Throws if the data is missing, has less
-  /// pictures, or does not fit the input of the model.
+  /// 12 pictures of 3 classes in DIR"; nothing if it is empty). `limit`: so
+  /// many pictures, evenly spread over the data; 0: all. Throws if the data is
+  /// missing, has less pictures, or does not fit the input of the model.
   PictureSet(Model &model, const DataOptions &options, int64_t limit,
              const std::string &verb);
 
@@ -59,12 +59,13 @@ public:
   /// [batch, channels, height, width] in f32, and the class of each picture.
   using Visitor =
       std::function<void(const Tensor &pictures, const int32_t *labels)>;
-  /// Calls `visit` with all pictures in order, at most `batch` at a time, and
-  /// advances `progress`, which it finishes. A picture that cannot be read is
-  /// left out: the first pass reports each one on standard error, as `severity`
-  /// ("warning"). Returns their number. Throws if there are no others.
+  /// Calls `visit` with all pictures in order, or with `sample` of the data,
+  /// evenly spread, at most `batch` at a time. Advances `progress` and finishes
+  /// it. A picture that cannot be read is left out: the first pass that finds
+  /// it reports it on standard error, as `severity`. Returns their number.
+  /// Throws if there are no others.
   int64_t forEach(int64_t batch, Progress &progress, const Visitor &visit,
-                  const char *severity = "warning");
+                  int64_t sample = 0, const char *severity = "warning");
 
 private:
   DatasetHandle data;

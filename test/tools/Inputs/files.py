@@ -42,7 +42,7 @@ def write_npy(path, shape, values, descr="<f4"):
 
 
 def read_safetensors(path):
-    """Returns name -> (shape, floats); f32 tensors only."""
+    """Returns name -> (shape, floats); f32 and f16 tensors only."""
     with open(path, "rb") as file:
         data = file.read()
     length = struct.unpack("<Q", data[:8])[0]
@@ -51,10 +51,13 @@ def read_safetensors(path):
     for name, info in header.items():
         if name == "__metadata__":
             continue
-        assert info["dtype"] == "F32", (path, name)
-        begin, end = info["data_offsets"]
+        assert info["dtype"] in ("F32", "F16"), (path, name)
+        begin, end = (8 + length + offset for offset in info["data_offsets"])
         values = array.array("f")
-        values.frombytes(data[8 + length + begin : 8 + length + end])
+        if info["dtype"] == "F32":
+            values.frombytes(data[begin:end])
+        else:
+            values.extend(struct.unpack("<%de" % ((end - begin) // 2), data[begin:end]))
         tensors[name] = (info["shape"], values)
     return tensors
 

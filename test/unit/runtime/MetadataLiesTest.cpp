@@ -57,6 +57,13 @@ INSTANTIATE_TEST_SUITE_P(
             }},
         Lie{"constant 0 is stored in 0 bytes, expected 12",
             [](Builder &b) { b.module.constants[0]->data.reset(); }},
+        // Products
+        Lie{"product 'linear' of entry 'forward' is of an unknown type",
+            [](Builder &b) {
+              b.schedule().kept[0]->precision = schema::DType(99);
+            }},
+        Lie{"the name of a product is not readable text",
+            [](Builder &b) { b.schedule().kept[0]->name = "a\nb"; }},
         // Parameters
         Lie{"two parameters are called 'q'",
             [](Builder &b) { b.module.parameters[2]->name = "q"; }},

@@ -150,6 +150,10 @@ Builder::Builder() {
 
   auto schedule = std::make_unique<schema::ScheduleT>();
   schedule->level = "avx2";
+  auto kept = std::make_unique<schema::KeptProductT>();
+  kept->name = "linear";
+  kept->precision = schema::DType::BF16;
+  schedule->kept.push_back(std::move(kept));
   schedule->kernels.push_back(makeKernel(
       "rows_0", "rows", reinterpret_cast<void *>(kernelScale), 3, 0));
   schedule->kernels.push_back(makeKernel(
