@@ -215,7 +215,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::AttentionOp op,
   Value scores = b.scratch(transposedElements * sizeof(float));
   int64_t scoreRow = products.rowElements();
   Softmax softmax{op,     b,        *query, query->rows, key->tokens,
-                  scores, scoreRow, scores, scoreRow};
+                  scores, scoreRow, scores, scoreRow,    b.getF32Type()};
   Attention attention{op,      b,           *query,      *key,
                       *value,  *result,     products,    int64_t(op.getHeads()),
                       headDim, headVectors, b.scratch(), softmax};

@@ -10,7 +10,10 @@
 // interleaved as the products read them: keys as words of two channels by
 // vectors of 16 keys, values as words of two keys by vectors of 16 channels.
 // The scores are f32, the weights (exponentials relative to the largest score
-// of a row) bf16. Either product is computed by the level's instruction.
+// of a row) bf16. Either product is computed by the level's instruction. If
+// that is one of f32, all operands are widened when they are packed, and so are
+// the weights in scratch, after they were rounded: the same products, without
+// taking words apart in each of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,8 +31,9 @@ struct NarrowAttention {
   int64_t headDim;
 
   // Scratch.
-  Value packedKeys;   ///< [headLines * 16][keyVectors][32]
-  Value packedValues; ///< [keyLines * 16][headLines * 2][32]
+  Value packedKeys;   ///< [headLines * depths()][keyVectors][packedVector()]
+  Value packedValues; ///< [keyLines * depths()][headLines * 2][packedVector()]
+  Value queries;      ///< widened: those of a strip, [rows][queryRow()]
   Value scores;       ///< [rows][scoreRow()], f32
   Value weights;      ///< [rows][weightRow()]
   Value sums;         ///< of a row block's result, in tiles, f32
@@ -44,11 +48,25 @@ struct NarrowAttention {
   int64_t keyLines() const { return llvm::divideCeil(key.tokens, line()); }
   int64_t scoreRow() const { return keyVectors() * kVectorLanes; }
   int64_t weightRow() const { return keyLines() * line(); }
-  int64_t wordsOfLine() const { return kVectorLanes; }
-  /// Elements of a row of words of the packed values.
-  int64_t valueRow() const { return headLines() * 2 * line(); }
+  bool isWidened() const {
+    return ::vit::format::isWidened(b.getProduct(b.getBF16Type()));
+  }
+  Type packedType() const {
+    return isWidened() ? Type(b.getF32Type()) : Type(b.getBF16Type());
+  }
+  /// Depths in a line of channels or keys: words of two, or single elements.
+  int64_t depths() const { return isWidened() ? line() : kVectorLanes; }
+  /// Elements of a packed vector: 16 words.
+  int64_t packedVector() const { return isWidened() ? kVectorLanes : line(); }
+  /// Elements of a row of the packed keys or values, for a depth.
+  int64_t keyRow() const { return keyVectors() * packedVector(); }
+  int64_t valueRow() const { return headLines() * 2 * packedVector(); }
+  int64_t queryRow() const { return headLines() * line(); }
 
   int64_t allocate();
+  void packKeys(const PackedHead &keys);
+  void packValues(const PackedHead &values);
+  void widenQueries(Value base);
   void multiply(Value left, Value leftBase, int64_t leftRow, int64_t leftStep,
                 Value right, int64_t steps, int64_t vectors, int64_t rightRow,
                 function_ref<void(Value vector, ArrayRef<Value> sums)> store);
@@ -75,14 +93,68 @@ int64_t NarrowAttention::allocate() {
                            kernel::kSlotAlignment);
     return buffer;
   };
-  Type bf16 = b.getBF16Type(), f32 = b.getF32Type();
-  packedKeys = take(headLines() * wordsOfLine() * keyVectors() * line(), bf16);
-  packedValues = take(keyLines() * wordsOfLine() * valueRow(), bf16);
+  Type f32 = b.getF32Type();
+  packedKeys = take(headLines() * depths() * keyRow(), packedType());
+  packedValues = take(keyLines() * depths() * valueRow(), packedType());
+  if (isWidened())
+    queries = take(stripRows(query) * queryRow(), f32);
   scores = take(query.rows * scoreRow(), f32);
-  weights = take(query.rows * weightRow(), bf16);
+  weights = take(query.rows * weightRow(), packedType());
   if (hasTiles(b))
     sums = take(query.rows * headLines() * line(), f32);
   return bytes;
+}
+
+void NarrowAttention::packKeys(const PackedHead &keys) {
+  if (!isWidened())
+    return keys.storeColumns(packedKeys, keyVectors());
+  b.loop(0, keyVectors(), [&](Value vector) {
+    SmallVector<Value> offsets;
+    for (int64_t lane = 0; lane < kVectorLanes; ++lane)
+      offsets.push_back(
+          keys.getToken(b.add(b.mul(vector, kVectorLanes), lane)));
+    b.loop(0, headLines(), [&](Value part) {
+      Value from = b.mul(part, key.lineElements());
+      SmallVector<Value> words;
+      for (Value offset : offsets)
+        words.push_back(b.bitcast(b.loadLine(keys.buffer, b.add(offset, from)),
+                                  b.getF32Type()));
+      Value to = b.add(b.mul(part, depths() * keyRow()),
+                       b.mul(vector, packedVector()));
+      for (Value word : transposeVectors(b, words)) {
+        auto [first, second] = widenPairs(b, b.bitcast(word, b.getI32Type()));
+        b.store(first, packedKeys, to);
+        b.store(second, packedKeys, b.add(to, keyRow()));
+        to = b.add(to, 2 * keyRow());
+      }
+    });
+  });
+}
+
+void NarrowAttention::packValues(const PackedHead &values) {
+  if (!isWidened())
+    return values.storeWords(packedValues, b.index(0), keyLines());
+  b.loop(0, keyLines() * depths(), [&](Value depth) {
+    Value token = values.getToken(depth);
+    for (int64_t v = 0; v < headLines() * 2; ++v) {
+      int64_t from = v / 2 * value.lineElements() + v % 2 * kVectorLanes;
+      b.store(b.load(values.buffer, b.add(token, from)), packedValues,
+              b.add(b.mul(depth, valueRow()), v * kVectorLanes));
+    }
+  });
+}
+
+/// Widens a strip of queries, of which `base` is the offset.
+void NarrowAttention::widenQueries(Value base) {
+  b.loop(0, headLines(), [&](Value part) {
+    for (int64_t row = 0; row < stripRows(query); ++row)
+      for (int64_t half = 0; half < line(); half += kVectorLanes) {
+        Value from = b.add(b.add(base, b.mul(part, query.lineElements())),
+                           row * line() + half);
+        b.store(b.load(b.argument(0), from), queries,
+                b.add(b.mul(part, line()), row * queryRow() + half));
+      }
+  });
 }
 
 /// Multiplies a strip of rows by `vectors` vectors of packed columns, in the
@@ -101,17 +173,17 @@ void NarrowAttention::multiply(
       tile.rows = rows;
       tile.vectors = stripVectors;
       tile.steps = steps;
-      tile.unroll = wordsOfLine();
+      tile.unroll = depths();
       tile.left = left;
       tile.leftBase = leftBase;
       tile.leftRow = leftRow;
-      tile.leftDepth = 2;
+      tile.leftDepth = line() / depths();
       tile.leftStep = leftStep;
       tile.right = right;
-      tile.rightBase = b.mul(vector, line());
+      tile.rightBase = b.mul(vector, packedVector());
       tile.rightDepth = rightRow;
-      tile.rightStep = rightRow * wordsOfLine();
-      tile.rightVector = line();
+      tile.rightStep = rightRow * depths();
+      tile.rightVector = packedVector();
       store(vector, emitTile(b, tile));
     });
     first += count * width;
@@ -131,7 +203,7 @@ void NarrowAttention::multiplyTiles(Tiles &tiles, Value left, Value leftBase,
     b.loop(0, steps, [&](Value step) {
       Value from = b.add(leftBase, b.mul(step, leftStep));
       Value column =
-          b.add(b.mul(step, rightRow * wordsOfLine()), b.mul(vector, line()));
+          b.add(b.mul(step, rightRow * depths()), b.mul(vector, line()));
       tiles.multiply(shape, left, from, leftRow, /*leftTile=*/0, right, column,
                      rightRow, line());
     });
@@ -163,8 +235,8 @@ void NarrowAttention::emitTiled(Softmax &softmax, Tiles &tiles,
                                 const RowBlock &block, Value queryBase,
                                 Value image, Value head) {
   multiplyTiles(tiles, b.argument(0), queryBase, line(), query.lineElements(),
-                packedKeys, headLines(), keyVectors(), keyVectors() * line(),
-                scores, scoreRow());
+                packedKeys, headLines(), keyVectors(), keyRow(), scores,
+                scoreRow());
   // The factor of each row is stored behind its sums.
   int64_t rows = stripRows(query), strips = query.rows / rows;
   auto forEach = [&](function_ref<void(const RowBlock &, Value first)> body) {
@@ -209,16 +281,23 @@ void NarrowAttention::emitBlock(Softmax &softmax, Tiles *tiles, Value image,
     return emitTiled(softmax, *tiles, block, queryBase, image, head);
   forEachStrip(b, query, block, [&](const RowBlock &strip) {
     Value first = strip.firstRow ? strip.firstRow : b.index(0);
-    multiply(b.argument(0), b.add(queryBase, b.mul(first, line())), line(),
-             query.lineElements(), packedKeys, headLines(), keyVectors(),
-             keyVectors() * line(), [&](Value vector, ArrayRef<Value> sums) {
-               int64_t width = sums.size() / stripRows(query);
-               Value to = b.mul(vector, kVectorLanes);
-               for (auto [i, sum] : llvm::enumerate(sums))
-                 b.store(sum, scores,
-                         b.add(to, int64_t(i) / width * scoreRow() +
-                                       int64_t(i) % width * kVectorLanes));
-             });
+    Value base = b.add(queryBase, b.mul(first, line()));
+    auto storeScores = [&](Value vector, ArrayRef<Value> sums) {
+      int64_t width = sums.size() / stripRows(query);
+      Value to = b.mul(vector, kVectorLanes);
+      for (auto [i, sum] : llvm::enumerate(sums))
+        b.store(sum, scores,
+                b.add(to, int64_t(i) / width * scoreRow() +
+                              int64_t(i) % width * kVectorLanes));
+    };
+    if (isWidened()) {
+      widenQueries(base);
+      multiply(queries, b.index(0), queryRow(), line(), packedKeys, headLines(),
+               keyVectors(), keyRow(), storeScores);
+    } else {
+      multiply(b.argument(0), base, line(), query.lineElements(), packedKeys,
+               headLines(), keyVectors(), keyRow(), storeScores);
+    }
     SmallVector<Value> factors =
         softmax.apply(strip, b.index(0), b.index(0), image, head);
     multiply(weights, b.index(0), weightRow(), line(), packedValues, keyLines(),
@@ -231,8 +310,9 @@ void NarrowAttention::emitBlock(Softmax &softmax, Tiles *tiles, Value image,
 
 void NarrowAttention::emit(int64_t chunk) {
   int64_t chunks = llvm::divideCeil(result.blocksPerImage, chunk);
-  Softmax softmax{op,     b,          query,   stripRows(query), key.tokens,
-                  scores, scoreRow(), weights, weightRow()};
+  Softmax softmax{
+      op,     b,          query,   stripRows(query), key.tokens,
+      scores, scoreRow(), weights, weightRow(),      b.getBF16Type()};
   std::optional<Tiles> tiles;
   if (hasTiles(b))
     tiles.emplace(b, query.rows);
@@ -250,8 +330,8 @@ void NarrowAttention::emit(int64_t chunk) {
                                  headLines(), op.getOffsets()[index], image,
                                  head};
              };
-             operand(1, key).storeColumns(packedKeys, keyVectors());
-             operand(2, value).storeWords(packedValues, b.index(0), keyLines());
+             packKeys(operand(1, key));
+             packValues(operand(2, value));
            });
            Value first = b.mul(b.rem(unit, chunks), chunk);
            Value last =

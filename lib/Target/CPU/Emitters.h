@@ -398,6 +398,7 @@ struct Softmax {
   int64_t scoreRow;  ///< stride of a row
   Value weights;     ///< buffer of the weights, the same one or another
   int64_t weightRow; ///< stride of a row; what follows the last key becomes 0
+  Type weightType;   ///< what weights are rounded to, before they are added
 
   /// `base` is the offset of the scores, `target` that of the weights. Returns
   /// the reciprocal of the sum of each row's weights. Stores the probabilities,

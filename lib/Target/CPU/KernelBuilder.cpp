@@ -105,8 +105,8 @@ Value KernelBuilder::widen(Value vector) {
              ? vector
              : arith::ExtFOp::create(*this, vectorType, vector);
 }
-Value KernelBuilder::narrow(Value vector, Value buffer) {
-  VectorType type = storedType(buffer);
+Value KernelBuilder::narrow(Value vector, Type element) {
+  auto type = VectorType::get({kVectorLanes}, element);
   if (vector.getType() == type)
     return vector;
   if (type.getElementType().isInteger(8)) {
@@ -145,7 +145,8 @@ Value KernelBuilder::load(Value buffer, Value offset) {
                                       ValueRange{offset}));
 }
 void KernelBuilder::store(Value vector, Value buffer, Value offset) {
-  vector::StoreOp::create(*this, narrow(vector, buffer), buffer,
+  Type element = storedType(buffer).getElementType();
+  vector::StoreOp::create(*this, narrow(vector, element), buffer,
                           ValueRange{offset});
 }
 

@@ -82,9 +82,13 @@ public:
   /// Loads 64 bytes of elements of the buffer's type.
   Value loadLine(Value buffer, Value offset);
   void storeLine(Value line, Value buffer, Value offset);
-  /// Returns `vector`, of f32, rounded to the type of the elements of `buffer`.
+  /// Returns `vector`, of f32, rounded to the type `element`, or to that of the
+  /// elements of `buffer`.
+  Value roundTo(Value vector, Type element) {
+    return widen(narrow(vector, element));
+  }
   Value roundTo(Value vector, Value buffer) {
-    return widen(narrow(vector, buffer));
+    return roundTo(vector, storedType(buffer).getElementType());
   }
   /// The bits of `vector` as a vector of another element type.
   Value bitcast(Value vector, Type element);
@@ -104,7 +108,7 @@ private:
   /// 16 elements of the type of `buffer`.
   VectorType storedType(Value buffer);
   Value widen(Value vector);
-  Value narrow(Value vector, Value buffer);
+  Value narrow(Value vector, Type element);
 
   func::FuncOp function;
 };

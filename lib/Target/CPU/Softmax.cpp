@@ -75,7 +75,7 @@ SmallVector<Value> Softmax::computeExponentials(const RowBlock &block,
                                                int64_t lanes, Value carried) {
     Value s = b.load(scores, at(vector, row));
     Value power = emitExp2OfNegative(b, b.fma(s, b.splat(factor), best[row]));
-    power = b.roundTo(b.keepLanes(power, lanes), weights);
+    power = b.roundTo(b.keepLanes(power, lanes), weightType);
     b.store(power, weights, weightAt(vector, row));
     return b.combine(Reduction::Add, carried, power);
   });
