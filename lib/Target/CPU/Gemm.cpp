@@ -131,16 +131,14 @@ private:
   KernelBuilder &b;
 };
 
-/// Four i8 by vpdpbusd, whose left operand is unsigned: 128 is added to it, and
-/// the sums begin at -128 times the sum of the column (see Form.h).
+/// Four i8 by vpdpbusd, whose left operand is unsigned: 128 was added to it
+/// (see Gemm::addBias), and the sums begin at -128 times the sum of the column
+/// (see Form.h).
 class Int8Dot : public WordProduct {
 public:
   explicit Int8Dot(KernelBuilder &b) : b(b) {}
   SmallVector<Value> prepareRight(Value words) override { return {words}; }
-  SmallVector<Value> prepareLeft(Value words) override {
-    Value bias = b.splatBits(words.getType(), int32_t(0x80808080));
-    return {arith::XOrIOp::create(b, words, bias)};
-  }
+  SmallVector<Value> prepareLeft(Value words) override { return {words}; }
   Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
     Type i8 = b.getI8Type();
     return b.intrinsicOfRegisters(
@@ -290,6 +288,13 @@ struct Gemm {
   /// Neighbouring channels in a word of the operands.
   int64_t interleave() const { return input.line / kChannelPad; }
   bool isInt8() const { return interleave() == 4; }
+  /// Whether the product takes the input as unsigned elements.
+  bool isBiased() const {
+    return isInt8() && !emitTiledPanel && b.getProduct(b.getI8Type()).k > 1;
+  }
+  /// The rows of a strip with 128 added to each element, in scratch: its lines
+  /// one after the other, `stripRows` lines of 64 bytes in a step.
+  int64_t biasedBytes() const { return stripRows(result) * depth; }
   /// Elements of a column of a panel: of i8 with the word of corrections.
   int64_t columnElements() const { return depth + (isInt8() ? 4 : 0); }
   int64_t pieces() const { return llvm::divideCeil(steps(), piece); }
@@ -302,6 +307,7 @@ struct Gemm {
                  int64_t vectors);
   SmallVector<Value> loadSums(const Piece &piece, Value base, int64_t vectors);
   SmallVector<Value> loadCorrections(const Tile &tile, int64_t columns);
+  void addBias(const RowBlock &block);
   void emit();
 };
 } // namespace
@@ -338,6 +344,26 @@ SmallVector<Value> Gemm::loadCorrections(const Tile &tile, int64_t columns) {
   return sums;
 }
 
+/// Copies the rows of `block` to scratch, with 128 added to each element: once
+/// for all columns of a panel, instead of for each of their products.
+void Gemm::addBias(const RowBlock &block) {
+  int64_t rows = stripRows(result), line = input.line;
+  Value from = getStripBase(b, input, block);
+  Value scratch = b.scratch(0, b.getI8Type());
+  auto words = VectorType::get({kVectorLanes}, b.getI32Type());
+  Value bias = b.splatBits(words, int32_t(0x80808080));
+  b.loop(0, steps(), [&](Value step) {
+    for (int64_t row = 0; row < rows; ++row) {
+      Value at = b.add(b.mul(step, input.lineElements()), row * line);
+      Value signedLine = b.loadLine(b.argument(0), b.add(from, at));
+      Value sum =
+          arith::XOrIOp::create(b, b.bitcast(signedLine, b.getI32Type()), bias);
+      b.storeLine(b.bitcast(sum, b.getI8Type()), scratch,
+                  b.add(b.mul(step, rows * line), row * line));
+    }
+  });
+}
+
 void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
                      int64_t columns, const Piece &piece, Value firstVector,
                      int64_t vectors) {
@@ -353,6 +379,11 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   tile.leftRow = line;
   tile.leftDepth = interleave();
   tile.leftStep = input.lineElements();
+  if (isBiased()) {
+    tile.left = b.scratch(0, b.getI8Type());
+    tile.leftBase = b.index(0);
+    tile.leftStep = tile.rows * line;
+  }
   tile.right = b.argument(1);
   Value pieceBase = b.add(b.mul(panelIndex, panel * columnElements()),
                           b.mul(piece.first, line * columns));
@@ -430,6 +461,8 @@ void Gemm::emitPiece(Value from, Value to, Value chunkBegin, Value panelIndex,
   b.loop(from, to, [&](Value i) {
     forEachStrip(b, result, getRowBlock(b, result, i),
                  [&](const RowBlock &rows) {
+                   if (isBiased())
+                     addBias(rows);
                    if (width == vectors) {
                      emitStrip(rows, chunkBegin, panelIndex, columns, piece,
                                b.index(0), vectors);
@@ -572,6 +605,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
     info.scratch = tiled.getScratch();
   } else {
     gemm.emit();
+    info.scratch = gemm.isBiased() ? gemm.biasedBytes() : 0;
   }
 
   int64_t rows = result->isPerImage() ? result->tokens : 1;
