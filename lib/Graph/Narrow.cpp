@@ -36,11 +36,26 @@ private:
 /// which is padded (docs/precision.md).
 static constexpr int64_t kShallow = 16;
 
+/// Whether a product is computed from `op`.
+static bool reachesProduct(Operation *op) {
+  SmallVector<Operation *> open{op};
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  while (!open.empty())
+    for (Operation *user : open.pop_back_val()->getUsers()) {
+      if (isa<LinearOp, AttentionOp>(user))
+        return true;
+      if (seen.insert(user).second)
+        open.push_back(user);
+    }
+  return false;
+}
+
 /// Whether `linear` is a product that loses much in int8 and takes little time:
-/// that of the patches, or one with a row per image.
+/// that of the patches, or the last one with a row per image (the head).
 static bool isSensitive(LinearOp linear) {
-  return tensorOf(linear.getInput()).getRank() == 2 ||
-         linear.getInput().getDefiningOp<PatchifyOp>();
+  return linear.getInput().getDefiningOp<PatchifyOp>() ||
+         (tensorOf(linear.getInput()).getRank() == 2 &&
+          !reachesProduct(linear));
 }
 
 static Precision withoutInt8(Precision wanted) {

@@ -39,7 +39,7 @@ func.func @forward(%x: tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
 }
 
 vit.parameter @patch : tensor<32x48xf32>
-// What loses most in int8: the product of patches and those of one row per image.
+// What loses most in int8: the product of patches and the last one of one row per image.
 // INT8-LABEL: func.func @ends
 func.func @ends(%image: tensor<?x3x8x8xf32>) -> tensor<?x32xf32> {
   %p = vit.read @patch : tensor<32x48xf32>
@@ -50,8 +50,11 @@ func.func @ends(%image: tensor<?x3x8x8xf32>) -> tensor<?x32xf32> {
   // INT8: vit.linear {{.*}} precision int8 : (tensor<?x4x32xf32>
   %h = vit.linear %e, %w : (tensor<?x4x32xf32>, tensor<32x32xf32>) -> tensor<?x4x32xf32>
   %t = vit.take_tokens %h from 0 : (tensor<?x4x32xf32>) -> tensor<?x32xf32>
+  // INT8: vit.linear {{.*}} precision int8 : (tensor<?x32xf32>
+  %u = vit.linear %t, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %n = vit.layer_norm %u epsilon 1.0e-06 : (tensor<?x32xf32>) -> tensor<?x32xf32>
   // INT8: vit.linear {{.*}} precision bf16 : (tensor<?x32xf32>
-  %y = vit.linear %t, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %y = vit.linear %n, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
   return %y : tensor<?x32xf32>
 }
 
