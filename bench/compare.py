@@ -8,7 +8,7 @@
 """Measures inference of vit and of its peers alternately, and prints a table.
 
 The peer in f32 and bf16 is OpenVINO, in int8 ONNX Runtime with dynamic
-quantization.
+quantization or, with --peer openvino, OpenVINO with what NNCF makes of its model.
 
 The external harness (run.py) exports the models once and measures the peer; this
 script gives `vit-compile` the same weights, checks that the outputs agree, and
@@ -16,10 +16,10 @@ runs both alternately for several rounds, each in a new process. It prints the
 ratio peer / vit of the minimum (least affected by other load) and of the
 median of the medians of all rounds.
 
-  prepare (PYTHON has torch, timm, onnx and openvino):
+  prepare (PYTHON has torch, timm, onnx and openvino; for OpenVINO in int8 also nncf):
     compare.py prepare --cache DIR --harness run.py --python PYTHON
   measure (PYTHON has openvino and numpy):
-    compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5] [--precision bf16]
+    compare.py run --cache DIR --harness run.py --python PYTHON [--only s,b:8] [--rounds 5] [--precision bf16] [--peer openvino]
 
 With --families the models are those of families.py (CLIP, SigLIP, DINOv2, DINOv3,
 BEiT), which exports and measures them in place of the harness.
@@ -36,6 +36,7 @@ from families import BATCHES, FAMILIES
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 EXPORTER = os.path.join(ROOT, "bench/families.py")
+QUANTIZER = os.path.join(ROOT, "bench/quantize_openvino.py")
 # The models of the harness as timm's config.json.
 CONFIGS = {
     "cifar": dict(
@@ -48,7 +49,7 @@ CONFIGS = {
     "s": dict(architecture="vit_small_patch16_224", num_classes=1000),
     "b": dict(architecture="vit_base_patch16_224", num_classes=1000),
 }
-PEERS = {"f32": "openvino", "bf16": "openvino", "int8": "ort"}
+PEERS = {"f32": ["openvino"], "bf16": ["openvino"], "int8": ["ort", "openvino"]}  # the first is the default
 NAMES = {"openvino": "OpenVINO", "ort": "ONNX Runtime"}
 GOALS = {("b", 1): 1.0, ("s", 1): 1.1, ("ti", 1): 1.2, ("cifar", 1): 1.5}  # else 1.1
 
@@ -71,9 +72,20 @@ def prepare(a):
         return
     # The harness also makes files for other engines, unless they exist.
     for model, batch in [(m, b) for m in CONFIGS for b in (1, 8, 32)]:
-        for suffix in (".iree.vmfb",) if a.precision == "int8" else (".int8.onnx", ".iree.vmfb"):
+        for suffix in (".iree.vmfb",) if a.peer == "ort" else (".int8.onnx", ".iree.vmfb"):
             open(os.path.join(a.cache, f"{model}_b{batch}{suffix}"), "a").close()
     call([a.python, a.harness, "export", "--cache", a.cache])
+    if a.precision == "int8" and a.peer == "openvino":
+        for model, batch in selected(a):
+            stem = os.path.join(a.cache, f"{model}_b{batch}")
+            if not os.path.exists(stem + ".int8.xml"):
+                call([a.python, QUANTIZER, stem + ".xml", stem + ".int8.xml"])
+
+
+def selected(a):
+    only = a.only.split(",") if a.only else []
+    cells = [(m, b) for m in (FAMILIES if a.families else CONFIGS) for b in BATCHES]
+    return [(m, b) for m, b in cells if not only or m in only or f"{m}:{b}" in only]
 
 
 def compile_ours(a, model):
@@ -110,7 +122,7 @@ def check(a, module, model, batch):
 
 
 def measure_peer(a, model, batch):
-    harness = [a.python, a.harness, "infer", "--peer", PEERS[a.precision], "--dtype", a.precision]
+    harness = [a.python, a.harness, "infer", "--peer", a.peer, "--dtype", a.precision]
     r = last_json(
         call(
             ([a.python, EXPORTER, "infer"] if a.families else harness)
@@ -135,11 +147,9 @@ def cpu_name():
 
 
 def measure(a):
-    only = a.only.split(",") if a.only else []
-    cells = [(m, b) for m in (FAMILIES if a.families else CONFIGS) for b in BATCHES]
-    cells = [(m, b) for m, b in cells if not only or m in only or f"{m}:{b}" in only]
+    cells = selected(a)
     print(f"{cpu_name()}; {a.threads} threads, {a.precision}, {a.rounds} rounds; load average before: {os.getloadavg()[0]:.1f}\n")
-    peer = NAMES[PEERS[a.precision]]
+    peer = NAMES[a.peer]
     print(f"| model | batch | {peer} min (median) ms | ours min (median) ms | ratio of min | of median | goal | error |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     modules = {m: compile_ours(a, m) for m in dict(cells)}
@@ -172,11 +182,15 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of the peer in each round")
     parser.add_argument("--precision", choices=list(PEERS), default="f32")
+    parser.add_argument("--peer", choices=list(NAMES), help="in int8: ort (default) or openvino")
     parser.add_argument("--families", action="store_true", help="the models of families.py")
     parser.add_argument("--only", help="models, or model:batch, separated by commas")
     a = parser.parse_args()
     if a.families and a.precision != "f32":
         parser.error("the models of --families are measured in f32 only")
+    a.peer = a.peer or PEERS[a.precision][0]
+    if a.peer not in PEERS[a.precision]:
+        parser.error(f"{NAMES[a.peer]} is not measured in {a.precision}")
     prepare(a) if a.verb == "prepare" else measure(a)
 
 
