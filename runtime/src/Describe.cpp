@@ -7,6 +7,7 @@
 
 #include "Plan.h"
 #include "devices/Device.h"
+#include "format/Cubin.h"
 #include "format/Extent.h"
 
 #include <algorithm>
@@ -56,17 +57,39 @@ static void writeCommand(Text &json, const schema::Schedule &schedule,
                 schedule.kernels()->Get(command.kernel())->name());
   writeExtent(json, "units", command.units());
   writeExtent(json, "flop", command.flop());
+  if (command.is_update())
+    json.field("is_update", true);
   json.objects(
       "arguments", command.arguments(), [&](const schema::Argument &argument) {
         json.field("kind", schema::EnumNameArgumentKind(argument.kind()));
         json.field("index", argument.index());
+        writeExtent(json, "bytes", &argument.bytes());
         if (argument.offset() != 0)
           json.field("offset", argument.offset());
       });
 }
 
-static void writeKernel(Text &json, schema::Target target,
+/// The registers of a thread, for each architecture that there is a cubin of.
+static void writeRegisters(Text &json, const vit_module &module,
+                           const schema::Schedule &schedule,
+                           const schema::Kernel &kernel) {
+  json.beginObject("registers");
+  for (uint32_t i = 0; i < count(schedule.cubins()); ++i) {
+    const schema::Image &image =
+        *module.root->images()->Get(schedule.cubins()->Get(i));
+    uint32_t registers = format::findRegisters(
+        module.segments + image.data()->offset(), image.data()->size(),
+        kernel.name()->string_view());
+    if (registers != 0 && image.arch())
+      json.field(image.arch()->c_str(), registers);
+  }
+  json.endObject();
+}
+
+static void writeKernel(Text &json, const vit_module &module,
+                        const schema::Schedule &schedule,
                         const schema::Kernel &kernel) {
+  schema::Target target = schedule.target();
   writeString(json, "name", kernel.name());
   writeString(json, "family", kernel.family());
   json.field("tile", kernel.tile() ? kernel.tile()->c_str() : "");
@@ -82,10 +105,12 @@ static void writeKernel(Text &json, schema::Target target,
     json.field("iterations", kernel.iterations());
     writeExtent(json, "batch_iterations", kernel.batch_iterations());
   }
+  if (target == schema::Target::Cuda)
+    writeRegisters(json, module, schedule, kernel);
 }
 
-static void writeSchedule(Text &json, const schema::Schedule &schedule,
-                          bool chosen) {
+static void writeSchedule(Text &json, const vit_module &module,
+                          const schema::Schedule &schedule, bool chosen) {
   json.field("target", schema::EnumNameTarget(schedule.target()));
   writeString(json, "level", schedule.level());
   json.field("precision", schema::EnumNameDType(schedule.precision()));
@@ -98,7 +123,7 @@ static void writeSchedule(Text &json, const schema::Schedule &schedule,
   });
   json.objects("kernels", schedule.kernels(),
                [&](const schema::Kernel &kernel) {
-                 writeKernel(json, schedule.target(), kernel);
+                 writeKernel(json, module, schedule, kernel);
                });
   json.objects("slots", schedule.slots(), [&](const schema::Slot &slot) {
     uint64_t bytes = 0;
@@ -236,7 +261,7 @@ static void writeModule(Text &json, const vit_module &module) {
           // The best of its precision.
           const schema::Schedule *best =
               bestCpuSchedule(module, index, ElementType(schedule.precision()));
-          writeSchedule(json, schedule, &schedule == best);
+          writeSchedule(json, module, schedule, &schedule == best);
         });
   });
   json.objects("parameters", root.parameters(),

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "DeviceList.h"
+#include "Estimate.h"
 #include "Numbers.h"
 #include "Options.h"
 #include "Peak.h"
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <random>
 
 namespace vit::tools {
@@ -46,6 +48,12 @@ struct Op {
   std::string name, kernel;
   std::vector<double> seconds;
   double flop = 0;
+  double estimated = 0; ///< Seconds at least; 0: not known.
+
+  /// Between the host and a GPU, before and after the commands of a module.
+  bool isTransfer() const {
+    return kernel == "copy" && (name == "upload" || name == "download");
+  }
 };
 
 /// Runs with timing enabled, after the plain runs.
@@ -92,6 +100,8 @@ struct Report {
   int threads = 0;
   std::string level, precision; ///< Of the reference "reference", "f64".
   nlohmann::ordered_json device;
+  const Gpu *gpu = nullptr;         ///< If its figures are known.
+  std::optional<Estimate> estimate; ///< Of the ops, for `gpu`.
   double peak = 0; ///< FLOP/s of the processor in it; 0: not measured.
 
   double least() const { return *std::min_element(times.begin(), times.end()); }
@@ -151,6 +161,20 @@ std::vector<double> measureTimes(Workload &workload,
   return times;
 }
 
+nlohmann::ordered_json describeOps(const Report &report) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Op &op : report.ops) {
+    double seconds = median(op.seconds);
+    list.push_back({{"name", op.name},
+                    {"kernel", op.kernel},
+                    {"median_ms", seconds * 1e3},
+                    {"gflop_per_s", op.flop / seconds * 1e-9}});
+    if (op.estimated > 0)
+      list.back()["estimated_ms"] = op.estimated * 1e3;
+  }
+  return list;
+}
+
 void printJson(const BenchOptions &options, const Report &report) {
   double middle = median(report.times), flop = report.flop();
   double achieved = flop / middle;
@@ -179,17 +203,11 @@ void printJson(const BenchOptions &options, const Report &report) {
         {"weights_ms", report.start.weights * 1e3},
         {"session_ms", report.start.session * 1e3},
         {"first_run_ms", report.start.firstRun * 1e3}}}};
-  if (options.ops) {
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
-    for (const Op &op : report.ops) {
-      double seconds = median(op.seconds);
-      list.push_back({{"name", op.name},
-                      {"kernel", op.kernel},
-                      {"median_ms", seconds * 1e3},
-                      {"gflop_per_s", op.flop / seconds * 1e-9}});
-    }
-    json["ops"] = list;
-  }
+  if (report.estimate)
+    json["estimate"] = {{"gpu", report.gpu->name},
+                        {"ms", report.estimate->seconds() * 1e3}};
+  if (options.ops)
+    json["ops"] = describeOps(report);
   std::printf("%s\n", json.dump().c_str());
 }
 
@@ -214,6 +232,10 @@ void printText(const BenchOptions &options, const Report &report) {
                 report.peak * 1e-9);
   else if (flop > 0)
     std::printf("%.2f GFLOP, %.1f GFLOP/s\n", flop * 1e-9, achieved * 1e-9);
+  if (report.estimate)
+    std::printf("estimate for %s: %.3f ms at least; measured %.2f times that\n",
+                report.gpu->title, report.estimate->seconds() * 1e3,
+                middle / report.estimate->seconds());
   if (options.isReference())
     return;
   const Start &start = report.start;
@@ -230,11 +252,19 @@ void printOps(const Report &report) {
   double total = 0;
   for (const Op &op : report.ops)
     total += median(op.seconds);
-  std::printf("\n%9s %7s %9s %6s  %-14s %s\n", "ms", "share", "GFLOP/s", "peak",
-              "kernel", "what");
+  // An estimate stands beside the time.
+  const char *estimated = report.estimate ? "estimated" : "";
+  int width = report.estimate ? 10 : 0;
+  std::printf("\n%9s%*s %7s %9s %6s  %-14s %s\n", "ms", width, estimated,
+              "share", "GFLOP/s", "peak", "kernel", "what");
   for (const Op &op : report.ops) {
     double seconds = median(op.seconds);
-    std::printf("%9.3f %6.1f%% ", seconds * 1e3, 100 * seconds / total);
+    std::printf("%9.3f", seconds * 1e3);
+    if (op.estimated > 0)
+      std::printf("%10.3f", op.estimated * 1e3);
+    else
+      std::printf("%*s", width, "");
+    std::printf(" %6.1f%% ", 100 * seconds / total);
     if (op.flop > 0 && report.peak > 0)
       std::printf("%9.1f %5.0f%%", op.flop / seconds * 1e-9,
                   100 * op.flop / seconds / report.peak);
@@ -242,6 +272,24 @@ void printOps(const Report &report) {
       std::printf("%9s %6s", "", "");
     std::printf("  %-14s %s\n", op.kernel.c_str(), op.name.c_str());
   }
+}
+
+/// Adds what the figures of the device allow for the ops, if they are known.
+void addEstimate(Model &model, Report &report) {
+  report.gpu = findGpuOfDriver(report.device.value("name", ""));
+  if (!report.gpu)
+    return;
+  std::vector<std::string> names;
+  for (const Op &op : report.ops)
+    if (!op.isTransfer())
+      names.push_back(op.name);
+  report.estimate = findEstimate(
+      nlohmann::ordered_json::parse(describeModule(model.module())),
+      *report.gpu, report.batch, report.level, report.precision, names);
+  size_t next = 0;
+  for (Op &op : report.ops)
+    if (report.estimate && !op.isTransfer())
+      op.estimated = report.estimate->commands[next++].seconds();
 }
 
 void bench(const BenchOptions &options) {
@@ -293,10 +341,12 @@ void bench(const BenchOptions &options) {
   if (!options.isReference()) {
     report.ops = measureOps(*createWorkload(&log),
                             std::max<int64_t>(3, options.runs), log);
-    // The peak of a GPU is not measured.
+    // The peak of a GPU is not measured, but published.
     if (!options.isGpu())
       report.peak =
           measurePeakFlops(report.level, report.precision, report.threads);
+    else
+      addEstimate(model, report);
   }
   writeTrace(options.trace, log);
   if (options.json)

@@ -78,6 +78,11 @@ Option Option::excludes(Option other) const {
   return *this;
 }
 
+Option Option::needs(Option other) const {
+  option->needs(other.option);
+  return *this;
+}
+
 Command::Command(CLI::App &parent, const std::string &name,
                  const std::string &help)
     : app(parent.add_subcommand(name, help)) {}

@@ -49,6 +49,8 @@ public:
   /// The value may be left out.
   Option optionalValue() const;
   Option excludes(Option other) const;
+  /// `other` must be given, too.
+  Option needs(Option other) const;
 
 private:
   CLI::Option *option;

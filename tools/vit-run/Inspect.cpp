@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Estimate.h"
+#include "JsonText.h"
 #include "Model.h"
 #include "Options.h"
 #include "Support.h"
@@ -27,6 +29,8 @@ using Json = nlohmann::ordered_json;
 struct InspectOptions : CommonOptions {
   bool json = false;
   bool verify = false;
+  std::string estimate; ///< A name of GpuTable.h; empty: none.
+  int64_t batch = 1;    ///< Of the estimate.
 };
 
 std::string text(const Json &object, const char *key) {
@@ -258,19 +262,33 @@ std::string chooseCheckpoint(const std::string &path) {
   return path;
 }
 
+void printEstimate(const InspectOptions &options, const Gpu &gpu,
+                   const Json &module) {
+  std::vector<Estimate> estimates = estimateModule(module, gpu, options.batch);
+  if (options.json)
+    std::printf(
+        "%s\n",
+        jsonText(describeEstimates(estimates, gpu, options.batch)).c_str());
+  else
+    printEstimates(estimates, gpu, options.batch);
+}
+
 void inspect(InspectOptions &options) {
+  const Gpu *gpu =
+      options.estimate.empty() ? nullptr : &findGpu(options.estimate);
   options.model = chooseCheckpoint(options.model);
+  // A text or a folder is compiled for what the estimate is about.
+  if (gpu)
+    options.device = "cuda";
   Model model(options, {});
   ModuleHandle module;
   if (model.isCompiled())
     module = loadModule(options);
   vit_module *loaded = module ? module.get() : model.module();
-  vit_error error;
-  char *description = nullptr;
-  check(vit_module_describe(loaded, &description, &error), error);
-  std::string json = description;
-  vit_module_free_text(loaded, description);
-  if (options.json)
+  std::string json = describeModule(loaded);
+  if (gpu)
+    printEstimate(options, *gpu, Json::parse(json));
+  else if (options.json)
     std::printf("%s\n", json.c_str());
   else if (!options.verify)
     printModule(Json::parse(json));
@@ -293,8 +311,22 @@ void addInspect(CLI::App &app) {
       .required()
       .type("MODEL");
   command.flag("--json", options->json, "Print JSON");
-  command.flag("--verify", options->verify,
-               "Check the hashes of all weights and that they are finite");
+  Option estimate =
+      command
+          .option("--estimate", options->estimate,
+                  "Print instead the shortest time that the published figures "
+                  "of a GPU allow for each command: " +
+                      gpuNames())
+          .type("GPU");
+  command.option("--batch", options->batch, "Images per run of the estimate")
+      .range(1, 1 << 20)
+      .showDefault()
+      .needs(estimate)
+      .type("N");
+  command
+      .flag("--verify", options->verify,
+            "Check the hashes of all weights and that they are finite")
+      .excludes(estimate);
   command.action([options] { inspect(*options); });
 }
 

@@ -42,11 +42,8 @@ static void checkParts(CheckpointTensor &tensor) {
 }
 
 std::vector<CheckpointTensor> storedTensors(vit_module *module) {
-  vit_error error;
-  char *text = nullptr;
-  check(vit_module_describe(module, &text, &error), error);
-  nlohmann::json description = nlohmann::json::parse(text, nullptr, false);
-  vit_module_free_text(module, text);
+  nlohmann::json description =
+      nlohmann::json::parse(describeModule(module), nullptr, false);
   std::vector<CheckpointTensor> tensors;
   std::unordered_map<std::string, size_t> indices;
   for (const nlohmann::json &parameter : description.at("parameters")) {

@@ -68,6 +68,15 @@ Tensor Tensor::copy(const vit_tensor &tensor) {
   return result;
 }
 
+std::string describeModule(vit_module *module) {
+  vit_error error;
+  char *text = nullptr;
+  check(vit_module_describe(module, &text, &error), error);
+  std::string json = text;
+  vit_module_free_text(module, text);
+  return json;
+}
+
 WeightsHandle openWeights(const std::string &path) {
   std::string resolved = mlir::vit::resolveModelFolder(path);
   std::error_code ignored;

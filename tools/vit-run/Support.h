@@ -80,6 +80,9 @@ template <typename Info> std::vector<int64_t> dimsOf(const Info &info) {
   return {info.dims, info.dims + info.rank};
 }
 
+/// The JSON of vit_module_describe.
+std::string describeModule(vit_module *module);
+
 WeightsHandle openWeights(const std::string &path);
 
 /// "2x3x32x32"; -1 is printed as "?".

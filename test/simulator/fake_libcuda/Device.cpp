@@ -91,7 +91,10 @@ int cuDeviceGetName(char *name, int length, int device) {
   VIT_DRIVER_WITHOUT_CONTEXT("cuDeviceGetName")
   if (device < 0 || device >= driver.devices || length <= 0)
     return InvalidDevice;
-  snprintf(name, static_cast<size_t>(length), "vit simulator %d", device);
+  std::string text = driver.name.empty()
+                         ? "vit simulator " + std::to_string(device)
+                         : driver.name;
+  snprintf(name, static_cast<size_t>(length), "%s", text.c_str());
   return Success;
 }
 

@@ -33,6 +33,8 @@ Driver::Driver() {
     devices = atoi(text);
   if (const char *text = getenv("VIT_SIM_CAPABILITY"))
     sscanf(text, "%d.%d", &capability[0], &capability[1]);
+  if (const char *text = getenv("VIT_SIM_NAME"))
+    name = text;
   if (const char *text = getenv("VIT_SIM_MEMORY"))
     totalMemory = strtoull(text, nullptr, 10);
 

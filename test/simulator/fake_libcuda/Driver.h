@@ -70,6 +70,7 @@ public:
   Simulator simulator;
   bool initialized = false;
   int devices = 1;
+  std::string name; ///< Empty: "vit simulator" and the number.
   int capability[2] = {12, 0};
   size_t totalMemory = size_t(8) << 30, usedMemory = 0;
   int contexts = 0;               ///< references of the primary context
