@@ -89,7 +89,9 @@ def ObserveProducts : Pass<"vit-observe-products", "::mlir::func::FuncOp"> {
     `vit.linear` and `vit.attention`; NAME is that of its location, followed by
     `#2` for the second op of this name. An observed op computes as before: its
     result, with the bias, has one more user, so that what follows it is not
-    fused into it. Layers must be unrolled.
+    fused into it. Layers must be unrolled. With `inputs` it adds "input:NAME"
+    for the input of every `vit.linear` instead, NAME being that of the first one
+    that reads the value.
 
     ```mlir
     %h = vit.linear %x, %w : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32> loc("blocks.0.mlp.fc1")
@@ -101,7 +103,8 @@ def ObserveProducts : Pass<"vit-observe-products", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::vit::VitDialect"];
-  let statistics = [Statistic<"opsObserved", "ops-observed", "Number of ops whose result was named">];
+  let options = [Option<"inputs", "inputs", "bool", "false", "Name the inputs of products instead">];
+  let statistics = [Statistic<"opsObserved", "ops-observed", "Number of ops whose result or input was named">];
 }
 
 def SelectOutputs : Pass<"vit-select-outputs", "::mlir::func::FuncOp"> {
@@ -186,6 +189,35 @@ def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
   let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32, bf16 or int8">,
     ListOption<"keep", "keep", "std::string", "NAME=PRECISION: products with at least this precision">];
   let statistics = [Statistic<"opsNarrowed", "ops-narrowed", "Number of ops whose precision was set">];
+}
+
+def Calibrate : Pass<"vit-calibrate", "::mlir::func::FuncOp"> {
+  let summary = "Set scales and factors of products of int8 from observed values";
+  let description = [{
+    Sets the attributes `input_scale` (with `static-scales`) and `migration`
+    (with `alpha`) of every `vit.linear` of int8 that has neither. Products that
+    read the same value get the same ones, so that it is rounded once. The
+    statistics are a JSON object with an object for each product, called as
+    `vit-observe-products` does: `input`, the largest magnitudes of the channels
+    of x over a set of pictures, and with `alpha` `weight`, those of the columns
+    of W. Factors are those of SmoothQuant (arXiv 2211.10438) for `alpha`, as
+    powers of two; their geometric mean is about 1.
+
+    ```mlir
+    %h = vit.linear %x, %w precision int8 : (tensor<?x5x2xf32>, tensor<3x2xf32>) -> tensor<?x5x3xf32> loc("fc1")
+    ```
+    becomes, with {"fc1": {"input": [127.0, 7.9375], "weight": [1.0, 1.0]}}, `alpha=0.5` and `static-scales`,
+    ```mlir
+    %h = vit.linear %x, %w precision int8 input_scale 5.0e-01 migration dense<[2.0, 0.5]> : tensor<2xf32>
+        : (tensor<?x5x2xf32>, tensor<3x2xf32>) -> tensor<?x5x3xf32> loc("fc1")
+    ```
+  }];
+  let options = [
+    Option<"path", "statistics", "std::string", "\"\"", "File of statistics">,
+    Option<"text", "text", "std::string", "\"\"", "The statistics themselves, in place of a file">,
+    Option<"alpha", "alpha", "double", "0.0", "Up to 1: how much of what is hard to round goes from x to W; 0: no migration">,
+    Option<"staticScales", "static-scales", "bool", "false", "One scale for all rows">];
+  let statistics = [Statistic<"opsCalibrated", "ops-calibrated", "Number of ops whose attributes were set">];
 }
 
 def NarrowTokens : Pass<"vit-narrow-tokens", "::mlir::func::FuncOp"> {

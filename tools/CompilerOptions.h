@@ -23,6 +23,13 @@ struct TrainingRequest {
   int64_t batch = 0;   ///< Of a step.
 };
 
+/// What code in int8 takes from pictures; see vit_compiler_request.
+struct Calibration {
+  std::string statistics;
+  double smoothAlpha = 0;
+  bool staticScales = false;
+};
+
 /// Options of the compiler. An empty string means the default.
 struct CompilerOptions {
   std::string model, weights, imageSize;
@@ -33,6 +40,7 @@ struct CompilerOptions {
   std::string target, level, precision;
   std::string keep; ///< NAME=PRECISION, separated by commas.
   std::optional<TrainingRequest> training;
+  std::optional<Calibration> calibration;
 
   /// The request does not store parameters in the module. It points into these
   /// options.
@@ -55,6 +63,11 @@ struct CompilerOptions {
     request.levels = given(level);
     request.precision = given(precision);
     request.keep = given(keep);
+    if (calibration) {
+      request.statistics = calibration->statistics.c_str();
+      request.smooth_alpha = calibration->smoothAlpha;
+      request.static_scales = calibration->staticScales;
+    }
     request.parameters = VIT_COMPILER_REFERENCE;
     if (training) {
       request.training = training->options.c_str();

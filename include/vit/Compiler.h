@@ -38,6 +38,10 @@ extern "C" {
 /// graph, after the model's own outputs if it is the only name.
 #define VIT_COMPILER_PRODUCT_PREFIX "product:"
 
+/// "input:NAME" among the outputs is the input of the vit.linear called NAME,
+/// the first one of several that read the same value; "input:*" all of them.
+#define VIT_COMPILER_INPUT_PREFIX "input:"
+
 typedef enum vit_compiler_action {
   VIT_COMPILER_COMPILE = 0, ///< `model` to the file `output_path`
   VIT_COMPILER_EVALUATE = 1 ///< `model` on `inputs`, outputs to `on_output`
@@ -90,6 +94,12 @@ typedef struct vit_compiler_request {
   /// in at least a precision: NAME=PRECISION ("blocks.0.mlp.fc1=bf16"),
   /// separated by commas. NULL: none.
   const char *keep;
+  /// Of the inputs of products, for code in int8: the JSON text of
+  /// vit-calibrate, without the magnitudes of weights, which are added. NULL:
+  /// none; then the two fields that use it must be zero.
+  const char *statistics;
+  double smooth_alpha;   ///< `alpha` of vit-calibrate; 0: no migration.
+  int32_t static_scales; ///< Non-zero: `static-scales` of vit-calibrate.
   vit_compiler_parameters parameters;
   int64_t batch;   ///< Hint for tile sizes; 0: 1. Any batch stays right.
   int32_t threads; ///< Number that generate code; 0: one per core.

@@ -1,4 +1,4 @@
-//===- ObserveProducts.cpp - Results of products as outputs ---------------===//
+//===- ObserveProducts.cpp - Values of products as outputs ---------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -9,6 +9,8 @@
 #include "vit/Dialect/Products.h"
 #include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
+
+#include "llvm/ADT/DenseSet.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_OBSERVEPRODUCTS
@@ -33,12 +35,23 @@ void ObserveProductsPass::runOnOperation() {
   });
   if (result.wasInterrupted())
     return signalPassFailure();
+  llvm::SmallDenseSet<Value> observed;
   forEachProduct(getOperation(), [&](Operation *op, StringRef name) {
+    auto linear = dyn_cast<LinearOp>(op);
+    // An argument is no output.
+    if (inputs && (!linear || isa<BlockArgument>(linear.getInput()) ||
+                   !observed.insert(linear.getInput()).second))
+      return;
     OpBuilder builder(op->getContext());
-    builder.setInsertionPointAfter(op);
-    OutputOp::create(builder, op->getLoc(),
-                     (VIT_COMPILER_PRODUCT_PREFIX + name).str(),
-                     /*index=*/Value(), op->getResult(0));
+    if (inputs)
+      builder.setInsertionPoint(op);
+    else
+      builder.setInsertionPointAfter(op);
+    StringRef prefix =
+        inputs ? VIT_COMPILER_INPUT_PREFIX : VIT_COMPILER_PRODUCT_PREFIX;
+    OutputOp::create(builder, op->getLoc(), (prefix + name).str(),
+                     /*index=*/Value(),
+                     inputs ? linear.getInput() : Value(op->getResult(0)));
     ++opsObserved;
   });
 }

@@ -57,6 +57,8 @@ LogicalResult vit::buildTargetPipeline(
     narrow.keep.assign(options.keep.begin(), options.keep.end());
     kernels.addPass(createNarrow(narrow));
   }
+  if (options.calibration)
+    kernels.addPass(createCalibrate(*options.calibration));
   kernels.addPass(createConvertToKernels());
   if (wanted("fuse"))
     kernels.addPass(createFuse());

@@ -13,6 +13,7 @@
 #include "vit/Dialect/Names.h"
 #include "vit/Dialect/Products.h"
 #include "vit/Dialect/Registration.h"
+#include "vit/Dialect/Vit.h"
 #include "vit/Import/Import.h"
 #include "vit/Import/ModelFolder.h"
 #include "vit/Import/Weights.h"
@@ -27,6 +28,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
 
 #include <chrono>
 #include <cmath>
@@ -153,7 +155,9 @@ private:
   LogicalResult observeProducts();
   void addPassesBeforeNarrow(OpPassManager &entries,
                              const SelectOutputsOptions &selected);
+  FailureOr<OwningOpRef<ModuleOp>> prepareProducts();
   LogicalResult checkKept();
+  LogicalResult addWeightMagnitudes();
   LogicalResult choosePlans(SmallVector<Plan> &plans);
   LogicalResult compile();
   LogicalResult lower(const Plan &plan, OwningOpRef<ModuleOp> &lowered);
@@ -176,6 +180,7 @@ private:
   MLIRContext context;
   FirstError *firstError = nullptr;
   SmallVector<std::string> outputs, skip;
+  std::optional<CalibrateOptions> calibration; ///< of code in int8
   OwningOpRef<ModuleOp> graph;
   std::unique_ptr<Weights> weights;
   std::unique_ptr<IrDumper> dumper;
@@ -316,13 +321,8 @@ void Request::addPassesBeforeNarrow(OpPassManager &entries,
     entries.addPass(createNarrowTokens());
 }
 
-/// Fails if an entry of `request.keep` is not the name of a product of the
-/// model and a precision.
-LogicalResult Request::checkKept() {
-  if (request.training)
-    return outcome.fail(VIT_INVALID_ARGUMENT,
-                        "products keep a precision of their own in inference; "
-                        "leave --keep out where there is a training step");
+/// Brings a copy of the graph into the form in which vit-narrow sees it.
+FailureOr<OwningOpRef<ModuleOp>> Request::prepareProducts() {
   PassManager manager(&context);
   SelectOutputsOptions selected;
   selected.outputs.assign(outputs.begin(), outputs.end());
@@ -331,8 +331,21 @@ LogicalResult Request::checkKept() {
   if (failed(manager.run(*prepared)))
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         firstError->take("products cannot be listed"));
+  return prepared;
+}
+
+/// Fails if an entry of `request.keep` is not the name of a product of the
+/// model and a precision.
+LogicalResult Request::checkKept() {
+  if (request.training)
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "products keep a precision of their own in inference; "
+                        "leave --keep out where there is a training step");
+  FailureOr<OwningOpRef<ModuleOp>> prepared = prepareProducts();
+  if (failed(prepared))
+    return failure();
   std::vector<std::string> products;
-  for (auto entry : prepared->getOps<func::FuncOp>())
+  for (auto entry : (*prepared)->getOps<func::FuncOp>())
     forEachProduct(entry, [&](Operation *, StringRef name) {
       products.push_back(name.str());
     });
@@ -359,12 +372,80 @@ LogicalResult Request::checkKept() {
   return success();
 }
 
-/// If the results of products are asked for, makes them outputs of the graph
-/// and replaces "product:*" by their names. The graph is first brought into the
-/// form in which products are compiled for the other outputs: vit-narrow-tokens
-/// would find more users of the products, and vit-narrow goes by their shapes.
+/// The largest magnitudes of the columns of the weight of `op`, as JSON.
+static FailureOr<llvm::json::Array>
+getWeightMagnitudes(LinearOp op, const Weights &weights, std::string &message) {
+  llvm::json::Array magnitudes;
+  auto read = op.getWeight().getDefiningOp<ReadOp>();
+  if (!read)
+    return magnitudes;
+  auto parameter = SymbolTable::lookupNearestSymbolFrom<ParameterOp>(
+      op, read.getParameterAttr());
+  std::vector<float> values(parameter.getTensorType().getNumElements());
+  if (failed(weights.read(parameter, int64_t(read.getLayer().value_or(0)),
+                          MutableArrayRef<float>(values), message)))
+    return failure();
+  int64_t width = tensorOf(op.getWeight()).getDimSize(1);
+  std::vector<float> largest(width);
+  for (size_t i = 0; i < values.size(); ++i)
+    largest[i % width] = std::max(largest[i % width], std::fabs(values[i]));
+  for (float magnitude : largest)
+    magnitudes.push_back(magnitude);
+  return magnitudes;
+}
+
+/// Sets `calibration` from the request. The magnitudes of the weights are those
+/// of the products that the pipeline will calibrate.
+LogicalResult Request::addWeightMagnitudes() {
+  calibration.emplace();
+  calibration->alpha = request.smooth_alpha;
+  calibration->staticScales = request.static_scales != 0;
+  llvm::Expected<llvm::json::Value> statistics =
+      llvm::json::parse(request.statistics);
+  if (!statistics || !statistics->getAsObject()) {
+    llvm::consumeError(statistics.takeError());
+    return outcome.fail(VIT_INVALID_ARGUMENT,
+                        "the statistics are no JSON object of products");
+  }
+  FailureOr<OwningOpRef<ModuleOp>> prepared = prepareProducts();
+  if (failed(prepared))
+    return failure();
+  std::string message;
+  bool isRead = true;
+  llvm::json::Object &products = *statistics->getAsObject();
+  for (auto entry : (*prepared)->getOps<func::FuncOp>())
+    forEachProduct(entry, [&](Operation *product, StringRef name) {
+      auto op = dyn_cast<LinearOp>(product);
+      if (!op || !isRead || !calibration->alpha)
+        return;
+      FailureOr<llvm::json::Array> magnitudes =
+          getWeightMagnitudes(op, *weights, message);
+      isRead = succeeded(magnitudes);
+      llvm::json::Value &own = products[name.str()];
+      if (isRead && !own.getAsObject())
+        own = llvm::json::Object();
+      if (isRead)
+        (*own.getAsObject())["weight"] = std::move(*magnitudes);
+    });
+  if (!isRead)
+    return outcome.fail(VIT_INVALID_ARGUMENT, message);
+  llvm::raw_string_ostream(calibration->text) << *statistics;
+  return success();
+}
+
+/// If the results or inputs of products are asked for, makes them outputs of
+/// the graph and replaces "product:*" or "input:*" by their names. The graph is
+/// first brought into the form in which products are compiled for the other
+/// outputs: vit-narrow-tokens would find more users of the products, and
+/// vit-narrow goes by their shapes.
 LogicalResult Request::observeProducts() {
-  constexpr StringLiteral prefix = VIT_COMPILER_PRODUCT_PREFIX;
+  constexpr StringLiteral products = VIT_COMPILER_PRODUCT_PREFIX,
+                          inputs = VIT_COMPILER_INPUT_PREFIX;
+  ObserveProductsOptions observed;
+  observed.inputs = llvm::any_of(outputs, [&](const std::string &name) {
+    return StringRef(name).starts_with(inputs);
+  });
+  StringRef prefix = observed.inputs ? inputs : products;
   SelectOutputsOptions others;
   for (const std::string &name : outputs)
     if (!StringRef(name).starts_with(prefix))
@@ -377,7 +458,7 @@ LogicalResult Request::observeProducts() {
   PassManager manager(&context);
   OpPassManager &entries = manager.nest<func::FuncOp>();
   addPassesBeforeNarrow(entries, others);
-  entries.addPass(createObserveProducts());
+  entries.addPass(createObserveProducts(observed));
   if (failed(manager.run(*graph)))
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         firstError->take("products cannot be observed"));
@@ -488,6 +569,8 @@ LogicalResult Request::runPasses(const Plan &plan, ModuleOp lowered,
   options.precision = ::vit::format::precisionName(plan.precision);
   for (std::string &product : splitList(request.keep))
     options.keep.push_back(std::move(product));
+  if (plan.precision == ::vit::format::ElementType::I8)
+    options.calibration = calibration;
   options.batch = request.batch > 0 ? request.batch : 1;
   options.outputs.assign(outputs.begin(), outputs.end());
   options.skip.assign(skip.begin(), skip.end());
@@ -613,7 +696,8 @@ LogicalResult Request::compile() {
   if (!request.output_path || !*request.output_path)
     return outcome.fail(VIT_INVALID_ARGUMENT, "no output file was given");
   SmallVector<Plan> plans;
-  if (failed(choosePlans(plans)) || (request.keep && failed(checkKept())))
+  if (failed(choosePlans(plans)) || (request.keep && failed(checkKept())) ||
+      (request.statistics && failed(addWeightMagnitudes())))
     return failure();
 
   std::vector<OwningOpRef<ModuleOp>> lowered(plans.size());

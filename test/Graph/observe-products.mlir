@@ -1,11 +1,22 @@
 // RUN: vit-opt %s --vit-observe-products | FileCheck %s
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-observe-products,vit-select-outputs{outputs=product:b.fc,y}))' | FileCheck %s --check-prefix=SELECT
+// RUN: vit-opt %s --vit-observe-products=inputs | FileCheck %s --check-prefix=INPUTS
 // RUN: not vit-opt %S/Inputs/two-heads.mlir --vit-observe-products 2>&1 | FileCheck %s --check-prefix=ERROR
 // ERROR: error: 'vit.layers' op is not unrolled; run vit-unroll-layers first
 
 // SELECT-LABEL: func.func @forward
 // SELECT-SAME: -> (tensor<?x5x8xf32> {vit.name = "product:b.fc"}, tensor<?x5x8xf32> {vit.name = "y"})
 
+// The inputs of layers, once each, but for arguments.
+// INPUTS-LABEL: func.func @forward
+// INPUTS-NOT:     vit.output
+// INPUTS:         %[[G:.+]] = vit.gelu
+// INPUTS-NEXT:    vit.output "input:b.fc#2" = %[[G]] :
+// INPUTS-NEXT:    vit.linear %[[G]]
+// INPUTS-NEXT:    %[[A:.+]] = vit.attention
+// INPUTS-NEXT:    vit.output "input:observe-products.mlir:{{[0-9]+}}" = %[[A]] :
+// INPUTS-NEXT:    vit.linear %[[A]]
+// INPUTS-NOT:     vit.output
 vit.parameter @w : tensor<8x8xf32>
 vit.parameter @b : tensor<8xf32>
 // CHECK-LABEL: func.func @forward

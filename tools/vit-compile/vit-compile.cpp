@@ -5,10 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Calibration.h"
+#include "Command.h"
 #include "CompilerOptions.h"
 #include "KeepSearch.h"
 #include "Overwriting.h"
 #include "Suggestions.h"
+#include "Support.h"
 #include "Validators.h"
 
 #include "format/Level.h"
@@ -29,13 +32,14 @@ struct Options {
   std::string output, parameters;
   vit::tools::DataOptions data;
   vit::tools::AccuracyBound bound;
+  vit::tools::Calibration calibration;
   int64_t images = 0; // 0: all
   std::vector<std::string> targets, levels, precisions, keep, outputs, entries,
       skipPasses, imageSizes;
   int threads = 0;
   bool time = false;
   // Whether these options were given.
-  bool trains = false, hasSeed = false;
+  bool trains = false, hasSeed = false, calibrates = false;
 };
 
 /// The context of the callbacks.
@@ -162,7 +166,36 @@ void addAccuracyOptions(CLI::App &app, Options &options) {
                  "needs no classes")
       ->check(vit::tools::numberIn(0, 1))
       ->type_name("COSINE");
+  command.group("Calibration of --precision int8");
+  app.add_option("--smooth-quant", options.calibration.smoothAlpha,
+                 "Move so much (above 0, at most 1; 0.5 is usual) of what is "
+                 "hard to round from activations to weights, by the largest "
+                 "magnitudes of channels on --data (SmoothQuant)")
+      ->type_name("ALPHA");
+  app.add_flag("--static-scales", options.calibration.staticScales,
+               "Round activations with a scale from --data in place of one "
+               "for each row, which is found at run time");
   command.group("Options");
+}
+
+void finishCalibration(const CLI::App &app, Options &options) {
+  bool isSmooth = app.count("--smooth-quant") > 0;
+  double alpha = options.calibration.smoothAlpha;
+  options.calibrates = isSmooth || options.calibration.staticScales;
+  if (!options.calibrates)
+    return;
+  if (isSmooth && !(alpha > 0 && alpha <= 1))
+    throw Error("--smooth-quant must be above 0 and at most 1");
+  if (options.data.data.empty())
+    throw Error("--smooth-quant and --static-scales observe pictures; give "
+                "them with --data DIR");
+  if (std::count(options.precisions.begin(), options.precisions.end(),
+                 "int8") == 0)
+    throw Error("--smooth-quant and --static-scales are for products of int8; "
+                "add --precision int8");
+  if (options.bound.isGiven())
+    throw Error("--max-drop and --min-cosine are measured with scales found at "
+                "run time; leave out --smooth-quant and --static-scales");
 }
 
 void finishOptions(const CLI::App &app, Options &options) {
@@ -178,6 +211,7 @@ void finishOptions(const CLI::App &app, Options &options) {
       throw Error("--entry " + entry + " is unknown; use forward or train");
   if (options.training.memory != 0 && !options.trains)
     throw Error("--train-memory requires --train");
+  finishCalibration(app, options);
   const vit::tools::DataOptions &data = options.data;
   if (options.bound.isGiven() && data.data.empty())
     throw Error("--max-drop and --min-cosine are measured on pictures; give "
@@ -185,10 +219,11 @@ void finishOptions(const CLI::App &app, Options &options) {
   if (options.bound.isGiven() && options.trains)
     throw Error("--max-drop and --min-cosine are for inference; compile the "
                 "training step apart");
-  if (!options.bound.isGiven() && (!data.data.empty() || !data.split.empty() ||
-                                   !data.range.empty() || options.images != 0))
-    throw Error("--data, --split, --range and --images are for --max-drop or "
-                "--min-cosine, the bound to hold on the pictures");
+  if (!options.bound.isGiven() && !options.calibrates &&
+      (!data.data.empty() || !data.split.empty() || !data.range.empty() ||
+       options.images != 0))
+    throw Error("--data, --split, --range and --images are for --max-drop, "
+                "--min-cosine, --smooth-quant or --static-scales");
 }
 
 /// Searches for the products to keep, and adds them to `wanted`.
@@ -249,6 +284,11 @@ void compile(const Options &options) {
     throw Error(fault);
   if (options.bound.isGiven())
     keepAccuracy(options, wanted);
+  if (options.calibrates) {
+    wanted.calibration = options.calibration;
+    wanted.calibration->statistics =
+        vit::tools::observeInputs(wanted, options.data, options.images);
+  }
   Report report;
   report.time = options.time;
   vit_compiler_request request = wanted.createRequest(VIT_COMPILER_COMPILE);

@@ -121,8 +121,8 @@ std::string cachePath(const CompilerOptions &options) {
   // handled here. The seed is used at load and a dump does not change the
   // module.
   const auto &[model, weights, imageSize, allowUnused, seed, outputs,
-               skipPasses, dumpIr, target, level, precision, keep, training] =
-      options;
+               skipPasses, dumpIr, target, level, precision, keep, training,
+               calibration] = options;
   Hash hash;
   hash.add(vit_version());
   addStamp(hash, fs::canonical(findCompilerLibrary()));
@@ -146,6 +146,12 @@ std::string cachePath(const CompilerOptions &options) {
     hash.add(text);
     hash.add(std::to_string(memory));
     hash.add(std::to_string(batch));
+  }
+  if (calibration) {
+    const auto &[statistics, smoothAlpha, staticScales] = *calibration;
+    hash.add(statistics);
+    hash.add(std::to_string(smoothAlpha));
+    hash.add(staticScales ? "static-scales" : "");
   }
   hash.add(skipPasses);
   return (folder / (hash.hex() + ".vitm")).string();

@@ -20,6 +20,7 @@ import sys
 import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import demo_pictures
 import files
 
 folder, model, precision = sys.argv[1:]
@@ -38,26 +39,7 @@ def by_name(results, name):
     return found[0]
 
 
-def f32(value):
-    return array.array("f", [value])[0]
-
-
-# Pictures in the order of the data set, prepared as the model's config says.
-with open(model + "/preprocessor_config.json") as file:
-    config = json.load(file)
-with open(model + "/config.json") as file:
-    classes = {name: int(index) for index, name in json.load(file)["id2label"].items()}
-pixels, labels = array.array("f"), []
-for name in sorted(os.listdir(folder + "/data")):
-    for picture in sorted(os.listdir(os.path.join(folder, "data", name))):
-        width, height, rows = files.read_png(os.path.join(folder, "data", name, picture))
-        labels.append(classes[name])
-        # As the data library: by 255, not by a rounded factor.
-        table = [f32(f32(f32(v / 255) - 0.5) / 0.5) for v in range(256)]
-        for channel in range(3):
-            pixels.extend(table[rows[y][3 * x + channel]] for y in range(height) for x in range(width))
-files.write_npy(folder + "/x.npy", [len(labels), 3, height, width], pixels)
-
+labels = demo_pictures.prepare(folder + "/data", model, folder + "/x.npy")
 results = {}
 for run in ("f32", precision):
     command = ["vit-run", "infer", model, "--input", folder + "/x.npy", "--precision", run]
