@@ -85,30 +85,24 @@ struct NarrowBackward {
 } // namespace
 
 int64_t NarrowBackward::allocate() {
-  int64_t bytes = 0;
-  auto take = [&](int64_t elements, Type type) {
-    Value buffer = b.scratch(bytes, type);
-    bytes += kernel::padTo(elements * type.getIntOrFloatBitWidth() / 8,
-                           kernel::kSlotAlignment);
-    return buffer;
-  };
+  ScratchLayout scratch(b);
   Type bf16 = b.getBF16Type(), f32 = b.getF32Type();
   int64_t chunkElements = chunkSteps * kStepDepth * headElements();
   for (Value *buffer : {&keyColumns, &valueColumns, &keyWords})
-    *buffer = take(keyRows() * headElements(), bf16);
+    *buffer = scratch.take(keyRows() * headElements(), bf16);
   for (Value *buffer : {&queryRows, &gradientRows, &queryWords, &gradientWords})
-    *buffer = take(chunkElements, bf16);
+    *buffer = scratch.take(chunkElements, bf16);
   for (Value *buffer : {&scores, &dp})
-    *buffer = take(kStepDepth * keyRows(), f32);
+    *buffer = scratch.take(kStepDepth * keyRows(), f32);
   for (Value *buffer : {&p, &ds})
-    *buffer = take(kStepDepth * keyRows(), bf16);
+    *buffer = scratch.take(kStepDepth * keyRows(), bf16);
   for (Value *buffer : {&pTransposed, &dsTransposed})
-    *buffer = take(chunkSteps * kStepDepth * keyRows(), bf16);
-  transposed = take(kSquare, bf16);
-  querySums = take(kStepDepth * headElements(), f32);
+    *buffer = scratch.take(chunkSteps * kStepDepth * keyRows(), bf16);
+  transposed = scratch.take(kSquare, bf16);
+  querySums = scratch.take(kStepDepth * headElements(), f32);
   for (Value *buffer : {&keySums, &valueSums})
-    *buffer = take(keyRows() * headElements(), f32);
-  return bytes;
+    *buffer = scratch.take(keyRows() * headElements(), f32);
+  return scratch.getBytes();
 }
 
 PackedHead NarrowBackward::getHead(Operand operand, Value image, Value head) {

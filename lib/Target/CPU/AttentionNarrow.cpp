@@ -86,23 +86,17 @@ struct NarrowAttention {
 
 /// Lays out the scratch memory and returns its bytes.
 int64_t NarrowAttention::allocate() {
-  int64_t bytes = 0;
-  auto take = [&](int64_t elements, Type type) {
-    Value buffer = b.scratch(bytes, type);
-    bytes += kernel::padTo(elements * type.getIntOrFloatBitWidth() / 8,
-                           kernel::kSlotAlignment);
-    return buffer;
-  };
+  ScratchLayout scratch(b);
   Type f32 = b.getF32Type();
-  packedKeys = take(headLines() * depths() * keyRow(), packedType());
-  packedValues = take(keyLines() * depths() * valueRow(), packedType());
+  packedKeys = scratch.take(headLines() * depths() * keyRow(), packedType());
+  packedValues = scratch.take(keyLines() * depths() * valueRow(), packedType());
   if (isWidened())
-    queries = take(stripRows(query) * queryRow(), f32);
-  scores = take(query.rows * scoreRow(), f32);
-  weights = take(query.rows * weightRow(), packedType());
+    queries = scratch.take(stripRows(query) * queryRow(), f32);
+  scores = scratch.take(query.rows * scoreRow(), f32);
+  weights = scratch.take(query.rows * weightRow(), packedType());
   if (hasTiles(b))
-    sums = take(query.rows * headLines() * line(), f32);
-  return bytes;
+    sums = scratch.take(query.rows * headLines() * line(), f32);
+  return scratch.getBytes();
 }
 
 void NarrowAttention::packKeys(const PackedHead &keys) {

@@ -92,6 +92,13 @@ Value KernelBuilder::scratch(int64_t byteOffset, Type element) {
                                 ValueRange{index(1)});
 }
 
+Value ScratchLayout::take(int64_t elements, Type type) {
+  Value buffer = b.scratch(bytes, type);
+  bytes += kernel::padTo(elements * type.getIntOrFloatBitWidth() / 8,
+                         kernel::kSlotAlignment);
+  return buffer;
+}
+
 //===----------------------------------------------------------------------===//
 // Vectors
 //===----------------------------------------------------------------------===//

@@ -113,6 +113,21 @@ private:
   func::FuncOp function;
 };
 
+/// Lays out buffers in the scratch of a kernel, one after the other.
+class ScratchLayout {
+public:
+  explicit ScratchLayout(KernelBuilder &b) : b(b) {}
+  /// Returns a buffer of `elements` elements of `type` that begins at a cache
+  /// line.
+  Value take(int64_t elements, Type type);
+  /// The bytes of all buffers: KernelInfo::scratch.
+  int64_t getBytes() const { return bytes; }
+
+private:
+  KernelBuilder &b;
+  int64_t bytes = 0;
+};
+
 } // namespace mlir::vit::cpu
 
 #endif // VIT_TARGET_CPU_KERNELBUILDER_H

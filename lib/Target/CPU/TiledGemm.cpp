@@ -38,15 +38,10 @@ TiledGemm::TiledGemm(kernel::GemmOp op, KernelBuilder &b, const Blocked &input,
                      int64_t chunk)
     : op(op), b(b), input(input), result(result), epilogue(epilogue),
       tiles(b, result.rows), chunk(chunk), steps(input.lines()) {
-  scratch = 0;
-  auto take = [&](int64_t elements, Type type) {
-    Value buffer = b.scratch(scratch, type);
-    scratch += kernel::padTo(elements * type.getIntOrFloatBitWidth() / 8,
-                             kernel::kSlotAlignment);
-    return buffer;
-  };
-  sums = take(2 * kBufferElements, b.getF32Type());
-  state = take(kStates, b.getI64Type());
+  ScratchLayout layout(b);
+  sums = layout.take(2 * kBufferElements, b.getF32Type());
+  state = layout.take(kStates, b.getI64Type());
+  scratch = layout.getBytes();
   setState(kWaiting, b.index(0));
   setState(kBuffer, b.index(0));
 }

@@ -59,21 +59,15 @@ struct NarrowWeightGradient {
 } // namespace
 
 int64_t NarrowWeightGradient::allocate() {
-  int64_t bytes = 0;
-  auto take = [&](int64_t elements, Type type) {
-    Value buffer = b.scratch(bytes, type);
-    bytes += kernel::padTo(elements * type.getIntOrFloatBitWidth() / 8,
-                           kernel::kSlotAlignment);
-    return buffer;
-  };
+  ScratchLayout scratch(b);
   Type bf16 = b.getBF16Type(), f32 = b.getF32Type();
   int64_t out = outLines * kStepDepth, in = inLines * kStepDepth;
-  outputs = take(steps * kStepDepth * out, bf16);
-  inputs = take(steps * kStepDepth * in, bf16);
-  square = take(kStepDepth * kStepDepth, bf16);
-  sums = take(out * in, f32);
-  biasSums = take(out, f32);
-  return bytes;
+  outputs = scratch.take(steps * kStepDepth * out, bf16);
+  inputs = scratch.take(steps * kStepDepth * in, bf16);
+  square = scratch.take(kStepDepth * kStepDepth, bf16);
+  sums = scratch.take(out * in, f32);
+  biasSums = scratch.take(out, f32);
+  return scratch.getBytes();
 }
 
 SmallVector<Value> NarrowWeightGradient::loadStep(unsigned operand,
