@@ -218,10 +218,10 @@ typedef struct vit_entry_info {
 VIT_API int32_t vit_module_entry_count(const vit_module *module);
 VIT_API vit_status vit_module_entry(const vit_module *module, int32_t index,
                                     vit_entry_info *out_info, vit_error *error);
-/// The name of precision number `index` of an entry's code ("f32", "bf16"), the
-/// default one first; NULL where there are fewer, and where there is no such
-/// entry. `entry` NULL: the first. A precision is the type of the operands of
-/// products; sums are always f32. Static storage.
+/// The name of precision number `index` of an entry's code ("f32", "bf16",
+/// "int8"), the default one first; NULL where there are fewer, and where there
+/// is no such entry. `entry` NULL: the first. A precision is the type of the
+/// operands of products; sums are f32, of int8 exact integers. Static storage.
 VIT_API const char *vit_module_precision(const vit_module *module,
                                          const char *entry, int32_t index);
 /// `entry` NULL: the first.
@@ -417,8 +417,8 @@ typedef struct vit_session_options {
   void *cancel_context;
   const char *device;    ///< NULL: "cpu". See below. Copied.
   const char *level;     ///< NULL: the best. See below. Copied.
-  const char *precision; ///< "f32" or "bf16"; NULL: the module's default for
-                         ///< each entry. See below. Copied.
+  const char *precision; ///< "f32", "bf16" or "int8"; NULL: the module's
+                         ///< default for each entry. See below. Copied.
 } vit_session_options;
 
 /// `options` may be NULL. Retains the module. `device` is one of
@@ -453,7 +453,7 @@ VIT_API void vit_session_release(vit_session *session);
 typedef struct vit_code_info {
   size_t struct_size;    ///< sizeof(vit_code_info), set by the caller.
   const char *level;     ///< "avx512", "tiled", "sm_80"
-  const char *precision; ///< "f32", "bf16"
+  const char *precision; ///< "f32", "bf16", "int8"
   int32_t is_widened;    ///< 1: the level has no instruction for products in
                          ///< this precision; operands are widened to f32.
 } vit_code_info;
