@@ -5,14 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "NvvmToHost.h"
+#include "Converter.h"
 
 #include "../Runtime/Interface.h"
 
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/AttrTypeSubElements.h"
-#include "mlir/IR/Builders.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -75,49 +72,6 @@ static void describe(Location location, std::string &text) {
 // Conversion
 //===----------------------------------------------------------------------===//
 
-namespace {
-class Converter {
-public:
-  Converter(ModuleOp host, const HostOptions &options)
-      : host(host), options(options), builder(host.getContext()) {}
-  LogicalResult run(Operation *container);
-
-private:
-  LogicalResult convertGlobal(LLVM::GlobalOp global);
-  LogicalResult convertKernel(LLVM::LLVMFuncOp kernel);
-  LogicalResult convertOp(Operation *op);
-  LogicalResult convertNvvm(Operation *op);
-  LogicalResult convertShuffle(NVVM::ShflOp op);
-  LogicalResult checkAccess(Operation *op, Value address, Type type,
-                            std::optional<uint64_t> alignment, bool write);
-  void addEntry(LLVM::LLVMFuncOp kernel, StringRef name);
-  void addManifest();
-  void dropAddressSpaces();
-
-  LLVM::CallOp call(StringRef name, Type result, ValueRange operands);
-  Value constant(uint32_t value) {
-    return LLVM::ConstantOp::create(builder, location, builder.getI32Type(),
-                                    builder.getI32IntegerAttr(value));
-  }
-  Value getSite(Operation *op) {
-    std::string text;
-    describe(op->getLoc(), text);
-    manifestSites += "site " + text + "\n";
-    return constant(sites++);
-  }
-  Type pointer() { return LLVM::LLVMPointerType::get(host.getContext()); }
-
-  ModuleOp host;
-  const HostOptions &options;
-  OpBuilder builder;
-  Location location = UnknownLoc::get(host.getContext());
-  uint32_t sites = 0;
-  std::map<std::string, uint32_t> shared; ///< indices of variables
-  std::vector<uint32_t> used;             ///< by the current kernel
-  std::string manifestShared, manifestSites, manifestKernels;
-};
-} // namespace
-
 LLVM::CallOp Converter::call(StringRef name, Type result, ValueRange operands) {
   if (!result)
     result = LLVM::LLVMVoidType::get(host.getContext());
@@ -135,6 +89,13 @@ LLVM::CallOp Converter::call(StringRef name, Type result, ValueRange operands) {
         LLVM::LLVMFunctionType::get(result, types));
   }
   return LLVM::CallOp::create(builder, location, callee, operands);
+}
+
+Value Converter::getSite(Operation *op) {
+  std::string text;
+  describe(op->getLoc(), text);
+  manifestSites += "site " + text + "\n";
+  return constant(sites++);
 }
 
 LogicalResult Converter::checkAccess(Operation *op, Value address, Type type,
@@ -199,6 +160,15 @@ LogicalResult Converter::convertShuffle(NVVM::ShflOp op) {
   return success();
 }
 
+LogicalResult Converter::convertCopy(NVVM::CpAsyncOp op) {
+  Value bytes = constant(op.getSize());
+  call("sim_copy_async", {},
+       {op.getDst(), op.getSrc(), bytes,
+        op.getCpSize() ? op.getCpSize() : bytes, getSite(op)});
+  op.erase();
+  return success();
+}
+
 static std::optional<Register> getRegister(Operation *op) {
   return TypeSwitch<Operation *, std::optional<Register>>(op)
       .Case([](NVVM::ThreadIdXOp) { return Register::ThreadX; })
@@ -248,6 +218,21 @@ LogicalResult Converter::convertNvvm(Operation *op) {
         return success();
       })
       .Case([&](NVVM::ShflOp shuffle) { return convertShuffle(shuffle); })
+      .Case([&](NVVM::CpAsyncOp copy) { return convertCopy(copy); })
+      .Case([&](NVVM::CpAsyncCommitGroupOp commit) {
+        call("sim_commit_copies", {}, {});
+        commit.erase();
+        return success();
+      })
+      .Case([&](NVVM::CpAsyncWaitGroupOp wait) {
+        call("sim_wait_copies", {}, {constant(wait.getN())});
+        wait.erase();
+        return success();
+      })
+      .Case([&](NVVM::LdMatrixOp load) { return convertLoadMatrices(load); })
+      .Case([&](NVVM::MmaOp product) { return convertMultiply(product); })
+      .Case([&](NVVM::ConvertF32x2ToBF16x2Op op) { return convertToBf16(op); })
+      .Case([&](NVVM::ConvertFloatToTF32Op op) { return convertToTf32(op); })
       .Case([&](NVVM::VoteSyncOp vote) {
         Value predicate =
             LLVM::ZExtOp::create(builder, location, i32, vote.getPred());
@@ -313,7 +298,17 @@ LogicalResult Converter::convertOp(Operation *op) {
       .Case<LLVM::AllocaOp, LLVM::ReturnOp, LLVM::BrOp, LLVM::CondBrOp,
             LLVM::SwitchOp, LLVM::UnreachableOp>(
           [](Operation *) { return success(); })
+      .Case([&](LLVM::FPTruncOp op) { return convertTruncation(op); })
       .Default([](Operation *other) -> LogicalResult {
+        // The host would call a function that it lacks to round the results.
+        if (isa<LLVM::FastmathFlagsInterface>(other) &&
+            !isa<LLVM::FPExtOp, LLVM::SelectOp>(other) &&
+            llvm::any_of(other->getResultTypes(), [](Type type) {
+              return getElementTypeOrSelf(type).isBF16();
+            }))
+          return other->emitError("the simulator does not know arithmetic in "
+                                  "bf16: ")
+                 << other->getName();
         if (isMemoryEffectFree(other))
           return success();
         return other->emitError("the simulator does not know ")
@@ -324,10 +319,8 @@ LogicalResult Converter::convertOp(Operation *op) {
 LogicalResult Converter::convertGlobal(LLVM::GlobalOp global) {
   if (global.getAddrSpace() != sharedSpace)
     return success(); // uses of it are errors
+  // 0: as much as the launch asks for.
   uint64_t bytes = getBytes(global.getGlobalType());
-  if (!bytes)
-    return global.emitError("the simulator knows shared memory of a fixed size "
-                            "alone");
   uint64_t alignment = global.getAlignment().value_or(
       getNaturalAlignment(global.getGlobalType()));
   shared[global.getName().str()] = shared.size();
@@ -362,6 +355,8 @@ void Converter::addEntry(LLVM::LLVMFuncOp kernel, StringRef name) {
 
 LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
   used.clear();
+  entry = &kernel.getBody().front();
+  scratch = {};
   SmallVector<Operation *> ops;
   kernel.walk([&](Operation *op) {
     if (op != kernel)

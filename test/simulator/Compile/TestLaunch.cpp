@@ -10,6 +10,7 @@
 #include "../Runtime/Simulator.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <random>
 
@@ -52,16 +53,24 @@ static bool give(GlobalMemory &memory, const Argument &argument,
     given.value = number;
     return kind == "i32";
   }
-  if (!number || (kind != "random" && kind != "fresh"))
+  if (!number || (kind != "random" && kind != "bf16" && kind != "fresh"))
     return false;
-  auto *floats = static_cast<float *>(memory.allocate(number * 4));
+  uint64_t words = kind == "bf16" ? (number + 1) / 2 : number;
+  auto *floats = static_cast<float *>(memory.allocate(words * 4));
   if (!floats)
     return false;
   std::uniform_real_distribution<float> distribution(-1, 1);
   for (uint64_t i = 0; kind == "random" && i < number; ++i)
     floats[i] = distribution(random);
+  auto *halves = reinterpret_cast<uint16_t *>(floats);
+  for (uint64_t i = 0; kind == "bf16" && i < number; ++i) {
+    float value = distribution(random);
+    uint32_t word;
+    memcpy(&word, &value, 4);
+    halves[i] = static_cast<uint16_t>(word >> 16);
+  }
   given.value = reinterpret_cast<uint64_t>(floats);
-  given.words = number;
+  given.words = words;
   return true;
 }
 
@@ -125,6 +134,7 @@ bool vit::sim::run(const TestLaunch &test, const std::string &path,
   uint64_t units = kernel->units.times ? kernel->units.evaluate(test.batch) : 1;
   launch.grid.x = test.blocks ? test.blocks : static_cast<uint32_t>(units);
   launch.block.x = kernel->threads;
+  launch.dynamicShared = test.dynamicShared;
   launch.arguments = addresses.data();
   if (!simulator.run(launch, text))
     return false;

@@ -19,10 +19,13 @@ struct TestLaunch {
   /// The number of threads is that of the kernel. 0: the kernel's units for the
   /// batch, or one if unknown.
   unsigned blocks = 0;
-  /// random:COUNT (floats in [-1, 1)), fresh:COUNT (uninitialised floats),
-  /// i32:VALUE. Empty: the arguments of its dispatch for `batch` images.
+  /// random:COUNT (floats in [-1, 1)), bf16:COUNT (the same in bf16),
+  /// fresh:COUNT (uninitialised floats), i32:VALUE. Empty: the arguments of its
+  /// dispatch for `batch` images.
   std::vector<std::string> arguments;
   unsigned batch = 1;
+  /// Bytes of shared memory for variables without a size.
+  unsigned dynamicShared = 0;
   std::string schedules;
   /// If not empty, argument I is written to `folder`/I.f32 afterwards.
   std::string folder;

@@ -47,9 +47,13 @@ static cl::opt<unsigned> blocks("blocks", cl::init(0),
                                 cl::cat(category));
 static cl::list<std::string>
     arguments("argument",
-              cl::desc("its arguments: random:COUNT, fresh:COUNT, i32:VALUE; "
-                       "default: what its dispatch says"),
+              cl::desc("its arguments: random:COUNT, bf16:COUNT, fresh:COUNT, "
+                       "i32:VALUE; default: what its dispatch says"),
               cl::value_desc("KIND:NUMBER"), cl::cat(category));
+static cl::opt<unsigned>
+    sharedBytes("shared-bytes", cl::init(0),
+                cl::desc("bytes of shared memory that the launch asks for"),
+                cl::cat(category));
 static cl::opt<std::string>
     save("save", cl::desc("Write argument I to FOLDER/I.f32 after the launch"),
          cl::value_desc("FOLDER"), cl::cat(category));
@@ -165,6 +169,7 @@ static int run(MLIRContext &context) {
   test.blocks = blocks;
   test.arguments = arguments;
   test.batch = batch;
+  test.dynamicShared = sharedBytes;
   test.schedules = schedules;
   test.folder = save;
   std::vector<uint32_t> memory;

@@ -5,8 +5,8 @@
 #
 # ===-----------------------------------------------------------------------===#
 #
-# check.py gemm|attention FOLDER: compares the files of vit-simulate --save in
-# FOLDER with results computed in double.
+# check.py gemm|attention|copy|sizes FOLDER: compares the files of
+# vit-simulate --save in FOLDER with results computed in double.
 
 import array
 import sys
@@ -35,6 +35,17 @@ def attention(folder):
         powers = [(1 + (score - max(row)) / 1024) ** 1024 for score in row]
         weights.append([power / sum(powers) for power in powers])
     return result, multiply(weights, value)
+
+
+def copy(folder):
+    rows = read(folder, 0, 4)
+    return read(folder, 1, 4), [rows[i ^ 32] for i in range(128)]
+
+
+def sizes(folder):
+    rows = [[x if i >= 4 or i < thread % 5 else 0 for i, x in enumerate(row[:7])] + [0]
+            for thread, row in enumerate(read(folder, 0, 8))]
+    return read(folder, 1, 8), rows
 
 
 actual, expected = globals()[sys.argv[1]](sys.argv[2])

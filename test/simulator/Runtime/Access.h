@@ -16,14 +16,18 @@ namespace vit::sim {
 /// so that an epoch also identifies a block; warp epochs count the warp's
 /// barriers since the start of the block.
 struct Access {
-  enum Several : uint16_t { One, Lanes, Warps };
+  enum Kind : uint16_t {
+    One,
+    Lanes,  ///< a read by other threads of the warp, too
+    Warps,  ///< a read by threads of other warps, too
+    Pending ///< a write of an asynchronous copy that no wait covers yet
+  };
 
   uint32_t epoch = 0; ///< 0: never
   uint32_t warpEpoch = 0;
   uint32_t site = 0;
   uint16_t thread = 0;
-  /// For a reader: whether other threads (of its warp, or of any) read, too.
-  Several several = One;
+  Kind kind = One;
 
   bool isSameWarp(const Access &other) const {
     return thread / 32 == other.thread / 32;
@@ -33,12 +37,12 @@ struct Access {
   bool isBefore(const Access &now) const {
     if (epoch != now.epoch)
       return true;
-    if (several == Warps)
+    if (kind == Warps)
       return false;
     if (!isSameWarp(now))
       return false;
     return warpEpoch != now.warpEpoch ||
-           (thread == now.thread && several == One);
+           (thread == now.thread && kind == One && now.kind == One);
   }
 };
 

@@ -18,7 +18,7 @@ thread_local Block *vit::sim::running = nullptr;
 //===----------------------------------------------------------------------===//
 
 bool Block::beginRun(const Library &from, const Kernel &what, void **with,
-                     Extent gridSize, Extent blockSize,
+                     Extent gridSize, Extent blockSize, uint32_t dynamicShared,
                      const Schedule &inOrder) {
   library = &from;
   kernel = &what;
@@ -42,11 +42,8 @@ bool Block::beginRun(const Library &from, const Kernel &what, void **with,
     global.reset();
     shared.reset();
   }
-  if (!shared.layOut(from, what)) {
-    finding = "the kernel's shared variables exceed " +
-              std::to_string(SharedMemory::capacity) + " bytes";
+  if (!shared.layOut(from, what, dynamicShared, finding))
     return false;
-  }
   global.setLibrary(library);
   global.beginRun(epoch + 1);
   return true;
@@ -62,6 +59,8 @@ bool Block::run(uint32_t index) {
   for (uint32_t i = 0; i < count; ++i) {
     threads[i].stack = stacks.prepare(i, startThread);
     threads[i].state = State::Ready;
+    threads[i].copies.clear();
+    threads[i].groups = 0;
   }
   running = this;
   while (done < count && !failed) {
@@ -186,12 +185,16 @@ uint32_t Block::getRegister(Register which) const {
   return 0;
 }
 
+void Block::switchSometimes() {
+  if (schedule.kind == Schedule::Shuffled && schedule.getRandom() % 32 == 0)
+    yield();
+}
+
 void Block::access(void *address, uint32_t bytes, uint32_t alignment,
                    uint32_t site, bool write, bool isShared) {
   isShared = isShared || shared.contains(address);
-  if (isShared && schedule.kind == Schedule::Shuffled &&
-      schedule.getRandom() % 32 == 0)
-    yield();
+  if (isShared)
+    switchSometimes();
   bool right;
   if (isShared)
     right =
@@ -238,8 +241,8 @@ void Block::barrier(uint32_t site) {
   yield();
 }
 
-template <typename Function>
-void Block::meet(uint32_t mask, uint32_t site, Function complete) {
+/// Counts the current lane in for a warp operation of the lanes in `mask`.
+void Block::arrive(uint32_t mask, uint32_t site) {
   uint32_t warp = current / 32, lane = current % 32;
   uint32_t lanes = std::min(32u, count - warp * 32);
   uint32_t existing = lanes == 32 ? ~0u : (1u << lanes) - 1;
@@ -262,14 +265,6 @@ void Block::meet(uint32_t mask, uint32_t site, Function complete) {
   meeting.arrived |= 1u << lane;
   threads[current].site = site;
   threads[current].state = State::InWarp;
-  if (meeting.arrived == named) {
-    complete(&threads[warp * 32], named);
-    meeting = {};
-    for (uint32_t i = 0; i < lanes; ++i)
-      if (named >> i & 1)
-        threads[warp * 32 + i].state = State::Ready;
-  }
-  yield();
 }
 
 void Block::warpBarrier(uint32_t mask, uint32_t site) {

@@ -31,7 +31,8 @@ public:
 
   /// Call before the blocks of a run. On failure sets `finding`.
   bool beginRun(const Library &library, const Kernel &kernel, void **arguments,
-                Extent grid, Extent size, const Schedule &schedule);
+                Extent grid, Extent size, uint32_t dynamicShared,
+                const Schedule &schedule);
   /// Runs one block to its end. On failure sets `finding`.
   bool run(uint32_t index);
   std::string finding;
@@ -45,16 +46,36 @@ public:
   uint64_t shuffle(uint32_t mask, uint32_t value, uint32_t offset,
                    uint32_t clamp, Shuffle kind, uint32_t site);
   uint32_t vote(uint32_t mask, bool predicate, Vote kind, uint32_t site);
+  // AsyncCopy.cpp
+  void copyAsync(void *to, const void *from, uint32_t bytes, uint32_t filled,
+                 uint32_t site);
+  void commitCopies();
+  void waitForCopies(uint32_t most);
+  // Matrix.cpp
+  void loadMatrices(const void *row, uint32_t number, bool transposed,
+                    uint32_t *results, uint32_t site);
+  void multiply(uint32_t *registers, MatrixType type, uint32_t depth,
+                uint32_t site);
 
 private:
   enum class State : uint8_t { Ready, AtBarrier, InWarp, Done };
+  /// A cp.async that no wait has covered.
+  struct Copy {
+    void *to;
+    const void *from;
+    uint32_t bytes, filled, group, site;
+  };
   struct Thread {
     void *stack = nullptr;
     State state = State::Done;
     uint32_t site = 0; ///< where it waits
-    // Operands and result of a warp operation.
+    // Operands and results of a warp operation.
     uint32_t value = 0, offset = 0, clamp = 0;
     uint64_t result = 0;
+    uint32_t *registers = nullptr;
+    const void *address = nullptr;
+    std::vector<Copy> copies; ///< in order
+    uint32_t groups = 0;      ///< of copies, committed
   };
   /// A warp operation for which lanes wait.
   struct Meeting {
@@ -69,6 +90,10 @@ private:
   /// Waits for the lanes of `mask`. The last one calls `complete` for all.
   template <typename Function>
   void meet(uint32_t mask, uint32_t site, Function complete);
+  /// The same for an operation of a whole warp, which must have 32 lanes.
+  template <typename Function> void meetAll(uint32_t site, Function complete);
+  void arrive(uint32_t mask, uint32_t site);
+  void switchSometimes();
   Access getAccess(uint32_t site) const;
   std::string describeDeadlock() const;
 
@@ -90,6 +115,31 @@ private:
   uint32_t atBarrier = 0, done = 0;
   bool failed = false;
 };
+
+template <typename Function>
+void Block::meet(uint32_t mask, uint32_t site, Function complete) {
+  uint32_t warp = current / 32;
+  arrive(mask, site);
+  Meeting &meeting = meetings[warp];
+  if (meeting.arrived == meeting.mask) {
+    uint32_t named = meeting.mask;
+    complete(&threads[warp * 32], named);
+    meeting = {};
+    for (uint32_t i = 0; i < 32; ++i)
+      if (named >> i & 1)
+        threads[warp * 32 + i].state = State::Ready;
+  }
+  yield();
+}
+
+template <typename Function>
+void Block::meetAll(uint32_t site, Function complete) {
+  if (count - current / 32 * 32 < 32)
+    fail("divergence: at " + library->getSite(site) +
+         ": needs 32 lanes, but the last warp has " +
+         std::to_string(count % 32));
+  meet(~0u, site, complete);
+}
 
 /// The block that this host thread runs, used by the sim_* functions.
 extern thread_local Block *running;

@@ -37,6 +37,18 @@ enum class Register : uint32_t {
 };
 enum class Shuffle : uint32_t { Butterfly, Up, Down, Index };
 enum class Vote : uint32_t { Any, All, Ballot, Uniform };
+/// The type of the operands of a matrix product; sums are floats.
+enum class MatrixType : uint32_t { Bf16, Tf32 };
+
+/// What a lane holds of the operands of mma.sync m16n8 with a depth of `depth`:
+/// registers of A, of B, then 4 sums.
+struct MatrixFragment {
+  uint32_t perRegister; ///< elements
+  uint32_t a, b;        ///< registers
+  MatrixFragment(MatrixType type, uint32_t depth)
+      : perRegister(type == MatrixType::Tf32 ? 1 : 2),
+        a(depth / 2 / perRegister), b(a / 2) {}
+};
 } // namespace vit::sim
 
 extern "C" {
@@ -59,6 +71,20 @@ void sim_warp_barrier(uint32_t mask, uint32_t site);
 uint64_t sim_shuffle(uint32_t mask, uint32_t value, uint32_t offset,
                      uint32_t clamp, uint32_t kind, uint32_t site);
 uint32_t sim_vote(uint32_t mask, uint32_t predicate, uint32_t kind,
+                  uint32_t site);
+/// cp.async.shared.global: copies `filled` bytes and sets the rest of `bytes`
+/// to zero.
+void sim_copy_async(void *to, const void *from, uint32_t bytes, uint32_t filled,
+                    uint32_t site);
+void sim_commit_copies();
+/// Waits until at most `most` committed groups of this thread are pending.
+void sim_wait_copies(uint32_t most);
+/// ldmatrix of `number` matrices of 8 x 8 elements of 16 bits: sets as many
+/// results.
+void sim_load_matrices(const void *row, uint32_t number, uint32_t transposed,
+                       uint32_t *results, uint32_t site);
+/// mma.sync m16n8: replaces the sums among `registers` (see MatrixFragment).
+void sim_multiply(uint32_t *registers, uint32_t type, uint32_t depth,
                   uint32_t site);
 }
 

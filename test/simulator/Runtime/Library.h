@@ -20,7 +20,8 @@ constexpr uint32_t unwritten = 0x7fb1f00d;
 
 struct SharedVariable {
   std::string name;
-  uint32_t bytes, alignment;
+  uint32_t bytes; ///< 0: as many as the launch asks for
+  uint32_t alignment;
 };
 
 /// A number that depends on the batch: times * ceil(batch * of / per). Used for

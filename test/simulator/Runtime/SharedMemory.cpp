@@ -22,27 +22,50 @@ SharedMemory::SharedMemory()
     throw std::bad_alloc();
 }
 
-bool SharedMemory::layOut(const Library &from, const Kernel &kernel) {
+bool SharedMemory::place(uint32_t variable, uint32_t size, uint32_t alignment) {
+  // An odd multiple of the alignment, so that it is not larger.
+  uint32_t offset = (used + alignment - 1) / alignment * alignment;
+  if (offset / alignment % 2 == 0)
+    offset += alignment;
+  if (uint64_t(offset) + size + 64 > capacity || placed.size() == 255)
+    return false;
+  placed.push_back({variable, offset, size});
+  for (uint32_t i = offset / 4; i < (offset + size + 3) / 4; ++i)
+    owner[i] = placed.size();
+  used = offset + size + 64;
+  return true;
+}
+
+bool SharedMemory::layOut(const Library &from, const Kernel &kernel,
+                          uint32_t dynamic, std::string &finding) {
   library = &from;
   placed.clear();
   owner.assign(owner.size(), 0);
   used = 64;
+  uint64_t declared = 0;
+  const SharedVariable *strictest = nullptr; // of those without a size
+  bool fits = true;
   for (uint32_t variable : kernel.shared) {
-    const SharedVariable &declared = from.shared[variable];
-    uint32_t alignment = declared.alignment;
-    // An odd multiple of the alignment, so that it is not larger.
-    uint32_t offset = (used + alignment - 1) / alignment * alignment;
-    if (offset / alignment % 2 == 0)
-      offset += alignment;
-    if (uint64_t(offset) + declared.bytes + 64 > capacity ||
-        placed.size() == 255)
-      return false;
-    placed.push_back({variable, offset, declared.bytes});
-    for (uint32_t i = offset / 4; i < (offset + declared.bytes + 3) / 4; ++i)
-      owner[i] = placed.size();
-    used = offset + declared.bytes + 64;
+    const SharedVariable &found = from.shared[variable];
+    declared += found.bytes;
+    if (found.bytes)
+      fits = fits && place(variable, found.bytes, found.alignment);
+    else if (!strictest || found.alignment > strictest->alignment)
+      strictest = &found;
   }
-  return true;
+  if (declared > maxDeclared) {
+    finding = "its shared variables take " + std::to_string(declared) +
+              " bytes; above " + std::to_string(maxDeclared) +
+              " shared memory must be asked for at the launch";
+    return false;
+  }
+  if (strictest)
+    fits = fits &&
+           place(strictest - from.shared.data(), dynamic, strictest->alignment);
+  if (!fits)
+    finding = std::to_string(declared + dynamic) +
+              " bytes of shared memory are more than any device has";
+  return fits;
 }
 
 void SharedMemory::beginBlock(uint32_t epoch) {
@@ -55,8 +78,10 @@ void SharedMemory::beginBlock(uint32_t epoch) {
 void SharedMemory::reset() { words.assign(words.size(), {}); }
 
 void *SharedMemory::getAddress(uint32_t variable) const {
+  // All variables without a size are the same memory.
   for (const Placed &place : placed)
-    if (place.variable == variable)
+    if (place.variable == variable || (!library->shared[place.variable].bytes &&
+                                       !library->shared[variable].bytes))
       return bytes.get() + place.offset;
   return nullptr; // any access to it is out of bounds
 }
@@ -102,9 +127,17 @@ bool SharedMemory::isInside(uint32_t offset, uint32_t size, uint32_t alignment,
 
 bool SharedMemory::fail(std::string &finding, const char *what, uint32_t word,
                         const Access &other, const char *otherDid) const {
+  if (other.kind == Access::Pending) {
+    finding = std::string("pending: ") + what + " " + describe(word * 4) +
+              ", which the asynchronous copy of thread " +
+              std::to_string(other.thread) + " at " +
+              library->getSite(other.site) +
+              " may write until that thread waits for it";
+    return false;
+  }
   finding = std::string("race: ") + what + " " + describe(word * 4) +
             ", which " +
-            (other.several == Access::One ? "thread " : "others and thread ") +
+            (other.kind == Access::One ? "thread " : "others and thread ") +
             std::to_string(other.thread) + " " + otherDid + " at " +
             library->getSite(other.site) + " with no barrier between";
   return false;
@@ -122,19 +155,19 @@ bool SharedMemory::read(const void *address, uint32_t size, uint32_t alignment,
                 ", which nothing in this block has written";
       return false;
     }
-    if (!word.writer.isBefore(now))
+    if (isPending(word) || !word.writer.isBefore(now))
       return fail(finding, "reads", i, word.writer, "wrote");
     Access &reader = word.reader;
     if (reader.epoch != now.epoch)
       reader = now;
-    else if (reader.several == Access::Warps)
+    else if (reader.kind == Access::Warps)
       continue;
     else if (!reader.isSameWarp(now))
-      reader.several = Access::Warps;
+      reader.kind = Access::Warps;
     else if (reader.warpEpoch != now.warpEpoch)
       reader = now;
     else if (reader.thread != now.thread)
-      reader.several = Access::Lanes;
+      reader.kind = Access::Lanes;
   }
   return true;
 }
@@ -146,11 +179,28 @@ bool SharedMemory::write(void *address, uint32_t size, uint32_t alignment,
     return false;
   for (uint32_t i = offset / 4; i <= (offset + size - 1) / 4; ++i) {
     Word &word = words[i];
-    if (!word.writer.isBefore(now))
+    if (isPending(word) || !word.writer.isBefore(now))
       return fail(finding, "writes", i, word.writer, "wrote");
     if (!word.reader.isBefore(now))
       return fail(finding, "writes", i, word.reader, "read");
     word.writer = now;
   }
   return true;
+}
+
+bool SharedMemory::beginCopy(void *address, uint32_t size, uint32_t alignment,
+                             Access now, std::string &finding) {
+  if (!write(address, size, alignment, now, finding))
+    return false;
+  now.kind = Access::Pending;
+  uint32_t offset = static_cast<char *>(address) - bytes.get();
+  for (uint32_t i = offset / 4; i <= (offset + size - 1) / 4; ++i)
+    words[i].writer = now;
+  return true;
+}
+
+void SharedMemory::endCopy(void *address, uint32_t size, const Access &now) {
+  uint32_t offset = static_cast<char *>(address) - bytes.get();
+  for (uint32_t i = offset / 4; i <= (offset + size - 1) / 4; ++i)
+    words[i].writer = now;
 }

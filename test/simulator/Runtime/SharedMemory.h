@@ -20,10 +20,14 @@ namespace vit::sim {
 class SharedMemory {
 public:
   static constexpr uint32_t capacity = 256 * 1024;
+  /// What the variables of a kernel may take. More is asked for at a launch.
+  static constexpr uint32_t maxDeclared = 48 * 1024;
 
   SharedMemory();
-  /// Lays out the variables of a kernel; returns false if they do not fit.
-  bool layOut(const Library &library, const Kernel &kernel);
+  /// Lays out the variables of a kernel; those without a size share the
+  /// `dynamic` bytes of the launch. Returns false if they do not fit.
+  bool layOut(const Library &library, const Kernel &kernel, uint32_t dynamic,
+              std::string &finding);
   /// Fills memory with garbage. `epoch` is the first epoch of the block.
   void beginBlock(uint32_t epoch);
   void *getAddress(uint32_t variable) const;
@@ -38,6 +42,12 @@ public:
             const Access &now, std::string &finding);
   bool write(void *address, uint32_t size, uint32_t alignment,
              const Access &now, std::string &finding);
+  /// Starts an asynchronous write, which may happen at any time until
+  /// `endCopy`.
+  bool beginCopy(void *address, uint32_t size, uint32_t alignment, Access now,
+                 std::string &finding);
+  /// Makes the bytes those of a finished write by `now`.
+  void endCopy(void *address, uint32_t size, const Access &now);
   /// Forgets all accesses, so that epochs can restart.
   void reset();
 
@@ -52,8 +62,13 @@ private:
     void operator()(char *memory) const;
   };
 
+  bool place(uint32_t variable, uint32_t size, uint32_t alignment);
   bool isInside(uint32_t offset, uint32_t size, uint32_t alignment,
                 const char *what, std::string &finding) const;
+  bool isPending(const Word &word) const {
+    return word.writer.kind == Access::Pending &&
+           word.writer.epoch >= blockEpoch;
+  }
   std::string describe(uint32_t offset) const;
   bool fail(std::string &finding, const char *what, uint32_t word,
             const Access &other, const char *otherDid) const;

@@ -24,10 +24,6 @@ bool Simulator::check(const Launch &launch, std::string &finding) {
               " threads, but declared for " + std::to_string(kernel.threads);
     return false;
   }
-  if (launch.dynamicShared) {
-    finding = "dynamic shared memory is not simulated";
-    return false;
-  }
   return true;
 }
 
@@ -48,7 +44,8 @@ bool Simulator::run(const Launch &launch, std::string &finding) {
   for (size_t i = 0; i < schedules.size(); ++i) {
     Schedule schedule = schedules[i];
     if (!block.beginRun(*launch.library, *launch.kernel, launch.arguments,
-                        launch.grid, launch.block, schedule))
+                        launch.grid, launch.block, launch.dynamicShared,
+                        schedule))
       return fail(block.finding);
     schedule.restart();
     schedule.order(order, static_cast<uint32_t>(launch.grid.getCount()));

@@ -117,6 +117,10 @@ int cuDeviceGetAttribute(int *value, int attribute, int) {
   auto found = fixed.find(attribute);
   if (found != fixed.end())
     *value = found->second;
+  else if (attribute == 81) // shared memory of a multiprocessor
+    *value = driver.getSharedMemory();
+  else if (attribute == 97) // of a block that asks for it
+    *value = driver.getSharedMemory() - 1024;
   else if (attribute == 75 || attribute == 76)
     *value = driver.capability[attribute - 75];
   else

@@ -115,6 +115,17 @@ Result Driver::enqueue(Stream *stream, Work work) {
   return Success;
 }
 
+int Driver::getSharedMemory() const {
+  // "Technical specifications per compute capability" of the CUDA C++
+  // programming guide.
+  int version = 10 * capability[0] + capability[1], kibibytes = 100;
+  if (version == 80 || version == 87)
+    kibibytes = 164;
+  else if (version >= 90 && version < 120)
+    kibibytes = 228;
+  return kibibytes * 1024;
+}
+
 bool Driver::isPinned(const void *address) const {
   auto after = hostMemory.upper_bound(const_cast<void *>(address));
   if (after == hostMemory.begin())

@@ -59,6 +59,9 @@ struct Module {
 struct Function {
   const Library *library = nullptr;
   const Kernel *kernel = nullptr;
+  /// What a launch may ask for, as set by cuFuncSetAttribute. The default is
+  /// what remains of 48 KiB.
+  int maxDynamicShared = -1;
 };
 
 /// The only device and its objects. Each cu* function locks it.
@@ -91,6 +94,9 @@ public:
   /// Adds work to the stream, or to the graph that is being captured.
   Result enqueue(Stream *stream, Work work);
   bool isPinned(const void *address) const;
+  /// Shared memory in bytes of a multiprocessor of this compute capability. A
+  /// block may ask for 1 KiB less.
+  int getSharedMemory() const;
   /// Whether launches do nothing (VIT_SIM_KERNELS=none).
   bool withoutKernels = false;
   /// Finds the kernels of a PTX text; on failure sets `error`.

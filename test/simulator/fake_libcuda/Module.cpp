@@ -29,6 +29,17 @@ static void writeLog(const std::string &message, unsigned count,
     snprintf(buffer, bytes, "%s", message.c_str());
 }
 
+/// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+static constexpr int maxDynamicSharedAttribute = 8;
+
+static int getDeclaredShared(const Function &function) {
+  uint64_t bytes = 0;
+  if (function.kernel)
+    for (uint32_t variable : function.kernel->shared)
+      bytes += function.library->shared[variable].bytes;
+  return static_cast<int>(bytes);
+}
+
 extern "C" {
 
 int cuModuleLoadDataEx(Module **module, const void *image, unsigned count,
@@ -76,12 +87,28 @@ int cuModuleGetFunction(Function **function, Module *module, const char *name) {
   return Success;
 }
 
+int cuFuncSetAttribute(Function *function, int attribute, int value) {
+  VIT_DRIVER("cuFuncSetAttribute")
+  if (attribute != maxDynamicSharedAttribute || value < 0 ||
+      value > driver.getSharedMemory() - 1024 - getDeclaredShared(*function))
+    return InvalidValue;
+  function->maxDynamicShared = value;
+  return Success;
+}
+
 int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
                    unsigned gridZ, unsigned blockX, unsigned blockY,
                    unsigned blockZ, unsigned sharedBytes, Stream *stream,
                    void **parameters, void **extra) {
   VIT_DRIVER("cuLaunchKernel")
-  if (extra || (function->kernel && !parameters))
+  if (extra ||
+      (function->kernel && !function->kernel->arguments.empty() && !parameters))
+    return InvalidValue;
+  int allowed = function->maxDynamicShared >= 0
+                    ? function->maxDynamicShared
+                    : static_cast<int>(SharedMemory::maxDeclared) -
+                          getDeclaredShared(*function);
+  if (static_cast<int64_t>(sharedBytes) > allowed)
     return InvalidValue;
   if (!function->kernel)
     return driver.enqueue(stream, [] { return Success; });

@@ -1,0 +1,82 @@
+//===- Converter.h - Converts the NVVM dialect to host code -----*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_SIMULATOR_CONVERTER_H
+#define VIT_SIMULATOR_CONVERTER_H
+
+#include "NvvmToHost.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/IR/Builders.h"
+
+namespace vit::sim {
+using namespace mlir;
+
+/// The implementation of convertNvvmToHost. Each convert function replaces one
+/// op, at the insertion point of `builder`, or emits an error.
+class Converter {
+public:
+  Converter(ModuleOp host, const HostOptions &options)
+      : host(host), options(options), builder(host.getContext()) {}
+  LogicalResult run(Operation *container);
+
+private:
+  LogicalResult convertGlobal(LLVM::GlobalOp global);
+  LogicalResult convertKernel(LLVM::LLVMFuncOp kernel);
+  LogicalResult convertOp(Operation *op);
+  LogicalResult convertNvvm(Operation *op);
+  LogicalResult convertShuffle(NVVM::ShflOp op);
+  LogicalResult convertCopy(NVVM::CpAsyncOp op);
+  // ConvertMatrix.cpp
+  LogicalResult convertLoadMatrices(NVVM::LdMatrixOp op);
+  LogicalResult convertMultiply(NVVM::MmaOp op);
+  LogicalResult convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op);
+  LogicalResult convertToTf32(NVVM::ConvertFloatToTF32Op op);
+  LogicalResult convertTruncation(LLVM::FPTruncOp op);
+  LogicalResult checkAccess(Operation *op, Value address, Type type,
+                            std::optional<uint64_t> alignment, bool write);
+  void addEntry(LLVM::LLVMFuncOp kernel, StringRef name);
+  void addManifest();
+  void dropAddressSpaces();
+
+  LLVM::CallOp call(StringRef name, Type result, ValueRange operands);
+  Value constant(uint32_t value) {
+    return LLVM::ConstantOp::create(builder, location, builder.getI32Type(),
+                                    builder.getI32IntegerAttr(value));
+  }
+  /// A number for the location of `op`, which the manifest describes.
+  Value getSite(Operation *op);
+  /// Words of the thread's memory for operands and results of calls.
+  Value getScratch();
+  void storeWord(Value value, int32_t word);
+  /// Replaces `op` by words of the scratch memory from `first` on: one value,
+  /// or a struct of them.
+  void replaceByWords(Operation *op, int32_t first);
+  /// The bits of `value` (f32 or a vector), rounded to a float whose last
+  /// `dropped` bits are zero.
+  Value roundBits(Value value, unsigned dropped, NVVM::FPRoundingMode mode);
+  /// The upper halves of what roundBits returns, as bf16.
+  Value roundToBf16(Value value, NVVM::FPRoundingMode mode);
+  Type pointer() { return LLVM::LLVMPointerType::get(host.getContext()); }
+
+  ModuleOp host;
+  const HostOptions &options;
+  OpBuilder builder;
+  Location location = UnknownLoc::get(host.getContext());
+  uint32_t sites = 0;
+  std::map<std::string, uint32_t> shared; ///< indices of variables
+  // Of the current kernel:
+  std::vector<uint32_t> used; ///< variables
+  mlir::Block *entry = nullptr;
+  Value scratch; ///< null: not needed yet
+  std::string manifestShared, manifestSites, manifestKernels;
+};
+
+} // namespace vit::sim
+
+#endif // VIT_SIMULATOR_CONVERTER_H
