@@ -73,7 +73,8 @@ private:
   // Of the current kernel:
   std::vector<uint32_t> used; ///< variables
   mlir::Block *entry = nullptr;
-  Value scratch; ///< null: not needed yet
+  uint64_t smallest = 4; ///< bytes or alignment of an access, at most 4
+  Value scratch;         ///< null: not needed yet
   std::string manifestShared, manifestSites, manifestKernels;
 };
 

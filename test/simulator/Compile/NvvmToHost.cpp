@@ -104,14 +104,14 @@ LogicalResult Converter::checkAccess(Operation *op, Value address, Type type,
   uint64_t bytes = getBytes(type);
   if (!bytes)
     return op->emitError("the simulator does not know the size of ") << type;
+  uint64_t aligned = alignment.value_or(getNaturalAlignment(type));
+  smallest = std::min(smallest, llvm::MinAlign(bytes, aligned));
   bool isShared =
       cast<LLVM::LLVMPointerType>(address.getType()).getAddressSpace() ==
       sharedSpace;
   StringRef name = write ? (isShared ? "sim_write_shared" : "sim_write")
                          : (isShared ? "sim_read_shared" : "sim_read");
-  call(name, {},
-       {address, constant(bytes),
-        constant(alignment.value_or(getNaturalAlignment(type))), getSite(op)});
+  call(name, {}, {address, constant(bytes), constant(aligned), getSite(op)});
   return success();
 }
 
@@ -357,6 +357,7 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
   used.clear();
   entry = &kernel.getBody().front();
   scratch = {};
+  smallest = 4;
   SmallVector<Operation *> ops;
   kernel.walk([&](Operation *op) {
     if (op != kernel)
@@ -374,7 +375,9 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
       for (int32_t extent : extents.asArrayRef())
         threads *= extent;
     }
-  manifestKernels += "kernel " + std::to_string(threads) + " " + name + "\n";
+  manifestKernels += "kernel " + std::to_string(threads) + " " +
+                     std::to_string(llvm::Log2_64(smallest)) + " " + name +
+                     "\n";
   auto known = options.bytes.find(name);
   size_t pointers = 0;
   for (Type type : kernel.getArgumentTypes()) {
@@ -386,7 +389,8 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
       manifestKernels += " pointer " + std::to_string(bytes.times) + " " +
                          std::to_string(bytes.of) + " " +
                          std::to_string(bytes.per) +
-                         (bytes.written ? " write\n" : " read\n");
+                         (bytes.written ? " write" : " read") +
+                         (bytes.bf16 ? " bf16\n" : " any\n");
     } else {
       manifestKernels += " value\n";
     }

@@ -22,6 +22,7 @@ namespace vit::sim {
 struct ArgumentBytes {
   int64_t times = 0, of = 1, per = 1;
   bool written = false;
+  bool bf16 = false; ///< its elements
 };
 struct HostOptions {
   /// For each kernel, one per pointer argument in order; empty: unknown.

@@ -41,10 +41,10 @@ static void noteBytes(ModuleOp module, HostOptions &options) {
   module.walk([&](DispatchOp dispatch) {
     std::vector<ArgumentBytes> arguments;
     auto add = [&](Value value, bool written) {
-      auto bytes =
-          mlir::vit::kernel::getBytes(cast<RankedTensorType>(value.getType()));
-      arguments.push_back(
-          {bytes.getTimes(), bytes.getOf(), bytes.getPer(), written});
+      auto type = cast<RankedTensorType>(value.getType());
+      auto bytes = mlir::vit::kernel::getBytes(type);
+      arguments.push_back({bytes.getTimes(), bytes.getOf(), bytes.getPer(),
+                           written, type.getElementType().isBF16()});
     };
     // An update changes its ranges of arenas in place.
     for (Value operand : dispatch.getOperands())

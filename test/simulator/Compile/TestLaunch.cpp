@@ -29,15 +29,20 @@ static bool getDispatched(const Kernel &kernel, unsigned batch,
                           std::vector<std::string> &arguments) {
   arguments.clear();
   for (const Argument &argument : kernel.arguments) {
-    if (argument.pointer && !argument.memory.times)
-      return false;
-    if (argument.pointer)
-      arguments.push_back((argument.written ? "fresh:" : "random:") +
-                          std::to_string(argument.memory.evaluate(batch) / 4));
-    else // the batch, then the first unit
+    if (!argument.pointer) { // the batch, then the first unit
       arguments.push_back(&argument == &kernel.arguments.back()
                               ? "i32:0"
                               : "i32:" + std::to_string(batch));
+      continue;
+    }
+    if (!argument.memory.times)
+      return false;
+    uint64_t bytes = argument.memory.evaluate(batch);
+    if (argument.bf16 && !argument.written)
+      arguments.push_back("bf16:" + std::to_string(bytes / 2));
+    else
+      arguments.push_back((argument.written ? "fresh:" : "random:") +
+                          std::to_string((bytes + 3) / 4));
   }
   return true;
 }

@@ -16,6 +16,10 @@ using namespace vit::sim;
 /// bounds does not hit another one.
 static constexpr size_t gap = 1 << 20;
 
+static const void *toPointer(uintptr_t address) {
+  return reinterpret_cast<const void *>(address);
+}
+
 static void *mapPages(size_t bytes) {
   void *memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -36,7 +40,7 @@ void *GlobalMemory::allocate(size_t bytes) {
     return nullptr;
   auto *memory = reinterpret_cast<uint32_t *>(pages + gap);
   // Untouched pages of the shadow memory cost nothing, as for weights.
-  auto *words = static_cast<Word *>(mapPages(rounded / 4 * sizeof(Word)));
+  auto *words = static_cast<Word *>(mapPages(rounded * sizeof(Word)));
   if (!words) {
     munmap(pages, rounded + 2 * gap);
     return nullptr;
@@ -54,7 +58,7 @@ bool GlobalMemory::release(void *address) {
     return false;
   size_t bytes = found->second.end - found->second.begin;
   size_t rounded = (bytes + 255) / 256 * 256;
-  munmap(found->second.words, rounded / 4 * sizeof(Word));
+  munmap(found->second.words, rounded * sizeof(Word));
   munmap(static_cast<char *>(address) - gap, rounded + 2 * gap);
   regions.erase(found);
   return true;
@@ -76,6 +80,7 @@ bool GlobalMemory::contains(const void *address, size_t bytes) const {
 
 bool GlobalMemory::open(const Kernel &kernel, void *const *arguments,
                         std::string &finding) {
+  shift = kernel.shift;
   windows.clear();
   starts.clear();
   lastWindow = 0;
@@ -132,14 +137,15 @@ GlobalMemory::Image GlobalMemory::getWritten() const {
 }
 
 void GlobalMemory::rollBack() {
-  for (auto &[word, before] : log)
-    *word = before;
+  // The last first: parts of a word are logged one by one.
+  for (auto entry = log.rbegin(); entry != log.rend(); ++entry)
+    *entry->first = entry->second;
 }
 
 void GlobalMemory::reset() {
   for (auto &[begin, region] : regions) {
     size_t rounded = (region.end - begin + 255) / 256 * 256;
-    madvise(region.words, rounded / 4 * sizeof(Word), MADV_DONTNEED);
+    madvise(region.words, rounded * sizeof(Word), MADV_DONTNEED);
     region.writtenInRun = 0;
   }
 }
@@ -230,14 +236,15 @@ bool GlobalMemory::read(const void *pointer, uint32_t size, uint32_t alignment,
   if (!check(address, size, alignment, false, finding))
     return false;
   Region &region = *windows[lastWindow].region;
-  auto *data = reinterpret_cast<const uint32_t *>(address & ~uintptr_t(3));
-  uint32_t count = (address % 4 + size + 3) / 4;
   if (region.writtenInRun == runEpoch) {
-    const Word *words = region.words + (address - region.begin) / 4;
-    for (uint32_t i = 0; i < count; ++i)
-      if (isConflict(words[i], now, block, "reads ", data + i, finding))
+    uintptr_t offset = address - region.begin;
+    for (uintptr_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i)
+      if (isConflict(region.words[i], now, block, "reads ",
+                     toPointer(region.begin + (i << shift)), finding))
         return false;
   }
+  auto *data = reinterpret_cast<const uint32_t *>(address & ~uintptr_t(3));
+  uint32_t count = (address % 4 + size + 3) / 4;
   for (uint32_t i = 0; i < count; ++i)
     if (data[i] == unwritten) {
       finding = "never written: reads " + describe(data + i) +
@@ -255,16 +262,18 @@ bool GlobalMemory::write(void *pointer, uint32_t size, uint32_t alignment,
     return false;
   Region &region = *windows[lastWindow].region;
   region.writtenInRun = runEpoch;
-  auto *data = reinterpret_cast<uint32_t *>(address & ~uintptr_t(3));
-  Word *words = region.words + (address - region.begin) / 4;
-  uint32_t count = (address % 4 + size + 3) / 4;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (isConflict(words[i], now, block, "writes ", data + i, finding))
+  uintptr_t offset = address - region.begin;
+  for (uintptr_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i) {
+    Word &word = region.words[i];
+    uintptr_t at = region.begin + (i << shift);
+    if (isConflict(word, now, block, "writes ", toPointer(at), finding))
       return false;
-    if (words[i].writer.epoch < runEpoch)
-      log.push_back({data + i, data[i]});
-    words[i].writer = now;
-    words[i].block = block;
+    if (word.writer.epoch < runEpoch) {
+      auto *data = reinterpret_cast<uint32_t *>(at & ~uintptr_t(3));
+      log.push_back({data, *data});
+    }
+    word.writer = now;
+    word.block = block;
   }
   return true;
 }

@@ -60,7 +60,7 @@ private:
   };
   struct Region {
     uintptr_t begin = 0, end = 0;
-    Word *words = nullptr;     ///< one per 4 bytes of the region
+    Word *words = nullptr;     ///< one per 1 << shift bytes of the region
     uint32_t writtenInRun = 0; ///< the first epoch of the last run that wrote
   };
   struct Window {
@@ -84,6 +84,7 @@ private:
   std::vector<std::pair<uintptr_t, int>> starts;
   size_t lastWindow = 0;
   uint32_t runEpoch = 0;
+  uint32_t shift = 2;                               ///< of the kernel
   std::vector<std::pair<uint32_t *, uint32_t>> log; ///< the previous values
   const Library *library = nullptr;
 };

@@ -9,8 +9,8 @@
 //   ptx HASH
 //   shared BYTES ALIGNMENT NAME
 //   site TEXT
-//   kernel THREADS NAME
-//   argument BYTES {value | pointer TIMES OF PER {read | write}}
+//   kernel THREADS SHIFT NAME
+//   argument BYTES {value | pointer TIMES OF PER {read | write} {bf16 | any}}
 //   units TIMES OF PER
 //   uses VARIABLE
 // The last three belong to the preceding kernel.
@@ -55,7 +55,9 @@ bool Library::parse(const char *manifest, std::string &error) {
       sites.push_back(rest());
     } else if (what == "kernel") {
       Kernel kernel;
-      in >> kernel.threads;
+      in >> kernel.threads >> kernel.shift;
+      if (kernel.shift > 2)
+        in.setstate(std::ios::failbit);
       kernel.name = rest();
       kernels.push_back(kernel);
     } else if (what == "argument" && !kernels.empty()) {
@@ -68,6 +70,8 @@ bool Library::parse(const char *manifest, std::string &error) {
         if (!argument.memory.per)
           in.setstate(std::ios::failbit);
         argument.written = text == "write";
+        in >> text;
+        argument.bf16 = text == "bf16";
       }
       kernels.back().arguments.push_back(argument);
     } else if (what == "units" && !kernels.empty()) {

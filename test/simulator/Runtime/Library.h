@@ -38,11 +38,14 @@ struct Argument {
   bool pointer = false;
   ClosedForm memory;
   bool written = false; ///< a result of the dispatch
+  bool bf16 = false;    ///< its elements
 };
 
 struct Kernel {
   std::string name;
   uint32_t threads = 0; ///< declared threads per block; 0: none
+  /// The binary logarithm of the bytes of its smallest access, at most 2.
+  uint32_t shift = 2;
   ClosedForm units;
   std::vector<Argument> arguments;
   std::vector<uint32_t> shared; ///< indices into Library::shared

@@ -17,7 +17,7 @@ void SharedMemory::Deleter::operator()(char *memory) const { free(memory); }
 
 SharedMemory::SharedMemory()
     : bytes(static_cast<char *>(aligned_alloc(4096, capacity))),
-      words(capacity / 4), owner(capacity / 4) {
+      words(capacity), owner(capacity / 4) {
   if (!bytes)
     throw std::bad_alloc();
 }
@@ -39,6 +39,7 @@ bool SharedMemory::place(uint32_t variable, uint32_t size, uint32_t alignment) {
 bool SharedMemory::layOut(const Library &from, const Kernel &kernel,
                           uint32_t dynamic, std::string &finding) {
   library = &from;
+  shift = kernel.shift;
   placed.clear();
   owner.assign(owner.size(), 0);
   used = 64;
@@ -128,14 +129,14 @@ bool SharedMemory::isInside(uint32_t offset, uint32_t size, uint32_t alignment,
 bool SharedMemory::fail(std::string &finding, const char *what, uint32_t word,
                         const Access &other, const char *otherDid) const {
   if (other.kind == Access::Pending) {
-    finding = std::string("pending: ") + what + " " + describe(word * 4) +
+    finding = std::string("pending: ") + what + " " + describe(word << shift) +
               ", which the asynchronous copy of thread " +
               std::to_string(other.thread) + " at " +
               library->getSite(other.site) +
               " may write until that thread waits for it";
     return false;
   }
-  finding = std::string("race: ") + what + " " + describe(word * 4) +
+  finding = std::string("race: ") + what + " " + describe(word << shift) +
             ", which " +
             (other.kind == Access::One ? "thread " : "others and thread ") +
             std::to_string(other.thread) + " " + otherDid + " at " +
@@ -148,10 +149,10 @@ bool SharedMemory::read(const void *address, uint32_t size, uint32_t alignment,
   uint32_t offset = static_cast<const char *>(address) - bytes.get();
   if (!isInside(offset, size, alignment, "reads", finding))
     return false;
-  for (uint32_t i = offset / 4; i <= (offset + size - 1) / 4; ++i) {
+  for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i) {
     Word &word = words[i];
     if (word.writer.epoch < blockEpoch) {
-      finding = "never written: reads " + describe(i * 4) +
+      finding = "never written: reads " + describe(i << shift) +
                 ", which nothing in this block has written";
       return false;
     }
@@ -177,7 +178,7 @@ bool SharedMemory::write(void *address, uint32_t size, uint32_t alignment,
   uint32_t offset = static_cast<char *>(address) - bytes.get();
   if (!isInside(offset, size, alignment, "writes", finding))
     return false;
-  for (uint32_t i = offset / 4; i <= (offset + size - 1) / 4; ++i) {
+  for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i) {
     Word &word = words[i];
     if (isPending(word) || !word.writer.isBefore(now))
       return fail(finding, "writes", i, word.writer, "wrote");
@@ -194,13 +195,13 @@ bool SharedMemory::beginCopy(void *address, uint32_t size, uint32_t alignment,
     return false;
   now.kind = Access::Pending;
   uint32_t offset = static_cast<char *>(address) - bytes.get();
-  for (uint32_t i = offset / 4; i <= (offset + size - 1) / 4; ++i)
+  for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i)
     words[i].writer = now;
   return true;
 }
 
 void SharedMemory::endCopy(void *address, uint32_t size, const Access &now) {
   uint32_t offset = static_cast<char *>(address) - bytes.get();
-  for (uint32_t i = offset / 4; i <= (offset + size - 1) / 4; ++i)
+  for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i)
     words[i].writer = now;
 }

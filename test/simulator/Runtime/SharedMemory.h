@@ -74,7 +74,8 @@ private:
             const Access &other, const char *otherDid) const;
 
   std::unique_ptr<char, Deleter> bytes;
-  std::vector<Word> words;
+  std::vector<Word> words; ///< one per 1 << shift bytes
+  uint32_t shift = 2;
   std::vector<uint8_t> owner; ///< per word: 1 + index into `placed`; 0: a gap
   std::vector<Placed> placed;
   uint32_t used = 0;
