@@ -11,8 +11,12 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Builders.h"
 
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
 namespace sim = vit::sim; // mlir::vit is another
 using namespace mlir;
+using sim::MutateOptions;
 
 void sim::keepOnly(ModuleOp module, StringRef kernel) {
   SmallVector<LLVM::LLVMFuncOp> others;
@@ -28,40 +32,148 @@ static bool isShared(Value address) {
   return cast<LLVM::LLVMPointerType>(address.getType()).getAddressSpace() == 3;
 }
 
-static SmallVector<Operation *> findPlaces(ModuleOp module, StringRef kind) {
+//===----------------------------------------------------------------------===//
+// What an op accesses
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The addresses that an op reads or writes; null if it does not.
+struct Addresses {
+  OpOperand *sharedRead = nullptr, *sharedWrite = nullptr;
+  OpOperand *globalRead = nullptr, *globalWrite = nullptr;
+
+  OpOperand *getShared() const { return sharedRead ? sharedRead : sharedWrite; }
+};
+} // namespace
+
+static Addresses getAddresses(Operation *op) {
+  Addresses found;
+  TypeSwitch<Operation *>(op)
+      .Case([&](LLVM::LoadOp load) {
+        (isShared(load.getAddr()) ? found.sharedRead : found.globalRead) =
+            &load.getAddrMutable();
+      })
+      .Case([&](LLVM::StoreOp store) {
+        (isShared(store.getAddr()) ? found.sharedWrite : found.globalWrite) =
+            &store.getAddrMutable();
+      })
+      .Case([&](NVVM::LdMatrixOp load) {
+        found.sharedRead = &load.getPtrMutable();
+      })
+      .Case([&](NVVM::CpAsyncOp copy) {
+        found.sharedWrite = &copy.getDstMutable();
+        found.globalRead = &copy.getSrcMutable();
+      });
+  return found;
+}
+
+//===----------------------------------------------------------------------===//
+// Kinds of bugs
+//===----------------------------------------------------------------------===//
+
+static void remove(Operation *op, const MutateOptions &) { op->erase(); }
+
+/// Adds bytes to an address.
+static void move(OpOperand &address, int32_t bytes) {
+  OpBuilder b(address.getOwner());
+  address.set(LLVM::GEPOp::create(
+      b, address.getOwner()->getLoc(), address.get().getType(), b.getI8Type(),
+      address.get(), ArrayRef<LLVM::GEPArg>{bytes}));
+}
+
+/// Exchanges neighbouring pieces of 16 bytes.
+static void swizzle(Operation *op, const MutateOptions &) {
+  OpOperand &address = *getAddresses(op).getShared();
+  OpBuilder b(op);
+  Location loc = op->getLoc();
+  Type i64 = b.getI64Type();
+  Value bits = LLVM::PtrToIntOp::create(b, loc, i64, address.get());
+  Value piece = LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(16));
+  bits = LLVM::XOrOp::create(b, loc, bits, piece);
+  address.set(LLVM::IntToPtrOp::create(b, loc, address.get().getType(), bits));
+}
+
+namespace {
+struct Kind {
+  StringRef name;
+  bool (*fits)(Operation *);
+  void (*apply)(Operation *, const MutateOptions &);
+};
+} // namespace
+
+/// Kinds that move one of the addresses of an op by 16 bytes.
+template <OpOperand *Addresses::*member> struct Moved {
+  static bool fits(Operation *op) { return getAddresses(op).*member; }
+  static void apply(Operation *op, const MutateOptions &) {
+    move(*(getAddresses(op).*member), 16);
+  }
+};
+
+static bool hasShared(Operation *op) { return getAddresses(op).getShared(); }
+
+template <typename... Ops> static bool is(Operation *op) {
+  return isa<Ops...>(op);
+}
+
+static const Kind kinds[] = {
+    {"barrier", is<NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::SyncWarpOp>,
+     remove},
+    {"shared-read", Moved<&Addresses::sharedRead>::fits,
+     Moved<&Addresses::sharedRead>::apply},
+    {"shared-write", Moved<&Addresses::sharedWrite>::fits,
+     Moved<&Addresses::sharedWrite>::apply},
+    {"global-read", Moved<&Addresses::globalRead>::fits,
+     Moved<&Addresses::globalRead>::apply},
+    {"global-write", Moved<&Addresses::globalWrite>::fits,
+     Moved<&Addresses::globalWrite>::apply},
+    {"swizzle", hasShared, swizzle},
+    {"stage", hasShared,
+     [](Operation *op, const MutateOptions &options) {
+       move(*getAddresses(op).getShared(), options.stageBytes);
+     }},
+    {"commit", is<NVVM::CpAsyncCommitGroupOp>, remove},
+    {"wait", is<NVVM::CpAsyncWaitGroupOp>, remove},
+    {"wait-less", is<NVVM::CpAsyncWaitGroupOp>,
+     [](Operation *op, const MutateOptions &) {
+       auto wait = cast<NVVM::CpAsyncWaitGroupOp>(op);
+       wait.setN(wait.getN() + 1);
+     }},
+};
+
+static const Kind *findKind(StringRef name) {
+  for (const Kind &kind : kinds)
+    if (kind.name == name)
+      return &kind;
+  return nullptr;
+}
+
+std::string sim::listMutations() {
+  return llvm::join(
+      llvm::map_range(kinds, [](auto &kind) { return kind.name; }), ", ");
+}
+
+static SmallVector<Operation *> findPlaces(ModuleOp module, const Kind &kind) {
   SmallVector<Operation *> places;
   module.walk([&](Operation *op) {
-    bool fits = false;
-    if (kind == "barrier")
-      fits = isa<NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::SyncWarpOp>(op);
-    else if (auto load = dyn_cast<LLVM::LoadOp>(op))
-      fits = kind == "shared-read" && isShared(load.getAddr());
-    else if (auto store = dyn_cast<LLVM::StoreOp>(op))
-      fits =
-          kind == (isShared(store.getAddr()) ? "shared-write" : "global-write");
-    if (fits)
+    if (kind.fits(op))
       places.push_back(op);
   });
   return places;
 }
 
-unsigned sim::countPlaces(ModuleOp module, StringRef kind) {
-  return findPlaces(module, kind).size();
+std::optional<unsigned> sim::countPlaces(ModuleOp module, StringRef kind) {
+  const Kind *found = findKind(kind);
+  if (!found)
+    return std::nullopt;
+  return findPlaces(module, *found).size();
 }
 
-std::string sim::mutate(ModuleOp module, StringRef kind, unsigned number) {
-  Operation *op = findPlaces(module, kind)[number];
+std::string sim::mutate(ModuleOp module, StringRef kind, unsigned number,
+                        const MutateOptions &options) {
+  const Kind &found = *findKind(kind);
+  Operation *op = findPlaces(module, found)[number];
   std::string text;
   llvm::raw_string_ostream(text) << op->getName() << " " << number;
-  if (kind == "barrier") {
-    op->erase();
-    return text;
-  }
-  OpBuilder b(op);
-  OpOperand &address =
-      isa<LLVM::LoadOp>(op) ? op->getOpOperand(0) : op->getOpOperand(1);
-  address.set(LLVM::GEPOp::create(b, op->getLoc(), address.get().getType(),
-                                  b.getI8Type(), address.get(),
-                                  ArrayRef<LLVM::GEPArg>{16}));
+  found.apply(op, options);
   return text;
 }

@@ -68,12 +68,17 @@ static cl::opt<unsigned> batch("batch", cl::init(1),
 static cl::list<std::string>
     mutations("mutate",
               cl::desc("Launch also with things broken one by one: barrier, "
-                       "shared-read, shared-write, global-write"),
+                       "shared-read, ... (see Mutate.h)"),
               cl::value_desc("KIND"), cl::CommaSeparated, cl::cat(category));
 static cl::opt<unsigned>
     most("most", cl::init(6),
          cl::desc("of each kind break at most this many, evenly spaced"),
          cl::cat(category));
+
+static cl::opt<unsigned>
+    stageBytes("stage-bytes", cl::init(0),
+               cl::desc("the size of a stage in shared memory, for stage"),
+               cl::cat(category));
 
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "error: " << message << "\n";
@@ -112,15 +117,20 @@ static int mutateAll(ModuleOp module, const sim::HostOptions &options,
                      const sim::TestLaunch &test,
                      const std::vector<uint32_t> &expected) {
   unsigned missed = 0;
+  sim::MutateOptions how;
+  how.stageBytes = static_cast<int32_t>(stageBytes);
   for (StringRef kind : mutations) {
     OwningOpRef<ModuleOp> single = module.clone();
     sim::keepOnly(*single, launch);
-    unsigned places = sim::countPlaces(*single, kind);
-    unsigned count = std::min<unsigned>(places, most);
+    std::optional<unsigned> places = sim::countPlaces(*single, kind);
+    if (!places)
+      return fail("no mutation \"" + kind + "\"; there are " +
+                  sim::listMutations());
+    unsigned count = std::min<unsigned>(*places, most);
     for (unsigned i = 0; i < count; ++i) {
       OwningOpRef<ModuleOp> broken = single->clone();
       std::string what =
-          sim::mutate(*broken, kind, i * uint64_t(places) / count);
+          sim::mutate(*broken, kind, i * uint64_t(*places) / count, how);
       Temporary object;
       if (failed(compile(*broken, options, object.path)))
         return 1;

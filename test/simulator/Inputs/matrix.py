@@ -20,38 +20,11 @@ import struct
 import subprocess
 import sys
 
+from nvvm import Text
+
 PRODUCTS = [("bf16", 16), ("bf16", 8), ("tf32", 8), ("tf32", 4)]
 STEP = 0x00809000  # between the floats that are converted
 LOADS = [(number, transposed) for number in (1, 2, 4) for transposed in (False, True)]
-
-
-class Text:
-    def __init__(self):
-        self.lines, self.names = [], 0
-
-    def op(self, text):
-        self.names += 1
-        name = "%v" + str(self.names)
-        self.lines.append("  %s = %s" % (name, text))
-        return name
-
-    def do(self, text):
-        self.lines.append("  " + text)
-
-    def const(self, value):
-        return self.op("llvm.mlir.constant(%d : i32) : i32" % value)
-
-    def binary(self, what, a, b):
-        return self.op("llvm.%s %s, %s : i32" % (what, a, self.const(b) if isinstance(b, int) else b))
-
-    def address(self, base, index, pointer="!llvm.ptr"):
-        return self.op("llvm.getelementptr %s[%s] : (%s, i32) -> %s, i32" % (base, index, pointer, pointer))
-
-    def load(self, base, index, type="i32"):
-        return self.op("llvm.load %s : !llvm.ptr -> %s" % (self.address(base, index), type))
-
-    def store(self, value, base, index, type="i32"):
-        self.do("llvm.store %s, %s : %s, !llvm.ptr" % (value, self.address(base, index), type))
 
 
 def words_of_row(type, depth):
@@ -76,13 +49,8 @@ def emit_product(type, depth):
         at = t.binary("add", at, t.binary("mul", quarter, 2))
         places.append(t.binary("add", at, i % 2))
     c = [t.load("%C", at, "f32") for at in places]
-    struct_type = "!llvm.struct<(f32, f32, f32, f32)>"
-    d = t.op("nvvm.mma.sync A[%s] B[%s] C[%s] {layoutA = #nvvm.mma_layout<row>, layoutB = #nvvm.mma_layout<col>, "
-             "multiplicandAPtxType = #nvvm.mma_type<%s>, multiplicandBPtxType = #nvvm.mma_type<%s>, "
-             "shape = #nvvm.shape<m = 16, n = 8, k = %d>} : (i32, i32, f32) -> %s" %
-             (", ".join(a), ", ".join(b), ", ".join(c), type, type, depth, struct_type))
-    for i, at in enumerate(places):
-        t.store(t.op("llvm.extractvalue %s[%d] : %s" % (d, i, struct_type)), "%D", at, "f32")
+    for value, at in zip(t.mma(a, b, c, type, depth), places):
+        t.store(value, "%D", at, "f32")
     print("llvm.func @mma_%s_%d(%%A: !llvm.ptr, %%B: !llvm.ptr, %%C: !llvm.ptr, %%D: !llvm.ptr) "
           "attributes {nvvm.kernel, nvvm.maxntid = array<i32: 32, 1, 1>} {" % (type, depth))
     print("\n".join(t.lines + ["  llvm.return", "}"]))
@@ -99,13 +67,7 @@ def emit_load(number, transposed):
              (t.load("%rows", at), t.address(box, at, "!llvm.ptr<3>")))
     t.do("nvvm.bar.warp.sync %s : i32" % t.const(-1))
     row = t.binary("mul", t.binary("urem", t.binary("mul", lane, 5), 32), 4)
-    result = "i32" if number == 1 else "!llvm.struct<(%s)>" % ", ".join(["i32"] * number)
-    words = t.op("nvvm.ldmatrix %s {num = %d : i32, layout = #nvvm.mma_layout<%s>, "
-                 "shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, "
-                 "eltType = #nvvm.ld_st_matrix_elt_type<b16>} : (!llvm.ptr<3>) -> %s" %
-                 (t.address(box, row, "!llvm.ptr<3>"), number, "col" if transposed else "row", result))
-    for i in range(number):
-        word = words if number == 1 else t.op("llvm.extractvalue %s[%d] : %s" % (words, i, result))
+    for i, word in enumerate(t.ldmatrix(t.address(box, row, "!llvm.ptr<3>"), number, transposed)):
         t.store(word, "%words", t.binary("add", lane, 32 * i))
     print("llvm.func @ldmatrix_%d%s(%%rows: !llvm.ptr, %%words: !llvm.ptr) "
           "attributes {nvvm.kernel, nvvm.maxntid = array<i32: 32, 1, 1>} {" %
