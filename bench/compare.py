@@ -70,11 +70,18 @@ def prepare(a):
     if a.families:
         call([a.python, EXPORTER, "export", "--cache", a.cache])
         return
-    # The harness also makes files for other engines, unless they exist.
-    for model, batch in [(m, b) for m in CONFIGS for b in (1, 8, 32)]:
-        for suffix in (".iree.vmfb",) if a.peer == "ort" else (".int8.onnx", ".iree.vmfb"):
-            open(os.path.join(a.cache, f"{model}_b{batch}{suffix}"), "a").close()
-    call([a.python, a.harness, "export", "--cache", a.cache])
+    # The harness also makes files for other engines, unless they exist: empty ones
+    # stand in for them, and go afterwards, since another --peer may need them.
+    others = (".iree.vmfb",) if a.peer == "ort" else (".int8.onnx", ".iree.vmfb")
+    unused = [os.path.join(a.cache, f"{m}_b{b}{suffix}") for m in CONFIGS for b in (1, 8, 32) for suffix in others]
+    for file in unused:
+        open(file, "a").close()
+    try:
+        call([a.python, a.harness, "export", "--cache", a.cache])
+    finally:
+        for file in unused:
+            if os.path.getsize(file) == 0:
+                os.remove(file)
     if a.precision == "int8" and a.peer == "openvino":
         for model, batch in selected(a):
             stem = os.path.join(a.cache, f"{model}_b{batch}")
