@@ -40,6 +40,7 @@ SKIP = None
 RULES = [
     ("", "scripts/demo", SKIP, "installs packages and builds"),
     ("", "scripts/test", SKIP, "runs this test"),
+    ("", "scripts/gpu-bundle", [(r" /tmp/", r" --build $(dirname $(dirname $(which vit-run))) --models models/vit-mnist.mlir --cases test/data/demo/shapes-vit /tmp/")], SHORT),
     ("", "cmake --preset", SKIP, "builds all that the test uses"),
     ("", "pip install", SKIP, "downloads gigabytes"),
     ("", "bench/compare", SKIP, "needs another framework and a harness"),
