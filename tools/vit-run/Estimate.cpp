@@ -77,10 +77,6 @@ accessesOf(const Json &command, const std::string &family, int64_t batch) {
   return accesses;
 }
 
-static int64_t roundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 /// The registers of a thread on `gpu`, as the runtime chooses its code: the
 /// cubin for exactly its capability. 0 if there is none.
 static int registersOf(const Json &kernel, const Gpu &gpu) {
@@ -95,25 +91,6 @@ static int registersOf(const Json &kernel, const Gpu &gpu) {
       return registers.get<int>();
   }
   return 0;
-}
-
-/// Workgroups that a multiprocessor holds at once: the rules of NVIDIA's
-/// occupancy calculator for capabilities 8.0 to 9.0.
-static int64_t residentWorkgroups(const Gpu &gpu, int64_t threads,
-                                  int64_t shared, int64_t registers) {
-  constexpr int64_t warp = 32, warpsAtOnce = 4, registerUnit = 256,
-                    sharedUnit = 128, reserved = 1024;
-  int64_t warps = (threads + warp - 1) / warp;
-  int64_t most = std::min<int64_t>(gpu.workgroups, gpu.threads / warp / warps);
-  most = std::min<int64_t>(most, int64_t(gpu.sharedBytes) /
-                                     roundUp(shared + reserved, sharedUnit));
-  if (registers > 0) {
-    // Each of the four parts of a multiprocessor has its own registers.
-    int64_t each =
-        gpu.registers / warpsAtOnce / roundUp(registers * warp, registerUnit);
-    most = std::min(most, each * warpsAtOnce / roundUp(warps, warpsAtOnce));
-  }
-  return most;
 }
 
 static void addKernel(const Json &kernel, const Gpu &gpu, double peak,

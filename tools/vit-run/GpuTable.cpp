@@ -87,6 +87,27 @@ const Gpu *findGpuOfDriver(const std::string &name) {
   return nullptr;
 }
 
+static int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+int64_t residentWorkgroups(const Gpu &gpu, int64_t threads, int64_t shared,
+                           int64_t registers) {
+  constexpr int64_t warp = 32, warpsAtOnce = 4, registerUnit = 256,
+                    sharedUnit = 128, reserved = 1024;
+  int64_t warps = (threads + warp - 1) / warp;
+  int64_t most = std::min<int64_t>(gpu.workgroups, gpu.threads / warp / warps);
+  most = std::min<int64_t>(most, int64_t(gpu.sharedBytes) /
+                                     roundUp(shared + reserved, sharedUnit));
+  if (registers > 0) {
+    // Each of the four parts of a multiprocessor has its own registers.
+    int64_t each =
+        gpu.registers / warpsAtOnce / roundUp(registers * warp, registerUnit);
+    most = std::min(most, each * warpsAtOnce / roundUp(warps, warpsAtOnce));
+  }
+  return most;
+}
+
 double peakFlops(const Gpu &gpu, format::ElementType precision) {
   switch (precision) {
   case format::ElementType::F32:

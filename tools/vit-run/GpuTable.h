@@ -42,6 +42,11 @@ std::string gpuNames();
 const Gpu &findGpu(const std::string &name);
 /// NULL if no row is for the device that its driver calls `name`.
 const Gpu *findGpuOfDriver(const std::string &name);
+/// Workgroups that a multiprocessor holds at once: the rules of NVIDIA's
+/// occupancy calculator for capabilities 8.0 to 9.0. `shared` is in bytes,
+/// `registers` those of a thread; 0: unknown, any number fits.
+int64_t residentWorkgroups(const Gpu &gpu, int64_t threads, int64_t shared,
+                           int64_t registers);
 /// Operations per second of products in `precision`; 0 if that is not in the
 /// table.
 double peakFlops(const Gpu &gpu, format::ElementType precision);

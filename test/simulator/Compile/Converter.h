@@ -38,6 +38,8 @@ private:
   LogicalResult convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op);
   LogicalResult convertToTf32(NVVM::ConvertFloatToTF32Op op);
   LogicalResult convertTruncation(LLVM::FPTruncOp op);
+  /// Adds counters of the ops of each basic block (CountOps.cpp).
+  void countOps(LLVM::LLVMFuncOp kernel);
   LogicalResult checkAccess(Operation *op, Value address, Type type,
                             std::optional<uint64_t> alignment, bool write);
   void addEntry(LLVM::LLVMFuncOp kernel, StringRef name);
@@ -73,6 +75,7 @@ private:
   // Of the current kernel:
   std::vector<uint32_t> used; ///< variables
   mlir::Block *entry = nullptr;
+  std::string manifestOps;
   uint64_t smallest = 4; ///< bytes or alignment of an access, at most 4
   Value scratch;         ///< null: not needed yet
   std::string manifestShared, manifestSites, manifestKernels;

@@ -363,6 +363,9 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
     if (op != kernel)
       ops.push_back(op);
   });
+  manifestOps.clear();
+  if (options.counters)
+    countOps(kernel);
   for (Operation *op : ops)
     if (failed(convertOp(op)))
       return failure();
@@ -401,6 +404,7 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
                        std::to_string(units->second.per) + "\n";
   for (uint32_t variable : used)
     manifestKernels += "uses " + std::to_string(variable) + "\n";
+  manifestKernels += manifestOps;
 
   // Attributes for the GPU have another meaning on the host, and the alignment
   // of arguments is to be checked, not assumed.

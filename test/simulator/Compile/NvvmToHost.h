@@ -30,6 +30,11 @@ struct HostOptions {
   /// For each kernel, its units in the same form; missing: unknown.
   std::map<std::string, ArgumentBytes> units;
   uint64_t ptxHash = 0;
+  bool counters = false; ///< whether launches can be counted
+  /// Of a thread of the only kernel that is counted, by architecture; empty
+  /// without ptxas.
+  std::string counted;
+  std::map<std::string, uint32_t> registers;
 };
 
 /// Converts the kernels in `root` (llvm.func with nvvm.kernel) to plain LLVM

@@ -9,6 +9,7 @@
 
 #include "../Runtime/Library.h"
 
+#include "format/Cubin.h"
 #include "vit/Dialect/Kernel.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Kernel/Layout.h"
@@ -58,6 +59,29 @@ static void noteBytes(ModuleOp module, HostOptions &options) {
   });
 }
 
+/// Records the registers that ptxas, if there is one, gives the kernel that is
+/// counted.
+static LogicalResult noteRegisters(gpu::GPUModuleOp kernels,
+                                   HostOptions &options) {
+  if (mlir::vit::findPtxas().empty())
+    return success();
+  OwningOpRef<gpu::GPUModuleOp> single = kernels.clone();
+  for (auto function :
+       llvm::make_early_inc_range(single->getOps<gpu::GPUFuncOp>()))
+    if (function.getName() != options.counted)
+      function.erase();
+  if (single->getOps<gpu::GPUFuncOp>().empty())
+    return success(); // the launch will say so
+  auto code = mlir::vit::compileCudaKernels(*single, level);
+  if (failed(code))
+    return failure();
+  for (const mlir::vit::CudaImage &image : code->cubins)
+    options.registers[image.arch] = ::vit::format::findRegisters(
+        reinterpret_cast<const unsigned char *>(image.bytes.data()),
+        image.bytes.size(), options.counted);
+  return success();
+}
+
 LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
   auto find = [&] {
     gpu::GPUModuleOp found;
@@ -79,6 +103,8 @@ LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
   if (!kernels)
     return success(); // NVVM dialect, or an error later
   noteBytes(module, options);
+  if (options.counters && failed(noteRegisters(kernels, options)))
+    return failure();
   // The simulator needs only the PTX, not machine code.
   setenv("VIT_PTXAS", "", 1);
   auto code = mlir::vit::compileCudaKernels(kernels, level);

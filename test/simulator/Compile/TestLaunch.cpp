@@ -118,6 +118,7 @@ bool vit::sim::run(const TestLaunch &test, const std::string &path,
   }
 
   Simulator simulator;
+  simulator.counters = test.counters;
   if (!parseSchedules(test.schedules, simulator.schedules, text))
     return false;
   std::vector<Given> given(arguments.size());

@@ -8,6 +8,8 @@
 #ifndef VIT_SIMULATOR_TESTLAUNCH_H
 #define VIT_SIMULATOR_TESTLAUNCH_H
 
+#include "../Runtime/Counters.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,6 +31,8 @@ struct TestLaunch {
   std::string schedules;
   /// If not empty, argument I is written to `folder`/I.f32 afterwards.
   std::string folder;
+  /// If not null, receives counts; the kernel must be compiled for that.
+  Counters *counters = nullptr;
 };
 
 /// Runs a kernel of the shared object `path`. Returns false if there is a

@@ -12,6 +12,7 @@
 
 #include "Mutate.h"
 #include "NvvmToHost.h"
+#include "Occupancy.h"
 #include "Prepare.h"
 #include "SharedObject.h"
 #include "TestLaunch.h"
@@ -79,6 +80,19 @@ static cl::opt<unsigned>
     stageBytes("stage-bytes", cl::init(0),
                cl::desc("the size of a stage in shared memory, for stage"),
                cl::cat(category));
+
+static cl::opt<bool> wantsCounters("counters",
+                                   cl::desc("Print what the launch costs"),
+                                   cl::cat(category));
+static cl::opt<std::string>
+    gpuName("gpu", cl::init("a100"),
+            cl::desc("whose occupancy to print; a name as in vit-run inspect "
+                     "--estimate"),
+            cl::cat(category));
+static cl::opt<std::string> countersFile("counters-json",
+                                         cl::desc("The same as JSON"),
+                                         cl::value_desc("FILE"),
+                                         cl::cat(category));
 
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "error: " << message << "\n";
@@ -151,6 +165,32 @@ static int mutateAll(ModuleOp module, const sim::HostOptions &options,
   return 0;
 }
 
+static bool printCounters(const sim::Counters &counters,
+                          const sim::HostOptions &options) {
+  sim::Occupancy occupancy;
+  std::string error;
+  if (!sim::computeOccupancy(gpuName, counters.threads, counters.shared,
+                             options.registers, occupancy, error)) {
+    fail(error);
+    return false;
+  }
+  if (wantsCounters)
+    llvm::outs() << counters.getTable() << occupancy.getText();
+  if (countersFile.empty())
+    return true;
+  std::error_code code;
+  llvm::raw_fd_ostream file(countersFile, code);
+  if (!code) {
+    file << "{\"kernel\": \"" << launch << "\", " << counters.getJson() << ", "
+         << occupancy.getJson() << "}\n";
+    file.close();
+    code = file.error();
+  }
+  if (code)
+    fail("cannot write " + countersFile + ": " + code.message());
+  return !code;
+}
+
 static int run(MLIRContext &context) {
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &message);
@@ -163,6 +203,8 @@ static int run(MLIRContext &context) {
   if (!module)
     return 1;
   sim::HostOptions options;
+  options.counters = wantsCounters || !countersFile.empty();
+  options.counted = launch;
   if (failed(sim::prepareKernels(*module, options)))
     return 1;
   Temporary object;
@@ -182,10 +224,16 @@ static int run(MLIRContext &context) {
   test.dynamicShared = sharedBytes;
   test.schedules = schedules;
   test.folder = save;
+  sim::Counters counters;
+  if (options.counters)
+    test.counters = &counters;
   std::vector<uint32_t> memory;
   if (!sim::run(test, path, message, memory))
     return fail(message);
   llvm::outs() << message << "\n";
+  if (!printCounters(counters, options))
+    return 1;
+  test.counters = nullptr;
   test.folder.clear();
   return mutateAll(*module, options, test, memory);
 }

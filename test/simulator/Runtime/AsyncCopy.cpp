@@ -36,6 +36,9 @@ void Block::copyAsync(void *to, const void *from, uint32_t bytes,
     failHere();
   if (!shared.beginCopy(to, bytes, bytes, now, finding))
     failHere();
+  if (filled)
+    countRequest(site, Space::Global, false, from, filled, bytes);
+  countRequest(site, Space::Shared, true, to, bytes, bytes);
   Thread &self = threads[current];
   self.copies.push_back({to, from, bytes, filled, self.groups, site});
 }

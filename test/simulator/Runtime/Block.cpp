@@ -81,6 +81,8 @@ bool Block::run(uint32_t index) {
     }
   }
   running = nullptr;
+  if (counters)
+    counters->endBlock();
   return !failed;
 }
 
@@ -209,7 +211,8 @@ void Block::access(void *address, uint32_t bytes, uint32_t alignment,
                   : global.read(address, bytes, alignment, getAccess(site),
                                 block, finding);
   if (right)
-    return;
+    return countRequest(site, isShared ? Space::Shared : Space::Global, write,
+                        address, bytes, alignment);
   finding = "at " + library->getSite(site) + ": " + finding;
   fail();
 }
@@ -373,6 +376,7 @@ void *sim_shared(uint32_t variable) {
 uint32_t sim_register(uint32_t which) {
   return running->getRegister(static_cast<Register>(which));
 }
+void sim_execute(uint32_t basicBlock) { running->execute(basicBlock); }
 void sim_barrier(uint32_t site) { running->barrier(site); }
 void sim_warp_barrier(uint32_t mask, uint32_t site) {
   running->warpBarrier(mask, site);

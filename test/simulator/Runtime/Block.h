@@ -8,6 +8,7 @@
 #ifndef VIT_SIMULATOR_BLOCK_H
 #define VIT_SIMULATOR_BLOCK_H
 
+#include "Counters.h"
 #include "Fiber.h"
 #include "GlobalMemory.h"
 #include "Interface.h"
@@ -36,11 +37,17 @@ public:
   /// Runs one block to its end. On failure sets `finding`.
   bool run(uint32_t index);
   std::string finding;
+  /// If not null, the blocks are counted.
+  Counters *counters = nullptr;
 
   /// For the current thread:
   uint32_t getRegister(Register which) const;
   void access(void *address, uint32_t bytes, uint32_t alignment, uint32_t site,
               bool write, bool isShared);
+  void execute(uint32_t basicBlock) {
+    if (counters)
+      counters->execute(current, basicBlock);
+  }
   void barrier(uint32_t site);
   void warpBarrier(uint32_t mask, uint32_t site);
   uint64_t shuffle(uint32_t mask, uint32_t value, uint32_t offset,
@@ -94,6 +101,12 @@ private:
   template <typename Function> void meetAll(uint32_t site, Function complete);
   void arrive(uint32_t mask, uint32_t site);
   void switchSometimes();
+  void countRequest(uint32_t site, Space space, bool write, const void *address,
+                    uint32_t bytes, uint32_t alignment) {
+    if (counters)
+      counters->access(current, site, space, write,
+                       reinterpret_cast<uintptr_t>(address), bytes, alignment);
+  }
   Access getAccess(uint32_t site) const;
   std::string describeDeadlock() const;
 

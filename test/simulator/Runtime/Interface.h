@@ -37,6 +37,24 @@ enum class Register : uint32_t {
 };
 enum class Shuffle : uint32_t { Butterfly, Up, Down, Index };
 enum class Vote : uint32_t { Any, All, Ballot, Uniform };
+/// The classes of ops that counters tell apart; see opClassNames.
+enum class OpClass : uint32_t {
+  Fma,     ///< in float; a vector counts each element
+  Float,   ///< other arithmetic, comparisons and conversions
+  Special, ///< transcendental functions, divisions and square roots
+  Integer,
+  Mma,
+  LoadMatrix,
+  CopyAsync,
+  Load,
+  Store,
+  Shuffle, ///< and votes
+  Barrier, ///< and waits
+  Branch
+};
+constexpr uint32_t opClasses = 12;
+extern const char *const opClassNames[opClasses];
+
 /// The type of the operands of a matrix product; sums are floats.
 enum class MatrixType : uint32_t { Bf16, Tf32 };
 
@@ -72,6 +90,8 @@ uint64_t sim_shuffle(uint32_t mask, uint32_t value, uint32_t offset,
                      uint32_t clamp, uint32_t kind, uint32_t site);
 uint32_t sim_vote(uint32_t mask, uint32_t predicate, uint32_t kind,
                   uint32_t site);
+/// Called at the start of each basic block, if counters are wanted.
+void sim_execute(uint32_t basicBlock);
 /// cp.async.shared.global: copies `filled` bytes and sets the rest of `bytes`
 /// to zero.
 void sim_copy_async(void *to, const void *from, uint32_t bytes, uint32_t filled,

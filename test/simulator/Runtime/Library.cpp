@@ -13,7 +13,8 @@
 //   argument BYTES {value | pointer TIMES OF PER {read | write} {bf16 | any}}
 //   units TIMES OF PER
 //   uses VARIABLE
-// The last three belong to the preceding kernel.
+//   ops COUNT ...     a basic block's ops of each class
+// The last four belong to the preceding kernel.
 //
 //===----------------------------------------------------------------------===//
 
@@ -83,6 +84,11 @@ bool Library::parse(const char *manifest, std::string &error) {
       uint32_t variable = 0;
       in >> variable;
       kernels.back().shared.push_back(variable);
+    } else if (what == "ops" && !kernels.empty()) {
+      std::array<uint32_t, opClasses> ops;
+      for (uint32_t &count : ops)
+        in >> count;
+      kernels.back().basicBlocks.push_back(ops);
     } else {
       in.setstate(std::ios::failbit);
     }

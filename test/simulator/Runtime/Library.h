@@ -8,6 +8,9 @@
 #ifndef VIT_SIMULATOR_LIBRARY_H
 #define VIT_SIMULATOR_LIBRARY_H
 
+#include "Interface.h"
+
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -49,6 +52,9 @@ struct Kernel {
   ClosedForm units;
   std::vector<Argument> arguments;
   std::vector<uint32_t> shared; ///< indices into Library::shared
+  /// The number of ops of each class in each basic block; empty if the kernel
+  /// is compiled without counters.
+  std::vector<std::array<uint32_t, opClasses>> basicBlocks;
   void (*entry)(void **arguments) = nullptr;
 };
 

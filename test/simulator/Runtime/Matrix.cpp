@@ -34,6 +34,12 @@ void Block::loadMatrices(const void *row, uint32_t number, bool transposed,
         fail("at " + library->getSite(site) + ": the row of lane " +
              std::to_string(lane) + ": " + finding);
     }
+    if (counters) {
+      uintptr_t rows[32];
+      for (uint32_t lane = 0; lane < 8 * number; ++lane)
+        rows[lane] = reinterpret_cast<uintptr_t>(warp[lane].address);
+      counters->loadMatrices(site, rows, 8 * number);
+    }
     for (uint32_t lane = 0; lane < 32; ++lane) {
       uint32_t group = lane / 4, quarter = lane % 4;
       for (uint32_t i = 0; i < number; ++i) {

@@ -47,6 +47,11 @@ bool Simulator::run(const Launch &launch, std::string &finding) {
                         launch.grid, launch.block, launch.dynamicShared,
                         schedule))
       return fail(block.finding);
+    block.counters = i == 0 ? counters : nullptr;
+    if (block.counters)
+      counters->begin(*launch.library, *launch.kernel,
+                      static_cast<uint32_t>(launch.block.getCount()),
+                      launch.dynamicShared);
     schedule.restart();
     schedule.order(order, static_cast<uint32_t>(launch.grid.getCount()));
     for (uint32_t index : order)

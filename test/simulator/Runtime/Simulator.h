@@ -31,6 +31,8 @@ public:
 
   GlobalMemory &getMemory() { return block.global; }
   std::vector<Schedule> schedules;
+  /// If not null, receives the counts of the first schedule.
+  Counters *counters = nullptr;
 
 private:
   bool check(const Launch &launch, std::string &finding);
