@@ -231,7 +231,7 @@ static int run(MLIRContext &context) {
   if (!sim::run(test, path, message, memory))
     return fail(message);
   llvm::outs() << message << "\n";
-  if (!printCounters(counters, options))
+  if (options.counters && !printCounters(counters, options))
     return 1;
   test.counters = nullptr;
   test.folder.clear();
