@@ -140,6 +140,9 @@ inline std::string describeParseError(const CLI::App &app,
   // Whatever else is wrong may be a consequence of an unknown option, such as
   // its value being taken for an argument.
   std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  // What ends the options is none.
+  unknown.erase(std::remove(unknown.begin(), unknown.end(), "--"),
+                unknown.end());
   auto wrong = unknown.begin();
   if (command != &app)
     wrong = std::find_if(wrong, unknown.end(), isOption);

@@ -7,6 +7,8 @@
 
 #include "Attention.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace vit::tools {
@@ -125,6 +127,138 @@ std::vector<float> patchWeights(const std::vector<double> &attention,
     result[patch] = static_cast<float>(sum / rows);
   }
   return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Maps of pictures
+//===----------------------------------------------------------------------===//
+
+std::string attentionToCompile(const AttentionRequest &request) {
+  return request.rollout ? "attention_*"
+                         : "attention_" + std::to_string(request.layer);
+}
+
+std::vector<std::string> attentionOutputs(const AttentionRequest &request,
+                                          Model &model) {
+  int64_t count = 0;
+  std::vector<std::string> names;
+  for (; model.hasOutput("attention_" + std::to_string(count)); ++count)
+    names.push_back("attention_" + std::to_string(count));
+  if (request.rollout && count > 0)
+    return names;
+  if (request.rollout)
+    throw Error("--rollout requires the attention of all layers; compile the "
+                "module with --outputs logits,'attention_*'");
+  int64_t layer = request.layer;
+  if (layer >= 0)
+    return {"attention_" + std::to_string(layer)};
+  for (const vit_binding_info &info : model.outputInfos())
+    if (std::string(info.name).rfind("attention_", 0) == 0)
+      names = {info.name};
+  if (names.empty())
+    throw Error("the module computes no attention probabilities; compile it "
+                "with --outputs logits,'attention_*'");
+  return {names.back()};
+}
+
+std::vector<float> attentionMap(const AttentionRequest &request,
+                                const std::vector<Tensor> &layers,
+                                const TokenGrid &grid) {
+  return patchWeights(request.rollout
+                          ? attentionRollout(layers)
+                          : headAttention(layers.front(), request.head),
+                      grid);
+}
+
+namespace {
+struct ImageReleaser {
+  vit_image image = {};
+  ~ImageReleaser() { vit_image_release(&image); }
+};
+} // namespace
+
+/// The part of `image` that the model sees, enlarged if it is small.
+static void cutVisiblePart(const vit_image &image,
+                           const vit_preprocessing &preprocessing,
+                           ImageReleaser &result) {
+  vit_error error;
+  double height = image.height, width = image.width;
+  int32_t top = 0, left = 0, rows = image.height, columns = image.width;
+  if (preprocessing.center_crop) {
+    double scaleY = 1, scaleX = 1;
+    if (preprocessing.resize_height > 0 && preprocessing.resize_width > 0) {
+      scaleY = preprocessing.resize_height / height;
+      scaleX = preprocessing.resize_width / width;
+    } else if (preprocessing.resize_height != 0) {
+      double down = preprocessing.resize_height / height,
+             across = preprocessing.resize_width / width;
+      scaleY = preprocessing.resize_height < 0 ? std::min(-down, -across)
+               : preprocessing.resize_width < -1
+                   ? std::max(down, -across)
+                   : preprocessing.resize_height / std::min(height, width);
+      scaleX = scaleY;
+    }
+    auto crop = [](double length, double wanted, int32_t &begin,
+                   int32_t &count) {
+      count = static_cast<int32_t>(
+          std::max(1.0, std::round(std::min(length, wanted))));
+      begin = static_cast<int32_t>((length - count) / 2);
+    };
+    crop(height, preprocessing.height / scaleY, top, rows);
+    crop(width, preprocessing.width / scaleX, left, columns);
+  }
+  std::vector<uint8_t> pixels(size_t(rows) * columns * 3);
+  for (int32_t row = 0; row < rows; ++row)
+    std::copy_n(image.pixels + (size_t(top + row) * image.width + left) * 3,
+                size_t(columns) * 3, pixels.data() + size_t(row) * columns * 3);
+  constexpr int32_t kLeast = 224;
+  int32_t factor = std::max(1, (kLeast + std::min(rows, columns) - 1) /
+                                   std::min(rows, columns));
+  vit_image part = {columns, rows, 3, pixels.data()};
+  check(vit_image_resize(&part, rows * factor, columns * factor,
+                         /*interpolation=*/0, &result.image, &error),
+        error);
+}
+
+/// The picture in RGB.
+static void loadWhole(const Picture &picture,
+                      const vit_preprocessing &preprocessing,
+                      ImageReleaser &result) {
+  vit_error error;
+  if (!picture.pixels.pixels) {
+    vit_image_options options = {};
+    options.struct_size = sizeof(options);
+    options.channels = 3;
+    options.apply_exif_orientation = preprocessing.apply_exif_orientation;
+    return check(
+        vit_image_load(picture.path.c_str(), &options, &result.image, &error),
+        error);
+  }
+  // Resizing to the same size copies.
+  const vit_image &pixels = picture.pixels;
+  std::vector<uint8_t> colours(size_t(pixels.height) * pixels.width * 3);
+  for (size_t i = 0; i < colours.size(); ++i)
+    colours[i] = pixels.pixels[i / 3 * pixels.channels +
+                               (pixels.channels == 3 ? i % 3 : 0)];
+  vit_image coloured = {pixels.width, pixels.height, 3, colours.data()};
+  check(vit_image_resize(&coloured, pixels.height, pixels.width,
+                         /*interpolation=*/0, &result.image, &error),
+        error);
+}
+
+void saveAttention(const Picture &picture,
+                   const vit_preprocessing &preprocessing,
+                   const std::vector<float> &map, const TokenGrid &grid,
+                   const std::string &out) {
+  ImageReleaser whole, part;
+  loadWhole(picture, preprocessing, whole);
+  cutVisiblePart(whole.image, preprocessing, part);
+  vit_error error;
+  check(vit_image_blend_heatmap(
+            &part.image, map.data(), static_cast<int32_t>(grid.rows),
+            static_cast<int32_t>(grid.columns), 0.6f, &error),
+        error);
+  check(vit_image_save_png(&part.image, out.c_str(), &error), error);
 }
 
 } // namespace vit::tools

@@ -9,6 +9,7 @@
 #define VIT_TOOLS_ATTENTION_H
 
 #include "Model.h"
+#include "Pictures.h"
 
 namespace vit::tools {
 
@@ -44,6 +45,32 @@ std::vector<double> attentionRollout(const std::vector<Tensor> &layers);
 /// `attention`, or the mean over the rows of the patches if there is none.
 std::vector<float> patchWeights(const std::vector<double> &attention,
                                 const TokenGrid &grid);
+
+/// Which attention a map shows.
+struct AttentionRequest {
+  int64_t layer = -1;   ///< Counted from 0; -1: the last.
+  int64_t head = -1;    ///< Counted from 0; -1: the mean over heads.
+  bool rollout = false; ///< All layers; `layer` and `head` do not matter.
+};
+
+/// The name of the outputs to compile a text or a folder with.
+std::string attentionToCompile(const AttentionRequest &request);
+/// The outputs of the compiled `model` to run, from first to last layer. Throws
+/// if it does not compute them.
+std::vector<std::string> attentionOutputs(const AttentionRequest &request,
+                                          Model &model);
+/// The weight of each patch, rows x columns, of the outputs above for one
+/// picture.
+std::vector<float> attentionMap(const AttentionRequest &request,
+                                const std::vector<Tensor> &layers,
+                                const TokenGrid &grid);
+
+/// Writes a PNG of the part of the picture that the model sees, enlarged if it
+/// is small, with `map` (rows x columns of `grid`) over it.
+void saveAttention(const Picture &picture,
+                   const vit_preprocessing &preprocessing,
+                   const std::vector<float> &map, const TokenGrid &grid,
+                   const std::string &out);
 
 } // namespace vit::tools
 

@@ -10,15 +10,14 @@
 #include "LabelEmbeddings.h"
 #include "Options.h"
 #include "Pictures.h"
+#include "Predictions.h"
 #include "Runner.h"
 #include "Support.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <set>
 
@@ -38,61 +37,6 @@ struct ClassifyOptions : CommonOptions {
   std::string head = "mean";
   bool rollout = false;
 };
-
-struct ImageReleaser {
-  vit_image image = {};
-  ~ImageReleaser() { vit_image_release(&image); }
-};
-
-/// The part of the picture that the model sees, enlarged if it is small.
-void loadVisiblePart(const std::string &path,
-                     const vit_preprocessing &preprocessing,
-                     ImageReleaser &result) {
-  vit_error error;
-  vit_image_options options = {};
-  options.struct_size = sizeof(options);
-  options.channels = 3;
-  options.apply_exif_orientation = preprocessing.apply_exif_orientation;
-  ImageReleaser whole;
-  check(vit_image_load(path.c_str(), &options, &whole.image, &error), error);
-  const vit_image &image = whole.image;
-  double height = image.height, width = image.width;
-  int32_t top = 0, left = 0, rows = image.height, columns = image.width;
-  if (preprocessing.center_crop) {
-    double scaleY = 1, scaleX = 1;
-    if (preprocessing.resize_height > 0 && preprocessing.resize_width > 0) {
-      scaleY = preprocessing.resize_height / height;
-      scaleX = preprocessing.resize_width / width;
-    } else if (preprocessing.resize_height != 0) {
-      double down = preprocessing.resize_height / height,
-             across = preprocessing.resize_width / width;
-      scaleY = preprocessing.resize_height < 0 ? std::min(-down, -across)
-               : preprocessing.resize_width < -1
-                   ? std::max(down, -across)
-                   : preprocessing.resize_height / std::min(height, width);
-      scaleX = scaleY;
-    }
-    auto crop = [](double length, double wanted, int32_t &begin,
-                   int32_t &count) {
-      count = static_cast<int32_t>(
-          std::max(1.0, std::round(std::min(length, wanted))));
-      begin = static_cast<int32_t>((length - count) / 2);
-    };
-    crop(height, preprocessing.height / scaleY, top, rows);
-    crop(width, preprocessing.width / scaleX, left, columns);
-  }
-  std::vector<uint8_t> pixels(size_t(rows) * columns * 3);
-  for (int32_t row = 0; row < rows; ++row)
-    std::copy_n(image.pixels + (size_t(top + row) * image.width + left) * 3,
-                size_t(columns) * 3, pixels.data() + size_t(row) * columns * 3);
-  constexpr int32_t kLeast = 224;
-  int32_t factor = std::max(1, (kLeast + std::min(rows, columns) - 1) /
-                                   std::min(rows, columns));
-  vit_image part = {columns, rows, 3, pixels.data()};
-  check(vit_image_resize(&part, rows * factor, columns * factor,
-                         /*interpolation=*/0, &result.image, &error),
-        error);
-}
 
 int64_t parseHead(const std::string &text) {
   if (text == "mean")
@@ -137,23 +81,19 @@ std::vector<std::string> prepareAttention(const ClassifyOptions &options) {
   return paths;
 }
 
+/// The map that the options ask for.
+AttentionRequest attentionRequest(const ClassifyOptions &options) {
+  return {options.layer, parseHead(options.head), options.rollout};
+}
+
 /// Draws the map of the picture `path` to `out` and returns what it shows.
 nlohmann::ordered_json
 writeAttention(const ClassifyOptions &options, const std::string &path,
                const std::string &out, const vit_preprocessing &preprocessing,
                const std::vector<Tensor> &layers, const TokenGrid &grid) {
-  std::vector<double> attention =
-      options.rollout ? attentionRollout(layers)
-                      : headAttention(layers.front(), parseHead(options.head));
-  std::vector<float> map = patchWeights(attention, grid);
-  ImageReleaser picture;
-  loadVisiblePart(path, preprocessing, picture);
-  vit_error error;
-  check(vit_image_blend_heatmap(
-            &picture.image, map.data(), static_cast<int32_t>(grid.rows),
-            static_cast<int32_t>(grid.columns), 0.6f, &error),
-        error);
-  check(vit_image_save_png(&picture.image, out.c_str(), &error), error);
+  std::vector<float> map =
+      attentionMap(attentionRequest(options), layers, grid);
+  saveAttention(path, preprocessing, map, grid, out);
   bool hasClass = grid.classToken >= 0;
   if (!options.json)
     std::printf("attention map written to %s: %s\n", out.c_str(),
@@ -165,33 +105,6 @@ writeAttention(const ClassifyOptions &options, const std::string &path,
           {"tokens_before_patches", grid.prefix},
           {"rows", grid.rows},
           {"columns", grid.columns}};
-}
-
-/// The attention outputs to request.
-std::vector<std::string> attentionNames(const ClassifyOptions &options,
-                                        Model &model) {
-  if (!model.isCompiled())
-    return {options.rollout ? "attention_*"
-                            : "attention_" + std::to_string(options.layer)};
-  int64_t count = 0;
-  std::vector<std::string> names;
-  for (; model.hasOutput("attention_" + std::to_string(count)); ++count)
-    names.push_back("attention_" + std::to_string(count));
-  if (options.rollout && count > 0)
-    return names;
-  if (options.rollout)
-    throw Error("--rollout requires the attention of all layers; compile the "
-                "module with --outputs logits,'attention_*'");
-  int64_t layer = options.layer;
-  if (layer >= 0)
-    return {"attention_" + std::to_string(layer)};
-  for (const vit_binding_info &info : model.outputInfos())
-    if (std::string(info.name).rfind("attention_", 0) == 0)
-      names = {info.name};
-  if (names.empty())
-    throw Error("the module computes no attention probabilities; compile it "
-                "with --outputs logits,'attention_*'");
-  return {names.back()};
 }
 
 /// A function of vit_score_function as JSON names it.
@@ -207,36 +120,16 @@ const char *functionName(vit_score_function function) {
   return "none";
 }
 
-bool reaches(float score, const ClassifyOptions &options) {
-  return options.threshold < 0 || score >= options.threshold;
-}
-
-using LabelNames = std::function<std::string(int32_t)>;
-
-/// The classes of picture `index` of a batch with the best scores, in
-/// descending order.
-nlohmann::ordered_json findPredictions(const Tensor &logits, size_t index,
-                                       const ClassifyOptions &options,
-                                       vit_score_function function,
-                                       const LabelNames &nameOf) {
-  int64_t classes = logits.dims[1];
-  auto count = static_cast<int32_t>(std::min<int64_t>(options.top, classes));
-  std::vector<float> row(classes);
-  for (int64_t c = 0; c < classes; ++c)
-    row[c] = static_cast<float>(logits.at(index * classes + c));
-  std::vector<int32_t> indices(count);
-  std::vector<float> scores(count);
-  vit_error error;
-  check(vit_data_top_scores(row.data(), classes, count, function,
-                            indices.data(), scores.data(), &error),
-        error);
+nlohmann::ordered_json
+describePredictions(const std::vector<Prediction> &predictions,
+                    vit_score_function function) {
   const char *key = function == VIT_NO_FUNCTION ? "value" : "probability";
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (int32_t k = 0; k < count && reaches(scores[k], options); ++k)
-    list.push_back({{"index", indices[k]},
-                    {"label", nameOf(indices[k])},
-                    {key, scores[k]},
-                    {"logit", row[indices[k]]}});
+  for (const Prediction &one : predictions)
+    list.push_back({{"index", one.index},
+                    {"label", one.label},
+                    {key, one.score},
+                    {"logit", one.logit}});
   return list;
 }
 
@@ -259,9 +152,7 @@ std::vector<std::string> wantedOutputs(const ClassifyOptions &options,
                                        const std::string &scores) {
   std::vector<std::string> wanted = {scores};
   if (!options.attention.empty())
-    wanted.push_back(options.rollout
-                         ? "attention_*"
-                         : "attention_" + std::to_string(options.layer));
+    wanted.push_back(attentionToCompile(attentionRequest(options)));
   return wanted;
 }
 
@@ -318,13 +209,15 @@ public:
     }
     if (batch.count > 0 && logits.dims.size() != 2)
       throw Error("the model has no logits [batch, classes] to classify with");
-    auto nameOf = [this](int32_t index) {
-      return labels ? labels->names[index] : model.label(index);
-    };
+    PredictionOptions wanted = {
+        options.top, options.threshold, function, [this](int32_t index) {
+          return labels ? labels->names[index] : model.label(index);
+        }};
     for (size_t i = 0, row = 0; i < paths.size(); ++i) {
       if (batch.errors[i].empty())
         report(paths[i],
-               findPredictions(logits, row++, options, function, nameOf),
+               describePredictions(findPredictions(logits, row++, wanted),
+                                   function),
                attention);
       else
         reportError(paths[i], batch.errors[i]);
@@ -390,9 +283,11 @@ void classify(ClassifyOptions options) {
   Model model(options, wantedOutputs(options, scores));
   std::vector<std::string> names = {scores};
   if (wantsAttention) {
-    std::vector<std::string> attention = attentionNames(options, model);
-    if (!model.isCompiled() && !options.isReference())
-      attention = {"*"};
+    std::vector<std::string> attention = {"*"};
+    if (options.isReference())
+      attention = {attentionToCompile(attentionRequest(options))};
+    else if (model.isCompiled())
+      attention = attentionOutputs(attentionRequest(options), model);
     names.insert(names.end(), attention.begin(), attention.end());
   }
   EventLog log;

@@ -7,6 +7,8 @@
 
 #include "Command.h"
 
+#include "Suggestions.h"
+#include "Support.h"
 #include "Validators.h"
 
 #include <CLI/CLI.hpp>
@@ -133,6 +135,20 @@ bool Command::has(const std::string &name) const {
 
 void Command::action(std::function<void()> run) {
   app->callback(std::move(run));
+}
+
+void parseWords(const std::string &name, const std::vector<std::string> &words,
+                const std::function<void(Command)> &define) {
+  CLI::App app("", name);
+  app.set_help_flag();
+  define(Command(app));
+  // CLI11 takes them in reverse.
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError &error) {
+    throw Error(describeParseError(app, error));
+  }
 }
 
 } // namespace vit::tools

@@ -83,6 +83,12 @@ private:
   CLI::App *app;
 };
 
+/// Parses the words of a command line whose options `define` adds, and runs its
+/// action. Throws Error with what a command would print; `name` is the one to
+/// read the help of.
+void parseWords(const std::string &name, const std::vector<std::string> &words,
+                const std::function<void(Command)> &define);
+
 } // namespace vit::tools
 
 #endif // VIT_TOOLS_COMMAND_H

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -23,19 +24,37 @@ namespace vit::tools {
 
 static constexpr const char *kLibrary = "libvit-compiler.so.0";
 
-std::string findCompilerLibrary() {
+/// Set by useCompilerLibrary.
+static std::string hostLibrary, hostRemedy = "install it";
+
+void useCompilerLibrary(const std::string &path, const std::string &remedy) {
+  hostLibrary = path;
+  hostRemedy = remedy;
+}
+
+/// libvit-compiler.so beside the runtime library.
+static std::string libraryBesideRuntime() {
   Dl_info info;
   if (dladdr(reinterpret_cast<const void *>(&vit_version), &info) == 0 ||
       !info.dli_fname)
     throw Error("cannot find the folder of libvit-runtime.so");
   std::string path = info.dli_fname;
   size_t slash = path.rfind('/');
-  path = (slash == std::string::npos ? "./" : path.substr(0, slash + 1)) +
+  return (slash == std::string::npos ? "./" : path.substr(0, slash + 1)) +
          kLibrary;
+}
+
+std::string findCompilerLibrary() {
+  const char *named = std::getenv("VIT_COMPILER_LIBRARY");
+  std::string path = named && *named        ? named
+                     : !hostLibrary.empty() ? hostLibrary
+                                            : libraryBesideRuntime();
   if (access(path.c_str(), R_OK) != 0)
-    throw Error("this needs the compiler, but there is no " + path +
-                "; install it, or compile the model elsewhere with "
-                "vit-compile and pass the .vitm file");
+    throw Error("this needs the compiler, but there is no " + path + "; " +
+                    hostRemedy +
+                    ", or compile the model elsewhere with vit-compile and "
+                    "pass the .vitm file",
+                VIT_NOT_FOUND);
   return path;
 }
 
@@ -84,24 +103,25 @@ void runCompiler(const vit_compiler_request &request, bool quiet) {
     forward.message = error.message;
   if (status == VIT_IO_ERROR)
     throw CompilerFileError(forward.message);
-  throw Error(forward.message);
+  throw Error(forward.message, status);
 }
 
-/// Begins a message in the pipe that came from a CompilerFileError.
-static constexpr char kFileErrorMark = '\1';
-
-/// Runs in the child process. Writes the message of an error to `pipe`.
+/// Runs in the child process. Writes the status of an error, as one character,
+/// and its message to `pipe`.
 [[noreturn]] static void compileAndExit(const vit_compiler_request &request,
                                         bool quiet, int pipe) {
   // If vit-run is killed, nobody waits for the result.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // A host may catch it to do something else first.
+  std::signal(SIGINT, SIG_DFL);
   int status = 0;
   try {
     runCompiler(request, quiet);
   } catch (const std::exception &error) {
     status = 1;
-    bool isFileError = dynamic_cast<const CompilerFileError *>(&error);
-    std::string message = isFileError ? std::string(1, kFileErrorMark) : "";
+    const auto *known = dynamic_cast<const Error *>(&error);
+    std::string message(
+        1, static_cast<char>(known ? known->status : VIT_INTERNAL));
     message += error.what();
     const char *text = message.c_str();
     for (size_t left = std::strlen(text); left > 0;) {
@@ -144,13 +164,14 @@ void runCompilerApart(const vit_compiler_request &request, bool quiet) {
                 std::to_string(WTERMSIG(status)) + " (" +
                 strsignal(WTERMSIG(status)) + ") on " + request.model);
   // If SIGCHLD is ignored there is no exit status: a message means failure.
-  if (!message.empty() && message.front() == kFileErrorMark)
+  if (!message.empty() && message.front() == VIT_IO_ERROR)
     throw CompilerFileError(message.substr(1));
   if (!message.empty())
-    throw Error(message);
+    throw Error(message.substr(1), static_cast<vit_status>(message.front()));
   if (WEXITSTATUS(status) != 0)
     throw Error(std::string("the compiler failed on ") + request.model +
-                " without a message");
+                    " without a message",
+                VIT_INTERNAL);
 }
 
 } // namespace vit::tools

@@ -15,9 +15,15 @@
 
 namespace vit::tools {
 
-/// The file that `runCompiler` opens: libvit-compiler.so beside the runtime
-/// library. Throws Error if it is not installed.
+/// The file that `runCompiler` opens: VIT_COMPILER_LIBRARY in the environment,
+/// else what useCompilerLibrary named, else libvit-compiler.so beside the
+/// runtime library. Throws Error if it is not installed.
 std::string findCompilerLibrary();
+
+/// Names the compiler library and what installs it ("pip install NAME"), of
+/// which an error speaks. `path` empty: none is installed elsewhere. To be
+/// called before other threads use the compiler.
+void useCompilerLibrary(const std::string &path, const std::string &remedy);
 
 /// Opens the compiler (once) and runs `request`. Prints its notes about the
 /// model unless `quiet`. Does not call `on_phase`, `on_note` and `on_error`; on
@@ -26,7 +32,8 @@ void runCompiler(const vit_compiler_request &request, bool quiet = false);
 
 /// The compiler could not read or write a file (VIT_IO_ERROR).
 struct CompilerFileError : Error {
-  using Error::Error;
+  explicit CompilerFileError(const std::string &message)
+      : Error(message, VIT_IO_ERROR) {}
 };
 
 /// The same for a request that only writes files, in a child process: none of

@@ -15,7 +15,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <numeric>
 
@@ -61,16 +60,6 @@ void requireListable(const std::vector<std::string> &paths,
                   path + "', or write E.jsonl");
 }
 
-/// torch.nn.functional.normalize of a row: x / max(||x||, 1e-12).
-void normalizeRow(float *row, int64_t width) {
-  double sum = 0;
-  for (int64_t i = 0; i < width; ++i)
-    sum += static_cast<double>(row[i]) * row[i];
-  double scale = 1 / std::max(std::sqrt(sum), 1e-12);
-  for (int64_t i = 0; i < width; ++i)
-    row[i] = static_cast<float>(row[i] * scale);
-}
-
 //===----------------------------------------------------------------------===//
 // The output to take
 //===----------------------------------------------------------------------===//
@@ -82,20 +71,9 @@ std::unique_ptr<Model> openModel(const EmbedOptions &options,
   if (!name.empty())
     return std::make_unique<Model>(options, std::vector<std::string>{name});
   auto model = std::make_unique<Model>(options, std::vector<std::string>());
-  name = findEmbedding(*model);
-  if (!name.empty())
+  name = chooseEmbedding(*model);
+  if (model->hasOutput(name))
     return model;
-  if (model->isCompiled())
-    throw Error(options.model +
-                " has none of the outputs image_embeds, pooler_output and "
-                "features; compile it with --outputs features, or name an "
-                "output with --name");
-  name = "features"; // Computed only where asked for.
-  if (!model->hasOutput("logits"))
-    std::fprintf(stderr,
-                 "note: the model has no pooled output of its own; the "
-                 "embedding is 'features', what a classifier of its family "
-                 "reads (--name takes another output)\n");
   return std::make_unique<Model>(options, std::vector<std::string>{name});
 }
 
@@ -172,13 +150,13 @@ Embeddings embedAll(const std::vector<std::string> &paths, Model &model,
   auto total = static_cast<int64_t>(paths.size());
   Progress progress(total);
   Embeddings found;
+  std::vector<Picture> pictures(paths.begin(), paths.end());
+  PictureReader reader(pictures, preprocessing, options.batch, options.threads);
   for (int64_t first = 0; first < total; first += options.batch) {
-    int64_t last = std::min(first + options.batch, total);
-    std::vector<std::string> part(paths.begin() + first, paths.begin() + last);
-    PictureBatch batch = loadPictures(part, preprocessing);
-    for (size_t i = 0; i < part.size(); ++i)
+    PictureBatch batch = reader.next();
+    for (size_t i = 0; i < batch.errors.size(); ++i)
       if (batch.errors[i].empty())
-        found.paths.push_back(part[i]);
+        found.paths.push_back(paths[first + i]);
       else
         std::fprintf(stderr, "error: %s\n", batch.errors[i].c_str());
     if (batch.count > 0) {
@@ -190,7 +168,7 @@ Embeddings embedAll(const std::vector<std::string> &paths, Model &model,
       for (int64_t i = 0; i < rows.count(); ++i)
         found.values.push_back(static_cast<float>(rows.at(i)));
     }
-    progress.update(last);
+    progress.update(std::min(first + options.batch, total));
   }
   progress.finish();
   if (found.paths.empty())

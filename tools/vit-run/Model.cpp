@@ -339,6 +339,23 @@ std::string findEmbedding(Model &model) {
   return "";
 }
 
+std::string chooseEmbedding(Model &model) {
+  std::string name = findEmbedding(model);
+  if (!name.empty())
+    return name;
+  if (model.isCompiled())
+    throw Error(model.getOptions().model +
+                " has none of the outputs image_embeds, pooler_output and "
+                "features; compile it with --outputs features, or name an "
+                "output with --name");
+  if (!model.hasOutput("logits"))
+    std::fprintf(stderr,
+                 "note: the model has no pooled output of its own; the "
+                 "embedding is 'features', what a classifier of its family "
+                 "reads (--name takes another output)\n");
+  return "features"; // Computed only where asked for.
+}
+
 /// As the library writes the sizes of pictures.
 static std::string sizeText(int64_t width, int64_t height) {
   return std::to_string(width) + " x " + std::to_string(height);

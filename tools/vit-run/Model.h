@@ -102,6 +102,11 @@ std::string describePreparation(const vit_preprocessing &preprocessing);
 /// else pooler_output, else features; empty if it has none of them.
 std::string findEmbedding(Model &model);
 
+/// The output to embed with: what findEmbedding finds, else "features", for
+/// which a text or a folder has to be compiled anew. Throws if a compiled
+/// module has none.
+std::string chooseEmbedding(Model &model);
+
 /// The canonical name of an output: "logits" for its alias, any other name
 /// unchanged.
 std::string canonicalName(const std::string &output);

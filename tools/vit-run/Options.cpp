@@ -125,6 +125,13 @@ void addCommonOptions(Command command, CommonOptions &options) {
   command.group("Options");
 }
 
+CommonOptions parseCommonOptions(const std::vector<std::string> &words) {
+  CommonOptions options;
+  parseWords("vit-run classify", words,
+             [&](Command command) { addCommonOptions(command, options); });
+  return options;
+}
+
 Option addDataOptions(Command command, DataOptions &options,
                       const std::string &split) {
   Option data = command

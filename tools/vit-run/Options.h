@@ -61,6 +61,9 @@ void addCommonOptions(Command command, CommonOptions &options);
 /// which may be made required.
 Option addDataOptions(Command command, DataOptions &options,
                       const std::string &split);
+/// The options of the words of a command line, for hosts. Throws if they are
+/// wrong.
+CommonOptions parseCommonOptions(const std::vector<std::string> &words);
 /// Throws if an option is not supported by this build, with what to use
 /// instead.
 void checkCommonOptions(const CommonOptions &options);

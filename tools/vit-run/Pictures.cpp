@@ -7,8 +7,14 @@
 
 #include "Pictures.h"
 
+#include "format/Threads.h"
+
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <filesystem>
+#include <system_error>
+#include <thread>
 
 namespace fs = std::filesystem;
 
@@ -48,46 +54,93 @@ listPictures(const std::vector<std::string> &arguments) {
   return paths;
 }
 
-static Tensor loadTogether(const std::vector<std::string> &paths,
-                           const vit_preprocessing &preprocessing) {
-  std::vector<const char *> names;
-  for (const std::string &path : paths)
-    names.push_back(path.c_str());
+/// Prepares one picture to `out`.
+static void loadPicture(const Picture &picture,
+                        const vit_preprocessing &preprocessing, float *out) {
   vit_error error;
-  vit_tensor pictures = {};
-  check(vit_data_load_pictures(names.data(), static_cast<int64_t>(names.size()),
-                               &preprocessing, &pictures, &error),
+  if (picture.pixels.pixels) {
+    vit_status status =
+        vit_image_preprocess(&picture.pixels, &preprocessing, out, &error);
+    if (status != VIT_OK)
+      throw Error(picture.path + ": " + error.message, status);
+    return;
+  }
+  vit_tensor tensor = {};
+  check(vit_data_load_picture(picture.path.c_str(), &preprocessing, &tensor,
+                              &error),
         error);
-  Tensor input = Tensor::copy(pictures);
-  vit_tensor_release(&pictures);
-  return input;
+  std::memcpy(out, tensor.data, tensor.size);
+  vit_tensor_release(&tensor);
 }
 
-PictureBatch loadPictures(const std::vector<std::string> &paths,
-                          const vit_preprocessing &preprocessing) {
+PictureBatch loadPictures(const std::vector<Picture> &pictures,
+                          const vit_preprocessing &preprocessing, int threads) {
   PictureBatch batch;
-  batch.errors.resize(paths.size());
+  size_t count = pictures.size();
+  batch.errors.resize(count);
+  batch.statuses.resize(count);
+  batch.input.allocate(VIT_F32,
+                       {static_cast<int64_t>(count), preprocessing.channels,
+                        preprocessing.height, preprocessing.width});
+  size_t elements = count ? batch.input.count() / count : 0;
+  std::atomic<size_t> next = 0;
+  auto work = [&] {
+    for (size_t i = 0; (i = next++) < count;)
+      try {
+        loadPicture(pictures[i], preprocessing,
+                    batch.input.floats() + i * elements);
+      } catch (const Error &error) {
+        batch.errors[i] = error.what();
+        batch.statuses[i] = error.status;
+      }
+  };
+  std::vector<std::thread> helpers;
   try {
-    batch.input = loadTogether(paths, preprocessing);
-    batch.count = static_cast<int64_t>(paths.size());
-    return batch;
-  } catch (const Error &) {
-    // At least one is bad: read each alone.
+    for (size_t i = 1; i < std::min<size_t>(threads, count); ++i)
+      helpers.emplace_back(work);
+  } catch (const std::system_error &) {
+    // No more threads to be had: those that there are do the work.
   }
-  for (size_t i = 0; i < paths.size(); ++i)
-    try {
-      Tensor one = loadTogether({paths[i]}, preprocessing);
-      if (batch.count++ == 0)
-        batch.input = std::move(one);
-      else
-        batch.input.data.insert(batch.input.data.end(), one.data.begin(),
-                                one.data.end());
-    } catch (const Error &error) {
-      batch.errors[i] = error.what();
-    }
-  if (batch.count > 0)
-    batch.input.dims[0] = batch.count;
+  work();
+  for (std::thread &helper : helpers)
+    helper.join();
+  // Close the gaps of those that cannot be read.
+  size_t rows = 0;
+  for (size_t i = 0; i < count; ++i)
+    if (batch.errors[i].empty())
+      std::memmove(batch.input.floats() + elements * rows++,
+                   batch.input.floats() + elements * i,
+                   elements * sizeof(float));
+  batch.count = static_cast<int64_t>(rows);
+  batch.input.dims[0] = batch.count;
+  batch.input.data.resize(rows * elements * sizeof(float));
   return batch;
+}
+
+PictureReader::PictureReader(const std::vector<Picture> &pictures,
+                             const vit_preprocessing &preprocessing,
+                             int64_t batch, int threads)
+    : pictures(pictures), preprocessing(preprocessing), batch(batch),
+      threads(threads > 0 ? threads : std::max(1, format::defaultThreads())) {
+  start();
+}
+
+void PictureReader::start() {
+  size_t last = std::min(first + batch, pictures.size());
+  std::vector<Picture> part(pictures.begin() + first, pictures.begin() + last);
+  first = last;
+  reading = std::async(std::launch::async, [this, part = std::move(part)] {
+    return loadPictures(part, preprocessing, threads);
+  });
+}
+
+PictureBatch PictureReader::next() {
+  if (!reading.valid())
+    return {};
+  PictureBatch result = reading.get();
+  if (first < pictures.size())
+    start();
+  return result;
 }
 
 } // namespace vit::tools

@@ -92,6 +92,38 @@ void checkInput(const Tensor &input, const vit_binding_info &info,
                 info.name + "'");
 }
 
+static bool means(const std::string &name, const vit_binding_info &info) {
+  return name == info.name || (info.alias && name == info.alias);
+}
+
+std::vector<vit_binding_info>
+selectOutputs(const std::vector<vit_binding_info> &outputs,
+              const std::vector<std::string> &names) {
+  for (const std::string &name : names)
+    if (name != "*" && !name.empty() &&
+        std::none_of(outputs.begin(), outputs.end(),
+                     [&](const auto &info) { return means(name, info); })) {
+      std::vector<std::string> known;
+      for (const vit_binding_info &info : outputs)
+        known.push_back(info.name);
+      throw Error("the module has no output '" + name + "', only " +
+                      mlir::vit::listOutputs(known, name) +
+                      "; compile it with --outputs " + name,
+                  VIT_NOT_FOUND);
+    }
+  std::vector<vit_binding_info> result;
+  for (const vit_binding_info &info : outputs) {
+    bool isDefault = &info == &outputs.front();
+    bool isWanted = isDefault && names.empty();
+    for (const std::string &name : names)
+      isWanted |=
+          name == "*" || (name.empty() && isDefault) || means(name, info);
+    if (isWanted)
+      result.push_back(info);
+  }
+  return result;
+}
+
 namespace {
 
 /// A session of the runtime.
@@ -113,27 +145,15 @@ protected:
                               const std::vector<std::string> &names) override {
     checkInput(tensor, input);
     std::vector<Tensor> results;
-    for (const vit_binding_info &info : outputs) {
-      bool isFirst = &info == &outputs.front();
-      for (const std::string &name :
-           names.empty() ? std::vector<std::string>{""} : names) {
-        if (name != "*" && name != info.name &&
-            !(info.alias && name == info.alias) && !(name.empty() && isFirst))
-          continue;
-        Tensor result;
-        result.name = info.name;
-        std::vector<int64_t> dims = dimsOf(info);
-        // An output without a batch keeps its shape.
-        if (!dims.empty() && dims[0] < 0)
-          dims[0] = tensor.dims[0];
-        result.allocate(info.dtype, dims);
-        results.push_back(std::move(result));
-        break;
-      }
+    for (const vit_binding_info &info : selectOutputs(outputs, names)) {
+      std::vector<int64_t> dims = dimsOf(info);
+      // An output without a batch keeps its shape.
+      if (!dims.empty() && dims[0] < 0)
+        dims[0] = tensor.dims[0];
+      results.emplace_back();
+      results.back().name = info.name;
+      results.back().allocate(info.dtype, dims);
     }
-    for (const std::string &name : names)
-      if (name != "*" && !name.empty())
-        checkName(name);
     if (model.getOptions().verbose && tensor.dims[0] != saidBatch)
       sayWorkspace(tensor.dims[0]);
     vit_tensor in = tensor.view();
@@ -141,30 +161,23 @@ protected:
     std::vector<vit_tensor> views;
     for (Tensor &result : results)
       views.push_back(result.view());
+    computeInto(in, views);
+    return results;
+  }
+
+  void computeInto(const vit_tensor &in,
+                   std::vector<vit_tensor> &views) override {
     vit_error error;
-    uint64_t begin = nanoseconds();
+    uint64_t begin = log ? nanoseconds() : 0;
     check(vit_session_run(session.get(), model.entry(), &in, 1, views.data(),
                           static_cast<int32_t>(views.size()), &error),
           error);
     if (log)
-      log->calls.push_back({"batch " + std::to_string(tensor.dims[0]), "",
-                            begin, nanoseconds()});
-    return results;
+      log->calls.push_back(
+          {"batch " + std::to_string(in.dims[0]), "", begin, nanoseconds()});
   }
 
 private:
-  void checkName(const std::string &name) {
-    std::vector<std::string> known;
-    for (const vit_binding_info &info : outputs) {
-      if (name == info.name || (info.alias && name == info.alias))
-        return;
-      known.push_back(info.name);
-    }
-    throw Error("the module has no output '" + name + "', only " +
-                mlir::vit::listOutputs(known, name) +
-                "; compile it with --outputs " + name);
-  }
-
   void sayWorkspace(int64_t batch) {
     std::fprintf(stderr, "batch %lld needs %s of workspace\n",
                  static_cast<long long>(batch),
@@ -211,11 +224,26 @@ protected:
 };
 
 /// The index of the first NaN or infinity, or -1.
-int64_t findNotFinite(const Tensor &tensor) {
-  for (int64_t i = 0, count = tensor.count(); i < count; ++i)
-    if (!std::isfinite(tensor.at(i)))
+template <typename T> int64_t findNotFinite(const T *values, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    if (!std::isfinite(values[i]))
       return i;
   return -1;
+}
+
+int64_t findNotFinite(const vit_tensor &tensor) {
+  int64_t count = product(dimsOf(tensor));
+  if (tensor.dtype == VIT_F64)
+    return findNotFinite(static_cast<const double *>(tensor.data), count);
+  return tensor.dtype == VIT_F32
+             ? findNotFinite(static_cast<const float *>(tensor.data), count)
+             : -1;
+}
+
+double valueAt(const vit_tensor &tensor, int64_t index) {
+  return tensor.dtype == VIT_F64
+             ? static_cast<const double *>(tensor.data)[index]
+             : static_cast<const float *>(tensor.data)[index];
 }
 
 } // namespace
@@ -229,30 +257,45 @@ std::unique_ptr<Runner> Runner::create(Model &model, EventLog *log) {
 std::vector<Tensor> Runner::run(const Tensor &input,
                                 const std::vector<std::string> &names) {
   std::vector<Tensor> outputs = compute(input, names);
-  checkFinite(input, outputs);
+  for (const Tensor &output : outputs) {
+    vit_tensor view = output.view();
+    view.name = output.name.c_str();
+    checkFinite(input.view(), view);
+  }
   return outputs;
 }
 
-void Runner::checkFinite(const Tensor &input,
-                         const std::vector<Tensor> &outputs) {
-  for (const Tensor &output : outputs) {
-    int64_t index = findNotFinite(output);
-    if (index < 0)
-      continue;
-    int64_t perImage = output.count() / output.dims[0];
-    std::string message = "output '" + output.name + "' holds a " +
-                          (std::isnan(output.at(index)) ? "NaN" : "infinity") +
-                          " (image " + std::to_string(index / perImage) + "); ";
-    if (int64_t bad = findNotFinite(input); bad >= 0)
-      throw Error(message + "the input holds one too, at element " +
-                  std::to_string(bad));
-    const char *parameter = vit_parameters_find_not_finite(model.parameters());
-    throw Error(message +
-                (parameter ? "the first parameter that is not finite is " +
-                                 model.parameterName(parameter)
-                           : std::string("input and parameters are finite, so "
-                                         "the computation overflowed")));
-  }
+void Runner::runInto(const vit_tensor &input,
+                     std::vector<vit_tensor> &outputs) {
+  computeInto(input, outputs);
+  for (const vit_tensor &output : outputs)
+    checkFinite(input, output);
+}
+
+void Runner::computeInto(const vit_tensor &, std::vector<vit_tensor> &) {
+  throw Error("--device " + model.getOptions().device +
+                  " does not run into memory of the caller",
+              VIT_UNSUPPORTED);
+}
+
+void Runner::checkFinite(const vit_tensor &input, const vit_tensor &output) {
+  int64_t index = findNotFinite(output);
+  if (index < 0)
+    return;
+  int64_t perImage = product(dimsOf(output)) / output.dims[0];
+  std::string message =
+      std::string("output '") + output.name + "' holds a " +
+      (std::isnan(valueAt(output, index)) ? "NaN" : "infinity") + " (image " +
+      std::to_string(index / perImage) + "); ";
+  if (int64_t bad = findNotFinite(input); bad >= 0)
+    throw Error(message + "the input holds one too, at element " +
+                std::to_string(bad));
+  const char *parameter = vit_parameters_find_not_finite(model.parameters());
+  throw Error(message +
+              (parameter ? "the first parameter that is not finite is " +
+                               model.parameterName(parameter)
+                         : std::string("input and parameters are finite, so "
+                                       "the computation overflowed")));
 }
 
 } // namespace vit::tools

@@ -30,6 +30,10 @@ public:
   std::vector<Tensor> run(const Tensor &input,
                           const std::vector<std::string> &names);
 
+  /// The same without a copy: `outputs` are views of the caller's memory, named
+  /// and as large as Model::outputInfos says. Not by the reference.
+  void runInto(const vit_tensor &input, std::vector<vit_tensor> &outputs);
+
   /// Bytes that a call with this batch needs in addition to the weights; 0 if
   /// unknown.
   virtual uint64_t workspaceBytes(int64_t) { return 0; }
@@ -40,11 +44,13 @@ protected:
   explicit Runner(Model &model) : model(model) {}
   virtual std::vector<Tensor>
   compute(const Tensor &input, const std::vector<std::string> &names) = 0;
+  virtual void computeInto(const vit_tensor &input,
+                           std::vector<vit_tensor> &outputs);
 
   Model &model;
 
 private:
-  void checkFinite(const Tensor &input, const std::vector<Tensor> &outputs);
+  void checkFinite(const vit_tensor &input, const vit_tensor &output);
 };
 
 /// Creates a session with the device, threads and memory limit of the model's
@@ -64,6 +70,13 @@ uint64_t workspaceBytes(const SessionHandle &session, const char *entry,
 /// the model's input.
 void checkInput(const Tensor &input, const vit_binding_info &info,
                 const std::string &source = "the input");
+
+/// The outputs among `outputs` that `names` mean (empty: the default one; "*":
+/// all), in the order of `outputs`. Throws if there is one that `outputs` does
+/// not have.
+std::vector<vit_binding_info>
+selectOutputs(const std::vector<vit_binding_info> &outputs,
+              const std::vector<std::string> &names);
 
 } // namespace vit::tools
 

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -28,6 +29,15 @@
 #include <unistd.h>
 
 namespace vit::tools {
+
+void normalizeRow(float *row, int64_t width) {
+  double sum = 0;
+  for (int64_t i = 0; i < width; ++i)
+    sum += static_cast<double>(row[i]) * row[i];
+  double scale = 1 / std::max(std::sqrt(sum), 1e-12);
+  for (int64_t i = 0; i < width; ++i)
+    row[i] = static_cast<float>(row[i] * scale);
+}
 
 int64_t product(const std::vector<int64_t> &dims) {
   int64_t result = 1;

@@ -21,7 +21,11 @@ namespace vit::tools {
 
 /// Ends a command: `main` prints it as `error: ...` and returns 1.
 struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string &message,
+                 vit_status status = VIT_INVALID_ARGUMENT)
+      : std::runtime_error(message), status(status) {}
+  /// That of the call that failed, for hosts that tell errors apart.
+  vit_status status;
 };
 
 /// Ends a command without another message; `main` returns `status`.
@@ -32,7 +36,7 @@ struct ExitStatus {
 /// Throws the error message if a call of vit.h or vit-data.h failed.
 inline void check(vit_status status, const vit_error &error) {
   if (status != VIT_OK)
-    throw Error(error.message);
+    throw Error(error.message, status);
 }
 
 /// Owns a handle of the C API.
@@ -52,6 +56,9 @@ using DatasetHandle =
     std::unique_ptr<vit_dataset, Releaser<vit_dataset, vit_dataset_release>>;
 
 int64_t product(const std::vector<int64_t> &dims);
+
+/// torch.nn.functional.normalize of a row: x / max(||x||, 1e-12).
+void normalizeRow(float *row, int64_t width);
 
 /// A row-major array of f32 or f64 that owns its memory.
 struct Tensor {

@@ -36,10 +36,13 @@ static std::string belowOne(const std::string &text) {
       "of at least 0 and below 1");
 }
 
-static void addTrainingDataOptions(Command command, TrainOptions &options) {
+static void addTrainingDataOptions(Command command, TrainOptions &options,
+                                   bool needsData) {
   command.group("Data");
-  addDataOptions(command, options, "Part to train on (default: train)")
-      .required();
+  Option data =
+      addDataOptions(command, options, "Part to train on (default: train)");
+  if (needsData)
+    data.required();
   command.option("--limit", options.limit, "Use only N pictures, evenly spread")
       .check(positive)
       .type("N");
@@ -204,13 +207,16 @@ static void addScheduleOptions(Command command, TrainOptions &options) {
   addRateOptions(command, options);
 }
 
-static void addOutputOptions(Command command, TrainOptions &options) {
+static void addOutputOptions(Command command, TrainOptions &options,
+                             bool isNeeded) {
   command.group("Output");
-  command
-      .option("--out", options.out,
-              "Folder for checkpoints (best, last), log and curves")
-      .required()
-      .type("DIR");
+  Option out =
+      command
+          .option("--out", options.out,
+                  "Folder for checkpoints (best, last), log and curves")
+          .type("DIR");
+  if (isNeeded)
+    out.required();
   command
       .option("--checkpoint-every", options.checkpointEvery,
               "Steps between checkpoints within an epoch; 0: none")
@@ -231,15 +237,24 @@ static constexpr const char *kExamples =
     vit-run train vit-base-folder --data photos --out tuned --epochs 5 --lr 1e-4 --resume
 )";
 
-void addTrainOptions(Command command, TrainOptions &options) {
-  addTrainingDataOptions(command, options);
+void addTrainOptions(Command command, TrainOptions &options, bool needsData) {
+  addTrainingDataOptions(command, options, needsData);
   addStartOptions(command, options);
   addScheduleOptions(command, options);
   addStepOptions(command, options);
   addAugmentationOptions(command, options);
-  addOutputOptions(command, options);
+  addOutputOptions(command, options, needsData);
   addExecutionOptions(command, options);
   command.footer(kExamples);
+}
+
+TrainOptions parseTrainOptions(const std::vector<std::string> &words) {
+  TrainOptions options;
+  parseWords("vit-run train", words, [&](Command command) {
+    addTrainOptions(command, options, /*needsData=*/false);
+    command.action([&, command] { finishTrainOptions(command, options); });
+  });
+  return options;
 }
 
 void finishTrainOptions(const Command &command, TrainOptions &options) {

@@ -71,9 +71,14 @@ struct TrainOptions : CommonOptions,
 };
 
 /// Registers the options. Call finishTrainOptions after parsing; it sets
-/// `fixedInModule`.
-void addTrainOptions(Command command, TrainOptions &options);
+/// `fixedInModule`. `needsData`: --data and --out must be given.
+void addTrainOptions(Command command, TrainOptions &options,
+                     bool needsData = true);
 void finishTrainOptions(const Command &command, TrainOptions &options);
+
+/// The options of the words of a command line without --data and --out being
+/// required, for hosts. Throws if they are wrong.
+TrainOptions parseTrainOptions(const std::vector<std::string> &words);
 
 /// Throws if options contradict each other.
 void checkTrainOptions(const TrainOptions &options);

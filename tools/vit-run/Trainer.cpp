@@ -23,8 +23,9 @@ namespace vit::tools {
 static constexpr uint64_t kTracedSteps = 10;
 
 Trainer::Trainer(const TrainOptions &options, Model &model, TrainingData &data,
-                 const CarriedTensors &carried, TrainingState state)
-    : options(options), model(model), data(data), carried(carried),
+                 const CarriedTensors &carried, TrainingState state,
+                 const TrainerHost *host)
+    : options(options), model(model), data(data), carried(carried), host(host),
       state(std::move(state)), begin(now()) {}
 
 //===----------------------------------------------------------------------===//
@@ -130,8 +131,12 @@ static void catchInterrupts() {
   }
 }
 
+bool Trainer::isInterrupted() const {
+  return host ? host->isToStop && host->isToStop() : caught != 0;
+}
+
 bool Trainer::isToStop() {
-  return caught != 0 ||
+  return isInterrupted() ||
          (options.steps > 0 && steps() >= static_cast<uint64_t>(options.steps));
 }
 
@@ -159,7 +164,10 @@ void Trainer::run() {
                  static_cast<unsigned long long>(steps()),
                  static_cast<long long>(epoch() + 1));
   log.emplace(options.out, header(), steps());
-  catchInterrupts();
+  if (host)
+    log->onRecord = host->onRecord;
+  else
+    catchInterrupts();
 
   while (true) {
     // The sums are not reset if a run was stopped during an evaluation.
@@ -176,14 +184,15 @@ void Trainer::run() {
   if (state.batches >= total && state.epochImages == 0)
     return;
   // Stopped within an epoch or before the first step.
-  int signal = caught;
+  int signal = host ? 0 : caught;
   if (signal)
     log->addNote(steps(), "interrupted",
                  "stopped by signal " + std::to_string(signal));
   if (state.epochImages > 0 || steps() == 0)
     save("last");
-  std::fprintf(stderr, "stopped after step %llu; --resume continues it\n",
-               static_cast<unsigned long long>(steps()));
+  if (!host)
+    std::fprintf(stderr, "stopped after step %llu; --resume continues it\n",
+                 static_cast<unsigned long long>(steps()));
   if (signal)
     throw ExitStatus{128 + signal};
 }
@@ -295,7 +304,7 @@ std::optional<Score> Trainer::evaluate() {
   Score score;
   Tensor logits;
   for (int64_t done = 0; done < data.testImages();) {
-    if (caught) {
+    if (isInterrupted()) {
       progress.finish();
       return std::nullopt;
     }
@@ -363,8 +372,10 @@ bool Trainer::finishEpoch() {
   char shown[64];
   std::snprintf(shown, sizeof(shown), "  %.1f images/s",
                 record.imagesPerSecond);
-  std::printf("%s%s%s\n", text.c_str(), shown, isBest ? "  (best)" : "");
-  std::fflush(stdout);
+  if (!host) {
+    std::printf("%s%s%s\n", text.c_str(), shown, isBest ? "  (best)" : "");
+    std::fflush(stdout);
+  }
   if (isBest) {
     state.bestAccuracy = record.testAccuracy;
     state.bestEpoch = number;

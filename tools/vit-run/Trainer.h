@@ -16,10 +16,20 @@
 #include "TrainingData.h"
 #include "TrainingLog.h"
 
+#include <functional>
 #include <optional>
 #include <set>
 
 namespace vit::tools {
+
+/// What a program that embeds the trainer puts in place of a terminal.
+struct TrainerHost {
+  /// A record of log.jsonl; called after it is written.
+  std::function<void(const nlohmann::ordered_json &record)> onRecord;
+  /// Asked after each step and each batch of an evaluation, in place of
+  /// signals: true ends the run as a signal would.
+  std::function<bool()> isToStop;
+};
 
 /// Trains a model from a given state until the end of its epochs, --steps or a
 /// signal, and writes log, curves and checkpoints. The result depends only on
@@ -29,12 +39,15 @@ class Trainer {
 public:
   /// All arguments must outlive the trainer. The parameters of `model` must
   /// correspond to `state`.
+  /// `host`: null on a terminal, which catches signals and prints progress.
   Trainer(const TrainOptions &options, Model &model, TrainingData &data,
-          const CarriedTensors &carried, TrainingState state);
+          const CarriedTensors &carried, TrainingState state,
+          const TrainerHost *host = nullptr);
 
   /// Throws ExitStatus{128 + signal} if a signal ended the run, and Error if a
   /// loss was not finite.
   void run();
+  const TrainingState &getState() const { return state; }
 
 private:
   void planMemory();
@@ -58,6 +71,7 @@ private:
   uint64_t steps() { return vit_parameters_steps(model.parameters()); }
   double seconds() const { return state.seconds + now() - begin; }
   int64_t epoch() const { return state.batches / perEpoch; }
+  bool isInterrupted() const;
   bool isToStop();
   std::string runningText() const;
 
@@ -65,6 +79,7 @@ private:
   Model &model;
   TrainingData &data;
   const CarriedTensors &carried;
+  const TrainerHost *host;
   TrainingState state; ///< but for `steps` and `seconds`, as of now
   SessionHandle session;
   Schedule schedule;

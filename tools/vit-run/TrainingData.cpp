@@ -209,10 +209,8 @@ int64_t TrainingData::images() const {
 // From pictures to batches
 //===----------------------------------------------------------------------===//
 
-/// The default for a model without preprocessing: pixels in -1..1, and the
-/// pictures of a folder, which vary in size, are resized.
-static vit_preprocessing defaultPreprocessing(const vit_binding_info &input,
-                                              bool isFolder) {
+vit_preprocessing defaultPreprocessing(const vit_binding_info &input,
+                                       bool isFolder) {
   vit_preprocessing result = {};
   result.struct_size = sizeof(result);
   result.channels = static_cast<int32_t>(input.dims[1]);

@@ -47,6 +47,11 @@ Batches batchesInOrder(const vit_dataset *dataset,
                        bool skipUnreadable, std::vector<int32_t> classes,
                        int64_t limit = 0);
 
+/// The default for a model without preprocessing: pixels in -1..1; `isFolder`:
+/// pictures vary in size and are resized.
+vit_preprocessing defaultPreprocessing(const vit_binding_info &input,
+                                       bool isFolder);
+
 /// The data sets given by the options, and how their pictures become batches.
 class TrainingData {
 public:

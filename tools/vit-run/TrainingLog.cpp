@@ -127,6 +127,8 @@ void TrainingLog::write(const Json &line) {
   // Messages may quote bytes of files, in any encoding.
   file.write(jsonText(line) + "\n");
   remember(line);
+  if (onRecord)
+    onRecord(line);
 }
 
 void TrainingLog::addStep(const StepRecord &record) {

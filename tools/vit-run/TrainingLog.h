@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -63,6 +64,9 @@ public:
   /// Syncs the files to disk.
   void flush();
   void writeCurves();
+
+  /// Called with each record after it is written; may be empty.
+  std::function<void(const nlohmann::ordered_json &)> onRecord;
 
 private:
   void readBack(uint64_t resumedStep);

@@ -1,0 +1,61 @@
+//===- TrainingRun.h - A model that is being trained ------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_TRAININGRUN_H
+#define VIT_TOOLS_TRAININGRUN_H
+
+#include "Trainer.h"
+
+#include <optional>
+
+namespace vit::tools {
+
+/// A model with its training step, from the options of vit-run train: the
+/// command runs the whole of it, a host may also do single steps. One thread at
+/// a time.
+class TrainingRun {
+public:
+  /// Opens the data, compiles the model and gives it its first parameters, or
+  /// those of the checkpoint in --out that --resume continues. Without --data
+  /// only `step` works, and `classes` are the names of the classes to learn
+  /// (empty: the model's own); --out is then a folder for the model's files.
+  TrainingRun(TrainOptions options, const Names &classes);
+
+  /// Trains on the data; see Trainer::run.
+  void run(const TrainerHost *host = nullptr);
+
+  /// One step on a batch of the host, as vit_session_step. A loss that is not
+  /// finite is an Error; nothing has changed then.
+  vit_step step(const vit_tensor &images, const vit_tensor &targets,
+                float learningRate);
+
+  /// Writes the model with the parameters of now; see saveCheckpoint.
+  void save(const std::string &folder);
+
+  Model &getModel() { return *model; }
+  /// What the model has learned to tell apart.
+  const Names &getClasses() const { return classes; }
+  const TrainOptions &getOptions() const { return options; }
+
+private:
+  std::string prepareFolder();
+  void openOutFolder(bool isFound) const;
+  void startParameters(const std::string &init, const std::string &last);
+
+  TrainOptions options;
+  std::optional<TrainingData> data; ///< None without --data.
+  Names classes;                    ///< Of the model.
+  vit_preprocessing preprocessing = {};
+  std::optional<Model> model;
+  CarriedTensors carried;
+  TrainingState state;
+  SessionHandle session; ///< Of `step`.
+};
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_TRAININGRUN_H
