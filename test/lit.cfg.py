@@ -11,7 +11,8 @@
 # before a command: run it with this as the only Vulkan device, under the validation layer if
 # available (tools/Inputs/on_vulkan.py), with features vulkan-lavapipe, vulkan-swiftshader,
 # vulkan-validation; %on_any, with feature vulkan: on SwiftShader, or on lavapipe where there is none
-# (lavapipe takes three to six times as long to compile a kernel). Other features: spirv-val, ptxas, and the tools.
+# (lavapipe takes three to six times as long to compile a kernel). %package_python: a Python that imports
+# the package, with feature python-package. Other features: spirv-val, ptxas, and the tools.
 
 import os
 import shutil
@@ -79,6 +80,16 @@ for library in ["transformers", "timm", "torchvision"]:
     else:
         lit_config.note("strict loading of exports is skipped for %s: %s has no torch and %s "
                         "(VIT_LIBRARIES_PYTHON names another)" % (library, libraries_python, library))
+# The Python package, imported from the build tree.
+if config.package_python:
+    config.available_features.add("python-package")
+    package = os.path.join(os.path.dirname(config.vit_bin), "python")
+    config.substitutions.append(("%package_python", "env PYTHONPATH=%s:%s PYTHONDONTWRITEBYTECODE=1 %s" % (
+        package, os.path.join(config.source, "python/tests"), config.package_python)))
+    config.environment["VIT_PACKAGE_PYTHON"] = config.package_python
+else:
+    lit_config.note("tests of the Python package are skipped: it is not built, as build/python has no "
+                    "nanobind (scripts/setup puts it there if PyPI can be reached)")
 # Folders of pretrained models, which shared/scripts/real-checkpoints downloads.
 real = os.environ.get("VIT_REAL_CHECKPOINTS")
 if real and os.path.isdir(real):

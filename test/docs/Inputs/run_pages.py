@@ -34,6 +34,7 @@ NUMPY = "numpy is not needed for the tests"
 DOWNLOAD = "a download: small files in its place"
 SHORT = "fewer pictures or steps"
 SKIP = None
+PACKAGE_PYTHON = os.environ.get("VIT_PACKAGE_PYTHON")
 
 # (page, part of the command, replacements or SKIP, reason). A page of "" is any.
 # Replacements are pairs of a regular expression and its replacement.
@@ -42,6 +43,12 @@ RULES = [
     ("", "scripts/test", SKIP, "runs this test"),
     ("", "scripts/gpu-bundle", [(r" /tmp/", r" --build $(dirname $(dirname $(which vit-run))) --models models/vit-mnist.mlir --cases test/data/demo/shapes-vit /tmp/")], SHORT),
     ("", "cmake --preset", SKIP, "builds all that the test uses"),
+    ("docs/python.md", "scripts/wheels", SKIP, "builds all again"),
+    ("docs/python.md", "-m venv", SKIP, "its packages are downloads"),
+    ("docs/python.md", "/env/bin/vit-run", [(r"^\S*/env/bin/", "")], "the build's own"),
+    ("docs/python.md", "/env/bin/python",
+     [(r"^\S*/env/bin/python", "PYTHONPATH=build/release/python " + PACKAGE_PYTHON)] if PACKAGE_PYTHON else SKIP,
+     "the build's own" if PACKAGE_PYTHON else "the Python package is not built"),
     ("", "pip install", SKIP, "downloads gigabytes"),
     ("", "bench/compare", SKIP, "needs another framework and a harness"),
     ("", "bench/contention.py", [(r"--rounds.*$", "--rounds 1 --seconds 0.1 --batch 2 --neighbours 0,1")], SHORT),
