@@ -8,6 +8,7 @@
 #ifndef VIT_RUNTIME_PARAMETERS_H
 #define VIT_RUNTIME_PARAMETERS_H
 
+#include "DeviceCopies.h"
 #include "Forms.h"
 #include "Source.h"
 #include "Training.h"
@@ -77,6 +78,8 @@ struct vit_parameters {
   vit::runtime::Forms forms;
   /// Mutable: reading may bring newer values from a device.
   mutable vit::runtime::Training training;
+  /// What sessions on GPUs share.
+  vit::runtime::DeviceCopies copies;
 
 private:
   /// Where the present value of a parameter is if it is not in an arena: in a

@@ -64,8 +64,9 @@ TEST_F(Cuda, WeightsAreUploadedOnceAndAfterAWrite) {
   EXPECT_EQ(driver->uploads, 4);
   EXPECT_EQ(call.run(session), VIT_OK);
   EXPECT_EQ(driver->uploads, 5);
+  // The other session has the weights already: only the image.
   EXPECT_EQ(call.run(other), VIT_OK);
-  EXPECT_EQ(driver->uploads, 9);
+  EXPECT_EQ(driver->uploads, 6);
 
   std::vector<float> q(8, 0.25f);
   ASSERT_EQ(vit_parameters_write(parameters.get(), "q", q.data(), 32, &error),
@@ -74,11 +75,37 @@ TEST_F(Cuda, WeightsAreUploadedOnceAndAfterAWrite) {
     EXPECT_EQ(call.run(*s), VIT_OK);
     call.expectReference(Builder::scale, q);
   }
-  // On each session, the changed form and the image.
-  EXPECT_EQ(driver->uploads, 13);
+  // The changed form, and on each session the image.
+  EXPECT_EQ(driver->uploads, 9);
   EXPECT_EQ(call.run(session), VIT_OK);
   call.expectReference(Builder::scale, q);
-  EXPECT_EQ(driver->uploads, 14);
+  EXPECT_EQ(driver->uploads, 10);
+
+  // The weights stay as long as one session has them.
+  session.reset();
+  EXPECT_EQ(call.run(other), VIT_OK);
+  call.expectReference(Builder::scale, q);
+  EXPECT_EQ(driver->uploads, 11);
+  other.reset();
+  SessionHandle again = open();
+  EXPECT_EQ(call.run(again), VIT_OK);
+  EXPECT_EQ(driver->uploads, 15);
+}
+
+TEST_F(Cuda, TwoDevicesInOneProcess) {
+  driver->deviceCount = 2;
+  ParametersHandle parameters = makeParameters(module);
+  options.parameters = parameters.get();
+  SessionHandle first = open();
+  options.device = "cuda:1";
+  SessionHandle second = open();
+  for (const SessionHandle *session : {&first, &second, &first}) {
+    Call call(2);
+    EXPECT_EQ(call.run(*session), VIT_OK) << call.error.message;
+    call.expectReference();
+  }
+  // Each device has its own copy: twice two forms and a constant; three images.
+  EXPECT_EQ(driver->uploads, 9);
 }
 
 TEST_F(Cuda, UploadsAgainWhatFailed) {

@@ -79,7 +79,8 @@ vit_status CudaExecutor::build(const char *selector, vit_error *error) {
       driver.cuStreamCreate(&resources->stream, kStreamNonBlocking),
       "make a stream", error));
   VIT_TRY(resources->kernels.load(module, schedules, adapter, error));
-  VIT_TRY(resources->weights.allocate(module, schedules, adapter, error));
+  VIT_TRY(resources->weights.allocate(context.parameters, schedules, adapter,
+                                      error));
   // One mark at the start and one after the upload, each command, the download.
   if (context.options.on_event)
     VIT_TRY(resources->timer.reserve(module.allocator, size_t(commands) + 3,
@@ -333,8 +334,7 @@ vit_status CudaExecutor::runInContext(const Call &call, vit_error *error) {
   bool isTimed = context.options.on_event != nullptr;
   isSubmitted = false;
   VIT_TRY(makeRoom(call, error));
-  VIT_TRY(resources->weights.update(context.module, context.parameters, stream,
-                                    error));
+  VIT_TRY(resources->weights.update(stream, error));
   if (isTimed)
     VIT_TRY(timer.start(stream, error));
   VIT_TRY(upload(call, error));
@@ -352,7 +352,7 @@ vit_status CudaExecutor::runInContext(const Call &call, vit_error *error) {
   handOver(call);
   if (changesVariables(call)) {
     context.parameters.trained(this);
-    resources->weights.keepArenas(context.parameters);
+    resources->weights.keepArenas();
   }
   return isTimed ? reportTimes(call, error) : VIT_OK;
 }
@@ -392,8 +392,7 @@ vit_status CudaExecutor::fetchArenas(unsigned char *const *targets,
   ContextScope scope(driver, cudaContext);
   VIT_TRY(scope.check(error));
   Stream stream = resources->stream;
-  vit_status status =
-      resources->weights.fetchArenas(context.module, targets, stream, error);
+  vit_status status = resources->weights.fetchArenas(targets, stream, error);
   Result result = driver.cuStreamSynchronize(stream);
   if (status == VIT_OK)
     status = driver.check(result, "copy variables from the device", error);

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// There is one stream, one arena for slots, inputs and outputs, and one for
-// weights. A call copies the inputs, launches the graph of its commands and
-// copies the outputs. The stream runs everything in order, so that the barriers
-// of a schedule need no code.
+// A session has a stream and an arena for slots, inputs and outputs; weights
+// are shared with others (see DeviceParameters.h). A call copies the inputs,
+// launches the graph of its commands and copies the outputs. The stream runs
+// everything in order, so that the barriers of a schedule need no code.
 //
 //===----------------------------------------------------------------------===//
 
