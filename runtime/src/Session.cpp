@@ -10,6 +10,7 @@
 #include "Binding.h"
 #include "Plan.h"
 #include "format/ControlGroup.h"
+#include "format/Extent.h"
 #include "format/FloatControl.h"
 #include "format/Threads.h"
 
@@ -89,6 +90,8 @@ vit_status vit_session::build(const vit_session_options &given,
   }
   if (!inputPointers.allocate(allocator, inputs) ||
       !outputPointers.allocate(allocator, outputs) ||
+      !inputMemory.allocate(allocator, inputs) ||
+      !outputMemory.allocate(allocator, outputs) ||
       !slotSizes.allocate(allocator, slots) ||
       !slotOffsets.allocate(allocator, slots))
     return outOfMemory(error, slots * 16ull, "the session");
@@ -98,6 +101,25 @@ vit_status vit_session::build(const vit_session_options &given,
 //===----------------------------------------------------------------------===//
 // Binding inputs and outputs
 //===----------------------------------------------------------------------===//
+
+vit_status vit_session::checkMemory(const schema::Binding &binding,
+                                    const vit_tensor &tensor, const char *what,
+                                    vit_error *error) const {
+  int memory = numberOf(tensor.memory);
+  if (memory == VIT_HOST ||
+      (memory == VIT_DEVICE && executor->takesDeviceMemory()))
+    return VIT_OK;
+  if (memory == VIT_DEVICE)
+    return fail(
+        error, VIT_UNSUPPORTED,
+        "%s '%s' is in device memory, which only sessions on CUDA take: "
+        "copy it to the host",
+        what, binding.name()->c_str());
+  return fail(error, VIT_INVALID_ARGUMENT,
+              "%s '%s' has %d for 'memory': set the whole vit_tensor to zero "
+              "before filling it in",
+              what, binding.name()->c_str(), memory);
+}
 
 vit_status vit_session::bind(const schema::Entry &entry,
                              const vit_tensor *inputs, int32_t inputCount,
@@ -133,7 +155,9 @@ vit_status vit_session::bind(const schema::Entry &entry,
     // below.
     if (batch != 0)
       VIT_TRY(checkTensor(binding, inputs[i], "input", batch, error));
+    VIT_TRY(checkMemory(binding, inputs[i], "input", error));
     inputPointers[index] = inputs[i].data;
+    inputMemory[index] = inputs[i].memory;
   }
   for (uint32_t i = 0; i < entry.inputs()->size(); ++i)
     if (!inputPointers[i])
@@ -149,7 +173,9 @@ vit_status vit_session::bind(const schema::Entry &entry,
                   binding.name()->c_str());
     describeOutput(binding, outputs[i], batch);
     VIT_TRY(checkTensor(binding, outputs[i], "output", batch, error));
+    VIT_TRY(checkMemory(binding, outputs[i], "output", error));
     outputPointers[index] = outputs[i].data;
+    outputMemory[index] = outputs[i].memory;
   }
   return VIT_OK;
 }
@@ -242,6 +268,8 @@ vit_status vit_session::prepare(const char *name, const vit_tensor *inputs,
           batch,
           inputPointers.data(),
           outputPointers.data(),
+          inputMemory.data(),
+          outputMemory.data(),
           slotSizes.data(),
           slotOffsets.data(),
           slotBytes,
@@ -256,6 +284,46 @@ vit_status vit_session::run(const char *name, const vit_tensor *inputs,
   VIT_TRY(prepare(name, inputs, inputCount, outputs, outputCount, call, error));
   VIT_TRY(executor->run(call, error));
   return parameters->requireWhole(error);
+}
+
+vit_status vit_session::warmUp(const char *name, int64_t atBatch,
+                               vit_error *error) {
+  uint32_t index;
+  VIT_TRY(findEntry(*module, name, index, error));
+  const schema::Schedule *schedule = executor->schedule(index);
+  if (!schedule)
+    return executor->explainMissing(index, error);
+  VIT_TRY(checkBatch(atBatch, error));
+  if (::firstChange(*module, *schedule) < count(schedule->commands()))
+    return fail(
+        error, VIT_UNSUPPORTED,
+        "entry '%s' changes parameters or states: a step on zeros would "
+        "change them",
+        module->entry(index).name()->c_str());
+  const auto &bindings = *module->entry(index).inputs();
+  uint64_t total = 0;
+  for (const schema::Binding *binding : bindings) {
+    uint64_t bytes;
+    if (!bindingBytes(*binding, atBatch, bytes) ||
+        bytes > format::kMaxExtent - total)
+      return batchTooLarge(atBatch, error);
+    total += alignUp(bytes, kAlignment);
+  }
+  Array<unsigned char> zeros;
+  Array<vit_tensor> inputs;
+  if (!zeros.allocate(module->allocator, total) ||
+      !inputs.allocate(module->allocator, bindings.size()))
+    return outOfMemory(error, total, "the inputs");
+  uint64_t next = 0;
+  for (uint32_t i = 0; i < bindings.size(); ++i) {
+    const schema::Binding &binding = *bindings.Get(i);
+    describeOutput(binding, inputs[i], atBatch);
+    inputs[i].name = binding.name()->c_str();
+    inputs[i].data = zeros.data() + next;
+    bindingBytes(binding, atBatch, inputs[i].size);
+    next += alignUp(inputs[i].size, kAlignment);
+  }
+  return run(name, inputs.data(), int32_t(bindings.size()), nullptr, 0, error);
 }
 
 vit_status vit_session::findNotFinite(const char *entry,
@@ -339,6 +407,15 @@ extern "C" vit_status vit_session_run(vit_session *session, const char *entry,
     return fail(error, VIT_INVALID_ARGUMENT, "session is NULL");
   format::StandardFloats floats;
   return session->run(entry, inputs, input_count, outputs, output_count, error);
+}
+
+extern "C" vit_status vit_session_warm_up(vit_session *session,
+                                          const char *entry, int64_t batch,
+                                          vit_error *error) {
+  if (!session)
+    return fail(error, VIT_INVALID_ARGUMENT, "session is NULL");
+  format::StandardFloats floats;
+  return session->warmUp(entry, batch, error);
 }
 
 extern "C" vit_status vit_session_step(vit_session *session, vit_step *step,

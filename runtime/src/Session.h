@@ -22,6 +22,7 @@ struct vit_session {
   vit_status run(const char *entry, const vit_tensor *inputs,
                  int32_t inputCount, vit_tensor *outputs, int32_t outputCount,
                  vit_error *error);
+  vit_status warmUp(const char *entry, int64_t atBatch, vit_error *error);
   vit_status step(vit_step &step, vit_error *error);
   vit_status findNotFinite(const char *entry, const vit_tensor *inputs,
                            int32_t inputCount, char *name, size_t size,
@@ -46,6 +47,9 @@ private:
   bool workspaceBytes(uint32_t entry, int64_t batch, void *const *outputs,
                       uint64_t &bytes) const;
   vit_status checkBudget(uint32_t entry, vit_error *error) const;
+  vit_status checkMemory(const vit::schema::Binding &binding,
+                         const vit_tensor &tensor, const char *what,
+                         vit_error *error) const;
 
   vit_parameters *parameters = nullptr;
   vit_session_options options = {};
@@ -56,6 +60,8 @@ private:
   int64_t batch = 0;
   vit::runtime::Array<const void *> inputPointers;
   vit::runtime::Array<void *> outputPointers; ///< NULL: left out
+  vit::runtime::Array<vit_memory> inputMemory;
+  vit::runtime::Array<vit_memory> outputMemory;
 
   // The last plan, and the entry and batch that it was made for.
   uint32_t plannedEntry = 0;

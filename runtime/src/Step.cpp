@@ -62,6 +62,9 @@ static vit_status checkLabels(const vit_module &module,
                               const vit_tensor &targets, int64_t batch,
                               vit_error *error) {
   VIT_TRY(checkTensor(binding, targets, "input", batch, error));
+  if (targets.memory != VIT_HOST)
+    return fail(error, VIT_UNSUPPORTED,
+                "targets are checked before a step and must be in host memory");
   int64_t classes = classesOf(module, binding);
   if (classes == 0)
     return VIT_OK;

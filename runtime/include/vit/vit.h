@@ -108,6 +108,12 @@ typedef enum vit_dtype {
 
 #define VIT_MAX_RANK 8
 
+/// Where the elements of a tensor are.
+typedef enum vit_memory {
+  VIT_HOST = 0,
+  VIT_DEVICE = 1 ///< In the memory of the session's GPU.
+} vit_memory;
+
 /// The bytes of one element, 0 for a value that is no dtype.
 VIT_API size_t vit_dtype_size(vit_dtype dtype);
 
@@ -121,6 +127,12 @@ typedef struct vit_tensor {
   vit_dtype dtype;
   int32_t rank;
   int64_t dims[VIT_MAX_RANK]; ///< dims[0] is the batch.
+  /// VIT_DEVICE is for inputs and outputs of sessions on CUDA: `data` is an
+  /// address of the device, such as that of a framework's tensor (DLPack: data
+  /// + byte_offset of a kDLCUDA tensor), in the primary context. What writes an
+  /// input must have ended before the call; outputs are complete when it
+  /// returns. Elements are copied within the device, not through the host.
+  vit_memory memory;
 } vit_tensor;
 
 //===----------------------------------------------------------------------===//
@@ -472,6 +484,14 @@ VIT_API vit_status vit_session_run(vit_session *session, const char *entry,
                                    const vit_tensor *inputs,
                                    int32_t input_count, vit_tensor *outputs,
                                    int32_t output_count, vit_error *error);
+
+/// Does what the first call of `entry` (NULL: the first) with this batch would
+/// do besides computing, so that it takes no longer than later ones: makes the
+/// workspace, loads weights and code, on a GPU compiles kernels where the
+/// driver does that late. It runs the entry once on zeros. VIT_UNSUPPORTED for
+/// an entry that changes parameters or states.
+VIT_API vit_status vit_session_warm_up(vit_session *session, const char *entry,
+                                       int64_t batch, vit_error *error);
 
 /// One step of training.
 typedef struct vit_step {

@@ -299,6 +299,13 @@ public:
     });
   }
 
+  /// The work of the first call, ahead of it; see vit_session_warm_up.
+  void warmUp(const char *entry, int64_t batch) {
+    detail::check([&](vit_error *error) {
+      return vit_session_warm_up(get(), entry, batch, error);
+    });
+  }
+
   /// One training step: "train_step" or, without `update`, "accumulate_step".
   /// Returns the whole of vit_step, with loss and correct; see
   /// vit_session_step.

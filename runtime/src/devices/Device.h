@@ -37,11 +37,13 @@ struct SessionContext {
 struct Call {
   uint32_t entry;
   int64_t batch;
-  /// Host memory for each input of the entry, row-major and aligned to the
-  /// element.
+  /// Memory for each input of the entry, row-major and aligned to the element.
   const void *const *inputs;
   /// The same for each output. NULL: computed but not returned.
   void *const *outputs;
+  /// Where those are: VIT_HOST unless the executor takes device memory.
+  const vit_memory *inputMemory;
+  const vit_memory *outputMemory;
   /// Bytes of each slot of the schedule at this batch, its offset in the slots'
   /// memory (a multiple of 64), and the bytes of that memory; see planSlots.
   const uint64_t *slotSizes;
@@ -79,6 +81,9 @@ public:
   /// False if they exceed kMaxExtent.
   virtual bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                               void *const *outputs, uint64_t &bytes) const = 0;
+
+  /// Whether inputs and outputs may be in the memory of the device.
+  virtual bool takesDeviceMemory() const { return false; }
 
   /// Runs one call and writes the outputs. One thread at a time may call this,
   /// not always the same one. The memory that is kept grows to the largest

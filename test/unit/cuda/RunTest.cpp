@@ -92,6 +92,103 @@ TEST_F(Cuda, WeightsAreUploadedOnceAndAfterAWrite) {
   EXPECT_EQ(driver->uploads, 15);
 }
 
+/// Memory of the test driver's device, which is memory of the host.
+class DeviceFloats {
+public:
+  explicit DeviceFloats(size_t count)
+      : library(dlopen(VIT_TEST_DRIVER, RTLD_NOW)) {
+    call<void **, int>("cuDevicePrimaryCtxRetain", &context, 0);
+    call<void *>("cuCtxPushCurrent_v2", context);
+    uint64_t address = 0;
+    call<uint64_t *, size_t>("cuMemAlloc_v2", &address, count * sizeof(float));
+    data = reinterpret_cast<float *>(address);
+    void *popped = nullptr;
+    call<void **>("cuCtxPopCurrent_v2", &popped);
+  }
+  DeviceFloats(const DeviceFloats &) = delete;
+  ~DeviceFloats() {
+    call<void *>("cuCtxPushCurrent_v2", context);
+    call<uint64_t>("cuMemFree_v2", reinterpret_cast<uint64_t>(data));
+    void *popped = nullptr;
+    call<void **>("cuCtxPopCurrent_v2", &popped);
+    call<int>("cuDevicePrimaryCtxRelease_v2", 0);
+    dlclose(library);
+  }
+
+  float *data = nullptr;
+
+private:
+  template <typename... Types> void call(const char *name, Types... values) {
+    using Function = int(Types...);
+    EXPECT_EQ(reinterpret_cast<Function *>(dlsym(library, name))(values...), 0);
+  }
+
+  void *library;
+  void *context = nullptr;
+};
+
+TEST_F(Cuda, InputsAndOutputsInDeviceMemory) {
+  SessionHandle session = open();
+  Call expected(3);
+  ASSERT_EQ(expected.run(session), VIT_OK);
+  DeviceFloats image(3 * 8), logits(3 * 3);
+  for (int which : {0, 1, 2, 3}) {
+    Call call(3);
+    if (which & 1) {
+      std::copy(call.image.begin(), call.image.end(), image.data);
+      call.inputs[0].data = image.data;
+      call.inputs[0].memory = VIT_DEVICE;
+    }
+    if (which & 2) {
+      call.outputs[0].data = logits.data;
+      call.outputs[0].memory = VIT_DEVICE;
+    }
+    int uploads = driver->uploads;
+    EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+    if (which & 2)
+      std::copy_n(logits.data, call.logits.size(), call.logits.begin());
+    call.expectReference();
+    EXPECT_EQ(driver->uploads - uploads, which & 1 ? 0 : 1);
+  }
+  // The graph is the same: copies are not part of it.
+  EXPECT_EQ(driver->captures, 1);
+
+  Call call(3);
+  call.inputs[0].memory = static_cast<vit_memory>(7);
+  EXPECT_EQ(call.run(session), VIT_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(call.error.message).find("'memory'"),
+            std::string::npos);
+  options.device = "cpu";
+  Builder builder;
+  Bytes cpuBytes = builder.write();
+  ModuleHandle cpu = load(cpuBytes);
+  SessionHandle onCpu = makeSession(cpu, &options);
+  Call there(3);
+  there.outputs[1].memory = VIT_DEVICE;
+  EXPECT_EQ(there.run(onCpu), VIT_UNSUPPORTED);
+  EXPECT_NE(std::string(there.error.message).find("output 'hidden'"),
+            std::string::npos);
+}
+
+TEST_F(Cuda, WarmUp) {
+  SessionHandle session = open();
+  ASSERT_EQ(vit_session_warm_up(session.get(), nullptr, 3, &error), VIT_OK)
+      << error.message;
+  EXPECT_EQ(driver->captures, 1);
+  int uploads = driver->uploads;
+  Call call(3);
+  EXPECT_EQ(call.run(session), VIT_OK);
+  call.expectReference();
+  EXPECT_EQ(driver->captures, 1);
+  EXPECT_EQ(driver->uploads, uploads + 1);
+  EXPECT_EQ(vit_session_warm_up(session.get(), nullptr, 0, &error),
+            VIT_INVALID_ARGUMENT);
+  EXPECT_EQ(vit_session_warm_up(session.get(), "none", 1, &error),
+            VIT_NOT_FOUND);
+  EXPECT_EQ(vit_session_warm_up(nullptr, nullptr, 1, &error),
+            VIT_INVALID_ARGUMENT);
+}
+
 TEST_F(Cuda, TwoDevicesInOneProcess) {
   driver->deviceCount = 2;
   ParametersHandle parameters = makeParameters(module);

@@ -52,6 +52,10 @@ TEST_F(CudaTraining, StepsCopyNothingButInputs) {
   }
   EXPECT_EQ(driver->captures, 1);
   EXPECT_EQ(readParameters(parameters), values);
+  // A step on zeros would change what is trained.
+  EXPECT_EQ(vit_session_warm_up(steps.get(), "train_step", 3, &error),
+            VIT_UNSUPPORTED);
+  EXPECT_EQ(readParameters(parameters), values);
   // The update uses the accumulated gradients.
   for (int update : {0, 0, 1}) {
     float loss = 0;

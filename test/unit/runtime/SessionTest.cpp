@@ -192,6 +192,28 @@ TEST(Session, CodeForGpusAloneIsNoCodeForTheCpu) {
       << error.message;
 }
 
+TEST(Session, WarmsUp) {
+  Bytes bytes = Builder().write();
+  ModuleHandle module = load(bytes);
+  vit_session_options options = {};
+  options.struct_size = sizeof options;
+  SessionHandle session = makeSession(module, &options);
+  vit_error error;
+  for (int64_t batch : {1, 5, 5})
+    EXPECT_EQ(vit_session_warm_up(session.get(), nullptr, batch, &error),
+              VIT_OK)
+        << error.message;
+  Call call(5);
+  EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+  call.expectReference();
+  EXPECT_EQ(vit_session_warm_up(session.get(), nullptr, -1, &error),
+            VIT_INVALID_ARGUMENT);
+  EXPECT_EQ(vit_session_warm_up(session.get(), nullptr, INT64_MAX, &error),
+            VIT_INVALID_ARGUMENT);
+  EXPECT_EQ(vit_session_warm_up(session.get(), "none", 1, &error),
+            VIT_NOT_FOUND);
+}
+
 TEST(Session, KnowsItsWorkspace) {
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);

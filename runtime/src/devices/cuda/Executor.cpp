@@ -168,12 +168,29 @@ static unsigned char *staged(PinnedMemory &staging, const Call &call,
   return staging.data() + (place - alignUp(call.slotBytes, kDeviceAlignment));
 }
 
+static DevicePointer deviceAddress(const void *data) {
+  return reinterpret_cast<uintptr_t>(data);
+}
+
+vit_status CudaExecutor::copyOnDevice(DevicePointer target,
+                                      DevicePointer source, uint64_t bytes,
+                                      vit_error *error) {
+  return driver.check(
+      driver.cuMemcpyDtoDAsync_v2(target, source, bytes, resources->stream),
+      "copy memory", error);
+}
+
 vit_status CudaExecutor::upload(const Call &call, vit_error *error) {
   const auto &bindings = *context.module.entry(call.entry).inputs();
   for (uint32_t i = 0; i < bindings.size(); ++i) {
     uint64_t bytes = 0;
     bindingBytes(*bindings.Get(i), call.batch, bytes);
     const void *source = call.inputs[i];
+    if (call.inputMemory[i] == VIT_DEVICE) {
+      VIT_TRY(copyOnDevice(resources->arena.at(inputPlaces[i]),
+                           deviceAddress(source), bytes, error));
+      continue;
+    }
     if (isStaged) {
       void *copy = staged(resources->staging, call, inputPlaces[i]);
       std::memcpy(copy, source, bytes);
@@ -194,6 +211,11 @@ vit_status CudaExecutor::download(const Call &call, vit_error *error) {
       continue;
     uint64_t bytes = 0;
     bindingBytes(*bindings.Get(i), call.batch, bytes);
+    if (call.outputMemory[i] == VIT_DEVICE) {
+      VIT_TRY(copyOnDevice(deviceAddress(call.outputs[i]),
+                           resources->arena.at(outputPlaces[i]), bytes, error));
+      continue;
+    }
     void *target = isStaged ? staged(resources->staging, call, outputPlaces[i])
                             : call.outputs[i];
     VIT_TRY(driver.check(driver.cuMemcpyDtoHAsync_v2(
@@ -210,7 +232,7 @@ void CudaExecutor::handOver(const Call &call) {
   for (uint32_t i = 0; isStaged && i < bindings.size(); ++i) {
     uint64_t bytes = 0;
     bindingBytes(*bindings.Get(i), call.batch, bytes);
-    if (call.outputs[i])
+    if (call.outputs[i] && call.outputMemory[i] == VIT_HOST)
       std::memcpy(call.outputs[i],
                   staged(resources->staging, call, outputPlaces[i]), bytes);
   }
@@ -265,10 +287,7 @@ vit_status CudaExecutor::submitCommand(const Call &call,
   if (command.kind() == schema::CommandKind::Fill)
     return driver.check(driver.cuMemsetD8Async(target, 0, size, stream),
                         "fill memory", error);
-  return driver.check(
-      driver.cuMemcpyDtoDAsync_v2(target, resolve(call, *arguments.Get(0)),
-                                  size, stream),
-      "copy memory", error);
+  return copyOnDevice(target, resolve(call, *arguments.Get(0)), size, error);
 }
 
 vit_status CudaExecutor::submit(const Call &call, vit_error *error) {

@@ -31,6 +31,7 @@ public:
   vit_status requireSchedule(uint32_t entry, vit_error *error) const override;
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                       void *const *outputs, uint64_t &bytes) const override;
+  bool takesDeviceMemory() const override { return true; }
   vit_status run(const Call &call, vit_error *error) override;
   vit_status fetchArenas(unsigned char *const *targets,
                          vit_error *error) override;
@@ -54,6 +55,8 @@ private:
   int rank(const schema::Schedule &schedule) const override;
   vit_status runInContext(const Call &call, vit_error *error);
   vit_status makeRoom(const Call &call, vit_error *error);
+  vit_status copyOnDevice(DevicePointer target, DevicePointer source,
+                          uint64_t bytes, vit_error *error);
   vit_status upload(const Call &call, vit_error *error);
   vit_status download(const Call &call, vit_error *error);
   vit_status submit(const Call &call, vit_error *error);
