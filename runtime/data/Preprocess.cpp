@@ -236,7 +236,8 @@ vit_data_load_pictures(const char *const *paths, int64_t count,
       named(paths[i],
             [&] { preprocess(picture.view(), p, out + size_t(i) * elements); });
     }
-    *out_tensor = vit_tensor{nullptr, memory.release(), bytes, VIT_F32, 4, {}};
+    *out_tensor =
+        vit_tensor{nullptr, memory.release(), bytes, VIT_F32, 4, {}, VIT_HOST};
     out_tensor->dims[0] = count;
     out_tensor->dims[1] = p.channels;
     out_tensor->dims[2] = p.height;

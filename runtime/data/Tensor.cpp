@@ -27,6 +27,8 @@ size_t vit::data::checkTensor(const vit_tensor &tensor) {
   uint64_t count;
   if (!countElements(tensor.dims, tensor.rank, count))
     invalid(name + " has impossible dimensions");
+  if (tensor.memory != VIT_HOST)
+    invalid(name + " is not in host memory: copy it there first");
   size_t bytes =
       multiply(count, sizeOf(ElementType(tensor.dtype)), "the tensor");
   if (bytes > tensor.size || (bytes > 0 && !tensor.data))

@@ -434,8 +434,8 @@ void Trainer::reportNotFinite(const vit_batch &batch, float loss) {
   float learningRate = 0;
   std::vector<vit_tensor> inputs = {batch.images, batch.labels};
   inputs.push_back(
-      {nullptr, &learningRate, sizeof(learningRate), VIT_F32, 0, {}});
-  inputs.push_back({nullptr, &index, sizeof(index), VIT_I32, 0, {}});
+      {nullptr, &learningRate, sizeof(learningRate), VIT_F32, 0, {}, VIT_HOST});
+  inputs.push_back({nullptr, &index, sizeof(index), VIT_I32, 0, {}, VIT_HOST});
   vit_error error;
   for (size_t i = 0; i < inputs.size(); ++i) {
     vit_binding_info info = {};

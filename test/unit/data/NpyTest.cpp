@@ -62,16 +62,16 @@ TEST(Npy, RanksAndEmptyArrays) {
   TemporaryFolder folder;
   std::string path = folder.path + "/x.npy";
   float value = 1.5f;
-  vit_tensor scalar = {nullptr, &value, 4, VIT_F32, 0, {}};
+  vit_tensor scalar = {nullptr, &value, 4, VIT_F32, 0, {}, VIT_HOST};
   data::call(vit_npy_write, path.c_str(), &scalar);
   EXPECT_NE(readAll(path).find("'shape': ()"), std::string::npos);
   data::Tensor again = data::Tensor::readNpy(path);
   EXPECT_TRUE(again.dims().empty());
   EXPECT_EQ(*again.data<float>(), 1.5f);
-  vit_tensor vector = {nullptr, &value, 4, VIT_F32, 1, {1}};
+  vit_tensor vector = {nullptr, &value, 4, VIT_F32, 1, {1}, VIT_HOST};
   data::call(vit_npy_write, path.c_str(), &vector);
   EXPECT_NE(readAll(path).find("'shape': (1,)"), std::string::npos);
-  vit_tensor empty = {nullptr, nullptr, 0, VIT_F32, 2, {0, 5}};
+  vit_tensor empty = {nullptr, nullptr, 0, VIT_F32, 2, {0, 5}, VIT_HOST};
   data::call(vit_npy_write, path.c_str(), &empty);
   EXPECT_EQ(data::Tensor::readNpy(path).dims(), (std::vector<int64_t>{0, 5}));
 }
@@ -80,7 +80,7 @@ TEST(Npy, Bf16IsWrittenAsF32) {
   TemporaryFolder folder;
   std::string path = folder.path + "/x.npy";
   uint16_t halves[] = {0x3f80, 0xc040};
-  vit_tensor tensor = {nullptr, halves, 4, VIT_BF16, 1, {2}};
+  vit_tensor tensor = {nullptr, halves, 4, VIT_BF16, 1, {2}, VIT_HOST};
   data::call(vit_npy_write, path.c_str(), &tensor);
   data::Tensor again = data::Tensor::readNpy(path);
   EXPECT_EQ(again.dtype(), VIT_F32);
@@ -164,13 +164,18 @@ TEST(Npy, EveryTruncationAndFlipIsSafe) {
 
 TEST(Npy, UnwritableOutput) {
   float value = 0;
-  vit_tensor tensor = {nullptr, &value, 4, VIT_F32, 0, {}};
+  vit_tensor tensor = {nullptr, &value, 4, VIT_F32, 0, {}, VIT_HOST};
   expectFailure(VIT_IO_ERROR, "/no/such/x.npy", [&](vit_error *error) {
     return vit_npy_write("/no/such/x.npy", &tensor, error);
   });
   expectFailure(VIT_IO_ERROR, "/dev/full", [&](vit_error *error) {
     return vit_npy_write("/dev/full", &tensor, error);
   });
+  tensor.memory = VIT_DEVICE;
+  expectFailure(VIT_INVALID_ARGUMENT, "host memory", [&](vit_error *error) {
+    return vit_npy_write("/dev/null", &tensor, error);
+  });
+  tensor.memory = VIT_HOST;
   tensor.size = 3;
   expectFailure(VIT_INVALID_ARGUMENT, "3 bytes", [&](vit_error *error) {
     return vit_npy_write("/dev/null", &tensor, error);
@@ -183,7 +188,7 @@ TEST(Npy, ALinkStaysALink) {
   std::string link = folder.path + "/link.npy";
   ASSERT_EQ(symlink(target.c_str(), link.c_str()), 0);
   float value = 2;
-  vit_tensor tensor = {nullptr, &value, 4, VIT_F32, 0, {}};
+  vit_tensor tensor = {nullptr, &value, 4, VIT_F32, 0, {}, VIT_HOST};
   data::call(vit_npy_write, link.c_str(), &tensor);
   struct stat info;
   ASSERT_EQ(lstat(link.c_str(), &info), 0);

@@ -334,10 +334,10 @@ TEST(Weights, WriterRoundTrip) {
   int64_t step = 7;
   uint16_t halves[] = {0x3c00};
   vit_tensor tensors[] = {
-      {"w\"eight\\", values, sizeof(values), VIT_F32, 2, {2, 3}},
-      {"none", nullptr, 0, VIT_F32, 2, {0, 4}},
-      {"step", &step, 8, VIT_I64, 0, {}},
-      {"half", halves, 2, VIT_F16, 1, {1}}};
+      {"w\"eight\\", values, sizeof(values), VIT_F32, 2, {2, 3}, VIT_HOST},
+      {"none", nullptr, 0, VIT_F32, 2, {0, 4}, VIT_HOST},
+      {"step", &step, 8, VIT_I64, 0, {}, VIT_HOST},
+      {"half", halves, 2, VIT_F16, 1, {1}, VIT_HOST}};
   const char *metadata[] = {"format", "pt", "note", "\xc3\xa4"};
   data::call(vit_weights_write, path.c_str(), tensors, 4, metadata, 2);
   EXPECT_EQ(folder.list(), std::vector<std::string>{"out.safetensors"});
@@ -369,7 +369,7 @@ TEST(Weights, WriterRefusals) {
                                int64_t(tensors.size()), nullptr, 0, error);
     };
   };
-  vit_tensor a = {"a", &value, 4, VIT_F32, 1, {1}};
+  vit_tensor a = {"a", &value, 4, VIT_F32, 1, {1}, VIT_HOST};
   vit_tensor unnamed = a, large = a, meta = a, latin = a;
   unnamed.name = nullptr;
   large.dims[0] = 2;
