@@ -71,11 +71,14 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
     multiply narrow types read them: [out/cols][in/interleave][cols][interleave],
     with inputs padded to a multiple of 16 * interleave.
 
+    Panels of one column are the weight itself, row-major, with both dimensions
+    padded: [out][in]. GPUs read weights of bf16 in this layout.
+
     If `transposed`, panels divide the inputs: [in/cols][out][cols]. This is for
     products with the transposed weight (the gradient of a layer's input).
 
     Constraints:
-    - C1: `cols` is a multiple of 16; the groups are not negative; `interleave`
+    - C1: `cols` is 1 or a multiple of 16; the groups are not negative; `interleave`
       is 1, 2 or 4.
     - C2: the tensor has rank 2; groups that are not 0 divide its dimensions.
   }];

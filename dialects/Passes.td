@@ -378,7 +378,8 @@ def Fuse : Pass<"vit-fuse", "::mlir::func::FuncOp"> {
   }];
   let options = [
     Option<"epilogues", "epilogues", "bool", "true", "Fuse element-wise kernels into the kernel before them">,
-    Option<"qkv", "qkv", "bool", "true", "Fuse products of the same input that feed one attention">];
+    Option<"qkv", "qkv", "bool", "true", "Fuse products of the same input that feed one attention">,
+    Option<"roundBackward", "round-backward", "bool", "true", "Let the backward kernel of an attention round its results; kernels of GPUs do not">];
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
     Statistic<"epiloguesFused", "epilogues-fused", "Number of maps fused into the kernel before them">,

@@ -45,11 +45,11 @@ LogicalResult BlockedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
 LogicalResult PanelsAttr::verify(EmitError emitError, int64_t cols,
                                  int64_t outGroup, int64_t inGroup, bool,
                                  int64_t interleave) {
-  if (cols >= 16 && cols % 16 == 0 && outGroup >= 0 && inGroup >= 0 &&
-      (interleave == 1 || interleave == 2 || interleave == 4))
+  if ((cols == 1 || (cols >= 16 && cols % 16 == 0)) && outGroup >= 0 &&
+      inGroup >= 0 && (interleave == 1 || interleave == 2 || interleave == 4))
     return success();
-  return emitError() << "C1: cols must be a multiple of 16, groups 0 or more "
-                        "and interleave 1, 2 or 4, not "
+  return emitError() << "C1: cols must be 1 or a multiple of 16, groups 0 or "
+                        "more and interleave 1, 2 or 4, not "
                      << cols << ", " << outGroup << ", " << inGroup << " and "
                      << interleave;
 }

@@ -163,16 +163,16 @@ static bool fuseResidual(MapOp map) {
 // Rounded results
 //===----------------------------------------------------------------------===//
 
-/// Lets an attention op, or its backward op, of which only `map` reads a
-/// result, to round it, write the rounded result itself. Attention of f32 has
-/// no code for this.
-static bool fuseRounding(MapOp map) {
+/// Lets an attention op, or with `roundBackward` its backward op, of which only
+/// `map` reads a result, to round it, write the rounded result itself.
+/// Attention of f32 has no code for this.
+static bool fuseRounding(MapOp map, bool roundBackward) {
   Value value = map.getInput(), probabilities, query;
   if (auto attention = value.getDefiningOp<kernel::AttentionOp>()) {
     probabilities = attention.getProbabilities();
     query = attention.getQuery();
-  } else if (auto backward =
-                 value.getDefiningOp<kernel::AttentionBackwardOp>()) {
+  } else if (auto backward = value.getDefiningOp<kernel::AttentionBackwardOp>();
+             backward && roundBackward) {
     query = backward.getQuery();
   }
   Type rounded = map.getType().getElementType();
@@ -400,7 +400,7 @@ void FusePass::runOnOperation() {
       // The fused op can be a map that can itself be fused into another
       // producer.
       for (auto map = dyn_cast<MapOp>(op); map;) {
-        if (fuseResidual(map) || fuseRounding(map)) {
+        if (fuseResidual(map) || fuseRounding(map, roundBackward)) {
           ++epiloguesFused;
           break;
         }

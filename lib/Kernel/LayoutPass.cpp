@@ -41,7 +41,7 @@ namespace {
 /// conversions are needed.
 class HeadGroups {
 public:
-  explicit HeadGroups(func::FuncOp entry);
+  HeadGroups(func::FuncOp entry, bool isGpu);
 
   /// Returns the group of the activations that `kernel` writes and reads,
   /// except for operands that it reads in any group.
@@ -64,9 +64,12 @@ private:
 } // namespace
 
 /// The most channels of a line of an activation that has heads: f32 or bf16.
-/// The same group of a value means the same padding only up to it.
-static int64_t getLine(Block &block) {
+/// The same group of a value means the same padding only up to it. On GPUs
+/// channels of all types are padded to the same multiple.
+static int64_t getLine(Block &block, bool isGpu) {
   int64_t line = kChannelPad;
+  if (isGpu)
+    return line;
   for (auto kernel : block.getOps<KernelOpInterface>())
     for (Value result : kernel->getResults())
       if (isActivation(result) &&
@@ -93,8 +96,8 @@ static SmallVector<Value> getOperands(KernelOpInterface kernel,
   return operands;
 }
 
-HeadGroups::HeadGroups(func::FuncOp entry)
-    : line(getLine(entry.getBody().front())) {
+HeadGroups::HeadGroups(func::FuncOp entry, bool isGpu)
+    : line(getLine(entry.getBody().front(), isGpu)) {
   auto key = [](Value value) { return value.getAsOpaquePointer(); };
   Block &block = entry.getBody().front();
   // Unites the values of a kernel that must have the same group. Results
@@ -153,7 +156,8 @@ struct LayoutPass : mlir::vit::impl::LayoutBase<LayoutPass> {
 class LayoutAssigner {
 public:
   LayoutAssigner(func::FuncOp entry, TileAttr tile)
-      : entry(entry), builder(entry), groups(entry), relayoutTile(tile) {}
+      : entry(entry), builder(entry), groups(entry, tile.isGpu()),
+        relayoutTile(tile) {}
   LogicalResult run();
   int64_t derived = 0, relayouts = 0;
 
@@ -177,7 +181,9 @@ private:
 };
 } // namespace
 
-/// Columns of panels, the same on all levels of all targets.
+/// Columns of panels, the same on all levels of all targets, except that
+/// weights narrower than f32 are row-major on GPUs: so a thread, or a tensor
+/// core, reads neighbouring depths of one output.
 static constexpr int64_t kColumns = 64;
 
 static RankedTensorType withEncoding(RankedTensorType type,
@@ -200,8 +206,8 @@ RankedTensorType LayoutAssigner::activation(RankedTensorType type,
   return withEncoding(type, ChannelsAttr::get(context, group));
 }
 
-/// Returns `value`, an activation, in the layout of `type`. The conversion
-/// between two padded layouts goes through row-major.
+/// Returns `value`, an activation, in the layout of `type`. On the CPU the
+/// conversion between two padded layouts goes through row-major.
 Value LayoutAssigner::convert(Value value, RankedTensorType type) {
   RankedTensorType from = tensorOf(value);
   if (from == type)
@@ -210,7 +216,7 @@ Value LayoutAssigner::convert(Value value, RankedTensorType type) {
   if (found)
     return found;
   Value source = value;
-  if (from.getEncoding() && type.getEncoding())
+  if (from.getEncoding() && type.getEncoding() && !relayoutTile.isGpu())
     source = convert(value, withEncoding(type, {}));
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointAfterValue(source);
@@ -274,16 +280,19 @@ static int64_t getGroupOf(Value value) {
   return channels ? channels.getGroup() : 0;
 }
 
-/// Returns the weight of `gemm` in panels, where the result of `gemm` is in
+/// Returns the weight of `gemm` in panels (on a GPU one that is narrower than
+/// f32 in panels of one column), where the result of `gemm` is in
 /// `group`.
 Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
   int64_t out = group, in = getGroupOf(gemm.getInput());
   if (gemm.getTransposed())
     std::swap(out, in);
   Type element = gemm.getWeight().getType().getElementType();
+  bool isRowMajor = relayoutTile.isGpu() && !element.isF32();
   return derive(gemm.getWeight(),
-                PanelsAttr::get(entry.getContext(), kColumns, out, in,
-                                gemm.getTransposed(), interleaveOf(element)));
+                PanelsAttr::get(entry.getContext(), isRowMajor ? 1 : kColumns,
+                                out, in, gemm.getTransposed(),
+                                isRowMajor ? 1 : interleaveOf(element)));
 }
 
 /// Returns operand `index` in the layout in which `kernel`, which works in

@@ -60,8 +60,11 @@ LogicalResult vit::buildTargetPipeline(
   if (options.calibration)
     kernels.addPass(createCalibrate(*options.calibration));
   kernels.addPass(createConvertToKernels());
-  if (wanted("fuse"))
-    kernels.addPass(createFuse());
+  if (wanted("fuse")) {
+    FuseOptions fuse;
+    fuse.roundBackward = options.target == "cpu";
+    kernels.addPass(createFuse(fuse));
+  }
   if (options.training) {
     RematerializeOptions rematerialize;
     rematerialize.budget = options.trainingMemory;

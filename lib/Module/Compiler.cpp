@@ -660,17 +660,17 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
     if (llvm::count(precisions, name) > 1)
       return outcome.fail(VIT_INVALID_ARGUMENT,
                           "precision " + name + " is given twice");
-    bool isNarrow = precision != ::vit::format::ElementType::F32;
     if (precision == ::vit::format::ElementType::I8 && request.training)
       return outcome.fail(VIT_UNSUPPORTED, "a training step computes in f32 or "
                                            "bf16; precision " +
                                                name + " is for inference");
-    if (isNarrow && llvm::any_of(targets, [](const std::string &target) {
-          return target != "cpu";
-        }))
-      return outcome.fail(VIT_UNSUPPORTED, "precision " + name +
-                                               " is for target cpu; compile "
-                                               "for vulkan and cuda in f32");
+    if (precision == ::vit::format::ElementType::I8 &&
+        llvm::any_of(targets,
+                     [](const std::string &target) { return target != "cpu"; }))
+      return outcome.fail(VIT_UNSUPPORTED,
+                          "precision " + name +
+                              " is for target cpu; compile for vulkan and "
+                              "cuda in bf16 or f32");
     std::string message;
     FailureOr<SmallVector<const Level *>> levels =
         chooseLevels(targets, splitList(request.levels), precision, message);

@@ -158,8 +158,9 @@ const char *checkForm(const Form &form) {
       (form.rows != 1 || form.type != ElementType::F32 || form.depth < 1 ||
        form.depth > limit / form.width))
     return "has impossible scales of rows";
-  if (isPanels && (form.cols < kPanelGranule || form.cols % kPanelGranule != 0))
-    return "has panels whose width is not a multiple of 16";
+  if (isPanels && form.cols != 1 &&
+      (form.cols < kPanelGranule || form.cols % kPanelGranule != 0))
+    return "has panels whose width is neither 1 nor a multiple of 16";
   if (isPanels && form.cols > limit / form.width)
     return "has panels that are too wide";
   if (form.interleave < 1 || mostInterleaved % form.interleave != 0 ||
@@ -297,7 +298,7 @@ static void derivePanelVector(const Form &form, unsigned char *target,
 /// Whether derivePanelVector can do the rows from `row` on.
 static bool isPanelVector(const Form &form, int64_t row) {
   int64_t group = form.outGroup == 0 ? form.rows : form.outGroup;
-  return form.kind == FormKind::Panels &&
+  return form.kind == FormKind::Panels && form.cols % kPanelGranule == 0 &&
          sizeOf(form.type) * size_t(form.interleave) == sizeof(Unit) &&
          row % group % kPanelGranule == 0 &&
          row % group + kPanelGranule <= group;

@@ -105,7 +105,7 @@ struct Form {
   ElementType type = ElementType::F32; ///< of the form; isFloat, or I8 panels
   int64_t rows = 0;
   int64_t width = 0;
-  int64_t cols = 0;           ///< Panels: a multiple of kPanelGranule
+  int64_t cols = 0;           ///< Panels: 1, or a multiple of kPanelGranule
   int64_t interleave = 1;     ///< Panels: neighbouring depths; 1, 2 or 4
   int64_t outGroup = 0;       ///< Panels: 0 or a divisor of rows
   int64_t inGroup = 0;        ///< Panels, Channels: 0 or a divisor of width

@@ -86,7 +86,8 @@ static constexpr Product kBf16Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
 static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
                                            {kBf16, kBf16, kF32, 16, 16, 32, 2},
                                            {kI8, kI8, kI32, 16, 16, 64, 4}};
-static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1}};
+static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                              {kBf16, kBf16, kF32, 1, 1, 1, 1}};
 
 /// The least that the PTX runs on, and the two generations after it.
 static constexpr const char *kSm80Architectures[] = {"sm_80", "sm_90a",

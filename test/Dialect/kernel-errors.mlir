@@ -386,7 +386,7 @@ func.func private @blocked_c2_group(tensor<?x5x4xf32, #kernel.blocked<rows = 6, 
 
 // -----
 
-// expected-error @+1 {{C1: cols must be a multiple of 16, groups 0 or more and interleave 1, 2 or 4, not 24, 0, 0 and 1}}
+// expected-error @+1 {{C1: cols must be 1 or a multiple of 16, groups 0 or more and interleave 1, 2 or 4, not 24, 0, 0 and 1}}
 func.func private @panels_c1(tensor<4x4xf32, #kernel.panels<cols = 24>>)
 
 // -----

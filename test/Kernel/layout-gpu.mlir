@@ -61,3 +61,33 @@ func.func @twice(%x: tensor<?x16xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
   } : tensor<?x16xf32> -> tensor<?x16xf32>
   return %y, %y : tensor<?x16xf32>, tensor<?x16xf32>
 }
+
+// -----
+
+vit.parameter @w : tensor<120x48xf32>
+vit.parameter @o : tensor<50x40xf32>
+// Weights of bf16 are row-major. Channels of all types are padded to a multiple of 16: heads of 20 each alone.
+// CHECK-LABEL: func.func @narrow
+func.func @narrow(%x: tensor<?x5x48xbf16>) -> tensor<?x5x50xf32> {
+  // CHECK: kernel.derive {{.*}} -> tensor<120x48xbf16, #kernel.panels<cols = 1, out_group = 20>>
+  // CHECK: kernel.gemm
+  // CHECK: : (tensor<?x5x48xbf16>, {{.*}} -> tensor<?x5x120xbf16, #kernel.channels<group = 20>>
+  // CHECK: kernel.attention {{.*}} -> tensor<?x5x40xbf16, #kernel.channels<group = 20>>
+  // CHECK: kernel.derive {{.*}} -> tensor<50x40xbf16, #kernel.panels<cols = 1, in_group = 20>>
+  // CHECK: -> tensor<?x5x50xf32, #kernel.channels<>>
+  %w = vit.read @w : tensor<120x48xf32>
+  %o = vit.read @o : tensor<50x40xf32>
+  %wn = kernel.derive %w : (tensor<120x48xf32>) -> tensor<120x48xbf16>
+  %on = kernel.derive %o : (tensor<50x40xf32>) -> tensor<50x40xbf16>
+  %qkv = kernel.gemm %x, %wn {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x5x48xbf16>, tensor<120x48xbf16>) -> tensor<?x5x120xbf16>
+  %a = kernel.attention %qkv, %qkv, %qkv heads 2 head_dim 20 offsets [0, 40, 80] scale 0.25
+      : (tensor<?x5x120xbf16>, tensor<?x5x120xbf16>, tensor<?x5x120xbf16>) -> tensor<?x5x40xbf16>
+  %y = kernel.gemm %a, %on {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x5x40xbf16>, tensor<50x40xbf16>) -> tensor<?x5x50xf32>
+  return %y : tensor<?x5x50xf32>
+}

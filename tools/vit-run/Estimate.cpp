@@ -137,10 +137,17 @@ Estimate estimateSchedule(const Json &entry, const Json &schedule,
   format::ElementType precision =
       precisionOf(schedule.at("precision").get<std::string>());
   result.precision = format::precisionName(precision);
-  double peak = peakFlops(gpu, precision);
+  const format::Level *level = format::findLevel(result.level);
+  const format::Product *product =
+      level ? format::findProduct(*level, precision) : nullptr;
+  format::ElementType arithmetic = product && format::isWidened(*product)
+                                       ? format::ElementType::F32
+                                       : precision;
+  result.arithmetic = format::precisionName(arithmetic);
+  double peak = peakFlops(gpu, arithmetic);
   if (peak == 0)
     throw Error("the figures of " + std::string(gpu.name) +
-                " have no peak in " + result.precision);
+                " have no peak in " + result.arithmetic);
   std::map<std::string, const Json *> kernels;
   for (const Json &kernel : schedule.at("kernels"))
     kernels[kernel.at("name")] = &kernel;
@@ -252,7 +259,8 @@ static std::string assumptionsFor(const Gpu &gpu) {
   char text[512];
   std::snprintf(
       text, sizeof text,
-      "a lower bound: products at the published peak of the precision, nothing "
+      "a lower bound: products at the published peak of the precision (of f32 "
+      "where a level widens operands to it), nothing "
       "else computes; units evenly on the multiprocessors; arguments move once "
       "at the published bandwidth unless the last %s used hold them; %.1f us "
       "between commands, which do not overlap; no transfers to the host",
@@ -276,9 +284,12 @@ static void printCommand(const CommandEstimate &command) {
 }
 
 static void printEstimate(const Estimate &estimate, int64_t batch) {
-  std::printf("\nentry %s, %s %s %s; times in us, sizes in MB\n",
+  bool isWidened = estimate.arithmetic != estimate.precision;
+  std::printf("\nentry %s, %s %s %s%s%s; times in us, sizes in MB\n",
               estimate.entry.c_str(), estimate.target.c_str(),
-              estimate.level.c_str(), estimate.precision.c_str());
+              estimate.level.c_str(), estimate.precision.c_str(),
+              isWidened ? ", operands widened to " : "",
+              isWidened ? estimate.arithmetic.c_str() : "");
   std::printf("%9s %-7s %8s %9s %9s %8s %7s %6s %9s %9s %9s %7s  %-14s %s\n",
               "time", "bound", "GFLOP", "moved", "traffic", "units", "waves",
               "occup.", "compute", "busiest", "memory", "launch", "kernel",
@@ -370,6 +381,7 @@ Json describeEstimates(const std::vector<Estimate> &estimates, const Gpu &gpu,
                     {"target", estimate.target},
                     {"level", estimate.level},
                     {"precision", estimate.precision},
+                    {"arithmetic", estimate.arithmetic},
                     {"ms", estimate.seconds() * 1e3},
                     {"images_per_s", double(batch) / estimate.seconds()},
                     {"commands", commands}});

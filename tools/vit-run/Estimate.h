@@ -51,13 +51,15 @@ struct CommandEstimate {
 /// Of one schedule.
 struct Estimate {
   std::string entry, target, level, precision;
+  /// In which the level computes: f32 where it widens the operands.
+  std::string arithmetic;
   std::vector<CommandEstimate> commands;
 
   double seconds() const;
 };
 
 /// `entry` and `schedule` are of the JSON of vit_module_describe. Throws if a
-/// kernel cannot run on `gpu`, the table has no peak for the precision or the
+/// kernel cannot run on `gpu`, the table has no peak for the arithmetic or the
 /// batch is too large.
 Estimate estimateSchedule(const nlohmann::ordered_json &entry,
                           const nlohmann::ordered_json &schedule,

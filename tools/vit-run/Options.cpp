@@ -11,6 +11,8 @@
 #include "format/Level.h"
 #include "vit/Compiler.h"
 
+#include <algorithm>
+
 namespace vit::tools {
 
 CommonOptions optionsToRun(const CompilerOptions &compiler) {
@@ -151,6 +153,17 @@ void requireTrainable(const CommonOptions &options) {
     throw Error("--precision int8 is for inference; train in bf16 or f32");
 }
 
+/// The precisions that code of `level` computes in, or, if that is null, the
+/// interpreter.
+static std::vector<std::string> precisionsOf(const format::Level *level) {
+  std::vector<std::string> names;
+  for (format::ElementType type : format::allPrecisions())
+    if (type == format::ElementType::F32 ||
+        (level && format::findProduct(*level, type)))
+      names.push_back(format::precisionName(type));
+  return names;
+}
+
 void checkCommonOptions(const CommonOptions &options) {
   std::string family = options.family();
   // Texts are compiled for the CPU also where they are only evaluated.
@@ -171,10 +184,13 @@ void checkCommonOptions(const CommonOptions &options) {
   if (!options.keep.empty() && !isNarrow)
     throw Error("--keep is for --precision bf16 or int8: it names products "
                 "that stay wider");
-  if (family != "cpu" && isNarrow)
+  std::vector<std::string> known = precisionsOf(
+      options.isReference() ? nullptr : &format::defaultLevel(target));
+  if (!options.precision.empty() &&
+      std::find(known.begin(), known.end(), options.precision) == known.end())
     throw Error("--precision " + options.precision +
-                " is not there yet for --device " + options.device +
-                "; use f32");
+                " is not there yet for --device " + options.device + "; use " +
+                join(known, " or "));
   if (!options.level.empty() && !format::findLevel(target, options.level))
     throw Error("--level " + options.level + " is unknown on " + family +
                 "; choose one of " + format::levelNames(target).text);

@@ -7,6 +7,8 @@
 
 #include "KernelBuilder.h"
 
+#include "../Common/Math.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -130,18 +132,9 @@ Value KernelBuilder::narrow(Value vector, Type element) {
   }
   if (level.features.has(::vit::format::Feature::Avx512bf16))
     return arith::TruncFOp::create(*this, type, vector);
-  // LLVM would call a function for each element. To nearest even: adds half of
-  // the last bit that is kept, less one if that is even. A NaN stays one.
-  auto all = [&](int32_t bits) { return splatBits(vectorType, bits); };
-  Value bits = bitcast(vector, getI32Type());
-  Value high = arith::ShRUIOp::create(*this, bits, all(16));
-  Value odd = arith::AndIOp::create(*this, high, all(1));
-  Value half = arith::AddIOp::create(*this, odd, all(0x7fff));
-  Value sum = arith::AddIOp::create(*this, bits, half);
-  Value rounded = arith::ShRUIOp::create(*this, sum, all(16));
-  Value quiet = arith::OrIOp::create(*this, high, all(0x40));
-  Value isNan = compare(arith::CmpFPredicate::UNO, vector, vector);
-  Value word = select(isNan, quiet, rounded);
+  // LLVM would call a function for each element.
+  Value bits = bitcast(emitRoundToBf16(*this, vector), getI32Type());
+  Value word = arith::ShRUIOp::create(*this, bits, splatBits(vectorType, 16));
   Value narrow = arith::TruncIOp::create(
       *this, VectorType::get({kVectorLanes}, getIntegerType(16)), word);
   return bitcast(narrow, type.getElementType());

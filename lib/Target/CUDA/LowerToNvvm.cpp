@@ -60,7 +60,7 @@ void mlir::vit::cuda::registerLowering(DialectRegistry &registry) {
 
 /// Lanes of a warp.
 static constexpr unsigned kWarp = 32;
-/// The alignment that lets four floats be one load or store.
+/// The largest alignment, which lets four floats be one load or store.
 static constexpr uint64_t kAlignment = 16;
 
 /// Bare pointers require memrefs of static shape. The size is arbitrary:
@@ -102,11 +102,15 @@ static void attributeWorkgroupMemory(gpu::GPUFuncOp function) {
   });
 }
 
+/// Vectors of up to 16 bytes are at a multiple of their size.
 template <typename OpTy> static void align(OpTy op, Type vector) {
   auto type = dyn_cast<VectorType>(vector);
-  if (type && !op.getAlignment() &&
-      type.getNumElements() * type.getElementTypeBitWidth() == 8 * kAlignment)
-    op.setAlignment(kAlignment);
+  if (!type || op.getAlignment())
+    return;
+  uint64_t bytes =
+      uint64_t(type.getNumElements()) * type.getElementTypeBitWidth() / 8;
+  if (llvm::isPowerOf2_64(bytes) && bytes <= kAlignment)
+    op.setAlignment(bytes);
 }
 
 /// The upstream lowering of vector.fma leaves it to the backend whether to

@@ -265,3 +265,24 @@ static Value emitLogF32(CodeBuilder &b, Value x) {
 Value mlir::vit::emitLog(CodeBuilder &b, Value x) {
   return x.getType().isF64() ? emitLogF64(b, x) : emitLogF32(b, x);
 }
+
+Value mlir::vit::emitRoundToBf16(CodeBuilder &b, Value x) {
+  Type type = x.getType(), words = b.getI32Type();
+  if (auto vector = dyn_cast<VectorType>(type))
+    words = vector.clone(words);
+  auto all = [&](uint32_t bits) { return b.splatBits(type, int32_t(bits)); };
+  Value bits = arith::BitcastOp::create(b, words, x);
+  // Adds half of the last bit that is kept, less one if that is even.
+  Value high = arith::ShRUIOp::create(b, bits, all(16));
+  Value odd = arith::AndIOp::create(b, high, all(1));
+  Value half = arith::AddIOp::create(b, odd, all(0x7fff));
+  Value rounded = arith::AddIOp::create(b, bits, half);
+  // A comparison of f32 with itself may be assumed to hold on Vulkan.
+  Value magnitude = arith::AndIOp::create(b, bits, all(0x7fffffff));
+  Value isNan =
+      b.compare(arith::CmpIPredicate::ugt, magnitude, all(0x7f800000));
+  Value quiet = arith::OrIOp::create(b, bits, all(0x00400000));
+  Value kept = b.select(isNan, quiet, rounded);
+  return arith::BitcastOp::create(
+      b, type, arith::AndIOp::create(b, kept, all(0xffff0000)));
+}

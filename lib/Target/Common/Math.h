@@ -35,6 +35,10 @@ Value emitLog(CodeBuilder &b, Value x);
 /// of 4e-7.
 Value emitBiasCorrection(CodeBuilder &b, Type type, double beta, Value updates);
 
+/// Returns x rounded to the nearest number of bf16, as f32: the low 16 bits are
+/// 0. A NaN stays one.
+Value emitRoundToBf16(CodeBuilder &b, Value x);
+
 } // namespace mlir::vit
 
 #endif // VIT_TARGET_COMMON_MATH_H

@@ -13,9 +13,10 @@ using namespace mlir::vit::simt;
 using kernel::kChannelPad;
 
 FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
-  if (!type.getElementType().isF32()) {
+  Type element = type.getElementType();
+  if (!element.isF32() && !element.isBF16()) {
     op->emitOpError("has no GPU code for elements of ")
-        << type.getElementType() << "; use f32";
+        << element << "; use f32 or bf16";
     return failure();
   }
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());

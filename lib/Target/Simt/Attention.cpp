@@ -30,6 +30,11 @@ Value Attention::at(Argument argument, Value token, Value vector) {
   return b.add(b.mul(row, shape.vectors), channel);
 }
 
+Value Attention::getPower(Value difference) {
+  Value power = emitExp2OfNegative(b, difference);
+  return b.isNarrow(Query) ? b.roundToBf16(power) : power;
+}
+
 void Attention::ifQuery(Value token, function_ref<void()> body) {
   if (queries % tile.getRows() == 0)
     body();
@@ -63,7 +68,7 @@ void Attention::normalizeScore(Value query, Value key, Value largest,
                                Value inverse) {
   Value position = probabilityAt(query, key);
   Value score = b.load(number(Probabilities), position);
-  Value power = emitExp2OfNegative(b, b.subf(score, largest));
+  Value power = getPower(b.subf(score, largest));
   b.store(b.mulf(power, inverse), number(Probabilities), position);
 }
 

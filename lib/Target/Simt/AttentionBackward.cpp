@@ -101,6 +101,10 @@ private:
   /// Returns p and scale * ds, each in all lanes.
   std::pair<Value, Value> getFactors(const Statistics &statistics, Value score,
                                      Value product, Value exists);
+  /// Rounds a factor of a product as its operands are.
+  Value rounded(Value factor) {
+    return b.isNarrow(Query) ? b.roundToBf16(factor) : factor;
+  }
   void forEachVector(function_ref<void(Value)> body);
   void clear(ArrayRef<Argument> arguments, Value token);
   /// Computes dq of a query and, if `all`, adds its terms to dk and dv.
@@ -261,7 +265,8 @@ std::pair<Value, Value>
 AttentionBackward::getFactors(const Statistics &statistics, Value score,
                               Value product, Value exists) {
   auto [p, ds] = getScalars(statistics, score, product, exists);
-  return {b.broadcast(p), b.broadcast(b.mulf(ds, b.scalar(scale)))};
+  return {b.broadcast(rounded(p)),
+          b.broadcast(rounded(b.mulf(ds, b.scalar(scale))))};
 }
 
 void AttentionBackward::clear(ArrayRef<Argument> arguments, Value token) {
@@ -411,6 +416,11 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBackwardOp op,
       getHeads(op, values, /*query=*/1, op.getHeadDim(), op.getOffsets());
   if (failed(shapes))
     return failure();
+  // The gradients are summed in memory.
+  for (Value result : op->getResults())
+    if (!tensorOf(result).getElementType().isF32())
+      return op.emitOpError("has no GPU code for a result of ")
+             << result.getType() << "; run vit-fuse with round-backward=false";
   if (b.level.isDirect)
     b.setThreads(b.level.limits.threads);
   AttentionBackward kernel(op, b, *shapes);

@@ -155,7 +155,7 @@ SmallVector<Value> Direct::step(Value block, ValueRange carried) {
     Value shrink = emitExp2OfNegative(b, b.subf(next[2 * i], largest));
     Value sum = b.mulf(next[2 * i + 1], shrink);
     for (int64_t j = 0; j < kKeys; ++j) {
-      row[j] = emitExp2OfNegative(b, b.subf(row[j], largest));
+      row[j] = a.getPower(b.subf(row[j], largest));
       if (mayMiss)
         row[j] =
             b.select(b.isLess(key[j], b.index(a.keys)), row[j], b.scalar(0));

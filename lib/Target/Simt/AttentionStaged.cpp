@@ -131,7 +131,7 @@ SmallVector<Value> Staged::makePowers(Value first, ArrayRef<Value> carried) {
       Value score = b.loadShared(scores, b.add(base, inBlock));
       if (a.op.getProbabilities())
         a.storeScore(score, token, key);
-      Value power = emitExp2OfNegative(b, b.subf(score, largest));
+      Value power = a.getPower(b.subf(score, largest));
       if (a.keys % chunk != 0)
         power = b.select(b.isLess(key, b.index(a.keys)), power, b.scalar(0));
       sum = b.addf(sum, power);

@@ -15,6 +15,11 @@
 // this one is in use. Each element is a single sum in depth order, whatever the
 // tile.
 //
+// Weights of f32 are in panels, where a vector is 4 columns at one depth. Those
+// of bf16 are row-major, [columns][depth]: 4 depths of 4 columns are loaded
+// together and transposed. Operands are widened when they are loaded, so
+// workgroup memory holds f32.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Emitters.h"
@@ -35,11 +40,14 @@ public:
 
 private:
   /// A vector of columns in the weights: its position at depth 0, and the
-  /// distance to the next depth.
+  /// distance to the next depth (rows: from a vector of depths to the next).
   struct Column {
     Value base, stride;
   };
   Column getColumn(Value vector);
+  /// Loads 4 columns in `together` depths: those at `at`, a position that is a
+  /// multiple of the stride after the base of the columns.
+  SmallVector<Value> loadColumns(Value at);
   Value clampRow(Value row) { return b.min(row, b.sub(rows, b.index(1))); }
   Value clampVector(Value vector) {
     return isRagged ? b.min(vector, b.index(result.vectors - 1)) : vector;
@@ -50,17 +58,22 @@ private:
   void multiply(SmallVectorImpl<Value> &sums, function_ref<Value(int64_t)> left,
                 function_ref<Value(int64_t, int64_t)> right);
   /// How a thread copies its part of a tile of one operand to workgroup memory:
-  /// vectors `thread`, `thread + threads`, ...
+  /// items `thread`, `thread + threads`, ... of one vector of the input, or of
+  /// `together` vectors of weights.
   struct Copy {
     unsigned operand;
     int64_t total;             ///< vectors of the tile
+    int64_t items;             ///< of the tile
     SmallVector<Value> source; ///< at step 0
     SmallVector<Value> stride; ///< per step
-    SmallVector<Value> target;
+    SmallVector<Value> item, target;
     Value shared; ///< two buffers of `total` vectors
+    int64_t vectorsPerItem() const { return total / items; }
   };
-  Copy planCopy(unsigned operand);
-  /// Stores one vector per target to the buffer that begins at `base`.
+  Copy planInput();
+  Copy planWeights();
+  Value getItem(Copy &copy, int64_t first);
+  /// Stores the vectors of each item to the buffer that begins at `base`.
   void putShared(const Copy &copy, ArrayRef<Value> values, Value base);
   /// Adds the products of the tiles. `left` and `right` are where the rows and
   /// columns of this thread begin.
@@ -75,7 +88,8 @@ private:
   Activation input, result;
   const Epilogue &epilogue;
   kernel::TileAttr tile;
-  int64_t panel; ///< vectors of every panel of weights but the last
+  int64_t panel;    ///< vectors of every panel of weights but the last
+  int64_t together; ///< depths of a vector of columns that are loaded together
   int64_t threadRows, threadVectors;
   int64_t across, down;        ///< threads per row and per column of the tile
   bool isRagged;               ///< the last column tile extends past the result
@@ -91,6 +105,7 @@ Gemm::Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
       tile(op.getTile()) {
   auto panels =
       cast<kernel::PanelsAttr>(op.getWeight().getType().getEncoding());
+  together = panels.getCols() == 1 ? kVectorLanes : 1;
   panel = std::min(panels.getCols() / kVectorLanes, result.vectors);
   threadRows = tile.getThreadRows();
   threadVectors = tile.getThreadCols() / kVectorLanes;
@@ -112,6 +127,8 @@ Gemm::Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
 
 Gemm::Column Gemm::getColumn(Value vector) {
   int64_t depth = input.vectors * kVectorLanes;
+  if (together > 1)
+    return {b.mul(vector, kVectorLanes * input.vectors), b.index(1)};
   Value index = b.div(vector, panel), inPanel = b.rem(vector, panel);
   Column column;
   column.base = b.add(b.mul(index, panel * depth), inPanel);
@@ -120,6 +137,18 @@ Gemm::Column Gemm::getColumn(Value vector) {
     column.stride = b.select(b.isLess(index, b.index(result.vectors / panel)),
                              column.stride, b.index(last));
   return column;
+}
+
+SmallVector<Value> Gemm::loadColumns(Value at) {
+  if (together == 1)
+    return {b.load4(1, at)};
+  SmallVector<Value> columns, depths;
+  for (int64_t i = 0; i < kVectorLanes; ++i)
+    columns.push_back(b.load4(1, b.add(at, i * input.vectors)));
+  for (int64_t d = 0; d < kVectorLanes; ++d)
+    depths.push_back(b.fromElements(llvm::map_to_vector(
+        columns, [&](Value column) { return b.extract(column, d); })));
+  return depths;
 }
 
 void Gemm::multiply(SmallVectorImpl<Value> &sums,
@@ -151,58 +180,84 @@ SmallVector<Value> Gemm::sumDirect() {
   SmallVector<Value> zeros(threadRows * threadVectors, b.splat(0));
   return b.loop(input.vectors, zeros, [&](Value step, ValueRange carried) {
     SmallVector<Value> sums(carried);
-    Value depth = b.mul(step, kVectorLanes);
+    Value depth = b.mul(step, kVectorLanes / together);
+    SmallVector<SmallVector<Value>> loaded(threadVectors);
     multiply(
         sums, [&](int64_t i) { return b.load4(0, b.add(rowBase[i], step)); },
         [&](int64_t d, int64_t j) {
-          Value offset = b.mul(b.add(depth, d), columns[j].stride);
-          return b.load4(1, b.add(columns[j].base, offset));
+          if (d % together == 0) {
+            Value offset = b.mul(b.add(depth, d / together), columns[j].stride);
+            loaded[j] = loadColumns(b.add(columns[j].base, offset));
+          }
+          return loaded[j][d % together];
         });
     return sums;
   });
 }
 
-Gemm::Copy Gemm::planCopy(unsigned operand) {
-  int64_t depth = tile.getChunk(), depthVectors = depth / kVectorLanes;
-  int64_t columnVectors = tile.getCols() / kVectorLanes;
-  int64_t threads = tile.getThreads();
+/// Adds the item of this thread after item `first` to `copy`. Returns it, or
+/// the last one if it is past the end.
+Value Gemm::getItem(Copy &copy, int64_t first) {
+  copy.item.push_back(b.add(b.thread(), first));
+  return first + tile.getThreads() > copy.items
+             ? b.min(copy.item.back(), b.index(copy.items - 1))
+             : copy.item.back();
+}
+
+Gemm::Copy Gemm::planInput() {
+  int64_t depthVectors = tile.getChunk() / kVectorLanes;
   Copy copy;
-  copy.operand = operand;
-  copy.total =
-      operand == 0 ? tile.getRows() * depthVectors : depth * columnVectors;
-  for (int64_t first = 0; first < copy.total; first += threads) {
-    Value target = b.add(b.thread(), first);
-    Value item = first + threads > copy.total
-                     ? b.min(target, b.index(copy.total - 1))
-                     : target;
-    copy.target.push_back(target);
-    if (operand == 0) {
-      Value row = b.add(firstRow, b.div(item, depthVectors));
-      copy.source.push_back(b.add(b.mul(clampRow(row), input.vectors),
-                                  b.rem(item, depthVectors)));
-      copy.stride.push_back(b.index(depthVectors));
-    } else {
-      Column column = getColumn(
-          clampVector(b.add(firstVector, b.rem(item, columnVectors))));
-      copy.source.push_back(
-          b.add(column.base, b.mul(b.div(item, columnVectors), column.stride)));
-      copy.stride.push_back(b.mul(column.stride, depth));
-    }
+  copy.operand = 0;
+  copy.total = copy.items = tile.getRows() * depthVectors;
+  for (int64_t first = 0; first < copy.items; first += tile.getThreads()) {
+    Value item = getItem(copy, first);
+    Value row = b.add(firstRow, b.div(item, depthVectors));
+    copy.source.push_back(
+        b.add(b.mul(clampRow(row), input.vectors), b.rem(item, depthVectors)));
+    copy.stride.push_back(b.index(depthVectors));
+    copy.target.push_back(copy.item.back());
+  }
+  return copy;
+}
+
+Gemm::Copy Gemm::planWeights() {
+  int64_t depth = tile.getChunk(), depths = depth / together;
+  int64_t columnVectors = tile.getCols() / kVectorLanes;
+  Copy copy;
+  copy.operand = 1;
+  copy.total = depth * columnVectors;
+  copy.items = depths * columnVectors;
+  for (int64_t first = 0; first < copy.items; first += tile.getThreads()) {
+    Value item = getItem(copy, first);
+    // Neighboring threads read neighboring vectors.
+    Value vector =
+        together == 1 ? b.rem(item, columnVectors) : b.div(item, depths);
+    Value at = together == 1 ? b.div(item, columnVectors) : b.rem(item, depths);
+    Column column = getColumn(clampVector(b.add(firstVector, vector)));
+    copy.source.push_back(b.add(column.base, b.mul(at, column.stride)));
+    copy.stride.push_back(b.mul(column.stride, depths));
+    copy.target.push_back(
+        together == 1 ? copy.item.back()
+                      : b.add(b.mul(at, together * columnVectors), vector));
   }
   return copy;
 }
 
 void Gemm::putShared(const Copy &copy, ArrayRef<Value> values, Value base) {
-  for (auto [value, target] : llvm::zip_equal(values, copy.target)) {
-    auto put = [&, value = value, target = target] {
-      b.storeShared(value, copy.shared, b.add(base, target));
+  int64_t each = copy.vectorsPerItem();
+  int64_t columnVectors = tile.getCols() / kVectorLanes;
+  for (auto [i, target] : llvm::enumerate(copy.target)) {
+    auto put = [&, i = i, target = target] {
+      for (int64_t j = 0; j < each; ++j)
+        b.storeShared(values[i * each + j], copy.shared,
+                      b.add(b.add(base, target), j * columnVectors));
     };
     bool isWhole =
-        copy.total % tile.getThreads() == 0 || target != copy.target.back();
+        copy.items % tile.getThreads() == 0 || i + 1 < copy.target.size();
     if (isWhole)
       put();
     else
-      b.ifThen(b.isLess(target, b.index(copy.total)), put);
+      b.ifThen(b.isLess(copy.item[i], b.index(copy.items)), put);
   }
 }
 
@@ -229,16 +284,20 @@ SmallVector<Value> Gemm::sumStaged() {
   int64_t depthVectors = tile.getChunk() / kVectorLanes;
   int64_t steps = input.vectors / depthVectors;
   // The tile of the input is [rows][depth], that of the weights [depth][cols].
-  Copy copies[] = {planCopy(0), planCopy(1)};
+  Copy copies[] = {planInput(), planWeights()};
   // There are two buffers of each, so that one barrier per step is enough.
   for (Copy &copy : copies)
     copy.shared = b.allocateShared4(2 * copy.total);
   auto fetch = [&](Value step) {
     SmallVector<Value> values;
     for (const Copy &copy : copies)
-      for (auto [source, stride] : llvm::zip(copy.source, copy.stride))
-        values.push_back(
-            b.load4(copy.operand, b.add(source, b.mul(step, stride))));
+      for (auto [source, stride] : llvm::zip(copy.source, copy.stride)) {
+        Value at = b.add(source, b.mul(step, stride));
+        if (copy.operand == 0)
+          values.push_back(b.load4(0, at));
+        else
+          values.append(loadColumns(at));
+      }
     return values;
   };
 
@@ -255,7 +314,7 @@ SmallVector<Value> Gemm::sumStaged() {
         SmallVector<Value> sums(values);
         SmallVector<Value> fetched(ArrayRef<Value>(sums).drop_front(count));
         sums.resize(count);
-        size_t lefts = copies[0].target.size();
+        size_t lefts = copies[0].target.size(); // one vector each
         putShared(copies[0], ArrayRef(fetched).take_front(lefts), base[0]);
         putShared(copies[1], ArrayRef(fetched).drop_front(lefts), base[1]);
         b.barrier();
@@ -336,7 +395,9 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::GemmOp op, SimtBuilder &b) {
   // The input has the channels of `out` if transposed, otherwise those of `in`.
   auto fits = [&] {
     int64_t in = panels.getInGroup(), out = panels.getOutGroup();
-    return panels.getTransposed() == transposed &&
+    bool isNarrow = weight.getElementType().isBF16();
+    return isNarrow == (panels.getCols() == 1) && panels.getInterleave() == 1 &&
+           panels.getTransposed() == transposed &&
            (transposed ? out : in) == input->group &&
            (transposed ? in : out) == result->group;
   };

@@ -42,6 +42,32 @@ struct Channels {
 };
 } // namespace
 
+/// Emits a relayout to bf16, of which a thread computes a vector at a time.
+/// `rows` is the number of rows of all images.
+static void relayoutVectors(SimtBuilder &b, const Channels &source,
+                            const Channels &target, Value rows) {
+  int64_t vectors = target.padded / kVectorLanes;
+  Value zero = b.scalar(0);
+  forEachItem(
+      b, b.mul(rows, vectors), b.threads() * kItemsPerThread, [&](Value item) {
+        Value row = b.mul(b.div(item, vectors), source.padded);
+        Value first = b.mul(b.rem(item, vectors), kVectorLanes);
+        SmallVector<Value> lanes;
+        for (int64_t lane = 0; lane < kVectorLanes; ++lane) {
+          Value place = b.add(first, lane), exists;
+          if (target.padded != target.width) {
+            Value inRun = b.rem(place, target.paddedRun());
+            exists = b.isLess(inRun, b.index(target.run()));
+            place = b.add(b.mul(b.div(place, target.paddedRun()), target.run()),
+                          b.min(inRun, b.index(target.run() - 1)));
+          }
+          Value x = b.load(0, b.add(row, source.place(b, place)));
+          lanes.push_back(exists ? b.select(exists, x, zero) : x);
+        }
+        b.store4(b.fromElements(lanes), 1, item);
+      });
+}
+
 // A thread computes one element of the result at a time.
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RelayoutOp op,
                                             SimtBuilder &b) {
@@ -50,16 +76,26 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RelayoutOp op,
   for (RankedTensorType type : {from, to})
     if (type.getEncoding() && !isa<kernel::ChannelsAttr>(type.getEncoding()))
       return op.emitOpError("has no GPU code from ") << from << " to " << to;
-  if (!to.getElementType().isF32())
+  bool isNarrow = to.getElementType().isBF16();
+  if (!isNarrow && !to.getElementType().isF32())
     return op.emitOpError("has no GPU code for elements of ")
-           << to.getElementType() << "; use f32";
+           << to.getElementType() << "; use f32 or bf16";
   int64_t rowsPerImage = 1;
   for (int64_t size : to.getShape().drop_front().drop_back())
     rowsPerImage *= size;
   Channels source = Channels::get(from), target = Channels::get(to);
+  int64_t perUnit = b.threads() * kItemsPerThread;
+  if (isNarrow) {
+    if (target.padded % kVectorLanes != 0)
+      return op.emitOpError("has no GPU code to ")
+             << to << ", whose rows do not begin at a vector";
+    relayoutVectors(b, source, target, b.mul(b.batch(), rowsPerImage));
+    return KernelInfo{kernel::ExtentAttr::get(
+        op.getContext(), 1, rowsPerImage * target.padded / kVectorLanes,
+        perUnit)};
+  }
   b.useScalars();
   Value total = b.mul(b.batch(), rowsPerImage * target.padded);
-  int64_t perUnit = b.threads() * kItemsPerThread;
   forEachItem(b, total, perUnit, [&](Value item) {
     Value row = b.div(item, target.padded);
     Value place = b.rem(item, target.padded);
@@ -161,8 +197,8 @@ static FailureOr<KernelInfo> emitChannels(Operation *op, SimtBuilder &b,
   FailureOr<Activation> shape = Activation::get(op, tensorOf(op->getResult(0)));
   if (failed(shape))
     return failure();
-  if (shape->group != 0)
-    return op->emitOpError("needs a result without groups where it has ")
+  if (shape->group != 0 || b.isNarrow(op->getNumOperands()))
+    return op->emitOpError("needs a result of f32 without groups where it has ")
            << op->getResult(0).getType();
   SmallVector<Channels> inputs;
   bool isWhole = begin % kVectorLanes == 0 && shape->width % kVectorLanes == 0;

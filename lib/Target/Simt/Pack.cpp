@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Does in each step what the runtime's derivation of stored forms does at load.
-// A thread takes one element of the result at a time and finds out which
-// element of the stacked sources it is, if any.
+// A thread takes one element of the result at a time, or in bf16 a vector, and
+// finds out which element of the stacked sources it is, if any.
 //
 //===----------------------------------------------------------------------===//
 
@@ -61,21 +61,52 @@ static Channel getInFlat(SimtBuilder &b, RankedTensorType type, Value item) {
   return {item, b.isLess(item, b.index(type.getNumElements()))};
 }
 
+/// Returns the value of `element` of the stacked sources, 0 if there is none.
+static Value loadStacked(kernel::PackOp op, SimtBuilder &b,
+                         const Channel &element) {
+  Value value = b.scalar(0);
+  int64_t start = 0;
+  for (auto [i, source] : llvm::enumerate(op.getSources())) {
+    int64_t count = tensorOf(source).getNumElements();
+    Value isHere =
+        b.both(element.exists,
+               b.both(b.isAtLeast(element.number, b.index(start)),
+                      b.isLess(element.number, b.index(start + count))));
+    Value at =
+        b.select(isHere, b.sub(element.number, b.index(start)), b.index(0));
+    value = b.select(isHere, b.load(i, at), value);
+    start += count;
+  }
+  return value;
+}
+
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
   RankedTensorType type = op.getResult().getType();
   Attribute layout = type.getEncoding();
   auto panels = dyn_cast_if_present<kernel::PanelsAttr>(layout);
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(layout);
-  if ((layout && !panels && !channels) || !type.getElementType().isF32())
+  bool isNarrow = type.getElementType().isBF16();
+  if ((layout && !panels && !channels) || (isNarrow && !panels) ||
+      (!isNarrow && !type.getElementType().isF32()))
     return op.emitOpError("has no GPU code to make ") << type;
   for (Value source : op.getSources())
     if (failed(Activation::getFlat(op, source.getType())))
       return failure();
-  int64_t total = kernel::getBytes(type).getTimes() / 4;
+  int64_t total =
+      kernel::getBytes(type).getTimes() * 8 / type.getElementTypeBitWidth();
   Activation row{};
   if (channels)
     row = getDimension(type.getShape().back(), channels.getGroup());
   unsigned result = op->getNumOperands();
+  if (isNarrow)
+    return emitPerItem(op, b, total / kVectorLanes, [&](Value item) {
+      Value first = b.mul(item, kVectorLanes);
+      SmallVector<Value> lanes;
+      for (int64_t lane = 0; lane < kVectorLanes; ++lane)
+        lanes.push_back(loadStacked(
+            op, b, getInPanels(b, type, panels, b.add(first, lane))));
+      b.store4(b.fromElements(lanes), result, item);
+    });
 
   b.useScalars();
   return emitPerItem(op, b, total, [&](Value item) {

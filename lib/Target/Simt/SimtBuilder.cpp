@@ -7,6 +7,8 @@
 
 #include "SimtBuilder.h"
 
+#include "../Common/Math.h"
+
 #include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
 #include "mlir/IR/Matchers.h"
 
@@ -80,6 +82,14 @@ SimtBuilder::SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
   threadValue = gpu::ThreadIdOp::create(*this, gpu::Dimension::x);
   unitValue = arith::AddIOp::create(
       *this, first, gpu::BlockIdOp::create(*this, gpu::Dimension::x));
+
+  for (unsigned i = 0; i < arguments.size(); ++i)
+    if (isNarrow(i)) {
+      integers = true;
+      accessWords[bufferOf(i)] = kVectorLanes / 2;
+    }
+  if (integers)
+    setBuffers();
 }
 
 Value SimtBuilder::pushWord(unsigned word) {
@@ -110,7 +120,7 @@ void SimtBuilder::finish() {
 //===----------------------------------------------------------------------===//
 
 void SimtBuilder::useScalars() {
-  scalars = true;
+  accessWords[0] = 1;
   setBuffers();
 }
 
@@ -125,8 +135,9 @@ void SimtBuilder::setBuffers() {
   Type lane = integers ? Type(getI32Type()) : getF32Type();
   SmallVector<Type> types(kernel.getArgumentTypes());
   for (unsigned i : {0, 1}) {
-    Type element =
-        scalars && i == 0 ? lane : VectorType::get({kVectorLanes}, lane);
+    Type element = lane;
+    if (accessWords[i] > 1)
+      element = VectorType::get({accessWords[i]}, lane);
     types[i] = getVulkanBuffer(getContext(), element, ShapedType::kDynamic,
                                spirv::StorageClass::StorageBuffer);
     kernel.getArgument(i).setType(types[i]);
@@ -137,7 +148,7 @@ void SimtBuilder::setBuffers() {
 Value SimtBuilder::buffer(unsigned argument) {
   if (!isVulkan())
     return kernel.getArgument(argument);
-  return kernel.getArgument(isInWorkspace(argument) ? 0 : 1);
+  return kernel.getArgument(bufferOf(argument));
 }
 
 static Value castTo(SimtBuilder &b, Type element, Value value) {
@@ -155,64 +166,136 @@ Value SimtBuilder::asInteger(Value value) {
   return castTo(*this, getI32Type(), value);
 }
 
-Value SimtBuilder::load4(unsigned argument, Value vector) {
+SmallVector<Value> SimtBuilder::getAccesses(unsigned argument, Value number,
+                                            int64_t count) {
+  int64_t words = wordsPerAccess(argument);
+  Value first = add(mul(bases[argument], kVectorLanes / count), number);
+  first = mul(first, count / words);
+  SmallVector<Value> accesses;
+  for (int64_t i = 0; i < count / words; ++i)
+    accesses.push_back(add(first, i));
+  return accesses;
+}
+
+Value SimtBuilder::loadWords(unsigned argument, Value number, int64_t count) {
   Value from = buffer(argument);
-  if (!isVulkan())
-    return vector::LoadOp::create(*this, vectorType, from,
-                                  ValueRange{mul(vector, kVectorLanes)});
-  Value at = add(bases[argument], vector);
-  if (!scalars || !isInWorkspace(argument))
-    return asFloat(memref::LoadOp::create(*this, from, ValueRange{at}));
-  SmallVector<Value> lanes;
-  at = mul(at, kVectorLanes);
-  for (int64_t lane = 0; lane < kVectorLanes; ++lane)
-    lanes.push_back(asFloat(
-        memref::LoadOp::create(*this, from, ValueRange{add(at, lane)})));
-  return fromElements(lanes);
+  SmallVector<Value> loads, words;
+  for (Value at : getAccesses(argument, number, count))
+    loads.push_back(memref::LoadOp::create(*this, from, ValueRange{at}));
+  if (loads.size() == 1)
+    return loads[0];
+  for (Value load : loads)
+    if (auto type = dyn_cast<VectorType>(load.getType()))
+      for (int64_t i = 0; i < type.getNumElements(); ++i)
+        words.push_back(extract(load, i));
+    else
+      words.push_back(load);
+  return vector::FromElementsOp::create(
+      *this, VectorType::get({count}, words[0].getType()), words);
+}
+
+void SimtBuilder::storeWords(Value words, unsigned argument, Value number) {
+  auto type = cast<VectorType>(words.getType());
+  int64_t each = wordsPerAccess(argument);
+  SmallVector<Value> accesses =
+      getAccesses(argument, number, type.getNumElements());
+  for (auto [i, at] : llvm::enumerate(accesses)) {
+    Value part = words;
+    if (each == 1) {
+      part = extract(words, i);
+    } else if (accesses.size() > 1) {
+      SmallVector<Value> lanes;
+      for (int64_t lane = 0; lane < each; ++lane)
+        lanes.push_back(extract(words, i * each + lane));
+      part = vector::FromElementsOp::create(
+          *this, VectorType::get({each}, type.getElementType()), lanes);
+    }
+    memref::StoreOp::create(*this, part, buffer(argument), ValueRange{at});
+  }
+}
+
+Value SimtBuilder::widenLow(Value words) {
+  Value bits = splatBits(words.getType(), 16);
+  return asFloat(arith::ShLIOp::create(*this, words, bits));
+}
+Value SimtBuilder::widenHigh(Value words) {
+  Value mask = splatBits(words.getType(), int32_t(0xffff0000));
+  return asFloat(arith::AndIOp::create(*this, words, mask));
+}
+
+Value SimtBuilder::load4(unsigned argument, Value vector) {
+  if (isVulkan() && isNarrow(argument)) {
+    Value words = loadWords(argument, vector, kVectorLanes / 2);
+    Value low = widenLow(words), high = widenHigh(words);
+    return fromElements(
+        {extract(low, 0), extract(high, 0), extract(low, 1), extract(high, 1)});
+  }
+  if (isVulkan())
+    return asFloat(loadWords(argument, vector, kVectorLanes));
+  auto type =
+      VectorType::get({kVectorLanes}, argumentType(argument).getElementType());
+  Value value = vector::LoadOp::create(*this, type, buffer(argument),
+                                       ValueRange{mul(vector, kVectorLanes)});
+  return isNarrow(argument) ? arith::ExtFOp::create(*this, vectorType, value)
+                            : value;
 }
 
 void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
-  Value to = buffer(argument);
   if (!isVulkan()) {
-    vector::StoreOp::create(*this, value, to,
+    if (isNarrow(argument))
+      value = arith::TruncFOp::create(
+          *this, VectorType::get({kVectorLanes}, getBF16Type()), value);
+    vector::StoreOp::create(*this, value, buffer(argument),
                             ValueRange{mul(vector, kVectorLanes)});
     return;
   }
   if (integers)
     value = asInteger(value);
-  Value at = add(bases[argument], vector);
-  if (!scalars || !isInWorkspace(argument)) {
-    memref::StoreOp::create(*this, value, to, ValueRange{at});
-    return;
+  if (isNarrow(argument)) {
+    Value bits = asInteger(roundToBf16(asFloat(value)));
+    Value low = arith::ShRUIOp::create(*this, bits, splatBits(vectorType, 16));
+    SmallVector<Value> words;
+    for (int64_t i = 0; i < kVectorLanes; i += 2)
+      words.push_back(
+          arith::OrIOp::create(*this, extract(low, i), extract(bits, i + 1)));
+    value = vector::FromElementsOp::create(
+        *this, VectorType::get({kVectorLanes / 2}, getI32Type()), words);
   }
-  at = mul(at, kVectorLanes);
-  for (int64_t lane = 0; lane < kVectorLanes; ++lane)
-    memref::StoreOp::create(*this, extract(value, lane), to,
-                            ValueRange{add(at, lane)});
+  storeWords(value, argument, vector);
 }
 
 Value SimtBuilder::loadElement(unsigned argument, Value element) {
   Value from = buffer(argument);
-  if (isVulkan() && !(scalars && isInWorkspace(argument))) {
-    Value at = add(bases[argument], div(element, kVectorLanes));
-    return extract(memref::LoadOp::create(*this, from, ValueRange{at}),
-                   rem(element, kVectorLanes));
-  }
-  return memref::LoadOp::create(*this, from,
-                                ValueRange{scalarAt(argument, element)});
+  if (!isVulkan())
+    return memref::LoadOp::create(*this, from, ValueRange{element});
+  int64_t words = wordsPerAccess(argument);
+  Value base = mul(bases[argument], kVectorLanes / words);
+  Value access = memref::LoadOp::create(
+      *this, from, ValueRange{add(base, div(element, words))});
+  return words == 1 ? access : extract(access, rem(element, words));
 }
 
 void SimtBuilder::storeElement(Value scalar, unsigned argument, Value element) {
-  assert(scalars && isInWorkspace(argument) && "call useScalars first");
-  memref::StoreOp::create(*this, scalar, buffer(argument),
-                          ValueRange{scalarAt(argument, element)});
+  assert((!isVulkan() || wordsPerAccess(argument) == 1) &&
+         "call useScalars first");
+  if (isVulkan())
+    element = add(mul(bases[argument], kVectorLanes), element);
+  memref::StoreOp::create(*this, scalar, buffer(argument), ValueRange{element});
 }
 
 Value SimtBuilder::load(unsigned argument, Value element) {
-  return asFloat(loadElement(argument, element));
+  if (!isNarrow(argument))
+    return asFloat(loadElement(argument, element));
+  if (!isVulkan())
+    return arith::ExtFOp::create(*this, getF32Type(),
+                                 loadElement(argument, element));
+  Value word = loadElement(argument, div(element, 2));
+  return select(isEqual(rem(element, 2), index(0)), widenLow(word),
+                widenHigh(word));
 }
 
 void SimtBuilder::store(Value scalar, unsigned argument, Value element) {
+  assert(!isNarrow(argument) && "two elements of bf16 share a word");
   bool isInteger = isVulkan() && integers;
   storeElement(isInteger ? asInteger(scalar) : scalar, argument, element);
 }
@@ -226,12 +309,6 @@ void SimtBuilder::storeInteger(Value integer, unsigned argument,
                                Value element) {
   assert(integers && "call useIntegers first");
   storeElement(integer, argument, element);
-}
-
-Value SimtBuilder::scalarAt(unsigned argument, Value element) {
-  if (!isVulkan())
-    return element;
-  return add(mul(bases[argument], kVectorLanes), element);
 }
 
 //===----------------------------------------------------------------------===//
@@ -293,6 +370,15 @@ Value SimtBuilder::reduceWorkgroup(Reduction kind, Value scalar,
 // Vectors
 //===----------------------------------------------------------------------===//
 
+Value SimtBuilder::roundToBf16(Value value) {
+  if (isVulkan())
+    return emitRoundToBf16(*this, value);
+  Type type = value.getType(), narrow = getBF16Type();
+  if (auto vector = dyn_cast<VectorType>(type))
+    narrow = vector.clone(narrow);
+  Value rounded = arith::TruncFOp::create(*this, narrow, value);
+  return arith::ExtFOp::create(*this, type, rounded);
+}
 Value SimtBuilder::broadcast(Value scalar) {
   return vector::BroadcastOp::create(*this, vectorType, scalar);
 }

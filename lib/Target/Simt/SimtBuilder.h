@@ -13,15 +13,19 @@
 //     i32), and 32 push words: batch, first unit, then the offset of each
 //     argument in its buffer in units of 16 bytes. Arguments and results of the
 //     entry and computed values are in the workspace. Derived forms, constants
-//     and arenas are in the parameters.
+//     and arenas are in the parameters. If an argument is bf16, both are of
+//     i32 and that with the argument is of vector<2xi32>, four elements of
+//     bf16: a word holds two neighbouring ones, the first in its low half, so
+//     no device needs to support accesses of 16 bits.
 //   CUDA: gpu.func @name(%argument0, ..., %batch: i32, %first: i32), one
-//     memref<?xf32> per argument (memref<?xi32> for integers such as labels),
-//     aligned to 16 bytes.
+//     memref per argument of its element type (f32, bf16, or i32 for integers
+//     such as labels), aligned to 16 bytes.
 //
 // The arguments are the operands of the dispatch, then its results. Addresses
 // count vectors of 4 elements, or single elements, from the beginning of the
-// argument. A work unit is a workgroup. Index arithmetic is 32 bit; no value
-// has 2^31 elements or more.
+// argument. Loads widen bf16 to f32, and stores round f32 to it, to nearest
+// even; two elements of bf16 are always stored by one thread. A work unit is a
+// workgroup. Index arithmetic is 32 bit; no value has 2^31 elements or more.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,6 +38,8 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+#include <array>
 
 namespace mlir::vit::simt {
 
@@ -89,13 +95,18 @@ public:
   /// flush to zero. Must be called before any access.
   void useIntegers();
 
-  /// Loads vector `vector` of an argument: 4 elements from 4 * vector on.
+  /// Whether the elements of an argument are bf16.
+  bool isNarrow(unsigned argument) const {
+    return arguments[argument].type.getElementType().isBF16();
+  }
+  /// Loads vector `vector` of an argument: 4 elements from 4 * vector on, as
+  /// f32.
   Value load4(unsigned argument, Value vector);
   void store4(Value value, unsigned argument, Value vector);
-  /// Loads one f32. Without `useScalars`, Vulkan loads the vector and extracts
-  /// the element.
+  /// Loads one element as f32. Without `useScalars`, Vulkan loads the vector
+  /// and extracts the element.
   Value load(unsigned argument, Value element);
-  /// Needs `useScalars` and an argument in the workspace.
+  /// Needs `useScalars` and an argument of f32 in the workspace.
   void store(Value scalar, unsigned argument, Value element);
   /// The same for i32. Need `useIntegers`.
   Value loadInteger(unsigned argument, Value element);
@@ -128,6 +139,8 @@ public:
 
   using CodeBuilder::splat;
   Value splat(double value) { return splat(vectorType, value); }
+  /// Rounds an f32 or a vector to the nearest numbers of bf16, as f32.
+  Value roundToBf16(Value value);
   Value broadcast(Value scalar);
   Value extract(Value vector, int64_t lane);
   Value extract(Value vector, Value lane);
@@ -152,7 +165,24 @@ private:
   }
   void setBuffers();
   Value buffer(unsigned argument);
-  Value scalarAt(unsigned argument, Value element);
+  /// Vulkan: the number of the buffer that contains `argument`.
+  unsigned bufferOf(unsigned argument) const {
+    return isInWorkspace(argument) ? 0 : 1;
+  }
+  /// Vulkan: the words of an element of the buffer that contains `argument`.
+  int64_t wordsPerAccess(unsigned argument) const {
+    return accessWords[bufferOf(argument)];
+  }
+  /// Vulkan: the accesses for the `count` words from count * number on, where
+  /// `count` is a multiple of the words of one.
+  SmallVector<Value> getAccesses(unsigned argument, Value number,
+                                 int64_t count);
+  Value loadWords(unsigned argument, Value number, int64_t count);
+  void storeWords(Value words, unsigned argument, Value number);
+  /// An f32 from a word of bf16 (the first element in the low half), or a
+  /// vector of them. The other half is ignored.
+  Value widenLow(Value words);
+  Value widenHigh(Value words);
   /// Bitcasts `value`, unless it has the type already.
   Value asFloat(Value value);
   Value asInteger(Value value);
@@ -164,7 +194,9 @@ private:
   SmallVector<KernelArgument> arguments;
   gpu::GPUFuncOp kernel;
   int64_t threadCount;
-  bool scalars = false, integers = false;
+  bool integers = false;
+  /// Vulkan: words of an element of each buffer, 1, 2 or 4.
+  std::array<int64_t, 2> accessWords = {kVectorLanes, kVectorLanes};
   Value unitValue, threadValue, batchValue, reductionArray;
   SmallVector<Value> bases; ///< Vulkan: the beginning of each argument
 };

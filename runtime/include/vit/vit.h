@@ -448,7 +448,7 @@ typedef struct vit_session_options {
 /// `precision` chooses among the code that the module has (see
 /// vit_module_precision): of that precision, the best level that the machine
 /// has. VIT_UNSUPPORTED where no entry has code in it, VIT_INVALID_ARGUMENT if
-/// there is no such precision. Code for GPUs is f32.
+/// there is no such precision. Code for GPUs is f32 or bf16.
 ///
 /// VIT_UNSUPPORTED where the module has no code that the device (for the CPU:
 /// below VIT_CPU_LEVEL, if that is set) runs, or where there is no driver;
@@ -539,10 +539,10 @@ VIT_API vit_status vit_session_workspace_size(const vit_session *session,
 
 /// What this machine offers: a JSON array with an object per device; free it
 /// with free(). Each has "device" (what vit_session_options takes: "cpu",
-/// "vulkan:0", "cuda:0"), "name", and "level", the best code that it runs. The
-/// CPU has "levels", all that the processor has the features of, each with the
-/// "precisions" that it has code of its own for: in others it runs what is
-/// compiled for a lower level.
+/// "vulkan:0", "cuda:0"), "name", and "level", the best code that it runs. A
+/// GPU has the "precisions" of that level. The CPU has "levels", all that the
+/// processor has the features of, each with the "precisions" that it has code
+/// of its own for: in others it runs what is compiled for a lower level.
 /// Where there is no driver or none that vit can use, an object with "device"
 /// ("vulkan", "cuda") and "unavailable" says why. `family` ("cpu", "vulkan" or
 /// "cuda"; NULL: all) limits it to devices of one kind; only their drivers are

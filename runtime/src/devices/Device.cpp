@@ -186,6 +186,14 @@ void describeUnavailable(Text &json, const char *device, const char *reason) {
   json.endObject();
 }
 
+void describePrecisions(Text &json, const format::Level &level) {
+  json.beginArray("precisions");
+  for (ElementType precision : format::allPrecisions())
+    if (format::isDistinct(level, precision))
+      json.item(format::precisionName(precision));
+  json.endArray();
+}
+
 //===----------------------------------------------------------------------===//
 // For executors
 //===----------------------------------------------------------------------===//

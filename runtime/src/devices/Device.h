@@ -183,6 +183,8 @@ vit_status createExecutor(const SessionContext &context, const char *device,
 void describeCpuDevices(Text &json);
 void describeVulkanDevices(Text &json);
 void describeCudaDevices(Text &json);
+/// Adds the array "precisions": those that `level` has code of its own for.
+void describePrecisions(Text &json, const format::Level &level);
 
 /// {"device": device, "unavailable": reason}
 void describeUnavailable(Text &json, const char *device, const char *reason);

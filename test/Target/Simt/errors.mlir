@@ -55,9 +55,9 @@ func.func @blocked(%x: !x) -> !x {
 
 // -----
 
-!x = tensor<?x9x32xbf16>
-func.func @bf16(%x: !x) -> !x {
-  // expected-error @+1 {{has no GPU code for elements of 'bf16'; use f32}}
+!x = tensor<?x9x32xi8>
+func.func @int8(%x: !x) -> !x {
+  // expected-error @+1 {{has no GPU code for elements of 'i8'; use f32 or bf16}}
   %y = kernel.map %x tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> {
   ^bb0(%a: f32):
     kernel.yield %a : f32

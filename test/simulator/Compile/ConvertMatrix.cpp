@@ -171,6 +171,49 @@ LogicalResult Converter::convertTruncation(LLVM::FPTruncOp op) {
   return success();
 }
 
+LogicalResult Converter::convertExtension(LLVM::FPExtOp op) {
+  Type from = op.getArg().getType(), to = op.getType();
+  if (!getElementTypeOrSelf(from).isBF16())
+    return success();
+  if (!getElementTypeOrSelf(to).isF32())
+    return op.emitError("the simulator knows bf16 widened to f32 alone");
+  Type half = builder.getI16Type(), word = builder.getI32Type();
+  TypedAttr sixteen = builder.getI32IntegerAttr(16);
+  if (auto vector = dyn_cast<VectorType>(from)) {
+    half = vector.clone(half);
+    word = vector.clone(word);
+    sixteen = DenseElementsAttr::get(cast<ShapedType>(word), sixteen);
+  }
+  Value bits = LLVM::BitcastOp::create(builder, location, half, op.getArg());
+  bits = LLVM::ZExtOp::create(builder, location, word, bits);
+  Value count = LLVM::ConstantOp::create(builder, location, word, sixteen);
+  bits = LLVM::ShlOp::create(builder, location, bits, count);
+  op.getResult().replaceAllUsesWith(
+      LLVM::BitcastOp::create(builder, location, to, bits).getResult());
+  op.erase();
+  return success();
+}
+
+LogicalResult Converter::convertConstant(LLVM::ConstantOp op) {
+  if (!getElementTypeOrSelf(op.getType()).isBF16())
+    return success();
+  Type type = builder.getI16Type();
+  TypedAttr bits;
+  if (auto elements = dyn_cast<DenseElementsAttr>(op.getValue())) {
+    bits = elements.bitcast(type);
+    type = bits.getType();
+  } else {
+    bits = builder.getIntegerAttr(
+        type, cast<FloatAttr>(op.getValue()).getValue().bitcastToAPInt());
+  }
+  Value value = LLVM::ConstantOp::create(builder, location, type, bits);
+  op.getResult().replaceAllUsesWith(
+      LLVM::BitcastOp::create(builder, location, op.getType(), value)
+          .getResult());
+  op.erase();
+  return success();
+}
+
 LogicalResult Converter::convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op) {
   auto mode = op.getRnd();
   if ((mode != NVVM::FPRoundingMode::RN && mode != NVVM::FPRoundingMode::RZ) ||

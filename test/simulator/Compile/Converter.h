@@ -38,13 +38,17 @@ private:
   LogicalResult convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op);
   LogicalResult convertToTf32(NVVM::ConvertFloatToTF32Op op);
   LogicalResult convertTruncation(LLVM::FPTruncOp op);
+  LogicalResult convertExtension(LLVM::FPExtOp op);
+  LogicalResult convertConstant(LLVM::ConstantOp op);
   /// Adds counters of the ops of each basic block (CountOps.cpp).
   void countOps(LLVM::LLVMFuncOp kernel);
   LogicalResult checkAccess(Operation *op, Value address, Type type,
                             std::optional<uint64_t> alignment, bool write);
   void addEntry(LLVM::LLVMFuncOp kernel, StringRef name);
   void addManifest();
-  void dropAddressSpaces();
+  /// Drops address spaces, and replaces bf16 by i16, since the host would hold
+  /// a bf16 that several blocks use as f32 and call a function to round it.
+  void replaceTypes();
 
   LLVM::CallOp call(StringRef name, Type result, ValueRange operands);
   Value constant(uint32_t value) {

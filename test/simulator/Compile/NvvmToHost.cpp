@@ -299,10 +299,12 @@ LogicalResult Converter::convertOp(Operation *op) {
             LLVM::SwitchOp, LLVM::UnreachableOp>(
           [](Operation *) { return success(); })
       .Case([&](LLVM::FPTruncOp op) { return convertTruncation(op); })
+      .Case([&](LLVM::FPExtOp op) { return convertExtension(op); })
+      .Case([&](LLVM::ConstantOp op) { return convertConstant(op); })
       .Default([](Operation *other) -> LogicalResult {
         // The host would call a function that it lacks to round the results.
         if (isa<LLVM::FastmathFlagsInterface>(other) &&
-            !isa<LLVM::FPExtOp, LLVM::SelectOp>(other) &&
+            !isa<LLVM::SelectOp>(other) &&
             llvm::any_of(other->getResultTypes(), [](Type type) {
               return getElementTypeOrSelf(type).isBF16();
             }))
@@ -428,7 +430,7 @@ void Converter::addManifest() {
                          "sim_manifest", builder.getStringAttr(text));
 }
 
-void Converter::dropAddressSpaces() {
+void Converter::replaceTypes() {
   SmallVector<LLVM::AddrSpaceCastOp> casts;
   host.walk([&](LLVM::AddrSpaceCastOp cast) { casts.push_back(cast); });
   for (LLVM::AddrSpaceCastOp cast : casts) {
@@ -437,6 +439,8 @@ void Converter::dropAddressSpaces() {
   }
   AttrTypeReplacer replacer;
   replacer.addReplacement([&](LLVM::LLVMPointerType) { return pointer(); });
+  replacer.addReplacement(
+      [&](BFloat16Type) -> Type { return builder.getI16Type(); });
   replacer.recursivelyReplaceElementsIn(host, /*replaceAttrs=*/true,
                                         /*replaceLocs=*/false,
                                         /*replaceTypes=*/true);
@@ -461,7 +465,7 @@ LogicalResult Converter::run(Operation *container) {
     if (failed(convertKernel(kernel)))
       return failure();
   addManifest();
-  dropAddressSpaces();
+  replaceTypes();
   return success();
 }
 

@@ -4,10 +4,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""simulated.py DRIVER FOLDER COMMAND MODEL OPTIONS...
+"""simulated.py DRIVER FOLDER COMMAND [--precision PRECISION] MODEL OPTIONS...
 
 Like `vit-run COMMAND MODEL OPTIONS...` (infer, compare) on a CUDA device that
-DRIVER (libvit-fake-cuda.so) simulates. Keeps the compiled files in FOLDER.
+DRIVER (libvit-fake-cuda.so) simulates, of MODEL compiled in PRECISION (default:
+f32). Keeps the compiled files in FOLDER.
 """
 
 import glob
@@ -16,8 +17,14 @@ import shutil
 import subprocess
 import sys
 
-driver, folder, what, model = sys.argv[1:5]
-options = sys.argv[5:]
+driver, folder, what = sys.argv[1:4]
+options = sys.argv[4:]
+precision = []
+if "--precision" in options:
+    at = options.index("--precision")
+    precision = options[at:at + 2]
+    del options[at:at + 2]
+model = options.pop(0)
 
 
 def run(*command, **environment):
@@ -39,9 +46,9 @@ shutil.rmtree(folder, ignore_errors=True)
 os.makedirs(folder)
 module, kernels = folder + "/model.vitm", folder + "/kernels.so"
 # Machine code is never simulated: skip ptxas.
-run("vit-compile", model, "-o", module, "--target", "cuda", "--dump-ir", folder + "/ir", *weights,
+run("vit-compile", model, "-o", module, "--target", "cuda", "--dump-ir", folder + "/ir", *weights, *precision,
     *(["--outputs", ",".join(outputs)] if outputs else []), VIT_PTXAS="")
-text, = glob.glob(folder + "/ir/sm_80/*-vit-emit-simt.mlir")
+text, = glob.glob(folder + "/ir/sm_80*/*-vit-emit-simt.mlir")
 run("vit-simulate", text, "-o", kernels)
 run("vit-run", what, module, "--device", "cuda", *options,
     VIT_CUDA_LIBRARY=driver, VIT_SIM_KERNELS=kernels)

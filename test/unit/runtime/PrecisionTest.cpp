@@ -149,7 +149,8 @@ TEST(Precision, ThatIsNotThereIsRefused) {
       "entry 'forward' of 'module in memory' has no Cpu code in bf16, "
       "but in f32; leave the precision out, or compile the model "
       "again with --precision");
-  // Code for GPUs is f32, which is known before a driver is opened.
+  // The module's code for GPUs is f32, which is known before a driver is
+  // opened.
   Builder builder;
   builder.addBf16();
   builder.addGpu(schema::Target::Vulkan);

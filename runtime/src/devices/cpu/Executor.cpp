@@ -420,11 +420,7 @@ void describeCpuDevices(Text &json) {
     if (choice.features.contains(level.features)) {
       json.beginObject(nullptr);
       json.field("name", level.name);
-      json.beginArray("precisions");
-      for (format::ElementType precision : format::allPrecisions())
-        if (format::isDistinct(level, precision))
-          json.item(format::precisionName(precision));
-      json.endArray();
+      describePrecisions(json, level);
       json.endObject();
     }
   json.endArray();

@@ -33,6 +33,8 @@ static void describeAdapter(Text &json, const Driver &driver,
   json.field("workgroup_memory", adapter.maxShared);
   const format::Level *level = bestLevel(adapter);
   json.field("level", level ? level->name : "none");
+  if (level)
+    describePrecisions(json, *level);
   json.endObject();
 }
 

@@ -62,11 +62,12 @@ static void writeAdapter(Text &json, const Instance &instance, size_t index) {
   if (!instance.isDisabled(Option::PipelineCache))
     json.item("pipeline_cache");
   json.endArray();
-  const format::Level *forced;
+  const format::Level *forced = nullptr;
   bool isKnown = readForcedLevel(nullptr, forced, nullptr) == VIT_OK;
-  json.field("level", !isKnown ? "none"
-                      : forced ? forced->name
-                               : bestLevel(instance, adapter).name);
+  const format::Level &level = forced ? *forced : bestLevel(instance, adapter);
+  json.field("level", isKnown ? level.name : "none");
+  if (isKnown)
+    describePrecisions(json, level);
   json.endObject();
 }
 

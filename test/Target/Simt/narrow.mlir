@@ -1,0 +1,77 @@
+// Kernels with bf16: words of two elements on Vulkan, native vectors on CUDA.
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=direct},vit-layout,vit-plan),vit-emit-simt{level=direct})' --split-input-file | FileCheck %s --check-prefixes=CHECK,VULKAN
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan},vit-layout,vit-plan),vit-emit-simt)' --split-input-file | FileCheck %s --check-prefixes=CHECK,VULKAN,TILED
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda},vit-layout,vit-plan),vit-emit-simt{target=cuda})' --split-input-file | FileCheck %s --check-prefixes=CHECK,CUDA
+
+vit.parameter @w : tensor<40x64xf32>
+// Both operands and the result are bf16: four elements are one access. Workgroup
+// memory holds f32. The row-major weights are transposed in registers.
+// CHECK-LABEL: func.func @product
+// CHECK:  gpu.func @gemm_0(
+// VULKAN-SAME: %[[X:.+]]: memref<?xvector<2xi32>, #spirv.storage_class<StorageBuffer>>, %[[W:.+]]: memref<?xvector<2xi32>, #spirv.storage_class<StorageBuffer>>, %{{.+}}: memref<32xi32
+// CUDA-SAME:   %[[X:.+]]: memref<?xbf16>, %[[W:.+]]: memref<?xbf16>, %[[Y:.+]]: memref<?xbf16>, %{{.+}}: i32
+// TILED-DAG:   memref.alloc() : memref<{{[0-9]+}}xvector<4xf32>, #gpu.address_space<workgroup>>
+// VULKAN-DAG: memref.load %[[X]][%{{.+}}] : memref<?xvector<2xi32>
+// VULKAN-DAG: memref.load %[[W]][%{{.+}}] : memref<?xvector<2xi32>
+// VULKAN-DAG: arith.shli %{{.+}} : vector<2xi32>
+// VULKAN-DAG: arith.andi %{{.+}} : vector<2xi32>
+// CUDA:   vector.load %[[X]][%{{.+}}] : memref<?xbf16>, vector<4xbf16>
+// CUDA:   arith.extf %{{.+}} : vector<4xbf16> to vector<4xf32>
+// CUDA-COUNT-4: vector.load %[[W]][%{{.+}}] : memref<?xbf16>, vector<4xbf16>
+// CHECK:  vector.fma
+// VULKAN: arith.cmpi ugt
+// VULKAN: arith.ori %{{.+}} : i32
+// VULKAN: memref.store %{{.+}}, %[[X]][%{{.+}}] : memref<?xvector<2xi32>
+// CUDA:   arith.truncf %{{.+}} : vector<4xf32> to vector<4xbf16>
+// CUDA:   vector.store %{{.+}}, %[[Y]][%{{.+}}] : memref<?xbf16>, vector<4xbf16>
+// CHECK:  gpu.return
+func.func @product(%x: tensor<?x9x64xbf16>) -> tensor<?x9x40xbf16> {
+  %w = vit.read @w : tensor<40x64xf32>
+  %n = kernel.derive %w : (tensor<40x64xf32>) -> tensor<40x64xbf16>
+  %y = kernel.gemm %x, %n {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x9x64xbf16>, tensor<40x64xbf16>) -> tensor<?x9x40xbf16>
+  return %y : tensor<?x9x40xbf16>
+}
+
+// -----
+
+// A norm of f32 with a rounded result: a vector of f32 is two accesses.
+// CHECK-LABEL: func.func @rounded
+// CHECK:  gpu.func @rows_0(
+// VULKAN-SAME: %[[X:.+]]: memref<?xvector<2xi32>,
+// CUDA-SAME:   %[[X:.+]]: memref<?xf32>, %[[Y:.+]]: memref<?xbf16>,
+// VULKAN-COUNT-2: memref.load %[[X]][%{{.+}}] : memref<?xvector<2xi32>,
+// VULKAN: arith.bitcast %{{.+}} : vector<4xi32> to vector<4xf32>
+// VULKAN: memref.store %{{.+}}, %[[X]][%{{.+}}] : memref<?xvector<2xi32>
+// CUDA:   vector.store %{{.+}}, %[[Y]][%{{.+}}] : memref<?xbf16>, vector<4xbf16>
+// CHECK:  gpu.return
+func.func @rounded(%x: tensor<?x9x32xf32>) -> tensor<?x9x32xbf16> {
+  %y = kernel.rows normalize %x epsilon 1.0e-06 {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : tensor<?x9x32xf32> -> tensor<?x9x32xbf16>
+  return %y : tensor<?x9x32xbf16>
+}
+
+// -----
+
+// Padding takes whole vectors, of elements that are loaded one by one.
+// CHECK-LABEL: func.func @padded
+// CHECK:  gpu.func @relayout_0(
+// VULKAN-SAME: %[[X:.+]]: memref<?xvector<2xi32>,
+// VULKAN: memref.store %{{.+}}, %[[X]][%{{.+}}] : memref<?xvector<2xi32>
+// CUDA-COUNT-4: memref.load %{{.+}}[%{{.+}}] : memref<?xbf16>
+// CUDA:   vector.store %{{.+}} : memref<?xbf16>, vector<4xbf16>
+// CHECK:  gpu.return
+func.func @padded(%x: tensor<?x9x20xbf16>) -> tensor<?x9x20xf32> {
+  %y = kernel.map %x {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : tensor<?x9x20xbf16> -> tensor<?x9x20xf32>
+  return %y : tensor<?x9x20xf32>
+}
