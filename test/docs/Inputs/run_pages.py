@@ -32,6 +32,7 @@ MAKE = "python3 %s/make_files.py " % HERE
 NO_VULKAN = not (on_vulkan.has_driver("lavapipe") or on_vulkan.has_driver("swiftshader"))
 NUMPY = "numpy is not needed for the tests"
 DOWNLOAD = "a download: small files in its place"
+NO_PACKAGE = "the Python package is not built"
 SHORT = "fewer pictures or steps"
 SKIP = None
 PACKAGE_PYTHON = os.environ.get("VIT_PACKAGE_PYTHON")
@@ -48,7 +49,10 @@ RULES = [
     ("docs/python.md", "/env/bin/vit-run", [(r"^\S*/env/bin/", "")], "the build's own"),
     ("docs/python.md", "/env/bin/python",
      [(r"^\S*/env/bin/python", "PYTHONPATH=build/release/python " + PACKAGE_PYTHON)] if PACKAGE_PYTHON else SKIP,
-     "the build's own" if PACKAGE_PYTHON else "the Python package is not built"),
+     "the build's own" if PACKAGE_PYTHON else NO_PACKAGE),
+    ("", "bench/embed.py", SKIP, "needs another framework"),
+    ("", "bench/python.py", [(r"build/python/bin/python", PACKAGE_PYTHON), (r"$", " --rounds 20")] if PACKAGE_PYTHON else SKIP,
+     SHORT if PACKAGE_PYTHON else NO_PACKAGE),
     ("", "pip install", SKIP, "downloads gigabytes"),
     ("", "bench/compare", SKIP, "needs another framework and a harness"),
     ("", "bench/contention.py", [(r"--rounds.*$", "--rounds 1 --seconds 0.1 --batch 2 --neighbours 0,1")], SHORT),
