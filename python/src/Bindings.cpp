@@ -106,6 +106,48 @@ Array toArray(tools::Tensor &&tensor) {
                dtypeOf(owned->dtype));
 }
 
+static vit_dtype typeOf(nb::dlpack::dtype type, const std::string &name) {
+  for (vit_dtype one : {VIT_F32, VIT_F16, VIT_F64, VIT_I32, VIT_I64, VIT_U8})
+    if (type == dtypeOf(one))
+      return one;
+  if (type.code == static_cast<uint8_t>(nb::dlpack::dtype_code::Bfloat) &&
+      type.bits == 16)
+    return VIT_BF16;
+  throw Error(name + " is " + dtypeName(type) + ", which cannot be a weight",
+              VIT_UNSUPPORTED);
+}
+
+void writeWeights(nb::bytes path, const std::vector<std::string> &names,
+                  nb::list arrays) {
+  using Any = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+  std::vector<Any> owners(names.size());
+  std::vector<vit_tensor> tensors(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!nb::try_cast(arrays[i], owners[i], /*convert=*/true)) {
+      PyErr_Clear();
+      throw Error(names[i] + " is no array in CPU memory");
+    }
+    const Any &array = owners[i];
+    vit_tensor &tensor = tensors[i];
+    if (array.ndim() > VIT_MAX_RANK)
+      throw Error(names[i] + " has more than 8 dimensions");
+    tensor.name = names[i].c_str();
+    // Only read; the C struct serves both directions.
+    tensor.data = const_cast<void *>(array.data());
+    tensor.size = array.nbytes();
+    tensor.dtype = typeOf(array.dtype(), names[i]);
+    tensor.rank = static_cast<int32_t>(array.ndim());
+    for (size_t d = 0; d < array.ndim(); ++d)
+      tensor.dims[d] = static_cast<int64_t>(array.shape(d));
+  }
+  const char *metadata[] = {"format", "pt"};
+  vit_error error;
+  tools::check(vit_weights_write(path.c_str(), tensors.data(),
+                                 static_cast<int64_t>(tensors.size()), metadata,
+                                 1, &error),
+               error);
+}
+
 PictureList::PictureList(nb::list items) {
   using Pixels =
       nb::ndarray<const uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;

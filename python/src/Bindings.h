@@ -38,6 +38,10 @@ Output makeOutput(const vit_binding_info &info, int64_t batch);
 /// A NumPy array that owns the memory of `tensor`.
 Array toArray(tools::Tensor &&tensor);
 
+/// Writes named arrays to a .safetensors file.
+void writeWeights(nb::bytes path, const std::vector<std::string> &names,
+                  nb::list arrays);
+
 /// Pictures as the package's Python code hands them over: bytes for the path of
 /// a file, otherwise an array uint8 [height, width, 1 or 3].
 struct PictureList {

@@ -57,6 +57,8 @@ NB_MODULE(_core, module) {
       },
       nb::arg("library"), nb::arg("remedy"));
   module.def("with_keywords", &withKeywords, nb::arg("message"));
+  module.def("write_weights", &writeWeights, nb::arg("path"), nb::arg("names"),
+             nb::arg("arrays"));
   module.def("find_compiler", &tools::findCompilerLibrary);
   addModel(module);
   addTrainer(module);

@@ -66,6 +66,26 @@ def classify_json(paths, *options):
     return json.loads(run(["vit-run", "classify", SHAPES, *paths, "--json", *options]))
 
 
+def state_dict():
+    """The tensors of SHAPES by name, and its two configurations."""
+    import numpy
+
+    with open(os.path.join(SHAPES, "model.safetensors"), "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = file.read()
+    header.pop("__metadata__", None)
+    kinds = {"F16": numpy.float16, "F32": numpy.float32}
+    tensors = {
+        name: numpy.frombuffer(data[slice(*one["data_offsets"])], kinds[one["dtype"]]).reshape(one["shape"])
+        for name, one in header.items()
+    }
+    configs = []
+    for name in ("config.json", "preprocessor_config.json"):
+        with open(os.path.join(SHAPES, name)) as file:
+            configs.append(json.load(file))
+    return tensors, *configs
+
+
 def batch(count=2, seed=0):
     import numpy
 

@@ -121,6 +121,40 @@ class Calls(unittest.TestCase):
         self.assertEqual(model.attention_map(support.pictures()[0], rollout=True).shape[0], model.attention_map(
             support.pictures()[0]).shape[0])
 
+    def test_state_dict(self):
+        tensors, config, preprocessing = support.state_dict()
+        model = vitrt.load(tensors, config=config, preprocessing=preprocessing, quiet=True, threads=1)
+        x = support.batch(1)
+        numpy.testing.assert_array_equal(model(x)["logits"], support.shapes()(x)["logits"])
+        path = support.pictures()[0]
+        self.assertEqual(model.classify(path), support.shapes().classify(path))
+        with self.assertRaisesRegex(TypeError, "pickled"):
+            pickle.dumps(model)
+
+    @unittest.skipUnless(support.has("transformers") and support.has("torch"), "no transformers")
+    def test_transformers(self):
+        import torch
+        import transformers
+
+        module = transformers.ViTForImageClassification.from_pretrained(support.SHAPES).float().eval()
+        x = support.batch(2)
+        found = vitrt.load(module, quiet=True)(x)["logits"]
+        with torch.no_grad():
+            numpy.testing.assert_allclose(found, module(torch.from_numpy(x)).logits.numpy(), atol=1e-4)
+        again = vitrt.load(module.state_dict(), config=module.config.to_dict(), quiet=True)
+        numpy.testing.assert_array_equal(again(x)["logits"], found)
+
+    @unittest.skipUnless(support.has("timm"), "no timm")
+    def test_timm(self):
+        import timm
+        import torch
+
+        module = timm.create_model("vit_tiny_patch16_224", num_classes=7).eval()
+        x = numpy.random.default_rng(0).standard_normal((1, 3, 224, 224), dtype=numpy.float32)
+        found = vitrt.load(module, quiet=True)(x)["logits"]
+        with torch.no_grad():
+            numpy.testing.assert_allclose(found, module(torch.from_numpy(x)).numpy(), atol=1e-4)
+
     def test_description(self):
         model = support.shapes()
         self.assertEqual(model.input[1], (None, 3, support.SIZE, support.SIZE))

@@ -7,10 +7,12 @@
 
 import os
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from . import _core
 from ._compile import Path, arguments_of
+from ._objects import Folder, folder_of
 from ._pictures import Picture, is_one, prepare_all
 from ._tools import use_compiler
 from ._train import Trainer, finetune
@@ -85,12 +87,15 @@ class Model:
     loads it again. After os.fork() the child may go on using it.
     """
 
-    def __init__(self, core: Any, source: str, options: Dict[str, Any]):
+    def __init__(self, core: Any, source: str, options: Dict[str, Any], folder: Optional[Folder] = None):
         self._core = core
+        self._folder = folder  # What a model in memory was written to; lives as long as this.
         self._source, self._options = source, options
         _alive[max(_alive.keys(), default=0) + 1] = self
 
     def __reduce__(self):
+        if self._folder is not None:
+            raise TypeError("a model that was loaded from memory cannot be pickled: save it, and load the folder")
         return _reload, (self._source, self._options)
 
     def __repr__(self) -> str:
@@ -290,8 +295,10 @@ def _reload(source: str, options: Dict[str, Any]) -> Model:
 
 
 def load(
-    source: Union[str, "os.PathLike[str]"],
+    source: Union[str, "os.PathLike[str]", Any],
     *,
+    config: Optional[Mapping[str, Any]] = None,
+    preprocessing: Optional[Mapping[str, Any]] = None,
     device: str = "cpu",
     precision: Optional[str] = None,
     threads: int = 0,
@@ -312,6 +319,10 @@ def load(
         Texts and folders are compiled (pip install vitrt[compile]) and kept in the cache that
         vit-run uses, so that the second time takes no compiler. A module holds native code: load
         only what you would run as a program.
+        Or a model in memory: one of transformers or timm, or a state dict (arrays or tensors by
+        name) with `config`. It is copied.
+    config: of a state dict, what its library writes to config.json.
+    preprocessing: of a model in memory, what preprocessor_config.json of transformers says.
     device: "cpu", "vulkan", "vulkan:N", "vulkan:PART OF NAME", "cuda" or "cuda:N".
     precision: of products: "f32", "bf16" or "int8"; without it f32, or a module's default.
     threads: of a call on the CPU; 0: VIT_NUM_THREADS, or one per core.
@@ -326,6 +337,12 @@ def load(
 
     Raises vitrt.Error.
     """
+    folder = None
+    if not isinstance(source, (str, bytes, os.PathLike)):
+        folder = folder_of(source, config, preprocessing)
+        source = folder.path
+    elif config is not None or preprocessing is not None:
+        raise TypeError("config= and preprocessing= go with a model in memory; a folder has files for them")
     path = os.fspath(source)
     if not isinstance(path, str) or "\0" in path:
         raise TypeError(f"source is {source!r}, not a path or a name")
@@ -349,4 +366,4 @@ def load(
         no_cache=not cache,
     )
     words = arguments_of(dict(options, verbose=verbose)) + ["--", path]
-    return Model(_core.Model(words=words, quiet=quiet), path, options)
+    return Model(_core.Model(words=words, quiet=quiet), path, options, folder)

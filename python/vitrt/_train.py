@@ -6,23 +6,13 @@
 # ===-----------------------------------------------------------------------===#
 
 import os
-import shutil
-import tempfile
-import weakref
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from . import _core
 from ._compile import Path, arguments_of
+from ._objects import Folder
 
 Record = Dict[str, Any]
-
-
-class _Folder:
-    """A temporary folder that lives as long as this object."""
-
-    def __init__(self) -> None:
-        self.path = tempfile.mkdtemp(prefix="vitrt-")
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 class Trainer:
@@ -100,7 +90,7 @@ def finetune(
     """See Model.finetune."""
     folder = None
     if out is None:
-        folder = _Folder()
+        folder = Folder()
         out = os.path.join(folder.path, "run")
     if isinstance(classes, int):
         classes = [str(number) for number in range(classes)]
