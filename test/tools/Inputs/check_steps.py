@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 check_steps.py [--cases PATTERN] FOLDER DEVICE LEVEL... [-- COMMAND...]
+"""python3 check_steps.py [--cases PATTERN] [--bf16] FOLDER DEVICE LEVEL... [-- COMMAND...]
 
 Trains the models of make_step.py, or the folders that PATTERN finds and that
 have a part train, at each level and on the CPU, and compares losses,
 parameters and states: see vit-check-steps. COMMAND is a prefix of the command
-on the device. DEVICE is vulkan, or the path of libvit-fake-cuda.so for a
+on the device. --bf16: in that precision, with a tolerance for its roundings. DEVICE is vulkan, or the path of libvit-fake-cuda.so for a
 simulated CUDA device.
 """
 
@@ -22,6 +22,10 @@ if arguments[0] == "--cases":
     models = [case for case in sorted(glob.glob(arguments[1])) if os.path.isdir(case + "/train")]
     assert models, arguments[1]
     arguments = arguments[2:]
+# In bf16, the share of what a variable has moved that it may differ by.
+precision, share = ("f32", [])
+if arguments[0] == "--bf16":
+    precision, share, arguments = "bf16", ["0.01"], arguments[1:]
 end = arguments.index("--") if "--" in arguments else len(arguments)
 folder, device, levels, before = arguments[0], arguments[1], arguments[2:end], arguments[end + 1 :]
 target = "vulkan" if device == "vulkan" else "cuda"
@@ -48,13 +52,13 @@ for name, numbers, options, every in cases or CASES:
     else:
         run(sys.executable, os.path.join(os.path.dirname(__file__), "make_step.py"), *map(str, numbers), text)
     run("vit-compile", text, "--target", "cpu," + target, "--level", ",".join(["avx2", *levels]),
-        "--train=" + options, "-o", module, "--dump-ir", here + "/ir", VIT_PTXAS="")
+        "--precision", precision, "--train=" + options, "-o", module, "--dump-ir", here + "/ir", VIT_PTXAS="")
     for level in levels:
         print(name, level, flush=True)
         if target == "vulkan":
-            run(*before, "vit-check-steps", module, "vulkan", str(every), VIT_VULKAN_LEVEL=level)
+            run(*before, "vit-check-steps", module, "vulkan", str(every), *share, VIT_VULKAN_LEVEL=level)
             continue
-        kernels, (code,) = here + "/kernels.so", glob.glob(here + "/ir/sm_80/*-vit-emit-simt.mlir")
+        kernels, (code,) = here + "/kernels.so", glob.glob(here + "/ir/sm_80*/*-vit-emit-simt.mlir")
         run("vit-simulate", code, "-o", kernels)
-        run(*before, "vit-check-steps", module, "cuda", str(every),
+        run(*before, "vit-check-steps", module, "cuda", str(every), *share,
             VIT_CUDA_LIBRARY=device, VIT_SIM_KERNELS=kernels)
