@@ -31,7 +31,18 @@ private:
   LogicalResult convertOp(Operation *op);
   LogicalResult convertNvvm(Operation *op);
   LogicalResult convertShuffle(NVVM::ShflOp op);
+  // ConvertAsync.cpp
+  LogicalResult replaceByCall(Operation *op, StringRef name,
+                              ValueRange operands);
   LogicalResult convertCopy(NVVM::CpAsyncOp op);
+  LogicalResult convertBarrier(NVVM::BarrierOp op);
+  LogicalResult convertTensorCopy(Operation *op);
+  LogicalResult convertProduct(NVVM::WgmmaMmaAsyncOp op);
+  /// Has uses of sums of products checked.
+  void convertUseOfSums(LLVM::ExtractValueOp op);
+  /// Nothing: `op` is not one that sm_90 adds.
+  std::optional<LogicalResult> convertAsync(Operation *op);
+  Value storeCoordinates(ValueRange coordinates);
   // ConvertMatrix.cpp
   LogicalResult convertLoadMatrices(NVVM::LdMatrixOp op);
   LogicalResult convertMultiply(NVVM::MmaOp op);
@@ -78,7 +89,10 @@ private:
   std::map<std::string, uint32_t> shared; ///< indices of variables
   // Of the current kernel:
   std::vector<uint32_t> used; ///< variables
+  std::vector<bool> byValue;  ///< arguments
   mlir::Block *entry = nullptr;
+  llvm::DenseMap<Type, Value> sums; ///< memory of products, by type
+  bool ordered = false;             ///< threads wait for some others
   std::string manifestOps;
   uint64_t smallest = 4; ///< bytes or alignment of an access, at most 4
   Value scratch;         ///< null: not needed yet

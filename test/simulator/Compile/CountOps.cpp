@@ -48,15 +48,21 @@ static std::optional<OpClass> classifyArithmetic(Operation *op) {
 
 static std::optional<OpClass> classify(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<OpClass>>(op)
-      .Case<NVVM::MmaOp>([](Operation *) { return OpClass::Mma; })
+      .Case<NVVM::MmaOp, NVVM::WgmmaMmaAsyncOp>(
+          [](Operation *) { return OpClass::Mma; })
       .Case<NVVM::LdMatrixOp>([](Operation *) { return OpClass::LoadMatrix; })
-      .Case<NVVM::CpAsyncOp>([](Operation *) { return OpClass::CopyAsync; })
+      .Case<NVVM::CpAsyncOp, NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp,
+            NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp>(
+          [](Operation *) { return OpClass::CopyAsync; })
       .Case<LLVM::LoadOp>([](Operation *) { return OpClass::Load; })
       .Case<LLVM::StoreOp>([](Operation *) { return OpClass::Store; })
       .Case<NVVM::ShflOp, NVVM::VoteSyncOp>(
           [](Operation *) { return OpClass::Shuffle; })
       .Case<NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::SyncWarpOp,
-            NVVM::CpAsyncWaitGroupOp>(
+            NVVM::CpAsyncWaitGroupOp, NVVM::BarrierArriveOp,
+            NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp,
+            NVVM::MBarrierTryWaitParityOp, NVVM::WgmmaWaitGroupSyncOp,
+            NVVM::CpAsyncBulkWaitGroupOp>(
           [](Operation *) { return OpClass::Barrier; })
       .Case<LLVM::BrOp, LLVM::CondBrOp, LLVM::SwitchOp>(
           [](Operation *) { return OpClass::Branch; })

@@ -60,6 +60,12 @@ static Addresses getAddresses(Operation *op) {
       .Case([&](NVVM::LdMatrixOp load) {
         found.sharedRead = &load.getPtrMutable();
       })
+      .Case([&](NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp copy) {
+        found.sharedWrite = &copy.getDstMemMutable();
+      })
+      .Case([&](NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp copy) {
+        found.sharedRead = &copy.getSrcMemMutable();
+      })
       .Case([&](NVVM::CpAsyncOp copy) {
         found.sharedWrite = &copy.getDstMutable();
         found.globalRead = &copy.getSrcMutable();
@@ -91,6 +97,34 @@ static void swizzle(Operation *op, const MutateOptions &) {
   Value piece = LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(16));
   bits = LLVM::XOrOp::create(b, loc, bits, piece);
   address.set(LLVM::IntToPtrOp::create(b, loc, address.get().getType(), bits));
+}
+
+static void waitForLess(Operation *op, const MutateOptions &) {
+  TypeSwitch<Operation *>(op)
+      .Case([](NVVM::CpAsyncWaitGroupOp wait) { wait.setN(wait.getN() + 1); })
+      .Case([](NVVM::WgmmaWaitGroupSyncOp wait) {
+        wait.setGroup(wait.getGroup() + 1);
+      })
+      .Case([](NVVM::CpAsyncBulkWaitGroupOp wait) {
+        wait.setGroup(wait.getGroup() + 1);
+      });
+}
+
+static void expectMore(Operation *op, const MutateOptions &) {
+  auto arrive = cast<NVVM::MBarrierArriveExpectTxOp>(op);
+  OpBuilder b(op);
+  Value more =
+      LLVM::ConstantOp::create(b, op->getLoc(), b.getI32IntegerAttr(16));
+  arrive.getTxcountMutable().set(
+      LLVM::AddOp::create(b, op->getLoc(), arrive.getTxcount(), more));
+}
+
+static void flipParity(Operation *op, const MutateOptions &) {
+  auto wait = cast<NVVM::MBarrierTryWaitParityOp>(op);
+  OpBuilder b(op);
+  Value one = LLVM::ConstantOp::create(b, op->getLoc(), b.getI32IntegerAttr(1));
+  wait.getPhaseMutable().set(
+      LLVM::XOrOp::create(b, op->getLoc(), wait.getPhase(), one));
 }
 
 namespace {
@@ -131,13 +165,26 @@ static const Kind kinds[] = {
      [](Operation *op, const MutateOptions &options) {
        move(*getAddresses(op).getShared(), options.stageBytes);
      }},
-    {"commit", is<NVVM::CpAsyncCommitGroupOp>, remove},
-    {"wait", is<NVVM::CpAsyncWaitGroupOp>, remove},
-    {"wait-less", is<NVVM::CpAsyncWaitGroupOp>,
-     [](Operation *op, const MutateOptions &) {
-       auto wait = cast<NVVM::CpAsyncWaitGroupOp>(op);
-       wait.setN(wait.getN() + 1);
-     }},
+    {"commit",
+     is<NVVM::CpAsyncCommitGroupOp, NVVM::WgmmaGroupSyncAlignedOp,
+        NVVM::CpAsyncBulkCommitGroupOp>,
+     remove},
+    {"wait",
+     is<NVVM::CpAsyncWaitGroupOp, NVVM::WgmmaWaitGroupSyncOp,
+        NVVM::CpAsyncBulkWaitGroupOp, NVVM::MBarrierTryWaitParityOp>,
+     remove},
+    {"wait-less",
+     is<NVVM::CpAsyncWaitGroupOp, NVVM::WgmmaWaitGroupSyncOp,
+        NVVM::CpAsyncBulkWaitGroupOp>,
+     waitForLess},
+    {"fence",
+     is<NVVM::FenceMbarrierInitOp, NVVM::FenceProxyOp,
+        NVVM::WgmmaFenceAlignedOp>,
+     remove},
+    {"arrive", is<NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp>,
+     remove},
+    {"expect", is<NVVM::MBarrierArriveExpectTxOp>, expectMore},
+    {"parity", is<NVVM::MBarrierTryWaitParityOp>, flipParity},
 };
 
 static const Kind *findKind(StringRef name) {

@@ -23,10 +23,15 @@ struct MutateOptions {
 };
 
 /// The kinds of bugs:
-/// - barrier, wait (cp.async.wait.group), commit: the op is removed;
+/// - barrier, wait (for groups of copies or products, and for mbarriers),
+///   commit, fence (of the asynchronous proxy and of wgmma), arrive (at an
+///   mbarrier): the op is removed;
 /// - wait-less: the wait covers one group less;
+/// - expect: an mbarrier expects 16 bytes more;
+/// - parity: waits for the other phase of an mbarrier;
 /// - shared-read, shared-write, global-read, global-write: 16 bytes are added
-///   to the address of a load, a store, an ldmatrix or a cp.async;
+///   to the address of a load, a store, an ldmatrix, a cp.async
+///   or a copy of a tensor;
 /// - swizzle: an address in shared memory is that of the neighbouring 16 bytes;
 /// - stage: an address in shared memory is one stage further.
 std::string listMutations();

@@ -160,15 +160,6 @@ LogicalResult Converter::convertShuffle(NVVM::ShflOp op) {
   return success();
 }
 
-LogicalResult Converter::convertCopy(NVVM::CpAsyncOp op) {
-  Value bytes = constant(op.getSize());
-  call("sim_copy_async", {},
-       {op.getDst(), op.getSrc(), bytes,
-        op.getCpSize() ? op.getCpSize() : bytes, getSite(op)});
-  op.erase();
-  return success();
-}
-
 static std::optional<Register> getRegister(Operation *op) {
   return TypeSwitch<Operation *, std::optional<Register>>(op)
       .Case([](NVVM::ThreadIdXOp) { return Register::ThreadX; })
@@ -203,15 +194,7 @@ LogicalResult Converter::convertNvvm(Operation *op) {
         barrier.erase();
         return success();
       })
-      .Case([&](NVVM::BarrierOp barrier) -> LogicalResult {
-        if (barrier.getBarrierId() || barrier.getNumberOfThreads() ||
-            barrier.getNumResults())
-          return op->emitError("the simulator knows the barrier of all threads "
-                               "alone, without a number or a reduction");
-        call("sim_barrier", {}, {getSite(op)});
-        barrier.erase();
-        return success();
-      })
+      .Case([&](NVVM::BarrierOp barrier) { return convertBarrier(barrier); })
       .Case([&](NVVM::SyncWarpOp barrier) {
         call("sim_warp_barrier", {}, {barrier.getMask(), getSite(op)});
         barrier.erase();
@@ -253,7 +236,9 @@ LogicalResult Converter::convertNvvm(Operation *op) {
         vote.erase();
         return success();
       })
-      .Default([](Operation *unknown) {
+      .Default([&](Operation *unknown) -> LogicalResult {
+        if (std::optional<LogicalResult> converted = convertAsync(unknown))
+          return *converted;
         return unknown->emitError("the simulator does not know ")
                << unknown->getName();
       });
@@ -301,6 +286,10 @@ LogicalResult Converter::convertOp(Operation *op) {
       .Case([&](LLVM::FPTruncOp op) { return convertTruncation(op); })
       .Case([&](LLVM::FPExtOp op) { return convertExtension(op); })
       .Case([&](LLVM::ConstantOp op) { return convertConstant(op); })
+      .Case([&](LLVM::ExtractValueOp op) {
+        convertUseOfSums(op);
+        return success();
+      })
       .Default([](Operation *other) -> LogicalResult {
         // The host would call a function that it lacks to round the results.
         if (isa<LLVM::FastmathFlagsInterface>(other) &&
@@ -342,13 +331,16 @@ void Converter::addEntry(LLVM::LLVMFuncOp kernel, StringRef name) {
   Block *block = entry.addEntryBlock(builder);
   builder.setInsertionPointToStart(block);
   SmallVector<Value> values;
-  for (Type type : kernel.getArgumentTypes()) {
-    if (isa<LLVM::LLVMPointerType>(type))
-      type = pointer();
+  for (auto [number, declared] : llvm::enumerate(kernel.getArgumentTypes())) {
+    Type type = isa<LLVM::LLVMPointerType>(declared) ? pointer() : declared;
     Value slot = LLVM::GEPOp::create(
         builder, location, pointer(), pointer(), block->getArgument(0),
         ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(values.size())});
     Value address = LLVM::LoadOp::create(builder, location, pointer(), slot);
+    if (byValue[number]) { // a pointer to the argument itself
+      values.push_back(address);
+      continue;
+    }
     values.push_back(LLVM::LoadOp::create(builder, location, type, address));
   }
   LLVM::CallOp::create(builder, location, kernel, values);
@@ -359,11 +351,15 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
   used.clear();
   entry = &kernel.getBody().front();
   scratch = {};
+  sums.clear();
+  ordered = false;
   smallest = 4;
   SmallVector<Operation *> ops;
   kernel.walk([&](Operation *op) {
     if (op != kernel)
       ops.push_back(op);
+    if (isa<NVVM::WgmmaMmaAsyncOp>(op))
+      sums.try_emplace(op->getResult(0).getType());
   });
   manifestOps.clear();
   if (options.counters)
@@ -385,7 +381,16 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
                      "\n";
   auto known = options.bytes.find(name);
   size_t pointers = 0;
-  for (Type type : kernel.getArgumentTypes()) {
+  byValue.clear();
+  for (auto [number, type] : llvm::enumerate(kernel.getArgumentTypes())) {
+    auto held = kernel.getArgAttrOfType<TypeAttr>(
+        number, LLVM::LLVMDialect::getByValAttrName());
+    byValue.push_back(held != nullptr);
+    if (held) {
+      manifestKernels +=
+          "argument " + std::to_string(getBytes(held.getValue())) + " value\n";
+      continue;
+    }
     manifestKernels += "argument " + std::to_string(getBytes(type));
     if (isa<LLVM::LLVMPointerType>(type)) {
       ArgumentBytes bytes;
@@ -406,6 +411,8 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
                        std::to_string(units->second.per) + "\n";
   for (uint32_t variable : used)
     manifestKernels += "uses " + std::to_string(variable) + "\n";
+  if (ordered)
+    manifestKernels += "ordered\n";
   manifestKernels += manifestOps;
 
   // Attributes for the GPU have another meaning on the host, and the alignment

@@ -21,6 +21,7 @@ namespace {
 struct Given {
   uint64_t value = 0;
   uint64_t words = 0;
+  TensorMap map; ///< if the argument is one
 };
 } // namespace
 
@@ -44,6 +45,30 @@ static bool getDispatched(const Kernel &kernel, unsigned batch,
       arguments.push_back((argument.written ? "fresh:" : "random:") +
                           std::to_string((bytes + 3) / 4));
   }
+  return true;
+}
+
+/// Makes a map of "ARGUMENT,COLUMNS,ROWS,BOX-COLUMNS,BOX-ROWS": a matrix of
+/// bf16 in the memory of another argument, in boxes with the swizzle of 128
+/// bytes.
+static bool giveMap(const std::string &text, std::vector<Given> &given,
+                    TensorMap &map) {
+  unsigned of, columns, rows, boxColumns, boxRows;
+  if (sscanf(text.c_str(), "tensor:%u,%u,%u,%u,%u", &of, &columns, &rows,
+             &boxColumns, &boxRows) != 5 ||
+      of >= given.size() || uint64_t(columns) * rows > given[of].words * 2 ||
+      boxColumns != 64 || !boxRows || boxRows > 256)
+    return false;
+  map.magic = TensorMap::mark;
+  map.base = reinterpret_cast<char *>(given[of].value);
+  map.rank = 2;
+  map.elementBytes = 2;
+  map.swizzle = 128;
+  map.extents[0] = columns;
+  map.extents[1] = rows;
+  map.box[0] = static_cast<uint16_t>(boxColumns);
+  map.box[1] = static_cast<uint16_t>(boxRows);
+  map.strides[0] = uint64_t(columns) * 2;
   return true;
 }
 
@@ -125,13 +150,16 @@ bool vit::sim::run(const TestLaunch &test, const std::string &path,
   std::vector<void *> addresses;
   std::mt19937 random(1);
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (!give(simulator.getMemory(), kernel->arguments[i], arguments[i], random,
-              given[i])) {
+    bool isMap = kernel->arguments[i].bytes == 128;
+    if (isMap ? !giveMap(arguments[i], given, given[i].map)
+              : !give(simulator.getMemory(), kernel->arguments[i], arguments[i],
+                      random, given[i])) {
       text = "argument " + std::to_string(i) + " cannot be \"" + arguments[i] +
              "\"";
       return false;
     }
-    addresses.push_back(&given[i].value);
+    addresses.push_back(isMap ? static_cast<void *>(&given[i].map)
+                              : &given[i].value);
   }
 
   Launch launch;

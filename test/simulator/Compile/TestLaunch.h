@@ -22,8 +22,9 @@ struct TestLaunch {
   /// batch, or one if unknown.
   unsigned blocks = 0;
   /// random:COUNT (floats in [-1, 1)), bf16:COUNT (the same in bf16),
-  /// fresh:COUNT (uninitialised floats), i32:VALUE. Empty: the arguments of its
-  /// dispatch for `batch` images.
+  /// fresh:COUNT (uninitialised floats), i32:VALUE,
+  /// tensor:ARGUMENT,COLUMNS,ROWS,64,BOX-ROWS (a tensor map of bf16). Empty:
+  /// the arguments of its dispatch for `batch` images.
   std::vector<std::string> arguments;
   unsigned batch = 1;
   /// Bytes of shared memory for variables without a size.

@@ -26,8 +26,12 @@ struct Access {
   uint32_t epoch = 0; ///< 0: never
   uint32_t warpEpoch = 0;
   uint32_t site = 0;
-  uint16_t thread = 0;
-  Kind kind = One;
+  uint32_t clock = 0; ///< see Order.h
+  uint16_t fence = 0; ///< how often the thread had fenced the async proxy
+  uint16_t thread : 12;
+  uint16_t kind : 4;
+
+  Access() : thread(0), kind(One) {}
 
   bool isSameWarp(const Access &other) const {
     return thread / 32 == other.thread / 32;

@@ -53,14 +53,20 @@ bool Block::run(uint32_t index) {
   block = index;
   ++epoch;
   atBarrier = done = 0;
-  shared.beginBlock(epoch);
+  ordering.begin(count, kernel->ordered);
+  fences.assign(count, 1);
+  shared.beginBlock(epoch, ordering, fences);
+  global.setOrder(&ordering);
+  for (NamedBarrier &barrier : named)
+    barrier = {};
+  mbarriers.clear();
+  warpgroups.assign((count + 127) / 128, {});
   meetings.assign((count + 31) / 32, {});
   warpEpochs.assign((count + 31) / 32, 0);
   for (uint32_t i = 0; i < count; ++i) {
+    threads[i] = {};
     threads[i].stack = stacks.prepare(i, startThread);
     threads[i].state = State::Ready;
-    threads[i].copies.clear();
-    threads[i].groups = 0;
   }
   running = this;
   while (done < count && !failed) {
@@ -75,7 +81,7 @@ bool Block::run(uint32_t index) {
       if (failed)
         break;
     }
-    if (!progress) {
+    if (!progress && !landCopy()) {
       failed = true;
       finding = describeDeadlock();
     }
@@ -101,7 +107,8 @@ std::string Block::describeDeadlock() const {
     seen.push_back(place);
     text += (seen.size() > 1 ? "; thread " : " thread ") + std::to_string(i) +
             (thread.state == State::AtBarrier ? " waits at the barrier at "
-                                              : " waits for its warp at ") +
+             : thread.state == State::InWarp  ? " waits for its warp at "
+                                              : " waits at ") +
             library->getSite(thread.site);
   }
   return text;
@@ -118,8 +125,24 @@ void Block::startThread() {
 
 void Block::yield() { sim_switch(&threads[current].stack, scheduler); }
 
+void Block::wait(uint32_t site) {
+  threads[current].site = site;
+  threads[current].state = State::Waiting;
+  yield();
+}
+
+void Block::check(bool right, uint32_t site) {
+  if (right)
+    return;
+  finding = "at " + library->getSite(site) + ": " + finding;
+  fail();
+}
+
 void Block::finish() {
   Thread &thread = threads[current];
+  if (thread.storesRead != thread.storeClock)
+    fail("pending: it has returned before its bulk stores have read shared "
+         "memory");
   if (atBarrier)
     for (uint32_t i = 0; i < count; ++i)
       if (threads[i].state == State::AtBarrier)
@@ -149,6 +172,8 @@ Access Block::getAccess(uint32_t site) const {
   access.epoch = epoch;
   access.warpEpoch = warpEpochs[current / 32];
   access.site = site;
+  access.clock = ordering.getClock(current);
+  access.fence = fences[current];
   access.thread = static_cast<uint16_t>(current);
   return access;
 }
@@ -238,6 +263,7 @@ void Block::barrier(uint32_t site) {
   if (++atBarrier == count) {
     atBarrier = 0;
     ++epoch;
+    ordering.forget();
     for (Thread &thread : threads)
       thread.state = State::Ready;
   }
@@ -271,12 +297,23 @@ void Block::arrive(uint32_t mask, uint32_t site) {
 }
 
 void Block::warpBarrier(uint32_t mask, uint32_t site) {
-  meet(mask, site, [&](Thread *, uint32_t named) {
+  meet(mask, site, [&](Thread *warp, uint32_t named) {
     // One epoch per warp cannot represent a barrier of some lanes: their
     // accesses count as unordered.
     uint32_t lanes = std::min(32u, count - current / 32 * 32);
     if (named == (lanes == 32 ? ~0u : (1u << lanes) - 1))
       ++warpEpochs[current / 32];
+    if (!ordering.isActive())
+      return;
+    // What one lane has acquired, all know now.
+    Order::Clocks all;
+    uint32_t first = static_cast<uint32_t>(warp - threads.data());
+    for (uint32_t lane = 0; lane < 32; ++lane)
+      if (named >> lane & 1)
+        ordering.release(first + lane, warpEpochs[current / 32], all);
+    for (uint32_t lane = 0; lane < 32; ++lane)
+      if (named >> lane & 1)
+        ordering.acquire(first + lane, all);
   });
 }
 

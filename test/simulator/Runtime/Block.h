@@ -12,8 +12,12 @@
 #include "Fiber.h"
 #include "GlobalMemory.h"
 #include "Interface.h"
+#include "Order.h"
 #include "Schedule.h"
 #include "SharedMemory.h"
+#include "TensorMap.h"
+
+#include <map>
 
 namespace vit::sim {
 
@@ -63,9 +67,31 @@ public:
                     uint32_t *results, uint32_t site);
   void multiply(uint32_t *registers, MatrixType type, uint32_t depth,
                 uint32_t site);
+  // Barriers.cpp
+  void namedBarrier(uint32_t number, uint32_t expected, bool waits,
+                    uint32_t site);
+  void initMbarrier(void *address, uint32_t arrivals, uint32_t site);
+  void arriveAtMbarrier(void *address, uint32_t arrivals, uint32_t bytes,
+                        uint32_t site);
+  void waitForMbarrier(void *address, uint32_t parity, uint32_t site);
+  void fenceAsync() { ++fences[current]; }
+  // TensorCopy.cpp
+  void loadTensor(void *to, const TensorMap *map, const int32_t *coordinates,
+                  uint32_t rank, void *mbarrier, uint32_t site);
+  void storeTensor(const void *from, const TensorMap *map,
+                   const int32_t *coordinates, uint32_t rank, uint32_t site);
+  void commitStores();
+  void waitForStores(uint32_t most);
+  // Warpgroup.cpp
+  void fenceProducts() { threads[current].productsFenced = true; }
+  void multiplyAsync(const WarpgroupProduct &product, uint32_t site);
+  float getSum(float sum, uint32_t site);
+  void commitProducts();
+  void waitForProducts(uint32_t most);
+  void setRegisters(uint32_t number, uint32_t site);
 
 private:
-  enum class State : uint8_t { Ready, AtBarrier, InWarp, Done };
+  enum class State : uint8_t { Ready, AtBarrier, InWarp, Waiting, Done };
   /// A cp.async that no wait has covered.
   struct Copy {
     void *to;
@@ -83,6 +109,48 @@ private:
     const void *address = nullptr;
     std::vector<Copy> copies; ///< in order
     uint32_t groups = 0;      ///< of copies, committed
+    /// Bulk stores: their unit, its clock, and the clocks of committed groups.
+    uint16_t storeUnit = 0;
+    uint32_t storeClock = 0, storesRead = 0;
+    std::vector<uint32_t> storeGroups;
+    // Products of its warpgroup: the clocks of committed groups.
+    bool productsFenced = false;
+    std::vector<uint32_t> productGroups;
+    WarpgroupProduct product;
+    /// Of the last products: the sums, by number, and the clock of each.
+    std::vector<std::vector<float>> sums;
+    std::vector<uint32_t> sumClocks;
+    uint32_t products = 0, productsFinished = 0;
+    uint32_t maxRegisters = 0; ///< as set by setmaxnreg
+  };
+  /// bar.sync with a number of threads.
+  struct NamedBarrier {
+    uint32_t expected = 0, arrived = 0, site = 0;
+    std::vector<uint32_t> waiting; ///< threads
+    Order::Clocks clocks;
+  };
+  /// A copy into shared memory that completes on an mbarrier.
+  struct TensorCopy {
+    char *to;
+    const TensorMap *map;
+    int32_t coordinates[TensorMap::maxRank];
+    uint32_t site;
+  };
+  struct Mbarrier {
+    uint32_t arrivals = 0, pending = 0;
+    int64_t bytes = 0; ///< expected and not yet there
+    uint32_t phase = 0;
+    uint16_t unit = 0;
+    uint32_t initThread = 0, initSite = 0;
+    uint16_t initFence = 0;
+    std::vector<uint32_t> waiting; ///< threads
+    Order::Clocks arrived, completed;
+    std::vector<TensorCopy> copies; ///< not landed
+  };
+  /// Four warps that multiply together.
+  struct Warpgroup {
+    uint32_t arrived = 0, site = 0, clock = 0;
+    uint16_t unit = 0;
   };
   /// A warp operation for which lanes wait.
   struct Meeting {
@@ -101,6 +169,19 @@ private:
   template <typename Function> void meetAll(uint32_t site, Function complete);
   void arrive(uint32_t mask, uint32_t site);
   void switchSometimes();
+  /// Waits until something sets the state to Ready.
+  void wait(uint32_t site);
+  /// Stops with `finding` if `right` is false.
+  void check(bool right, uint32_t site);
+  Mbarrier &findMbarrier(void *address, uint32_t site);
+  void completePhase(Mbarrier &barrier);
+  /// Finishes a copy that threads wait for. Returns false if there is none.
+  bool landCopy();
+  float findSum(float sum, bool mustBeFinished, uint32_t site);
+  /// Reads an operand of a product of `group`: `extent` x 16.
+  bool readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
+                   const char *name, const Warpgroup &group, uint32_t site,
+                   std::vector<double> &values);
   void countRequest(uint32_t site, Space space, bool write, const void *address,
                     uint32_t bytes, uint32_t alignment) {
     if (counters)
@@ -127,6 +208,11 @@ private:
   uint32_t epoch = 0;
   uint32_t atBarrier = 0, done = 0;
   bool failed = false;
+  Order ordering;
+  std::vector<uint16_t> fences; ///< of the async proxy, by thread
+  NamedBarrier named[16];
+  std::map<void *, Mbarrier> mbarriers; ///< by address
+  std::vector<Warpgroup> warpgroups;
 };
 
 template <typename Function>

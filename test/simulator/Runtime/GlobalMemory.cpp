@@ -220,7 +220,7 @@ bool GlobalMemory::isConflict(const Word &word, const Access &now,
               library->getSite(word.writer.site);
     return true;
   }
-  if (word.writer.isBefore(now))
+  if (word.writer.isBefore(now) || order->knows(now.thread, word.writer))
     return false;
   finding = std::string("race: ") + what + describe(address) +
             ", which thread " + std::to_string(word.writer.thread) +

@@ -10,6 +10,7 @@
 
 #include "Access.h"
 #include "Library.h"
+#include "Order.h"
 
 #include <map>
 
@@ -52,6 +53,8 @@ public:
   void reset();
   /// Sets the library that has the names of locations.
   void setLibrary(const Library *names) { library = names; }
+  /// Sets the order of the current block.
+  void setOrder(const Order *ofBlock) { order = ofBlock; }
 
 private:
   struct Word {
@@ -87,6 +90,7 @@ private:
   uint32_t shift = 2;                               ///< of the kernel
   std::vector<std::pair<uint32_t *, uint32_t>> log; ///< the previous values
   const Library *library = nullptr;
+  const Order *order = nullptr;
 };
 
 } // namespace vit::sim

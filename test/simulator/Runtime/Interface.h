@@ -58,6 +58,15 @@ extern const char *const opClassNames[opClasses];
 /// The type of the operands of a matrix product; sums are floats.
 enum class MatrixType : uint32_t { Bf16, Tf32 };
 
+/// wgmma.mma_async m64k16 of bf16: D += A B, or D = A B.
+struct WarpgroupProduct {
+  float *sums = nullptr; ///< columns / 2 of them, replaced
+  uint64_t a = 0, b = 0; ///< descriptors of matrices in shared memory
+  uint32_t columns = 0;
+  bool transposedA = false, transposedB = false; ///< not contiguous along k
+  bool accumulates = true, negativeA = false, negativeB = false;
+};
+
 /// What a lane holds of the operands of mma.sync m16n8 with a depth of `depth`:
 /// registers of A, of B, then 4 sums.
 struct MatrixFragment {
@@ -99,6 +108,31 @@ void sim_copy_async(void *to, const void *from, uint32_t bytes, uint32_t filled,
 void sim_commit_copies();
 /// Waits until at most `most` committed groups of this thread are pending.
 void sim_wait_copies(uint32_t most);
+/// Barriers of `threads` threads (0: all of the block).
+void sim_named_barrier(uint32_t number, uint32_t threads, uint32_t waits,
+                       uint32_t site);
+void sim_mbarrier_init(void *mbarrier, uint32_t arrivals, uint32_t site);
+void sim_mbarrier_arrive(void *mbarrier, uint32_t arrivals, uint32_t bytes,
+                         uint32_t site);
+void sim_mbarrier_wait(void *mbarrier, uint32_t parity, uint32_t site);
+void sim_fence_async();
+/// cp.async.bulk.tensor: between shared memory and the box of `map` at the
+/// `rank` coordinates.
+void sim_load_tensor(void *to, const void *map, const int32_t *coordinates,
+                     uint32_t rank, void *mbarrier, uint32_t site);
+void sim_store_tensor(const void *from, const void *map,
+                      const int32_t *coordinates, uint32_t rank, uint32_t site);
+void sim_commit_stores();
+void sim_wait_stores(uint32_t most);
+/// wgmma; `flags`: the booleans of WarpgroupProduct in order, from bit 0.
+void sim_fence_products();
+void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t columns,
+                        uint32_t flags, uint32_t site);
+/// A sum that may come from such a product: its value.
+float sim_sum(float sum, uint32_t site);
+void sim_commit_products();
+void sim_wait_products(uint32_t most);
+void sim_set_registers(uint32_t number, uint32_t site);
 /// ldmatrix of `number` matrices of 8 x 8 elements of 16 bits: sets as many
 /// results.
 void sim_load_matrices(const void *row, uint32_t number, uint32_t transposed,

@@ -13,8 +13,9 @@
 //   argument BYTES {value | pointer TIMES OF PER {read | write} {bf16 | any}}
 //   units TIMES OF PER
 //   uses VARIABLE
+//   ordered           if threads wait for some others
 //   ops COUNT ...     a basic block's ops of each class
-// The last four belong to the preceding kernel.
+// The last five belong to the preceding kernel.
 //
 //===----------------------------------------------------------------------===//
 
@@ -84,6 +85,8 @@ bool Library::parse(const char *manifest, std::string &error) {
       uint32_t variable = 0;
       in >> variable;
       kernels.back().shared.push_back(variable);
+    } else if (what == "ordered" && !kernels.empty()) {
+      kernels.back().ordered = true;
     } else if (what == "ops" && !kernels.empty()) {
       std::array<uint32_t, opClasses> ops;
       for (uint32_t &count : ops)

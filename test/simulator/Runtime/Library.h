@@ -49,6 +49,8 @@ struct Kernel {
   uint32_t threads = 0; ///< declared threads per block; 0: none
   /// The binary logarithm of the bytes of its smallest access, at most 2.
   uint32_t shift = 2;
+  /// Whether its threads wait for some others (see Order.h).
+  bool ordered = false;
   ClosedForm units;
   std::vector<Argument> arguments;
   std::vector<uint32_t> shared; ///< indices into Library::shared

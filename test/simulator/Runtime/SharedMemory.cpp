@@ -16,7 +16,7 @@ using namespace vit::sim;
 void SharedMemory::Deleter::operator()(char *memory) const { free(memory); }
 
 SharedMemory::SharedMemory()
-    : bytes(static_cast<char *>(aligned_alloc(4096, capacity))),
+    : bytes(static_cast<char *>(aligned_alloc(capacity, capacity))),
       words(capacity), owner(capacity / 4) {
   if (!bytes)
     throw std::bad_alloc();
@@ -69,8 +69,12 @@ bool SharedMemory::layOut(const Library &from, const Kernel &kernel,
   return fits;
 }
 
-void SharedMemory::beginBlock(uint32_t epoch) {
+void SharedMemory::beginBlock(uint32_t epoch, const Order &ofBlock,
+                              const std::vector<uint16_t> &ofThreads) {
   blockEpoch = epoch;
+  order = &ofBlock;
+  fences = &ofThreads;
+  readers.clear();
   auto *data = reinterpret_cast<uint32_t *>(bytes.get());
   for (uint32_t i = 0; i < used / 4; ++i)
     data[i] = unwritten;
@@ -133,19 +137,60 @@ bool SharedMemory::fail(std::string &finding, const char *what, uint32_t word,
               ", which the asynchronous copy of thread " +
               std::to_string(other.thread) + " at " +
               library->getSite(other.site) +
-              " may write until that thread waits for it";
+              " may write until it is waited for";
     return false;
   }
-  finding = std::string("race: ") + what + " " + describe(word << shift) +
-            ", which " +
-            (other.kind == Access::One ? "thread " : "others and thread ") +
-            std::to_string(other.thread) + " " + otherDid + " at " +
-            library->getSite(other.site) + " with no barrier between";
+  finding =
+      std::string("race: ") + what + " " + describe(word << shift) +
+      ", which " +
+      (other.thread >= Order::firstUnit
+           ? "an asynchronous unit"
+           : (other.kind == Access::One ? "thread " : "others and thread ") +
+                 std::to_string(other.thread)) +
+      " " + otherDid + " at " + library->getSite(other.site) +
+      " with no barrier between";
   return false;
 }
 
+void SharedMemory::addReader(uint32_t index, const Access &now) {
+  if (order->isActive()) {
+    std::vector<Access> &all = readers[index];
+    for (Access &reader : all)
+      if (reader.thread == now.thread) {
+        reader = now;
+        return;
+      }
+    all.push_back(now);
+    return;
+  }
+  Access &reader = words[index].reader;
+  if (reader.epoch != now.epoch)
+    reader = now;
+  else if (reader.kind == Access::Warps)
+    return;
+  else if (!reader.isSameWarp(now))
+    reader.kind = Access::Warps;
+  else if (reader.warpEpoch != now.warpEpoch)
+    reader = now;
+  else if (reader.thread != now.thread)
+    reader.kind = Access::Lanes;
+}
+
+const Access *SharedMemory::findUnorderedReader(uint32_t index,
+                                                const Access &now) const {
+  if (!order->isActive())
+    return words[index].reader.isBefore(now) ? nullptr : &words[index].reader;
+  auto found = readers.find(index);
+  if (found != readers.end())
+    for (const Access &reader : found->second)
+      if (!isOrdered(reader, now))
+        return &reader;
+  return nullptr;
+}
+
 bool SharedMemory::read(const void *address, uint32_t size, uint32_t alignment,
-                        const Access &now, std::string &finding) {
+                        const Access &now, const Access &reader,
+                        std::string &finding) {
   uint32_t offset = static_cast<const char *>(address) - bytes.get();
   if (!isInside(offset, size, alignment, "reads", finding))
     return false;
@@ -156,21 +201,20 @@ bool SharedMemory::read(const void *address, uint32_t size, uint32_t alignment,
                 ", which nothing in this block has written";
       return false;
     }
-    if (isPending(word) || !word.writer.isBefore(now))
+    if (isPending(word) || !isOrdered(word.writer, now))
       return fail(finding, "reads", i, word.writer, "wrote");
-    Access &reader = word.reader;
-    if (reader.epoch != now.epoch)
-      reader = now;
-    else if (reader.kind == Access::Warps)
-      continue;
-    else if (!reader.isSameWarp(now))
-      reader.kind = Access::Warps;
-    else if (reader.warpEpoch != now.warpEpoch)
-      reader = now;
-    else if (reader.thread != now.thread)
-      reader.kind = Access::Lanes;
+    addReader(i, reader);
   }
   return true;
+}
+
+bool SharedMemory::readAsync(const void *address, uint32_t size,
+                             const Access &now, uint16_t unit, uint32_t clock,
+                             std::string &finding) {
+  Access reader = now;
+  reader.thread = unit;
+  reader.clock = clock;
+  return read(address, size, 16, now, reader, finding);
 }
 
 bool SharedMemory::write(void *address, uint32_t size, uint32_t alignment,
@@ -180,10 +224,12 @@ bool SharedMemory::write(void *address, uint32_t size, uint32_t alignment,
     return false;
   for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i) {
     Word &word = words[i];
-    if (isPending(word) || !word.writer.isBefore(now))
+    if (isPending(word) || !isOrdered(word.writer, now))
       return fail(finding, "writes", i, word.writer, "wrote");
-    if (!word.reader.isBefore(now))
-      return fail(finding, "writes", i, word.reader, "read");
+    if (const Access *reader = findUnorderedReader(i, now))
+      return fail(finding, "writes", i, *reader, "read");
+    if (order->isActive())
+      readers.erase(i);
     word.writer = now;
   }
   return true;
@@ -204,4 +250,21 @@ void SharedMemory::endCopy(void *address, uint32_t size, const Access &now) {
   uint32_t offset = static_cast<char *>(address) - bytes.get();
   for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i)
     words[i].writer = now;
+}
+
+bool SharedMemory::isFenced(const void *address, uint32_t size,
+                            const char *what, std::string &finding) const {
+  uint32_t offset = static_cast<const char *>(address) - bytes.get();
+  for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i) {
+    const Access &writer = words[i].writer;
+    if (writer.epoch < blockEpoch || writer.thread >= Order::firstUnit ||
+        (*fences)[writer.thread] != writer.fence)
+      continue;
+    finding = std::string("fence: ") + what + " " + describe(i << shift) +
+              ", which thread " + std::to_string(writer.thread) + " wrote at " +
+              library->getSite(writer.site) +
+              " with no fence.proxy.async since";
+    return false;
+  }
+  return true;
 }

@@ -10,8 +10,10 @@
 
 #include "Access.h"
 #include "Library.h"
+#include "Order.h"
 
 #include <memory>
+#include <unordered_map>
 
 namespace vit::sim {
 
@@ -28,8 +30,10 @@ public:
   /// `dynamic` bytes of the launch. Returns false if they do not fit.
   bool layOut(const Library &library, const Kernel &kernel, uint32_t dynamic,
               std::string &finding);
-  /// Fills memory with garbage. `epoch` is the first epoch of the block.
-  void beginBlock(uint32_t epoch);
+  /// Fills memory with garbage. `epoch` is the first epoch of the block,
+  /// `order` its order, and `fences` count those of each thread.
+  void beginBlock(uint32_t epoch, const Order &order,
+                  const std::vector<uint16_t> &fences);
   void *getAddress(uint32_t variable) const;
   bool contains(const void *address) const {
     return reinterpret_cast<uintptr_t>(address) -
@@ -39,15 +43,26 @@ public:
 
   /// Returns false and sets `finding` if the access is invalid.
   bool read(const void *address, uint32_t size, uint32_t alignment,
-            const Access &now, std::string &finding);
+            const Access &now, std::string &finding) {
+    return read(address, size, alignment, now, now, finding);
+  }
   bool write(void *address, uint32_t size, uint32_t alignment,
              const Access &now, std::string &finding);
   /// Starts an asynchronous write, which may happen at any time until
   /// `endCopy`.
   bool beginCopy(void *address, uint32_t size, uint32_t alignment, Access now,
                  std::string &finding);
+  /// Whether the asynchronous proxy sees the last writes of the range: each
+  /// thread must have fenced it after its own.
+  bool isFenced(const void *address, uint32_t size, const char *what,
+                std::string &finding) const;
   /// Makes the bytes those of a finished write by `now`.
   void endCopy(void *address, uint32_t size, const Access &now);
+  /// A read by an asynchronous unit, which may happen at any time until its
+  /// `clock` is finished; `now` issues it.
+  bool readAsync(const void *address, uint32_t size, const Access &now,
+                 uint16_t unit, uint32_t clock, std::string &finding);
+  const void *getBase() const { return bytes.get(); }
   /// Forgets all accesses, so that epochs can restart.
   void reset();
 
@@ -62,9 +77,19 @@ private:
     void operator()(char *memory) const;
   };
 
+  /// `now` must know the bytes; `reader` is what is recorded.
+  bool read(const void *address, uint32_t size, uint32_t alignment,
+            const Access &now, const Access &reader, std::string &finding);
   bool place(uint32_t variable, uint32_t size, uint32_t alignment);
   bool isInside(uint32_t offset, uint32_t size, uint32_t alignment,
                 const char *what, std::string &finding) const;
+  bool isOrdered(const Access &access, const Access &now) const {
+    return access.isBefore(now) ||
+           (access.epoch == now.epoch && access.kind != Access::Warps &&
+            order->knows(now.thread, access));
+  }
+  void addReader(uint32_t index, const Access &now);
+  const Access *findUnorderedReader(uint32_t index, const Access &now) const;
   bool isPending(const Word &word) const {
     return word.writer.kind == Access::Pending &&
            word.writer.epoch >= blockEpoch;
@@ -81,6 +106,10 @@ private:
   uint32_t used = 0;
   uint32_t blockEpoch = 0;
   const Library *library = nullptr;
+  const Order *order = nullptr;
+  const std::vector<uint16_t> *fences = nullptr;
+  /// With an active order: all readers of a location since the last write.
+  std::unordered_map<uint32_t, std::vector<Access>> readers;
 };
 
 } // namespace vit::sim

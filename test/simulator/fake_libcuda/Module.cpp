@@ -32,6 +32,9 @@ static void writeLog(const std::string &message, unsigned count,
 /// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 static constexpr int maxDynamicSharedAttribute = 8;
 
+/// The largest argument: a tensor map.
+static constexpr size_t maxArgument = 128;
+
 static int getDeclaredShared(const Function &function) {
   uint64_t bytes = 0;
   if (function.kernel)
@@ -113,16 +116,20 @@ int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
   if (!function->kernel)
     return driver.enqueue(stream, [] { return Success; });
   // Copy the values: the caller may free their memory.
-  std::vector<uint64_t> values;
-  for (size_t i = 0; i < function->kernel->arguments.size(); ++i) {
-    uint64_t value = 0;
-    memcpy(&value, parameters[i], function->kernel->arguments[i].bytes);
-    values.push_back(value);
+  struct alignas(64) Value {
+    char bytes[maxArgument] = {};
+  };
+  const std::vector<Argument> &arguments = function->kernel->arguments;
+  std::vector<Value> values(arguments.size());
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i].bytes > maxArgument)
+      return InvalidValue;
+    memcpy(values[i].bytes, parameters[i], arguments[i].bytes);
   }
   return driver.enqueue(stream, [=, &driver]() mutable {
     std::vector<void *> addresses;
-    for (uint64_t &value : values)
-      addresses.push_back(&value);
+    for (Value &value : values)
+      addresses.push_back(value.bytes);
     Launch launch;
     launch.library = function->library;
     launch.kernel = function->kernel;

@@ -1,0 +1,209 @@
+//===- ConvertAsync.cpp - Asynchronous copies and barriers ----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// cp.async, and what sm_90 adds: named barriers, mbarriers, copies of boxes of
+// tensors (TMA), products of warpgroups, and fences of the asynchronous proxy.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Converter.h"
+
+#include "../Runtime/Interface.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace vit::sim {
+
+LogicalResult Converter::replaceByCall(Operation *op, StringRef name,
+                                       ValueRange operands) {
+  if (llvm::any_of(op->getResults(), [](Value v) { return !v.use_empty(); }))
+    return op->emitError("the simulator does not know the result of ")
+           << op->getName();
+  call(name, {}, operands);
+  op->erase();
+  return success();
+}
+
+LogicalResult Converter::convertCopy(NVVM::CpAsyncOp op) {
+  Value bytes = constant(op.getSize());
+  return replaceByCall(op, "sim_copy_async",
+                       {op.getDst(), op.getSrc(), bytes,
+                        op.getCpSize() ? op.getCpSize() : bytes, getSite(op)});
+}
+
+LogicalResult Converter::convertBarrier(NVVM::BarrierOp op) {
+  if (op.getNumResults())
+    return op.emitError("the simulator knows no barrier with a reduction");
+  if (!op.getBarrierId() && !op.getNumberOfThreads())
+    return replaceByCall(op, "sim_barrier", {getSite(op)});
+  ordered = true;
+  auto orZero = [&](Value value) { return value ? value : constant(0); };
+  return replaceByCall(op, "sim_named_barrier",
+                       {orZero(op.getBarrierId()),
+                        orZero(op.getNumberOfThreads()), constant(1),
+                        getSite(op)});
+}
+
+/// The operands of a copy at `coordinates` in the scratch memory.
+Value Converter::storeCoordinates(ValueRange coordinates) {
+  for (auto [i, coordinate] : llvm::enumerate(coordinates))
+    storeWord(coordinate, static_cast<int32_t>(i));
+  return getScratch();
+}
+
+LogicalResult Converter::convertTensorCopy(Operation *op) {
+  if (auto load =
+          dyn_cast<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>(op)) {
+    if (!load.getIm2colOffsets().empty() || load.getMulticastMask() ||
+        load.getPredicate() || load.getMode() != NVVM::TMALoadMode::TILE)
+      return op->emitError("the simulator knows copies of tiles alone, without "
+                           "multicast and predicates");
+    Value rank = constant(load.getCoordinates().size());
+    return replaceByCall(op, "sim_load_tensor",
+                         {load.getDstMem(), load.getTmaDescriptor(),
+                          storeCoordinates(load.getCoordinates()), rank,
+                          load.getMbar(), getSite(op)});
+  }
+  auto store = cast<NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp>(op);
+  if (store.getPredicate() || store.getMode() != NVVM::TMAStoreMode::TILE)
+    return op->emitError("the simulator knows stores of tiles alone, without "
+                         "predicates");
+  Value rank = constant(store.getCoordinates().size());
+  return replaceByCall(op, "sim_store_tensor",
+                       {store.getSrcMem(), store.getTmaDescriptor(),
+                        storeCoordinates(store.getCoordinates()), rank,
+                        getSite(op)});
+}
+
+LogicalResult Converter::convertProduct(NVVM::WgmmaMmaAsyncOp op) {
+  auto shape = op.getShape();
+  if (op.getTypeA() != NVVM::WGMMATypes::bf16 ||
+      op.getTypeB() != NVVM::WGMMATypes::bf16 ||
+      op.getTypeD() != NVVM::WGMMATypes::f32 || shape.getM() != 64 ||
+      shape.getK() != 16)
+    return op.emitError("the simulator knows wgmma m64k16 of bf16 alone, with "
+                        "sums in f32");
+  // The sums go through memory of the thread.
+  auto type = cast<LLVM::LLVMStructType>(op.getInouts().getType());
+  Value &memory = sums[type];
+  if (!memory) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(entry);
+    memory =
+        LLVM::AllocaOp::create(builder, location, pointer(), type, constant(1));
+  }
+  LLVM::StoreOp::create(builder, location, op.getInouts(), memory);
+  uint32_t flags = (op.getLayoutA() == NVVM::MMALayout::col) |
+                   (op.getLayoutB() == NVVM::MMALayout::row) << 1 |
+                   (op.getScaleD() == NVVM::WGMMAScaleOut::one) << 2 |
+                   (op.getScaleA() == NVVM::WGMMAScaleIn::neg) << 3 |
+                   (op.getScaleB() == NVVM::WGMMAScaleIn::neg) << 4;
+  call("sim_multiply_async", {},
+       {memory, op.getDescriptorA(), op.getDescriptorB(),
+        constant(shape.getN()), constant(flags), getSite(op)});
+  Value result = LLVM::LoadOp::create(builder, location, type, memory);
+  op.getResults().replaceAllUsesWith(result);
+  op.erase();
+  return success();
+}
+
+void Converter::convertUseOfSums(LLVM::ExtractValueOp op) {
+  if (!sums.contains(op.getContainer().getType()))
+    return;
+  builder.setInsertionPointAfter(op);
+  LLVM::CallOp sum =
+      call("sim_sum", op.getType(), {op.getResult(), getSite(op)});
+  op.getResult().replaceAllUsesExcept(sum.getResult(), sum);
+}
+
+std::optional<LogicalResult> Converter::convertAsync(Operation *op) {
+  bool wasOrdered = ordered;
+  ordered = true;
+  using Result = std::optional<LogicalResult>;
+  Result result =
+      llvm::TypeSwitch<Operation *, Result>(op)
+          .Case([&](NVVM::BarrierArriveOp arrive) {
+            Value number =
+                arrive.getBarrierId() ? arrive.getBarrierId() : constant(0);
+            return replaceByCall(op, "sim_named_barrier",
+                                 {number, arrive.getNumberOfThreads(),
+                                  constant(0), getSite(op)});
+          })
+          .Case([&](NVVM::MBarrierInitOp init) -> LogicalResult {
+            if (init.getPredicate())
+              return op->emitError("the simulator knows no predicates");
+            return replaceByCall(
+                op, "sim_mbarrier_init",
+                {init.getAddr(), init.getCount(), getSite(op)});
+          })
+          .Case([&](NVVM::MBarrierArriveOp arrive) {
+            Value number = arrive.getCount() ? arrive.getCount() : constant(1);
+            return replaceByCall(
+                op, "sim_mbarrier_arrive",
+                {arrive.getAddr(), number, constant(0), getSite(op)});
+          })
+          .Case([&](NVVM::MBarrierArriveExpectTxOp arrive) -> LogicalResult {
+            if (arrive.getPredicate())
+              return op->emitError("the simulator knows no predicates");
+            return replaceByCall(op, "sim_mbarrier_arrive",
+                                 {arrive.getAddr(), constant(1),
+                                  arrive.getTxcount(), getSite(op)});
+          })
+          .Case([&](NVVM::MBarrierTryWaitParityOp wait) {
+            return replaceByCall(
+                op, "sim_mbarrier_wait",
+                {wait.getAddr(), wait.getPhase(), getSite(op)});
+          })
+          .Case([&](NVVM::FenceMbarrierInitOp) {
+            return replaceByCall(op, "sim_fence_async", {});
+          })
+          .Case([&](NVVM::FenceProxyOp fence) -> LogicalResult {
+            if (fence.getKind() != NVVM::ProxyKind::async &&
+                fence.getKind() != NVVM::ProxyKind::async_shared)
+              return op->emitError("the simulator knows fences of the proxy "
+                                   "async alone");
+            return replaceByCall(op, "sim_fence_async", {});
+          })
+          .Case<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp,
+                NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp>(
+              [&](Operation *) { return convertTensorCopy(op); })
+          .Case([&](NVVM::CpAsyncBulkCommitGroupOp) {
+            return replaceByCall(op, "sim_commit_stores", {});
+          })
+          .Case([&](NVVM::CpAsyncBulkWaitGroupOp wait) {
+            return replaceByCall(op, "sim_wait_stores",
+                                 {constant(wait.getGroup())});
+          })
+          .Case([&](NVVM::PrefetchOp) -> LogicalResult {
+            op->erase(); // a hint
+            return success();
+          })
+          .Case([&](NVVM::WgmmaFenceAlignedOp) {
+            return replaceByCall(op, "sim_fence_products", {});
+          })
+          .Case([&](NVVM::WgmmaMmaAsyncOp product) {
+            return convertProduct(product);
+          })
+          .Case([&](NVVM::WgmmaGroupSyncAlignedOp) {
+            return replaceByCall(op, "sim_commit_products", {});
+          })
+          .Case([&](NVVM::WgmmaWaitGroupSyncOp wait) {
+            return replaceByCall(
+                op, "sim_wait_products",
+                {constant(static_cast<uint32_t>(wait.getGroup()))});
+          })
+          .Case([&](NVVM::SetMaxRegisterOp set) {
+            return replaceByCall(op, "sim_set_registers",
+                                 {constant(set.getRegCount()), getSite(op)});
+          })
+          .Default([](Operation *) -> Result { return std::nullopt; });
+  if (!result)
+    ordered = wasOrdered;
+  return result;
+}
+
+} // namespace vit::sim
