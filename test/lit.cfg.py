@@ -12,7 +12,7 @@
 # available (tools/Inputs/on_vulkan.py), with features vulkan-lavapipe, vulkan-swiftshader,
 # vulkan-validation; %on_any, with feature vulkan: on SwiftShader, or on lavapipe where there is none
 # (lavapipe takes three to six times as long to compile a kernel). %package_python: a Python that imports
-# the package, with feature python-package. Other features: spirv-val, ptxas, and the tools.
+# the package, with feature python-package. Other features: spirv-val, ptxas, chromium, and the tools.
 
 import os
 import shutil
@@ -30,7 +30,7 @@ config.environment["PATH"] = os.pathsep.join(
     [config.vit_bin, config.llvm_bin, os.environ["PATH"]])
 # Tests must not use the user's cache of compiled models.
 config.environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "cache")
-for name in ["VIT_CPU_LEVEL", "VIT_PTXAS", "ASAN_OPTIONS", "UBSAN_OPTIONS"]:
+for name in ["VIT_CPU_LEVEL", "VIT_PTXAS", "VIT_CHROMIUM", "VIT_SCREENSHOTS", "ASAN_OPTIONS", "UBSAN_OPTIONS"]:
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
@@ -67,6 +67,13 @@ if on_vulkan.has_layer():
     config.available_features.add("vulkan-validation")
 else:
     lit_config.note("tests on Vulkan run without validation: no " + on_vulkan.LAYER)
+import browser
+
+if browser.find():
+    config.available_features.add("chromium")
+else:
+    lit_config.note("tests of pages in a browser are skipped: no chromium (apt-get install chromium; "
+                    "VIT_CHROMIUM names another)")
 # scripts/test --fast skips slow tests: `UNSUPPORTED: fast`.
 if lit_config.params.get("fast"):
     config.available_features.add("fast")

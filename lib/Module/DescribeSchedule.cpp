@@ -351,6 +351,7 @@ LogicalResult ScheduleBuilder::addDispatch(kernel::DispatchOp dispatch) {
     isWritten.push_back(true);
   }
   command->element_types = elementTypesOf(dispatch);
+  command->results = dispatch->getNumResults();
   addCommand(std::move(command), isWritten);
   return success();
 }

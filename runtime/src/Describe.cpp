@@ -59,6 +59,8 @@ static void writeCommand(Text &json, const schema::Schedule &schedule,
   writeExtent(json, "flop", command.flop());
   if (command.is_update())
     json.field("is_update", true);
+  if (command.results() != 0)
+    json.field("results", uint32_t(command.results()));
   json.objects(
       "arguments", command.arguments(), [&](const schema::Argument &argument) {
         json.field("kind", schema::EnumNameArgumentKind(argument.kind()));

@@ -189,6 +189,9 @@ vit_status Checker::command(const schema::Entry &entry,
   for (uint32_t i = 0; i < types; ++i)
     if (c.element_types()->Get(i) > schema::DType::MAX)
       return corrupt("argument %u of %s is of an unknown type", i, what);
+  if (c.results() > given)
+    return corrupt("%s has %u results among %u arguments", what, c.results(),
+                   given);
   if (c.is_update() &&
       (c.kind() != schema::CommandKind::Dispatch || given == 0 ||
        c.arguments()->Get(given - 1)->kind() != schema::ArgumentKind::Arena))

@@ -170,52 +170,17 @@ std::vector<float> attentionMap(const AttentionRequest &request,
                       grid);
 }
 
-namespace {
-struct ImageReleaser {
-  vit_image image = {};
-  ~ImageReleaser() { vit_image_release(&image); }
-};
-} // namespace
-
-/// The part of `image` that the model sees, enlarged if it is small.
-static void cutVisiblePart(const vit_image &image,
+/// The part of `image`, whose pixels are moved, that the model sees, enlarged
+/// if it is small.
+static void cutVisiblePart(vit_image &image,
                            const vit_preprocessing &preprocessing,
-                           ImageReleaser &result) {
-  vit_error error;
-  double height = image.height, width = image.width;
-  int32_t top = 0, left = 0, rows = image.height, columns = image.width;
-  if (preprocessing.center_crop) {
-    double scaleY = 1, scaleX = 1;
-    if (preprocessing.resize_height > 0 && preprocessing.resize_width > 0) {
-      scaleY = preprocessing.resize_height / height;
-      scaleX = preprocessing.resize_width / width;
-    } else if (preprocessing.resize_height != 0) {
-      double down = preprocessing.resize_height / height,
-             across = preprocessing.resize_width / width;
-      scaleY = preprocessing.resize_height < 0 ? std::min(-down, -across)
-               : preprocessing.resize_width < -1
-                   ? std::max(down, -across)
-                   : preprocessing.resize_height / std::min(height, width);
-      scaleX = scaleY;
-    }
-    auto crop = [](double length, double wanted, int32_t &begin,
-                   int32_t &count) {
-      count = static_cast<int32_t>(
-          std::max(1.0, std::round(std::min(length, wanted))));
-      begin = static_cast<int32_t>((length - count) / 2);
-    };
-    crop(height, preprocessing.height / scaleY, top, rows);
-    crop(width, preprocessing.width / scaleX, left, columns);
-  }
-  std::vector<uint8_t> pixels(size_t(rows) * columns * 3);
-  for (int32_t row = 0; row < rows; ++row)
-    std::copy_n(image.pixels + (size_t(top + row) * image.width + left) * 3,
-                size_t(columns) * 3, pixels.data() + size_t(row) * columns * 3);
+                           ImageOwner &result) {
   constexpr int32_t kLeast = 224;
-  int32_t factor = std::max(1, (kLeast + std::min(rows, columns) - 1) /
-                                   std::min(rows, columns));
-  vit_image part = {columns, rows, 3, pixels.data()};
-  check(vit_image_resize(&part, rows * factor, columns * factor,
+  vit_image part = cropVisiblePart(image, preprocessing);
+  int32_t shorter = std::min(part.height, part.width);
+  int32_t factor = std::max(1, (kLeast + shorter - 1) / shorter);
+  vit_error error;
+  check(vit_image_resize(&part, part.height * factor, part.width * factor,
                          /*interpolation=*/0, &result.image, &error),
         error);
 }
@@ -223,7 +188,7 @@ static void cutVisiblePart(const vit_image &image,
 /// The picture in RGB.
 static void loadWhole(const Picture &picture,
                       const vit_preprocessing &preprocessing,
-                      ImageReleaser &result) {
+                      ImageOwner &result) {
   vit_error error;
   if (!picture.pixels.pixels) {
     vit_image_options options = {};
@@ -250,7 +215,7 @@ void saveAttention(const Picture &picture,
                    const vit_preprocessing &preprocessing,
                    const std::vector<float> &map, const TokenGrid &grid,
                    const std::string &out) {
-  ImageReleaser whole, part;
+  ImageOwner whole, part;
   loadWhole(picture, preprocessing, whole);
   cutVisiblePart(whole.image, preprocessing, part);
   vit_error error;

@@ -42,7 +42,7 @@ double Estimate::seconds() const {
 // One command
 //===----------------------------------------------------------------------===//
 
-static uint64_t evaluateExtent(const Json &extent, int64_t batch) {
+uint64_t evaluateExtent(const Json &extent, int64_t batch) {
   schema::Extent value(extent.at("times").get<uint64_t>(),
                        extent.at("of").get<uint32_t>(),
                        extent.at("per").get<uint32_t>());
@@ -227,28 +227,59 @@ std::vector<Estimate> estimateModule(const Json &module, const Gpu &gpu,
   return estimates;
 }
 
-static bool hasCommands(const Estimate &estimate,
+std::string precisionOfSchedule(const Json &schedule) {
+  return format::precisionName(
+      precisionOf(schedule.at("precision").get<std::string>()));
+}
+
+/// Whether the commands of `schedule` but for barriers have these names.
+static bool hasCommands(const Json &schedule,
                         const std::vector<std::string> &names) {
-  return std::equal(
-      estimate.commands.begin(), estimate.commands.end(), names.begin(),
-      names.end(), [](const CommandEstimate &command, const std::string &name) {
-        return command.name == name;
-      });
+  size_t next = 0;
+  for (const Json &command : schedule.at("commands"))
+    if (command.at("kind") != "Barrier" &&
+        (next == names.size() || command.value("name", "") != names[next++]))
+      return false;
+  return next == names.size();
+}
+
+FoundSchedule findSchedule(const Json &module, const std::string &level,
+                           const std::string &precision,
+                           const std::vector<std::string> &commands) {
+  for (const Json &entry : module.at("entries"))
+    for (const Json &schedule : entry.at("schedules"))
+      if (schedule.at("level") == level &&
+          precisionOfSchedule(schedule) == precision &&
+          hasCommands(schedule, commands))
+        return {&entry, &schedule};
+  return {};
 }
 
 std::optional<Estimate> findEstimate(const Json &module, const Gpu &gpu,
                                      int64_t batch, const std::string &level,
                                      const std::string &precision,
                                      const std::vector<std::string> &commands) {
-  for (const Json &entry : module.at("entries"))
-    for (const Json &schedule : entry.at("schedules")) {
-      if (schedule.at("level") != level)
-        continue;
-      Estimate estimate = estimateSchedule(entry, schedule, gpu, batch);
-      if (estimate.precision == precision && hasCommands(estimate, commands))
-        return estimate;
-    }
-  return std::nullopt;
+  FoundSchedule found = findSchedule(module, level, precision, commands);
+  if (!found.schedule)
+    return std::nullopt;
+  return estimateSchedule(*found.entry, *found.schedule, gpu, batch);
+}
+
+std::vector<uint64_t> commandBytes(const Json &schedule, int64_t batch) {
+  std::map<std::string, std::string> families;
+  for (const Json &kernel : schedule.at("kernels"))
+    families[kernel.at("name")] = kernel.at("family");
+  std::vector<uint64_t> result;
+  for (const Json &command : schedule.at("commands")) {
+    if (command.at("kind") == "Barrier")
+      continue;
+    uint64_t bytes = 0;
+    for (const Access &access :
+         accessesOf(command, families[command.value("kernel", "")], batch))
+      bytes += access.bytes;
+    result.push_back(bytes);
+  }
+  return result;
 }
 
 //===----------------------------------------------------------------------===//

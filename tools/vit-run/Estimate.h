@@ -70,6 +70,29 @@ Estimate estimateSchedule(const nlohmann::ordered_json &entry,
 std::vector<Estimate> estimateModule(const nlohmann::ordered_json &module,
                                      const Gpu &gpu, int64_t batch);
 
+/// Of the JSON of a module; null if it has none.
+struct FoundSchedule {
+  const nlohmann::ordered_json *entry = nullptr, *schedule = nullptr;
+};
+
+/// The schedule of this level and precision ("avx2", "f32") whose commands but
+/// for barriers have these names.
+FoundSchedule findSchedule(const nlohmann::ordered_json &module,
+                           const std::string &level,
+                           const std::string &precision,
+                           const std::vector<std::string> &commands);
+
+/// The precision of `schedule` as options name it: "f32", "int8".
+std::string precisionOfSchedule(const nlohmann::ordered_json &schedule);
+
+/// For each command of `schedule` but barriers, the bytes of all arguments,
+/// read or written.
+std::vector<uint64_t> commandBytes(const nlohmann::ordered_json &schedule,
+                                   int64_t batch);
+
+/// The value of an extent {"times", "of", "per"} in the JSON of a module.
+uint64_t evaluateExtent(const nlohmann::ordered_json &extent, int64_t batch);
+
 /// The estimate for the schedule of this level and precision whose commands
 /// have these names; nothing if the module has none.
 std::optional<Estimate> findEstimate(const nlohmann::ordered_json &module,

@@ -13,33 +13,46 @@
 
 namespace vit::tools {
 
+double PictureScore::probability() const { return std::exp(-loss); }
+
+PictureScore scorePicture(const Tensor &logits, int64_t index, int32_t label,
+                          int64_t picture) {
+  int64_t classes = logits.dims[1];
+  if (label < 0 || label >= classes)
+    throw Error("the data has class " + std::to_string(label) +
+                ", but the model knows only 0.." + std::to_string(classes - 1));
+  auto logit = [&](int64_t c) { return logits.at(index * classes + c); };
+  double own = logit(label);
+  for (int64_t c = 0; c < classes; ++c)
+    if (!std::isfinite(logit(c)))
+      throw Error("the logits of picture " + std::to_string(picture) +
+                  " hold a NaN or an infinity");
+  PictureScore score;
+  double exponentials = 0;
+  for (int64_t c = 0; c < classes; ++c) {
+    double other = logit(c);
+    score.better += other > own || (other == own && c < label);
+    if (other > logit(score.predicted))
+      score.predicted = c;
+    exponentials += std::exp(other - own);
+  }
+  score.loss = std::log(exponentials);
+  return score;
+}
+
 void Score::add(const Tensor &logits, const int32_t *labels) {
   if (logits.dims.size() != 2)
     throw Error("the model has no logits [batch, classes] to evaluate");
   classes = logits.dims[1];
-  for (int64_t i = 0; i < logits.dims[0]; ++i) {
-    if (labels[i] < 0 || labels[i] >= classes)
-      throw Error("the data has class " + std::to_string(labels[i]) +
-                  ", but the model knows only 0.." +
-                  std::to_string(classes - 1));
-    double own = logits.at(i * classes + labels[i]);
-    for (int64_t c = 0; c < classes; ++c)
-      if (!std::isfinite(logits.at(i * classes + c)))
-        throw Error("the logits of picture " + std::to_string(images + i) +
-                    " hold a NaN or an infinity");
-    // Ties count against the model, except for the lower class number.
-    int64_t better = 0;
-    double exponentials = 0;
-    for (int64_t c = 0; c < classes; ++c) {
-      double other = logits.at(i * classes + c);
-      better += other > own || (other == own && c < labels[i]);
-      exponentials += std::exp(other - own);
-    }
-    top1 += better == 0;
-    top5 += better < 5;
-    sum += std::log(exponentials);
-  }
-  images += logits.dims[0];
+  for (int64_t i = 0; i < logits.dims[0]; ++i)
+    add(scorePicture(logits, i, labels[i], images));
+}
+
+void Score::add(const PictureScore &picture) {
+  top1 += picture.better == 0;
+  top5 += picture.better < 5;
+  sum += picture.loss;
+  ++images;
 }
 
 void checkProblem(Model &model) {

@@ -14,12 +14,29 @@
 
 namespace vit::tools {
 
+/// How a model does on one labelled picture.
+struct PictureScore {
+  int64_t better = 0; ///< Classes before its own: ties count against the model,
+                      ///< except for the lower class number.
+  int64_t predicted = 0; ///< The class that comes first.
+  double loss = 0;       ///< Cross-entropy.
+
+  double probability() const; ///< Of its own class.
+};
+
+/// Of row `index` of logits [batch, classes], f32 or f64, whose class is
+/// `label`. Throws if the model does not have that class, or the row is not
+/// finite; `picture` is its number in the message.
+PictureScore scorePicture(const Tensor &logits, int64_t index, int32_t label,
+                          int64_t picture);
+
 /// Accuracy and loss over labelled pictures. The sums depend on the pictures
 /// and their order, not on how they are divided into batches.
 class Score {
 public:
   /// Logits [batch, classes], f32 or f64, and the class of each picture.
   void add(const Tensor &logits, const int32_t *labels);
+  void add(const PictureScore &picture);
 
   int64_t images = 0;
   int64_t top1 = 0, top5 = 0;

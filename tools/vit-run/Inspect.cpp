@@ -9,6 +9,7 @@
 #include "JsonText.h"
 #include "Model.h"
 #include "Options.h"
+#include "RunFolder.h"
 #include "Support.h"
 
 #include <nlohmann/json.hpp>
@@ -16,14 +17,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <map>
 
 namespace vit::tools {
 
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct InspectOptions : CommonOptions {
@@ -246,20 +245,6 @@ ModuleHandle loadModule(const InspectOptions &options) {
   check(vit_module_load(options.model.c_str(), &moduleOptions, &loaded, &error),
         error);
   return ModuleHandle(loaded);
-}
-
-/// The folder of a run contains its checkpoints in folders: returns that of the
-/// best, or of the latest where no test chose a best one. Returns any other
-/// path unchanged.
-std::string chooseCheckpoint(const std::string &path) {
-  for (const char *name : {"/best", "/last"})
-    if (std::string folder = path + name;
-        fs::is_directory(folder) && fs::exists(path + "/log.jsonl")) {
-      std::fprintf(stderr, "note: %s is the folder of a run: this is %s\n",
-                   path.c_str(), folder.c_str());
-      return folder;
-    }
-  return path;
 }
 
 void printEstimate(const InspectOptions &options, const Gpu &gpu,

@@ -45,6 +45,11 @@ void addModelOptions(Command command, CommonOptions &options) {
               "vit-pytorch folder")
       .required()
       .type("MODEL");
+  addModelDetails(command, options);
+}
+
+void addModelDetails(Command command, CommonOptions &options) {
+  command.group("Model");
   command
       .option("--weights", options.weights,
               "Weights for a .mlir text, as safetensors or from torch.save")

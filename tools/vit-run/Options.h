@@ -51,7 +51,9 @@ struct DataOptions {
   std::string data, split, range;
 };
 
-/// The model and what belongs to it, in the group "Model" of the help.
+/// What belongs to a model, in the group "Model" of the help.
+void addModelDetails(Command command, CommonOptions &options);
+/// The model and what belongs to it, in the same group.
 void addModelOptions(Command command, CommonOptions &options);
 /// Where and how it runs, in the group "Execution".
 void addExecutionOptions(Command command, CommonOptions &options);
@@ -80,6 +82,7 @@ void addTrain(CLI::App &app);
 void addBench(CLI::App &app);
 void addCompare(CLI::App &app);
 void addInspect(CLI::App &app);
+void addReport(CLI::App &app);
 void addDevices(CLI::App &app);
 void addCache(CLI::App &app);
 

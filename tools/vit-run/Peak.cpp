@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <new>
 #include <sched.h>
 #include <thread>
 #include <vector>
@@ -97,8 +99,9 @@ VIT_DEFINE_TILE_CHAIN(chainInt8Tiles, "amx-tile,amx-int8", VIT_INT8)
 #undef VIT_BF16
 #undef VIT_INT8
 
-/// Seconds from the start of the last thread to the end of the last one.
-double timeChains(void (*chain)(long), long iterations, int threads) {
+/// Calls `run` with the number of each thread on its own thread. Returns the
+/// seconds of the slowest, counted from when all are there.
+template <typename Run> double timeThreads(int threads, const Run &run) {
   std::atomic<int> waiting{threads};
   std::vector<double> seconds(threads);
   auto work = [&](int index) {
@@ -106,7 +109,7 @@ double timeChains(void (*chain)(long), long iterations, int threads) {
     while (waiting.load() > 0)
       sched_yield();
     double begin = now();
-    chain(iterations);
+    run(index);
     seconds[index] = now() - begin;
   };
   std::vector<std::thread> others;
@@ -145,8 +148,29 @@ double measurePeakFlops(const std::string &level, const std::string &precision,
   long iterations = isTile ? 200000 : 2000000;
   double best = 0;
   for (int run = 0; run < 7; ++run)
-    best = std::max(best, flopPerIteration * iterations * threads /
-                              timeChains(chain, iterations, threads));
+    best = std::max(best,
+                    flopPerIteration * iterations * threads /
+                        timeThreads(threads, [&](int) { chain(iterations); }));
+  return best;
+}
+
+double measureBandwidth(int threads) {
+  constexpr size_t bytes = size_t(64) << 20;
+  std::vector<char> from, to;
+  try {
+    from.assign(bytes, 1);
+    to.assign(bytes, 2);
+  } catch (const std::bad_alloc &) {
+    return 0;
+  }
+  auto copy = [&](int index) {
+    size_t begin = bytes / threads * index;
+    std::memcpy(to.data() + begin, from.data() + begin, bytes / threads);
+  };
+  double best = 0;
+  for (int run = 0; run < 5; ++run)
+    best = std::max(best, 2.0 * double(bytes / threads * threads) /
+                              timeThreads(threads, copy));
   return best;
 }
 

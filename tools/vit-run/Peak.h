@@ -19,6 +19,11 @@ namespace vit::tools {
 double measurePeakFlops(const std::string &level, const std::string &precision,
                         int threads);
 
+/// Bytes/s, read and written, that `threads` threads reach at once when they
+/// copy 64 MiB, which a third-level cache of common size does not hold; the
+/// best of a few short runs. 0 where the memory for it is missing.
+double measureBandwidth(int threads);
+
 } // namespace vit::tools
 
 #endif // VIT_TOOLS_PEAK_H

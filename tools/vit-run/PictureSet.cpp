@@ -64,6 +64,20 @@ int64_t PictureSet::batchFor(Model &model) const {
   return std::clamp<int64_t>(kMostBytes / bytes, 1, kMostPictures);
 }
 
+/// The `count` pictures from number `first` on but those that cannot be read,
+/// of which there are `skipped`.
+void PictureSet::findNumbers(int64_t first, int64_t count, int64_t skipped) {
+  current.clear();
+  for (int64_t number = first; number < first + count; ++number) {
+    vit_image image = {};
+    bool isRead = skipped == 0 || vit_dataset_get(data.get(), number, &image,
+                                                  nullptr, nullptr) == VIT_OK;
+    vit_image_release(&image);
+    if (isRead)
+      current.push_back(number);
+  }
+}
+
 int64_t PictureSet::forEach(int64_t batch, Progress &progress,
                             const Visitor &visit, int64_t sample,
                             const char *severity) {
@@ -78,6 +92,8 @@ int64_t PictureSet::forEach(int64_t batch, Progress &progress,
       if (reported.insert(message).second)
         std::fprintf(stderr, "%s: %s\n", severity, message.c_str());
     unreadable += next.skipped;
+    if (!isSample && limit == 0)
+      findNumbers(done, next.images.dims[0] + next.skipped, next.skipped);
     done += next.images.dims[0] + next.skipped;
     if (next.images.dims[0] > 0)
       visit(Tensor::copy(next.images),

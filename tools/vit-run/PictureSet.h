@@ -56,6 +56,10 @@ public:
   /// As many pictures as have at most 64 MiB of outputs of `model`, 32 at most.
   int64_t batchFor(Model &model) const;
 
+  /// The numbers in the data of the pictures with which `visit` is being
+  /// called, in a pass over all of them.
+  const std::vector<int64_t> &numbers() const { return current; }
+
   /// [batch, channels, height, width] in f32, and the class of each picture.
   using Visitor =
       std::function<void(const Tensor &pictures, const int32_t *labels)>;
@@ -68,9 +72,12 @@ public:
                   int64_t sample = 0, const char *severity = "warning");
 
 private:
+  void findNumbers(int64_t first, int64_t count, int64_t skipped);
+
   DatasetHandle data;
   vit_preprocessing preprocessing = {};
   std::vector<int32_t> classes; ///< Of the model; empty: those of the data.
+  std::vector<int64_t> current;
   int64_t limit, pictures = 0;
   std::set<std::string> reported;
 };

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -141,6 +142,43 @@ PictureBatch PictureReader::next() {
   if (first < pictures.size())
     start();
   return result;
+}
+
+vit_image cropVisiblePart(vit_image &image,
+                          const vit_preprocessing &preprocessing) {
+  double height = image.height, width = image.width;
+  int32_t top = 0, left = 0, rows = image.height, columns = image.width;
+  if (preprocessing.center_crop) {
+    double scaleY = 1, scaleX = 1;
+    if (preprocessing.resize_height > 0 && preprocessing.resize_width > 0) {
+      scaleY = preprocessing.resize_height / height;
+      scaleX = preprocessing.resize_width / width;
+    } else if (preprocessing.resize_height != 0) {
+      double down = preprocessing.resize_height / height,
+             across = preprocessing.resize_width / width;
+      scaleY = preprocessing.resize_height < 0 ? std::min(-down, -across)
+               : preprocessing.resize_width < -1
+                   ? std::max(down, -across)
+                   : preprocessing.resize_height / std::min(height, width);
+      scaleX = scaleY;
+    }
+    auto crop = [](double length, double wanted, int32_t &begin,
+                   int32_t &count) {
+      count = static_cast<int32_t>(
+          std::max(1.0, std::round(std::min(length, wanted))));
+      begin = static_cast<int32_t>((length - count) / 2);
+    };
+    crop(height, preprocessing.height / scaleY, top, rows);
+    crop(width, preprocessing.width / scaleX, left, columns);
+  }
+  // Rows move towards the beginning, in order: none is overwritten before it
+  // has moved.
+  size_t pixel = image.channels, bytes = columns * pixel;
+  for (int32_t row = 0; row < rows; ++row)
+    std::memmove(
+        image.pixels + row * bytes,
+        image.pixels + (size_t(top + row) * image.width + left) * pixel, bytes);
+  return {columns, rows, image.channels, image.pixels};
 }
 
 } // namespace vit::tools

@@ -70,6 +70,21 @@ private:
   std::future<PictureBatch> reading;
 };
 
+/// Owns a picture of the data library.
+struct ImageOwner {
+  vit_image image = {};
+
+  ImageOwner() = default;
+  ~ImageOwner() { vit_image_release(&image); }
+  ImageOwner(const ImageOwner &) = delete;
+  ImageOwner &operator=(const ImageOwner &) = delete;
+};
+
+/// Moves the part of `image` that a model sees to the beginning of its pixels.
+/// The result points to them and has its own size.
+vit_image cropVisiblePart(vit_image &image,
+                          const vit_preprocessing &preprocessing);
+
 } // namespace vit::tools
 
 #endif // VIT_TOOLS_PICTURES_H

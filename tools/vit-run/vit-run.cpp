@@ -61,6 +61,7 @@ int main(int argc, char **argv) {
   addBench(app);
   addCompare(app);
   addInspect(app);
+  addReport(app);
   addDevices(app);
   addCache(app);
   try {

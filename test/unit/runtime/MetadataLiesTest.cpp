@@ -228,6 +228,8 @@ INSTANTIATE_TEST_SUITE_P(
               types.resize(3);
               types[2] = schema::DType(9);
             }},
+        Lie{"command 4 of entry 'forward' has 4 results among 3 arguments",
+            [](Builder &b) { b.schedule().commands[4]->results = 4; }},
         Lie{"command 4 of entry 'forward' runs kernel 3 of 3",
             [](Builder &b) { b.schedule().commands[4]->kernel = 3; }},
         Lie{"command 4 of entry 'forward' has no work units",
