@@ -131,8 +131,11 @@ Json describeModel(ReportOptions &options, size_t room) {
   if (!options.benchFile.empty())
     bench = readBenchFile(options.benchFile);
   Model model = openBenchmark(options);
-  if (options.benchFile.empty())
-    bench = describeBenchmark(options, measureBenchmark(options, model));
+  if (options.benchFile.empty()) {
+    Benchmark measured = measureBenchmark(options, model);
+    writeTrace(options.trace, measured.log);
+    bench = describeBenchmark(options, measured);
+  }
   auto module = Json::parse(describeModule(model.module()));
   int64_t batch = bench.at("batch");
   FoundSchedule found = findSchedule(
@@ -185,6 +188,12 @@ void report(ReportOptions options) {
     throw Error("report measures a device; --device reference is not one");
   if (options.model.empty() && !options.benchFile.empty())
     throw Error("--bench is for a model, and the arguments are runs");
+  if (!options.trace.empty() &&
+      (options.model.empty() || !options.benchFile.empty()))
+    throw Error("--trace is of a measurement, and nothing is measured");
+  std::vector<std::string> read = options.inputs;
+  read.push_back(options.benchFile);
+  requireNotRead(options.page, read);
   requireWritable(options.page);
   Json data = {{"version", vit_version()},
                {"model", nullptr},

@@ -97,6 +97,13 @@ function fusedOps(model, command) {
   return ops.filter(op => op !== 'read' && op !== 'output').join(' + ');
 }
 
+/// The same, or the first of the launches before it that compute the same ops together.
+function describeFused(model, row, before) {
+  const together = row.passes && before.find(
+      other => JSON.stringify(other.passes.names) === JSON.stringify(row.passes.names));
+  return together ? 'with #' + together.index : fusedOps(model, row);
+}
+
 /// The commands whose results a command reads, as "#3, #7".
 function sourcesOf(commands, command) {
   const makers = new Set();
@@ -129,11 +136,8 @@ function showGraph(parent, model, commands, blocks) {
           'residual. ' + (model.passes ? 'Press an op to read it before and after each pass.'
             : 'The texts of the passes are missing: give --passes DIR for a module, or a text or folder.')));
   for (const block of blocks) {
-    const rows = block.copies[0].commands.map((command, position) => {
-      const folded = foldCommand(model, block, position);
-      folded.fused = fusedOps(model, command);
-      return folded;
-    });
+    const rows = block.copies[0].commands.map((_, position) => foldCommand(model, block, position));
+    rows.forEach((row, position) => { row.fused = describeFused(model, row, rows.slice(0, position)); });
     const content = graphTable(model, commands, rows);
     if (block.layer === null) {
       parent.append(content);
@@ -301,6 +305,11 @@ function drawRoof(svg, x, y, peak, bandwidth) {
   }
 }
 
+/// About six multiples of a power of two.
+function byteTicks(most) {
+  return d3.range(0, most + 1, 2 ** Math.max(0, Math.round(Math.log2(most / 6))));
+}
+
 function showPlan(parent, model, commands) {
   const {buffers, slot_bytes: bytes} = model.plan || {buffers: []};
   if (buffers.length === 0) {
@@ -322,7 +331,7 @@ function showPlan(parent, model, commands) {
     const x = d3.scaleLinear([0, commands.length], [left, width - 10]);
     const y = d3.scaleLinear([0, bytes], [height - bottom, 8]);
     svg.append('g').attr('class', 'axis').attr('transform', `translate(0,${height - bottom})`).call(d3.axisBottom(x).ticks(width / 80));
-    svg.append('g').attr('class', 'axis').attr('transform', `translate(${left},0)`).call(d3.axisLeft(y).ticks(6).tickFormat(bytesText));
+    svg.append('g').attr('class', 'axis').attr('transform', `translate(${left},0)`).call(d3.axisLeft(y).tickValues(byteTicks(bytes)).tickFormat(bytesText));
     svg.append('text').attr('x', (left + width) / 2).attr('y', height - 6).attr('text-anchor', 'middle').text('launch');
     return buffers.map(buffer => {
       const box = {x: x(buffer.begin), y: y(buffer.offset + buffer.bytes), width: x(buffer.end + 1) - x(buffer.begin),
