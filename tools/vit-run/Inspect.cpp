@@ -11,6 +11,7 @@
 #include "Options.h"
 #include "RunFolder.h"
 #include "Support.h"
+#include "format/Level.h"
 
 #include <nlohmann/json.hpp>
 
@@ -265,7 +266,11 @@ void inspect(InspectOptions &options) {
   // A text or a folder is compiled for what the estimate is about.
   if (gpu)
     options.device = "cuda";
+  checkCommonOptions(options);
   Model model(options, {});
+  if (model.isCompiled() && !options.precision.empty())
+    throw Error("--precision is for a text or a folder; " + options.model +
+                " is compiled, in the precisions that are shown without it");
   ModuleHandle module;
   if (model.isCompiled())
     module = loadModule(options);
@@ -296,6 +301,11 @@ void addInspect(CLI::App &app) {
       .required()
       .type("MODEL");
   command.flag("--json", options->json, "Print JSON");
+  command
+      .option("--precision", options->precision,
+              std::string("That a text or a folder is compiled in: ") +
+                  format::precisionNames().text + " (default: f32)")
+      .type("TYPE");
   Option estimate =
       command
           .option("--estimate", options->estimate,
