@@ -76,6 +76,21 @@ LogicalResult Converter::convertLoadMatrices(NVVM::LdMatrixOp op) {
   return success();
 }
 
+LogicalResult Converter::convertStoreMatrices(NVVM::StMatrixOp op) {
+  auto shape = op.getShape();
+  if (shape.getM() != 8 || shape.getN() != 8 ||
+      op.getEltType() != NVVM::LdStMatrixEltType::B16)
+    return op.emitError("the simulator knows stmatrix of 8 x 8 x b16 alone");
+  for (auto [i, word] : llvm::enumerate(op.getSources()))
+    storeWord(word, static_cast<int32_t>(i));
+  call("sim_store_matrices", {},
+       {op.getPtr(), constant(static_cast<uint32_t>(op.getSources().size())),
+        constant(op.getLayout() == NVVM::MMALayout::col), getScratch(),
+        getSite(op)});
+  op.erase();
+  return success();
+}
+
 LogicalResult Converter::convertMultiply(NVVM::MmaOp op) {
   auto shape = op.getShape();
   auto typeA = op.getMultiplicandAPtxType(),

@@ -45,6 +45,7 @@ private:
   Value storeCoordinates(ValueRange coordinates);
   // ConvertMatrix.cpp
   LogicalResult convertLoadMatrices(NVVM::LdMatrixOp op);
+  LogicalResult convertStoreMatrices(NVVM::StMatrixOp op);
   LogicalResult convertMultiply(NVVM::MmaOp op);
   LogicalResult convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op);
   LogicalResult convertToTf32(NVVM::ConvertFloatToTF32Op op);

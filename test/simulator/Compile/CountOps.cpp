@@ -50,7 +50,8 @@ static std::optional<OpClass> classify(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::optional<OpClass>>(op)
       .Case<NVVM::MmaOp, NVVM::WgmmaMmaAsyncOp>(
           [](Operation *) { return OpClass::Mma; })
-      .Case<NVVM::LdMatrixOp>([](Operation *) { return OpClass::LoadMatrix; })
+      .Case<NVVM::LdMatrixOp, NVVM::StMatrixOp>(
+          [](Operation *) { return OpClass::LoadMatrix; })
       .Case<NVVM::CpAsyncOp, NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp,
             NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp>(
           [](Operation *) { return OpClass::CopyAsync; })

@@ -60,6 +60,9 @@ static Addresses getAddresses(Operation *op) {
       .Case([&](NVVM::LdMatrixOp load) {
         found.sharedRead = &load.getPtrMutable();
       })
+      .Case([&](NVVM::StMatrixOp store) {
+        found.sharedWrite = &store.getPtrMutable();
+      })
       .Case([&](NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp copy) {
         found.sharedWrite = &copy.getDstMemMutable();
       })

@@ -10,6 +10,7 @@ plain arithmetic, bit for bit.
 
 mma_TYPE_DEPTH(A [16, DEPTH], B [8, DEPTH], C [16, 8], D [16, 8]): D = A B^T + C.
 ldmatrix_NUMBER[_transposed](rows [32, 8 x 16 bits], words [NUMBER, 32]).
+stmatrix_NUMBER[_transposed](words [NUMBER, 32], rows [32, 8 x 16 bits]).
 convert(words [7, 1024]): bf16 by each op, and tf32 in each mode, of floats of
 all exponents with ties.
 """
@@ -75,6 +76,31 @@ def emit_load(number, transposed):
     print("\n".join(t.lines + ["  llvm.return", "}"]))
 
 
+def emit_store(number, transposed):
+    """Rows of zeros, the words of each lane stored into some, then all rows."""
+    t = Text()
+    lane = t.op("nvvm.read.ptx.sreg.tid.x : i32")
+    box = t.op("llvm.mlir.addressof @rows : !llvm.ptr<3>")
+    zero, all = t.const(0), t.const(-1)
+    places = [t.binary("add", t.binary("mul", lane, 4), i) for i in range(4)]
+    for at in places:
+        t.do("llvm.store %s, %s : i32, !llvm.ptr<3>" % (zero, t.address(box, at, "!llvm.ptr<3>")))
+    t.do("nvvm.bar.warp.sync %s : i32" % all)
+    row = t.binary("mul", t.binary("urem", t.binary("mul", lane, 5), 32), 4)
+    words = [t.load("%words", t.binary("add", lane, 32 * i)) for i in range(number)]
+    t.do("nvvm.stmatrix %s, %s {layout = #nvvm.mma_layout<%s>, shape = #nvvm.ld_st_matrix_shape<m = 8, n = 8>, "
+         "eltType = #nvvm.ld_st_matrix_elt_type<b16>} : !llvm.ptr<3>, %s" %
+         (t.address(box, row, "!llvm.ptr<3>"), ", ".join(words), "col" if transposed else "row",
+          ", ".join(["i32"] * number)))
+    t.do("nvvm.bar.warp.sync %s : i32 // stored" % all)
+    for at in places:
+        t.store(t.op("llvm.load %s : !llvm.ptr<3> -> i32" % t.address(box, at, "!llvm.ptr<3>")), "%rows", at)
+    print("llvm.func @stmatrix_%d%s(%%words: !llvm.ptr, %%rows: !llvm.ptr) "
+          "attributes {nvvm.kernel, nvvm.maxntid = array<i32: 32, 1, 1>} {" %
+          (number, "_transposed" if transposed else ""))
+    print("\n".join(t.lines + ["  llvm.return", "}"]))
+
+
 def emit_conversions():
     t = Text()
     thread = t.op("nvvm.read.ptx.sreg.tid.x : i32")
@@ -107,6 +133,7 @@ def emit():
         emit_product(*product)
     for load in LOADS:
         emit_load(*load)
+        emit_store(*load)
     emit_conversions()
 
 
@@ -149,6 +176,19 @@ def check_load(folder, number, transposed):
     expected = b"".join(struct.pack("<HH", *matrix[lane // 4][lane % 4 * 2:lane % 4 * 2 + 2])
                         for matrix in matrices for lane in range(32))
     return expected == read(folder, 1)
+
+
+def check_store(folder, number, transposed):
+    words = [struct.unpack("<HH", read(folder, 0)[4 * i:4 * i + 4]) for i in range(32 * number)]
+    rows = [[0] * 8 for i in range(32)]
+    for i in range(number):
+        for lane in range(32):
+            for half in range(2):
+                r, column = lane // 4, lane % 4 * 2 + half
+                if transposed:
+                    r, column = column, r
+                rows[(8 * i + r) * 5 % 32][column] = words[32 * i + lane][half]
+    return b"".join(struct.pack("<8H", *row) for row in rows) == read(folder, 1)
 
 
 def round_bits(word, unit, mode):
@@ -195,4 +235,6 @@ for type, depth in PRODUCTS:
 for number, transposed in LOADS:
     run("ldmatrix_%d%s" % (number, "_transposed" if transposed else ""), folder,
         lambda: check_load(folder, number, transposed), "random:128", "fresh:%d" % (32 * number))
+    run("stmatrix_%d%s" % (number, "_transposed" if transposed else ""), folder,
+        lambda: check_store(folder, number, transposed), "random:%d" % (32 * number), "fresh:128")
 run("convert", folder, lambda: check_conversions(folder), "fresh:7168")

@@ -65,6 +65,8 @@ public:
   // Matrix.cpp
   void loadMatrices(const void *row, uint32_t number, bool transposed,
                     uint32_t *results, uint32_t site);
+  void storeMatrices(void *row, uint32_t number, bool transposed,
+                     uint32_t *words, uint32_t site);
   void multiply(uint32_t *registers, MatrixType type, uint32_t depth,
                 uint32_t site);
   // Barriers.cpp
@@ -178,6 +180,8 @@ private:
   /// Finishes a copy that threads wait for. Returns false if there is none.
   bool landCopy();
   float findSum(float sum, bool mustBeFinished, uint32_t site);
+  void countTensor(const TensorMap &map, const int32_t *coordinates, bool write,
+                   uint32_t site);
   /// Reads an operand of a product of `group`: `extent` x 16.
   bool readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
                    const char *name, const Warpgroup &group, uint32_t site,

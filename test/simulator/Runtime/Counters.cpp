@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <set>
 
 using namespace vit::sim;
 
@@ -130,15 +131,32 @@ void Counters::access(uint32_t thread, uint32_t site, Space space, bool write,
   }
 }
 
-void Counters::loadMatrices(uint32_t site, const uintptr_t *rows,
-                            uint32_t count) {
+void Counters::matrices(uint32_t site, bool write, const uintptr_t *rows,
+                        uint32_t count) {
   Request request;
+  request.write = write;
   request.bytes = 16;
   for (uint32_t i = 0; i < count; ++i) {
     request.addresses[i] = rows[i];
     request.lanes |= 1u << i;
   }
   finish(site, Space::Shared, request);
+}
+
+void Counters::copyTensor(uint32_t site, bool write,
+                          const std::vector<uintptr_t> &addresses,
+                          uint32_t bytes) {
+  RequestCounts counts;
+  counts.requests = 1;
+  counts.bytes = addresses.size() * bytes;
+  std::set<uintptr_t> sectors;
+  for (uintptr_t address : addresses)
+    sectors.insert(address / sectorBytes);
+  counts.units = sectors.size();
+  counts.ideal = (counts.bytes + sectorBytes - 1) / sectorBytes;
+  RequestCounts &total = sites[{site, Space::Global}];
+  total.write = write;
+  total.add(counts);
 }
 
 //===----------------------------------------------------------------------===//

@@ -57,8 +57,14 @@ public:
   /// The current lane's part of a request.
   void access(uint32_t thread, uint32_t site, Space space, bool write,
               uintptr_t address, uint32_t bytes, uint32_t alignment);
-  /// A whole ldmatrix: the addresses of `count` rows of 16 bytes, at most 32.
-  void loadMatrices(uint32_t site, const uintptr_t *rows, uint32_t count);
+  /// A whole ldmatrix or stmatrix: the addresses of `count` rows of 16 bytes,
+  /// at most 32.
+  void matrices(uint32_t site, bool write, const uintptr_t *rows,
+                uint32_t count);
+  /// A copy of a box of a tensor by one thread: the addresses of its elements
+  /// in global memory, in order.
+  void copyTensor(uint32_t site, bool write,
+                  const std::vector<uintptr_t> &addresses, uint32_t bytes);
 
   /// Of a block: threads, and bytes of shared memory.
   uint32_t threads = 0, shared = 0;

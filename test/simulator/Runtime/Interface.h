@@ -44,7 +44,7 @@ enum class OpClass : uint32_t {
   Special, ///< transcendental functions, divisions and square roots
   Integer,
   Mma,
-  LoadMatrix,
+  LoadMatrix, ///< and stmatrix
   CopyAsync,
   Load,
   Store,
@@ -137,6 +137,9 @@ void sim_set_registers(uint32_t number, uint32_t site);
 /// results.
 void sim_load_matrices(const void *row, uint32_t number, uint32_t transposed,
                        uint32_t *results, uint32_t site);
+/// stmatrix, with as many words.
+void sim_store_matrices(void *row, uint32_t number, uint32_t transposed,
+                        uint32_t *words, uint32_t site);
 /// mma.sync m16n8: replaces the sums among `registers` (see MatrixFragment).
 void sim_multiply(uint32_t *registers, uint32_t type, uint32_t depth,
                   uint32_t site);

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ldmatrix and mma.sync, with the fragments of the PTX manual. A lane is
-// 4 * group + quarter: it holds row or column `group` of 8, and every fourth
+// ldmatrix, stmatrix and mma.sync, with the fragments of the PTX manual. A lane
+// is 4 * group + quarter: it holds row or column `group` of 8, and every fourth
 // piece of that row or column.
 //
 //===----------------------------------------------------------------------===//
@@ -38,7 +38,7 @@ void Block::loadMatrices(const void *row, uint32_t number, bool transposed,
       uintptr_t rows[32];
       for (uint32_t lane = 0; lane < 8 * number; ++lane)
         rows[lane] = reinterpret_cast<uintptr_t>(warp[lane].address);
-      counters->loadMatrices(site, rows, 8 * number);
+      counters->matrices(site, false, rows, 8 * number);
     }
     for (uint32_t lane = 0; lane < 32; ++lane) {
       uint32_t group = lane / 4, quarter = lane % 4;
@@ -56,6 +56,40 @@ void Block::loadMatrices(const void *row, uint32_t number, bool transposed,
         warp[lane].registers[i] = halves[0] | uint32_t(halves[1]) << 16;
       }
     }
+  });
+}
+
+void Block::storeMatrices(void *row, uint32_t number, bool transposed,
+                          uint32_t *words, uint32_t site) {
+  switchSometimes();
+  Thread &self = threads[current];
+  self.address = row;
+  self.registers = words;
+  meetAll(site, [&](Thread *warp, uint32_t) {
+    uintptr_t rows[32];
+    for (uint32_t lane = 0; lane < 8 * number; ++lane) {
+      rows[lane] = reinterpret_cast<uintptr_t>(warp[lane].address);
+      Access now = getAccess(site);
+      now.thread = static_cast<uint16_t>(current / 32 * 32 + lane);
+      now.kind = Access::Lanes; // every lane has a part of the row
+      if (!shared.write(reinterpret_cast<void *>(rows[lane]), 16, 16, now,
+                        finding))
+        fail("at " + library->getSite(site) + ": the row of lane " +
+             std::to_string(lane) + ": " + finding);
+    }
+    if (counters)
+      counters->matrices(site, true, rows, 8 * number);
+    for (uint32_t lane = 0; lane < 32; ++lane)
+      for (uint32_t i = 0; i < number; ++i)
+        for (uint32_t half = 0; half < 2; ++half) {
+          uint32_t r = lane / 4, column = 2 * (lane % 4) + half;
+          if (transposed)
+            std::swap(r, column);
+          auto value =
+              static_cast<uint16_t>(warp[lane].registers[i] >> 16 * half);
+          memcpy(reinterpret_cast<char *>(rows[8 * i + r]) + 2 * column, &value,
+                 2);
+        }
   });
 }
 
@@ -120,6 +154,10 @@ void Block::multiply(uint32_t *registers, MatrixType type, uint32_t depth,
 void sim_load_matrices(const void *row, uint32_t number, uint32_t transposed,
                        uint32_t *results, uint32_t site) {
   running->loadMatrices(row, number, transposed != 0, results, site);
+}
+void sim_store_matrices(void *row, uint32_t number, uint32_t transposed,
+                        uint32_t *words, uint32_t site) {
+  running->storeMatrices(row, number, transposed != 0, words, site);
 }
 void sim_multiply(uint32_t *registers, uint32_t type, uint32_t depth,
                   uint32_t site) {

@@ -68,6 +68,19 @@ static bool isValid(const TensorMap *map, uint32_t rank, const void *address,
   return false;
 }
 
+void Block::countTensor(const TensorMap &map, const int32_t *coordinates,
+                        bool write, uint32_t site) {
+  if (!counters)
+    return;
+  std::vector<uintptr_t> addresses;
+  forEachElement(map, coordinates, [&](uint64_t, char *address) {
+    if (address)
+      addresses.push_back(reinterpret_cast<uintptr_t>(address));
+    return true;
+  });
+  counters->copyTensor(site, write, addresses, map.elementBytes);
+}
+
 void Block::loadTensor(void *to, const TensorMap *map,
                        const int32_t *coordinates, uint32_t rank,
                        void *mbarrier, uint32_t site) {
@@ -91,6 +104,7 @@ void Block::loadTensor(void *to, const TensorMap *map,
                                                      block, finding);
                        }),
         site);
+  countTensor(*map, coordinates, false, site);
   TensorCopy copy{static_cast<char *>(to), map, {}, site};
   memcpy(copy.coordinates, coordinates, rank * sizeof *coordinates);
   barrier.copies.push_back(copy);
@@ -158,6 +172,7 @@ void Block::storeTensor(const void *from, const TensorMap *map,
                          return true;
                        }),
         site);
+  countTensor(*map, coordinates, true, site);
 }
 
 void Block::commitStores() {
