@@ -172,8 +172,10 @@ Access Block::getAccess(uint32_t site) const {
   access.epoch = epoch;
   access.warpEpoch = warpEpochs[current / 32];
   access.site = site;
-  access.clock = ordering.getClock(current);
-  access.fence = fences[current];
+  if (ordering.isActive()) {
+    access.clock = ordering.getClock(current);
+    access.fence = fences[current];
+  }
   access.thread = static_cast<uint16_t>(current);
   return access;
 }

@@ -152,18 +152,8 @@ bool SharedMemory::fail(std::string &finding, const char *what, uint32_t word,
   return false;
 }
 
-void SharedMemory::addReader(uint32_t index, const Access &now) {
-  if (order->isActive()) {
-    std::vector<Access> &all = readers[index];
-    for (Access &reader : all)
-      if (reader.thread == now.thread) {
-        reader = now;
-        return;
-      }
-    all.push_back(now);
-    return;
-  }
-  Access &reader = words[index].reader;
+/// Adds `now` to the readers of a location, of which one stands for all.
+static void addReader(Access &reader, const Access &now) {
   if (reader.epoch != now.epoch)
     reader = now;
   else if (reader.kind == Access::Warps)
@@ -174,6 +164,15 @@ void SharedMemory::addReader(uint32_t index, const Access &now) {
     reader = now;
   else if (reader.thread != now.thread)
     reader.kind = Access::Lanes;
+}
+
+static void addReader(std::vector<Access> &all, const Access &now) {
+  for (Access &reader : all)
+    if (reader.thread == now.thread) {
+      reader = now;
+      return;
+    }
+  all.push_back(now);
 }
 
 const Access *SharedMemory::findUnorderedReader(uint32_t index,
@@ -194,6 +193,7 @@ bool SharedMemory::read(const void *address, uint32_t size, uint32_t alignment,
   uint32_t offset = static_cast<const char *>(address) - bytes.get();
   if (!isInside(offset, size, alignment, "reads", finding))
     return false;
+  bool isActive = order->isActive();
   for (uint32_t i = offset >> shift; i <= (offset + size - 1) >> shift; ++i) {
     Word &word = words[i];
     if (word.writer.epoch < blockEpoch) {
@@ -203,7 +203,10 @@ bool SharedMemory::read(const void *address, uint32_t size, uint32_t alignment,
     }
     if (isPending(word) || !isOrdered(word.writer, now))
       return fail(finding, "reads", i, word.writer, "wrote");
-    addReader(i, reader);
+    if (isActive)
+      addReader(readers[i], reader);
+    else
+      addReader(word.reader, reader);
   }
   return true;
 }

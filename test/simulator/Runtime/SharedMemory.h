@@ -88,7 +88,6 @@ private:
            (access.epoch == now.epoch && access.kind != Access::Warps &&
             order->knows(now.thread, access));
   }
-  void addReader(uint32_t index, const Access &now);
   const Access *findUnorderedReader(uint32_t index, const Access &now) const;
   bool isPending(const Word &word) const {
     return word.writer.kind == Access::Pending &&
