@@ -325,6 +325,16 @@ static std::string textsOf(const PassText &pass,
   return result;
 }
 
+/// The kernel that a statement launches; empty if it is no dispatch.
+static std::string kernelOf(const Statement &statement) {
+  const std::string mark = "kernel.dispatch @kernels::@";
+  size_t at = statement.text.find(mark);
+  if (at == std::string::npos)
+    return "";
+  at += mark.size();
+  return statement.text.substr(at, statement.text.find('(', at) - at);
+}
+
 /// Whether a command with this name can be of an operation with `names`: it is
 /// what they begin with, or all of them. Operations without names have one made
 /// of their place in a file.
@@ -341,10 +351,9 @@ static bool isNamed(const std::string &name,
 static std::vector<const Statement *>
 findDispatches(const PassText &pass, const Json &schedule,
                const std::string &folder) {
-  const std::string mark = "kernel.dispatch @kernels::@";
   std::vector<const Statement *> all, result;
   for (const Statement &statement : pass.statements)
-    if (pass.hasEntry && statement.text.find(mark) != std::string::npos)
+    if (pass.hasEntry && !kernelOf(statement).empty())
       all.push_back(&statement);
   size_t next = 0;
   bool isSame = true;
@@ -354,9 +363,8 @@ findDispatches(const PassText &pass, const Json &schedule,
     result.push_back(nullptr);
     if (command.at("kind") != "Dispatch")
       continue;
-    std::string wanted = mark + command.at("kernel").get<std::string>() + "(";
     isSame = isSame && next < all.size() &&
-             all[next]->text.find(wanted) != std::string::npos &&
+             kernelOf(*all[next]) == command.at("kernel").get<std::string>() &&
              isNamed(command.value("name", ""), all[next]->names);
     if (isSame)
       result.back() = all[next++];
@@ -411,7 +419,8 @@ Json readPassTexts(const std::string &folder, const std::string &entry,
   for (size_t i = 0; i < dispatches.size(); ++i) {
     if (!dispatches[i])
       continue;
-    std::vector<std::string> names;
+    // The last layer may have other kernels than the others.
+    std::vector<std::string> names = {kernelOf(*dispatches[i])};
     for (const std::string &name : dispatches[i]->names)
       names.push_back(withoutLayer(name));
     if (seen.insert(names).second)

@@ -54,10 +54,11 @@ def check_numbers(chromium, data):
     cells = dict(chromium.evaluate(CELLS))
     model = data["model"]
     rows = cells["Time per op"]
-    require(sum(int(row[1]) for row in rows) == len(model["bench"]["ops"]), "launches", rows)
-    total = sum(op["median_ms"] for op in model["bench"]["ops"])
+    ops = [op for op in model["bench"]["ops"] if op["kernel"] != "copy" or op["name"] not in ["upload", "download"]]
+    require(sum(int(row[1]) for row in rows) == len(ops), "launches", rows)
+    total = sum(op["median_ms"] for op in ops)
     require(abs(sum(float(row[2].replace(",", "")) for row in rows) / total - 1) < 0.02, "times", rows, total)
-    require(sum(int(row[6].replace(",", "")) for row in rows) == sum(op["bytes"] for op in model["bench"]["ops"]), "bytes")
+    require(sum(int(row[6].replace(",", "")) for row in rows) == sum(op["bytes"] for op in ops), "bytes")
     require(len(cells["Memory over time"]) == len(model["plan"]["buffers"]), "buffers")
     count = 0
     for parameter in model["parameters"]:
@@ -88,7 +89,7 @@ def check_op(chromium, page, hasTexts):
     chromium.key("Enter")
     shown = chromium.evaluate("document.querySelector('dialog[open]') && document.querySelector('dialog[open]').textContent")
     require(shown, page, "an op opens nothing")
-    require(("vit." in shown and "kernel." in shown) == hasTexts, page, "the texts of an op:", shown[:300])
+    require((" = vit." in shown) == hasTexts, page, "the texts of an op:", shown[:300])
     chromium.key("Escape")
     require(not chromium.evaluate("document.querySelector('dialog')"), page, "the texts do not close")
 

@@ -5,11 +5,13 @@
 // its parameters.
 'use strict';
 
+/// Between the host and a GPU.
+const isTransfer = op => op.kernel === 'copy' && (op.name === 'upload' || op.name === 'download');
+
 /// The commands of the schedule with all that is known of each.
 function readCommands(model) {
   const kernels = new Map(model.schedule.kernels.map(kernel => [kernel.name, kernel]));
   const commands = model.schedule.commands.filter(command => command.kind !== 'Barrier');
-  const isTransfer = op => op.kernel === 'copy' && (op.name === 'upload' || op.name === 'download');
   const ops = model.bench.ops.filter(op => !isTransfer(op));
   return commands.map((command, index) => {
     const op = ops[index];
@@ -33,7 +35,8 @@ function boundOf(model, commands, estimated) {
   return Math.max(peak > 0 ? gflop / peak : 0, bandwidth > 0 ? bytes / (bandwidth * 1e9) : 0) * 1e3;
 }
 
-/// The name of an op taken apart at the number of its layer: {layer, before, after}.
+/// The name of an op taken apart at the number of its layer: "blocks", 3, "attn.qkv". What a
+/// layer reads of parameters is called "fc1.weight.3".
 function splitName(name) {
   const parts = name.split('.');
   const at = parts.findIndex(part => /^\d+$/.test(part));
@@ -46,34 +49,40 @@ function splitName(name) {
 function foldLayers(commands) {
   const blocks = [];
   for (const command of commands) {
-    const {layer, before} = splitName(command.name);
+    const {layer} = splitName(command.name);
     const last = blocks[blocks.length - 1];
-    if (last && last.layer === layer && last.before === before)
+    if (last && last.layer === layer)
       last.commands.push(command);
     else
-      blocks.push({layer, before, commands: [command]});
+      blocks.push({layer, commands: [command]});
   }
   const lookOf = block => JSON.stringify(block.commands.map(
-      command => [splitName(command.name).after, command.kernel]));
+      ({name, kernel}) => [splitName(name).before, splitName(name).after, kernel]));
   const folded = [];
   for (const block of blocks) {
     const last = folded[folded.length - 1];
-    if (last && block.layer !== null && last.before === block.before && last.look === lookOf(block))
+    if (last && block.layer !== null && last.look === lookOf(block))
       last.copies.push(block);
     else
-      folded.push({before: block.before, layer: block.layer, look: lookOf(block), copies: [block]});
+      folded.push({before: mostCommon(block.commands), layer: block.layer, look: lookOf(block), copies: [block]});
   }
   return folded;
+}
+
+/// What most names of a layer begin with.
+function mostCommon(commands) {
+  const counts = d3.nest().key(command => splitName(command.name).before).rollup(list => list.length).entries(commands);
+  return counts.sort((a, b) => b.value - a.value)[0].key;
 }
 
 /// The command `position` of all copies of a block, as one.
 function foldCommand(model, block, position) {
   const all = block.copies.map(copy => copy.commands[position]);
   const first = all[0], sum = key => d3.sum(all, command => command[key]);
-  return {...first, all, count: all.length, ms: sum('ms'), gflop: sum('gflop'), bytes: sum('bytes'),
-    bound: sum('bound'), label: splitName(first.name).layer === null ? first.name : splitName(first.name).after,
-    title: titleOf(block) + (block.layer === null ? '' : ' ') +
-        (block.layer === null ? first.name : splitName(first.name).after)};
+  const {before, after} = splitName(first.name);
+  const label = block.layer === null ? first.name : before === block.before && after ? after : [before, after].filter(Boolean).join('.');
+  return {...first, all, count: all.length, ms: sum('ms'), gflop: sum('gflop'), bytes: sum('bytes'), bound: sum('bound'),
+    label, title: [titleOf(block), label].filter(Boolean).join(' ')};
 }
 
 function titleOf(block) {
@@ -114,6 +123,12 @@ function sourcesOf(commands, command) {
   return [...makers].sort((a, b) => a - b);
 }
 
+/// "tensor<?x65x64xf32, #kernel.blocked<rows = 6>>" as "?x65x64 f32 blocked".
+function typeText(type) {
+  return type.replace(/tensor<((?:[\d?]+x)*)(\w+)(?:, #kernel\.(\w+)<[^>]*>)?>/g, (_, dims, of, layout) =>
+      dims.replace(/x$/, ' ') + of + (layout ? ' ' + layout : ''));
+}
+
 function graphTable(model, commands, rows) {
   const near = (command, maker) => maker === command.index - 1;
   return table([
@@ -122,7 +137,7 @@ function graphTable(model, commands, rows) {
     ['ops of the graph in it', command => command.fused || ''],
     ['kernel', command => command.kernel, false, true],
     ['tile', command => command.tile, false, true],
-    ['result', command => command.passes ? command.passes.result.replace(/, #kernel\.(\w+)<[^>]*>/, ', $1') : ''],
+    ['result', command => command.passes ? typeText(command.passes.result) : '', false, true],
     ['reads', command => sourcesOf(commands, command).map(
         maker => '#' + maker + (near(command, maker) ? '' : ' \u21b7')).join(', '), false, true],
     ['time', command => timeText(command.ms / command.count), true],
@@ -132,7 +147,7 @@ function graphTable(model, commands, rows) {
 function showGraph(parent, model, commands, blocks) {
   parent.append(element('h3', {}, 'Graph'),
       element('p', {}, 'Each row is one launch, in the order of the run. Layers that run the same kernels are one ' +
-          'block; times are means of its layers. A result is [batch, ...]; \u21b7 marks one that is not of the launch before, such as a ' +
+          'block; times are means of its layers. The ? of a result is the batch; \u21b7 marks one that is not of the launch before, such as a ' +
           'residual. ' + (model.passes ? 'Press an op to read it before and after each pass.'
             : 'The texts of the passes are missing: give --passes DIR for a module, or a text or folder.')));
   for (const block of blocks) {
@@ -191,7 +206,7 @@ function addPasses(dialog, model, command) {
     const before = textAfter(index - 1), after = textAfter(index);
     const side = (title, at, text, other) => element('div', {}, element('h4', {}, title),
         text === undefined ? element('p', {}, whyNone(at)) : element('pre', {tabindex: 0}, ...comparedLines(text, other || '')));
-    sides.replaceChildren(side('before: after ' + passes[index - 1], index - 1, before, after),
+    sides.replaceChildren(side('before, after ' + passes[index - 1], index - 1, before, after),
         side('after ' + passes[index], index, after, before));
   };
   select.addEventListener('change', show);
@@ -387,7 +402,8 @@ function showParameters(parent, model) {
 function showModel(model) {
   const parent = section('model', 'Model', 'Model ' + model.file);
   const {bench, schedule} = model, commands = readCommands(model), blocks = foldLayers(commands);
-  const shape = list => list.map(one => one.name + ' ' + one.dims.map(size => size < 0 ? 'batch' : size).join('x')).join(', ');
+  const shape = list => list.map(one => (one.name + ' ' + one.dims.map(size => size < 0 ? 'batch' : size).join('x')).trim()).join(', ');
+  const transfers = bench.ops.filter(isTransfer);
   const elements = d3.sum(model.parameters, parameter => parameter.dims.reduce((product, size) => product * size, 1));
   parent.append(facts([
     ['Input', shape(model.inputs)], ['Output', shape(model.outputs)], ['Parameters', countText(elements)],
@@ -399,7 +415,7 @@ function showModel(model) {
     ['Code', bench.level + ' in ' + bench.precision +
         (schedule.kept.length > 0 ? '; ' + schedule.kept.map(one => one.name + ' in ' + one.precision).join(', ') : '')],
     ['Workspace', bytesText(bench.workspace_bytes)],
-  ]));
+  ].concat(transfers.length > 0 ? [['Upload and download', timeText(d3.sum(transfers, op => op.median_ms))]] : [])));
   showGraph(parent, model, commands, blocks);
   const rows = foldedRows(model, blocks);
   showTimes(parent, model, rows);

@@ -56,6 +56,12 @@ function attentionCanvas(picture) {
   return canvas;
 }
 
+/// The name of a picture without the folder of the data.
+function nameInData(pictures, picture) {
+  const folder = pictures.data.replace(/\/*$/, '/');
+  return picture.name.startsWith(folder) ? picture.name.slice(folder.length) : picture.name;
+}
+
 function showWrong(parent, pictures) {
   parent.append(element('h3', {}, 'Most wrong pictures'));
   if (pictures.wrong.length === 0) {
@@ -72,7 +78,7 @@ function showWrong(parent, pictures) {
     if (picture.attention)
       stack.append(attentionCanvas(picture));
     list.append(element('figure', {}, stack, element('div', {}, element('b', {}, predicted), ' ' + percentText(picture.predicted_probability)),
-        element('div', {}, 'is ' + own + ', ' + percentText(picture.probability)), element('div', {class: 'weak'}, picture.name)));
+        element('div', {}, 'is ' + own + ', ' + percentText(picture.probability)), element('div', {class: 'weak'}, nameInData(pictures, picture))));
   }
   parent.append(list);
 }

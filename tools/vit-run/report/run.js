@@ -117,8 +117,10 @@ const shownValue = value => value === null || value === undefined ? '' :
 
 function showOptions(parent, runs) {
   const keys = [...new Set(runs.flatMap(run => Object.keys(run.start)))].filter(key => key !== 'kind');
+  const shown = (run, key) => key === 'time' && isNumber(run.start.time) && Math.abs(run.start.time) < 1e11
+      ? new Date(run.start.time * 1000).toISOString() : shownValue(run.start[key]);
   const columns = [['option', key => key]].concat(runs.map((run, index) =>
-      [runs.length > 1 ? 'run ' + (index + 1) : 'value', key => shownValue(run.start[key])]));
+      [runs.length > 1 ? 'run ' + (index + 1) : 'value', key => shown(run, key)]));
   if (runs.length > 1) {
     const differ = keys.filter(key => shownValue(runs[0].start[key]) !== shownValue(runs[1].start[key]));
     parent.append(element('h3', {}, 'In what the runs differ'), table(columns, differ));
