@@ -9,6 +9,7 @@
 
 #include "KernelUtils.h"
 #include "vit/Kernel/Layout.h"
+#include "vit/Kernel/TensorCores.h"
 
 using namespace mlir;
 using namespace mlir::vit::kernel;
@@ -25,6 +26,14 @@ static constexpr GemmTile kTiled256[] = {{128, 128, 8, 8, 16, 1.0},
                                          {32, 64, 4, 4, 16, 0.65},
                                          {16, 64, 2, 4, 16, 0.4}};
 
+/// With tensor cores a warp has 8 * threadRows x 4 * threadCols sums. The rates
+/// are those of the accesses to workgroup memory, whose bandwidth is the limit;
+/// they are not measured.
+static constexpr GemmTile kTensor[] = {{128, 128, 8, 16, 32, 1.0},
+                                       {128, 64, 8, 8, 32, 0.8},
+                                       {64, 64, 4, 8, 32, 0.6},
+                                       {32, 64, 2, 8, 32, 0.35}};
+
 std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   StringRef name = level.name;
   if (name == "tiled")
@@ -34,7 +43,7 @@ std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   if (name == "direct")
     return GpuTiles{&level, 2, kDirect};
   if (name == "sm_80")
-    return GpuTiles{&level, 132, kTiled256};
+    return GpuTiles{&level, 132, kTiled256, kTensor};
   return std::nullopt;
 }
 
@@ -49,10 +58,11 @@ static int64_t getWidth(Value value, int64_t group) {
 /// each processor runs one workgroup at a time. The rows of a thread are a
 /// multiple of `threadRows`.
 static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
-                               const GpuTiles &tiles, int64_t threadRows) {
-  GemmTile best = tiles.gemm.front();
+                               const GpuTiles &tiles,
+                               ArrayRef<GemmTile> choices, int64_t threadRows) {
+  GemmTile best = choices.front();
   double bestTime = -1.0;
-  for (const GemmTile &tile : tiles.gemm) {
+  for (const GemmTile &tile : choices) {
     if (tile.threadRows % threadRows != 0)
       continue;
     int64_t units = llvm::divideCeil(rows, tile.rows) *
@@ -69,6 +79,11 @@ static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
   return best;
 }
 
+static ArrayRef<GemmTile> getChoices(Operation *product,
+                                     const GpuTiles &tiles) {
+  return usesTensorCores(product, *tiles.level) ? tiles.tensor : tiles.gemm;
+}
+
 static TileAttr getTile(MLIRContext *context, const GemmTile &tile,
                         int64_t depth) {
   return TileAttr::get(context, tile.rows, tile.cols, depth, tile.threads(),
@@ -80,7 +95,7 @@ static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
   int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
   GemmTile tile =
       chooseGemmTile(rows, padTo(type.getShape().back(), kChannelPad), tiles,
-                     /*threadRows=*/1);
+                     getChoices(gemm, tiles), /*threadRows=*/1);
   return getTile(gemm.getContext(), tile, tile.depth);
 }
 
@@ -89,10 +104,13 @@ static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
 static TileAttr getWeightGradientTile(WeightGradientOp op,
                                       const GpuTiles &tiles) {
   RankedTensorType type = tensorOf(op.getResult());
+  bool isTensor = usesTensorCores(op, *tiles.level);
   GemmTile tile =
       chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kChannelPad),
-                     tiles, /*threadRows=*/4);
-  return getTile(op.getContext(), tile, tiles.level->isDirect ? 1 : 16);
+                     tiles, getChoices(op, tiles),
+                     /*threadRows=*/isTensor ? 1 : 4);
+  int64_t depth = isTensor ? tile.depth : tiles.level->isDirect ? 1 : 16;
+  return getTile(op.getContext(), tile, depth);
 }
 
 /// Bytes of workgroup memory that attention uses: queries, a block of keys or
@@ -137,6 +155,14 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   return TileAttr::get(context, threads * best, part, 1, threads, best, part);
 }
 
+/// The tile of an attention that uses tensor cores: a warp has 16 rows.
+static TileAttr getTensorTile(MLIRContext *context, int64_t headDim,
+                              int64_t keys) {
+  int64_t width = padTo(headDim, kChannelPad);
+  return TileAttr::get(context, /*rows=*/64, width, keys, /*threads=*/128,
+                       /*thread_rows=*/2, width / 4);
+}
+
 /// One head of one image per workgroup, or per thread without workgroup memory.
 static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
                                          const GpuTiles &tiles) {
@@ -170,9 +196,13 @@ TileAttr mlir::vit::kernel::getGpuTile(KernelOpInterface kernel,
   if (auto gradient = dyn_cast<WeightGradientOp>(op))
     return getWeightGradientTile(gradient, tiles);
   if (auto attention = dyn_cast<AttentionOp>(op))
-    return getAttentionTile(attention, tiles);
+    return usesTensorCores(op, *tiles.level)
+               ? getTensorTile(context, attention.getHeadDim(), /*keys=*/64)
+               : getAttentionTile(attention, tiles);
   if (auto attention = dyn_cast<AttentionBackwardOp>(op))
-    return getAttentionBackwardTile(attention, tiles);
+    return usesTensorCores(op, *tiles.level)
+               ? getTensorTile(context, attention.getHeadDim(), /*keys=*/32)
+               : getAttentionBackwardTile(attention, tiles);
   switch (kernel.getWorkUnit()) {
   case WorkUnit::Tile:
   case WorkUnit::Elements:

@@ -27,6 +27,7 @@ struct GpuTiles {
   const Level *level;
   int64_t processors; ///< workgroups that a typical device runs at once
   ArrayRef<GemmTile> gemm;
+  ArrayRef<GemmTile> tensor = {}; ///< of products that use tensor cores
 
   /// Workgroup memory that a kernel may use; 0: none.
   int64_t sharedBytes() const {

@@ -7,6 +7,8 @@
 
 #include "format/Level.h"
 
+#include "format/DeclaredMemory.h"
+
 #include <cstdio>
 #include <cstring>
 
@@ -86,6 +88,9 @@ static constexpr Product kBf16Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
 static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
                                            {kBf16, kBf16, kF32, 16, 16, 32, 2},
                                            {kI8, kI8, kI32, 16, 16, 64, 4}};
+/// mma.sync m16n8k16.
+static constexpr Product kSm80Products[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                            {kBf16, kBf16, kF32, 16, 8, 16, 1}};
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                               {kBf16, kBf16, kF32, 1, 1, 1, 1}};
 
@@ -99,9 +104,10 @@ static constexpr const char *kSm80Architectures[] = {"sm_80", "sm_90a",
 /// of the 32 push words are the batch and the first unit.
 static constexpr KernelLimits kVulkanMinimum = {128, 16 * kKib, 0, 4, 128, 30};
 static constexpr KernelLimits kTiled256Limits = {256, 32 * kKib, 0, 4, 128, 30};
-/// Parameters of a kernel may take 4096 bytes, 8 each.
-static constexpr KernelLimits kSm80Limits = {1024, 48 * kKib, 163 * kKib,
-                                             0,    4096,      508};
+/// Parameters of a kernel may take 4096 bytes, 8 each. Compute capability 8.6,
+/// 8.9 and 12.0 have the least workgroup memory.
+static constexpr KernelLimits kSm80Limits = {
+    1024, kDeclaredSharedBytes, 99 * kKib, 0, 4096, 508};
 
 // Sorted by target and rank, the highest first. LLVM's x86-64-v4 prefers
 // vectors of 256 bits.
@@ -128,7 +134,7 @@ static constexpr Level kLevels[] = {
      kScalarProducts, {}, 0, 16, kVulkanMinimum, 64, /*isDirect=*/true},
 
     {Target::Cuda, "sm_80", 1, true, {Feature::SubgroupArithmetic},
-     kScalarProducts, {"sm_80", "", "+ptx70", kSm80Architectures}, 0, 16,
+     kSm80Products, {"sm_80", "", "+ptx70", kSm80Architectures}, 0, 16,
      kSm80Limits, 256},
 };
 // clang-format on

@@ -11,6 +11,8 @@
 
 #include "vit/Passes.h"
 
+#include "format/DeclaredMemory.h"
+
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
@@ -18,6 +20,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/NVGPUToNVVM/NVGPUToNVVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -25,6 +28,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Dominance.h"
@@ -44,10 +48,10 @@ namespace mlir::vit {
 } // namespace mlir::vit
 
 void mlir::vit::cuda::registerLowering(DialectRegistry &registry) {
-  registry
-      .insert<LLVM::LLVMDialect, NVVM::NVVMDialect, cf::ControlFlowDialect,
-              gpu::GPUDialect, arith::ArithDialect, math::MathDialect,
-              memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+  registry.insert<LLVM::LLVMDialect, NVVM::NVVMDialect, cf::ControlFlowDialect,
+                  gpu::GPUDialect, arith::ArithDialect, math::MathDialect,
+                  memref::MemRefDialect, nvgpu::NVGPUDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerGPUDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
@@ -60,6 +64,8 @@ void mlir::vit::cuda::registerLowering(DialectRegistry &registry) {
 
 /// Lanes of a warp.
 static constexpr unsigned kWarp = 32;
+/// The number of workgroup memory among the address spaces of NVPTX.
+static constexpr unsigned kSharedSpace = 3;
 /// The largest alignment, which lets four floats be one load or store.
 static constexpr uint64_t kAlignment = 16;
 
@@ -158,7 +164,7 @@ static LogicalResult prepare(gpu::GPUModuleOp kernels) {
 
 static LogicalResult convert(gpu::GPUModuleOp kernels) {
   MLIRContext *context = kernels.getContext();
-  if (failed(vit::lowerStructured(kernels)))
+  if (failed(mlir::vit::lowerStructured(kernels)))
     return failure();
 
   LowerToLLVMOptions options(context);
@@ -166,21 +172,83 @@ static LogicalResult convert(gpu::GPUModuleOp kernels) {
   options.useBarePtrCallConv = true;
   LLVMTypeConverter types(context, options);
   configureGpuToNVVMTypeConverter(types);
+  // Nothing uses the token of a copy.
+  types.addConversion([](nvgpu::DeviceAsyncTokenType type) -> Type {
+    return IntegerType::get(type.getContext(), 32);
+  });
   RewritePatternSet patterns(context);
   cf::populateControlFlowToLLVMConversionPatterns(types, patterns);
   arith::populateArithToLLVMConversionPatterns(types, patterns);
   populateVectorToLLVMConversionPatterns(types, patterns);
   populateFinalizeMemRefToLLVMConversionPatterns(types, patterns);
   populateGpuToNVVMConversionPatterns(types, patterns);
+  populateNVGPUToNVVMConversionPatterns(types, patterns);
   // Take precedence over the patterns that call libdevice.
   populateMathToLLVMConversionPatterns(types, patterns,
                                        /*approximateLog1p=*/false,
                                        /*benefit=*/2);
   LLVMConversionTarget target(*context);
-  target.addIllegalDialect<gpu::GPUDialect>();
+  target.addIllegalDialect<gpu::GPUDialect, nvgpu::NVGPUDialect>();
   target.addLegalDialect<NVVM::NVVMDialect>();
   target.addLegalOp<gpu::GPUModuleOp>();
   return applyFullConversion(kernels, target, std::move(patterns));
+}
+
+/// The upstream lowering of asynchronous copies truncates indices to 32 bits,
+/// which they have.
+static void dropEmptyTruncations(gpu::GPUModuleOp kernels) {
+  kernels.walk([](LLVM::TruncOp op) {
+    if (op.getType() != op.getArg().getType())
+      return;
+    op.replaceAllUsesWith(op.getArg());
+    op.erase();
+  });
+}
+
+/// Bytes of a global, an array of numbers or vectors of them.
+static int64_t getBytes(LLVM::GlobalOp global) {
+  auto array = cast<LLVM::LLVMArrayType>(global.getType());
+  Type element = array.getElementType();
+  int64_t count = array.getNumElements();
+  if (auto vector = dyn_cast<VectorType>(element))
+    count *= vector.getNumElements();
+  return count * getElementTypeOrSelf(element).getIntOrFloatBitWidth() / 8;
+}
+
+/// A kernel may declare format::kDeclaredSharedBytes of workgroup memory.
+/// Replaces more by one array without a size, which the launch gives one.
+static void makeSharedMemoryDynamic(ModuleOp module, LLVM::LLVMFuncOp kernel) {
+  SmallVector<std::pair<LLVM::AddressOfOp, LLVM::GlobalOp>> uses;
+  llvm::MapVector<Operation *, int64_t> offsets;
+  int64_t bytes = 0;
+  kernel.walk([&](LLVM::AddressOfOp op) {
+    auto global = module.lookupSymbol<LLVM::GlobalOp>(op.getGlobalName());
+    if (!global || global.getAddrSpace() != kSharedSpace)
+      return;
+    uses.push_back({op, global});
+    if (offsets.insert({global, bytes}).second)
+      bytes += llvm::alignTo(getBytes(global), kAlignment);
+  });
+  if (bytes <= ::vit::format::kDeclaredSharedBytes)
+    return;
+  OpBuilder b(kernel);
+  Type byte = b.getI8Type();
+  auto memory = LLVM::GlobalOp::create(
+      b, kernel.getLoc(), LLVM::LLVMArrayType::get(byte, 0),
+      /*isConstant=*/false, LLVM::Linkage::External,
+      (kernel.getName() + "_shared").str(), /*value=*/Attribute(),
+      /*alignment=*/kAlignment, kSharedSpace);
+  for (auto [op, global] : uses) {
+    b.setInsertionPoint(op);
+    Value base = LLVM::AddressOfOp::create(b, op.getLoc(), memory);
+    Value at = LLVM::GEPOp::create(
+        b, op.getLoc(), op.getType(), byte, base,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offsets[global])});
+    op.replaceAllUsesWith(at);
+    op.erase();
+  }
+  for (auto &[global, offset] : offsets)
+    global->erase();
 }
 
 /// Removes unused memref descriptors and common subexpressions.
@@ -201,12 +269,16 @@ static void simplify(ModuleOp module) {
 FailureOr<ModuleOp> mlir::vit::cuda::lowerToNvvm(gpu::GPUModuleOp kernels) {
   if (failed(prepare(kernels)) || failed(convert(kernels)))
     return failure();
+  dropEmptyTruncations(kernels);
   OpBuilder b(kernels);
   auto module =
       ModuleOp::create(b, kernels.getLoc(), StringRef(kernels.getName()));
   module.getBody()->getOperations().splice(
       module.getBody()->end(), kernels.getBodyRegion().front().getOperations());
   kernels.erase();
+  for (auto kernel :
+       llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
+    makeSharedMemoryDynamic(module, kernel);
   simplify(module);
   return module;
 }

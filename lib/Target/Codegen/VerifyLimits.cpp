@@ -187,13 +187,14 @@ int64_t mlir::vit::simt::getSharedBytes(gpu::GPUFuncOp kernel) {
 
 LogicalResult KernelVerifier::verifySharedMemory() {
   int64_t bytes = 0;
+  int64_t most = std::max(limits.sharedBytes, limits.dynamicSharedBytes);
   auto add = [&](Operation *op, MemRefType type) -> LogicalResult {
     if (!type.hasStaticShape())
       return error(op) << "has workgroup memory of a size that is not known";
     bytes = addShared(bytes, type);
-    if (bytes > limits.sharedBytes)
+    if (bytes > most)
       return error(op) << "uses " << bytes << " bytes of workgroup memory; "
-                       << "level " << level << " allows " << limits.sharedBytes;
+                       << "level " << level << " allows " << most;
     return success();
   };
   return forEachSharedMemory(kernel, add);

@@ -5,12 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../CUDA/TensorEmitters.h"
 #include "../Common/ReplaceKernels.h"
 #include "Emitters.h"
 
+#include "vit/Kernel/TensorCores.h"
 #include "vit/Kernel/Variables.h"
 #include "vit/Passes.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
 
 using namespace mlir;
@@ -58,7 +62,9 @@ static FailureOr<KernelInfo> addFunction(kernel::KernelOpInterface op,
            << level.limits.arguments << "; fuse less into it";
   SimtBuilder b(op, arguments, name, kernels, level);
   FailureOr<KernelInfo> info =
-      visitKernel(op, [&](auto kernel) { return emit(kernel, b); });
+      kernel::usesTensorCores(op, level)
+          ? cuda::emitTensor(op, b)
+          : visitKernel(op, [&](auto kernel) { return emit(kernel, b); });
   b.finish();
   return info;
 }
@@ -66,6 +72,10 @@ static FailureOr<KernelInfo> addFunction(kernel::KernelOpInterface op,
 namespace {
 struct EmitSimt : mlir::vit::impl::EmitSimtBase<EmitSimt> {
   using EmitSimtBase::EmitSimtBase;
+  void getDependentDialects(DialectRegistry &registry) const override {
+    EmitSimtBase::getDependentDialects(registry);
+    registry.insert<NVVM::NVVMDialect, nvgpu::NVGPUDialect>();
+  }
   void runOnOperation() override;
 };
 } // namespace

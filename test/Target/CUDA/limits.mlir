@@ -27,8 +27,8 @@ gpu.module @kernels {
 
 gpu.module @kernels {
   gpu.func @shared() kernel attributes {known_block_size = array<i32: 64, 1, 1>} {
-    // expected-error@+1 {{kernel shared uses 49156 bytes of workgroup memory; level sm_80 allows 49152}}
-    %s = memref.alloc() : memref<12289xf32, #gpu.address_space<workgroup>>
+    // expected-error@+1 {{kernel shared uses 101380 bytes of workgroup memory; level sm_80 allows 101376}}
+    %s = memref.alloc() : memref<25345xf32, #gpu.address_space<workgroup>>
     gpu.return
   }
 }

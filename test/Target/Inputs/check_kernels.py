@@ -5,8 +5,8 @@
 #
 # ===-----------------------------------------------------------------------===#
 #
-# check_kernels.py LEVEL DIRECTORY MODEL[:OUTPUTS]... compiles each model for
-# LEVEL with the tools on PATH, writes the code to DIRECTORY and checks each
+# check_kernels.py LEVEL[,bf16] DIRECTORY MODEL[:OUTPUTS]... compiles each model
+# for LEVEL with the tools on PATH, writes the code to DIRECTORY and checks each
 # kernel. Prints a summary; exits with 1 at the first error.
 
 import glob
@@ -19,6 +19,8 @@ import sys
 
 # SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
 CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}}
+# Families whose kernels in bf16 are made of matrix instructions.
+TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256, "sm_80": 1024}
 
 
@@ -67,7 +69,7 @@ def check_spirv(path, level):
     run(["spirv-val", "--target-env", "vulkan1.1", path])
 
 
-def check_ptx(path):
+def check_ptx(path, precision):
     with open(path) as file:
         text = file.read()
     if "call" in text:
@@ -79,7 +81,15 @@ def check_ptx(path):
     for size in re.findall(r"\.shared \.align (\d+)", text):
         if int(size) < 16:
             fail("%s has workgroup memory aligned to %s" % (path, size))
-    if os.path.basename(path).startswith("gemm_"):
+    family = os.path.basename(path).rsplit("_", 1)[0]
+    if precision == "bf16" and family in TENSOR:
+        products = text.count("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32")
+        loads = text.count("ldmatrix.sync.aligned.m8n8.x4.")
+        if products < 8 or "cp.async.cg.shared.global" not in text:
+            fail("%s does not use tensor cores" % path)
+        if not products / 4 <= loads <= products:
+            fail("%s has %d loads for %d products" % (path, loads, products))
+    elif family == "gemm":
         if text.count("fma.rn.f32") < 64 or text.count("ld.shared.v4") < 8:
             fail("%s is no product of vectors in registers" % path)
         if "ld.global.v4" not in text:
@@ -87,7 +97,8 @@ def check_ptx(path):
 
 
 def main():
-    level, directory = sys.argv[1:3]
+    level, _, precision = sys.argv[1].partition(",")
+    directory = sys.argv[2]
     target = "cuda" if level == "sm_80" else "vulkan"
     total = 0
     for argument in sys.argv[3:]:
@@ -96,14 +107,14 @@ def main():
         folder = os.path.join(directory, name)
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
-        options = "level=" + level + (" outputs=" + outputs if outputs else "")
+        options = "level=" + level + " precision=" + (precision or "f32") + (" outputs=" + outputs if outputs else "")
         text = os.path.join(folder, "model.mlir")
         run(["vit-opt", model, "--vit-to-%s=%s" % (target, options), "-o", text])
         lines = run(["vit-compile-kernels", text, "--level", level, "-o", folder]).splitlines()
         kernels = [line.split(":")[0] for line in lines if " threads, " in line]
         for kernel in kernels:
             if target == "cuda":
-                check_ptx(os.path.join(folder, kernel + ".ptx"))
+                check_ptx(os.path.join(folder, kernel + ".ptx"), precision)
             else:
                 check_spirv(os.path.join(folder, kernel + ".spv"), level)
         found = {os.path.basename(path) for path in glob.glob(os.path.join(folder, "*.spv"))}

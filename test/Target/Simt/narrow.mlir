@@ -7,8 +7,9 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda},vit-layout,vit-plan),vit-emit-simt{target=cuda})' --split-input-file | FileCheck %s --check-prefixes=CHECK,CUDA
 
 vit.parameter @w : tensor<40x64xf32>
-// Both operands and the result are bf16: four elements are one access. Workgroup
-// memory holds f32. The row-major weights are transposed in registers.
+// Both operands and the result are bf16. On Vulkan four elements are one access,
+// workgroup memory holds f32, and the row-major weights are transposed in
+// registers. On CUDA tensor cores multiply them.
 // CHECK-LABEL: func.func @product
 // CHECK:  gpu.func @gemm_0(
 // VULKAN-SAME: %[[X:.+]]: memref<?xvector<2xi32>, #spirv.storage_class<StorageBuffer>>, %[[W:.+]]: memref<?xvector<2xi32>, #spirv.storage_class<StorageBuffer>>, %{{.+}}: memref<32xi32
@@ -18,15 +19,15 @@ vit.parameter @w : tensor<40x64xf32>
 // VULKAN-DAG: memref.load %[[W]][%{{.+}}] : memref<?xvector<2xi32>
 // VULKAN-DAG: arith.shli %{{.+}} : vector<2xi32>
 // VULKAN-DAG: arith.andi %{{.+}} : vector<2xi32>
-// CUDA:   vector.load %[[X]][%{{.+}}] : memref<?xbf16>, vector<4xbf16>
-// CUDA:   arith.extf %{{.+}} : vector<4xbf16> to vector<4xf32>
-// CUDA-COUNT-4: vector.load %[[W]][%{{.+}}] : memref<?xbf16>, vector<4xbf16>
-// CHECK:  vector.fma
+// CUDA:   nvgpu.device_async_copy %[[X]][%{{.+}}], %{{.+}}[%{{.+}}], 8
+// CUDA:   nvgpu.device_async_copy %[[W]][%{{.+}}], %{{.+}}[%{{.+}}], 8
+// CUDA:   nvvm.mma.sync
+// VULKAN: vector.fma
 // VULKAN: arith.cmpi ugt
 // VULKAN: arith.ori %{{.+}} : i32
 // VULKAN: memref.store %{{.+}}, %[[X]][%{{.+}}] : memref<?xvector<2xi32>
-// CUDA:   arith.truncf %{{.+}} : vector<4xf32> to vector<4xbf16>
-// CUDA:   vector.store %{{.+}}, %[[Y]][%{{.+}}] : memref<?xbf16>, vector<4xbf16>
+// CUDA:   arith.truncf %{{.+}} : vector<8xf32> to vector<8xbf16>
+// CUDA:   vector.store %{{.+}}, %[[Y]][%{{.+}}] {alignment = 16 : i64} : memref<?xbf16>, vector<8xbf16>
 // CHECK:  gpu.return
 func.func @product(%x: tensor<?x9x64xbf16>) -> tensor<?x9x40xbf16> {
   %w = vit.read @w : tensor<40x64xf32>

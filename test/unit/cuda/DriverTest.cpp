@@ -218,7 +218,23 @@ TEST_F(Driver, KernelBeyondTheDevice) {
   EXPECT_EQ(tryCreate(other), VIT_UNSUPPORTED);
   EXPECT_STREQ(error.message,
                "kernel 'rows_0' needs 64 threads and 102400 bytes of workgroup "
-               "memory, and 'Test GPU' has 1024 and 49152");
+               "memory, and 'Test GPU' has 1024 and 101376");
+}
+
+/// What code cannot declare is asked for, by each launch.
+TEST_F(Driver, WorkgroupMemoryOfALaunch) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Cuda);
+  builder.gpu().kernels[0]->shared = 99 << 10;
+  Bytes large = builder.write();
+  ModuleHandle other = load(large);
+  SessionHandle session = makeSession(other, &options);
+  Call call(2);
+  EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+  call.expectReference();
+  EXPECT_EQ(driver->sharedBytes, 99 << 10);
+  failAt("cuFuncSetAttribute", 1);
+  EXPECT_NE(tryCreate(other), VIT_OK);
 }
 
 /// Whichever call fails while a session is created, there is a message, and no

@@ -29,6 +29,7 @@ struct ModuleObject {};
 struct FunctionObject {
   HostKernel run;
   unsigned arguments;
+  unsigned mostShared = 48 << 10; ///< bytes that a launch may ask for
 };
 struct StreamObject {
   bool isCapturing = false;
@@ -175,6 +176,9 @@ Result cuDeviceGetAttribute(int *value, DeviceAttribute attribute, Device) {
   case kMaxSharedMemoryPerBlock:
     *value = 48 << 10;
     break;
+  case kMaxSharedMemoryPerBlockOptin:
+    *value = driver.mostShared;
+    break;
   case kMultiprocessorCount:
     *value = 7;
     break;
@@ -239,6 +243,14 @@ Result cuModuleGetFunction(Function *function, Module, const char *name) {
       return kSuccess;
     }
   return kNotFound;
+}
+Result cuFuncSetAttribute(Function function, FunctionAttribute attribute,
+                          int value) {
+  ENTER();
+  require(attribute == kMaxDynamicSharedSizeBytes && value <= driver.mostShared,
+          "an impossible attribute");
+  function->mostShared = unsigned(value);
+  return kSuccess;
 }
 Result cuMemAlloc_v2(DevicePointer *memory, size_t bytes) {
   ENTER();
@@ -317,8 +329,10 @@ Result cuLaunchKernel(Function function, unsigned gridX, unsigned gridY,
                       void **parameters, void **extra) {
   ENTER();
   require(gridX > 0 && gridY == 1 && gridZ == 1 && blockX == 64 &&
-              blockY == 1 && blockZ == 1 && shared == 0 && !extra,
+              blockY == 1 && blockZ == 1 && shared <= function->mostShared &&
+              !extra,
           "an impossible launch");
+  driver.sharedBytes = std::max(driver.sharedBytes, int(shared));
   std::vector<void *> arguments;
   for (unsigned i = 0; i < function->arguments; ++i) {
     DevicePointer pointer;

@@ -27,13 +27,15 @@ struct TestDriver {
   int version = 12040;
   int capability = 90;
   int deviceCount = 1;
-  const char *log = ""; ///< the log of a failing cuModuleLoadDataEx
+  int mostShared = 99 << 10; ///< bytes that a launch may ask for
+  const char *log = "";      ///< the log of a failing cuModuleLoadDataEx
 
   // Read by tests.
   int liveObjects = 0; ///< contexts, modules, memory, streams, graphs, events
   int graphLaunches = 0;
   int captures = 0;
   int kernelLaunches = 0; ///< outside of graphs
+  int sharedBytes = 0;    ///< the most that a launch asked for
   int uploads = 0;
   int cubinsLoaded = 0, ptxLoaded = 0;
   /// The first forbidden action of the runtime.

@@ -220,6 +220,8 @@ vit_status readAdapter(const Driver &driver, int ordinal, Adapter &adapter,
     result = read(kMaxThreadsPerBlock, adapter.maxThreads);
   if (result == kSuccess)
     result = read(kMaxSharedMemoryPerBlock, adapter.maxShared);
+  if (result == kSuccess)
+    result = read(kMaxSharedMemoryPerBlockOptin, adapter.maxDynamicShared);
   adapter.name[sizeof adapter.name - 1] = 0;
   adapter.capability = 10 * major + minor;
   adapter.memory = memory;

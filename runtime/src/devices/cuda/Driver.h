@@ -43,6 +43,8 @@ struct Adapter {
   int multiprocessors = 0;
   int maxThreads = 0; ///< of a block
   int maxShared = 0;  ///< bytes that a kernel may declare
+  /// Bytes that a kernel may have if its launch asks for them.
+  int maxDynamicShared = 0;
   uint64_t memory = 0;
 };
 

@@ -268,8 +268,8 @@ vit_status CudaExecutor::submitCommand(const Call &call,
     return driver.check(
         driver.cuLaunchKernel(
             resources->kernels.function(call.entry, command.kernel()),
-            unsigned(size), 1, 1, kernel.threads(), 1, 1, 0, stream, parameters,
-            nullptr),
+            unsigned(size), 1, 1, kernel.threads(), 1, 1, dynamicShared(kernel),
+            stream, parameters, nullptr),
         "launch a kernel", error);
   }
   case schema::CommandKind::Barrier:

@@ -76,6 +76,12 @@ enum DeviceAttribute : int {
   kMultiprocessorCount = 16,
   kComputeCapabilityMajor = 75,
   kComputeCapabilityMinor = 76,
+  kMaxSharedMemoryPerBlockOptin = 97,
+};
+
+/// CUfunction_attribute
+enum FunctionAttribute : int {
+  kMaxDynamicSharedSizeBytes = 8,
 };
 
 /// CUjit_option
@@ -110,6 +116,8 @@ inline constexpr int kCaptureModeRelaxed = 2;
   X(cuModuleUnload, (Module module))                                           \
   X(cuModuleGetFunction,                                                       \
     (Function * function, Module module, const char *name))                    \
+  X(cuFuncSetAttribute,                                                        \
+    (Function function, FunctionAttribute attribute, int value))               \
   X(cuMemAlloc_v2, (DevicePointer * memory, size_t bytes))                     \
   X(cuMemFree_v2, (DevicePointer memory))                                      \
   X(cuMemHostAlloc, (void **memory, size_t bytes, unsigned flags))             \

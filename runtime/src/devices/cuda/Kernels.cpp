@@ -101,24 +101,31 @@ vit_status Kernels::load(const vit_module &module, const Schedules &schedules,
     for (uint32_t k = 0; k < count(schedule.kernels()); ++k) {
       const schema::Kernel &kernel = *schedule.kernels()->Get(k);
       const char *name = kernel.name()->c_str();
+      uint32_t dynamic = dynamicShared(kernel);
+      int most = dynamic ? adapter.maxDynamicShared : adapter.maxShared;
       if (kernel.threads() > uint32_t(adapter.maxThreads) ||
-          kernel.shared() > uint32_t(adapter.maxShared))
+          kernel.shared() > uint32_t(most))
         return fail(error, VIT_UNSUPPORTED,
                     "kernel '%s' needs %u threads and %u bytes of workgroup "
                     "memory, and '%s' has %d and %d",
                     name, kernel.threads(), kernel.shared(), adapter.name,
-                    adapter.maxThreads, adapter.maxShared);
+                    adapter.maxThreads, most);
       Module &loaded = modules[kernel.image()];
       if (!loaded)
         VIT_TRY(loadImage(module, schedule, kernel.image(), adapter, loaded,
                           error));
-      Result result =
-          driver.cuModuleGetFunction(&functions[next++], loaded, name);
+      Function &function = functions[next++];
+      Result result = driver.cuModuleGetFunction(&function, loaded, name);
       if (result == kNotFound)
         return fail(error, VIT_CORRUPT,
                     "'%s' is damaged: its CUDA code has no kernel '%s'",
                     module.name.data(), name);
       VIT_TRY(driver.check(result, "find a kernel", error));
+      if (dynamic)
+        VIT_TRY(driver.check(
+            driver.cuFuncSetAttribute(function, kMaxDynamicSharedSizeBytes,
+                                      int(dynamic)),
+            "give a kernel workgroup memory", error));
     }
   }
   return VIT_OK;

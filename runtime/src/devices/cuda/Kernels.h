@@ -10,10 +10,17 @@
 
 #include "Module.h"
 #include "devices/cuda/Driver.h"
+#include "format/DeclaredMemory.h"
 
 namespace vit::runtime::cuda {
 
 using Schedules = Array<const schema::Schedule *>;
+
+/// Bytes of workgroup memory that a launch of `kernel` must ask for: all, if
+/// its code cannot declare so much.
+inline uint32_t dynamicShared(const schema::Kernel &kernel) {
+  return kernel.shared() > format::kDeclaredSharedBytes ? kernel.shared() : 0;
+}
 
 /// The functions of all kernels of some schedules. The caller makes their
 /// context current.

@@ -1,0 +1,25 @@
+//===- TensorCores.h - Which kernels use matrix instructions ----*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_KERNEL_TENSORCORES_H
+#define VIT_KERNEL_TENSORCORES_H
+
+#include "vit/Dialect/Kernel.h"
+#include "vit/Target/Level.h"
+
+namespace mlir::vit::kernel {
+
+/// Whether code for `level`, a level of a GPU, computes `op` by matrix
+/// instructions: products and attentions of bf16 where the level has such
+/// instructions (lib/Target/CUDA/TensorEmitters.h). Not those attentions whose
+/// sums or statistics exceed registers or workgroup memory, nor those that
+/// return their probabilities.
+bool usesTensorCores(Operation *op, const Level &level);
+
+} // namespace mlir::vit::kernel
+
+#endif // VIT_KERNEL_TENSORCORES_H

@@ -1,0 +1,43 @@
+//===- TensorCores.cpp - Which kernels use matrix instructions ------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "vit/Kernel/TensorCores.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::kernel;
+
+/// The largest head whose sums stay in registers.
+static constexpr int64_t kMostHead = 128;
+/// The most queries whose statistics fit in workgroup memory with the operands
+/// of such a head.
+static constexpr int64_t kMostQueries = 2048;
+
+static bool isNarrow(Value value) {
+  return tensorOf(value).getElementType().isBF16();
+}
+
+bool mlir::vit::kernel::usesTensorCores(Operation *op, const Level &level) {
+  const ::vit::format::Product *product =
+      ::vit::format::findProduct(level, ::vit::format::ElementType::BF16);
+  if (!product || product->m == 1)
+    return false;
+  return TypeSwitch<Operation *, bool>(op)
+      .Case([](GemmOp gemm) { return isNarrow(gemm.getInput()); })
+      .Case([](WeightGradientOp op) { return isNarrow(op.getInput()); })
+      .Case([](AttentionOp op) {
+        return isNarrow(op.getQuery()) && !op.getProbabilities() &&
+               op.getHeadDim() <= kMostHead;
+      })
+      .Case([](AttentionBackwardOp op) {
+        return isNarrow(op.getQuery()) && op.getHeadDim() <= kMostHead &&
+               tensorOf(op.getQuery()).getDimSize(1) <= kMostQueries;
+      })
+      .Default([](Operation *) { return false; });
+}

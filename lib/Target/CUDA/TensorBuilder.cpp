@@ -1,0 +1,284 @@
+//===- TensorBuilder.cpp - Code for tensor cores --------------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TensorBuilder.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cuda;
+
+Value SharedMatrix::at(CodeBuilder &b, Value row, Value chunk) const {
+  if (llvm::isPowerOf2_64(chunks)) {
+    // The number of the row among the eight that are loaded at once. With fewer
+    // than 8 chunks, several rows share the 128 bytes that have one bank each.
+    Value number = b.add(b.mul(b.rem(b.div(row, run), 4), 2), b.rem(row, 2));
+    int64_t sharing = kChunk / std::min(chunks, kChunk);
+    chunk = arith::XOrIOp::create(b, chunk, b.div(number, sharing));
+  }
+  return b.mul(b.add(b.mul(row, pitch()), chunk), kChunk);
+}
+
+TensorBuilder::TensorBuilder(simt::SimtBuilder &b)
+    : b(b), warpValue(b.div(b.thread(), kWarp)),
+      laneValue(b.rem(b.thread(), kWarp)) {}
+
+SharedMatrix TensorBuilder::allocate(int64_t buffers, int64_t rows,
+                                     int64_t chunks, int64_t run) {
+  SharedMatrix matrix = {{}, rows, chunks, run};
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  auto type =
+      MemRefType::get({buffers * matrix.bufferElements()}, b.getBF16Type(),
+                      MemRefLayoutAttrInterface(), space);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&b.function().getBody().front());
+  matrix.memory = memref::AllocOp::create(b, type);
+  return matrix;
+}
+
+//===----------------------------------------------------------------------===//
+// Asynchronous copies
+//===----------------------------------------------------------------------===//
+
+/// Neighbouring threads copy neighbouring chunks, as many as divide the row.
+static int64_t getAcross(int64_t chunks) { return chunks & -chunks; }
+
+bool mlir::vit::cuda::canShare(int64_t threads, int64_t rows, int64_t chunks,
+                               int64_t run) {
+  int64_t down = threads / getAcross(chunks);
+  bool isPermuted = llvm::isPowerOf2_64(chunks);
+  return down * getAcross(chunks) == threads && down != 0 &&
+         (down >= rows ||
+          (rows % down == 0 && (!isPermuted || down % (4 * run) == 0))) &&
+         (isPermuted || run == 2);
+}
+
+CopyShare TensorBuilder::share(const SharedMatrix &matrix) {
+  CopyShare share;
+  share.matrix = matrix;
+  share.across = getAcross(matrix.chunks);
+  share.down = b.threads() / share.across;
+  share.row = b.div(b.thread(), share.across);
+  share.chunk = b.rem(b.thread(), share.across);
+  share.target = matrix.at(b, share.row, share.chunk);
+  return share;
+}
+
+void CopyShare::forEach(CodeBuilder &b,
+                        function_ref<void(int64_t, int64_t)> body) const {
+  auto forAll = [&] {
+    for (int64_t i = 0; i < rowCount(); ++i)
+      for (int64_t j = 0; j < matrix.chunks / across; ++j)
+        body(i, j);
+  };
+  if (down <= matrix.rows)
+    forAll();
+  else
+    b.ifThen(b.isLess(row, b.index(matrix.rows)), forAll);
+}
+
+Value CopyShare::at(CodeBuilder &b, Value base, int64_t i, int64_t j) const {
+  return b.add(b.add(base, target),
+               i * down * matrix.rowElements() + j * across * kChunk);
+}
+
+void TensorBuilder::copy(unsigned argument, Value from,
+                         const SharedMatrix &matrix, Value to, Value exists) {
+  Value count;
+  if (exists)
+    count = b.select(exists, b.index(kChunk), b.index(0));
+  nvgpu::DeviceAsyncCopyOp::create(
+      b, nvgpu::DeviceAsyncTokenType::get(b.getContext()), matrix.memory,
+      ValueRange{to}, b.function().getArgument(argument), ValueRange{from},
+      b.getIndexAttr(kChunk), count, /*bypassL1=*/b.getUnitAttr());
+}
+
+void TensorBuilder::commit() { NVVM::CpAsyncCommitGroupOp::create(b); }
+
+void TensorBuilder::wait(int64_t pending) {
+  NVVM::CpAsyncWaitGroupOp::create(b, static_cast<uint32_t>(pending));
+}
+
+SmallVector<Value>
+TensorBuilder::ifElse(Value condition, function_ref<SmallVector<Value>()> then,
+                      function_ref<SmallVector<Value>()> otherwise) {
+  auto body = [&](function_ref<SmallVector<Value>()> values) {
+    return [&, values](OpBuilder &builder, Location) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(builder.getInsertionBlock());
+      scf::YieldOp::create(b, values());
+    };
+  };
+  auto op = scf::IfOp::create(b, condition, body(then), body(otherwise));
+  return SmallVector<Value>(op.getResults());
+}
+
+SmallVector<Value> TensorBuilder::pipeline(int64_t stages, Value steps,
+                                           ValueRange init, Copy startCopies,
+                                           Use use) {
+  for (int64_t step = 0; step < stages - 1; ++step) {
+    Value number = b.index(step);
+    b.ifThen(b.isLess(number, steps), [&] { startCopies(number, number); });
+    commit();
+  }
+  SmallVector<Value> carried(init);
+  carried.push_back(b.index(0));
+  auto body = [&](Value step, ValueRange values) {
+    Value buffer = values.back();
+    wait(stages - 2);
+    // Also orders the loads of the last step before the copies to its buffer.
+    b.barrier();
+    Value next = b.add(step, stages - 1);
+    b.ifThen(b.isLess(next, steps), [&] {
+      Value isFirst = b.isEqual(buffer, b.index(0));
+      startCopies(next, b.select(isFirst, b.index(stages - 1),
+                                 b.sub(buffer, b.index(1))));
+    });
+    commit();
+    SmallVector<Value> results = use(step, buffer, values.drop_back());
+    Value isLast = b.isEqual(buffer, b.index(stages - 1));
+    results.push_back(b.select(isLast, b.index(0), b.add(buffer, 1)));
+    return results;
+  };
+  SmallVector<Value> results = b.loop(b.index(0), steps, 1, carried, body);
+  results.pop_back();
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
+// Fragments
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> TensorBuilder::load(const SharedMatrix &matrix,
+                                       Value element, bool transposed) {
+  constexpr int64_t count = 4;
+  auto type = VectorType::get({count, 2}, b.getBF16Type());
+  Value loaded =
+      nvgpu::LdMatrixOp::create(b, type, matrix.memory, ValueRange{element},
+                                transposed, static_cast<int32_t>(count));
+  SmallVector<Value> words;
+  auto word = VectorType::get({1}, b.getI32Type());
+  for (int64_t i = 0; i < count; ++i) {
+    Value pair = vector::ExtractOp::create(b, loaded, ArrayRef<int64_t>{i});
+    words.push_back(b.extract(vector::BitCastOp::create(b, word, pair), 0));
+  }
+  return words;
+}
+
+Value TensorBuilder::leftElement(const SharedMatrix &matrix, Value row,
+                                 int64_t chunk) {
+  // Lanes 16-31 give the rows of the second half of the depth.
+  Value half = b.div(lane(), kMmaRows);
+  Value inBlock = b.rem(lane(), kMmaRows);
+  return b.add(matrix.at(b, inBlock, b.add(half, chunk)),
+               b.mul(row, matrix.rowElements()));
+}
+
+Value TensorBuilder::rightElement(const SharedMatrix &matrix, Value row,
+                                  int64_t chunk) {
+  // Lanes 16-31 give the second 8 rows, every second group of 8 lanes the
+  // second half of the depth.
+  Value inBlock = b.add(b.rem(lane(), kMmaColumns),
+                        b.mul(b.div(lane(), kMmaRows), kMmaColumns));
+  Value half = b.rem(b.div(lane(), kMmaColumns), 2);
+  return b.add(matrix.at(b, inBlock, b.add(half, chunk)),
+               b.mul(row, matrix.rowElements()));
+}
+
+Value TensorBuilder::transposedElement(const SharedMatrix &matrix, Value row,
+                                       int64_t chunk) {
+  // As for left operands: the halves of the depth are rows here, the blocks
+  // chunks.
+  return leftElement(matrix, row, chunk);
+}
+
+void TensorBuilder::multiplyPair(ArrayRef<Value> left, ArrayRef<Value> words,
+                                 MutableArrayRef<Value> sums, int64_t pair) {
+  for (int64_t i : {0, 1}) {
+    MutableArrayRef<Value> own = sums.slice((2 * pair + i) * kSums, kSums);
+    llvm::copy(multiply(left, words.slice(i * kRightWords, kRightWords), own),
+               own.begin());
+  }
+}
+
+SmallVector<Value> TensorBuilder::multiply(ArrayRef<Value> left,
+                                           ArrayRef<Value> right,
+                                           ValueRange sums) {
+  auto type = LLVM::LLVMStructType::getLiteral(
+      b.getContext(), SmallVector<Type>(kSums, b.getF32Type()));
+  Value result = NVVM::MmaOp::create(
+      b, type, left, right, sums,
+      ArrayRef<int64_t>{kMmaRows, kMmaColumns, kMmaDepth},
+      /*b1Op=*/std::nullopt, /*intOverflow=*/std::nullopt,
+      std::array{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
+      std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
+  SmallVector<Value> values;
+  for (int64_t i = 0; i < kSums; ++i)
+    values.push_back(LLVM::ExtractValueOp::create(b, result, i));
+  return values;
+}
+
+/// Stores a vector of f32 as elements of the type of the argument.
+static void storeVector(simt::SimtBuilder &b, Value vector, unsigned argument,
+                        Value to) {
+  Value memory = b.function().getArgument(argument);
+  Type element = cast<MemRefType>(memory.getType()).getElementType();
+  auto type = cast<VectorType>(vector.getType());
+  if (element != type.getElementType())
+    vector = arith::TruncFOp::create(b, type.clone(element), vector);
+  auto store = vector::StoreOp::create(b, vector, memory, ValueRange{to});
+  store.setAlignment(type.getNumElements() * element.getIntOrFloatBitWidth() /
+                     8);
+}
+
+void TensorBuilder::store(ArrayRef<Value> vectors, unsigned argument,
+                          Value to) {
+  Value vector = vectors.front();
+  if (vectors.size() == 2)
+    vector = vector::ShuffleOp::create(
+        b, vectors[0], vectors[1],
+        llvm::to_vector(llvm::seq<int64_t>(2 * simt::kVectorLanes)));
+  storeVector(b, vector, argument, to);
+}
+
+void TensorBuilder::storePair(ArrayRef<Value> pair, unsigned argument,
+                              Value to) {
+  auto type = VectorType::get({2}, b.getF32Type());
+  storeVector(b, vector::FromElementsOp::create(b, type, pair), argument, to);
+}
+
+Value TensorBuilder::reduceRow(CodeBuilder::Reduction kind, Value value) {
+  for (int32_t distance : {1, 2}) {
+    Value other =
+        gpu::ShuffleOp::create(b, value, distance, static_cast<int32_t>(kWarp),
+                               gpu::ShuffleMode::XOR)
+            .getShuffleResult();
+    value = b.combine(kind, value, other);
+  }
+  return value;
+}
+
+Value TensorBuilder::pack(Value low, Value high) {
+  auto pair = VectorType::get({2}, b.getF32Type());
+  Value values = vector::FromElementsOp::create(b, pair, ValueRange{low, high});
+  Value rounded =
+      arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), values);
+  return b.extract(vector::BitCastOp::create(
+                       b, VectorType::get({1}, b.getI32Type()), rounded),
+                   0);
+}
+
+SmallVector<SmallVector<Value>> TensorBuilder::packLeft(ArrayRef<Value> sums) {
+  SmallVector<SmallVector<Value>> words(sums.size() / (2 * kSums));
+  for (size_t i = 0; i < sums.size(); i += 2)
+    words[i / (2 * kSums)].push_back(pack(sums[i], sums[i + 1]));
+  return words;
+}

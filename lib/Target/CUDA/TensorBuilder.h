@@ -1,0 +1,171 @@
+//===- TensorBuilder.h - Code for tensor cores ------------------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Products of bf16 by mma.sync m16n8k16 (PTX ISA, "Matrix multiply-accumulate
+// operation using mma instruction") of matrices that cp.async copies to
+// workgroup memory and ldmatrix loads from there.
+//
+// The 32 lanes of a warp hold the 16 x 8 sums of one instruction as follows:
+// with g = lane / 4 and t = lane % 4, sums 0 and 1 are columns 2t and 2t + 1 of
+// row g, sums 2 and 3 those of row g + 8.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_CUDA_TENSORBUILDER_H
+#define VIT_TARGET_CUDA_TENSORBUILDER_H
+
+#include "../Simt/SimtBuilder.h"
+
+namespace mlir::vit::cuda {
+
+inline constexpr int64_t kWarp = 32; ///< lanes
+/// bf16 elements of 16 bytes: what an asynchronous copy moves, and a row of the
+/// 8 x 8 matrices that ldmatrix loads.
+inline constexpr int64_t kChunk = 8;
+// The sizes of one mma.sync.
+inline constexpr int64_t kMmaRows = 16, kMmaColumns = 8, kMmaDepth = 16;
+/// The f32 sums of one mma.sync in a lane, and its words of bf16 operands.
+inline constexpr int64_t kSums = 4, kLeftWords = 4, kRightWords = 2;
+
+/// `buffers` matrices of bf16 in workgroup memory, each `rows` rows of `chunks`
+/// chunks.
+///
+/// ldmatrix loads one chunk of each of eight rows at once. Their numbers are
+/// those with r % run < 2 of 4 * run consecutive ones: a + run * b for a in 0,
+/// 1 and b in 0 to 3 (consecutive rows for a run of 2). The chunks of a row are
+/// permuted so that these eight are in different banks. Where their number is
+/// no power of two, a chunk that is not used follows each row instead; this
+/// needs a run of 2.
+struct SharedMatrix {
+  Value memory; ///< memref<?xbf16>
+  int64_t rows, chunks, run;
+
+  /// Chunks from one row to the next.
+  int64_t pitch() const {
+    return llvm::isPowerOf2_64(chunks) ? chunks : chunks | 1;
+  }
+  int64_t rowElements() const { return pitch() * kChunk; }
+  int64_t bufferElements() const { return rows * rowElements(); }
+  /// Returns the element at which chunk `chunk` of row `row` begins. That of
+  /// row `row` + n is n * rowElements() further where n is a multiple of 4 *
+  /// run, or where n is even and both rows are in the same `run`.
+  Value at(CodeBuilder &b, Value row, Value chunk) const;
+};
+
+/// Which chunks of a matrix a thread copies: those with numbers chunk + across
+/// * j of rows row + down * i.
+struct CopyShare {
+  SharedMatrix matrix;
+  int64_t across, down; ///< threads per row, and rows of all threads
+  Value row, chunk;     ///< the first
+  Value target;         ///< the element of the first in the first buffer
+
+  int64_t rowCount() const { return std::max<int64_t>(matrix.rows / down, 1); }
+  /// Calls `body` for the chunks (i, j) of this thread.
+  void forEach(CodeBuilder &b,
+               function_ref<void(int64_t i, int64_t j)> body) const;
+  /// Returns the element of chunk (i, j) in the buffer that begins at `base`.
+  Value at(CodeBuilder &b, Value base, int64_t i, int64_t j) const;
+};
+
+/// Whether `threads` threads can copy a matrix of rows x chunks.
+bool canShare(int64_t threads, int64_t rows, int64_t chunks, int64_t run);
+
+/// Builds the instructions in a kernel for CUDA whose threads are whole warps.
+class TensorBuilder {
+public:
+  explicit TensorBuilder(simt::SimtBuilder &b);
+
+  Value warp() const { return warpValue; } ///< within the workgroup
+  Value lane() const { return laneValue; } ///< within the warp
+
+  SharedMatrix allocate(int64_t buffers, int64_t rows, int64_t chunks,
+                        int64_t run = 2);
+
+  //===--------------------------------------------------------------------===//
+  // Asynchronous copies
+  //===--------------------------------------------------------------------===//
+
+  /// Splits a matrix between the threads of the workgroup. Needs `canShare`.
+  CopyShare share(const SharedMatrix &matrix);
+  /// Starts copying the chunk from element `from` of an argument to element
+  /// `to` of `matrix`. Where `exists` is given and false, the chunk becomes
+  /// zero and the argument is not read.
+  void copy(unsigned argument, Value from, const SharedMatrix &matrix, Value to,
+            Value exists = {});
+  /// Ends the group of the copies that this thread started since the last one.
+  void commit();
+  /// Waits until at most `pending` groups of this thread are incomplete.
+  void wait(int64_t pending);
+
+  /// Emits one of two bodies and returns its values.
+  SmallVector<Value> ifElse(Value condition,
+                            function_ref<SmallVector<Value>()> then,
+                            function_ref<SmallVector<Value>()> otherwise);
+  /// Runs `use` for the steps from 0 to `steps`, while the copies of the next
+  /// `stages` - 1 steps are under way. Both get the number of the step and of
+  /// its buffer, one of `stages`; `use` also the carried values, whose next
+  /// ones it returns. No thread may be reading the buffers.
+  using Copy = function_ref<void(Value step, Value buffer)>;
+  using Use = function_ref<SmallVector<Value>(Value step, Value buffer,
+                                              ValueRange carried)>;
+  SmallVector<Value> pipeline(int64_t stages, Value steps, ValueRange init,
+                              Copy startCopies, Use use);
+
+  //===--------------------------------------------------------------------===//
+  // Fragments
+  //===--------------------------------------------------------------------===//
+
+  /// Loads four 8 x 8 matrices, whose rows begin at the elements that lanes
+  /// 0-7, 8-15, 16-23 and 24-31 give. Lane 4r + c gets elements 2c and 2c + 1
+  /// of row r of each, or of column r if `transposed`, as i32.
+  SmallVector<Value> load(const SharedMatrix &matrix, Value element,
+                          bool transposed = false);
+  /// The element at which the row of this lane begins in a load of left
+  /// operands of products of `matrix`: rows from `row` on, the kMmaDepth
+  /// channels from chunk `chunk` on.
+  Value leftElement(const SharedMatrix &matrix, Value row, int64_t chunk);
+  /// The same for the right operands of rows `row` to `row` + 15: those of the
+  /// first 8 rows, then those of the others.
+  Value rightElement(const SharedMatrix &matrix, Value row, int64_t chunk);
+  /// The same if the operand is the transposed matrix, to be loaded
+  /// `transposed`: its depth are kMmaDepth rows from `row` on, its rows 16
+  /// channels.
+  Value transposedElement(const SharedMatrix &matrix, Value row, int64_t chunk);
+  /// Adds left right^T to the sums of blocks 2 * `pair` and 2 * `pair` + 1;
+  /// `words` are the right operands of both.
+  void multiplyPair(ArrayRef<Value> left, ArrayRef<Value> words,
+                    MutableArrayRef<Value> sums, int64_t pair);
+  /// Returns the four sums + left right^T of this lane. `left` is kLeftWords,
+  /// `right` kRightWords.
+  SmallVector<Value> multiply(ArrayRef<Value> left, ArrayRef<Value> right,
+                              ValueRange sums);
+  /// Stores vectors of f32, one after the other, from element `to` of an
+  /// argument of f32 or bf16 on, to which they are rounded. They have 16 bytes
+  /// there.
+  void store(ArrayRef<Value> vectors, unsigned argument, Value to);
+  /// Does the same with two elements.
+  void storePair(ArrayRef<Value> pair, unsigned argument, Value to);
+  /// Returns the largest, or the sum, of the values that the four lanes of a
+  /// row of sums have. The order of the sum is the same for all.
+  Value reduceRow(CodeBuilder::Reduction kind, Value value);
+  /// A word of two numbers 1 in bf16.
+  Value ones() { return b.constant(b.getI32IntegerAttr(0x3f803f80)); }
+  /// Returns two f32, rounded to bf16, as i32; the first is in the low half.
+  Value pack(Value low, Value high);
+  /// Rounds sums of 16 rows to left operands: two blocks of 8 columns are a
+  /// depth of 16.
+  SmallVector<SmallVector<Value>> packLeft(ArrayRef<Value> sums);
+
+private:
+  simt::SimtBuilder &b;
+  Value warpValue, laneValue;
+};
+
+} // namespace mlir::vit::cuda
+
+#endif // VIT_TARGET_CUDA_TENSORBUILDER_H

@@ -1,0 +1,27 @@
+//===- TensorEmitters.cpp - Kernels that use tensor cores -----------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TensorEmitters.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+
+FailureOr<KernelInfo> cuda::emitTensor(Operation *op, simt::SimtBuilder &b) {
+  return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
+      .Case([&](kernel::GemmOp gemm) { return emitTensorGemm(gemm, b); })
+      .Case([&](kernel::AttentionOp attention) {
+        return emitTensorAttention(attention, b);
+      })
+      .Case([&](kernel::WeightGradientOp gradient) {
+        return emitTensorWeightGradient(gradient, b);
+      })
+      .Case([&](kernel::AttentionBackwardOp backward) {
+        return emitTensorAttentionBackward(backward, b);
+      });
+}

@@ -1,0 +1,299 @@
+//===- TensorWeightGradient.cpp - dy^T x in bf16 by tensor cores ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A work unit is one tile, rows x cols of [out, in], computed for `chunk` rows
+// of the operands at a time; warps share it as in TensorGemm.cpp. Both operands
+// lie in workgroup memory as in memory, and ldmatrix transposes them. If the
+// gradient of the bias is wanted, the warps that have the first column multiply
+// dy^T by ones, too. Rows beyond the last are zero. If the rows are split into
+// parts, the units of one part follow those of the part before.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TensorEmitters.h"
+
+#include "TensorBuilder.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cuda;
+using namespace mlir::vit::simt;
+
+/// Buffers of each operand.
+static constexpr int64_t kStages = 3;
+
+namespace {
+class TensorWeightGradient {
+public:
+  TensorWeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
+                       const Activation &gradient, const Activation &input);
+  void emit();
+  int64_t units() const { return parts * rowTiles * columnTiles; }
+
+private:
+  enum Argument : unsigned { Gradient, Input, Result, Bias };
+
+  /// Starts the copies of step `step` of one operand, whose tile begins at
+  /// channel `first`.
+  void startCopies(unsigned argument, Value step, Value buffer);
+  /// Adds the products of the buffer with number `buffer`; the last kSums of
+  /// each block of rows are those of the bias.
+  SmallVector<Value> multiply(Value buffer, ValueRange carried);
+  void planLoads();
+  void store(ArrayRef<Value> sums);
+  /// The row of a channel of dy in the results.
+  Value getRow(const Channel &out) {
+    return b.add(b.mul(part, shapes[Gradient].width), out.number);
+  }
+  /// Stores two columns of a row.
+  void storePair(Value row, Value column, ArrayRef<Value> pair);
+  void storeBias(ArrayRef<Value> sums);
+
+  kernel::WeightGradientOp op;
+  SimtBuilder &b;
+  TensorBuilder t;
+  Activation shapes[2];
+  kernel::TileAttr tile;
+  bool hasBias;
+  int64_t parts, rowTiles, columnTiles;
+  int64_t rowBlocks, columnBlocks; ///< of a warp
+  Value rows;                      ///< rows of all images
+  Value part, firstStep, steps;    ///< those of the unit
+  Value first[2];                  ///< channel of each operand
+  Value warpRow, warpColumn;       ///< those of the warp in the tile
+  CopyShare shares[2];
+  SmallVector<Value> lefts, rights; ///< elements of the lane, per 16 channels
+  Value sumsBias;                   ///< i1: this warp has the first column
+};
+} // namespace
+
+TensorWeightGradient::TensorWeightGradient(kernel::WeightGradientOp op,
+                                           SimtBuilder &b,
+                                           const Activation &gradient,
+                                           const Activation &input)
+    : op(op), b(b), t(b), shapes{gradient, input}, tile(op.getTile()),
+      hasBias(op.getBias() != nullptr),
+      parts(op.getResult().getType().getDimSize(0) / gradient.width),
+      rowTiles(
+          llvm::divideCeil(gradient.vectors * kVectorLanes, tile.getRows())),
+      columnTiles(
+          llvm::divideCeil(input.vectors * kVectorLanes, tile.getCols())),
+      rowBlocks(tile.getThreadRows() * 8 / kMmaRows),
+      columnBlocks(tile.getThreadCols() * 4 / kMmaColumns) {
+  rows = gradient.rows(b);
+  Value column = b.div(b.unit(), rowTiles);
+  first[Gradient] = b.mul(b.rem(b.unit(), rowTiles), tile.getRows());
+  first[Input] =
+      b.mul(parts == 1 ? column : b.rem(column, columnTiles), tile.getCols());
+  steps = b.div(b.add(rows, tile.getChunk() - 1), tile.getChunk());
+  part = firstStep = b.index(0);
+  if (parts > 1) {
+    part = b.div(column, columnTiles);
+    Value perPart = b.div(b.add(steps, parts - 1), parts);
+    firstStep = b.min(b.mul(part, perPart), steps);
+    steps = b.min(perPart, b.sub(steps, firstStep));
+  }
+  int64_t across = tile.getCols() / (columnBlocks * kMmaColumns);
+  warpRow = b.mul(b.div(t.warp(), across), rowBlocks * kMmaRows);
+  warpColumn = b.mul(b.rem(t.warp(), across), columnBlocks * kMmaColumns);
+  sumsBias = b.isEqual(b.add(first[Input], warpColumn), b.index(0));
+  int64_t widths[] = {tile.getRows(), tile.getCols()};
+  for (unsigned operand : {Gradient, Input})
+    shares[operand] =
+        t.share(t.allocate(kStages, tile.getChunk(), widths[operand] / kChunk));
+}
+
+void TensorWeightGradient::startCopies(unsigned argument, Value step,
+                                       Value buffer) {
+  const CopyShare &share = shares[argument];
+  int64_t width = shapes[argument].vectors * kVectorLanes;
+  Value base = b.mul(buffer, share.matrix.bufferElements());
+  Value last = b.sub(rows, b.index(1));
+  share.forEach(b, [&](int64_t i, int64_t j) {
+    Value row =
+        b.add(b.add(b.mul(b.add(firstStep, step), tile.getChunk()), share.row),
+              i * share.down);
+    Value channel = b.add(first[argument],
+                          b.mul(b.add(share.chunk, j * share.across), kChunk));
+    Value exists = b.isLess(row, rows);
+    if (width % (share.matrix.chunks * kChunk) != 0) {
+      exists = b.both(exists, b.isLess(channel, b.index(width)));
+      channel = b.min(channel, b.index(width - kChunk));
+    }
+    Value from = b.mul(b.min(row, last), width);
+    t.copy(argument, b.add(from, channel), share.matrix,
+           share.at(b, base, i, j), exists);
+  });
+}
+
+void TensorWeightGradient::planLoads() {
+  // Of the four matrices of a load, the second and the third differ: on the
+  // left the second has the next 8 channels, on the right the next 8 rows.
+  Value half = b.div(t.lane(), 16), eighth = b.rem(b.div(t.lane(), 8), 2);
+  Value leftRow = b.add(b.rem(t.lane(), 8), b.mul(half, 8));
+  Value rightRow = b.rem(t.lane(), 16);
+  auto plan = [&](const SharedMatrix &matrix, Value row, Value channel,
+                  Value chunk, int64_t count) {
+    SmallVector<Value> elements;
+    for (int64_t i = 0; i < count; ++i)
+      elements.push_back(matrix.at(
+          b, row, b.add(b.add(b.div(channel, kChunk), chunk), 2 * i)));
+    return elements;
+  };
+  lefts = plan(shares[Gradient].matrix, leftRow, warpRow, eighth, rowBlocks);
+  rights =
+      plan(shares[Input].matrix, rightRow, warpColumn, half, columnBlocks / 2);
+}
+
+SmallVector<Value> TensorWeightGradient::multiply(Value buffer,
+                                                  ValueRange carried) {
+  SmallVector<Value> sums(carried);
+  const SharedMatrix &left = shares[Gradient].matrix,
+                     &right = shares[Input].matrix;
+  int64_t products = rowBlocks * columnBlocks * kSums;
+  for (int64_t row = 0; row < tile.getChunk(); row += kMmaDepth) {
+    Value leftBase =
+        b.add(b.mul(buffer, left.bufferElements()), row * left.rowElements());
+    Value rightBase =
+        b.add(b.mul(buffer, right.bufferElements()), row * right.rowElements());
+    SmallVector<SmallVector<Value>> columns;
+    for (Value from : rights) {
+      SmallVector<Value> words =
+          t.load(right, b.add(rightBase, from), /*transposed=*/true);
+      columns.push_back({words[0], words[1]});
+      columns.push_back({words[2], words[3]});
+    }
+    for (auto [i, from] : llvm::enumerate(lefts)) {
+      SmallVector<Value> words =
+          t.load(left, b.add(leftBase, from), /*transposed=*/true);
+      for (int64_t j = 0; j < columnBlocks; ++j) {
+        auto own = MutableArrayRef<Value>(sums).slice(
+            (i * columnBlocks + j) * kSums, kSums);
+        llvm::copy(t.multiply(words, columns[j], own), own.begin());
+      }
+      if (hasBias) {
+        auto own =
+            MutableArrayRef<Value>(sums).slice(products + i * kSums, kSums);
+        SmallVector<Value> next = t.ifElse(
+            sumsBias,
+            [&] { return t.multiply(words, {t.ones(), t.ones()}, own); },
+            [&] { return SmallVector<Value>(own); });
+        llvm::copy(next, own.begin());
+      }
+    }
+  }
+  return sums;
+}
+
+void TensorWeightGradient::storePair(Value row, Value column,
+                                     ArrayRef<Value> pair) {
+  const Activation &input = shapes[Input];
+  if (!input.hasPaddedChannels()) {
+    Value to = b.add(b.mul(row, input.width), column);
+    if (input.width % tile.getCols() == 0)
+      return t.storePair(pair, Result, to);
+    b.ifThen(b.isLess(column, b.index(input.width)),
+             [&] { t.storePair(pair, Result, to); });
+    return;
+  }
+  for (int64_t i : {0, 1}) {
+    Channel in = input.getChannel(b, b.add(column, i));
+    b.ifThen(in.exists, [&] {
+      b.store(pair[i], Result, b.add(b.mul(row, input.width), in.number));
+    });
+  }
+}
+
+void TensorWeightGradient::store(ArrayRef<Value> sums) {
+  Value row = b.add(b.add(first[Gradient], warpRow), b.div(t.lane(), 4));
+  Value column =
+      b.add(b.add(first[Input], warpColumn), b.mul(b.rem(t.lane(), 4), 2));
+  for (int64_t i = 0; i < 2 * rowBlocks; ++i) {
+    Channel out = shapes[Gradient].getChannel(b, b.add(row, i * 8));
+    b.ifThen(out.exists, [&] {
+      for (int64_t j = 0; j < columnBlocks; ++j) {
+        int64_t block = i / 2 * columnBlocks + j;
+        storePair(getRow(out), b.add(column, j * kMmaColumns),
+                  sums.slice(block * kSums + i % 2 * 2, 2));
+      }
+    });
+  }
+}
+
+void TensorWeightGradient::storeBias(ArrayRef<Value> sums) {
+  Value row = b.add(b.add(first[Gradient], warpRow), b.div(t.lane(), 4));
+  // All columns of the products with ones are equal.
+  Value isFirst = b.isEqual(b.rem(t.lane(), 4), b.index(0));
+  b.ifThen(b.both(sumsBias, isFirst), [&] {
+    for (int64_t i = 0; i < 2 * rowBlocks; ++i) {
+      Channel out = shapes[Gradient].getChannel(b, b.add(row, i * 8));
+      b.ifThen(out.exists, [&] {
+        b.store(sums[i / 2 * kSums + i % 2 * 2], Bias, getRow(out));
+      });
+    }
+  });
+}
+
+void TensorWeightGradient::emit() {
+  b.useScalars();
+  planLoads();
+  int64_t products = rowBlocks * columnBlocks * kSums;
+  SmallVector<Value> zeros(products + (hasBias ? rowBlocks * kSums : 0),
+                           b.scalar(0));
+  SmallVector<Value> sums = t.pipeline(
+      kStages, steps, zeros,
+      [&](Value step, Value buffer) {
+        startCopies(Gradient, step, buffer);
+        startCopies(Input, step, buffer);
+      },
+      [&](Value, Value buffer, ValueRange carried) {
+        return multiply(buffer, carried);
+      });
+  store(ArrayRef<Value>(sums).take_front(products));
+  int64_t outs = parts * shapes[Gradient].width;
+  storeZeroTail(b, Result, outs * shapes[Input].width);
+  if (!hasBias)
+    return;
+  storeBias(ArrayRef<Value>(sums).drop_front(products));
+  storeZeroTail(b, Bias, outs);
+}
+
+/// Verifies that the emitter supports the tile.
+static LogicalResult verifyTile(kernel::WeightGradientOp op) {
+  kernel::TileAttr tile = op.getTile();
+  int64_t rows = 8 * tile.getThreadRows(), cols = 4 * tile.getThreadCols();
+  if (rows % kMmaRows == 0 && cols % (2 * kMmaColumns) == 0 &&
+      tile.getRows() % rows == 0 && tile.getCols() % cols == 0 &&
+      tile.getRows() * tile.getCols() * kWarp ==
+          rows * cols * tile.getThreads() &&
+      tile.getChunk() % kMmaDepth == 0 &&
+      canShare(tile.getThreads(), tile.getChunk(), tile.getRows() / kChunk,
+               /*run=*/2) &&
+      canShare(tile.getThreads(), tile.getChunk(), tile.getCols() / kChunk,
+               /*run=*/2))
+    return success();
+  return op.emitOpError("has a tile that its warps do not cover: ") << tile;
+}
+
+FailureOr<KernelInfo>
+mlir::vit::cuda::emitTensorWeightGradient(kernel::WeightGradientOp op,
+                                          SimtBuilder &b) {
+  FailureOr<Activation> gradient =
+      Activation::get(op, op.getGradient().getType());
+  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
+  if (failed(gradient) || failed(input) || failed(verifyTile(op)))
+    return failure();
+  for (Value result : op->getResults())
+    if (failed(Activation::getFlat(op, result.getType())))
+      return failure();
+  TensorWeightGradient kernel(op, b, *gradient, *input);
+  kernel.emit();
+  KernelInfo info = withoutBatch(op, kernel.units());
+  info.flop =
+      perImage(op, 2 * gradient->tokens * gradient->width * input->width);
+  return info;
+}

@@ -1,0 +1,43 @@
+// Tiles of products and attention that use tensor cores: by waves of workgroups on 132 processors.
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda}))' | FileCheck %s --check-prefixes=CHECK,ONE
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s --check-prefixes=CHECK,MANY
+// Vulkan has none.
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=tiled_256 batch=64}))' | FileCheck %s --check-prefix=VULKAN
+
+!x = tensor<?x197x768xbf16>
+// CHECK-LABEL: func.func @products
+func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %h: tensor<1000x768xbf16>)
+    -> (tensor<?x197x3072xf32>, tensor<?x1000xf32>, tensor<768x768xf32>) {
+  // 96 units in one wave; 2,376 in 18.
+  // ONE:    kernel.gemm {{.*}} tile<rows = 128, cols = 64, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 8>
+  // MANY:   kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 16>
+  // VULKAN: kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 16, threads = 256, thread_rows = 8, thread_cols = 8>
+  %0 = kernel.gemm %x, %w {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (!x, tensor<3072x768xbf16>) -> tensor<?x197x3072xf32>
+  // ONE:    kernel.gemm {{.*}} tile<rows = 32, cols = 64, chunk = 32, threads = 128, thread_rows = 2, thread_cols = 8>
+  %1 = kernel.gemm %r, %h {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x768xbf16>, tensor<1000x768xbf16>) -> tensor<?x1000xf32>
+  // CHECK:  kernel.weight_gradient {{.*}} tile<rows = 128, cols = 64, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 8>
+  %2 = kernel.weight_gradient %x, %x : (!x, !x) -> tensor<768x768xf32>
+  return %0, %1, %2 : tensor<?x197x3072xf32>, tensor<?x1000xf32>, tensor<768x768xf32>
+}
+
+!y = tensor<?x197x144xbf16>
+!f = tensor<?x197x768xf32>
+// CHECK-LABEL: func.func @attention
+func.func @attention(%x: !x, %y: !y) -> (!f, !f, tensor<?x12x197x197xf32>, tensor<?x197x144xf32>, !f, !f, !f) {
+  // CHECK: kernel.attention {{.*}} tile<rows = 64, cols = 64, chunk = 64, threads = 128, thread_rows = 2, thread_cols = 16>
+  %0 = kernel.attention %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x) -> !f
+  // With its probabilities, and with larger heads, by other code.
+  // CHECK: kernel.attention {{.*}} thread_rows = 1,
+  %1:2 = kernel.attention %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x) -> (!f, tensor<?x12x197x197xf32>)
+  // CHECK: kernel.attention {{.*}} thread_rows = 1,
+  %2 = kernel.attention %y, %y, %y heads 1 head_dim 144 offsets [0, 0, 0] scale 0.125 : (!y, !y, !y) -> tensor<?x197x144xf32>
+  // CHECK: kernel.attention_backward {{.*}} tile<rows = 64, cols = 64, chunk = 32, threads = 128, thread_rows = 2, thread_cols = 16>
+  %3:3 = kernel.attention_backward %x, %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x, !x) -> (!f, !f, !f)
+  return %0, %1#0, %1#1, %2, %3#0, %3#1, %3#2 : !f, !f, tensor<?x12x197x197xf32>, tensor<?x197x144xf32>, !f, !f, !f
+}
