@@ -158,6 +158,33 @@ std::optional<LogicalResult> Converter::convertAsync(Operation *op) {
                 op, "sim_mbarrier_wait",
                 {wait.getAddr(), wait.getPhase(), getSite(op)});
           })
+          .Case([&](NVVM::MBarrierTryWaitOp wait) -> LogicalResult {
+            if (!wait.getStateOrPhase().getType().isInteger(32))
+              return op->emitError("the simulator knows waits for a parity "
+                                   "alone");
+            // It may wait for as long as it likes: until it is true.
+            call("sim_mbarrier_wait", {},
+                 {wait.getAddr(), wait.getStateOrPhase(), getSite(op)});
+            Value yes = LLVM::ConstantOp::create(builder, location,
+                                                 builder.getBoolAttr(true));
+            op->getResult(0).replaceAllUsesWith(yes);
+            op->erase();
+            return success();
+          })
+          .Case([&](NVVM::ElectSyncOp elect) -> LogicalResult {
+            Value mask =
+                elect.getMembermask() ? elect.getMembermask() : constant(~0u);
+            Value leader = call("sim_vote", builder.getI32Type(),
+                                {mask, constant(0),
+                                 constant(static_cast<uint32_t>(Vote::Leader)),
+                                 getSite(op)})
+                               .getResult();
+            leader = LLVM::TruncOp::create(builder, location,
+                                           builder.getI1Type(), leader);
+            op->getResult(0).replaceAllUsesWith(leader);
+            op->erase();
+            return success();
+          })
           .Case([&](NVVM::FenceMbarrierInitOp) {
             return replaceByCall(op, "sim_fence_async", {});
           })

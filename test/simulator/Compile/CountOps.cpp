@@ -57,13 +57,13 @@ static std::optional<OpClass> classify(Operation *op) {
           [](Operation *) { return OpClass::CopyAsync; })
       .Case<LLVM::LoadOp>([](Operation *) { return OpClass::Load; })
       .Case<LLVM::StoreOp>([](Operation *) { return OpClass::Store; })
-      .Case<NVVM::ShflOp, NVVM::VoteSyncOp>(
+      .Case<NVVM::ShflOp, NVVM::VoteSyncOp, NVVM::ElectSyncOp>(
           [](Operation *) { return OpClass::Shuffle; })
       .Case<NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::SyncWarpOp,
             NVVM::CpAsyncWaitGroupOp, NVVM::BarrierArriveOp,
             NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp,
-            NVVM::MBarrierTryWaitParityOp, NVVM::WgmmaWaitGroupSyncOp,
-            NVVM::CpAsyncBulkWaitGroupOp>(
+            NVVM::MBarrierTryWaitParityOp, NVVM::MBarrierTryWaitOp,
+            NVVM::WgmmaWaitGroupSyncOp, NVVM::CpAsyncBulkWaitGroupOp>(
           [](Operation *) { return OpClass::Barrier; })
       .Case<LLVM::BrOp, LLVM::CondBrOp, LLVM::SwitchOp>(
           [](Operation *) { return OpClass::Branch; })

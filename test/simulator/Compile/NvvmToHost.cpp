@@ -412,6 +412,9 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
                        std::to_string(units->second.per) + "\n";
   for (uint32_t variable : used)
     manifestKernels += "uses " + std::to_string(variable) + "\n";
+  if (auto asked = options.dynamicShared.find(name);
+      asked != options.dynamicShared.end())
+    manifestKernels += "dynamic " + std::to_string(asked->second) + "\n";
   if (ordered)
     manifestKernels += "ordered\n";
   manifestKernels += manifestOps;

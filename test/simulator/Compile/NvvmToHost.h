@@ -29,6 +29,8 @@ struct HostOptions {
   std::map<std::string, std::vector<ArgumentBytes>> bytes;
   /// For each kernel, its units in the same form; missing: unknown.
   std::map<std::string, ArgumentBytes> units;
+  /// For each kernel, the shared memory that its launch asks for.
+  std::map<std::string, int64_t> dynamicShared;
   uint64_t ptxHash = 0;
   bool counters = false; ///< whether launches can be counted
   /// Of a thread of the only kernel that is counted, by architecture; empty

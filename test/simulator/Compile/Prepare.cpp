@@ -10,6 +10,7 @@
 #include "../Runtime/Library.h"
 
 #include "format/Cubin.h"
+#include "format/DeclaredMemory.h"
 #include "vit/Dialect/Kernel.h"
 #include "vit/Dialect/Registration.h"
 #include "vit/Kernel/Layout.h"
@@ -110,6 +111,10 @@ LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
   auto code = mlir::vit::compileCudaKernels(kernels, level);
   if (failed(code))
     return failure();
+  // As the runtime does.
+  for (const mlir::vit::SimtKernel &kernel : code->kernels)
+    if (kernel.sharedBytes > ::vit::format::kDeclaredSharedBytes)
+      options.dynamicShared[kernel.name] = kernel.sharedBytes;
   options.ptxHash = hashText(code->ptx.data(), code->ptx.size());
   PassManager manager(module.getContext());
   manager.addPass(mlir::vit::createLowerToNvvm());

@@ -168,7 +168,8 @@ bool vit::sim::run(const TestLaunch &test, const std::string &path,
   uint64_t units = kernel->units.times ? kernel->units.evaluate(test.batch) : 1;
   launch.grid.x = test.blocks ? test.blocks : static_cast<uint32_t>(units);
   launch.block.x = kernel->threads;
-  launch.dynamicShared = test.dynamicShared;
+  launch.dynamicShared =
+      test.dynamicShared ? test.dynamicShared : kernel->dynamicShared;
   launch.arguments = addresses.data();
   if (!simulator.run(launch, text))
     return false;

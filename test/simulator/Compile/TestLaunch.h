@@ -27,7 +27,8 @@ struct TestLaunch {
   /// the arguments of its dispatch for `batch` images.
   std::vector<std::string> arguments;
   unsigned batch = 1;
-  /// Bytes of shared memory for variables without a size.
+  /// Bytes of shared memory for variables without a size; 0: what the kernel's
+  /// launches ask for, if that is known.
   unsigned dynamicShared = 0;
   std::string schedules;
   /// If not empty, argument I is written to `folder`/I.f32 afterwards.

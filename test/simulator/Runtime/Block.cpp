@@ -382,7 +382,8 @@ uint32_t Block::vote(uint32_t mask, bool predicate, Vote kind, uint32_t site) {
       result = ballot == named || ballot == 0;
     for (uint32_t lane = 0; lane < 32; ++lane)
       if (named >> lane & 1)
-        warp[lane].result = result;
+        warp[lane].result =
+            kind != Vote::Leader ? result : !(named & ((1u << lane) - 1));
   });
   return static_cast<uint32_t>(threads[current].result);
 }

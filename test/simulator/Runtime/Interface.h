@@ -36,7 +36,8 @@ enum class Register : uint32_t {
   WarpSize
 };
 enum class Shuffle : uint32_t { Butterfly, Up, Down, Index };
-enum class Vote : uint32_t { Any, All, Ballot, Uniform };
+/// Leader (elect.sync): whether this is the first lane.
+enum class Vote : uint32_t { Any, All, Ballot, Uniform, Leader };
 /// The classes of ops that counters tell apart; see opClassNames.
 enum class OpClass : uint32_t {
   Fma,     ///< in float; a vector counts each element

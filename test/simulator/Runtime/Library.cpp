@@ -13,9 +13,10 @@
 //   argument BYTES {value | pointer TIMES OF PER {read | write} {bf16 | any}}
 //   units TIMES OF PER
 //   uses VARIABLE
+//   dynamic BYTES     that the launch asks for
 //   ordered           if threads wait for some others
 //   ops COUNT ...     a basic block's ops of each class
-// The last five belong to the preceding kernel.
+// The last six belong to the preceding kernel.
 //
 //===----------------------------------------------------------------------===//
 
@@ -85,6 +86,8 @@ bool Library::parse(const char *manifest, std::string &error) {
       uint32_t variable = 0;
       in >> variable;
       kernels.back().shared.push_back(variable);
+    } else if (what == "dynamic" && !kernels.empty()) {
+      in >> kernels.back().dynamicShared;
     } else if (what == "ordered" && !kernels.empty()) {
       kernels.back().ordered = true;
     } else if (what == "ops" && !kernels.empty()) {

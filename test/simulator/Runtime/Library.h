@@ -47,6 +47,8 @@ struct Argument {
 struct Kernel {
   std::string name;
   uint32_t threads = 0; ///< declared threads per block; 0: none
+  /// Shared memory that its launch asks for.
+  uint32_t dynamicShared = 0;
   /// The binary logarithm of the bytes of its smallest access, at most 2.
   uint32_t shift = 2;
   /// Whether its threads wait for some others (see Order.h).

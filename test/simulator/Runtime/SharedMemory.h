@@ -12,6 +12,8 @@
 #include "Library.h"
 #include "Order.h"
 
+#include "format/DeclaredMemory.h"
+
 #include <memory>
 #include <unordered_map>
 
@@ -23,7 +25,7 @@ class SharedMemory {
 public:
   static constexpr uint32_t capacity = 256 * 1024;
   /// What the variables of a kernel may take. More is asked for at a launch.
-  static constexpr uint32_t maxDeclared = 48 * 1024;
+  static constexpr uint32_t maxDeclared = format::kDeclaredSharedBytes;
 
   SharedMemory();
   /// Lays out the variables of a kernel; those without a size share the
