@@ -18,7 +18,7 @@ namespace vit::sim {
 struct Access {
   enum Kind : uint16_t {
     One,
-    Lanes,  ///< a read by other threads of the warp, too
+    Lanes,  ///< by other threads of the warp, too
     Warps,  ///< a read by threads of other warps, too
     Pending ///< a write of an asynchronous copy that no wait covers yet
   };
