@@ -206,7 +206,8 @@ TEST(Form, NarrowPanelsInterleaveDepths) {
   for (ElementType type :
        {ElementType::F32, ElementType::BF16, ElementType::F16})
     for (int64_t interleave : {1, 2, 4})
-      for (int64_t outGroup : {0, 25})
+      for (auto [outGroup, cols] :
+           {std::pair(0, 48), {25, 48}, {0, 1}, {25, 1}})
         for (auto [width, inGroup] : widths) {
           Form form;
           form.kind = FormKind::Panels;
@@ -214,7 +215,7 @@ TEST(Form, NarrowPanelsInterleaveDepths) {
           form.rows = 75;
           form.width = width;
           form.inGroup = inGroup;
-          form.cols = 48;
+          form.cols = cols; // 1: row-major
           form.interleave = interleave;
           form.outGroup = outGroup;
           expectNarrowPanels(form);

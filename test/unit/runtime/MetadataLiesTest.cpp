@@ -134,7 +134,8 @@ INSTANTIATE_TEST_SUITE_P(
             }},
         Lie{"derived form 1 has 1020 bytes, expected 1024",
             [](Builder &b) { b.module.derived[1]->bytes = 1020; }},
-        Lie{"derived form 1 has panels whose width is not a multiple of 16",
+        Lie{"derived form 1 has panels whose width is neither 1 nor a multiple "
+            "of 16",
             [](Builder &b) { b.module.derived[1]->cols = 0; }},
         Lie{"derived form 1 has groups that do not divide it",
             [](Builder &b) { b.module.derived[1]->in_group = 3; }},
