@@ -176,7 +176,7 @@ TEST_F(Vulkan, KernelsBeyondTheDevice) {
                         schedule.features = {"flux_capacitor"};
                       }},
                      {nullptr, [](vit::schema::ScheduleT &schedule, uint32_t) {
-                        schedule.precision = vit::schema::DType::BF16;
+                        schedule.precision = vit::schema::DType::I8;
                       }}};
   for (const auto &c : cases) {
     if (&c == &cases[0] && shared + 16 > most)
