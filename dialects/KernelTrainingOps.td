@@ -204,7 +204,9 @@ def Kernel_WeightGradientOp : Kernel_LaunchOp<"weight_gradient", Kernel_Promise<
 
     Constraints:
     - C1: both operands have rank 2 or 3 and equal sizes except for the last.
-    - C2: the results are [width of dy, width of x] and [width of dy].
+    - C2: the results are [width of dy, width of x] and [width of dy], or `n`
+      times as many rows: then each of `n` equal parts of the rows of the
+      operands has a result of its own.
     - C3: the operands are both f32 or both bf16, the results f32.
   }];
   let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input);
@@ -225,7 +227,7 @@ def Kernel_SumOp : Kernel_LaunchOp<"sum", Kernel_Promise<"std::nullopt",
     Constraints:
     - C1: tokens: [batch, tokens, width] to [batch, width]; batch: [batch, ...]
       to [...], with leading sizes of 1 added or removed; all: to one element;
-      groups: [n width] to [width].
+      groups: [n rows, ...] to [rows, ...].
   }];
   let inputs = (ins Kernel_SumKindAttr:$kind, Kernel_Tensor:$input);
   let results = (outs Kernel_Tensor:$result);

@@ -446,7 +446,9 @@ def Tile : Pass<"vit-tile", "::mlir::func::FuncOp"> {
 
     On a GPU, the tile is the part of the result that a workgroup and each of
     its threads compute. Products have large tiles unless a typical device would
-    then have too few workgroups.
+    then have too few workgroups. A weight gradient by tensor cores with fewer
+    tiles than processors is computed in parts of the rows, which a `kernel.sum`
+    adds.
 
     ```mlir
     %y = kernel.gemm %x, %w tile<rows = 64, cols = 64, chunk = 16, threads = 128,

@@ -176,8 +176,12 @@ LogicalResult WeightGradientOp::verify() {
     return emitOpError("C1: ")
            << gradient << " and " << input << " are not of the same rows";
   int64_t out = gradient.getShape().back(), in = input.getShape().back();
-  if (result.getShape() != ArrayRef<int64_t>({out, in}) ||
-      (getBias() && tensorOf(getBias()).getShape() != ArrayRef<int64_t>({out})))
+  int64_t parts =
+      result.getRank() == 2 && out > 0 ? result.getDimSize(0) / out : 1;
+  int64_t rows = out * std::max<int64_t>(parts, 1);
+  if (result.getShape() != ArrayRef<int64_t>({rows, in}) ||
+      (getBias() &&
+       tensorOf(getBias()).getShape() != ArrayRef<int64_t>({rows})))
     return emitOpError("C2: the results must be [")
            << out << ", " << in << "] and [" << out << "], not " << result;
   Type element = gradient.getElementType();
@@ -210,8 +214,8 @@ LogicalResult SumOp::verify() {
     good = result.hasStaticShape() && result.getNumElements() == 1;
     break;
   case SumKind::groups:
-    good =
-        from.size() == 1 && to.size() == 1 && to[0] > 0 && from[0] % to[0] == 0;
+    good = !from.empty() && from.size() == to.size() && to[0] > 0 &&
+           from[0] % to[0] == 0 && from.drop_front() == to.drop_front();
     break;
   }
   if (!good)

@@ -50,6 +50,10 @@ TileAttr getAddedTile(TileAttr tile);
 TileAttr getGpuTile(KernelOpInterface kernel, const GpuTiles &tiles,
                     int64_t batch);
 
+/// Computes `op`, which has a tile, in parts of the rows of `batch` images
+/// whose sum is the result, if its tiles leave processors idle.
+void splitRows(WeightGradientOp op, const GpuTiles &tiles, int64_t batch);
+
 } // namespace mlir::vit::kernel
 
 #endif // VIT_LIB_KERNEL_GPUTILES_H

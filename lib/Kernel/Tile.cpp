@@ -10,6 +10,7 @@
 #include "vit/Passes.h"
 
 #include "vit/Kernel/Layout.h"
+#include "vit/Kernel/TensorCores.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -205,6 +206,10 @@ LogicalResult TilePass::tileForGpu(func::FuncOp entry, const Level &level) {
     return entry.emitError() << "level '" << level.name << "' has no tiles";
   for (auto kernel : entry.getOps<KernelOpInterface>())
     kernel.setTileAttr(getGpuTile(kernel, *tiles, batch));
+  for (auto gradient :
+       llvm::make_early_inc_range(entry.getOps<WeightGradientOp>()))
+    if (usesTensorCores(gradient, level))
+      splitRows(gradient, *tiles, batch);
   return success();
 }
 

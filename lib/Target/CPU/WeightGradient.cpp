@@ -177,6 +177,9 @@ void WeightGradient::emit() {
 
 FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::WeightGradientOp op,
                                            KernelBuilder &b) {
+  if (op.getResult().getType().getDimSize(0) !=
+      op.getGradient().getType().getShape().back())
+    return op.emitOpError("splits the rows, for which this target has no code");
   if (op.getGradient().getType().getElementType().isBF16())
     return emitNarrowWeightGradient(op, b);
   FailureOr<Blocked> gradient = Blocked::get(op, op.getGradient().getType());

@@ -255,6 +255,9 @@ void WeightGradient::emit() {
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::WeightGradientOp op,
                                             SimtBuilder &b) {
+  if (op.getResult().getType().getDimSize(0) !=
+      op.getGradient().getType().getShape().back())
+    return op.emitOpError("splits the rows, for which this target has no code");
   FailureOr<Activation> gradient =
       Activation::get(op, op.getGradient().getType());
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());

@@ -28,6 +28,11 @@ func.func @gradients(%dy: !n, %x: !x) -> (tensor<80x144xf32>, tensor<80xf32>) {
   %0:2 = kernel.weight_gradient %dy, %x tile #gemm : (!n, !x) -> (tensor<80x144xf32>, tensor<80xf32>)
   return %0#0, %0#1 : tensor<80x144xf32>, tensor<80xf32>
 }
+// The same in three parts of the rows.
+func.func @parts(%dy: !n, %x: !x) -> (tensor<240x144xf32>, tensor<240xf32>) {
+  %0:2 = kernel.weight_gradient %dy, %x tile #gemm : (!n, !x) -> (tensor<240x144xf32>, tensor<240xf32>)
+  return %0#0, %0#1 : tensor<240x144xf32>, tensor<240xf32>
+}
 func.func @attention(%q: !q, %k: !q, %v: !q, %dy: !q) -> (!o, !o, !o, !o) {
   %y = kernel.attention %q, %k, %v heads 2 head_dim 32 offsets [0, 0, 0] scale 5.0e-01 tile #forward : (!q, !q, !q) -> !o
   %0:3 = kernel.attention_backward %dy, %q, %k, %v heads 2 head_dim 32 offsets [0, 0, 0] scale 5.0e-01 tile #backward
