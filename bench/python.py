@@ -30,6 +30,7 @@ class Tensor(ctypes.Structure):
         ("dtype", ctypes.c_int),
         ("rank", ctypes.c_int32),
         ("dims", ctypes.c_int64 * 8),
+        ("memory", ctypes.c_int),
     ]
 
 
