@@ -56,7 +56,6 @@ vit_status SharedWeights::findUsed(const vit_module &module,
 }
 
 vit_status SharedWeights::allocate(const vit_module &module,
-                                   const Schedules &schedules,
                                    const Adapter &adapter, vit_error *error) {
   const schema::Module &root = *module.root;
   uint64_t total = 0;
@@ -156,7 +155,7 @@ vit_status DeviceParameters::allocate(vit_parameters &given,
     weights = given.copies.acquire<SharedWeights>(
         [&](const SharedWeights &other) { return own->isLike(other); },
         [&]() -> SharedWeights * {
-          status = own->allocate(module, schedules, adapter, error);
+          status = own->allocate(module, adapter, error);
           return status == VIT_OK ? own : nullptr;
         });
   if (weights != own)

@@ -31,8 +31,9 @@ public:
   explicit SharedWeights(const Driver &driver)
       : DeviceCopy(&kKind), driver(driver), memory(this->driver) {}
 
-  vit_status allocate(const vit_module &module, const Schedules &schedules,
-                      const Adapter &adapter, vit_error *error);
+  /// To be called after findUsed.
+  vit_status allocate(const vit_module &module, const Adapter &adapter,
+                      vit_error *error);
   /// Whether it is on this device and holds what the same schedules read.
   bool isLike(const SharedWeights &other) const;
 
