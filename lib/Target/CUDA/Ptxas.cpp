@@ -52,7 +52,7 @@ static StringRef between(StringRef text, StringRef before, StringRef after) {
   return text.drop_front(begin + before.size()).split(after).first;
 }
 
-std::string vit::cuda::findSpills(StringRef output) {
+std::string vit::cuda::findSpills(StringRef output, uint64_t allowed) {
   // ptxas info    : Compiling entry function 'NAME' for 'sm_80'
   //     0 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads
   StringRef kernel;
@@ -68,7 +68,7 @@ std::string vit::cuda::findSpills(StringRef output) {
       uint64_t bytes = 0;
       StringRef number = part.trim().split(' ').first;
       if (part.contains("bytes spill") && !number.getAsInteger(10, bytes) &&
-          bytes != 0)
+          bytes > allowed)
         return ("kernel " + kernel + " spills registers: " + line.trim()).str();
     }
   }
@@ -145,6 +145,10 @@ static llvm::Expected<Result> run(StringRef ptxas, StringRef ptx,
   return result;
 }
 
+/// A few values outside of the main loops cost less than a kernel that the
+/// driver would have to compile. More says that the tile is wrong.
+static constexpr uint64_t kFewBytes = 32;
+
 llvm::Expected<SmallVector<char>>
 vit::cuda::assemble(StringRef ptxas, StringRef ptx, StringRef arch) {
   llvm::Expected<Result> result = run(ptxas, ptx, arch, {});
@@ -163,17 +167,20 @@ vit::cuda::assemble(StringRef ptxas, StringRef ptx, StringRef arch) {
                             : describeFailure(ptx, result->messages)));
   }
   // By default ptxas limits registers so that more workgroups run at once, and
-  // may spill a value or two for that. Retry with other limits.
+  // may spill a value or two for that. Try other limits, and if none avoids it,
+  // take the default if it spills only a few.
   std::string spills = findSpills(result->messages);
   for (StringRef usage :
        {"--register-usage-level=10", "--register-usage-level=0"}) {
-    if (result->status == 0 && findSpills(result->messages).empty())
+    if (findSpills(result->messages).empty())
       break;
-    result = run(ptxas, ptx, arch, usage);
-    if (!result)
-      return result.takeError();
+    llvm::Expected<Result> other = run(ptxas, ptx, arch, usage);
+    if (!other)
+      return other.takeError();
+    if (other->status == 0 && findSpills(other->messages).empty())
+      result = std::move(other);
   }
-  if (result->status != 0 || !findSpills(result->messages).empty())
+  if (!findSpills(result->messages, kFewBytes).empty())
     return llvm::createStringError(
         "on " + arch.str() + " " + spills +
         " (with VIT_PTXAS empty, PTX alone is made)");

@@ -19,14 +19,14 @@
 namespace mlir::vit::cuda {
 
 /// Assembles `ptx` for the architecture `arch` ("sm_90a"). Returns an error
-/// that names the kernel if ptxas rejects one or spills registers, and an empty
-/// vector if this ptxas does not know the architecture.
+/// that names the kernel if ptxas rejects one or spills more than a few
+/// registers, and an empty vector if this ptxas does not know the architecture.
 llvm::Expected<SmallVector<char>> assemble(StringRef ptxas, StringRef ptx,
                                            StringRef arch);
 
-/// The first kernel that spills according to the output of ptxas -v, and how
-/// many bytes. Empty if no kernel does.
-std::string findSpills(StringRef output);
+/// The first kernel that spills more than `allowed` bytes per thread according
+/// to the output of ptxas -v, and how many. Empty if no kernel does.
+std::string findSpills(StringRef output, uint64_t allowed = 0);
 
 } // namespace mlir::vit::cuda
 
