@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Sessions over the same parameters on the same device share one copy of the
-// forms and constants there. The parameters list the copies; the sessions own
-// them together.
+// forms and constants there, and what of the device they need for that. The
+// parameters list the copies; the sessions own them together.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,7 @@
 
 namespace vit::runtime {
 
-/// A copy on a device. `kind` tells copies of one class from others: the
+/// What sessions share. `kind` tells objects of one class from others: the
 /// address of a variable of the class.
 class DeviceCopy {
 public:
@@ -36,22 +36,23 @@ private:
 
 class DeviceCopies {
 public:
-  /// The copy of class `Copy` for which `matches(copy)` holds, with one more
-  /// user, else what `make()` returns, if anything.
-  template <typename Copy, typename Matches, typename Make>
-  Copy *acquire(Matches matches, Make make) {
+  /// The copy of class `Copy` that `made.isLike(copy)` holds for, with one more
+  /// user, else `made`, which is listed if `complete()` is VIT_OK.
+  template <typename Copy, typename Complete>
+  vit_status acquire(Copy &made, Complete complete, Copy *&copy) {
     Lock lock(mutex);
-    for (DeviceCopy *copy = first; copy; copy = copy->next)
-      if (copy->kind == &Copy::kKind && matches(*static_cast<Copy *>(copy))) {
-        ++copy->users;
-        return static_cast<Copy *>(copy);
+    for (DeviceCopy *other = first; other; other = other->next)
+      if (other->kind == &Copy::kKind &&
+          made.isLike(*static_cast<Copy *>(other))) {
+        ++other->users;
+        copy = static_cast<Copy *>(other);
+        return VIT_OK;
       }
-    Copy *made = make();
-    if (made) {
-      made->next = first;
-      first = made;
-    }
-    return made;
+    VIT_TRY(complete());
+    made.next = first;
+    first = &made;
+    copy = &made;
+    return VIT_OK;
   }
 
   /// Takes away a user; true if it was the last: nobody else can reach the copy
@@ -70,6 +71,41 @@ public:
 private:
   Mutex mutex;
   DeviceCopy *first = nullptr;
+};
+
+/// A session's use of a copy.
+template <typename Copy> class Shared {
+public:
+  Shared() = default;
+  Shared(const Shared &) = delete;
+  Shared &operator=(const Shared &) = delete;
+  ~Shared() {
+    if (copy && copies->release(copy))
+      destroy(allocator, copy);
+  }
+
+  /// Uses the copy of `all` that `made` is like, and destroys `made`; if there
+  /// is none, uses `made` once `complete()` has made it ready. `made` is from
+  /// `create` with this allocator; it is destroyed after a failure, too.
+  template <typename Complete>
+  vit_status share(DeviceCopies &all, const Allocator &from, Copy *made,
+                   Complete complete) {
+    copies = &all;
+    allocator = from;
+    vit_status status = all.acquire(*made, complete, copy);
+    if (copy != made)
+      destroy(allocator, made);
+    return status;
+  }
+
+  explicit operator bool() const { return copy != nullptr; }
+  Copy *operator->() const { return copy; }
+  Copy &operator*() const { return *copy; }
+
+private:
+  DeviceCopies *copies = nullptr;
+  Allocator allocator;
+  Copy *copy = nullptr;
 };
 
 } // namespace vit::runtime

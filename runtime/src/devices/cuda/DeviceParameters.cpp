@@ -135,11 +135,6 @@ vit_status SharedWeights::update(const vit_module &module,
 // DeviceParameters
 //===----------------------------------------------------------------------===//
 
-DeviceParameters::~DeviceParameters() {
-  if (weights && parameters->copies.release(weights))
-    destroy(parameters->module->allocator, weights);
-}
-
 vit_status DeviceParameters::allocate(vit_parameters &given,
                                       const Schedules &schedules,
                                       const Adapter &adapter,
@@ -150,17 +145,12 @@ vit_status DeviceParameters::allocate(vit_parameters &given,
   auto *own = create<SharedWeights>(module.allocator, driver);
   if (!own)
     return outOfMemory(error, sizeof(SharedWeights), "the session");
-  vit_status status = own->findUsed(module, schedules, adapter, error);
-  if (status == VIT_OK)
-    weights = given.copies.acquire<SharedWeights>(
-        [&](const SharedWeights &other) { return own->isLike(other); },
-        [&]() -> SharedWeights * {
-          status = own->allocate(module, adapter, error);
-          return status == VIT_OK ? own : nullptr;
-        });
-  if (weights != own)
+  if (vit_status status = own->findUsed(module, schedules, adapter, error)) {
     destroy(module.allocator, own);
-  return status;
+    return status;
+  }
+  return weights.share(given.copies, module.allocator, own,
+                       [&] { return own->allocate(module, adapter, error); });
 }
 
 vit_status DeviceParameters::allocateArenas(const Schedules &schedules,

@@ -74,7 +74,6 @@ class DeviceParameters {
 public:
   explicit DeviceParameters(const Driver &driver)
       : driver(driver), memory(driver) {}
-  ~DeviceParameters();
 
   /// `parameters` outlive this object.
   vit_status allocate(vit_parameters &parameters, const Schedules &schedules,
@@ -102,7 +101,7 @@ private:
 
   const Driver &driver;
   vit_parameters *parameters = nullptr;
-  SharedWeights *weights = nullptr;
+  Shared<SharedWeights> weights;
   DeviceMemory memory; ///< the arenas
   Array<Place> arenas;
 };

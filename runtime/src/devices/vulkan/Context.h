@@ -8,7 +8,10 @@
 #ifndef VIT_RUNTIME_DEVICES_VULKAN_CONTEXT_H
 #define VIT_RUNTIME_DEVICES_VULKAN_CONTEXT_H
 
+#include "DeviceCopies.h"
 #include "devices/vulkan/Instance.h"
+
+#include <atomic>
 
 namespace vit::runtime::vulkan {
 
@@ -30,36 +33,29 @@ inline constexpr Scope kAnyWork = {kCompute.stages | kTransfer.stages,
 inline constexpr Scope kHostReads = {VK_PIPELINE_STAGE_HOST_BIT, 0,
                                      VK_ACCESS_HOST_READ_BIT};
 
-/// A logical device with one queue. One thread at a time may use it.
-class Context {
+/// A logical device with one queue, which sessions over the same parameters
+/// share. Several threads may use it.
+class Context : public DeviceCopy {
 public:
-  explicit Context(const Allocator &allocator) : allocator(allocator) {}
-  Context(const Context &) = delete;
-  Context &operator=(const Context &) = delete;
+  static const char kKind;
+
+  explicit Context(const Allocator &allocator)
+      : DeviceCopy(&kKind), allocator(allocator) {}
   ~Context();
 
-  /// Opens the loader and the device that the selector names (see
+  /// Opens the loader and finds the device that the selector names (see
   /// Instance::select).
-  vit_status open(const char *selector, vit_error *error);
+  vit_status find(const char *selector, vit_error *error);
+  /// Whether `other` is open, not lost, and the same device with the same
+  /// settings of the environment.
+  bool isLike(const Context &other) const;
+  /// Opens the device that was found.
+  vit_status open(vit_error *error);
 
-  /// Submits the command buffers to the queue, in order, after what was
-  /// submitted before. At most two submissions are pending: a third waits for
-  /// the first.
-  vit_status submit(const VkCommandBuffer *buffers, uint32_t count,
-                    vit_error *error);
-  /// Waits for all submissions.
-  vit_status wait(vit_error *error);
-  /// The same, for destructors of objects that the device may be using.
-  void finish();
-
-  /// Records commands with `record(VkCommandBuffer)`, runs them and waits.
-  template <typename Record>
-  vit_status runOnce(Record record, vit_error *error) {
-    VkCommandBuffer buffer = VK_NULL_HANDLE;
-    VIT_TRY(beginOnce(buffer, error));
-    record(buffer);
-    return endOnce(buffer, error);
-  }
+  /// Submits to the queue after what was submitted before.
+  VkResult submit(const VkSubmitInfo &info, VkFence fence);
+  /// Waits for all that was submitted, by whichever session.
+  void waitIdle();
 
   /// Records a barrier: `after` sees the writes of `before` and does not
   /// overwrite what that still reads.
@@ -71,28 +67,24 @@ public:
     return adapter->properties.limits;
   }
 
-  Allocator allocator;
+  const Allocator allocator;
   Instance instance;
   const Adapter *adapter = nullptr;
   VkDevice device = VK_NULL_HANDLE;
   VkQueue queue = VK_NULL_HANDLE;
   DeviceFunctions vk;
   /// A call failed and the device is unusable or may still be running.
-  bool lost = false;
-  /// The result of subgroupsWork.
+  std::atomic<bool> lost{false};
+  void noteLoss(VkResult result) {
+    if (result == VK_ERROR_DEVICE_LOST)
+      lost = true;
+  }
+  /// The result of subgroupsWork, which one thread at a time looks for.
   enum class Tested { NotYet, Works, Fails } subgroups = Tested::NotYet;
+  Mutex testing;
 
 private:
-  vit_status beginOnce(VkCommandBuffer &buffer, vit_error *error);
-  vit_status endOnce(VkCommandBuffer buffer, vit_error *error);
-
-  vit_status waitOldest(vit_error *error);
-
-  static constexpr uint64_t kInFlight = 2;
-  VkFence fences[kInFlight] = {};
-  uint64_t submitted = 0, completed = 0;
-  VkCommandPool pool = VK_NULL_HANDLE; ///< for runOnce
-  VkCommandBuffer once = VK_NULL_HANDLE;
+  Mutex queueing;
 };
 
 } // namespace vit::runtime::vulkan

@@ -10,94 +10,122 @@
 
 #include "Parameters.h"
 #include "devices/vulkan/Buffer.h"
+#include "devices/vulkan/Placement.h"
+#include "devices/vulkan/Submissions.h"
 
 namespace vit::runtime::vulkan {
 
-/// Whether an argument is in a chunk; otherwise it is in the workspace.
-inline bool isWeight(const schema::Argument &argument) {
-  return argument.kind() == schema::ArgumentKind::Derived ||
-         argument.kind() == schema::ArgumentKind::Constant ||
-         argument.kind() == schema::ArgumentKind::Arena;
-}
+/// Chunks in memory of a device, and the versions of what was copied there.
+class Chunks {
+public:
+  /// Makes buffers for chunks `begin` to `end` of the placement, which outlives
+  /// this object.
+  vit_status create(Context &context, const Placement &placement,
+                    uint32_t begin, uint32_t end, vit_error *error);
+  Chunks() = default;
+  Chunks(const Chunks &) = delete;
+  Chunks &operator=(const Chunks &) = delete;
+  ~Chunks();
 
-using Schedules = Array<const schema::Schedule *>;
+  const Buffer &operator[](uint32_t chunk) const {
+    return buffers[chunk - begin];
+  }
+  /// Copies to the device what it does not have yet or what has changed, and
+  /// waits for that. No work that uses the chunks may be running.
+  vit_status update(Submissions &work, const vit_parameters &parameters,
+                    vit_error *error);
+  /// Notes that the device has the newest values of all variables.
+  void keepArenas(const vit_parameters &parameters);
+  /// Copies the arenas to host memory. The device must be idle.
+  vit_status fetchArenas(Submissions &work, unsigned char *const *targets,
+                         vit_error *error) const;
 
-/// Derived forms, constants and arenas in a few buffers, called chunks. A chunk
-/// is no larger than what one binding covers, so that a kernel is bound to a
-/// whole chunk. Everything that a command reads is in one chunk; few values are
-/// in several. Arenas, which kernels write, are all in the first chunk and only
-/// there.
+private:
+  vit_status copy(Submissions &work, const Place &place, const void *source,
+                  Buffer &staging, vit_error *error);
+  uint64_t size() const;
+
+  Allocator allocator;
+  const Placement *placement = nullptr;
+  uint32_t begin = 0, made = 0;
+  Buffer *buffers = nullptr;
+  Array<uint64_t> versions; ///< per place, of what is there, 0: nothing yet
+};
+
+/// The derived forms and constants that schedules read, which sessions over the
+/// same parameters share, and the placement of all. After `update` any
+/// submission to the queue may read them.
+class SharedWeights : public DeviceCopy {
+public:
+  static const char kKind;
+
+  explicit SharedWeights(Context &context)
+      : DeviceCopy(&kKind), context(context) {}
+
+  /// Says what the copy is for: a schedule per entry, as in Placement.
+  vit_status choose(const Schedules &schedules, vit_error *error);
+  bool isLike(const SharedWeights &other) const;
+  /// Places everything and allocates memory.
+  vit_status create(const schema::Module &module, vit_error *error);
+
+  /// Copies to the device what it does not have yet or what has changed.
+  vit_status update(Submissions &work, const vit_parameters &parameters,
+                    vit_error *error);
+
+  const Placement &placement() const { return place; }
+  const Buffer &chunk(uint32_t index) const { return chunks[index]; }
+
+private:
+  Context &context; ///< which each session that uses this uses, too
+  Schedules schedules;
+  Placement place;
+  Chunks chunks;
+  uint64_t version = 0; ///< of all forms, when all were copied last
+  Mutex mutex;          ///< held while something is copied
+};
+
+/// What a session has of the parameters on its device: the shared weights, and
+/// the chunk of the arenas of its own.
 class DeviceParameters {
 public:
   DeviceParameters() = default;
   DeviceParameters(const DeviceParameters &) = delete;
   DeviceParameters &operator=(const DeviceParameters &) = delete;
-  ~DeviceParameters();
 
-  /// Places everything that the schedules (one per entry, NULL for an entry
-  /// that does not run) read, and allocates the chunks.
-  vit_status create(Context &context, const schema::Module &module,
+  /// `work` and `parameters` outlive this object.
+  vit_status create(Submissions &work, vit_parameters &parameters,
                     const Schedules &schedules, vit_error *error);
 
-  /// Copies to the device what it does not have yet or what has changed. The
-  /// device must be idle.
-  vit_status update(Context &context, const vit_parameters &parameters,
-                    vit_error *error);
+  /// Copies to the device what it does not have yet or what has changed. No
+  /// work of this session may be running.
+  vit_status update(vit_error *error);
 
   /// Notes that the device has the newest values of all variables.
-  void keepArenas(const vit_parameters &parameters);
+  void keepArenas();
   /// Copies the arenas to host memory. The device must be idle.
-  vit_status fetchArenas(Context &context, unsigned char *const *targets,
-                         vit_error *error) const;
+  vit_status fetchArenas(unsigned char *const *targets, vit_error *error) const;
 
   /// The chunk that contains everything that this command uses.
   uint32_t chunkOf(uint32_t entry, uint32_t command) const {
-    return chunkOfCommand[firstCommand[entry] + command];
+    return weights->placement().chunkOf(entry, command);
   }
-  const Buffer &chunk(uint32_t index) const { return buffers[index]; }
+  const Buffer &chunk(uint32_t index) const {
+    return isOwn(index) ? own[index] : weights->chunk(index);
+  }
   /// The offset of an argument in `chunk`, which must contain it.
-  uint64_t offsetOf(const schema::Argument &argument, uint32_t chunk) const;
-  /// Bytes of all chunks.
-  uint64_t size() const;
+  uint64_t offsetOf(const schema::Argument &argument, uint32_t chunk) const {
+    return weights->placement().offsetOf(argument, chunk);
+  }
 
 private:
-  /// The place of a form, constant or arena in a chunk.
-  struct Place {
-    schema::ArgumentKind kind;
-    uint32_t index;
-    uint32_t chunk;
-    uint32_t next; ///< another place of the same, or kNone
-    uint64_t offset;
-    uint64_t bytes;
-    uint64_t version; ///< of what was copied there, 0: nothing yet
-  };
-  static constexpr uint32_t kNone = UINT32_MAX;
-
-  uint32_t &firstOf(schema::ArgumentKind kind, uint32_t index);
-  uint32_t firstOf(schema::ArgumentKind kind, uint32_t index) const {
-    return const_cast<DeviceParameters *>(this)->firstOf(kind, index);
+  bool isOwn(uint32_t chunk) const {
+    return chunk == 0 && weights->placement().hasArenas();
   }
-  void add(const schema::Argument &argument, uint64_t bytes, uint32_t chunk);
-  vit_status tooLarge(const Context &context, const char *what, uint64_t bytes,
-                      vit_error *error) const;
-  vit_status placeArenas(const Context &context, const schema::Module &module,
-                         const Schedules &schedules, vit_error *error);
-  vit_status place(const Context &context, const schema::Module &module,
-                   const Schedules &schedules, vit_error *error);
-  const Place *find(schema::ArgumentKind kind, uint32_t index,
-                    uint32_t chunk) const;
 
-  Allocator allocator;
-  Array<Place> places;
-  Array<uint32_t> firstPlace; ///< per form, then per constant, then per arena
-  uint32_t placeCount = 0;
-  uint32_t derivedCount = 0;
-  uint32_t constantCount = 0;
-  Array<uint32_t> firstCommand;   ///< per entry, into chunkOfCommand
-  Array<uint32_t> chunkOfCommand; ///< of all schedules
-  Array<uint64_t> chunkSizes;
-  uint32_t chunks = 0;
-  Buffer *buffers = nullptr;
+  Submissions *work = nullptr;
+  vit_parameters *parameters = nullptr;
+  Shared<SharedWeights> weights;
+  Chunks own;
 };
 
 } // namespace vit::runtime::vulkan

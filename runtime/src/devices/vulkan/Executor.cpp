@@ -24,12 +24,12 @@ static constexpr double kSubmitFlop = 20e9;
 // Creating
 //===----------------------------------------------------------------------===//
 
-VulkanExecutor::~VulkanExecutor() { device.finish(); }
+VulkanExecutor::~VulkanExecutor() { work.finish(); }
 
 vit_status VulkanExecutor::readSettings(vit_error *error) {
   VIT_TRY(readForcedLevel(context.options.level, forced, error));
-  limits.units = device.limits().maxComputeWorkGroupCount[0];
-  limits.work = device.adapter->isCpu() ? 0 : kSubmitFlop;
+  limits.units = device->limits().maxComputeWorkGroupCount[0];
+  limits.work = device->adapter->isCpu() ? 0 : kSubmitFlop;
   if (const char *given = std::getenv("VIT_VULKAN_SUBMIT_GFLOP");
       given && *given) {
     char *rest;
@@ -40,29 +40,39 @@ vit_status VulkanExecutor::readSettings(vit_error *error) {
                   "in GFLOP, or 0 for no limit",
                   given);
   }
-  bool clock = device.adapter->timestampBits != 0 &&
-               device.limits().timestampPeriod > 0 &&
-               device.uses(Option::Timestamps);
+  bool clock = device->adapter->timestampBits != 0 &&
+               device->limits().timestampPeriod > 0 &&
+               device->uses(Option::Timestamps);
   timed = context.options.on_event && clock;
   limits.separate = context.options.on_event && !clock;
   return VIT_OK;
 }
 
 vit_status VulkanExecutor::build(const char *selector, vit_error *error) {
-  VIT_TRY(device.open(selector, error));
+  const Allocator &allocator = context.module.allocator;
+  auto *found = create<Context>(allocator, allocator);
+  if (!found)
+    return outOfMemory(error, sizeof(Context), "the session");
+  if (vit_status status = found->find(selector, error)) {
+    destroy(allocator, found);
+    return status;
+  }
+  VIT_TRY(device.share(context.parameters.copies, allocator, found,
+                       [&] { return found->open(error); }));
+  VIT_TRY(work.create(*device, error));
   VIT_TRY(readSettings(error));
   VIT_TRY(chooseSchedules(schema::Target::Vulkan, error));
   const schema::Module &module = *context.module.root;
-  VIT_TRY(pipelines.create(device, count(module.entries()), error));
-  VIT_TRY(weights.create(device, module, schedules, error));
-  return weights.update(device, context.parameters, error);
+  VIT_TRY(pipelines.create(*device, count(module.entries()), error));
+  VIT_TRY(weights.create(work, context.parameters, schedules, error));
+  return weights.update(error);
 }
 
 int VulkanExecutor::rank(const schema::Schedule &schedule) const {
   if (forced && levelOf(schedule) != forced)
     return 0;
   char reason[256];
-  return rankSchedule(device, schedule, reason, sizeof reason);
+  return rankSchedule(*device, schedule, reason, sizeof reason);
 }
 
 vit_status VulkanExecutor::requireSchedule(uint32_t entry,
@@ -72,10 +82,10 @@ vit_status VulkanExecutor::requireSchedule(uint32_t entry,
   // Why the device cannot run a schedule says more than that there is none.
   char reason[256] = "";
   for (const schema::Schedule *s : *context.module.entry(entry).schedules())
-    rankSchedule(device, *s, reason, sizeof reason);
+    rankSchedule(*device, *s, reason, sizeof reason);
   char offers[1024];
   std::snprintf(offers, sizeof offers, "'%s' runs %s%s%s%s",
-                device.adapter->properties.deviceName,
+                device->adapter->properties.deviceName,
                 forced ? "no other than Vulkan " : "Vulkan ",
                 forced ? forced->name
                        : format::levelNames(format::Target::Vulkan).text,
@@ -110,7 +120,7 @@ bool VulkanExecutor::workspaceBytes(uint32_t entry, int64_t batch,
 vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,
                                     CallMemory &memory,
                                     vit_error *error) const {
-  const Adapter &adapter = *device.adapter;
+  const Adapter &adapter = *device->adapter;
   CallMemory::Excess excess = memory.findExcess(adapter);
   int64_t fits = 0, tooMuch = batch;
   while (tooMuch - fits > 1) {
@@ -153,14 +163,14 @@ vit_status VulkanExecutor::makeRoom(const CallMemory &memory, uint32_t inputs,
       p.batch = 0;
     }
   if (grows)
-    VIT_TRY(workspace.create(device, memory.total, Use::Workspace,
+    VIT_TRY(workspace.create(*device, memory.total, Use::Workspace,
                              "the workspace", error));
   if (workspace.mapped)
     return VIT_OK;
   if (up > staged.size)
-    VIT_TRY(staged.create(device, up, Use::Upload, "the inputs", error));
+    VIT_TRY(staged.create(*device, up, Use::Upload, "the inputs", error));
   if (down > fetched.size)
-    VIT_TRY(fetched.create(device, down, Use::Download, "the outputs", error));
+    VIT_TRY(fetched.create(*device, down, Use::Download, "the outputs", error));
   return VIT_OK;
 }
 
@@ -183,19 +193,19 @@ vit_status VulkanExecutor::prepare(const Call &call, Prepared *&found,
   uint32_t inputs = e.inputs()->size(), outputs = e.outputs()->size();
   found->recording.clear();
   found->batch = 0;
-  VIT_TRY(found->memory.create(device.allocator, e, schedule, error));
-  if (!found->memory.plan(e, schedule, *device.adapter, batch))
+  VIT_TRY(found->memory.create(device->allocator, e, schedule, error));
+  if (!found->memory.plan(e, schedule, *device->adapter, batch))
     return fail(error, VIT_INVALID_ARGUMENT,
                 "a batch of %lld needs more memory than there are addresses",
                 lld(batch));
-  if (found->memory.findExcess(*device.adapter).what)
+  if (found->memory.findExcess(*device->adapter).what)
     return tooLarge(entry, batch, found->memory, error);
   VIT_TRY(pipelines.prepare(context.module, entry, schedule, error));
   VIT_TRY(makeRoom(found->memory, inputs, outputs, error));
   Resources resources = {&weights, &pipelines, &workspace, &staged, &fetched};
   vit_status status = found->recording.record(
-      device, resources, schedule, found->memory, inputs, outputs, entry, batch,
-      call.firstChange, limits, timed, error);
+      *device, resources, schedule, found->memory, inputs, outputs, entry,
+      batch, call.firstChange, limits, timed, error);
   if (status != VIT_OK) {
     found->recording.clear();
     return status;
@@ -243,23 +253,23 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
                                   vit_error *error) {
   const vit_session_options &options = context.options;
   uint32_t total = p.recording.submissions();
-  if (limits.separate && (!submissionBegin.allocate(device.allocator, total) ||
-                          !submissionEnd.allocate(device.allocator, total)))
+  if (limits.separate && (!submissionBegin.allocate(device->allocator, total) ||
+                          !submissionEnd.allocate(device->allocator, total)))
     return outOfMemory(error, total * 16ull, "a call's events");
   for (uint32_t i = 0; i < total; ++i) {
     if (i <= p.recording.firstChange() && options.is_cancelled &&
         options.is_cancelled(options.cancel_context)) {
-      VIT_TRY(device.wait(error));
+      VIT_TRY(work.wait(error));
       return fail(error, VIT_CANCELLED,
                   "the call was cancelled after %u of %u submissions", i,
                   total);
     }
     if (limits.separate)
       submissionBegin[i] = monotonicTime();
-    VIT_TRY(device.submit(p.recording.submission(i), 1, error));
+    VIT_TRY(work.submit(p.recording.submission(i), 1, error));
     isChanging = i >= p.recording.firstChange();
     if (limits.separate) {
-      VIT_TRY(device.wait(error));
+      VIT_TRY(work.wait(error));
       submissionEnd[i] = monotonicTime();
     }
   }
@@ -268,31 +278,30 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
          ++i) {
       VkCommandBuffer copy = p.recording.download(i);
       if (call.outputs[i])
-        VIT_TRY(device.submit(&copy, 1, error));
+        VIT_TRY(work.submit(&copy, 1, error));
     }
-  return device.wait(error);
+  return work.wait(error);
 }
 
 vit_status VulkanExecutor::lostBefore(vit_error *error) const {
   return fail(error, VIT_DEVICE_LOST,
               "the Vulkan device '%s' was lost in an earlier call: make a "
               "new session",
-              device.adapter->properties.deviceName);
+              device->adapter->properties.deviceName);
 }
 
 vit_status VulkanExecutor::fetchArenas(unsigned char *const *targets,
                                        vit_error *error) {
-  return device.lost ? lostBefore(error)
-                     : weights.fetchArenas(device, targets, error);
+  return device->lost ? lostBefore(error) : weights.fetchArenas(targets, error);
 }
 
 vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
-  if (device.lost)
+  if (device->lost)
     return lostBefore(error);
   Prepared *p = nullptr;
   VIT_TRY(prepare(call, p, error));
   p->used = ++calls;
-  VIT_TRY(weights.update(device, context.parameters, error));
+  VIT_TRY(weights.update(error));
   bool tell = context.options.on_event;
   vit_event copied = {"upload", "copy", tell ? monotonicTime() : 0, 0, 0};
   upload(call, *p);
@@ -301,7 +310,7 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
   vit_status status = submit(call, *p, error);
   if (status != VIT_OK) {
     // No work may be pending when this returns.
-    device.finish();
+    work.finish();
     // The call may have changed some of the variables.
     if (isChanging)
       context.parameters.training.arenas.lose();
@@ -309,7 +318,7 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
   }
   if (changesVariables(call)) {
     context.parameters.trained(this);
-    weights.keepArenas(context.parameters);
+    weights.keepArenas();
   }
   if (!tell) {
     download(call, *p);
@@ -340,15 +349,15 @@ bool VulkanExecutor::findTimes(const Prepared &p, uint64_t finished) {
     uint64_t last = 0;
     for (uint64_t tick : end)
       last = std::max(last, tick);
-    double period = double(device.limits().timestampPeriod);
+    double period = double(device->limits().timestampPeriod);
     for (Array<uint64_t> *times : {&begin, &end})
       for (uint64_t &time : *times)
         time = finished - uint64_t(double(last - time) * period);
     return true;
   }
   size_t commands = count(schedule.commands());
-  if (!begin.allocate(device.allocator, commands) ||
-      !end.allocate(device.allocator, commands))
+  if (!begin.allocate(device->allocator, commands) ||
+      !end.allocate(device->allocator, commands))
     return false;
   forEachPiece(schedule, p.batch, limits, [&](const Piece &piece) {
     if (piece.firstUnit == 0)

@@ -15,8 +15,7 @@ namespace vit::runtime::vulkan {
 
 class VulkanExecutor final : public Executor {
 public:
-  explicit VulkanExecutor(const SessionContext &context)
-      : Executor(context), device(context.module.allocator) {}
+  explicit VulkanExecutor(const SessionContext &context) : Executor(context) {}
   ~VulkanExecutor() override;
 
   vit_status build(const char *selector, vit_error *error);
@@ -59,9 +58,9 @@ private:
   bool findTimes(const Prepared &prepared, uint64_t finished);
   void tellEvents(const Call &call);
 
-  // Each member uses those before it; they are destroyed in reverse order. The
-  // device is mutable because `rank` may run a test on it.
-  mutable Context device;
+  // Each member uses those before it; they are destroyed in reverse order.
+  Shared<Context> device;
+  Submissions work;
   Pipelines pipelines;
   DeviceParameters weights;
   Buffer workspace, staged, fetched;

@@ -220,7 +220,7 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
     adapter.unusable = "its driver is of Vulkan 1.0 and vit needs 1.1";
     return;
   }
-  // Version 1.1 has the first two structures, later versions also these.
+  // Later versions than 1.1 also have these.
   VkPhysicalDeviceMaintenance4Properties buffers = {};
   buffers.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES;
   // NOLINTNEXTLINE(bugprone-invalid-enum-default-initialization): filled below
@@ -232,13 +232,16 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   allocations.sType =
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES;
   allocations.pNext = &subgroup;
+  VkPhysicalDeviceIDProperties identity = {};
+  identity.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES;
+  identity.pNext = &allocations;
   if (version >= VK_API_VERSION_1_2)
     subgroup.pNext = &driver;
   if (version >= VK_API_VERSION_1_3)
     driver.pNext = &buffers;
   VkPhysicalDeviceProperties2 all = {};
   all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
-  all.pNext = &allocations;
+  all.pNext = &identity;
   vk.GetPhysicalDeviceProperties2(device, &all);
   adapter.maxAllocation =
       std::min<uint64_t>(allocations.maxMemoryAllocationSize, mostAllocation);
@@ -257,6 +260,7 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   // Mesa, src/gallium/auxiliary/gallivm: LP_MAX_TGSI_LOOP_ITERATIONS.
   if (driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE)
     adapter.maxIterations = 65535;
+  std::memcpy(adapter.uuid, identity.deviceUUID, sizeof adapter.uuid);
   adapter.subgroupSize = subgroup.subgroupSize;
   constexpr VkSubgroupFeatureFlags needed =
       VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;

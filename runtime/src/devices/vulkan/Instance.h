@@ -12,6 +12,8 @@
 #include "devices/vulkan/Functions.h"
 #include "format/Memory.h"
 
+#include <cstring>
+
 namespace vit::runtime::vulkan {
 
 /// Fails with a message; `what` is what was tried, such as "create a buffer".
@@ -42,8 +44,9 @@ struct Adapter {
   uint32_t queueFamily;   ///< the one that compute goes to
   uint32_t timestampBits; ///< of that queue's clock, 0: it has none
   uint32_t subgroupSize;
-  bool subgroupArithmetic; ///< in compute shaders
-  const char *unusable;    ///< NULL, or why it cannot be used
+  bool subgroupArithmetic;    ///< in compute shaders
+  uint8_t uuid[VK_UUID_SIZE]; ///< of the device, the same in every instance
+  const char *unusable;       ///< NULL, or why it cannot be used
 
   bool isCpu() const {
     return properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
@@ -73,6 +76,15 @@ public:
                     vit_error *error) const;
 
   bool isDisabled(Option option) const { return disabled[int(option)]; }
+
+  /// Whether `other` was opened through the same library with the same options
+  /// and limits.
+  bool hasSettingsOf(const Instance &other) const {
+    return library == other.library &&
+           std::memcmp(disabled, other.disabled, sizeof disabled) == 0 &&
+           mostBinding == other.mostBinding &&
+           mostAllocation == other.mostAllocation;
+  }
 
   VkInstance handle = VK_NULL_HANDLE;
   InstanceFunctions vk;

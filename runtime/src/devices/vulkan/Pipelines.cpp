@@ -198,7 +198,7 @@ vit_status Pipelines::prepare(const vit_module &module, uint32_t index,
   compilation.run();
   if (compilation.failed != UINT32_MAX) {
     VkResult result = compilation.result;
-    context->lost = context->lost || result == VK_ERROR_DEVICE_LOST;
+    context->noteLoss(result);
     char what[640];
     std::snprintf(what, sizeof what, "compile the kernel '%s' for '%s'",
                   schedule.kernels()->Get(compilation.failed)->name()->c_str(),

@@ -9,6 +9,7 @@
 
 #include "devices/vulkan/Buffer.h"
 #include "devices/vulkan/Pipelines.h"
+#include "devices/vulkan/Submissions.h"
 
 namespace vit::runtime::vulkan {
 
@@ -26,7 +27,7 @@ struct Objects {
   explicit Objects(Context &context) : context(context) {}
   ~Objects() {
     const DeviceFunctions &vk = context.vk;
-    context.finish();
+    work.finish();
     vk.DestroyDescriptorPool(context.device, pool, nullptr);
     vk.DestroyPipeline(context.device, pipeline, nullptr);
     vk.DestroyPipelineLayout(context.device, layout, nullptr);
@@ -34,6 +35,7 @@ struct Objects {
   }
 
   Context &context;
+  Submissions work;
   VkDescriptorSetLayout setLayout = VK_NULL_HANDLE;
   VkPipelineLayout layout = VK_NULL_HANDLE;
   VkPipeline pipeline = VK_NULL_HANDLE;
@@ -50,6 +52,7 @@ static float inputOf(int thread) { return float(thread * 37 % 101 - 50); }
 static vit_status runKernel(Context &context, Buffer &data) {
   const DeviceFunctions &vk = context.vk;
   Objects made(context);
+  VIT_TRY(made.work.create(context, nullptr));
   VIT_TRY(createLayout(context, made.setLayout, made.layout, nullptr));
   if (createPipeline(context, kKernel, sizeof kKernel, "subgroup_test",
                      made.layout, VK_NULL_HANDLE, made.pipeline) != VK_SUCCESS)
@@ -80,7 +83,7 @@ static vit_status runKernel(Context &context, Buffer &data) {
   write.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
   write.pBufferInfo = ranges;
   vk.UpdateDescriptorSets(context.device, 1, &write, 0, nullptr);
-  return context.runOnce(
+  return made.work.runOnce(
       [&](VkCommandBuffer commands) {
         vk.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
                            made.pipeline);
@@ -133,6 +136,7 @@ static bool testSubgroups(Context &context) {
 
 bool subgroupsWork(Context &context) {
   using Tested = Context::Tested;
+  Lock lock(context.testing);
   if (context.subgroups == Tested::NotYet)
     context.subgroups = testSubgroups(context) ? Tested::Works : Tested::Fails;
   return context.subgroups == Tested::Works;
