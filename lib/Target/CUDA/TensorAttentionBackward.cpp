@@ -18,6 +18,7 @@
 
 #include "TensorEmitters.h"
 
+#include "../Common/Arguments.h"
 #include "../Common/Math.h"
 #include "TensorBuilder.h"
 
@@ -37,7 +38,7 @@ struct Statistics {
   Value largest, inverse, delta;
 };
 
-class TensorAttentionBackward {
+class TensorAttentionBackward : AttentionBackwardArguments {
 public:
   TensorAttentionBackward(kernel::AttentionBackwardOp op, SimtBuilder &b,
                           ArrayRef<Activation> shapes);
@@ -45,20 +46,11 @@ public:
 
 private:
   // The operands of the op but for the bias, then its results.
-  enum Argument : unsigned {
-    Gradient,
-    Query,
-    Key,
-    Val,
-    QueryGradient,
-    KeyGradient,
-    ValueGradient
-  };
   using Values = SmallVector<Value>;
 
   /// The number of the kernel's argument. The bias is number 4.
   unsigned number(Argument argument) const {
-    return argument + (argument >= QueryGradient && hasBias ? 1 : 0);
+    return AttentionBackwardArguments::number(argument, hasBias);
   }
   /// The first element of the head in a token.
   Value at(Argument argument, Value token);
@@ -128,9 +120,7 @@ TensorAttentionBackward::TensorAttentionBackward(kernel::AttentionBackwardOp op,
 
 Value TensorAttentionBackward::at(Argument argument, Value token) {
   const Activation &shape = shapes[argument];
-  int64_t offset = argument >= Query && argument <= Val
-                       ? op.getOffsets()[argument - Query]
-                       : 0;
+  int64_t offset = offsetOf(argument, op.getOffsets());
   Value row = b.add(b.mul(image, shape.tokens), token);
   Value channel =
       b.add(b.mul(head, depth), kernel::paddedChannel(offset, shape.group));
@@ -211,7 +201,7 @@ void TensorAttentionBackward::scale(
     auto [query, key] = getTokens(i);
     Value row = b.add(b.mul(head, queries), b.min(query, b.index(queries - 1)));
     Value at = b.add(b.mul(row, keys), b.min(key, b.index(keys - 1)));
-    score = b.fma(b.load(4, at), b.scalar(kLog2E), score);
+    score = b.fma(b.load(kBias, at), b.scalar(kLog2E), score);
   }
 }
 

@@ -20,6 +20,7 @@
 
 #include "TensorEmitters.h"
 
+#include "../Common/Arguments.h"
 #include "TensorBuilder.h"
 
 using namespace mlir;
@@ -36,7 +37,7 @@ static int64_t getRun(kernel::GemmOp op) {
 static constexpr int64_t kStages = 3;
 
 namespace {
-class TensorGemm {
+class TensorGemm : GemmArguments {
 public:
   TensorGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
              const Activation &result, const Epilogue &epilogue);
@@ -190,9 +191,9 @@ SmallVector<Value> TensorGemm::sum() {
   SharedMatrix left = t.allocate(kStages, tile.getRows(), tileChunks);
   SharedMatrix right = t.allocate(kStages, tile.getCols(), tileChunks, run);
   int64_t columns = result.vectors * kVectorLanes;
-  copies = {planCopy(0, left, firstRow, b.sub(rows, b.index(1)),
+  copies = {planCopy(Input, left, firstRow, b.sub(rows, b.index(1)),
                      /*isRagged=*/true),
-            planCopy(1, right, firstColumn, b.index(columns - 1),
+            planCopy(Weight, right, firstColumn, b.index(columns - 1),
                      columns % tile.getCols() != 0)};
   planLoads();
   int64_t steps = llvm::divideCeil(depthChunks, tileChunks);
@@ -294,7 +295,7 @@ FailureOr<KernelInfo> mlir::vit::cuda::emitTensorGemm(kernel::GemmOp op,
   if (failed(verifyTile(op, tile, run)))
     return failure();
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, *result);
+      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, *result);
   if (failed(epilogue))
     return failure();
 

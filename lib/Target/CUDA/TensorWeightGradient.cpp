@@ -16,6 +16,7 @@
 
 #include "TensorEmitters.h"
 
+#include "../Common/Arguments.h"
 #include "TensorBuilder.h"
 
 using namespace mlir;
@@ -27,7 +28,7 @@ using namespace mlir::vit::simt;
 static constexpr int64_t kStages = 3;
 
 namespace {
-class TensorWeightGradient {
+class TensorWeightGradient : WeightGradientArguments {
 public:
   TensorWeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
                        const Activation &gradient, const Activation &input);
@@ -35,8 +36,6 @@ public:
   int64_t units() const { return parts * rowTiles * columnTiles; }
 
 private:
-  enum Argument : unsigned { Gradient, Input, Result, Bias };
-
   /// Starts the copies of step `step` of one operand, whose tile begins at
   /// channel `first`.
   void startCopies(unsigned argument, Value step, Value buffer);

@@ -44,8 +44,10 @@ Value RelativePositionsCode::sumPairs(Value row,
     Value end = b.min(b.index(size), b.add(distance, 1));
     return std::pair(begin, b.sub(end, begin));
   };
-  auto [firstRow, rowCount] = span(rows, height);
-  auto [firstColumn, columnCount] = span(columns, width);
+  // Lambdas of C++17 cannot capture structured bindings.
+  Value firstRow, rowCount, firstColumn, columnCount;
+  std::tie(firstRow, rowCount) = span(rows, height);
+  std::tie(firstColumn, columnCount) = span(columns, width);
   Value query = b.add(b.add(b.mul(firstRow, width), firstColumn), prefix);
   Value otherRow = b.sub(b.add(firstRow, height - 1), rows);
   Value otherColumn = b.sub(b.add(firstColumn, width - 1), columns);

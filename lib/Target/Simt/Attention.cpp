@@ -23,7 +23,7 @@ Attention::Attention(kernel::AttentionOp op, SimtBuilder &b,
 
 Value Attention::at(Argument argument, Value token, Value vector) {
   const Activation &shape = shapes[argument];
-  int64_t offset = argument == Result ? 0 : op.getOffsets()[argument];
+  int64_t offset = offsetOf(argument, op.getOffsets());
   int64_t first = kernel::paddedChannel(offset, shape.group) / kVectorLanes;
   Value row = b.add(b.mul(image, shape.tokens), token);
   Value channel = b.add(b.add(b.mul(head, vectors), first), vector);
@@ -46,7 +46,7 @@ Value Attention::addBias(Value score, Value query, Value key) {
   if (!op.getBias())
     return score;
   Value row = b.add(b.mul(head, queries), clampQuery(query));
-  Value bias = b.load(3, b.add(b.mul(row, keys), clampKey(key)));
+  Value bias = b.load(kBias, b.add(b.mul(row, keys), clampKey(key)));
   return b.fma(bias, b.scalar(kLog2E), score);
 }
 

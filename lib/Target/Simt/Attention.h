@@ -18,20 +18,19 @@
 #ifndef VIT_TARGET_SIMT_ATTENTION_H
 #define VIT_TARGET_SIMT_ATTENTION_H
 
+#include "../Common/Arguments.h"
 #include "Emitters.h"
 
 namespace mlir::vit::simt {
 
 /// The geometry of an attention and the position of one unit in it.
-struct Attention {
+struct Attention : AttentionArguments {
   Attention(kernel::AttentionOp op, SimtBuilder &b,
             ArrayRef<Activation> shapes);
 
-  // The operands of the op but for the bias, then its results.
-  enum Argument : unsigned { Query, Key, Val, Result, Probabilities };
-  /// Returns the number of the kernel's argument. The bias is number 3.
+  /// Returns the number of the kernel's argument.
   unsigned number(Argument argument) {
-    return argument + (argument >= Result && op.getBias() ? 1 : 0);
+    return AttentionArguments::number(argument, bool(op.getBias()));
   }
 
   kernel::AttentionOp op;

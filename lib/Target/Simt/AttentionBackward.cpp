@@ -22,6 +22,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Arguments.h"
 #include "../Common/Math.h"
 #include "Emitters.h"
 
@@ -40,7 +41,7 @@ struct Statistics {
   Value largest, inverse, delta;
 };
 
-class AttentionBackward {
+class AttentionBackward : AttentionBackwardArguments {
 public:
   /// `Op` is kernel.attention_backward or kernel.attention_bias_gradient.
   template <typename Op>
@@ -52,21 +53,11 @@ public:
   void emitBiasGradient();
 
 private:
-  // The operands of the op but for the bias, then its results.
-  enum Argument : unsigned {
-    Gradient,
-    Query,
-    Key,
-    Val,
-    QueryGradient,
-    KeyGradient,
-    ValueGradient
-  };
   using Values = SmallVector<Value>;
 
-  /// Returns the number of the kernel's argument. The bias is number 4.
+  /// Returns the number of the kernel's argument.
   unsigned number(Argument argument) const {
-    return argument + (argument >= QueryGradient && hasBias ? 1 : 0);
+    return AttentionBackwardArguments::number(argument, hasBias);
   }
   /// Returns the number of the first vector of the head in a token.
   Value at(Argument argument, Value token);
@@ -144,9 +135,9 @@ void AttentionBackward::forEachVector(function_ref<void(Value)> body) {
 
 Value AttentionBackward::at(Argument argument, Value token) {
   const Activation &shape = shapes[argument];
-  int64_t offset =
-      argument >= Query && argument <= Val ? offsets[argument - Query] : 0;
-  int64_t first = kernel::paddedChannel(offset, shape.group) / kVectorLanes;
+  int64_t first =
+      kernel::paddedChannel(offsetOf(argument, offsets), shape.group) /
+      kVectorLanes;
   Value row = b.add(b.mul(image, shape.tokens), token);
   return b.add(b.mul(row, shape.vectors), b.add(b.mul(head, vectors), first));
 }
@@ -216,7 +207,7 @@ void AttentionBackward::addBias(MutableArrayRef<Value> scores,
     Value row =
         b.add(b.mul(head, queries), queryTokens[i % queryTokens.size()]);
     Value at = b.add(b.mul(row, keys), keyTokens[i % keyTokens.size()]);
-    score = b.fma(b.load(4, at), b.scalar(kLog2E), score);
+    score = b.fma(b.load(kBias, at), b.scalar(kLog2E), score);
   }
 }
 

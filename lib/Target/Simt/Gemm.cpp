@@ -22,6 +22,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Arguments.h"
 #include "Emitters.h"
 
 using namespace mlir;
@@ -29,7 +30,7 @@ using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
 namespace {
-class Gemm {
+class Gemm : GemmArguments {
 public:
   Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
        const Activation &result, const Epilogue &epilogue);
@@ -141,10 +142,10 @@ Gemm::Column Gemm::getColumn(Value vector) {
 
 SmallVector<Value> Gemm::loadColumns(Value at) {
   if (together == 1)
-    return {b.load4(1, at)};
+    return {b.load4(Weight, at)};
   SmallVector<Value> columns, depths;
   for (int64_t i = 0; i < kVectorLanes; ++i)
-    columns.push_back(b.load4(1, b.add(at, i * input.vectors)));
+    columns.push_back(b.load4(Weight, b.add(at, i * input.vectors)));
   for (int64_t d = 0; d < kVectorLanes; ++d)
     depths.push_back(b.fromElements(llvm::map_to_vector(
         columns, [&](Value column) { return b.extract(column, d); })));
@@ -183,7 +184,8 @@ SmallVector<Value> Gemm::sumDirect() {
     Value depth = b.mul(step, kVectorLanes / together);
     SmallVector<SmallVector<Value>> loaded(threadVectors);
     multiply(
-        sums, [&](int64_t i) { return b.load4(0, b.add(rowBase[i], step)); },
+        sums,
+        [&](int64_t i) { return b.load4(Input, b.add(rowBase[i], step)); },
         [&](int64_t d, int64_t j) {
           if (d % together == 0) {
             Value offset = b.mul(b.add(depth, d / together), columns[j].stride);
@@ -207,7 +209,7 @@ Value Gemm::getItem(Copy &copy, int64_t first) {
 Gemm::Copy Gemm::planInput() {
   int64_t depthVectors = tile.getChunk() / kVectorLanes;
   Copy copy;
-  copy.operand = 0;
+  copy.operand = Input;
   copy.total = copy.items = tile.getRows() * depthVectors;
   for (int64_t first = 0; first < copy.items; first += tile.getThreads()) {
     Value item = getItem(copy, first);
@@ -224,7 +226,7 @@ Gemm::Copy Gemm::planWeights() {
   int64_t depth = tile.getChunk(), depths = depth / together;
   int64_t columnVectors = tile.getCols() / kVectorLanes;
   Copy copy;
-  copy.operand = 1;
+  copy.operand = Weight;
   copy.total = depth * columnVectors;
   copy.items = depths * columnVectors;
   for (int64_t first = 0; first < copy.items; first += tile.getThreads()) {
@@ -294,7 +296,7 @@ SmallVector<Value> Gemm::sumStaged() {
       for (auto [source, stride] : llvm::zip(copy.source, copy.stride)) {
         Value at = b.add(source, b.mul(step, stride));
         if (copy.operand == 0)
-          values.push_back(b.load4(0, at));
+          values.push_back(b.load4(Input, at));
         else
           values.append(loadColumns(at));
       }
@@ -409,7 +411,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::GemmOp op, SimtBuilder &b) {
   if (failed(verifyTile(op, tile, input->vectors * kVectorLanes)))
     return failure();
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, *result);
+      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, *result);
   if (failed(epilogue))
     return failure();
 

@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Common/Arguments.h"
 #include "Emitters.h"
 
 using namespace mlir;
@@ -20,7 +21,7 @@ using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
 namespace {
-class WeightGradient {
+class WeightGradient : WeightGradientArguments {
 public:
   WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
                  const Activation &gradient, const Activation &input);
@@ -28,8 +29,6 @@ public:
   int64_t tiles() const { return rowTiles * columnTiles; }
 
 private:
-  enum Argument : unsigned { Gradient, Input, Result, Bias };
-
   Value clamp(Value vector, const Activation &shape) {
     return b.min(vector, b.index(shape.vectors - 1));
   }
