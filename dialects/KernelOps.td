@@ -43,7 +43,7 @@ def Kernel_BlockedAttr : Kernel_LayoutAttr<"Blocked", "blocked"> {
   let summary = "blocked layout of activations on the CPU, `#kernel.blocked<rows = 6>`";
   let description = [{
     Channels are in lines of 64 bytes (16 f32 or 32 bf16), rows in blocks of
-    `rows`: [row blocks][channels/16][rows][16] in f32. In [batch, tokens,
+    `rows`: `[row blocks][channels/16][rows][16]` in f32. In [batch, tokens,
     width] the rows of each image are padded to whole blocks; in [batch, width]
     only the end of the batch is padded. If `group` is not 0, the width consists
     of groups of that many channels (attention heads), each padded separately to
@@ -61,20 +61,20 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
   let summary = "packed weights of a product, `#kernel.panels<cols = 64>`";
   let description = [{
     A weight [out, in] is stored as panels of `cols` outputs:
-    [out/cols][in][cols], padded with zeros. The padded number of outputs is a
+    `[out/cols][in][cols]`, padded with zeros. The padded number of outputs is a
     multiple of 16; if it is not a multiple of `cols`, the last panel is
     narrower. Panel p starts at element p * cols * paddedIn. `out_group` and
     `in_group`, if not 0, are sizes of groups of outputs or inputs, each padded
     to a multiple of 16 as in `#kernel.blocked`.
 
     `interleave` neighbouring inputs are side by side, as the instructions that
-    multiply narrow types read them: [out/cols][in/interleave][cols][interleave],
+    multiply narrow types read them: `[out/cols][in/interleave][cols][interleave]`,
     with inputs padded to a multiple of 16 * interleave.
 
     Panels of one column are the weight itself, row-major, with both dimensions
-    padded: [out][in]. GPUs read weights of bf16 in this layout.
+    padded: `[out][in]`. GPUs read weights of bf16 in this layout.
 
-    If `transposed`, panels divide the inputs: [in/cols][out][cols]. This is for
+    If `transposed`, panels divide the inputs: `[in/cols][out][cols]`. This is for
     products with the transposed weight (the gradient of a layer's input).
 
     Constraints:

@@ -12,7 +12,8 @@
 # available (tools/Inputs/on_vulkan.py), with features vulkan-lavapipe, vulkan-swiftshader,
 # vulkan-validation; %on_any, with feature vulkan: on SwiftShader, or on lavapipe where there is none
 # (lavapipe takes three to six times as long to compile a kernel). %package_python: a Python that imports
-# the package, with feature python-package. Other features: spirv-val, ptxas, chromium, and the tools.
+# the package, with feature python-package. Other features: docs-python (what scripts/docs needs), spirv-val,
+# ptxas, chromium, and the tools.
 
 import os
 import shutil
@@ -97,6 +98,11 @@ if config.package_python:
 else:
     lit_config.note("tests of the Python package are skipped: it is not built, as build/python has no "
                     "nanobind (scripts/setup puts it there if PyPI can be reached)")
+if shutil.which("doxygen") and os.path.exists(os.path.join(config.source, "build/docs-python/complete")):
+    config.available_features.add("docs-python")
+else:
+    lit_config.note("the documentation's site is not tested: no doxygen, or no build/docs-python "
+                    "(scripts/setup puts them there if Debian's archive and PyPI can be reached)")
 # Folders of pretrained models, which shared/scripts/real-checkpoints downloads.
 real = os.environ.get("VIT_REAL_CHECKPOINTS")
 if real and os.path.isdir(real):

@@ -4,18 +4,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// What libvit-compiler.so offers to programs that do not want LLVM linked in:
-// one function, found with dlopen and dlsym. It turns a model (a checkpoint's
-// folder or a text) into a `.vitm` file, or evaluates it with the reference
-// interpreter in double.
-//
-// The work is done in a child process, made with fork(), which ends with the
-// call. Whatever happens to it is a status and a text here: an error in the
-// model, a fatal error of LLVM, a failed allocation on any of its threads, a
-// crash. This process keeps none of the compiler's memory, and does not abort,
-// exit or throw.
-//
+///
+/// \file
+/// What libvit-compiler.so offers to programs that do not want LLVM linked in:
+/// one function, found with dlopen and dlsym. It turns a model (a checkpoint's
+/// folder or a text) into a `.vitm` file, or evaluates it with the reference
+/// interpreter in double.
+///
+/// The work is done in a child process, made with fork(), which ends with the
+/// call. Whatever happens to it is a status and a text here: an error in the
+/// model, a fatal error of LLVM, a failed allocation on any of its threads, a
+/// crash. This process keeps none of the compiler's memory, and does not abort,
+/// exit or throw.
+///
 //===----------------------------------------------------------------------===//
 
 #ifndef VIT_COMPILER_H

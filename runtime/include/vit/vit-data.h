@@ -4,18 +4,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// libvit-data: what stands between files and tensors. Pictures decoded,
-// resized and normalised as Pillow and the checkpoint's own library do it, the
-// npy and safetensors formats, and data sets.
-//
-// It takes types from vit.h and needs no function of libvit-runtime. Nothing
-// read from a file is trusted: every size is checked before memory is asked
-// for. Files are written beside their final name and renamed, so that a failed
-// call leaves no partial file. No call aborts, exits or throws, and there is no
-// global state. Paths are bytes, as open(2) takes them. Where a call fails,
-// its outputs are untouched.
-//
+///
+/// \file
+/// libvit-data: what stands between files and tensors. Pictures decoded,
+/// resized and normalised as Pillow and the checkpoint's own library do it, the
+/// npy and safetensors formats, and data sets.
+///
+/// It takes types from vit.h and needs no function of libvit-runtime. Nothing
+/// read from a file is trusted: every size is checked before memory is asked
+/// for. Files are written beside their final name and renamed, so that a failed
+/// call leaves no partial file. No call aborts, exits or throws, and there is
+/// no global state. Paths are bytes, as open(2) takes them. Where a call fails,
+/// its outputs are untouched.
+///
 //===----------------------------------------------------------------------===//
 
 #ifndef VIT_VIT_DATA_H
@@ -110,33 +111,31 @@ VIT_API vit_status vit_image_blend_heatmap(vit_image *image, const float *map,
 //===----------------------------------------------------------------------===//
 // Preprocessing: from picture to input tensor
 //===----------------------------------------------------------------------===//
-//
-// The fields of vit_preprocessing, in the order in which they apply:
-//   apply_exif_orientation  when decoding: 1 as transformers' load_image, 0 as
-//                           torchvision's ImageFolder and timm
-//   channels                convert("L") or convert("RGB")
-//   resize_height, resize_width
-//       0, any    no resize
-//       H, W      to H x W, aspect ratio given up
-//       H, -1     the shorter edge becomes H, the longer int(H * long / short):
-//                 torchvision's Resize(H), transformers' "shortest_edge"
-//       H, -W     (W > 1) as small as covers H x W, aspect ratio kept: timm's
-//                 ResizeKeepRatio, which it takes where input is not square
-//       -H, -W    as large as fits into H x W, aspect ratio kept: open_clip's
-//                 resize_mode "longest"
-//   interpolation           0 nearest, 2 bilinear, 3 bicubic; 1, 4, 5 as above.
-//                           Plus 16: the resized values are not rounded and may
-//                           exceed 0 to 255, as in transformers'
-//                           DINOv3ViTImageProcessor
-//   center_crop             0 none; 1 the middle height x width as torchvision
-//                           (offset rounded half to even); 2 as transformers
-//                           (offset rounded down). What a smaller picture
-//                           lacks is filled with zeros, as both do.
-//   scale, mean, std        (pixel * scale - mean) / std, stored channel first
 
 /// Turns a picture into `channels x height x width` floats at `out`.
 /// Errors: VIT_INVALID_ARGUMENT where the fields contradict each other, or the
 /// picture has not the size of the tensor and nothing says how to get there.
+///
+/// The fields of vit_preprocessing, in the order in which they apply:
+/// - apply_exif_orientation, when decoding: 1 as transformers' load_image, 0 as
+///   torchvision's ImageFolder and timm
+/// - channels: convert("L") or convert("RGB")
+/// - resize_height, resize_width:
+///   - 0, any: no resize
+///   - H, W: to H x W, aspect ratio given up
+///   - H, -1: the shorter edge becomes H, the longer int(H * long / short):
+///     torchvision's Resize(H), transformers' "shortest_edge"
+///   - H, -W (W > 1): as small as covers H x W, aspect ratio kept: timm's
+///     ResizeKeepRatio, which it takes where input is not square
+///   - -H, -W: as large as fits into H x W, aspect ratio kept: open_clip's
+///     resize_mode "longest"
+/// - interpolation: 0 nearest, 2 bilinear, 3 bicubic; 1, 4, 5 as
+///   vit_image_resize. Plus 16: the resized values are not rounded and may
+///   exceed 0 to 255, as in transformers' DINOv3ViTImageProcessor
+/// - center_crop: 0 none; 1 the middle height x width as torchvision (offset
+///   rounded half to even); 2 as transformers (offset rounded down). What a
+///   smaller picture lacks is filled with zeros, as both do.
+/// - scale, mean, std: (pixel * scale - mean) / std, stored channel first
 VIT_API vit_status vit_image_preprocess(const vit_image *image,
                                         const vit_preprocessing *preprocessing,
                                         float *out, vit_error *error);
@@ -323,12 +322,13 @@ typedef struct vit_dataset_options {
 } vit_dataset_options;
 
 /// Opens a folder that holds one of:
-///   CIFAR-10 binary    data_batch_1.bin ... / test_batch.bin, batches.meta.txt
-///   CIFAR-10 python    data_batch_1 ... / test_batch, batches.meta
-///   MNIST idx          train-images-idx3-ubyte / t10k-images-idx3-ubyte and
-///                      the labels beside them, gzip or not
-///   image folder       [PART/] CLASS / PICTURE, classes and pictures in byte
-///                      order of their names, as ImageFolder has them
+/// - CIFAR-10 binary: data_batch_1.bin ... / test_batch.bin, batches.meta.txt
+/// - CIFAR-10 python: data_batch_1 ... / test_batch, batches.meta
+/// - MNIST idx: train-images-idx3-ubyte / t10k-images-idx3-ubyte and the labels
+///   beside them, gzip or not
+/// - an image folder: [PART/] CLASS / PICTURE, classes and pictures in byte
+///   order of their names, as ImageFolder has them
+///
 /// A PART is a folder named train, training, val, valid, validation, dev, test,
 /// testing, eval, ... in any capitals, alone or with words such as set, data,
 /// images, seg, a year or a number before it ("seg_train", "Test Set",
@@ -386,9 +386,9 @@ VIT_API vit_status vit_dataset_get(const vit_dataset *dataset, int64_t index,
 VIT_API size_t vit_dataset_item_name(const vit_dataset *dataset, int64_t index,
                                      char *buffer, size_t size);
 /// Loads and preprocesses pictures first .. first + count - 1 into
-/// out[count][channels][height][width] and their classes into
-/// out_labels[count], which may be NULL. EXIF orientation is applied where the
-/// preprocessing or the options of the data set say so.
+/// `out[count][channels][height][width]` and their classes into
+/// `out_labels[count]`, which may be NULL. EXIF orientation is applied where
+/// the preprocessing or the options of the data set say so.
 VIT_API vit_status
 vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
                        const vit_preprocessing *preprocessing, float *out,
@@ -399,14 +399,15 @@ vit_dataset_read_batch(const vit_dataset *dataset, int64_t first, int64_t count,
 //===----------------------------------------------------------------------===//
 
 /// Random changes to training pictures, in this order:
-///   crop_padding      torchvision.transforms.RandomCrop(size, padding): the
-///                     preprocessed picture gets so many black pixels on each
-///                     side, and height x width are cut out anywhere
-///   flip              RandomHorizontalFlip(0.5): one picture in two mirrored
-///   (scale, mean, std, as preprocessing says)
-///   erase             RandomErasing(p = erase, scale = (0.02, 0.33), ratio =
-///                     (0.3, 3.3), value = 0): a rectangle of random area and
-///                     shape becomes zero, i.e. the mean
+/// - crop_padding: torchvision.transforms.RandomCrop(size, padding): the
+///   preprocessed picture gets so many black pixels on each side, and height x
+///   width are cut out anywhere
+/// - flip: RandomHorizontalFlip(0.5): one picture in two mirrored
+/// - scale, mean and std, as preprocessing says
+/// - erase: RandomErasing(p = erase, scale = (0.02, 0.33), ratio = (0.3, 3.3),
+///   value = 0): a rectangle of random area and shape becomes zero, i.e. the
+///   mean
+///
 /// Every decision depends on the seed, the epoch and the picture's index alone.
 typedef struct vit_augmentation {
   size_t struct_size;   ///< sizeof(vit_augmentation)

@@ -4,10 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// vit-data.h with owners in place of release calls and exceptions in place of
-// statuses. Header only, C++17.
-//
+///
+/// \file
+/// vit-data.h with owners in place of release calls and exceptions in place of
+/// statuses. Header only, C++17.
+///
 //===----------------------------------------------------------------------===//
 
 #ifndef VIT_VIT_DATA_HPP

@@ -4,41 +4,42 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// Loads a `.vitm` module and runs its entries. Four kinds of object:
-//
-//   vit_module      what a .vitm file holds. Immutable, may be used from any
-//                   number of threads at once.
-//   vit_parameters  the weights of a module. Shared by the sessions made over
-//                   it; a write is seen by each session's next call.
-//   vit_session     a workspace and worker threads; calls any entry. One
-//                   thread at a time.
-//   vit_error       the message of a failed call, in memory of the caller.
-//
-// Every call that can fail returns a vit_status and, where `error` is not NULL,
-// writes one sentence there that says what is wrong and what to do. Nothing
-// here aborts, exits or throws. Objects are reference counted: `create` and
-// `load` give one reference, `release` gives it back and accepts NULL.
-//
-// Inside other programs:
-//
-//   fork       Not during a call. A child may use, release or leave alone what
-//              its parent made for the CPU; its calls of a session of the
-//              parent run on the calling thread. GPUs do not survive a fork.
-//   floats     Calls compute with subnormal numbers, rounding to nearest and
-//              without traps, whatever the calling thread does, and leave its
-//              settings as they were. Callbacks see the former.
-//   stacks     24 KiB suffice for every call on the CPU.
-//   files      A module or weight file may be removed or replaced by renaming.
-//              One that is cut short in place while it is mapped fails the
-//              call that reads it, and later ones, with VIT_IO_ERROR; other
-//              changes in place have undefined results. For this there is
-//              the only global state, a handler of SIGBUS, which passes on
-//              what does not concern it. A host that installs its own later
-//              should do the same, and not block that signal.
-//   versions   Several versions of the library may be loaded, each by dlopen
-//              with RTLD_LOCAL.
-//
+///
+/// \file
+/// Loads a `.vitm` module and runs its entries. Four kinds of object:
+///
+/// - `vit_module`: what a .vitm file holds. Immutable, may be used from any
+///   number of threads at once.
+/// - `vit_parameters`: the weights of a module. Shared by the sessions made
+///   over it; a write is seen by each session's next call.
+/// - `vit_session`: a workspace and worker threads; calls any entry. One
+///   thread at a time.
+/// - `vit_error`: the message of a failed call, in memory of the caller.
+///
+/// Every call that can fail returns a vit_status and, where `error` is not
+/// NULL, writes one sentence there that says what is wrong and what to do.
+/// Nothing here aborts, exits or throws. Objects are reference counted:
+/// `create` and `load` give one reference, `release` gives it back and accepts
+/// NULL.
+///
+/// Inside other programs:
+///
+/// - fork: not during a call. A child may use, release or leave alone what its
+///   parent made for the CPU; its calls of a session of the parent run on the
+///   calling thread. GPUs do not survive a fork.
+/// - Floats: calls compute with subnormal numbers, rounding to nearest and
+///   without traps, whatever the calling thread does, and leave its settings
+///   as they were. Callbacks see the former.
+/// - Stacks: 24 KiB suffice for every call on the CPU.
+/// - Files: a module or weight file may be removed or replaced by renaming. One
+///   that is cut short in place while it is mapped fails the call that reads
+///   it, and later ones, with VIT_IO_ERROR; other changes in place have
+///   undefined results. For this there is the only global state, a handler of
+///   SIGBUS, which passes on what does not concern it. A host that installs its
+///   own later should do the same, and not block that signal.
+/// - Versions: several versions of the library may be loaded, each by dlopen
+///   with RTLD_LOCAL.
+///
 //===----------------------------------------------------------------------===//
 
 #ifndef VIT_VIT_H
@@ -284,7 +285,7 @@ typedef struct vit_token_info {
 VIT_API vit_status vit_module_tokens(const vit_module *module,
                                      vit_token_info *out, vit_error *error);
 /// The tokens of `entry`, where a module has entries for pictures of several
-/// sizes (vit-compile --image-size 224,384). NULL: the first entry. Errors
+/// sizes (`vit-compile --image-size 224,384`). NULL: the first entry. Errors
 /// also: VIT_NOT_FOUND where there is no such entry.
 VIT_API vit_status vit_module_entry_tokens(const vit_module *module,
                                            const char *entry,
@@ -435,10 +436,10 @@ typedef struct vit_session_options {
 
 /// `options` may be NULL. Retains the module. `device` is one of
 ///
-///   "cpu"                   the level that vit_module_load chose
-///   "vulkan", "vulkan:N"    the best device, or number N of the list of
-///   "vulkan:PART OF NAME"   vit_devices_describe, or the one of that name
-///   "cuda", "cuda:N"        device 0 or N
+/// - "cpu": the level that vit_module_load chose,
+/// - "vulkan", "vulkan:N", "vulkan:PART OF NAME": the best device, number N of
+///   the list of vit_devices_describe, or the one of that name,
+/// - "cuda", "cuda:N": device 0 or N.
 ///
 /// `level` is, on the CPU, the level to use at most, where what vit_module_load
 /// chose is higher; on a GPU the level whose code to use, instead of what suits

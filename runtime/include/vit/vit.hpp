@@ -4,15 +4,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// A thin, header-only C++17 wrapper over vit.h. Objects own their C
-// counterpart and are moved, not copied; every failed call throws vit::Error,
-// on the caller's side of the C API.
-//
-//   vit::Module module("vit-b16.vitm");
-//   vit::Session session(module);
-//   std::vector<float> logits = session.run(image.data(), {1, 3, 224, 224});
-//
+///
+/// \file
+/// A thin, header-only C++17 wrapper over vit.h. Objects own their C
+/// counterpart and are moved, not copied; every failed call throws vit::Error,
+/// on the caller's side of the C API.
+///
+/// \code
+/// vit::Module module("vit-b16.vitm");
+/// vit::Session session(module);
+/// std::vector<float> logits = session.run(image.data(), {1, 3, 224, 224});
+/// \endcode
+///
 //===----------------------------------------------------------------------===//
 
 #ifndef VIT_VIT_HPP
