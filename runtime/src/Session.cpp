@@ -27,6 +27,29 @@ namespace schema = vit::schema;
 // Making
 //===----------------------------------------------------------------------===//
 
+static vit_status checkCollective(const vit_module &module,
+                                  const vit_collective &given,
+                                  vit_error *error) {
+  if (given.struct_size != sizeof given)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "struct_size of the collective is %zu: set it to "
+                "sizeof(vit_collective)",
+                given.struct_size);
+  if (given.ranks < 1 || given.rank < 0 || given.rank >= given.ranks)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "the collective has rank %d of %d ranks", given.rank,
+                given.ranks);
+  if (!given.exchange || !given.all_gather)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "the collective needs both exchange and all_gather");
+  if (given.ranks > 1)
+    return fail(error, VIT_UNSUPPORTED,
+                "'%s' has no training step for several ranks: compile it again "
+                "with vit-compile --distribute",
+                module.name.data());
+  return VIT_OK;
+}
+
 vit_session::~vit_session() {
   if (executor)
     parameters->letGo(executor);
@@ -45,6 +68,8 @@ vit_status vit_session::build(const vit_session_options &given,
   if (options.parameters && options.parameters->module != module)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the parameters belong to another module");
+  if (options.collective)
+    VIT_TRY(checkCollective(*module, *options.collective, error));
   // A module without code for this machine can be inspected, but not run.
   VIT_TRY(checkDevice(*module, options, error));
   const Allocator &allocator = module->allocator;

@@ -36,6 +36,7 @@ struct vit_session {
   vit_module *module;
 
 private:
+  vit_status checkedStep(vit_step &step, vit_error *error);
   vit_status prepare(const char *entry, const vit_tensor *inputs,
                      int32_t inputCount, vit_tensor *outputs,
                      int32_t outputCount, vit::runtime::Call &call,

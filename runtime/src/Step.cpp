@@ -9,7 +9,10 @@
 #include "Roles.h"
 #include "Session.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstring>
 
 using namespace vit::runtime;
 namespace schema = vit::schema;
@@ -79,11 +82,26 @@ static vit_status checkLabels(const vit_module &module,
   return VIT_OK;
 }
 
-vit_status vit_session::step(vit_step &step, vit_error *error) {
-  if (step.struct_size < sizeof step || step.struct_size > 4096)
+vit_status vit_session::step(vit_step &given, vit_error *error) {
+  // Before training on several ranks, the step ended with `correct`.
+  if (given.struct_size < offsetof(vit_step, batches) ||
+      given.struct_size > 4096)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "struct_size of the step is %zu: set it to sizeof(vit_step)",
-                step.struct_size);
+                given.struct_size);
+  vit_step step = {};
+  std::memcpy(&step, &given, std::min(given.struct_size, sizeof step));
+  VIT_TRY(checkedStep(step, error));
+  given.loss = step.loss;
+  given.correct = step.correct;
+  return VIT_OK;
+}
+
+vit_status vit_session::checkedStep(vit_step &step, vit_error *error) {
+  if (step.batches < 0 || step.batches > 1)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "a step of %d micro-batches is not possible on 1 rank",
+                step.batches);
   if (!step.images || !step.targets)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the step has no images or no targets");
@@ -148,6 +166,10 @@ vit_status vit_session::step(vit_step &step, vit_error *error) {
   VIT_TRY(run(name, inputs, int32_t(inputCount), outputs, outputCount, error));
   step.loss = loss;
   step.correct = correct;
+  if (step.losses)
+    step.losses[0] = loss;
+  if (step.corrects)
+    step.corrects[0] = correct;
   // If the loss is not finite, the updates have changed nothing.
   if (std::isfinite(loss))
     ++parameters->training.steps;

@@ -407,6 +407,67 @@ VIT_API void vit_parameters_set_steps(vit_parameters *parameters,
 VIT_API void vit_parameters_seed(vit_parameters *parameters, uint64_t seed);
 
 //===----------------------------------------------------------------------===//
+// Training on several ranks
+//===----------------------------------------------------------------------===//
+
+/// The communicator of a training run on several ranks: processes (MPI, NCCL),
+/// or threads of one process with a session each. An application that has one
+/// hands it to vit_session_create; vit calls nothing else to communicate.
+///
+/// All ranks call the same functions with the same sizes in the same order.
+/// vit calls them from one thread of the session at a time, which is not the
+/// thread that called vit_session_step, and from none when that has returned:
+/// MPI needs MPI_THREAD_SERIALIZED. A function returns when this rank's part is
+/// complete and its memory may be used again. While it waits it should sleep or
+/// yield, since the session computes meanwhile on as many threads as it has.
+/// Memory is of the host, aligned to 4 bytes, and belongs to vit.
+///
+/// A function that fails returns another status than VIT_OK and writes a
+/// message; none may throw. The step then fails with both, on this rank, and
+/// changes nothing. Later calls of the session fail in the same way without
+/// calling the collective: ranks may have stopped at different places.
+typedef struct vit_collective {
+  size_t struct_size; ///< sizeof(vit_collective)
+  void *context;      ///< Must outlive the session.
+  int32_t rank;       ///< 0 to ranks - 1
+  int32_t ranks;      ///< at least 1
+  /// Sends slice q of `send` to rank q, for each q including this rank, and
+  /// receives this rank's slice of each. Slices lie behind one another in
+  /// `send`; `sizes[q]` is the bytes of slice q, the same on all ranks, and may
+  /// be 0. `receive` gets `ranks` pieces of `sizes[rank]` bytes in the order of
+  /// ranks. (MPI_Alltoallv.)
+  vit_status (*exchange)(void *context, const void *send, const size_t *sizes,
+                         void *receive, vit_error *error);
+  /// Gives every rank all slices: `data` holds them behind one another, of
+  /// `sizes[q]` bytes, and at the call only that of this rank.
+  /// (MPI_Allgatherv with MPI_IN_PLACE.)
+  vit_status (*all_gather)(void *context, void *data, const size_t *sizes,
+                           vit_error *error);
+  /// Replaces `data` by its sum over the ranks, in an order of the library's
+  /// choice, with the same bits on all ranks. (MPI_Allreduce with
+  /// MPI_IN_PLACE.) NULL: there is VIT_REDUCE_ORDERED only.
+  vit_status (*all_reduce)(void *context, float *data, size_t count,
+                           vit_error *error);
+  /// Called once, from any thread, where a step of this rank fails for another
+  /// reason, such as a lack of memory: the other ranks wait, or will, for what
+  /// it no longer sends, and their functions should fail with `message`. May be
+  /// NULL.
+  void (*abort)(void *context, const char *message);
+} vit_collective;
+
+/// How gradients are summed over the ranks.
+typedef enum vit_reduction {
+  /// In the order of ranks, with the additions of accumulated batches: each
+  /// rank adds up a slice of each bucket. `exchange` and `all_gather` in each
+  /// step. The bits are those of one rank.
+  VIT_REDUCE_ORDERED = 0,
+  /// Each rank accumulates its own gradients; `all_reduce` once per update.
+  /// The same within rounding. Between two updates the states "gradient.*"
+  /// hold this rank's part: a checkpoint has to contain their sum.
+  VIT_REDUCE_FAST = 1
+} vit_reduction;
+
+//===----------------------------------------------------------------------===//
 // Sessions
 //===----------------------------------------------------------------------===//
 
@@ -432,6 +493,11 @@ typedef struct vit_session_options {
   const char *level;     ///< NULL: the best. See below. Copied.
   const char *precision; ///< "f32", "bf16" or "int8"; NULL: the module's
                          ///< default for each entry. See below. Copied.
+  /// Sums gradients over ranks: for modules compiled with a training step and
+  /// --distribute; VIT_UNSUPPORTED for others. NULL: one rank. Copied. Each
+  /// rank has parameters and a session of its own, and equal options.
+  const vit_collective *collective;
+  vit_reduction reduction;
 } vit_session_options;
 
 /// `options` may be NULL. Retains the module. `device` is one of
@@ -495,6 +561,18 @@ VIT_API vit_status vit_session_warm_up(vit_session *session, const char *entry,
                                        int64_t batch, vit_error *error);
 
 /// One step of training.
+///
+/// Micro-batches are numbered from 0 over all ranks; vit_parameters_steps is
+/// the number of the next one, on every rank. Micro-batch i belongs to rank
+/// i % ranks. One call covers those from the next one up to the last rank's, or
+/// `batches` if that is less: first up to a multiple of `ranks`, then one of
+/// each rank. Their numbers select the random numbers of dropout. So N ranks
+/// are the same training as one rank that accumulates: the module is compiled
+/// with accumulate=K, K a multiple of N, and of its K / N calls per update the
+/// last one has `update` set. Ranks may have different batch sizes.
+///
+/// A rank without a micro-batch in this call calls all the same, with any
+/// images and targets of the model, which have no effect.
 typedef struct vit_step {
   size_t struct_size;        ///< sizeof(vit_step)
   const vit_tensor *images;  ///< The first input: [batch, ...].
@@ -503,8 +581,15 @@ typedef struct vit_step {
   float learning_rate;
   int32_t update;  ///< Non-zero: update the parameters ("train_step"). 0: only
                    ///< add up gradients ("accumulate_step").
-  float loss;      ///< Out: the mean over the batch.
-  int32_t correct; ///< Out: how many were classified right; -1: not known.
+  float loss;      ///< Out: the mean over the batch. On several ranks the mean
+                   ///< of their losses, added in the order of ranks.
+  int32_t correct; ///< Out: how many were classified right, over all ranks;
+                   ///< -1: not known.
+  int32_t batches; ///< Micro-batches of this call, the same on all ranks. 0: as
+                   ///< many as possible. Fewer where an epoch or the run ends.
+  float *losses;   ///< Out: of each micro-batch, in order of their numbers; has
+                   ///< room for `ranks`. NULL: not wanted.
+  int32_t *corrects; ///< Out: the same, how many were classified right.
 } vit_step;
 
 /// Runs "train_step" or "accumulate_step" with the next step's number: forward,
@@ -512,9 +597,10 @@ typedef struct vit_step {
 /// updated in place. Other sessions over them see that at their next call; none
 /// may be running meanwhile. All or nothing: a step that fails, is cancelled,
 /// or whose loss is not finite (which is VIT_OK: look at `loss`) changes
-/// nothing and is not counted. VIT_UNSUPPORTED where the module has no such
-/// entry, VIT_INVALID_ARGUMENT where a label is no class of the model. Same
-/// bits for any number of threads and in every run.
+/// nothing and is not counted; on several ranks that holds for all of them if
+/// it does for one. VIT_UNSUPPORTED where the module has no such entry,
+/// VIT_INVALID_ARGUMENT where a label is no class of the model. Same bits for
+/// any number of threads and in every run.
 VIT_API vit_status vit_session_step(vit_session *session, vit_step *step,
                                     vit_error *error);
 
