@@ -4,11 +4,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 run_pages.py SOURCE BUILD WORK [PAGE...]
+"""python3 run_pages.py [--write] SOURCE BUILD WORK [PAGE...]
 
 Runs the commands of every page (README.md and the other .md files of SOURCE):
 those in blocks that begin with ```sh or ```bash, and lines after `$ ` in blocks
-without a language. Each page is one shell, in order, in a folder that looks
+that begin with ```console, where the lines below a command are its output. What
+comes out must be the same, but for what differs between machines (VARYING) and
+in the last digits of decimals; a line `...` stands for any lines. --write puts
+what came out in place of what the pages have, except where it has such lines.
+Each page is one shell, in order, in a folder that looks
 like the root of the repository, where /tmp and the home are empty folders. A
 block of another language whose first line is a comment with a file's name
 ("// tiny.mlir: ...") is written to that file. BUILD/bin is on the PATH.
@@ -33,7 +37,7 @@ NO_VULKAN = not (on_vulkan.has_driver("lavapipe") or on_vulkan.has_driver("swift
 NUMPY = "numpy is not needed for the tests"
 DOWNLOAD = "a download: small files in its place"
 NO_PACKAGE = "the Python package is not built"
-SHORT = "fewer pictures or steps"
+SHORT = "fewer pictures or steps"  # Not on pages of the tutorial: their outputs are those of the commands.
 SKIP = None
 PACKAGE_PYTHON = os.environ.get("VIT_PACKAGE_PYTHON")
 
@@ -71,10 +75,19 @@ RULES = [
 ]
 
 
+# What differs between machines and runs: times, rates and sizes, code for a processor.
+VARYING = [
+    (r"[\d.,]+ (?=(images/s|GFLOP/s|GB/s|KiB|MiB|bytes|ms|us|s)\b)", "# "),
+    (r"\b\d{6,}\b", "#"),
+    (r"\b(amx|avx512_bf16|avx512_vnni|avx512|avx_vnni|avx2)\b", "LEVEL"),
+]
+
+
 class Command:
-    def __init__(self, page, line, text):
+    def __init__(self, page, line, text, expected=None):
         self.where = "%s:%d" % (page, line)
         self.page, self.text, self.original = page, text, text
+        self.line, self.expected = line, expected  # The first line, and those of the output.
         self.reason = None
         self.file = None
         self.skipped = False
@@ -89,6 +102,8 @@ class Command:
             if page not in ("", self.page) or part not in code:
                 continue
             used.add(index)
+            if reason == SHORT and self.expected is not None:
+                continue
             self.reason = reason
             if changes is SKIP:
                 self.skipped = True
@@ -122,6 +137,49 @@ def split_commands(page, lines):
         sys.exit("%s:%d: the command does not end: %s" % (page, first, text))
 
 
+def split_console(page, lines):
+    """`lines`: (number, text). A command may go on over several lines."""
+    text, first, output = None, 0, []
+    for number, line in lines + [(0, "$ ")]:
+        if text is not None and not is_complete(text):
+            text += "\n" + line
+        elif line.startswith("$ "):
+            if text is not None:
+                yield Command(page, first, text, output)
+            text, first, output = line[2:], number, []
+        else:
+            output.append(line)
+
+
+def is_same_word(expected, found):
+    if expected == found:
+        return True
+    number = re.compile(r"([^\d]*?)(-?\d+\.(\d+))([^\d]*)$")
+    one, other = number.match(expected), number.match(found)
+    if not one or not other or (one[1], one[4]) != (other[1], other[4]):
+        return False
+    return abs(float(one[2]) - float(other[2])) <= max(2 * 10 ** -len(one[3]), 0.02 * abs(float(one[2])))
+
+
+def is_same_line(expected, found):
+    for pattern, name in VARYING:
+        expected, found = re.sub(pattern, name, expected), re.sub(pattern, name, found)
+    expected, found = expected.split(), found.split()
+    return len(expected) == len(found) and all(map(is_same_word, expected, found))
+
+
+def compare(expected, found):
+    """The first line of `expected` that `found` does not have in its place, or None."""
+    if not expected:
+        return None if not found else "no more lines"
+    if expected[0].strip() == "...":
+        rest = [compare(expected[1:], found[skipped:]) for skipped in range(len(found) + 1)]
+        return None if None in rest else rest[0]
+    if not found or not is_same_line(expected[0], found[0]):
+        return expected[0]
+    return compare(expected[1:], found[1:])
+
+
 def read_page(source, page):
     commands, language, block = [], None, []
     with open(os.path.join(source, page)) as file:
@@ -136,8 +194,8 @@ def read_page(source, page):
             name = block and re.match(r"(?://|#) ([\w.-]+\.\w+):", block[0][1])
             if language in ("sh", "bash"):
                 commands += split_commands(page, block)
-            elif language == "":
-                commands += split_commands(page, [(n, t[2:]) for n, t in block if t.startswith("$ ")])
+            elif language == "console":
+                commands += split_console(page, block)
             elif name:
                 command = Command(page, block[0][0], "\n".join(t for _, t in block))
                 command.file = name.group(1)
@@ -162,7 +220,7 @@ def page_folder(work, page):
 
 
 def run_page(page, commands, source, build, work):
-    """Returns the first command that failed, and the end of its output."""
+    """Returns the first command that failed, and the end of its output, and the lines that each command wrote."""
     folder = page_folder(work, page)
     for name in ("home", "tmp"):
         os.makedirs(os.path.join(folder, name))
@@ -172,7 +230,7 @@ def run_page(page, commands, source, build, work):
     for index, command in enumerate(commands):
         if command.skipped:
             continue
-        script += "echo '@@ %d'\n" % index
+        script += "printf '\\n@@ %d\\n'\n" % index
         if command.file:
             script += "cat >%s <<'@@'\n%s\n@@\n" % (command.file, command.text)
             continue
@@ -184,10 +242,39 @@ def run_page(page, commands, source, build, work):
                                 stdout=log, stderr=subprocess.STDOUT).returncode
         log.seek(0)
         output = log.read()
+    outputs = {}
+    for part in output.split("\n@@ ")[1:]:
+        index, text = part.split("\n", 1) if "\n" in part else (part, "")
+        outputs[int(index)] = text.replace(folder + "/tmp/", "/tmp/").splitlines()
     if status == 0:
-        return None, ""
-    index, text = output.rpartition("@@ ")[2].split("\n", 1)
-    return commands[int(index)], "\n".join(text.splitlines()[-10:])
+        return None, "", outputs
+    last = max(outputs)
+    return commands[last], "\n".join(outputs[last][-10:]), outputs
+
+
+def check_outputs(commands, outputs):
+    """The commands whose output is not that of the page."""
+    for index, command in enumerate(commands):
+        if command.expected is None or command.reason or index not in outputs:
+            continue
+        wrong = compare(command.expected, outputs[index])
+        if wrong is not None:
+            print("%s: `%s` does not print `%s`, but\n%s" % (
+                command.where, command.text.splitlines()[0], wrong, "\n".join("  " + line for line in outputs[index])))
+            yield command.where
+
+
+def write_outputs(source, page, commands, outputs):
+    path = os.path.join(source, page)
+    with open(path) as file:
+        lines = file.read().split("\n")
+    for index, command in reversed(list(enumerate(commands))):
+        if command.expected is None or command.reason or any(line.strip() == "..." for line in command.expected):
+            continue
+        start = command.line - 1 + len(command.text.split("\n"))
+        lines[start : start + len(command.expected)] = outputs.get(index, [])
+    with open(path, "w") as file:
+        file.write("\n".join(lines))
 
 
 def find_pages(source):
@@ -200,8 +287,9 @@ def find_pages(source):
 
 
 def main():
-    source, build, work = (os.path.realpath(path) for path in sys.argv[1:4])
-    pages = sys.argv[4:] or find_pages(source)
+    arguments = [one for one in sys.argv[1:] if one != "--write"]
+    source, build, work = (os.path.realpath(path) for path in arguments[:3])
+    pages = arguments[3:] or find_pages(source)
     rules = RULES + ([("", "--device vulkan", SKIP, "needs a Vulkan device")] if NO_VULKAN else [])
     shutil.rmtree(work, ignore_errors=True)
     used, failed = set(), []
@@ -213,10 +301,14 @@ def main():
                 command.apply(rules, used)
         if not commands:
             continue
-        command, output = run_page(page, commands, source, build, work)
+        command, output, outputs = run_page(page, commands, source, build, work)
         if command:
             failed.append(command.where)
             print("%s: failed: %s\n%s" % (command.where, command.text, output))
+        if "--write" in sys.argv:
+            write_outputs(source, page, commands, outputs)
+        else:
+            failed += check_outputs(commands, outputs)
         skipped = [c for c in commands if c.skipped]
         changed = [c for c in commands if c.reason and not c.skipped]
         print("%s: %d commands run, %d of them changed, %d skipped" %
@@ -224,7 +316,7 @@ def main():
         for c in changed + skipped:
             print("  %s %s (%s): %s" % (c.where, "skipped" if c.skipped else "changed", c.reason,
                                         c.text.splitlines()[0]))
-    if not sys.argv[4:]:
+    if not arguments[3:]:
         failed += ["no command matches the rule %r" % (rule[:2],)
                    for index, rule in enumerate(RULES) if index not in used]
     if failed:
