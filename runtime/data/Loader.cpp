@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A ring of slots. Batch number n, counted over all epochs, goes into slot n
-// modulo their count; each worker takes the next number that is not yet taken
-// and whose slot is free. The caller gets the batches in order of their
-// numbers, and each batch depends on its number alone.
+// A ring of slots. The n-th batch of this loader goes into slot n modulo their
+// count; each worker takes the next one that is not yet taken and whose slot is
+// free. The caller gets the batches in order, and each batch depends on its
+// number over all epochs alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,6 +54,8 @@ struct vit_loader {
 
 private:
   void work();
+  /// The number over all epochs of the n-th batch of this loader.
+  int64_t numberOf(int64_t n) const { return first + n * stride; }
   /// The pictures of an epoch in order.
   std::shared_ptr<const std::vector<int64_t>> orderOf(int64_t epoch);
   void fill(Slot &slot, int64_t number);
@@ -63,7 +65,7 @@ private:
   vit_preprocessing preprocessing;
   vit_augmentation augmentation = {};
   bool augments, skipsUnreadable;
-  int64_t batch, perEpoch, elements;
+  int64_t batch, perEpoch, elements, first, stride;
   uint64_t seed;
   std::vector<int32_t> givenOrder;
   int64_t givenEpochs;
@@ -72,8 +74,8 @@ private:
   std::condition_variable slotFreed, slotReady;
   // Under the mutex:
   std::vector<Slot> slots;
-  int64_t taken;     ///< the number that the next free worker takes
-  int64_t delivered; ///< all numbers below it are finished
+  int64_t taken = 0;     ///< what the next free worker takes
+  int64_t delivered = 0; ///< all below it are finished
   bool stopping = false;
   std::shared_ptr<const std::vector<int64_t>> order; ///< of epoch orderEpoch
   int64_t orderEpoch = -1;
@@ -90,8 +92,9 @@ vit_loader::vit_loader(const vit_dataset *dataset,
       perEpoch(options.order   ? options.order_count
                : options.limit ? std::min(options.limit, dataset->count)
                                : dataset->count),
-      seed(options.seed), givenEpochs(options.order ? options.order_epochs : 0),
-      taken(options.first_batch), delivered(options.first_batch) {
+      first(options.first_batch),
+      stride(std::max<int64_t>(1, options.batch_stride)), seed(options.seed),
+      givenEpochs(options.order ? options.order_epochs : 0) {
   if (augments)
     augmentation = *options.augmentation;
   batch = std::min(batch, perEpoch);
@@ -183,12 +186,12 @@ void vit_loader::work() {
     });
     if (stopping)
       return;
-    int64_t number = taken++;
-    Slot &slot = slots[size_t(number) % slots.size()];
+    int64_t index = taken++;
+    Slot &slot = slots[size_t(index) % slots.size()];
     lock.unlock();
     std::optional<Failure> failure;
     try {
-      fill(slot, number);
+      fill(slot, numberOf(index));
     } catch (const Failure &caught) {
       failure = caught;
     } catch (const std::bad_alloc &) {
@@ -228,8 +231,8 @@ void vit_loader::next(vit_batch &out) {
                 {slot.count, p.channels, p.height, p.width}};
   out.labels = {nullptr, slot.labels.data(), size_t(slot.count) * 4, VIT_I32,
                 1,       {slot.count}};
-  out.epoch = delivered / batchesPerEpoch();
-  out.index = delivered % batchesPerEpoch();
+  out.epoch = numberOf(delivered) / batchesPerEpoch();
+  out.index = numberOf(delivered) % batchesPerEpoch();
   out.skipped = int64_t(skipped.size());
 }
 
@@ -246,8 +249,8 @@ static void checkOptions(const vit_dataset &dataset,
   if (options.batch < 1 || options.batch > INT32_MAX)
     invalid("a batch of " + std::to_string(options.batch) +
             " pictures is not possible");
-  if (options.first_batch < 0 || options.limit < 0)
-    invalid("first_batch and limit must not be negative");
+  if (options.first_batch < 0 || options.limit < 0 || options.batch_stride < 0)
+    invalid("first_batch, batch_stride and limit must not be negative");
   if (options.threads < 0 || options.threads > 1024)
     invalid("a loader has 1 to 1024 threads");
   if (dataset.count < 1 || dataset.count > INT32_MAX)

@@ -32,23 +32,21 @@ void useCompilerLibrary(const std::string &path, const std::string &remedy) {
   hostRemedy = remedy;
 }
 
-/// libvit-compiler.so beside the runtime library.
-static std::string libraryBesideRuntime() {
+std::string besideRuntime(const std::string &file) {
   Dl_info info;
   if (dladdr(reinterpret_cast<const void *>(&vit_version), &info) == 0 ||
       !info.dli_fname)
     throw Error("cannot find the folder of libvit-runtime.so");
   std::string path = info.dli_fname;
   size_t slash = path.rfind('/');
-  return (slash == std::string::npos ? "./" : path.substr(0, slash + 1)) +
-         kLibrary;
+  return (slash == std::string::npos ? "./" : path.substr(0, slash + 1)) + file;
 }
 
 std::string findCompilerLibrary() {
   const char *named = std::getenv("VIT_COMPILER_LIBRARY");
   std::string path = named && *named        ? named
                      : !hostLibrary.empty() ? hostLibrary
-                                            : libraryBesideRuntime();
+                                            : besideRuntime(kLibrary);
   if (access(path.c_str(), R_OK) != 0)
     throw Error("this needs the compiler, but there is no " + path + "; " +
                     hostRemedy +

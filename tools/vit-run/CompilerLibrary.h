@@ -15,6 +15,9 @@
 
 namespace vit::tools {
 
+/// The path of `file` in the folder of the runtime library.
+std::string besideRuntime(const std::string &file);
+
 /// The file that `runCompiler` opens: VIT_COMPILER_LIBRARY in the environment,
 /// else what useCompilerLibrary named, else libvit-compiler.so beside the
 /// runtime library. Throws Error if it is not installed.

@@ -29,7 +29,9 @@ static void announceDriver(const Model &model) {
                  options.device.c_str());
 }
 
-SessionHandle createSession(Model &model, EventLog *log) {
+SessionHandle createSession(Model &model, EventLog *log,
+                            const vit_collective *collective,
+                            vit_reduction reduction) {
   const CommonOptions &options = model.getOptions();
   vit_session_options sessionOptions = {};
   sessionOptions.struct_size = sizeof(sessionOptions);
@@ -41,6 +43,8 @@ SessionHandle createSession(Model &model, EventLog *log) {
       options.level.empty() ? nullptr : options.level.c_str();
   sessionOptions.precision =
       options.precision.empty() ? nullptr : options.precision.c_str();
+  sessionOptions.collective = collective;
+  sessionOptions.reduction = reduction;
   if (log) {
     log->device = options.device;
     sessionOptions.on_event = appendCommand;

@@ -56,7 +56,10 @@ private:
 /// Creates a session with the device, threads and memory limit of the model's
 /// options. `log` may be null; otherwise every command that runs while it is
 /// open is appended to it, and it must outlive the session.
-SessionHandle createSession(Model &model, EventLog *log);
+/// `collective` may be null: one rank; see vit_session_options.
+SessionHandle createSession(Model &model, EventLog *log,
+                            const vit_collective *collective = nullptr,
+                            vit_reduction reduction = VIT_REDUCE_ORDERED);
 
 /// The code with which the session runs `entry` (null: the first).
 vit_code_info codeOf(const SessionHandle &session, const char *entry);

@@ -85,14 +85,20 @@ void writeTrace(const std::string &path, const EventLog &log) {
   for (const std::vector<Event> *events : {&log.commands, &log.calls})
     for (const Event &event : *events)
       origin = std::min(origin, event.begin);
-  constexpr int kHost = 0, kDevice = 1;
+  constexpr int kHost = 0, kDevice = 1, kRanks = 2;
   TraceWriter writer(origin);
   writer.nameTrack(kHost, "host");
   writer.nameTrack(kDevice, log.device);
   for (const Event &event : log.calls)
     writer.add(kHost, event);
-  for (const Event &event : log.commands)
-    writer.add(kDevice, event);
+  bool hasRanks = false;
+  for (const Event &event : log.commands) {
+    bool isExchange = event.kernel == "all_reduce";
+    if (isExchange && !hasRanks)
+      writer.nameTrack(kRanks, "other ranks");
+    hasRanks |= isExchange;
+    writer.add(isExchange ? kRanks : kDevice, event);
+  }
   writeFile(path, writer.take());
 }
 

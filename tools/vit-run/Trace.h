@@ -37,8 +37,8 @@ struct EventLog {
 void appendCommand(void *context, const vit_event *event);
 
 /// Writes `log`, unless `path` is empty, in the Trace Event Format, which
-/// ui.perfetto.dev and chrome://tracing open: a track for the host and one for
-/// the device.
+/// ui.perfetto.dev and chrome://tracing open: a track for the host, one for
+/// the device, and one for exchanges with other ranks.
 void writeTrace(const std::string &path, const EventLog &log);
 
 } // namespace vit::tools

@@ -127,7 +127,9 @@ static void addStepOptions(Command command, StepOptions &options) {
               "Maximum norm of all gradients; 0: no limit")
       .check(notNegative)
       .type("X");
-  command.option("--accumulate", options.accumulate, "Batches per update")
+  command
+      .option("--accumulate", options.accumulate,
+              "Batches per update, of each rank")
       .range(1, 1 << 20)
       .showDefault()
       .type("K");
@@ -207,6 +209,27 @@ static void addScheduleOptions(Command command, TrainOptions &options) {
   addRateOptions(command, options);
 }
 
+static void addRankOptions(Command command, RankOptions &options) {
+  command.group("Several machines or GPUs (mpirun, srun)");
+  command
+      .option("--mpi", options.mpi,
+              "auto: train together with the other processes of the launcher; "
+              "off: each by itself")
+      .oneOf({"auto", "off"})
+      .showDefault();
+  command
+      .option("--reduce", options.reduce,
+              "ordered: gradients are added in the order of ranks, with the "
+              "bits of one rank; fast: as MPI does")
+      .oneOf({"ordered", "fast"})
+      .showDefault();
+  command
+      .option("--rank-timeout", options.rankTimeout,
+              "Seconds without news of a rank after which the run ends")
+      .check(positive)
+      .showDefault();
+}
+
 static void addOutputOptions(Command command, TrainOptions &options,
                              bool isNeeded) {
   command.group("Output");
@@ -243,6 +266,7 @@ void addTrainOptions(Command command, TrainOptions &options, bool needsData) {
   addScheduleOptions(command, options);
   addStepOptions(command, options);
   addAugmentationOptions(command, options);
+  addRankOptions(command, options);
   addOutputOptions(command, options, needsData);
   addExecutionOptions(command, options);
   command.footer(kExamples);
@@ -264,6 +288,7 @@ void finishTrainOptions(const Command &command, TrainOptions &options) {
         "--clip-norm", "--frozen", "--trained"})
     if (command.has(name))
       options.fixedInModule = name;
+  options.hasAccumulate = command.has("--accumulate");
   bool isSgd = options.optimizer == "sgd";
   for (const char *name : {"--momentum", "--nesterov"})
     if (command.has(name) && !isSgd)
@@ -370,6 +395,8 @@ nlohmann::ordered_json describeRun(const TrainOptions &options) {
     result["image-size"] = options.imageSize;
   if (!options.precision.empty() && options.precision != "f32")
     result["precision"] = options.precision;
+  if (options.reduce != "ordered")
+    result["reduce"] = options.reduce;
   // The cosine ends with the last epoch.
   if (schedule == "cosine")
     result["epochs"] = options.epochs;

@@ -54,16 +54,26 @@ struct RateOptions {
   double stepFactor = 0.1;
 };
 
+/// How a run uses the processes that a launcher has started.
+struct RankOptions {
+  std::string mpi = "auto";       ///< "auto" or "off"
+  std::string reduce = "ordered"; ///< "ordered" or "fast"
+  double rankTimeout = 20;        ///< Seconds without news of a rank.
+};
+
 struct TrainOptions : CommonOptions,
                       DataOptions,
                       PictureOptions,
                       StepOptions,
-                      RateOptions {
+                      RateOptions,
+                      RankOptions {
   std::string test, testRange, init;
   int64_t epochs = 10, batch = 64, evalBatch = 0, evalEvery = 1, steps = 0;
   std::string out;
   int64_t checkpointEvery = 0;
   bool resume = false;
+
+  bool hasAccumulate = false; ///< --accumulate was given.
 
   /// A given option that is fixed when a module is compiled; empty if there is
   /// none.

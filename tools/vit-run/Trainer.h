@@ -11,6 +11,7 @@
 #include "Checkpoint.h"
 #include "Evaluation.h"
 #include "Progress.h"
+#include "Rounds.h"
 #include "Schedule.h"
 #include "Trace.h"
 #include "TrainingData.h"
@@ -32,16 +33,17 @@ struct TrainerHost {
 };
 
 /// Trains a model from a given state until the end of its epochs, --steps or a
-/// signal, and writes log, curves and checkpoints. The result depends only on
-/// options and data: a run that was stopped anywhere and resumed gives the same
-/// bits as an uninterrupted one.
+/// signal, together with the other ranks, and writes log, curves and
+/// checkpoints on rank 0. The result depends only on options and data: a run
+/// that was stopped anywhere and resumed, on as many ranks as may be, gives the
+/// same bits as an uninterrupted one.
 class Trainer {
 public:
   /// All arguments must outlive the trainer. The parameters of `model` must
   /// correspond to `state`.
   /// `host`: null on a terminal, which catches signals and prints progress.
   Trainer(const TrainOptions &options, Model &model, TrainingData &data,
-          const CarriedTensors &carried, TrainingState state,
+          const CarriedTensors &carried, TrainingState state, Ranks &ranks,
           const TrainerHost *host = nullptr);
 
   /// Throws ExitStatus{128 + signal} if a signal ended the run, and Error if a
@@ -54,34 +56,50 @@ private:
   nlohmann::ordered_json header();
 
   /// Runs the remaining steps of an epoch. False if the run was stopped.
-  bool runEpoch(Batches &batches);
-  void step(const vit_batch &batch);
+  bool runEpoch();
+  Round nextRound();
+  void step(const Round &round);
   /// Evaluates, logs and saves. False if the run was stopped before it was
   /// done.
   bool finishEpoch();
   /// Nullopt if a signal arrived meanwhile.
   std::optional<Score> evaluate();
+  /// What a rank finds on its part of the test data.
+  struct Share {
+    std::vector<PictureScore> scores;
+    std::string skipped; ///< Why pictures were left out, a line each.
+    std::string fault;   ///< A picture has no score because of this.
+  };
+  Share evaluateShare();
   void save(const std::string &name);
+  void changeGradients(const std::function<void(std::vector<float> &)> &change);
+  void clearGradients();
 
   void reportSkipped(const std::vector<std::string> &messages);
   void checkFinite();
-  [[noreturn]] void reportNotFinite(const vit_batch &batch, float loss);
+  std::string explainNotFinite(const Round &round, uint64_t step, float loss);
+  std::string findNotFinite(const Round &round, int32_t index);
   [[noreturn]] void failNotFinite(uint64_t step, std::string message);
 
   uint64_t steps() { return vit_parameters_steps(model.parameters()); }
   double seconds() const { return state.seconds + now() - begin; }
   int64_t epoch() const { return state.batches / perEpoch; }
-  bool isInterrupted() const;
+  int32_t caughtSignal() const;
   bool isToStop();
+  void giveAdvice();
   std::string runningText() const;
 
   const TrainOptions &options;
   Model &model;
   TrainingData &data;
   const CarriedTensors &carried;
+  Ranks &ranks;
   const TrainerHost *host;
   TrainingState state; ///< but for `steps` and `seconds`, as of now
   SessionHandle session;
+  Rounds rounds;
+  int32_t signal = 0; ///< That has ended the run, on any rank.
+  bool hasSaved = false;
   Schedule schedule;
   std::optional<TrainingLog> log;
   int64_t perEpoch = 0; ///< batches

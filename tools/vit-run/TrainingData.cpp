@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <numeric>
 #include <set>
 
 using Json = nlohmann::ordered_json;
@@ -326,11 +327,11 @@ void TrainingData::prepareFor(Model &model) {
 }
 
 /// One thread reads pictures for every four that compute.
-static int32_t readers() {
-  return std::clamp(format::defaultThreads() / 4, 1, 8);
+static int32_t readers(int threads = 0) {
+  return std::clamp((threads ? threads : format::defaultThreads()) / 4, 1, 8);
 }
 
-Batches TrainingData::batches(int64_t first) const {
+Batches TrainingData::batches(int64_t first, int64_t stride) const {
   vit_augmentation augmentation = {};
   augmentation.struct_size = sizeof(augmentation);
   augmentation.crop_padding = options.crop;
@@ -350,9 +351,26 @@ Batches TrainingData::batches(int64_t first) const {
   }
   loader.limit = options.limit;
   loader.first_batch = first;
+  loader.batch_stride = stride;
   loader.skip_unreadable = options.skipUnreadable;
-  loader.threads = readers();
+  loader.threads = readers(options.threads);
   return Batches(train.get(), loader, trainClasses);
+}
+
+Batches batchesOf(const vit_dataset *dataset,
+                  const vit_preprocessing &preprocessing, int64_t batch,
+                  bool skipUnreadable, std::vector<int32_t> classes,
+                  const std::vector<int32_t> &pictures) {
+  vit_loader_options loader = {};
+  loader.struct_size = sizeof(loader);
+  loader.preprocessing = &preprocessing;
+  loader.batch = batch;
+  loader.order = pictures.data();
+  loader.order_epochs = 1;
+  loader.order_count = static_cast<int64_t>(pictures.size());
+  loader.skip_unreadable = skipUnreadable;
+  loader.threads = readers();
+  return Batches(dataset, loader, std::move(classes));
 }
 
 Batches batchesInOrder(const vit_dataset *dataset,
@@ -364,21 +382,16 @@ Batches batchesInOrder(const vit_dataset *dataset,
   for (size_t i = 0; i < all.size(); ++i)
     all[i] = static_cast<int32_t>(static_cast<int64_t>(i) * count /
                                   static_cast<int64_t>(all.size()));
-  vit_loader_options loader = {};
-  loader.struct_size = sizeof(loader);
-  loader.preprocessing = &preprocessing;
-  loader.batch = batch;
-  loader.order = all.data();
-  loader.order_epochs = 1;
-  loader.order_count = static_cast<int64_t>(all.size());
-  loader.skip_unreadable = skipUnreadable;
-  loader.threads = readers();
-  return Batches(dataset, loader, std::move(classes));
+  return batchesOf(dataset, preprocessing, batch, skipUnreadable,
+                   std::move(classes), all);
 }
 
-Batches TrainingData::testBatches(int64_t batch) const {
-  return batchesInOrder(test.get(), preprocessing, batch,
-                        options.skipUnreadable, testClasses);
+Batches TrainingData::testBatches(int64_t batch, int64_t first,
+                                  int64_t end) const {
+  std::vector<int32_t> pictures(end - first);
+  std::iota(pictures.begin(), pictures.end(), static_cast<int32_t>(first));
+  return batchesOf(test.get(), preprocessing, batch, options.skipUnreadable,
+                   testClasses, pictures);
 }
 
 Json TrainingData::describe() const {

@@ -40,8 +40,12 @@ private:
   vit_batch batch = {};
 };
 
-/// Batches of the pictures of `dataset`, once and in order: all of them, or
-/// `limit`, evenly spread.
+/// Batches of pictures of `dataset`, once, in the order of `pictures`.
+Batches batchesOf(const vit_dataset *dataset,
+                  const vit_preprocessing &preprocessing, int64_t batch,
+                  bool skipUnreadable, std::vector<int32_t> classes,
+                  const std::vector<int32_t> &pictures);
+/// The same for all pictures in order, or `limit`, evenly spread.
 Batches batchesInOrder(const vit_dataset *dataset,
                        const vit_preprocessing &preprocessing, int64_t batch,
                        bool skipUnreadable, std::vector<int32_t> classes,
@@ -74,10 +78,14 @@ public:
   /// The number of pictures of an epoch.
   int64_t images() const;
 
-  /// Training batches beginning with number `first`, counted over all epochs.
-  Batches batches(int64_t first) const;
-  /// The test pictures, once and in order.
-  Batches testBatches(int64_t batch) const;
+  int64_t batchesPerEpoch() const {
+    return (images() + options.batch - 1) / options.batch;
+  }
+  /// Training batches number `first`, `first` + `stride`, ..., counted over all
+  /// epochs.
+  Batches batches(int64_t first, int64_t stride) const;
+  /// The test pictures `first` to `end` - 1, once and in order.
+  Batches testBatches(int64_t batch, int64_t first, int64_t end) const;
 
 private:
   void openTest();

@@ -67,6 +67,8 @@ bool isTrainingLog(const std::string &path) {
 TrainingLog::TrainingLog(const std::string &folder, const Json &header,
                          uint64_t resumedStep)
     : folder(folder), path(folder + "/log.jsonl") {
+  if (folder.empty())
+    return;
   bool continued = resumedStep != 0 && access(path.c_str(), F_OK) == 0;
   if (continued)
     readBack(resumedStep);
@@ -125,8 +127,10 @@ void TrainingLog::remember(const Json &line) {
 
 void TrainingLog::write(const Json &line) {
   // Messages may quote bytes of files, in any encoding.
-  file.write(jsonText(line) + "\n");
-  remember(line);
+  if (!folder.empty()) {
+    file.write(jsonText(line) + "\n");
+    remember(line);
+  }
   if (onRecord)
     onRecord(line);
 }
@@ -147,6 +151,8 @@ void TrainingLog::addStep(const StepRecord &record) {
   line["images_per_second"] = rounded(record.imagesPerSecond, 1);
   line["seconds"] = rounded(record.seconds, 3);
   write(line);
+  if (!events)
+    return;
   events->add(record.step,
               {{"train/loss", record.loss},
                {"train/accuracy", accuracy},
@@ -172,6 +178,8 @@ void TrainingLog::addEpoch(const EpochRecord &record) {
   line["images_per_second"] = rounded(record.imagesPerSecond, 1);
   line["seconds"] = rounded(record.seconds, 3);
   write(line);
+  if (!events)
+    return;
   double test = record.evaluated ? 1 : NAN;
   events->add(record.step, {{"epoch/train_loss", record.trainLoss},
                             {"epoch/train_accuracy", record.trainAccuracy},
@@ -186,12 +194,15 @@ void TrainingLog::addNote(uint64_t step, const std::string &kind,
 }
 
 void TrainingLog::flush() {
+  if (!events)
+    return;
   file.flush();
   events->flush();
 }
 
 void TrainingLog::writeCurves() {
-  writeFile(folder + "/curves.svg", drawCurves(curves));
+  if (!folder.empty())
+    writeFile(folder + "/curves.svg", drawCurves(curves));
 }
 
 } // namespace vit::tools

@@ -51,6 +51,7 @@ bool isTrainingLog(const std::string &path);
 /// record is written before its call returns, so a killed run loses none.
 class TrainingLog {
 public:
+  /// `folder` empty: nothing is written, and `onRecord` alone is called.
   /// `header`: describes the run; added to the first line. If `resumedStep` is
   /// not 0, existing files are continued: later steps, written by a killed run,
   /// are removed first, so that each step is recorded once.

@@ -18,7 +18,11 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
+#include <new>
+#include <unistd.h>
 
 namespace fs = std::filesystem;
 
@@ -210,59 +214,205 @@ std::string TrainingRun::prepareFolder() {
   else if (init.empty())
     reportNoWeights(options.model);
   std::string folder = options.out + "/model";
-  makeModelFolder(options.model, classes, folder);
-  if (!options.imageSize.empty())
-    setModelSize(options.model, folder, options.imageSize);
+  if (ranks.isFirst()) {
+    makeModelFolder(options.model, classes, folder);
+    if (!options.imageSize.empty())
+      setModelSize(options.model, folder, options.imageSize);
+  } else if (!fs::exists(fs::path(folder) / "config.json", error)) {
+    throw Error("there is no " + folder +
+                "/config.json, which rank 0 has written: --out has to be on a "
+                "file system that all ranks share");
+  }
   options.imageSize.clear();
   options.model = folder;
   return init;
 }
 
+namespace {
+
+/// While it lives, what is printed on standard error is lost: other ranks print
+/// it.
+class Silence {
+public:
+  explicit Silence(bool isSilent) {
+    int nowhere = isSilent ? ::open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (nowhere < 0)
+      return;
+    std::fflush(stderr);
+    before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    dup2(nowhere, STDERR_FILENO);
+    close(nowhere);
+  }
+  ~Silence() {
+    if (before < 0)
+      return;
+    std::fflush(stderr);
+    dup2(before, STDERR_FILENO);
+    close(before);
+  }
+  Silence(const Silence &) = delete;
+  Silence &operator=(const Silence &) = delete;
+
+private:
+  int before = -1;
+};
+
+} // namespace
+
+/// Throws what `work` throws, after the other ranks know it.
+template <typename Work> static void guardRanks(Ranks &ranks, Work work) {
+  try {
+    work();
+  } catch (const PeerError &) {
+    throw;
+  } catch (const Error &error) {
+    ranks.fail(error);
+  } catch (const std::bad_alloc &) {
+    ranks.fail(Error("not enough memory", VIT_OUT_OF_MEMORY));
+  }
+}
+
 TrainingRun::TrainingRun(TrainOptions given, const Names &names)
-    : options(std::move(given)) {
-  options.model = mlir::vit::resolveModelFolder(options.model);
-  options.init = mlir::vit::resolveModelFolder(options.init);
-  checkCommonOptions(options);
-  checkTrainOptions(options);
-  refuseOpenClip(options.model);
-  std::string last = options.out + "/last";
-  bool isFound = hasCheckpoint(last);
-  openOutFolder(isFound);
+    : options(std::move(given)), ranks(Ranks::open(options)) {
+  Silence silence(!ranks.isFirst());
+  guardRanks(ranks, [&] { open(names); });
+}
+
+/// The threads and the device of this rank.
+void TrainingRun::shareMachine() {
+  if (!ranks.areSeveral())
+    return;
+  const char *threads = std::getenv("VIT_NUM_THREADS");
+  int share = ranks.shareThreads();
+  if (options.threads == 0 && !(threads && *threads))
+    options.threads = share;
+  options.device = ranks.shareDevice(options.device);
+  std::fprintf(stderr,
+               "%d ranks, %d of them on this machine, %d threads each; "
+               "%s\n",
+               ranks.count(), ranks.localCount(), options.threads,
+               ranks.library());
+  if (!ranks.isFirst())
+    options.dumpIr.clear();
+}
+
+/// Resumes a run with as many batches per update as it began with, if the
+/// options do not say how many.
+void TrainingRun::keepAccumulation(const nlohmann::ordered_json &before) {
+  if (options.hasAccumulate)
+    return;
+  std::string training = before.value("training", "");
+  size_t at = training.find(" accumulate=");
+  int64_t batches =
+      at == std::string::npos ? 1 : std::atoll(training.c_str() + at + 12);
+  if (batches < 1 || batches % ranks.count() != 0)
+    throw Error("the run in " + options.out + " has " +
+                std::to_string(batches) + " batches per update, which " +
+                std::to_string(ranks.count()) +
+                " ranks cannot share equally; resume it on fewer");
+  options.accumulate = batches;
+}
+
+/// Throws on all ranks if they would not train the same; `steps` are those of
+/// the checkpoint that this rank has found.
+void TrainingRun::requireSameRun(uint64_t steps) {
+  nlohmann::ordered_json same = state.options;
+  same["version"] = vit_version();
+  same["epochs"] = options.epochs;
+  same["steps"] = options.steps;
+  same["eval-every"] = options.evalEvery;
+  same["checkpoint-every"] = options.checkpointEvery;
+  same["init"] = options.init;
+  same["device"] = options.family();
+  same["step of the checkpoint in --out"] = steps;
+  ranks.requireSame(same, "all ranks need the same version, options and data, "
+                          "and an --out that they share");
+}
+
+void TrainingRun::openData(const Names &names, bool isFound) {
   if (!options.data.empty()) {
     data.emplace(options);
     classes = data->getLabels();
-    state.options = describeContent(options, *data);
   } else {
     std::error_code ignored;
     classes = names;
     if (classes.empty() && fs::is_directory(options.model, ignored))
       classes = labelsOfFolder(options.model);
-    state.options = describeRun(options);
   }
+  std::string last = options.out + "/last";
+  nlohmann::ordered_json before;
+  if (isFound) {
+    before = readTrainingState(last).options;
+    keepAccumulation(before);
+  }
+  state.options = data ? describeContent(options, *data) : describeRun(options);
   if (isFound)
-    compareRuns(readTrainingState(last).options, state.options, last);
-  std::error_code error;
-  fs::create_directories(options.out, error);
-  if (error)
-    throw Error("cannot make the folder " + options.out + ": " +
-                error.message());
-  std::string init = prepareFolder();
-  model.emplace(
-      options, std::vector<std::string>(),
-      TrainingRequest{trainingText(options), options.memory, options.batch});
-  if (model->isCompiled())
-    checkModule(*model, options);
-  checkProblemType(*model, options.model);
-  if (data) {
-    data->prepareFor(*model);
-    classes = data->getModelLabels();
-    preprocessing = data->getPreprocessing();
-  } else {
-    preprocessing = model->findPreprocessing().value_or(
-        defaultPreprocessing(model->inputInfo(), /*isFolder=*/true));
-    classes = labelsOf(model->module());
-  }
-  startParameters(init, isFound ? last : "");
+    compareRuns(before, state.options, last);
+}
+
+/// The module is compiled once on each machine; its other ranks find it in the
+/// cache.
+void TrainingRun::makeModel() {
+  auto make = [&] {
+    model.emplace(
+        options, std::vector<std::string>(),
+        TrainingRequest{trainingText(options), options.memory, options.batch});
+    model->module();
+  };
+  ranks.together([&] {
+    if (ranks.localRank() == 0)
+      make();
+  });
+  ranks.together([&] {
+    if (!model)
+      make();
+    if (model->isCompiled())
+      checkModule(*model, options);
+    checkProblemType(*model, options.model);
+  });
+}
+
+void TrainingRun::open(const Names &names) {
+  std::string last = options.out + "/last";
+  bool isFound = false;
+  ranks.together([&] {
+    options.model = mlir::vit::resolveModelFolder(options.model);
+    options.init = mlir::vit::resolveModelFolder(options.init);
+    options.accumulate *= ranks.count();
+    checkCommonOptions(options);
+    checkTrainOptions(options);
+    refuseOpenClip(options.model);
+  });
+  shareMachine();
+  ranks.firstThenOthers([&] {
+    isFound = hasCheckpoint(last);
+    if (ranks.isFirst())
+      openOutFolder(isFound);
+  });
+  ranks.together([&] { openData(names, isFound); });
+  requireSameRun(isFound ? readTrainingState(last).steps : 0);
+  std::string init;
+  ranks.firstThenOthers([&] {
+    std::error_code error;
+    fs::create_directories(options.out, error);
+    if (error)
+      throw Error("cannot make the folder " + options.out + ": " +
+                  error.message());
+    init = prepareFolder();
+  });
+  makeModel();
+  ranks.together([&] {
+    if (data) {
+      data->prepareFor(*model);
+      classes = data->getModelLabels();
+      preprocessing = data->getPreprocessing();
+    } else {
+      preprocessing = model->findPreprocessing().value_or(
+          defaultPreprocessing(model->inputInfo(), /*isFolder=*/true));
+      classes = labelsOf(model->module());
+    }
+    startParameters(init, isFound ? last : "");
+  });
 }
 
 /// The parameters of the checkpoint `last`, else those of `init`, else of the
@@ -285,15 +435,24 @@ void TrainingRun::startParameters(const std::string &init,
 }
 
 void TrainingRun::run(const TrainerHost *host) {
-  Trainer trainer(options, *model, *data, carried, state, host);
-  trainer.run();
+  Trainer trainer(options, *model, *data, carried, state, ranks, host);
+  guardRanks(ranks, [&] { trainer.run(); });
   state = trainer.getState();
 }
 
 vit_step TrainingRun::step(const vit_tensor &images, const vit_tensor &targets,
                            float learningRate) {
+  vit_step step = {};
+  guardRanks(ranks, [&] { step = runStep(images, targets, learningRate); });
+  return step;
+}
+
+vit_step TrainingRun::runStep(const vit_tensor &images,
+                              const vit_tensor &targets, float learningRate) {
   if (!session)
-    session = createSession(*model, nullptr);
+    session = createSession(*model, nullptr, ranks.collective(),
+                            options.reduce == "fast" ? VIT_REDUCE_FAST
+                                                     : VIT_REDUCE_ORDERED);
   vit_step step = {};
   step.struct_size = sizeof(step);
   step.images = &images;
@@ -301,7 +460,7 @@ vit_step TrainingRun::step(const vit_tensor &images, const vit_tensor &targets,
   step.learning_rate = learningRate;
   uint64_t before = vit_parameters_steps(model->parameters());
   step.update =
-      (before + 1) % static_cast<uint64_t>(options.accumulate) == 0 ? 1 : 0;
+      (before + ranks.count()) % static_cast<uint64_t>(options.accumulate) == 0;
   vit_error error;
   check(vit_session_step(session.get(), &step, &error), error);
   step.images = step.targets = nullptr;
@@ -320,7 +479,8 @@ void TrainingRun::save(const std::string &folder) {
   TrainingState saved = state;
   saved.steps = vit_parameters_steps(model->parameters());
   saved.batches = std::max(saved.batches, static_cast<int64_t>(saved.steps));
-  saveCheckpoint(folder, *model, preprocessing, classes, carried, saved);
+  if (ranks.isFirst())
+    saveCheckpoint(folder, *model, preprocessing, classes, carried, saved);
 }
 
 } // namespace vit::tools

@@ -16,7 +16,9 @@ namespace vit::tools {
 
 /// A model with its training step, from the options of vit-run train: the
 /// command runs the whole of it, a host may also do single steps. One thread at
-/// a time.
+/// a time. Where a launcher has started several processes, each has a
+/// TrainingRun, calls the same functions in the same order, and trains on its
+/// share; an error on one of them is thrown on all.
 class TrainingRun {
 public:
   /// Opens the data, compiles the model and gives it its first parameters, or
@@ -28,7 +30,8 @@ public:
   /// Trains on the data; see Trainer::run.
   void run(const TrainerHost *host = nullptr);
 
-  /// One step on a batch of the host, as vit_session_step. A loss that is not
+  /// One step on a batch of the host, as vit_session_step; each rank has its
+  /// own. A loss that is not
   /// finite is an Error; nothing has changed then.
   vit_step step(const vit_tensor &images, const vit_tensor &targets,
                 float learningRate);
@@ -42,11 +45,20 @@ public:
   const TrainOptions &getOptions() const { return options; }
 
 private:
+  void open(const Names &names);
+  void openData(const Names &names, bool isFound);
+  void shareMachine();
+  void keepAccumulation(const nlohmann::ordered_json &before);
+  void requireSameRun(uint64_t steps);
   std::string prepareFolder();
+  void makeModel();
   void openOutFolder(bool isFound) const;
+  vit_step runStep(const vit_tensor &images, const vit_tensor &targets,
+                   float learningRate);
   void startParameters(const std::string &init, const std::string &last);
 
-  TrainOptions options;
+  TrainOptions options; ///< `accumulate` counts the batches of all ranks.
+  Ranks &ranks;
   std::optional<TrainingData> data; ///< None without --data.
   Names classes;                    ///< Of the model.
   vit_preprocessing preprocessing = {};

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Options.h"
+#include "Ranks.h"
 #include "Suggestions.h"
 #include "Support.h"
 
@@ -75,6 +76,8 @@ int main(int argc, char **argv) {
     return fail(describeParseError(app, error));
   } catch (const ExitStatus &done) {
     return done.status;
+  } catch (const PeerError &) {
+    return 1; // Another rank has said why.
   } catch (const std::bad_alloc &) {
     return fail("not enough memory");
   } catch (const std::exception &error) {

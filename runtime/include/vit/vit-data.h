@@ -453,6 +453,8 @@ typedef struct vit_loader_options {
   int32_t skip_unreadable; ///< Non-zero: a picture that cannot be read is left
                            ///< out of its batch; else it is an error.
   int32_t threads;         ///< That read; 0: 1.
+  int64_t batch_stride; ///< Only first_batch, first_batch + batch_stride, ...:
+                        ///< the share of one of several loaders. 0: 1.
 } vit_loader_options;
 
 /// The data set must outlive the loader.

@@ -1,0 +1,35 @@
+//===- Launcher.h - Processes that a launcher has started -------*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TOOLS_LAUNCHER_H
+#define VIT_TOOLS_LAUNCHER_H
+
+#include "vit/vit-mpi.h"
+
+#include <optional>
+
+namespace vit::tools {
+
+/// What started this process as one of several.
+struct Launcher {
+  const char *name;    ///< For messages: "mpirun of Open MPI".
+  const char *library; ///< The MPI that it belongs to; "": any.
+  int rank, ranks;
+};
+
+/// Found by the variables that it sets; nullopt where this process is the only
+/// one.
+std::optional<Launcher> findLauncher();
+
+/// Opens the plug-in for the launcher's MPI: what VIT_MPI_LIBRARY names, else
+/// that beside the runtime library. Throws if there is none, or if MPI does not
+/// see the launcher's processes.
+vit_mpi openMpi(const Launcher &launcher);
+
+} // namespace vit::tools
+
+#endif // VIT_TOOLS_LAUNCHER_H

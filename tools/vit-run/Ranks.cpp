@@ -1,0 +1,264 @@
+//===- Ranks.cpp - The processes that train together ----------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Ranks.h"
+
+#include "Checkpoint.h"
+#include "JsonText.h"
+#include "Launcher.h"
+#include "format/ControlGroup.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <sched.h>
+#include <unistd.h>
+
+namespace vit::tools {
+
+//===----------------------------------------------------------------------===//
+// Opening and closing
+//===----------------------------------------------------------------------===//
+
+Ranks &Ranks::current() {
+  // MPI can be initialised once in a process.
+  static Ranks ranks;
+  return ranks;
+}
+
+Ranks &Ranks::open(const RankOptions &options) {
+  Ranks &ranks = current();
+  if (!ranks.mpi && options.mpi != "off")
+    ranks.openMpi(options);
+  return ranks;
+}
+
+void Ranks::openMpi(const RankOptions &options) {
+  std::optional<Launcher> launcher = findLauncher();
+  if (!launcher)
+    return;
+  mpi = std::make_unique<vit_mpi>(tools::openMpi(*launcher));
+  watch = std::make_unique<RankWatch>(*mpi, options.rankTimeout);
+  collectiveOfRun = watch->counted();
+  std::vector<std::string> hosts = gather(std::string(mpi->host));
+  names.clear();
+  for (int32_t r = 0; r < count(); ++r)
+    names.push_back("rank " + std::to_string(r) + " (" + hosts[r] + ")");
+  watch->start(gather(RankWatch::self()), names);
+  std::atexit([] { current().close(); });
+}
+
+void Ranks::close() {
+  if (!watch)
+    return;
+  // After a failure not all ranks come to MPI_Finalize. The one that prints it
+  // does so first.
+  if (hasFailed || watch->hasFailed()) {
+    if (!isSpeaker)
+      sleep(1);
+    mpi->abort(mpi->context, 1);
+  }
+  // A rank that ends first is not missed.
+  watch->setLongWork(true);
+  watch->stop();
+  try {
+    gather(0);
+  } catch (const Error &) {
+    mpi->abort(mpi->context, 1);
+  }
+  watch.reset();
+  mpi->close(mpi->context);
+}
+
+//===----------------------------------------------------------------------===//
+// Exchanges
+//===----------------------------------------------------------------------===//
+
+void Ranks::gatherBytes(void *data, const std::vector<size_t> &sizes) {
+  if (!mpi)
+    return;
+  vit_error error;
+  check(collectiveOfRun.all_gather(collectiveOfRun.context, data, sizes.data(),
+                                   &error),
+        error);
+}
+
+std::vector<std::string> Ranks::gather(const std::string &text) {
+  if (!mpi)
+    return {text};
+  // Exchanges are of whole words; a text has no NUL.
+  std::vector<uint32_t> words((text.size() + 4) / 4, 0);
+  std::memcpy(words.data(), text.data(), text.size());
+  std::vector<uint32_t> all = gatherLists(words);
+  std::vector<std::string> texts;
+  const char *at = reinterpret_cast<const char *>(all.data());
+  for (int32_t r = 0; r < count(); ++r) {
+    texts.emplace_back(at);
+    at += (texts.back().size() + 4) / 4 * 4;
+  }
+  return texts;
+}
+
+void Ranks::sum(std::vector<float> &data) {
+  if (!mpi)
+    return;
+  vit_error error;
+  check(collectiveOfRun.all_reduce(collectiveOfRun.context, data.data(),
+                                   data.size(), &error),
+        error);
+}
+
+//===----------------------------------------------------------------------===//
+// Agreement
+//===----------------------------------------------------------------------===//
+
+void Ranks::together(const std::function<void()> &work) {
+  std::optional<Error> failure;
+  try {
+    work();
+  } catch (const PeerError &) {
+    throw;
+  } catch (const Error &error) {
+    failure = error;
+  } catch (const std::bad_alloc &) {
+    failure = Error("not enough memory", VIT_OUT_OF_MEMORY);
+  } catch (const std::exception &error) {
+    failure = Error(error.what(), VIT_INTERNAL);
+  }
+  if (!mpi) {
+    if (failure)
+      throw *failure;
+    return;
+  }
+  std::vector<std::string> all =
+      gather(failure ? "!" + std::string(failure->what()) : std::string());
+  auto isFailure = [](const std::string &text) { return !text.empty(); };
+  auto first = std::find_if(all.begin(), all.end(), isFailure);
+  if (first == all.end())
+    return;
+  auto speaker = static_cast<int32_t>(first - all.begin());
+  bool isCommon = std::count(all.begin(), all.end(), *first) == count();
+  std::string text = (isCommon ? "" : name(speaker) + ": ") + first->substr(1);
+  if (rank() != speaker)
+    throw PeerError(text);
+  throw Error(text, failure->status);
+}
+
+void Ranks::firstThenOthers(const std::function<void()> &work) {
+  together([&] {
+    if (isFirst())
+      work();
+  });
+  together([&] {
+    if (!isFirst())
+      work();
+  });
+}
+
+void Ranks::requireSame(const nlohmann::ordered_json &description,
+                        const std::string &remedy) {
+  if (!mpi)
+    return;
+  std::vector<std::string> all = gather(jsonText(description));
+  together([&] {
+    if (!isFirst())
+      return;
+    for (int32_t r = 1; r < count(); ++r) {
+      if (all[r] == all[0])
+        continue;
+      auto parse = [&](int32_t rank) {
+        return nlohmann::ordered_json::parse(all[rank], nullptr, false);
+      };
+      nlohmann::ordered_json here = parse(0), there = parse(r);
+      std::string text;
+      for (const auto &[key, value] : here.items())
+        if (text.empty() && there.value(key, nlohmann::ordered_json()) != value)
+          text = key + " is " + jsonText(value) + " here and " +
+                 jsonText(there.value(key, nlohmann::ordered_json())) +
+                 " there";
+      if (text.empty())
+        text = "there is " + all[r] + " in place of " + all[0];
+      throw Error(name(r) + " does not do the same: " + text + "; " + remedy);
+    }
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// What ranks of one machine share
+//===----------------------------------------------------------------------===//
+
+int Ranks::shareThreads() {
+  struct Cores {
+    uint64_t machine;
+    cpu_set_t set;
+  } own = {RankWatch::self().machine, {}};
+  if (sched_getaffinity(0, sizeof(own.set), &own.set) != 0)
+    return 0;
+  // Each core counts for as many ranks as may use it.
+  std::vector<Cores> all = gather(own);
+  double share = 0;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &own.set))
+      continue;
+    auto uses = [&](const Cores &other) {
+      return other.machine == own.machine && CPU_ISSET(core, &other.set);
+    };
+    share += 1.0 / double(std::count_if(all.begin(), all.end(), uses));
+  }
+  if (std::optional<double> quota = format::cpuQuota(""))
+    share = std::min(share, std::ceil(*quota));
+  return std::max(1, static_cast<int>(share + 1e-6));
+}
+
+std::string Ranks::shareDevice(const std::string &device) const {
+  if (!areSeveral() || (device != "cuda" && device != "vulkan"))
+    return device;
+  char *text = nullptr;
+  vit_error error;
+  check(vit_devices_describe(device.c_str(), &text, &error), error);
+  std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
+  nlohmann::json devices = nlohmann::json::parse(text, nullptr, false);
+  std::vector<std::string> names;
+  for (const nlohmann::json &one : devices)
+    if (!one.contains("unavailable"))
+      names.push_back(one.value("device", device));
+  return names.size() < 2 ? device : names[localRank() % names.size()];
+}
+
+//===----------------------------------------------------------------------===//
+// Errors
+//===----------------------------------------------------------------------===//
+
+void Ranks::setStepping(bool isStepping) {
+  if (watch)
+    watch->setLongWork(!isStepping);
+}
+
+void Ranks::setAdvice(const std::string &text) {
+  if (watch)
+    watch->setAdvice(text);
+}
+
+void Ranks::fail(const Error &error) {
+  if (!watch)
+    throw error;
+  hasFailed = true;
+  if (watch->hasFailed() && error.status == VIT_CANCELLED)
+    throw PeerError(error.what(), error.status);
+  bool isCommon = false;
+  if (watch->tellFailure(error.what(), isCommon))
+    throw PeerError(error.what(), error.status);
+  isSpeaker = true;
+  std::string text = (isCommon ? "" : name(rank()) + ": ") + error.what();
+  std::string advice = watch->getAdvice();
+  throw Error(text + (advice.empty() ? "" : "; " + advice), error.status);
+}
+
+} // namespace vit::tools
