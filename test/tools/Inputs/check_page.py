@@ -15,6 +15,7 @@ VIT_SCREENSHOTS names a folder for pictures of what was seen."""
 
 import json
 import os
+import re
 import sys
 
 import browser
@@ -83,15 +84,74 @@ def check_keys(chromium, page):
         require(chromium.evaluate(text), page, "figure", index)
 
 
-def check_op(chromium, page, hasTexts):
-    """A press on an op of the graph opens its texts; Escape closes them."""
-    chromium.evaluate("document.querySelector('table.graph button').focus()")
-    chromium.key("Enter")
+# Of the drawn graph: the first line of each box, what its lines connect, what it reads without a line.
+DRAWN = """(() => { const svg = document.querySelector('main figure svg');
+  const lines = [...svg.querySelectorAll('.edge')].map(one => one.__data__).filter(one => one).map(one => [one.from, one.to]);
+  const texts = [...svg.querySelectorAll('text')], boxes = texts.filter(one => /^#\\d/.test(one.textContent)).map(one => one.textContent);
+  const notes = texts.filter(one => one.textContent.startsWith('\u21b7')).map(one => one.textContent);
+  const wide = svg.getBoundingClientRect();
+  const outside = texts.filter(one => one.getBoundingClientRect().right > wide.right).map(one => one.textContent);
+  return {boxes, lines, notes, outside, nodes: svg.querySelectorAll('.node').length}; })()"""
+# The same of the tables: number, op and "#3, #7 \u21b7" of each row.
+LISTED = """[...document.querySelectorAll('table.graph tbody tr')].map(row => [0, 1, 6].map(at => row.cells[at].textContent))"""
+
+
+def find_reads(commands, listed):
+    """What rows read of earlier rows, by their numbers: (row, reader). A launch of a folded layer, which
+    has no row, is that of the same op before it that has one."""
+    def look(index):
+        return re.sub(r"\.\d+(?=\.|$)", "", commands[index]["name"]), commands[index].get("kernel")
+
+    rows = {int(number): row for row, (number, _, _) in enumerate(listed)}
+    reads = set()
+    for row, (_, _, sources) in enumerate(listed):
+        for source in map(int, re.findall(r"#(\d+)", sources)):
+            shown = max(index for index in rows if index <= source and look(index) == look(source))
+            if rows[shown] < row:
+                reads.add((rows[shown], row))
+    return reads
+
+
+def check_graph(chromium, page, commands):
+    """Each row of the table is a box, in its place, and each value that it reads a line or a note."""
+    drawn, listed = chromium.evaluate(DRAWN), chromium.evaluate(LISTED)
+    require(drawn["nodes"] == len(drawn["boxes"]) == len(listed) > 0, page, "boxes", drawn["nodes"], "of", len(listed))
+    for box, (number, op, _) in zip(drawn["boxes"], listed):
+        shown, name = box.split(" ", 1)
+        require(shown == "#" + number and op.endswith(name.lstrip("\u2026")), page, "box", box, "for", number, op)
+    reads, lines = find_reads(commands, listed), set(map(tuple, drawn["lines"]))
+    require(len(lines) == len(drawn["lines"]) > 0 and lines <= reads, page, "lines", lines - reads)
+    noted = sum(note.count("#") for note in drawn["notes"])
+    require(len(lines) + noted == len(reads), page, "has", len(lines), "lines and", noted, "notes for", len(reads), "reads")
+    require(not drawn["outside"], page, "text beside the drawing:", drawn["outside"])
+
+
+def check_texts(chromium, page, hasTexts, opener):
+    """The dialog with the texts of an op is open; Escape closes it."""
     shown = chromium.evaluate("document.querySelector('dialog[open]') && document.querySelector('dialog[open]').textContent")
-    require(shown, page, "an op opens nothing")
+    require(shown, page, opener, "opens nothing")
     require((" = vit." in shown) == hasTexts, page, "the texts of an op:", shown[:300])
     chromium.key("Escape")
     require(not chromium.evaluate("document.querySelector('dialog')"), page, "the texts do not close")
+
+
+def check_op(chromium, page, hasTexts):
+    """A press on a box of the graph, and on an op of its table, opens the texts; so does Enter."""
+    place = chromium.evaluate("""(() => { const box = document.querySelector('.node'); box.scrollIntoView({block: 'center'});
+        const {x, y, width, height} = box.getBoundingClientRect(); return [x + width / 3, y + height / 3]; })()""")
+    for kind in ["mousePressed", "mouseReleased"]:
+        chromium.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+    check_texts(chromium, page, hasTexts, "a press on a box")
+    chromium.evaluate("document.querySelector('main figure svg').focus()")
+    chromium.key("Home")
+    chromium.key("ArrowDown")
+    require(chromium.evaluate("document.querySelectorAll('.edge.current').length") > 0, page, "no line of a box is marked")
+    chromium.key("Enter")
+    check_texts(chromium, page, hasTexts, "Enter on a box")
+    chromium.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    chromium.evaluate("document.querySelector('table.graph button').focus()")
+    chromium.key("Enter")
+    check_texts(chromium, page, hasTexts, "an op")
 
 
 def check(chromium, page):
@@ -110,6 +170,7 @@ def check(chromium, page):
         check_keys(chromium, page)
         if data["model"]:
             check_numbers(chromium, data)
+            check_graph(chromium, page, [one for one in data["model"]["schedule"]["commands"] if one["kind"] != "Barrier"])
             check_op(chromium, page, "passes" in data["model"])
         images = "[...document.images].map(one => one.complete && one.naturalWidth > 0)"
         require(all(chromium.evaluate(images)), page, "has a picture that is not shown")

@@ -127,6 +127,7 @@ function choose(svg, marks, readout, first, note) {
       set(current + steps[event.key]);
       event.preventDefault();
     } else if (event.key === 'Enter' && current >= 0 && marks[current].activate) {
+      event.preventDefault(); // Else the key would press the button of the dialog that has the focus.
       marks[current].activate();
     }
   });

@@ -145,25 +145,33 @@ function graphTable(model, commands, rows) {
 }
 
 function showGraph(parent, model, commands, blocks) {
-  parent.append(element('h3', {}, 'Graph'),
-      element('p', {}, 'Each row is one launch, in the order of the run. Layers that run the same kernels are one ' +
-          'block; times are means of its layers. The ? of a result is the batch; \u21b7 marks one that is not of the launch before, such as a ' +
-          'residual. ' + (model.passes ? 'Press an op to read it before and after each pass.'
-            : 'The texts of the passes are missing: give --passes DIR for a module, or a text or folder.')));
-  for (const block of blocks) {
+  const rowsOf = blocks.map(block => {
     const rows = block.copies[0].commands.map((_, position) => foldCommand(model, block, position));
     rows.forEach((row, position) => { row.fused = describeFused(model, row, rows.slice(0, position)); });
-    const content = graphTable(model, commands, rows);
-    if (block.layer === null) {
-      parent.append(content);
-      continue;
-    }
-    const total = d3.sum(rows, row => row.ms), count = block.copies.length;
-    parent.append(element('details', {class: 'layer', open: ''},
-        element('summary', {}, element('b', {}, titleOf(block)), count > 1 ? ' (' + count + ' alike)' : '',
-            ': ' + rows.length + ' launches' + (count > 1 ? ' each' : '') + ', ' + timeText(total) +
-            (count > 1 ? ' together' : '')), content));
-  }
+    return rows;
+  });
+  const about = 'A box is one launch, in the order of the run: the op and its time, then the ops of the graph in it, its kernel and its result, where ? is the ' +
+      'batch; the bar is its time. Layers that run the same kernels are one frame, with their mean times. Lines at the right lead to launches that read a result ' +
+      'later, such as residuals. ' + (model.passes ? 'Press a box to read its text before and after each pass.'
+          : 'The texts of the passes are missing: give --passes DIR for a module, or a text or folder.');
+  const rows = rowsOf.flat();
+  const result = figure(parent, 'Graph', about, (svg, width) => drawGraph(svg, width, model, commands, blocks, rows));
+  result.classList.add(rows.length > 40 ? 'scrolled' : 'long');
+  const tables = element('details', {}, element('summary', {}, 'The graph as a table'),
+      element('p', {}, 'Each row is one launch; \u21b7 marks a result that is not of the launch before.'));
+  blocks.forEach((block, at) => tables.append(...blockTable(model, commands, block, rowsOf[at])));
+  result.append(tables);
+}
+
+function blockTable(model, commands, block, rows) {
+  const content = graphTable(model, commands, rows);
+  if (block.layer === null)
+    return [content];
+  const total = d3.sum(rows, row => row.ms), count = block.copies.length;
+  return [element('details', {class: 'layer', open: ''},
+      element('summary', {}, element('b', {}, titleOf(block)), count > 1 ? ' (' + count + ' alike)' : '',
+          ': ' + rows.length + ' launches' + (count > 1 ? ' each' : '') + ', ' + timeText(total) +
+          (count > 1 ? ' together' : '')), content)];
 }
 
 /// Text lines as nodes; those that `other` does not have are marked.
