@@ -211,8 +211,7 @@ static std::string tileText(kernel::DispatchOp dispatch) {
 //===----------------------------------------------------------------------===//
 
 /// Adds `command`. On Vulkan, commands between two barriers run at the same
-/// time and in any order; on other targets each command waits for the one
-/// before it.
+/// time and in any order; on other targets the runtime knows what must wait.
 void ScheduleBuilder::addCommand(std::unique_ptr<schema::CommandT> command,
                                  ArrayRef<bool> isWritten) {
   if (schedule.target == schema::Target::Vulkan) {

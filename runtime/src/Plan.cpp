@@ -53,6 +53,16 @@ bool argumentBytes(const schema::Argument &argument, int64_t batch,
   }
 }
 
+uint64_t workSize(const schema::Command &command, int64_t batch) {
+  uint64_t size = 0;
+  if (command.kind() == schema::CommandKind::Dispatch)
+    evaluate(*command.units(), batch, size);
+  else if (command.kind() != schema::CommandKind::Barrier)
+    evaluate(command.arguments()->Get(count(command.arguments()) - 1)->bytes(),
+             batch, size);
+  return size;
+}
+
 uint32_t firstChange(const vit_module &module,
                      const schema::Schedule &schedule) {
   uint32_t i = 0;

@@ -34,6 +34,10 @@ bool planSlots(const schema::Schedule &schedule, int64_t batch, uint64_t *sizes,
 bool argumentBytes(const schema::Argument &argument, int64_t batch,
                    uint64_t &bytes);
 
+/// The work units of a dispatch, the bytes of a copy or fill; 0 for a barrier.
+/// The command is checked for this batch (checkCommand).
+uint64_t workSize(const schema::Command &command, int64_t batch);
+
 /// The first command that changes variables; the number of commands if none
 /// does.
 uint32_t firstChange(const vit_module &module,

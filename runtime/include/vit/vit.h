@@ -132,7 +132,11 @@ typedef struct vit_tensor {
   /// address of the device, such as that of a framework's tensor (DLPack: data
   /// + byte_offset of a kDLCUDA tensor), in the primary context. What writes an
   /// input must have ended before the call; outputs are complete when it
-  /// returns. Elements are copied within the device, not through the host.
+  /// returns, and may have been written where it fails. Kernels read and write
+  /// such a tensor where it is, without a copy, if it is in memory of the
+  /// session's device, its address is a multiple of 16 and, for an output, it
+  /// shares no bytes with another tensor of the call in device memory;
+  /// otherwise it is copied within or between devices.
   vit_memory memory;
 } vit_tensor;
 

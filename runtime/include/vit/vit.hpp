@@ -90,6 +90,50 @@ inline vit_tensor tensor(const char *name, void *data, size_t bytes,
   return result;
 }
 
+/// A tensor of DLPack, over the same memory, in that of the host or of a CUDA
+/// device. `DlTensor` is DLPack's DLTensor or has its fields. Throws
+/// std::invalid_argument for another device, for elements that are not packed
+/// row-major, and for a type that vit does not have.
+template <typename DlTensor>
+vit_tensor dlpackTensor(const char *name, const DlTensor &given) {
+  // DLDeviceType, DLDataTypeCode
+  enum { Cpu = 1, Cuda = 2, CudaHost = 3, CudaManaged = 13 };
+  struct {
+    int code, bits;
+    vit_dtype dtype;
+  } constexpr types[] = {{2, 32, VIT_F32}, {4, 16, VIT_BF16}, {2, 16, VIT_F16},
+                         {0, 32, VIT_I32}, {0, 64, VIT_I64},  {1, 8, VIT_U8},
+                         {2, 64, VIT_F64}};
+  const int device = int(given.device.device_type);
+  const bool isDevice = device == Cuda || device == CudaManaged;
+  if (!isDevice && device != Cpu && device != CudaHost)
+    throw std::invalid_argument("a tensor is on another device than the host "
+                                "or CUDA");
+  if (given.ndim < 0 || given.ndim > VIT_MAX_RANK)
+    throw std::invalid_argument("a tensor has more than 8 dimensions");
+  vit_tensor result = {};
+  result.name = name;
+  result.data = static_cast<char *>(given.data) + given.byte_offset;
+  result.memory = isDevice ? VIT_DEVICE : VIT_HOST;
+  result.rank = int32_t(given.ndim);
+  int64_t elements = 1;
+  for (int i = int(given.ndim); i-- > 0;) {
+    if (given.strides && given.shape[i] != 1 && given.strides[i] != elements)
+      throw std::invalid_argument("a tensor is not packed row-major");
+    result.dims[i] = given.shape[i];
+    elements *= given.shape[i];
+  }
+  for (const auto &type : types)
+    if (type.code == int(given.dtype.code) &&
+        type.bits == int(given.dtype.bits) && given.dtype.lanes == 1) {
+      result.dtype = type.dtype;
+      result.size = size_t(elements) * size_t(type.bits) / 8;
+      return result;
+    }
+  throw std::invalid_argument("a tensor has elements of another type than "
+                              "f32, bf16, f16, f64, i32, i64 and u8");
+}
+
 /// What a .vitm file holds. Immutable; may be shared between threads.
 class Module {
 public:

@@ -78,6 +78,41 @@ bool GlobalMemory::contains(const void *address, size_t bytes) const {
   return region && bytes <= region->end - begin;
 }
 
+/// Whether the sizes of all pointer arguments are known.
+static bool isKnown(const Kernel &kernel) {
+  bool known = true;
+  for (const Argument &argument : kernel.arguments)
+    known &= !argument.pointer || argument.memory.times;
+  return known;
+}
+
+/// By convention the last arguments are the batch and the first unit.
+static uint32_t getBatch(const Kernel &kernel, void *const *arguments) {
+  uint32_t batch = 0;
+  if (size_t count = kernel.arguments.size(); count >= 2)
+    memcpy(&batch, arguments[count - 2], 4);
+  return batch;
+}
+
+std::vector<Range> GlobalMemory::getRanges(const Kernel &kernel,
+                                           void *const *arguments) const {
+  std::vector<Range> ranges;
+  if (!isKnown(kernel)) {
+    for (auto &[begin, region] : regions)
+      ranges.push_back({begin, region.end, true});
+    return ranges;
+  }
+  uint32_t batch = getBatch(kernel, arguments);
+  for (size_t i = 0; i < kernel.arguments.size(); ++i)
+    if (const Argument &argument = kernel.arguments[i]; argument.pointer) {
+      uintptr_t begin;
+      memcpy(&begin, arguments[i], sizeof begin);
+      ranges.push_back(
+          {begin, begin + argument.memory.evaluate(batch), argument.written});
+    }
+  return ranges;
+}
+
 bool GlobalMemory::open(const Kernel &kernel, void *const *arguments,
                         std::string &finding) {
   shift = kernel.shift;
@@ -90,18 +125,12 @@ bool GlobalMemory::open(const Kernel &kernel, void *const *arguments,
       memcpy(&begin, arguments[i], sizeof begin);
       starts.push_back({begin, static_cast<int>(i)});
     }
-  bool known = true;
-  for (const Argument &argument : kernel.arguments)
-    known &= !argument.pointer || argument.memory.times;
-  if (!known) {
+  if (!isKnown(kernel)) {
     for (auto &[begin, region] : regions)
       windows.push_back({begin, region.end, &region, -1, true});
     return true;
   }
-  // By convention the last arguments are the batch and the first unit.
-  uint32_t batch = 0;
-  if (size_t count = kernel.arguments.size(); count >= 2)
-    memcpy(&batch, arguments[count - 2], 4);
+  uint32_t batch = getBatch(kernel, arguments);
   for (size_t i = 0; i < kernel.arguments.size(); ++i) {
     const Argument &argument = kernel.arguments[i];
     if (!argument.pointer)

@@ -16,6 +16,12 @@
 
 namespace vit::sim {
 
+/// Memory that a launch may use.
+struct Range {
+  uintptr_t begin, end;
+  bool written;
+};
+
 /// All device memory, and the accesses that the current kernel may make.
 ///
 /// A *run* is one launch under one schedule. Its writes are logged, so that the
@@ -34,6 +40,10 @@ public:
   /// Allows a launch the memory of each pointer argument, or all memory if
   /// sizes are unknown. Returns false if an argument exceeds its allocation.
   bool open(const Kernel &kernel, void *const *arguments, std::string &finding);
+
+  /// The memory of each pointer argument, or all memory if sizes are unknown.
+  std::vector<Range> getRanges(const Kernel &kernel,
+                               void *const *arguments) const;
 
   /// `epoch` is the first epoch of the run; epochs never decrease.
   void beginRun(uint32_t epoch);

@@ -51,8 +51,6 @@ static const Name names[] = {
     {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS",
      "an illegal memory access was encountered"},
     {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
-    {CaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
-     "operation not permitted when stream is capturing"},
     {Unknown, "CUDA_ERROR_UNKNOWN", "unknown error"}};
 
 int cuGetErrorName(int result, const char **name) {

@@ -37,6 +37,9 @@ Driver::Driver() {
     name = text;
   if (const char *text = getenv("VIT_SIM_MEMORY"))
     totalMemory = strtoull(text, nullptr, 10);
+  if (const char *text = getenv("VIT_SIM_DROP"))
+    droppedDependency = unsigned(strtoul(text, nullptr, 10));
+  describesGraphs = getenv("VIT_SIM_GRAPHS") != nullptr;
 
   // NAME:CALL[=CODE],...
   std::istringstream in(getenv("VIT_SIM_FAIL") ? getenv("VIT_SIM_FAIL") : "");
@@ -110,8 +113,7 @@ Result Driver::finish(Stream &stream) {
 Result Driver::enqueue(Stream *stream, Work work) {
   if (!streams.count(stream))
     return InvalidHandle;
-  (stream->capture ? stream->capture->works : stream->works)
-      .push_back(std::move(work));
+  stream->works.push_back(std::move(work));
   return Success;
 }
 

@@ -32,7 +32,6 @@ enum Result : int {
   NotFound = 500,
   IllegalAddress = 700,
   LaunchFailed = 719,
-  CaptureUnsupported = 900,
   Unknown = 999
 };
 
@@ -41,12 +40,30 @@ enum Result : int {
 /// copy, gets wrong results.
 using Work = std::function<Result()>;
 
+struct Graph;
+struct GraphNode {
+  Graph *graph = nullptr;
+  std::string name; ///< of the kernel, "copy" or "fill"
+  Work work;
+  std::vector<Range> ranges;
+  std::vector<GraphNode *> before;
+  size_t number = 0; ///< in the graph, in the order in which they were added
+};
 struct Graph {
-  std::vector<Work> works;
+  std::vector<std::unique_ptr<GraphNode>> nodes;
+};
+/// The work of the nodes of a graph, which can be replaced.
+struct Executable {
+  Graph *graph = nullptr;
+  struct Part {
+    Work work;
+    std::vector<Range> ranges;
+  };
+  std::vector<Part> parts;
+  bool checked = false; ///< nodes without order do not share memory
 };
 struct Stream {
   std::vector<Work> works;
-  std::unique_ptr<Graph> capture; ///< not null during capture
 };
 struct Event {
   Stream *stream = nullptr;
@@ -82,7 +99,12 @@ public:
   std::map<void *, size_t> deviceMemory, hostMemory;
   std::set<Stream *> streams;
   std::set<Event *> events;
-  std::set<Graph *> graphs, executables;
+  std::set<Graph *> graphs;
+  std::set<Executable *> executables;
+  /// VIT_SIM_DROP: the number of a dependency that is left out, counted over
+  /// all graphs, from 1.
+  unsigned droppedDependency = 0, dependencies = 0;
+  bool describesGraphs = false; ///< VIT_SIM_GRAPHS
   std::set<Module *> modules;
   std::vector<std::unique_ptr<Function>> functions;
 
@@ -91,8 +113,13 @@ public:
   Result begin(const char *function, bool needsContext = true);
   /// Runs all pending work of the stream.
   Result finish(Stream &stream);
-  /// Adds work to the stream, or to the graph that is being captured.
+  /// Adds work to the stream.
   Result enqueue(Stream *stream, Work work);
+  /// Checks a launch and copies its arguments: what it does, and the memory
+  /// that it may use.
+  Result prepare(Function *function, const Extent &grid, const Extent &block,
+                 unsigned sharedBytes, void **parameters, Work &work,
+                 std::vector<Range> &ranges);
   bool isPinned(const void *address) const;
   /// Shared memory in bytes of a multiprocessor of this compute capability. A
   /// block may ask for 1 KiB less.

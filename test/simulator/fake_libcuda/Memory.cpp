@@ -30,8 +30,6 @@ static Result copy(Driver &driver, Stream *stream, void *to, const void *from,
   };
   if (driver.isPinned(host))
     return driver.enqueue(stream, work);
-  if (stream->capture)
-    return CaptureUnsupported;
   if (Result result = driver.finish(*stream))
     return result;
   return work();
@@ -88,6 +86,21 @@ int cuMemFreeHost(void *address) {
       return result;
   driver.hostMemory.erase(address);
   free(address);
+  return Success;
+}
+
+int cuPointerGetAttribute(void *data, int attribute, uint64_t address) {
+  VIT_DRIVER("cuPointerGetAttribute")
+  if (!driver.simulator.getMemory().contains(toPointer(address), 1))
+    return InvalidValue;
+  int value;
+  if (attribute == 2) // the type of memory: of a device
+    value = 2;
+  else if (attribute == 9) // the device, which is all of them
+    value = 0;
+  else
+    return InvalidValue;
+  memcpy(data, &value, sizeof value);
   return Success;
 }
 

@@ -104,8 +104,23 @@ int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
                    unsigned blockZ, unsigned sharedBytes, Stream *stream,
                    void **parameters, void **extra) {
   VIT_DRIVER("cuLaunchKernel")
-  if (extra ||
-      (function->kernel && !function->kernel->arguments.empty() && !parameters))
+  Work work;
+  std::vector<Range> ranges;
+  if (extra)
+    return InvalidValue;
+  if (Result result = driver.prepare(function, {gridX, gridY, gridZ},
+                                     {blockX, blockY, blockZ}, sharedBytes,
+                                     parameters, work, ranges))
+    return result;
+  return driver.enqueue(stream, work);
+}
+}
+
+Result Driver::prepare(Function *function, const Extent &grid,
+                       const Extent &block, unsigned sharedBytes,
+                       void **parameters, Work &work,
+                       std::vector<Range> &ranges) {
+  if (function->kernel && !function->kernel->arguments.empty() && !parameters)
     return InvalidValue;
   int allowed = function->maxDynamicShared >= 0
                     ? function->maxDynamicShared
@@ -113,8 +128,10 @@ int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
                           getDeclaredShared(*function);
   if (static_cast<int64_t>(sharedBytes) > allowed)
     return InvalidValue;
+  ranges.clear();
+  work = [] { return Success; };
   if (!function->kernel)
-    return driver.enqueue(stream, [] { return Success; });
+    return Success;
   // Copy the values: the caller may free their memory.
   struct alignas(64) Value {
     char bytes[maxArgument] = {};
@@ -126,22 +143,26 @@ int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
       return InvalidValue;
     memcpy(values[i].bytes, parameters[i], arguments[i].bytes);
   }
-  return driver.enqueue(stream, [=, &driver]() mutable {
-    std::vector<void *> addresses;
+  std::vector<void *> addresses;
+  for (Value &value : values)
+    addresses.push_back(value.bytes);
+  ranges = simulator.getMemory().getRanges(*function->kernel, addresses.data());
+  work = [function, grid, block, sharedBytes, values, this]() mutable {
+    std::vector<void *> own;
     for (Value &value : values)
-      addresses.push_back(value.bytes);
+      own.push_back(value.bytes);
     Launch launch;
     launch.library = function->library;
     launch.kernel = function->kernel;
-    launch.grid = {gridX, gridY, gridZ};
-    launch.block = {blockX, blockY, blockZ};
+    launch.grid = grid;
+    launch.block = block;
     launch.dynamicShared = sharedBytes;
-    launch.arguments = addresses.data();
+    launch.arguments = own.data();
     std::string finding;
-    if (driver.simulator.run(launch, finding))
+    if (simulator.run(launch, finding))
       return Success;
     fprintf(stderr, "simulator: %s\n", finding.c_str());
     return LaunchFailed;
-  });
-}
+  };
+  return Success;
 }

@@ -1,4 +1,5 @@
-//===- Stream.cpp - libcuda: streams, graphs, events ----------------------===//
+//===- Stream.cpp - libcuda: streams and events
+//----------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -36,63 +37,7 @@ int cuStreamSynchronize(Stream *stream) {
   VIT_DRIVER("cuStreamSynchronize")
   if (!driver.streams.count(stream))
     return InvalidHandle;
-  if (stream->capture)
-    return CaptureUnsupported;
   return driver.finish(*stream);
-}
-
-int cuStreamBeginCapture_v2(Stream *stream, int) {
-  VIT_DRIVER("cuStreamBeginCapture")
-  if (!driver.streams.count(stream))
-    return InvalidHandle;
-  if (stream->capture)
-    return CaptureUnsupported;
-  stream->capture = std::make_unique<Graph>();
-  return Success;
-}
-
-int cuStreamEndCapture(Stream *stream, Graph **graph) {
-  VIT_DRIVER("cuStreamEndCapture")
-  if (!driver.streams.count(stream) || !stream->capture)
-    return InvalidValue;
-  *graph = stream->capture.release();
-  driver.graphs.insert(*graph);
-  return Success;
-}
-
-int cuGraphInstantiateWithFlags(Graph **executable, Graph *graph,
-                                unsigned long long) {
-  VIT_DRIVER("cuGraphInstantiateWithFlags")
-  if (!driver.graphs.count(graph))
-    return InvalidValue;
-  *executable = *driver.executables.insert(new Graph(*graph)).first;
-  return Success;
-}
-
-int cuGraphLaunch(Graph *executable, Stream *stream) {
-  VIT_DRIVER("cuGraphLaunch")
-  if (!driver.executables.count(executable))
-    return InvalidValue;
-  for (const Work &work : executable->works)
-    if (Result result = driver.enqueue(stream, work))
-      return result;
-  return Success;
-}
-
-int cuGraphExecDestroy(Graph *executable) {
-  VIT_DRIVER("cuGraphExecDestroy")
-  if (!driver.executables.erase(executable))
-    return InvalidValue;
-  delete executable;
-  return Success;
-}
-
-int cuGraphDestroy(Graph *graph) {
-  VIT_DRIVER("cuGraphDestroy")
-  if (!driver.graphs.erase(graph))
-    return InvalidValue;
-  delete graph;
-  return Success;
 }
 
 int cuEventCreate(Event **event, unsigned) {

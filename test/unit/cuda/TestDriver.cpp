@@ -10,17 +10,20 @@
 #include "devices/cuda/Functions.h"
 #include "kernels.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <iterator>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 using namespace vit::runtime::cuda;
-using Work = std::vector<std::function<void()>>;
+using Work = std::function<void()>;
 using HostKernel = decltype(&kernelScale);
 
 namespace vit::runtime::cuda {
@@ -31,26 +34,34 @@ struct FunctionObject {
   unsigned arguments;
   unsigned mostShared = 48 << 10; ///< bytes that a launch may ask for
 };
-struct StreamObject {
-  bool isCapturing = false;
-  Work captured;
+struct StreamObject {};
+struct GraphNodeObject {
+  Work work;
+  std::vector<GraphNode> dependencies;
+  const FunctionObject *function = nullptr; ///< of a kernel
 };
 struct EventObject {
   std::chrono::steady_clock::time_point time;
 };
 struct GraphObject {
-  Work work;
+  std::vector<std::unique_ptr<GraphNodeObject>> nodes;
 };
 struct GraphExecObject {
-  Work work;
+  GraphObject *graph;
+  std::map<GraphNode, Work> work;
 };
 } // namespace vit::runtime::cuda
 
 static vit::test::TestDriver driver;
-static ContextObject primary;
+/// The primary context of each device.
+static ContextObject contexts[8];
 static int retained = 0;
-static thread_local int pushed = 0;
-static std::map<DevicePointer, size_t> allocations;
+static thread_local std::vector<Context> pushed;
+struct Allocation {
+  size_t bytes;
+  int device;
+};
+static std::map<DevicePointer, Allocation> allocations;
 static std::map<std::string, int> calls;
 static FunctionObject functions[] = {
     {kernelScale, 3},    {kernelLinear, 3}, {kernelAdd, 3},
@@ -75,7 +86,7 @@ static void require(bool condition, const char *what) {
 
 /// The failure that the test requested for this call, if any.
 static Result enter(const char *name, bool inContext) {
-  require(!inContext || (pushed > 0 && retained > 0), name);
+  require(!inContext || (!pushed.empty() && retained > 0), name);
   if (std::strcmp(name, driver.failingFunction) != 0)
     return kSuccess;
   int call = calls[name]++ - driver.failAfter;
@@ -102,21 +113,27 @@ template <typename T> static Result drop(T *object) {
   return kSuccess;
 }
 
-static void checkRange(DevicePointer begin, size_t bytes) {
-  auto after = allocations.upper_bound(begin);
-  require(after != allocations.begin(), "address of nothing");
-  if (after == allocations.begin())
-    return;
-  --after;
-  require(begin + bytes <= after->first + after->second,
-          "goes beyond its memory");
+/// The allocation that has the address; the end if there is none.
+static auto findAllocation(DevicePointer pointer) {
+  auto found = allocations.upper_bound(pointer);
+  if (found == allocations.begin())
+    return allocations.end();
+  --found;
+  return pointer < found->first + found->second.bytes ? found
+                                                      : allocations.end();
 }
 
-static void submit(Stream stream, std::function<void()> work) {
-  if (stream->isCapturing)
-    stream->captured.push_back(std::move(work));
-  else
-    work();
+/// `isCopied`: copies may go from a device to another one.
+static void checkRange(DevicePointer begin, size_t bytes,
+                       bool isCopied = false) {
+  auto found = findAllocation(begin);
+  require(found != allocations.end(), "address of nothing");
+  if (found == allocations.end())
+    return;
+  require(begin + bytes <= found->first + found->second.bytes,
+          "goes beyond its memory");
+  require(isCopied || &contexts[found->second.device] == pushed.back(),
+          "uses memory of another device");
 }
 
 static void *host(DevicePointer pointer) {
@@ -191,11 +208,11 @@ Result cuDeviceGetAttribute(int *value, DeviceAttribute attribute, Device) {
   }
   return kSuccess;
 }
-Result cuDevicePrimaryCtxRetain(Context *context, Device) {
+Result cuDevicePrimaryCtxRetain(Context *context, Device device) {
   ENTER_ANYWHERE();
   ++retained;
   ++driver.liveObjects;
-  *context = &primary;
+  *context = &contexts[device - 100];
   return kSuccess;
 }
 Result cuDevicePrimaryCtxRelease_v2(Device) {
@@ -206,14 +223,15 @@ Result cuDevicePrimaryCtxRelease_v2(Device) {
 }
 Result cuCtxPushCurrent_v2(Context context) {
   ENTER_ANYWHERE();
-  require(context == &primary, "pushes no context");
-  ++pushed;
+  require(context >= contexts && context < std::end(contexts),
+          "pushes no context");
+  pushed.push_back(context);
   return kSuccess;
 }
 Result cuCtxPopCurrent_v2(Context *context) {
-  require(pushed > 0, "pops no context");
-  --pushed;
-  *context = &primary;
+  require(!pushed.empty(), "pops no context");
+  *context = pushed.back();
+  pushed.pop_back();
   return kSuccess;
 }
 Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count,
@@ -258,7 +276,7 @@ Result cuMemAlloc_v2(DevicePointer *memory, size_t bytes) {
   void *pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::memset(pointer, 0xa5, bytes); // A value that no test expects.
   *memory = reinterpret_cast<DevicePointer>(pointer);
-  allocations[*memory] = bytes;
+  allocations[*memory] = {bytes, int(pushed.back() - contexts)};
   ++driver.liveObjects;
   return kSuccess;
 }
@@ -281,35 +299,45 @@ Result cuMemFreeHost(void *memory) {
   return kSuccess;
 }
 Result cuMemcpyHtoDAsync_v2(DevicePointer target, const void *source,
-                            size_t bytes, Stream stream) {
+                            size_t bytes, Stream) {
   ENTER();
-  require(!stream->isCapturing, "captures an upload");
   checkRange(target, bytes);
   ++driver.uploads;
   std::memcpy(host(target), source, bytes);
   return kSuccess;
 }
 Result cuMemcpyDtoHAsync_v2(void *target, DevicePointer source, size_t bytes,
-                            Stream stream) {
+                            Stream) {
   ENTER();
-  require(!stream->isCapturing, "captures a download");
   checkRange(source, bytes);
   std::memcpy(target, host(source), bytes);
   return kSuccess;
 }
 Result cuMemcpyDtoDAsync_v2(DevicePointer target, DevicePointer source,
-                            size_t bytes, Stream stream) {
+                            size_t bytes, Stream) {
   ENTER();
-  checkRange(target, bytes);
-  checkRange(source, bytes);
-  submit(stream, [=] { std::memcpy(host(target), host(source), bytes); });
+  checkRange(target, bytes, true);
+  checkRange(source, bytes, true);
+  ++driver.copies;
+  std::memmove(host(target), host(source), bytes);
   return kSuccess;
 }
 Result cuMemsetD8Async(DevicePointer target, unsigned char value, size_t bytes,
-                       Stream stream) {
+                       Stream) {
   ENTER();
   checkRange(target, bytes);
-  submit(stream, [=] { std::memset(host(target), value, bytes); });
+  std::memset(host(target), value, bytes);
+  return kSuccess;
+}
+Result cuPointerGetAttribute(void *data, PointerAttribute attribute,
+                             DevicePointer pointer) {
+  ENTER();
+  auto found = findAllocation(pointer);
+  if (found == allocations.end())
+    return kInvalidValue;
+  int value =
+      attribute == kPointerMemoryType ? kMemoryOfDevice : found->second.device;
+  std::memcpy(data, &value, sizeof value);
   return kSuccess;
 }
 Result cuStreamCreate(Stream *stream, unsigned flags) {
@@ -318,71 +346,153 @@ Result cuStreamCreate(Stream *stream, unsigned flags) {
   return make(stream);
 }
 Result cuStreamDestroy_v2(Stream stream) { return drop(stream); }
-Result cuStreamSynchronize(Stream stream) {
+Result cuStreamSynchronize(Stream) {
   ENTER();
-  require(!stream->isCapturing, "waits for a captured stream");
   return kSuccess;
 }
-Result cuLaunchKernel(Function function, unsigned gridX, unsigned gridY,
-                      unsigned gridZ, unsigned blockX, unsigned blockY,
-                      unsigned blockZ, unsigned shared, Stream stream,
-                      void **parameters, void **extra) {
-  ENTER();
-  require(gridX > 0 && gridY == 1 && gridZ == 1 && blockX == 64 &&
-              blockY == 1 && blockZ == 1 && shared <= function->mostShared &&
-              !extra,
+
+} // extern "C"
+
+/// A launch, checked, whose parameters are copied.
+static Work checkLaunch(const KernelNode &launch) {
+  const FunctionObject &function = *launch.function;
+  require(launch.gridX > 0 && launch.gridY == 1 && launch.gridZ == 1 &&
+              launch.blockX == 64 && launch.blockY == 1 && launch.blockZ == 1 &&
+              launch.shared <= function.mostShared && !launch.extra,
           "an impossible launch");
-  driver.sharedBytes = std::max(driver.sharedBytes, int(shared));
+  driver.sharedBytes = std::max(driver.sharedBytes, int(launch.shared));
   std::vector<void *> arguments;
-  for (unsigned i = 0; i < function->arguments; ++i) {
+  for (unsigned i = 0; i < function.arguments; ++i) {
     DevicePointer pointer;
-    std::memcpy(&pointer, parameters[i], sizeof pointer);
+    std::memcpy(&pointer, launch.parameters[i], sizeof pointer);
     require(pointer % 16 == 0, "an argument that is not aligned");
     checkRange(pointer, 4);
     arguments.push_back(host(pointer));
   }
   int32_t batch, first;
-  std::memcpy(&batch, parameters[function->arguments], 4);
-  std::memcpy(&first, parameters[function->arguments + 1], 4);
-  driver.kernelLaunches += !stream->isCapturing;
-  submit(stream, [=] {
+  std::memcpy(&batch, launch.parameters[function.arguments], 4);
+  std::memcpy(&first, launch.parameters[function.arguments + 1], 4);
+  unsigned units = launch.gridX;
+  HostKernel run = function.run;
+  return [=] {
+    for (void *argument : arguments)
+      driver.kernelArguments.insert(argument);
     float scratch[16];
-    function->run(arguments.data(), batch, first, int64_t(first) + gridX,
-                  scratch);
+    run(arguments.data(), batch, first, int64_t(first) + units, scratch);
+  };
+}
+
+static Result addNode(GraphNode *node, Graph graph,
+                      const GraphNode *dependencies, size_t count, Work work,
+                      const FunctionObject *function = nullptr) {
+  for (size_t i = 0; i < count; ++i)
+    require(
+        std::any_of(graph->nodes.begin(), graph->nodes.end(),
+                    [&](const auto &n) { return n.get() == dependencies[i]; }),
+        "depends on a node of another graph");
+  auto made = std::make_unique<GraphNodeObject>();
+  made->work = std::move(work);
+  made->dependencies.assign(dependencies, dependencies + count);
+  made->function = function;
+  *node = made.get();
+  graph->nodes.push_back(std::move(made));
+  driver.edges += int(count);
+  return kSuccess;
+}
+
+extern "C" {
+
+Result cuLaunchKernel(Function function, unsigned gridX, unsigned gridY,
+                      unsigned gridZ, unsigned blockX, unsigned blockY,
+                      unsigned blockZ, unsigned shared, Stream,
+                      void **parameters, void **extra) {
+  ENTER();
+  ++driver.kernelLaunches;
+  checkLaunch({function, gridX, gridY, gridZ, blockX, blockY, blockZ, shared,
+               parameters, extra})();
+  return kSuccess;
+}
+Result cuGraphCreate(Graph *graph, unsigned flags) {
+  ENTER();
+  require(flags == 0, "a graph with flags");
+  ++driver.graphs;
+  return make(graph);
+}
+Result cuGraphAddKernelNode(GraphNode *node, Graph graph,
+                            const GraphNode *dependencies, size_t count,
+                            const KernelNode *launch) {
+  ENTER();
+  return addNode(node, graph, dependencies, count, checkLaunch(*launch),
+                 launch->function);
+}
+Result cuGraphAddMemcpyNode(GraphNode *node, Graph graph,
+                            const GraphNode *dependencies, size_t count,
+                            const CopyNode *given, Context context) {
+  ENTER();
+  CopyNode copy = *given;
+  auto isPlain = [](const CopyNode::Side &side) {
+    return side.memoryType == kMemoryOfDevice && !side.x && !side.y &&
+           !side.z && !side.level && !side.host && !side.array;
+  };
+  require(isPlain(copy.source) && isPlain(copy.target) && copy.height == 1 &&
+              copy.depth == 1 && copy.bytes > 0 && context == pushed.back(),
+          "an impossible copy");
+  checkRange(copy.target.device, copy.bytes);
+  checkRange(copy.source.device, copy.bytes);
+  return addNode(node, graph, dependencies, count, [=] {
+    std::memcpy(host(copy.target.device), host(copy.source.device), copy.bytes);
   });
-  return kSuccess;
 }
-Result cuStreamBeginCapture_v2(Stream stream, int mode) {
+Result cuGraphAddMemsetNode(GraphNode *node, Graph graph,
+                            const GraphNode *dependencies, size_t count,
+                            const FillNode *given, Context context) {
   ENTER();
-  require(mode == kCaptureModeRelaxed, "captures in another mode");
-  stream->isCapturing = true;
-  return kSuccess;
-}
-Result cuStreamEndCapture(Stream stream, Graph *graph) {
-  require(stream->isCapturing, "ends no capture");
-  stream->isCapturing = false;
-  Work work = std::move(stream->captured);
-  stream->captured.clear();
-  ENTER();
-  make(graph);
-  (*graph)->work = std::move(work);
-  ++driver.captures;
-  return kSuccess;
+  FillNode fill = *given;
+  require(fill.elementBytes == 1 && fill.rows == 1 && fill.elements > 0 &&
+              context == pushed.back(),
+          "an impossible fill");
+  checkRange(fill.target, fill.elements);
+  return addNode(node, graph, dependencies, count, [=] {
+    std::memset(host(fill.target), int(fill.value), fill.elements);
+  });
 }
 Result cuGraphInstantiateWithFlags(GraphExec *executable, Graph graph,
                                    uint64_t flags) {
   ENTER();
   require(flags == 0, "a graph with flags");
   make(executable);
-  (*executable)->work = graph->work;
+  (*executable)->graph = graph;
+  for (const auto &node : graph->nodes)
+    (*executable)->work[node.get()] = node->work;
   return kSuccess;
 }
-Result cuGraphLaunch(GraphExec executable, Stream stream) {
+Result cuGraphExecKernelNodeSetParams(GraphExec executable, GraphNode node,
+                                      const KernelNode *launch) {
   ENTER();
-  require(!stream->isCapturing, "launches into a captured stream");
+  auto found = executable->work.find(node);
+  require(found != executable->work.end() && node->function == launch->function,
+          "changes a node that is not in the graph");
+  found->second = checkLaunch(*launch);
+  ++driver.changedNodes;
+  return kSuccess;
+}
+/// Runs what is ready, the latest first, so that a dependency that is missing
+/// gives wrong results.
+Result cuGraphLaunch(GraphExec executable, Stream) {
+  ENTER();
   ++driver.graphLaunches;
-  for (const auto &work : executable->work)
-    work();
+  const auto &nodes = executable->graph->nodes;
+  std::set<GraphNode> done;
+  auto isReady = [&](const auto &node) {
+    return !done.count(node.get()) &&
+           std::all_of(node->dependencies.begin(), node->dependencies.end(),
+                       [&](GraphNode before) { return done.count(before); });
+  };
+  while (done.size() < nodes.size()) {
+    auto next = std::find_if(nodes.rbegin(), nodes.rend(), isReady);
+    executable->work.at(next->get())();
+    done.insert(next->get());
+  }
   return kSuccess;
 }
 Result cuGraphExecDestroy(GraphExec executable) { return drop(executable); }
@@ -393,9 +503,8 @@ Result cuEventCreate(Event *event, unsigned flags) {
   return make(event);
 }
 Result cuEventDestroy_v2(Event event) { return drop(event); }
-Result cuEventRecord(Event event, Stream stream) {
+Result cuEventRecord(Event event, Stream) {
   ENTER();
-  require(!stream->isCapturing, "records an event in a capture");
   event->time = std::chrono::steady_clock::now();
   return kSuccess;
 }

@@ -7,7 +7,7 @@
 //
 // The interface between tests and TestDriver.cpp. The driver has one device,
 // in host memory, and runs the kernels of the test module (kernels.h). Work is
-// done when it is submitted, except for that of a captured stream.
+// done when it is submitted.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +15,7 @@
 #define VIT_TEST_TEST_DRIVER_H
 
 #include <cstdint>
+#include <set>
 
 namespace vit::test {
 
@@ -33,7 +34,12 @@ struct TestDriver {
   // Read by tests.
   int liveObjects = 0; ///< contexts, modules, memory, streams, graphs, events
   int graphLaunches = 0;
-  int captures = 0;
+  int graphs = 0;       ///< made
+  int edges = 0;        ///< of all graphs
+  int changedNodes = 0; ///< of executables
+  int copies = 0;       ///< within and between devices, outside of graphs
+  /// What kernels have had as arguments.
+  std::set<const void *> kernelArguments;
   int kernelLaunches = 0; ///< outside of graphs
   int sharedBytes = 0;    ///< the most that a launch asked for
   int uploads = 0;

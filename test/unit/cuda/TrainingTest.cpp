@@ -50,7 +50,7 @@ TEST_F(CudaTraining, StepsCopyNothingButInputs) {
       EXPECT_EQ(readMomentum(parameters), momentum);
     }
   }
-  EXPECT_EQ(driver->captures, 1);
+  EXPECT_EQ(driver->graphs, 1);
   EXPECT_EQ(readParameters(parameters), values);
   // A step on zeros would change what is trained.
   EXPECT_EQ(vit_session_warm_up(steps.get(), "train_step", 3, &error),

@@ -7,6 +7,7 @@
 
 #include "devices/cuda/Executor.h"
 
+#include "Dependencies.h"
 #include "Plan.h"
 #include "format/Extent.h"
 
@@ -63,9 +64,10 @@ vit_status CudaExecutor::build(const char *selector, vit_error *error) {
     if (schedules[i])
       commands = std::max(commands, count(schedules[i]->commands()));
   }
-  if (!inputPlaces.allocate(module.allocator, inputs) ||
-      !outputPlaces.allocate(module.allocator, outputs))
-    return outOfMemory(error, outputs * 8ull, "the session");
+  size_t most = size_t(inputs) + outputs;
+  if (!places.allocate(module.allocator, most) ||
+      !bindings.allocate(module.allocator, most))
+    return outOfMemory(error, most * 16ull, "the session");
 
   VIT_TRY(driver.check(
       driver.cuDevicePrimaryCtxRetain(&cudaContext, adapter.device),
@@ -128,19 +130,97 @@ vit_status CudaExecutor::makeRoom(const Call &call, vit_error *error) {
     VIT_TRY(resources->arena.allocate(adapter, total, "the workspace", error));
   }
   const schema::Entry &entry = context.module.entry(call.entry);
+  inputCount = entry.inputs()->size();
+  outputCount = entry.outputs()->size();
   uint64_t begin = alignUp(call.slotBytes, kDeviceAlignment), next = begin;
-  auto place = [&](const auto &bindings, Array<uint64_t> &places) {
-    for (uint32_t i = 0; i < bindings.size(); ++i) {
+  uint32_t at = 0;
+  for (const auto *list : {entry.inputs(), entry.outputs()})
+    for (const schema::Binding *binding : *list) {
       uint64_t bytes = 0;
-      bindingBytes(*bindings.Get(i), call.batch, bytes);
-      places[i] = next;
+      bindingBytes(*binding, call.batch, bytes);
+      places[at] = next;
+      bindings[at++] = resources->arena.at(next);
       next += alignUp(bytes, kDeviceAlignment);
     }
-  };
-  place(*entry.inputs(), inputPlaces);
-  place(*entry.outputs(), outputPlaces);
   isStaged =
       next - begin <= kMaxStaging && resources->staging.reserve(next - begin);
+  return VIT_OK;
+}
+
+static DevicePointer deviceAddress(const void *data) {
+  return reinterpret_cast<uintptr_t>(data);
+}
+
+/// Whether kernels can use what the caller has at `pointer`.
+/// VIT_INVALID_ARGUMENT if no GPU has memory there.
+vit_status CudaExecutor::isUsable(const schema::Binding &binding,
+                                  const char *what, DevicePointer pointer,
+                                  bool &usable, vit_error *error) const {
+  int memory = 0, ordinal = -1;
+  Result result =
+      driver.cuPointerGetAttribute(&memory, kPointerMemoryType, pointer);
+  if (result == kSuccess)
+    result =
+        driver.cuPointerGetAttribute(&ordinal, kPointerDeviceOrdinal, pointer);
+  if (result == kInvalidValue ||
+      (result == kSuccess && memory != kMemoryOfDevice))
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "%s '%s' is said to be in device memory, but its address is "
+                "not of memory of a CUDA device",
+                what, binding.name()->c_str());
+  VIT_TRY(driver.check(result, "find the memory of a tensor", error));
+  // Memory of another device cannot always be accessed, but can be copied.
+  usable = ordinal == adapter.ordinal && pointer % kVectorBytes == 0;
+  return VIT_OK;
+}
+
+/// Whether an output in device memory shares bytes with an input or another
+/// output.
+bool CudaExecutor::isShared(const Call &call, uint32_t output) const {
+  const schema::Entry &entry = context.module.entry(call.entry);
+  uint64_t bytes = 0;
+  bindingBytes(*entry.outputs()->Get(output), call.batch, bytes);
+  DevicePointer begin = deviceAddress(call.outputs[output]);
+  auto overlaps = [&](const void *data, vit_memory memory,
+                      const schema::Binding &binding) {
+    uint64_t size = 0;
+    bindingBytes(binding, call.batch, size);
+    DevicePointer other = deviceAddress(data);
+    return data && memory == VIT_DEVICE && begin < other + size &&
+           other < begin + bytes;
+  };
+  for (uint32_t i = 0; i < inputCount; ++i)
+    if (overlaps(call.inputs[i], call.inputMemory[i], *entry.inputs()->Get(i)))
+      return true;
+  for (uint32_t i = 0; i < outputCount; ++i)
+    if (i != output && overlaps(call.outputs[i], call.outputMemory[i],
+                                *entry.outputs()->Get(i)))
+      return true;
+  return false;
+}
+
+/// Lets kernels use tensors of the caller where they are.
+vit_status CudaExecutor::bindCaller(const Call &call, vit_error *error) {
+  const schema::Entry &entry = context.module.entry(call.entry);
+  for (uint32_t i = 0; i < inputCount; ++i) {
+    if (call.inputMemory[i] != VIT_DEVICE)
+      continue;
+    DevicePointer pointer = deviceAddress(call.inputs[i]);
+    bool usable = false;
+    VIT_TRY(isUsable(*entry.inputs()->Get(i), "input", pointer, usable, error));
+    if (usable)
+      bindings[i] = pointer;
+  }
+  for (uint32_t i = 0; i < outputCount; ++i) {
+    if (!call.outputs[i] || call.outputMemory[i] != VIT_DEVICE)
+      continue;
+    DevicePointer pointer = deviceAddress(call.outputs[i]);
+    bool usable = false;
+    VIT_TRY(
+        isUsable(*entry.outputs()->Get(i), "output", pointer, usable, error));
+    if (usable && !isShared(call, i))
+      bindings[inputCount + i] = pointer;
+  }
   return VIT_OK;
 }
 
@@ -149,9 +229,9 @@ DevicePointer CudaExecutor::resolve(const Call &call,
   uint32_t index = argument.index();
   switch (argument.kind()) {
   case schema::ArgumentKind::Input:
-    return resources->arena.at(inputPlaces[index]);
+    return bindings[index];
   case schema::ArgumentKind::Output:
-    return resources->arena.at(outputPlaces[index]);
+    return bindings[inputCount + index];
   case schema::ArgumentKind::Slot:
     return resources->arena.at(call.slotOffsets[index] + argument.offset());
   case schema::ArgumentKind::Derived:
@@ -168,10 +248,6 @@ static unsigned char *staged(PinnedMemory &staging, const Call &call,
   return staging.data() + (place - alignUp(call.slotBytes, kDeviceAlignment));
 }
 
-static DevicePointer deviceAddress(const void *data) {
-  return reinterpret_cast<uintptr_t>(data);
-}
-
 vit_status CudaExecutor::copyOnDevice(DevicePointer target,
                                       DevicePointer source, uint64_t bytes,
                                       vit_error *error) {
@@ -181,60 +257,62 @@ vit_status CudaExecutor::copyOnDevice(DevicePointer target,
 }
 
 vit_status CudaExecutor::upload(const Call &call, vit_error *error) {
-  const auto &bindings = *context.module.entry(call.entry).inputs();
-  for (uint32_t i = 0; i < bindings.size(); ++i) {
+  const auto &inputs = *context.module.entry(call.entry).inputs();
+  for (uint32_t i = 0; i < inputs.size(); ++i) {
     uint64_t bytes = 0;
-    bindingBytes(*bindings.Get(i), call.batch, bytes);
+    bindingBytes(*inputs.Get(i), call.batch, bytes);
     const void *source = call.inputs[i];
     if (call.inputMemory[i] == VIT_DEVICE) {
-      VIT_TRY(copyOnDevice(resources->arena.at(inputPlaces[i]),
-                           deviceAddress(source), bytes, error));
+      if (bindings[i] != deviceAddress(source))
+        VIT_TRY(copyOnDevice(bindings[i], deviceAddress(source), bytes, error));
       continue;
     }
     if (isStaged) {
-      void *copy = staged(resources->staging, call, inputPlaces[i]);
+      void *copy = staged(resources->staging, call, places[i]);
       std::memcpy(copy, source, bytes);
       source = copy;
     }
-    VIT_TRY(driver.check(
-        driver.cuMemcpyHtoDAsync_v2(resources->arena.at(inputPlaces[i]), source,
-                                    bytes, resources->stream),
-        "copy inputs to the device", error));
+    VIT_TRY(driver.check(driver.cuMemcpyHtoDAsync_v2(bindings[i], source, bytes,
+                                                     resources->stream),
+                         "copy inputs to the device", error));
   }
   return VIT_OK;
 }
 
 vit_status CudaExecutor::download(const Call &call, vit_error *error) {
-  const auto &bindings = *context.module.entry(call.entry).outputs();
-  for (uint32_t i = 0; i < bindings.size(); ++i) {
+  const auto &outputs = *context.module.entry(call.entry).outputs();
+  for (uint32_t i = 0; i < outputs.size(); ++i) {
     if (!call.outputs[i])
       continue;
     uint64_t bytes = 0;
-    bindingBytes(*bindings.Get(i), call.batch, bytes);
+    bindingBytes(*outputs.Get(i), call.batch, bytes);
+    DevicePointer source = bindings[inputCount + i];
     if (call.outputMemory[i] == VIT_DEVICE) {
-      VIT_TRY(copyOnDevice(deviceAddress(call.outputs[i]),
-                           resources->arena.at(outputPlaces[i]), bytes, error));
+      if (source != deviceAddress(call.outputs[i]))
+        VIT_TRY(
+            copyOnDevice(deviceAddress(call.outputs[i]), source, bytes, error));
       continue;
     }
-    void *target = isStaged ? staged(resources->staging, call, outputPlaces[i])
-                            : call.outputs[i];
-    VIT_TRY(driver.check(driver.cuMemcpyDtoHAsync_v2(
-                             target, resources->arena.at(outputPlaces[i]),
-                             bytes, resources->stream),
-                         "copy outputs from the device", error));
+    void *target =
+        isStaged ? staged(resources->staging, call, places[inputCount + i])
+                 : call.outputs[i];
+    VIT_TRY(driver.check(
+        driver.cuMemcpyDtoHAsync_v2(target, source, bytes, resources->stream),
+        "copy outputs from the device", error));
   }
   return VIT_OK;
 }
 
 /// Copies the outputs from the pinned memory to the caller.
 void CudaExecutor::handOver(const Call &call) {
-  const auto &bindings = *context.module.entry(call.entry).outputs();
-  for (uint32_t i = 0; isStaged && i < bindings.size(); ++i) {
+  const auto &outputs = *context.module.entry(call.entry).outputs();
+  for (uint32_t i = 0; isStaged && i < outputs.size(); ++i) {
     uint64_t bytes = 0;
-    bindingBytes(*bindings.Get(i), call.batch, bytes);
+    bindingBytes(*outputs.Get(i), call.batch, bytes);
     if (call.outputs[i] && call.outputMemory[i] == VIT_HOST)
       std::memcpy(call.outputs[i],
-                  staged(resources->staging, call, outputPlaces[i]), bytes);
+                  staged(resources->staging, call, places[inputCount + i]),
+                  bytes);
   }
 }
 
@@ -242,69 +320,172 @@ void CudaExecutor::handOver(const Call &call) {
 // Running
 //===----------------------------------------------------------------------===//
 
+void CudaExecutor::fill(const Call &call, const schema::Command &command,
+                        Launch &launch) const {
+  const schema::Kernel &kernel =
+      *schedules[call.entry]->kernels()->Get(command.kernel());
+  uint32_t arguments = kernel.argument_count();
+  for (uint32_t i = 0; i < arguments; ++i) {
+    launch.pointers[i] = resolve(call, *command.arguments()->Get(i));
+    launch.parameters[i] = &launch.pointers[i];
+  }
+  launch.batch = int32_t(call.batch);
+  launch.firstUnit = 0;
+  launch.parameters[arguments] = &launch.batch;
+  launch.parameters[arguments + 1] = &launch.firstUnit;
+  launch.node = {resources->kernels.function(call.entry, command.kernel()),
+                 unsigned(workSize(command, call.batch)),
+                 1,
+                 1,
+                 kernel.threads(),
+                 1,
+                 1,
+                 dynamicShared(kernel),
+                 launch.parameters,
+                 nullptr};
+}
+
 vit_status CudaExecutor::submitCommand(const Call &call,
                                        const schema::Command &command,
                                        vit_error *error) {
   Stream stream = resources->stream;
-  uint64_t size = 0;
+  uint64_t size = workSize(command, call.batch);
+  if (size == 0) // An empty grid is an error.
+    return VIT_OK;
   switch (command.kind()) {
   case schema::CommandKind::Dispatch: {
-    const schema::Kernel &kernel =
-        *schedules[call.entry]->kernels()->Get(command.kernel());
-    DevicePointer pointers[kMaxGpuArguments];
-    void *parameters[kMaxGpuArguments + 2];
-    uint32_t arguments = kernel.argument_count();
-    for (uint32_t i = 0; i < arguments; ++i) {
-      pointers[i] = resolve(call, *command.arguments()->Get(i));
-      parameters[i] = &pointers[i];
-    }
-    auto batch = int32_t(call.batch);
-    int32_t first = 0;
-    parameters[arguments] = &batch;
-    parameters[arguments + 1] = &first;
-    evaluate(*command.units(), call.batch, size);
-    if (size == 0) // An empty grid is an error.
-      return VIT_OK;
+    Launch launch;
+    fill(call, command, launch);
+    const KernelNode &node = launch.node;
     return driver.check(
-        driver.cuLaunchKernel(
-            resources->kernels.function(call.entry, command.kernel()),
-            unsigned(size), 1, 1, kernel.threads(), 1, 1, dynamicShared(kernel),
-            stream, parameters, nullptr),
+        driver.cuLaunchKernel(node.function, node.gridX, node.gridY, node.gridZ,
+                              node.blockX, node.blockY, node.blockZ,
+                              node.shared, stream, node.parameters, node.extra),
         "launch a kernel", error);
   }
   case schema::CommandKind::Barrier:
     return VIT_OK;
   case schema::CommandKind::Copy:
+    return copyOnDevice(resolve(call, *command.arguments()->Get(1)),
+                        resolve(call, *command.arguments()->Get(0)), size,
+                        error);
   case schema::CommandKind::Fill:
-    break;
+    return driver.check(
+        driver.cuMemsetD8Async(resolve(call, *command.arguments()->Get(0)), 0,
+                               size, stream),
+        "fill memory", error);
   }
-  const auto &arguments = *command.arguments();
-  const schema::Argument &last = *arguments.Get(arguments.size() - 1);
-  evaluate(last.bytes(), call.batch, size);
-  if (size == 0)
-    return VIT_OK;
-  DevicePointer target = resolve(call, last);
-  if (command.kind() == schema::CommandKind::Fill)
-    return driver.check(driver.cuMemsetD8Async(target, 0, size, stream),
-                        "fill memory", error);
-  return copyOnDevice(target, resolve(call, *arguments.Get(0)), size, error);
+  return VIT_OK;
+}
+
+Result CudaExecutor::addNode(const Call &call, const schema::Command &command,
+                             Graph graph, const GraphNode *dependencies,
+                             size_t count, GraphNode &node) const {
+  uint64_t size = workSize(command, call.batch);
+  switch (command.kind()) {
+  case schema::CommandKind::Dispatch: {
+    Launch launch;
+    fill(call, command, launch);
+    return driver.cuGraphAddKernelNode(&node, graph, dependencies, count,
+                                       &launch.node);
+  }
+  case schema::CommandKind::Barrier:
+    return kSuccess;
+  case schema::CommandKind::Copy: {
+    CopyNode copy = {};
+    copy.source.memoryType = copy.target.memoryType = kMemoryOfDevice;
+    copy.source.device = resolve(call, *command.arguments()->Get(0));
+    copy.target.device = resolve(call, *command.arguments()->Get(1));
+    copy.source.pitch = copy.target.pitch = copy.bytes = size;
+    copy.height = copy.depth = 1;
+    return driver.cuGraphAddMemcpyNode(&node, graph, dependencies, count, &copy,
+                                       cudaContext);
+  }
+  case schema::CommandKind::Fill: {
+    DevicePointer target = resolve(call, *command.arguments()->Get(0));
+    FillNode filling = {target, 0, 0, 1, size, 1};
+    return driver.cuGraphAddMemsetNode(&node, graph, dependencies, count,
+                                       &filling, cudaContext);
+  }
+  }
+  return kSuccess;
+}
+
+/// Adds a node for each command with work, after those that it depends on.
+vit_status CudaExecutor::record(const Call &call, RecordedCall &recorded,
+                                vit_error *error) {
+  const schema::Schedule &schedule = *schedules[call.entry];
+  const Allocator &allocator = context.module.allocator;
+  uint32_t commands = count(schedule.commands());
+  Dependencies dependencies;
+  VIT_TRY(dependencies.find(allocator, schedule, call.batch, error));
+  Array<GraphNode> before;
+  if (!recorded.nodes.allocate(allocator, commands) ||
+      !recorded.bindings.allocate(allocator, bindings.size()) ||
+      !before.allocate(allocator, commands))
+    return outOfMemory(error, commands * 16ull, "a call's commands");
+  std::copy(bindings.begin(), bindings.end(), recorded.bindings.begin());
+  for (uint32_t i = 0; i < commands; ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    if (workSize(command, call.batch) == 0)
+      continue;
+    // What a command with work waits for has work, too.
+    for (uint32_t d = 0; d < dependencies.size(i); ++d)
+      before[d] = recorded.nodes[dependencies.of(i)[d]];
+    VIT_TRY(driver.check(addNode(call, command, recorded.graph, before.data(),
+                                 dependencies.size(i), recorded.nodes[i]),
+                         "record a call", error));
+  }
+  return VIT_OK;
+}
+
+/// Gives the nodes of a recorded call the addresses of this one. False if that
+/// is not possible; then the recorded call cannot be used.
+bool CudaExecutor::rebind(const Call &call, RecordedCall &recorded) const {
+  const schema::Schedule &schedule = *schedules[call.entry];
+  auto isOther = [&](const schema::Argument &argument) {
+    uint32_t binding = argument.index();
+    if (argument.kind() == schema::ArgumentKind::Output)
+      binding += inputCount;
+    else if (argument.kind() != schema::ArgumentKind::Input)
+      return false;
+    return recorded.bindings[binding] != bindings[binding];
+  };
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    bool isChanged = false;
+    for (uint32_t a = 0; a < count(command.arguments()); ++a)
+      isChanged = isChanged || isOther(*command.arguments()->Get(a));
+    if (!isChanged || !recorded.nodes[i])
+      continue;
+    // A copy in an executable may not go to memory of any other kind.
+    if (command.kind() != schema::CommandKind::Dispatch)
+      return false;
+    Launch launch;
+    fill(call, command, launch);
+    if (driver.cuGraphExecKernelNodeSetParams(
+            recorded.executable, recorded.nodes[i], &launch.node) != kSuccess)
+      return false;
+  }
+  std::copy(bindings.begin(), bindings.end(), recorded.bindings.begin());
+  return true;
 }
 
 vit_status CudaExecutor::submit(const Call &call, vit_error *error) {
-  const schema::Schedule &schedule = *schedules[call.entry];
-  GraphExec graph = resources->graphs.find(call.entry, call.batch);
-  if (!graph) {
-    auto record = [&] {
-      for (uint32_t i = 0; i < count(schedule.commands()); ++i)
-        VIT_TRY(submitCommand(call, *schedule.commands()->Get(i), error));
-      return VIT_OK;
-    };
-    VIT_TRY(resources->graphs.capture(call.entry, call.batch, resources->stream,
-                                      record, graph, error));
-  }
+  Graphs &graphs = resources->graphs;
+  RecordedCall *recorded = graphs.find(call.entry, call.batch);
+  bool isReady = recorded && (std::equal(bindings.begin(), bindings.end(),
+                                         recorded->bindings.begin()) ||
+                              rebind(call, *recorded));
+  if (!isReady)
+    VIT_TRY(graphs.record(
+        call.entry, call.batch,
+        [&](RecordedCall &made) { return record(call, made, error); }, recorded,
+        error));
   isSubmitted = true;
-  return driver.check(driver.cuGraphLaunch(graph, resources->stream),
-                      "launch a call", error);
+  return driver.check(
+      driver.cuGraphLaunch(recorded->executable, resources->stream),
+      "launch a call", error);
 }
 
 /// Submits the commands one by one, with a mark after each.
@@ -353,6 +534,7 @@ vit_status CudaExecutor::runInContext(const Call &call, vit_error *error) {
   bool isTimed = context.options.on_event != nullptr;
   isSubmitted = false;
   VIT_TRY(makeRoom(call, error));
+  VIT_TRY(bindCaller(call, error));
   VIT_TRY(resources->weights.update(stream, error));
   if (isTimed)
     VIT_TRY(timer.start(stream, error));

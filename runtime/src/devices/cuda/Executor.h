@@ -7,19 +7,34 @@
 //
 // A session has a stream and an arena for slots, inputs and outputs; weights
 // are shared with others (see DeviceParameters.h). A call copies the inputs,
-// launches the graph of its commands and copies the outputs. The stream runs
-// everything in order, so that the barriers of a schedule need no code.
+// launches the graph of its commands and copies the outputs. Commands that do
+// not depend on each other have no order in the graph. Inputs and outputs in
+// device memory are not copied where kernels can use them: their addresses are
+// those of the graph's nodes.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
 #define VIT_RUNTIME_DEVICES_CUDA_EXECUTOR_H
 
+#include "Verify.h"
 #include "devices/cuda/DeviceParameters.h"
 #include "devices/cuda/Graphs.h"
 #include "devices/cuda/Timer.h"
 
 namespace vit::runtime::cuda {
+
+/// A launch of a kernel, as cuLaunchKernel and the nodes of graphs take it.
+struct Launch {
+  Launch() = default;
+  Launch(const Launch &) = delete;
+  Launch &operator=(const Launch &) = delete;
+
+  KernelNode node = {};
+  DevicePointer pointers[kMaxGpuArguments];
+  int32_t batch, firstUnit;
+  void *parameters[kMaxGpuArguments + 2]; ///< addresses of those
+};
 
 class CudaExecutor : public Executor {
 public:
@@ -55,11 +70,23 @@ private:
   int rank(const schema::Schedule &schedule) const override;
   vit_status runInContext(const Call &call, vit_error *error);
   vit_status makeRoom(const Call &call, vit_error *error);
+  vit_status bindCaller(const Call &call, vit_error *error);
+  vit_status isUsable(const schema::Binding &binding, const char *what,
+                      DevicePointer pointer, bool &usable,
+                      vit_error *error) const;
+  bool isShared(const Call &call, uint32_t output) const;
   vit_status copyOnDevice(DevicePointer target, DevicePointer source,
                           uint64_t bytes, vit_error *error);
   vit_status upload(const Call &call, vit_error *error);
   vit_status download(const Call &call, vit_error *error);
   vit_status submit(const Call &call, vit_error *error);
+  vit_status record(const Call &call, RecordedCall &recorded, vit_error *error);
+  bool rebind(const Call &call, RecordedCall &recorded) const;
+  Result addNode(const Call &call, const schema::Command &command, Graph graph,
+                 const GraphNode *dependencies, size_t count,
+                 GraphNode &node) const;
+  void fill(const Call &call, const schema::Command &command,
+            Launch &launch) const;
   vit_status submitTimed(const Call &call, vit_error *error);
   vit_status submitCommand(const Call &call, const schema::Command &command,
                            vit_error *error);
@@ -77,10 +104,12 @@ private:
   Resources *resources = nullptr;
   bool isLost = false;
 
-  // The current call: the offsets of inputs and outputs in the arena and, if
-  // they are small, in the pinned memory.
-  Array<uint64_t> inputPlaces;
-  Array<uint64_t> outputPlaces;
+  // The current call: the offsets of inputs, then of outputs in the arena and,
+  // if they are small, in the pinned memory; and their addresses for kernels,
+  // there or in memory of the caller.
+  Array<uint64_t> places;
+  Array<DevicePointer> bindings;
+  uint32_t inputCount = 0, outputCount = 0;
   bool isStaged = false;
   bool isSubmitted = false; ///< and may have changed something
 };

@@ -32,10 +32,12 @@ using Stream = struct StreamObject *;
 using Event = struct EventObject *;
 using Graph = struct GraphObject *;
 using GraphExec = struct GraphExecObject *;
+using GraphNode = struct GraphNodeObject *;
 
 /// The values of CUresult that are distinguished here.
 enum Result : int {
   kSuccess = 0,
+  kInvalidValue = 1,
   kOutOfMemory = 2,
   kNotInitialized = 3,
   kDeinitialized = 4,
@@ -92,8 +94,47 @@ enum JitOption : int {
 
 /// CU_STREAM_NON_BLOCKING: not ordered with the application's default stream.
 inline constexpr unsigned kStreamNonBlocking = 1;
-/// CU_STREAM_CAPTURE_MODE_RELAXED: no restriction on what other threads call.
-inline constexpr int kCaptureModeRelaxed = 2;
+
+/// CUpointer_attribute
+enum PointerAttribute : int {
+  kPointerMemoryType = 2,
+  kPointerDeviceOrdinal = 9,
+};
+
+/// CU_MEMORYTYPE_DEVICE
+inline constexpr int kMemoryOfDevice = 2;
+
+/// CUDA_KERNEL_NODE_PARAMS_v1
+struct KernelNode {
+  Function function;
+  unsigned gridX, gridY, gridZ;
+  unsigned blockX, blockY, blockZ;
+  unsigned shared; ///< bytes that the launch asks for
+  void **parameters;
+  void **extra;
+};
+
+/// CUDA_MEMCPY3D_v2
+struct CopyNode {
+  struct Side {
+    size_t x, y, z, level;
+    int memoryType;
+    void *host;
+    DevicePointer device;
+    void *array, *reserved;
+    size_t pitch, height;
+  };
+  Side source, target;
+  size_t bytes, height, depth;
+};
+
+/// CUDA_MEMSET_NODE_PARAMS_v1
+struct FillNode {
+  DevicePointer target;
+  size_t pitch;
+  unsigned value, elementBytes;
+  size_t elements, rows;
+};
 
 /// X(name, parameters)
 #define VIT_CUDA_FUNCTIONS(X)                                                  \
@@ -137,8 +178,20 @@ inline constexpr int kCaptureModeRelaxed = 2;
     (Function function, unsigned gridX, unsigned gridY, unsigned gridZ,        \
      unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,       \
      Stream stream, void **parameters, void **extra))                          \
-  X(cuStreamBeginCapture_v2, (Stream stream, int mode))                        \
-  X(cuStreamEndCapture, (Stream stream, Graph * graph))                        \
+  X(cuPointerGetAttribute,                                                     \
+    (void *data, PointerAttribute attribute, DevicePointer pointer))           \
+  X(cuGraphCreate, (Graph * graph, unsigned flags))                            \
+  X(cuGraphAddKernelNode,                                                      \
+    (GraphNode * node, Graph graph, const GraphNode *dependencies,             \
+     size_t count, const KernelNode *parameters))                              \
+  X(cuGraphAddMemcpyNode,                                                      \
+    (GraphNode * node, Graph graph, const GraphNode *dependencies,             \
+     size_t count, const CopyNode *parameters, Context context))               \
+  X(cuGraphAddMemsetNode,                                                      \
+    (GraphNode * node, Graph graph, const GraphNode *dependencies,             \
+     size_t count, const FillNode *parameters, Context context))               \
+  X(cuGraphExecKernelNodeSetParams,                                            \
+    (GraphExec executable, GraphNode node, const KernelNode *parameters))      \
   X(cuGraphInstantiateWithFlags,                                               \
     (GraphExec * executable, Graph graph, uint64_t flags))                     \
   X(cuGraphLaunch, (GraphExec executable, Stream stream))                      \

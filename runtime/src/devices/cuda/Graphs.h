@@ -9,11 +9,24 @@
 #define VIT_RUNTIME_DEVICES_CUDA_GRAPHS_H
 
 #include "devices/cuda/Driver.h"
+#include "format/Memory.h"
 
 namespace vit::runtime::cuda {
 
-/// The CUDA graphs of the last few pairs of entry and batch. The caller makes
-/// their context current.
+/// The CUDA graph of an entry and a batch.
+struct RecordedCall {
+  uint32_t entry = 0;
+  int64_t batch = 0;
+  uint64_t lastUse = 0;
+  Graph graph = nullptr; ///< which the nodes belong to
+  GraphExec executable = nullptr;
+  Array<GraphNode> nodes; ///< per command; NULL: it has no work
+  /// The addresses that the executable has for inputs, then for outputs.
+  Array<DevicePointer> bindings;
+};
+
+/// The graphs of the last few pairs of entry and batch. The caller makes their
+/// context current.
 class Graphs {
 public:
   explicit Graphs(const Driver &driver) : driver(driver) {}
@@ -22,67 +35,69 @@ public:
   ~Graphs() { clear(); }
 
   /// The graph of a call; NULL if there is none.
-  GraphExec find(uint32_t entry, int64_t batch) {
-    for (Slot &slot : slots)
-      if (slot.graph && slot.entry == entry && slot.batch == batch) {
+  RecordedCall *find(uint32_t entry, int64_t batch) {
+    for (RecordedCall &slot : slots)
+      if (slot.executable && slot.entry == entry && slot.batch == batch) {
         slot.lastUse = ++uses;
-        return slot.graph;
+        return &slot;
       }
     return nullptr;
   }
 
-  /// Creates the graph of what `record()` submits to the stream, without
-  /// running it. Replaces the least recently used graph if there is no room.
-  template <typename Record>
-  vit_status capture(uint32_t entry, int64_t batch, Stream stream,
-                     Record record, GraphExec &executable, vit_error *error) {
+  /// Creates the graph of a call: `add(recorded)` adds nodes to an empty graph.
+  /// Replaces the one of the same call, else the least recently used one.
+  template <typename Add>
+  vit_status record(uint32_t entry, int64_t batch, Add add,
+                    RecordedCall *&recorded, vit_error *error) {
     constexpr const char *what = "record a call";
-    VIT_TRY(driver.check(
-        driver.cuStreamBeginCapture_v2(stream, kCaptureModeRelaxed), what,
-        error));
-    vit_status status = record();
-    // Also ends the capture if recording failed.
-    Graph graph = nullptr;
-    Result result = driver.cuStreamEndCapture(stream, &graph);
-    executable = nullptr;
-    if (status == VIT_OK && result == kSuccess)
-      result = driver.cuGraphInstantiateWithFlags(&executable, graph, 0);
-    if (graph)
-      driver.cuGraphDestroy(graph);
+    RecordedCall *old = find(entry, batch);
+    RecordedCall &slot = old ? *old : leastRecentlyUsed();
+    drop(slot);
+    slot.entry = entry;
+    slot.batch = batch;
+    vit_status status =
+        driver.check(driver.cuGraphCreate(&slot.graph, 0), what, error);
     if (status == VIT_OK)
-      status = driver.check(result, what, error);
-    if (status != VIT_OK)
+      status = add(slot);
+    if (status == VIT_OK)
+      status = driver.check(
+          driver.cuGraphInstantiateWithFlags(&slot.executable, slot.graph, 0),
+          what, error);
+    if (status != VIT_OK) {
+      drop(slot);
       return status;
-    Slot *oldest = &slots[0];
-    for (Slot &slot : slots)
-      if (slot.lastUse < oldest->lastUse)
-        oldest = &slot;
-    drop(*oldest);
-    *oldest = {executable, entry, batch, ++uses};
+    }
+    slot.lastUse = ++uses;
+    recorded = &slot;
     return VIT_OK;
   }
 
   void clear() {
-    for (Slot &slot : slots)
+    for (RecordedCall &slot : slots)
       drop(slot);
   }
 
 private:
-  struct Slot {
-    GraphExec graph;
-    uint32_t entry;
-    int64_t batch;
-    uint64_t lastUse;
-  };
+  RecordedCall &leastRecentlyUsed() {
+    RecordedCall *oldest = &slots[0];
+    for (RecordedCall &slot : slots)
+      if (slot.lastUse < oldest->lastUse)
+        oldest = &slot;
+    return *oldest;
+  }
 
-  void drop(Slot &slot) {
+  void drop(RecordedCall &slot) {
+    if (slot.executable)
+      driver.cuGraphExecDestroy(slot.executable);
     if (slot.graph)
-      driver.cuGraphExecDestroy(slot.graph);
-    slot = {};
+      driver.cuGraphDestroy(slot.graph);
+    slot.executable = nullptr;
+    slot.graph = nullptr;
+    slot.lastUse = 0;
   }
 
   const Driver &driver;
-  Slot slots[8] = {};
+  RecordedCall slots[8];
   uint64_t uses = 0;
 };
 

@@ -14,6 +14,8 @@ namespace vit::runtime::cuda {
 
 /// The alignment of arenas on the device and of everything in them.
 inline constexpr uint64_t kDeviceAlignment = 256;
+/// The alignment that kernels need of an argument: the largest of an access.
+inline constexpr uint64_t kVectorBytes = 16;
 
 /// An arena on the device. The caller makes its context current.
 class DeviceMemory {
