@@ -12,7 +12,7 @@
 # available (tools/Inputs/on_vulkan.py), with features vulkan-lavapipe, vulkan-swiftshader,
 # vulkan-validation; %on_any, with feature vulkan: on SwiftShader, or on lavapipe where there is none
 # (lavapipe takes three to six times as long to compile a kernel). %package_python: a Python that imports
-# the package, with feature python-package. Other features: docs-python (what scripts/docs needs), spirv-val,
+# the package, with feature python-package, and python-fastapi where it has a web server too. Other features: docs-python (what scripts/docs needs), spirv-val,
 # ptxas, chromium, and the tools.
 
 import os
@@ -95,6 +95,12 @@ if config.package_python:
     config.substitutions.append(("%package_python", "env PYTHONPATH=%s:%s PYTHONDONTWRITEBYTECODE=1 %s" % (
         package, os.path.join(config.source, "python/tests"), config.package_python)))
     config.environment["VIT_PACKAGE_PYTHON"] = config.package_python
+    web = "import fastapi, httpx, uvicorn, PIL"
+    if subprocess.call([config.package_python, "-c", web], stderr=subprocess.DEVNULL) == 0:
+        config.available_features.add("python-fastapi")
+    else:
+        lit_config.note("the test of examples/service.py is skipped: build/python lacks fastapi, httpx, uvicorn or "
+                        "pillow (scripts/setup puts them there if PyPI can be reached)")
 else:
     lit_config.note("tests of the Python package are skipped: it is not built, as build/python has no "
                     "nanobind (scripts/setup puts it there if PyPI can be reached)")

@@ -38,6 +38,7 @@ NUMPY = "numpy is not needed for the tests"
 DOWNLOAD = "a download: small files in its place"
 NO_PACKAGE = "the Python package is not built"
 SHORT = "fewer pictures or steps"  # Not on pages of the tutorial: their outputs are those of the commands.
+SERVICE = "test/examples/service.test does, on a free port"
 SKIP = None
 PACKAGE_PYTHON = os.environ.get("VIT_PACKAGE_PYTHON")
 
@@ -51,7 +52,10 @@ RULES = [
     ("docs/python.md", "scripts/wheels", SKIP, "builds all again"),
     ("docs/python.md", "-m venv", SKIP, "its packages are downloads"),
     ("docs/python.md", "/env/bin/vit-run", [(r"^\S*/env/bin/", "")], "the build's own"),
-    ("docs/python.md", "/env/bin/python",
+    ("examples/README.md", "examples/service.py", SKIP, SERVICE),
+    ("examples/README.md", "localhost:8000", SKIP, SERVICE),
+    ("examples/README.md", "kill %1", SKIP, SERVICE),
+    ("", "/env/bin/python",
      [(r"^\S*/env/bin/python", "PYTHONPATH=build/release/python " + PACKAGE_PYTHON)] if PACKAGE_PYTHON else SKIP,
      "the build's own" if PACKAGE_PYTHON else NO_PACKAGE),
     ("", "bench/embed.py", SKIP, "needs another framework"),

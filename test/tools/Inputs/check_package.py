@@ -39,6 +39,23 @@ def check(program):
     print(output.strip())
 
 
+def check_label(program):
+    """A line of CSV for each picture; one that cannot be read is reported."""
+    folder = work + "/pictures"
+    os.makedirs(folder)
+    for name in "abcde":
+        shutil.copy(picture, folder)
+        os.rename(os.path.join(folder, os.path.basename(picture)), "%s/%s.png" % (folder, name))
+    lines = run(program, module, folder, "3").splitlines()
+    if [line.split(",")[:2] for line in lines] != [["%s/%s.png" % (folder, n), prediction["label"]] for n in "abcde"]:
+        sys.exit("%s printed %s" % (program, lines))
+    with open(folder + "/f.png", "w") as file:
+        file.write("text")
+    result = subprocess.run([program, module, folder], capture_output=True, text=True)
+    if result.returncode != 1 or "f.png" not in result.stderr or result.stdout.splitlines() != lines:
+        sys.exit("%s: %s" % (program, result))
+
+
 def check_training(program):
     """The class of a picture is its folder."""
     for category in sorted(os.listdir(data)):
@@ -65,12 +82,14 @@ run("cmake", "--install", build, "--prefix", work + "/first")
 prefix = work + "/moved"
 os.rename(work + "/first", prefix)
 compiler = os.environ.get("CC") or shutil.which("cc") or "clang-22"
+cxx = os.environ.get("CXX") or shutil.which("c++") or "clang++-22"
 
 run("cmake", "-G", "Ninja", "-S", source + "/examples", "-B", work + "/cmake",
-    "-DCMAKE_PREFIX_PATH=" + prefix, "-DCMAKE_C_COMPILER=" + compiler)
+    "-DCMAKE_PREFIX_PATH=" + prefix, "-DCMAKE_C_COMPILER=" + compiler, "-DCMAKE_CXX_COMPILER=" + cxx)
 run("cmake", "--build", work + "/cmake")
 check(work + "/cmake/classify")
 check_training(work + "/cmake/finetune")
+check_label(work + "/cmake/label")
 
 configs = glob.glob(prefix + "/lib*/**/pkgconfig", recursive=True)
 environment = dict(os.environ, PKG_CONFIG_PATH=":".join(configs))
