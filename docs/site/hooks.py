@@ -8,7 +8,8 @@
 links between them are the same there and on the site: docs/*.md and the READMEs of other folders.
 A file of the repository that a page links to becomes a page that shows its text. The reference is
 generated: of the dialects and passes by mlir-tblgen into VIT_DOCS_REFERENCE, of the C API by
-MkDoxy, of the Python API by mkdocstrings."""
+MkDoxy, of the Python API by mkdocstrings. Where a page of docs/ first names a function, an op or a
+pass in code, the name becomes a link to the reference."""
 
 import os
 import posixpath
@@ -87,21 +88,59 @@ def read_reference(name):
     if name == "passes.md":
         text = re.sub(r"^#(#+ )", r"\1", text, flags=re.M)
         return "# Passes\n\n`vit-opt FILE --vit-PASS` runs one, with its options as `--vit-PASS=\"OPTION=VALUE ...\"`.\n\n" + text
-    text = re.sub(r"^(### `.*`) \(\w+::\w+\)$", r"\1", text, flags=re.M)
+    text = re.sub(r"^(### `.*`) \([\w:]+\)$", r"\1", text, flags=re.M)
     return re.sub(r"^#### (\w+):$", r"**\1**", text, flags=re.M)
+
+
+def find_names():
+    """What the reference describes: the page and anchor of each name."""
+    places = {}
+    for header in ["vit", "vit-data"]:
+        for name in re.findall(r"\b(vit_\w+)\(", read(os.path.join(ROOT, "runtime/include/vit", header + ".h"))):
+            places[name] = "reference/c/%s_8h.md#function-%s" % (header, name)
+    for page in ["vit-dialect", "kernel-dialect"]:
+        for name in re.findall(r"^### `([\w.]+)`", read_reference(page + ".md"), re.M):
+            places[name] = "reference/%s.md#%s" % (page, name.replace(".", ""))
+    for name in re.findall(r"^## `-([\w-]+)`", read_reference("passes.md"), re.M):
+        places[name] = "reference/passes.md#-" + name
+    return places
+
+
+def link_names(page, text, places):
+    """The first mention of each name, as `name` alone, outside of blocks of code, headings and other links."""
+    seen, in_code = set(), False
+
+    def replace(match):
+        name = match[1]
+        if name not in places or name in seen:
+            return match[0]
+        seen.add(name)
+        return "[`%s`](%s)" % (name, posixpath.relpath(places[name], posixpath.dirname(page)))
+
+    lines = []
+    for line in text.split("\n"):
+        if line.lstrip().startswith("```"):
+            in_code = not in_code
+        if not in_code and not line.startswith("#"):
+            line = re.sub(r"(?<!\[)`([\w.-]+)`(?!\])", replace, line)
+        lines.append(line)
+    return "\n".join(lines)
 
 
 @event_priority(100)
 def on_files(files, config):
     for file in [file for file in files if file.src_dir == config.docs_dir]:
         files.remove(file)
-    names = page_names()
+    names, places = page_names(), find_names()
     sources = set()
     for name in names:
         text = read(os.path.join(ROOT, name))
         targets = {target_of(name, match[1]) for match in LINK.finditer(text)}
         sources |= {target for target in targets if target not in names and os.path.isfile(os.path.join(ROOT, target[:-3]))}
-        files.append(File.generated(config, name, content=separate_lists(link_pages(name, text))))
+        text = separate_lists(link_pages(name, text))
+        if name.startswith("docs/"):
+            text = link_names(name, text, places)
+        files.append(File.generated(config, name, content=text))
     for source in sorted(sources):
         files.append(File.generated(config, source, content=show_source(source[:-3])))
     for name in ["vit-dialect.md", "kernel-dialect.md", "passes.md"]:
