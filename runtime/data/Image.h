@@ -58,9 +58,14 @@ Picture applyOrientation(Picture picture);
 /// Pillow's convert("L") and convert("RGB").
 Picture convertChannels(const vit_image &image, int32_t channels);
 
-/// Pillow's resize; `image` must not have that size already.
+/// A rectangle of a picture.
+struct Region {
+  int32_t left, top, width, height;
+};
+/// Pillow's resize. Only `part` of the resized picture is computed; it has the
+/// same pixels as in the whole.
 Picture resize(const vit_image &image, int32_t width, int32_t height,
-               int32_t interpolation);
+               int32_t interpolation, const Region &part);
 /// The same without rounding: values that the filter takes out of 0 to 255 stay
 /// there. Row by row, channels together.
 std::vector<float> resizeUnrounded(const vit_image &image, int32_t width,

@@ -173,6 +173,13 @@ static Crop findCrop(const vit_image &image, const vit_preprocessing &p,
   return crop;
 }
 
+/// The part of the resized picture that the tensor is taken from.
+static Region visiblePart(const Crop &crop, const vit_preprocessing &p) {
+  int32_t left = std::max(crop.left, 0), top = std::max(crop.top, 0);
+  return {left, top, std::min(crop.left + p.width, crop.size.width) - left,
+          std::min(crop.top + p.height, crop.size.height) - top};
+}
+
 void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
                            float *out, const Placement &placement) {
   vit_image current = image;
@@ -190,9 +197,12 @@ void vit::data::preprocess(const vit_image &image, const vit_preprocessing &p,
     return fillTensor(values.data(), crop, p, placement, out);
   }
   if (!isSame) {
+    Region part = visiblePart(crop, p);
     resized = resize(current, size.width, size.height,
-                     format::filterOf(p.interpolation));
+                     format::filterOf(p.interpolation), part);
     current = resized.view();
+    crop = {
+        {part.width, part.height}, crop.top - part.top, crop.left - part.left};
   }
   fillTensor(current.pixels, crop, p, placement, out);
 }

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 using namespace vit::data;
 
@@ -60,7 +61,11 @@ constexpr Filter filters[] = {{nullptr, 0}, {lanczos, 3}, {triangle, 1},
 
 /// Which input samples make up each output sample, in fixed point.
 struct Axis {
-  Axis(int32_t inSize, int32_t outSize, const Filter &filter);
+  /// Of the `count` output samples from `first` on.
+  Axis(int32_t inSize, int32_t outSize, const Filter &filter, int32_t first,
+       int32_t count);
+  Axis(int32_t inSize, int32_t outSize, const Filter &filter)
+      : Axis(inSize, outSize, filter, 0, outSize) {}
 
   struct Window {
     int32_t first, count;
@@ -79,18 +84,19 @@ struct Axis {
 };
 } // namespace
 
-Axis::Axis(int32_t inSize, int32_t outSize, const Filter &filter) {
+Axis::Axis(int32_t inSize, int32_t outSize, const Filter &filter,
+           int32_t firstOut, int32_t outCount) {
   double scale = double(inSize) / outSize;
   // When shrinking, the filter covers all samples of one output sample.
   double stretch = std::max(scale, 1.0);
   double support = filter.support * stretch;
   stride = size_t(std::ceil(support)) * 2 + 1;
-  windows.resize(size_t(outSize));
-  table.assign(multiply(size_t(outSize), stride, "the resized picture"), 0);
+  windows.resize(size_t(outCount));
+  table.assign(multiply(size_t(outCount), stride, "the resized picture"), 0);
   exactTable.assign(table.size(), 0);
   std::vector<double> exact(stride);
-  for (int32_t out = 0; out < outSize; ++out) {
-    double center = (out + 0.5) * scale;
+  for (int32_t out = 0; out < outCount; ++out) {
+    double center = (firstOut + out + 0.5) * scale;
     // Rounded towards zero after adding a half, as Pillow does.
     // NOLINTNEXTLINE(bugprone-incorrect-roundings)
     int32_t first = std::max(0, int32_t(center - support + 0.5));
@@ -121,55 +127,89 @@ static uint8_t toSample(int32_t sum) {
 // The two passes
 //===----------------------------------------------------------------------===//
 
+#if defined(__x86_64__)
+template <typename Work>
+__attribute__((target("avx2"))) void runAvx2(Work work) {
+  work();
+}
+#endif
+
+/// Runs `work`, which is to be inlined, compiled for AVX2 where the machine has
+/// it. Sums of integers do not depend on that.
+template <typename Work> static void runVectorized(Work work) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2"))
+    return runAvx2(work);
+#endif
+  work();
+}
+
+#define VIT_INLINED __attribute__((always_inline))
+
+/// A vector has the channels of a pixel, and of the next one where there are
+/// less than four. `in` may be read up to three bytes beyond its end.
 template <int Channels>
-static void resampleRow(const Axis &axis, const uint8_t *in, uint8_t *out) {
+VIT_INLINED static inline void resampleRow(const Axis &axis, const uint8_t *in,
+                                           uint8_t *out) {
+  typedef uint8_t Bytes4 __attribute__((vector_size(4)));
+  typedef int32_t Ints4 __attribute__((vector_size(16)));
   for (size_t x = 0; x < axis.windows.size(); ++x, out += Channels) {
     const int32_t *weights = axis.weights(int32_t(x));
     const uint8_t *from = in + size_t(axis.windows[x].first) * Channels;
-    int32_t sums[Channels];
-    std::fill_n(sums, Channels, 1 << (Axis::fractionBits - 1));
-    for (int32_t i = 0; i < axis.windows[x].count; ++i, from += Channels)
-      for (int c = 0; c < Channels; ++c)
-        sums[c] += from[c] * weights[i];
+    Ints4 sums = Ints4{} + (1 << (Axis::fractionBits - 1));
+    for (int32_t i = 0; i < axis.windows[x].count; ++i, from += Channels) {
+      Bytes4 samples;
+      std::memcpy(&samples, from, sizeof(samples));
+      sums += __builtin_convertvector(samples, Ints4) * weights[i];
+    }
     for (int c = 0; c < Channels; ++c)
       out[c] = toSample(sums[c]);
   }
 }
 
-static Picture resampleRows(const vit_image &image, int32_t width,
-                            const Filter &filter) {
-  Axis axis(image.width, width, filter);
-  Picture result(width, image.height, image.channels);
+/// The rows of `image` from `first` to before `end`.
+static Picture resampleRows(const vit_image &image, const Axis &axis,
+                            int32_t first, int32_t end) {
+  Picture result(int32_t(axis.windows.size()), end - first, image.channels);
   size_t rowBytes = size_t(image.width) * size_t(image.channels);
-  for (int32_t y = 0; y < image.height; ++y) {
-    const uint8_t *in = image.pixels + size_t(y) * rowBytes;
-    if (image.channels == 1)
-      resampleRow<1>(axis, in, result.row(y));
-    else
-      resampleRow<3>(axis, in, result.row(y));
-  }
+  std::vector<uint8_t> padded(rowBytes + 3);
+  runVectorized([&]() VIT_INLINED {
+    for (int32_t y = first; y < end; ++y) {
+      std::memcpy(padded.data(), image.pixels + size_t(y) * rowBytes, rowBytes);
+      if (image.channels == 1)
+        resampleRow<1>(axis, padded.data(), result.row(y - first));
+      else
+        resampleRow<3>(axis, padded.data(), result.row(y - first));
+    }
+  });
   return result;
 }
 
-static Picture resampleColumns(const vit_image &image, int32_t height,
-                               const Filter &filter) {
-  Axis axis(image.height, height, filter);
-  Picture result(image.width, height, image.channels);
+/// `image` begins with row `first` of what `axis` reads, and has the columns
+/// from `left` on that are wanted.
+static Picture resampleColumns(const vit_image &image, const Axis &axis,
+                               int32_t first, int32_t left, int32_t width) {
+  Picture result(width, int32_t(axis.windows.size()), image.channels);
   size_t rowBytes = result.rowBytes();
-  std::vector<int32_t> sums(rowBytes);
-  for (int32_t y = 0; y < height; ++y) {
-    std::fill(sums.begin(), sums.end(), 1 << (Axis::fractionBits - 1));
-    Axis::Window window = axis.windows[size_t(y)];
-    const int32_t *weights = axis.weights(y);
-    for (int32_t i = 0; i < window.count; ++i) {
-      const uint8_t *in = image.pixels + size_t(window.first + i) * rowBytes;
+  size_t stride = size_t(image.width) * size_t(image.channels);
+  const uint8_t *pixels = image.pixels + size_t(left) * size_t(image.channels);
+  std::vector<int32_t> memory(rowBytes);
+  int32_t *sums = memory.data();
+  runVectorized([&]() VIT_INLINED {
+    for (int32_t y = 0; y < result.height; ++y) {
+      std::fill_n(sums, rowBytes, 1 << (Axis::fractionBits - 1));
+      Axis::Window window = axis.windows[size_t(y)];
+      const int32_t *weights = axis.weights(y);
+      for (int32_t i = 0; i < window.count; ++i) {
+        const uint8_t *in = pixels + size_t(window.first - first + i) * stride;
+        for (size_t x = 0; x < rowBytes; ++x)
+          sums[x] += in[x] * weights[i];
+      }
+      uint8_t *out = result.row(y);
       for (size_t x = 0; x < rowBytes; ++x)
-        sums[x] += in[x] * weights[i];
+        out[x] = toSample(sums[x]);
     }
-    uint8_t *out = result.row(y);
-    for (size_t x = 0; x < rowBytes; ++x)
-      out[x] = toSample(sums[x]);
-  }
+  });
   return result;
 }
 
@@ -185,18 +225,18 @@ static std::vector<int32_t> nearestIndices(int32_t inSize, int32_t outSize) {
 }
 
 static Picture resizeNearest(const vit_image &image, int32_t width,
-                             int32_t height) {
+                             int32_t height, const Region &part) {
   std::vector<int32_t> columns = nearestIndices(image.width, width);
   std::vector<int32_t> rows = nearestIndices(image.height, height);
-  Picture result(width, height, image.channels);
+  Picture result(part.width, part.height, image.channels);
   size_t channels = size_t(image.channels);
-  for (int32_t y = 0; y < height; ++y) {
-    const uint8_t *in =
-        image.pixels + size_t(rows[size_t(y)]) * size_t(image.width) * channels;
+  for (int32_t y = 0; y < part.height; ++y) {
+    size_t row = size_t(rows[size_t(part.top + y)]);
+    const uint8_t *in = image.pixels + row * size_t(image.width) * channels;
     uint8_t *out = result.row(y);
-    for (int32_t column : columns)
+    for (int32_t x = part.left; x < part.left + part.width; ++x)
       for (size_t c = 0; c < channels; ++c)
-        *out++ = in[size_t(column) * channels + c];
+        *out++ = in[size_t(columns[size_t(x)]) * channels + c];
   }
   return result;
 }
@@ -244,7 +284,7 @@ std::vector<float> vit::data::resizeUnrounded(const vit_image &image,
   Picture nearest;
   vit_image view = {};
   if (interpolation == Nearest) {
-    nearest = resizeNearest(image, width, height);
+    nearest = resizeNearest(image, width, height, {0, 0, width, height});
     view = nearest.view();
     source = &view;
   }
@@ -266,22 +306,26 @@ std::vector<float> vit::data::resizeUnrounded(const vit_image &image,
 }
 
 Picture vit::data::resize(const vit_image &image, int32_t width, int32_t height,
-                          int32_t interpolation) {
+                          int32_t interpolation, const Region &part) {
   checkResize(width, height, interpolation);
-  if (width == image.width && height == image.height)
-    return convertChannels(image, image.channels);
-  if (interpolation == Nearest)
-    return resizeNearest(image, width, height);
+  // Also where the size is the same: the result is a copy then.
+  if (interpolation == Nearest ||
+      (width == image.width && height == image.height))
+    return resizeNearest(image, width, height, part);
 
   // Rows first, then columns, each rounded to 8 bits: the order is part of the
   // result.
   const Filter &filter = filters[interpolation];
-  if (width == image.width)
-    return resampleColumns(image, height, filter);
-  Picture narrow = resampleRows(image, width, filter);
+  Axis across(image.width, width, filter, part.left, part.width);
   if (height == image.height)
-    return narrow;
-  return resampleColumns(narrow.view(), height, filter);
+    return resampleRows(image, across, part.top, part.top + part.height);
+  Axis down(image.height, height, filter, part.top, part.height);
+  if (width == image.width)
+    return resampleColumns(image, down, 0, part.left, part.width);
+  int32_t first = down.windows.front().first;
+  int32_t end = down.windows.back().first + down.windows.back().count;
+  Picture narrow = resampleRows(image, across, first, end);
+  return resampleColumns(narrow.view(), down, first, 0, part.width);
 }
 
 extern "C" vit_status vit_image_resize(const vit_image *image, int32_t height,
@@ -291,6 +335,8 @@ extern "C" vit_status vit_image_resize(const vit_image *image, int32_t height,
     checkImage(image);
     if (!out_image)
       invalid("vit_image_resize needs somewhere to put the picture");
-    *out_image = resize(*image, width, height, interpolation).release();
+    *out_image =
+        resize(*image, width, height, interpolation, {0, 0, width, height})
+            .release();
   });
 }
