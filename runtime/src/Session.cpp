@@ -247,31 +247,47 @@ bool vit_session::workspaceBytes(uint32_t entry, int64_t atBatch,
          executor->workspaceBytes(entry, atBatch, slots, outputs, bytes);
 }
 
+/// Names the largest batch that fits, 0 if none does.
+static void describeFitting(int64_t fits, char *text, size_t size) {
+  if (fits > 0)
+    std::snprintf(text, size, "a batch of %lld fits", lld(fits));
+  else
+    std::snprintf(text, size, "even a batch of 1 needs more");
+}
+
 vit_status vit_session::checkBudget(uint32_t entry, vit_error *error) const {
   void *const *outputs = outputPointers.data();
   uint64_t total;
   if (!executor->workspaceBytes(entry, batch, slotBytes, outputs, total))
     return batchTooLarge(batch, error);
-  if (options.memory_budget == 0 || total <= options.memory_budget)
+  uint64_t budget = options.memory_budget ? options.memory_budget : UINT64_MAX;
+  uint64_t room = executor->workspaceRoom(total);
+  uint64_t limit = std::min(budget, room);
+  if (total <= limit)
     return VIT_OK;
   int64_t fits = 0, tooLarge = batch;
   while (tooLarge - fits > 1) {
     int64_t middle = fits + (tooLarge - fits) / 2;
     uint64_t bytes;
-    bool within = workspaceBytes(entry, middle, outputs, bytes) &&
-                  bytes <= options.memory_budget;
+    bool within =
+        workspaceBytes(entry, middle, outputs, bytes) && bytes <= limit;
     (within ? fits : tooLarge) = middle;
   }
-  char hint[64] = "even a batch of 1 needs more";
-  if (fits > 0)
-    std::snprintf(hint, sizeof hint, "a batch of %lld fits", lld(fits));
+  char hint[64];
+  describeFitting(fits, hint, sizeof hint);
+  if (room < budget)
+    return fail(error, VIT_OUT_OF_MEMORY,
+                "out of memory: a batch of %lld needs %llu bytes of workspace "
+                "and '%s' has %llu left: %s",
+                lld(batch), llu(total), executor->deviceName(), llu(room),
+                hint);
   return fail(error, VIT_OVER_BUDGET,
               "a batch of %lld needs %llu bytes of workspace and the %s "
               "is %llu: %s",
               lld(batch), llu(total),
               hasOwnBudget ? "budget"
                            : "memory of the machine or control group",
-              llu(options.memory_budget), hint);
+              llu(budget), hint);
 }
 
 /// Everything before a call; after it only the executor can fail.

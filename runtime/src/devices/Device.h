@@ -82,6 +82,15 @@ public:
   virtual bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                               void *const *outputs, uint64_t &bytes) const = 0;
 
+  /// How many bytes such a workspace can have at most, of the memory that the
+  /// device has left for it; UINT64_MAX: at least `bytes`, or it is not known.
+  virtual uint64_t workspaceRoom(uint64_t bytes) {
+    (void)bytes;
+    return UINT64_MAX;
+  }
+  /// What has that memory, for messages.
+  virtual const char *deviceName() const { return "the CPU"; }
+
   /// Whether inputs and outputs may be in the memory of the device.
   virtual bool takesDeviceMemory() const { return false; }
 

@@ -37,6 +37,13 @@ static Result copy(Driver &driver, Stream *stream, void *to, const void *from,
 
 extern "C" {
 
+int cuMemGetInfo_v2(size_t *left, size_t *all) {
+  VIT_DRIVER("cuMemGetInfo")
+  *left = driver.totalMemory - driver.usedMemory;
+  *all = driver.totalMemory;
+  return Success;
+}
+
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   VIT_DRIVER("cuMemAlloc")
   if (!bytes)

@@ -6,7 +6,8 @@
 # ===-----------------------------------------------------------------------===#
 """python3 on_vulkan.py [--plain] DEVICE COMMAND...
 
-Runs COMMAND with DEVICE (lavapipe or swiftshader) as the only Vulkan device, and
+Runs COMMAND with DEVICE (lavapipe or swiftshader) as the only Vulkan device, or
+with both (lavapipe+swiftshader), and
 with the Khronos validation layer and synchronisation validation unless --plain
 is given or the layer is missing. This includes all child processes. The status
 is that of COMMAND, or 1 if it is 0 and the layer was not loaded or has printed
@@ -44,8 +45,12 @@ AT_WORK = re.compile(r"CURRENT-VALIDATION-ENABLED.*?- Synchronization", re.S)
 COMPLAINT = re.compile(r"^(?:Validation )?(?:Error|Warning|Performance Warning)\b.*?(?=^\s*$|\Z)", re.M | re.S)
 
 
+def drivers(device):
+    return [DRIVERS[name] for name in device.split("+")]
+
+
 def has_driver(device):
-    return os.path.exists(DRIVERS[device])
+    return all(map(os.path.exists, drivers(device)))
 
 
 def has_layer():
@@ -55,7 +60,7 @@ def has_layer():
 def environment(device):
     result = dict(os.environ)
     # Loaders before 1.3.207 use the first name, later ones the second.
-    result["VK_ICD_FILENAMES"] = result["VK_DRIVER_FILES"] = DRIVERS[device]
+    result["VK_ICD_FILENAMES"] = result["VK_DRIVER_FILES"] = ":".join(drivers(device))
     return result
 
 
@@ -121,11 +126,11 @@ def main():
     arguments = sys.argv[1:]
     plain = arguments[:1] == ["--plain"]
     arguments = arguments[plain:]
-    if len(arguments) < 2 or arguments[0] not in DRIVERS:
+    if len(arguments) < 2 or not set(arguments[0].split("+")) <= DRIVERS.keys():
         sys.exit(__doc__)
     device, command = arguments[0], arguments[1:]
     if not has_driver(device):
-        sys.exit("no %s here: %s is missing (scripts/setup)" % (device, DRIVERS[device]))
+        sys.exit("no %s here: %s is missing (scripts/setup)" % (device, " or ".join(drivers(device))))
     if plain or not has_layer():
         return subprocess.call(command, env=environment(device))
     return validate(device, command)

@@ -465,6 +465,48 @@ TEST_F(Cuda, OutOfMemory) {
   large.expectReference();
 }
 
+/// A call that the device has too little memory for is refused before anything
+/// is copied.
+TEST_F(Cuda, TooLargeForTheMemory) {
+  SessionHandle session = open();
+  uint64_t many = 0;
+  ASSERT_EQ(
+      vit_session_workspace_size(session.get(), nullptr, 64, &many, &error),
+      VIT_OK);
+  // The weights are 256, 1024 and 256 bytes.
+  driver->memory = 256 + 1024 + 256 + many;
+  Call small(1), fits(64), tooLarge(65);
+  EXPECT_EQ(tooLarge.run(session), VIT_OUT_OF_MEMORY);
+  EXPECT_EQ(std::string(tooLarge.error.message),
+            "out of memory: a batch of 65 needs 8704 bytes of workspace and "
+            "'Test GPU' has " +
+                std::to_string(many) + " left: a batch of 64 fits");
+  EXPECT_EQ(driver->uploads, 0);
+  EXPECT_EQ(small.run(session), VIT_OK) << small.error.message;
+  EXPECT_EQ(fits.run(session), VIT_OK) << fits.error.message;
+  fits.expectReference();
+  EXPECT_EQ(tooLarge.run(session), VIT_OUT_OF_MEMORY);
+  driver->memory = 256 + 1024 + 256 + 1000;
+  SessionHandle().swap(session);
+  session = open();
+  EXPECT_EQ(small.run(session), VIT_OUT_OF_MEMORY);
+  EXPECT_NE(
+      std::string(small.error.message).find("even a batch of 1 needs more"),
+      std::string::npos)
+      << small.error.message;
+  // The driver does not tell: then it is tried.
+  failAt("cuMemGetInfo_v2", 999);
+  EXPECT_EQ(small.run(session), VIT_OUT_OF_MEMORY);
+  EXPECT_NE(std::string(small.error.message).find("for the workspace on"),
+            std::string::npos)
+      << small.error.message;
+  session.reset();
+  driver->memory = 1000;
+  EXPECT_EQ(tryCreate(module), VIT_OUT_OF_MEMORY);
+  EXPECT_STREQ(error.message, "out of memory: no 1536 bytes for weights on "
+                              "'Test GPU', which has 1000 in all");
+}
+
 TEST_F(Cuda, TooLargeForAGpu) {
   SessionHandle session = open();
   // 8 elements per image, so 2^28 images have 2^31.

@@ -181,7 +181,7 @@ Result cuDeviceGetName(char *name, int size, Device device) {
 }
 Result cuDeviceTotalMem_v2(size_t *bytes, Device) {
   ENTER_ANYWHERE();
-  *bytes = size_t(1) << 33;
+  *bytes = driver.memory;
   return kSuccess;
 }
 Result cuDeviceGetAttribute(int *value, DeviceAttribute attribute, Device) {
@@ -270,9 +270,24 @@ Result cuFuncSetAttribute(Function function, FunctionAttribute attribute,
   function->mostShared = unsigned(value);
   return kSuccess;
 }
+static size_t getLeft() {
+  size_t used = 0;
+  for (const auto &[pointer, allocation] : allocations)
+    if (&contexts[allocation.device] == pushed.back())
+      used += allocation.bytes;
+  return driver.memory - std::min<size_t>(driver.memory, used);
+}
+Result cuMemGetInfo_v2(size_t *left, size_t *all) {
+  ENTER();
+  *left = getLeft();
+  *all = driver.memory;
+  return kSuccess;
+}
 Result cuMemAlloc_v2(DevicePointer *memory, size_t bytes) {
   ENTER();
   require(bytes > 0, "allocates nothing");
+  if (bytes > getLeft())
+    return kOutOfMemory;
   void *pointer = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::memset(pointer, 0xa5, bytes); // A value that no test expects.
   *memory = reinterpret_cast<DevicePointer>(pointer);

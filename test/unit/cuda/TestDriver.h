@@ -28,8 +28,9 @@ struct TestDriver {
   int version = 12040;
   int capability = 90;
   int deviceCount = 1;
-  int mostShared = 99 << 10; ///< bytes that a launch may ask for
-  const char *log = "";      ///< the log of a failing cuModuleLoadDataEx
+  int mostShared = 99 << 10;           ///< bytes that a launch may ask for
+  uint64_t memory = uint64_t(1) << 33; ///< of each device
+  const char *log = ""; ///< the log of a failing cuModuleLoadDataEx
 
   // Read by tests.
   int liveObjects = 0; ///< contexts, modules, memory, streams, graphs, events

@@ -130,6 +130,37 @@ TEST_F(VulkanFaults, LostIsForGood) {
   }
 }
 
+/// A call that the device has too little memory for is refused before anything
+/// is allocated for it.
+TEST_F(VulkanFaults, TooLargeForTheMemory) {
+  Bytes bytes = makeModule();
+  ModuleHandle module = load(bytes);
+  *heap = 16 << 10;
+  SessionHandle session = makeVulkanSession(module);
+  ASSERT_TRUE(session);
+  Call small(1), large(1000);
+  fault(-1, VK_SUCCESS, "vkAllocateMemory");
+  EXPECT_EQ(large.run(session), VIT_OUT_OF_MEMORY);
+  EXPECT_EQ(*calls, 0);
+  std::string message = large.error.message;
+  EXPECT_EQ(message.rfind("out of memory: a batch of 1000 needs ", 0), 0u)
+      << message;
+  size_t at = message.find(" left: a batch of ");
+  ASSERT_NE(at, std::string::npos) << message;
+  long fitting = std::atol(message.c_str() + at + 18);
+  EXPECT_GT(fitting, 10);
+  Call most(fitting), more(fitting + 1);
+  EXPECT_EQ(more.run(session), VIT_OUT_OF_MEMORY);
+  EXPECT_EQ(most.run(session), VIT_OK) << most.error.message;
+  most.expectReference();
+  EXPECT_EQ(small.run(session), VIT_OK) << small.error.message;
+  small.expectReference();
+  // Not even the weights.
+  *heap = 512;
+  EXPECT_EQ(failToMake(module, vulkanOptions(), message), VIT_OUT_OF_MEMORY);
+  EXPECT_NE(message.find("bytes for weights"), std::string::npos) << message;
+}
+
 TEST_F(VulkanFaults, NoAnswer) {
   Bytes bytes = makeModule();
   ModuleHandle module = load(bytes);

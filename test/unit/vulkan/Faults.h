@@ -33,11 +33,14 @@ protected:
     calls = static_cast<int *>(dlsym(loader, "faultCalls"));
     result = static_cast<VkResult *>(dlsym(loader, "faultResult"));
     in = static_cast<const char **>(dlsym(loader, "faultIn"));
-    ASSERT_TRUE(at && calls && result && in);
+    heap = static_cast<VkDeviceSize *>(dlsym(loader, "faultHeap"));
+    ASSERT_TRUE(at && calls && result && in && heap);
   }
   void TearDown() override {
-    if (at)
+    if (at) {
       fault(-1);
+      *heap = 0;
+    }
     before.empty() ? unsetenv("VIT_VULKAN_LIBRARY")
                    : setenv("VIT_VULKAN_LIBRARY", before.c_str(), 1);
     Vulkan::TearDown();
@@ -55,6 +58,7 @@ protected:
   int *at = nullptr, *calls = nullptr;
   VkResult *result = nullptr;
   const char **in = nullptr;
+  VkDeviceSize *heap = nullptr;
 };
 
 } // namespace vit::test

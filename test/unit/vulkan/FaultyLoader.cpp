@@ -32,6 +32,10 @@ int faultCalls = 0;
 VkResult faultResult = VK_ERROR_OUT_OF_DEVICE_MEMORY;
 const char *faultIn = nullptr;
 
+/// The size of the largest heap of memory, 0: as it is.
+EXPORT VkDeviceSize faultHeap;
+VkDeviceSize faultHeap = 0;
+
 static bool failsNow(const char *name) {
   if (faultIn && std::strcmp(faultIn, name) != 0)
     return false;
@@ -90,6 +94,15 @@ static PFN_vkVoidFunction wrap(const char *name, PFN_vkVoidFunction real) {
   return reinterpret_cast<PFN_vkVoidFunction>(W::call);
 }
 
+static PFN_vkGetPhysicalDeviceMemoryProperties realMemory;
+static void VKAPI_PTR memoryProperties(VkPhysicalDevice device,
+                                       VkPhysicalDeviceMemoryProperties *all) {
+  realMemory(device, all);
+  for (uint32_t i = 0; faultHeap && i < all->memoryHeapCount; ++i)
+    if (all->memoryHeaps[i].size > faultHeap)
+      all->memoryHeaps[i].size = faultHeap;
+}
+
 static PFN_vkVoidFunction wrapped(const char *name, PFN_vkVoidFunction real) {
   if (!real)
     return nullptr;
@@ -99,13 +112,23 @@ static PFN_vkVoidFunction wrapped(const char *name, PFN_vkVoidFunction real) {
         "vk" #function, real);
   WRAPPED(TRY)
 #undef TRY
+  if (std::strcmp(name, "vkGetPhysicalDeviceMemoryProperties") == 0) {
+    realMemory =
+        reinterpret_cast<PFN_vkGetPhysicalDeviceMemoryProperties>(real);
+    return reinterpret_cast<PFN_vkVoidFunction>(memoryProperties);
+  }
   return real;
 }
 
 static PFN_vkGetDeviceProcAddr realDevice;
+static VkInstance lastInstance;
+/// A wrapper calls the loader's function for all devices, as those of two
+/// drivers differ.
 static PFN_vkVoidFunction VKAPI_PTR getDeviceProcAddr(VkDevice device,
                                                       const char *name) {
-  return wrapped(name, realDevice(device, name));
+  PFN_vkVoidFunction ofAll = realInstance()(lastInstance, name);
+  PFN_vkVoidFunction wrapper = wrapped(name, ofAll);
+  return wrapper != ofAll ? wrapper : realDevice(device, name);
 }
 
 EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL
@@ -113,6 +136,8 @@ vkGetInstanceProcAddr(VkInstance instance, const char *name) {
   PFN_vkGetInstanceProcAddr real = realInstance();
   if (!real)
     return nullptr;
+  if (instance)
+    lastInstance = instance;
   PFN_vkVoidFunction function = real(instance, name);
   if (function && std::strcmp(name, "vkGetDeviceProcAddr") == 0) {
     realDevice = reinterpret_cast<PFN_vkGetDeviceProcAddr>(function);

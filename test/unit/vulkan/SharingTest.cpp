@@ -127,6 +127,49 @@ TEST_F(VulkanSharing, AnyFailureOfASecondSession) {
   EXPECT_GT(failed, 3);
 }
 
+/// The same parameters on two devices at once: each has its own copy.
+TEST_F(VulkanSharing, TwoDevicesInOneProcess) {
+  if (vulkanDevices().size() < 2)
+    GTEST_SKIP() << "one Vulkan device";
+  Environment disable("VIT_VULKAN_DISABLE", "host-visible");
+  SessionHandle sessions[3];
+  int number = 0;
+  for (const char *device : {"vulkan:0", "vulkan:1", "vulkan:1"}) {
+    options.device = device;
+    EXPECT_EQ(count("vkCreateDevice", [&] { sessions[number] = open(); }),
+              number < 2)
+        << device;
+    ASSERT_TRUE(sessions[number++]);
+  }
+  std::vector<float> q(8, 0.25f);
+  for (bool isWritten : {false, true}) {
+    vit_error error = {};
+    if (isWritten)
+      ASSERT_EQ(
+          vit_parameters_write(parameters.get(), "q", q.data(), 32, &error),
+          VIT_OK);
+    std::vector<std::thread> threads;
+    for (const SessionHandle &session : sessions)
+      threads.emplace_back([&] {
+        for (int64_t batch : {3, 1, 9}) {
+          Call call(batch);
+          EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+          call.expectReference(Builder::scale, isWritten ? q : Builder::q);
+        }
+      });
+    for (std::thread &thread : threads)
+      thread.join();
+  }
+  // A device that is lost does not take the other one with it.
+  fault(0, VK_ERROR_DEVICE_LOST, "vkQueueSubmit");
+  EXPECT_EQ(Call(2).run(sessions[1]), VIT_DEVICE_LOST);
+  fault(-1);
+  EXPECT_EQ(Call(2).run(sessions[2]), VIT_DEVICE_LOST);
+  Call call(2);
+  EXPECT_EQ(call.run(sessions[0]), VIT_OK) << call.error.message;
+  call.expectReference(Builder::scale, q);
+}
+
 TEST_P(VulkanRun, SharedBySessionsOfSeveralThreads) {
   Bytes bytes = makeModule();
   ModuleHandle module = load(bytes);

@@ -119,6 +119,18 @@ bool CudaExecutor::workspaceBytes(uint32_t entry, int64_t batch,
   return bytes <= kMaxExtent;
 }
 
+uint64_t CudaExecutor::workspaceRoom(uint64_t bytes) {
+  if (isLost || bytes <= resources->arena.size())
+    return UINT64_MAX;
+  ContextScope scope(driver, cudaContext);
+  size_t left = 0, all = 0;
+  if (scope.check(nullptr) != VIT_OK ||
+      driver.cuMemGetInfo_v2(&left, &all) != kSuccess)
+    return UINT64_MAX;
+  // The present arena is freed before a larger one is allocated.
+  return left + resources->arena.size();
+}
+
 /// Grows the arena if this call needs more and places slots, inputs and outputs
 /// in it, in this order. The offsets depend on the call alone, so that a
 /// recorded graph stays valid.

@@ -46,6 +46,8 @@ public:
   vit_status requireSchedule(uint32_t entry, vit_error *error) const override;
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                       void *const *outputs, uint64_t &bytes) const override;
+  uint64_t workspaceRoom(uint64_t bytes) override;
+  const char *deviceName() const override { return adapter.name; }
   bool takesDeviceMemory() const override { return true; }
   vit_status run(const Call &call, vit_error *error) override;
   vit_status fetchArenas(unsigned char *const *targets,

@@ -159,6 +159,7 @@ struct FillNode {
     (Function * function, Module module, const char *name))                    \
   X(cuFuncSetAttribute,                                                        \
     (Function function, FunctionAttribute attribute, int value))               \
+  X(cuMemGetInfo_v2, (size_t *left, size_t *all))                              \
   X(cuMemAlloc_v2, (DevicePointer * memory, size_t bytes))                     \
   X(cuMemFree_v2, (DevicePointer memory))                                      \
   X(cuMemHostAlloc, (void **memory, size_t bytes, unsigned flags))             \

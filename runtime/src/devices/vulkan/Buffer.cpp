@@ -80,6 +80,16 @@ int chooseMemoryType(const Adapter &adapter, Use use, uint64_t size,
   return best;
 }
 
+uint64_t largestHeap(const Adapter &adapter, Use use, bool hostVisible) {
+  uint64_t most = 0;
+  for (uint32_t i = 0; i < adapter.memory.memoryTypeCount; ++i) {
+    uint32_t heap = adapter.memory.memoryTypes[i].heapIndex;
+    if (suits(adapter, use, i, hostVisible))
+      most = std::max<uint64_t>(most, adapter.memory.memoryHeaps[heap].size);
+  }
+  return most;
+}
+
 void Buffer::clear() {
   if (!context)
     return;

@@ -51,6 +51,9 @@ private:
 int chooseMemoryType(const Adapter &adapter, Use use, uint64_t size,
                      uint32_t bits, bool hostVisible);
 
+/// Bytes of the largest heap that suits `use`.
+uint64_t largestHeap(const Adapter &adapter, Use use, bool hostVisible);
+
 } // namespace vit::runtime::vulkan
 
 #endif // VIT_RUNTIME_DEVICES_VULKAN_BUFFER_H

@@ -30,6 +30,7 @@ public:
   const Buffer &operator[](uint32_t chunk) const {
     return buffers[chunk - begin];
   }
+  uint64_t size() const; ///< bytes of all
   /// Copies to the device what it does not have yet or what has changed, and
   /// waits for that. No work that uses the chunks may be running.
   vit_status update(Submissions &work, const vit_parameters &parameters,
@@ -43,7 +44,6 @@ public:
 private:
   vit_status copy(Submissions &work, const Place &place, const void *source,
                   Buffer &staging, vit_error *error);
-  uint64_t size() const;
 
   Allocator allocator;
   const Placement *placement = nullptr;
@@ -74,6 +74,7 @@ public:
 
   const Placement &placement() const { return place; }
   const Buffer &chunk(uint32_t index) const { return chunks[index]; }
+  uint64_t size() const { return chunks.size(); }
 
 private:
   Context &context; ///< which each session that uses this uses, too
@@ -104,6 +105,9 @@ public:
   void keepArenas();
   /// Copies the arenas to host memory. The device must be idle.
   vit_status fetchArenas(unsigned char *const *targets, vit_error *error) const;
+
+  /// Bytes of memory, with those that are shared.
+  uint64_t size() const { return own.size() + weights->size(); }
 
   /// The chunk that contains everything that this command uses.
   uint32_t chunkOf(uint32_t entry, uint32_t command) const {

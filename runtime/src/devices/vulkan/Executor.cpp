@@ -115,6 +115,15 @@ bool VulkanExecutor::workspaceBytes(uint32_t entry, int64_t batch,
   return true;
 }
 
+/// What other sessions and processes have is not known without an extension.
+uint64_t VulkanExecutor::workspaceRoom(uint64_t bytes) {
+  if (bytes <= workspace.size)
+    return UINT64_MAX;
+  uint64_t heap = largestHeap(*device->adapter, Use::Workspace,
+                              device->uses(Option::HostVisible));
+  return heap - std::min(heap, weights.size());
+}
+
 /// Reports the limit that a planned call exceeds and the largest batch that
 /// does not.
 vit_status VulkanExecutor::tooLarge(uint32_t entry, int64_t batch,

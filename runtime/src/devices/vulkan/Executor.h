@@ -23,6 +23,10 @@ public:
   vit_status requireSchedule(uint32_t entry, vit_error *error) const override;
   bool workspaceBytes(uint32_t entry, int64_t batch, uint64_t slotBytes,
                       void *const *outputs, uint64_t &bytes) const override;
+  uint64_t workspaceRoom(uint64_t bytes) override;
+  const char *deviceName() const override {
+    return device->adapter->properties.deviceName;
+  }
   vit_status run(const Call &call, vit_error *error) override;
   vit_status fetchArenas(unsigned char *const *targets,
                          vit_error *error) override;
