@@ -34,6 +34,14 @@ static constexpr GemmTile kTensor[] = {{128, 128, 8, 16, 32, 1.0},
                                        {64, 64, 4, 8, 32, 0.6},
                                        {32, 64, 2, 8, 32, 0.35}};
 
+/// A warpgroup has 64 rows of all columns, a thread two rows of a quarter of
+/// them; another warpgroup copies. The rates are those at which the operands
+/// arrive, as far as they limit the products; they are not measured.
+static constexpr GemmTile kWarpgroup[] = {
+    {128, 256, 2, 64, 64, 1.0, 128},  {128, 192, 2, 48, 64, 0.95, 128},
+    {128, 128, 2, 32, 64, 0.85, 128}, {128, 64, 2, 16, 64, 0.6, 128},
+    {64, 128, 2, 32, 64, 0.55, 128},  {64, 64, 2, 16, 64, 0.4, 128}};
+
 std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   StringRef name = level.name;
   if (name == "tiled")
@@ -44,6 +52,8 @@ std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
     return GpuTiles{&level, 2, kDirect};
   if (name == "sm_80")
     return GpuTiles{&level, 132, kTiled256, kTensor};
+  if (name == "sm_90a")
+    return GpuTiles{&level, 132, kTiled256, kTensor, kWarpgroup};
   return std::nullopt;
 }
 
@@ -81,7 +91,15 @@ static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
 
 static ArrayRef<GemmTile> getChoices(Operation *product,
                                      const GpuTiles &tiles) {
-  return usesTensorCores(product, *tiles.level) ? tiles.tensor : tiles.gemm;
+  switch (getMatrixUnit(product, *tiles.level)) {
+  case MatrixUnit::None:
+    return tiles.gemm;
+  case MatrixUnit::Warp:
+    return tiles.tensor;
+  case MatrixUnit::Warpgroup:
+    return tiles.warpgroup;
+  }
+  llvm_unreachable("no such unit");
 }
 
 static TileAttr getTile(MLIRContext *context, const GemmTile &tile,

@@ -18,7 +18,10 @@ namespace mlir::vit::kernel {
 struct GemmTile {
   int64_t rows, cols, threadRows, threadCols, depth;
   double rate; ///< speed when all processors are busy, against the best
-  int64_t threads() const { return rows * cols / (threadRows * threadCols); }
+  int64_t copiers = 0; ///< threads that only copy operands
+  int64_t threads() const {
+    return rows * cols / (threadRows * threadCols) + copiers;
+  }
 };
 
 /// Tile sizes to choose from for a GPU level. They are measured and only this
@@ -27,7 +30,8 @@ struct GpuTiles {
   const Level *level;
   int64_t processors; ///< workgroups that a typical device runs at once
   ArrayRef<GemmTile> gemm;
-  ArrayRef<GemmTile> tensor = {}; ///< of products that use tensor cores
+  ArrayRef<GemmTile> tensor = {}; ///< of products by instructions of warps
+  ArrayRef<GemmTile> warpgroup = {}; ///< by instructions of warpgroups
 
   /// Workgroup memory that a kernel may use; 0: none.
   int64_t sharedBytes() const {

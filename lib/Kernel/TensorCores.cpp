@@ -23,21 +23,29 @@ static bool isNarrow(Value value) {
   return tensorOf(value).getElementType().isBF16();
 }
 
-bool mlir::vit::kernel::usesTensorCores(Operation *op, const Level &level) {
-  const ::vit::format::Product *product =
-      ::vit::format::findProduct(level, ::vit::format::ElementType::BF16);
-  if (!product || product->m == 1)
-    return false;
+/// Whether matrix instructions compute `op` where a level has some.
+static bool isForMatrices(Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
       .Case([](GemmOp gemm) { return isNarrow(gemm.getInput()); })
       .Case([](WeightGradientOp op) { return isNarrow(op.getInput()); })
-      .Case([](AttentionOp op) {
+      .Case([](kernel::AttentionOp op) {
         return isNarrow(op.getQuery()) && !op.getProbabilities() &&
                op.getHeadDim() <= kMostHead;
       })
-      .Case([](AttentionBackwardOp op) {
+      .Case([](kernel::AttentionBackwardOp op) {
         return isNarrow(op.getQuery()) && op.getHeadDim() <= kMostHead &&
                tensorOf(op.getQuery()).getDimSize(1) <= kMostQueries;
       })
       .Default([](Operation *) { return false; });
+}
+
+MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
+  /// The rows of an instruction of four warps.
+  constexpr int warpgroupRows = 64;
+  const ::vit::format::Product *product =
+      ::vit::format::findProduct(level, ::vit::format::ElementType::BF16);
+  if (!product || product->m == 1 || !isForMatrices(op))
+    return MatrixUnit::None;
+  return product->m == warpgroupRows && isa<GemmOp>(op) ? MatrixUnit::Warpgroup
+                                                        : MatrixUnit::Warp;
 }

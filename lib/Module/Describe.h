@@ -132,6 +132,8 @@ struct KernelCode {
   int64_t sharedBytes = 0;
   uint64_t iterations = 0;
   schema::Extent batchIterations;
+  std::vector<schema::TensorMap> maps;
+  bool isResident = false;
 };
 using KernelCodes = llvm::StringMap<KernelCode>;
 

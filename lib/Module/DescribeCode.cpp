@@ -58,6 +58,15 @@ static schema::Extent batchIterations(const SimtKernel &kernel) {
   return schema::Extent(/*times=*/1, static_cast<uint32_t>(of), per);
 }
 
+static std::vector<schema::TensorMap> mapsOf(const SimtKernel &kernel) {
+  std::vector<schema::TensorMap> maps;
+  for (const TensorMap &map : kernel.maps)
+    maps.emplace_back(static_cast<uint32_t>(map.argument),
+                      static_cast<uint32_t>(map.columns),
+                      static_cast<uint32_t>(map.boxRows));
+  return maps;
+}
+
 KernelCodes Images::addCode(const CompiledLevel &level,
                             schema::ScheduleT &schedule) {
   KernelCodes codes;
@@ -89,7 +98,14 @@ KernelCodes Images::addCode(const CompiledLevel &level,
       schedule.cubins.push_back(
           addImage(image.bytes, schema::ImageFormat::Cubin, image.arch));
     for (const SimtKernel &kernel : cuda.kernels)
-      codes[kernel.name] = {ptx, 0, kernel.threads, kernel.sharedBytes};
+      codes[kernel.name] = {ptx,
+                            0,
+                            kernel.threads,
+                            kernel.sharedBytes,
+                            /*iterations=*/0,
+                            schema::Extent(),
+                            mapsOf(kernel),
+                            kernel.isResident};
   }
   return codes;
 }

@@ -294,6 +294,8 @@ FailureOr<uint32_t> ScheduleBuilder::addKernel(kernel::DispatchOp dispatch) {
   if (code->second.batchIterations.times() != 0)
     kernel->batch_iterations =
         std::make_unique<schema::Extent>(code->second.batchIterations);
+  kernel->maps = code->second.maps;
+  kernel->is_resident = code->second.isResident;
   kernel->argument_count =
       dispatch->getNumOperands() + dispatch->getNumResults();
   kernel->scratch = dispatch.getScratch();

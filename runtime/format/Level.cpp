@@ -91,12 +91,17 @@ static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
 /// mma.sync m16n8k16.
 static constexpr Product kSm80Products[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                             {kBf16, kBf16, kF32, 16, 8, 16, 1}};
+/// wgmma m64nNk16, for any N of 8 to 256.
+static constexpr Product kSm90aProducts[] = {
+    {kF32, kF32, kF32, 1, 1, 1, 1}, {kBf16, kBf16, kF32, 64, 8, 16, 1}};
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                               {kBf16, kBf16, kF32, 1, 1, 1, 1}};
 
 /// The least that the PTX runs on, and the two generations after it.
 static constexpr const char *kSm80Architectures[] = {"sm_80", "sm_90a",
                                                      "sm_100"};
+/// The PTX of sm_90a runs on no other.
+static constexpr const char *kSm90aArchitectures[] = {"sm_90a"};
 
 /// What every Vulkan 1.1 device has: maxComputeWorkGroupInvocations,
 /// maxComputeSharedMemorySize, maxPerStageDescriptorStorageBuffers and
@@ -108,6 +113,8 @@ static constexpr KernelLimits kTiled256Limits = {256, 32 * kKib, 0, 4, 128, 30};
 /// 8.9 and 12.0 have the least workgroup memory.
 static constexpr KernelLimits kSm80Limits = {
     1024, kDeclaredSharedBytes, 99 * kKib, 0, 4096, 508};
+static constexpr KernelLimits kSm90aLimits = {
+    1024, kDeclaredSharedBytes, 227 * kKib, 0, 4096, 508};
 
 // Sorted by target and rank, the highest first. LLVM's x86-64-v4 prefers
 // vectors of 256 bits.
@@ -133,6 +140,9 @@ static constexpr Level kLevels[] = {
     {Target::Vulkan, "direct", 1, false, {},
      kScalarProducts, {}, 0, 16, kVulkanMinimum, 64, /*isDirect=*/true},
 
+    {Target::Cuda, "sm_90a", 2, false, {Feature::SubgroupArithmetic},
+     kSm90aProducts, {"sm_90a", "", "+ptx80", kSm90aArchitectures}, 0, 16,
+     kSm90aLimits, 256, /*isDirect=*/false, /*oldestDriver=*/12000},
     {Target::Cuda, "sm_80", 1, true, {Feature::SubgroupArithmetic},
      kSm80Products, {"sm_80", "", "+ptx70", kSm80Architectures}, 0, 16,
      kSm80Limits, 256},
@@ -204,8 +214,8 @@ const Product *findProduct(const Level &level, ElementType precision) {
 }
 
 bool isDistinct(const Level &level, ElementType precision) {
-  // GPU levels differ in their limits.
-  if (!findProduct(level, precision) || level.target != Target::Cpu)
+  // The levels of Vulkan differ in their limits.
+  if (!findProduct(level, precision) || level.target == Target::Vulkan)
     return findProduct(level, precision);
   const Level *next = bestLevel(level.target, level.features, level.rank - 1);
   if (!next)

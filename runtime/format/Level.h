@@ -179,6 +179,9 @@ struct Level {
   /// Threads neither share memory nor wait for each other: the device is a CPU,
   /// where barriers are slow and workgroup memory is like any other.
   bool isDirect = false;
+  /// CUDA: the version of CUDA whose driver takes its PTX, 1000 * major + 10 *
+  /// minor, if that is above what the runtime needs anyway.
+  int oldestDriver = 0;
 };
 
 /// All levels, by target, the highest rank first.

@@ -99,6 +99,32 @@ refuse(char *reason, size_t size, const char *format, ...) {
   return false;
 }
 
+/// Checks what a kernel says of its tensor maps and its launches.
+static bool checkLaunches(const schema::Kernel &kernel, schema::Target target,
+                          char *reason, size_t size) {
+  uint32_t maps = count(kernel.maps());
+  if (target != schema::Target::Cuda && (maps || kernel.is_resident()))
+    return refuse(reason, size,
+                  "has tensor maps or is resident, which is for "
+                  "cuda");
+  if (maps > kMaxTensorMaps)
+    return refuse(reason, size, "has %u tensor maps, at most %u are possible",
+                  maps, kMaxTensorMaps);
+  for (uint32_t i = 0; i < maps; ++i) {
+    const schema::TensorMap &map = *kernel.maps()->Get(i);
+    bool isPossible = map.argument() < kernel.argument_count() &&
+                      map.columns() != 0 && map.columns() % 8 == 0 &&
+                      map.box_rows() >= 1 && map.box_rows() <= 256;
+    if (!isPossible)
+      return refuse(reason, size,
+                    "has a tensor map of argument %u of %u, %u columns and "
+                    "boxes of %u rows",
+                    map.argument(), kernel.argument_count(), map.columns(),
+                    map.box_rows());
+  }
+  return true;
+}
+
 /// Checks a kernel. On an error returns false and writes the reason after the
 /// kernel's name.
 static bool checkKernel(const schema::Module &module,
@@ -135,7 +161,7 @@ static bool checkKernel(const schema::Module &module,
                    (kernel.iterations() == 0 && !kernel.batch_iterations());
   if (!isCounted)
     return refuse(reason, size, "counts iterations, which is for vulkan");
-  return true;
+  return checkLaunches(kernel, target, reason, size);
 }
 
 bool checkCode(const schema::Module &module, const schema::Schedule &schedule,

@@ -13,12 +13,23 @@
 
 namespace mlir::vit::kernel {
 
-/// Whether code for `level`, a level of a GPU, computes `op` by matrix
-/// instructions: products and attentions of bf16 where the level has such
+/// The threads that a matrix instruction is of.
+enum class MatrixUnit {
+  None,
+  Warp,     ///< mma.sync
+  Warpgroup ///< wgmma, four warps
+};
+
+/// The matrix instructions by which code for `level`, a level of a GPU,
+/// computes `op`: products and attentions of bf16 where the level has such
 /// instructions (lib/Target/CUDA/TensorEmitters.h). Not those attentions whose
 /// sums or statistics exceed registers or workgroup memory, nor those that
-/// return their probabilities.
-bool usesTensorCores(Operation *op, const Level &level);
+/// return their probabilities. On levels with instructions of warpgroups,
+/// products use these.
+MatrixUnit getMatrixUnit(Operation *op, const Level &level);
+inline bool usesTensorCores(Operation *op, const Level &level) {
+  return getMatrixUnit(op, level) != MatrixUnit::None;
+}
 
 } // namespace mlir::vit::kernel
 

@@ -8,7 +8,7 @@
 // From `gpu.module @kernels`, as vit-emit-simt leaves it, to PTX and, where
 // NVIDIA's assembler is found, cubins. A kernel's parameters are one 64-bit
 // device address per argument of the dispatch (aligned to 16 bytes), then two
-// 32-bit integers: the batch and the launch's first unit.
+// 32-bit integers: the batch and the launch's first unit, then its tensor maps.
 // Unit = first + block index.
 //
 //===----------------------------------------------------------------------===//

@@ -33,11 +33,33 @@ struct CodegenOptions {
 /// The iterations of a kernel with a loop without a known bound.
 inline constexpr uint64_t kUnknownIterations = UINT64_MAX;
 
+/// A matrix of bf16, row-major without gaps, as copies of boxes of it (TMA) see
+/// it. Rows of a box take 128 bytes of workgroup memory, in the order of the
+/// swizzle of 128 bytes.
+struct TensorMap {
+  int64_t argument = 0; ///< of the dispatch, whose memory it is
+  int64_t columns = 0;  ///< a multiple of 8
+  int64_t boxRows = 0;  ///< 1 to 256
+
+  static constexpr int64_t kBoxColumns = 64;
+};
+/// Of a parameter of a gpu.func that is a pointer to such a map: `argument`,
+/// `columns` and `boxRows`, an array of i64.
+inline constexpr llvm::StringLiteral kTensorMapAttr = "kernel.tensor_map";
+/// Of a gpu.func whose workgroups take every n-th unit, where n is the number
+/// of workgroups of the launch.
+inline constexpr llvm::StringLiteral kResidentAttr = "kernel.resident";
+
 /// A kernel of a GPU: a work unit is a workgroup.
 struct SimtKernel {
   std::string name;
   int64_t threads = 0;     ///< invocations of a workgroup, one-dimensional
   int64_t sharedBytes = 0; ///< workgroup memory
+  /// CUDA: its last parameters, 128 bytes each.
+  std::vector<TensorMap> maps;
+  /// CUDA: its launches need no more workgroups than the device runs at once;
+  /// each takes several units.
+  bool isResident = false;
   /// Vulkan: an upper bound of the loop iterations of a thread, over all its
   /// loops, is `iterations + batch * iterationsPerImage`, or
   /// kUnknownIterations. CUDA: 0.

@@ -141,6 +141,8 @@ llvm::Error CudaWorker::compile(ModuleOp module, SimtKernel &kernel,
                    [&](llvm::raw_ostream &stream) { stream << *lowered; }))
     return error;
 
+  if (failed(cuda::expandPtx(*lowered)))
+    return llvm::createStringError("does not expand to PTX");
   llvm::LLVMContext llvmContext;
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(
       *lowered, llvmContext, "kernel", /*disableVerification=*/true);

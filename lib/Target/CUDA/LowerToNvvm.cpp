@@ -10,6 +10,7 @@
 #include "../Codegen/Llvm.h"
 
 #include "vit/Passes.h"
+#include "vit/Target/Codegen.h"
 
 #include "format/DeclaredMemory.h"
 
@@ -17,10 +18,12 @@
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/NVGPUToNVVM/NVGPUToNVVM.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -69,6 +72,16 @@ static constexpr unsigned kSharedSpace = 3;
 /// The largest alignment, which lets four floats be one load or store.
 static constexpr uint64_t kAlignment = 16;
 
+/// Removes what says which parameters are tensor maps; returns their number.
+/// They are the last ones.
+static unsigned takeTensorMaps(gpu::GPUFuncOp function) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    count += function.removeArgAttr(i, mlir::vit::kTensorMapAttr) != nullptr;
+  function->removeAttr(mlir::vit::kResidentAttr);
+  return count;
+}
+
 /// Bare pointers require memrefs of static shape. The size is arbitrary:
 /// nothing reads it.
 static void makeArgumentsStatic(gpu::GPUFuncOp function) {
@@ -102,7 +115,8 @@ static void attributeWorkgroupMemory(gpu::GPUFuncOp function) {
     Value memory = function.addWorkgroupAttribution(op.getType(), op.getLoc());
     function.setWorkgroupAttributionAttr(
         index, b.getStringAttr(LLVM::LLVMDialect::getAlignAttrName()),
-        b.getI64IntegerAttr(kAlignment));
+        b.getI64IntegerAttr(
+            std::max(kAlignment, op.getAlignment().value_or(0))));
     op.replaceAllUsesWith(memory);
     op.erase();
   });
@@ -162,6 +176,24 @@ static LogicalResult prepare(gpu::GPUModuleOp kernels) {
 // Conversion
 //===----------------------------------------------------------------------===//
 
+namespace {
+/// The address of workgroup memory, which is a cast of it before.
+struct ConvertAddress : OpConversionPattern<UnrealizedConversionCastOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult
+  matchAndRewrite(UnrealizedConversionCastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (op->getNumOperands() != 1 ||
+        !isa<MemRefType>(op.getOperand(0).getType()) ||
+        !isa<LLVM::LLVMPointerType>(op.getResult(0).getType()))
+      return failure();
+    rewriter.replaceOp(op, MemRefDescriptor(adaptor.getInputs()[0])
+                               .alignedPtr(rewriter, op.getLoc()));
+    return success();
+  }
+};
+} // namespace
+
 static LogicalResult convert(gpu::GPUModuleOp kernels) {
   MLIRContext *context = kernels.getContext();
   if (failed(mlir::vit::lowerStructured(kernels)))
@@ -187,11 +219,29 @@ static LogicalResult convert(gpu::GPUModuleOp kernels) {
   populateMathToLLVMConversionPatterns(types, patterns,
                                        /*approximateLog1p=*/false,
                                        /*benefit=*/2);
+  patterns.add<ConvertAddress>(types, context);
   LLVMConversionTarget target(*context);
   target.addIllegalDialect<gpu::GPUDialect, nvgpu::NVGPUDialect>();
   target.addLegalDialect<NVVM::NVVMDialect>();
   target.addLegalOp<gpu::GPUModuleOp>();
+  target.addIllegalOp<UnrealizedConversionCastOp>();
   return applyFullConversion(kernels, target, std::move(patterns));
+}
+
+/// Passes tensor maps by value, in the memory of the parameters.
+static void passByValue(LLVM::LLVMFuncOp kernel, unsigned maps) {
+  constexpr int64_t bytes = 128, alignment = 64;
+  OpBuilder b(kernel);
+  Type type = LLVM::LLVMArrayType::get(b.getI8Type(), bytes);
+  unsigned count = kernel.getNumArguments();
+  for (unsigned i = count - maps; i < count; ++i) {
+    kernel.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(),
+                      TypeAttr::get(type));
+    kernel.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                      b.getI64IntegerAttr(alignment));
+    kernel.setArgAttr(i, NVVM::NVVMDialect::getGridConstantAttrName(),
+                      b.getUnitAttr());
+  }
 }
 
 /// The upstream lowering of asynchronous copies truncates indices to 32 bits,
@@ -221,11 +271,15 @@ static void makeSharedMemoryDynamic(ModuleOp module, LLVM::LLVMFuncOp kernel) {
   SmallVector<std::pair<LLVM::AddressOfOp, LLVM::GlobalOp>> uses;
   llvm::MapVector<Operation *, int64_t> offsets;
   int64_t bytes = 0;
+  uint64_t alignment = kAlignment;
   kernel.walk([&](LLVM::AddressOfOp op) {
     auto global = module.lookupSymbol<LLVM::GlobalOp>(op.getGlobalName());
     if (!global || global.getAddrSpace() != kSharedSpace)
       return;
     uses.push_back({op, global});
+    uint64_t own = std::max(kAlignment, global.getAlignment().value_or(0));
+    bytes = llvm::alignTo(bytes, own);
+    alignment = std::max(alignment, own);
     if (offsets.insert({global, bytes}).second)
       bytes += llvm::alignTo(getBytes(global), kAlignment);
   });
@@ -236,8 +290,8 @@ static void makeSharedMemoryDynamic(ModuleOp module, LLVM::LLVMFuncOp kernel) {
   auto memory = LLVM::GlobalOp::create(
       b, kernel.getLoc(), LLVM::LLVMArrayType::get(byte, 0),
       /*isConstant=*/false, LLVM::Linkage::External,
-      (kernel.getName() + "_shared").str(), /*value=*/Attribute(),
-      /*alignment=*/kAlignment, kSharedSpace);
+      (kernel.getName() + "_shared").str(), /*value=*/Attribute(), alignment,
+      kSharedSpace);
   for (auto [op, global] : uses) {
     b.setInsertionPoint(op);
     Value base = LLVM::AddressOfOp::create(b, op.getLoc(), memory);
@@ -267,9 +321,14 @@ static void simplify(ModuleOp module) {
 }
 
 FailureOr<ModuleOp> mlir::vit::cuda::lowerToNvvm(gpu::GPUModuleOp kernels) {
+  llvm::StringMap<unsigned> maps;
+  for (auto function : kernels.getOps<gpu::GPUFuncOp>())
+    maps[function.getName()] = takeTensorMaps(function);
   if (failed(prepare(kernels)) || failed(convert(kernels)))
     return failure();
   dropEmptyTruncations(kernels);
+  for (auto kernel : kernels.getOps<LLVM::LLVMFuncOp>())
+    passByValue(kernel, maps.lookup(kernel.getName()));
   OpBuilder b(kernels);
   auto module =
       ModuleOp::create(b, kernels.getLoc(), StringRef(kernels.getName()));
@@ -281,6 +340,18 @@ FailureOr<ModuleOp> mlir::vit::cuda::lowerToNvvm(gpu::GPUModuleOp kernels) {
     makeSharedMemoryDynamic(module, kernel);
   simplify(module);
   return module;
+}
+
+LogicalResult mlir::vit::cuda::expandPtx(ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  RewritePatternSet patterns(context);
+  populateNVVMToLLVMConversionPatterns(patterns);
+  LLVMConversionTarget target(*context);
+  target.addDynamicallyLegalDialect<NVVM::NVVMDialect>([](Operation *op) {
+    auto builder = dyn_cast<NVVM::BasicPtxBuilderInterface>(op);
+    return !builder || builder.hasIntrinsic();
+  });
+  return applyPartialConversion(module, target, std::move(patterns));
 }
 
 namespace {

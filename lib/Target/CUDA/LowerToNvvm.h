@@ -21,6 +21,9 @@ void registerLowering(DialectRegistry &registry);
 /// vit-lower-to-nvvm. Emits an error on failure.
 FailureOr<ModuleOp> lowerToNvvm(gpu::GPUModuleOp kernels);
 
+/// Replaces ops that LLVM has no intrinsic for by their text in PTX.
+LogicalResult expandPtx(ModuleOp module);
+
 } // namespace mlir::vit::cuda
 
 #endif // VIT_TARGET_CUDA_LOWERTONVVM_H

@@ -7,14 +7,20 @@
 
 #include "TensorEmitters.h"
 
+#include "vit/Kernel/TensorCores.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mlir::vit;
 
 FailureOr<KernelInfo> cuda::emitTensor(Operation *op, simt::SimtBuilder &b) {
+  bool isWarpgroup =
+      kernel::getMatrixUnit(op, b.level) == kernel::MatrixUnit::Warpgroup;
   return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
-      .Case([&](kernel::GemmOp gemm) { return emitTensorGemm(gemm, b); })
+      .Case([&](kernel::GemmOp gemm) {
+        return isWarpgroup ? emitWgmmaGemm(gemm, b) : emitTensorGemm(gemm, b);
+      })
       .Case([&](kernel::AttentionOp attention) {
         return emitTensorAttention(attention, b);
       })

@@ -269,8 +269,7 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
   return op.emitOpError("has a tile that its warps do not cover: ") << tile;
 }
 
-FailureOr<KernelInfo> mlir::vit::cuda::emitTensorGemm(kernel::GemmOp op,
-                                                      SimtBuilder &b) {
+FailureOr<GemmShapes> GemmShapes::get(kernel::GemmOp op) {
   FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
   FailureOr<Activation> result = Activation::get(op, op.getResult().getType());
   if (failed(input) || failed(result))
@@ -290,19 +289,28 @@ FailureOr<KernelInfo> mlir::vit::cuda::emitTensorGemm(kernel::GemmOp op,
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType() << "; run vit-tile and vit-layout first";
+  return GemmShapes{*input, *result};
+}
+
+FailureOr<KernelInfo> mlir::vit::cuda::emitTensorGemm(kernel::GemmOp op,
+                                                      SimtBuilder &b) {
+  FailureOr<GemmShapes> shapes = GemmShapes::get(op);
+  if (failed(shapes))
+    return failure();
+  const auto &[input, result] = *shapes;
   int64_t run = getRun(op);
   kernel::TileAttr tile = op.getTile();
   if (failed(verifyTile(op, tile, run)))
     return failure();
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, *result);
+      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, result);
   if (failed(epilogue))
     return failure();
 
-  TensorGemm gemm(op, b, *input, *result, *epilogue);
+  TensorGemm gemm(op, b, input, result, *epilogue);
   gemm.emit();
-  KernelInfo info = result->getInfo(op, /*itemsPerRow=*/1, tile.getRows(),
-                                    gemm.columnTiles());
-  info.flop = perImage(op, 2 * result->tokens * input->width * result->width);
+  KernelInfo info =
+      result.getInfo(op, /*itemsPerRow=*/1, tile.getRows(), gemm.columnTiles());
+  info.flop = perImage(op, 2 * result.tokens * input.width * result.width);
   return info;
 }

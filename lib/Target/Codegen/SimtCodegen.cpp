@@ -57,6 +57,11 @@ static FailureOr<Task> createTask(gpu::GPUFuncOp function) {
   kernel.name = function.getName().str();
   kernel.threads = (*function.getKnownBlockSize())[0];
   kernel.sharedBytes = getSharedBytes(function);
+  kernel.isResident = function->hasAttr(kResidentAttr);
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto map =
+            function.getArgAttrOfType<DenseI64ArrayAttr>(i, kTensorMapAttr))
+      kernel.maps.push_back({map[0], map[1], map[2]});
   OpBuilder b(function.getContext());
   OwningOpRef<ModuleOp> module = ModuleOp::create(function.getLoc());
   b.setInsertionPointToStart(module->getBody());

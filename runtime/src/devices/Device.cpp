@@ -189,7 +189,9 @@ void describeUnavailable(Text &json, const char *device, const char *reason) {
 void describePrecisions(Text &json, const format::Level &level) {
   json.beginArray("precisions");
   for (ElementType precision : format::allPrecisions())
-    if (format::isDistinct(level, precision))
+    if (level.target == format::Target::Cpu
+            ? format::isDistinct(level, precision)
+            : format::findProduct(level, precision) != nullptr)
       json.item(format::precisionName(precision));
   json.endArray();
 }

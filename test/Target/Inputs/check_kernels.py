@@ -21,7 +21,9 @@ import sys
 CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}}
 # Families whose kernels in bf16 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
-THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256, "sm_80": 1024}
+THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256}
+# Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
+WARPGROUP = {"gemm"}
 
 
 def fail(message):
@@ -69,7 +71,19 @@ def check_spirv(path, level):
     run(["spirv-val", "--target-env", "vulkan1.1", path])
 
 
-def check_ptx(path, precision):
+def check_warpgroups(path, text):
+    """Products are issued in groups of four, and no sum is used before the wait for all of them."""
+    products = re.findall(r"wgmma\.mma_async\.sync\.aligned\.m64n\d+k16\.f32\.bf16\.bf16", text)
+    waits = [match.start() for match in re.finditer(r"wgmma\.wait_group\.sync\.aligned\s+0", text)]
+    if not products or len(products) % 4 != 0 or not waits:
+        fail("%s has %d products of warpgroups and %d waits for all" % (path, len(products), len(waits)))
+    for needed in ("cp.async.bulk.tensor.2d.shared::cluster.global", "mbarrier.try_wait.parity",
+                   "fence.mbarrier_init"):
+        if needed not in text:
+            fail("%s has no %s" % (path, needed))
+
+
+def check_ptx(path, precision, level):
     with open(path) as file:
         text = file.read()
     if "call" in text:
@@ -82,7 +96,9 @@ def check_ptx(path, precision):
         if int(size) < 16:
             fail("%s has workgroup memory aligned to %s" % (path, size))
     family = os.path.basename(path).rsplit("_", 1)[0]
-    if precision == "bf16" and family in TENSOR:
+    if precision == "bf16" and level == "sm_90a" and family in WARPGROUP:
+        check_warpgroups(path, text)
+    elif precision == "bf16" and family in TENSOR:
         products = text.count("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32")
         loads = text.count("ldmatrix.sync.aligned.m8n8.x4.")
         if products < 8 or "cp.async.cg.shared.global" not in text:
@@ -99,7 +115,7 @@ def check_ptx(path, precision):
 def main():
     level, _, precision = sys.argv[1].partition(",")
     directory = sys.argv[2]
-    target = "cuda" if level == "sm_80" else "vulkan"
+    target = "cuda" if level.startswith("sm_") else "vulkan"
     total = 0
     for argument in sys.argv[3:]:
         model, _, outputs = argument.partition(":")
@@ -114,7 +130,7 @@ def main():
         kernels = [line.split(":")[0] for line in lines if " threads, " in line]
         for kernel in kernels:
             if target == "cuda":
-                check_ptx(os.path.join(folder, kernel + ".ptx"), precision)
+                check_ptx(os.path.join(folder, kernel + ".ptx"), precision, level)
             else:
                 check_spirv(os.path.join(folder, kernel + ".spv"), level)
         found = {os.path.basename(path) for path in glob.glob(os.path.join(folder, "*.spv"))}

@@ -122,6 +122,15 @@ static void expectMore(Operation *op, const MutateOptions &) {
       LLVM::AddOp::create(b, op->getLoc(), arrive.getTxcount(), more));
 }
 
+static void moveOperand(Operation *op, const MutateOptions &options) {
+  auto product = cast<NVVM::WgmmaMmaAsyncOp>(op);
+  OpBuilder b(op);
+  Value pieces = LLVM::ConstantOp::create(
+      b, op->getLoc(), b.getI64IntegerAttr(options.stageBytes / 16));
+  product.getDescriptorAMutable().set(
+      LLVM::AddOp::create(b, op->getLoc(), product.getDescriptorA(), pieces));
+}
+
 static void flipParity(Operation *op, const MutateOptions &) {
   auto wait = cast<NVVM::MBarrierTryWaitParityOp>(op);
   OpBuilder b(op);
@@ -187,6 +196,7 @@ static const Kind kinds[] = {
     {"arrive", is<NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp>,
      remove},
     {"expect", is<NVVM::MBarrierArriveExpectTxOp>, expectMore},
+    {"operand", is<NVVM::WgmmaMmaAsyncOp>, moveOperand},
     {"parity", is<NVVM::MBarrierTryWaitParityOp>, flipParity},
 };
 

@@ -33,7 +33,8 @@ struct MutateOptions {
 ///   to the address of a load, a store, an ldmatrix, a cp.async
 ///   or a copy of a tensor;
 /// - swizzle: an address in shared memory is that of the neighbouring 16 bytes;
-/// - stage: an address in shared memory is one stage further.
+/// - stage: an address in shared memory is one stage further;
+/// - operand: the left operand of a wgmma is one stage further.
 std::string listMutations();
 
 /// The number of places in `module` for a kind of bug, if there is such a kind.

@@ -381,7 +381,8 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
                      std::to_string(llvm::Log2_64(smallest)) + " " + name +
                      "\n";
   auto known = options.bytes.find(name);
-  size_t pointers = 0;
+  size_t pointers = 0, maps = 0;
+  auto knownMaps = options.maps.find(name);
   byValue.clear();
   for (auto [number, type] : llvm::enumerate(kernel.getArgumentTypes())) {
     auto held = kernel.getArgAttrOfType<TypeAttr>(
@@ -389,7 +390,15 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
     byValue.push_back(held != nullptr);
     if (held) {
       manifestKernels +=
-          "argument " + std::to_string(getBytes(held.getValue())) + " value\n";
+          "argument " + std::to_string(getBytes(held.getValue()));
+      if (knownMaps != options.maps.end() && maps < knownMaps->second.size()) {
+        const MapArgument &map = knownMaps->second[maps++];
+        manifestKernels += " map " + std::to_string(map.argument) + " " +
+                           std::to_string(map.columns) + " " +
+                           std::to_string(map.boxRows) + "\n";
+      } else {
+        manifestKernels += " value\n";
+      }
       continue;
     }
     manifestKernels += "argument " + std::to_string(getBytes(type));

@@ -24,11 +24,17 @@ struct ArgumentBytes {
   bool written = false;
   bool bf16 = false; ///< its elements
 };
+/// A tensor map: of the memory of pointer argument `argument`.
+struct MapArgument {
+  int64_t argument = 0, columns = 0, boxRows = 0;
+};
 struct HostOptions {
   /// For each kernel, one per pointer argument in order; empty: unknown.
   std::map<std::string, std::vector<ArgumentBytes>> bytes;
   /// For each kernel, its units in the same form; missing: unknown.
   std::map<std::string, ArgumentBytes> units;
+  /// For each kernel, its arguments that are tensor maps, in order.
+  std::map<std::string, std::vector<MapArgument>> maps;
   /// For each kernel, the shared memory that its launch asks for.
   std::map<std::string, int64_t> dynamicShared;
   uint64_t ptxHash = 0;

@@ -30,8 +30,6 @@ using namespace mlir;
 using mlir::vit::kernel::ArenaOp;
 using mlir::vit::kernel::DispatchOp;
 
-static constexpr StringLiteral level = "sm_80";
-
 void registerPreparation(DialectRegistry &registry) {
   mlir::vit::registerVitDialects(registry);
   mlir::vit::registerSimtCodegen(registry);
@@ -62,7 +60,7 @@ static void noteBytes(ModuleOp module, HostOptions &options) {
 
 /// Records the registers that ptxas, if there is one, gives the kernel that is
 /// counted.
-static LogicalResult noteRegisters(gpu::GPUModuleOp kernels,
+static LogicalResult noteRegisters(gpu::GPUModuleOp kernels, StringRef level,
                                    HostOptions &options) {
   if (mlir::vit::findPtxas().empty())
     return success();
@@ -83,7 +81,8 @@ static LogicalResult noteRegisters(gpu::GPUModuleOp kernels,
   return success();
 }
 
-LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
+LogicalResult prepareKernels(ModuleOp module, StringRef level,
+                             HostOptions &options) {
   auto find = [&] {
     gpu::GPUModuleOp found;
     module.walk([&](gpu::GPUModuleOp kernels) { found = kernels; });
@@ -104,7 +103,7 @@ LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
   if (!kernels)
     return success(); // NVVM dialect, or an error later
   noteBytes(module, options);
-  if (options.counters && failed(noteRegisters(kernels, options)))
+  if (options.counters && failed(noteRegisters(kernels, level, options)))
     return failure();
   // The simulator needs only the PTX, not machine code.
   setenv("VIT_PTXAS", "", 1);
@@ -112,9 +111,13 @@ LogicalResult prepareKernels(ModuleOp module, HostOptions &options) {
   if (failed(code))
     return failure();
   // As the runtime does.
-  for (const mlir::vit::SimtKernel &kernel : code->kernels)
+  for (const mlir::vit::SimtKernel &kernel : code->kernels) {
     if (kernel.sharedBytes > ::vit::format::kDeclaredSharedBytes)
       options.dynamicShared[kernel.name] = kernel.sharedBytes;
+    for (const mlir::vit::TensorMap &map : kernel.maps)
+      options.maps[kernel.name].push_back(
+          {map.argument, map.columns, map.boxRows});
+  }
   options.ptxHash = hashText(code->ptx.data(), code->ptx.size());
   PassManager manager(module.getContext());
   manager.addPass(mlir::vit::createLowerToNvvm());

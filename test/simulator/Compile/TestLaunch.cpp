@@ -29,11 +29,24 @@ struct Given {
 static bool getDispatched(const Kernel &kernel, unsigned batch,
                           std::vector<std::string> &arguments) {
   arguments.clear();
+  unsigned numbers = 0;
   for (const Argument &argument : kernel.arguments) {
+    if (argument.mapColumns) {
+      const Argument &matrix = kernel.arguments[argument.mapOf];
+      uint64_t rows = matrix.memory.evaluate(batch) / 2 / argument.mapColumns;
+      std::string text = "tensor";
+      char separator = ':';
+      for (uint64_t number :
+           {uint64_t(argument.mapOf), uint64_t(argument.mapColumns), rows,
+            uint64_t(64), uint64_t(argument.mapBoxRows)}) {
+        text += separator + std::to_string(number);
+        separator = ',';
+      }
+      arguments.push_back(text);
+      continue;
+    }
     if (!argument.pointer) { // the batch, then the first unit
-      arguments.push_back(&argument == &kernel.arguments.back()
-                              ? "i32:0"
-                              : "i32:" + std::to_string(batch));
+      arguments.push_back(numbers++ ? "i32:0" : "i32:" + std::to_string(batch));
       continue;
     }
     if (!argument.memory.times)

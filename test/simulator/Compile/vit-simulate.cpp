@@ -41,6 +41,10 @@ static cl::opt<std::string> output("o", cl::desc("The shared object"),
 static cl::opt<bool> printHost("print-host",
                                cl::desc("Print the host's LLVM dialect"),
                                cl::cat(category));
+static cl::opt<std::string>
+    level("level", cl::init("sm_80"),
+          cl::desc("The level that INPUT is for, or is to be compiled for"),
+          cl::cat(category));
 static cl::opt<std::string> launch("launch", cl::desc("Run this kernel"),
                                    cl::value_desc("KERNEL"), cl::cat(category));
 static cl::opt<unsigned> blocks("blocks", cl::init(0),
@@ -205,7 +209,7 @@ static int run(MLIRContext &context) {
   sim::HostOptions options;
   options.counters = wantsCounters || !countersFile.empty();
   options.counted = launch;
-  if (failed(sim::prepareKernels(*module, options)))
+  if (failed(sim::prepareKernels(*module, level, options)))
     return 1;
   Temporary object;
   std::string path = output;

@@ -4,11 +4,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""simulated.py DRIVER FOLDER COMMAND [--precision PRECISION] MODEL OPTIONS...
+"""simulated.py DRIVER FOLDER COMMAND [--precision PRECISION] [--level LEVEL] MODEL OPTIONS...
 
 Like `vit-run COMMAND MODEL OPTIONS...` (infer, compare) on a CUDA device that
 DRIVER (libvit-fake-cuda.so) simulates, of MODEL compiled in PRECISION (default:
-f32). Keeps the compiled files in FOLDER.
+f32) for LEVEL (default: sm_80). Keeps the compiled files in FOLDER.
 """
 
 import glob
@@ -19,11 +19,19 @@ import sys
 
 driver, folder, what = sys.argv[1:4]
 options = sys.argv[4:]
-precision = []
-if "--precision" in options:
-    at = options.index("--precision")
-    precision = options[at:at + 2]
+
+
+def take(option):
+    if option not in options:
+        return []
+    at = options.index(option)
+    taken = options[at:at + 2]
     del options[at:at + 2]
+    return taken
+
+
+precision = take("--precision")
+level = take("--level") or ["--level", "sm_80"]
 model = options.pop(0)
 
 
@@ -46,9 +54,9 @@ shutil.rmtree(folder, ignore_errors=True)
 os.makedirs(folder)
 module, kernels = folder + "/model.vitm", folder + "/kernels.so"
 # Machine code is never simulated: skip ptxas.
-run("vit-compile", model, "-o", module, "--target", "cuda", "--dump-ir", folder + "/ir", *weights, *precision,
+run("vit-compile", model, "-o", module, "--target", "cuda", "--dump-ir", folder + "/ir", *weights, *precision, *level,
     *(["--outputs", ",".join(outputs)] if outputs else []), VIT_PTXAS="")
-text, = glob.glob(folder + "/ir/sm_80*/*-vit-emit-simt.mlir")
-run("vit-simulate", text, "-o", kernels)
+text, = glob.glob(folder + "/ir/" + level[1] + "*/*-vit-emit-simt.mlir")
+run("vit-simulate", text, *level, "-o", kernels)
 run("vit-run", what, module, "--device", "cuda", *options,
-    VIT_CUDA_LIBRARY=driver, VIT_SIM_KERNELS=kernels)
+    VIT_CUDA_LIBRARY=driver, VIT_SIM_KERNELS=kernels, VIT_SIM_CAPABILITY="9.0")

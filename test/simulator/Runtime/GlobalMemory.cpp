@@ -89,8 +89,11 @@ static bool isKnown(const Kernel &kernel) {
 /// By convention the last arguments are the batch and the first unit.
 static uint32_t getBatch(const Kernel &kernel, void *const *arguments) {
   uint32_t batch = 0;
-  if (size_t count = kernel.arguments.size(); count >= 2)
-    memcpy(&batch, arguments[count - 2], 4);
+  for (size_t i = 0; i < kernel.arguments.size(); ++i)
+    if (!kernel.arguments[i].pointer) {
+      memcpy(&batch, arguments[i], 4);
+      break;
+    }
   return batch;
 }
 

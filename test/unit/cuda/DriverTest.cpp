@@ -130,7 +130,7 @@ TEST_F(Driver, LevelOfTheOptions) {
   options.level = "sm_10";
   expectFailure(VIT_INVALID_ARGUMENT,
                 "the option level is set to no level of the target; choose one "
-                "of sm_80");
+                "of sm_90a, sm_80");
 }
 
 TEST_F(Driver, NeedsNoFeatureThatIsUnknown) {
@@ -151,7 +151,13 @@ TEST_F(Driver, DescribesDevices) {
   EXPECT_EQ(device["driver"], "CUDA 12.4");
   EXPECT_EQ(device["memory"], int64_t(1) << 33);
   EXPECT_EQ(device["multiprocessors"], 7);
-  EXPECT_EQ(device["level"], "sm_80");
+  EXPECT_EQ(device["level"], "sm_90a");
+  EXPECT_EQ(device["precisions"], nlohmann::json({"f32", "bf16"}));
+  driver->version = 11080; // has no tensor maps
+  EXPECT_EQ(lastDevice()["level"], "sm_80");
+  driver->version = 12040;
+  driver->capability = 120;
+  EXPECT_EQ(lastDevice()["level"], "sm_80");
   driver->capability = 75;
   EXPECT_EQ(lastDevice()["level"], "none");
 }
@@ -235,6 +241,44 @@ TEST_F(Driver, WorkgroupMemoryOfALaunch) {
   EXPECT_EQ(driver->sharedBytes, 99 << 10);
   failAt("cuFuncSetAttribute", 1);
   EXPECT_NE(tryCreate(other), VIT_OK);
+}
+
+/// Code of sm_90a runs on its capability alone, by a driver that knows it.
+TEST_F(Driver, LevelOfTheDriver) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Cuda);
+  builder.gpu().level = "sm_90a";
+  Bytes bytes = builder.write();
+  ModuleHandle newer = load(bytes);
+  EXPECT_EQ(tryCreate(newer), VIT_OK) << error.message;
+  driver->version = 11080;
+  EXPECT_EQ(tryCreate(newer), VIT_UNSUPPORTED);
+  driver->version = 12000;
+  driver->capability = 100;
+  EXPECT_EQ(tryCreate(newer), VIT_UNSUPPORTED);
+}
+
+TEST_F(Driver, TensorMaps) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Cuda);
+  // 32 bytes per image are two rows of 8 elements of 2 bytes.
+  builder.gpu().kernels[0]->maps = {vit::schema::TensorMap(0, 8, 16)};
+  Bytes bytes = builder.write();
+  ModuleHandle other = load(bytes);
+  SessionHandle session = makeSession(other, &options);
+  Call call(3);
+  EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+  call.expectReference();
+  EXPECT_EQ(driver->mapsEncoded, 1);
+  EXPECT_EQ(driver->mapColumns, 8u);
+  EXPECT_EQ(driver->mapRows, 6u);
+  EXPECT_EQ(driver->mapBoxRows, 16u);
+  failAt("cuTensorMapEncodeTiled", 1);
+  Call another(2);
+  EXPECT_NE(another.run(session), VIT_OK);
+  EXPECT_NE(std::string(another.error.message).find("record a call"),
+            std::string::npos)
+      << another.error.message;
 }
 
 /// Whichever call fails while a session is created, there is a message, and no

@@ -458,6 +458,24 @@ Result cuGraphAddMemcpyNode(GraphNode *node, Graph graph,
     std::memcpy(host(copy.target.device), host(copy.source.device), copy.bytes);
   });
 }
+Result cuTensorMapEncodeTiled(TensorMap *map, int type, uint32_t rank,
+                              DevicePointer address, const uint64_t *extents,
+                              const uint64_t *strides, const uint32_t *box,
+                              const uint32_t *elementStrides, int interleave,
+                              int swizzle, int, int fill) {
+  ENTER();
+  require(reinterpret_cast<uintptr_t>(map) % 64 == 0 && type == 9 &&
+              rank == 2 && address % 16 == 0 && strides[0] == 2 * extents[0] &&
+              box[0] == 64 && elementStrides[0] == 1 &&
+              elementStrides[1] == 1 && !interleave && swizzle == 3 && !fill,
+          "an impossible tensor map");
+  checkRange(address, extents[1] * strides[0]);
+  ++driver.mapsEncoded;
+  driver.mapColumns = extents[0];
+  driver.mapRows = extents[1];
+  driver.mapBoxRows = box[1];
+  return kSuccess;
+}
 Result cuGraphAddMemsetNode(GraphNode *node, Graph graph,
                             const GraphNode *dependencies, size_t count,
                             const FillNode *given, Context context) {

@@ -45,6 +45,10 @@ struct TestDriver {
   int sharedBytes = 0;    ///< the most that a launch asked for
   int uploads = 0;
   int cubinsLoaded = 0, ptxLoaded = 0;
+  int mapsEncoded = 0;
+  /// Of the last tensor map.
+  uint64_t mapColumns = 0, mapRows = 0;
+  uint32_t mapBoxRows = 0;
   /// The first forbidden action of the runtime.
   const char *misuse = nullptr;
 };

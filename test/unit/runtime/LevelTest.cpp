@@ -220,6 +220,10 @@ TEST(CpuFeatures, RankIsLowered) {
 //===----------------------------------------------------------------------===//
 
 TEST(CudaLevels, RunFromTheirCapabilityOn) {
+  EXPECT_TRUE(isDistinct(*findLevel("sm_90a"), ElementType::BF16));
+  EXPECT_FALSE(isDistinct(*findLevel("sm_90a"), ElementType::F32));
+  EXPECT_STREQ(distinctLevel(*findLevel("sm_90a"), ElementType::F32)->name,
+               "sm_80");
   Level level = *findLevel("sm_80");
   EXPECT_FALSE(runsOnCapability(level, 75));
   EXPECT_TRUE(runsOnCapability(level, 80));

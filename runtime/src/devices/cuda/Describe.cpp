@@ -31,7 +31,7 @@ static void describeAdapter(Text &json, const Driver &driver,
   json.field("multiprocessors", adapter.multiprocessors);
   json.field("workgroup_threads", adapter.maxThreads);
   json.field("workgroup_memory", adapter.maxShared);
-  const format::Level *level = bestLevel(adapter);
+  const format::Level *level = bestLevel(driver, adapter);
   json.field("level", level ? level->name : "none");
   if (level)
     describePrecisions(json, *level);

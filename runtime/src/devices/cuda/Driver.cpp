@@ -102,6 +102,10 @@ vit_status Driver::open(vit_error *error) {
     missing = #name;
   VIT_CUDA_FUNCTIONS(VIT_CUDA_LOAD)
 #undef VIT_CUDA_LOAD
+#define VIT_CUDA_LOAD(name, parameters)                                        \
+  name = reinterpret_cast<decltype(name)>(dlsym(library, #name));
+  VIT_CUDA_NEWER_FUNCTIONS(VIT_CUDA_LOAD)
+#undef VIT_CUDA_LOAD
   // The library is never closed, so that pointers into it stay valid.
   dlclose(library);
   // First, because a stub may lack functions too.
@@ -266,9 +270,17 @@ vit_status selectAdapter(const Driver &driver, const char *selector,
   return readAdapter(driver, int(ordinal), adapter, error);
 }
 
-const format::Level *bestLevel(const Adapter &adapter) {
+bool runsLevel(const Driver &driver, const Adapter &adapter,
+               const format::Level &level) {
+  bool hasFunctions = level.oldestDriver <= kOldestDriver ||
+                      driver.cuTensorMapEncodeTiled != nullptr;
+  return format::runsOnCapability(level, adapter.capability) &&
+         level.oldestDriver <= driver.version && hasFunctions;
+}
+
+const format::Level *bestLevel(const Driver &driver, const Adapter &adapter) {
   for (const format::Level &level : format::levelsOf(format::Target::Cuda))
-    if (format::runsOnCapability(level, adapter.capability))
+    if (runsLevel(driver, adapter, level))
       return &level;
   return nullptr;
 }

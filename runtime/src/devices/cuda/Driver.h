@@ -55,8 +55,11 @@ vit_status readAdapter(const Driver &driver, int ordinal, Adapter &adapter,
 vit_status selectAdapter(const Driver &driver, const char *selector,
                          Adapter &adapter, vit_error *error);
 
-/// The best level that the device runs; NULL if there is none.
-const format::Level *bestLevel(const Adapter &adapter);
+/// Whether the device and its driver run code of `level`.
+bool runsLevel(const Driver &driver, const Adapter &adapter,
+               const format::Level &level);
+/// The best level that they run; NULL if there is none.
+const format::Level *bestLevel(const Driver &driver, const Adapter &adapter);
 
 /// Makes a context current on the calling thread during the lifetime of this
 /// object, and restores the application's context afterwards.

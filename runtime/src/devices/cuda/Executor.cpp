@@ -28,7 +28,7 @@ int CudaExecutor::rank(const schema::Schedule &schedule) const {
   const format::Level *level = levelOf(schedule);
   bool runs = level && (!forced || level == forced) &&
               count(schedule.features()) == 0 &&
-              format::runsOnCapability(*level, adapter.capability);
+              runsLevel(driver, adapter, *level);
   return runs ? level->rank : 0;
 }
 
@@ -36,7 +36,7 @@ vit_status CudaExecutor::requireSchedule(uint32_t entry,
                                          vit_error *error) const {
   if (schedules[entry])
     return VIT_OK;
-  bool isTooOld = !bestLevel(adapter);
+  bool isTooOld = !bestLevel(driver, adapter);
   char offers[512];
   std::snprintf(
       offers, sizeof offers, "'%s' takes Cuda sm_%d%s%s%s", adapter.name,
@@ -332,7 +332,29 @@ void CudaExecutor::handOver(const Call &call) {
 // Running
 //===----------------------------------------------------------------------===//
 
-void CudaExecutor::fill(const Call &call, const schema::Command &command,
+/// Makes the maps of the kernel of `command`, whose arguments `launch` has.
+static Result encodeMaps(const Driver &driver, const schema::Kernel &kernel,
+                         const schema::Command &command, Launch &launch) {
+  for (uint32_t i = 0; i < count(kernel.maps()); ++i) {
+    const schema::TensorMap &map = *kernel.maps()->Get(i);
+    uint64_t bytes = 0, rowBytes = uint64_t(map.columns()) * 2;
+    evaluate(command.arguments()->Get(map.argument())->bytes(), launch.batch,
+             bytes);
+    uint64_t extents[] = {map.columns(), bytes / rowBytes};
+    uint32_t box[] = {kTensorMapColumns, map.box_rows()};
+    uint32_t elementStrides[] = {1, 1};
+    Result result = driver.cuTensorMapEncodeTiled(
+        &launch.maps[i], kTensorMapBf16, 2, launch.pointers[map.argument()],
+        extents, &rowBytes, box, elementStrides, /*interleave=*/0,
+        kTensorMapSwizzle128, kTensorMapPromotion256, /*fill=*/0);
+    if (result != kSuccess)
+      return result;
+    launch.parameters[kernel.argument_count() + 2 + i] = &launch.maps[i];
+  }
+  return kSuccess;
+}
+
+Result CudaExecutor::fill(const Call &call, const schema::Command &command,
                         Launch &launch) const {
   const schema::Kernel &kernel =
       *schedules[call.entry]->kernels()->Get(command.kernel());
@@ -345,8 +367,11 @@ void CudaExecutor::fill(const Call &call, const schema::Command &command,
   launch.firstUnit = 0;
   launch.parameters[arguments] = &launch.batch;
   launch.parameters[arguments + 1] = &launch.firstUnit;
+  uint64_t size = workSize(command, call.batch);
+  if (kernel.is_resident())
+    size = std::min(size, uint64_t(adapter.multiprocessors));
   launch.node = {resources->kernels.function(call.entry, command.kernel()),
-                 unsigned(workSize(command, call.batch)),
+                 unsigned(size),
                  1,
                  1,
                  kernel.threads(),
@@ -355,6 +380,7 @@ void CudaExecutor::fill(const Call &call, const schema::Command &command,
                  dynamicShared(kernel),
                  launch.parameters,
                  nullptr};
+  return encodeMaps(driver, kernel, command, launch);
 }
 
 vit_status CudaExecutor::submitCommand(const Call &call,
@@ -367,7 +393,8 @@ vit_status CudaExecutor::submitCommand(const Call &call,
   switch (command.kind()) {
   case schema::CommandKind::Dispatch: {
     Launch launch;
-    fill(call, command, launch);
+    VIT_TRY(driver.check(fill(call, command, launch),
+                         "describe matrices to a kernel", error));
     const KernelNode &node = launch.node;
     return driver.check(
         driver.cuLaunchKernel(node.function, node.gridX, node.gridY, node.gridZ,
@@ -397,7 +424,8 @@ Result CudaExecutor::addNode(const Call &call, const schema::Command &command,
   switch (command.kind()) {
   case schema::CommandKind::Dispatch: {
     Launch launch;
-    fill(call, command, launch);
+    if (Result result = fill(call, command, launch))
+      return result;
     return driver.cuGraphAddKernelNode(&node, graph, dependencies, count,
                                        &launch.node);
   }
@@ -474,7 +502,8 @@ bool CudaExecutor::rebind(const Call &call, RecordedCall &recorded) const {
     if (command.kind() != schema::CommandKind::Dispatch)
       return false;
     Launch launch;
-    fill(call, command, launch);
+    if (fill(call, command, launch) != kSuccess)
+      return false;
     if (driver.cuGraphExecKernelNodeSetParams(
             recorded.executable, recorded.nodes[i], &launch.node) != kSuccess)
       return false;

@@ -33,7 +33,8 @@ struct Launch {
   KernelNode node = {};
   DevicePointer pointers[kMaxGpuArguments];
   int32_t batch, firstUnit;
-  void *parameters[kMaxGpuArguments + 2]; ///< addresses of those
+  TensorMap maps[kMaxTensorMaps];
+  void *parameters[kMaxGpuArguments + 2 + kMaxTensorMaps]; ///< their addresses
 };
 
 class CudaExecutor : public Executor {
@@ -87,8 +88,8 @@ private:
   Result addNode(const Call &call, const schema::Command &command, Graph graph,
                  const GraphNode *dependencies, size_t count,
                  GraphNode &node) const;
-  void fill(const Call &call, const schema::Command &command,
-            Launch &launch) const;
+  Result fill(const Call &call, const schema::Command &command,
+              Launch &launch) const;
   vit_status submitTimed(const Call &call, vit_error *error);
   vit_status submitCommand(const Call &call, const schema::Command &command,
                            vit_error *error);

@@ -204,10 +204,33 @@ struct FillNode {
   X(cuEventSynchronize, (Event event))                                         \
   X(cuEventElapsedTime, (float *milliseconds, Event begin, Event end))
 
+/// Of a CUtensorMap.
+struct alignas(64) TensorMap {
+  unsigned char bytes[128];
+};
+/// CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+inline constexpr int kTensorMapBf16 = 9;
+/// Columns of a box: those of bf16 that take 128 bytes.
+inline constexpr uint32_t kTensorMapColumns = 64;
+/// CU_TENSOR_MAP_SWIZZLE_128B
+inline constexpr int kTensorMapSwizzle128 = 3;
+/// CU_TENSOR_MAP_L2_PROMOTION_L2_256B
+inline constexpr int kTensorMapPromotion256 = 3;
+
+/// The functions that drivers from CUDA 12.0 on export; NULL in others. They
+/// serve levels with such an `oldestDriver`.
+#define VIT_CUDA_NEWER_FUNCTIONS(X)                                            \
+  X(cuTensorMapEncodeTiled,                                                    \
+    (TensorMap * map, int type, uint32_t rank, DevicePointer address,          \
+     const uint64_t *extents, const uint64_t *strides, const uint32_t *box,    \
+     const uint32_t *elementStrides, int interleave, int swizzle,              \
+     int promotion, int fill))
+
 /// The driver's functions; NULL before it is opened.
 struct Functions {
 #define VIT_CUDA_POINTER(name, parameters) Result(*name) parameters = nullptr;
   VIT_CUDA_FUNCTIONS(VIT_CUDA_POINTER)
+  VIT_CUDA_NEWER_FUNCTIONS(VIT_CUDA_POINTER)
 #undef VIT_CUDA_POINTER
 };
 

@@ -1,0 +1,231 @@
+//===- WarpgroupBuilder.cpp - Code for the tensor cores of sm_90a ---------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "WarpgroupBuilder.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cuda;
+
+/// The numbers of workgroup memory among the address spaces of NVPTX: of the
+/// workgroup itself, and of those of a cluster.
+static constexpr unsigned kShared = 3, kSharedCluster = 7;
+
+WarpgroupBuilder::WarpgroupBuilder(simt::SimtBuilder &b)
+    : b(b), groupValue(b.div(b.thread(), kWarpgroup)),
+      threadValue(b.rem(b.thread(), kWarpgroup)),
+      warpValue(b.div(threadValue, kWarp)),
+      laneValue(b.rem(b.thread(), kWarp)) {}
+
+Value WarpgroupBuilder::constant32(int32_t value) {
+  return b.constant(b.getI32IntegerAttr(value));
+}
+Value WarpgroupBuilder::constant64(int64_t value) {
+  return b.constant(b.getI64IntegerAttr(value));
+}
+
+//===----------------------------------------------------------------------===//
+// Workgroup memory
+//===----------------------------------------------------------------------===//
+
+Value WarpgroupBuilder::allocate(int64_t bytes) {
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  auto type = MemRefType::get({bytes}, b.getI8Type(),
+                              MemRefLayoutAttrInterface(), space);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&b.function().getBody().front());
+  Value memory =
+      memref::AllocOp::create(b, type, b.getI64IntegerAttr(kBoxAlignment));
+  return toPointer(kShared, memory);
+}
+
+Value WarpgroupBuilder::toPointer(unsigned space, Value value) {
+  auto type = LLVM::LLVMPointerType::get(b.getContext(), space);
+  if (isa<MemRefType>(value.getType()))
+    return UnrealizedConversionCastOp::create(b, type, value).getResult(0);
+  return LLVM::AddrSpaceCastOp::create(b, type, value);
+}
+
+Value WarpgroupBuilder::at(Value pointer, Value bytes) {
+  return LLVM::GEPOp::create(b, pointer.getType(), b.getI8Type(), pointer,
+                             ValueRange{b.toInteger(bytes)});
+}
+
+void WarpgroupBuilder::fenceMemory() {
+  NVVM::FenceProxyOp::create(
+      b, NVVM::ProxyKind::async_shared,
+      NVVM::SharedSpaceAttr::get(b.getContext(),
+                                 NVVM::SharedSpace::shared_cta));
+}
+
+void WarpgroupBuilder::syncWarp() {
+  NVVM::SyncWarpOp::create(b, constant32(-1));
+}
+
+Value WarpgroupBuilder::addMap(const TensorMap &map) {
+  gpu::GPUFuncOp kernel = b.function();
+  unsigned number = kernel.getNumArguments();
+  auto attribute =
+      b.getDenseI64ArrayAttr({map.argument, map.columns, map.boxRows});
+  (void)kernel.insertArgument(
+      number, LLVM::LLVMPointerType::get(b.getContext()),
+      b.getDictionaryAttr(b.getNamedAttr(kTensorMapAttr, attribute)),
+      kernel.getLoc());
+  return kernel.getArgument(number);
+}
+
+//===----------------------------------------------------------------------===//
+// Rings of buffers
+//===----------------------------------------------------------------------===//
+
+void WarpgroupBuilder::initialize(const Ring &ring, int64_t readers) {
+  b.ifThen(b.isEqual(b.thread(), b.index(0)), [&] {
+    for (int64_t i = 0; i < ring.buffers; ++i) {
+      NVVM::MBarrierInitOp::create(b, barrier(ring.full, b.index(i)),
+                                   constant32(1), /*predicate=*/Value());
+      NVVM::MBarrierInitOp::create(b, barrier(ring.empty, b.index(i)),
+                                   constant32(readers), /*predicate=*/Value());
+    }
+    NVVM::FenceMbarrierInitOp::create(b);
+  });
+  b.barrier();
+}
+
+RingPosition WarpgroupBuilder::first() { return {b.index(0), b.index(0)}; }
+
+RingPosition WarpgroupBuilder::next(const Ring &ring, RingPosition position) {
+  Value isLast = b.isEqual(position.buffer, b.index(ring.buffers - 1));
+  return {b.select(isLast, b.index(0), b.add(position.buffer, 1)),
+          b.select(isLast, b.sub(b.index(1), position.round), position.round)};
+}
+
+/// Iterations of the test of an mbarrier, after which it may sleep.
+static constexpr int32_t kTicks = 0x989680;
+
+void WarpgroupBuilder::beginFill(const Ring &ring, RingPosition position,
+                                 int64_t bytes) {
+  // A wait for the phase before the first one returns at once.
+  Value parity = b.toInteger(b.sub(b.index(1), position.round));
+  NVVM::MBarrierTryWaitParityOp::create(b, barrier(ring.empty, position.buffer),
+                                        parity, constant32(kTicks));
+  NVVM::MBarrierArriveExpectTxOp::create(
+      b, /*res=*/Type(), barrier(ring.full, position.buffer), constant32(bytes),
+      NVVM::MemScopeKind::CTA, /*relaxed=*/false,
+      /*predicate=*/Value());
+}
+
+void WarpgroupBuilder::fill(const Ring &ring, RingPosition position, Value map,
+                            Value column, Value row, Value to) {
+  NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
+      b, toPointer(kSharedCluster, to), map,
+      ValueRange{b.toInteger(column), b.toInteger(row)},
+      barrier(ring.full, position.buffer), /*im2colOffsets=*/ValueRange(),
+      /*multicastMask=*/Value(), /*l2CacheHint=*/Value(),
+      NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
+      /*group=*/NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
+}
+
+void WarpgroupBuilder::waitFull(const Ring &ring, RingPosition position) {
+  NVVM::MBarrierTryWaitParityOp::create(b, barrier(ring.full, position.buffer),
+                                        b.toInteger(position.round),
+                                        constant32(kTicks));
+}
+
+void WarpgroupBuilder::release(const Ring &ring, Value buffer) {
+  NVVM::MBarrierArriveOp::create(b, b.getI64Type(), barrier(ring.empty, buffer),
+                                 /*count=*/Value());
+}
+
+//===----------------------------------------------------------------------===//
+// Stores of boxes
+//===----------------------------------------------------------------------===//
+
+void WarpgroupBuilder::store(Value map, Value column, Value row, Value from) {
+  fenceMemory();
+  syncWarp();
+  b.ifThen(b.isEqual(lane(), b.index(0)), [&] {
+    NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(
+        b, map, from, ValueRange{b.toInteger(column), b.toInteger(row)},
+        /*l2CacheHint=*/Value(), NVVM::TMAStoreMode::TILE,
+        /*predicate=*/Value());
+    NVVM::CpAsyncBulkCommitGroupOp::create(b);
+  });
+}
+
+void WarpgroupBuilder::waitStores(uint32_t pending) {
+  b.ifThen(b.isEqual(lane(), b.index(0)), [&] {
+    NVVM::CpAsyncBulkWaitGroupOp::create(b, pending, b.getUnitAttr());
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+/// The descriptor of a matrix whose rows are those of boxes: the swizzle of 128
+/// bytes, eight rows 1024 bytes apart; without an address.
+static constexpr int64_t kDescriptor =
+    int64_t(1) << 62 | (kBoxAlignment >> 4) << 32 | int64_t(1) << 16;
+
+Value WarpgroupBuilder::describe(Value address) {
+  Value bits = LLVM::PtrToIntOp::create(b, b.getI64Type(), address);
+  bits = arith::ShRUIOp::create(b, bits, constant64(4));
+  bits = arith::AndIOp::create(b, bits, constant64(0x3fff));
+  return arith::OrIOp::create(b, bits, constant64(kDescriptor));
+}
+
+Value WarpgroupBuilder::zeros(int64_t columns) {
+  int64_t count = columns / kBlockColumns * kBlockSums;
+  auto type = LLVM::LLVMStructType::getLiteral(
+      b.getContext(), SmallVector<Type>(count, b.getF32Type()));
+  Value sums = LLVM::UndefOp::create(b, type);
+  Value zero = b.scalar(0);
+  for (int64_t i = 0; i < count; ++i)
+    sums = LLVM::InsertValueOp::create(b, sums, zero, i);
+  return sums;
+}
+
+Value WarpgroupBuilder::multiply(Value left, Value right, Value sums) {
+  int64_t columns =
+      cast<LLVM::LLVMStructType>(sums.getType()).getBody().size() / kBlockSums *
+      kBlockColumns;
+  auto shape =
+      NVVM::MMAShapeAttr::get(b.getContext(), kGroupRows, columns, kMmaDepth);
+  NVVM::WgmmaFenceAlignedOp::create(b);
+  // A descriptor counts 16 bytes.
+  constexpr int64_t step = kMmaDepth * 2 / 16;
+  for (int64_t k = 0; k < kBoxColumns / kMmaDepth; ++k) {
+    Value offset = constant64(k * step);
+    sums = NVVM::WgmmaMmaAsyncOp::create(
+        b, sums.getType(), sums, arith::AddIOp::create(b, left, offset),
+        arith::AddIOp::create(b, right, offset), shape, NVVM::WGMMATypes::bf16,
+        NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::f32, NVVM::WGMMAScaleOut::one,
+        NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
+        NVVM::MMALayout::col, /*satfinite=*/NVVM::MMAIntOverflowAttr());
+  }
+  NVVM::WgmmaGroupSyncAlignedOp::create(b);
+  return sums;
+}
+
+void WarpgroupBuilder::waitProducts(int64_t pending) {
+  NVVM::WgmmaWaitGroupSyncOp::create(b, static_cast<uint64_t>(pending));
+}
+
+void WarpgroupBuilder::setRegisters(int64_t count, bool isIncrease) {
+  NVVM::SetMaxRegisterOp::create(b, static_cast<uint32_t>(count),
+                                 isIncrease
+                                     ? NVVM::SetMaxRegisterAction::increase
+                                     : NVVM::SetMaxRegisterAction::decrease);
+}
+
+Value WarpgroupBuilder::extract(Value sums, int64_t i) {
+  return LLVM::ExtractValueOp::create(b, sums, i);
+}

@@ -1,0 +1,152 @@
+//===- WarpgroupBuilder.h - Code for the tensor cores of sm_90a -*- C++ -*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Products of bf16 by wgmma m64nNk16 (PTX ISA, "Asynchronous warpgroup level
+// matrix instructions") of boxes of matrices that TMA copies to workgroup
+// memory. A warpgroup is four warps. Its 128 threads hold the 64 x N sums of a
+// product as follows: with g = lane / 4 and t = lane % 4, warp w has rows
+// 16 w to 16 w + 15; of each block of 8 columns, sums 0 and 1 of a lane are
+// columns 2t and 2t + 1 of row g, sums 2 and 3 those of row g + 8.
+//
+// A box is rows of 128 bytes, 64 elements of bf16, eight of them 1024 bytes
+// apart. The piece of 16 bytes with number p of row r is at piece p ^ (r % 8).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TARGET_CUDA_WARPGROUPBUILDER_H
+#define VIT_TARGET_CUDA_WARPGROUPBUILDER_H
+
+#include "TensorBuilder.h"
+
+#include "vit/Target/Codegen.h"
+
+namespace mlir::vit::cuda {
+
+inline constexpr int64_t kWarpgroup = 128; ///< threads
+// The sizes of one wgmma; any number of blocks of columns up to 32.
+inline constexpr int64_t kGroupRows = 64, kBlockColumns = 8;
+/// Sums that a thread has in a block of columns: two in each of two rows.
+inline constexpr int64_t kBlockSums = 4;
+/// Elements and bytes of a row of a box.
+inline constexpr int64_t kBoxColumns = TensorMap::kBoxColumns;
+inline constexpr int64_t kBoxRowBytes = 128;
+/// The alignment of boxes that the swizzle repeats at.
+inline constexpr int64_t kBoxAlignment = 1024;
+
+/// A position in a ring of buffers: its number, and how often, modulo 2, the
+/// ring has been gone through before. Index values.
+struct RingPosition {
+  Value buffer, round;
+};
+
+/// Buffers in workgroup memory that one thread fills by TMA and others read.
+/// For each, an mbarrier `full` completes a phase when its boxes have arrived,
+/// and one `empty` when all readers have released it.
+struct Ring {
+  int64_t buffers;
+  int64_t bytes;     ///< of a buffer
+  Value memory;      ///< !llvm.ptr<3>
+  Value full, empty; ///< the mbarriers, 8 bytes each
+
+  /// Bytes of the mbarriers.
+  int64_t barrierBytes() const { return 2 * buffers * 8; }
+};
+
+class WarpgroupBuilder {
+public:
+  explicit WarpgroupBuilder(simt::SimtBuilder &b);
+
+  Value group() const { return groupValue; }    ///< warpgroup of the workgroup
+  Value inGroup() const { return threadValue; } ///< thread of the warpgroup
+  Value warp() const { return warpValue; }      ///< warp of the warpgroup
+  Value lane() const { return laneValue; }
+
+  //===--------------------------------------------------------------------===//
+  // Workgroup memory
+  //===--------------------------------------------------------------------===//
+
+  /// Allocates memory at a multiple of kBoxAlignment; returns !llvm.ptr<3>. A
+  /// kernel must do it once at most.
+  Value allocate(int64_t bytes);
+  Value at(Value pointer, Value bytes);
+  Value at(Value pointer, int64_t bytes) { return at(pointer, b.index(bytes)); }
+  /// Makes what this thread has written visible to TMA and wgmma.
+  void fenceMemory();
+  /// Waits for all lanes of the warp, and makes what they wrote visible.
+  void syncWarp();
+  /// Adds a parameter to the kernel; returns a pointer to the map.
+  Value addMap(const TensorMap &map);
+
+  //===--------------------------------------------------------------------===//
+  // Rings of buffers
+  //===--------------------------------------------------------------------===//
+
+  /// Initialises the mbarriers for `readers` arrivals that release a buffer.
+  /// All threads of the workgroup must reach it.
+  void initialize(const Ring &ring, int64_t readers);
+  /// The first position; `next` is the one after it.
+  RingPosition first();
+  RingPosition next(const Ring &ring, RingPosition position);
+  Value buffer(const Ring &ring, RingPosition position) {
+    return at(ring.memory, b.mul(position.buffer, ring.bytes));
+  }
+  /// For the thread that fills: waits until the buffer is empty, and expects
+  /// `bytes` of boxes.
+  void beginFill(const Ring &ring, RingPosition position, int64_t bytes);
+  /// Copies the box at these coordinates to `to`, 128-byte aligned.
+  void fill(const Ring &ring, RingPosition position, Value map, Value column,
+            Value row, Value to);
+  void waitFull(const Ring &ring, RingPosition position);
+  /// One arrival of the readers of a buffer.
+  void release(const Ring &ring, Value buffer);
+
+  //===--------------------------------------------------------------------===//
+  // Stores of boxes
+  //===--------------------------------------------------------------------===//
+
+  /// Stores the box at `from`, which this warp has written, to these
+  /// coordinates. All lanes must reach it. Lane 0 has then one group more.
+  void store(Value map, Value column, Value row, Value from);
+  /// Lane 0 waits until at most `pending` stores of this warp still read
+  /// workgroup memory.
+  void waitStores(uint32_t pending);
+
+  //===--------------------------------------------------------------------===//
+  // Products
+  //===--------------------------------------------------------------------===//
+
+  /// The descriptor, an i64, of the boxes at `address`, whose rows are rows of
+  /// a left or right operand.
+  Value describe(Value address);
+  /// Zeros for 64 x `columns` sums, a struct of f32.
+  Value zeros(int64_t columns);
+  /// Starts sums + left right^T over a depth of kBoxColumns. `left` are 64
+  /// rows, `right` as many as `sums` has columns. Begins and ends a group of
+  /// products.
+  Value multiply(Value left, Value right, Value sums);
+  /// Waits until at most `pending` groups of products are incomplete.
+  void waitProducts(int64_t pending);
+  /// A change of the registers of each thread of this warpgroup.
+  void setRegisters(int64_t count, bool isIncrease);
+  /// Sum `i` of this thread.
+  Value extract(Value sums, int64_t i);
+
+private:
+  Value toPointer(unsigned space, Value pointer);
+  Value barrier(Value barriers, Value buffer) {
+    return at(barriers, b.mul(buffer, 8));
+  }
+  Value constant32(int32_t value);
+  Value constant64(int64_t value);
+
+  simt::SimtBuilder &b;
+  Value groupValue, threadValue, warpValue, laneValue;
+};
+
+} // namespace mlir::vit::cuda
+
+#endif // VIT_TARGET_CUDA_WARPGROUPBUILDER_H

@@ -1,0 +1,327 @@
+//===- WgmmaGemm.cpp - Products of bf16 by warpgroups ---------------------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A work unit is one tile, rows x cols of the result; units are numbered as in
+// Simt/Gemm.cpp. A workgroup takes several units, one after the other: every
+// n-th one, where n is the number of workgroups. One thread of the last
+// warpgroup copies 64 of the depth of both operands at a time into a ring of
+// buffers (TMA, zeros beyond the last row or channel), also those of the next
+// unit while the others finish this one. Each of the other warpgroups
+// multiplies 64 rows by all columns; one group of products is under way while
+// the next is issued. Each element is a single sum in depth order, whatever the
+// tile.
+//
+// In a result of bf16, neighbouring lanes exchange sums, so that each has 4
+// consecutive channels of one row: even lanes of row g, odd lanes of row g + 8
+// (see WarpgroupBuilder.h). After the epilogue a warp writes them into boxes of
+// 16 x 64 in workgroup memory, which TMA stores. The lanes of a pair take
+// different blocks of columns at a time, so that the 16 lanes of an access are
+// in different banks. A result of f32 is stored from registers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TensorEmitters.h"
+
+#include "WarpgroupBuilder.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::cuda;
+using namespace mlir::vit::simt;
+
+/// Buffers of the operands.
+static constexpr int64_t kBuffers = 4;
+/// Rows of the boxes of a result, and the buffers of a warp for them.
+static constexpr int64_t kStoreRows = 16, kStoreBuffers = 2;
+static constexpr int64_t kStoreBytes = kStoreRows * kBoxRowBytes;
+/// Blocks of 8 columns of a box.
+static constexpr int64_t kBoxBlocks = kBoxColumns / kBlockColumns;
+/// Registers of a thread that copies, and of one that multiplies, where a
+/// thread has more than `kManySums`: with two warpgroups that multiply, all of
+/// a multiprocessor.
+static constexpr int64_t kCopyRegisters = 40, kProductRegisters = 232;
+static constexpr int64_t kManySums = 64;
+
+namespace {
+class WgmmaGemm {
+public:
+  WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
+            const Activation &result, const Epilogue &epilogue);
+  void emit();
+  int64_t columnTiles() const {
+    return llvm::divideCeil(result.vectors * kVectorLanes, tile.getCols());
+  }
+
+private:
+  /// The first row and column of a unit's tile.
+  struct Corner {
+    Value row, column;
+  };
+  Corner corner(Value unit);
+  /// Calls `body` for the units of this workgroup, with a position in the ring
+  /// that goes on from one to the next.
+  void forEachUnit(
+      function_ref<RingPosition(Corner corner, RingPosition position)> body);
+  void allocate();
+  /// Copies the operands of all units.
+  void copy();
+  /// The sums of a unit.
+  std::pair<Value, RingPosition> sum(RingPosition position);
+  /// Sum `i` of a block of columns that this lane needs in round `round`: the
+  /// four are consecutive channels of its row.
+  SmallVector<Value> exchange(Value sums, int64_t block, int64_t round);
+  void store(Value sums, Corner corner);
+  /// Stores the part of `sums` that is in box `box` of the tile.
+  void storeBox(Value sums, int64_t box, Corner corner);
+
+  kernel::GemmOp op;
+  SimtBuilder &b;
+  WarpgroupBuilder w;
+  Activation input, result;
+  const Epilogue &epilogue;
+  kernel::TileAttr tile;
+  bool isNarrow;  ///< the result is bf16
+  int64_t groups; ///< warpgroups that multiply
+  int64_t steps;  ///< over the depth
+  int64_t columns;
+  Value rows, rowTiles;
+  Value isOdd;
+  Value inputMap, weightMap, resultMap;
+  Ring ring;
+  Value stores; ///< the buffers of this warp
+};
+} // namespace
+
+WgmmaGemm::WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
+                     const Activation &result, const Epilogue &epilogue)
+    : op(op), b(b), w(b), input(input), result(result), epilogue(epilogue),
+      tile(op.getTile()), isNarrow(b.isNarrow(op->getNumOperands())),
+      groups(tile.getRows() / kGroupRows),
+      steps(llvm::divideCeil(input.vectors * kVectorLanes, kBoxColumns)),
+      columns(result.vectors * kVectorLanes) {
+  rows = result.rows(b);
+  rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
+  isOdd = b.isEqual(b.rem(w.lane(), 2), b.index(1));
+  int64_t depth = input.vectors * kVectorLanes;
+  inputMap = w.addMap({0, depth, tile.getRows()});
+  weightMap = w.addMap({1, depth, tile.getCols()});
+  if (isNarrow)
+    resultMap = w.addMap({op->getNumOperands(), columns, kStoreRows});
+}
+
+void WgmmaGemm::allocate() {
+  int64_t warps = groups * kWarpgroup / kWarp;
+  ring.buffers = kBuffers;
+  ring.bytes = (tile.getRows() + tile.getCols()) * kBoxRowBytes;
+  int64_t ringBytes = ring.buffers * ring.bytes;
+  int64_t storeBytes = isNarrow ? warps * kStoreBuffers * kStoreBytes : 0;
+  ring.memory = w.allocate(ringBytes + storeBytes + ring.barrierBytes());
+  ring.full = w.at(ring.memory, ringBytes + storeBytes);
+  ring.empty = w.at(ring.full, ring.barrierBytes() / 2);
+  Value warp = b.div(b.thread(), kWarp);
+  stores = w.at(ring.memory,
+                b.add(b.mul(warp, kStoreBuffers * kStoreBytes), ringBytes));
+  w.initialize(ring, warps);
+}
+
+WgmmaGemm::Corner WgmmaGemm::corner(Value unit) {
+  return {b.mul(b.rem(unit, rowTiles), tile.getRows()),
+          b.mul(b.div(unit, rowTiles), tile.getCols())};
+}
+
+void WgmmaGemm::forEachUnit(
+    function_ref<RingPosition(Corner, RingPosition)> body) {
+  Value units = b.mul(rowTiles, columnTiles());
+  Value workgroups = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  RingPosition first = w.first();
+  b.loop(b.unit(), units, workgroups, {first.buffer, first.round},
+         [&](Value unit, ValueRange carried) {
+           RingPosition after = body(corner(unit), {carried[0], carried[1]});
+           return SmallVector<Value>{after.buffer, after.round};
+         });
+}
+
+void WgmmaGemm::copy() {
+  forEachUnit([&](Corner corner, RingPosition position) {
+    auto copyStep = [&](Value step, ValueRange carried) {
+      RingPosition now = {carried[0], carried[1]};
+      w.beginFill(ring, now, ring.bytes);
+      Value depth = b.mul(step, kBoxColumns), left = w.buffer(ring, now);
+      w.fill(ring, now, inputMap, depth, corner.row, left);
+      w.fill(ring, now, weightMap, depth, corner.column,
+             w.at(left, tile.getRows() * kBoxRowBytes));
+      RingPosition after = w.next(ring, now);
+      return SmallVector<Value>{after.buffer, after.round};
+    };
+    SmallVector<Value> after =
+        b.loop(steps, {position.buffer, position.round}, copyStep);
+    return RingPosition{after[0], after[1]};
+  });
+}
+
+std::pair<Value, RingPosition> WgmmaGemm::sum(RingPosition position) {
+  Value releases = b.isEqual(w.lane(), b.index(0));
+  auto multiplyStep = [&](Value step, ValueRange carried) {
+    RingPosition now = {carried[1], carried[2]};
+    w.waitFull(ring, now);
+    Value left = w.buffer(ring, now);
+    Value right = w.at(left, tile.getRows() * kBoxRowBytes);
+    left = w.at(left, b.mul(w.group(), kGroupRows * kBoxRowBytes));
+    Value sums = w.multiply(w.describe(left), w.describe(right), carried[0]);
+    // The products of the step before are complete: its buffer is free.
+    w.waitProducts(1);
+    Value isLater = b.isLess(b.index(0), step);
+    b.ifThen(b.both(releases, isLater), [&] { w.release(ring, carried[3]); });
+    RingPosition after = w.next(ring, now);
+    return SmallVector<Value>{sums, after.buffer, after.round, now.buffer};
+  };
+  SmallVector<Value> after = b.loop(
+      steps,
+      {w.zeros(tile.getCols()), position.buffer, position.round, b.index(0)},
+      multiplyStep);
+  w.waitProducts(0);
+  b.ifThen(releases, [&] { w.release(ring, after[3]); });
+  return {after[0], {after[1], after[2]}};
+}
+
+SmallVector<Value> WgmmaGemm::exchange(Value sums, int64_t block,
+                                       int64_t round) {
+  // Even lanes take block `block` in round 0 and the one half a box further in
+  // round 1, odd lanes the other one.
+  int64_t even = block + round * kBoxBlocks / 2;
+  int64_t odd = block + (1 - round) * kBoxBlocks / 2;
+  auto get = [&](int64_t from, int64_t i) {
+    return w.extract(sums, from * kBlockSums + i);
+  };
+  Value own[2], other[2];
+  for (int64_t i : {0, 1}) {
+    own[i] = b.select(isOdd, get(odd, 2 + i), get(even, i));
+    Value given = b.select(isOdd, get(even, i), get(odd, 2 + i));
+    other[i] = gpu::ShuffleOp::create(b, given, 1, int32_t(kWarp),
+                                      gpu::ShuffleMode::XOR)
+                   .getShuffleResult();
+  }
+  return {b.select(isOdd, other[0], own[0]), b.select(isOdd, other[1], own[1]),
+          b.select(isOdd, own[0], other[0]), b.select(isOdd, own[1], other[1])};
+}
+
+void WgmmaGemm::storeBox(Value sums, int64_t box, Corner corner) {
+  // Of the lane in the box: its row, whose number modulo 8 is g, and its half
+  // of a piece of 16 bytes.
+  Value g = b.div(w.lane(), 4), half = b.div(b.rem(w.lane(), 4), 2);
+  Value odd = b.rem(w.lane(), 2);
+  Value boxRow = b.add(
+      corner.row, b.add(b.mul(w.group(), kGroupRows), b.mul(w.warp(), 16)));
+  Value inBox = b.add(g, b.mul(odd, 8));
+  Value row = b.add(boxRow, inBox);
+  // Beyond the last row or channel anything may be loaded; it is not stored.
+  Value safeRow = b.min(row, b.sub(rows, b.index(1)));
+  Value boxColumn = b.add(corner.column, box * kBoxColumns);
+  Value buffer =
+      w.at(stores, b.add(b.add(b.mul(inBox, kBoxRowBytes), b.mul(half, 8)),
+                         box % kStoreBuffers * kStoreBytes));
+  for (int64_t block = 0; block < kBoxBlocks / 2; ++block)
+    for (int64_t round : {0, 1}) {
+      Value inRow = b.add(
+          b.mul(round ? b.sub(b.index(1), odd) : odd, kBoxBlocks / 2), block);
+      Value vector =
+          b.add(b.div(boxColumn, kVectorLanes), b.add(b.mul(inRow, 2), half));
+      Value safe = columns % tile.getCols() == 0
+                       ? vector
+                       : b.min(vector, b.index(result.vectors - 1));
+      Value offset = b.add(b.mul(safeRow, result.vectors), safe);
+      Value elements =
+          b.fromElements(exchange(sums, box * kBoxBlocks + block, round));
+      Value value = epilogue.apply(elements, epilogue.loadChannels(safe),
+                                   safeRow, safe, offset);
+      if (!isNarrow) {
+        Value exists = b.both(b.isLess(row, rows),
+                              b.isLess(vector, b.index(result.vectors)));
+        b.ifThen(exists,
+                 [&] { b.store4(value, op->getNumOperands(), offset); });
+        continue;
+      }
+      Value piece = arith::XOrIOp::create(b, inRow, g);
+      value = arith::TruncFOp::create(
+          b, VectorType::get({kVectorLanes}, b.getBF16Type()), value);
+      LLVM::StoreOp::create(b, value, w.at(buffer, b.mul(piece, 16)),
+                            /*alignment=*/8);
+    }
+  if (isNarrow)
+    w.store(resultMap, boxColumn, boxRow,
+            w.at(stores, box % kStoreBuffers * kStoreBytes));
+}
+
+void WgmmaGemm::store(Value sums, Corner corner) {
+  for (int64_t box = 0; box < tile.getCols() / kBoxColumns; ++box) {
+    // The first box may follow one of the last unit in the same buffer, and
+    // waits for all of them.
+    if (isNarrow && (box == 0 || box >= kStoreBuffers)) {
+      w.waitStores(box == 0 ? 0 : kStoreBuffers - 1);
+      w.syncWarp();
+    }
+    storeBox(sums, box, corner);
+  }
+}
+
+void WgmmaGemm::emit() {
+  b.function()->setAttr(kResidentAttr, b.getUnitAttr());
+  bool changesRegisters = groups == 2 && tile.getCols() / 2 > kManySums;
+  // Without this, ptxas does not know the registers before the change.
+  if (changesRegisters)
+    b.function()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                          b.getI32IntegerAttr(1));
+  allocate();
+  auto multiply = [&] {
+    if (changesRegisters)
+      w.setRegisters(kProductRegisters, /*isIncrease=*/true);
+    forEachUnit([&](Corner corner, RingPosition position) {
+      auto [sums, after] = sum(position);
+      store(sums, corner);
+      return after;
+    });
+    if (isNarrow)
+      w.waitStores(0);
+  };
+  auto copyAll = [&] {
+    if (changesRegisters)
+      w.setRegisters(kCopyRegisters, /*isIncrease=*/false);
+    b.ifThen(b.isEqual(w.inGroup(), b.index(0)), [&] { copy(); });
+  };
+  b.ifThen(b.isEqual(w.group(), b.index(groups)), copyAll, multiply);
+}
+
+FailureOr<KernelInfo> mlir::vit::cuda::emitWgmmaGemm(kernel::GemmOp op,
+                                                     SimtBuilder &b) {
+  FailureOr<GemmShapes> shapes = GemmShapes::get(op);
+  if (failed(shapes))
+    return failure();
+  kernel::TileAttr tile = op.getTile();
+  int64_t groups = tile.getRows() / kGroupRows;
+  bool fits = (groups == 1 || groups == 2) &&
+              tile.getRows() % kGroupRows == 0 &&
+              tile.getCols() % kBoxColumns == 0 && tile.getCols() <= 256 &&
+              tile.getChunk() == kBoxColumns &&
+              tile.getThreads() == (groups + 1) * kWarpgroup;
+  if (!fits)
+    return op.emitOpError("has a tile that its warpgroups do not cover: ")
+           << tile;
+  const auto &[input, result] = *shapes;
+  FailureOr<Epilogue> epilogue =
+      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, result);
+  if (failed(epilogue))
+    return failure();
+  WgmmaGemm gemm(op, b, input, result, *epilogue);
+  gemm.emit();
+  KernelInfo info =
+      result.getInfo(op, /*itemsPerRow=*/1, tile.getRows(), gemm.columnTiles());
+  info.flop = perImage(op, 2 * result.tokens * input.width * result.width);
+  return info;
+}

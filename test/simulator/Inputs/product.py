@@ -1,0 +1,39 @@
+# ===- product.py - Checks a product that vit-simulate has computed ---------===#
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------===#
+"""product.py FOLDER DEPTH COLUMNS RESULT: compares what vit-simulate --save
+wrote of a kernel whose operands are X [rows, DEPTH] and W [COLUMNS, DEPTH] in
+bf16, a bias and perhaps a residual in bf16, with X W^T + bias + residual.
+RESULT (f32, bf16) is the type of the last argument."""
+
+import struct
+import sys
+
+folder, (depth, columns), type = sys.argv[1], map(int, sys.argv[2:4]), sys.argv[4]
+
+
+def read(number, type):
+    with open("%s/%d.f32" % (folder, number), "rb") as file:
+        data = file.read()
+    if type == "f32":
+        return [x for x, in struct.iter_unpack("<f", data)]
+    return [struct.unpack("<f", b"\0\0" + half)[0] for half, in struct.iter_unpack("2s", data)]
+
+
+x, w, bias = read(0, "bf16"), read(1, "bf16"), read(2, "f32")
+residual = read(3, "bf16") if type == "bf16" else None
+found = read(4 if residual else 3, type)
+w = [w[i * depth:(i + 1) * depth] for i in range(columns)]
+wrong, rows = 0, len(x) // depth
+# A part of the rows, the first and the last among them, as this is slow.
+for row in [*range(0, rows, 7), rows - 1]:
+    left = x[row * depth:(row + 1) * depth]
+    for column in range(columns):
+        at = row * columns + column
+        y = sum(p * q for p, q in zip(left, w[column])) + bias[column] + (residual[at] if residual else 0)
+        wrong += not abs(found[at] - y) <= (abs(y) / 200 if residual else 1e-4) + 1e-4
+print("%d elements differ" % wrong)
+sys.exit(wrong != 0)
