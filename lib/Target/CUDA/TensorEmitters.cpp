@@ -25,7 +25,8 @@ FailureOr<KernelInfo> cuda::emitTensor(Operation *op, simt::SimtBuilder &b) {
         return emitTensorAttention(attention, b);
       })
       .Case([&](kernel::WeightGradientOp gradient) {
-        return emitTensorWeightGradient(gradient, b);
+        return isWarpgroup ? emitWgmmaWeightGradient(gradient, b)
+                           : emitTensorWeightGradient(gradient, b);
       })
       .Case([&](kernel::AttentionBackwardOp backward) {
         return emitTensorAttentionBackward(backward, b);

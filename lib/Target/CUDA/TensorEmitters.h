@@ -30,6 +30,8 @@ FailureOr<KernelInfo> emitTensor(Operation *op, simt::SimtBuilder &b);
 FailureOr<KernelInfo> emitTensorGemm(kernel::GemmOp op, simt::SimtBuilder &b);
 /// The same for the instructions of warpgroups (sm_90a).
 FailureOr<KernelInfo> emitWgmmaGemm(kernel::GemmOp op, simt::SimtBuilder &b);
+FailureOr<KernelInfo> emitWgmmaWeightGradient(kernel::WeightGradientOp op,
+                                              simt::SimtBuilder &b);
 /// Emits an attention of bf16 that does not return its probabilities.
 FailureOr<KernelInfo> emitTensorAttention(kernel::AttentionOp op,
                                           simt::SimtBuilder &b);

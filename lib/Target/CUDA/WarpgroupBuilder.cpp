@@ -18,6 +18,18 @@ using namespace mlir::vit::cuda;
 /// workgroup itself, and of those of a cluster.
 static constexpr unsigned kShared = 3, kSharedCluster = 7;
 
+LogicalResult mlir::vit::cuda::verifyWarpgroupTile(Operation *op,
+                                                   kernel::TileAttr tile) {
+  int64_t groups = tile.getRows() / kGroupRows;
+  if ((groups == 1 || groups == 2) && tile.getRows() % kGroupRows == 0 &&
+      tile.getCols() % kBoxColumns == 0 && tile.getCols() <= 256 &&
+      tile.getChunk() == kBoxColumns &&
+      tile.getThreads() == (groups + 1) * kWarpgroup)
+    return success();
+  return op->emitOpError("has a tile that its warpgroups do not cover: ")
+         << tile;
+}
+
 WarpgroupBuilder::WarpgroupBuilder(simt::SimtBuilder &b)
     : b(b), groupValue(b.div(b.thread(), kWarpgroup)),
       threadValue(b.rem(b.thread(), kWarpgroup)),
@@ -145,6 +157,94 @@ void WarpgroupBuilder::release(const Ring &ring, Value buffer) {
 }
 
 //===----------------------------------------------------------------------===//
+// Workgroups that take several units
+//===----------------------------------------------------------------------===//
+
+/// Registers of a thread that copies, and of one that multiplies, where it has
+/// more than kFewSums: with two warpgroups that multiply, all of a
+/// multiprocessor.
+static constexpr int64_t kCopyRegisters = 40, kProductRegisters = 232;
+static constexpr int64_t kFewSums = 64;
+
+void WarpgroupBuilder::specialize(int64_t groups, int64_t sums,
+                                  function_ref<void()> copy,
+                                  function_ref<void()> multiply) {
+  b.function()->setAttr(kResidentAttr, b.getUnitAttr());
+  bool changesRegisters = groups == 2 && sums > kFewSums;
+  // Without this, ptxas does not know the registers before the change.
+  if (changesRegisters)
+    b.function()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                          b.getI32IntegerAttr(1));
+  auto copyAll = [&] {
+    if (changesRegisters)
+      setRegisters(kCopyRegisters, /*isIncrease=*/false);
+    b.ifThen(b.isEqual(inGroup(), b.index(0)), copy);
+  };
+  auto multiplyAll = [&] {
+    if (changesRegisters)
+      setRegisters(kProductRegisters, /*isIncrease=*/true);
+    multiply();
+  };
+  b.ifThen(b.isEqual(group(), b.index(groups)), copyAll, multiplyAll);
+}
+
+void WarpgroupBuilder::forEachUnit(
+    Value units, function_ref<RingPosition(Value, RingPosition)> body) {
+  Value workgroups = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  RingPosition begin = first();
+  b.loop(b.unit(), units, workgroups, {begin.buffer, begin.round},
+         [&](Value unit, ValueRange carried) {
+           RingPosition after = body(unit, {carried[0], carried[1]});
+           return SmallVector<Value>{after.buffer, after.round};
+         });
+}
+
+RingPosition
+WarpgroupBuilder::copySteps(const Ring &ring, RingPosition position,
+                            Value steps,
+                            function_ref<void(Value, RingPosition)> fill) {
+  auto copyStep = [&](Value step, ValueRange carried) {
+    RingPosition now = {carried[0], carried[1]};
+    beginFill(ring, now, ring.bytes);
+    fill(step, now);
+    RingPosition after = next(ring, now);
+    return SmallVector<Value>{after.buffer, after.round};
+  };
+  SmallVector<Value> after =
+      b.loop(b.index(0), steps, 1, {position.buffer, position.round}, copyStep);
+  return {after[0], after[1]};
+}
+
+std::pair<SmallVector<Value>, RingPosition> WarpgroupBuilder::addSteps(
+    const Ring &ring, RingPosition position, Value steps, ValueRange sums,
+    function_ref<SmallVector<Value>(Value, ValueRange)> multiply) {
+  Value releases = b.isEqual(lane(), b.index(0));
+  auto releaseIf = [&](Value condition, Value buffer) {
+    b.ifThen(b.both(releases, condition), [&] { release(ring, buffer); });
+  };
+  auto step = [&](Value step, ValueRange carried) {
+    RingPosition now = {carried[0], carried[1]};
+    waitFull(ring, now);
+    SmallVector<Value> next =
+        multiply(buffer(ring, now), carried.drop_front(3));
+    // The products of the step before are complete: its buffer is free.
+    waitProducts(1);
+    releaseIf(b.isLess(b.index(0), step), carried[2]);
+    RingPosition after = this->next(ring, now);
+    SmallVector<Value> values = {after.buffer, after.round, now.buffer};
+    values.append(next);
+    return values;
+  };
+  SmallVector<Value> carried = {position.buffer, position.round, b.index(0)};
+  carried.append(sums.begin(), sums.end());
+  carried = b.loop(b.index(0), steps, 1, carried, step);
+  waitProducts(0);
+  releaseIf(b.isLess(b.index(0), steps), carried[2]);
+  return {SmallVector<Value>(ArrayRef<Value>(carried).drop_front(3)),
+          {carried[0], carried[1]}};
+}
+
+//===----------------------------------------------------------------------===//
 // Stores of boxes
 //===----------------------------------------------------------------------===//
 
@@ -170,16 +270,16 @@ void WarpgroupBuilder::waitStores(uint32_t pending) {
 // Products
 //===----------------------------------------------------------------------===//
 
-/// The descriptor of a matrix whose rows are those of boxes: the swizzle of 128
-/// bytes, eight rows 1024 bytes apart; without an address.
-static constexpr int64_t kDescriptor =
-    int64_t(1) << 62 | (kBoxAlignment >> 4) << 32 | int64_t(1) << 16;
-
-Value WarpgroupBuilder::describe(Value address) {
+GroupOperand WarpgroupBuilder::operand(Value address, bool isTransposed,
+                                       int64_t boxBytes) {
+  // The swizzle of 128 bytes; the distance of eight rows; where the rows of the
+  // operand are columns of boxes, that of two boxes.
+  int64_t fixed = int64_t(1) << 62 | (kBoxAlignment >> 4) << 32 |
+                  (isTransposed ? boxBytes >> 4 : 1) << 16;
   Value bits = LLVM::PtrToIntOp::create(b, b.getI64Type(), address);
   bits = arith::ShRUIOp::create(b, bits, constant64(4));
   bits = arith::AndIOp::create(b, bits, constant64(0x3fff));
-  return arith::OrIOp::create(b, bits, constant64(kDescriptor));
+  return {arith::OrIOp::create(b, bits, constant64(fixed)), isTransposed};
 }
 
 Value WarpgroupBuilder::zeros(int64_t columns) {
@@ -193,25 +293,34 @@ Value WarpgroupBuilder::zeros(int64_t columns) {
   return sums;
 }
 
-Value WarpgroupBuilder::multiply(Value left, Value right, Value sums) {
+void WarpgroupBuilder::beginProducts() { NVVM::WgmmaFenceAlignedOp::create(b); }
+void WarpgroupBuilder::endProducts() {
+  NVVM::WgmmaGroupSyncAlignedOp::create(b);
+}
+
+Value WarpgroupBuilder::multiply(const GroupOperand &left,
+                                 const GroupOperand &right, Value sums) {
   int64_t columns =
       cast<LLVM::LLVMStructType>(sums.getType()).getBody().size() / kBlockSums *
       kBlockColumns;
   auto shape =
       NVVM::MMAShapeAttr::get(b.getContext(), kGroupRows, columns, kMmaDepth);
-  NVVM::WgmmaFenceAlignedOp::create(b);
   // A descriptor counts 16 bytes.
-  constexpr int64_t step = kMmaDepth * 2 / 16;
-  for (int64_t k = 0; k < kBoxColumns / kMmaDepth; ++k) {
-    Value offset = constant64(k * step);
+  auto at = [&](const GroupOperand &operand, int64_t k) -> Value {
+    int64_t bytes = operand.isTransposed ? kBoxRowBytes : 2;
+    Value offset =
+        constant64(operand.isConstant ? 0 : k * kMmaDepth * bytes / 16);
+    return arith::AddIOp::create(b, operand.descriptor, offset);
+  };
+  for (int64_t k = 0; k < kBoxColumns / kMmaDepth; ++k)
     sums = NVVM::WgmmaMmaAsyncOp::create(
-        b, sums.getType(), sums, arith::AddIOp::create(b, left, offset),
-        arith::AddIOp::create(b, right, offset), shape, NVVM::WGMMATypes::bf16,
-        NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::f32, NVVM::WGMMAScaleOut::one,
-        NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one, NVVM::MMALayout::row,
-        NVVM::MMALayout::col, /*satfinite=*/NVVM::MMAIntOverflowAttr());
-  }
-  NVVM::WgmmaGroupSyncAlignedOp::create(b);
+        b, sums.getType(), sums, at(left, k), at(right, k), shape,
+        NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::f32,
+        NVVM::WGMMAScaleOut::one, NVVM::WGMMAScaleIn::one,
+        NVVM::WGMMAScaleIn::one,
+        left.isTransposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+        right.isTransposed ? NVVM::MMALayout::row : NVVM::MMALayout::col,
+        /*satfinite=*/NVVM::MMAIntOverflowAttr());
   return sums;
 }
 

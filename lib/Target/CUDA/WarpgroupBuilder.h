@@ -56,6 +56,19 @@ struct Ring {
   int64_t barrierBytes() const { return 2 * buffers * 8; }
 };
 
+/// An operand of a product: where its boxes are, and the order of their rows.
+struct GroupOperand {
+  Value descriptor; ///< i64
+  /// Rows of boxes are depths, otherwise rows of the operand.
+  bool isTransposed = false;
+  /// All depths are those of the first one.
+  bool isConstant = false;
+};
+
+/// Emits an error on `op` and fails unless one or two warpgroups and one that
+/// copies cover the tile of a product.
+LogicalResult verifyWarpgroupTile(Operation *op, kernel::TileAttr tile);
+
 class WarpgroupBuilder {
 public:
   explicit WarpgroupBuilder(simt::SimtBuilder &b);
@@ -105,6 +118,30 @@ public:
   void release(const Ring &ring, Value buffer);
 
   //===--------------------------------------------------------------------===//
+  // Workgroups that take several units
+  //===--------------------------------------------------------------------===//
+
+  /// Emits what the last warpgroup's first thread does, which copies, and what
+  /// the other `groups` warpgroups do. If these have more than a few sums in
+  /// each thread, registers move to them.
+  void specialize(int64_t groups, int64_t sums, function_ref<void()> copy,
+                  function_ref<void()> multiply);
+  /// Calls `body` for those of `units` units that this workgroup takes, with a
+  /// position in the ring; it returns the one after those it has used.
+  void forEachUnit(
+      Value units,
+      function_ref<RingPosition(Value unit, RingPosition position)> body);
+  /// Fills a buffer per step. `fill` copies ring.bytes.
+  RingPosition copySteps(const Ring &ring, RingPosition position, Value steps,
+                         function_ref<void(Value step, RingPosition now)> fill);
+  /// Starts the products of a buffer per step and waits for all. `multiply`
+  /// starts one group of them and returns the next sums. Buffers are released
+  /// by lane 0 of each warp.
+  std::pair<SmallVector<Value>, RingPosition> addSteps(
+      const Ring &ring, RingPosition position, Value steps, ValueRange sums,
+      function_ref<SmallVector<Value>(Value buffer, ValueRange sums)> multiply);
+
+  //===--------------------------------------------------------------------===//
   // Stores of boxes
   //===--------------------------------------------------------------------===//
 
@@ -119,23 +156,26 @@ public:
   // Products
   //===--------------------------------------------------------------------===//
 
-  /// The descriptor, an i64, of the boxes at `address`, whose rows are rows of
-  /// a left or right operand.
-  Value describe(Value address);
+  /// The operand in the boxes at `address`. If it is transposed, its rows are
+  /// columns of boxes, of which each kBoxColumns are `boxBytes` further.
+  GroupOperand operand(Value address, bool isTransposed = false,
+                       int64_t boxBytes = 0);
   /// Zeros for 64 x `columns` sums, a struct of f32.
   Value zeros(int64_t columns);
+  /// To be called before the products of a group, and after them.
+  void beginProducts();
+  void endProducts();
   /// Starts sums + left right^T over a depth of kBoxColumns. `left` are 64
-  /// rows, `right` as many as `sums` has columns. Begins and ends a group of
-  /// products.
-  Value multiply(Value left, Value right, Value sums);
+  /// rows, `right` as many as `sums` has columns.
+  Value multiply(const GroupOperand &left, const GroupOperand &right,
+                 Value sums);
   /// Waits until at most `pending` groups of products are incomplete.
   void waitProducts(int64_t pending);
-  /// A change of the registers of each thread of this warpgroup.
-  void setRegisters(int64_t count, bool isIncrease);
   /// Sum `i` of this thread.
   Value extract(Value sums, int64_t i);
 
 private:
+  void setRegisters(int64_t count, bool isIncrease);
   Value toPointer(unsigned space, Value pointer);
   Value barrier(Value barriers, Value buffer) {
     return at(barriers, b.mul(buffer, 8));

@@ -29,7 +29,6 @@
 #include "WarpgroupBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -43,12 +42,6 @@ static constexpr int64_t kStoreRows = 16, kStoreBuffers = 2;
 static constexpr int64_t kStoreBytes = kStoreRows * kBoxRowBytes;
 /// Blocks of 8 columns of a box.
 static constexpr int64_t kBoxBlocks = kBoxColumns / kBlockColumns;
-/// Registers of a thread that copies, and of one that multiplies, where a
-/// thread has more than `kManySums`: with two warpgroups that multiply, all of
-/// a multiprocessor.
-static constexpr int64_t kCopyRegisters = 40, kProductRegisters = 232;
-static constexpr int64_t kManySums = 64;
-
 namespace {
 class WgmmaGemm {
 public:
@@ -65,10 +58,7 @@ private:
     Value row, column;
   };
   Corner corner(Value unit);
-  /// Calls `body` for the units of this workgroup, with a position in the ring
-  /// that goes on from one to the next.
-  void forEachUnit(
-      function_ref<RingPosition(Corner corner, RingPosition position)> body);
+  Value units() { return b.mul(rowTiles, columnTiles()); }
   void allocate();
   /// Copies the operands of all units.
   void copy();
@@ -136,59 +126,32 @@ WgmmaGemm::Corner WgmmaGemm::corner(Value unit) {
           b.mul(b.div(unit, rowTiles), tile.getCols())};
 }
 
-void WgmmaGemm::forEachUnit(
-    function_ref<RingPosition(Corner, RingPosition)> body) {
-  Value units = b.mul(rowTiles, columnTiles());
-  Value workgroups = gpu::GridDimOp::create(b, gpu::Dimension::x);
-  RingPosition first = w.first();
-  b.loop(b.unit(), units, workgroups, {first.buffer, first.round},
-         [&](Value unit, ValueRange carried) {
-           RingPosition after = body(corner(unit), {carried[0], carried[1]});
-           return SmallVector<Value>{after.buffer, after.round};
-         });
-}
-
 void WgmmaGemm::copy() {
-  forEachUnit([&](Corner corner, RingPosition position) {
-    auto copyStep = [&](Value step, ValueRange carried) {
-      RingPosition now = {carried[0], carried[1]};
-      w.beginFill(ring, now, ring.bytes);
+  w.forEachUnit(units(), [&](Value unit, RingPosition position) {
+    auto [row, column] = corner(unit);
+    auto fill = [&, row = row, column = column](Value step, RingPosition now) {
       Value depth = b.mul(step, kBoxColumns), left = w.buffer(ring, now);
-      w.fill(ring, now, inputMap, depth, corner.row, left);
-      w.fill(ring, now, weightMap, depth, corner.column,
+      w.fill(ring, now, inputMap, depth, row, left);
+      w.fill(ring, now, weightMap, depth, column,
              w.at(left, tile.getRows() * kBoxRowBytes));
-      RingPosition after = w.next(ring, now);
-      return SmallVector<Value>{after.buffer, after.round};
     };
-    SmallVector<Value> after =
-        b.loop(steps, {position.buffer, position.round}, copyStep);
-    return RingPosition{after[0], after[1]};
+    return w.copySteps(ring, position, b.index(steps), fill);
   });
 }
 
 std::pair<Value, RingPosition> WgmmaGemm::sum(RingPosition position) {
-  Value releases = b.isEqual(w.lane(), b.index(0));
-  auto multiplyStep = [&](Value step, ValueRange carried) {
-    RingPosition now = {carried[1], carried[2]};
-    w.waitFull(ring, now);
-    Value left = w.buffer(ring, now);
-    Value right = w.at(left, tile.getRows() * kBoxRowBytes);
-    left = w.at(left, b.mul(w.group(), kGroupRows * kBoxRowBytes));
-    Value sums = w.multiply(w.describe(left), w.describe(right), carried[0]);
-    // The products of the step before are complete: its buffer is free.
-    w.waitProducts(1);
-    Value isLater = b.isLess(b.index(0), step);
-    b.ifThen(b.both(releases, isLater), [&] { w.release(ring, carried[3]); });
-    RingPosition after = w.next(ring, now);
-    return SmallVector<Value>{sums, after.buffer, after.round, now.buffer};
+  auto multiply = [&](Value buffer, ValueRange sums) {
+    Value left = w.at(buffer, b.mul(w.group(), kGroupRows * kBoxRowBytes));
+    Value right = w.at(buffer, tile.getRows() * kBoxRowBytes);
+    GroupOperand operands[] = {w.operand(left), w.operand(right)};
+    w.beginProducts();
+    Value next = w.multiply(operands[0], operands[1], sums[0]);
+    w.endProducts();
+    return SmallVector<Value>{next};
   };
-  SmallVector<Value> after = b.loop(
-      steps,
-      {w.zeros(tile.getCols()), position.buffer, position.round, b.index(0)},
-      multiplyStep);
-  w.waitProducts(0);
-  b.ifThen(releases, [&] { w.release(ring, after[3]); });
-  return {after[0], {after[1], after[2]}};
+  auto [sums, after] = w.addSteps(ring, position, b.index(steps),
+                                  w.zeros(tile.getCols()), multiply);
+  return {sums[0], after};
 }
 
 SmallVector<Value> WgmmaGemm::exchange(Value sums, int64_t block,
@@ -272,30 +235,17 @@ void WgmmaGemm::store(Value sums, Corner corner) {
 }
 
 void WgmmaGemm::emit() {
-  b.function()->setAttr(kResidentAttr, b.getUnitAttr());
-  bool changesRegisters = groups == 2 && tile.getCols() / 2 > kManySums;
-  // Without this, ptxas does not know the registers before the change.
-  if (changesRegisters)
-    b.function()->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-                          b.getI32IntegerAttr(1));
   allocate();
   auto multiply = [&] {
-    if (changesRegisters)
-      w.setRegisters(kProductRegisters, /*isIncrease=*/true);
-    forEachUnit([&](Corner corner, RingPosition position) {
+    w.forEachUnit(units(), [&](Value unit, RingPosition position) {
       auto [sums, after] = sum(position);
-      store(sums, corner);
+      store(sums, corner(unit));
       return after;
     });
     if (isNarrow)
       w.waitStores(0);
   };
-  auto copyAll = [&] {
-    if (changesRegisters)
-      w.setRegisters(kCopyRegisters, /*isIncrease=*/false);
-    b.ifThen(b.isEqual(w.inGroup(), b.index(0)), [&] { copy(); });
-  };
-  b.ifThen(b.isEqual(w.group(), b.index(groups)), copyAll, multiply);
+  w.specialize(groups, tile.getCols() / 2, [&] { copy(); }, multiply);
 }
 
 FailureOr<KernelInfo> mlir::vit::cuda::emitWgmmaGemm(kernel::GemmOp op,
@@ -304,15 +254,8 @@ FailureOr<KernelInfo> mlir::vit::cuda::emitWgmmaGemm(kernel::GemmOp op,
   if (failed(shapes))
     return failure();
   kernel::TileAttr tile = op.getTile();
-  int64_t groups = tile.getRows() / kGroupRows;
-  bool fits = (groups == 1 || groups == 2) &&
-              tile.getRows() % kGroupRows == 0 &&
-              tile.getCols() % kBoxColumns == 0 && tile.getCols() <= 256 &&
-              tile.getChunk() == kBoxColumns &&
-              tile.getThreads() == (groups + 1) * kWarpgroup;
-  if (!fits)
-    return op.emitOpError("has a tile that its warpgroups do not cover: ")
-           << tile;
+  if (failed(verifyWarpgroupTile(op, tile)))
+    return failure();
   const auto &[input, result] = *shapes;
   FailureOr<Epilogue> epilogue =
       Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, result);
