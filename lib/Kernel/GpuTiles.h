@@ -17,7 +17,7 @@ namespace mlir::vit::kernel {
 /// threadRows x threadCols elements, in steps of `depth`.
 struct GemmTile {
   int64_t rows, cols, threadRows, threadCols, depth;
-  double rate; ///< speed when all processors are busy, against the best
+  double rate;         ///< speed when all processors are busy, against the best
   int64_t copiers = 0; ///< threads that only copy operands
   int64_t threads() const {
     return rows * cols / (threadRows * threadCols) + copiers;
@@ -30,7 +30,7 @@ struct GpuTiles {
   const Level *level;
   int64_t processors; ///< workgroups that a typical device runs at once
   ArrayRef<GemmTile> gemm;
-  ArrayRef<GemmTile> tensor = {}; ///< of products by instructions of warps
+  ArrayRef<GemmTile> tensor = {};    ///< of products by instructions of warps
   ArrayRef<GemmTile> warpgroup = {}; ///< by instructions of warpgroups
 
   /// Workgroup memory that a kernel may use; 0: none.

@@ -61,9 +61,9 @@ static schema::Extent batchIterations(const SimtKernel &kernel) {
 static std::vector<schema::TensorMap> mapsOf(const SimtKernel &kernel) {
   std::vector<schema::TensorMap> maps;
   for (const TensorMap &map : kernel.maps)
-    maps.emplace_back(static_cast<uint32_t>(map.argument),
-                      static_cast<uint32_t>(map.columns),
-                      static_cast<uint32_t>(map.boxRows));
+    maps.emplace_back(
+        static_cast<uint32_t>(map.argument), static_cast<uint32_t>(map.columns),
+        static_cast<uint32_t>(map.boxRows), static_cast<uint32_t>(map.rows));
   return maps;
 }
 

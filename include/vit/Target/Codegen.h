@@ -33,18 +33,19 @@ struct CodegenOptions {
 /// The iterations of a kernel with a loop without a known bound.
 inline constexpr uint64_t kUnknownIterations = UINT64_MAX;
 
-/// A matrix of bf16, row-major without gaps, as copies of boxes of it (TMA) see
-/// it. Rows of a box take 128 bytes of workgroup memory, in the order of the
-/// swizzle of 128 bytes.
+/// Matrices of bf16, row-major without gaps, one after the other, as copies of
+/// boxes of them (TMA) see them. A box is of one of them. Rows of a box take
+/// 128 bytes of workgroup memory, in the order of the swizzle of 128 bytes.
 struct TensorMap {
   int64_t argument = 0; ///< of the dispatch, whose memory it is
   int64_t columns = 0;  ///< a multiple of 8
   int64_t boxRows = 0;  ///< 1 to 256
+  int64_t rows = 0;     ///< of a matrix; 0: there is one matrix
 
   static constexpr int64_t kBoxColumns = 64;
 };
 /// Of a parameter of a gpu.func that is a pointer to such a map: `argument`,
-/// `columns` and `boxRows`, an array of i64.
+/// `columns`, `boxRows` and `rows`, an array of i64.
 inline constexpr llvm::StringLiteral kTensorMapAttr = "kernel.tensor_map";
 /// Of a gpu.func whose workgroups take every n-th unit, where n is the number
 /// of workgroups of the launch.

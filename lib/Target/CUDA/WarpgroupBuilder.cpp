@@ -71,6 +71,10 @@ Value WarpgroupBuilder::at(Value pointer, Value bytes) {
                              ValueRange{b.toInteger(bytes)});
 }
 
+SmallVector<Value> WarpgroupBuilder::toIntegers(ArrayRef<Value> values) {
+  return llvm::map_to_vector(values, [&](Value v) { return b.toInteger(v); });
+}
+
 void WarpgroupBuilder::fenceMemory() {
   NVVM::FenceProxyOp::create(
       b, NVVM::ProxyKind::async_shared,
@@ -85,8 +89,8 @@ void WarpgroupBuilder::syncWarp() {
 Value WarpgroupBuilder::addMap(const TensorMap &map) {
   gpu::GPUFuncOp kernel = b.function();
   unsigned number = kernel.getNumArguments();
-  auto attribute =
-      b.getDenseI64ArrayAttr({map.argument, map.columns, map.boxRows});
+  auto attribute = b.getDenseI64ArrayAttr(
+      {map.argument, map.columns, map.boxRows, map.rows});
   (void)kernel.insertArgument(
       number, LLVM::LLVMPointerType::get(b.getContext()),
       b.getDictionaryAttr(b.getNamedAttr(kTensorMapAttr, attribute)),
@@ -135,10 +139,9 @@ void WarpgroupBuilder::beginFill(const Ring &ring, RingPosition position,
 }
 
 void WarpgroupBuilder::fill(const Ring &ring, RingPosition position, Value map,
-                            Value column, Value row, Value to) {
+                            ArrayRef<Value> coordinates, Value to) {
   NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-      b, toPointer(kSharedCluster, to), map,
-      ValueRange{b.toInteger(column), b.toInteger(row)},
+      b, toPointer(kSharedCluster, to), map, toIntegers(coordinates),
       barrier(ring.full, position.buffer), /*im2colOffsets=*/ValueRange(),
       /*multicastMask=*/Value(), /*l2CacheHint=*/Value(),
       NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
@@ -248,12 +251,13 @@ std::pair<SmallVector<Value>, RingPosition> WarpgroupBuilder::addSteps(
 // Stores of boxes
 //===----------------------------------------------------------------------===//
 
-void WarpgroupBuilder::store(Value map, Value column, Value row, Value from) {
+void WarpgroupBuilder::store(Value map, ArrayRef<Value> coordinates,
+                             Value from) {
   fenceMemory();
   syncWarp();
   b.ifThen(b.isEqual(lane(), b.index(0)), [&] {
     NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp::create(
-        b, map, from, ValueRange{b.toInteger(column), b.toInteger(row)},
+        b, map, from, toIntegers(coordinates),
         /*l2CacheHint=*/Value(), NVVM::TMAStoreMode::TILE,
         /*predicate=*/Value());
     NVVM::CpAsyncBulkCommitGroupOp::create(b);

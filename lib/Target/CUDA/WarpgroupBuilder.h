@@ -110,9 +110,10 @@ public:
   /// For the thread that fills: waits until the buffer is empty, and expects
   /// `bytes` of boxes.
   void beginFill(const Ring &ring, RingPosition position, int64_t bytes);
-  /// Copies the box at these coordinates to `to`, 128-byte aligned.
-  void fill(const Ring &ring, RingPosition position, Value map, Value column,
-            Value row, Value to);
+  /// Copies the box at these coordinates (column, row and, if the map is of
+  /// several matrices, that) to `to`, 128-byte aligned.
+  void fill(const Ring &ring, RingPosition position, Value map,
+            ArrayRef<Value> coordinates, Value to);
   void waitFull(const Ring &ring, RingPosition position);
   /// One arrival of the readers of a buffer.
   void release(const Ring &ring, Value buffer);
@@ -147,7 +148,7 @@ public:
 
   /// Stores the box at `from`, which this warp has written, to these
   /// coordinates. All lanes must reach it. Lane 0 has then one group more.
-  void store(Value map, Value column, Value row, Value from);
+  void store(Value map, ArrayRef<Value> coordinates, Value from);
   /// Lane 0 waits until at most `pending` stores of this warp still read
   /// workgroup memory.
   void waitStores(uint32_t pending);
@@ -175,6 +176,7 @@ public:
   Value extract(Value sums, int64_t i);
 
 private:
+  SmallVector<Value> toIntegers(ArrayRef<Value> values);
   void setRegisters(int64_t count, bool isIncrease);
   Value toPointer(unsigned space, Value pointer);
   Value barrier(Value barriers, Value buffer) {

@@ -131,8 +131,8 @@ void WgmmaGemm::copy() {
     auto [row, column] = corner(unit);
     auto fill = [&, row = row, column = column](Value step, RingPosition now) {
       Value depth = b.mul(step, kBoxColumns), left = w.buffer(ring, now);
-      w.fill(ring, now, inputMap, depth, row, left);
-      w.fill(ring, now, weightMap, depth, column,
+      w.fill(ring, now, inputMap, {depth, row}, left);
+      w.fill(ring, now, weightMap, {depth, column},
              w.at(left, tile.getRows() * kBoxRowBytes));
     };
     return w.copySteps(ring, position, b.index(steps), fill);
@@ -218,7 +218,7 @@ void WgmmaGemm::storeBox(Value sums, int64_t box, Corner corner) {
                             /*alignment=*/8);
     }
   if (isNarrow)
-    w.store(resultMap, boxColumn, boxRow,
+    w.store(resultMap, {boxColumn, boxRow},
             w.at(stores, box % kStoreBuffers * kStoreBytes));
 }
 

@@ -140,7 +140,7 @@ void WgmmaWeightGradient::copy() {
         int64_t width = operand == Gradient ? tile.getRows() : tile.getCols();
         for (int64_t box = 0; box < width / kBoxColumns; ++box) {
           Value channel = b.add(unit.first[operand], box * kBoxColumns);
-          w.fill(ring, now, maps[operand], channel, row, to);
+          w.fill(ring, now, maps[operand], {channel, row}, to);
           to = w.at(to, kBoxBytes);
         }
       }
@@ -208,10 +208,11 @@ void WgmmaWeightGradient::storePair(Value row, Value column, Value low,
              [&] { t.storePair({low, high}, Result, to); });
     return;
   }
-  for (auto [i, value] : llvm::enumerate(ArrayRef<Value>{low, high})) {
+  const Value pair[] = {low, high};
+  for (int64_t i : {0, 1}) {
     Channel in = input.getChannel(b, b.add(column, i));
-    b.ifThen(in.exists, [&, value = value] {
-      b.store(value, Result, b.add(b.mul(row, input.width), in.number));
+    b.ifThen(in.exists, [&] {
+      b.store(pair[i], Result, b.add(b.mul(row, input.width), in.number));
     });
   }
 }

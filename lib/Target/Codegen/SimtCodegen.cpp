@@ -61,7 +61,7 @@ static FailureOr<Task> createTask(gpu::GPUFuncOp function) {
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     if (auto map =
             function.getArgAttrOfType<DenseI64ArrayAttr>(i, kTensorMapAttr))
-      kernel.maps.push_back({map[0], map[1], map[2]});
+      kernel.maps.push_back({map[0], map[1], map[2], map[3]});
   OpBuilder b(function.getContext());
   OwningOpRef<ModuleOp> module = ModuleOp::create(function.getLoc());
   b.setInsertionPointToStart(module->getBody());

@@ -11,7 +11,7 @@ vit.parameter @b : tensor<768xf32>
 
 // 99 row tiles and 4 column tiles are three whole waves of 132. The maps: of the input, the weight, the result.
 // CHECK: kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 4, of = 197, per = 128> {{.*}} family "gemm" flop<times = 232390656> {tile = #kernel.tile<rows = 128, cols = 192, chunk = 64, threads = 384, thread_rows = 2, thread_cols = 48>}
-// CHECK: gpu.func @gemm_0(%{{.+}}: memref<?xbf16>, %{{.+}}: memref<?xbf16>, %{{.+}}: memref<?xf32>, %{{.+}}: memref<?xbf16>, %{{.+}}: i32, %{{.+}}: i32, %[[INPUT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 0, 768, 128>}, %[[WEIGHT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 1, 768, 192>}, %[[RESULT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 3, 768, 16>}) kernel attributes {kernel.resident, known_block_size = array<i32: 384, 1, 1>, nvvm.minctasm = 1 : i32}
+// CHECK: gpu.func @gemm_0(%{{.+}}: memref<?xbf16>, %{{.+}}: memref<?xbf16>, %{{.+}}: memref<?xf32>, %{{.+}}: memref<?xbf16>, %{{.+}}: i32, %{{.+}}: i32, %[[INPUT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 0, 768, 128, 0>}, %[[WEIGHT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 1, 768, 192, 0>}, %[[RESULT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 3, 768, 16, 0>}) kernel attributes {kernel.resident, known_block_size = array<i32: 384, 1, 1>, nvvm.minctasm = 1 : i32}
 // CHECK: memref.alloc() {alignment = 1024 : i64} : memref<196672xi8, #gpu.address_space<workgroup>>
 // The copies of a step, four stages ahead.
 // CHECK: nvvm.setmaxregister decrease 40

@@ -23,7 +23,7 @@ CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}}
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
-WARPGROUP = {"gemm"}
+WARPGROUP = {"gemm", "weight_gradient"}
 
 
 def fail(message):

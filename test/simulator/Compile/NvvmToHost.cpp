@@ -395,7 +395,8 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
         const MapArgument &map = knownMaps->second[maps++];
         manifestKernels += " map " + std::to_string(map.argument) + " " +
                            std::to_string(map.columns) + " " +
-                           std::to_string(map.boxRows) + "\n";
+                           std::to_string(map.boxRows) + " " +
+                           std::to_string(map.rows) + "\n";
       } else {
         manifestKernels += " value\n";
       }

@@ -26,7 +26,7 @@ struct ArgumentBytes {
 };
 /// A tensor map: of the memory of pointer argument `argument`.
 struct MapArgument {
-  int64_t argument = 0, columns = 0, boxRows = 0;
+  int64_t argument = 0, columns = 0, boxRows = 0, rows = 0;
 };
 struct HostOptions {
   /// For each kernel, one per pointer argument in order; empty: unknown.

@@ -116,7 +116,7 @@ LogicalResult prepareKernels(ModuleOp module, StringRef level,
       options.dynamicShared[kernel.name] = kernel.sharedBytes;
     for (const mlir::vit::TensorMap &map : kernel.maps)
       options.maps[kernel.name].push_back(
-          {map.argument, map.columns, map.boxRows});
+          {map.argument, map.columns, map.boxRows, map.rows});
   }
   options.ptxHash = hashText(code->ptx.data(), code->ptx.size());
   PassManager manager(module.getContext());

@@ -38,7 +38,8 @@ static bool getDispatched(const Kernel &kernel, unsigned batch,
       char separator = ':';
       for (uint64_t number :
            {uint64_t(argument.mapOf), uint64_t(argument.mapColumns), rows,
-            uint64_t(64), uint64_t(argument.mapBoxRows)}) {
+            uint64_t(64), uint64_t(argument.mapBoxRows),
+            uint64_t(argument.mapRows)}) {
         text += separator + std::to_string(number);
         separator = ',';
       }
@@ -61,14 +62,14 @@ static bool getDispatched(const Kernel &kernel, unsigned batch,
   return true;
 }
 
-/// Makes a map of "ARGUMENT,COLUMNS,ROWS,BOX-COLUMNS,BOX-ROWS": a matrix of
-/// bf16 in the memory of another argument, in boxes with the swizzle of 128
-/// bytes.
+/// Makes a map of "ARGUMENT,COLUMNS,ROWS,BOX-COLUMNS,BOX-ROWS[,EACH]": a matrix
+/// of bf16 in the memory of another argument, or matrices of EACH of the rows,
+/// in boxes with the swizzle of 128 bytes.
 static bool giveMap(const std::string &text, std::vector<Given> &given,
                     TensorMap &map) {
-  unsigned of, columns, rows, boxColumns, boxRows;
-  if (sscanf(text.c_str(), "tensor:%u,%u,%u,%u,%u", &of, &columns, &rows,
-             &boxColumns, &boxRows) != 5 ||
+  unsigned of, columns, rows, boxColumns, boxRows, each = 0;
+  if (sscanf(text.c_str(), "tensor:%u,%u,%u,%u,%u,%u", &of, &columns, &rows,
+             &boxColumns, &boxRows, &each) < 5 ||
       of >= given.size() || uint64_t(columns) * rows > given[of].words * 2 ||
       boxColumns != 64 || !boxRows || boxRows > 256)
     return false;
@@ -82,6 +83,13 @@ static bool giveMap(const std::string &text, std::vector<Given> &given,
   map.box[0] = static_cast<uint16_t>(boxColumns);
   map.box[1] = static_cast<uint16_t>(boxRows);
   map.strides[0] = uint64_t(columns) * 2;
+  if (each) {
+    map.rank = 3;
+    map.extents[1] = each;
+    map.extents[2] = rows / each;
+    map.box[2] = 1;
+    map.strides[1] = map.strides[0] * each;
+  }
   return true;
 }
 

@@ -23,7 +23,8 @@ struct TestLaunch {
   unsigned blocks = 0;
   /// random:COUNT (floats in [-1, 1)), bf16:COUNT (the same in bf16),
   /// fresh:COUNT (uninitialised floats), i32:VALUE,
-  /// tensor:ARGUMENT,COLUMNS,ROWS,64,BOX-ROWS (a tensor map of bf16). Empty:
+  /// tensor:ARGUMENT,COLUMNS,ROWS,64,BOX-ROWS[,EACH] (a tensor map of bf16).
+  /// Empty:
   /// the arguments of its dispatch for `batch` images.
   std::vector<std::string> arguments;
   unsigned batch = 1;

@@ -7,7 +7,10 @@
 """product.py FOLDER DEPTH COLUMNS RESULT: compares what vit-simulate --save
 wrote of a kernel whose operands are X [rows, DEPTH] and W [COLUMNS, DEPTH] in
 bf16, a bias and perhaps a residual in bf16, with X W^T + bias + residual.
-RESULT (f32, bf16) is the type of the last argument."""
+RESULT (f32, bf16) is the type of the last argument.
+product.py FOLDER OUT IN gradient: the same of a kernel whose operands are dY
+[rows, OUT] and X [rows, IN] in bf16, and whose results are dY^T X and the sum
+of the rows of dY, perhaps of parts of the rows: the sum of the parts."""
 
 import struct
 import sys
@@ -23,17 +26,36 @@ def read(number, type):
     return [struct.unpack("<f", b"\0\0" + half)[0] for half, in struct.iter_unpack("2s", data)]
 
 
-x, w, bias = read(0, "bf16"), read(1, "bf16"), read(2, "f32")
-residual = read(3, "bf16") if type == "bf16" else None
-found = read(4 if residual else 3, type)
-w = [w[i * depth:(i + 1) * depth] for i in range(columns)]
-wrong, rows = 0, len(x) // depth
-# A part of the rows, the first and the last among them, as this is slow.
-for row in [*range(0, rows, 7), rows - 1]:
-    left = x[row * depth:(row + 1) * depth]
-    for column in range(columns):
-        at = row * columns + column
-        y = sum(p * q for p, q in zip(left, w[column])) + bias[column] + (residual[at] if residual else 0)
-        wrong += not abs(found[at] - y) <= (abs(y) / 200 if residual else 1e-4) + 1e-4
+def check_product():
+    x, w, bias = read(0, "bf16"), read(1, "bf16"), read(2, "f32")
+    residual = read(3, "bf16") if type == "bf16" else None
+    found = read(4 if residual else 3, type)
+    w = [w[i * depth:(i + 1) * depth] for i in range(columns)]
+    wrong, rows = 0, len(x) // depth
+    # A part of the rows, the first and the last among them, as this is slow.
+    for row in [*range(0, rows, 7), rows - 1]:
+        left = x[row * depth:(row + 1) * depth]
+        for column in range(columns):
+            at = row * columns + column
+            y = sum(p * q for p, q in zip(left, w[column])) + bias[column] + (residual[at] if residual else 0)
+            wrong += not abs(found[at] - y) <= (abs(y) / 200 if residual else 1e-4) + 1e-4
+    return wrong
+
+
+def check_gradient():
+    outs, ins = depth, columns
+    dy, x, found, bias = read(0, "bf16"), read(1, "bf16"), read(2, "f32"), read(3, "f32")
+    x = [x[i::ins] for i in range(ins)]
+    wrong, size = 0, outs * ins
+    for row in [*range(0, outs, 11), outs - 1]:
+        left = dy[row::outs]
+        wrong += not abs(sum(bias[row::outs]) - sum(left)) <= 1e-3
+        for column in range(ins):
+            y = sum(p * q for p, q in zip(left, x[column]))
+            wrong += not abs(sum(found[row * ins + column::size]) - y) <= 1e-3
+    return wrong
+
+
+wrong = check_gradient() if type == "gradient" else check_product()
 print("%d elements differ" % wrong)
 sys.exit(wrong != 0)

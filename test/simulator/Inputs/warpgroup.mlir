@@ -1,4 +1,4 @@
-// Products of bf16 by warpgroups for vit-emit-simt: more rows, columns and depth than whole tiles, units of which a
+// Products of bf16 by warpgroups, and gradients of weights, for vit-emit-simt: more rows, columns and depth than whole tiles, units of which a
 // workgroup takes several, results in f32 and bf16, one and two warpgroups that multiply.
 #wide = #kernel.tile<rows = 128, cols = 192, chunk = 64, threads = 384, thread_rows = 2, thread_cols = 48>
 #small = #kernel.tile<rows = 64, cols = 64, chunk = 64, threads = 256, thread_rows = 2, thread_cols = 16>
@@ -26,4 +26,10 @@ func.func @products(%x: !x, %w: !w, %b: !b, %r: !n) -> (!y, !n, !n) {
     kernel.yield %1 : f32
   } : (!x, !w) -> !n
   return %y, %n, %s : !y, !n, !n
+}
+// Also in two parts of the rows.
+func.func @gradients(%dy: !n, %x: !x) -> (tensor<208x336xf32>, tensor<208xf32>, tensor<416x336xf32>, tensor<416xf32>) {
+  %0:2 = kernel.weight_gradient %dy, %x tile #wide : (!n, !x) -> (tensor<208x336xf32>, tensor<208xf32>)
+  %1:2 = kernel.weight_gradient %dy, %x tile #small : (!n, !x) -> (tensor<416x336xf32>, tensor<416xf32>)
+  return %0#0, %0#1, %1#0, %1#1 : tensor<208x336xf32>, tensor<208xf32>, tensor<416x336xf32>, tensor<416xf32>
 }

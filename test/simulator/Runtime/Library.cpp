@@ -77,7 +77,8 @@ bool Library::parse(const char *manifest, std::string &error) {
         argument.bf16 = text == "bf16";
       }
       if (text == "map")
-        in >> argument.mapOf >> argument.mapColumns >> argument.mapBoxRows;
+        in >> argument.mapOf >> argument.mapColumns >> argument.mapBoxRows >>
+            argument.mapRows;
       kernels.back().arguments.push_back(argument);
     } else if (what == "units" && !kernels.empty()) {
       ClosedForm &units = kernels.back().units;

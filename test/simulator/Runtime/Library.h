@@ -43,7 +43,7 @@ struct Argument {
   bool written = false; ///< a result of the dispatch
   bool bf16 = false;    ///< its elements
   /// A tensor map: of which argument, and its shape; no columns: unknown.
-  uint32_t mapOf = 0, mapColumns = 0, mapBoxRows = 0;
+  uint32_t mapOf = 0, mapColumns = 0, mapBoxRows = 0, mapRows = 0;
 };
 
 struct Kernel {

@@ -58,7 +58,7 @@ for name, numbers, options, every in cases or CASES:
         if target == "vulkan":
             run(*before, "vit-check-steps", module, "vulkan", str(every), *share, VIT_VULKAN_LEVEL=level)
             continue
-        kernels, (code,) = here + "/kernels.so", glob.glob(here + "/ir/sm_80*/*-vit-emit-simt.mlir")
-        run("vit-simulate", code, "-o", kernels)
+        kernels, (code,) = here + "/kernels.so", glob.glob(here + "/ir/" + level + "*/*-vit-emit-simt.mlir")
+        run("vit-simulate", code, "--level", level, "-o", kernels)
         run(*before, "vit-check-steps", module, "cuda", str(every), *share,
-            VIT_CUDA_LIBRARY=device, VIT_SIM_KERNELS=kernels)
+            VIT_CUDA_LIBRARY=device, VIT_SIM_KERNELS=kernels, VIT_SIM_CAPABILITY="9.0")

@@ -262,7 +262,7 @@ TEST_F(Driver, TensorMaps) {
   Builder builder;
   builder.addGpu(vit::schema::Target::Cuda);
   // 32 bytes per image are two rows of 8 elements of 2 bytes.
-  builder.gpu().kernels[0]->maps = {vit::schema::TensorMap(0, 8, 16)};
+  builder.gpu().kernels[0]->maps = {vit::schema::TensorMap(0, 8, 16, 0)};
   Bytes bytes = builder.write();
   ModuleHandle other = load(bytes);
   SessionHandle session = makeSession(other, &options);
@@ -273,6 +273,14 @@ TEST_F(Driver, TensorMaps) {
   EXPECT_EQ(driver->mapColumns, 8u);
   EXPECT_EQ(driver->mapRows, 6u);
   EXPECT_EQ(driver->mapBoxRows, 16u);
+  // One matrix of two rows per image.
+  builder.gpu().kernels[0]->maps = {vit::schema::TensorMap(0, 8, 16, 2)};
+  Bytes several = builder.write();
+  ModuleHandle third = load(several);
+  SessionHandle inSession = makeSession(third, &options);
+  EXPECT_EQ(call.run(inSession), VIT_OK) << call.error.message;
+  EXPECT_EQ(driver->mapRows, 2u);
+  EXPECT_EQ(driver->mapMatrices, 3u);
   failAt("cuTensorMapEncodeTiled", 1);
   Call another(2);
   EXPECT_NE(another.run(session), VIT_OK);

@@ -465,11 +465,13 @@ Result cuTensorMapEncodeTiled(TensorMap *map, int type, uint32_t rank,
                               int swizzle, int, int fill) {
   ENTER();
   require(reinterpret_cast<uintptr_t>(map) % 64 == 0 && type == 9 &&
-              rank == 2 && address % 16 == 0 && strides[0] == 2 * extents[0] &&
-              box[0] == 64 && elementStrides[0] == 1 &&
-              elementStrides[1] == 1 && !interleave && swizzle == 3 && !fill,
+              (rank == 2 || (rank == 3 && box[2] == 1)) && address % 16 == 0 &&
+              strides[0] == 2 * extents[0] && box[0] == 64 &&
+              elementStrides[0] == 1 && elementStrides[1] == 1 && !interleave &&
+              swizzle == 3 && !fill,
           "an impossible tensor map");
-  checkRange(address, extents[1] * strides[0]);
+  driver.mapMatrices = rank == 3 ? extents[2] : 1;
+  checkRange(address, extents[1] * strides[0] * driver.mapMatrices);
   ++driver.mapsEncoded;
   driver.mapColumns = extents[0];
   driver.mapRows = extents[1];

@@ -47,7 +47,7 @@ struct TestDriver {
   int cubinsLoaded = 0, ptxLoaded = 0;
   int mapsEncoded = 0;
   /// Of the last tensor map.
-  uint64_t mapColumns = 0, mapRows = 0;
+  uint64_t mapColumns = 0, mapRows = 0, mapMatrices = 0;
   uint32_t mapBoxRows = 0;
   /// The first forbidden action of the runtime.
   const char *misuse = nullptr;

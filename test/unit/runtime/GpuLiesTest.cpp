@@ -126,18 +126,22 @@ INSTANTIATE_TEST_SUITE_P(
                [](Builder &b) { gemm(b).is_resident = true; }},
         GpuLie{kCuda, "kernel 'gemm_0' has 5 tensor maps, at most 4",
                [](Builder &b) {
-                 gemm(b).maps.assign(5, schema::TensorMap(0, 8, 1));
+                 gemm(b).maps.assign(5, schema::TensorMap(0, 8, 1, 0));
                }},
-        GpuLie{kCuda,
-               "kernel 'gemm_0' has a tensor map of argument 3 of 3, 8 columns",
-               [](Builder &b) { gemm(b).maps = {schema::TensorMap(3, 8, 1)}; }},
+        GpuLie{
+            kCuda,
+            "kernel 'gemm_0' has a tensor map of argument 3 of 3, 8 columns",
+            [](Builder &b) { gemm(b).maps = {schema::TensorMap(3, 8, 1, 0)}; }},
         GpuLie{
             kCuda,
             "kernel 'gemm_0' has a tensor map of argument 0 of 3, 12 columns",
-            [](Builder &b) { gemm(b).maps = {schema::TensorMap(0, 12, 1)}; }},
-        GpuLie{
-            kCuda, "8 columns and boxes of 257 rows",
-            [](Builder &b) { gemm(b).maps = {schema::TensorMap(0, 8, 257)}; }},
+            [](Builder &b) {
+              gemm(b).maps = {schema::TensorMap(0, 12, 1, 0)};
+            }},
+        GpuLie{kCuda, "8 columns and boxes of 257 rows",
+               [](Builder &b) {
+                 gemm(b).maps = {schema::TensorMap(0, 8, 257, 0)};
+               }},
         // Schedules
         GpuLie{kCuda, "code for Cuda sm_80 lists image 3 of 3 as a cubin",
                [](Builder &b) { b.gpu().cubins[0] = 3; }},

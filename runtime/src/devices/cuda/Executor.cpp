@@ -340,13 +340,18 @@ static Result encodeMaps(const Driver &driver, const schema::Kernel &kernel,
     uint64_t bytes = 0, rowBytes = uint64_t(map.columns()) * 2;
     evaluate(command.arguments()->Get(map.argument())->bytes(), launch.batch,
              bytes);
-    uint64_t extents[] = {map.columns(), bytes / rowBytes};
-    uint32_t box[] = {kTensorMapColumns, map.box_rows()};
-    uint32_t elementStrides[] = {1, 1};
+    uint64_t rows = bytes / rowBytes, each = map.rows() ? map.rows() : rows;
+    if (each == 0)
+      return kInvalidValue;
+    uint64_t extents[] = {map.columns(), each, rows / each};
+    uint64_t strides[] = {rowBytes, rowBytes * each};
+    uint32_t box[] = {kTensorMapColumns, map.box_rows(), 1};
+    uint32_t elementStrides[] = {1, 1, 1};
     Result result = driver.cuTensorMapEncodeTiled(
-        &launch.maps[i], kTensorMapBf16, 2, launch.pointers[map.argument()],
-        extents, &rowBytes, box, elementStrides, /*interleave=*/0,
-        kTensorMapSwizzle128, kTensorMapPromotion256, /*fill=*/0);
+        &launch.maps[i], kTensorMapBf16, map.rows() ? 3 : 2,
+        launch.pointers[map.argument()], extents, strides, box, elementStrides,
+        /*interleave=*/0, kTensorMapSwizzle128, kTensorMapPromotion256,
+        /*fill=*/0);
     if (result != kSuccess)
       return result;
     launch.parameters[kernel.argument_count() + 2 + i] = &launch.maps[i];
@@ -355,7 +360,7 @@ static Result encodeMaps(const Driver &driver, const schema::Kernel &kernel,
 }
 
 Result CudaExecutor::fill(const Call &call, const schema::Command &command,
-                        Launch &launch) const {
+                          Launch &launch) const {
   const schema::Kernel &kernel =
       *schedules[call.entry]->kernels()->Get(command.kernel());
   uint32_t arguments = kernel.argument_count();
