@@ -45,16 +45,25 @@ def read(path):
         return file.read()
 
 
-def separate_lists(text):
-    """GitHub and MLIR need no empty line between a paragraph and a list below it; Python-Markdown does."""
-    lines, in_code = [], False
+ITEM = re.compile(r"([-*]|\d+\.) ")
+
+
+def format_lists(text):
+    """Lists as Python-Markdown wants them, which GitHub and MLIR do not need: an empty line between a
+    paragraph and a list below it, and four spaces before what belongs to an item, in place of two."""
+    lines, fence, in_list = [], None, False  # fence: what is before the one that a block of code began with.
     for line in text.split("\n"):
-        if line.lstrip().startswith(("```", "~~~")):
-            in_code = not in_code
-        is_item = re.match(r"([-*]|\d+\.) ", line)
-        if not in_code and is_item and lines and lines[-1].strip() and not re.match(r"([-*]|\d+\.) |\s|\|", lines[-1]):
-            lines.append("")
-        lines.append(line)
+        indent = line[: len(line) - len(line.lstrip())]
+        is_fence = line.lstrip().startswith(("```", "~~~"))
+        if fence is None:
+            is_item = bool(ITEM.match(line))
+            if is_item and lines and lines[-1].strip() and not re.match(ITEM.pattern + r"|\s|\|", lines[-1]):
+                lines.append("")
+            in_list = is_item or (in_list and (not line or bool(indent)))
+        more = indent if fence is None else fence
+        lines.append(more + line if in_list and line else line)
+        if is_fence:
+            fence = indent if fence is None else None
     return "\n".join(lines)
 
 
@@ -137,14 +146,14 @@ def on_files(files, config):
         text = read(os.path.join(ROOT, name))
         targets = {target_of(name, match[1]) for match in LINK.finditer(text)}
         sources |= {target for target in targets if target not in names and os.path.isfile(os.path.join(ROOT, target[:-3]))}
-        text = separate_lists(link_pages(name, text))
+        text = format_lists(link_pages(name, text))
         if name.startswith("docs/"):
             text = link_names(name, text, places)
         files.append(File.generated(config, name, content=text))
     for source in sorted(sources):
         files.append(File.generated(config, source, content=show_source(source[:-3])))
     for name in ["vit-dialect.md", "kernel-dialect.md", "passes.md"]:
-        files.append(File.generated(config, "reference/" + name, content=separate_lists(read_reference(name))))
+        files.append(File.generated(config, "reference/" + name, content=format_lists(read_reference(name))))
     here = os.path.dirname(os.path.realpath(__file__))
     files.append(File.generated(config, "reference/python.md", content=read(here + "/python-api.md")))
     for name, source in ASSETS.items():

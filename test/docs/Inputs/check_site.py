@@ -7,12 +7,13 @@
 """python3 check_site.py SITE MKDOCS_YML
    python3 check_site.py --search SITE QUERY PAGE...
 
-Every page of the navigation exists, every link of every page leads to a file of the site and to an
+Every page of the navigation exists and every page of docs/ is in it, every link of every page leads to a file of the site and to an
 anchor of it, and no page loads anything from another host. --search: opens the site from the disk
 in a headless Chromium, light, dark and narrow; each PAGE is among the results of a search for
 QUERY, and nothing is requested that is not a file of the site. VIT_SCREENSHOTS names a folder for
 pictures of what was seen."""
 
+import glob
 import html.parser
 import os
 import re
@@ -72,6 +73,10 @@ def check(site, config):
         target = "index.html" if name == "README" else re.sub(r"README$", "index", name) + ".html"
         if os.path.realpath(os.path.join(site, target)) not in pages:
             problems.append("%s: %s is not there" % (config, target))
+    docs = os.path.join(os.path.dirname(config), "docs")
+    for path in glob.glob(docs + "/**/*.md", recursive=True):
+        if not path.startswith(docs + "/site/") and os.path.relpath(path[:-3], os.path.dirname(config)) not in names:
+            problems.append("%s: no line for %s" % (config, path))
     count = 0
     for path in sorted(pages):
         if os.path.basename(path) == "404.html":
