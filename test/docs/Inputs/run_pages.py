@@ -11,7 +11,7 @@ those in blocks that begin with ```sh or ```bash, and lines after `$ ` in blocks
 that begin with ```console, where the lines below a command are its output. What
 comes out must be the same, but for what differs between machines (VARYING) and
 in the last digits of decimals; a line `...` stands for any lines. --write puts
-what came out in place of what the pages have, except where it has such lines.
+what came out in place of outputs that are not the same.
 Each page is one shell, in order, in a folder that looks
 like the root of the repository, where /tmp and the home are empty folders. A
 block of another language whose first line is a comment with a file's name
@@ -273,7 +273,7 @@ def write_outputs(source, page, commands, outputs):
     with open(path) as file:
         lines = file.read().split("\n")
     for index, command in reversed(list(enumerate(commands))):
-        if command.expected is None or command.reason or any(line.strip() == "..." for line in command.expected):
+        if command.expected is None or command.reason or compare(command.expected, outputs.get(index, [])) is None:
             continue
         start = command.line - 1 + len(command.text.split("\n"))
         lines[start : start + len(command.expected)] = outputs.get(index, [])
