@@ -25,6 +25,7 @@ FEATURES = {
     "vulkan-validation": "no validation layer in build/chromium (scripts/setup)",
     "spirv-val": "no spirv-val (spirv-tools)",
     "ptxas": "no ptxas (CUDA toolkit)",
+    "nvdisasm": "no nvdisasm (CUDA toolkit, or scripts/setup)",
 }
 
 

@@ -13,8 +13,9 @@
 # vulkan-validation; %on_any, with feature vulkan: on SwiftShader, or on lavapipe where there is none
 # (lavapipe takes three to six times as long to compile a kernel). %package_python: a Python that imports
 # the package, with feature python-package, and python-fastapi where it has a web server too. Other features: docs-python (what scripts/docs needs), spirv-val,
-# ptxas, chromium, and the tools.
+# ptxas, nvdisasm (%nvdisasm), chromium, and the tools.
 
+import glob
 import os
 import shutil
 import subprocess
@@ -125,6 +126,16 @@ if shutil.which(os.environ.get("VIT_PTXAS", "ptxas")):
     config.available_features.add("ptxas")
 else:
     lit_config.note("tests with ptxas are skipped: no CUDA toolkit here (none is needed to build)")
+
+# Of the CUDA toolkit, or in build/python (scripts/setup).
+wheel = glob.glob(os.path.join(config.source, "build/python/lib/python3*/site-packages/nvidia/*/bin/nvdisasm"))
+nvdisasm = os.environ.get("VIT_NVDISASM") or shutil.which("nvdisasm") or (wheel[0] if wheel else None)
+if nvdisasm:
+    config.available_features.add("nvdisasm")
+    config.substitutions.append(("%nvdisasm", nvdisasm))
+else:
+    lit_config.note("tests of the machine code for GPUs are skipped: no nvdisasm (CUDA toolkit, or "
+                    "nvidia-cuda-nvdisasm of PyPI in build/python)")
 
 for tool in ["vit-opt", "vit-interpret", "vit-compile", "vit-run"]:
     if os.path.exists(os.path.join(config.vit_bin, tool)):

@@ -1,0 +1,101 @@
+# ===- check_sass.py - The machine code of main loops ----------------------===#
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------===#
+"""check_sass.py NVDISASM CUBIN [--moves=N] KERNEL:OP:PERCENT[:OP...]...
+
+For each KERNEL of the cubin: no access of local memory, the OPs after PERCENT
+somewhere, and in each main loop at least PERCENT of the instructions are OP
+(HMMA, HGMMA). Main loops are the innermost ones with at least half as many OPs
+as the one with most. With --moves, they have at most N moves of a
+register between OPs. Prints the counts of each loop; exits with 1 if one is missed.
+"""
+
+import re
+import subprocess
+import sys
+
+
+def read_kernels(nvdisasm, cubin):
+    """Lists of instructions (name with modifiers, target of a branch or None) by kernel, and the
+    positions of labels."""
+    text = subprocess.run([nvdisasm, "-c", cubin], stdout=subprocess.PIPE, check=True, text=True).stdout
+    kernels, code, labels = {}, None, None
+    for line in text.splitlines():
+        section = re.match(r"\.text\.(\w+):", line)
+        label = re.match(r"(\.L_x_\w+):", line)
+        instruction = re.match(r"\s+/\*[0-9a-f]+\*/\s+\{?\s*(?:@!?\w+\s+)?([A-Z]\S*)(.*?);", line)
+        if section:
+            code, labels = [], {}
+            kernels[section.group(1)] = (code, labels)
+        elif label and code is not None:
+            labels[label.group(1)] = len(code)
+        elif instruction and code is not None:
+            target = re.search(r"`\((\.L_x_\w+)\)", instruction.group(2))
+            code.append((instruction.group(1), target and target.group(1)))
+    return kernels
+
+
+def innermost_loops(code, labels):
+    """Ranges of instructions from the target of a branch back to the branch that contain no other."""
+    loops = {(labels[target], at + 1) for at, (name, target) in enumerate(code)
+             if name.startswith("BRA") and target in labels and labels[target] <= at}
+    contains = lambda a, b: a != b and a[0] <= b[0] and b[1] <= a[1]
+    return [loop for loop in sorted(loops) if not any(contains(loop, other) for other in loops)]
+
+
+def is_move(name):
+    return name.split(".")[0] == "MOV" or name.startswith("IMAD.MOV")
+
+
+def check(kernel, code, labels, op, percent, required, most_moves):
+    """Returns what is wrong."""
+    wrong = []
+    names = [name for name, _ in code]
+    local = [name for name in names if re.match(r"(LDL|STL)\b", name)]
+    if local:
+        wrong.append("%s has %d accesses of local memory" % (kernel, len(local)))
+    for other in required:
+        if not any(name.split(".")[0] == other for name in names):
+            wrong.append("%s has no %s" % (kernel, other))
+    loops = []
+    for begin, end in innermost_loops(code, labels):
+        at = [i for i in range(begin, end) if names[i].split(".")[0] == op]
+        if at:
+            moves = sum(is_move(name) for name in names[at[0]:at[-1]])
+            loops.append((len(at), end - begin, moves))
+    most = max((count for count, _, _ in loops), default=0)
+    if not most:
+        wrong.append("%s has no loop with %s" % (kernel, op))
+    for count, total, moves in loops:
+        if 2 * count < most:
+            continue
+        share = 100 * count / total
+        print("%s: %d of %d instructions of a loop are %s (%.0f %%), %d moves between them" %
+              (kernel, count, total, op, share, moves))
+        if share < percent:
+            wrong.append("%s: a loop has %.1f %% %s, not %g %%" % (kernel, share, op, percent))
+        if moves > most_moves:
+            wrong.append("%s: a loop has %d moves of registers between its %s" % (kernel, moves, op))
+    return wrong
+
+
+def main():
+    nvdisasm, cubin = sys.argv[1:3]
+    arguments, most_moves = sys.argv[3:], float("inf")
+    if arguments[0].startswith("--moves="):
+        most_moves = int(arguments.pop(0).split("=")[1])
+    kernels = read_kernels(nvdisasm, cubin)
+    wrong = []
+    for argument in arguments:
+        kernel, op, percent, *required = argument.split(":")
+        if kernel not in kernels:
+            sys.exit("%s has no kernel %s, but %s" % (cubin, kernel, ", ".join(sorted(kernels))))
+        wrong += check(kernel, *kernels[kernel], op, float(percent), required, most_moves)
+    print("\n".join(wrong) if wrong else "all loops are right")
+    sys.exit(bool(wrong))
+
+
+main()
