@@ -122,6 +122,13 @@ if shutil.which("spirv-val"):
     config.available_features.add("spirv-val")
 else:
     lit_config.note("tests with spirv-val are skipped: it is not installed")
+# Of 2025 or later, which know matrices of bf16. scripts/setup puts one into build/spirv-tools.
+newest = os.environ.get("VIT_SPIRV_VAL") or os.path.join(config.source, "build/spirv-tools/bin/spirv-val")
+if shutil.which(newest):
+    config.available_features.add("spirv-val-matrices")
+    config.environment["VIT_SPIRV_VAL"] = newest
+else:
+    lit_config.note("tests that validate cooperative matrices are skipped: no %s (scripts/setup)" % newest)
 if shutil.which(os.environ.get("VIT_PTXAS", "ptxas")):
     config.available_features.add("ptxas")
 else:

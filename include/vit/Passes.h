@@ -30,7 +30,8 @@ struct TargetPipelineOptions {
   std::string precision = "f32"; ///< of products: see vit-narrow
   std::vector<std::string> keep; ///< products: see vit-narrow
   std::optional<CalibrateOptions> calibration; ///< null: no vit-calibrate
-  bool expandTiles = false;                    ///< see vit-emit-cpu
+  /// See vit-emit-cpu and vit-expand-matrices.
+  bool expandTiles = false;
   int64_t batch = 1;
   std::vector<std::string> outputs; ///< empty: the entry's own results
   std::vector<std::string> skip;    ///< optional passes to leave out

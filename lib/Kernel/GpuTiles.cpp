@@ -42,10 +42,17 @@ static constexpr GemmTile kWarpgroup[] = {
     {128, 128, 2, 32, 64, 0.85, 128}, {128, 64, 2, 16, 64, 0.6, 128},
     {64, 128, 2, 32, 64, 0.55, 128},  {64, 64, 2, 16, 64, 0.4, 128}};
 
+/// The same for cooperative matrices, with subgroups in place of warps.
+static constexpr GemmTile kMatrix[] = {{128, 128, 8, 8, 32, 1.0},
+                                       {64, 64, 4, 8, 32, 0.7},
+                                       {32, 64, 2, 8, 32, 0.4}};
+
 std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   StringRef name = level.name;
   if (name == "tiled")
     return GpuTiles{&level, 32, kTiled};
+  if (name == "coop")
+    return GpuTiles{&level, 64, kTiled256, kMatrix};
   if (name == "tiled_256")
     return GpuTiles{&level, 64, kTiled256};
   if (name == "direct")

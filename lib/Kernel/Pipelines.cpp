@@ -8,6 +8,7 @@
 #include "vit/Compiler.h"
 #include "vit/Passes.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/ADT/StringExtras.h"
@@ -94,6 +95,8 @@ LogicalResult vit::buildTargetPipeline(
     emit.target = options.target;
     emit.level = options.level;
     manager.addPass(createEmitSimt(emit));
+    if (options.expandTiles)
+      manager.addNestedPass<gpu::GPUModuleOp>(createExpandMatrices());
   }
   return success();
 }

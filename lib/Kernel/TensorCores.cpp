@@ -46,6 +46,9 @@ MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
       ::vit::format::findProduct(level, ::vit::format::ElementType::BF16);
   if (!product || product->m == 1 || !isForMatrices(op))
     return MatrixUnit::None;
+  // The kernels of cooperative matrices are products.
+  if (level.target == ::vit::format::Target::Vulkan && !isa<GemmOp>(op))
+    return MatrixUnit::None;
   return product->m == warpgroupRows && isa<GemmOp, WeightGradientOp>(op)
              ? MatrixUnit::Warpgroup
              : MatrixUnit::Warp;

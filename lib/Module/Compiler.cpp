@@ -102,9 +102,12 @@ struct Plan {
   ::vit::format::ElementType precision;
   bool expandsTiles = false; ///< see kExpandTiles
 
-  /// The level that the module says the code is for.
+  /// The level that the module says the code is for. That of a GPU tells the
+  /// features that kernels use one by one.
   const Level &codeLevel() const {
-    return expandsTiles ? getExpandedLevel() : *level;
+    return expandsTiles && level->target == ::vit::format::Target::Cpu
+               ? getExpandedLevel()
+               : *level;
   }
   /// "avx2", or "avx2-bf16".
   std::string name() const {

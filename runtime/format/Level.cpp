@@ -28,7 +28,7 @@ static constexpr const char *kFeatureNames[] = {
     "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl",
     "avx512bf16", "avx512vnni", "avxvnni",
     "amx-tile", "amx-bf16", "amx-int8",
-    "subgroup_arithmetic"};
+    "subgroup_arithmetic", "cooperative_matrix"};
 // clang-format on
 static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
@@ -97,6 +97,10 @@ static constexpr Product kSm90aProducts[] = {
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                               {kBf16, kBf16, kF32, 1, 1, 1, 1}};
 
+/// Cooperative matrices of 16 x 16 x 16.
+static constexpr Product kCoopProducts[] = {
+    {kF32, kF32, kF32, 1, 1, 1, 1}, {kBf16, kBf16, kF32, 16, 16, 16, 1}};
+
 /// The least that the PTX runs on, and the two generations after it.
 static constexpr const char *kSm80Architectures[] = {"sm_80", "sm_90a",
                                                      "sm_100"};
@@ -133,6 +137,9 @@ static constexpr Level kLevels[] = {
     {Target::Cpu, "avx2", 1, false, kAvx2Features, kAvx2Products,
      {"x86-64", "x86-64-v3"}, 16, 32},
 
+    {Target::Vulkan, "coop", 4, false,
+     {Feature::SubgroupArithmetic, Feature::CooperativeMatrix},
+     kCoopProducts, {}, 0, 16, kTiled256Limits, 256},
     {Target::Vulkan, "tiled_256", 3, false, {Feature::SubgroupArithmetic},
      kScalarProducts, {}, 0, 16, kTiled256Limits, 256},
     {Target::Vulkan, "tiled", 2, true, {},
@@ -214,11 +221,12 @@ const Product *findProduct(const Level &level, ElementType precision) {
 }
 
 bool isDistinct(const Level &level, ElementType precision) {
-  // The levels of Vulkan differ in their limits.
-  if (!findProduct(level, precision) || level.target == Target::Vulkan)
-    return findProduct(level, precision);
+  if (!findProduct(level, precision))
+    return false;
   const Level *next = bestLevel(level.target, level.features, level.rank - 1);
-  if (!next)
+  // Levels of GPUs may have the same products and differ in their limits.
+  if (!next || level.threads != next->threads ||
+      level.isDirect != next->isDirect)
     return true;
   auto isSame = [&](ElementType type) {
     const Product *own = findProduct(level, type),

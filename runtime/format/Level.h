@@ -69,8 +69,9 @@ enum class Feature : uint8_t {
   AmxInt8,
   // GPUs.
   SubgroupArithmetic,
+  CooperativeMatrix,
 };
-inline constexpr int kFeatures = int(Feature::SubgroupArithmetic) + 1;
+inline constexpr int kFeatures = int(Feature::CooperativeMatrix) + 1;
 
 /// A CPU feature as LLVM and /proc/cpuinfo call it ("avx512vl"), a GPU's as
 /// modules do ("subgroup_arithmetic").

@@ -1,7 +1,8 @@
 // Tiles of products and attention that use tensor cores: by waves of workgroups on 132 processors.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda}))' | FileCheck %s --check-prefixes=CHECK,ONE
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s --check-prefixes=CHECK,MANY
-// Vulkan has none.
+// Of Vulkan's levels, coop has them for products.
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=coop batch=64}))' | FileCheck %s --check-prefix=COOP
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=tiled_256 batch=64}))' | FileCheck %s --check-prefix=VULKAN
 
 !x = tensor<?x197x768xbf16>
@@ -12,6 +13,7 @@ func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %
   // ONE:    kernel.gemm {{.*}} tile<rows = 128, cols = 64, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 8>
   // MANY:   kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 16>
   // VULKAN: kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 16, threads = 256, thread_rows = 8, thread_cols = 8>
+  // COOP:   kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 32, threads = 256, thread_rows = 8, thread_cols = 8>
   %0 = kernel.gemm %x, %w {
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
@@ -21,6 +23,7 @@ func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
   } : (tensor<?x768xbf16>, tensor<1000x768xbf16>) -> tensor<?x1000xf32>
+  // COOP:   kernel.weight_gradient {{.*}} chunk = 16,
   // CHECK:  kernel.weight_gradient {{.*}} tile<rows = 128, cols = 64, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 8>
   %2 = kernel.weight_gradient %x, %x : (!x, !x) -> tensor<768x768xf32>
   return %0, %1, %2 : tensor<?x197x3072xf32>, tensor<?x1000xf32>, tensor<768x768xf32>

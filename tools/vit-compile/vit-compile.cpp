@@ -37,7 +37,7 @@ struct Options {
   std::vector<std::string> targets, levels, precisions, keep, outputs, entries,
       skipPasses, imageSizes;
   int threads = 0;
-  bool time = false, printStatus = false;
+  bool time = false;
   // Whether these options were given.
   bool trains = false, hasSeed = false, calibrates = false;
 };
@@ -142,9 +142,6 @@ void addCodeOptions(CLI::App &app, Options &options) {
   app.add_option("--threads", options.threads, "Threads; 0: one per core")
       ->check(vit::tools::wholeNumberIn(0, 1024));
   app.add_flag("--time", options.time, "Print how long each phase took");
-  app.add_flag("--print-status", options.printStatus,
-               "Before an error, print a line with its status in the C API, "
-               "such as VIT_NOT_FOUND");
 }
 
 void addAccuracyOptions(CLI::App &app, Options &options) {
@@ -313,17 +310,14 @@ void compile(const Options &options) {
     static_cast<Report *>(context)->error = text;
   };
   vit_error error = {};
-  if (vit_status status = vit_compiler_run(&request, &error))
-    throw Error(report.error.empty() ? error.message : report.error, status);
+  if (vit_compiler_run(&request, &error) != VIT_OK)
+    throw Error(report.error.empty() ? error.message : report.error);
   if (report.time)
     std::fprintf(stderr, "%8.1f ms  in all\n", report.total * 1e3);
 }
 
-int fail(std::string message, const Options &options,
-         vit_status status = VIT_INVALID_ARGUMENT) {
+int fail(std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
-  if (options.printStatus)
-    std::fprintf(stderr, "status: %s\n", vit_status_name(status));
   std::fprintf(stderr, "error: %s\n", message.c_str());
   return 1;
 }
@@ -352,13 +346,9 @@ int main(int argc, char **argv) {
   } catch (const CLI::Success &done) {
     return app.exit(done);
   } catch (const CLI::ParseError &error) {
-    return fail(vit::tools::describeParseError(app, error), options);
-  } catch (const Error &error) {
-    return fail(error.what(), options, error.status);
-  } catch (const std::bad_alloc &) {
-    return fail("not enough memory", options, VIT_OUT_OF_MEMORY);
+    return fail(vit::tools::describeParseError(app, error));
   } catch (const std::exception &error) {
-    return fail(error.what(), options, VIT_INTERNAL);
+    return fail(error.what());
   }
   return 0;
 }

@@ -15,18 +15,10 @@ namespace mlir::vit::cuda {
 // They are as the emitters of Simt/Emitters.h, for ops of which
 // kernel::usesTensorCores says that they use tensor cores.
 
-/// The layouts of a product. The weight is in panels of one column: row-major,
-/// with padded channels.
-struct GemmShapes {
-  simt::Activation input, result;
-
-  /// Emits an error on `op` and fails if they do not fit.
-  static FailureOr<GemmShapes> get(kernel::GemmOp op);
-};
-
 /// Emits any of these ops.
 FailureOr<KernelInfo> emitTensor(Operation *op, simt::SimtBuilder &b);
 
+/// The weight is in panels of one column: row-major, with padded channels.
 FailureOr<KernelInfo> emitTensorGemm(kernel::GemmOp op, simt::SimtBuilder &b);
 /// The same for the instructions of warpgroups (sm_90a).
 FailureOr<KernelInfo> emitWgmmaGemm(kernel::GemmOp op, simt::SimtBuilder &b);

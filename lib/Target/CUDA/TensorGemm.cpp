@@ -269,32 +269,9 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
   return op.emitOpError("has a tile that its warps do not cover: ") << tile;
 }
 
-FailureOr<GemmShapes> GemmShapes::get(kernel::GemmOp op) {
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  FailureOr<Activation> result = Activation::get(op, op.getResult().getType());
-  if (failed(input) || failed(result))
-    return failure();
-  // The input has the channels of `out` if transposed, otherwise those of `in`.
-  auto weight = op.getWeight().getType();
-  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(weight.getEncoding());
-  bool transposed = op.getTransposed();
-  auto fits = [&] {
-    int64_t in = panels.getInGroup(), out = panels.getOutGroup();
-    return panels.getCols() == 1 && panels.getInterleave() == 1 &&
-           panels.getTransposed() == transposed &&
-           (transposed ? out : in) == input->group &&
-           (transposed ? in : out) == result->group;
-  };
-  if (!panels || !fits())
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", weight " << weight << ", result "
-           << op.getResult().getType() << "; run vit-tile and vit-layout first";
-  return GemmShapes{*input, *result};
-}
-
 FailureOr<KernelInfo> mlir::vit::cuda::emitTensorGemm(kernel::GemmOp op,
                                                       SimtBuilder &b) {
-  FailureOr<GemmShapes> shapes = GemmShapes::get(op);
+  FailureOr<InputAndResult> shapes = InputAndResult::getProduct(op);
   if (failed(shapes))
     return failure();
   const auto &[input, result] = *shapes;

@@ -250,7 +250,7 @@ void WgmmaGemm::emit() {
 
 FailureOr<KernelInfo> mlir::vit::cuda::emitWgmmaGemm(kernel::GemmOp op,
                                                      SimtBuilder &b) {
-  FailureOr<GemmShapes> shapes = GemmShapes::get(op);
+  FailureOr<InputAndResult> shapes = InputAndResult::getProduct(op);
   if (failed(shapes))
     return failure();
   kernel::TileAttr tile = op.getTile();

@@ -28,6 +28,7 @@ public:
   KernelVerifier(gpu::GPUFuncOp kernel, const Level &level)
       : kernel(kernel), level(level.name), limits(level.limits),
         hasSubgroups(level.features.has(Feature::SubgroupArithmetic)),
+        hasMatrices(level.features.has(Feature::CooperativeMatrix)),
         isVulkan(level.target == Target::Vulkan) {}
 
   LogicalResult verify();
@@ -46,7 +47,7 @@ private:
   gpu::GPUFuncOp kernel;
   StringRef level;
   const ::vit::format::KernelLimits &limits;
-  bool hasSubgroups;
+  bool hasSubgroups, hasMatrices;
   bool isVulkan;
 };
 
@@ -201,7 +202,7 @@ LogicalResult KernelVerifier::verifySharedMemory() {
 }
 
 LogicalResult KernelVerifier::verifyType(Operation *op, Type type) {
-  if (!isVulkan)
+  if (!isVulkan || (hasMatrices && isa<gpu::MMAMatrixType>(type)))
     return success();
   Type element = type;
   bool inMemory = false;

@@ -82,6 +82,30 @@ FailureOr<InputAndResult> InputAndResult::get(Operation *op) {
   return InputAndResult{*input, *result};
 }
 
+FailureOr<InputAndResult> InputAndResult::getProduct(kernel::GemmOp op) {
+  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
+  FailureOr<Activation> result = Activation::get(op, op.getResult().getType());
+  if (failed(input) || failed(result))
+    return failure();
+  auto weight = op.getWeight().getType();
+  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(weight.getEncoding());
+  bool transposed = op.getTransposed();
+  // The input has the channels of `out` if transposed, otherwise those of `in`.
+  auto fits = [&] {
+    int64_t in = panels.getInGroup(), out = panels.getOutGroup();
+    bool isNarrow = !weight.getElementType().isF32();
+    return isNarrow == (panels.getCols() == 1) && panels.getInterleave() == 1 &&
+           panels.getTransposed() == transposed &&
+           (transposed ? out : in) == input->group &&
+           (transposed ? in : out) == result->group;
+  };
+  if (!panels || !fits())
+    return op.emitOpError("has layouts that do not fit: input ")
+           << op.getInput().getType() << ", weight " << weight << ", result "
+           << op.getResult().getType() << "; run vit-tile and vit-layout first";
+  return InputAndResult{*input, *result};
+}
+
 FailureOr<SmallVector<Activation>>
 mlir::vit::simt::getHeads(Operation *op, ValueRange values, unsigned query,
                           int64_t headDim, ArrayRef<int64_t> offsets) {

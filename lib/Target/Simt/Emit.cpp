@@ -7,6 +7,7 @@
 
 #include "../CUDA/TensorEmitters.h"
 #include "../Common/ReplaceKernels.h"
+#include "../Vulkan/MatrixEmitters.h"
 #include "Emitters.h"
 
 #include "vit/Kernel/TensorCores.h"
@@ -61,10 +62,14 @@ static FailureOr<KernelInfo> addFunction(kernel::KernelOpInterface op,
            << " operands and results; a GPU kernel can have "
            << level.limits.arguments << "; fuse less into it";
   SimtBuilder b(op, arguments, name, kernels, level);
-  FailureOr<KernelInfo> info =
-      kernel::usesTensorCores(op, level)
-          ? cuda::emitTensor(op, b)
-          : visitKernel(op, [&](auto kernel) { return emit(kernel, b); });
+  auto emitOp = [&]() -> FailureOr<KernelInfo> {
+    if (!kernel::usesTensorCores(op, level))
+      return visitKernel(op, [&](auto kernel) { return emit(kernel, b); });
+    return level.target == ::vit::format::Target::Cuda
+               ? cuda::emitTensor(op, b)
+               : vulkan::emitMatrix(op, b);
+  };
+  FailureOr<KernelInfo> info = emitOp();
   b.finish();
   return info;
 }

@@ -100,6 +100,10 @@ struct InputAndResult {
 
   /// Emits an error on `op` and fails if their groups differ.
   static FailureOr<InputAndResult> get(Operation *op);
+  /// Those of a product, whose groups are those of its weight. Emits an error
+  /// on `op` and fails if the weight has no layout for a GPU or other groups.
+  /// Narrow weights are row-major.
+  static FailureOr<InputAndResult> getProduct(kernel::GemmOp op);
 };
 
 /// Returns the layouts of the operands and results `values` of an attention, of

@@ -387,38 +387,22 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
 }
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::GemmOp op, SimtBuilder &b) {
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  FailureOr<Activation> result = Activation::get(op, op.getResult().getType());
-  if (failed(input) || failed(result))
+  FailureOr<InputAndResult> shapes = InputAndResult::getProduct(op);
+  if (failed(shapes))
     return failure();
-  auto weight = op.getWeight().getType();
-  auto panels = dyn_cast_if_present<kernel::PanelsAttr>(weight.getEncoding());
-  bool transposed = op.getTransposed();
-  // The input has the channels of `out` if transposed, otherwise those of `in`.
-  auto fits = [&] {
-    int64_t in = panels.getInGroup(), out = panels.getOutGroup();
-    bool isNarrow = weight.getElementType().isBF16();
-    return isNarrow == (panels.getCols() == 1) && panels.getInterleave() == 1 &&
-           panels.getTransposed() == transposed &&
-           (transposed ? out : in) == input->group &&
-           (transposed ? in : out) == result->group;
-  };
-  if (!panels || !fits())
-    return op.emitOpError("has layouts that do not fit: input ")
-           << op.getInput().getType() << ", weight " << weight << ", result "
-           << op.getResult().getType() << "; run vit-tile and vit-layout first";
+  auto [input, result] = *shapes;
   kernel::TileAttr tile = op.getTile();
-  if (failed(verifyTile(op, tile, input->vectors * kVectorLanes)))
+  if (failed(verifyTile(op, tile, input.vectors * kVectorLanes)))
     return failure();
   FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, *result);
+      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, result);
   if (failed(epilogue))
     return failure();
 
-  Gemm gemm(op, b, *input, *result, *epilogue);
+  Gemm gemm(op, b, input, result, *epilogue);
   gemm.emit();
-  KernelInfo info = result->getInfo(op, /*itemsPerRow=*/1, tile.getRows(),
-                                    gemm.columnTiles());
-  info.flop = perImage(op, 2 * result->tokens * input->width * result->width);
+  KernelInfo info =
+      result.getInfo(op, /*itemsPerRow=*/1, tile.getRows(), gemm.columnTiles());
+  info.flop = perImage(op, 2 * result.tokens * input.width * result.width);
   return info;
 }

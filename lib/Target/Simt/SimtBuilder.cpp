@@ -223,9 +223,13 @@ Value SimtBuilder::widenHigh(Value words) {
   return asFloat(arith::AndIOp::create(*this, words, mask));
 }
 
+Value SimtBuilder::loadNarrow4(unsigned argument, Value vector) {
+  return loadWords(argument, vector, kVectorLanes / 2);
+}
+
 Value SimtBuilder::load4(unsigned argument, Value vector) {
   if (isVulkan() && isNarrow(argument)) {
-    Value words = loadWords(argument, vector, kVectorLanes / 2);
+    Value words = loadNarrow4(argument, vector);
     Value low = widenLow(words), high = widenHigh(words);
     return fromElements(
         {extract(low, 0), extract(high, 0), extract(low, 1), extract(high, 1)});
@@ -327,6 +331,9 @@ Value SimtBuilder::allocate(int64_t size, Type element) {
 
 Value SimtBuilder::allocateShared4(int64_t vectors) {
   return allocate(vectors, vectorType);
+}
+Value SimtBuilder::allocateNarrow(int64_t vectors) {
+  return allocate(vectors, VectorType::get({kVectorLanes / 2}, getI32Type()));
 }
 Value SimtBuilder::allocateShared(int64_t elements) {
   return allocate(elements, getF32Type());

@@ -103,6 +103,9 @@ public:
   /// f32.
   Value load4(unsigned argument, Value vector);
   void store4(Value value, unsigned argument, Value vector);
+  /// Vulkan: loads vector `vector` of an argument of bf16 as it is stored,
+  /// vector<2xi32>.
+  Value loadNarrow4(unsigned argument, Value vector);
   /// Loads one element as f32. Without `useScalars`, Vulkan loads the vector
   /// and extracts the element.
   Value load(unsigned argument, Value element);
@@ -116,9 +119,11 @@ public:
   // Workgroup memory
   //===--------------------------------------------------------------------===//
 
-  /// Allocates an array in workgroup memory, of vector<4xf32> or of f32. All
-  /// its accesses have that element type.
+  /// Allocates an array in workgroup memory, of vector<4xf32>, of four elements
+  /// of bf16 (vector<2xi32>) or of f32. All its accesses have that element
+  /// type.
   Value allocateShared4(int64_t vectors);
+  Value allocateNarrow(int64_t vectors);
   Value allocateShared(int64_t elements);
   /// Loads a value of the element type of the array.
   Value loadShared(Value array, Value index);

@@ -46,10 +46,14 @@ llvm::Error VulkanWorker::compile(ModuleOp module, SimtKernel &kernel,
       return error;
     text.clear();
   }
-  if (llvm::is_contained(code.getVceTriple()->getCapabilities(),
-                         spirv::Capability::GroupNonUniformArithmetic))
-    kernel.features.push_back(
-        ::vit::format::featureName(::vit::format::Feature::SubgroupArithmetic));
+  using ::vit::format::Feature;
+  constexpr std::pair<spirv::Capability, Feature> features[] = {
+      {spirv::Capability::GroupNonUniformArithmetic,
+       Feature::SubgroupArithmetic},
+      {spirv::Capability::CooperativeMatrixKHR, Feature::CooperativeMatrix}};
+  for (auto [capability, feature] : features)
+    if (llvm::is_contained(code.getVceTriple()->getCapabilities(), capability))
+      kernel.features.push_back(::vit::format::featureName(feature));
 
   SmallVector<uint32_t, 0> words;
   if (failed(spirv::serialize(code, words)))

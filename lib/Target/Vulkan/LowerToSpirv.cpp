@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Runs the upstream conversions and adds what they do not do: the interface of
-// a kernel (bindings, push constants, read-only buffers), the version, and the
-// address spaces that the emitters share with CUDA.
+// a kernel (bindings, push constants, read-only buffers), the version, the
+// address spaces that the emitters share with CUDA, and what cooperative
+// matrices need: bf16 operands and the Vulkan memory model.
 //
 //===----------------------------------------------------------------------===//
 
@@ -49,14 +50,32 @@ private:
 };
 } // namespace
 
+static bool usesMatrices(gpu::GPUFuncOp kernel) {
+  return kernel
+      .walk([](gpu::SubgroupMmaComputeOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
 /// All capabilities that a kernel may use; vit-verify-limits has checked it.
-static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context) {
-  spirv::Capability capabilities[] = {
+/// Vulkan 1.1 has SPIR-V 1.3; devices with cooperative matrices have 1.3, and
+/// SPIR-V 1.6, which SPV_KHR_cooperative_matrix is written for.
+static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context,
+                                         bool usesMatrices) {
+  SmallVector<spirv::Capability> capabilities = {
       spirv::Capability::Shader, spirv::Capability::GroupNonUniform,
       spirv::Capability::GroupNonUniformArithmetic};
-  auto triple =
-      spirv::VerCapExtAttr::get(spirv::Version::V_1_3, capabilities,
-                                ArrayRef<spirv::Extension>(), context);
+  SmallVector<spirv::Extension> extensions;
+  if (usesMatrices) {
+    capabilities.append({spirv::Capability::CooperativeMatrixKHR,
+                         spirv::Capability::BFloat16TypeKHR,
+                         spirv::Capability::BFloat16CooperativeMatrixKHR,
+                         spirv::Capability::VulkanMemoryModel});
+    extensions.append({spirv::Extension::SPV_KHR_cooperative_matrix,
+                       spirv::Extension::SPV_KHR_bfloat16});
+  }
+  auto triple = spirv::VerCapExtAttr::get(usesMatrices ? spirv::Version::V_1_6
+                                                       : spirv::Version::V_1_3,
+                                          capabilities, extensions, context);
   return spirv::TargetEnvAttr::get(triple,
                                    spirv::getDefaultResourceLimits(context),
                                    spirv::ClientAPI::Vulkan);
@@ -115,12 +134,29 @@ static void keepInitialValues(gpu::GPUModuleOp module) {
   });
 }
 
+/// gpu.mma_matrix has no bf16: f16 stands for it.
+static Type convertMatrix(gpu::MMAMatrixType type) {
+  Type element = type.getElementType();
+  if (element.isF16())
+    element = BFloat16Type::get(type.getContext());
+  auto use =
+      llvm::StringSwitch<spirv::CooperativeMatrixUseKHR>(type.getOperand())
+          .Case("AOp", spirv::CooperativeMatrixUseKHR::MatrixA)
+          .Case("BOp", spirv::CooperativeMatrixUseKHR::MatrixB)
+          .Default(spirv::CooperativeMatrixUseKHR::MatrixAcc);
+  return spirv::CooperativeMatrixType::get(element, type.getShape()[0],
+                                           type.getShape()[1],
+                                           spirv::Scope::Subgroup, use);
+}
+
 static LogicalResult convert(gpu::GPUModuleOp module) {
   MLIRContext *context = module.getContext();
   spirv::TargetEnvAttr env = spirv::lookupTargetEnvOrDefault(module);
   SPIRVTypeConverter types(env);
+  types.addConversion(convertMatrix);
   RewritePatternSet patterns(context);
   populateGPUToSPIRVPatterns(types, patterns);
+  populateGpuWMMAToSPIRVCoopMatrixKHRConversionPatterns(types, patterns);
   ScfToSPIRVContext structured;
   populateSCFToSPIRVPatterns(types, structured, patterns);
   arith::populateArithToSPIRVPatterns(types, patterns);
@@ -160,27 +196,70 @@ static void decorateVariables(spirv::ModuleOp module) {
   }
 }
 
+static bool isShared(Value pointer) {
+  return cast<spirv::PointerType>(pointer.getType()).getStorageClass() ==
+         spirv::StorageClass::Workgroup;
+}
+
+/// Cooperative matrices need the Vulkan memory model, in which workgroup memory
+/// is private to an invocation unless each access says that it is not, and a
+/// barrier makes writes available and visible only if it says so.
+static void useVulkanMemoryModel(spirv::ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  module.setMemoryModelAttr(
+      spirv::MemoryModelAttr::get(context, spirv::MemoryModel::Vulkan));
+  auto shared = spirv::MemoryAccessAttr::get(
+      context, spirv::MemoryAccess::NonPrivatePointer);
+  module.walk([&](Operation *op) {
+    if (auto load = dyn_cast<spirv::LoadOp>(op);
+        load && isShared(load.getPtr()))
+      load.setMemoryAccessAttr(shared);
+    else if (auto store = dyn_cast<spirv::StoreOp>(op);
+             store && isShared(store.getPtr()))
+      store.setMemoryAccessAttr(shared);
+    else if (auto load = dyn_cast<spirv::KHRCooperativeMatrixLoadOp>(op))
+      load.setMemoryOperandAttr(shared);
+    else if (auto store = dyn_cast<spirv::KHRCooperativeMatrixStoreOp>(op))
+      store.setMemoryOperandAttr(shared);
+    else if (auto barrier = dyn_cast<spirv::ControlBarrierOp>(op))
+      barrier.setMemorySemantics(barrier.getMemorySemantics() |
+                                 spirv::MemorySemantics::MakeAvailable |
+                                 spirv::MemorySemantics::MakeVisible);
+  });
+}
+
 /// Sets the version of the target instead of the lowest one that is sufficient,
 /// because the rules for interfaces depend on the version.
-static void setVersion(spirv::ModuleOp module) {
+static void setVersion(spirv::ModuleOp module, bool usesMatrices) {
   spirv::VerCapExtAttr found = *module.getVceTriple();
   SmallVector<spirv::Capability> capabilities;
+  // Not deduced from built-ins, from matrices of bf16, nor from the memory
+  // model.
+  if (usesMatrices)
+    capabilities.append({spirv::Capability::GroupNonUniform,
+                         spirv::Capability::BFloat16TypeKHR,
+                         spirv::Capability::BFloat16CooperativeMatrixKHR,
+                         spirv::Capability::VulkanMemoryModel});
   for (spirv::Capability capability : found.getCapabilities())
-    if (capability != spirv::Capability::Matrix) // implied by Shader
+    if (capability != spirv::Capability::Matrix && // implied by Shader
+        !llvm::is_contained(capabilities, capability))
       capabilities.push_back(capability);
   SmallVector<spirv::Extension> extensions;
   for (spirv::Extension extension : found.getExtensions())
     if (extension != spirv::Extension::SPV_KHR_storage_buffer_storage_class)
       extensions.push_back(extension); // the former is part of 1.3
   module.setVceTripleAttr(spirv::VerCapExtAttr::get(
-      spirv::Version::V_1_3, capabilities, extensions, module.getContext()));
+      usesMatrices ? spirv::Version::V_1_6 : spirv::Version::V_1_3,
+      capabilities, extensions, module.getContext()));
 }
 
 LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
   MLIRContext *context = &getContext();
   std::string name = kernel.getName().str();
   auto single = gpu::GPUModuleOp::create(b, kernel.getLoc(), name);
-  single->setAttr(spirv::getTargetEnvAttrName(), getTargetEnv(context));
+  bool hasMatrices = usesMatrices(kernel);
+  single->setAttr(spirv::getTargetEnvAttrName(),
+                  getTargetEnv(context, hasMatrices));
   kernel->moveBefore(&single.getBodyRegion().front(),
                      single.getBodyRegion().front().end());
   if (!kernel.getKnownBlockSize())
@@ -208,7 +287,9 @@ LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
   if (failed(runPipeline(after, module)))
     return failure();
   decorateVariables(module);
-  setVersion(module);
+  if (hasMatrices)
+    useVulkanMemoryModel(module);
+  setVersion(module, hasMatrices);
   module.setName(name);
   for (auto function : module.getOps<spirv::FuncOp>())
     function->removeAttr("workgroup_attributions");

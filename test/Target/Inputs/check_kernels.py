@@ -18,10 +18,13 @@ import subprocess
 import sys
 
 # SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
-CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}}
+CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "coop": {1, 61, 63}}
+# Of products at level coop: VulkanMemoryModel, CooperativeMatrixKHR, BFloat16TypeKHR and BFloat16CooperativeMatrixKHR.
+MATRIX_CAPABILITIES = {5345, 6022, 5116, 5118}
+MATRIX_MULTIPLY = 4459
 # Families whose kernels in bf16 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
-THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256}
+THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256, "coop": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient"}
 
@@ -50,25 +53,36 @@ def instructions(words):
         at += count
 
 
+def spirv_val():
+    """The validator; VIT_SPIRV_VAL names another, or a newer one."""
+    return os.environ.get("VIT_SPIRV_VAL", "spirv-val")
+
+
 def check_spirv(path, level):
+    is_matrix = level == "coop" and os.path.basename(path).startswith("gemm")
+    capabilities = CAPABILITIES[level] | (MATRIX_CAPABILITIES if is_matrix else set())
     with open(path, "rb") as file:
         data = file.read()
     words = struct.unpack("<%dI" % (len(data) // 4), data)
-    if words[:2] != (0x07230203, 0x00010300):
-        fail("%s is not SPIR-V 1.3" % path)
-    threads = 0
+    version = 0x00010600 if is_matrix else 0x00010300
+    if words[:2] != (0x07230203, version):
+        fail("%s is not SPIR-V of version 0x%x" % (path, version))
+    threads = products = 0
     for opcode, operands in instructions(words):
-        if opcode == 17 and operands[0] not in CAPABILITIES[level]:
+        products += opcode == MATRIX_MULTIPLY
+        if opcode == 17 and operands[0] not in capabilities:
             fail("%s needs capability %d" % (path, operands[0]))
-        if opcode == 10:
+        if opcode == 10 and not is_matrix:
             fail("%s needs an extension" % path)
-        if opcode == 21 and operands[1] != 32 or opcode == 22 and operands[1] != 32:
+        if opcode in (21, 22) and operands[1] != 32 and not (is_matrix and len(operands) == 3 and operands[2] == 0):
             fail("%s has a number of %d bits" % (path, operands[1]))
         if opcode == 16 and operands[1] == 17:  # OpExecutionMode LocalSize
             threads = operands[2] * operands[3] * operands[4]
     if not 0 < threads <= THREADS[level]:
         fail("%s has %d threads" % (path, threads))
-    run(["spirv-val", "--target-env", "vulkan1.1", path])
+    if is_matrix and products == 0:
+        fail("%s has no products of matrices" % path)
+    run([spirv_val(), "--target-env", "vulkan1.3" if is_matrix else "vulkan1.1", path])
 
 
 def check_warpgroups(path, text):

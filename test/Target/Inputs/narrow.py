@@ -17,6 +17,11 @@ import files
 EXPANDED = "amx, expanded"  # tile ops are plain code
 
 
+def expansion(level):
+    """Returns the variables with which a level "NAME, expanded" compiles for NAME."""
+    return {"VIT_EXPAND_TILES": "1"} if level.endswith(", expanded") else {}
+
+
 def run(*command, **variables):
     result = subprocess.run(command, env=dict(os.environ, **variables), capture_output=True, text=True)
     if result.returncode != 0:
@@ -35,7 +40,7 @@ def interpret(text, source, folder):
 
 
 def infer(text, precision, level, source, folder):
-    variables = {"VIT_EXPAND_TILES": "1"} if level == EXPANDED else {}
+    variables = expansion(level)
     name = level.split(",")[0]
     run("vit-compile", text, "--precision", precision, "--level", name, "-o", folder + "/m.vitm", **variables)
     run("vit-run", "infer", folder + "/m.vitm", "--seed", "1", "--input", source, "--output", folder + "/y.npy")

@@ -91,6 +91,15 @@ TEST(Levels, AreDistinctInSomePrecision) {
   EXPECT_EQ(names(ElementType::I8),
             "amx avx512_bf16 avx512_vnni avx512 avx_vnni avx2 ");
   EXPECT_EQ(names(ElementType::F64), "");
+  auto vulkan = [](ElementType precision) {
+    std::string text;
+    for (const Level &level : levelsOf(Target::Vulkan))
+      if (isDistinct(level, precision))
+        text += std::string(level.name) + " ";
+    return text;
+  };
+  EXPECT_EQ(vulkan(ElementType::F32), "tiled_256 tiled direct ");
+  EXPECT_EQ(vulkan(ElementType::BF16), "coop tiled_256 tiled direct ");
   auto runs = [](const char *level, ElementType precision) {
     const Level *found = distinctLevel(cpuLevel(level), precision);
     return std::string(found ? found->name : "none");

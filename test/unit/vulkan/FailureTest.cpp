@@ -206,6 +206,81 @@ TEST_F(VulkanFaults, FailedSelfTestSwitchesTheFeatureOff) {
       << message;
 }
 
+namespace {
+class VulkanMatrices : public VulkanFaults {
+protected:
+  /// What the session says of its code, and stderr.
+  std::string levelOfSession(const ModuleHandle &module, std::string &said) {
+    testing::internal::CaptureStderr();
+    SessionHandle session = makeVulkanSession(module);
+    std::string level = "none";
+    vit_code_info info = {};
+    info.struct_size = sizeof info;
+    Call call(2);
+    if (session &&
+        vit_session_code(session.get(), nullptr, &info, nullptr) == VIT_OK) {
+      level = info.level;
+      EXPECT_EQ(call.run(session), VIT_OK) << call.error.message;
+      call.expectReference();
+    }
+    said = testing::internal::GetCapturedStderr();
+    return level;
+  }
+};
+} // namespace
+
+TEST_F(VulkanMatrices, AreUsedWhereTheyWork) {
+  Builder builder;
+  addVulkanSchedule(builder, "tiled");
+  addVulkanSchedule(builder, "coop").features = {"cooperative_matrix"};
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  auto uses = [] { return vulkanDevices()[0]["uses"].dump(); };
+  const std::string name = "\"cooperative_matrix\"";
+  std::string said;
+  *matrices = FakeMatrices::Right;
+  EXPECT_EQ(levelOfSession(module, said), "coop");
+  EXPECT_EQ(said, "");
+  EXPECT_NE(uses().find(name), std::string::npos) << uses();
+  EXPECT_EQ(vulkanDevices()[0]["level"], "coop");
+  {
+    Environment disable("VIT_VULKAN_DISABLE", "cooperative-matrix");
+    EXPECT_EQ(levelOfSession(module, said), "tiled");
+    EXPECT_EQ(uses().find(name), std::string::npos) << uses();
+  }
+  *matrices = FakeMatrices::OtherShape;
+  EXPECT_EQ(levelOfSession(module, said), "tiled");
+  EXPECT_EQ(said, "");
+  EXPECT_EQ(uses().find(name), std::string::npos) << uses();
+}
+
+TEST_F(VulkanMatrices, AreNotUsedIfTheyFailTheTest) {
+  Builder builder;
+  addVulkanSchedule(builder, "tiled");
+  addVulkanSchedule(builder, "coop").features = {"cooperative_matrix"};
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  *matrices = FakeMatrices::Wrong;
+  std::string said;
+  EXPECT_EQ(levelOfSession(module, said), "tiled");
+  EXPECT_NE(said.find("fails the test of cooperative matrices"),
+            std::string::npos)
+      << said;
+  // It is told once.
+  EXPECT_EQ(levelOfSession(module, said), "tiled");
+  EXPECT_EQ(said, "");
+
+  Builder only;
+  addVulkanSchedule(only, "coop").features = {"cooperative_matrix"};
+  Bytes onlyBytes = only.write();
+  ModuleHandle onlyModule = load(onlyBytes);
+  std::string message;
+  EXPECT_EQ(failToMake(onlyModule, vulkanOptions(), message), VIT_UNSUPPORTED);
+  EXPECT_NE(message.find("fails the test of cooperative matrices"),
+            std::string::npos)
+      << message;
+}
+
 TEST_F(VulkanFaults, DamagedCode) {
   Builder builder;
   addVulkanSchedule(builder, "direct");

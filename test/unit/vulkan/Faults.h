@@ -10,9 +10,9 @@
 
 #include "VulkanSupport.h"
 
+#include "FakeMatrices.h"
+
 #include <dlfcn.h>
-#define VK_NO_PROTOTYPES
-#include <vulkan/vulkan_core.h>
 
 namespace vit::test {
 
@@ -34,13 +34,16 @@ protected:
     result = static_cast<VkResult *>(dlsym(loader, "faultResult"));
     in = static_cast<const char **>(dlsym(loader, "faultIn"));
     heap = static_cast<VkDeviceSize *>(dlsym(loader, "faultHeap"));
-    ASSERT_TRUE(at && calls && result && in && heap);
+    matrices = static_cast<FakeMatrices *>(dlsym(loader, "fakeMatrices"));
+    ASSERT_TRUE(at && calls && result && in && heap && matrices);
   }
   void TearDown() override {
     if (at) {
       fault(-1);
       *heap = 0;
     }
+    if (matrices)
+      *matrices = FakeMatrices::Off;
     before.empty() ? unsetenv("VIT_VULKAN_LIBRARY")
                    : setenv("VIT_VULKAN_LIBRARY", before.c_str(), 1);
     Vulkan::TearDown();
@@ -59,6 +62,7 @@ protected:
   VkResult *result = nullptr;
   const char **in = nullptr;
   VkDeviceSize *heap = nullptr;
+  FakeMatrices *matrices = nullptr;
 };
 
 } // namespace vit::test

@@ -11,8 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#define VK_NO_PROTOTYPES
-#include <vulkan/vulkan_core.h>
+#include "FakeMatrices.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -104,6 +103,7 @@ static void VKAPI_PTR memoryProperties(VkPhysicalDevice device,
 }
 
 static PFN_vkVoidFunction wrapped(const char *name, PFN_vkVoidFunction real) {
+  real = fakeMatrixFunction(name, real);
   if (!real)
     return nullptr;
 #define TRY(function)                                                          \

@@ -7,6 +7,10 @@
 
 #include "devices/vulkan/Context.h"
 
+#include "devices/vulkan/CooperativeMatrix.h"
+
+#include <iterator>
+
 namespace vit::runtime::vulkan {
 
 const char Context::kKind = 0;
@@ -40,6 +44,13 @@ vit_status Context::open(vit_error *error) {
   info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queueInfo;
+  MatrixFeatures features; // What the device lists, as in listsMatrices.
+  if (adapter->cooperativeMatrix && uses(Option::CooperativeMatrix)) {
+    features.setAll();
+    info.pNext = features.chain();
+    info.enabledExtensionCount = std::size(kMatrixExtensions);
+    info.ppEnabledExtensionNames = kMatrixExtensions;
+  }
   VkResult result =
       instance.vk.CreateDevice(adapter->handle, &info, nullptr, &device);
   if (result != VK_SUCCESS) {

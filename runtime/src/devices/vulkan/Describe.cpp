@@ -52,11 +52,11 @@ static void writeAdapter(Text &json, const Instance &instance, size_t index) {
   json.field("workgroup_threads", limits.maxComputeWorkGroupInvocations);
   json.field("workgroup_memory", limits.maxComputeSharedMemorySize);
   json.field("subgroup_size", adapter.subgroupSize);
-  constexpr auto subgroup = format::Feature::SubgroupArithmetic;
   json.beginArray("uses");
-  if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup) &&
-      bestLevel(instance, adapter).features.has(subgroup))
-    json.item(format::featureName(subgroup));
+  for (auto feature : {format::Feature::SubgroupArithmetic,
+                       format::Feature::CooperativeMatrix})
+    if (bestLevel(instance, adapter).features.has(feature))
+      json.item(format::featureName(feature));
   if (adapter.timestampBits && !instance.isDisabled(Option::Timestamps))
     json.item("timestamps");
   if (!instance.isDisabled(Option::PipelineCache))

@@ -13,19 +13,18 @@
 #ifndef VIT_RUNTIME_DEVICES_VULKAN_FUNCTIONS_H
 #define VIT_RUNTIME_DEVICES_VULKAN_FUNCTIONS_H
 
-#ifndef VK_NO_PROTOTYPES
-#define VK_NO_PROTOTYPES
-#endif
-#include <vulkan/vulkan_core.h>
+#include "devices/vulkan/Extensions.h"
 
 namespace vit::runtime::vulkan {
 
 #define VIT_VULKAN_INSTANCE_FUNCTIONS(X)                                       \
   X(CreateDevice)                                                              \
   X(DestroyInstance)                                                           \
+  X(EnumerateDeviceExtensionProperties)                                        \
   X(EnumeratePhysicalDevices)                                                  \
   X(GetDeviceProcAddr)                                                         \
   X(GetPhysicalDeviceFeatures)                                                 \
+  X(GetPhysicalDeviceFeatures2)                                                \
   X(GetPhysicalDeviceMemoryProperties)                                         \
   X(GetPhysicalDeviceProperties)                                               \
   X(GetPhysicalDeviceProperties2)                                              \

@@ -7,6 +7,8 @@
 
 #include "devices/vulkan/Instance.h"
 
+#include "devices/vulkan/CooperativeMatrix.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -22,6 +24,8 @@ const char *optionName(Option option) {
   switch (option) {
   case Option::Subgroup:
     return "subgroup";
+  case Option::CooperativeMatrix:
+    return "cooperative-matrix";
   case Option::PipelineCache:
     return "pipeline-cache";
   case Option::Timestamps:
@@ -65,8 +69,9 @@ vit_status Instance::readOptions(vit_error *error) {
     }
     if (!known)
       return fail(error, VIT_INVALID_ARGUMENT,
-                  "VIT_VULKAN_DISABLE names '%.*s': subgroup, pipeline-cache, "
-                  "timestamps and host-visible can be switched off",
+                  "VIT_VULKAN_DISABLE names '%.*s': subgroup, "
+                  "cooperative-matrix, pipeline-cache, timestamps and "
+                  "host-visible can be switched off",
                   int(length), list);
     list += length;
     list += *list == ',';
@@ -112,6 +117,10 @@ vit_status Instance::open(const Allocator &allocator, vit_error *error) {
   VIT_VULKAN_LOAD(DestroyInstance)
   VIT_VULKAN_INSTANCE_FUNCTIONS(VIT_VULKAN_LOAD)
 #undef VIT_VULKAN_LOAD
+  getMatrixProperties =
+      reinterpret_cast<PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR>(
+          getProcAddr(handle,
+                      "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
   return enumerate(allocator, error);
 }
 
@@ -180,7 +189,7 @@ vit_status Instance::enumerate(const Allocator &allocator, vit_error *error) {
   if (!adapters.allocate(allocator, found))
     return outOfMemory(error, found * sizeof(Adapter), "Vulkan devices");
   for (uint32_t i = 0; i < found; ++i)
-    describe(devices[i], adapters[i]);
+    describe(devices[i], allocator, adapters[i]);
   // A stable insertion sort: there are few.
   for (uint32_t i = 1; i < found; ++i)
     for (uint32_t j = i; j > 0 && rank(adapters[j]) < rank(adapters[j - 1]);
@@ -209,7 +218,8 @@ static bool findQueueFamily(const VkQueueFamilyProperties *families,
   return found;
 }
 
-void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
+void Instance::describe(VkPhysicalDevice device, const Allocator &allocator,
+                        Adapter &adapter) const {
   adapter = {};
   adapter.handle = device;
   adapter.maxIterations = UINT64_MAX;
@@ -267,6 +277,8 @@ void Instance::describe(VkPhysicalDevice device, Adapter &adapter) const {
   adapter.subgroupArithmetic =
       (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
       (subgroup.supportedOperations & needed) == needed;
+  adapter.cooperativeMatrix = adapter.subgroupArithmetic &&
+                              listsMatrices(*this, device, version, allocator);
   // No driver has more families.
   VkQueueFamilyProperties families[32];
   uint32_t count = 32;

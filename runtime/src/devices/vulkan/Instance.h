@@ -22,12 +22,13 @@ vit_status failed(vit_error *error, VkResult result, const char *what);
 
 /// What VIT_VULKAN_DISABLE, a comma-separated list, can switch off.
 enum class Option {
-  Subgroup,      ///< "subgroup": kernels with subgroup arithmetic
-  PipelineCache, ///< "pipeline-cache": compiled shaders kept on disk
-  Timestamps,    ///< "timestamps": the device's own clock in events
-  HostVisible    ///< "host-visible": device memory that the host can write
+  Subgroup,          ///< "subgroup": kernels with subgroup arithmetic
+  CooperativeMatrix, ///< "cooperative-matrix": kernels with such matrices
+  PipelineCache,     ///< "pipeline-cache": compiled shaders kept on disk
+  Timestamps,        ///< "timestamps": the device's own clock in events
+  HostVisible        ///< "host-visible": device memory that the host can write
 };
-inline constexpr int kOptions = 4;
+inline constexpr int kOptions = 5;
 const char *optionName(Option option);
 
 /// One physical device and those of its properties that are used.
@@ -45,6 +46,7 @@ struct Adapter {
   uint32_t timestampBits; ///< of that queue's clock, 0: it has none
   uint32_t subgroupSize;
   bool subgroupArithmetic;    ///< in compute shaders
+  bool cooperativeMatrix;     ///< see listsMatrices
   uint8_t uuid[VK_UUID_SIZE]; ///< of the device, the same in every instance
   const char *unusable;       ///< NULL, or why it cannot be used
 
@@ -88,13 +90,17 @@ public:
 
   VkInstance handle = VK_NULL_HANDLE;
   InstanceFunctions vk;
+  /// NULL: the loader does not know the extension.
+  PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR getMatrixProperties =
+      nullptr;
   Array<Adapter> adapters;
 
 private:
   vit_status readOptions(vit_error *error);
   vit_status create(vit_error *error);
   vit_status enumerate(const Allocator &allocator, vit_error *error);
-  void describe(VkPhysicalDevice device, Adapter &adapter) const;
+  void describe(VkPhysicalDevice device, const Allocator &allocator,
+                Adapter &adapter) const;
 
   void *library = nullptr;
   PFN_vkGetInstanceProcAddr getProcAddr = nullptr;

@@ -29,6 +29,9 @@ const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
   format::FeatureSet features;
   if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup))
     features.add(Feature::SubgroupArithmetic);
+  if (adapter.cooperativeMatrix &&
+      !instance.isDisabled(Option::CooperativeMatrix))
+    features.add(Feature::CooperativeMatrix);
   // All devices run the last one.
   const Level *best = &format::levelsOf(format::Target::Vulkan).back();
   for (const Level &level : format::levelsOf(format::Target::Vulkan))
@@ -39,6 +42,47 @@ const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
         rankLevel(adapter, level) > rankLevel(adapter, *best))
       best = &level;
   return *best;
+}
+
+namespace {
+/// A feature of kernels that a device may lack, and what messages call it.
+struct Known {
+  Feature feature;
+  const char *what;
+  bool Adapter::*isListed;
+  Option option;
+  bool (*works)(Context &);
+};
+} // namespace
+
+static constexpr Known kKnown[] = {
+    {Feature::SubgroupArithmetic, "subgroup arithmetic",
+     &Adapter::subgroupArithmetic, Option::Subgroup, subgroupsWork},
+    {Feature::CooperativeMatrix, "cooperative matrices",
+     &Adapter::cooperativeMatrix, Option::CooperativeMatrix, matricesWork}};
+
+/// Whether the device can run kernels that use the feature `name`; if not,
+/// writes why.
+static bool canUse(Context &context, const char *name, char *reason,
+                   size_t size) {
+  for (const Known &known : kKnown) {
+    if (std::strcmp(name, featureName(known.feature)) != 0)
+      continue;
+    if (!(context.adapter->*known.isListed))
+      std::snprintf(reason, size, "the device has no %s", known.what);
+    else if (!context.uses(known.option))
+      std::snprintf(reason, size, "VIT_VULKAN_DISABLE switches %s off",
+                    known.what);
+    else if (!known.works(context))
+      std::snprintf(reason, size, "the device fails the test of %s",
+                    known.what);
+    else
+      return true;
+    return false;
+  }
+  std::snprintf(reason, size,
+                "it takes '%s', which this version of vit does not know", name);
+  return false;
 }
 
 /// Whether the device can run a schedule; if not, writes why.
@@ -61,25 +105,9 @@ static bool canRun(Context &context, const schema::Schedule &schedule,
       return false;
     }
   }
-  for (uint32_t i = 0; i < count(schedule.features()); ++i) {
-    const char *name = schedule.features()->Get(i)->c_str();
-    if (std::strcmp(name, featureName(Feature::SubgroupArithmetic)) != 0)
-      std::snprintf(reason, size,
-                    "it takes '%s', which this version of vit "
-                    "does not know",
-                    name);
-    else if (!context.adapter->subgroupArithmetic)
-      std::snprintf(reason, size, "the device has no subgroup arithmetic");
-    else if (!context.uses(Option::Subgroup))
-      std::snprintf(reason, size,
-                    "VIT_VULKAN_DISABLE switches subgroup arithmetic off");
-    else if (!subgroupsWork(context))
-      std::snprintf(reason, size,
-                    "the device fails the test of subgroup arithmetic");
-    else
-      continue;
-    return false;
-  }
+  for (uint32_t i = 0; i < count(schedule.features()); ++i)
+    if (!canUse(context, schedule.features()->Get(i)->c_str(), reason, size))
+      return false;
   return true;
 }
 

@@ -7,6 +7,8 @@
 
 #include "devices/vulkan/Pipelines.h"
 
+#include "devices/vulkan/CooperativeMatrix.h"
+#include "format/Level.h"
 #include "format/Threads.h"
 
 #include <algorithm>
@@ -53,8 +55,9 @@ vit_status createLayout(Context &context, VkDescriptorSetLayout &setLayout,
 }
 
 VkResult createPipeline(const Context &context, const uint32_t *words,
-                        size_t bytes, const char *name, VkPipelineLayout layout,
-                        VkPipelineCache cache, VkPipeline &pipeline) {
+                        size_t bytes, const char *name, uint32_t subgroupSize,
+                        VkPipelineLayout layout, VkPipelineCache cache,
+                        VkPipeline &pipeline) {
   const DeviceFunctions &vk = context.vk;
   VkShaderModuleCreateInfo shaderInfo = {};
   shaderInfo.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO;
@@ -72,6 +75,15 @@ VkResult createPipeline(const Context &context, const uint32_t *words,
     info.stage.module = shader;
     info.stage.pName = name;
     info.layout = layout;
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {};
+    size.sType =
+        VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
+    size.requiredSubgroupSize = subgroupSize;
+    if (subgroupSize) {
+      info.stage.pNext = &size;
+      info.stage.flags =
+          VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+    }
     result = vk.CreateComputePipelines(context.device, cache, 1, &info, nullptr,
                                        &pipeline);
     vk.DestroyShaderModule(context.device, shader, nullptr);
@@ -91,7 +103,12 @@ public:
               const schema::Schedule &schedule, VkPipelineLayout layout,
               VkPipelineCache cache, VkPipeline *pipelines)
       : context(context), module(module), schedule(schedule), layout(layout),
-        cache(cache), pipelines(pipelines) {}
+        cache(cache), pipelines(pipelines) {
+    for (uint32_t i = 0; i < count(schedule.features()); ++i)
+      if (schedule.features()->Get(i)->string_view() ==
+          featureName(format::Feature::CooperativeMatrix))
+        subgroup = kSubgroupThreads;
+  }
 
   void run() {
     constexpr uint32_t most = 8;
@@ -128,9 +145,10 @@ private:
       // Verified to be SPIR-V at a multiple of 64 bytes.
       const auto *words =
           reinterpret_cast<const uint32_t *>(module.segments + data.offset());
-      VkResult made =
-          createPipeline(context, words, data.size(), kernel.name()->c_str(),
-                         layout, cache, pipelines[i]);
+      VkResult made = createPipeline(
+          context, words, data.size(), kernel.name()->c_str(),
+          kernel.threads() % kSubgroupThreads == 0 ? subgroup : 0, layout,
+          cache, pipelines[i]);
       if (made == VK_SUCCESS)
         continue;
       pthread_mutex_lock(&mutex);
@@ -149,6 +167,7 @@ private:
   VkPipelineLayout layout;
   VkPipelineCache cache;
   VkPipeline *pipelines;
+  uint32_t subgroup = 0; ///< the size that kernels need; 0: any
   std::atomic<uint32_t> next{0};
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 };

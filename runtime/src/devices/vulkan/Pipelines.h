@@ -55,10 +55,12 @@ private:
 };
 
 /// Creates a pipeline for the entry point `name` of SPIR-V `words`. Several
-/// threads may call this at once.
+/// threads may call this at once. `subgroupSize`: what all subgroups must have,
+/// 0: any number.
 VkResult createPipeline(const Context &context, const uint32_t *words,
-                        size_t bytes, const char *name, VkPipelineLayout layout,
-                        VkPipelineCache cache, VkPipeline &pipeline);
+                        size_t bytes, const char *name, uint32_t subgroupSize,
+                        VkPipelineLayout layout, VkPipelineCache cache,
+                        VkPipeline &pipeline);
 
 /// Creates the layout of two storage buffers and kPushWords.
 vit_status createLayout(Context &context, VkDescriptorSetLayout &setLayout,

@@ -8,16 +8,24 @@
 #include "devices/vulkan/SelfTest.h"
 
 #include "devices/vulkan/Buffer.h"
+#include "devices/vulkan/CooperativeMatrix.h"
 #include "devices/vulkan/Pipelines.h"
 #include "devices/vulkan/Submissions.h"
+
+#include <cstdio>
+#include <pthread.h>
 
 namespace vit::runtime::vulkan {
 
 static constexpr int kThreads = 256;
 
 /// Of subgroup_test.spvasm.
-static constexpr uint32_t kKernel[] = {
+static constexpr uint32_t kSubgroupKernel[] = {
 #include "devices/vulkan/subgroup_test.inc"
+};
+/// Of matrix_test.mlir.
+static constexpr uint32_t kMatrixKernel[] = {
+#include "devices/vulkan/matrix_test.inc"
 };
 
 namespace {
@@ -47,22 +55,24 @@ struct Objects {
 /// Small integers of both signs, whose sums are exact in any order.
 static float inputOf(int thread) { return float(thread * 37 % 101 - 50); }
 
-/// Runs the kernel on `data`, 4 * kThreads floats, the first of which are its
-/// input.
-static vit_status runKernel(Context &context, Buffer &data) {
+/// Runs one workgroup of a kernel on `data`, which is both of its buffers.
+template <size_t size>
+static vit_status runKernel(Context &context, const uint32_t (&kernel)[size],
+                            const char *name, uint32_t subgroupSize,
+                            Buffer &data) {
   const DeviceFunctions &vk = context.vk;
   Objects made(context);
   VIT_TRY(made.work.create(context, nullptr));
   VIT_TRY(createLayout(context, made.setLayout, made.layout, nullptr));
-  if (createPipeline(context, kKernel, sizeof kKernel, "subgroup_test",
+  if (createPipeline(context, kernel, sizeof kernel, name, subgroupSize,
                      made.layout, VK_NULL_HANDLE, made.pipeline) != VK_SUCCESS)
     return VIT_INTERNAL;
-  VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 2};
+  VkDescriptorPoolSize descriptors = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 2};
   VkDescriptorPoolCreateInfo poolInfo = {};
   poolInfo.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
   poolInfo.maxSets = 1;
   poolInfo.poolSizeCount = 1;
-  poolInfo.pPoolSizes = &size;
+  poolInfo.pPoolSizes = &descriptors;
   if (vk.CreateDescriptorPool(context.device, &poolInfo, nullptr, &made.pool) !=
       VK_SUCCESS)
     return VIT_INTERNAL;
@@ -108,7 +118,7 @@ static bool testSubgroups(Context &context) {
   for (int i = 0; i < kThreads; ++i)
     values[i] = inputOf(i);
   std::memcpy(data.mapped, values, sizeof values);
-  if (runKernel(context, data) != VIT_OK)
+  if (runKernel(context, kSubgroupKernel, "subgroup_test", 0, data) != VIT_OK)
     return false;
   std::memcpy(values, data.mapped, sizeof values);
 
@@ -140,6 +150,105 @@ bool subgroupsWork(Context &context) {
   if (context.subgroups == Tested::NotYet)
     context.subgroups = testSubgroups(context) ? Tested::Works : Tested::Fails;
   return context.subgroups == Tested::Works;
+}
+
+//===----------------------------------------------------------------------===//
+// Cooperative matrices
+//===----------------------------------------------------------------------===//
+
+/// Sizes of the product in matrix_test.mlir.
+static constexpr int kRows = 32, kColumns = 16, kDepth = 32;
+
+/// Integers of both signs that bf16 has. Their products and sums need up to 19
+/// bits: f32 has them exactly, f16 and bf16 do not.
+static int leftOf(int row, int k) { return (row * 31 + k * 17) % 255 - 100; }
+static int rightOf(int column, int k) {
+  return (column * 7 + k * 53) % 201 - 60;
+}
+
+/// A small integer as bf16: the high half of the f32.
+static uint16_t toBf16(int value) {
+  float wide = float(value);
+  uint32_t bits;
+  std::memcpy(&bits, &wide, sizeof bits);
+  return uint16_t(bits >> 16);
+}
+
+static bool testMatrices(Context &context) {
+  struct {
+    uint16_t left[kRows][kDepth], right[kColumns][kDepth];
+    float result[kRows][kColumns];
+  } values;
+  for (int k = 0; k < kDepth; ++k) {
+    for (int i = 0; i < kRows; ++i)
+      values.left[i][k] = toBf16(leftOf(i, k));
+    for (int j = 0; j < kColumns; ++j)
+      values.right[j][k] = toBf16(rightOf(j, k));
+  }
+  for (auto &row : values.result)
+    for (float &value : row)
+      value = -1;
+  Buffer data;
+  if (data.create(context, sizeof values, Use::Download, "a test", nullptr) !=
+      VIT_OK)
+    return false;
+  std::memcpy(data.mapped, &values, sizeof values);
+  if (runKernel(context, kMatrixKernel, "matrix_test", kSubgroupThreads,
+                data) != VIT_OK)
+    return false;
+  std::memcpy(&values, data.mapped, sizeof values);
+  for (int i = 0; i < kRows; ++i)
+    for (int j = 0; j < kColumns; ++j) {
+      int sum = 0;
+      for (int k = 0; k < kDepth; ++k)
+        sum += leftOf(i, k) * rightOf(j, k);
+      if (values.result[i][j] != float(sum))
+        return false;
+    }
+  return true;
+}
+
+namespace {
+/// The result for a device, which its properties name.
+struct Result {
+  VkPhysicalDeviceProperties device;
+  bool works;
+};
+} // namespace
+
+static bool isSame(const VkPhysicalDeviceProperties &a,
+                   const VkPhysicalDeviceProperties &b) {
+  return a.vendorID == b.vendorID && a.deviceID == b.deviceID &&
+         a.driverVersion == b.driverVersion &&
+         std::strcmp(a.deviceName, b.deviceName) == 0 &&
+         std::memcmp(a.pipelineCacheUUID, b.pipelineCacheUUID, VK_UUID_SIZE) ==
+             0;
+}
+
+bool matricesWork(Context &context) {
+  // A process has few kinds of devices; a further one is tested each time.
+  constexpr int most = 8;
+  static Result results[most];
+  static int known = 0;
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  const VkPhysicalDeviceProperties &device = context.adapter->properties;
+  pthread_mutex_lock(&mutex);
+  int i = 0;
+  while (i < known && !isSame(results[i].device, device))
+    ++i;
+  bool works = i < known ? results[i].works : testMatrices(context);
+  if (i == known) {
+    if (!works)
+      std::fprintf(stderr,
+                   "vit: '%s' fails the test of cooperative matrices, so code "
+                   "without them runs (VIT_VULKAN_DISABLE=cooperative-matrix "
+                   "skips this test)\n",
+                   device.deviceName);
+    if (known < most)
+      results[known++] = {device, works};
+  }
+  pthread_mutex_unlock(&mutex);
+  return works;
 }
 
 } // namespace vit::runtime::vulkan

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../../tools/Input
 import files
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../Inputs"))
-from narrow import EXPANDED, get_levels
+from narrow import EXPANDED, expansion, get_levels
 
 
 def precision():
@@ -94,8 +94,7 @@ def compare(model, source, names, folder, tolerance, levels, command):
     for level in levels:
         here = os.path.join(folder, level)
         # The cache of models tells plain code and tile ops apart.
-        variables = {"VIT_EXPAND_TILES": "1"} if level == EXPANDED else {}
-        run(command, model, here, names, ["--input", source, "--level", level.split(",")[0]], **variables)
+        run(command, model, here, names, ["--input", source, "--level", level.split(",")[0]], **expansion(level))
         for name in names:
             shape, want = files.read_npy(os.path.join(expected, name + ".npy"))
             got_shape, got = files.read_npy(os.path.join(here, name + ".npy"))

@@ -1,0 +1,274 @@
+//===- MatrixGemm.cpp - Products of bf16 by cooperative matrices ----------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A work unit is one tile, rows x cols of the result; units are numbered as in
+// Simt/Gemm.cpp. The workgroup copies `chunk` of the depth of both operands to
+// workgroup memory as they are, two elements in a word, and loads the next
+// chunk while this one is in use. A subgroup has 8 * thread_rows x 4 *
+// thread_cols sums of the tile, in matrices of 16 x 16. At the end it stores
+// one matrix after the other to workgroup memory, from where its invocations
+// take vectors of 4 channels through the epilogue.
+//
+// Nothing depends on which invocations are a subgroup: only their numbers in it
+// and its number in the workgroup are used.
+//
+//===----------------------------------------------------------------------===//
+
+#include "MatrixEmitters.h"
+
+#include "../Common/Arguments.h"
+
+using namespace mlir;
+using namespace mlir::vit;
+using namespace mlir::vit::simt;
+using namespace mlir::vit::vulkan;
+
+/// Vectors between the rows of an operand in workgroup memory that are not
+/// used, so that the rows of a matrix are in different banks.
+static constexpr int64_t kGap = 2;
+/// Vectors of a row of a matrix.
+static constexpr int64_t kMatrixVectors = kMatrix / kVectorLanes;
+
+namespace {
+class MatrixGemm {
+public:
+  MatrixGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
+             const Activation &result, const Epilogue &epilogue);
+  void emit();
+  int64_t columnTiles() const {
+    return llvm::divideCeil(result.vectors * kVectorLanes, tile.getCols());
+  }
+
+private:
+  /// The share of a thread in the copies of one operand.
+  struct Copy {
+    unsigned argument;
+    int64_t rows;                      ///< of the tile
+    Value shared;                      ///< `rows` rows of `pitch` vectors
+    SmallVector<Value> source, target; ///< vectors; `source` is that of step 0
+  };
+  /// Plans to copy rows `first` and following, but the last one in place of
+  /// those after `last`.
+  Copy planCopy(unsigned argument, int64_t tileRows, Value first, Value last);
+  SmallVector<Value> fetch(Value step);
+  void put(ValueRange values);
+  gpu::MMAMatrixType getType(StringRef operand) const;
+  Value loadMatrix(const Copy &copy, Value firstRow, int64_t block,
+                   int64_t depth, StringRef operand);
+  void multiply(MutableArrayRef<Value> sums);
+  SmallVector<Value> sum();
+  void storeBlock(Value matrix, int64_t i, int64_t j);
+
+  kernel::GemmOp op;
+  SimtBuilder &b;
+  Activation input, result;
+  const Epilogue &epilogue;
+  kernel::TileAttr tile;
+  int64_t vectors, pitch;       ///< of a row of a chunk, and to the next row
+  int64_t rowBlocks, colBlocks; ///< matrices of a subgroup
+  Value rows;                   ///< rows of all images
+  Value firstRow, firstColumn;  ///< those of the tile
+  Value subgroup, lane;
+  Value subgroupRow, subgroupColumn; ///< those of the subgroup in the tile
+  SmallVector<Copy> copies;          ///< of the input and the weights
+  Value staging;                     ///< a matrix of f32 for each subgroup
+};
+} // namespace
+
+/// Depth of a chunk: that of the tile, unless it does not divide the depth,
+/// which is a multiple of 16.
+static int64_t getChunk(kernel::TileAttr tile, int64_t depth) {
+  return depth % tile.getChunk() == 0 ? tile.getChunk() : kMatrix;
+}
+
+MatrixGemm::MatrixGemm(kernel::GemmOp op, SimtBuilder &b,
+                       const Activation &input, const Activation &result,
+                       const Epilogue &epilogue)
+    : op(op), b(b), input(input), result(result), epilogue(epilogue),
+      tile(op.getTile()),
+      vectors(getChunk(tile, input.vectors * kVectorLanes) / kVectorLanes),
+      pitch(vectors + kGap), rowBlocks(tile.getThreadRows() * 8 / kMatrix),
+      colBlocks(tile.getThreadCols() * 4 / kMatrix) {
+  rows = result.rows(b);
+  Value rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
+  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows());
+  firstColumn = b.mul(b.div(b.unit(), rowTiles), tile.getCols());
+  subgroup = gpu::SubgroupIdOp::create(b, /*upper_bound=*/nullptr);
+  lane = gpu::LaneIdOp::create(b, /*upper_bound=*/nullptr);
+  int64_t across = tile.getCols() / (colBlocks * kMatrix);
+  subgroupRow = b.mul(b.div(subgroup, across), rowBlocks * kMatrix);
+  subgroupColumn = b.mul(b.rem(subgroup, across), colBlocks * kMatrix);
+}
+
+MatrixGemm::Copy MatrixGemm::planCopy(unsigned argument, int64_t tileRows,
+                                      Value first, Value last) {
+  Copy copy = {argument, tileRows, b.allocateNarrow(tileRows * pitch), {}, {}};
+  // Neighbouring threads read neighbouring vectors of a row.
+  for (int64_t i = 0; i < tileRows * vectors; i += tile.getThreads()) {
+    Value item = b.add(b.thread(), i);
+    Value row = b.div(item, vectors), vector = b.rem(item, vectors);
+    copy.source.push_back(
+        b.add(b.mul(b.min(b.add(first, row), last), input.vectors), vector));
+    copy.target.push_back(b.add(b.mul(row, pitch), vector));
+  }
+  return copy;
+}
+
+SmallVector<Value> MatrixGemm::fetch(Value step) {
+  SmallVector<Value> values;
+  Value offset = b.mul(step, vectors);
+  for (const Copy &copy : copies)
+    for (Value source : copy.source)
+      values.push_back(b.loadNarrow4(copy.argument, b.add(source, offset)));
+  return values;
+}
+
+void MatrixGemm::put(ValueRange values) {
+  for (const Copy &copy : copies) {
+    for (auto [target, value] : llvm::zip(copy.target, values))
+      b.storeShared(value, copy.shared, target);
+    values = values.drop_front(copy.target.size());
+  }
+}
+
+gpu::MMAMatrixType MatrixGemm::getType(StringRef operand) const {
+  Type element = operand == "COp" ? Type(b.getF32Type()) : b.getF16Type();
+  return gpu::MMAMatrixType::get({kMatrix, kMatrix}, element, operand);
+}
+
+Value MatrixGemm::loadMatrix(const Copy &copy, Value firstRow, int64_t block,
+                             int64_t depth, StringRef operand) {
+  Value at = b.add(b.mul(firstRow, pitch),
+                   block * kMatrix * pitch + depth * kMatrixVectors);
+  // Rows of the weights are columns of the right operand.
+  UnitAttr transpose = operand == "BOp" ? b.getUnitAttr() : UnitAttr();
+  return gpu::SubgroupMmaLoadMatrixOp::create(b, getType(operand), copy.shared,
+                                              ValueRange{at},
+                                              b.getIndexAttr(pitch), transpose);
+}
+
+void MatrixGemm::multiply(MutableArrayRef<Value> sums) {
+  for (int64_t depth = 0; depth < vectors / kMatrixVectors; ++depth) {
+    SmallVector<Value> rights;
+    for (int64_t j = 0; j < colBlocks; ++j)
+      rights.push_back(loadMatrix(copies[1], subgroupColumn, j, depth, "BOp"));
+    for (int64_t i = 0; i < rowBlocks; ++i) {
+      Value left = loadMatrix(copies[0], subgroupRow, i, depth, "AOp");
+      for (int64_t j = 0; j < colBlocks; ++j) {
+        Value &sum = sums[i * colBlocks + j];
+        sum = gpu::SubgroupMmaComputeOp::create(
+            b, sum.getType(), left, rights[j], sum, /*a_transpose=*/UnitAttr(),
+            /*b_transpose=*/UnitAttr());
+      }
+    }
+  }
+}
+
+SmallVector<Value> MatrixGemm::sum() {
+  copies.push_back(planCopy(GemmArguments::Input, tile.getRows(), firstRow,
+                            b.sub(rows, b.index(1))));
+  copies.push_back(planCopy(GemmArguments::Weight, tile.getCols(), firstColumn,
+                            b.index(result.vectors * kVectorLanes - 1)));
+  int64_t steps = input.vectors / vectors;
+  int64_t count = rowBlocks * colBlocks;
+  Value zero =
+      gpu::SubgroupMmaConstantMatrixOp::create(b, getType("COp"), b.scalar(0));
+  SmallVector<Value> carried(count, zero);
+  carried.append(fetch(b.index(0)));
+  SmallVector<Value> results =
+      b.loop(steps, carried, [&](Value step, ValueRange values) {
+        b.barrier(); // The last chunk is no longer read.
+        put(values.drop_front(count));
+        b.barrier();
+        SmallVector<Value> next =
+            fetch(b.min(b.add(step, 1), b.index(steps - 1)));
+        SmallVector<Value> sums(values.take_front(count));
+        multiply(sums);
+        sums.append(next);
+        return sums;
+      });
+  results.resize(count);
+  return results;
+}
+
+void MatrixGemm::storeBlock(Value matrix, int64_t i, int64_t j) {
+  constexpr int64_t size = kMatrix * kMatrixVectors;
+  Value mine = b.mul(subgroup, size);
+  gpu::SubgroupMmaStoreMatrixOp::create(b, matrix, staging, ValueRange{mine},
+                                        b.getIndexAttr(kMatrixVectors),
+                                        /*transpose=*/UnitAttr());
+  b.barrier();
+  Value blockRow = b.add(b.add(firstRow, subgroupRow), i * kMatrix);
+  Value blockVector = b.div(
+      b.add(b.add(firstColumn, subgroupColumn), j * kMatrix), kVectorLanes);
+  for (int64_t first = 0; first < size; first += kSubgroup) {
+    Value item = b.add(lane, first);
+    Value row = b.add(blockRow, b.div(item, kMatrixVectors));
+    Value vector = b.add(blockVector, b.rem(item, kMatrixVectors));
+    Value exists = b.isLess(row, rows);
+    if (result.vectors * kVectorLanes % tile.getCols() != 0)
+      exists = b.both(exists, b.isLess(vector, b.index(result.vectors)));
+    b.ifThen(exists, [&] {
+      Value offset = b.add(b.mul(row, result.vectors), vector);
+      Value sums = b.loadShared(staging, b.add(mine, item));
+      b.store4(epilogue.apply(sums, epilogue.loadChannels(vector), row, vector,
+                              offset),
+               op->getNumOperands(), offset);
+    });
+  }
+  b.barrier(); // The next matrix overwrites this one.
+}
+
+void MatrixGemm::emit() {
+  SmallVector<Value> sums = sum();
+  staging = b.allocateShared4(tile.getThreads() / kSubgroup * kMatrix *
+                              kMatrixVectors);
+  for (int64_t i = 0; i < rowBlocks; ++i)
+    for (int64_t j = 0; j < colBlocks; ++j)
+      storeBlock(sums[i * colBlocks + j], i, j);
+}
+
+/// Verifies that the emitter supports the tile for a product of this depth.
+static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
+                                int64_t depth) {
+  int64_t rows = 8 * tile.getThreadRows(), cols = 4 * tile.getThreadCols();
+  int64_t chunk = getChunk(tile, depth), threads = tile.getThreads();
+  if (rows % kMatrix == 0 && cols % kMatrix == 0 &&
+      tile.getRows() % rows == 0 && tile.getCols() % cols == 0 &&
+      tile.getRows() * tile.getCols() * kSubgroup == rows * cols * threads &&
+      chunk % kMatrix == 0 && depth % chunk == 0 &&
+      tile.getRows() * chunk % (kVectorLanes * threads) == 0 &&
+      tile.getCols() * chunk % (kVectorLanes * threads) == 0)
+    return success();
+  return op.emitOpError("has a tile that its subgroups do not cover: ") << tile;
+}
+
+FailureOr<KernelInfo> vulkan::emitMatrixGemm(kernel::GemmOp op,
+                                             SimtBuilder &b) {
+  FailureOr<InputAndResult> shapes = InputAndResult::getProduct(op);
+  if (failed(shapes))
+    return failure();
+  auto [input, result] = *shapes;
+  kernel::TileAttr tile = op.getTile();
+  if (failed(verifyTile(op, tile, input.vectors * kVectorLanes)))
+    return failure();
+  FailureOr<Epilogue> epilogue =
+      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, result);
+  if (failed(epilogue))
+    return failure();
+
+  MatrixGemm gemm(op, b, input, result, *epilogue);
+  gemm.emit();
+  KernelInfo info =
+      result.getInfo(op, /*itemsPerRow=*/1, tile.getRows(), gemm.columnTiles());
+  info.flop = perImage(op, 2 * result.tokens * input.width * result.width);
+  return info;
+}
+
+FailureOr<KernelInfo> vulkan::emitMatrix(Operation *op, SimtBuilder &b) {
+  return emitMatrixGemm(cast<kernel::GemmOp>(op), b);
+}

@@ -1,0 +1,53 @@
+// RUN: vit-opt %s -p 'builtin.module(gpu.module(vit-expand-matrices))' --split-input-file --verify-diagnostics | FileCheck %s --implicit-check-not=mma --implicit-check-not=gpu.lane_id --implicit-check-not=gpu.subgroup_id
+// That the sums are right is tested by Simt/products.test and the runtime's tests.
+
+!words = memref<160xvector<2xi32>, #gpu.address_space<workgroup>>
+!sums = memref<64xvector<4xf32>, #gpu.address_space<workgroup>>
+!A = !gpu.mma_matrix<16x16xf16, "AOp">
+!B = !gpu.mma_matrix<16x16xf16, "BOp">
+!C = !gpu.mma_matrix<16x16xf32, "COp">
+
+gpu.module @kernels {
+  // CHECK-LABEL: gpu.func @product
+  // CHECK: %[[THREAD:.+]] = gpu.thread_id x
+  // CHECK: arith.divui %[[THREAD]], %{{.+}} : index
+  // Sums of two rows are carried by the loop.
+  // CHECK: scf.for {{.+}} iter_args(%{{.+}} = %{{.+}}, %{{.+}} = %{{.+}}) -> (vector<4xf32>, vector<4xf32>)
+  // Two rows of 16 elements, then 4 columns of them.
+  // CHECK-COUNT-8: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK-COUNT-16: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK-COUNT-32: vector.fma
+  // CHECK: scf.yield %{{.+}}, %{{.+}} : vector<4xf32>, vector<4xf32>
+  // CHECK-COUNT-2: memref.store {{.+}} memref<64xvector<4xf32>
+  gpu.func @product(%left: !words, %right: !words, %out: !sums) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    %zero = arith.constant 0.0 : f32
+    %subgroup = gpu.subgroup_id : index
+    %lane = gpu.lane_id
+    %none = gpu.subgroup_mma_constant_matrix %zero : !C
+    %product = scf.for %step = %c0 to %c2 step %c1 iter_args(%sum = %none) -> (!C) {
+      %a = gpu.subgroup_mma_load_matrix %left[%subgroup] {leadDimension = 10 : index} : !words -> !A
+      %b = gpu.subgroup_mma_load_matrix %right[%lane] {leadDimension = 10 : index, transpose} : !words -> !B
+      %next = gpu.subgroup_mma_compute %a, %b, %sum : !A, !B -> !C
+      scf.yield %next : !C
+    }
+    gpu.subgroup_mma_store_matrix %product, %out[%c0] {leadDimension = 4 : index} : !C, !sums
+    gpu.return
+  }
+}
+
+// -----
+
+!words = memref<160xvector<2xi32>, #gpu.address_space<workgroup>>
+!B = !gpu.mma_matrix<16x16xf16, "BOp">
+
+gpu.module @kernels {
+  gpu.func @other_order(%right: !words) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    // expected-error @+1 {{failed to legalize operation 'gpu.subgroup_mma_load_matrix'}}
+    %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !words -> !B
+    gpu.return
+  }
+}

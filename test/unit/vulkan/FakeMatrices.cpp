@@ -1,0 +1,230 @@
+//===- FakeMatrices.cpp - A driver that claims cooperative matrices -------===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Makes the real driver a GPU that lists cooperative matrices. In place of the
+// runtime's test of them it runs plain code, right or wrong. Everything that
+// the driver does not know is removed from what it is asked for.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FakeMatrices.h"
+
+#include "devices/vulkan/Extensions.h"
+
+#include <cstring>
+#include <vector>
+
+FakeMatrices fakeMatrices = FakeMatrices::Off;
+
+static const uint32_t kTest[] = {
+#include "devices/vulkan/matrix_test.inc"
+};
+/// The same with plain code in place of matrices.
+static const uint32_t kPlain[] = {
+#include "kernels/matrix_test_plain.inc"
+};
+
+static PFN_vkGetPhysicalDeviceProperties realProperties;
+static PFN_vkGetPhysicalDeviceProperties2 realProperties2;
+static PFN_vkGetPhysicalDeviceFeatures2 realFeatures2;
+static PFN_vkEnumerateDeviceExtensionProperties realExtensions;
+static PFN_vkCreateDevice realCreateDevice;
+static PFN_vkCreateShaderModule realCreateShaderModule;
+static PFN_vkCreateComputePipelines realCreatePipelines;
+
+template <typename T> static T *find(void *chain, VkStructureType type) {
+  auto *base = static_cast<VkBaseOutStructure *>(chain);
+  while (base && base->sType != type)
+    base = base->pNext;
+  return reinterpret_cast<T *>(base);
+}
+
+/// Calls `query` with the structures of `all` that drivers without the
+/// extensions know.
+template <typename All, typename Query>
+static void queryKnown(All *all, Query query) {
+  std::vector<VkBaseOutStructure *> chain;
+  for (auto *s = static_cast<VkBaseOutStructure *>(all->pNext); s; s = s->pNext)
+    chain.push_back(s);
+  auto link = [&](auto isLinked) {
+    auto *last = reinterpret_cast<VkBaseOutStructure *>(all);
+    for (VkBaseOutStructure *s : chain)
+      if (isLinked(s->sType)) {
+        last->pNext = s;
+        last = s;
+      }
+    last->pNext = nullptr;
+  };
+  link([](VkStructureType type) {
+    return type !=
+               VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR &&
+           type !=
+               VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR &&
+           type !=
+               VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
+  });
+  query();
+  link([](VkStructureType) { return true; });
+}
+
+static void VKAPI_PTR getProperties(VkPhysicalDevice device,
+                                    VkPhysicalDeviceProperties *properties) {
+  realProperties(device, properties);
+  properties->deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+  // The runtime keeps results of its test for each driver.
+  properties->driverVersion += uint32_t(fakeMatrices);
+}
+
+static void VKAPI_PTR getProperties2(VkPhysicalDevice device,
+                                     VkPhysicalDeviceProperties2 *all) {
+  queryKnown(all, [&] { realProperties2(device, all); });
+  if (auto *sizes = find<VkPhysicalDeviceSubgroupSizeControlProperties>(
+          all->pNext,
+          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES)) {
+    sizes->maxSubgroupSize = 32;
+    sizes->requiredSubgroupSizeStages = VK_SHADER_STAGE_COMPUTE_BIT;
+  }
+  if (auto *matrices = find<VkPhysicalDeviceCooperativeMatrixPropertiesKHR>(
+          all->pNext,
+          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR))
+    matrices->cooperativeMatrixSupportedStages = VK_SHADER_STAGE_COMPUTE_BIT;
+}
+
+static void VKAPI_PTR getFeatures2(VkPhysicalDevice device,
+                                   VkPhysicalDeviceFeatures2 *all) {
+  queryKnown(all, [&] { realFeatures2(device, all); });
+  if (auto *matrix = find<VkPhysicalDeviceCooperativeMatrixFeaturesKHR>(
+          all->pNext,
+          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR))
+    matrix->cooperativeMatrix = VK_TRUE;
+  if (auto *bf16 = find<VkPhysicalDeviceShaderBfloat16FeaturesKHR>(
+          all->pNext,
+          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR))
+    bf16->shaderBFloat16Type = bf16->shaderBFloat16CooperativeMatrix = VK_TRUE;
+  if (auto *memory = find<VkPhysicalDeviceVulkanMemoryModelFeatures>(
+          all->pNext,
+          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES))
+    memory->vulkanMemoryModel = VK_TRUE;
+  if (auto *subgroups = find<VkPhysicalDeviceSubgroupSizeControlFeatures>(
+          all->pNext,
+          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES))
+    subgroups->subgroupSizeControl = subgroups->computeFullSubgroups = VK_TRUE;
+}
+
+static VkResult VKAPI_PTR listExtensions(VkPhysicalDevice device,
+                                         const char *layer, uint32_t *count,
+                                         VkExtensionProperties *properties) {
+  uint32_t room = *count, own = 0;
+  VkResult result = realExtensions(device, layer, &own, nullptr);
+  if (result != VK_SUCCESS)
+    return result;
+  *count = own + 2;
+  if (!properties)
+    return VK_SUCCESS;
+  if (room < *count)
+    return VK_INCOMPLETE;
+  result = realExtensions(device, layer, &own, properties);
+  const char *const added[] = {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME,
+                               VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME};
+  for (const char *name : added) {
+    properties[own] = {};
+    std::strcpy(properties[own++].extensionName, name);
+  }
+  return result;
+}
+
+static VkResult VKAPI_PTR listShapes(VkPhysicalDevice, uint32_t *count,
+                                     VkCooperativeMatrixPropertiesKHR *shapes) {
+  constexpr uint32_t listed = 2;
+  if (shapes && *count < listed)
+    return VK_INCOMPLETE;
+  *count = listed;
+  if (!shapes)
+    return VK_SUCCESS;
+  constexpr auto float16 = VkComponentTypeKHR(0);
+  for (uint32_t i = 0; i < listed; ++i) {
+    VkCooperativeMatrixPropertiesKHR &s = shapes[i];
+    s.MSize = s.NSize = s.KSize = 16;
+    s.AType = s.BType = i == 0 ? float16 : VK_COMPONENT_TYPE_BFLOAT16_KHR;
+    s.CType = s.ResultType = VK_COMPONENT_TYPE_FLOAT32_KHR;
+    s.saturatingAccumulation = VK_FALSE;
+    s.scope = VK_SCOPE_SUBGROUP_KHR;
+  }
+  if (fakeMatrices == FakeMatrices::OtherShape)
+    shapes[1].KSize = 8;
+  return VK_SUCCESS;
+}
+
+static VkResult VKAPI_PTR createDevice(VkPhysicalDevice device,
+                                       const VkDeviceCreateInfo *info,
+                                       const VkAllocationCallbacks *allocator,
+                                       VkDevice *created) {
+  VkDeviceCreateInfo plain = *info;
+  plain.pNext = nullptr;
+  plain.enabledExtensionCount = 0;
+  plain.ppEnabledExtensionNames = nullptr;
+  return realCreateDevice(device, &plain, allocator, created);
+}
+
+static VkResult VKAPI_PTR createShaderModule(
+    VkDevice device, const VkShaderModuleCreateInfo *info,
+    const VkAllocationCallbacks *allocator, VkShaderModule *module) {
+  if (info->codeSize != sizeof kTest ||
+      std::memcmp(info->pCode, kTest, sizeof kTest) != 0)
+    return realCreateShaderModule(device, info, allocator, module);
+  std::vector<uint32_t> words(std::begin(kPlain), std::end(kPlain));
+  // OpConstant 0.0 of type f32 is where the sums begin.
+  constexpr uint32_t header = 5, constantOp = 4u << 16 | 43,
+                     typeOp = 3u << 16 | 22;
+  uint32_t f32 = 0;
+  for (size_t i = header; i < words.size(); i += words[i] >> 16)
+    if (words[i] == typeOp)
+      f32 = words[i + 1];
+    else if (words[i] == constantOp && words[i + 1] == f32 &&
+             words[i + 3] == 0 && fakeMatrices == FakeMatrices::Wrong)
+      words[i + 3] = 0x3f800000; // 1.0
+  VkShaderModuleCreateInfo plain = *info;
+  plain.codeSize = words.size() * sizeof(uint32_t);
+  plain.pCode = words.data();
+  return realCreateShaderModule(device, &plain, allocator, module);
+}
+
+static VkResult VKAPI_PTR
+createPipelines(VkDevice device, VkPipelineCache cache, uint32_t count,
+                const VkComputePipelineCreateInfo *infos,
+                const VkAllocationCallbacks *allocator, VkPipeline *pipelines) {
+  std::vector<VkComputePipelineCreateInfo> plain(infos, infos + count);
+  for (VkComputePipelineCreateInfo &info : plain) {
+    info.stage.pNext = nullptr;
+    info.stage.flags = 0;
+  }
+  return realCreatePipelines(device, cache, count, plain.data(), allocator,
+                             pipelines);
+}
+
+PFN_vkVoidFunction fakeMatrixFunction(const char *name,
+                                      PFN_vkVoidFunction real) {
+  if (fakeMatrices == FakeMatrices::Off)
+    return real;
+#define FAKE(function, store, fake)                                            \
+  if (std::strcmp(name, "vk" #function) == 0) {                                \
+    store = reinterpret_cast<PFN_vk##function>(real);                          \
+    return reinterpret_cast<PFN_vkVoidFunction>(fake);                         \
+  }
+  FAKE(GetPhysicalDeviceProperties, realProperties, getProperties)
+  FAKE(GetPhysicalDeviceProperties2, realProperties2, getProperties2)
+  FAKE(GetPhysicalDeviceFeatures2, realFeatures2, getFeatures2)
+  FAKE(EnumerateDeviceExtensionProperties, realExtensions, listExtensions)
+  FAKE(CreateDevice, realCreateDevice, createDevice)
+  FAKE(CreateShaderModule, realCreateShaderModule, createShaderModule)
+  FAKE(CreateComputePipelines, realCreatePipelines, createPipelines)
+#undef FAKE
+  if (std::strcmp(name, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR") ==
+      0)
+    return reinterpret_cast<PFN_vkVoidFunction>(listShapes);
+  return real;
+}

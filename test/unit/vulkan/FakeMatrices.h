@@ -1,0 +1,31 @@
+//===- FakeMatrices.h - A driver that claims cooperative matrices -*- C++
+//-*-===//
+//
+// Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef VIT_TEST_VULKAN_FAKEMATRICES_H
+#define VIT_TEST_VULKAN_FAKEMATRICES_H
+
+#define VK_NO_PROTOTYPES
+#include <vulkan/vulkan_core.h>
+
+/// What the faulty loader's device says of cooperative matrices.
+enum class FakeMatrices : int {
+  Off,        ///< what the real driver says
+  Right,      ///< it lists them, and the runtime's test passes
+  OtherShape, ///< it lists them, but none that kernels use
+  Wrong       ///< it lists them, and they compute wrong numbers
+};
+
+/// Read where an instance or a device is opened, and where a test runs.
+extern "C" __attribute__((visibility("default"))) FakeMatrices fakeMatrices;
+
+/// The function to use in place of `real`, the real one called `name`, which
+/// may be NULL.
+PFN_vkVoidFunction fakeMatrixFunction(const char *name,
+                                      PFN_vkVoidFunction real);
+
+#endif // VIT_TEST_VULKAN_FAKEMATRICES_H
