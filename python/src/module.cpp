@@ -14,6 +14,7 @@
 #include "Bindings.h"
 
 #include "CompilerLibrary.h"
+#include "VitRun.h"
 
 #include <csignal>
 #include <regex>
@@ -50,6 +51,21 @@ NB_MODULE(_core, module) {
         }
       });
   module.def("version", &vit_version);
+  module.def(
+      "vit_run",
+      [](const std::vector<nb::bytes> &given) {
+        std::vector<std::string> words;
+        for (const nb::bytes &word : given)
+          words.emplace_back(word.c_str(), word.size());
+        std::vector<char *> arguments;
+        for (std::string &word : words)
+          arguments.push_back(word.data());
+        arguments.push_back(nullptr);
+        nb::gil_scoped_release release;
+        return tools::runVitRun(static_cast<int>(words.size()),
+                                arguments.data());
+      },
+      nb::arg("words"));
   module.def(
       "use_compiler",
       [](const std::string &library, const std::string &remedy) {

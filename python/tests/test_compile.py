@@ -6,6 +6,7 @@
 # ===-----------------------------------------------------------------------===#
 
 import os
+import subprocess
 import sys
 import unittest
 
@@ -29,6 +30,15 @@ class Compile(unittest.TestCase):
         self.assertEqual((exact.precision, narrow.precision), ("f32", "bf16"))
         numpy.testing.assert_array_equal(exact(x)["logits"], support.shapes()(x)["logits"])
         numpy.testing.assert_allclose(narrow(x)["logits"], exact(x)["logits"], atol=0.3)
+
+    def test_vit_run(self):
+        """The console script says what the program does."""
+        words = ["classify", support.SHAPES, *support.pictures()[:2], "--json"]
+        script = [sys.executable, "-c", "from vitrt._tools import vit_run; vit_run()"]
+        self.assertEqual(support.run(script + words), support.run(["vit-run"] + words))
+        found = subprocess.run(script + ["infer", "no.vitm"], capture_output=True, text=True)
+        self.assertEqual(found.returncode, 1)
+        self.assertRegex(found.stderr, "^error: [^\n]+\n$")
 
     def test_missing_compiler(self):
         code = (

@@ -39,6 +39,14 @@ def cut_module():
         return path_of("cut.vitm", file.read()[:5000])
 
 
+def cut_weights():
+    path = folder()
+    for name in os.listdir(support.SHAPES):
+        with open(os.path.join(support.SHAPES, name), "rb") as whole, open(os.path.join(path, name), "wb") as cut:
+            cut.write(whole.read(9000))
+    return path
+
+
 def folder(**files):
     path = os.path.join(support.work_folder(), "folder-%d" % len(os.listdir(support.work_folder())))
     os.mkdir(path)
@@ -171,11 +179,12 @@ BAD_CALLS = [
     (lambda model: model.attention_map(support.pictures()[0], head=0, rollout=True), ValueError, None, "rollout"),
     (lambda model: model.attention_map("no.png"), vitrt.Error, "VIT_NOT_FOUND", "no.png"),
     (lambda model: model.attention_map(support.pictures()[0]).save("/no/folder/map.png"), vitrt.Error, None, "/no/folder"),
-    (lambda model: vitrt.compile("no/such", "out.vitm", quiet=True), vitrt.Error, None, "no/such"),
-    (lambda model: vitrt.compile(support.SHAPES, "out.vitm", target="tpu"), vitrt.Error, None, "tpu"),
-    (lambda model: vitrt.compile(support.SHAPES, "out.vitm", max_drop=0.3), vitrt.Error, None, "data"),
-    (lambda model: vitrt.compile(support.SHAPES, "out.vitm", no_such_option=1), vitrt.Error, None, "no"),
-    (lambda model: vitrt.compile(support.SHAPES, support.SHAPES), vitrt.Error, None, ""),
+    (lambda model: vitrt.compile("no/such", "out.vitm", quiet=True), vitrt.Error, "VIT_NOT_FOUND", "no/such"),
+    (lambda model: vitrt.compile(support.SHAPES, "out.vitm", target="tpu"), vitrt.Error, "VIT_INVALID_ARGUMENT", "tpu"),
+    (lambda model: vitrt.compile(support.SHAPES, "out.vitm", max_drop=0.3), vitrt.Error, "VIT_INVALID_ARGUMENT", "data"),
+    (lambda model: vitrt.compile(support.SHAPES, "out.vitm", no_such_option=1), vitrt.Error, "VIT_INVALID_ARGUMENT", "no"),
+    (lambda model: vitrt.compile(support.SHAPES, support.SHAPES, quiet=True), vitrt.Error, "VIT_IO_ERROR", support.SHAPES),
+    (lambda model: vitrt.compile(cut_weights(), "out.vitm", quiet=True), vitrt.Error, None, "model.safetensors"),
 ]
 
 

@@ -58,22 +58,30 @@ def compile(
         and for narrow precisions data="val/", images=300, max_drop=0.3, min_cosine=0.999,
         smooth_quant=0.5, static_scales=True, keep=["blocks.0.mlp.fc1=bf16"].
 
-    Raises vitrt.Error with the compiler's message.
+    Raises vitrt.Error with the compiler's message and status.
     """
     import subprocess
     import sys
 
     program = find_compiler()
     keywords = dict(target=target, precision=precision, **options)
-    command = [program, "-o", os.fspath(output)] + arguments_of(keywords) + ["--", os.fspath(source)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    lines = os.fsdecode(done.stderr).splitlines()
-    errors = [line[len("error: ") :] for line in lines if line.startswith("error: ")]
-    if not quiet:
-        for line in lines:
-            if not line.startswith("error: "):
-                print(line, file=sys.stderr)
-    if done.returncode < 0:
-        raise Error(f"the compiler was ended by signal {-done.returncode} on {source}", "VIT_INTERNAL")
-    if done.returncode != 0:
-        raise Error(_core.with_keywords(errors[-1]) if errors else f"the compiler failed on {source}")
+    command = [program, "--print-status", "-o", os.fspath(output)] + arguments_of(keywords) + ["--", os.fspath(source)]
+    status, message = "VIT_INTERNAL", f"the compiler failed on {source}"
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        try:
+            # As they come: some compilations take minutes.
+            for line in map(os.fsdecode, process.stderr):
+                kind, _, text = line.rstrip("\n").partition(": ")
+                if kind == "status":
+                    status = text
+                elif kind == "error":
+                    message = _core.with_keywords(text)
+                elif not quiet:
+                    print(line, end="", file=sys.stderr, flush=True)
+        except BaseException:  # Ctrl-C
+            process.kill()
+            raise
+    if process.returncode < 0:
+        raise Error(f"the compiler was ended by signal {-process.returncode} on {source}", "VIT_INTERNAL")
+    if process.returncode != 0:
+        raise Error(message, status)

@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""Finds the programs of both wheels. The console scripts vit-run, vit-compile and vit-opt become
-them."""
+"""Finds the compiler. The console scripts vit-compile and vit-opt become its programs; vit-run is in
+the extension."""
 
 import os
 import sys
@@ -56,25 +56,25 @@ def find_compiler() -> str:
     return os.path.join(os.path.dirname(os.path.dirname(library)), "bin", "vit-compile")
 
 
-def _become(path: str) -> NoReturn:
-    environment = dict(os.environ)
+def vit_run() -> NoReturn:
+    import signal
+
+    # It runs to its end without the interpreter, which would only note Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         use_compiler()
-        environment.setdefault("VIT_COMPILER_LIBRARY", _core.find_compiler())
-    except Error:
-        pass  # vit-run says what is missing when it needs it.
-    os.execve(path, [path] + sys.argv[1:], environment)
-
-
-def vit_run() -> NoReturn:
-    _become(os.path.join(os.path.dirname(__file__), "bin", "vit-run"))
+    except Error as error:
+        sys.exit(f"error: {error}")
+    sys.exit(_core.vit_run([os.fsencode(word) for word in ["vit-run"] + sys.argv[1:]]))
 
 
 def _become_compiler(name: str) -> NoReturn:
     folder = compiler_folder()
     if folder is None:
         sys.exit(f"error: {name} is part of vitrt-compiler; {_REMEDY}")
-    _become(os.path.join(folder, "bin", name))
+    path = os.path.join(folder, "bin", name)
+    os.execv(path, [path] + sys.argv[1:])
 
 
 def vit_compile() -> NoReturn:

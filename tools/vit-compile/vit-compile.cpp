@@ -37,7 +37,7 @@ struct Options {
   std::vector<std::string> targets, levels, precisions, keep, outputs, entries,
       skipPasses, imageSizes;
   int threads = 0;
-  bool time = false;
+  bool time = false, printStatus = false;
   // Whether these options were given.
   bool trains = false, hasSeed = false, calibrates = false;
 };
@@ -142,6 +142,9 @@ void addCodeOptions(CLI::App &app, Options &options) {
   app.add_option("--threads", options.threads, "Threads; 0: one per core")
       ->check(vit::tools::wholeNumberIn(0, 1024));
   app.add_flag("--time", options.time, "Print how long each phase took");
+  app.add_flag("--print-status", options.printStatus,
+               "Before an error, print a line with its status in the C API, "
+               "such as VIT_NOT_FOUND");
 }
 
 void addAccuracyOptions(CLI::App &app, Options &options) {
@@ -310,14 +313,17 @@ void compile(const Options &options) {
     static_cast<Report *>(context)->error = text;
   };
   vit_error error = {};
-  if (vit_compiler_run(&request, &error) != VIT_OK)
-    throw Error(report.error.empty() ? error.message : report.error);
+  if (vit_status status = vit_compiler_run(&request, &error))
+    throw Error(report.error.empty() ? error.message : report.error, status);
   if (report.time)
     std::fprintf(stderr, "%8.1f ms  in all\n", report.total * 1e3);
 }
 
-int fail(std::string message) {
+int fail(std::string message, const Options &options,
+         vit_status status = VIT_INVALID_ARGUMENT) {
   std::replace(message.begin(), message.end(), '\n', ' ');
+  if (options.printStatus)
+    std::fprintf(stderr, "status: %s\n", vit_status_name(status));
   std::fprintf(stderr, "error: %s\n", message.c_str());
   return 1;
 }
@@ -346,9 +352,13 @@ int main(int argc, char **argv) {
   } catch (const CLI::Success &done) {
     return app.exit(done);
   } catch (const CLI::ParseError &error) {
-    return fail(vit::tools::describeParseError(app, error));
+    return fail(vit::tools::describeParseError(app, error), options);
+  } catch (const Error &error) {
+    return fail(error.what(), options, error.status);
+  } catch (const std::bad_alloc &) {
+    return fail("not enough memory", options, VIT_OUT_OF_MEMORY);
   } catch (const std::exception &error) {
-    return fail(error.what());
+    return fail(error.what(), options, VIT_INTERNAL);
   }
   return 0;
 }
