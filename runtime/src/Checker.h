@@ -73,6 +73,8 @@ private:
       const char *what, bool aliases);
   vit_status schedule(const schema::Entry &entry,
                       const schema::Schedule &schedule);
+  vit_status reductions(const schema::Entry &entry,
+                        const schema::Schedule &schedule);
   vit_status command(const schema::Entry &entry,
                      const schema::Schedule &schedule, uint32_t index,
                      const uint64_t *slotSizes);

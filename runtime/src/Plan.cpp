@@ -82,6 +82,17 @@ bool usesArenas(const schema::Schedule &schedule) {
   return false;
 }
 
+/// Whether an AllReduce may have this argument number `index`, of `bytes`,
+/// after one of `before` bytes: a range of a slot, then as long a one of an
+/// arena, both of a size that does not depend on the batch.
+static bool isReducible(const schema::Argument &argument, uint32_t index,
+                        uint64_t before, uint64_t bytes) {
+  auto wanted =
+      index % 2 == 0 ? schema::ArgumentKind::Slot : schema::ArgumentKind::Arena;
+  return argument.kind() == wanted && argument.bytes().of() == 0 &&
+         bytes % kAlignment == 0 && bytes == before;
+}
+
 bool checkCommand(const schema::Module &module, const schema::Entry &entry,
                   const schema::Command &command, int64_t batch,
                   const uint64_t *slotSizes, char *reason, size_t reasonSize) {
@@ -152,7 +163,25 @@ bool checkCommand(const schema::Module &module, const schema::Entry &entry,
                     static_cast<unsigned long long>(bytes));
       return false;
     }
-    if (i == 0)
+    if (command.kind() == schema::CommandKind::AllReduce &&
+        !isReducible(argument, i, i % 2 == 1 ? first : bytes, bytes)) {
+      std::snprintf(reason, reasonSize,
+                    "reduces argument %u, which is no whole lines of a slot "
+                    "onto as many of an arena",
+                    i);
+      return false;
+    }
+    if (command.kind() == schema::CommandKind::Wait &&
+        ((argument.kind() != schema::ArgumentKind::Slot &&
+          argument.kind() != schema::ArgumentKind::Output) ||
+         bytes != sizeof(float))) {
+      std::snprintf(reason, reasonSize,
+                    "exchanges argument %u, which is no number that the entry "
+                    "computes",
+                    i);
+      return false;
+    }
+    if (i % 2 == 0)
       first = bytes;
   }
   return true;

@@ -27,9 +27,8 @@ namespace schema = vit::schema;
 // Making
 //===----------------------------------------------------------------------===//
 
-static vit_status checkCollective(const vit_module &module,
-                                  const vit_collective &given,
-                                  vit_error *error) {
+static vit_status checkCollective(const vit_collective &given,
+                                  vit_reduction reduction, vit_error *error) {
   if (given.struct_size != sizeof given)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "struct_size of the collective is %zu: set it to "
@@ -42,12 +41,42 @@ static vit_status checkCollective(const vit_module &module,
   if (!given.exchange || !given.all_gather)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the collective needs both exchange and all_gather");
-  if (given.ranks > 1)
+  if (reduction != VIT_REDUCE_ORDERED && reduction != VIT_REDUCE_FAST)
+    return fail(error, VIT_INVALID_ARGUMENT, "%d is no reduction",
+                numberOf(reduction));
+  if (reduction == VIT_REDUCE_FAST && !given.all_reduce)
+    return fail(error, VIT_UNSUPPORTED,
+                "the collective has no all_reduce: choose the reduction "
+                "VIT_REDUCE_ORDERED");
+  return VIT_OK;
+}
+
+/// Prepares for the ranks of the options and the schedules of the executor.
+vit_status vit_session::buildReduction(vit_error *error) {
+  const vit_collective *collective = options.collective;
+  uint64_t mostElements = 0;
+  uint32_t mostRanges = 0;
+  for (uint32_t i = 0; i < count(module->root->entries()); ++i) {
+    const schema::Schedule *schedule = executor->schedule(i);
+    uint32_t ranges = 0;
+    for (uint32_t k = 0; schedule && k < count(schedule->commands()); ++k) {
+      const schema::Command &command = *schedule->commands()->Get(k);
+      if (command.kind() != schema::CommandKind::AllReduce)
+        continue;
+      for (const schema::Argument *argument : *command.arguments())
+        mostElements =
+            std::max(mostElements, argument->bytes().times() / sizeof(float));
+      ranges += command.arguments()->size() / 2;
+    }
+    mostRanges = std::max(mostRanges, ranges);
+  }
+  if (collective && collective->ranks > 1 && mostRanges == 0)
     return fail(error, VIT_UNSUPPORTED,
                 "'%s' has no training step for several ranks: compile it again "
-                "with vit-compile --distribute",
-                module.name.data());
-  return VIT_OK;
+                "with vit-compile --train='accumulate=K ...' --distribute",
+                module->name.data());
+  return reduction.build(collective, options.reduction, mostElements,
+                         mostRanges, module->allocator, error);
 }
 
 vit_session::~vit_session() {
@@ -69,7 +98,7 @@ vit_status vit_session::build(const vit_session_options &given,
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the parameters belong to another module");
   if (options.collective)
-    VIT_TRY(checkCollective(*module, *options.collective, error));
+    VIT_TRY(checkCollective(*options.collective, options.reduction, error));
   // A module without code for this machine can be inspected, but not run.
   VIT_TRY(checkDevice(*module, options, error));
   const Allocator &allocator = module->allocator;
@@ -86,8 +115,9 @@ vit_status vit_session::build(const vit_session_options &given,
     return fail(error, VIT_INVALID_ARGUMENT,
                 "VIT_NUM_THREADS is '%s': it must be a number from 1 to %d",
                 std::getenv("VIT_NUM_THREADS"), format::kMaxThreads);
-  VIT_TRY(createExecutor({*module, *parameters, options, threads},
+  VIT_TRY(createExecutor({*module, *parameters, options, threads, reduction},
                          options.device, executor, error));
+  VIT_TRY(buildReduction(error));
   hasOwnBudget = options.memory_budget != 0;
   bool isCpu = !options.device || std::strcmp(options.device, "cpu") == 0;
   if (!hasOwnBudget && isCpu)
@@ -95,6 +125,7 @@ vit_status vit_session::build(const vit_session_options &given,
   // The caller may free its strings after this call. Messages need the
   // precision, which was checked.
   options.device = nullptr;
+  options.collective = nullptr;
   options.level = nullptr;
   auto precision = format::ElementType::F32;
   if (options.precision && format::parsePrecision(options.precision, precision))
@@ -323,6 +354,12 @@ vit_status vit_session::run(const char *name, const vit_tensor *inputs,
                             int32_t outputCount, vit_error *error) {
   Call call;
   VIT_TRY(prepare(name, inputs, inputCount, outputs, outputCount, call, error));
+  if (!isStep && !reduction.isAlone() &&
+      reduces(*executor->schedule(call.entry)))
+    return fail(error, VIT_UNSUPPORTED,
+                "entry '%s' is a training step of %d ranks: call it by "
+                "vit_session_step",
+                module->entry(call.entry).name()->c_str(), reduction.ranks());
   VIT_TRY(executor->run(call, error));
   return parameters->requireWhole(error);
 }

@@ -8,6 +8,7 @@
 #ifndef VIT_RUNTIME_SESSION_H
 #define VIT_RUNTIME_SESSION_H
 
+#include "Reduction.h"
 #include "devices/Device.h"
 
 /// Binds tensors, checks calls, and runs them on its executor. One thread at a
@@ -36,7 +37,8 @@ struct vit_session {
   vit_module *module;
 
 private:
-  vit_status checkedStep(vit_step &step, vit_error *error);
+  vit_status buildReduction(vit_error *error);
+  vit_status runStep(vit_step &step, vit_error *error);
   vit_status prepare(const char *entry, const vit_tensor *inputs,
                      int32_t inputCount, vit_tensor *outputs,
                      int32_t outputCount, vit::runtime::Call &call,
@@ -54,7 +56,9 @@ private:
 
   vit_parameters *parameters = nullptr;
   vit_session_options options = {};
-  bool hasOwnBudget = false; ///< The caller gave a memory budget.
+  bool hasOwnBudget = false;         ///< The caller gave a memory budget.
+  vit::runtime::Reduction reduction; ///< outlives the executor
+  bool isStep = false; ///< The current call is one of vit_session_step.
   vit::runtime::Executor *executor = nullptr;
 
   // The current call.

@@ -91,17 +91,51 @@ vit_status vit_session::step(vit_step &given, vit_error *error) {
                 given.struct_size);
   vit_step step = {};
   std::memcpy(&step, &given, std::min(given.struct_size, sizeof step));
-  VIT_TRY(checkedStep(step, error));
+  vit_error reason = {};
+  isStep = true;
+  vit_status status = runStep(step, &reason);
+  isStep = false;
+  if (status != VIT_OK) {
+    reduction.abandon(status, reason);
+    return fail(error, status, "%s", reason.message);
+  }
   given.loss = step.loss;
   given.correct = step.correct;
   return VIT_OK;
 }
 
-vit_status vit_session::checkedStep(vit_step &step, vit_error *error) {
-  if (step.batches < 0 || step.batches > 1)
+/// The micro-batches of a step after `steps` others.
+static vit_status chooseTurn(const vit_step &step, uint64_t steps,
+                             int32_t ranks, Turn &turn, vit_error *error) {
+  turn.first = int32_t(steps % uint64_t(ranks));
+  turn.updates = step.update != 0;
+  int32_t left = ranks - turn.first;
+  if (step.batches < 0 || step.batches > left)
     return fail(error, VIT_INVALID_ARGUMENT,
-                "a step of %d micro-batches is not possible on 1 rank",
-                step.batches);
+                "a step of %d micro-batches is not possible: after %llu, 1 to "
+                "%d are, or 0 for as many as possible",
+                step.batches, static_cast<unsigned long long>(steps), left);
+  turn.end = turn.first + (step.batches ? step.batches : left);
+  return VIT_OK;
+}
+
+/// Hands over what the micro-batches of the step resulted in, `own` on one
+/// rank.
+static void returnResults(const Reduction &reduction, const Turn &turn,
+                          const RankResult &own, vit_step &step) {
+  for (int32_t i = 0; i < turn.end - turn.first; ++i) {
+    const RankResult &result =
+        reduction.isAlone() ? own : reduction.results()[turn.first + i];
+    if (step.losses)
+      step.losses[i] = result.loss;
+    if (step.corrects)
+      step.corrects[i] = result.correct;
+  }
+  step.loss = own.loss;
+  step.correct = own.correct;
+}
+
+vit_status vit_session::runStep(vit_step &step, vit_error *error) {
   if (!step.images || !step.targets)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the step has no images or no targets");
@@ -110,7 +144,7 @@ vit_status vit_session::checkedStep(vit_step &step, vit_error *error) {
                 "the learning rate of the step is %g: the update would ruin "
                 "all parameters",
                 static_cast<double>(step.learning_rate));
-  if (parameters->training.steps >= INT32_MAX)
+  if (parameters->training.steps >= uint64_t(INT32_MAX - reduction.ranks()))
     return fail(error, VIT_INVALID_ARGUMENT,
                 "%llu steps are as many as can be counted",
                 static_cast<unsigned long long>(parameters->training.steps));
@@ -119,7 +153,16 @@ vit_status vit_session::checkedStep(vit_step &step, vit_error *error) {
   VIT_TRY(findTrainingEntry(*module, name, step.update != 0, index, error));
   const schema::Entry &entry = module->entry(index);
 
-  auto number = int32_t(parameters->training.steps);
+  Turn turn;
+  VIT_TRY(chooseTurn(step, parameters->training.steps, reduction.ranks(), turn,
+                     error));
+  VIT_TRY(reduction.begin(turn, error));
+  const schema::Schedule *schedule = executor->schedule(index);
+  if (!reduction.isAlone() && schedule && !reduces(*schedule))
+    return notATrainingEntry(*module, name, "it does not reduce gradients",
+                             error);
+  auto number =
+      int32_t(parameters->training.steps) - turn.first + reduction.rank();
   vit_tensor inputs[kMaxInputs];
   uint32_t inputCount = entry.inputs()->size();
   if (inputCount > kMaxInputs)
@@ -164,14 +207,9 @@ vit_status vit_session::checkedStep(vit_step &step, vit_error *error) {
     outputs[outputCount++] = scalar(*bindings.Get(1), &correct);
 
   VIT_TRY(run(name, inputs, int32_t(inputCount), outputs, outputCount, error));
-  step.loss = loss;
-  step.correct = correct;
-  if (step.losses)
-    step.losses[0] = loss;
-  if (step.corrects)
-    step.corrects[0] = correct;
+  returnResults(reduction, turn, {loss, correct}, step);
   // If the loss is not finite, the updates have changed nothing.
   if (std::isfinite(loss))
-    ++parameters->training.steps;
+    parameters->training.steps += uint64_t(turn.end - turn.first);
   return VIT_OK;
 }

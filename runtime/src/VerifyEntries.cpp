@@ -9,6 +9,7 @@
 
 #include "Plan.h"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace vit::runtime {
@@ -118,6 +119,27 @@ vit_status Checker::schedule(const schema::Entry &entry,
                    entry.name()->c_str());
   for (uint32_t i = 0; i < count(s.commands()); ++i)
     VIT_TRY(command(entry, s, i, sizes.data()));
+  return reductions(entry, s);
+}
+
+/// Checks that one Wait follows all reductions, and updates follow that.
+vit_status Checker::reductions(const schema::Entry &entry,
+                               const schema::Schedule &s) {
+  bool isReducing = false, hasWaited = false;
+  for (uint32_t i = 0; i < count(s.commands()); ++i) {
+    const schema::Command &c = *s.commands()->Get(i);
+    bool isWait = c.kind() == schema::CommandKind::Wait;
+    bool isReduction = c.kind() == schema::CommandKind::AllReduce;
+    if (hasWaited ? isWait || isReduction : isReducing && c.is_update())
+      return corrupt("command %u of entry '%.200s' is not where gradients are "
+                     "reduced",
+                     i, entry.name()->c_str());
+    hasWaited = hasWaited || isWait;
+    isReducing = isReducing || isReduction;
+  }
+  if (isReducing != hasWaited)
+    return corrupt("entry '%.200s' does not wait for its reductions",
+                   entry.name()->c_str());
   return VIT_OK;
 }
 
@@ -146,6 +168,15 @@ vit_status Checker::command(const schema::Entry &entry,
     break;
   case schema::CommandKind::Fill:
     expected = 1;
+    break;
+  case schema::CommandKind::AllReduce:
+    // Pairs; checkCommand checks what they are.
+    expected = count(c.arguments()) + count(c.arguments()) % 2;
+    if (expected == 0)
+      return corrupt("%s reduces nothing", what);
+    break;
+  case schema::CommandKind::Wait:
+    expected = std::clamp(count(c.arguments()), 1u, 2u);
     break;
   default:
     return corrupt("%s is of an unknown kind", what);

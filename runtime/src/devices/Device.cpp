@@ -9,6 +9,7 @@
 
 #include "format/Extent.h"
 
+#include <cmath>
 #include <ctime>
 
 namespace vit::runtime {
@@ -24,6 +25,99 @@ vit_status Executor::findNotFinite(const Call &, const char *&,
 
 vit_status Executor::fetchArenas(unsigned char *const *, vit_error *error) {
   return fail(error, VIT_INTERNAL, "this device holds no variables");
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients of several ranks
+//===----------------------------------------------------------------------===//
+
+uint32_t findWait(const schema::Schedule &schedule) {
+  uint32_t i = 0;
+  while (i < count(schedule.commands()) &&
+         schedule.commands()->Get(i)->kind() != schema::CommandKind::Wait)
+    ++i;
+  return i;
+}
+
+vit_status Executor::readBack(const Call &, const schema::Argument &, void *,
+                              uint64_t, vit_error *error) {
+  return fail(error, VIT_INTERNAL, "this device copies no arguments");
+}
+
+vit_status Executor::writeTo(const Call &, const schema::Argument &,
+                             const void *, uint64_t, vit_error *error) {
+  return fail(error, VIT_INTERNAL, "this device copies no arguments");
+}
+
+/// Copies the ranges of an AllReduce to `reduced` from element `used` on, and
+/// starts to reduce them.
+vit_status Executor::startOnHost(const Call &call,
+                                 const schema::Command &command, uint64_t &used,
+                                 vit_error *error) {
+  const auto &arguments = *command.arguments();
+  for (uint32_t i = 0; i < arguments.size(); i += 2) {
+    uint64_t bytes = arguments.Get(i)->bytes().times();
+    uint64_t elements = bytes / sizeof(float);
+    float *gradients = reduced.data() + used, *sums = gradients + elements;
+    used += 2 * elements;
+    VIT_TRY(readBack(call, *arguments.Get(i), gradients, bytes, error));
+    VIT_TRY(readBack(call, *arguments.Get(i + 1), sums, bytes, error));
+    if (!context.reduction.isAlone())
+      context.reduction.start(commandName(command), gradients, sums, elements);
+    for (uint64_t k = 0; context.reduction.isAlone() && k < elements; ++k)
+      gradients[k] = sums[k] + gradients[k];
+  }
+  return VIT_OK;
+}
+
+vit_status Executor::reduceOnHost(const Call &call, uint32_t wait,
+                                  bool &isFinite, vit_error *error) {
+  const auto &commands = *schedules[call.entry]->commands();
+  auto forEachBucket = [&](auto visit) {
+    for (uint32_t i = 0; i < wait; ++i)
+      if (commands.Get(i)->kind() == schema::CommandKind::AllReduce)
+        VIT_TRY(visit(*commands.Get(i)));
+    return VIT_OK;
+  };
+  uint64_t total = 0, used = 0;
+  forEachBucket([&](const schema::Command &command) {
+    for (const schema::Argument *argument : *command.arguments())
+      total += argument->bytes().times() / sizeof(float);
+    return VIT_OK;
+  });
+  if (reduced.size() < total &&
+      !reduced.allocateRaw(context.module.allocator, total))
+    return outOfMemory(error, total * sizeof(float), "gradients on the host");
+  VIT_TRY(forEachBucket([&](const schema::Command &command) {
+    return startOnHost(call, command, used, error);
+  }));
+  const auto &described = *commands.Get(wait)->arguments();
+  RankResult result = {0, -1};
+  const schema::Argument &loss = *described.Get(0);
+  const schema::Argument *correct =
+      described.size() > 1 ? described.Get(1) : nullptr;
+  constexpr uint64_t word = sizeof(float);
+  VIT_TRY(readBack(call, loss, &result.loss, word, error));
+  if (correct)
+    VIT_TRY(readBack(call, *correct, &result.correct, word, error));
+  if (!context.reduction.isAlone()) {
+    VIT_TRY(context.reduction.wait(result, error));
+    VIT_TRY(writeTo(call, loss, &result.loss, word, error));
+    if (correct)
+      VIT_TRY(writeTo(call, *correct, &result.correct, word, error));
+  }
+  isFinite = std::isfinite(result.loss);
+  used = 0;
+  return forEachBucket([&](const schema::Command &command) {
+    const auto &arguments = *command.arguments();
+    for (uint32_t i = 0; i < arguments.size(); i += 2) {
+      uint64_t bytes = arguments.Get(i)->bytes().times();
+      VIT_TRY(writeTo(call, *arguments.Get(i), reduced.data() + used, bytes,
+                      error));
+      used += 2 * bytes / sizeof(float);
+    }
+    return VIT_OK;
+  });
 }
 
 /// Whether an entry has code of `target` in this precision (NULL: in any).
@@ -214,7 +308,16 @@ const char *kernelName(const schema::Schedule &schedule,
                        const schema::Command &command) {
   if (command.kind() == schema::CommandKind::Dispatch)
     return schedule.kernels()->Get(command.kernel())->name()->c_str();
-  return command.kind() == schema::CommandKind::Copy ? "copy" : "fill";
+  switch (command.kind()) {
+  case schema::CommandKind::Copy:
+    return "copy";
+  case schema::CommandKind::AllReduce:
+    return "all_reduce";
+  case schema::CommandKind::Wait:
+    return "wait";
+  default:
+    return "fill";
+  }
 }
 
 double commandFlop(const schema::Command &command, int64_t batch) {

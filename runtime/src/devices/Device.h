@@ -17,6 +17,7 @@
 
 #include "Module.h"
 #include "Parameters.h"
+#include "Reduction.h"
 #include "Text.h"
 
 namespace vit::runtime {
@@ -30,6 +31,8 @@ struct SessionContext {
   /// `memory_budget`.
   const vit_session_options &options;
   int threads; ///< at least 1; for the CPU alone
+  /// Sums gradients over ranks, in schedules that reduce.
+  Reduction &reduction;
 };
 
 /// One call, already checked: the entry has a schedule, no command accesses
@@ -110,6 +113,9 @@ public:
   ///    all of its variables or none.
   ///  - Reads the parameters as they are when it is called.
   ///  - Calls `parameters.trained` after a call that changes variables.
+  ///  - On several ranks, a Wait ends the call with VIT_OK and without changes
+  ///    where the loss of a rank is not finite. After it the call is not
+  ///    cancelled. The output of the loss is then that of `RankResult`.
   virtual vit_status run(const Call &call, vit_error *error) = 0;
 
   /// Runs all commands except those that change variables and sets `name` to
@@ -137,9 +143,31 @@ protected:
   const SessionContext context;
   Array<const schema::Schedule *> schedules; ///< per entry
 
+  /// For devices whose memory the host copies. Runs the Wait that is command
+  /// `wait` and the AllReduces before it, which have not run: copies gradients
+  /// and sums to the host, reduces them there, and copies the result back. All
+  /// other commands before `wait` have ended. `isFinite`: whether the losses of
+  /// all ranks are, so that the call goes on.
+  vit_status reduceOnHost(const Call &call, uint32_t wait, bool &isFinite,
+                          vit_error *error);
+  /// Copy from and to the memory of an argument of the call.
+  virtual vit_status readBack(const Call &call,
+                              const schema::Argument &argument, void *target,
+                              uint64_t bytes, vit_error *error);
+  virtual vit_status writeTo(const Call &call, const schema::Argument &argument,
+                             const void *source, uint64_t bytes,
+                             vit_error *error);
+
 private:
+  vit_status startOnHost(const Call &call, const schema::Command &command,
+                         uint64_t &used, vit_error *error);
+
   schema::Target target = schema::Target::Cpu;
+  Array<float> reduced; ///< gradients, each range with its sums behind it
 };
+
+/// The number of the Wait of a schedule; the number of commands if it has none.
+uint32_t findWait(const schema::Schedule &schedule);
 
 //===----------------------------------------------------------------------===//
 // Creating executors

@@ -48,12 +48,14 @@ int main(int argc, char **argv) {
   }
   std::string folder = std::string(argv[1]) + "/";
   Builder logical, stored, drawn, whole, resampled, vulkan, cuda, training,
-      narrow, rounded, migrated;
+      ranks, narrow, rounded, migrated;
   stored.storeForms();
   drawn.useInitializers();
   vulkan.addGpu(vit::schema::Target::Vulkan);
   cuda.addGpu(vit::schema::Target::Cuda);
   training.addTraining();
+  ranks.addTraining();
+  ranks.addRanks();
   narrow.addBf16();
   rounded.keepOnlyBf16();
   migrated.addMigrated({1, 2, 3, 4, 5, 6, 7, 8});
@@ -75,6 +77,7 @@ int main(int argc, char **argv) {
       !write(folder + "vulkan", vulkan, 0) ||
       !write(folder + "cuda", cuda, 0) ||
       !write(folder + "training", training, 0) ||
+      !write(folder + "ranks", ranks, 0) ||
       !write(folder + "narrow", narrow, 0) ||
       !write(folder + "rounded", rounded, 0) ||
       !write(folder + "migrated", migrated, 0) ||

@@ -237,7 +237,7 @@ INSTANTIATE_TEST_SUITE_P(
             [](Builder &b) { b.schedule().commands[4]->units.reset(); }},
         Lie{"command 3 of entry 'forward' is of an unknown kind",
             [](Builder &b) {
-              b.schedule().commands[3]->kind = schema::CommandKind(4);
+              b.schedule().commands[3]->kind = schema::CommandKind(6);
             }},
         Lie{"argument 0 of command 4 of entry 'forward' is number 2 of 2",
             [](Builder &b) {

@@ -80,6 +80,8 @@ public:
   /// the latter if the loss is finite; the gradients of q and kv are the batch.
   /// accumulate_step: image and labels to loss; only momentum += gradient.
   void addTraining();
+  /// Lets the training entries sum their gradients over ranks.
+  void addRanks();
 
   /// Adds to entry forward a schedule in bf16, whose product reads weights in
   /// bf16 from another derived form, the last one.

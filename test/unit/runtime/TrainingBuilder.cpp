@@ -140,4 +140,38 @@ void Builder::addTraining() {
   module.entries.push_back(makeEntry("accumulate_step", std::move(schedule)));
 }
 
+void Builder::addRanks() {
+  auto arena = uint32_t(module.arenas.size());
+  addArena(module, "gradient", kArenaBytes);
+  const uint64_t places[] = {0, 64, 128};
+  for (uint32_t i = 0; i < 3; ++i)
+    addVariable(module, "gradient." + module.parameters[i]->name,
+                module.parameters[i]->dims, arena, places[i])
+        .role = "gradient";
+  for (auto &entry : module.entries) {
+    auto &commands = entry->schedules[0]->commands;
+    if (!commands.back()->is_update)
+      continue;
+    // Two buckets, the second one of two ranges.
+    auto range = [&](uint64_t offset) -> std::vector<schema::Argument> {
+      return {makeArgument(Kind::Slot, 0, {64, 0, 1}, offset),
+              makeArgument(Kind::Arena, arena, {64, 0, 1}, offset)};
+    };
+    std::vector<schema::Argument> second = range(0), results;
+    for (const schema::Argument &argument : range(64))
+      second.push_back(argument);
+    for (uint32_t i = 0; i < entry->outputs.size(); ++i)
+      results.push_back(makeArgument(Kind::Output, i, {4, 0, 1}));
+    auto update = std::move(commands.back());
+    commands.pop_back();
+    commands.push_back(makeCommand(schema::CommandKind::AllReduce,
+                                   "all_reduce.0", 0, range(128)));
+    commands.push_back(
+        makeCommand(schema::CommandKind::AllReduce, "all_reduce.1", 0, second));
+    commands.push_back(
+        makeCommand(schema::CommandKind::Wait, "wait", 0, results));
+    commands.push_back(std::move(update));
+  }
+}
+
 } // namespace vit::test

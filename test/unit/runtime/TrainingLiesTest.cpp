@@ -117,4 +117,64 @@ INSTANTIATE_TEST_SUITE_P(
                   {schema::ArgumentKind::Arena, 0, {64, 0, 1}, 0}};
             }}));
 
+class RanksLies : public testing::TestWithParam<Lie> {};
+
+TEST_P(RanksLies, AreFound) {
+  Builder builder;
+  builder.addTraining();
+  builder.addRanks();
+  vit_error error;
+  EXPECT_EQ(tryLoad(builder.write(), error), VIT_OK) << error.message;
+  GetParam().tell(builder);
+  expectCorrupt(builder, GetParam().message);
+}
+
+/// The commands of train_step: 5 and 6 reduce, 7 waits, 8 is the update.
+std::vector<std::unique_ptr<schema::CommandT>> &commands(Builder &b) {
+  return b.module.entries[1]->schedules[0]->commands;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Metadata, RanksLies,
+    testing::Values(
+        Lie{"command 6 of entry 'train_step' has 3 arguments, expected 4",
+            [](Builder &b) { commands(b)[6]->arguments.pop_back(); }},
+        Lie{"command 5 of entry 'train_step' reduces nothing",
+            [](Builder &b) { commands(b)[5]->arguments.clear(); }},
+        Lie{"command 5 of entry 'train_step' reduces argument 1",
+            [](Builder &b) {
+              commands(b)[5]->arguments[1] = commands(b)[5]->arguments[0];
+            }},
+        Lie{"command 6 of entry 'train_step' reduces argument 3",
+            [](Builder &b) {
+              commands(b)[6]->arguments[3] = {
+                  schema::ArgumentKind::Arena, 3, {128, 0, 1}, 0};
+            }},
+        Lie{"command 5 of entry 'train_step' reduces argument 0",
+            [](Builder &b) {
+              commands(b)[5]->arguments[0] = {
+                  schema::ArgumentKind::Slot, 0, {64, 1, 1}, 0};
+            }},
+        Lie{"command 5 of entry 'train_step' goes beyond its argument 0",
+            [](Builder &b) {
+              commands(b)[5]->arguments[0] = {
+                  schema::ArgumentKind::Slot, 0, {64, 0, 1}, 192};
+            }},
+        Lie{"command 7 of entry 'train_step' exchanges argument 0",
+            [](Builder &b) {
+              commands(b)[7]->arguments[0] = {
+                  schema::ArgumentKind::Input, 2, {4, 0, 1}, 0};
+            }},
+        Lie{"command 7 of entry 'train_step' has 0 arguments, expected 1",
+            [](Builder &b) { commands(b)[7]->arguments.clear(); }},
+        Lie{"command 8 of entry 'train_step' is not where gradients are "
+            "reduced",
+            [](Builder &b) {
+              commands(b)[7]->kind = schema::CommandKind::Barrier;
+              commands(b)[7]->arguments.clear();
+            }},
+        Lie{"command 6 of entry 'train_step' is not where gradients are "
+            "reduced",
+            [](Builder &b) { std::swap(commands(b)[5], commands(b)[7]); }}));
+
 } // namespace

@@ -7,12 +7,14 @@
 
 #include "Finite.h"
 #include "Plan.h"
+#include "Reduction.h"
 #include "devices/Device.h"
 #include "devices/cpu/Pool.h"
 #include "format/Extent.h"
 #include "format/Threads.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace vit::runtime {
 
@@ -42,6 +44,11 @@ private:
   bool next(Launch &launch);
   void readyForms(Launch &launch);
   void report();
+  bool isAlone() const { return !isShared || context.reduction.isAlone(); }
+  void addLines(const schema::Command &command, int64_t begin,
+                int64_t end) const;
+  bool reduce(const schema::Command &command, Launch &launch) const;
+  void waitForRanks(const schema::Command &command);
   bool prepare(const schema::Command &command, Launch &launch) const;
   void dispatch(const schema::Command &command, Launch &launch) const;
   bool allFinite(const schema::Command &command) const;
@@ -64,6 +71,13 @@ private:
   uint64_t begin = 0;
   bool isObserved = false; ///< by the callbacks of the options
   bool isCancelled = false;
+  /// Whether other ranks take part: not in a search for NaN.
+  bool isShared = false;
+  /// The ranks have exchanged their results: the call cannot be cancelled.
+  bool isAgreed = false;
+  bool isNotFinite = false;    ///< the loss of a rank
+  vit_status failure = VIT_OK; ///< of the collective
+  vit_error failureError;
 
   /// Slots, then outputs that the caller left out, then each thread's scratch.
   Array<unsigned char> workspace;
@@ -257,14 +271,94 @@ bool CpuExecutor::prepare(const schema::Command &command,
   case schema::CommandKind::Fill:
     move(command);
     break;
+  case schema::CommandKind::AllReduce:
+    return reduce(command, launch);
+  case schema::CommandKind::Wait:
+    break; // See `next`.
   }
   return false;
+}
+
+/// Elements of a line of 64 bytes, of which ranges of gradients are made.
+static constexpr uint64_t kLine = 16;
+
+/// Adds the gradients of lines [begin, end) of a bucket to their sums.
+void CpuExecutor::addLines(const schema::Command &command, int64_t begin,
+                           int64_t end) const {
+  const auto &arguments = *command.arguments();
+  for (uint32_t i = 0; i < arguments.size(); i += 2) {
+    uint64_t bytes = 0;
+    argumentBytes(*arguments.Get(i), call->batch, bytes);
+    auto lines = int64_t(bytes / sizeof(float) / kLine);
+    auto *gradients = static_cast<float *>(resolve(*arguments.Get(i)));
+    const auto *sums =
+        static_cast<const float *>(resolve(*arguments.Get(i + 1)));
+    int64_t first = std::clamp<int64_t>(begin, 0, lines) * int64_t(kLine),
+            last = std::clamp<int64_t>(end, 0, lines) * int64_t(kLine);
+    for (int64_t k = first; k < last; ++k)
+      gradients[k] = sums[k] + gradients[k];
+    begin -= lines;
+    end -= lines;
+  }
+}
+
+/// Hands a bucket over to the thread that exchanges it with other ranks. On one
+/// rank prepares a launch that adds the gradients to their sums, and returns
+/// true.
+bool CpuExecutor::reduce(const schema::Command &command, Launch &launch) const {
+  const auto &arguments = *command.arguments();
+  uint64_t lines = 0;
+  for (uint32_t i = 0; i < arguments.size(); i += 2) {
+    uint64_t bytes = 0;
+    argumentBytes(*arguments.Get(i), call->batch, bytes);
+    lines += bytes / sizeof(float) / kLine;
+    if (!isAlone())
+      context.reduction.start(
+          commandName(command),
+          static_cast<float *>(resolve(*arguments.Get(i))),
+          static_cast<const float *>(resolve(*arguments.Get(i + 1))),
+          bytes / sizeof(float));
+  }
+  if (!isAlone() || lines == 0)
+    return false;
+  launch.function = [](void *const *given, int64_t, int64_t begin, int64_t end,
+                       void *) {
+    static_cast<const CpuExecutor *>(given[0])->addLines(
+        *static_cast<const schema::Command *>(given[1]), begin, end);
+  };
+  launch.arguments[0] = const_cast<CpuExecutor *>(this);
+  launch.arguments[1] = const_cast<schema::Command *>(&command);
+  launch.batch = call->batch;
+  launch.units = lines;
+  launch.pieces =
+      uint32_t(std::min<uint64_t>(lines, uint64_t(context.threads)));
+  launch.scratch = scratch;
+  launch.scratchStride = 0;
+  return true;
+}
+
+/// Waits for all buckets and exchanges the results of the ranks. Ends the call
+/// where that fails or a loss is not finite.
+void CpuExecutor::waitForRanks(const schema::Command &command) {
+  const auto &arguments = *command.arguments();
+  auto *loss = static_cast<float *>(resolve(*arguments.Get(0)));
+  auto *correct = arguments.size() > 1
+                      ? static_cast<int32_t *>(resolve(*arguments.Get(1)))
+                      : nullptr;
+  RankResult result = {*loss, correct ? *correct : -1};
+  failure = context.reduction.wait(result, &failureError);
+  isAgreed = failure == VIT_OK;
+  *loss = result.loss;
+  if (correct)
+    *correct = result.correct;
+  isNotFinite = isAgreed && !std::isfinite(result.loss);
 }
 
 void CpuExecutor::report() {
   const vit_session_options &options = context.options;
   if (running && isObserved && options.on_event &&
-      running->kind() != schema::CommandKind::Barrier) {
+      running->kind() != schema::CommandKind::Barrier &&
+      (running->kind() != schema::CommandKind::AllReduce || isAlone())) {
     vit_event event = {commandName(*running),
                        kernelName(*schedules[call->entry], *running), begin,
                        monotonicTime(), commandFlop(*running, call->batch)};
@@ -307,7 +401,7 @@ bool CpuExecutor::next(Launch &launch) {
   const auto &commands = *schedules[call->entry]->commands();
   const vit_session_options &options = context.options;
   for (report(); command < end; report()) {
-    isCancelled = isObserved && command <= call->firstChange &&
+    isCancelled = isObserved && command <= call->firstChange && !isAgreed &&
                   options.is_cancelled &&
                   options.is_cancelled(options.cancel_context);
     if (isCancelled)
@@ -316,6 +410,14 @@ bool CpuExecutor::next(Launch &launch) {
     begin = options.on_event ? monotonicTime() : 0;
     if (prepare(*running, launch))
       return true;
+    if (running->kind() != schema::CommandKind::Wait || isAlone())
+      continue;
+    waitForRanks(*running);
+    report();
+    if (isObserved)
+      context.reduction.report(options);
+    if (failure != VIT_OK || isNotFinite)
+      return false;
   }
   return false;
 }
@@ -339,7 +441,15 @@ vit_status CpuExecutor::run(const Call &newCall, vit_error *error) {
   call = &newCall;
   uint32_t total = count(schedules[newCall.entry]->commands());
   const vit_session_options &options = context.options;
+  isShared = true;
+  isAgreed = isNotFinite = false;
+  failure = VIT_OK;
+  failureError = {};
   execute(0, total, options.on_event || options.is_cancelled);
+  if (failure != VIT_OK)
+    return fail(error, failure, "%s", failureError.message);
+  if (isNotFinite)
+    return VIT_OK;
   if (isCancelled)
     return fail(error, VIT_CANCELLED,
                 "the call was cancelled after %u of %u commands", command,
@@ -384,6 +494,7 @@ vit_status CpuExecutor::findNotFinite(const Call &newCall, const char *&name,
   call = &newCall;
   // Values that are left from other calls must not be reported.
   std::memset(workspace.data(), 0, workspace.size());
+  isShared = false;
   const schema::Schedule &schedule = *schedules[newCall.entry];
   uint32_t end = std::min(newCall.firstChange, count(schedule.commands()));
   for (uint32_t i = 0; i < end; ++i) {

@@ -408,6 +408,8 @@ vit_status CudaExecutor::submitCommand(const Call &call,
         "launch a kernel", error);
   }
   case schema::CommandKind::Barrier:
+  case schema::CommandKind::AllReduce: // See `submitAll`.
+  case schema::CommandKind::Wait:
     return VIT_OK;
   case schema::CommandKind::Copy:
     return copyOnDevice(resolve(call, *command.arguments()->Get(1)),
@@ -435,6 +437,8 @@ Result CudaExecutor::addNode(const Call &call, const schema::Command &command,
                                        &launch.node);
   }
   case schema::CommandKind::Barrier:
+  case schema::CommandKind::AllReduce:
+  case schema::CommandKind::Wait:
     return kSuccess;
   case schema::CommandKind::Copy: {
     CopyNode copy = {};
@@ -534,18 +538,63 @@ vit_status CudaExecutor::submit(const Call &call, vit_error *error) {
       "launch a call", error);
 }
 
-/// Submits the commands one by one, with a mark after each.
-vit_status CudaExecutor::submitTimed(const Call &call, vit_error *error) {
+/// Submits commands [begin, end) one by one, with a mark after each if times
+/// are wanted.
+vit_status CudaExecutor::submitEach(const Call &call, uint32_t begin,
+                                    uint32_t end, vit_error *error) {
   const schema::Schedule &schedule = *schedules[call.entry];
-  isSubmitted = true;
-  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+  for (uint32_t i = begin; i < end; ++i) {
     const schema::Command &command = *schedule.commands()->Get(i);
     if (command.kind() == schema::CommandKind::Barrier)
       continue;
+    isSubmitted = isSubmitted || call.firstChange <= i;
     VIT_TRY(submitCommand(call, command, error));
-    VIT_TRY(resources->timer.mark(resources->stream, error));
+    if (context.options.on_event)
+      VIT_TRY(resources->timer.mark(resources->stream, error));
   }
   return VIT_OK;
+}
+
+/// Submits the commands. `isFinite` is false if it ended at a Wait because the
+/// loss of a rank is not finite.
+vit_status CudaExecutor::submitAll(const Call &call, bool &isFinite,
+                                   vit_error *error) {
+  const schema::Schedule &schedule = *schedules[call.entry];
+  uint32_t total = count(schedule.commands()), wait = findWait(schedule);
+  isFinite = true;
+  if (wait == total)
+    return context.options.on_event ? submitEach(call, 0, total, error)
+                                    : submit(call, error);
+  // The host reduces gradients in the middle, which no graph contains.
+  VIT_TRY(submitEach(call, 0, wait, error));
+  VIT_TRY(driver.check(driver.cuStreamSynchronize(resources->stream),
+                       "compute gradients", error));
+  VIT_TRY(reduceOnHost(call, wait, isFinite, error));
+  return isFinite ? submitEach(call, wait, total, error) : VIT_OK;
+}
+
+vit_status CudaExecutor::readBack(const Call &call,
+                                  const schema::Argument &argument,
+                                  void *target, uint64_t bytes,
+                                  vit_error *error) {
+  VIT_TRY(
+      driver.check(driver.cuMemcpyDtoHAsync_v2(target, resolve(call, argument),
+                                               bytes, resources->stream),
+                   "copy gradients from the device", error));
+  return driver.check(driver.cuStreamSynchronize(resources->stream),
+                      "copy gradients from the device", error);
+}
+
+vit_status CudaExecutor::writeTo(const Call &call,
+                                 const schema::Argument &argument,
+                                 const void *source, uint64_t bytes,
+                                 vit_error *error) {
+  VIT_TRY(
+      driver.check(driver.cuMemcpyHtoDAsync_v2(resolve(call, argument), source,
+                                               bytes, resources->stream),
+                   "copy gradients to the device", error));
+  return driver.check(driver.cuStreamSynchronize(resources->stream),
+                      "copy gradients to the device", error);
 }
 
 vit_status CudaExecutor::reportTimes(const Call &call, vit_error *error) {
@@ -567,7 +616,9 @@ vit_status CudaExecutor::reportTimes(const Call &call, vit_error *error) {
       VIT_TRY(report(commandName(command), kernelName(schedule, command),
                      commandFlop(command, call.batch)));
   }
-  return report("download", "copy", 0);
+  VIT_TRY(report("download", "copy", 0));
+  context.reduction.report(context.options);
+  return VIT_OK;
 }
 
 bool CudaExecutor::changesVariables(const Call &call) const {
@@ -585,18 +636,18 @@ vit_status CudaExecutor::runInContext(const Call &call, vit_error *error) {
   if (isTimed)
     VIT_TRY(timer.start(stream, error));
   VIT_TRY(upload(call, error));
-  if (isTimed) {
+  if (isTimed)
     VIT_TRY(timer.mark(stream, error));
-    VIT_TRY(submitTimed(call, error));
-  } else {
-    VIT_TRY(submit(call, error));
-  }
+  bool isFinite = true;
+  VIT_TRY(submitAll(call, isFinite, error));
   VIT_TRY(download(call, error));
   if (isTimed)
     VIT_TRY(timer.mark(stream, error));
   VIT_TRY(
       driver.check(driver.cuStreamSynchronize(stream), "run a call", error));
   handOver(call);
+  if (!isFinite)
+    return VIT_OK;
   if (changesVariables(call)) {
     context.parameters.trained(this);
     resources->weights.keepArenas();

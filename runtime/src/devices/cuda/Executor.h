@@ -90,7 +90,14 @@ private:
                  GraphNode &node) const;
   Result fill(const Call &call, const schema::Command &command,
               Launch &launch) const;
-  vit_status submitTimed(const Call &call, vit_error *error);
+  vit_status submitEach(const Call &call, uint32_t begin, uint32_t end,
+                        vit_error *error);
+  vit_status submitAll(const Call &call, bool &isFinite, vit_error *error);
+  vit_status readBack(const Call &call, const schema::Argument &argument,
+                      void *target, uint64_t bytes, vit_error *error) override;
+  vit_status writeTo(const Call &call, const schema::Argument &argument,
+                     const void *source, uint64_t bytes,
+                     vit_error *error) override;
   vit_status submitCommand(const Call &call, const schema::Command &command,
                            vit_error *error);
   vit_status reportTimes(const Call &call, vit_error *error);

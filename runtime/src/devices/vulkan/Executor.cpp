@@ -266,7 +266,16 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
                           !submissionEnd.allocate(device->allocator, total)))
     return outOfMemory(error, total * 16ull, "a call's events");
   for (uint32_t i = 0; i < total; ++i) {
-    if (i <= p.recording.firstChange() && options.is_cancelled &&
+    if (i == p.recording.waiting()) {
+      VIT_TRY(work.wait(error));
+      reducing = &p;
+      VIT_TRY(reduceOnHost(call, findWait(*schedules[call.entry]), isFinite,
+                           error));
+      if (!isFinite)
+        break;
+    }
+    bool isAgreed = i >= p.recording.waiting() && !context.reduction.isAlone();
+    if (i <= p.recording.firstChange() && !isAgreed && options.is_cancelled &&
         options.is_cancelled(options.cancel_context)) {
       VIT_TRY(work.wait(error));
       return fail(error, VIT_CANCELLED,
@@ -290,6 +299,55 @@ vit_status VulkanExecutor::submit(const Call &call, const Prepared &p,
         VIT_TRY(work.submit(&copy, 1, error));
     }
   return work.wait(error);
+}
+
+/// The buffer of an argument of a slot, output or arena, and where it begins.
+std::pair<VkBuffer, uint64_t>
+VulkanExecutor::find(const schema::Argument &argument) const {
+  if (argument.kind() != schema::ArgumentKind::Arena)
+    return {workspace.handle, reducing->memory.offsetOf(argument)};
+  // The chunk of the arenas.
+  return {weights.chunk(0).handle, weights.offsetOf(argument, 0)};
+}
+
+vit_status VulkanExecutor::readBack(const Call &,
+                                    const schema::Argument &argument,
+                                    void *target, uint64_t bytes,
+                                    vit_error *error) {
+  if (bytes > fetchedGradients.size)
+    VIT_TRY(fetchedGradients.create(*device, bytes, Use::Download,
+                                    "gradients on the host", error));
+  auto [buffer, offset] = find(argument);
+  VkBufferCopy region = {offset, 0, bytes};
+  VIT_TRY(work.runOnce(
+      [&, buffer = buffer](VkCommandBuffer commands) {
+        device->barrier(commands, kAnyWork, kTransfer);
+        device->vk.CmdCopyBuffer(commands, buffer, fetchedGradients.handle, 1,
+                                 &region);
+        device->barrier(commands, kTransfer, kHostReads);
+      },
+      error));
+  std::memcpy(target, fetchedGradients.mapped, bytes);
+  return VIT_OK;
+}
+
+vit_status VulkanExecutor::writeTo(const Call &,
+                                   const schema::Argument &argument,
+                                   const void *source, uint64_t bytes,
+                                   vit_error *error) {
+  if (bytes > stagedGradients.size)
+    VIT_TRY(stagedGradients.create(*device, bytes, Use::Upload,
+                                   "gradients on the host", error));
+  std::memcpy(stagedGradients.mapped, source, bytes);
+  auto [buffer, offset] = find(argument);
+  VkBufferCopy region = {0, offset, bytes};
+  return work.runOnce(
+      [&, buffer = buffer](VkCommandBuffer commands) {
+        device->vk.CmdCopyBuffer(commands, stagedGradients.handle, buffer, 1,
+                                 &region);
+        device->barrier(commands, kTransfer, kAnyWork);
+      },
+      error);
 }
 
 vit_status VulkanExecutor::lostBefore(vit_error *error) const {
@@ -316,6 +374,7 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
   upload(call, *p);
   copied.end_ns = tell ? monotonicTime() : 0;
   isChanging = false;
+  isFinite = true;
   vit_status status = submit(call, *p, error);
   if (status != VIT_OK) {
     // No work may be pending when this returns.
@@ -325,7 +384,7 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
       context.parameters.training.arenas.lose();
     return status;
   }
-  if (changesVariables(call)) {
+  if (changesVariables(call) && isFinite) {
     context.parameters.trained(this);
     weights.keepArenas();
   }
@@ -335,8 +394,9 @@ vit_status VulkanExecutor::run(const Call &call, vit_error *error) {
   }
   uint64_t finished = monotonicTime();
   context.options.on_event(context.options.event_context, &copied);
-  if (findTimes(*p, finished))
+  if (isFinite && findTimes(*p, finished))
     tellEvents(call);
+  context.reduction.report(context.options);
   copied = {"download", "copy", monotonicTime(), 0, 0};
   download(call, *p);
   copied.end_ns = monotonicTime();

@@ -54,6 +54,12 @@ private:
                       vit_error *error) const;
   vit_status submit(const Call &call, const Prepared &prepared,
                     vit_error *error);
+  std::pair<VkBuffer, uint64_t> find(const schema::Argument &argument) const;
+  vit_status readBack(const Call &call, const schema::Argument &argument,
+                      void *target, uint64_t bytes, vit_error *error) override;
+  vit_status writeTo(const Call &call, const schema::Argument &argument,
+                     const void *source, uint64_t bytes,
+                     vit_error *error) override;
   bool changesVariables(const Call &call) const {
     return call.firstChange < count(schedules[call.entry]->commands());
   }
@@ -68,6 +74,7 @@ private:
   Pipelines pipelines;
   DeviceParameters weights;
   Buffer workspace, staged, fetched;
+  Buffer stagedGradients, fetchedGradients;
   Prepared prepared[kPrepared];
 
   SplitLimits limits = {};
@@ -76,6 +83,8 @@ private:
   const format::Level *forced = nullptr;
   uint64_t calls = 0;
   bool isChanging = false; ///< the present call may have changed variables
+  bool isFinite = true;    ///< so are the losses of all ranks in that call
+  const Prepared *reducing = nullptr; ///< that call, in reduceOnHost
 
   // Times of the current call in nanoseconds of CLOCK_MONOTONIC.
   Array<uint64_t> begin, end;                     ///< per command

@@ -189,6 +189,9 @@ void Recording::recordPiece(const Resources &resources,
   case schema::CommandKind::Barrier:
     context->barrier(buffer, kAnyWork, kAnyWork);
     return;
+  case schema::CommandKind::AllReduce: // The host does that.
+  case schema::CommandKind::Wait:
+    return;
   case schema::CommandKind::Fill: {
     const schema::Argument &target = *command.arguments()->Get(0);
     uint64_t bytes = 0;
@@ -229,9 +232,13 @@ vit_status Recording::record(Context &owner, const Resources &resources,
   context = &owner;
   batch = newBatch;
   submissionCount = 1;
+  waitingSubmission = UINT32_MAX;
   forEachPiece(schedule, batch, limits, [&](const Piece &piece) {
     submissionCount = piece.submission + 1;
     ++pieceCount;
+    if (schedule.commands()->Get(piece.command)->kind() ==
+        schema::CommandKind::Wait)
+      waitingSubmission = piece.submission;
     if (piece.command < firstChange)
       changingSubmission = submissionCount;
     else

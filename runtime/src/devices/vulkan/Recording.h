@@ -52,6 +52,8 @@ public:
   /// The first submission that changes variables; the number of submissions if
   /// none does.
   uint32_t firstChange() const { return changingSubmission; }
+  /// The submission that begins with a Wait; UINT32_MAX if none does.
+  uint32_t waiting() const { return waitingSubmission; }
   const VkCommandBuffer *submission(uint32_t index) const {
     return &commands[index];
   }
@@ -93,6 +95,7 @@ private:
   VkQueryPool queries = VK_NULL_HANDLE;
   uint32_t submissionCount = 0;
   uint32_t changingSubmission = 0;
+  uint32_t waitingSubmission = UINT32_MAX;
   uint32_t pieceCount = 0;
   uint32_t setCount = 0;
   Array<VkCommandBuffer> commands; ///< submissions, then downloads

@@ -64,7 +64,9 @@ void forEachPiece(const schema::Schedule &schedule, int64_t batch,
   for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
     const schema::Command &command = *schedule.commands()->Get(i);
     double work = workOf(command, batch);
-    if (limits.separate && spent > 0) {
+    // The host reduces gradients before what follows a Wait is submitted.
+    bool isWait = command.kind() == schema::CommandKind::Wait;
+    if ((limits.separate && spent > 0) || (isWait && i > 0)) {
       ++submission;
       spent = 0;
     }
