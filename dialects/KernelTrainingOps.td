@@ -111,6 +111,29 @@ def Kernel_ConcatOp : Kernel_Op<"concat", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Kernel_AllReduceOp : Kernel_Op<"all_reduce", [Pure, SameVariadicOperandSize]> {
+  let summary = "sum of gradients over the ranks of a training run";
+  let description = [{
+    `vit.all_reduce`. Not a launch: the runtime exchanges gradients with the
+    other ranks while later kernels run. Each result is in the memory of its
+    gradient, and complete when a kernel first reads a result. A module has a
+    command for the op, and one that waits.
+
+    ```mlir
+    %0:2 = kernel.all_reduce %dw, %db onto %dw_sum, %db_sum
+        : (tensor<10x192xf32>, tensor<10xf32>, tensor<10x192xf32>, tensor<10xf32>) -> (tensor<10x192xf32>, tensor<10xf32>)
+    ```
+
+    Constraints:
+    - C1: there is at least one gradient; its sum and its result have its type,
+      of f32, of static size and row-major.
+  }];
+  let arguments = (ins Variadic<Kernel_Tensor>:$gradients, Variadic<Kernel_Tensor>:$sums);
+  let results = (outs Variadic<Kernel_Tensor>:$results);
+  let assemblyFormat = "$gradients `onto` $sums attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Kernel_NormOp : Kernel_LaunchOp<"norm", Kernel_Promise<"std::nullopt",
     "OperandLayout::RowMajor", "std::nullopt", "WorkUnit::Elements">> {
   let summary = "min(1, max_norm / (norm + 1e-6)), where norm is that of all operands together";

@@ -306,6 +306,45 @@ def GenerateBackward : Pass<"vit-generate-backward", "::mlir::ModuleOp"> {
     Statistic<"parametersFrozen", "parameters-frozen", "Number of parameters (of layers) without one">];
 }
 
+def Distribute : Pass<"vit-distribute", "::mlir::ModuleOp"> {
+  let summary = "Sum the gradients of a training step over several ranks";
+  let description = [{
+    The additions of gradients to the states that accumulate them become
+    `vit.all_reduce`. One op reduces a bucket of gradients, in the order in
+    which the backward part computes them, so that their exchange overlaps with
+    the rest of the backward part. N ranks are then the same training as one
+    that accumulates N times as many micro-batches, which `accumulate` of
+    vit-generate-backward counts over all ranks. Entries that accumulate nothing
+    are not changed.
+
+    ```mlir
+    %dw1 = vit.linear_weight_gradient %dy, %x1 : ...
+    %dx = vit.linear_input_gradient %dy, %w1 : ...
+    %dw0 = vit.linear_weight_gradient %dx, %x0 : ...
+    %sum0 = vit.read @gradient.w0 : tensor<8x8xf32>
+    %0 = vit.add %sum0, %dw0 : ...
+    %sum1 = vit.read @gradient.w1 : tensor<3x8xf32>
+    %1 = vit.add %sum1, %dw1 : ...
+    ```
+    becomes, with small buckets,
+    ```mlir
+    %sum0 = vit.read @gradient.w0 : tensor<8x8xf32>
+    %sum1 = vit.read @gradient.w1 : tensor<3x8xf32>
+    %dw1 = vit.linear_weight_gradient %dy, %x1 : ...
+    %1 = vit.all_reduce %dw1 onto %sum1 : ...
+    %dx = vit.linear_input_gradient %dy, %w1 : ...
+    %dw0 = vit.linear_weight_gradient %dx, %x0 : ...
+    %0 = vit.all_reduce %dw0 onto %sum0 : ...
+    ```
+  }];
+  let options = [
+    Option<"bucketBytes", "bucket-bytes", "int64_t", "1 << 20",
+        "A bucket is complete when it has this many bytes">];
+  let dependentDialects = ["::mlir::vit::VitDialect"];
+  let statistics = [
+    Statistic<"buckets", "buckets", "Number of buckets">];
+}
+
 //===----------------------------------------------------------------------===//
 // Kernel
 //===----------------------------------------------------------------------===//

@@ -202,6 +202,29 @@ def Vit_ClipByGlobalNormOp : Vit_Op<"clip_by_global_norm", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Vit_AllReduceOp : Vit_Op<"all_reduce", [Pure, SameVariadicOperandSize]> {
+  let summary = "sum of gradients over the ranks of a training run";
+  let description = [{
+    Adds to each of `sums` the gradients of all ranks, one after another in the
+    order of ranks: the additions of a single rank that accumulates as many
+    micro-batches. On one rank, sum + gradient. Ranks have equal sums. The
+    gradients of one op travel together, while the ops that follow compute.
+
+    ```mlir
+    %0:2 = vit.all_reduce %dw, %db onto %dw_sum, %db_sum
+        : (tensor<10x192xf32>, tensor<10xf32>, tensor<10x192xf32>, tensor<10xf32>) -> (tensor<10x192xf32>, tensor<10xf32>)
+    ```
+
+    Constraints:
+    - C1: there is at least one gradient; its sum and its result have its type,
+      of f32 and of static size.
+  }];
+  let arguments = (ins Variadic<Vit_Tensor>:$gradients, Variadic<Vit_Tensor>:$sums);
+  let results = (outs Variadic<Vit_Tensor>:$results);
+  let assemblyFormat = "$gradients `onto` $sums attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Vit_SgdOp : Vit_ChangeOp<"sgd"> {
   let summary = "stochastic gradient descent with momentum";
   let description = [{

@@ -21,7 +21,13 @@ struct TrainingRequest {
   std::string options; ///< Of vit-generate-backward.
   uint64_t memory = 0; ///< Bytes for a step's activations; 0: no limit.
   int64_t batch = 0;   ///< Of a step.
+  /// Bytes of the buckets in which gradients are summed over ranks; 0: there is
+  /// one rank.
+  uint64_t bucketBytes = 0;
 };
+
+/// The default of bucketBytes where there are several ranks.
+inline constexpr uint64_t kBucketBytes = uint64_t(1) << 20;
 
 /// What code in int8 takes from pictures; see vit_compiler_request.
 struct Calibration {
@@ -73,6 +79,7 @@ struct CompilerOptions {
       request.training = training->options.c_str();
       request.training_memory = training->memory;
       request.batch = training->batch;
+      request.bucket_bytes = training->bucketBytes;
     }
     return request;
   }

@@ -112,6 +112,9 @@ typedef struct vit_compiler_request {
                             ///< training step at `batch`; cheap values are
                             ///< recomputed to stay below it. 0: no budget; only
                             ///< elementwise values are recomputed.
+  uint64_t bucket_bytes;    ///< Of the buckets in which a training step that
+                            ///< accumulates sums its gradients over ranks: see
+                            ///< vit-distribute. 0: it does not.
 
   // VIT_COMPILER_EVALUATE
   const vit_tensor *inputs; ///< f32 or f64, by name; name NULL: by position.

@@ -37,6 +37,7 @@ struct TargetPipelineOptions {
   std::vector<std::string> skip;    ///< optional passes to leave out
   /// Options of vit-generate-backward, where a training step is wanted.
   std::optional<std::string> training;
+  uint64_t bucketBytes = 0;    ///< of vit-distribute; 0: no such pass
   uint64_t trainingMemory = 0; ///< budget of vit-rematerialize
 };
 

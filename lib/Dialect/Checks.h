@@ -108,6 +108,23 @@ LogicalResult verifyNamedTensor(Operation *user, SymbolTableCollection &symbols,
 LogicalResult verifyMigration(Operation *op, DenseElementsAttr migration,
                               int64_t width, StringRef value, StringRef count);
 
+/// C1 of vit.all_reduce and kernel.all_reduce.
+template <typename Op> LogicalResult verifyAllReduce(Op op) {
+  if (op.getGradients().empty())
+    return op.emitOpError("C1: there must be at least one gradient");
+  for (auto [gradient, sum, result] :
+       llvm::zip(op.getGradients(), op.getSums(), op.getResults())) {
+    RankedTensorType type = tensorOf(gradient);
+    if (sum.getType() != type || result.getType() != type ||
+        !type.hasStaticShape() || !type.getElementType().isF32() ||
+        type.getEncoding())
+      return op.emitOpError("C1: gradient, sum and result must have one type "
+                            "of f32 and of static size, not ")
+             << type << ", " << sum.getType() << " and " << result.getType();
+  }
+  return success();
+}
+
 /// C4 to C6 of vit.linear.
 LogicalResult verifyScales(LinearOp op);
 

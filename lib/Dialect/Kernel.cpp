@@ -25,7 +25,14 @@ using namespace mlir::vit::kernel;
 
 bool kernel::isComputed(Value value) {
   Operation *op = value.getDefiningOp();
-  return !op || isa<KernelOpInterface, ConcatOp, DispatchOp>(op);
+  return !op || isa<KernelOpInterface, ConcatOp, AllReduceOp, DispatchOp>(op);
+}
+
+OpOperand *kernel::getReduced(Value value) {
+  auto reduce = value.getDefiningOp<AllReduceOp>();
+  return reduce ? &reduce.getGradientsMutable()[cast<OpResult>(value)
+                                                    .getResultNumber()]
+                : nullptr;
 }
 
 void KernelDialect::initialize() {

@@ -76,6 +76,8 @@ LogicalResult ConcatOp::verify() {
   return success();
 }
 
+LogicalResult AllReduceOp::verify() { return vit::verifyAllReduce(*this); }
+
 LogicalResult NormOp::verify() {
   for (Value value : getGradients())
     if (!tensorOf(value).hasStaticShape())

@@ -215,6 +215,8 @@ LogicalResult AdamwOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyUpdate(*this, symbols, {getFirstAttr(), getSecondAttr()});
 }
 
+LogicalResult AllReduceOp::verify() { return verifyAllReduce(*this); }
+
 LogicalResult ClipByGlobalNormOp::verify() {
   if (getGradients().empty())
     return emitOpError("C1: there must be at least one gradient");

@@ -426,6 +426,14 @@ std::optional<LogicalResult> Converter::convertTraining(Operation *op) {
         return convertLoss(op, LossKind::accuracy, op.getLogits(),
                            op.getTargets(), Value(), 0.0);
       })
+      .Case([&](vit::AllReduceOp op) {
+        auto reduce = kernel::AllReduceOp::create(
+            builder, op.getLoc(), op.getResultTypes(), op.getGradients(),
+            op.getSums());
+        op.replaceAllUsesWith(reduce.getResults());
+        op.erase();
+        return success();
+      })
       .Case([&](WriteOp op) { return convertWrite(op); })
       .Case([&](SgdOp op) { return convertSgd(op); })
       .Case<AdamOp, AdamwOp>([&](auto op) { return convertAdam(op); })

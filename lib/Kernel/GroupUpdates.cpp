@@ -42,6 +42,7 @@ private:
   void addGroup(MutableArrayRef<UpdateMember> members);
   bool follows(const UpdateMember &first, const UpdateMember &second) const;
   void addRun(ArrayRef<UpdateMember> members);
+  Value copy(Value gradient);
   Value getConcatOperand(Value gradient);
   Value concat(ArrayRef<UpdateMember> members);
   void widenNorms();
@@ -91,22 +92,35 @@ void UpdateGrouper::addGroup(MutableArrayRef<UpdateMember> members) {
     }
 }
 
+Value UpdateGrouper::copy(Value gradient) {
+  builder.setInsertionPointAfterValue(gradient);
+  auto copy = MapOp::create(builder, gradient.getLoc(), gradient.getType(),
+                            gradient, ValueRange(), tile);
+  addIdentity(copy);
+  return copy.getResult();
+}
+
 /// Returns `gradient`, or a copy of it if it cannot be computed in the memory
 /// of a concat because no kernel computes it, the entry returns it, or another
 /// concat contains it.
 Value UpdateGrouper::getConcatOperand(Value gradient) {
-  bool isOwn = isa_and_nonnull<KernelOpInterface>(gradient.getDefiningOp());
+  OpOperand *reduced = getReduced(gradient);
+  if (reduced && placed.insert(gradient).second) {
+    if (!isa_and_nonnull<KernelOpInterface>(reduced->get().getDefiningOp()) ||
+        !reduced->get().hasOneUse())
+      reduced->set(copy(reduced->get()));
+    return gradient;
+  }
+  bool isOwn =
+      !reduced && isa_and_nonnull<KernelOpInterface>(gradient.getDefiningOp());
   bool isReturned = llvm::any_of(gradient.getUsers(), [](Operation *user) {
     return user->hasTrait<OpTrait::IsTerminator>();
   });
   if (isOwn && !isReturned && placed.insert(gradient).second)
     return gradient;
-  builder.setInsertionPointAfterValue(gradient);
-  auto copy = MapOp::create(builder, gradient.getLoc(), gradient.getType(),
-                            gradient, ValueRange(), tile);
-  addIdentity(copy);
-  placed.insert(copy.getResult());
-  return copy.getResult();
+  Value copied = copy(gradient);
+  placed.insert(copied);
+  return copied;
 }
 
 Value UpdateGrouper::concat(ArrayRef<UpdateMember> members) {

@@ -45,6 +45,11 @@ LogicalResult vit::buildTargetPipeline(
     if (failed(backward->initializeOptions(*options.training, reportError)))
       return failure();
     manager.addPass(std::move(backward));
+    if (options.bucketBytes != 0) {
+      DistributeOptions distribute;
+      distribute.bucketBytes = static_cast<int64_t>(options.bucketBytes);
+      manager.addPass(createDistribute(distribute));
+    }
   }
   OpPassManager &kernels =
       options.training ? manager.nest<func::FuncOp>() : entries;
@@ -129,6 +134,12 @@ struct VitToTargetOptions : PassPipelineOptions<VitToTargetOptions> {
       *this, "training",
       llvm::cl::desc("Add a training step: {options of "
                      "vit-generate-backward}, {} for their defaults")};
+  Option<uint64_t> bucketBytes{
+      *this, "bucket-bytes",
+      llvm::cl::desc("Bytes of the buckets in which a training step sums its "
+                     "gradients over ranks; 0: it does not, see "
+                     "vit-distribute"),
+      llvm::cl::init(0)};
   Option<uint64_t> trainingMemory{
       *this, "training-memory",
       llvm::cl::desc("Bytes that a training step's activations may take at "
@@ -157,6 +168,7 @@ parsePipeline(StringRef target, OpPassManager &manager, StringRef text,
                          llvm::join(getOptionalPasses(), ", "));
   if (given.training.hasValue())
     options.training = given.training;
+  options.bucketBytes = given.bucketBytes;
   options.trainingMemory = given.trainingMemory;
   return buildTargetPipeline(manager, options, reportError);
 }

@@ -116,6 +116,8 @@ LogicalResult PlanPass::collect(Block &block) {
     extend(life, concat.getResult());
     int64_t offset = 0;
     for (Value operand : concat.getGradients()) {
+      if (OpOperand *reduced = getReduced(operand))
+        operand = reduced->get();
       Operation *maker = operand.getDefiningOp();
       if (!isa_and_nonnull<KernelOpInterface>(maker) ||
           isWrittenToCaller(operand) ||

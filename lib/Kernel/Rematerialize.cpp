@@ -89,13 +89,17 @@ Liveness::Liveness(Block &block, int64_t batch) {
   for (UpdateOp update : block.getOps<UpdateOp>())
     if (Value gradient = update.getGradient();
         gradient && gradient.getDefiningOp()) {
+      if (OpOperand *reduced = getReduced(gradient))
+        gradient = reduced->get();
+      if (!gradient.getDefiningOp())
+        continue;
       kept.insert(gradient);
       firstGradient = std::min(firstGradient, times[gradient.getDefiningOp()]);
     }
   LiveBytes live;
   for (Operation *op : ops) {
     for (Value value : op->getResults()) {
-      if (!isComputed(value))
+      if (!isComputed(value) || getReduced(value))
         continue;
       Life life;
       life.bytes = getSlotBytes(value, batch);

@@ -579,6 +579,7 @@ LogicalResult Request::runPasses(const Plan &plan, ModuleOp lowered,
   options.skip.assign(skip.begin(), skip.end());
   if (request.training)
     options.training = request.training;
+  options.bucketBytes = request.bucket_bytes;
   options.trainingMemory = trainingMemory;
   if (failed(buildTargetPipeline(
           manager, options, [&](const Twine &message) -> LogicalResult {

@@ -72,6 +72,8 @@ private:
   schema::Argument argumentAt(const Place &place, Value value) const;
   FailureOr<uint32_t> addKernel(kernel::DispatchOp dispatch);
   LogicalResult addDispatch(kernel::DispatchOp dispatch);
+  LogicalResult addAllReduce(kernel::AllReduceOp op);
+  LogicalResult addWait();
   LogicalResult addCopy(Value value, uint32_t output);
   /// `isWritten`: for each argument, whether the command writes it.
   void addCommand(std::unique_ptr<schema::CommandT> command,
@@ -86,6 +88,8 @@ private:
   schema::ScheduleT &schedule;
   /// Whether the entry changes variables.
   bool isTraining;
+  /// Whether gradients are being reduced that no command has waited for.
+  bool isReducing = false;
   DenseMap<Value, Place> places;
   llvm::StringMap<uint32_t> kernels;  ///< Numbers in the schedule, by name.
   std::array<BufferUse, 2> unordered; ///< Of Vulkan's two buffers.
@@ -124,6 +128,17 @@ SmallVector<uint32_t> ScheduleBuilder::placeResults() {
   return copies;
 }
 
+/// Whether an operand is a reduced gradient, or contains one.
+static bool readsReduced(kernel::DispatchOp dispatch) {
+  return llvm::any_of(dispatch.getOperands(), [](Value operand) {
+    auto concat = operand.getDefiningOp<kernel::ConcatOp>();
+    return kernel::getReduced(operand) ||
+           (concat && llvm::any_of(concat.getGradients(), [](Value gradient) {
+              return kernel::getReduced(gradient) != nullptr;
+            }));
+  });
+}
+
 LogicalResult ScheduleBuilder::build() {
   Block &body = function.getBody().front();
   for (BlockArgument argument : body.getArguments())
@@ -140,6 +155,11 @@ LogicalResult ScheduleBuilder::build() {
   }
   bool hasUpdated = false;
   for (Operation &op : body) {
+    if (auto reduce = dyn_cast<kernel::AllReduceOp>(op)) {
+      if (failed(addAllReduce(reduce)))
+        return failure();
+      continue;
+    }
     if (auto dispatch = dyn_cast<kernel::DispatchOp>(op)) {
       bool isUpdate = llvm::any_of(dispatch.getOperands(), [](Value operand) {
         return operand.getDefiningOp<kernel::ArenaOp>();
@@ -148,6 +168,9 @@ LogicalResult ScheduleBuilder::build() {
         return error.fail(&op, "a step must end with its updates, but this "
                                "follows one");
       hasUpdated |= isUpdate;
+      if (isReducing && (isUpdate || readsReduced(dispatch)) &&
+          failed(addWait()))
+        return failure();
       if (failed(addDispatch(dispatch)))
         return failure();
       schedule.commands.back()->is_update = isUpdate;
@@ -242,6 +265,77 @@ void ScheduleBuilder::addCommand(std::unique_ptr<schema::CommandT> command,
     }
   }
   schedule.commands.push_back(std::move(command));
+}
+
+/// Adds the command for a bucket. Its arguments are ranges of gradients, each
+/// followed by that of its sums; ranges that touch become one.
+LogicalResult ScheduleBuilder::addAllReduce(kernel::AllReduceOp op) {
+  auto command = std::make_unique<schema::CommandT>();
+  command->kind = schema::CommandKind::AllReduce;
+  command->name = getWorkName(op.getLoc());
+  std::vector<schema::Argument> &ranges = command->arguments;
+  for (auto [gradient, sum, result] :
+       llvm::zip(op.getGradients(), op.getSums(), op.getResults())) {
+    FailureOr<Place> from = placeOf(gradient), onto = placeOf(sum);
+    if (failed(from) || failed(onto))
+      return failure();
+    if (from->kind != schema::ArgumentKind::Slot ||
+        onto->kind != schema::ArgumentKind::Arena)
+      return error.fail(op, "gradients are reduced in a slot, onto an arena; "
+                            "run vit-group-updates and vit-plan");
+    places[result] = *from;
+    schema::Argument pair[] = {argumentAt(*from, gradient),
+                               argumentAt(*onto, sum)};
+    auto follows = [](const schema::Argument &before,
+                      const schema::Argument &now) {
+      return before.index() == now.index() &&
+             before.offset() + before.bytes().times() == now.offset();
+    };
+    size_t count = ranges.size();
+    if (count == 0 || !follows(ranges[count - 2], pair[0]) ||
+        !follows(ranges[count - 1], pair[1])) {
+      ranges.insert(ranges.end(), std::begin(pair), std::end(pair));
+      continue;
+    }
+    for (schema::Argument &range : llvm::MutableArrayRef(ranges).take_back(2))
+      range = schema::Argument(
+          range.kind(), range.index(),
+          schema::Extent(range.bytes().times() + pair[0].bytes().times(),
+                         /*of=*/0, /*per=*/1),
+          range.offset());
+  }
+  SmallVector<bool> isWritten;
+  for (size_t i = 0; i < ranges.size(); ++i)
+    isWritten.push_back(i % 2 == 0);
+  addCommand(std::move(command), isWritten);
+  isReducing = true;
+  return success();
+}
+
+/// Adds the command that waits for all buckets. Its arguments are the results
+/// that describe the step, which the ranks exchange.
+LogicalResult ScheduleBuilder::addWait() {
+  auto command = std::make_unique<schema::CommandT>();
+  command->kind = schema::CommandKind::Wait;
+  command->name = "wait";
+  Operation *terminator = function.getBody().front().getTerminator();
+  SmallVector<bool> isWritten;
+  for (auto [binding, value] :
+       llvm::zip(entry.outputs, terminator->getOperands())) {
+    if (binding->role != schema::Role::Loss &&
+        binding->role != schema::Role::Correct)
+      continue;
+    FailureOr<Place> place = placeOf(value);
+    if (failed(place))
+      return failure();
+    command->arguments.push_back(schema::Argument(
+        place->kind, place->index,
+        schema::Extent(sizeof(float), /*of=*/0, /*per=*/1), place->offset));
+    isWritten.push_back(true);
+  }
+  addCommand(std::move(command), isWritten);
+  isReducing = false;
+  return success();
 }
 
 LogicalResult ScheduleBuilder::addCopy(Value value, uint32_t output) {

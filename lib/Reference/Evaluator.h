@@ -68,6 +68,12 @@ private:
   LogicalResult updateVariables(kernel::UpdateOp op, size_t index,
                                 const Tensor *gradient);
   LogicalResult checkLabels(Operation *op, Value logits, Value targets);
+  /// Of a single rank.
+  template <typename Op> void evaluateAllReduce(Op op) {
+    for (auto [gradient, sum, result] :
+         llvm::zip(op.getGradients(), op.getSums(), op.getResults()))
+      set(result, broadcast(get(sum), get(gradient), std::plus<>()));
+  }
   LogicalResult evaluateSgd(SgdOp op);
   template <typename Op> LogicalResult evaluateAdam(Op op);
   Tensor getUpdateGradient(Value gradient, Value factor);

@@ -238,6 +238,10 @@ std::optional<LogicalResult> Evaluator::evaluateTrainingKernel(Operation *op) {
         set(op.getResult(), std::move(result));
         return success();
       })
+      .Case([&](kernel::AllReduceOp op) -> Done {
+        evaluateAllReduce(op);
+        return success();
+      })
       .Case([&](kernel::NormOp op) -> Done {
         SmallVector<const Tensor *> gradients;
         for (Value value : op.getGradients())

@@ -145,6 +145,10 @@ std::optional<LogicalResult> Evaluator::evaluateTrainingOp(Operation *op) {
             accuracy(get(op.getLogits()), get(op.getTargets())));
         return success();
       })
+      .Case([&](AllReduceOp op) -> Done {
+        evaluateAllReduce(op);
+        return success();
+      })
       .Case([&](WriteOp op) -> Done {
         Tensor value;
         return change(op, {{op.getSymbolAttr(), &value}}, op.getLayer(),

@@ -13,6 +13,8 @@ func.func @variables(%w: tensor<6x4xf32>, %b: tensor<6xf32>, %lr: tensor<f32>, %
   %p = kernel.pack %w tile<rows = 6, cols = 16, chunk = 1> slots [1] : (tensor<6x4xf32>) -> tensor<6x4xf32, #kernel.panels<cols = 64, transposed = true>>
   // CHECK: kernel.concat %arg0, %arg1 slots [3] : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>
   %g = kernel.concat %w, %b slots [3] : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>
+  // CHECK: kernel.all_reduce %arg0, %arg1 onto %arg0, %arg1 : (tensor<6x4xf32>, tensor<6xf32>, tensor<6x4xf32>, tensor<6xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
+  %sum:2 = kernel.all_reduce %w, %b onto %w, %b : (tensor<6x4xf32>, tensor<6xf32>, tensor<6x4xf32>, tensor<6xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
   // CHECK: kernel.norm %{{.*}}, %arg1 max_norm 5.000000e-01 slots [1] : (tensor<48xf32>, tensor<6xf32>) -> tensor<f32>
   %f = kernel.norm %g, %b max_norm 0.5 slots [1] : (tensor<48xf32>, tensor<6xf32>) -> tensor<f32>
   // CHECK: kernel.update "adamw" [#kernel.variable<@w, layer = 0>, #kernel.variable<@b>] states

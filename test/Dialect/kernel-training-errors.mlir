@@ -72,6 +72,14 @@ func.func @concat_c1_batch(%a: tensor<?x4xf32>) {
 
 // -----
 
+func.func @all_reduce_c1(%a: tensor<4xf32>, %b: tensor<4xf32, #kernel.channels<>>) {
+  // expected-error @+1 {{C1: gradient, sum and result must have one type}}
+  %0 = kernel.all_reduce %a onto %b : (tensor<4xf32>, tensor<4xf32, #kernel.channels<>>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
 func.func @norm_c1(%a: tensor<?x4xf32>) {
   // expected-error @+1 {{C1: operand 'tensor<?x4xf32>' has no known size}}
   %0 = kernel.norm %a max_norm 1.0 : (tensor<?x4xf32>) -> tensor<f32>

@@ -106,6 +106,8 @@ func.func @random(%x: tensor<?x5x4xf32>, %step: tensor<i32>) {
 func.func @updates(%g: tensor<6x4xf32>, %h: tensor<6xf32>, %rate: tensor<f32>, %step: tensor<i32>) {
   // CHECK: %[[CLIP:.*]] = vit.clip_by_global_norm %arg0, %arg1 max_norm 1.000000e+00 : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<f32>
   %clip = vit.clip_by_global_norm %g, %h max_norm 1.0 : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<f32>
+  // CHECK: %[[SUM:.*]]:2 = vit.all_reduce %arg0, %arg1 onto %arg0, %arg1 : (tensor<6x4xf32>, tensor<6xf32>, tensor<6x4xf32>, tensor<6xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
+  %sum:2 = vit.all_reduce %g, %h onto %g, %h : (tensor<6x4xf32>, tensor<6xf32>, tensor<6x4xf32>, tensor<6xf32>) -> (tensor<6x4xf32>, tensor<6xf32>)
   // CHECK: vit.adamw @w[1], %arg0 times %[[CLIP]] state @exp_avg.w, @exp_avg_sq.w learning_rate %arg2 step %arg3 betas [9.000000e-01, 9.990000e-01] epsilon 1.000000e-08 decay 5.000000e-02 every 4 : tensor<6x4xf32>
   vit.adamw @w[1], %g times %clip state @exp_avg.w, @exp_avg_sq.w learning_rate %rate step %step betas [0.9, 0.999] epsilon 1.0e-8 decay 0.05 every 4 : tensor<6x4xf32>
   // CHECK: vit.adam @b, %arg1 state @exp_avg.b, @exp_avg_sq.b learning_rate %arg2 step %arg3 betas [9.000000e-01, 9.990000e-01] epsilon 1.000000e-08 : tensor<6xf32>

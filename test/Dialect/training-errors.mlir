@@ -607,6 +607,30 @@ func.func @clip_c2(%g: tensor<4xf32>) {
 
 // -----
 
+func.func @all_reduce_c1_type(%g: tensor<4xf32>, %s: tensor<5xf32>) {
+  // expected-error @+1 {{C1: gradient, sum and result must have one type of f32 and of static size, not 'tensor<4xf32>', 'tensor<5xf32>' and 'tensor<4xf32>'}}
+  %0 = vit.all_reduce %g onto %s : (tensor<4xf32>, tensor<5xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @all_reduce_c1_batch(%g: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: gradient, sum and result must have one type}}
+  %0 = vit.all_reduce %g onto %g : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @all_reduce_c1_none() {
+  // expected-error @+1 {{C1: there must be at least one gradient}}
+  vit.all_reduce onto : () -> ()
+  return
+}
+
+// -----
+
 func.func @linear_input_gradient_c3(%d: tensor<?x6xf32>, %w: tensor<6x4xf32>) {
   // expected-error @+1 {{C3: the precision must be f32 or bf16, not int8}}
   %0 = vit.linear_input_gradient %d, %w precision int8 : (tensor<?x6xf32>, tensor<6x4xf32>) -> tensor<?x4xf32>

@@ -28,7 +28,8 @@ namespace {
 /// The options of the command line.
 struct Options {
   vit::tools::CompilerOptions compiler;
-  vit::tools::TrainingRequest training = {"", 0, /*batch=*/1};
+  vit::tools::TrainingRequest training = {"", 0, /*batch=*/1, 0};
+  bool distributes = false;
   std::string output, parameters;
   vit::tools::DataOptions data;
   vit::tools::AccuracyBound bound;
@@ -103,6 +104,10 @@ void addTrainingOptions(CLI::App &app, Options &options) {
          "Bytes (10M, 2G ...) that a training step's activations may take at "
          "--batch; cheap values are recomputed to stay below it")
       ->transform(vit::tools::sizeInBytes());
+  app.add_flag(
+      "--distribute", options.distributes,
+      "Let the training step, which needs accumulate=K, sum its gradients over "
+      "up to K ranks (vit-distribute)");
 }
 
 void addCodeOptions(CLI::App &app, Options &options) {
@@ -214,6 +219,12 @@ void finishOptions(const CLI::App &app, Options &options) {
       throw Error("--entry " + entry + " is unknown; use forward or train");
   if (options.training.memory != 0 && !options.trains)
     throw Error("--train-memory requires --train");
+  if (options.distributes) {
+    if (options.training.options.find("accumulate=") == std::string::npos)
+      throw Error("--distribute requires --train='accumulate=K ...', where K "
+                  "counts the micro-batches of all ranks per update");
+    options.training.bucketBytes = vit::tools::kBucketBytes;
+  }
   finishCalibration(app, options);
   const vit::tools::DataOptions &data = options.data;
   if (options.bound.isGiven() && data.data.empty())

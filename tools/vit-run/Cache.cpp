@@ -142,10 +142,11 @@ std::string cachePath(const CompilerOptions &options) {
   hash.add(level);
   hash.add(outputs);
   if (training) {
-    const auto &[text, memory, batch] = *training;
+    const auto &[text, memory, batch, bucketBytes] = *training;
     hash.add(text);
     hash.add(std::to_string(memory));
     hash.add(std::to_string(batch));
+    hash.add(std::to_string(bucketBytes));
   }
   if (calibration) {
     const auto &[statistics, smoothAlpha, staticScales] = *calibration;

@@ -354,9 +354,10 @@ void TrainingRun::openData(const Names &names, bool isFound) {
 /// cache.
 void TrainingRun::makeModel() {
   auto make = [&] {
-    model.emplace(
-        options, std::vector<std::string>(),
-        TrainingRequest{trainingText(options), options.memory, options.batch});
+    model.emplace(options, std::vector<std::string>(),
+                  TrainingRequest{trainingText(options), options.memory,
+                                  options.batch,
+                                  ranks.count() > 1 ? kBucketBytes : 0});
     model->module();
   };
   ranks.together([&] {

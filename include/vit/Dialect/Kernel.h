@@ -86,6 +86,10 @@ LogicalResult verifyLaunch(Operation *op);
 /// from them, constants and ranges of arenas.
 bool isComputed(Value value);
 
+/// The gradient that a kernel.all_reduce sums to `value`, in the same memory;
+/// null where no such op computes `value`.
+OpOperand *getReduced(Value value);
+
 } // namespace mlir::vit::kernel
 
 #include "KernelInterfaces.h.inc"

@@ -68,7 +68,7 @@ static bool hasTail(OpResult result) {
     return llvm::any_of(result.getUsers(), isUser);
   };
   if (tensorOf(result).getRank() == 0)
-    return isUsedBy(llvm::IsaPred<kernel::ConcatOp>);
+    return isUsedBy(llvm::IsaPred<kernel::ConcatOp, kernel::AllReduceOp>);
   return !isUsedBy(llvm::IsaPred<func::ReturnOp>);
 }
 
