@@ -136,6 +136,14 @@ def link_names(page, text, places):
     return "\n".join(lines)
 
 
+def on_config(config):
+    """A page of docs/ without a line in `nav` is the last of the guides."""
+    listed = str(config.nav)
+    guides = next(section["Guides"] for section in config.nav if "Guides" in section)
+    guides += [name for name in page_names() if name.startswith("docs/") and repr(name) not in listed]
+    return config
+
+
 @event_priority(100)
 def on_files(files, config):
     for file in [file for file in files if file.src_dir == config.docs_dir]:

@@ -73,10 +73,12 @@ def check(site, config):
         target = "index.html" if name == "README" else re.sub(r"README$", "index", name) + ".html"
         if os.path.realpath(os.path.join(site, target)) not in pages:
             problems.append("%s: %s is not there" % (config, target))
+    home = {link[2] for link in pages[os.path.realpath(os.path.join(site, "index.html"))].links}
     docs = os.path.join(os.path.dirname(config), "docs")
     for path in glob.glob(docs + "/**/*.md", recursive=True):
-        if not path.startswith(docs + "/site/") and os.path.relpath(path[:-3], os.path.dirname(config)) not in names:
-            problems.append("%s: no line for %s" % (config, path))
+        page = os.path.relpath(path[:-3], os.path.dirname(config)) + ".html"
+        if not path.startswith(docs + "/site/") and page not in home:
+            problems.append("index.html: the navigation lacks %s" % page)
     count = 0
     for path in sorted(pages):
         if os.path.basename(path) == "404.html":
