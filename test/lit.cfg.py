@@ -144,6 +144,14 @@ else:
     lit_config.note("tests of the machine code for GPUs are skipped: no nvdisasm (CUDA toolkit, or "
                     "nvidia-cuda-nvdisasm of PyPI in build/python)")
 
+# Launchers of MPI, with the plug-ins that are built.
+for mpi in ["openmpi", "mpich"]:
+    if shutil.which("mpirun." + mpi) and os.path.exists(os.path.join(config.vit_lib, "libvit-mpi-%s.so" % mpi)):
+        config.available_features.add(mpi)
+    else:
+        lit_config.note("tests of several ranks are skipped with %s: no mpirun.%s or no plug-in for it "
+                        "(scripts/setup installs it)" % (mpi, mpi))
+
 for tool in ["vit-opt", "vit-interpret", "vit-compile", "vit-run"]:
     if os.path.exists(os.path.join(config.vit_bin, tool)):
         config.available_features.add(tool)

@@ -31,7 +31,6 @@
 
 enum {
   kTag = 1,
-  kSends = 64, // Notices on their way; further ones are dropped.
 };
 
 // A notice on its way.
@@ -45,8 +44,9 @@ typedef struct {
   MPI_Comm data;
   MPI_Comm notices;
   int rank, ranks;
-  int ours; // This plug-in has initialised MPI.
-  Sent sent[kSends];
+  int ours;   // This plug-in has initialised MPI.
+  Sent *sent; // Twice as many as ranks and some; further ones are dropped.
+  int sends;
   int *counts, *offsets, *otherCounts, *otherOffsets;
   volatile int hasGivenUp;
   char reason[sizeof(((vit_error *)0)->message)];
@@ -207,7 +207,7 @@ static vit_status sendNotice(void *context, int32_t rank, const void *data,
                 w->ranks - 1);
   int code = MPI_ERR_PENDING;
   pthread_mutex_lock(&w->mutex);
-  for (int i = 0; i < kSends; ++i) {
+  for (int i = 0; i < w->sends; ++i) {
     Sent *sent = &w->sent[i];
     int done = 1;
     if (sent->request != MPI_REQUEST_NULL)
@@ -259,11 +259,30 @@ static void abortAll(void *context, int32_t status) {
   _exit(status);
 }
 
+// After 10 seconds ends the process.
+static void *endLate(void *ignored) {
+  sleep(10);
+  _exit(0);
+  return ignored;
+}
+
 static void closeWorld(void *context) {
   World *w = context;
   int isFinalized = 0;
-  if (w->ours && MPI_Finalized(&isFinalized) == MPI_SUCCESS && !isFinalized)
-    MPI_Finalize();
+  // MPI_Finalize need not advance what is still on its way, here or elsewhere.
+  for (int i = 0; i < w->sends; ++i)
+    if (w->sent[i].request != MPI_REQUEST_NULL)
+      finish(w, MPI_SUCCESS, &w->sent[i].request, "MPI_Isend", NULL);
+  MPI_Request barrier;
+  finish(w, MPI_Ibarrier(w->data, &barrier), &barrier, "MPI_Ibarrier", NULL);
+  if (!w->ours || MPI_Finalized(&isFinalized) != MPI_SUCCESS || isFinalized)
+    return;
+  // All are here. Yet in MPICH 4.0 over UCX's TCP one rank may wait in
+  // MPI_Finalize for another that no longer advances the connection.
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, endLate, NULL) == 0)
+    pthread_detach(thread);
+  MPI_Finalize();
 }
 
 static int makeCommunicators(World *w) {
@@ -275,7 +294,11 @@ static int makeCommunicators(World *w) {
   MPI_Comm_set_errhandler(w->notices, MPI_ERRORS_RETURN);
   MPI_Comm_rank(w->data, &w->rank);
   MPI_Comm_size(w->data, &w->ranks);
-  for (int i = 0; i < kSends; ++i)
+  w->sends = 2 * w->ranks + 16;
+  w->sent = malloc((size_t)w->sends * sizeof(Sent));
+  if (!w->sent)
+    return MPI_ERR_NO_MEM;
+  for (int i = 0; i < w->sends; ++i)
     w->sent[i].request = MPI_REQUEST_NULL;
   return MPI_SUCCESS;
 }

@@ -357,6 +357,13 @@ void saveCheckpoint(const std::string &folder, Model &model,
 
 bool hasCheckpoint(const std::string &folder) { return recoverFolder(folder); }
 
+std::string describeLast(bool isThere, const std::string &folder,
+                         uint64_t steps) {
+  return isThere ? "the last checkpoint, " + folder + ", is of step " +
+                       std::to_string(steps) + "; --resume continues it"
+                 : "no checkpoint was written before";
+}
+
 //===----------------------------------------------------------------------===//
 // Loading
 //===----------------------------------------------------------------------===//

@@ -59,6 +59,11 @@ nlohmann::ordered_json describePreprocessing(const vit_preprocessing &p);
 /// Whether `folder` is a checkpoint. Completes an interrupted replacement.
 bool hasCheckpoint(const std::string &folder);
 
+/// What a message about the end of a run says of its last checkpoint, if it
+/// `isThere`.
+std::string describeLast(bool isThere, const std::string &folder,
+                         uint64_t steps);
+
 /// The state of the checkpoint `folder`.
 TrainingState readTrainingState(const std::string &folder);
 

@@ -26,7 +26,7 @@ static constexpr int kTurnMilliseconds = 100;
 
 /// What ranks tell each other outside the exchanges of training.
 struct RankWatch::Notice {
-  enum Kind : uint32_t { Beat, Failed, Gone } kind = Beat;
+  enum Kind : uint32_t { Beat, Failed, Gone, Leaving } kind = Beat;
   /// Beat: whether the sender is in an exchange or has long work.
   uint32_t isExcused = 0;
   uint64_t calls = 0; ///< Beat: exchanges that it has begun.
@@ -50,7 +50,7 @@ struct RankWatch::Call {
 
 RankWatch::RankWatch(const vit_mpi &mpi, double timeout)
     : mpi(mpi), timeout(timeout), rank(mpi.collective.rank),
-      ranks(mpi.collective.ranks), failures(ranks) {}
+      ranks(mpi.collective.ranks), failures(ranks), leftAt(ranks, 0) {}
 
 RankWatch::~RankWatch() { stop(); }
 
@@ -84,6 +84,27 @@ void RankWatch::stop() {
     if (file >= 0)
       close(file);
   processFiles.clear();
+}
+
+bool RankWatch::hasLeft(int32_t other) {
+  std::lock_guard<std::mutex> lock(mutex);
+  return leftAt[other] != 0;
+}
+
+bool RankWatch::leave() {
+  isLeaving = true;
+  Notice notice;
+  notice.kind = Notice::Leaving;
+  broadcast(notice);
+  for (;; usleep(2000)) {
+    int32_t left = 0;
+    for (int32_t r = 0; r < ranks; ++r)
+      left += hasLeft(r);
+    if (left == ranks - 1)
+      return true;
+    if (hasFailed())
+      return false;
+  }
 }
 
 vit_collective RankWatch::counted() {
@@ -161,6 +182,9 @@ void RankWatch::handle(int32_t from, const Notice &notice) {
     if (notice.isExcused || notice.calls != previousCalls)
       stillSince = now();
     previousCalls = notice.calls;
+  } else if (notice.kind == Notice::Leaving) {
+    std::lock_guard<std::mutex> lock(mutex);
+    leftAt[from] = now();
   } else if (notice.kind == Notice::Gone) {
     // The sender prints the error and ends all ranks, this one, too.
     usleep(500000);
@@ -177,7 +201,7 @@ void RankWatch::handle(int32_t from, const Notice &notice) {
 }
 
 void RankWatch::sendBeat() {
-  if (now() - lastBeat < kBeatSeconds)
+  if (isLeaving || now() - lastBeat < kBeatSeconds)
     return;
   lastBeat = now();
   Notice notice;
@@ -202,8 +226,21 @@ void RankWatch::end(int32_t gone, const std::string &what) {
   _exit(1);
 }
 
+/// An exchange that begins or lasts after a rank has left cannot end. One whose
+/// last message is on its way ends by itself.
+void RankWatch::checkLeft() {
+  double began = callBegan;
+  for (int32_t r = 0; began >= 0 && r < ranks; ++r) {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (leftAt[r] != 0 && now() - std::max(began, leftAt[r]) > 3)
+      mpi.give_up(mpi.context, (names[r] + " has left the run").c_str());
+  }
+}
+
 void RankWatch::checkPrevious() {
   int32_t previous = (rank + ranks - 1) % ranks;
+  if (hasLeft(previous))
+    return;
   char seconds[32];
   std::snprintf(seconds, sizeof(seconds), "%.0f", timeout);
   if (now() - heard > timeout)
@@ -232,7 +269,7 @@ void RankWatch::checkProcesses() {
         handle(from, notice);
     close(processFiles[r]);
     processFiles[r] = -1;
-    if (isStopping || hasFailed())
+    if (isStopping || hasFailed() || hasLeft(r))
       return;
     // One of those that see it says so.
     bool isFirst =
@@ -257,8 +294,10 @@ void RankWatch::watch() {
     while (mpi.receive(mpi.context, &from, &notice, sizeof(notice)))
       handle(from, notice);
     sendBeat();
-    if (!isStopping && !hasFailed())
+    if (!isStopping && !hasFailed()) {
       checkPrevious();
+      checkLeft();
+    }
   }
 }
 

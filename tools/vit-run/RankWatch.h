@@ -46,8 +46,9 @@ public:
   /// Begins. `processes` and `names` are those of all ranks.
   void start(const std::vector<Process> &processes,
              std::vector<std::string> names);
-  /// From now on ranks may end.
-  void stop();
+  /// Tells the others that this rank comes to no further exchange, and waits
+  /// until all have said so. False if one has failed.
+  bool leave();
 
   /// The communicator of `mpi`, whose calls are counted. Its functions fail
   /// when another rank has failed.
@@ -76,6 +77,9 @@ private:
   void sendBeat();
   void checkPrevious();
   void checkProcesses();
+  void checkLeft();
+  bool hasLeft(int32_t rank);
+  void stop();
   void broadcast(const Notice &notice);
   [[noreturn]] void end(int32_t rank, const std::string &what);
 
@@ -85,7 +89,7 @@ private:
   std::vector<std::string> names;
   std::vector<int> processFiles; ///< pidfds by rank; -1: none.
   std::thread thread;
-  std::atomic<bool> isStopping{false}, hasLongWork{true};
+  std::atomic<bool> isStopping{false}, isLeaving{false}, hasLongWork{true};
   std::atomic<uint64_t> calls{0};    ///< Exchanges that have begun.
   std::atomic<double> callBegan{-1}; ///< -1: in none.
 
@@ -98,6 +102,7 @@ private:
   std::mutex mutex;
   std::string advice;
   std::vector<std::string> failures; ///< By rank; empty: none.
+  std::vector<double> leftAt;        ///< By rank; 0: it has not left.
 };
 
 } // namespace vit::tools

@@ -65,14 +65,8 @@ void Ranks::close() {
       sleep(1);
     mpi->abort(mpi->context, 1);
   }
-  // A rank that ends first is not missed.
-  watch->setLongWork(true);
-  watch->stop();
-  try {
-    gather(0);
-  } catch (const Error &) {
+  if (!watch->leave())
     mpi->abort(mpi->context, 1);
-  }
   watch.reset();
   mpi->close(mpi->context);
 }
@@ -119,11 +113,18 @@ void Ranks::sum(std::vector<float> &data) {
 // Agreement
 //===----------------------------------------------------------------------===//
 
-void Ranks::together(const std::function<void()> &work) {
+void Ranks::throwKnown(int32_t speaker, const std::string &text,
+                       vit_status status) const {
+  if (rank() != speaker)
+    throw PeerError(text, status);
+  throw KnownError(text, status);
+}
+
+void Ranks::together(const std::function<void()> &work, bool namesRank) {
   std::optional<Error> failure;
   try {
     work();
-  } catch (const PeerError &) {
+  } catch (const KnownError &) {
     throw;
   } catch (const Error &error) {
     failure = error;
@@ -144,18 +145,18 @@ void Ranks::together(const std::function<void()> &work) {
   if (first == all.end())
     return;
   auto speaker = static_cast<int32_t>(first - all.begin());
-  bool isCommon = std::count(all.begin(), all.end(), *first) == count();
-  std::string text = (isCommon ? "" : name(speaker) + ": ") + first->substr(1);
-  if (rank() != speaker)
-    throw PeerError(text);
-  throw Error(text, failure->status);
+  namesRank &= std::count(all.begin(), all.end(), *first) < count();
+  std::string text = (namesRank ? name(speaker) + ": " : "") + first->substr(1);
+  throwKnown(speaker, text, failure ? failure->status : VIT_INVALID_ARGUMENT);
 }
 
 void Ranks::firstThenOthers(const std::function<void()> &work) {
-  together([&] {
-    if (isFirst())
-      work();
-  });
+  together(
+      [&] {
+        if (isFirst())
+          work();
+      },
+      /*namesRank=*/false);
   together([&] {
     if (!isFirst())
       work();
@@ -167,27 +168,25 @@ void Ranks::requireSame(const nlohmann::ordered_json &description,
   if (!mpi)
     return;
   std::vector<std::string> all = gather(jsonText(description));
-  together([&] {
-    if (!isFirst())
-      return;
-    for (int32_t r = 1; r < count(); ++r) {
-      if (all[r] == all[0])
-        continue;
-      auto parse = [&](int32_t rank) {
-        return nlohmann::ordered_json::parse(all[rank], nullptr, false);
-      };
-      nlohmann::ordered_json here = parse(0), there = parse(r);
-      std::string text;
-      for (const auto &[key, value] : here.items())
-        if (text.empty() && there.value(key, nlohmann::ordered_json()) != value)
-          text = key + " is " + jsonText(value) + " here and " +
-                 jsonText(there.value(key, nlohmann::ordered_json())) +
-                 " there";
-      if (text.empty())
-        text = "there is " + all[r] + " in place of " + all[0];
-      throw Error(name(r) + " does not do the same: " + text + "; " + remedy);
-    }
+  auto other = std::find_if(all.begin(), all.end(), [&](const auto &text) {
+    return text != all.front();
   });
+  if (other == all.end())
+    return;
+  using Json = nlohmann::ordered_json;
+  Json here = Json::parse(all.front(), nullptr, false),
+       there = Json::parse(*other, nullptr, false);
+  std::string difference = "it has members that rank 0 does not have";
+  for (const auto &[key, value] : here.items())
+    if (Json its = there.value(key, Json()); its != value) {
+      difference = key + " is " + jsonText(value) + " here and " +
+                   jsonText(its) + " there";
+      break;
+    }
+  throwKnown(0,
+             names[other - all.begin()] + " does not do the same as rank 0: " +
+                 difference + "; " + remedy,
+             VIT_INVALID_ARGUMENT);
 }
 
 //===----------------------------------------------------------------------===//

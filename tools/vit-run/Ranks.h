@@ -20,9 +20,14 @@
 
 namespace vit::tools {
 
-/// Another rank has failed and printed the error: this one ends with status 1.
-struct PeerError : Error {
+/// An error that all ranks have thrown, or will: the others know it.
+struct KnownError : Error {
   using Error::Error;
+};
+
+/// The same where another rank prints it: this one ends with status 1.
+struct PeerError : KnownError {
+  using KnownError::KnownError;
 };
 
 /// The ranks of a training run: the processes that a launcher has started, or
@@ -81,10 +86,11 @@ public:
   /// Sums `data` over the ranks. All ranks call.
   void sum(std::vector<float> &data);
 
-  /// Runs `work` on every rank, and throws on all if it throws on one: the
-  /// Error on rank 0, or the one where it was thrown, and a PeerError on the
-  /// others. All ranks call.
-  void together(const std::function<void()> &work);
+  /// Runs `work` on every rank, and throws on all if it throws on one: a
+  /// KnownError on the first rank where it was thrown, and a PeerError on the
+  /// others. `namesRank`: the message says which rank it was, unless it is that
+  /// of all. All ranks call.
+  void together(const std::function<void()> &work, bool namesRank = true);
   /// `work` on rank 0 first, then on the others. All ranks call.
   void firstThenOthers(const std::function<void()> &work);
   /// Throws on all ranks if a rank's `description` differs from that of rank 0,
@@ -112,6 +118,8 @@ public:
 private:
   Ranks() = default;
   void openMpi(const RankOptions &options);
+  [[noreturn]] void throwKnown(int32_t speaker, const std::string &text,
+                               vit_status status) const;
   void gatherBytes(void *data, const std::vector<size_t> &sizes);
 
   std::unique_ptr<vit_mpi> mpi;

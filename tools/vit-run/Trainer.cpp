@@ -154,10 +154,7 @@ bool Trainer::isToStop() {
 /// What an error says when another rank is gone.
 void Trainer::giveAdvice() {
   std::string last = options.out + "/last";
-  ranks.setAdvice(state.batches > 0 && hasSaved
-                      ? "the last checkpoint, " + last + ", is of step " +
-                            std::to_string(steps()) + "; --resume continues it"
-                      : "no checkpoint was written before");
+  ranks.setAdvice(describeLast(state.batches > 0 && hasSaved, last, steps()));
 }
 
 void Trainer::run() {
@@ -228,6 +225,8 @@ void Trainer::run() {
                  static_cast<unsigned long long>(steps()));
   if (signal && !host)
     throw ExitStatus{128 + signal};
+  if (signal && caughtSignal() == 0)
+    throw PeerError("another rank has stopped the run", VIT_CANCELLED);
 }
 
 std::string Trainer::runningText() const {

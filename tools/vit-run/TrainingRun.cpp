@@ -263,7 +263,7 @@ private:
 template <typename Work> static void guardRanks(Ranks &ranks, Work work) {
   try {
     work();
-  } catch (const PeerError &) {
+  } catch (const KnownError &) {
     throw;
   } catch (const Error &error) {
     ranks.fail(error);
@@ -357,7 +357,7 @@ void TrainingRun::makeModel() {
     model.emplace(options, std::vector<std::string>(),
                   TrainingRequest{trainingText(options), options.memory,
                                   options.batch,
-                                  ranks.count() > 1 ? kBucketBytes : 0});
+                                  ranks.areSeveral() ? kBucketBytes : 0});
     model->module();
   };
   ranks.together([&] {
@@ -374,6 +374,8 @@ void TrainingRun::makeModel() {
 }
 
 void TrainingRun::open(const Names &names) {
+  // A host may have made a temporary folder on each rank.
+  options.out = ranks.gather(options.out).front();
   std::string last = options.out + "/last";
   bool isFound = false;
   ranks.together([&] {
@@ -390,8 +392,10 @@ void TrainingRun::open(const Names &names) {
     if (ranks.isFirst())
       openOutFolder(isFound);
   });
+  uint64_t steps = isFound ? readTrainingState(last).steps : 0;
+  ranks.setAdvice(describeLast(isFound, last, steps));
   ranks.together([&] { openData(names, isFound); });
-  requireSameRun(isFound ? readTrainingState(last).steps : 0);
+  requireSameRun(steps);
   std::string init;
   ranks.firstThenOthers([&] {
     std::error_code error;
@@ -480,8 +484,10 @@ void TrainingRun::save(const std::string &folder) {
   TrainingState saved = state;
   saved.steps = vit_parameters_steps(model->parameters());
   saved.batches = std::max(saved.batches, static_cast<int64_t>(saved.steps));
-  if (ranks.isFirst())
-    saveCheckpoint(folder, *model, preprocessing, classes, carried, saved);
+  ranks.together([&] {
+    if (ranks.isFirst())
+      saveCheckpoint(folder, *model, preprocessing, classes, carried, saved);
+  });
 }
 
 } // namespace vit::tools

@@ -36,7 +36,8 @@ public:
   vit_step step(const vit_tensor &images, const vit_tensor &targets,
                 float learningRate);
 
-  /// Writes the model with the parameters of now; see saveCheckpoint.
+  /// Writes the model with the parameters of now, on rank 0; see
+  /// saveCheckpoint. All ranks call.
   void save(const std::string &folder);
 
   Model &getModel() { return *model; }

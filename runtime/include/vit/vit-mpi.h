@@ -57,7 +57,8 @@ typedef struct vit_mpi {
   /// MPI_Abort: ends the processes of all ranks. Does not return.
   void (*abort)(void *context, int32_t status);
   /// MPI_Finalize, unless the application has called MPI_Init itself. All ranks
-  /// call it; nothing may be called afterwards.
+  /// call it at the end of the process, within which it has 10 seconds; nothing
+  /// may be called afterwards.
   void (*close)(void *context);
 } vit_mpi;
 

@@ -40,6 +40,7 @@ NO_PACKAGE = "the Python package is not built"
 SHORT = "fewer pictures or steps"  # Not on pages of the tutorial: their outputs are those of the commands.
 SERVICE = "test/examples/service.test does, on a free port"
 SKIP = None
+HAS_MPI = shutil.which("mpirun.openmpi") is not None
 PACKAGE_PYTHON = os.environ.get("VIT_PACKAGE_PYTHON")
 
 # (page, part of the command, replacements or SKIP, reason). A page of "" is any.
@@ -63,6 +64,13 @@ RULES = [
      SHORT if PACKAGE_PYTHON else NO_PACKAGE),
     ("", "pip install", SKIP, "downloads gigabytes"),
     ("", "bench/compare", SKIP, "needs another framework and a harness"),
+    ("docs/many-machines.md", "mpirun", [(r"mpirun", "mpirun --oversubscribe --allow-run-as-root")] if HAS_MPI else SKIP,
+     "more ranks than cores, by root" if HAS_MPI else "no Open MPI"),
+    ("docs/many-machines.md", "many.py", [(r"python many", "env PYTHONPATH=build/release/python " + PACKAGE_PYTHON + " many")]
+     if PACKAGE_PYTHON else SKIP, "the build's own" if PACKAGE_PYTHON else NO_PACKAGE),
+    ("docs/many-machines.md", "mpicc", [] if HAS_MPI else SKIP, "" if HAS_MPI else "no Open MPI"),
+    ("", "bench/scale.py", [(r"scale.py", "scale.py --bin $(dirname $(which vit-run)) --batch 4 --steps 4 --ranks 1,2")] if HAS_MPI else SKIP,
+     SHORT if HAS_MPI else "no Open MPI"),
     ("", "bench/contention.py", [(r"--rounds.*$", "--rounds 1 --seconds 0.1 --batch 2 --neighbours 0,1")], SHORT),
     ("", "train.py", SKIP, "needs PyTorch"),
     ("", "--device cuda", SKIP, "needs a GPU"),
