@@ -65,6 +65,11 @@ accessesOf(const Json &command, const std::string &family, int64_t batch) {
                      argument.value("offset", uint64_t(0)),
                      isFixed ? bytes.at("times").get<uint64_t>()
                              : evaluateExtent(bytes, batch)};
+    // Query, key and value are channels of one value if one product computes
+    // them; an attention reads each of its bytes once.
+    if (family.rfind("attention", 0) == 0 &&
+        std::find(accesses.begin(), accesses.end(), access) != accesses.end())
+      continue;
     accesses.push_back(access);
     // An update reads and writes its variables.
     if (kind == "Arena" && command.value("is_update", false))

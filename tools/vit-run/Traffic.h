@@ -19,6 +19,10 @@ struct Access {
   std::string buffer;
   uint64_t begin = 0;
   uint64_t bytes = 0;
+
+  friend bool operator==(const Access &a, const Access &b) {
+    return a.buffer == b.buffer && a.begin == b.begin && a.bytes == b.bytes;
+  }
 };
 
 /// For each of the commands, which run one after the other and over and over,

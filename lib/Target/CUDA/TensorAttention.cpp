@@ -165,11 +165,10 @@ void TensorAttention::exponentiate(MutableArrayRef<Value> scores,
       largest = b.combine(Reduction::Max, largest, *score);
     largest = t.reduceRow(Reduction::Max, largest);
     largest = b.combine(Reduction::Max, largest, state.largest[half]);
-    Value shrink = emitExp2OfNegative(b, b.subf(state.largest[half], largest));
-    // A key that does not exist has a power of 2^-126, which changes no sum of
-    // numbers that one of 1 is among, and a value of zero.
+    Value shrink = t.exp2(b.subf(state.largest[half], largest));
+    // That of a key that does not exist is 0.
     for (Value *score : row)
-      *score = emitExp2OfNegative(b, b.subf(*score, largest));
+      *score = t.exp2(b.subf(*score, largest));
     state.largest[half] = largest;
     for (size_t i = 2 * half; i < state.result.size(); i += kSums)
       for (Value &sum : MutableArrayRef<Value>(state.result).slice(i, 2))

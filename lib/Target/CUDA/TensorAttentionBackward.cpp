@@ -254,21 +254,20 @@ void TensorAttentionBackward::getStatistics(Value firstQuery,
           for (int64_t i = 0; i < blockSums; ++i) {
             if (i % kSums / 2 != half)
               continue;
-            // A key that does not exist has a power of 2^-126, which changes no
-            // sum of numbers that one of 1 is among, and a product of zero.
+            // The power of a key that does not exist is 0.
             if (keys % chunk != 0)
               scores[i] =
                   b.select(b.isLess(getKey(i), b.index(keys)), scores[i], none);
             largest = b.combine(Reduction::Max, scores[i], largest);
           }
           largest = t.reduceRow(Reduction::Max, largest);
-          Value shrink = emitExp2OfNegative(b, b.subf(before, largest));
+          Value shrink = t.exp2(b.subf(before, largest));
           sum = b.mulf(sum, shrink);
           dot = b.mulf(dot, shrink);
           for (int64_t i = 0; i < blockSums; ++i) {
             if (i % kSums / 2 != half)
               continue;
-            Value power = emitExp2OfNegative(b, b.subf(scores[i], largest));
+            Value power = t.exp2(b.subf(scores[i], largest));
             sum = b.addf(sum, power);
             dot = b.fma(power, products[i], dot);
           }
@@ -312,7 +311,7 @@ void TensorAttentionBackward::takeQueries(Value firstQuery) {
         // Those of keys that do not exist are multiplied by zeros.
         for (int64_t i = 0; i < blockSums; ++i) {
           const Statistics &row = found[i % kSums / 2];
-          Value power = emitExp2OfNegative(b, b.subf(scores[i], row.largest));
+          Value power = t.exp2(b.subf(scores[i], row.largest));
           Value p = b.mulf(power, row.inverse);
           Value ds = b.mulf(p, b.subf(products[i], row.delta));
           scores[i] = b.mulf(ds, b.scalar(op.getScale().convertToDouble()));
@@ -343,7 +342,7 @@ void TensorAttentionBackward::takeKeys(Value firstKey) {
           Value largest = b.loadShared(statistics, entry);
           Value inverse = b.loadShared(statistics, b.add(entry, 1));
           Value delta = b.loadShared(statistics, b.add(entry, 2));
-          Value power = emitExp2OfNegative(b, b.subf(scores[i], largest));
+          Value power = t.exp2(b.subf(scores[i], largest));
           scores[i] = b.mulf(power, inverse);
           Value ds = b.mulf(scores[i], b.subf(products[i], delta));
           products[i] = b.mulf(ds, b.scalar(op.getScale().convertToDouble()));

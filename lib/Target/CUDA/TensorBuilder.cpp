@@ -266,6 +266,13 @@ Value TensorBuilder::reduceRow(CodeBuilder::Reduction kind, Value value) {
   return value;
 }
 
+Value TensorBuilder::exp2(Value value) {
+  return LLVM::CallIntrinsicOp::create(
+             b, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz.f32"),
+             value)
+      .getResult(0);
+}
+
 Value TensorBuilder::pack(Value low, Value high) {
   auto pair = VectorType::get({2}, b.getF32Type());
   Value values = vector::FromElementsOp::create(b, pair, ValueRange{low, high});

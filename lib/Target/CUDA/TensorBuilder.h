@@ -153,6 +153,10 @@ public:
   /// Returns the largest, or the sum, of the values that the four lanes of a
   /// row of sums have. The order of the sum is the same for all.
   Value reduceRow(CodeBuilder::Reduction kind, Value value);
+  /// Returns 2 to the power of an f32, with a relative error of 2^-22 and no
+  /// subnormal results (PTX ISA, "ex2"): one instruction, for numbers that are
+  /// rounded to operands.
+  Value exp2(Value value);
   /// A word of two numbers 1 in bf16.
   Value ones() { return b.constant(b.getI32IntegerAttr(0x3f803f80)); }
   /// Returns two f32, rounded to bf16, as i32; the first is in the low half.

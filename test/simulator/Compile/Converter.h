@@ -49,6 +49,7 @@ private:
   LogicalResult convertMultiply(NVVM::MmaOp op);
   LogicalResult convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op);
   LogicalResult convertToTf32(NVVM::ConvertFloatToTF32Op op);
+  LogicalResult convertIntrinsic(LLVM::CallIntrinsicOp op);
   LogicalResult convertTruncation(LLVM::FPTruncOp op);
   LogicalResult convertExtension(LLVM::FPExtOp op);
   LogicalResult convertConstant(LLVM::ConstantOp op);

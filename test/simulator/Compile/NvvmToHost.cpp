@@ -284,6 +284,7 @@ LogicalResult Converter::convertOp(Operation *op) {
       .Case<LLVM::AllocaOp, LLVM::ReturnOp, LLVM::BrOp, LLVM::CondBrOp,
             LLVM::SwitchOp, LLVM::UnreachableOp>(
           [](Operation *) { return success(); })
+      .Case([&](LLVM::CallIntrinsicOp op) { return convertIntrinsic(op); })
       .Case([&](LLVM::FPTruncOp op) { return convertTruncation(op); })
       .Case([&](LLVM::FPExtOp op) { return convertExtension(op); })
       .Case([&](LLVM::ConstantOp op) { return convertConstant(op); })
@@ -306,6 +307,25 @@ LogicalResult Converter::convertOp(Operation *op) {
         return other->emitError("the simulator does not know ")
                << other->getName();
       });
+}
+
+LogicalResult Converter::convertIntrinsic(LLVM::CallIntrinsicOp op) {
+  if (op.getIntrin() != "llvm.nvvm.ex2.approx.ftz.f32")
+    return op.emitError("the simulator does not know ") << op.getIntrin();
+  Value exponent = op.getArgs().front();
+  Type type = exponent.getType();
+  auto number = [&](double value) -> Value {
+    return LLVM::ConstantOp::create(builder, location, type,
+                                    builder.getF32FloatAttr(value));
+  };
+  // Subnormal results are flushed to zero.
+  Value isSmall = LLVM::FCmpOp::create(
+      builder, location, LLVM::FCmpPredicate::olt, exponent, number(-126));
+  Value power = LLVM::Exp2Op::create(builder, location, exponent);
+  op.getResult(0).replaceAllUsesWith(
+      LLVM::SelectOp::create(builder, location, isSmall, number(0), power));
+  op.erase();
+  return success();
 }
 
 LogicalResult Converter::convertGlobal(LLVM::GlobalOp global) {

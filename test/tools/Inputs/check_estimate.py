@@ -32,10 +32,15 @@ def extent(e, batch):
 
 def ranges(command, batch):
     is_take = command["kernel"].startswith("take_")
+    is_attention, seen = command["kernel"].startswith("attention"), set()
     for a in command["arguments"]:
         bytes = a["bytes"]["times"] if a["kind"] in ("Derived", "Constant", "Arena") else extent(a["bytes"], batch)
         if is_take and bytes == batch * 17 * 32 * 4:
             bytes //= 17  # the class token alone
+        access = (a["kind"], a["index"], a.get("offset", 0), bytes)
+        if is_attention and access in seen:  # query, key and value of one product
+            continue
+        seen.add(access)
         twice = a["kind"] == "Arena" and command.get("is_update", False)
         yield from [((a["kind"], a["index"]), a.get("offset", 0), bytes)] * (1 + twice)
 
