@@ -101,9 +101,10 @@ static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
 static constexpr Product kCoopProducts[] = {
     {kF32, kF32, kF32, 1, 1, 1, 1}, {kBf16, kBf16, kF32, 16, 16, 16, 1}};
 
-/// The least that the PTX runs on, and the two generations after it.
+/// The least that the PTX runs on, and the generations after it: Hopper,
+/// Blackwell of data centers and of other cards.
 static constexpr const char *kSm80Architectures[] = {"sm_80", "sm_90a",
-                                                     "sm_100"};
+                                                     "sm_100", "sm_120"};
 /// The PTX of sm_90a runs on no other.
 static constexpr const char *kSm90aArchitectures[] = {"sm_90a"};
 

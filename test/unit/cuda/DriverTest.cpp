@@ -172,6 +172,26 @@ TEST_F(Driver, TakesTheCubinForItsDeviceAlone) {
   EXPECT_EQ(driver->ptxLoaded, 1);
 }
 
+TEST_F(Driver, TakesTheCubinOfTheMajorVersion) {
+  auto loadsCubin = [&](const char *arch, int capability) {
+    Builder builder;
+    builder.addGpu(vit::schema::Target::Cuda);
+    builder.module.images.back()->arch = arch;
+    Bytes other = builder.write();
+    driver->capability = capability;
+    driver->cubinsLoaded = 0;
+    EXPECT_EQ(tryCreate(load(other)), VIT_OK) << error.message;
+    return driver->cubinsLoaded == 1;
+  };
+  EXPECT_TRUE(loadsCubin("sm_80", 80));
+  EXPECT_TRUE(loadsCubin("sm_80", 89));
+  EXPECT_TRUE(loadsCubin("sm_120", 121));
+  EXPECT_FALSE(loadsCubin("sm_86", 80));
+  EXPECT_FALSE(loadsCubin("sm_80", 90));
+  EXPECT_FALSE(loadsCubin("sm_100a", 103));
+  EXPECT_FALSE(loadsCubin("sm_100", 120));
+}
+
 TEST_F(Driver, TakesPtxWhereTheCubinIsTooNew) {
   for (int result : {200, 209}) {
     failAt("cuModuleLoadDataEx", result);

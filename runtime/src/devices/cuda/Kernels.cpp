@@ -19,21 +19,31 @@ static const unsigned char *bytesOf(const vit_module &module, uint32_t image) {
   return module.segments + module.root->images()->Get(image)->data()->offset();
 }
 
-/// The cubin for exactly the architecture of this device, or -1.
+/// The cubin that the device runs: for its architecture, else the latest for an
+/// earlier one of the same major version ("Binary compatibility" in NVIDIA's
+/// CUDA C++ programming guide). -1: none.
 static int64_t findCubin(const vit_module &module,
                          const schema::Schedule &schedule,
                          const Adapter &adapter) {
+  int64_t best = -1;
+  int latest = 0;
   for (uint32_t i = 0; i < count(schedule.cubins()); ++i) {
     uint32_t image = schedule.cubins()->Get(i);
     int capability;
     bool isExact;
-    if (format::parseArchitecture(
+    if (!format::parseArchitecture(
             module.root->images()->Get(image)->arch()->c_str(), capability,
-            isExact) &&
-        capability == adapter.capability)
-      return image;
+            isExact))
+      continue;
+    bool runs = isExact ? capability == adapter.capability
+                        : capability / 10 == adapter.capability / 10 &&
+                              capability <= adapter.capability;
+    if (runs && capability > latest) {
+      latest = capability;
+      best = image;
+    }
   }
-  return -1;
+  return best;
 }
 
 vit_status Kernels::loadImage(const vit_module &module,

@@ -32,8 +32,7 @@ public:
   ~Kernels();
 
   /// Loads the code of the schedules (one per entry, NULL for an entry that
-  /// does not run): a cubin for exactly this architecture if there is one, else
-  /// the PTX.
+  /// does not run): a cubin that the device runs if there is one, else the PTX.
   vit_status load(const vit_module &module, const Schedules &schedules,
                   const Adapter &adapter, vit_error *error);
 
