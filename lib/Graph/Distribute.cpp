@@ -29,7 +29,7 @@ struct DistributePass : vit::impl::DistributeBase<DistributePass> {
 
 private:
   void distribute(Block &block);
-  void reduce(MutableArrayRef<AddOp> additions, Block &block);
+  void reduce(MutableArrayRef<AddOp> additions, int64_t number, Block &block);
 };
 } // namespace
 
@@ -51,7 +51,8 @@ static int64_t getBytes(AddOp addition) {
 }
 
 /// Replaces `additions` by one op behind the last of their gradients.
-void DistributePass::reduce(MutableArrayRef<AddOp> additions, Block &block) {
+void DistributePass::reduce(MutableArrayRef<AddOp> additions, int64_t number,
+                            Block &block) {
   Operation *last = additions.back().getRhs().getDefiningOp();
   // In the order of parameters, so that neighbours in memory are neighbours.
   llvm::sort(additions, [](AddOp first, AddOp second) {
@@ -64,7 +65,8 @@ void DistributePass::reduce(MutableArrayRef<AddOp> additions, Block &block) {
     addition.getLhs().getDefiningOp()->moveBefore(&block, block.begin());
   }
   OpBuilder builder(&block, ++Block::iterator(last));
-  auto name = "all_reduce." + std::to_string(buckets++);
+  auto name = "all_reduce." + std::to_string(number);
+  ++buckets;
   auto reduced =
       AllReduceOp::create(builder, NameLoc::get(builder.getStringAttr(name)),
                           TypeRange(gradients), gradients, sums);
@@ -84,12 +86,13 @@ void DistributePass::distribute(Block &block) {
     return one != two && one->isBeforeInBlock(two);
   });
   size_t begin = 0;
-  int64_t bytes = 0;
+  int64_t bytes = 0, number = 0;
   for (size_t end = 1; end <= additions.size(); ++end) {
     bytes += getBytes(additions[end - 1]);
     if (end < additions.size() && bytes < bucketBytes)
       continue;
-    reduce(MutableArrayRef(additions).slice(begin, end - begin), block);
+    reduce(MutableArrayRef(additions).slice(begin, end - begin), number++,
+           block);
     begin = end;
     bytes = 0;
   }

@@ -267,6 +267,13 @@ void ScheduleBuilder::addCommand(std::unique_ptr<schema::CommandT> command,
   schedule.commands.push_back(std::move(command));
 }
 
+/// Whether `next` begins where `range` ends.
+static bool endsAt(const schema::Argument &range,
+                   const schema::Argument &next) {
+  return range.index() == next.index() &&
+         range.offset() + range.bytes().times() == next.offset();
+}
+
 /// Adds the command for a bucket. Its arguments are ranges of gradients, each
 /// followed by that of its sums; ranges that touch become one.
 LogicalResult ScheduleBuilder::addAllReduce(kernel::AllReduceOp op) {
@@ -286,18 +293,18 @@ LogicalResult ScheduleBuilder::addAllReduce(kernel::AllReduceOp op) {
     places[result] = *from;
     schema::Argument pair[] = {argumentAt(*from, gradient),
                                argumentAt(*onto, sum)};
-    auto follows = [](const schema::Argument &before,
-                      const schema::Argument &now) {
-      return before.index() == now.index() &&
-             before.offset() + before.bytes().times() == now.offset();
-    };
-    size_t count = ranges.size();
-    if (count == 0 || !follows(ranges[count - 2], pair[0]) ||
-        !follows(ranges[count - 1], pair[1])) {
+    // Gradients of different groups of updates alternate, so any range may be
+    // the one that this pair continues.
+    size_t known = 0;
+    while (known < ranges.size() && !(endsAt(ranges[known], pair[0]) &&
+                                      endsAt(ranges[known + 1], pair[1])))
+      known += 2;
+    if (known == ranges.size()) {
       ranges.insert(ranges.end(), std::begin(pair), std::end(pair));
       continue;
     }
-    for (schema::Argument &range : llvm::MutableArrayRef(ranges).take_back(2))
+    for (schema::Argument &range :
+         llvm::MutableArrayRef(ranges).slice(known, 2))
       range = schema::Argument(
           range.kind(), range.index(),
           schema::Extent(range.bytes().times() + pair[0].bytes().times(),
