@@ -358,6 +358,9 @@ void TrainingRun::makeModel() {
                   TrainingRequest{trainingText(options), options.memory,
                                   options.batch,
                                   ranks.areSeveral() ? kBucketBytes : 0});
+    // Its errors are clearer than those of loading the module.
+    if (model->isCompiled())
+      checkModule(*model, options);
     model->module();
   };
   ranks.together([&] {
@@ -367,8 +370,6 @@ void TrainingRun::makeModel() {
   ranks.together([&] {
     if (!model)
       make();
-    if (model->isCompiled())
-      checkModule(*model, options);
     checkProblemType(*model, options.model);
   });
 }

@@ -249,6 +249,9 @@ def run_page(page, commands, source, build, work):
         script += "{ %s\n} || exit\n" % command.text
     environment = dict(os.environ, HOME=folder + "/home", TMPDIR=folder + "/tmp",
                        PATH=build + "/bin:" + os.environ["PATH"])
+    if any(command.expected for command in commands):
+        # What a page shows does not depend on what others have compiled.
+        environment["XDG_CACHE_HOME"] = folder + "/cache"
     with open(folder + "/log", "w+") as log:
         status = subprocess.run(["bash", "-c", script], cwd=root, env=environment, stdin=subprocess.DEVNULL,
                                 stdout=log, stderr=subprocess.STDOUT).returncode
