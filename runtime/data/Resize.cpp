@@ -231,7 +231,7 @@ static Picture resizeNearest(const vit_image &image, int32_t width,
   Picture result(part.width, part.height, image.channels);
   size_t channels = size_t(image.channels);
   for (int32_t y = 0; y < part.height; ++y) {
-    size_t row = size_t(rows[size_t(part.top + y)]);
+    size_t row = size_t(rows[size_t(part.top) + size_t(y)]);
     const uint8_t *in = image.pixels + row * size_t(image.width) * channels;
     uint8_t *out = result.row(y);
     for (int32_t x = part.left; x < part.left + part.width; ++x)

@@ -352,7 +352,7 @@ vit_status vit_session::prepare(const char *name, const vit_tensor *inputs,
 vit_status vit_session::run(const char *name, const vit_tensor *inputs,
                             int32_t inputCount, vit_tensor *outputs,
                             int32_t outputCount, vit_error *error) {
-  Call call;
+  Call call = {};
   VIT_TRY(prepare(name, inputs, inputCount, outputs, outputCount, call, error));
   if (!isStep && !reduction.isAlone() &&
       reduces(*executor->schedule(call.entry)))

@@ -88,8 +88,8 @@ static bool hasShape(const Instance &instance, VkPhysicalDevice device,
       !shapes.allocate(allocator, count))
     return false;
   for (uint32_t i = 0; i < count; ++i) {
-    shapes[i] = {};
     shapes[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
+    shapes[i].pNext = nullptr;
   }
   if (list(device, &count, shapes.data()) != VK_SUCCESS)
     return false;
