@@ -20,7 +20,7 @@
 
 #include "TensorEmitters.h"
 
-#include "../Common/Arguments.h"
+#include "../Simt/ProductEmitters.h"
 #include "TensorBuilder.h"
 
 using namespace mlir;
@@ -271,23 +271,6 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
 
 FailureOr<KernelInfo> mlir::vit::cuda::emitTensorGemm(kernel::GemmOp op,
                                                       SimtBuilder &b) {
-  FailureOr<InputAndResult> shapes = InputAndResult::getProduct(op);
-  if (failed(shapes))
-    return failure();
-  const auto &[input, result] = *shapes;
-  int64_t run = getRun(op);
-  kernel::TileAttr tile = op.getTile();
-  if (failed(verifyTile(op, tile, run)))
-    return failure();
-  FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, result);
-  if (failed(epilogue))
-    return failure();
-
-  TensorGemm gemm(op, b, input, result, *epilogue);
-  gemm.emit();
-  KernelInfo info =
-      result.getInfo(op, /*itemsPerRow=*/1, tile.getRows(), gemm.columnTiles());
-  info.flop = perImage(op, 2 * result.tokens * input.width * result.width);
-  return info;
+  return emitGemm<TensorGemm>(
+      op, b, [&](int64_t) { return verifyTile(op, op.getTile(), getRun(op)); });
 }

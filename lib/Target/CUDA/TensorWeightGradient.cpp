@@ -16,7 +16,7 @@
 
 #include "TensorEmitters.h"
 
-#include "../Common/Arguments.h"
+#include "../Simt/ProductEmitters.h"
 #include "TensorBuilder.h"
 
 using namespace mlir;
@@ -281,18 +281,6 @@ static LogicalResult verifyTile(kernel::WeightGradientOp op) {
 FailureOr<KernelInfo>
 mlir::vit::cuda::emitTensorWeightGradient(kernel::WeightGradientOp op,
                                           SimtBuilder &b) {
-  FailureOr<Activation> gradient =
-      Activation::get(op, op.getGradient().getType());
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  if (failed(gradient) || failed(input) || failed(verifyTile(op)))
-    return failure();
-  for (Value result : op->getResults())
-    if (failed(Activation::getFlat(op, result.getType())))
-      return failure();
-  TensorWeightGradient kernel(op, b, *gradient, *input);
-  kernel.emit();
-  KernelInfo info = withoutBatch(op, kernel.units());
-  info.flop =
-      perImage(op, 2 * gradient->tokens * gradient->width * input->width);
-  return info;
+  return emitWeightGradient<TensorWeightGradient>(
+      op, b, [&] { return verifyTile(op); });
 }

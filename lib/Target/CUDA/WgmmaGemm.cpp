@@ -26,6 +26,7 @@
 
 #include "TensorEmitters.h"
 
+#include "../Simt/ProductEmitters.h"
 #include "WarpgroupBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -43,7 +44,7 @@ static constexpr int64_t kStoreBytes = kStoreRows * kBoxRowBytes;
 /// Blocks of 8 columns of a box.
 static constexpr int64_t kBoxBlocks = kBoxColumns / kBlockColumns;
 namespace {
-class WgmmaGemm {
+class WgmmaGemm : GemmArguments {
 public:
   WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
             const Activation &result, const Epilogue &epilogue);
@@ -100,8 +101,8 @@ WgmmaGemm::WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
   rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
   isOdd = b.isEqual(b.rem(w.lane(), 2), b.index(1));
   int64_t depth = input.vectors * kVectorLanes;
-  inputMap = w.addMap({0, depth, tile.getRows()});
-  weightMap = w.addMap({1, depth, tile.getCols()});
+  inputMap = w.addMap({Input, depth, tile.getRows()});
+  weightMap = w.addMap({Weight, depth, tile.getCols()});
   if (isNarrow)
     resultMap = w.addMap({op->getNumOperands(), columns, kStoreRows});
 }
@@ -250,21 +251,6 @@ void WgmmaGemm::emit() {
 
 FailureOr<KernelInfo> mlir::vit::cuda::emitWgmmaGemm(kernel::GemmOp op,
                                                      SimtBuilder &b) {
-  FailureOr<InputAndResult> shapes = InputAndResult::getProduct(op);
-  if (failed(shapes))
-    return failure();
-  kernel::TileAttr tile = op.getTile();
-  if (failed(verifyWarpgroupTile(op, tile)))
-    return failure();
-  const auto &[input, result] = *shapes;
-  FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), /*firstExtra=*/2, result);
-  if (failed(epilogue))
-    return failure();
-  WgmmaGemm gemm(op, b, input, result, *epilogue);
-  gemm.emit();
-  KernelInfo info =
-      result.getInfo(op, /*itemsPerRow=*/1, tile.getRows(), gemm.columnTiles());
-  info.flop = perImage(op, 2 * result.tokens * input.width * result.width);
-  return info;
+  return emitGemm<WgmmaGemm>(
+      op, b, [&](int64_t) { return verifyWarpgroupTile(op, op.getTile()); });
 }

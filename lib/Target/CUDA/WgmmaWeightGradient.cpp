@@ -16,6 +16,7 @@
 
 #include "TensorEmitters.h"
 
+#include "../Simt/ProductEmitters.h"
 #include "WarpgroupBuilder.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -33,7 +34,7 @@ static constexpr int64_t kBoxRows = 64, kBoxBytes = kBoxRows * kBoxRowBytes;
 static constexpr int64_t kOnesBytes = kBlockColumns * kBoxRowBytes;
 
 namespace {
-class WgmmaWeightGradient {
+class WgmmaWeightGradient : WeightGradientArguments {
 public:
   WgmmaWeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
                       const Activation &gradient, const Activation &input);
@@ -41,8 +42,6 @@ public:
   int64_t units() const { return parts * rowTiles * columnTiles; }
 
 private:
-  enum Argument : unsigned { Gradient, Input, Result, Bias };
-
   /// Where a unit is: its first channels of both operands, its part of the
   /// rows, and the steps over them.
   struct Unit {
@@ -259,19 +258,6 @@ void WgmmaWeightGradient::emit() {
 FailureOr<KernelInfo>
 mlir::vit::cuda::emitWgmmaWeightGradient(kernel::WeightGradientOp op,
                                          SimtBuilder &b) {
-  FailureOr<Activation> gradient =
-      Activation::get(op, op.getGradient().getType());
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  if (failed(gradient) || failed(input) ||
-      failed(verifyWarpgroupTile(op, op.getTile())))
-    return failure();
-  for (Value result : op->getResults())
-    if (failed(Activation::getFlat(op, result.getType())))
-      return failure();
-  WgmmaWeightGradient kernel(op, b, *gradient, *input);
-  kernel.emit();
-  KernelInfo info = withoutBatch(op, kernel.units());
-  info.flop =
-      perImage(op, 2 * gradient->tokens * gradient->width * input->width);
-  return info;
+  return emitWeightGradient<WgmmaWeightGradient>(
+      op, b, [&] { return verifyWarpgroupTile(op, op.getTile()); });
 }

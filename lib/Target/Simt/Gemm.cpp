@@ -22,8 +22,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Common/Arguments.h"
-#include "Emitters.h"
+#include "ProductEmitters.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -387,22 +386,7 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
 }
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::GemmOp op, SimtBuilder &b) {
-  FailureOr<InputAndResult> shapes = InputAndResult::getProduct(op);
-  if (failed(shapes))
-    return failure();
-  auto [input, result] = *shapes;
-  kernel::TileAttr tile = op.getTile();
-  if (failed(verifyTile(op, tile, input.vectors * kVectorLanes)))
-    return failure();
-  FailureOr<Epilogue> epilogue =
-      Epilogue::get(op, b, op.getExtras(), GemmArguments::FirstExtra, result);
-  if (failed(epilogue))
-    return failure();
-
-  Gemm gemm(op, b, input, result, *epilogue);
-  gemm.emit();
-  KernelInfo info =
-      result.getInfo(op, /*itemsPerRow=*/1, tile.getRows(), gemm.columnTiles());
-  info.flop = perImage(op, 2 * result.tokens * input.width * result.width);
-  return info;
+  return emitGemm<Gemm>(op, b, [&](int64_t depth) {
+    return verifyTile(op, op.getTile(), depth);
+  });
 }

@@ -13,8 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Common/Arguments.h"
-#include "Emitters.h"
+#include "ProductEmitters.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -26,7 +25,7 @@ public:
   WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
                  const Activation &gradient, const Activation &input);
   void emit();
-  int64_t tiles() const { return rowTiles * columnTiles; }
+  int64_t units() const { return rowTiles * columnTiles; }
 
 private:
   Value clamp(Value vector, const Activation &shape) {
@@ -252,33 +251,26 @@ void WeightGradient::emit() {
     storeZeroTail(b, Bias, gradient.width);
 }
 
+/// Verifies that the emitter supports the tile.
+static LogicalResult verifyTile(kernel::WeightGradientOp op) {
+  kernel::TileAttr tile = op.getTile();
+  int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
+  if (tile.getThreadRows() % kVectorLanes == 0 &&
+      tile.getThreadCols() % kVectorLanes == 0 &&
+      tile.getRows() % tile.getThreadRows() == 0 &&
+      tile.getCols() % tile.getThreadCols() == 0 &&
+      tile.getThreads() * perThread == tile.getRows() * tile.getCols())
+    return success();
+  return op.emitOpError("has a tile that its threads do not cover in vectors "
+                        "of 4: ")
+         << tile;
+}
+
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::WeightGradientOp op,
                                             SimtBuilder &b) {
   if (op.getResult().getType().getDimSize(0) !=
       op.getGradient().getType().getShape().back())
     return op.emitOpError("splits the rows, for which this target has no code");
-  FailureOr<Activation> gradient =
-      Activation::get(op, op.getGradient().getType());
-  FailureOr<Activation> input = Activation::get(op, op.getInput().getType());
-  if (failed(gradient) || failed(input))
-    return failure();
-  for (Value result : op->getResults())
-    if (failed(Activation::getFlat(op, result.getType())))
-      return failure();
-  kernel::TileAttr tile = op.getTile();
-  int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
-  if (tile.getThreadRows() % kVectorLanes != 0 ||
-      tile.getThreadCols() % kVectorLanes != 0 ||
-      tile.getRows() % tile.getThreadRows() != 0 ||
-      tile.getCols() % tile.getThreadCols() != 0 ||
-      tile.getThreads() * perThread != tile.getRows() * tile.getCols())
-    return op.emitOpError("has a tile that its threads do not cover in "
-                          "vectors of 4: ")
-           << tile;
-  WeightGradient kernel(op, b, *gradient, *input);
-  kernel.emit();
-  KernelInfo info = withoutBatch(op, kernel.tiles());
-  info.flop =
-      perImage(op, 2 * gradient->tokens * gradient->width * input->width);
-  return info;
+  return emitWeightGradient<WeightGradient>(op, b,
+                                            [&] { return verifyTile(op); });
 }

@@ -80,6 +80,14 @@ protected:
   vit_error error = {};
 };
 
+/// Sessions of moduleForCuda.
+class CudaRunTest : public CudaTest {
+protected:
+  Bytes bytes = moduleForCuda();
+  ModuleHandle module = load(bytes);
+  SessionHandle open() { return makeSession(module, &options); }
+};
+
 } // namespace vit::test
 
 #endif // VIT_TEST_CUDA_SUPPORT_H
