@@ -52,8 +52,9 @@ static bool nestsTooDeep(StringRef json) {
   return false;
 }
 
-static std::optional<llvm::json::Value> readJson(StringRef path,
-                                                 std::string &error) {
+/// Sets `status`, if there is one, where the file is not JSON.
+static std::optional<llvm::json::Value>
+readJson(StringRef path, std::string &error, vit_status *status) {
   uint64_t size = 0;
   if (std::error_code code = llvm::sys::fs::file_size(path, size)) {
     StringRef folder = llvm::sys::path::parent_path(path);
@@ -80,6 +81,8 @@ static std::optional<llvm::json::Value> readJson(StringRef path,
   llvm::Expected<llvm::json::Value> value = llvm::json::parse(text);
   const char *contents =
       value ? nullptr : ::vit::format::recognise(text.data(), text.size()).text;
+  if (!value && status)
+    *status = VIT_CORRUPT;
   if (contents) {
     llvm::consumeError(value.takeError());
     error = ("cannot read " + path + ": " + contents).str();
@@ -213,7 +216,8 @@ static void noteLabels(const VitConfig &config, const ConfigReader &reader,
 OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
                                              MLIRContext *context,
                                              std::string &error,
-                                             ImportNotes *notes) {
+                                             ImportNotes *notes,
+                                             vit_status *status) {
   error.clear();
   std::string folder = resolveModelFolder(given.str());
   context->loadDialect<VitDialect, func::FuncDialect>();
@@ -223,7 +227,7 @@ OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
   bool isOpenClip =
       !llvm::sys::fs::exists(path) && llvm::sys::fs::exists(openClip);
   std::string where = (isOpenClip ? openClip : path).str().str();
-  std::optional<llvm::json::Value> json = readJson(where, error);
+  std::optional<llvm::json::Value> json = readJson(where, error, status);
   if (!json)
     return nullptr;
   const llvm::json::Object *object = json->getAsObject();
@@ -234,7 +238,7 @@ OwningOpRef<ModuleOp> mlir::vit::importModel(StringRef given,
 
   std::unique_ptr<Weights> weights;
   if (Weights::existIn(folder)) {
-    weights = Weights::open(folder, /*seed=*/0, error);
+    weights = Weights::open(folder, /*seed=*/0, error, status);
     if (!weights)
       return nullptr;
   }
@@ -316,8 +320,9 @@ OwningOpRef<ModuleOp> mlir::vit::loadText(StringRef path, MLIRContext *context,
 
 OwningOpRef<ModuleOp> mlir::vit::loadModel(StringRef path, MLIRContext *context,
                                            std::string &error,
-                                           ImportNotes *notes) {
+                                           ImportNotes *notes,
+                                           vit_status *status) {
   return llvm::sys::fs::is_directory(path)
-             ? importModel(path, context, error, notes)
+             ? importModel(path, context, error, notes, status)
              : loadText(path, context, error);
 }

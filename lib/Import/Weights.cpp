@@ -31,7 +31,7 @@ bool Weights::existIn(StringRef folder) {
 }
 
 std::unique_ptr<Weights> Weights::open(StringRef path, uint64_t seed,
-                                       std::string &error) {
+                                       std::string &error, vit_status *status) {
   std::unique_ptr<Weights> result(new Weights());
   result->seed = seed;
   if (path.empty())
@@ -39,11 +39,16 @@ std::unique_ptr<Weights> Weights::open(StringRef path, uint64_t seed,
   std::string folder = resolveModelFolder(path.str());
   if (llvm::sys::fs::is_directory(folder) && !existIn(folder)) {
     error = explainMissingWeights(folder).text;
+    if (status)
+      *status = VIT_NOT_FOUND;
     return nullptr;
   }
   vit_error message = {};
-  if (vit_weights_open(folder.c_str(), &result->weights, &message) != VIT_OK) {
+  if (vit_status opened =
+          vit_weights_open(folder.c_str(), &result->weights, &message)) {
     error = message.message;
+    if (status)
+      *status = opened;
     return nullptr;
   }
   for (int32_t i = 0; const char *note = vit_weights_note(result->weights, i);

@@ -39,12 +39,12 @@ LogicalResult Request::load() {
   }
   std::string message;
   ImportNotes notes;
-  graph = loadModel(model, &context, message, &notes);
+  vit_status status = VIT_INVALID_ARGUMENT;
+  graph = loadModel(model, &context, message, &notes, &status);
   if (!graph)
-    return outcome.fail(VIT_INVALID_ARGUMENT,
-                        message.empty()
-                            ? firstError->take("the model cannot be read")
-                            : message);
+    return outcome.fail(
+        status, message.empty() ? firstError->take("the model cannot be read")
+                                : message);
   if (failed(setImageSize()))
     return failure();
   bool isFolder = llvm::sys::fs::is_directory(model);
@@ -57,10 +57,10 @@ LogicalResult Request::load() {
   StringRef path = request.weights ? request.weights
                    : isStored      ? StringRef(model)
                                    : "";
-  weights = Weights::open(path, request.seed, message);
+  weights = Weights::open(path, request.seed, message, &status);
   if (!weights ||
       failed(weights->check(*graph, request.allow_unused != 0, message)))
-    return outcome.fail(VIT_INVALID_ARGUMENT, message);
+    return outcome.fail(status, message);
   if (std::string note = weights->describePrefix(*graph); !note.empty())
     notes.model.push_back(note);
   // A training run opens the weights again and says so itself.

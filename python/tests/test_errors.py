@@ -184,7 +184,8 @@ BAD_CALLS = [
     (lambda model: vitrt.compile(support.SHAPES, "out.vitm", max_drop=0.3), vitrt.Error, "VIT_INVALID_ARGUMENT", "data"),
     (lambda model: vitrt.compile(support.SHAPES, "out.vitm", no_such_option=1), vitrt.Error, "VIT_INVALID_ARGUMENT", "no"),
     (lambda model: vitrt.compile(support.SHAPES, support.SHAPES, quiet=True), vitrt.Error, "VIT_IO_ERROR", support.SHAPES),
-    (lambda model: vitrt.compile(cut_weights(), "out.vitm", quiet=True), vitrt.Error, None, "model.safetensors"),
+    (lambda model: vitrt.compile(folder(config_json="{"), "out.vitm", quiet=True), vitrt.Error, "VIT_CORRUPT", "config.json"),
+    (lambda model: vitrt.compile(cut_weights(), "out.vitm", quiet=True), vitrt.Error, "VIT_CORRUPT", "model.safetensors"),
 ]
 
 

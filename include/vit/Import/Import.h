@@ -8,6 +8,8 @@
 #ifndef VIT_IMPORT_IMPORT_H
 #define VIT_IMPORT_IMPORT_H
 
+#include "vit/vit.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -42,10 +44,12 @@ struct ImportNotes {
 /// without weights can be imported, too. See Weights.h for the values.
 ///
 /// config.json is not trusted. On failure the result is null and `error` one
-/// line that says what is wrong and what would be right.
+/// line that says what is wrong and what would be right; `status`, if there is
+/// one, changes only where config.json is no JSON, or to that of the weights.
 OwningOpRef<ModuleOp> importModel(StringRef folder, MLIRContext *context,
                                   std::string &error,
-                                  ImportNotes *notes = nullptr);
+                                  ImportNotes *notes = nullptr,
+                                  vit_status *status = nullptr);
 
 /// Parses and verifies a model text (.mlir). Errors as above, with line and
 /// column.
@@ -55,7 +59,8 @@ OwningOpRef<ModuleOp> loadText(StringRef path, MLIRContext *context,
 /// Imports a folder or parses a file.
 OwningOpRef<ModuleOp> loadModel(StringRef path, MLIRContext *context,
                                 std::string &error,
-                                ImportNotes *notes = nullptr);
+                                ImportNotes *notes = nullptr,
+                                vit_status *status = nullptr);
 
 } // namespace mlir::vit
 

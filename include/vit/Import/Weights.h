@@ -37,9 +37,11 @@ struct StoredRange {
 class Weights {
 public:
   /// `path`: a folder with weights (vit_weights_open), such a file, or empty:
-  /// initialisers. Returns null and sets `error` on failure.
+  /// initialisers. Returns null and sets `error` on failure, and `status`, if
+  /// there is one, to the kind of failure.
   static std::unique_ptr<Weights> open(StringRef path, uint64_t seed,
-                                       std::string &error);
+                                       std::string &error,
+                                       vit_status *status = nullptr);
   /// Whether `folder` holds weights under a usual name.
   static bool existIn(StringRef folder);
   ~Weights();
