@@ -26,8 +26,10 @@ struct TrainingRequest {
   uint64_t bucketBytes = 0;
 };
 
-/// The default of bucketBytes where there are several ranks.
-inline constexpr uint64_t kBucketBytes = uint64_t(1) << 20;
+/// The default of bucketBytes where there are several ranks. A GPU computes and
+/// exchanges a bucket sooner, and the start of an exchange takes as long.
+inline constexpr uint64_t kBucketBytes = uint64_t(1) << 20,
+                          kCudaBucketBytes = uint64_t(8) << 20;
 
 /// What code in int8 takes from pictures; see vit_compiler_request.
 struct Calibration {

@@ -42,8 +42,7 @@ bool reduces(const schema::Schedule &schedule) {
   return false;
 }
 
-/// The first element of slice `rank` of `elements`.
-static uint64_t sliceBegin(uint64_t elements, int32_t rank, int32_t ranks) {
+uint64_t sliceBegin(uint64_t elements, int32_t rank, int32_t ranks) {
   return elements / kLine * uint64_t(rank) / uint64_t(ranks) * kLine;
 }
 
@@ -52,10 +51,16 @@ static uint64_t sliceBegin(uint64_t elements, int32_t rank, int32_t ranks) {
 //===----------------------------------------------------------------------===//
 
 vit_status Reduction::build(const vit_collective *given, vit_reduction newKind,
-                            uint64_t mostElements, uint32_t mostRanges,
-                            const Allocator &allocator, vit_error *error) {
+                            bool isOnDevice, uint64_t mostElements,
+                            uint32_t mostRanges, const Allocator &allocator,
+                            vit_error *error) {
   if (given)
     collective = *given;
+  collective.device = nullptr;
+  if (given && isOnDevice && !isAlone()) {
+    deviceCollective = *given->device;
+    collective.device = &deviceCollective;
+  }
   kind = newKind;
   if (!gathered.allocate(allocator, size_t(ranks())))
     return outOfMemory(error, size_t(ranks()) * sizeof(RankResult), "ranks");
@@ -63,7 +68,7 @@ vit_status Reduction::build(const vit_collective *given, vit_reduction newKind,
     return VIT_OK;
   uint64_t longest = (mostElements / kLine / uint64_t(ranks()) + 1) * kLine *
                      uint64_t(ranks());
-  if (kind == VIT_REDUCE_FAST)
+  if (kind == VIT_REDUCE_FAST || device())
     longest = 0;
   if (!received.allocate(allocator, longest) ||
       !sizes.allocate(allocator, size_t(ranks())) ||
@@ -193,6 +198,11 @@ vit_status Reduction::run(const Job &job, vit_error *error) {
 //===----------------------------------------------------------------------===//
 // A step
 //===----------------------------------------------------------------------===//
+
+bool Reduction::hasFailed() const {
+  Locked lock(mutex);
+  return failure != VIT_OK;
+}
 
 vit_status Reduction::begin(const Turn &newTurn, vit_error *error) {
   Locked lock(mutex);

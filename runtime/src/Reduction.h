@@ -39,6 +39,10 @@ struct RankResult {
 /// Whether the schedule has commands that reduce.
 bool reduces(const schema::Schedule &schedule);
 
+/// The first element of slice `rank` of a range of `elements`; that of `ranks`
+/// is its end. Slices begin at lines of 64 bytes.
+uint64_t sliceBegin(uint64_t elements, int32_t rank, int32_t ranks);
+
 class Reduction {
 public:
   Reduction() = default;
@@ -48,15 +52,22 @@ public:
 
   /// Prepares for one rank (`given` is NULL) or for those of a checked
   /// collective, for schedules whose longest range has `mostElements`, a
-  /// multiple of 16, and that have `mostRanges` in all.
+  /// multiple of 16, and that have `mostRanges` in all. `isOnDevice`: the
+  /// executor calls `device()` instead of `start`.
   vit_status build(const vit_collective *given, vit_reduction newKind,
-                   uint64_t mostElements, uint32_t mostRanges,
+                   bool isOnDevice, uint64_t mostElements, uint32_t mostRanges,
                    const Allocator &allocator, vit_error *error);
 
   /// One rank: there is nothing to exchange.
   bool isAlone() const { return collective.ranks == 1; }
   int32_t rank() const { return collective.rank; }
   int32_t ranks() const { return collective.ranks; }
+  vit_reduction reduction() const { return kind; }
+  const Turn &currentTurn() const { return turn; }
+  /// NULL: the host reduces.
+  const vit_device_collective *device() const { return collective.device; }
+  /// Whether the ranks have parted.
+  bool hasFailed() const;
 
   /// Begins a step; fails as the last one did if the ranks have parted.
   vit_status begin(const Turn &newTurn, vit_error *error);
@@ -106,7 +117,9 @@ private:
                                nullptr,
                                nullptr,
                                nullptr,
+                               nullptr,
                                nullptr};
+  vit_device_collective deviceCollective = {};
   vit_reduction kind = VIT_REDUCE_ORDERED;
   Turn turn;
   Array<float> received; ///< the pieces of this rank's slice

@@ -15,6 +15,7 @@
 #include "format/Threads.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,13 +28,39 @@ namespace schema = vit::schema;
 // Making
 //===----------------------------------------------------------------------===//
 
-static vit_status checkCollective(const vit_collective &given,
-                                  vit_reduction reduction, vit_error *error) {
-  if (given.struct_size != sizeof given)
+/// Copies a collective of this or an earlier version.
+static vit_status readCollective(const vit_collective *given,
+                                 vit_collective &collective, vit_error *error) {
+  // Before NCCL it ended with `abort`.
+  if (given->struct_size < offsetof(vit_collective, device) ||
+      given->struct_size > 4096)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "struct_size of the collective is %zu: set it to "
                 "sizeof(vit_collective)",
+                given->struct_size);
+  std::memcpy(&collective, given,
+              std::min(given->struct_size, sizeof collective));
+  return VIT_OK;
+}
+
+static vit_status checkDeviceCollective(const vit_device_collective &given,
+                                        vit_reduction reduction,
+                                        vit_error *error) {
+  if (given.struct_size != sizeof given)
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "struct_size of the device collective is %zu: set it to "
+                "sizeof(vit_device_collective)",
                 given.struct_size);
+  if (!given.exchange || !given.all_gather ||
+      (reduction == VIT_REDUCE_FAST && !given.all_reduce))
+    return fail(error, VIT_INVALID_ARGUMENT,
+                "the device collective needs both exchange and all_gather, and "
+                "all_reduce for VIT_REDUCE_FAST");
+  return VIT_OK;
+}
+
+static vit_status checkCollective(const vit_collective &given,
+                                  vit_reduction reduction, vit_error *error) {
   if (given.ranks < 1 || given.rank < 0 || given.rank >= given.ranks)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the collective has rank %d of %d ranks", given.rank,
@@ -48,7 +75,8 @@ static vit_status checkCollective(const vit_collective &given,
     return fail(error, VIT_UNSUPPORTED,
                 "the collective has no all_reduce: choose the reduction "
                 "VIT_REDUCE_ORDERED");
-  return VIT_OK;
+  return given.device ? checkDeviceCollective(*given.device, reduction, error)
+                      : VIT_OK;
 }
 
 /// Prepares for the ranks of the options and the schedules of the executor.
@@ -75,8 +103,11 @@ vit_status vit_session::buildReduction(vit_error *error) {
                 "'%s' has no training step for several ranks: compile it again "
                 "with vit-compile --train='accumulate=K ...' --distribute",
                 module->name.data());
-  return reduction.build(collective, options.reduction, mostElements,
-                         mostRanges, module->allocator, error);
+  bool isOnDevice =
+      collective && collective->device && executor->reducesOnDevice();
+  VIT_TRY(reduction.build(collective, options.reduction, isOnDevice,
+                          mostElements, mostRanges, module->allocator, error));
+  return reduction.device() ? executor->joinRanks(mostElements, error) : VIT_OK;
 }
 
 vit_session::~vit_session() {
@@ -97,8 +128,12 @@ vit_status vit_session::build(const vit_session_options &given,
   if (options.parameters && options.parameters->module != module)
     return fail(error, VIT_INVALID_ARGUMENT,
                 "the parameters belong to another module");
-  if (options.collective)
-    VIT_TRY(checkCollective(*options.collective, options.reduction, error));
+  vit_collective collective = {};
+  if (options.collective) {
+    VIT_TRY(readCollective(options.collective, collective, error));
+    VIT_TRY(checkCollective(collective, options.reduction, error));
+    options.collective = &collective;
+  }
   // A module without code for this machine can be inspected, but not run.
   VIT_TRY(checkDevice(*module, options, error));
   const Allocator &allocator = module->allocator;

@@ -5,17 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// vit-check-ranks [--fast] ALONE DISTRIBUTED DEVICE K UPDATES RANKS...
+// vit-check-ranks [--fast] [--nccl] ALONE DISTRIBUTED DEVICE K UPDATES RANKS...
 //
 // Both modules have a training step with accumulate=K, the second one with
 // --distribute. Trains the first on DEVICE for UPDATES times K micro-batches of
 // random pictures, and for K - 1 more; then the second with each number of
 // RANKS, threads of this process. Losses, correct answers, parameters and
 // states must be equal, bit for bit. With --fast, which leaves out the last
-// K - 1, losses must agree within 1e-4 of their value.
+// K - 1, losses must agree within 1e-4 of their value. With --nccl, gradients
+// go from device to device by the library that VIT_NCCL_LIBRARY names.
 //
 //===----------------------------------------------------------------------===//
 
+#include "../../tools/vit-run/Nccl.h"
 #include "../ThreadRanks.h"
 #include "CheckSupport.h"
 
@@ -23,6 +25,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -33,6 +36,7 @@ struct Task {
   const char *device;
   int every, updates;
   bool fast;
+  const vit::tools::NcclLibrary *nccl; ///< NULL: through the host
 
   int count() const { return every * updates + (fast ? 0 : every - 1); }
 };
@@ -156,6 +160,12 @@ std::vector<Outcome> trainOn(const Task &task, int ranks) {
   for (int rank = 0; rank < ranks; ++rank)
     threads.emplace_back([&, rank] {
       vit_collective collective = all.collective(rank);
+      std::unique_ptr<vit::tools::Nccl> nccl;
+      if (task.nccl) {
+        nccl = std::make_unique<vit::tools::Nccl>(*task.nccl, collective,
+                                                  nullptr, 600);
+        collective.device = &nccl->collective();
+      }
       train(task, &collective, outcomes[rank]);
     });
   for (std::thread &thread : threads)
@@ -187,19 +197,29 @@ int compare(const Outcome &wanted, const Outcome &got, bool fast) {
 } // namespace
 
 int main(int argc, char **argv) {
-  bool fast = argc > 1 && std::string(argv[1]) == "--fast";
-  argv += fast;
-  argc -= fast;
+  bool fast = false, hasNccl = false;
+  for (; argc > 1 && argv[1][0] == '-'; ++argv, --argc)
+    (std::string(argv[1]) == "--nccl" ? hasNccl : fast) = true;
   if (argc < 7) {
-    std::fprintf(stderr, "usage: vit-check-ranks [--fast] ALONE DISTRIBUTED "
-                         "DEVICE K UPDATES RANKS...\n");
+    std::fprintf(stderr, "usage: vit-check-ranks [--fast] [--nccl] ALONE "
+                         "DISTRIBUTED DEVICE K UPDATES RANKS...\n");
+    return 1;
+  }
+  vit::tools::NcclLibrary nccl;
+  if (std::string fault; hasNccl && !nccl.open(fault)) {
+    std::fprintf(stderr, "error: %s\n", fault.c_str());
     return 1;
   }
   vit_error error;
   vit_module *alone = nullptr, *distributed = nullptr;
   check(vit_module_load(argv[1], nullptr, &alone, &error), error);
   check(vit_module_load(argv[2], nullptr, &distributed, &error), error);
-  Task task = {alone, argv[3], std::atoi(argv[4]), std::atoi(argv[5]), fast};
+  Task task = {alone,
+               argv[3],
+               std::atoi(argv[4]),
+               std::atoi(argv[5]),
+               fast,
+               hasNccl ? &nccl : nullptr};
   Outcome wanted;
   train(task, nullptr, wanted);
   float first = wanted.losses.front(), last = wanted.losses.back();

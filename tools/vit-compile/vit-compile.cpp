@@ -30,6 +30,7 @@ struct Options {
   vit::tools::CompilerOptions compiler;
   vit::tools::TrainingRequest training = {"", 0, /*batch=*/1, 0};
   bool distributes = false;
+  uint64_t bucketBytes = vit::tools::kBucketBytes;
   std::string output, parameters;
   vit::tools::DataOptions data;
   vit::tools::AccuracyBound bound;
@@ -108,6 +109,12 @@ void addTrainingOptions(CLI::App &app, Options &options) {
       "--distribute", options.distributes,
       "Let the training step, which needs accumulate=K, sum its gradients over "
       "up to K ranks (vit-distribute)");
+  app.add_option(
+         "--bucket-bytes", options.bucketBytes,
+         "Bytes (1M, 8M ...) of gradients that ranks exchange at a time "
+         "(default: 1M, for cuda alone 8M)")
+      ->transform(vit::tools::sizeInBytes())
+      ->needs("--distribute");
 }
 
 void addCodeOptions(CLI::App &app, Options &options) {
@@ -223,7 +230,7 @@ void finishOptions(const CLI::App &app, Options &options) {
     if (options.training.options.find("accumulate=") == std::string::npos)
       throw Error("--distribute requires --train='accumulate=K ...', where K "
                   "counts the micro-batches of all ranks per update");
-    options.training.bucketBytes = vit::tools::kBucketBytes;
+    options.training.bucketBytes = options.bucketBytes;
   }
   finishCalibration(app, options);
   const vit::tools::DataOptions &data = options.data;

@@ -177,6 +177,16 @@ bool RankWatch::hasFailed() {
                      [](const std::string &text) { return !text.empty(); });
 }
 
+vit_status RankWatch::checkOthers(vit_error *error) {
+  std::lock_guard<std::mutex> lock(mutex);
+  for (const std::string &text : failures)
+    if (!text.empty()) {
+      std::snprintf(error->message, sizeof(error->message), "%s", text.c_str());
+      return VIT_CANCELLED;
+    }
+  return VIT_OK;
+}
+
 void RankWatch::handle(int32_t from, const Notice &notice) {
   if (notice.kind == Notice::Beat) {
     if (notice.isExcused || notice.calls != previousCalls)
@@ -286,7 +296,7 @@ void RankWatch::watch() {
     checkProcesses();
     // All that was sent while this process was stopped is not read yet.
     double turn = now();
-    if (turn - lastTurn > 3)
+    if (turn - lastTurn > std::min(3.0, timeout / 2))
       heard = stillSince = turn;
     lastTurn = turn;
     Notice notice;

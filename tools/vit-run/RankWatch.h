@@ -67,6 +67,8 @@ public:
   bool tellFailure(const std::string &message, bool &isCommon);
   /// Whether another rank has failed, which has said so itself.
   bool hasFailed();
+  /// The same as a status, with what the rank has said.
+  vit_status checkOthers(vit_error *error);
 
 private:
   struct Notice;

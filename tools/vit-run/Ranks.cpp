@@ -44,8 +44,9 @@ void Ranks::openMpi(const RankOptions &options) {
   std::optional<Launcher> launcher = findLauncher();
   if (!launcher)
     return;
+  timeout = options.rankTimeout;
   mpi = std::make_unique<vit_mpi>(tools::openMpi(*launcher));
-  watch = std::make_unique<RankWatch>(*mpi, options.rankTimeout);
+  watch = std::make_unique<RankWatch>(*mpi, timeout);
   collectiveOfRun = watch->counted();
   std::vector<std::string> hosts = gather(std::string(mpi->host));
   names.clear();
@@ -216,19 +217,66 @@ int Ranks::shareThreads() {
   return std::max(1, static_cast<int>(share + 1e-6));
 }
 
+/// The devices of a kind that can be used.
+static std::vector<nlohmann::json> listDevices(const char *kind) {
+  char *text = nullptr;
+  vit_error error;
+  check(vit_devices_describe(kind, &text, &error), error);
+  std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
+  std::vector<nlohmann::json> devices;
+  for (nlohmann::json &one : nlohmann::json::parse(text, nullptr, false))
+    if (!one.contains("unavailable"))
+      devices.push_back(std::move(one));
+  return devices;
+}
+
 std::string Ranks::shareDevice(const std::string &device) const {
   if (!areSeveral() || (device != "cuda" && device != "vulkan"))
     return device;
-  char *text = nullptr;
-  vit_error error;
-  check(vit_devices_describe(device.c_str(), &text, &error), error);
-  std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
-  nlohmann::json devices = nlohmann::json::parse(text, nullptr, false);
   std::vector<std::string> names;
-  for (const nlohmann::json &one : devices)
-    if (!one.contains("unavailable"))
-      names.push_back(one.value("device", device));
+  for (const nlohmann::json &one : listDevices(device.c_str()))
+    names.push_back(one.value("device", device));
   return names.size() < 2 ? device : names[localRank() % names.size()];
+}
+
+/// The identity of the CUDA device of a rank; empty: it has none.
+static std::string findGpu(const std::string &device) {
+  if (device.rfind("cuda", 0) != 0)
+    return "";
+  for (const nlohmann::json &one : listDevices("cuda"))
+    if (one.value("device", "") == (device == "cuda" ? "cuda:0" : device))
+      return one.value("id", "");
+  return "";
+}
+
+std::string Ranks::connectDevices(const std::string &device) {
+  if (!mpi)
+    return "";
+  std::string gpu = findGpu(device), fault;
+  bool hasNccl = !gpu.empty() && ncclLibrary.open(fault);
+  std::vector<std::string> all = gather(gpu);
+  if (std::all_of(all.begin(), all.end(),
+                  [](const std::string &one) { return one.empty(); }))
+    return "";
+  // Why a rank cannot; the first rank that has the same GPU as another.
+  auto first = std::find(all.begin(), all.end(), gpu) - all.begin();
+  if (gpu.empty())
+    fault = "no GPU of CUDA";
+  else if (hasNccl && first != rank())
+    fault = "its GPU is that of " + name(int32_t(first)) + ", too";
+  std::vector<std::string> faults = gather(fault);
+  std::vector<int> versions = gather(ncclLibrary.version);
+  for (int32_t r = 0; r < count(); ++r) {
+    if (faults[r].empty() && versions[r] != versions[0])
+      faults[r] = "another version of NCCL than that of rank 0";
+    if (!faults[r].empty())
+      return "gradients go through the host: " + name(r) + ": " + faults[r];
+  }
+  gpus = std::make_unique<Nccl>(
+      ncclLibrary, collectiveOfRun,
+      [this](vit_error *error) { return watch->checkOthers(error); }, timeout);
+  collectiveOfRun.device = &gpus->collective();
+  return "gradients go from GPU to GPU by NCCL " + ncclLibrary.versionText();
 }
 
 //===----------------------------------------------------------------------===//

@@ -8,6 +8,7 @@
 #ifndef VIT_TOOLS_RANKS_H
 #define VIT_TOOLS_RANKS_H
 
+#include "Nccl.h"
 #include "RankWatch.h"
 #include "Support.h"
 #include "TrainOptions.h"
@@ -103,6 +104,11 @@ public:
   int shareThreads();
   /// `device` for this rank: the GPUs of a machine in turn, if it names none.
   std::string shareDevice(const std::string &device) const;
+  /// Lets `collective()` exchange gradients between the GPUs of the ranks, of
+  /// which `device` is that of this rank, where all ranks can. Returns what
+  /// the user is told about it; nothing if no rank has a GPU of CUDA. All ranks
+  /// call.
+  std::string connectDevices(const std::string &device);
 
   /// Steps follow one another from now on, or something that takes its time.
   void setStepping(bool isStepping);
@@ -124,6 +130,9 @@ private:
 
   std::unique_ptr<vit_mpi> mpi;
   std::unique_ptr<RankWatch> watch;
+  NcclLibrary ncclLibrary;
+  std::unique_ptr<Nccl> gpus;
+  double timeout = 0; ///< --rank-timeout
   vit_collective collectiveOfRun = {};
   std::vector<std::string> names{"rank 0"};
   bool hasFailed = false; ///< The ranks do not come together any more.

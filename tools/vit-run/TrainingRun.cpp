@@ -292,6 +292,8 @@ void TrainingRun::shareMachine() {
                "%s\n",
                ranks.count(), ranks.localCount(), options.threads,
                ranks.library());
+  if (std::string note = ranks.connectDevices(options.device); !note.empty())
+    std::fprintf(stderr, "%s\n", note.c_str());
   if (!ranks.isFirst())
     options.dumpIr.clear();
 }
@@ -353,11 +355,13 @@ void TrainingRun::openData(const Names &names, bool isFound) {
 /// The module is compiled once on each machine; its other ranks find it in the
 /// cache.
 void TrainingRun::makeModel() {
+  uint64_t bucketBytes =
+      options.family() == "cuda" ? kCudaBucketBytes : kBucketBytes;
   auto make = [&] {
     model.emplace(options, std::vector<std::string>(),
                   TrainingRequest{trainingText(options), options.memory,
                                   options.batch,
-                                  ranks.areSeveral() ? kBucketBytes : 0});
+                                  ranks.areSeveral() ? bucketBytes : 0});
     // Its errors are clearer than those of loading the module.
     if (model->isCompiled())
       checkModule(*model, options);

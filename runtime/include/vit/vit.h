@@ -414,6 +414,43 @@ VIT_API void vit_parameters_seed(vit_parameters *parameters, uint64_t seed);
 // Training on several ranks
 //===----------------------------------------------------------------------===//
 
+/// The same ranks' communicator for memory of CUDA devices (NCCL): with it,
+/// gradients of sessions on "cuda" do not pass through the host, and are
+/// exchanged while the device computes the next ones.
+///
+/// `exchange`, `all_gather` and `all_reduce` do what those of vit_collective do
+/// with memory of the session's device, in the order of `stream`, a CUstream:
+/// what was submitted to it before has ended when they begin, what is submitted
+/// afterwards begins when they have ended. They return when they are submitted.
+/// vit calls them on the thread that calls vit_session_step, with the primary
+/// context of the device current, on all ranks with the same sizes in the same
+/// order. Memory is aligned to 64 bytes, and slices are multiples of 64 bytes.
+///
+/// Each rank has a device of its own: NCCL connects no device with itself.
+/// Errors are handled as those of vit_collective.
+typedef struct vit_device_collective {
+  size_t struct_size; ///< sizeof(vit_device_collective)
+  void *context;      ///< Must outlive the session.
+  /// Called by vit_session_create before anything else, with the device's
+  /// context current, to make a communicator. NULL: there is one.
+  vit_status (*open)(void *context, vit_error *error);
+  vit_status (*exchange)(void *context, const void *send, const size_t *sizes,
+                         void *receive, void *stream, vit_error *error);
+  vit_status (*all_gather)(void *context, void *data, const size_t *sizes,
+                           void *stream, vit_error *error);
+  /// NULL: there is VIT_REDUCE_ORDERED only.
+  vit_status (*all_reduce)(void *context, float *data, size_t count,
+                           void *stream, vit_error *error);
+  /// Called again and again while the host waits for a stream that waits for
+  /// other ranks. Fails if they will not come (ncclCommGetAsyncError, or what
+  /// the application knows). NULL: vit waits until the stream ends.
+  vit_status (*check)(void *context, vit_error *error);
+  /// Called once, with the device's context current: when the session is
+  /// released or, with `has_failed` 1, as soon as a step has failed. Then what
+  /// waits in streams for other ranks has to end (ncclCommAbort). May be NULL.
+  void (*close)(void *context, int32_t has_failed);
+} vit_device_collective;
+
 /// The communicator of a training run on several ranks: processes (MPI, NCCL),
 /// or threads of one process with a session each. An application that has one
 /// hands it to vit_session_create; vit calls nothing else to communicate.
@@ -431,7 +468,7 @@ VIT_API void vit_parameters_seed(vit_parameters *parameters, uint64_t seed);
 /// changes nothing. Later calls of the session fail in the same way without
 /// calling the collective: ranks may have stopped at different places.
 typedef struct vit_collective {
-  size_t struct_size; ///< sizeof(vit_collective)
+  size_t struct_size; ///< sizeof(vit_collective), or that of a version before
   void *context;      ///< Must outlive the session.
   int32_t rank;       ///< 0 to ranks - 1
   int32_t ranks;      ///< at least 1
@@ -457,6 +494,10 @@ typedef struct vit_collective {
   /// it no longer sends, and their functions should fail with `message`. May be
   /// NULL.
   void (*abort)(void *context, const char *message);
+  /// For sessions on "cuda"; others do not use it. NULL: their gradients go
+  /// through the host and the functions above, which the losses do in any case.
+  /// Copied.
+  const vit_device_collective *device;
 } vit_collective;
 
 /// How gradients are summed over the ranks.
@@ -631,7 +672,8 @@ VIT_API vit_status vit_session_workspace_size(const vit_session *session,
 /// What this machine offers: a JSON array with an object per device; free it
 /// with free(). Each has "device" (what vit_session_options takes: "cpu",
 /// "vulkan:0", "cuda:0"), "name", and "level", the best code that it runs. A
-/// GPU has the "precisions" of that level. The CPU has "levels", all that the
+/// GPU has the "precisions" of that level, one of CUDA its "id", as
+/// `nvidia-smi -L` writes it. The CPU has "levels", all that the
 /// processor has the features of, each with the "precisions" that it has code
 /// of its own for: in others it runs what is compiled for a lower level.
 /// Where there is no driver or none that vit can use, an object with "device"

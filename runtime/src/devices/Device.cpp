@@ -31,6 +31,10 @@ vit_status Executor::fetchArenas(unsigned char *const *, vit_error *error) {
 // Gradients of several ranks
 //===----------------------------------------------------------------------===//
 
+vit_status Executor::joinRanks(uint64_t, vit_error *error) {
+  return fail(error, VIT_INTERNAL, "this device reduces nothing");
+}
+
 uint32_t findWait(const schema::Schedule &schedule) {
   uint32_t i = 0;
   while (i < count(schedule.commands()) &&
@@ -70,6 +74,28 @@ vit_status Executor::startOnHost(const Call &call,
   return VIT_OK;
 }
 
+vit_status Executor::exchangeResults(const Call &call,
+                                     const schema::Command &wait,
+                                     bool &isFinite, vit_error *error) {
+  const auto &described = *wait.arguments();
+  RankResult result = {0, -1};
+  const schema::Argument &loss = *described.Get(0);
+  const schema::Argument *correct =
+      described.size() > 1 ? described.Get(1) : nullptr;
+  constexpr uint64_t word = sizeof(float);
+  VIT_TRY(readBack(call, loss, &result.loss, word, error));
+  if (correct)
+    VIT_TRY(readBack(call, *correct, &result.correct, word, error));
+  if (!context.reduction.isAlone()) {
+    VIT_TRY(context.reduction.wait(result, error));
+    VIT_TRY(writeTo(call, loss, &result.loss, word, error));
+    if (correct)
+      VIT_TRY(writeTo(call, *correct, &result.correct, word, error));
+  }
+  isFinite = std::isfinite(result.loss);
+  return VIT_OK;
+}
+
 vit_status Executor::reduceOnHost(const Call &call, uint32_t wait,
                                   bool &isFinite, vit_error *error) {
   const auto &commands = *schedules[call.entry]->commands();
@@ -91,22 +117,7 @@ vit_status Executor::reduceOnHost(const Call &call, uint32_t wait,
   VIT_TRY(forEachBucket([&](const schema::Command &command) {
     return startOnHost(call, command, used, error);
   }));
-  const auto &described = *commands.Get(wait)->arguments();
-  RankResult result = {0, -1};
-  const schema::Argument &loss = *described.Get(0);
-  const schema::Argument *correct =
-      described.size() > 1 ? described.Get(1) : nullptr;
-  constexpr uint64_t word = sizeof(float);
-  VIT_TRY(readBack(call, loss, &result.loss, word, error));
-  if (correct)
-    VIT_TRY(readBack(call, *correct, &result.correct, word, error));
-  if (!context.reduction.isAlone()) {
-    VIT_TRY(context.reduction.wait(result, error));
-    VIT_TRY(writeTo(call, loss, &result.loss, word, error));
-    if (correct)
-      VIT_TRY(writeTo(call, *correct, &result.correct, word, error));
-  }
-  isFinite = std::isfinite(result.loss);
+  VIT_TRY(exchangeResults(call, *commands.Get(wait), isFinite, error));
   used = 0;
   return forEachBucket([&](const schema::Command &command) {
     const auto &arguments = *command.arguments();

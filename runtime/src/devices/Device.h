@@ -127,6 +127,12 @@ public:
   vit_status fetchArenas(unsigned char *const *targets,
                          vit_error *error) override;
 
+  /// Whether it can reduce with a `vit_device_collective`.
+  virtual bool reducesOnDevice() const { return false; }
+  /// Opens that of `context.reduction`, which has one, for ranges of at most
+  /// `mostElements`. To be called once, before a call.
+  virtual vit_status joinRanks(uint64_t mostElements, vit_error *error);
+
 protected:
   explicit Executor(const SessionContext &context) : context(context) {}
 
@@ -150,6 +156,11 @@ protected:
   /// all ranks are, so that the call goes on.
   vit_status reduceOnHost(const Call &call, uint32_t wait, bool &isFinite,
                           vit_error *error);
+  /// Exchanges the results of the ranks at a Wait: those of this rank are
+  /// copied from the arguments of `wait`, those of the step to them.
+  /// `isFinite`: as for reduceOnHost.
+  vit_status exchangeResults(const Call &call, const schema::Command &wait,
+                             bool &isFinite, vit_error *error);
   /// Copy from and to the memory of an argument of the call.
   virtual vit_status readBack(const Call &call,
                               const schema::Argument &argument, void *target,

@@ -78,8 +78,7 @@ bool GlobalMemory::contains(const void *address, size_t bytes) const {
   return region && bytes <= region->end - begin;
 }
 
-/// Whether the sizes of all pointer arguments are known.
-static bool isKnown(const Kernel &kernel) {
+bool GlobalMemory::isKnown(const Kernel &kernel) {
   bool known = true;
   for (const Argument &argument : kernel.arguments)
     known &= !argument.pointer || argument.memory.times;

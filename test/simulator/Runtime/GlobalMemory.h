@@ -41,6 +41,8 @@ public:
   /// sizes are unknown. Returns false if an argument exceeds its allocation.
   bool open(const Kernel &kernel, void *const *arguments, std::string &finding);
 
+  /// Whether the sizes of all pointer arguments are known.
+  static bool isKnown(const Kernel &kernel);
   /// The memory of each pointer argument, or all memory if sizes are unknown.
   std::vector<Range> getRanges(const Kernel &kernel,
                                void *const *arguments) const;

@@ -48,6 +48,7 @@ static const Name names[] = {
     {InvalidPtx, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
     {InvalidHandle, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {NotFound, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+    {NotReady, "CUDA_ERROR_NOT_READY", "device not ready"},
     {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS",
      "an illegal memory access was encountered"},
     {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
@@ -93,6 +94,15 @@ int cuDeviceGetName(char *name, int length, int device) {
                          ? "vit simulator " + std::to_string(device)
                          : driver.name;
   snprintf(name, static_cast<size_t>(length), "%s", text.c_str());
+  return Success;
+}
+
+int cuDeviceGetUuid_v2(unsigned char *id, int device) {
+  VIT_DRIVER_WITHOUT_CONTEXT("cuDeviceGetUuid")
+  if (device < 0 || device >= driver.devices)
+    return InvalidDevice;
+  memset(id, 0, 16);
+  id[15] = static_cast<unsigned char>(device);
   return Success;
 }
 

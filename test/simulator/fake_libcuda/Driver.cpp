@@ -7,9 +7,11 @@
 
 #include "Driver.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+#include <unistd.h>
 
 using namespace vit::sim;
 
@@ -39,6 +41,8 @@ Driver::Driver() {
     totalMemory = strtoull(text, nullptr, 10);
   if (const char *text = getenv("VIT_SIM_DROP"))
     droppedDependency = unsigned(strtoul(text, nullptr, 10));
+  if (const char *text = getenv("VIT_SIM_DROP_WAIT"))
+    droppedWait = unsigned(strtoul(text, nullptr, 10));
   describesGraphs = getenv("VIT_SIM_GRAPHS") != nullptr;
 
   // NAME:CALL[=CODE],...
@@ -95,24 +99,86 @@ Result Driver::begin(const char *function, bool needsContext) {
   return dead;
 }
 
-Result Driver::finish(Stream &stream) {
-  std::vector<Work> works;
-  works.swap(stream.works);
-  for (Work &work : works) {
-    if (dead)
-      return dead;
-    if (Result result = work()) {
-      if (isFatal(result))
-        dead = result;
-      return result;
-    }
+Result Driver::advance(Stream &stream, const Recording *until) {
+  if (stream.isRunning)
+    return NotReady;
+  stream.isRunning = true;
+  Result result = Success;
+  while (!result && !stream.works.empty() && !(until && until->done)) {
+    result = dead ? dead : stream.works.front()();
+    if (!result)
+      stream.works.pop_front();
   }
-  return Success;
+  stream.isRunning = false;
+  if (!result || result == NotReady)
+    return result;
+  stream.works.clear();
+  if (isFatal(result))
+    dead = result;
+  return result;
 }
 
-Result Driver::enqueue(Stream *stream, Work work) {
+Result Driver::wait(Stream &stream, const Recording *until) {
+  for (;;) {
+    Result result = advance(stream, until);
+    if (result != NotReady) {
+      if (!until)
+        forget(stream);
+      return result;
+    }
+    mutex.unlock();
+    usleep(100);
+    mutex.lock();
+  }
+}
+
+void Driver::forget(Stream &stream) {
+  inFlight.erase(std::remove_if(inFlight.begin(), inFlight.end(),
+                                [&](const Submitted &work) {
+                                  return work.stream == stream.identity ||
+                                         work.number <=
+                                             stream.before[work.stream];
+                                }),
+                 inFlight.end());
+}
+
+void Driver::forgetMemory(uintptr_t begin, uintptr_t end) {
+  for (Submitted &work : inFlight)
+    work.ranges.erase(std::remove_if(work.ranges.begin(), work.ranges.end(),
+                                     [&](const Range &range) {
+                                       return range.begin < end &&
+                                              begin < range.end;
+                                     }),
+                      work.ranges.end());
+}
+
+static bool overlap(const std::vector<Range> &one,
+                    const std::vector<Range> &other) {
+  for (const Range &a : one)
+    for (const Range &b : other)
+      if ((a.written || b.written) && a.begin < b.end && b.begin < a.end)
+        return true;
+  return false;
+}
+
+Result Driver::enqueue(Stream *stream, Work work, const std::string &name,
+                       const std::vector<Range> &ranges) {
   if (!streams.count(stream))
     return InvalidHandle;
+  ++stream->submitted;
+  for (const Submitted &other : inFlight)
+    if (other.stream != stream->identity &&
+        other.number > stream->before[other.stream] &&
+        overlap(ranges, other.ranges)) {
+      fprintf(stderr,
+              "simulator: unordered: %s and %s in another stream may run at "
+              "the same time, and one writes what the other uses\n",
+              name.c_str(), other.name.c_str());
+      work = [] { return LaunchFailed; };
+      break;
+    }
+  if (!ranges.empty())
+    inFlight.push_back({stream->identity, stream->submitted, name, ranges});
   stream->works.push_back(std::move(work));
   return Success;
 }

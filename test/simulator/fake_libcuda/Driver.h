@@ -10,6 +10,7 @@
 
 #include "../Runtime/Simulator.h"
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -30,6 +31,7 @@ enum Result : int {
   InvalidPtx = 218,
   InvalidHandle = 400,
   NotFound = 500,
+  NotReady = 600,
   IllegalAddress = 700,
   LaunchFailed = 719,
   Unknown = 999
@@ -37,7 +39,8 @@ enum Result : int {
 
 /// Work in a stream. It runs when the host waits for it, which is as late as
 /// possible: a host that does not wait, or changes the source of a pending
-/// copy, gets wrong results.
+/// copy, gets wrong results. NotReady: it waits for work of another stream,
+/// thread or process, and is run again.
 using Work = std::function<Result()>;
 
 struct Graph;
@@ -62,13 +65,25 @@ struct Executable {
   std::vector<Part> parts;
   bool checked = false; ///< nodes without order do not share memory
 };
+/// Of streams, by their identity: how many pieces of work come before
+/// something.
+using Clock = std::map<uint64_t, uint64_t>;
 struct Stream {
-  std::vector<Work> works;
+  uint64_t identity = 0; ///< not used again
+  std::deque<Work> works;
+  uint64_t submitted = 0; ///< pieces of work until now
+  Clock before;           ///< of what is submitted next, in other streams
+  bool isRunning = false;
+};
+/// A record of an event.
+struct Recording {
+  Stream *stream = nullptr; ///< as long as it is not done
+  Clock before;             ///< what is done then
+  bool done = false;
+  double seconds = 0;
 };
 struct Event {
-  Stream *stream = nullptr;
-  bool recorded = false;
-  double seconds = 0;
+  std::shared_ptr<Recording> last; ///< null: not recorded
 };
 struct Module {
   const Library *library = nullptr; ///< null: launches do nothing
@@ -105,16 +120,27 @@ public:
   /// all graphs, from 1.
   unsigned droppedDependency = 0, dependencies = 0;
   bool describesGraphs = false; ///< VIT_SIM_GRAPHS
+  /// VIT_SIM_DROP_WAIT: the number of a cuStreamWaitEvent that does nothing.
+  unsigned droppedWait = 0, waits = 0;
   std::set<Module *> modules;
   std::vector<std::unique_ptr<Function>> functions;
 
   /// The result of a call before it does anything: the code of VIT_SIM_FAIL, or
   /// the error that made the context unusable.
   Result begin(const char *function, bool needsContext = true);
-  /// Runs all pending work of the stream.
-  Result finish(Stream &stream);
-  /// Adds work to the stream.
-  Result enqueue(Stream *stream, Work work);
+  /// Runs the pending work of the stream, or as much as `until` needs.
+  Result advance(Stream &stream, const Recording *until = nullptr);
+  /// Waits until that has run. Other threads go on meanwhile.
+  Result wait(Stream &stream, const Recording *until = nullptr);
+  /// The host knows that the stream, and what it waited for, has ended.
+  void forget(Stream &stream);
+  /// Memory is freed: what is there next is something else.
+  void forgetMemory(uintptr_t begin, uintptr_t end);
+  /// Adds work to the stream. It is found if it may run at the same time as
+  /// work of another stream and one writes what the other uses. `ranges`:
+  /// empty where they are not known.
+  Result enqueue(Stream *stream, Work work, const std::string &name = "",
+                 const std::vector<Range> &ranges = {});
   /// Checks a launch and copies its arguments: what it does, and the memory
   /// that it may use.
   Result prepare(Function *function, const Extent &grid, const Extent &block,
@@ -136,6 +162,13 @@ private:
     unsigned call;
     Result result;
   };
+  /// Work whose end the host does not know.
+  struct Submitted {
+    uint64_t stream, number;
+    std::string name;
+    std::vector<Range> ranges;
+  };
+  std::vector<Submitted> inFlight;
   std::vector<Failure> failures;
   std::map<std::string, unsigned> calls;
   Result dead = Success;

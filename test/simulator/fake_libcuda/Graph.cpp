@@ -245,10 +245,16 @@ int cuGraphLaunch(Executable *executable, Stream *stream) {
   executable->checked = true;
   // Each kernel runs under all schedules; the graph under the last one, which
   // by default is a random one.
+  std::vector<Range> ranges;
+  for (const Executable::Part &part : executable->parts)
+    ranges.insert(ranges.end(), part.ranges.begin(), part.ranges.end());
   for (size_t i :
-       chooseOrder(*executable->graph, driver.simulator.schedules.back()))
-    if (Result result = driver.enqueue(stream, executable->parts[i].work))
+       chooseOrder(*executable->graph, driver.simulator.schedules.back())) {
+    if (Result result = driver.enqueue(stream, executable->parts[i].work,
+                                       "a graph", ranges))
       return result;
+    ranges.clear(); // The first stands for all.
+  }
   return Success;
 }
 

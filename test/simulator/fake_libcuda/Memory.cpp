@@ -28,11 +28,20 @@ static Result copy(Driver &driver, Stream *stream, void *to, const void *from,
     memcpy(to, from, bytes);
     return Success;
   };
-  if (driver.isPinned(host))
-    return driver.enqueue(stream, work);
-  if (Result result = driver.finish(*stream))
+  auto begin = reinterpret_cast<uintptr_t>(device);
+  std::vector<Range> ranges = {{begin, begin + bytes, device == to}};
+  if (Result result = driver.enqueue(stream, work, "a copy", ranges))
     return result;
-  return work();
+  return driver.isPinned(host) ? Success : driver.wait(*stream);
+}
+
+/// Runs work that may use memory which is to be freed. What waits for another
+/// rank belongs to a thread that is another one.
+static Result advanceAll(Driver &driver) {
+  for (Stream *stream : driver.streams)
+    if (Result result = driver.advance(*stream); result && result != NotReady)
+      return result;
+  return Success;
 }
 
 extern "C" {
@@ -65,10 +74,10 @@ int cuMemFree_v2(uint64_t address) {
   if (found == driver.deviceMemory.end())
     return InvalidValue;
   // Wait for work that may use the memory.
-  for (Stream *stream : driver.streams)
-    if (Result result = driver.finish(*stream))
-      return result;
+  if (Result result = advanceAll(driver))
+    return result;
   driver.usedMemory -= found->second;
+  driver.forgetMemory(address, address + found->second);
   driver.simulator.getMemory().release(found->first);
   driver.deviceMemory.erase(found);
   return Success;
@@ -88,9 +97,8 @@ int cuMemFreeHost(void *address) {
   VIT_DRIVER("cuMemFreeHost")
   if (!driver.hostMemory.count(address))
     return InvalidValue;
-  for (Stream *stream : driver.streams)
-    if (Result result = driver.finish(*stream))
-      return result;
+  if (Result result = advanceAll(driver))
+    return result;
   driver.hostMemory.erase(address);
   free(address);
   return Success;
@@ -130,10 +138,13 @@ int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes,
   if (!memory.contains(toPointer(to), bytes) ||
       !memory.contains(toPointer(from), bytes))
     return InvalidValue;
-  return driver.enqueue(stream, [=] {
-    memmove(toPointer(to), toPointer(from), bytes);
-    return Success;
-  });
+  return driver.enqueue(stream,
+                        [=] {
+                          memmove(toPointer(to), toPointer(from), bytes);
+                          return Success;
+                        },
+                        "a copy",
+                        {{from, from + bytes, false}, {to, to + bytes, true}});
 }
 
 int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes,
@@ -141,9 +152,11 @@ int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes,
   VIT_DRIVER("cuMemsetD8Async")
   if (!driver.simulator.getMemory().contains(toPointer(to), bytes))
     return InvalidValue;
-  return driver.enqueue(stream, [=] {
-    memset(toPointer(to), value, bytes);
-    return Success;
-  });
+  return driver.enqueue(stream,
+                        [=] {
+                          memset(toPointer(to), value, bytes);
+                          return Success;
+                        },
+                        "a fill", {{to, to + bytes, true}});
 }
 }

@@ -112,7 +112,10 @@ int cuLaunchKernel(Function *function, unsigned gridX, unsigned gridY,
                                      {blockX, blockY, blockZ}, sharedBytes,
                                      parameters, work, ranges))
     return result;
-  return driver.enqueue(stream, work);
+  // Of a kernel that no dispatch describes, not even that is known.
+  if (!function->kernel || !GlobalMemory::isKnown(*function->kernel))
+    return driver.enqueue(stream, work);
+  return driver.enqueue(stream, work, function->kernel->name, ranges);
 }
 }
 

@@ -1,5 +1,4 @@
-//===- Stream.cpp - libcuda: streams and events
-//----------------------------===//
+//===- Stream.cpp - libcuda: streams and events ---------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,6 +7,7 @@
 
 #include "Driver.h"
 
+#include <algorithm>
 #include <chrono>
 
 using namespace vit::sim;
@@ -16,7 +16,9 @@ extern "C" {
 
 int cuStreamCreate(Stream **stream, unsigned) {
   VIT_DRIVER("cuStreamCreate")
+  static uint64_t made = 0;
   *stream = *driver.streams.insert(new Stream).first;
+  (*stream)->identity = ++made;
   return Success;
 }
 
@@ -24,11 +26,8 @@ int cuStreamDestroy_v2(Stream *stream) {
   VIT_DRIVER("cuStreamDestroy")
   if (!driver.streams.count(stream))
     return InvalidHandle;
-  Result result = driver.finish(*stream);
+  Result result = driver.wait(*stream);
   driver.streams.erase(stream);
-  for (Event *event : driver.events)
-    if (event->stream == stream)
-      event->stream = nullptr;
   delete stream;
   return result;
 }
@@ -37,7 +36,34 @@ int cuStreamSynchronize(Stream *stream) {
   VIT_DRIVER("cuStreamSynchronize")
   if (!driver.streams.count(stream))
     return InvalidHandle;
-  return driver.finish(*stream);
+  return driver.wait(*stream);
+}
+
+int cuStreamQuery(Stream *stream) {
+  VIT_DRIVER("cuStreamQuery")
+  if (!driver.streams.count(stream))
+    return InvalidHandle;
+  Result result = driver.advance(*stream);
+  if (!result)
+    driver.forget(*stream);
+  return result;
+}
+
+int cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
+  VIT_DRIVER("cuStreamWaitEvent")
+  if (!driver.streams.count(stream) || !driver.events.count(event))
+    return InvalidHandle;
+  if (flags)
+    return InvalidValue;
+  std::shared_ptr<Recording> awaited = event->last;
+  if (!awaited || ++driver.waits == driver.droppedWait)
+    return Success;
+  for (auto [other, number] : awaited->before)
+    stream->before[other] = std::max(stream->before[other], number);
+  return driver.enqueue(stream, [&driver, awaited] {
+    return awaited->done ? Success
+                         : driver.advance(*awaited->stream, awaited.get());
+  });
 }
 
 int cuEventCreate(Event **event, unsigned) {
@@ -48,26 +74,26 @@ int cuEventCreate(Event **event, unsigned) {
 
 int cuEventDestroy_v2(Event *event) {
   VIT_DRIVER("cuEventDestroy")
-  if (!driver.events.count(event))
+  if (!driver.events.erase(event))
     return InvalidHandle;
-  if (event->stream)
-    if (Result result = driver.finish(*event->stream))
-      return result;
-  driver.events.erase(event);
   delete event;
   return Success;
 }
 
 int cuEventRecord(Event *event, Stream *stream) {
   VIT_DRIVER("cuEventRecord")
-  if (!driver.events.count(event))
+  if (!driver.events.count(event) || !driver.streams.count(stream))
     return InvalidHandle;
-  event->stream = stream;
-  return driver.enqueue(stream, [event] {
-    event->seconds = std::chrono::duration<double>(
-                         std::chrono::steady_clock::now().time_since_epoch())
-                         .count();
-    event->recorded = true;
+  auto made = std::make_shared<Recording>();
+  made->stream = stream;
+  made->before = stream->before;
+  made->before[stream->identity] = stream->submitted;
+  event->last = made;
+  return driver.enqueue(stream, [made] {
+    made->seconds = std::chrono::duration<double>(
+                        std::chrono::steady_clock::now().time_since_epoch())
+                        .count();
+    made->done = true;
     return Success;
   });
 }
@@ -76,15 +102,21 @@ int cuEventSynchronize(Event *event) {
   VIT_DRIVER("cuEventSynchronize")
   if (!driver.events.count(event))
     return InvalidHandle;
-  return event->stream ? driver.finish(*event->stream) : Success;
+  std::shared_ptr<Recording> awaited = event->last;
+  return awaited && !awaited->done
+             ? driver.wait(*awaited->stream, awaited.get())
+             : Success;
 }
 
 int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {
   VIT_DRIVER("cuEventElapsedTime")
-  if (!driver.events.count(from) || !driver.events.count(to) ||
-      !from->recorded || !to->recorded)
+  if (!driver.events.count(from) || !driver.events.count(to) || !from->last ||
+      !to->last)
     return InvalidHandle;
-  *milliseconds = static_cast<float>((to->seconds - from->seconds) * 1e3);
+  if (!from->last->done || !to->last->done)
+    return NotReady;
+  *milliseconds =
+      static_cast<float>((to->last->seconds - from->last->seconds) * 1e3);
   return Success;
 }
 }

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ struct GraphNodeObject {
   const FunctionObject *function = nullptr; ///< of a kernel
 };
 struct EventObject {
+  bool isRecorded = false;
+  bool hasTime = true;
   std::chrono::steady_clock::time_point time;
 };
 struct GraphObject {
@@ -63,10 +66,26 @@ struct Allocation {
 };
 static std::map<DevicePointer, Allocation> allocations;
 static std::map<std::string, int> calls;
-static FunctionObject functions[] = {
-    {kernelScale, 3},    {kernelLinear, 3}, {kernelAdd, 3},
-    {kernelGradient, 4}, {kernelBatch, 1},  {kernelLoss, 4},
-    {kernelCorrect, 3},  {kernelUpdate, 5}, {kernelAccumulate, 3}};
+/// The runtime's own kernel. What others have as batch and first unit are its
+/// elements and pieces.
+static void addPieces(void *const *arguments, int64_t elements, int64_t pieces,
+                      int64_t, void *) {
+  auto *result = static_cast<float *>(arguments[0]);
+  const auto *sums = static_cast<const float *>(arguments[1]);
+  const auto *piece = static_cast<const float *>(arguments[2]);
+  for (int64_t i = 0; i < elements; ++i) {
+    float sum = sums[i];
+    for (int64_t p = 0; p < pieces; ++p)
+      sum += piece[p * elements + i];
+    result[i] = sum;
+  }
+}
+
+static FunctionObject functions[] = {{kernelScale, 3},      {kernelLinear, 3},
+                                     {kernelAdd, 3},        {kernelGradient, 4},
+                                     {kernelBatch, 1},      {kernelLoss, 4},
+                                     {kernelCorrect, 3},    {kernelUpdate, 5},
+                                     {kernelAccumulate, 3}, {addPieces, 3}};
 
 extern "C" vit::test::TestDriver *vitTestDriver() { return &driver; }
 /// Resets the settings and counters of tests, except for live objects.
@@ -79,6 +98,10 @@ extern "C" void vitTestDriverReset() {
 
 extern "C" void vitTestDriverForgetCalls() { calls.clear(); }
 
+/// Ranks are threads with the same driver.
+static std::recursive_mutex mutex;
+
+#define LOCK() std::lock_guard<std::recursive_mutex> lock(mutex)
 static void require(bool condition, const char *what) {
   if (!condition && !driver.misuse)
     driver.misuse = what;
@@ -95,6 +118,7 @@ static Result enter(const char *name, bool inContext) {
 }
 
 #define ENTER_WHERE(inContext)                                                 \
+  LOCK();                                                                      \
   if (Result result = enter(__func__, inContext))                              \
   return result
 #define ENTER() ENTER_WHERE(true)
@@ -107,6 +131,7 @@ template <typename T> static Result make(T **object) {
 }
 
 template <typename T> static Result drop(T *object) {
+  LOCK();
   require(object != nullptr, "destroys nothing");
   delete object;
   --driver.liveObjects;
@@ -179,6 +204,12 @@ Result cuDeviceGetName(char *name, int size, Device device) {
   std::strncpy(name, device == 100 ? "Test GPU" : "Other GPU", size_t(size));
   return kSuccess;
 }
+Result cuDeviceGetUuid_v2(DeviceId *id, Device device) {
+  ENTER_ANYWHERE();
+  *id = {{0xab, 0xcd}};
+  id->bytes[15] = static_cast<unsigned char>(device);
+  return kSuccess;
+}
 Result cuDeviceTotalMem_v2(size_t *bytes, Device) {
   ENTER_ANYWHERE();
   *bytes = driver.memory;
@@ -216,6 +247,7 @@ Result cuDevicePrimaryCtxRetain(Context *context, Device device) {
   return kSuccess;
 }
 Result cuDevicePrimaryCtxRelease_v2(Device) {
+  LOCK();
   require(retained > 0, "releases a context that was not retained");
   --retained;
   --driver.liveObjects;
@@ -236,6 +268,7 @@ Result cuCtxPopCurrent_v2(Context *context) {
 }
 Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count,
                           JitOption *options, void **values) {
+  LOCK();
   bool isCubin = std::memcmp(image,
                              "\x7f"
                              "ELF",
@@ -252,9 +285,9 @@ Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count,
 Result cuModuleUnload(Module module) { return drop(module); }
 Result cuModuleGetFunction(Function *function, Module, const char *name) {
   ENTER();
-  const char *names[] = {"rows_0",     "gemm_0",   "map_0",
-                         "gradient_0", "batch_0",  "loss_0",
-                         "correct_0",  "update_0", "accumulate_0"};
+  const char *names[] = {"rows_0",       "gemm_0",    "map_0",     "gradient_0",
+                         "batch_0",      "loss_0",    "correct_0", "update_0",
+                         "accumulate_0", "add_pieces"};
   for (size_t i = 0; i < std::size(names); ++i)
     if (std::strcmp(name, names[i]) == 0) {
       *function = &functions[i];
@@ -296,6 +329,7 @@ Result cuMemAlloc_v2(DevicePointer *memory, size_t bytes) {
   return kSuccess;
 }
 Result cuMemFree_v2(DevicePointer memory) {
+  LOCK();
   require(allocations.erase(memory) == 1, "frees what is no memory");
   std::free(host(memory));
   --driver.liveObjects;
@@ -309,6 +343,7 @@ Result cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) {
   return kSuccess;
 }
 Result cuMemFreeHost(void *memory) {
+  LOCK();
   std::free(memory);
   --driver.liveObjects;
   return kSuccess;
@@ -361,6 +396,17 @@ Result cuStreamCreate(Stream *stream, unsigned flags) {
   return make(stream);
 }
 Result cuStreamDestroy_v2(Stream stream) { return drop(stream); }
+Result cuStreamQuery(Stream) {
+  ENTER();
+  return driver.notReady > 0 && driver.notReady-- ? kNotReady : kSuccess;
+}
+Result cuStreamWaitEvent(Stream stream, Event event, unsigned flags) {
+  ENTER();
+  require(stream && event && event->isRecorded && flags == 0,
+          "waits for an event that is not recorded");
+  ++driver.waits;
+  return kSuccess;
+}
 Result cuStreamSynchronize(Stream) {
   ENTER();
   return kSuccess;
@@ -372,7 +418,8 @@ Result cuStreamSynchronize(Stream) {
 static Work checkLaunch(const KernelNode &launch) {
   const FunctionObject &function = *launch.function;
   require(launch.gridX > 0 && launch.gridY == 1 && launch.gridZ == 1 &&
-              launch.blockX == 64 && launch.blockY == 1 && launch.blockZ == 1 &&
+              launch.blockX == (function.run == addPieces ? 256 : 64) &&
+              launch.blockY == 1 && launch.blockZ == 1 &&
               launch.shared <= function.mostShared && !launch.extra,
           "an impossible launch");
   driver.sharedBytes = std::max(driver.sharedBytes, int(launch.shared));
@@ -534,13 +581,16 @@ Result cuGraphExecDestroy(GraphExec executable) { return drop(executable); }
 Result cuGraphDestroy(Graph graph) { return drop(graph); }
 Result cuEventCreate(Event *event, unsigned flags) {
   ENTER();
-  require(flags == 0, "an event with flags");
-  return make(event);
+  require(flags == 0 || flags == kEventWithoutTime, "an event with flags");
+  make(event);
+  (*event)->hasTime = flags == 0;
+  return kSuccess;
 }
 Result cuEventDestroy_v2(Event event) { return drop(event); }
 Result cuEventRecord(Event event, Stream) {
   ENTER();
   event->time = std::chrono::steady_clock::now();
+  event->isRecorded = true;
   return kSuccess;
 }
 Result cuEventSynchronize(Event) {
@@ -549,6 +599,9 @@ Result cuEventSynchronize(Event) {
 }
 Result cuEventElapsedTime(float *milliseconds, Event begin, Event end) {
   ENTER();
+  require(begin->isRecorded && end->isRecorded && begin->hasTime &&
+              end->hasTime,
+          "the time of an event without one");
   *milliseconds =
       std::chrono::duration<float, std::milli>(end->time - begin->time).count();
   return kSuccess;

@@ -7,7 +7,7 @@
 //
 // The interface between tests and TestDriver.cpp. The driver has one device,
 // in host memory, and runs the kernels of the test module (kernels.h). Work is
-// done when it is submitted.
+// done when it is submitted. Ranks are threads that use it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,6 +30,7 @@ struct TestDriver {
   int deviceCount = 1;
   int mostShared = 99 << 10;           ///< bytes that a launch may ask for
   uint64_t memory = uint64_t(1) << 33; ///< of each device
+  int notReady = 0;                    ///< calls of cuStreamQuery that say so
   const char *log = ""; ///< the log of a failing cuModuleLoadDataEx
 
   // Read by tests.
@@ -44,6 +45,7 @@ struct TestDriver {
   int kernelLaunches = 0; ///< outside of graphs
   int sharedBytes = 0;    ///< the most that a launch asked for
   int uploads = 0;
+  int waits = 0; ///< of a stream for an event
   int cubinsLoaded = 0, ptxLoaded = 0;
   int mapsEncoded = 0;
   /// Of the last tensor map.

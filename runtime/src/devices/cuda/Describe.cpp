@@ -21,6 +21,14 @@ static void describeAdapter(Text &json, const Driver &driver,
   std::snprintf(text, sizeof text, "cuda:%d", adapter.ordinal);
   json.field("device", text);
   json.field("name", adapter.name);
+  // As nvidia-smi writes it.
+  char id[48] = "GPU-";
+  size_t used = 4;
+  for (size_t i = 0; i < sizeof adapter.id.bytes; ++i)
+    used += size_t(std::snprintf(
+        id + used, sizeof id - used, "%s%02x",
+        i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", adapter.id.bytes[i]));
+  json.field("id", id);
   std::snprintf(text, sizeof text, "%d.%d", adapter.capability / 10,
                 adapter.capability % 10);
   json.field("compute_capability", text);

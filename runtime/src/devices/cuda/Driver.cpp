@@ -213,6 +213,8 @@ vit_status readAdapter(const Driver &driver, int ordinal, Adapter &adapter,
     result = driver.cuDeviceGetName(adapter.name, int(sizeof adapter.name),
                                     adapter.device);
   if (result == kSuccess)
+    result = driver.cuDeviceGetUuid_v2(&adapter.id, adapter.device);
+  if (result == kSuccess)
     result = driver.cuDeviceTotalMem_v2(&memory, adapter.device);
   if (result == kSuccess)
     result = read(kComputeCapabilityMajor, major);

@@ -38,6 +38,7 @@ struct Driver : Functions {
 struct Adapter {
   int ordinal = 0;
   Device device = 0;
+  DeviceId id = {}; ///< Different on any two devices.
   char name[128] = "";
   int capability = 0; ///< compute capability 9.0: 90
   int multiprocessors = 0;

@@ -8,7 +8,9 @@
 // A session has a stream and an arena for slots, inputs and outputs; weights
 // are shared with others (see DeviceParameters.h). A call copies the inputs,
 // launches the graph of its commands and copies the outputs. Commands that do
-// not depend on each other have no order in the graph. Inputs and outputs in
+// not depend on each other have no order in the graph. A training step of
+// several ranks is several graphs, between which ranks exchange gradients.
+// Inputs and outputs in
 // device memory are not copied where kernels can use them: their addresses are
 // those of the graph's nodes.
 //
@@ -19,6 +21,7 @@
 
 #include "Verify.h"
 #include "devices/cuda/DeviceParameters.h"
+#include "devices/cuda/DeviceReduction.h"
 #include "devices/cuda/Graphs.h"
 #include "devices/cuda/Timer.h"
 
@@ -50,6 +53,8 @@ public:
   uint64_t workspaceRoom(uint64_t bytes) override;
   const char *deviceName() const override { return adapter.name; }
   bool takesDeviceMemory() const override { return true; }
+  bool reducesOnDevice() const override { return true; }
+  vit_status joinRanks(uint64_t mostElements, vit_error *error) override;
   vit_status run(const Call &call, vit_error *error) override;
   vit_status fetchArenas(unsigned char *const *targets,
                          vit_error *error) override;
@@ -57,9 +62,9 @@ public:
 private:
   /// What belongs to the context and is destroyed before it.
   struct Resources {
-    explicit Resources(const Driver &driver)
+    Resources(const Driver &driver, const Reduction &reduction)
         : kernels(driver), weights(driver), arena(driver), staging(driver),
-          graphs(driver), timer(driver) {}
+          graphs(driver), timer(driver), ranks(driver, reduction) {}
 
     Stream stream = nullptr;
     Kernels kernels;
@@ -68,6 +73,7 @@ private:
     PinnedMemory staging;
     Graphs graphs;
     Timer timer;
+    DeviceReduction ranks;
   };
 
   int rank(const schema::Schedule &schedule) const override;
@@ -82,9 +88,12 @@ private:
                           uint64_t bytes, vit_error *error);
   vit_status upload(const Call &call, vit_error *error);
   vit_status download(const Call &call, vit_error *error);
-  vit_status submit(const Call &call, vit_error *error);
+  vit_status makeParts(const schema::Schedule &schedule, RecordedCall &recorded,
+                       vit_error *error);
   vit_status record(const Call &call, RecordedCall &recorded, vit_error *error);
   bool rebind(const Call &call, RecordedCall &recorded) const;
+  vit_status prepareGraphs(const Call &call, RecordedCall *&recorded,
+                           vit_error *error);
   Result addNode(const Call &call, const schema::Command &command, Graph graph,
                  const GraphNode *dependencies, size_t count,
                  GraphNode &node) const;
@@ -92,6 +101,10 @@ private:
               Launch &launch) const;
   vit_status submitEach(const Call &call, uint32_t begin, uint32_t end,
                         vit_error *error);
+  vit_status startReduction(const Call &call, const schema::Command &command,
+                            vit_error *error);
+  vit_status waitForRanks(const Call &call, uint32_t wait, bool &isFinite,
+                          vit_error *error);
   vit_status submitAll(const Call &call, bool &isFinite, vit_error *error);
   vit_status readBack(const Call &call, const schema::Argument &argument,
                       void *target, uint64_t bytes, vit_error *error) override;

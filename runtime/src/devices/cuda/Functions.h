@@ -55,6 +55,7 @@ enum Result : int {
   kUnsupportedPtxVersion = 222,
   kOperatingSystem = 304,
   kNotFound = 500,
+  kNotReady = 600,
   kIllegalAddress = 700,
   kLaunchTimeout = 702,
   kContextIsDestroyed = 709,
@@ -94,6 +95,14 @@ enum JitOption : int {
 
 /// CU_STREAM_NON_BLOCKING: not ordered with the application's default stream.
 inline constexpr unsigned kStreamNonBlocking = 1;
+
+/// CU_EVENT_DISABLE_TIMING
+inline constexpr unsigned kEventWithoutTime = 2;
+
+/// CUuuid
+struct DeviceId {
+  unsigned char bytes[16];
+};
 
 /// CUpointer_attribute
 enum PointerAttribute : int {
@@ -146,6 +155,7 @@ struct FillNode {
   X(cuDeviceGet, (Device * device, int ordinal))                               \
   X(cuDeviceGetName, (char *name, int size, Device device))                    \
   X(cuDeviceTotalMem_v2, (size_t *bytes, Device device))                       \
+  X(cuDeviceGetUuid_v2, (DeviceId * id, Device device))                        \
   X(cuDeviceGetAttribute,                                                      \
     (int *value, DeviceAttribute attribute, Device device))                    \
   X(cuDevicePrimaryCtxRetain, (Context * context, Device device))              \
@@ -175,6 +185,8 @@ struct FillNode {
   X(cuStreamCreate, (Stream * stream, unsigned flags))                         \
   X(cuStreamDestroy_v2, (Stream stream))                                       \
   X(cuStreamSynchronize, (Stream stream))                                      \
+  X(cuStreamQuery, (Stream stream))                                            \
+  X(cuStreamWaitEvent, (Stream stream, Event event, unsigned flags))           \
   X(cuLaunchKernel,                                                            \
     (Function function, unsigned gridX, unsigned gridY, unsigned gridZ,        \
      unsigned blockX, unsigned blockY, unsigned blockZ, unsigned shared,       \

@@ -13,15 +13,21 @@
 
 namespace vit::runtime::cuda {
 
-/// The CUDA graph of an entry and a batch.
+/// Commands [begin, end) of a call: one CUDA graph.
+struct RecordedPart {
+  uint32_t begin, end;
+  Graph graph;          ///< which the nodes belong to
+  GraphExec executable; ///< NULL: no command has work
+};
+
+/// The graphs of an entry and a batch.
 struct RecordedCall {
   uint32_t entry = 0;
   int64_t batch = 0;
-  uint64_t lastUse = 0;
-  Graph graph = nullptr; ///< which the nodes belong to
-  GraphExec executable = nullptr;
+  uint64_t lastUse = 0; ///< 0: nothing is recorded
+  Array<RecordedPart> parts;
   Array<GraphNode> nodes; ///< per command; NULL: it has no work
-  /// The addresses that the executable has for inputs, then for outputs.
+  /// The addresses that the executables have for inputs, then for outputs.
   Array<DevicePointer> bindings;
 };
 
@@ -34,35 +40,33 @@ public:
   Graphs &operator=(const Graphs &) = delete;
   ~Graphs() { clear(); }
 
-  /// The graph of a call; NULL if there is none.
+  /// What is recorded of a call; NULL if nothing is.
   RecordedCall *find(uint32_t entry, int64_t batch) {
     for (RecordedCall &slot : slots)
-      if (slot.executable && slot.entry == entry && slot.batch == batch) {
+      if (slot.lastUse && slot.entry == entry && slot.batch == batch) {
         slot.lastUse = ++uses;
         return &slot;
       }
     return nullptr;
   }
 
-  /// Creates the graph of a call: `add(recorded)` adds nodes to an empty graph.
-  /// Replaces the one of the same call, else the least recently used one.
+  /// Records a call: `add(recorded)` makes its parts, whose graphs are NULL or
+  /// created. Replaces what was recorded of the same call, else of the least
+  /// recently used one.
   template <typename Add>
   vit_status record(uint32_t entry, int64_t batch, Add add,
                     RecordedCall *&recorded, vit_error *error) {
-    constexpr const char *what = "record a call";
     RecordedCall *old = find(entry, batch);
     RecordedCall &slot = old ? *old : leastRecentlyUsed();
     drop(slot);
     slot.entry = entry;
     slot.batch = batch;
-    vit_status status =
-        driver.check(driver.cuGraphCreate(&slot.graph, 0), what, error);
-    if (status == VIT_OK)
-      status = add(slot);
-    if (status == VIT_OK)
-      status = driver.check(
-          driver.cuGraphInstantiateWithFlags(&slot.executable, slot.graph, 0),
-          what, error);
+    vit_status status = add(slot);
+    for (RecordedPart &part : slot.parts)
+      if (status == VIT_OK && part.graph)
+        status = driver.check(
+            driver.cuGraphInstantiateWithFlags(&part.executable, part.graph, 0),
+            "record a call", error);
     if (status != VIT_OK) {
       drop(slot);
       return status;
@@ -87,12 +91,13 @@ private:
   }
 
   void drop(RecordedCall &slot) {
-    if (slot.executable)
-      driver.cuGraphExecDestroy(slot.executable);
-    if (slot.graph)
-      driver.cuGraphDestroy(slot.graph);
-    slot.executable = nullptr;
-    slot.graph = nullptr;
+    for (RecordedPart &part : slot.parts) {
+      if (part.executable)
+        driver.cuGraphExecDestroy(part.executable);
+      if (part.graph)
+        driver.cuGraphDestroy(part.graph);
+    }
+    slot.parts.clear();
     slot.lastUse = 0;
   }
 

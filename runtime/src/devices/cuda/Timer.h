@@ -57,10 +57,15 @@ public:
 
   /// CLOCK_MONOTONIC at a mark, once the stream has reached it.
   vit_status time(size_t index, uint64_t &nanoseconds, vit_error *error) const {
+    return timeOf(events[index], nanoseconds, error);
+  }
+  /// The same for any other event that was recorded, after `start`.
+  vit_status timeOf(Event event, uint64_t &nanoseconds,
+                    vit_error *error) const {
     float milliseconds = 0;
-    VIT_TRY(driver.check(
-        driver.cuEventElapsedTime(&milliseconds, events[0], events[index]),
-        "tell times", error));
+    VIT_TRY(
+        driver.check(driver.cuEventElapsedTime(&milliseconds, events[0], event),
+                     "tell times", error));
     nanoseconds = origin + uint64_t(std::llround(double(milliseconds) * 1e6));
     return VIT_OK;
   }
