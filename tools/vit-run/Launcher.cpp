@@ -10,6 +10,8 @@
 #include "CompilerLibrary.h"
 #include "Support.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -83,6 +85,47 @@ static vit_mpi_open_function findOpen(const std::string &path,
   if (!symbol)
     fault = dlerror();
   return reinterpret_cast<vit_mpi_open_function>(symbol);
+}
+
+StartWatch::StartWatch(const Launcher &launcher, double seconds)
+    : launcher(launcher), seconds(seconds), parent(getppid()),
+      thread([this] { watch(); }) {}
+
+StartWatch::~StartWatch() {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    isStarted = true;
+  }
+  changed.notify_all();
+  thread.join();
+}
+
+void StartWatch::watch() {
+  // The launcher ends all ranks when the first one has ended: of those that
+  // wait, one prints the error.
+  double until = now() + seconds + 0.5 * std::min(launcher.rank, 8);
+  std::unique_lock<std::mutex> lock(mutex);
+  while (!isStarted) {
+    changed.wait_for(lock, std::chrono::milliseconds(200));
+    if (isStarted)
+      return;
+    if (getppid() != parent) {
+      std::fprintf(stderr,
+                   "error: rank %d: %s has ended before MPI connected all "
+                   "ranks\n",
+                   launcher.rank, launcher.name);
+      _exit(1);
+    }
+    if (now() > until) {
+      std::fprintf(stderr,
+                   "error: rank %d: MPI has not connected the ranks within "
+                   "%.0f seconds: one of them has ended, or cannot be reached; "
+                   "where starting takes longer, raise --rank-timeout, a third "
+                   "of this\n",
+                   launcher.rank, seconds);
+      _exit(1);
+    }
+  }
 }
 
 vit_mpi openMpi(const Launcher &launcher) {

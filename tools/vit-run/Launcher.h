@@ -10,7 +10,10 @@
 
 #include "vit/vit-mpi.h"
 
+#include <condition_variable>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 namespace vit::tools {
 
@@ -24,6 +27,28 @@ struct Launcher {
 /// Found by the variables that it sets; nullopt where this process is the only
 /// one.
 std::optional<Launcher> findLauncher();
+
+/// As long as it lives, ends the process if it lives longer than `seconds` or
+/// the launcher has ended. For the start, in which MPI waits for ranks that may
+/// never come, and says nothing.
+class StartWatch {
+public:
+  StartWatch(const Launcher &launcher, double seconds);
+  ~StartWatch();
+  StartWatch(const StartWatch &) = delete;
+  StartWatch &operator=(const StartWatch &) = delete;
+
+private:
+  void watch();
+
+  const Launcher launcher;
+  const double seconds;
+  const int parent; ///< the process
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool isStarted = false;
+  std::thread thread; ///< The last member: it uses the others.
+};
 
 /// Opens the plug-in for the launcher's MPI: what VIT_MPI_LIBRARY names, else
 /// that beside the runtime library. Throws if there is none, or if MPI does not

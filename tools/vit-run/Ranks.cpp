@@ -45,6 +45,8 @@ void Ranks::openMpi(const RankOptions &options) {
   if (!launcher)
     return;
   timeout = options.rankTimeout;
+  // Until all know each other. Starting takes its time.
+  StartWatch start(*launcher, 3 * timeout);
   mpi = std::make_unique<vit_mpi>(tools::openMpi(*launcher));
   watch = std::make_unique<RankWatch>(*mpi, timeout);
   collectiveOfRun = watch->counted();

@@ -115,6 +115,15 @@ def hang():
     print("a stopped rank: named, and the run has ended")
 
 
+def start_alone():
+    """A rank that never calls MPI_Init."""
+    alone = both(train("alone", "--rank-timeout", "1"), ["sleep", "60"])
+    begin = time.monotonic()
+    expect_error(alone, r"rank 0: MPI has not connected the ranks within 3 seconds: one of them has ended", MARK)
+    assert time.monotonic() - begin < 15
+    print("a rank that never starts: noticed")
+
+
 def fill():
     """Rank 0 has no space for a checkpoint: the previous one is kept."""
     ranks.remove(folder + "/full")
@@ -130,6 +139,7 @@ try:
     refuse()
     interrupt()
     hang()
+    start_alone()
     fill()
 finally:
     ranks.end_all(mpi, MARK)
