@@ -10,11 +10,12 @@
 // Makes four calls on DEVICE and on the CPU with the same parameters and random
 // pictures; every EVERYth call is an update. Losses must agree within 1e-5, and
 // so must all parameters and optimizer states after the last step, which must
-// have changed by at least 1e-3; correct answers must be equal. A module with
+// have changed by at least 5e-4; correct answers must be equal. A module with
 // gradients near zero needs an optimizer that does not divide by them (sgd, or
 // a large epsilon). In bf16 devices round some operands differently: with SHARE
-// a variable may also differ by so much of what it has moved, and a loss by a
-// tenth of that share of it.
+// a variable may also differ by so much of what it has moved, a bias of keys by
+// so much of what that of queries has, and a loss by a tenth of that share of
+// it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,6 +35,7 @@
 namespace {
 
 constexpr double kTolerance = 1e-5;
+constexpr double kLeastChange = 50 * kTolerance;
 constexpr int kCalls = 4;
 
 /// Losses, correct answers, and all variables by name.
@@ -151,6 +153,18 @@ double getDistance(const std::vector<float> &a, const std::vector<float> &b) {
   return largest;
 }
 
+/// The variable whose movement is the measure of how far two devices may be
+/// apart in `name`. A bias of keys adds the same to all scores of a query, so
+/// its gradient is zero but for rounding errors, which two devices need not
+/// have in common; those of queries are of the same order before they cancel.
+std::string getMeasure(const std::string &name) {
+  const std::string key = "key.bias";
+  size_t at = name.find(key);
+  if (at == std::string::npos)
+    return name;
+  return std::string(name).replace(at, key.size(), "query.bias");
+}
+
 int compare(const Outcome &wanted, const Outcome &got, double share) {
   int wrong = 0;
   for (int i = 0; i < kCalls; ++i)
@@ -165,16 +179,17 @@ int compare(const Outcome &wanted, const Outcome &got, double share) {
   double largest = 0.0, largestShare = 0.0;
   for (const auto &[name, value] : wanted.last) {
     double distance = getDistance(value, got.last.at(name));
-    double moved = getDistance(value, wanted.first.at(name));
+    const std::string measure = getMeasure(name);
+    double moved =
+        getDistance(wanted.last.at(measure), wanted.first.at(measure));
     largest = std::max(largest, distance);
     if (distance > kTolerance)
       largestShare = std::max(largestShare, distance / moved);
-    // Key biases have no gradient; accumulated gradients are reset.
-    bool stays = name.find("key.bias") != std::string::npos ||
-                 name.compare(0, 9, "gradient.") == 0 ||
+    // Accumulated gradients are reset.
+    bool stays = name.compare(0, 9, "gradient.") == 0 ||
                  name.compare(0, 10, "exp_avg_sq") == 0;
     if (distance <= kTolerance + share * moved &&
-        (stays || moved >= 100 * kTolerance))
+        (stays || moved >= kLeastChange))
       continue;
     std::fprintf(stderr, "%s is %g away and moved by %g\n", name.c_str(),
                  distance, moved);
