@@ -145,7 +145,8 @@ static int64_t getSharedBytes(int64_t rows, int64_t keys, int64_t width) {
               rows * keys + 4 * rows);
 }
 
-static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
+static TileAttr getSimtAttentionTile(AttentionOp attention,
+                                     const GpuTiles &tiles) {
   MLIRContext *context = attention.getContext();
   int64_t width = padTo(attention.getHeadDim(), kChannelPad);
   constexpr std::pair<int64_t, int64_t> sizes[] = {
@@ -188,6 +189,28 @@ static TileAttr getTensorTile(MLIRContext *context, int64_t headDim,
                        /*thread_rows=*/2, width / 4);
 }
 
+/// The tile of an attention that uses cooperative matrices, which keeps the
+/// operands of bf16, with gaps between their rows, and a block of products in
+/// workgroup memory.
+static TileAttr getMatrixTile(MLIRContext *context, int64_t headDim,
+                              const GpuTiles &tiles) {
+  int64_t width = padTo(headDim, kChannelPad), keys = 32, rows = 32;
+  int64_t bytes = 2 * (rows + keys) * (width + 8) + 2 * rows * (keys + 8) +
+                  4 * rows * (std::max(width, keys) + 4) + 4 * 4 * rows;
+  if (bytes > tiles.sharedBytes())
+    rows = 16;
+  return TileAttr::get(context, rows, width, keys, 4 * rows, 1, width / 4);
+}
+
+static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
+  MLIRContext *context = attention.getContext();
+  if (!usesTensorCores(attention, *tiles.level))
+    return getSimtAttentionTile(attention, tiles);
+  if (tiles.level->target == ::vit::format::Target::Vulkan)
+    return getMatrixTile(context, attention.getHeadDim(), tiles);
+  return getTensorTile(context, attention.getHeadDim(), /*keys=*/64);
+}
+
 /// One head of one image per workgroup, or per thread without workgroup memory.
 static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
                                          const GpuTiles &tiles) {
@@ -221,9 +244,7 @@ TileAttr mlir::vit::kernel::getGpuTile(KernelOpInterface kernel,
   if (auto gradient = dyn_cast<WeightGradientOp>(op))
     return getWeightGradientTile(gradient, tiles);
   if (auto attention = dyn_cast<AttentionOp>(op))
-    return usesTensorCores(op, *tiles.level)
-               ? getTensorTile(context, attention.getHeadDim(), /*keys=*/64)
-               : getAttentionTile(attention, tiles);
+    return getAttentionTile(attention, tiles);
   if (auto attention = dyn_cast<AttentionBackwardOp>(op))
     return usesTensorCores(op, *tiles.level)
                ? getTensorTile(context, attention.getHeadDim(), /*keys=*/32)

@@ -46,8 +46,9 @@ MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
       ::vit::format::findProduct(level, ::vit::format::ElementType::BF16);
   if (!product || product->m == 1 || !isForMatrices(op))
     return MatrixUnit::None;
-  // The kernels of cooperative matrices are products.
-  if (level.target == ::vit::format::Target::Vulkan && !isa<GemmOp>(op))
+  // There are no kernels of cooperative matrices for gradients.
+  if (level.target == ::vit::format::Target::Vulkan &&
+      !isa<GemmOp, kernel::AttentionOp>(op))
     return MatrixUnit::None;
   return product->m == warpgroupRows && isa<GemmOp, WeightGradientOp>(op)
              ? MatrixUnit::Warpgroup

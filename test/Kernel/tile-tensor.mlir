@@ -1,7 +1,7 @@
 // Tiles of products and attention that use tensor cores: by waves of workgroups on 132 processors.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda}))' | FileCheck %s --check-prefixes=CHECK,ONE
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s --check-prefixes=CHECK,MANY
-// Of Vulkan's levels, coop has them for products.
+// Of Vulkan's levels, coop has them for products and attention, not for gradients.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=coop batch=64}))' | FileCheck %s --check-prefix=COOP
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=tiled_256 batch=64}))' | FileCheck %s --check-prefix=VULKAN
 
@@ -33,8 +33,12 @@ func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %
 !f = tensor<?x197x768xf32>
 // CHECK-LABEL: func.func @attention
 func.func @attention(%x: !x, %y: !y) -> (!f, !f, tensor<?x12x197x197xf32>, tensor<?x197x144xf32>, !f, !f, !f) {
+  // COOP:  kernel.attention {{.*}} tile<rows = 32, cols = 64, chunk = 32, threads = 128, thread_rows = 1, thread_cols = 16>
   // CHECK: kernel.attention {{.*}} tile<rows = 64, cols = 64, chunk = 64, threads = 128, thread_rows = 2, thread_cols = 16>
   %0 = kernel.attention %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x) -> !f
+  // COOP:  kernel.attention {{.*}} threads = 128,
+  // COOP:  kernel.attention {{.*}} thread_cols = 36>
+  // COOP:  kernel.attention_backward {{.*}} threads = 256,
   // With its probabilities, and with larger heads, by other code.
   // CHECK: kernel.attention {{.*}} thread_rows = 1,
   %1:2 = kernel.attention %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x) -> (!f, tensor<?x12x197x197xf32>)

@@ -21,6 +21,34 @@ Attention::Attention(kernel::AttentionOp op, SimtBuilder &b,
               kVectorLanes),
       factor(op.getScale().convertToDouble() * kLog2E) {}
 
+FailureOr<Attention> Attention::create(kernel::AttentionOp op, SimtBuilder &b) {
+  auto shapes =
+      getHeads(op, {op.getQuery(), op.getKey(), op.getValue(), op.getResult()},
+               /*query=*/0, op.getHeadDim(), op.getOffsets());
+  if (failed(shapes))
+    return failure();
+  if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
+    return failure();
+  Attention a(op, b, *shapes);
+  int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
+  Value pair = b.div(b.unit(), a.unitsPerHead());
+  a.image = b.div(pair, a.heads);
+  a.head = b.rem(pair, a.heads);
+  a.firstQuery = b.mul(b.rem(b.unit(), blocks), a.tile.getRows());
+  return a;
+}
+
+int64_t Attention::unitsPerHead() const {
+  int64_t parts = vectors * kVectorLanes / tile.getCols();
+  return llvm::divideCeil(queries, tile.getRows()) * parts;
+}
+
+KernelInfo Attention::getInfo() const {
+  kernel::AttentionOp op = this->op;
+  return {perImage(op, heads * unitsPerHead()),
+          perImage(op, 4 * heads * queries * keys * op.getHeadDim())};
+}
+
 Value Attention::at(Argument argument, Value token, Value vector) {
   const Activation &shape = shapes[argument];
   int64_t offset = offsetOf(argument, op.getOffsets());
@@ -93,37 +121,17 @@ static LogicalResult verifyTile(const Attention &a) {
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionOp op,
                                             SimtBuilder &b) {
-  auto shapes =
-      getHeads(op, {op.getQuery(), op.getKey(), op.getValue(), op.getResult()},
-               /*query=*/0, op.getHeadDim(), op.getOffsets());
-  if (failed(shapes))
-    return failure();
-  if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
-    return failure();
-  if (auto probabilities = op.getProbabilities())
+  if (auto probabilities = op.getProbabilities()) {
     if (tensorOf(probabilities).getEncoding())
       return op.emitOpError("writes probabilities row-major only");
-  Attention a(op, b, *shapes);
-  if (failed(verifyTile(a)))
-    return failure();
-  if (op.getProbabilities())
     b.useScalars();
-
-  // Units are numbered by query blocks first, then by parts of a head, heads
-  // and images.
-  int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
-  int64_t parts = a.vectors * kVectorLanes / a.tile.getCols();
-  int64_t perHead = blocks * parts;
-  Value pair = b.div(b.unit(), perHead);
-  a.image = b.div(pair, a.heads);
-  a.head = b.rem(pair, a.heads);
-  a.firstQuery = b.mul(b.rem(b.unit(), blocks), a.tile.getRows());
-  if (a.tile.getChunk() == 1)
-    emitAttentionDirect(a);
+  }
+  FailureOr<Attention> a = Attention::create(op, b);
+  if (failed(a) || failed(verifyTile(*a)))
+    return failure();
+  if (a->tile.getChunk() == 1)
+    emitAttentionDirect(*a);
   else
-    emitAttentionStaged(a);
-
-  return KernelInfo{
-      perImage(op, a.heads * perHead),
-      perImage(op, 4 * a.heads * a.queries * a.keys * op.getHeadDim())};
+    emitAttentionStaged(*a);
+  return a->getInfo();
 }

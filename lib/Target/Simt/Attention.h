@@ -27,6 +27,11 @@ namespace mlir::vit::simt {
 struct Attention : AttentionArguments {
   Attention(kernel::AttentionOp op, SimtBuilder &b,
             ArrayRef<Activation> shapes);
+  /// Returns `op` at the running unit; fails if an operand has a layout that is
+  /// not supported. Units are numbered by query blocks first, then by parts of
+  /// a head, heads and images.
+  static FailureOr<Attention> create(kernel::AttentionOp op, SimtBuilder &b);
+  KernelInfo getInfo() const;
 
   /// Returns the number of the kernel's argument.
   unsigned number(Argument argument) {
@@ -40,6 +45,8 @@ struct Attention : AttentionArguments {
   int64_t heads, queries, keys;
   int64_t vectors; ///< vectors of a padded head
   double factor;   ///< turns a score into an exponent of 2
+
+  int64_t unitsPerHead() const;
 
   Value image, head, firstQuery; ///< those of the unit, once set
 

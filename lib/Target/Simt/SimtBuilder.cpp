@@ -8,6 +8,7 @@
 #include "SimtBuilder.h"
 
 #include "../Common/Math.h"
+#include "NarrowVectors.h"
 
 #include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
 #include "mlir/IR/Matchers.h"
@@ -244,6 +245,17 @@ Value SimtBuilder::load4(unsigned argument, Value vector) {
                             : value;
 }
 
+Value mlir::vit::simt::emitNarrow4(SimtBuilder &b, Value vector) {
+  Value bits = castTo(b, b.getI32Type(), b.roundToBf16(vector));
+  Value low = arith::ShRUIOp::create(b, bits, b.splatBits(b.vectorType, 16));
+  SmallVector<Value> words;
+  for (int64_t i = 0; i < kVectorLanes; i += 2)
+    words.push_back(
+        arith::OrIOp::create(b, b.extract(low, i), b.extract(bits, i + 1)));
+  return vector::FromElementsOp::create(
+      b, VectorType::get({kVectorLanes / 2}, b.getI32Type()), words);
+}
+
 void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
   if (!isVulkan()) {
     if (isNarrow(argument))
@@ -255,16 +267,8 @@ void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
   }
   if (integers)
     value = asInteger(value);
-  if (isNarrow(argument)) {
-    Value bits = asInteger(roundToBf16(asFloat(value)));
-    Value low = arith::ShRUIOp::create(*this, bits, splatBits(vectorType, 16));
-    SmallVector<Value> words;
-    for (int64_t i = 0; i < kVectorLanes; i += 2)
-      words.push_back(
-          arith::OrIOp::create(*this, extract(low, i), extract(bits, i + 1)));
-    value = vector::FromElementsOp::create(
-        *this, VectorType::get({kVectorLanes / 2}, getI32Type()), words);
-  }
+  if (isNarrow(argument))
+    value = emitNarrow4(*this, asFloat(value));
   storeWords(value, argument, vector);
 }
 

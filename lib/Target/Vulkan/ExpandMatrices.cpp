@@ -115,14 +115,22 @@ struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
   matchAndRewrite(gpu::SubgroupMmaLoadMatrixOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     StringRef operand = cast<gpu::MMAMatrixType>(op.getType()).getOperand();
-    bool isLeft = operand == "AOp";
-    // As these kernels do: the rows of both operands in memory are along the
-    // depth.
-    if (operand == "COp" || isLeft == op.getTranspose().value_or(false) ||
+    bool isLeft = operand == "AOp", isTransposed(op.getTranspose());
+    if (operand == "COp" || (isLeft && isTransposed) ||
         op.getIndices().size() != 1)
       return rewriter.notifyMatchFailure(op, "not a load of an operand");
     LaneBuilder b(rewriter, op.getLoc());
     int64_t pitch = op.getLeadDimension().getSExtValue();
+    if (!isLeft && !isTransposed) {
+      SmallVector<Value> depths;
+      Value base = b.add(op.getIndices()[0], b.across());
+      for (int64_t depth = 0; depth < kMatrix; ++depth)
+        depths.push_back(
+            b.loadWidened(adaptor.getSrcMemref(), b.add(base, depth * pitch)));
+      rewriter.replaceOpWithMultiple(op, ArrayRef<ValueRange>{depths});
+      return success();
+    }
+    // The rows of the operand in memory are along the depth.
     Value first = isLeft ? b.row() : b.mul(b.across(), kVectorLanes);
     Value base = b.add(op.getIndices()[0], b.mul(first, pitch));
     SmallVector<Value> loaded; // 4 vectors of depths for each row in memory

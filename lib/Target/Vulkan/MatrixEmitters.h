@@ -17,6 +17,11 @@ namespace mlir::vit::vulkan {
 inline constexpr int64_t kSubgroup = 32;
 /// Rows, columns and depth of a cooperative matrix.
 inline constexpr int64_t kMatrix = 16;
+/// Vectors of a row of a matrix.
+inline constexpr int64_t kMatrixVectors = kMatrix / simt::kVectorLanes;
+/// Vectors between the rows of an operand in workgroup memory that are not
+/// used, so that the rows of a matrix are in different banks.
+inline constexpr int64_t kGap = 2;
 
 // They are as the emitters of Simt/Emitters.h, for ops of which
 // kernel::usesTensorCores says that they use matrix instructions. Matrices are
@@ -29,6 +34,22 @@ FailureOr<KernelInfo> emitMatrix(Operation *op, simt::SimtBuilder &b);
 
 /// The weight is in panels of one column: row-major, with padded channels.
 FailureOr<KernelInfo> emitMatrixGemm(kernel::GemmOp op, simt::SimtBuilder &b);
+/// Attention without probabilities.
+FailureOr<KernelInfo> emitMatrixAttention(kernel::AttentionOp op,
+                                          simt::SimtBuilder &b);
+
+// Ops of matrices. `at`: the vector in workgroup memory where the matrix
+// begins; `pitch`: vectors from one of its rows in memory to the next. All
+// invocations of a subgroup must reach them.
+Value makeZeroMatrix(simt::SimtBuilder &b); ///< of sums, in f32
+/// An operand of a product. `transposed`: its columns are rows in memory.
+Value loadLeft(simt::SimtBuilder &b, Value memory, Value at, int64_t pitch);
+Value loadRight(simt::SimtBuilder &b, Value memory, Value at, int64_t pitch,
+                bool transposed);
+Value multiplyMatrices(simt::SimtBuilder &b, Value left, Value right,
+                       Value sum); ///< left * right + sum
+void storeMatrix(simt::SimtBuilder &b, Value sum, Value memory, Value at,
+                 int64_t pitch);
 
 } // namespace mlir::vit::vulkan
 

@@ -27,12 +27,6 @@ using namespace mlir::vit;
 using namespace mlir::vit::simt;
 using namespace mlir::vit::vulkan;
 
-/// Vectors between the rows of an operand in workgroup memory that are not
-/// used, so that the rows of a matrix are in different banks.
-static constexpr int64_t kGap = 2;
-/// Vectors of a row of a matrix.
-static constexpr int64_t kMatrixVectors = kMatrix / kVectorLanes;
-
 namespace {
 class MatrixGemm {
 public:
@@ -56,9 +50,8 @@ private:
   Copy planCopy(unsigned argument, int64_t tileRows, Value first, Value last);
   SmallVector<Value> fetch(Value step);
   void put(ValueRange values);
-  gpu::MMAMatrixType getType(StringRef operand) const;
-  Value loadMatrix(const Copy &copy, Value firstRow, int64_t block,
-                   int64_t depth, StringRef operand);
+  /// Where 16 rows of an operand begin, `depth` matrices from the left.
+  Value getStart(Value firstRow, int64_t block, int64_t depth) const;
   void multiply(MutableArrayRef<Value> sums);
   SmallVector<Value> sum();
   void storeBlock(Value matrix, int64_t i, int64_t j);
@@ -135,34 +128,25 @@ void MatrixGemm::put(ValueRange values) {
   }
 }
 
-gpu::MMAMatrixType MatrixGemm::getType(StringRef operand) const {
-  Type element = operand == "COp" ? Type(b.getF32Type()) : b.getF16Type();
-  return gpu::MMAMatrixType::get({kMatrix, kMatrix}, element, operand);
-}
-
-Value MatrixGemm::loadMatrix(const Copy &copy, Value firstRow, int64_t block,
-                             int64_t depth, StringRef operand) {
-  Value at = b.add(b.mul(firstRow, pitch),
-                   block * kMatrix * pitch + depth * kMatrixVectors);
-  // Rows of the weights are columns of the right operand.
-  UnitAttr transpose = operand == "BOp" ? b.getUnitAttr() : UnitAttr();
-  return gpu::SubgroupMmaLoadMatrixOp::create(b, getType(operand), copy.shared,
-                                              ValueRange{at},
-                                              b.getIndexAttr(pitch), transpose);
+Value MatrixGemm::getStart(Value firstRow, int64_t block, int64_t depth) const {
+  return b.add(b.mul(firstRow, pitch),
+               block * kMatrix * pitch + depth * kMatrixVectors);
 }
 
 void MatrixGemm::multiply(MutableArrayRef<Value> sums) {
   for (int64_t depth = 0; depth < vectors / kMatrixVectors; ++depth) {
     SmallVector<Value> rights;
     for (int64_t j = 0; j < colBlocks; ++j)
-      rights.push_back(loadMatrix(copies[1], subgroupColumn, j, depth, "BOp"));
+      // Rows of the weights are columns of the right operand.
+      rights.push_back(loadRight(b, copies[1].shared,
+                                 getStart(subgroupColumn, j, depth), pitch,
+                                 /*transposed=*/true));
     for (int64_t i = 0; i < rowBlocks; ++i) {
-      Value left = loadMatrix(copies[0], subgroupRow, i, depth, "AOp");
+      Value left =
+          loadLeft(b, copies[0].shared, getStart(subgroupRow, i, depth), pitch);
       for (int64_t j = 0; j < colBlocks; ++j) {
         Value &sum = sums[i * colBlocks + j];
-        sum = gpu::SubgroupMmaComputeOp::create(
-            b, sum.getType(), left, rights[j], sum, /*a_transpose=*/UnitAttr(),
-            /*b_transpose=*/UnitAttr());
+        sum = multiplyMatrices(b, left, rights[j], sum);
       }
     }
   }
@@ -175,9 +159,7 @@ SmallVector<Value> MatrixGemm::sum() {
                             b.index(result.vectors * kVectorLanes - 1)));
   int64_t steps = input.vectors / vectors;
   int64_t count = rowBlocks * colBlocks;
-  Value zero =
-      gpu::SubgroupMmaConstantMatrixOp::create(b, getType("COp"), b.scalar(0));
-  SmallVector<Value> carried(count, zero);
+  SmallVector<Value> carried(count, makeZeroMatrix(b));
   carried.append(fetch(b.index(0)));
   SmallVector<Value> results =
       b.loop(steps, carried, [&](Value step, ValueRange values) {
@@ -198,9 +180,7 @@ SmallVector<Value> MatrixGemm::sum() {
 void MatrixGemm::storeBlock(Value matrix, int64_t i, int64_t j) {
   constexpr int64_t size = kMatrix * kMatrixVectors;
   Value mine = b.mul(subgroup, size);
-  gpu::SubgroupMmaStoreMatrixOp::create(b, matrix, staging, ValueRange{mine},
-                                        b.getIndexAttr(kMatrixVectors),
-                                        /*transpose=*/UnitAttr());
+  storeMatrix(b, matrix, staging, mine, kMatrixVectors);
   b.barrier();
   Value blockRow = b.add(b.add(firstRow, subgroupRow), i * kMatrix);
   Value blockVector = b.div(
@@ -252,8 +232,4 @@ FailureOr<KernelInfo> vulkan::emitMatrixGemm(kernel::GemmOp op,
   return emitGemm<MatrixGemm>(op, b, [&](int64_t depth) {
     return verifyTile(op, op.getTile(), depth);
   });
-}
-
-FailureOr<KernelInfo> vulkan::emitMatrix(Operation *op, SimtBuilder &b) {
-  return emitMatrixGemm(cast<kernel::GemmOp>(op), b);
 }

@@ -19,11 +19,13 @@ import sys
 
 # SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
 CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "coop": {1, 61, 63}}
-# Of products at level coop: VulkanMemoryModel, CooperativeMatrixKHR, BFloat16TypeKHR and BFloat16CooperativeMatrixKHR.
+# Of kernels with matrices: VulkanMemoryModel, CooperativeMatrixKHR, BFloat16TypeKHR and BFloat16CooperativeMatrixKHR.
 MATRIX_CAPABILITIES = {5345, 6022, 5116, 5118}
 MATRIX_MULTIPLY = 4459
 # Families whose kernels in bf16 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
+# Families of which kernels in bf16 are made of cooperative matrices at level coop.
+MATRIX = {"gemm", "attention"}
 THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256, "coop": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient"}
@@ -59,17 +61,17 @@ def spirv_val():
 
 
 def check_spirv(path, level):
-    is_matrix = level == "coop" and os.path.basename(path).startswith("gemm")
-    capabilities = CAPABILITIES[level] | (MATRIX_CAPABILITIES if is_matrix else set())
+    """Returns whether the kernel has products of matrices."""
     with open(path, "rb") as file:
         data = file.read()
     words = struct.unpack("<%dI" % (len(data) // 4), data)
+    is_matrix = level == "coop" and any(opcode == MATRIX_MULTIPLY for opcode, _ in instructions(words))
+    capabilities = CAPABILITIES[level] | (MATRIX_CAPABILITIES if is_matrix else set())
     version = 0x00010600 if is_matrix else 0x00010300
     if words[:2] != (0x07230203, version):
         fail("%s is not SPIR-V of version 0x%x" % (path, version))
-    threads = products = 0
+    threads = 0
     for opcode, operands in instructions(words):
-        products += opcode == MATRIX_MULTIPLY
         if opcode == 17 and operands[0] not in capabilities:
             fail("%s needs capability %d" % (path, operands[0]))
         if opcode == 10 and not is_matrix:
@@ -80,9 +82,8 @@ def check_spirv(path, level):
             threads = operands[2] * operands[3] * operands[4]
     if not 0 < threads <= THREADS[level]:
         fail("%s has %d threads" % (path, threads))
-    if is_matrix and products == 0:
-        fail("%s has no products of matrices" % path)
     run([spirv_val(), "--target-env", "vulkan1.3" if is_matrix else "vulkan1.1", path])
+    return is_matrix
 
 
 def check_warpgroups(path, text):
@@ -142,11 +143,16 @@ def main():
         run(["vit-opt", model, "--vit-to-%s=%s" % (target, options), "-o", text])
         lines = run(["vit-compile-kernels", text, "--level", level, "-o", folder]).splitlines()
         kernels = [line.split(":")[0] for line in lines if " threads, " in line]
+        with_matrices = set()
         for kernel in kernels:
             if target == "cuda":
                 check_ptx(os.path.join(folder, kernel + ".ptx"), precision, level)
-            else:
-                check_spirv(os.path.join(folder, kernel + ".spv"), level)
+            elif check_spirv(os.path.join(folder, kernel + ".spv"), level):
+                with_matrices.add(kernel.rsplit("_", 1)[0])
+            elif level == "coop" and kernel.startswith("gemm"):
+                fail("%s of %s has no products of matrices" % (kernel, folder))
+        if level == "coop" and with_matrices != MATRIX:
+            fail("%s has products of matrices in %s, not in %s" % (folder, with_matrices, MATRIX))
         found = {os.path.basename(path) for path in glob.glob(os.path.join(folder, "*.spv"))}
         if target == "vulkan" and found != {kernel + ".spv" for kernel in kernels}:
             fail("%s has other code than its kernels" % folder)

@@ -41,13 +41,42 @@ gpu.module @kernels {
 // -----
 
 !words = memref<160xvector<2xi32>, #gpu.address_space<workgroup>>
+!sums = memref<64xvector<4xf32>, #gpu.address_space<workgroup>>
+!A = !gpu.mma_matrix<16x16xf16, "AOp">
 !B = !gpu.mma_matrix<16x16xf16, "BOp">
+!C = !gpu.mma_matrix<16x16xf32, "COp">
 
 gpu.module @kernels {
-  gpu.func @other_order(%right: !words) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+  // The rows of the right operand are rows in memory: 4 columns of each.
+  // CHECK-LABEL: gpu.func @values
+  // CHECK-COUNT-8: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK: %[[C10:.+]] = arith.constant 10 : index
+  // CHECK-NEXT: %[[SECOND:.+]] = arith.addi %{{.+}}, %[[C10]] : index
+  // CHECK-NEXT: memref.load %{{.+}}[%[[SECOND]]] : memref<160xvector<2xi32>
+  // CHECK-COUNT-14: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK-NOT: memref.load
+  gpu.func @values(%left: !words, %right: !words, %out: !sums) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f32
+    %none = gpu.subgroup_mma_constant_matrix %zero : !C
+    %a = gpu.subgroup_mma_load_matrix %left[%c0] {leadDimension = 10 : index} : !words -> !A
+    %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !words -> !B
+    %sum = gpu.subgroup_mma_compute %a, %b, %none : !A, !B -> !C
+    gpu.subgroup_mma_store_matrix %sum, %out[%c0] {leadDimension = 4 : index} : !C, !sums
+    gpu.return
+  }
+}
+
+// -----
+
+!words = memref<160xvector<2xi32>, #gpu.address_space<workgroup>>
+!A = !gpu.mma_matrix<16x16xf16, "AOp">
+
+gpu.module @kernels {
+  gpu.func @other_order(%left: !words) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
     %c0 = arith.constant 0 : index
     // expected-error @+1 {{failed to legalize operation 'gpu.subgroup_mma_load_matrix'}}
-    %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !words -> !B
+    %a = gpu.subgroup_mma_load_matrix %left[%c0] {leadDimension = 10 : index, transpose} : !words -> !A
     gpu.return
   }
 }

@@ -156,8 +156,9 @@ bool subgroupsWork(Context &context) {
 // Cooperative matrices
 //===----------------------------------------------------------------------===//
 
-/// Sizes of the product in matrix_test.mlir.
-static constexpr int kRows = 32, kColumns = 16, kDepth = 32;
+/// Sizes of the products in matrix_test.mlir: A B^T, and the part of A B where
+/// the depth is at most that of a matrix.
+static constexpr int kRows = 32, kColumns = 16, kDepth = 32, kPart = 16;
 
 /// Integers of both signs that bf16 has. Their products and sums need up to 19
 /// bits: f32 has them exactly, f16 and bf16 do not.
@@ -202,6 +203,8 @@ static bool testMatrices(Context &context) {
       int sum = 0;
       for (int k = 0; k < kDepth; ++k)
         sum += leftOf(i, k) * rightOf(j, k);
+      for (int k = 0; k < kPart; ++k)
+        sum += leftOf(i, k) * rightOf(k, j);
       if (values.result[i][j] != float(sum))
         return false;
     }

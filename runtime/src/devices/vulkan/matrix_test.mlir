@@ -1,10 +1,11 @@
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What SelfTest.cpp runs, with the ops of lib/Target/Vulkan/MatrixGemm.cpp. Two
-// subgroups of 32 compute Y [32, 16] = A [32, 32] B^T, B [16, 32]. The buffer
-// has, in vectors of two words: A (256 vectors) and B (128) in bf16, then the
-// place for Y in f32 (256).
+// What SelfTest.cpp runs, with the ops of lib/Target/Vulkan/MatrixGemm.cpp and
+// MatrixAttention.cpp. Two subgroups of 32 compute Y [32, 16] = A B^T + A' B',
+// A [32, 32], B [16, 32], of which A' [32, 16] and B' [16, 16] are the first 16
+// columns. The buffer has, in vectors of two words: A (256 vectors) and B (128)
+// in bf16, then the place for Y in f32 (256).
 // matrix_test.inc has the words; test/Target/Vulkan/matrix-test.test compares
 // them and says how to make them.
 !buffer = memref<?xvector<2xi32>, #spirv.storage_class<StorageBuffer>>
@@ -70,8 +71,11 @@ gpu.module @kernels {
       %next = gpu.subgroup_mma_compute %a, %b, %sum : !A, !B -> !C
       scf.yield %next : !C
     }
+    %a = gpu.subgroup_mma_load_matrix %left[%mine] {leadDimension = 10 : index} : !left -> !A
+    %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !right -> !B
+    %both = gpu.subgroup_mma_compute %a, %b, %product : !A, !B -> !C
     %place = arith.muli %subgroup, %c64 : index
-    gpu.subgroup_mma_store_matrix %product, %sums[%place] {leadDimension = 4 : index} : !C, !sums
+    gpu.subgroup_mma_store_matrix %both, %sums[%place] {leadDimension = 4 : index} : !C, !sums
     gpu.barrier
     scf.for %i = %c0 to %c2 step %c1 {
       %part = arith.muli %i, %c32 : index
