@@ -19,9 +19,8 @@ BATCH, TOKENS, WIDTH = 2, 37, 50
 # probabilities are used.
 ATTENTIONS = [(2, 25, 0, True), (3, 32, 5, False), (1, 64, 0, False), (2, 80, 1, True),
               (1, 144, 9, True)]
-# In bf16 also heads of an odd number of matrices of 16 channels, and the largest that matrices are for.
-if levels.precision() == "bf16":
-    ATTENTIONS += [(2, 40, 0, False), (1, 128, 0, False)]
+# At level coop also: heads of an odd number of matrices, and the largest that matrices are for.
+MATRIX_ATTENTIONS = [(2, 40, 0, False), (1, 128, 0, False)]
 WIDTHS = [3, 72, 100, 200]
 
 
@@ -91,6 +90,8 @@ def add_attention(text, heads, size, count, with_table):
 folder, tolerance, few, names, command = levels.arguments()
 text = Text()
 add_products(text, WIDTHS[2:3] if few else WIDTHS)
+if any(name.startswith("coop") for name in names):
+    ATTENTIONS += MATRIX_ATTENTIONS
 for attention in ATTENTIONS[:2] if few else ATTENTIONS:
     add_attention(text, *attention)
 model = os.path.join(folder, "products.mlir")
