@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <thread>
 
@@ -127,12 +128,17 @@ protected:
     }
   }
 
-  static std::vector<vit_status> step(Ranks &ranks) {
+  /// All ranks make a step; calls `after(rank)` when one of them has.
+  static std::vector<vit_status>
+  step(Ranks &ranks, const std::function<void(int)> &after = nullptr) {
     std::vector<vit_status> statuses(kRanks);
     std::vector<std::thread> threads;
     for (int i = 0; i < kRanks; ++i)
-      threads.emplace_back(
-          [&, i] { statuses[i] = ranks[i].trainer->run(ranks[i].session); });
+      threads.emplace_back([&, i] {
+        statuses[i] = ranks[i].trainer->run(ranks[i].session);
+        if (after)
+          after(i);
+      });
     for (std::thread &thread : threads)
       thread.join();
     return statuses;
@@ -244,16 +250,12 @@ TEST_P(CudaRanks, AFailureOfTheNetworkEndsTheStepEverywhere) {
 TEST_P(CudaRanks, ARankThatCannotGoOnTellsTheOthers) {
   makeRanks(ranks, losses, &gradients);
   ranks[1].trainer->labels[0] = 3;
-  std::vector<vit_status> statuses;
-  // The others wait for its gradients until its session is gone: here the
-  // device's ranks have no `check` that knows.
-  std::thread later([&] {
-    while (ranks[1].trainer->error.message[0] == 0)
-      std::this_thread::yield();
-    gradients.collective(1).abort(gradients.collective(1).context, "bad label");
+  // The others wait for its gradients until its communicator is gone.
+  vit_collective gone = gradients.collective(1);
+  std::vector<vit_status> statuses = step(ranks, [&](int rank) {
+    if (rank == 1)
+      gone.abort(gone.context, "gone");
   });
-  statuses = step(ranks);
-  later.join();
   EXPECT_EQ(statuses[1], VIT_INVALID_ARGUMENT);
   EXPECT_EQ(statuses[0], VIT_IO_ERROR);
   EXPECT_EQ(statuses[2], VIT_IO_ERROR);
