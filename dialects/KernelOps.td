@@ -271,7 +271,8 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
     } : (tensor<?x65x768xf32>, tensor<192x768xf32>) -> tensor<?x65x192xf32>
     ```
     Input and weight have one element type. Sums are f32, of i8 exact integers
-    that are converted to f32 for the region. An extra of one channel, [batch,
+    that are converted to f32 for the region. With `tf32` the operands, which are
+    f32, are rounded to tf32 (`vit.linear`) when they are multiplied. An extra of one channel, [batch,
     tokens, 1], is the same for all channels of its row.
 
     Constraints:
@@ -279,9 +280,11 @@ def Kernel_GemmOp : Kernel_EpilogueOp<"gemm", Kernel_Promise<"4",
     - C2: the weight has the input's element type and is [out, in], where out is the width of the result and in
       that of the input; for `transposed`, which computes x W, vice versa.
     - C3: each extra has one of the three broadcast shapes of the dialect.
+    - C4: `tf32` requires operands of f32.
   }];
-  let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Variadic<Kernel_Tensor>:$extras, UnitAttr:$transposed);
-  let syntax = "$input `,` $weight (`transposed` $transposed^)? (`extras` `(` $extras^ `:` type($extras) `)`)?";
+  let inputs = (ins Kernel_Tensor:$input, Kernel_Tensor:$weight, Variadic<Kernel_Tensor>:$extras, UnitAttr:$transposed,
+                    UnitAttr:$tf32);
+  let syntax = "$input `,` $weight (`transposed` $transposed^)? (`tf32` $tf32^)? (`extras` `(` $extras^ `:` type($extras) `)`)?";
   let types = "attr-dict-with-keyword $epilogue `:` `(` type($input) `,` type($weight) `)` `->` type($result)";
 }
 
@@ -388,18 +391,21 @@ def Kernel_AttentionOp : Kernel_LaunchOp<"attention", Kernel_Promise<
     The optional second result is the probabilities, row-major
     [batch, heads, q's tokens, k's tokens]. If q, k and v are bf16, so are the
     exponentials that v is multiplied by, relative to the largest of their row.
+    With `tf32` all of these are rounded to tf32 when they are multiplied.
 
     Constraints:
     - C1: operands have rank 3 and one element type and contain the channels that
       start at the offsets.
     - C2: the result is [batch, q's tokens, heads * head_dim].
     - C3: the bias, if given, is [heads, q's tokens, k's tokens].
+    - C4: `tf32` requires operands of f32.
   }];
   let inputs = (ins Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value, Optional<Kernel_Tensor>:$bias,
-                    I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
+                    I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale, UnitAttr:$tf32);
   let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$probabilities);
   let syntax = [{
     $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `head_dim` $head_dim `offsets` $offsets `scale` $scale
+    (`tf32` $tf32^)?
   }];
 }
 

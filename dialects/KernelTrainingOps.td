@@ -231,10 +231,12 @@ def Kernel_WeightGradientOp : Kernel_LaunchOp<"weight_gradient", Kernel_Promise<
       times as many rows: then each of `n` equal parts of the rows of the
       operands has a result of its own.
     - C3: the operands are both f32 or both bf16, the results f32.
+    - C4: `tf32`, with which both are rounded to tf32 when they are multiplied or
+      summed, requires operands of f32.
   }];
-  let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input);
+  let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$input, UnitAttr:$tf32);
   let results = (outs Kernel_Tensor:$result, Optional<Kernel_Tensor>:$bias);
-  let syntax = "$gradient `,` $input";
+  let syntax = "$gradient `,` $input (`tf32` $tf32^)?";
 }
 
 def Kernel_SumOp : Kernel_LaunchOp<"sum", Kernel_Promise<"std::nullopt",
@@ -312,7 +314,8 @@ def Kernel_AttentionBackwardOp : Kernel_LaunchOp<"attention_backward", Kernel_Pr
   let description = [{
     Like `vit.attention_backward`; q, k and v are channels of their operands as
     in `kernel.attention`. Probabilities are recomputed. Where the operands are
-    bf16, so are p and scale ds in the products; the sums are f32.
+    bf16, so are p and scale ds in the products; the sums are f32. With `tf32` all
+    of these are rounded to tf32 when they are multiplied.
 
     ```mlir
     %dq, %dk, %dv = kernel.attention_backward %dy, %qkv, %qkv, %qkv heads 3 head_dim 64 offsets [0, 192, 384]
@@ -328,13 +331,15 @@ def Kernel_AttentionBackwardOp : Kernel_LaunchOp<"attention_backward", Kernel_Pr
     - C3: the bias, if given, is [heads, q's tokens, k's tokens].
     - C4: the gradient, q, k and v have one element type; the results are f32
       or of this type.
+    - C5: `tf32` requires operands of f32.
   }];
   let inputs = (ins Kernel_Tensor:$gradient, Kernel_Tensor:$query, Kernel_Tensor:$key, Kernel_Tensor:$value,
-                    Optional<Kernel_Tensor>:$bias, I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale);
+                    Optional<Kernel_Tensor>:$bias, I64Attr:$heads, I64Attr:$head_dim, DenseI64ArrayAttr:$offsets, F64Attr:$scale,
+                    UnitAttr:$tf32);
   let results = (outs Kernel_Tensor:$query_gradient, Kernel_Tensor:$key_gradient, Kernel_Tensor:$value_gradient);
   let syntax = [{
     $gradient `,` $query `,` $key `,` $value (`bias` $bias^)? `heads` $heads `head_dim` $head_dim `offsets` $offsets
-    `scale` $scale
+    `scale` $scale (`tf32` $tf32^)?
   }];
 }
 

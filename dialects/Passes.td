@@ -172,7 +172,10 @@ def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
     whose text says `precision f32` keeps it. A linear layer with at most 16
     inputs becomes f32: narrow operands would save it nothing. With int8,
     attention, the product of patches and products of one row per image (a head)
-    become bf16: they take little time and lose most. The products
+    become bf16: they take little time and lose most. With tf32, attention whose
+    probabilities are used, or with heads of more than 128 channels, and its
+    backward pass with more than 2,048 queries become f32: there are no kernels in
+    tf32 for them. The products
     that `keep` names, as `vit-observe-products` does, get the precision beside
     their name where it is wider; a name that an entry does not have means
     nothing there. The attribute `vit.kept` of the entry lists the products that
@@ -186,7 +189,7 @@ def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
     %h = vit.linear %x, %w precision bf16 : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>
     ```
   }];
-  let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32, bf16 or int8">,
+  let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32, tf32, bf16 or int8">,
     ListOption<"keep", "keep", "std::string", "NAME=PRECISION: products with at least this precision">];
   let statistics = [Statistic<"opsNarrowed", "ops-narrowed", "Number of ops whose precision was set">];
 }

@@ -23,7 +23,7 @@ def Vit_LinearInputGradientOp : Vit_PureOp<"linear_input_gradient"> {
     %dx = vit.linear_input_gradient %dy, %w : (tensor<?x197x3072xf32>, tensor<3072x768xf32>) -> tensor<?x197x768xf32>
     ```
 
-    With `precision bf16`, both operands are first rounded to bf16, as in
+    With `precision bf16` or `tf32`, both operands are first rounded to it, as in
     `vit.linear`.
 
     Constraints:
@@ -48,8 +48,8 @@ def Vit_LinearWeightGradientOp : Vit_PureOp<"linear_weight_gradient"> {
     %dw = vit.linear_weight_gradient %dy, %x : (tensor<?x197x3072xf32>, tensor<?x197x768xf32>) -> tensor<3072x768xf32>
     ```
 
-    With `precision bf16`, both operands are first rounded to bf16; the sums and
-    the result are f32.
+    With `precision bf16` or `tf32`, both operands are first rounded to it; the
+    sums and the result are f32.
 
     Constraints:
     - C1: both operands have rank 2 or 3, equal sizes except for the last, and
@@ -75,8 +75,8 @@ def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
     %dp = vit.sum_to %dy : (tensor<?x197x768xf32>) -> tensor<197x768xf32>
     ```
 
-    With `precision bf16`, the input is first rounded to bf16: the gradient of a
-    bias beside that of its weight, which reads the same rounded operand.
+    With `precision bf16` or `tf32`, the input is first rounded to it: the gradient
+    of a bias beside that of its weight, which reads the same rounded operand.
 
     Constraints:
     - C1: aligned at the last dimension, the sizes of the result are those of
@@ -136,8 +136,8 @@ def Vit_AttentionBackwardOp : Vit_Op<"attention_backward", [Pure]> {
     dk = scale ds^T q. The probabilities are recomputed row by row. The optional
     fourth result is the gradient of the bias, ds summed over the batch.
 
-    With `precision bf16`, all operands but the bias are first rounded to bf16,
-    and so are p where it is multiplied by the gradient, and scale ds.
+    With `precision bf16` or `tf32`, all operands but the bias are first rounded to
+    it, and so are p where it is multiplied by the gradient, and scale ds.
 
     ```mlir
     %dq, %dk, %dv = vit.attention_backward %dy, %q, %k, %v heads 12 scale 1.25e-01

@@ -475,7 +475,9 @@ def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
     ```
 
     With `precision bf16`, x and W (not b) are first rounded to bf16, to nearest
-    even; the sums are f32: torch.autocast. With `precision int8`, each row of x
+    even; the sums are f32: torch.autocast. With `precision tf32`, they are
+    rounded to 10 bits of mantissa, to nearest, ties away from zero, and keep the
+    range of f32: torch.backends.cuda.matmul.allow_tf32. With `precision int8`, each row of x
     and of W becomes multiples, -127 to 127, of its largest magnitude / 127, to
     nearest even; the sums of their products are exact, and are multiplied by
     both scales before b is added. `vit-narrow` sets the precision of
@@ -630,7 +632,7 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
 
     With `precision bf16`, q, k and v are first rounded to bf16, and so are the
     exponentials relative to the largest score of a row, before they are summed
-    and multiplied by v.
+    and multiplied by v; with `precision tf32` to tf32.
 
     Constraints:
     - C1: q, k and v have rank 3 and static widths; q and k have the same width,

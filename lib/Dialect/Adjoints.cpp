@@ -159,7 +159,7 @@ LogicalResult RotateOp::buildAdjoint(OpBuilder &builder, Location location,
 LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, Location location,
                                      Gradients &gradients) {
   if (getPrecision() && getPrecision().getValue() == Precision::int8)
-    return emitOpError("has no adjoint in int8; train in bf16 or f32");
+    return emitOpError("has no adjoint in int8; train in tf32, bf16 or f32");
   Value gradient = gradients.get(getResult());
   if (gradients.isWanted(getInput()))
     gradients.add(builder, location, getInput(),

@@ -24,7 +24,7 @@ static LogicalResult verifyPrecision(Operation *op, PrecisionAttr precision,
                                      StringRef constraint) {
   if (precision && precision.getValue() == Precision::int8)
     return op->emitOpError(constraint)
-           << ": the precision must be f32 or bf16, not int8";
+           << ": the precision must be f32, tf32 or bf16, not int8";
   return success();
 }
 

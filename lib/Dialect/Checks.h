@@ -137,6 +137,10 @@ LogicalResult verifyAttentionOperands(Operation *op, int64_t heads,
                                       ArrayRef<int64_t> offsets, Value query,
                                       Value key, Value value);
 
+/// That an op of tf32 (`isTf32`) has operands of f32, as `operand` is one.
+LogicalResult verifyTf32(Operation *op, bool isTf32, RankedTensorType operand,
+                         StringRef constraint);
+
 /// C1 of relative positions: `table` is one or more tables for `grid`, `bias`
 /// what they expand to.
 LogicalResult verifyRelativePositions(Operation *op, RankedTensorType table,

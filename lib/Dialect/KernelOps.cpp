@@ -116,7 +116,7 @@ LogicalResult GemmOp::verify() {
     return emitOpError("C2: the weight must have the input's element type, but "
                        "they are ")
            << weight << " and " << input;
-  return success();
+  return verifyTf32(*this, getTf32(), input, "C4");
 }
 
 LogicalResult QuantizeOp::verify() {
@@ -172,6 +172,15 @@ LogicalResult PrependOp::verify() {
   return success();
 }
 
+LogicalResult mlir::vit::kernel::verifyTf32(Operation *op, bool isTf32,
+                                            RankedTensorType operand,
+                                            StringRef constraint) {
+  if (isTf32 && !operand.getElementType().isF32())
+    return op->emitOpError(constraint)
+           << ": tf32 requires operands of f32, not " << operand;
+  return success();
+}
+
 LogicalResult mlir::vit::kernel::verifyAttentionOperands(
     Operation *op, int64_t heads, int64_t headDim, ArrayRef<int64_t> offsets,
     Value query, Value key, Value value) {
@@ -215,6 +224,8 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("C3: the bias must be [")
            << heads << " heads, " << tokens << ", " << keys << " tokens], not "
            << getBias().getType();
+  if (failed(verifyTf32(*this, getTf32(), query, "C4")))
+    return failure();
   if (!getProbabilities())
     return success();
   RankedTensorType probabilities = tensorOf(getProbabilities());

@@ -193,7 +193,7 @@ LogicalResult WeightGradientOp::verify() {
     return emitOpError("C3: the operands must be f32 or bf16 and the result "
                        "f32, not ")
            << gradient << ", " << input << " and " << result;
-  return success();
+  return verifyTf32(*this, getTf32(), gradient, "C4");
 }
 
 static ArrayRef<int64_t> withoutLeadingOnes(ArrayRef<int64_t> shape) {
@@ -302,7 +302,7 @@ LogicalResult AttentionBackwardOp::verify() {
       return emitOpError("C4: a result must be f32 or of the operands' type, "
                          "not ")
              << type;
-  return success();
+  return verifyTf32(*this, getTf32(), query, "C5");
 }
 
 LogicalResult AttentionBiasGradientOp::verify() {

@@ -67,6 +67,11 @@ static bool isShallow(Value operand) {
   return tensorOf(operand).getShape().back() <= kShallow;
 }
 
+template <typename Op> static int64_t getHeadSize(Op attention) {
+  return tensorOf(attention.getValue()).getShape().back() /
+         static_cast<int64_t>(attention.getHeads());
+}
+
 static Precision choose(LinearOp linear, Precision wanted) {
   if (isShallow(linear.getInput()))
     return Precision::f32;
@@ -78,6 +83,23 @@ static Precision chooseBackward(Value operand, Precision wanted) {
   return isShallow(operand) ? Precision::f32 : withoutInt8(wanted);
 }
 
+/// Attention that has no kernel in tf32 is computed in f32.
+static Precision choose(AttentionOp attention, Precision wanted) {
+  Value probabilities = attention.getProbabilities();
+  bool isTaken = (!probabilities || probabilities.use_empty()) &&
+                 getHeadSize(attention) <= kMostMatrixHead;
+  return wanted == Precision::tf32 && !isTaken ? Precision::f32
+                                               : withoutInt8(wanted);
+}
+
+static Precision choose(AttentionBackwardOp backward, Precision wanted) {
+  bool isTaken =
+      getHeadSize(backward) <= kMostMatrixHead &&
+      tensorOf(backward.getQuery()).getDimSize(1) <= kMostMatrixQueries;
+  return wanted == Precision::tf32 && !isTaken ? Precision::f32
+                                               : withoutInt8(wanted);
+}
+
 /// Reads the option `keep`.
 LogicalResult NarrowPass::readKeep(llvm::StringMap<Precision> &kept) {
   for (StringRef text : keep) {
@@ -86,7 +108,8 @@ LogicalResult NarrowPass::readKeep(llvm::StringMap<Precision> &kept) {
     if (!own)
       return getOperation().emitError()
              << "'" << text
-             << "' is not the name of a product, '=' and f32, bf16 or int8";
+             << "' is not the name of a product, '=' and f32, tf32, bf16 or "
+                "int8";
     auto [found, isNew] = kept.try_emplace(name, *own);
     found->second = std::min(found->second, *own); // The wider one.
   }
@@ -114,8 +137,10 @@ void NarrowPass::narrowProducts(Precision wanted,
   };
   forEachProduct(getOperation(), [&](Operation *op, StringRef name) {
     auto linear = dyn_cast<LinearOp>(op);
-    if (!linear)
-      return narrow(cast<AttentionOp>(op), withoutInt8(wanted), name);
+    if (!linear) {
+      auto attention = cast<AttentionOp>(op);
+      return narrow(attention, choose(attention, wanted), name);
+    }
     narrow(linear, choose(linear, wanted), name);
     // Scales of int8 that the text gives.
     if (linear.getPrecision().getValue() == Precision::int8)
@@ -141,14 +166,24 @@ void NarrowPass::narrowBackward(Precision wanted) {
       narrow(product, chooseBackward(product.getInput(), wanted));
     else if (auto backward = dyn_cast<AttentionBackwardOp>(op);
              backward && !backward.getBiasGradient())
-      narrow(backward, withoutInt8(wanted));
+      narrow(backward, choose(backward, wanted));
   });
-  // The gradients of a weight and of its bias read one operand.
+  // The gradients of a weight and of its bias read one operand. In tf32 only
+  // the kernel of the weight rounds it, which computes one of each.
   getOperation().walk([&](LinearWeightGradientOp gradient) {
-    for (Operation *user : gradient.getGradient().getUsers())
+    SmallVector<SumToOp> biases;
+    size_t weights = 0;
+    for (Operation *user : gradient.getGradient().getUsers()) {
+      weights += isa<LinearWeightGradientOp>(user) ? 1 : 0;
       if (auto bias = dyn_cast<SumToOp>(user);
           bias && !bias.getPrecision() && bias.getType().getRank() == 1)
-        bias.setPrecisionAttr(gradient.getPrecision());
+        biases.push_back(bias);
+    }
+    bool isShared = weights + biases.size() > 2;
+    if (gradient.getPrecision().getValue() == Precision::tf32 && isShared)
+      return;
+    for (SumToOp bias : biases)
+      bias.setPrecisionAttr(gradient.getPrecision());
   });
 }
 
@@ -156,7 +191,7 @@ void NarrowPass::runOnOperation() {
   std::optional<Precision> wanted = symbolizePrecision(precision);
   if (!wanted) {
     getOperation().emitError() << "there is no precision '" << precision
-                               << "'; choose f32, bf16 or int8";
+                               << "'; choose f32, tf32, bf16 or int8";
     return signalPassFailure();
   }
   llvm::StringMap<Precision> kept;

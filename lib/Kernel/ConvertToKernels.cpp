@@ -164,11 +164,16 @@ LogicalResult Converter::convertElementwise(Operation *op) {
   return success();
 }
 
-/// Returns `value` as an operand of a product of `precision`: rounded, by a
-/// derive if it is a parameter, else by a map, which may be fused into the
-/// kernel that computes the value.
+bool Converter::isTf32(PrecisionAttr precision) {
+  return precision && precision.getValue() == Precision::tf32;
+}
+
+/// Returns `value` as an operand of a product of `precision`. That of bf16 is
+/// rounded, by a derive if it is a parameter, else by a map, which may be fused
+/// into the kernel that computes the value. Kernels round operands to tf32
+/// themselves.
 Value Converter::asOperand(Value value, PrecisionAttr precision) {
-  if (!precision || precision.getValue() == Precision::f32)
+  if (!precision || precision.getValue() != Precision::bf16)
     return value;
   RankedTensorType type = tensorOf(value);
   auto narrow = RankedTensorType::get(type.getShape(), builder.getBF16Type());
@@ -295,7 +300,8 @@ LogicalResult Converter::convertLinear(LinearOp op) {
     gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
                           asOperand(op.getInput(), op.getPrecision()),
                           asOperand(op.getWeight(), op.getPrecision()),
-                          ValueRange());
+                          ValueRange(), /*transposed=*/false,
+                          isTf32(op.getPrecision()));
     addIdentity(gemm);
   }
   if (!op.getBias()) {
@@ -454,7 +460,8 @@ LogicalResult Converter::convertAttention(vit::AttentionOp op) {
       asOperand(op.getKey(), op.getPrecision()),
       asOperand(op.getValue(), op.getPrecision()), op.getBias(),
       op.getHeadsAttr(), builder.getI64IntegerAttr(valueWidth / heads),
-      builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr());
+      builder.getDenseI64ArrayAttr({0, 0, 0}), op.getScaleAttr(),
+      asUnit(isTf32(op.getPrecision())));
   op.getResult().replaceAllUsesWith(attention.getResult());
   if (asked)
     op.getProbabilities().replaceAllUsesWith(attention.getProbabilities());

@@ -31,10 +31,11 @@ using namespace mlir::vit::kernel;
 LogicalResult Converter::convertInputGradient(LinearInputGradientOp op) {
   if (!isLoaded(op.getWeight()))
     return op.emitOpError("has no kernel where the weight is not a parameter");
-  auto gemm = GemmOp::create(builder, op.getLoc(), op.getType(),
-                             asOperand(op.getGradient(), op.getPrecision()),
-                             asOperand(op.getWeight(), op.getPrecision()),
-                             ValueRange(), /*transposed=*/true);
+  auto gemm =
+      GemmOp::create(builder, op.getLoc(), op.getType(),
+                     asOperand(op.getGradient(), op.getPrecision()),
+                     asOperand(op.getWeight(), op.getPrecision()), ValueRange(),
+                     /*transposed=*/true, isTf32(op.getPrecision()));
   addIdentity(gemm);
   replace(op, gemm);
   return success();
@@ -53,11 +54,11 @@ LogicalResult Converter::convertWeightGradient(LinearWeightGradientOp op) {
   SmallVector<Location> locations = {op.getLoc()};
   if (bias)
     locations.push_back(bias.getLoc());
-  auto kernel =
-      WeightGradientOp::create(builder, builder.getFusedLoc(locations),
-                               op.getType(), bias ? Type(vector) : Type(),
-                               asOperand(op.getGradient(), op.getPrecision()),
-                               asOperand(op.getInput(), op.getPrecision()));
+  auto kernel = WeightGradientOp::create(
+      builder, builder.getFusedLoc(locations), op.getType(),
+      bias ? Type(vector) : Type(),
+      asOperand(op.getGradient(), op.getPrecision()),
+      asOperand(op.getInput(), op.getPrecision()), isTf32(op.getPrecision()));
   if (bias)
     bias.replaceAllUsesWith(kernel.getBias());
   op.replaceAllUsesWith(kernel.getResult());
@@ -78,6 +79,9 @@ LogicalResult Converter::convertSumTo(SumToOp op) {
     op.erase();
     return success();
   }
+  if (isTf32(op.getPrecision()))
+    return op.emitOpError("has no kernel in tf32 but with the gradient of the "
+                          "weight of the same layer; leave its precision out");
   Value input = asOperand(op.getInput(), op.getPrecision());
   // Sums the input of a sum over the batch again, instead of its result.
   if (auto sum = input.getDefiningOp<SumOp>();
@@ -177,7 +181,8 @@ LogicalResult Converter::convertAttentionBackward(vit::AttentionBackwardOp op) {
       asOperand(op.getQuery(), op.getPrecision()),
       asOperand(op.getKey(), op.getPrecision()),
       asOperand(op.getValue(), op.getPrecision()), op.getBias(),
-      op.getHeadsAttr(), headDim, offsets, op.getScaleAttr());
+      op.getHeadsAttr(), headDim, offsets, op.getScaleAttr(),
+      asUnit(isTf32(op.getPrecision())));
   for (auto [old, result] : llvm::zip(op.getResults(), backward.getResults()))
     old.replaceAllUsesWith(result);
   op.erase();

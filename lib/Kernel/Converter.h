@@ -40,6 +40,10 @@ private:
   LogicalResult eraseParameterOps();
   void replace(Operation *op, Operation *kernel);
   Value forAllGroups(Value vector, int64_t groups);
+  static bool isTf32(PrecisionAttr precision);
+  UnitAttr asUnit(bool value) {
+    return value ? builder.getUnitAttr() : UnitAttr();
+  }
   Value asOperand(Value value, PrecisionAttr precision);
   struct Quantized;
   Value createQuantizingMap(LinearOp op, Type element);

@@ -36,12 +36,12 @@ struct Product {
   RowScalesOp scales; ///< of int8: of the weight; null: none
   Value bias;         ///< null: none
 
-  /// Products can be fused if these are equal: the input, the code, and what
-  /// the weight is multiplied by.
+  /// Products can be fused if these are equal: the input, the code, whether
+  /// operands are rounded to tf32, and what the weight is multiplied by.
   auto getKey() {
-    return std::make_tuple(Value(gemm.getInput()), bias ? 1u : 0u, scale,
-                           scales ? Attribute(scales.getMigrationAttr())
-                                  : Attribute());
+    return std::make_tuple(
+        Value(gemm.getInput()), (bias ? 1u : 0u) | (gemm.getTf32() ? 2u : 0u),
+        scale, scales ? Attribute(scales.getMigrationAttr()) : Attribute());
   }
 };
 } // namespace
@@ -359,11 +359,11 @@ static void fuseProducts(kernel::AttentionOp attention, AttentionUses &uses,
   auto type = last.getResult().getType();
   auto fusedType = RankedTensorType::get(
       {type.getDimSize(0), type.getDimSize(1), width}, type.getElementType());
-  auto fused = GemmOp::create(builder, location, fusedType, last.getInput(),
-                              stack(builder, location, weights,
-                                    last.getWeight().getType().getElementType(),
-                                    migration),
-                              extras);
+  auto fused = GemmOp::create(
+      builder, location, fusedType, last.getInput(),
+      stack(builder, location, weights,
+            last.getWeight().getType().getElementType(), migration),
+      extras, /*transposed=*/false, first.gemm.getTf32());
   // All products have the same scalar code.
   fused.getEpilogue().takeBody(last.getEpilogue());
   for (const Product &product : products) {

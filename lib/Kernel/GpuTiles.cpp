@@ -34,6 +34,12 @@ static constexpr GemmTile kTensor[] = {{128, 128, 8, 16, 32, 1.0},
                                        {64, 64, 4, 8, 32, 0.6},
                                        {32, 64, 2, 8, 32, 0.35}};
 
+/// Elements of tf32 take twice the bytes of bf16: half as many steps at a time
+/// take the same workgroup memory.
+static int64_t getTensorDepth(Operation *op, const GemmTile &tile) {
+  return isTf32(op) ? tile.depth / 2 : tile.depth;
+}
+
 /// A warpgroup has 64 rows of all columns, a thread two rows of a quarter of
 /// them; another warpgroup copies. The rates are those at which the operands
 /// arrive, as far as they limit the products; they are not measured.
@@ -121,7 +127,7 @@ static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
   GemmTile tile =
       chooseGemmTile(rows, padTo(type.getShape().back(), kChannelPad), tiles,
                      getChoices(gemm, tiles), /*threadRows=*/1);
-  return getTile(gemm.getContext(), tile, tile.depth);
+  return getTile(gemm.getContext(), tile, getTensorDepth(gemm, tile));
 }
 
 /// The tile of a product over all rows of the batch, `chunk` of them at a time.
@@ -134,7 +140,9 @@ static TileAttr getWeightGradientTile(WeightGradientOp op,
       chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kChannelPad),
                      tiles, getChoices(op, tiles),
                      /*threadRows=*/isTensor ? 1 : 4);
-  int64_t depth = isTensor ? tile.depth : tiles.level->isDirect ? 1 : 16;
+  int64_t depth = isTensor                ? getTensorDepth(op, tile)
+                  : tiles.level->isDirect ? 1
+                                          : 16;
   return getTile(op.getContext(), tile, depth);
 }
 
@@ -181,12 +189,20 @@ static TileAttr getSimtAttentionTile(AttentionOp attention,
   return TileAttr::get(context, threads * best, part, 1, threads, best, part);
 }
 
-/// The tile of an attention that uses tensor cores: a warp has 16 rows.
-static TileAttr getTensorTile(MLIRContext *context, int64_t headDim,
-                              int64_t keys) {
-  int64_t width = padTo(headDim, kChannelPad);
-  return TileAttr::get(context, /*rows=*/64, width, keys, /*threads=*/128,
-                       /*thread_rows=*/2, width / 4);
+/// The tile of an attention or its backward pass, with `keys` tokens at a time,
+/// that uses tensor cores: a warp has 16 rows. Operands of tf32 take twice the
+/// workgroup memory, and the queries of attention twice the registers, so that
+/// wide heads have smaller blocks.
+static TileAttr getTensorTile(Operation *op, int64_t headDim, int64_t keys) {
+  constexpr int64_t wide = 64;
+  int64_t width = padTo(headDim, kChannelPad), rows = 64;
+  bool isBackward = isa<AttentionBackwardOp>(op);
+  if (isTf32(op) && (isBackward || width > wide))
+    keys /= 2;
+  if (isTf32(op) && isBackward && width > wide)
+    rows /= 2;
+  return TileAttr::get(op->getContext(), rows, width, keys,
+                       /*threads=*/2 * rows, /*thread_rows=*/2, width / 4);
 }
 
 /// The tile of an attention that uses cooperative matrices, which keeps the
@@ -208,7 +224,7 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
     return getSimtAttentionTile(attention, tiles);
   if (tiles.level->target == ::vit::format::Target::Vulkan)
     return getMatrixTile(context, attention.getHeadDim(), tiles);
-  return getTensorTile(context, attention.getHeadDim(), /*keys=*/64);
+  return getTensorTile(attention, attention.getHeadDim(), /*keys=*/64);
 }
 
 /// One head of one image per workgroup, or per thread without workgroup memory.
@@ -247,7 +263,7 @@ TileAttr mlir::vit::kernel::getGpuTile(KernelOpInterface kernel,
     return getAttentionTile(attention, tiles);
   if (auto attention = dyn_cast<AttentionBackwardOp>(op))
     return usesTensorCores(op, *tiles.level)
-               ? getTensorTile(context, attention.getHeadDim(), /*keys=*/32)
+               ? getTensorTile(op, attention.getHeadDim(), /*keys=*/32)
                : getAttentionBackwardTile(attention, tiles);
   switch (kernel.getWorkUnit()) {
   case WorkUnit::Tile:

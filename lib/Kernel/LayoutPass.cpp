@@ -182,8 +182,8 @@ private:
 } // namespace
 
 /// Columns of panels, the same on all levels of all targets, except that
-/// weights narrower than f32 are row-major on GPUs: so a thread, or a tensor
-/// core, reads neighbouring depths of one output.
+/// weights of products narrower than f32 are row-major on GPUs: so a thread, or
+/// a tensor core, reads neighbouring depths of one output.
 static constexpr int64_t kColumns = 64;
 
 static RankedTensorType withEncoding(RankedTensorType type,
@@ -280,15 +280,16 @@ static int64_t getGroupOf(Value value) {
   return channels ? channels.getGroup() : 0;
 }
 
-/// Returns the weight of `gemm` in panels (on a GPU one that is narrower than
-/// f32 in panels of one column), where the result of `gemm` is in
+/// Returns the weight of `gemm` in panels (on a GPU that of a product narrower
+/// than f32 in panels of one column), where the result of `gemm` is in
 /// `group`.
 Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
   int64_t out = group, in = getGroupOf(gemm.getInput());
   if (gemm.getTransposed())
     std::swap(out, in);
   Type element = gemm.getWeight().getType().getElementType();
-  bool isRowMajor = relayoutTile.isGpu() && !element.isF32();
+  bool isRowMajor =
+      relayoutTile.isGpu() && (!element.isF32() || gemm.getTf32());
   return derive(gemm.getWeight(),
                 PanelsAttr::get(entry.getContext(), isRowMajor ? 1 : kColumns,
                                 out, in, gemm.getTransposed(),

@@ -50,9 +50,9 @@ void mlir::vit::kernel::splitRows(WeightGradientOp op, const GpuTiles &tiles,
     shape[0] *= parts;
     types.push_back(tensorOf(result).clone(shape));
   }
-  auto made = WeightGradientOp::create(builder, op.getLoc(), types[0],
-                                       types.size() > 1 ? types[1] : Type(),
-                                       op.getGradient(), op.getInput());
+  auto made = WeightGradientOp::create(
+      builder, op.getLoc(), types[0], types.size() > 1 ? types[1] : Type(),
+      op.getGradient(), op.getInput(), op.getTf32());
   made.setTileAttr(op.getTileAttr());
   for (auto [whole, part] :
        llvm::zip_equal(op->getResults(), made->getResults())) {

@@ -7,44 +7,57 @@
 
 #include "vit/Kernel/TensorCores.h"
 
+#include "vit/Dialect/Products.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::kernel;
 
-/// The largest head whose sums stay in registers.
-static constexpr int64_t kMostHead = 128;
-/// The most queries whose statistics fit in workgroup memory with the operands
-/// of such a head.
-static constexpr int64_t kMostQueries = 2048;
+using ::vit::format::ElementType;
 
-static bool isNarrow(Value value) {
-  return tensorOf(value).getElementType().isBF16();
+bool mlir::vit::kernel::isTf32(Operation *op) {
+  return TypeSwitch<Operation *, bool>(op)
+      .Case<GemmOp, WeightGradientOp, kernel::AttentionOp,
+            kernel::AttentionBackwardOp>([](auto op) { return op.getTf32(); })
+      .Default([](Operation *) { return false; });
 }
 
-/// Whether matrix instructions compute `op` where a level has some.
+/// Whether matrix instructions compute `op` where a level has some for its
+/// operands. The sums of a larger head do not stay in registers, and the
+/// statistics of more queries do not fit in workgroup memory with the operands
+/// of such a head.
 static bool isForMatrices(Operation *op) {
   return TypeSwitch<Operation *, bool>(op)
-      .Case([](GemmOp gemm) { return isNarrow(gemm.getInput()); })
-      .Case([](WeightGradientOp op) { return isNarrow(op.getInput()); })
+      .Case<GemmOp, WeightGradientOp>([](auto) { return true; })
       .Case([](kernel::AttentionOp op) {
-        return isNarrow(op.getQuery()) && !op.getProbabilities() &&
-               op.getHeadDim() <= kMostHead;
+        return !op.getProbabilities() && op.getHeadDim() <= kMostMatrixHead;
       })
       .Case([](kernel::AttentionBackwardOp op) {
-        return isNarrow(op.getQuery()) && op.getHeadDim() <= kMostHead &&
-               tensorOf(op.getQuery()).getDimSize(1) <= kMostQueries;
+        return op.getHeadDim() <= kMostMatrixHead &&
+               tensorOf(op.getQuery()).getDimSize(1) <= kMostMatrixQueries;
       })
       .Default([](Operation *) { return false; });
+}
+
+/// The precision of the operands of `op`, one of those above.
+static ElementType getPrecision(Operation *op) {
+  if (isTf32(op))
+    return ElementType::TF32;
+  return tensorOf(op->getOperand(0)).getElementType().isBF16()
+             ? ElementType::BF16
+             : ElementType::F32;
 }
 
 MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
   /// The rows of an instruction of four warps.
   constexpr int warpgroupRows = 64;
+  if (!isForMatrices(op))
+    return MatrixUnit::None;
   const ::vit::format::Product *product =
-      ::vit::format::findProduct(level, ::vit::format::ElementType::BF16);
-  if (!product || product->m == 1 || !isForMatrices(op))
+      ::vit::format::findProduct(level, getPrecision(op));
+  if (!product || product->m == 1)
     return MatrixUnit::None;
   // There are no kernels of cooperative matrices for gradients.
   if (level.target == ::vit::format::Target::Vulkan &&

@@ -213,6 +213,26 @@ LogicalResult TilePass::tileForGpu(func::FuncOp entry, const Level &level) {
   return success();
 }
 
+/// Levels without products of tf32 compute them in f32, which loses nothing. On
+/// the others a product that no kernel computes is an error.
+static LogicalResult checkTf32(func::FuncOp entry, const Level &level) {
+  bool hasProduct =
+      ::vit::format::findProduct(level, ::vit::format::ElementType::TF32);
+  for (auto kernel : entry.getOps<KernelOpInterface>()) {
+    if (!isTf32(kernel))
+      continue;
+    if (!hasProduct)
+      kernel->removeAttr("tf32");
+    else if (!usesTensorCores(kernel, level))
+      return kernel->emitOpError("has no kernel in tf32 at level ")
+             << level.name
+             << ", where heads have at most 128 channels, probabilities are "
+                "not returned and the backward pass has at most 2048 queries; "
+                "state precision f32";
+  }
+  return success();
+}
+
 void TilePass::runOnOperation() {
   func::FuncOp entry = getOperation();
   if (entry.isExternal())
@@ -224,8 +244,9 @@ void TilePass::runOnOperation() {
     return signalPassFailure();
   }
   const Level *found = getLevel(entry.getLoc(), target, level);
-  if (!found || failed(found->target == ::vit::format::Target::Cpu
-                           ? tileForCpu(entry, *found)
-                           : tileForGpu(entry, *found)))
+  if (!found || failed(checkTf32(entry, *found)) ||
+      failed(found->target == ::vit::format::Target::Cpu
+                 ? tileForCpu(entry, *found)
+                 : tileForGpu(entry, *found)))
     signalPassFailure();
 }

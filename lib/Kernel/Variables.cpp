@@ -137,8 +137,14 @@ bool kernel::isView(DeriveOp derive) {
     return false;
   if (!result.getEncoding())
     return true;
-  auto channels = dyn_cast<ChannelsAttr>(result.getEncoding());
   int64_t width = result.getShape().back();
+  if (auto panels = dyn_cast<PanelsAttr>(result.getEncoding()))
+    return panels.getCols() == 1 && !panels.getTransposed() &&
+           result.getRank() == 2 &&
+           paddedChannels(width, panels.getInGroup()) == width &&
+           paddedChannels(result.getDimSize(0), panels.getOutGroup()) ==
+               result.getDimSize(0);
+  auto channels = dyn_cast<ChannelsAttr>(result.getEncoding());
   return channels && paddedChannels(width, channels.getGroup()) == width;
 }
 

@@ -108,6 +108,11 @@ private:
   FailureOr<OwningOpRef<ModuleOp>> prepareProducts();
   LogicalResult checkKept();
   LogicalResult addWeightMagnitudes();
+  LogicalResult addPlans(ArrayRef<std::string> targets,
+                         ::vit::format::ElementType precision,
+                         SmallVector<Plan> &plans);
+  bool asksForTf32(ArrayRef<std::string> precisions);
+  void noteTf32(ArrayRef<std::string> precisions, ArrayRef<Plan> plans);
   LogicalResult choosePlans(SmallVector<Plan> &plans);
   LogicalResult compile();
   LogicalResult lower(const Plan &plan, OwningOpRef<ModuleOp> &lowered);

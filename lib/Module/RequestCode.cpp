@@ -7,12 +7,14 @@
 
 #include "Request.h"
 
+#include "vit/Dialect/Vit.h"
 #include "vit/Kernel/Layout.h"
 #include "vit/Kernel/Variables.h"
 
 #include "format/TestVariables.h"
 
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -181,6 +183,77 @@ LogicalResult Request::generate(const Plan &plan, CompiledLevel &compiled) {
                           level.name);
 }
 
+/// Adds the levels of one precision. Targets without products of tf32 compute
+/// in f32, which they may have been asked for, too.
+LogicalResult Request::addPlans(ArrayRef<std::string> targets,
+                                ::vit::format::ElementType precision,
+                                SmallVector<Plan> &plans) {
+  SmallVector<::vit::format::ElementType> own = {precision};
+  if (precision == ::vit::format::ElementType::TF32)
+    own.push_back(::vit::format::ElementType::F32);
+  for (::vit::format::ElementType one : own) {
+    std::string message;
+    FailureOr<SmallVector<const Level *>> levels =
+        chooseLevels(targets, splitList(request.levels), one, message);
+    if (failed(levels))
+      return outcome.fail(VIT_INVALID_ARGUMENT, message);
+    for (const Level *level : *levels) {
+      bool isPlanned = llvm::any_of(plans, [&](const Plan &plan) {
+        return plan.level == level && plan.precision == one;
+      });
+      if (isPlanned ||
+          ::vit::format::precisionOn(level->target, precision) != one)
+        continue;
+      const ::vit::format::Product *product =
+          ::vit::format::findProduct(*level, one);
+      bool hasTiles = product && product->m > 1;
+      plans.push_back(
+          {level, one, hasTiles && std::getenv(::vit::format::kExpandTiles)});
+      if (plans.back().expandsTiles && levels->size() > 1)
+        return outcome.fail(VIT_INVALID_ARGUMENT,
+                            Twine(::vit::format::kExpandTiles) +
+                                " is set: compile for level " + level->name +
+                                " alone");
+    }
+  }
+  return success();
+}
+
+/// Whether a product is to be computed in tf32, by the precision of the code,
+/// of the text or that it keeps.
+bool Request::asksForTf32(ArrayRef<std::string> precisions) {
+  auto isTf32 = [](StringRef text) { return text.ends_with("tf32"); };
+  if (llvm::any_of(precisions, isTf32) ||
+      llvm::any_of(splitList(request.keep), isTf32))
+    return true;
+  return graph
+      ->walk([](Operation *op) {
+        auto precision = op->getAttrOfType<PrecisionAttr>("precision");
+        return precision && precision.getValue() == Precision::tf32
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+/// Says once for which targets vit-tile makes products of tf32 those of f32.
+void Request::noteTf32(ArrayRef<std::string> precisions, ArrayRef<Plan> plans) {
+  SmallVector<StringRef> exact;
+  for (const Plan &plan : plans) {
+    StringRef target = ::vit::format::targetName(plan.level->target);
+    if (::vit::format::precisionOn(plan.level->target,
+                                   ::vit::format::ElementType::TF32) !=
+            ::vit::format::ElementType::TF32 &&
+        !llvm::is_contained(exact, target))
+      exact.push_back(target);
+  }
+  if (exact.empty() || !request.on_note || !asksForTf32(precisions))
+    return;
+  std::string text = "products in tf32 are for target cuda; code for " +
+                     llvm::join(exact, " and ") + " computes them in f32";
+  request.on_note(request.context, VIT_COMPILER_NOTE_MODEL, text.c_str());
+}
+
 /// The code to make: the levels of each precision, in the order of both lists.
 LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
   SmallVector<std::string> precisions = splitList(request.precision);
@@ -190,7 +263,7 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
   if (request.keep && precisions == SmallVector<std::string>{"f32"})
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         "in precision f32 there is no product to keep in a "
-                        "wider one; compile for bf16 or int8");
+                        "wider one; compile for tf32, bf16 or int8");
   for (const std::string &name : precisions) {
     ::vit::format::ElementType precision;
     if (!::vit::format::parsePrecision(name, precision))
@@ -202,9 +275,10 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
       return outcome.fail(VIT_INVALID_ARGUMENT,
                           "precision " + name + " is given twice");
     if (precision == ::vit::format::ElementType::I8 && request.training)
-      return outcome.fail(VIT_UNSUPPORTED, "a training step computes in f32 or "
-                                           "bf16; precision " +
-                                               name + " is for inference");
+      return outcome.fail(VIT_UNSUPPORTED,
+                          "a training step computes in f32, tf32 or bf16; "
+                          "precision " +
+                              name + " is for inference");
     if (precision == ::vit::format::ElementType::I8 &&
         llvm::any_of(targets,
                      [](const std::string &target) { return target != "cpu"; }))
@@ -212,24 +286,10 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
                           "precision " + name +
                               " is for target cpu; compile for vulkan and "
                               "cuda in bf16 or f32");
-    std::string message;
-    FailureOr<SmallVector<const Level *>> levels =
-        chooseLevels(targets, splitList(request.levels), precision, message);
-    if (failed(levels))
-      return outcome.fail(VIT_INVALID_ARGUMENT, message);
-    for (const Level *level : *levels) {
-      const ::vit::format::Product *product =
-          ::vit::format::findProduct(*level, precision);
-      bool hasTiles = product && product->m > 1;
-      plans.push_back({level, precision,
-                       hasTiles && std::getenv(::vit::format::kExpandTiles)});
-      if (plans.back().expandsTiles && levels->size() > 1)
-        return outcome.fail(VIT_INVALID_ARGUMENT,
-                            Twine(::vit::format::kExpandTiles) +
-                                " is set: compile for level " + level->name +
-                                " alone");
-    }
+    if (failed(addPlans(targets, precision, plans)))
+      return failure();
   }
+  noteTf32(precisions, plans);
   return success();
 }
 

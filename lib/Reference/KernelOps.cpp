@@ -157,7 +157,10 @@ FailureOr<std::optional<Tensor>> Evaluator::evaluateKernelOp(Operation *op) {
   };
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](kernel::GemmOp op) {
-        const Tensor &input = get(op.getInput()), &weight = get(op.getWeight());
+        // Operands of other types hold rounded values.
+        Precision precision = op.getTf32() ? Precision::tf32 : Precision::f32;
+        Tensor input = roundTo(get(op.getInput()), precision),
+               weight = roundTo(get(op.getWeight()), precision);
         return epilogue(op, op.getTransposed()
                                 ? linearInputGradient(input, weight)
                                 : linear(input, weight, nullptr));
@@ -237,13 +240,15 @@ LogicalResult Evaluator::evaluateKernelAttention(kernel::AttentionOp op) {
   Value wanted = op.getProbabilities();
   Tensor probabilities;
   bool needed = wanted && isNeeded(wanted);
+  Precision precision = precisionOf(op.getTf32(), op.getQuery());
+  Tensor query = roundTo(get(op.getQuery()), precision),
+         key = roundTo(get(op.getKey()), precision),
+         value = roundTo(get(op.getValue()), precision);
   set(op.getResult(),
-      attention({&get(op.getQuery()), offsets[0], size},
-                {&get(op.getKey()), offsets[1], size},
-                {&get(op.getValue()), offsets[2], size},
-                getOptional(op.getBias()), op.getHeads(),
-                op.getScale().convertToDouble(),
-                needed ? &probabilities : nullptr, precisionOf(op.getQuery())));
+      attention({&query, offsets[0], size}, {&key, offsets[1], size},
+                {&value, offsets[2], size}, getOptional(op.getBias()),
+                op.getHeads(), op.getScale().convertToDouble(),
+                needed ? &probabilities : nullptr, precision));
   set(op.getResult(),
       roundTo(get(op.getResult()), precisionOf(op.getResult())));
   if (needed)

@@ -32,8 +32,11 @@ static double number(const APFloat &value) { return value.convertToDouble(); }
 //===----------------------------------------------------------------------===//
 
 LogicalResult Evaluator::evaluateWeightGradient(kernel::WeightGradientOp op) {
-  const Tensor &gradient = get(op.getGradient());
-  set(op.getResult(), linearWeightGradient(gradient, get(op.getInput())));
+  // Operands of other types hold rounded values.
+  Precision precision = op.getTf32() ? Precision::tf32 : Precision::f32;
+  Tensor gradient = roundTo(get(op.getGradient()), precision);
+  set(op.getResult(),
+      linearWeightGradient(gradient, roundTo(get(op.getInput()), precision)));
   if (op.getBias())
     set(op.getBias(), sumTo(gradient, {gradient.width()}));
   return success();
@@ -71,16 +74,26 @@ LogicalResult Evaluator::evaluateNormBackward(kernel::NormalizeBackwardOp op) {
   return success();
 }
 
+static Precision getPrecision(kernel::AttentionBackwardOp op) {
+  return precisionOf(op.getTf32(), op.getQuery());
+}
+static Precision getPrecision(kernel::AttentionBiasGradientOp op) {
+  return precisionOf(op.getQuery());
+}
+
 template <typename Op>
 AttentionGradients Evaluator::getAttentionGradients(Op op) {
+  Precision precision = getPrecision(op);
   ArrayRef<int64_t> offsets = op.getOffsets();
   int64_t width = op.getHeads() * op.getHeadDim();
-  return attentionBackward(get(op.getGradient()),
-                           takeChannels(get(op.getQuery()), offsets[0], width),
-                           takeChannels(get(op.getKey()), offsets[1], width),
-                           takeChannels(get(op.getValue()), offsets[2], width),
-                           getOptional(op.getBias()), op.getHeads(),
-                           number(op.getScale()), precisionOf(op.getQuery()));
+  auto take = [&](Value value, int64_t offset) {
+    return roundTo(takeChannels(get(value), offset, width), precision);
+  };
+  return attentionBackward(
+      roundTo(get(op.getGradient()), precision),
+      take(op.getQuery(), offsets[0]), take(op.getKey(), offsets[1]),
+      take(op.getValue(), offsets[2]), getOptional(op.getBias()), op.getHeads(),
+      number(op.getScale()), precision);
 }
 
 LogicalResult

@@ -9,6 +9,8 @@
 
 #include "format/ElementType.h"
 
+#include "llvm/ADT/bit.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -89,11 +91,22 @@ Tensor reference::norm(const Tensor &input, NormKind kind, const Tensor *scale,
   return result;
 }
 
+/// cvt.rna.tf32.f32 of the PTX ISA: magnitudes halfway between two numbers of
+/// tf32 become the larger one.
+static float toTf32(float x) {
+  constexpr uint32_t half = 1 << 12, mask = 2 * half - 1;
+  if (!std::isfinite(x))
+    return x;
+  return llvm::bit_cast<float>((llvm::bit_cast<uint32_t>(x) + half) & ~mask);
+}
+
 double reference::roundTo(double x, Precision precision) {
   if (precision == Precision::f32)
     return x;
-  uint16_t bits;
   auto single = static_cast<float>(x);
+  if (precision == Precision::tf32)
+    return toTf32(single);
+  uint16_t bits;
   ::vit::format::narrow(&bits, &single, ::vit::format::ElementType::BF16, 1);
   ::vit::format::widen(&single, &bits, ::vit::format::ElementType::BF16, 1);
   return single;

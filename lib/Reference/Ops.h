@@ -109,7 +109,11 @@ inline Precision precisionOf(Value value) {
   return tensorOf(value).getElementType().isBF16() ? Precision::bf16
                                                    : Precision::f32;
 }
-/// Rounds to `precision`, to nearest even; f32: not at all.
+/// That of a kernel on operands like `operand`, which it rounds if `isTf32`.
+inline Precision precisionOf(bool isTf32, Value operand) {
+  return isTf32 ? Precision::tf32 : precisionOf(operand);
+}
+/// Rounds to `precision`, to nearest, as Precision says; f32: not at all.
 double roundTo(double x, Precision precision);
 /// Rounds each element.
 Tensor roundTo(Tensor tensor, Precision precision);

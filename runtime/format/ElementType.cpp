@@ -19,10 +19,10 @@ struct Row {
 } // namespace
 
 static constexpr Row kRows[kElementTypes] = {
-    {4, "F32"},     {2, "BF16"},   {2, "F16"},  {4, "I32"}, {8, "I64"},
-    {1, "U8"},      {8, "F64"},    {1, "BOOL"}, {1, "I8"},  {2, "I16"},
-    {2, "U16"},     {4, "U32"},    {8, "U64"},  {8, "C64"}, {1, "F8_E4M3"},
-    {1, "F8_E5M2"}, {1, "F8_E8M0"}};
+    {4, "F32"},     {2, "BF16"},    {2, "F16"},    {4, "I32"}, {8, "I64"},
+    {1, "U8"},      {8, "F64"},     {1, "BOOL"},   {1, "I8"},  {4, "TF32"},
+    {2, "I16"},     {2, "U16"},     {4, "U32"},    {8, "U64"}, {8, "C64"},
+    {1, "F8_E4M3"}, {1, "F8_E5M2"}, {1, "F8_E8M0"}};
 
 size_t sizeOf(ElementType type) { return kRows[int(type)].size; }
 
@@ -30,7 +30,8 @@ const char *safetensorsName(ElementType type) { return kRows[int(type)].name; }
 
 bool parseSafetensorsName(const char *name, size_t length, ElementType &type) {
   for (int i = 0; i < kElementTypes; ++i)
-    if (std::strlen(kRows[i].name) == length &&
+    if (ElementType(i) != ElementType::TF32 &&
+        std::strlen(kRows[i].name) == length &&
         std::memcmp(kRows[i].name, name, length) == 0) {
       type = ElementType(i);
       return true;

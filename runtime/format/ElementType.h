@@ -26,6 +26,7 @@ enum class ElementType : uint8_t {
   F64,
   Bool,
   I8,
+  TF32, ///< f32 with 10 bits of mantissa: a precision; no tensor is of it
   I16,
   U16,
   U32,
@@ -37,7 +38,7 @@ enum class ElementType : uint8_t {
 };
 
 inline constexpr int kReadableTypes = 7;
-inline constexpr int kElementTypes = 17;
+inline constexpr int kElementTypes = 18;
 
 inline bool isReadable(ElementType type) { return int(type) < kReadableTypes; }
 
@@ -47,7 +48,7 @@ size_t sizeOf(ElementType type);
 /// The name in a safetensors header ("F32", "BF16", ...). Static memory.
 const char *safetensorsName(ElementType type);
 
-/// Returns false if no element type has this safetensors name.
+/// Returns false if no element type of files has this safetensors name.
 bool parseSafetensorsName(const char *name, size_t length, ElementType &type);
 
 /// Converts `count` elements at `source`, which need not be aligned. `type`

@@ -35,8 +35,10 @@ static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 static constexpr ElementType kF32 = ElementType::F32;
 static constexpr ElementType kBf16 = ElementType::BF16;
 static constexpr ElementType kI8 = ElementType::I8, kI32 = ElementType::I32;
-static constexpr ElementType kPrecisions[] = {kF32, kBf16, kI8};
-static constexpr const char *kPrecisionNames[] = {"f32", "bf16", "int8"};
+static constexpr ElementType kTf32 = ElementType::TF32;
+static constexpr ElementType kPrecisions[] = {kF32, kTf32, kBf16, kI8};
+static constexpr const char *kPrecisionNames[] = {"f32", "tf32", "bf16",
+                                                  "int8"};
 static constexpr size_t kPrecisionCount =
     sizeof kPrecisions / sizeof *kPrecisions;
 static_assert(sizeof kPrecisionNames / sizeof *kPrecisionNames ==
@@ -88,12 +90,15 @@ static constexpr Product kBf16Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
 static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
                                            {kBf16, kBf16, kF32, 16, 16, 32, 2},
                                            {kI8, kI8, kI32, 16, 16, 64, 4}};
-/// mma.sync m16n8k16.
+/// mma.sync m16n8k8 and m16n8k16.
 static constexpr Product kSm80Products[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                            {kTf32, kTf32, kF32, 16, 8, 8, 1},
                                             {kBf16, kBf16, kF32, 16, 8, 16, 1}};
-/// wgmma m64nNk16, for any N of 8 to 256.
+/// wgmma m64nNk16, for any N of 8 to 256; in tf32 as sm_80.
 static constexpr Product kSm90aProducts[] = {
-    {kF32, kF32, kF32, 1, 1, 1, 1}, {kBf16, kBf16, kF32, 64, 8, 16, 1}};
+    {kF32, kF32, kF32, 1, 1, 1, 1},
+    {kTf32, kTf32, kF32, 16, 8, 8, 1},
+    {kBf16, kBf16, kF32, 64, 8, 16, 1}};
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                               {kBf16, kBf16, kF32, 1, 1, 1, 1}};
 
@@ -246,6 +251,15 @@ const Level *distinctLevel(const Level &level, ElementType precision) {
         isDistinct(one, precision))
       return &one;
   return nullptr;
+}
+
+ElementType precisionOn(Target target, ElementType precision) {
+  if (precision != kTf32)
+    return precision;
+  for (const Level &level : levelsOf(target))
+    if (findProduct(level, precision))
+      return precision;
+  return kF32;
 }
 
 Rows<ElementType> allPrecisions() { return kPrecisions; }

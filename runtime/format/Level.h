@@ -226,12 +226,17 @@ inline bool isWidened(const Product &product) {
 // Precisions: the types of the operands of products
 //===----------------------------------------------------------------------===//
 
-/// All precisions.
+/// All precisions, the widest first.
 Rows<ElementType> allPrecisions();
 /// "bf16"; NULL if there is no such precision.
 const char *precisionName(ElementType precision);
 /// False if there is no precision of this name.
 bool parsePrecision(std::string_view name, ElementType &precision);
+
+/// The precision in which code of `target` computes what is asked for in
+/// `precision`: f32 for tf32 where no level has products of tf32, else
+/// `precision`.
+ElementType precisionOn(Target target, ElementType precision);
 
 /// Reads a CUDA architecture: its compute capability times ten, and whether a
 /// letter follows, as in "sm_90a", so that code for it runs on exactly this

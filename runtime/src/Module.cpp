@@ -45,7 +45,7 @@ ElementType vit::runtime::precisionOf(const schema::Entry &entry,
   auto precision = ElementType::F32;
   if (wanted) {
     format::parsePrecision(wanted, precision);
-    return precision;
+    return format::precisionOn(format::Target(target), precision);
   }
   for (const schema::Schedule *s : *entry.schedules())
     if (s->target() == target)

@@ -57,7 +57,8 @@ vit_status findEntry(const vit_module &module, const char *name,
 const format::Level *levelOf(const schema::Schedule &schedule);
 
 /// The precision in which code of `target` runs an entry: `wanted` ("bf16";
-/// NULL: none is), else that of the entry's first schedule for the target.
+/// NULL: none is; where the target has no products of tf32, f32 in its place),
+/// else that of the entry's first schedule for the target.
 ElementType precisionOf(const schema::Entry &entry, schema::Target target,
                         const char *wanted);
 

@@ -56,6 +56,10 @@ template <typename T> uint32_t count(const flatbuffers::Vector<T> *vector) {
   return vector ? vector->size() : 0;
 }
 
+/// Whether a tensor can be of this type.
+inline bool isElement(schema::DType dtype) {
+  return dtype <= schema::DType::I8;
+}
 inline size_t elementSize(schema::DType dtype) {
   return sizeOf(ElementType(dtype));
 }

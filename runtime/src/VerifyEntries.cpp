@@ -78,7 +78,7 @@ vit_status Checker::bindings(
     std::snprintf(label, sizeof label, "%s '%.200s'", what,
                   binding->name()->c_str());
     VIT_TRY(dims(*binding->dims(), label, true));
-    if (binding->dtype() > schema::DType::MAX)
+    if (!isElement(binding->dtype()))
       return corrupt("%s is of an unknown type", label);
   }
   return unique(names.data(), total, "inputs or outputs of an entry");
@@ -218,7 +218,7 @@ vit_status Checker::command(const schema::Entry &entry,
   if (types != 0 && types != given)
     return corrupt("%s has %u arguments and types of %u", what, given, types);
   for (uint32_t i = 0; i < types; ++i)
-    if (c.element_types()->Get(i) > schema::DType::MAX)
+    if (!isElement(c.element_types()->Get(i)))
       return corrupt("argument %u of %s is of an unknown type", i, what);
   if (c.results() > given)
     return corrupt("%s has %u results among %u arguments", what, c.results(),

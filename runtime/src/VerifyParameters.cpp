@@ -31,7 +31,7 @@ vit_status Checker::parameter(uint32_t index) {
   std::snprintf(what, sizeof what, "parameter '%.200s'", p.name()->c_str());
   VIT_TRY(dims(*p.dims(), what, false));
   VIT_TRY(text(p.stored_name(), "the stored name of a parameter"));
-  if (p.source() > schema::Source::MAX || p.dtype() > schema::DType::MAX)
+  if (p.source() > schema::Source::MAX || !isElement(p.dtype()))
     return corrupt("%s comes from an unknown source or type", what);
   switch (p.source()) {
   case schema::Source::Derived:

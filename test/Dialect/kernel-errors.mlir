@@ -552,3 +552,23 @@ func.func @row_scales_c2(%w: tensor<4x2xf32>) {
   %0 = kernel.row_scales %w migration dense<[1.0, 0.0]> : tensor<2xf32> : (tensor<4x2xf32>) -> tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @gemm_c4(%x: tensor<?x4xbf16>, %w: tensor<6x4xbf16>) {
+  // expected-error @+1 {{'kernel.gemm' op C4: tf32 requires operands of f32, not 'tensor<?x4xbf16>'}}
+  %0 = kernel.gemm %x, %w tf32 {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (tensor<?x4xbf16>, tensor<6x4xbf16>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c4(%x: tensor<?x5x8xbf16>) {
+  // expected-error @+1 {{'kernel.attention' op C4: tf32 requires operands of f32, not 'tensor<?x5x8xbf16>'}}
+  %0 = kernel.attention %x, %x, %x heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5 tf32
+      : (tensor<?x5x8xbf16>, tensor<?x5x8xbf16>, tensor<?x5x8xbf16>) -> tensor<?x5x8xf32>
+  return
+}

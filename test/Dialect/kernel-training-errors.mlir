@@ -492,3 +492,21 @@ func.func @attention_backward_c4_result(%q: tensor<?x5x8xf32>) {
       : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>) -> (tensor<?x5x8xbf16>, tensor<?x5x8xf32>, tensor<?x5x8xf32>)
   return
 }
+
+// -----
+
+func.func @weight_gradient_c4(%dy: tensor<?x5x4xbf16>) {
+  // expected-error @+1 {{'kernel.weight_gradient' op C4: tf32 requires operands of f32, not 'tensor<?x5x4xbf16>'}}
+  %0 = kernel.weight_gradient %dy, %dy tf32 : (tensor<?x5x4xbf16>, tensor<?x5x4xbf16>) -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @attention_backward_c5(%x: tensor<?x5x8xbf16>) {
+  // expected-error @+1 {{'kernel.attention_backward' op C5: tf32 requires operands of f32, not 'tensor<?x5x8xbf16>'}}
+  %0, %1, %2 = kernel.attention_backward %x, %x, %x, %x heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5 tf32
+      : (tensor<?x5x8xbf16>, tensor<?x5x8xbf16>, tensor<?x5x8xbf16>, tensor<?x5x8xbf16>)
+      -> (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>)
+  return
+}

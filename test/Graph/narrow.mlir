@@ -1,15 +1,16 @@
 // RUN: vit-opt %s --vit-narrow | FileCheck %s
 // RUN: vit-opt %s --vit-narrow=precision=f32 | FileCheck %s --check-prefix=F32
 // RUN: not vit-opt %s --vit-narrow=precision=int3 2>&1 | FileCheck %s --check-prefix=ERROR
-// ERROR: error: there is no precision 'int3'; choose f32, bf16 or int8
+// ERROR: error: there is no precision 'int3'; choose f32, tf32, bf16 or int8
 // RUN: vit-opt %s --vit-narrow=precision=int8 | FileCheck %s --check-prefix=INT8
+// RUN: vit-opt %s --vit-narrow=precision=tf32 | FileCheck %s --check-prefix=TF32
 
 // Products keep a wider precision by their names.
 // RUN: vit-opt %s --vit-narrow="precision=int8 keep=q=bf16,p=f32,a=f32,q#2=f32,scaled=bf16" | FileCheck %s --check-prefix=KEEP
-// A narrower one changes nothing; of several the widest is kept.
-// RUN: vit-opt %s --vit-narrow="precision=bf16 keep=q=int8,a=f32,q#2=bf16,a=bf16" | FileCheck %s --check-prefix=WIDEST
+// tf32 is wider than bf16. A narrower one changes nothing; of several the widest is kept.
+// RUN: vit-opt %s --vit-narrow="precision=bf16 keep=q=int8,a=f32,q#2=bf16,a=bf16,q=tf32" | FileCheck %s --check-prefix=WIDEST
 // RUN: not vit-opt %s --vit-narrow="precision=int8 keep=q=f64" 2>&1 | FileCheck %s --check-prefix=TYPE
-// TYPE: error: 'q=f64' is not the name of a product, '=' and f32, bf16 or int8
+// TYPE: error: 'q=f64' is not the name of a product, '=' and f32, tf32, bf16 or int8
 
 vit.parameter @w : tensor<32x32xf32>
 // CHECK-LABEL: func.func @forward
@@ -17,7 +18,7 @@ vit.parameter @w : tensor<32x32xf32>
 // KEEP-LABEL: func.func @forward
 // KEEP-SAME: vit.kept = {{\[\[}}"q", #vit<precision bf16>], ["q#2", #vit<precision f32>], ["a", #vit<precision f32>]]
 // WIDEST-LABEL: func.func @forward
-// WIDEST-SAME: vit.kept = {{\[\[}}"q#2", #vit<precision f32>], ["a", #vit<precision f32>]]
+// WIDEST-SAME: vit.kept = {{\[\[}}"q", #vit<precision tf32>], ["q#2", #vit<precision f32>], ["a", #vit<precision f32>]]
 func.func @forward(%x: tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
   %w = vit.read @w : tensor<32x32xf32>
   // CHECK: vit.layer_norm %arg0 epsilon
@@ -31,6 +32,7 @@ func.func @forward(%x: tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
   // F32: vit.linear %{{.+}}, %{{.+}} precision f32 :
   %k = vit.linear %n, %w precision f32 : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32> loc("q")
   // INT8: vit.attention {{.*}} precision bf16 :
+  // TF32: vit.attention {{.*}} precision tf32 :
   // CHECK: vit.attention {{.*}} heads 2 scale 2.500000e-01 precision bf16 :
   %a = vit.attention %q, %k, %k heads 2 scale 2.5e-01 : (tensor<?x5x32xf32>, tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<?x5x32xf32> loc("a")
   // CHECK: vit.add {{.*}} : (
@@ -113,4 +115,22 @@ func.func @scaled(%x: tensor<?x5x32xf32>) -> tensor<?x5x32xf32> {
   // KEEP: vit.linear {{.*}} precision bf16 :
   %y = vit.linear %x, %w precision int8 input_scale 2.5e-02 : (tensor<?x5x32xf32>, tensor<32x32xf32>) -> tensor<?x5x32xf32> loc("scaled")
   return %y : tensor<?x5x32xf32>
+}
+
+// Attention without a kernel in tf32 stays in f32: with probabilities, with heads of more than 128 channels, and the
+// backward pass of more than 2,048 queries. Of a gradient that two layers share, the bias is summed in f32.
+// TF32-LABEL: func.func @tf32
+func.func @tf32(%x: tensor<?x2049x144xf32>, %z: tensor<?x5x32xf32>, %dy: tensor<?x5x32xf32>) -> (tensor<?x2049x144xf32>, tensor<?x2x2049x2049xf32>, tensor<?x2049x144xf32>, tensor<?x2049x144xf32>, tensor<32x32xf32>, tensor<32x32xf32>, tensor<32xf32>) {
+  // TF32: vit.attention {{.*}} precision f32 :
+  %0, %p = vit.attention %x, %x, %x heads 2 scale 2.5e-01 : (tensor<?x2049x144xf32>, tensor<?x2049x144xf32>, tensor<?x2049x144xf32>) -> (tensor<?x2049x144xf32>, tensor<?x2x2049x2049xf32>)
+  // TF32: vit.attention {{.*}} precision f32 :
+  %1 = vit.attention %x, %x, %x heads 1 scale 2.5e-01 : (tensor<?x2049x144xf32>, tensor<?x2049x144xf32>, tensor<?x2049x144xf32>) -> tensor<?x2049x144xf32>
+  // TF32: vit.attention_backward {{.*}} precision f32 :
+  %2:3 = vit.attention_backward %x, %x, %x, %x heads 2 scale 2.5e-01 : (tensor<?x2049x144xf32>, tensor<?x2049x144xf32>, tensor<?x2049x144xf32>, tensor<?x2049x144xf32>) -> (tensor<?x2049x144xf32>, tensor<?x2049x144xf32>, tensor<?x2049x144xf32>)
+  // TF32-COUNT-2: vit.linear_weight_gradient {{.*}} precision tf32 :
+  // TF32: vit.sum_to %{{.+}} : (
+  %dw = vit.linear_weight_gradient %dy, %z : (tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<32x32xf32>
+  %dv = vit.linear_weight_gradient %dy, %dy : (tensor<?x5x32xf32>, tensor<?x5x32xf32>) -> tensor<32x32xf32>
+  %db = vit.sum_to %dy : (tensor<?x5x32xf32>) -> tensor<32xf32>
+  return %0, %p, %1, %2#0, %dw, %dv, %db : tensor<?x2049x144xf32>, tensor<?x2x2049x2049xf32>, tensor<?x2049x144xf32>, tensor<?x2049x144xf32>, tensor<32x32xf32>, tensor<32x32xf32>, tensor<32xf32>
 }

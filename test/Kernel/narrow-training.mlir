@@ -12,6 +12,16 @@
 // RUN: vit-opt %t.graph -p 'builtin.module(%{kernels})' -o %t.kernels
 // RUN: vit-interpret %t.graph --entry=train_step --batch=3 --set 2=0.01 --steps 2 --show-changed --tolerance=1e-7 --against %t.kernels
 
+
+// In tf32 kernels round f32 operands themselves; weights of CUDA are row-major, and where the variables are, too, need
+// no copy.
+// DEFINE: %{tf32} = func.func(vit-unroll-layers),vit-generate-backward{optimizer=sgd},func.func(vit-narrow{precision=tf32})
+// DEFINE: %{cuda} = func.func(vit-tile{target=cuda},vit-layout),vit-place-variables,vit-group-updates,func.func(vit-pack-parameters)
+// RUN: vit-opt %s -p 'builtin.module(%{tf32},%{kernels},%{cuda})' | FileCheck %s --check-prefix=TF32
+// RUN: vit-opt %s -p 'builtin.module(%{tf32})' -o %t.graph
+// RUN: vit-opt %t.graph -p 'builtin.module(%{kernels})' -o %t.kernels
+// RUN: vit-interpret %t.graph --entry=train_step --batch=3 --set 2=0.01 --steps 2 --show-changed --tolerance=1e-7 --against %t.kernels
+
 vit.parameter @q : tensor<32x24xf32> init<normal, 2.0e-01>
 vit.parameter @k : tensor<32x24xf32> init<normal, 2.0e-01>
 vit.parameter @v : tensor<32x24xf32> init<normal, 2.0e-01>
@@ -53,3 +63,14 @@ func.func @forward(%x: tensor<?x7x24xf32>) -> (tensor<?x10xf32> {vit.name = "log
   %y = vit.linear %t, %wh : (tensor<?x24xf32>, tensor<10x24xf32>) -> tensor<?x10xf32>
   return %y : tensor<?x10xf32>
 }
+
+// TF32-LABEL: func.func @train_step
+// TF32-NOT:   bf16
+// TF32:       kernel.pack {{.*}} -> tensor<96x24xf32, #kernel.panels<cols = 1>>
+// TF32:       %[[QKV:.+]] = kernel.gemm {{.*}} tf32 tile
+// TF32:       kernel.attention %[[QKV]], {{.*}} tf32 tile
+// TF32:       kernel.pack {{.*}} -> tensor<24x32xf32, #kernel.panels<cols = 1, transposed = true>>
+// TF32:       kernel.gemm {{.*}} transposed tf32 tile
+// TF32:       kernel.weight_gradient {{.*}} tf32 tile{{.*}} -> (tensor<24x32xf32>, tensor<24xf32>)
+// TF32:       kernel.attention_backward {{.*}} tf32 tile
+// TF32:       kernel.weight_gradient {{.*}} tf32 tile{{.*}} -> tensor<32x24xf32>

@@ -1,6 +1,6 @@
 // Tiles of products and attention that use tensor cores: by waves of workgroups on 132 processors.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda}))' | FileCheck %s --check-prefixes=CHECK,ONE
-// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s --check-prefixes=CHECK,MANY
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s --check-prefixes=CHECK,MANY,TF32
 // Of Vulkan's levels, coop has them for products and attention, not for gradients.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=coop batch=64}))' | FileCheck %s --check-prefix=COOP
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=tiled_256 batch=64}))' | FileCheck %s --check-prefix=VULKAN
@@ -47,4 +47,26 @@ func.func @attention(%x: !x, %y: !y) -> (!f, !f, tensor<?x12x197x197xf32>, tenso
   // CHECK: kernel.attention_backward {{.*}} tile<rows = 64, cols = 64, chunk = 32, threads = 128, thread_rows = 2, thread_cols = 16>
   %3:3 = kernel.attention_backward %x, %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x, !x) -> (!f, !f, !f)
   return %0, %1#0, %1#1, %2, %3#0, %3#1, %3#2 : !f, !f, tensor<?x12x197x197xf32>, tensor<?x197x144xf32>, !f, !f, !f
+}
+
+// Operands of tf32 take twice the bytes: half the depth at a time, and smaller blocks for wide heads. Levels without tf32
+// compute in f32.
+// TF32-LABEL: func.func @tf32
+// VULKAN-LABEL: func.func @tf32
+// VULKAN-NOT: tf32
+func.func @tf32(%f: !f, %w: tensor<3072x768xf32>) -> (tensor<?x197x3072xf32>, tensor<768x768xf32>, !f, !f, !f, !f, !f) {
+  // TF32: kernel.gemm {{.*}} tf32 tile<rows = 128, cols = 128, chunk = 16, threads = 128, thread_rows = 8, thread_cols = 16>
+  %0 = kernel.gemm %f, %w tf32 {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (!f, tensor<3072x768xf32>) -> tensor<?x197x3072xf32>
+  // TF32: kernel.weight_gradient {{.*}} tf32 tile<rows = 128, cols = 64, chunk = 16, threads = 128, thread_rows = 8, thread_cols = 8>
+  %1 = kernel.weight_gradient %f, %f tf32 : (!f, !f) -> tensor<768x768xf32>
+  // TF32: kernel.attention {{.*}} tf32 tile<rows = 64, cols = 64, chunk = 64, threads = 128, thread_rows = 2, thread_cols = 16>
+  %2 = kernel.attention %f, %f, %f heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 tf32 : (!f, !f, !f) -> !f
+  // TF32: kernel.attention {{.*}} tf32 tile<rows = 64, cols = 128, chunk = 32, threads = 128, thread_rows = 2, thread_cols = 32>
+  %3 = kernel.attention %f, %f, %f heads 6 head_dim 128 offsets [0, 0, 0] scale 0.125 tf32 : (!f, !f, !f) -> !f
+  // TF32: kernel.attention_backward {{.*}} tf32 tile<rows = 32, cols = 128, chunk = 16, threads = 64, thread_rows = 2, thread_cols = 32>
+  %4:3 = kernel.attention_backward %f, %f, %f, %f heads 6 head_dim 128 offsets [0, 0, 0] scale 0.125 tf32 : (!f, !f, !f, !f) -> (!f, !f, !f)
+  return %0, %1, %2, %3, %4#0, %4#1, %4#2 : tensor<?x197x3072xf32>, tensor<768x768xf32>, !f, !f, !f, !f, !f
 }

@@ -1,4 +1,5 @@
 // RUN: vit-interpret %s --values=-1 | FileCheck %s
+// RUN: vit-interpret %s --entry=tf32 --values=-1 | FileCheck %s --check-prefix=TF32
 
 // bf16 has 8 significant bits: 257 is rounded to 256, 259 to 260.
 func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {vit.name = "rounded"}, tensor<1x2x1xf32> {vit.name = "attention"}, tensor<1x2xf32> {vit.name = "integers"}, tensor<1x2xf32> {vit.name = "static"}, tensor<1x2xf32> {vit.name = "migrated"}, tensor<1x2xf32> {vit.name = "both"},
@@ -46,4 +47,39 @@ func.func @forward() -> (tensor<1x2xf32> {vit.name = "exact"}, tensor<1x2xf32> {
   %zero = arith.constant dense<0.0> : tensor<1x1x1xf32>
   %10:3 = vit.attention_backward %one, %zero, %v, %v heads 1 scale 1.0 precision bf16 : (tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>) -> (tensor<1x1x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>)
   return %0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10#0 : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2x1xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<1x1x1xf32>
+}
+
+// tf32 has 11 significant bits, and halves are rounded away from zero: 2049 to 2050, 2051 to 2052, -2049 to -2050. It has
+// the exponents of f32: beyond the largest number is infinity.
+func.func @tf32() -> (tensor<1x3xf32> {vit.name = "halves"}, tensor<1x2x1xf32> {vit.name = "tf32_attention"}, tensor<1x1xf32> {vit.name = "largest"}, tensor<1x2xf32> {vit.name = "kernel"},
+    tensor<2x2xf32> {vit.name = "kernel_gradient"}, tensor<2xf32> {vit.name = "kernel_bias"}, tensor<1x1x1xf32> {vit.name = "kernel_query_gradient"}) {
+  // TF32: halves [1, 3] {{.*}}: 2050 2052 -2050{{$}}
+  %one = arith.constant dense<1.0> : tensor<1x1xf32>
+  %w = arith.constant dense<[[2049.0], [2051.0], [-2049.0]]> : tensor<3x1xf32>
+  %0 = vit.linear %one, %w precision tf32 : (tensor<1x1xf32>, tensor<3x1xf32>) -> tensor<1x3xf32>
+  // TF32: tf32_attention [1, 2, 1] {{.*}}: 2051 2051{{$}}
+  %q = arith.constant dense<0.0> : tensor<1x2x1xf32>
+  %v = arith.constant dense<[[[2049.0], [2051.0]]]> : tensor<1x2x1xf32>
+  %1 = vit.attention %q, %q, %v heads 1 scale 1.0 precision tf32 : (tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>) -> tensor<1x2x1xf32>
+  // TF32: largest [1, 1] {{.*}}: inf{{$}}
+  %large = arith.constant dense<3.4028235e+38> : tensor<1x1xf32>
+  %2 = vit.linear %one, %large precision tf32 : (tensor<1x1xf32>, tensor<1x1xf32>) -> tensor<1x1xf32>
+  // Kernels round the operands themselves.
+  // TF32: kernel [1, 2] {{.*}}: 2050 2052{{$}}
+  %x = arith.constant dense<[[2049.0, 2051.0]]> : tensor<1x2xf32>
+  %unit = arith.constant dense<[[1.0, 0.0], [0.0, 1.0]]> : tensor<2x2xf32>
+  %3 = kernel.gemm %x, %unit tf32 {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  } : (tensor<1x2xf32>, tensor<2x2xf32>) -> tensor<1x2xf32>
+  // TF32: kernel_gradient [2, 2] {{.*}}: 2050 2050 2052 2052{{$}}
+  // TF32: kernel_bias [2] {{.*}}: 2050 2052{{$}}
+  %ones = arith.constant dense<1.0> : tensor<1x2xf32>
+  %4:2 = kernel.weight_gradient %x, %ones tf32 : (tensor<1x2xf32>, tensor<1x2xf32>) -> (tensor<2x2xf32>, tensor<2xf32>)
+  // p is 1/2, 1/2 and dp 2050, 2052, so ds is -1/2, 1/2; (2052 - 2050) / 2.
+  // TF32: kernel_query_gradient [1, 1, 1] {{.*}}: 1{{$}}
+  %dy = arith.constant dense<1.0> : tensor<1x1x1xf32>
+  %zero = arith.constant dense<0.0> : tensor<1x1x1xf32>
+  %5:3 = kernel.attention_backward %dy, %zero, %v, %v heads 1 head_dim 1 offsets [0, 0, 0] scale 1.0 tf32 : (tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>) -> (tensor<1x1x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>)
+  return %0, %1, %2, %3, %4#0, %4#1, %5#0 : tensor<1x3xf32>, tensor<1x2x1xf32>, tensor<1x1xf32>, tensor<1x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<1x1x1xf32>
 }

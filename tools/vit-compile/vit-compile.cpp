@@ -253,7 +253,7 @@ void keepAccuracy(const Options &options, vit::tools::CompilerOptions &wanted) {
   for (const std::string &precision : options.precisions)
     if (precision != "f32")
       narrow.push_back(precision);
-  if (narrow.size() != 1)
+  if (narrow.size() != 1 || narrow.front() == "tf32")
     throw Error("--max-drop and --min-cosine choose what one precision keeps; "
                 "give --precision bf16 or int8, f32 beside it at most");
   vit::tools::CommonOptions common = vit::tools::optionsToRun(wanted);

@@ -358,10 +358,11 @@ static void printEstimate(const Estimate &estimate, int64_t batch) {
 void printEstimates(const std::vector<Estimate> &estimates, const Gpu &gpu,
                     int64_t batch) {
   std::printf("%s, batch %lld: %d multiprocessors, TFLOP/s %.1f f32, %.1f "
-              "bf16, %.1f int8, %.0f GB/s, L2 %s\n%s\n",
+              "tf32, %.1f bf16, %.1f int8, %.0f GB/s, L2 %s\n%s\n",
               gpu.title, static_cast<long long>(batch), gpu.multiprocessors,
-              gpu.f32Tflops, gpu.bf16Tflops, gpu.int8Tflops, gpu.gbPerSecond,
-              bytesText(gpu.l2Bytes).c_str(), assumptionsFor(gpu).c_str());
+              gpu.f32Tflops, gpu.tf32Tflops, gpu.bf16Tflops, gpu.int8Tflops,
+              gpu.gbPerSecond, bytesText(gpu.l2Bytes).c_str(),
+              assumptionsFor(gpu).c_str());
   for (const Estimate &estimate : estimates)
     printEstimate(estimate, batch);
 }
@@ -373,6 +374,7 @@ static Json describeGpu(const Gpu &gpu) {
           {"multiprocessors", gpu.multiprocessors},
           {"boost_mhz", gpu.boostMhz},
           {"f32_tflop_per_s", gpu.f32Tflops},
+          {"tf32_tflop_per_s", gpu.tf32Tflops},
           {"bf16_tflop_per_s", gpu.bf16Tflops},
           {"int8_tflop_per_s", gpu.int8Tflops},
           {"gb_per_s", gpu.gbPerSecond},

@@ -15,8 +15,7 @@
 // - A100: "NVIDIA A100 Tensor Core GPU Architecture" (whitepaper), and for the
 //   bandwidth "NVIDIA A100 Tensor Core GPU" (datasheet), column 80GB SXM.
 // - RTX 4090: "NVIDIA Ada GPU Architecture" (whitepaper), table of the RTX
-// 4090:
-//   bf16 is that with sums in f32, and without sparsity.
+//   4090: tf32 and bf16 are those with sums in f32, and without sparsity.
 // - Threads, workgroups, registers and shared memory of a multiprocessor, and
 //   lanes: "CUDA C++ Programming Guide", "Technical Specifications per Compute
 //   Capability" and "Arithmetic Instructions", capabilities 8.0, 8.9 and 9.0.
@@ -39,23 +38,24 @@ static constexpr uint64_t kMib = uint64_t(1) << 20;
 
 // clang-format off
 //   name, title, name of its drivers, capability, multiprocessors, MHz, lanes,
-//   TFLOP/s in f32, bf16, int8, GB/s, L2, threads, workgroups, registers, shared
+//   TFLOP/s in f32, tf32, bf16, int8, GB/s, L2, threads, workgroups, registers, shared
 static constexpr Gpu kGpus[] = {
     {"h100", "H100 SXM5 80GB", "NVIDIA H100 80GB HBM3", 90, 132, 1980, 128,
-     66.9, 989.4, 1978.9, 3352, 50 * kMib, 2048, 32, 65536, 228 * kKib},
+     66.9, 494.7, 989.4, 1978.9, 3352, 50 * kMib, 2048, 32, 65536, 228 * kKib},
     {"h200", "H200 SXM", "NVIDIA H200", 90, 132, 1980, 128,
-     66.9, 989.4, 1978.9, 4800, 50 * kMib, 2048, 32, 65536, 228 * kKib},
+     66.9, 494.7, 989.4, 1978.9, 4800, 50 * kMib, 2048, 32, 65536, 228 * kKib},
     {"a100", "A100 SXM4 80GB", "NVIDIA A100-SXM4-80GB", 80, 108, 1410, 64,
-     19.5, 312, 624, 2039, 40 * kMib, 2048, 32, 65536, 164 * kKib},
+     19.5, 156, 312, 624, 2039, 40 * kMib, 2048, 32, 65536, 164 * kKib},
     {"rtx4090", "GeForce RTX 4090", "NVIDIA GeForce RTX 4090", 89, 128, 2520, 128,
-     82.6, 165.2, 660.6, 1008, 72 * kMib, 1536, 24, 65536, 100 * kKib},
+     82.6, 82.6, 165.2, 660.6, 1008, 72 * kMib, 1536, 24, 65536, 100 * kKib},
 };
 // clang-format on
 
-/// The published peak in f32 follows from the other columns.
+/// The published peaks in f32 and tf32 follow from the other columns.
 static constexpr bool isConsistent(const Gpu &gpu) {
   double tflops = 2e-6 * gpu.multiprocessors * gpu.lanes * gpu.boostMhz;
-  return gpu.f32Tflops > 0.995 * tflops && gpu.f32Tflops < 1.005 * tflops;
+  return gpu.f32Tflops > 0.995 * tflops && gpu.f32Tflops < 1.005 * tflops &&
+         2 * gpu.tf32Tflops == gpu.bf16Tflops;
 }
 static constexpr bool areConsistent() {
   for (const Gpu &gpu : kGpus)
@@ -112,6 +112,8 @@ double peakFlops(const Gpu &gpu, format::ElementType precision) {
   switch (precision) {
   case format::ElementType::F32:
     return gpu.f32Tflops * 1e12;
+  case format::ElementType::TF32:
+    return gpu.tf32Tflops * 1e12;
   case format::ElementType::BF16:
     return gpu.bf16Tflops * 1e12;
   case format::ElementType::I8:

@@ -106,7 +106,7 @@ CompilerOptions Model::compilerOptions() const {
   result.skipPasses = join(options.skipPasses, ",");
   result.dumpIr = options.dumpIr;
   result.keep = join(options.keep, ",");
-  result.precision = options.precision.empty() ? "f32" : options.precision;
+  result.precision = options.codePrecision();
   result.training = training;
   return result;
 }
@@ -203,7 +203,7 @@ void Model::compileAndLoad() {
   wanted.target = options.isGpu() ? options.family() : "cpu";
   wanted.level = options.level;
   if (!options.isGpu()) {
-    wanted.level = cpuLevel(options.level, options.precision);
+    wanted.level = cpuLevel(options.level, options.codePrecision());
     const char *least = format::levelsOf(format::Target::Cpu).back().name;
     if (wanted.level == "none" && !options.isReference())
       throw Error("this processor (or VIT_CPU_LEVEL) offers no level that vit "
@@ -510,6 +510,14 @@ void Model::reportCode(const vit_code_info &code) {
   if (options.verbose && text != reportedCode)
     std::fprintf(stderr, "%s\n", text.c_str());
   reportedCode = text;
+  static bool noted = false;
+  if (options.precision != "tf32" || options.codePrecision() == "tf32" || noted)
+    return;
+  noted = true;
+  std::fprintf(stderr,
+               "note: --precision tf32: products on %s are computed in f32, "
+               "without rounding their operands; those in tf32 are for cuda\n",
+               options.family().c_str());
 }
 
 std::string Model::label(int32_t index) {

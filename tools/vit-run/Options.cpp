@@ -155,7 +155,16 @@ Option addDataOptions(Command command, DataOptions &options,
 
 void requireTrainable(const CommonOptions &options) {
   if (options.precision == "int8")
-    throw Error("--precision int8 is for inference; train in bf16 or f32");
+    throw Error(
+        "--precision int8 is for inference; train in tf32, bf16 or f32");
+}
+
+std::string CommonOptions::codePrecision() const {
+  auto type = format::ElementType::F32;
+  auto target = format::Target::Cpu;
+  format::parsePrecision(precision, type);
+  format::parseTarget(family(), target);
+  return format::precisionName(format::precisionOn(target, type));
 }
 
 /// The precisions that code of `level` computes in, or, if that is null, the
@@ -187,12 +196,14 @@ void checkCommonOptions(const CommonOptions &options) {
   bool isNarrow =
       !options.precision.empty() && precision != format::ElementType::F32;
   if (!options.keep.empty() && !isNarrow)
-    throw Error("--keep is for --precision bf16 or int8: it names products "
-                "that stay wider");
+    throw Error("--keep is for --precision tf32, bf16 or int8: it names "
+                "products that stay wider");
   std::vector<std::string> known = precisionsOf(
       options.isReference() ? nullptr : &format::defaultLevel(target));
+  std::string code =
+      options.isReference() ? options.precision : options.codePrecision();
   if (!options.precision.empty() &&
-      std::find(known.begin(), known.end(), options.precision) == known.end())
+      std::find(known.begin(), known.end(), code) == known.end())
     throw Error("--precision " + options.precision +
                 " is not there yet for --device " + options.device + "; use " +
                 join(known, " or "));

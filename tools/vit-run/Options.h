@@ -38,6 +38,9 @@ struct CommonOptions {
   std::string family() const { return device.substr(0, device.find(':')); }
   bool isReference() const { return device == "reference"; }
   bool isGpu() const { return family() == "vulkan" || family() == "cuda"; }
+  /// The precision of the code that runs: f32 where none is asked for, and in
+  /// place of tf32 on devices that have no products of it.
+  std::string codePrecision() const;
 };
 
 /// The options with which a command runs on the CPU, in f32, what `compiler`

@@ -24,6 +24,10 @@ void forEachProduct(
 /// [["blocks.0.mlp.fc1", #vit<precision bf16>], ...].
 inline constexpr StringLiteral kKeptAttribute = "vit.kept";
 
+/// The largest head of an attention, and the most queries of its backward pass,
+/// for which matrix instructions have kernels (lib/Kernel/TensorCores.cpp).
+inline constexpr int64_t kMostMatrixHead = 128, kMostMatrixQueries = 2048;
+
 } // namespace mlir::vit
 
 #endif // VIT_DIALECT_PRODUCTS_H

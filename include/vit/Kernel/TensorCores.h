@@ -20,11 +20,15 @@ enum class MatrixUnit {
   Warpgroup ///< wgmma, four warps
 };
 
+/// Whether the operands of `op`, which are f32, are rounded to tf32 when they
+/// are multiplied.
+bool isTf32(Operation *op);
+
 /// The matrix instructions by which code for `level`, a level of a GPU,
-/// computes `op`: products and attentions of bf16 where the level has such
-/// instructions (lib/Target/CUDA/TensorEmitters.h). Not those attentions whose
-/// sums or statistics exceed registers or workgroup memory, nor those that
-/// return their probabilities. On levels with instructions of warpgroups,
+/// computes `op`: products and attentions of bf16 or tf32 where the level has
+/// such instructions (lib/Target/CUDA/TensorEmitters.h). Not those attentions
+/// whose sums or statistics exceed registers or workgroup memory, nor those
+/// that return their probabilities. On levels with instructions of warpgroups,
 /// products use these.
 MatrixUnit getMatrixUnit(Operation *op, const Level &level);
 inline bool usesTensorCores(Operation *op, const Level &level) {

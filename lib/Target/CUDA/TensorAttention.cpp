@@ -1,4 +1,4 @@
-//===- TensorAttention.cpp - Attention in bf16 by tensor cores ------------===//
+//===- TensorAttention.cpp - Attention by tensor cores --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -49,7 +49,7 @@ private:
   /// none, as a group.
   void startCopies(Attention::Argument argument, const CopyShare &share,
                    Value first);
-  /// The left operands of the queries, kLeftWords for each kMmaDepth channels.
+  /// The left operands of the queries, kLeftWords for each depth.
   SmallVector<SmallVector<Value>> loadQueries();
   /// The products with the first `count` keys in workgroup memory, kSums for
   /// each kMmaColumns keys.
@@ -78,7 +78,7 @@ private:
 TensorAttention::TensorAttention(Attention &a, TensorBuilder &t)
     : a(a), b(a.b), t(t), keys(a.tile.getChunk()),
       depth(a.vectors * kVectorLanes) {
-  int64_t chunks = depth / kChunk;
+  int64_t chunks = depth / t.operands.chunk();
   query = t.allocate(1, a.tile.getRows(), chunks);
   key = t.allocate(1, keys, chunks);
   value = t.allocate(1, keys, chunks);
@@ -108,8 +108,8 @@ void TensorAttention::startCopies(Attention::Argument argument,
     }
     Value from = b.mul(a.at(argument, token, b.index(0)), kVectorLanes);
     Value chunk = b.add(share.chunk, j * share.across);
-    t.copy(a.number(argument), b.add(from, b.mul(chunk, kChunk)), share.matrix,
-           share.at(b, b.index(0), i, j), exists);
+    t.copy(a.number(argument), b.add(from, b.mul(chunk, share.matrix.chunk)),
+           share.matrix, share.at(b, b.index(0), i, j), exists);
   });
   t.commit();
 }
@@ -126,8 +126,8 @@ SmallVector<Value> TensorAttention::multiplyKeys(int64_t count) {
   SmallVector<Value> scores(count / kMmaColumns * kSums, b.scalar(0));
   for (int64_t chunk = 0; chunk < key.chunks; chunk += 2) {
     Value from = t.rightElement(key, b.index(0), chunk);
-    for (int64_t pair = 0; pair < count / kMmaRows; ++pair) {
-      int64_t rows = pair * kMmaRows * key.rowElements();
+    for (int64_t pair = 0; pair < count / kPairColumns; ++pair) {
+      int64_t rows = pair * kPairColumns * key.rowElements();
       t.multiplyPair(queries[chunk / 2], t.load(key, b.add(from, rows)), scores,
                      pair);
     }
@@ -181,15 +181,15 @@ void TensorAttention::addValues(ArrayRef<Value> powers, State &state) {
   MutableArrayRef<Value> sum(state.result.end() - kSums, kSums);
   for (ArrayRef<Value> words : left)
     llvm::copy(t.multiply(words, {t.ones(), t.ones()}, sum), sum.begin());
-  for (int64_t chunk = 0; chunk < value.chunks; chunk += 2) {
-    Value from = t.transposedElement(value, b.index(0), chunk);
+  int64_t pairs = depth / kPairColumns;
+  TransposedOperand right =
+      t.planTransposed(value, b.index(0), pairs, /*isLeft=*/false);
+  for (int64_t pair = 0; pair < pairs; ++pair)
     for (auto [i, words] : llvm::enumerate(left)) {
-      int64_t rows = static_cast<int64_t>(i) * kMmaDepth * value.rowElements();
-      t.multiplyPair(words,
-                     t.load(value, b.add(from, rows), /*transposed=*/true),
-                     state.result, chunk / 2);
+      int64_t row = static_cast<int64_t>(i) * t.operands.depth();
+      t.multiplyPair(words, t.loadTransposed(right, b.index(0), row, pair),
+                     state.result, pair);
     }
-  }
 }
 
 TensorAttention::State TensorAttention::addBlock(State state, Value firstKey,
@@ -199,7 +199,7 @@ TensorAttention::State TensorAttention::addBlock(State state, Value firstKey,
   // The keys are there, and no warp reads the values of the block before.
   b.barrier();
   startCopies(Attention::Val, shares[Attention::Val], firstKey);
-  SmallVector<Value> scores = multiplyKeys(kernel::padTo(count, kMmaDepth));
+  SmallVector<Value> scores = multiplyKeys(kernel::padTo(count, kPairColumns));
   t.wait(0);
   b.barrier();
   if (!isRagged) {
@@ -263,13 +263,14 @@ void TensorAttention::emit() {
 /// Verifies that the emitter supports the tile.
 static LogicalResult verifyTile(const Attention &a) {
   kernel::TileAttr tile = a.tile;
-  int64_t width = a.vectors * kVectorLanes, chunks = width / kChunk;
+  int64_t width = a.vectors * kVectorLanes;
+  kernel::AttentionOp op = a.op;
+  int64_t chunks = width / Operands{op.getTf32()}.chunk();
   if (tile.getThreads() * kMmaRows == tile.getRows() * kWarp &&
-      tile.getCols() == width && tile.getChunk() % kMmaDepth == 0 &&
+      tile.getCols() == width && tile.getChunk() % kPairColumns == 0 &&
       canShare(tile.getThreads(), tile.getRows(), chunks, /*run=*/2) &&
       canShare(tile.getThreads(), tile.getChunk(), chunks, /*run=*/2))
     return success();
-  kernel::AttentionOp op = a.op;
   return op.emitOpError("has a tile that its warps do not cover: ") << tile;
 }
 
@@ -290,7 +291,7 @@ mlir::vit::cuda::emitTensorAttention(kernel::AttentionOp op, SimtBuilder &b) {
   a.image = b.div(pair, a.heads);
   a.head = b.rem(pair, a.heads);
   a.firstQuery = b.mul(b.rem(b.unit(), blocks), a.tile.getRows());
-  TensorBuilder t(b);
+  TensorBuilder t(b, op.getTf32());
   TensorAttention(a, t).emit();
   return KernelInfo{
       perImage(op, a.heads * blocks),

@@ -1,4 +1,4 @@
-//===- TensorAttentionBackward.cpp - Attention's adjoint in bf16 ----------===//
+//===- TensorAttentionBackward.cpp - Attention's adjoint ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,7 +10,7 @@
 // queries in one pass over the keys and dq in another, then for each block of
 // keys dk and dv in a pass over the queries. A warp has 16 rows of a block. The
 // operands of a block stay in workgroup memory, those of a pass go through two
-// buffers, `chunk` tokens at a time. p and scale * ds are rounded to bf16, as
+// buffers, `chunk` tokens at a time. p and scale * ds are rounded, as
 // left operands of the next product; the transposed scores k q^T make p^T and
 // ds^T without an exchange between threads.
 //
@@ -101,7 +101,7 @@ private:
 TensorAttentionBackward::TensorAttentionBackward(kernel::AttentionBackwardOp op,
                                                  SimtBuilder &b,
                                                  ArrayRef<Activation> shapes)
-    : op(op), b(b), t(b), shapes(shapes), tile(op.getTile()),
+    : op(op), b(b), t(b, op.getTf32()), shapes(shapes), tile(op.getTile()),
       hasBias(op.getBias() != nullptr), queries(shapes[Query].tokens),
       keys(shapes[Key].tokens),
       depth(kernel::padTo(op.getHeadDim(), kernel::kChannelPad)),
@@ -110,8 +110,9 @@ TensorAttentionBackward::TensorAttentionBackward(kernel::AttentionBackwardOp op,
   image = b.div(b.unit(), op.getHeads());
   head = b.rem(b.unit(), op.getHeads());
   for (int64_t i : {0, 1}) {
-    block[i] = t.allocate(1, tile.getRows(), depth / kChunk);
-    moving[i] = t.allocate(kStages, chunk, depth / kChunk);
+    int64_t chunks = depth / t.operands.chunk();
+    block[i] = t.allocate(1, tile.getRows(), chunks);
+    moving[i] = t.allocate(kStages, chunk, chunks);
     blockShare[i] = t.share(block[i]);
     movingShare[i] = t.share(moving[i]);
   }
@@ -137,7 +138,8 @@ void TensorAttentionBackward::startCopies(Argument argument,
       exists = b.isLess(token, b.index(tokens));
       token = b.min(token, b.index(tokens - 1));
     }
-    Value channel = b.mul(b.add(share.chunk, j * share.across), kChunk);
+    Value channel =
+        b.mul(b.add(share.chunk, j * share.across), share.matrix.chunk);
     t.copy(number(argument), b.add(at(argument, token), channel), share.matrix,
            share.at(b, base, i, j), exists);
   });
@@ -177,13 +179,13 @@ TensorAttentionBackward::getProducts(ArrayRef<Value> bases) {
   Values products[] = {Values(blockSums, b.scalar(0)),
                        Values(blockSums, b.scalar(0))};
   Value row = b.mul(t.warp(), kMmaRows);
-  for (int64_t channels = 0; channels < depth / kChunk; channels += 2)
+  for (int64_t channels = 0; channels < block[0].chunks; channels += 2)
     for (int64_t i : {0, 1}) {
       Values left = t.load(block[i], t.leftElement(block[i], row, channels));
       Value from =
           b.add(bases[i], t.rightElement(moving[i], b.index(0), channels));
-      for (int64_t pair = 0; pair < chunk / kMmaRows; ++pair) {
-        int64_t rows = pair * kMmaRows * moving[i].rowElements();
+      for (int64_t pair = 0; pair < chunk / kPairColumns; ++pair) {
+        int64_t rows = pair * kPairColumns * moving[i].rowElements();
         t.multiplyPair(left, t.load(moving[i], b.add(from, rows)), products[i],
                        pair);
       }
@@ -209,15 +211,15 @@ void TensorAttentionBackward::add(MutableArrayRef<Value> sums,
                                   ArrayRef<Value> factors,
                                   const SharedMatrix &matrix, Value base) {
   SmallVector<Values> left = t.packLeft(factors);
-  for (int64_t channels = 0; channels < matrix.chunks; channels += 2) {
-    Value from = b.add(base, t.transposedElement(matrix, b.index(0), channels));
+  int64_t pairs = depth / kPairColumns;
+  TransposedOperand right =
+      t.planTransposed(matrix, b.index(0), pairs, /*isLeft=*/false);
+  for (int64_t pair = 0; pair < pairs; ++pair)
     for (auto [i, words] : llvm::enumerate(left)) {
-      int64_t rows = static_cast<int64_t>(i) * kMmaDepth * matrix.rowElements();
-      t.multiplyPair(words,
-                     t.load(matrix, b.add(from, rows), /*transposed=*/true),
-                     sums, channels / 2);
+      int64_t row = static_cast<int64_t>(i) * t.operands.depth();
+      t.multiplyPair(words, t.loadTransposed(right, base, row, pair), sums,
+                     pair);
     }
-  }
 }
 
 Value TensorAttentionBackward::getRow(Value first, int64_t half) {
@@ -384,9 +386,9 @@ void TensorAttentionBackward::emit() {
 static LogicalResult verifyTile(kernel::AttentionBackwardOp op) {
   kernel::TileAttr tile = op.getTile();
   int64_t width = kernel::padTo(op.getHeadDim(), kernel::kChannelPad);
-  int64_t chunks = width / kChunk;
+  int64_t chunks = width / Operands{op.getTf32()}.chunk();
   if (tile.getThreads() * kMmaRows == tile.getRows() * kWarp &&
-      tile.getCols() == width && tile.getChunk() % kMmaDepth == 0 &&
+      tile.getCols() == width && tile.getChunk() % kPairColumns == 0 &&
       tile.getRows() % tile.getChunk() == 0 &&
       canShare(tile.getThreads(), tile.getRows(), chunks, /*run=*/2) &&
       canShare(tile.getThreads(), tile.getChunk(), chunks, /*run=*/2))

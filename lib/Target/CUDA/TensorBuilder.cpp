@@ -15,29 +15,30 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cuda;
 
-Value SharedMatrix::at(CodeBuilder &b, Value row, Value chunk) const {
+Value SharedMatrix::at(CodeBuilder &b, Value row, Value inRow) const {
   if (llvm::isPowerOf2_64(chunks)) {
     // The number of the row among the eight that are loaded at once. With fewer
     // than 8 chunks, several rows share the 128 bytes that have one bank each.
     Value number = b.add(b.mul(b.rem(b.div(row, run), 4), 2), b.rem(row, 2));
-    int64_t sharing = kChunk / std::min(chunks, kChunk);
-    chunk = arith::XOrIOp::create(b, chunk, b.div(number, sharing));
+    int64_t sharing = kBankChunks / std::min(chunks, kBankChunks);
+    number = b.div(number, sharing);
+    inRow = arith::XOrIOp::create(b, inRow, number);
   }
-  return b.mul(b.add(b.mul(row, pitch()), chunk), kChunk);
+  return b.mul(b.add(b.mul(row, pitch()), inRow), chunk);
 }
 
-TensorBuilder::TensorBuilder(simt::SimtBuilder &b)
-    : b(b), warpValue(b.div(b.thread(), kWarp)),
+TensorBuilder::TensorBuilder(simt::SimtBuilder &b, bool isTf32)
+    : operands{isTf32}, b(b), warpValue(b.div(b.thread(), kWarp)),
       laneValue(b.rem(b.thread(), kWarp)) {}
 
 SharedMatrix TensorBuilder::allocate(int64_t buffers, int64_t rows,
                                      int64_t chunks, int64_t run) {
-  SharedMatrix matrix = {{}, rows, chunks, run};
+  SharedMatrix matrix = {{}, rows, chunks, run, operands.chunk()};
+  Type element = operands.isTf32 ? Type(b.getF32Type()) : b.getBF16Type();
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
-  auto type =
-      MemRefType::get({buffers * matrix.bufferElements()}, b.getBF16Type(),
-                      MemRefLayoutAttrInterface(), space);
+  auto type = MemRefType::get({buffers * matrix.bufferElements()}, element,
+                              MemRefLayoutAttrInterface(), space);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&b.function().getBody().front());
   matrix.memory = memref::AllocOp::create(b, type);
@@ -48,14 +49,18 @@ SharedMatrix TensorBuilder::allocate(int64_t buffers, int64_t rows,
 // Asynchronous copies
 //===----------------------------------------------------------------------===//
 
-/// Neighbouring threads copy neighbouring chunks, as many as divide the row.
-static int64_t getAcross(int64_t chunks) { return chunks & -chunks; }
+/// Neighbouring threads copy neighbouring chunks, as many as divide the row,
+/// but of eight rows at least, after which the permutation repeats.
+static int64_t getAcross(int64_t threads, int64_t chunks) {
+  constexpr int64_t period = 8;
+  return std::min(chunks & -chunks, std::max<int64_t>(threads / period, 1));
+}
 
 bool mlir::vit::cuda::canShare(int64_t threads, int64_t rows, int64_t chunks,
                                int64_t run) {
-  int64_t down = threads / getAcross(chunks);
+  int64_t across = getAcross(threads, chunks), down = threads / across;
   bool isPermuted = llvm::isPowerOf2_64(chunks);
-  return down * getAcross(chunks) == threads && down != 0 &&
+  return down * across == threads && chunks % across == 0 && down != 0 &&
          (down >= rows ||
           (rows % down == 0 && (!isPermuted || down % (4 * run) == 0))) &&
          (isPermuted || run == 2);
@@ -64,7 +69,7 @@ bool mlir::vit::cuda::canShare(int64_t threads, int64_t rows, int64_t chunks,
 CopyShare TensorBuilder::share(const SharedMatrix &matrix) {
   CopyShare share;
   share.matrix = matrix;
-  share.across = getAcross(matrix.chunks);
+  share.across = getAcross(b.threads(), matrix.chunks);
   share.down = b.threads() / share.across;
   share.row = b.div(b.thread(), share.across);
   share.chunk = b.rem(b.thread(), share.across);
@@ -87,18 +92,18 @@ void CopyShare::forEach(CodeBuilder &b,
 
 Value CopyShare::at(CodeBuilder &b, Value base, int64_t i, int64_t j) const {
   return b.add(b.add(base, target),
-               i * down * matrix.rowElements() + j * across * kChunk);
+               i * down * matrix.rowElements() + j * across * matrix.chunk);
 }
 
 void TensorBuilder::copy(unsigned argument, Value from,
                          const SharedMatrix &matrix, Value to, Value exists) {
   Value count;
   if (exists)
-    count = b.select(exists, b.index(kChunk), b.index(0));
+    count = b.select(exists, b.index(matrix.chunk), b.index(0));
   nvgpu::DeviceAsyncCopyOp::create(
       b, nvgpu::DeviceAsyncTokenType::get(b.getContext()), matrix.memory,
       ValueRange{to}, b.function().getArgument(argument), ValueRange{from},
-      b.getIndexAttr(kChunk), count, /*bypassL1=*/b.getUnitAttr());
+      b.getIndexAttr(matrix.chunk), count, /*bypassL1=*/b.getUnitAttr());
 }
 
 void TensorBuilder::commit() { NVVM::CpAsyncCommitGroupOp::create(b); }
@@ -158,15 +163,27 @@ SmallVector<Value> TensorBuilder::pipeline(int64_t stages, Value steps,
 //===----------------------------------------------------------------------===//
 
 SmallVector<Value> TensorBuilder::load(const SharedMatrix &matrix,
-                                       Value element, bool transposed) {
+                                       Value element) {
+  return loadMatrices(matrix, element, /*transposed=*/false);
+}
+
+SmallVector<Value> TensorBuilder::loadMatrices(const SharedMatrix &matrix,
+                                               Value element, bool transposed) {
   constexpr int64_t count = 4;
-  auto type = VectorType::get({count, 2}, b.getBF16Type());
+  auto memory = cast<MemRefType>(matrix.memory.getType());
+  auto type = VectorType::get({count, operands.isTf32 ? 1 : 2},
+                              memory.getElementType());
   Value loaded =
       nvgpu::LdMatrixOp::create(b, type, matrix.memory, ValueRange{element},
                                 transposed, static_cast<int32_t>(count));
   SmallVector<Value> words;
   auto word = VectorType::get({1}, b.getI32Type());
   for (int64_t i = 0; i < count; ++i) {
+    if (operands.isTf32) {
+      words.push_back(toTf32(
+          vector::ExtractOp::create(b, loaded, ArrayRef<int64_t>{i, 0})));
+      continue;
+    }
     Value pair = vector::ExtractOp::create(b, loaded, ArrayRef<int64_t>{i});
     words.push_back(b.extract(vector::BitCastOp::create(b, word, pair), 0));
   }
@@ -193,11 +210,63 @@ Value TensorBuilder::rightElement(const SharedMatrix &matrix, Value row,
                b.mul(row, matrix.rowElements()));
 }
 
-Value TensorBuilder::transposedElement(const SharedMatrix &matrix, Value row,
-                                       int64_t chunk) {
-  // As for left operands: the halves of the depth are rows here, the blocks
-  // chunks.
-  return leftElement(matrix, row, chunk);
+TransposedOperand TensorBuilder::planTransposed(const SharedMatrix &matrix,
+                                                Value channel, int64_t count,
+                                                bool isLeft) {
+  TransposedOperand operand = {matrix, isLeft, {}};
+  Value chunk = b.div(channel, matrix.chunk);
+  if (!operands.isTf32) {
+    // Of the four matrices of a load, the second and the third differ: on the
+    // left the second has the next 8 channels, on the right the next 8 rows.
+    Value half = b.div(lane(), 16), eighth = b.rem(b.div(lane(), 8), 2);
+    Value row =
+        isLeft ? b.add(b.rem(lane(), 8), b.mul(half, 8)) : b.rem(lane(), 16);
+    for (int64_t i = 0; i < count; ++i)
+      operand.elements.push_back(matrix.at(
+          b, row, b.add(b.add(chunk, isLeft ? eighth : half), 2 * i)));
+    return operand;
+  }
+  Value row = b.mul(b.rem(lane(), 4), 2), column = b.div(lane(), 4);
+  Value inChunk = b.rem(column, matrix.chunk);
+  chunk = b.add(chunk, b.div(column, matrix.chunk));
+  // Where chunks are permuted, what is added to their numbers is not added to
+  // elements: of each sum modulo 8 there is an element.
+  bool isPermuted = llvm::isPowerOf2_64(matrix.chunks);
+  int64_t variants = isPermuted ? std::min(matrix.chunks, kBankChunks) : 1;
+  for (int64_t i = 0; i < variants; ++i)
+    operand.elements.push_back(
+        b.add(matrix.at(b, row, arith::XOrIOp::create(b, chunk, b.index(i))),
+              inChunk));
+  return operand;
+}
+
+SmallVector<Value>
+TensorBuilder::loadTransposed(const TransposedOperand &operand, Value base,
+                              int64_t row, int64_t index) {
+  const SharedMatrix &matrix = operand.matrix;
+  if (!operands.isTf32)
+    return loadMatrices(
+        matrix,
+        b.add(b.add(base, operand.elements[index]), row * matrix.rowElements()),
+        /*transposed=*/true);
+  SmallVector<Value> words;
+  for (int64_t word = 0; word < kLeftWords; ++word) {
+    // The second of two rows; the second 8 of the channels.
+    int64_t second = operand.isLeft ? word / 2 : word % 2;
+    int64_t half = operand.isLeft ? word % 2 : word / 2;
+    int64_t chunk =
+        operands.pairChunks() * index + operands.pairChunks() / 2 * half;
+    int64_t variant = chunk % static_cast<int64_t>(operand.elements.size());
+    // Rows 2t and 2t + 1 are permuted alike where rows share 128 bytes.
+    int64_t other =
+        operand.elements.size() == kBankChunks ? variant ^ second : variant;
+    Value from = b.add(b.add(base, operand.elements[other]),
+                       (row + second) * matrix.rowElements() +
+                           (chunk - variant) * matrix.chunk);
+    words.push_back(
+        toTf32(memref::LoadOp::create(b, matrix.memory, ValueRange{from})));
+  }
+  return words;
 }
 
 void TensorBuilder::multiplyPair(ArrayRef<Value> left, ArrayRef<Value> words,
@@ -214,11 +283,12 @@ SmallVector<Value> TensorBuilder::multiply(ArrayRef<Value> left,
                                            ValueRange sums) {
   auto type = LLVM::LLVMStructType::getLiteral(
       b.getContext(), SmallVector<Type>(kSums, b.getF32Type()));
+  auto element = operands.isTf32 ? NVVM::MMATypes::tf32 : NVVM::MMATypes::bf16;
   Value result = NVVM::MmaOp::create(
       b, type, left, right, sums,
-      ArrayRef<int64_t>{kMmaRows, kMmaColumns, kMmaDepth},
+      ArrayRef<int64_t>{kMmaRows, kMmaColumns, operands.depth()},
       /*b1Op=*/std::nullopt, /*intOverflow=*/std::nullopt,
-      std::array{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
+      std::array{element, element},
       std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
   SmallVector<Value> values;
   for (int64_t i = 0; i < kSums; ++i)
@@ -283,7 +353,19 @@ Value TensorBuilder::pack(Value low, Value high) {
                    0);
 }
 
+Value TensorBuilder::toTf32(Value value) {
+  return NVVM::ConvertFloatToTF32Op::create(b, b.getI32Type(), value,
+                                            NVVM::FPRoundingMode::RNA);
+}
+
 SmallVector<SmallVector<Value>> TensorBuilder::packLeft(ArrayRef<Value> sums) {
+  if (operands.isTf32) {
+    SmallVector<SmallVector<Value>> words(sums.size() / kSums);
+    for (auto [i, block] : llvm::enumerate(words))
+      for (int64_t sum : {0, 2, 1, 3})
+        block.push_back(toTf32(sums[i * kSums + sum]));
+    return words;
+  }
   SmallVector<SmallVector<Value>> words(sums.size() / (2 * kSums));
   for (size_t i = 0; i < sums.size(); i += 2)
     words[i / (2 * kSums)].push_back(pack(sums[i], sums[i + 1]));

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Products of bf16 by mma.sync m16n8k16 (PTX ISA, "Matrix multiply-accumulate
-// operation using mma instruction") of matrices that cp.async copies to
-// workgroup memory and ldmatrix loads from there.
+// Products of bf16 by mma.sync m16n8k16, and of f32 that are rounded to tf32 by
+// m16n8k8 (PTX ISA, "Matrix multiply-accumulate operation using mma
+// instruction"), of matrices that cp.async copies to workgroup memory and
+// ldmatrix loads from there.
 //
 // The 32 lanes of a warp hold the 16 x 8 sums of one instruction as follows:
 // with g = lane / 4 and t = lane % 4, sums 0 and 1 are columns 2t and 2t + 1 of
@@ -23,16 +24,32 @@
 namespace mlir::vit::cuda {
 
 inline constexpr int64_t kWarp = 32; ///< lanes
-/// bf16 elements of 16 bytes: what an asynchronous copy moves, and a row of the
-/// 8 x 8 matrices that ldmatrix loads.
-inline constexpr int64_t kChunk = 8;
+/// A chunk is what an asynchronous copy moves, and a row of the 8 x 8 matrices
+/// of 16 bits that ldmatrix loads.
+inline constexpr int64_t kChunkBytes = 16;
+/// Chunks of 128 bytes: each of their words is in another bank.
+inline constexpr int64_t kBankChunks = 8;
 // The sizes of one mma.sync.
-inline constexpr int64_t kMmaRows = 16, kMmaColumns = 8, kMmaDepth = 16;
-/// The f32 sums of one mma.sync in a lane, and its words of bf16 operands.
+inline constexpr int64_t kMmaRows = 16, kMmaColumns = 8;
+/// Right operands are loaded for two blocks of columns at a time.
+inline constexpr int64_t kPairColumns = 2 * kMmaColumns;
+/// The f32 sums of one mma.sync in a lane, and its words of operands.
 inline constexpr int64_t kSums = 4, kLeftWords = 4, kRightWords = 2;
 
-/// `buffers` matrices of bf16 in workgroup memory, each `rows` rows of `chunks`
-/// chunks.
+/// The operands of products.
+struct Operands {
+  bool isTf32; ///< f32, rounded to tf32 when they are loaded; else bf16
+
+  /// Elements of a chunk.
+  int64_t chunk() const { return kChunkBytes / (isTf32 ? 4 : 2); }
+  /// The depth of one mma.sync: two chunks.
+  int64_t depth() const { return 2 * chunk(); }
+  /// Chunks of kPairColumns elements.
+  int64_t pairChunks() const { return kPairColumns / chunk(); }
+};
+
+/// `buffers` matrices of operands in workgroup memory, each `rows` rows of
+/// `chunks` chunks of `chunk` elements.
 ///
 /// ldmatrix loads one chunk of each of eight rows at once. Their numbers are
 /// those with r % run < 2 of 4 * run consecutive ones: a + run * b for a in 0,
@@ -41,19 +58,28 @@ inline constexpr int64_t kSums = 4, kLeftWords = 4, kRightWords = 2;
 /// no power of two, a chunk that is not used follows each row instead; this
 /// needs a run of 2.
 struct SharedMatrix {
-  Value memory; ///< memref<?xbf16>
-  int64_t rows, chunks, run;
+  Value memory; ///< of rank 1
+  int64_t rows, chunks, run, chunk;
 
   /// Chunks from one row to the next.
   int64_t pitch() const {
     return llvm::isPowerOf2_64(chunks) ? chunks : chunks | 1;
   }
-  int64_t rowElements() const { return pitch() * kChunk; }
+  int64_t rowElements() const { return pitch() * chunk; }
   int64_t bufferElements() const { return rows * rowElements(); }
   /// Returns the element at which chunk `chunk` of row `row` begins. That of
   /// row `row` + n is n * rowElements() further where n is a multiple of 4 *
   /// run, or where n is even and both rows are in the same `run`.
   Value at(CodeBuilder &b, Value row, Value chunk) const;
+};
+
+/// Where a lane finds the words of operands that are the transposed matrix:
+/// their depth are its rows, their rows or columns its channels. See
+/// `TensorBuilder::planTransposed`.
+struct TransposedOperand {
+  SharedMatrix matrix;
+  bool isLeft;
+  SmallVector<Value> elements;
 };
 
 /// Which chunks of a matrix a thread copies: those with numbers chunk + across
@@ -78,7 +104,9 @@ bool canShare(int64_t threads, int64_t rows, int64_t chunks, int64_t run);
 /// Builds the instructions in a kernel for CUDA whose threads are whole warps.
 class TensorBuilder {
 public:
-  explicit TensorBuilder(simt::SimtBuilder &b);
+  explicit TensorBuilder(simt::SimtBuilder &b, bool isTf32 = false);
+
+  const Operands operands;
 
   Value warp() const { return warpValue; } ///< within the workgroup
   Value lane() const { return laneValue; } ///< within the warp
@@ -120,22 +148,35 @@ public:
   // Fragments
   //===--------------------------------------------------------------------===//
 
-  /// Loads four 8 x 8 matrices, whose rows begin at the elements that lanes
-  /// 0-7, 8-15, 16-23 and 24-31 give. Lane 4r + c gets elements 2c and 2c + 1
-  /// of row r of each, or of column r if `transposed`, as i32.
-  SmallVector<Value> load(const SharedMatrix &matrix, Value element,
-                          bool transposed = false);
+  /// Loads four 8 x 8 matrices of 16 bits, whose rows begin at the elements
+  /// that lanes 0-7, 8-15, 16-23 and 24-31 give. Lane 4r + c gets elements 2c
+  /// and 2c + 1 of row r of each as i32; in tf32, where a matrix is 8 x 4,
+  /// element c, rounded.
+  SmallVector<Value> load(const SharedMatrix &matrix, Value element);
   /// The element at which the row of this lane begins in a load of left
-  /// operands of products of `matrix`: rows from `row` on, the kMmaDepth
-  /// channels from chunk `chunk` on.
+  /// operands of products of `matrix`: rows from `row` on, the depth from
+  /// chunk `chunk` on.
   Value leftElement(const SharedMatrix &matrix, Value row, int64_t chunk);
   /// The same for the right operands of rows `row` to `row` + 15: those of the
   /// first 8 rows, then those of the others.
   Value rightElement(const SharedMatrix &matrix, Value row, int64_t chunk);
-  /// The same if the operand is the transposed matrix, to be loaded
-  /// `transposed`: its depth are kMmaDepth rows from `row` on, its rows 16
-  /// channels.
-  Value transposedElement(const SharedMatrix &matrix, Value row, int64_t chunk);
+  /// Prepares loads of operands of 16 rows, or if not `isLeft` columns, which
+  /// are `count` times 16 channels of `matrix` from `channel` on: a multiple of
+  /// all these channels if it is not 0.
+  ///
+  /// In tf32 ldmatrix cannot transpose, so a lane loads each word by itself.
+  /// The order of the depth is free as long as it is the same on both sides:
+  /// word k = t is row 2t, k = t + 4 row 2t + 1. So lanes read four rows of
+  /// equal parity at once, whose chunks are in different banks, and the sums of
+  /// two columns of a lane are left operands as they are (see packLeft). It is
+  /// not that of `load`.
+  TransposedOperand planTransposed(const SharedMatrix &matrix, Value channel,
+                                   int64_t count, bool isLeft);
+  /// Loads the words of the depth that are rows `row`, ..., a multiple of the
+  /// depth, of the buffer that begins at element `base`, and channels number
+  /// 16 * `index`, ...
+  SmallVector<Value> loadTransposed(const TransposedOperand &operand,
+                                    Value base, int64_t row, int64_t index);
   /// Adds left right^T to the sums of blocks 2 * `pair` and 2 * `pair` + 1;
   /// `words` are the right operands of both.
   void multiplyPair(ArrayRef<Value> left, ArrayRef<Value> words,
@@ -157,15 +198,23 @@ public:
   /// subnormal results (PTX ISA, "ex2"): one instruction, for numbers that are
   /// rounded to operands.
   Value exp2(Value value);
-  /// A word of two numbers 1 in bf16.
-  Value ones() { return b.constant(b.getI32IntegerAttr(0x3f803f80)); }
-  /// Returns two f32, rounded to bf16, as i32; the first is in the low half.
-  Value pack(Value low, Value high);
-  /// Rounds sums of 16 rows to left operands: two blocks of 8 columns are a
-  /// depth of 16.
+  /// A word of operands that are 1.
+  Value ones() {
+    return b.constant(
+        b.getI32IntegerAttr(operands.isTf32 ? 0x3f800000 : 0x3f803f80));
+  }
+  /// Rounds sums of 16 rows to left operands. Two blocks of 8 columns are the
+  /// depth of bf16, one is that of tf32, in the order of `planTransposed`.
   SmallVector<SmallVector<Value>> packLeft(ArrayRef<Value> sums);
 
 private:
+  /// Returns two f32, rounded to bf16, as i32; the first is in the low half.
+  Value pack(Value low, Value high);
+  /// Returns an f32, rounded to tf32, as i32 (PTX ISA, cvt.rna.tf32.f32).
+  Value toTf32(Value value);
+  SmallVector<Value> loadMatrices(const SharedMatrix &matrix, Value element,
+                                  bool transposed);
+
   simt::SimtBuilder &b;
   Value warpValue, laneValue;
 };

@@ -24,13 +24,13 @@ FailureOr<KernelInfo> emitTensorGemm(kernel::GemmOp op, simt::SimtBuilder &b);
 FailureOr<KernelInfo> emitWgmmaGemm(kernel::GemmOp op, simt::SimtBuilder &b);
 FailureOr<KernelInfo> emitWgmmaWeightGradient(kernel::WeightGradientOp op,
                                               simt::SimtBuilder &b);
-/// Emits an attention of bf16 that does not return its probabilities.
+/// Emits an attention of bf16 or tf32 that does not return its probabilities.
 FailureOr<KernelInfo> emitTensorAttention(kernel::AttentionOp op,
                                           simt::SimtBuilder &b);
-/// Emits a weight gradient of bf16.
+/// Emits a weight gradient of bf16 or tf32.
 FailureOr<KernelInfo> emitTensorWeightGradient(kernel::WeightGradientOp op,
                                                simt::SimtBuilder &b);
-/// Emits the backward pass of an attention of bf16.
+/// Emits the backward pass of an attention of bf16 or tf32.
 FailureOr<KernelInfo>
 emitTensorAttentionBackward(kernel::AttentionBackwardOp op,
                             simt::SimtBuilder &b);

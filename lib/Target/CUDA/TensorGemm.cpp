@@ -1,4 +1,4 @@
-//===- TensorGemm.cpp - Products of bf16 by tensor cores ------------------===//
+//===- TensorGemm.cpp - Products by tensor cores --------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -83,17 +83,18 @@ private:
   Value firstRow, firstColumn;     ///< those of the tile
   Value warpRow, warpColumn;       ///< those of the warp in the tile
   SmallVector<Copy> copies;        ///< of the input and the weights
-  SmallVector<Value> lefts, rights; ///< elements of the lane, per kMmaDepth
+  SmallVector<Value> lefts, rights; ///< elements of the lane, per depth
 };
 } // namespace
 
 TensorGemm::TensorGemm(kernel::GemmOp op, SimtBuilder &b,
                        const Activation &input, const Activation &result,
                        const Epilogue &epilogue)
-    : op(op), b(b), t(b), input(input), result(result), epilogue(epilogue),
-      tile(op.getTile()), run(getRun(op)), groupBlocks(run / 2),
-      depthChunks(input.vectors * kVectorLanes / kChunk),
-      tileChunks(tile.getChunk() / kChunk),
+    : op(op), b(b), t(b, op.getTf32()), input(input), result(result),
+      epilogue(epilogue), tile(op.getTile()), run(getRun(op)),
+      groupBlocks(run / 2),
+      depthChunks(input.vectors * kVectorLanes / t.operands.chunk()),
+      tileChunks(tile.getChunk() / t.operands.chunk()),
       rowBlocks(tile.getThreadRows() * 8 / kMmaRows),
       columnBlocks(tile.getThreadCols() * 4 / kMmaColumns) {
   rows = result.rows(b);
@@ -115,7 +116,7 @@ TensorGemm::Copy TensorGemm::planCopy(unsigned argument,
     copy.exists.push_back(
         isRagged ? b.compare(arith::CmpIPredicate::sle, row, last) : Value());
     copy.row.push_back(
-        b.mul(isRagged ? b.min(row, last) : row, depthChunks * kChunk));
+        b.mul(isRagged ? b.min(row, last) : row, depthChunks * matrix.chunk));
   }
   return copy;
 }
@@ -128,7 +129,7 @@ void TensorGemm::startCopies(Value step, Value buffer) {
       chunk = b.min(chunk, b.index(depthChunks - 1));
     }
     const SharedMatrix &matrix = copy.share.matrix;
-    Value channel = b.mul(chunk, kChunk);
+    Value channel = b.mul(chunk, matrix.chunk);
     Value base = b.mul(buffer, matrix.bufferElements());
     copy.share.forEach(b, [&](int64_t i, int64_t j) {
       Value exists = copy.exists[i];
@@ -257,12 +258,13 @@ void TensorGemm::store(ArrayRef<Value> sums) {
 static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
                                 int64_t run) {
   int64_t rows = 8 * tile.getThreadRows(), cols = 4 * tile.getThreadCols();
-  int64_t chunks = tile.getChunk() / kChunk;
+  Operands operands = {op.getTf32()};
+  int64_t chunks = tile.getChunk() / operands.chunk();
   if (rows % kMmaRows == 0 && cols % (4 * run) == 0 &&
       tile.getRows() % rows == 0 && tile.getCols() % cols == 0 &&
       tile.getRows() * tile.getCols() * kWarp ==
           rows * cols * tile.getThreads() &&
-      tile.getChunk() % kMmaDepth == 0 && llvm::isPowerOf2_64(chunks) &&
+      tile.getChunk() % operands.depth() == 0 && llvm::isPowerOf2_64(chunks) &&
       canShare(tile.getThreads(), tile.getRows(), chunks, /*run=*/2) &&
       canShare(tile.getThreads(), tile.getCols(), chunks, run))
     return success();

@@ -1,4 +1,4 @@
-//===- TensorWeightGradient.cpp - dy^T x in bf16 by tensor cores ----------===//
+//===- TensorWeightGradient.cpp - dy^T x by tensor cores ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,7 +7,8 @@
 //
 // A work unit is one tile, rows x cols of [out, in], computed for `chunk` rows
 // of the operands at a time; warps share it as in TensorGemm.cpp. Both operands
-// lie in workgroup memory as in memory, and ldmatrix transposes them. If the
+// lie in workgroup memory as in memory and are transposed when they are loaded
+// (TensorBuilder::planTransposed). If the
 // gradient of the bias is wanted, the warps that have the first column multiply
 // dy^T by ones, too. Rows beyond the last are zero. If the rows are split into
 // parts, the units of one part follow those of the part before.
@@ -65,8 +66,8 @@ private:
   Value first[2];                  ///< channel of each operand
   Value warpRow, warpColumn;       ///< those of the warp in the tile
   CopyShare shares[2];
-  SmallVector<Value> lefts, rights; ///< elements of the lane, per 16 channels
-  Value sumsBias;                   ///< i1: this warp has the first column
+  TransposedOperand left, right;
+  Value sumsBias; ///< i1: this warp has the first column
 };
 } // namespace
 
@@ -74,8 +75,8 @@ TensorWeightGradient::TensorWeightGradient(kernel::WeightGradientOp op,
                                            SimtBuilder &b,
                                            const Activation &gradient,
                                            const Activation &input)
-    : op(op), b(b), t(b), shapes{gradient, input}, tile(op.getTile()),
-      hasBias(op.getBias() != nullptr),
+    : op(op), b(b), t(b, op.getTf32()), shapes{gradient, input},
+      tile(op.getTile()), hasBias(op.getBias() != nullptr),
       parts(op.getResult().getType().getDimSize(0) / gradient.width),
       rowTiles(
           llvm::divideCeil(gradient.vectors * kVectorLanes, tile.getRows())),
@@ -102,14 +103,15 @@ TensorWeightGradient::TensorWeightGradient(kernel::WeightGradientOp op,
   sumsBias = b.isEqual(b.add(first[Input], warpColumn), b.index(0));
   int64_t widths[] = {tile.getRows(), tile.getCols()};
   for (unsigned operand : {Gradient, Input})
-    shares[operand] =
-        t.share(t.allocate(kStages, tile.getChunk(), widths[operand] / kChunk));
+    shares[operand] = t.share(t.allocate(kStages, tile.getChunk(),
+                                         widths[operand] / t.operands.chunk()));
 }
 
 void TensorWeightGradient::startCopies(unsigned argument, Value step,
                                        Value buffer) {
   const CopyShare &share = shares[argument];
   int64_t width = shapes[argument].vectors * kVectorLanes;
+  int64_t chunk = share.matrix.chunk;
   Value base = b.mul(buffer, share.matrix.bufferElements());
   Value last = b.sub(rows, b.index(1));
   share.forEach(b, [&](int64_t i, int64_t j) {
@@ -117,11 +119,11 @@ void TensorWeightGradient::startCopies(unsigned argument, Value step,
         b.add(b.add(b.mul(b.add(firstStep, step), tile.getChunk()), share.row),
               i * share.down);
     Value channel = b.add(first[argument],
-                          b.mul(b.add(share.chunk, j * share.across), kChunk));
+                          b.mul(b.add(share.chunk, j * share.across), chunk));
     Value exists = b.isLess(row, rows);
-    if (width % (share.matrix.chunks * kChunk) != 0) {
+    if (width % (share.matrix.chunks * chunk) != 0) {
       exists = b.both(exists, b.isLess(channel, b.index(width)));
-      channel = b.min(channel, b.index(width - kChunk));
+      channel = b.min(channel, b.index(width - chunk));
     }
     Value from = b.mul(b.min(row, last), width);
     t.copy(argument, b.add(from, channel), share.matrix,
@@ -130,45 +132,27 @@ void TensorWeightGradient::startCopies(unsigned argument, Value step,
 }
 
 void TensorWeightGradient::planLoads() {
-  // Of the four matrices of a load, the second and the third differ: on the
-  // left the second has the next 8 channels, on the right the next 8 rows.
-  Value half = b.div(t.lane(), 16), eighth = b.rem(b.div(t.lane(), 8), 2);
-  Value leftRow = b.add(b.rem(t.lane(), 8), b.mul(half, 8));
-  Value rightRow = b.rem(t.lane(), 16);
-  auto plan = [&](const SharedMatrix &matrix, Value row, Value channel,
-                  Value chunk, int64_t count) {
-    SmallVector<Value> elements;
-    for (int64_t i = 0; i < count; ++i)
-      elements.push_back(matrix.at(
-          b, row, b.add(b.add(b.div(channel, kChunk), chunk), 2 * i)));
-    return elements;
-  };
-  lefts = plan(shares[Gradient].matrix, leftRow, warpRow, eighth, rowBlocks);
-  rights =
-      plan(shares[Input].matrix, rightRow, warpColumn, half, columnBlocks / 2);
+  left = t.planTransposed(shares[Gradient].matrix, warpRow, rowBlocks,
+                          /*isLeft=*/true);
+  right = t.planTransposed(shares[Input].matrix, warpColumn, columnBlocks / 2,
+                           /*isLeft=*/false);
 }
 
 SmallVector<Value> TensorWeightGradient::multiply(Value buffer,
                                                   ValueRange carried) {
   SmallVector<Value> sums(carried);
-  const SharedMatrix &left = shares[Gradient].matrix,
-                     &right = shares[Input].matrix;
+  Value leftBase = b.mul(buffer, left.matrix.bufferElements());
+  Value rightBase = b.mul(buffer, right.matrix.bufferElements());
   int64_t products = rowBlocks * columnBlocks * kSums;
-  for (int64_t row = 0; row < tile.getChunk(); row += kMmaDepth) {
-    Value leftBase =
-        b.add(b.mul(buffer, left.bufferElements()), row * left.rowElements());
-    Value rightBase =
-        b.add(b.mul(buffer, right.bufferElements()), row * right.rowElements());
+  for (int64_t row = 0; row < tile.getChunk(); row += t.operands.depth()) {
     SmallVector<SmallVector<Value>> columns;
-    for (Value from : rights) {
-      SmallVector<Value> words =
-          t.load(right, b.add(rightBase, from), /*transposed=*/true);
+    for (int64_t j = 0; j < columnBlocks / 2; ++j) {
+      SmallVector<Value> words = t.loadTransposed(right, rightBase, row, j);
       columns.push_back({words[0], words[1]});
       columns.push_back({words[2], words[3]});
     }
-    for (auto [i, from] : llvm::enumerate(lefts)) {
-      SmallVector<Value> words =
-          t.load(left, b.add(leftBase, from), /*transposed=*/true);
+    for (int64_t i = 0; i < rowBlocks; ++i) {
+      SmallVector<Value> words = t.loadTransposed(left, leftBase, row, i);
       for (int64_t j = 0; j < columnBlocks; ++j) {
         auto own = MutableArrayRef<Value>(sums).slice(
             (i * columnBlocks + j) * kSums, kSums);
@@ -265,14 +249,16 @@ void TensorWeightGradient::emit() {
 static LogicalResult verifyTile(kernel::WeightGradientOp op) {
   kernel::TileAttr tile = op.getTile();
   int64_t rows = 8 * tile.getThreadRows(), cols = 4 * tile.getThreadCols();
+  Operands operands = {op.getTf32()};
+  int64_t chunk = operands.chunk();
   if (rows % kMmaRows == 0 && cols % (2 * kMmaColumns) == 0 &&
       tile.getRows() % rows == 0 && tile.getCols() % cols == 0 &&
       tile.getRows() * tile.getCols() * kWarp ==
           rows * cols * tile.getThreads() &&
-      tile.getChunk() % kMmaDepth == 0 &&
-      canShare(tile.getThreads(), tile.getChunk(), tile.getRows() / kChunk,
+      tile.getChunk() % operands.depth() == 0 &&
+      canShare(tile.getThreads(), tile.getChunk(), tile.getRows() / chunk,
                /*run=*/2) &&
-      canShare(tile.getThreads(), tile.getChunk(), tile.getCols() / kChunk,
+      canShare(tile.getThreads(), tile.getChunk(), tile.getCols() / chunk,
                /*run=*/2))
     return success();
   return op.emitOpError("has a tile that its warps do not cover: ") << tile;

@@ -308,15 +308,15 @@ Value WarpgroupBuilder::multiply(const GroupOperand &left,
       cast<LLVM::LLVMStructType>(sums.getType()).getBody().size() / kBlockSums *
       kBlockColumns;
   auto shape =
-      NVVM::MMAShapeAttr::get(b.getContext(), kGroupRows, columns, kMmaDepth);
+      NVVM::MMAShapeAttr::get(b.getContext(), kGroupRows, columns, kWgmmaDepth);
   // A descriptor counts 16 bytes.
   auto at = [&](const GroupOperand &operand, int64_t k) -> Value {
     int64_t bytes = operand.isTransposed ? kBoxRowBytes : 2;
     Value offset =
-        constant64(operand.isConstant ? 0 : k * kMmaDepth * bytes / 16);
+        constant64(operand.isConstant ? 0 : k * kWgmmaDepth * bytes / 16);
     return arith::AddIOp::create(b, operand.descriptor, offset);
   };
-  for (int64_t k = 0; k < kBoxColumns / kMmaDepth; ++k)
+  for (int64_t k = 0; k < kBoxColumns / kWgmmaDepth; ++k)
     sums = NVVM::WgmmaMmaAsyncOp::create(
         b, sums.getType(), sums, at(left, k), at(right, k), shape,
         NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::f32,

@@ -31,6 +31,8 @@ inline constexpr int64_t kWarpgroup = 128; ///< threads
 inline constexpr int64_t kGroupRows = 64, kBlockColumns = 8;
 /// Sums that a thread has in a block of columns: two in each of two rows.
 inline constexpr int64_t kBlockSums = 4;
+/// The depth of one wgmma of bf16.
+inline constexpr int64_t kWgmmaDepth = 16;
 /// Elements and bytes of a row of a box.
 inline constexpr int64_t kBoxColumns = TensorMap::kBoxColumns;
 inline constexpr int64_t kBoxRowBytes = 128;

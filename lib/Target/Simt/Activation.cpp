@@ -93,8 +93,9 @@ FailureOr<InputAndResult> InputAndResult::getProduct(kernel::GemmOp op) {
   // The input has the channels of `out` if transposed, otherwise those of `in`.
   auto fits = [&] {
     int64_t in = panels.getInGroup(), out = panels.getOutGroup();
-    bool isNarrow = !weight.getElementType().isF32();
-    return isNarrow == (panels.getCols() == 1) && panels.getInterleave() == 1 &&
+    bool isRowMajor = op.getTf32() || !weight.getElementType().isF32();
+    return isRowMajor == (panels.getCols() == 1) &&
+           panels.getInterleave() == 1 &&
            panels.getTransposed() == transposed &&
            (transposed ? out : in) == input->group &&
            (transposed ? in : out) == result->group;

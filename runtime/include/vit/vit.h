@@ -235,10 +235,11 @@ typedef struct vit_entry_info {
 VIT_API int32_t vit_module_entry_count(const vit_module *module);
 VIT_API vit_status vit_module_entry(const vit_module *module, int32_t index,
                                     vit_entry_info *out_info, vit_error *error);
-/// The name of precision number `index` of an entry's code ("f32", "bf16",
-/// "int8"), the default one first; NULL where there are fewer, and where there
-/// is no such entry. `entry` NULL: the first. A precision is the type of the
-/// operands of products; sums are f32, of int8 exact integers. Static storage.
+/// The name of precision number `index` of an entry's code ("f32", "tf32",
+/// "bf16", "int8"), the default one first; NULL where there are fewer, and
+/// where there is no such entry. `entry` NULL: the first. A precision is the
+/// type of the operands of products; sums are f32, of int8 exact integers.
+/// Static storage.
 VIT_API const char *vit_module_precision(const vit_module *module,
                                          const char *entry, int32_t index);
 /// `entry` NULL: the first.
@@ -536,8 +537,9 @@ typedef struct vit_session_options {
   void *cancel_context;
   const char *device;    ///< NULL: "cpu". See below. Copied.
   const char *level;     ///< NULL: the best. See below. Copied.
-  const char *precision; ///< "f32", "bf16" or "int8"; NULL: the module's
-                         ///< default for each entry. See below. Copied.
+  const char *precision; ///< "f32", "tf32", "bf16" or "int8"; NULL: the
+                         ///< module's default for each entry. See below.
+                         ///< Copied.
   /// Sums gradients over ranks: for modules compiled with a training step and
   /// --distribute; VIT_UNSUPPORTED for others. NULL: one rank. Copied. Each
   /// rank has parameters and a session of its own, and equal options.
@@ -560,7 +562,9 @@ typedef struct vit_session_options {
 /// `precision` chooses among the code that the module has (see
 /// vit_module_precision): of that precision, the best level that the machine
 /// has. VIT_UNSUPPORTED where no entry has code in it, VIT_INVALID_ARGUMENT if
-/// there is no such precision. Code for GPUs is f32 or bf16.
+/// there is no such precision. Code for Vulkan is f32 or bf16, for CUDA tf32,
+/// too. Devices that have no products of tf32, the CPU and those of Vulkan, run
+/// code of f32 in its place, which vit_session_code tells.
 ///
 /// VIT_UNSUPPORTED where the module has no code that the device (for the CPU:
 /// below VIT_CPU_LEVEL, if that is set) runs, or where there is no driver;
@@ -577,7 +581,7 @@ VIT_API void vit_session_release(vit_session *session);
 typedef struct vit_code_info {
   size_t struct_size;    ///< sizeof(vit_code_info), set by the caller.
   const char *level;     ///< "avx512", "tiled", "sm_80"
-  const char *precision; ///< "f32", "bf16", "int8"
+  const char *precision; ///< "f32", "tf32", "bf16", "int8"
   int32_t is_widened;    ///< 1: the level has no instruction for products in
                          ///< this precision; operands are widened to f32.
 } vit_code_info;

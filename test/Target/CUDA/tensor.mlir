@@ -69,3 +69,52 @@ func.func @attention(%x: tensor<?x65x144xbf16>) -> tensor<?x65x48xf32> {
       : (tensor<?x65x144xbf16>, tensor<?x65x144xbf16>, tensor<?x65x144xbf16>) -> tensor<?x65x48xf32>
   return %y : tensor<?x65x48xf32>
 }
+
+// -----
+
+vit.parameter @w : tensor<100x192xf32>
+
+// In tf32 a thread copies 4 elements at a time, and rounds each word that it has loaded. Per 8 depths: 12 words, four
+// products.
+// CHECK-LABEL: func.func @product_tf32
+// CHECK: kernel.derive %{{.+}} -> tensor<100x192xf32, #kernel.panels<cols = 1>>
+// CHECK: gpu.func @gemm_0(%{{.+}}: memref<?xf32>, %{{.+}}: memref<?xf32>, %{{.+}}: memref<?xf32>, %{{.+}}: i32, %{{.+}}: i32) kernel attributes {known_block_size = array<i32: 128, 1, 1>}
+// CHECK-DAG: memref.alloc() : memref<1536xf32, #gpu.address_space<workgroup>>
+// CHECK-DAG: memref.alloc() : memref<3072xf32, #gpu.address_space<workgroup>>
+// CHECK: scf.for %{{.+}} = %c0 to %c12 step %c1
+// CHECK-COUNT-3: nvgpu.device_async_copy {{.+}}, 4, %{{.+}} {bypassL1}
+// CHECK: nvgpu.ldmatrix {{.+}} : memref<3072xf32, #gpu.address_space<workgroup>> -> vector<4x1xf32>
+// CHECK-COUNT-4: nvvm.convert.float.to.tf32 {{.*}}rna
+// CHECK: nvgpu.ldmatrix
+// CHECK-COUNT-4: nvvm.convert.float.to.tf32
+// CHECK: nvgpu.ldmatrix {{.+}} : memref<1536xf32, #gpu.address_space<workgroup>> -> vector<4x1xf32>
+// CHECK-COUNT-4: nvvm.convert.float.to.tf32
+// CHECK-COUNT-4: nvvm.mma.sync {{.+}} multiplicandAPtxType = #nvvm.mma_type<tf32>{{.+}}k = 8
+// CHECK: vector.store {{.+}} : memref<?xf32>, vector<4xf32>
+// CHECK: gpu.return
+func.func @product_tf32(%x: tensor<?x65x192xf32>) -> tensor<?x65x100xf32> {
+  %w = vit.read @w : tensor<100x192xf32>
+  %y = kernel.gemm %x, %w tf32 {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x65x192xf32>, tensor<100x192xf32>) -> tensor<?x65x100xf32>
+  return %y : tensor<?x65x100xf32>
+}
+
+// -----
+
+// Both operands are transposed, word by word: per 8 rows of a tile of 32 x 64, of which a warp has 16 x 32.
+// CHECK-LABEL: func.func @weight_gradient_tf32
+// CHECK: gpu.func @weight_gradient_0(
+// CHECK: scf.for
+// CHECK-NOT: nvgpu.ldmatrix
+// CHECK-COUNT-12: memref.load {{.+}} : memref<{{.+}}xf32, #gpu.address_space<workgroup>>
+// CHECK-COUNT-4: nvvm.mma.sync
+// CHECK-COUNT-12: memref.load {{.+}} : memref<{{.+}}xf32, #gpu.address_space<workgroup>>
+// CHECK-COUNT-4: nvvm.mma.sync
+// CHECK-NOT: nvvm.mma.sync
+// CHECK: gpu.return
+func.func @weight_gradient_tf32(%dy: tensor<?x9x32xf32>, %x: tensor<?x9x64xf32>) -> tensor<32x64xf32> {
+  %0 = kernel.weight_gradient %dy, %x tf32 : (tensor<?x9x32xf32>, tensor<?x9x64xf32>) -> tensor<32x64xf32>
+  return %0 : tensor<32x64xf32>
+}

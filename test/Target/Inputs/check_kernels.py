@@ -5,7 +5,7 @@
 #
 # ===-----------------------------------------------------------------------===#
 #
-# check_kernels.py LEVEL[,bf16] DIRECTORY MODEL[:OUTPUTS]... compiles each model
+# check_kernels.py LEVEL[,bf16|,tf32] DIRECTORY MODEL[:OUTPUTS]... compiles each model
 # for LEVEL with the tools on PATH, writes the code to DIRECTORY and checks each
 # kernel. Prints a summary; exits with 1 at the first error.
 
@@ -22,7 +22,7 @@ CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "coop": {
 # Of kernels with matrices: VulkanMemoryModel, CooperativeMatrixKHR, BFloat16TypeKHR and BFloat16CooperativeMatrixKHR.
 MATRIX_CAPABILITIES = {5345, 6022, 5116, 5118}
 MATRIX_MULTIPLY = 4459
-# Families whose kernels in bf16 are made of matrix instructions.
+# Families whose kernels in bf16 and tf32 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 # Families of which kernels in bf16 are made of cooperative matrices at level coop.
 MATRIX = {"gemm", "attention"}
@@ -120,6 +120,13 @@ def check_ptx(path, precision, level):
             fail("%s does not use tensor cores" % path)
         if not products / 4 <= loads <= products:
             fail("%s has %d loads for %d products" % (path, loads, products))
+    elif precision == "tf32" and family in TENSOR:
+        products = text.count("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32")
+        if products < 8 or "cp.async.cg.shared.global" not in text:
+            fail("%s does not use tensor cores" % path)
+        # An operand is rounded once for all products that read it.
+        if not products / 4 <= text.count("cvt.rna.tf32.f32") <= 6 * products:
+            fail("%s does not round its operands" % path)
     elif family == "gemm":
         if text.count("fma.rn.f32") < 64 or text.count("ld.shared.v4") < 8:
             fail("%s is no product of vectors in registers" % path)

@@ -139,6 +139,14 @@ static void flipParity(Operation *op, const MutateOptions &) {
       LLVM::XOrOp::create(b, op->getLoc(), wait.getPhase(), one));
 }
 
+static void doNotRound(Operation *op, const MutateOptions &) {
+  auto convert = cast<NVVM::ConvertFloatToTF32Op>(op);
+  OpBuilder b(op);
+  convert.getResult().replaceAllUsesWith(LLVM::BitcastOp::create(
+      b, op->getLoc(), b.getI32Type(), convert.getSrc()));
+  op->erase();
+}
+
 namespace {
 struct Kind {
   StringRef name;
@@ -198,6 +206,7 @@ static const Kind kinds[] = {
     {"expect", is<NVVM::MBarrierArriveExpectTxOp>, expectMore},
     {"operand", is<NVVM::WgmmaMmaAsyncOp>, moveOperand},
     {"parity", is<NVVM::MBarrierTryWaitParityOp>, flipParity},
+    {"rounding", is<NVVM::ConvertFloatToTF32Op>, doNotRound},
 };
 
 static const Kind *findKind(StringRef name) {

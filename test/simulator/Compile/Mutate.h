@@ -34,7 +34,8 @@ struct MutateOptions {
 ///   or a copy of a tensor;
 /// - swizzle: an address in shared memory is that of the neighbouring 16 bytes;
 /// - stage: an address in shared memory is one stage further;
-/// - operand: the left operand of a wgmma is one stage further.
+/// - operand: the left operand of a wgmma is one stage further;
+/// - rounding: an f32 is not rounded to tf32, so that a product cuts it off.
 std::string listMutations();
 
 /// The number of places in `module` for a kind of bug, if there is such a kind.

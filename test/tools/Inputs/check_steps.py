@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 check_steps.py [--cases PATTERN] [--bf16] FOLDER DEVICE LEVEL... [-- COMMAND...]
+"""python3 check_steps.py [--cases PATTERN] [--bf16 | --tf32] FOLDER DEVICE LEVEL... [-- COMMAND...]
 
 Trains the models of make_step.py, or the folders that PATTERN finds and that
 have a part train, at each level and on the CPU, and compares losses,
 parameters and states: see vit-check-steps. COMMAND is a prefix of the command
-on the device. --bf16: in that precision, with a tolerance for its roundings. DEVICE is vulkan, or the path of libvit-fake-cuda.so for a
-simulated CUDA device.
+on the device. --bf16, --tf32: in that precision, with a tolerance for its roundings; in tf32 the CPU computes in f32.
+DEVICE is vulkan, or the path of libvit-fake-cuda.so for a simulated CUDA device.
 """
 
 import glob
@@ -22,10 +22,10 @@ if arguments[0] == "--cases":
     models = [case for case in sorted(glob.glob(arguments[1])) if os.path.isdir(case + "/train")]
     assert models, arguments[1]
     arguments = arguments[2:]
-# In bf16, the share of what a variable has moved that it may differ by.
+# In bf16 and tf32, the share of what a variable has moved that it may differ by.
 precision, share = ("f32", [])
-if arguments[0] == "--bf16":
-    precision, share, arguments = "bf16", ["0.01"], arguments[1:]
+if arguments[0] in ("--bf16", "--tf32"):
+    precision, share, arguments = arguments[0][2:], ["0.01"], arguments[1:]
 end = arguments.index("--") if "--" in arguments else len(arguments)
 folder, device, levels, before = arguments[0], arguments[1], arguments[2:end], arguments[end + 1 :]
 target = "vulkan" if device == "vulkan" else "cuda"

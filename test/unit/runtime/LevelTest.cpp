@@ -127,6 +127,17 @@ TEST(Levels, WidenWhereTheyLackAProduct) {
   }
 }
 
+TEST(Levels, OfTargetsWithoutTf32ComputeInF32) {
+  EXPECT_EQ(precisionOn(Target::Cuda, ElementType::TF32), ElementType::TF32);
+  for (Target target : {Target::Cpu, Target::Vulkan})
+    EXPECT_EQ(precisionOn(target, ElementType::TF32), ElementType::F32);
+  EXPECT_EQ(precisionOn(Target::Vulkan, ElementType::BF16), ElementType::BF16);
+  // On Hopper tf32 has the instructions of all GPUs, so there is no other code.
+  const Level &best = *levelsOf(Target::Cuda).begin();
+  EXPECT_FALSE(isDistinct(best, ElementType::TF32));
+  EXPECT_STREQ(distinctLevel(best, ElementType::TF32)->name, "sm_80");
+}
+
 TEST(Levels, NamePrecisions) {
   for (ElementType precision : allPrecisions()) {
     ElementType parsed = ElementType::F64;
@@ -136,7 +147,7 @@ TEST(Levels, NamePrecisions) {
   ElementType ignored;
   EXPECT_FALSE(parsePrecision("F32", ignored));
   EXPECT_EQ(precisionName(ElementType::U8), nullptr);
-  EXPECT_STREQ(precisionNames().text, "f32, bf16, int8");
+  EXPECT_STREQ(precisionNames().text, "f32, tf32, bf16, int8");
 }
 
 TEST(Levels, HaveNamesForMessages) {

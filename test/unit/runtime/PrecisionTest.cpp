@@ -138,12 +138,33 @@ TEST(Precision, FormsOfI8MayBeMigrated) {
   EXPECT_EQ(forms[2]["migrated"], true);
 }
 
+TEST(Precision, OfTf32IsF32OnTheCpu) {
+  Bytes bytes = Builder().write();
+  ModuleHandle module = load(bytes);
+  vit_session_options options = withPrecision("tf32");
+  vit_session *session = nullptr;
+  vit_error error = {};
+  ASSERT_EQ(vit_session_create(module.get(), &options, &session, &error),
+            VIT_OK)
+      << error.message;
+  EXPECT_EQ(codeOf(SessionHandle(session)), "avx2 f32");
+  // CUDA has products of tf32, and this module has none for it.
+  Builder builder;
+  builder.addGpu(schema::Target::Cuda);
+  Bytes withGpu = builder.write();
+  options.device = "cuda";
+  expectRefused(load(withGpu), options, VIT_UNSUPPORTED,
+                "entry 'forward' of 'module in memory' has no Cuda code in "
+                "tf32, but in f32; leave the precision out, or compile the "
+                "model again with --precision");
+}
+
 TEST(Precision, ThatIsNotThereIsRefused) {
   Bytes bytes = Builder().write();
   ModuleHandle module = load(bytes);
   expectRefused(module, withPrecision("fp8"), VIT_INVALID_ARGUMENT,
                 "the option precision is 'fp8', which is none; choose one of "
-                "f32, bf16, int8");
+                "f32, tf32, bf16, int8");
   expectRefused(
       module, withPrecision("bf16"), VIT_UNSUPPORTED,
       "entry 'forward' of 'module in memory' has no Cpu code in bf16, "
