@@ -21,7 +21,12 @@ TEST(ElementType, NamesAndSizes) {
   for (int i = 0; i < kElementTypes; ++i) {
     const char *name = safetensorsName(ElementType(i));
     ElementType type;
-    ASSERT_TRUE(parseSafetensorsName(name, std::strlen(name), type)) << name;
+    // No file has tensors of tf32.
+    bool isOfFiles = ElementType(i) != ElementType::TF32;
+    ASSERT_EQ(parseSafetensorsName(name, std::strlen(name), type), isOfFiles)
+        << name;
+    if (!isOfFiles)
+      continue;
     EXPECT_EQ(type, ElementType(i));
     EXPECT_EQ(isReadable(type), i < kReadableTypes);
   }
