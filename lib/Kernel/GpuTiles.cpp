@@ -192,7 +192,8 @@ static TileAttr getSimtAttentionTile(AttentionOp attention,
 /// The tile of an attention or its backward pass, with `keys` tokens at a time,
 /// that uses tensor cores: a warp has 16 rows. Operands of tf32 take twice the
 /// workgroup memory, and the queries of attention twice the registers, so that
-/// wide heads have smaller blocks.
+/// wide heads have smaller blocks, and all have in the backward pass: ptxas
+/// spills registers of larger ones on sm_100.
 static TileAttr getTensorTile(Operation *op, int64_t headDim, int64_t keys) {
   constexpr int64_t wide = 64;
   int64_t width = padTo(headDim, kChannelPad), rows = 64;
