@@ -23,9 +23,10 @@ if arguments[0] == "--cases":
     assert models, arguments[1]
     arguments = arguments[2:]
 # In bf16 and tf32, the share of what a variable has moved that it may differ by.
+SHARES = {"--bf16": "0.01", "--tf32": "0.03"}
 precision, share = ("f32", [])
-if arguments[0] in ("--bf16", "--tf32"):
-    precision, share, arguments = arguments[0][2:], ["0.01"], arguments[1:]
+if arguments[0] in SHARES:
+    precision, share, arguments = arguments[0][2:], [SHARES[arguments[0]]], arguments[1:]
 end = arguments.index("--") if "--" in arguments else len(arguments)
 folder, device, levels, before = arguments[0], arguments[1], arguments[2:end], arguments[end + 1 :]
 target = "vulkan" if device == "vulkan" else "cuda"
