@@ -206,6 +206,37 @@ static TileAttr getTensorTile(Operation *op, int64_t headDim, int64_t keys) {
                        /*threads=*/2 * rows, /*thread_rows=*/2, width / 4);
 }
 
+/// Keys of a block, at most `most`: all blocks are of as many. What a block
+/// costs besides is that of 32 keys, which is not measured.
+static int64_t chooseKeys(int64_t keys, int64_t most) {
+  int64_t best = 0, bestTime = 0;
+  for (int64_t block = 16; block <= most; block += 16) {
+    int64_t time = llvm::divideCeil(keys, block) * (block + 32);
+    if (best == 0 || time <= bestTime) {
+      best = block;
+      bestTime = time;
+    }
+  }
+  return best;
+}
+
+/// The tile of an attention by instructions of warpgroups: two of them have 64
+/// queries each, or one if that is all; another one copies. The scores of a
+/// block of keys, their biases and exponentials, and the sums of the values fit
+/// in registers.
+static TileAttr getWarpgroupTile(AttentionOp attention) {
+  int64_t queries = tensorOf(attention.getQuery()).getDimSize(1);
+  int64_t keys = tensorOf(attention.getKey()).getDimSize(1);
+  int64_t width = padTo(attention.getHeadDim(), kChannelPad);
+  int64_t groups = queries > 64 ? 2 : 1;
+  int64_t block = chooseKeys(keys, attention.getBias() ? 64
+                                   : width > 112       ? 96
+                                                       : 128);
+  return TileAttr::get(
+      attention.getContext(), /*rows=*/64 * groups, width, block,
+      /*threads=*/128 * (groups + 1), /*thread_rows=*/2, width / 4);
+}
+
 /// The tile of an attention that uses cooperative matrices, which keeps the
 /// operands of bf16, with gaps between their rows, and a block of products in
 /// workgroup memory.
@@ -220,12 +251,18 @@ static TileAttr getMatrixTile(MLIRContext *context, int64_t headDim,
 }
 
 static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
-  MLIRContext *context = attention.getContext();
-  if (!usesTensorCores(attention, *tiles.level))
+  switch (getMatrixUnit(attention, *tiles.level)) {
+  case MatrixUnit::None:
     return getSimtAttentionTile(attention, tiles);
-  if (tiles.level->target == ::vit::format::Target::Vulkan)
-    return getMatrixTile(context, attention.getHeadDim(), tiles);
-  return getTensorTile(attention, attention.getHeadDim(), /*keys=*/64);
+  case MatrixUnit::Warp:
+    if (tiles.level->target == ::vit::format::Target::Vulkan)
+      return getMatrixTile(attention.getContext(), attention.getHeadDim(),
+                           tiles);
+    return getTensorTile(attention, attention.getHeadDim(), /*keys=*/64);
+  case MatrixUnit::Warpgroup:
+    return getWarpgroupTile(attention);
+  }
+  llvm_unreachable("no such unit");
 }
 
 /// One head of one image per workgroup, or per thread without workgroup memory.

@@ -63,7 +63,7 @@ MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
   if (level.target == ::vit::format::Target::Vulkan &&
       !isa<GemmOp, kernel::AttentionOp>(op))
     return MatrixUnit::None;
-  return product->m == warpgroupRows && isa<GemmOp, WeightGradientOp>(op)
+  return product->m == warpgroupRows && !isa<AttentionBackwardOp>(op)
              ? MatrixUnit::Warpgroup
              : MatrixUnit::Warp;
 }

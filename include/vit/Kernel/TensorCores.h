@@ -29,7 +29,7 @@ bool isTf32(Operation *op);
 /// such instructions (lib/Target/CUDA/TensorEmitters.h). Not those attentions
 /// whose sums or statistics exceed registers or workgroup memory, nor those
 /// that return their probabilities. On levels with instructions of warpgroups,
-/// products use these.
+/// all of bf16 but the backward pass of attention use these.
 MatrixUnit getMatrixUnit(Operation *op, const Level &level);
 inline bool usesTensorCores(Operation *op, const Level &level) {
   return getMatrixUnit(op, level) != MatrixUnit::None;

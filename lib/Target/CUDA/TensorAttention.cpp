@@ -276,24 +276,11 @@ static LogicalResult verifyTile(const Attention &a) {
 
 FailureOr<KernelInfo>
 mlir::vit::cuda::emitTensorAttention(kernel::AttentionOp op, SimtBuilder &b) {
-  auto shapes =
-      getHeads(op, {op.getQuery(), op.getKey(), op.getValue(), op.getResult()},
-               /*query=*/0, op.getHeadDim(), op.getOffsets());
-  if (failed(shapes))
+  FailureOr<Attention> a = Attention::get(op, b);
+  if (failed(a) || failed(verifyTile(*a)))
     return failure();
-  if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
-    return failure();
-  Attention a(op, b, *shapes);
-  if (failed(verifyTile(a)))
-    return failure();
-  int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
-  Value pair = b.div(b.unit(), blocks);
-  a.image = b.div(pair, a.heads);
-  a.head = b.rem(pair, a.heads);
-  a.firstQuery = b.mul(b.rem(b.unit(), blocks), a.tile.getRows());
+  a->locate(b.unit());
   TensorBuilder t(b, op.getTf32());
-  TensorAttention(a, t).emit();
-  return KernelInfo{
-      perImage(op, a.heads * blocks),
-      perImage(op, 4 * a.heads * a.queries * a.keys * op.getHeadDim())};
+  TensorAttention(*a, t).emit();
+  return a->getInfo();
 }

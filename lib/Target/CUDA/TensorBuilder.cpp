@@ -325,15 +325,42 @@ void TensorBuilder::storePair(ArrayRef<Value> pair, unsigned argument,
   storeVector(b, vector::FromElementsOp::create(b, type, pair), argument, to);
 }
 
+void TensorBuilder::storeWords(ArrayRef<Value> words, unsigned argument,
+                               Value to) {
+  int64_t count = static_cast<int64_t>(words.size());
+  auto type = VectorType::get({count}, b.getI32Type());
+  Value vector = vector::BitCastOp::create(
+      b, VectorType::get({2 * count}, b.getBF16Type()),
+      vector::FromElementsOp::create(b, type, words));
+  auto store = vector::StoreOp::create(
+      b, vector, b.function().getArgument(argument), ValueRange{to});
+  store.setAlignment(count * 4);
+}
+
+Value TensorBuilder::exchange(Value value, int32_t distance) {
+  return gpu::ShuffleOp::create(b, value, distance, static_cast<int32_t>(kWarp),
+                                gpu::ShuffleMode::XOR)
+      .getShuffleResult();
+}
+
 Value TensorBuilder::reduceRow(CodeBuilder::Reduction kind, Value value) {
-  for (int32_t distance : {1, 2}) {
-    Value other =
-        gpu::ShuffleOp::create(b, value, distance, static_cast<int32_t>(kWarp),
-                               gpu::ShuffleMode::XOR)
-            .getShuffleResult();
-    value = b.combine(kind, value, other);
-  }
+  for (int32_t distance : {1, 2})
+    value = b.combine(kind, value, exchange(value, distance));
   return value;
+}
+
+SmallVector<Value> TensorBuilder::transpose(ArrayRef<Value> values) {
+  SmallVector<Value> result(values);
+  for (int32_t distance : {1, 2}) {
+    Value isOdd = b.isEqual(b.rem(b.div(lane(), distance), 2), b.index(1));
+    for (int32_t i : {0, 3 - distance}) {
+      Value &low = result[i], &high = result[i + distance];
+      Value other = exchange(b.select(isOdd, low, high), distance);
+      low = b.select(isOdd, other, low);
+      high = b.select(isOdd, high, other);
+    }
+  }
+  return result;
 }
 
 Value TensorBuilder::exp2(Value value) {
@@ -351,6 +378,17 @@ Value TensorBuilder::pack(Value low, Value high) {
   return b.extract(vector::BitCastOp::create(
                        b, VectorType::get({1}, b.getI32Type()), rounded),
                    0);
+}
+
+std::array<Value, 2> TensorBuilder::unpack(Value word) {
+  auto asFloat = [&](Value bits) -> Value {
+    return arith::BitcastOp::create(b, b.getF32Type(), bits);
+  };
+  Value half = b.constant(b.getI32IntegerAttr(16));
+  Value high =
+      b.constant(b.getI32IntegerAttr(static_cast<int32_t>(0xffff0000)));
+  return {asFloat(arith::ShLIOp::create(b, word, half)),
+          asFloat(arith::AndIOp::create(b, word, high))};
 }
 
 Value TensorBuilder::toTf32(Value value) {

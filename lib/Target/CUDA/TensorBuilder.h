@@ -191,9 +191,16 @@ public:
   void store(ArrayRef<Value> vectors, unsigned argument, Value to);
   /// Does the same with two elements.
   void storePair(ArrayRef<Value> pair, unsigned argument, Value to);
+  /// Stores four words of bf16, 16 bytes.
+  void storeWords(ArrayRef<Value> words, unsigned argument, Value to);
+  /// Returns the value of the lane whose number differs in the bits of
+  /// `distance`.
+  Value exchange(Value value, int32_t distance);
   /// Returns the largest, or the sum, of the values that the four lanes of a
   /// row of sums have. The order of the sum is the same for all.
   Value reduceRow(CodeBuilder::Reduction kind, Value value);
+  /// Exchanges values of the four lanes of a row: lane t gets value t of each.
+  SmallVector<Value> transpose(ArrayRef<Value> values);
   /// Returns 2 to the power of an f32, with a relative error of 2^-22 and no
   /// subnormal results (PTX ISA, "ex2"): one instruction, for numbers that are
   /// rounded to operands.
@@ -203,13 +210,15 @@ public:
     return b.constant(
         b.getI32IntegerAttr(operands.isTf32 ? 0x3f800000 : 0x3f803f80));
   }
+  /// Returns two f32, rounded to bf16, as i32; the first is in the low half.
+  Value pack(Value low, Value high);
+  /// Returns the two f32 that are packed in a word.
+  std::array<Value, 2> unpack(Value word);
   /// Rounds sums of 16 rows to left operands. Two blocks of 8 columns are the
   /// depth of bf16, one is that of tf32, in the order of `planTransposed`.
   SmallVector<SmallVector<Value>> packLeft(ArrayRef<Value> sums);
 
 private:
-  /// Returns two f32, rounded to bf16, as i32; the first is in the low half.
-  Value pack(Value low, Value high);
   /// Returns an f32, rounded to tf32, as i32 (PTX ISA, cvt.rna.tf32.f32).
   Value toTf32(Value value);
   SmallVector<Value> loadMatrices(const SharedMatrix &matrix, Value element,

@@ -22,7 +22,8 @@ FailureOr<KernelInfo> cuda::emitTensor(Operation *op, simt::SimtBuilder &b) {
         return isWarpgroup ? emitWgmmaGemm(gemm, b) : emitTensorGemm(gemm, b);
       })
       .Case([&](kernel::AttentionOp attention) {
-        return emitTensorAttention(attention, b);
+        return isWarpgroup ? emitWgmmaAttention(attention, b)
+                           : emitTensorAttention(attention, b);
       })
       .Case([&](kernel::WeightGradientOp gradient) {
         return isWarpgroup ? emitWgmmaWeightGradient(gradient, b)

@@ -27,6 +27,8 @@ FailureOr<KernelInfo> emitWgmmaWeightGradient(kernel::WeightGradientOp op,
 /// Emits an attention of bf16 or tf32 that does not return its probabilities.
 FailureOr<KernelInfo> emitTensorAttention(kernel::AttentionOp op,
                                           simt::SimtBuilder &b);
+FailureOr<KernelInfo> emitWgmmaAttention(kernel::AttentionOp op,
+                                         simt::SimtBuilder &b);
 /// Emits a weight gradient of bf16 or tf32.
 FailureOr<KernelInfo> emitTensorWeightGradient(kernel::WeightGradientOp op,
                                                simt::SimtBuilder &b);

@@ -102,14 +102,16 @@ Value WarpgroupBuilder::addMap(const TensorMap &map) {
 // Rings of buffers
 //===----------------------------------------------------------------------===//
 
-void WarpgroupBuilder::initialize(const Ring &ring, int64_t readers) {
+void WarpgroupBuilder::initialize(ArrayRef<Ring> rings, int64_t readers) {
   b.ifThen(b.isEqual(b.thread(), b.index(0)), [&] {
-    for (int64_t i = 0; i < ring.buffers; ++i) {
-      NVVM::MBarrierInitOp::create(b, barrier(ring.full, b.index(i)),
-                                   constant32(1), /*predicate=*/Value());
-      NVVM::MBarrierInitOp::create(b, barrier(ring.empty, b.index(i)),
-                                   constant32(readers), /*predicate=*/Value());
-    }
+    for (const Ring &ring : rings)
+      for (int64_t i = 0; i < ring.buffers; ++i) {
+        NVVM::MBarrierInitOp::create(b, barrier(ring.full, b.index(i)),
+                                     constant32(1), /*predicate=*/Value());
+        NVVM::MBarrierInitOp::create(b, barrier(ring.empty, b.index(i)),
+                                     constant32(readers),
+                                     /*predicate=*/Value());
+      }
     NVVM::FenceMbarrierInitOp::create(b);
   });
   b.barrier();
@@ -154,9 +156,14 @@ void WarpgroupBuilder::waitFull(const Ring &ring, RingPosition position) {
                                         constant32(kTicks));
 }
 
-void WarpgroupBuilder::release(const Ring &ring, Value buffer) {
-  NVVM::MBarrierArriveOp::create(b, b.getI64Type(), barrier(ring.empty, buffer),
-                                 /*count=*/Value());
+void WarpgroupBuilder::release(const Ring &ring, Value buffer,
+                               Value condition) {
+  Value releases = b.isEqual(lane(), b.index(0));
+  b.ifThen(condition ? b.both(releases, condition) : releases, [&] {
+    NVVM::MBarrierArriveOp::create(b, b.getI64Type(),
+                                   barrier(ring.empty, buffer),
+                                   /*count=*/Value());
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -193,12 +200,27 @@ void WarpgroupBuilder::specialize(int64_t groups, int64_t sums,
 
 void WarpgroupBuilder::forEachUnit(
     Value units, function_ref<RingPosition(Value, RingPosition)> body) {
+  forEachUnit(units, 1, [&](Value unit, const Positions &positions) {
+    return Positions{body(unit, positions[0])};
+  });
+}
+
+void WarpgroupBuilder::forEachUnit(
+    Value units, size_t rings,
+    function_ref<Positions(Value, const Positions &)> body) {
   Value workgroups = gpu::GridDimOp::create(b, gpu::Dimension::x);
-  RingPosition begin = first();
-  b.loop(b.unit(), units, workgroups, {begin.buffer, begin.round},
+  auto flatten = [](const Positions &positions) {
+    SmallVector<Value> values;
+    for (RingPosition position : positions)
+      values.append({position.buffer, position.round});
+    return values;
+  };
+  b.loop(b.unit(), units, workgroups, flatten(Positions(rings, first())),
          [&](Value unit, ValueRange carried) {
-           RingPosition after = body(unit, {carried[0], carried[1]});
-           return SmallVector<Value>{after.buffer, after.round};
+           Positions now;
+           for (size_t i = 0; i < rings; ++i)
+             now.push_back({carried[2 * i], carried[2 * i + 1]});
+           return flatten(body(unit, now));
          });
 }
 
@@ -221,10 +243,6 @@ WarpgroupBuilder::copySteps(const Ring &ring, RingPosition position,
 std::pair<SmallVector<Value>, RingPosition> WarpgroupBuilder::addSteps(
     const Ring &ring, RingPosition position, Value steps, ValueRange sums,
     function_ref<SmallVector<Value>(Value, ValueRange)> multiply) {
-  Value releases = b.isEqual(lane(), b.index(0));
-  auto releaseIf = [&](Value condition, Value buffer) {
-    b.ifThen(b.both(releases, condition), [&] { release(ring, buffer); });
-  };
   auto step = [&](Value step, ValueRange carried) {
     RingPosition now = {carried[0], carried[1]};
     waitFull(ring, now);
@@ -232,7 +250,7 @@ std::pair<SmallVector<Value>, RingPosition> WarpgroupBuilder::addSteps(
         multiply(buffer(ring, now), carried.drop_front(3));
     // The products of the step before are complete: its buffer is free.
     waitProducts(1);
-    releaseIf(b.isLess(b.index(0), step), carried[2]);
+    release(ring, carried[2], b.isLess(b.index(0), step));
     RingPosition after = this->next(ring, now);
     SmallVector<Value> values = {after.buffer, after.round, now.buffer};
     values.append(next);
@@ -242,7 +260,7 @@ std::pair<SmallVector<Value>, RingPosition> WarpgroupBuilder::addSteps(
   carried.append(sums.begin(), sums.end());
   carried = b.loop(b.index(0), steps, 1, carried, step);
   waitProducts(0);
-  releaseIf(b.isLess(b.index(0), steps), carried[2]);
+  release(ring, carried[2], b.isLess(b.index(0), steps));
   return {SmallVector<Value>(ArrayRef<Value>(carried).drop_front(3)),
           {carried[0], carried[1]}};
 }
@@ -283,18 +301,54 @@ GroupOperand WarpgroupBuilder::operand(Value address, bool isTransposed,
   Value bits = LLVM::PtrToIntOp::create(b, b.getI64Type(), address);
   bits = arith::ShRUIOp::create(b, bits, constant64(4));
   bits = arith::AndIOp::create(b, bits, constant64(0x3fff));
-  return {arith::OrIOp::create(b, bits, constant64(fixed)), isTransposed};
+  GroupOperand operand;
+  operand.descriptor = arith::OrIOp::create(b, bits, constant64(fixed));
+  operand.isTransposed = isTransposed;
+  operand.boxBytes = boxBytes;
+  return operand;
+}
+
+Value WarpgroupBuilder::at(const GroupOperand &operand, int64_t k) {
+  constexpr int64_t perBox = kBoxColumns / kWgmmaDepth;
+  int64_t bytes = operand.isTransposed ? k * kWgmmaDepth * kBoxRowBytes
+                                       : k / perBox * operand.boxBytes +
+                                             k % perBox * kWgmmaDepth * 2;
+  // A descriptor counts 16 bytes.
+  return arith::AddIOp::create(b, operand.descriptor,
+                               constant64(operand.isConstant ? 0 : bytes / 16));
+}
+
+static int64_t getCount(Value sums) {
+  return cast<LLVM::LLVMStructType>(sums.getType()).getBody().size();
+}
+
+static int64_t getColumns(Value sums) {
+  return getCount(sums) / kBlockSums * kBlockColumns;
+}
+
+SmallVector<Value> WarpgroupBuilder::split(Value sums) {
+  return llvm::map_to_vector(llvm::seq(getCount(sums)),
+                             [&](int64_t i) { return extract(sums, i); });
 }
 
 Value WarpgroupBuilder::zeros(int64_t columns) {
   int64_t count = columns / kBlockColumns * kBlockSums;
-  auto type = LLVM::LLVMStructType::getLiteral(
-      b.getContext(), SmallVector<Type>(count, b.getF32Type()));
-  Value sums = LLVM::UndefOp::create(b, type);
-  Value zero = b.scalar(0);
-  for (int64_t i = 0; i < count; ++i)
-    sums = LLVM::InsertValueOp::create(b, sums, zero, i);
-  return sums;
+  return join(SmallVector<Value>(count, b.scalar(0)));
+}
+
+Value WarpgroupBuilder::undefined(int64_t columns) {
+  int64_t count = columns / kBlockColumns * kBlockSums;
+  return LLVM::UndefOp::create(
+      b, LLVM::LLVMStructType::getLiteral(
+             b.getContext(), SmallVector<Type>(count, b.getF32Type())));
+}
+
+Value WarpgroupBuilder::join(ArrayRef<Value> sums) {
+  int64_t count = static_cast<int64_t>(sums.size());
+  Value all = undefined(count / kBlockSums * kBlockColumns);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    all = LLVM::InsertValueOp::create(b, all, sum, i);
+  return all;
 }
 
 void WarpgroupBuilder::beginProducts() { NVVM::WgmmaFenceAlignedOp::create(b); }
@@ -303,28 +357,77 @@ void WarpgroupBuilder::endProducts() {
 }
 
 Value WarpgroupBuilder::multiply(const GroupOperand &left,
-                                 const GroupOperand &right, Value sums) {
-  int64_t columns =
-      cast<LLVM::LLVMStructType>(sums.getType()).getBody().size() / kBlockSums *
-      kBlockColumns;
-  auto shape =
-      NVVM::MMAShapeAttr::get(b.getContext(), kGroupRows, columns, kWgmmaDepth);
-  // A descriptor counts 16 bytes.
-  auto at = [&](const GroupOperand &operand, int64_t k) -> Value {
-    int64_t bytes = operand.isTransposed ? kBoxRowBytes : 2;
-    Value offset =
-        constant64(operand.isConstant ? 0 : k * kWgmmaDepth * bytes / 16);
-    return arith::AddIOp::create(b, operand.descriptor, offset);
-  };
-  for (int64_t k = 0; k < kBoxColumns / kWgmmaDepth; ++k)
+                                 const GroupOperand &right, Value sums,
+                                 int64_t depth, bool accumulates) {
+  auto shape = NVVM::MMAShapeAttr::get(b.getContext(), kGroupRows,
+                                       getColumns(sums), kWgmmaDepth);
+  for (int64_t k = 0; k < depth / kWgmmaDepth; ++k)
     sums = NVVM::WgmmaMmaAsyncOp::create(
         b, sums.getType(), sums, at(left, k), at(right, k), shape,
         NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::f32,
-        NVVM::WGMMAScaleOut::one, NVVM::WGMMAScaleIn::one,
-        NVVM::WGMMAScaleIn::one,
+        k != 0 || accumulates ? NVVM::WGMMAScaleOut::one
+                              : NVVM::WGMMAScaleOut::zero,
+        NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one,
         left.isTransposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
         right.isTransposed ? NVVM::MMALayout::row : NVVM::MMALayout::col,
         /*satfinite=*/NVVM::MMAIntOverflowAttr());
+  return sums;
+}
+
+Value WarpgroupBuilder::multiply(const GroupOperand &left,
+                                 const GroupOperand &right, Value sums,
+                                 int64_t depth) {
+  return multiply(left, right, sums, depth, /*accumulates=*/true);
+}
+
+Value WarpgroupBuilder::multiply(const GroupOperand &left,
+                                 const GroupOperand &right, int64_t columns,
+                                 int64_t depth) {
+  return multiply(left, right, undefined(columns), depth,
+                  /*accumulates=*/false);
+}
+
+/// Names of the operands `first`, ... of inline PTX.
+static std::string listOperands(int64_t first, int64_t count) {
+  auto names = llvm::map_range(llvm::seq(first, first + count), [](int64_t i) {
+    return "$" + std::to_string(i);
+  });
+  return "{" + llvm::join(names, ", ") + "}";
+}
+
+Value WarpgroupBuilder::multiply(ArrayRef<SmallVector<Value>> left,
+                                 const GroupOperand &right, Value sums,
+                                 Value accumulates) {
+  // nvvm.wgmma.mma_async has no left operand in registers. The operands of the
+  // PTX: sums; words, a descriptor, whether to add to the sums; the sums again.
+  int64_t count = getCount(sums);
+  std::string ptx = "{ .reg .pred p; setp.ne.b32 p, $" +
+                    std::to_string(count + kLeftWords + 1) +
+                    ", 0; wgmma.mma_async.sync.aligned.m64n" +
+                    std::to_string(getColumns(sums)) + "k16.f32.bf16.bf16 " +
+                    listOperands(0, count) + ", " +
+                    listOperands(count, kLeftWords) + ", $" +
+                    std::to_string(count + kLeftWords) + ", p, 1, 1, " +
+                    (right.isTransposed ? "1" : "0") + "; }";
+  std::string constraints;
+  for (int64_t i = 0; i < count; ++i)
+    constraints += "=f,";
+  constraints += "r,r,r,r,l,r";
+  for (int64_t i = 0; i < count; ++i)
+    constraints += "," + std::to_string(i);
+  for (auto [k, words] : llvm::enumerate(left)) {
+    SmallVector<Value> operands(words);
+    operands.push_back(at(right, static_cast<int64_t>(k)));
+    operands.push_back(
+        k != 0 ? constant32(1)
+               : arith::ExtUIOp::create(b, b.getI32Type(), accumulates));
+    operands.append(split(sums));
+    sums = LLVM::InlineAsmOp::create(
+               b, sums.getType(), operands, ptx, constraints,
+               /*has_side_effects=*/true, /*is_align_stack=*/false,
+               LLVM::TailCallKind::None, LLVM::AsmDialectAttr(), ArrayAttr())
+               .getResult(0);
+  }
   return sums;
 }
 

@@ -63,6 +63,8 @@ struct GroupOperand {
   Value descriptor; ///< i64
   /// Rows of boxes are depths, otherwise rows of the operand.
   bool isTransposed = false;
+  /// From a box to the next one; 0: there is one box.
+  int64_t boxBytes = 0;
   /// All depths are those of the first one.
   bool isConstant = false;
 };
@@ -100,9 +102,9 @@ public:
   // Rings of buffers
   //===--------------------------------------------------------------------===//
 
-  /// Initialises the mbarriers for `readers` arrivals that release a buffer.
-  /// All threads of the workgroup must reach it.
-  void initialize(const Ring &ring, int64_t readers);
+  /// Initialises the mbarriers of rings for `readers` arrivals that release a
+  /// buffer. All threads of the workgroup must reach it.
+  void initialize(ArrayRef<Ring> rings, int64_t readers);
   /// The first position; `next` is the one after it.
   RingPosition first();
   RingPosition next(const Ring &ring, RingPosition position);
@@ -117,16 +119,16 @@ public:
   void fill(const Ring &ring, RingPosition position, Value map,
             ArrayRef<Value> coordinates, Value to);
   void waitFull(const Ring &ring, RingPosition position);
-  /// One arrival of the readers of a buffer.
-  void release(const Ring &ring, Value buffer);
+  /// Lane 0 releases a buffer for its warp, if `condition` is null or true.
+  void release(const Ring &ring, Value buffer, Value condition = {});
 
   //===--------------------------------------------------------------------===//
   // Workgroups that take several units
   //===--------------------------------------------------------------------===//
 
   /// Emits what the last warpgroup's first thread does, which copies, and what
-  /// the other `groups` warpgroups do. If these have more than a few sums in
-  /// each thread, registers move to them.
+  /// the other `groups` warpgroups do. If these have more than a few sums, or
+  /// registers like them, in each thread, registers move to them.
   void specialize(int64_t groups, int64_t sums, function_ref<void()> copy,
                   function_ref<void()> multiply);
   /// Calls `body` for those of `units` units that this workgroup takes, with a
@@ -134,6 +136,10 @@ public:
   void forEachUnit(
       Value units,
       function_ref<RingPosition(Value unit, RingPosition position)> body);
+  /// The same with a position in each of `rings` rings.
+  using Positions = SmallVector<RingPosition>;
+  void forEachUnit(Value units, size_t rings,
+                   function_ref<Positions(Value unit, const Positions &)> body);
   /// Fills a buffer per step. `fill` copies ring.bytes.
   RingPosition copySteps(const Ring &ring, RingPosition position, Value steps,
                          function_ref<void(Value step, RingPosition now)> fill);
@@ -159,25 +165,40 @@ public:
   // Products
   //===--------------------------------------------------------------------===//
 
-  /// The operand in the boxes at `address`. If it is transposed, its rows are
-  /// columns of boxes, of which each kBoxColumns are `boxBytes` further.
+  /// The operand in the boxes at `address`, of which each is `boxBytes` further
+  /// than the last. If it is transposed, its rows are columns of boxes.
   GroupOperand operand(Value address, bool isTransposed = false,
                        int64_t boxBytes = 0);
-  /// Zeros for 64 x `columns` sums, a struct of f32.
+  /// Zeros for 64 x `columns` sums, a struct of f32, or any values.
   Value zeros(int64_t columns);
+  Value undefined(int64_t columns);
   /// To be called before the products of a group, and after them.
   void beginProducts();
   void endProducts();
-  /// Starts sums + left right^T over a depth of kBoxColumns. `left` are 64
-  /// rows, `right` as many as `sums` has columns.
+  /// Starts sums + left right^T over `depth`, a multiple of kWgmmaDepth. `left`
+  /// are 64 rows, `right` as many as `sums` has columns.
   Value multiply(const GroupOperand &left, const GroupOperand &right,
-                 Value sums);
+                 Value sums, int64_t depth = kBoxColumns);
+  /// Starts left right^T, which has `columns` columns.
+  Value multiply(const GroupOperand &left, const GroupOperand &right,
+                 int64_t columns, int64_t depth);
+  /// Starts sums + left right^T, or left right^T if `accumulates` is false. The
+  /// left operand is in registers, kLeftWords for each kWgmmaDepth (see
+  /// TensorBuilder::packLeft).
+  Value multiply(ArrayRef<SmallVector<Value>> left, const GroupOperand &right,
+                 Value sums, Value accumulates);
   /// Waits until at most `pending` groups of products are incomplete.
   void waitProducts(int64_t pending);
-  /// Sum `i` of this thread.
+  /// Sum `i` of this thread, and all of them.
   Value extract(Value sums, int64_t i);
+  SmallVector<Value> split(Value sums);
+  Value join(ArrayRef<Value> sums);
 
 private:
+  /// The descriptor of an operand from depth k * kWgmmaDepth on.
+  Value at(const GroupOperand &operand, int64_t k);
+  Value multiply(const GroupOperand &left, const GroupOperand &right,
+                 Value sums, int64_t depth, bool accumulates);
   SmallVector<Value> toIntegers(ArrayRef<Value> values);
   void setRegisters(int64_t count, bool isIncrease);
   Value toPointer(unsigned space, Value pointer);

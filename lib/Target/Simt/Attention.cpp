@@ -21,7 +21,7 @@ Attention::Attention(kernel::AttentionOp op, SimtBuilder &b,
               kVectorLanes),
       factor(op.getScale().convertToDouble() * kLog2E) {}
 
-FailureOr<Attention> Attention::create(kernel::AttentionOp op, SimtBuilder &b) {
+FailureOr<Attention> Attention::get(kernel::AttentionOp op, SimtBuilder &b) {
   auto shapes =
       getHeads(op, {op.getQuery(), op.getKey(), op.getValue(), op.getResult()},
                /*query=*/0, op.getHeadDim(), op.getOffsets());
@@ -29,13 +29,7 @@ FailureOr<Attention> Attention::create(kernel::AttentionOp op, SimtBuilder &b) {
     return failure();
   if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
     return failure();
-  Attention a(op, b, *shapes);
-  int64_t blocks = llvm::divideCeil(a.queries, a.tile.getRows());
-  Value pair = b.div(b.unit(), a.unitsPerHead());
-  a.image = b.div(pair, a.heads);
-  a.head = b.rem(pair, a.heads);
-  a.firstQuery = b.mul(b.rem(b.unit(), blocks), a.tile.getRows());
-  return a;
+  return Attention(op, b, *shapes);
 }
 
 int64_t Attention::unitsPerHead() const {
@@ -49,13 +43,25 @@ KernelInfo Attention::getInfo() const {
           perImage(op, 4 * heads * queries * keys * op.getHeadDim())};
 }
 
+void Attention::locate(Value unit) {
+  int64_t blocks = llvm::divideCeil(queries, tile.getRows());
+  Value pair = b.div(unit, unitsPerHead());
+  image = b.div(pair, heads);
+  head = b.rem(pair, heads);
+  firstQuery = b.mul(b.rem(unit, blocks), tile.getRows());
+}
+
+Value Attention::inRow(Argument argument, Value vector) {
+  int64_t offset = offsetOf(argument, op.getOffsets());
+  int64_t first =
+      kernel::paddedChannel(offset, shapes[argument].group) / kVectorLanes;
+  return b.add(b.add(b.mul(head, vectors), first), vector);
+}
+
 Value Attention::at(Argument argument, Value token, Value vector) {
   const Activation &shape = shapes[argument];
-  int64_t offset = offsetOf(argument, op.getOffsets());
-  int64_t first = kernel::paddedChannel(offset, shape.group) / kVectorLanes;
   Value row = b.add(b.mul(image, shape.tokens), token);
-  Value channel = b.add(b.add(b.mul(head, vectors), first), vector);
-  return b.add(b.mul(row, shape.vectors), channel);
+  return b.add(b.mul(row, shape.vectors), inRow(argument, vector));
 }
 
 Value Attention::getPower(Value difference) {
@@ -73,9 +79,15 @@ void Attention::ifQuery(Value token, function_ref<void()> body) {
 Value Attention::addBias(Value score, Value query, Value key) {
   if (!op.getBias())
     return score;
-  Value row = b.add(b.mul(head, queries), clampQuery(query));
-  Value bias = b.load(kBias, b.add(b.mul(row, keys), clampKey(key)));
-  return b.fma(bias, b.scalar(kLog2E), score);
+  return addBias(score, b.add(biasAt(query), clampKey(key)));
+}
+
+Value Attention::addBias(Value score, Value element) {
+  return b.fma(b.load(kBias, element), b.scalar(kLog2E), score);
+}
+
+Value Attention::biasAt(Value query) {
+  return b.mul(b.add(b.mul(head, queries), clampQuery(query)), keys);
 }
 
 Value Attention::probabilityAt(Value query, Value key) {
@@ -126,9 +138,10 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionOp op,
       return op.emitOpError("writes probabilities row-major only");
     b.useScalars();
   }
-  FailureOr<Attention> a = Attention::create(op, b);
+  FailureOr<Attention> a = Attention::get(op, b);
   if (failed(a) || failed(verifyTile(*a)))
     return failure();
+  a->locate(b.unit());
   if (a->tile.getChunk() == 1)
     emitAttentionDirect(*a);
   else

@@ -27,11 +27,15 @@ namespace mlir::vit::simt {
 struct Attention : AttentionArguments {
   Attention(kernel::AttentionOp op, SimtBuilder &b,
             ArrayRef<Activation> shapes);
-  /// Returns `op` at the running unit; fails if an operand has a layout that is
-  /// not supported. Units are numbered by query blocks first, then by parts of
-  /// a head, heads and images.
-  static FailureOr<Attention> create(kernel::AttentionOp op, SimtBuilder &b);
+  /// Those of `op`. Emits an error on it and fails if a layout is not
+  /// supported.
+  static FailureOr<Attention> get(kernel::AttentionOp op, SimtBuilder &b);
+  /// Units are numbered by blocks of queries first, then by parts of a head, of
+  /// `cols` of the tile, by heads and images.
+  int64_t unitsPerHead() const;
   KernelInfo getInfo() const;
+  /// Sets the head, the image and the first query of a unit.
+  void locate(Value unit);
 
   /// Returns the number of the kernel's argument.
   unsigned number(Argument argument) {
@@ -46,11 +50,11 @@ struct Attention : AttentionArguments {
   int64_t vectors; ///< vectors of a padded head
   double factor;   ///< turns a score into an exponent of 2
 
-  int64_t unitsPerHead() const;
-
   Value image, head, firstQuery; ///< those of the unit, once set
 
-  /// Returns the number of vector `vector` of the head in token `token`.
+  /// Returns the number of vector `vector` of the head in a row.
+  Value inRow(Argument argument, Value vector);
+  /// The same in the argument, for the row of token `token`.
   Value at(Argument argument, Value token, Value vector);
   Value load(Argument argument, Value token, Value vector) {
     return b.load4(number(argument), at(argument, token, vector));
@@ -67,6 +71,11 @@ struct Attention : AttentionArguments {
   /// Returns a scaled score with the bias of `query` and `key`, which may be
   /// past the last ones. Returns the score if there is no bias.
   Value addBias(Value score, Value query, Value key);
+  /// Returns a scaled score with the bias at an element of that operand.
+  Value addBias(Value score, Value element);
+  /// Returns the element of the bias of `query`, which may be past the last
+  /// one, and the first key.
+  Value biasAt(Value query);
   /// Returns the position of the probability of `query` and `key` in the second
   /// result.
   Value probabilityAt(Value query, Value key);

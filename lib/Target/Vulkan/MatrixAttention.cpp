@@ -236,9 +236,10 @@ static LogicalResult verifyTile(const Attention &a) {
 
 FailureOr<KernelInfo> vulkan::emitMatrixAttention(kernel::AttentionOp op,
                                                   SimtBuilder &b) {
-  FailureOr<Attention> a = Attention::create(op, b);
+  FailureOr<Attention> a = Attention::get(op, b);
   if (failed(a) || failed(verifyTile(*a)))
     return failure();
+  a->locate(b.unit());
   MatrixAttention(*a).emit();
   return a->getInfo();
 }

@@ -17,6 +17,8 @@ import struct
 import subprocess
 import sys
 
+import wgmma_order
+
 # SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
 CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "coop": {1, 61, 63}}
 # Of kernels with matrices: VulkanMemoryModel, CooperativeMatrixKHR, BFloat16TypeKHR and BFloat16CooperativeMatrixKHR.
@@ -28,7 +30,7 @@ TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 MATRIX = {"gemm", "attention"}
 THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256, "coop": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
-WARPGROUP = {"gemm", "weight_gradient"}
+WARPGROUP = {"gemm", "weight_gradient", "attention"}
 
 
 def fail(message):
@@ -87,14 +89,13 @@ def check_spirv(path, level):
 
 
 def check_warpgroups(path, text):
-    """Products are issued in groups of four, and no sum is used before the wait for all of them."""
-    products = re.findall(r"wgmma\.mma_async\.sync\.aligned\.m64n\d+k16\.f32\.bf16\.bf16", text)
-    waits = [match.start() for match in re.finditer(r"wgmma\.wait_group\.sync\.aligned\s+0", text)]
-    if not products or len(products) % 4 != 0 or not waits:
-        fail("%s has %d products of warpgroups and %d waits for all" % (path, len(products), len(waits)))
-    for needed in ("cp.async.bulk.tensor.2d.shared::cluster.global", "mbarrier.try_wait.parity",
-                   "fence.mbarrier_init"):
-        if needed not in text:
+    """Products with their operands by TMA, whose registers are not used while they are under way."""
+    products, errors = wgmma_order.check(text)
+    if errors or not products:
+        fail("%s: %s" % (path, errors[0] if errors else "no products of warpgroups"))
+    for needed in (r"cp\.async\.bulk\.tensor\.[23]d\.shared::cluster\.global", r"mbarrier\.try_wait\.parity",
+                   r"fence\.mbarrier_init"):
+        if not re.search(needed, text):
             fail("%s has no %s" % (path, needed))
 
 

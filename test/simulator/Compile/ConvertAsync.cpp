@@ -79,6 +79,17 @@ LogicalResult Converter::convertTensorCopy(Operation *op) {
                         getSite(op)});
 }
 
+Value Converter::getSumMemory(Type type) {
+  Value &memory = sums[type];
+  if (!memory) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(entry);
+    memory =
+        LLVM::AllocaOp::create(builder, location, pointer(), type, constant(1));
+  }
+  return memory;
+}
+
 LogicalResult Converter::convertProduct(NVVM::WgmmaMmaAsyncOp op) {
   auto shape = op.getShape();
   if (op.getTypeA() != NVVM::WGMMATypes::bf16 ||
@@ -87,15 +98,8 @@ LogicalResult Converter::convertProduct(NVVM::WgmmaMmaAsyncOp op) {
       shape.getK() != 16)
     return op.emitError("the simulator knows wgmma m64k16 of bf16 alone, with "
                         "sums in f32");
-  // The sums go through memory of the thread.
   auto type = cast<LLVM::LLVMStructType>(op.getInouts().getType());
-  Value &memory = sums[type];
-  if (!memory) {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(entry);
-    memory =
-        LLVM::AllocaOp::create(builder, location, pointer(), type, constant(1));
-  }
+  Value memory = getSumMemory(type);
   LLVM::StoreOp::create(builder, location, op.getInouts(), memory);
   uint32_t flags = (op.getLayoutA() == NVVM::MMALayout::col) |
                    (op.getLayoutB() == NVVM::MMALayout::row) << 1 |
@@ -111,8 +115,52 @@ LogicalResult Converter::convertProduct(NVVM::WgmmaMmaAsyncOp op) {
   return success();
 }
 
+LogicalResult Converter::convertInlinePtx(LLVM::InlineAsmOp op) {
+  std::optional<RegisterProduct> product = RegisterProduct::get(op);
+  if (!product)
+    return op.emitError("the simulator does not know this inline PTX");
+  ordered = true;
+  Type type = op.getType(0);
+  Value memory = getSumMemory(type);
+  for (auto [i, sum] : llvm::enumerate(product->sums)) {
+    Value to = LLVM::GEPOp::create(
+        builder, location, pointer(), builder.getF32Type(), memory,
+        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+    LLVM::StoreOp::create(builder, location, sum, to);
+  }
+  uint32_t flags = uint32_t(product->transposedB) << 1;
+  SmallVector<Value> operands = {memory};
+  llvm::append_range(operands, product->words);
+  operands.append({op.getOperand(product->descriptor), product->accumulates,
+                   constant(product->columns), constant(flags), getSite(op)});
+  call("sim_multiply_words_async", {}, operands);
+  Value result = LLVM::LoadOp::create(builder, location, type, memory);
+  for (Value word : product->words)
+    if (Operation *writer = word.getDefiningOp()) {
+      builder.setInsertionPointAfter(writer);
+      call("sim_touch_registers", {}, {});
+    }
+  op.getResult(0).replaceAllUsesWith(result);
+  op.erase();
+  return success();
+}
+
+void Converter::convertMakingOfSums(LLVM::InsertValueOp op) {
+  bool isPart = llvm::all_of(op->getUsers(), [](Operation *user) {
+    return isa<LLVM::InsertValueOp>(user);
+  });
+  if (!sums.contains(op.getType()) || isPart)
+    return;
+  builder.setInsertionPointAfter(op);
+  call("sim_touch_registers", {}, {});
+}
+
 void Converter::convertUseOfSums(LLVM::ExtractValueOp op) {
-  if (!sums.contains(op.getContainer().getType()))
+  // Products take the sums of others apart, but may use them at any time.
+  bool isOperand = llvm::all_of(op->getUsers(), [](Operation *user) {
+    return isa<LLVM::InlineAsmOp>(user);
+  });
+  if (!sums.contains(op.getContainer().getType()) || isOperand)
     return;
   builder.setInsertionPointAfter(op);
   LLVM::CallOp sum =

@@ -8,6 +8,7 @@
 #ifndef VIT_SIMULATOR_CONVERTER_H
 #define VIT_SIMULATOR_CONVERTER_H
 
+#include "InlinePtx.h"
 #include "NvvmToHost.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -38,8 +39,12 @@ private:
   LogicalResult convertBarrier(NVVM::BarrierOp op);
   LogicalResult convertTensorCopy(Operation *op);
   LogicalResult convertProduct(NVVM::WgmmaMmaAsyncOp op);
+  LogicalResult convertInlinePtx(LLVM::InlineAsmOp op);
+  /// The memory of the thread through which sums of a type go.
+  Value getSumMemory(Type type);
   /// Has uses of sums of products checked.
   void convertUseOfSums(LLVM::ExtractValueOp op);
+  void convertMakingOfSums(LLVM::InsertValueOp op);
   /// Nothing: `op` is not one that sm_90 adds.
   std::optional<LogicalResult> convertAsync(Operation *op);
   Value storeCoordinates(ValueRange coordinates);

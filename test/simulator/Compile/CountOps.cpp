@@ -47,6 +47,8 @@ static std::optional<OpClass> classifyArithmetic(Operation *op) {
 }
 
 static std::optional<OpClass> classify(Operation *op) {
+  if (RegisterProduct::get(op))
+    return OpClass::Mma;
   return llvm::TypeSwitch<Operation *, std::optional<OpClass>>(op)
       .Case<NVVM::MmaOp, NVVM::WgmmaMmaAsyncOp>(
           [](Operation *) { return OpClass::Mma; })

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Mutate.h"
+#include "InlinePtx.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -122,13 +123,37 @@ static void expectMore(Operation *op, const MutateOptions &) {
       LLVM::AddOp::create(b, op->getLoc(), arrive.getTxcount(), more));
 }
 
+/// A descriptor of an operand of wgmma, the left one if there are two; null if
+/// `op` is none.
+static OpOperand *getDescriptor(Operation *op) {
+  if (auto product = dyn_cast<NVVM::WgmmaMmaAsyncOp>(op))
+    return &product.getDescriptorAMutable();
+  if (std::optional<sim::RegisterProduct> product =
+          sim::RegisterProduct::get(op))
+    return &op->getOpOperand(product->descriptor);
+  return nullptr;
+}
+
+static bool isProduct(Operation *op) { return getDescriptor(op); }
+
 static void moveOperand(Operation *op, const MutateOptions &options) {
-  auto product = cast<NVVM::WgmmaMmaAsyncOp>(op);
+  OpOperand &descriptor = *getDescriptor(op);
   OpBuilder b(op);
   Value pieces = LLVM::ConstantOp::create(
       b, op->getLoc(), b.getI64IntegerAttr(options.stageBytes / 16));
-  product.getDescriptorAMutable().set(
-      LLVM::AddOp::create(b, op->getLoc(), product.getDescriptorA(), pieces));
+  descriptor.set(
+      LLVM::AddOp::create(b, op->getLoc(), descriptor.get(), pieces));
+}
+
+static bool isRegisterProduct(Operation *op) {
+  return sim::RegisterProduct::get(op).has_value();
+}
+
+/// The words of two halves of the depth are exchanged.
+static void exchangeWords(Operation *op, const MutateOptions &) {
+  Value first = op->getOperand(0);
+  op->setOperand(0, op->getOperand(2));
+  op->setOperand(2, first);
 }
 
 static void flipParity(Operation *op, const MutateOptions &) {
@@ -204,7 +229,8 @@ static const Kind kinds[] = {
     {"arrive", is<NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp>,
      remove},
     {"expect", is<NVVM::MBarrierArriveExpectTxOp>, expectMore},
-    {"operand", is<NVVM::WgmmaMmaAsyncOp>, moveOperand},
+    {"operand", isProduct, moveOperand},
+    {"words", isRegisterProduct, exchangeWords},
     {"parity", is<NVVM::MBarrierTryWaitParityOp>, flipParity},
     {"rounding", is<NVVM::ConvertFloatToTF32Op>, doNotRound},
 };

@@ -34,7 +34,9 @@ struct MutateOptions {
 ///   or a copy of a tensor;
 /// - swizzle: an address in shared memory is that of the neighbouring 16 bytes;
 /// - stage: an address in shared memory is one stage further;
-/// - operand: the left operand of a wgmma is one stage further;
+/// - operand: an operand of a wgmma in shared memory, the left one if both are
+///   there, is one stage further;
+/// - words: the left operand of a wgmma in registers is in the wrong ones;
 /// - rounding: an f32 is not rounded to tf32, so that a product cuts it off.
 std::string listMutations();
 

@@ -292,6 +292,11 @@ LogicalResult Converter::convertOp(Operation *op) {
         convertUseOfSums(op);
         return success();
       })
+      .Case([&](LLVM::InsertValueOp op) {
+        convertMakingOfSums(op);
+        return success();
+      })
+      .Case([&](LLVM::InlineAsmOp op) { return convertInlinePtx(op); })
       .Default([](Operation *other) -> LogicalResult {
         // The host would call a function that it lacks to round the results.
         if (isa<LLVM::FastmathFlagsInterface>(other) &&
@@ -379,7 +384,7 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
   kernel.walk([&](Operation *op) {
     if (op != kernel)
       ops.push_back(op);
-    if (isa<NVVM::WgmmaMmaAsyncOp>(op))
+    if (isa<NVVM::WgmmaMmaAsyncOp>(op) || RegisterProduct::get(op))
       sums.try_emplace(op->getResult(0).getType());
   });
   manifestOps.clear();

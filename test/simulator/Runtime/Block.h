@@ -85,7 +85,8 @@ public:
   void commitStores();
   void waitForStores(uint32_t most);
   // Warpgroup.cpp
-  void fenceProducts() { threads[current].productsFenced = true; }
+  void fenceProducts() { threads[current].touchedRegisters = false; }
+  void touchRegisters() { threads[current].touchedRegisters = true; }
   void multiplyAsync(const WarpgroupProduct &product, uint32_t site);
   float getSum(float sum, uint32_t site);
   void commitProducts();
@@ -116,7 +117,8 @@ private:
     uint32_t storeClock = 0, storesRead = 0;
     std::vector<uint32_t> storeGroups;
     // Products of its warpgroup: the clocks of committed groups.
-    bool productsFenced = false;
+    /// Registers of products have been used by others since the last fence.
+    bool touchedRegisters = true;
     std::vector<uint32_t> productGroups;
     WarpgroupProduct product;
     /// Of the last products: the sums, by number, and the clock of each.
@@ -182,6 +184,10 @@ private:
   float findSum(float sum, bool mustBeFinished, uint32_t site);
   void countTensor(const TensorMap &map, const int32_t *coordinates, bool write,
                    uint32_t site);
+  /// Whether a sum in registers is that of a product.
+  static bool isSum(float sum);
+  /// The left operand that the threads of `group` have in registers, 64 x 16.
+  static std::vector<double> joinWords(const Thread *group);
   /// Reads an operand of a product of `group`: `extent` x 16.
   bool readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
                    const char *name, const Warpgroup &group, uint32_t site,

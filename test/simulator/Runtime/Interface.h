@@ -63,6 +63,9 @@ enum class MatrixType : uint32_t { Bf16, Tf32 };
 struct WarpgroupProduct {
   float *sums = nullptr; ///< columns / 2 of them, replaced
   uint64_t a = 0, b = 0; ///< descriptors of matrices in shared memory
+  /// A in registers instead: what this thread has, as for mma.sync.
+  bool hasWords = false;
+  uint32_t words[4] = {};
   uint32_t columns = 0;
   bool transposedA = false, transposedB = false; ///< not contiguous along k
   bool accumulates = true, negativeA = false, negativeB = false;
@@ -129,6 +132,13 @@ void sim_wait_stores(uint32_t most);
 void sim_fence_products();
 void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t columns,
                         uint32_t flags, uint32_t site);
+/// The same with A in registers; adds to the sums if `accumulates` is not 0.
+void sim_multiply_words_async(float *sums, uint32_t word0, uint32_t word1,
+                              uint32_t word2, uint32_t word3, uint64_t b,
+                              uint32_t accumulates, uint32_t columns,
+                              uint32_t flags, uint32_t site);
+/// The thread has written registers that a product may use.
+void sim_touch_registers();
 /// A sum that may come from such a product: its value.
 float sim_sum(float sum, uint32_t site);
 void sim_commit_products();

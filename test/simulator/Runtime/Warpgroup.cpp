@@ -10,13 +10,26 @@
 // waited for the group. Until then the sums in registers are marks, NaNs that
 // name the product; another product may add to them, any other use is an error.
 //
+// A thread must fence its accesses of registers before products of them. It
+// accesses sums when it takes them apart, and registers of the left operand
+// when it computes them; a product that neither has words nor replaces sums nor
+// adds to sums that are not those of another product needs no fence.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Block.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace vit::sim;
+
+static double widen(uint32_t half) {
+  uint32_t word = half << 16;
+  float value;
+  memcpy(&value, &word, 4);
+  return value;
+}
 
 namespace {
 /// A matrix in shared memory in rows of 128 bytes with the swizzle of 128
@@ -46,10 +59,7 @@ struct Operand {
   double get(uint32_t i, uint32_t k) const {
     uint16_t half;
     memcpy(&half, getAddress(i, k), 2);
-    uint32_t word = uint32_t(half) << 16;
-    float value;
-    memcpy(&value, &word, 4);
-    return value;
+    return widen(half);
   }
 };
 } // namespace
@@ -87,6 +97,7 @@ float Block::findSum(float sum, bool mustBeFinished, uint32_t site) {
 }
 
 float Block::getSum(float sum, uint32_t site) {
+  touchRegisters();
   return findSum(sum, /*mustBeFinished=*/true, site);
 }
 
@@ -105,6 +116,19 @@ static void addProducts(const WarpgroupProduct &product, uint32_t thread,
       sum += sign * a[row * 16 + k] * b[column * 16 + k];
     product.sums[i] = static_cast<float>(sum);
   }
+}
+
+std::vector<double> Block::joinWords(const Thread *group) {
+  std::vector<double> values(64 * 16);
+  for (uint32_t t = 0; t < 128; ++t)
+    for (uint32_t i = 0; i < 4; ++i) {
+      uint32_t word = group[t].product.words[i];
+      uint32_t row = t / 32 * 16 + t % 32 / 4 + i % 2 * 8;
+      uint32_t k = t % 4 * 2 + i / 2 * 8;
+      values[row * 16 + k] = widen(word & 0xffff);
+      values[row * 16 + k + 1] = widen(word >> 16);
+    }
+  return values;
 }
 
 bool Block::readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
@@ -132,14 +156,24 @@ bool Block::readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
   return true;
 }
 
+bool Block::isSum(float sum) {
+  uint32_t word;
+  memcpy(&word, &sum, 4);
+  return (word & markMask) == mark;
+}
+
 void Block::multiplyAsync(const WarpgroupProduct &product, uint32_t site) {
   uint32_t number = current / 128, first = number * 128;
   if (count < first + 128)
     fail("divergence: at " + library->getSite(site) +
          ": needs the 128 threads of a warpgroup");
-  if (!threads[current].productsFenced)
+  bool usesOthers =
+      product.hasWords || !product.accumulates ||
+      !std::all_of(product.sums, product.sums + product.columns / 2, isSum);
+  if (usesOthers && threads[current].touchedRegisters)
     fail("fence: at " + library->getSite(site) +
-         ": the first wgmma of a thread needs wgmma.fence before it");
+         ": the thread has used registers since its last wgmma.fence, which "
+         "wgmma may use only after one");
   Warpgroup &group = warpgroups[number];
   if (group.arrived && group.site != site)
     fail("divergence: it is at " + library->getSite(site) +
@@ -154,15 +188,19 @@ void Block::multiplyAsync(const WarpgroupProduct &product, uint32_t site) {
   group.arrived = 0;
   for (uint32_t t = first; t < first + 128; ++t) {
     const WarpgroupProduct &other = threads[t].product;
-    if (other.a != product.a || other.b != product.b)
+    if (other.a != product.a || other.b != product.b ||
+        other.accumulates != product.accumulates)
       fail("divergence: at " + library->getSite(site) +
-           ": the descriptors of thread " + std::to_string(t) + " differ");
+           ": the operands of thread " + std::to_string(t) + " differ");
   }
   if (!group.clock)
     group.unit = ordering.addUnit();
   ++group.clock;
   std::vector<double> a, b;
-  check(readOperand(product.a, product.transposedA, 64, "A", group, site, a) &&
+  if (product.hasWords)
+    a = joinWords(&threads[first]);
+  check((product.hasWords || readOperand(product.a, product.transposedA, 64,
+                                         "A", group, site, a)) &&
             readOperand(product.b, product.transposedB, product.columns, "B",
                         group, site, b),
         site);
@@ -216,11 +254,10 @@ void Block::setRegisters(uint32_t number, uint32_t site) {
 //===----------------------------------------------------------------------===//
 
 void sim_fence_products() { running->fenceProducts(); }
-void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t columns,
-                        uint32_t flags, uint32_t site) {
+static WarpgroupProduct getProduct(float *sums, uint64_t b, uint32_t columns,
+                                   uint32_t flags) {
   WarpgroupProduct product;
   product.sums = sums;
-  product.a = a;
   product.b = b;
   product.columns = columns;
   product.transposedA = flags & 1;
@@ -228,8 +265,26 @@ void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t columns,
   product.accumulates = flags & 4;
   product.negativeA = flags & 8;
   product.negativeB = flags & 16;
+  return product;
+}
+void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t columns,
+                        uint32_t flags, uint32_t site) {
+  WarpgroupProduct product = getProduct(sums, b, columns, flags);
+  product.a = a;
   running->multiplyAsync(product, site);
 }
+void sim_multiply_words_async(float *sums, uint32_t word0, uint32_t word1,
+                              uint32_t word2, uint32_t word3, uint64_t b,
+                              uint32_t accumulates, uint32_t columns,
+                              uint32_t flags, uint32_t site) {
+  WarpgroupProduct product = getProduct(sums, b, columns, flags);
+  product.hasWords = true;
+  const uint32_t words[] = {word0, word1, word2, word3};
+  std::copy_n(words, 4, product.words);
+  product.accumulates = accumulates != 0;
+  running->multiplyAsync(product, site);
+}
+void sim_touch_registers() { running->touchRegisters(); }
 float sim_sum(float sum, uint32_t site) { return running->getSum(sum, site); }
 void sim_commit_products() { running->commitProducts(); }
 void sim_wait_products(uint32_t most) { running->waitForProducts(most); }

@@ -4,13 +4,14 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""check_sass.py NVDISASM CUBIN [--moves=N] KERNEL:OP:PERCENT[:OP...]...
+"""check_sass.py NVDISASM CUBIN [--moves=N] [--before-wait=NAME:N] KERNEL:OP:PERCENT[:OP...]...
 
 For each KERNEL of the cubin: no access of local memory, the OPs after PERCENT
 somewhere, and in each main loop at least PERCENT of the instructions are OP
 (HMMA, HGMMA). Main loops are the innermost ones with at least half as many OPs
 as the one with most. With --moves, they have at most N moves of a
-register between OPs. Prints the counts of each loop; exits with 1 if one is missed.
+register between OPs; with --before-wait, at least N instructions NAME are between
+the last OP and the last wait for one (WARPGROUP.DEPBAR). Prints the counts of each loop; exits with 1 if one is missed.
 """
 
 import re
@@ -50,7 +51,13 @@ def is_move(name):
     return name.split(".")[0] == "MOV" or name.startswith("IMAD.MOV")
 
 
-def check(kernel, code, labels, op, percent, required, most_moves):
+def count_before_wait(names, op, other):
+    """The instructions `other` between the last `op` and the last wait."""
+    last = lambda name: max((i for i, n in enumerate(names) if n.startswith(name)), default=0)
+    return sum(n.split(".")[0] == other for n in names[last(op):last("WARPGROUP.DEPBAR")])
+
+
+def check(kernel, code, labels, op, percent, required, most_moves, before_wait):
     """Returns what is wrong."""
     wrong = []
     names = [name for name, _ in code]
@@ -65,11 +72,12 @@ def check(kernel, code, labels, op, percent, required, most_moves):
         at = [i for i in range(begin, end) if names[i].split(".")[0] == op]
         if at:
             moves = sum(is_move(name) for name in names[at[0]:at[-1]])
-            loops.append((len(at), end - begin, moves))
-    most = max((count for count, _, _ in loops), default=0)
+            early = count_before_wait(names[begin:end], op, before_wait[0])
+            loops.append((len(at), end - begin, moves, early))
+    most = max((count for count, *_ in loops), default=0)
     if not most:
         wrong.append("%s has no loop with %s" % (kernel, op))
-    for count, total, moves in loops:
+    for count, total, moves, early in loops:
         if 2 * count < most:
             continue
         share = 100 * count / total
@@ -79,21 +87,28 @@ def check(kernel, code, labels, op, percent, required, most_moves):
             wrong.append("%s: a loop has %.1f %% %s, not %g %%" % (kernel, share, op, percent))
         if moves > most_moves:
             wrong.append("%s: a loop has %d moves of registers between its %s" % (kernel, moves, op))
+        if early < before_wait[1]:
+            wrong.append("%s: a loop has %d %s before it waits for its %s, not %d" %
+                         (kernel, early, before_wait[0], op, before_wait[1]))
     return wrong
 
 
 def main():
     nvdisasm, cubin = sys.argv[1:3]
-    arguments, most_moves = sys.argv[3:], float("inf")
+    arguments, most_moves, before_wait = sys.argv[3:], float("inf"), ("", 0)
     if arguments[0].startswith("--moves="):
         most_moves = int(arguments.pop(0).split("=")[1])
+    if arguments[0].startswith("--before-wait="):
+        name, least = arguments.pop(0).split("=")[1].split(":")
+        before_wait = name, int(least)
     kernels = read_kernels(nvdisasm, cubin)
     wrong = []
     for argument in arguments:
         kernel, op, percent, *required = argument.split(":")
         if kernel not in kernels:
             sys.exit("%s has no kernel %s, but %s" % (cubin, kernel, ", ".join(sorted(kernels))))
-        wrong += check(kernel, *kernels[kernel], op, float(percent), required, most_moves)
+        wrong += check(kernel, *kernels[kernel], op, float(percent), required, most_moves,
+                       before_wait)
     print("\n".join(wrong) if wrong else "all loops are right")
     sys.exit(bool(wrong))
 

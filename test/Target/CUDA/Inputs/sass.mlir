@@ -19,3 +19,9 @@ func.func @model(%x: tensor<?x197x768xbf16>, %dy: tensor<?x197x3072xbf16>, %qkv:
       -> (tensor<?x197x768xbf16>, tensor<?x197x768xbf16>, tensor<?x197x768xbf16>)
   return %y, %dw, %db, %o, %dq#0, %dq#1, %dq#2 : tensor<?x197x3072xbf16>, tensor<3072x768xf32>, tensor<3072xf32>, tensor<?x197x768xbf16>, tensor<?x197x768xbf16>, tensor<?x197x768xbf16>, tensor<?x197x768xbf16>
 }
+// Attention of more tokens, pictures of 384 x 384.
+func.func @long(%qkv: tensor<?x577x2304xbf16>) -> tensor<?x577x768xbf16> {
+  %o = kernel.attention %qkv, %qkv, %qkv heads 12 head_dim 64 offsets [0, 768, 1536] scale 1.25e-01
+      : (tensor<?x577x2304xbf16>, tensor<?x577x2304xbf16>, tensor<?x577x2304xbf16>) -> tensor<?x577x768xbf16>
+  return %o : tensor<?x577x768xbf16>
+}

@@ -1,0 +1,61 @@
+# ===- check_levels.py - Which code of a module a device runs --------------===#
+#
+# Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# ===-----------------------------------------------------------------------===#
+"""check_levels.py DRIVER FOLDER MODEL: compiles MODEL for CUDA in bf16 for all
+levels and runs it on simulated devices. Each must run the code of its level,
+which is the only one that its driver (DRIVER, libvit-fake-cuda.so) knows, with
+the results of the interpreter up to rounding: the same class, and the cosine at least 0.9999."""
+
+import glob
+import math
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../tools/Inputs"))
+import files
+
+driver, folder, model = sys.argv[1:]
+os.makedirs(folder, exist_ok=True)
+module, source = folder + "/model.vitm", folder + "/x.npy"
+
+
+def run(*command, **environment):
+    return subprocess.run(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+
+
+def check(result):
+    if result.returncode != 0:
+        sys.exit("%s: %s" % (" ".join(result.args), result.stderr))
+
+
+def infer(model, output, device, **environment):
+    return run("vit-run", "infer", model, "--device", device, "--input", source, "--output", output, **environment)
+
+
+files.write_npy(source, [2, 3, 64, 64], [math.sin(i * i % 1013) for i in range(2 * 3 * 64 * 64)])
+check(run("vit-compile", model, "-o", module, "--target", "cuda", "--precision", "bf16", "--dump-ir", folder + "/ir",
+          VIT_PTXAS=""))
+for level in ["sm_80", "sm_90a"]:
+    text, = glob.glob("%s/ir/%s*/*-vit-emit-simt.mlir" % (folder, level))
+    check(run("vit-simulate", text, "--level", level, "-o", "%s/%s.so" % (folder, level)))
+check(infer(model, folder + "/expected.npy", "reference"))
+shape, expected = files.read_npy(folder + "/expected.npy")
+classes = shape[-1]
+for capability, level, other in [("8.0", "sm_80", "sm_90a"), ("9.0", "sm_90a", "sm_80"), ("12.0", "sm_80", "sm_90a")]:
+    output = "%s/%s.npy" % (folder, capability)
+    on_device = lambda known: infer(module, output, "cuda", VIT_CUDA_LIBRARY=driver, VIT_SIM_CAPABILITY=capability,
+                                    VIT_SIM_KERNELS="%s/%s.so" % (folder, known))
+    if on_device(other).returncode == 0:
+        sys.exit("a device of %s runs the code of %s" % (capability, other))
+    check(on_device(level))
+    found = files.read_npy(output)[1]
+    for first in range(0, len(expected), classes):
+        a, b = expected[first:first + classes], found[first:first + classes]
+        cosine = sum(x * y for x, y in zip(a, b)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+        if cosine < 0.9999 or a.index(max(a)) != b.index(max(b)):
+            sys.exit("%s: the cosine is %g" % (capability, cosine))
+    print("%s: %s" % (capability, level))
