@@ -19,12 +19,23 @@ using mlir::vit::tensorOf;
 // workgroup has eight threads, the lanes of a vector register.
 static constexpr GemmTile kDirect[] = {
     {16, 64, 16, 8, 1, 1.0}, {8, 64, 8, 8, 1, 0.8}, {1, 64, 1, 8, 1, 0.2}};
+/// Half the rows: drivers expand dot products to several instructions, so that
+/// the code is as long.
+static constexpr GemmTile kDirectDot[] = {
+    {8, 64, 8, 8, 1, 1.0}, {4, 64, 4, 8, 1, 0.8}, {1, 64, 1, 8, 1, 0.2}};
 static constexpr GemmTile kTiled[] = {
     {64, 64, 8, 4, 16, 1.0}, {32, 64, 4, 4, 16, 0.8}, {16, 64, 2, 4, 16, 0.5}};
 static constexpr GemmTile kTiled256[] = {{128, 128, 8, 8, 16, 1.0},
                                          {64, 64, 8, 4, 16, 0.85},
                                          {32, 64, 4, 4, 16, 0.65},
                                          {16, 64, 2, 4, 16, 0.4}};
+
+/// The depth is 16 where the operands have no multiple of 32. The rates are
+/// those of f32; they are not measured.
+static constexpr GemmTile kTiledDot[] = {{128, 128, 8, 8, 32, 1.0},
+                                         {64, 64, 8, 4, 32, 0.85},
+                                         {32, 64, 4, 4, 32, 0.65},
+                                         {16, 64, 2, 4, 32, 0.4}};
 
 /// With tensor cores a warp has 8 * threadRows x 4 * threadCols sums. The rates
 /// are those of the accesses to workgroup memory, whose bandwidth is the limit;
@@ -58,15 +69,15 @@ std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   if (name == "tiled")
     return GpuTiles{&level, 32, kTiled};
   if (name == "coop")
-    return GpuTiles{&level, 64, kTiled256, kMatrix};
-  if (name == "tiled_256")
-    return GpuTiles{&level, 64, kTiled256};
-  if (name == "direct")
-    return GpuTiles{&level, 2, kDirect};
+    return GpuTiles{&level, 64, kTiled256, kTiledDot, kMatrix};
+  if (name == "tiled_256" || name == "tiled_256_dot")
+    return GpuTiles{&level, 64, kTiled256, kTiledDot};
+  if (name == "direct" || name == "direct_dot")
+    return GpuTiles{&level, 2, kDirect, kDirectDot};
   if (name == "sm_80")
-    return GpuTiles{&level, 132, kTiled256, kTensor};
+    return GpuTiles{&level, 132, kTiled256, kTiledDot, kTensor};
   if (name == "sm_90a")
-    return GpuTiles{&level, 132, kTiled256, kTensor, kWarpgroup};
+    return GpuTiles{&level, 132, kTiled256, kTiledDot, kTensor, kWarpgroup};
   return std::nullopt;
 }
 
@@ -106,7 +117,7 @@ static ArrayRef<GemmTile> getChoices(Operation *product,
                                      const GpuTiles &tiles) {
   switch (getMatrixUnit(product, *tiles.level)) {
   case MatrixUnit::None:
-    return tiles.gemm;
+    return usesDotProducts(product, *tiles.level) ? tiles.dot : tiles.gemm;
   case MatrixUnit::Warp:
     return tiles.tensor;
   case MatrixUnit::Warpgroup:
@@ -127,7 +138,12 @@ static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
   GemmTile tile =
       chooseGemmTile(rows, padTo(type.getShape().back(), kChannelPad), tiles,
                      getChoices(gemm, tiles), /*threadRows=*/1);
-  return getTile(gemm.getContext(), tile, getTensorDepth(gemm, tile));
+  int64_t depth = getTensorDepth(gemm, tile);
+  // Padded, a multiple of 32 is one, too.
+  if (usesDotProducts(gemm, *tiles.level) && depth > 1 &&
+      tensorOf(gemm.getInput()).getShape().back() % depth != 0)
+    depth = kChannelPad;
+  return getTile(gemm.getContext(), tile, depth);
 }
 
 /// The tile of a product over all rows of the batch, `chunk` of them at a time.

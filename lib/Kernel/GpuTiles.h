@@ -30,6 +30,7 @@ struct GpuTiles {
   const Level *level;
   int64_t processors; ///< workgroups that a typical device runs at once
   ArrayRef<GemmTile> gemm;
+  ArrayRef<GemmTile> dot = {};       ///< by dot products of four i8
   ArrayRef<GemmTile> tensor = {};    ///< of products by instructions of warps
   ArrayRef<GemmTile> warpgroup = {}; ///< by instructions of warpgroups
 

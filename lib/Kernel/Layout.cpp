@@ -44,7 +44,7 @@ static int64_t getElements(ArrayRef<int64_t> shape, Type element,
     return paddedChannels(columns, columnGroup) *
            (paddedChannels(depth, depthGroup,
                            kChannelPad * panels.getInterleave()) +
-            extraDepth(element));
+            (panels.getInterleave() == 1 ? 0 : extraDepth(element)));
   }
   if (auto channels = dyn_cast_or_null<ChannelsAttr>(encoding))
     return leading * paddedChannels(shape.back(), channels.getGroup());

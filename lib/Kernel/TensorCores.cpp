@@ -67,3 +67,12 @@ MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
              ? MatrixUnit::Warpgroup
              : MatrixUnit::Warp;
 }
+
+bool mlir::vit::kernel::usesDotProducts(Operation *op, const Level &level) {
+  auto gemm = dyn_cast<GemmOp>(op);
+  if (!gemm || !tensorOf(gemm.getInput()).getElementType().isInteger(8))
+    return false;
+  const ::vit::format::Product *product =
+      ::vit::format::findProduct(level, ::vit::format::ElementType::I8);
+  return product && product->k > 1;
+}

@@ -183,6 +183,19 @@ LogicalResult Request::generate(const Plan &plan, CompiledLevel &compiled) {
                           level.name);
 }
 
+/// Whether code for `level` in `precision` has instructions of tiles: those of
+/// the precision, or, in a code in int8, those of bf16.
+static bool hasTiles(const Level &level, ::vit::format::ElementType precision) {
+  using ::vit::format::ElementType;
+  auto isTile = [&](ElementType type) {
+    const ::vit::format::Product *product =
+        ::vit::format::findProduct(level, type);
+    return product && product->m > 1;
+  };
+  return isTile(precision) ||
+         (precision == ElementType::I8 && isTile(ElementType::BF16));
+}
+
 /// Adds the levels of one precision. Targets without products of tf32 compute
 /// in f32, which they may have been asked for, too.
 LogicalResult Request::addPlans(ArrayRef<std::string> targets,
@@ -204,11 +217,9 @@ LogicalResult Request::addPlans(ArrayRef<std::string> targets,
       if (isPlanned ||
           ::vit::format::precisionOn(level->target, precision) != one)
         continue;
-      const ::vit::format::Product *product =
-          ::vit::format::findProduct(*level, one);
-      bool hasTiles = product && product->m > 1;
       plans.push_back(
-          {level, one, hasTiles && std::getenv(::vit::format::kExpandTiles)});
+          {level, one,
+           hasTiles(*level, one) && std::getenv(::vit::format::kExpandTiles)});
       if (plans.back().expandsTiles && levels->size() > 1)
         return outcome.fail(VIT_INVALID_ARGUMENT,
                             Twine(::vit::format::kExpandTiles) +
@@ -279,13 +290,6 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
                           "a training step computes in f32, tf32 or bf16; "
                           "precision " +
                               name + " is for inference");
-    if (precision == ::vit::format::ElementType::I8 &&
-        llvm::any_of(targets,
-                     [](const std::string &target) { return target != "cpu"; }))
-      return outcome.fail(VIT_UNSUPPORTED,
-                          "precision " + name +
-                              " is for target cpu; compile for vulkan and "
-                              "cuda in bf16 or f32");
     if (failed(addPlans(targets, precision, plans)))
       return failure();
   }

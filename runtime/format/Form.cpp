@@ -35,10 +35,14 @@ static int64_t paddedIndex(int64_t channel, int64_t group, int64_t pad) {
 static int64_t paddedWidth(const Form &form) {
   return padded(form.width, form.inGroup, form.channelPad());
 }
-/// The elements of a column of panels: those of the inputs, then in I8 a word.
+/// Whether a word with the sum of the column follows each column of panels.
+static bool hasColumnSums(const Form &form) {
+  return form.type == ElementType::I8 && form.interleave != 1;
+}
+/// The elements of a column of panels: those of the inputs, then perhaps a
+/// word.
 static int64_t columnElements(const Form &form) {
-  return paddedWidth(form) +
-         (form.type == ElementType::I8 ? form.interleave : 0);
+  return paddedWidth(form) + (hasColumnSums(form) ? form.interleave : 0);
 }
 static int64_t paddedRows(const Form &form) {
   return padded(form.rows, form.outGroup, kPanelGranule);
@@ -152,7 +156,11 @@ const char *checkForm(const Form &form) {
     return "is too large";
   bool isPanels = form.kind == FormKind::Panels;
   bool isInt8 = form.type == ElementType::I8;
-  if (!isFloat(form.type) && !(isInt8 && isPanels && form.interleave == 4))
+  // Interleaved words for CPUs, rows for GPUs.
+  bool isInt8Panels =
+      isInt8 && isPanels &&
+      (form.interleave == 4 || (form.interleave == 1 && form.cols == 1));
+  if (!isFloat(form.type) && !isInt8Panels)
     return "has elements that are not f32, bf16, f16 or panels of i8";
   if (form.kind == FormKind::RowScales &&
       (form.rows != 1 || form.type != ElementType::F32 || form.depth < 1 ||
@@ -348,7 +356,8 @@ static float rowScale(const Form &form, const unsigned char *row,
   return isNan ? NAN : float(double(largest) / 127);
 }
 
-/// Row `row` of panels of I8: multiples of its scale, and the word after them.
+/// Row `row` of panels of I8: multiples of its scale, and the word after them
+/// if there is one.
 static void quantizeRow(const Form &form, int8_t *out, const unsigned char *in,
                         ElementType type, int64_t row) {
   float scale = rowScale(form, in, type);
@@ -367,6 +376,8 @@ static void quantizeRow(const Form &form, int8_t *out, const unsigned char *in,
           sum += q;
         }
       });
+  if (!hasColumnSums(form))
+    return;
   int32_t correction = -128 * sum;
   std::memcpy(out + place.base + paddedWidth(form) * place.stride, &correction,
               sizeof correction);

@@ -93,9 +93,10 @@ struct RelativePositions {
 ///
 /// So a vector of 16 v depths is a line of 64 bytes where v elements have 32
 /// bits. Panels of I8 hold multiples of the scale of their row, its largest
-/// magnitude / 127, rounded to nearest even; behind the depths of each panel
-/// follows a word of 32 bits for each of its columns, -128 times the sum of the
-/// column: the sums of products that add 128 to the other operand begin there.
+/// magnitude / 127, rounded to nearest even. If v is 4, behind the depths of
+/// each panel follows a word of 32 bits for each of its columns, -128 times the
+/// sum of the column: the sums of products that add 128 to the other operand
+/// begin there. Rows of I8 (cols = 1, v = 1) have no such word.
 /// RowScales are the scales, [width], of a source [width, depth]. Both first
 /// multiply the elements of a row by `migration`, if that is not null. All
 /// other elements are zero. Resample and RelativePositions are row-major, too;

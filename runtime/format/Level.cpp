@@ -28,7 +28,7 @@ static constexpr const char *kFeatureNames[] = {
     "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl",
     "avx512bf16", "avx512vnni", "avxvnni",
     "amx-tile", "amx-bf16", "amx-int8",
-    "subgroup_arithmetic", "cooperative_matrix"};
+    "subgroup_arithmetic", "cooperative_matrix", "integer_dot_product"};
 // clang-format on
 static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
@@ -71,7 +71,7 @@ static constexpr FeatureSet kAmxFeatures =
     FeatureSet{Feature::AmxTile, Feature::AmxBf16, Feature::AmxInt8};
 
 // A product of narrow operands with a depth of 1 is one of operands that are
-// widened, which is exact: bf16 to f32, i8 to i16.
+// widened, which is exact: bf16 to f32, i8 to i16 on CPUs and to f32 on GPUs.
 static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
                                             {kBf16, kBf16, kF32, 1, 8, 1, 2},
                                             {kI8, kI8, kI32, 1, 8, 1, 4}};
@@ -90,21 +90,27 @@ static constexpr Product kBf16Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
 static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
                                            {kBf16, kBf16, kF32, 16, 16, 32, 2},
                                            {kI8, kI8, kI32, 16, 16, 64, 4}};
-/// mma.sync m16n8k8 and m16n8k16.
+/// mma.sync m16n8k8 and m16n8k16, and dp4a.
 static constexpr Product kSm80Products[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                             {kTf32, kTf32, kF32, 16, 8, 8, 1},
-                                            {kBf16, kBf16, kF32, 16, 8, 16, 1}};
-/// wgmma m64nNk16, for any N of 8 to 256; in tf32 as sm_80.
-static constexpr Product kSm90aProducts[] = {
-    {kF32, kF32, kF32, 1, 1, 1, 1},
-    {kTf32, kTf32, kF32, 16, 8, 8, 1},
-    {kBf16, kBf16, kF32, 64, 8, 16, 1}};
+                                            {kBf16, kBf16, kF32, 16, 8, 16, 1},
+                                            {kI8, kI8, kI32, 1, 1, 4, 1}};
+/// wgmma m64nNk16, for any N of 8 to 256; in tf32 and int8 as sm_80.
+static constexpr Product kSm90aProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                             {kTf32, kTf32, kF32, 16, 8, 8, 1},
+                                             {kBf16, kBf16, kF32, 64, 8, 16, 1},
+                                             {kI8, kI8, kI32, 1, 1, 4, 1}};
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
-                                              {kBf16, kBf16, kF32, 1, 1, 1, 1}};
-
-/// Cooperative matrices of 16 x 16 x 16.
-static constexpr Product kCoopProducts[] = {
-    {kF32, kF32, kF32, 1, 1, 1, 1}, {kBf16, kBf16, kF32, 16, 16, 16, 1}};
+                                              {kBf16, kBf16, kF32, 1, 1, 1, 1},
+                                              {kI8, kI8, kI32, 1, 1, 1, 1}};
+/// OpSDot of four i8 in a word.
+static constexpr Product kDotProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                           {kBf16, kBf16, kF32, 1, 1, 1, 1},
+                                           {kI8, kI8, kI32, 1, 1, 4, 1}};
+/// Cooperative matrices of 16 x 16 x 16, and OpSDot.
+static constexpr Product kCoopProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                            {kBf16, kBf16, kF32, 16, 16, 16, 1},
+                                            {kI8, kI8, kI32, 1, 1, 4, 1}};
 
 /// The least that the PTX runs on, and the generations after it: Hopper,
 /// Blackwell of data centers and of other cards.
@@ -143,13 +149,19 @@ static constexpr Level kLevels[] = {
     {Target::Cpu, "avx2", 1, false, kAvx2Features, kAvx2Products,
      {"x86-64", "x86-64-v3"}, 16, 32},
 
-    {Target::Vulkan, "coop", 4, false,
-     {Feature::SubgroupArithmetic, Feature::CooperativeMatrix},
+    {Target::Vulkan, "coop", 6, false,
+     {Feature::SubgroupArithmetic, Feature::CooperativeMatrix,
+      Feature::IntegerDotProduct},
      kCoopProducts, {}, 0, 16, kTiled256Limits, 256},
-    {Target::Vulkan, "tiled_256", 3, false, {Feature::SubgroupArithmetic},
+    {Target::Vulkan, "tiled_256_dot", 5, false,
+     {Feature::SubgroupArithmetic, Feature::IntegerDotProduct},
+     kDotProducts, {}, 0, 16, kTiled256Limits, 256},
+    {Target::Vulkan, "tiled_256", 4, false, {Feature::SubgroupArithmetic},
      kScalarProducts, {}, 0, 16, kTiled256Limits, 256},
-    {Target::Vulkan, "tiled", 2, true, {},
+    {Target::Vulkan, "tiled", 3, true, {},
      kScalarProducts, {}, 0, 16, kVulkanMinimum, 128},
+    {Target::Vulkan, "direct_dot", 2, false, {Feature::IntegerDotProduct},
+     kDotProducts, {}, 0, 16, kVulkanMinimum, 64, /*isDirect=*/true},
     {Target::Vulkan, "direct", 1, false, {},
      kScalarProducts, {}, 0, 16, kVulkanMinimum, 64, /*isDirect=*/true},
 

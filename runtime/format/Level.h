@@ -70,8 +70,9 @@ enum class Feature : uint8_t {
   // GPUs.
   SubgroupArithmetic,
   CooperativeMatrix,
+  IntegerDotProduct,
 };
-inline constexpr int kFeatures = int(Feature::CooperativeMatrix) + 1;
+inline constexpr int kFeatures = int(Feature::IntegerDotProduct) + 1;
 
 /// A CPU feature as LLVM and /proc/cpuinfo call it ("avx512vl"), a GPU's as
 /// modules do ("subgroup_arithmetic").

@@ -40,8 +40,9 @@ inline int64_t interleaveOf(Type element) {
   return 32 / element.getIntOrFloatBitWidth();
 }
 
-/// Depths that follow those of the inputs in panels of `element`: for i8 a word
-/// for each column, -128 times the sum of the column.
+/// Depths that follow those of the inputs in panels of `element` with
+/// interleaved inputs: for i8 a word for each column, -128 times the sum of the
+/// column.
 inline int64_t extraDepth(Type element) {
   return element.isInteger(8) ? interleaveOf(element) : 0;
 }

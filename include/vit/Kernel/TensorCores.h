@@ -35,6 +35,10 @@ inline bool usesTensorCores(Operation *op, const Level &level) {
   return getMatrixUnit(op, level) != MatrixUnit::None;
 }
 
+/// Whether code for `level`, a level of a GPU, computes `op` by dot products of
+/// four i8: products of i8 where the level has such an instruction.
+bool usesDotProducts(Operation *op, const Level &level);
+
 } // namespace mlir::vit::kernel
 
 #endif // VIT_KERNEL_TENSORCORES_H

@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 
 namespace mlir::vit {
 #define GEN_PASS_DEF_VERIFYLIMITS
@@ -29,6 +30,7 @@ public:
       : kernel(kernel), level(level.name), limits(level.limits),
         hasSubgroups(level.features.has(Feature::SubgroupArithmetic)),
         hasMatrices(level.features.has(Feature::CooperativeMatrix)),
+        hasDotProducts(level.features.has(Feature::IntegerDotProduct)),
         isVulkan(level.target == Target::Vulkan) {}
 
   LogicalResult verify();
@@ -47,7 +49,7 @@ private:
   gpu::GPUFuncOp kernel;
   StringRef level;
   const ::vit::format::KernelLimits &limits;
-  bool hasSubgroups, hasMatrices;
+  bool hasSubgroups, hasMatrices, hasDotProducts;
   bool isVulkan;
 };
 
@@ -240,6 +242,9 @@ LogicalResult KernelVerifier::verifyOp(Operation *op) {
           gpu::SubgroupIdOp, gpu::SubgroupSizeOp, gpu::NumSubgroupsOp>(op))
     return error(op) << "uses " << op->getName() << "; level " << level
                      << " has no subgroup operations";
+  if (!hasDotProducts && isa<spirv::SDotOp>(op))
+    return error(op) << "uses " << op->getName() << "; level " << level
+                     << " has no dot products of integers";
   if (isVulkan && isa<vector::LoadOp, vector::StoreOp>(op))
     return error(op) << "uses " << op->getName()
                      << "; on Vulkan a vector is an element of its buffer";

@@ -286,3 +286,14 @@ Value mlir::vit::emitRoundToBf16(CodeBuilder &b, Value x) {
   return arith::BitcastOp::create(
       b, type, arith::AndIOp::create(b, kept, all(0xffff0000)));
 }
+
+Value mlir::vit::emitRoundToInt8(CodeBuilder &b, Value x) {
+  Type type = x.getType(), integer = b.getI32Type();
+  if (auto vector = dyn_cast<VectorType>(type))
+    integer = vector.clone(integer);
+  Value least = b.splat(type, -127), most = b.splat(type, 127);
+  // Neither holds for a NaN.
+  x = b.select(b.compare(arith::CmpFPredicate::OGT, x, least), x, least);
+  x = b.select(b.compare(arith::CmpFPredicate::OLT, x, most), x, most);
+  return arith::FPToSIOp::create(b, integer, math::RoundEvenOp::create(b, x));
+}

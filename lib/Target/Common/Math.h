@@ -39,6 +39,10 @@ Value emitBiasCorrection(CodeBuilder &b, Type type, double beta, Value updates);
 /// 0. A NaN stays one.
 Value emitRoundToBf16(CodeBuilder &b, Value x);
 
+/// Returns x rounded to nearest even, as i32: what is beyond -127 or 127
+/// becomes that, and a NaN -127.
+Value emitRoundToInt8(CodeBuilder &b, Value x);
+
 } // namespace mlir::vit
 
 #endif // VIT_TARGET_COMMON_MATH_H

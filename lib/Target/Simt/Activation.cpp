@@ -14,9 +14,9 @@ using kernel::kChannelPad;
 
 FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
   Type element = type.getElementType();
-  if (!element.isF32() && !element.isBF16()) {
+  if (!element.isF32() && !element.isBF16() && !element.isInteger(8)) {
     op->emitOpError("has no GPU code for elements of ")
-        << element << "; use f32 or bf16";
+        << element << "; use f32, bf16 or i8";
     return failure();
   }
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
@@ -184,6 +184,23 @@ FailureOr<RowParts> RowParts::get(Operation *op, SimtBuilder &b, Type input,
   return RowParts{b, shape, groups, vectors, channels, sharing, isEven};
 }
 
+void RowParts::forEach(Value total,
+                       function_ref<void(Value item, Value stores)> body) {
+  int64_t perUnit = b.threads() / sharing;
+  if (sharing == 1) {
+    lane = b.index(0);
+    return forEachItem(b, total, perUnit,
+                       [&](Value item) { body(item, Value()); });
+  }
+  lane = b.rem(b.thread(), sharing);
+  Value item = b.add(b.mul(b.unit(), perUnit), b.div(b.thread(), sharing));
+  if (perUnit == 1)
+    return body(item, Value());
+  // All threads must reach each barrier. Those without an item repeat the last
+  // one.
+  body(b.min(item, b.sub(total, b.index(1))), b.isLess(item, total));
+}
+
 SmallVector<Value> RowParts::visit(
     ValueRange init,
     function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {
@@ -244,9 +261,10 @@ FailureOr<Epilogue> Epilogue::get(Operation *op, SimtBuilder &b,
                      });
   if (failed(code))
     return failure();
-  if (llvm::is_contained(code->getBroadcasts(), Broadcast::Row))
-    return op->emitOpError("has an extra of one channel, which has no code on "
-                           "GPUs");
+  for (auto [extra, broadcast] : llvm::zip(extras, code->getBroadcasts()))
+    if (broadcast == Broadcast::Row &&
+        failed(Activation::get(op, tensorOf(extra))))
+      return failure();
   return Epilogue(*code, b, firstExtra, result);
 }
 
@@ -272,10 +290,10 @@ Value Epilogue::apply(Value element, ArrayRef<Value> channels, Value row,
     }
     case Broadcast::Element:
       return b->load4(firstExtra + i, offset);
-    case Broadcast::Row:
-      break;
+    case Broadcast::Row: // an activation of one channel, padded
+      return b->broadcast(b->load(firstExtra + i, b->mul(row, kChannelPad)));
     }
-    llvm_unreachable("every other broadcast is refused");
+    llvm_unreachable("every broadcast is above");
   });
   if (code.keepsZero())
     return result;

@@ -160,6 +160,11 @@ struct RowParts {
     first = b.mul(part, vectors);
     base = b.add(b.mul(row, shape.vectors), first);
   }
+  /// Calls `body` for the items of this unit among [0, total), threads /
+  /// sharing per unit. All threads call it. If `stores` is not null, it says
+  /// whether the item exists; if not, another one is repeated, of which nothing
+  /// must be stored.
+  void forEach(Value total, function_ref<void(Value item, Value stores)> body);
   /// Calls `body` for the vectors that this thread takes, with the number in
   /// the row and the offset.
   SmallVector<Value>

@@ -197,7 +197,7 @@ static FailureOr<KernelInfo> emitChannels(Operation *op, SimtBuilder &b,
   FailureOr<Activation> shape = Activation::get(op, tensorOf(op->getResult(0)));
   if (failed(shape))
     return failure();
-  if (shape->group != 0 || b.isNarrow(op->getNumOperands()))
+  if (shape->group != 0 || !tensorOf(op->getResult(0)).getElementType().isF32())
     return op->emitOpError("needs a result of f32 without groups where it has ")
            << op->getResult(0).getType();
   SmallVector<Channels> inputs;

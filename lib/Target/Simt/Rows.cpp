@@ -112,21 +112,11 @@ void Rows::emitItem(Value item) {
 }
 
 void Rows::emit() {
-  Value total = b.mul(parts.shape.rows(b), parts.groups);
-  int64_t sharing = parts.sharing, perUnit = b.threads() / sharing;
-  if (sharing == 1) {
-    parts.lane = b.index(0);
-    return forEachItem(b, total, perUnit, [&](Value item) { emitItem(item); });
-  }
-  parts.lane = b.rem(b.thread(), sharing);
-  Value item = b.add(b.mul(b.unit(), perUnit), b.div(b.thread(), sharing));
-  if (perUnit > 1) {
-    // All threads must reach each barrier. Those without an item repeat the
-    // last one and store nothing.
-    stores = b.isLess(item, total);
-    item = b.min(item, b.sub(total, b.index(1)));
-  }
-  emitItem(item);
+  parts.forEach(b.mul(parts.shape.rows(b), parts.groups),
+                [&](Value item, Value exists) {
+                  stores = exists;
+                  emitItem(item);
+                });
 }
 
 FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RowsOp op, SimtBuilder &b) {

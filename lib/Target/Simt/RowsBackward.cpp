@@ -40,25 +40,6 @@ sum(RowParts &parts, int64_t count,
   return sums;
 }
 
-/// Calls `body` for the items of this unit among [0, total), threads / sharing
-/// per unit. All threads call it. If `stores` is not null, it says whether the
-/// item exists.
-static void forEachPart(SimtBuilder &b, RowParts &parts, Value total,
-                        function_ref<void(Value item, Value stores)> body) {
-  int64_t perUnit = b.threads() / parts.sharing;
-  if (parts.sharing == 1) {
-    parts.lane = b.index(0);
-    return forEachItem(b, total, perUnit,
-                       [&](Value item) { body(item, Value()); });
-  }
-  parts.lane = b.rem(b.thread(), parts.sharing);
-  Value item =
-      b.add(b.mul(b.unit(), perUnit), b.div(b.thread(), parts.sharing));
-  if (perUnit == 1)
-    return body(item, Value());
-  body(b.min(item, b.sub(total, b.index(1))), b.isLess(item, total));
-}
-
 //===----------------------------------------------------------------------===//
 // Norms
 //===----------------------------------------------------------------------===//
@@ -145,7 +126,7 @@ void NormalizeBackward::storePart(const Statistics &row, Value stores) {
 
 void NormalizeBackward::emitRows() {
   Value total = b.mul(parts.shape.rows(b), parts.groups);
-  forEachPart(b, parts, total, [&](Value item, Value stores) {
+  parts.forEach(total, [&](Value item, Value stores) {
     Value row = b.div(item, parts.groups);
     parts.select(row, b.rem(item, parts.groups));
     Statistics found = getStatistics();
@@ -302,7 +283,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::SoftmaxBackwardOp op,
            << " and " << op.getResult().getType();
   RowParts parts = *RowParts::get(op, b, op.getOutput().getType(), *shape,
                                   /*groups=*/1, /*isEven=*/true);
-  forEachPart(b, parts, shape->rows(b), [&](Value row, Value stores) {
+  parts.forEach(shape->rows(b), [&](Value row, Value stores) {
     parts.select(row, b.index(0));
     Value total = b.broadcast(sum(parts, 1, [&](Value, Value at) {
       return SmallVector<Value>{b.mulf(b.load4(0, at), b.load4(1, at))};

@@ -10,7 +10,10 @@
 #include "../Common/Math.h"
 #include "NarrowVectors.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -43,9 +46,12 @@ static gpu::GPUFuncOp createKernel(Operation *op,
                                     level.limits.pushBytes / sizeof(int32_t),
                                     spirv::StorageClass::PushConstant));
   } else {
-    for (const KernelArgument &argument : arguments)
-      types.push_back(MemRefType::get({ShapedType::kDynamic},
-                                      argument.type.getElementType()));
+    for (const KernelArgument &argument : arguments) {
+      Type element = argument.type.getElementType();
+      types.push_back(MemRefType::get(
+          {ShapedType::kDynamic},
+          element.isInteger(8) ? Type(b.getI32Type()) : element));
+    }
     types.append(2, b.getI32Type());
   }
   auto kernel = gpu::GPUFuncOp::create(b, op->getLoc(), name,
@@ -84,13 +90,23 @@ SimtBuilder::SimtBuilder(Operation *op, ArrayRef<KernelArgument> arguments,
   unitValue = arith::AddIOp::create(
       *this, first, gpu::BlockIdOp::create(*this, gpu::Dimension::x));
 
-  for (unsigned i = 0; i < arguments.size(); ++i)
-    if (isNarrow(i)) {
-      integers = true;
-      accessWords[bufferOf(i)] = kVectorLanes / 2;
-    }
+  setAccessWords(/*inVectors=*/{});
   if (integers)
     setBuffers();
+}
+
+void SimtBuilder::setAccessWords(ArrayRef<unsigned> inVectors) {
+  accessWords.fill(kVectorLanes);
+  for (unsigned i = 0; i < arguments.size(); ++i) {
+    if (!isNarrow(i) && !isInt8(i))
+      continue;
+    integers = true;
+    int64_t needed = isNarrow(i)                        ? kVectorLanes / 2
+                     : llvm::is_contained(inVectors, i) ? kVectorLanes
+                                                        : 1;
+    int64_t &words = accessWords[bufferOf(i)];
+    words = std::min(words, needed);
+  }
 }
 
 Value SimtBuilder::pushWord(unsigned word) {
@@ -122,6 +138,11 @@ void SimtBuilder::finish() {
 
 void SimtBuilder::useScalars() {
   accessWords[0] = 1;
+  setBuffers();
+}
+
+void SimtBuilder::useByteVectors(ArrayRef<unsigned> read) {
+  setAccessWords(read);
   setBuffers();
 }
 
@@ -215,6 +236,25 @@ void SimtBuilder::storeWords(Value words, unsigned argument, Value number) {
   }
 }
 
+Value SimtBuilder::widenBytes(Value word) {
+  auto type = VectorType::get({kVectorLanes}, getI32Type());
+  Value words = vector::BroadcastOp::create(*this, type, word);
+  // Each byte to the top, then down with its sign.
+  Value up = constant(DenseIntElementsAttr::get(type, {24, 16, 8, 0}));
+  Value bytes = arith::ShRSIOp::create(
+      *this, arith::ShLIOp::create(*this, words, up), splatBits(type, 24));
+  return arith::SIToFPOp::create(*this, vectorType, bytes);
+}
+Value SimtBuilder::packBytes(Value integers) {
+  auto type = cast<VectorType>(integers.getType());
+  Value bytes = arith::AndIOp::create(*this, integers, splatBits(type, 0xff));
+  Value up = constant(DenseIntElementsAttr::get(type, {0, 8, 16, 24}));
+  bytes = arith::ShLIOp::create(*this, bytes, up);
+  Value word = extract(bytes, 0);
+  for (int64_t lane = 1; lane < kVectorLanes; ++lane)
+    word = arith::OrIOp::create(*this, word, extract(bytes, lane));
+  return word;
+}
 Value SimtBuilder::widenLow(Value words) {
   Value bits = splatBits(words.getType(), 16);
   return asFloat(arith::ShLIOp::create(*this, words, bits));
@@ -228,7 +268,31 @@ Value SimtBuilder::loadNarrow4(unsigned argument, Value vector) {
   return loadWords(argument, vector, kVectorLanes / 2);
 }
 
+Value SimtBuilder::loadBytes16(unsigned argument, Value vector) {
+  if (isVulkan())
+    return loadWords(argument, vector, kVectorLanes);
+  return vector::LoadOp::create(
+      *this, VectorType::get({kVectorLanes}, getI32Type()), buffer(argument),
+      ValueRange{mul(vector, kVectorLanes)});
+}
+
+Value SimtBuilder::addDot(Value a, Value b, Value sum) {
+  if (isVulkan()) {
+    auto format = spirv::PackedVectorFormatAttr::get(
+        getContext(), spirv::PackedVectorFormat::PackedVectorFormat4x8Bit);
+    Value dot = spirv::SDotOp::create(*this, getI32Type(), a, b, format);
+    return arith::AddIOp::create(*this, sum, dot);
+  }
+  auto type = VectorType::get({kVectorLanes}, getI8Type());
+  auto isSigned = NVVM::DotAccumulateType::SIGNED;
+  return NVVM::DotAccumulate4WayOp::create(
+      *this, getI32Type(), LLVM::BitcastOp::create(*this, type, a), isSigned,
+      LLVM::BitcastOp::create(*this, type, b), isSigned, sum);
+}
+
 Value SimtBuilder::load4(unsigned argument, Value vector) {
+  if (isInt8(argument))
+    return widenBytes(loadElement(argument, vector));
   if (isVulkan() && isNarrow(argument)) {
     Value words = loadNarrow4(argument, vector);
     Value low = widenLow(words), high = widenHigh(words);
@@ -257,6 +321,9 @@ Value mlir::vit::simt::emitNarrow4(SimtBuilder &b, Value vector) {
 }
 
 void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
+  if (isInt8(argument))
+    return storeElement(packBytes(emitRoundToInt8(*this, value)), argument,
+                        vector);
   if (!isVulkan()) {
     if (isNarrow(argument))
       value = arith::TruncFOp::create(
@@ -292,6 +359,10 @@ void SimtBuilder::storeElement(Value scalar, unsigned argument, Value element) {
 }
 
 Value SimtBuilder::load(unsigned argument, Value element) {
+  if (isInt8(argument))
+    return extract(
+        widenBytes(loadElement(argument, div(element, kVectorLanes))),
+        rem(element, kVectorLanes));
   if (!isNarrow(argument))
     return asFloat(loadElement(argument, element));
   if (!isVulkan())
@@ -303,7 +374,8 @@ Value SimtBuilder::load(unsigned argument, Value element) {
 }
 
 void SimtBuilder::store(Value scalar, unsigned argument, Value element) {
-  assert(!isNarrow(argument) && "two elements of bf16 share a word");
+  assert(!isNarrow(argument) && !isInt8(argument) &&
+         "narrow elements share a word");
   bool isInteger = isVulkan() && integers;
   storeElement(isInteger ? asInteger(scalar) : scalar, argument, element);
 }
@@ -338,6 +410,9 @@ Value SimtBuilder::allocateShared4(int64_t vectors) {
 }
 Value SimtBuilder::allocateNarrow(int64_t vectors) {
   return allocate(vectors, VectorType::get({kVectorLanes / 2}, getI32Type()));
+}
+Value SimtBuilder::allocateBytes16(int64_t vectors) {
+  return allocate(vectors, VectorType::get({kVectorLanes}, getI32Type()));
 }
 Value SimtBuilder::allocateShared(int64_t elements) {
   return allocate(elements, getF32Type());

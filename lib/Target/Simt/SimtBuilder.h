@@ -19,13 +19,14 @@
 //     no device needs to support accesses of 16 bits.
 //   CUDA: gpu.func @name(%argument0, ..., %batch: i32, %first: i32), one
 //     memref per argument of its element type (f32, bf16, or i32 for integers
-//     such as labels), aligned to 16 bytes.
+//     such as labels and for four elements of i8), aligned to 16 bytes.
 //
 // The arguments are the operands of the dispatch, then its results. Addresses
 // count vectors of 4 elements, or single elements, from the beginning of the
-// argument. Loads widen bf16 to f32, and stores round f32 to it, to nearest
-// even; two elements of bf16 are always stored by one thread. A work unit is a
-// workgroup. Index arithmetic is 32 bit; no value has 2^31 elements or more.
+// argument. Loads widen bf16 and i8 to f32, and stores round f32 to them, to
+// nearest even; the elements of a word are always stored by one thread. A work
+// unit is a workgroup. Index arithmetic is 32 bit; no value has 2^31 elements
+// or more.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,6 +46,9 @@ namespace mlir::vit::simt {
 
 /// Lanes of the vectors that GPU code uses, vector<4xf32>.
 inline constexpr int64_t kVectorLanes = 4;
+
+/// Elements of i8 of a vector of 16 bytes, vector<4xi32>.
+inline constexpr int64_t kBytesPerVector = 16;
 
 /// An operand or result of a dispatch.
 struct KernelArgument {
@@ -95,9 +99,18 @@ public:
   /// flush to zero. Must be called before any access.
   void useIntegers();
 
+  /// Says that the kernel reads these arguments of i8 by `loadBytes16` only, so
+  /// that on Vulkan their buffers need no accesses of single words. Must be
+  /// called before any access.
+  void useByteVectors(ArrayRef<unsigned> read);
+
   /// Whether the elements of an argument are bf16.
   bool isNarrow(unsigned argument) const {
     return arguments[argument].type.getElementType().isBF16();
+  }
+  /// Whether they are i8.
+  bool isInt8(unsigned argument) const {
+    return arguments[argument].type.getElementType().isInteger(8);
   }
   /// Loads vector `vector` of an argument: 4 elements from 4 * vector on, as
   /// f32.
@@ -106,6 +119,15 @@ public:
   /// Vulkan: loads vector `vector` of an argument of bf16 as it is stored,
   /// vector<2xi32>.
   Value loadNarrow4(unsigned argument, Value vector);
+  /// Loads four elements of an argument of i8, from 4 * `word` on, as they are
+  /// stored, in an i32; or 16, from 16 * `vector` on, as vector<4xi32>.
+  Value loadBytes4(unsigned argument, Value word) {
+    return loadElement(argument, word);
+  }
+  Value loadBytes16(unsigned argument, Value vector);
+  /// Returns `sum` plus the products of the four i8 in `a` by those in `b`, all
+  /// i32. Needs a level with such an instruction.
+  Value addDot(Value a, Value b, Value sum);
   /// Loads one element as f32. Without `useScalars`, Vulkan loads the vector
   /// and extracts the element.
   Value load(unsigned argument, Value element);
@@ -120,10 +142,11 @@ public:
   //===--------------------------------------------------------------------===//
 
   /// Allocates an array in workgroup memory, of vector<4xf32>, of four elements
-  /// of bf16 (vector<2xi32>) or of f32. All its accesses have that element
-  /// type.
+  /// of bf16 (vector<2xi32>), of 16 of i8 (vector<4xi32>) or of f32. All its
+  /// accesses have that element type.
   Value allocateShared4(int64_t vectors);
   Value allocateNarrow(int64_t vectors);
+  Value allocateBytes16(int64_t vectors);
   Value allocateShared(int64_t elements);
   /// Loads a value of the element type of the array.
   Value loadShared(Value array, Value index);
@@ -169,6 +192,9 @@ private:
     return level.target == ::vit::format::Target::Vulkan;
   }
   void setBuffers();
+  /// Vulkan: sets the words of an access of each buffer, where arguments of i8
+  /// but those of `inVectors` need single words.
+  void setAccessWords(ArrayRef<unsigned> inVectors);
   Value buffer(unsigned argument);
   /// Vulkan: the number of the buffer that contains `argument`.
   unsigned bufferOf(unsigned argument) const {
@@ -184,6 +210,10 @@ private:
                                  int64_t count);
   Value loadWords(unsigned argument, Value number, int64_t count);
   void storeWords(Value words, unsigned argument, Value number);
+  /// The four elements of a word of i8, as f32.
+  Value widenBytes(Value word);
+  /// The inverse, of a vector of four i32.
+  Value packBytes(Value integers);
   /// An f32 from a word of bf16 (the first element in the low half), or a
   /// vector of them. The other half is ignored.
   Value widenLow(Value words);

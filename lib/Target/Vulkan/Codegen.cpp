@@ -50,7 +50,9 @@ llvm::Error VulkanWorker::compile(ModuleOp module, SimtKernel &kernel,
   constexpr std::pair<spirv::Capability, Feature> features[] = {
       {spirv::Capability::GroupNonUniformArithmetic,
        Feature::SubgroupArithmetic},
-      {spirv::Capability::CooperativeMatrixKHR, Feature::CooperativeMatrix}};
+      {spirv::Capability::CooperativeMatrixKHR, Feature::CooperativeMatrix},
+      {spirv::Capability::DotProductInput4x8BitPacked,
+       Feature::IntegerDotProduct}};
   for (auto [capability, feature] : features)
     if (llvm::is_contained(code.getVceTriple()->getCapabilities(), capability))
       kernel.features.push_back(::vit::format::featureName(feature));

@@ -50,22 +50,43 @@ private:
 };
 } // namespace
 
-static bool usesMatrices(gpu::GPUFuncOp kernel) {
-  return kernel
-      .walk([](gpu::SubgroupMmaComputeOp) { return WalkResult::interrupt(); })
+template <typename OpT> static bool uses(gpu::GPUFuncOp kernel) {
+  return kernel.walk([](OpT) { return WalkResult::interrupt(); })
       .wasInterrupted();
 }
 
+namespace {
+/// What a kernel uses that not every device has.
+struct Uses {
+  bool matrices, dotProducts;
+
+  explicit Uses(gpu::GPUFuncOp kernel)
+      : matrices(uses<gpu::SubgroupMmaComputeOp>(kernel)),
+        dotProducts(uses<spirv::SDotOp>(kernel)) {}
+
+  /// Vulkan 1.1 has SPIR-V 1.3. Devices with cooperative matrices or dot
+  /// products of integers have Vulkan 1.3, and SPIR-V 1.6, of which the latter
+  /// are part and which SPV_KHR_cooperative_matrix is written for.
+  spirv::Version getVersion() const {
+    return matrices || dotProducts ? spirv::Version::V_1_6
+                                   : spirv::Version::V_1_3;
+  }
+};
+} // namespace
+
 /// All capabilities that a kernel may use; vit-verify-limits has checked it.
-/// Vulkan 1.1 has SPIR-V 1.3; devices with cooperative matrices have 1.3, and
-/// SPIR-V 1.6, which SPV_KHR_cooperative_matrix is written for.
 static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context,
-                                         bool usesMatrices) {
+                                         const Uses &uses) {
   SmallVector<spirv::Capability> capabilities = {
       spirv::Capability::Shader, spirv::Capability::GroupNonUniform,
       spirv::Capability::GroupNonUniformArithmetic};
   SmallVector<spirv::Extension> extensions;
-  if (usesMatrices) {
+  if (uses.dotProducts) {
+    capabilities.append({spirv::Capability::DotProduct,
+                         spirv::Capability::DotProductInput4x8BitPacked});
+    extensions.push_back(spirv::Extension::SPV_KHR_integer_dot_product);
+  }
+  if (uses.matrices) {
     capabilities.append({spirv::Capability::CooperativeMatrixKHR,
                          spirv::Capability::BFloat16TypeKHR,
                          spirv::Capability::BFloat16CooperativeMatrixKHR,
@@ -73,9 +94,8 @@ static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context,
     extensions.append({spirv::Extension::SPV_KHR_cooperative_matrix,
                        spirv::Extension::SPV_KHR_bfloat16});
   }
-  auto triple = spirv::VerCapExtAttr::get(usesMatrices ? spirv::Version::V_1_6
-                                                       : spirv::Version::V_1_3,
-                                          capabilities, extensions, context);
+  auto triple = spirv::VerCapExtAttr::get(uses.getVersion(), capabilities,
+                                          extensions, context);
   return spirv::TargetEnvAttr::get(triple,
                                    spirv::getDefaultResourceLimits(context),
                                    spirv::ClientAPI::Vulkan);
@@ -230,12 +250,12 @@ static void useVulkanMemoryModel(spirv::ModuleOp module) {
 
 /// Sets the version of the target instead of the lowest one that is sufficient,
 /// because the rules for interfaces depend on the version.
-static void setVersion(spirv::ModuleOp module, bool usesMatrices) {
+static void setVersion(spirv::ModuleOp module, const Uses &uses) {
   spirv::VerCapExtAttr found = *module.getVceTriple();
   SmallVector<spirv::Capability> capabilities;
   // Not deduced from built-ins, from matrices of bf16, nor from the memory
   // model.
-  if (usesMatrices)
+  if (uses.matrices)
     capabilities.append({spirv::Capability::GroupNonUniform,
                          spirv::Capability::BFloat16TypeKHR,
                          spirv::Capability::BFloat16CooperativeMatrixKHR,
@@ -246,20 +266,20 @@ static void setVersion(spirv::ModuleOp module, bool usesMatrices) {
       capabilities.push_back(capability);
   SmallVector<spirv::Extension> extensions;
   for (spirv::Extension extension : found.getExtensions())
-    if (extension != spirv::Extension::SPV_KHR_storage_buffer_storage_class)
-      extensions.push_back(extension); // the former is part of 1.3
+    // These are part of 1.3 and 1.6.
+    if (extension != spirv::Extension::SPV_KHR_storage_buffer_storage_class &&
+        extension != spirv::Extension::SPV_KHR_integer_dot_product)
+      extensions.push_back(extension);
   module.setVceTripleAttr(spirv::VerCapExtAttr::get(
-      usesMatrices ? spirv::Version::V_1_6 : spirv::Version::V_1_3,
-      capabilities, extensions, module.getContext()));
+      uses.getVersion(), capabilities, extensions, module.getContext()));
 }
 
 LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
   MLIRContext *context = &getContext();
   std::string name = kernel.getName().str();
   auto single = gpu::GPUModuleOp::create(b, kernel.getLoc(), name);
-  bool hasMatrices = usesMatrices(kernel);
-  single->setAttr(spirv::getTargetEnvAttrName(),
-                  getTargetEnv(context, hasMatrices));
+  Uses uses(kernel);
+  single->setAttr(spirv::getTargetEnvAttrName(), getTargetEnv(context, uses));
   kernel->moveBefore(&single.getBodyRegion().front(),
                      single.getBodyRegion().front().end());
   if (!kernel.getKnownBlockSize())
@@ -287,9 +307,9 @@ LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
   if (failed(runPipeline(after, module)))
     return failure();
   decorateVariables(module);
-  if (hasMatrices)
+  if (uses.matrices)
     useVulkanMemoryModel(module);
-  setVersion(module, hasMatrices);
+  setVersion(module, uses);
   module.setName(name);
   for (auto function : module.getOps<spirv::FuncOp>())
     function->removeAttr("workgroup_attributions");

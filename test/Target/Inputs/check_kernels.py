@@ -5,7 +5,7 @@
 #
 # ===-----------------------------------------------------------------------===#
 #
-# check_kernels.py LEVEL[,bf16|,tf32] DIRECTORY MODEL[:OUTPUTS]... compiles each model
+# check_kernels.py LEVEL[,PRECISION] DIRECTORY MODEL[:OUTPUTS]... compiles each model
 # for LEVEL with the tools on PATH, writes the code to DIRECTORY and checks each
 # kernel. Prints a summary; exits with 1 at the first error.
 
@@ -20,15 +20,20 @@ import sys
 import wgmma_order
 
 # SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
-CAPABILITIES = {"direct": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "coop": {1, 61, 63}}
+CAPABILITIES = {"direct": {1}, "direct_dot": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "tiled_256_dot": {1, 61, 63},
+                "coop": {1, 61, 63}}
 # Of kernels with matrices: VulkanMemoryModel, CooperativeMatrixKHR, BFloat16TypeKHR and BFloat16CooperativeMatrixKHR.
 MATRIX_CAPABILITIES = {5345, 6022, 5116, 5118}
 MATRIX_MULTIPLY = 4459
+# Of products of int8 at levels with dot products: DotProduct and DotProductInput4x8BitPacked.
+DOT_CAPABILITIES = {6018, 6019}
+DOT_LEVELS = {"coop", "tiled_256_dot", "direct_dot"}
+DOT = 4450  # OpSDot
 # Families whose kernels in bf16 and tf32 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 # Families of which kernels in bf16 are made of cooperative matrices at level coop.
 MATRIX = {"gemm", "attention"}
-THREADS = {"direct": 128, "tiled": 128, "tiled_256": 256, "coop": 256}
+THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient", "attention"}
 
@@ -63,13 +68,19 @@ def spirv_val():
 
 
 def check_spirv(path, level):
-    """Returns whether the kernel has products of matrices."""
+    """Returns the numbers of products of matrices and of dot products."""
     with open(path, "rb") as file:
         data = file.read()
     words = struct.unpack("<%dI" % (len(data) // 4), data)
-    is_matrix = level == "coop" and any(opcode == MATRIX_MULTIPLY for opcode, _ in instructions(words))
-    capabilities = CAPABILITIES[level] | (MATRIX_CAPABILITIES if is_matrix else set())
-    version = 0x00010600 if is_matrix else 0x00010300
+    opcodes = [opcode for opcode, _ in instructions(words)]
+    products, dots = opcodes.count(MATRIX_MULTIPLY), opcodes.count(DOT)
+    if products and level != "coop":
+        fail("%s has products of matrices" % path)
+    if dots and level not in DOT_LEVELS:
+        fail("%s has dot products of integers" % path)
+    is_matrix = products > 0
+    capabilities = CAPABILITIES[level] | (MATRIX_CAPABILITIES if is_matrix else DOT_CAPABILITIES if dots else set())
+    version = 0x00010600 if is_matrix or dots else 0x00010300
     if words[:2] != (0x07230203, version):
         fail("%s is not SPIR-V of version 0x%x" % (path, version))
     threads = 0
@@ -84,8 +95,8 @@ def check_spirv(path, level):
             threads = operands[2] * operands[3] * operands[4]
     if not 0 < threads <= THREADS[level]:
         fail("%s has %d threads" % (path, threads))
-    run([spirv_val(), "--target-env", "vulkan1.3" if is_matrix else "vulkan1.1", path])
-    return is_matrix
+    run([spirv_val(), "--target-env", "vulkan1.3" if is_matrix or dots else "vulkan1.1", path])
+    return products, dots
 
 
 def check_warpgroups(path, text):
@@ -128,6 +139,9 @@ def check_ptx(path, precision, level):
         # An operand is rounded once for all products that read it.
         if not products / 4 <= text.count("cvt.rna.tf32.f32") <= 6 * products:
             fail("%s does not round its operands" % path)
+    elif precision == "int8" and family == "gemm":
+        if text.count("dp4a.s32.s32") < 64 and "mma." not in text:
+            fail("%s has no dot products of four i8" % path)
     elif family == "gemm":
         if text.count("fma.rn.f32") < 64 or text.count("ld.shared.v4") < 8:
             fail("%s is no product of vectors in registers" % path)
@@ -151,16 +165,22 @@ def main():
         run(["vit-opt", model, "--vit-to-%s=%s" % (target, options), "-o", text])
         lines = run(["vit-compile-kernels", text, "--level", level, "-o", folder]).splitlines()
         kernels = [line.split(":")[0] for line in lines if " threads, " in line]
-        with_matrices = set()
+        with_matrices, with_dots = set(), set()
         for kernel in kernels:
             if target == "cuda":
                 check_ptx(os.path.join(folder, kernel + ".ptx"), precision, level)
-            elif check_spirv(os.path.join(folder, kernel + ".spv"), level):
+                continue
+            products, dots = check_spirv(os.path.join(folder, kernel + ".spv"), level)
+            if products:
                 with_matrices.add(kernel.rsplit("_", 1)[0])
-            elif level == "coop" and kernel.startswith("gemm"):
+            if dots:
+                with_dots.add(kernel.rsplit("_", 1)[0])
+            if level == "coop" and kernel.startswith("gemm") and not products and not dots:
                 fail("%s of %s has no products of matrices" % (kernel, folder))
         if level == "coop" and with_matrices != MATRIX:
             fail("%s has products of matrices in %s, not in %s" % (folder, with_matrices, MATRIX))
+        if bool(with_dots) != (level in DOT_LEVELS and precision == "int8"):
+            fail("%s has dot products of integers in %s" % (name, with_dots))
         found = {os.path.basename(path) for path in glob.glob(os.path.join(folder, "*.spv"))}
         if target == "vulkan" and found != {kernel + ".spv" for kernel in kernels}:
             fail("%s has other code than its kernels" % folder)

@@ -3,7 +3,7 @@
 // RUN: not vit-opt %s --vit-emit-simt="target=cuda level=tiled" --split-input-file 2>&1 | FileCheck %s --check-prefix=TARGET
 // RUN: not vit-opt %s --vit-emit-simt="target=cpu" --split-input-file 2>&1 | FileCheck %s --check-prefix=CPU
 
-// LEVEL: target vulkan has no level 'avx2'; choose one of coop, tiled_256, tiled, direct
+// LEVEL: target vulkan has no level 'avx2'; choose one of coop, tiled_256_dot, tiled_256, tiled, direct_dot, direct
 // TARGET: target cuda has no level 'tiled'; choose one of sm_90a, sm_80
 // CPU: target cpu is no GPU; use vit-emit-cpu
 
@@ -55,9 +55,9 @@ func.func @blocked(%x: !x) -> !x {
 
 // -----
 
-!x = tensor<?x9x32xi8>
-func.func @int8(%x: !x) -> !x {
-  // expected-error @+1 {{has no GPU code for elements of 'i8'; use f32 or bf16}}
+!x = tensor<?x9x32xf16>
+func.func @f16(%x: !x) -> !x {
+  // expected-error @+1 {{has no GPU code for elements of 'f16'; use f32, bf16 or i8}}
   %y = kernel.map %x tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> {
   ^bb0(%a: f32):
     kernel.yield %a : f32

@@ -229,6 +229,28 @@ LogicalResult Converter::convertConstant(LLVM::ConstantOp op) {
   return success();
 }
 
+LogicalResult Converter::convertDot(NVVM::DotAccumulate4WayOp op) {
+  auto bytes = cast<VectorType>(op.getA().getType());
+  auto integers = VectorType::get(bytes.getShape(), builder.getI32Type());
+  auto widen = [&](Value value, NVVM::DotAccumulateType type) -> Value {
+    if (type == NVVM::DotAccumulateType::SIGNED)
+      return LLVM::SExtOp::create(builder, location, integers, value);
+    return LLVM::ZExtOp::create(builder, location, integers, value);
+  };
+  Value products =
+      LLVM::MulOp::create(builder, location, widen(op.getA(), op.getAType()),
+                          widen(op.getB(), op.getBType()));
+  Value sum = op.getC();
+  for (int64_t i = 0; i < bytes.getNumElements(); ++i)
+    sum = LLVM::AddOp::create(
+        builder, location, sum,
+        LLVM::ExtractElementOp::create(builder, location, products,
+                                       constant(static_cast<uint32_t>(i))));
+  op.getRes().replaceAllUsesWith(sum);
+  op.erase();
+  return success();
+}
+
 LogicalResult Converter::convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op) {
   auto mode = op.getRnd();
   if ((mode != NVVM::FPRoundingMode::RN && mode != NVVM::FPRoundingMode::RZ) ||

@@ -52,6 +52,7 @@ private:
   LogicalResult convertLoadMatrices(NVVM::LdMatrixOp op);
   LogicalResult convertStoreMatrices(NVVM::StMatrixOp op);
   LogicalResult convertMultiply(NVVM::MmaOp op);
+  LogicalResult convertDot(NVVM::DotAccumulate4WayOp op);
   LogicalResult convertToBf16(NVVM::ConvertF32x2ToBF16x2Op op);
   LogicalResult convertToTf32(NVVM::ConvertFloatToTF32Op op);
   LogicalResult convertIntrinsic(LLVM::CallIntrinsicOp op);

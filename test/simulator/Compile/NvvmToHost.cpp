@@ -215,6 +215,7 @@ LogicalResult Converter::convertNvvm(Operation *op) {
       .Case([&](NVVM::LdMatrixOp load) { return convertLoadMatrices(load); })
       .Case([&](NVVM::StMatrixOp op) { return convertStoreMatrices(op); })
       .Case([&](NVVM::MmaOp product) { return convertMultiply(product); })
+      .Case([&](NVVM::DotAccumulate4WayOp dot) { return convertDot(dot); })
       .Case([&](NVVM::ConvertF32x2ToBF16x2Op op) { return convertToBf16(op); })
       .Case([&](NVVM::ConvertFloatToTF32Op op) { return convertToTf32(op); })
       .Case([&](NVVM::VoteSyncOp vote) {

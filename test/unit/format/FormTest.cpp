@@ -312,6 +312,48 @@ TEST(Form, PanelsOfI8AreMultiplesOfTheScaleOfTheirRow) {
   EXPECT_NE(checkForm(scaleForm), nullptr);
 }
 
+/// Rows for GPUs: the same multiples, each row on its own, without sums.
+TEST(Form, RowsOfI8AreThoseOfPanels) {
+  Form panels, rows;
+  for (Form *form : {&panels, &rows}) {
+    form->kind = FormKind::Panels;
+    form->type = ElementType::I8;
+    form->rows = 20;
+    form->width = 70;
+    form->inGroup = 35;
+    form->outGroup = 10;
+  }
+  panels.cols = 16;
+  panels.interleave = 4;
+  rows.cols = 1;
+  ASSERT_EQ(checkForm(rows), nullptr);
+  constexpr int64_t depth = 2 * 48;
+  ASSERT_EQ(formBytes(rows), uint64_t(2 * 16 * depth));
+  std::vector<float> source(size_t(rows.rows * rows.width));
+  for (size_t i = 0; i < source.size(); ++i)
+    source[i] = float(int(i * 7919 % 255) - 127) * float(1 + i / 70);
+  std::vector<int8_t> expected(formBytes(panels), 0), found(formBytes(rows), 0);
+  derive(panels, expected.data(), source.data(), ElementType::F32, 0,
+         int64_t(source.size()));
+  for (int64_t begin : {8 * 70, 0})
+    derive(rows, found.data(), source.data() + begin, ElementType::F32, begin,
+           begin == 0 ? 8 * 70 : 12 * 70);
+  for (int64_t row = 0; row < rows.rows; ++row)
+    for (int64_t k = 0; k < rows.width; ++k) {
+      int64_t r = row / 10 * 16 + row % 10, panel = r / 16;
+      int64_t d = k / 35 * 64 + k % 35;
+      EXPECT_EQ(found[size_t(r * depth + k / 35 * 48 + k % 35)],
+                expected[size_t(panel * 16 * (2 * 64 + 4) +
+                                (d / 4 * 16 + r % 16) * 4 + d % 4)])
+          << row << ' ' << k;
+    }
+  // What follows the channels of a group is zero.
+  EXPECT_EQ(found[35], 0);
+  EXPECT_EQ(found[depth - 1], 0);
+  rows.cols = 16;
+  EXPECT_NE(checkForm(rows), nullptr);
+}
+
 /// The same as of rows that are multiplied before.
 TEST(Form, PanelsOfI8AreMigrated) {
   Form form;

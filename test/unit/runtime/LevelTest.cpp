@@ -100,6 +100,8 @@ TEST(Levels, AreDistinctInSomePrecision) {
   };
   EXPECT_EQ(vulkan(ElementType::F32), "tiled_256 tiled direct ");
   EXPECT_EQ(vulkan(ElementType::BF16), "coop tiled_256 tiled direct ");
+  EXPECT_EQ(vulkan(ElementType::I8),
+            "coop tiled_256_dot tiled_256 tiled direct_dot direct ");
   auto runs = [](const char *level, ElementType precision) {
     const Level *found = distinctLevel(cpuLevel(level), precision);
     return std::string(found ? found->name : "none");

@@ -17,6 +17,12 @@ namespace fs = std::filesystem;
 // Devices
 //===----------------------------------------------------------------------===//
 
+/// Whether code on the device of a description uses a feature.
+static bool uses(const nlohmann::json &device, const char *feature) {
+  const auto &list = device["uses"];
+  return std::find(list.begin(), list.end(), feature) != list.end();
+}
+
 TEST_F(Vulkan, DescribesDevices) {
   nlohmann::json devices = vulkanDevices();
   ASSERT_FALSE(devices.empty());
@@ -31,7 +37,8 @@ TEST_F(Vulkan, DescribesDevices) {
     EXPECT_GE(device["max_binding"], 1 << 27);
     EXPECT_GE(device["max_allocation"], 1 << 30);
     if (device["type"] == "CPU")
-      EXPECT_EQ(device["level"], "direct");
+      EXPECT_EQ(device["level"],
+                uses(device, "integer_dot_product") ? "direct_dot" : "direct");
   }
 }
 
@@ -88,6 +95,8 @@ std::string levelThatRuns(const std::vector<std::string> &levels,
       auto &schedule = addVulkanSchedule(builder, level.c_str());
       if (level == "tiled_256")
         schedule.features = {"subgroup_arithmetic"};
+      if (level == "direct_dot")
+        schedule.features = {"integer_dot_product"};
       if (level != only)
         for (auto &command : schedule.commands)
           if (command->name == "encoder.scale")
@@ -126,7 +135,8 @@ std::string levelThatRuns(const std::vector<std::string> &levels,
 } // namespace
 
 TEST_F(Vulkan, LevelByDeviceAndByForce) {
-  const std::vector<std::string> all = {"direct", "tiled", "tiled_256"};
+  const std::vector<std::string> all = {"direct", "direct_dot", "tiled",
+                                        "tiled_256"};
   nlohmann::json device = vulkanDevices()[0];
   std::string message;
   EXPECT_EQ(levelThatRuns(all, message), device["level"]) << message;
@@ -141,15 +151,23 @@ TEST_F(Vulkan, LevelByDeviceAndByForce) {
   EXPECT_EQ(levelThatRuns(all, message, "avx2"), "none");
   EXPECT_NE(message.find("the option level"), std::string::npos) << message;
   // All software devices support it; GPUs if they report it.
-  const auto &uses = device["uses"];
-  if (device["type"] == "CPU" ||
-      std::find(uses.begin(), uses.end(), "subgroup_arithmetic") !=
-          uses.end()) {
+  if (device["type"] == "CPU" || uses(device, "subgroup_arithmetic")) {
     Environment force("VIT_VULKAN_LEVEL", "tiled_256");
     EXPECT_EQ(levelThatRuns(all, message), "tiled_256") << message;
     Environment disable("VIT_VULKAN_DISABLE", "subgroup");
     EXPECT_EQ(levelThatRuns(all, message), "none");
     EXPECT_NE(message.find("VIT_VULKAN_DISABLE"), std::string::npos) << message;
+  }
+  if (uses(device, "integer_dot_product")) {
+    Environment force("VIT_VULKAN_LEVEL", "direct_dot");
+    EXPECT_EQ(levelThatRuns(all, message), "direct_dot") << message;
+    Environment disable("VIT_VULKAN_DISABLE", "integer-dot-product");
+    EXPECT_FALSE(uses(vulkanDevices()[0], "integer_dot_product"));
+    EXPECT_EQ(levelThatRuns(all, message), "none");
+    EXPECT_NE(message.find("VIT_VULKAN_DISABLE switches dot products of "
+                           "integers off"),
+              std::string::npos)
+        << message;
   }
   {
     Environment force("VIT_VULKAN_LEVEL", "tiled");
@@ -176,7 +194,7 @@ TEST_F(Vulkan, KernelsBeyondTheDevice) {
                         schedule.features = {"flux_capacitor"};
                       }},
                      {nullptr, [](vit::schema::ScheduleT &schedule, uint32_t) {
-                        schedule.precision = vit::schema::DType::I8;
+                        schedule.precision = vit::schema::DType::F16;
                       }}};
   for (const auto &c : cases) {
     if (&c == &cases[0] && shared + 16 > most)

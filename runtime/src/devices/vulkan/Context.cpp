@@ -51,6 +51,14 @@ vit_status Context::open(vit_error *error) {
     info.enabledExtensionCount = std::size(kMatrixExtensions);
     info.ppEnabledExtensionNames = kMatrixExtensions;
   }
+  VkPhysicalDeviceShaderIntegerDotProductFeatures dots = {};
+  dots.sType =
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES;
+  if (adapter->integerDotProduct && uses(Option::IntegerDotProduct)) {
+    dots.shaderIntegerDotProduct = VK_TRUE;
+    dots.pNext = const_cast<void *>(info.pNext);
+    info.pNext = &dots;
+  }
   VkResult result =
       instance.vk.CreateDevice(adapter->handle, &info, nullptr, &device);
   if (result != VK_SUCCESS) {

@@ -79,8 +79,10 @@ public:
     if (result == VK_ERROR_DEVICE_LOST)
       lost = true;
   }
-  /// The result of subgroupsWork, which one thread at a time looks for.
-  enum class Tested { NotYet, Works, Fails } subgroups = Tested::NotYet;
+  /// The results of subgroupsWork and dotProductsWork, which one thread at a
+  /// time looks for.
+  enum class Tested { NotYet, Works, Fails };
+  Tested subgroups = Tested::NotYet, dotProducts = Tested::NotYet;
   Mutex testing;
 
 private:

@@ -53,8 +53,9 @@ static void writeAdapter(Text &json, const Instance &instance, size_t index) {
   json.field("workgroup_memory", limits.maxComputeSharedMemorySize);
   json.field("subgroup_size", adapter.subgroupSize);
   json.beginArray("uses");
-  for (auto feature : {format::Feature::SubgroupArithmetic,
-                       format::Feature::CooperativeMatrix})
+  for (auto feature :
+       {format::Feature::SubgroupArithmetic, format::Feature::CooperativeMatrix,
+        format::Feature::IntegerDotProduct})
     if (bestLevel(instance, adapter).features.has(feature))
       json.item(format::featureName(feature));
   if (adapter.timestampBits && !instance.isDisabled(Option::Timestamps))

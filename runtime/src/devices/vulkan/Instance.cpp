@@ -26,6 +26,8 @@ const char *optionName(Option option) {
     return "subgroup";
   case Option::CooperativeMatrix:
     return "cooperative-matrix";
+  case Option::IntegerDotProduct:
+    return "integer-dot-product";
   case Option::PipelineCache:
     return "pipeline-cache";
   case Option::Timestamps:
@@ -70,8 +72,8 @@ vit_status Instance::readOptions(vit_error *error) {
     if (!known)
       return fail(error, VIT_INVALID_ARGUMENT,
                   "VIT_VULKAN_DISABLE names '%.*s': subgroup, "
-                  "cooperative-matrix, pipeline-cache, timestamps and "
-                  "host-visible can be switched off",
+                  "cooperative-matrix, integer-dot-product, pipeline-cache, "
+                  "timestamps and host-visible can be switched off",
                   int(length), list);
     list += length;
     list += *list == ',';
@@ -218,6 +220,19 @@ static bool findQueueFamily(const VkQueueFamilyProperties *families,
   return found;
 }
 
+/// Dot products of integers are part of Vulkan 1.3.
+static bool listsDotProducts(const InstanceFunctions &vk,
+                             VkPhysicalDevice device) {
+  VkPhysicalDeviceShaderIntegerDotProductFeatures dots = {};
+  dots.sType =
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES;
+  VkPhysicalDeviceFeatures2 all = {};
+  all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
+  all.pNext = &dots;
+  vk.GetPhysicalDeviceFeatures2(device, &all);
+  return dots.shaderIntegerDotProduct;
+}
+
 void Instance::describe(VkPhysicalDevice device, const Allocator &allocator,
                         Adapter &adapter) const {
   adapter = {};
@@ -279,6 +294,8 @@ void Instance::describe(VkPhysicalDevice device, const Allocator &allocator,
       (subgroup.supportedOperations & needed) == needed;
   adapter.cooperativeMatrix = adapter.subgroupArithmetic &&
                               listsMatrices(*this, device, version, allocator);
+  adapter.integerDotProduct =
+      version >= VK_API_VERSION_1_3 && listsDotProducts(vk, device);
   // No driver has more families.
   VkQueueFamilyProperties families[32];
   uint32_t count = 32;

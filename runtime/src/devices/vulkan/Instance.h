@@ -24,11 +24,12 @@ vit_status failed(vit_error *error, VkResult result, const char *what);
 enum class Option {
   Subgroup,          ///< "subgroup": kernels with subgroup arithmetic
   CooperativeMatrix, ///< "cooperative-matrix": kernels with such matrices
+  IntegerDotProduct, ///< "integer-dot-product": kernels with such products
   PipelineCache,     ///< "pipeline-cache": compiled shaders kept on disk
   Timestamps,        ///< "timestamps": the device's own clock in events
   HostVisible        ///< "host-visible": device memory that the host can write
 };
-inline constexpr int kOptions = 5;
+inline constexpr int kOptions = 6;
 const char *optionName(Option option);
 
 /// One physical device and those of its properties that are used.
@@ -47,6 +48,7 @@ struct Adapter {
   uint32_t subgroupSize;
   bool subgroupArithmetic;    ///< in compute shaders
   bool cooperativeMatrix;     ///< see listsMatrices
+  bool integerDotProduct;     ///< shaderIntegerDotProduct of Vulkan 1.3
   uint8_t uuid[VK_UUID_SIZE]; ///< of the device, the same in every instance
   const char *unusable;       ///< NULL, or why it cannot be used
 

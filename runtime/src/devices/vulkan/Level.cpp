@@ -18,10 +18,13 @@ using format::Feature;
 using format::Level;
 
 /// How well the device runs code of a level, from 1. On a CPU workgroup memory
-/// gains nothing and barriers cost much, so that less of them is better.
+/// gains nothing and barriers cost much, so that levels without are better, and
+/// of the others those with less.
 static int rankLevel(const Adapter &adapter, const Level &level) {
+  if (!adapter.isCpu())
+    return level.rank;
   int most = format::levelsOf(format::Target::Vulkan)[0].rank;
-  return adapter.isCpu() ? most + 1 - level.rank : level.rank;
+  return level.isDirect ? most + level.rank : most + 1 - level.rank;
 }
 
 const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
@@ -32,6 +35,9 @@ const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
   if (adapter.cooperativeMatrix &&
       !instance.isDisabled(Option::CooperativeMatrix))
     features.add(Feature::CooperativeMatrix);
+  if (adapter.integerDotProduct &&
+      !instance.isDisabled(Option::IntegerDotProduct))
+    features.add(Feature::IntegerDotProduct);
   // All devices run the last one.
   const Level *best = &format::levelsOf(format::Target::Vulkan).back();
   for (const Level &level : format::levelsOf(format::Target::Vulkan))
@@ -59,7 +65,9 @@ static constexpr Known kKnown[] = {
     {Feature::SubgroupArithmetic, "subgroup arithmetic",
      &Adapter::subgroupArithmetic, Option::Subgroup, subgroupsWork},
     {Feature::CooperativeMatrix, "cooperative matrices",
-     &Adapter::cooperativeMatrix, Option::CooperativeMatrix, matricesWork}};
+     &Adapter::cooperativeMatrix, Option::CooperativeMatrix, matricesWork},
+    {Feature::IntegerDotProduct, "dot products of integers",
+     &Adapter::integerDotProduct, Option::IntegerDotProduct, dotProductsWork}};
 
 /// Whether the device can run kernels that use the feature `name`; if not,
 /// writes why.

@@ -23,6 +23,10 @@ static constexpr int kThreads = 256;
 static constexpr uint32_t kSubgroupKernel[] = {
 #include "devices/vulkan/subgroup_test.inc"
 };
+/// Of dot_test.mlir.
+static constexpr uint32_t kDotKernel[] = {
+#include "devices/vulkan/dot_test.inc"
+};
 /// Of matrix_test.mlir.
 static constexpr uint32_t kMatrixKernel[] = {
 #include "devices/vulkan/matrix_test.inc"
@@ -144,12 +148,54 @@ static bool testSubgroups(Context &context) {
   return true;
 }
 
-bool subgroupsWork(Context &context) {
+/// Whether `test` holds, which is run once; `result` is what is known.
+static bool passesOnce(Context &context, Context::Tested &result,
+                       bool (*test)(Context &)) {
   using Tested = Context::Tested;
   Lock lock(context.testing);
-  if (context.subgroups == Tested::NotYet)
-    context.subgroups = testSubgroups(context) ? Tested::Works : Tested::Fails;
-  return context.subgroups == Tested::Works;
+  if (result == Tested::NotYet)
+    result = test(context) ? Tested::Works : Tested::Fails;
+  return result == Tested::Works;
+}
+
+bool subgroupsWork(Context &context) {
+  return passesOnce(context, context.subgroups, testSubgroups);
+}
+
+//===----------------------------------------------------------------------===//
+// Dot products of integers
+//===----------------------------------------------------------------------===//
+
+static bool testDotProducts(Context &context) {
+  constexpr int count = 64, lanes = 4; // as in dot_test.mlir
+  struct {
+    int8_t left[count][lanes], right[count][lanes];
+    int32_t sums[count];
+  } values;
+  int32_t expected[count];
+  for (int i = 0; i < count; ++i) {
+    values.sums[i] = expected[i] = 1000003 * (i - 20);
+    for (int k = 0; k < lanes; ++k) {
+      // From -128 to 127; the first word has the largest sum.
+      values.left[i][k] = int8_t(i == 0 ? -128 : (i * 37 + k * 91) % 256 - 128);
+      values.right[i][k] =
+          int8_t(i == 0 ? -128 : 127 - (i * 53 + k * 29) % 256);
+      expected[i] += values.left[i][k] * values.right[i][k];
+    }
+  }
+  Buffer data;
+  if (data.create(context, sizeof values, Use::Download, "a test", nullptr) !=
+      VIT_OK)
+    return false;
+  std::memcpy(data.mapped, &values, sizeof values);
+  if (runKernel(context, kDotKernel, "dot_test", 0, data) != VIT_OK)
+    return false;
+  std::memcpy(&values, data.mapped, sizeof values);
+  return std::memcmp(values.sums, expected, sizeof expected) == 0;
+}
+
+bool dotProductsWork(Context &context) {
+  return passesOnce(context, context.dotProducts, testDotProducts);
 }
 
 //===----------------------------------------------------------------------===//

@@ -21,6 +21,10 @@ namespace vit::runtime::vulkan {
 /// and of 64 threads. Runs the test once and caches the result.
 bool subgroupsWork(Context &context);
 
+/// Whether dot products of four i8 in a word, added to an i32, are right. Runs
+/// the test once and caches the result.
+bool dotProductsWork(Context &context);
+
 /// Whether products by cooperative matrices of bf16 are exact for small
 /// integers, in subgroups of 32 that a workgroup of 64 is made of. Runs the
 /// test once per device and process; a failure is told once on stderr.
