@@ -281,6 +281,27 @@ TEST_F(VulkanMatrices, AreNotUsedIfTheyFailTheTest) {
       << message;
 }
 
+TEST_F(VulkanMatrices, DotProductsAreNotUsedIfTheyFailTheTest) {
+  Builder builder;
+  addVulkanSchedule(builder, "tiled");
+  addVulkanSchedule(builder, "tiled_256_dot").features = {
+      "integer_dot_product"};
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  *matrices = FakeMatrices::WrongDotProducts;
+  if (vulkanDevices()[0]["uses"].dump().find("\"integer_dot_product\"") ==
+      std::string::npos)
+    GTEST_SKIP() << "the driver has no dot products of integers";
+  std::string said;
+  EXPECT_EQ(levelOfSession(module, said), "tiled");
+  EXPECT_NE(said.find("fails the test of dot products of integers"),
+            std::string::npos)
+      << said;
+  // It is told once.
+  EXPECT_EQ(levelOfSession(module, said), "tiled");
+  EXPECT_EQ(said, "");
+}
+
 TEST_F(VulkanFaults, DamagedCode) {
   Builder builder;
   addVulkanSchedule(builder, "direct");

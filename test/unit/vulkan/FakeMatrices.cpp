@@ -7,7 +7,8 @@
 //
 // Makes the real driver a GPU that lists cooperative matrices. In place of the
 // runtime's test of them it runs plain code, right or wrong. Everything that
-// the driver does not know is removed from what it is asked for.
+// the driver does not know is removed from what it is asked for. Or makes it a
+// GPU whose dot products of integers are wrong.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +24,10 @@ FakeMatrices fakeMatrices = FakeMatrices::Off;
 static const uint32_t kTest[] = {
 #include "devices/vulkan/matrix_test.inc"
 };
-/// The same with plain code in place of matrices.
+static const uint32_t kDotTest[] = {
+#include "devices/vulkan/dot_test.inc"
+};
+/// kTest with plain code in place of matrices.
 static const uint32_t kPlain[] = {
 #include "kernels/matrix_test_plain.inc"
 };
@@ -170,11 +174,18 @@ static VkResult VKAPI_PTR createDevice(VkPhysicalDevice device,
   return realCreateDevice(device, &plain, allocator, created);
 }
 
+/// Whether these are the words of one of the runtime's tests.
+template <size_t Count>
+static bool isTest(const VkShaderModuleCreateInfo &info,
+                   const uint32_t (&words)[Count]) {
+  return info.codeSize == sizeof words &&
+         std::memcmp(info.pCode, words, sizeof words) == 0;
+}
+
 static VkResult VKAPI_PTR createShaderModule(
     VkDevice device, const VkShaderModuleCreateInfo *info,
     const VkAllocationCallbacks *allocator, VkShaderModule *module) {
-  if (info->codeSize != sizeof kTest ||
-      std::memcmp(info->pCode, kTest, sizeof kTest) != 0)
+  if (!isTest(*info, kTest))
     return realCreateShaderModule(device, info, allocator, module);
   std::vector<uint32_t> words(std::begin(kPlain), std::end(kPlain));
   // OpConstant 0.0 of type f32 is where the sums begin.
@@ -191,6 +202,21 @@ static VkResult VKAPI_PTR createShaderModule(
   plain.codeSize = words.size() * sizeof(uint32_t);
   plain.pCode = words.data();
   return realCreateShaderModule(device, &plain, allocator, module);
+}
+
+static VkResult VKAPI_PTR createDotModule(
+    VkDevice device, const VkShaderModuleCreateInfo *info,
+    const VkAllocationCallbacks *allocator, VkShaderModule *module) {
+  if (!isTest(*info, kDotTest))
+    return realCreateShaderModule(device, info, allocator, module);
+  std::vector<uint32_t> words(std::begin(kDotTest), std::end(kDotTest));
+  constexpr uint32_t header = 5, sDot = 4450, uDot = 4451;
+  for (size_t i = header; i < words.size(); i += words[i] >> 16)
+    if ((words[i] & 0xffff) == sDot)
+      words[i] += uDot - sDot;
+  VkShaderModuleCreateInfo wrong = *info;
+  wrong.pCode = words.data();
+  return realCreateShaderModule(device, &wrong, allocator, module);
 }
 
 static VkResult VKAPI_PTR
@@ -216,6 +242,10 @@ PFN_vkVoidFunction fakeMatrixFunction(const char *name,
     return reinterpret_cast<PFN_vkVoidFunction>(fake);                         \
   }
   FAKE(GetPhysicalDeviceProperties, realProperties, getProperties)
+  if (fakeMatrices == FakeMatrices::WrongDotProducts) {
+    FAKE(CreateShaderModule, realCreateShaderModule, createDotModule)
+    return real;
+  }
   FAKE(GetPhysicalDeviceProperties2, realProperties2, getProperties2)
   FAKE(GetPhysicalDeviceFeatures2, realFeatures2, getFeatures2)
   FAKE(EnumerateDeviceExtensionProperties, realExtensions, listExtensions)

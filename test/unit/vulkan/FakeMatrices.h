@@ -17,7 +17,9 @@ enum class FakeMatrices : int {
   Off,        ///< what the real driver says
   Right,      ///< it lists them, and the runtime's test passes
   OtherShape, ///< it lists them, but none that kernels use
-  Wrong       ///< it lists them, and they compute wrong numbers
+  Wrong,      ///< it lists them, and they compute wrong numbers
+  /// What the real driver says, but dot products of integers have no signs.
+  WrongDotProducts
 };
 
 /// Read where an instance or a device is opened, and where a test runs.

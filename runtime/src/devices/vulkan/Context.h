@@ -79,10 +79,9 @@ public:
     if (result == VK_ERROR_DEVICE_LOST)
       lost = true;
   }
-  /// The results of subgroupsWork and dotProductsWork, which one thread at a
-  /// time looks for.
+  /// The result of subgroupsWork, which one thread at a time looks for.
   enum class Tested { NotYet, Works, Fails };
-  Tested subgroups = Tested::NotYet, dotProducts = Tested::NotYet;
+  Tested subgroups = Tested::NotYet;
   Mutex testing;
 
 private:

@@ -148,18 +148,63 @@ static bool testSubgroups(Context &context) {
   return true;
 }
 
-/// Whether `test` holds, which is run once; `result` is what is known.
-static bool passesOnce(Context &context, Context::Tested &result,
-                       bool (*test)(Context &)) {
+bool subgroupsWork(Context &context) {
   using Tested = Context::Tested;
   Lock lock(context.testing);
+  Tested &result = context.subgroups;
   if (result == Tested::NotYet)
-    result = test(context) ? Tested::Works : Tested::Fails;
+    result = testSubgroups(context) ? Tested::Works : Tested::Fails;
   return result == Tested::Works;
 }
 
-bool subgroupsWork(Context &context) {
-  return passesOnce(context, context.subgroups, testSubgroups);
+namespace {
+/// The result for a device, which its properties name.
+struct Result {
+  VkPhysicalDeviceProperties device;
+  bool works;
+};
+
+/// The results of one test. A process has few kinds of devices; a further one
+/// is tested each time.
+struct Results {
+  const char *what;   ///< is tested, for messages
+  const char *option; ///< of VIT_VULKAN_DISABLE
+  Result known[8] = {};
+  int count = 0;
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+};
+} // namespace
+
+static bool isSame(const VkPhysicalDeviceProperties &a,
+                   const VkPhysicalDeviceProperties &b) {
+  return a.vendorID == b.vendorID && a.deviceID == b.deviceID &&
+         a.driverVersion == b.driverVersion &&
+         std::strcmp(a.deviceName, b.deviceName) == 0 &&
+         std::memcmp(a.pipelineCacheUUID, b.pipelineCacheUUID, VK_UUID_SIZE) ==
+             0;
+}
+
+/// Whether `test` holds, which is run once for each device; says once if not.
+static bool passesOncePerDevice(Context &context, Results &results,
+                                bool (*test)(Context &)) {
+  constexpr int most = sizeof results.known / sizeof *results.known;
+  const VkPhysicalDeviceProperties &device = context.adapter->properties;
+  pthread_mutex_lock(&results.mutex);
+  int i = 0;
+  while (i < results.count && !isSame(results.known[i].device, device))
+    ++i;
+  bool works = i < results.count ? results.known[i].works : test(context);
+  if (i == results.count) {
+    if (!works)
+      std::fprintf(stderr,
+                   "vit: '%s' fails the test of %s, so code without them runs "
+                   "(VIT_VULKAN_DISABLE=%s skips this test)\n",
+                   device.deviceName, results.what, results.option);
+    if (results.count < most)
+      results.known[results.count++] = {device, works};
+  }
+  pthread_mutex_unlock(&results.mutex);
+  return works;
 }
 
 //===----------------------------------------------------------------------===//
@@ -195,7 +240,8 @@ static bool testDotProducts(Context &context) {
 }
 
 bool dotProductsWork(Context &context) {
-  return passesOnce(context, context.dotProducts, testDotProducts);
+  static Results results = {"dot products of integers", "integer-dot-product"};
+  return passesOncePerDevice(context, results, testDotProducts);
 }
 
 //===----------------------------------------------------------------------===//
@@ -257,47 +303,9 @@ static bool testMatrices(Context &context) {
   return true;
 }
 
-namespace {
-/// The result for a device, which its properties name.
-struct Result {
-  VkPhysicalDeviceProperties device;
-  bool works;
-};
-} // namespace
-
-static bool isSame(const VkPhysicalDeviceProperties &a,
-                   const VkPhysicalDeviceProperties &b) {
-  return a.vendorID == b.vendorID && a.deviceID == b.deviceID &&
-         a.driverVersion == b.driverVersion &&
-         std::strcmp(a.deviceName, b.deviceName) == 0 &&
-         std::memcmp(a.pipelineCacheUUID, b.pipelineCacheUUID, VK_UUID_SIZE) ==
-             0;
-}
-
 bool matricesWork(Context &context) {
-  // A process has few kinds of devices; a further one is tested each time.
-  constexpr int most = 8;
-  static Result results[most];
-  static int known = 0;
-  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  const VkPhysicalDeviceProperties &device = context.adapter->properties;
-  pthread_mutex_lock(&mutex);
-  int i = 0;
-  while (i < known && !isSame(results[i].device, device))
-    ++i;
-  bool works = i < known ? results[i].works : testMatrices(context);
-  if (i == known) {
-    if (!works)
-      std::fprintf(stderr,
-                   "vit: '%s' fails the test of cooperative matrices, so code "
-                   "without them runs (VIT_VULKAN_DISABLE=cooperative-matrix "
-                   "skips this test)\n",
-                   device.deviceName);
-    if (known < most)
-      results[known++] = {device, works};
-  }
-  pthread_mutex_unlock(&mutex);
-  return works;
+  static Results results = {"cooperative matrices", "cooperative-matrix"};
+  return passesOncePerDevice(context, results, testMatrices);
 }
 
 } // namespace vit::runtime::vulkan

@@ -22,7 +22,7 @@ namespace vit::runtime::vulkan {
 bool subgroupsWork(Context &context);
 
 /// Whether dot products of four i8 in a word, added to an i32, are right. Runs
-/// the test once and caches the result.
+/// the test once per device and process; a failure is told once on stderr.
 bool dotProductsWork(Context &context);
 
 /// Whether products by cooperative matrices of bf16 are exact for small
