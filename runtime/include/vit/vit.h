@@ -562,9 +562,9 @@ typedef struct vit_session_options {
 /// `precision` chooses among the code that the module has (see
 /// vit_module_precision): of that precision, the best level that the machine
 /// has. VIT_UNSUPPORTED where no entry has code in it, VIT_INVALID_ARGUMENT if
-/// there is no such precision. Code for Vulkan is f32 or bf16, for CUDA tf32,
-/// too. Devices that have no products of tf32, the CPU and those of Vulkan, run
-/// code of f32 in its place, which vit_session_code tells.
+/// there is no such precision. Devices that have no products of tf32, the CPU
+/// and those of Vulkan, run code of f32 in its place, which vit_session_code
+/// tells.
 ///
 /// VIT_UNSUPPORTED where the module has no code that the device (for the CPU:
 /// below VIT_CPU_LEVEL, if that is set) runs, or where there is no driver;

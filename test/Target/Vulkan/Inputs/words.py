@@ -28,4 +28,4 @@ if "--write" in sys.argv:
         file.write(text)
 with open(path) as file:
     if file.read() != text:
-        sys.exit("%s has other words than %s: see test/Target/Vulkan/matrix-test.test" % (path, source))
+        sys.exit("%s has other words than %s: see the test in test/Target/Vulkan that compares them" % (path, source))
