@@ -119,6 +119,7 @@ static ArrayRef<GemmTile> getChoices(Operation *product,
   case MatrixUnit::None:
     return usesDotProducts(product, *tiles.level) ? tiles.dot : tiles.gemm;
   case MatrixUnit::Warp:
+  case MatrixUnit::Subgroup:
     return tiles.tensor;
   case MatrixUnit::Warpgroup:
     return tiles.warpgroup;
@@ -271,12 +272,11 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   case MatrixUnit::None:
     return getSimtAttentionTile(attention, tiles);
   case MatrixUnit::Warp:
-    if (tiles.level->target == ::vit::format::Target::Vulkan)
-      return getMatrixTile(attention.getContext(), attention.getHeadDim(),
-                           tiles);
     return getTensorTile(attention, attention.getHeadDim(), /*keys=*/64);
   case MatrixUnit::Warpgroup:
     return getWarpgroupTile(attention);
+  case MatrixUnit::Subgroup:
+    return getMatrixTile(attention.getContext(), attention.getHeadDim(), tiles);
   }
   llvm_unreachable("no such unit");
 }

@@ -24,22 +24,57 @@ bool mlir::vit::kernel::isTf32(Operation *op) {
       .Default([](Operation *) { return false; });
 }
 
-/// Whether matrix instructions compute `op` where a level has some for its
-/// operands. The sums of a larger head do not stay in registers, and the
-/// statistics of more queries do not fit in workgroup memory with the operands
-/// of such a head.
-static bool isForMatrices(Operation *op) {
-  return TypeSwitch<Operation *, bool>(op)
-      .Case<GemmOp, WeightGradientOp>([](auto) { return true; })
-      .Case([](kernel::AttentionOp op) {
-        return !op.getProbabilities() && op.getHeadDim() <= kMostMatrixHead;
-      })
-      .Case([](kernel::AttentionBackwardOp op) {
-        return op.getHeadDim() <= kMostMatrixHead &&
-               tensorOf(op.getQuery()).getDimSize(1) <= kMostMatrixQueries;
-      })
-      .Default([](Operation *) { return false; });
+//===----------------------------------------------------------------------===//
+// The kernels of matrix instructions
+//===----------------------------------------------------------------------===//
+
+static bool hasFittingShape(GemmOp) { return true; }
+static bool hasFittingShape(WeightGradientOp) { return true; }
+
+/// The sums of a larger head do not stay in registers.
+static bool hasFittingShape(kernel::AttentionOp op) {
+  return !op.getProbabilities() && op.getHeadDim() <= kMostMatrixHead;
 }
+
+/// The statistics of more queries do not fit in workgroup memory with the
+/// operands of such a head.
+static bool hasFittingShape(kernel::AttentionBackwardOp op) {
+  return op.getHeadDim() <= kMostMatrixHead &&
+         tensorOf(op.getQuery()).getDimSize(1) <= kMostMatrixQueries;
+}
+
+template <typename Op> static bool isFitting(Operation *op) {
+  auto own = dyn_cast<Op>(op);
+  return own && hasFittingShape(own);
+}
+
+namespace {
+struct MatrixKernel {
+  MatrixUnit unit;
+  bool (*computes)(Operation *);
+};
+} // namespace
+
+/// One row for each emitter of CUDA/TensorEmitters.h and
+/// Vulkan/MatrixEmitters.h. Of those that compute an op at a level, the first
+/// is taken.
+static constexpr MatrixKernel kMatrixKernels[] = {
+    {MatrixUnit::Warpgroup, isFitting<GemmOp>},
+    {MatrixUnit::Warpgroup, isFitting<WeightGradientOp>},
+    {MatrixUnit::Warpgroup, isFitting<kernel::AttentionOp>},
+
+    {MatrixUnit::Warp, isFitting<GemmOp>},
+    {MatrixUnit::Warp, isFitting<WeightGradientOp>},
+    {MatrixUnit::Warp, isFitting<kernel::AttentionOp>},
+    {MatrixUnit::Warp, isFitting<kernel::AttentionBackwardOp>},
+
+    {MatrixUnit::Subgroup, isFitting<GemmOp>},
+    {MatrixUnit::Subgroup, isFitting<kernel::AttentionOp>},
+};
+
+//===----------------------------------------------------------------------===//
+// Which of them a level runs
+//===----------------------------------------------------------------------===//
 
 /// The precision of the operands of `op`, one of those above.
 static ElementType getPrecision(Operation *op) {
@@ -50,22 +85,30 @@ static ElementType getPrecision(Operation *op) {
              : ElementType::F32;
 }
 
+/// Whether `level` runs the instructions of `unit` in the precision of
+/// `product`, one of its products. A device with those of warpgroups has those
+/// of warps, too.
+static bool offers(const Level &level, const ::vit::format::Product &product,
+                   MatrixUnit unit) {
+  constexpr int warpgroupRows = 64; // of an instruction
+  if (product.m == 1)
+    return false;
+  if (level.target == ::vit::format::Target::Vulkan)
+    return unit == MatrixUnit::Subgroup;
+  return unit == MatrixUnit::Warp ||
+         (unit == MatrixUnit::Warpgroup && product.m == warpgroupRows);
+}
+
 MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
-  /// The rows of an instruction of four warps.
-  constexpr int warpgroupRows = 64;
-  if (!isForMatrices(op))
-    return MatrixUnit::None;
-  const ::vit::format::Product *product =
-      ::vit::format::findProduct(level, getPrecision(op));
-  if (!product || product->m == 1)
-    return MatrixUnit::None;
-  // There are no kernels of cooperative matrices for gradients.
-  if (level.target == ::vit::format::Target::Vulkan &&
-      !isa<GemmOp, kernel::AttentionOp>(op))
-    return MatrixUnit::None;
-  return product->m == warpgroupRows && !isa<AttentionBackwardOp>(op)
-             ? MatrixUnit::Warpgroup
-             : MatrixUnit::Warp;
+  for (const MatrixKernel &kernel : kMatrixKernels) {
+    if (!kernel.computes(op))
+      continue;
+    const ::vit::format::Product *product =
+        ::vit::format::findProduct(level, getPrecision(op));
+    if (product && offers(level, *product, kernel.unit))
+      return kernel.unit;
+  }
+  return MatrixUnit::None;
 }
 
 bool mlir::vit::kernel::usesDotProducts(Operation *op, const Level &level) {

@@ -16,8 +16,9 @@ namespace mlir::vit::kernel {
 /// The threads that a matrix instruction is of.
 enum class MatrixUnit {
   None,
-  Warp,     ///< mma.sync
-  Warpgroup ///< wgmma, four warps
+  Warp,      ///< mma.sync
+  Warpgroup, ///< wgmma, four warps
+  Subgroup   ///< cooperative matrices of Vulkan
 };
 
 /// Whether the operands of `op`, which are f32, are rounded to tf32 when they
@@ -26,10 +27,9 @@ bool isTf32(Operation *op);
 
 /// The matrix instructions by which code for `level`, a level of a GPU,
 /// computes `op`: products and attentions of bf16 or tf32 where the level has
-/// such instructions (lib/Target/CUDA/TensorEmitters.h). Not those attentions
-/// whose sums or statistics exceed registers or workgroup memory, nor those
-/// that return their probabilities. On levels with instructions of warpgroups,
-/// all of bf16 but the backward pass of attention use these.
+/// such instructions and the table in TensorCores.cpp a kernel. Not those
+/// attentions whose sums or statistics exceed registers or workgroup memory,
+/// nor those that return their probabilities.
 MatrixUnit getMatrixUnit(Operation *op, const Level &level);
 inline bool usesTensorCores(Operation *op, const Level &level) {
   return getMatrixUnit(op, level) != MatrixUnit::None;

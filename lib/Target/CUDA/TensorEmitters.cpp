@@ -14,22 +14,34 @@
 using namespace mlir;
 using namespace mlir::vit;
 
-FailureOr<KernelInfo> cuda::emitTensor(Operation *op, simt::SimtBuilder &b) {
-  bool isWarpgroup =
-      kernel::getMatrixUnit(op, b.level) == kernel::MatrixUnit::Warpgroup;
+static FailureOr<KernelInfo> emitWarpgroup(Operation *op,
+                                           simt::SimtBuilder &b) {
   return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
-      .Case([&](kernel::GemmOp gemm) {
-        return isWarpgroup ? emitWgmmaGemm(gemm, b) : emitTensorGemm(gemm, b);
+      .Case([&](kernel::GemmOp op) { return cuda::emitWgmmaGemm(op, b); })
+      .Case([&](kernel::AttentionOp op) {
+        return cuda::emitWgmmaAttention(op, b);
       })
-      .Case([&](kernel::AttentionOp attention) {
-        return isWarpgroup ? emitWgmmaAttention(attention, b)
-                           : emitTensorAttention(attention, b);
-      })
-      .Case([&](kernel::WeightGradientOp gradient) {
-        return isWarpgroup ? emitWgmmaWeightGradient(gradient, b)
-                           : emitTensorWeightGradient(gradient, b);
-      })
-      .Case([&](kernel::AttentionBackwardOp backward) {
-        return emitTensorAttentionBackward(backward, b);
+      .Case([&](kernel::WeightGradientOp op) {
+        return cuda::emitWgmmaWeightGradient(op, b);
       });
+}
+
+static FailureOr<KernelInfo> emitWarp(Operation *op, simt::SimtBuilder &b) {
+  return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
+      .Case([&](kernel::GemmOp op) { return cuda::emitTensorGemm(op, b); })
+      .Case([&](kernel::AttentionOp op) {
+        return cuda::emitTensorAttention(op, b);
+      })
+      .Case([&](kernel::WeightGradientOp op) {
+        return cuda::emitTensorWeightGradient(op, b);
+      })
+      .Case([&](kernel::AttentionBackwardOp op) {
+        return cuda::emitTensorAttentionBackward(op, b);
+      });
+}
+
+FailureOr<KernelInfo> cuda::emitTensor(Operation *op, simt::SimtBuilder &b) {
+  return kernel::getMatrixUnit(op, b.level) == kernel::MatrixUnit::Warpgroup
+             ? emitWarpgroup(op, b)
+             : emitWarp(op, b);
 }
