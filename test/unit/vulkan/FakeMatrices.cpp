@@ -8,7 +8,7 @@
 // Makes the real driver a GPU that lists cooperative matrices. In place of the
 // runtime's test of them it runs plain code, right or wrong. Everything that
 // the driver does not know is removed from what it is asked for. Or makes it a
-// GPU whose dot products of integers are wrong.
+// GPU whose dot products of integers, or sums over subgroups, are wrong.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,6 +26,9 @@ static const uint32_t kTest[] = {
 };
 static const uint32_t kDotTest[] = {
 #include "devices/vulkan/dot_test.inc"
+};
+static const uint32_t kSubgroupTest[] = {
+#include "devices/vulkan/subgroup_test.inc"
 };
 /// kTest with plain code in place of matrices.
 static const uint32_t kPlain[] = {
@@ -204,19 +207,51 @@ static VkResult VKAPI_PTR createShaderModule(
   return realCreateShaderModule(device, &plain, allocator, module);
 }
 
-static VkResult VKAPI_PTR createDotModule(
-    VkDevice device, const VkShaderModuleCreateInfo *info,
-    const VkAllocationCallbacks *allocator, VkShaderModule *module) {
-  if (!isTest(*info, kDotTest))
+/// Changes the operation of each dot product with signs to one without.
+static void dropSigns(uint32_t *instruction) {
+  constexpr uint32_t sDot = 4450, uDot = 4451;
+  if ((*instruction & 0xffff) == sDot)
+    *instruction += uDot - sDot;
+}
+
+/// Makes each sum over a subgroup that of the threads up to the own one.
+static void shortenSums(uint32_t *instruction) {
+  constexpr uint32_t groupAdd = 350, inclusiveScan = 1;
+  constexpr int operation = 4; // after type, result and scope
+  if ((*instruction & 0xffff) == groupAdd)
+    instruction[operation] = inclusiveScan;
+}
+
+/// In place of `test` creates the module in which `change` has been called for
+/// each instruction, in place of another one what is asked for.
+template <size_t Count>
+static VkResult
+createChanged(VkDevice device, const VkShaderModuleCreateInfo *info,
+              const VkAllocationCallbacks *allocator, VkShaderModule *module,
+              const uint32_t (&test)[Count],
+              void (*change)(uint32_t *instruction)) {
+  if (!isTest(*info, test))
     return realCreateShaderModule(device, info, allocator, module);
-  std::vector<uint32_t> words(std::begin(kDotTest), std::end(kDotTest));
-  constexpr uint32_t header = 5, sDot = 4450, uDot = 4451;
+  std::vector<uint32_t> words(std::begin(test), std::end(test));
+  constexpr size_t header = 5;
   for (size_t i = header; i < words.size(); i += words[i] >> 16)
-    if ((words[i] & 0xffff) == sDot)
-      words[i] += uDot - sDot;
+    change(&words[i]);
   VkShaderModuleCreateInfo wrong = *info;
   wrong.pCode = words.data();
   return realCreateShaderModule(device, &wrong, allocator, module);
+}
+
+static VkResult VKAPI_PTR createDotModule(
+    VkDevice device, const VkShaderModuleCreateInfo *info,
+    const VkAllocationCallbacks *allocator, VkShaderModule *module) {
+  return createChanged(device, info, allocator, module, kDotTest, dropSigns);
+}
+
+static VkResult VKAPI_PTR createSubgroupModule(
+    VkDevice device, const VkShaderModuleCreateInfo *info,
+    const VkAllocationCallbacks *allocator, VkShaderModule *module) {
+  return createChanged(device, info, allocator, module, kSubgroupTest,
+                       shortenSums);
 }
 
 static VkResult VKAPI_PTR
@@ -242,10 +277,12 @@ PFN_vkVoidFunction fakeMatrixFunction(const char *name,
     return reinterpret_cast<PFN_vkVoidFunction>(fake);                         \
   }
   FAKE(GetPhysicalDeviceProperties, realProperties, getProperties)
-  if (fakeMatrices == FakeMatrices::WrongDotProducts) {
+  if (fakeMatrices == FakeMatrices::WrongDotProducts)
     FAKE(CreateShaderModule, realCreateShaderModule, createDotModule)
+  if (fakeMatrices == FakeMatrices::WrongSubgroups)
+    FAKE(CreateShaderModule, realCreateShaderModule, createSubgroupModule)
+  if (fakeMatrices >= FakeMatrices::OtherDriver)
     return real;
-  }
   FAKE(GetPhysicalDeviceProperties2, realProperties2, getProperties2)
   FAKE(GetPhysicalDeviceFeatures2, realFeatures2, getFeatures2)
   FAKE(EnumerateDeviceExtensionProperties, realExtensions, listExtensions)

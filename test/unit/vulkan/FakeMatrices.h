@@ -14,12 +14,15 @@
 
 /// What the faulty loader's device says of cooperative matrices.
 enum class FakeMatrices : int {
-  Off,        ///< what the real driver says
-  Right,      ///< it lists them, and the runtime's test passes
-  OtherShape, ///< it lists them, but none that kernels use
-  Wrong,      ///< it lists them, and they compute wrong numbers
+  Off,         ///< what the real driver says
+  Right,       ///< it lists them, and the runtime's test passes
+  OtherShape,  ///< it lists them, but none that kernels use
+  Wrong,       ///< it lists them, and they compute wrong numbers
+  OtherDriver, ///< what the real driver says, as another version of it
   /// What the real driver says, but dot products of integers have no signs.
-  WrongDotProducts
+  WrongDotProducts,
+  /// What the real driver says, but sums over subgroups leave out threads.
+  WrongSubgroups
 };
 
 /// Read where an instance or a device is opened, and where a test runs.

@@ -79,10 +79,6 @@ public:
     if (result == VK_ERROR_DEVICE_LOST)
       lost = true;
   }
-  /// The result of subgroupsWork, which one thread at a time looks for.
-  enum class Tested { NotYet, Works, Fails };
-  Tested subgroups = Tested::NotYet;
-  Mutex testing;
 
 private:
   Mutex queueing;

@@ -56,9 +56,6 @@ struct Objects {
 
 } // namespace
 
-/// Small integers of both signs, whose sums are exact in any order.
-static float inputOf(int thread) { return float(thread * 37 % 101 - 50); }
-
 /// Runs one workgroup of a kernel on `data`, which is both of its buffers.
 template <size_t size>
 static vit_status runKernel(Context &context, const uint32_t (&kernel)[size],
@@ -109,54 +106,6 @@ static vit_status runKernel(Context &context, const uint32_t (&kernel)[size],
       nullptr);
 }
 
-static bool testSubgroups(Context &context) {
-  const VkPhysicalDeviceLimits &limits = context.limits();
-  if (limits.maxComputeWorkGroupInvocations < kThreads ||
-      limits.maxComputeWorkGroupSize[0] < kThreads)
-    return false;
-  Buffer data;
-  if (data.create(context, 4 * kThreads * sizeof(float), Use::Download,
-                  "a test", nullptr) != VIT_OK)
-    return false;
-  float values[4 * kThreads] = {};
-  for (int i = 0; i < kThreads; ++i)
-    values[i] = inputOf(i);
-  std::memcpy(data.mapped, values, sizeof values);
-  if (runKernel(context, kSubgroupKernel, "subgroup_test", 0, data) != VIT_OK)
-    return false;
-  std::memcpy(values, data.mapped, sizeof values);
-
-  // The device decides which thread is in which subgroup. The kernel writes
-  // that too, and the sums must agree with it.
-  float sums[kThreads] = {}, most[kThreads];
-  for (float &m : most)
-    m = -1000;
-  for (int i = 0; i < kThreads; ++i) {
-    float number = values[3 * kThreads + i];
-    if (!(number >= 0 && number < float(kThreads)))
-      return false;
-    int group = int(number);
-    sums[group] += inputOf(i);
-    most[group] = inputOf(i) > most[group] ? inputOf(i) : most[group];
-  }
-  for (int i = 0; i < kThreads; ++i) {
-    int group = int(values[3 * kThreads + i]);
-    if (values[kThreads + i] != sums[group] ||
-        values[2 * kThreads + i] != most[group])
-      return false;
-  }
-  return true;
-}
-
-bool subgroupsWork(Context &context) {
-  using Tested = Context::Tested;
-  Lock lock(context.testing);
-  Tested &result = context.subgroups;
-  if (result == Tested::NotYet)
-    result = testSubgroups(context) ? Tested::Works : Tested::Fails;
-  return result == Tested::Works;
-}
-
 namespace {
 /// The result for a device, which its properties name.
 struct Result {
@@ -197,7 +146,7 @@ static bool passesOncePerDevice(Context &context, Results &results,
   if (i == results.count) {
     if (!works)
       std::fprintf(stderr,
-                   "vit: '%s' fails the test of %s, so code without them runs "
+                   "vit: '%s' fails the test of %s, so slower code runs "
                    "(VIT_VULKAN_DISABLE=%s skips this test)\n",
                    device.deviceName, results.what, results.option);
     if (results.count < most)
@@ -205,6 +154,57 @@ static bool passesOncePerDevice(Context &context, Results &results,
   }
   pthread_mutex_unlock(&results.mutex);
   return works;
+}
+
+//===----------------------------------------------------------------------===//
+// Subgroups
+//===----------------------------------------------------------------------===//
+
+/// Small integers of both signs, whose sums are exact in any order.
+static float inputOf(int thread) { return float(thread * 37 % 101 - 50); }
+
+static bool testSubgroups(Context &context) {
+  const VkPhysicalDeviceLimits &limits = context.limits();
+  if (limits.maxComputeWorkGroupInvocations < kThreads ||
+      limits.maxComputeWorkGroupSize[0] < kThreads)
+    return false;
+  Buffer data;
+  if (data.create(context, 4 * kThreads * sizeof(float), Use::Download,
+                  "a test", nullptr) != VIT_OK)
+    return false;
+  float values[4 * kThreads] = {};
+  for (int i = 0; i < kThreads; ++i)
+    values[i] = inputOf(i);
+  std::memcpy(data.mapped, values, sizeof values);
+  if (runKernel(context, kSubgroupKernel, "subgroup_test", 0, data) != VIT_OK)
+    return false;
+  std::memcpy(values, data.mapped, sizeof values);
+
+  // The device decides which thread is in which subgroup. The kernel writes
+  // that too, and the sums must agree with it.
+  float sums[kThreads] = {}, most[kThreads];
+  for (float &m : most)
+    m = -1000;
+  for (int i = 0; i < kThreads; ++i) {
+    float number = values[3 * kThreads + i];
+    if (!(number >= 0 && number < float(kThreads)))
+      return false;
+    int group = int(number);
+    sums[group] += inputOf(i);
+    most[group] = inputOf(i) > most[group] ? inputOf(i) : most[group];
+  }
+  for (int i = 0; i < kThreads; ++i) {
+    int group = int(values[3 * kThreads + i]);
+    if (values[kThreads + i] != sums[group] ||
+        values[2 * kThreads + i] != most[group])
+      return false;
+  }
+  return true;
+}
+
+bool subgroupsWork(Context &context) {
+  static Results results = {"subgroup arithmetic", "subgroup"};
+  return passesOncePerDevice(context, results, testSubgroups);
 }
 
 //===----------------------------------------------------------------------===//

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Some drivers report features that compute wrong results. Optional features
-// are tested on known numbers before kernels use them.
+// are tested on known numbers before kernels use them. A test runs once per
+// device and process; a failure is told once, on stderr.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,17 +18,15 @@
 
 namespace vit::runtime::vulkan {
 
-/// Whether sums and maxima over subgroups are correct in full workgroups of 256
-/// and of 64 threads. Runs the test once and caches the result.
+/// Whether sums and maxima over the subgroups of a workgroup of 256 threads are
+/// right.
 bool subgroupsWork(Context &context);
 
-/// Whether dot products of four i8 in a word, added to an i32, are right. Runs
-/// the test once per device and process; a failure is told once on stderr.
+/// Whether dot products of four i8 in a word, added to an i32, are right.
 bool dotProductsWork(Context &context);
 
 /// Whether products by cooperative matrices of bf16 are exact for small
-/// integers, in subgroups of 32 that a workgroup of 64 is made of. Runs the
-/// test once per device and process; a failure is told once on stderr.
+/// integers, in subgroups of 32 that a workgroup of 64 is made of.
 bool matricesWork(Context &context);
 
 } // namespace vit::runtime::vulkan
