@@ -172,6 +172,25 @@ static void doNotRound(Operation *op, const MutateOptions &) {
   op->erase();
 }
 
+/// The bytes of the first operand of a dp4a are one place further.
+static void rotateBytes(Operation *op, const MutateOptions &) {
+  OpOperand &operand = cast<NVVM::DotAccumulate4WayOp>(op).getAMutable();
+  OpBuilder b(op);
+  Value bytes = operand.get();
+  operand.set(LLVM::ShuffleVectorOp::create(b, op->getLoc(), bytes, bytes,
+                                            ArrayRef<int32_t>{1, 2, 3, 0}));
+}
+
+static void dropSign(Operation *op, const MutateOptions &) {
+  cast<NVVM::DotAccumulate4WayOp>(op).setAType(
+      NVVM::DotAccumulateType::UNSIGNED);
+}
+
+static void dropFactor(Operation *op, const MutateOptions &) {
+  op->getResult(0).replaceAllUsesWith(op->getOperand(0));
+  op->erase();
+}
+
 namespace {
 struct Kind {
   StringRef name;
@@ -233,6 +252,9 @@ static const Kind kinds[] = {
     {"words", isRegisterProduct, exchangeWords},
     {"parity", is<NVVM::MBarrierTryWaitParityOp>, flipParity},
     {"rounding", is<NVVM::ConvertFloatToTF32Op>, doNotRound},
+    {"bytes", is<NVVM::DotAccumulate4WayOp>, rotateBytes},
+    {"sign", is<NVVM::DotAccumulate4WayOp>, dropSign},
+    {"factor", is<LLVM::FMulOp>, dropFactor},
 };
 
 static const Kind *findKind(StringRef name) {

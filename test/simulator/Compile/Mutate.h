@@ -37,7 +37,10 @@ struct MutateOptions {
 /// - operand: an operand of a wgmma in shared memory, the left one if both are
 ///   there, is one stage further;
 /// - words: the left operand of a wgmma in registers is in the wrong ones;
-/// - rounding: an f32 is not rounded to tf32, so that a product cuts it off.
+/// - rounding: an f32 is not rounded to tf32, so that a product cuts it off;
+/// - bytes: the four i8 of the first operand of a dp4a are in another order;
+/// - sign: the first operand of a dp4a is four numbers without signs;
+/// - factor: a product of f32 is its first factor.
 std::string listMutations();
 
 /// The number of places in `module` for a kind of bug, if there is such a kind.
