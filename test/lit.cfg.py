@@ -79,9 +79,9 @@ else:
 # scripts/test --fast skips slow tests: `UNSUPPORTED: fast`.
 if lit_config.params.get("fast"):
     config.available_features.add("fast")
-# Tests of an hour: `--param all-families=1`.
-if lit_config.params.get("all-families"):
-    config.available_features.add("all-families")
+# What takes an hour more: `--param thorough=1`.
+if lit_config.params.get("thorough"):
+    config.available_features.add("thorough")
 # A python with the libraries that checkpoints come from, to load exports with.
 libraries_python = os.environ.get("VIT_LIBRARIES_PYTHON", config.python)
 config.substitutions.append(("%libraries_python", libraries_python))

@@ -48,7 +48,8 @@ PACKAGE_PYTHON = os.environ.get("VIT_PACKAGE_PYTHON")
 RULES = [
     ("", "scripts/demo", SKIP, "installs packages and builds"),
     ("", "scripts/test", SKIP, "runs this test"),
-    ("", "scripts/gpu-bundle", [(r"gpu-bundle ", "gpu-bundle --build $(dirname $(dirname $(which vit-run))) --models models/vit-mnist.mlir --cases test/data/demo/shapes-vit ")], SHORT),
+    ("", "scripts/gpu-bundle", SKIP, "test/tools/gpu-bundle.test does, with a small model"),
+    ("docs/precision.md", "--precision int8", [(r"vit-compile ", "vit-compile --level avx2 ")], "one level"),
     ("", "cmake --preset", SKIP, "builds all that the test uses"),
     ("docs/python.md", "scripts/wheels", SKIP, "builds all again"),
     ("docs/python.md", "-m venv", SKIP, "its packages are downloads"),

@@ -26,7 +26,7 @@ def precision():
 
 def arguments():
     """Parses the command line: FOLDER TOLERANCE [--few] LEVEL... -- COMMAND... LEVEL "cpu": those of
-    this processor, and plain code in place of tile ops.
+    this processor, and plain code in place of tile ops; "best": the best of them.
     --few: only the cases for another driver that runs the same SPIR-V."""
     separator = sys.argv.index("--")
     folder, tolerance, names = sys.argv[1], float(sys.argv[2]), sys.argv[3:separator]
@@ -35,6 +35,8 @@ def arguments():
     os.makedirs(folder, exist_ok=True)
     if names == ["cpu"]:
         names = get_levels(precision()) + [EXPANDED]
+    if names == ["best"]:
+        names = get_levels(precision())[:1]
     return folder, tolerance, few, names, sys.argv[separator + 1 :]
 
 
