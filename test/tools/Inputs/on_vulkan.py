@@ -11,12 +11,14 @@ with both (lavapipe+swiftshader), and
 with the Khronos validation layer and synchronisation validation unless --plain
 is given or the layer is missing. This includes all child processes. The status
 is that of COMMAND, or 1 if it is 0 and the layer was not loaded or has printed
-messages, which go to stderr.
+messages, which go to stderr. With DEVICE gpu, COMMAND runs as it is if the
+machine has a GPU.
 
 The driver of SwiftShader, the layer and a matching loader are those that
 scripts/setup unpacks to build/chromium.
 """
 
+import glob
 import os
 import re
 import subprocess
@@ -47,6 +49,11 @@ COMPLAINT = re.compile(r"^(?:Validation )?(?:Error|Warning|Performance Warning)\
 
 def drivers(device):
     return [DRIVERS[name] for name in device.split("+")]
+
+
+def has_gpu():
+    """Whether the kernel has a device file of a GPU. Drivers are installed without one, too."""
+    return any(map(glob.glob, ["/dev/dri/renderD*", "/dev/nvidiactl", "/dev/dxg"]))
 
 
 def has_driver(device):
@@ -126,9 +133,11 @@ def main():
     arguments = sys.argv[1:]
     plain = arguments[:1] == ["--plain"]
     arguments = arguments[plain:]
-    if len(arguments) < 2 or not set(arguments[0].split("+")) <= DRIVERS.keys():
+    if len(arguments) < 2 or not set(arguments[0].split("+")) <= DRIVERS.keys() | {"gpu"}:
         sys.exit(__doc__)
     device, command = arguments[0], arguments[1:]
+    if device == "gpu":
+        return subprocess.call(command) if has_gpu() else sys.exit("skipped: no gpu here")
     if not has_driver(device):
         sys.exit("no %s here: %s is missing (scripts/setup)" % (device, " or ".join(drivers(device))))
     if plain or not has_layer():
