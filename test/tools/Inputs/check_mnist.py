@@ -9,9 +9,9 @@ same initial weights and order. With seed 0, differences grow by a factor of 3e4
 from step 40 on (PyTorch's f32 differs from double by 7e-3 within 50 steps), so
 the bound is 2e-2 there; seed 1 is stable. In bf16 the losses of steps 31 to 50
 differ by 1.3e-1 and 1.9e-2 (seeds 0 and 1), with the arithmetic of GPUs (lavapipe) by
-2.7e-1 and 4.4e-2. At the end the mean loss of the last epoch must be at most 0.33
-(PyTorch's two seeds: 0.305 and 0.298), and the accuracy in the range of seeds:
-PyTorch's two have 90.75 and 92.15 %, nine others in f32 on a CPU 89.55 to 92.90 %.
+2.7e-1 and 4.4e-2. At the end the mean loss of the last epoch must be at most 0.36, and the accuracy
+88 to 96 %: twelve seeds of PyTorch end at 0.261 to 0.344 and 89.90 to 93.75 %, mean
+92.08 %, standard deviation 1.01 (docs/training.md).
 
   python3 check_mnist.py SEED MODEL SHARED FOLDER [OPTION]...
 
@@ -104,7 +104,7 @@ if not steps:
         if line["kind"] == "epoch":
             loss, accuracy = line["train_loss"], line["test_accuracy"]
             print("epoch %d: loss %.3f, accuracy %.2f %%" % (line["epoch"], loss, 100 * accuracy))
-    assert loss <= 0.33 and 0.89 <= accuracy <= 0.93
+    assert loss <= 0.36 and 0.88 <= accuracy <= 0.96
     # The log must agree with the evaluation.
     report = json.loads(subprocess.run(
         ["vit-run", "eval", folder + "/last", "--data", shared + "/mnist", "--range", "8000..9999",
