@@ -38,6 +38,28 @@ struct Difference {
   bool isGood() const { return problem.empty() && absolute <= allowed; }
 };
 
+/// The difference that is allowed where no tolerance is given, on the CPU and
+/// on GPUs.
+struct Allowed {
+  const char *precision;
+  double onCpu, onGpu;
+};
+
+/// GPUs add in another order, and their drivers may round differently. Operands
+/// of tf32 have 11 bits, those of bf16 have 8.
+constexpr Allowed kAllowed[] = {{"f32", 1e-5, 1e-4},
+                                {"tf32", 1e-2, 1e-2},
+                                {"bf16", 1e-1, 1e-1},
+                                {"int8", 1e-1, 1e-1}};
+
+double allowedIn(const std::string &precision, bool isGpu) {
+  for (const Allowed &one : kAllowed)
+    if (precision == one.precision)
+      return isGpu ? one.onGpu : one.onCpu;
+  throw Error("code in precision " + precision +
+              " has no usual difference; give one with --tolerance");
+}
+
 /// Sorts outputs in the order in which the model computes them.
 double orderOf(const std::string &name) {
   auto number = [&](size_t prefix) {
@@ -184,13 +206,12 @@ void compareGolden(const CompareOptions &options) {
   std::vector<Tensor> outputs = runner->run(input, names);
   writeTrace(options.trace, log);
 
-  // GPUs add in another order, and their drivers may round differently. bf16
-  // has 8 bits.
+  // The reference has no code and computes in f32.
   std::optional<vit_code_info> code = runner->code();
-  bool isNarrow = code && std::string(code->precision) != "f32";
-  double tolerance = options.tolerance.value_or(isNarrow          ? 1e-1
-                                                : options.isGpu() ? 1e-4
-                                                                  : 1e-5);
+  double tolerance =
+      options.tolerance
+          ? *options.tolerance
+          : allowedIn(code ? code->precision : "f32", options.isGpu());
   std::vector<Difference> differences;
   for (const auto &[name, index] : golden.outputs)
     for (const Tensor &output : outputs)
@@ -229,9 +250,10 @@ void addCompare(CLI::App &app) {
       .option("--input", options->input,
               "The input, if the file does not hold it")
       .type("X.npy");
-  command.option("--tolerance", options->tolerance,
-                 "Allowed difference, times max(1, largest value / 10) "
-                 "(default: 1e-5, on GPUs 1e-4, in bf16 0.1)");
+  command.option(
+      "--tolerance", options->tolerance,
+      "Allowed difference, times max(1, largest value / 10) "
+      "(default: 1e-5, on GPUs 1e-4, in tf32 0.01, in bf16 and int8 0.1)");
   command.group("A precision (--precision) on pictures");
   addDataOptions(command, *options,
                  "train, val or test (default: val, else test, else all)")
