@@ -27,6 +27,18 @@ vit_status Checker::corrupt(const char *format, ...) {
   return fail(error, VIT_CORRUPT, "'%s' is damaged: %s", name, reason);
 }
 
+vit_status Checker::newer(const char *format, ...) {
+  char reason[512];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(reason, sizeof reason, format, arguments);
+  va_end(arguments);
+  return fail(error, VIT_UNSUPPORTED,
+              "'%s' is of a newer vit (%.100s): %s; update vit, or compile the "
+              "model again with this version's vit-compile",
+              name, module.producer()->c_str(), reason);
+}
+
 /// UTF-8 without control characters may go into messages, paths and JSON.
 static bool isText(const char *text, size_t size) {
   for (size_t i = 0; i < size; ++i)
@@ -109,9 +121,9 @@ vit_status Checker::run() {
   for (uint32_t i = 0; i < count(module.files()); ++i)
     VIT_TRY(text(module.files()->Get(i)->path(), "the path of a weight file"));
   // Reading logits in another way than they are meant gives wrong scores.
-  if (module.problem_type() > schema::ProblemType::MAX)
-    return corrupt("the problem type %u is unknown",
-                   unsigned(module.problem_type()));
+  if (!isKnown(module.problem_type()))
+    return newer("the problem type %u is unknown",
+                 unsigned(module.problem_type()));
   VIT_TRY(pictures());
   VIT_TRY(parameters());
   VIT_TRY(derivedForms());
@@ -177,8 +189,8 @@ vit_status Checker::tokens(const schema::Tokens *tokens) {
       tokens->columns() > most)
     return corrupt("the tokens have an impossible grid or number");
   for (uint32_t i = 0; i < count(tokens->before_patches()); ++i)
-    if (tokens->before_patches()->Get(i) > schema::TokenKind::MAX)
-      return corrupt("the kind of token %u is unknown", i);
+    if (!isKnown(tokens->before_patches()->Get(i)))
+      return newer("the kind of token %u is unknown", i);
   return VIT_OK;
 }
 

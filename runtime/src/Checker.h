@@ -35,6 +35,9 @@ public:
 private:
   __attribute__((format(printf, 2, 3))) vit_status corrupt(const char *format,
                                                            ...);
+  /// What `format` says is not known to this version of vit.
+  __attribute__((format(printf, 2, 3))) vit_status newer(const char *format,
+                                                         ...);
   vit_status text(const flatbuffers::String *text, const char *what,
                   bool mayBeEmpty = false);
   /// A binding may be batched (its first dimension is -1) and may have rank 0.
@@ -59,6 +62,8 @@ private:
   vit_status parameter(uint32_t index);
   vit_status parameterHasForm(uint32_t index);
   vit_status derivedForms();
+  vit_status derivedSources(uint32_t index);
+  vit_status unknownForm(uint32_t index);
   vit_status derived(uint32_t index);
   vit_status migration(const schema::Derived &derived, const Form &form,
                        const char *what);
@@ -75,6 +80,10 @@ private:
                       const schema::Schedule &schedule);
   vit_status reductions(const schema::Entry &entry,
                         const schema::Schedule &schedule);
+  vit_status argument(const schema::Entry &entry,
+                      const schema::Schedule &schedule,
+                      const schema::Command &command, uint32_t index,
+                      const char *what);
   vit_status command(const schema::Entry &entry,
                      const schema::Schedule &schedule, uint32_t index,
                      const uint64_t *slotSizes);
@@ -92,6 +101,7 @@ private:
   vit_error *error;
   Array<Range> ranges;
   size_t rangeCount = 0;
+  Array<uint8_t> knownForms;
 };
 
 } // namespace vit::runtime

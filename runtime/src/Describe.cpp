@@ -121,7 +121,8 @@ static void writeSchedule(Text &json, const vit_module &module,
   json.numbers("cubins", schedule.cubins());
   json.objects("kept", schedule.kept(), [&](const schema::KeptProduct &kept) {
     writeString(json, "name", kept.name());
-    json.field("precision", schema::EnumNameDType(kept.precision()));
+    const char *precision = schema::EnumNameDType(kept.precision());
+    json.field("precision", *precision ? precision : "another precision");
   });
   json.objects("kernels", schedule.kernels(),
                [&](const schema::Kernel &kernel) {
@@ -201,7 +202,8 @@ static void writeVariable(Text &json, const schema::Module &root,
 /// Whether any schedule of the entry changes variables.
 static bool trains(const vit_module &module, const schema::Entry &entry) {
   for (const schema::Schedule *schedule : *entry.schedules())
-    if (firstChange(module, *schedule) < count(schedule->commands()))
+    if (levelOf(*schedule) &&
+        firstChange(module, *schedule) < count(schedule->commands()))
       return true;
   return false;
 }
@@ -258,13 +260,22 @@ static void writeModule(Text &json, const vit_module &module) {
       writePreprocessing(json, *entry.preprocessing());
     if (entry.tokens())
       writeTokens(json, *entry.tokens());
-    json.objects(
-        "schedules", entry.schedules(), [&](const schema::Schedule &schedule) {
-          // The best of its precision.
-          const schema::Schedule *best =
-              bestCpuSchedule(module, index, ElementType(schedule.precision()));
-          writeSchedule(json, module, schedule, &schedule == best);
-        });
+    json.array("schedules", entry.schedules(),
+               [&](const schema::Schedule *schedule) {
+                 if (!levelOf(*schedule))
+                   return;
+                 json.beginObject(nullptr);
+                 // The best of its precision.
+                 const schema::Schedule *best = bestCpuSchedule(
+                     module, index, ElementType(schedule->precision()));
+                 writeSchedule(json, module, *schedule, schedule == best);
+                 json.endObject();
+               });
+    json.array("ignored", entry.schedules(),
+               [&](const schema::Schedule *schedule) {
+                 if (!levelOf(*schedule))
+                   json.item(nameOf(*schedule).text);
+               });
   });
   json.objects("parameters", root.parameters(),
                [&](const schema::Parameter &parameter) {

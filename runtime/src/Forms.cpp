@@ -26,8 +26,10 @@ Forms::~Forms() {
 
 vit_status Forms::place(vit_error *error) {
   if (!held.allocate(module.allocator, size()) ||
-      !blocks.allocate(module.allocator, size()))
+      !blocks.allocate(module.allocator, size()) ||
+      !known.allocate(module.allocator, size()))
     return outOfMemory(error, size() * sizeof(Held), "weights");
+  findKnownForms(*module.root, known);
   bool isAnyStored = false;
   for (uint32_t i = 0; i < size(); ++i)
     isAnyStored = isAnyStored || isStored(i);
@@ -40,6 +42,8 @@ vit_status Forms::place(vit_error *error) {
     guard.start(mapping, module.segmentsSize);
   }
   for (uint32_t i = 0; i < size(); ++i) {
+    if (!known[i])
+      continue;
     Held &form = held[i];
     form.form = formOf(recipe(i));
     form.version = 1;

@@ -39,8 +39,9 @@ public:
   const schema::Derived &recipe(uint32_t index) const {
     return *module.root->derived()->Get(index);
   }
+  /// Not if this version does not know the form.
   bool isStored(uint32_t index) const {
-    return storedBytes(recipe(index)) != 0;
+    return known[index] && storedBytes(recipe(index)) != 0;
   }
   const Form &form(uint32_t index) const { return held[index].form; }
   const void *data(uint32_t index) const { return held[index].data; }
@@ -128,6 +129,7 @@ private:
 
   const vit_module &module;
   Array<Held> held;
+  Array<uint8_t> known;          ///< see findKnownForms
   Array<unsigned char *> blocks; ///< memory of forms that were made
   uint32_t blockCount = 0;
   unsigned char *mapping = nullptr; ///< of the module's segments, private

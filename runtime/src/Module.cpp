@@ -48,7 +48,7 @@ ElementType vit::runtime::precisionOf(const schema::Entry &entry,
     return format::precisionOn(format::Target(target), precision);
   }
   for (const schema::Schedule *s : *entry.schedules())
-    if (s->target() == target)
+    if (s->target() == target && levelOf(*s))
       return ElementType(s->precision());
   return precision;
 }
@@ -320,10 +320,23 @@ vit_status vit::runtime::requireCpuSchedule(const vit_module &module,
              : noCpuSchedule(module, entry, module.cpu, error);
 }
 
-/// "bf16", or what the schema calls a type that is no precision here.
-static const char *precisionText(schema::DType precision) {
-  const char *name = format::precisionName(ElementType(precision));
-  return name ? name : schema::EnumNameDType(precision);
+format::Names vit::runtime::nameOf(const schema::Schedule &schedule) {
+  char target[32] = "", precision[32] = "";
+  std::snprintf(target, sizeof target, "%s",
+                schema::EnumNameTarget(schedule.target()));
+  if (!isKnown(schedule.target()))
+    std::snprintf(target, sizeof target, "target %u",
+                  unsigned(schedule.target()));
+  const char *known = format::precisionName(ElementType(schedule.precision()));
+  if (!known)
+    std::snprintf(precision, sizeof precision, " in precision %u",
+                  unsigned(schedule.precision()));
+  else if (schedule.precision() != schema::DType::F32)
+    std::snprintf(precision, sizeof precision, " in %s", known);
+  format::Names name;
+  std::snprintf(name.text, sizeof name.text, "%s %.100s%s", target,
+                schedule.level()->c_str(), precision);
+  return name;
 }
 
 vit_status vit::runtime::noSchedule(const vit_module &module, uint32_t entry,
@@ -336,11 +349,9 @@ vit_status vit::runtime::noSchedule(const vit_module &module, uint32_t entry,
     hasTarget = hasTarget || s->target() == target;
     if (used >= sizeof have)
       continue;
-    bool isF32 = s->precision() == schema::DType::F32;
-    int added = std::snprintf(
-        have + used, sizeof have - used, "%s%s %s%s%s", used ? ", " : "",
-        schema::EnumNameTarget(s->target()), s->level()->c_str(),
-        isF32 ? "" : " in ", isF32 ? "" : precisionText(s->precision()));
+    int added = std::snprintf(have + used, sizeof have - used, "%s%s%s",
+                              used ? ", " : "", nameOf(*s).text,
+                              levelOf(*s) ? "" : " (of a newer vit)");
     used += size_t(added);
   }
   const char *option = hasTarget                          ? "--level"

@@ -56,6 +56,9 @@ vit_status findEntry(const vit_module &module, const char *name,
 /// or does not compute in its precision.
 const format::Level *levelOf(const schema::Schedule &schedule);
 
+/// "Cuda sm_80 in bf16", for messages; not known ones by number.
+format::Names nameOf(const schema::Schedule &schedule);
+
 /// The precision in which code of `target` runs an entry: `wanted` ("bf16";
 /// NULL: none is; where the target has no products of tf32, f32 in its place),
 /// else that of the entry's first schedule for the target.
@@ -81,9 +84,11 @@ void forEachPrecision(const schema::Entry &entry, Visit visit) {
   const auto &schedules = *entry.schedules();
   for (uint32_t i = 0; i < schedules.size(); ++i) {
     auto precision = ElementType(schedules.Get(i)->precision());
-    bool isNew = true;
+    bool isNew = levelOf(*schedules.Get(i)) != nullptr;
     for (uint32_t j = 0; j < i; ++j)
-      isNew = isNew && ElementType(schedules.Get(j)->precision()) != precision;
+      isNew =
+          isNew && (ElementType(schedules.Get(j)->precision()) != precision ||
+                    !levelOf(*schedules.Get(j)));
     const char *name = format::precisionName(precision);
     if (isNew && name)
       visit(name, precision);

@@ -84,6 +84,18 @@ int64_t sourceElements(const schema::Module &module, uint32_t source) {
   return elements(*dims);
 }
 
+void findKnownForms(const schema::Module &module, Array<uint8_t> &known) {
+  uint32_t parameters = count(module.parameters());
+  for (uint32_t i = 0; i < count(module.derived()); ++i) {
+    const schema::Derived &form = *module.derived()->Get(i);
+    known[i] = isKnown(form.kind()) && isKnown(form.element_type()) &&
+               isKnown(form.filter());
+    for (uint32_t source : sourcesOf(form))
+      if (source >= parameters && !known[source - parameters])
+        known[i] = 0;
+  }
+}
+
 bool bindingBytes(const schema::Binding &binding, int64_t batch,
                   uint64_t &bytes) {
   const Dims &dims = *binding.dims();

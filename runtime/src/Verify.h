@@ -56,6 +56,15 @@ template <typename T> uint32_t count(const flatbuffers::Vector<T> *vector) {
   return vector ? vector->size() : 0;
 }
 
+/// What a number of the schema may not say is from a newer vit, if nothing here
+/// knows it.
+template <typename Enum> bool isKnown(Enum value) { return value <= Enum::MAX; }
+
+/// Sets `known[i]` to whether this version knows how form i, and those that it
+/// is made from, are made. What is not known is not read: only schedules that
+/// are not known use it. The sources must have been checked to be earlier ones.
+void findKnownForms(const schema::Module &module, Array<uint8_t> &known);
+
 /// Whether a tensor can be of this type.
 inline bool isElement(schema::DType dtype) {
   return dtype <= schema::DType::I8;

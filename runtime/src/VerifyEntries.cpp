@@ -7,6 +7,7 @@
 
 #include "Checker.h"
 
+#include "Module.h"
 #include "Plan.h"
 
 #include <algorithm>
@@ -22,12 +23,11 @@ vit_status Checker::images() {
     uint64_t size = image.data() ? image.data()->size() : 0;
     if (size == 0)
       return corrupt("%s is empty", what);
-    if (image.format() > schema::ImageFormat::MAX)
-      return corrupt("%s is of an unknown format", what);
     bool isCubin = image.format() == schema::ImageFormat::Cubin;
     VIT_TRY(text(image.arch(), "the architecture of a cubin", !isCubin));
     VIT_TRY(segment(image.data(), size, imageAlignment(image.format()), what));
     VIT_TRY(hash(*image.data(), image.hash(), what));
+    // Code of an unknown format is not for schedules that are known.
     if (const char *reason =
             checkImage(image.format(), segments + image.data()->offset(), size))
       return corrupt("%s %s", what, reason);
@@ -79,7 +79,7 @@ vit_status Checker::bindings(
                   binding->name()->c_str());
     VIT_TRY(dims(*binding->dims(), label, true));
     if (!isElement(binding->dtype()))
-      return corrupt("%s is of an unknown type", label);
+      return newer("%s is of an unknown type", label);
   }
   return unique(names.data(), total, "inputs or outputs of an entry");
 }
@@ -87,9 +87,9 @@ vit_status Checker::bindings(
 vit_status Checker::schedule(const schema::Entry &entry,
                              const schema::Schedule &s) {
   VIT_TRY(text(s.level(), "the level of an entry's code"));
-  if (s.target() > schema::Target::MAX || s.precision() > schema::DType::MAX)
-    return corrupt("code of entry '%s' is for an unknown target",
-                   entry.name()->c_str());
+  // Nothing reads code for a target, level or precision that is not known.
+  if (!levelOf(s))
+    return VIT_OK;
   for (uint32_t i = 0; i < count(s.kernels()); ++i) {
     const schema::Kernel &kernel = *s.kernels()->Get(i);
     VIT_TRY(text(kernel.name(), "a kernel's name"));
@@ -98,14 +98,16 @@ vit_status Checker::schedule(const schema::Entry &entry,
   }
   for (uint32_t i = 0; i < count(s.features()); ++i)
     VIT_TRY(text(s.features()->Get(i), "a feature that code needs"));
-  for (uint32_t i = 0; i < count(s.kept()); ++i) {
-    const schema::KeptProduct &kept = *s.kept()->Get(i);
-    VIT_TRY(text(kept.name(), "the name of a product", true));
-    if (kept.precision() > schema::DType::MAX)
-      return corrupt("product '%.200s' of entry '%.200s' is of an unknown type",
-                     kept.name()->c_str(), entry.name()->c_str());
-  }
+  for (uint32_t i = 0; i < count(s.kept()); ++i)
+    VIT_TRY(text(s.kept()->Get(i)->name(), "the name of a product", true));
   char reason[256];
+  for (uint32_t i = 0; i < count(s.kernels()); ++i) {
+    const schema::Kernel &kernel = *s.kernels()->Get(i);
+    if (kernel.image() < count(module.images()) &&
+        !isKnown(module.images()->Get(kernel.image())->format()))
+      return newer("kernel '%.100s' is in a code image of an unknown format",
+                   kernel.name()->c_str());
+  }
   if (!checkCode(module, s, reason, sizeof reason))
     return corrupt("%s", reason);
   Array<uint64_t> sizes;
@@ -140,6 +142,46 @@ vit_status Checker::reductions(const schema::Entry &entry,
   if (isReducing != hasWaited)
     return corrupt("entry '%.200s' does not wait for its reductions",
                    entry.name()->c_str());
+  return VIT_OK;
+}
+
+/// Checks that an argument of the command that is called `what` exists.
+vit_status Checker::argument(const schema::Entry &entry,
+                             const schema::Schedule &s,
+                             const schema::Command &c, uint32_t index,
+                             const char *what) {
+  const schema::Argument &argument = *c.arguments()->Get(index);
+  uint32_t limit = 0;
+  switch (argument.kind()) {
+  case schema::ArgumentKind::Input:
+    limit = entry.inputs()->size();
+    break;
+  case schema::ArgumentKind::Output:
+    limit = entry.outputs()->size();
+    break;
+  case schema::ArgumentKind::Slot:
+    limit = count(s.slots());
+    break;
+  case schema::ArgumentKind::Derived:
+    limit = count(module.derived());
+    break;
+  case schema::ArgumentKind::Constant:
+    limit = count(module.constants());
+    break;
+  case schema::ArgumentKind::Arena:
+    limit = count(module.arenas());
+    break;
+  default:
+    return newer("argument %u of %s is of an unknown kind", index, what);
+  }
+  if (argument.index() >= limit)
+    return corrupt("argument %u of %s is number %u of %u", index, what,
+                   argument.index(), limit);
+  if (argument.kind() == schema::ArgumentKind::Derived &&
+      !knownForms[argument.index()])
+    return newer("argument %u of %s is derived form %u, which is made in an "
+                 "unknown way",
+                 index, what, argument.index());
   return VIT_OK;
 }
 
@@ -179,47 +221,20 @@ vit_status Checker::command(const schema::Entry &entry,
     expected = std::clamp(count(c.arguments()), 1u, 2u);
     break;
   default:
-    return corrupt("%s is of an unknown kind", what);
+    return newer("%s is of an unknown kind", what);
   }
   VIT_TRY(aligned(c.arguments(), what));
   uint32_t given = c.arguments() ? c.arguments()->size() : 0;
   if (given != expected)
     return corrupt("%s has %u arguments, expected %u", what, given, expected);
-  for (uint32_t i = 0; i < given; ++i) {
-    const schema::Argument &argument = *c.arguments()->Get(i);
-    uint32_t limit = 0;
-    switch (argument.kind()) {
-    case schema::ArgumentKind::Input:
-      limit = entry.inputs()->size();
-      break;
-    case schema::ArgumentKind::Output:
-      limit = entry.outputs()->size();
-      break;
-    case schema::ArgumentKind::Slot:
-      limit = count(s.slots());
-      break;
-    case schema::ArgumentKind::Derived:
-      limit = count(module.derived());
-      break;
-    case schema::ArgumentKind::Constant:
-      limit = count(module.constants());
-      break;
-    case schema::ArgumentKind::Arena:
-      limit = count(module.arenas());
-      break;
-    default:
-      return corrupt("argument %u of %s is of an unknown kind", i, what);
-    }
-    if (argument.index() >= limit)
-      return corrupt("argument %u of %s is number %u of %u", i, what,
-                     argument.index(), limit);
-  }
+  for (uint32_t i = 0; i < given; ++i)
+    VIT_TRY(argument(entry, s, c, i, what));
   uint32_t types = count(c.element_types());
   if (types != 0 && types != given)
     return corrupt("%s has %u arguments and types of %u", what, given, types);
   for (uint32_t i = 0; i < types; ++i)
     if (!isElement(c.element_types()->Get(i)))
-      return corrupt("argument %u of %s is of an unknown type", i, what);
+      return newer("argument %u of %s is of an unknown type", i, what);
   if (c.results() > given)
     return corrupt("%s has %u results among %u arguments", what, c.results(),
                    given);

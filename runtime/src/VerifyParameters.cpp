@@ -31,16 +31,18 @@ vit_status Checker::parameter(uint32_t index) {
   std::snprintf(what, sizeof what, "parameter '%.200s'", p.name()->c_str());
   VIT_TRY(dims(*p.dims(), what, false));
   VIT_TRY(text(p.stored_name(), "the stored name of a parameter"));
-  if (p.source() > schema::Source::MAX || !isElement(p.dtype()))
-    return corrupt("%s comes from an unknown source or type", what);
+  if (!isKnown(p.source()) || !isElement(p.dtype()))
+    return newer("%s comes from an unknown source or type", what);
   switch (p.source()) {
   case schema::Source::Derived:
     return VIT_OK;
   case schema::Source::Init:
-    if (p.distribution() > schema::Distribution::MAX ||
-        !std::isfinite(p.value()))
-      return corrupt("%s has an unknown initialiser", what);
-    return VIT_OK;
+    if (!isKnown(p.distribution()))
+      return newer("%s has an unknown initialiser", what);
+    return std::isfinite(p.value())
+               ? VIT_OK
+               : corrupt("%s is initialised with a number that is not finite",
+                         what);
   case schema::Source::Inline:
   case schema::Source::File:
     break;
@@ -84,13 +86,17 @@ vit_status Checker::parameterHasForm(uint32_t index) {
   const schema::Parameter &p = *module.parameters()->Get(index);
   if (p.source() != schema::Source::Derived)
     return VIT_OK;
-  bool isRounded = false;
+  bool isRounded = false, isUnknown = false;
   uint32_t made = count(module.derived());
   for (uint32_t d = 0; d < count(module.derived()); ++d) {
     const schema::Derived &derived = *module.derived()->Get(d);
     for (uint32_t source : sourcesOf(derived)) {
       if (source != index)
         continue;
+      if (!knownForms[d]) {
+        isUnknown = isUnknown || storedBytes(derived) != 0;
+        continue;
+      }
       Form form = formOf(derived);
       if (storedBytes(derived) == 0)
         made = d;
@@ -100,6 +106,9 @@ vit_status Checker::parameterHasForm(uint32_t index) {
         isRounded = true;
     }
   }
+  if (!isRounded && isUnknown)
+    return newer("parameter '%.200s' is stored in a form that is unknown",
+                 p.name()->c_str());
   if (!isRounded)
     return corrupt("parameter '%.200s' is stored nowhere", p.name()->c_str());
   if (made != count(module.derived()))
@@ -110,9 +119,46 @@ vit_status Checker::parameterHasForm(uint32_t index) {
 }
 
 vit_status Checker::derivedForms() {
-  for (uint32_t i = 0; i < count(module.derived()); ++i)
-    VIT_TRY(derived(i));
+  uint32_t total = count(module.derived());
+  for (uint32_t i = 0; i < total; ++i)
+    VIT_TRY(derivedSources(i));
+  if (!knownForms.allocate(allocator, total))
+    return outOfMemory(error, total, "checks");
+  findKnownForms(module, knownForms);
+  for (uint32_t i = 0; i < total; ++i)
+    VIT_TRY(knownForms[i] ? derived(i) : unknownForm(i));
   return VIT_OK;
+}
+
+/// Checks what all forms have, of whatever kind.
+vit_status Checker::derivedSources(uint32_t index) {
+  const schema::Derived &d = *module.derived()->Get(index);
+  char what[64];
+  std::snprintf(what, sizeof what, "derived form %u", index);
+  VIT_TRY(dims(*d.dims(), what, false));
+  if (count(d.sources()) == 0)
+    return corrupt("%s has no sources", what);
+  uint64_t total = 0;
+  for (uint32_t source : sourcesOf(d)) {
+    // Forms may be sources of later ones.
+    if (source >= uint64_t(count(module.parameters())) + index)
+      return corrupt("%s has a source %u that is not before it", what, source);
+    total += uint64_t(sourceElements(module, source));
+    if (total > uint64_t(kMaxElements))
+      return corrupt("%s is too large", what);
+  }
+  return VIT_OK;
+}
+
+/// Nothing reads it, but its place in the file belongs to it.
+vit_status Checker::unknownForm(uint32_t index) {
+  const schema::Derived &d = *module.derived()->Get(index);
+  char what[64];
+  std::snprintf(what, sizeof what, "derived form %u", index);
+  if (storedBytes(d) == 0)
+    return VIT_OK;
+  VIT_TRY(segment(d.data(), d.bytes(), kAlignment, what));
+  return hashWeights ? hash(*d.data(), d.hash(), what) : VIT_OK;
 }
 
 vit_status Checker::derived(uint32_t index) {
@@ -120,16 +166,8 @@ vit_status Checker::derived(uint32_t index) {
   uint32_t parameterCount = count(module.parameters());
   char what[64];
   std::snprintf(what, sizeof what, "derived form %u", index);
-  if (d.kind() > schema::DerivedKind::MAX)
-    return corrupt("%s is of an unknown kind", what);
-  VIT_TRY(dims(*d.dims(), what, false));
-  if (count(d.sources()) == 0)
-    return corrupt("%s has no sources", what);
   uint64_t total = 0;
   for (uint32_t source : sourcesOf(d)) {
-    // Forms may be sources of later ones.
-    if (source >= uint64_t(parameterCount) + index)
-      return corrupt("%s has a source %u that is not before it", what, source);
     if (source >= parameterCount) {
       const schema::Derived &from =
           *module.derived()->Get(source - parameterCount);
@@ -141,8 +179,6 @@ vit_status Checker::derived(uint32_t index) {
                        what);
     }
     total += uint64_t(sourceElements(module, source));
-    if (total > uint64_t(kMaxElements))
-      return corrupt("%s is too large", what);
   }
   bool isResampled = d.kind() == schema::DerivedKind::Resample;
   bool isRelative = d.kind() == schema::DerivedKind::RelativePositions;
@@ -195,6 +231,8 @@ vit_status Checker::constants() {
     char what[64];
     std::snprintf(what, sizeof what, "constant %u", i);
     VIT_TRY(dims(*c.dims(), what, false, /*mayBeScalar=*/true));
+    if (!isKnown(c.element_type()))
+      return newer("%s has elements of an unknown type", what);
     if (!isFloat(ElementType(c.element_type())))
       return corrupt("%s has elements that are not f32, bf16 or f16", what);
     VIT_TRY(segment(

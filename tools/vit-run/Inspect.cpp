@@ -145,6 +145,9 @@ std::string whatRuns(const Json &module) {
         add(chosen, level + " in " + text(schedule, "precision"));
       add(levels, text(schedule, "target") + " " + level);
     }
+  for (const Json &entry : module.at("entries"))
+    for (const std::string name : entry.at("ignored"))
+      add(levels, name + " (of a newer vit)");
   if (!chosen.empty())
     return "runs here at level " + join(chosen, ", ");
   return "does not run on this processor (level " + text(module, "level") +
@@ -183,6 +186,8 @@ void printModule(const Json &module) {
     printBindings("output", entry.at("outputs"));
     for (const Json &schedule : entry.at("schedules"))
       printSchedule(schedule);
+    for (const std::string name : entry.at("ignored"))
+      std::printf("\n  ignored, of a newer vit: %s\n", name.c_str());
   }
   uint64_t elements = 0;
   std::printf("\nparameters\n");

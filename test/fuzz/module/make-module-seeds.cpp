@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
   }
   std::string folder = std::string(argv[1]) + "/";
   Builder logical, stored, drawn, whole, resampled, vulkan, cuda, training,
-      ranks, narrow, rounded, migrated;
+      ranks, narrow, rounded, migrated, newer;
   stored.storeForms();
   drawn.useInitializers();
   vulkan.addGpu(vit::schema::Target::Vulkan);
@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
   narrow.addBf16();
   rounded.keepOnlyBf16();
   migrated.addMigrated({1, 2, 3, 4, 5, 6, 7, 8});
+  newer.addNewer();
   auto resample = std::make_unique<vit::schema::DerivedT>();
   resample->kind = vit::schema::DerivedKind::Resample;
   resample->sources = {2};
@@ -81,6 +82,7 @@ int main(int argc, char **argv) {
       !write(folder + "narrow", narrow, 0) ||
       !write(folder + "rounded", rounded, 0) ||
       !write(folder + "migrated", migrated, 0) ||
+      !write(folder + "newer", newer, 0) ||
       !write(folder + "whole", whole, 7)) {
     std::fprintf(stderr, "error: cannot write to '%s'\n", argv[1]);
     return 1;

@@ -116,7 +116,8 @@ TEST_F(Driver, DeviceWithoutCode) {
   EXPECT_EQ(statusOn(90, "sm_100"), VIT_UNSUPPORTED);
   EXPECT_STREQ(error.message,
                "'module in memory' cannot run here: it has code for Cpu avx2, "
-               "Cuda sm_100, and 'Test GPU' takes Cuda sm_90; compile it again "
+               "Cuda sm_100 (of a newer vit), and 'Test GPU' takes Cuda sm_90; "
+               "compile it again "
                "with --level");
   EXPECT_EQ(statusOn(100, "sm_80"), VIT_OK) << error.message;
   // Future levels may need more than an architecture.

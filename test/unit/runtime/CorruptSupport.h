@@ -39,12 +39,24 @@ struct Lie {
   std::function<void(Builder &)> tell;
 };
 
-/// Checks that the module is rejected as corrupt, with this message.
-inline void expectCorrupt(Builder &builder, const char *message) {
+inline void expectFailure(Builder &builder, vit_status status,
+                          const char *message) {
   vit_error error;
-  EXPECT_EQ(tryLoad(builder.write(), error), VIT_CORRUPT);
+  EXPECT_EQ(tryLoad(builder.write(), error), status);
   EXPECT_NE(std::string(error.message).find(message), std::string::npos)
       << error.message;
+}
+
+/// Checks that the module is rejected as corrupt, with this message.
+inline void expectCorrupt(Builder &builder, const char *message) {
+  expectFailure(builder, VIT_CORRUPT, message);
+}
+
+/// Checks that the module is rejected as one of a newer version.
+inline void expectNewer(Builder &builder, const char *message) {
+  expectFailure(builder, VIT_UNSUPPORTED, "is of a newer vit (");
+  expectFailure(builder, VIT_UNSUPPORTED, message);
+  expectFailure(builder, VIT_UNSUPPORTED, "; update vit, or compile the model");
 }
 
 inline std::unique_ptr<schema::Segment> segment(uint64_t offset,

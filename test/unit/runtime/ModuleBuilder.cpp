@@ -267,6 +267,33 @@ void Builder::addMigrated(std::vector<float> factors) {
   module.derived.push_back(std::move(panels));
 }
 
+void Builder::addNewer() {
+  addBf16();
+  constexpr int unknown = 99;
+  schema::ScheduleT &newer = *entry().schedules.back();
+  newer.precision = schema::DType(unknown);
+  newer.kernels[0]->image = uint32_t(module.images.size());
+  newer.kernels[1]->image = unknown;
+  newer.commands[3]->kind = schema::CommandKind(unknown);
+  newer.commands[4]->arguments[0] =
+      makeArgument(schema::ArgumentKind(unknown), unknown, {});
+  auto image = std::make_unique<schema::ImageT>();
+  image->format = schema::ImageFormat(unknown);
+  image->data = std::make_unique<schema::Segment>(addSegment("code", 4));
+  module.images.push_back(std::move(image));
+
+  schema::DerivedT &form = *module.derived.back();
+  form.kind = schema::DerivedKind(unknown);
+  form.element_type = schema::DType(unknown);
+  form.bytes = 100;
+  form.data = std::make_unique<schema::Segment>(
+      addSegment(std::vector<char>(form.bytes, 1)));
+  auto next = std::make_unique<schema::DerivedT>(*module.derived[0]);
+  next->sources = {
+      uint32_t(module.parameters.size() + module.derived.size() - 1)};
+  module.derived.push_back(std::move(next));
+}
+
 void Builder::keepOnlyBf16() {
   addBf16();
   entry().schedules.erase(entry().schedules.begin());

@@ -89,6 +89,10 @@ public:
   /// Adds q and kv as panels of i8, multiplied by `factors`, a derived form
   /// that no schedule reads.
   void addMigrated(std::vector<float> factors);
+  /// Adds to entry forward what a later version of vit may write: a schedule in
+  /// an unknown precision, with commands and code of unknown kinds, and the two
+  /// last derived forms, one of an unknown kind and one that is made from it.
+  void addNewer();
   /// Leaves only the schedule in bf16, and stores q and kv in its form alone,
   /// which is then derived form 1.
   void keepOnlyBf16();
