@@ -14,11 +14,28 @@
 
 namespace mlir::vit::simt {
 
+/// The part of a tile, rows x cols of a matrix, that is of this thread: vectors
+/// of 4 columns, `across` apart, of rows that are `down` apart, so that
+/// neighboring threads have neighboring vectors. Rows are counted one by one,
+/// or in vectors of `rowLanes`.
+class ThreadTile {
+public:
+  /// Whether those of all threads make up `tile`.
+  static bool isWhole(kernel::TileAttr tile, int64_t rowLanes);
+
+protected:
+  /// For the tile of this unit. Units go down each column of `rowTiles` tiles.
+  void place(SimtBuilder &b, kernel::TileAttr tile, Value rowTiles,
+             int64_t rowLanes);
+
+  int64_t across = 0, down = 0; ///< threads per row and per column of the tile
+  Value firstRow, firstVector;  ///< those of the tile
+  SmallVector<Value> threadRow, threadVector;
+};
+
 /// The part of a product that a workgroup computes: a tile of the result, of
-/// which each thread has threadRows x 4 threadVectors elements. Its rows are
-/// `down` apart and its column vectors `across` apart, so that neighboring
-/// threads have neighboring vectors.
-class ProductTile : protected GemmArguments {
+/// which each thread has threadRows x 4 threadVectors elements.
+class ProductTile : protected GemmArguments, protected ThreadTile {
 public:
   int64_t columnTiles() const {
     return llvm::divideCeil(result.vectors * kVectorLanes, tile.getCols());
@@ -86,11 +103,8 @@ protected:
   const Epilogue &epilogue;
   kernel::TileAttr tile;
   int64_t threadRows, threadVectors;
-  int64_t across, down;        ///< threads per row and per column of the tile
-  bool isRagged;               ///< the last column tile extends past the result
-  Value rows;                  ///< rows of all images
-  Value firstRow, firstVector; ///< those of the tile
-  SmallVector<Value> threadRow, threadVector;
+  bool isRagged; ///< the last column tile extends past the result
+  Value rows;    ///< rows of all images
 };
 
 /// Emits a product of i8 at a level with dot products of four of them.

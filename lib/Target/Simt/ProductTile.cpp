@@ -11,6 +11,29 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
+bool ThreadTile::isWhole(kernel::TileAttr tile, int64_t rowLanes) {
+  return tile.getThreadRows() % rowLanes == 0 &&
+         tile.getThreadCols() % kVectorLanes == 0 &&
+         tile.getRows() % tile.getThreadRows() == 0 &&
+         tile.getCols() % tile.getThreadCols() == 0 &&
+         tile.getThreads() * tile.getThreadRows() * tile.getThreadCols() ==
+             tile.getRows() * tile.getCols();
+}
+
+void ThreadTile::place(SimtBuilder &b, kernel::TileAttr tile, Value rowTiles,
+                       int64_t rowLanes) {
+  across = tile.getCols() / tile.getThreadCols();
+  down = tile.getRows() / tile.getThreadRows();
+  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows() / rowLanes);
+  firstVector = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kVectorLanes);
+  Value row = b.add(firstRow, b.div(b.thread(), across));
+  Value vector = b.add(firstVector, b.rem(b.thread(), across));
+  for (int64_t i = 0; i < tile.getThreadRows() / rowLanes; ++i)
+    threadRow.push_back(b.add(row, i * down));
+  for (int64_t j = 0; j < tile.getThreadCols() / kVectorLanes; ++j)
+    threadVector.push_back(b.add(vector, j * across));
+}
+
 ProductTile::ProductTile(kernel::GemmOp op, SimtBuilder &b,
                          const Activation &input, const Activation &result,
                          const Epilogue &epilogue)
@@ -18,20 +41,11 @@ ProductTile::ProductTile(kernel::GemmOp op, SimtBuilder &b,
       tile(op.getTile()) {
   threadRows = tile.getThreadRows();
   threadVectors = tile.getThreadCols() / kVectorLanes;
-  across = tile.getCols() / tile.getThreadCols();
-  down = tile.getRows() / threadRows;
   isRagged = result.vectors * kVectorLanes % tile.getCols() != 0;
 
   rows = result.rows(b);
   Value rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
-  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows());
-  firstVector = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kVectorLanes);
-  Value row = b.add(firstRow, b.div(b.thread(), across));
-  Value vector = b.add(firstVector, b.rem(b.thread(), across));
-  for (int64_t i = 0; i < threadRows; ++i)
-    threadRow.push_back(b.add(row, i * down));
-  for (int64_t j = 0; j < threadVectors; ++j)
-    threadVector.push_back(b.add(vector, j * across));
+  place(b, tile, rowTiles, /*rowLanes=*/1);
 }
 
 void ProductTile::store(ArrayRef<Value> sums) const {
@@ -128,11 +142,7 @@ SmallVector<Value> ProductTile::stage(ArrayRef<Copy> copies, int64_t steps,
 LogicalResult ProductTile::verify(kernel::GemmOp op, int64_t depth,
                                   int64_t granule) {
   kernel::TileAttr tile = op.getTile();
-  int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
-  if (tile.getThreadCols() % kVectorLanes == 0 &&
-      tile.getRows() % tile.getThreadRows() == 0 &&
-      tile.getCols() % tile.getThreadCols() == 0 &&
-      tile.getThreads() * perThread == tile.getRows() * tile.getCols() &&
+  if (isWhole(tile, /*rowLanes=*/1) &&
       (tile.getChunk() == 1 ||
        (tile.getChunk() % granule == 0 && depth % tile.getChunk() == 0)))
     return success();

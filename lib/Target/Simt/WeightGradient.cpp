@@ -20,7 +20,7 @@ using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
 namespace {
-class WeightGradient : WeightGradientArguments {
+class WeightGradient : WeightGradientArguments, ThreadTile {
 public:
   WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
                  const Activation &gradient, const Activation &input);
@@ -46,10 +46,7 @@ private:
   kernel::TileAttr tile;
   int64_t rowTiles, columnTiles;
   int64_t rowVectors, columnVectors; ///< of a thread
-  int64_t across, down;        ///< threads per row and per column of the tile
-  Value rows;                  ///< rows of all images
-  Value firstRow, firstColumn; ///< those of the tile, in vectors
-  SmallVector<Value> threadRow, threadColumn; ///< vectors
+  Value rows;                        ///< rows of all images
 };
 } // namespace
 
@@ -61,18 +58,8 @@ WeightGradient::WeightGradient(kernel::WeightGradientOp op, SimtBuilder &b,
   columnTiles = llvm::divideCeil(input.vectors * kVectorLanes, tile.getCols());
   rowVectors = tile.getThreadRows() / kVectorLanes;
   columnVectors = tile.getThreadCols() / kVectorLanes;
-  across = tile.getCols() / tile.getThreadCols();
-  down = tile.getRows() / tile.getThreadRows();
-
   rows = gradient.rows(b);
-  firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows() / kVectorLanes);
-  firstColumn = b.mul(b.div(b.unit(), rowTiles), tile.getCols() / kVectorLanes);
-  Value row = b.add(firstRow, b.div(b.thread(), across));
-  Value column = b.add(firstColumn, b.rem(b.thread(), across));
-  for (int64_t i = 0; i < rowVectors; ++i)
-    threadRow.push_back(b.add(row, i * down));
-  for (int64_t j = 0; j < columnVectors; ++j)
-    threadColumn.push_back(b.add(column, j * across));
+  place(b, tile, b.index(rowTiles), /*rowLanes=*/kVectorLanes);
 }
 
 SmallVector<Value> WeightGradient::addRow(ValueRange carried,
@@ -97,7 +84,7 @@ SmallVector<Value> WeightGradient::sumDirect(ArrayRef<Value> start) {
   SmallVector<Value> left, right;
   for (Value vector : threadRow)
     left.push_back(clamp(vector, gradient));
-  for (Value vector : threadColumn)
+  for (Value vector : threadVector)
     right.push_back(clamp(vector, input));
   // Several rows per iteration, because lavapipe stops invocations whose loops
   // run for more than 65,535 iterations in total.
@@ -129,7 +116,7 @@ SmallVector<Value> WeightGradient::sumStaged(ArrayRef<Value> start) {
   const Activation shapes[] = {gradient, input};
   int64_t widths[] = {tile.getRows() / kVectorLanes,
                       tile.getCols() / kVectorLanes};
-  Value first[] = {firstRow, firstColumn};
+  Value first[] = {firstRow, firstVector};
   Value shared[] = {b.allocateShared4(chunk * widths[0]),
                     b.allocateShared4(chunk * widths[1])};
   Value steps = b.div(b.add(rows, chunk - 1), chunk);
@@ -172,7 +159,7 @@ void WeightGradient::storeRow(Value row, ValueRange sums) {
   Channel out = gradient.getChannel(b, row);
   b.ifThen(out.exists, [&] {
     for (int64_t j = 0; j < columnVectors; ++j) {
-      Value vector = threadColumn[j], sum = sums[j];
+      Value vector = threadVector[j], sum = sums[j];
       if (!input.hasPaddedChannels()) {
         Value at = b.add(b.mul(out.number, input.vectors), vector);
         b.ifThen(b.isLess(vector, b.index(input.vectors)),
@@ -213,7 +200,7 @@ void WeightGradient::store(ArrayRef<Value> sums) {
 }
 
 void WeightGradient::storeBias(ArrayRef<Value> sums) {
-  Value isFirst = b.both(b.isEqual(firstColumn, b.index(0)),
+  Value isFirst = b.both(b.isEqual(firstVector, b.index(0)),
                          b.isEqual(b.rem(b.thread(), across), b.index(0)));
   b.ifThen(isFirst, [&] {
     for (int64_t i = 0; i < rowVectors; ++i) {
@@ -254,12 +241,7 @@ void WeightGradient::emit() {
 /// Verifies that the emitter supports the tile.
 static LogicalResult verifyTile(kernel::WeightGradientOp op) {
   kernel::TileAttr tile = op.getTile();
-  int64_t perThread = tile.getThreadRows() * tile.getThreadCols();
-  if (tile.getThreadRows() % kVectorLanes == 0 &&
-      tile.getThreadCols() % kVectorLanes == 0 &&
-      tile.getRows() % tile.getThreadRows() == 0 &&
-      tile.getCols() % tile.getThreadCols() == 0 &&
-      tile.getThreads() * perThread == tile.getRows() * tile.getCols())
+  if (ThreadTile::isWhole(tile, /*rowLanes=*/kVectorLanes))
     return success();
   return op.emitOpError("has a tile that its threads do not cover in vectors "
                         "of 4: ")

@@ -75,8 +75,9 @@ TEST(Newer, CodeInAnUnknownPrecisionIsIgnored) {
   nlohmann::json entry = describe(module)["entries"][0];
   EXPECT_EQ(entry["schedules"].size(), 1u);
   EXPECT_EQ(entry["ignored"], nlohmann::json({"Cpu avx2 in precision 99"}));
-  EXPECT_NE(whyNoSession(module, "bf16").find("has no Cpu code in bf16, but in "
-                                              "f32"),
+  EXPECT_NE(whyNoSession(module, "bf16")
+                .find("has no Cpu code in bf16, but in "
+                      "f32"),
             std::string::npos);
 }
 
@@ -151,7 +152,8 @@ INSTANTIATE_TEST_SUITE_P(
             [](Builder &b) { b.entry().inputs[0]->dtype = schema::DType(50); }},
         Lie{"problem type 9 is unknown",
             [](Builder &b) { b.module.problem_type = schema::ProblemType(9); }},
-        Lie{"kind of token 1 is unknown", [](Builder &b) {
+        Lie{"kind of token 1 is unknown",
+            [](Builder &b) {
               b.module.tokens = std::make_unique<schema::TokensT>();
               b.module.tokens->rows = b.module.tokens->columns = 4;
               b.module.tokens->before_patches = {schema::TokenKind::ClassToken,
