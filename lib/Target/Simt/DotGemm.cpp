@@ -14,7 +14,8 @@
 // Otherwise the workgroup copies a chunk of both to workgroup memory, in
 // vectors of 16 depths. There a tile is [depth / 16][row], the columns of the
 // weights in the order in which neighboring threads read them: column 4 j + i
-// of the tile is at i * cols / 4 + j.
+// of the tile is at i * group + j. Gaps let eight threads that copy
+// neighboring vectors write to all banks.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,7 +31,10 @@ public:
   DotGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
           const Activation &result, const Epilogue &epilogue)
       : ProductTile(op, b, input, result, epilogue),
-        count(threadRows * threadVectors * kVectorLanes) {}
+        count(threadRows * threadVectors * kVectorLanes),
+        depths(tile.getChunk() / kBytesPerVector),
+        group(tile.getCols() / kVectorLanes + 2),
+        pitch{tile.getRows() + 4, kVectorLanes * group + 1} {}
   void emit();
 
 private:
@@ -46,7 +50,10 @@ private:
   SmallVector<Value> sumDirect();
   SmallVector<Value> sumStaged();
 
-  size_t count; ///< sums of a thread: by row, column vector and lane
+  size_t count;     ///< sums of a thread: by row, column vector and lane
+  int64_t depths;   ///< vectors of a row or column of a tile
+  int64_t group;    ///< between two columns of the same vector of 4, see above
+  int64_t pitch[2]; ///< between depths, by operand
 };
 } // namespace
 
@@ -98,11 +105,11 @@ SmallVector<Value> DotGemm::sumDirect() {
 
 /// An item is a vector of 16 depths of one of the `rows` of a tile.
 ProductTile::Copy DotGemm::planCopy(unsigned operand, int64_t rows) {
-  int64_t depths = tile.getChunk() / kBytesPerVector;
   int64_t perRow = input.vectors * kVectorLanes / kBytesPerVector;
   Copy copy;
   copy.operand = operand;
   copy.items = rows * depths;
+  copy.gaps = pitch[operand] * depths - copy.items;
   copy.offsets = {0};
   for (int64_t first = 0; first < copy.items; first += tile.getThreads()) {
     // Neighboring threads read neighboring vectors.
@@ -115,30 +122,29 @@ ProductTile::Copy DotGemm::planCopy(unsigned operand, int64_t rows) {
       Value vector = b.div(row, kVectorLanes), lane = b.rem(row, kVectorLanes);
       source = b.add(
           b.mul(clampVector(b.add(firstVector, vector)), kVectorLanes), lane);
-      place = b.add(b.mul(lane, rows / kVectorLanes), vector);
+      place = b.add(b.mul(lane, group), vector);
     }
     copy.source.push_back(b.add(b.mul(source, perRow), at));
     copy.stride.push_back(b.index(depths));
-    copy.target.push_back(b.add(b.mul(at, rows), place));
+    copy.target.push_back(b.add(b.mul(at, pitch[operand]), place));
   }
   return copy;
 }
 
 void DotGemm::multiplyShared(SmallVectorImpl<Value> &sums, Value left,
                              Value right, ArrayRef<Copy> copies) {
-  int64_t rows = tile.getRows(), cols = tile.getCols();
   left = b.add(left, b.div(b.thread(), across));
   right = b.add(right, b.rem(b.thread(), across));
-  for (int64_t d = 0; d < tile.getChunk() / kBytesPerVector; ++d) {
+  for (int64_t d = 0; d < depths; ++d) {
     SmallVector<Value> x, w;
     for (int64_t i = 0; i < threadRows; ++i)
-      x.push_back(
-          b.loadShared(copies[Input].shared, b.add(left, d * rows + i * down)));
+      x.push_back(b.loadShared(copies[Input].shared,
+                               b.add(left, d * pitch[Input] + i * down)));
     for (int64_t j = 0; j < threadVectors; ++j)
       for (int64_t lane = 0; lane < kVectorLanes; ++lane)
         w.push_back(b.loadShared(
             copies[Weight].shared,
-            b.add(right, d * cols + lane * cols / kVectorLanes + j * across)));
+            b.add(right, d * pitch[Weight] + lane * group + j * across)));
     for (int64_t word = 0; word < kVectorLanes; ++word)
       multiply(
           sums, [&](int64_t i) { return b.extract(x[i], word); },

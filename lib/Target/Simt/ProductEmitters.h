@@ -71,8 +71,9 @@ protected:
     SmallVector<Value> source;    ///< at step 0
     SmallVector<Value> stride;    ///< per step
     SmallVector<Value> item, target;
-    Value shared; ///< two buffers of `total` values
-    int64_t total() const { return items * int64_t(offsets.size()); }
+    int64_t gaps = 0; ///< values of a buffer that are not used
+    Value shared;     ///< two buffers of `total` values
+    int64_t total() const { return items * int64_t(offsets.size()) + gaps; }
   };
   /// Adds the item of this thread after item `first` to `copy`. Returns it, or
   /// the last one if it is past the end.
