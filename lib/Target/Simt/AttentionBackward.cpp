@@ -22,9 +22,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "../Common/Arguments.h"
+#include "AttentionBackward.h"
+
 #include "../Common/Math.h"
-#include "Emitters.h"
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -41,7 +41,7 @@ struct Statistics {
   Value largest, inverse, delta;
 };
 
-class AttentionBackward : AttentionBackwardArguments {
+class AttentionBackward : AttentionBackwardHead {
 public:
   /// `Op` is kernel.attention_backward or kernel.attention_bias_gradient.
   template <typename Op>
@@ -55,12 +55,7 @@ public:
 private:
   using Values = SmallVector<Value>;
 
-  /// Returns the number of the kernel's argument.
-  unsigned number(Argument argument) const {
-    return AttentionBackwardArguments::number(argument, hasBias);
-  }
-  /// Returns the number of the first vector of the head in a token.
-  Value at(Argument argument, Value token);
+  using AttentionBackwardHead::at;
   Value load(Argument argument, Value base, Value vector) {
     return b.load4(number(argument), b.add(base, vector));
   }
@@ -102,29 +97,15 @@ private:
   void takeQuery(Value token, const Statistics &statistics, bool all);
   void takeKey(Value token, Value statistics);
 
-  SimtBuilder &b;
-  SmallVector<Activation> shapes; ///< those of operands and results
-  int64_t heads;
-  SmallVector<int64_t> offsets;
-  bool hasBias;
-  int64_t queries, keys;
-  int64_t vectors; ///< vectors of a padded head
-  int64_t atOnce;  ///< vectors per iteration
-  double scale;
-  Value image, head; ///< those of the unit or thread, once set
+  int64_t atOnce; ///< vectors per iteration
 };
 } // namespace
 
 template <typename Op>
 AttentionBackward::AttentionBackward(Op op, SimtBuilder &b,
                                      ArrayRef<Activation> shapes)
-    : b(b), shapes(shapes), heads(op.getHeads()), offsets(op.getOffsets()),
-      hasBias(op.getBias() != nullptr), queries(shapes[Query].tokens),
-      keys(shapes[Key].tokens),
-      vectors(kernel::padTo(op.getHeadDim(), kernel::kChannelPad) /
-              kVectorLanes),
-      atOnce(b.level.isDirect && std::max(queries, keys) > 128 ? 4 : 1),
-      scale(op.getScale().convertToDouble()) {}
+    : AttentionBackwardHead(op, b, shapes),
+      atOnce(b.level.isDirect && std::max(queries, keys) > 128 ? 4 : 1) {}
 
 void AttentionBackward::forEachVector(function_ref<void(Value)> body) {
   b.loop(0, vectors / atOnce, [&](Value step) {
@@ -133,7 +114,7 @@ void AttentionBackward::forEachVector(function_ref<void(Value)> body) {
   });
 }
 
-Value AttentionBackward::at(Argument argument, Value token) {
+Value AttentionBackwardHead::at(Argument argument, Value token) {
   const Activation &shape = shapes[argument];
   int64_t first =
       kernel::paddedChannel(offsetOf(argument, offsets), shape.group) /
@@ -204,9 +185,8 @@ void AttentionBackward::addBias(MutableArrayRef<Value> scores,
   if (!hasBias)
     return;
   for (auto [i, score] : llvm::enumerate(scores)) {
-    Value row =
-        b.add(b.mul(head, queries), queryTokens[i % queryTokens.size()]);
-    Value at = b.add(b.mul(row, keys), keyTokens[i % keyTokens.size()]);
+    Value at = biasAt(queryTokens[i % queryTokens.size()],
+                      keyTokens[i % keyTokens.size()]);
     score = b.fma(b.load(kBias, at), b.scalar(kLog2E), score);
   }
 }
@@ -396,15 +376,19 @@ void AttentionBackward::emitShared() {
   forEachToken(keys, [&](Value token) { takeKey(token, statistics); });
 }
 
-FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBackwardOp op,
-                                            SimtBuilder &b) {
+FailureOr<SmallVector<Activation>>
+AttentionBackwardHead::getShapes(kernel::AttentionBackwardOp op) {
   if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
     return failure();
   SmallVector<Value> values = {op.getGradient(), op.getQuery(), op.getKey(),
                                op.getValue()};
   values.append(op->result_begin(), op->result_end());
-  auto shapes =
-      getHeads(op, values, /*query=*/1, op.getHeadDim(), op.getOffsets());
+  return getHeads(op, values, /*query=*/1, op.getHeadDim(), op.getOffsets());
+}
+
+FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::AttentionBackwardOp op,
+                                            SimtBuilder &b) {
+  auto shapes = AttentionBackwardHead::getShapes(op);
   if (failed(shapes))
     return failure();
   // The gradients are summed in memory.
