@@ -267,6 +267,27 @@ static TileAttr getMatrixTile(MLIRContext *context, int64_t headDim,
   return TileAttr::get(context, rows, width, keys, 4 * rows, 1, width / 4);
 }
 
+std::optional<TileAttr>
+mlir::vit::kernel::getMatrixBackwardTile(AttentionBackwardOp op,
+                                         const Level &level) {
+  int64_t width = padTo(op.getHeadDim(), kChannelPad);
+  int64_t queries = tensorOf(op.getQuery()).getDimSize(1);
+  constexpr std::pair<int64_t, int64_t> sizes[] = {
+      {32, 32}, {32, 16}, {16, 16}};
+  for (auto [rows, chunk] : sizes) {
+    // Two operands of the block and of a step of the pass, in bf16 with gaps;
+    // their products in f32, and the factors made of them; the statistics of
+    // all queries; an f32 per thread for reductions.
+    int64_t bytes = 2 * 2 * (rows + chunk) * (width + 8) +
+                    2 * 4 * rows * (chunk + 4) + 2 * 2 * rows * (chunk + 8) +
+                    3 * 4 * padTo(queries, rows) + 4 * 4 * rows;
+    if (bytes <= level.limits.sharedBytes)
+      return TileAttr::get(op.getContext(), rows, width, chunk,
+                           /*threads=*/4 * rows, /*thread_rows=*/1, width / 4);
+  }
+  return std::nullopt;
+}
+
 static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
   switch (getMatrixUnit(attention, *tiles.level)) {
   case MatrixUnit::None:
@@ -282,13 +303,27 @@ static TileAttr getAttentionTile(AttentionOp attention, const GpuTiles &tiles) {
 }
 
 /// One head of one image per workgroup, or per thread without workgroup memory.
-static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
-                                         const GpuTiles &tiles) {
+static TileAttr getSimtAttentionBackwardTile(AttentionBackwardOp op,
+                                             const GpuTiles &tiles) {
   int64_t width = padTo(op.getHeadDim(), kChannelPad);
   int64_t threads =
       tiles.level->isDirect ? kDirectThreads : tiles.level->threads;
   return TileAttr::get(op.getContext(), threads, width, /*chunk=*/1, threads,
                        /*thread_rows=*/1, width);
+}
+
+static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
+                                         const GpuTiles &tiles) {
+  switch (getMatrixUnit(op, *tiles.level)) {
+  case MatrixUnit::None:
+    return getSimtAttentionBackwardTile(op, tiles);
+  case MatrixUnit::Warp:
+  case MatrixUnit::Warpgroup:
+    return getTensorTile(op, op.getHeadDim(), /*keys=*/32);
+  case MatrixUnit::Subgroup:
+    return *getMatrixBackwardTile(op, *tiles.level);
+  }
+  llvm_unreachable("no such unit");
 }
 
 TileAttr mlir::vit::kernel::getElementwiseTile(MLIRContext *context,
@@ -316,9 +351,7 @@ TileAttr mlir::vit::kernel::getGpuTile(KernelOpInterface kernel,
   if (auto attention = dyn_cast<AttentionOp>(op))
     return getAttentionTile(attention, tiles);
   if (auto attention = dyn_cast<AttentionBackwardOp>(op))
-    return usesTensorCores(op, *tiles.level)
-               ? getTensorTile(op, attention.getHeadDim(), /*keys=*/32)
-               : getAttentionBackwardTile(attention, tiles);
+    return getAttentionBackwardTile(attention, tiles);
   switch (kernel.getWorkUnit()) {
   case WorkUnit::Tile:
   case WorkUnit::Elements:

@@ -55,6 +55,12 @@ TileAttr getAddedTile(TileAttr tile);
 TileAttr getGpuTile(KernelOpInterface kernel, const GpuTiles &tiles,
                     int64_t batch);
 
+/// The tile of a backward pass of attention by cooperative matrices; nothing if
+/// its operands and the statistics of its queries do not fit in the workgroup
+/// memory of `level`.
+std::optional<TileAttr> getMatrixBackwardTile(AttentionBackwardOp op,
+                                              const Level &level);
+
 /// Computes `op`, which has a tile, in parts of the rows of `batch` images
 /// whose sum is the result, if its tiles leave processors idle.
 void splitRows(WeightGradientOp op, const GpuTiles &tiles, int64_t batch);

@@ -7,6 +7,8 @@
 
 #include "vit/Kernel/TensorCores.h"
 
+#include "GpuTiles.h"
+
 #include "vit/Dialect/Products.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -43,15 +45,21 @@ static bool hasFittingShape(kernel::AttentionBackwardOp op) {
          tensorOf(op.getQuery()).getDimSize(1) <= kMostMatrixQueries;
 }
 
-template <typename Op> static bool isFitting(Operation *op) {
+template <typename Op> static bool isFitting(Operation *op, const Level &) {
   auto own = dyn_cast<Op>(op);
   return own && hasFittingShape(own);
+}
+
+/// The same for a kernel whose tile depends on the workgroup memory of a level.
+static bool isFittingBackward(Operation *op, const Level &level) {
+  auto own = dyn_cast<kernel::AttentionBackwardOp>(op);
+  return own && hasFittingShape(own) && getMatrixBackwardTile(own, level);
 }
 
 namespace {
 struct MatrixKernel {
   MatrixUnit unit;
-  bool (*computes)(Operation *);
+  bool (*computes)(Operation *, const Level &);
 };
 } // namespace
 
@@ -69,7 +77,9 @@ static constexpr MatrixKernel kMatrixKernels[] = {
     {MatrixUnit::Warp, isFitting<kernel::AttentionBackwardOp>},
 
     {MatrixUnit::Subgroup, isFitting<GemmOp>},
+    {MatrixUnit::Subgroup, isFitting<WeightGradientOp>},
     {MatrixUnit::Subgroup, isFitting<kernel::AttentionOp>},
+    {MatrixUnit::Subgroup, isFittingBackward},
 };
 
 //===----------------------------------------------------------------------===//
@@ -101,7 +111,7 @@ static bool offers(const Level &level, const ::vit::format::Product &product,
 
 MatrixUnit mlir::vit::kernel::getMatrixUnit(Operation *op, const Level &level) {
   for (const MatrixKernel &kernel : kMatrixKernels) {
-    if (!kernel.computes(op))
+    if (!kernel.computes(op, level))
       continue;
     const ::vit::format::Product *product =
         ::vit::format::findProduct(level, getPrecision(op));

@@ -2,6 +2,7 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=1}))' | FileCheck %s --check-prefix=ONE
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan batch=64}))' | FileCheck %s --check-prefix=ONE
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=coop batch=64}))' | FileCheck %s --check-prefix=COOP
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{batch=64}))' | FileCheck %s --check-prefix=ONE
 // Other targets have no code for parts.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64},vit-layout,vit-plan))' | not vit-opt - --vit-emit-simt=target=vulkan 2>&1 | FileCheck %s --check-prefix=PARTS
@@ -15,6 +16,10 @@
 // CHECK: %[[DW:.+]], %[[DB:.+]] = kernel.weight_gradient %{{.+}}, %{{.+}} tile<rows = 32, cols = 64, {{.+}}> : (tensor<?x65x192xbf16>, tensor<?x65x192xbf16>) -> (tensor<1344x192xf32>, tensor<1344xf32>)
 // CHECK: kernel.sum groups %[[DW]] tile<{{.+}}> : (tensor<1344x192xf32>) -> tensor<192x192xf32>
 // CHECK: kernel.sum groups %[[DB]] tile<{{.+}}> : (tensor<1344xf32>) -> tensor<192xf32>
+// For 64 processors three parts.
+// COOP-LABEL: func.func @small
+// COOP: kernel.weight_gradient {{.*}} tile<rows = 32, cols = 64, chunk = 32, threads = 128, {{.*}}> {{.*}} -> (tensor<576x192xf32>, tensor<576xf32>)
+// COOP-COUNT-2: kernel.sum groups
 // Too few rows for parts; no tensor cores.
 // ONE-LABEL: func.func @small
 // ONE-NOT: kernel.sum

@@ -1,7 +1,7 @@
 // Tiles of products and attention that use tensor cores: by waves of workgroups on 132 processors.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda}))' | FileCheck %s --check-prefixes=CHECK,ONE
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s --check-prefixes=CHECK,MANY,TF32
-// Of Vulkan's levels, coop has them for products and attention, not for gradients.
+// Of Vulkan's levels, coop has them.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=coop batch=64}))' | FileCheck %s --check-prefix=COOP
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=tiled_256 batch=64}))' | FileCheck %s --check-prefix=VULKAN
 
@@ -23,7 +23,7 @@ func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
   } : (tensor<?x768xbf16>, tensor<1000x768xbf16>) -> tensor<?x1000xf32>
-  // COOP:   kernel.weight_gradient {{.*}} chunk = 16,
+  // COOP:   kernel.weight_gradient {{.*}} tile<rows = 128, cols = 128, chunk = 32, threads = 256, thread_rows = 8, thread_cols = 8>
   // CHECK:  kernel.weight_gradient {{.*}} tile<rows = 128, cols = 64, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 8>
   %2 = kernel.weight_gradient %x, %x : (!x, !x) -> tensor<768x768xf32>
   return %0, %1, %2 : tensor<?x197x3072xf32>, tensor<?x1000xf32>, tensor<768x768xf32>
@@ -38,15 +38,34 @@ func.func @attention(%x: !x, %y: !y) -> (!f, !f, tensor<?x12x197x197xf32>, tenso
   %0 = kernel.attention %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x) -> !f
   // COOP:  kernel.attention {{.*}} threads = 128,
   // COOP:  kernel.attention {{.*}} thread_cols = 36>
-  // COOP:  kernel.attention_backward {{.*}} threads = 256,
   // With its probabilities, and with larger heads, by other code.
   // CHECK: kernel.attention {{.*}} thread_rows = 1,
   %1:2 = kernel.attention %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x) -> (!f, tensor<?x12x197x197xf32>)
   // CHECK: kernel.attention {{.*}} thread_rows = 1,
   %2 = kernel.attention %y, %y, %y heads 1 head_dim 144 offsets [0, 0, 0] scale 0.125 : (!y, !y, !y) -> tensor<?x197x144xf32>
   // CHECK: kernel.attention_backward {{.*}} tile<rows = 64, cols = 64, chunk = 32, threads = 128, thread_rows = 2, thread_cols = 16>
+  // COOP:  kernel.attention_backward {{.*}} tile<rows = 32, cols = 64, chunk = 16, threads = 128, thread_rows = 1, thread_cols = 16>
   %3:3 = kernel.attention_backward %x, %x, %x, %x heads 12 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!x, !x, !x, !x) -> (!f, !f, !f)
   return %0, %1#0, %1#1, %2, %3#0, %3#1, %3#2 : !f, !f, tensor<?x12x197x197xf32>, tensor<?x197x144xf32>, !f, !f, !f
+}
+
+!narrow = tensor<?x197x32xbf16>
+!nf = tensor<?x197x32xf32>
+!wide = tensor<?x900x128xbf16>
+!wf = tensor<?x900x128xf32>
+!long = tensor<?x1000x128xbf16>
+!lf = tensor<?x1000x128xf32>
+// The operands and the statistics of the queries share 32 KiB of workgroup memory: narrow heads have larger blocks, and
+// with more queries there is no room for wide ones.
+// COOP-LABEL: func.func @memory
+func.func @memory(%n: !narrow, %w: !wide, %l: !long) -> (!nf, !nf, !nf, !wf, !wf, !wf, !lf, !lf, !lf) {
+  // COOP: kernel.attention_backward {{.*}} tile<rows = 32, cols = 32, chunk = 32, threads = 128,
+  %0:3 = kernel.attention_backward %n, %n, %n, %n heads 1 head_dim 32 offsets [0, 0, 0] scale 0.125 : (!narrow, !narrow, !narrow, !narrow) -> (!nf, !nf, !nf)
+  // COOP: kernel.attention_backward {{.*}} tile<rows = 16, cols = 128, chunk = 16, threads = 64,
+  %1:3 = kernel.attention_backward %w, %w, %w, %w heads 1 head_dim 128 offsets [0, 0, 0] scale 0.125 : (!wide, !wide, !wide, !wide) -> (!wf, !wf, !wf)
+  // COOP: kernel.attention_backward {{.*}} tile<rows = 256, cols = 128, chunk = 1, threads = 256,
+  %2:3 = kernel.attention_backward %l, %l, %l, %l heads 1 head_dim 128 offsets [0, 0, 0] scale 0.125 : (!long, !long, !long, !long) -> (!lf, !lf, !lf)
+  return %0#0, %0#1, %0#2, %1#0, %1#1, %1#2, %2#0, %2#1, %2#2 : !nf, !nf, !nf, !wf, !wf, !wf, !lf, !lf, !lf
 }
 
 // Operands of tf32 take twice the bytes: half the depth at a time, and smaller blocks for wide heads. Levels without tf32

@@ -5,17 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// vit-check-steps MODULE DEVICE EVERY [SHARE]
+// vit-check-steps MODULE DEVICE EVERY [SHARE [CPU-MODULE]]
 //
-// Makes four calls on DEVICE and on the CPU with the same parameters and random
-// pictures; every EVERYth call is an update. Losses must agree within 1e-5, and
-// so must all parameters and optimizer states after the last step, which must
-// have changed by at least 5e-4; correct answers must be equal. A module with
-// gradients near zero needs an optimizer that does not divide by them (sgd, or
-// a large epsilon). In bf16 devices round some operands differently: with SHARE
-// a variable may also differ by so much of what it has moved, a bias of keys by
-// so much of what that of queries has, and a loss by a tenth of that share of
-// it.
+// Makes four calls on DEVICE and on the CPU, by the code of CPU-MODULE if it is
+// given, with the same parameters and random pictures; every EVERYth call is an
+// update. Losses must agree within 1e-5, and so must all parameters and
+// optimizer states after the last step, which must have changed by at least
+// 5e-4; correct answers must be equal. A module with gradients near zero needs
+// an optimizer that does not divide by them (sgd, or a large epsilon). In bf16
+// devices round some operands differently: with SHARE a variable may also
+// differ by so much of what it has moved, a bias of keys by so much of what
+// that of queries has, and a loss by a tenth of that share of it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -203,18 +203,21 @@ int compare(const Outcome &wanted, const Outcome &got, double share) {
 } // namespace
 
 int main(int argc, char **argv) {
-  int every = argc == 4 || argc == 5 ? std::atoi(argv[3]) : 0;
-  double share = argc == 5 ? std::atof(argv[4]) : 0.0;
+  int every = argc >= 4 && argc <= 6 ? std::atoi(argv[3]) : 0;
+  double share = argc > 4 ? std::atof(argv[4]) : 0.0;
   if (every < 1) {
-    std::fprintf(stderr,
-                 "usage: vit-check-steps MODULE DEVICE EVERY [SHARE]\n");
+    std::fprintf(stderr, "usage: vit-check-steps MODULE DEVICE EVERY [SHARE "
+                         "[CPU-MODULE]]\n");
     return 1;
   }
-  vit_error error;
-  vit_module *module = nullptr;
-  check(vit_module_load(argv[1], nullptr, &module, &error), error);
-  Outcome wanted = Training(module, "cpu").run(every);
-  int wrong = compare(wanted, Training(module, argv[2]).run(every), share);
-  vit_module_release(module);
-  return wrong == 0 ? 0 : 1;
+  auto run = [&](const char *path, const char *device) {
+    vit_error error;
+    vit_module *module = nullptr;
+    check(vit_module_load(path, nullptr, &module, &error), error);
+    Outcome outcome = Training(module, device).run(every);
+    vit_module_release(module);
+    return outcome;
+  };
+  Outcome wanted = run(argv[argc == 6 ? 5 : 1], "cpu");
+  return compare(wanted, run(argv[1], argv[2]), share) == 0 ? 0 : 1;
 }

@@ -15,6 +15,8 @@ namespace mlir::vit::simt {
 /// Vulkan: returns a vector<4xf32>, rounded to bf16, as buffers store it:
 /// vector<2xi32>, a word for two neighbours, the first in its low half.
 Value emitNarrow4(SimtBuilder &b, Value vector);
+/// The inverse, which is exact.
+Value emitWiden4(SimtBuilder &b, Value words);
 
 } // namespace mlir::vit::simt
 

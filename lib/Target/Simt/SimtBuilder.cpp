@@ -255,13 +255,17 @@ Value SimtBuilder::packBytes(Value integers) {
     word = arith::OrIOp::create(*this, word, extract(bytes, lane));
   return word;
 }
-Value SimtBuilder::widenLow(Value words) {
-  Value bits = splatBits(words.getType(), 16);
-  return asFloat(arith::ShLIOp::create(*this, words, bits));
+static Value emitWidenLow(SimtBuilder &b, Value words) {
+  Value bits = b.splatBits(words.getType(), 16);
+  return castTo(b, b.getF32Type(), arith::ShLIOp::create(b, words, bits));
 }
+static Value emitWidenHigh(SimtBuilder &b, Value words) {
+  Value mask = b.splatBits(words.getType(), int32_t(0xffff0000));
+  return castTo(b, b.getF32Type(), arith::AndIOp::create(b, words, mask));
+}
+Value SimtBuilder::widenLow(Value words) { return emitWidenLow(*this, words); }
 Value SimtBuilder::widenHigh(Value words) {
-  Value mask = splatBits(words.getType(), int32_t(0xffff0000));
-  return asFloat(arith::AndIOp::create(*this, words, mask));
+  return emitWidenHigh(*this, words);
 }
 
 Value SimtBuilder::loadNarrow4(unsigned argument, Value vector) {
@@ -293,12 +297,8 @@ Value SimtBuilder::addDot(Value a, Value b, Value sum) {
 Value SimtBuilder::load4(unsigned argument, Value vector) {
   if (isInt8(argument))
     return widenBytes(loadElement(argument, vector));
-  if (isVulkan() && isNarrow(argument)) {
-    Value words = loadNarrow4(argument, vector);
-    Value low = widenLow(words), high = widenHigh(words);
-    return fromElements(
-        {extract(low, 0), extract(high, 0), extract(low, 1), extract(high, 1)});
-  }
+  if (isVulkan() && isNarrow(argument))
+    return emitWiden4(*this, loadNarrow4(argument, vector));
   if (isVulkan())
     return asFloat(loadWords(argument, vector, kVectorLanes));
   auto type =
@@ -307,6 +307,12 @@ Value SimtBuilder::load4(unsigned argument, Value vector) {
                                        ValueRange{mul(vector, kVectorLanes)});
   return isNarrow(argument) ? arith::ExtFOp::create(*this, vectorType, value)
                             : value;
+}
+
+Value mlir::vit::simt::emitWiden4(SimtBuilder &b, Value words) {
+  Value low = emitWidenLow(b, words), high = emitWidenHigh(b, words);
+  return b.fromElements({b.extract(low, 0), b.extract(high, 0),
+                         b.extract(low, 1), b.extract(high, 1)});
 }
 
 Value mlir::vit::simt::emitNarrow4(SimtBuilder &b, Value vector) {
@@ -482,9 +488,10 @@ Value SimtBuilder::fromElements(ValueRange scalars) {
 }
 
 Value SimtBuilder::select(Value condition, Value whenTrue, Value whenFalse) {
-  if (isa<VectorType>(whenTrue.getType()) && condition.getType().isInteger(1))
-    condition = vector::BroadcastOp::create(
-        *this, VectorType::get({kVectorLanes}, getI1Type()), condition);
+  auto type = dyn_cast<VectorType>(whenTrue.getType());
+  if (type && condition.getType().isInteger(1))
+    condition =
+        vector::BroadcastOp::create(*this, type.clone(getI1Type()), condition);
   return CodeBuilder::select(condition, whenTrue, whenFalse);
 }
 

@@ -51,22 +51,19 @@ public:
   Value mul(Value x, int64_t y) {
     return arith::MulIOp::create(b, location, x, index(y));
   }
+  Value div(Value x, int64_t y) {
+    return arith::DivUIOp::create(b, location, x, index(y));
+  }
+  Value rem(Value x, int64_t y) {
+    return arith::RemUIOp::create(b, location, x, index(y));
+  }
   Value thread() {
     return gpu::ThreadIdOp::create(b, location, gpu::Dimension::x);
   }
-  Value subgroup() {
-    return arith::DivUIOp::create(b, location, thread(), index(kSubgroup));
-  }
-  Value lane() {
-    return arith::RemUIOp::create(b, location, thread(), index(kSubgroup));
-  }
-  Value row() {
-    return mul(arith::DivUIOp::create(b, location, lane(), index(kLanesAcross)),
-               kRows);
-  }
-  Value across() {
-    return arith::RemUIOp::create(b, location, lane(), index(kLanesAcross));
-  }
+  Value subgroup() { return div(thread(), kSubgroup); }
+  Value lane() { return rem(thread(), kSubgroup); }
+  Value row() { return mul(div(lane(), kLanesAcross), kRows); }
+  Value across() { return rem(lane(), kLanesAcross); }
   VectorType vectorType() {
     return VectorType::get({kVectorLanes}, b.getF32Type());
   }
@@ -76,6 +73,9 @@ public:
   Value extract(Value vector, int64_t lane) {
     return vector::ExtractOp::create(b, location, vector,
                                      ArrayRef<int64_t>{lane});
+  }
+  Value extract(Value vector, Value lane) {
+    return vector::ExtractOp::create(b, location, vector, OpFoldResult(lane));
   }
   Value fromElements(ValueRange scalars) {
     return vector::FromElementsOp::create(b, location, vectorType(), scalars);
@@ -111,22 +111,41 @@ public:
 struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
   using OpConversionPattern::OpConversionPattern;
 
+  /// Returns the rows of a left operand, of which `depths` has vectors of four
+  /// for each depth.
+  static SmallVector<Value> transpose(LaneBuilder &b, ArrayRef<Value> depths) {
+    SmallVector<Value> rows;
+    for (int64_t row = 0; row < kRows; ++row) {
+      Value lane = b.add(b.rem(b.row(), kVectorLanes), row);
+      for (int64_t i = 0; i < kRowVectors; ++i) {
+        SmallVector<Value> four;
+        for (Value depth : depths.slice(i * kVectorLanes, kVectorLanes))
+          four.push_back(b.extract(depth, lane));
+        rows.push_back(b.fromElements(four));
+      }
+    }
+    return rows;
+  }
+
   LogicalResult
   matchAndRewrite(gpu::SubgroupMmaLoadMatrixOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     StringRef operand = cast<gpu::MMAMatrixType>(op.getType()).getOperand();
     bool isLeft = operand == "AOp", isTransposed(op.getTranspose());
-    if (operand == "COp" || (isLeft && isTransposed) ||
-        op.getIndices().size() != 1)
+    if (operand == "COp" || op.getIndices().size() != 1)
       return rewriter.notifyMatchFailure(op, "not a load of an operand");
     LaneBuilder b(rewriter, op.getLoc());
     int64_t pitch = op.getLeadDimension().getSExtValue();
-    if (!isLeft && !isTransposed) {
+    if (isLeft == isTransposed) {
+      // The rows in memory are depths. Of each, a lane has one vector.
+      Value part = isLeft ? b.div(b.row(), kVectorLanes) : b.across();
+      Value base = b.add(op.getIndices()[0], part);
       SmallVector<Value> depths;
-      Value base = b.add(op.getIndices()[0], b.across());
       for (int64_t depth = 0; depth < kMatrix; ++depth)
         depths.push_back(
             b.loadWidened(adaptor.getSrcMemref(), b.add(base, depth * pitch)));
+      if (isLeft)
+        depths = transpose(b, depths);
       rewriter.replaceOpWithMultiple(op, ArrayRef<ValueRange>{depths});
       return success();
     }

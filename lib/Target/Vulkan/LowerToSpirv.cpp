@@ -129,7 +129,8 @@ static void mapAddressSpaces(Operation *op) {
 }
 
 /// The results of upstream's lowered loop are undefined if the loop does not
-/// run. Selects the initial values in that case.
+/// run. Selects the initial values in that case. Matrices cannot be selected;
+/// loops that carry them always run (MatrixEmitters.h).
 static void keepInitialValues(gpu::GPUModuleOp module) {
   module.walk([](scf::ForOp loop) {
     std::optional<int64_t> from = getConstantIntValue(loop.getLowerBound());
@@ -143,6 +144,8 @@ static void keepInitialValues(gpu::GPUModuleOp module) {
                               loop.getLowerBound(), loop.getUpperBound());
     for (auto [result, initial] :
          llvm::zip_equal(loop.getResults(), loop.getInitArgs())) {
+      if (isa<gpu::MMAMatrixType>(result.getType()))
+        continue;
       Value condition = runs;
       // SPIR-V 1.3 needs a vector condition to select vectors.
       if (auto vector = dyn_cast<VectorType>(result.getType()))

@@ -16,8 +16,14 @@ using namespace mlir::vit::simt;
 FailureOr<KernelInfo> vulkan::emitMatrix(Operation *op, SimtBuilder &b) {
   return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
       .Case([&](kernel::GemmOp gemm) { return emitMatrixGemm(gemm, b); })
+      .Case([&](kernel::WeightGradientOp gradient) {
+        return emitMatrixWeightGradient(gradient, b);
+      })
       .Case([&](kernel::AttentionOp attention) {
         return emitMatrixAttention(attention, b);
+      })
+      .Case([&](kernel::AttentionBackwardOp attention) {
+        return emitMatrixAttentionBackward(attention, b);
       });
 }
 
@@ -39,8 +45,9 @@ Value vulkan::makeZeroMatrix(SimtBuilder &b) {
                                                   b.scalar(0));
 }
 
-Value vulkan::loadLeft(SimtBuilder &b, Value memory, Value at, int64_t pitch) {
-  return loadMatrix(b, "AOp", memory, at, pitch, /*transposed=*/false);
+Value vulkan::loadLeft(SimtBuilder &b, Value memory, Value at, int64_t pitch,
+                       bool transposed) {
+  return loadMatrix(b, "AOp", memory, at, pitch, transposed);
 }
 
 Value vulkan::loadRight(SimtBuilder &b, Value memory, Value at, int64_t pitch,

@@ -34,16 +34,24 @@ FailureOr<KernelInfo> emitMatrix(Operation *op, simt::SimtBuilder &b);
 
 /// The weight is in panels of one column: row-major, with padded channels.
 FailureOr<KernelInfo> emitMatrixGemm(kernel::GemmOp op, simt::SimtBuilder &b);
+/// In one part or several of the rows.
+FailureOr<KernelInfo> emitMatrixWeightGradient(kernel::WeightGradientOp op,
+                                               simt::SimtBuilder &b);
 /// Attention without probabilities.
 FailureOr<KernelInfo> emitMatrixAttention(kernel::AttentionOp op,
                                           simt::SimtBuilder &b);
+FailureOr<KernelInfo>
+emitMatrixAttentionBackward(kernel::AttentionBackwardOp op,
+                            simt::SimtBuilder &b);
 
 // Ops of matrices. `at`: the vector in workgroup memory where the matrix
 // begins; `pitch`: vectors from one of its rows in memory to the next. All
-// invocations of a subgroup must reach them.
+// invocations of a subgroup must reach them. A loop that carries matrices must
+// run at least once: in SPIR-V its results are undefined if it does not.
 Value makeZeroMatrix(simt::SimtBuilder &b); ///< of sums, in f32
 /// An operand of a product. `transposed`: its columns are rows in memory.
-Value loadLeft(simt::SimtBuilder &b, Value memory, Value at, int64_t pitch);
+Value loadLeft(simt::SimtBuilder &b, Value memory, Value at, int64_t pitch,
+               bool transposed = false);
 Value loadRight(simt::SimtBuilder &b, Value memory, Value at, int64_t pitch,
                 bool transposed);
 Value multiplyMatrices(simt::SimtBuilder &b, Value left, Value right,

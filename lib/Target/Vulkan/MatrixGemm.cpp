@@ -8,17 +8,13 @@
 // A work unit is one tile, rows x cols of the result; units are numbered as in
 // Simt/Gemm.cpp. The workgroup copies `chunk` of the depth of both operands to
 // workgroup memory as they are, two elements in a word, and loads the next
-// chunk while this one is in use. A subgroup has 8 * thread_rows x 4 *
-// thread_cols sums of the tile, in matrices of 16 x 16. At the end it stores
-// one matrix after the other to workgroup memory, from where its invocations
-// take vectors of 4 channels through the epilogue.
-//
-// Nothing depends on which invocations are a subgroup: only their numbers in it
-// and its number in the workgroup are used.
+// chunk while this one is in use. At the end the subgroups store one matrix of
+// sums after the other to workgroup memory, from where their invocations take
+// vectors of 4 channels through the epilogue.
 //
 //===----------------------------------------------------------------------===//
 
-#include "MatrixEmitters.h"
+#include "MatrixTile.h"
 
 #include "../Simt/ProductEmitters.h"
 
@@ -54,21 +50,17 @@ private:
   Value getStart(Value firstRow, int64_t block, int64_t depth) const;
   void multiply(MutableArrayRef<Value> sums);
   SmallVector<Value> sum();
-  void storeBlock(Value matrix, int64_t i, int64_t j);
 
   kernel::GemmOp op;
   SimtBuilder &b;
   Activation input, result;
   const Epilogue &epilogue;
   kernel::TileAttr tile;
-  int64_t vectors, pitch;       ///< of a row of a chunk, and to the next row
-  int64_t rowBlocks, colBlocks; ///< matrices of a subgroup
-  Value rows;                   ///< rows of all images
-  Value firstRow, firstColumn;  ///< those of the tile
-  Value subgroup, lane;
-  Value subgroupRow, subgroupColumn; ///< those of the subgroup in the tile
-  SmallVector<Copy> copies;          ///< of the input and the weights
-  Value staging;                     ///< a matrix of f32 for each subgroup
+  int64_t vectors, pitch; ///< of a row of a chunk, and to the next row
+  MatrixTile matrices;
+  Value rows;                  ///< rows of all images
+  Value firstRow, firstColumn; ///< those of the tile
+  SmallVector<Copy> copies;    ///< of the input and the weights
 };
 } // namespace
 
@@ -84,17 +76,11 @@ MatrixGemm::MatrixGemm(kernel::GemmOp op, SimtBuilder &b,
     : op(op), b(b), input(input), result(result), epilogue(epilogue),
       tile(op.getTile()),
       vectors(getChunk(tile, input.vectors * kVectorLanes) / kVectorLanes),
-      pitch(vectors + kGap), rowBlocks(tile.getThreadRows() * 8 / kMatrix),
-      colBlocks(tile.getThreadCols() * 4 / kMatrix) {
+      pitch(vectors + kGap), matrices(b, tile) {
   rows = result.rows(b);
   Value rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
   firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows());
   firstColumn = b.mul(b.div(b.unit(), rowTiles), tile.getCols());
-  subgroup = gpu::SubgroupIdOp::create(b, /*upper_bound=*/nullptr);
-  lane = gpu::LaneIdOp::create(b, /*upper_bound=*/nullptr);
-  int64_t across = tile.getCols() / (colBlocks * kMatrix);
-  subgroupRow = b.mul(b.div(subgroup, across), rowBlocks * kMatrix);
-  subgroupColumn = b.mul(b.rem(subgroup, across), colBlocks * kMatrix);
 }
 
 MatrixGemm::Copy MatrixGemm::planCopy(unsigned argument, int64_t tileRows,
@@ -134,22 +120,17 @@ Value MatrixGemm::getStart(Value firstRow, int64_t block, int64_t depth) const {
 }
 
 void MatrixGemm::multiply(MutableArrayRef<Value> sums) {
-  for (int64_t depth = 0; depth < vectors / kMatrixVectors; ++depth) {
-    SmallVector<Value> rights;
-    for (int64_t j = 0; j < colBlocks; ++j)
-      // Rows of the weights are columns of the right operand.
-      rights.push_back(loadRight(b, copies[1].shared,
-                                 getStart(subgroupColumn, j, depth), pitch,
-                                 /*transposed=*/true));
-    for (int64_t i = 0; i < rowBlocks; ++i) {
-      Value left =
-          loadLeft(b, copies[0].shared, getStart(subgroupRow, i, depth), pitch);
-      for (int64_t j = 0; j < colBlocks; ++j) {
-        Value &sum = sums[i * colBlocks + j];
-        sum = multiplyMatrices(b, left, rights[j], sum);
-      }
-    }
-  }
+  matrices.multiply(
+      sums, vectors / kMatrixVectors,
+      [&](Value first, int64_t block, int64_t depth) {
+        return loadLeft(b, copies[0].shared, getStart(first, block, depth),
+                        pitch);
+      },
+      [&](Value first, int64_t block, int64_t depth) {
+        // Rows of the weights are columns of the right operand.
+        return loadRight(b, copies[1].shared, getStart(first, block, depth),
+                         pitch, /*transposed=*/true);
+      });
 }
 
 SmallVector<Value> MatrixGemm::sum() {
@@ -158,8 +139,8 @@ SmallVector<Value> MatrixGemm::sum() {
   copies.push_back(planCopy(GemmArguments::Weight, tile.getCols(), firstColumn,
                             b.index(result.vectors * kVectorLanes - 1)));
   int64_t steps = input.vectors / vectors;
-  int64_t count = rowBlocks * colBlocks;
-  SmallVector<Value> carried(count, makeZeroMatrix(b));
+  int64_t count = matrices.matrices();
+  SmallVector<Value> carried = matrices.makeZeros();
   carried.append(fetch(b.index(0)));
   SmallVector<Value> results =
       b.loop(steps, carried, [&](Value step, ValueRange values) {
@@ -177,50 +158,28 @@ SmallVector<Value> MatrixGemm::sum() {
   return results;
 }
 
-void MatrixGemm::storeBlock(Value matrix, int64_t i, int64_t j) {
-  constexpr int64_t size = kMatrix * kMatrixVectors;
-  Value mine = b.mul(subgroup, size);
-  storeMatrix(b, matrix, staging, mine, kMatrixVectors);
-  b.barrier();
-  Value blockRow = b.add(b.add(firstRow, subgroupRow), i * kMatrix);
-  Value blockVector = b.div(
-      b.add(b.add(firstColumn, subgroupColumn), j * kMatrix), kVectorLanes);
-  for (int64_t first = 0; first < size; first += kSubgroup) {
-    Value item = b.add(lane, first);
-    Value row = b.add(blockRow, b.div(item, kMatrixVectors));
-    Value vector = b.add(blockVector, b.rem(item, kMatrixVectors));
+void MatrixGemm::emit() {
+  matrices.forEachVector(sum(), [&](Value row, Value vector, Value sums) {
+    row = b.add(firstRow, row);
+    vector = b.add(b.div(firstColumn, kVectorLanes), vector);
     Value exists = b.isLess(row, rows);
     if (result.vectors * kVectorLanes % tile.getCols() != 0)
       exists = b.both(exists, b.isLess(vector, b.index(result.vectors)));
     b.ifThen(exists, [&] {
       Value offset = b.add(b.mul(row, result.vectors), vector);
-      Value sums = b.loadShared(staging, b.add(mine, item));
       b.store4(epilogue.apply(sums, epilogue.loadChannels(vector), row, vector,
                               offset),
                op->getNumOperands(), offset);
     });
-  }
-  b.barrier(); // The next matrix overwrites this one.
-}
-
-void MatrixGemm::emit() {
-  SmallVector<Value> sums = sum();
-  staging = b.allocateShared4(tile.getThreads() / kSubgroup * kMatrix *
-                              kMatrixVectors);
-  for (int64_t i = 0; i < rowBlocks; ++i)
-    for (int64_t j = 0; j < colBlocks; ++j)
-      storeBlock(sums[i * colBlocks + j], i, j);
+  });
 }
 
 /// Verifies that the emitter supports the tile for a product of this depth.
 static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
                                 int64_t depth) {
-  int64_t rows = 8 * tile.getThreadRows(), cols = 4 * tile.getThreadCols();
   int64_t chunk = getChunk(tile, depth), threads = tile.getThreads();
-  if (rows % kMatrix == 0 && cols % kMatrix == 0 &&
-      tile.getRows() % rows == 0 && tile.getCols() % cols == 0 &&
-      tile.getRows() * tile.getCols() * kSubgroup == rows * cols * threads &&
-      chunk % kMatrix == 0 && depth % chunk == 0 &&
+  if (MatrixTile::isCovered(tile) && chunk % kMatrix == 0 &&
+      depth % chunk == 0 &&
       tile.getRows() * chunk % (kVectorLanes * threads) == 0 &&
       tile.getCols() * chunk % (kVectorLanes * threads) == 0)
     return success();

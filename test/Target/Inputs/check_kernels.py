@@ -7,7 +7,8 @@
 #
 # check_kernels.py LEVEL[,PRECISION] DIRECTORY MODEL[:OUTPUTS]... compiles each model
 # for LEVEL with the tools on PATH, writes the code to DIRECTORY and checks each
-# kernel. Prints a summary; exits with 1 at the first error.
+# kernel. OUTPUTS "gradients": the model is an entry of these. Prints a summary; exits
+# with 1 at the first error.
 
 import glob
 import os
@@ -33,6 +34,7 @@ DOT = 4450  # OpSDot
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 # Families of which kernels in bf16 are made of cooperative matrices at level coop.
 MATRIX = {"gemm", "attention"}
+MATRIX_GRADIENTS = {"weight_gradient", "attention_backward"}
 THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient", "attention"}
@@ -160,6 +162,9 @@ def main():
         folder = os.path.join(directory, name)
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
+        is_model, matrix = outputs != "gradients", MATRIX
+        if not is_model:
+            outputs, matrix = "", MATRIX_GRADIENTS
         options = "level=" + level + " precision=" + (precision or "f32") + (" outputs=" + outputs if outputs else "")
         text = os.path.join(folder, "model.mlir")
         run(["vit-opt", model, "--vit-to-%s=%s" % (target, options), "-o", text])
@@ -175,17 +180,18 @@ def main():
                 with_matrices.add(kernel.rsplit("_", 1)[0])
             if dots:
                 with_dots.add(kernel.rsplit("_", 1)[0])
-            if level == "coop" and kernel.startswith("gemm") and not products and not dots:
+            needed = {"gemm"} if is_model else MATRIX_GRADIENTS
+            if level == "coop" and kernel.rsplit("_", 1)[0] in needed and not products and not dots:
                 fail("%s of %s has no products of matrices" % (kernel, folder))
-        if level == "coop" and with_matrices != MATRIX:
-            fail("%s has products of matrices in %s, not in %s" % (folder, with_matrices, MATRIX))
+        if level == "coop" and with_matrices != matrix:
+            fail("%s has products of matrices in %s, not in %s" % (folder, with_matrices, matrix))
         if bool(with_dots) != (level in DOT_LEVELS and precision == "int8"):
             fail("%s has dot products of integers in %s" % (name, with_dots))
         found = {os.path.basename(path) for path in glob.glob(os.path.join(folder, "*.spv"))}
         if target == "vulkan" and found != {kernel + ".spv" for kernel in kernels}:
             fail("%s has other code than its kernels" % folder)
         families = {kernel.rsplit("_", 1)[0] for kernel in kernels}
-        if not {"gemm", "attention", "rows"} <= families:
+        if is_model and not {"gemm", "attention", "rows"} <= families:
             fail("%s has %s only" % (name, ", ".join(sorted(families))))
         cubins = sum(line.startswith("cubin ") for line in lines)
         print("%s: %d kernels, %d cubins" % (name, len(kernels), cubins))

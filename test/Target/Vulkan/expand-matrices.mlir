@@ -70,13 +70,40 @@ gpu.module @kernels {
 // -----
 
 !words = memref<160xvector<2xi32>, #gpu.address_space<workgroup>>
+!sums = memref<64xvector<4xf32>, #gpu.address_space<workgroup>>
 !A = !gpu.mma_matrix<16x16xf16, "AOp">
+!B = !gpu.mma_matrix<16x16xf16, "BOp">
+!C = !gpu.mma_matrix<16x16xf32, "COp">
 
 gpu.module @kernels {
-  gpu.func @other_order(%left: !words) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+  // The columns of the left operand are rows in memory: a vector of each, of which the lane has two elements.
+  // CHECK-LABEL: gpu.func @gradient
+  // CHECK-COUNT-16: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK-COUNT-32: vector.extract %{{.+}}[%{{.+}}] : f32 from vector<4xf32>
+  // CHECK-COUNT-16: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK-NOT: memref.load
+  gpu.func @gradient(%left: !words, %right: !words, %out: !sums) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f32
+    %none = gpu.subgroup_mma_constant_matrix %zero : !C
+    %a = gpu.subgroup_mma_load_matrix %left[%c0] {leadDimension = 10 : index, transpose} : !words -> !A
+    %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !words -> !B
+    %sum = gpu.subgroup_mma_compute %a, %b, %none : !A, !B -> !C
+    gpu.subgroup_mma_store_matrix %sum, %out[%c0] {leadDimension = 4 : index} : !C, !sums
+    gpu.return
+  }
+}
+
+// -----
+
+!sums = memref<64xvector<4xf32>, #gpu.address_space<workgroup>>
+!C = !gpu.mma_matrix<16x16xf32, "COp">
+
+gpu.module @kernels {
+  gpu.func @sums(%sums: !sums) kernel attributes {known_block_size = array<i32: 32, 1, 1>} {
     %c0 = arith.constant 0 : index
     // expected-error @+1 {{failed to legalize operation 'gpu.subgroup_mma_load_matrix'}}
-    %a = gpu.subgroup_mma_load_matrix %left[%c0] {leadDimension = 10 : index, transpose} : !words -> !A
+    %c = gpu.subgroup_mma_load_matrix %sums[%c0] {leadDimension = 4 : index} : !sums -> !C
     gpu.return
   }
 }

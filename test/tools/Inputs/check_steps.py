@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""python3 check_steps.py [--cases PATTERN] [--bf16 | --tf32] FOLDER DEVICE LEVEL... [-- COMMAND...]
+"""python3 check_steps.py [--cases PATTERN] [--batch N] [--bf16 | --tf32] FOLDER DEVICE LEVEL... [-- COMMAND...]
 
 Trains the models of make_step.py, or the folders that PATTERN finds and that
 have a part train, at each level and on the CPU, and compares losses,
 parameters and states: see vit-check-steps. COMMAND is a prefix of the command
 on the device. --bf16, --tf32: in that precision, with a tolerance for its roundings; in tf32 the CPU computes in f32.
+--batch: code for that batch, which the steps do not have. LEVEL "coop, expanded": with plain code in place of matrices.
 DEVICE is vulkan, or the path of libvit-fake-cuda.so for a simulated CUDA device.
 """
 
@@ -17,11 +18,17 @@ import os
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../Target/Inputs"))
+from narrow import expansion
+
 arguments, models = sys.argv[1:], []
 if arguments[0] == "--cases":
     models = [case for case in sorted(glob.glob(arguments[1])) if os.path.isdir(case + "/train")]
     assert models, arguments[1]
     arguments = arguments[2:]
+batch = []
+if arguments[0] == "--batch":
+    batch, arguments = arguments[:2], arguments[2:]
 # In bf16 and tf32, the share of what a variable has moved that it may differ by.
 SHARES = {"--bf16": "0.01", "--tf32": "0.03"}
 precision, share = ("f32", [])
@@ -52,12 +59,21 @@ for name, numbers, options, every in cases or CASES:
         text = numbers
     else:
         run(sys.executable, os.path.join(os.path.dirname(__file__), "make_step.py"), *map(str, numbers), text)
-    run("vit-compile", text, "--target", "cpu," + target, "--level", ",".join(["avx2", *levels]),
-        "--precision", precision, "--train=" + options, "-o", module, "--dump-ir", here + "/ir", VIT_PTXAS="")
+
+    def build(target, level, module, **variables):
+        run("vit-compile", text, "--target", target, "--level", level, "--precision", precision, "--train=" + options,
+            *batch, "-o", module, "--dump-ir", here + "/ir", VIT_PTXAS="", **variables)
+
+    plain = [level for level in levels if not expansion(level)]
+    build("cpu," + target if plain else "cpu", ",".join(["avx2", *plain]), module)
     for level in levels:
         print(name, level, flush=True)
         if target == "vulkan":
-            run(*before, "vit-check-steps", module, "vulkan", str(every), *share, VIT_VULKAN_LEVEL=level)
+            level_name, code, more = level.split(",")[0], module, share
+            if expansion(level):
+                code, more = here + "/expanded.vitm", [*(share or ["0"]), module]
+                build(target, level_name, code, **expansion(level))
+            run(*before, "vit-check-steps", code, "vulkan", str(every), *more, VIT_VULKAN_LEVEL=level_name)
             continue
         kernels, (code,) = here + "/kernels.so", glob.glob(here + "/ir/" + level + "*/*-vit-emit-simt.mlir")
         run("vit-simulate", code, "--level", level, "-o", kernels)

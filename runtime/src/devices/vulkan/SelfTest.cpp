@@ -248,8 +248,8 @@ bool dotProductsWork(Context &context) {
 // Cooperative matrices
 //===----------------------------------------------------------------------===//
 
-/// Sizes of the products in matrix_test.mlir: A B^T, and the part of A B where
-/// the depth is at most that of a matrix.
+/// Sizes of the products in matrix_test.mlir: A B^T, and the parts of A B and
+/// A^T B where the depth is at most that of a matrix.
 static constexpr int kRows = 32, kColumns = 16, kDepth = 32, kPart = 16;
 
 /// Integers of both signs that bf16 has. Their products and sums need up to 19
@@ -296,7 +296,7 @@ static bool testMatrices(Context &context) {
       for (int k = 0; k < kDepth; ++k)
         sum += leftOf(i, k) * rightOf(j, k);
       for (int k = 0; k < kPart; ++k)
-        sum += leftOf(i, k) * rightOf(k, j);
+        sum += (leftOf(i, k) + leftOf(k, i)) * rightOf(k, j);
       if (values.result[i][j] != float(sum))
         return false;
     }

@@ -1,10 +1,10 @@
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What SelfTest.cpp runs, with the ops of lib/Target/Vulkan/MatrixGemm.cpp and
-// MatrixAttention.cpp. Two subgroups of 32 compute Y [32, 16] = A B^T + A' B',
-// A [32, 32], B [16, 32], of which A' [32, 16] and B' [16, 16] are the first 16
-// columns. The buffer has, in vectors of two words: A (256 vectors) and B (128)
+// What SelfTest.cpp runs, with the ops of lib/Target/Vulkan/Matrix*.cpp. Two
+// subgroups of 32 compute Y [32, 16] = A B^T + A' B' + A''^T B', A [32, 32],
+// B [16, 32], of which A' [32, 16] and B' [16, 16] are the first 16 columns and
+// A'' [16, 32] the first 16 rows. The buffer has, in vectors of two words: A (256 vectors) and B (128)
 // in bf16, then the place for Y in f32 (256).
 // matrix_test.inc has the words; test/Target/Vulkan/matrix-test.test compares
 // them and says how to make them.
@@ -73,9 +73,12 @@ gpu.module @kernels {
     }
     %a = gpu.subgroup_mma_load_matrix %left[%mine] {leadDimension = 10 : index} : !left -> !A
     %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !right -> !B
-    %both = gpu.subgroup_mma_compute %a, %b, %product : !A, !B -> !C
+    %two = gpu.subgroup_mma_compute %a, %b, %product : !A, !B -> !C
+    %columns = arith.muli %subgroup, %c4 : index
+    %t = gpu.subgroup_mma_load_matrix %left[%columns] {leadDimension = 10 : index, transpose} : !left -> !A
+    %all = gpu.subgroup_mma_compute %t, %b, %two : !A, !B -> !C
     %place = arith.muli %subgroup, %c64 : index
-    gpu.subgroup_mma_store_matrix %both, %sums[%place] {leadDimension = 4 : index} : !C, !sums
+    gpu.subgroup_mma_store_matrix %all, %sums[%place] {leadDimension = 4 : index} : !C, !sums
     gpu.barrier
     scf.for %i = %c0 to %c2 step %c1 {
       %part = arith.muli %i, %c32 : index

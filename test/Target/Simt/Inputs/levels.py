@@ -88,15 +88,20 @@ def interpret(model, source, folder, names):
     return expected
 
 
-def compare(model, source, names, folder, tolerance, levels, command):
+def compare(model, source, names, folder, tolerance, levels, command, batch=None):
     """Exits with a list of outputs that differ by more than TOLERANCE x max(1,
-    largest/10)."""
+    largest/10). BATCH: Vulkan's code is compiled for this batch; the input may have another one."""
     expected = interpret(model, source, folder, names)
     wrong = []
     for level in levels:
-        here = os.path.join(folder, level)
+        here, code = os.path.join(folder, level), model
+        if batch:
+            code = os.path.join(folder, level + ".vitm")
+            subprocess.run(["vit-compile", model, "--target", "vulkan", "--level", level.split(",")[0], "--precision",
+                            precision(), "--batch", str(batch), "-o", code],
+                           env=dict(os.environ, **expansion(level)), check=True)
         # The cache of models tells plain code and tile ops apart.
-        run(command, model, here, names, ["--input", source, "--level", level.split(",")[0]], **expansion(level))
+        run(command, code, here, names, ["--input", source, "--level", level.split(",")[0]], **expansion(level))
         for name in names:
             shape, want = files.read_npy(os.path.join(expected, name + ".npy"))
             got_shape, got = files.read_npy(os.path.join(here, name + ".npy"))
