@@ -21,10 +21,15 @@ using sim::MutateOptions;
 
 void sim::keepOnly(ModuleOp module, StringRef kernel) {
   SmallVector<LLVM::LLVMFuncOp> others;
+  bool exists = false;
   module.walk([&](LLVM::LLVMFuncOp function) {
-    if (function.getName() != kernel)
+    if (function.getName() == kernel)
+      exists = true;
+    else
       others.push_back(function);
   });
+  if (!exists)
+    return;
   for (LLVM::LLVMFuncOp function : others)
     function.erase();
 }

@@ -14,7 +14,8 @@
 
 namespace vit::sim {
 
-/// Removes all kernels of the NVVM dialect except `kernel` from `module`.
+/// Removes all kernels of the NVVM dialect except `kernel` from `module`, if
+/// there is such a kernel.
 void keepOnly(mlir::ModuleOp module, llvm::StringRef kernel);
 
 struct MutateOptions {

@@ -139,7 +139,7 @@ static int mutateAll(ModuleOp module, const sim::HostOptions &options,
   how.stageBytes = static_cast<int32_t>(stageBytes);
   for (StringRef kind : mutations) {
     OwningOpRef<ModuleOp> single = module.clone();
-    sim::keepOnly(*single, launch);
+    sim::keepOnly(*single, launch); // `module` has all if they are written
     std::optional<unsigned> places = sim::countPlaces(*single, kind);
     if (!places)
       return fail("no mutation \"" + kind + "\"; there are " +
@@ -213,8 +213,10 @@ static int run(MLIRContext &context) {
     return 1;
   Temporary object;
   std::string path = output;
-  if (path.empty() && !launch.empty())
+  if (path.empty() && !launch.empty()) {
     path = object.path.str().str();
+    sim::keepOnly(*module, launch);
+  }
   if (failed(compile(*module, options, path)))
     return 1;
   if (launch.empty())
