@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// cp.async, and what sm_90 adds: named barriers, mbarriers, copies of boxes of
-// tensors (TMA), products of warpgroups, and fences of the asynchronous proxy.
+// cp.async, and what sm_90 adds: named barriers, mbarriers, clusters, copies of
+// boxes of tensors (TMA), products of warpgroups, and fences of the
+// asynchronous proxy.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,6 +36,17 @@ LogicalResult Converter::convertCopy(NVVM::CpAsyncOp op) {
                         op.getCpSize() ? op.getCpSize() : bytes, getSite(op)});
 }
 
+LogicalResult Converter::convertMapa(NVVM::MapaOp op) {
+  Value plain =
+      call("sim_map_shared", pointer(), {op.getA(), op.getB(), getSite(op)})
+          .getResult();
+  // The type keeps its address space until all are removed.
+  op.getResult().replaceAllUsesWith(
+      LLVM::AddrSpaceCastOp::create(builder, location, op.getType(), plain));
+  op.erase();
+  return success();
+}
+
 LogicalResult Converter::convertBarrier(NVVM::BarrierOp op) {
   if (op.getNumResults())
     return op.emitError("the simulator knows no barrier with a reduction");
@@ -58,15 +70,19 @@ Value Converter::storeCoordinates(ValueRange coordinates) {
 LogicalResult Converter::convertTensorCopy(Operation *op) {
   if (auto load =
           dyn_cast<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>(op)) {
-    if (!load.getIm2colOffsets().empty() || load.getMulticastMask() ||
-        load.getPredicate() || load.getMode() != NVVM::TMALoadMode::TILE)
+    if (!load.getIm2colOffsets().empty() || load.getPredicate() ||
+        load.getMode() != NVVM::TMALoadMode::TILE)
       return op->emitError("the simulator knows copies of tiles alone, without "
-                           "multicast and predicates");
+                           "predicates");
     Value rank = constant(load.getCoordinates().size());
+    Value mask = load.getMulticastMask();
+    mask = mask ? LLVM::ZExtOp::create(builder, location, builder.getI32Type(),
+                                       mask)
+                : constant(0);
     return replaceByCall(op, "sim_load_tensor",
                          {load.getDstMem(), load.getTmaDescriptor(),
                           storeCoordinates(load.getCoordinates()), rank,
-                          load.getMbar(), getSite(op)});
+                          load.getMbar(), mask, getSite(op)});
   }
   auto store = cast<NVVM::CpAsyncBulkTensorSharedCTAToGlobalOp>(op);
   if (store.getPredicate() || store.getMode() != NVVM::TMAStoreMode::TILE)
@@ -233,8 +249,18 @@ std::optional<LogicalResult> Converter::convertAsync(Operation *op) {
             op->erase();
             return success();
           })
+          .Case([&](NVVM::MapaOp mapa) { return convertMapa(mapa); })
+          .Case<NVVM::ClusterArriveOp, NVVM::ClusterArriveRelaxedOp>(
+              [&](Operation *) {
+                Value relaxed = constant(isa<NVVM::ClusterArriveRelaxedOp>(op));
+                return replaceByCall(op, "sim_cluster_arrive",
+                                     {relaxed, getSite(op)});
+              })
+          .Case([&](NVVM::ClusterWaitOp) {
+            return replaceByCall(op, "sim_cluster_wait", {getSite(op)});
+          })
           .Case([&](NVVM::FenceMbarrierInitOp) {
-            return replaceByCall(op, "sim_fence_async", {});
+            return replaceByCall(op, "sim_fence_init", {});
           })
           .Case([&](NVVM::FenceProxyOp fence) -> LogicalResult {
             if (fence.getKind() != NVVM::ProxyKind::async &&

@@ -37,6 +37,7 @@ private:
                               ValueRange operands);
   LogicalResult convertCopy(NVVM::CpAsyncOp op);
   LogicalResult convertBarrier(NVVM::BarrierOp op);
+  LogicalResult convertMapa(NVVM::MapaOp op);
   LogicalResult convertTensorCopy(Operation *op);
   LogicalResult convertProduct(NVVM::WgmmaMmaAsyncOp op);
   LogicalResult convertInlinePtx(LLVM::InlineAsmOp op);

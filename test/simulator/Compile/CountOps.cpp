@@ -65,8 +65,9 @@ static std::optional<OpClass> classify(Operation *op) {
             NVVM::CpAsyncWaitGroupOp, NVVM::BarrierArriveOp,
             NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp,
             NVVM::MBarrierTryWaitParityOp, NVVM::MBarrierTryWaitOp,
-            NVVM::WgmmaWaitGroupSyncOp, NVVM::CpAsyncBulkWaitGroupOp>(
-          [](Operation *) { return OpClass::Barrier; })
+            NVVM::WgmmaWaitGroupSyncOp, NVVM::CpAsyncBulkWaitGroupOp,
+            NVVM::ClusterArriveOp, NVVM::ClusterArriveRelaxedOp,
+            NVVM::ClusterWaitOp>([](Operation *) { return OpClass::Barrier; })
       .Case<LLVM::BrOp, LLVM::CondBrOp, LLVM::SwitchOp>(
           [](Operation *) { return OpClass::Branch; })
       .Default([](Operation *other) { return classifyArithmetic(other); });

@@ -128,6 +128,52 @@ static void expectMore(Operation *op, const MutateOptions &) {
       LLVM::AddOp::create(b, op->getLoc(), arrive.getTxcount(), more));
 }
 
+static void expectHalf(Operation *op, const MutateOptions &) {
+  auto arrive = cast<NVVM::MBarrierArriveExpectTxOp>(op);
+  OpBuilder b(op);
+  Value one = LLVM::ConstantOp::create(b, op->getLoc(), b.getI32IntegerAttr(1));
+  arrive.getTxcountMutable().set(
+      LLVM::LShrOp::create(b, op->getLoc(), arrive.getTxcount(), one));
+}
+
+//===----------------------------------------------------------------------===//
+// Bugs of clusters
+//===----------------------------------------------------------------------===//
+
+/// The threads of each block wait for each other alone.
+static void separateBlocks(Operation *op, const MutateOptions &) {
+  OpBuilder b(op);
+  NVVM::Barrier0Op::create(b, op->getLoc());
+  Operation *wait = op->getNextNode();
+  while (wait && !isa<NVVM::ClusterWaitOp>(wait))
+    wait = wait->getNextNode();
+  if (wait)
+    wait->erase();
+  op->erase();
+}
+
+/// The address stays that of the own block.
+static void stayInBlock(Operation *op, const MutateOptions &) {
+  OpBuilder b(op);
+  cast<NVVM::MapaOp>(op).getBMutable().set(
+      NVVM::ClusterId::create(b, op->getLoc(), b.getI32Type()));
+}
+
+static bool isMulticast(Operation *op) {
+  auto copy = dyn_cast<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>(op);
+  return copy && copy.getMulticastMask();
+}
+
+/// Combines the mask of a multicast with `mask`.
+template <typename Change> static void setMask(Operation *op, int mask) {
+  auto copy = cast<NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp>(op);
+  OpBuilder b(op);
+  Value other =
+      LLVM::ConstantOp::create(b, op->getLoc(), b.getI16IntegerAttr(mask));
+  copy.getMulticastMaskMutable().assign(
+      Change::create(b, op->getLoc(), copy.getMulticastMask(), other));
+}
+
 /// A descriptor of an operand of wgmma, the left one if there are two; null if
 /// `op` is none.
 static OpOperand *getDescriptor(Operation *op) {
@@ -253,6 +299,14 @@ static const Kind kinds[] = {
     {"arrive", is<NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp>,
      remove},
     {"expect", is<NVVM::MBarrierArriveExpectTxOp>, expectMore},
+    {"expect-half", is<NVVM::MBarrierArriveExpectTxOp>, expectHalf},
+    {"cluster", is<NVVM::ClusterArriveOp, NVVM::ClusterArriveRelaxedOp>,
+     separateBlocks},
+    {"rank", is<NVVM::MapaOp>, stayInBlock},
+    {"mask-less", isMulticast,
+     [](Operation *op, const MutateOptions &) { setMask<LLVM::AndOp>(op, 1); }},
+    {"mask-more", isMulticast,
+     [](Operation *op, const MutateOptions &) { setMask<LLVM::OrOp>(op, 4); }},
     {"operand", isProduct, moveOperand},
     {"words", isRegisterProduct, exchangeWords},
     {"parity", is<NVVM::MBarrierTryWaitParityOp>, flipParity},

@@ -28,7 +28,10 @@ struct MutateOptions {
 ///   commit, fence (of the asynchronous proxy and of wgmma), arrive (at an
 ///   mbarrier): the op is removed;
 /// - wait-less: the wait covers one group less;
-/// - expect: an mbarrier expects 16 bytes more;
+/// - expect: an mbarrier expects 16 bytes more; expect-half: half as many;
+/// - cluster: a barrier of the cluster is one of each block; rank: an address
+///   in another block is the own one; mask-less, mask-more: a multicast is for
+///   block 0 alone, or also for block 2;
 /// - parity: waits for the other phase of an mbarrier;
 /// - shared-read, shared-write, global-read, global-write: 16 bytes are added
 ///   to the address of a load, a store, an ldmatrix, a cp.async

@@ -176,6 +176,8 @@ static std::optional<Register> getRegister(Operation *op) {
       .Case([](NVVM::GridDimZOp) { return Register::GridZ; })
       .Case([](NVVM::LaneIdOp) { return Register::Lane; })
       .Case([](NVVM::WarpSizeOp) { return Register::WarpSize; })
+      .Case([](NVVM::ClusterId) { return Register::ClusterRank; })
+      .Case([](NVVM::ClusterDim) { return Register::ClusterSize; })
       .Default([](Operation *) { return std::nullopt; });
 }
 
@@ -453,6 +455,13 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
     manifestKernels += "dynamic " + std::to_string(asked->second) + "\n";
   if (ordered)
     manifestKernels += "ordered\n";
+  if (auto cluster =
+          kernel->getAttrOfType<DenseI32ArrayAttr>("nvvm.cluster_dim")) {
+    if (llvm::any_of(cluster.asArrayRef().drop_front(),
+                     [](int32_t extent) { return extent != 1; }))
+      return kernel.emitError("the simulator knows clusters along x alone");
+    manifestKernels += "cluster " + std::to_string(cluster[0]) + "\n";
+  }
   manifestKernels += manifestOps;
 
   // Attributes for the GPU have another meaning on the host, and the alignment

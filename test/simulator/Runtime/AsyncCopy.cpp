@@ -32,9 +32,9 @@ void Block::copyAsync(void *to, const void *from, uint32_t bytes,
     failHere();
   }
   Access now = getAccess(site);
-  if (filled && !global.read(from, filled, bytes, now, block, finding))
+  if (filled && !global.read(from, filled, bytes, now, getBlock(), finding))
     failHere();
-  if (!shared.beginCopy(to, bytes, bytes, now, finding))
+  if (!own->shared.beginCopy(to, bytes, bytes, now, finding))
     failHere();
   if (filled)
     countRequest(site, Space::Global, false, from, filled, bytes);
@@ -54,7 +54,7 @@ void Block::waitForCopies(uint32_t most) {
     memcpy(copy.to, copy.from, copy.filled);
     memset(static_cast<char *>(copy.to) + copy.filled, 0,
            copy.bytes - copy.filled);
-    shared.endCopy(copy.to, copy.bytes, getAccess(copy.site));
+    own->shared.endCopy(copy.to, copy.bytes, getAccess(copy.site));
     ++finished;
   }
   self.copies.erase(self.copies.begin(),

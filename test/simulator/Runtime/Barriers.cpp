@@ -16,14 +16,14 @@ using namespace vit::sim;
 void Block::namedBarrier(uint32_t number, uint32_t expected, bool waits,
                          uint32_t site) {
   if (!expected)
-    expected = count;
-  if (number >= 16 || expected % 32 || expected > count) {
+    expected = perBlock;
+  if (number >= 16 || expected % 32 || expected > perBlock) {
     finding = "no barrier " + std::to_string(number) + " of " +
               std::to_string(expected) +
               " threads: there are 16, of whole warps of the block";
     check(false, site);
   }
-  NamedBarrier &barrier = named[number];
+  NamedBarrier &barrier = own->named[number];
   if (barrier.arrived && barrier.expected != expected)
     fail("divergence: barrier " + std::to_string(number) + " is for " +
          std::to_string(expected) + " threads at " + library->getSite(site) +
@@ -53,7 +53,7 @@ void Block::namedBarrier(uint32_t number, uint32_t expected, bool waits,
 //===----------------------------------------------------------------------===//
 
 void Block::initMbarrier(void *address, uint32_t arrivals, uint32_t site) {
-  check(shared.write(address, 8, 8, getAccess(site), finding), site);
+  check(own->shared.write(address, 8, 8, getAccess(site), finding), site);
   if (!arrivals || arrivals >= 1 << 20) {
     finding = "no mbarrier takes " + std::to_string(arrivals) + " arrivals";
     check(false, site);
@@ -69,17 +69,45 @@ void Block::initMbarrier(void *address, uint32_t arrivals, uint32_t site) {
   barrier.initThread = current;
   barrier.initSite = site;
   barrier.initFence = fences[current];
+  barrier.rank = getRank();
 }
 
-Block::Mbarrier &Block::findMbarrier(void *address, uint32_t site) {
+Block::Mbarrier &Block::findMbarrier(void *address, bool mayBeRemote,
+                                     uint32_t site) {
+  uint32_t rank = getRank(address);
+  if (rank != getRank() && rank < members.size()) {
+    if (!mayBeRemote)
+      finding = "mbarrier: a thread can only wait for one of its own block";
+    else if (members[rank]->done == perBlock)
+      finding = "exit: accesses the shared memory of block " +
+                std::to_string(rank) + " of the cluster, which has returned";
+    check(finding.empty(), site);
+  }
   auto found = mbarriers.find(address);
   if (found == mbarriers.end()) {
     finding = "mbarrier: nothing has initialised the one at this address";
     check(false, site);
   }
   // The access must be after the initialisation.
-  check(shared.read(address, 8, 8, getAccess(site), finding), site);
+  check(members[rank]->shared.read(address, 8, 8, getAccess(site), finding),
+        site);
   return found->second;
+}
+
+void Block::fenceInit() {
+  fenceAsync();
+  ordering.release(current, warpEpochs[current / 32],
+                   threads[current].fencedInit);
+}
+
+void Block::checkInitFence(const Mbarrier &barrier, uint32_t site) {
+  if (fences[barrier.initThread] != barrier.initFence)
+    return;
+  finding = "fence: completes on the mbarrier that " +
+            describeThread(barrier.initThread) + " initialised at " +
+            library->getSite(barrier.initSite) +
+            " with no fence.mbarrier_init since";
+  check(false, site);
 }
 
 void Block::completePhase(Mbarrier &barrier) {
@@ -98,7 +126,11 @@ void Block::completePhase(Mbarrier &barrier) {
 void Block::arriveAtMbarrier(void *address, uint32_t arrivals, uint32_t bytes,
                              uint32_t site) {
   switchSometimes();
-  Mbarrier &barrier = findMbarrier(address, site);
+  Mbarrier &barrier = findMbarrier(address, /*mayBeRemote=*/true, site);
+  if (barrier.rank != getRank()) {
+    checkInitFence(barrier, site);
+    members[barrier.rank]->visits[current] = getAccess(site);
+  }
   if (arrivals > barrier.pending) {
     finding = "mbarrier: more arrivals than the " +
               std::to_string(barrier.arrivals) + " it was initialised for";
@@ -113,7 +145,7 @@ void Block::arriveAtMbarrier(void *address, uint32_t arrivals, uint32_t bytes,
 
 void Block::waitForMbarrier(void *address, uint32_t parity, uint32_t site) {
   switchSometimes();
-  Mbarrier &barrier = findMbarrier(address, site);
+  Mbarrier &barrier = findMbarrier(address, /*mayBeRemote=*/false, site);
   // The phase before the first counts as complete, with parity 1.
   while ((barrier.phase & 1) == (parity & 1)) {
     barrier.waiting.push_back(current);
@@ -141,3 +173,4 @@ void sim_mbarrier_wait(void *mbarrier, uint32_t parity, uint32_t site) {
   running->waitForMbarrier(mbarrier, parity, site);
 }
 void sim_fence_async() { running->fenceAsync(); }
+void sim_fence_init() { running->fenceInit(); }

@@ -1,4 +1,4 @@
-//===- Block.cpp - Runs one block with a fiber per thread -----------------===//
+//===- Block.cpp - Runs blocks with a fiber per thread --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -29,7 +29,8 @@ bool Block::beginRun(const Library &from, const Kernel &what, void **with,
   schedule.restart();
   finding.clear();
   failed = false;
-  count = static_cast<uint32_t>(size.getCount());
+  perBlock = static_cast<uint32_t>(size.getCount());
+  count = perBlock * kernel->cluster;
   if (!stacks.reserve(count)) {
     finding = "out of memory for the threads' stacks";
     return false;
@@ -40,25 +41,36 @@ bool Block::beginRun(const Library &from, const Kernel &what, void **with,
   if (epoch > 0x80000000u) {
     epoch = 0;
     global.reset();
-    shared.reset();
+    members.clear();
   }
-  if (!shared.layOut(from, what, dynamicShared, finding))
-    return false;
+  while (members.size() < kernel->cluster)
+    members.push_back(std::make_unique<Member>());
+  members.resize(kernel->cluster);
+  for (auto &member : members)
+    if (!member->shared.layOut(from, what, dynamicShared, finding))
+      return false;
   global.setLibrary(library);
   global.beginRun(epoch + 1);
   return true;
 }
 
-bool Block::run(uint32_t index) {
-  block = index;
-  ++epoch;
-  atBarrier = done = 0;
+bool Block::run(uint32_t cluster) {
+  firstBlock = cluster * kernel->cluster;
+  done = 0;
   ordering.begin(count, kernel->ordered);
   fences.assign(count, 1);
-  shared.beginBlock(epoch, ordering, fences);
+  uint32_t first = epoch + 1;
+  for (uint32_t rank = 0; rank < members.size(); ++rank) {
+    Member &member = *members[rank];
+    member.epoch = ++epoch;
+    member.atBarrier = member.done = 0;
+    for (NamedBarrier &barrier : member.named)
+      barrier = {};
+    member.visits.clear();
+    member.shared.beginBlock(first, ordering, fences, rank, perBlock);
+  }
   global.setOrder(&ordering);
-  for (NamedBarrier &barrier : named)
-    barrier = {};
+  clusterBarrier = {};
   mbarriers.clear();
   warpgroups.assign((count + 127) / 128, {});
   meetings.assign((count + 31) / 32, {});
@@ -77,6 +89,7 @@ bool Block::run(uint32_t index) {
         continue;
       progress = true;
       current = thread;
+      own = members[thread / perBlock].get();
       sim_switch(&scheduler, threads[thread].stack);
       if (failed)
         break;
@@ -105,7 +118,7 @@ std::string Block::describeDeadlock() const {
     if (known || thread.state == State::Done)
       continue;
     seen.push_back(place);
-    text += (seen.size() > 1 ? "; thread " : " thread ") + std::to_string(i) +
+    text += (seen.size() > 1 ? "; " : " ") + describeThread(i) +
             (thread.state == State::AtBarrier ? " waits at the barrier at "
              : thread.state == State::InWarp  ? " waits for its warp at "
                                               : " waits at ") +
@@ -143,13 +156,16 @@ void Block::finish() {
   if (thread.storesRead != thread.storeClock)
     fail("pending: it has returned before its bulk stores have read shared "
          "memory");
-  if (atBarrier)
-    for (uint32_t i = 0; i < count; ++i)
+  if (own->atBarrier)
+    for (uint32_t i = getFirst(); i < getFirst() + perBlock; ++i)
       if (threads[i].state == State::AtBarrier)
-        fail("divergence: it has returned while thread " + std::to_string(i) +
+        fail("divergence: it has returned while " + describeThread(i) +
              " waits at the barrier at " + library->getSite(threads[i].site));
+  if (++own->done == perBlock)
+    checkVisits();
   thread.state = State::Done;
   ++done;
+  completeCluster();
   yield();
   __builtin_unreachable(); // a finished thread is never resumed
 }
@@ -160,8 +176,8 @@ void Block::fail(const std::string &what) {
 }
 
 void Block::fail() {
-  finding = "block " + std::to_string(block) + ", thread " +
-            std::to_string(current) + ": " + finding;
+  finding = "block " + std::to_string(getBlock()) + ", thread " +
+            std::to_string(current % perBlock) + ": " + finding;
   failed = true;
   yield();
   __builtin_unreachable();
@@ -169,7 +185,7 @@ void Block::fail() {
 
 Access Block::getAccess(uint32_t site) const {
   Access access;
-  access.epoch = epoch;
+  access.epoch = own->epoch;
   access.warpEpoch = warpEpochs[current / 32];
   access.site = site;
   if (ordering.isActive()) {
@@ -183,17 +199,21 @@ Access Block::getAccess(uint32_t site) const {
 uint32_t Block::getRegister(Register which) const {
   switch (which) {
   case Register::ThreadX:
-    return current % size.x;
+    return current % perBlock % size.x;
   case Register::ThreadY:
-    return current / size.x % size.y;
+    return current % perBlock / size.x % size.y;
   case Register::ThreadZ:
-    return current / size.x / size.y;
+    return current % perBlock / size.x / size.y;
   case Register::BlockX:
-    return block % grid.x;
+    return getBlock() % grid.x;
   case Register::BlockY:
-    return block / grid.x % grid.y;
+    return getBlock() / grid.x % grid.y;
   case Register::BlockZ:
-    return block / grid.x / grid.y;
+    return getBlock() / grid.x / grid.y;
+  case Register::ClusterRank:
+    return getRank();
+  case Register::ClusterSize:
+    return kernel->cluster;
   case Register::BlockSizeX:
     return size.x;
   case Register::BlockSizeY:
@@ -221,22 +241,28 @@ void Block::switchSometimes() {
 
 void Block::access(void *address, uint32_t bytes, uint32_t alignment,
                    uint32_t site, bool write, bool isShared) {
-  isShared = isShared || shared.contains(address);
+  isShared = isShared || own->shared.contains(address);
   if (isShared)
     switchSometimes();
+  if (members.size() > 1 && !own->shared.contains(address) &&
+      getRank(address) < members.size()) {
+    finding = "the simulator knows no loads and stores in the shared memory of "
+              "another block";
+    check(false, site);
+  }
   bool right;
   if (isShared)
-    right =
-        write
-            ? shared.write(address, bytes, alignment, getAccess(site), finding)
-            : shared.read(address, bytes, alignment, getAccess(site), finding);
+    right = write ? own->shared.write(address, bytes, alignment,
+                                      getAccess(site), finding)
+                  : own->shared.read(address, bytes, alignment, getAccess(site),
+                                     finding);
   else if (stacks.contains(current, reinterpret_cast<uintptr_t>(address)))
     return; // local arrays of the thread
   else
     right = write ? global.write(address, bytes, alignment, getAccess(site),
-                                 block, finding)
+                                 getBlock(), finding)
                   : global.read(address, bytes, alignment, getAccess(site),
-                                block, finding);
+                                getBlock(), finding);
   if (right)
     return countRequest(site, isShared ? Space::Shared : Space::Global, write,
                         address, bytes, alignment);
@@ -245,29 +271,33 @@ void Block::access(void *address, uint32_t bytes, uint32_t alignment,
 }
 
 void Block::barrier(uint32_t site) {
-  if (done)
-    for (uint32_t i = 0; i < count; ++i)
+  uint32_t first = getFirst(), last = first + perBlock;
+  if (own->done)
+    for (uint32_t i = first; i < last; ++i)
       if (threads[i].state == State::Done)
         fail("divergence: it waits at the barrier at " +
-             library->getSite(site) + ", but thread " + std::to_string(i) +
+             library->getSite(site) + ", but " + describeThread(i) +
              " has returned");
-  if (atBarrier)
-    for (uint32_t i = 0; i < count; ++i)
+  if (own->atBarrier)
+    for (uint32_t i = first; i < last; ++i)
       if (threads[i].state == State::AtBarrier) {
         if (threads[i].site != site)
           fail("divergence: it waits at the barrier at " +
-               library->getSite(site) + ", but thread " + std::to_string(i) +
+               library->getSite(site) + ", but " + describeThread(i) +
                " at the one at " + library->getSite(threads[i].site));
         break;
       }
   threads[current].site = site;
   threads[current].state = State::AtBarrier;
-  if (++atBarrier == count) {
-    atBarrier = 0;
-    ++epoch;
-    ordering.forget();
-    for (Thread &thread : threads)
-      thread.state = State::Ready;
+  if (++own->atBarrier == perBlock) {
+    own->atBarrier = 0;
+    own->epoch = ++epoch;
+    if (members.size() == 1)
+      ordering.forget();
+    else
+      ordering.synchronize(first, perBlock, warpEpochs);
+    for (uint32_t i = first; i < last; ++i)
+      threads[i].state = State::Ready;
   }
   yield();
 }
@@ -410,9 +440,7 @@ void sim_write(void *address, uint32_t bytes, uint32_t alignment,
                uint32_t site) {
   running->access(address, bytes, alignment, site, true, false);
 }
-void *sim_shared(uint32_t variable) {
-  return running->shared.getAddress(variable);
-}
+void *sim_shared(uint32_t variable) { return running->getShared(variable); }
 uint32_t sim_register(uint32_t which) {
   return running->getRegister(static_cast<Register>(which));
 }

@@ -1,4 +1,4 @@
-//===- Block.h - Runs one block with a fiber per thread ---------*- C++ -*-===//
+//===- Block.h - Runs blocks with a fiber per thread ------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -18,6 +18,7 @@
 #include "TensorMap.h"
 
 #include <map>
+#include <memory>
 
 namespace vit::sim {
 
@@ -26,20 +27,22 @@ struct Extent {
   uint64_t getCount() const { return uint64_t(x) * y * z; }
 };
 
-/// Runs blocks one at a time, and implements the calls of their threads.
+/// Runs the blocks of one cluster at a time, mostly one block, and implements
+/// the calls of their threads. Threads are numbered over the cluster.
 class Block {
 public:
   static constexpr uint32_t maxThreads = 1024;
+  /// Of a cluster: numbers from Order::firstUnit on are not of threads.
+  static constexpr uint32_t maxClusterThreads = Order::firstUnit;
 
   GlobalMemory global;
-  SharedMemory shared;
 
   /// Call before the blocks of a run. On failure sets `finding`.
   bool beginRun(const Library &library, const Kernel &kernel, void **arguments,
                 Extent grid, Extent size, uint32_t dynamicShared,
                 const Schedule &schedule);
-  /// Runs one block to its end. On failure sets `finding`.
-  bool run(uint32_t index);
+  /// Runs the blocks of one cluster to their ends. On failure sets `finding`.
+  bool run(uint32_t cluster);
   std::string finding;
   /// If not null, the blocks are counted.
   Counters *counters = nullptr;
@@ -57,6 +60,9 @@ public:
   uint64_t shuffle(uint32_t mask, uint32_t value, uint32_t offset,
                    uint32_t clamp, Shuffle kind, uint32_t site);
   uint32_t vote(uint32_t mask, bool predicate, Vote kind, uint32_t site);
+  void *getShared(uint32_t variable) const {
+    return own->shared.getAddress(variable);
+  }
   // AsyncCopy.cpp
   void copyAsync(void *to, const void *from, uint32_t bytes, uint32_t filled,
                  uint32_t site);
@@ -77,9 +83,20 @@ public:
                         uint32_t site);
   void waitForMbarrier(void *address, uint32_t parity, uint32_t site);
   void fenceAsync() { ++fences[current]; }
+  void fenceInit();
+  // Cluster.cpp
+  /// The address of `address`, in shared memory, in block `rank` of the
+  /// cluster.
+  void *mapShared(void *address, uint32_t rank, uint32_t site);
+  /// If `relaxed`, only what the thread has done before its last fence of
+  /// mbarriers is before what others do after they have waited.
+  void arriveAtCluster(bool relaxed, uint32_t site);
+  void waitForCluster(uint32_t site);
   // TensorCopy.cpp
+  /// `mask`: the blocks of the cluster that receive the copy, each at the same
+  /// place, and whose mbarriers it completes on; 0: this one.
   void loadTensor(void *to, const TensorMap *map, const int32_t *coordinates,
-                  uint32_t rank, void *mbarrier, uint32_t site);
+                  uint32_t rank, void *mbarrier, uint32_t mask, uint32_t site);
   void storeTensor(const void *from, const TensorMap *map,
                    const int32_t *coordinates, uint32_t rank, uint32_t site);
   void commitStores();
@@ -126,6 +143,10 @@ private:
     std::vector<uint32_t> sumClocks;
     uint32_t products = 0, productsFinished = 0;
     uint32_t maxRegisters = 0; ///< as set by setmaxnreg
+    /// Has arrived at the cluster's barrier, in this phase, and not waited.
+    bool atCluster = false;
+    uint32_t clusterPhase = 0;
+    Order::Clocks fencedInit; ///< what it knew at its last fence of mbarriers
   };
   /// bar.sync with a number of threads.
   struct NamedBarrier {
@@ -139,6 +160,7 @@ private:
     const TensorMap *map;
     int32_t coordinates[TensorMap::maxRank];
     uint32_t site;
+    uint32_t thread; ///< which has issued it
   };
   struct Mbarrier {
     uint32_t arrivals = 0, pending = 0;
@@ -150,6 +172,20 @@ private:
     std::vector<uint32_t> waiting; ///< threads
     Order::Clocks arrived, completed;
     std::vector<TensorCopy> copies; ///< not landed
+    uint32_t rank = 0;              ///< of its block
+  };
+  /// A block of the cluster.
+  struct Member {
+    SharedMemory shared;
+    uint32_t epoch = 0, atBarrier = 0, done = 0;
+    NamedBarrier named[16];
+    /// The last arrival of each thread of another block at a barrier of this.
+    std::map<uint32_t, Access> visits;
+  };
+  struct ClusterBarrier {
+    uint32_t arrived = 0, phase = 0;
+    std::vector<uint32_t> waiting; ///< threads
+    Order::Clocks arrivals, completed;
   };
   /// Four warps that multiply together.
   struct Warpgroup {
@@ -177,10 +213,25 @@ private:
   void wait(uint32_t site);
   /// Stops with `finding` if `right` is false.
   void check(bool right, uint32_t site);
-  Mbarrier &findMbarrier(void *address, uint32_t site);
+  /// The mbarrier, which may be another block's if `mayBeRemote`.
+  Mbarrier &findMbarrier(void *address, bool mayBeRemote, uint32_t site);
+  void checkInitFence(const Mbarrier &barrier, uint32_t site);
   void completePhase(Mbarrier &barrier);
   /// Finishes a copy that threads wait for. Returns false if there is none.
   bool landCopy();
+  void beginLoad(void *to, const TensorMap *map, const int32_t *coordinates,
+                 void *mbarrier, uint32_t site);
+  // Cluster.cpp
+  uint32_t getRank() const { return current / perBlock; }
+  uint32_t getRank(const void *address) const;
+  uint32_t getBlock() const { return firstBlock + getRank(); }
+  /// The first thread of the current block.
+  uint32_t getFirst() const { return getRank() * perBlock; }
+  std::string describeThread(uint32_t thread) const;
+  void completeCluster();
+  /// At the end of the last thread of a block: that no other one may still
+  /// access its shared memory.
+  void checkVisits();
   float findSum(float sum, bool mustBeFinished, uint32_t site);
   void countTensor(const TensorMap &map, const int32_t *coordinates, bool write,
                    uint32_t site);
@@ -212,15 +263,18 @@ private:
   std::vector<uint32_t> order;
   std::vector<Meeting> meetings; ///< one per warp
   std::vector<uint32_t> warpEpochs;
-  uint32_t count = 0;   ///< threads of a block
-  uint32_t current = 0; ///< the current thread
-  uint32_t block = 0;
-  uint32_t epoch = 0;
-  uint32_t atBarrier = 0, done = 0;
+  uint32_t count = 0;    ///< threads of a cluster
+  uint32_t perBlock = 0; ///< threads of a block
+  uint32_t current = 0;  ///< the current thread
+  uint32_t firstBlock = 0;
+  uint32_t epoch = 0; ///< the last one of any block
+  uint32_t done = 0;
   bool failed = false;
+  std::vector<std::unique_ptr<Member>> members; ///< of a cluster, by rank
+  Member *own = nullptr;                        ///< of the current thread
+  ClusterBarrier clusterBarrier;
   Order ordering;
-  std::vector<uint16_t> fences; ///< of the async proxy, by thread
-  NamedBarrier named[16];
+  std::vector<uint16_t> fences;         ///< of the async proxy, by thread
   std::map<void *, Mbarrier> mbarriers; ///< by address
   std::vector<Warpgroup> warpgroups;
 };

@@ -38,7 +38,7 @@ void Counters::begin(const Library &from, const Kernel &what,
   for (uint32_t variable : what.shared)
     shared += from.shared[variable].bytes;
   basicBlocks = static_cast<uint32_t>(what.basicBlocks.size());
-  executions.assign(size_t(threads) * basicBlocks, 0);
+  executions.assign(size_t(threads) * what.cluster * basicBlocks, 0);
   sites.clear();
   ops = {};
   reached.clear();
@@ -50,10 +50,11 @@ void Counters::endBlock() {
     finish(key[0] / 2, static_cast<Space>(key[0] % 2), request);
   open.clear();
   reached.clear();
-  for (uint32_t warp = 0; warp < threads; warp += 32)
+  uint32_t all = threads * kernel->cluster;
+  for (uint32_t warp = 0; warp < all; warp += 32)
     for (uint32_t i = 0; i < basicBlocks; ++i) {
       uint32_t most = 0;
-      for (uint32_t t = warp; t < std::min(warp + 32, threads); ++t)
+      for (uint32_t t = warp; t < std::min(warp + 32, all); ++t)
         most = std::max(most, executions[size_t(t) * basicBlocks + i]);
       for (uint32_t c = 0; c < opClasses; ++c)
         ops[c] += uint64_t(most) * kernel->basicBlocks[i][c];

@@ -47,7 +47,7 @@ public:
   /// Call before the blocks of a launch.
   void begin(const Library &library, const Kernel &kernel, uint32_t threads,
              uint32_t dynamicShared);
-  /// Call after each block, whose lanes may have diverged.
+  /// Call after each cluster, whose lanes may have diverged.
   void endBlock();
 
   /// The current lane executes a basic block.

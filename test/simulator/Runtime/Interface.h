@@ -33,7 +33,9 @@ enum class Register : uint32_t {
   GridY,
   GridZ,
   Lane,
-  WarpSize
+  WarpSize,
+  ClusterRank,
+  ClusterSize
 };
 enum class Shuffle : uint32_t { Butterfly, Up, Down, Index };
 /// Leader (elect.sync): whether this is the first lane.
@@ -120,10 +122,17 @@ void sim_mbarrier_arrive(void *mbarrier, uint32_t arrivals, uint32_t bytes,
                          uint32_t site);
 void sim_mbarrier_wait(void *mbarrier, uint32_t parity, uint32_t site);
 void sim_fence_async();
+void sim_fence_init(); ///< of mbarriers
+/// Clusters: mapa, and barrier.cluster.
+void *sim_map_shared(void *address, uint32_t rank, uint32_t site);
+void sim_cluster_arrive(uint32_t relaxed, uint32_t site);
+void sim_cluster_wait(uint32_t site);
 /// cp.async.bulk.tensor: between shared memory and the box of `map` at the
-/// `rank` coordinates.
+/// `rank` coordinates. `mask`: the blocks of the cluster that receive it; 0:
+/// without multicast.
 void sim_load_tensor(void *to, const void *map, const int32_t *coordinates,
-                     uint32_t rank, void *mbarrier, uint32_t site);
+                     uint32_t rank, void *mbarrier, uint32_t mask,
+                     uint32_t site);
 void sim_store_tensor(const void *from, const void *map,
                       const int32_t *coordinates, uint32_t rank, uint32_t site);
 void sim_commit_stores();

@@ -93,6 +93,10 @@ bool Library::parse(const char *manifest, std::string &error) {
       in >> kernels.back().dynamicShared;
     } else if (what == "ordered" && !kernels.empty()) {
       kernels.back().ordered = true;
+    } else if (what == "cluster" && !kernels.empty()) {
+      in >> kernels.back().cluster;
+      if (!kernels.back().cluster)
+        in.setstate(std::ios::failbit);
     } else if (what == "ops" && !kernels.empty()) {
       std::array<uint32_t, opClasses> ops;
       for (uint32_t &count : ops)

@@ -55,6 +55,8 @@ struct Kernel {
   uint32_t shift = 2;
   /// Whether its threads wait for some others (see Order.h).
   bool ordered = false;
+  /// Blocks of a cluster, which follow each other along x.
+  uint32_t cluster = 1;
   ClosedForm units;
   std::vector<Argument> arguments;
   std::vector<uint32_t> shared; ///< indices into Library::shared

@@ -30,7 +30,7 @@ void Block::loadMatrices(const void *row, uint32_t number, bool transposed,
       Access now = getAccess(site);
       now.thread = static_cast<uint16_t>(current / 32 * 32 + lane);
       now.kind = Access::Lanes; // every lane gets a part of the row
-      if (!shared.read(warp[lane].address, 16, 16, now, finding))
+      if (!own->shared.read(warp[lane].address, 16, 16, now, finding))
         fail("at " + library->getSite(site) + ": the row of lane " +
              std::to_string(lane) + ": " + finding);
     }
@@ -72,8 +72,8 @@ void Block::storeMatrices(void *row, uint32_t number, bool transposed,
       Access now = getAccess(site);
       now.thread = static_cast<uint16_t>(current / 32 * 32 + lane);
       now.kind = Access::Lanes; // every lane has a part of the row
-      if (!shared.write(reinterpret_cast<void *>(rows[lane]), 16, 16, now,
-                        finding))
+      if (!own->shared.write(reinterpret_cast<void *>(rows[lane]), 16, 16, now,
+                             finding))
         fail("at " + library->getSite(site) + ": the row of lane " +
              std::to_string(lane) + ": " + finding);
     }

@@ -26,6 +26,15 @@ void Order::forget() {
     row.clear();
 }
 
+void Order::synchronize(uint32_t first, uint32_t number,
+                        const std::vector<uint32_t> &warpEpochs) {
+  Clocks all;
+  for (uint32_t thread = first; thread < first + number; ++thread)
+    release(thread, warpEpochs[thread / 32], all);
+  for (uint32_t thread = first; thread < first + number; ++thread)
+    acquire(thread, all);
+}
+
 uint16_t Order::addUnit() { return static_cast<uint16_t>(firstUnit + units++); }
 
 Order::Clocks &Order::getRow(uint32_t thread) {

@@ -28,18 +28,24 @@ namespace vit::sim {
 
 class Order {
 public:
-  /// Clocks of threads, then epochs of warps, then clocks of units.
+  /// Clocks of the threads of a cluster, then epochs of warps, then clocks of
+  /// units.
   using Clocks = std::vector<uint32_t>;
 
   /// The `thread` of accesses by the first asynchronous unit.
   static constexpr uint16_t firstUnit = 2048;
   static constexpr uint32_t maxUnits = 128;
 
-  /// Starts a block of `count` threads. Without `active`, nothing is known.
+  /// Starts a cluster of `count` threads, whose blocks are of whole warps if
+  /// there are several. Without `active`, nothing is known.
   void begin(uint32_t count, bool active);
   bool isActive() const { return active; }
   /// A barrier of all threads: the epoch tells all that was known.
   void forget();
+  /// A barrier of the `count` threads from `first` on, where others also have
+  /// clocks: these threads know all that one of them knew or did.
+  void synchronize(uint32_t first, uint32_t count,
+                   const std::vector<uint32_t> &warpEpochs);
 
   uint32_t getClock(uint32_t thread) const {
     return active ? clocks[thread] : 0;
@@ -51,6 +57,11 @@ public:
   /// Adds what `thread` knows and has done to `to`. `warpEpoch`: of its warp.
   void release(uint32_t thread, uint32_t warpEpoch, Clocks &to);
   void acquire(uint32_t thread, const Clocks &from);
+  /// Adds what `from` says to `to`.
+  static void add(const Clocks &from, Clocks &to) {
+    if (!from.empty())
+      join(to, from);
+  }
   /// Adds that `unit` has finished what it did up to `clock`.
   void finish(uint16_t unit, uint32_t clock, Clocks &to) const;
   void acquireUnit(uint32_t thread, uint16_t unit, uint32_t clock);
@@ -58,9 +69,9 @@ public:
   bool knows(uint32_t thread, const Access &access) const;
 
 private:
-  uint32_t size() const { return count + 32 + maxUnits; }
+  uint32_t size() const { return getIndex(firstUnit) + maxUnits; }
   uint32_t getIndex(uint16_t unit) const {
-    return count + 32 + (unit - firstUnit);
+    return count + (count + 31) / 32 + (unit - firstUnit);
   }
   Clocks &getRow(uint32_t thread);
   static void join(Clocks &to, const Clocks &from);

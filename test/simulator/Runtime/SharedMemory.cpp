@@ -70,8 +70,11 @@ bool SharedMemory::layOut(const Library &from, const Kernel &kernel,
 }
 
 void SharedMemory::beginBlock(uint32_t epoch, const Order &ofBlock,
-                              const std::vector<uint16_t> &ofThreads) {
+                              const std::vector<uint16_t> &ofThreads,
+                              uint32_t inCluster, uint32_t perBlock) {
   blockEpoch = epoch;
+  rank = inCluster;
+  threads = perBlock;
   order = &ofBlock;
   fences = &ofThreads;
   readers.clear();
@@ -79,8 +82,6 @@ void SharedMemory::beginBlock(uint32_t epoch, const Order &ofBlock,
   for (uint32_t i = 0; i < used / 4; ++i)
     data[i] = unwritten;
 }
-
-void SharedMemory::reset() { words.assign(words.size(), {}); }
 
 void *SharedMemory::getAddress(uint32_t variable) const {
   // All variables without a size are the same memory.
@@ -102,6 +103,14 @@ std::string SharedMemory::describe(uint32_t offset) const {
   return "byte " + std::to_string(inside) + " of shared @" +
          library->shared[nearest->variable].name + " (" +
          std::to_string(nearest->bytes) + " bytes)";
+}
+
+std::string SharedMemory::describeThread(const Access &access) const {
+  std::string text = "thread " + std::to_string(access.thread % threads);
+  if (isRemote(access))
+    text += " of block " + std::to_string(access.thread / threads) +
+            " of the cluster";
+  return text;
 }
 
 bool SharedMemory::isInside(uint32_t offset, uint32_t size, uint32_t alignment,
@@ -134,21 +143,19 @@ bool SharedMemory::fail(std::string &finding, const char *what, uint32_t word,
                         const Access &other, const char *otherDid) const {
   if (other.kind == Access::Pending) {
     finding = std::string("pending: ") + what + " " + describe(word << shift) +
-              ", which the asynchronous copy of thread " +
-              std::to_string(other.thread) + " at " +
-              library->getSite(other.site) +
+              ", which the asynchronous copy of " + describeThread(other) +
+              " at " + library->getSite(other.site) +
               " may write until it is waited for";
     return false;
   }
-  finding =
-      std::string("race: ") + what + " " + describe(word << shift) +
-      ", which " +
-      (other.thread >= Order::firstUnit
-           ? "an asynchronous unit"
-           : (other.kind == Access::One ? "thread " : "others and thread ") +
-                 std::to_string(other.thread)) +
-      " " + otherDid + " at " + library->getSite(other.site) +
-      " with no barrier between";
+  finding = std::string("race: ") + what + " " + describe(word << shift) +
+            ", which " +
+            (other.thread >= Order::firstUnit
+                 ? "an asynchronous unit"
+                 : (other.kind == Access::One ? "" : "others and ") +
+                       describeThread(other)) +
+            " " + otherDid + " at " + library->getSite(other.site) +
+            " with no barrier between";
   return false;
 }
 
@@ -264,7 +271,7 @@ bool SharedMemory::isFenced(const void *address, uint32_t size,
         (*fences)[writer.thread] != writer.fence)
       continue;
     finding = std::string("fence: ") + what + " " + describe(i << shift) +
-              ", which thread " + std::to_string(writer.thread) + " wrote at " +
+              ", which " + describeThread(writer) + " wrote at " +
               library->getSite(writer.site) +
               " with no fence.proxy.async since";
     return false;

@@ -19,7 +19,7 @@
 
 namespace vit::sim {
 
-/// The shared memory of the current block. Each variable has exactly its
+/// The shared memory of a block. Each variable has exactly its
 /// declared alignment, with a gap before the next one.
 class SharedMemory {
 public:
@@ -32,10 +32,13 @@ public:
   /// `dynamic` bytes of the launch. Returns false if they do not fit.
   bool layOut(const Library &library, const Kernel &kernel, uint32_t dynamic,
               std::string &finding);
-  /// Fills memory with garbage. `epoch` is the first epoch of the block,
-  /// `order` its order, and `fences` count those of each thread.
+  /// Fills memory with garbage. `epoch` is the first epoch of the block's
+  /// cluster, `order` its order, and `fences` count those of each thread. The
+  /// block is that of number `rank` in its cluster, each of which has `threads`
+  /// threads.
   void beginBlock(uint32_t epoch, const Order &order,
-                  const std::vector<uint16_t> &fences);
+                  const std::vector<uint16_t> &fences, uint32_t rank,
+                  uint32_t threads);
   void *getAddress(uint32_t variable) const;
   bool contains(const void *address) const {
     return reinterpret_cast<uintptr_t>(address) -
@@ -65,8 +68,6 @@ public:
   bool readAsync(const void *address, uint32_t size, const Access &now,
                  uint16_t unit, uint32_t clock, std::string &finding);
   const void *getBase() const { return bytes.get(); }
-  /// Forgets all accesses, so that epochs can restart.
-  void reset();
 
 private:
   struct Word {
@@ -85,7 +86,14 @@ private:
   bool place(uint32_t variable, uint32_t size, uint32_t alignment);
   bool isInside(uint32_t offset, uint32_t size, uint32_t alignment,
                 const char *what, std::string &finding) const;
+  /// Whether `access` is that of a thread of another block.
+  bool isRemote(const Access &access) const {
+    return access.thread < Order::firstUnit && access.thread / threads != rank;
+  }
   bool isOrdered(const Access &access, const Access &now) const {
+    // Epochs of different blocks say nothing of their order.
+    if (access.epoch >= blockEpoch && (isRemote(access) || isRemote(now)))
+      return order->knows(now.thread, access);
     return access.isBefore(now) ||
            (access.epoch == now.epoch && access.kind != Access::Warps &&
             order->knows(now.thread, access));
@@ -96,6 +104,7 @@ private:
            word.writer.epoch >= blockEpoch;
   }
   std::string describe(uint32_t offset) const;
+  std::string describeThread(const Access &access) const;
   bool fail(std::string &finding, const char *what, uint32_t word,
             const Access &other, const char *otherDid) const;
 
@@ -106,6 +115,7 @@ private:
   std::vector<Placed> placed;
   uint32_t used = 0;
   uint32_t blockEpoch = 0;
+  uint32_t rank = 0, threads = 1;
   const Library *library = nullptr;
   const Order *order = nullptr;
   const std::vector<uint16_t> *fences = nullptr;

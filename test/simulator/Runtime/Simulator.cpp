@@ -24,6 +24,19 @@ bool Simulator::check(const Launch &launch, std::string &finding) {
               " threads, but declared for " + std::to_string(kernel.threads);
     return false;
   }
+  if (kernel.cluster > 1 &&
+      (threads % 128 || threads * kernel.cluster > Block::maxClusterThreads)) {
+    finding = "the simulator knows clusters of at most " +
+              std::to_string(Block::maxClusterThreads) +
+              " threads alone, in blocks of whole warpgroups";
+    return false;
+  }
+  if (launch.grid.x % kernel.cluster) {
+    finding = "launched with " + std::to_string(launch.grid.x) +
+              " blocks, which are no whole clusters of " +
+              std::to_string(kernel.cluster);
+    return false;
+  }
   return true;
 }
 
@@ -53,7 +66,8 @@ bool Simulator::run(const Launch &launch, std::string &finding) {
                       static_cast<uint32_t>(launch.block.getCount()),
                       launch.dynamicShared);
     schedule.restart();
-    schedule.order(order, static_cast<uint32_t>(launch.grid.getCount()));
+    uint64_t clusters = launch.grid.getCount() / launch.kernel->cluster;
+    schedule.order(order, static_cast<uint32_t>(clusters));
     for (uint32_t index : order)
       if (!block.run(index)) {
         block.global.rollBack();

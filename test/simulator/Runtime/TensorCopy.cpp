@@ -81,33 +81,49 @@ void Block::countTensor(const TensorMap &map, const int32_t *coordinates,
   counters->copyTensor(site, write, addresses, map.elementBytes);
 }
 
+/// A load into the memory of one block, at `to`.
+void Block::beginLoad(void *to, const TensorMap *map,
+                      const int32_t *coordinates, void *mbarrier,
+                      uint32_t site) {
+  Mbarrier &barrier = findMbarrier(mbarrier, /*mayBeRemote=*/true, site);
+  checkInitFence(barrier, site);
+  auto bytes = static_cast<uint32_t>(map->getBoxBytes());
+  check(members[barrier.rank]->shared.beginCopy(to, bytes, 128, getAccess(site),
+                                                finding),
+        site);
+  TensorCopy copy{static_cast<char *>(to), map, {}, site, current};
+  memcpy(copy.coordinates, coordinates, map->rank * sizeof *coordinates);
+  barrier.copies.push_back(copy);
+}
+
 void Block::loadTensor(void *to, const TensorMap *map,
                        const int32_t *coordinates, uint32_t rank,
-                       void *mbarrier, uint32_t site) {
+                       void *mbarrier, uint32_t mask, uint32_t site) {
   switchSometimes();
   check(isValid(map, rank, to, finding), site);
-  Mbarrier &barrier = findMbarrier(mbarrier, site);
-  if (fences[barrier.initThread] == barrier.initFence) {
-    finding = "fence: completes on the mbarrier that thread " +
-              std::to_string(barrier.initThread) + " initialised at " +
-              library->getSite(barrier.initSite) +
-              " with no fence.mbarrier_init since";
+  if (getRank(to) != getRank() || getRank(mbarrier) != getRank()) {
+    finding = "multicast: the addresses must be those of this block";
     check(false, site);
   }
-  auto bytes = static_cast<uint32_t>(map->getBoxBytes());
+  if (mask >> members.size()) {
+    finding = "multicast: the mask " + std::to_string(mask) +
+              " names blocks that a cluster of " +
+              std::to_string(members.size()) + " does not have";
+    check(false, site);
+  }
+  for (uint32_t other = 0; other < members.size(); ++other)
+    if (mask ? mask >> other & 1 : other == getRank())
+      beginLoad(mapShared(to, other, site), map, coordinates,
+                mapShared(mbarrier, other, site), site);
   Access now = getAccess(site);
-  check(shared.beginCopy(to, bytes, 128, now, finding), site);
   check(forEachElement(*map, coordinates,
                        [&](uint64_t, char *from) {
                          return !from || global.read(from, map->elementBytes,
                                                      map->elementBytes, now,
-                                                     block, finding);
+                                                     getBlock(), finding);
                        }),
         site);
   countTensor(*map, coordinates, false, site);
-  TensorCopy copy{static_cast<char *>(to), map, {}, site};
-  memcpy(copy.coordinates, coordinates, rank * sizeof *coordinates);
-  barrier.copies.push_back(copy);
 }
 
 bool Block::landCopy() {
@@ -127,11 +143,11 @@ bool Block::landCopy() {
     });
     auto bytes = static_cast<uint32_t>(map.getBoxBytes());
     Access written;
-    written.epoch = epoch;
+    written.epoch = members[barrier.rank]->epoch;
     written.site = copy.site;
     written.clock = barrier.phase + 1;
     written.thread = barrier.unit;
-    shared.endCopy(copy.to, bytes, written);
+    members[barrier.rank]->shared.endCopy(copy.to, bytes, written);
     barrier.bytes -= bytes;
     completePhase(barrier);
     return true;
@@ -155,16 +171,16 @@ void Block::storeTensor(const void *from, const TensorMap *map,
   ++self.storeClock;
   auto bytes = static_cast<uint32_t>(map->getBoxBytes());
   Access now = getAccess(site);
-  check(shared.readAsync(from, bytes, now, self.storeUnit, self.storeClock,
-                         finding),
+  check(own->shared.readAsync(from, bytes, now, self.storeUnit, self.storeClock,
+                              finding),
         site);
-  check(shared.isFenced(from, bytes, "stores", finding), site);
+  check(own->shared.isFenced(from, bytes, "stores", finding), site);
   check(forEachElement(*map, coordinates,
                        [&](uint64_t offset, char *to) {
                          if (!to)
                            return true;
                          if (!global.write(to, map->elementBytes,
-                                           map->elementBytes, now, block,
+                                           map->elementBytes, now, getBlock(),
                                            finding))
                            return false;
                          memcpy(to, getSwizzled(from, offset, map->swizzle),
@@ -192,9 +208,10 @@ void Block::waitForStores(uint32_t most) {
 //===----------------------------------------------------------------------===//
 
 void sim_load_tensor(void *to, const void *map, const int32_t *coordinates,
-                     uint32_t rank, void *mbarrier, uint32_t site) {
+                     uint32_t rank, void *mbarrier, uint32_t mask,
+                     uint32_t site) {
   running->loadTensor(to, static_cast<const TensorMap *>(map), coordinates,
-                      rank, mbarrier, site);
+                      rank, mbarrier, mask, site);
 }
 void sim_store_tensor(const void *from, const void *map,
                       const int32_t *coordinates, uint32_t rank,

@@ -134,7 +134,7 @@ std::vector<double> Block::joinWords(const Thread *group) {
 bool Block::readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
                         const char *name, const Warpgroup &group, uint32_t site,
                         std::vector<double> &values) {
-  Operand operand(descriptor, shared.getBase(), transposed);
+  Operand operand(descriptor, own->shared.getBase(), transposed);
   if (operand.swizzle != 1 || (operand.start >> 7 & 7) != operand.baseOffset) {
     finding = std::string("descriptor of ") + name +
               ": the simulator knows the swizzle of 128 bytes, of matrices "
@@ -147,9 +147,10 @@ bool Block::readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
     for (uint32_t k = 0; k < 16; ++k) {
       const char *address = operand.getAddress(i, k);
       bool isPiece = (transposed ? i : k) % 8 == 0; // of 16 bytes
-      if (isPiece && !(shared.readAsync(address, 16, now, group.unit,
-                                        group.clock, finding) &&
-                       shared.isFenced(address, 16, "multiplies", finding)))
+      if (isPiece &&
+          !(own->shared.readAsync(address, 16, now, group.unit, group.clock,
+                                  finding) &&
+            own->shared.isFenced(address, 16, "multiplies", finding)))
         return false;
       values[i * 16 + k] = operand.get(i, k);
     }
@@ -239,8 +240,8 @@ void Block::setRegisters(uint32_t number, uint32_t site) {
     for (uint32_t lane = 0; lane < 32; ++lane)
       warp[lane].maxRegisters = number;
     uint64_t all = 0;
-    for (const Thread &thread : threads)
-      all += thread.maxRegisters;
+    for (uint32_t i = getFirst(); i < getFirst() + perBlock; ++i)
+      all += threads[i].maxRegisters;
     if (all > 65536) {
       finding = "registers: the block asks for " + std::to_string(all) +
                 " of the 65536 of a multiprocessor";
