@@ -8,6 +8,7 @@
 #include "GpuTiles.h"
 
 #include "KernelUtils.h"
+#include "vit/Kernel/Cluster.h"
 #include "vit/Kernel/Layout.h"
 #include "vit/Kernel/TensorCores.h"
 
@@ -53,11 +54,19 @@ static int64_t getTensorDepth(Operation *op, const GemmTile &tile) {
 
 /// A warpgroup has 64 rows of all columns, a thread two rows of a quarter of
 /// them; another warpgroup copies. The rates are those at which the operands
-/// arrive, as far as they limit the products; they are not measured.
+/// arrive, as far as they limit the products; they are not measured. In a
+/// cluster of two a workgroup copies half of the columns' operand from the L2
+/// cache: of both a third less in tiles of 128 x 256, which gained 3 % in a
+/// published series of kernels on an H100 (777 to 799 TFLOP/s, README of
+/// github.com/pranjalssh/fast.cu), a sixth to a third less in the others, which
+/// wait for operands more.
 static constexpr GemmTile kWarpgroup[] = {
-    {128, 256, 2, 64, 64, 1.0, 128},  {128, 192, 2, 48, 64, 0.95, 128},
-    {128, 128, 2, 32, 64, 0.85, 128}, {128, 64, 2, 16, 64, 0.6, 128},
-    {64, 128, 2, 32, 64, 0.55, 128},  {64, 64, 2, 16, 64, 0.4, 128}};
+    {128, 256, 2, 64, 64, 1.0, 128, 1.03},
+    {128, 192, 2, 48, 64, 0.95, 128, 0.98},
+    {128, 128, 2, 32, 64, 0.85, 128, 0.9},
+    {128, 64, 2, 16, 64, 0.6, 128, 0.63},
+    {64, 128, 2, 32, 64, 0.55, 128, 0.6},
+    {64, 64, 2, 16, 64, 0.4, 128, 0.43}};
 
 /// The same for cooperative matrices, with subgroups in place of warps.
 static constexpr GemmTile kMatrix[] = {{128, 128, 8, 8, 32, 1.0},
@@ -88,27 +97,43 @@ static int64_t getWidth(Value value, int64_t group) {
   return paddedChannels(tensorOf(value).getShape().back(), group);
 }
 
+namespace {
+struct Choice {
+  GemmTile tile;
+  int64_t cluster; ///< workgroups that share an operand
+};
+} // namespace
+
 /// The tile with the least estimated time for a product of rows x columns, if
 /// each processor runs one workgroup at a time. The rows of a thread are a
-/// multiple of `threadRows`.
-static GemmTile chooseGemmTile(int64_t rows, int64_t columns,
-                               const GpuTiles &tiles,
-                               ArrayRef<GemmTile> choices, int64_t threadRows) {
-  GemmTile best = choices.front();
+/// multiple of `threadRows`. Clusters, which take pairs of rows of tiles, are
+/// considered if all processors have a tile: what a few of them copy is no
+/// limit.
+static Choice chooseGemmTile(int64_t rows, int64_t columns,
+                             const GpuTiles &tiles, ArrayRef<GemmTile> choices,
+                             int64_t threadRows, bool mayCluster) {
+  Choice best = {choices.front(), 1};
   double bestTime = -1.0;
-  for (const GemmTile &tile : choices) {
-    if (tile.threadRows % threadRows != 0)
-      continue;
-    int64_t units = llvm::divideCeil(rows, tile.rows) *
+  auto consider = [&](const GemmTile &tile, int64_t cluster, double rate) {
+    int64_t units = cluster * llvm::divideCeil(rows, cluster * tile.rows) *
                     llvm::divideCeil(columns, tile.cols);
+    if (cluster > 1 && units < tiles.processors)
+      return;
     double time =
         static_cast<double>(llvm::divideCeil(units, tiles.processors) *
                             tile.rows * tile.cols) /
-        tile.rate;
+        rate;
     if (bestTime < 0.0 || time < bestTime) {
-      best = tile;
+      best = {tile, cluster};
       bestTime = time;
     }
+  };
+  for (const GemmTile &tile : choices) {
+    if (tile.threadRows % threadRows != 0)
+      continue;
+    consider(tile, 1, tile.rate);
+    if (mayCluster && tile.clusterRate > 0.0)
+      consider(tile, 2, tile.clusterRate);
   }
   return best;
 }
@@ -127,8 +152,9 @@ static ArrayRef<GemmTile> getChoices(Operation *product,
   llvm_unreachable("no such unit");
 }
 
-static TileAttr getTile(MLIRContext *context, const GemmTile &tile,
+static TileAttr getTile(MLIRContext *context, const Choice &choice,
                         int64_t depth) {
+  const GemmTile &tile = choice.tile;
   return TileAttr::get(context, tile.rows, tile.cols, depth, tile.threads(),
                        tile.threadRows, tile.threadCols);
 }
@@ -136,14 +162,15 @@ static TileAttr getTile(MLIRContext *context, const GemmTile &tile,
 static TileAttr getGemmTile(GemmOp gemm, const GpuTiles &tiles, int64_t batch) {
   RankedTensorType type = tensorOf(gemm.getResult());
   int64_t rows = batch * (type.getRank() == 3 ? type.getDimSize(1) : 1);
-  GemmTile tile =
-      chooseGemmTile(rows, padTo(type.getShape().back(), kChannelPad), tiles,
-                     getChoices(gemm, tiles), /*threadRows=*/1);
-  int64_t depth = getTensorDepth(gemm, tile);
+  Choice tile = chooseGemmTile(rows, padTo(type.getShape().back(), kChannelPad),
+                               tiles, getChoices(gemm, tiles), /*threadRows=*/1,
+                               /*mayCluster=*/true);
+  int64_t depth = getTensorDepth(gemm, tile.tile);
   // Padded, a multiple of 32 is one, too.
   if (usesDotProducts(gemm, *tiles.level) && depth > 1 &&
       tensorOf(gemm.getInput()).getShape().back() % depth != 0)
     depth = kChannelPad;
+  setCluster(gemm, tile.cluster);
   return getTile(gemm.getContext(), tile, depth);
 }
 
@@ -153,11 +180,11 @@ static TileAttr getWeightGradientTile(WeightGradientOp op,
                                       const GpuTiles &tiles) {
   RankedTensorType type = tensorOf(op.getResult());
   bool isTensor = usesTensorCores(op, *tiles.level);
-  GemmTile tile =
+  Choice tile =
       chooseGemmTile(type.getDimSize(0), padTo(type.getDimSize(1), kChannelPad),
                      tiles, getChoices(op, tiles),
-                     /*threadRows=*/isTensor ? 1 : 4);
-  int64_t depth = isTensor                ? getTensorDepth(op, tile)
+                     /*threadRows=*/isTensor ? 1 : 4, /*mayCluster=*/false);
+  int64_t depth = isTensor                ? getTensorDepth(op, tile.tile)
                   : tiles.level->isDirect ? 1
                                           : 16;
   return getTile(op.getContext(), tile, depth);

@@ -19,6 +19,9 @@ struct GemmTile {
   int64_t rows, cols, threadRows, threadCols, depth;
   double rate;         ///< speed when all processors are busy, against the best
   int64_t copiers = 0; ///< threads that only copy operands
+  /// The rate of a product by clusters of two workgroups that share an operand;
+  /// 0: none are used.
+  double clusterRate = 0;
   int64_t threads() const {
     return rows * cols / (threadRows * threadCols) + copiers;
   }
@@ -52,6 +55,7 @@ TileAttr getElementwiseTile(MLIRContext *context, int64_t threads);
 TileAttr getAddedTile(TileAttr tile);
 
 /// The tile of `kernel`, chosen for calls with `batch` images; any batch works.
+/// Also sets the workgroups that share an operand of a product (Cluster.h).
 TileAttr getGpuTile(KernelOpInterface kernel, const GpuTiles &tiles,
                     int64_t batch);
 

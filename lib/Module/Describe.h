@@ -134,6 +134,7 @@ struct KernelCode {
   schema::Extent batchIterations;
   std::vector<schema::TensorMap> maps;
   bool isResident = false;
+  int64_t cluster = 0;
 };
 using KernelCodes = llvm::StringMap<KernelCode>;
 

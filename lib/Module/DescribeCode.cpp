@@ -105,7 +105,8 @@ KernelCodes Images::addCode(const CompiledLevel &level,
                             /*iterations=*/0,
                             schema::Extent(),
                             mapsOf(kernel),
-                            kernel.isResident};
+                            kernel.isResident,
+                            kernel.cluster};
   }
   return codes;
 }

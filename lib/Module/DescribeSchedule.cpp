@@ -397,10 +397,14 @@ FailureOr<uint32_t> ScheduleBuilder::addKernel(kernel::DispatchOp dispatch) {
         std::make_unique<schema::Extent>(code->second.batchIterations);
   kernel->maps = code->second.maps;
   kernel->is_resident = code->second.isResident;
+  kernel->cluster = code->second.cluster;
   kernel->argument_count =
       dispatch->getNumOperands() + dispatch->getNumResults();
   kernel->scratch = dispatch.getScratch();
   kernel->tile = tileText(dispatch);
+  if (code->second.cluster)
+    kernel->tile +=
+        llvm::formatv(", clusters of {0}", code->second.cluster).str();
   schedule.kernels.push_back(std::move(kernel));
   return known->second;
 }

@@ -103,10 +103,16 @@ refuse(char *reason, size_t size, const char *format, ...) {
 static bool checkLaunches(const schema::Kernel &kernel, schema::Target target,
                           char *reason, size_t size) {
   uint32_t maps = count(kernel.maps());
-  if (target != schema::Target::Cuda && (maps || kernel.is_resident()))
+  if (target != schema::Target::Cuda &&
+      (maps || kernel.is_resident() || kernel.cluster()))
     return refuse(reason, size,
-                  "has tensor maps or is resident, which is for "
+                  "has tensor maps, is resident or has clusters, which is for "
                   "cuda");
+  if (kernel.cluster() && (kernel.cluster() != 2 || !kernel.is_resident()))
+    return refuse(reason, size,
+                  "has clusters of %u workgroups, where only resident kernels "
+                  "may have some, of 2",
+                  kernel.cluster());
   if (maps > kMaxTensorMaps)
     return refuse(reason, size, "has %u tensor maps, at most %u are possible",
                   maps, kMaxTensorMaps);

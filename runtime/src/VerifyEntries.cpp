@@ -201,6 +201,11 @@ vit_status Checker::command(const schema::Entry &entry,
                      count(s.kernels()));
     if (!c.units())
       return corrupt("%s has no work units", what);
+    if (uint32_t cluster = s.kernels()->Get(c.kernel())->cluster();
+        cluster && c.units()->times() % cluster)
+      return corrupt("%s has multiples of %llu work units, for clusters of %u",
+                     what, static_cast<unsigned long long>(c.units()->times()),
+                     cluster);
     expected = s.kernels()->Get(c.kernel())->argument_count();
     break;
   case schema::CommandKind::Barrier:

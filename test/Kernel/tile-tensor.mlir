@@ -4,9 +4,14 @@
 // Of Vulkan's levels, coop has them.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=coop batch=64}))' | FileCheck %s --check-prefix=COOP
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=tiled_256 batch=64}))' | FileCheck %s --check-prefix=VULKAN
+// Of warpgroups, some in clusters.
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda level=sm_90a batch=64}))' | FileCheck %s --check-prefix=FEWER
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda level=sm_90a batch=128}))' | FileCheck %s --check-prefix=PAIRS
 
 !x = tensor<?x197x768xbf16>
 // CHECK-LABEL: func.func @products
+// FEWER-LABEL: func.func @products
+// PAIRS-LABEL: func.func @products
 func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %h: tensor<1000x768xbf16>)
     -> (tensor<?x197x3072xf32>, tensor<?x1000xf32>, tensor<768x768xf32>) {
   // 96 units in one wave; 2,376 in 18.
@@ -14,15 +19,21 @@ func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %
   // MANY:   kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 16>
   // VULKAN: kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 16, threads = 256, thread_rows = 8, thread_cols = 8>
   // COOP:   kernel.gemm {{.*}} tile<rows = 128, cols = 128, chunk = 32, threads = 256, thread_rows = 8, thread_cols = 8>
+  // 99 x 12 units in 9 waves, 100 x 12 would take 10; 197 x 12 in 18, and so do 198 x 12.
+  // FEWER:  kernel.gemm {{.*}} tile<rows = 128, cols = 256, chunk = 64, threads = 384, thread_rows = 2, thread_cols = 64>
+  // PAIRS:  kernel.gemm {{.*}} tile<rows = 128, cols = 256, chunk = 64, threads = 384, thread_rows = 2, thread_cols = 64> attributes {kernel.cluster = 2 : i64}
   %0 = kernel.gemm %x, %w {
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
   } : (!x, tensor<3072x768xbf16>) -> tensor<?x197x3072xf32>
   // ONE:    kernel.gemm {{.*}} tile<rows = 32, cols = 64, chunk = 32, threads = 128, thread_rows = 2, thread_cols = 8>
+  // 32 units: less than one wave.
+  // PAIRS:  kernel.gemm {{.*}} tile<rows = 64, cols = 64, chunk = 64, threads = 256, thread_rows = 2, thread_cols = 16>
   %1 = kernel.gemm %r, %h {
   ^bb0(%acc: f32):
     kernel.yield %acc : f32
   } : (tensor<?x768xbf16>, tensor<1000x768xbf16>) -> tensor<?x1000xf32>
+  // PAIRS:  kernel.weight_gradient {{.*}} thread_cols = {{[0-9]+}}>
   // COOP:   kernel.weight_gradient {{.*}} tile<rows = 128, cols = 128, chunk = 32, threads = 256, thread_rows = 8, thread_cols = 8>
   // CHECK:  kernel.weight_gradient {{.*}} tile<rows = 128, cols = 64, chunk = 32, threads = 128, thread_rows = 8, thread_cols = 8>
   %2 = kernel.weight_gradient %x, %x : (!x, !x) -> tensor<768x768xf32>

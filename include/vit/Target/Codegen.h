@@ -50,6 +50,9 @@ inline constexpr llvm::StringLiteral kTensorMapAttr = "kernel.tensor_map";
 /// Of a gpu.func whose workgroups take every n-th unit, where n is the number
 /// of workgroups of the launch.
 inline constexpr llvm::StringLiteral kResidentAttr = "kernel.resident";
+/// Of a gpu.func whose workgroups run in clusters: how many in each dimension,
+/// three i32. An attribute of the NVVM dialect.
+inline constexpr llvm::StringLiteral kClusterDimAttr = "nvvm.cluster_dim";
 
 /// A kernel of a GPU: a work unit is a workgroup.
 struct SimtKernel {
@@ -61,6 +64,9 @@ struct SimtKernel {
   /// CUDA: its launches need no more workgroups than the device runs at once;
   /// each takes several units.
   bool isResident = false;
+  /// CUDA: workgroups that run together, which divide those of a launch and its
+  /// units; 0: each by itself.
+  int64_t cluster = 0;
   /// Vulkan: an upper bound of the loop iterations of a thread, over all its
   /// loops, is `iterations + batch * iterationsPerImage`, or
   /// kUnknownIterations. CUDA: 0.

@@ -99,6 +99,22 @@ Value WarpgroupBuilder::addMap(const TensorMap &map) {
 }
 
 //===----------------------------------------------------------------------===//
+// Clusters
+//===----------------------------------------------------------------------===//
+
+void WarpgroupBuilder::setCluster(int64_t count) {
+  cluster = count;
+  if (cluster > 1)
+    b.function()->setAttr(
+        kClusterDimAttr,
+        b.getDenseI32ArrayAttr({static_cast<int32_t>(cluster), 1, 1}));
+}
+
+Value WarpgroupBuilder::rank() {
+  return b.toIndex(NVVM::ClusterId::create(b, b.getI32Type()));
+}
+
+//===----------------------------------------------------------------------===//
 // Rings of buffers
 //===----------------------------------------------------------------------===//
 
@@ -109,12 +125,16 @@ void WarpgroupBuilder::initialize(ArrayRef<Ring> rings, int64_t readers) {
         NVVM::MBarrierInitOp::create(b, barrier(ring.full, b.index(i)),
                                      constant32(1), /*predicate=*/Value());
         NVVM::MBarrierInitOp::create(b, barrier(ring.empty, b.index(i)),
-                                     constant32(readers),
+                                     constant32(readers * cluster),
                                      /*predicate=*/Value());
       }
     NVVM::FenceMbarrierInitOp::create(b);
   });
-  b.barrier();
+  if (cluster == 1)
+    return b.barrier();
+  // Before any other workgroup uses them. The fence releases them.
+  NVVM::ClusterArriveRelaxedOp::create(b, /*aligned=*/b.getUnitAttr());
+  NVVM::ClusterWaitOp::create(b, /*aligned=*/b.getUnitAttr());
 }
 
 RingPosition WarpgroupBuilder::first() { return {b.index(0), b.index(0)}; }
@@ -128,12 +148,16 @@ RingPosition WarpgroupBuilder::next(const Ring &ring, RingPosition position) {
 /// Iterations of the test of an mbarrier, after which it may sleep.
 static constexpr int32_t kTicks = 0x989680;
 
-void WarpgroupBuilder::beginFill(const Ring &ring, RingPosition position,
-                                 int64_t bytes) {
+void WarpgroupBuilder::waitEmpty(const Ring &ring, RingPosition position) {
   // A wait for the phase before the first one returns at once.
   Value parity = b.toInteger(b.sub(b.index(1), position.round));
   NVVM::MBarrierTryWaitParityOp::create(b, barrier(ring.empty, position.buffer),
                                         parity, constant32(kTicks));
+}
+
+void WarpgroupBuilder::beginFill(const Ring &ring, RingPosition position,
+                                 int64_t bytes) {
+  waitEmpty(ring, position);
   NVVM::MBarrierArriveExpectTxOp::create(
       b, /*res=*/Type(), barrier(ring.full, position.buffer), constant32(bytes),
       NVVM::MemScopeKind::CTA, /*relaxed=*/false,
@@ -141,12 +165,16 @@ void WarpgroupBuilder::beginFill(const Ring &ring, RingPosition position,
 }
 
 void WarpgroupBuilder::fill(const Ring &ring, RingPosition position, Value map,
-                            ArrayRef<Value> coordinates, Value to) {
+                            ArrayRef<Value> coordinates, Value to,
+                            bool isMulticast) {
+  Value mask;
+  if (isMulticast)
+    mask = b.constant(
+        b.getI16IntegerAttr(static_cast<int16_t>((1 << cluster) - 1)));
   NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
       b, toPointer(kSharedCluster, to), map, toIntegers(coordinates),
-      barrier(ring.full, position.buffer), /*im2colOffsets=*/ValueRange(),
-      /*multicastMask=*/Value(), /*l2CacheHint=*/Value(),
-      NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
+      barrier(ring.full, position.buffer), /*im2colOffsets=*/ValueRange(), mask,
+      /*l2CacheHint=*/Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
       /*group=*/NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
 }
 
@@ -158,11 +186,21 @@ void WarpgroupBuilder::waitFull(const Ring &ring, RingPosition position) {
 
 void WarpgroupBuilder::release(const Ring &ring, Value buffer,
                                Value condition) {
-  Value releases = b.isEqual(lane(), b.index(0));
+  Value releases = cluster == 1 ? b.isEqual(lane(), b.index(0))
+                                : b.isLess(lane(), b.index(cluster));
   b.ifThen(condition ? b.both(releases, condition) : releases, [&] {
-    NVVM::MBarrierArriveOp::create(b, b.getI64Type(),
-                                   barrier(ring.empty, buffer),
-                                   /*count=*/Value());
+    Value empty = barrier(ring.empty, buffer);
+    if (cluster == 1) {
+      NVVM::MBarrierArriveOp::create(b, b.getI64Type(), empty,
+                                     /*count=*/Value());
+      return;
+    }
+    auto type = LLVM::LLVMPointerType::get(b.getContext(), kSharedCluster);
+    Value there =
+        NVVM::MapaOp::create(b, type, empty, b.toInteger(lane())).getResult();
+    // What it orders are reads by wgmma, which are complete. In the scope of
+    // the cluster it would wait for all memory accesses of the thread.
+    NVVM::MBarrierArriveOp::create(b, /*res=*/Type(), there, /*count=*/Value());
   });
 }
 
@@ -198,14 +236,14 @@ void WarpgroupBuilder::specialize(int64_t groups, int64_t sums,
   b.ifThen(b.isEqual(group(), b.index(groups)), copyAll, multiplyAll);
 }
 
-void WarpgroupBuilder::forEachUnit(
+RingPosition WarpgroupBuilder::forEachUnit(
     Value units, function_ref<RingPosition(Value, RingPosition)> body) {
-  forEachUnit(units, 1, [&](Value unit, const Positions &positions) {
+  return forEachUnit(units, 1, [&](Value unit, const Positions &positions) {
     return Positions{body(unit, positions[0])};
-  });
+  })[0];
 }
 
-void WarpgroupBuilder::forEachUnit(
+WarpgroupBuilder::Positions WarpgroupBuilder::forEachUnit(
     Value units, size_t rings,
     function_ref<Positions(Value, const Positions &)> body) {
   Value workgroups = gpu::GridDimOp::create(b, gpu::Dimension::x);
@@ -215,13 +253,24 @@ void WarpgroupBuilder::forEachUnit(
       values.append({position.buffer, position.round});
     return values;
   };
-  b.loop(b.unit(), units, workgroups, flatten(Positions(rings, first())),
-         [&](Value unit, ValueRange carried) {
-           Positions now;
-           for (size_t i = 0; i < rings; ++i)
-             now.push_back({carried[2 * i], carried[2 * i + 1]});
-           return flatten(body(unit, now));
-         });
+  auto unflatten = [&](ValueRange values) {
+    Positions positions;
+    for (size_t i = 0; i < rings; ++i)
+      positions.push_back({values[2 * i], values[2 * i + 1]});
+    return positions;
+  };
+  return unflatten(b.loop(b.unit(), units, workgroups,
+                          flatten(Positions(rings, first())),
+                          [&](Value unit, ValueRange carried) {
+                            return flatten(body(unit, unflatten(carried)));
+                          }));
+}
+
+void WarpgroupBuilder::drain(const Ring &ring, RingPosition position) {
+  for (int64_t i = 0; cluster > 1 && i < ring.buffers; ++i) {
+    waitEmpty(ring, position);
+    position = next(ring, position);
+  }
 }
 
 RingPosition

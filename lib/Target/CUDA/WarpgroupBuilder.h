@@ -12,6 +12,10 @@
 // 16 w to 16 w + 15; of each block of 8 columns, sums 0 and 1 of a lane are
 // columns 2t and 2t + 1 of row g, sums 2 and 3 those of row g + 8.
 //
+// Workgroups of a cluster run together. A copy by one may go to all of them, to
+// the same place in the memory of each, and complete on an mbarrier of each
+// (PTX ISA, "cp.async.bulk.tensor", .multicast::cluster).
+//
 // A box is rows of 128 bytes, 64 elements of bf16, eight of them 1024 bytes
 // apart. The piece of 16 bytes with number p of row r is at piece p ^ (r % 8).
 //
@@ -99,11 +103,22 @@ public:
   Value addMap(const TensorMap &map);
 
   //===--------------------------------------------------------------------===//
+  // Clusters
+  //===--------------------------------------------------------------------===//
+
+  /// Runs the workgroups in clusters of `count`, at most 32, whose units follow
+  /// each other. To be called first.
+  void setCluster(int64_t count);
+  /// The number of this workgroup in its cluster.
+  Value rank();
+
+  //===--------------------------------------------------------------------===//
   // Rings of buffers
   //===--------------------------------------------------------------------===//
 
-  /// Initialises the mbarriers of rings for `readers` arrivals that release a
-  /// buffer. All threads of the workgroup must reach it.
+  /// Initialises the mbarriers of rings for arrivals of `readers` warps of each
+  /// workgroup of the cluster, which release a buffer. All threads must reach
+  /// it.
   void initialize(ArrayRef<Ring> rings, int64_t readers);
   /// The first position; `next` is the one after it.
   RingPosition first();
@@ -115,11 +130,13 @@ public:
   /// `bytes` of boxes.
   void beginFill(const Ring &ring, RingPosition position, int64_t bytes);
   /// Copies the box at these coordinates (column, row and, if the map is of
-  /// several matrices, that) to `to`, 128-byte aligned.
+  /// several matrices, that) to `to`, 128-byte aligned; in each workgroup of
+  /// the cluster if `isMulticast`.
   void fill(const Ring &ring, RingPosition position, Value map,
-            ArrayRef<Value> coordinates, Value to);
+            ArrayRef<Value> coordinates, Value to, bool isMulticast = false);
   void waitFull(const Ring &ring, RingPosition position);
-  /// Lane 0 releases a buffer for its warp, if `condition` is null or true.
+  /// The warp releases a buffer, if `condition` is null or true: a lane for
+  /// each workgroup of the cluster, whose copies fill this one's, too.
   void release(const Ring &ring, Value buffer, Value condition = {});
 
   //===--------------------------------------------------------------------===//
@@ -132,17 +149,23 @@ public:
   void specialize(int64_t groups, int64_t sums, function_ref<void()> copy,
                   function_ref<void()> multiply);
   /// Calls `body` for those of `units` units that this workgroup takes, with a
-  /// position in the ring; it returns the one after those it has used.
-  void forEachUnit(
+  /// position in the ring; it returns the one after those it has used. Returns
+  /// the last one.
+  RingPosition forEachUnit(
       Value units,
       function_ref<RingPosition(Value unit, RingPosition position)> body);
   /// The same with a position in each of `rings` rings.
   using Positions = SmallVector<RingPosition>;
-  void forEachUnit(Value units, size_t rings,
-                   function_ref<Positions(Value unit, const Positions &)> body);
+  Positions
+  forEachUnit(Value units, size_t rings,
+              function_ref<Positions(Value unit, const Positions &)> body);
   /// Fills a buffer per step. `fill` copies ring.bytes.
   RingPosition copySteps(const Ring &ring, RingPosition position, Value steps,
                          function_ref<void(Value step, RingPosition now)> fill);
+  /// For the thread that fills, in a cluster: waits until others have released
+  /// all buffers, as they access memory of this workgroup for that. `position`
+  /// is the one after the last fill.
+  void drain(const Ring &ring, RingPosition position);
   /// Starts the products of a buffer per step and waits for all. `multiply`
   /// starts one group of them and returns the next sums. Buffers are released
   /// by lane 0 of each warp.
@@ -201,6 +224,7 @@ private:
                  Value sums, int64_t depth, bool accumulates);
   SmallVector<Value> toIntegers(ArrayRef<Value> values);
   void setRegisters(int64_t count, bool isIncrease);
+  void waitEmpty(const Ring &ring, RingPosition position);
   Value toPointer(unsigned space, Value pointer);
   Value barrier(Value barriers, Value buffer) {
     return at(barriers, b.mul(buffer, 8));
@@ -209,6 +233,7 @@ private:
   Value constant64(int64_t value);
 
   simt::SimtBuilder &b;
+  int64_t cluster = 1;
   Value groupValue, threadValue, warpValue, laneValue;
 };
 

@@ -15,6 +15,12 @@
 // the next is issued. Each element is a single sum in depth order, whatever the
 // tile.
 //
+// In a cluster of two workgroups each takes one of two neighbouring row tiles
+// of a column tile. It copies its own rows, and half of the weights to both. So
+// it waits until both have emptied a buffer, and a buffer of each is full when
+// all its boxes have arrived, whoever copied them. There is an even number of
+// row tiles: what is beyond the last row is zeros and is not stored.
+//
 // In a result of bf16, neighbouring lanes exchange sums, so that each has 4
 // consecutive channels of one row: even lanes of row g, odd lanes of row g + 8
 // (see WarpgroupBuilder.h). After the epilogue a warp writes them into boxes of
@@ -28,6 +34,8 @@
 
 #include "../Simt/ProductEmitters.h"
 #include "WarpgroupBuilder.h"
+
+#include "vit/Kernel/Cluster.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -78,9 +86,10 @@ private:
   Activation input, result;
   const Epilogue &epilogue;
   kernel::TileAttr tile;
-  bool isNarrow;  ///< the result is bf16
-  int64_t groups; ///< warpgroups that multiply
-  int64_t steps;  ///< over the depth
+  int64_t cluster; ///< workgroups that share the weights of a step
+  bool isNarrow;   ///< the result is bf16
+  int64_t groups;  ///< warpgroups that multiply
+  int64_t steps;   ///< over the depth
   int64_t columns;
   Value rows, rowTiles;
   Value isOdd;
@@ -93,16 +102,19 @@ private:
 WgmmaGemm::WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
                      const Activation &result, const Epilogue &epilogue)
     : op(op), b(b), w(b), input(input), result(result), epilogue(epilogue),
-      tile(op.getTile()), isNarrow(b.isNarrow(op->getNumOperands())),
+      tile(op.getTile()), cluster(kernel::getCluster(op)),
+      isNarrow(b.isNarrow(op->getNumOperands())),
       groups(tile.getRows() / kGroupRows),
       steps(llvm::divideCeil(input.vectors * kVectorLanes, kBoxColumns)),
       columns(result.vectors * kVectorLanes) {
   rows = result.rows(b);
-  rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
+  w.setCluster(cluster);
+  int64_t clusterRows = tile.getRows() * cluster;
+  rowTiles = b.mul(b.div(b.add(rows, clusterRows - 1), clusterRows), cluster);
   isOdd = b.isEqual(b.rem(w.lane(), 2), b.index(1));
   int64_t depth = input.vectors * kVectorLanes;
   inputMap = w.addMap({Input, depth, tile.getRows()});
-  weightMap = w.addMap({Weight, depth, tile.getCols()});
+  weightMap = w.addMap({Weight, depth, tile.getCols() / cluster});
   if (isNarrow)
     resultMap = w.addMap({op->getNumOperands(), columns, kStoreRows});
 }
@@ -128,16 +140,22 @@ WgmmaGemm::Corner WgmmaGemm::corner(Value unit) {
 }
 
 void WgmmaGemm::copy() {
-  w.forEachUnit(units(), [&](Value unit, RingPosition position) {
+  bool isShared = cluster > 1;
+  int64_t part = tile.getCols() / cluster;
+  Value ownPart = isShared ? b.mul(w.rank(), part) : b.index(0);
+  auto copyUnit = [&](Value unit, RingPosition position) {
     auto [row, column] = corner(unit);
     auto fill = [&, row = row, column = column](Value step, RingPosition now) {
       Value depth = b.mul(step, kBoxColumns), left = w.buffer(ring, now);
       w.fill(ring, now, inputMap, {depth, row}, left);
-      w.fill(ring, now, weightMap, {depth, column},
-             w.at(left, tile.getRows() * kBoxRowBytes));
+      Value right = w.at(left, b.add(b.mul(ownPart, kBoxRowBytes),
+                                     tile.getRows() * kBoxRowBytes));
+      w.fill(ring, now, weightMap, {depth, b.add(column, ownPart)}, right,
+             isShared);
     };
     return w.copySteps(ring, position, b.index(steps), fill);
-  });
+  };
+  w.drain(ring, w.forEachUnit(units(), copyUnit));
 }
 
 std::pair<Value, RingPosition> WgmmaGemm::sum(RingPosition position) {
@@ -251,6 +269,20 @@ void WgmmaGemm::emit() {
 
 FailureOr<KernelInfo> mlir::vit::cuda::emitWgmmaGemm(kernel::GemmOp op,
                                                      SimtBuilder &b) {
-  return emitGemm<WgmmaGemm>(
-      op, b, [&](int64_t) { return verifyWarpgroupTile(op, op.getTile()); });
+  int64_t cluster = kernel::getCluster(op);
+  auto verify = [&](int64_t) -> LogicalResult {
+    if (cluster != 1 && cluster != 2)
+      return op.emitOpError("is for clusters of ")
+             << cluster << " workgroups; there can be 2";
+    return verifyWarpgroupTile(op, op.getTile());
+  };
+  FailureOr<KernelInfo> info = emitGemm<WgmmaGemm>(op, b, verify);
+  if (failed(info))
+    return failure();
+  // A unit for each workgroup of a cluster, also where its rows do not exist.
+  kernel::ExtentAttr units = info->units;
+  info->units =
+      kernel::ExtentAttr::get(b.getContext(), units.getTimes() * cluster,
+                              units.getOf(), units.getPer() * cluster);
+  return info;
 }

@@ -58,6 +58,9 @@ static FailureOr<Task> createTask(gpu::GPUFuncOp function) {
   kernel.threads = (*function.getKnownBlockSize())[0];
   kernel.sharedBytes = getSharedBytes(function);
   kernel.isResident = function->hasAttr(kResidentAttr);
+  if (auto cluster =
+          function->getAttrOfType<DenseI32ArrayAttr>(kClusterDimAttr))
+    kernel.cluster = cluster[0];
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     if (auto map =
             function.getArgAttrOfType<DenseI64ArrayAttr>(i, kTensorMapAttr))

@@ -10,9 +10,11 @@
 #include "../Vulkan/MatrixEmitters.h"
 #include "Emitters.h"
 
+#include "vit/Kernel/Cluster.h"
 #include "vit/Kernel/TensorCores.h"
 #include "vit/Kernel/Variables.h"
 #include "vit/Passes.h"
+#include "vit/Target/Codegen.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
@@ -71,6 +73,10 @@ static FailureOr<KernelInfo> addFunction(kernel::KernelOpInterface op,
   };
   FailureOr<KernelInfo> info = emitOp();
   b.finish();
+  if (succeeded(info) && op->hasAttr(kernel::kClusterAttr) &&
+      !b.function()->hasAttr(kClusterDimAttr))
+    return op->emitOpError("is for clusters of workgroups (")
+           << kernel::kClusterAttr << "), which its kernel does not have";
   return info;
 }
 

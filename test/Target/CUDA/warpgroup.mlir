@@ -5,6 +5,28 @@
 // RUN: env VIT_PTXAS= vit-compile-kernels %t.mlir --level sm_90a -o %t | FileCheck %s --check-prefix=FACTS
 // RUN: FileCheck %s --input-file %t/kernels.ptx --check-prefix=PTX
 // RUN: %if ptxas %{ ptxas -v -arch=sm_90a %t/kernels.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=PTXAS %}
+// With more rows two workgroups are a cluster and share the weights.
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda level=sm_90a batch=128},vit-layout,vit-plan),vit-emit-simt{target=cuda level=sm_90a})' -o %t.pairs.mlir
+// RUN: FileCheck %s --input-file %t.pairs.mlir --check-prefix=PAIRS
+// RUN: env VIT_PTXAS= vit-compile-kernels %t.pairs.mlir --level sm_90a -o %t.pairs
+// RUN: FileCheck %s --input-file %t.pairs/kernels.ptx --check-prefix=PAIRS-PTX
+// RUN: %if ptxas %{ ptxas -v -arch=sm_90a %t.pairs/kernels.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=PTXAS %}
+// PAIRS: kernel.dispatch @kernels::@gemm_0({{.+}}) units<times = 8, of = 197, per = 256> {{.*}} {tile = #kernel.tile<rows = 128, cols = 192,
+// PAIRS: gpu.func @gemm_0({{.*}} {kernel.tensor_map = array<i64: 0, 768, 128, 0>}, %[[WEIGHT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 1, 768, 96, 0>}, {{.*}}nvvm.cluster_dim = array<i32: 2, 1, 1>
+// Each buffer is released by two lanes of 8 warps of each workgroup.
+// PAIRS: nvvm.mbarrier.init %{{.+}}, %c16_i32
+// PAIRS: nvvm.cluster.arrive.relaxed {aligned}
+// PAIRS-NEXT: nvvm.cluster.wait {aligned}
+// PAIRS: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.+}}, %[[WEIGHT]], {{.*}} multicast_mask = %c3_i16
+// At the end four buffers have been released.
+// PAIRS-COUNT-4: nvvm.mbarrier.try_wait.parity
+// PAIRS: nvvm.setmaxregister increase 232
+// PAIRS: nvvm.wgmma.wait.group.sync.aligned 1
+// PAIRS: nvvm.mapa
+// PAIRS-NEXT: nvvm.mbarrier.arrive %{{.*}} : !llvm.ptr<7>
+// PAIRS-PTX: .reqnctapercluster 2, 1, 1
+// The arrival does not wait for other accesses of memory.
+// PAIRS-PTX: mbarrier.arrive.shared::cluster.b64
 
 vit.parameter @w : tensor<768x768xf32>
 vit.parameter @b : tensor<768xf32>

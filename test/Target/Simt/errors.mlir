@@ -31,6 +31,18 @@ func.func @threads(%x: !x) -> !x {
 
 // -----
 
+!x = tensor<?x9x32xf32>
+func.func @cluster(%x: !x) -> !x {
+  // expected-error @+1 {{is for clusters of workgroups (kernel.cluster), which its kernel does not have}}
+  %y = kernel.map %x tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> attributes {kernel.cluster = 2} {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : !x -> !x
+  return %y : !x
+}
+
+// -----
+
 !x = tensor<?x9x30xf32>
 func.func @row_major(%x: !x) -> !x {
   // expected-error @+1 {{needs #kernel.channels where it has 'tensor<?x9x30xf32>'; run vit-tile and vit-layout for a GPU first}}

@@ -37,18 +37,27 @@ def infer(model, output, device, **environment):
 
 
 files.write_npy(source, [2, 3, 64, 64], [math.sin(i * i % 1013) for i in range(2 * 3 * 64 * 64)])
-check(run("vit-compile", model, "-o", module, "--target", "cuda", "--precision", "bf16", "--dump-ir", folder + "/ir",
-          VIT_PTXAS=""))
-for level in ["sm_80", "sm_90a"]:
-    text, = glob.glob("%s/ir/%s*/*-vit-emit-simt.mlir" % (folder, level))
-    check(run("vit-simulate", text, "--level", level, "-o", "%s/%s.so" % (folder, level)))
+
+
+def compile_module(module, ir, levels, *options):
+    """Writes kernels for the simulator to IR/LEVEL.so; returns their text."""
+    check(run("vit-compile", model, "-o", module, "--target", "cuda", "--precision", "bf16", "--dump-ir", ir, *options,
+              VIT_PTXAS=""))
+    for level in levels:
+        text, = glob.glob("%s/%s*/*-vit-emit-simt.mlir" % (ir, level))
+        check(run("vit-simulate", text, "--level", level, "-o", "%s/%s.so" % (ir, level)))
+    return open(text).read()
+
+
+ir = folder + "/ir"
+compile_module(module, ir, ["sm_80", "sm_90a"])
 check(infer(model, folder + "/expected.npy", "reference"))
 shape, expected = files.read_npy(folder + "/expected.npy")
 classes = shape[-1]
 for capability, level, other in [("8.0", "sm_80", "sm_90a"), ("9.0", "sm_90a", "sm_80"), ("12.0", "sm_80", "sm_90a")]:
     output = "%s/%s.npy" % (folder, capability)
     on_device = lambda known: infer(module, output, "cuda", VIT_CUDA_LIBRARY=driver, VIT_SIM_CAPABILITY=capability,
-                                    VIT_SIM_KERNELS="%s/%s.so" % (folder, known))
+                                    VIT_SIM_KERNELS="%s/%s.so" % (ir, known))
     if on_device(other).returncode == 0:
         sys.exit("a device of %s runs the code of %s" % (capability, other))
     check(on_device(level))
@@ -59,3 +68,12 @@ for capability, level, other in [("8.0", "sm_80", "sm_90a"), ("9.0", "sm_90a", "
         if cosine < 0.9999 or a.index(max(a)) != b.index(max(b)):
             sys.exit("%s: the cosine is %g" % (capability, cosine))
     print("%s: %s" % (capability, level))
+
+# Tiles for many images are of clusters. They compute the same bits.
+pairs, output = folder + "/pairs.vitm", folder + "/pairs.npy"
+text = compile_module(pairs, folder + "/pairs", ["sm_90a"], "--batch", "4096")
+check(infer(pairs, output, "cuda", VIT_CUDA_LIBRARY=driver, VIT_SIM_CAPABILITY="9.0",
+            VIT_SIM_KERNELS=folder + "/pairs/sm_90a.so"))
+if files.read_npy(output) != files.read_npy(folder + "/9.0.npy"):
+    sys.exit("clusters change the results")
+print("%d kernels of clusters" % text.count("nvvm.cluster_dim"))

@@ -311,6 +311,26 @@ TEST_F(Driver, TensorMaps) {
       << another.error.message;
 }
 
+/// Of 10 units, on 7 multiprocessors.
+TEST_F(Driver, WorkgroupsOfResidentKernels) {
+  Builder builder;
+  builder.addGpu(vit::schema::Target::Cuda);
+  vit::schema::KernelT &kernel = *builder.gpu().kernels[0];
+  auto launch = [&] {
+    driver->workgroups = 0;
+    Bytes bytes = builder.write();
+    ModuleHandle module = load(bytes);
+    Call call(5);
+    EXPECT_EQ(call.run(makeSession(module, &options)), VIT_OK);
+    return driver->workgroups;
+  };
+  EXPECT_EQ(launch(), 10);
+  kernel.is_resident = true;
+  EXPECT_EQ(launch(), 7);
+  kernel.cluster = 2;
+  EXPECT_EQ(launch(), 6);
+}
+
 /// Whichever call fails while a session is created, there is a message, and no
 /// object is left (checked by TearDown).
 TEST_F(Driver, AnyFailureOfCreating) {

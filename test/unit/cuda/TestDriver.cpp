@@ -423,6 +423,7 @@ static Work checkLaunch(const KernelNode &launch) {
               launch.shared <= function.mostShared && !launch.extra,
           "an impossible launch");
   driver.sharedBytes = std::max(driver.sharedBytes, int(launch.shared));
+  driver.workgroups = std::max(driver.workgroups, int(launch.gridX));
   std::vector<void *> arguments;
   for (unsigned i = 0; i < function.arguments; ++i) {
     DevicePointer pointer;

@@ -44,6 +44,7 @@ struct TestDriver {
   std::set<const void *> kernelArguments;
   int kernelLaunches = 0; ///< outside of graphs
   int sharedBytes = 0;    ///< the most that a launch asked for
+  int workgroups = 0;     ///< the most of a launch
   int uploads = 0;
   int waits = 0; ///< of a stream for an event
   int cubinsLoaded = 0, ptxLoaded = 0;

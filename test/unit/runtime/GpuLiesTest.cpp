@@ -120,8 +120,22 @@ INSTANTIATE_TEST_SUITE_P(
         GpuLie{kVulkan,
                "kernel 'gemm_0' counts iterations, which is for vulkan",
                [](Builder &b) { b.schedule().kernels[1]->iterations = 16; }},
-        GpuLie{kVulkan, "kernel 'gemm_0' has tensor maps or is resident",
+        GpuLie{kVulkan, "kernel 'gemm_0' has tensor maps, is resident",
                [](Builder &b) { gemm(b).is_resident = true; }},
+        GpuLie{kVulkan, "is resident or has clusters, which is for cuda",
+               [](Builder &b) { gemm(b).cluster = 2; }},
+        GpuLie{kCuda, "kernel 'gemm_0' has clusters of 2 workgroups, where",
+               [](Builder &b) { gemm(b).cluster = 2; }},
+        GpuLie{kCuda, "has multiples of 1 work units, for clusters of 2",
+               [](Builder &b) {
+                 gemm(b).is_resident = true;
+                 gemm(b).cluster = 2;
+               }},
+        GpuLie{kCuda, "kernel 'gemm_0' has clusters of 3 workgroups, where",
+               [](Builder &b) {
+                 gemm(b).is_resident = true;
+                 gemm(b).cluster = 3;
+               }},
         GpuLie{kCuda, "kernel 'gemm_0' has 5 tensor maps, at most 4",
                [](Builder &b) {
                  gemm(b).maps.assign(5, schema::TensorMap(0, 8, 1, 0));

@@ -60,8 +60,12 @@ Result CudaExecutor::fill(const Call &call, const schema::Command &command,
   launch.parameters[arguments] = &launch.batch;
   launch.parameters[arguments + 1] = &launch.firstUnit;
   uint64_t size = workSize(command, call.batch);
-  if (kernel.is_resident())
-    size = std::min(size, uint64_t(adapter.multiprocessors));
+  if (kernel.is_resident()) {
+    // Whole clusters, of which there are units for as many.
+    uint64_t cluster = std::max(kernel.cluster(), 1u);
+    uint64_t most = adapter.multiprocessors / cluster * cluster;
+    size = std::min(size, std::max(most, cluster));
+  }
   launch.node = {resources->kernels.function(call.entry, command.kernel()),
                  unsigned(size),
                  1,

@@ -7,7 +7,7 @@
 """check_sass.py NVDISASM CUBIN [--moves=N] [--before-wait=NAME:N] KERNEL:OP:PERCENT[:OP...]...
 
 For each KERNEL of the cubin: no access of local memory, the OPs after PERCENT
-somewhere, and in each main loop at least PERCENT of the instructions are OP
+somewhere (a name, or one with all its modifiers), and in each main loop at least PERCENT of the instructions are OP
 (HMMA, HGMMA). Main loops are the innermost ones with at least half as many OPs
 as the one with most. With --moves, they have at most N moves of a
 register between OPs; with --before-wait, at least N instructions NAME are between
@@ -65,7 +65,7 @@ def check(kernel, code, labels, op, percent, required, most_moves, before_wait):
     if local:
         wrong.append("%s has %d accesses of local memory" % (kernel, len(local)))
     for other in required:
-        if not any(name.split(".")[0] == other for name in names):
+        if not any(other in (name, name.split(".")[0]) for name in names):
             wrong.append("%s has no %s" % (kernel, other))
     loops = []
     for begin, end in innermost_loops(code, labels):
