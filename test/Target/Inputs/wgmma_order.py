@@ -60,10 +60,12 @@ class Checker:
             statement = self.statements[at]
             branch = re.match(r"(@!?%\w+\s+)?bra(?:\.uni)?\s+(\$\w+)", statement)
             if statement.endswith(":") and statement[:-1] in self.labels:
-                state = (at, group, groups, written)
-                if state in seen:
+                # Of paths that meet in the same state only the union of `written` matters.
+                before = seen.get((at, group, groups))
+                if before is not None and written <= before:
                     return
-                seen.add(state)
+                written |= before or frozenset()
+                seen[at, group, groups] = written
             elif branch:
                 work.append((self.labels[branch.group(2)], group, groups, written))
                 if not branch.group(1):
@@ -88,7 +90,7 @@ class Checker:
 
     def check(self):
         """Returns a list of errors."""
-        seen, work = set(), [(0, frozenset(), (), frozenset())]
+        seen, work = {}, [(0, frozenset(), (), frozenset())]
         while work:
             self.follow(*work.pop(), seen, work)
         return list(self.errors.values())
