@@ -250,12 +250,15 @@ static TileAttr getTensorTile(Operation *op, int64_t headDim, int64_t keys) {
                        /*threads=*/2 * rows, /*thread_rows=*/2, width / 4);
 }
 
-/// Keys of a block, at most `most`: all blocks are of as many. What a block
-/// costs besides is that of 32 keys, which is not measured.
-static int64_t chooseKeys(int64_t keys, int64_t most) {
+/// Tokens of a block, at most `most`, for passes over as many as each of
+/// `passes` has: all blocks are of as many. What a block costs besides is that
+/// of 32 tokens, which is not measured.
+static int64_t chooseBlock(ArrayRef<int64_t> passes, int64_t most) {
   int64_t best = 0, bestTime = 0;
   for (int64_t block = 16; block <= most; block += 16) {
-    int64_t time = llvm::divideCeil(keys, block) * (block + 32);
+    int64_t time = 0;
+    for (int64_t tokens : passes)
+      time += llvm::divideCeil(tokens, block) * (block + 32);
     if (best == 0 || time <= bestTime) {
       best = block;
       bestTime = time;
@@ -273,12 +276,32 @@ static TileAttr getWarpgroupTile(AttentionOp attention) {
   int64_t keys = tensorOf(attention.getKey()).getDimSize(1);
   int64_t width = padTo(attention.getHeadDim(), kChannelPad);
   int64_t groups = queries > 64 ? 2 : 1;
-  int64_t block = chooseKeys(keys, attention.getBias() ? 64
-                                   : width > 112       ? 96
-                                                       : 128);
+  int64_t block = chooseBlock(keys, attention.getBias() ? 64
+                                    : width > 112       ? 96
+                                                        : 128);
   return TileAttr::get(
       attention.getContext(), /*rows=*/64 * groups, width, block,
       /*threads=*/128 * (groups + 1), /*thread_rows=*/2, width / 4);
+}
+
+/// The same for its backward pass: two warpgroups have 64 queries, then keys,
+/// each. In registers are the sums of two gradients, the scores and dp of a
+/// block of the others, and what these are rounded to: of larger blocks ptxas
+/// spills some.
+static TileAttr getWarpgroupTile(AttentionBackwardOp op) {
+  int64_t queries = tensorOf(op.getQuery()).getDimSize(1);
+  int64_t keys = tensorOf(op.getKey()).getDimSize(1);
+  int64_t width = padTo(op.getHeadDim(), kChannelPad);
+  int64_t groups = std::max(queries, keys) > 64 ? 2 : 1;
+  bool hasBias = op.getBias() != nullptr;
+  int64_t most = width > (hasBias ? 64 : 96) ? 32
+                 : width > 64                ? 48
+                 : hasBias                   ? 64
+                                             : 80;
+  return TileAttr::get(op.getContext(), /*rows=*/64 * groups, width,
+                       chooseBlock({queries, keys}, most),
+                       /*threads=*/128 * (groups + 1), /*thread_rows=*/2,
+                       width / 4);
 }
 
 /// The tile of an attention that uses cooperative matrices, which keeps the
@@ -345,8 +368,9 @@ static TileAttr getAttentionBackwardTile(AttentionBackwardOp op,
   case MatrixUnit::None:
     return getSimtAttentionBackwardTile(op, tiles);
   case MatrixUnit::Warp:
-  case MatrixUnit::Warpgroup:
     return getTensorTile(op, op.getHeadDim(), /*keys=*/32);
+  case MatrixUnit::Warpgroup:
+    return getWarpgroupTile(op);
   case MatrixUnit::Subgroup:
     return *getMatrixBackwardTile(op, *tiles.level);
   }

@@ -56,6 +56,15 @@ static bool isFittingBackward(Operation *op, const Level &level) {
   return own && hasFittingShape(own) && getMatrixBackwardTile(own, level);
 }
 
+/// The same for instructions of warpgroups, whose levels have more workgroup
+/// memory.
+static bool isFittingWarpgroupBackward(Operation *op, const Level &) {
+  constexpr int64_t mostQueries = 8192;
+  auto own = dyn_cast<kernel::AttentionBackwardOp>(op);
+  return own && own.getHeadDim() <= kMostMatrixHead &&
+         tensorOf(own.getQuery()).getDimSize(1) <= mostQueries;
+}
+
 namespace {
 struct MatrixKernel {
   MatrixUnit unit;
@@ -70,6 +79,7 @@ static constexpr MatrixKernel kMatrixKernels[] = {
     {MatrixUnit::Warpgroup, isFitting<GemmOp>},
     {MatrixUnit::Warpgroup, isFitting<WeightGradientOp>},
     {MatrixUnit::Warpgroup, isFitting<kernel::AttentionOp>},
+    {MatrixUnit::Warpgroup, isFittingWarpgroupBackward},
 
     {MatrixUnit::Warp, isFitting<GemmOp>},
     {MatrixUnit::Warp, isFitting<WeightGradientOp>},

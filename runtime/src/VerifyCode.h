@@ -29,7 +29,7 @@ inline constexpr uint64_t kMaxScratch = uint64_t(1) << 30;
 /// No workgroup has more threads or more memory on any GPU.
 inline constexpr uint32_t kMaxGpuThreads = 1024;
 inline constexpr uint32_t kMaxGpuShared = 227 << 10;
-inline constexpr uint32_t kMaxTensorMaps = 4;
+inline constexpr uint32_t kMaxTensorMaps = 8;
 
 /// The alignment of images of this format in the file.
 uint64_t imageAlignment(schema::ImageFormat format);

@@ -1,6 +1,7 @@
 // Tiles of products and attention that use tensor cores: by waves of workgroups on 132 processors.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda}))' | FileCheck %s --check-prefixes=CHECK,ONE
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda batch=64}))' | FileCheck %s --check-prefixes=CHECK,MANY,TF32
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=cuda level=sm_90a batch=64}))' | FileCheck %s --check-prefix=SM90
 // Of Vulkan's levels, coop has them.
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=coop batch=64}))' | FileCheck %s --check-prefix=COOP
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=tiled_256 batch=64}))' | FileCheck %s --check-prefix=VULKAN
@@ -43,6 +44,9 @@ func.func @products(%x: !x, %w: tensor<3072x768xbf16>, %r: tensor<?x768xbf16>, %
 !y = tensor<?x197x144xbf16>
 !f = tensor<?x197x768xf32>
 // CHECK-LABEL: func.func @attention
+// SM90-LABEL: func.func @attention
+// SM90: kernel.attention {{.*}} tile<rows = 128, cols = 64, chunk = 112, threads = 384, thread_rows = 2, thread_cols = 16>
+// SM90: kernel.attention_backward {{.*}} tile<rows = 128, cols = 64, chunk = 80, threads = 384, thread_rows = 2, thread_cols = 16>
 func.func @attention(%x: !x, %y: !y) -> (!f, !f, tensor<?x12x197x197xf32>, tensor<?x197x144xf32>, !f, !f, !f) {
   // COOP:  kernel.attention {{.*}} tile<rows = 32, cols = 64, chunk = 32, threads = 128, thread_rows = 1, thread_cols = 16>
   // CHECK: kernel.attention {{.*}} tile<rows = 64, cols = 64, chunk = 64, threads = 128, thread_rows = 2, thread_cols = 16>
@@ -77,6 +81,22 @@ func.func @memory(%n: !narrow, %w: !wide, %l: !long) -> (!nf, !nf, !nf, !wf, !wf
   // COOP: kernel.attention_backward {{.*}} tile<rows = 256, cols = 128, chunk = 1, threads = 256,
   %2:3 = kernel.attention_backward %l, %l, %l, %l heads 1 head_dim 128 offsets [0, 0, 0] scale 0.125 : (!long, !long, !long, !long) -> (!lf, !lf, !lf)
   return %0#0, %0#1, %0#2, %1#0, %1#1, %1#2, %2#0, %2#1, %2#2 : !nf, !nf, !nf, !wf, !wf, !wf, !lf, !lf, !lf
+}
+
+// The most queries of a backward pass: 2,048 by instructions of warps, 8,192 by those of warpgroups.
+!l = tensor<?x2049x64xbf16>
+!o = tensor<?x2049x64xf32>
+!m = tensor<?x8193x64xbf16>
+!p = tensor<?x8193x64xf32>
+// CHECK-LABEL: func.func @many
+// SM90-LABEL: func.func @many
+func.func @many(%l: !l, %m: !m) -> (!o, !o, !o, !p, !p, !p) {
+  // CHECK: kernel.attention_backward {{.*}} tile<rows = 256, cols = 64, chunk = 1,
+  // SM90:  kernel.attention_backward {{.*}} tile<rows = 128, cols = 64, chunk = 80,
+  %0:3 = kernel.attention_backward %l, %l, %l, %l heads 1 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!l, !l, !l, !l) -> (!o, !o, !o)
+  // SM90:  kernel.attention_backward {{.*}} tile<rows = 256, cols = 64, chunk = 1,
+  %1:3 = kernel.attention_backward %m, %m, %m, %m heads 1 head_dim 64 offsets [0, 0, 0] scale 0.125 : (!m, !m, !m, !m) -> (!p, !p, !p)
+  return %0#0, %0#1, %0#2, %1#0, %1#1, %1#2 : !o, !o, !o, !p, !p, !p
 }
 
 // Operands of tf32 take twice the bytes: half the depth at a time, and smaller blocks for wide heads. Levels without tf32

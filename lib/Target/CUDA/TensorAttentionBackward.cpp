@@ -20,6 +20,7 @@
 
 #include "../Common/Arguments.h"
 #include "../Common/Math.h"
+#include "../Simt/AttentionBackward.h"
 #include "TensorBuilder.h"
 
 using namespace mlir;
@@ -399,13 +400,7 @@ static LogicalResult verifyTile(kernel::AttentionBackwardOp op) {
 FailureOr<KernelInfo>
 mlir::vit::cuda::emitTensorAttentionBackward(kernel::AttentionBackwardOp op,
                                              SimtBuilder &b) {
-  if (op.getBias() && failed(Activation::getFlat(op, op.getBias().getType())))
-    return failure();
-  SmallVector<Value> values = {op.getGradient(), op.getQuery(), op.getKey(),
-                               op.getValue()};
-  values.append(op->result_begin(), op->result_end());
-  auto shapes =
-      getHeads(op, values, /*query=*/1, op.getHeadDim(), op.getOffsets());
+  auto shapes = AttentionBackwardHead::getShapes(op);
   if (failed(shapes) || failed(verifyTile(op)))
     return failure();
   TensorAttentionBackward(op, b, *shapes).emit();

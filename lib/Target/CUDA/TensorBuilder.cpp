@@ -337,6 +337,33 @@ void TensorBuilder::storeWords(ArrayRef<Value> words, unsigned argument,
   store.setAlignment(count * 4);
 }
 
+void TensorBuilder::storeRow(ArrayRef<Value> values, unsigned argument,
+                             Value to, Value exists) {
+  Value quarter = b.rem(lane(), 4);
+  SmallVector<SmallVector<Value>> blocks;
+  for (size_t i = 0; b.isNarrow(argument) && i + 8 <= values.size(); i += 8) {
+    SmallVector<Value> words;
+    for (size_t j = i; j < i + 8; j += 2)
+      words.push_back(pack(values[j], values[j + 1]));
+    blocks.push_back(transpose(words));
+  }
+  auto storeAll = [&] {
+    for (auto [i, words] : llvm::enumerate(blocks)) {
+      Value block = b.add(quarter, 4 * static_cast<int64_t>(i));
+      storeWords(words, argument, b.add(to, b.mul(block, kMmaColumns)));
+    }
+    for (size_t i = 8 * blocks.size(); i < values.size(); i += 2) {
+      int64_t column = static_cast<int64_t>(i) / 2 * kMmaColumns;
+      storePair(values.slice(i, 2), argument,
+                b.add(to, b.add(b.mul(quarter, 2), column)));
+    }
+  };
+  if (exists)
+    b.ifThen(exists, storeAll);
+  else
+    storeAll();
+}
+
 Value TensorBuilder::exchange(Value value, int32_t distance) {
   return gpu::ShuffleOp::create(b, value, distance, static_cast<int32_t>(kWarp),
                                 gpu::ShuffleMode::XOR)
@@ -363,11 +390,18 @@ SmallVector<Value> TensorBuilder::transpose(ArrayRef<Value> values) {
   return result;
 }
 
-Value TensorBuilder::exp2(Value value) {
-  return LLVM::CallIntrinsicOp::create(
-             b, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz.f32"),
-             value)
+Value TensorBuilder::callIntrinsic(StringRef name, Value value) {
+  return LLVM::CallIntrinsicOp::create(b, b.getF32Type(), b.getStringAttr(name),
+                                       value)
       .getResult(0);
+}
+
+Value TensorBuilder::exp2(Value value) {
+  return callIntrinsic("llvm.nvvm.ex2.approx.ftz.f32", value);
+}
+
+Value TensorBuilder::log2(Value value) {
+  return callIntrinsic("llvm.nvvm.lg2.approx.ftz.f", value);
 }
 
 Value TensorBuilder::pack(Value low, Value high) {

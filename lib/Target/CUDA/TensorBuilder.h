@@ -193,6 +193,12 @@ public:
   void storePair(ArrayRef<Value> pair, unsigned argument, Value to);
   /// Stores four words of bf16, 16 bytes.
   void storeWords(ArrayRef<Value> words, unsigned argument, Value to);
+  /// Stores what this lane has of a row of sums that begins at element `to`:
+  /// two for each kMmaColumns. Where `exists` is given and false, nothing is
+  /// stored. In bf16 four lanes exchange words of four blocks, so that each has
+  /// 16 bytes of one; the rest, as in f32, are pairs.
+  void storeRow(ArrayRef<Value> values, unsigned argument, Value to,
+                Value exists = {});
   /// Returns the value of the lane whose number differs in the bits of
   /// `distance`.
   Value exchange(Value value, int32_t distance);
@@ -205,6 +211,9 @@ public:
   /// subnormal results (PTX ISA, "ex2"): one instruction, for numbers that are
   /// rounded to operands.
   Value exp2(Value value);
+  /// Returns the logarithm to base 2 of a positive f32, with an error of at
+  /// most 2^-22 times its size or 1 (PTX ISA, "lg2").
+  Value log2(Value value);
   /// A word of operands that are 1.
   Value ones() {
     return b.constant(
@@ -219,6 +228,8 @@ public:
   SmallVector<SmallVector<Value>> packLeft(ArrayRef<Value> sums);
 
 private:
+  /// Calls an intrinsic of LLVM on an f32.
+  Value callIntrinsic(StringRef name, Value value);
   /// Returns an f32, rounded to tf32, as i32 (PTX ISA, cvt.rna.tf32.f32).
   Value toTf32(Value value);
   SmallVector<Value> loadMatrices(const SharedMatrix &matrix, Value element,

@@ -23,6 +23,9 @@ static FailureOr<KernelInfo> emitWarpgroup(Operation *op,
       })
       .Case([&](kernel::WeightGradientOp op) {
         return cuda::emitWgmmaWeightGradient(op, b);
+      })
+      .Case([&](kernel::AttentionBackwardOp op) {
+        return cuda::emitWgmmaAttentionBackward(op, b);
       });
 }
 

@@ -36,6 +36,8 @@ FailureOr<KernelInfo> emitTensorWeightGradient(kernel::WeightGradientOp op,
 FailureOr<KernelInfo>
 emitTensorAttentionBackward(kernel::AttentionBackwardOp op,
                             simt::SimtBuilder &b);
+FailureOr<KernelInfo> emitWgmmaAttentionBackward(kernel::AttentionBackwardOp op,
+                                                 simt::SimtBuilder &b);
 
 } // namespace mlir::vit::cuda
 

@@ -30,11 +30,25 @@ LogicalResult mlir::vit::cuda::verifyWarpgroupTile(Operation *op,
          << tile;
 }
 
+Value mlir::vit::cuda::reduceInParts(
+    ArrayRef<Value> values, function_ref<Value(Value, Value)> combine) {
+  SmallVector<Value> parts(values.take_front(4));
+  for (size_t i = 4; i < values.size(); ++i)
+    parts[i % 4] = combine(parts[i % 4], values[i]);
+  return combine(combine(parts[0], parts[2]), combine(parts[1], parts[3]));
+}
+
 WarpgroupBuilder::WarpgroupBuilder(simt::SimtBuilder &b)
     : b(b), groupValue(b.div(b.thread(), kWarpgroup)),
       threadValue(b.rem(b.thread(), kWarpgroup)),
       warpValue(b.div(threadValue, kWarp)),
       laneValue(b.rem(b.thread(), kWarp)) {}
+
+Value WarpgroupBuilder::row(int64_t half) {
+  Value inWarp = b.add(b.div(lane(), 4), half * 8);
+  return b.add(b.add(b.mul(group(), kGroupRows), b.mul(warp(), kMmaRows)),
+               inWarp);
+}
 
 Value WarpgroupBuilder::constant32(int32_t value) {
   return b.constant(b.getI32IntegerAttr(value));
@@ -84,6 +98,15 @@ void WarpgroupBuilder::fenceMemory() {
 
 void WarpgroupBuilder::syncWarp() {
   NVVM::SyncWarpOp::create(b, constant32(-1));
+}
+
+void WarpgroupBuilder::syncGroups(int64_t groups) {
+  // Barrier 0 is that of the workgroup. Not nvvm.barrier, whose text cannot be
+  // read where it has a location.
+  Value operands[] = {constant32(1),
+                      constant32(static_cast<int32_t>(groups * kWarpgroup))};
+  LLVM::CallIntrinsicOp::create(
+      b, b.getStringAttr("llvm.nvvm.barrier.cta.sync.aligned.count"), operands);
 }
 
 Value WarpgroupBuilder::addMap(const TensorMap &map) {

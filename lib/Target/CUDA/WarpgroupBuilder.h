@@ -77,6 +77,11 @@ struct GroupOperand {
 /// copies cover the tile of a product.
 LogicalResult verifyWarpgroupTile(Operation *op, kernel::TileAttr tile);
 
+/// Combines at least four values by `combine`, in four parts that are combined
+/// at the end.
+Value reduceInParts(ArrayRef<Value> values,
+                    function_ref<Value(Value, Value)> combine);
+
 class WarpgroupBuilder {
 public:
   explicit WarpgroupBuilder(simt::SimtBuilder &b);
@@ -85,6 +90,9 @@ public:
   Value inGroup() const { return threadValue; } ///< thread of the warpgroup
   Value warp() const { return warpValue; }      ///< warp of the warpgroup
   Value lane() const { return laneValue; }
+  /// The row of a tile with kGroupRows for each warpgroup that is row g of its
+  /// warp for this lane, or g + 8 if `half` is 1.
+  Value row(int64_t half);
 
   //===--------------------------------------------------------------------===//
   // Workgroup memory
@@ -99,6 +107,9 @@ public:
   void fenceMemory();
   /// Waits for all lanes of the warp, and makes what they wrote visible.
   void syncWarp();
+  /// Waits for all threads of the first `groups` warpgroups, and makes what
+  /// they wrote visible to them.
+  void syncGroups(int64_t groups);
   /// Adds a parameter to the kernel; returns a pointer to the map.
   Value addMap(const TensorMap &map);
 

@@ -90,19 +90,12 @@ private:
   /// Rounds the exponentials of a block, and adds what they are then.
   void round(ArrayRef<Value> scores, const std::array<Value, 2> &shrink,
              State &state, bool isFirst);
-  /// Of the values of one row, in four parts that are combined at the end.
-  Value reduce(ArrayRef<Value> values, function_ref<Value(Value, Value)> add);
   /// Weights the values of the block before, and takes the exponentials of the
   /// one with keys from `key` on. The buffer at the position of the state is
   /// full, before and after.
   State addBlock(State state, Value key, Value accumulates);
   void store(const State &state);
-  /// Stores what this lane has of a row: two values for each kBlockColumns.
-  void storeRow(ArrayRef<Value> values, Value token);
   Value max(Value x, Value y) { return LLVM::MaxNumOp::create(b, x, y); }
-  /// The row in the tile that is row g of its warp for this lane, or g + 8 if
-  /// `half` is 1.
-  Value row(int64_t half);
 
   Attention &a;
   SimtBuilder &b;
@@ -245,12 +238,6 @@ RingPosition WgmmaAttention::release(RingPosition position) {
 // Exponentials
 //===----------------------------------------------------------------------===//
 
-Value WgmmaAttention::row(int64_t half) {
-  Value inWarp = b.add(b.div(w.lane(), 4), half * 8);
-  return b.add(b.add(b.mul(w.group(), kGroupRows), b.mul(w.warp(), kMmaRows)),
-               inWarp);
-}
-
 void WgmmaAttention::adjust(MutableArrayRef<Value> scores, Value key,
                             bool isFirst) {
   bool hasBias = a.op.getBias() != nullptr;
@@ -259,7 +246,7 @@ void WgmmaAttention::adjust(MutableArrayRef<Value> scores, Value key,
   std::array<Value, 2> elements;
   for (int64_t half : {0, 1})
     if (hasBias)
-      elements[half] = a.biasAt(b.add(a.firstQuery, row(half)));
+      elements[half] = a.biasAt(b.add(a.firstQuery, w.row(half)));
   for (auto [i, score] : llvm::enumerate(scores)) {
     int64_t block = i / kBlockSums, half = i % kBlockSums / 2, second = i % 2;
     bool isRagged = isFirst && (block + 1) * kBlockColumns > firstKeys();
@@ -274,14 +261,6 @@ void WgmmaAttention::adjust(MutableArrayRef<Value> scores, Value key,
   }
 }
 
-Value WgmmaAttention::reduce(ArrayRef<Value> values,
-                             function_ref<Value(Value, Value)> add) {
-  SmallVector<Value> parts(values.take_front(4));
-  for (size_t i = 4; i < values.size(); ++i)
-    parts[i % 4] = add(parts[i % 4], values[i]);
-  return add(add(parts[0], parts[2]), add(parts[1], parts[3]));
-}
-
 std::array<Value, 2> WgmmaAttention::exponentiate(MutableArrayRef<Value> scores,
                                                   Value key, State &state,
                                                   bool isFirst) {
@@ -292,7 +271,8 @@ std::array<Value, 2> WgmmaAttention::exponentiate(MutableArrayRef<Value> scores,
     SmallVector<Value> powers;
     for (size_t i = 2 * half; i < scores.size(); i += kBlockSums)
       powers.append({scores[i], scores[i + 1]});
-    Value largest = reduce(powers, [&](Value x, Value y) { return max(x, y); });
+    Value largest =
+        reduceInParts(powers, [&](Value x, Value y) { return max(x, y); });
     for (int32_t distance : {1, 2})
       largest = max(largest, t.exchange(largest, distance));
     if (!isFirst) {
@@ -321,7 +301,7 @@ void WgmmaAttention::round(ArrayRef<Value> scores,
       for (Value word : {words[half], words[half + 2]})
         llvm::append_range(powers, t.unpack(word));
     Value weight =
-        reduce(powers, [&](Value x, Value y) { return b.addf(x, y); });
+        reduceInParts(powers, [&](Value x, Value y) { return b.addf(x, y); });
     state.weight[half] =
         isFirst ? weight : b.fma(state.weight[half], shrink[half], weight);
   }
@@ -365,34 +345,12 @@ void WgmmaAttention::store(const State &state) {
     for (size_t i = 2 * half; i < sums.size(); i += kBlockSums)
       for (Value sum : ArrayRef<Value>(sums).slice(i, 2))
         values.push_back(b.mulf(sum, inverse));
-    storeRow(values, b.add(a.firstQuery, row(half)));
-  }
-}
-
-void WgmmaAttention::storeRow(ArrayRef<Value> values, Value token) {
-  unsigned result = a.number(Attention::Result);
-  Value quarter = b.rem(w.lane(), 4);
-  // In bf16, four lanes exchange words of four blocks, so that each has 16
-  // bytes of one; the rest, as in f32, are pairs.
-  SmallVector<SmallVector<Value>> blocks;
-  for (size_t i = 0; b.isNarrow(result) && i + 8 <= values.size(); i += 8) {
-    SmallVector<Value> words;
-    for (size_t j = i; j < i + 8; j += 2)
-      words.push_back(t.pack(values[j], values[j + 1]));
-    blocks.push_back(t.transpose(words));
-  }
-  a.ifQuery(token, [&] {
+    Value token = b.add(a.firstQuery, w.row(half));
     Value to = b.mul(a.at(Attention::Result, token, b.index(0)), kVectorLanes);
-    for (auto [i, words] : llvm::enumerate(blocks)) {
-      Value block = b.add(quarter, 4 * static_cast<int64_t>(i));
-      t.storeWords(words, result, b.add(to, b.mul(block, kBlockColumns)));
-    }
-    for (size_t i = 8 * blocks.size(); i < values.size(); i += 2) {
-      int64_t column = static_cast<int64_t>(i) / 2 * kBlockColumns;
-      Value at = b.add(to, b.add(b.mul(quarter, 2), column));
-      t.storePair(values.slice(i, 2), result, at);
-    }
-  });
+    t.storeRow(values, a.number(Attention::Result), to,
+               a.queries % rows ? b.isLess(token, b.index(a.queries))
+                                : Value());
+  }
 }
 
 WgmmaAttention::Positions

@@ -191,9 +191,8 @@ RingPosition WgmmaWeightGradient::compute(Value number, RingPosition position) {
 }
 
 Channel WgmmaWeightGradient::getOut(const Unit &unit, int64_t half) {
-  Value row = b.add(b.mul(w.group(), kGroupRows), b.mul(w.warp(), kMmaRows));
-  row = b.add(b.add(row, b.div(w.lane(), 4)), half * 8);
-  return shapes[Gradient].getChannel(b, b.add(unit.first[Gradient], row));
+  return shapes[Gradient].getChannel(b,
+                                     b.add(unit.first[Gradient], w.row(half)));
 }
 
 void WgmmaWeightGradient::storePair(Value row, Value column, Value low,

@@ -37,7 +37,7 @@ MATRIX = {"gemm", "attention"}
 MATRIX_GRADIENTS = {"weight_gradient", "attention_backward"}
 THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
-WARPGROUP = {"gemm", "weight_gradient", "attention"}
+WARPGROUP = {"gemm", "weight_gradient", "attention", "attention_backward"}
 
 
 def fail(message):

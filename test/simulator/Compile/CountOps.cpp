@@ -25,9 +25,8 @@ static std::optional<OpClass> classifyArithmetic(Operation *op) {
           LLVM::CosOp, LLVM::SqrtOp, LLVM::FDivOp, LLVM::PowOp, LLVM::TanhOp,
           NVVM::RcpApproxFtzF32Op>(op))
     return OpClass::Special;
-  // An intrinsic such as ex2.approx.
-  if (isa<LLVM::CallIntrinsicOp>(op))
-    return OpClass::Special;
+  if (auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(op)) // or ex2.approx
+    return isNamedBarrier(intrinsic) ? OpClass::Barrier : OpClass::Special;
   if (isa<LLVM::FMAOp, LLVM::FMulAddOp>(op))
     return OpClass::Fma;
   if (isa<LLVM::ConstantOp, LLVM::UndefOp, LLVM::PoisonOp, LLVM::ZeroOp,

@@ -12,6 +12,11 @@
 
 namespace vit::sim {
 
+/// Whether `op` is the barrier of a number of threads, `barrier id, threads`.
+inline bool isNamedBarrier(mlir::LLVM::CallIntrinsicOp op) {
+  return op.getIntrin() == "llvm.nvvm.barrier.cta.sync.aligned.count";
+}
+
 /// wgmma.mma_async m64k16 of bf16 with the left operand in registers, for which
 /// the NVVM dialect has no op: D += A B, or D = A B. The operands of the op are
 /// four words of A, the descriptor of B, whether to accumulate (i32), and the

@@ -242,6 +242,12 @@ static void dropFactor(Operation *op, const MutateOptions &) {
   op->erase();
 }
 
+static bool isBarrier(Operation *op) {
+  auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(op);
+  return isa<NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::SyncWarpOp>(op) ||
+         (intrinsic && sim::isNamedBarrier(intrinsic));
+}
+
 namespace {
 struct Kind {
   StringRef name;
@@ -265,8 +271,7 @@ template <typename... Ops> static bool is(Operation *op) {
 }
 
 static const Kind kinds[] = {
-    {"barrier", is<NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::SyncWarpOp>,
-     remove},
+    {"barrier", isBarrier, remove},
     {"shared-read", Moved<&Addresses::sharedRead>::fits,
      Moved<&Addresses::sharedRead>::apply},
     {"shared-write", Moved<&Addresses::sharedWrite>::fits,

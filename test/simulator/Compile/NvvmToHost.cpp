@@ -318,6 +318,18 @@ LogicalResult Converter::convertOp(Operation *op) {
 }
 
 LogicalResult Converter::convertIntrinsic(LLVM::CallIntrinsicOp op) {
+  if (isNamedBarrier(op)) {
+    ordered = true;
+    return replaceByCall(
+        op, "sim_named_barrier",
+        {op.getArgs()[0], op.getArgs()[1], constant(1), getSite(op)});
+  }
+  if (op.getIntrin() == "llvm.nvvm.lg2.approx.ftz.f") {
+    op.getResult(0).replaceAllUsesWith(
+        LLVM::Log2Op::create(builder, location, op.getArgs().front()));
+    op.erase();
+    return success();
+  }
   if (op.getIntrin() != "llvm.nvvm.ex2.approx.ftz.f32")
     return op.emitError("the simulator does not know ") << op.getIntrin();
   Value exponent = op.getArgs().front();

@@ -136,9 +136,9 @@ INSTANTIATE_TEST_SUITE_P(
                  gemm(b).is_resident = true;
                  gemm(b).cluster = 3;
                }},
-        GpuLie{kCuda, "kernel 'gemm_0' has 5 tensor maps, at most 4",
+        GpuLie{kCuda, "kernel 'gemm_0' has 9 tensor maps, at most 8",
                [](Builder &b) {
-                 gemm(b).maps.assign(5, schema::TensorMap(0, 8, 1, 0));
+                 gemm(b).maps.assign(9, schema::TensorMap(0, 8, 1, 0));
                }},
         GpuLie{
             kCuda,

@@ -10,8 +10,8 @@ For each KERNEL of the cubin: no access of local memory, the OPs after PERCENT
 somewhere (a name, or one with all its modifiers), and in each main loop at least PERCENT of the instructions are OP
 (HMMA, HGMMA). Main loops are the innermost ones with at least half as many OPs
 as the one with most. With --moves, they have at most N moves of a
-register between OPs; with --before-wait, at least N instructions NAME are between
-the last OP and the last wait for one (WARPGROUP.DEPBAR). Prints the counts of each loop; exits with 1 if one is missed.
+register between OPs; with --before-wait, at least N instructions NAME are between two
+waits for OPs (WARPGROUP.DEPBAR). Prints the counts of each loop; exits with 1 if one is missed.
 """
 
 import re
@@ -51,10 +51,11 @@ def is_move(name):
     return name.split(".")[0] == "MOV" or name.startswith("IMAD.MOV")
 
 
-def count_before_wait(names, op, other):
-    """The instructions `other` between the last `op` and the last wait."""
-    last = lambda name: max((i for i, n in enumerate(names) if n.startswith(name)), default=0)
-    return sum(n.split(".")[0] == other for n in names[last(op):last("WARPGROUP.DEPBAR")])
+def count_before_wait(names, other):
+    """The most instructions `other` between two waits."""
+    waits = [i for i, name in enumerate(names) if name.startswith("WARPGROUP.DEPBAR")]
+    counts = [sum(n.split(".")[0] == other for n in names[a:b]) for a, b in zip(waits, waits[1:])]
+    return max(counts, default=0)
 
 
 def check(kernel, code, labels, op, percent, required, most_moves, before_wait):
@@ -72,7 +73,7 @@ def check(kernel, code, labels, op, percent, required, most_moves, before_wait):
         at = [i for i in range(begin, end) if names[i].split(".")[0] == op]
         if at:
             moves = sum(is_move(name) for name in names[at[0]:at[-1]])
-            early = count_before_wait(names[begin:end], op, before_wait[0])
+            early = count_before_wait(names[begin:end], before_wait[0])
             loops.append((len(at), end - begin, moves, early))
     most = max((count for count, *_ in loops), default=0)
     if not most:
