@@ -73,6 +73,10 @@ private:
   /// Turns products into scores times log2(e), with the bias.
   void scale(MutableArrayRef<Value> scores,
              function_ref<std::pair<Value, Value>(int64_t)> getTokens);
+  /// The token of score `i` in a chunk that begins at `first`.
+  Value getToken(Value first, int64_t i);
+  /// Makes the scores of keys that do not exist -inf, whose power is 0.
+  void maskKeys(MutableArrayRef<Value> scores, Value first);
   /// Adds the product of `factors`, rounded, and the operand at `base`.
   void add(MutableArrayRef<Value> sums, ArrayRef<Value> factors,
            const SharedMatrix &matrix, Value base);
@@ -233,6 +237,19 @@ static Value getColumn(SimtBuilder &b, TensorBuilder &t, int64_t i) {
   return b.add(b.mul(b.rem(t.lane(), 4), 2), i / kSums * kMmaColumns + i % 2);
 }
 
+Value TensorAttentionBackward::getToken(Value first, int64_t i) {
+  return b.add(first, getColumn(b, t, i));
+}
+
+void TensorAttentionBackward::maskKeys(MutableArrayRef<Value> scores,
+                                       Value first) {
+  if (keys % chunk == 0)
+    return;
+  Value none = b.scalar(-std::numeric_limits<double>::infinity());
+  for (auto [i, score] : llvm::enumerate(scores))
+    score = b.select(b.isLess(getToken(first, i), b.index(keys)), score, none);
+}
+
 void TensorAttentionBackward::getStatistics(Value firstQuery,
                                             std::array<Statistics, 2> &found) {
   // For both rows of the lane: the largest score, and this lane's sums of
@@ -244,12 +261,11 @@ void TensorAttentionBackward::getStatistics(Value firstQuery,
       Key, Val, keys, carried,
       [&](Value first, ArrayRef<Value> bases, ValueRange values) {
         auto [scores, products] = getProducts(bases);
-        auto getKey = [&](int64_t i) {
-          return b.add(first, getColumn(b, t, i));
-        };
         scale(scores, [&](int64_t i) {
-          return std::pair{getRow(firstQuery, i % kSums / 2), getKey(i)};
+          return std::pair{getRow(firstQuery, i % kSums / 2),
+                           getToken(first, i)};
         });
+        maskKeys(scores, first);
         Values next(values);
         for (int64_t half : {0, 1}) {
           Value &largest = next[3 * half], &sum = next[3 * half + 1],
@@ -257,10 +273,6 @@ void TensorAttentionBackward::getStatistics(Value firstQuery,
           for (int64_t i = 0; i < blockSums; ++i) {
             if (i % kSums / 2 != half)
               continue;
-            // The power of a key that does not exist is 0.
-            if (keys % chunk != 0)
-              scores[i] =
-                  b.select(b.isLess(getKey(i), b.index(keys)), scores[i], none);
             largest = b.combine(Reduction::Max, scores[i], largest);
           }
           largest = t.reduceRow(Reduction::Max, largest);
@@ -309,9 +321,11 @@ void TensorAttentionBackward::takeQueries(Value firstQuery) {
         auto [scores, products] = getProducts(bases);
         scale(scores, [&](int64_t i) {
           return std::pair{getRow(firstQuery, i % kSums / 2),
-                           b.add(first, getColumn(b, t, i))};
+                           getToken(first, i)};
         });
-        // Those of keys that do not exist are multiplied by zeros.
+        // 0 is far above the largest score of some queries, and an infinite
+        // power times the zeros of such a key is NaN.
+        maskKeys(scores, first);
         for (int64_t i = 0; i < blockSums; ++i) {
           const Statistics &row = found[i % kSums / 2];
           Value power = t.exp2(b.subf(scores[i], row.largest));
@@ -334,14 +348,11 @@ void TensorAttentionBackward::takeKeys(Value firstKey) {
       Query, Gradient, queries, sums,
       [&](Value first, ArrayRef<Value> bases, ValueRange carried) {
         auto [scores, products] = getProducts(bases);
-        auto getQuery = [&](int64_t i) {
-          return b.add(first, getColumn(b, t, i));
-        };
         scale(scores, [&](int64_t i) {
-          return std::pair{getQuery(i), getRow(firstKey, i % kSums / 2)};
+          return std::pair{getToken(first, i), getRow(firstKey, i % kSums / 2)};
         });
         for (int64_t i = 0; i < blockSums; ++i) {
-          Value entry = b.mul(getQuery(i), 3);
+          Value entry = b.mul(getToken(first, i), 3);
           Value largest = b.loadShared(statistics, entry);
           Value inverse = b.loadShared(statistics, b.add(entry, 1));
           Value delta = b.loadShared(statistics, b.add(entry, 2));

@@ -34,15 +34,19 @@ class Text:
     def __init__(self):
         self.head, self.body, self.results, self.values = "", "", [], 0
 
-    def parameter(self, *sizes):
+    def parameter(self, *sizes, init="normal, 2.0e-01"):
         name, self.values = "p%d" % self.values, self.values + 1
-        self.head += "vit.parameter @%s : %s init<normal, 2.0e-01>\n" % (name, t(*sizes))
+        self.head += "vit.parameter @%s : %s init<%s>\n" % (name, t(*sizes), init)
         self.body += "  %%%s = vit.read @%s : %s\n" % (name, name, t(*sizes))
         return "%" + name
 
-    def linear(self, source, leading, inputs, outputs):
-        """Adds a value of [batch, leading, outputs]."""
-        weight, bias = self.parameter(outputs, inputs), self.parameter(outputs)
+    def linear(self, source, leading, inputs, outputs, about=None):
+        """Adds a value of [batch, leading, outputs], with elements near `about` if it is given."""
+        if about is None:
+            weight, bias = self.parameter(outputs, inputs), self.parameter(outputs)
+        else:
+            weight = self.parameter(outputs, inputs, init="normal, 2.0e-03")
+            bias = self.parameter(outputs, init="constant, %e" % about)
         name, self.values = "%%v%d" % self.values, self.values + 1
         self.body += "  %s = vit.linear %s, %s, %s : (%s, %s, %s) -> %s\n" % (
             name, source, weight, bias, t("?", *leading, inputs), t(outputs, inputs), t(outputs),
@@ -143,6 +147,17 @@ def add_attention(text, heads, size, count):
         add_bias(text, n, heads, [dy, q, k, v], known, width)
 
 
+def add_low(text):
+    """Adds gradients of an attention whose scores are all about -400: to an exponential of such a
+    row, a score of 0 of a token that does not exist is infinite."""
+    q, k = (text.linear("%x", [TOKENS], WIDTH, 25, about=4) for _ in range(2))
+    v, dy = text.linear("%x", [TOKENS], WIDTH, 25, about=1), text.linear("%x", [TOKENS], WIDTH, 25)
+    type = t("?", TOKENS, 25)
+    text.add(["low.dq", "low.dk", "low.dv"], "vit.attention_backward %s, %s, %s, %s heads 1 scale -1.0" % (
+        dy, q, k, v), [type] * 4, *[type] * 3)
+    text.add(["low.y"], "vit.attention %s, %s, %s heads 1 scale -1.0" % (q, k, v), [type] * 3, type)
+
+
 def add_bias(text, name, heads, operands, type, width):
     """Adds gradients of an attention with a bias, without and with that of the bias, and products
     that read one of them."""
@@ -190,7 +205,8 @@ else:
     for classes in CLASSES[1:] if few else CLASSES:
         add_losses(text, classes)
     add_long(text, 600, 16)
-    for attention in ATTENTIONS[:1] if few else ATTENTIONS:
+    add_low(text)
+for attention in ATTENTIONS[:1] if few else ATTENTIONS:
         add_attention(text, *attention)
 model = os.path.join(folder, "backward.mlir")
 levels.write_entry(model, "%x: " + t("?", TOKENS, WIDTH), text.head, text.body, text.results)
