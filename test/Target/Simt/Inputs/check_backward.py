@@ -205,9 +205,9 @@ else:
     for classes in CLASSES[1:] if few else CLASSES:
         add_losses(text, classes)
     add_long(text, 600, 16)
-    add_low(text)
-for attention in ATTENTIONS[:1] if few else ATTENTIONS:
+    for attention in ATTENTIONS[:1] if few else ATTENTIONS:
         add_attention(text, *attention)
+add_low(text)
 model = os.path.join(folder, "backward.mlir")
 levels.write_entry(model, "%x: " + t("?", TOKENS, WIDTH), text.head, text.body, text.results)
 source = os.path.join(folder, "x.npy")
