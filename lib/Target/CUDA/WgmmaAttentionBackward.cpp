@@ -643,15 +643,5 @@ static LogicalResult verifyTile(kernel::AttentionBackwardOp op) {
 FailureOr<KernelInfo>
 mlir::vit::cuda::emitWgmmaAttentionBackward(kernel::AttentionBackwardOp op,
                                             SimtBuilder &b) {
-  auto shapes = AttentionBackwardHead::getShapes(op);
-  if (failed(shapes) || failed(verifyTile(op)))
-    return failure();
-  WgmmaAttentionBackward(op, b, *shapes).emit();
-  int64_t heads = op.getHeads();
-  KernelInfo info;
-  info.units = perImage(op, heads);
-  // Five products; those with the keys are computed three times.
-  info.flop = perImage(op, 18 * heads * (*shapes)[1].tokens *
-                               (*shapes)[2].tokens * op.getHeadDim());
-  return info;
+  return emitMatrixBackward<WgmmaAttentionBackward>(op, b, verifyTile);
 }

@@ -52,6 +52,28 @@ struct AttentionBackwardHead : AttentionBackwardArguments {
   Value image, head; ///< those of the unit or thread, once set
 };
 
+/// Emits a `KernelT` of matrix instructions, which is made of (op, b, shapes)
+/// and has `emit`: a unit is a head of an image, and for each block of queries
+/// there are two passes over the keys, for each block of keys one over the
+/// queries.
+template <typename KernelT>
+FailureOr<KernelInfo> emitMatrixBackward(
+    kernel::AttentionBackwardOp op, SimtBuilder &b,
+    function_ref<LogicalResult(kernel::AttentionBackwardOp)> verifyTile) {
+  auto shapes = AttentionBackwardHead::getShapes(op);
+  if (failed(shapes) || failed(verifyTile(op)))
+    return failure();
+  KernelT(op, b, *shapes).emit();
+  int64_t heads = op.getHeads();
+  int64_t queries = (*shapes)[AttentionBackwardArguments::Query].tokens;
+  int64_t keys = (*shapes)[AttentionBackwardArguments::Key].tokens;
+  KernelInfo info;
+  info.units = perImage(op, heads);
+  // Five products, two of which are computed three times.
+  info.flop = perImage(op, 18 * heads * queries * keys * op.getHeadDim());
+  return info;
+}
+
 } // namespace mlir::vit::simt
 
 #endif // VIT_TARGET_SIMT_ATTENTIONBACKWARD_H

@@ -255,17 +255,16 @@ Value SimtBuilder::packBytes(Value integers) {
     word = arith::OrIOp::create(*this, word, extract(bytes, lane));
   return word;
 }
-static Value emitWidenLow(SimtBuilder &b, Value words) {
+
+/// An f32 from a word of bf16 (the first element in the low half), or a vector
+/// of them. The other half is ignored.
+static Value widenLow(SimtBuilder &b, Value words) {
   Value bits = b.splatBits(words.getType(), 16);
   return castTo(b, b.getF32Type(), arith::ShLIOp::create(b, words, bits));
 }
-static Value emitWidenHigh(SimtBuilder &b, Value words) {
+static Value widenHigh(SimtBuilder &b, Value words) {
   Value mask = b.splatBits(words.getType(), int32_t(0xffff0000));
   return castTo(b, b.getF32Type(), arith::AndIOp::create(b, words, mask));
-}
-Value SimtBuilder::widenLow(Value words) { return emitWidenLow(*this, words); }
-Value SimtBuilder::widenHigh(Value words) {
-  return emitWidenHigh(*this, words);
 }
 
 Value SimtBuilder::loadNarrow4(unsigned argument, Value vector) {
@@ -310,7 +309,7 @@ Value SimtBuilder::load4(unsigned argument, Value vector) {
 }
 
 Value mlir::vit::simt::emitWiden4(SimtBuilder &b, Value words) {
-  Value low = emitWidenLow(b, words), high = emitWidenHigh(b, words);
+  Value low = widenLow(b, words), high = widenHigh(b, words);
   return b.fromElements({b.extract(low, 0), b.extract(high, 0),
                          b.extract(low, 1), b.extract(high, 1)});
 }
@@ -375,8 +374,8 @@ Value SimtBuilder::load(unsigned argument, Value element) {
     return arith::ExtFOp::create(*this, getF32Type(),
                                  loadElement(argument, element));
   Value word = loadElement(argument, div(element, 2));
-  return select(isEqual(rem(element, 2), index(0)), widenLow(word),
-                widenHigh(word));
+  return select(isEqual(rem(element, 2), index(0)), widenLow(*this, word),
+                widenHigh(*this, word));
 }
 
 void SimtBuilder::store(Value scalar, unsigned argument, Value element) {

@@ -214,10 +214,6 @@ private:
   Value widenBytes(Value word);
   /// The inverse, of a vector of four i32.
   Value packBytes(Value integers);
-  /// An f32 from a word of bf16 (the first element in the low half), or a
-  /// vector of them. The other half is ignored.
-  Value widenLow(Value words);
-  Value widenHigh(Value words);
   /// Bitcasts `value`, unless it has the type already.
   Value asFloat(Value value);
   Value asInteger(Value value);
