@@ -189,7 +189,7 @@ def Narrow : Pass<"vit-narrow", "::mlir::func::FuncOp"> {
     %h = vit.linear %x, %w precision bf16 : (tensor<?x65x192xf32>, tensor<768x192xf32>) -> tensor<?x65x768xf32>
     ```
   }];
-  let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32, tf32, bf16 or int8">,
+  let options = [Option<"precision", "precision", "std::string", "\"bf16\"", "f32, tf32, f16, bf16 or int8">,
     ListOption<"keep", "keep", "std::string", "NAME=PRECISION: products with at least this precision">];
   let statistics = [Statistic<"opsNarrowed", "ops-narrowed", "Number of ops whose precision was set">];
 }

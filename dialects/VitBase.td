@@ -113,8 +113,9 @@ def Vit_ResamplingFilterAttr : EnumAttr<Vit_Dialect, Vit_ResamplingFilter, "resa
 def Vit_Precision : Vit_I32Enum<"Precision", "type to which the operands of a product are rounded", [
   I32EnumAttrCase<"f32", 0>,
   I32EnumAttrCase<"tf32", 1>, // f32 with 10 bits of mantissa, to nearest, ties away from zero (PTX ISA, cvt.rna.tf32.f32); sums are f32
-  I32EnumAttrCase<"bf16", 2>, // to nearest even; sums are f32
-  I32EnumAttrCase<"int8", 3>  // multiples of a scale for each row, -127 to 127; sums are int32
+  I32EnumAttrCase<"f16", 2>,  // to nearest even, beyond 65504 to NaN; sums are f32
+  I32EnumAttrCase<"bf16", 3>, // to nearest even; sums are f32
+  I32EnumAttrCase<"int8", 4>  // multiples of a scale for each row, -127 to 127; sums are int32
 ]>;
 def Vit_PrecisionAttr : EnumAttr<Vit_Dialect, Vit_Precision, "precision">;
 

@@ -7,6 +7,8 @@
 
 #include "vit/Dialect/Vit.h"
 
+#include "format/Level.h"
+
 using namespace mlir;
 using namespace mlir::vit;
 
@@ -158,8 +160,11 @@ LogicalResult RotateOp::buildAdjoint(OpBuilder &builder, Location location,
 
 LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, Location location,
                                      Gradients &gradients) {
-  if (getPrecision() && getPrecision().getValue() == Precision::int8)
-    return emitOpError("has no adjoint in int8; train in tf32, bf16 or f32");
+  if (getPrecision() && !isForTraining(getPrecision().getValue()))
+    return emitOpError("has no adjoint in ")
+           << stringifyPrecision(getPrecision().getValue())
+           << "; train in one of "
+           << ::vit::format::trainingPrecisionNames().text;
   Value gradient = gradients.get(getResult());
   if (gradients.isWanted(getInput()))
     gradients.add(builder, location, getInput(),

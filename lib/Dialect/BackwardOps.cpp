@@ -7,6 +7,8 @@
 
 #include "Checks.h"
 
+#include "format/Level.h"
+
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -19,12 +21,14 @@ using Where = std::optional<Location>;
 // Products
 //===----------------------------------------------------------------------===//
 
-/// Products of int8 have no adjoint.
+/// Not every precision is one for training.
 static LogicalResult verifyPrecision(Operation *op, PrecisionAttr precision,
                                      StringRef constraint) {
-  if (precision && precision.getValue() == Precision::int8)
+  if (precision && !isForTraining(precision.getValue()))
     return op->emitOpError(constraint)
-           << ": the precision must be f32, tf32 or bf16, not int8";
+           << ": the precision must be one of "
+           << ::vit::format::trainingPrecisionNames().text << ", not "
+           << stringifyPrecision(precision.getValue());
   return success();
 }
 

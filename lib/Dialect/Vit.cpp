@@ -9,6 +9,7 @@
 
 #include "vit/Dialect/Products.h"
 
+#include "format/Level.h"
 #include "format/Meaning.h"
 
 #include "mlir/IR/Builders.h"
@@ -223,4 +224,10 @@ LogicalResult InitAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "C1: the initialiser's value must be "
                        << (positive ? "a number, 0 or more" : "a number");
   return success();
+}
+
+bool mlir::vit::isForTraining(Precision precision) {
+  ::vit::format::ElementType type;
+  return ::vit::format::parsePrecision(stringifyPrecision(precision), type) &&
+         ::vit::format::isForTraining(type);
 }

@@ -341,7 +341,8 @@ static std::string suggestHeads(int64_t heads, int64_t width) {
 
 LogicalResult AttentionOp::verify() {
   if (getPrecision() && getPrecision().getValue() == Precision::int8)
-    return emitOpError("C5: the precision must be f32, tf32 or bf16, not int8");
+    return emitOpError("C5: the precision must not be int8, in which attention "
+                       "has no products");
   RankedTensorType q = tensorOf(getQuery()), k = tensorOf(getKey()),
                    v = tensorOf(getValue());
   for (RankedTensorType type : {q, k, v})

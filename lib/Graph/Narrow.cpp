@@ -9,6 +9,8 @@
 #include "vit/Dialect/Vit.h"
 #include "vit/Passes.h"
 
+#include "format/Level.h"
+
 #include "llvm/ADT/StringMap.h"
 
 namespace mlir::vit {
@@ -20,7 +22,7 @@ using namespace mlir;
 using namespace mlir::vit;
 
 namespace {
-struct NarrowPass : vit::impl::NarrowBase<NarrowPass> {
+struct NarrowPass : mlir::vit::impl::NarrowBase<NarrowPass> {
   using Base::Base;
   void runOnOperation() override;
 
@@ -107,9 +109,8 @@ LogicalResult NarrowPass::readKeep(llvm::StringMap<Precision> &kept) {
     std::optional<Precision> own = symbolizePrecision(precision);
     if (!own)
       return getOperation().emitError()
-             << "'" << text
-             << "' is not the name of a product, '=' and f32, tf32, bf16 or "
-                "int8";
+             << "'" << text << "' is not the name of a product, '=' and one of "
+             << ::vit::format::precisionNames().text;
     auto [found, isNew] = kept.try_emplace(name, *own);
     found->second = std::min(found->second, *own); // The wider one.
   }
@@ -190,8 +191,9 @@ void NarrowPass::narrowBackward(Precision wanted) {
 void NarrowPass::runOnOperation() {
   std::optional<Precision> wanted = symbolizePrecision(precision);
   if (!wanted) {
-    getOperation().emitError() << "there is no precision '" << precision
-                               << "'; choose f32, tf32, bf16 or int8";
+    getOperation().emitError()
+        << "there is no precision '" << precision << "'; choose one of "
+        << ::vit::format::precisionNames().text;
     return signalPassFailure();
   }
   llvm::StringMap<Precision> kept;

@@ -168,15 +168,25 @@ bool Converter::isTf32(PrecisionAttr precision) {
   return precision && precision.getValue() == Precision::tf32;
 }
 
-/// Returns `value` as an operand of a product of `precision`. That of bf16 is
-/// rounded, by a derive if it is a parameter, else by a map, which may be fused
-/// into the kernel that computes the value. Kernels round operands to tf32
-/// themselves.
+/// The type that holds operands of `precision`; null: kernels read f32.
+static FloatType getNarrowType(PrecisionAttr precision, Builder &builder) {
+  if (precision && precision.getValue() == Precision::bf16)
+    return builder.getBF16Type();
+  if (precision && precision.getValue() == Precision::f16)
+    return builder.getF16Type();
+  return {};
+}
+
+/// Returns `value` as an operand of a product of `precision`. One of f16 or
+/// bf16 is rounded, by a derive if it is a parameter, else by a map, which may
+/// be fused into the kernel that computes the value. Kernels round operands to
+/// tf32 themselves.
 Value Converter::asOperand(Value value, PrecisionAttr precision) {
-  if (!precision || precision.getValue() != Precision::bf16)
+  FloatType element = getNarrowType(precision, builder);
+  if (!element)
     return value;
   RankedTensorType type = tensorOf(value);
-  auto narrow = RankedTensorType::get(type.getShape(), builder.getBF16Type());
+  auto narrow = RankedTensorType::get(type.getShape(), element);
   Value &found = rounded[{value, narrow}];
   if (found)
     return found;

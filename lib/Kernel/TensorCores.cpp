@@ -100,9 +100,10 @@ static constexpr MatrixKernel kMatrixKernels[] = {
 static ElementType getPrecision(Operation *op) {
   if (isTf32(op))
     return ElementType::TF32;
-  return tensorOf(op->getOperand(0)).getElementType().isBF16()
-             ? ElementType::BF16
-             : ElementType::F32;
+  Type element = tensorOf(op->getOperand(0)).getElementType();
+  return element.isBF16()  ? ElementType::BF16
+         : element.isF16() ? ElementType::F16
+                           : ElementType::F32;
 }
 
 /// Whether `level` runs the instructions of `unit` in the precision of

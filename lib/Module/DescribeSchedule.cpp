@@ -417,7 +417,8 @@ static std::vector<schema::DType> elementTypesOf(kernel::DispatchOp dispatch) {
                                  SmallVector<Value>(dispatch.getResults())))
     types.push_back(dtypeOf(tensorOf(value)));
   bool isNarrow = llvm::any_of(types, [](schema::DType type) {
-    return type == schema::DType::BF16 || type == schema::DType::I8;
+    return type == schema::DType::BF16 || type == schema::DType::F16 ||
+           type == schema::DType::I8;
   });
   return isNarrow ? types : std::vector<schema::DType>();
 }

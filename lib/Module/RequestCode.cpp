@@ -274,7 +274,7 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
   if (request.keep && precisions == SmallVector<std::string>{"f32"})
     return outcome.fail(VIT_INVALID_ARGUMENT,
                         "in precision f32 there is no product to keep in a "
-                        "wider one; compile for tf32, bf16 or int8");
+                        "wider one; compile for another precision");
   for (const std::string &name : precisions) {
     ::vit::format::ElementType precision;
     if (!::vit::format::parsePrecision(name, precision))
@@ -285,11 +285,12 @@ LogicalResult Request::choosePlans(SmallVector<Plan> &plans) {
     if (llvm::count(precisions, name) > 1)
       return outcome.fail(VIT_INVALID_ARGUMENT,
                           "precision " + name + " is given twice");
-    if (precision == ::vit::format::ElementType::I8 && request.training)
+    if (!::vit::format::isForTraining(precision) && request.training)
       return outcome.fail(VIT_UNSUPPORTED,
-                          "a training step computes in f32, tf32 or bf16; "
-                          "precision " +
-                              name + " is for inference");
+                          Twine("precision ") + name +
+                              " is for inference; a training step computes in "
+                              "one of " +
+                              ::vit::format::trainingPrecisionNames().text);
     if (failed(addPlans(targets, precision, plans)))
       return failure();
   }

@@ -13,10 +13,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::reference;
+
+using ::vit::format::ElementType;
 
 /// torch.nn.functional.linear.
 Tensor reference::linear(const Tensor &input, const Tensor &weight,
@@ -106,9 +109,13 @@ double reference::roundTo(double x, Precision precision) {
   auto single = static_cast<float>(x);
   if (precision == Precision::tf32)
     return toTf32(single);
+  ElementType type =
+      precision == Precision::f16 ? ElementType::F16 : ElementType::BF16;
   uint16_t bits;
-  ::vit::format::narrow(&bits, &single, ::vit::format::ElementType::BF16, 1);
-  ::vit::format::widen(&single, &bits, ::vit::format::ElementType::BF16, 1);
+  ::vit::format::narrow(&bits, &single, type, 1);
+  ::vit::format::widen(&single, &bits, type, 1);
+  if (std::isinf(single) && type == ElementType::F16)
+    return std::numeric_limits<double>::quiet_NaN();
   return single;
 }
 

@@ -106,8 +106,10 @@ inline Precision precisionOf(PrecisionAttr attribute) {
 }
 /// The precision that the element type of `value`, not an integer, has.
 inline Precision precisionOf(Value value) {
-  return tensorOf(value).getElementType().isBF16() ? Precision::bf16
-                                                   : Precision::f32;
+  Type element = tensorOf(value).getElementType();
+  return element.isBF16()  ? Precision::bf16
+         : element.isF16() ? Precision::f16
+                           : Precision::f32;
 }
 /// That of a kernel on operands like `operand`, which it rounds if `isTf32`.
 inline Precision precisionOf(bool isTf32, Value operand) {

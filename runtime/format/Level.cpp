@@ -33,11 +33,12 @@ static constexpr const char *kFeatureNames[] = {
 static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
 static constexpr ElementType kF32 = ElementType::F32;
+static constexpr ElementType kF16 = ElementType::F16;
 static constexpr ElementType kBf16 = ElementType::BF16;
 static constexpr ElementType kI8 = ElementType::I8, kI32 = ElementType::I32;
 static constexpr ElementType kTf32 = ElementType::TF32;
-static constexpr ElementType kPrecisions[] = {kF32, kTf32, kBf16, kI8};
-static constexpr const char *kPrecisionNames[] = {"f32", "tf32", "bf16",
+static constexpr ElementType kPrecisions[] = {kF32, kTf32, kF16, kBf16, kI8};
+static constexpr const char *kPrecisionNames[] = {"f32", "tf32", "f16", "bf16",
                                                   "int8"};
 static constexpr size_t kPrecisionCount =
     sizeof kPrecisions / sizeof *kPrecisions;
@@ -71,44 +72,56 @@ static constexpr FeatureSet kAmxFeatures =
     FeatureSet{Feature::AmxTile, Feature::AmxBf16, Feature::AmxInt8};
 
 // A product of narrow operands with a depth of 1 is one of operands that are
-// widened, which is exact: bf16 to f32, i8 to i16 on CPUs and to f32 on GPUs.
+// widened, which is exact: f16 and bf16 to f32, i8 to i16 on CPUs and to f32 on
+// GPUs.
 static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
+                                            {kF16, kF16, kF32, 1, 8, 1, 2},
                                             {kBf16, kBf16, kF32, 1, 8, 1, 2},
                                             {kI8, kI8, kI32, 1, 8, 1, 4}};
 static constexpr Product kAvxVnniProducts[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
+                                               {kF16, kF16, kF32, 1, 8, 1, 2},
                                                {kBf16, kBf16, kF32, 1, 8, 1, 2},
                                                {kI8, kI8, kI32, 1, 8, 4, 4}};
 static constexpr Product kAvx512Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                              {kF16, kF16, kF32, 1, 16, 1, 2},
                                               {kBf16, kBf16, kF32, 1, 16, 1, 2},
                                               {kI8, kI8, kI32, 1, 16, 1, 4}};
 static constexpr Product kVnniProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                            {kF16, kF16, kF32, 1, 16, 1, 2},
                                             {kBf16, kBf16, kF32, 1, 16, 1, 2},
                                             {kI8, kI8, kI32, 1, 16, 4, 4}};
 static constexpr Product kBf16Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                            {kF16, kF16, kF32, 1, 16, 1, 2},
                                             {kBf16, kBf16, kF32, 1, 16, 2, 2},
                                             {kI8, kI8, kI32, 1, 16, 4, 4}};
 static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
+                                           {kF16, kF16, kF32, 1, 16, 1, 2},
                                            {kBf16, kBf16, kF32, 16, 16, 32, 2},
                                            {kI8, kI8, kI32, 16, 16, 64, 4}};
 /// mma.sync m16n8k8 and m16n8k16, and dp4a.
 static constexpr Product kSm80Products[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                             {kTf32, kTf32, kF32, 16, 8, 8, 1},
+                                            {kF16, kF16, kF32, 16, 8, 16, 1},
                                             {kBf16, kBf16, kF32, 16, 8, 16, 1},
                                             {kI8, kI8, kI32, 1, 1, 4, 1}};
 /// wgmma m64nNk16, for any N of 8 to 256; in tf32 and int8 as sm_80.
 static constexpr Product kSm90aProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                              {kTf32, kTf32, kF32, 16, 8, 8, 1},
+                                             {kF16, kF16, kF32, 64, 8, 16, 1},
                                              {kBf16, kBf16, kF32, 64, 8, 16, 1},
                                              {kI8, kI8, kI32, 1, 1, 4, 1}};
 static constexpr Product kScalarProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                              {kF16, kF16, kF32, 1, 1, 1, 1},
                                               {kBf16, kBf16, kF32, 1, 1, 1, 1},
                                               {kI8, kI8, kI32, 1, 1, 1, 1}};
 /// OpSDot of four i8 in a word.
 static constexpr Product kDotProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                           {kF16, kF16, kF32, 1, 1, 1, 1},
                                            {kBf16, kBf16, kF32, 1, 1, 1, 1},
                                            {kI8, kI8, kI32, 1, 1, 4, 1}};
 /// Cooperative matrices of 16 x 16 x 16, and OpSDot.
 static constexpr Product kCoopProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                            {kF16, kF16, kF32, 16, 16, 16, 1},
                                             {kBf16, kBf16, kF32, 16, 16, 16, 1},
                                             {kI8, kI8, kI32, 1, 1, 4, 1}};
 
@@ -292,6 +305,10 @@ bool parsePrecision(std::string_view name, ElementType &precision) {
   return false;
 }
 
+bool isForTraining(ElementType precision) {
+  return precision != kF16 && precision != kI8;
+}
+
 bool parseArchitecture(const char *name, int &capability, bool &isExact) {
   constexpr size_t prefix = 3;
   if (std::strncmp(name, "sm_", prefix) != 0)
@@ -351,6 +368,14 @@ Names precisionNames() {
   Names names = {};
   for (const char *name : kPrecisionNames)
     append(names, ", ", name);
+  return names;
+}
+
+Names trainingPrecisionNames() {
+  Names names = {};
+  for (ElementType precision : kPrecisions)
+    if (isForTraining(precision))
+      append(names, ", ", precisionName(precision));
   return names;
 }
 

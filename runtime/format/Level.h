@@ -239,6 +239,10 @@ bool parsePrecision(std::string_view name, ElementType &precision);
 /// `precision`.
 ElementType precisionOn(Target target, ElementType precision);
 
+/// Whether training steps compute in `precision`. They do not in f16, whose
+/// range gradients leave without factors that training would have to choose.
+bool isForTraining(ElementType precision);
+
 /// Reads a CUDA architecture: its compute capability times ten, and whether a
 /// letter follows, as in "sm_90a", so that code for it runs on exactly this
 /// capability. False if `name` is none.
@@ -264,6 +268,8 @@ Names levelNames();
 Names featureNames(FeatureSet features);
 /// "f32, bf16".
 Names precisionNames();
+/// Those that training steps compute in.
+Names trainingPrecisionNames();
 
 } // namespace vit::format
 

@@ -632,7 +632,7 @@ func.func @all_reduce_c1_none() {
 // -----
 
 func.func @linear_input_gradient_c3(%d: tensor<?x6xf32>, %w: tensor<6x4xf32>) {
-  // expected-error @+1 {{C3: the precision must be f32, tf32 or bf16, not int8}}
+  // expected-error @+1 {{C3: the precision must be one of f32, tf32, bf16, not int8}}
   %0 = vit.linear_input_gradient %d, %w precision int8 : (tensor<?x6xf32>, tensor<6x4xf32>) -> tensor<?x4xf32>
   return
 }
@@ -640,7 +640,7 @@ func.func @linear_input_gradient_c3(%d: tensor<?x6xf32>, %w: tensor<6x4xf32>) {
 // -----
 
 func.func @linear_weight_gradient_c2(%d: tensor<?x6xf32>, %x: tensor<?x4xf32>) {
-  // expected-error @+1 {{C2: the precision must be f32, tf32 or bf16, not int8}}
+  // expected-error @+1 {{C2: the precision must be one of f32, tf32, bf16, not int8}}
   %0 = vit.linear_weight_gradient %d, %x precision int8 : (tensor<?x6xf32>, tensor<?x4xf32>) -> tensor<6x4xf32>
   return
 }
@@ -648,7 +648,7 @@ func.func @linear_weight_gradient_c2(%d: tensor<?x6xf32>, %x: tensor<?x4xf32>) {
 // -----
 
 func.func @sum_to_c2(%d: tensor<?x6xf32>) {
-  // expected-error @+1 {{C2: the precision must be f32, tf32 or bf16, not int8}}
+  // expected-error @+1 {{C2: the precision must be one of f32, tf32, bf16, not int8}}
   %0 = vit.sum_to %d precision int8 : (tensor<?x6xf32>) -> tensor<6xf32>
   return
 }
@@ -656,7 +656,7 @@ func.func @sum_to_c2(%d: tensor<?x6xf32>) {
 // -----
 
 func.func @attention_backward_c5(%q: tensor<?x5x6xf32>) {
-  // expected-error @+1 {{C5: the precision must be f32, tf32 or bf16, not int8}}
+  // expected-error @+1 {{C5: the precision must be one of f32, tf32, bf16, not int8}}
   %0:3 = vit.attention_backward %q, %q, %q, %q heads 3 scale 1.0 precision int8 : (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>) -> (tensor<?x5x6xf32>, tensor<?x5x6xf32>, tensor<?x5x6xf32>)
   return
 }

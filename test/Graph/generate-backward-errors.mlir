@@ -27,7 +27,7 @@
 // RUN: not vit-opt %t/layers.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=LAYERS
 // LAYERS: error: 'vit.layers' op has no adjoint; run vit-unroll-layers first
 // RUN: not vit-opt %t/int8.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=INT8
-// INT8: error: 'vit.linear' op has no adjoint in int8; train in tf32, bf16 or f32
+// INT8: error: 'vit.linear' op has no adjoint in int8; train in one of f32, tf32, bf16
 // RUN: not vit-opt %t/tokens.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=RANK
 // RANK: error: result 0 is 'tensor<?x5x4xf32>'; a loss needs [batch, classes] of f32
 // RUN: not vit-opt %t/probabilities.mlir --vit-generate-backward 2>&1 | FileCheck %s --check-prefix=PROBABILITIES

@@ -1,7 +1,7 @@
 // RUN: vit-opt %s --vit-narrow | FileCheck %s
 // RUN: vit-opt %s --vit-narrow=precision=f32 | FileCheck %s --check-prefix=F32
 // RUN: not vit-opt %s --vit-narrow=precision=int3 2>&1 | FileCheck %s --check-prefix=ERROR
-// ERROR: error: there is no precision 'int3'; choose f32, tf32, bf16 or int8
+// ERROR: error: there is no precision 'int3'; choose one of f32, tf32, f16, bf16, int8
 // RUN: vit-opt %s --vit-narrow=precision=int8 | FileCheck %s --check-prefix=INT8
 // RUN: vit-opt %s --vit-narrow=precision=tf32 | FileCheck %s --check-prefix=TF32
 
@@ -10,7 +10,7 @@
 // tf32 is wider than bf16. A narrower one changes nothing; of several the widest is kept.
 // RUN: vit-opt %s --vit-narrow="precision=bf16 keep=q=int8,a=f32,q#2=bf16,a=bf16,q=tf32" | FileCheck %s --check-prefix=WIDEST
 // RUN: not vit-opt %s --vit-narrow="precision=int8 keep=q=f64" 2>&1 | FileCheck %s --check-prefix=TYPE
-// TYPE: error: 'q=f64' is not the name of a product, '=' and f32, tf32, bf16 or int8
+// TYPE: error: 'q=f64' is not the name of a product, '=' and one of f32, tf32, f16, bf16, int8
 
 vit.parameter @w : tensor<32x32xf32>
 // CHECK-LABEL: func.func @forward

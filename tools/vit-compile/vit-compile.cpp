@@ -161,7 +161,7 @@ void addCodeOptions(CLI::App &app, Options &options) {
 
 void addAccuracyOptions(CLI::App &app, Options &options) {
   vit::tools::Command command(app);
-  command.group("Accuracy in --precision bf16 or int8");
+  command.group("Accuracy in --precision f16, bf16 or int8");
   vit::tools::addDataOptions(
       command, options.data,
       "train, val or test (default: val, else test, else all)");
@@ -255,7 +255,7 @@ void keepAccuracy(const Options &options, vit::tools::CompilerOptions &wanted) {
       narrow.push_back(precision);
   if (narrow.size() != 1 || narrow.front() == "tf32")
     throw Error("--max-drop and --min-cosine choose what one precision keeps; "
-                "give --precision bf16 or int8, f32 beside it at most");
+                "give --precision f16, bf16 or int8, f32 beside it at most");
   vit::tools::CommonOptions common = vit::tools::optionsToRun(wanted);
   common.threads = options.threads;
   vit::tools::CommonOptions checked = common;

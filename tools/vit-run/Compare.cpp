@@ -46,9 +46,10 @@ struct Allowed {
 };
 
 /// GPUs add in another order, and their drivers may round differently. Operands
-/// of tf32 have 11 bits, those of bf16 have 8.
+/// of tf32 and f16 have 11 bits, those of bf16 have 8.
 constexpr Allowed kAllowed[] = {{"f32", 1e-5, 1e-4},
                                 {"tf32", 1e-2, 1e-2},
+                                {"f16", 1e-2, 1e-2},
                                 {"bf16", 1e-1, 1e-1},
                                 {"int8", 1e-1, 1e-1}};
 
@@ -250,10 +251,10 @@ void addCompare(CLI::App &app) {
       .option("--input", options->input,
               "The input, if the file does not hold it")
       .type("X.npy");
-  command.option(
-      "--tolerance", options->tolerance,
-      "Allowed difference, times max(1, largest value / 10) "
-      "(default: 1e-5, on GPUs 1e-4, in tf32 0.01, in bf16 and int8 0.1)");
+  command.option("--tolerance", options->tolerance,
+                 "Allowed difference, times max(1, largest value / 10) "
+                 "(default: 1e-5, on GPUs 1e-4, in tf32 and f16 0.01, in bf16 "
+                 "and int8 0.1)");
   command.group("A precision (--precision) on pictures");
   addDataOptions(command, *options,
                  "train, val or test (default: val, else test, else all)")

@@ -114,6 +114,7 @@ double peakFlops(const Gpu &gpu, format::ElementType precision) {
     return gpu.f32Tflops * 1e12;
   case format::ElementType::TF32:
     return gpu.tf32Tflops * 1e12;
+  case format::ElementType::F16: // as bf16 on all of them
   case format::ElementType::BF16:
     return gpu.bf16Tflops * 1e12;
   case format::ElementType::I8:

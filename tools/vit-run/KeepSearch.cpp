@@ -136,9 +136,9 @@ std::vector<std::string> Search::run() {
     return {};
   // From the precision asked for to f32, one step wider at a time.
   std::vector<std::string> ladder = {precision};
-  for (const char *wider : {"bf16", "f32"})
-    if (wider != precision)
-      ladder.emplace_back(wider);
+  if (precision == "int8")
+    ladder.emplace_back("bf16");
+  ladder.emplace_back("f32");
   std::vector<Harm> all;
   for (const std::string &product : trials.products())
     all.push_back({product, 0});

@@ -31,7 +31,7 @@ struct AccuracyBound {
 
 /// Finds products of a model to keep in wider precisions so that `bound` holds
 /// on the data of `trials`, and prints what it tries and finds. Returns them as
-/// NAME=PRECISION; none if all can be in `precision`, which is bf16 or int8.
+/// NAME=PRECISION; none if all can be in `precision`, not f32 or tf32.
 /// Throws if the bound cannot be measured with the data.
 ///
 /// The products are ranked by the noise of the model's output where one of them

@@ -154,9 +154,12 @@ Option addDataOptions(Command command, DataOptions &options,
 }
 
 void requireTrainable(const CommonOptions &options) {
-  if (options.precision == "int8")
-    throw Error(
-        "--precision int8 is for inference; train in tf32, bf16 or f32");
+  auto precision = format::ElementType::F32;
+  format::parsePrecision(options.precision, precision);
+  if (!format::isForTraining(precision))
+    throw Error("--precision " + options.precision +
+                " is for inference; train in one of " +
+                format::trainingPrecisionNames().text);
 }
 
 std::string CommonOptions::codePrecision() const {
@@ -196,7 +199,7 @@ void checkCommonOptions(const CommonOptions &options) {
   bool isNarrow =
       !options.precision.empty() && precision != format::ElementType::F32;
   if (!options.keep.empty() && !isNarrow)
-    throw Error("--keep is for --precision tf32, bf16 or int8: it names "
+    throw Error("--keep is for a --precision other than f32: it names "
                 "products that stay wider");
   std::vector<std::string> known = precisionsOf(
       options.isReference() ? nullptr : &format::defaultLevel(target));

@@ -39,6 +39,9 @@ inline RankedTensorType tensorOf(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
+/// Whether products of `precision` have adjoints (format/Level.h).
+bool isForTraining(Precision precision);
+
 /// Removes the result of `op` with probabilities; fails if it has users or does
 /// not exist. `rewriter` inserts before `op`.
 LogicalResult dropProbabilities(AttentionOp op, RewriterBase &rewriter);

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::vit;
@@ -285,6 +286,22 @@ Value mlir::vit::emitRoundToBf16(CodeBuilder &b, Value x) {
   Value kept = b.select(isNan, quiet, rounded);
   return arith::BitcastOp::create(
       b, type, arith::AndIOp::create(b, kept, all(0xffff0000)));
+}
+
+Value mlir::vit::emitNarrow(CodeBuilder &b, Type element, Value x) {
+  Type type = x.getType(), narrow = element;
+  if (auto vector = dyn_cast<VectorType>(type))
+    narrow = vector.clone(narrow);
+  if (element.isF16()) {
+    // Half a last place above the largest number, 65504.
+    constexpr double beyond = 65520;
+    Value inRange =
+        b.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(b, x),
+                  b.splat(type, beyond));
+    x = b.select(inRange, x,
+                 b.splat(type, std::numeric_limits<double>::quiet_NaN()));
+  }
+  return arith::TruncFOp::create(b, narrow, x);
 }
 
 Value mlir::vit::emitRoundToInt8(CodeBuilder &b, Value x) {

@@ -39,6 +39,11 @@ Value emitBiasCorrection(CodeBuilder &b, Type type, double beta, Value updates);
 /// 0. A NaN stays one.
 Value emitRoundToBf16(CodeBuilder &b, Value x);
 
+/// Returns x, f32, rounded to nearest even in `element`, f16 or bf16. What is
+/// beyond the range of f16 becomes a NaN, not an infinity: the latter may be
+/// lost in a softmax.
+Value emitNarrow(CodeBuilder &b, Type element, Value x);
+
 /// Returns x rounded to nearest even, as i32: what is beyond -127 or 127
 /// becomes that, and a NaN -127.
 Value emitRoundToInt8(CodeBuilder &b, Value x);

@@ -149,7 +149,7 @@ TEST(Levels, NamePrecisions) {
   ElementType ignored;
   EXPECT_FALSE(parsePrecision("F32", ignored));
   EXPECT_EQ(precisionName(ElementType::U8), nullptr);
-  EXPECT_STREQ(precisionNames().text, "f32, tf32, bf16, int8");
+  EXPECT_STREQ(precisionNames().text, "f32, tf32, f16, bf16, int8");
 }
 
 TEST(Levels, HaveNamesForMessages) {

@@ -164,7 +164,7 @@ TEST(Precision, ThatIsNotThereIsRefused) {
   ModuleHandle module = load(bytes);
   expectRefused(module, withPrecision("fp8"), VIT_INVALID_ARGUMENT,
                 "the option precision is 'fp8', which is none; choose one of "
-                "f32, tf32, bf16, int8");
+                "f32, tf32, f16, bf16, int8");
   expectRefused(
       module, withPrecision("bf16"), VIT_UNSUPPORTED,
       "entry 'forward' of 'module in memory' has no Cpu code in bf16, "
