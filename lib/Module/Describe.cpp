@@ -27,6 +27,11 @@ std::vector<int64_t> mlir::vit::dimsOf(RankedTensorType type) {
   return dims;
 }
 
+std::string mlir::vit::parameterName(ParameterOp op, int64_t layer) {
+  std::string name = op.getSymName().str();
+  return op.getLayers() ? name + "." + std::to_string(layer) : name;
+}
+
 schema::DType mlir::vit::dtypeOf(RankedTensorType type) {
   Type element = type.getElementType();
   return element.isBF16()       ? schema::DType::BF16

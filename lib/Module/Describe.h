@@ -199,6 +199,8 @@ void describeExtras(ModuleOp module, schema::ModuleT &metadata);
 
 /// A shape, with -1 for the batch.
 std::vector<int64_t> dimsOf(RankedTensorType type);
+/// The name in the module of a parameter, or of what it is in one layer.
+std::string parameterName(ParameterOp op, int64_t layer);
 /// The element type of a tensor of f32, bf16, f16 or i32.
 schema::DType dtypeOf(RankedTensorType type);
 

@@ -112,10 +112,7 @@ void StoredValues::listParameters(ModuleOp module,
     for (int64_t layer = 0, n = parameter.getLayers().value_or(1); layer < n;
          ++layer)
       if (used.count({parameter.getSymName(), layer})) {
-        std::string name = parameter.getSymName().str();
-        if (parameter.getLayers())
-          name += "." + std::to_string(layer);
-        parameterIndex[name] = parameters.size();
+        parameterIndex[parameterName(parameter, layer)] = parameters.size();
         parameters.push_back(
             {parameter, layer, parameter.getTensorType().getNumElements()});
       }
@@ -331,6 +328,16 @@ LogicalResult StoredValues::makeDerived(uint32_t index,
                   sizeof(float));
     if (failed(readSource(id, source, message)))
       return failure();
+    if (id < parameters.size() &&
+        !format::areInRange(form.type, source.data(), format::ElementType::F32,
+                            static_cast<int64_t>(source.size()))) {
+      message = "parameter '" +
+                parameterName(parameters[id].op, parameters[id].layer) +
+                "' has values beyond " +
+                std::to_string(static_cast<int>(format::kLargestHalf)) +
+                ", the largest of f16; choose another precision";
+      return failure();
+    }
     if (format::isComputed(form))
       format::compute(form, out.data(), source.data());
     else

@@ -117,9 +117,7 @@ void StoredValues::store(ParameterStorage storage, StringRef moduleFolder) {
     const Parameter &parameter = parameters[index];
     ParameterOp op = parameter.op;
     auto described = std::make_unique<schema::ParameterT>();
-    described->name = op.getSymName().str();
-    if (op.getLayers())
-      described->name += "." + std::to_string(parameter.layer);
+    described->name = parameterName(op, parameter.layer);
     described->dims = dimsOf(op.getTensorType());
     described->stored_name = op.getStoredName(parameter.layer);
     described->stored_dims.assign(op.getStoredShape().begin(),

@@ -177,6 +177,27 @@ void narrow(void *target, const float *source, ElementType type,
   narrowFrom(target, source, type, count);
 }
 
+bool areInRange(ElementType type, const void *source, ElementType sourceType,
+                int64_t count) {
+  if (type != ElementType::F16 || sourceType == ElementType::F16)
+    return true;
+  constexpr int64_t chunk = 64;
+  // Half a last place above kLargestHalf: from there on numbers are rounded up.
+  const uint32_t beyond = toBits(65520.0f), infinity = 0x7f800000;
+  float values[chunk];
+  const auto *from = static_cast<const unsigned char *>(source);
+  uint32_t found = 0;
+  for (int64_t done = 0; done < count; done += chunk) {
+    int64_t part = count - done < chunk ? count - done : chunk;
+    widen(values, from + done * int64_t(sizeOf(sourceType)), sourceType, part);
+    for (int64_t i = 0; i < part; ++i) {
+      uint32_t magnitude = toBits(values[i]) & 0x7fffffff;
+      found |= uint32_t(magnitude >= beyond) & uint32_t(magnitude < infinity);
+    }
+  }
+  return found == 0;
+}
+
 void convert(void *target, ElementType type, const void *source,
              ElementType sourceType, int64_t count) {
   auto size = int64_t(sizeOf(type)), sourceSize = int64_t(sizeOf(sourceType));

@@ -67,6 +67,15 @@ inline bool isFloat(ElementType type) {
 /// aligned.
 void narrow(void *target, const float *source, ElementType type, int64_t count);
 
+/// The largest number of F16.
+inline constexpr float kLargestHalf = 65504;
+
+/// Whether `narrow` to `type` would make none of these finite numbers an
+/// infinity: F16 alone has a smaller range than F32. `source` need not be
+/// aligned.
+bool areInRange(ElementType type, const void *source, ElementType sourceType,
+                int64_t count);
+
 /// Converts to F32, BF16 or F16: copies elements of the same type, else widens
 /// and narrows them. Neither pointer need be aligned.
 void convert(void *target, ElementType type, const void *source,

@@ -180,6 +180,15 @@ vit_status vit_parameters::makeForm(uint32_t index, const Sources &sources,
   return VIT_OK;
 }
 
+vit_status vit_parameters::beyondHalf(uint32_t index, vit_error *error) const {
+  return fail(
+      error, VIT_UNSUPPORTED,
+      "parameter '%.200s' has values beyond %g, the largest of f16: run "
+      "'%s' in another precision",
+      parameter(index).name()->c_str(), double(kLargestHalf),
+      module->name.data());
+}
+
 /// Lays out a parameter's value from source element `offset` of a form on.
 vit_status vit_parameters::makePart(const Form &form, void *target,
                                     uint32_t index, const Sources &sources,
@@ -189,6 +198,8 @@ vit_status vit_parameters::makePart(const Form &form, void *target,
   ElementType type;
   const void *view = isAtSource(index) ? sources.view(p, type) : nullptr;
   if (view) {
+    if (!areInRange(form.type, view, type, total))
+      return beyondHalf(index, error);
     derive(form, target, view, type, offset, total);
     sources.forget(p);
     return VIT_OK;
@@ -200,6 +211,8 @@ vit_status vit_parameters::makePart(const Form &form, void *target,
   for (int64_t begin = 0; begin < total; begin += most) {
     int64_t part = total - begin < most ? total - begin : most;
     readRange(index, sources, piece.data(), begin, part);
+    if (!areInRange(form.type, piece.data(), ElementType::F32, part))
+      return beyondHalf(index, error);
     derive(form, target, piece.data(), ElementType::F32, offset + begin, part);
   }
   return VIT_OK;
@@ -272,6 +285,10 @@ vit_status vit_parameters::write(uint32_t index, const float *data,
   }
   // Everything that can fail comes first, so that a failure changes nothing.
   VIT_TRY(completeAffected(error));
+  for (uint32_t f = 0; f < forms.size(); ++f)
+    if (isAffected[f] && !areInRange(forms.form(f).type, data, ElementType::F32,
+                                     elements(*parameter(index).dims())))
+      return beyondHalf(index, error);
   for (uint32_t f = 0; f < forms.size(); ++f)
     if (isAffected[f])
       VIT_TRY(forms.makeWritable(f, error));

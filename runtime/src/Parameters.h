@@ -106,6 +106,8 @@ private:
   vit_status makeNew(vit_error *error);
   vit_status completeAffected(vit_error *error);
   vit_status openSources(vit::runtime::Sources &sources, vit_error *error);
+  /// Fails: a form of f16 cannot hold the parameter's values.
+  vit_status beyondHalf(uint32_t index, vit_error *error) const;
   vit_status makeForm(uint32_t index, const vit::runtime::Sources &sources,
                       vit_error *error);
   vit_status makePart(const vit::runtime::Form &form, void *target,

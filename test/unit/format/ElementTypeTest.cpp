@@ -122,4 +122,28 @@ TEST(Narrow, RoundsToNearestEven) {
   EXPECT_TRUE(std::signbit(narrowed(-0x1p-30f, ElementType::F16)));
 }
 
+TEST(Narrow, KnowsTheRange) {
+  std::vector<float> values(100, -65519);
+  values[1] = INFINITY;
+  values[2] = NAN;
+  auto areHalf = [&] {
+    return areInRange(ElementType::F16, values.data(), ElementType::F32,
+                      int64_t(values.size()));
+  };
+  EXPECT_TRUE(areHalf());
+  for (size_t i : {0, 63, 64, 99}) {
+    values[i] = i % 2 ? -65520 : 65520;
+    EXPECT_FALSE(areHalf()) << i;
+    values[i] = 0;
+  }
+  values[3] = 1e30f;
+  EXPECT_TRUE(
+      areInRange(ElementType::BF16, values.data(), ElementType::F32, 4));
+  EXPECT_TRUE(areInRange(ElementType::F32, values.data(), ElementType::F32, 4));
+  uint16_t brain[2] = {0x3f80, 0x4780}; // 1, 65536
+  EXPECT_TRUE(areInRange(ElementType::F16, brain, ElementType::BF16, 1));
+  EXPECT_FALSE(areInRange(ElementType::F16, brain, ElementType::BF16, 2));
+  EXPECT_TRUE(areInRange(ElementType::F16, brain, ElementType::F16, 2));
+}
+
 } // namespace

@@ -297,6 +297,39 @@ TEST(Precision, FormsHaveThePresentValuesWhenTheyAreMade) {
   }
 }
 
+// f16 has a smaller range than the others: a weight is not made an infinity.
+TEST(Precision, WeightsBeyondTheRangeOfF16) {
+  Builder builder;
+  builder.addBf16();
+  builder.module.derived.back()->element_type = schema::DType::F16;
+  builder.entry().schedules.back()->precision = schema::DType::F16;
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  ParametersHandle parameters = makeParameters(module);
+  const char *message =
+      "parameter 'q' has values beyond 65504, the largest of f16: run 'module "
+      "in memory' in another precision";
+  // Before there is a form of f16, values may be any.
+  std::vector<float> q(8, -0.3F), beyond = q;
+  beyond[5] = -65520;
+  write(parameters, "q", beyond);
+  vit_session_options options = withPrecision("f16");
+  options.parameters = parameters.get();
+  expectRefused(module, options, VIT_UNSUPPORTED, message);
+  // Later, those that it cannot hold are refused, and nothing changes.
+  beyond[5] = 65519; // rounded to 65504
+  write(parameters, "q", beyond);
+  SessionHandle session = makeSession(module, &options);
+  EXPECT_EQ(codeOf(session), "avx2 f16 widened");
+  beyond[0] = 1e6;
+  vit_error error = {};
+  EXPECT_EQ(vit_parameters_write(parameters.get(), "q", beyond.data(),
+                                 beyond.size() * sizeof(float), &error),
+            VIT_UNSUPPORTED);
+  EXPECT_STREQ(error.message, message);
+  EXPECT_EQ(readParameters(parameters)[4], -0.3F);
+}
+
 //===----------------------------------------------------------------------===//
 // Parameters that are stored rounded
 //===----------------------------------------------------------------------===//
