@@ -106,14 +106,21 @@ Value Converter::getSumMemory(Type type) {
   return memory;
 }
 
+Value Converter::getType(bool isF16) {
+  return constant(
+      static_cast<uint32_t>(isF16 ? MatrixType::F16 : MatrixType::Bf16));
+}
+
 LogicalResult Converter::convertProduct(NVVM::WgmmaMmaAsyncOp op) {
   auto shape = op.getShape();
-  if (op.getTypeA() != NVVM::WGMMATypes::bf16 ||
-      op.getTypeB() != NVVM::WGMMATypes::bf16 ||
+  bool isF16 = op.getTypeA() == NVVM::WGMMATypes::f16;
+  if ((!isF16 && op.getTypeA() != NVVM::WGMMATypes::bf16) ||
+      op.getTypeB() != op.getTypeA() ||
       op.getTypeD() != NVVM::WGMMATypes::f32 || shape.getM() != 64 ||
       shape.getK() != 16)
-    return op.emitError("the simulator knows wgmma m64k16 of bf16 alone, with "
-                        "sums in f32");
+    return op.emitError(
+        "the simulator knows wgmma m64k16 of bf16 or f16 alone, "
+        "with sums in f32");
   auto type = cast<LLVM::LLVMStructType>(op.getInouts().getType());
   Value memory = getSumMemory(type);
   LLVM::StoreOp::create(builder, location, op.getInouts(), memory);
@@ -123,7 +130,7 @@ LogicalResult Converter::convertProduct(NVVM::WgmmaMmaAsyncOp op) {
                    (op.getScaleA() == NVVM::WGMMAScaleIn::neg) << 3 |
                    (op.getScaleB() == NVVM::WGMMAScaleIn::neg) << 4;
   call("sim_multiply_async", {},
-       {memory, op.getDescriptorA(), op.getDescriptorB(),
+       {memory, op.getDescriptorA(), op.getDescriptorB(), getType(isF16),
         constant(shape.getN()), constant(flags), getSite(op)});
   Value result = LLVM::LoadOp::create(builder, location, type, memory);
   op.getResults().replaceAllUsesWith(result);
@@ -148,7 +155,8 @@ LogicalResult Converter::convertInlinePtx(LLVM::InlineAsmOp op) {
   SmallVector<Value> operands = {memory};
   llvm::append_range(operands, product->words);
   operands.append({op.getOperand(product->descriptor), product->accumulates,
-                   constant(product->columns), constant(flags), getSite(op)});
+                   getType(product->isF16), constant(product->columns),
+                   constant(flags), getSite(op)});
   call("sim_multiply_words_async", {}, operands);
   Value result = LLVM::LoadOp::create(builder, location, type, memory);
   for (Value word : product->words)

@@ -13,6 +13,8 @@
 
 #include "../Runtime/Interface.h"
 
+#include "mlir/IR/Matchers.h"
+
 namespace vit::sim {
 
 /// The words that mma.sync needs.
@@ -98,6 +100,8 @@ LogicalResult Converter::convertMultiply(NVVM::MmaOp op) {
   std::optional<MatrixType> type;
   if (typeA == NVVM::MMATypes::bf16 && typeB == typeA)
     type = MatrixType::Bf16;
+  if (typeA == NVVM::MMATypes::f16 && typeB == typeA)
+    type = MatrixType::F16;
   if (typeA == NVVM::MMATypes::tf32 && typeB == typeA)
     type = MatrixType::Tf32;
   uint32_t depth = shape.getK();
@@ -106,7 +110,7 @@ LogicalResult Converter::convertMultiply(NVVM::MmaOp op) {
       op.getLayoutA() != NVVM::MMALayout::row ||
       op.getLayoutB() != NVVM::MMALayout::col)
     return op.emitError("the simulator knows mma.sync m16n8 alone, row times "
-                        "col, of bf16 or tf32 with sums in f32");
+                        "col, of bf16, f16 or tf32 with sums in f32");
   MatrixFragment fragment(*type, depth);
   if (op.getOperandA().size() != fragment.a ||
       op.getOperandB().size() != fragment.b || op.getOperandC().size() != 4)
@@ -175,23 +179,57 @@ Value Converter::roundToBf16(Value value, NVVM::FPRoundingMode mode) {
   return LLVM::BitcastOp::create(builder, location, result, upper);
 }
 
+void Converter::replaceNans(Operation *op) {
+  builder.setInsertionPointAfter(op);
+  Value halves = op->getResult(0);
+  TypedAttr bits = builder.getFloatAttr(
+      builder.getF16Type(), APFloat(APFloat::IEEEhalf(), APInt(16, 0x7fff)));
+  if (auto vector = dyn_cast<VectorType>(halves.getType()))
+    bits = DenseElementsAttr::get(vector, Attribute(bits));
+  Value nan =
+      LLVM::ConstantOp::create(builder, location, halves.getType(), bits);
+  auto isNan = LLVM::FCmpOp::create(builder, location, LLVM::FCmpPredicate::uno,
+                                    halves, halves);
+  auto result = LLVM::SelectOp::create(builder, location, isNan, nan, halves);
+  halves.replaceAllUsesExcept(result,
+                              SmallPtrSet<Operation *, 2>{isNan, result});
+}
+
 LogicalResult Converter::convertTruncation(LLVM::FPTruncOp op) {
-  if (!getElementTypeOrSelf(op.getType()).isBF16())
+  Type element = getElementTypeOrSelf(op.getType());
+  if (!element.isBF16() && !element.isF16())
     return success();
   if (!getElementTypeOrSelf(op.getArg().getType()).isF32())
-    return op.emitError("the simulator knows bf16 made of f32 alone");
+    return op.emitError("the simulator knows ")
+           << element << " made of f32 alone";
+  if (element.isF16()) { // the host rounds as the GPU, but for NaNs
+    replaceNans(op);
+    return success();
+  }
   op.getResult().replaceAllUsesWith(
       roundToBf16(op.getArg(), NVVM::FPRoundingMode::RN));
   op.erase();
   return success();
 }
 
+LogicalResult Converter::convertFma(LLVM::FMAOp op) {
+  // The host would round twice, which changes nothing if a factor is zero.
+  if (!matchPattern(op.getB(), m_AnyZeroFloat()))
+    return op.emitError("the simulator knows fma in f16 by zero alone");
+  replaceNans(op);
+  return success();
+}
+
 LogicalResult Converter::convertExtension(LLVM::FPExtOp op) {
   Type from = op.getArg().getType(), to = op.getType();
-  if (!getElementTypeOrSelf(from).isBF16())
+  Type element = getElementTypeOrSelf(from);
+  if (!element.isBF16() && !element.isF16())
     return success();
   if (!getElementTypeOrSelf(to).isF32())
-    return op.emitError("the simulator knows bf16 widened to f32 alone");
+    return op.emitError("the simulator knows ")
+           << element << " widened to f32 alone";
+  if (element.isF16())
+    return success(); // as on the GPU
   Type half = builder.getI16Type(), word = builder.getI32Type();
   TypedAttr sixteen = builder.getI32IntegerAttr(16);
   if (auto vector = dyn_cast<VectorType>(from)) {

@@ -59,6 +59,10 @@ private:
   LogicalResult convertIntrinsic(LLVM::CallIntrinsicOp op);
   LogicalResult convertTruncation(LLVM::FPTruncOp op);
   LogicalResult convertExtension(LLVM::FPExtOp op);
+  /// One of f16.
+  LogicalResult convertFma(LLVM::FMAOp op);
+  /// Replaces NaNs of f16 in the result of `op` by that of the PTX manual.
+  void replaceNans(Operation *op);
   LogicalResult convertConstant(LLVM::ConstantOp op);
   /// Adds counters of the ops of each basic block (CountOps.cpp).
   void countOps(LLVM::LLVMFuncOp kernel);
@@ -71,6 +75,8 @@ private:
   void replaceTypes();
 
   LLVM::CallOp call(StringRef name, Type result, ValueRange operands);
+  /// The MatrixType of operands of 16 bits.
+  Value getType(bool isF16);
   Value constant(uint32_t value) {
     return LLVM::ConstantOp::create(builder, location, builder.getI32Type(),
                                     builder.getI32IntegerAttr(value));

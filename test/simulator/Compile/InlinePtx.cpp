@@ -41,26 +41,28 @@ std::optional<RegisterProduct> RegisterProduct::get(Operation *op) {
     return std::nullopt;
   llvm::Regex pattern(
       "^\\{ \\.reg \\.pred p; setp\\.ne\\.b32 p, \\$([0-9]+), 0; "
-      "wgmma\\.mma_async\\.sync\\.aligned\\.m64n([0-9]+)k16\\.f32\\.bf16\\."
-      "bf16 \\{([^}]*)\\}, \\{([^}]*)\\}, \\$([0-9]+), p, 1, 1, ([01]); \\}$");
+      "wgmma\\.mma_async\\.sync\\.aligned\\.m64n([0-9]+)k16\\.f32\\.(b?f16\\.b?"
+      "f16) \\{([^}]*)\\}, \\{([^}]*)\\}, \\$([0-9]+), p, 1, 1, ([01]); \\}$");
   SmallVector<StringRef> parts;
-  if (!pattern.match(assembly.getAsmString(), &parts))
+  if (!pattern.match(assembly.getAsmString(), &parts) ||
+      (parts[3] != "bf16.bf16" && parts[3] != "f16.f16"))
     return std::nullopt;
   unsigned columns = 0, condition = 0, descriptor = 0;
   if (parts[1].getAsInteger(10, condition) ||
       parts[2].getAsInteger(10, columns) ||
-      parts[5].getAsInteger(10, descriptor) || columns % 8 != 0 ||
+      parts[6].getAsInteger(10, descriptor) || columns % 8 != 0 ||
       columns == 0 || columns > 256)
     return std::nullopt;
   // Results are numbered before operands.
   unsigned count = columns / 2;
   OperandRange operands = assembly.getOperands();
-  if (!isList(parts[3], 0, count) || !isList(parts[4], count, kWords) ||
+  if (!isList(parts[4], 0, count) || !isList(parts[5], count, kWords) ||
       descriptor != count + kWords || condition != count + kWords + 1 ||
       operands.size() != kWords + 2 + count ||
       assembly.getConstraints() != getConstraints(count))
     return std::nullopt;
   return RegisterProduct{
       operands.take_front(kWords), kWords,  operands[kWords + 1],
-      operands.take_back(count),   columns, parts[6] == "1"};
+      operands.take_back(count),   columns, parts[7] == "1",
+      parts[3] == "f16.f16"};
 }

@@ -17,10 +17,10 @@ inline bool isNamedBarrier(mlir::LLVM::CallIntrinsicOp op) {
   return op.getIntrin() == "llvm.nvvm.barrier.cta.sync.aligned.count";
 }
 
-/// wgmma.mma_async m64k16 of bf16 with the left operand in registers, for which
-/// the NVVM dialect has no op: D += A B, or D = A B. The operands of the op are
-/// four words of A, the descriptor of B, whether to accumulate (i32), and the
-/// sums, which are the results, too.
+/// wgmma.mma_async m64k16 of bf16 or f16 with the left operand in registers,
+/// for which the NVVM dialect has no op: D += A B, or D = A B. The operands of
+/// the op are four words of A, the descriptor of B, whether to accumulate
+/// (i32), and the sums, which are the results, too.
 struct RegisterProduct {
   static constexpr unsigned kWords = 4;
   mlir::OperandRange words;
@@ -29,6 +29,7 @@ struct RegisterProduct {
   mlir::OperandRange sums;
   unsigned columns;
   bool transposedB; ///< not contiguous along k
+  bool isF16;       ///< the operands, otherwise bf16
 
   /// Nothing: `op` is no inline PTX, or anything else, or its operands or
   /// constraints are not those of this instruction.

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -242,6 +243,11 @@ static void dropFactor(Operation *op, const MutateOptions &) {
   op->erase();
 }
 
+/// fma of f16, by zero, which makes infinities NaNs.
+static bool isRangeCheck(Operation *op) {
+  return isa<LLVM::FMAOp>(op) && getElementTypeOrSelf(op->getResult(0)).isF16();
+}
+
 static bool isBarrier(Operation *op) {
   auto intrinsic = dyn_cast<LLVM::CallIntrinsicOp>(op);
   return isa<NVVM::Barrier0Op, NVVM::BarrierOp, NVVM::SyncWarpOp>(op) ||
@@ -319,6 +325,7 @@ static const Kind kinds[] = {
     {"bytes", is<NVVM::DotAccumulate4WayOp>, rotateBytes},
     {"sign", is<NVVM::DotAccumulate4WayOp>, dropSign},
     {"factor", is<LLVM::FMulOp>, dropFactor},
+    {"range", isRangeCheck, dropFactor},
 };
 
 static const Kind *findKind(StringRef name) {

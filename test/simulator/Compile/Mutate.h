@@ -44,7 +44,8 @@ struct MutateOptions {
 /// - rounding: an f32 is not rounded to tf32, so that a product cuts it off;
 /// - bytes: the four i8 of the first operand of a dp4a are in another order;
 /// - sign: the first operand of a dp4a is four numbers without signs;
-/// - factor: a product of f32 is its first factor.
+/// - factor: a product of f32 is its first factor;
+/// - range: an infinity of f16 does not become a NaN.
 std::string listMutations();
 
 /// The number of places in `module` for a kind of bug, if there is such a kind.

@@ -300,16 +300,20 @@ LogicalResult Converter::convertOp(Operation *op) {
         return success();
       })
       .Case([&](LLVM::InlineAsmOp op) { return convertInlinePtx(op); })
-      .Default([](Operation *other) -> LogicalResult {
-        // The host would call a function that it lacks to round the results.
-        if (isa<LLVM::FastmathFlagsInterface>(other) &&
-            !isa<LLVM::SelectOp>(other) &&
-            llvm::any_of(other->getResultTypes(), [](Type type) {
-              return getElementTypeOrSelf(type).isBF16();
-            }))
-          return other->emitError("the simulator does not know arithmetic in "
-                                  "bf16: ")
-                 << other->getName();
+      .Default([&](Operation *other) -> LogicalResult {
+        // The host would round the results otherwise, or call a function that
+        // it lacks to do it.
+        for (Type type : other->getResultTypes()) {
+          Type element = getElementTypeOrSelf(type);
+          if (!isa<LLVM::FastmathFlagsInterface>(other) ||
+              isa<LLVM::SelectOp>(other) ||
+              !(element.isBF16() || element.isF16()))
+            continue;
+          if (auto fma = dyn_cast<LLVM::FMAOp>(other); fma && element.isF16())
+            return convertFma(fma);
+          return other->emitError("the simulator does not know arithmetic in ")
+                 << element << ": " << other->getName();
+        }
         if (isMemoryEffectFree(other))
           return success();
         return other->emitError("the simulator does not know ")
@@ -447,11 +451,10 @@ LogicalResult Converter::convertKernel(LLVM::LLVMFuncOp kernel) {
       ArgumentBytes bytes;
       if (known != options.bytes.end() && pointers < known->second.size())
         bytes = known->second[pointers++];
-      manifestKernels += " pointer " + std::to_string(bytes.times) + " " +
-                         std::to_string(bytes.of) + " " +
-                         std::to_string(bytes.per) +
-                         (bytes.written ? " write" : " read") +
-                         (bytes.bf16 ? " bf16\n" : " any\n");
+      manifestKernels +=
+          " pointer " + std::to_string(bytes.times) + " " +
+          std::to_string(bytes.of) + " " + std::to_string(bytes.per) +
+          (bytes.written ? " write " : " read ") + bytes.element + "\n";
     } else {
       manifestKernels += " value\n";
     }

@@ -22,7 +22,7 @@ namespace vit::sim {
 struct ArgumentBytes {
   int64_t times = 0, of = 1, per = 1;
   bool written = false;
-  bool bf16 = false; ///< its elements
+  std::string element = "any"; ///< of it: bf16, f16 or any other
 };
 /// A tensor map: of the memory of pointer argument `argument`.
 struct MapArgument {

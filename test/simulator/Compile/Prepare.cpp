@@ -43,8 +43,12 @@ static void noteBytes(ModuleOp module, HostOptions &options) {
     auto add = [&](Value value, bool written) {
       auto type = cast<RankedTensorType>(value.getType());
       auto bytes = mlir::vit::kernel::getBytes(type);
+      Type element = type.getElementType();
       arguments.push_back({bytes.getTimes(), bytes.getOf(), bytes.getPer(),
-                           written, type.getElementType().isBF16()});
+                           written,
+                           element.isBF16()  ? "bf16"
+                           : element.isF16() ? "f16"
+                                             : "any"});
     };
     // An update changes its ranges of arenas in place.
     for (Value operand : dispatch.getOperands())

@@ -9,6 +9,8 @@
 
 #include "../Runtime/Simulator.h"
 
+#include "format/ElementType.h"
+
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -24,6 +26,11 @@ struct Given {
   TensorMap map; ///< if the argument is one
 };
 } // namespace
+
+/// Whether the elements of a kind have 16 bits.
+static bool isNarrow(const std::string &kind) {
+  return kind == "bf16" || kind == "f16";
+}
 
 /// Computes the arguments that a dispatch would pass.
 static bool getDispatched(const Kernel &kernel, unsigned batch,
@@ -53,8 +60,8 @@ static bool getDispatched(const Kernel &kernel, unsigned batch,
     if (!argument.memory.times)
       return false;
     uint64_t bytes = argument.memory.evaluate(batch);
-    if (argument.bf16 && !argument.written)
-      arguments.push_back("bf16:" + std::to_string(bytes / 2));
+    if (isNarrow(argument.element) && !argument.written)
+      arguments.push_back(argument.element + ":" + std::to_string(bytes / 2));
     else
       arguments.push_back((argument.written ? "fresh:" : "random:") +
                           std::to_string((bytes + 3) / 4));
@@ -63,8 +70,8 @@ static bool getDispatched(const Kernel &kernel, unsigned batch,
 }
 
 /// Makes a map of "ARGUMENT,COLUMNS,ROWS,BOX-COLUMNS,BOX-ROWS[,EACH]": a matrix
-/// of bf16 in the memory of another argument, or matrices of EACH of the rows,
-/// in boxes with the swizzle of 128 bytes.
+/// of 16 bits in the memory of another argument, or matrices of EACH of the
+/// rows, in boxes with the swizzle of 128 bytes.
 static bool giveMap(const std::string &text, std::vector<Given> &given,
                     TensorMap &map) {
   unsigned of, columns, rows, boxColumns, boxRows, each = 0;
@@ -104,9 +111,9 @@ static bool give(GlobalMemory &memory, const Argument &argument,
     given.value = number;
     return kind == "i32";
   }
-  if (!number || (kind != "random" && kind != "bf16" && kind != "fresh"))
+  if (!number || (kind != "random" && !isNarrow(kind) && kind != "fresh"))
     return false;
-  uint64_t words = kind == "bf16" ? (number + 1) / 2 : number;
+  uint64_t words = isNarrow(kind) ? (number + 1) / 2 : number;
   auto *floats = static_cast<float *>(memory.allocate(words * 4));
   if (!floats)
     return false;
@@ -114,11 +121,12 @@ static bool give(GlobalMemory &memory, const Argument &argument,
   for (uint64_t i = 0; kind == "random" && i < number; ++i)
     floats[i] = distribution(random);
   auto *halves = reinterpret_cast<uint16_t *>(floats);
-  for (uint64_t i = 0; kind == "bf16" && i < number; ++i) {
+  for (uint64_t i = 0; isNarrow(kind) && i < number; ++i) {
     float value = distribution(random);
-    uint32_t word;
-    memcpy(&word, &value, 4);
-    halves[i] = static_cast<uint16_t>(word >> 16);
+    vit::format::narrow(&halves[i], &value,
+                        kind == "f16" ? vit::format::ElementType::F16
+                                      : vit::format::ElementType::BF16,
+                        1);
   }
   given.value = reinterpret_cast<uint64_t>(floats);
   given.words = words;

@@ -21,11 +21,10 @@ struct TestLaunch {
   /// The number of threads is that of the kernel. 0: the kernel's units for the
   /// batch, or one if unknown.
   unsigned blocks = 0;
-  /// random:COUNT (floats in [-1, 1)), bf16:COUNT (the same in bf16),
-  /// fresh:COUNT (uninitialised floats), i32:VALUE,
-  /// tensor:ARGUMENT,COLUMNS,ROWS,64,BOX-ROWS[,EACH] (a tensor map of bf16).
-  /// Empty:
-  /// the arguments of its dispatch for `batch` images.
+  /// random:COUNT (floats in [-1, 1)), bf16:COUNT and f16:COUNT (the same,
+  /// rounded), fresh:COUNT (uninitialised floats), i32:VALUE,
+  /// tensor:ARGUMENT,COLUMNS,ROWS,64,BOX-ROWS[,EACH] (a tensor map of elements
+  /// of 16 bits). Empty: the arguments of its dispatch for `batch` images.
   std::vector<std::string> arguments;
   unsigned batch = 1;
   /// Bytes of shared memory for variables without a size; 0: what the kernel's

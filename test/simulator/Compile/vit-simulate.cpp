@@ -50,11 +50,11 @@ static cl::opt<std::string> launch("launch", cl::desc("Run this kernel"),
 static cl::opt<unsigned> blocks("blocks", cl::init(0),
                                 cl::desc("in how many; default: its units"),
                                 cl::cat(category));
-static cl::list<std::string>
-    arguments("argument",
-              cl::desc("its arguments: random:COUNT, bf16:COUNT, fresh:COUNT, "
-                       "i32:VALUE; default: what its dispatch says"),
-              cl::value_desc("KIND:NUMBER"), cl::cat(category));
+static cl::list<std::string> arguments(
+    "argument",
+    cl::desc("its arguments: random:COUNT, bf16:COUNT, f16:COUNT, "
+             "fresh:COUNT, i32:VALUE; default: what its dispatch says"),
+    cl::value_desc("KIND:NUMBER"), cl::cat(category));
 static cl::opt<unsigned>
     sharedBytes("shared-bytes", cl::init(0),
                 cl::desc("bytes of shared memory that the launch asks for"),

@@ -13,6 +13,8 @@ ldmatrix_NUMBER[_transposed](rows [32, 8 x 16 bits], words [NUMBER, 32]).
 stmatrix_NUMBER[_transposed](words [NUMBER, 32], rows [32, 8 x 16 bits]).
 convert(words [7, 1024]): bf16 by each op, and tf32 in each mode, of floats of
 all exponents with ties.
+convert_f16(words [6, threads]): f16 of FLOATS, and the same with infinities
+turned into NaNs (fma by zero); each as such and as a float; both as pairs.
 """
 
 import contextlib
@@ -23,9 +25,36 @@ import sys
 
 from nvvm import Text
 
-PRODUCTS = [("bf16", 16), ("bf16", 8), ("tf32", 8), ("tf32", 4)]
+PRODUCTS = [("bf16", 16), ("bf16", 8), ("f16", 16), ("f16", 8), ("tf32", 8), ("tf32", 4)]
 STEP = 0x00809000  # between the floats that are converted
 LOADS = [(number, transposed) for number in (1, 2, 4) for transposed in (False, True)]
+
+
+def to_float(word):
+    return struct.unpack("<f", struct.pack("<I", word))[0]
+
+
+def to_word(value):
+    return struct.unpack("<I", struct.pack("<f", value))[0]
+
+
+def to_half(bits):
+    return struct.unpack("<e", struct.pack("<H", bits))[0]
+
+
+def get_floats():
+    """The words of floats of both signs: halves (zero, the smallest ones, those around the smallest normal one and around 1, and the
+    largest), ties above them, and the neighbours of these; numbers that are no halves."""
+    words = [0x7f7fffff, 0x7f800000, 0x7f800001, 0x7fc12345, 1, 0x00800000]
+    for half in (0, 1, 2, 3, 0x1ff, 0x3fe, 0x3ff, 0x400, 0x401, 0x3c00, 0x3c01, 0x7bfe, 0x7bff):
+        above = to_half(half + 1) if half != 0x7bff else 65536.0
+        for x in (to_half(half), (to_half(half) + above) / 2):
+            word = to_word(x)
+            words += [max(word - 1, 0), word, word + 1]
+    return [word | sign for sign in (0, 1 << 31) for word in words]
+
+
+FLOATS = get_floats()
 
 
 def words_of_row(type, depth):
@@ -127,6 +156,42 @@ def emit_conversions():
     print("\n".join(t.lines + ["  llvm.return", "}"]))
 
 
+def emit_conversions_to_f16():
+    t = Text()
+    thread = t.op("nvvm.read.ptx.sreg.tid.x : i32")
+    word = t.const(0)
+    for i, value in enumerate(FLOATS):
+        isOwn = t.op('llvm.icmp "eq" %s, %s : i32' % (thread, t.const(i)))
+        word = t.op("llvm.select %s, %s, %s : i1, i32" % (isOwn, t.const(value), word))
+    x = t.op("llvm.bitcast %s : i32 to f32" % word)
+    results = []
+
+    def add(half):
+        """The bits of an f16, and those of the float that it is."""
+        wide = t.op("llvm.fpext %s : f16 to f32" % half)
+        results.append(t.op("llvm.zext %s : i16 to i32" % t.op("llvm.bitcast %s : f16 to i16" % half)))
+        results.append(t.op("llvm.bitcast %s : f32 to i32" % wide))
+
+    half = t.op("llvm.fptrunc %s : f32 to f16" % x)
+    add(half)
+    zero = t.op("llvm.mlir.constant(0.0 : f16) : f16")
+    add(t.op("llvm.intr.fma(%s, %s, %s) : (f16, f16, f16) -> f16" % (half, zero, half)))
+    pair = t.op("llvm.mlir.undef : vector<2xf32>")
+    for i in range(2):
+        pair = t.op("llvm.insertelement %s, %s[%s : i32] : vector<2xf32>" % (x, pair, t.const(i)))
+    pair = t.op("llvm.fptrunc %s : vector<2xf32> to vector<2xf16>" % pair)
+    results.append(t.op("llvm.bitcast %s : vector<2xf16> to i32" % pair))
+    zero = t.op("llvm.mlir.constant(dense<0.0> : vector<2xf16>) : vector<2xf16>")
+    pair = t.op("llvm.intr.fma(%s, %s, %s) : (%s) -> vector<2xf16>" %
+                (pair, zero, pair, ", ".join(["vector<2xf16>"] * 3)))
+    results.append(t.op("llvm.bitcast %s : vector<2xf16> to i32" % pair))
+    for i, result in enumerate(results):
+        t.store(result, "%words", t.binary("add", thread, len(FLOATS) * i))
+    print("llvm.func @convert_f16(%%words: !llvm.ptr) "
+          "attributes {nvvm.kernel, nvvm.maxntid = array<i32: %d, 1, 1>} {" % len(FLOATS))
+    print("\n".join(t.lines + ["  llvm.return", "}"]))
+
+
 def emit():
     print("llvm.mlir.global internal @rows() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<512 x i8>")
     for product in PRODUCTS:
@@ -135,6 +200,7 @@ def emit():
         emit_load(*load)
         emit_store(*load)
     emit_conversions()
+    emit_conversions_to_f16()
 
 
 def read(folder, number):
@@ -142,13 +208,11 @@ def read(folder, number):
         return file.read()
 
 
-def to_float(word):
-    return struct.unpack("<f", struct.pack("<I", word))[0]
-
-
 def operand(data, type, columns):
     if type == "tf32":
         values = [to_float(word & ~0x1fff) for word, in struct.iter_unpack("<I", data)]
+    elif type == "f16":
+        values = [value for value, in struct.iter_unpack("<e", data)]
     else:
         values = [to_float(half << 16) for half, in struct.iter_unpack("<H", data)]
     return [values[i:i + columns] for i in range(0, len(values), columns)]
@@ -214,6 +278,32 @@ def check_conversions(folder):
     return True
 
 
+def round_to_half(word):
+    """The bits of the nearest f16, the even one of two; a NaN is 0x7fff."""
+    x = to_float(word)
+    if x != x:
+        return 0x7fff
+    if abs(x) >= 65520:
+        return 0x7c00 | word >> 16 & 0x8000
+    return struct.unpack("<H", struct.pack("<e", x))[0]
+
+
+def check_conversions_to_f16(folder):
+    count = len(FLOATS)
+    found = struct.unpack("<%dI" % (6 * count), read(folder, 0))
+    for thread, word in enumerate(FLOATS):
+        rounded = round_to_half(word)
+        checked = 0x7fff if rounded & 0x7c00 == 0x7c00 else rounded
+        # A NaN keeps its bits.
+        wide = [0x7fffe000 if half == 0x7fff else to_word(to_half(half)) for half in (rounded, checked)]
+        expected = [rounded, wide[0], checked, wide[1], rounded * 0x10001, checked * 0x10001]
+        if expected != list(found[thread::count]):
+            print("%08x: %s" % (word, ", ".join("%08x (expected %08x)" % pair
+                                                for pair in zip(found[thread::count], expected))))
+            return False
+    return True
+
+
 def run(kernel, folder, check, *arguments):
     subprocess.run(["vit-simulate", folder + "/kernels.mlir", "--launch", kernel, "--blocks", "1", "--save", folder,
                     *["--argument=" + argument for argument in arguments]], check=True)
@@ -238,3 +328,4 @@ for number, transposed in LOADS:
     run("stmatrix_%d%s" % (number, "_transposed" if transposed else ""), folder,
         lambda: check_store(folder, number, transposed), "random:%d" % (32 * number), "fresh:128")
 run("convert", folder, lambda: check_conversions(folder), "fresh:7168")
+run("convert_f16", folder, lambda: check_conversions_to_f16(folder), "fresh:%d" % (6 * len(FLOATS)))

@@ -48,11 +48,14 @@ class Text:
         return [words] if number == 1 else self.split(words, types)
 
     def mma(self, a, b, c, type, depth):
+        word = "vector<2xf16>" if type == "f16" else "i32"
+        if type == "f16":
+            a, b = [[self.op("llvm.bitcast %s : i32 to %s" % (x, word)) for x in words] for words in (a, b)]
         sums = self.op("nvvm.mma.sync A[%s] B[%s] C[%s] {layoutA = #nvvm.mma_layout<row>, "
                        "layoutB = #nvvm.mma_layout<col>, multiplicandAPtxType = #nvvm.mma_type<%s>, "
                        "multiplicandBPtxType = #nvvm.mma_type<%s>, shape = #nvvm.shape<m = 16, n = 8, k = %d>} "
-                       ": (i32, i32, f32) -> !llvm.struct<(f32, f32, f32, f32)>" %
-                       (", ".join(a), ", ".join(b), ", ".join(c), type, type, depth))
+                       ": (%s, %s, f32) -> !llvm.struct<(f32, f32, f32, f32)>" %
+                       (", ".join(a), ", ".join(b), ", ".join(c), type, type, depth, word, word))
         return self.split(sums, ["f32"] * 4)
 
     def copy_async(self, to, source):

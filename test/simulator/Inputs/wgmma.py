@@ -6,7 +6,7 @@
 # ===-----------------------------------------------------------------------===#
 """wgmma.py FOLDER: for each layout of the operands of wgmma, runs a kernel by
 vit-simulate and compares its results with plain arithmetic, bit for bit:
-D [64, 128] = +- A B for A [64, 64] and B [64, 128] in bf16, each contiguous
+D [64, 128] = +- A B for A [64, 64] and B [64, 128] in bf16 or f16, each contiguous
 along the depth or, transposed, along the other dimension.
 """
 
@@ -36,7 +36,7 @@ def descriptor(t, base, transposed, k):
     return t.op("llvm.add %s, %s : i64" % (bits, constant64(t, fields + offset)))
 
 
-def emit(transposed_a, transposed_b, negative):
+def emit(type, transposed_a, transposed_b, negative):
     t = Text()
     all = t.op("llvm.mlir.addressof @all : " + POINTER)
     full = t.op("llvm.mlir.addressof @full : " + POINTER)
@@ -64,10 +64,10 @@ def emit(transposed_a, transposed_b, negative):
     sums = t.op("llvm.mlir.undef : " + SUMS)
     for k in range(4):
         sums = t.op("nvvm.wgmma.mma_async %s, %s, %s, <m = 64, n = 128, k = 16>, D[<f32>, <%s>], "
-                    "A[<bf16>, <%s>, <%s>], B[<bf16>, <one>, <%s>] : %s -> %s" %
+                    "A[<%s>, <%s>, <%s>], B[<%s>, <one>, <%s>] : %s -> %s" %
                     (descriptor(t, all, transposed_a, k), descriptor(t, b, transposed_b, k), sums,
-                     "one" if k else "zero", "neg" if negative else "one", "col" if transposed_a else "row",
-                     "row" if transposed_b else "col", SUMS, SUMS))
+                     "one" if k else "zero", type, "neg" if negative else "one", "col" if transposed_a else "row",
+                     type, "row" if transposed_b else "col", SUMS, SUMS))
     t.do("nvvm.wgmma.commit.group.sync.aligned")
     t.do("nvvm.wgmma.wait.group.sync.aligned 0")
     lane, warp = t.binary("urem", thread, 32), t.binary("udiv", thread, 32)
@@ -84,10 +84,13 @@ def emit(transposed_a, transposed_b, negative):
         "attributes {nvvm.kernel, nvvm.maxntid = array<i32: 128, 1, 1>} {" % maps, *t.lines, "  llvm.return", "}", ""])
 
 
-def check(folder, transposed_a, transposed_b, negative):
+def check(folder, type, transposed_a, transposed_b, negative):
     def read(number, columns):
         with open("%s/%d.f32" % (folder, number), "rb") as file:
-            values = [struct.unpack("<f", b"\0\0" + half)[0] for half, in struct.iter_unpack("2s", file.read())]
+            if type == "f16":
+                values = [x for x, in struct.iter_unpack("<e", file.read())]
+            else:
+                values = [struct.unpack("<f", b"\0\0" + half)[0] for half, in struct.iter_unpack("2s", file.read())]
         return [values[i:i + columns] for i in range(0, len(values), columns)]
 
     rows = read(0, 64)
@@ -110,12 +113,14 @@ def check(folder, transposed_a, transposed_b, negative):
 
 
 folder = sys.argv[1]
-for variant in [(False, False, False), (True, False, False), (False, True, False), (True, True, True)]:
+for variant in [("bf16", False, False, False), ("bf16", True, False, False), ("bf16", False, True, False),
+                ("bf16", True, True, True), ("f16", False, True, False)]:
+    type = variant[0]
     with open(folder + "/product.mlir", "w") as file:
         file.write(emit(*variant))
     subprocess.run(["vit-simulate", folder + "/product.mlir", "--launch", "product", "--blocks", "1", "--save", folder,
-                    "--shared-bytes", str(A_BYTES + B_BYTES), "--argument=bf16:4096", "--argument=bf16:8192",
-                    "--argument=fresh:8192", "--argument=tensor:0,64,64,64,64",
-                    "--argument=tensor:1," + ("128,64,64,64" if variant[1] else "64,128,64,128")], check=True)
+                    "--shared-bytes", str(A_BYTES + B_BYTES), "--argument=%s:4096" % type,
+                    "--argument=%s:8192" % type, "--argument=fresh:8192", "--argument=tensor:0,64,64,64,64",
+                    "--argument=tensor:1," + ("128,64,64,64" if variant[2] else "64,128,64,128")], check=True)
     if not check(folder, *variant):
-        sys.exit("differs: transposed A %s, transposed B %s, negative %s" % variant)
+        sys.exit("differs: %s, transposed A %s, transposed B %s, negative %s" % variant)

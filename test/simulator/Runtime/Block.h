@@ -241,8 +241,8 @@ private:
   static std::vector<double> joinWords(const Thread *group);
   /// Reads an operand of a product of `group`: `extent` x 16.
   bool readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
-                   const char *name, const Warpgroup &group, uint32_t site,
-                   std::vector<double> &values);
+                   MatrixType type, const char *name, const Warpgroup &group,
+                   uint32_t site, std::vector<double> &values);
   void countRequest(uint32_t site, Space space, bool write, const void *address,
                     uint32_t bytes, uint32_t alignment) {
     if (counters)

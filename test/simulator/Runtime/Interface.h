@@ -59,12 +59,13 @@ constexpr uint32_t opClasses = 12;
 extern const char *const opClassNames[opClasses];
 
 /// The type of the operands of a matrix product; sums are floats.
-enum class MatrixType : uint32_t { Bf16, Tf32 };
+enum class MatrixType : uint32_t { Bf16, F16, Tf32 };
 
-/// wgmma.mma_async m64k16 of bf16: D += A B, or D = A B.
+/// wgmma.mma_async m64k16 of bf16 or f16: D += A B, or D = A B.
 struct WarpgroupProduct {
   float *sums = nullptr; ///< columns / 2 of them, replaced
   uint64_t a = 0, b = 0; ///< descriptors of matrices in shared memory
+  MatrixType type = MatrixType::Bf16;
   /// A in registers instead: what this thread has, as for mma.sync.
   bool hasWords = false;
   uint32_t words[4] = {};
@@ -139,13 +140,13 @@ void sim_commit_stores();
 void sim_wait_stores(uint32_t most);
 /// wgmma; `flags`: the booleans of WarpgroupProduct in order, from bit 0.
 void sim_fence_products();
-void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t columns,
-                        uint32_t flags, uint32_t site);
+void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t type,
+                        uint32_t columns, uint32_t flags, uint32_t site);
 /// The same with A in registers; adds to the sums if `accumulates` is not 0.
 void sim_multiply_words_async(float *sums, uint32_t word0, uint32_t word1,
                               uint32_t word2, uint32_t word3, uint64_t b,
-                              uint32_t accumulates, uint32_t columns,
-                              uint32_t flags, uint32_t site);
+                              uint32_t accumulates, uint32_t type,
+                              uint32_t columns, uint32_t flags, uint32_t site);
 /// The thread has written registers that a product may use.
 void sim_touch_registers();
 /// A sum that may come from such a product: its value.

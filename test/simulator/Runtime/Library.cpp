@@ -10,12 +10,10 @@
 //   shared BYTES ALIGNMENT NAME
 //   site TEXT
 //   kernel THREADS SHIFT NAME
-//   argument BYTES {value | pointer TIMES OF PER {read | write} {bf16 | any}}
-//   units TIMES OF PER
-//   uses VARIABLE
-//   dynamic BYTES     that the launch asks for
-//   ordered           if threads wait for some others
-//   ops COUNT ...     a basic block's ops of each class
+//   argument BYTES {value | pointer TIMES OF PER {read | write} {bf16 | f16 |
+//   any}} units TIMES OF PER uses VARIABLE dynamic BYTES     that the launch
+//   asks for ordered           if threads wait for some others ops COUNT ... a
+//   basic block's ops of each class
 // The last six belong to the preceding kernel.
 //
 //===----------------------------------------------------------------------===//
@@ -74,7 +72,7 @@ bool Library::parse(const char *manifest, std::string &error) {
           in.setstate(std::ios::failbit);
         argument.written = text == "write";
         in >> text;
-        argument.bf16 = text == "bf16";
+        argument.element = text;
       }
       if (text == "map")
         in >> argument.mapOf >> argument.mapColumns >> argument.mapBoxRows >>

@@ -41,7 +41,7 @@ struct Argument {
   bool pointer = false;
   ClosedForm memory;
   bool written = false; ///< a result of the dispatch
-  bool bf16 = false;    ///< its elements
+  std::string element;  ///< of it: bf16, f16 or any other
   /// A tensor map: of which argument, and its shape; no columns: unknown.
   uint32_t mapOf = 0, mapColumns = 0, mapBoxRows = 0, mapRows = 0;
 };

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Block.h"
+#include "Element.h"
 
 #include <cstring>
 
@@ -93,10 +94,12 @@ void Block::storeMatrices(void *row, uint32_t number, bool transposed,
   });
 }
 
-/// Element `i` of a register, as a number: bf16 is the upper half of a float,
-/// and tensor cores ignore the last 13 bits of a float that is used as tf32.
+/// Element `i` of a register, as a number: tensor cores ignore the last 13 bits
+/// of a float that is used as tf32.
 static double getElement(uint32_t word, MatrixType type, uint32_t i) {
-  word = type == MatrixType::Bf16 ? (word >> 16 * i) << 16 : word & ~0x1fffu;
+  if (type != MatrixType::Tf32)
+    return widen(static_cast<uint16_t>(word >> 16 * i), type);
+  word &= ~0x1fffu;
   float value;
   memcpy(&value, &word, 4);
   return value;

@@ -18,18 +18,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "Block.h"
+#include "Element.h"
 
 #include <algorithm>
 #include <cstring>
 
 using namespace vit::sim;
-
-static double widen(uint32_t half) {
-  uint32_t word = half << 16;
-  float value;
-  memcpy(&value, &word, 4);
-  return value;
-}
 
 namespace {
 /// A matrix in shared memory in rows of 128 bytes with the swizzle of 128
@@ -56,10 +50,10 @@ struct Operand {
     return reinterpret_cast<const char *>(
         swizzleAddress(base + start + at, 128));
   }
-  double get(uint32_t i, uint32_t k) const {
+  double get(uint32_t i, uint32_t k, MatrixType type) const {
     uint16_t half;
     memcpy(&half, getAddress(i, k), 2);
-    return widen(half);
+    return widen(half, type);
   }
 };
 } // namespace
@@ -122,17 +116,20 @@ std::vector<double> Block::joinWords(const Thread *group) {
   std::vector<double> values(64 * 16);
   for (uint32_t t = 0; t < 128; ++t)
     for (uint32_t i = 0; i < 4; ++i) {
-      uint32_t word = group[t].product.words[i];
+      const WarpgroupProduct &product = group[t].product;
+      uint32_t word = product.words[i];
       uint32_t row = t / 32 * 16 + t % 32 / 4 + i % 2 * 8;
       uint32_t k = t % 4 * 2 + i / 2 * 8;
-      values[row * 16 + k] = widen(word & 0xffff);
-      values[row * 16 + k + 1] = widen(word >> 16);
+      for (uint32_t half : {0, 1})
+        values[row * 16 + k + half] =
+            widen(static_cast<uint16_t>(word >> 16 * half), product.type);
     }
   return values;
 }
 
 bool Block::readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
-                        const char *name, const Warpgroup &group, uint32_t site,
+                        MatrixType type, const char *name,
+                        const Warpgroup &group, uint32_t site,
                         std::vector<double> &values) {
   Operand operand(descriptor, own->shared.getBase(), transposed);
   if (operand.swizzle != 1 || (operand.start >> 7 & 7) != operand.baseOffset) {
@@ -152,7 +149,7 @@ bool Block::readOperand(uint64_t descriptor, bool transposed, uint32_t extent,
                                   finding) &&
             own->shared.isFenced(address, 16, "multiplies", finding)))
         return false;
-      values[i * 16 + k] = operand.get(i, k);
+      values[i * 16 + k] = operand.get(i, k, type);
     }
   return true;
 }
@@ -201,9 +198,9 @@ void Block::multiplyAsync(const WarpgroupProduct &product, uint32_t site) {
   if (product.hasWords)
     a = joinWords(&threads[first]);
   check((product.hasWords || readOperand(product.a, product.transposedA, 64,
-                                         "A", group, site, a)) &&
-            readOperand(product.b, product.transposedB, product.columns, "B",
-                        group, site, b),
+                                         product.type, "A", group, site, a)) &&
+            readOperand(product.b, product.transposedB, product.columns,
+                        product.type, "B", group, site, b),
         site);
   for (uint32_t t = 0; t < 128; ++t) {
     Thread &thread = threads[first + t];
@@ -255,11 +252,12 @@ void Block::setRegisters(uint32_t number, uint32_t site) {
 //===----------------------------------------------------------------------===//
 
 void sim_fence_products() { running->fenceProducts(); }
-static WarpgroupProduct getProduct(float *sums, uint64_t b, uint32_t columns,
-                                   uint32_t flags) {
+static WarpgroupProduct getProduct(float *sums, uint64_t b, uint32_t type,
+                                   uint32_t columns, uint32_t flags) {
   WarpgroupProduct product;
   product.sums = sums;
   product.b = b;
+  product.type = static_cast<MatrixType>(type);
   product.columns = columns;
   product.transposedA = flags & 1;
   product.transposedB = flags & 2;
@@ -268,17 +266,17 @@ static WarpgroupProduct getProduct(float *sums, uint64_t b, uint32_t columns,
   product.negativeB = flags & 16;
   return product;
 }
-void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t columns,
-                        uint32_t flags, uint32_t site) {
-  WarpgroupProduct product = getProduct(sums, b, columns, flags);
+void sim_multiply_async(float *sums, uint64_t a, uint64_t b, uint32_t type,
+                        uint32_t columns, uint32_t flags, uint32_t site) {
+  WarpgroupProduct product = getProduct(sums, b, type, columns, flags);
   product.a = a;
   running->multiplyAsync(product, site);
 }
 void sim_multiply_words_async(float *sums, uint32_t word0, uint32_t word1,
                               uint32_t word2, uint32_t word3, uint64_t b,
-                              uint32_t accumulates, uint32_t columns,
-                              uint32_t flags, uint32_t site) {
-  WarpgroupProduct product = getProduct(sums, b, columns, flags);
+                              uint32_t accumulates, uint32_t type,
+                              uint32_t columns, uint32_t flags, uint32_t site) {
+  WarpgroupProduct product = getProduct(sums, b, type, columns, flags);
   product.hasWords = true;
   const uint32_t words[] = {word0, word1, word2, word3};
   std::copy_n(words, 4, product.words);
