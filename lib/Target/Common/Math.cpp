@@ -267,12 +267,18 @@ Value mlir::vit::emitLog(CodeBuilder &b, Value x) {
   return x.getType().isF64() ? emitLogF64(b, x) : emitLogF32(b, x);
 }
 
-Value mlir::vit::emitRoundToBf16(CodeBuilder &b, Value x) {
-  Type type = x.getType(), words = b.getI32Type();
-  if (auto vector = dyn_cast<VectorType>(type))
+/// The bits of an f32, or of a vector of them, as i32.
+static Value bitsOf(CodeBuilder &b, Value x) {
+  Type words = b.getI32Type();
+  if (auto vector = dyn_cast<VectorType>(x.getType()))
     words = vector.clone(words);
+  return arith::BitcastOp::create(b, words, x);
+}
+
+Value mlir::vit::emitRoundToBf16(CodeBuilder &b, Value x) {
+  Type type = x.getType();
   auto all = [&](uint32_t bits) { return b.splatBits(type, int32_t(bits)); };
-  Value bits = arith::BitcastOp::create(b, words, x);
+  Value bits = bitsOf(b, x);
   // Adds half of the last bit that is kept, less one if that is even.
   Value high = arith::ShRUIOp::create(b, bits, all(16));
   Value odd = arith::AndIOp::create(b, high, all(1));
@@ -288,16 +294,47 @@ Value mlir::vit::emitRoundToBf16(CodeBuilder &b, Value x) {
       b, type, arith::AndIOp::create(b, kept, all(0xffff0000)));
 }
 
+/// The least magnitude that rounds to no finite number of f16, half a last
+/// place above the largest one, 65504.
+static constexpr float kBeyondF16 = 65520;
+
+Value mlir::vit::emitF16Bits(CodeBuilder &b, Value x) {
+  Type type = x.getType();
+  auto all = [&](uint32_t bits) { return b.splatBits(type, int32_t(bits)); };
+  constexpr int shift = 23 - 10;            // fraction bits of f32 less of f16
+  constexpr uint32_t bias = 127 - 15 << 23; // of exponents
+  Value bits = bitsOf(b, x);
+  Value magnitude = arith::AndIOp::create(b, bits, all(0x7fffffff));
+  // Adds half of the last bit that is kept, less one if that is even.
+  Value odd = arith::AndIOp::create(
+      b, arith::ShRUIOp::create(b, magnitude, all(shift)), all(1));
+  Value half = arith::AddIOp::create(b, odd, all((1u << shift - 1) - 1 - bias));
+  Value normal = arith::ShRUIOp::create(
+      b, arith::AddIOp::create(b, magnitude, half), all(shift));
+  // Subnormal halves are the multiples of 2^-24, as are the f32 from 1/2 to 1.
+  Value sum =
+      b.addf(arith::BitcastOp::create(b, type, magnitude), b.splat(type, 0.5));
+  Value subnormal = arith::SubIOp::create(b, bitsOf(b, sum),
+                                          all(llvm::bit_cast<uint32_t>(0.5f)));
+  auto isLess = [&](float bound) {
+    return b.compare(arith::CmpIPredicate::ult, magnitude,
+                     all(llvm::bit_cast<uint32_t>(bound)));
+  };
+  Value kept = b.select(isLess(0x1p-14f), subnormal, normal);
+  kept = b.select(isLess(kBeyondF16), kept, all(0x7e00));
+  Value sign = arith::AndIOp::create(
+      b, arith::ShRUIOp::create(b, bits, all(16)), all(0x8000));
+  return arith::OrIOp::create(b, kept, sign);
+}
+
 Value mlir::vit::emitNarrow(CodeBuilder &b, Type element, Value x) {
   Type type = x.getType(), narrow = element;
   if (auto vector = dyn_cast<VectorType>(type))
     narrow = vector.clone(narrow);
   if (element.isF16()) {
-    // Half a last place above the largest number, 65504.
-    constexpr double beyond = 65520;
     Value inRange =
         b.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(b, x),
-                  b.splat(type, beyond));
+                  b.splat(type, kBeyondF16));
     x = b.select(inRange, x,
                  b.splat(type, std::numeric_limits<double>::quiet_NaN()));
   }

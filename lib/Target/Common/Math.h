@@ -39,6 +39,12 @@ Value emitBiasCorrection(CodeBuilder &b, Type type, double beta, Value updates);
 /// 0. A NaN stays one.
 Value emitRoundToBf16(CodeBuilder &b, Value x);
 
+/// Returns the bits of x in f16, as an i32 with zeros above them. Rounds to
+/// nearest even, or where the bits of the result are those of a subnormal, as
+/// additions of f32 do. A NaN, and what is beyond the range, becomes a NaN, as
+/// below.
+Value emitF16Bits(CodeBuilder &b, Value x);
+
 /// Returns x, f32, rounded to nearest even in `element`, f16 or bf16. What is
 /// beyond the range of f16 becomes a NaN, not an infinity: the latter may be
 /// lost in a softmax.

@@ -13,12 +13,6 @@ using namespace mlir::vit::simt;
 using kernel::kChannelPad;
 
 FailureOr<Activation> Activation::get(Operation *op, RankedTensorType type) {
-  Type element = type.getElementType();
-  if (!element.isF32() && !element.isBF16() && !element.isInteger(8)) {
-    op->emitOpError("has no GPU code for elements of ")
-        << element << "; use f32, bf16 or i8";
-    return failure();
-  }
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(type.getEncoding());
   bool isWhole = !type.getEncoding() && type.getRank() > 0 &&
                  type.getShape().back() % kChannelPad == 0;

@@ -65,8 +65,7 @@ Value Attention::at(Argument argument, Value token, Value vector) {
 }
 
 Value Attention::getPower(Value difference) {
-  Value power = emitExp2OfNegative(b, difference);
-  return b.isNarrow(Query) ? b.roundToBf16(power) : power;
+  return b.roundAs(Query, emitExp2OfNegative(b, difference));
 }
 
 void Attention::ifQuery(Value token, function_ref<void()> body) {

@@ -62,8 +62,8 @@ struct Attention : AttentionArguments {
   /// Returns `token`, or the last token if `token` is past it.
   Value clampQuery(Value token) { return b.min(token, b.index(queries - 1)); }
   Value clampKey(Value token) { return b.min(token, b.index(keys - 1)); }
-  /// Returns 2 to the power of a scaled score less the largest one. If the
-  /// operands are bf16 it is rounded to bf16, as are those of a product.
+  /// Returns 2 to the power of a scaled score less the largest one. It is
+  /// rounded to the element type of the operands, as are those of a product.
   Value getPower(Value difference);
   /// Emits `body` under the condition that query `token` exists.
   void ifQuery(Value token, function_ref<void()> body);

@@ -88,9 +88,7 @@ private:
   std::pair<Value, Value> getFactors(const Statistics &statistics, Value score,
                                      Value product, Value exists);
   /// Rounds a factor of a product as its operands are.
-  Value rounded(Value factor) {
-    return b.isNarrow(Query) ? b.roundToBf16(factor) : factor;
-  }
+  Value rounded(Value factor) { return b.roundAs(Query, factor); }
   void forEachVector(function_ref<void(Value)> body);
   void clear(ArrayRef<Argument> arguments, Value token);
   /// Computes dq of a query and, if `all`, adds its terms to dk and dv.

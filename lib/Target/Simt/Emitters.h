@@ -72,9 +72,9 @@ struct Activation {
   int64_t group;  ///< the group of `#kernel.channels`; 0: none
   int64_t vectors;
 
-  /// Emits an error on `op` and fails unless `type` is f32 or bf16, of rank 2
-  /// or 3, and has `#kernel.channels`, or has no encoding and a width that is a
-  /// multiple of kChannelPad.
+  /// Emits an error on `op` and fails unless `type` is of rank 2 or 3 and has
+  /// `#kernel.channels`, or has no encoding and a width that is a multiple of
+  /// kChannelPad.
   static FailureOr<Activation> get(Operation *op, RankedTensorType type);
 
   /// Returns a value without a batch as one row. It is row-major f32, with

@@ -16,10 +16,11 @@
 // tile.
 //
 // Weights of f32 are in panels, where a vector is 4 columns at one depth. Those
-// of bf16 and i8 are row-major, [columns][depth]: 4 depths of 4 columns are
-// loaded together and transposed. Operands are widened when they are loaded, so
-// workgroup memory holds f32. The sums of i8 are exact: f32 has those of up to
-// 1,040 depths, and where there are more they are added as integers.
+// of 16 bits and of i8 are row-major, [columns][depth]: 4 depths of 4 columns
+// are loaded together and transposed. Operands are widened when they are
+// loaded, so workgroup memory holds f32. The sums of i8 are exact: f32 has
+// those of up to 1,040 depths, and where there are more they are added as
+// integers.
 //
 //===----------------------------------------------------------------------===//
 

@@ -42,8 +42,8 @@ struct Channels {
 };
 } // namespace
 
-/// Emits a relayout to bf16, of which a thread computes a vector at a time.
-/// `rows` is the number of rows of all images.
+/// Emits a relayout to f16 or bf16, of which a thread computes a vector at a
+/// time. `rows` is the number of rows of all images.
 static void relayoutVectors(SimtBuilder &b, const Channels &source,
                             const Channels &target, Value rows) {
   int64_t vectors = target.padded / kVectorLanes;
@@ -76,10 +76,10 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RelayoutOp op,
   for (RankedTensorType type : {from, to})
     if (type.getEncoding() && !isa<kernel::ChannelsAttr>(type.getEncoding()))
       return op.emitOpError("has no GPU code from ") << from << " to " << to;
-  bool isNarrow = to.getElementType().isBF16();
+  bool isNarrow = isNarrowFloat(to.getElementType());
   if (!isNarrow && !to.getElementType().isF32())
     return op.emitOpError("has no GPU code for elements of ")
-           << to.getElementType() << "; use f32 or bf16";
+           << to.getElementType() << "; use f32, f16 or bf16";
   int64_t rowsPerImage = 1;
   for (int64_t size : to.getShape().drop_front().drop_back())
     rowsPerImage *= size;

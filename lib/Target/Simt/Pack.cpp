@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Does in each step what the runtime's derivation of stored forms does at load.
-// A thread takes one element of the result at a time, or in bf16 a vector, and
-// finds out which element of the stacked sources it is, if any.
+// A thread takes one element of the result at a time, or of 16 bits a vector,
+// and finds out which element of the stacked sources it is, if any.
 //
 //===----------------------------------------------------------------------===//
 
@@ -85,7 +85,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
   Attribute layout = type.getEncoding();
   auto panels = dyn_cast_if_present<kernel::PanelsAttr>(layout);
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(layout);
-  bool isNarrow = type.getElementType().isBF16();
+  bool isNarrow = isNarrowFloat(type.getElementType());
   if ((layout && !panels && !channels) || (isNarrow && !panels) ||
       (!isNarrow && !type.getElementType().isF32()))
     return op.emitOpError("has no GPU code to make ") << type;

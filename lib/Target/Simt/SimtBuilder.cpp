@@ -256,8 +256,8 @@ Value SimtBuilder::packBytes(Value integers) {
   return word;
 }
 
-/// An f32 from a word of bf16 (the first element in the low half), or a vector
-/// of them. The other half is ignored.
+/// An f32 from the half of a word of bf16, or of each word of a vector. The
+/// first element is in the low half.
 static Value widenLow(SimtBuilder &b, Value words) {
   Value bits = b.splatBits(words.getType(), 16);
   return castTo(b, b.getF32Type(), arith::ShLIOp::create(b, words, bits));
@@ -265,6 +265,18 @@ static Value widenLow(SimtBuilder &b, Value words) {
 static Value widenHigh(SimtBuilder &b, Value words) {
   Value mask = b.splatBits(words.getType(), int32_t(0xffff0000));
   return castTo(b, b.getF32Type(), arith::AndIOp::create(b, words, mask));
+}
+
+/// Vulkan: the two elements of a word of f16 or bf16, as f32, the first from
+/// the low half.
+static std::array<Value, 2> widenWord(SimtBuilder &b, Type element,
+                                      Value word) {
+  if (element.isF16()) {
+    Value pair = spirv::GLUnpackHalf2x16Op::create(
+        b, VectorType::get({2}, b.getF32Type()), word);
+    return {b.extract(pair, 0), b.extract(pair, 1)};
+  }
+  return {widenLow(b, word), widenHigh(b, word)};
 }
 
 Value SimtBuilder::loadNarrow4(unsigned argument, Value vector) {
@@ -297,30 +309,42 @@ Value SimtBuilder::load4(unsigned argument, Value vector) {
   if (isInt8(argument))
     return widenBytes(loadElement(argument, vector));
   if (isVulkan() && isNarrow(argument))
-    return emitWiden4(*this, loadNarrow4(argument, vector));
+    return emitWiden4(*this, elementType(argument),
+                      loadNarrow4(argument, vector));
   if (isVulkan())
     return asFloat(loadWords(argument, vector, kVectorLanes));
-  auto type =
-      VectorType::get({kVectorLanes}, argumentType(argument).getElementType());
+  auto type = VectorType::get({kVectorLanes}, elementType(argument));
   Value value = vector::LoadOp::create(*this, type, buffer(argument),
                                        ValueRange{mul(vector, kVectorLanes)});
   return isNarrow(argument) ? arith::ExtFOp::create(*this, vectorType, value)
                             : value;
 }
 
-Value mlir::vit::simt::emitWiden4(SimtBuilder &b, Value words) {
+Value mlir::vit::simt::emitWiden4(SimtBuilder &b, Type element, Value words) {
+  if (element.isF16()) {
+    auto first = widenWord(b, element, b.extract(words, 0));
+    auto second = widenWord(b, element, b.extract(words, 1));
+    return b.fromElements({first[0], first[1], second[0], second[1]});
+  }
   Value low = widenLow(b, words), high = widenHigh(b, words);
   return b.fromElements({b.extract(low, 0), b.extract(high, 0),
                          b.extract(low, 1), b.extract(high, 1)});
 }
 
-Value mlir::vit::simt::emitNarrow4(SimtBuilder &b, Value vector) {
-  Value bits = castTo(b, b.getI32Type(), b.roundToBf16(vector));
-  Value low = arith::ShRUIOp::create(b, bits, b.splatBits(b.vectorType, 16));
+Value mlir::vit::simt::emitNarrow4(SimtBuilder &b, Type element, Value vector) {
+  // The bits of an element where it is first in its word, and second.
+  Value low, high, half = b.splatBits(b.vectorType, 16);
+  if (element.isF16()) {
+    low = emitF16Bits(b, vector);
+    high = arith::ShLIOp::create(b, low, half);
+  } else {
+    high = castTo(b, b.getI32Type(), emitRoundToBf16(b, vector));
+    low = arith::ShRUIOp::create(b, high, half);
+  }
   SmallVector<Value> words;
   for (int64_t i = 0; i < kVectorLanes; i += 2)
     words.push_back(
-        arith::OrIOp::create(b, b.extract(low, i), b.extract(bits, i + 1)));
+        arith::OrIOp::create(b, b.extract(low, i), b.extract(high, i + 1)));
   return vector::FromElementsOp::create(
       b, VectorType::get({kVectorLanes / 2}, b.getI32Type()), words);
 }
@@ -331,8 +355,7 @@ void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
                         vector);
   if (!isVulkan()) {
     if (isNarrow(argument))
-      value = arith::TruncFOp::create(
-          *this, VectorType::get({kVectorLanes}, getBF16Type()), value);
+      value = emitNarrow(*this, elementType(argument), value);
     vector::StoreOp::create(*this, value, buffer(argument),
                             ValueRange{mul(vector, kVectorLanes)});
     return;
@@ -340,7 +363,7 @@ void SimtBuilder::store4(Value value, unsigned argument, Value vector) {
   if (integers)
     value = asInteger(value);
   if (isNarrow(argument))
-    value = emitNarrow4(*this, asFloat(value));
+    value = emitNarrow4(*this, elementType(argument), asFloat(value));
   storeWords(value, argument, vector);
 }
 
@@ -374,8 +397,8 @@ Value SimtBuilder::load(unsigned argument, Value element) {
     return arith::ExtFOp::create(*this, getF32Type(),
                                  loadElement(argument, element));
   Value word = loadElement(argument, div(element, 2));
-  return select(isEqual(rem(element, 2), index(0)), widenLow(*this, word),
-                widenHigh(*this, word));
+  auto [low, high] = widenWord(*this, elementType(argument), word);
+  return select(isEqual(rem(element, 2), index(0)), low, high);
 }
 
 void SimtBuilder::store(Value scalar, unsigned argument, Value element) {
@@ -461,14 +484,18 @@ Value SimtBuilder::reduceWorkgroup(Reduction kind, Value scalar,
 // Vectors
 //===----------------------------------------------------------------------===//
 
-Value SimtBuilder::roundToBf16(Value value) {
-  if (isVulkan())
+Value SimtBuilder::roundAs(unsigned argument, Value value) {
+  Type element = elementType(argument), type = value.getType();
+  if (!isNarrow(argument))
+    return value;
+  if (!isVulkan())
+    return arith::ExtFOp::create(*this, type,
+                                 emitNarrow(*this, element, value));
+  if (element.isBF16())
     return emitRoundToBf16(*this, value);
-  Type type = value.getType(), narrow = getBF16Type();
-  if (auto vector = dyn_cast<VectorType>(type))
-    narrow = vector.clone(narrow);
-  Value rounded = arith::TruncFOp::create(*this, narrow, value);
-  return arith::ExtFOp::create(*this, type, rounded);
+  if (type == vectorType)
+    return emitWiden4(*this, element, emitNarrow4(*this, element, value));
+  return widenWord(*this, element, emitF16Bits(*this, value))[0];
 }
 Value SimtBuilder::broadcast(Value scalar) {
   return vector::BroadcastOp::create(*this, vectorType, scalar);

@@ -13,20 +13,21 @@
 //     i32), and 32 push words: batch, first unit, then the offset of each
 //     argument in its buffer in units of 16 bytes. Arguments and results of the
 //     entry and computed values are in the workspace. Derived forms, constants
-//     and arenas are in the parameters. If an argument is bf16, both are of
-//     i32 and that with the argument is of vector<2xi32>, four elements of
-//     bf16: a word holds two neighbouring ones, the first in its low half, so
-//     no device needs to support accesses of 16 bits.
+//     and arenas are in the parameters. If an argument is f16 or bf16, both
+//     are of i32 and that with the argument is of vector<2xi32>, four elements
+//     of 16 bits: a word holds two neighbouring ones, the first in its low
+//     half, so no device needs to support accesses of 16 bits.
 //   CUDA: gpu.func @name(%argument0, ..., %batch: i32, %first: i32), one
-//     memref per argument of its element type (f32, bf16, or i32 for integers
-//     such as labels and for four elements of i8), aligned to 16 bytes.
+//     memref per argument of its element type (f32, f16, bf16, or i32 for
+//     integers such as labels and for four elements of i8), aligned to 16
+//     bytes.
 //
 // The arguments are the operands of the dispatch, then its results. Addresses
 // count vectors of 4 elements, or single elements, from the beginning of the
-// argument. Loads widen bf16 and i8 to f32, and stores round f32 to them, to
-// nearest even; the elements of a word are always stored by one thread. A work
-// unit is a workgroup. Index arithmetic is 32 bit; no value has 2^31 elements
-// or more.
+// argument. Loads widen f16, bf16 and i8 to f32, and stores round f32 to them,
+// to nearest even, in f16 to a NaN beyond the range; the elements of a word are
+// always stored by one thread. A work unit is a workgroup. Index arithmetic is
+// 32 bit; no value has 2^31 elements or more.
 //
 //===----------------------------------------------------------------------===//
 
@@ -104,20 +105,23 @@ public:
   /// called before any access.
   void useByteVectors(ArrayRef<unsigned> read);
 
-  /// Whether the elements of an argument are bf16.
+  Type elementType(unsigned argument) const {
+    return arguments[argument].type.getElementType();
+  }
+  /// Whether the elements of an argument are f16 or bf16.
   bool isNarrow(unsigned argument) const {
-    return arguments[argument].type.getElementType().isBF16();
+    return isNarrowFloat(elementType(argument));
   }
   /// Whether they are i8.
   bool isInt8(unsigned argument) const {
-    return arguments[argument].type.getElementType().isInteger(8);
+    return elementType(argument).isInteger(8);
   }
   /// Loads vector `vector` of an argument: 4 elements from 4 * vector on, as
   /// f32.
   Value load4(unsigned argument, Value vector);
   void store4(Value value, unsigned argument, Value vector);
-  /// Vulkan: loads vector `vector` of an argument of bf16 as it is stored,
-  /// vector<2xi32>.
+  /// Vulkan: loads vector `vector` of an argument of f16 or bf16 as it is
+  /// stored, vector<2xi32>.
   Value loadNarrow4(unsigned argument, Value vector);
   /// Loads four elements of an argument of i8, from 4 * `word` on, as they are
   /// stored, in an i32; or 16, from 16 * `vector` on, as vector<4xi32>.
@@ -142,7 +146,7 @@ public:
   //===--------------------------------------------------------------------===//
 
   /// Allocates an array in workgroup memory, of vector<4xf32>, of four elements
-  /// of bf16 (vector<2xi32>), of 16 of i8 (vector<4xi32>) or of f32. All its
+  /// of 16 bits (vector<2xi32>), of 16 of i8 (vector<4xi32>) or of f32. All its
   /// accesses have that element type.
   Value allocateShared4(int64_t vectors);
   Value allocateNarrow(int64_t vectors);
@@ -167,8 +171,9 @@ public:
 
   using CodeBuilder::splat;
   Value splat(double value) { return splat(vectorType, value); }
-  /// Rounds an f32 or a vector to the nearest numbers of bf16, as f32.
-  Value roundToBf16(Value value);
+  /// Rounds an f32 or a vector as a store to `argument`, of floats, does, but
+  /// returns f32.
+  Value roundAs(unsigned argument, Value value);
   Value broadcast(Value scalar);
   Value extract(Value vector, int64_t lane);
   Value extract(Value vector, Value lane);

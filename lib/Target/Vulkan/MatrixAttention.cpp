@@ -146,7 +146,9 @@ SmallVector<Value> MatrixAttention::makePowers(Value first,
   Value to = b.add(b.mul(row, powerPitch), own);
   for (int64_t i = 0; i < ownPowers; ++i) {
     auto four = ArrayRef<Value>(scores).slice(i * kVectorLanes, kVectorLanes);
-    b.storeShared(emitNarrow4(b, b.fromElements(four)), powers, b.add(to, i));
+    b.storeShared(
+        emitNarrow4(b, b.elementType(Attention::Query), b.fromElements(four)),
+        powers, b.add(to, i));
   }
   Values next = {largest, sum};
   for (Value value : carried.drop_front(2))

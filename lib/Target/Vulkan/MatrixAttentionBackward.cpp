@@ -218,7 +218,7 @@ MatrixAttentionBackward::getFactors(const Products &products,
 void MatrixAttentionBackward::putFactor(int64_t which, int64_t i,
                                         Value factor) {
   Value to = b.add(b.mul(row, factors.pitch), getVector(i));
-  b.storeShared(emitNarrow4(b, factor), factors.memory,
+  b.storeShared(emitNarrow4(b, b.elementType(Query), factor), factors.memory,
                 b.add(to, which * factors.size()));
 }
 

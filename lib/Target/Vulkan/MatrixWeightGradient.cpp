@@ -200,7 +200,7 @@ void MatrixWeightGradient::addToBias(ValueRange fetched) {
   b.ifThen(hasFirstColumn(), [&] {
     Value sum = b.loadShared(matrices.staging, b.thread());
     for (Value words : fetched)
-      sum = b.addf(sum, emitWiden4(b, words));
+      sum = b.addf(sum, emitWiden4(b, b.elementType(Input), words));
     b.storeShared(sum, matrices.staging, b.thread());
   });
 }

@@ -67,18 +67,6 @@ func.func @blocked(%x: !x) -> !x {
 
 // -----
 
-!x = tensor<?x9x32xf16>
-func.func @f16(%x: !x) -> !x {
-  // expected-error @+1 {{has no GPU code for elements of 'f16'; use f32, bf16 or i8}}
-  %y = kernel.map %x tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4> {
-  ^bb0(%a: f32):
-    kernel.yield %a : f32
-  } : !x -> !x
-  return %y : !x
-}
-
-// -----
-
 !x = tensor<?x9x24xf32, #kernel.channels<group = 12>>
 !y = tensor<?x9x24xf32, #kernel.channels<>>
 func.func @layouts(%x: !x) -> !y {
@@ -164,4 +152,13 @@ func.func @relayout(%x: tensor<?x9x32xf32, #kernel.blocked<rows = 4>>) -> tensor
   %y = kernel.relayout %x tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4>
       : (tensor<?x9x32xf32, #kernel.blocked<rows = 4>>) -> tensor<?x9x32xf32>
   return %y : tensor<?x9x32xf32>
+}
+
+// -----
+
+func.func @relayout_of_bytes(%x: tensor<?x9x24xi8>) -> tensor<?x9x24xi8, #kernel.channels<>> {
+  // expected-error @+1 {{has no GPU code for elements of 'i8'; use f32, f16 or bf16}}
+  %y = kernel.relayout %x tile<rows = 1, cols = 512, chunk = 1, threads = 128, thread_rows = 1, thread_cols = 4>
+      : (tensor<?x9x24xi8>) -> tensor<?x9x24xi8, #kernel.channels<>>
+  return %y : tensor<?x9x24xi8, #kernel.channels<>>
 }
