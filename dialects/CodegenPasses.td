@@ -28,10 +28,10 @@ def VerifyLimits : Pass<"vit-verify-limits", "::mlir::gpu::GPUModuleOp"> {
 def ExpandMatrices : Pass<"vit-expand-matrices", "::mlir::gpu::GPUModuleOp"> {
   let summary = "Replace cooperative matrices by plain code, for tests";
   let description = [{
-    Kernels for level `coop` of Vulkan run on devices without cooperative
-    matrices after this. Each lane has some rows and columns of each matrix and
-    sums them in the order of the depth. Lane and subgroup are numbers of the
-    thread in the workgroup: lane = thread % 32, subgroup = thread / 32.
+    Kernels for Vulkan with cooperative matrices run on devices without them
+    after this. Each lane has some rows and columns of each matrix and sums them
+    in the order of the depth. Lane and subgroup are numbers of the thread in
+    the workgroup: lane = thread % 32, subgroup = thread / 32.
 
     ```mlir
     %d = gpu.subgroup_mma_compute %a, %b, %c : !gpu.mma_matrix<16x16xf16, "AOp">, ...
@@ -44,7 +44,7 @@ def ExpandMatrices : Pass<"vit-expand-matrices", "::mlir::gpu::GPUModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
-      "::mlir::vector::VectorDialect"];
+      "::mlir::spirv::SPIRVDialect", "::mlir::vector::VectorDialect"];
 }
 
 def LowerToSpirv : Pass<"vit-lower-to-spirv", "::mlir::ModuleOp"> {
@@ -53,8 +53,10 @@ def LowerToSpirv : Pass<"vit-lower-to-spirv", "::mlir::ModuleOp"> {
     The gpu.module becomes one spirv.module per kernel, for Vulkan 1.1: SPIR-V
     1.3 with the capability Shader, and GroupNonUniformArithmetic if the kernel
     uses it. Cooperative matrices need SPIR-V 1.6, for Vulkan 1.3, and the Vulkan
-    memory model; in them f16 stands for bf16. The first argument of a kernel is the buffer at binding 0, the
-    second the read-only buffer at binding 1, the third the push constants.
+    memory model; the attribute `kernel.matrices` of a kernel says of which type
+    their operands are. The first argument of a kernel is the buffer at binding
+    0, the second the read-only buffer at binding 1, the third the push
+    constants.
 
     ```mlir
     gpu.module @kernels {

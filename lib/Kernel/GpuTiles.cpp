@@ -77,7 +77,7 @@ std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   StringRef name = level.name;
   if (name == "tiled")
     return GpuTiles{&level, 32, kTiled};
-  if (name == "coop")
+  if (name == "coop" || name == "coop_f16")
     return GpuTiles{&level, 64, kTiled256, kTiledDot, kMatrix};
   if (name == "tiled_256" || name == "tiled_256_dot")
     return GpuTiles{&level, 64, kTiled256, kTiledDot};

@@ -28,7 +28,8 @@ static constexpr const char *kFeatureNames[] = {
     "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl",
     "avx512bf16", "avx512vnni", "avxvnni",
     "amx-tile", "amx-bf16", "amx-int8",
-    "subgroup_arithmetic", "cooperative_matrix", "integer_dot_product"};
+    "subgroup_arithmetic", "cooperative_matrix", "cooperative_matrix_f16",
+    "integer_dot_product"};
 // clang-format on
 static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
@@ -119,11 +120,21 @@ static constexpr Product kDotProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                            {kF16, kF16, kF32, 1, 1, 1, 1},
                                            {kBf16, kBf16, kF32, 1, 1, 1, 1},
                                            {kI8, kI8, kI32, 1, 1, 4, 1}};
-/// Cooperative matrices of 16 x 16 x 16, and OpSDot.
+/// Cooperative matrices.
+static constexpr Product kMatrixF16 = {kF16, kF16, kF32, 16, 16, 16, 1};
+static constexpr Product kMatrixBf16 = {kBf16, kBf16, kF32, 16, 16, 16, 1};
+static constexpr MatrixKind kMatrixKinds[] = {
+    {Feature::CooperativeMatrix, kMatrixBf16, 32},
+    {Feature::CooperativeMatrixF16, kMatrixF16, 32}};
+/// They, and OpSDot.
 static constexpr Product kCoopProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
-                                            {kF16, kF16, kF32, 16, 16, 16, 1},
-                                            {kBf16, kBf16, kF32, 16, 16, 16, 1},
+                                            kMatrixF16,
+                                            kMatrixBf16,
                                             {kI8, kI8, kI32, 1, 1, 4, 1}};
+static constexpr Product kCoopF16Products[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
+                                               kMatrixF16,
+                                               {kBf16, kBf16, kF32, 1, 1, 1, 1},
+                                               {kI8, kI8, kI32, 1, 1, 4, 1}};
 
 /// The least that the PTX runs on, and the generations after it: Hopper,
 /// Blackwell of data centers and of other cards.
@@ -162,10 +173,14 @@ static constexpr Level kLevels[] = {
     {Target::Cpu, "avx2", 1, false, kAvx2Features, kAvx2Products,
      {"x86-64", "x86-64-v3"}, 16, 32},
 
-    {Target::Vulkan, "coop", 6, false,
+    {Target::Vulkan, "coop", 7, false,
      {Feature::SubgroupArithmetic, Feature::CooperativeMatrix,
-      Feature::IntegerDotProduct},
+      Feature::CooperativeMatrixF16, Feature::IntegerDotProduct},
      kCoopProducts, {}, 0, 16, kTiled256Limits, 256},
+    {Target::Vulkan, "coop_f16", 6, false,
+     {Feature::SubgroupArithmetic, Feature::CooperativeMatrixF16,
+      Feature::IntegerDotProduct},
+     kCoopF16Products, {}, 0, 16, kTiled256Limits, 256},
     {Target::Vulkan, "tiled_256_dot", 5, false,
      {Feature::SubgroupArithmetic, Feature::IntegerDotProduct},
      kDotProducts, {}, 0, 16, kTiled256Limits, 256},
@@ -203,6 +218,8 @@ bool parseTarget(std::string_view name, Target &target) {
 }
 
 const char *featureName(Feature feature) { return kFeatureNames[int(feature)]; }
+
+Rows<MatrixKind> allMatrixKinds() { return kMatrixKinds; }
 
 Rows<Level> allLevels() { return kLevels; }
 
@@ -248,6 +265,20 @@ const Product *findProduct(const Level &level, ElementType precision) {
   for (const Product &product : level.products)
     if (product.a == precision)
       return &product;
+  return nullptr;
+}
+
+const MatrixKind *findMatrixKind(std::string_view feature) {
+  for (const MatrixKind &kind : kMatrixKinds)
+    if (feature == featureName(kind.feature))
+      return &kind;
+  return nullptr;
+}
+
+const MatrixKind *findMatrixKind(const Level &level, ElementType precision) {
+  for (const MatrixKind &kind : kMatrixKinds)
+    if (level.features.has(kind.feature) && kind.product.a == precision)
+      return &kind;
   return nullptr;
 }
 

@@ -69,7 +69,8 @@ enum class Feature : uint8_t {
   AmxInt8,
   // GPUs.
   SubgroupArithmetic,
-  CooperativeMatrix,
+  CooperativeMatrix,    ///< of bf16
+  CooperativeMatrixF16, ///< of f16
   IntegerDotProduct,
 };
 inline constexpr int kFeatures = int(Feature::IntegerDotProduct) + 1;
@@ -145,6 +146,18 @@ struct Product {
   int interleave;
 };
 
+/// A kind of cooperative matrices of Vulkan, which a subgroup multiplies.
+struct MatrixKind {
+  Feature feature;
+  Product product;
+  int subgroup; ///< invocations
+};
+
+/// All kinds that kernels use.
+Rows<MatrixKind> allMatrixKinds();
+/// The kind whose feature has this name; NULL if there is none.
+const MatrixKind *findMatrixKind(std::string_view feature);
+
 /// What LLVM is told about a level.
 struct LlvmOptions {
   const char *cpu = "";     ///< -mcpu. CPU: `Level::features` are added to it
@@ -206,6 +219,10 @@ const Level *bestLevel(Target target, FeatureSet offered,
 /// The product of `level` whose operands are of type `precision`, NULL if there
 /// is none.
 const Product *findProduct(const Level &level, ElementType precision);
+
+/// The kind of matrices by which `level` multiplies operands of type
+/// `precision`; NULL if there is none.
+const MatrixKind *findMatrixKind(const Level &level, ElementType precision);
 
 /// Whether `level` computes in `precision`, and not with the same instruction
 /// as the best lower level that every processor with its features runs: code

@@ -53,6 +53,10 @@ inline constexpr llvm::StringLiteral kResidentAttr = "kernel.resident";
 /// Of a gpu.func whose workgroups run in clusters: how many in each dimension,
 /// three i32. An attribute of the NVVM dialect.
 inline constexpr llvm::StringLiteral kClusterDimAttr = "nvvm.cluster_dim";
+/// Of a gpu.func for Vulkan with cooperative matrices: the name of the feature
+/// that is their kind. In one of bf16 a `gpu.mma_matrix` of f16 stands for
+/// bf16, which that type lacks.
+inline constexpr llvm::StringLiteral kMatricesAttr = "kernel.matrices";
 
 /// A kernel of a GPU: a work unit is a workgroup.
 struct SimtKernel {

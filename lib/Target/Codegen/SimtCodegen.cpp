@@ -32,6 +32,12 @@ void mlir::vit::registerSimtCodegen(DialectRegistry &registry) {
   registry.insert<spirv::SPIRVDialect>();
 }
 
+const ::vit::format::MatrixKind *
+mlir::vit::simt::getMatrixKind(gpu::GPUFuncOp kernel) {
+  auto name = kernel->getAttrOfType<StringAttr>(kMatricesAttr);
+  return name ? ::vit::format::findMatrixKind(name.getValue()) : nullptr;
+}
+
 Worker::Worker(const CodegenOptions &options)
     : options(options), context(MLIRContext::Threading::DISABLED) {
   DialectRegistry registry;

@@ -27,6 +27,10 @@ LogicalResult verifyLimits(gpu::GPUModuleOp kernels, const Level &level);
 /// multiple of 16.
 int64_t getSharedBytes(gpu::GPUFuncOp kernel);
 
+/// The kind of cooperative matrices of a kernel for Vulkan; null if it has none
+/// that is known (see kMatricesAttr).
+const ::vit::format::MatrixKind *getMatrixKind(gpu::GPUFuncOp kernel);
+
 /// Linear in the batch.
 struct Iterations {
   uint64_t fixed;

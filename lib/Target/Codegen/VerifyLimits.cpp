@@ -8,6 +8,7 @@
 #include "SimtCodegen.h"
 
 #include "vit/Passes.h"
+#include "vit/Target/Codegen.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SPIRV/IR/SPIRVAttributes.h"
@@ -28,19 +29,23 @@ class KernelVerifier {
 public:
   KernelVerifier(gpu::GPUFuncOp kernel, const Level &level)
       : kernel(kernel), level(level.name), limits(level.limits),
+        features(level.features),
         hasSubgroups(level.features.has(Feature::SubgroupArithmetic)),
-        hasMatrices(level.features.has(Feature::CooperativeMatrix)),
         hasDotProducts(level.features.has(Feature::IntegerDotProduct)),
+        matrices(simt::getMatrixKind(kernel)),
         isVulkan(level.target == Target::Vulkan) {}
 
   LogicalResult verify();
 
 private:
   LogicalResult verifyThreads();
+  LogicalResult verifyMatrices();
   LogicalResult verifyArguments();
   LogicalResult verifySharedMemory();
   LogicalResult verifyOp(Operation *op);
   LogicalResult verifyType(Operation *op, Type type);
+  /// Whether a matrix of this type is of the kind of the kernel.
+  bool hasMatrix(gpu::MMAMatrixType type) const;
 
   InFlightDiagnostic error(Operation *op) {
     return op->emitError("kernel ") << kernel.getName() << " ";
@@ -49,7 +54,9 @@ private:
   gpu::GPUFuncOp kernel;
   StringRef level;
   const ::vit::format::KernelLimits &limits;
-  bool hasSubgroups, hasMatrices, hasDotProducts;
+  FeatureSet features; ///< of the level
+  bool hasSubgroups, hasDotProducts;
+  const MatrixKind *matrices; ///< null: it has none
   bool isVulkan;
 };
 
@@ -101,8 +108,8 @@ static int64_t getBytes(MemRefType type) {
 }
 
 LogicalResult KernelVerifier::verify() {
-  if (failed(verifyThreads()) || failed(verifyArguments()) ||
-      failed(verifySharedMemory()))
+  if (failed(verifyThreads()) || failed(verifyMatrices()) ||
+      failed(verifyArguments()) || failed(verifySharedMemory()))
     return failure();
   WalkResult result = kernel.walk([&](Operation *op) {
     return succeeded(verifyOp(op)) ? WalkResult::advance()
@@ -120,6 +127,14 @@ LogicalResult KernelVerifier::verifyThreads() {
                          << " threads in a workgroup; level " << level
                          << " allows " << limits.threads;
   return success();
+}
+
+LogicalResult KernelVerifier::verifyMatrices() {
+  Attribute kind = kernel->getAttr(kMatricesAttr);
+  if (!kind || (matrices && features.has(matrices->feature)))
+    return success();
+  return error(kernel) << "has matrices of the kind " << kind << "; level "
+                       << level << " has none";
 }
 
 LogicalResult KernelVerifier::verifyArguments() {
@@ -203,9 +218,24 @@ LogicalResult KernelVerifier::verifySharedMemory() {
   return forEachSharedMemory(kernel, add);
 }
 
+bool KernelVerifier::hasMatrix(gpu::MMAMatrixType type) const {
+  if (!matrices)
+    return false;
+  const Product &product = matrices->product;
+  StringRef operand = type.getOperand();
+  return type.getShape()[0] == (operand == "BOp" ? product.k : product.m) &&
+         type.getShape()[1] == (operand == "AOp" ? product.k : product.n);
+}
+
 LogicalResult KernelVerifier::verifyType(Operation *op, Type type) {
-  if (!isVulkan || (hasMatrices && isa<gpu::MMAMatrixType>(type)))
+  if (!isVulkan)
     return success();
+  if (auto matrix = dyn_cast<gpu::MMAMatrixType>(type)) {
+    if (hasMatrix(matrix))
+      return success();
+    return error(op) << "uses " << type << ", which is not of its "
+                     << kMatricesAttr;
+  }
   Type element = type;
   bool inMemory = false;
   if (auto memref = dyn_cast<MemRefType>(element)) {

@@ -18,6 +18,7 @@
 
 using namespace mlir;
 using namespace mlir::vit;
+using ::vit::format::Feature;
 
 namespace {
 class VulkanWorker : public simt::Worker {
@@ -37,6 +38,10 @@ private:
 
 llvm::Error VulkanWorker::compile(ModuleOp module, SimtKernel &kernel,
                                   std::string &text) {
+  module.walk([&](gpu::GPUFuncOp function) {
+    if (const ::vit::format::MatrixKind *kind = simt::getMatrixKind(function))
+      kernel.features.push_back(::vit::format::featureName(kind->feature));
+  });
   if (failed(passes.run(module)))
     return llvm::createStringError("does not lower to SPIR-V");
   auto code = cast<spirv::ModuleOp>(module.getBody()->front());
@@ -46,11 +51,9 @@ llvm::Error VulkanWorker::compile(ModuleOp module, SimtKernel &kernel,
       return error;
     text.clear();
   }
-  using ::vit::format::Feature;
   constexpr std::pair<spirv::Capability, Feature> features[] = {
       {spirv::Capability::GroupNonUniformArithmetic,
        Feature::SubgroupArithmetic},
-      {spirv::Capability::CooperativeMatrixKHR, Feature::CooperativeMatrix},
       {spirv::Capability::DotProductInput4x8BitPacked,
        Feature::IntegerDotProduct}};
   for (auto [capability, feature] : features)

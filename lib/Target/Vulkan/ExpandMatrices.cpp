@@ -14,11 +14,15 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Codegen/SimtCodegen.h"
 #include "MatrixEmitters.h"
 
 #include "vit/Passes.h"
+#include "vit/Target/Codegen.h"
 
 #include "mlir/Dialect/SCF/Transforms/Patterns.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVDialect.h"
+#include "mlir/Dialect/SPIRV/IR/SPIRVOps.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 namespace mlir::vit {
@@ -83,9 +87,23 @@ public:
   Value load(Value memory, Value at) {
     return memref::LoadOp::create(b, location, memory, ValueRange{at});
   }
-  /// Loads four elements of bf16, vector<2xi32>, as f32.
-  Value loadWidened(Value memory, Value at) {
+  /// Loads four elements of an operand, vector<2xi32>, as f32.
+  Value loadWidened(Value memory, Value at, bool isBf16) {
     Value words = load(memory, at);
+    return fromElements(isBf16 ? widenBf16(words) : widenF16(words));
+  }
+
+private:
+  SmallVector<Value> widenF16(Value words) {
+    SmallVector<Value> four;
+    for (int64_t i = 0; i < kVectorLanes / 2; ++i) {
+      Value pair = spirv::GLUnpackHalf2x16Op::create(
+          b, location, VectorType::get({2}, b.getF32Type()), extract(words, i));
+      four.append({extract(pair, 0), extract(pair, 1)});
+    }
+    return four;
+  }
+  SmallVector<Value> widenBf16(Value words) {
     auto type = cast<VectorType>(words.getType());
     auto constant = [&](int32_t bits) -> Value {
       return arith::ConstantOp::create(
@@ -100,8 +118,8 @@ public:
         toFloat(arith::ShLIOp::create(b, location, words, constant(half)));
     Value high =
         toFloat(arith::AndIOp::create(b, location, words, constant(highHalf)));
-    return fromElements(
-        {extract(low, 0), extract(high, 0), extract(low, 1), extract(high, 1)});
+    return {extract(low, 0), extract(high, 0), extract(low, 1),
+            extract(high, 1)};
   }
 
   OpBuilder &b;
@@ -136,14 +154,21 @@ struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
       return rewriter.notifyMatchFailure(op, "not a load of an operand");
     LaneBuilder b(rewriter, op.getLoc());
     int64_t pitch = op.getLeadDimension().getSExtValue();
+    const ::vit::format::MatrixKind *kind =
+        simt::getMatrixKind(op->getParentOfType<gpu::GPUFuncOp>());
+    if (!kind)
+      return rewriter.notifyMatchFailure(op, "of no known kind");
+    bool isBf16 = kind->product.a == ::vit::format::ElementType::BF16;
+    auto load = [&](Value at) {
+      return b.loadWidened(adaptor.getSrcMemref(), at, isBf16);
+    };
     if (isLeft == isTransposed) {
       // The rows in memory are depths. Of each, a lane has one vector.
       Value part = isLeft ? b.div(b.row(), kVectorLanes) : b.across();
       Value base = b.add(op.getIndices()[0], part);
       SmallVector<Value> depths;
       for (int64_t depth = 0; depth < kMatrix; ++depth)
-        depths.push_back(
-            b.loadWidened(adaptor.getSrcMemref(), b.add(base, depth * pitch)));
+        depths.push_back(load(b.add(base, depth * pitch)));
       if (isLeft)
         depths = transpose(b, depths);
       rewriter.replaceOpWithMultiple(op, ArrayRef<ValueRange>{depths});
@@ -155,8 +180,7 @@ struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
     SmallVector<Value> loaded; // 4 vectors of depths for each row in memory
     for (int64_t row = 0; row < (isLeft ? kRows : kVectorLanes); ++row)
       for (int64_t i = 0; i < kRowVectors; ++i)
-        loaded.push_back(b.loadWidened(adaptor.getSrcMemref(),
-                                       b.add(base, row * pitch + i)));
+        loaded.push_back(load(b.add(base, row * pitch + i)));
     if (isLeft) {
       rewriter.replaceOpWithMultiple(op, ArrayRef<ValueRange>{loaded});
       return success();
@@ -277,5 +301,7 @@ void ExpandMatricesPass::runOnOperation() {
                ExpandNumber<gpu::LaneIdOp, &LaneBuilder::lane>>(types, context);
   scf::populateSCFStructuralTypeConversionsAndLegality(types, patterns, target);
   if (failed(applyFullConversion(getOperation(), target, std::move(patterns))))
-    signalPassFailure();
+    return signalPassFailure();
+  for (auto kernel : getOperation().getOps<gpu::GPUFuncOp>())
+    kernel->removeAttr(kMatricesAttr);
 }

@@ -8,11 +8,14 @@
 // Runs the upstream conversions and adds what they do not do: the interface of
 // a kernel (bindings, push constants, read-only buffers), the version, the
 // address spaces that the emitters share with CUDA, and what cooperative
-// matrices need: bf16 operands and the Vulkan memory model.
+// matrices need: operands of bf16 and the Vulkan memory model.
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Codegen/SimtCodegen.h"
+
 #include "vit/Passes.h"
+#include "vit/Target/Codegen.h"
 
 #include "mlir/Conversion/ArithToSPIRV/ArithToSPIRV.h"
 #include "mlir/Conversion/FuncToSPIRV/FuncToSPIRV.h"
@@ -39,6 +42,7 @@ namespace mlir::vit {
 } // namespace mlir::vit
 
 using namespace mlir;
+using mlir::vit::simt::getMatrixKind;
 
 namespace {
 struct LowerToSpirvPass : mlir::vit::impl::LowerToSpirvBase<LowerToSpirvPass> {
@@ -59,10 +63,12 @@ namespace {
 /// What a kernel uses that not every device has.
 struct Uses {
   bool matrices, dotProducts;
+  bool matricesAreBf16; ///< else f16
 
   explicit Uses(gpu::GPUFuncOp kernel)
       : matrices(uses<gpu::SubgroupMmaComputeOp>(kernel)),
-        dotProducts(uses<spirv::SDotOp>(kernel)) {}
+        dotProducts(uses<spirv::SDotOp>(kernel)),
+        matricesAreBf16(areBf16(getMatrixKind(kernel))) {}
 
   /// Vulkan 1.1 has SPIR-V 1.3. Devices with cooperative matrices or dot
   /// products of integers have Vulkan 1.3, and SPIR-V 1.6, of which the latter
@@ -70,6 +76,21 @@ struct Uses {
   spirv::Version getVersion() const {
     return matrices || dotProducts ? spirv::Version::V_1_6
                                    : spirv::Version::V_1_3;
+  }
+
+  /// Those of the operands of matrices.
+  SmallVector<spirv::Capability> getMatrixCapabilities() const {
+    if (!matrices)
+      return {};
+    if (matricesAreBf16)
+      return {spirv::Capability::BFloat16TypeKHR,
+              spirv::Capability::BFloat16CooperativeMatrixKHR};
+    return {spirv::Capability::Float16};
+  }
+
+private:
+  static bool areBf16(const ::vit::format::MatrixKind *kind) {
+    return kind && kind->product.a == ::vit::format::ElementType::BF16;
   }
 };
 } // namespace
@@ -88,11 +109,11 @@ static spirv::TargetEnvAttr getTargetEnv(MLIRContext *context,
   }
   if (uses.matrices) {
     capabilities.append({spirv::Capability::CooperativeMatrixKHR,
-                         spirv::Capability::BFloat16TypeKHR,
-                         spirv::Capability::BFloat16CooperativeMatrixKHR,
                          spirv::Capability::VulkanMemoryModel});
-    extensions.append({spirv::Extension::SPV_KHR_cooperative_matrix,
-                       spirv::Extension::SPV_KHR_bfloat16});
+    capabilities.append(uses.getMatrixCapabilities());
+    extensions.push_back(spirv::Extension::SPV_KHR_cooperative_matrix);
+    if (uses.matricesAreBf16)
+      extensions.push_back(spirv::Extension::SPV_KHR_bfloat16);
   }
   auto triple = spirv::VerCapExtAttr::get(uses.getVersion(), capabilities,
                                           extensions, context);
@@ -157,10 +178,9 @@ static void keepInitialValues(gpu::GPUModuleOp module) {
   });
 }
 
-/// gpu.mma_matrix has no bf16: f16 stands for it.
-static Type convertMatrix(gpu::MMAMatrixType type) {
+static Type convertMatrix(gpu::MMAMatrixType type, bool isBf16) {
   Type element = type.getElementType();
-  if (element.isF16())
+  if (isBf16 && element.isF16())
     element = BFloat16Type::get(type.getContext());
   auto use =
       llvm::StringSwitch<spirv::CooperativeMatrixUseKHR>(type.getOperand())
@@ -172,11 +192,13 @@ static Type convertMatrix(gpu::MMAMatrixType type) {
                                            spirv::Scope::Subgroup, use);
 }
 
-static LogicalResult convert(gpu::GPUModuleOp module) {
+static LogicalResult convert(gpu::GPUModuleOp module, const Uses &uses) {
   MLIRContext *context = module.getContext();
   spirv::TargetEnvAttr env = spirv::lookupTargetEnvOrDefault(module);
   SPIRVTypeConverter types(env);
-  types.addConversion(convertMatrix);
+  types.addConversion([&](gpu::MMAMatrixType type) {
+    return convertMatrix(type, uses.matricesAreBf16);
+  });
   RewritePatternSet patterns(context);
   populateGPUToSPIRVPatterns(types, patterns);
   populateGpuWMMAToSPIRVCoopMatrixKHRConversionPatterns(types, patterns);
@@ -256,13 +278,12 @@ static void useVulkanMemoryModel(spirv::ModuleOp module) {
 static void setVersion(spirv::ModuleOp module, const Uses &uses) {
   spirv::VerCapExtAttr found = *module.getVceTriple();
   SmallVector<spirv::Capability> capabilities;
-  // Not deduced from built-ins, from matrices of bf16, nor from the memory
-  // model.
+  // Not deduced from built-ins, from the operands of matrices, nor from the
+  // memory model.
   if (uses.matrices)
     capabilities.append({spirv::Capability::GroupNonUniform,
-                         spirv::Capability::BFloat16TypeKHR,
-                         spirv::Capability::BFloat16CooperativeMatrixKHR,
                          spirv::Capability::VulkanMemoryModel});
+  capabilities.append(uses.getMatrixCapabilities());
   for (spirv::Capability capability : found.getCapabilities())
     if (capability != spirv::Capability::Matrix && // implied by Shader
         !llvm::is_contained(capabilities, capability))
@@ -282,6 +303,7 @@ LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
   std::string name = kernel.getName().str();
   auto single = gpu::GPUModuleOp::create(b, kernel.getLoc(), name);
   Uses uses(kernel);
+  kernel->removeAttr(mlir::vit::kMatricesAttr);
   single->setAttr(spirv::getTargetEnvAttrName(), getTargetEnv(context, uses));
   kernel->moveBefore(&single.getBodyRegion().front(),
                      single.getBodyRegion().front().end());
@@ -298,7 +320,7 @@ LogicalResult LowerToSpirvPass::lower(gpu::GPUFuncOp kernel, OpBuilder &b) {
     return failure();
   keepInitialValues(single);
   Operation *next = single->getNextNode();
-  if (failed(convert(single)))
+  if (failed(convert(single, uses)))
     return failure();
   auto module = cast<spirv::ModuleOp>(next->getPrevNode());
 

@@ -1,4 +1,4 @@
-//===- MatrixAttention.cpp - Attention of bf16 by cooperative matrices ----===//
+//===- MatrixAttention.cpp - Attention by cooperative matrices ------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -7,6 +7,8 @@
 
 #include "MatrixEmitters.h"
 
+#include "vit/Target/Codegen.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -14,6 +16,13 @@ using namespace mlir::vit;
 using namespace mlir::vit::simt;
 
 FailureOr<KernelInfo> vulkan::emitMatrix(Operation *op, SimtBuilder &b) {
+  using ::vit::format::ElementType;
+  bool isBf16 = b.argumentType(0).getElementType().isBF16();
+  const ::vit::format::MatrixKind *kind = ::vit::format::findMatrixKind(
+      b.level, isBf16 ? ElementType::BF16 : ElementType::F16);
+  b.function()->setAttr(
+      kMatricesAttr,
+      b.getStringAttr(::vit::format::featureName(kind->feature)));
   return TypeSwitch<Operation *, FailureOr<KernelInfo>>(op)
       .Case([&](kernel::GemmOp gemm) { return emitMatrixGemm(gemm, b); })
       .Case([&](kernel::WeightGradientOp gradient) {

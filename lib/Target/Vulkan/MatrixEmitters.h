@@ -25,9 +25,8 @@ inline constexpr int64_t kGap = 2;
 
 // They are as the emitters of Simt/Emitters.h, for ops of which
 // kernel::usesTensorCores says that they use matrix instructions. Matrices are
-// gpu.mma_matrix. That type has no bf16: f16 stands for it, and nothing here
-// uses f16 itself. A leading dimension counts elements of the memref, which are
-// vectors of 4 numbers.
+// gpu.mma_matrix, and kMatricesAttr of the kernel says of which kind. A leading
+// dimension counts elements of the memref, which are vectors of 4 numbers.
 
 /// Emits any of these ops.
 FailureOr<KernelInfo> emitMatrix(Operation *op, simt::SimtBuilder &b);

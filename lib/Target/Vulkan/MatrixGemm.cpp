@@ -1,4 +1,4 @@
-//===- MatrixGemm.cpp - Products of bf16 by cooperative matrices ----------===//
+//===- MatrixGemm.cpp - Products by cooperative matrices ------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -22,20 +22,25 @@ import wgmma_order
 
 # SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
 CAPABILITIES = {"direct": {1}, "direct_dot": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "tiled_256_dot": {1, 61, 63},
-                "coop": {1, 61, 63}}
-# Of kernels with matrices: VulkanMemoryModel, CooperativeMatrixKHR, BFloat16TypeKHR and BFloat16CooperativeMatrixKHR.
-MATRIX_CAPABILITIES = {5345, 6022, 5116, 5118}
+                "coop": {1, 61, 63}, "coop_f16": {1, 61, 63}}
+# Of kernels with matrices: VulkanMemoryModel and CooperativeMatrixKHR, and for their operands BFloat16TypeKHR and
+# BFloat16CooperativeMatrixKHR, or Float16.
+MATRIX_CAPABILITIES = {"bf16": {5345, 6022, 5116, 5118}, "f16": {5345, 6022, 9}}
+# The encoding in OpTypeFloat of 16 bits: BFloat16KHR, or none.
+FLOAT_ENCODINGS = {"bf16": (0,), "f16": ()}
+# The precisions in which levels have matrices.
+MATRIX_PRECISIONS = {"coop": {"bf16", "f16"}, "coop_f16": {"f16"}}
 MATRIX_MULTIPLY = 4459
 # Of products of int8 at levels with dot products: DotProduct and DotProductInput4x8BitPacked.
 DOT_CAPABILITIES = {6018, 6019}
-DOT_LEVELS = {"coop", "tiled_256_dot", "direct_dot"}
+DOT_LEVELS = {"coop", "coop_f16", "tiled_256_dot", "direct_dot"}
 DOT = 4450  # OpSDot
 # Families whose kernels in bf16 and tf32 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
-# Families of which kernels in bf16 are made of cooperative matrices at level coop.
+# Families of which kernels are made of cooperative matrices where the level has them in the precision.
 MATRIX = {"gemm", "attention"}
 MATRIX_GRADIENTS = {"weight_gradient", "attention_backward"}
-THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256}
+THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256, "coop_f16": 256}
 # Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient", "attention", "attention_backward"}
 
@@ -69,19 +74,25 @@ def spirv_val():
     return os.environ.get("VIT_SPIRV_VAL", "spirv-val")
 
 
-def check_spirv(path, level):
+def has_matrices(level, precision):
+    return precision in MATRIX_PRECISIONS.get(level, ())
+
+
+def check_spirv(path, level, precision):
     """Returns the numbers of products of matrices and of dot products."""
     with open(path, "rb") as file:
         data = file.read()
     words = struct.unpack("<%dI" % (len(data) // 4), data)
     opcodes = [opcode for opcode, _ in instructions(words)]
     products, dots = opcodes.count(MATRIX_MULTIPLY), opcodes.count(DOT)
-    if products and level != "coop":
+    if products and not has_matrices(level, precision):
         fail("%s has products of matrices" % path)
     if dots and level not in DOT_LEVELS:
         fail("%s has dot products of integers" % path)
     is_matrix = products > 0
-    capabilities = CAPABILITIES[level] | (MATRIX_CAPABILITIES if is_matrix else DOT_CAPABILITIES if dots else set())
+    capabilities = CAPABILITIES[level] | (DOT_CAPABILITIES if dots else set())
+    if is_matrix:
+        capabilities |= MATRIX_CAPABILITIES[precision]
     version = 0x00010600 if is_matrix or dots else 0x00010300
     if words[:2] != (0x07230203, version):
         fail("%s is not SPIR-V of version 0x%x" % (path, version))
@@ -91,7 +102,8 @@ def check_spirv(path, level):
             fail("%s needs capability %d" % (path, operands[0]))
         if opcode == 10 and not is_matrix:
             fail("%s needs an extension" % path)
-        if opcode in (21, 22) and operands[1] != 32 and not (is_matrix and len(operands) == 3 and operands[2] == 0):
+        if opcode in (21, 22) and operands[1] != 32 and not (
+                is_matrix and operands[1] == 16 and operands[2:] == FLOAT_ENCODINGS[precision]):
             fail("%s has a number of %d bits" % (path, operands[1]))
         if opcode == 16 and operands[1] == 17:  # OpExecutionMode LocalSize
             threads = operands[2] * operands[3] * operands[4]
@@ -175,15 +187,16 @@ def main():
             if target == "cuda":
                 check_ptx(os.path.join(folder, kernel + ".ptx"), precision, level)
                 continue
-            products, dots = check_spirv(os.path.join(folder, kernel + ".spv"), level)
+            products, dots = check_spirv(os.path.join(folder, kernel + ".spv"), level, precision)
             if products:
                 with_matrices.add(kernel.rsplit("_", 1)[0])
             if dots:
                 with_dots.add(kernel.rsplit("_", 1)[0])
             needed = {"gemm"} if is_model else MATRIX_GRADIENTS
-            if level == "coop" and kernel.rsplit("_", 1)[0] in needed and not products and not dots:
+            family = kernel.rsplit("_", 1)[0]
+            if has_matrices(level, precision) and family in needed and not products and not dots:
                 fail("%s of %s has no products of matrices" % (kernel, folder))
-        if level == "coop" and with_matrices != matrix:
+        if has_matrices(level, precision) and with_matrices != matrix:
             fail("%s has products of matrices in %s, not in %s" % (folder, with_matrices, matrix))
         if bool(with_dots) != (level in DOT_LEVELS and precision == "int8"):
             fail("%s has dot products of integers in %s" % (name, with_dots))

@@ -100,6 +100,9 @@ TEST(Levels, AreDistinctInSomePrecision) {
   };
   EXPECT_EQ(vulkan(ElementType::F32), "tiled_256 tiled direct ");
   EXPECT_EQ(vulkan(ElementType::BF16), "coop tiled_256 tiled direct ");
+  // Devices with matrices of f16 run the same code, whether they have those of
+  // bf16 or not.
+  EXPECT_EQ(vulkan(ElementType::F16), "coop_f16 tiled_256 tiled direct ");
   EXPECT_EQ(vulkan(ElementType::I8),
             "coop tiled_256_dot tiled_256 tiled direct_dot direct ");
   auto runs = [](const char *level, ElementType precision) {
@@ -112,6 +115,10 @@ TEST(Levels, AreDistinctInSomePrecision) {
   EXPECT_EQ(runs("avx_vnni", ElementType::BF16), "avx2");
   EXPECT_EQ(runs("avx512_bf16", ElementType::BF16), "avx512_bf16");
   EXPECT_EQ(runs("amx", ElementType::F64), "none");
+  const Level &coop = *findLevel("coop"), &coopF16 = *findLevel("coop_f16");
+  EXPECT_STREQ(distinctLevel(coop, ElementType::F16)->name, "coop_f16");
+  EXPECT_STREQ(distinctLevel(coopF16, ElementType::BF16)->name, "tiled_256");
+  EXPECT_STREQ(distinctLevel(coopF16, ElementType::I8)->name, "tiled_256_dot");
   // What is chosen runs wherever the level does.
   for (const Level &level : allLevels())
     for (ElementType precision : allPrecisions())
@@ -127,6 +134,17 @@ TEST(Levels, WidenWhereTheyLackAProduct) {
     EXPECT_NE(isWidened(*findProduct(level, ElementType::BF16)), hasInstruction)
         << level.name;
   }
+}
+
+TEST(Levels, HaveTheMatricesOfTheirFeatures) {
+  for (const Level &level : levelsOf(Target::Vulkan))
+    for (const MatrixKind &kind : allMatrixKinds()) {
+      const Product &own = *findProduct(level, kind.product.a);
+      bool isSame = own.m == kind.product.m && own.n == kind.product.n &&
+                    own.k == kind.product.k;
+      EXPECT_EQ(level.features.has(kind.feature), isSame) << level.name;
+      EXPECT_EQ(level.threads % kind.subgroup, 0) << level.name;
+    }
 }
 
 TEST(Levels, OfTargetsWithoutTf32ComputeInF32) {

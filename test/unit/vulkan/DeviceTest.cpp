@@ -194,7 +194,7 @@ TEST_F(Vulkan, KernelsBeyondTheDevice) {
                         schedule.features = {"flux_capacitor"};
                       }},
                      {nullptr, [](vit::schema::ScheduleT &schedule, uint32_t) {
-                        schedule.precision = vit::schema::DType::F16;
+                        schedule.precision = vit::schema::DType::U8;
                       }}};
   for (const auto &c : cases) {
     if (&c == &cases[0] && shared + 16 > most)

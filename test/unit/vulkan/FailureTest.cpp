@@ -273,6 +273,56 @@ TEST_F(VulkanMatrices, AreUsedWhereTheyWork) {
   EXPECT_EQ(uses().find(name), std::string::npos) << uses();
 }
 
+/// The features that the device lists.
+static std::string listedFeatures() {
+  return vulkanDevices()[0]["uses"].dump();
+}
+
+TEST_F(VulkanMatrices, OfOneTypeAreUsedWithoutThoseOfTheOther) {
+  Builder builder;
+  addVulkanSchedule(builder, "tiled");
+  addVulkanSchedule(builder, "coop").features = {"cooperative_matrix"};
+  addVulkanSchedule(builder, "coop_f16").features = {"cooperative_matrix_f16"};
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  const std::string bf16 = "\"cooperative_matrix\"",
+                    f16 = "\"cooperative_matrix_f16\"";
+  std::string said;
+  *matrices = FakeMatrices::Right;
+  EXPECT_EQ(levelOfSession(module, said), "coop");
+  EXPECT_NE(listedFeatures().find(f16), std::string::npos) << listedFeatures();
+  *matrices = FakeMatrices::OnlyF16;
+  EXPECT_EQ(levelOfSession(module, said), "coop_f16");
+  EXPECT_EQ(said, "");
+  EXPECT_EQ(vulkanDevices()[0]["level"], "coop_f16");
+  EXPECT_EQ(listedFeatures().find(bf16), std::string::npos) << listedFeatures();
+  EXPECT_NE(listedFeatures().find(f16), std::string::npos) << listedFeatures();
+  {
+    Environment disable("VIT_VULKAN_DISABLE", "cooperative-matrix");
+    EXPECT_EQ(levelOfSession(module, said), "tiled");
+    EXPECT_EQ(listedFeatures().find(f16), std::string::npos);
+  }
+  // Level coop is for devices that have both, but this code of it needs one.
+  *matrices = FakeMatrices::OnlyBf16;
+  EXPECT_EQ(levelOfSession(module, said), "coop");
+  EXPECT_EQ(said, "");
+  EXPECT_NE(vulkanDevices()[0]["level"], "coop");
+}
+
+TEST_F(VulkanMatrices, OfF16AreNotUsedIfTheyFailTheTest) {
+  *matrices = FakeMatrices::WrongF16;
+  expectFallback("coop_f16", "cooperative_matrix_f16",
+                 "cooperative matrices of f16");
+  // Those of bf16 are tested on their own.
+  Builder builder;
+  addVulkanSchedule(builder, "coop").features = {"cooperative_matrix"};
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  std::string said;
+  EXPECT_EQ(levelOfSession(module, said), "coop");
+  EXPECT_EQ(said, "");
+}
+
 TEST_F(VulkanMatrices, AreNotUsedIfTheyFailTheTest) {
   Builder builder;
   addVulkanSchedule(builder, "tiled");
@@ -282,7 +332,7 @@ TEST_F(VulkanMatrices, AreNotUsedIfTheyFailTheTest) {
   *matrices = FakeMatrices::Wrong;
   std::string said;
   EXPECT_EQ(levelOfSession(module, said), "tiled");
-  EXPECT_NE(said.find("fails the test of cooperative matrices"),
+  EXPECT_NE(said.find("fails the test of cooperative matrices of bf16"),
             std::string::npos)
       << said;
   // It is told once.
@@ -295,14 +345,9 @@ TEST_F(VulkanMatrices, AreNotUsedIfTheyFailTheTest) {
   ModuleHandle onlyModule = load(onlyBytes);
   std::string message;
   EXPECT_EQ(failToMake(onlyModule, vulkanOptions(), message), VIT_UNSUPPORTED);
-  EXPECT_NE(message.find("fails the test of cooperative matrices"),
+  EXPECT_NE(message.find("fails the test of cooperative matrices of bf16"),
             std::string::npos)
       << message;
-}
-
-/// The features that the device lists.
-static std::string listedFeatures() {
-  return vulkanDevices()[0]["uses"].dump();
 }
 
 TEST_F(VulkanMatrices, DotProductsAreNotUsedIfTheyFailTheTest) {

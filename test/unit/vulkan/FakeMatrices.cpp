@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Makes the real driver a GPU that lists cooperative matrices. In place of the
-// runtime's test of them it runs plain code, right or wrong. Everything that
-// the driver does not know is removed from what it is asked for. Or makes it a
-// GPU whose dot products of integers, or sums over subgroups, are wrong.
+// Makes the real driver a GPU that lists cooperative matrices, of f16, of bf16
+// or of both. In place of the runtime's tests of them it runs plain code, right
+// or wrong. Everything that the driver does not know is removed from what it is
+// asked for, and what the GPU does not list is refused. Or makes it a GPU whose
+// dot products of integers, or sums over subgroups, are wrong.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,8 +22,11 @@
 
 FakeMatrices fakeMatrices = FakeMatrices::Off;
 
-static const uint32_t kTest[] = {
+static const uint32_t kBf16Test[] = {
 #include "devices/vulkan/matrix_test.inc"
+};
+static const uint32_t kF16Test[] = {
+#include "devices/vulkan/matrix_test_f16.inc"
 };
 static const uint32_t kDotTest[] = {
 #include "devices/vulkan/dot_test.inc"
@@ -30,9 +34,12 @@ static const uint32_t kDotTest[] = {
 static const uint32_t kSubgroupTest[] = {
 #include "devices/vulkan/subgroup_test.inc"
 };
-/// kTest with plain code in place of matrices.
-static const uint32_t kPlain[] = {
+/// The same with plain code in place of matrices.
+static const uint32_t kBf16Plain[] = {
 #include "kernels/matrix_test_plain.inc"
+};
+static const uint32_t kF16Plain[] = {
+#include "kernels/matrix_test_f16_plain.inc"
 };
 
 static PFN_vkGetPhysicalDeviceProperties realProperties;
@@ -42,6 +49,9 @@ static PFN_vkEnumerateDeviceExtensionProperties realExtensions;
 static PFN_vkCreateDevice realCreateDevice;
 static PFN_vkCreateShaderModule realCreateShaderModule;
 static PFN_vkCreateComputePipelines realCreatePipelines;
+
+static bool hasF16() { return fakeMatrices != FakeMatrices::OnlyBf16; }
+static bool hasBf16() { return fakeMatrices != FakeMatrices::OnlyF16; }
 
 template <typename T> static T *find(void *chain, VkStructureType type) {
   auto *base = static_cast<VkBaseOutStructure *>(chain);
@@ -111,7 +121,12 @@ static void VKAPI_PTR getFeatures2(VkPhysicalDevice device,
   if (auto *bf16 = find<VkPhysicalDeviceShaderBfloat16FeaturesKHR>(
           all->pNext,
           VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR))
-    bf16->shaderBFloat16Type = bf16->shaderBFloat16CooperativeMatrix = VK_TRUE;
+    bf16->shaderBFloat16Type = bf16->shaderBFloat16CooperativeMatrix =
+        hasBf16();
+  if (auto *f16 = find<VkPhysicalDeviceShaderFloat16Int8Features>(
+          all->pNext,
+          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES))
+    f16->shaderFloat16 = hasF16();
   if (auto *memory = find<VkPhysicalDeviceVulkanMemoryModelFeatures>(
           all->pNext,
           VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES))
@@ -129,7 +144,7 @@ static VkResult VKAPI_PTR listExtensions(VkPhysicalDevice device,
   VkResult result = realExtensions(device, layer, &own, nullptr);
   if (result != VK_SUCCESS)
     return result;
-  *count = own + 2;
+  *count = own + (hasBf16() ? 2 : 1);
   if (!properties)
     return VK_SUCCESS;
   if (room < *count)
@@ -137,39 +152,55 @@ static VkResult VKAPI_PTR listExtensions(VkPhysicalDevice device,
   result = realExtensions(device, layer, &own, properties);
   const char *const added[] = {VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME,
                                VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME};
-  for (const char *name : added) {
+  for (; own < *count; ++own) {
     properties[own] = {};
-    std::strcpy(properties[own++].extensionName, name);
+    std::strcpy(properties[own].extensionName, added[*count - own - 1]);
   }
   return result;
 }
 
 static VkResult VKAPI_PTR listShapes(VkPhysicalDevice, uint32_t *count,
                                      VkCooperativeMatrixPropertiesKHR *shapes) {
-  constexpr uint32_t listed = 2;
+  uint32_t listed = hasF16() && hasBf16() ? 2 : 1;
   if (shapes && *count < listed)
     return VK_INCOMPLETE;
   *count = listed;
   if (!shapes)
     return VK_SUCCESS;
-  constexpr auto float16 = VkComponentTypeKHR(0);
   for (uint32_t i = 0; i < listed; ++i) {
     VkCooperativeMatrixPropertiesKHR &s = shapes[i];
-    s.MSize = s.NSize = s.KSize = 16;
-    s.AType = s.BType = i == 0 ? float16 : VK_COMPONENT_TYPE_BFLOAT16_KHR;
+    s.MSize = s.NSize = 16;
+    s.KSize = fakeMatrices == FakeMatrices::OtherShape ? 8 : 16;
+    s.AType = s.BType = i == 0 && hasF16() ? VK_COMPONENT_TYPE_FLOAT16_KHR
+                                           : VK_COMPONENT_TYPE_BFLOAT16_KHR;
     s.CType = s.ResultType = VK_COMPONENT_TYPE_FLOAT32_KHR;
     s.saturatingAccumulation = VK_FALSE;
     s.scope = VK_SCOPE_SUBGROUP_KHR;
   }
-  if (fakeMatrices == FakeMatrices::OtherShape)
-    shapes[1].KSize = 8;
   return VK_SUCCESS;
+}
+
+/// Whether the GPU has all that `info` turns on for matrices.
+static bool isListed(const VkDeviceCreateInfo &info) {
+  auto *chain = const_cast<void *>(info.pNext);
+  auto *f16 = find<VkPhysicalDeviceShaderFloat16Int8Features>(
+      chain, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES);
+  auto *bf16 = find<VkPhysicalDeviceShaderBfloat16FeaturesKHR>(
+      chain, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR);
+  bool enablesBf16 = false;
+  for (uint32_t i = 0; i < info.enabledExtensionCount; ++i)
+    enablesBf16 |= std::strcmp(info.ppEnabledExtensionNames[i],
+                               VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME) == 0;
+  return (hasF16() || !f16 || !f16->shaderFloat16) &&
+         (hasBf16() || (!bf16 && !enablesBf16));
 }
 
 static VkResult VKAPI_PTR createDevice(VkPhysicalDevice device,
                                        const VkDeviceCreateInfo *info,
                                        const VkAllocationCallbacks *allocator,
                                        VkDevice *created) {
+  if (!isListed(*info))
+    return VK_ERROR_FEATURE_NOT_PRESENT;
   VkDeviceCreateInfo plain = *info;
   plain.pNext = nullptr;
   plain.enabledExtensionCount = 0;
@@ -188,9 +219,14 @@ static bool isTest(const VkShaderModuleCreateInfo &info,
 static VkResult VKAPI_PTR createShaderModule(
     VkDevice device, const VkShaderModuleCreateInfo *info,
     const VkAllocationCallbacks *allocator, VkShaderModule *module) {
-  if (!isTest(*info, kTest))
+  bool isF16 = isTest(*info, kF16Test);
+  if (!isF16 && !isTest(*info, kBf16Test))
     return realCreateShaderModule(device, info, allocator, module);
-  std::vector<uint32_t> words(std::begin(kPlain), std::end(kPlain));
+  bool isWrong = fakeMatrices == FakeMatrices::Wrong ||
+                 (isF16 && fakeMatrices == FakeMatrices::WrongF16);
+  std::vector<uint32_t> words(std::begin(kBf16Plain), std::end(kBf16Plain));
+  if (isF16)
+    words.assign(std::begin(kF16Plain), std::end(kF16Plain));
   // OpConstant 0.0 of type f32 is where the sums begin.
   constexpr uint32_t header = 5, constantOp = 4u << 16 | 43,
                      typeOp = 3u << 16 | 22;
@@ -199,7 +235,7 @@ static VkResult VKAPI_PTR createShaderModule(
     if (words[i] == typeOp)
       f32 = words[i + 1];
     else if (words[i] == constantOp && words[i + 1] == f32 &&
-             words[i + 3] == 0 && fakeMatrices == FakeMatrices::Wrong)
+             words[i + 3] == 0 && isWrong)
       words[i + 3] = 0x3f800000; // 1.0
   VkShaderModuleCreateInfo plain = *info;
   plain.codeSize = words.size() * sizeof(uint32_t);

@@ -1,5 +1,4 @@
-//===- FakeMatrices.h - A driver that claims cooperative matrices -*- C++
-//-*-===//
+//===- FakeMatrices.h - A driver that lists matrices ------------*- C++ -*-===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,9 +14,12 @@
 /// What the faulty loader's device says of cooperative matrices.
 enum class FakeMatrices : int {
   Off,         ///< what the real driver says
-  Right,       ///< it lists them, and the runtime's test passes
+  Right,       ///< it lists them, and the runtime's tests pass
+  OnlyF16,     ///< the same, of f16 alone
+  OnlyBf16,    ///< the same, of bf16 alone
   OtherShape,  ///< it lists them, but none that kernels use
   Wrong,       ///< it lists them, and they compute wrong numbers
+  WrongF16,    ///< it lists them, and those of f16 compute wrong numbers
   OtherDriver, ///< what the real driver says, as another version of it
   /// What the real driver says, but dot products of integers have no signs.
   WrongDotProducts,

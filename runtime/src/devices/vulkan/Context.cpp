@@ -9,8 +9,6 @@
 
 #include "devices/vulkan/CooperativeMatrix.h"
 
-#include <iterator>
-
 namespace vit::runtime::vulkan {
 
 const char Context::kKind = 0;
@@ -44,17 +42,24 @@ vit_status Context::open(vit_error *error) {
   info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queueInfo;
-  MatrixFeatures features; // What the device lists, as in listsMatrices.
-  if (adapter->cooperativeMatrix && uses(Option::CooperativeMatrix)) {
-    features.setAll();
+  auto usesMatrices = [&](format::ElementType operand) {
+    return uses(Option::CooperativeMatrix) &&
+           hasMatrices(adapter->features, operand);
+  };
+  bool withF16 = usesMatrices(format::ElementType::F16),
+       withBf16 = usesMatrices(format::ElementType::BF16);
+  MatrixFeatures features(withBf16);
+  if (withF16 || withBf16) {
+    features.turnOn(withF16, withBf16);
     info.pNext = features.chain();
-    info.enabledExtensionCount = std::size(kMatrixExtensions);
+    info.enabledExtensionCount = withBf16 ? 2 : 1;
     info.ppEnabledExtensionNames = kMatrixExtensions;
   }
   VkPhysicalDeviceShaderIntegerDotProductFeatures dots = {};
   dots.sType =
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES;
-  if (adapter->integerDotProduct && uses(Option::IntegerDotProduct)) {
+  if (adapter->features.has(format::Feature::IntegerDotProduct) &&
+      uses(Option::IntegerDotProduct)) {
     dots.shaderIntegerDotProduct = VK_TRUE;
     dots.pNext = const_cast<void *>(info.pNext);
     info.pNext = &dots;

@@ -11,34 +11,44 @@
 
 namespace vit::runtime::vulkan {
 
-MatrixFeatures::MatrixFeatures() {
+using format::ElementType;
+using format::FeatureSet;
+using format::MatrixKind;
+
+MatrixFeatures::MatrixFeatures(bool withBf16) {
   matrix.sType =
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
-  matrix.pNext = &bf16;
-  bf16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
-  bf16.pNext = &memory;
+  matrix.pNext = &memory;
   memory.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES;
   memory.pNext = &subgroups;
   subgroups.sType =
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
+  subgroups.pNext = &f16;
+  f16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES;
+  f16.pNext = withBf16 ? &bf16 : nullptr;
+  bf16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
 }
 
-bool MatrixFeatures::areAllOn() const {
-  return matrix.cooperativeMatrix && bf16.shaderBFloat16Type &&
-         bf16.shaderBFloat16CooperativeMatrix && memory.vulkanMemoryModel &&
-         subgroups.subgroupSizeControl && subgroups.computeFullSubgroups;
+bool MatrixFeatures::areOn(ElementType operand) const {
+  return matrix.cooperativeMatrix && memory.vulkanMemoryModel &&
+         subgroups.subgroupSizeControl && subgroups.computeFullSubgroups &&
+         (operand == ElementType::BF16
+              ? bf16.shaderBFloat16Type && bf16.shaderBFloat16CooperativeMatrix
+              : f16.shaderFloat16);
 }
 
-void MatrixFeatures::setAll() {
+void MatrixFeatures::turnOn(bool withF16, bool withBf16) {
   for (VkBool32 *feature :
-       {&matrix.cooperativeMatrix, &bf16.shaderBFloat16Type,
-        &bf16.shaderBFloat16CooperativeMatrix, &memory.vulkanMemoryModel,
+       {&matrix.cooperativeMatrix, &memory.vulkanMemoryModel,
         &subgroups.subgroupSizeControl, &subgroups.computeFullSubgroups})
     *feature = VK_TRUE;
+  f16.shaderFloat16 = withF16;
+  bf16.shaderBFloat16Type = bf16.shaderBFloat16CooperativeMatrix = withBf16;
 }
 
-static bool hasExtensions(const Instance &instance, VkPhysicalDevice device,
-                          const Allocator &allocator) {
+/// Whether the device lists each of kMatrixExtensions, in `has`.
+static void findExtensions(const Instance &instance, VkPhysicalDevice device,
+                           const Allocator &allocator, bool (&has)[2]) {
   uint32_t count = 0;
   Array<VkExtensionProperties> listed;
   const InstanceFunctions &vk = instance.vk;
@@ -47,20 +57,17 @@ static bool hasExtensions(const Instance &instance, VkPhysicalDevice device,
       count == 0 || !listed.allocate(allocator, count) ||
       vk.EnumerateDeviceExtensionProperties(device, nullptr, &count,
                                             listed.data()) != VK_SUCCESS)
-    return false;
-  for (const char *name : kMatrixExtensions) {
-    bool found = false;
-    for (uint32_t i = 0; i < count; ++i)
-      found |= std::strcmp(listed[i].extensionName, name) == 0;
-    if (!found)
-      return false;
-  }
-  return true;
+    return;
+  for (uint32_t i = 0; i < count; ++i)
+    for (int extension = 0; extension < 2; ++extension)
+      has[extension] |= std::strcmp(listed[i].extensionName,
+                                    kMatrixExtensions[extension]) == 0;
 }
 
-/// Whether the driver launches full subgroups of kSubgroupThreads, and
-/// cooperative matrices may be used, in compute shaders.
-static bool hasProperties(const Instance &instance, VkPhysicalDevice device) {
+/// The sizes of full subgroups that compute shaders may ask for; none if they
+/// may not, or not use cooperative matrices.
+static VkPhysicalDeviceSubgroupSizeControlProperties
+getSubgroupSizes(const Instance &instance, VkPhysicalDevice device) {
   VkPhysicalDeviceSubgroupSizeControlProperties sizes = {};
   sizes.sType =
       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES;
@@ -72,53 +79,89 @@ static bool hasProperties(const Instance &instance, VkPhysicalDevice device) {
   all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2;
   all.pNext = &matrices;
   instance.vk.GetPhysicalDeviceProperties2(device, &all);
-  return sizes.minSubgroupSize <= kSubgroupThreads &&
-         sizes.maxSubgroupSize >= kSubgroupThreads &&
-         (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
-         (matrices.cooperativeMatrixSupportedStages &
-          VK_SHADER_STAGE_COMPUTE_BIT);
+  if (!(sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) ||
+      !(matrices.cooperativeMatrixSupportedStages &
+        VK_SHADER_STAGE_COMPUTE_BIT))
+    sizes.maxSubgroupSize = 0;
+  return sizes;
 }
 
-static bool hasShape(const Instance &instance, VkPhysicalDevice device,
-                     const Allocator &allocator) {
+/// Whether the driver lists products of this kind.
+static bool isListed(const MatrixKind &kind,
+                     const VkCooperativeMatrixPropertiesKHR &shape) {
+  const format::Product &product = kind.product;
+  VkComponentTypeKHR operand = product.a == ElementType::BF16
+                                   ? VK_COMPONENT_TYPE_BFLOAT16_KHR
+                                   : VK_COMPONENT_TYPE_FLOAT16_KHR;
+  return shape.MSize == uint32_t(product.m) &&
+         shape.NSize == uint32_t(product.n) &&
+         shape.KSize == uint32_t(product.k) && shape.AType == operand &&
+         shape.BType == operand &&
+         shape.CType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
+         shape.ResultType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
+         shape.scope == VK_SCOPE_SUBGROUP_KHR;
+}
+
+/// The kinds whose products the driver lists.
+static FeatureSet listShapes(const Instance &instance, VkPhysicalDevice device,
+                             const Allocator &allocator) {
   auto list = instance.getMatrixProperties;
   uint32_t count = 0;
   Array<VkCooperativeMatrixPropertiesKHR> shapes;
   if (!list || list(device, &count, nullptr) != VK_SUCCESS || count == 0 ||
       !shapes.allocate(allocator, count))
-    return false;
+    return {};
   for (uint32_t i = 0; i < count; ++i) {
     shapes[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
     shapes[i].pNext = nullptr;
   }
   if (list(device, &count, shapes.data()) != VK_SUCCESS)
-    return false;
-  for (uint32_t i = 0; i < count; ++i) {
-    const VkCooperativeMatrixPropertiesKHR &s = shapes[i];
-    if (s.MSize == kMatrixSize && s.NSize == kMatrixSize &&
-        s.KSize == kMatrixSize && s.AType == VK_COMPONENT_TYPE_BFLOAT16_KHR &&
-        s.BType == VK_COMPONENT_TYPE_BFLOAT16_KHR &&
-        s.CType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
-        s.ResultType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
-        s.scope == VK_SCOPE_SUBGROUP_KHR)
-      return true;
-  }
-  return false;
+    return {};
+  FeatureSet listed;
+  for (uint32_t i = 0; i < count; ++i)
+    for (const MatrixKind &kind : format::allMatrixKinds())
+      if (isListed(kind, shapes[i]))
+        listed.add(kind.feature);
+  return listed;
 }
 
-bool listsMatrices(const Instance &instance, VkPhysicalDevice device,
-                   uint32_t version, const Allocator &allocator) {
+FeatureSet listMatrices(const Instance &instance, VkPhysicalDevice device,
+                        uint32_t version, const Allocator &allocator) {
   // SPIR-V 1.6, the memory model and the size of subgroups are part of 1.3.
-  if (version < VK_API_VERSION_1_3 ||
-      !hasExtensions(instance, device, allocator))
-    return false;
-  MatrixFeatures features;
+  bool hasExtension[2] = {};
+  if (version >= VK_API_VERSION_1_3)
+    findExtensions(instance, device, allocator, hasExtension);
+  auto [hasMatrices, hasBf16] = hasExtension;
+  if (!hasMatrices)
+    return {};
+  MatrixFeatures features(hasBf16);
   VkPhysicalDeviceFeatures2 all = {};
   all.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
   all.pNext = features.chain();
   instance.vk.GetPhysicalDeviceFeatures2(device, &all);
-  return features.areAllOn() && hasProperties(instance, device) &&
-         hasShape(instance, device, allocator);
+  VkPhysicalDeviceSubgroupSizeControlProperties sizes =
+      getSubgroupSizes(instance, device);
+  FeatureSet shapes = listShapes(instance, device, allocator), usable;
+  for (const MatrixKind &kind : format::allMatrixKinds())
+    if (shapes.has(kind.feature) && features.areOn(kind.product.a) &&
+        sizes.minSubgroupSize <= uint32_t(kind.subgroup) &&
+        sizes.maxSubgroupSize >= uint32_t(kind.subgroup))
+      usable.add(kind.feature);
+  return usable;
+}
+
+bool hasMatrices(FeatureSet features, ElementType operand) {
+  for (const MatrixKind &kind : format::allMatrixKinds())
+    if (features.has(kind.feature) && kind.product.a == operand)
+      return true;
+  return false;
+}
+
+uint32_t subgroupOf(FeatureSet features) {
+  for (const MatrixKind &kind : format::allMatrixKinds())
+    if (features.has(kind.feature))
+      return uint32_t(kind.subgroup);
+  return 0;
 }
 
 } // namespace vit::runtime::vulkan

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What kernels of cooperative matrices need beyond Vulkan 1.1: the extensions
-// VK_KHR_cooperative_matrix and VK_KHR_shader_bfloat16, the Vulkan memory model
-// and full subgroups of a fixed size.
+// What kernels of cooperative matrices need beyond Vulkan 1.1: the extension
+// VK_KHR_cooperative_matrix, the Vulkan memory model, full subgroups of a fixed
+// size, and for operands of bf16 VK_KHR_shader_bfloat16, for those of f16
+// shaderFloat16.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,38 +16,51 @@
 #define VIT_RUNTIME_DEVICES_VULKAN_COOPERATIVEMATRIX_H
 
 #include "devices/vulkan/Instance.h"
+#include "format/Level.h"
 
 namespace vit::runtime::vulkan {
 
-/// Invocations of a subgroup of these kernels, and rows, columns and depth of
-/// their matrices: kSubgroup and kMatrix of the compiler's
-/// lib/Target/Vulkan/MatrixEmitters.h.
-inline constexpr uint32_t kSubgroupThreads = 32, kMatrixSize = 16;
-
-/// The features that a device with cooperative matrices is opened with, a chain
-/// of structures for `VkDeviceCreateInfo`.
-struct MatrixFeatures {
-  MatrixFeatures();
+/// The features that a device is asked for or opened with, a chain of
+/// structures.
+class MatrixFeatures {
+public:
+  /// `withBf16`: the device has VK_KHR_shader_bfloat16, of which one structure
+  /// is.
+  explicit MatrixFeatures(bool withBf16);
   MatrixFeatures(const MatrixFeatures &) = delete;
   MatrixFeatures &operator=(const MatrixFeatures &) = delete;
 
-  bool areAllOn() const; ///< those that kernels need
-  void setAll();         ///< exactly these
+  /// Whether those are on that matrices with these operands need.
+  bool areOn(format::ElementType operand) const;
+  /// Turns on exactly those that matrices with these operands need.
+  void turnOn(bool withF16, bool withBf16);
   void *chain() { return &matrix; }
 
+private:
   VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrix = {};
-  VkPhysicalDeviceShaderBfloat16FeaturesKHR bf16 = {};
   VkPhysicalDeviceVulkanMemoryModelFeatures memory = {};
   VkPhysicalDeviceSubgroupSizeControlFeatures subgroups = {};
+  VkPhysicalDeviceShaderFloat16Int8Features f16 = {};
+  VkPhysicalDeviceShaderBfloat16FeaturesKHR bf16 = {};
 };
+
+/// The extension of all matrices, then that of those of bf16.
 inline constexpr const char *kMatrixExtensions[] = {
     VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME,
     VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME};
 
-/// Whether the device lists matrices of kMatrixSize of bf16 with f32 sums for
-/// subgroups, and everything else that these kernels need.
-bool listsMatrices(const Instance &instance, VkPhysicalDevice device,
-                   uint32_t version, const Allocator &allocator);
+/// The kinds of matrices whose shape the device lists, with f32 sums and for
+/// subgroups, with everything else that their kernels need.
+format::FeatureSet listMatrices(const Instance &instance,
+                                VkPhysicalDevice device, uint32_t version,
+                                const Allocator &allocator);
+
+/// Whether `features` has kinds of matrices with these operands.
+bool hasMatrices(format::FeatureSet features, format::ElementType operand);
+
+/// The invocations of a subgroup of kernels of the kinds of matrices in
+/// `features`; 0 if there are none.
+uint32_t subgroupOf(format::FeatureSet features);
 
 } // namespace vit::runtime::vulkan
 

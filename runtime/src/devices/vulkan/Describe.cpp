@@ -53,11 +53,10 @@ static void writeAdapter(Text &json, const Instance &instance, size_t index) {
   json.field("workgroup_memory", limits.maxComputeSharedMemorySize);
   json.field("subgroup_size", adapter.subgroupSize);
   json.beginArray("uses");
-  for (auto feature :
-       {format::Feature::SubgroupArithmetic, format::Feature::CooperativeMatrix,
-        format::Feature::IntegerDotProduct})
-    if (bestLevel(instance, adapter).features.has(feature))
-      json.item(format::featureName(feature));
+  const format::FeatureSet features = bestLevel(instance, adapter).features;
+  for (int i = 0; i < format::kFeatures; ++i)
+    if (features.has(format::Feature(i)))
+      json.item(format::featureName(format::Feature(i)));
   if (adapter.timestampBits && !instance.isDisabled(Option::Timestamps))
     json.item("timestamps");
   if (!instance.isDisabled(Option::PipelineCache))

@@ -27,7 +27,10 @@
   VkStructureType(1000506001)
 #define VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_PROPERTIES_KHR    \
   VkStructureType(1000506002)
-enum VkComponentTypeKHR : int32_t { VK_COMPONENT_TYPE_FLOAT32_KHR = 1 };
+enum VkComponentTypeKHR : int32_t {
+  VK_COMPONENT_TYPE_FLOAT16_KHR = 0,
+  VK_COMPONENT_TYPE_FLOAT32_KHR = 1
+};
 enum VkScopeKHR : int32_t { VK_SCOPE_SUBGROUP_KHR = 3 };
 struct VkCooperativeMatrixPropertiesKHR {
   VkStructureType sType;

@@ -289,13 +289,13 @@ void Instance::describe(VkPhysicalDevice device, const Allocator &allocator,
   adapter.subgroupSize = subgroup.subgroupSize;
   constexpr VkSubgroupFeatureFlags needed =
       VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
-  adapter.subgroupArithmetic =
-      (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
-      (subgroup.supportedOperations & needed) == needed;
-  adapter.cooperativeMatrix = adapter.subgroupArithmetic &&
-                              listsMatrices(*this, device, version, allocator);
-  adapter.integerDotProduct =
-      version >= VK_API_VERSION_1_3 && listsDotProducts(vk, device);
+  if ((subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
+      (subgroup.supportedOperations & needed) == needed) {
+    adapter.features = listMatrices(*this, device, version, allocator);
+    adapter.features.add(format::Feature::SubgroupArithmetic);
+  }
+  if (version >= VK_API_VERSION_1_3 && listsDotProducts(vk, device))
+    adapter.features.add(format::Feature::IntegerDotProduct);
   // No driver has more families.
   VkQueueFamilyProperties families[32];
   uint32_t count = 32;

@@ -10,6 +10,7 @@
 
 #include "Error.h"
 #include "devices/vulkan/Functions.h"
+#include "format/Level.h"
 #include "format/Memory.h"
 
 #include <cstring>
@@ -46,11 +47,9 @@ struct Adapter {
   uint32_t queueFamily;   ///< the one that compute goes to
   uint32_t timestampBits; ///< of that queue's clock, 0: it has none
   uint32_t subgroupSize;
-  bool subgroupArithmetic;    ///< in compute shaders
-  bool cooperativeMatrix;     ///< see listsMatrices
-  bool integerDotProduct;     ///< shaderIntegerDotProduct of Vulkan 1.3
-  uint8_t uuid[VK_UUID_SIZE]; ///< of the device, the same in every instance
-  const char *unusable;       ///< NULL, or why it cannot be used
+  format::FeatureSet features; ///< of kernels, that the device lists
+  uint8_t uuid[VK_UUID_SIZE];  ///< of the device, the same in every instance
+  const char *unusable;        ///< NULL, or why it cannot be used
 
   bool isCpu() const {
     return properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;

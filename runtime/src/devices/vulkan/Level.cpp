@@ -27,17 +27,33 @@ static int rankLevel(const Adapter &adapter, const Level &level) {
   return level.isDirect ? most + level.rank : most + 1 - level.rank;
 }
 
+namespace {
+/// A feature of kernels that a device may lack, and what messages call it.
+struct Known {
+  Feature feature;
+  const char *what;
+  Option option;
+  bool (*works)(Context &);
+};
+} // namespace
+
+static constexpr Known kKnown[] = {
+    {Feature::SubgroupArithmetic, "subgroup arithmetic", Option::Subgroup,
+     subgroupsWork},
+    {Feature::CooperativeMatrix, "cooperative matrices of bf16",
+     Option::CooperativeMatrix, bf16MatricesWork},
+    {Feature::CooperativeMatrixF16, "cooperative matrices of f16",
+     Option::CooperativeMatrix, f16MatricesWork},
+    {Feature::IntegerDotProduct, "dot products of integers",
+     Option::IntegerDotProduct, dotProductsWork}};
+
 const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
   const VkPhysicalDeviceLimits &limits = adapter.properties.limits;
   format::FeatureSet features;
-  if (adapter.subgroupArithmetic && !instance.isDisabled(Option::Subgroup))
-    features.add(Feature::SubgroupArithmetic);
-  if (adapter.cooperativeMatrix &&
-      !instance.isDisabled(Option::CooperativeMatrix))
-    features.add(Feature::CooperativeMatrix);
-  if (adapter.integerDotProduct &&
-      !instance.isDisabled(Option::IntegerDotProduct))
-    features.add(Feature::IntegerDotProduct);
+  for (const Known &known : kKnown)
+    if (adapter.features.has(known.feature) &&
+        !instance.isDisabled(known.option))
+      features.add(known.feature);
   // All devices run the last one.
   const Level *best = &format::levelsOf(format::Target::Vulkan).back();
   for (const Level &level : format::levelsOf(format::Target::Vulkan))
@@ -50,25 +66,6 @@ const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
   return *best;
 }
 
-namespace {
-/// A feature of kernels that a device may lack, and what messages call it.
-struct Known {
-  Feature feature;
-  const char *what;
-  bool Adapter::*isListed;
-  Option option;
-  bool (*works)(Context &);
-};
-} // namespace
-
-static constexpr Known kKnown[] = {
-    {Feature::SubgroupArithmetic, "subgroup arithmetic",
-     &Adapter::subgroupArithmetic, Option::Subgroup, subgroupsWork},
-    {Feature::CooperativeMatrix, "cooperative matrices",
-     &Adapter::cooperativeMatrix, Option::CooperativeMatrix, matricesWork},
-    {Feature::IntegerDotProduct, "dot products of integers",
-     &Adapter::integerDotProduct, Option::IntegerDotProduct, dotProductsWork}};
-
 /// Whether the device can run kernels that use the feature `name`; if not,
 /// writes why.
 static bool canUse(Context &context, const char *name, char *reason,
@@ -76,7 +73,7 @@ static bool canUse(Context &context, const char *name, char *reason,
   for (const Known &known : kKnown) {
     if (std::strcmp(name, featureName(known.feature)) != 0)
       continue;
-    if (!(context.adapter->*known.isListed))
+    if (!context.adapter->features.has(known.feature))
       std::snprintf(reason, size, "the device has no %s", known.what);
     else if (!context.uses(known.option))
       std::snprintf(reason, size, "VIT_VULKAN_DISABLE switches %s off",

@@ -105,9 +105,9 @@ public:
       : context(context), module(module), schedule(schedule), layout(layout),
         cache(cache), pipelines(pipelines) {
     for (uint32_t i = 0; i < count(schedule.features()); ++i)
-      if (schedule.features()->Get(i)->string_view() ==
-          featureName(format::Feature::CooperativeMatrix))
-        subgroup = kSubgroupThreads;
+      if (const format::MatrixKind *kind = format::findMatrixKind(
+              schedule.features()->Get(i)->string_view()))
+        subgroup = uint32_t(kind->subgroup);
   }
 
   void run() {
@@ -147,7 +147,7 @@ private:
           reinterpret_cast<const uint32_t *>(module.segments + data.offset());
       VkResult made = createPipeline(
           context, words, data.size(), kernel.name()->c_str(),
-          kernel.threads() % kSubgroupThreads == 0 ? subgroup : 0, layout,
+          subgroup && kernel.threads() % subgroup == 0 ? subgroup : 0, layout,
           cache, pipelines[i]);
       if (made == VK_SUCCESS)
         continue;

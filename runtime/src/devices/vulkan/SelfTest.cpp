@@ -28,8 +28,11 @@ static constexpr uint32_t kDotKernel[] = {
 #include "devices/vulkan/dot_test.inc"
 };
 /// Of matrix_test.mlir.
-static constexpr uint32_t kMatrixKernel[] = {
+static constexpr uint32_t kBf16MatrixKernel[] = {
 #include "devices/vulkan/matrix_test.inc"
+};
+static constexpr uint32_t kF16MatrixKernel[] = {
+#include "devices/vulkan/matrix_test_f16.inc"
 };
 
 namespace {
@@ -252,14 +255,14 @@ bool dotProductsWork(Context &context) {
 /// A^T B where the depth is at most that of a matrix.
 static constexpr int kRows = 32, kColumns = 16, kDepth = 32, kPart = 16;
 
-/// Integers of both signs that bf16 has. Their products and sums need up to 19
-/// bits: f32 has them exactly, f16 and bf16 do not.
+/// Integers of both signs that f16 and bf16 have. Their products and sums need
+/// up to 19 bits: f32 has them exactly, f16 and bf16 do not.
 static int leftOf(int row, int k) { return (row * 31 + k * 17) % 255 - 100; }
 static int rightOf(int column, int k) {
   return (column * 7 + k * 53) % 201 - 60;
 }
 
-/// A small integer as bf16: the high half of the f32.
+/// An integer of at most 8 bits as bf16: the high half of the f32.
 static uint16_t toBf16(int value) {
   float wide = float(value);
   uint32_t bits;
@@ -267,16 +270,30 @@ static uint16_t toBf16(int value) {
   return uint16_t(bits >> 16);
 }
 
-static bool testMatrices(Context &context) {
+/// The same as f16: the exponent has another bias, the mantissa fewer bits.
+static uint16_t toF16(int value) {
+  if (value == 0)
+    return 0;
+  constexpr int bits = 7, f32Bias = 127, f16Bias = 15; // of bf16
+  int bf16 = toBf16(value);
+  int exponent = (bf16 >> bits & 0xff) - f32Bias + f16Bias;
+  int mantissa = bf16 & 0x7f;
+  return uint16_t((bf16 & 0x8000) | exponent << 10 | mantissa << 3);
+}
+
+/// Runs a kernel of matrices whose operands are as `convert` has them.
+template <size_t size>
+static bool testMatrices(Context &context, const uint32_t (&kernel)[size],
+                         format::Feature kind, uint16_t (*convert)(int)) {
   struct {
     uint16_t left[kRows][kDepth], right[kColumns][kDepth];
     float result[kRows][kColumns];
   } values;
   for (int k = 0; k < kDepth; ++k) {
     for (int i = 0; i < kRows; ++i)
-      values.left[i][k] = toBf16(leftOf(i, k));
+      values.left[i][k] = convert(leftOf(i, k));
     for (int j = 0; j < kColumns; ++j)
-      values.right[j][k] = toBf16(rightOf(j, k));
+      values.right[j][k] = convert(rightOf(j, k));
   }
   for (auto &row : values.result)
     for (float &value : row)
@@ -286,8 +303,8 @@ static bool testMatrices(Context &context) {
       VIT_OK)
     return false;
   std::memcpy(data.mapped, &values, sizeof values);
-  if (runKernel(context, kMatrixKernel, "matrix_test", kSubgroupThreads,
-                data) != VIT_OK)
+  if (runKernel(context, kernel, "matrix_test", subgroupOf({kind}), data) !=
+      VIT_OK)
     return false;
   std::memcpy(&values, data.mapped, sizeof values);
   for (int i = 0; i < kRows; ++i)
@@ -303,9 +320,22 @@ static bool testMatrices(Context &context) {
   return true;
 }
 
-bool matricesWork(Context &context) {
-  static Results results = {"cooperative matrices", "cooperative-matrix"};
-  return passesOncePerDevice(context, results, testMatrices);
+bool bf16MatricesWork(Context &context) {
+  static Results results = {"cooperative matrices of bf16",
+                            "cooperative-matrix"};
+  return passesOncePerDevice(context, results, [](Context &context) {
+    return testMatrices(context, kBf16MatrixKernel,
+                        format::Feature::CooperativeMatrix, toBf16);
+  });
+}
+
+bool f16MatricesWork(Context &context) {
+  static Results results = {"cooperative matrices of f16",
+                            "cooperative-matrix"};
+  return passesOncePerDevice(context, results, [](Context &context) {
+    return testMatrices(context, kF16MatrixKernel,
+                        format::Feature::CooperativeMatrixF16, toF16);
+  });
 }
 
 } // namespace vit::runtime::vulkan

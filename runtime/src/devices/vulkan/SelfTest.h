@@ -25,9 +25,10 @@ bool subgroupsWork(Context &context);
 /// Whether dot products of four i8 in a word, added to an i32, are right.
 bool dotProductsWork(Context &context);
 
-/// Whether products by cooperative matrices of bf16 are exact for small
-/// integers, in subgroups of 32 that a workgroup of 64 is made of.
-bool matricesWork(Context &context);
+/// Whether products by cooperative matrices of bf16, or of f16, are exact for
+/// small integers, in subgroups of 32 that a workgroup of 64 is made of.
+bool bf16MatricesWork(Context &context);
+bool f16MatricesWork(Context &context);
 
 } // namespace vit::runtime::vulkan
 

@@ -6,8 +6,9 @@
 // B [16, 32], of which A' [32, 16] and B' [16, 16] are the first 16 columns and
 // A'' [16, 32] the first 16 rows. The buffer has, in vectors of two words: A (256 vectors) and B (128)
 // in bf16, then the place for Y in f32 (256).
-// matrix_test.inc has the words; test/Target/Vulkan/matrix-test.test compares
-// them and says how to make them.
+// matrix_test.inc has the words, matrix_test_f16.inc those of the same kernel
+// for f16, whose kernel.matrices is another one; test/Target/Vulkan/matrix-test.test
+// compares them and says how to make them.
 !buffer = memref<?xvector<2xi32>, #spirv.storage_class<StorageBuffer>>
 !push = memref<32xi32, #spirv.storage_class<PushConstant>>
 !left = memref<320xvector<2xi32>, #gpu.address_space<workgroup>>
@@ -19,7 +20,7 @@
 
 gpu.module @kernels {
   gpu.func @matrix_test(%data: !buffer, %unused: !buffer, %push: !push) kernel
-      attributes {known_block_size = array<i32: 64, 1, 1>} {
+      attributes {known_block_size = array<i32: 64, 1, 1>, kernel.matrices = "cooperative_matrix"} {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %c2 = arith.constant 2 : index
