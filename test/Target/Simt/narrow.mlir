@@ -1,4 +1,4 @@
-// Kernels with bf16: words of two elements on Vulkan, native vectors on CUDA.
+// Kernels with bf16 and f16: words of two elements on Vulkan, native vectors on CUDA.
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -75,4 +75,64 @@ func.func @padded(%x: tensor<?x9x20xbf16>) -> tensor<?x9x20xf32> {
     kernel.yield %e : f32
   } : tensor<?x9x20xbf16> -> tensor<?x9x20xf32>
   return %y : tensor<?x9x20xf32>
+}
+
+// -----
+
+// In f16, normal and subnormal results are rounded apart, and what is beyond the range is a NaN.
+// CHECK-LABEL: func.func @rounded_to_f16
+// CHECK:  gpu.func @rows_0(
+// VULKAN-SAME: %[[X:.+]]: memref<?xvector<2xi32>,
+// CUDA-SAME:   %{{.+}}: memref<?xf32>, %[[Y:.+]]: memref<?xf16>,
+// VULKAN-DAG: %[[SIGN:.+]] = arith.constant dense<32768> : vector<4xi32>
+// VULKAN-DAG: %[[NAN:.+]] = arith.constant dense<32256> : vector<4xi32>
+// VULKAN-DAG: %[[BEYOND:.+]] = arith.constant dense<1199566848> : vector<4xi32>
+// VULKAN-DAG: %[[LEAST:.+]] = arith.constant dense<947912704> : vector<4xi32>
+// VULKAN-DAG: %[[HALF:.+]] = arith.constant dense<5.000000e-01> : vector<4xf32>
+// VULKAN:      %[[MAGNITUDE:.+]] = arith.andi %[[BITS:.+]], %{{.+}} : vector<4xi32>
+// VULKAN:      arith.addf %{{.+}}, %[[HALF]] : vector<4xf32>
+// VULKAN:      %[[SUBNORMAL:.+]] = arith.subi %{{.+}}, %{{.+}} : vector<4xi32>
+// VULKAN-NEXT: %[[IS_LESS:.+]] = arith.cmpi ult, %[[MAGNITUDE]], %[[LEAST]] : vector<4xi32>
+// VULKAN-NEXT: %[[ROUNDED:.+]] = arith.select %[[IS_LESS]], %[[SUBNORMAL]], %{{.+}} : vector<4xi1>, vector<4xi32>
+// VULKAN-NEXT: %[[IN_RANGE:.+]] = arith.cmpi ult, %[[MAGNITUDE]], %[[BEYOND]] : vector<4xi32>
+// VULKAN-NEXT: %[[KEPT:.+]] = arith.select %[[IN_RANGE]], %[[ROUNDED]], %[[NAN]] : vector<4xi1>, vector<4xi32>
+// VULKAN-NEXT: %[[HIGH:.+]] = arith.shrui %[[BITS]], %{{.+}} : vector<4xi32>
+// VULKAN-NEXT: %[[ITS_SIGN:.+]] = arith.andi %[[HIGH]], %[[SIGN]] : vector<4xi32>
+// VULKAN-NEXT: %[[F16:.+]] = arith.ori %[[KEPT]], %[[ITS_SIGN]] : vector<4xi32>
+// VULKAN-NEXT: %[[UP:.+]] = arith.shli %[[F16]], %{{.+}} : vector<4xi32>
+// VULKAN-NEXT: %[[FIRST:.+]] = vector.extract %[[F16]][0] : i32 from vector<4xi32>
+// VULKAN-NEXT: %[[SECOND:.+]] = vector.extract %[[UP]][1] : i32 from vector<4xi32>
+// VULKAN-NEXT: arith.ori %[[FIRST]], %[[SECOND]] : i32
+// VULKAN: memref.store %{{.+}}, %[[X]][%{{.+}}] : memref<?xvector<2xi32>
+// CUDA:   %[[IN_RANGE:.+]] = arith.cmpf olt, %{{.+}}, %{{.+}} : vector<4xf32>
+// CUDA:   %[[KEPT:.+]] = arith.select %[[IN_RANGE]], %{{.+}}, %{{.+}} : vector<4xi1>, vector<4xf32>
+// CUDA:   %[[F16:.+]] = arith.truncf %[[KEPT]] : vector<4xf32> to vector<4xf16>
+// CUDA:   vector.store %[[F16]], %[[Y]][%{{.+}}] : memref<?xf16>, vector<4xf16>
+// CHECK:  gpu.return
+func.func @rounded_to_f16(%x: tensor<?x9x32xf32>) -> tensor<?x9x32xf16> {
+  %y = kernel.rows normalize %x epsilon 1.0e-06 {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : tensor<?x9x32xf32> -> tensor<?x9x32xf16>
+  return %y : tensor<?x9x32xf16>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @widened_from_f16
+// CHECK:  gpu.func @map_0(
+// VULKAN-SAME: %[[X:.+]]: memref<?xvector<2xi32>,
+// VULKAN: %[[WORDS:.+]] = memref.load %[[X]][%{{.+}}] : memref<?xvector<2xi32>
+// VULKAN: %[[WORD:.+]] = vector.extract %[[WORDS]][0] : i32 from vector<2xi32>
+// VULKAN: spirv.GL.UnpackHalf2x16 %[[WORD]] : i32 -> vector<2xf32>
+// VULKAN: spirv.GL.UnpackHalf2x16 %{{.+}} : i32 -> vector<2xf32>
+// CUDA:   %[[F16:.+]] = vector.load %{{.+}}[%{{.+}}] : memref<?xf16>, vector<4xf16>
+// CUDA:   arith.extf %[[F16]] : vector<4xf16> to vector<4xf32>
+// CHECK:  gpu.return
+func.func @widened_from_f16(%x: tensor<?x9x32xf16>) -> tensor<?x9x32xf32> {
+  %y = kernel.map %x {
+  ^bb0(%e: f32):
+    kernel.yield %e : f32
+  } : tensor<?x9x32xf16> -> tensor<?x9x32xf32>
+  return %y : tensor<?x9x32xf32>
 }
