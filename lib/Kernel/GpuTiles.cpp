@@ -46,8 +46,8 @@ static constexpr GemmTile kTensor[] = {{128, 128, 8, 16, 32, 1.0},
                                        {64, 64, 4, 8, 32, 0.6},
                                        {32, 64, 2, 8, 32, 0.35}};
 
-/// Elements of tf32 take twice the bytes of bf16: half as many steps at a time
-/// take the same workgroup memory.
+/// Elements of tf32 take twice the bytes of f16 and bf16: half as many steps at
+/// a time take the same workgroup memory.
 static int64_t getTensorDepth(Operation *op, const GemmTile &tile) {
   return isTf32(op) ? tile.depth / 2 : tile.depth;
 }

@@ -96,8 +96,7 @@ static constexpr MatrixKernel kMatrixKernels[] = {
 // Which of them a level runs
 //===----------------------------------------------------------------------===//
 
-/// The precision of the operands of `op`, one of those above.
-static ElementType getPrecision(Operation *op) {
+ElementType mlir::vit::kernel::getPrecision(Operation *op) {
   if (isTf32(op))
     return ElementType::TF32;
   Type element = tensorOf(op->getOperand(0)).getElementType();

@@ -358,7 +358,7 @@ static void printEstimate(const Estimate &estimate, int64_t batch) {
 void printEstimates(const std::vector<Estimate> &estimates, const Gpu &gpu,
                     int64_t batch) {
   std::printf("%s, batch %lld: %d multiprocessors, TFLOP/s %.1f f32, %.1f "
-              "tf32, %.1f bf16, %.1f int8, %.0f GB/s, L2 %s\n%s\n",
+              "tf32, %.1f f16 and bf16, %.1f int8, %.0f GB/s, L2 %s\n%s\n",
               gpu.title, static_cast<long long>(batch), gpu.multiprocessors,
               gpu.f32Tflops, gpu.tf32Tflops, gpu.bf16Tflops, gpu.int8Tflops,
               gpu.gbPerSecond, bytesText(gpu.l2Bytes).c_str(),

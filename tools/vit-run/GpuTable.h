@@ -26,7 +26,7 @@ struct Gpu {
   int lanes;          ///< f32 multiply-adds per clock of a multiprocessor
   double f32Tflops;   ///< without tensor cores
   double tf32Tflops;  ///< dense tensor products of tf32, sums in f32
-  double bf16Tflops;  ///< dense tensor products of bf16, sums in f32
+  double bf16Tflops;  ///< dense tensor products of f16 and bf16, sums in f32
   double int8Tflops;  ///< dense tensor products of int8
   double gbPerSecond; ///< of the memory, 1e9 bytes each
   uint64_t l2Bytes;

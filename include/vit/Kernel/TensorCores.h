@@ -25,9 +25,13 @@ enum class MatrixUnit {
 /// are multiplied.
 bool isTf32(Operation *op);
 
+/// The type that the operands of the products of `op`, a kernel with products,
+/// are rounded to.
+::vit::format::ElementType getPrecision(Operation *op);
+
 /// The matrix instructions by which code for `level`, a level of a GPU,
-/// computes `op`: products and attentions of bf16 or tf32 where the level has
-/// such instructions and the table in TensorCores.cpp a kernel. Not those
+/// computes `op`: products and attentions of f16, bf16 or tf32 where the level
+/// has such instructions and the table in TensorCores.cpp a kernel. Not those
 /// attentions whose sums or statistics exceed registers or workgroup memory,
 /// nor those that return their probabilities.
 MatrixUnit getMatrixUnit(Operation *op, const Level &level);

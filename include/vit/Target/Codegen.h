@@ -33,9 +33,10 @@ struct CodegenOptions {
 /// The iterations of a kernel with a loop without a known bound.
 inline constexpr uint64_t kUnknownIterations = UINT64_MAX;
 
-/// Matrices of bf16, row-major without gaps, one after the other, as copies of
-/// boxes of them (TMA) see them. A box is of one of them. Rows of a box take
-/// 128 bytes of workgroup memory, in the order of the swizzle of 128 bytes.
+/// Matrices of elements of 16 bits, row-major without gaps, one after the
+/// other, as copies of boxes of them (TMA) see them. A box is of one of them.
+/// Rows of a box take 128 bytes of workgroup memory, in the order of the
+/// swizzle of 128 bytes.
 struct TensorMap {
   int64_t argument = 0; ///< of the dispatch, whose memory it is
   int64_t columns = 0;  ///< a multiple of 8

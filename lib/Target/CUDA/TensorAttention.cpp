@@ -265,7 +265,7 @@ static LogicalResult verifyTile(const Attention &a) {
   kernel::TileAttr tile = a.tile;
   int64_t width = a.vectors * kVectorLanes;
   kernel::AttentionOp op = a.op;
-  int64_t chunks = width / Operands{op.getTf32()}.chunk();
+  int64_t chunks = width / Operands::of(op).chunk();
   if (tile.getThreads() * kMmaRows == tile.getRows() * kWarp &&
       tile.getCols() == width && tile.getChunk() % kPairColumns == 0 &&
       canShare(tile.getThreads(), tile.getRows(), chunks, /*run=*/2) &&
@@ -280,7 +280,7 @@ mlir::vit::cuda::emitTensorAttention(kernel::AttentionOp op, SimtBuilder &b) {
   if (failed(a) || failed(verifyTile(*a)))
     return failure();
   a->locate(b.unit());
-  TensorBuilder t(b, op.getTf32());
+  TensorBuilder t(b, Operands::of(op));
   TensorAttention(*a, t).emit();
   return a->getInfo();
 }

@@ -106,7 +106,7 @@ private:
 TensorAttentionBackward::TensorAttentionBackward(kernel::AttentionBackwardOp op,
                                                  SimtBuilder &b,
                                                  ArrayRef<Activation> shapes)
-    : op(op), b(b), t(b, op.getTf32()), shapes(shapes), tile(op.getTile()),
+    : op(op), b(b), t(b, Operands::of(op)), shapes(shapes), tile(op.getTile()),
       hasBias(op.getBias() != nullptr), queries(shapes[Query].tokens),
       keys(shapes[Key].tokens),
       depth(kernel::padTo(op.getHeadDim(), kernel::kChannelPad)),
@@ -398,7 +398,7 @@ void TensorAttentionBackward::emit() {
 static LogicalResult verifyTile(kernel::AttentionBackwardOp op) {
   kernel::TileAttr tile = op.getTile();
   int64_t width = kernel::padTo(op.getHeadDim(), kernel::kChannelPad);
-  int64_t chunks = width / Operands{op.getTf32()}.chunk();
+  int64_t chunks = width / Operands::of(op).chunk();
   if (tile.getThreads() * kMmaRows == tile.getRows() * kWarp &&
       tile.getCols() == width && tile.getChunk() % kPairColumns == 0 &&
       tile.getRows() % tile.getChunk() == 0 &&

@@ -9,11 +9,57 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 
 using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cuda;
+
+using ::vit::format::ElementType;
+
+//===----------------------------------------------------------------------===//
+// Types of operands
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct OperandType {
+  ElementType type;
+  NVVM::MMATypes mma;
+  uint32_t ones; ///< a word of them
+};
+} // namespace
+
+static constexpr OperandType kOperandTypes[] = {
+    {ElementType::F16, NVVM::MMATypes::f16, 0x3c003c00},
+    {ElementType::BF16, NVVM::MMATypes::bf16, 0x3f803f80},
+    {ElementType::TF32, NVVM::MMATypes::tf32, 0x3f800000}};
+
+static const OperandType &find(Operands operands) {
+  return *llvm::find_if(kOperandTypes, [&](const OperandType &row) {
+    return row.type == operands.type;
+  });
+}
+
+FloatType Operands::element(Builder &b) const {
+  if (isTf32())
+    return b.getF32Type();
+  return type == ElementType::F16 ? FloatType(b.getF16Type()) : b.getBF16Type();
+}
+
+Value mlir::vit::cuda::emitRounded(CodeBuilder &b, Type element, Value vector) {
+  auto type = cast<VectorType>(vector.getType()).clone(element);
+  Value rounded = arith::TruncFOp::create(b, type, vector);
+  if (!element.isF16())
+    return rounded;
+  // -0 and subnormals stay as they are, too.
+  Value zero = b.constant(cast<TypedAttr>(b.getZeroAttr(type)));
+  return math::FmaOp::create(b, rounded, zero, rounded);
+}
+
+//===----------------------------------------------------------------------===//
+// Matrices in workgroup memory
+//===----------------------------------------------------------------------===//
 
 Value SharedMatrix::at(CodeBuilder &b, Value row, Value inRow) const {
   if (llvm::isPowerOf2_64(chunks)) {
@@ -27,18 +73,18 @@ Value SharedMatrix::at(CodeBuilder &b, Value row, Value inRow) const {
   return b.mul(b.add(b.mul(row, pitch()), inRow), chunk);
 }
 
-TensorBuilder::TensorBuilder(simt::SimtBuilder &b, bool isTf32)
-    : operands{isTf32}, b(b), warpValue(b.div(b.thread(), kWarp)),
+TensorBuilder::TensorBuilder(simt::SimtBuilder &b, Operands operands)
+    : operands(operands), b(b), warpValue(b.div(b.thread(), kWarp)),
       laneValue(b.rem(b.thread(), kWarp)) {}
 
 SharedMatrix TensorBuilder::allocate(int64_t buffers, int64_t rows,
                                      int64_t chunks, int64_t run) {
   SharedMatrix matrix = {{}, rows, chunks, run, operands.chunk()};
-  Type element = operands.isTf32 ? Type(b.getF32Type()) : b.getBF16Type();
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
-  auto type = MemRefType::get({buffers * matrix.bufferElements()}, element,
-                              MemRefLayoutAttrInterface(), space);
+  auto type =
+      MemRefType::get({buffers * matrix.bufferElements()}, operands.element(b),
+                      MemRefLayoutAttrInterface(), space);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&b.function().getBody().front());
   matrix.memory = memref::AllocOp::create(b, type);
@@ -171,7 +217,7 @@ SmallVector<Value> TensorBuilder::loadMatrices(const SharedMatrix &matrix,
                                                Value element, bool transposed) {
   constexpr int64_t count = 4;
   auto memory = cast<MemRefType>(matrix.memory.getType());
-  auto type = VectorType::get({count, operands.isTf32 ? 1 : 2},
+  auto type = VectorType::get({count, operands.isTf32() ? 1 : 2},
                               memory.getElementType());
   Value loaded =
       nvgpu::LdMatrixOp::create(b, type, matrix.memory, ValueRange{element},
@@ -179,7 +225,7 @@ SmallVector<Value> TensorBuilder::loadMatrices(const SharedMatrix &matrix,
   SmallVector<Value> words;
   auto word = VectorType::get({1}, b.getI32Type());
   for (int64_t i = 0; i < count; ++i) {
-    if (operands.isTf32) {
+    if (operands.isTf32()) {
       words.push_back(toTf32(
           vector::ExtractOp::create(b, loaded, ArrayRef<int64_t>{i, 0})));
       continue;
@@ -215,7 +261,7 @@ TransposedOperand TensorBuilder::planTransposed(const SharedMatrix &matrix,
                                                 bool isLeft) {
   TransposedOperand operand = {matrix, isLeft, {}};
   Value chunk = b.div(channel, matrix.chunk);
-  if (!operands.isTf32) {
+  if (!operands.isTf32()) {
     // Of the four matrices of a load, the second and the third differ: on the
     // left the second has the next 8 channels, on the right the next 8 rows.
     Value half = b.div(lane(), 16), eighth = b.rem(b.div(lane(), 8), 2);
@@ -244,7 +290,7 @@ SmallVector<Value>
 TensorBuilder::loadTransposed(const TransposedOperand &operand, Value base,
                               int64_t row, int64_t index) {
   const SharedMatrix &matrix = operand.matrix;
-  if (!operands.isTf32)
+  if (!operands.isTf32())
     return loadMatrices(
         matrix,
         b.add(b.add(base, operand.elements[index]), row * matrix.rowElements()),
@@ -283,9 +329,14 @@ SmallVector<Value> TensorBuilder::multiply(ArrayRef<Value> left,
                                            ValueRange sums) {
   auto type = LLVM::LLVMStructType::getLiteral(
       b.getContext(), SmallVector<Type>(kSums, b.getF32Type()));
-  auto element = operands.isTf32 ? NVVM::MMATypes::tf32 : NVVM::MMATypes::bf16;
+  NVVM::MMATypes element = find(operands).mma;
+  SmallVector<Value> words[] = {llvm::to_vector(left), llvm::to_vector(right)};
+  if (element == NVVM::MMATypes::f16) // the op takes pairs of these
+    for (Value &word : llvm::concat<Value>(words[0], words[1]))
+      word = LLVM::BitcastOp::create(b, VectorType::get({2}, b.getF16Type()),
+                                     word);
   Value result = NVVM::MmaOp::create(
-      b, type, left, right, sums,
+      b, type, words[0], words[1], sums,
       ArrayRef<int64_t>{kMmaRows, kMmaColumns, operands.depth()},
       /*b1Op=*/std::nullopt, /*intOverflow=*/std::nullopt,
       std::array{element, element},
@@ -303,7 +354,7 @@ static void storeVector(simt::SimtBuilder &b, Value vector, unsigned argument,
   Type element = cast<MemRefType>(memory.getType()).getElementType();
   auto type = cast<VectorType>(vector.getType());
   if (element != type.getElementType())
-    vector = arith::TruncFOp::create(b, type.clone(element), vector);
+    vector = emitRounded(b, element, vector);
   auto store = vector::StoreOp::create(b, vector, memory, ValueRange{to});
   store.setAlignment(type.getNumElements() * element.getIntOrFloatBitWidth() /
                      8);
@@ -330,7 +381,7 @@ void TensorBuilder::storeWords(ArrayRef<Value> words, unsigned argument,
   int64_t count = static_cast<int64_t>(words.size());
   auto type = VectorType::get({count}, b.getI32Type());
   Value vector = vector::BitCastOp::create(
-      b, VectorType::get({2 * count}, b.getBF16Type()),
+      b, VectorType::get({2 * count}, b.elementType(argument)),
       vector::FromElementsOp::create(b, type, words));
   auto store = vector::StoreOp::create(
       b, vector, b.function().getArgument(argument), ValueRange{to});
@@ -344,7 +395,8 @@ void TensorBuilder::storeRow(ArrayRef<Value> values, unsigned argument,
   for (size_t i = 0; b.isNarrow(argument) && i + 8 <= values.size(); i += 8) {
     SmallVector<Value> words;
     for (size_t j = i; j < i + 8; j += 2)
-      words.push_back(pack(values[j], values[j + 1]));
+      words.push_back(pack(b.elementType(argument), values[j], values[j + 1],
+                           /*isBounded=*/false));
     blocks.push_back(transpose(words));
   }
   auto storeAll = [&] {
@@ -404,11 +456,17 @@ Value TensorBuilder::log2(Value value) {
   return callIntrinsic("llvm.nvvm.lg2.approx.ftz.f", value);
 }
 
-Value TensorBuilder::pack(Value low, Value high) {
-  auto pair = VectorType::get({2}, b.getF32Type());
-  Value values = vector::FromElementsOp::create(b, pair, ValueRange{low, high});
-  Value rounded =
-      arith::TruncFOp::create(b, VectorType::get({2}, b.getBF16Type()), values);
+Value TensorBuilder::ones() {
+  return b.constant(
+      b.getI32IntegerAttr(static_cast<int32_t>(find(operands).ones)));
+}
+
+Value TensorBuilder::pack(Type element, Value low, Value high, bool isBounded) {
+  auto type = VectorType::get({2}, b.getF32Type());
+  Value pair = vector::FromElementsOp::create(b, type, ValueRange{low, high});
+  Value rounded = isBounded
+                      ? arith::TruncFOp::create(b, type.clone(element), pair)
+                      : emitRounded(b, element, pair);
   return b.extract(vector::BitCastOp::create(
                        b, VectorType::get({1}, b.getI32Type()), rounded),
                    0);
@@ -431,7 +489,7 @@ Value TensorBuilder::toTf32(Value value) {
 }
 
 SmallVector<SmallVector<Value>> TensorBuilder::packLeft(ArrayRef<Value> sums) {
-  if (operands.isTf32) {
+  if (operands.isTf32()) {
     SmallVector<SmallVector<Value>> words(sums.size() / kSums);
     for (auto [i, block] : llvm::enumerate(words))
       for (int64_t sum : {0, 2, 1, 3})
@@ -440,6 +498,7 @@ SmallVector<SmallVector<Value>> TensorBuilder::packLeft(ArrayRef<Value> sums) {
   }
   SmallVector<SmallVector<Value>> words(sums.size() / (2 * kSums));
   for (size_t i = 0; i < sums.size(); i += 2)
-    words[i / (2 * kSums)].push_back(pack(sums[i], sums[i + 1]));
+    words[i / (2 * kSums)].push_back(
+        pack(operands.element(b), sums[i], sums[i + 1], /*isBounded=*/true));
   return words;
 }

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Products of bf16 by mma.sync m16n8k16, and of f32 that are rounded to tf32 by
-// m16n8k8 (PTX ISA, "Matrix multiply-accumulate operation using mma
+// Products of f16 or bf16 by mma.sync m16n8k16, and of f32 that are rounded to
+// tf32 by m16n8k8 (PTX ISA, "Matrix multiply-accumulate operation using mma
 // instruction"), of matrices that cp.async copies to workgroup memory and
 // ldmatrix loads from there.
 //
@@ -20,6 +20,8 @@
 #define VIT_TARGET_CUDA_TENSORBUILDER_H
 
 #include "../Simt/SimtBuilder.h"
+
+#include "vit/Kernel/TensorCores.h"
 
 namespace mlir::vit::cuda {
 
@@ -38,10 +40,15 @@ inline constexpr int64_t kSums = 4, kLeftWords = 4, kRightWords = 2;
 
 /// The operands of products.
 struct Operands {
-  bool isTf32; ///< f32, rounded to tf32 when they are loaded; else bf16
+  /// F16, BF16, or TF32: f32, rounded when they are loaded.
+  ::vit::format::ElementType type;
 
+  static Operands of(Operation *op) { return {kernel::getPrecision(op)}; }
+  bool isTf32() const { return type == ::vit::format::ElementType::TF32; }
+  /// Their type in memory.
+  FloatType element(Builder &b) const;
   /// Elements of a chunk.
-  int64_t chunk() const { return kChunkBytes / (isTf32 ? 4 : 2); }
+  int64_t chunk() const { return kChunkBytes / (isTf32() ? 4 : 2); }
   /// The depth of one mma.sync: two chunks.
   int64_t depth() const { return 2 * chunk(); }
   /// Chunks of kPairColumns elements.
@@ -101,10 +108,16 @@ struct CopyShare {
 /// Whether `threads` threads can copy a matrix of rows x chunks.
 bool canShare(int64_t threads, int64_t rows, int64_t chunks, int64_t run);
 
+/// Rounds a vector of f32 to `element`, f16 or bf16, as emitNarrow of
+/// Common/Math.h, but in fewer instructions: one that rounds two numbers, and
+/// in f16 an fma by zero of the two, which makes a NaN of an infinity and
+/// changes nothing else.
+Value emitRounded(CodeBuilder &b, Type element, Value vector);
+
 /// Builds the instructions in a kernel for CUDA whose threads are whole warps.
 class TensorBuilder {
 public:
-  explicit TensorBuilder(simt::SimtBuilder &b, bool isTf32 = false);
+  TensorBuilder(simt::SimtBuilder &b, Operands operands);
 
   const Operands operands;
 
@@ -186,17 +199,17 @@ public:
   SmallVector<Value> multiply(ArrayRef<Value> left, ArrayRef<Value> right,
                               ValueRange sums);
   /// Stores vectors of f32, one after the other, from element `to` of an
-  /// argument of f32 or bf16 on, to which they are rounded. They have 16 bytes
-  /// there.
+  /// argument of f32, f16 or bf16 on, to which they are rounded. They have 16
+  /// bytes there.
   void store(ArrayRef<Value> vectors, unsigned argument, Value to);
   /// Does the same with two elements.
   void storePair(ArrayRef<Value> pair, unsigned argument, Value to);
-  /// Stores four words of bf16, 16 bytes.
+  /// Stores four words of two elements, 16 bytes.
   void storeWords(ArrayRef<Value> words, unsigned argument, Value to);
   /// Stores what this lane has of a row of sums that begins at element `to`:
   /// two for each kMmaColumns. Where `exists` is given and false, nothing is
-  /// stored. In bf16 four lanes exchange words of four blocks, so that each has
-  /// 16 bytes of one; the rest, as in f32, are pairs.
+  /// stored. In f16 and bf16 four lanes exchange words of four blocks, so that
+  /// each has 16 bytes of one; the rest, as in f32, are pairs.
   void storeRow(ArrayRef<Value> values, unsigned argument, Value to,
                 Value exists = {});
   /// Returns the value of the lane whose number differs in the bits of
@@ -215,16 +228,15 @@ public:
   /// most 2^-22 times its size or 1 (PTX ISA, "lg2").
   Value log2(Value value);
   /// A word of operands that are 1.
-  Value ones() {
-    return b.constant(
-        b.getI32IntegerAttr(operands.isTf32 ? 0x3f800000 : 0x3f803f80));
-  }
-  /// Returns two f32, rounded to bf16, as i32; the first is in the low half.
-  Value pack(Value low, Value high);
-  /// Returns the two f32 that are packed in a word.
+  Value ones();
+  /// Returns two f32, rounded to `element`, f16 or bf16, as i32; the first is
+  /// in the low half. If `isBounded`, neither is beyond the range.
+  Value pack(Type element, Value low, Value high, bool isBounded);
+  /// Returns the two f32 that are packed in a word of bf16.
   std::array<Value, 2> unpack(Value word);
-  /// Rounds sums of 16 rows to left operands. Two blocks of 8 columns are the
-  /// depth of bf16, one is that of tf32, in the order of `planTransposed`.
+  /// Rounds sums of 16 rows, which are not beyond the range, to left operands.
+  /// Two blocks of 8 columns are the depth of f16 and bf16, one is that of
+  /// tf32, in the order of `planTransposed`.
   SmallVector<SmallVector<Value>> packLeft(ArrayRef<Value> sums);
 
 private:

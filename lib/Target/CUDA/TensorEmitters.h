@@ -24,7 +24,8 @@ FailureOr<KernelInfo> emitTensorGemm(kernel::GemmOp op, simt::SimtBuilder &b);
 FailureOr<KernelInfo> emitWgmmaGemm(kernel::GemmOp op, simt::SimtBuilder &b);
 FailureOr<KernelInfo> emitWgmmaWeightGradient(kernel::WeightGradientOp op,
                                               simt::SimtBuilder &b);
-/// Emits an attention of bf16 or tf32 that does not return its probabilities.
+/// Emits an attention of f16, bf16 or tf32 that does not return its
+/// probabilities.
 FailureOr<KernelInfo> emitTensorAttention(kernel::AttentionOp op,
                                           simt::SimtBuilder &b);
 FailureOr<KernelInfo> emitWgmmaAttention(kernel::AttentionOp op,

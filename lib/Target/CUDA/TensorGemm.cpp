@@ -90,7 +90,7 @@ private:
 TensorGemm::TensorGemm(kernel::GemmOp op, SimtBuilder &b,
                        const Activation &input, const Activation &result,
                        const Epilogue &epilogue)
-    : op(op), b(b), t(b, op.getTf32()), input(input), result(result),
+    : op(op), b(b), t(b, Operands::of(op)), input(input), result(result),
       epilogue(epilogue), tile(op.getTile()), run(getRun(op)),
       groupBlocks(run / 2),
       depthChunks(input.vectors * kVectorLanes / t.operands.chunk()),
@@ -258,7 +258,7 @@ void TensorGemm::store(ArrayRef<Value> sums) {
 static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
                                 int64_t run) {
   int64_t rows = 8 * tile.getThreadRows(), cols = 4 * tile.getThreadCols();
-  Operands operands = {op.getTf32()};
+  Operands operands = Operands::of(op);
   int64_t chunks = tile.getChunk() / operands.chunk();
   if (rows % kMmaRows == 0 && cols % (4 * run) == 0 &&
       tile.getRows() % rows == 0 && tile.getCols() % cols == 0 &&

@@ -75,7 +75,7 @@ TensorWeightGradient::TensorWeightGradient(kernel::WeightGradientOp op,
                                            SimtBuilder &b,
                                            const Activation &gradient,
                                            const Activation &input)
-    : op(op), b(b), t(b, op.getTf32()), shapes{gradient, input},
+    : op(op), b(b), t(b, Operands::of(op)), shapes{gradient, input},
       tile(op.getTile()), hasBias(op.getBias() != nullptr),
       parts(op.getResult().getType().getDimSize(0) / gradient.width),
       rowTiles(
@@ -254,7 +254,7 @@ void TensorWeightGradient::emit() {
 static LogicalResult verifyTile(kernel::WeightGradientOp op) {
   kernel::TileAttr tile = op.getTile();
   int64_t rows = 8 * tile.getThreadRows(), cols = 4 * tile.getThreadCols();
-  Operands operands = {op.getTf32()};
+  Operands operands = Operands::of(op);
   int64_t chunk = operands.chunk();
   if (rows % kMmaRows == 0 && cols % (2 * kMmaColumns) == 0 &&
       tile.getRows() % rows == 0 && tile.getCols() % cols == 0 &&

@@ -38,8 +38,11 @@ Value mlir::vit::cuda::reduceInParts(
   return combine(combine(parts[0], parts[2]), combine(parts[1], parts[3]));
 }
 
-WarpgroupBuilder::WarpgroupBuilder(simt::SimtBuilder &b)
-    : b(b), groupValue(b.div(b.thread(), kWarpgroup)),
+WarpgroupBuilder::WarpgroupBuilder(simt::SimtBuilder &b, Operands operands)
+    : b(b), type(operands.type == ::vit::format::ElementType::F16
+                     ? NVVM::WGMMATypes::f16
+                     : NVVM::WGMMATypes::bf16),
+      groupValue(b.div(b.thread(), kWarpgroup)),
       threadValue(b.rem(b.thread(), kWarpgroup)),
       warpValue(b.div(threadValue, kWarp)),
       laneValue(b.rem(b.thread(), kWarp)) {}
@@ -435,8 +438,8 @@ Value WarpgroupBuilder::multiply(const GroupOperand &left,
                                        getColumns(sums), kWgmmaDepth);
   for (int64_t k = 0; k < depth / kWgmmaDepth; ++k)
     sums = NVVM::WgmmaMmaAsyncOp::create(
-        b, sums.getType(), sums, at(left, k), at(right, k), shape,
-        NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::bf16, NVVM::WGMMATypes::f32,
+        b, sums.getType(), sums, at(left, k), at(right, k), shape, type, type,
+        NVVM::WGMMATypes::f32,
         k != 0 || accumulates ? NVVM::WGMMAScaleOut::one
                               : NVVM::WGMMAScaleOut::zero,
         NVVM::WGMMAScaleIn::one, NVVM::WGMMAScaleIn::one,
@@ -473,11 +476,12 @@ Value WarpgroupBuilder::multiply(ArrayRef<SmallVector<Value>> left,
   // nvvm.wgmma.mma_async has no left operand in registers. The operands of the
   // PTX: sums; words, a descriptor, whether to add to the sums; the sums again.
   int64_t count = getCount(sums);
+  std::string name = NVVM::stringifyWGMMATypes(type).str();
   std::string ptx = "{ .reg .pred p; setp.ne.b32 p, $" +
                     std::to_string(count + kLeftWords + 1) +
                     ", 0; wgmma.mma_async.sync.aligned.m64n" +
-                    std::to_string(getColumns(sums)) + "k16.f32.bf16.bf16 " +
-                    listOperands(0, count) + ", " +
+                    std::to_string(getColumns(sums)) + "k16.f32." + name + "." +
+                    name + " " + listOperands(0, count) + ", " +
                     listOperands(count, kLeftWords) + ", $" +
                     std::to_string(count + kLeftWords) + ", p, 1, 1, " +
                     (right.isTransposed ? "1" : "0") + "; }";

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Products of bf16 by wgmma m64nNk16 (PTX ISA, "Asynchronous warpgroup level
-// matrix instructions") of boxes of matrices that TMA copies to workgroup
+// Products of f16 or bf16 by wgmma m64nNk16 (PTX ISA, "Asynchronous warpgroup
+// level matrix instructions") of boxes of matrices that TMA copies to workgroup
 // memory. A warpgroup is four warps. Its 128 threads hold the 64 x N sums of a
 // product as follows: with g = lane / 4 and t = lane % 4, warp w has rows
 // 16 w to 16 w + 15; of each block of 8 columns, sums 0 and 1 of a lane are
@@ -16,7 +16,7 @@
 // the same place in the memory of each, and complete on an mbarrier of each
 // (PTX ISA, "cp.async.bulk.tensor", .multicast::cluster).
 //
-// A box is rows of 128 bytes, 64 elements of bf16, eight of them 1024 bytes
+// A box is rows of 128 bytes, 64 elements of 16 bits, eight of them 1024 bytes
 // apart. The piece of 16 bytes with number p of row r is at piece p ^ (r % 8).
 //
 //===----------------------------------------------------------------------===//
@@ -28,6 +28,8 @@
 
 #include "vit/Target/Codegen.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
 namespace mlir::vit::cuda {
 
 inline constexpr int64_t kWarpgroup = 128; ///< threads
@@ -35,7 +37,7 @@ inline constexpr int64_t kWarpgroup = 128; ///< threads
 inline constexpr int64_t kGroupRows = 64, kBlockColumns = 8;
 /// Sums that a thread has in a block of columns: two in each of two rows.
 inline constexpr int64_t kBlockSums = 4;
-/// The depth of one wgmma of bf16.
+/// The depth of one wgmma of elements of 16 bits.
 inline constexpr int64_t kWgmmaDepth = 16;
 /// Elements and bytes of a row of a box.
 inline constexpr int64_t kBoxColumns = TensorMap::kBoxColumns;
@@ -84,7 +86,8 @@ Value reduceInParts(ArrayRef<Value> values,
 
 class WarpgroupBuilder {
 public:
-  explicit WarpgroupBuilder(simt::SimtBuilder &b);
+  /// `operands` are those of products, not tf32.
+  WarpgroupBuilder(simt::SimtBuilder &b, Operands operands);
 
   Value group() const { return groupValue; }    ///< warpgroup of the workgroup
   Value inGroup() const { return threadValue; } ///< thread of the warpgroup
@@ -244,6 +247,7 @@ private:
   Value constant64(int64_t value);
 
   simt::SimtBuilder &b;
+  NVVM::WGMMATypes type; ///< of the operands of products
   int64_t cluster = 1;
   Value groupValue, threadValue, warpValue, laneValue;
 };

@@ -181,9 +181,10 @@ private:
 WgmmaAttentionBackward::WgmmaAttentionBackward(kernel::AttentionBackwardOp op,
                                                SimtBuilder &b,
                                                ArrayRef<Activation> shapes)
-    : op(op), b(b), w(b), t(b), shapes(shapes),
-      hasBias(op.getBias() != nullptr), rows(op.getTile().getRows()),
-      chunk(op.getTile().getChunk()), width(op.getTile().getCols()),
+    : op(op), b(b), w(b, Operands::of(op)), t(b, Operands::of(op)),
+      shapes(shapes), hasBias(op.getBias() != nullptr),
+      rows(op.getTile().getRows()), chunk(op.getTile().getChunk()),
+      width(op.getTile().getCols()),
       boxes(llvm::divideCeil(width, kBoxColumns)), groups(rows / kGroupRows),
       scale(op.getScale().convertToDouble()), factor(scale * kLog2E),
       scalesFirst(hasBias || !(factor > 0)), queries(getSide(Query, Gradient)),

@@ -1,4 +1,4 @@
-//===- WgmmaGemm.cpp - Products of bf16 by warpgroups ---------------------===//
+//===- WgmmaGemm.cpp - Products by warpgroups -----------------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,12 +21,12 @@
 // all its boxes have arrived, whoever copied them. There is an even number of
 // row tiles: what is beyond the last row is zeros and is not stored.
 //
-// In a result of bf16, neighbouring lanes exchange sums, so that each has 4
-// consecutive channels of one row: even lanes of row g, odd lanes of row g + 8
-// (see WarpgroupBuilder.h). After the epilogue a warp writes them into boxes of
-// 16 x 64 in workgroup memory, which TMA stores. The lanes of a pair take
-// different blocks of columns at a time, so that the 16 lanes of an access are
-// in different banks. A result of f32 is stored from registers.
+// In a result of f16 or bf16, neighbouring lanes exchange sums, so that each
+// has 4 consecutive channels of one row: even lanes of row g, odd lanes of row
+// g + 8 (see WarpgroupBuilder.h). After the epilogue a warp writes them into
+// boxes of 16 x 64 in workgroup memory, which TMA stores. The lanes of a pair
+// take different blocks of columns at a time, so that the 16 lanes of an access
+// are in different banks. A result of f32 is stored from registers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -87,7 +87,7 @@ private:
   const Epilogue &epilogue;
   kernel::TileAttr tile;
   int64_t cluster; ///< workgroups that share the weights of a step
-  bool isNarrow;   ///< the result is bf16
+  bool isNarrow;   ///< the result is f16 or bf16
   int64_t groups;  ///< warpgroups that multiply
   int64_t steps;   ///< over the depth
   int64_t columns;
@@ -101,8 +101,8 @@ private:
 
 WgmmaGemm::WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
                      const Activation &result, const Epilogue &epilogue)
-    : op(op), b(b), w(b), input(input), result(result), epilogue(epilogue),
-      tile(op.getTile()), cluster(kernel::getCluster(op)),
+    : op(op), b(b), w(b, Operands::of(op)), input(input), result(result),
+      epilogue(epilogue), tile(op.getTile()), cluster(kernel::getCluster(op)),
       isNarrow(b.isNarrow(op->getNumOperands())),
       groups(tile.getRows() / kGroupRows),
       steps(llvm::divideCeil(input.vectors * kVectorLanes, kBoxColumns)),
@@ -231,8 +231,7 @@ void WgmmaGemm::storeBox(Value sums, int64_t box, Corner corner) {
         continue;
       }
       Value piece = arith::XOrIOp::create(b, inRow, g);
-      value = arith::TruncFOp::create(
-          b, VectorType::get({kVectorLanes}, b.getBF16Type()), value);
+      value = emitRounded(b, b.elementType(op->getNumOperands()), value);
       LLVM::StoreOp::create(b, value, w.at(buffer, b.mul(piece, 16)),
                             /*alignment=*/8);
     }

@@ -81,7 +81,8 @@ WgmmaWeightGradient::WgmmaWeightGradient(kernel::WeightGradientOp op,
                                          SimtBuilder &b,
                                          const Activation &gradient,
                                          const Activation &input)
-    : b(b), w(b), t(b), shapes{gradient, input}, tile(op.getTile()),
+    : b(b), w(b, Operands::of(op)), t(b, Operands::of(op)),
+      shapes{gradient, input}, tile(op.getTile()),
       hasBias(op.getBias() != nullptr),
       parts(op.getResult().getType().getDimSize(0) / gradient.width),
       rowTiles(

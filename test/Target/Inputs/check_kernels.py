@@ -35,13 +35,13 @@ MATRIX_MULTIPLY = 4459
 DOT_CAPABILITIES = {6018, 6019}
 DOT_LEVELS = {"coop", "coop_f16", "tiled_256_dot", "direct_dot"}
 DOT = 4450  # OpSDot
-# Families whose kernels in bf16 and tf32 are made of matrix instructions.
+# Families whose kernels in f16, bf16 and tf32 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 # Families of which kernels are made of cooperative matrices where the level has them in the precision.
 MATRIX = {"gemm", "attention"}
 MATRIX_GRADIENTS = {"weight_gradient", "attention_backward"}
 THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256, "coop_f16": 256}
-# Families whose kernels in bf16 are made of instructions of warpgroups at sm_90a.
+# Families whose kernels in f16 and bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient", "attention", "attention_backward"}
 
 
@@ -137,10 +137,10 @@ def check_ptx(path, precision, level):
         if int(size) < 16:
             fail("%s has workgroup memory aligned to %s" % (path, size))
     family = os.path.basename(path).rsplit("_", 1)[0]
-    if precision == "bf16" and level == "sm_90a" and family in WARPGROUP:
+    if precision in ("f16", "bf16") and level == "sm_90a" and family in WARPGROUP:
         check_warpgroups(path, text)
-    elif precision == "bf16" and family in TENSOR:
-        products = text.count("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32")
+    elif precision in ("f16", "bf16") and family in TENSOR:
+        products = text.count("mma.sync.aligned.m16n8k16.row.col.f32.%s.%s.f32" % (precision, precision))
         loads = text.count("ldmatrix.sync.aligned.m8n8.x4.")
         if products < 8 or "cp.async.cg.shared.global" not in text:
             fail("%s does not use tensor cores" % path)

@@ -4,10 +4,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""check_attention.py FOLDER QUERIES KEYS HEADS DIM OFFSETS SCALE RESULT [bias] [backward]:
+"""check_attention.py FOLDER QUERIES KEYS HEADS DIM OFFSETS SCALE RESULT [bias] [backward] [half]:
 compares what vit-simulate --save wrote of a kernel.attention with softmax(scale
-q k^T + bias) v in double, or of a kernel.attention_backward with its gradients. Operands are bf16; OFFSETS are three
-channels (0,64,128), RESULT (f32, bf16) is the type of the results. With `bias`, the operand after the values is one
+q k^T + bias) v in double, or of a kernel.attention_backward with its gradients. Operands are bf16, with `half` f16; OFFSETS are three
+channels (0,64,128), RESULT (f32, bf16, f16) is the type of the results. With `bias`, the operand after the values is one
 of f32, [HEADS, QUERIES, KEYS]."""
 
 import math
@@ -19,6 +19,7 @@ folder = sys.argv[1]
 queries, keys, heads, dim = map(int, sys.argv[2:6])
 offsets, scale = [int(o) for o in sys.argv[6].split(",")], float(sys.argv[7])
 result, has_bias, is_backward = sys.argv[8], "bias" in sys.argv, "backward" in sys.argv
+operand = "f16" if "half" in sys.argv else "bf16"
 images = 2
 
 
@@ -28,6 +29,8 @@ def read(number, type, tokens, images=images):
         data = file.read()
     if type == "f32":
         values = [x for x, in struct.iter_unpack("<f", data)]
+    elif type == "f16":
+        values = [x for x, in struct.iter_unpack("<e", data)]
     else:
         values = [struct.unpack("<f", b"\0\0" + half)[0] for half, in struct.iter_unpack("2s", data)]
     width = len(values) // (images * tokens)
@@ -62,7 +65,7 @@ def check_forward(image, head, q, k, v):
     for row in sample(queries):
         p = get_probabilities(q[row], k, head, row)
         expected = [dot(p, column) for column in columns]
-        yield compare(results[0][image][row][head * dim:(head + 1) * dim], expected, 0.01)
+        yield compare(results[0][image][row][head * dim:(head + 1) * dim], expected, 0.01 if operand == "bf16" else 0.001)
 
 
 def check_backward(image, head, q, k, v):
@@ -83,8 +86,8 @@ def check_backward(image, head, q, k, v):
 
 at = int(is_backward)
 if is_backward:
-    gradient = read(0, "bf16", queries)
-operands = [read(at, "bf16", queries), read(at + 1, "bf16", keys), read(at + 2, "bf16", keys)]
+    gradient = read(0, operand, queries)
+operands = [read(at, operand, queries), read(at + 1, operand, keys), read(at + 2, operand, keys)]
 if has_bias:
     bias, = read(at + 3, "f32", heads * queries, images=1)
 at += 3 + has_bias

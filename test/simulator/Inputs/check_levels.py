@@ -4,10 +4,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
 # ===-----------------------------------------------------------------------===#
-"""check_levels.py DRIVER FOLDER MODEL: compiles MODEL for CUDA in bf16 for all
-levels and runs it on simulated devices. Each must run the code of its level,
+"""check_levels.py DRIVER FOLDER MODEL PRECISION COSINE CAPABILITIES: compiles MODEL for CUDA in PRECISION for all
+levels and runs it on simulated devices of CAPABILITIES (8.0,9.0). Each must run the code of its level,
 which is the only one that its driver (DRIVER, libvit-fake-cuda.so) knows, with
-the results of the interpreter up to rounding: the same class, and the cosine at least 0.9999."""
+the results of the interpreter up to rounding: the same class, and at least this cosine. In bf16, then with tiles of clusters."""
 
 import glob
 import math
@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../tools/Inputs"))
 import files
 
-driver, folder, model = sys.argv[1:]
+driver, folder, model, precision, least, capabilities = sys.argv[1:]
 os.makedirs(folder, exist_ok=True)
 module, source = folder + "/model.vitm", folder + "/x.npy"
 
@@ -41,7 +41,7 @@ files.write_npy(source, [2, 3, 64, 64], [math.sin(i * i % 1013) for i in range(2
 
 def compile_module(module, ir, levels, *options):
     """Writes kernels for the simulator to IR/LEVEL.so; returns their text."""
-    check(run("vit-compile", model, "-o", module, "--target", "cuda", "--precision", "bf16", "--dump-ir", ir, *options,
+    check(run("vit-compile", model, "-o", module, "--target", "cuda", "--precision", precision, "--dump-ir", ir, *options,
               VIT_PTXAS=""))
     for level in levels:
         text, = glob.glob("%s/%s*/*-vit-emit-simt.mlir" % (ir, level))
@@ -54,7 +54,8 @@ compile_module(module, ir, ["sm_80", "sm_90a"])
 check(infer(model, folder + "/expected.npy", "reference"))
 shape, expected = files.read_npy(folder + "/expected.npy")
 classes = shape[-1]
-for capability, level, other in [("8.0", "sm_80", "sm_90a"), ("9.0", "sm_90a", "sm_80"), ("12.0", "sm_80", "sm_90a")]:
+for capability in capabilities.split(","):
+    level, other = ("sm_90a", "sm_80") if capability == "9.0" else ("sm_80", "sm_90a")
     output = "%s/%s.npy" % (folder, capability)
     on_device = lambda known: infer(module, output, "cuda", VIT_CUDA_LIBRARY=driver, VIT_SIM_CAPABILITY=capability,
                                     VIT_SIM_KERNELS="%s/%s.so" % (ir, known))
@@ -65,10 +66,12 @@ for capability, level, other in [("8.0", "sm_80", "sm_90a"), ("9.0", "sm_90a", "
     for first in range(0, len(expected), classes):
         a, b = expected[first:first + classes], found[first:first + classes]
         cosine = sum(x * y for x, y in zip(a, b)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
-        if cosine < 0.9999 or a.index(max(a)) != b.index(max(b)):
+        if cosine < float(least) or a.index(max(a)) != b.index(max(b)):
             sys.exit("%s: the cosine is %g" % (capability, cosine))
     print("%s: %s" % (capability, level))
 
+if precision != "bf16":
+    sys.exit()
 # Tiles for many images are of clusters. They compute the same bits.
 pairs, output = folder + "/pairs.vitm", folder + "/pairs.npy"
 text = compile_module(pairs, folder + "/pairs", ["sm_90a"], "--batch", "4096")

@@ -512,7 +512,7 @@ Result cuTensorMapEncodeTiled(TensorMap *map, int type, uint32_t rank,
                               const uint32_t *elementStrides, int interleave,
                               int swizzle, int, int fill) {
   ENTER();
-  require(reinterpret_cast<uintptr_t>(map) % 64 == 0 && type == 9 &&
+  require(reinterpret_cast<uintptr_t>(map) % 64 == 0 && type == 1 &&
               (rank == 2 || (rank == 3 && box[2] == 1)) && address % 16 == 0 &&
               strides[0] == 2 * extents[0] && box[0] == 64 &&
               elementStrides[0] == 1 && elementStrides[1] == 1 && !interleave &&

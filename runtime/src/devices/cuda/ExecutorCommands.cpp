@@ -35,7 +35,7 @@ static Result encodeMaps(const Driver &driver, const schema::Kernel &kernel,
     uint32_t box[] = {kTensorMapColumns, map.box_rows(), 1};
     uint32_t elementStrides[] = {1, 1, 1};
     Result result = driver.cuTensorMapEncodeTiled(
-        &launch.maps[i], kTensorMapBf16, map.rows() ? 3 : 2,
+        &launch.maps[i], kTensorMap16Bits, map.rows() ? 3 : 2,
         launch.pointers[map.argument()], extents, strides, box, elementStrides,
         /*interleave=*/0, kTensorMapSwizzle128, kTensorMapPromotion256,
         /*fill=*/0);

@@ -220,9 +220,9 @@ struct FillNode {
 struct alignas(64) TensorMap {
   unsigned char bytes[128];
 };
-/// CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
-inline constexpr int kTensorMapBf16 = 9;
-/// Columns of a box: those of bf16 that take 128 bytes.
+/// CU_TENSOR_MAP_DATA_TYPE_UINT16: f16 or bf16, whose bits are copied.
+inline constexpr int kTensorMap16Bits = 1;
+/// Columns of a box: those of 16 bits that take 128 bytes.
 inline constexpr uint32_t kTensorMapColumns = 64;
 /// CU_TENSOR_MAP_SWIZZLE_128B
 inline constexpr int kTensorMapSwizzle128 = 3;
