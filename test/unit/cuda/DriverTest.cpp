@@ -154,7 +154,7 @@ TEST_F(Driver, DescribesDevices) {
   EXPECT_EQ(device["multiprocessors"], 7);
   EXPECT_EQ(device["level"], "sm_90a");
   EXPECT_EQ(device["precisions"],
-            nlohmann::json({"f32", "tf32", "bf16", "int8"}));
+            nlohmann::json({"f32", "tf32", "f16", "bf16", "int8"}));
   driver->version = 11080; // has no tensor maps
   EXPECT_EQ(lastDevice()["level"], "sm_80");
   driver->version = 12040;
