@@ -34,6 +34,12 @@ inline int64_t lineChannels(RankedTensorType type) {
   return kLineBytes * 8 / type.getElementTypeBitWidth();
 }
 
+/// Whether `element` is one of the float types of 16 bits to which operands of
+/// products are rounded, f16 or bf16.
+inline bool isNarrowFloat(Type element) {
+  return element.isF16() || element.isBF16();
+}
+
 /// Neighbouring inputs that lie side by side in panels of `element`: so many
 /// have 32 bits.
 inline int64_t interleaveOf(Type element) {

@@ -343,7 +343,7 @@ void NarrowBackward::emitHead(Value image, Value head) {
 }
 
 void NarrowBackward::emit() {
-  if (hasTiles(b))
+  if (hasTiles(b, b.getBF16Type()))
     tiles.emplace(b, kTileRows);
   b.loop(b.begin(), b.end(), [&](Value unit) {
     emitHead(b.div(unit, heads()), b.rem(unit, heads()));

@@ -1,4 +1,4 @@
-//===- AttentionNarrow.cpp - Attention of bf16 ----------------------------===//
+//===- AttentionNarrow.cpp - Attention of f16 and bf16 --------------------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -10,10 +10,10 @@
 // interleaved as the products read them: keys as words of two channels by
 // vectors of 16 keys, values as words of two keys by vectors of 16 channels.
 // The scores are f32, the weights (exponentials relative to the largest score
-// of a row) bf16. Either product is computed by the level's instruction. If
-// that is one of f32, all operands are widened when they are packed, and so are
-// the weights in scratch, after they were rounded: the same products, without
-// taking words apart in each of them.
+// of a row) are of the type of the operands. Either product is computed by the
+// level's instruction. If that is one of f32, all operands are widened when
+// they are packed, and so are the weights in scratch, after they were rounded:
+// the same products, without taking words apart in each of them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,6 +29,7 @@ struct NarrowAttention {
   KernelBuilder &b;
   Blocked query, key, value, result;
   int64_t headDim;
+  Type element; ///< of the operands
 
   // Scratch.
   Value packedKeys;   ///< [headLines * depths()][keyVectors][packedVector()]
@@ -49,10 +50,10 @@ struct NarrowAttention {
   int64_t scoreRow() const { return keyVectors() * kVectorLanes; }
   int64_t weightRow() const { return keyLines() * line(); }
   bool isWidened() const {
-    return ::vit::format::isWidened(b.getProduct(b.getBF16Type()));
+    return ::vit::format::isWidened(b.getProduct(element));
   }
   Type packedType() const {
-    return isWidened() ? Type(b.getF32Type()) : Type(b.getBF16Type());
+    return isWidened() ? Type(b.getF32Type()) : element;
   }
   /// Depths in a line of channels or keys: words of two, or single elements.
   int64_t depths() const { return isWidened() ? line() : kVectorLanes; }
@@ -94,7 +95,7 @@ int64_t NarrowAttention::allocate() {
     queries = scratch.take(stripRows(query) * queryRow(), f32);
   scores = scratch.take(query.rows * scoreRow(), f32);
   weights = scratch.take(query.rows * weightRow(), packedType());
-  if (hasTiles(b))
+  if (hasTiles(b, element))
     sums = scratch.take(query.rows * headLines() * line(), f32);
   return scratch.getBytes();
 }
@@ -116,7 +117,7 @@ void NarrowAttention::packKeys(const PackedHead &keys) {
       Value to = b.add(b.mul(part, depths() * keyRow()),
                        b.mul(vector, packedVector()));
       for (Value word : transposeVectors(b, words)) {
-        auto [first, second] = widenPairs(b, b.bitcast(word, b.getI32Type()));
+        auto [first, second] = widenPairs(b, b.bitcast(word, element));
         b.store(first, packedKeys, to);
         b.store(second, packedKeys, b.add(to, keyRow()));
         to = b.add(to, 2 * keyRow());
@@ -304,11 +305,10 @@ void NarrowAttention::emitBlock(Softmax &softmax, Tiles *tiles, Value image,
 
 void NarrowAttention::emit(int64_t chunk) {
   int64_t chunks = llvm::divideCeil(result.blocksPerImage, chunk);
-  Softmax softmax{
-      op,     b,          query,   stripRows(query), key.tokens,
-      scores, scoreRow(), weights, weightRow(),      b.getBF16Type()};
+  Softmax softmax{op,     b,          query,   stripRows(query), key.tokens,
+                  scores, scoreRow(), weights, weightRow(),      element};
   std::optional<Tiles> tiles;
-  if (hasTiles(b))
+  if (hasTiles(b, element))
     tiles.emplace(b, query.rows);
   // The head whose keys and values are packed. The units of a head are
   // consecutive.
@@ -360,9 +360,12 @@ mlir::vit::cpu::emitNarrowAttention(kernel::AttentionOp op, KernelBuilder &b) {
     if (tensorOf(probabilities).getEncoding())
       return op.emitOpError("writes probabilities row-major only");
 
-  if (hasTiles(b) && failed(verifyTileRows(op, result->rows)))
+  NarrowAttention attention{
+      op,     b,       *query,  *key,
+      *value, *result, headDim, op.getQuery().getType().getElementType()};
+  if (hasTiles(b, attention.element) &&
+      failed(verifyTileRows(op, result->rows)))
     return failure();
-  NarrowAttention attention{op, b, *query, *key, *value, *result, headDim};
   int64_t scratch = attention.allocate();
   int64_t blocks = result->blocksPerImage;
   int64_t chunk =

@@ -20,9 +20,10 @@ FailureOr<Blocked> Blocked::get(Operation *op, RankedTensorType type,
     return failure();
   }
   Type element = type.getElementType();
-  bool isAllowed = element.isF32() ||
-                   (element.isBF16() && allowed != Elements::F32) ||
-                   (element.isInteger(8) && allowed == Elements::Integer);
+  bool isAllowed =
+      element.isF32() ||
+      (kernel::isNarrowFloat(element) && allowed != Elements::F32) ||
+      (element.isInteger(8) && allowed == Elements::Integer);
   if (!isAllowed) {
     op->emitOpError("has no CPU code for elements of ")
         << type.getElementType() << "; use f32";

@@ -20,7 +20,7 @@ namespace mlir::vit::cpu {
 // are the operands of the op, its results, then batch, begin, end and scratch.
 FailureOr<KernelInfo> emit(kernel::GemmOp op, KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::AttentionOp op, KernelBuilder &b);
-/// Of bf16; `emit` calls it.
+/// Of f16 or bf16; `emit` calls it.
 FailureOr<KernelInfo> emitNarrowAttention(kernel::AttentionOp op,
                                           KernelBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RotateOp op, KernelBuilder &b);
@@ -91,7 +91,7 @@ enum class Elements { F32, Narrow, Integer };
 struct Blocked : kernel::BlockedShape, Channels {
 
   /// Emits an error on `op` and fails if `type` is not blocked or has other
-  /// elements than `allowed`: f32, or also bf16, or also i8.
+  /// elements than `allowed`: f32, or also f16 and bf16, or also i8.
   static FailureOr<Blocked> get(Operation *op, RankedTensorType type,
                                 Elements allowed = Elements::F32);
 
@@ -305,8 +305,9 @@ SmallVector<Value> transposeVectors(KernelBuilder &b, SmallVector<Value> rows);
 
 /// A product whose sums are in registers: `rows` rows by `vectors` vectors of
 /// columns. The depth is `steps` * `unroll`. If the right operand is narrower
-/// than f32, so is the left one; a depth is then a word of 32 bits of each, of
-/// neighbouring channels, and the right operand is interleaved accordingly.
+/// than f32, so is the left one, or it is f32 that was widened; a depth is then
+/// a word of 32 bits of each, or what was one, of neighbouring channels, and
+/// the right operand is interleaved accordingly.
 struct Tile {
   int64_t rows;
   int64_t vectors;
@@ -331,8 +332,9 @@ SmallVector<Value> emitTile(KernelBuilder &b, const Tile &tile,
                             function_ref<void(Value)> onStep = nullptr,
                             ArrayRef<Value> start = {});
 
-/// The two f32 of each word of a vector of pairs of bf16.
-std::pair<Value, Value> widenPairs(KernelBuilder &b, Value words);
+/// The first and the second f32 of each of 16 pairs of f16 or bf16, which are
+/// neighbours in the vector `pairs`.
+std::pair<Value, Value> widenPairs(KernelBuilder &b, Value pairs);
 
 /// The line of pairs of `first` and `second`, vectors of f32, rounded to the
 /// elements of `buffer`, bf16.

@@ -124,7 +124,8 @@ Value Expansion::flush(Value vector) {
 }
 
 std::pair<Value, Value> Expansion::widenPairs(Value words) {
-  auto [first, second] = mlir::vit::cpu::widenPairs(b, words);
+  auto [first, second] =
+      mlir::vit::cpu::widenPairs(b, b.bitcast(words, b.getBF16Type()));
   return {flush(first), flush(second)};
 }
 

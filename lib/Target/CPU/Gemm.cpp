@@ -59,7 +59,20 @@ static void multiplyDepth(KernelBuilder &b, const Tile &tile, Value left,
 }
 
 std::pair<Value, Value> mlir::vit::cpu::widenPairs(KernelBuilder &b,
-                                                   Value words) {
+                                                   Value pairs) {
+  auto type = cast<VectorType>(pairs.getType());
+  if (type.getElementType().isF16()) {
+    // vcvtph2ps takes neighbouring elements.
+    Value wide = arith::ExtFOp::create(b, type.clone(b.getF32Type()), pairs);
+    auto everySecond = [&](int64_t lane) {
+      SmallVector<int64_t> lanes;
+      for (; lane < type.getNumElements(); lane += 2)
+        lanes.push_back(lane);
+      return b.shuffle(wide, wide, lanes);
+    };
+    return {everySecond(0), everySecond(1)};
+  }
+  Value words = b.bitcast(pairs, b.getI32Type());
   auto all = [&](uint32_t value) {
     return b.splatBits(words.getType(), static_cast<int32_t>(value));
   };
@@ -113,10 +126,10 @@ private:
   KernelBuilder &b;
 };
 
-/// Pairs of bf16 that are widened to f32.
-class Bf16Widened : public WordProduct {
+/// Pairs of f16 or bf16 that are widened to f32.
+class Widened : public WordProduct {
 public:
-  explicit Bf16Widened(KernelBuilder &b) : b(b) {}
+  Widened(KernelBuilder &b, Type element) : b(b), element(element) {}
   SmallVector<Value> prepareRight(Value words) override { return widen(words); }
   SmallVector<Value> prepareLeft(Value words) override { return widen(words); }
   Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
@@ -125,15 +138,16 @@ public:
 
 private:
   SmallVector<Value> widen(Value words) {
-    auto [first, second] = widenPairs(b, words);
+    auto [first, second] = widenPairs(b, b.bitcast(words, element));
     return {first, second};
   }
   KernelBuilder &b;
+  Type element;
 };
 
 /// Four i8 by vpdpbusd, whose left operand is unsigned: 128 was added to it
-/// (see Gemm::addBias), and the sums begin at -128 times the sum of the column
-/// (see Form.h).
+/// (see Gemm::prepareRows), and the sums begin at -128 times the sum of the
+/// column (see Form.h).
 class Int8Dot : public WordProduct {
 public:
   explicit Int8Dot(KernelBuilder &b) : b(b) {}
@@ -181,14 +195,22 @@ private:
 
 std::unique_ptr<WordProduct> WordProduct::get(KernelBuilder &b, Type element) {
   bool hasDot = b.getProduct(element).k > 1;
-  if (element.isBF16()) {
+  if (kernel::isNarrowFloat(element)) {
     if (hasDot)
       return std::make_unique<Bf16Dot>(b);
-    return std::make_unique<Bf16Widened>(b);
+    return std::make_unique<Widened>(b, element);
   }
   if (hasDot)
     return std::make_unique<Int8Dot>(b);
   return std::make_unique<Int8Pairs>(b);
+}
+
+/// The two elements of a widened left operand that stand for the word at
+/// `offset`.
+static SmallVector<Value> broadcastPair(KernelBuilder &b, Value left,
+                                        Value offset) {
+  return {b.broadcast(b.loadScalar(left, offset)),
+          b.broadcast(b.loadScalar(left, b.add(offset, 1)))};
 }
 
 /// Adds the products of one word of narrow operands.
@@ -203,9 +225,12 @@ static void multiplyWords(KernelBuilder &b, const Tile &tile, Value left,
                                                          v * tile.rightVector));
     columns.push_back(product->prepareRight(b.bitcast(line, b.getI32Type())));
   }
+  bool isWide = cast<MemRefType>(tile.left.getType()).getElementType().isF32();
   for (int64_t row = 0; row < tile.rows; ++row) {
-    SmallVector<Value> x = product->prepareLeft(b.broadcast(b.loadWord(
-        tile.left, b.add(left, row * tile.leftRow + depth * tile.leftDepth))));
+    Value at = b.add(left, row * tile.leftRow + depth * tile.leftDepth);
+    SmallVector<Value> x =
+        isWide ? broadcastPair(b, tile.left, at)
+               : product->prepareLeft(b.broadcast(b.loadWord(tile.left, at)));
     for (int64_t v = 0; v < tile.vectors; ++v) {
       Value &sum = sums[row * tile.vectors + v];
       sum = product->addTo(sum, x, columns[v]);
@@ -292,9 +317,28 @@ struct Gemm {
   bool isBiased() const {
     return isInt8() && !emitTiledPanel && b.getProduct(b.getI8Type()).k > 1;
   }
-  /// The rows of a strip with 128 added to each element, in scratch: its lines
-  /// one after the other, `stripRows` lines of 64 bytes in a step.
-  int64_t biasedBytes() const { return stripRows(result) * depth; }
+  /// Whether the product is one of f32, on f16 or bf16. It takes the input as
+  /// f32, so that each element is widened once for all columns of a panel.
+  bool isWidened() const {
+    Type element = cast<MemRefType>(b.argument(0).getType()).getElementType();
+    return kernel::isNarrowFloat(element) &&
+           ::vit::format::isWidened(b.getProduct(element));
+  }
+  /// The type in which prepareRows stores the input; null: the product reads
+  /// the input itself.
+  Type preparedType() const {
+    return isBiased()    ? Type(b.getI8Type())
+           : isWidened() ? Type(b.getF32Type())
+                         : Type();
+  }
+  /// The prepared rows of a strip: its lines one after the other, `stripRows`
+  /// lines in a step, of one piece.
+  int64_t preparedBytes() const {
+    Type type = preparedType();
+    return type ? stripRows(result) * piece * input.line *
+                      type.getIntOrFloatBitWidth() / 8
+                : 0;
+  }
   /// Elements of a column of a panel: of i8 with the word of corrections.
   int64_t columnElements() const { return depth + (isInt8() ? 4 : 0); }
   int64_t pieces() const { return llvm::divideCeil(steps(), piece); }
@@ -307,7 +351,7 @@ struct Gemm {
                  int64_t vectors);
   SmallVector<Value> loadSums(const Piece &piece, Value base, int64_t vectors);
   SmallVector<Value> loadCorrections(const Tile &tile, int64_t columns);
-  void addBias(const RowBlock &block);
+  void prepareRows(const RowBlock &block, const Piece &piece);
   void emit();
 };
 } // namespace
@@ -344,22 +388,30 @@ SmallVector<Value> Gemm::loadCorrections(const Tile &tile, int64_t columns) {
   return sums;
 }
 
-/// Copies the rows of `block` to scratch, with 128 added to each element: once
-/// for all columns of a panel, instead of for each of their products.
-void Gemm::addBias(const RowBlock &block) {
+/// Copies a piece of the rows of `block` to scratch, widened or with 128 added
+/// to each element: once for all columns of a panel, instead of for each of
+/// their products.
+void Gemm::prepareRows(const RowBlock &block, const Piece &piece) {
   int64_t rows = stripRows(result), line = input.line;
-  Value from = getStripBase(b, input, block);
-  Value scratch = b.scratch(0, b.getI8Type());
+  Value from = b.add(getStripBase(b, input, block),
+                     b.mul(piece.first, input.lineElements()));
+  Value scratch = b.scratch(0, preparedType());
   auto words = VectorType::get({kVectorLanes}, b.getI32Type());
   Value bias = b.splatBits(words, int32_t(0x80808080));
-  b.loop(0, steps(), [&](Value step) {
+  b.loop(0, piece.steps, [&](Value step) {
     for (int64_t row = 0; row < rows; ++row) {
-      Value at = b.add(b.mul(step, input.lineElements()), row * line);
-      Value signedLine = b.loadLine(b.argument(0), b.add(from, at));
-      Value sum =
-          arith::XOrIOp::create(b, b.bitcast(signedLine, b.getI32Type()), bias);
-      b.storeLine(b.bitcast(sum, b.getI8Type()), scratch,
-                  b.add(b.mul(step, rows * line), row * line));
+      Value source =
+          b.add(from, b.add(b.mul(step, input.lineElements()), row * line));
+      Value target = b.add(b.mul(step, rows * line), row * line);
+      if (isWidened()) {
+        for (int64_t i = 0; i < line; i += kVectorLanes)
+          b.store(b.load(b.argument(0), b.add(source, i)), scratch,
+                  b.add(target, i));
+        continue;
+      }
+      Value bits = b.bitcast(b.loadLine(b.argument(0), source), b.getI32Type());
+      Value sum = arith::XOrIOp::create(b, bits, bias);
+      b.storeLine(b.bitcast(sum, b.getI8Type()), scratch, target);
     }
   });
 }
@@ -379,8 +431,8 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   tile.leftRow = line;
   tile.leftDepth = interleave();
   tile.leftStep = input.lineElements();
-  if (isBiased()) {
-    tile.left = b.scratch(0, b.getI8Type());
+  if (Type type = preparedType()) {
+    tile.left = b.scratch(0, type);
     tile.leftBase = b.index(0);
     tile.leftStep = tile.rows * line;
   }
@@ -461,8 +513,8 @@ void Gemm::emitPiece(Value from, Value to, Value chunkBegin, Value panelIndex,
   b.loop(from, to, [&](Value i) {
     forEachStrip(b, result, getRowBlock(b, result, i),
                  [&](const RowBlock &rows) {
-                   if (isBiased())
-                     addBias(rows);
+                   if (preparedType())
+                     prepareRows(rows, piece);
                    if (width == vectors) {
                      emitStrip(rows, chunkBegin, panelIndex, columns, piece,
                                b.index(0), vectors);
@@ -605,7 +657,7 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
     info.scratch = tiled.getScratch();
   } else {
     gemm.emit();
-    info.scratch = gemm.isBiased() ? gemm.biasedBytes() : 0;
+    info.scratch = gemm.preparedBytes();
   }
 
   int64_t rows = result->isPerImage() ? result->tokens : 1;

@@ -34,9 +34,10 @@ const ::vit::format::Product &KernelBuilder::getProduct(Type element) const {
   using ::vit::format::ElementType;
   const ::vit::format::Product *product =
       ::vit::format::findProduct(level, element.isF32()    ? ElementType::F32
+                                        : element.isF16()  ? ElementType::F16
                                         : element.isBF16() ? ElementType::BF16
                                                            : ElementType::I8);
-  assert(product && "every CPU level multiplies f32, bf16 and i8");
+  assert(product && "every CPU level multiplies f32, f16, bf16 and i8");
   return *product;
 }
 
@@ -130,8 +131,8 @@ Value KernelBuilder::narrow(Value vector, Type element) {
     Value integers = arith::FPToSIOp::create(*this, words, whole);
     return arith::TruncIOp::create(*this, type, integers);
   }
-  if (level.features.has(::vit::format::Feature::Avx512bf16))
-    return arith::TruncFOp::create(*this, type, vector);
+  if (element.isF16() || level.features.has(::vit::format::Feature::Avx512bf16))
+    return emitNarrow(*this, element, vector);
   // LLVM would call a function for each element.
   Value bits = bitcast(emitRoundToBf16(*this, vector), getI32Type());
   Value word = arith::ShRUIOp::create(*this, bits, splatBits(vectorType, 16));

@@ -68,7 +68,8 @@ public:
   Value scratch(int64_t byteOffset = 0, Type type = {});
 
   // Vectors of 16 f32. In a buffer of a narrower type they are widened when
-  // they are loaded and rounded to nearest even when they are stored.
+  // they are loaded and rounded to nearest even when they are stored, as by
+  // emitNarrow.
   using CodeBuilder::splat;
   Value splat(double value) { return splat(vectorType, value); }
   Value load(Value buffer, Value offset);

@@ -11,8 +11,8 @@ using namespace mlir;
 using namespace mlir::vit;
 using namespace mlir::vit::cpu;
 
-bool mlir::vit::cpu::hasTiles(KernelBuilder &b) {
-  return b.getProduct(b.getBF16Type()).m > 1;
+bool mlir::vit::cpu::hasTiles(KernelBuilder &b, Type element) {
+  return b.getProduct(element).m > 1;
 }
 
 std::pair<Value, Value>

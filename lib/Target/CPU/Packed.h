@@ -80,8 +80,8 @@ struct PackedHead {
   void storeRows(Value target, Value firstToken, int64_t steps) const;
 };
 
-/// Whether the level multiplies bf16 in tile registers.
-bool hasTiles(KernelBuilder &b);
+/// Whether the level multiplies `element` in tile registers.
+bool hasTiles(KernelBuilder &b, Type element);
 
 } // namespace mlir::vit::cpu
 

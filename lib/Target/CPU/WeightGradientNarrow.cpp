@@ -143,8 +143,7 @@ void NarrowWeightGradient::addBias(Value begin, Value end, Value firstLine) {
           for (int64_t row = 0; row < gradient.rows; ++row) {
             Value loaded =
                 b.loadLine(b.argument(0), b.add(base, row * gradient.line));
-            auto [first, second] =
-                widenPairs(b, b.bitcast(loaded, b.getI32Type()));
+            auto [first, second] = widenPairs(b, loaded);
             even.push_back(first);
             odd.push_back(second);
           }
@@ -231,7 +230,7 @@ void NarrowWeightGradient::emitUnit(Value outPanel, Value inPanel) {
 }
 
 void NarrowWeightGradient::emit() {
-  if (hasTiles(b))
+  if (hasTiles(b, b.getBF16Type()))
     tiles.emplace(b, kTileRows);
   b.loop(b.begin(), b.end(), [&](Value unit) {
     emitUnit(b.rem(unit, outPanels), b.div(unit, outPanels));

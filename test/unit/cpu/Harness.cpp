@@ -28,6 +28,64 @@
 using namespace test;
 
 //===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+int64_t test::lineOf(Element element) {
+  constexpr int64_t bytes = 64;
+  return element == Element::F32  ? bytes / 4
+         : isNarrowFloat(element) ? bytes / 2
+                                  : bytes;
+}
+
+std::string test::nameOf(Element element) {
+  const char *names[] = {"f32", "f16", "bf16", "i8"};
+  return names[int(element)];
+}
+
+uint16_t test::toHalf(float value, Element element) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  if (element == Element::Bf16) {
+    if (std::isnan(value))
+      return bits >> 16 | 0x40;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  }
+  auto half = static_cast<_Float16>(value); // to nearest even
+  if (std::isinf(static_cast<float>(half)))
+    half = static_cast<_Float16>(NAN);
+  uint16_t result;
+  memcpy(&result, &half, sizeof result);
+  return result;
+}
+
+Halves test::toHalves(const Floats &values, Element element) {
+  Halves result;
+  for (float value : values)
+    result.push_back(toHalf(value, element));
+  return result;
+}
+
+Floats test::fromHalves(const Halves &values, Element element) {
+  Floats result(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t bits = uint32_t(values[i]) << 16;
+    memcpy(&result[i], &bits, sizeof bits);
+    if (element == Element::Bf16)
+      continue;
+    _Float16 half;
+    memcpy(&half, &values[i], sizeof half);
+    result[i] = static_cast<float>(half);
+  }
+  return result;
+}
+
+Floats test::roundFor(const Floats &values, Element element) {
+  return isNarrowFloat(element) ? fromHalves(toHalves(values, element), element)
+                                : values;
+}
+
+//===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
 
@@ -119,7 +177,7 @@ static size_t blockedOffset(int64_t image, int64_t token, int64_t channel,
   int64_t block = row / layout.rows;
   if (tokens)
     block += image * ((tokens + layout.rows - 1) / layout.rows);
-  int64_t line = layout.line;
+  int64_t line = layout.line();
   int64_t c = paddedChannel(channel, layout.group, line);
   int64_t lines = padded(width, layout.group, line) / line;
   return ((block * lines + c / line) * layout.rows + row % layout.rows) * line +
@@ -130,7 +188,7 @@ size_t test::blockedSize(int64_t batch, int64_t tokens, int64_t width,
                          Layout layout) {
   int64_t blocks = tokens ? batch * ((tokens + layout.rows - 1) / layout.rows)
                           : (batch + layout.rows - 1) / layout.rows;
-  return blocks * layout.rows * padded(width, layout.group, layout.line);
+  return blocks * layout.rows * padded(width, layout.group, layout.line());
 }
 
 Floats test::block(const Floats &values, int64_t batch, int64_t tokens,
@@ -202,10 +260,7 @@ std::string test::blockedType(int64_t tokens, int64_t width, Layout layout) {
   std::string type = "tensor<?x";
   if (tokens)
     type += std::to_string(tokens) + "x";
-  type += std::to_string(width) +
-          (layout.line == kByteLine     ? "xi8"
-           : layout.line == kNarrowLine ? "xbf16"
-                                        : "xf32") +
+  type += std::to_string(width) + "x" + nameOf(layout.element) +
           ", #kernel.blocked<rows = " + std::to_string(layout.rows);
   if (layout.group)
     type += ", group = " + std::to_string(layout.group);
@@ -227,41 +282,19 @@ std::string test::plainType(const std::vector<int64_t> &shape) {
   return type + "f32>";
 }
 
-uint16_t test::toBf16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  if (std::isnan(value))
-    return bits >> 16 | 0x40;
-  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-}
-
-Halves test::toBf16(const Floats &values) {
-  Halves result;
-  for (float value : values)
-    result.push_back(toBf16(value));
-  return result;
-}
-
-Floats test::fromBf16(const Halves &values) {
-  Floats result(values.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    uint32_t bits = uint32_t(values[i]) << 16;
-    memcpy(&result[i], &bits, sizeof bits);
-  }
-  return result;
-}
-
-Guarded test::store(const Floats &values, int64_t line) {
-  if (line == kByteLine)
+Guarded test::store(const Floats &values, Element element) {
+  if (element == Element::I8)
     return Guarded(Bytes(values.begin(), values.end()));
-  return line == kNarrowLine ? Guarded(toBf16(values)) : Guarded(values);
+  return isNarrowFloat(element) ? Guarded(toHalves(values, element))
+                                : Guarded(values);
 }
-Floats test::load(const Guarded &buffer, int64_t line) {
-  if (line == kByteLine) {
+Floats test::load(const Guarded &buffer, Element element) {
+  if (element == Element::I8) {
     Bytes bytes = buffer.bytes();
     return Floats(bytes.begin(), bytes.end());
   }
-  return line == kNarrowLine ? fromBf16(buffer.halves()) : buffer.values();
+  return isNarrowFloat(element) ? fromHalves(buffer.halves(), element)
+                                : buffer.values();
 }
 
 //===----------------------------------------------------------------------===//
@@ -343,14 +376,14 @@ void Kernel::run(const std::vector<float *> &arguments, int64_t batch,
           count * (part + 1) / parts, scratch->data());
 }
 
-std::vector<std::string> test::levels(Precision precision) {
+std::vector<std::string> test::levels(Element element) {
   using namespace ::vit::format;
   ::vit::runtime::CpuChoice choice;
   if (!::vit::runtime::readCpuChoice(choice))
     throw std::runtime_error("VIT_CPU_LEVEL is not the name of a level");
-  ElementType type = precision == Precision::F32    ? ElementType::F32
-                     : precision == Precision::Bf16 ? ElementType::BF16
-                                                    : ElementType::I8;
+  constexpr ElementType types[] = {ElementType::F32, ElementType::F16,
+                                   ElementType::BF16, ElementType::I8};
+  ElementType type = types[int(element)];
   std::vector<std::string> result;
   for (const Level &level : levelsOf(Target::Cpu)) {
     if (!isDistinct(level, type))
@@ -384,7 +417,7 @@ void test::expectClose(const Floats &actual,
       << expected[at] << " (error " << worst << ")";
 }
 
-void test::expectRounded(const Halves &actual,
+void test::expectRounded(const Floats &actual, Element element,
                          const std::vector<double> &expected, double tolerance,
                          const std::string &what) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
@@ -392,15 +425,14 @@ void test::expectRounded(const Halves &actual,
   for (double x : expected)
     largest = std::max(largest, std::abs(x));
   double error = tolerance * std::max(1.0, largest / 10);
-  Floats values = fromBf16(actual);
   size_t wrong = 0, at = 0;
   for (size_t i = 0; i < actual.size(); ++i) {
-    Floats bounds =
-        rounded({float(expected[i] - error), float(expected[i] + error)});
-    if (!(values[i] >= bounds[0] && values[i] <= bounds[1]) && wrong++ == 0)
+    Floats bounds = roundFor(
+        {float(expected[i] - error), float(expected[i] + error)}, element);
+    if (!(actual[i] >= bounds[0] && actual[i] <= bounds[1]) && wrong++ == 0)
       at = i;
   }
-  EXPECT_EQ(wrong, 0u) << what << ": element " << at << " is " << values[at]
+  EXPECT_EQ(wrong, 0u) << what << ": element " << at << " is " << actual[at]
                        << ", not " << expected[at] << " rounded";
 }
 

@@ -18,15 +18,26 @@
 namespace test {
 
 using Floats = std::vector<float>;
-using Halves = std::vector<uint16_t>; ///< bf16
+using Halves = std::vector<uint16_t>; ///< f16 or bf16
 using Bytes = std::vector<int8_t>;
 
-/// Rounded to nearest even; a NaN keeps its upper bits and becomes quiet.
-uint16_t toBf16(float value);
-Halves toBf16(const Floats &values);
-Floats fromBf16(const Halves &values);
-/// `values` rounded to bf16.
-inline Floats rounded(const Floats &values) { return fromBf16(toBf16(values)); }
+/// The type of the elements of a buffer, or of the operands of products.
+enum class Element { F32, F16, Bf16, I8 };
+/// How many of them have 64 bytes.
+int64_t lineOf(Element element);
+/// As in the text of a type: "f32".
+std::string nameOf(Element element);
+inline bool isNarrowFloat(Element element) {
+  return element == Element::F16 || element == Element::Bf16;
+}
+
+/// Rounded to nearest even in `element`, f16 or bf16. A NaN in bf16 keeps its
+/// upper bits and becomes quiet; what is beyond the range of f16 becomes a NaN.
+uint16_t toHalf(float value, Element element);
+Halves toHalves(const Floats &values, Element element);
+Floats fromHalves(const Halves &values, Element element);
+/// `values` as a buffer of `element` holds them: rounded to f16 or bf16.
+Floats roundFor(const Floats &values, Element element);
 
 /// Memory that ends at an inaccessible page and begins after another one: an
 /// access beyond its end crashes.
@@ -58,10 +69,9 @@ private:
 struct Layout {
   int64_t rows;      ///< in a row block
   int64_t group = 0; ///< channels in a group
-  int64_t line = 16; ///< channels side by side; kNarrowLine: bf16,
-                     ///< kByteLine: i8
+  Element element = Element::F32;
+  int64_t line() const { return lineOf(element); } ///< channels side by side
 };
-inline constexpr int64_t kNarrowLine = 32, kByteLine = 64;
 
 /// Channels padded to whole lines, each group alone.
 int64_t padded(int64_t channels, int64_t group, int64_t line = 16);
@@ -81,19 +91,13 @@ Floats panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
 Floats channels(const Floats &values, int64_t rows, int64_t width,
                 int64_t group = 0);
 
-/// A buffer of `values` for a layout with this `line`: i8, bf16 or f32; and
-/// back.
-Guarded store(const Floats &values, int64_t line);
-Floats load(const Guarded &buffer, int64_t line);
-/// `values` as such a buffer holds them.
-inline Floats roundFor(const Floats &values, int64_t line) {
-  return line == kNarrowLine ? rounded(values) : values;
-}
+/// A buffer of `values` as elements of this type; and back.
+Guarded store(const Floats &values, Element element);
+Floats load(const Guarded &buffer, Element element);
 
 Floats randomFloats(size_t count, unsigned seed, float scale = 1);
 
-/// The text of a type: tensor<?x65x192xf32, #kernel.blocked<...>>; bf16 or i8
-/// if the layout has lines of it.
+/// The text of a type: tensor<?x65x192xf32, #kernel.blocked<...>>.
 std::string blockedType(int64_t tokens, int64_t width, Layout layout);
 std::string channelsType(int64_t rows, int64_t width, int64_t group = 0);
 std::string plainType(const std::vector<int64_t> &shape); ///< -1 is the batch
@@ -124,19 +128,20 @@ private:
 };
 
 /// The levels that this processor can run and VIT_CPU_LEVEL allows, of those
-/// that are distinct in the precision. In bf16 and int8 also those with tiles
-/// as "NAME_expanded": with plain code in place of tile ops, which runs
+/// that are distinct in products of `element`. Those with tiles also as
+/// "NAME_expanded": with plain code in place of tile ops, which runs
 /// everywhere.
-enum class Precision { F32, Bf16, Int8 };
-std::vector<std::string> levels(Precision precision = Precision::F32);
+std::vector<std::string> levels(Element element = Element::F32);
 
 /// Fails the test if |actual - expected| > tolerance * max(1, largest / 10).
 void expectClose(const Floats &actual, const std::vector<double> &expected,
                  double tolerance, const std::string &what);
 /// Fails the test unless each of `actual` is what some value no further than
-/// `tolerance` * max(1, largest / 10) from the expected one is rounded to.
-void expectRounded(const Halves &actual, const std::vector<double> &expected,
-                   double tolerance, const std::string &what);
+/// `tolerance` * max(1, largest / 10) from the expected one is rounded to in
+/// `element`, f16 or bf16.
+void expectRounded(const Floats &actual, Element element,
+                   const std::vector<double> &expected, double tolerance,
+                   const std::string &what);
 /// Fails the test if the bits differ.
 void expectSameBits(const Floats &a, const Floats &b, const std::string &what);
 

@@ -25,7 +25,7 @@ struct Shape {
   int64_t inGroup = 0, outGroup = 0;
   int64_t cols = 64;
 
-  Layout input() const { return {rows, inGroup, kByteLine}; }
+  Layout input() const { return {rows, inGroup, Element::I8}; }
   Layout result() const { return {rows, outGroup}; }
   std::string name() const {
     return std::to_string(tokens) + "x" + std::to_string(in) + "x" +
@@ -53,7 +53,7 @@ std::string productText(const Shape &s) {
 /// times the sum of each column as a word.
 Guarded packWeight(const Floats &weight, const Shape &s) {
   Floats values = panels(weight, s.out, s.in, s.cols, s.outGroup, s.inGroup, 4);
-  int64_t depth = padded(s.in, s.inGroup, kByteLine);
+  int64_t depth = padded(s.in, s.inGroup, lineOf(Element::I8));
   int64_t columns = padded(s.out, s.outGroup);
   Bytes bytes;
   for (int64_t first = 0; first < columns; first += s.cols) {
@@ -93,9 +93,10 @@ TEST_P(Int8Product, IsTheExactSum) {
   std::vector<double> exact = product(x, w, rows, s.in, s.out);
   // The sum of integers becomes one f32.
   Floats expected(exact.begin(), exact.end());
-  Guarded input = store(block(x, batch, s.tokens, s.in, s.input()), kByteLine);
+  Guarded input =
+      store(block(x, batch, s.tokens, s.in, s.input()), Element::I8);
   Guarded weight = packWeight(w, s);
-  for (const std::string &level : levels(Precision::Int8)) {
+  for (const std::string &level : levels(Element::I8)) {
     Kernel kernel(productText(s), level);
     for (int64_t parts : {1, 4}) {
       Guarded output(
@@ -158,7 +159,7 @@ TEST(Int8Rows, AreMultiplesOfTheirScales) {
     std::fill_n(x.begin(), s.width, 0.0f); // A row without a scale.
     Quantized expected = quantize(x, s.width);
     Layout bytes = s.layout, scales{s.layout.rows};
-    bytes.line = kByteLine;
+    bytes.element = Element::I8;
     std::string from = blockedType(s.tokens, s.width, s.layout),
                 to = blockedType(s.tokens, s.width, bytes),
                 scale = blockedType(s.tokens, 1, scales);
@@ -169,16 +170,16 @@ TEST(Int8Rows, AreMultiplesOfTheirScales) {
         ", cols = 16, chunk = 1> slots [0, 1] : (" + from + ") -> (" + to +
         ", " + scale + ")\n return %y, %s : " + to + ", " + scale + "\n}\n";
     Guarded input(block(x, batch, s.tokens, s.width, s.layout));
-    for (const std::string &level : levels(Precision::Int8)) {
+    for (const std::string &level : levels(Element::I8)) {
       Kernel kernel(text, level);
       Guarded output = store(
-          Floats(blockedSize(batch, s.tokens, s.width, bytes), 1), kByteLine);
+          Floats(blockedSize(batch, s.tokens, s.width, bytes), 1), Element::I8);
       Guarded factors(Floats(blockedSize(batch, s.tokens, 1, scales), NAN));
       kernel.run({input.data(), output.data(), factors.data()}, batch, 3);
       EXPECT_TRUE(output.isIntact() && factors.isIntact());
       std::string what = level + " width " + std::to_string(s.width);
       expectSameBits(
-          unblock(load(output, kByteLine), batch, s.tokens, s.width, bytes),
+          unblock(load(output, Element::I8), batch, s.tokens, s.width, bytes),
           expected.values, what);
       expectSameBits(unblock(factors.values(), batch, s.tokens, 1, scales),
                      expected.scales, what + ", scales");

@@ -1,4 +1,4 @@
-//===- NarrowRowsTest.cpp - Rows and maps whose results are bf16 ----------===//
+//===- NarrowRowsTest.cpp - Rows and maps whose results are narrow --------===//
 //
 // Part of the vit project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,11 +17,12 @@
 using namespace test;
 
 namespace {
-/// `op` applied to f32 in blocks of `rows` rows, with a result of bf16.
+/// `op` applied to f32 in blocks of `rows` rows, with a result of `element`.
 std::string narrowText(const std::string &op, const std::string &options,
-                       int64_t tokens, int64_t width, Layout layout) {
+                       int64_t tokens, int64_t width, Layout layout,
+                       Element element) {
   std::string x = blockedType(tokens, width, layout);
-  layout.line = kNarrowLine;
+  layout.element = element;
   std::string y = blockedType(tokens, width, layout);
   return "func.func @f(%x: " + x + ") -> " + y + " {\n %y = " + op + " %x " +
          options + " tile<rows = " + std::to_string(layout.rows) +
@@ -31,16 +32,15 @@ std::string narrowText(const std::string &op, const std::string &options,
 }
 
 /// Runs a kernel of narrowText() and returns its result.
-Halves run(const Kernel &kernel, const Floats &x, int64_t batch, int64_t tokens,
-           int64_t width, Layout layout) {
+Floats run(const Kernel &kernel, const Floats &x, int64_t batch, int64_t tokens,
+           int64_t width, Layout layout, Element element) {
   Guarded input(block(x, batch, tokens, width, layout));
-  layout.line = kNarrowLine;
-  Guarded output = store(Floats(blockedSize(batch, tokens, width, layout), NAN),
-                         kNarrowLine);
+  layout.element = element;
+  Guarded output =
+      store(Floats(blockedSize(batch, tokens, width, layout), NAN), element);
   kernel.run({input.data(), output.data()}, batch, 3);
   EXPECT_TRUE(output.isIntact());
-  return toBf16(
-      unblock(load(output, kNarrowLine), batch, tokens, width, layout));
+  return unblock(load(output, element), batch, tokens, width, layout);
 }
 
 struct Shape {
@@ -48,8 +48,15 @@ struct Shape {
   Layout layout;
 };
 
-TEST(NarrowRows, LayerNormIsTheRoundedOne) {
-  for (const std::string &level : levels(Precision::Bf16))
+class NarrowRows : public testing::TestWithParam<Element> {};
+INSTANTIATE_TEST_SUITE_P(Elements, NarrowRows,
+                         testing::Values(Element::Bf16, Element::F16),
+                         [](const testing::TestParamInfo<Element> &info) {
+                           return nameOf(info.param);
+                         });
+
+TEST_P(NarrowRows, LayerNormIsTheRoundedOne) {
+  for (const std::string &level : levels(GetParam()))
     for (Shape s : std::initializer_list<Shape>{{33, 80, {16}},
                                                 {17, 75, {6, 25}},
                                                 {17, 144, {16, 48}},
@@ -68,50 +75,80 @@ TEST(NarrowRows, LayerNormIsTheRoundedOne) {
       }
       Kernel kernel(narrowText("kernel.rows normalize",
                                "epsilon 1.0e-6 groups 1", s.tokens, s.width,
-                               s.layout),
+                               s.layout, GetParam()),
                     level);
-      expectRounded(run(kernel, x, 2, s.tokens, s.width, s.layout), expected,
-                    5e-6, level + " width " + std::to_string(s.width));
+      expectRounded(run(kernel, x, 2, s.tokens, s.width, s.layout, GetParam()),
+                    GetParam(), expected, 5e-6,
+                    level + " width " + std::to_string(s.width));
     }
 }
 
-/// Whether the level rounds by vcvtneps2bf16, to which denormals are zero.
-bool flushesDenormals(const std::string &level) {
+/// Whether the level rounds to bf16 by vcvtneps2bf16, to which denormals are
+/// zero.
+bool flushesDenormals(const std::string &level, Element element) {
   using namespace vit::format;
   const Level *found = findLevel(Target::Cpu, level);
-  return found && found->features.has(Feature::Avx512bf16);
+  return element == Element::Bf16 && found &&
+         found->features.has(Feature::Avx512bf16);
 }
 
-TEST(NarrowRows, MapRoundsToNearestEven) {
-  Floats x = randomFloats(48, 1, 100);
-  auto fromBits = [](uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-  };
+float fromBits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/// Values at the borders of what rounding to bf16 or f16 tells apart.
+Floats specialValues(Element element) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  Floats special = {NAN, infinity, -infinity, 0, -0.0f,
-                    // The largest f32, which becomes infinite, and what does
-                    // not; a NaN whose upper bits are those of infinity.
-                    std::numeric_limits<float>::max(), fromBits(0x7f7f7fff),
-                    fromBits(0x7f800001), fromBits(0xff812345),
-                    // Middles: to even below and above; next to a middle.
-                    fromBits(0x3f808000), fromBits(0x3f818000),
-                    fromBits(0xbf807fff), fromBits(0xbf808001),
-                    // The least normal number, and denormals.
-                    fromBits(0x00800000), fromBits(0x007fffff),
-                    fromBits(0x80012345), fromBits(1)};
+  Floats values = {NAN, infinity, -infinity, 0, -0.0f,
+                   std::numeric_limits<float>::max(),
+                   // A NaN whose upper bits are those of infinity.
+                   fromBits(0x7f800001), fromBits(0xff812345),
+                   // The least normal number, and denormals.
+                   fromBits(0x00800000), fromBits(0x007fffff),
+                   fromBits(0x80012345), fromBits(1)};
+  Floats bf16 = {// The largest that does not become infinite.
+                 fromBits(0x7f7f7fff),
+                 // Middles: to even below and above; next to a middle.
+                 fromBits(0x3f808000), fromBits(0x3f818000),
+                 fromBits(0xbf807fff), fromBits(0xbf808001)};
+  Floats f16 = {// The largest that does not become a NaN, and the next one.
+                65504, fromBits(0x477fefff), 65520, -65520, 65536, -1e6f,
+                // Middles of normal numbers, and next to them.
+                0x1.002p0f, 0x1.006p0f, -0x1.001ffep0f, -0x1.002002p0f,
+                // The least normal number of f16, below it, and subnormals.
+                0x1p-14f, 0x1.ff8p-15f, 0x1.ffcp-15f, 0x1.ffap-15f, 0x1p-24f,
+                -0x1.8p-24f, 0x1.400002p-23f, 0x1p-25f, -0x1.000002p-25f,
+                0x1p-26f};
+  const Floats &own = element == Element::F16 ? f16 : bf16;
+  values.insert(values.end(), own.begin(), own.end());
+  return values;
+}
+
+TEST_P(NarrowRows, MapRoundsToNearestEven) {
+  Floats x = randomFloats(48, 1, 100);
+  Floats special = specialValues(GetParam());
   x.insert(x.end(), special.begin(), special.end());
-  for (const std::string &level : levels(Precision::Bf16)) {
-    Halves expected = toBf16(x);
-    if (flushesDenormals(level))
+  constexpr int64_t width = 16;
+  x.resize((x.size() + width - 1) / width * width, 1);
+  auto tokens = int64_t(x.size()) / width;
+  for (const std::string &level : levels(GetParam())) {
+    Floats expected = roundFor(x, GetParam());
+    if (flushesDenormals(level, GetParam()))
       for (size_t i = 0; i < x.size(); ++i)
         if (std::fpclassify(x[i]) == FP_SUBNORMAL)
-          expected[i] = toBf16(std::copysign(0.0f, x[i]));
-    Kernel kernel(narrowText("kernel.map", "", 5, int64_t(x.size() / 5), {4}),
+          expected[i] = std::copysign(0.0f, x[i]);
+    Kernel kernel(narrowText("kernel.map", "", tokens, width, {4}, GetParam()),
                   level);
-    EXPECT_EQ(run(kernel, x, 1, 5, int64_t(x.size() / 5), {4}), expected)
-        << level;
+    Floats actual = run(kernel, x, 1, tokens, width, {4}, GetParam());
+    for (size_t i = 0; i < x.size(); ++i) {
+      // Any NaN of f16 will do.
+      bool isSame = GetParam() == Element::F16 && std::isnan(expected[i])
+                        ? std::isnan(actual[i])
+                        : memcmp(&actual[i], &expected[i], sizeof(float)) == 0;
+      EXPECT_TRUE(isSame) << level << " " << x[i] << " became " << actual[i];
+    }
   }
 }
 

@@ -19,7 +19,7 @@ using namespace test;
 
 Guarded GemmShape::pack(const Floats &weight) const {
   return store(panels(weight, out, in, cols, outGroup, inGroup, interleave()),
-               inLine);
+               inElement);
 }
 
 std::string GemmShape::name() const {
@@ -27,7 +27,7 @@ std::string GemmShape::name() const {
          std::to_string(out) + "_rows" + std::to_string(rows) + "_groups" +
          std::to_string(inGroup) + "_" + std::to_string(outGroup) +
          (transposed ? "_transposed" : "") +
-         (inLine != outLine ? "_mixed" : "");
+         (inElement != outElement ? "_mixed" : "");
 }
 
 std::string test::gemmText(const GemmShape &s, const std::string &extras,
@@ -38,8 +38,7 @@ std::string test::gemmText(const GemmShape &s, const std::string &extras,
   // x W uses the panels of x W^T's weight, with the dimensions exchanged.
   std::string w =
       "tensor<" + std::to_string(s.transposed ? s.in : s.out) + "x" +
-      std::to_string(s.transposed ? s.out : s.in) +
-      (s.interleave() > 1 ? "xbf16" : "xf32") +
+      std::to_string(s.transposed ? s.out : s.in) + "x" + nameOf(s.inElement) +
       ", #kernel.panels<cols = " + std::to_string(s.cols) +
       ", out_group = " + std::to_string(s.transposed ? s.inGroup : s.outGroup) +
       ", in_group = " + std::to_string(s.transposed ? s.outGroup : s.inGroup) +
@@ -93,12 +92,12 @@ static std::string sumRegion(size_t extras) {
          " : f32 }";
 }
 
-/// Expects `values`, which are bf16 if `line` says so.
-static void expectResult(const Floats &values, int64_t line,
+/// Expects `values`, which were rounded to `element`.
+static void expectResult(const Floats &values, Element element,
                          const std::vector<double> &expected, double tolerance,
                          const std::string &what) {
-  if (line == kNarrowLine)
-    expectRounded(toBf16(values), expected, tolerance, what);
+  if (isNarrowFloat(element))
+    expectRounded(values, element, expected, tolerance, what);
   else
     expectClose(values, expected, tolerance, what);
 }
@@ -110,13 +109,13 @@ static Floats runGemm(const Kernel &kernel, const GemmShape &s, int64_t batch,
   for (int64_t parts : {1, 2, 5, 13}) {
     Guarded output =
         store(Floats(blockedSize(batch, s.tokens, s.out, s.result()), NAN),
-              s.outLine);
+              s.outElement);
     std::vector<float *> arguments = inputs;
     arguments.push_back(output.data());
     kernel.run(arguments, batch, parts);
     EXPECT_TRUE(output.isIntact());
     Floats y =
-        unblock(load(output, s.outLine), batch, s.tokens, s.out, s.result());
+        unblock(load(output, s.outElement), batch, s.tokens, s.out, s.result());
     if (parts == 1)
       first = y;
     expectSameBits(y, first, "split in " + std::to_string(parts));
@@ -133,7 +132,7 @@ Floats test::checkGemm(const GemmShape &s, const std::string &level,
   int64_t perImage = std::max<int64_t>(s.tokens, 1);
 
   Floats w = roundFor(randomFloats(s.out * s.in, 1, 1 / std::sqrt(float(s.in))),
-                      s.inLine);
+                      s.inElement);
   Floats bias = randomFloats(s.out, 2);
   Floats position = randomFloats(perImage * s.out, 3);
   Guarded packed = s.pack(w);
@@ -143,7 +142,7 @@ Floats test::checkGemm(const GemmShape &s, const std::string &level,
   for (int64_t batch : batches) {
     int64_t rows = batch * perImage;
     // Image 0 is the same in every batch.
-    Floats x = roundFor(randomFloats(rows * s.in, 4), s.inLine);
+    Floats x = roundFor(randomFloats(rows * s.in, 4), s.inElement);
     Floats r = randomFloats(rows * s.out, 5);
     std::vector<double> expected = product(x, w, rows, s.in, s.out);
     for (int64_t i = 0; i < rows; ++i)
@@ -151,7 +150,8 @@ Floats test::checkGemm(const GemmShape &s, const std::string &level,
         expected[i * s.out + o] +=
             double(bias[o]) + r[i * s.out + o] +
             (table ? position[i % s.tokens * s.out + o] : 0);
-    Guarded input = store(block(x, batch, s.tokens, s.in, s.input()), s.inLine);
+    Guarded input =
+        store(block(x, batch, s.tokens, s.in, s.input()), s.inElement);
     Guarded residual(block(r, batch, s.tokens, s.out, extraLayout));
     std::vector<float *> arguments{input.data(), packed.data(),
                                    biasBuffer.data()};
@@ -160,7 +160,7 @@ Floats test::checkGemm(const GemmShape &s, const std::string &level,
     arguments.push_back(residual.data());
     std::string what = level + ", batch " + std::to_string(batch);
     last = runGemm(kernel, s, batch, arguments);
-    expectResult(last, s.outLine, expected, 1e-5, what);
+    expectResult(last, s.outElement, expected, 1e-5, what);
     // randomFloats is sequential, so the first image has the same values.
     Floats image(last.begin(), last.begin() + perImage * s.out);
     if (firstImage.empty())
@@ -228,8 +228,8 @@ void test::attend(const Floats &q, const Floats &k, const Floats &v,
         }
         for (double &x : row) {
           x = std::exp(x - largest);
-          if (s.line == kNarrowLine)
-            x = rounded({float(x)})[0];
+          x = s.element == Element::F32 ? x
+                                        : roundFor({float(x)}, s.element)[0];
           sum += x;
         }
         for (int64_t j = 0; j < K; ++j) {
@@ -250,7 +250,7 @@ static std::vector<Guarded> storeOperands(const Floats &q, const Floats &k,
   std::vector<Guarded> inputs;
   auto add = [&](const Floats &values, int64_t tokens, int64_t width) {
     inputs.push_back(
-        store(block(values, batch, tokens, width, s.layout()), s.line));
+        store(block(values, batch, tokens, width, s.layout()), s.element));
   };
   if (!s.fused) {
     add(q, s.tokens, W);
@@ -275,7 +275,7 @@ runAttention(const Kernel &kernel, const AttentionShape &s, int64_t batch,
   for (int64_t parts : {1, 2, 5}) {
     Guarded output =
         store(Floats(blockedSize(batch, s.tokens, s.width(), s.result()), NAN),
-              s.result().line);
+              s.result().element);
     Guarded p(s.probabilities ? batch * s.heads * s.tokens * s.keyTokens() : 0,
               NAN);
     std::vector<float *> arguments = inputs;
@@ -285,7 +285,7 @@ runAttention(const Kernel &kernel, const AttentionShape &s, int64_t batch,
     kernel.run(arguments, batch, parts);
     EXPECT_TRUE(output.isIntact());
     EXPECT_TRUE(p.isIntact());
-    Floats y = unblock(load(output, s.result().line), batch, s.tokens,
+    Floats y = unblock(load(output, s.result().element), batch, s.tokens,
                        s.width(), s.result());
     if (parts == 1)
       first = {y, p.values()};
@@ -302,9 +302,9 @@ Floats test::checkAttention(const AttentionShape &s, const std::string &level,
   for (int64_t batch : {1, 3}) {
     size_t queries = batch * s.tokens * s.width(),
            keys = batch * s.keyTokens() * s.width();
-    Floats q = roundFor(randomFloats(queries, 1, 2), s.line),
-           k = roundFor(randomFloats(keys, 2, 2), s.line),
-           v = roundFor(randomFloats(keys, 3), s.line),
+    Floats q = roundFor(randomFloats(queries, 1, 2), s.element),
+           k = roundFor(randomFloats(keys, 2, 2), s.element),
+           v = roundFor(randomFloats(keys, 3), s.element),
            bias = randomFloats(s.bias ? s.heads * s.tokens * s.keyTokens() : 0,
                                4, 2);
     std::vector<double> expected, probabilities;
@@ -317,7 +317,7 @@ Floats test::checkAttention(const AttentionShape &s, const std::string &level,
     if (s.bias)
       arguments.push_back(biasBuffer.data());
     auto [y, p] = runAttention(kernel, s, batch, arguments);
-    expectResult(y, s.result().line, expected, tolerance.result,
+    expectResult(y, s.result().element, expected, tolerance.result,
                  level + " result");
     if (s.probabilities)
       expectClose(p, probabilities, tolerance.probabilities,

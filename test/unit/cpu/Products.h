@@ -19,11 +19,11 @@ struct GemmShape {
   int64_t rows, cols, tileCols, chunk;
   int64_t inGroup = 0, outGroup = 0;
   bool transposed = false; ///< the weight has shape [in, out]
-  int64_t inLine = 16, outLine = 16;
+  Element inElement = Element::F32, outElement = Element::F32;
 
-  Layout input() const { return {rows, inGroup, inLine}; }
-  Layout result() const { return {rows, outGroup, outLine}; }
-  int64_t interleave() const { return inLine / 16; }
+  Layout input() const { return {rows, inGroup, inElement}; }
+  Layout result() const { return {rows, outGroup, outElement}; }
+  int64_t interleave() const { return input().line() / 16; }
   /// The weight [out, in] as the kernel reads it.
   Guarded pack(const Floats &weight) const;
   std::string name() const;
@@ -48,24 +48,26 @@ struct AttentionShape {
   double scale;
   int64_t keys = 0; ///< tokens of k and v; 0: as many as of q
   bool bias = false;
-  int64_t line = 16;
-  int64_t resultLine = 0; ///< 0: that of the operands
+  bool wideResult = false; ///< of f32, whatever the operands are
+  Element element = Element::F32;
 
-  Layout layout() const { return layoutOf(line); }
-  Layout result() const { return layoutOf(resultLine ? resultLine : line); }
+  Layout layout() const { return layoutOf(element); }
+  Layout result() const {
+    return layoutOf(wideResult ? Element::F32 : element);
+  }
   int64_t width() const { return heads * headDim; }
   int64_t keyTokens() const { return keys ? keys : tokens; }
   std::string name() const;
 
 private:
-  Layout layoutOf(int64_t channels) const {
-    return {rows, headDim % line == 0 ? 0 : headDim, channels};
+  Layout layoutOf(Element type) const {
+    return {rows, headDim % lineOf(element) == 0 ? 0 : headDim, type};
   }
 };
 
 std::string attentionText(const AttentionShape &shape);
 /// Softmax(scale q k^T + bias) v in double; q, k and v have shape [batch,
-/// tokens, width]. With lines of bf16 the exponentials are rounded.
+/// tokens, width]. Exponentials are rounded as the operands are.
 void attend(const Floats &q, const Floats &k, const Floats &v,
             const Floats &bias, const AttentionShape &shape, int64_t batch,
             std::vector<double> &result, std::vector<double> &probabilities);
