@@ -68,11 +68,12 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
     to a multiple of 16 as in `#kernel.blocked`.
 
     `interleave` neighbouring inputs are side by side, as the instructions that
-    multiply narrow types read them: `[out/cols][in/interleave][cols][interleave]`,
-    with inputs padded to a multiple of 16 * interleave.
+    multiply narrow types read them: `[out/cols][in/interleave][cols][interleave]`.
+    Inputs are padded to lines of 64 bytes, as in `#kernel.blocked`.
 
     Panels of one column are the weight itself, row-major, with both dimensions
-    padded: `[out][in]`. GPUs read weights of bf16 in this layout.
+    padded to a multiple of 16: `[out][in]`. GPUs read weights of f16 and bf16 in
+    this layout.
 
     If `transposed`, panels divide the inputs: `[in/cols][out][cols]`. This is for
     products with the transposed weight (the gradient of a layer's input).

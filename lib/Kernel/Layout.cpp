@@ -41,9 +41,10 @@ static int64_t getElements(ArrayRef<int64_t> shape, Type element,
       std::swap(columns, depth);
       std::swap(columnGroup, depthGroup);
     }
+    // As a row of the other operand; panels of one column are for GPUs.
+    int64_t pad = panels.getCols() == 1 ? kChannelPad : lineElements(element);
     return paddedChannels(columns, columnGroup) *
-           (paddedChannels(depth, depthGroup,
-                           kChannelPad * panels.getInterleave()) +
+           (paddedChannels(depth, depthGroup, pad) +
             (panels.getInterleave() == 1 ? 0 : extraDepth(element)));
   }
   if (auto channels = dyn_cast_or_null<ChannelsAttr>(encoding))

@@ -241,34 +241,36 @@ static void forEachRun(const Form &form, int64_t begin, int64_t count,
 // Derive and restore
 //===----------------------------------------------------------------------===//
 
-/// What panels are transposed by: an element of f32, or the neighbouring depths
-/// of a narrower type that lie side by side.
-using Unit = uint32_t;
-using Vec4 = Unit __attribute__((vector_size(16)));
+/// Four of what panels are transposed by: an element, or the neighbouring
+/// depths of a narrower type that lie side by side.
+template <typename Unit>
+using Vec4 = Unit __attribute__((vector_size(4 * sizeof(Unit))));
 
 /// Writes the transpose of four rows of four, `stride` apart, to four columns.
+template <typename Unit>
 static void transpose4(unsigned char *to, int64_t toStride, const Unit *from,
                        int64_t stride) {
-  Vec4 a, b, c, d;
+  Vec4<Unit> a, b, c, d;
   std::memcpy(&a, from, sizeof a);
   std::memcpy(&b, from + stride, sizeof b);
   std::memcpy(&c, from + 2 * stride, sizeof c);
   std::memcpy(&d, from + 3 * stride, sizeof d);
-  Vec4 lowAb = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  Vec4 lowCd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  Vec4 highAb = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  Vec4 highCd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  Vec4 columns[4] = {__builtin_shufflevector(lowAb, lowCd, 0, 1, 4, 5),
-                     __builtin_shufflevector(lowAb, lowCd, 2, 3, 6, 7),
-                     __builtin_shufflevector(highAb, highCd, 0, 1, 4, 5),
-                     __builtin_shufflevector(highAb, highCd, 2, 3, 6, 7)};
+  Vec4<Unit> lowAb = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  Vec4<Unit> lowCd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  Vec4<Unit> highAb = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  Vec4<Unit> highCd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  Vec4<Unit> columns[4] = {__builtin_shufflevector(lowAb, lowCd, 0, 1, 4, 5),
+                           __builtin_shufflevector(lowAb, lowCd, 2, 3, 6, 7),
+                           __builtin_shufflevector(highAb, highCd, 0, 1, 4, 5),
+                           __builtin_shufflevector(highAb, highCd, 2, 3, 6, 7)};
   for (int i = 0; i < 4; ++i)
-    std::memcpy(to + i * toStride, &columns[i], sizeof(Vec4));
+    std::memcpy(to + i * toStride, &columns[i], sizeof(columns[i]));
 }
 
 /// Sixteen whole rows that are one vector of a panel of units: reads sixteen
 /// streams and writes whole cache lines, which is several times faster than row
 /// by row.
+template <typename Unit>
 static void derivePanelVector(const Form &form, unsigned char *target,
                               const unsigned char *source, ElementType type,
                               int64_t row) {
@@ -303,11 +305,16 @@ static void derivePanelVector(const Form &form, unsigned char *target,
   }
 }
 
+static size_t unitBytes(const Form &form) {
+  return sizeOf(form.type) * size_t(form.interleave);
+}
+
 /// Whether derivePanelVector can do the rows from `row` on.
 static bool isPanelVector(const Form &form, int64_t row) {
   int64_t group = form.outGroup == 0 ? form.rows : form.outGroup;
   return form.kind == FormKind::Panels && form.cols % kPanelGranule == 0 &&
-         sizeOf(form.type) * size_t(form.interleave) == sizeof(Unit) &&
+         (unitBytes(form) == sizeof(uint32_t) ||
+          unitBytes(form) == sizeof(uint16_t)) &&
          row % group % kPanelGranule == 0 &&
          row % group + kPanelGranule <= group;
 }
@@ -423,7 +430,10 @@ void derive(const Form &form, void *target, const void *source,
     int64_t part = count;
     if (begin % form.width == 0 && count >= vector &&
         isPanelVector(form, row)) {
-      derivePanelVector(form, out, in, sourceType, row);
+      auto *deriveVector = unitBytes(form) == sizeof(uint32_t)
+                               ? derivePanelVector<uint32_t>
+                               : derivePanelVector<uint16_t>;
+      deriveVector(form, out, in, sourceType, row);
       part = vector;
     } else {
       // A row at a time, since the next ones may be a vector of a panel.

@@ -84,23 +84,23 @@ struct RelativePositions {
 ///
 ///   RowMajor  r * width + k
 ///   Channels  r * pad(width, inGroup, 16) + c(k, inGroup, 16)
-///   Panels    p * cols * pad(width, inGroup, 16 v) + (d / v * w + q % cols) *
-///   v
+///   Panels    p * cols * pad(width, inGroup, l) + (d / v * w + q % cols) * v
 ///               + d % v
-///             with v = interleave, d = c(k, inGroup, 16 v), q = c(r, outGroup,
-///             16), p = q / cols and w, the width of panel p: cols, or for the
-///             last panel what is left of pad(rows, outGroup, 16).
+///             with v = interleave, l the elements of a line of 64 bytes (cols
+///             = 1: 16), d = c(k, inGroup, l), q = c(r, outGroup, 16), p = q /
+///             cols and w, the width of panel p: cols, or for the last panel
+///             what is left of pad(rows, outGroup, 16).
 ///
-/// So a vector of 16 v depths is a line of 64 bytes where v elements have 32
-/// bits. Panels of I8 hold multiples of the scale of their row, its largest
-/// magnitude / 127, rounded to nearest even. If v is 4, behind the depths of
-/// each panel follows a word of 32 bits for each of its columns, -128 times the
-/// sum of the column: the sums of products that add 128 to the other operand
-/// begin there. Rows of I8 (cols = 1, v = 1) have no such word.
-/// RowScales are the scales, [width], of a source [width, depth]. Both first
-/// multiply the elements of a row by `migration`, if that is not null. All
-/// other elements are zero. Resample and RelativePositions are row-major, too;
-/// rows and width are those of the result.
+/// So depths are padded as rows of the other operand are on CPUs. Panels of I8
+/// hold multiples of the scale of their row, its largest magnitude / 127,
+/// rounded to nearest even. If v is 4, behind the depths of each panel follows
+/// a word of 32 bits for each of its columns, -128 times the sum of the column:
+/// the sums of products that add 128 to the other operand begin there. Rows of
+/// I8 (cols = 1, v = 1) have no such word. RowScales are the scales, [width],
+/// of a source [width, depth]. Both first multiply the elements of a row by
+/// `migration`, if that is not null. All other elements are zero. Resample and
+/// RelativePositions are row-major, too; rows and width are those of the
+/// result.
 struct Form {
   FormKind kind = FormKind::RowMajor;
   ElementType type = ElementType::F32; ///< of the form; isFloat, or I8 panels
@@ -119,7 +119,12 @@ struct Form {
 
   int64_t sourceElements() const;
   /// What the channels of each group are padded to a multiple of.
-  int64_t channelPad() const { return kChannelPad * interleave; }
+  int64_t channelPad() const {
+    constexpr int64_t lineBytes = 64;
+    return kind == FormKind::Panels && cols != 1
+               ? lineBytes / int64_t(sizeOf(type))
+               : kChannelPad;
+  }
 };
 
 /// Returns the form that verified metadata describes. It points to the

@@ -76,27 +76,27 @@ static constexpr FeatureSet kAmxFeatures =
 // widened, which is exact: f16 and bf16 to f32, i8 to i16 on CPUs and to f32 on
 // GPUs.
 static constexpr Product kAvx2Products[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
-                                            {kF16, kF16, kF32, 1, 8, 1, 2},
+                                            {kF16, kF16, kF32, 1, 8, 1, 1},
                                             {kBf16, kBf16, kF32, 1, 8, 1, 2},
                                             {kI8, kI8, kI32, 1, 8, 1, 4}};
 static constexpr Product kAvxVnniProducts[] = {{kF32, kF32, kF32, 1, 8, 1, 1},
-                                               {kF16, kF16, kF32, 1, 8, 1, 2},
+                                               {kF16, kF16, kF32, 1, 8, 1, 1},
                                                {kBf16, kBf16, kF32, 1, 8, 1, 2},
                                                {kI8, kI8, kI32, 1, 8, 4, 4}};
 static constexpr Product kAvx512Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
-                                              {kF16, kF16, kF32, 1, 16, 1, 2},
+                                              {kF16, kF16, kF32, 1, 16, 1, 1},
                                               {kBf16, kBf16, kF32, 1, 16, 1, 2},
                                               {kI8, kI8, kI32, 1, 16, 1, 4}};
 static constexpr Product kVnniProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
-                                            {kF16, kF16, kF32, 1, 16, 1, 2},
+                                            {kF16, kF16, kF32, 1, 16, 1, 1},
                                             {kBf16, kBf16, kF32, 1, 16, 1, 2},
                                             {kI8, kI8, kI32, 1, 16, 4, 4}};
 static constexpr Product kBf16Products[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
-                                            {kF16, kF16, kF32, 1, 16, 1, 2},
+                                            {kF16, kF16, kF32, 1, 16, 1, 1},
                                             {kBf16, kBf16, kF32, 1, 16, 2, 2},
                                             {kI8, kI8, kI32, 1, 16, 4, 4}};
 static constexpr Product kAmxProducts[] = {{kF32, kF32, kF32, 1, 16, 1, 1},
-                                           {kF16, kF16, kF32, 1, 16, 1, 2},
+                                           {kF16, kF16, kF32, 1, 16, 1, 1},
                                            {kBf16, kBf16, kF32, 16, 16, 32, 2},
                                            {kI8, kI8, kI32, 16, 16, 64, 4}};
 /// mma.sync m16n8k8 and m16n8k16, and dp4a.

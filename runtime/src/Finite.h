@@ -31,9 +31,12 @@ bool areFinite(const void *values, uint64_t count, Bits exponent) {
 inline bool areFinite(const void *values, uint64_t count) {
   return areFinite<uint32_t>(values, count, 0x7f800000);
 }
-/// The same of `bytes` of bf16.
+/// The same of `bytes` of bf16, and of f16.
 inline bool areBrainFinite(const void *values, uint64_t bytes) {
   return areFinite<uint16_t>(values, bytes / sizeof(uint16_t), 0x7f80);
+}
+inline bool areHalfFinite(const void *values, uint64_t bytes) {
+  return areFinite<uint16_t>(values, bytes / sizeof(uint16_t), 0x7c00);
 }
 
 } // namespace vit::runtime

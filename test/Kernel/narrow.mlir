@@ -3,6 +3,7 @@
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow,vit-convert-to-kernels))' | FileCheck %s --check-prefix=CONVERT
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow,vit-convert-to-kernels,vit-fuse,vit-tile{level=avx512_bf16},vit-layout))' | FileCheck %s
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow,vit-convert-to-kernels,vit-fuse,vit-tile{level=amx},vit-layout))' | FileCheck %s --check-prefix=AMX
+// RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow{precision=f16},vit-convert-to-kernels,vit-fuse,vit-tile{level=avx512},vit-layout))' | FileCheck %s --check-prefix=F16
 // RUN: vit-opt %s -p 'builtin.module(func.func(vit-narrow{precision=int8},vit-convert-to-kernels,vit-fuse,vit-tile{level=avx512_vnni},vit-layout))' | FileCheck %s --check-prefix=INT8
 
 vit.parameter @q : tensor<96x40xf32>
@@ -35,6 +36,14 @@ vit.parameter @o : tensor<40x96xf32>
 // CHECK:         -> tensor<?x7x40xf32, #kernel.blocked<rows = [[R]]>>
 
 // AMX:           kernel.gemm {{.*}} tile<rows = 16, cols = 64
+// F16 is the same, but for panels that are not interleaved.
+// F16-LABEL: func.func @block
+// F16:         kernel.rows normalize
+// F16:         -> tensor<?x7x40xf16, #kernel.blocked<rows = [[R:[0-9]+]]>>
+// F16:         kernel.derive {{.*}} -> tensor<288x40xf16, #kernel.panels<cols = 64, out_group = 48>>
+// F16:         kernel.attention {{.*}} -> tensor<?x7x96xf16, #kernel.blocked<rows = [[R]], group = 48>>
+// F16:         kernel.derive {{.*}} -> tensor<40x96xf16, #kernel.panels<cols = 64, in_group = 48>>
+
 // INT8-LABEL: func.func @block
 // One quantization for three products, which are one.
 // INT8:          %[[Q:.+]], %[[S:.+]] = kernel.quantize {{.*}} -> (tensor<?x7x40xi8, #kernel.blocked<rows = 7>>, tensor<?x7x1xf32, #kernel.blocked<rows = 7>>)

@@ -1,9 +1,12 @@
-// How each level multiplies bf16.
+// How each level multiplies bf16 and f16.
 
 // RUN: vit-opt %s --vit-emit-cpu=level=amx | FileCheck %s --check-prefixes=CHECK,AMX
 // RUN: vit-opt %s --vit-emit-cpu=level=avx512_bf16 | FileCheck %s --check-prefixes=CHECK,DOT
 // RUN: vit-opt %s --vit-emit-cpu=level=avx512 | FileCheck %s --check-prefixes=CHECK,WIDE
 // RUN: vit-opt %s --vit-emit-cpu=level=avx2 | FileCheck %s --check-prefixes=CHECK,WIDE
+// RUN: sed -e s/xbf16/xf16/ -e 's/, interleave = 2//' %s > %t.mlir
+// RUN: vit-opt %t.mlir --vit-emit-cpu=level=amx | FileCheck %s --check-prefix=F16
+// RUN: vit-opt %t.mlir --vit-emit-cpu=level=avx2 | FileCheck %s --check-prefix=F16
 // RUN: vit-opt %s '--vit-emit-cpu=level=amx expand-tiles=true' | FileCheck %s --check-prefix=EXPANDED
 
 !x = tensor<?x17x64xbf16, #kernel.blocked<rows = 16>>
@@ -43,6 +46,8 @@
 // DOT:           vector.store %{{.+}}, %[[Y]][{{.*}}] : memref<?xbf16>, vector<16xbf16>
 
 // WIDE-NOT:  call_intrinsic
+// The input is widened in scratch, once for all columns.
+// WIDE:        arith.extf {{.*}} : vector<16xbf16> to vector<16xf32>
 // WIDE:        vector.load %[[W]][{{.*}}] : memref<?xbf16>, vector<32xbf16>
 // WIDE:        arith.shli
 // WIDE:        arith.andi
@@ -50,6 +55,23 @@
 // WIDE:        arith.negf
 // WIDE-NOT:  arith.truncf {{.*}} to vector<16xbf16>
 // WIDE:        arith.trunci {{.*}} : vector<16xi32> to vector<16xi16>
+
+// No level multiplies f16: the input is widened in scratch, a vector of the
+// panel where it is loaded. What is beyond the range is replaced by a NaN.
+// F16:       func.func @gemm_0(%[[X:[^:]+]]: memref<?xf16>, %[[W:[^:]+]]: memref<?xf16>,
+// F16-NOT:   call_intrinsic
+// F16:         memref.view %{{.+}} : memref<?xi8> to memref<?xf32>
+// F16:         %[[HALVES:.+]] = vector.load %[[X]][{{.*}}] : memref<?xf16>, vector<16xf16>
+// F16:         %[[LEFT:.+]] = arith.extf %[[HALVES]] : vector<16xf16> to vector<16xf32>
+// F16:         vector.store %[[LEFT]], %{{.+}} : memref<?xf32>, vector<16xf32>
+// F16:         %[[RIGHT:.+]] = vector.load %[[W]][{{.*}}] : memref<?xf16>, vector<16xf16>
+// F16:         arith.extf %[[RIGHT]]
+// F16:         memref.load %{{.+}} : memref<?xf32>
+// F16:         vector.fma
+// F16:         arith.negf
+// F16:         arith.cmpf olt, {{.*}} : vector<16xf32>
+// F16:         arith.select
+// F16:         arith.truncf {{.*}} to vector<16xf16>
 
 // EXPANDED-LABEL: func.func @gemm_0
 // EXPANDED-DAG: memref.alloca() {{.*}} : memref<2048xf32>

@@ -29,9 +29,14 @@ inline constexpr int64_t kSlotAlignment = 64;
 /// Bytes of a line: consecutive channels of one row of a blocked activation.
 inline constexpr int64_t kLineBytes = 64;
 
+/// Elements of a line.
+inline int64_t lineElements(Type element) {
+  return kLineBytes * 8 / element.getIntOrFloatBitWidth();
+}
+
 /// Channels of a line, to a multiple of which a blocked activation is padded.
 inline int64_t lineChannels(RankedTensorType type) {
-  return kLineBytes * 8 / type.getElementTypeBitWidth();
+  return lineElements(type.getElementType());
 }
 
 /// Whether `element` is one of the float types of 16 bits to which operands of
@@ -40,10 +45,17 @@ inline bool isNarrowFloat(Type element) {
   return element.isF16() || element.isBF16();
 }
 
-/// Neighbouring inputs that lie side by side in panels of `element`: so many
-/// have 32 bits.
-inline int64_t interleaveOf(Type element) {
+/// Elements of `element` that have 32 bits, a word.
+inline int64_t wordElements(Type element) {
   return 32 / element.getIntOrFloatBitWidth();
+}
+
+/// Neighbouring inputs that lie side by side in panels of `element`: those of a
+/// word, as instructions read them that multiply bf16 and i8. Those of f16,
+/// which have to be widened, are not interleaved: vcvtph2ps takes neighbouring
+/// elements, the columns of one input.
+inline int64_t interleaveOf(Type element) {
+  return element.isF16() ? 1 : wordElements(element);
 }
 
 /// Depths that follow those of the inputs in panels of `element` with

@@ -109,18 +109,17 @@ void NarrowAttention::packKeys(const PackedHead &keys) {
       offsets.push_back(
           keys.getToken(b.add(b.mul(vector, kVectorLanes), lane)));
     b.loop(0, headLines(), [&](Value part) {
-      Value from = b.mul(part, key.lineElements());
-      SmallVector<Value> words;
-      for (Value offset : offsets)
-        words.push_back(b.bitcast(b.loadLine(keys.buffer, b.add(offset, from)),
-                                  b.getF32Type()));
       Value to = b.add(b.mul(part, depths() * keyRow()),
                        b.mul(vector, packedVector()));
-      for (Value word : transposeVectors(b, words)) {
-        auto [first, second] = widenPairs(b, b.bitcast(word, element));
-        b.store(first, packedKeys, to);
-        b.store(second, packedKeys, b.add(to, keyRow()));
-        to = b.add(to, 2 * keyRow());
+      for (int64_t first = 0; first < line(); first += kVectorLanes) {
+        Value from = b.add(b.mul(part, key.lineElements()), first);
+        SmallVector<Value> rows;
+        for (Value offset : offsets)
+          rows.push_back(b.load(keys.buffer, b.add(offset, from)));
+        for (Value depth : transposeVectors(b, rows)) {
+          b.store(depth, packedKeys, to);
+          to = b.add(to, keyRow());
+        }
       }
     });
   });

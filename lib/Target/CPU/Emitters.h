@@ -332,9 +332,8 @@ SmallVector<Value> emitTile(KernelBuilder &b, const Tile &tile,
                             function_ref<void(Value)> onStep = nullptr,
                             ArrayRef<Value> start = {});
 
-/// The first and the second f32 of each of 16 pairs of f16 or bf16, which are
-/// neighbours in the vector `pairs`.
-std::pair<Value, Value> widenPairs(KernelBuilder &b, Value pairs);
+/// The two f32 of each word of a vector of pairs of bf16.
+std::pair<Value, Value> widenPairs(KernelBuilder &b, Value words);
 
 /// The line of pairs of `first` and `second`, vectors of f32, rounded to the
 /// elements of `buffer`, bf16.

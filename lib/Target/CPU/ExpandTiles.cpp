@@ -124,8 +124,7 @@ Value Expansion::flush(Value vector) {
 }
 
 std::pair<Value, Value> Expansion::widenPairs(Value words) {
-  auto [first, second] =
-      mlir::vit::cpu::widenPairs(b, b.bitcast(words, b.getBF16Type()));
+  auto [first, second] = mlir::vit::cpu::widenPairs(b, words);
   return {flush(first), flush(second)};
 }
 

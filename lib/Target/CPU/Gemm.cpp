@@ -39,7 +39,7 @@ static int64_t unrolledDepth(int64_t depth) {
   return depth;
 }
 
-/// Adds the products of one depth of f32.
+/// Adds the products of one depth of f32, or of f16 by f32.
 static void multiplyDepth(KernelBuilder &b, const Tile &tile, Value left,
                           Value right, int64_t depth,
                           MutableArrayRef<Value> sums) {
@@ -59,20 +59,7 @@ static void multiplyDepth(KernelBuilder &b, const Tile &tile, Value left,
 }
 
 std::pair<Value, Value> mlir::vit::cpu::widenPairs(KernelBuilder &b,
-                                                   Value pairs) {
-  auto type = cast<VectorType>(pairs.getType());
-  if (type.getElementType().isF16()) {
-    // vcvtph2ps takes neighbouring elements.
-    Value wide = arith::ExtFOp::create(b, type.clone(b.getF32Type()), pairs);
-    auto everySecond = [&](int64_t lane) {
-      SmallVector<int64_t> lanes;
-      for (; lane < type.getNumElements(); lane += 2)
-        lanes.push_back(lane);
-      return b.shuffle(wide, wide, lanes);
-    };
-    return {everySecond(0), everySecond(1)};
-  }
-  Value words = b.bitcast(pairs, b.getI32Type());
+                                                   Value words) {
   auto all = [&](uint32_t value) {
     return b.splatBits(words.getType(), static_cast<int32_t>(value));
   };
@@ -126,10 +113,10 @@ private:
   KernelBuilder &b;
 };
 
-/// Pairs of f16 or bf16 that are widened to f32.
-class Widened : public WordProduct {
+/// Pairs of bf16 that are widened to f32.
+class Bf16Widened : public WordProduct {
 public:
-  Widened(KernelBuilder &b, Type element) : b(b), element(element) {}
+  explicit Bf16Widened(KernelBuilder &b) : b(b) {}
   SmallVector<Value> prepareRight(Value words) override { return widen(words); }
   SmallVector<Value> prepareLeft(Value words) override { return widen(words); }
   Value addTo(Value sum, ArrayRef<Value> left, ArrayRef<Value> right) override {
@@ -138,11 +125,10 @@ public:
 
 private:
   SmallVector<Value> widen(Value words) {
-    auto [first, second] = widenPairs(b, b.bitcast(words, element));
+    auto [first, second] = widenPairs(b, words);
     return {first, second};
   }
   KernelBuilder &b;
-  Type element;
 };
 
 /// Four i8 by vpdpbusd, whose left operand is unsigned: 128 was added to it
@@ -195,10 +181,10 @@ private:
 
 std::unique_ptr<WordProduct> WordProduct::get(KernelBuilder &b, Type element) {
   bool hasDot = b.getProduct(element).k > 1;
-  if (kernel::isNarrowFloat(element)) {
+  if (element.isBF16()) {
     if (hasDot)
       return std::make_unique<Bf16Dot>(b);
-    return std::make_unique<Widened>(b, element);
+    return std::make_unique<Bf16Widened>(b);
   }
   if (hasDot)
     return std::make_unique<Int8Dot>(b);
@@ -248,7 +234,8 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
                                               ? b.splatBits(b.vectorType, 0)
                                               : b.splat(0));
   int64_t unroll = unrolledDepth(tile.unroll);
-  auto *multiplyOne = element.isF32() ? multiplyDepth : multiplyWords;
+  auto *multiplyOne =
+      kernel::interleaveOf(element) == 1 ? multiplyDepth : multiplyWords;
   auto multiply = [&](Value left, Value right, ValueRange carried) {
     SmallVector<Value> sums(carried);
     for (int64_t depth = 0; depth < unroll; ++depth)
@@ -276,7 +263,7 @@ SmallVector<Value> mlir::vit::cpu::emitTile(KernelBuilder &b, const Tile &tile,
 void mlir::vit::cpu::prefetch(KernelBuilder &b, Value buffer, Value offset,
                               int64_t lines, int64_t hint) {
   Type element = cast<MemRefType>(buffer.getType()).getElementType();
-  int64_t line = kLineElements * kernel::interleaveOf(element);
+  int64_t line = kernel::lineElements(element);
   for (int64_t i = 0; i < lines; ++i)
     memref::PrefetchOp::create(b, buffer, ValueRange{b.add(offset, i * line)},
                                /*isWrite=*/false, hint, /*isDataCache=*/true);
@@ -310,9 +297,12 @@ struct Gemm {
       emitTiledPanel = nullptr;
 
   int64_t steps() const { return depth / input.line; }
-  /// Neighbouring channels in a word of the operands.
-  int64_t interleave() const { return input.line / kChannelPad; }
-  bool isInt8() const { return interleave() == 4; }
+  Type element() const {
+    return cast<MemRefType>(b.argument(0).getType()).getElementType();
+  }
+  /// Neighbouring channels that lie side by side in the weights.
+  int64_t interleave() const { return kernel::interleaveOf(element()); }
+  bool isInt8() const { return element().isInteger(8); }
   /// Whether the product takes the input as unsigned elements.
   bool isBiased() const {
     return isInt8() && !emitTiledPanel && b.getProduct(b.getI8Type()).k > 1;
@@ -320,9 +310,8 @@ struct Gemm {
   /// Whether the product is one of f32, on f16 or bf16. It takes the input as
   /// f32, so that each element is widened once for all columns of a panel.
   bool isWidened() const {
-    Type element = cast<MemRefType>(b.argument(0).getType()).getElementType();
-    return kernel::isNarrowFloat(element) &&
-           ::vit::format::isWidened(b.getProduct(element));
+    return kernel::isNarrowFloat(element()) &&
+           ::vit::format::isWidened(b.getProduct(element()));
   }
   /// The type in which prepareRows stores the input; null: the product reads
   /// the input itself.
@@ -423,7 +412,7 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   Tile tile;
   tile.rows = stripRows(result);
   tile.vectors = vectors;
-  tile.unroll = kChannelPad;
+  tile.unroll = line / interleave();
   tile.steps = piece.steps;
   tile.left = b.argument(0);
   tile.leftBase = b.add(getStripBase(b, input, block),
@@ -439,10 +428,10 @@ void Gemm::emitStrip(const RowBlock &block, Value chunkBegin, Value panelIndex,
   tile.right = b.argument(1);
   Value pieceBase = b.add(b.mul(panelIndex, panel * columnElements()),
                           b.mul(piece.first, line * columns));
-  tile.rightBase = b.add(pieceBase, b.mul(firstVector, line));
+  tile.rightVector = kVectorLanes * interleave();
+  tile.rightBase = b.add(pieceBase, b.mul(firstVector, tile.rightVector));
   tile.rightDepth = columns * interleave();
   tile.rightStep = columns * line;
-  tile.rightVector = line;
 
   // While this piece is in use, prefetch the next one, of this or the next
   // panel, into the L2 cache, its lines spread evenly over the steps of all row
@@ -607,7 +596,8 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::GemmOp op,
       columnGroup != result->group || panels.getCols() <= 0 ||
       panels.getCols() % kPanelGranule != 0 ||
       panels.getTransposed() != op.getTransposed() ||
-      panels.getInterleave() != input->line / kChannelPad)
+      panels.getInterleave() !=
+          kernel::interleaveOf(op.getInput().getType().getElementType()))
     return op.emitOpError("has layouts that do not fit: input ")
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType();

@@ -153,15 +153,14 @@ void KernelBuilder::store(Value vector, Value buffer, Value offset) {
 
 Value KernelBuilder::loadWord(Value buffer, Value offset) {
   Type element = storedType(buffer).getElementType();
-  auto type = VectorType::get({kernel::interleaveOf(element)}, element);
+  auto type = VectorType::get({kernel::wordElements(element)}, element);
   Value word = vector::LoadOp::create(*this, type, buffer, ValueRange{offset});
   return vector::ExtractOp::create(*this, bitcast(word, getI32Type()),
                                    ArrayRef<int64_t>{0});
 }
 Value KernelBuilder::loadLine(Value buffer, Value offset) {
   Type element = storedType(buffer).getElementType();
-  auto type =
-      VectorType::get({kVectorLanes * kernel::interleaveOf(element)}, element);
+  auto type = VectorType::get({kernel::lineElements(element)}, element);
   return vector::LoadOp::create(*this, type, buffer, ValueRange{offset});
 }
 void KernelBuilder::storeLine(Value line, Value buffer, Value offset) {

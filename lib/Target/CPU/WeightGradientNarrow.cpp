@@ -143,7 +143,8 @@ void NarrowWeightGradient::addBias(Value begin, Value end, Value firstLine) {
           for (int64_t row = 0; row < gradient.rows; ++row) {
             Value loaded =
                 b.loadLine(b.argument(0), b.add(base, row * gradient.line));
-            auto [first, second] = widenPairs(b, loaded);
+            auto [first, second] =
+                widenPairs(b, b.bitcast(loaded, b.getI32Type()));
             even.push_back(first);
             odd.push_back(second);
           }

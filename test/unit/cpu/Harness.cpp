@@ -220,8 +220,8 @@ Floats test::unblock(const Floats &blocked, int64_t batch, int64_t tokens,
 }
 
 Floats test::panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
-                    int64_t outGroup, int64_t inGroup, int64_t interleave) {
-  int64_t line = 16 * interleave;
+                    int64_t outGroup, int64_t inGroup, int64_t interleave,
+                    int64_t line) {
   int64_t paddedOut = padded(out, outGroup),
           paddedIn = padded(in, inGroup, line);
   Floats result(paddedOut * paddedIn, 0);

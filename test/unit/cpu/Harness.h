@@ -83,10 +83,11 @@ Floats block(const Floats &values, int64_t batch, int64_t tokens, int64_t width,
 Floats unblock(const Floats &blocked, int64_t batch, int64_t tokens,
                int64_t width, Layout layout);
 size_t blockedSize(int64_t batch, int64_t tokens, int64_t width, Layout layout);
-/// Converts [out, in] to panels of `cols` columns.
+/// Converts [out, in] to panels of `cols` columns, whose depths are padded to
+/// lines of `line`.
 Floats panels(const Floats &weight, int64_t out, int64_t in, int64_t cols,
-              int64_t outGroup = 0, int64_t inGroup = 0,
-              int64_t interleave = 1);
+              int64_t outGroup = 0, int64_t inGroup = 0, int64_t interleave = 1,
+              int64_t line = 16);
 /// Pads the channels of [rows, width].
 Floats channels(const Floats &values, int64_t rows, int64_t width,
                 int64_t group = 0);

@@ -52,7 +52,8 @@ std::string productText(const Shape &s) {
 /// Panels of i8 as Form.h describes them: behind the depths of each panel, -128
 /// times the sum of each column as a word.
 Guarded packWeight(const Floats &weight, const Shape &s) {
-  Floats values = panels(weight, s.out, s.in, s.cols, s.outGroup, s.inGroup, 4);
+  Floats values = panels(weight, s.out, s.in, s.cols, s.outGroup, s.inGroup, 4,
+                         lineOf(Element::I8));
   int64_t depth = padded(s.in, s.inGroup, lineOf(Element::I8));
   int64_t columns = padded(s.out, s.outGroup);
   Bytes bytes;

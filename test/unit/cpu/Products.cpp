@@ -18,7 +18,8 @@ using namespace test;
 //===----------------------------------------------------------------------===//
 
 Guarded GemmShape::pack(const Floats &weight) const {
-  return store(panels(weight, out, in, cols, outGroup, inGroup, interleave()),
+  return store(panels(weight, out, in, cols, outGroup, inGroup, interleave(),
+                      input().line()),
                inElement);
 }
 

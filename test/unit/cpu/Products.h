@@ -23,7 +23,9 @@ struct GemmShape {
 
   Layout input() const { return {rows, inGroup, inElement}; }
   Layout result() const { return {rows, outGroup, outElement}; }
-  int64_t interleave() const { return input().line() / 16; }
+  int64_t interleave() const {
+    return inElement == Element::F16 ? 1 : input().line() / 16;
+  }
   /// The weight [out, in] as the kernel reads it.
   Guarded pack(const Floats &weight) const;
   std::string name() const;

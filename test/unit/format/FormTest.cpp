@@ -29,13 +29,14 @@ int64_t at(int64_t i, int64_t group, int64_t to = 16) {
 /// The panels of Form.h, computed element by element.
 std::vector<float> panels(const Form &f, const std::vector<float> &source) {
   int64_t v = f.interleave;
-  int64_t in = pad(f.width, f.inGroup, 16 * v), out = pad(f.rows, f.outGroup);
+  int64_t line = f.cols == 1 ? 16 : f.type == ElementType::F32 ? 16 : 32;
+  int64_t in = pad(f.width, f.inGroup, line), out = pad(f.rows, f.outGroup);
   std::vector<float> result(size_t(in * out), 0);
   for (int64_t r = 0; r < f.rows; ++r)
     for (int64_t k = 0; k < f.width; ++k) {
       int64_t q = at(r, f.outGroup), p = q / f.cols;
       int64_t width = std::min(f.cols, out - p * f.cols);
-      int64_t c = at(k, f.inGroup, 16 * v);
+      int64_t c = at(k, f.inGroup, line);
       result[size_t(p * f.cols * in + (c / v * width + q % f.cols) * v +
                     c % v)] = source[size_t(r * f.width + k)];
     }
@@ -235,6 +236,10 @@ TEST(Form, DepthsOfAGroupFillLinesOf64Bytes) {
   EXPECT_EQ(formBytes(form), 16u * 64 * 2);
   form.inGroup = 12;
   EXPECT_EQ(formBytes(form), 16u * 96 * 2);
+  form.interleave = 1; // as f16 on CPUs
+  EXPECT_EQ(formBytes(form), 16u * 96 * 2);
+  form.cols = 1; // rows, as on GPUs
+  EXPECT_EQ(formBytes(form), 16u * 48 * 2);
 }
 
 // What a checkpoint holds in bf16 is copied, NaNs with their bits.

@@ -87,6 +87,7 @@ TEST(Levels, AreDistinctInSomePrecision) {
   };
   EXPECT_EQ(names(ElementType::F32), "avx512 avx2 ");
   EXPECT_EQ(names(ElementType::BF16), "amx avx512_bf16 avx512 avx2 ");
+  EXPECT_EQ(names(ElementType::F16), "avx512 avx2 ");
   // avx512_bf16 multiplies i8 as avx512_vnni does, but not bf16.
   EXPECT_EQ(names(ElementType::I8),
             "amx avx512_bf16 avx512_vnni avx512 avx_vnni avx2 ");
@@ -114,6 +115,7 @@ TEST(Levels, AreDistinctInSomePrecision) {
   EXPECT_EQ(runs("avx_vnni", ElementType::F32), "avx2");
   EXPECT_EQ(runs("avx_vnni", ElementType::BF16), "avx2");
   EXPECT_EQ(runs("avx512_bf16", ElementType::BF16), "avx512_bf16");
+  EXPECT_EQ(runs("amx", ElementType::F16), "avx512");
   EXPECT_EQ(runs("amx", ElementType::F64), "none");
   const Level &coop = *findLevel("coop"), &coopF16 = *findLevel("coop_f16");
   EXPECT_STREQ(distinctLevel(coop, ElementType::F16)->name, "coop_f16");
@@ -133,6 +135,7 @@ TEST(Levels, WidenWhereTheyLackAProduct) {
                           level.features.has(Feature::AmxBf16);
     EXPECT_NE(isWidened(*findProduct(level, ElementType::BF16)), hasInstruction)
         << level.name;
+    EXPECT_TRUE(isWidened(*findProduct(level, ElementType::F16)));
   }
 }
 

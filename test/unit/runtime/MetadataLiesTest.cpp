@@ -129,9 +129,9 @@ INSTANTIATE_TEST_SUITE_P(
             [](Builder &b) {
               b.module.derived[1]->element_type = schema::DType::I32;
             }},
-        Lie{"derived form 1 has 1024 bytes, expected 512",
+        Lie{"derived form 0 has 64 bytes, expected 32",
             [](Builder &b) {
-              b.module.derived[1]->element_type = schema::DType::BF16;
+              b.module.derived[0]->element_type = schema::DType::BF16;
             }},
         Lie{"derived form 1 interleaves depths in a way that is not possible",
             [](Builder &b) { b.module.derived[1]->interleave = 3; }},

@@ -398,19 +398,27 @@ TEST(Precision, RoundedParametersAreNotTrained) {
 }
 
 //===----------------------------------------------------------------------===//
-// Values in bf16
+// Values in f16 and bf16
 //===----------------------------------------------------------------------===//
 
 TEST(Precision, OfArgumentsTellsWhatIsNotFinite) {
-  for (bool isBf16 : {false, true}) {
+  // The lower half of the first element of `hidden` is a NaN in one type.
+  struct {
+    schema::DType type;
+    uint32_t bits;
+    const char *found;
+  } cases[] = {{schema::DType::F32, 0x3f807fc0, ""},
+               {schema::DType::BF16, 0x3f807fc0, "encoder.scale"},
+               {schema::DType::BF16, 0x3f807e00, ""},
+               {schema::DType::F16, 0x3f807e00, "encoder.scale"},
+               {schema::DType::F16, 0x3f807bff, ""}};
+  for (auto [type, bits, found] : cases) {
     Builder builder;
-    if (isBf16) // the lower half of an element of `hidden` is a NaN
-      builder.schedule().commands[0]->element_types = {
-          schema::DType::F32, schema::DType::F32, schema::DType::BF16};
+    builder.schedule().commands[0]->element_types = {schema::DType::F32,
+                                                     schema::DType::F32, type};
     Bytes bytes = builder.write();
     SessionHandle session = makeSession(load(bytes));
     Call call(1);
-    uint32_t bits = 0x3f807fc0;
     std::memcpy(call.image.data(), &bits, sizeof bits);
     char name[64] = "?";
     vit_error error = {};
@@ -419,7 +427,7 @@ TEST(Precision, OfArgumentsTellsWhatIsNotFinite) {
                                           sizeof name, &error),
               VIT_OK)
         << error.message;
-    EXPECT_STREQ(name, isBf16 ? "encoder.scale" : "");
+    EXPECT_STREQ(name, found) << schema::EnumNameDType(type) << " " << bits;
   }
 }
 

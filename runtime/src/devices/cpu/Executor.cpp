@@ -478,10 +478,12 @@ bool CpuExecutor::allFinite(const schema::Command &command) const {
       continue;
     uint64_t bytes = 0;
     argumentBytes(argument, call->batch, bytes);
-    bool isBrain = type == schema::DType::BF16;
     const void *values = resolve(argument);
-    if (isBrain ? !areBrainFinite(values, bytes)
-                : !areFinite(values, bytes / sizeof(float)))
+    bool isFinite = type == schema::DType::BF16 ? areBrainFinite(values, bytes)
+                    : type == schema::DType::F16
+                        ? areHalfFinite(values, bytes)
+                        : areFinite(values, bytes / sizeof(float));
+    if (!isFinite)
       return false;
   }
   return true;
