@@ -15,7 +15,8 @@ namespace mlir::vit::vulkan {
 /// Invocations of a subgroup: the runtime requires full subgroups of this size
 /// of the driver.
 inline constexpr int64_t kSubgroup = 32;
-/// Rows, columns and depth of a cooperative matrix.
+/// Rows, columns and depth of a cooperative matrix. Both numbers are those of
+/// all kinds of matrices in runtime/format/Level.cpp.
 inline constexpr int64_t kMatrix = 16;
 /// Vectors of a row of a matrix.
 inline constexpr int64_t kMatrixVectors = kMatrix / simt::kVectorLanes;
