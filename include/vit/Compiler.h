@@ -89,9 +89,9 @@ typedef struct vit_compiler_request {
   const char *targets;     ///< Of cpu, vulkan and cuda; NULL: "cpu".
   const char *levels;      ///< Levels of these targets. A target without one
                            ///< in this list gets all of its levels. NULL: all.
-  /// Any of "f32", "tf32", "bf16" and "int8", by commas; the first is the
-  /// module's default. NULL: f32. In place of tf32 code for cpu and vulkan is
-  /// in f32, which on_note tells.
+  /// Any of "f32", "tf32", "f16", "bf16" and "int8", by commas; the first is
+  /// the module's default. NULL: f32. In place of tf32 code for cpu and vulkan
+  /// is in f32, which on_note tells.
   const char *precision;
   /// Products, by the names of VIT_COMPILER_PRODUCT_PREFIX, that are computed
   /// in at least a precision: NAME=PRECISION ("blocks.0.mlp.fc1=bf16"),

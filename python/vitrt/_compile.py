@@ -50,7 +50,7 @@ def compile(
         Hugging Face hub's cache, or a .mlir text.
     output: the .vitm file, written whole or not at all.
     target: any of "cpu", "vulkan" and "cuda".
-    precision: any of "f32", "tf32", "bf16" and "int8", the first being the module's default.
+    precision: any of "f32", "tf32", "f16", "bf16" and "int8", the first being the module's default.
     quiet: no notes on standard error.
     options: every option of `vit-compile --help` with underscores, such as
         outputs=["logits", "attention_*"], level="avx2", image_size=[224, 384],

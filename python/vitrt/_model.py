@@ -324,7 +324,7 @@ def load(
     config: of a state dict, what its library writes to config.json.
     preprocessing: of a model in memory, what preprocessor_config.json of transformers says.
     device: "cpu", "vulkan", "vulkan:N", "vulkan:PART OF NAME", "cuda" or "cuda:N".
-    precision: of products: "f32", "tf32" (on CUDA), "bf16" or "int8"; without it f32, or a module's
+    precision: of products: "f32", "tf32" (on CUDA), "f16", "bf16" or "int8"; without it f32, or a module's
         default.
     threads: of a call on the CPU; 0: VIT_NUM_THREADS, or one per core.
     memory: workspace that a call may use, in bytes or as "512M" or "2G"; 0: what the machine has.

@@ -294,12 +294,15 @@ void Runner::checkFinite(const vit_tensor &input, const vit_tensor &output) {
   if (int64_t bad = findNotFinite(input); bad >= 0)
     throw Error(message + "the input holds one too, at element " +
                 std::to_string(bad));
-  const char *parameter = vit_parameters_find_not_finite(model.parameters());
-  throw Error(message +
-              (parameter ? "the first parameter that is not finite is " +
-                               model.parameterName(parameter)
-                         : std::string("input and parameters are finite, so "
-                                       "the computation overflowed")));
+  if (const char *parameter =
+          vit_parameters_find_not_finite(model.parameters()))
+    throw Error(message + "the first parameter that is not finite is " +
+                model.parameterName(parameter));
+  message += "input and parameters are finite, so the computation overflowed";
+  std::optional<vit_code_info> info = code();
+  if (info && info->precision == std::string("f16"))
+    message += " in f16, which ends at 65504; use --precision bf16 or f32";
+  throw Error(message);
 }
 
 } // namespace vit::tools

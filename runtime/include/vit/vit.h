@@ -236,10 +236,10 @@ VIT_API int32_t vit_module_entry_count(const vit_module *module);
 VIT_API vit_status vit_module_entry(const vit_module *module, int32_t index,
                                     vit_entry_info *out_info, vit_error *error);
 /// The name of precision number `index` of an entry's code ("f32", "tf32",
-/// "bf16", "int8"), the default one first; NULL where there are fewer, and
-/// where there is no such entry. `entry` NULL: the first. A precision is the
-/// type of the operands of products; sums are f32, of int8 exact integers.
-/// Static storage.
+/// "f16", "bf16", "int8"), the default one first; NULL where there are fewer,
+/// and where there is no such entry. `entry` NULL: the first. A precision is
+/// the type of the operands of products; sums are f32, of int8 exact integers.
+/// Operands beyond the range of f16 become NaN. Static storage.
 VIT_API const char *vit_module_precision(const vit_module *module,
                                          const char *entry, int32_t index);
 /// `entry` NULL: the first.
@@ -359,9 +359,9 @@ VIT_API void vit_parameters_release(vit_parameters *parameters);
 VIT_API int32_t vit_parameters_count(const vit_parameters *parameters);
 /// Name and logical shape (f32) of one parameter; `alias` is its tensor's name
 /// in the checkpoint, where that is another one (several parameters may be rows
-/// of one tensor). `dtype` is VIT_F32, or VIT_BF16 where the module holds the
-/// values rounded to bf16 alone, so that vit_parameters_read refuses to read
-/// them.
+/// of one tensor). `dtype` is VIT_F32, or VIT_F16 or VIT_BF16 where the module
+/// holds the values rounded to that alone, so that vit_parameters_read refuses
+/// to read them.
 VIT_API vit_status vit_parameters_info(const vit_parameters *parameters,
                                        int32_t index,
                                        vit_binding_info *out_info,
@@ -369,7 +369,8 @@ VIT_API vit_status vit_parameters_info(const vit_parameters *parameters,
 /// Copies a parameter out of or into its logical row-major f32 form; `size` is
 /// in bytes and must be exact. A write updates everything derived from it; no
 /// session over these parameters may be running meanwhile. Values that the
-/// module holds in bf16 only can be written, but not read: VIT_UNSUPPORTED.
+/// module holds rounded only can be written, but not read: VIT_UNSUPPORTED. So
+/// are values beyond 65504 where a session computes in f16.
 VIT_API vit_status vit_parameters_read(const vit_parameters *parameters,
                                        const char *name, float *out_data,
                                        size_t size, vit_error *error);
@@ -537,7 +538,7 @@ typedef struct vit_session_options {
   void *cancel_context;
   const char *device;    ///< NULL: "cpu". See below. Copied.
   const char *level;     ///< NULL: the best. See below. Copied.
-  const char *precision; ///< "f32", "tf32", "bf16" or "int8"; NULL: the
+  const char *precision; ///< "f32", "tf32", "f16", "bf16" or "int8"; NULL: the
                          ///< module's default for each entry. See below.
                          ///< Copied.
   /// Sums gradients over ranks: for modules compiled with a training step and
@@ -581,7 +582,7 @@ VIT_API void vit_session_release(vit_session *session);
 typedef struct vit_code_info {
   size_t struct_size;    ///< sizeof(vit_code_info), set by the caller.
   const char *level;     ///< "avx512", "tiled", "sm_80"
-  const char *precision; ///< "f32", "tf32", "bf16", "int8"
+  const char *precision; ///< "f32", "tf32", "f16", "bf16", "int8"
   int32_t is_widened;    ///< 1: the level has no instruction for products in
                          ///< this precision; operands are widened to f32.
 } vit_code_info;
