@@ -29,7 +29,7 @@ def Vit_LinearInputGradientOp : Vit_PureOp<"linear_input_gradient"> {
     Constraints:
     - C1: the weight has rank 2; its first dimension is the gradient's last.
     - C2: the gradient has rank 2 or 3.
-    - C3: the precision is not int8.
+    - C3: the precision is one for training: not f16 or int8.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$weight, Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result);
@@ -54,7 +54,7 @@ def Vit_LinearWeightGradientOp : Vit_PureOp<"linear_weight_gradient"> {
     Constraints:
     - C1: both operands have rank 2 or 3, equal sizes except for the last, and
       static widths.
-    - C2: the precision is not int8.
+    - C2: the precision is one for training: not f16 or int8.
   }];
   let arguments = (ins Vit_Tensor:$gradient, Vit_Tensor:$input, Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result);
@@ -81,7 +81,7 @@ def Vit_SumToOp : Vit_Op<"sum_to", [Pure]> {
     Constraints:
     - C1: aligned at the last dimension, the sizes of the result are those of
       the input, 1 or missing; the element types are equal.
-    - C2: the precision is not int8.
+    - C2: the precision is one for training: not f16 or int8.
   }];
   let arguments = (ins Vit_Tensor:$input, Vit_LateAttr<Vit_PrecisionAttr>:$precision);
   let results = (outs Vit_Tensor:$result);

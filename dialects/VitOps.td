@@ -475,7 +475,8 @@ def Vit_LinearOp : Vit_PureOp<"linear", [Vit_Differentiable]> {
     ```
 
     With `precision bf16`, x and W (not b) are first rounded to bf16, to nearest
-    even; the sums are f32: torch.autocast. With `precision tf32`, they are
+    even; the sums are f32: torch.autocast. So with `precision f16`, which is for
+    inference: numbers beyond 65504 become NaN. With `precision tf32`, they are
     rounded to 10 bits of mantissa, to nearest, ties away from zero, and keep the
     range of f32: torch.backends.cuda.matmul.allow_tf32. With `precision int8`, each row of x
     and of W becomes multiples, -127 to 127, of its largest magnitude / 127, to
@@ -630,7 +631,7 @@ def Vit_AttentionOp : Vit_Op<"attention", [Pure, Vit_Differentiable]> {
         : (..., tensor<12x197x197xf32>) -> tensor<?x197x768xf32>
     ```
 
-    With `precision bf16`, q, k and v are first rounded to bf16, and so are the
+    With `precision bf16` or `f16`, q, k and v are first rounded to it, and so are the
     exponentials relative to the largest score of a row, before they are summed
     and multiplied by v; with `precision tf32` to tf32.
 
