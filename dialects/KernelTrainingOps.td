@@ -47,26 +47,34 @@ def Kernel_ArenaAttr : Kernel_Attr<"Arena", "arena"> {
     The module attribute `kernel.arenas` lists the arenas. `bytes` is the size
     of one; each of its variables occupies a multiple of 64 bytes.
 
+    If `rounded` is given, there is a rounded copy of the arena, in which element
+    i has that type and is element i of the arena, rounded to nearest even. An
+    update changes both.
+
     Constraints:
     - C1: `bytes` is not negative.
+    - C2: `rounded`, if given, is bf16.
   }];
   let parameters = (ins "::mlir::StringAttr":$name, "int64_t":$bytes,
+                        OptionalParameter<"::mlir::Type">:$rounded,
                         OptionalArrayRefParameter<"PlacedAttr">:$variables);
-  let assemblyFormat = "`<` $name `,` `bytes` `=` $bytes `,` `[` (`]`) : ($variables^ `]`)? `>`";
+  let assemblyFormat = "`<` $name `,` `bytes` `=` $bytes `,` (`rounded` `=` $rounded^ `,`)? `[` (`]`) : ($variables^ `]`)? `>`";
 }
 
 def Kernel_ArenaOp : Kernel_Op<"arena", [Pure]> {
   let summary = "a range of an arena, as the operand of a dispatch that changes it";
   let description = [{
-    Not a launch. `at` is in elements of 4 bytes.
+    Not a launch. `at` counts elements. A range of bf16 is one of the rounded
+    copy of the arena.
 
     ```mlir
     %m = kernel.arena "exp_avg" at 1024 : tensor<147456xf32>
+    %r = kernel.arena "parameters" at 1024 : tensor<147456xbf16>
     ```
 
     Constraints:
-    - C1: `at` is not negative and a multiple of 16; the type has rank 1 and a
-      static size.
+    - C1: `at` is not negative and a multiple of 16; the type has rank 1, a
+      static size and elements of f32 or bf16.
   }];
   let arguments = (ins StrAttr:$name, I64Attr:$at);
   let results = (outs AnyRankedTensor:$result);
@@ -168,7 +176,8 @@ def Kernel_UpdateOp : Kernel_LaunchOp<"update", Kernel_Promise<"std::nullopt",
 
     `name` is the name of the update for users. If `guard` is given and not
     finite, nothing changes. `vit-group-updates` combines equal updates into
-    one, whose gradient is a `kernel.concat` in the order of `parameters`.
+    one, whose gradient is a `kernel.concat` in the order of `parameters`. Where
+    an arena has a rounded copy, that changes with the variables.
 
     ```mlir
     kernel.update "sgd" [#kernel.variable<@fc1.weight, layer = 3>]

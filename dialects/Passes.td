@@ -550,6 +550,10 @@ def PlaceVariables : Pass<"vit-place-variables", "::mlir::ModuleOp"> {
     its parameter, in the arena of its role (`exp_avg`), so that such updates
     change one range of each arena.
 
+    An arena is given a copy rounded to bf16 (`rounded = bf16`) if an entry that
+    changes variables derives a form in bf16 of them that has their elements in
+    their order: then the form is a range of the copy.
+
     ```mlir
     vit.parameter @w : tensor<3x8xf32>
     vit.parameter @b : tensor<3xf32>
@@ -593,9 +597,10 @@ def PackParameters : Pass<"vit-pack-parameters", "::mlir::func::FuncOp"> {
   let description = [{
     A `kernel.derive` runs when the module is loaded, which is too early for
     variables that each step changes. There it becomes a `kernel.pack`, unless
-    the form has the same bytes as the variable, in which case it is the memory
-    of the variable. Forms of parameters that no entry changes, and forms in
-    other entries, are not changed.
+    the form has the elements of its sources in their order and these are
+    contiguous in an arena: then it is a range of that arena or, in bf16, of its
+    rounded copy. Forms of parameters that no entry changes, and forms in other
+    entries, are not changed.
 
     ```mlir
     %w = kernel.derive %fc1 : (tensor<768x192xf32>) -> tensor<768x192xf32, #kernel.panels<cols = 64>>
@@ -608,7 +613,7 @@ def PackParameters : Pass<"vit-pack-parameters", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::vit::kernel::KernelDialect"];
   let statistics = [
     Statistic<"packs", "packs", "Number of forms made in each step">,
-    Statistic<"views", "views", "Number of forms that are a variable's own memory">];
+    Statistic<"views", "views", "Number of forms that are ranges of an arena or its rounded copy">];
 }
 
 def Plan : Pass<"vit-plan", "::mlir::func::FuncOp"> {

@@ -37,10 +37,12 @@ LogicalResult PlacedAttr::verify(function_ref<InFlightDiagnostic()> emitError,
 }
 
 LogicalResult ArenaAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                StringAttr, int64_t bytes,
+                                StringAttr, int64_t bytes, Type rounded,
                                 ArrayRef<PlacedAttr>) {
   if (bytes < 0)
     return emitError() << "C1: bytes are not negative, but " << bytes;
+  if (rounded && !rounded.isBF16())
+    return emitError() << "C2: an arena is rounded to bf16, not " << rounded;
   return success();
 }
 
@@ -48,7 +50,9 @@ LogicalResult ArenaOp::verify() {
   constexpr int64_t unit = 16;
   RankedTensorType type = tensorOf(getResult());
   int64_t at = getAt();
-  if (at < 0 || at % unit != 0 || type.getRank() != 1 || !type.hasStaticShape())
+  Type element = type.getElementType();
+  if (at < 0 || at % unit != 0 || type.getRank() != 1 ||
+      !type.hasStaticShape() || !(element.isF32() || element.isBF16()))
     return emitOpError("C1: ")
            << type << " at element " << at << " is no range of an arena";
   return success();

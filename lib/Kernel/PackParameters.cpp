@@ -98,8 +98,7 @@ void PackParametersPass::runOnOperation() {
       ++packs;
       continue;
     }
-    if (isView(derive) &&
-        getViewed(derive.getResult()).getDefiningOp<ReadOp>()) {
+    if (variables.hasView(derive.getResult())) {
       changing.insert(derive.getResult());
       ++views;
       continue;

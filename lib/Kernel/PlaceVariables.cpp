@@ -152,7 +152,7 @@ ArrayAttr ArenaPlanner::build() {
       return first.getOffset() < second.getOffset();
     });
     list.push_back(ArenaAttr::get(context, StringAttr::get(context, name),
-                                  arena.end, sorted));
+                                  arena.end, /*rounded=*/Type(), sorted));
   }
   return list.empty() ? ArrayAttr() : ArrayAttr::get(context, list);
 }
@@ -230,6 +230,29 @@ static LogicalResult verifyEntry(func::FuncOp entry, ModuleOp module) {
   return verifyOrder(entry);
 }
 
+/// Gives the arenas rounded copies in which training entries find forms of
+/// variables.
+static void roundArenas(ModuleOp module) {
+  Variables variables(module);
+  auto type = BFloat16Type::get(module.getContext());
+  SmallVector<Attribute> arenas(variables.getArenas());
+  for (auto entry : module.getOps<func::FuncOp>()) {
+    if (!isTrainingEntry(entry))
+      continue;
+    for (DeriveOp derive : entry.getOps<DeriveOp>()) {
+      std::optional<Variables::View> view = variables.findView(derive);
+      if (!view || !view->isRounded)
+        continue;
+      auto arena = cast<ArenaAttr>(arenas[view->arena]);
+      arenas[view->arena] =
+          ArenaAttr::get(module.getContext(), arena.getName(), arena.getBytes(),
+                         type, arena.getVariables());
+    }
+  }
+  if (!arenas.empty())
+    module->setAttr(kArenasName, ArrayAttr::get(module.getContext(), arenas));
+}
+
 void PlaceVariablesPass::runOnOperation() {
   ModuleOp module = getOperation();
   ArenaPlanner planner(module);
@@ -257,5 +280,6 @@ void PlaceVariablesPass::runOnOperation() {
         return signalPassFailure();
   if (ArrayAttr arenas = planner.build())
     module->setAttr(kArenasName, arenas);
+  roundArenas(module);
   arenaBytes = planner.getBytes();
 }

@@ -47,6 +47,69 @@ std::optional<Variables::Place> Variables::find(ReadOp read) const {
               layer ? static_cast<int64_t>(*layer) : -1);
 }
 
+/// Whether `type` has the elements of row-major tensors, one above the other,
+/// in their order and nothing else.
+static bool isInOrder(RankedTensorType type) {
+  Attribute layout = type.getEncoding();
+  if (!layout)
+    return true;
+  auto isWhole = [](int64_t width, int64_t group) {
+    return paddedChannels(width, group) == width;
+  };
+  int64_t width = type.getShape().back();
+  if (auto panels = dyn_cast<PanelsAttr>(layout))
+    return panels.getCols() == 1 && panels.getInterleave() == 1 &&
+           !panels.getTransposed() && type.getRank() == 2 &&
+           isWhole(width, panels.getInGroup()) &&
+           isWhole(type.getDimSize(0), panels.getOutGroup());
+  auto channels = dyn_cast<ChannelsAttr>(layout);
+  return channels && isWhole(width, channels.getGroup());
+}
+
+std::optional<Variables::View> Variables::findView(Value value) const {
+  if (auto read = value.getDefiningOp<ReadOp>()) {
+    std::optional<Place> place = find(read);
+    if (!place)
+      return std::nullopt;
+    return View{place->arena,
+                place->offset / static_cast<int64_t>(sizeof(float)), false};
+  }
+  auto derive = value.getDefiningOp<DeriveOp>();
+  if (!derive)
+    return std::nullopt;
+  RankedTensorType type = tensorOf(value);
+  std::optional<View> view;
+  int64_t elements = 0;
+  for (Value source : derive.getSources()) {
+    RankedTensorType part = tensorOf(source);
+    std::optional<View> next = findView(source);
+    bool isRounding =
+        part.getElementType().isF32() && type.getElementType().isBF16();
+    if (!next || part.getEncoding() ||
+        !(isRounding || part.getElementType() == type.getElementType()))
+      return std::nullopt;
+    if (!view)
+      view = View{next->arena, next->first, next->isRounded || isRounding};
+    else if (next->arena != view->arena ||
+             next->first != view->first + elements)
+      return std::nullopt;
+    elements += part.getNumElements();
+  }
+  if (!view || !isInOrder(type) || elements != type.getNumElements())
+    return std::nullopt;
+  return view;
+}
+
+SmallVector<unsigned> Variables::getRoundedLists(UpdateOp update) const {
+  SmallVector<unsigned> rounded;
+  const UpdateMember first = getMembers(update).front();
+  for (auto [list, variable] : llvm::enumerate(first.variables))
+    if (std::optional<Place> place = find(variable);
+        place && arenas[place->arena].getRounded())
+      rounded.push_back(list);
+  return rounded;
+}
+
 RankedTensorType kernel::getVariableType(ModuleOp module, StringAttr symbol) {
   Operation *op = SymbolTable::lookupSymbolIn(module, symbol);
   if (auto parameter = dyn_cast_or_null<ParameterOp>(op))
@@ -124,35 +187,4 @@ bool kernel::isTrainingEntry(func::FuncOp entry) {
                                           : WalkResult::advance();
       })
       .wasInterrupted();
-}
-
-bool kernel::isView(DeriveOp derive) {
-  if (derive.getSources().size() != 1)
-    return false;
-  RankedTensorType source = tensorOf(derive.getSources()[0]);
-  RankedTensorType result = tensorOf(derive.getResult());
-  if (source.getEncoding() ||
-      source.getElementType() != result.getElementType() ||
-      source.getNumElements() != result.getNumElements())
-    return false;
-  if (!result.getEncoding())
-    return true;
-  int64_t width = result.getShape().back();
-  if (auto panels = dyn_cast<PanelsAttr>(result.getEncoding()))
-    return panels.getCols() == 1 && !panels.getTransposed() &&
-           result.getRank() == 2 &&
-           paddedChannels(width, panels.getInGroup()) == width &&
-           paddedChannels(result.getDimSize(0), panels.getOutGroup()) ==
-               result.getDimSize(0);
-  auto channels = dyn_cast<ChannelsAttr>(result.getEncoding());
-  return channels && paddedChannels(width, channels.getGroup()) == width;
-}
-
-Value kernel::getViewed(Value value) {
-  while (auto derive = value.getDefiningOp<DeriveOp>()) {
-    if (!isView(derive))
-      break;
-    value = derive.getSources()[0];
-  }
-  return value;
 }

@@ -100,7 +100,8 @@ private:
 schema::Argument ScheduleBuilder::argumentAt(const Place &place,
                                              Value value) const {
   bool hasPadding = place.kind == schema::ArgumentKind::Slot ||
-                    place.kind == schema::ArgumentKind::Arena;
+                    place.kind == schema::ArgumentKind::Arena ||
+                    place.kind == schema::ArgumentKind::Rounded;
   return schema::Argument(place.kind, place.index,
                           hasPadding ? bytesOf(value) : exactBytesOf(value),
                           place.offset);
@@ -189,23 +190,35 @@ LogicalResult ScheduleBuilder::build() {
   return success();
 }
 
+/// The place of a range of an arena, or of its rounded copy.
+static Place placeInArena(uint32_t arena, int64_t first, bool isRounded) {
+  if (isRounded)
+    return {schema::ArgumentKind::Rounded, arena, first * sizeof(uint16_t)};
+  return {schema::ArgumentKind::Arena, arena, first * sizeof(float)};
+}
+
+/// Whether a variable, or a form of variables, is one of states.
+static bool isOfStates(Value value, const StoredValues &stored) {
+  while (auto derive = value.getDefiningOp<kernel::DeriveOp>())
+    value = derive.getSources()[0];
+  auto read = value.getDefiningOp<ReadOp>();
+  return read && !stored.isParameter(read);
+}
+
 FailureOr<Place> ScheduleBuilder::placeOf(Value value) {
   if (auto known = places.find(value); known != places.end())
     return known->second;
   if (auto range = value.getDefiningOp<kernel::ArenaOp>()) {
+    bool isRounded = tensorOf(range.getResult()).getElementType().isBF16();
     for (auto [index, arena] : llvm::enumerate(variables.getArenas()))
       if (arena.getName() == range.getNameAttr())
-        return places[value] = Place{schema::ArgumentKind::Arena,
-                                     static_cast<uint32_t>(index),
-                                     range.getAt() * sizeof(float)};
+        return places[value] = placeInArena(index, range.getAt(), isRounded);
     return error.fail(range, "there is no arena " + range.getName());
   }
   // States, and parameters that this entry changes, are read from their arena.
-  if (auto read = kernel::getViewed(value).getDefiningOp<ReadOp>()) {
-    std::optional<kernel::Variables::Place> variable = variables.find(read);
-    if (variable && (isTraining || !stored.isParameter(read)))
-      return places[value] = Place{schema::ArgumentKind::Arena, variable->arena,
-                                   static_cast<uint64_t>(variable->offset)};
+  if (variables.hasView(value) && (isTraining || isOfStates(value, stored))) {
+    kernel::Variables::View view = *variables.findView(value);
+    return places[value] = placeInArena(view.arena, view.first, view.isRounded);
   }
   FailureOr<Place> place = stored.placeOf(value);
   if (succeeded(place))

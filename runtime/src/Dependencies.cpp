@@ -17,8 +17,7 @@ static bool writes(const schema::Command &command, uint32_t argument) {
   if (command.kind() != schema::CommandKind::Dispatch)
     return argument + 1 == arguments;
   if (command.is_update())
-    return command.arguments()->Get(argument)->kind() ==
-               schema::ArgumentKind::Arena ||
+    return isVariable(*command.arguments()->Get(argument)) ||
            argument + command.results() >= arguments;
   return command.results() == 0 || argument + command.results() >= arguments;
 }

@@ -19,9 +19,9 @@ namespace vit::runtime {
 /// writes. A command that is waited for through another is not listed.
 ///
 /// Inputs, outputs and slots are taken to share no memory. A dispatch writes
-/// its results and the arenas of an update; if the module does not say how many
-/// results it has, all of its arguments. Barriers and commands without work
-/// wait for nothing.
+/// its results and the arenas of an update, with their rounded copies; if the
+/// module does not say how many results it has, all of its arguments. Barriers
+/// and commands without work wait for nothing.
 class Dependencies {
 public:
   /// The schedule is checked for this batch (checkCommand).
@@ -37,7 +37,7 @@ public:
   }
 
 private:
-  /// A range of bytes of an input, output, slot or arena.
+  /// A range of bytes of an input, output, slot, arena or rounded copy.
   struct Use {
     schema::ArgumentKind kind;
     bool isWritten;

@@ -46,6 +46,7 @@ bool argumentBytes(const schema::Argument &argument, int64_t batch,
   case schema::ArgumentKind::Derived:
   case schema::ArgumentKind::Constant:
   case schema::ArgumentKind::Arena:
+  case schema::ArgumentKind::Rounded:
     bytes = argument.bytes().times();
     return bytes <= kMaxExtent;
   default:
@@ -72,14 +73,69 @@ uint32_t firstChange(const vit_module &module,
   return i;
 }
 
-bool usesArenas(const schema::Schedule &schedule) {
-  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
-    const auto *arguments = schedule.commands()->Get(i)->arguments();
-    for (uint32_t a = 0; a < count(arguments); ++a)
-      if (arguments->Get(a)->kind() == schema::ArgumentKind::Arena)
-        return true;
-  }
+/// Whether `isWanted` holds for an argument of a command.
+template <typename IsWanted>
+static bool anyArgument(const schema::Command &command, IsWanted isWanted) {
+  for (uint32_t a = 0; a < count(command.arguments()); ++a)
+    if (isWanted(*command.arguments()->Get(a)))
+      return true;
   return false;
+}
+
+template <typename IsWanted>
+static bool anyArgument(const schema::Schedule &schedule, IsWanted isWanted) {
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i)
+    if (anyArgument(*schedule.commands()->Get(i), isWanted))
+      return true;
+  return false;
+}
+
+bool usesArenas(const schema::Schedule &schedule) {
+  return anyArgument(schedule, isVariable);
+}
+
+bool usesRounded(const schema::Schedule &schedule, uint32_t arena) {
+  return anyArgument(schedule, [&](const schema::Argument &argument) {
+    return argument.kind() == schema::ArgumentKind::Rounded &&
+           argument.index() == arena;
+  });
+}
+
+/// Whether one is a range of an arena, the other that of its rounded copy.
+static bool isRoundedFrom(const schema::Argument &rounded,
+                          const schema::Argument &range) {
+  return rounded.kind() == schema::ArgumentKind::Rounded &&
+         range.kind() == schema::ArgumentKind::Arena &&
+         rounded.index() == range.index() &&
+         rounded.offset() * 2 == range.offset() &&
+         rounded.bytes().times() * 2 == range.bytes().times();
+}
+
+const schema::Command *findUnrounded(const schema::Schedule &schedule,
+                                     const schema::Schedule *const *schedules,
+                                     size_t total) {
+  auto isCopied = [&](uint32_t arena) {
+    return std::any_of(schedules, schedules + total,
+                       [&](const schema::Schedule *other) {
+                         return other && usesRounded(*other, arena);
+                       });
+  };
+  for (uint32_t i = 0; i < count(schedule.commands()); ++i) {
+    const schema::Command &command = *schedule.commands()->Get(i);
+    auto isUnpaired = [&](const schema::Argument &argument) {
+      bool isRounded = argument.kind() == schema::ArgumentKind::Rounded;
+      bool isChanged = argument.kind() == schema::ArgumentKind::Arena &&
+                       isCopied(argument.index());
+      return (isRounded || isChanged) &&
+             !anyArgument(command, [&](const schema::Argument &other) {
+               return isRounded ? isRoundedFrom(argument, other)
+                                : isRoundedFrom(other, argument);
+             });
+    };
+    if (command.is_update() && anyArgument(command, isUnpaired))
+      return &command;
+  }
+  return nullptr;
 }
 
 /// Whether an AllReduce may have this argument number `index`, of `bytes`,
@@ -107,11 +163,15 @@ bool checkCommand(const schema::Module &module, const schema::Entry &entry,
   uint64_t first = 0;
   for (uint32_t i = 0; i < total; ++i) {
     const schema::Argument &argument = *command.arguments()->Get(i);
-    bool isPart = argument.kind() == schema::ArgumentKind::Slot ||
-                  argument.kind() == schema::ArgumentKind::Arena;
+    bool isPart =
+        argument.kind() == schema::ArgumentKind::Slot || isVariable(argument);
+    // An element of a rounded copy has half the bytes.
+    uint64_t alignment = argument.kind() == schema::ArgumentKind::Rounded
+                             ? kAlignment / 2
+                             : kAlignment;
     uint64_t bytes = 0, room = 0;
     bool fits = argumentBytes(argument, batch, bytes);
-    if (argument.offset() % kAlignment != 0 ||
+    if (argument.offset() % alignment != 0 ||
         (argument.offset() != 0 && !isPart)) {
       std::snprintf(reason, reasonSize,
                     "begins argument %u at an impossible offset", i);
@@ -137,6 +197,9 @@ bool checkCommand(const schema::Module &module, const schema::Entry &entry,
       break;
     case schema::ArgumentKind::Arena:
       room = module.arenas()->Get(argument.index())->bytes();
+      break;
+    case schema::ArgumentKind::Rounded:
+      room = roundedBytes(*module.arenas()->Get(argument.index()));
       break;
     }
     room -= std::min(room, argument.offset());

@@ -42,8 +42,29 @@ uint64_t workSize(const schema::Command &command, int64_t batch);
 /// does.
 uint32_t firstChange(const vit_module &module,
                      const schema::Schedule &schedule);
+/// Whether an argument is of variables: of an arena or of its rounded copy.
+inline bool isVariable(const schema::Argument &argument) {
+  return argument.kind() == schema::ArgumentKind::Arena ||
+         argument.kind() == schema::ArgumentKind::Rounded;
+}
 /// Whether any command reads or changes a variable.
 bool usesArenas(const schema::Schedule &schedule);
+/// Whether any command reads or changes the rounded copy of this arena.
+bool usesRounded(const schema::Schedule &schedule, uint32_t arena);
+/// The bytes of the rounded copy, in bf16.
+inline uint64_t roundedBytes(const schema::Arena &arena) {
+  return arena.bytes() / 2;
+}
+/// An update in `schedule` after which the rounded copy of an arena would not
+/// be that of the arena: it changes a range of only one of the two, and one of
+/// `schedules`, `total` of them and NULL for none, uses the copy. NULL if there
+/// is no such update.
+const schema::Command *findUnrounded(const schema::Schedule &schedule,
+                                     const schema::Schedule *const *schedules,
+                                     size_t total);
+/// What such an update does, for messages.
+inline constexpr char kUnrounded[] =
+    "changes variables and not their rounded copy, or that alone";
 
 /// Checks that at this batch no command accesses memory outside its arguments.
 /// Indices must have been checked. If one does, returns false and writes the

@@ -121,6 +121,11 @@ vit_status Checker::schedule(const schema::Entry &entry,
                    entry.name()->c_str());
   for (uint32_t i = 0; i < count(s.commands()); ++i)
     VIT_TRY(command(entry, s, i, sizes.data()));
+  const schema::Schedule *self = &s;
+  if (const schema::Command *update = findUnrounded(s, &self, 1))
+    return corrupt("update '%.100s' of entry '%.200s' %s",
+                   update->name() ? update->name()->c_str() : "",
+                   entry.name()->c_str(), kUnrounded);
   return reductions(entry, s);
 }
 
@@ -169,6 +174,13 @@ vit_status Checker::argument(const schema::Entry &entry,
     limit = count(module.constants());
     break;
   case schema::ArgumentKind::Arena:
+    limit = count(module.arenas());
+    break;
+  case schema::ArgumentKind::Rounded:
+    if (s.target() == schema::Target::Cpu)
+      return corrupt("argument %u of %s is of a rounded copy of variables, "
+                     "which the CPU has not",
+                     index, what);
     limit = count(module.arenas());
     break;
   default:
@@ -243,9 +255,13 @@ vit_status Checker::command(const schema::Entry &entry,
   if (c.results() > given)
     return corrupt("%s has %u results among %u arguments", what, c.results(),
                    given);
+  uint32_t changed = given;
+  while (changed != 0 && c.arguments()->Get(changed - 1)->kind() ==
+                             schema::ArgumentKind::Rounded)
+    --changed;
   if (c.is_update() &&
-      (c.kind() != schema::CommandKind::Dispatch || given == 0 ||
-       c.arguments()->Get(given - 1)->kind() != schema::ArgumentKind::Arena))
+      (c.kind() != schema::CommandKind::Dispatch || changed == 0 ||
+       c.arguments()->Get(changed - 1)->kind() != schema::ArgumentKind::Arena))
     return corrupt("%s is an update that changes no arena", what);
   // The same checks run again for each batch that a session sees.
   char reason[256];

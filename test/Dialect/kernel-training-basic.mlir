@@ -2,13 +2,15 @@
 // RUN: vit-opt %s --mlir-print-op-generic | vit-opt | diff - %t.1
 // RUN: vit-opt %s | FileCheck %s
 
-// CHECK: module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192, [<@w, offset = 0, layer = 0>, <@b, offset = 128>]>, #kernel.arena<"other", bytes = 0, []>]}
-module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192, [<@w, offset = 0, layer = 0>, <@b, offset = 128>]>, #kernel.arena<"other", bytes = 0, []>]} {
+// CHECK: module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192, [<@w, offset = 0, layer = 0>, <@b, offset = 128>]>, #kernel.arena<"other", bytes = 0, rounded = bf16, []>]}
+module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 192, [<@w, offset = 0, layer = 0>, <@b, offset = 128>]>, #kernel.arena<"other", bytes = 0, rounded = bf16, []>]} {
 
 // CHECK-LABEL: func.func @variables
 func.func @variables(%w: tensor<6x4xf32>, %b: tensor<6xf32>, %lr: tensor<f32>, %step: tensor<i32>, %loss: tensor<f32>) {
   // CHECK: kernel.arena "parameters" at 16 : tensor<32xf32>
   %range = kernel.arena "parameters" at 16 : tensor<32xf32>
+  // CHECK: kernel.arena "other" at 16 : tensor<32xbf16>
+  %rounded = kernel.arena "other" at 16 : tensor<32xbf16>
   // CHECK: kernel.pack %arg0 tile<rows = 6, cols = 16, chunk = 1> slots [1] : (tensor<6x4xf32>) -> tensor<6x4xf32, #kernel.panels<cols = 64, transposed = true>>
   %p = kernel.pack %w tile<rows = 6, cols = 16, chunk = 1> slots [1] : (tensor<6x4xf32>) -> tensor<6x4xf32, #kernel.panels<cols = 64, transposed = true>>
   // CHECK: kernel.concat %arg0, %arg1 slots [3] : (tensor<6x4xf32>, tensor<6xf32>) -> tensor<48xf32>

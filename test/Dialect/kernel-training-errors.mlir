@@ -16,6 +16,11 @@ module attributes {a = #kernel.arena<"parameters", bytes = -64, []>} {}
 
 // -----
 
+// expected-error @+1 {{C2: an arena is rounded to bf16, not 'f16'}}
+module attributes {a = #kernel.arena<"parameters", bytes = 64, rounded = f16, []>} {}
+
+// -----
+
 func.func @arena_c1() {
   // expected-error @+1 {{C1: 'tensor<16xf32>' at element 8 is no range of an arena}}
   %0 = kernel.arena "exp_avg" at 8 : tensor<16xf32>
@@ -27,6 +32,14 @@ func.func @arena_c1() {
 func.func @arena_c1_rank() {
   // expected-error @+1 {{C1: 'tensor<4x4xf32>' at element 0 is no range of an arena}}
   %0 = kernel.arena "exp_avg" at 0 : tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @arena_c1_type() {
+  // expected-error @+1 {{C1: 'tensor<16xi32>' at element 0 is no range of an arena}}
+  %0 = kernel.arena "exp_avg" at 0 : tensor<16xi32>
   return
 }
 

@@ -92,3 +92,49 @@ func.func @train_step(%x: tensor<?x5x16xf32>, %y: tensor<?x10x16xf32>, %lr: tens
   kernel.update "sgd" [#kernel.variable<@p>] gradient(%1 : tensor<5x16xf32>) scalars(%lr : tensor<f32>) { ^bb0(%W: f32, %G: f32, %R: f32): kernel.yield %W : f32 }
   return %0 : tensor<?x10x16xf32>
 }
+
+// -----
+
+// On GPUs weights in bf16 are ranges of the rounded copy of their arena, one of several variables
+// where these are contiguous; biases are ranges of the arena. What is padded, transposed, or not
+// contiguous, is packed.
+// CHECK-LABEL: func.func @train_step
+vit.parameter @q : tensor<16x32xf32>
+vit.parameter @k : tensor<16x32xf32>
+vit.parameter @qb : tensor<16xf32>
+vit.parameter @kb : tensor<16xf32>
+vit.parameter @head : tensor<10x32xf32>
+!panels = tensor<32x32xbf16, #kernel.panels<cols = 1>>
+func.func @train_step(%w: tensor<16x32xf32>, %b: tensor<16xf32>, %h: tensor<10x32xf32>)
+    -> (!panels, !panels, tensor<16x32xbf16, #kernel.panels<cols = 1>>, tensor<32xf32, #kernel.channels<>>,
+        tensor<16x32xbf16, #kernel.panels<cols = 1, transposed = true>>, tensor<10x32xbf16, #kernel.panels<cols = 1>>,
+        tensor<16x32xbf16, #kernel.panels<cols = 1, out_group = 8>>) {
+  %q = vit.read @q : tensor<16x32xf32>
+  %k = vit.read @k : tensor<16x32xf32>
+  %qb = vit.read @qb : tensor<16xf32>
+  %kb = vit.read @kb : tensor<16xf32>
+  %head = vit.read @head : tensor<10x32xf32>
+  // CHECK: %[[QK:.+]] = kernel.derive
+  %qk = kernel.derive %q, %k : (tensor<16x32xf32>, tensor<16x32xf32>) -> !panels
+  // CHECK: %[[KQ:.+]] = kernel.pack
+  %kq = kernel.derive %k, %q : (tensor<16x32xf32>, tensor<16x32xf32>) -> !panels
+  // CHECK: %[[K:.+]] = kernel.derive
+  %one = kernel.derive %k : (tensor<16x32xf32>) -> tensor<16x32xbf16, #kernel.panels<cols = 1>>
+  // CHECK: %[[B:.+]] = kernel.derive
+  %bias = kernel.derive %qb, %kb : (tensor<16xf32>, tensor<16xf32>) -> tensor<32xf32, #kernel.channels<>>
+  // CHECK: %[[T:.+]] = kernel.pack
+  %t = kernel.derive %q : (tensor<16x32xf32>) -> tensor<16x32xbf16, #kernel.panels<cols = 1, transposed = true>>
+  // CHECK: %[[H:.+]] = kernel.pack
+  %p = kernel.derive %head : (tensor<10x32xf32>) -> tensor<10x32xbf16, #kernel.panels<cols = 1>>
+  // CHECK: %[[G:.+]] = kernel.pack
+  %g = kernel.derive %q : (tensor<16x32xf32>) -> tensor<16x32xbf16, #kernel.panels<cols = 1, out_group = 8>>
+  kernel.update "assign" [#kernel.variable<@q>] gradient(%w : tensor<16x32xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
+  kernel.update "keep" [#kernel.variable<@qb>] gradient(%b : tensor<16xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %W : f32 }
+  kernel.update "assign" [#kernel.variable<@k>] gradient(%w : tensor<16x32xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
+  kernel.update "keep" [#kernel.variable<@kb>] gradient(%b : tensor<16xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %W : f32 }
+  kernel.update "assign" [#kernel.variable<@head>] gradient(%h : tensor<10x32xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
+  // CHECK: return %[[QK]], %[[KQ]], %[[K]], %[[B]], %[[T]], %[[H]], %[[G]]
+  return %qk, %kq, %one, %bias, %t, %p, %g : !panels, !panels, tensor<16x32xbf16, #kernel.panels<cols = 1>>, tensor<32xf32, #kernel.channels<>>,
+        tensor<16x32xbf16, #kernel.panels<cols = 1, transposed = true>>, tensor<10x32xbf16, #kernel.panels<cols = 1>>,
+        tensor<16x32xbf16, #kernel.panels<cols = 1, out_group = 8>>
+}

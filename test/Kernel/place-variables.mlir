@@ -55,6 +55,44 @@ func.func @train_step(%x: tensor<?x8xf32>) {
 
 // -----
 
+// An arena has a rounded copy if a training entry has a form of it in bf16 with the same elements in
+// the same order, here of two neighbours.
+// CHECK: #kernel.arena<"parameters", bytes = 2112, rounded = bf16, [<@q, offset = 0>, <@k, offset = 1024>, <@b, offset = 2048>]>
+// CHECK-SAME: #kernel.arena<"momentum_buffer", bytes = 1024, [<@buffer, offset = 0>]>
+vit.parameter @q : tensor<16x16xf32>
+vit.parameter @b : tensor<16xf32>
+vit.parameter @k : tensor<16x16xf32>
+vit.state @buffer of @q role "momentum_buffer" : tensor<16x16xf32>
+func.func @train_step(%w: tensor<16x16xf32>, %g: tensor<16xf32>) -> tensor<32x16xbf16, #kernel.panels<cols = 1>> {
+  %q = vit.read @q : tensor<16x16xf32>
+  %k = vit.read @k : tensor<16x16xf32>
+  %m = vit.read @buffer : tensor<16x16xf32>
+  %f = kernel.derive %q, %k : (tensor<16x16xf32>, tensor<16x16xf32>) -> tensor<32x16xbf16, #kernel.panels<cols = 1>>
+  kernel.update "assign" [#kernel.variable<@q>] gradient(%w : tensor<16x16xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
+  kernel.update "keep" [#kernel.variable<@b>] gradient(%g : tensor<16xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %W : f32 }
+  kernel.update "assign" [#kernel.variable<@k>] gradient(%w : tensor<16x16xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
+  return %f : tensor<32x16xbf16, #kernel.panels<cols = 1>>
+}
+
+// -----
+
+// Neither a form in another order nor one of an entry that changes nothing needs a copy.
+// CHECK: #kernel.arena<"parameters", bytes = 1024, [<@w, offset = 0>]>
+vit.parameter @w : tensor<16x16xf32>
+func.func @train_step(%w: tensor<16x16xf32>) -> tensor<16x16xbf16, #kernel.panels<cols = 1, transposed = true>> {
+  %0 = vit.read @w : tensor<16x16xf32>
+  %1 = kernel.derive %0 : (tensor<16x16xf32>) -> tensor<16x16xbf16, #kernel.panels<cols = 1, transposed = true>>
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%w : tensor<16x16xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
+  return %1 : tensor<16x16xbf16, #kernel.panels<cols = 1, transposed = true>>
+}
+func.func @forward() -> tensor<16x16xbf16, #kernel.panels<cols = 1>> {
+  %0 = vit.read @w : tensor<16x16xf32>
+  %1 = kernel.derive %0 : (tensor<16x16xf32>) -> tensor<16x16xbf16, #kernel.panels<cols = 1>>
+  return %1 : tensor<16x16xbf16, #kernel.panels<cols = 1>>
+}
+
+// -----
+
 // Without updates there are no arenas.
 // CHECK-NOT: kernel.arenas
 vit.parameter @w : tensor<8xf32>

@@ -105,3 +105,17 @@ func.func @concat_in_groups(%x: !x) -> !y {
   %y = kernel.concat_channels %x, %x : (!x, !x) -> !y
   return %y : !y
 }
+
+// -----
+
+module attributes {kernel.arenas = [#kernel.arena<"parameters", bytes = 64, rounded = bf16, [<@w, offset = 0>]>]} {
+func.func @rounded(%g: tensor<16xf32>) {
+  // expected-error @+1 {{changes an arena with a rounded copy, which only code for GPUs does}}
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<16xf32>) tile<rows = 6, cols = 16, chunk = 1> {
+  ^bb0(%old: f32, %new: f32):
+    kernel.yield %new : f32
+  }
+  return
+}
+vit.parameter @w : tensor<16xf32>
+}

@@ -9,13 +9,14 @@
 //
 // Makes four calls on DEVICE and on the CPU, by the code of CPU-MODULE if it is
 // given, with the same parameters and random pictures; every EVERYth call is an
-// update. Losses must agree within 1e-5, and so must all parameters and
-// optimizer states after the last step, which must have changed by at least
-// 5e-4; correct answers must be equal. A module with gradients near zero needs
-// an optimizer that does not divide by them (sgd, or a large epsilon). In bf16
-// devices round some operands differently: with SHARE a variable may also
-// differ by so much of what it has moved, a bias of keys by so much of what
-// that of queries has, and a loss by a tenth of that share of it.
+// update, and between the second and the third the largest matrix is written.
+// Losses must agree within 1e-5, and so must all parameters and optimizer
+// states after the last step, which must have changed by at least 5e-4; correct
+// answers must be equal. A module with gradients near zero needs an optimizer
+// that does not divide by them (sgd, or a large epsilon). In bf16 devices round
+// some operands differently: with SHARE a variable may also differ by so much
+// of what it has moved, a bias of keys by so much of what that of queries has,
+// and a loss by a tenth of that share of it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -71,9 +72,12 @@ public:
     vit_error error;
     check(vit_module_input(module, "train_step", 0, &info, &error), error);
     check(vit_module_output(module, "forward", 0, &logits, &error), error);
-    for (int i = 0; i < kCalls; ++i)
+    for (int i = 0; i < kCalls; ++i) {
+      if (i == kCalls / 2)
+        writeLargest();
       step(info, /*batch=*/i % 2 ? 3 : 5, i % every == every - 1, random,
            outcome);
+    }
     outcome.last = read();
     return outcome;
   }
@@ -108,6 +112,30 @@ private:
     check(vit_session_step(session, &step, &error), error);
     outcome.losses.push_back(step.loss);
     outcome.correct.push_back(step.correct);
+  }
+
+  /// Multiplies the largest matrix among the parameters by 1.25. If a device
+  /// went on with forms of the former one, all gradients would be others.
+  void writeLargest() {
+    vit_binding_info largest = {};
+    vit_error error;
+    for (int32_t i = 0; i < vit_parameters_count(parameters); ++i) {
+      vit_binding_info info = {};
+      check(vit_parameters_info(parameters, i, &info, &error), error);
+      if (info.rank == 2 &&
+          (!largest.name || elements(info) > elements(largest)))
+        largest = info;
+    }
+    std::vector<float> value(elements(largest));
+    size_t bytes = value.size() * sizeof(float);
+    check(vit_parameters_read(parameters, largest.name, value.data(), bytes,
+                              &error),
+          error);
+    for (float &element : value)
+      element *= 1.25F;
+    check(vit_parameters_write(parameters, largest.name, value.data(), bytes,
+                               &error),
+          error);
   }
 
   std::map<std::string, std::vector<float>> read() const {

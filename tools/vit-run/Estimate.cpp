@@ -59,7 +59,8 @@ accessesOf(const Json &command, const std::string &family, int64_t batch) {
   for (const Json &argument : command.at("arguments")) {
     std::string kind = argument.at("kind");
     // As in the schema: the size of these does not depend on the batch.
-    bool isFixed = kind == "Derived" || kind == "Constant" || kind == "Arena";
+    bool isFixed = kind == "Derived" || kind == "Constant" || kind == "Arena" ||
+                   kind == "Rounded";
     const Json &bytes = argument.at("bytes");
     Access access = {kind + ' ' + argument.at("index").dump(),
                      argument.value("offset", uint64_t(0)),
@@ -71,7 +72,7 @@ accessesOf(const Json &command, const std::string &family, int64_t batch) {
         std::find(accesses.begin(), accesses.end(), access) != accesses.end())
       continue;
     accesses.push_back(access);
-    // An update reads and writes its variables.
+    // An update reads and writes its variables, and only writes rounded copies.
     if (kind == "Arena" && command.value("is_update", false))
       accesses.push_back(access);
   }

@@ -47,6 +47,26 @@ public:
   }
   std::optional<Place> find(ReadOp read) const;
 
+  /// A range of an arena or of its rounded copy.
+  struct View {
+    uint32_t arena; ///< index in getArenas()
+    int64_t first;  ///< the first element
+    bool isRounded;
+  };
+  /// The range that `value`, a variable as it was read or a form of such, has
+  /// the elements of in their order; nothing where it needs memory of its own.
+  /// Whether the arena has a rounded copy does not matter.
+  std::optional<View> findView(Value value) const;
+  /// Whether that range exists.
+  bool hasView(Value value) const {
+    std::optional<View> view = findView(value);
+    return view && (!view->isRounded || arenas[view->arena].getRounded());
+  }
+
+  /// The lists of variables of `update` (0: the parameters, then each state)
+  /// whose arena has a rounded copy. The update must be of placed variables.
+  SmallVector<unsigned> getRoundedLists(UpdateOp update) const;
+
 private:
   SmallVector<ArenaAttr> arenas;
   DenseMap<std::pair<StringAttr, int64_t>, Place> places;
@@ -84,13 +104,6 @@ bool isTrainingEntry(func::FuncOp entry);
 /// Set on a training entry by vit-rematerialize if the budget cannot be met: no
 /// smaller budget changes the entry further. A discardable attribute.
 constexpr llvm::StringLiteral kLeastMemoryAttr = "least_memory";
-
-/// Whether the form has the bytes of its one source, a parameter or a view of
-/// one, and so may be that memory itself.
-bool isView(DeriveOp derive);
-
-/// What `value` is a view of, or `value`.
-Value getViewed(Value value);
 
 } // namespace mlir::vit::kernel
 

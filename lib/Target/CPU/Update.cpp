@@ -122,6 +122,10 @@ FailureOr<KernelInfo> mlir::vit::cpu::emit(kernel::UpdateOp op,
   Update update{op, b};
   if (failed(verifyUpdate(op)))
     return failure();
+  kernel::Variables variables(op->getParentOfType<ModuleOp>());
+  if (!variables.getRoundedLists(op).empty())
+    return op.emitOpError("changes an arena with a rounded copy, which only "
+                          "code for GPUs does");
   update.elements = kernel::getUpdatedElements(op);
   if (op.getGradient()) {
     RankedTensorType type = op.getGradient().getType();

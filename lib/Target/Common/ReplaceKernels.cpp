@@ -35,7 +35,10 @@ namespace {
 /// count. Locations are ignored.
 class Signature {
 public:
-  explicit Signature(Operation *op) { add(op); }
+  Signature(Operation *op, const kernel::Variables &variables)
+      : variables(variables) {
+    add(op);
+  }
   bool operator<(const Signature &other) const { return parts < other.parts; }
 
 private:
@@ -73,8 +76,8 @@ private:
         }
       }
   }
-  /// For an update, the variables do not matter, only the number of elements
-  /// and which optional operands are present.
+  /// For an update, the variables do not matter, only the number of elements,
+  /// which arenas have a rounded copy, and which optional operands are present.
   void add(kernel::UpdateOp update) {
     for (NamedAttribute attribute : update->getAttrs()) {
       StringAttr name = attribute.getName();
@@ -88,7 +91,10 @@ private:
       parts.push_back(size);
     parts.push_back(update.getVariableCount());
     parts.push_back(kernel::getUpdatedElements(update));
+    llvm::append_range(parts, variables.getRoundedLists(update));
   }
+
+  const kernel::Variables &variables;
   std::vector<uintptr_t> parts;
 };
 
@@ -112,7 +118,7 @@ static kernel::SlotsAttr takeSlots(kernel::KernelOpInterface op) {
 }
 
 /// Creates the arena ranges that `update` changes: the parameters, then each
-/// state.
+/// state, then those of rounded copies, in the same order.
 static FailureOr<SmallVector<Value>>
 createRanges(kernel::UpdateOp update, const kernel::Variables &variables) {
   OpBuilder builder(update);
@@ -143,6 +149,12 @@ createRanges(kernel::UpdateOp update, const kernel::Variables &variables) {
     for (Attribute list : states)
       if (failed(addRange(cast<ArrayAttr>(list))))
         return failure();
+  for (unsigned list : variables.getRoundedLists(update)) {
+    auto range = ranges[list].getDefiningOp<kernel::ArenaOp>();
+    ranges.push_back(kernel::ArenaOp::create(
+        builder, update.getLoc(), type.clone(builder.getBF16Type()),
+        range.getNameAttr(), range.getAtAttr()));
+  }
   return ranges;
 }
 
@@ -159,7 +171,7 @@ FailureOr<ReplacedKernels> mlir::vit::replaceKernels(
   for (kernel::KernelOpInterface op : ops) {
     // The slots belong to the dispatch. They must not distinguish kernels.
     kernel::SlotsAttr slots = takeSlots(op);
-    Signature signature(op);
+    Signature signature(op, variables);
     auto known = emitted.find(signature);
     if (known == emitted.end()) {
       StringRef family = op->getName().stripDialect();

@@ -40,6 +40,9 @@ static SmallVector<KernelArgument> getArguments(Operation *op) {
     auto range = RankedTensorType::get({kernel::getUpdatedElements(update)},
                                        Float32Type::get(op->getContext()));
     arguments.append(update.getVariableCount(), {range, false});
+    kernel::Variables variables(update->getParentOfType<ModuleOp>());
+    arguments.append(variables.getRoundedLists(update).size(),
+                     {range.clone(BFloat16Type::get(op->getContext())), false});
   }
   return arguments;
 }

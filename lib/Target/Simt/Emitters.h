@@ -32,7 +32,8 @@ FailureOr<KernelInfo> emit(kernel::PatchifyOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::RelayoutOp op, SimtBuilder &b);
 
 // Training steps. The arguments of an update are its operands, then one arena
-// range per list of variables: the parameters, then each state.
+// range per list of variables: the parameters, then each state; then those of
+// the arenas' rounded copies, in the same order.
 FailureOr<KernelInfo> emit(kernel::WeightGradientOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::SumOp op, SimtBuilder &b);
 FailureOr<KernelInfo> emit(kernel::NormalizeBackwardOp op, SimtBuilder &b);

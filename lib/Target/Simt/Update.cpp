@@ -5,12 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Updates change one range of each arena, vector by vector. The factor that
-// clips gradients is computed by a single workgroup.
+// Updates change one range of each arena, vector by vector, and of rounded
+// copies, which products of the next step read. The factor that clips gradients
+// is computed by a single workgroup.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Emitters.h"
+
+#include "vit/Kernel/Variables.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -62,6 +65,7 @@ struct Update {
   // The first argument of each kind; -1: none. The variables are the
   // parameters, then each state.
   int gradient = -1, guard = -1, scalars = -1, variables = -1;
+  SmallVector<unsigned> rounded; ///< lists of variables with a rounded copy
 
   void computeScalars();
   void updateVector(Value at);
@@ -97,6 +101,9 @@ void Update::updateVector(Value at) {
       inlineRegion(b, op.getBody(), b.vectorType, arguments);
   for (auto [i, result] : llvm::enumerate(results))
     b.store4(result, variables + i, at);
+  int copies = variables + static_cast<int>(op.getVariableCount());
+  for (auto [i, list] : llvm::enumerate(rounded))
+    b.store4(results[list], copies + i, at);
 }
 
 void Update::emit() {
@@ -132,6 +139,8 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::UpdateOp op,
   update.scalars = next;
   next += op.getScalars().size();
   update.variables = next;
+  update.rounded =
+      kernel::Variables(op->getParentOfType<ModuleOp>()).getRoundedLists(op);
   int64_t elements = b.argumentType(next).getNumElements();
   update.vectors = kernel::occupiedElements(elements) / kVectorLanes;
   if (op.getGradient()) {

@@ -7,6 +7,7 @@
 
 #include "devices/Device.h"
 
+#include "Plan.h"
 #include "format/Extent.h"
 
 #include <cmath>
@@ -173,9 +174,23 @@ vit_status Executor::chooseSchedules(schema::Target wanted, vit_error *error) {
   }
   if (!anyRuns)
     return requireSchedule(0, error);
+  VIT_TRY(checkRounded(error));
   for (const schema::Schedule *s : schedules)
     if (s)
       VIT_TRY(context.parameters.makeForms(*s, error));
+  return VIT_OK;
+}
+
+/// A schedule is checked when the module is loaded; which ones run together is
+/// known here.
+vit_status Executor::checkRounded(vit_error *error) const {
+  for (const schema::Schedule *s : schedules)
+    if (const schema::Command *update =
+            s ? findUnrounded(*s, schedules.begin(), schedules.size())
+              : nullptr)
+      return fail(error, VIT_CORRUPT, "'%s' is damaged: update '%.100s' %s",
+                  context.module.name.data(),
+                  update->name() ? update->name()->c_str() : "", kUnrounded);
   return VIT_OK;
 }
 

@@ -170,6 +170,7 @@ protected:
                              vit_error *error);
 
 private:
+  vit_status checkRounded(vit_error *error) const;
   vit_status startOnHost(const Call &call, const schema::Command &command,
                          uint64_t &used, vit_error *error);
 

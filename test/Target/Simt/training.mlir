@@ -15,9 +15,11 @@
 
 module attributes {kernel.arenas = [
     #kernel.arena<"parameters", bytes = 192, [<@w, offset = 0>]>,
+    #kernel.arena<"rounded", bytes = 192, rounded = bf16, [<@r, offset = 0>]>,
     #kernel.arena<"exp_avg", bytes = 192, [<@exp_avg.w, offset = 0>]>,
     #kernel.arena<"exp_avg_sq", bytes = 192, [<@exp_avg_sq.w, offset = 0>]>]} {
 vit.parameter @w : tensor<4x10xf32>
+vit.parameter @r : tensor<4x10xf32>
 vit.state @exp_avg.w of @w role "exp_avg" : tensor<4x10xf32>
 vit.state @exp_avg_sq.w of @w role "exp_avg_sq" : tensor<4x10xf32>
 vit.state @random_seed role "random_seed" : tensor<2xi32>
@@ -101,6 +103,24 @@ func.func @update(%g: tensor<48xf32>, %loss: tensor<f32>, %lr: tensor<f32>, %ste
   }
   return
 }
+
+// Only the code for the arena with a rounded copy changes one: its range is the last argument.
+// CHECK-LABEL: func.func @rounded
+// CHECK: @update_1(%{{.+}}, %{{[0-9]+}}) units
+// CHECK: %[[P:.+]] = kernel.arena "rounded" at 0 : tensor<48xf32>
+// CHECK: %[[R:.+]] = kernel.arena "rounded" at 0 : tensor<48xbf16>
+// CHECK: @update_2(%{{.+}}, %[[P]], %[[R]]) units
+func.func @rounded(%g: tensor<48xf32>) {
+  kernel.update "assign" [#kernel.variable<@w>] gradient(%g : tensor<48xf32>) tile #t {
+  ^bb0(%old: f32, %new: f32):
+    kernel.yield %new : f32
+  }
+  kernel.update "assign" [#kernel.variable<@r>] gradient(%g : tensor<48xf32>) tile #t {
+  ^bb0(%old: f32, %new: f32):
+    kernel.yield %new : f32
+  }
+  return
+}
 }
 
 // TILED: gpu.func @weight_gradient_0({{.+}}: memref<?xf32, #spirv.storage_class<StorageBuffer>>
@@ -110,3 +130,12 @@ func.func @update(%g: tensor<48xf32>, %loss: tensor<f32>, %lr: tensor<f32>, %ste
 // CHECK: gpu.func @update_0(%{{.+}}: memref<?xvector<4xi32>, {{.+}}, %[[W:.+]]: memref<?xvector<4xi32>
 // CHECK: memref.store %{{.+}}, %[[W]]
 // CUDA: gpu.func @loss_0(%{{.+}}: memref<?xf32>, %{{.+}}: memref<?xi32>, %{{.+}}: memref<?xf32>
+
+// Each thread rounds the four elements that it has computed.
+// CUDA: gpu.func @update_2(%{{.+}}: memref<?xf32>, %[[P:.+]]: memref<?xf32>, %[[R:.+]]: memref<?xbf16>
+// CUDA: vector.store %[[NEW:.+]], %[[P]]
+// CUDA: %[[NARROW:.+]] = arith.truncf %[[NEW]] : vector<4xf32> to vector<4xbf16>
+// CUDA: vector.store %[[NARROW]], %[[R]]
+// CHECK: gpu.func @update_2(%{{.+}}: memref<?xvector<4xi32>, {{.+}}, %[[W:.+]]: memref<?xvector<2xi32>
+// CHECK-COUNT-3: memref.store %{{.+}}, %[[W]]
+// CHECK-NOT: memref.store

@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
   }
   std::string folder = std::string(argv[1]) + "/";
   Builder logical, stored, drawn, whole, resampled, vulkan, cuda, training,
-      ranks, narrow, rounded, migrated, newer;
+      ranks, copied, narrow, rounded, migrated, newer;
   stored.storeForms();
   drawn.useInitializers();
   vulkan.addGpu(vit::schema::Target::Vulkan);
@@ -56,6 +56,9 @@ int main(int argc, char **argv) {
   training.addTraining();
   ranks.addTraining();
   ranks.addRanks();
+  copied.addTraining();
+  copied.addGpu(vit::schema::Target::Cuda);
+  copied.addRounded();
   narrow.addBf16();
   rounded.keepOnlyBf16();
   migrated.addMigrated({1, 2, 3, 4, 5, 6, 7, 8});
@@ -79,6 +82,7 @@ int main(int argc, char **argv) {
       !write(folder + "cuda", cuda, 0) ||
       !write(folder + "training", training, 0) ||
       !write(folder + "ranks", ranks, 0) ||
+      !write(folder + "copied", copied, 0) ||
       !write(folder + "narrow", narrow, 0) ||
       !write(folder + "rounded", rounded, 0) ||
       !write(folder + "migrated", migrated, 0) ||

@@ -34,7 +34,7 @@ def ranges(command, batch):
     is_take = command["kernel"].startswith("take_")
     is_attention, seen = command["kernel"].startswith("attention"), set()
     for a in command["arguments"]:
-        bytes = a["bytes"]["times"] if a["kind"] in ("Derived", "Constant", "Arena") else extent(a["bytes"], batch)
+        bytes = a["bytes"]["times"] if a["kind"] in ("Derived", "Constant", "Arena", "Rounded") else extent(a["bytes"], batch)
         if is_take and bytes == batch * 17 * 32 * 4:
             bytes //= 17  # the class token alone
         access = (a["kind"], a["index"], a.get("offset", 0), bytes)

@@ -81,11 +81,11 @@ static void addPieces(void *const *arguments, int64_t elements, int64_t pieces,
   }
 }
 
-static FunctionObject functions[] = {{kernelScale, 3},      {kernelLinear, 3},
-                                     {kernelAdd, 3},        {kernelGradient, 4},
-                                     {kernelBatch, 1},      {kernelLoss, 4},
-                                     {kernelCorrect, 3},    {kernelUpdate, 5},
-                                     {kernelAccumulate, 3}, {addPieces, 3}};
+static FunctionObject functions[] = {
+    {kernelScale, 3},    {kernelLinear, 3},        {kernelAdd, 3},
+    {kernelGradient, 4}, {kernelBatch, 1},         {kernelLoss, 4},
+    {kernelCorrect, 3},  {kernelUpdate, 5},        {kernelAccumulate, 3},
+    {addPieces, 3},      {kernelLossOfRounded, 5}, {kernelUpdateRounded, 6}};
 
 extern "C" vit::test::TestDriver *vitTestDriver() { return &driver; }
 /// Resets the settings and counters of tests, except for live objects.
@@ -285,9 +285,10 @@ Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count,
 Result cuModuleUnload(Module module) { return drop(module); }
 Result cuModuleGetFunction(Function *function, Module, const char *name) {
   ENTER();
-  const char *names[] = {"rows_0",       "gemm_0",    "map_0",     "gradient_0",
-                         "batch_0",      "loss_0",    "correct_0", "update_0",
-                         "accumulate_0", "add_pieces"};
+  const char *names[] = {"rows_0",     "gemm_0",         "map_0",
+                         "gradient_0", "batch_0",        "loss_0",
+                         "correct_0",  "update_0",       "accumulate_0",
+                         "add_pieces", "rounded_loss_0", "rounded_update_0"};
   for (size_t i = 0; i < std::size(names); ++i)
     if (std::strcmp(name, names[i]) == 0) {
       *function = &functions[i];

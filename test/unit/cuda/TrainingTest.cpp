@@ -7,6 +7,7 @@
 
 #include "CudaSupport.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -16,17 +17,22 @@ namespace {
 
 class CudaTraining : public CudaTest {
 protected:
-  CudaTraining() { options.parameters = parameters.get(); }
+  explicit CudaTraining(bool isRounded = false) : bytes(makeModule(isRounded)) {
+    options.parameters = parameters.get();
+  }
 
-  static Bytes makeModule() {
+  static Bytes makeModule(bool isRounded) {
     Builder builder;
     builder.addTraining();
     builder.addGpu(vit::schema::Target::Cuda);
+    if (isRounded)
+      builder.addRounded();
     return builder.write();
   }
+  void expectStepsOnTwoDevices();
   SessionHandle open() { return makeSession(module, &options); }
 
-  Bytes bytes = makeModule();
+  Bytes bytes;
   ModuleHandle module = load(bytes);
   ParametersHandle parameters = makeParameters(module);
 };
@@ -69,7 +75,7 @@ TEST_F(CudaTraining, StepsCopyNothingButInputs) {
   EXPECT_EQ(vit_parameters_steps(parameters.get()), 8u);
 }
 
-TEST_F(CudaTraining, SharedWithOtherSessions) {
+void CudaTraining::expectStepsOnTwoDevices() {
   SessionHandle steps = open(), inference = open();
   options.device = "cpu";
   SessionHandle cpu = open();
@@ -99,6 +105,8 @@ TEST_F(CudaTraining, SharedWithOtherSessions) {
   EXPECT_EQ(readMomentum(parameters), momentum);
 }
 
+TEST_F(CudaTraining, SharedWithOtherSessions) { expectStepsOnTwoDevices(); }
+
 TEST_F(CudaTraining, LossThatIsNotFiniteChangesNothing) {
   SessionHandle steps = open();
   Trainer trainer(2);
@@ -107,6 +115,76 @@ TEST_F(CudaTraining, LossThatIsNotFiniteChangesNothing) {
   EXPECT_TRUE(std::isnan(trainer.step.loss));
   EXPECT_EQ(vit_parameters_steps(parameters.get()), 0u);
   EXPECT_EQ(readParameters(parameters), initialParameters());
+}
+
+/// The loss is right only if the rounded copy is that of the parameters.
+class CudaRounded : public CudaTraining {
+protected:
+  CudaRounded() : CudaTraining(/*isRounded=*/true) {}
+};
+
+TEST_F(CudaRounded, IsThatOfEachValue) { expectStepsOnTwoDevices(); }
+
+TEST_F(CudaRounded, IsUploadedOnce) {
+  SessionHandle steps = open();
+  std::vector<float> values = initialParameters(), momentum(28);
+  Trainer trainer(3);
+  for (int i = 0; i < 3; ++i) {
+    float loss = 0;
+    trainer.step.update = i != 1;
+    trainer.expect(values, momentum, loss, trainer.step.update);
+    int before = driver->uploads;
+    ASSERT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
+    EXPECT_EQ(trainer.step.loss, loss);
+    // Two or four inputs; the first step adds two forms, a constant, three
+    // arenas and the copy.
+    EXPECT_EQ(driver->uploads - before, i == 0 ? 11 : i == 1 ? 2 : 4);
+  }
+  trainer.image[0] = std::numeric_limits<float>::quiet_NaN();
+  trainer.step.update = 1;
+  ASSERT_EQ(trainer.run(steps), VIT_OK) << trainer.error.message;
+  EXPECT_EQ(readParameters(parameters), values);
+}
+
+/// Its memory counts before anything is uploaded.
+TEST_F(CudaRounded, TakesMemory) {
+  driver->memory = 1023; // three arenas and the copy take 256 bytes each
+  vit_session *session = nullptr;
+  EXPECT_EQ(vit_session_create(module.get(), &options, &session, &error),
+            VIT_OUT_OF_MEMORY);
+  EXPECT_STREQ(error.message, "out of memory: no 1024 bytes for weights on "
+                              "'Test GPU', which has 1023 in all");
+  EXPECT_EQ(driver->uploads, 0);
+}
+
+/// Only when schedules are chosen is it known which ones run together.
+TEST_F(CudaRounded, IsChangedByAllUpdates) {
+  Builder builder;
+  builder.addTraining();
+  builder.addGpu(vit::schema::Target::Cuda);
+  builder.addRounded();
+  auto &schedule = *builder.module.entries[1]->schedules.back();
+  for (auto &kernel : schedule.kernels)
+    kernel->argument_count -= kernel->name.rfind("rounded_", 0) == 0;
+  auto isRounded = [](const vit::schema::Argument &argument) {
+    return argument.kind() == vit::schema::ArgumentKind::Rounded;
+  };
+  for (auto &command : schedule.commands) {
+    auto &arguments = command->arguments;
+    arguments.erase(
+        std::remove_if(arguments.begin(), arguments.end(), isRounded),
+        arguments.end());
+  }
+  Bytes lie = builder.write();
+  ModuleHandle other = load(lie);
+  options.parameters = nullptr;
+  vit_session *session = nullptr;
+  EXPECT_EQ(vit_session_create(other.get(), &options, &session, &error),
+            VIT_CORRUPT);
+  EXPECT_TRUE(std::strstr(error.message,
+                          "is damaged: update 'update' changes variables and "
+                          "not their rounded copy"))
+      << error.message;
 }
 
 /// After any failure the values are those before or after the step, or the

@@ -97,6 +97,17 @@ TEST_F(Commands, UpdatesWriteTheirArenas) {
   EXPECT_EQ(find(), (Lists{{}, {0}, {0}, {1}}));
 }
 
+TEST_F(Commands, RoundedCopiesAreOtherBytes) {
+  schema::Argument low(Kind::Rounded, 0, {32, 0, 1}, 0);
+  schema::Argument high(Kind::Rounded, 0, {32, 0, 1}, 32);
+  add({low, slot(1)}, 1);
+  add({high, slot(2)}, 1);
+  add({arena(0, 64), slot(3)}, 1);
+  add({slot(0), arena(0, 64), low}, 0).is_update = true;
+  add({slot(0), arena(64, 64), high}, 0).is_update = true;
+  EXPECT_EQ(find(), (Lists{{}, {}, {}, {2, 0}, {1}}));
+}
+
 TEST_F(Commands, WithoutWorkAndBarriers) {
   add({slot(0), slot(1)}, 1);
   add({slot(1), slot(2)}, 1, 0);

@@ -80,6 +80,10 @@ public:
   /// the latter if the loss is finite; the gradients of q and kv are the batch.
   /// accumulate_step: image and labels to loss; only momentum += gradient.
   void addTraining();
+  /// Gives the parameters a rounded copy in all schedules of GPUs. The update
+  /// changes it, and the loss of all entries is -batch where it is another than
+  /// that of the parameters.
+  void addRounded();
   /// Lets the training entries sum their gradients over ranks.
   void addRanks();
 

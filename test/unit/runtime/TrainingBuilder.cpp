@@ -140,6 +140,30 @@ void Builder::addTraining() {
   module.entries.push_back(makeEntry("accumulate_step", std::move(schedule)));
 }
 
+void Builder::addRounded() {
+  for (auto &entry : module.entries)
+    for (auto &schedule : entry->schedules) {
+      if (schedule->target == schema::Target::Cpu)
+        continue;
+      for (auto &kernel : schedule->kernels) {
+        bool isLoss = kernel->name == "loss_0";
+        if (!isLoss && kernel->name != "update_0")
+          continue;
+        kernel->name = "rounded_" + kernel->name;
+        ++kernel->argument_count;
+      }
+      for (auto &command : schedule->commands) {
+        auto &arguments = command->arguments;
+        if (command->name == "loss")
+          arguments.insert(arguments.end() - 1,
+                           makeArgument(Kind::Rounded, 0, {8, 0, 1}));
+        else if (command->is_update && entry->name == "train_step")
+          arguments.push_back(
+              makeArgument(Kind::Rounded, 0, {kArenaBytes / 2, 0, 1}));
+      }
+    }
+}
+
 void Builder::addRanks() {
   auto arena = uint32_t(module.arenas.size());
   addArena(module, "gradient", kArenaBytes);

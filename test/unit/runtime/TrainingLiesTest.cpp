@@ -117,6 +117,73 @@ INSTANTIATE_TEST_SUITE_P(
                   {schema::ArgumentKind::Arena, 0, {64, 0, 1}, 0}};
             }}));
 
+class RoundedLies : public testing::TestWithParam<Lie> {};
+
+TEST_P(RoundedLies, AreFound) {
+  for (schema::Target target : {schema::Target::Vulkan, schema::Target::Cuda}) {
+    Builder builder;
+    builder.addTraining();
+    builder.addGpu(target);
+    builder.addRounded();
+    vit_error error;
+    EXPECT_EQ(tryLoad(builder.write(), error), VIT_OK) << error.message;
+    GetParam().tell(builder);
+    expectCorrupt(builder, GetParam().message);
+  }
+}
+
+/// The commands of a GPU's train_step: 2 reads the copy, 5 changes it.
+std::vector<schema::Argument> &onGpu(Builder &b, size_t command) {
+  return b.module.entries[1]->schedules[1]->commands[command]->arguments;
+}
+schema::Argument rounded(uint32_t arena, uint64_t bytes, uint64_t offset) {
+  return {schema::ArgumentKind::Rounded, arena, {bytes, 0, 1}, offset};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Metadata, RoundedLies,
+    testing::Values(
+        Lie{"argument 3 of command 2 of entry 'train_step' is number 3 of 3",
+            [](Builder &b) { onGpu(b, 2)[3] = rounded(3, 8, 0); }},
+        Lie{"command 2 of entry 'train_step' begins argument 3 at an "
+            "impossible offset",
+            [](Builder &b) { onGpu(b, 2)[3] = rounded(0, 8, 16); }},
+        Lie{"command 2 of entry 'train_step' goes beyond its argument 3 at "
+            "batch 1: 8 of 0 bytes",
+            [](Builder &b) { onGpu(b, 2)[3] = rounded(0, 8, 96); }},
+        Lie{"command 5 of entry 'train_step' goes beyond its argument 5 at "
+            "batch 1: 96 of 64 bytes",
+            [](Builder &b) { onGpu(b, 5)[5] = rounded(0, 96, 32); }},
+        Lie{"update 'update' of entry 'train_step' changes variables and not "
+            "their rounded copy",
+            [](Builder &b) { onGpu(b, 5)[5] = rounded(0, 32, 0); }},
+        Lie{"update 'update' of entry 'train_step' changes variables and not "
+            "their rounded copy",
+            [](Builder &b) { onGpu(b, 5)[5] = rounded(1, 96, 0); }},
+        Lie{"update 'update' of entry 'train_step' changes variables and not "
+            "their rounded copy",
+            [](Builder &b) {
+              onGpu(b, 5).pop_back();
+              --b.module.entries[1]->schedules[1]->kernels[4]->argument_count;
+            }},
+        Lie{"command 5 of entry 'train_step' is an update that changes no "
+            "arena",
+            [](Builder &b) { onGpu(b, 5)[4] = onGpu(b, 5)[0]; }},
+        Lie{"command 3 of entry 'train_step' writes to what is read only",
+            [](Builder &b) {
+              auto &command = *b.module.entries[1]->schedules[1]->commands[3];
+              command.kind = schema::CommandKind::Fill;
+              command.arguments = {rounded(0, 64, 0)};
+            }},
+        Lie{"argument 3 of command 2 of entry 'train_step' is of a rounded "
+            "copy of variables, which the CPU has not",
+            [](Builder &b) {
+              auto &schedule = *b.module.entries[1]->schedules[0];
+              auto &arguments = schedule.commands[2]->arguments;
+              arguments.insert(arguments.end() - 1, rounded(0, 8, 0));
+              ++schedule.kernels[2]->argument_count;
+            }}));
+
 class RanksLies : public testing::TestWithParam<Lie> {};
 
 TEST_P(RanksLies, AreFound) {

@@ -110,6 +110,32 @@ KERNEL kernelLoss(void *const *arguments, int64_t batch, int64_t begin,
   out[0] = sum / (float)(int32_t)batch;
 }
 
+static inline __attribute__((always_inline)) uint16_t roundToBf16(float value) {
+  union {
+    float value;
+    uint32_t bits;
+  } wide = {value};
+  return (uint16_t)((wide.bits + 0x7fff + (wide.bits >> 16 & 1)) >> 16);
+}
+
+// As kernelLoss, if the fourth argument is the scale in bf16; else -batch.
+KERNEL kernelLossOfRounded(void *const *arguments, int64_t batch, int64_t begin,
+                           int64_t end, void *scratch) {
+  const float *in = arguments[0], *scale = arguments[2];
+  const int32_t *labels = arguments[1];
+  const uint16_t *rounded = arguments[3];
+  float *out = arguments[4];
+  float sum = 0;
+  for (int64_t i = 0; i < batch * 8; ++i) {
+    float difference = in[i] * scale[i & 3] - (float)labels[i / 8];
+    sum += difference * difference;
+  }
+  out[0] = sum / (float)(int32_t)batch;
+  for (int64_t c = 0; c < 4; ++c)
+    if (rounded[c] != roundToBf16(scale[c]))
+      out[0] = (float)(int32_t)-batch;
+}
+
 // One unit: step + seed.
 KERNEL kernelCorrect(void *const *arguments, int64_t batch, int64_t begin,
                      int64_t end, void *scratch) {
@@ -132,6 +158,21 @@ KERNEL kernelUpdate(void *const *arguments, int64_t batch, int64_t begin,
   for (int64_t i = begin * 16; i < end * 16; ++i) {
     momentum[i] += gradient[i];
     parameters[i] -= rate[0] * momentum[i];
+  }
+}
+
+// The same, and the parameters in bf16.
+KERNEL kernelUpdateRounded(void *const *arguments, int64_t batch, int64_t begin,
+                           int64_t end, void *scratch) {
+  const float *gradient = arguments[0], *rate = arguments[2];
+  float *parameters = arguments[3], *momentum = arguments[4];
+  uint16_t *rounded = arguments[5];
+  if (!isFinite(arguments[1]))
+    return;
+  for (int64_t i = begin * 16; i < end * 16; ++i) {
+    momentum[i] += gradient[i];
+    parameters[i] -= rate[0] * momentum[i];
+    rounded[i] = roundToBf16(parameters[i]);
   }
 }
 

@@ -32,6 +32,10 @@ void kernelCorrect(void *const *arguments, int64_t batch, int64_t begin,
                    int64_t end, void *scratch);
 void kernelUpdate(void *const *arguments, int64_t batch, int64_t begin,
                   int64_t end, void *scratch);
+void kernelLossOfRounded(void *const *arguments, int64_t batch, int64_t begin,
+                         int64_t end, void *scratch);
+void kernelUpdateRounded(void *const *arguments, int64_t batch, int64_t begin,
+                         int64_t end, void *scratch);
 void kernelAccumulate(void *const *arguments, int64_t batch, int64_t begin,
                       int64_t end, void *scratch);
 

@@ -191,6 +191,9 @@ void *CpuExecutor::resolve(const schema::Argument &argument) const {
         context.module.root->constants()->Get(index)->data()->offset());
   case schema::ArgumentKind::Arena:
     return context.parameters.training.arenas.data(index) + argument.offset();
+  case schema::ArgumentKind::Rounded: // for GPUs, which the module's checks
+                                      // know
+    break;
   }
   return nullptr;
 }

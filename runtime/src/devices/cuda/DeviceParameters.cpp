@@ -7,6 +7,10 @@
 
 #include "devices/cuda/DeviceParameters.h"
 
+#include "Plan.h"
+
+#include <algorithm>
+
 namespace vit::runtime::cuda {
 
 template <typename Visit>
@@ -158,18 +162,27 @@ vit_status DeviceParameters::allocateArenas(const Schedules &schedules,
                                             vit_error *error) {
   const vit_module &module = *parameters->module;
   const schema::Module &root = *module.root;
-  if (!arenas.allocate(module.allocator, count(root.arenas())))
-    return outOfMemory(error, count(root.arenas()) * sizeof(Place), "weights");
+  if (!arenas.allocate(module.allocator, count(root.arenas())) ||
+      !rounded.allocate(module.allocator, count(root.arenas())))
+    return outOfMemory(error, count(root.arenas()) * 2 * sizeof(Place),
+                       "weights");
   bool anyArena = false;
   forEachArgument(schedules, [&](const schema::Argument &argument) {
-    anyArena |= argument.kind() == schema::ArgumentKind::Arena;
+    anyArena |= isVariable(argument);
+    if (argument.kind() == schema::ArgumentKind::Rounded)
+      rounded[argument.index()].isUsed = true;
   });
   uint64_t total = 0;
+  auto place = [&](Place &place, uint64_t bytes) {
+    place.offset = total;
+    total += alignUp(bytes, kDeviceAlignment);
+  };
   // An executor holds all arenas or none.
   for (uint32_t i = 0; anyArena && i < arenas.size(); ++i) {
     arenas[i].isUsed = true;
-    arenas[i].offset = total;
-    total += alignUp(root.arenas()->Get(i)->bytes(), kDeviceAlignment);
+    place(arenas[i], root.arenas()->Get(i)->bytes());
+    if (rounded[i].isUsed)
+      place(rounded[i], roundedBytes(*root.arenas()->Get(i)));
   }
   return total == 0 ? VIT_OK
                     : memory.allocate(adapter, total, "weights", error);
@@ -178,15 +191,49 @@ vit_status DeviceParameters::allocateArenas(const Schedules &schedules,
 vit_status DeviceParameters::update(Stream stream, vit_error *error) {
   const vit_module &module = *parameters->module;
   Arenas &values = parameters->training.arenas;
-  for (uint32_t i = 0; values.exist() && i < arenas.size(); ++i)
+  for (uint32_t i = 0; values.exist() && i < arenas.size(); ++i) {
     VIT_TRY(copyTo(driver, memory, arenas[i], values.version(i), values.data(i),
                    module.root->arenas()->Get(i)->bytes(), stream, error));
+    VIT_TRY(copyRounded(i, stream, error));
+  }
   return weights->update(module, *parameters, stream, error);
+}
+
+/// Copies the rounded values of an arena if the device has those of another
+/// version.
+vit_status DeviceParameters::copyRounded(uint32_t arena, Stream stream,
+                                         vit_error *error) {
+  constexpr uint64_t most = uint64_t(4) << 20; // elements
+  const Arenas &values = parameters->training.arenas;
+  Place &place = rounded[arena];
+  if (!place.isUsed || place.version == values.version(arena))
+    return VIT_OK;
+  const auto *source = reinterpret_cast<const float *>(values.data(arena));
+  uint64_t elements =
+      parameters->module->root->arenas()->Get(arena)->bytes() / sizeof(float);
+  Array<uint16_t> piece;
+  if (!piece.allocateRaw(parameters->module->allocator,
+                         std::min(elements, most)))
+    return outOfMemory(error, std::min(elements, most) * sizeof(uint16_t),
+                       "rounded weights");
+  for (uint64_t done = 0; done < elements; done += piece.size()) {
+    uint64_t size = std::min<uint64_t>(elements - done, piece.size());
+    format::narrow(piece.data(), source + done, ElementType::BF16,
+                   int64_t(size));
+    // As the memory is pageable, it may be reused when the driver returns.
+    VIT_TRY(driver.check(driver.cuMemcpyHtoDAsync_v2(
+                             memory.at(place.offset + done * sizeof(uint16_t)),
+                             piece.data(), size * sizeof(uint16_t), stream),
+                         "copy weights to the device", error));
+  }
+  place.version = values.version(arena);
+  return VIT_OK;
 }
 
 void DeviceParameters::keepArenas() {
   for (uint32_t i = 0; i < arenas.size(); ++i)
-    arenas[i].version = parameters->training.arenas.version(i);
+    arenas[i].version = rounded[i].version =
+        parameters->training.arenas.version(i);
 }
 
 vit_status DeviceParameters::fetchArenas(unsigned char *const *targets,

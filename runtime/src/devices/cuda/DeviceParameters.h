@@ -69,7 +69,7 @@ private:
 };
 
 /// What a session has of the parameters on its device: the shared weights, and
-/// the arenas of variables of its own.
+/// the arenas of variables of its own, with their rounded copies.
 class DeviceParameters {
 public:
   explicit DeviceParameters(const Driver &driver)
@@ -89,21 +89,29 @@ public:
   vit_status fetchArenas(unsigned char *const *targets, Stream stream,
                          vit_error *error);
 
-  /// The address of a form, constant or arena that a schedule uses.
+  /// The address of a form, constant, arena or rounded copy that a schedule
+  /// uses.
   DevicePointer find(schema::ArgumentKind kind, uint32_t index) const {
-    return kind == schema::ArgumentKind::Arena ? memory.at(arenas[index].offset)
-                                               : weights->find(kind, index);
+    switch (kind) {
+    case schema::ArgumentKind::Arena:
+      return memory.at(arenas[index].offset);
+    case schema::ArgumentKind::Rounded:
+      return memory.at(rounded[index].offset);
+    default:
+      return weights->find(kind, index);
+    }
   }
 
 private:
   vit_status allocateArenas(const Schedules &schedules, const Adapter &adapter,
                             vit_error *error);
+  vit_status copyRounded(uint32_t arena, Stream stream, vit_error *error);
 
   const Driver &driver;
   vit_parameters *parameters = nullptr;
   Shared<SharedWeights> weights;
-  DeviceMemory memory; ///< the arenas
-  Array<Place> arenas;
+  DeviceMemory memory; ///< the arenas and their rounded copies
+  Array<Place> arenas, rounded;
 };
 
 } // namespace vit::runtime::cuda

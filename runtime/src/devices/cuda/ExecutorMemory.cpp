@@ -159,6 +159,7 @@ DevicePointer CudaExecutor::resolve(const Call &call,
   case schema::ArgumentKind::Derived:
   case schema::ArgumentKind::Constant:
   case schema::ArgumentKind::Arena:
+  case schema::ArgumentKind::Rounded:
     return resources->weights.find(argument.kind(), index) + argument.offset();
   }
   return 0;

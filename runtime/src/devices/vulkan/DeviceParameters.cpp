@@ -66,8 +66,8 @@ static vit_status inPieces(Submissions &work, Buffer &staging, Use use,
   return VIT_OK;
 }
 
-/// Where the present value of a place is on the host, and its version; false if
-/// it does not exist yet.
+/// Where the present value of a place, or what it is rounded from, is on the
+/// host, and its version; false if it does not exist yet.
 static bool findSource(const vit_parameters &parameters, const Place &place,
                        const void *&source, uint64_t &version) {
   const vit_module &module = *parameters.module;
@@ -94,15 +94,22 @@ static bool findSource(const vit_parameters &parameters, const Place &place,
 
 vit_status Chunks::copy(Submissions &work, const Place &place,
                         const void *source, Buffer &staging, vit_error *error) {
-  const auto *bytes = static_cast<const unsigned char *>(source);
   Buffer &target = buffers[place.chunk - begin];
+  auto write = [&](unsigned char *to, uint64_t done, uint64_t part) {
+    constexpr uint64_t size = sizeof(uint16_t);
+    if (place.kind == schema::ArgumentKind::Rounded)
+      format::narrow(to, static_cast<const float *>(source) + done / size,
+                     ElementType::BF16, int64_t(part / size));
+    else
+      std::memcpy(to, static_cast<const unsigned char *>(source) + done, part);
+  };
   if (target.mapped) {
-    std::memcpy(target.mapped + place.offset, bytes, place.bytes);
+    write(target.mapped + place.offset, 0, place.bytes);
     return VIT_OK;
   }
   const Context &context = *work.context;
   auto move = [&](uint64_t done, uint64_t part) {
-    std::memcpy(staging.mapped, bytes + done, part);
+    write(staging.mapped, done, part);
     VkBufferCopy region = {0, place.offset + done, part};
     return work.runOnce(
         [&](VkCommandBuffer commands) {
@@ -137,7 +144,8 @@ vit_status Chunks::update(Submissions &work, const vit_parameters &parameters,
 void Chunks::keepArenas(const vit_parameters &parameters) {
   for (uint32_t i = 0; i < placement->placeCount(); ++i) {
     const Place &place = (*placement)[i];
-    if (place.kind == schema::ArgumentKind::Arena)
+    if (place.kind == schema::ArgumentKind::Arena ||
+        place.kind == schema::ArgumentKind::Rounded)
       versions[i] = parameters.training.arenas.version(place.index);
   }
 }

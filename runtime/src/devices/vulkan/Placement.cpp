@@ -7,8 +7,6 @@
 
 #include "devices/vulkan/Placement.h"
 
-#include "Plan.h"
-
 #include <algorithm>
 #include <cstdio>
 
@@ -27,6 +25,8 @@ static uint64_t bytesOf(const schema::Module &module,
     return module.constants()->Get(argument.index())->data()->size();
   case schema::ArgumentKind::Arena:
     return module.arenas()->Get(argument.index())->bytes();
+  case schema::ArgumentKind::Rounded:
+    return roundedBytes(*module.arenas()->Get(argument.index()));
   default:
     return 0;
   }
@@ -41,10 +41,14 @@ static void forEachWeight(const schema::Command &command, Visit visit) {
 }
 
 uint32_t &Placement::firstOf(schema::ArgumentKind kind, uint32_t index) {
-  uint32_t before = kind == schema::ArgumentKind::Derived ? 0
-                    : kind == schema::ArgumentKind::Constant
-                        ? derivedCount
-                        : derivedCount + constantCount;
+  uint32_t before = 0;
+  if (kind != schema::ArgumentKind::Derived)
+    before += derivedCount;
+  if (kind != schema::ArgumentKind::Derived &&
+      kind != schema::ArgumentKind::Constant)
+    before += constantCount;
+  if (kind == schema::ArgumentKind::Rounded)
+    before += arenaCount;
   return firstPlace[before + index];
 }
 
@@ -74,8 +78,8 @@ void Placement::add(const schema::Argument &argument, uint64_t bytes,
   chunkSizes[chunk] += alignUp(bytes, kAlignment);
 }
 
-/// Places all arenas, if a schedule uses any, in one chunk, together with what
-/// the same commands read and nothing else.
+/// Places all arenas, if a schedule uses any, and their rounded copies, in one
+/// chunk, together with what the same commands read and nothing else.
 vit_status Placement::placeArenas(const Context &context,
                                   const schema::Module &module,
                                   const Schedules &schedules,
@@ -84,9 +88,15 @@ vit_status Placement::placeArenas(const Context &context,
     anyArena = anyArena || (s && usesArenas(*s));
   if (!anyArena)
     return VIT_OK;
-  for (uint32_t i = 0; i < count(module.arenas()); ++i) {
+  for (uint32_t i = 0; i < arenaCount; ++i) {
     schema::Argument arena(schema::ArgumentKind::Arena, i, {}, 0);
     add(arena, bytesOf(module, arena), 0);
+    bool isRounded = std::any_of(
+        schedules.begin(), schedules.end(),
+        [&](const schema::Schedule *s) { return s && usesRounded(*s, i); });
+    schema::Argument copy(schema::ArgumentKind::Rounded, i, {}, 0);
+    if (isRounded)
+      add(copy, bytesOf(module, copy), 0);
   }
   if (chunkSizes[0] > context.adapter->maxRange)
     return tooLarge(context, "the variables of training", chunkSizes[0], error);
@@ -99,14 +109,15 @@ vit_status Placement::allocate(const Allocator &allocator,
                                const Schedules &schedules, vit_error *error) {
   derivedCount = count(module.derived());
   constantCount = count(module.constants());
-  size_t commands = 0, uses = count(module.arenas());
+  arenaCount = count(module.arenas());
+  size_t commands = 0, uses = size_t(arenaCount) * 2;
   for (const schema::Schedule *s : schedules)
     for (uint32_t i = 0; s && i < count(s->commands()); ++i, ++commands)
       forEachWeight(*s->commands()->Get(i),
                     [&](const schema::Argument &) { ++uses; });
   if (!places.allocate(allocator, uses) ||
       !firstPlace.allocate(allocator, size_t(derivedCount) + constantCount +
-                                          count(module.arenas())) ||
+                                          size_t(arenaCount) * 2) ||
       !firstCommand.allocate(allocator, schedules.size()) ||
       !chunkOfCommand.allocate(allocator, commands) ||
       !chunkSizes.allocate(allocator, commands + 2))
@@ -125,7 +136,7 @@ vit_status Placement::placeCommand(const Context &context,
   uint64_t limit = context.adapter->maxRange;
   bool atArenas = false;
   forEachWeight(command, [&](const schema::Argument &a) {
-    atArenas = atArenas || a.kind() == schema::ArgumentKind::Arena;
+    atArenas = atArenas || isVariable(a);
   });
   uint32_t last = atArenas ? 0 : chunks - 1, in = last;
   uint64_t all = 0, missing = 0;

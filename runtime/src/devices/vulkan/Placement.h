@@ -9,6 +9,7 @@
 #define VIT_RUNTIME_DEVICES_VULKAN_PLACEMENT_H
 
 #include "Module.h"
+#include "Plan.h"
 #include "devices/vulkan/Context.h"
 
 namespace vit::runtime::vulkan {
@@ -17,12 +18,12 @@ namespace vit::runtime::vulkan {
 inline bool isWeight(const schema::Argument &argument) {
   return argument.kind() == schema::ArgumentKind::Derived ||
          argument.kind() == schema::ArgumentKind::Constant ||
-         argument.kind() == schema::ArgumentKind::Arena;
+         isVariable(argument);
 }
 
 using Schedules = Array<const schema::Schedule *>;
 
-/// The place of a form, constant or arena in a chunk.
+/// The place of a form, constant, arena or rounded copy in a chunk.
 struct Place {
   schema::ArgumentKind kind;
   uint32_t index;
@@ -35,8 +36,8 @@ struct Place {
 /// Where derived forms, constants and arenas are in a few buffers, called
 /// chunks. A chunk is no larger than what one binding covers, so that a kernel
 /// is bound to a whole chunk. Everything that a command reads is in one chunk;
-/// few values are in several. Arenas, which kernels write, are all in the first
-/// chunk and only there.
+/// few values are in several. Arenas, which kernels write, and their rounded
+/// copies are all in the first chunk and only there.
 class Placement {
 public:
   /// Places everything that the schedules (one per entry, NULL for an entry
@@ -80,10 +81,11 @@ private:
                           vit_error *error);
 
   Array<Place> places;
-  Array<uint32_t> firstPlace; ///< per form, then per constant, then per arena
+  Array<uint32_t> firstPlace; ///< per form, constant, arena, rounded copy
   uint32_t placed = 0;
   uint32_t derivedCount = 0;
   uint32_t constantCount = 0;
+  uint32_t arenaCount = 0;
   bool anyArena = false;
   Array<uint32_t> firstCommand;   ///< per entry, into chunkOfCommand
   Array<uint32_t> chunkOfCommand; ///< of all schedules
