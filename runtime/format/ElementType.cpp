@@ -184,7 +184,7 @@ bool areInRange(ElementType type, const void *source, ElementType sourceType,
   constexpr int64_t chunk = 64;
   // Half a last place above kLargestHalf: from there on numbers are rounded up.
   const uint32_t beyond = toBits(65520.0f), infinity = 0x7f800000;
-  float values[chunk];
+  float values[chunk] = {};
   const auto *from = static_cast<const unsigned char *>(source);
   uint32_t found = 0;
   for (int64_t done = 0; done < count; done += chunk) {
