@@ -182,8 +182,7 @@ bool areInRange(ElementType type, const void *source, ElementType sourceType,
   if (type != ElementType::F16 || sourceType == ElementType::F16)
     return true;
   constexpr int64_t chunk = 64;
-  // Half a last place above kLargestHalf: from there on numbers are rounded up.
-  const uint32_t beyond = toBits(65520.0f), infinity = 0x7f800000;
+  const uint32_t beyond = toBits(kBeyondHalf), infinity = 0x7f800000;
   float values[chunk] = {};
   const auto *from = static_cast<const unsigned char *>(source);
   uint32_t found = 0;

@@ -67,8 +67,9 @@ inline bool isFloat(ElementType type) {
 /// aligned.
 void narrow(void *target, const float *source, ElementType type, int64_t count);
 
-/// The largest number of F16.
-inline constexpr float kLargestHalf = 65504;
+/// The largest number of F16, and the least magnitude that is rounded beyond
+/// it, half a last place above.
+inline constexpr float kLargestHalf = 65504, kBeyondHalf = 65520;
 
 /// Whether `narrow` to `type` would make none of these finite numbers an
 /// infinity: F16 alone has a smaller range than F32. `source` need not be

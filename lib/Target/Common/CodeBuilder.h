@@ -22,12 +22,6 @@
 
 namespace mlir::vit {
 
-/// Whether `element` is one of the floats of 16 bits, f16 and bf16, to which
-/// operands of products are rounded. Kernels compute with them in f32.
-inline bool isNarrowFloat(Type element) {
-  return element.isF16() || element.isBF16();
-}
-
 class CodeBuilder : public ImplicitLocOpBuilder {
 public:
   /// Starts building at the start of `entry`. All constants are inserted there.

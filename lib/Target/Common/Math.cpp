@@ -13,6 +13,8 @@
 
 #include "Math.h"
 
+#include "format/ElementType.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
@@ -20,6 +22,8 @@
 
 using namespace mlir;
 using namespace mlir::vit;
+
+using ::vit::format::kBeyondHalf;
 
 /// Returns a constant of the type of `x`.
 static Value like(CodeBuilder &b, Value x, double value) {
@@ -294,10 +298,6 @@ Value mlir::vit::emitRoundToBf16(CodeBuilder &b, Value x) {
       b, type, arith::AndIOp::create(b, kept, all(0xffff0000)));
 }
 
-/// The least magnitude that rounds to no finite number of f16, half a last
-/// place above the largest one, 65504.
-static constexpr float kBeyondF16 = 65520;
-
 Value mlir::vit::emitF16Bits(CodeBuilder &b, Value x) {
   Type type = x.getType();
   auto all = [&](uint32_t bits) { return b.splatBits(type, int32_t(bits)); };
@@ -321,7 +321,7 @@ Value mlir::vit::emitF16Bits(CodeBuilder &b, Value x) {
                      all(llvm::bit_cast<uint32_t>(bound)));
   };
   Value kept = b.select(isLess(0x1p-14f), subnormal, normal);
-  kept = b.select(isLess(kBeyondF16), kept, all(0x7e00));
+  kept = b.select(isLess(kBeyondHalf), kept, all(0x7e00));
   Value sign = arith::AndIOp::create(
       b, arith::ShRUIOp::create(b, bits, all(16)), all(0x8000));
   return arith::OrIOp::create(b, kept, sign);
@@ -334,7 +334,7 @@ Value mlir::vit::emitNarrow(CodeBuilder &b, Type element, Value x) {
   if (element.isF16()) {
     Value inRange =
         b.compare(arith::CmpFPredicate::OLT, math::AbsFOp::create(b, x),
-                  b.splat(type, kBeyondF16));
+                  b.splat(type, kBeyondHalf));
     x = b.select(inRange, x,
                  b.splat(type, std::numeric_limits<double>::quiet_NaN()));
   }

@@ -76,7 +76,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::RelayoutOp op,
   for (RankedTensorType type : {from, to})
     if (type.getEncoding() && !isa<kernel::ChannelsAttr>(type.getEncoding()))
       return op.emitOpError("has no GPU code from ") << from << " to " << to;
-  bool isNarrow = isNarrowFloat(to.getElementType());
+  bool isNarrow = kernel::isNarrowFloat(to.getElementType());
   if (!isNarrow && !to.getElementType().isF32())
     return op.emitOpError("has no GPU code for elements of ")
            << to.getElementType() << "; use f32, f16 or bf16";

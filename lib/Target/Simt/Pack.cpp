@@ -85,7 +85,7 @@ FailureOr<KernelInfo> mlir::vit::simt::emit(kernel::PackOp op, SimtBuilder &b) {
   Attribute layout = type.getEncoding();
   auto panels = dyn_cast_if_present<kernel::PanelsAttr>(layout);
   auto channels = dyn_cast_if_present<kernel::ChannelsAttr>(layout);
-  bool isNarrow = isNarrowFloat(type.getElementType());
+  bool isNarrow = kernel::isNarrowFloat(type.getElementType());
   if ((layout && !panels && !channels) || (isNarrow && !panels) ||
       (!isNarrow && !type.getElementType().isF32()))
     return op.emitOpError("has no GPU code to make ") << type;

@@ -110,7 +110,7 @@ public:
   }
   /// Whether the elements of an argument are f16 or bf16.
   bool isNarrow(unsigned argument) const {
-    return isNarrowFloat(elementType(argument));
+    return kernel::isNarrowFloat(elementType(argument));
   }
   /// Whether they are i8.
   bool isInt8(unsigned argument) const {

@@ -96,18 +96,23 @@ KERNEL kernelBatch(void *const *arguments, int64_t batch, int64_t begin,
     out[i] = (float)(int32_t)batch;
 }
 
-// One unit: sum((image * scale - label)^2) / batch.
-KERNEL kernelLoss(void *const *arguments, int64_t batch, int64_t begin,
-                  int64_t end, void *scratch) {
+static inline __attribute__((always_inline)) float
+computeLoss(void *const *arguments, int64_t batch) {
   const float *in = arguments[0], *scale = arguments[2];
   const int32_t *labels = arguments[1];
-  float *out = arguments[3];
   float sum = 0;
   for (int64_t i = 0; i < batch * 8; ++i) {
     float difference = in[i] * scale[i & 3] - (float)labels[i / 8];
     sum += difference * difference;
   }
-  out[0] = sum / (float)(int32_t)batch;
+  return sum / (float)(int32_t)batch;
+}
+
+// One unit: sum((image * scale - label)^2) / batch.
+KERNEL kernelLoss(void *const *arguments, int64_t batch, int64_t begin,
+                  int64_t end, void *scratch) {
+  float *out = arguments[3];
+  out[0] = computeLoss(arguments, batch);
 }
 
 static inline __attribute__((always_inline)) uint16_t roundToBf16(float value) {
@@ -121,16 +126,10 @@ static inline __attribute__((always_inline)) uint16_t roundToBf16(float value) {
 // As kernelLoss, if the fourth argument is the scale in bf16; else -batch.
 KERNEL kernelLossOfRounded(void *const *arguments, int64_t batch, int64_t begin,
                            int64_t end, void *scratch) {
-  const float *in = arguments[0], *scale = arguments[2];
-  const int32_t *labels = arguments[1];
+  const float *scale = arguments[2];
   const uint16_t *rounded = arguments[3];
   float *out = arguments[4];
-  float sum = 0;
-  for (int64_t i = 0; i < batch * 8; ++i) {
-    float difference = in[i] * scale[i & 3] - (float)labels[i / 8];
-    sum += difference * difference;
-  }
-  out[0] = sum / (float)(int32_t)batch;
+  out[0] = computeLoss(arguments, batch);
   for (int64_t c = 0; c < 4; ++c)
     if (rounded[c] != roundToBf16(scale[c]))
       out[0] = (float)(int32_t)-batch;

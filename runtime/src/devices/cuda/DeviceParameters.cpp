@@ -220,10 +220,13 @@ vit_status DeviceParameters::copyRounded(uint32_t arena, Stream stream,
     uint64_t size = std::min<uint64_t>(elements - done, piece.size());
     format::narrow(piece.data(), source + done, ElementType::BF16,
                    int64_t(size));
-    // As the memory is pageable, it may be reused when the driver returns.
     VIT_TRY(driver.check(driver.cuMemcpyHtoDAsync_v2(
                              memory.at(place.offset + done * sizeof(uint16_t)),
                              piece.data(), size * sizeof(uint16_t), stream),
+                         "copy weights to the device", error));
+    // The piece is used again, and the caller's allocator may give memory that
+    // the device reads later.
+    VIT_TRY(driver.check(driver.cuStreamSynchronize(stream),
                          "copy weights to the device", error));
   }
   place.version = values.version(arena);
