@@ -39,6 +39,8 @@ static constexpr int64_t kStages = 3;
 namespace {
 class TensorGemm : GemmArguments {
 public:
+  static constexpr bool readsDepthMajor = false;
+
   TensorGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
              const Activation &result, const Epilogue &epilogue);
   void emit();

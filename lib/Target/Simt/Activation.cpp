@@ -90,7 +90,7 @@ FailureOr<InputAndResult> InputAndResult::getProduct(kernel::GemmOp op) {
     bool isRowMajor = op.getTf32() || !weight.getElementType().isF32();
     return isRowMajor == (panels.getCols() == 1) &&
            panels.getInterleave() == 1 &&
-           panels.getTransposed() == transposed &&
+           (panels.getTransposed() == transposed || isDepthMajor(op)) &&
            (transposed ? out : in) == input->group &&
            (transposed ? in : out) == result->group;
   };
@@ -99,6 +99,12 @@ FailureOr<InputAndResult> InputAndResult::getProduct(kernel::GemmOp op) {
            << op.getInput().getType() << ", weight " << weight << ", result "
            << op.getResult().getType() << "; run vit-tile and vit-layout first";
   return InputAndResult{*input, *result};
+}
+
+bool mlir::vit::simt::isDepthMajor(kernel::GemmOp op) {
+  auto panels =
+      cast<kernel::PanelsAttr>(op.getWeight().getType().getEncoding());
+  return op.getTransposed() && panels.getCols() == 1 && !panels.getTransposed();
 }
 
 FailureOr<SmallVector<Activation>>

@@ -28,6 +28,8 @@ using namespace mlir::vit::simt;
 namespace {
 class DotGemm : public ProductTile {
 public:
+  static constexpr bool readsDepthMajor = false;
+
   DotGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
           const Activation &result, const Epilogue &epilogue)
       : ProductTile(op, b, input, result, epilogue),

@@ -107,6 +107,11 @@ struct InputAndResult {
   static FailureOr<InputAndResult> getProduct(kernel::GemmOp op);
 };
 
+/// Whether the weight of a product, in panels, has a row for each depth,
+/// `[depth][columns]`: the row-major weight [out, in] of a product with W^T,
+/// whose depth is out. Otherwise row-major weights are `[columns][depth]`.
+bool isDepthMajor(kernel::GemmOp op);
+
 /// Returns the layouts of the operands and results `values` of an attention, of
 /// which the one with number `query` is the query, followed by key and value.
 /// Emits an error on `op` and fails unless each head begins at a vector.

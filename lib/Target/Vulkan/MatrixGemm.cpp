@@ -26,6 +26,8 @@ using namespace mlir::vit::vulkan;
 namespace {
 class MatrixGemm {
 public:
+  static constexpr bool readsDepthMajor = false;
+
   MatrixGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
              const Activation &result, const Epilogue &epilogue);
   void emit();

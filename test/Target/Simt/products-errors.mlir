@@ -39,3 +39,15 @@ func.func @attention_tile(%x: !x) -> !x {
   %y = kernel.attention %x, %x, %x heads 1 head_dim 32 offsets [0, 0, 0] scale 1.0 tile<rows = 16, cols = 32, chunk = 16, threads = 128, thread_rows = 1, thread_cols = 8> : (!x, !x, !x) -> !x
   return %y : !x
 }
+
+// -----
+
+!x = tensor<?x9x32xi8>
+func.func @transposed_i8(%x: !x, %w: tensor<32x64xi8, #kernel.panels<cols = 1>>) -> tensor<?x9x64xf32> {
+  // expected-error @+1 {{has a weight of 'tensor<32x64xi8, #kernel.panels<cols = 1>>', which this level does not read transposed}}
+  %y = kernel.gemm %x, %w transposed tile<rows = 64, cols = 64, chunk = 16, threads = 128, thread_rows = 8, thread_cols = 4> {
+  ^bb0(%a: f32):
+    kernel.yield %a : f32
+  } : (!x, tensor<32x64xi8, #kernel.panels<cols = 1>>) -> tensor<?x9x64xf32>
+  return %y : tensor<?x9x64xf32>
+}
