@@ -152,6 +152,28 @@ void TensorBuilder::copy(unsigned argument, Value from,
       b.getIndexAttr(matrix.chunk), count, /*bypassL1=*/b.getUnitAttr());
 }
 
+void TensorBuilder::copyTile(unsigned argument, const CopyShare &share,
+                             Value base, Value row, Value rows, Value channel,
+                             int64_t width) {
+  const SharedMatrix &matrix = share.matrix;
+  share.forEach(b, [&](int64_t i, int64_t j) {
+    Value from = b.add(b.add(row, share.row), i * share.down), exists;
+    Value at = b.add(channel,
+                     b.mul(b.add(share.chunk, j * share.across), matrix.chunk));
+    if (rows) {
+      exists = b.isLess(from, rows);
+      from = b.min(from, b.sub(rows, b.index(1)));
+    }
+    if (width % (matrix.chunks * matrix.chunk) != 0) {
+      Value isInRow = b.isLess(at, b.index(width));
+      exists = exists ? b.both(exists, isInRow) : isInRow;
+      at = b.min(at, b.index(width - matrix.chunk));
+    }
+    copy(argument, b.add(b.mul(from, width), at), matrix,
+         share.at(b, base, i, j), exists);
+  });
+}
+
 void TensorBuilder::commit() { NVVM::CpAsyncCommitGroupOp::create(b); }
 
 void TensorBuilder::wait(int64_t pending) {
@@ -311,6 +333,68 @@ TensorBuilder::loadTransposed(const TransposedOperand &operand, Value base,
                            (chunk - variant) * matrix.chunk);
     words.push_back(
         toTf32(memref::LoadOp::create(b, matrix.memory, ValueRange{from})));
+  }
+  return words;
+}
+
+ColumnOperand TensorBuilder::planColumns(const SharedMatrix &matrix,
+                                         Value channel, int64_t together) {
+  ColumnOperand operand = {matrix, together, {}};
+  Value column = b.mul(b.div(lane(), 4), together);
+  Value inChunk = b.rem(column, matrix.chunk);
+  Value chunk =
+      b.add(b.div(channel, matrix.chunk), b.div(column, matrix.chunk));
+  int64_t perWord = operands.perWord();
+  Value row = b.mul(b.rem(lane(), 4), perWord);
+  // Where chunks are permuted, what is added to their numbers is not added to
+  // elements: there are elements for each sum modulo 8 that groups begin at.
+  int64_t variants = 1;
+  if (llvm::isPowerOf2_64(matrix.chunks))
+    variants = std::max<int64_t>(
+        std::min(matrix.chunks, kBankChunks) / operand.groupChunks(), 1);
+  for (int64_t variant = 0; variant < variants; ++variant)
+    for (int64_t i = 0; i < perWord; ++i)
+      operand.elements.push_back(
+          b.add(matrix.at(b, b.add(row, i),
+                          b.add(chunk, variant * operand.groupChunks())),
+                inChunk));
+  return operand;
+}
+
+SmallVector<Value> TensorBuilder::loadColumns(const ColumnOperand &operand,
+                                              Value base, int64_t row,
+                                              int64_t group) {
+  const SharedMatrix &matrix = operand.matrix;
+  int64_t together = operand.together;
+  int64_t perWord = operands.perWord();
+  auto variants = static_cast<int64_t>(operand.elements.size()) / perWord;
+  int64_t variant = group % variants;
+  int64_t further = (group - variant) * operand.groupChunks() * matrix.chunk;
+  auto type = VectorType::get({together}, operands.element(b));
+  auto loadRow = [&](int64_t half, int64_t inWord) -> Value {
+    Value from = b.add(
+        b.add(base, operand.elements[variant * perWord + inWord]),
+        (row + half * operands.depth() / 2) * matrix.rowElements() + further);
+    auto load =
+        vector::LoadOp::create(b, type, matrix.memory, ValueRange{from});
+    load.setAlignment(together * kChunkBytes / matrix.chunk);
+    return load;
+  };
+  SmallVector<Value> words(together * kRightWords);
+  auto word = VectorType::get({1}, b.getI32Type());
+  for (int64_t half = 0; half < kRightWords; ++half) {
+    Value first = loadRow(half, 0);
+    Value second = operands.isTf32() ? Value() : loadRow(half, 1);
+    for (int64_t i = 0; i < together; ++i) {
+      Value &target = words[i * kRightWords + half];
+      if (operands.isTf32()) {
+        target = toTf32(b.extract(first, i));
+        continue;
+      }
+      Value pair = vector::ShuffleOp::create(
+          b, first, second, ArrayRef<int64_t>{i, together + i});
+      target = b.extract(vector::BitCastOp::create(b, word, pair), 0);
+    }
   }
   return words;
 }

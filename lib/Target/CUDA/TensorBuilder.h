@@ -49,6 +49,8 @@ struct Operands {
   FloatType element(Builder &b) const;
   /// Elements of a chunk.
   int64_t chunk() const { return kChunkBytes / (isTf32() ? 4 : 2); }
+  /// Elements of a word of 32 bits.
+  int64_t perWord() const { return isTf32() ? 1 : 2; }
   /// The depth of one mma.sync: two chunks.
   int64_t depth() const { return 2 * chunk(); }
   /// Chunks of kPairColumns elements.
@@ -61,8 +63,9 @@ struct Operands {
 /// ldmatrix loads one chunk of each of eight rows at once. Their numbers are
 /// those with r % run < 2 of 4 * run consecutive ones: a + run * b for a in 0,
 /// 1 and b in 0 to 3 (consecutive rows for a run of 2). The chunks of a row are
-/// permuted so that these eight are in different banks. Where their number is
-/// no power of two, a chunk that is not used follows each row instead; this
+/// permuted so that these eight are in different banks; with a run of 1, so
+/// that chunks 2n and 2n + 1 of four consecutive rows are. Where their number
+/// is no power of two, a chunk that is not used follows each row instead; this
 /// needs a run of 2.
 struct SharedMatrix {
   Value memory; ///< of rank 1
@@ -87,6 +90,17 @@ struct TransposedOperand {
   SharedMatrix matrix;
   bool isLeft;
   SmallVector<Value> elements;
+};
+
+/// Where a lane finds the words of right operands whose depths are the rows of
+/// a matrix, `together` columns at a time. See `TensorBuilder::planColumns`.
+struct ColumnOperand {
+  SharedMatrix matrix;
+  int64_t together;
+  SmallVector<Value> elements;
+
+  /// Chunks of a row that are loaded at a time.
+  int64_t groupChunks() const { return together * kMmaColumns / matrix.chunk; }
 };
 
 /// Which chunks of a matrix a thread copies: those with numbers chunk + across
@@ -138,6 +152,12 @@ public:
   /// zero and the argument is not read.
   void copy(unsigned argument, Value from, const SharedMatrix &matrix, Value to,
             Value exists = {});
+  /// Starts the copies of this thread of a tile of an argument, whose rows have
+  /// `width` elements, to the buffer that begins at element `base`: rows from
+  /// `row` on, elements from `channel` on. What is in no row before `rows`, if
+  /// it is given, or beyond the end of a row becomes zero.
+  void copyTile(unsigned argument, const CopyShare &share, Value base,
+                Value row, Value rows, Value channel, int64_t width);
   /// Ends the group of the copies that this thread started since the last one.
   void commit();
   /// Waits until at most `pending` groups of this thread are incomplete.
@@ -190,6 +210,20 @@ public:
   /// 16 * `index`, ...
   SmallVector<Value> loadTransposed(const TransposedOperand &operand,
                                     Value base, int64_t row, int64_t index);
+  /// Prepares loads of right operands of columns from `channel` on, whose
+  /// depths are the rows of `matrix`, of a run of perWord(), in groups of
+  /// `together` blocks of kMmaColumns. Column n of block i of a group is its
+  /// column together * n + i: so the sums of a lane in these blocks are 2 *
+  /// together neighbouring columns, number together * s + i for sum s of a row.
+  /// ldmatrix would make blocks of 8 neighbouring columns, of which a lane has
+  /// two.
+  ColumnOperand planColumns(const SharedMatrix &matrix, Value channel,
+                            int64_t together);
+  /// Loads the words of the depth that are rows `row`, ..., a multiple of the
+  /// depth, of the buffer that begins at element `base`: kRightWords for each
+  /// block of group `group`, in the order of depths of `load`.
+  SmallVector<Value> loadColumns(const ColumnOperand &operand, Value base,
+                                 int64_t row, int64_t group);
   /// Adds left right^T to the sums of blocks 2 * `pair` and 2 * `pair` + 1;
   /// `words` are the right operands of both.
   void multiplyPair(ArrayRef<Value> left, ArrayRef<Value> words,

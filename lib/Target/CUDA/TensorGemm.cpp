@@ -16,6 +16,10 @@
 // c + run * n of `run` / 2 blocks, for c in 0 to run - 1 and n in 0 to 3, with
 // columns 2j and 2j + 1 of each n in block j.
 //
+// Weights whose rows are depths (isDepthMajor) lie in workgroup memory as in
+// memory. A lane loads `run` / 2 neighbouring columns at a time, one for each
+// block: column run / 2 * n + j is column n of block j.
+//
 //===----------------------------------------------------------------------===//
 
 #include "TensorEmitters.h"
@@ -39,7 +43,7 @@ static constexpr int64_t kStages = 3;
 namespace {
 class TensorGemm : GemmArguments {
 public:
-  static constexpr bool readsDepthMajor = false;
+  static constexpr bool readsDepthMajor = true;
 
   TensorGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
              const Activation &result, const Epilogue &epilogue);
@@ -62,6 +66,9 @@ private:
                 Value last, bool isRagged);
   /// Starts the copies of step `step` to the buffer with number `buffer`.
   void startCopies(Value step, Value buffer);
+  /// The right operands of chunks `chunk` and `chunk` + 1 of the depth, by
+  /// block of columns, from the buffer that begins at `base`.
+  SmallVector<SmallVector<Value>> loadColumns(Value base, int64_t chunk);
   /// Adds the products of the buffer with number `buffer`.
   void multiply(SmallVectorImpl<Value> &sums, Value buffer);
   /// Chooses the elements that this lane loads.
@@ -79,6 +86,7 @@ private:
   const Epilogue &epilogue;
   kernel::TileAttr tile;
   int64_t run, groupBlocks;        ///< blocks whose columns are chosen together
+  bool isDepthMajor;               ///< the rows of the weights are depths
   int64_t depthChunks, tileChunks; ///< of a row, and of a row of the tile
   int64_t rowBlocks, columnBlocks; ///< of a warp
   Value rows;                      ///< rows of all images
@@ -86,6 +94,7 @@ private:
   Value warpRow, warpColumn;       ///< those of the warp in the tile
   SmallVector<Copy> copies;        ///< of the input and the weights
   SmallVector<Value> lefts, rights; ///< elements of the lane, per depth
+  ColumnOperand rightColumns;       ///< instead of `rights`, if isDepthMajor
 };
 } // namespace
 
@@ -94,7 +103,7 @@ TensorGemm::TensorGemm(kernel::GemmOp op, SimtBuilder &b,
                        const Epilogue &epilogue)
     : op(op), b(b), t(b, Operands::of(op)), input(input), result(result),
       epilogue(epilogue), tile(op.getTile()), run(getRun(op)),
-      groupBlocks(run / 2),
+      groupBlocks(run / 2), isDepthMajor(simt::isDepthMajor(op)),
       depthChunks(input.vectors * kVectorLanes / t.operands.chunk()),
       tileChunks(tile.getChunk() / t.operands.chunk()),
       rowBlocks(tile.getThreadRows() * 8 / kMmaRows),
@@ -125,6 +134,15 @@ TensorGemm::Copy TensorGemm::planCopy(unsigned argument,
 
 void TensorGemm::startCopies(Value step, Value buffer) {
   for (const Copy &copy : copies) {
+    if (isDepthMajor && copy.argument == Weight) {
+      const SharedMatrix &matrix = copy.share.matrix;
+      bool isRagged = depthChunks % tileChunks != 0;
+      t.copyTile(Weight, copy.share, b.mul(buffer, matrix.bufferElements()),
+                 b.mul(step, tile.getChunk()),
+                 isRagged ? b.index(depthChunks * matrix.chunk) : Value(),
+                 firstColumn, result.vectors * kVectorLanes);
+      continue;
+    }
     Value chunk = b.add(b.mul(step, tileChunks), copy.share.chunk), inDepth;
     if (depthChunks % tileChunks != 0) {
       inDepth = b.isLess(chunk, b.index(depthChunks));
@@ -143,22 +161,36 @@ void TensorGemm::startCopies(Value step, Value buffer) {
   }
 }
 
+SmallVector<SmallVector<Value>> TensorGemm::loadColumns(Value base,
+                                                        int64_t chunk) {
+  const SharedMatrix &right = copies[1].share.matrix;
+  SmallVector<SmallVector<Value>> blocks;
+  int64_t atOnce = isDepthMajor ? groupBlocks : 2;
+  for (int64_t j = 0; j < columnBlocks; j += atOnce) {
+    int64_t group = j / groupBlocks, inGroup = j % groupBlocks;
+    SmallVector<Value> words;
+    if (isDepthMajor) {
+      words = t.loadColumns(rightColumns, base, chunk * right.chunk, group);
+    } else {
+      int64_t column = group * groupBlocks * kMmaColumns + 2 * inGroup;
+      words = t.load(right, b.add(b.add(base, rights[chunk / 2]),
+                                  column * right.rowElements()));
+    }
+    for (int64_t i = 0; i < atOnce; ++i)
+      blocks.emplace_back(
+          ArrayRef<Value>(words).slice(i * kRightWords, kRightWords));
+  }
+  return blocks;
+}
+
 void TensorGemm::multiply(SmallVectorImpl<Value> &sums, Value buffer) {
   const SharedMatrix &left = copies[0].share.matrix,
                      &right = copies[1].share.matrix;
   Value leftBase = b.mul(buffer, left.bufferElements());
   Value rightBase = b.mul(buffer, right.bufferElements());
-  for (auto [fromLeft, fromRight] : llvm::zip_equal(lefts, rights)) {
-    SmallVector<SmallVector<Value>> columns;
-    for (int64_t j = 0; j < columnBlocks; j += 2) {
-      int64_t group = j / groupBlocks, inGroup = j % groupBlocks;
-      int64_t column = group * groupBlocks * kMmaColumns + 2 * inGroup;
-      Value from =
-          b.add(b.add(rightBase, fromRight), column * right.rowElements());
-      SmallVector<Value> words = t.load(right, from);
-      columns.push_back({words[0], words[1]});
-      columns.push_back({words[2], words[3]});
-    }
+  for (auto [depth, fromLeft] : llvm::enumerate(lefts)) {
+    SmallVector<SmallVector<Value>> columns =
+        loadColumns(rightBase, 2 * static_cast<int64_t>(depth));
     for (int64_t i = 0; i < rowBlocks; ++i) {
       Value from =
           b.add(b.add(leftBase, fromLeft), i * kMmaRows * left.rowElements());
@@ -185,19 +217,30 @@ void TensorGemm::planLoads() {
   for (int64_t chunk = 0; chunk < tileChunks; chunk += 2) {
     lefts.push_back(b.add(left.at(b, row, b.add(half, chunk)),
                           b.mul(warpRow, left.rowElements())));
+    if (isDepthMajor)
+      continue;
     rights.push_back(b.add(right.at(b, column, b.add(eighth, chunk)),
                            b.mul(warpColumn, right.rowElements())));
   }
+  if (isDepthMajor)
+    rightColumns = t.planColumns(right, warpColumn, groupBlocks);
 }
 
 SmallVector<Value> TensorGemm::sum() {
   SharedMatrix left = t.allocate(kStages, tile.getRows(), tileChunks);
-  SharedMatrix right = t.allocate(kStages, tile.getCols(), tileChunks, run);
-  int64_t columns = result.vectors * kVectorLanes;
   copies = {planCopy(Input, left, firstRow, b.sub(rows, b.index(1)),
-                     /*isRagged=*/true),
-            planCopy(Weight, right, firstColumn, b.index(columns - 1),
-                     columns % tile.getCols() != 0)};
+                     /*isRagged=*/true)};
+  if (isDepthMajor) {
+    SharedMatrix right =
+        t.allocate(kStages, tile.getChunk(),
+                   tile.getCols() / t.operands.chunk(), t.operands.perWord());
+    copies.push_back({Weight, t.share(right), {}, {}});
+  } else {
+    SharedMatrix right = t.allocate(kStages, tile.getCols(), tileChunks, run);
+    int64_t last = result.vectors * kVectorLanes - 1;
+    copies.push_back(planCopy(Weight, right, firstColumn, b.index(last),
+                              (last + 1) % tile.getCols() != 0));
+  }
   planLoads();
   int64_t steps = llvm::divideCeil(depthChunks, tileChunks);
   SmallVector<Value> zeros(rowBlocks * columnBlocks * kSums, b.scalar(0));
@@ -237,8 +280,10 @@ void TensorGemm::store(ArrayRef<Value> sums) {
     for (int64_t half = 0; half < 2 * rowBlocks; ++half) {
       SmallVector<Value> elements;
       for (int64_t i = 0; i < run; ++i) {
-        int64_t block = half / 2 * columnBlocks + group * groupBlocks + i / 2;
-        elements.push_back(sums[block * kSums + half % 2 * 2 + i % 2]);
+        int64_t inGroup = isDepthMajor ? i % groupBlocks : i / 2;
+        int64_t inRow = isDepthMajor ? i / groupBlocks : i % 2;
+        int64_t block = half / 2 * columnBlocks + group * groupBlocks + inGroup;
+        elements.push_back(sums[block * kSums + half % 2 * 2 + inRow]);
       }
       Value at = b.add(row, half * 8);
       b.ifThen(b.isLess(at, rows),
@@ -268,7 +313,10 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
           rows * cols * tile.getThreads() &&
       tile.getChunk() % operands.depth() == 0 && llvm::isPowerOf2_64(chunks) &&
       canShare(tile.getThreads(), tile.getRows(), chunks, /*run=*/2) &&
-      canShare(tile.getThreads(), tile.getCols(), chunks, run))
+      (simt::isDepthMajor(op)
+           ? canShare(tile.getThreads(), tile.getChunk(),
+                      tile.getCols() / operands.chunk(), operands.perWord())
+           : canShare(tile.getThreads(), tile.getCols(), chunks, run)))
     return success();
   return op.emitOpError("has a tile that its warps do not cover: ") << tile;
 }

@@ -110,25 +110,9 @@ TensorWeightGradient::TensorWeightGradient(kernel::WeightGradientOp op,
 void TensorWeightGradient::startCopies(unsigned argument, Value step,
                                        Value buffer) {
   const CopyShare &share = shares[argument];
-  int64_t width = shapes[argument].vectors * kVectorLanes;
-  int64_t chunk = share.matrix.chunk;
-  Value base = b.mul(buffer, share.matrix.bufferElements());
-  Value last = b.sub(rows, b.index(1));
-  share.forEach(b, [&](int64_t i, int64_t j) {
-    Value row =
-        b.add(b.add(b.mul(b.add(firstStep, step), tile.getChunk()), share.row),
-              i * share.down);
-    Value channel = b.add(first[argument],
-                          b.mul(b.add(share.chunk, j * share.across), chunk));
-    Value exists = b.isLess(row, rows);
-    if (width % (share.matrix.chunks * chunk) != 0) {
-      exists = b.both(exists, b.isLess(channel, b.index(width)));
-      channel = b.min(channel, b.index(width - chunk));
-    }
-    Value from = b.mul(b.min(row, last), width);
-    t.copy(argument, b.add(from, channel), share.matrix,
-           share.at(b, base, i, j), exists);
-  });
+  t.copyTile(argument, share, b.mul(buffer, share.matrix.bufferElements()),
+             b.mul(b.add(firstStep, step), tile.getChunk()), rows,
+             first[argument], shapes[argument].vectors * kVectorLanes);
 }
 
 void TensorWeightGradient::planLoads() {

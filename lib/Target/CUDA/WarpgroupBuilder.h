@@ -42,6 +42,9 @@ inline constexpr int64_t kWgmmaDepth = 16;
 /// Elements and bytes of a row of a box.
 inline constexpr int64_t kBoxColumns = TensorMap::kBoxColumns;
 inline constexpr int64_t kBoxRowBytes = 128;
+/// Rows of a box whose rows are the depths of a step, and its bytes.
+inline constexpr int64_t kBoxDepths = 64;
+inline constexpr int64_t kDepthBoxBytes = kBoxDepths * kBoxRowBytes;
 /// The alignment of boxes that the swizzle repeats at.
 inline constexpr int64_t kBoxAlignment = 1024;
 

@@ -15,8 +15,12 @@
 // the next is issued. Each element is a single sum in depth order, whatever the
 // tile.
 //
+// Weights whose rows are depths (isDepthMajor) are boxes of 64 depths x 64
+// columns, as in WgmmaWeightGradient.cpp; wgmma transposes them.
+//
 // In a cluster of two workgroups each takes one of two neighbouring row tiles
-// of a column tile. It copies its own rows, and half of the weights to both. So
+// of a column tile. It copies its own rows, and half of the weights to both:
+// half of the columns, or of the depths of all columns where these are rows. So
 // it waits until both have emptied a buffer, and a buffer of each is full when
 // all its boxes have arrived, whoever copied them. There is an even number of
 // row tiles: what is beyond the last row is zeros and is not stored.
@@ -51,10 +55,11 @@ static constexpr int64_t kStoreRows = 16, kStoreBuffers = 2;
 static constexpr int64_t kStoreBytes = kStoreRows * kBoxRowBytes;
 /// Blocks of 8 columns of a box.
 static constexpr int64_t kBoxBlocks = kBoxColumns / kBlockColumns;
+
 namespace {
 class WgmmaGemm : GemmArguments {
 public:
-  static constexpr bool readsDepthMajor = false;
+  static constexpr bool readsDepthMajor = true;
 
   WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
             const Activation &result, const Epilogue &epilogue);
@@ -71,6 +76,9 @@ private:
   Corner corner(Value unit);
   Value units() { return b.mul(rowTiles, columnTiles()); }
   void allocate();
+  /// Copies this workgroup's part of the weights of a step from depth `depth`
+  /// on, of the tile that begins at `column`, to `to`.
+  void copyWeights(RingPosition now, Value depth, Value column, Value to);
   /// Copies the operands of all units.
   void copy();
   /// The sums of a unit.
@@ -88,10 +96,11 @@ private:
   Activation input, result;
   const Epilogue &epilogue;
   kernel::TileAttr tile;
-  int64_t cluster; ///< workgroups that share the weights of a step
-  bool isNarrow;   ///< the result is f16 or bf16
-  int64_t groups;  ///< warpgroups that multiply
-  int64_t steps;   ///< over the depth
+  int64_t cluster;   ///< workgroups that share the weights of a step
+  bool isNarrow;     ///< the result is f16 or bf16
+  bool isDepthMajor; ///< the rows of the weights are depths
+  int64_t groups;    ///< warpgroups that multiply
+  int64_t steps;     ///< over the depth
   int64_t columns;
   Value rows, rowTiles;
   Value isOdd;
@@ -106,7 +115,7 @@ WgmmaGemm::WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
     : op(op), b(b), w(b, Operands::of(op)), input(input), result(result),
       epilogue(epilogue), tile(op.getTile()), cluster(kernel::getCluster(op)),
       isNarrow(b.isNarrow(op->getNumOperands())),
-      groups(tile.getRows() / kGroupRows),
+      isDepthMajor(simt::isDepthMajor(op)), groups(tile.getRows() / kGroupRows),
       steps(llvm::divideCeil(input.vectors * kVectorLanes, kBoxColumns)),
       columns(result.vectors * kVectorLanes) {
   rows = result.rows(b);
@@ -116,7 +125,9 @@ WgmmaGemm::WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
   isOdd = b.isEqual(b.rem(w.lane(), 2), b.index(1));
   int64_t depth = input.vectors * kVectorLanes;
   inputMap = w.addMap({Input, depth, tile.getRows()});
-  weightMap = w.addMap({Weight, depth, tile.getCols() / cluster});
+  weightMap = w.addMap(
+      isDepthMajor ? TensorMap{Weight, columns, kBoxDepths / cluster}
+                   : TensorMap{Weight, depth, tile.getCols() / cluster});
   if (isNarrow)
     resultMap = w.addMap({op->getNumOperands(), columns, kStoreRows});
 }
@@ -141,19 +152,29 @@ WgmmaGemm::Corner WgmmaGemm::corner(Value unit) {
           b.mul(b.div(unit, rowTiles), tile.getCols())};
 }
 
-void WgmmaGemm::copy() {
+void WgmmaGemm::copyWeights(RingPosition now, Value depth, Value column,
+                            Value to) {
   bool isShared = cluster > 1;
-  int64_t part = tile.getCols() / cluster;
+  int64_t part = (isDepthMajor ? kBoxDepths : tile.getCols()) / cluster;
   Value ownPart = isShared ? b.mul(w.rank(), part) : b.index(0);
+  to = w.at(to, b.mul(ownPart, kBoxRowBytes));
+  if (!isDepthMajor)
+    return w.fill(ring, now, weightMap, {depth, b.add(column, ownPart)}, to,
+                  isShared);
+  for (int64_t box = 0; box < tile.getCols() / kBoxColumns; ++box)
+    w.fill(ring, now, weightMap,
+           {b.add(column, box * kBoxColumns), b.add(depth, ownPart)},
+           w.at(to, box * kDepthBoxBytes), isShared);
+}
+
+void WgmmaGemm::copy() {
   auto copyUnit = [&](Value unit, RingPosition position) {
     auto [row, column] = corner(unit);
     auto fill = [&, row = row, column = column](Value step, RingPosition now) {
       Value depth = b.mul(step, kBoxColumns), left = w.buffer(ring, now);
       w.fill(ring, now, inputMap, {depth, row}, left);
-      Value right = w.at(left, b.add(b.mul(ownPart, kBoxRowBytes),
-                                     tile.getRows() * kBoxRowBytes));
-      w.fill(ring, now, weightMap, {depth, b.add(column, ownPart)}, right,
-             isShared);
+      copyWeights(now, depth, column,
+                  w.at(left, tile.getRows() * kBoxRowBytes));
     };
     return w.copySteps(ring, position, b.index(steps), fill);
   };
@@ -164,7 +185,9 @@ std::pair<Value, RingPosition> WgmmaGemm::sum(RingPosition position) {
   auto multiply = [&](Value buffer, ValueRange sums) {
     Value left = w.at(buffer, b.mul(w.group(), kGroupRows * kBoxRowBytes));
     Value right = w.at(buffer, tile.getRows() * kBoxRowBytes);
-    GroupOperand operands[] = {w.operand(left), w.operand(right)};
+    GroupOperand operands[] = {
+        w.operand(left),
+        w.operand(right, isDepthMajor, isDepthMajor ? kDepthBoxBytes : 0)};
     w.beginProducts();
     Value next = w.multiply(operands[0], operands[1], sums[0]);
     w.endProducts();

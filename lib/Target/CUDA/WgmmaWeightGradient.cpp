@@ -28,8 +28,6 @@ using namespace mlir::vit::simt;
 
 /// Buffers of the operands.
 static constexpr int64_t kBuffers = 4;
-/// Rows of a box, and what it takes.
-static constexpr int64_t kBoxRows = 64, kBoxBytes = kBoxRows * kBoxRowBytes;
 /// What the ones take, eight columns of a depth of 64.
 static constexpr int64_t kOnesBytes = kBlockColumns * kBoxRowBytes;
 
@@ -92,7 +90,7 @@ WgmmaWeightGradient::WgmmaWeightGradient(kernel::WeightGradientOp op,
       groups(tile.getRows() / kGroupRows) {
   for (unsigned operand : {Gradient, Input})
     maps[operand] =
-        w.addMap({operand, shapes[operand].vectors * kVectorLanes, kBoxRows});
+        w.addMap({operand, shapes[operand].vectors * kVectorLanes, kBoxDepths});
 }
 
 WgmmaWeightGradient::Unit WgmmaWeightGradient::locate(Value number) {
@@ -102,7 +100,7 @@ WgmmaWeightGradient::Unit WgmmaWeightGradient::locate(Value number) {
   unit.first[Input] = b.mul(b.rem(column, columnTiles), tile.getCols());
   unit.part = b.div(column, columnTiles);
   Value rows = shapes[Gradient].rows(b);
-  Value steps = b.div(b.add(rows, kBoxRows - 1), kBoxRows);
+  Value steps = b.div(b.add(rows, kBoxDepths - 1), kBoxDepths);
   Value perPart = b.div(b.add(steps, parts - 1), parts);
   unit.firstStep = b.min(b.mul(unit.part, perPart), steps);
   unit.steps = b.min(perPart, b.sub(steps, unit.firstStep));
@@ -111,7 +109,7 @@ WgmmaWeightGradient::Unit WgmmaWeightGradient::locate(Value number) {
 
 void WgmmaWeightGradient::allocate() {
   ring.buffers = kBuffers;
-  ring.bytes = (tile.getRows() + tile.getCols()) / kBoxColumns * kBoxBytes;
+  ring.bytes = (tile.getRows() + tile.getCols()) / kBoxColumns * kDepthBoxBytes;
   int64_t ringBytes = ring.buffers * ring.bytes;
   int64_t onesBytes = hasBias ? kOnesBytes : 0;
   ring.memory = w.allocate(ringBytes + onesBytes + ring.barrierBytes());
@@ -134,14 +132,14 @@ void WgmmaWeightGradient::copy() {
   w.forEachUnit(b.index(units()), [&](Value number, RingPosition position) {
     Unit unit = locate(number);
     auto fill = [&](Value step, RingPosition now) {
-      Value row = b.mul(b.add(unit.firstStep, step), kBoxRows);
+      Value row = b.mul(b.add(unit.firstStep, step), kBoxDepths);
       Value to = w.buffer(ring, now);
       for (unsigned operand : {Gradient, Input}) {
         int64_t width = operand == Gradient ? tile.getRows() : tile.getCols();
         for (int64_t box = 0; box < width / kBoxColumns; ++box) {
           Value channel = b.add(unit.first[operand], box * kBoxColumns);
           w.fill(ring, now, maps[operand], {channel, row}, to);
-          to = w.at(to, kBoxBytes);
+          to = w.at(to, kDepthBoxBytes);
         }
       }
     };
@@ -155,11 +153,11 @@ RingPosition WgmmaWeightGradient::sum(const Unit &unit, RingPosition position,
   if (withBias)
     sums.push_back(w.zeros(kBlockColumns));
   auto multiply = [&](Value buffer, ValueRange sums) {
-    Value right = w.at(buffer, tile.getRows() / kBoxColumns * kBoxBytes);
+    Value right = w.at(buffer, tile.getRows() / kBoxColumns * kDepthBoxBytes);
     GroupOperand operands[] = {
-        w.operand(w.at(buffer, b.mul(w.group(), kBoxBytes)),
-                  /*isTransposed=*/true, kBoxBytes),
-        w.operand(right, /*isTransposed=*/true, kBoxBytes)};
+        w.operand(w.at(buffer, b.mul(w.group(), kDepthBoxBytes)),
+                  /*isTransposed=*/true, kDepthBoxBytes),
+        w.operand(right, /*isTransposed=*/true, kDepthBoxBytes)};
     GroupOperand column = w.operand(ones);
     column.isConstant = true;
     w.beginProducts();

@@ -9,6 +9,8 @@
 bf16, a bias and perhaps a residual in bf16, with FACTOR X W^T + bias + residual.
 RESULT (f32, bf16, f16) is the type of the last argument; with f16 all is in f16 that
 otherwise is in bf16, and what is beyond its range must be a NaN.
+product.py FOLDER DEPTH COLUMNS RESULT transposed: the same of a kernel whose operands
+are X and W [DEPTH, COLUMNS], without a bias.
 product.py FOLDER OUT IN gradient: the same of a kernel whose operands are dY
 [rows, OUT] and X [rows, IN] in bf16, and whose results are dY^T X and the sum
 of the rows of dY, perhaps of parts of the rows: the sum of the parts."""
@@ -17,7 +19,8 @@ import struct
 import sys
 
 folder, (depth, columns), type = sys.argv[1], map(int, sys.argv[2:4]), sys.argv[4]
-factor = float(sys.argv[5]) if len(sys.argv) > 5 else 1
+transposed = sys.argv[5:] == ["transposed"]
+factor = float(sys.argv[5]) if len(sys.argv) > 5 and not transposed else 1
 narrow = "f16" if type == "f16" else "bf16"
 BEYOND = 65520  # the least number that f16 rounds to an infinity
 
@@ -33,10 +36,13 @@ def read(number, type):
 
 
 def check_product():
-    x, w, bias = read(0, narrow), read(1, narrow), read(2, "f32")
-    residual = read(3, narrow) if type != "f32" else None
-    found = read(4 if residual else 3, type)
-    w = [w[i * depth:(i + 1) * depth] for i in range(columns)]
+    x, w, next = read(0, narrow), read(1, narrow), 2
+    bias = [0] * columns
+    if not transposed:
+        bias, next = read(next, "f32"), next + 1
+    residual = read(next, narrow) if type != "f32" else None
+    found = read(next + 1 if residual else next, type)
+    w = [w[i::columns] if transposed else w[i * depth:(i + 1) * depth] for i in range(columns)]
     wrong, rows, beyond, near = 0, len(x) // depth, 0, 1 / (200 if narrow == "bf16" else 1600)
     # A part of the rows, the first and the last among them, as this is slow.
     for row in [*range(0, rows, 7), rows - 1]:

@@ -8,6 +8,7 @@
 !b = tensor<80xf32, #kernel.channels<>>
 !y = tensor<?x37x80xf32>
 !n = tensor<?x37x80xbf16>
+!dx = tensor<?x37x144xf32>
 !q = tensor<?x70x64xbf16>
 !o = tensor<?x70x64xf32>
 func.func @products(%x: !x, %w: !w, %b: !b, %r: !y) -> (!y, !n) {
@@ -23,6 +24,19 @@ func.func @products(%x: !x, %w: !w, %b: !b, %r: !y) -> (!y, !n) {
     kernel.yield %0 : f32
   } : (!x, !w) -> !n
   return %y, %n : !y, !n
+}
+// The gradient of the input of a layer, whose weight has a row for each depth.
+func.func @transposed(%dy: !n, %w: !w, %r: !x) -> (!dx, !x) {
+  %y = kernel.gemm %dy, %w transposed tile #gemm {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  } : (!n, !w) -> !dx
+  %n = kernel.gemm %dy, %w transposed extras(%r : !x) tile #gemm {
+  ^bb0(%sum: f32, %residual: f32):
+    %0 = arith.addf %sum, %residual : f32
+    kernel.yield %0 : f32
+  } : (!n, !w) -> !x
+  return %y, %n : !dx, !x
 }
 func.func @gradients(%dy: !n, %x: !x) -> (tensor<80x144xf32>, tensor<80xf32>) {
   %0:2 = kernel.weight_gradient %dy, %x tile #gemm : (!n, !x) -> (tensor<80x144xf32>, tensor<80xf32>)

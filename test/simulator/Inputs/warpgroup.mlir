@@ -7,6 +7,7 @@
 !b = tensor<208xf32, #kernel.channels<>>
 !y = tensor<?x111x208xf32>
 !n = tensor<?x111x208xbf16>
+!dx = tensor<?x111x336xf32>
 func.func @products(%x: !x, %w: !w, %b: !b, %r: !n) -> (!y, !n, !n) {
   %y = kernel.gemm %x, %w extras(%b : !b) tile #small {
   ^bb0(%sum: f32, %bias: f32):
@@ -26,6 +27,19 @@ func.func @products(%x: !x, %w: !w, %b: !b, %r: !n) -> (!y, !n, !n) {
     kernel.yield %1 : f32
   } : (!x, !w) -> !n
   return %y, %n, %s : !y, !n, !n
+}
+// The gradient of the input of a layer, whose weight has a row for each depth.
+func.func @transposed(%dy: !n, %w: !w, %r: !x) -> (!dx, !x) {
+  %y = kernel.gemm %dy, %w transposed tile #small {
+  ^bb0(%sum: f32):
+    kernel.yield %sum : f32
+  } : (!n, !w) -> !dx
+  %n = kernel.gemm %dy, %w transposed extras(%r : !x) tile #wide {
+  ^bb0(%sum: f32, %residual: f32):
+    %0 = arith.addf %sum, %residual : f32
+    kernel.yield %0 : f32
+  } : (!n, !w) -> !x
+  return %y, %n : !dx, !x
 }
 // Also in two parts of the rows.
 func.func @gradients(%dy: !n, %x: !x) -> (tensor<208x336xf32>, tensor<208xf32>, tensor<416x336xf32>, tensor<416xf32>) {
