@@ -17,7 +17,8 @@
 //
 // Weights of f32 are in panels, where a vector is 4 columns at one depth. Those
 // of 16 bits and of i8 are row-major, [columns][depth]: 4 depths of 4 columns
-// are loaded together and transposed. Operands are widened when they are
+// are loaded together and transposed. Products with the transposed weight read
+// [depth][columns], as a single panel. Operands are widened when they are
 // loaded, so workgroup memory holds f32. The sums of i8 are exact: f32 has
 // those of up to 1,040 depths, and where there are more they are added as
 // integers.
@@ -39,7 +40,7 @@ static constexpr int64_t kExactDepth = (1 << 24) / (127 * 127);
 namespace {
 class Gemm : public ProductTile {
 public:
-  static constexpr bool readsDepthMajor = false;
+  static constexpr bool readsDepthMajor = true;
 
   Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
        const Activation &result, const Epilogue &epilogue);
@@ -85,14 +86,19 @@ Gemm::Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
     : ProductTile(op, b, input, result, epilogue) {
   auto panels =
       cast<kernel::PanelsAttr>(op.getWeight().getType().getEncoding());
-  together = panels.getCols() == 1 ? kVectorLanes : 1;
-  panel = std::min(panels.getCols() / kVectorLanes, result.vectors);
+  bool isRowMajor = panels.getCols() == 1;
+  together = isRowMajor && !isDepthMajor(op) ? kVectorLanes : 1;
+  panel = isRowMajor
+              ? result.vectors
+              : std::min(panels.getCols() / kVectorLanes, result.vectors);
 }
 
 Gemm::Column Gemm::getColumn(Value vector) {
   int64_t depth = input.vectors * kVectorLanes;
   if (together > 1)
     return {b.mul(vector, kVectorLanes * input.vectors), b.index(1)};
+  if (panel == result.vectors)
+    return {vector, b.index(panel)};
   Value index = b.div(vector, panel), inPanel = b.rem(vector, panel);
   Column column;
   column.base = b.add(b.mul(index, panel * depth), inPanel);

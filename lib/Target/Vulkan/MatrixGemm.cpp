@@ -8,9 +8,11 @@
 // A work unit is one tile, rows x cols of the result; units are numbered as in
 // Simt/Gemm.cpp. The workgroup copies `chunk` of the depth of both operands to
 // workgroup memory as they are, two elements in a word, and loads the next
-// chunk while this one is in use. At the end the subgroups store one matrix of
-// sums after the other to workgroup memory, from where their invocations take
-// vectors of 4 channels through the epilogue.
+// chunk while this one is in use. In both places the rows of the input are
+// along the depth, and those of the weights, too, unless the product is with
+// the transposed weight: these are along the columns. At the end the subgroups
+// store one matrix of sums after the other to workgroup memory, from where
+// their invocations take vectors of 4 channels through the epilogue.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +28,7 @@ using namespace mlir::vit::vulkan;
 namespace {
 class MatrixGemm {
 public:
-  static constexpr bool readsDepthMajor = false;
+  static constexpr bool readsDepthMajor = true;
 
   MatrixGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
              const Activation &result, const Epilogue &epilogue);
@@ -36,20 +38,30 @@ public:
   }
 
 private:
-  /// The share of a thread in the copies of one operand.
+  /// The share of a thread in the copies of a tile of one operand.
   struct Copy {
     unsigned argument;
-    int64_t rows;                      ///< of the tile
-    Value shared;                      ///< `rows` rows of `pitch` vectors
+    int64_t rows, vectors;             ///< of the tile, of a row
+    int64_t stride;                    ///< vectors from one step to the next
+    Value shared;                      ///< `rows` rows of `pitch()` vectors
     SmallVector<Value> source, target; ///< vectors; `source` is that of step 0
+    int64_t pitch() const { return vectors + kGap; }
   };
-  /// Plans to copy rows `first` and following, but the last one in place of
-  /// those after `last`.
-  Copy planCopy(unsigned argument, int64_t tileRows, Value first, Value last);
+  /// Adds a copy of `argument`. `source` is where a vector of a row of the tile
+  /// lies at step 0.
+  void addCopy(unsigned argument, int64_t tileRows, int64_t vectors,
+               int64_t stride,
+               function_ref<Value(Value row, Value vector)> source);
+  /// Of rows along the depth: those from `first` on, but `last` in place of
+  /// those after it.
+  void addRows(unsigned argument, int64_t tileRows, Value first, Value last);
+  void addWeights();
   SmallVector<Value> fetch(Value step);
   void put(ValueRange values);
-  /// Where 16 rows of an operand begin, `depth` matrices from the left.
-  Value getStart(Value firstRow, int64_t block, int64_t depth) const;
+  /// Where the matrix is in a tile of rows along the depth that begins with row
+  /// `first`, and `block` and `depth` matrices after it.
+  Value getStart(const Copy &copy, Value first, int64_t block,
+                 int64_t depth) const;
   void multiply(MutableArrayRef<Value> sums);
   SmallVector<Value> sum();
 
@@ -58,7 +70,7 @@ private:
   Activation input, result;
   const Epilogue &epilogue;
   kernel::TileAttr tile;
-  int64_t vectors, pitch; ///< of a row of a chunk, and to the next row
+  int64_t vectors; ///< of the depth, in a chunk
   MatrixTile matrices;
   Value rows;                  ///< rows of all images
   Value firstRow, firstColumn; ///< those of the tile
@@ -78,33 +90,56 @@ MatrixGemm::MatrixGemm(kernel::GemmOp op, SimtBuilder &b,
     : op(op), b(b), input(input), result(result), epilogue(epilogue),
       tile(op.getTile()),
       vectors(getChunk(tile, input.vectors * kVectorLanes) / kVectorLanes),
-      pitch(vectors + kGap), matrices(b, tile) {
+      matrices(b, tile) {
   rows = result.rows(b);
   Value rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
   firstRow = b.mul(b.rem(b.unit(), rowTiles), tile.getRows());
   firstColumn = b.mul(b.div(b.unit(), rowTiles), tile.getCols());
 }
 
-MatrixGemm::Copy MatrixGemm::planCopy(unsigned argument, int64_t tileRows,
-                                      Value first, Value last) {
-  Copy copy = {argument, tileRows, b.allocateNarrow(tileRows * pitch), {}, {}};
+void MatrixGemm::addCopy(unsigned argument, int64_t tileRows, int64_t vectors,
+                         int64_t stride,
+                         function_ref<Value(Value row, Value vector)> source) {
+  Copy copy = {argument, tileRows, vectors, stride, {}, {}, {}};
+  copy.shared = b.allocateNarrow(tileRows * copy.pitch());
   // Neighbouring threads read neighbouring vectors of a row.
   for (int64_t i = 0; i < tileRows * vectors; i += tile.getThreads()) {
     Value item = b.add(b.thread(), i);
     Value row = b.div(item, vectors), vector = b.rem(item, vectors);
-    copy.source.push_back(
-        b.add(b.mul(b.min(b.add(first, row), last), input.vectors), vector));
-    copy.target.push_back(b.add(b.mul(row, pitch), vector));
+    copy.source.push_back(source(row, vector));
+    copy.target.push_back(b.add(b.mul(row, copy.pitch()), vector));
   }
-  return copy;
+  copies.push_back(copy);
+}
+
+void MatrixGemm::addRows(unsigned argument, int64_t tileRows, Value first,
+                         Value last) {
+  addCopy(argument, tileRows, vectors, vectors, [&](Value row, Value vector) {
+    return b.add(b.mul(b.min(b.add(first, row), last), input.vectors), vector);
+  });
+}
+
+void MatrixGemm::addWeights() {
+  constexpr unsigned argument = GemmArguments::Weight;
+  if (!isDepthMajor(op))
+    return addRows(argument, tile.getCols(), firstColumn,
+                   b.index(result.vectors * kVectorLanes - 1));
+  Value first = b.div(firstColumn, kVectorLanes);
+  int64_t depth = vectors * kVectorLanes;
+  addCopy(argument, depth, tile.getCols() / kVectorLanes,
+          depth * result.vectors, [&](Value row, Value vector) {
+            vector = b.min(b.add(first, vector), b.index(result.vectors - 1));
+            return b.add(b.mul(row, result.vectors), vector);
+          });
 }
 
 SmallVector<Value> MatrixGemm::fetch(Value step) {
   SmallVector<Value> values;
-  Value offset = b.mul(step, vectors);
-  for (const Copy &copy : copies)
+  for (const Copy &copy : copies) {
+    Value offset = b.mul(step, copy.stride);
     for (Value source : copy.source)
       values.push_back(b.loadNarrow4(copy.argument, b.add(source, offset)));
+  }
   return values;
 }
 
@@ -116,30 +151,37 @@ void MatrixGemm::put(ValueRange values) {
   }
 }
 
-Value MatrixGemm::getStart(Value firstRow, int64_t block, int64_t depth) const {
-  return b.add(b.mul(firstRow, pitch),
-               block * kMatrix * pitch + depth * kMatrixVectors);
+Value MatrixGemm::getStart(const Copy &copy, Value first, int64_t block,
+                           int64_t depth) const {
+  return b.add(b.mul(first, copy.pitch()),
+               block * kMatrix * copy.pitch() + depth * kMatrixVectors);
 }
 
 void MatrixGemm::multiply(MutableArrayRef<Value> sums) {
+  const Copy &left = copies[0], &right = copies[1];
+  bool depthMajor = isDepthMajor(op);
   matrices.multiply(
       sums, vectors / kMatrixVectors,
       [&](Value first, int64_t block, int64_t depth) {
-        return loadLeft(b, copies[0].shared, getStart(first, block, depth),
-                        pitch);
+        return loadLeft(b, left.shared, getStart(left, first, block, depth),
+                        left.pitch());
       },
       [&](Value first, int64_t block, int64_t depth) {
-        // Rows of the weights are columns of the right operand.
-        return loadRight(b, copies[1].shared, getStart(first, block, depth),
-                         pitch, /*transposed=*/true);
+        if (!depthMajor) // Rows of the weights are columns of the operand.
+          return loadRight(b, right.shared,
+                           getStart(right, first, block, depth), right.pitch(),
+                           /*transposed=*/true);
+        Value vector = b.div(b.add(first, block * kMatrix), kVectorLanes);
+        return loadRight(b, right.shared,
+                         b.add(vector, depth * kMatrix * right.pitch()),
+                         right.pitch(), /*transposed=*/false);
       });
 }
 
 SmallVector<Value> MatrixGemm::sum() {
-  copies.push_back(planCopy(GemmArguments::Input, tile.getRows(), firstRow,
-                            b.sub(rows, b.index(1))));
-  copies.push_back(planCopy(GemmArguments::Weight, tile.getCols(), firstColumn,
-                            b.index(result.vectors * kVectorLanes - 1)));
+  addRows(GemmArguments::Input, tile.getRows(), firstRow,
+          b.sub(rows, b.index(1)));
+  addWeights();
   int64_t steps = input.vectors / vectors;
   int64_t count = matrices.matrices();
   SmallVector<Value> carried = matrices.makeZeros();

@@ -39,7 +39,7 @@ DOT = 4450  # OpSDot
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 # Families of which kernels are made of cooperative matrices where the level has them in the precision.
 MATRIX = {"gemm", "attention"}
-MATRIX_GRADIENTS = {"weight_gradient", "attention_backward"}
+MATRIX_GRADIENTS = {"gemm", "weight_gradient", "attention_backward"}
 THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256, "coop_f16": 256}
 # Families whose kernels in f16 and bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient", "attention", "attention_backward"}

@@ -1,4 +1,4 @@
-// RUN: vit-opt %s --vit-emit-simt=level=tiled --split-input-file --verify-diagnostics
+// RUN: vit-opt %s --vit-emit-simt=level=tiled_256_dot --split-input-file --verify-diagnostics
 
 !x = tensor<?x9x32xf32>
 func.func @threads_do_not_cover(%x: !x, %w: tensor<32x32xf32, #kernel.panels<cols = 64>>) -> !x {

@@ -60,8 +60,15 @@ class Text:
         self.results += list(zip(names, results))
 
 
-def add_weight_gradients(text, n, width, leading, source, dy, x):
+def add_input_gradient(text, n, dy, leading, outputs):
+    """Adds the gradient of the input of a layer, WIDTH wide, from that of its result, `dy`."""
+    text.add([n + ".dx"], "vit.linear_input_gradient %s, %s" % (dy, text.parameter(outputs, WIDTH)),
+             [t("?", *leading, outputs), t(outputs, WIDTH)], t("?", *leading, WIDTH))
+
+
+def add_products(text, n, width, leading, source, dy, x):
     type, narrow = t("?", *leading, width), t("?", *leading, WIDTH)
+    add_input_gradient(text, n, dy, leading, width)
     text.add([n + ".dw"], "vit.linear_weight_gradient %s, %s" % (dy, source), [type, narrow],
              t(width, WIDTH))
     text.add([n + ".dw2"], "vit.linear_weight_gradient %s, %s" % (source, x), [narrow, type],
@@ -75,12 +82,8 @@ def add_rows(text, width, groups, leading, source):
     x = text.linear(source, leading, WIDTH, width)
     dy = text.linear(source, leading, WIDTH, width)
     type = t("?", *leading, width)
-    narrow = t("?", *leading, WIDTH)
-    add_weight_gradients(text, n, width, leading, source, dy, x)
+    add_products(text, n, width, leading, source, dy, x)
     text.add([n + ".dp"], "vit.sum_to %s" % x, [type], t(*leading, width)) if leading else None
-    weight = text.parameter(width, WIDTH)
-    text.add([n + ".dx"], "vit.linear_input_gradient %s, %s" % (dy, weight),
-             [type, t(width, WIDTH)], narrow)
     group = width // groups
     scale = text.parameter(group)
     text.add([n + ".norm", n + ".ds", n + ".dn"],
@@ -142,6 +145,7 @@ def add_attention(text, heads, size, count):
              "vit.attention_backward %s, %s, %s, %s heads %d scale %g" % (
                  dy, q, k, v, heads, size**-0.5), [asked, asked, known, known],
              asked, known, known)
+    add_input_gradient(text, n, "%%%s.dq" % n, [queries], width)
     # In f32 positions.test has biases.
     if not count and size < 128 and levels.precision() != "f32":
         add_bias(text, n, heads, [dy, q, k, v], known, width)
@@ -195,7 +199,7 @@ batch_of_code = None
 if all(name.startswith("coop") for name in names):
     batch_of_code = 64  # so that weight gradients are in two parts of the rows
     dy, x = (text.linear("%x", [TOKENS], WIDTH, 100) for _ in range(2))
-    add_weight_gradients(text, "w100", 100, [TOKENS], "%x", dy, x)
+    add_products(text, "w100", 100, [TOKENS], "%x", dy, x)
     for attention in ATTENTIONS[:1] + MATRIX_ATTENTIONS:
         add_attention(text, *attention)
 else:
