@@ -125,13 +125,16 @@ if shutil.which("spirv-val"):
     config.available_features.add("spirv-val")
 else:
     lit_config.note("tests with spirv-val are skipped: it is not installed")
-# Of 2025 or later, which know matrices of bf16. scripts/setup puts one into build/spirv-tools.
-newest = os.environ.get("VIT_SPIRV_VAL") or os.path.join(config.source, "build/spirv-tools/bin/spirv-val")
+# Of 2025 or later, which know matrices of bf16. scripts/setup puts one into build/spirv-tools; its
+# bin/spirv-val is a Python script that takes a hundred times as long to start.
+wheel = glob.glob(os.path.join(config.source, "build/spirv-tools/lib/python3*/site-packages/cmeel.prefix/bin/spirv-val"))
+newest = os.environ.get("VIT_SPIRV_VAL") or (wheel[0] if wheel else "")
 if shutil.which(newest):
     config.available_features.add("spirv-val-matrices")
     config.environment["VIT_SPIRV_VAL"] = newest
 else:
-    lit_config.note("tests that validate cooperative matrices are skipped: no %s (scripts/setup)" % newest)
+    lit_config.note("tests that validate cooperative matrices are skipped: no %s (scripts/setup)"
+                    % (newest or "spirv-val in build/spirv-tools"))
 if shutil.which(os.environ.get("VIT_PTXAS", "ptxas")):
     config.available_features.add("ptxas")
 else:

@@ -113,7 +113,9 @@ def end(number, pattern, most, *more):
     output, _ = run.communicate(timeout=60)
     took = time.monotonic() - begin
     errors = ranks.errors_of(output)
-    assert run.returncode != 0 and len(errors) == 1 and re.match(r"error: rank 1 \(.*\) " + pattern, errors[0]), output
+    # Open MPI continues a stopped rank before it ends it, which may then see that its own time is over.
+    own = [e for e in errors[1:] if number == signal.SIGSTOP and "rank 1 (" in e and "did not send gradients" in e]
+    assert run.returncode != 0 and len(errors) == 1 + len(own) and re.match(r"error: rank 1 \(.*\) " + pattern, errors[0]), output
     assert took < most, took
     assert not ranks.processes(mpi, MARK), "ranks are left"
 
