@@ -57,13 +57,13 @@ NamedFile parseOutput(const std::string &text, const InferOptions &options) {
   std::string name = nameBeforeEquals(text);
   if (name.empty() || isStandardOutput(name))
     return splitName(text, name);
-  Model model(options, {});
+  // Where no such file can be made, it is a name; if it is wrong, the runner
+  // says so. This comes first: to know the outputs, a model is compiled.
   std::error_code ignored;
   std::filesystem::path folder = std::filesystem::path(text).parent_path();
-  if (model.hasOutput(name))
-    return splitName(text, name);
-  // Where no such file can be made, the name is wrong: the runner says so.
   if (!folder.empty() && !std::filesystem::is_directory(folder, ignored))
+    return splitName(text, name);
+  if (Model(options, {}).hasOutput(name))
     return splitName(text, name);
   std::fprintf(stderr,
                "note: the model has no output '%s'; %s is taken as a path\n",

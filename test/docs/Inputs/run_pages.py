@@ -50,6 +50,8 @@ RULES = [
     ("", "scripts/test", SKIP, "runs this test"),
     ("", "scripts/gpu-bundle", SKIP, "test/tools/gpu-bundle.test does, with a small model"),
     ("docs/precision.md", "--precision int8", [(r"vit-compile ", "vit-compile --level avx2 ")], "one level"),
+    ("docs/precision.md", "--min-cosine", [(r"$", " --images 4")], SHORT),
+    ("docs/targets.md", "--precision f32,bf16,f16", [(r"vit-compile ", "vit-compile --level direct,sm_80 ")], "two levels"),
     ("", "cmake --preset", SKIP, "builds all that the test uses"),
     ("docs/python.md", "scripts/wheels", SKIP, "builds all again"),
     ("docs/python.md", "-m venv", SKIP, "its packages are downloads"),
