@@ -216,24 +216,17 @@ TensorAttention::State TensorAttention::addBlock(State state, Value firstKey,
 
 void TensorAttention::store(const State &state) {
   Value row = b.add(b.mul(t.warp(), kMmaRows), b.div(t.lane(), 4));
-  Value column = b.mul(b.rem(t.lane(), 4), 2);
-  unsigned result = a.number(Attention::Result);
   for (int64_t half : {0, 1}) {
     Value sum = state.result[depth / kMmaColumns * kSums + half * 2];
     Value inverse = b.divf(b.scalar(1), sum);
+    SmallVector<Value> values;
+    for (int64_t block = 0; block < depth / kMmaColumns; ++block)
+      for (int64_t i : {0, 1})
+        values.push_back(
+            b.mulf(state.result[block * kSums + half * 2 + i], inverse));
     Value token = b.add(b.add(a.firstQuery, row), half * 8);
-    a.ifQuery(token, [&] {
-      Value to =
-          b.mul(a.at(Attention::Result, token, b.index(0)), kVectorLanes);
-      to = b.add(to, column);
-      for (int64_t block = 0; block < depth / kMmaColumns; ++block) {
-        SmallVector<Value> pair;
-        for (int64_t i : {0, 1})
-          pair.push_back(
-              b.mulf(state.result[block * kSums + half * 2 + i], inverse));
-        t.storePair(pair, result, b.add(to, block * kMmaColumns));
-      }
-    });
+    Value to = b.mul(a.at(Attention::Result, token, b.index(0)), kVectorLanes);
+    t.storeRow(values, a.number(Attention::Result), to, a.isQuery(token));
   }
 }
 

@@ -356,9 +356,7 @@ void WgmmaAttention::store(const State &state) {
         values.push_back(b.mulf(sum, inverse));
     Value token = b.add(a.firstQuery, w.row(half));
     Value to = b.mul(a.at(Attention::Result, token, b.index(0)), kVectorLanes);
-    t.storeRow(values, a.number(Attention::Result), to,
-               a.queries % rows ? b.isLess(token, b.index(a.queries))
-                                : Value());
+    t.storeRow(values, a.number(Attention::Result), to, a.isQuery(token));
   }
 }
 

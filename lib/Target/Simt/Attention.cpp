@@ -68,11 +68,16 @@ Value Attention::getPower(Value difference) {
   return b.roundAs(Query, emitExp2OfNegative(b, difference));
 }
 
+Value Attention::isQuery(Value token) {
+  return queries % tile.getRows() == 0 ? Value()
+                                       : b.isLess(token, b.index(queries));
+}
+
 void Attention::ifQuery(Value token, function_ref<void()> body) {
-  if (queries % tile.getRows() == 0)
-    body();
+  if (Value exists = isQuery(token))
+    b.ifThen(exists, body);
   else
-    b.ifThen(b.isLess(token, b.index(queries)), body);
+    body();
 }
 
 Value Attention::addBias(Value score, Value query, Value key) {

@@ -65,6 +65,8 @@ struct Attention : AttentionArguments {
   /// Returns 2 to the power of a scaled score less the largest one. It is
   /// rounded to the element type of the operands, as are those of a product.
   Value getPower(Value difference);
+  /// Returns whether query `token` exists; null if all of a tile do.
+  Value isQuery(Value token);
   /// Emits `body` under the condition that query `token` exists.
   void ifQuery(Value token, function_ref<void()> body);
 
