@@ -72,15 +72,16 @@ def Kernel_PanelsAttr : Kernel_LayoutAttr<"Panels", "panels"> {
     Inputs are padded to lines of 64 bytes, as in `#kernel.blocked`.
 
     Panels of one column are the weight itself, row-major, with both dimensions
-    padded to a multiple of 16: `[out][in]`. GPUs read weights of f16 and bf16 in
-    this layout.
+    padded to a multiple of 16: `[out][in]`. GPUs read weights of f16, bf16, tf32
+    and i8 in this layout, also those of products with the transposed weight (the
+    gradient of a layer's input), for which its rows are depths.
 
     If `transposed`, panels divide the inputs: `[in/cols][out][cols]`. This is for
-    products with the transposed weight (the gradient of a layer's input).
+    products with the transposed weight in other panels.
 
     Constraints:
     - C1: `cols` is 1 or a multiple of 16; the groups are not negative; `interleave`
-      is 1, 2 or 4.
+      is 1, 2 or 4; `transposed` panels have more than one column.
     - C2: the tensor has rank 2; groups that are not 0 divide its dimensions.
   }];
   let parameters = (ins "int64_t":$cols, DefaultValuedParameter<"int64_t", "0">:$out_group,

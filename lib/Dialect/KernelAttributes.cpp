@@ -43,8 +43,11 @@ LogicalResult BlockedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
 }
 
 LogicalResult PanelsAttr::verify(EmitError emitError, int64_t cols,
-                                 int64_t outGroup, int64_t inGroup, bool,
-                                 int64_t interleave) {
+                                 int64_t outGroup, int64_t inGroup,
+                                 bool transposed, int64_t interleave) {
+  if (cols == 1 && transposed)
+    return emitError() << "C1: panels of one column are not transposed: "
+                          "products with the transposed weight read the weight";
   if ((cols == 1 || (cols >= 16 && cols % 16 == 0)) && outGroup >= 0 &&
       inGroup >= 0 && (interleave == 1 || interleave == 2 || interleave == 4))
     return success();

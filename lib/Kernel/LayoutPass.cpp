@@ -280,9 +280,9 @@ static int64_t getGroupOf(Value value) {
   return channels ? channels.getGroup() : 0;
 }
 
-/// Returns the weight of `gemm` in panels (on a GPU that of a product narrower
-/// than f32 in panels of one column), where the result of `gemm` is in
-/// `group`.
+/// Returns the weight of `gemm` in panels, where the result of `gemm` is in
+/// `group`. On a GPU that of a product narrower than f32 is in panels of one
+/// column, which products with it and with its transpose share.
 Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
   int64_t out = group, in = getGroupOf(gemm.getInput());
   if (gemm.getTransposed())
@@ -292,7 +292,7 @@ Value LayoutAssigner::asPanels(GemmOp gemm, int64_t group) {
       relayoutTile.isGpu() && (!element.isF32() || gemm.getTf32());
   return derive(gemm.getWeight(),
                 PanelsAttr::get(entry.getContext(), isRowMajor ? 1 : kColumns,
-                                out, in, gemm.getTransposed(),
+                                out, in, !isRowMajor && gemm.getTransposed(),
                                 isRowMajor ? 1 : interleaveOf(element)));
 }
 

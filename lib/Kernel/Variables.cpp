@@ -59,8 +59,7 @@ static bool isInOrder(RankedTensorType type) {
   int64_t width = type.getShape().back();
   if (auto panels = dyn_cast<PanelsAttr>(layout))
     return panels.getCols() == 1 && panels.getInterleave() == 1 &&
-           !panels.getTransposed() && type.getRank() == 2 &&
-           isWhole(width, panels.getInGroup()) &&
+           type.getRank() == 2 && isWhole(width, panels.getInGroup()) &&
            isWhole(type.getDimSize(0), panels.getOutGroup());
   auto channels = dyn_cast<ChannelsAttr>(layout);
   return channels && isWhole(width, channels.getGroup());

@@ -391,6 +391,11 @@ func.func private @panels_c1(tensor<4x4xf32, #kernel.panels<cols = 24>>)
 
 // -----
 
+// expected-error @+1 {{C1: panels of one column are not transposed: products with the transposed weight read the weight}}
+func.func private @panels_c1_transposed(tensor<4x4xf32, #kernel.panels<cols = 1, transposed = true>>)
+
+// -----
+
 // expected-error @+1 {{C2: a tensor in panels must be [out, in]}}
 func.func private @panels_c2_rank(tensor<4xf32, #kernel.panels<cols = 64>>)
 

@@ -69,8 +69,9 @@ func.func @forward(%x: tensor<?x7x24xf32>) -> (tensor<?x10xf32> {vit.name = "log
 // TF32:       kernel.pack {{.*}} -> tensor<96x24xf32, #kernel.panels<cols = 1>>
 // TF32:       %[[QKV:.+]] = kernel.gemm {{.*}} tf32 tile
 // TF32:       kernel.attention %[[QKV]], {{.*}} tf32 tile
-// TF32:       kernel.pack {{.*}} -> tensor<24x32xf32, #kernel.panels<cols = 1, transposed = true>>
-// TF32:       kernel.gemm {{.*}} transposed tf32 tile
+// TF32:       %[[O:.+]] = kernel.pack {{.*}} -> tensor<24x32xf32, #kernel.panels<cols = 1>>
+// TF32:       kernel.gemm {{.*}}, %[[O]] tf32
+// TF32:       kernel.gemm {{.*}}, %[[O]] transposed tf32 tile
 // TF32:       kernel.weight_gradient {{.*}} tf32 tile{{.*}} -> (tensor<24x32xf32>, tensor<24xf32>)
 // TF32:       kernel.attention_backward {{.*}} tf32 tile
 // TF32:       kernel.weight_gradient {{.*}} tf32 tile{{.*}} -> tensor<32x24xf32>

@@ -96,7 +96,7 @@ func.func @train_step(%x: tensor<?x5x16xf32>, %y: tensor<?x10x16xf32>, %lr: tens
 // -----
 
 // On GPUs weights in bf16 are ranges of the rounded copy of their arena, one of several variables
-// where these are contiguous; biases are ranges of the arena. What is padded, transposed, or not
+// where these are contiguous; biases are ranges of the arena. What is padded, in other panels, or not
 // contiguous, is packed.
 // CHECK-LABEL: func.func @train_step
 vit.parameter @q : tensor<16x32xf32>
@@ -107,7 +107,7 @@ vit.parameter @head : tensor<10x32xf32>
 !panels = tensor<32x32xbf16, #kernel.panels<cols = 1>>
 func.func @train_step(%w: tensor<16x32xf32>, %b: tensor<16xf32>, %h: tensor<10x32xf32>)
     -> (!panels, !panels, tensor<16x32xbf16, #kernel.panels<cols = 1>>, tensor<32xf32, #kernel.channels<>>,
-        tensor<16x32xbf16, #kernel.panels<cols = 1, transposed = true>>, tensor<10x32xbf16, #kernel.panels<cols = 1>>,
+        tensor<16x32xbf16, #kernel.panels<cols = 64>>, tensor<10x32xbf16, #kernel.panels<cols = 1>>,
         tensor<16x32xbf16, #kernel.panels<cols = 1, out_group = 8>>) {
   %q = vit.read @q : tensor<16x32xf32>
   %k = vit.read @k : tensor<16x32xf32>
@@ -123,7 +123,7 @@ func.func @train_step(%w: tensor<16x32xf32>, %b: tensor<16xf32>, %h: tensor<10x3
   // CHECK: %[[B:.+]] = kernel.derive
   %bias = kernel.derive %qb, %kb : (tensor<16xf32>, tensor<16xf32>) -> tensor<32xf32, #kernel.channels<>>
   // CHECK: %[[T:.+]] = kernel.pack
-  %t = kernel.derive %q : (tensor<16x32xf32>) -> tensor<16x32xbf16, #kernel.panels<cols = 1, transposed = true>>
+  %t = kernel.derive %q : (tensor<16x32xf32>) -> tensor<16x32xbf16, #kernel.panels<cols = 64>>
   // CHECK: %[[H:.+]] = kernel.pack
   %p = kernel.derive %head : (tensor<10x32xf32>) -> tensor<10x32xbf16, #kernel.panels<cols = 1>>
   // CHECK: %[[G:.+]] = kernel.pack
@@ -135,6 +135,6 @@ func.func @train_step(%w: tensor<16x32xf32>, %b: tensor<16xf32>, %h: tensor<10x3
   kernel.update "assign" [#kernel.variable<@head>] gradient(%h : tensor<10x32xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
   // CHECK: return %[[QK]], %[[KQ]], %[[K]], %[[B]], %[[T]], %[[H]], %[[G]]
   return %qk, %kq, %one, %bias, %t, %p, %g : !panels, !panels, tensor<16x32xbf16, #kernel.panels<cols = 1>>, tensor<32xf32, #kernel.channels<>>,
-        tensor<16x32xbf16, #kernel.panels<cols = 1, transposed = true>>, tensor<10x32xbf16, #kernel.panels<cols = 1>>,
+        tensor<16x32xbf16, #kernel.panels<cols = 64>>, tensor<10x32xbf16, #kernel.panels<cols = 1>>,
         tensor<16x32xbf16, #kernel.panels<cols = 1, out_group = 8>>
 }

@@ -79,11 +79,11 @@ func.func @train_step(%w: tensor<16x16xf32>, %g: tensor<16xf32>) -> tensor<32x16
 // Neither a form in another order nor one of an entry that changes nothing needs a copy.
 // CHECK: #kernel.arena<"parameters", bytes = 1024, [<@w, offset = 0>]>
 vit.parameter @w : tensor<16x16xf32>
-func.func @train_step(%w: tensor<16x16xf32>) -> tensor<16x16xbf16, #kernel.panels<cols = 1, transposed = true>> {
+func.func @train_step(%w: tensor<16x16xf32>) -> tensor<16x16xbf16, #kernel.panels<cols = 64>> {
   %0 = vit.read @w : tensor<16x16xf32>
-  %1 = kernel.derive %0 : (tensor<16x16xf32>) -> tensor<16x16xbf16, #kernel.panels<cols = 1, transposed = true>>
+  %1 = kernel.derive %0 : (tensor<16x16xf32>) -> tensor<16x16xbf16, #kernel.panels<cols = 64>>
   kernel.update "assign" [#kernel.variable<@w>] gradient(%w : tensor<16x16xf32>) { ^bb0(%W: f32, %G: f32): kernel.yield %G : f32 }
-  return %1 : tensor<16x16xbf16, #kernel.panels<cols = 1, transposed = true>>
+  return %1 : tensor<16x16xbf16, #kernel.panels<cols = 64>>
 }
 func.func @forward() -> tensor<16x16xbf16, #kernel.panels<cols = 1>> {
   %0 = vit.read @w : tensor<16x16xf32>

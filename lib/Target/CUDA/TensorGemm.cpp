@@ -43,8 +43,6 @@ static constexpr int64_t kStages = 3;
 namespace {
 class TensorGemm : GemmArguments {
 public:
-  static constexpr bool readsDepthMajor = true;
-
   TensorGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
              const Activation &result, const Epilogue &epilogue);
   void emit();

@@ -59,8 +59,6 @@ static constexpr int64_t kBoxBlocks = kBoxColumns / kBlockColumns;
 namespace {
 class WgmmaGemm : GemmArguments {
 public:
-  static constexpr bool readsDepthMajor = true;
-
   WgmmaGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
             const Activation &result, const Epilogue &epilogue);
   void emit();

@@ -90,7 +90,7 @@ FailureOr<InputAndResult> InputAndResult::getProduct(kernel::GemmOp op) {
     bool isRowMajor = op.getTf32() || !weight.getElementType().isF32();
     return isRowMajor == (panels.getCols() == 1) &&
            panels.getInterleave() == 1 &&
-           (panels.getTransposed() == transposed || isDepthMajor(op)) &&
+           panels.getTransposed() == (transposed && !isRowMajor) &&
            (transposed ? out : in) == input->group &&
            (transposed ? in : out) == result->group;
   };
@@ -104,7 +104,7 @@ FailureOr<InputAndResult> InputAndResult::getProduct(kernel::GemmOp op) {
 bool mlir::vit::simt::isDepthMajor(kernel::GemmOp op) {
   auto panels =
       cast<kernel::PanelsAttr>(op.getWeight().getType().getEncoding());
-  return op.getTransposed() && panels.getCols() == 1 && !panels.getTransposed();
+  return op.getTransposed() && panels.getCols() == 1;
 }
 
 FailureOr<SmallVector<Activation>>

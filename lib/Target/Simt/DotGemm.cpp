@@ -28,8 +28,6 @@ using namespace mlir::vit::simt;
 namespace {
 class DotGemm : public ProductTile {
 public:
-  static constexpr bool readsDepthMajor = false;
-
   DotGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
           const Activation &result, const Epilogue &epilogue)
       : ProductTile(op, b, input, result, epilogue),
@@ -190,7 +188,12 @@ void DotGemm::emit() {
 
 FailureOr<KernelInfo> mlir::vit::simt::emitDotGemm(kernel::GemmOp op,
                                                    SimtBuilder &b) {
-  return emitGemm<DotGemm>(op, b, [&](int64_t depth) {
+  return emitGemm<DotGemm>(op, b, [&](int64_t depth) -> LogicalResult {
+    // Only the backward pass has such products, which is not in i8.
+    if (isDepthMajor(op))
+      return op.emitOpError("of i8 is with the transposed weight, whose "
+                            "depths are not neighbours; dot products need "
+                            "the weight [columns, depth]");
     return ProductTile::verify(op, depth, kBytesPerVector);
   });
 }

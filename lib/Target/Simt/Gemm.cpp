@@ -40,8 +40,6 @@ static constexpr int64_t kExactDepth = (1 << 24) / (127 * 127);
 namespace {
 class Gemm : public ProductTile {
 public:
-  static constexpr bool readsDepthMajor = true;
-
   Gemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
        const Activation &result, const Epilogue &epilogue);
   void emit();

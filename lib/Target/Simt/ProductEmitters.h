@@ -112,10 +112,9 @@ protected:
 FailureOr<KernelInfo> emitDotGemm(kernel::GemmOp op, SimtBuilder &b);
 
 /// Emits a product by a `KernelT`, which is made of (op, b, input, result,
-/// epilogue) and has `emit`, the number of its `columnTiles`, and whether it
-/// `readsDepthMajor` weights (isDepthMajor). `verifyTile` emits an error and
-/// fails if the kernel does not support the tile of the op for a product of
-/// `depth` channels.
+/// epilogue) and has `emit` and the number of its `columnTiles`. `verifyTile`
+/// emits an error and fails if the kernel does not support the tile of the op
+/// for a product of `depth` channels.
 template <typename KernelT>
 FailureOr<KernelInfo>
 emitGemm(kernel::GemmOp op, SimtBuilder &b,
@@ -124,10 +123,6 @@ emitGemm(kernel::GemmOp op, SimtBuilder &b,
   if (failed(shapes))
     return failure();
   const auto &[input, result] = *shapes;
-  if (isDepthMajor(op) && !KernelT::readsDepthMajor)
-    return op.emitOpError("has a weight of ")
-           << op.getWeight().getType()
-           << ", which this level does not read transposed";
   if (failed(verifyTile(input.vectors * kVectorLanes)))
     return failure();
   FailureOr<Epilogue> epilogue =

@@ -28,8 +28,6 @@ using namespace mlir::vit::vulkan;
 namespace {
 class MatrixGemm {
 public:
-  static constexpr bool readsDepthMajor = true;
-
   MatrixGemm(kernel::GemmOp op, SimtBuilder &b, const Activation &input,
              const Activation &result, const Epilogue &epilogue);
   void emit();

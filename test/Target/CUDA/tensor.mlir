@@ -103,6 +103,37 @@ func.func @product_tf32(%x: tensor<?x65x192xf32>) -> tensor<?x65x100xf32> {
 
 // -----
 
+vit.parameter @w : tensor<192x100xf32>
+
+// The gradient of an input: tiles of 32 rows of the weight itself, of which a lane loads four depths of four columns per 16
+// depths, each of another block, for a result of bf16.
+// CHECK-LABEL: func.func @transposed
+// CHECK: kernel.derive %{{.*}} -> tensor<192x100xbf16, #kernel.panels<cols = 1>>
+// CHECK: gpu.func @gemm_0(
+// CHECK-DAG: memref.alloc() : memref<3072xbf16, #gpu.address_space<workgroup>>
+// CHECK-DAG: memref.alloc() : memref<6144xbf16, #gpu.address_space<workgroup>>
+// CHECK: scf.for %{{.+}} = %c0 to %c6 step %c1
+// CHECK-COUNT-3: nvgpu.device_async_copy {{.+}}, 8, %{{.+}} {bypassL1}
+// CHECK-COUNT-4: vector.load {{.+}} {alignment = 8 : i64} : memref<6144xbf16, #gpu.address_space<workgroup>>, vector<4xbf16>
+// CHECK: nvgpu.ldmatrix {{.+}} : memref<3072xbf16, #gpu.address_space<workgroup>>
+// CHECK-COUNT-4: nvvm.mma.sync
+// CHECK-COUNT-4: vector.load {{.+}} : memref<6144xbf16, #gpu.address_space<workgroup>>, vector<4xbf16>
+// CHECK: nvgpu.ldmatrix {{.+}} : memref<3072xbf16, #gpu.address_space<workgroup>>
+// CHECK-COUNT-4: nvvm.mma.sync
+// CHECK: vector.store {{.+}} : memref<?xbf16>, vector<8xbf16>
+// CHECK: gpu.return
+func.func @transposed(%dy: tensor<?x65x192xbf16>) -> tensor<?x65x100xbf16> {
+  %w = vit.read @w : tensor<192x100xf32>
+  %n = kernel.derive %w : (tensor<192x100xf32>) -> tensor<192x100xbf16>
+  %y = kernel.gemm %dy, %n transposed {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x65x192xbf16>, tensor<192x100xbf16>) -> tensor<?x65x100xbf16>
+  return %y : tensor<?x65x100xbf16>
+}
+
+// -----
+
 // Both operands are transposed, word by word: per 8 rows of a tile of 32 x 64, of which a warp has 16 x 32.
 // CHECK-LABEL: func.func @weight_gradient_tf32
 // CHECK: gpu.func @weight_gradient_0(

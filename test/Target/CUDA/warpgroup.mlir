@@ -83,3 +83,20 @@ func.func @product(%x: tensor<?x197x768xbf16>) -> tensor<?x197x768xbf16> {
   } : (tensor<?x197x768xbf16>, tensor<768x768xbf16>) -> tensor<?x197x768xbf16>
   return %y : tensor<?x197x768xbf16>
 }
+
+// The gradient of an input: boxes of 64 depths x 64 columns of the weight itself, which wgmma transposes.
+// CHECK: gpu.func @gemm_1({{.*}} {kernel.tensor_map = array<i64: 0, 768, 128, 0>}, %[[WEIGHT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 1, 768, 64, 0>}
+// CHECK-COUNT-3: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.+}}, %[[WEIGHT]],
+// CHECK-COUNT-4: nvvm.wgmma.mma_async {{.*}}<m = 64, n = 192, k = 16>{{.*}}<row>{{.*}}<row>
+// In a cluster each workgroup copies half of the depths for both.
+// PAIRS: gpu.func @gemm_1({{.*}}, %[[WEIGHT:.+]]: !llvm.ptr {kernel.tensor_map = array<i64: 1, 768, 32, 0>}
+// PAIRS-COUNT-3: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.+}}, %[[WEIGHT]], {{.*}} multicast_mask = %c3_i16
+func.func @transposed(%dy: tensor<?x197x768xbf16>) -> tensor<?x197x768xf32> {
+  %w = vit.read @w : tensor<768x768xf32>
+  %n = kernel.derive %w : (tensor<768x768xf32>) -> tensor<768x768xbf16>
+  %y = kernel.gemm %dy, %n transposed {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x197x768xbf16>, tensor<768x768xbf16>) -> tensor<?x197x768xf32>
+  return %y : tensor<?x197x768xf32>
+}

@@ -44,7 +44,7 @@ func.func @attention_tile(%x: !x) -> !x {
 
 !x = tensor<?x9x32xi8>
 func.func @transposed_i8(%x: !x, %w: tensor<32x64xi8, #kernel.panels<cols = 1>>) -> tensor<?x9x64xf32> {
-  // expected-error @+1 {{has a weight of 'tensor<32x64xi8, #kernel.panels<cols = 1>>', which this level does not read transposed}}
+  // expected-error @+1 {{of i8 is with the transposed weight, whose depths are not neighbours; dot products need the weight [columns, depth]}}
   %y = kernel.gemm %x, %w transposed tile<rows = 64, cols = 64, chunk = 16, threads = 128, thread_rows = 8, thread_cols = 4> {
   ^bb0(%a: f32):
     kernel.yield %a : f32

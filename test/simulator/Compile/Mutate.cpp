@@ -197,6 +197,23 @@ static void moveOperand(Operation *op, const MutateOptions &options) {
       LLVM::AddOp::create(b, op->getLoc(), descriptor.get(), pieces));
 }
 
+static bool isTransposedProduct(Operation *op) {
+  auto product = dyn_cast<NVVM::WgmmaMmaAsyncOp>(op);
+  return product && product.getLayoutB() == NVVM::MMALayout::row;
+}
+
+/// The distance is in units of 16 bytes in bits 16 to 29 (PTX ISA, "Matrix
+/// descriptor format").
+static void moveBoxes(Operation *op, const MutateOptions &) {
+  OpOperand &descriptor =
+      cast<NVVM::WgmmaMmaAsyncOp>(op).getDescriptorBMutable();
+  OpBuilder b(op);
+  Value distance =
+      LLVM::ConstantOp::create(b, op->getLoc(), b.getI64IntegerAttr(8 << 16));
+  descriptor.set(
+      LLVM::AddOp::create(b, op->getLoc(), descriptor.get(), distance));
+}
+
 static bool isRegisterProduct(Operation *op) {
   return sim::RegisterProduct::get(op).has_value();
 }
@@ -319,6 +336,7 @@ static const Kind kinds[] = {
     {"mask-more", isMulticast,
      [](Operation *op, const MutateOptions &) { setMask<LLVM::OrOp>(op, 4); }},
     {"operand", isProduct, moveOperand},
+    {"stride", isTransposedProduct, moveBoxes},
     {"words", isRegisterProduct, exchangeWords},
     {"parity", is<NVVM::MBarrierTryWaitParityOp>, flipParity},
     {"rounding", is<NVVM::ConvertFloatToTF32Op>, doNotRound},

@@ -40,6 +40,8 @@ struct MutateOptions {
 /// - stage: an address in shared memory is one stage further;
 /// - operand: an operand of a wgmma in shared memory, the left one if both are
 ///   there, is one stage further;
+/// - stride: the boxes of a transposed right operand of a wgmma are 128 bytes
+///   further apart;
 /// - words: the left operand of a wgmma in registers is in the wrong ones;
 /// - rounding: an f32 is not rounded to tf32, so that a product cuts it off;
 /// - bytes: the four i8 of the first operand of a dp4a are in another order;
