@@ -53,13 +53,14 @@ struct Product {
 /// The kernel that `map` can be fused into: it computes an operand of `map`
 /// that has the shape of the result and no other user. If there are several,
 /// the last one in program order, since its operands must live until then
-/// anyway.
+/// anyway. The operand is f32: another one has been rounded, which scalar code
+/// does not do.
 static EpilogueOpInterface findProducer(MapOp map) {
   EpilogueOpInterface found;
   for (Value operand : map->getOperands()) {
     auto producer = operand.getDefiningOp<EpilogueOpInterface>();
     // A kernel.prepend writes the type that it reads.
-    bool fits = producer &&
+    bool fits = producer && tensorOf(operand).getElementType().isF32() &&
                 tensorOf(operand).getShape() == map.getType().getShape() &&
                 (operand.getType() == map.getType() ||
                  !isa<PrependOp>(producer.getOperation())) &&

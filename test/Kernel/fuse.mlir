@@ -218,3 +218,24 @@ func.func @key_used_elsewhere(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> (te
   %a = kernel.attention %x, %k, %v heads 2 head_dim 4 offsets [0, 0, 0] scale 0.5 : (tensor<?x5x8xf32>, tensor<?x5x8xf32>, tensor<?x5x8xf32>) -> tensor<?x5x8xf32>
   return %a, %k : tensor<?x5x8xf32>, tensor<?x5x8xf32>
 }
+
+// -----
+
+// A result that is rounded to bf16 stays rounded for the map that reads it.
+// CHECK-LABEL: func.func @rounded
+func.func @rounded(%x: tensor<?x5x8xf32>, %w: tensor<8x8xf32>) -> tensor<?x5x8xf32> {
+  // CHECK: kernel.gemm
+  // CHECK: -> tensor<?x5x8xbf16>
+  // CHECK: kernel.map
+  // CHECK: tensor<?x5x8xbf16> -> tensor<?x5x8xf32>
+  %y = kernel.gemm %x, %w {
+  ^bb0(%acc: f32):
+    kernel.yield %acc : f32
+  } : (tensor<?x5x8xf32>, tensor<8x8xf32>) -> tensor<?x5x8xbf16>
+  %z = kernel.map %y {
+  ^bb0(%element: f32):
+    %0 = arith.addf %element, %element : f32
+    kernel.yield %0 : f32
+  } : tensor<?x5x8xbf16> -> tensor<?x5x8xf32>
+  return %z : tensor<?x5x8xf32>
+}
