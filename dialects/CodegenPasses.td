@@ -31,7 +31,8 @@ def ExpandMatrices : Pass<"vit-expand-matrices", "::mlir::gpu::GPUModuleOp"> {
     Kernels for Vulkan with cooperative matrices run on devices without them
     after this. Each lane has some rows and columns of each matrix and sums them
     in the order of the depth. Lane and subgroup are numbers of the thread in
-    the workgroup: lane = thread % 32, subgroup = thread / 32.
+    the workgroup: lane = thread % size, subgroup = thread / size, where size is
+    that of a subgroup for matrices of this kind.
 
     ```mlir
     %d = gpu.subgroup_mma_compute %a, %b, %c : !gpu.mma_matrix<16x16xf16, "AOp">, ...

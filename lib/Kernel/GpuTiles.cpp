@@ -68,7 +68,8 @@ static constexpr GemmTile kWarpgroup[] = {
     {64, 128, 2, 32, 64, 0.55, 128, 0.6},
     {64, 64, 2, 16, 64, 0.4, 128, 0.43}};
 
-/// The same for cooperative matrices, with subgroups in place of warps.
+/// The same for cooperative matrices, with subgroups in place of warps: one of
+/// 16 invocations has 4 * threadRows rows.
 static constexpr GemmTile kMatrix[] = {{128, 128, 8, 8, 32, 1.0},
                                        {64, 64, 4, 8, 32, 0.7},
                                        {32, 64, 2, 8, 32, 0.4}};
@@ -77,8 +78,9 @@ std::optional<GpuTiles> mlir::vit::kernel::getGpuTiles(const Level &level) {
   StringRef name = level.name;
   if (name == "tiled")
     return GpuTiles{&level, 32, kTiled};
-  if (name == "coop" || name == "coop_f16")
-    return GpuTiles{&level, 64, kTiled256, kTiledDot, kMatrix};
+  for (const ::vit::format::MatrixKind &kind : ::vit::format::allMatrixKinds())
+    if (level.features.has(kind.feature))
+      return GpuTiles{&level, 64, kTiled256, kTiledDot, kMatrix};
   if (name == "tiled_256" || name == "tiled_256_dot")
     return GpuTiles{&level, 64, kTiled256, kTiledDot};
   if (name == "direct" || name == "direct_dot")

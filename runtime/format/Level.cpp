@@ -29,7 +29,7 @@ static constexpr const char *kFeatureNames[] = {
     "avx512bf16", "avx512vnni", "avxvnni",
     "amx-tile", "amx-bf16", "amx-int8",
     "subgroup_arithmetic", "cooperative_matrix", "cooperative_matrix_f16",
-    "integer_dot_product"};
+    "cooperative_matrix_8x16_f16", "integer_dot_product"};
 // clang-format on
 static_assert(sizeof kFeatureNames / sizeof *kFeatureNames == kFeatures);
 
@@ -123,9 +123,11 @@ static constexpr Product kDotProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
 /// Cooperative matrices.
 static constexpr Product kMatrixF16 = {kF16, kF16, kF32, 16, 16, 16, 1};
 static constexpr Product kMatrixBf16 = {kBf16, kBf16, kF32, 16, 16, 16, 1};
+static constexpr Product kMatrix8x16F16 = {kF16, kF16, kF32, 8, 16, 16, 1};
 static constexpr MatrixKind kMatrixKinds[] = {
     {Feature::CooperativeMatrix, kMatrixBf16, 32},
-    {Feature::CooperativeMatrixF16, kMatrixF16, 32}};
+    {Feature::CooperativeMatrixF16, kMatrixF16, 32},
+    {Feature::CooperativeMatrix8x16F16, kMatrix8x16F16, 16}};
 /// They, and OpSDot.
 static constexpr Product kCoopProducts[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                             kMatrixF16,
@@ -135,6 +137,11 @@ static constexpr Product kCoopF16Products[] = {{kF32, kF32, kF32, 1, 1, 1, 1},
                                                kMatrixF16,
                                                {kBf16, kBf16, kF32, 1, 1, 1, 1},
                                                {kI8, kI8, kI32, 1, 1, 4, 1}};
+static constexpr Product kCoop8x16Products[] = {
+    {kF32, kF32, kF32, 1, 1, 1, 1},
+    kMatrix8x16F16,
+    {kBf16, kBf16, kF32, 1, 1, 1, 1},
+    {kI8, kI8, kI32, 1, 1, 4, 1}};
 
 /// The least that the PTX runs on, and the generations after it: Hopper,
 /// Blackwell of data centers and of other cards.
@@ -173,14 +180,18 @@ static constexpr Level kLevels[] = {
     {Target::Cpu, "avx2", 1, false, kAvx2Features, kAvx2Products,
      {"x86-64", "x86-64-v3"}, 16, 32},
 
-    {Target::Vulkan, "coop", 7, false,
+    {Target::Vulkan, "coop", 8, false,
      {Feature::SubgroupArithmetic, Feature::CooperativeMatrix,
       Feature::CooperativeMatrixF16, Feature::IntegerDotProduct},
      kCoopProducts, {}, 0, 16, kTiled256Limits, 256},
-    {Target::Vulkan, "coop_f16", 6, false,
+    {Target::Vulkan, "coop_f16", 7, false,
      {Feature::SubgroupArithmetic, Feature::CooperativeMatrixF16,
       Feature::IntegerDotProduct},
      kCoopF16Products, {}, 0, 16, kTiled256Limits, 256},
+    {Target::Vulkan, "coop_8x16", 6, false,
+     {Feature::SubgroupArithmetic, Feature::CooperativeMatrix8x16F16,
+      Feature::IntegerDotProduct},
+     kCoop8x16Products, {}, 0, 16, kTiled256Limits, 256},
     {Target::Vulkan, "tiled_256_dot", 5, false,
      {Feature::SubgroupArithmetic, Feature::IntegerDotProduct},
      kDotProducts, {}, 0, 16, kTiled256Limits, 256},

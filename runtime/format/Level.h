@@ -69,8 +69,9 @@ enum class Feature : uint8_t {
   AmxInt8,
   // GPUs.
   SubgroupArithmetic,
-  CooperativeMatrix,    ///< of bf16
-  CooperativeMatrixF16, ///< of f16
+  CooperativeMatrix,        ///< of bf16, 16 x 16 x 16
+  CooperativeMatrixF16,     ///< of f16, 16 x 16 x 16
+  CooperativeMatrix8x16F16, ///< of f16, 8 x 16 x 16
   IntegerDotProduct,
 };
 inline constexpr int kFeatures = int(Feature::IntegerDotProduct) + 1;

@@ -5,7 +5,7 @@
 // RUN: not vit-opt %s -p 'builtin.module(func.func(vit-tile{target=vulkan level=avx2}))' 2>&1 | FileCheck %s --check-prefix=LEVEL
 // RUN: not vit-opt %s -p 'builtin.module(func.func(vit-tile{target=metal}))' 2>&1 | FileCheck %s --check-prefix=TARGET
 
-// LEVEL: error: target vulkan has no level 'avx2'; choose one of coop, coop_f16, tiled_256_dot, tiled_256, tiled, direct_dot, direct
+// LEVEL: error: target vulkan has no level 'avx2'; choose one of coop, coop_f16, coop_8x16, tiled_256_dot, tiled_256, tiled, direct_dot, direct
 // TARGET: error: unknown target 'metal'; use cpu, vulkan or cuda
 
 // CHECK-LABEL: func.func @wide

@@ -7,10 +7,11 @@
 //
 // For tests: kernels of cooperative matrices run on devices without them. Of
 // each matrix a lane has what it needs for its own sums, rows 2 * (lane / 4)
-// and the one after it, columns 4 * (lane % 4) to 4 * (lane % 4) + 3:
+// and the one after it, columns 4 * (lane % 4) to 4 * (lane % 4) + 3, which are
+// all sums of matrices of all kinds:
 //   sums: a vector of the columns for each row;
-//   left operand: the rows, each as 4 vectors of depths;
-//   right operand: for each of 16 depths a vector of the columns.
+//   left operand: the rows, each as vectors of depths;
+//   right operand: for each depth a vector of the columns.
 //
 //===----------------------------------------------------------------------===//
 
@@ -37,13 +38,30 @@ using simt::kVectorLanes;
 
 static constexpr int64_t kRows = 2;        ///< of a lane
 static constexpr int64_t kLanesAcross = 4; ///< lanes that share rows
-static constexpr int64_t kRowVectors = kMatrix / kVectorLanes;
+
+/// The kind of matrices of the kernel that contains `op`; null if it is not
+/// known or its sums are not those of the lanes.
+static const ::vit::format::MatrixKind *getKind(Operation *op) {
+  const ::vit::format::MatrixKind *kind =
+      simt::getMatrixKind(op->getParentOfType<gpu::GPUFuncOp>());
+  if (!kind || kind->product.n != kLanesAcross * kVectorLanes ||
+      kind->product.m * kLanesAcross != kRows * kind->subgroup)
+    return nullptr;
+  return kind;
+}
+
+/// The depth of a matrix that is an operand.
+static int64_t getDepth(gpu::MMAMatrixType type) {
+  return type.getShape()[type.getOperand() == "AOp" ? 1 : 0];
+}
 
 namespace {
-/// Short names for what the patterns build.
+/// Short names for what the patterns build, in a kernel with subgroups of
+/// `lanes`.
 class LaneBuilder {
 public:
-  LaneBuilder(OpBuilder &b, Location location) : b(b), location(location) {}
+  LaneBuilder(OpBuilder &b, Location location, int64_t lanes = 0)
+      : b(b), location(location), lanes(lanes) {}
 
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(b, location, value);
@@ -64,8 +82,8 @@ public:
   Value thread() {
     return gpu::ThreadIdOp::create(b, location, gpu::Dimension::x);
   }
-  Value subgroup() { return div(thread(), kSubgroup); }
-  Value lane() { return rem(thread(), kSubgroup); }
+  Value subgroup() { return div(thread(), lanes); }
+  Value lane() { return rem(thread(), lanes); }
   Value row() { return mul(div(lane(), kLanesAcross), kRows); }
   Value across() { return rem(lane(), kLanesAcross); }
   VectorType vectorType() {
@@ -124,6 +142,7 @@ private:
 
   OpBuilder &b;
   Location location;
+  int64_t lanes;
 };
 
 struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
@@ -135,9 +154,9 @@ struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
     SmallVector<Value> rows;
     for (int64_t row = 0; row < kRows; ++row) {
       Value lane = b.add(b.rem(b.row(), kVectorLanes), row);
-      for (int64_t i = 0; i < kRowVectors; ++i) {
+      for (size_t i = 0; i < depths.size(); i += kVectorLanes) {
         SmallVector<Value> four;
-        for (Value depth : depths.slice(i * kVectorLanes, kVectorLanes))
+        for (Value depth : depths.slice(i, kVectorLanes))
           four.push_back(b.extract(depth, lane));
         rows.push_back(b.fromElements(four));
       }
@@ -148,16 +167,17 @@ struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
   LogicalResult
   matchAndRewrite(gpu::SubgroupMmaLoadMatrixOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    StringRef operand = cast<gpu::MMAMatrixType>(op.getType()).getOperand();
+    auto type = cast<gpu::MMAMatrixType>(op.getType());
+    StringRef operand = type.getOperand();
     bool isLeft = operand == "AOp", isTransposed(op.getTranspose());
     if (operand == "COp" || op.getIndices().size() != 1)
       return rewriter.notifyMatchFailure(op, "not a load of an operand");
-    LaneBuilder b(rewriter, op.getLoc());
-    int64_t pitch = op.getLeadDimension().getSExtValue();
-    const ::vit::format::MatrixKind *kind =
-        simt::getMatrixKind(op->getParentOfType<gpu::GPUFuncOp>());
+    const ::vit::format::MatrixKind *kind = getKind(op);
     if (!kind)
       return rewriter.notifyMatchFailure(op, "of no known kind");
+    LaneBuilder b(rewriter, op.getLoc(), kind->subgroup);
+    int64_t pitch = op.getLeadDimension().getSExtValue();
+    int64_t depthCount = getDepth(type), rowVectors = depthCount / kVectorLanes;
     bool isBf16 = kind->product.a == ::vit::format::ElementType::BF16;
     auto load = [&](Value at) {
       return b.loadWidened(adaptor.getSrcMemref(), at, isBf16);
@@ -167,7 +187,7 @@ struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
       Value part = isLeft ? b.div(b.row(), kVectorLanes) : b.across();
       Value base = b.add(op.getIndices()[0], part);
       SmallVector<Value> depths;
-      for (int64_t depth = 0; depth < kMatrix; ++depth)
+      for (int64_t depth = 0; depth < depthCount; ++depth)
         depths.push_back(load(b.add(base, depth * pitch)));
       if (isLeft)
         depths = transpose(b, depths);
@@ -179,18 +199,18 @@ struct ExpandLoad : OpConversionPattern<gpu::SubgroupMmaLoadMatrixOp> {
     Value base = b.add(op.getIndices()[0], b.mul(first, pitch));
     SmallVector<Value> loaded; // 4 vectors of depths for each row in memory
     for (int64_t row = 0; row < (isLeft ? kRows : kVectorLanes); ++row)
-      for (int64_t i = 0; i < kRowVectors; ++i)
+      for (int64_t i = 0; i < rowVectors; ++i)
         loaded.push_back(load(b.add(base, row * pitch + i)));
     if (isLeft) {
       rewriter.replaceOpWithMultiple(op, ArrayRef<ValueRange>{loaded});
       return success();
     }
     SmallVector<Value> depths;
-    for (int64_t depth = 0; depth < kMatrix; ++depth) {
+    for (int64_t depth = 0; depth < depthCount; ++depth) {
       SmallVector<Value> columns;
       for (int64_t column = 0; column < kVectorLanes; ++column)
         columns.push_back(
-            b.extract(loaded[column * kRowVectors + depth / kVectorLanes],
+            b.extract(loaded[column * rowVectors + depth / kVectorLanes],
                       depth % kVectorLanes));
       depths.push_back(b.fromElements(columns));
     }
@@ -205,9 +225,10 @@ struct ExpandStore : OpConversionPattern<gpu::SubgroupMmaStoreMatrixOp> {
   LogicalResult
   matchAndRewrite(gpu::SubgroupMmaStoreMatrixOp op, OneToNOpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (op.getTranspose() || op.getIndices().size() != 1)
+    const ::vit::format::MatrixKind *kind = getKind(op);
+    if (!kind || op.getTranspose() || op.getIndices().size() != 1)
       return rewriter.notifyMatchFailure(op, "not a row-major store");
-    LaneBuilder b(rewriter, op.getLoc());
+    LaneBuilder b(rewriter, op.getLoc(), kind->subgroup);
     int64_t pitch = op.getLeadDimension().getSExtValue();
     Value base =
         b.add(b.add(op.getIndices()[0], b.mul(b.row(), pitch)), b.across());
@@ -226,10 +247,11 @@ struct ExpandCompute : OpConversionPattern<gpu::SubgroupMmaComputeOp> {
   matchAndRewrite(gpu::SubgroupMmaComputeOp op, OneToNOpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     LaneBuilder b(rewriter, op.getLoc());
+    int64_t depths = getDepth(cast<gpu::MMAMatrixType>(op.getOpA().getType()));
     SmallVector<Value> sums(adaptor.getOpC());
     for (int64_t row = 0; row < kRows; ++row)
-      for (int64_t depth = 0; depth < kMatrix; ++depth) {
-        Value left = adaptor.getOpA()[row * kRowVectors + depth / kVectorLanes];
+      for (int64_t depth = 0; depth < depths; ++depth) {
+        Value left = adaptor.getOpA()[(row * depths + depth) / kVectorLanes];
         sums[row] = vector::FMAOp::create(
             rewriter, op.getLoc(),
             b.broadcast(b.extract(left, depth % kVectorLanes)),
@@ -262,7 +284,10 @@ struct ExpandNumber : OpConversionPattern<Op> {
   LogicalResult
   matchAndRewrite(Op op, typename Op::Adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    LaneBuilder b(rewriter, op.getLoc());
+    const ::vit::format::MatrixKind *kind = getKind(op);
+    if (!kind)
+      return rewriter.notifyMatchFailure(op, "of no known kind");
+    LaneBuilder b(rewriter, op.getLoc(), kind->subgroup);
     rewriter.replaceOp(op, (b.*number)());
     return success();
   }
@@ -282,9 +307,9 @@ void ExpandMatricesPass::runOnOperation() {
   types.addConversion(
       [](gpu::MMAMatrixType type, SmallVectorImpl<Type> &converted) {
         StringRef operand = type.getOperand();
-        int64_t count = operand == "COp"   ? kRows
-                        : operand == "AOp" ? kRows * kRowVectors
-                                           : kMatrix;
+        int64_t count = operand == "COp" ? kRows : getDepth(type);
+        if (operand == "AOp")
+          count = count * kRows / kVectorLanes;
         Type f32 = Float32Type::get(type.getContext());
         converted.append(count, VectorType::get({kVectorLanes}, f32));
         return success();

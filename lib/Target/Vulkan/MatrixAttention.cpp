@@ -12,10 +12,10 @@
 // Products go through workgroup memory because it is not known which element of
 // a matrix an invocation has.
 //
-// Two subgroups share 16 queries, of which they take the matrices of a block of
-// products in turn. For everything else four threads share a query: each takes
-// a quarter of the keys of the block for the exponentials, and a quarter of the
-// vectors of the head for the sums.
+// Two subgroups share the rows of a matrix of queries, of which they take the
+// matrices of a block of products in turn. For everything else four threads
+// share a query: each takes a quarter of the keys of the block for the
+// exponentials, and a quarter of the vectors of the head for the sums.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,7 +32,8 @@ using namespace mlir::vit::vulkan;
 
 using Reduction = SimtBuilder::Reduction;
 
-/// Subgroups that share 16 queries, and threads that share a query.
+/// Subgroups that share the queries of a matrix, and threads that share a
+/// query.
 static constexpr int64_t kSharing = 2, kThreadsPerQuery = 4;
 
 namespace {
@@ -58,6 +59,7 @@ private:
 
   Attention &a;
   SimtBuilder &b;
+  MatrixShape shape;
   int64_t rows, keys; ///< queries of a workgroup, keys of a block
   int64_t pitch;      ///< vectors from a query, key or value to the next
   int64_t powerPitch, productPitch;       ///< from a query to the next
@@ -69,8 +71,9 @@ private:
 } // namespace
 
 MatrixAttention::MatrixAttention(Attention &a)
-    : a(a), b(a.b), rows(a.tile.getRows()), keys(a.tile.getChunk()),
-      pitch(a.vectors + kGap), powerPitch(keys / kVectorLanes + kGap),
+    : a(a), b(a.b), shape(getMatrixShape(b)), rows(a.tile.getRows()),
+      keys(a.tile.getChunk()), pitch(a.vectors + kGap),
+      powerPitch(keys / kVectorLanes + kGap),
       productPitch(std::max(keys / kVectorLanes, a.vectors) + 1),
       ownPowers(keys / kVectorLanes / kThreadsPerQuery),
       ownSums(a.vectors / kThreadsPerQuery) {
@@ -79,7 +82,7 @@ MatrixAttention::MatrixAttention(Attention &a)
   powers = b.allocateNarrow(rows * powerPitch);
   products = b.allocateShared4(rows * productPitch);
   Value subgroup = gpu::SubgroupIdOp::create(b, /*upper_bound=*/nullptr);
-  firstRow = b.mul(b.div(subgroup, kSharing), kMatrix);
+  firstRow = b.mul(b.div(subgroup, kSharing), shape.rows);
   turn = b.rem(subgroup, kSharing);
   row = b.div(b.thread(), kThreadsPerQuery);
   quarter = b.rem(b.thread(), kThreadsPerQuery);
@@ -99,10 +102,10 @@ void MatrixAttention::copy(Attention::Argument argument, Value memory,
 }
 
 void MatrixAttention::makeScores() {
-  for (int64_t i = 0; i < keys / kMatrix; i += kSharing) {
-    Value column = b.mul(b.add(turn, i), kMatrix);
+  for (int64_t i = 0; i < keys / shape.columns; i += kSharing) {
+    Value column = b.mul(b.add(turn, i), shape.columns);
     Value sum = makeZeroMatrix(b);
-    for (int64_t depth = 0; depth < a.vectors; depth += kMatrixVectors) {
+    for (int64_t depth = 0; depth < a.vectors; depth += shape.depthVectors()) {
       Value left =
           loadLeft(b, queries, b.add(b.mul(firstRow, pitch), depth), pitch);
       Value right = loadRight(b, block, b.add(b.mul(column, pitch), depth),
@@ -158,17 +161,17 @@ SmallVector<Value> MatrixAttention::makePowers(Value first,
 
 void MatrixAttention::multiplyValues() {
   Values lefts;
-  for (int64_t depth = 0; depth < keys; depth += kMatrix)
+  for (int64_t depth = 0; depth < keys; depth += shape.depth)
     lefts.push_back(loadLeft(
         b, powers, b.add(b.mul(firstRow, powerPitch), depth / kVectorLanes),
         powerPitch));
-  int64_t count = a.vectors / kMatrixVectors;
+  int64_t count = a.vectors / shape.columnVectors();
   for (int64_t i = 0; i < count; i += kSharing) {
-    Value vector = b.mul(b.add(turn, i), kMatrixVectors);
+    Value vector = b.mul(b.add(turn, i), shape.columnVectors());
     auto multiply = [&] {
       Value sum = makeZeroMatrix(b);
       for (auto [depth, left] : llvm::enumerate(lefts)) {
-        int64_t key = static_cast<int64_t>(depth) * kMatrix;
+        int64_t key = static_cast<int64_t>(depth) * shape.depth;
         Value right = loadRight(b, block, b.add(vector, key * pitch), pitch,
                                 /*transposed=*/false);
         sum = multiplyMatrices(b, left, right, sum);
@@ -226,11 +229,14 @@ void MatrixAttention::emit() {
 /// Verifies that the emitter supports the tile.
 static LogicalResult verifyTile(const Attention &a) {
   kernel::TileAttr tile = a.tile;
-  if (tile.getRows() % kMatrix == 0 &&
+  MatrixShape shape = getMatrixShape(a.b);
+  if (tile.getRows() % shape.rows == 0 &&
       tile.getThreads() == kThreadsPerQuery * tile.getRows() &&
-      tile.getThreads() * kMatrix == tile.getRows() * kSharing * kSubgroup &&
+      tile.getThreads() * shape.rows ==
+          tile.getRows() * kSharing * shape.subgroup &&
       tile.getCols() == a.vectors * kVectorLanes &&
-      tile.getChunk() % (kSharing * kMatrix) == 0)
+      tile.getChunk() % (kSharing * shape.columns) == 0 &&
+      tile.getChunk() % shape.depth == 0)
     return success();
   kernel::AttentionOp op = a.op;
   return op.emitOpError("has a tile that its subgroups do not cover: ") << tile;

@@ -33,7 +33,8 @@ using namespace mlir::vit::vulkan;
 
 using Reduction = SimtBuilder::Reduction;
 
-/// Subgroups that share 16 rows of a block, and threads that share a row.
+/// Subgroups that share the rows of a matrix of a block, and threads that share
+/// a row.
 static constexpr int64_t kSharing = 2, kThreadsPerRow = 4;
 
 namespace {
@@ -98,6 +99,7 @@ private:
   void store(Argument argument, Value first, Value row, Value vector,
              Value four);
 
+  MatrixShape shape;
   int64_t rows, chunk; ///< of a block and of a step of a pass
   int64_t ownVectors;  ///< of a thread
   Pair block, moving, products, factors;
@@ -112,8 +114,8 @@ private:
 MatrixAttentionBackward::MatrixAttentionBackward(kernel::AttentionBackwardOp op,
                                                  SimtBuilder &b,
                                                  ArrayRef<Activation> shapes)
-    : AttentionBackwardHead(op, b, shapes), rows(op.getTile().getRows()),
-      chunk(op.getTile().getChunk()),
+    : AttentionBackwardHead(op, b, shapes), shape(getMatrixShape(b)),
+      rows(op.getTile().getRows()), chunk(op.getTile().getChunk()),
       ownVectors(chunk / kVectorLanes / kThreadsPerRow),
       paddedQueries(kernel::padTo(queries, rows)) {
   auto allocate = [&](int64_t rows, int64_t pitch) {
@@ -129,7 +131,7 @@ MatrixAttentionBackward::MatrixAttentionBackward(kernel::AttentionBackwardOp op,
   head = b.rem(b.unit(), heads);
   subgroup = gpu::SubgroupIdOp::create(b, /*upper_bound=*/nullptr);
   lane = gpu::LaneIdOp::create(b, /*upper_bound=*/nullptr);
-  firstRow = b.mul(b.div(subgroup, kSharing), kMatrix);
+  firstRow = b.mul(b.div(subgroup, kSharing), shape.rows);
   turn = b.rem(subgroup, kSharing);
   row = b.div(b.thread(), kThreadsPerRow);
   quarter = b.rem(b.thread(), kThreadsPerRow);
@@ -157,9 +159,9 @@ void MatrixAttentionBackward::makeProducts(Argument left, Argument right,
   b.barrier();
   Value from = b.add(getOwn(block), b.mul(firstRow, block.pitch));
   Value to = b.add(getOwn(products), b.mul(firstRow, products.pitch));
-  for (int64_t column = 0; column < chunk; column += kMatrix) {
+  for (int64_t column = 0; column < chunk; column += shape.columns) {
     Value sum = makeZeroMatrix(b);
-    for (int64_t depth = 0; depth < vectors; depth += kMatrixVectors) {
+    for (int64_t depth = 0; depth < vectors; depth += shape.depthVectors()) {
       Value own = loadLeft(b, block.memory, b.add(from, depth), block.pitch);
       Value other = loadRight(
           b, moving.memory,
@@ -228,7 +230,7 @@ void MatrixAttentionBackward::multiply(MutableArrayRef<Value> sums,
   Value from =
       b.add(b.mul(which, factors.size()), b.mul(firstRow, factors.pitch));
   Value operand = b.mul(which, moving.size());
-  for (int64_t depth = 0; depth < chunk; depth += kMatrix) {
+  for (int64_t depth = 0; depth < chunk; depth += shape.depth) {
     Value left = loadLeft(b, factors.memory, b.add(from, depth / kVectorLanes),
                           factors.pitch);
     for (auto [sum, column] : llvm::zip(sums, columns)) {
@@ -307,11 +309,10 @@ void MatrixAttentionBackward::takeQueries(Value firstQuery) {
   Statistics splat = {b.broadcast(found.largest), b.broadcast(found.inverse),
                       b.broadcast(found.delta)};
   // If the number of columns is odd, both subgroups compute the last one.
-  int64_t count = vectors / kMatrixVectors;
+  int64_t across = shape.columnVectors(), count = vectors / across;
   Values columns, sums(llvm::divideCeil(count, kSharing), makeZeroMatrix(b));
   for (int64_t i = 0; i < count; i += kSharing)
-    columns.push_back(
-        b.mul(b.min(b.add(turn, i), b.index(count - 1)), kMatrixVectors));
+    columns.push_back(b.mul(b.min(b.add(turn, i), b.index(count - 1)), across));
   sums = b.loop(
       llvm::divideCeil(keys, chunk), sums,
       [&](Value number, ValueRange carried) {
@@ -345,8 +346,9 @@ void MatrixAttentionBackward::takeQueries(Value firstQuery) {
 void MatrixAttentionBackward::takeKeys(Value firstKey) {
   copy(block, Key, Val, firstKey);
   Value key = b.add(firstKey, row);
-  Values columns, sums(vectors / kMatrixVectors, makeZeroMatrix(b));
-  for (int64_t i = 0; i < vectors; i += kMatrixVectors)
+  int64_t across = shape.columnVectors();
+  Values columns, sums(vectors / across, makeZeroMatrix(b));
+  for (int64_t i = 0; i < vectors; i += across)
     columns.push_back(b.index(i));
   sums = b.loop(
       llvm::divideCeil(queries, chunk), sums,
@@ -387,15 +389,14 @@ void MatrixAttentionBackward::takeKeys(Value firstKey) {
 
 void MatrixAttentionBackward::forEachVector(
     Value sums, function_ref<void(Value, Value, Value)> body) {
-  constexpr int64_t count = kMatrix * kMatrixVectors;
+  int64_t across = shape.columnVectors(), count = shape.rows * across;
   // The products are no longer read.
   Value mine = b.mul(subgroup, count);
-  storeMatrix(b, sums, products.memory, mine, kMatrixVectors);
+  storeMatrix(b, sums, products.memory, mine, across);
   b.barrier();
-  for (int64_t first = 0; first < count; first += kSubgroup) {
+  for (int64_t first = 0; first < count; first += shape.subgroup) {
     Value item = b.add(lane, first);
-    body(b.add(firstRow, b.div(item, kMatrixVectors)),
-         b.rem(item, kMatrixVectors),
+    body(b.add(firstRow, b.div(item, across)), b.rem(item, across),
          b.loadShared(products.memory, b.add(mine, item)));
   }
   b.barrier(); // The next matrix overwrites this one.
@@ -424,13 +425,17 @@ void MatrixAttentionBackward::emit() {
 }
 
 /// Verifies that the emitter supports the tile.
-static LogicalResult verifyTile(kernel::AttentionBackwardOp op) {
+static LogicalResult verifyTile(kernel::AttentionBackwardOp op,
+                                const MatrixShape &shape) {
   kernel::TileAttr tile = op.getTile();
-  if (tile.getRows() % kMatrix == 0 &&
+  if (tile.getRows() % shape.rows == 0 &&
       tile.getThreads() == kThreadsPerRow * tile.getRows() &&
-      tile.getThreads() * kMatrix == tile.getRows() * kSharing * kSubgroup &&
+      tile.getThreads() * shape.rows ==
+          tile.getRows() * kSharing * shape.subgroup &&
       tile.getCols() == kernel::padTo(op.getHeadDim(), kernel::kChannelPad) &&
-      tile.getChunk() % kMatrix == 0 && tile.getRows() % tile.getChunk() == 0)
+      tile.getChunk() % shape.columns == 0 &&
+      tile.getChunk() % shape.depth == 0 &&
+      tile.getRows() % tile.getChunk() == 0)
     return success();
   return op.emitOpError("has a tile that its subgroups do not cover: ") << tile;
 }
@@ -438,5 +443,8 @@ static LogicalResult verifyTile(kernel::AttentionBackwardOp op) {
 FailureOr<KernelInfo>
 vulkan::emitMatrixAttentionBackward(kernel::AttentionBackwardOp op,
                                     SimtBuilder &b) {
-  return emitMatrixBackward<MatrixAttentionBackward>(op, b, verifyTile);
+  return emitMatrixBackward<MatrixAttentionBackward>(
+      op, b, [&](kernel::AttentionBackwardOp backward) {
+        return verifyTile(backward, getMatrixShape(b));
+      });
 }

@@ -7,6 +7,8 @@
 
 #include "MatrixEmitters.h"
 
+#include "../Codegen/SimtCodegen.h"
+
 #include "vit/Target/Codegen.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -36,10 +38,18 @@ FailureOr<KernelInfo> vulkan::emitMatrix(Operation *op, SimtBuilder &b) {
       });
 }
 
+vulkan::MatrixShape vulkan::getMatrixShape(const SimtBuilder &b) {
+  const ::vit::format::MatrixKind &kind = *getMatrixKind(b.function());
+  return {kind.product.m, kind.product.n, kind.product.k, kind.subgroup};
+}
+
 static gpu::MMAMatrixType getMatrixType(SimtBuilder &b, StringRef operand) {
   Type element = operand == "COp" ? Type(b.getF32Type()) : b.getF16Type();
-  return gpu::MMAMatrixType::get({vulkan::kMatrix, vulkan::kMatrix}, element,
-                                 operand);
+  vulkan::MatrixShape shape = vulkan::getMatrixShape(b);
+  return gpu::MMAMatrixType::get(
+      {operand == "BOp" ? shape.depth : shape.rows,
+       operand == "AOp" ? shape.depth : shape.columns},
+      element, operand);
 }
 
 static Value loadMatrix(SimtBuilder &b, StringRef operand, Value memory,

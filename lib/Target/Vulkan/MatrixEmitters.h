@@ -12,14 +12,21 @@
 
 namespace mlir::vit::vulkan {
 
-/// Invocations of a subgroup: the runtime requires full subgroups of this size
-/// of the driver.
-inline constexpr int64_t kSubgroup = 32;
-/// Rows, columns and depth of a cooperative matrix. Both numbers are those of
-/// all kinds of matrices in runtime/format/Level.cpp.
-inline constexpr int64_t kMatrix = 16;
-/// Vectors of a row of a matrix.
-inline constexpr int64_t kMatrixVectors = kMatrix / simt::kVectorLanes;
+/// The matrices of a kernel, which are of one kind: a product is of
+/// [rows, depth] by [depth, columns].
+struct MatrixShape {
+  int64_t rows, columns, depth;
+  /// Invocations of a subgroup, which multiplies them: the runtime requires
+  /// full subgroups of this size of the driver.
+  int64_t subgroup;
+
+  /// Vectors of a row of the sums and of the left operand.
+  int64_t columnVectors() const { return columns / simt::kVectorLanes; }
+  int64_t depthVectors() const { return depth / simt::kVectorLanes; }
+};
+/// That of the kernel that is being built.
+MatrixShape getMatrixShape(const simt::SimtBuilder &b);
+
 /// Vectors between the rows of an operand in workgroup memory that are not
 /// used, so that the rows of a matrix are in different banks.
 inline constexpr int64_t kGap = 2;

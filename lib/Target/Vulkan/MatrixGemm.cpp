@@ -56,9 +56,9 @@ private:
   void addWeights();
   SmallVector<Value> fetch(Value step);
   void put(ValueRange values);
-  /// Where the matrix is in a tile of rows along the depth that begins with row
-  /// `first`, and `block` and `depth` matrices after it.
-  Value getStart(const Copy &copy, Value first, int64_t block,
+  /// Where row `first` + `offset` of a tile whose rows are along the depth has
+  /// `depth`.
+  Value getStart(const Copy &copy, Value first, int64_t offset,
                  int64_t depth) const;
   void multiply(MutableArrayRef<Value> sums);
   SmallVector<Value> sum();
@@ -77,9 +77,11 @@ private:
 } // namespace
 
 /// Depth of a chunk: that of the tile, unless it does not divide the depth,
-/// which is a multiple of 16.
-static int64_t getChunk(kernel::TileAttr tile, int64_t depth) {
-  return depth % tile.getChunk() == 0 ? tile.getChunk() : kMatrix;
+/// which is a multiple of that of a matrix.
+static int64_t getChunk(const SimtBuilder &b, kernel::TileAttr tile,
+                        int64_t depth) {
+  return depth % tile.getChunk() == 0 ? tile.getChunk()
+                                      : getMatrixShape(b).depth;
 }
 
 MatrixGemm::MatrixGemm(kernel::GemmOp op, SimtBuilder &b,
@@ -87,7 +89,7 @@ MatrixGemm::MatrixGemm(kernel::GemmOp op, SimtBuilder &b,
                        const Epilogue &epilogue)
     : op(op), b(b), input(input), result(result), epilogue(epilogue),
       tile(op.getTile()),
-      vectors(getChunk(tile, input.vectors * kVectorLanes) / kVectorLanes),
+      vectors(getChunk(b, tile, input.vectors * kVectorLanes) / kVectorLanes),
       matrices(b, tile) {
   rows = result.rows(b);
   Value rowTiles = b.div(b.add(rows, tile.getRows() - 1), tile.getRows());
@@ -149,29 +151,28 @@ void MatrixGemm::put(ValueRange values) {
   }
 }
 
-Value MatrixGemm::getStart(const Copy &copy, Value first, int64_t block,
+Value MatrixGemm::getStart(const Copy &copy, Value first, int64_t offset,
                            int64_t depth) const {
   return b.add(b.mul(first, copy.pitch()),
-               block * kMatrix * copy.pitch() + depth * kMatrixVectors);
+               offset * copy.pitch() + depth / kVectorLanes);
 }
 
 void MatrixGemm::multiply(MutableArrayRef<Value> sums) {
   const Copy &left = copies[0], &right = copies[1];
   bool depthMajor = isDepthMajor(op);
   matrices.multiply(
-      sums, vectors / kMatrixVectors,
-      [&](Value first, int64_t block, int64_t depth) {
-        return loadLeft(b, left.shared, getStart(left, first, block, depth),
+      sums, vectors * kVectorLanes,
+      [&](Value first, int64_t offset, int64_t depth) {
+        return loadLeft(b, left.shared, getStart(left, first, offset, depth),
                         left.pitch());
       },
-      [&](Value first, int64_t block, int64_t depth) {
+      [&](Value first, int64_t offset, int64_t depth) {
         if (!depthMajor) // Rows of the weights are columns of the operand.
           return loadRight(b, right.shared,
-                           getStart(right, first, block, depth), right.pitch(),
+                           getStart(right, first, offset, depth), right.pitch(),
                            /*transposed=*/true);
-        Value vector = b.div(b.add(first, block * kMatrix), kVectorLanes);
-        return loadRight(b, right.shared,
-                         b.add(vector, depth * kMatrix * right.pitch()),
+        Value vector = b.div(b.add(first, offset), kVectorLanes);
+        return loadRight(b, right.shared, b.add(vector, depth * right.pitch()),
                          right.pitch(), /*transposed=*/false);
       });
 }
@@ -217,10 +218,12 @@ void MatrixGemm::emit() {
 }
 
 /// Verifies that the emitter supports the tile for a product of this depth.
-static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
+static LogicalResult verifyTile(kernel::GemmOp op, const SimtBuilder &b,
                                 int64_t depth) {
-  int64_t chunk = getChunk(tile, depth), threads = tile.getThreads();
-  if (MatrixTile::isCovered(tile) && chunk % kMatrix == 0 &&
+  kernel::TileAttr tile = op.getTile();
+  MatrixShape shape = getMatrixShape(b);
+  int64_t chunk = getChunk(b, tile, depth), threads = tile.getThreads();
+  if (MatrixTile::isCovered(tile, shape) && chunk % shape.depth == 0 &&
       depth % chunk == 0 &&
       tile.getRows() * chunk % (kVectorLanes * threads) == 0 &&
       tile.getCols() * chunk % (kVectorLanes * threads) == 0)
@@ -230,7 +233,6 @@ static LogicalResult verifyTile(kernel::GemmOp op, kernel::TileAttr tile,
 
 FailureOr<KernelInfo> vulkan::emitMatrixGemm(kernel::GemmOp op,
                                              SimtBuilder &b) {
-  return emitGemm<MatrixGemm>(op, b, [&](int64_t depth) {
-    return verifyTile(op, op.getTile(), depth);
-  });
+  return emitGemm<MatrixGemm>(
+      op, b, [&](int64_t depth) { return verifyTile(op, b, depth); });
 }

@@ -152,21 +152,21 @@ void MatrixWeightGradient::put(ValueRange values) {
 }
 
 void MatrixWeightGradient::multiply(MutableArrayRef<Value> sums) {
-  auto getStart = [&](const Copy &copy, Value first, int64_t block,
+  auto getStart = [&](const Copy &copy, Value first, int64_t offset,
                       int64_t depth) {
-    Value vector = b.div(b.add(first, block * kMatrix), kVectorLanes);
-    return b.add(vector, depth * kMatrix * copy.pitch);
+    Value vector = b.div(b.add(first, offset), kVectorLanes);
+    return b.add(vector, depth * copy.pitch);
   };
   matrices.multiply(
-      sums, tile.getChunk() / kMatrix,
-      [&](Value first, int64_t block, int64_t depth) {
+      sums, tile.getChunk(),
+      [&](Value first, int64_t offset, int64_t depth) {
         const Copy &copy = copies[Gradient];
-        return loadLeft(b, copy.shared, getStart(copy, first, block, depth),
+        return loadLeft(b, copy.shared, getStart(copy, first, offset, depth),
                         copy.pitch, /*transposed=*/true);
       },
-      [&](Value first, int64_t block, int64_t depth) {
+      [&](Value first, int64_t offset, int64_t depth) {
         const Copy &copy = copies[Input];
-        return loadRight(b, copy.shared, getStart(copy, first, block, depth),
+        return loadRight(b, copy.shared, getStart(copy, first, offset, depth),
                          copy.pitch, /*transposed=*/false);
       });
 }
@@ -272,15 +272,17 @@ void MatrixWeightGradient::emit() {
 }
 
 /// Verifies that the emitter supports the tile.
-static LogicalResult verifyTile(kernel::WeightGradientOp op) {
+static LogicalResult verifyTile(kernel::WeightGradientOp op,
+                                const MatrixShape &shape) {
   kernel::TileAttr tile = op.getTile();
   int64_t threads = tile.getThreads();
   auto canCopy = [&](int64_t width) {
     return threads % (width / kVectorLanes) == 0 &&
            tile.getChunk() * width % (kVectorLanes * threads) == 0;
   };
-  if (MatrixTile::isCovered(tile) && tile.getChunk() % kMatrix == 0 &&
-      canCopy(tile.getRows()) && canCopy(tile.getCols()))
+  if (MatrixTile::isCovered(tile, shape) &&
+      tile.getChunk() % shape.depth == 0 && canCopy(tile.getRows()) &&
+      canCopy(tile.getCols()))
     return success();
   return op.emitOpError("has a tile that its subgroups do not cover: ") << tile;
 }
@@ -288,5 +290,5 @@ static LogicalResult verifyTile(kernel::WeightGradientOp op) {
 FailureOr<KernelInfo>
 vulkan::emitMatrixWeightGradient(kernel::WeightGradientOp op, SimtBuilder &b) {
   return emitWeightGradient<MatrixWeightGradient>(
-      op, b, [&] { return verifyTile(op); });
+      op, b, [&] { return verifyTile(op, getMatrixShape(b)); });
 }

@@ -22,25 +22,26 @@ import wgmma_order
 
 # SPIR-V: Shader everywhere, subgroup arithmetic at the richer level only.
 CAPABILITIES = {"direct": {1}, "direct_dot": {1}, "tiled": {1}, "tiled_256": {1, 61, 63}, "tiled_256_dot": {1, 61, 63},
-                "coop": {1, 61, 63}, "coop_f16": {1, 61, 63}}
+                "coop": {1, 61, 63}, "coop_f16": {1, 61, 63}, "coop_8x16": {1, 61, 63}}
 # Of kernels with matrices: VulkanMemoryModel and CooperativeMatrixKHR, and for their operands BFloat16TypeKHR and
 # BFloat16CooperativeMatrixKHR, or Float16.
 MATRIX_CAPABILITIES = {"bf16": {5345, 6022, 5116, 5118}, "f16": {5345, 6022, 9}}
 # The encoding in OpTypeFloat of 16 bits: BFloat16KHR, or none.
 FLOAT_ENCODINGS = {"bf16": (0,), "f16": ()}
 # The precisions in which levels have matrices.
-MATRIX_PRECISIONS = {"coop": {"bf16", "f16"}, "coop_f16": {"f16"}}
+MATRIX_PRECISIONS = {"coop": {"bf16", "f16"}, "coop_f16": {"f16"}, "coop_8x16": {"f16"}}
 MATRIX_MULTIPLY = 4459
 # Of products of int8 at levels with dot products: DotProduct and DotProductInput4x8BitPacked.
 DOT_CAPABILITIES = {6018, 6019}
-DOT_LEVELS = {"coop", "coop_f16", "tiled_256_dot", "direct_dot"}
+DOT_LEVELS = {"coop", "coop_f16", "coop_8x16", "tiled_256_dot", "direct_dot"}
 DOT = 4450  # OpSDot
 # Families whose kernels in f16, bf16 and tf32 are made of matrix instructions.
 TENSOR = {"gemm", "attention", "weight_gradient", "attention_backward"}
 # Families of which kernels are made of cooperative matrices where the level has them in the precision.
 MATRIX = {"gemm", "attention"}
 MATRIX_GRADIENTS = {"gemm", "weight_gradient", "attention_backward"}
-THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256, "coop_f16": 256}
+THREADS = {"direct": 128, "direct_dot": 128, "tiled": 128, "tiled_256": 256, "tiled_256_dot": 256, "coop": 256, "coop_f16": 256,
+           "coop_8x16": 256}
 # Families whose kernels in f16 and bf16 are made of instructions of warpgroups at sm_90a.
 WARPGROUP = {"gemm", "weight_gradient", "attention", "attention_backward"}
 

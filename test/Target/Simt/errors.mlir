@@ -3,7 +3,7 @@
 // RUN: not vit-opt %s --vit-emit-simt="target=cuda level=tiled" --split-input-file 2>&1 | FileCheck %s --check-prefix=TARGET
 // RUN: not vit-opt %s --vit-emit-simt="target=cpu" --split-input-file 2>&1 | FileCheck %s --check-prefix=CPU
 
-// LEVEL: target vulkan has no level 'avx2'; choose one of coop, coop_f16, tiled_256_dot, tiled_256, tiled, direct_dot, direct
+// LEVEL: target vulkan has no level 'avx2'; choose one of coop, coop_f16, coop_8x16, tiled_256_dot, tiled_256, tiled, direct_dot, direct
 // TARGET: target cuda has no level 'tiled'; choose one of sm_90a, sm_80
 // CPU: target cpu is no GPU; use vit-emit-cpu
 

@@ -100,6 +100,39 @@ gpu.module @kernels {
 
 // -----
 
+!words = memref<160xvector<2xi32>, #gpu.address_space<workgroup>>
+!sums = memref<64xvector<4xf32>, #gpu.address_space<workgroup>>
+!A = !gpu.mma_matrix<8x16xf16, "AOp">
+!B = !gpu.mma_matrix<16x16xf16, "BOp">
+!C = !gpu.mma_matrix<8x16xf32, "COp">
+
+gpu.module @kernels {
+  // A lane of 16 has two of 8 rows.
+  // CHECK-LABEL: gpu.func @half
+  // CHECK: %[[THREAD:.+]] = gpu.thread_id x
+  // CHECK: %[[C16:.+]] = arith.constant 16 : index
+  // CHECK: %[[SUBGROUP:.+]] = arith.divui %[[THREAD]], %[[C16]] : index
+  // CHECK: arith.remui %{{.+}}, %c16{{.*}} : index
+  // CHECK-COUNT-8: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK-COUNT-16: memref.load {{.+}} memref<160xvector<2xi32>
+  // CHECK-COUNT-32: vector.fma
+  // CHECK-COUNT-2: memref.store {{.+}} memref<64xvector<4xf32>
+  // CHECK-NOT: memref.store
+  gpu.func @half(%left: !words, %right: !words, %out: !sums) kernel attributes {known_block_size = array<i32: 32, 1, 1>, kernel.matrices = "cooperative_matrix_8x16_f16"} {
+    %c0 = arith.constant 0 : index
+    %zero = arith.constant 0.0 : f32
+    %subgroup = gpu.subgroup_id : index
+    %none = gpu.subgroup_mma_constant_matrix %zero : !C
+    %a = gpu.subgroup_mma_load_matrix %left[%subgroup] {leadDimension = 10 : index} : !words -> !A
+    %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !words -> !B
+    %sum = gpu.subgroup_mma_compute %a, %b, %none : !A, !B -> !C
+    gpu.subgroup_mma_store_matrix %sum, %out[%c0] {leadDimension = 4 : index} : !C, !sums
+    gpu.return
+  }
+}
+
+// -----
+
 !sums = memref<64xvector<4xf32>, #gpu.address_space<workgroup>>
 !C = !gpu.mma_matrix<16x16xf32, "COp">
 

@@ -103,7 +103,8 @@ TEST(Levels, AreDistinctInSomePrecision) {
   EXPECT_EQ(vulkan(ElementType::BF16), "coop tiled_256 tiled direct ");
   // Devices with matrices of f16 run the same code, whether they have those of
   // bf16 or not.
-  EXPECT_EQ(vulkan(ElementType::F16), "coop_f16 tiled_256 tiled direct ");
+  EXPECT_EQ(vulkan(ElementType::F16),
+            "coop_f16 coop_8x16 tiled_256 tiled direct ");
   EXPECT_EQ(vulkan(ElementType::I8),
             "coop tiled_256_dot tiled_256 tiled direct_dot direct ");
   auto runs = [](const char *level, ElementType precision) {

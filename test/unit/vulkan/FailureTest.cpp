@@ -323,6 +323,31 @@ TEST_F(VulkanMatrices, OfF16AreNotUsedIfTheyFailTheTest) {
   EXPECT_EQ(said, "");
 }
 
+TEST_F(VulkanMatrices, OfAnotherShapeHaveCodeOfTheirOwn) {
+  Builder builder;
+  addVulkanSchedule(builder, "tiled");
+  addVulkanSchedule(builder, "coop").features = {"cooperative_matrix"};
+  addVulkanSchedule(builder, "coop_f16").features = {"cooperative_matrix_f16"};
+  addVulkanSchedule(builder, "coop_8x16").features = {
+      "cooperative_matrix_8x16_f16"};
+  Bytes bytes = builder.write();
+  ModuleHandle module = load(bytes);
+  std::string said;
+  *matrices = FakeMatrices::Only8x16;
+  EXPECT_EQ(levelOfSession(module, said), "coop_8x16");
+  EXPECT_EQ(said, "");
+  EXPECT_EQ(vulkanDevices()[0]["level"], "coop_8x16");
+  // Its subgroups cannot have 16 invocations.
+  *matrices = FakeMatrices::Wide8x16;
+  EXPECT_EQ(levelOfSession(module, said), "tiled");
+  EXPECT_EQ(said, "");
+  EXPECT_EQ(listedFeatures().find("cooperative_matrix"), std::string::npos)
+      << listedFeatures();
+  *matrices = FakeMatrices::Wrong8x16;
+  expectFallback("coop_8x16", "cooperative_matrix_8x16_f16",
+                 "cooperative matrices of 8 x 16 of f16");
+}
+
 TEST_F(VulkanMatrices, AreNotUsedIfTheyFailTheTest) {
   Builder builder;
   addVulkanSchedule(builder, "tiled");

@@ -6,10 +6,11 @@
 //===----------------------------------------------------------------------===//
 //
 // Makes the real driver a GPU that lists cooperative matrices, of f16, of bf16
-// or of both. In place of the runtime's tests of them it runs plain code, right
-// or wrong. Everything that the driver does not know is removed from what it is
-// asked for, and what the GPU does not list is refused. Or makes it a GPU whose
-// dot products of integers, or sums over subgroups, are wrong.
+// or of both, or of another shape. In place of the runtime's tests of them it
+// runs plain code, right or wrong. Everything that the driver does not know is
+// removed from what it is asked for, and what the GPU does not list is refused.
+// Or makes it a GPU whose dot products of integers, or sums over subgroups, are
+// wrong.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,6 +29,9 @@ static const uint32_t kBf16Test[] = {
 static const uint32_t kF16Test[] = {
 #include "devices/vulkan/matrix_test_f16.inc"
 };
+static const uint32_t kF16Test8x16[] = {
+#include "devices/vulkan/matrix_test_8x16_f16.inc"
+};
 static const uint32_t kDotTest[] = {
 #include "devices/vulkan/dot_test.inc"
 };
@@ -41,6 +45,9 @@ static const uint32_t kBf16Plain[] = {
 static const uint32_t kF16Plain[] = {
 #include "kernels/matrix_test_f16_plain.inc"
 };
+static const uint32_t kF16Plain8x16[] = {
+#include "kernels/matrix_test_8x16_f16_plain.inc"
+};
 
 static PFN_vkGetPhysicalDeviceProperties realProperties;
 static PFN_vkGetPhysicalDeviceProperties2 realProperties2;
@@ -51,7 +58,13 @@ static PFN_vkCreateShaderModule realCreateShaderModule;
 static PFN_vkCreateComputePipelines realCreatePipelines;
 
 static bool hasF16() { return fakeMatrices != FakeMatrices::OnlyBf16; }
-static bool hasBf16() { return fakeMatrices != FakeMatrices::OnlyF16; }
+static bool is8x16() {
+  return fakeMatrices >= FakeMatrices::Only8x16 &&
+         fakeMatrices <= FakeMatrices::Wrong8x16;
+}
+static bool hasBf16() {
+  return fakeMatrices != FakeMatrices::OnlyF16 && !is8x16();
+}
 
 template <typename T> static T *find(void *chain, VkStructureType type) {
   auto *base = static_cast<VkBaseOutStructure *>(chain);
@@ -102,7 +115,8 @@ static void VKAPI_PTR getProperties2(VkPhysicalDevice device,
   if (auto *sizes = find<VkPhysicalDeviceSubgroupSizeControlProperties>(
           all->pNext,
           VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES)) {
-    sizes->maxSubgroupSize = 32;
+    sizes->minSubgroupSize = fakeMatrices == FakeMatrices::Wide8x16 ? 32 : 8;
+    sizes->maxSubgroupSize = is8x16() && sizes->minSubgroupSize < 32 ? 16 : 32;
     sizes->requiredSubgroupSizeStages = VK_SHADER_STAGE_COMPUTE_BIT;
   }
   if (auto *matrices = find<VkPhysicalDeviceCooperativeMatrixPropertiesKHR>(
@@ -169,7 +183,8 @@ static VkResult VKAPI_PTR listShapes(VkPhysicalDevice, uint32_t *count,
     return VK_SUCCESS;
   for (uint32_t i = 0; i < listed; ++i) {
     VkCooperativeMatrixPropertiesKHR &s = shapes[i];
-    s.MSize = s.NSize = 16;
+    s.MSize = is8x16() ? 8 : 16;
+    s.NSize = 16;
     s.KSize = fakeMatrices == FakeMatrices::OtherShape ? 8 : 16;
     s.AType = s.BType = i == 0 && hasF16() ? VK_COMPONENT_TYPE_FLOAT16_KHR
                                            : VK_COMPONENT_TYPE_BFLOAT16_KHR;
@@ -219,14 +234,19 @@ static bool isTest(const VkShaderModuleCreateInfo &info,
 static VkResult VKAPI_PTR createShaderModule(
     VkDevice device, const VkShaderModuleCreateInfo *info,
     const VkAllocationCallbacks *allocator, VkShaderModule *module) {
-  bool isF16 = isTest(*info, kF16Test);
-  if (!isF16 && !isTest(*info, kBf16Test))
-    return realCreateShaderModule(device, info, allocator, module);
-  bool isWrong = fakeMatrices == FakeMatrices::Wrong ||
-                 (isF16 && fakeMatrices == FakeMatrices::WrongF16);
-  std::vector<uint32_t> words(std::begin(kBf16Plain), std::end(kBf16Plain));
-  if (isF16)
+  std::vector<uint32_t> words;
+  bool isWrong = fakeMatrices == FakeMatrices::Wrong;
+  if (isTest(*info, kBf16Test)) {
+    words.assign(std::begin(kBf16Plain), std::end(kBf16Plain));
+  } else if (isTest(*info, kF16Test)) {
     words.assign(std::begin(kF16Plain), std::end(kF16Plain));
+    isWrong |= fakeMatrices == FakeMatrices::WrongF16;
+  } else if (isTest(*info, kF16Test8x16)) {
+    words.assign(std::begin(kF16Plain8x16), std::end(kF16Plain8x16));
+    isWrong |= fakeMatrices == FakeMatrices::Wrong8x16;
+  } else {
+    return realCreateShaderModule(device, info, allocator, module);
+  }
   // OpConstant 0.0 of type f32 is where the sums begin.
   constexpr uint32_t header = 5, constantOp = 4u << 16 | 43,
                      typeOp = 3u << 16 | 22;

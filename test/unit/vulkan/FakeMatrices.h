@@ -20,6 +20,9 @@ enum class FakeMatrices : int {
   OtherShape,  ///< it lists them, but none that kernels use
   Wrong,       ///< it lists them, and they compute wrong numbers
   WrongF16,    ///< it lists them, and those of f16 compute wrong numbers
+  Only8x16,    ///< it lists those of 8 x 16 x 16 alone, of f16
+  Wide8x16,    ///< the same, but its subgroups have 32 invocations
+  Wrong8x16,   ///< the same, and they compute wrong numbers
   OtherDriver, ///< what the real driver says, as another version of it
   /// What the real driver says, but dot products of integers have no signs.
   WrongDotProducts,

@@ -157,11 +157,4 @@ bool hasMatrices(FeatureSet features, ElementType operand) {
   return false;
 }
 
-uint32_t subgroupOf(FeatureSet features) {
-  for (const MatrixKind &kind : format::allMatrixKinds())
-    if (features.has(kind.feature))
-      return uint32_t(kind.subgroup);
-  return 0;
-}
-
 } // namespace vit::runtime::vulkan

@@ -58,10 +58,6 @@ format::FeatureSet listMatrices(const Instance &instance,
 /// Whether `features` has kinds of matrices with these operands.
 bool hasMatrices(format::FeatureSet features, format::ElementType operand);
 
-/// The invocations of a subgroup of kernels of the kinds of matrices in
-/// `features`; 0 if there are none.
-uint32_t subgroupOf(format::FeatureSet features);
-
 } // namespace vit::runtime::vulkan
 
 #endif // VIT_RUNTIME_DEVICES_VULKAN_COOPERATIVEMATRIX_H

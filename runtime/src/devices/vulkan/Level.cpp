@@ -44,6 +44,8 @@ static constexpr Known kKnown[] = {
      Option::CooperativeMatrix, bf16MatricesWork},
     {Feature::CooperativeMatrixF16, "cooperative matrices of f16",
      Option::CooperativeMatrix, f16MatricesWork},
+    {Feature::CooperativeMatrix8x16F16, "cooperative matrices of 8 x 16 of f16",
+     Option::CooperativeMatrix, f16Matrices8x16Work},
     {Feature::IntegerDotProduct, "dot products of integers",
      Option::IntegerDotProduct, dotProductsWork}};
 

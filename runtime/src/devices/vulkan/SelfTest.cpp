@@ -8,7 +8,6 @@
 #include "devices/vulkan/SelfTest.h"
 
 #include "devices/vulkan/Buffer.h"
-#include "devices/vulkan/CooperativeMatrix.h"
 #include "devices/vulkan/Pipelines.h"
 #include "devices/vulkan/Submissions.h"
 
@@ -33,6 +32,9 @@ static constexpr uint32_t kBf16MatrixKernel[] = {
 };
 static constexpr uint32_t kF16MatrixKernel[] = {
 #include "devices/vulkan/matrix_test_f16.inc"
+};
+static constexpr uint32_t kF16Matrix8x16Kernel[] = {
+#include "devices/vulkan/matrix_test_8x16_f16.inc"
 };
 
 namespace {
@@ -303,8 +305,8 @@ static bool testMatrices(Context &context, const uint32_t (&kernel)[size],
       VIT_OK)
     return false;
   std::memcpy(data.mapped, &values, sizeof values);
-  if (runKernel(context, kernel, "matrix_test", subgroupOf({kind}), data) !=
-      VIT_OK)
+  auto subgroup = uint32_t(findMatrixKind(featureName(kind))->subgroup);
+  if (runKernel(context, kernel, "matrix_test", subgroup, data) != VIT_OK)
     return false;
   std::memcpy(&values, data.mapped, sizeof values);
   for (int i = 0; i < kRows; ++i)
@@ -335,6 +337,15 @@ bool f16MatricesWork(Context &context) {
   return passesOncePerDevice(context, results, [](Context &context) {
     return testMatrices(context, kF16MatrixKernel,
                         format::Feature::CooperativeMatrixF16, toF16);
+  });
+}
+
+bool f16Matrices8x16Work(Context &context) {
+  static Results results = {"cooperative matrices of 8 x 16 of f16",
+                            "cooperative-matrix"};
+  return passesOncePerDevice(context, results, [](Context &context) {
+    return testMatrices(context, kF16Matrix8x16Kernel,
+                        format::Feature::CooperativeMatrix8x16F16, toF16);
   });
 }
 

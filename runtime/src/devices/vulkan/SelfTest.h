@@ -26,9 +26,10 @@ bool subgroupsWork(Context &context);
 bool dotProductsWork(Context &context);
 
 /// Whether products by cooperative matrices of bf16, or of f16, are exact for
-/// small integers, in subgroups of 32 that a workgroup of 64 is made of.
+/// small integers, in the subgroups that a workgroup of 64 is made of.
 bool bf16MatricesWork(Context &context);
 bool f16MatricesWork(Context &context);
+bool f16Matrices8x16Work(Context &context);
 
 } // namespace vit::runtime::vulkan
 

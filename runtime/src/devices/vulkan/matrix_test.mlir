@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What SelfTest.cpp runs, with the ops of lib/Target/Vulkan/Matrix*.cpp. Two
-// subgroups of 32 compute Y [32, 16] = A B^T + A' B' + A''^T B', A [32, 32],
+// subgroups of 32, each a matrix of 16 rows, compute Y [32, 16] = A B^T + A' B' + A''^T B', A [32, 32],
 // B [16, 32], of which A' [32, 16] and B' [16, 16] are the first 16 columns and
 // A'' [16, 32] the first 16 rows. The buffer has, in vectors of two words: A (256 vectors) and B (128)
 // in bf16, then the place for Y in f32 (256).
 // matrix_test.inc has the words, matrix_test_f16.inc those of the same kernel
-// for f16, whose kernel.matrices is another one; test/Target/Vulkan/matrix-test.test
+// for f16, whose kernel.matrices is another one, matrix_test_8x16_f16.inc those
+// for four subgroups of 16 with 8 rows each; test/Target/Vulkan/matrix-test.test
 // compares them and says how to make them.
 !buffer = memref<?xvector<2xi32>, #spirv.storage_class<StorageBuffer>>
 !push = memref<32xi32, #spirv.storage_class<PushConstant>>
@@ -27,11 +28,11 @@ gpu.module @kernels {
     %c4 = arith.constant 4 : index
     %c8 = arith.constant 8 : index
     %c10 = arith.constant 10 : index
-    %c32 = arith.constant 32 : index
     %c64 = arith.constant 64 : index
-    %c160 = arith.constant 160 : index
     %c256 = arith.constant 256 : index
     %c384 = arith.constant 384 : index
+    %rows = arith.constant 16 : index // of a subgroup
+    %lanes = arith.constant 32 : index
     %left = memref.alloc() : !left
     %right = memref.alloc() : !right
     %sums = memref.alloc() : !sums
@@ -63,7 +64,8 @@ gpu.module @kernels {
     gpu.barrier
     %zero = arith.constant 0.0 : f32
     %none = gpu.subgroup_mma_constant_matrix %zero : !C
-    %mine = arith.muli %subgroup, %c160 : index
+    %own = arith.muli %subgroup, %rows : index
+    %mine = arith.muli %own, %c10 : index
     %product = scf.for %step = %c0 to %c2 step %c1 iter_args(%sum = %none) -> (!C) {
       %depth = arith.muli %step, %c4 : index
       %from = arith.addi %mine, %depth : index
@@ -75,14 +77,14 @@ gpu.module @kernels {
     %a = gpu.subgroup_mma_load_matrix %left[%mine] {leadDimension = 10 : index} : !left -> !A
     %b = gpu.subgroup_mma_load_matrix %right[%c0] {leadDimension = 10 : index} : !right -> !B
     %two = gpu.subgroup_mma_compute %a, %b, %product : !A, !B -> !C
-    %columns = arith.muli %subgroup, %c4 : index
+    %columns = arith.divui %own, %c4 : index
     %t = gpu.subgroup_mma_load_matrix %left[%columns] {leadDimension = 10 : index, transpose} : !left -> !A
     %all = gpu.subgroup_mma_compute %t, %b, %two : !A, !B -> !C
-    %place = arith.muli %subgroup, %c64 : index
+    %place = arith.muli %own, %c4 : index
     gpu.subgroup_mma_store_matrix %all, %sums[%place] {leadDimension = 4 : index} : !C, !sums
     gpu.barrier
     scf.for %i = %c0 to %c2 step %c1 {
-      %part = arith.muli %i, %c32 : index
+      %part = arith.muli %i, %lanes : index
       %item = arith.addi %part, %lane : index
       %at = arith.addi %place, %item : index
       %value = memref.load %sums[%at] : !sums
