@@ -33,21 +33,19 @@ struct Known {
   Feature feature;
   const char *what;
   Option option;
-  bool (*works)(Context &);
 };
 } // namespace
 
 static constexpr Known kKnown[] = {
-    {Feature::SubgroupArithmetic, "subgroup arithmetic", Option::Subgroup,
-     subgroupsWork},
+    {Feature::SubgroupArithmetic, "subgroup arithmetic", Option::Subgroup},
     {Feature::CooperativeMatrix, "cooperative matrices of bf16",
-     Option::CooperativeMatrix, bf16MatricesWork},
+     Option::CooperativeMatrix},
     {Feature::CooperativeMatrixF16, "cooperative matrices of f16",
-     Option::CooperativeMatrix, f16MatricesWork},
+     Option::CooperativeMatrix},
     {Feature::CooperativeMatrix8x16F16, "cooperative matrices of 8 x 16 of f16",
-     Option::CooperativeMatrix, f16Matrices8x16Work},
+     Option::CooperativeMatrix},
     {Feature::IntegerDotProduct, "dot products of integers",
-     Option::IntegerDotProduct, dotProductsWork}};
+     Option::IntegerDotProduct}};
 
 const Level &bestLevel(const Instance &instance, const Adapter &adapter) {
   const VkPhysicalDeviceLimits &limits = adapter.properties.limits;
@@ -80,7 +78,7 @@ static bool canUse(Context &context, const char *name, char *reason,
     else if (!context.uses(known.option))
       std::snprintf(reason, size, "VIT_VULKAN_DISABLE switches %s off",
                     known.what);
-    else if (!known.works(context))
+    else if (!featureWorks(context, known.feature))
       std::snprintf(reason, size, "the device fails the test of %s",
                     known.what);
     else

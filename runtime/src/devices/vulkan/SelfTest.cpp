@@ -121,11 +121,16 @@ struct Result {
 /// The results of one test. A process has few kinds of devices; a further one
 /// is tested each time.
 struct Results {
-  const char *what;   ///< is tested, for messages
-  const char *option; ///< of VIT_VULKAN_DISABLE
   Result known[8] = {};
   int count = 0;
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+};
+
+struct Test {
+  format::Feature feature;
+  const char *what;   ///< is tested, for messages
+  const char *option; ///< of VIT_VULKAN_DISABLE
+  bool (*passes)(Context &);
 };
 } // namespace
 
@@ -138,22 +143,23 @@ static bool isSame(const VkPhysicalDeviceProperties &a,
              0;
 }
 
-/// Whether `test` holds, which is run once for each device; says once if not.
-static bool passesOncePerDevice(Context &context, Results &results,
-                                bool (*test)(Context &)) {
+/// Whether `test` passes, which is run once for each device; says once if not.
+static bool passesOncePerDevice(Context &context, const Test &test,
+                                Results &results) {
   constexpr int most = sizeof results.known / sizeof *results.known;
   const VkPhysicalDeviceProperties &device = context.adapter->properties;
   pthread_mutex_lock(&results.mutex);
   int i = 0;
   while (i < results.count && !isSame(results.known[i].device, device))
     ++i;
-  bool works = i < results.count ? results.known[i].works : test(context);
+  bool works =
+      i < results.count ? results.known[i].works : test.passes(context);
   if (i == results.count) {
     if (!works)
       std::fprintf(stderr,
                    "vit: '%s' fails the test of %s, so slower code runs "
                    "(VIT_VULKAN_DISABLE=%s skips this test)\n",
-                   device.deviceName, results.what, results.option);
+                   device.deviceName, test.what, test.option);
     if (results.count < most)
       results.known[results.count++] = {device, works};
   }
@@ -207,11 +213,6 @@ static bool testSubgroups(Context &context) {
   return true;
 }
 
-bool subgroupsWork(Context &context) {
-  static Results results = {"subgroup arithmetic", "subgroup"};
-  return passesOncePerDevice(context, results, testSubgroups);
-}
-
 //===----------------------------------------------------------------------===//
 // Dot products of integers
 //===----------------------------------------------------------------------===//
@@ -242,11 +243,6 @@ static bool testDotProducts(Context &context) {
     return false;
   std::memcpy(&values, data.mapped, sizeof values);
   return std::memcmp(values.sums, expected, sizeof expected) == 0;
-}
-
-bool dotProductsWork(Context &context) {
-  static Results results = {"dot products of integers", "integer-dot-product"};
-  return passesOncePerDevice(context, results, testDotProducts);
 }
 
 //===----------------------------------------------------------------------===//
@@ -322,31 +318,41 @@ static bool testMatrices(Context &context, const uint32_t (&kernel)[size],
   return true;
 }
 
-bool bf16MatricesWork(Context &context) {
-  static Results results = {"cooperative matrices of bf16",
-                            "cooperative-matrix"};
-  return passesOncePerDevice(context, results, [](Context &context) {
-    return testMatrices(context, kBf16MatrixKernel,
-                        format::Feature::CooperativeMatrix, toBf16);
-  });
-}
+//===----------------------------------------------------------------------===//
+// All tests
+//===----------------------------------------------------------------------===//
 
-bool f16MatricesWork(Context &context) {
-  static Results results = {"cooperative matrices of f16",
-                            "cooperative-matrix"};
-  return passesOncePerDevice(context, results, [](Context &context) {
-    return testMatrices(context, kF16MatrixKernel,
-                        format::Feature::CooperativeMatrixF16, toF16);
-  });
-}
+static constexpr Test kTests[] = {
+    {format::Feature::SubgroupArithmetic, "subgroup arithmetic", "subgroup",
+     testSubgroups},
+    {format::Feature::IntegerDotProduct, "dot products of integers",
+     "integer-dot-product", testDotProducts},
+    {format::Feature::CooperativeMatrix, "cooperative matrices of bf16",
+     "cooperative-matrix",
+     [](Context &context) {
+       return testMatrices(context, kBf16MatrixKernel,
+                           format::Feature::CooperativeMatrix, toBf16);
+     }},
+    {format::Feature::CooperativeMatrixF16, "cooperative matrices of f16",
+     "cooperative-matrix",
+     [](Context &context) {
+       return testMatrices(context, kF16MatrixKernel,
+                           format::Feature::CooperativeMatrixF16, toF16);
+     }},
+    {format::Feature::CooperativeMatrix8x16F16,
+     "cooperative matrices of 8 x 16 of f16", "cooperative-matrix",
+     [](Context &context) {
+       return testMatrices(context, kF16Matrix8x16Kernel,
+                           format::Feature::CooperativeMatrix8x16F16, toF16);
+     }}};
 
-bool f16Matrices8x16Work(Context &context) {
-  static Results results = {"cooperative matrices of 8 x 16 of f16",
-                            "cooperative-matrix"};
-  return passesOncePerDevice(context, results, [](Context &context) {
-    return testMatrices(context, kF16Matrix8x16Kernel,
-                        format::Feature::CooperativeMatrix8x16F16, toF16);
-  });
+bool featureWorks(Context &context, format::Feature feature) {
+  constexpr int count = sizeof kTests / sizeof *kTests;
+  static Results results[count];
+  for (int i = 0; i < count; ++i)
+    if (kTests[i].feature == feature)
+      return passesOncePerDevice(context, kTests[i], results[i]);
+  return false;
 }
 
 } // namespace vit::runtime::vulkan

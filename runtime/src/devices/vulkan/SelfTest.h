@@ -18,18 +18,12 @@
 
 namespace vit::runtime::vulkan {
 
-/// Whether sums and maxima over the subgroups of a workgroup of 256 threads are
-/// right.
-bool subgroupsWork(Context &context);
-
-/// Whether dot products of four i8 in a word, added to an i32, are right.
-bool dotProductsWork(Context &context);
-
-/// Whether products by cooperative matrices of bf16, or of f16, are exact for
-/// small integers, in the subgroups that a workgroup of 64 is made of.
-bool bf16MatricesWork(Context &context);
-bool f16MatricesWork(Context &context);
-bool f16Matrices8x16Work(Context &context);
+/// Whether the device passes the test of `feature`: sums and maxima over the
+/// subgroups of a workgroup of 256 threads; dot products of four i8 in a word,
+/// added to an i32; products of small integers by cooperative matrices of a
+/// kind, in the subgroups that a workgroup of 64 is made of. False for features
+/// without a test.
+bool featureWorks(Context &context, format::Feature feature);
 
 } // namespace vit::runtime::vulkan
 
